@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libipc: calls between processes through /dev/ipcbus.
+ *
+ * Terminology
+ *
+ *   connection  struct ipc: one open device with its region. Belongs to the
+ *               process that opened it; after fork() the child opens its own
+ *               (every function returns -ECHILD on the parent's).
+ *   object      struct ipc_object: something of this process's that others may
+ *               call: an interface, a table of handlers, a userdata pointer.
+ *   proxy       struct ipc_proxy: somebody else's object, as seen from here.
+ *               Generated code wraps it in a type per service (struct echo).
+ *   call        struct ipc_call: one request that is being served here.
+ *
+ *     client:  proxy -> generated echo_say() -> driver
+ *     server:  driver -> ipc_run() or ipc_process() -> handler -> reply
+ *
+ * Errors: functions return 0 (or a count) or a negative errno. `ret_` outputs
+ * are written on success only. The library never prints (but for ipc_fail()),
+ * never aborts, never installs signal handlers, and starts threads only where
+ * ipc_set_threads() allows it.
+ *
+ *   -ECHILD       the connection belongs to another process (fork)
+ *   -EOWNERDEAD   the object's process died, or destroyed the object
+ *   -ENOENT       no service has that name
+ *   -ENOTCONN     no servicemanager runs
+ *   -EOPNOTSUPP   the object has no such method
+ *   -EBADMSG      a message that is not what its descriptor says
+ *   -EREMOTEIO    an application error: see struct ipc_error
+ *   -ENOMSG       the server ended the call without a reply
+ *   -EMSGSIZE     the message can never fit into the receiver's region
+ *   -ENOSPC       the receiver's region is full at the moment
+ *   -EAGAIN       oneway: the receiver is too far behind; try again later
+ *   -EPERM        the receiver takes no file descriptors, or the policy of the
+ *                 callee forbids it
+ *   -EALREADY     a second reply to one call
+ *
+ * Threads: a connection, its proxies and its objects may be used from any
+ * number of threads at once, except where a function says otherwise. A struct
+ * ipc_call is for one thread at a time. Callbacks run on threads inside
+ * ipc_run(), ipc_process() or, for calls of the same chain that come back, on
+ * the thread that waits for a reply; no lock of the library is held then, so
+ * they may call anything but ipc_unref() of the last reference.
+ */
+#ifndef IPC_IPC_H
+#define IPC_IPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ipc;
+struct ipc_object;
+struct ipc_proxy;
+struct ipc_call;
+struct ipc_interface;
+
+/* ipc_auto(ipc_unref) struct ipc *ipc = NULL: unref'd at the end of scope. */
+#define ipc_auto(func) __attribute__((cleanup(func##p)))
+
+/* --- Connection ---------------------------------------------------------- */
+
+#define IPC_REGION_DEFAULT	((size_t)16 << 20)
+
+/*
+ * ipc_open() opens the device (NULL: $IPCBUS_DEVICE, else /dev/ipcbus) and maps
+ * a region of IPC_REGION_DEFAULT bytes: address space, not memory, until used.
+ * ipc_open_sized() takes the region's size in bytes, a multiple of the page
+ * size up to 1 GiB: the largest message, or many messages, that this process
+ * can receive. -ENOENT: no device (is the module loaded?); -EACCES: no right.
+ */
+int ipc_open(struct ipc **ret_ipc, const char *device);
+int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size);
+
+/* The last ipc_unref() closes; its objects die, its proxies become invalid.
+ * Objects and proxies hold no reference: unref them first. NULL is allowed. */
+struct ipc *ipc_ref(struct ipc *ipc);
+struct ipc *ipc_unref(struct ipc *ipc);
+
+/* --- Serving ------------------------------------------------------------- */
+
+/* How many threads ipc_run() may use, its caller's included: 1 (the default)
+ * to 1024. More are started only when all are busy. */
+int ipc_set_threads(struct ipc *ipc, unsigned int threads);
+
+/* Serves until ipc_stop(); 0 then, or -errno. Ends the threads it started. */
+int ipc_run(struct ipc *ipc);
+
+/* Makes ipc_run() return on all threads once they finish what they serve.
+ * Async-signal-safe. */
+void ipc_stop(struct ipc *ipc);
+
+/* For event loops: when the fd is readable (EPOLLIN), call ipc_process() until
+ * it returns 0. It handles one event without sleeping: 1 one was handled, 0
+ * there was none. The fd is the connection's; do not close it. */
+int ipc_get_fd(struct ipc *ipc);
+int ipc_process(struct ipc *ipc);
+
+/* Waits until there is something to process: 1, or 0 after timeout_usec
+ * microseconds (UINT64_MAX: for ever), or -errno (-EINTR: a signal). */
+int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
+
+/* --- Names --------------------------------------------------------------- */
+
+/* Names are 1 to 127 characters of [A-Za-z0-9_./-] (-EINVAL otherwise). */
+
+/* Registers under a name; the connection keeps a reference of the object until
+ * ipc_remove_name() or the end. -EEXIST: a living object of another user has
+ * the name; one's own is replaced. */
+int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object);
+int ipc_remove_name(struct ipc *ipc, const char *name);
+
+/* ipc_get_name(): -ENOENT at once if nobody has the name. ipc_wait_name():
+ * waits until somebody has. The proxy is the caller's to unref. */
+int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+
+/* Makes the object the bus's handle 0: for servicemanager itself. -EBUSY: the
+ * bus has one; -EPERM: it belongs to another user. */
+int ipc_set_manager(struct ipc *ipc, struct ipc_object *object);
+
+/* The proxy of handle 0, the caller's to unref. Works before there is one. */
+int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
+
+/* --- Objects ------------------------------------------------------------- */
+
+/* Generated code calls ipc_object_new() (echo_object_new(), echo_serve()).
+ * The object lives while there are references here or proxies elsewhere; then
+ * destroy, if any, is called with userdata, from whatever thread gave the last
+ * one back. ops and interface must stay valid until then. */
+int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface,
+		   const void *ops, void *userdata,
+		   void (*destroy)(void *userdata), struct ipc_object **ret_object);
+struct ipc_object *ipc_object_ref(struct ipc_object *object);
+struct ipc_object *ipc_object_unref(struct ipc_object *object);
+
+/* For the id field of an Ipc__Object that is sent. Valid on this connection,
+ * while the object lives. */
+uint64_t ipc_object_id(const struct ipc_object *object);
+void *ipc_object_userdata(const struct ipc_object *object);
+
+/* --- Proxies ------------------------------------------------------------- */
+
+/* Equal objects have equal proxies: the pointers may be compared. */
+struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy);
+struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy);
+uint64_t ipc_proxy_id(const struct ipc_proxy *proxy);
+struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy);
+
+/*
+ * Calls cb once, on a serving thread, when the object's process has died or
+ * destroyed it; soon, if that has happened already. Many per proxy. The watch
+ * holds a reference of the proxy until cb returned or it is taken back.
+ * ipc_proxy_off_death(): 0, and cb will not be called any more (unless it runs
+ * on another thread right now), or -ENOENT: it was called.
+ */
+typedef void (*ipc_death_cb)(struct ipc_proxy *proxy, void *userdata);
+int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
+		       uint64_t *ret_id);
+int ipc_proxy_off_death(struct ipc_proxy *proxy, uint64_t id);
+
+/* --- Taking things out of a received message ------------------------------ */
+
+/* Each moves ownership from the field of a received message to the caller and
+ * leaves 0 (or -1) there. id points at the id of an Ipc__Object, fd at the fd
+ * of an Ipc__Fd. -ENOENT: the field is empty; -EXDEV: the object is one's own
+ * (ipc_take_proxy) or is not (ipc_take_object). */
+int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy);
+int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object);
+int ipc_take_fd(int32_t *fd);
+
+/* --- Inside a handler ----------------------------------------------------- */
+
+/*
+ * A handler gets the call, the request and its userdata. It answers with the
+ * generated echo_reply_say() or with ipc_call_error(), once (-EALREADY). The
+ * answer leaves when the handler returns, at the latest. Returning <0 without
+ * an answer sends that errno; returning 0 without an answer sends -ENOMSG,
+ * unless the handler took a reference of the call: then whoever holds it
+ * answers later, from any thread, and the request stays valid until the last
+ * ipc_call_unref(), which sends -ENOMSG if nobody did. A oneway is never
+ * answered; what its handler returns is dropped.
+ */
+struct ipc_call *ipc_call_ref(struct ipc_call *call);
+struct ipc_call *ipc_call_unref(struct ipc_call *call);
+
+/* An application error: a name ("echo.Empty") and a text for people. The
+ * client's call returns -EREMOTEIO. Returns 0 or -errno like a reply. */
+int ipc_call_error(struct ipc_call *call, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for an errno, with a text: the client's call returns -code. */
+int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Who calls, as the kernel says: effective ids when it sent, in this process's
+ * namespaces; pid and tid are 0 where they cannot be seen from here. */
+uid_t ipc_call_uid(const struct ipc_call *call);
+gid_t ipc_call_gid(const struct ipc_call *call);
+pid_t ipc_call_pid(const struct ipc_call *call);
+pid_t ipc_call_tid(const struct ipc_call *call);
+struct ipc *ipc_call_ipc(const struct ipc_call *call);
+/* Where the request lies in the region: for tests and tools. */
+const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
+
+/* --- Errors --------------------------------------------------------------- */
+
+/* What a failed call brought back. name and message are the error's own, NULL
+ * where the server gave none; free with ipc_error_done(). Not touched when the
+ * call succeeds, so it must be IPC_ERROR_INIT before. */
+struct ipc_error {
+	int code;	/* the same negative errno that the call returned */
+	char *name;
+	char *message;
+};
+
+#define IPC_ERROR_INIT { 0, NULL, NULL }
+
+void ipc_error_done(struct ipc_error *error);
+
+/* What an errno of this library means, in English, static. */
+const char *ipc_strerror(int code);
+
+/* Prints "WHAT: error name: message" or "WHAT: meaning of code" to stderr and
+ * returns 1, an exit status. error may be NULL. */
+int ipc_fail(const char *what, int code, const struct ipc_error *error);
+
+/* --- For ipc_auto() -------------------------------------------------------- */
+
+static inline void ipc_unrefp(struct ipc **p) { ipc_unref(*p); }
+static inline void ipc_object_unrefp(struct ipc_object **p) { ipc_object_unref(*p); }
+static inline void ipc_proxy_unrefp(struct ipc_proxy **p) { ipc_proxy_unref(*p); }
+static inline void ipc_call_unrefp(struct ipc_call **p) { ipc_call_unref(*p); }
+static inline void ipc_error_donep(struct ipc_error *p) { ipc_error_done(p); }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPC_IPC_H */

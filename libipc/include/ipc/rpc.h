@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What generated code (protoc-gen-ipc) uses of libipc, and nobody else.
+ *
+ * A method travels as its number, with the protobuf bytes of the message as
+ * payload. Ipc__Object and Ipc__Fd fields keep their value in the bytes; the
+ * driver's object table carries the thing itself under the same value as tag,
+ * one entry a field, in the order of a walk over the message.
+ */
+#ifndef IPC_RPC_H
+#define IPC_RPC_H
+
+#include <ipc/ipc.h>
+#include <ipc/ipc.pb-c.h>
+#include <protobuf-c/protobuf-c.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPC_METHOD_ONEWAY		(1U << 0)
+/* The message can hold an Ipc__Object or Ipc__Fd, at any depth. */
+#define IPC_METHOD_REQUEST_OBJECTS	(1U << 1)
+#define IPC_METHOD_REPLY_OBJECTS	(1U << 2)
+/* The message's type can hold itself: its depth must be checked. */
+#define IPC_METHOD_REQUEST_RECURSIVE	(1U << 3)
+#define IPC_METHOD_REPLY_RECURSIVE	(1U << 4)
+
+/*
+ * One method. invoke calls the handler of ops with the request in its own type;
+ * it returns what the handler does, or -EOPNOTSUPP if ops has none.
+ */
+struct ipc_method {
+	uint32_t code;
+	uint32_t flags;
+	const char *name;
+	const ProtobufCMessageDescriptor *request;
+	const ProtobufCMessageDescriptor *reply;
+	int (*invoke)(struct ipc_call *call, const ProtobufCMessage *request,
+		      const void *ops, void *userdata);
+};
+
+/*
+ * One service. methods are sorted by code. descriptor is a serialised
+ * google.protobuf.FileDescriptorSet with the service's file and its imports.
+ */
+struct ipc_interface {
+	const char *name;
+	const struct ipc_method *methods;
+	size_t n_methods;
+	const uint8_t *descriptor;
+	size_t descriptor_size;
+};
+
+/*
+ * The number of a method without (ipc.id): FNV-1a of "package.Service/Method"
+ * with the top bit set. Numbers below IPC_CODE_BUILTIN are explicit ones.
+ */
+#define IPC_CODE_BUILTIN	0x10000U
+#define IPC_CODE_DERIVED	0x80000000U
+
+/* Packs, calls, waits, unpacks. *ret_reply is to be freed with ipc_rpc_free();
+ * ret_reply and error may be NULL. */
+int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
+		 const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
+		 struct ipc_error *error);
+int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
+		   const ProtobufCMessage *request);
+/* -EINVAL if method is not the one that call is for. */
+int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
+		  const ProtobufCMessage *reply);
+/* Frees a reply with all that is left in it. NULL is allowed. */
+void ipc_rpc_free(ProtobufCMessage *reply);
+
+/* ipc_object_new() + ipc_add_name(); the connection owns the object. */
+int ipc_rpc_serve(struct ipc *ipc, const char *name,
+		  const struct ipc_interface *interface, const void *ops,
+		  void *userdata);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPC_RPC_H */
