@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+#
+# The one makefile: variables, the public targets, and the fragments of the
+# folders (*/module.mk, tests/*/module.mk), each of which appends to
+#
+#   ALL          what `make all` builds
+#   INSTALLS     names of targets that `make install` runs
+#   UNIT_TESTS   executables that tests/run starts on the host
+#   GUEST_TESTS  executables that tests/run starts in the guest
+#   GUEST_FILES  further files that the guest needs
+#
+# and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
+# also makes the target's folder; commands take $(Q) in front, so that V=1
+# shows them. Compilers get -MMD -MP; the .d files are included from here.
+# Outputs go under $(B), in sub-folders named like the sources'.
+
+B ?= build
+V ?=
+
+CC ?= gcc
+CXX ?= g++
+AR ?= ar
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+WARNINGS := -Wall -Wextra
+ifneq ($(WERROR),0)
+WARNINGS += -Werror
+endif
+CFLAGS ?= -O2 -g
+CXXFLAGS ?= -O2 -g
+LDFLAGS ?=
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+bindir ?= $(PREFIX)/bin
+libdir ?= $(PREFIX)/lib
+includedir ?= $(PREFIX)/include
+datadir ?= $(PREFIX)/share
+mandir ?= $(datadir)/man
+
+# The guest's kernel: a name of tests/vm/kernels (6.1, 6.12, ...), or `native`
+# for the one that runs here. Empty: the stock kernel of this Debian release.
+KERNEL ?=
+
+ifeq ($(V),1)
+Q :=
+msg = @mkdir -p $(@D)
+else
+Q := @
+msg = @mkdir -p $(@D) && printf '  %-8s %s\n' '$(1)' '$(2)'
+MAKEFLAGS += --no-print-directory
+endif
+
+ALL :=
+INSTALLS :=
+UNIT_TESTS :=
+GUEST_TESTS :=
+GUEST_FILES :=
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+include $(wildcard */module.mk tests/*/module.mk)
+
+.PHONY: all help setup demo test bench install uninstall clean style FORCE $(INSTALLS)
+
+all: $(ALL) $(B)/tests.list
+
+help:
+	@printf '%s\n' \
+	  'make all         build everything into $(B)/ (the default; V=1 shows the commands)' \
+	  'make setup       install the Debian packages that are missing' \
+	  'make demo        set up, build, boot a guest and show what ipcbus does' \
+	  'make test        set up, build and run every test; ends in a line of totals' \
+	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
+	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \
+	  'make uninstall   remove what install put there' \
+	  'make style       check the formatting of the sources' \
+	  'make clean       remove $(B)/' \
+	  '' \
+	  'KERNEL=6.1       which kernel the guest runs; see tests/vm/README.md' \
+	  'NATIVE=1         demo: on this very kernel instead of in a guest'
+
+# Programs that a person starts by hand (tests/run, tests/vm/run) find here
+# what there is to run, one "KIND PATH" a line.
+$(B)/tests.list: FORCE
+	@mkdir -p $(@D)
+	@{ printf 'unit %s\n' $(UNIT_TESTS); printf 'guest %s\n' $(GUEST_TESTS); \
+	   printf 'file %s\n' $(GUEST_FILES); } | grep ' .' >$@.new || :
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+install: all
+	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done
+
+# What was installed is what would be installed: do it aside and look.
+uninstall: all
+	$(Q)rm -rf $(B)/uninstall
+	$(Q)$(MAKE) -s install DESTDIR='$(CURDIR)/$(B)/uninstall'
+	$(Q)cd $(B)/uninstall && find . ! -type d | while read -r f; do \
+	  rm -fv "$(DESTDIR)/$$f"; done
+	$(Q)cd $(B)/uninstall && find . -depth -type d -name 'ipc*' | while read -r d; do \
+	  rmdir --ignore-fail-on-non-empty "$(DESTDIR)/$$d" || :; done
+	$(Q)rm -rf $(B)/uninstall
+
+clean:
+	$(Q)rm -rf $(B)
+
+style:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
