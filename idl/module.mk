@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+#
+# The plugin protoc-gen-ipc, the messages that all services share, and how
+# every other folder turns a .proto file into C.
+#
+# Nothing to declare: name the outputs as prerequisites and pattern rules make
+# them. For FOLDER/X.proto
+#
+#   $(B)/FOLDER/X.pb-c.c  $(B)/FOLDER/X.pb-c.h   protoc-c's messages
+#   $(B)/FOLDER/X.ipc.c   $(B)/FOLDER/X.ipc.h    the stubs, if X has services
+#   $(B)/FOLDER/X.pb-c.o  $(B)/FOLDER/X.ipc.o    both compiled
+#   $(B)/FOLDER/X.pb-c.pic.o  .ipc.pic.o         both compiled with -fPIC
+#
+# X.proto may import "ipc/ipc.proto", "ipc/options.proto" and files beside it.
+# A program that uses the stubs looks like this:
+#
+#   $(B)/demo/server.o: demo/server.c | $(B)/demo/echo.ipc.h
+#   	$(call msg,CC,$@)
+#   	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
+#   $(B)/demo/server: $(B)/demo/server.o $(B)/demo/echo.ipc.o $(B)/demo/echo.pb-c.o
+#
+# IPC_STUB_CFLAGS names the public headers (<ipc/...>) and protobuf-c's; what
+# needs <ipc/ipc.pb-c.h> alone has $(IPC_SHARED_HEADERS) as an order-only
+# prerequisite. $(IPC_SHARED_SOURCE) is compiled into libipc and nowhere else.
+
+PROTOC ?= protoc
+# Where descriptor.proto and compiler/plugin.proto lie, if not where protoc
+# looks by itself.
+PROTO_INCLUDE ?= /usr/include
+
+PROTOBUF_C_CFLAGS := $(shell $(PKG_CONFIG) --cflags libprotobuf-c 2>/dev/null)
+PROTOBUF_C_LIBS := $(shell $(PKG_CONFIG) --libs libprotobuf-c 2>/dev/null || echo -lprotobuf-c)
+
+IPC_STUB_CFLAGS := -I$(B)/include -Ilibipc/include $(PROTOBUF_C_CFLAGS)
+IPC_SHARED_SOURCE := $(B)/idl/ipc/ipc.pb-c.c
+IPC_SHARED_HEADERS := $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h
+
+# --- What all services share ---------------------------------------------------
+
+$(B)/idl/ipc/ipc.pb-c.c $(B)/idl/ipc/ipc.pb-c.h &: idl/ipc/ipc.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl ipc/ipc.proto
+
+$(B)/include/ipc/ipc.pb-c.h: $(B)/idl/ipc/ipc.pb-c.h
+	$(call msg,COPY,$@)
+	$(Q)cp $< $@
+
+$(B)/include/ipc/options.pb-c.h: idl/ipc/options.pb-c.h
+	$(call msg,COPY,$@)
+	$(Q)cp $< $@
+
+ALL += $(IPC_SHARED_HEADERS)
