@@ -46,6 +46,9 @@ mandir ?= $(datadir)/man
 # The guest's kernel: a name of tests/vm/kernels (6.1, 6.12, ...), or `native`
 # for the one that runs here. Empty: the stock kernel of this Debian release.
 KERNEL ?=
+ifeq ($(KERNEL),)
+KERNEL := $(shell . tests/vm/kernels.sh && kernel_default)
+endif
 
 ifeq ($(V),1)
 Q :=

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+#
+# ipcbus.ko for kernel $(KERNEL), built by that kernel's own kbuild in
+# $(B)/driver/$(KERNEL), where links stand for the sources: the source folder
+# stays clean and several kernels' builds live side by side. The headers are
+# fetched on first use; KERNEL=native takes those of the kernel that runs here.
+
+ifneq ($(wildcard driver/Kbuild),)
+
+DRIVER_DIR := $(B)/driver/$(KERNEL)
+DRIVER_KO := $(DRIVER_DIR)/ipcbus.ko
+DRIVER_SOURCES := $(wildcard driver/*.[chS] driver/Kbuild driver/uapi/*.h)
+
+ifeq ($(KERNEL),native)
+DRIVER_BUILD := /lib/modules/$(shell uname -r)/build
+DRIVER_READY := $(DRIVER_BUILD)/Makefile
+else
+DRIVER_BUILD := $(shell . tests/vm/kernels.sh && kernel_cache $(KERNEL))/build
+DRIVER_READY := $(shell . tests/vm/kernels.sh && kernel_ready $(KERNEL))
+
+$(DRIVER_READY):
+	@tests/vm/fetch $(KERNEL) >/dev/null
+endif
+
+# CC here is the kernel's business, not that of who builds the libraries.
+# 6.12 asks for pahole and a vmlinux that headers do not have: BTF is off.
+KERNEL_CC ?= gcc
+
+$(DRIVER_KO): $(DRIVER_SOURCES) $(DRIVER_READY)
+	$(call msg,KBUILD,$@)
+	@find $(@D) -xtype l -delete
+	@ln -sfn $(patsubst %,$(CURDIR)/%,$(filter-out driver/uapi/%,$(DRIVER_SOURCES)) driver/uapi) $(@D)
+	+$(Q)$(MAKE) -s -C $(DRIVER_BUILD) M=$(abspath $(@D)) CC=$(KERNEL_CC) \
+	  CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	@touch $@
+
+ALL += $(DRIVER_KO)
+GUEST_FILES += $(DRIVER_KO)
+
+endif
