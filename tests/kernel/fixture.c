@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Procs, processes, threads and counters for the tests; see fixture.h.
+ *
+ * The counters are taken once, before the first test, and compared after each:
+ * a test that leaves something behind fails by itself, not the next one. The
+ * files of a killed process go a moment after it, so comparing waits a little.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define MAX_COUNTERS 64
+
+struct counters {
+	size_t n;
+	struct {
+		char name[48];
+		long live;
+	} c[MAX_COUNTERS];
+};
+
+struct raw srv = { .fd = -1 }, cli = { .fd = -1 }, oth = { .fd = -1 };
+uint64_t srv_node;
+
+static struct counters before;
+
+static void read_counters(struct counters *ret)
+{
+	static char text[16384];
+	char *line, *rest = text;
+	int e = dev_debug("stats", text, sizeof(text));
+
+	ck_assert_msg(!e, "debugfs stats: %s", errname(e));
+	ret->n = 0;
+	while ((line = strsep(&rest, "\n")) && ret->n < MAX_COUNTERS)
+		if (sscanf(line, "%47s %ld", ret->c[ret->n].name, &ret->c[ret->n].live) == 2)
+			ret->n++;
+	ck_assert_msg(ret->n > 0, "debugfs stats has no counters");
+}
+
+/* The first counter that is not what it was at the start, or -1. */
+static int first_difference(const struct counters *now)
+{
+	for (size_t i = 0; i < now->n; i++)
+		if (now->c[i].live != before.c[i].live)
+			return i;
+	return -1;
+}
+
+static void sleep_ms(unsigned int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+void expect_nothing_left(void)
+{
+	struct counters now;
+	int i = 0;
+
+	for (uint64_t end = now_ms() + 2000; now_ms() < end; sleep_ms(5)) {
+		read_counters(&now);
+		i = first_difference(&now);
+		if (i < 0)
+			return;
+	}
+	ck_abort_msg("left behind: %s is %ld, was %ld", now.c[i].name, now.c[i].live,
+		     before.c[i].live);
+}
+
+long live(const char *name)
+{
+	struct counters now;
+
+	read_counters(&now);
+	for (size_t i = 0; i < now.n; i++)
+		if (!strcmp(now.c[i].name, name))
+			return now.c[i].live;
+	ck_abort_msg("debugfs stats has no counter %s", name);
+}
+
+void setup_bare(void)
+{
+	expect_nothing_left();
+}
+
+void setup_bus(void)
+{
+	setup_bare();
+	raw_open(&srv, REGION);
+	raw_open(&cli, REGION);
+	raw_open(&oth, REGION);
+	srv_node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, SRV_COOKIE);
+	assert_ok(raw_claim(&srv, srv_node));
+}
+
+void teardown(void)
+{
+	raw_close(&oth);
+	raw_close(&cli);
+	raw_close(&srv);
+	expect_nothing_left();
+}
+
+struct ipcbus_object object_node(uint64_t node)
+{
+	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_NODE, .value = node };
+}
+
+struct ipcbus_object object_handle(uint32_t handle)
+{
+	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_HANDLE, .value = handle };
+}
+
+struct ipcbus_object object_fd(int fd)
+{
+	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_FD, .value = fd };
+}
+
+/* srv gets a handle for @from's node: it comes with a oneway. */
+static uint32_t show_to_manager(const struct raw *from, uint64_t node)
+{
+	struct ipcbus_object o = object_node(node);
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+	uint32_t handle;
+
+	assert_ok(raw_send(from, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	handle = raw_objects(&srv, &ev)[0].value;
+	raw_give(&srv, &ev);
+	return handle;
+}
+
+/* @to asks, srv answers with the object. */
+static uint32_t hand_out(const struct raw *to, struct ipcbus_object o)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+	uint32_t handle;
+
+	raw_call(to, 0, 0, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_give(&srv, &ev);
+	send.call = ev.call;
+	assert_ok(raw_send(&srv, &send, NULL));
+	raw_take(to, IPCBUS_EVENT_REPLY, &ev);
+	ck_assert_uint_eq(raw_objects(to, &ev)[0].type, IPCBUS_OBJECT_HANDLE);
+	handle = raw_objects(to, &ev)[0].value;
+	raw_give(to, &ev);
+	return handle;
+}
+
+uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node)
+{
+	uint32_t mine, theirs;
+
+	if (from == &srv)
+		return hand_out(to, object_node(node));
+	mine = show_to_manager(from, node);
+	if (to == &srv)
+		return mine;
+	theirs = hand_out(to, object_handle(mine));
+	assert_ok(raw_put(&srv, mine, 1));
+	return theirs;
+}
+
+static void peer_main(struct peer *self, int (*fn)(struct peer *, void *), void *arg)
+{
+	raw_drop_inherited();
+	srv.fd = cli.fd = oth.fd = -1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(60);
+	_exit(fn(self, arg));
+}
+
+void peer_start(struct peer *p, int (*fn)(struct peer *self, void *arg), void *arg)
+{
+	int there[2], back[2];
+
+	ck_assert_int_eq(pipe2(there, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(back, O_CLOEXEC), 0);
+	p->pid = fork();
+	ck_assert_int_ge(p->pid, 0);
+	if (p->pid == 0) {
+		close(there[1]);
+		close(back[0]);
+		peer_main(&(struct peer){ .tell = back[1], .hear = there[0] }, fn, arg);
+	}
+	close(there[0]);
+	close(back[1]);
+	p->tell = there[1];
+	p->hear = back[0];
+}
+
+void peer_tell(struct peer *p, uint64_t what)
+{
+	ssize_t n = write(p->tell, &what, sizeof(what));
+
+	ck_assert_msg(n == sizeof(what), "the peer is gone: %s", strerror(errno));
+}
+
+uint64_t peer_hear(struct peer *p)
+{
+	uint64_t what = 0;
+	ssize_t n;
+
+	do
+		n = read(p->hear, &what, sizeof(what));
+	while (n < 0 && errno == EINTR);
+	ck_assert_msg(n == sizeof(what), "the peer ended early");
+	return what;
+}
+
+static int peer_status(struct peer *p)
+{
+	int status = 0;
+
+	while (waitpid(p->pid, &status, 0) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	close(p->tell);
+	close(p->hear);
+	return status;
+}
+
+void peer_kill(struct peer *p)
+{
+	kill(p->pid, SIGKILL);
+	peer_status(p);
+}
+
+void peer_end(struct peer *p)
+{
+	int status = peer_status(p);
+
+	ck_assert_msg(WIFEXITED(status), "the peer died of signal %d", WTERMSIG(status));
+	ck_assert_msg(!WEXITSTATUS(status), "the peer ended with %d", WEXITSTATUS(status));
+}
+
+void *shared_memory(size_t size)
+{
+	void *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(m, MAP_FAILED);
+	return m;
+}
+
+static void *helper_main(void *arg)
+{
+	struct helper *h = arg;
+
+	__atomic_store_n(&h->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	return h->fn(h->arg);
+}
+
+void helper_start(struct helper *h, void *(*fn)(void *), void *arg)
+{
+	*h = (struct helper){ .fn = fn, .arg = arg };
+	ck_assert_int_eq(pthread_create(&h->thread, NULL, helper_main, h), 0);
+	while (!__atomic_load_n(&h->tid, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+}
+
+void *helper_end(struct helper *h)
+{
+	void *result = NULL;
+
+	ck_assert_int_eq(pthread_join(h->thread, &result), 0);
+	return result;
+}
+
+static char thread_state(pid_t tid)
+{
+	char path[64], text[256] = "";
+	const char *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return 'X';
+	if (!fgets(text, sizeof(text), f))
+		text[0] = 0;
+	fclose(f);
+	end = strrchr(text, ')');
+	return end && end[1] ? end[2] : 'X';
+}
+
+/* Twice in a row, so that a short sleep on a lock on the way is not taken for it. */
+void wait_asleep(pid_t tid)
+{
+	for (int seen = 0; seen < 3; sleep_ms(3)) {
+		char state = thread_state(tid);
+
+		ck_assert_msg(state != 'X', "thread %d has ended", tid);
+		seen = state == 'S' ? seen + 1 : 0;
+	}
+}
+
+void serve_echo(const struct raw *r)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE };
+
+	for (;;) {
+		struct ipcbus_event ev;
+
+		assert_ok(raw_exchange(r, &x));
+		ev = x.event;
+		x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT | IPCBUS_SERVE };
+		if (ev.kind == IPCBUS_EVENT_CALL) {
+			raw_reply(r, ev.call, raw_payload(r, &ev), ev.data_size);
+			if (ev.code == QUIT)
+				x.flags = 0;
+		}
+		x.free_count = !!ev.buffer;
+		x.free = ev.buffer;
+		if (!x.flags) {
+			assert_ok(raw_exchange(r, &x));
+			return;
+		}
+	}
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+int count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+uint32_t next_random(uint32_t *state)
+{
+	uint32_t v = *state;
+
+	v ^= v << 13;
+	v ^= v >> 17;
+	v ^= v << 5;
+	return *state = v;
+}
+
+TCase *add_case(Suite *suite, const char *name, void (*setup)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	suite_add_tcase(suite, tc);
+	return tc;
+}
+
+/* What a program before this one left may still be on its way out. */
+static void take_counters_at_rest(void)
+{
+	struct counters again;
+
+	read_counters(&before);
+	for (uint64_t end = now_ms() + 2000; now_ms() < end;) {
+		sleep_ms(30);
+		read_counters(&again);
+		if (first_difference(&again) < 0)
+			return;
+		before = again;
+	}
+}
+
+int suite_main(Suite *suite)
+{
+	SRunner *runner;
+	int failed, fd;
+
+	fd = dev_open(O_RDWR);
+	if (fd < 0) {
+		fprintf(stderr, "no device, nothing tested: %s\n", errname(fd));
+		return 77;
+	}
+	dev_close(fd);
+	take_counters_at_rest();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, SIG_IGN);
+
+	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_FORK);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

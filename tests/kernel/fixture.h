@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each test of this folder stands on: procs to talk with, processes and
+ * threads to talk from, and the proof that nothing was left behind.
+ *
+ * Most tests play all sides of a conversation in one thread: a thread may use
+ * any number of procs, and sending does not wait. That makes the order of
+ * things exact. Processes are for what needs them: death, fork, identity.
+ */
+#ifndef TESTS_KERNEL_FIXTURE_H
+#define TESTS_KERNEL_FIXTURE_H
+
+#include <pthread.h>
+
+#include "raw.h"
+
+#define REGION (1U << 20)
+#define SRV_COOKIE 0x5e57e4ULL
+
+/*
+ * setup_bus(): srv is the bus's manager by srv_node, which takes fds; cli and
+ * oth are others. setup_bare(): none of them is open.
+ */
+extern struct raw srv, cli, oth;
+extern uint64_t srv_node;
+
+void setup_bus(void);
+void setup_bare(void);
+/* Closes what is open and asserts that all live counters are as before. */
+void teardown(void);
+
+/* Give @to a handle for a node of @from's, by way of srv; nothing may be queued. */
+uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node);
+/* An object table entry. */
+struct ipcbus_object object_node(uint64_t node);
+struct ipcbus_object object_handle(uint32_t handle);
+struct ipcbus_object object_fd(int fd);
+
+/* What a live counter of the driver says now; fails if there is none. */
+long live(const char *name);
+/* Wait, up to 2 s, until all live counters are what they were at the start. */
+void expect_nothing_left(void);
+
+/* Another process. Its function's result is its exit status. */
+struct peer {
+	pid_t pid;
+	int tell; /* a byte a step, both ways */
+	int hear;
+};
+
+void peer_start(struct peer *p, int (*fn)(struct peer *self, void *arg), void *arg);
+void peer_tell(struct peer *p, uint64_t what);
+uint64_t peer_hear(struct peer *p);
+void peer_kill(struct peer *p);
+/* must: ended by itself, with 0 */
+void peer_end(struct peer *p);
+
+/* Memory that parent and peers share. */
+void *shared_memory(size_t size);
+
+/* Another thread. */
+struct helper {
+	pthread_t thread;
+	pid_t tid;
+	void *(*fn)(void *);
+	void *arg;
+};
+
+void helper_start(struct helper *h, void *(*fn)(void *), void *arg);
+void *helper_end(struct helper *h);
+/* Until that thread of this process sleeps in the kernel. */
+void wait_asleep(pid_t tid);
+
+/* Answer calls with their own payload until one with code QUIT. */
+#define QUIT 0xffffffffU
+void serve_echo(const struct raw *r);
+
+uint64_t now_ms(void);
+int count_fds(void);
+/* xorshift: the same numbers for the same seed everywhere */
+uint32_t next_random(uint32_t *state);
+
+/* Both run each case in a process of its own. */
+TCase *add_case(Suite *suite, const char *name, void (*setup)(void));
+int suite_main(Suite *suite);
+
+#endif /* TESTS_KERNEL_FIXTURE_H */

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The device and the UAPI structures, one function each; see raw.h.
+ *
+ * The first part is all that knows how to reach the driver. The second fills
+ * in structures. The third asserts.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "raw.h"
+
+/* Here the functions are meant, not the macros that note the caller's line. */
+#undef raw_open
+#undef raw_node
+#undef raw_info
+#undef raw_call
+#undef raw_oneway
+#undef raw_reply
+#undef raw_error
+#undef raw_take
+#undef raw_wait
+#undef raw_none
+#undef raw_fails
+#undef raw_failed
+#undef raw_payload
+#undef raw_objects
+#undef raw_holds
+#undef raw_give
+#undef raw_round_trip
+#undef raw_call_wait
+
+#define DEVICE "/dev/ipcbus"
+#define DEBUGFS "/sys/kernel/debug/ipcbus"
+#define POISON 0xa5
+
+__thread struct raw_place raw_place = { "raw.c", 0 };
+
+const char *errname(int r)
+{
+	const char *name = r < 0 ? strerrorname_np(-r) : NULL;
+
+	return name ? name : r ? "(no error name)" : "(success)";
+}
+
+/* The device */
+
+int dev_open(int flags)
+{
+	int fd = open(DEVICE, flags | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret)
+{
+	void *map = mmap(NULL, size, prot, flags, fd, offset);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	*ret = map;
+	return 0;
+}
+
+int dev_protect(void *map, size_t size, int prot)
+{
+	return mprotect(map, size, prot) < 0 ? -errno : 0;
+}
+
+int dev_unmap(void *map, size_t size)
+{
+	return munmap(map, size) < 0 ? -errno : 0;
+}
+
+int dev_ioctl(int fd, unsigned int cmd, void *arg)
+{
+	int r = ioctl(fd, cmd, arg);
+
+	return r < 0 ? -errno : r;
+}
+
+int dev_poll(int fd, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	return poll(&p, 1, timeout_ms) < 0 ? -errno : p.revents;
+}
+
+int dev_close(int fd)
+{
+	return close(fd) < 0 ? -errno : 0;
+}
+
+int dev_debug(const char *name, char *text, size_t size)
+{
+	char path[128];
+	size_t used = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), DEBUGFS "/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, text + used, size - 1 - used)) > 0)
+		used += n;
+	text[used] = 0;
+	close(fd);
+	return n < 0 ? -EIO : 0;
+}
+
+/*
+ * The open files of this process. A forked child must drop its copies, or
+ * closing in the parent would not be the death of the proc.
+ */
+static int open_fds[256];
+static size_t n_open_fds;
+
+static void remember(int fd)
+{
+	ck_assert_msg(n_open_fds < ARRAY_SIZE(open_fds), "too many files for one test");
+	open_fds[n_open_fds++] = fd;
+}
+
+static void forget(int fd)
+{
+	for (size_t i = 0; i < n_open_fds; i++)
+		if (open_fds[i] == fd) {
+			open_fds[i] = open_fds[--n_open_fds];
+			return;
+		}
+}
+
+void raw_drop_inherited(void)
+{
+	while (n_open_fds)
+		dev_close(open_fds[--n_open_fds]);
+}
+
+void raw_open(struct raw *r, size_t region)
+{
+	void *map = NULL;
+
+	r->fd = dev_open(O_RDWR);
+	raw_assert(r->fd >= 0, DEVICE ": %s", errname(r->fd));
+	remember(r->fd);
+	if (region) {
+		int e = dev_map(r->fd, region, PROT_READ, MAP_SHARED, 0, &map);
+
+		raw_assert(!e, "mmap of %zu bytes: %s", region, errname(e));
+	}
+	r->map = map;
+	r->size = region;
+}
+
+void raw_close(struct raw *r)
+{
+	if (r->fd < 0)
+		return;
+	if (r->map)
+		dev_unmap((void *)(uintptr_t)r->map, r->size);
+	forget(r->fd);
+	dev_close(r->fd);
+	r->fd = -1;
+	r->map = NULL;
+}
+
+/* The structures */
+
+static bool is_message(uint32_t kind)
+{
+	return kind == IPCBUS_EVENT_CALL || kind == IPCBUS_EVENT_ONEWAY ||
+	       kind == IPCBUS_EVENT_REPLY || kind == IPCBUS_EVENT_ERROR;
+}
+
+static bool is_own_call(uint32_t kind)
+{
+	return kind == IPCBUS_EVENT_REPLY || kind == IPCBUS_EVENT_ERROR ||
+	       kind == IPCBUS_EVENT_FAILED;
+}
+
+static bool is_request(uint32_t kind)
+{
+	return kind == IPCBUS_EVENT_CALL || kind == IPCBUS_EVENT_ONEWAY;
+}
+
+/* What is meaningless for a kind of event must be 0. */
+static void check_unused_fields(const struct ipcbus_event *e)
+{
+	uint32_t k = e->kind;
+
+	raw_assert(!e->flags || k == IPCBUS_EVENT_CALL || e->flags == IPCBUS_EVENT_SPAWN,
+		   "kind %u with flags %#x", k, e->flags);
+	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)),
+		   "unknown event flags %#x", e->flags);
+	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || is_own_call(k)), "kind %u with call %llu",
+		   k, (unsigned long long)e->call);
+	raw_assert(!e->cookie || is_request(k) || k == IPCBUS_EVENT_IDLE || k == IPCBUS_EVENT_DEAD,
+		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);
+	raw_assert(!e->code || is_request(k), "kind %u with code %u", k, e->code);
+	raw_assert((e->error < 0) == (k == IPCBUS_EVENT_ERROR || k == IPCBUS_EVENT_FAILED) &&
+			   e->error <= 0,
+		   "kind %u with error %d", k, e->error);
+	raw_assert(!!e->stage == (k == IPCBUS_EVENT_FAILED), "kind %u with stage %u", k, e->stage);
+	raw_assert(!e->index || k == IPCBUS_EVENT_FAILED, "kind %u with index %u", k, e->index);
+	for (size_t i = 0; i < ARRAY_SIZE(e->reserved); i++)
+		raw_assert(!e->reserved[i], "event.reserved[%zu] is set", i);
+}
+
+static void check_message_fields(const struct ipcbus_event *e)
+{
+	if (!is_message(e->kind)) {
+		raw_assert(!e->buffer && !e->offset && !e->data_size && !e->objects &&
+				   !e->object_count,
+			   "kind %u carries a buffer", e->kind);
+		raw_assert(!e->pid && !e->tid && !e->uid && !e->gid, "kind %u names a sender",
+			   e->kind);
+		return;
+	}
+	raw_assert(e->buffer || (!e->data_size && !e->object_count), "content without a buffer");
+	raw_assert(e->offset % 8 == 0, "payload at %#llx", (unsigned long long)e->offset);
+	raw_assert(e->objects % 8 == 0, "objects at %#llx", (unsigned long long)e->objects);
+	raw_assert(e->object_count <= IPCBUS_MAX_OBJECTS, "%u objects", e->object_count);
+}
+
+/* A failed ioctl says where, unless it failed before it looked at anything. */
+static void check_failed_ioctl(const struct ipcbus_event *e, int r)
+{
+	if (e->kind == POISON * 0x01010101U)
+		return;
+	raw_assert(e->kind == IPCBUS_EVENT_FAILED && e->error == r,
+		   "ioctl: %s, but event %u with %s", errname(r), e->kind, errname(e->error));
+	raw_assert(e->stage >= IPCBUS_STAGE_ARGS && e->stage <= IPCBUS_STAGE_DELIVER, "stage %u",
+		   e->stage);
+	raw_assert(!e->thread, "thread %u with a failed ioctl", e->thread);
+	raw_assert(!e->buffer && !e->data_size && !e->object_count, "failure with a buffer");
+}
+
+int raw_exchange(const struct raw *r, struct ipcbus_exchange *x)
+{
+	int e;
+
+	x->size = sizeof(*x);
+	memset(&x->event, POISON, sizeof(x->event));
+	e = dev_ioctl(r->fd, IPCBUS_IOC_EXCHANGE, x);
+	if (e < 0) {
+		check_failed_ioctl(&x->event, e);
+		return e;
+	}
+	raw_assert(e == 0, "EXCHANGE returned %d", e);
+	raw_assert(x->event.kind <= IPCBUS_EVENT_IDLE, "event kind %#x", x->event.kind);
+	raw_assert(x->event.thread, "no thread number");
+	check_unused_fields(&x->event);
+	check_message_fields(&x->event);
+	return 0;
+}
+
+int raw_send(const struct raw *r, const struct ipcbus_send *send, struct ipcbus_event *ev)
+{
+	struct ipcbus_exchange x = { .send = *send };
+	int e = raw_exchange(r, &x);
+
+	if (!e)
+		raw_assert(x.event.kind == IPCBUS_EVENT_NONE, "event %u without a wait",
+			   x.event.kind);
+	if (ev)
+		*ev = x.event;
+	return e;
+}
+
+int raw_next(const struct raw *r, uint32_t flags, struct ipcbus_event *ev)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | flags };
+	int e = raw_exchange(r, &x);
+
+	*ev = x.event;
+	return e;
+}
+
+int raw_free(const struct raw *r, uint64_t id)
+{
+	struct ipcbus_exchange x = { .free_count = 1, .free = id };
+
+	return raw_exchange(r, &x);
+}
+
+int raw_node_ioctl(const struct raw *r, unsigned int cmd, struct ipcbus_node *n)
+{
+	n->size = sizeof(*n);
+	return dev_ioctl(r->fd, cmd, n);
+}
+
+int raw_handle_ioctl(const struct raw *r, unsigned int cmd, uint32_t handle, uint32_t count,
+		     uint64_t cookie)
+{
+	struct ipcbus_handle h = {
+		.size = sizeof(h), .handle = handle, .count = count, .cookie = cookie,
+	};
+
+	return dev_ioctl(r->fd, cmd, &h);
+}
+
+int raw_claim(const struct raw *r, uint64_t node)
+{
+	struct ipcbus_node n = { .node = node };
+
+	return raw_node_ioctl(r, IPCBUS_IOC_SET_MANAGER, &n);
+}
+
+int raw_destroy(const struct raw *r, uint64_t node, uint32_t flags)
+{
+	struct ipcbus_node n = { .node = node, .flags = flags };
+
+	return raw_node_ioctl(r, IPCBUS_IOC_NODE_DESTROY, &n);
+}
+
+int raw_put(const struct raw *r, uint32_t handle, uint32_t count)
+{
+	return raw_handle_ioctl(r, IPCBUS_IOC_HANDLE_PUT, handle, count, 0);
+}
+
+int raw_watch(const struct raw *r, uint32_t handle, uint64_t cookie)
+{
+	return raw_handle_ioctl(r, IPCBUS_IOC_WATCH, handle, 0, cookie);
+}
+
+int raw_unwatch(const struct raw *r, uint32_t handle)
+{
+	return raw_handle_ioctl(r, IPCBUS_IOC_UNWATCH, handle, 0, 0);
+}
+
+int raw_set_threads(const struct raw *r, uint32_t max)
+{
+	struct ipcbus_threads t = { .size = sizeof(t), .max = max };
+
+	return dev_ioctl(r->fd, IPCBUS_IOC_SET_THREADS, &t);
+}
+
+int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
+	      struct ipcbus_batch *ret)
+{
+	*ret = (struct ipcbus_batch){
+		.size = sizeof(*ret), .count = count, .sends = PTR64(sends),
+	};
+	return dev_ioctl(r->fd, IPCBUS_IOC_SEND_BATCH, ret);
+}
+
+/* The assertions */
+
+uint64_t raw_node(const struct raw *r, uint32_t flags, uint64_t cookie)
+{
+	struct ipcbus_node n = { .flags = flags, .cookie = cookie };
+	int e = raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n);
+
+	raw_assert(!e, "NODE_CREATE: %s", errname(e));
+	raw_assert(n.node, "a node with the id 0");
+	return n.node;
+}
+
+struct ipcbus_info raw_info(const struct raw *r)
+{
+	struct ipcbus_info info = { .size = sizeof(info) };
+	int e = dev_ioctl(r->fd, IPCBUS_IOC_INFO, &info);
+
+	raw_assert(!e, "INFO: %s", errname(e));
+	return info;
+}
+
+static void send_ok(const struct raw *r, const struct ipcbus_send *send)
+{
+	struct ipcbus_event ev;
+	int e = raw_send(r, send, &ev);
+
+	raw_assert(!e, "send kind %u of %llu bytes: %s at stage %u, index %u", send->kind,
+		   (unsigned long long)send->data_size, errname(e), ev.stage, ev.index);
+}
+
+void raw_call(const struct raw *r, uint32_t handle, uint32_t code, const void *data, size_t size)
+{
+	send_ok(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .handle = handle, .code = code,
+					  .data = PTR64(data), .data_size = size });
+}
+
+void raw_oneway(const struct raw *r, uint32_t handle, uint32_t code, const void *data, size_t size)
+{
+	send_ok(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY, .handle = handle,
+					  .code = code, .data = PTR64(data), .data_size = size });
+}
+
+void raw_reply(const struct raw *r, uint64_t call, const void *data, size_t size)
+{
+	send_ok(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = call,
+					  .data = PTR64(data), .data_size = size });
+}
+
+void raw_error(const struct raw *r, uint64_t call, uint32_t code, const void *data, size_t size)
+{
+	send_ok(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_ERROR, .call = call, .code = code,
+					  .data = PTR64(data), .data_size = size });
+}
+
+void raw_take(const struct raw *r, uint32_t kind, struct ipcbus_event *ev)
+{
+	int e = raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, ev);
+
+	raw_assert(!e, "wait: %s", errname(e));
+	raw_assert(ev->kind == kind, "event %u (error %s, stage %u), wanted %u", ev->kind,
+		   errname(ev->error), ev->stage, kind);
+}
+
+void raw_wait(const struct raw *r, uint32_t kind, struct ipcbus_event *ev)
+{
+	int e;
+
+	_mark_point(raw_place.file, raw_place.line);
+	do
+		e = raw_next(r, IPCBUS_SERVE, ev);
+	while (!e && ev->kind == IPCBUS_EVENT_INTERRUPTED);
+	raw_assert(!e, "wait: %s", errname(e));
+	raw_assert(ev->kind == kind, "event %u (error %s, stage %u), wanted %u", ev->kind,
+		   errname(ev->error), ev->stage, kind);
+}
+
+void raw_none(const struct raw *r)
+{
+	struct ipcbus_event ev;
+
+	raw_take(r, IPCBUS_EVENT_NONE, &ev);
+}
+
+void raw_fails(const struct raw *r, const struct ipcbus_send *send, int err, uint32_t stage,
+	       uint32_t index)
+{
+	struct ipcbus_event ev;
+	int e = raw_send(r, send, &ev);
+
+	raw_assert(e == err, "send: %s, wanted %s", errname(e), errname(err));
+	if (ev.kind == POISON * 0x01010101U) {
+		raw_assert(stage == IPCBUS_STAGE_ARGS, "%s without an event, wanted stage %u",
+			   errname(e), stage);
+		return;
+	}
+	raw_assert(ev.stage == stage && ev.index == index,
+		   "%s at stage %u, index %u; wanted stage %u, index %u", errname(e), ev.stage,
+		   ev.index, stage, index);
+}
+
+void raw_failed(const struct raw *r, int err, uint32_t stage, uint32_t index)
+{
+	struct ipcbus_event ev;
+
+	raw_take(r, IPCBUS_EVENT_FAILED, &ev);
+	raw_assert(ev.error == err, "failed with %s, wanted %s", errname(ev.error), errname(err));
+	raw_assert(ev.stage == stage && ev.index == index,
+		   "stage %u, index %u; wanted stage %u, index %u", ev.stage, ev.index, stage,
+		   index);
+}
+
+const void *raw_payload(const struct raw *r, const struct ipcbus_event *ev)
+{
+	raw_assert(ev->offset <= r->size && ev->data_size <= r->size - ev->offset,
+		   "payload at %#llx, %llu bytes, is not in the region",
+		   (unsigned long long)ev->offset, (unsigned long long)ev->data_size);
+	return r->map + ev->offset;
+}
+
+const struct ipcbus_object *raw_objects(const struct raw *r, const struct ipcbus_event *ev)
+{
+	size_t size = ev->object_count * sizeof(struct ipcbus_object);
+
+	raw_assert(ev->objects <= r->size && size <= r->size - ev->objects,
+		   "objects at %#llx are not in the region", (unsigned long long)ev->objects);
+	return (const void *)(r->map + ev->objects);
+}
+
+void raw_holds(const struct raw *r, const struct ipcbus_event *ev, const void *data, size_t size)
+{
+	const uint8_t *got = raw_payload(r, ev), *want = data;
+	size_t i = 0;
+
+	raw_assert(ev->data_size == size, "%llu bytes arrived, wanted %zu",
+		   (unsigned long long)ev->data_size, size);
+	while (i < size && got[i] == want[i])
+		i++;
+	raw_assert(i == size, "byte %zu is %#x, wanted %#x", i, got[i], want[i]);
+}
+
+void raw_give(const struct raw *r, const struct ipcbus_event *ev)
+{
+	int e = ev->buffer ? raw_free(r, ev->buffer) : 0;
+
+	raw_assert(!e, "giving buffer %#llx back: %s", (unsigned long long)ev->buffer, errname(e));
+}
+
+void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *to,
+		    const void *data, size_t size)
+{
+	struct ipcbus_event request, reply;
+
+	raw_call(from, handle, 1, data, size);
+	raw_take(to, IPCBUS_EVENT_CALL, &request);
+	raw_holds(to, &request, data, size);
+	raw_reply(to, request.call, data, size);
+	raw_give(to, &request);
+	raw_take(from, IPCBUS_EVENT_REPLY, &reply);
+	raw_holds(from, &reply, data, size);
+	raw_give(from, &reply);
+}
+
+void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const void *data,
+		   size_t size, struct ipcbus_event *ev)
+{
+	struct ipcbus_exchange x = {
+		.flags = IPCBUS_WAIT,
+		.send = { .kind = IPCBUS_SEND_CALL, .handle = handle, .code = code,
+			  .data = PTR64(data), .data_size = size },
+	};
+	int e;
+
+	_mark_point(raw_place.file, raw_place.line);
+	e = raw_exchange(r, &x);
+	while (!e && x.event.kind == IPCBUS_EVENT_INTERRUPTED) {
+		memset(&x.send, 0, sizeof(x.send));
+		e = raw_exchange(r, &x);
+	}
+	raw_assert(!e, "call: %s", errname(e));
+	*ev = x.event;
+}
+
+/* A 32-bit mixing step (one round of a well-known integer hash). */
+static uint8_t pattern_byte(size_t i, uint32_t seed)
+{
+	uint32_t v = (uint32_t)(i / 4) * 2654435761U + seed;
+
+	v ^= v >> 15;
+	return v >> (i % 4 * 8);
+}
+
+void pattern_fill(void *data, size_t size, uint32_t seed)
+{
+	for (size_t i = 0; i < size; i++)
+		((uint8_t *)data)[i] = pattern_byte(i, seed);
+}
+
+bool pattern_is(const void *data, size_t size, uint32_t seed)
+{
+	for (size_t i = 0; i < size; i++)
+		if (((const uint8_t *)data)[i] != pattern_byte(i, seed))
+			return false;
+	return true;
+}

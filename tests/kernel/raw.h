@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The driver's contract as functions, for the tests in this folder.
+ *
+ * Three layers: dev_*() are the only functions that touch the device (a build
+ * of the driver in user space replaces these and nothing else); raw_*() fill in
+ * one UAPI structure each and return what the ioctl said; those marked "must"
+ * fail the running test when the driver does something else than they ask for,
+ * and name the test's line, not their own.
+ *
+ * Nothing here retries, hides an error or knows a test.
+ */
+#ifndef TESTS_KERNEL_RAW_H
+#define TESTS_KERNEL_RAW_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipcbus.h"
+
+/* One proc: an open device and, usually, its mapped region. */
+struct raw {
+	int fd;
+	const uint8_t *map;
+	size_t size;
+};
+
+/* Where in a test a "must" function was called. */
+struct raw_place {
+	const char *file;
+	int line;
+};
+
+extern __thread struct raw_place raw_place;
+
+#define RAW_HERE(call) (raw_place = (struct raw_place){ __FILE__, __LINE__ }, call)
+
+#define raw_assert(cond, ...)                                                     \
+	do {                                                                      \
+		if (!(cond))                                                      \
+			_ck_assert_failed(raw_place.file, raw_place.line, #cond,  \
+					  __VA_ARGS__);                           \
+	} while (0)
+
+/* "EBADF" for -EBADF; numbers that are no errors as such. */
+const char *errname(int r);
+
+#define assert_result(expr, want)                                                 \
+	do {                                                                      \
+		int got_ = (expr), want_ = (want);                                \
+		if (got_ != want_)                                                \
+			_ck_assert_failed(__FILE__, __LINE__, #expr,              \
+					  "is %d %s, wanted %d %s", got_,         \
+					  errname(got_), want_, errname(want_));  \
+	} while (0)
+#define assert_ok(expr) assert_result(expr, 0)
+
+#define PTR64(p) ((uint64_t)(uintptr_t)(p))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The device. All return a result or -errno. */
+int dev_open(int flags);
+int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret);
+int dev_protect(void *map, size_t size, int prot);
+int dev_unmap(void *map, size_t size);
+int dev_ioctl(int fd, unsigned int cmd, void *arg);
+int dev_poll(int fd, int timeout_ms);
+int dev_close(int fd);
+/* Text of a debugfs file of the driver, ended by a 0. */
+int dev_debug(const char *name, char *text, size_t size);
+
+/* Open and map, must; close. A region of 0 bytes is not mapped. */
+void raw_open(struct raw *r, size_t region);
+void raw_close(struct raw *r);
+/* After fork: drop the parent's files so that they die with the parent. */
+void raw_drop_inherited(void);
+
+/* One exchange; sets the size, poisons the event, checks the event's form. */
+int raw_exchange(const struct raw *r, struct ipcbus_exchange *x);
+
+/* Send only; the event on failure into @ev if that is not NULL. */
+int raw_send(const struct raw *r, const struct ipcbus_send *send, struct ipcbus_event *ev);
+/* Wait only, with these flags beside IPCBUS_WAIT. */
+int raw_next(const struct raw *r, uint32_t flags, struct ipcbus_event *ev);
+/* Give one buffer back. */
+int raw_free(const struct raw *r, uint64_t id);
+
+int raw_node_ioctl(const struct raw *r, unsigned int cmd, struct ipcbus_node *n);
+int raw_handle_ioctl(const struct raw *r, unsigned int cmd, uint32_t handle, uint32_t count,
+		     uint64_t cookie);
+int raw_claim(const struct raw *r, uint64_t node);
+int raw_destroy(const struct raw *r, uint64_t node, uint32_t flags);
+int raw_put(const struct raw *r, uint32_t handle, uint32_t count);
+int raw_watch(const struct raw *r, uint32_t handle, uint64_t cookie);
+int raw_unwatch(const struct raw *r, uint32_t handle);
+int raw_set_threads(const struct raw *r, uint32_t max);
+int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
+	      struct ipcbus_batch *ret);
+
+/* must: a new node, its id */
+uint64_t raw_node(const struct raw *r, uint32_t flags, uint64_t cookie);
+/* must: what INFO says */
+struct ipcbus_info raw_info(const struct raw *r);
+
+/* must: sent, and no wait */
+void raw_call(const struct raw *r, uint32_t handle, uint32_t code, const void *data, size_t size);
+void raw_oneway(const struct raw *r, uint32_t handle, uint32_t code, const void *data, size_t size);
+void raw_reply(const struct raw *r, uint64_t call, const void *data, size_t size);
+void raw_error(const struct raw *r, uint64_t call, uint32_t code, const void *data, size_t size);
+
+/* must: an event of this kind is there now; comes within time */
+void raw_take(const struct raw *r, uint32_t kind, struct ipcbus_event *ev);
+void raw_wait(const struct raw *r, uint32_t kind, struct ipcbus_event *ev);
+/* must: nothing is there for this thread */
+void raw_none(const struct raw *r);
+/* must: the send fails with this, found there */
+void raw_fails(const struct raw *r, const struct ipcbus_send *send, int err, uint32_t stage,
+	       uint32_t index);
+/* must: the call failed in the driver; takes that event */
+void raw_failed(const struct raw *r, int err, uint32_t stage, uint32_t index);
+
+/* must: payload and object table of a message lie in the region */
+const void *raw_payload(const struct raw *r, const struct ipcbus_event *ev);
+const struct ipcbus_object *raw_objects(const struct raw *r, const struct ipcbus_event *ev);
+/* must: the payload is this */
+void raw_holds(const struct raw *r, const struct ipcbus_event *ev, const void *data, size_t size);
+/* must: give the event's buffer back, if it has one */
+void raw_give(const struct raw *r, const struct ipcbus_event *ev);
+
+/* must: the whole of a call between two procs of this thread */
+void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *to,
+		    const void *data, size_t size);
+/* must: call and wait, for a server that runs elsewhere; leaves the reply held */
+void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const void *data,
+		   size_t size, struct ipcbus_event *ev);
+
+/* Bytes that say where they belong. */
+void pattern_fill(void *data, size_t size, uint32_t seed);
+bool pattern_is(const void *data, size_t size, uint32_t seed);
+
+#define raw_open(...) RAW_HERE((raw_open)(__VA_ARGS__))
+#define raw_node(...) RAW_HERE((raw_node)(__VA_ARGS__))
+#define raw_info(...) RAW_HERE((raw_info)(__VA_ARGS__))
+#define raw_call(...) RAW_HERE((raw_call)(__VA_ARGS__))
+#define raw_oneway(...) RAW_HERE((raw_oneway)(__VA_ARGS__))
+#define raw_reply(...) RAW_HERE((raw_reply)(__VA_ARGS__))
+#define raw_error(...) RAW_HERE((raw_error)(__VA_ARGS__))
+#define raw_take(...) RAW_HERE((raw_take)(__VA_ARGS__))
+#define raw_wait(...) RAW_HERE((raw_wait)(__VA_ARGS__))
+#define raw_none(...) RAW_HERE((raw_none)(__VA_ARGS__))
+#define raw_fails(...) RAW_HERE((raw_fails)(__VA_ARGS__))
+#define raw_failed(...) RAW_HERE((raw_failed)(__VA_ARGS__))
+#define raw_payload(...) RAW_HERE((raw_payload)(__VA_ARGS__))
+#define raw_objects(...) RAW_HERE((raw_objects)(__VA_ARGS__))
+#define raw_holds(...) RAW_HERE((raw_holds)(__VA_ARGS__))
+#define raw_give(...) RAW_HERE((raw_give)(__VA_ARGS__))
+#define raw_round_trip(...) RAW_HERE((raw_round_trip)(__VA_ARGS__))
+#define raw_call_wait(...) RAW_HERE((raw_call_wait)(__VA_ARGS__))
+
+#endif /* TESTS_KERNEL_RAW_H */
