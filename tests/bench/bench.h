@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a transport is to the benchmark: how two processes, a client and a
+ * server of one thread each, reach each other and make one round trip.
+ *
+ * main.c forks the two, lets the client run the rounds and reads the clock;
+ * a transport (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c) never
+ * measures, never prints but for bench_fail(), never allocates in a round.
+ *
+ * A case is one of two shapes:
+ *
+ *   call    a round is a request of `size` bytes and a reply of 4. The request
+ *           was written before the first round, and who receives it does not
+ *           look into it, unless the transport itself has to copy it out.
+ *   oneway  a round is `batch` messages of `size` bytes there, and then as many
+ *           back: each message is sent, woken up for, received and given back,
+ *           and nothing else is paid for.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define BENCH_REPLY_SIZE	4
+#define BENCH_MAX_SIZE		((size_t)1 << 20)
+#define BENCH_MAX_BATCH		16
+
+/**
+ * struct bench_case - one figure to find out, as seen by one of the two
+ * @transport: how
+ * @size: bytes of a request or of a oneway message
+ * @batch: messages in a row; 0: calls
+ * @request: @size bytes to send
+ * @ready_fd: the server's to tell that it can be reached, see bench_ready()
+ * @state: the transport's own, state_size bytes, zero at first
+ */
+struct bench_case {
+	const struct bench_transport *transport;
+	size_t size;
+	unsigned int batch;
+	const void *request;
+	int ready_fd;
+	void *state;
+};
+
+/**
+ * struct bench_transport - how messages travel
+ * @name: the name in the table
+ * @call: the name of its call case: "call", or "typed" through stubs
+ * @state_size: bytes of bench_case.state
+ * @max_size: the largest request; 0: any. A futex moves no payload.
+ * @has_oneway: @turn exists
+ * @create: makes what the two share, before the fork; may be NULL
+ * @serve: the server: gets ready, says so by bench_ready(), then answers until
+ *	it is killed; returns only to fail
+ * @connect: the client, when the server is ready; may be NULL
+ * @round: the client's part of one round, of the case's shape
+ *
+ * All return 0 or -errno.
+ */
+struct bench_transport {
+	const char *name;
+	const char *call;
+	size_t state_size;
+	size_t max_size;
+	bool has_oneway;
+	int (*create)(struct bench_case *c);
+	int (*serve)(struct bench_case *c);
+	int (*connect)(struct bench_case *c);
+	int (*round)(struct bench_case *c);
+};
+
+extern const struct bench_transport bench_futex;
+extern const struct bench_transport bench_pipe;
+extern const struct bench_transport bench_stream;
+extern const struct bench_transport bench_seqpacket;
+extern const struct bench_transport bench_binder;
+extern const struct bench_transport bench_ipcbus;
+extern const struct bench_transport bench_typed;
+
+/* Lets the client connect. */
+int bench_ready(struct bench_case *c);
+
+/* Prints "bench: WHAT: meaning of code" and returns code. */
+int bench_fail(const char *what, int code);
+
+#endif /* BENCH_H */

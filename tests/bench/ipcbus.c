@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcbus by raw ioctl: one IPCBUS_IOC_EXCHANGE a side and round gives the last
+ * buffer back, sends and waits. The server's node is the bus's handle 0, so no
+ * servicemanager may run meanwhile. A batch of oneways is one
+ * IPCBUS_IOC_SEND_BATCH; a single one rides on the exchange.
+ */
+#include "bench.h"
+
+#include "ipcbus.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#define REGION_SIZE	(4 * BENCH_MAX_SIZE)
+
+/**
+ * struct ipcbus_state - one process's end
+ * @fd: /dev/ipcbus
+ * @region: its map
+ * @peer: the other side's handle
+ * @x: the exchange, filled in for the next ioctl
+ * @sends: a batch
+ * @reply: what is sent as a reply
+ */
+struct ipcbus_state {
+	int fd;
+	const char *region;
+	uint32_t peer;
+	struct ipcbus_exchange x;
+	struct ipcbus_send sends[BENCH_MAX_BATCH];
+	char reply[BENCH_REPLY_SIZE];
+};
+
+/* Gives back the last event's buffer, sends x.send, waits. */
+static int exchange(struct ipcbus_state *s, uint32_t expected)
+{
+	struct ipcbus_exchange *x = &s->x;
+
+	x->free = x->event.buffer;
+	x->free_count = x->event.buffer != 0;
+	x->thread = x->event.thread;
+	do {
+		if (ioctl(s->fd, IPCBUS_IOC_EXCHANGE, x) < 0)
+			return -errno;
+		x->free_count = 0;
+		x->send.kind = IPCBUS_SEND_NONE;
+	} while (x->event.kind == IPCBUS_EVENT_INTERRUPTED);
+	if (x->event.kind == IPCBUS_EVENT_FAILED)
+		return x->event.error;
+	return x->event.kind == expected ? 0 : -EPROTO;
+}
+
+static void put_reply(struct ipcbus_state *s)
+{
+	s->x.send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_REPLY,
+		.call = s->x.event.call,
+		.data = (uintptr_t)s->reply,
+		.data_size = sizeof(s->reply),
+	};
+}
+
+/* A single message waits for the exchange that comes next anyway. */
+static int send_batch(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	struct ipcbus_batch batch = {
+		.size = sizeof(batch),
+		.count = c->batch,
+		.sends = (uintptr_t)s->sends,
+	};
+
+	if (c->batch == 1) {
+		s->x.send = s->sends[0];
+		return 0;
+	}
+	return ioctl(s->fd, IPCBUS_IOC_SEND_BATCH, &batch) < 0 ? -errno : 0;
+}
+
+static int receive_batch(struct bench_case *c)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < c->batch && r == 0; i++)
+		r = exchange(c->state, IPCBUS_EVENT_ONEWAY);
+	return r;
+}
+
+static void fill_batch(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+
+	for (unsigned int i = 0; i < c->batch; i++)
+		s->sends[i] = (struct ipcbus_send){
+			.kind = IPCBUS_SEND_ONEWAY,
+			.handle = s->peer,
+			.data = (uintptr_t)c->request,
+			.data_size = c->size,
+		};
+}
+
+static int open_device(struct ipcbus_state *s)
+{
+	void *region;
+
+	s->fd = open("/dev/ipcbus", O_RDWR | O_CLOEXEC);
+	if (s->fd < 0)
+		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", -errno);
+	region = mmap(NULL, REGION_SIZE, PROT_READ, MAP_SHARED, s->fd, 0);
+	if (region == MAP_FAILED)
+		return -errno;
+	s->region = region;
+	s->x.size = sizeof(s->x);
+	s->x.flags = IPCBUS_WAIT | IPCBUS_SERVE;
+	return 0;
+}
+
+static int create_node(struct ipcbus_state *s, uint64_t *ret_node)
+{
+	struct ipcbus_node node = { .size = sizeof(node) };
+
+	if (ioctl(s->fd, IPCBUS_IOC_NODE_CREATE, &node) < 0)
+		return -errno;
+	*ret_node = node.node;
+	return 0;
+}
+
+static int become_manager(struct ipcbus_state *s)
+{
+	struct ipcbus_node node = { .size = sizeof(node) };
+	uint64_t id = 0;
+	int r;
+
+	r = create_node(s, &id);
+	if (r < 0)
+		return r;
+	node.node = id;
+	if (ioctl(s->fd, IPCBUS_IOC_SET_MANAGER, &node) < 0)
+		return bench_fail("become handle 0 (does a servicemanager run?)", -errno);
+	return 0;
+}
+
+/* Takes the client's node out of its first call. */
+static int meet_client(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	const struct ipcbus_object *object;
+	int r;
+
+	r = exchange(s, IPCBUS_EVENT_CALL);
+	if (r < 0)
+		return r;
+	if (s->x.event.object_count != 1)
+		return -EPROTO;
+	object = (const void *)(s->region + s->x.event.objects);
+	s->peer = object->value;
+	put_reply(s);
+	fill_batch(c);
+	return 0;
+}
+
+static int serve_batches(struct bench_case *c)
+{
+	int r;
+
+	r = meet_client(c);
+	while (r == 0) {
+		r = receive_batch(c);
+		if (r == 0)
+			r = send_batch(c);
+	}
+	return r;
+}
+
+static int serve_calls(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	int r;
+
+	for (;;) {
+		r = exchange(s, IPCBUS_EVENT_CALL);
+		if (r < 0)
+			return r;
+		put_reply(s);
+	}
+}
+
+static int ipcbus_serve(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	int r;
+
+	r = open_device(s);
+	if (r == 0)
+		r = become_manager(s);
+	if (r == 0)
+		r = bench_ready(c);
+	if (r < 0)
+		return r;
+	return c->batch ? serve_batches(c) : serve_calls(c);
+}
+
+/* Passes a node to the server, for it to send oneways back to. */
+static int meet_server(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	struct ipcbus_object object = { .type = IPCBUS_OBJECT_NODE };
+	uint64_t node = 0;
+	int r;
+
+	r = create_node(s, &node);
+	if (r < 0)
+		return r;
+	object.value = node;
+	s->x.send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL,
+		.object_count = 1,
+		.objects = (uintptr_t)&object,
+	};
+	return exchange(s, IPCBUS_EVENT_REPLY);
+}
+
+static int ipcbus_connect(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	int r;
+
+	r = open_device(s);
+	if (r < 0 || c->batch == 0)
+		return r;
+	fill_batch(c);
+	return meet_server(c);
+}
+
+static int ipcbus_round(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+	int r;
+
+	if (c->batch) {
+		r = send_batch(c);
+		return r < 0 ? r : receive_batch(c);
+	}
+	s->x.send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL,
+		.handle = s->peer,
+		.data = (uintptr_t)c->request,
+		.data_size = c->size,
+	};
+	return exchange(s, IPCBUS_EVENT_REPLY);
+}
+
+const struct bench_transport bench_ipcbus = {
+	.name = "ipcbus",
+	.call = "call",
+	.state_size = sizeof(struct ipcbus_state),
+	.has_oneway = true,
+	.serve = ipcbus_serve,
+	.connect = ipcbus_connect,
+	.round = ipcbus_round,
+};

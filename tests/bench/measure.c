@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A figure is found in three steps. Rounds are timed in groups, so that reading
+ * the clock costs little beside them, and its own cost is taken off. Of many
+ * groups the median is taken, since some of them hold a timer tick or a
+ * background thread's turn. All that is done several times, and the smallest
+ * median counts.
+ */
+#include "measure.h"
+
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define GROUPS	31
+#define REPEATS	3
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static uint64_t clock_cost(void)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 32; i++) {
+		uint64_t start = now();
+		uint64_t cost = now() - start;
+
+		if (cost < best)
+			best = cost;
+	}
+	return best;
+}
+
+/* Groups of long rounds are short, or each of them would hold a tick. */
+static unsigned int rounds_of(const struct bench_case *c)
+{
+	if (c->batch > 1 || c->size > 4096)
+		return c->size > 65536 ? 1 : 4;
+	return 16;
+}
+
+static int run(struct bench_case *c, unsigned int rounds)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < rounds && r == 0; i++)
+		r = c->transport->round(c);
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static int median_of_groups(struct bench_case *c, unsigned int rounds, uint64_t *ret_nsec)
+{
+	uint64_t times[GROUPS];
+	int r;
+
+	for (unsigned int i = 0; i < GROUPS; i++) {
+		uint64_t start = now();
+
+		r = run(c, rounds);
+		if (r < 0)
+			return r;
+		times[i] = now() - start;
+	}
+	qsort(times, GROUPS, sizeof(times[0]), compare);
+	*ret_nsec = times[GROUPS / 2];
+	return 0;
+}
+
+int bench_measure(struct bench_case *c, uint64_t *ret_nsec)
+{
+	unsigned int rounds = rounds_of(c);
+	/* Oneways go there and back, each its own figure. */
+	unsigned int messages = rounds * (c->batch ? 2 * c->batch : 1);
+	uint64_t best = UINT64_MAX, nsec;
+	int r;
+
+	r = run(c, 4 * rounds + 4);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < REPEATS; i++) {
+		r = median_of_groups(c, rounds, &nsec);
+		if (r < 0)
+			return r;
+		if (nsec < best)
+			best = nsec;
+	}
+	*ret_nsec = (best - clock_cost() + messages / 2) / messages;
+	return 0;
+}
+
+/* Fills the page with returns: a call into it does nothing but be seen. */
+static int map_marks(void)
+{
+	void *page;
+
+	page = mmap((void *)TRACE_PAGE, 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	memset(page, 0xc3, 4096);
+	return mprotect(page, 4096, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+static void mark(unsigned long place)
+{
+	((void (*)(void))place)();
+}
+
+int bench_trace(struct bench_case *c, unsigned int rounds)
+{
+	int r;
+
+	r = map_marks();
+	if (r == 0)
+		r = run(c, 64);
+	if (r < 0)
+		return r;
+	mark(TRACE_ARM);
+	r = run(c, 16);
+	for (unsigned int i = 0; i < rounds && r == 0; i++) {
+		mark(TRACE_ROUND);
+		r = c->transport->round(c);
+	}
+	mark(TRACE_STOP);
+	return r;
+}
