@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+#
+# The benchmark: a guest program, and for tests/bench/profile a QEMU plugin
+# (tracer.so) with the program that reads what it wrote (fold).
+
+BENCH := $(B)/tests/bench
+BENCH_NAMES := main measure futex pipe socket stream binder ipcbus
+BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o)
+BENCH_HOST := $(BENCH)/fold $(BENCH)/tracer.so
+
+ALL += $(BENCH)/bench $(BENCH_HOST)
+
+$(BENCH)/%.o: tests/bench/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(BENCH_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(BENCH)/bench: $(BENCH_OBJECTS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
+
+$(BENCH)/fold: $(BENCH)/fold.o $(BENCH)/symbols.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# QEMU 9 wants version 2 of its plugin interface and older ones version 1; what
+# is used of it is the same.
+$(BENCH)/tracer.so: tests/bench/tracer.c tests/bench/trace.h
+	$(call msg,LD,$@)
+	$(Q)version=$$(qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p'); \
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -shared \
+	  -DTRACER_INTERFACE=$$((1 + ($${version:-0} >= 9))) -o $@ $<
