@@ -45,6 +45,7 @@ struct figure {
  * @depths: how many
  * @counting: this is the round that counts
  * @flow: print each step of it
+ * @object: print its instructions instead of figures, or NULL
  * @step: instructions in the function that runs, since it was entered
  * @instructions: of the round that counts
  */
@@ -55,6 +56,7 @@ struct fold {
 	unsigned int depths[2];
 	bool counting;
 	bool flow;
+	const char *object;
 	unsigned long step;
 	unsigned long instructions;
 };
@@ -66,12 +68,14 @@ struct fold {
  * @maps: what was mapped where
  * @nm_folder: symbols of what was mapped
  * @flow: print the way through the round as well
+ * @object: print instead which instructions of this one ran how often
  */
 struct options {
 	const char *trace;
 	const char *kallsyms;
 	const char *maps;
 	const char *nm_folder;
+	const char *object;
 	bool flow;
 };
 
@@ -277,6 +281,43 @@ static size_t find_rounds(const uint64_t *words, size_t n_words, struct round *r
 	return n;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void print_address(const struct fold *f, uint64_t address, size_t times)
+{
+	const struct symbol *symbol = symbols_find(&f->symbols, address);
+
+	if (symbol && strcmp(symbol->object, f->object) == 0)
+		printf("%s %llx %zu\n", symbol->name,
+		       (unsigned long long)(address - symbol->start), times);
+}
+
+/* For addr2line: FUNCTION, OFFSET in it (hex), TIMES. */
+static int print_addresses(const struct fold *f, const struct round *round)
+{
+	uint64_t *sorted;
+	size_t first = 0;
+
+	sorted = calloc(round->n + 1, sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, round->addresses, round->n * sizeof(*sorted));
+	qsort(sorted, round->n, sizeof(*sorted), compare_addresses);
+	for (size_t i = 1; i <= round->n; i++) {
+		if (sorted[i] == sorted[first])
+			continue;
+		print_address(f, sorted[first], i - first);
+		first = i;
+	}
+	free(sorted);
+	return 0;
+}
+
 static int median_round(const struct round *rounds, size_t n, struct round *ret_median)
 {
 	struct round *sorted;
@@ -287,8 +328,6 @@ static int median_round(const struct round *rounds, size_t n, struct round *ret_
 	memcpy(sorted, rounds, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), compare_rounds);
 	*ret_median = sorted[n / 2];
-	printf("%zu instructions in the median of %zu rounds (%zu to %zu)\n", sorted[n / 2].n, n,
-	       sorted[0].n, sorted[n - 1].n);
 	free(sorted);
 	return 0;
 }
@@ -302,6 +341,9 @@ static int fold_rounds(struct fold *f, const struct round *rounds, size_t n)
 	r = median_round(rounds, n, &median);
 	if (r < 0)
 		return r;
+	if (f->object)
+		return print_addresses(f, &median);
+	printf("%zu instructions in the median of %zu rounds\n", median.n, n);
 	/* The last one of that length: the stacks are known best by then. */
 	for (last = n - 1; rounds[last].n != median.n; last--)
 		;
@@ -379,7 +421,7 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "k:m:n:f")) >= 0) {
+	while ((c = getopt(argc, argv, "k:m:n:a:f")) >= 0) {
 		switch (c) {
 		case 'k':
 			o->kallsyms = optarg;
@@ -389,6 +431,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'n':
 			o->nm_folder = optarg;
+			break;
+		case 'a':
+			o->object = optarg;
 			break;
 		case 'f':
 			o->flow = true;
@@ -408,10 +453,11 @@ int main(int argc, char **argv)
 	int r;
 
 	if (parse(argc, argv, &o) < 0) {
-		fputs("usage: fold [-f] -k KALLSYMS -m MAPS -n NM_FOLDER TRACE\n", stderr);
+		fputs("usage: fold [-f | -a OBJECT] -k KALLSYMS -m MAPS -n NM_FOLDER TRACE\n", stderr);
 		return 2;
 	}
 	f.flow = o.flow;
+	f.object = o.object;
 	r = load_symbols(&f, &o);
 	if (r == 0)
 		r = fold_trace(&f, o.trace);
