@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regions and buffers: see buffer.h. Called by transaction.c for what is sent
+ * and by exchange.c for what is given back.
+ */
+#include <linux/overflow.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "buffer.h"
+#include "message.h"
+#include "node.h"
+#include "proc.h"
+#include "stats.h"
+
+/* From this size on a buffer comes from the upper end of a free range. */
+#define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
+
+void ipcbus_region_init(struct ipcbus_region *region)
+{
+	spin_lock_init(&region->lock);
+	INIT_LIST_HEAD(&region->spare);
+	region->first_generation = get_random_u32() | 1;
+}
+
+/* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. */
+static int add_slab(struct ipcbus_region *region)
+{
+	struct ipcbus_buffer *slab;
+	u32 i;
+
+	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), GFP_KERNEL_ACCOUNT);
+	if (!slab)
+		return -ENOMEM;
+
+	spin_lock(&region->lock);
+	if (region->slabs == IPCBUS_BUFFER_SLABS) {
+		spin_unlock(&region->lock);
+		kfree(slab);
+		return -EDQUOT;
+	}
+	for (i = 0; i < IPCBUS_BUFFERS_PER_SLAB; i++) {
+		slab[i].slot = region->slabs * IPCBUS_BUFFERS_PER_SLAB + i;
+		slab[i].generation = region->first_generation;
+		list_add_tail(&slab[i].spare, &region->spare);
+	}
+	region->slab[region->slabs++] = slab;
+	spin_unlock(&region->lock);
+	return 0;
+}
+
+static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
+{
+	struct ipcbus_buffer *buffer;
+
+	lockdep_assert_held(&region->lock);
+	buffer = list_first_entry_or_null(&region->spare, struct ipcbus_buffer, spare);
+	if (buffer)
+		list_del(&buffer->spare);
+	return buffer;
+}
+
+int ipcbus_region_map(struct ipcbus_region *region, size_t size)
+{
+	int ret;
+
+	ret = ipcbus_pages_init(&region->pages, size);
+	if (ret)
+		return ret;
+	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
+	ret = region->slab ? add_slab(region) : -ENOMEM;
+	if (ret) {
+		ipcbus_region_done(region);
+		return ret;
+	}
+	spin_lock(&region->lock);
+	ipcbus_range_init(&region->ranges, &pop_spare(region)->range, size / IPCBUS_UNIT);
+	spin_unlock(&region->lock);
+	/* Senders look at the size first: all else is in place then. */
+	smp_store_release(&region->size, size);
+	return 0;
+}
+
+void ipcbus_region_done(struct ipcbus_region *region)
+{
+	while (region->slabs)
+		kfree(region->slab[--region->slabs]);
+	kfree(region->slab);
+	region->slab = NULL;
+	ipcbus_pages_done(&region->pages);
+}
+
+/* The units that message takes, or -EMSGSIZE. */
+static int units_needed(struct ipcbus_region *region, const struct ipcbus_message *message,
+			u32 *ret_units)
+{
+	size_t bytes;
+
+	if (message->send.data_size > region->size)
+		return -EMSGSIZE;
+	bytes = ALIGN(message->send.data_size, 8) +
+		message->send.object_count * sizeof(struct ipcbus_object);
+	*ret_units = max_t(size_t, DIV_ROUND_UP(bytes, IPCBUS_UNIT), 1);
+	if (*ret_units > region->size / IPCBUS_UNIT / (message->oneway ? 2 : 1))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int reserve_range(struct ipcbus_region *region, u32 units, bool oneway,
+			 struct ipcbus_buffer **ret_buffer)
+{
+	struct ipcbus_buffer *spare;
+	struct ipcbus_range *range, *rest;
+	int ret;
+
+	spin_lock(&region->lock);
+	while (!(spare = pop_spare(region))) {
+		spin_unlock(&region->lock);
+		ret = add_slab(region);
+		if (ret)
+			return ret;
+		spin_lock(&region->lock);
+	}
+	rest = &spare->range;
+	if (oneway && region->oneway_units + units > region->size / IPCBUS_UNIT / 2) {
+		ret = -EAGAIN;
+		range = NULL;
+	} else {
+		ret = -ENOSPC;
+		range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
+	}
+	if (rest)
+		list_add(&spare->spare, &region->spare);
+	if (range && oneway)
+		region->oneway_units += units;
+	if (range) {
+		*ret_buffer = container_of(range, struct ipcbus_buffer, range);
+		(*ret_buffer)->state = IPCBUS_BUFFER_QUEUED;
+		ret = 0;
+	}
+	spin_unlock(&region->lock);
+	return ret;
+}
+
+int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_message *message,
+			  struct ipcbus_buffer **ret_buffer)
+{
+	struct ipcbus_buffer *buffer;
+	u32 units;
+	int ret;
+
+	ret = units_needed(region, message, &units);
+	if (ret)
+		return ret;
+	ret = reserve_range(region, units, message->oneway, &buffer);
+	if (ret)
+		return ret;
+	buffer->oneway = message->oneway;
+	buffer->data_size = message->send.data_size;
+	buffer->node = NULL;
+	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
+
+	ret = ipcbus_pages_populate(&region->pages, (size_t)buffer->range.start * IPCBUS_UNIT,
+				    (size_t)units * IPCBUS_UNIT);
+	if (ret) {
+		ipcbus_buffer_free(region, buffer);
+		return ret;
+	}
+	*ret_buffer = buffer;
+	return 0;
+}
+
+/* Copies the parts one after the other; each is read from the user once. */
+static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus_message *message)
+{
+	const struct ipcbus_iovec __user *parts = u64_to_user_ptr(message->send.data);
+	size_t left = message->send.data_size;
+	struct ipcbus_iovec part;
+	int ret;
+
+	for (message->index = 0; message->index < message->send.iov_count; message->index++) {
+		if (copy_from_user(&part, &parts[message->index], sizeof(part)))
+			return -EFAULT;
+		if (part.size > left)
+			return -EINVAL;
+		ret = ipcbus_pages_copy_from_user(&region->pages, offset,
+						  u64_to_user_ptr(part.base), part.size);
+		if (ret)
+			return ret;
+		offset += part.size;
+		left -= part.size;
+	}
+	return left ? -EINVAL : 0;
+}
+
+int ipcbus_buffer_fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
+		       struct ipcbus_message *message)
+{
+	size_t offset = (size_t)buffer->range.start * IPCBUS_UNIT;
+
+	if (message->send.flags & IPCBUS_SEND_IOV)
+		return fill_parts(region, offset, message);
+	return ipcbus_pages_copy_from_user(&region->pages, offset,
+					   u64_to_user_ptr(message->send.data),
+					   message->send.data_size);
+}
+
+static size_t objects_offset(const struct ipcbus_buffer *buffer)
+{
+	return (size_t)buffer->range.start * IPCBUS_UNIT + ALIGN(buffer->data_size, 8);
+}
+
+int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
+			  u32 *ret_index)
+{
+	size_t size = buffer->objects.count * sizeof(struct ipcbus_object);
+	struct ipcbus_object *table;
+	int ret;
+
+	table = kzalloc(size, GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	ret = ipcbus_objects_install(receiver, &buffer->objects, table, ret_index);
+	if (!ret)
+		ipcbus_pages_copy_from_kernel(&receiver->region.pages, objects_offset(buffer),
+					      table, size);
+	kfree(table);
+	return ret;
+}
+
+void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *event)
+{
+	event->buffer = (u64)buffer->generation << 32 | buffer->slot;
+	event->offset = (u64)buffer->range.start * IPCBUS_UNIT;
+	event->data_size = buffer->data_size;
+	if (buffer->objects.count) {
+		event->objects = objects_offset(buffer);
+		event->object_count = buffer->objects.count;
+		ipcbus_objects_drop(&buffer->objects);
+	}
+	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
+}
+
+/* Back to the free ranges; the id is stale from here on. */
+static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
+{
+	struct ipcbus_range *unused[2];
+	int i, n;
+
+	lockdep_assert_held(&region->lock);
+	buffer->generation++;
+	buffer->state = IPCBUS_BUFFER_FREE;
+	if (buffer->oneway)
+		region->oneway_units -= buffer->range.size;
+	n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
+	for (i = 0; i < n; i++)
+		list_add(&container_of(unused[i], struct ipcbus_buffer, range)->spare,
+			 &region->spare);
+}
+
+void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
+{
+	ipcbus_objects_drop(&buffer->objects);
+	spin_lock(&region->lock);
+	release_range(region, buffer);
+	spin_unlock(&region->lock);
+	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+}
+
+int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
+			    struct ipcbus_node_entry **ret_node)
+{
+	u32 slot = id, generation = id >> 32, slab = slot / IPCBUS_BUFFERS_PER_SLAB;
+	u32 first = region->first_generation;
+	struct ipcbus_buffer *buffer;
+	int ret = -ENOENT;
+
+	spin_lock(&region->lock);
+	if (slab >= region->slabs)
+		goto out;
+	buffer = &region->slab[slab][slot % IPCBUS_BUFFERS_PER_SLAB];
+	if (buffer->generation != generation) {
+		/* Uses of a slot count up from the first. */
+		if (generation - first < buffer->generation - first)
+			ret = -ESTALE;
+	} else if (smp_load_acquire(&buffer->state) == IPCBUS_BUFFER_DELIVERED) {
+		*ret_node = buffer->node;
+		release_range(region, buffer);
+		ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+		ret = 0;
+	}
+out:
+	spin_unlock(&region->lock);
+	return ret;
+}

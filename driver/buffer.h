@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A region and its buffers: where messages to a proc live from the moment a
+ * sender reserves room until the receiver gives the room back.
+ *
+ * A buffer goes reserve -> fill -> (queued in a transaction) -> delivered ->
+ * given back. Only delivered ones can be named by user space, by an id of slot
+ * and generation: an id of yesterday, of another proc, or made up, is refused.
+ */
+#ifndef IPCBUS_BUFFER_H
+#define IPCBUS_BUFFER_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "main.h"
+#include "object.h"
+#include "pages.h"
+#include "range.h"
+
+/* Payloads start on a multiple of this; also the smallest buffer, in bytes. */
+#define IPCBUS_UNIT		64
+#define IPCBUS_BUFFERS_PER_SLAB	32
+#define IPCBUS_BUFFER_SLABS	(IPCBUS_LIMIT_BUFFERS / IPCBUS_BUFFERS_PER_SLAB)
+
+enum ipcbus_buffer_state {
+	IPCBUS_BUFFER_FREE,		/* a free range, or an unused descriptor */
+	IPCBUS_BUFFER_QUEUED,		/* reserved, filled, or on its way */
+	IPCBUS_BUFFER_DELIVERED,	/* the receiver's, until it gives it back */
+};
+
+/**
+ * struct ipcbus_buffer - one message's place
+ * @range: where, in units (region->lock); as long as the buffer is used, start
+ *	and size are constant
+ * @spare: in region->spare while the descriptor describes nothing
+ * @slot: which descriptor of the region this is; constant
+ * @generation: counts the uses of the slot; half of the id (region->lock)
+ * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
+ * @oneway: counts against the region's oneway share
+ * @data_size: bytes of payload
+ * @objects: what travels beside the payload, until it is delivered
+ * @node: of a delivered oneway: the node whose next one waits for this buffer,
+ *	with a reference; else NULL
+ */
+struct ipcbus_buffer {
+	struct ipcbus_range range;
+	struct list_head spare;
+	u32 slot;
+	u32 generation;
+	u32 state;
+	bool oneway;
+	size_t data_size;
+	struct ipcbus_objects objects;
+	struct ipcbus_node_entry *node;
+};
+
+/**
+ * struct ipcbus_region - the memory of one proc
+ * @lock: protects all of it but pages
+ * @size: bytes; 0 until mapped, then constant
+ * @pages: the physical side
+ * @ranges: the free and used ranges
+ * @spare: descriptors that describe nothing
+ * @slab: descriptors by slot: IPCBUS_BUFFERS_PER_SLAB each; only grows
+ * @slabs: how many there are
+ * @first_generation: of every slot: random and odd, so that ids of one proc mean
+ *	nothing in another, and no id is 0
+ * @oneway_units: taken by oneways, at most half of the region
+ */
+struct ipcbus_region {
+	spinlock_t lock;
+	size_t size;
+	struct ipcbus_pages pages;
+	struct ipcbus_range_pool ranges;
+	struct list_head spare;
+	struct ipcbus_buffer **slab;
+	u32 slabs;
+	u32 first_generation;
+	u32 oneway_units;
+};
+
+void ipcbus_region_init(struct ipcbus_region *region);
+/* Gives the region its size, once. */
+int ipcbus_region_map(struct ipcbus_region *region, size_t size);
+/* No buffer is queued or delivered any more. */
+void ipcbus_region_done(struct ipcbus_region *region);
+
+/*
+ * Room for the payload and object table of message, with pages behind it.
+ * -EMSGSIZE, -ENOSPC, -EAGAIN (oneway share), -EDQUOT (descriptors), -ENOMEM.
+ */
+int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_message *message,
+			  struct ipcbus_buffer **ret_buffer);
+/* Copies the payload. -EFAULT, or -EINVAL when the parts do not add up. */
+int ipcbus_buffer_fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
+		       struct ipcbus_message *message);
+/* In the receiving thread: installs the objects and writes their table behind
+ * the payload. All, or none and -errno with the index of the one that failed. */
+int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
+			  u32 *ret_index);
+/* Hands it to the receiver: from here on user space may give it back any time. */
+void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *event);
+/* Frees one that was not delivered, with the objects in it. */
+void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
+
+/*
+ * User space gives a delivered one back. -ENOENT, -ESTALE. If it was a oneway,
+ * *ret_node is its node, whose next one may go now; the caller puts it.
+ */
+int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
+			    struct ipcbus_node_entry **ret_node);
+
+#endif

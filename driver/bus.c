@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One bus: see bus.h. Called when procs come and go, and for handle 0.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+
+#include "bus.h"
+#include "node.h"
+#include "proc.h"
+
+struct ipcbus_bus ipcbus_default_bus = {
+	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
+	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
+};
+
+void ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
+{
+	mutex_lock(&bus->lock);
+	list_add_tail(&proc->bus_entry, &bus->procs);
+	mutex_unlock(&bus->lock);
+}
+
+void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
+{
+	struct ipcbus_node_entry *manager = NULL;
+
+	mutex_lock(&bus->lock);
+	list_del(&proc->bus_entry);
+	if (bus->manager && bus->manager->proc == proc)
+		swap(manager, bus->manager);
+	mutex_unlock(&bus->lock);
+	if (manager)
+		ipcbus_node_put_remote(manager);
+}
+
+static int may_claim(struct ipcbus_bus *bus)
+{
+	lockdep_assert_held(&bus->lock);
+	if (bus->manager && !READ_ONCE(bus->manager->dead))
+		return -EBUSY;
+	if (bus->claimed && !uid_eq(current_euid(), bus->manager_uid) &&
+	    !uid_eq(current_euid(), GLOBAL_ROOT_UID))
+		return -EPERM;
+	return 0;
+}
+
+int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *args)
+{
+	struct ipcbus_node_entry *node, *old = NULL;
+	struct ipcbus_bus *bus = proc->bus;
+	int ret;
+
+	if (args->flags || args->cookie)
+		return -EINVAL;
+	node = ipcbus_node_export(proc, args->node);
+	if (!node)
+		return -ENOENT;
+
+	mutex_lock(&bus->lock);
+	ret = may_claim(bus);
+	if (!ret) {
+		old = bus->manager;
+		bus->manager = node;
+		if (!bus->claimed)
+			bus->manager_uid = current_euid();
+		bus->claimed = true;
+	}
+	mutex_unlock(&bus->lock);
+
+	if (ret)
+		old = node;
+	if (old)
+		ipcbus_node_put_remote(old);
+	return ret;
+}
+
+struct ipcbus_node_entry *ipcbus_bus_manager(struct ipcbus_bus *bus)
+{
+	struct ipcbus_node_entry *node = NULL;
+
+	mutex_lock(&bus->lock);
+	if (bus->manager && ipcbus_node_get_remote_alive(bus->manager))
+		node = bus->manager;
+	mutex_unlock(&bus->lock);
+	return node;
+}

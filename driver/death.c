@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Death watches: see death.h. A watch stands in its node's list (under the lock
+ * of the node's owner) until it fires or is cancelled, and then in a queue of
+ * the watcher (under the watcher's lock). Between the two it is in neither; the
+ * state, under the watcher's lock, tells whether it may still go there.
+ */
+#include <linux/kref.h>
+#include <linux/slab.h>
+
+#include "death.h"
+#include "node.h"
+#include "proc.h"
+#include "stats.h"
+#include "work.h"
+
+enum watch_state {
+	WATCH_ARMED,	/* in the node's list, or on the way from there */
+	WATCH_QUEUED,	/* fired; waits for a thread of the watcher */
+	WATCH_DONE,	/* taken or cancelled */
+};
+
+/**
+ * struct ipcbus_watch - one watch
+ * @ref: the handle's, the node list's, the queue's
+ * @work: in the watcher's queue
+ * @proc: the watcher, counted; constant
+ * @node: counted; constant
+ * @cookie: the watcher's; constant
+ * @entry: in node->watches (node->proc->lock)
+ * @state: (proc->lock)
+ */
+struct ipcbus_watch {
+	struct kref ref;
+	struct ipcbus_work work;
+	struct ipcbus_proc *proc;
+	struct ipcbus_node_entry *node;
+	u64 cookie;
+	struct list_head entry;
+	enum watch_state state;
+};
+
+static void watch_free(struct kref *ref)
+{
+	struct ipcbus_watch *watch = container_of(ref, struct ipcbus_watch, ref);
+
+	ipcbus_node_put(watch->node);
+	ipcbus_proc_put(watch->proc);
+	ipcbus_stat_remove(IPCBUS_STAT_WATCHES);
+	kfree(watch);
+}
+
+static void watch_put(struct ipcbus_watch *watch)
+{
+	kref_put(&watch->ref, watch_free);
+}
+
+static bool watch_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			  struct ipcbus_event *event)
+{
+	struct ipcbus_watch *watch = container_of(work, struct ipcbus_watch, work);
+	bool wanted;
+
+	spin_lock(&watch->proc->lock);
+	wanted = watch->state == WATCH_QUEUED;
+	watch->state = WATCH_DONE;
+	spin_unlock(&watch->proc->lock);
+	if (wanted) {
+		event->kind = IPCBUS_EVENT_DEAD;
+		event->cookie = watch->cookie;
+	}
+	watch_put(watch);
+	return wanted;
+}
+
+static void watch_drop(struct ipcbus_work *work)
+{
+	watch_put(container_of(work, struct ipcbus_watch, work));
+}
+
+static const struct ipcbus_work_ops watch_ops = {
+	.deliver = watch_deliver,
+	.cancel = watch_drop,
+};
+
+/* Queues it for the watcher; drops the reference of the node's list. */
+static void watch_fire(struct ipcbus_watch *watch)
+{
+	struct ipcbus_proc *proc = watch->proc;
+	struct ipcbus_thread *thread = NULL;
+	bool queued = false;
+
+	rcu_read_lock();
+	spin_lock(&proc->lock);
+	if (watch->state == WATCH_ARMED && !proc->dead) {
+		watch->state = WATCH_QUEUED;
+		kref_get(&watch->ref);
+		thread = ipcbus_proc_queue_locked(proc, &watch->work);
+		queued = true;
+	}
+	spin_unlock(&proc->lock);
+	if (queued)
+		ipcbus_proc_wake(proc, thread);
+	rcu_read_unlock();
+	watch_put(watch);
+}
+
+int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u64 cookie,
+		     struct ipcbus_watch **ret_watch)
+{
+	struct ipcbus_watch *watch;
+	bool dead;
+
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch)
+		return -ENOMEM;
+	kref_init(&watch->ref);
+	ipcbus_work_init(&watch->work, &watch_ops);
+	watch->proc = ipcbus_proc_get(proc);
+	watch->node = ipcbus_node_get(node);
+	watch->cookie = cookie;
+	INIT_LIST_HEAD(&watch->entry);
+	ipcbus_stat_add(IPCBUS_STAT_WATCHES);
+
+	kref_get(&watch->ref);
+	spin_lock(&node->proc->lock);
+	dead = node->dead;
+	if (!dead)
+		list_add_tail(&watch->entry, &node->watches);
+	spin_unlock(&node->proc->lock);
+	if (dead)
+		watch_fire(watch);
+	*ret_watch = watch;
+	return 0;
+}
+
+bool ipcbus_watch_done(struct ipcbus_watch *watch)
+{
+	bool done;
+
+	spin_lock(&watch->proc->lock);
+	done = watch->state == WATCH_DONE;
+	spin_unlock(&watch->proc->lock);
+	return done;
+}
+
+int ipcbus_watch_cancel(struct ipcbus_watch *watch)
+{
+	bool listed, queued;
+	int ret;
+
+	spin_lock(&watch->node->proc->lock);
+	listed = !list_empty(&watch->entry);
+	list_del_init(&watch->entry);
+	spin_unlock(&watch->node->proc->lock);
+
+	spin_lock(&watch->proc->lock);
+	ret = watch->state == WATCH_DONE ? -ENOENT : 0;
+	/* Off the queue already: a thread has it and will see the state. */
+	queued = !list_empty(&watch->work.entry);
+	list_del_init(&watch->work.entry);
+	watch->state = WATCH_DONE;
+	spin_unlock(&watch->proc->lock);
+
+	if (listed)
+		watch_put(watch);
+	if (queued)
+		watch_put(watch);
+	watch_put(watch);
+	return ret;
+}
+
+void ipcbus_watches_fire(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_watch *watch;
+
+	for (;;) {
+		spin_lock(&node->proc->lock);
+		watch = list_first_entry_or_null(&node->watches, struct ipcbus_watch, entry);
+		if (watch)
+			list_del_init(&watch->entry);
+		spin_unlock(&node->proc->lock);
+		if (!watch)
+			return;
+		watch_fire(watch);
+	}
+}

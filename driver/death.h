@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Death watches: tell the holder of a handle, once, that its node is dead.
+ */
+#ifndef IPCBUS_DEATH_H
+#define IPCBUS_DEATH_H
+
+#include "main.h"
+
+struct ipcbus_watch;
+
+/* Begins a watch of node for proc; fires at once if the node is dead. */
+int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u64 cookie,
+		     struct ipcbus_watch **ret_watch);
+/* Was its event taken? Then a new watch may replace it. */
+bool ipcbus_watch_done(struct ipcbus_watch *watch);
+/* Ends it and drops the reference: 0, or -ENOENT if its event was taken. */
+int ipcbus_watch_cancel(struct ipcbus_watch *watch);
+/* The node is dead: fires all its watches. */
+void ipcbus_watches_fire(struct ipcbus_node_entry *node);
+
+#endif

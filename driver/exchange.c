@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hot path's two ends: takes the user's structure in, checks it, gives
+ * buffers back, sends, waits, and hands the event out.
+ */
+#include <linux/uaccess.h>
+
+#include "buffer.h"
+#include "exchange.h"
+#include "message.h"
+#include "node.h"
+#include "proc.h"
+#include "thread.h"
+#include "transaction.h"
+
+/* The first, fixed part of the structure, which is all that is read. */
+struct exchange_in {
+	u32 size;
+	u32 flags;
+	u32 thread;
+	u32 free_count;
+	u64 free;
+	struct ipcbus_send send;
+};
+
+static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, event));
+
+int ipcbus_copy_args(void *args, size_t size, size_t first_size, const void __user *arg)
+{
+	u32 user_size;
+
+	if (get_user(user_size, (const u32 __user *)arg))
+		return -EFAULT;
+	if (user_size < first_size)
+		return -EINVAL;
+	if (user_size > PAGE_SIZE)
+		return -E2BIG;
+	return copy_struct_from_user(args, size, arg, user_size);
+}
+
+/* A structure of another version: what is behind ours must be zero. */
+static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __user *arg)
+{
+	int ret;
+
+	if (in->size < IPCBUS_EXCHANGE_SIZE_VER0)
+		return -EINVAL;
+	if (in->size > PAGE_SIZE)
+		return -E2BIG;
+	ret = check_zeroed_user(arg + 1, in->size - sizeof(*arg));
+	return ret > 0 ? 0 : ret ?: -E2BIG;
+}
+
+static bool is_empty(const struct ipcbus_send *send)
+{
+	return !memchr_inv(send, 0, sizeof(*send));
+}
+
+static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *send)
+{
+	u32 flags = IPCBUS_SEND_IOV;
+
+	if (send->kind == IPCBUS_SEND_CALL)
+		flags |= IPCBUS_SEND_ACCEPT_FDS;
+	if (send->flags & ~flags || send->call)
+		return -EINVAL;
+	/* Where else should the reply go? */
+	if (send->kind == IPCBUS_SEND_CALL && !proc->region.size)
+		return -ENOBUFS;
+	return 0;
+}
+
+static int check_reply(const struct ipcbus_send *send)
+{
+	if (send->flags & ~IPCBUS_SEND_IOV || send->handle)
+		return -EINVAL;
+	if (send->kind == IPCBUS_SEND_REPLY)
+		return send->code ? -EINVAL : 0;
+	return send->code < 1 || send->code > MAX_ERRNO ? -EINVAL : 0;
+}
+
+static int check_send(struct ipcbus_proc *proc, const struct ipcbus_send *send)
+{
+	if (send->reserved[0] || send->reserved[1])
+		return -EINVAL;
+	if (!(send->flags & IPCBUS_SEND_IOV) && send->iov_count)
+		return -EINVAL;
+	if (send->iov_count > IPCBUS_MAX_IOV || send->object_count > IPCBUS_MAX_OBJECTS)
+		return -E2BIG;
+	switch (send->kind) {
+	case IPCBUS_SEND_CALL:
+	case IPCBUS_SEND_ONEWAY:
+		return check_request(proc, send);
+	case IPCBUS_SEND_REPLY:
+	case IPCBUS_SEND_ERROR:
+		return check_reply(send);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in)
+{
+	if (in->flags & ~(IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK))
+		return -EINVAL;
+	if (in->flags & (IPCBUS_SERVE | IPCBUS_NONBLOCK) && !(in->flags & IPCBUS_WAIT))
+		return -EINVAL;
+	if (in->free_count > IPCBUS_MAX_FREE)
+		return -E2BIG;
+	if (!in->free_count && in->free)
+		return -EINVAL;
+	if (in->send.kind)
+		return check_send(proc, &in->send);
+	return is_empty(&in->send) ? 0 : -EINVAL;
+}
+
+static int give_back_one(struct ipcbus_proc *proc, u64 id)
+{
+	struct ipcbus_node_entry *node = NULL;
+	int ret;
+
+	ret = ipcbus_buffer_give_back(&proc->region, id, &node);
+	if (unlikely(node)) {
+		ipcbus_node_oneway_done(node);
+		ipcbus_node_put(node);
+	}
+	return ret;
+}
+
+static int give_back(struct ipcbus_proc *proc, const struct exchange_in *in, u32 *ret_index)
+{
+	u64 __user *ids = u64_to_user_ptr(in->free);
+	u64 id;
+	int ret;
+
+	if (in->free_count == 1)
+		return give_back_one(proc, in->free);
+	for (*ret_index = 0; *ret_index < in->free_count; ++*ret_index) {
+		if (get_user(id, &ids[*ret_index]))
+			return -EFAULT;
+		ret = give_back_one(proc, id);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int give_back_and_send(struct ipcbus_thread *thread, const struct exchange_in *in,
+			      struct ipcbus_event *event)
+{
+	struct ipcbus_message message;
+	int ret;
+
+	message.stage = IPCBUS_STAGE_FREE;
+	message.index = 0;
+	ret = in->free_count ? give_back(thread->proc, in, &message.index) : 0;
+	if (!ret && in->send.kind) {
+		message.send = in->send;
+		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
+		ret = ipcbus_transaction_send(thread, &message);
+	}
+	if (unlikely(ret)) {
+		event->kind = IPCBUS_EVENT_FAILED;
+		event->error = ret;
+		event->stage = message.stage;
+		event->index = message.index;
+	}
+	return ret;
+}
+
+long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock)
+{
+	struct ipcbus_event event = {};
+	struct ipcbus_thread *thread;
+	struct exchange_in in;
+	int ret;
+
+	if (copy_from_user(&in, arg, sizeof(in)))
+		return -EFAULT;
+	ret = likely(in.size == sizeof(*arg)) ? 0 : check_tail(&in, arg);
+	if (!ret)
+		ret = check_exchange(proc, &in);
+	if (ret)
+		return ret;
+	thread = ipcbus_thread_current(proc, in.thread);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+
+	ret = give_back_and_send(thread, &in, &event);
+	if (likely(!ret)) {
+		if (in.flags & IPCBUS_WAIT) {
+			if (nonblock)
+				in.flags |= IPCBUS_NONBLOCK;
+			ipcbus_thread_wait(thread, in.flags, &event);
+		}
+		event.thread = thread->number;
+	}
+	if (copy_to_user(&arg->event, &event, sizeof(event)))
+		return -EFAULT;
+	return ret;
+}
+
+static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
+		    struct ipcbus_message *message)
+{
+	struct ipcbus_send __user *sends = u64_to_user_ptr(batch->sends);
+	int ret;
+
+	for (batch->done = 0; batch->done < batch->count; batch->done++) {
+		ipcbus_message_stage(message, IPCBUS_STAGE_ARGS);
+		if (copy_from_user(&message->send, &sends[batch->done], sizeof(message->send)))
+			return -EFAULT;
+		if (message->send.kind != IPCBUS_SEND_ONEWAY)
+			return -EINVAL;
+		ret = check_send(thread->proc, &message->send);
+		if (!ret)
+			ret = ipcbus_transaction_send(thread, message);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+long ipcbus_send_batch(struct ipcbus_proc *proc, struct ipcbus_batch __user *arg)
+{
+	struct ipcbus_message message = { .oneway = true };
+	struct ipcbus_thread *thread;
+	struct ipcbus_batch batch;
+	int ret;
+
+	ret = ipcbus_copy_args(&batch, sizeof(batch), IPCBUS_BATCH_SIZE_VER0, arg);
+	if (ret)
+		return ret;
+	if (batch.done || batch.stage || batch.index || batch.reserved)
+		return -EINVAL;
+	if (batch.count > IPCBUS_MAX_BATCH)
+		return -E2BIG;
+	thread = ipcbus_thread_current(proc, 0);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+
+	ret = send_all(thread, &batch, &message);
+	if (ret) {
+		batch.stage = message.stage;
+		batch.index = message.index;
+	}
+	if (copy_to_user(arg, &batch, sizeof(batch)))
+		return -EFAULT;
+	return ret;
+}

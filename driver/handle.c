@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Handles: see handle.h. The table is changed by the proc's own threads only,
+ * under handle_lock, and read under RCU on the way of each call.
+ */
+#include <linux/slab.h>
+
+#include "bus.h"
+#include "death.h"
+#include "handle.h"
+#include "node.h"
+#include "proc.h"
+#include "stats.h"
+
+static struct ipcbus_handle_entry *find_by_node(struct ipcbus_proc *proc,
+						struct ipcbus_node_entry *node,
+						struct rb_node ***ret_link,
+						struct rb_node **ret_parent)
+{
+	struct rb_node **link = &proc->handles_by_node.rb_node;
+	struct ipcbus_handle_entry *entry;
+
+	lockdep_assert_held(&proc->handle_lock);
+	*ret_parent = NULL;
+	while (*link) {
+		*ret_parent = *link;
+		entry = rb_entry(*link, struct ipcbus_handle_entry, by_node);
+		if (node == entry->node)
+			return entry;
+		link = node < entry->node ? &(*link)->rb_left : &(*link)->rb_right;
+	}
+	*ret_link = link;
+	return NULL;
+}
+
+/* Takes over a remote reference of node. */
+static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
+					     struct ipcbus_node_entry *node)
+{
+	struct ipcbus_handle_entry *entry;
+
+	lockdep_assert_held(&proc->handle_lock);
+	if (proc->handle_count >= IPCBUS_LIMIT_HANDLES)
+		return ERR_PTR(-EDQUOT);
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
+	entry->node = node;
+	return entry;
+}
+
+static void entry_publish(struct ipcbus_proc *proc)
+{
+	proc->handle_count++;
+	ipcbus_stat_add(IPCBUS_STAT_HANDLES);
+}
+
+/* Off the table already. */
+static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
+{
+	lockdep_assert_held(&proc->handle_lock);
+	if (entry->watch)
+		ipcbus_watch_cancel(entry->watch);
+	if (entry->number)
+		rb_erase(&entry->by_node, &proc->handles_by_node);
+	proc->handle_count--;
+	ipcbus_stat_remove(IPCBUS_STAT_HANDLES);
+	ipcbus_node_put_remote(entry->node);
+	kfree_rcu(entry, rcu);
+}
+
+/* Handle 0: made at its first use, and anew for each new manager. */
+static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
+{
+	struct ipcbus_handle_entry *entry, *old;
+	struct ipcbus_node_entry *node;
+	int ret;
+
+	lockdep_assert_held(&proc->handle_lock);
+	old = xa_load(&proc->handles, 0);
+	if (old && !READ_ONCE(old->node->dead))
+		return old;
+	node = ipcbus_bus_manager(proc->bus);
+	if (!node)
+		return ERR_PTR(-ENOTCONN);
+	entry = entry_new(proc, node);
+	if (!IS_ERR(entry)) {
+		ret = xa_err(xa_store(&proc->handles, 0, entry, GFP_KERNEL_ACCOUNT));
+		if (!ret) {
+			entry_publish(proc);
+			if (old)
+				entry_free(proc, old);
+			return entry;
+		}
+		kfree(entry);
+		entry = ERR_PTR(ret);
+	}
+	ipcbus_node_put_remote(node);
+	return entry;
+}
+
+static struct ipcbus_node_entry *manager_node(struct ipcbus_proc *proc)
+{
+	struct ipcbus_handle_entry *entry;
+	struct ipcbus_node_entry *node;
+
+	mutex_lock(&proc->handle_lock);
+	entry = manager_entry(proc);
+	node = IS_ERR(entry) ? ERR_CAST(entry) : ipcbus_node_get(entry->node);
+	mutex_unlock(&proc->handle_lock);
+	return node;
+}
+
+struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number)
+{
+	struct ipcbus_node_entry *node = ERR_PTR(-EBADF);
+	struct ipcbus_handle_entry *entry;
+
+	rcu_read_lock();
+	entry = xa_load(&proc->handles, number);
+	if (entry && kref_get_unless_zero(&entry->node->ref))
+		node = entry->node;
+	rcu_read_unlock();
+
+	if (likely(number))
+		return node;
+	if (!IS_ERR(node)) {
+		if (likely(!READ_ONCE(node->dead)))
+			return node;
+		ipcbus_node_put(node);
+	}
+	return manager_node(proc);
+}
+
+int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
+		       u32 *ret_number)
+{
+	struct ipcbus_handle_entry *entry;
+	struct rb_node **link, *parent;
+	int ret = 0;
+
+	mutex_lock(&proc->handle_lock);
+	entry = find_by_node(proc, node, &link, &parent);
+	if (!entry) {
+		entry = entry_new(proc, node);
+		if (IS_ERR(entry)) {
+			ret = PTR_ERR(entry);
+			goto out;
+		}
+		ret = xa_alloc(&proc->handles, &entry->number, NULL, XA_LIMIT(1, INT_MAX),
+			       GFP_KERNEL_ACCOUNT);
+		if (ret) {
+			kfree(entry);
+			goto out;
+		}
+		ipcbus_node_get_remote(node);
+		rb_link_node(&entry->by_node, parent, link);
+		rb_insert_color(&entry->by_node, &proc->handles_by_node);
+		entry_publish(proc);
+		/* The slot is reserved, so this needs no memory. */
+		xa_store(&proc->handles, entry->number, entry, GFP_KERNEL_ACCOUNT);
+	}
+	if (entry->count == U32_MAX) {
+		ret = -EDQUOT;
+		goto out;
+	}
+	entry->count++;
+	*ret_number = entry->number;
+out:
+	mutex_unlock(&proc->handle_lock);
+	return ret;
+}
+
+int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count)
+{
+	struct ipcbus_handle_entry *entry;
+	int ret = 0;
+
+	mutex_lock(&proc->handle_lock);
+	entry = number ? xa_load(&proc->handles, number) : NULL;
+	if (!entry || entry->count < count) {
+		ret = -EBADF;
+	} else {
+		entry->count -= count;
+		if (!entry->count) {
+			xa_erase(&proc->handles, number);
+			entry_free(proc, entry);
+		}
+	}
+	mutex_unlock(&proc->handle_lock);
+	return ret;
+}
+
+static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 number)
+{
+	struct ipcbus_handle_entry *entry;
+
+	if (!number)
+		return manager_entry(proc);
+	entry = xa_load(&proc->handles, number);
+	return entry ?: ERR_PTR(-EBADF);
+}
+
+int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+{
+	struct ipcbus_handle_entry *entry;
+	int ret;
+
+	if (args->count || args->flags)
+		return -EINVAL;
+	mutex_lock(&proc->handle_lock);
+	entry = entry_find(proc, args->handle);
+	if (IS_ERR(entry)) {
+		ret = PTR_ERR(entry);
+		goto out;
+	}
+	if (entry->watch && ipcbus_watch_done(entry->watch)) {
+		ipcbus_watch_cancel(entry->watch);
+		entry->watch = NULL;
+	}
+	ret = entry->watch ? -EBUSY :
+		ipcbus_watch_new(proc, entry->node, args->cookie, &entry->watch);
+out:
+	mutex_unlock(&proc->handle_lock);
+	return ret;
+}
+
+int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+{
+	struct ipcbus_handle_entry *entry;
+	int ret;
+
+	if (args->count || args->flags || args->cookie)
+		return -EINVAL;
+	mutex_lock(&proc->handle_lock);
+	entry = xa_load(&proc->handles, args->handle);
+	if (!entry) {
+		ret = args->handle ? -EBADF : -ENOENT;
+	} else if (!entry->watch) {
+		ret = -ENOENT;
+	} else {
+		ret = ipcbus_watch_cancel(entry->watch);
+		entry->watch = NULL;
+	}
+	mutex_unlock(&proc->handle_lock);
+	return ret;
+}
+
+void ipcbus_handles_release(struct ipcbus_proc *proc)
+{
+	struct ipcbus_handle_entry *entry;
+	unsigned long number;
+
+	mutex_lock(&proc->handle_lock);
+	xa_for_each(&proc->handles, number, entry) {
+		xa_erase(&proc->handles, number);
+		entry_free(proc, entry);
+	}
+	mutex_unlock(&proc->handle_lock);
+	xa_destroy(&proc->handles);
+}

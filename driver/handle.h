@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Handles: a proc's numbers for nodes of others. One per node and proc, with a
+ * count of how often it was delivered. (The UAPI's struct ipcbus_handle is the
+ * argument of the ioctls; this is the thing itself.)
+ */
+#ifndef IPCBUS_HANDLE_H
+#define IPCBUS_HANDLE_H
+
+#include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+
+#include "main.h"
+
+/**
+ * struct ipcbus_handle_entry - one handle
+ * @rcu: frees it
+ * @by_node: in proc->handles_by_node, but for handle 0 (handle_lock)
+ * @node: counted, also as a remote reference; constant
+ * @number: constant
+ * @count: deliveries that were not put (handle_lock)
+ * @watch: counted, or NULL (handle_lock)
+ */
+struct ipcbus_handle_entry {
+	struct rcu_head rcu;
+	struct rb_node by_node;
+	struct ipcbus_node_entry *node;
+	u32 number;
+	u32 count;
+	struct ipcbus_watch *watch;
+};
+
+/* The node behind a handle, counted. -EBADF; -ENOTCONN for handle 0. */
+struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number);
+
+/* One more count of the proc's handle for node, which is made if needed. The
+ * caller holds a remote reference and keeps it. */
+int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
+		       u32 *ret_number);
+/* -EBADF: no such handle, or fewer counts. */
+int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count);
+
+int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args);
+int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args);
+
+/* All of a proc that is dead. */
+void ipcbus_handles_release(struct ipcbus_proc *proc);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ipcbus in words, its lock tree, and what all files share.
+ *
+ * A *bus* has *procs*; a proc is one open file of one address space. A proc
+ * owns *nodes* (things that others may call) and holds *handles* (its numbers
+ * for nodes of other procs). A *thread* of a proc sends a *transaction* to a
+ * handle: exchange.c takes the message in, transaction.c finds node and proc
+ * behind the handle, buffer.c reserves room in that proc's *region* and copies
+ * the payload into it, object.c takes what travels beside the payload, and
+ * thread.c hands the transaction, as *work*, to a thread of the target. The
+ * reply goes the same way back into the caller's region.
+ *
+ * Lifetimes. What another proc can point to is counted:
+ *   proc         its file, its threads, its nodes
+ *   thread       its proc's table, each call it made until that is answered
+ *   node         its owner's table, each handle, each message it travels in
+ *   transaction  a call: the caller's stack and the server's side, plus each
+ *                call made while serving it; a oneway: the server's side
+ *   watch        its handle, its node's list, the queue it fires on
+ *   buffer       belongs to exactly one: sender (reserved), transaction
+ *                (queued), receiving user (delivered), region (free)
+ * Memory that is looked at without a lock (threads, handles, nodes) is freed
+ * after an RCU grace period. Pages of a region live as long as its proc.
+ *
+ * Lock tree: a lock may be taken while holding those above it on its path.
+ * Two of one kind are never held together, so nothing here knows two procs at
+ * once: what concerns two is done in two steps, and the second looks again.
+ *
+ *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
+ *   |                              its handles; sleeps for memory
+ *   +- bus->lock         mutex     the bus's procs and its manager
+ *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
+ *                                  state, watchers of the proc's own nodes
+ *   region->lock         spinlock  the proc's ranges and buffer states; leaf
+ *
+ * No lock is held over a copy from or to user memory, and no spinlock over the
+ * last put of anything.
+ */
+#ifndef IPCBUS_MAIN_H
+#define IPCBUS_MAIN_H
+
+#include <linux/types.h>
+#include "ipcbus.h"
+
+/* Limits of each proc; what IPCBUS_IOC_INFO tells. */
+#define IPCBUS_LIMIT_NODES	65536
+#define IPCBUS_LIMIT_HANDLES	65536
+#define IPCBUS_LIMIT_BUFFERS	16384
+#define IPCBUS_LIMIT_THREADS	1024
+
+struct ipcbus_buffer;
+struct ipcbus_bus;
+struct ipcbus_handle_entry;
+struct ipcbus_message;
+struct ipcbus_node_entry;
+struct ipcbus_proc;
+struct ipcbus_region;
+struct ipcbus_thread;
+struct ipcbus_transaction;
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A message that is being sent: the driver's own copy of what user space asked
+ * for, and where in it a failure was found.
+ */
+#ifndef IPCBUS_MESSAGE_H
+#define IPCBUS_MESSAGE_H
+
+#include "main.h"
+
+/**
+ * struct ipcbus_message - one struct ipcbus_send on its way in
+ * @send: private copy; the user's is never read again
+ * @stage: enum ipcbus_stage it is at, or failed at
+ * @index: which part or object it is at, or failed at
+ * @oneway: send.kind is IPCBUS_SEND_ONEWAY
+ */
+struct ipcbus_message {
+	struct ipcbus_send send;
+	u32 stage;
+	u32 index;
+	bool oneway;
+};
+
+/* Enters a stage; what fails from here on failed in it. */
+static inline void ipcbus_message_stage(struct ipcbus_message *message, u32 stage)
+{
+	message->stage = stage;
+	message->index = 0;
+}
+
+#endif

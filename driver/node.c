@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nodes: see node.h. Created and destroyed by their owner's ioctls; referred to
+ * by handles, messages and the bus.
+ */
+#include <linux/slab.h>
+
+#include "death.h"
+#include "node.h"
+#include "proc.h"
+#include "stats.h"
+#include "transaction.h"
+
+static bool idle_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			 struct ipcbus_event *event)
+{
+	struct ipcbus_node_entry *node = container_of(work, struct ipcbus_node_entry, idle);
+	bool idle = !READ_ONCE(node->dead) && !atomic_read(&node->remote);
+
+	if (idle) {
+		event->kind = IPCBUS_EVENT_IDLE;
+		event->cookie = node->cookie;
+	}
+	ipcbus_node_put(node);
+	return idle;
+}
+
+static void idle_cancel(struct ipcbus_work *work)
+{
+	ipcbus_node_put(container_of(work, struct ipcbus_node_entry, idle));
+}
+
+static const struct ipcbus_work_ops idle_ops = {
+	.deliver = idle_deliver,
+	.cancel = idle_cancel,
+};
+
+int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
+{
+	struct ipcbus_node_entry *node;
+	int ret;
+
+	if (args->flags & ~IPCBUS_NODE_ACCEPT_FDS || args->node)
+		return -EINVAL;
+	if (atomic_inc_return(&proc->node_count) > IPCBUS_LIMIT_NODES) {
+		ret = -EDQUOT;
+		goto err_count;
+	}
+	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	if (!node) {
+		ret = -ENOMEM;
+		goto err_count;
+	}
+	kref_init(&node->ref);
+	node->proc = ipcbus_proc_get(proc);
+	node->flags = args->flags;
+	node->cookie = args->cookie;
+	INIT_LIST_HEAD(&node->watches);
+	INIT_LIST_HEAD(&node->oneways);
+	ipcbus_work_init(&node->idle, &idle_ops);
+	ipcbus_stat_add(IPCBUS_STAT_NODES);
+
+	ret = xa_alloc(&proc->nodes, &node->id, node, XA_LIMIT(1, INT_MAX), GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		ipcbus_node_put(node);
+		goto err_count;
+	}
+	args->node = node->id;
+	return 0;
+
+err_count:
+	atomic_dec(&proc->node_count);
+	return ret;
+}
+
+static void node_free(struct kref *ref)
+{
+	struct ipcbus_node_entry *node = container_of(ref, struct ipcbus_node_entry, ref);
+
+	WARN_ON_ONCE(!list_empty(&node->watches) || !list_empty(&node->oneways));
+	ipcbus_proc_put(node->proc);
+	ipcbus_stat_remove(IPCBUS_STAT_NODES);
+	kfree_rcu(node, rcu);
+}
+
+void ipcbus_node_put(struct ipcbus_node_entry *node)
+{
+	kref_put(&node->ref, node_free);
+}
+
+void ipcbus_node_get_remote(struct ipcbus_node_entry *node)
+{
+	ipcbus_node_get(node);
+	atomic_inc(&node->remote);
+}
+
+bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
+{
+	bool alive;
+
+	spin_lock(&node->proc->lock);
+	alive = !node->dead;
+	if (alive)
+		ipcbus_node_get_remote(node);
+	spin_unlock(&node->proc->lock);
+	return alive;
+}
+
+/* Nobody refers to the node any more, or so it seemed: tells the owner. */
+static void queue_idle(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_proc *proc = node->proc;
+	struct ipcbus_thread *thread = NULL;
+	bool queued = false;
+
+	rcu_read_lock();
+	spin_lock(&proc->lock);
+	if (!node->dead && !proc->dead && !atomic_read(&node->remote) &&
+	    list_empty(&node->idle.entry)) {
+		ipcbus_node_get(node);
+		thread = ipcbus_proc_queue_locked(proc, &node->idle);
+		queued = true;
+	}
+	spin_unlock(&proc->lock);
+	if (queued)
+		ipcbus_proc_wake(proc, thread);
+	rcu_read_unlock();
+}
+
+void ipcbus_node_put_remote(struct ipcbus_node_entry *node)
+{
+	if (atomic_dec_and_test(&node->remote))
+		queue_idle(node);
+	ipcbus_node_put(node);
+}
+
+struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
+{
+	struct ipcbus_node_entry *node;
+
+	if (id > INT_MAX)
+		return NULL;
+	/* An entry in the table is counted, and only freed after a grace period. */
+	rcu_read_lock();
+	node = xa_load(&proc->nodes, id);
+	if (node && !ipcbus_node_get_remote_alive(node))
+		node = NULL;
+	rcu_read_unlock();
+	return node;
+}
+
+/*
+ * From here on no new reference, watch or message gets in. What waits for the
+ * node in its owner's queue is moved to the node's own, from where it can still
+ * be taken back by whoever sent it.
+ */
+static void kill_locked(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_transaction *t;
+	struct ipcbus_work *work, *next;
+
+	lockdep_assert_held(&node->proc->lock);
+	WRITE_ONCE(node->dead, true);
+	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
+		t = ipcbus_transaction_of(work);
+		if (work == &node->idle || (t && t->node == node))
+			list_move_tail(&work->entry, &node->oneways);
+	}
+}
+
+/* The rest of a kill, without the lock; drops the table's reference. */
+static void bury(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_proc *proc = node->proc;
+	struct ipcbus_work *work;
+
+	xa_erase(&proc->nodes, node->id);
+	ipcbus_watches_fire(node);
+	for (;;) {
+		spin_lock(&proc->lock);
+		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
+		if (work)
+			list_del_init(&work->entry);
+		spin_unlock(&proc->lock);
+		if (!work)
+			break;
+		work->ops->cancel(work);
+	}
+	atomic_dec(&proc->node_count);
+	ipcbus_node_put(node);
+}
+
+int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args)
+{
+	struct ipcbus_node_entry *node;
+	int ret = 0;
+
+	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie)
+		return -EINVAL;
+	if (args->node > INT_MAX)
+		return -ENOENT;
+
+	rcu_read_lock();
+	node = xa_load(&proc->nodes, args->node);
+	if (!node) {
+		rcu_read_unlock();
+		return -ENOENT;
+	}
+	spin_lock(&proc->lock);
+	if (node->dead) {
+		ret = -ENOENT;
+	} else if (args->flags & IPCBUS_NODE_IF_IDLE && atomic_read(&node->remote)) {
+		ret = -EBUSY;
+	} else {
+		kill_locked(node);
+	}
+	spin_unlock(&proc->lock);
+	rcu_read_unlock();
+	/* Whoever killed it owns the table's reference. */
+	if (!ret)
+		bury(node);
+	return ret;
+}
+
+void ipcbus_nodes_release(struct ipcbus_proc *proc)
+{
+	struct ipcbus_node_entry *node;
+	unsigned long id;
+
+	xa_for_each(&proc->nodes, id, node) {
+		spin_lock(&proc->lock);
+		kill_locked(node);
+		spin_unlock(&proc->lock);
+		bury(node);
+	}
+	xa_destroy(&proc->nodes);
+}
+
+void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_proc *proc = node->proc;
+	struct ipcbus_thread *thread = NULL;
+	struct ipcbus_work *work = NULL;
+
+	rcu_read_lock();
+	spin_lock(&proc->lock);
+	/* A dead node's are being cancelled. */
+	if (!node->dead)
+		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
+	if (work) {
+		list_del_init(&work->entry);
+		thread = ipcbus_proc_queue_locked(proc, work);
+	} else {
+		node->oneway_busy = false;
+	}
+	spin_unlock(&proc->lock);
+	if (work)
+		ipcbus_proc_wake(proc, thread);
+	rcu_read_unlock();
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Nodes: what a proc lets others call. (The UAPI's struct ipcbus_node is the
+ * argument of the ioctls; this is the thing itself.)
+ */
+#ifndef IPCBUS_NODE_H
+#define IPCBUS_NODE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+
+#include "main.h"
+#include "work.h"
+
+/**
+ * struct ipcbus_node_entry - one node
+ * @ref: see main.h
+ * @rcu: frees it
+ * @proc: its owner, counted; constant
+ * @id: its number in the owner; constant
+ * @flags: IPCBUS_NODE_ACCEPT_FDS; constant
+ * @cookie: the owner's; constant
+ * @remote: handles, messages and the bus that refer to it
+ * @dead: destroyed (proc->lock to set; may be read without)
+ * @watches: who wants to know (proc->lock)
+ * @oneways: transactions that wait for the one before; of a dead node: all that
+ *	is to be cancelled (proc->lock)
+ * @oneway_busy: one was queued or delivered and not given back (proc->lock)
+ * @idle: tells the owner that @remote fell to 0; holds a reference in the queue
+ */
+struct ipcbus_node_entry {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct ipcbus_proc *proc;
+	u32 id;
+	u32 flags;
+	u64 cookie;
+	atomic_t remote;
+	bool dead;
+	struct list_head watches;
+	struct list_head oneways;
+	bool oneway_busy;
+	struct ipcbus_work idle;
+};
+
+int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args);
+int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args);
+/* All of a proc that is dead. */
+void ipcbus_nodes_release(struct ipcbus_proc *proc);
+
+/* The proc's own node by id, with a remote reference; NULL: none, or dead. */
+struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id);
+
+static inline struct ipcbus_node_entry *ipcbus_node_get(struct ipcbus_node_entry *node)
+{
+	kref_get(&node->ref);
+	return node;
+}
+
+void ipcbus_node_put(struct ipcbus_node_entry *node);
+
+/* A reference that also counts as remote, so that the node is not idle. _get
+ * needs another one that exists, or -_alive- checks that the node is not dead. */
+void ipcbus_node_get_remote(struct ipcbus_node_entry *node);
+bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node);
+void ipcbus_node_put_remote(struct ipcbus_node_entry *node);
+
+/* The oneway that kept the node busy is done: the next one goes. */
+void ipcbus_node_oneway_done(struct ipcbus_node_entry *node);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Objects beside a payload: see object.h. Taken in the sender, installed in the
+ * receiver at delivery, undone entry by entry from the driver's own records.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fdtable.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "handle.h"
+#include "message.h"
+#include "node.h"
+#include "object.h"
+#include "proc.h"
+#include "stats.h"
+
+static int take_file(u64 fd, bool accept_fds, struct ipcbus_object_ref *ref)
+{
+	struct file *file;
+
+	if (!accept_fds)
+		return -EPERM;
+	file = fd <= INT_MAX ? fget(fd) : NULL;
+	if (!file)
+		return -EBADF;
+	/* A bus inside a bus could keep itself alive for ever. */
+	if (file->f_op == &ipcbus_fops) {
+		fput(file);
+		return -ELOOP;
+	}
+	ref->file = file;
+	ipcbus_stat_add(IPCBUS_STAT_FILES);
+	return 0;
+}
+
+static int take_node(struct ipcbus_proc *sender, u64 id, struct ipcbus_object_ref *ref)
+{
+	ref->node = ipcbus_node_export(sender, id);
+	return ref->node ? 0 : -EBADF;
+}
+
+static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_object_ref *ref)
+{
+	struct ipcbus_node_entry *node;
+
+	if (number > INT_MAX)
+		return -EBADF;
+	node = ipcbus_handle_node(sender, number);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	/* May be dead: whoever gets it learns it at the first use. */
+	ipcbus_node_get_remote(node);
+	ipcbus_node_put(node);
+	ref->node = node;
+	return 0;
+}
+
+static int take_one(struct ipcbus_proc *sender, const struct ipcbus_object *object,
+		    bool accept_fds, struct ipcbus_object_ref *ref)
+{
+	if (object->flags || object->cookie)
+		return -EINVAL;
+	ref->tag = object->tag;
+	switch (object->type) {
+	case IPCBUS_OBJECT_NODE:
+		ref->type = IPCBUS_OBJECT_NODE;
+		return take_node(sender, object->value, ref);
+	case IPCBUS_OBJECT_HANDLE:
+		ref->type = IPCBUS_OBJECT_NODE;
+		return take_handle(sender, object->value, ref);
+	case IPCBUS_OBJECT_FD:
+		ref->type = IPCBUS_OBJECT_FD;
+		return take_file(object->value, accept_fds, ref);
+	default:
+		return -EINVAL;
+	}
+}
+
+int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *message,
+			bool accept_fds, struct ipcbus_objects *objects)
+{
+	u32 count = message->send.object_count;
+	struct ipcbus_object *table;
+	int ret = 0;
+
+	table = memdup_user(u64_to_user_ptr(message->send.objects), count * sizeof(*table));
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	objects->ref = kcalloc(count, sizeof(*objects->ref), GFP_KERNEL_ACCOUNT);
+	if (!objects->ref)
+		ret = -ENOMEM;
+	/* count counts what is taken, so a drop undoes exactly that. */
+	for (objects->count = 0; !ret && objects->count < count; ) {
+		message->index = objects->count;
+		ret = take_one(sender, &table[objects->count], accept_fds,
+			       &objects->ref[objects->count]);
+		if (!ret)
+			objects->count++;
+	}
+	kfree(table);
+	if (ret)
+		ipcbus_objects_drop(objects);
+	return ret;
+}
+
+static int install_one(struct ipcbus_proc *receiver, const struct ipcbus_object_ref *ref,
+		       struct ipcbus_object *object)
+{
+	u32 number;
+	int ret;
+
+	object->tag = ref->tag;
+	if (ref->type == IPCBUS_OBJECT_FD) {
+		ret = ipcbus_receive_fd(ref->file, O_CLOEXEC);
+		if (ret < 0)
+			return ret;
+		object->type = IPCBUS_OBJECT_FD;
+		object->value = ret;
+		return 0;
+	}
+	if (ref->node->proc == receiver) {
+		object->type = IPCBUS_OBJECT_NODE;
+		object->value = ref->node->id;
+		object->cookie = ref->node->cookie;
+		return 0;
+	}
+	ret = ipcbus_handle_take(receiver, ref->node, &number);
+	if (ret)
+		return ret;
+	object->type = IPCBUS_OBJECT_HANDLE;
+	object->value = number;
+	return 0;
+}
+
+static void uninstall_one(struct ipcbus_proc *receiver, const struct ipcbus_object *object)
+{
+	if (object->type == IPCBUS_OBJECT_FD)
+		close_fd(object->value);
+	else if (object->type == IPCBUS_OBJECT_HANDLE)
+		ipcbus_handle_put(receiver, object->value, 1);
+}
+
+int ipcbus_objects_install(struct ipcbus_proc *receiver, const struct ipcbus_objects *objects,
+			   struct ipcbus_object *table, u32 *ret_index)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < objects->count; i++) {
+		ret = install_one(receiver, &objects->ref[i], &table[i]);
+		if (ret)
+			goto err;
+	}
+	return 0;
+
+err:
+	*ret_index = i;
+	while (i--)
+		uninstall_one(receiver, &table[i]);
+	return ret;
+}
+
+void ipcbus_objects_drop(struct ipcbus_objects *objects)
+{
+	struct ipcbus_object_ref *ref;
+
+	while (objects->count) {
+		ref = &objects->ref[--objects->count];
+		if (ref->type == IPCBUS_OBJECT_FD) {
+			fput(ref->file);
+			ipcbus_stat_remove(IPCBUS_STAT_FILES);
+		} else {
+			ipcbus_node_put_remote(ref->node);
+		}
+	}
+	kfree(objects->ref);
+	objects->ref = NULL;
+}

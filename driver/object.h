@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What travels beside a payload: objects and files. The user's table is copied
+ * in once, checked, and turned into counted references, the only thing that is
+ * looked at from then on.
+ */
+#ifndef IPCBUS_OBJECT_H
+#define IPCBUS_OBJECT_H
+
+#include "main.h"
+
+/**
+ * struct ipcbus_object_ref - one object on its way
+ * @type: IPCBUS_OBJECT_FD, or IPCBUS_OBJECT_NODE for both kinds of object
+ * @tag: the sender's
+ * @node: counted, also as a remote reference
+ * @file: counted
+ */
+struct ipcbus_object_ref {
+	u32 type;
+	u64 tag;
+	union {
+		struct ipcbus_node_entry *node;
+		struct file *file;
+	};
+};
+
+struct ipcbus_objects {
+	u32 count;
+	struct ipcbus_object_ref *ref;
+};
+
+/* Takes what the message's table names; message->index says which failed. */
+int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *message,
+			bool accept_fds, struct ipcbus_objects *objects);
+
+/*
+ * Installs all in the receiver, which is the current process, and writes the
+ * table for it; or none: -errno and *ret_index. The references are still to be
+ * dropped, either way.
+ */
+int ipcbus_objects_install(struct ipcbus_proc *receiver, const struct ipcbus_objects *objects,
+			   struct ipcbus_object *table, u32 *ret_index);
+
+void ipcbus_objects_drop(struct ipcbus_objects *objects);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The physical pages behind a region: one set, which the driver writes through
+ * the kernel's own mapping and the receiver reads through its mapping. A page
+ * comes when a buffer first needs it, zeroed, and stays for the next ones, so
+ * nothing but zeroes and the receiver's own messages is ever on it.
+ */
+#ifndef IPCBUS_PAGES_H
+#define IPCBUS_PAGES_H
+
+#include <linux/mm.h>
+#include <linux/types.h>
+
+/**
+ * struct ipcbus_pages - the pages of one region
+ * @count: pages of the region
+ * @frame: kernel address of each page, NULL while there is none. Set once,
+ *	from NULL, by whoever needs the page first; cleared at the end only.
+ */
+struct ipcbus_pages {
+	unsigned long count;
+	void **frame;
+};
+
+int ipcbus_pages_init(struct ipcbus_pages *pages, size_t size);
+void ipcbus_pages_done(struct ipcbus_pages *pages);
+
+/* Makes all pages of [offset, offset + size) be there; sleeps. Enough of the
+ * way is checked inline for the common case: one page that is there. */
+int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size);
+
+static inline int ipcbus_pages_populate(struct ipcbus_pages *pages, size_t offset,
+					size_t size)
+{
+	unsigned long first = offset >> PAGE_SHIFT;
+
+	if (first == (offset + size - 1) >> PAGE_SHIFT && READ_ONCE(pages->frame[first]))
+		return 0;
+	return ipcbus_pages_populate_slow(pages, offset, size);
+}
+
+/* Copies into populated pages. -EFAULT when from is not all readable. */
+int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t offset,
+				const void __user *from, size_t size);
+void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
+				   const void *from, size_t size);
+
+/* The receiver touched page index: NULL if no message was ever there. */
+struct page *ipcbus_pages_get(struct ipcbus_pages *pages, unsigned long index);
+
+#endif

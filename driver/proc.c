@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file: open, mmap, ioctl, poll, flush, release. What the ioctls do is in
+ * the file of the thing they do it to.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+
+#include "bus.h"
+#include "compat.h"
+#include "exchange.h"
+#include "handle.h"
+#include "node.h"
+#include "proc.h"
+#include "stats.h"
+#include "thread.h"
+#include "transaction.h"
+
+static void proc_free(struct kref *ref)
+{
+	struct ipcbus_proc *proc = container_of(ref, struct ipcbus_proc, ref);
+
+	ipcbus_region_done(&proc->region);
+	xa_destroy(&proc->threads);
+	put_user_ns(proc->user_ns);
+	put_pid_ns(proc->pid_ns);
+	put_pid(proc->pid);
+	mmdrop(proc->mm);
+	ipcbus_stat_remove(IPCBUS_STAT_PROCS);
+	kfree(proc);
+}
+
+void ipcbus_proc_put(struct ipcbus_proc *proc)
+{
+	kref_put(&proc->ref, proc_free);
+}
+
+static int proc_open(struct inode *inode, struct file *file)
+{
+	struct ipcbus_proc *proc;
+
+	/* A kernel thread has no address space to talk from. */
+	if (!current->mm)
+		return -EINVAL;
+	proc = kzalloc(sizeof(*proc), GFP_KERNEL_ACCOUNT);
+	if (!proc)
+		return -ENOMEM;
+	kref_init(&proc->ref);
+	proc->bus = &ipcbus_default_bus;
+	proc->mm = current->mm;
+	mmgrab(proc->mm);
+	proc->pid = get_pid(task_tgid(current));
+	proc->pid_ns = get_pid_ns(task_active_pid_ns(current));
+	proc->user_ns = get_user_ns(file->f_cred->user_ns);
+	ipcbus_region_init(&proc->region);
+	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
+	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
+	mutex_init(&proc->handle_lock);
+	xa_init_flags(&proc->handles, XA_FLAGS_ALLOC);
+	proc->handles_by_node = RB_ROOT;
+	spin_lock_init(&proc->lock);
+	INIT_LIST_HEAD(&proc->work);
+	INIT_LIST_HEAD(&proc->idle);
+	hash_init(proc->open);
+	init_waitqueue_head(&proc->poll_wait);
+	ipcbus_stat_add(IPCBUS_STAT_PROCS);
+	ipcbus_bus_add(proc->bus, proc);
+	file->private_data = proc;
+	return nonseekable_open(inode, file);
+}
+
+/* Everything in the queue that belongs to no node. */
+static void cancel_queue(struct ipcbus_proc *proc)
+{
+	struct ipcbus_work *work;
+
+	for (;;) {
+		spin_lock(&proc->lock);
+		work = list_first_entry_or_null(&proc->work, struct ipcbus_work, entry);
+		if (work)
+			list_del_init(&work->entry);
+		spin_unlock(&proc->lock);
+		if (!work)
+			return;
+		work->ops->cancel(work);
+	}
+}
+
+/*
+ * The last fd is closed, so no thread is inside an ioctl and nothing is mapped.
+ * First nothing new may come, then everything that is here goes.
+ */
+static int proc_release(struct inode *inode, struct file *file)
+{
+	struct ipcbus_proc *proc = file->private_data;
+	struct ipcbus_thread *thread;
+	unsigned long number;
+
+	ipcbus_bus_remove(proc->bus, proc);
+	spin_lock(&proc->lock);
+	proc->dead = true;
+	spin_unlock(&proc->lock);
+
+	xa_for_each(&proc->threads, number, thread) {
+		xa_erase(&proc->threads, number);
+		ipcbus_thread_exit(thread);
+	}
+	ipcbus_nodes_release(proc);
+	ipcbus_transactions_release(proc);
+	ipcbus_handles_release(proc);
+	cancel_queue(proc);
+	ipcbus_proc_put(proc);
+	return 0;
+}
+
+/*
+ * Some fd of the file was closed, maybe by a thread that wants the others to
+ * look up from their wait.
+ */
+static int proc_flush(struct file *file, fl_owner_t id)
+{
+	ipcbus_threads_interrupt(file->private_data);
+	return 0;
+}
+
+static vm_fault_t region_fault(struct vm_fault *vmf)
+{
+	struct ipcbus_proc *proc = vmf->vma->vm_private_data;
+	struct page *page;
+
+	page = ipcbus_pages_get(&proc->region.pages, vmf->pgoff);
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct region_vm_ops = {
+	.fault = region_fault,
+};
+
+static int proc_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ipcbus_proc *proc = file->private_data;
+	size_t size = vma->vm_end - vma->vm_start;
+	int ret;
+
+	if (proc->mm != current->mm)
+		return -ECHILD;
+	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
+		return -EPERM;
+	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
+		return -EINVAL;
+	/* Two threads may try at once: the mmap lock is held for writing. */
+	if (proc->region.size)
+		return -EBUSY;
+	ret = ipcbus_region_map(&proc->region, size);
+	if (ret)
+		return ret;
+	/* Read-only for ever, of this length at most, and not for children. */
+	ipcbus_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
+			    VM_MAYWRITE | VM_MAYEXEC);
+	vma->vm_ops = &region_vm_ops;
+	vma->vm_private_data = proc;
+	return 0;
+}
+
+static __poll_t proc_poll(struct file *file, poll_table *wait)
+{
+	struct ipcbus_proc *proc = file->private_data;
+	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+
+	if (proc->mm != current->mm)
+		return EPOLLERR;
+	poll_wait(file, &proc->poll_wait, wait);
+	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	return mask;
+}
+
+static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
+{
+	struct ipcbus_info args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_INFO_SIZE_VER0, arg);
+	if (ret)
+		return ret;
+	args = (struct ipcbus_info){
+		.size = sizeof(args),
+		.version = IPCBUS_VERSION,
+		.region_size = proc->region.size,
+		.max_nodes = IPCBUS_LIMIT_NODES,
+		.max_handles = IPCBUS_LIMIT_HANDLES,
+		.max_buffers = IPCBUS_LIMIT_BUFFERS,
+		.max_threads = IPCBUS_LIMIT_THREADS,
+	};
+	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : 0;
+}
+
+static long ioctl_node_create(struct ipcbus_proc *proc, struct ipcbus_node __user *arg)
+{
+	struct ipcbus_node args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_SIZE_VER0, arg);
+	if (ret)
+		return ret;
+	ret = ipcbus_node_create(proc, &args);
+	if (ret)
+		return ret;
+	if (!put_user(args.node, &arg->node))
+		return 0;
+	/* Nobody learned its id. */
+	args.flags = 0;
+	args.cookie = 0;
+	ipcbus_node_destroy(proc, &args);
+	return -EFAULT;
+}
+
+static long ioctl_node(struct ipcbus_proc *proc, void __user *arg,
+		       int (*op)(struct ipcbus_proc *, const struct ipcbus_node *))
+{
+	struct ipcbus_node args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_SIZE_VER0, arg);
+	return ret ?: op(proc, &args);
+}
+
+static int handle_put(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+{
+	if (args->flags || args->cookie || !args->count)
+		return -EINVAL;
+	return ipcbus_handle_put(proc, args->handle, args->count);
+}
+
+static long ioctl_handle(struct ipcbus_proc *proc, void __user *arg,
+			 int (*op)(struct ipcbus_proc *, const struct ipcbus_handle *))
+{
+	struct ipcbus_handle args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_HANDLE_SIZE_VER0, arg);
+	return ret ?: op(proc, &args);
+}
+
+static long ioctl_set_threads(struct ipcbus_proc *proc, void __user *arg)
+{
+	struct ipcbus_threads args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_THREADS_SIZE_VER0, arg);
+	if (ret)
+		return ret;
+	if (args.max > IPCBUS_LIMIT_THREADS)
+		return -EINVAL;
+	spin_lock(&proc->lock);
+	proc->max_threads = args.max;
+	spin_unlock(&proc->lock);
+	return 0;
+}
+
+static long ioctl_thread_exit(struct ipcbus_proc *proc, unsigned long arg)
+{
+	struct ipcbus_thread *thread;
+
+	if (arg)
+		return -EINVAL;
+	thread = ipcbus_thread_find(proc);
+	if (thread && xa_cmpxchg(&proc->threads, thread->number, thread, NULL, 0) == thread)
+		ipcbus_thread_exit(thread);
+	return 0;
+}
+
+static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcbus_proc *proc = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	if (unlikely(proc->mm != current->mm))
+		return -ECHILD;
+	switch (cmd) {
+	case IPCBUS_IOC_EXCHANGE:
+		return ipcbus_exchange(proc, user, file->f_flags & O_NONBLOCK);
+	case IPCBUS_IOC_SEND_BATCH:
+		return ipcbus_send_batch(proc, user);
+	case IPCBUS_IOC_INFO:
+		return ioctl_info(proc, user);
+	case IPCBUS_IOC_SET_MANAGER:
+		return ioctl_node(proc, user, ipcbus_bus_set_manager);
+	case IPCBUS_IOC_NODE_CREATE:
+		return ioctl_node_create(proc, user);
+	case IPCBUS_IOC_NODE_DESTROY:
+		return ioctl_node(proc, user, ipcbus_node_destroy);
+	case IPCBUS_IOC_HANDLE_PUT:
+		return ioctl_handle(proc, user, handle_put);
+	case IPCBUS_IOC_WATCH:
+		return ioctl_handle(proc, user, ipcbus_handle_watch);
+	case IPCBUS_IOC_UNWATCH:
+		return ioctl_handle(proc, user, ipcbus_handle_unwatch);
+	case IPCBUS_IOC_SET_THREADS:
+		return ioctl_set_threads(proc, user);
+	case IPCBUS_IOC_THREAD_EXIT:
+		return ioctl_thread_exit(proc, arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+const struct file_operations ipcbus_fops = {
+	.owner = THIS_MODULE,
+	.open = proc_open,
+	.release = proc_release,
+	.flush = proc_flush,
+	.mmap = proc_mmap,
+	.poll = proc_poll,
+	.unlocked_ioctl = proc_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One open file of one address space: what it owns, what it holds, what waits
+ * for it.
+ */
+#ifndef IPCBUS_PROC_H
+#define IPCBUS_PROC_H
+
+#include <linux/hashtable.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "buffer.h"
+#include "main.h"
+#include "work.h"
+
+#define IPCBUS_OPEN_BITS	6
+
+/**
+ * struct ipcbus_proc - one open file
+ * @ref: see main.h
+ * @bus: the bus it is on; constant
+ * @bus_entry: in bus->procs (bus->lock)
+ * @mm: the address space that opened it, pinned, never entered; constant
+ * @pid: the process that opened it, for people; constant
+ * @pid_ns: in which senders' pids are told to it; constant
+ * @user_ns: in which senders' uids are told to it; constant
+ * @region: where messages to it live
+ * @nodes: its nodes by id; own lock; entries freed after a grace period
+ * @node_count: how many
+ * @threads: its threads by number; own lock; entries likewise
+ * @handle_lock: protects the next four; @handles is read under RCU too
+ * @handles: handle entries by number
+ * @handles_by_node: the same by node
+ * @handle_count: how many
+ * @lock: protects the rest, and the state of its nodes and threads
+ * @work: waits for any thread that serves
+ * @idle: threads that wait for any work, the latest first
+ * @open: calls that were delivered and not answered, by id
+ * @poll_wait: who polls the file
+ * @serving: threads that ever served
+ * @max_threads: up to how many @serving more are asked for
+ * @asked: one was asked for and has not come yet
+ * @flushed: some fd of the file was closed: threads that come late must know
+ * @dead: released; nothing is queued any more
+ */
+struct ipcbus_proc {
+	struct kref ref;
+	struct ipcbus_bus *bus;
+	struct list_head bus_entry;
+	struct mm_struct *mm;
+	struct pid *pid;
+	struct pid_namespace *pid_ns;
+	struct user_namespace *user_ns;
+	struct ipcbus_region region;
+	struct xarray nodes;
+	atomic_t node_count;
+	struct xarray threads;
+
+	struct mutex handle_lock;
+	struct xarray handles;
+	struct rb_root handles_by_node;
+	u32 handle_count;
+
+	spinlock_t lock;
+	struct list_head work;
+	struct list_head idle;
+	DECLARE_HASHTABLE(open, IPCBUS_OPEN_BITS);
+	wait_queue_head_t poll_wait;
+	u32 serving;
+	u32 max_threads;
+	bool asked;
+	bool flushed;
+	bool dead;
+};
+
+extern const struct file_operations ipcbus_fops;
+
+static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
+{
+	kref_get(&proc->ref);
+	return proc;
+}
+
+void ipcbus_proc_put(struct ipcbus_proc *proc);
+
+/*
+ * The one place where work is published. _locked hands it to the thread that
+ * went idle last, or queues it for the next one that comes; ipcbus_proc_wake()
+ * is to follow with the result once the lock is gone, inside the same RCU
+ * section, because only that keeps the thread. The proc must not be dead.
+ */
+struct ipcbus_thread *ipcbus_proc_queue_locked(struct ipcbus_proc *proc,
+					       struct ipcbus_work *work);
+void ipcbus_proc_wake(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
+
+#endif

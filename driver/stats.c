@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The counters' sums. Called by debugfs and at unload; a sum taken while others
+ * count may be off by what they are just doing.
+ */
+#include <linux/cpumask.h>
+#include <linux/percpu.h>
+
+#include "stats.h"
+
+DEFINE_PER_CPU(struct ipcbus_stats, ipcbus_stats);
+
+static const char *const names[IPCBUS_STAT_COUNT] = {
+	[IPCBUS_STAT_PROCS] = "procs",
+	[IPCBUS_STAT_THREADS] = "threads",
+	[IPCBUS_STAT_NODES] = "nodes",
+	[IPCBUS_STAT_HANDLES] = "handles",
+	[IPCBUS_STAT_WATCHES] = "watches",
+	[IPCBUS_STAT_TRANSACTIONS] = "transactions",
+	[IPCBUS_STAT_BUFFERS] = "buffers",
+	[IPCBUS_STAT_FILES] = "files",
+	[IPCBUS_STAT_PAGES] = "pages",
+};
+
+const char *ipcbus_stat_name(enum ipcbus_stat stat)
+{
+	return names[stat];
+}
+
+unsigned long ipcbus_stat_total(enum ipcbus_stat stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(ipcbus_stats, cpu).added[stat]);
+	return sum;
+}
+
+unsigned long ipcbus_stat_live(enum ipcbus_stat stat)
+{
+	unsigned long removed = 0;
+	int cpu;
+
+	/* Removals first: the difference is then never below zero. */
+	for_each_possible_cpu(cpu)
+		removed += READ_ONCE(per_cpu(ipcbus_stats, cpu).removed[stat]);
+	return ipcbus_stat_total(stat) - removed;
+}

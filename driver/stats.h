@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters of everything that can leak: how many live now, how many there were.
+ * Each CPU counts its own, so counting costs one instruction; reading adds up.
+ */
+#ifndef IPCBUS_STATS_H
+#define IPCBUS_STATS_H
+
+#include <linux/percpu.h>
+
+enum ipcbus_stat {
+	IPCBUS_STAT_PROCS,
+	IPCBUS_STAT_THREADS,
+	IPCBUS_STAT_NODES,
+	IPCBUS_STAT_HANDLES,
+	IPCBUS_STAT_WATCHES,
+	IPCBUS_STAT_TRANSACTIONS,
+	IPCBUS_STAT_BUFFERS,
+	IPCBUS_STAT_FILES,
+	IPCBUS_STAT_PAGES,
+	IPCBUS_STAT_COUNT,
+};
+
+struct ipcbus_stats {
+	unsigned long added[IPCBUS_STAT_COUNT];
+	unsigned long removed[IPCBUS_STAT_COUNT];
+};
+
+DECLARE_PER_CPU(struct ipcbus_stats, ipcbus_stats);
+
+static inline void ipcbus_stat_add(enum ipcbus_stat stat)
+{
+	this_cpu_inc(ipcbus_stats.added[stat]);
+}
+
+static inline void ipcbus_stat_remove(enum ipcbus_stat stat)
+{
+	this_cpu_inc(ipcbus_stats.removed[stat]);
+}
+
+const char *ipcbus_stat_name(enum ipcbus_stat stat);
+unsigned long ipcbus_stat_live(enum ipcbus_stat stat);
+unsigned long ipcbus_stat_total(enum ipcbus_stat stat);
+
+#endif

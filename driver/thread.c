@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Threads: see thread.h. Called by exchange.c; work comes from the queueing
+ * functions at the end of this file, the only place that wakes anybody.
+ */
+#include <linux/freezer.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "proc.h"
+#include "stats.h"
+#include "thread.h"
+#include "transaction.h"
+
+static void thread_free(struct kref *ref)
+{
+	struct ipcbus_thread *thread = container_of(ref, struct ipcbus_thread, ref);
+
+	put_pid(thread->pid);
+	put_pid(thread->tgid);
+	ipcbus_proc_put(thread->proc);
+	ipcbus_stat_remove(IPCBUS_STAT_THREADS);
+	kfree_rcu(thread, rcu);
+}
+
+void ipcbus_thread_put(struct ipcbus_thread *thread)
+{
+	kref_put(&thread->ref, thread_free);
+}
+
+struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
+{
+	struct ipcbus_thread *thread;
+	unsigned long number;
+
+	/* The result stays: only the thread itself, or nobody, takes it away. */
+	rcu_read_lock();
+	xa_for_each(&proc->threads, number, thread)
+		if (thread->pid == task_pid(current))
+			break;
+	rcu_read_unlock();
+	return thread;
+}
+
+/* Threads that ended without THREAD_EXIT: makes room in a full table. */
+static void reap_dead(struct ipcbus_proc *proc)
+{
+	struct ipcbus_thread *thread;
+	unsigned long number;
+	bool dead;
+
+	xa_for_each(&proc->threads, number, thread) {
+		rcu_read_lock();
+		dead = !pid_task(thread->pid, PIDTYPE_PID);
+		rcu_read_unlock();
+		/* Two may reap at once: whoever erases it owns it. */
+		if (dead && xa_cmpxchg(&proc->threads, number, thread, NULL, 0) == thread)
+			ipcbus_thread_exit(thread);
+	}
+}
+
+static int thread_insert(struct ipcbus_thread *thread)
+{
+	struct xa_limit limit = XA_LIMIT(1, IPCBUS_LIMIT_THREADS);
+	int ret;
+
+	ret = xa_alloc(&thread->proc->threads, &thread->number, thread, limit,
+		       GFP_KERNEL_ACCOUNT);
+	if (ret != -EBUSY)
+		return ret;
+	reap_dead(thread->proc);
+	ret = xa_alloc(&thread->proc->threads, &thread->number, thread, limit,
+		       GFP_KERNEL_ACCOUNT);
+	return ret == -EBUSY ? -EDQUOT : ret;
+}
+
+static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
+{
+	struct ipcbus_thread *thread;
+	int ret;
+
+	thread = kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
+	if (!thread)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&thread->ref);
+	thread->proc = ipcbus_proc_get(proc);
+	thread->pid = get_pid(task_pid(current));
+	thread->tgid = get_pid(task_tgid(current));
+	init_waitqueue_head(&thread->wait);
+	INIT_LIST_HEAD(&thread->work);
+	INIT_LIST_HEAD(&thread->idle);
+	ipcbus_stat_add(IPCBUS_STAT_THREADS);
+
+	ret = thread_insert(thread);
+	if (ret) {
+		ipcbus_thread_put(thread);
+		return ERR_PTR(ret);
+	}
+	/* Visible now, so a flush either marks it or is seen here. */
+	spin_lock(&proc->lock);
+	thread->interrupted |= proc->flushed;
+	spin_unlock(&proc->lock);
+	return thread;
+}
+
+struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
+{
+	struct ipcbus_thread *thread;
+	bool right;
+
+	rcu_read_lock();
+	thread = xa_load(&proc->threads, number);
+	right = thread && thread->pid == task_pid(current);
+	rcu_read_unlock();
+	if (likely(right))
+		return thread;
+	thread = ipcbus_thread_find(proc);
+	return thread ?: thread_new(proc);
+}
+
+void ipcbus_thread_remove_locked(struct ipcbus_thread *thread, struct ipcbus_transaction *t)
+{
+	struct ipcbus_transaction **link = &thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while (*link != t)
+		link = ipcbus_transaction_below(*link, thread);
+	*link = *ipcbus_transaction_below(t, thread);
+}
+
+/* Calls that it serves stay open, but it is not in them any more. */
+static void detach_served_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while ((t = thread->top) && t->from != thread) {
+		thread->top = t->to_below;
+		t->server = NULL;
+	}
+}
+
+void ipcbus_thread_exit(struct ipcbus_thread *thread)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	struct ipcbus_thread *heir = NULL;
+	struct ipcbus_transaction *t;
+	struct ipcbus_work *work;
+
+	for (;;) {
+		spin_lock(&proc->lock);
+		detach_served_locked(thread);
+		t = thread->top;
+		if (t) {
+			thread->top = t->from_below;
+			t->state = t->state == IPCBUS_PENDING ? IPCBUS_ABANDONED : t->state;
+		}
+		spin_unlock(&proc->lock);
+		if (!t)
+			break;
+		ipcbus_transaction_abandon(t);
+	}
+	for (;;) {
+		rcu_read_lock();
+		spin_lock(&proc->lock);
+		work = list_first_entry_or_null(&thread->work, struct ipcbus_work, entry);
+		if (work) {
+			list_del_init(&work->entry);
+			if (proc->dead)
+				list_add_tail(&work->entry, &proc->work);
+			else
+				heir = ipcbus_proc_queue_locked(proc, work);
+		} else if (thread->serves) {
+			thread->serves = false;
+			proc->serving--;
+		}
+		spin_unlock(&proc->lock);
+		if (work)
+			ipcbus_proc_wake(proc, heir);
+		rcu_read_unlock();
+		if (!work)
+			break;
+	}
+	ipcbus_thread_put(thread);
+}
+
+/* What a thread finds when it looks. */
+struct found {
+	struct ipcbus_work *work;
+	struct ipcbus_transaction *answered;
+	bool interrupted;
+	bool spawn;
+};
+
+static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
+{
+	lockdep_assert_held(&proc->lock);
+	if (!thread->serves || proc->asked || proc->serving >= proc->max_threads ||
+	    !list_empty(&proc->idle))
+		return false;
+	proc->asked = true;
+	return true;
+}
+
+/*
+ * Calls that come back first: the thread may never wait again after its reply.
+ * Then the reply, and only a thread without a call takes work of the proc.
+ */
+static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *found)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	struct list_head *queue = &thread->work;
+
+	lockdep_assert_held(&proc->lock);
+	thread->kick = false;
+	if (list_empty(queue)) {
+		if (thread->top) {
+			if (thread->top->state == IPCBUS_ANSWERED) {
+				found->answered = thread->top;
+				thread->top = thread->top->from_below;
+				return true;
+			}
+			queue = NULL;
+		} else {
+			queue = serve && !list_empty(&proc->work) ? &proc->work : NULL;
+		}
+	}
+	if (queue) {
+		found->work = list_first_entry(queue, struct ipcbus_work, entry);
+		list_del_init(&found->work->entry);
+		found->spawn = wants_spawn_locked(proc, thread);
+		return true;
+	}
+	if (thread->interrupted) {
+		thread->interrupted = false;
+		found->interrupted = true;
+		return true;
+	}
+	return false;
+}
+
+static void begin_serving_locked(struct ipcbus_thread *thread)
+{
+	thread->serves = true;
+	thread->proc->serving++;
+	thread->proc->asked = false;
+}
+
+/* Looks, and where there is nothing says that the thread is idle. */
+static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct found *found)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	bool any;
+
+	spin_lock(&proc->lock);
+	detach_served_locked(thread);
+	if (unlikely(serve && !thread->serves))
+		begin_serving_locked(thread);
+	any = look_locked(thread, serve, found);
+	if (any || !idle)
+		list_del_init(&thread->idle);
+	else if (serve && !thread->top && list_empty(&thread->idle))
+		list_add(&thread->idle, &proc->idle);
+	spin_unlock(&proc->lock);
+	return any;
+}
+
+/* Sleeps until kicked or a signal comes: false for the signal. */
+static bool thread_sleep(struct ipcbus_thread *thread)
+{
+	DEFINE_WAIT(wait);
+	bool signalled = false;
+
+	prepare_to_wait(&thread->wait, &wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+	if (!READ_ONCE(thread->kick)) {
+		signalled = signal_pending(current);
+		if (!signalled)
+			schedule();
+	}
+	finish_wait(&thread->wait, &wait);
+	return !signalled;
+}
+
+/*
+ * Before it sleeps the thread gives way once while it is still runnable: if the
+ * one it woke answers now, neither of them has to be put to sleep and woken
+ * again for that, the dearest part of a round trip.
+ */
+static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, struct found *found)
+{
+	if (look_or_idle(thread, serve, true, found))
+		return true;
+	cond_resched();
+	if (!READ_ONCE(thread->kick) && !thread_sleep(thread)) {
+		/* Leaves the idle list, or takes what came at the last moment. */
+		if (!look_or_idle(thread, serve, false, found))
+			found->interrupted = true;
+		return true;
+	}
+	return false;
+}
+
+/* Makes an event of what was found; false if it came to nothing. */
+static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
+{
+	if (found->answered) {
+		ipcbus_transaction_take_answer(found->answered, thread, event);
+	} else if (found->work) {
+		if (!found->work->ops->deliver(found->work, thread, event))
+			return false;
+	} else if (found->interrupted) {
+		event->kind = IPCBUS_EVENT_INTERRUPTED;
+	}
+	return true;
+}
+
+void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, struct ipcbus_event *event)
+{
+	bool serve = flags & IPCBUS_SERVE, spawn = false;
+
+	do {
+		struct found found = {};
+
+		if (flags & IPCBUS_NONBLOCK) {
+			look_or_idle(thread, serve, false, &found);
+		} else {
+			while (!find_or_sleep(thread, serve, &found))
+				;
+		}
+		spawn |= found.spawn;
+		if (take(thread, &found, event))
+			break;
+	} while (true);
+	if (spawn)
+		event->flags |= IPCBUS_EVENT_SPAWN;
+}
+
+bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
+{
+	bool ready;
+
+	spin_lock(&proc->lock);
+	ready = !list_empty(&proc->work);
+	if (thread)
+		ready |= !list_empty(&thread->work) ||
+			 (thread->top && thread->top->from == thread &&
+			  thread->top->state == IPCBUS_ANSWERED);
+	spin_unlock(&proc->lock);
+	return ready;
+}
+
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
+{
+	lockdep_assert_held(&thread->proc->lock);
+	WRITE_ONCE(thread->kick, true);
+}
+
+void ipcbus_thread_wake(struct ipcbus_thread *thread)
+{
+	/* A thread that is not asleep sees the kick before it sleeps. */
+	if (wq_has_sleeper(&thread->wait))
+		wake_up_interruptible_sync(&thread->wait);
+	else if (wq_has_sleeper(&thread->proc->poll_wait))
+		wake_up_interruptible_sync_poll(&thread->proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+}
+
+void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
+{
+	struct ipcbus_thread *thread;
+	unsigned long number;
+
+	spin_lock(&proc->lock);
+	proc->flushed = true;
+	spin_unlock(&proc->lock);
+	rcu_read_lock();
+	xa_for_each(&proc->threads, number, thread) {
+		spin_lock(&proc->lock);
+		thread->interrupted = true;
+		ipcbus_thread_kick_locked(thread);
+		spin_unlock(&proc->lock);
+		ipcbus_thread_wake(thread);
+	}
+	rcu_read_unlock();
+}
+
+struct ipcbus_thread *ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work)
+{
+	struct ipcbus_thread *thread;
+
+	lockdep_assert_held(&proc->lock);
+	thread = list_first_entry_or_null(&proc->idle, struct ipcbus_thread, idle);
+	if (!thread) {
+		list_add_tail(&work->entry, &proc->work);
+		return NULL;
+	}
+	list_del_init(&thread->idle);
+	list_add_tail(&work->entry, &thread->work);
+	ipcbus_thread_kick_locked(thread);
+	return thread;
+}
+
+void ipcbus_proc_wake(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
+{
+	if (thread)
+		ipcbus_thread_wake(thread);
+	else if (wq_has_sleeper(&proc->poll_wait))
+		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One thread of a proc: the calls it is in, its sleep, its hand-off.
+ */
+#ifndef IPCBUS_THREAD_H
+#define IPCBUS_THREAD_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/wait.h>
+
+#include "main.h"
+
+/**
+ * struct ipcbus_thread - one thread that uses the file
+ * @ref: see main.h
+ * @rcu: frees it
+ * @proc: its proc, counted; constant
+ * @pid: the thread, counted; tells the thread itself from others; constant
+ * @tgid: its process, counted; constant
+ * @number: its place in proc->threads, from 1; constant
+ * @wait: it sleeps here. Belongs to this structure, and nobody can poll it.
+ * @kick: there is something to look at (proc->lock to set; the thread looks
+ *	without it before it sleeps)
+ * @work: handed to this thread alone (proc->lock)
+ * @idle: in proc->idle while it waits for any work (proc->lock)
+ * @top: the calls it is in, the innermost first (proc->lock): those it made
+ *	(transaction->from is this thread) and those it serves
+ * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
+ * @interrupted: its next wait returns at once (proc->lock)
+ */
+struct ipcbus_thread {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct ipcbus_proc *proc;
+	struct pid *pid;
+	struct pid *tgid;
+	u32 number;
+	wait_queue_head_t wait;
+	bool kick;
+	struct list_head work;
+	struct list_head idle;
+	struct ipcbus_transaction *top;
+	bool serves;
+	bool interrupted;
+};
+
+/* The calling thread's, made at its first call. number is the user's guess. */
+struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number);
+/* The same, but NULL if the thread never called. */
+struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc);
+
+static inline struct ipcbus_thread *ipcbus_thread_get(struct ipcbus_thread *thread)
+{
+	kref_get(&thread->ref);
+	return thread;
+}
+
+void ipcbus_thread_put(struct ipcbus_thread *thread);
+
+/*
+ * Takes the thread off the proc: calls it made are abandoned, calls it serves
+ * stay open for other threads, work handed to it goes to them.
+ */
+void ipcbus_thread_exit(struct ipcbus_thread *thread);
+
+/* Takes t off the thread's stack, wherever in it (proc->lock). */
+void ipcbus_thread_remove_locked(struct ipcbus_thread *thread, struct ipcbus_transaction *t);
+
+/* Waits for an event as exchange->flags say, and fills it in. */
+void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, struct ipcbus_event *event);
+
+/* For poll: is there anything that a wait with IPCBUS_SERVE would return? */
+bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
+
+/* Under proc->lock: makes the thread look; ipcbus_thread_wake() is to follow
+ * after the lock, in the same RCU section. */
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
+void ipcbus_thread_wake(struct ipcbus_thread *thread);
+
+/* Makes each thread's next wait, or the one it is in, return INTERRUPTED. */
+void ipcbus_threads_interrupt(struct ipcbus_proc *proc);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whatever is handed to a thread or waits in a queue of a proc. Each kind says
+ * how it is delivered and how it is cancelled, so that nothing that can be
+ * queued can be forgotten when a proc goes away.
+ */
+#ifndef IPCBUS_WORK_H
+#define IPCBUS_WORK_H
+
+#include <linux/list.h>
+
+#include "main.h"
+
+struct ipcbus_work;
+
+/**
+ * struct ipcbus_work_ops - one kind of work
+ * @deliver: in the receiving thread, no lock held, work off every queue: fills
+ *	event and returns true, or false if there is nothing to tell (any more)
+ * @cancel: the proc is going, no lock held, work off every queue
+ */
+struct ipcbus_work_ops {
+	bool (*deliver)(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			struct ipcbus_event *event);
+	void (*cancel)(struct ipcbus_work *work);
+};
+
+/**
+ * struct ipcbus_work - one item
+ * @entry: in proc->work, thread->work or a node's oneways (proc->lock);
+ *	empty while in none
+ * @ops: what it is
+ */
+struct ipcbus_work {
+	struct list_head entry;
+	const struct ipcbus_work_ops *ops;
+};
+
+static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)
+{
+	INIT_LIST_HEAD(&work->entry);
+	work->ops = ops;
+}
+
+#endif
