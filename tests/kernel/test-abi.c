@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The form of the contract: sizes and versions of structures, reserved fields,
+ * unknown numbers, caps, bad pointers. None of this may reach another proc.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define NOWHERE ((void *)8)
+#define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
+
+/* Every structure and the ioctl it belongs to. */
+static const struct form {
+	const char *name;
+	unsigned int cmd;
+	uint32_t size;
+} forms[] = {
+	{ "INFO", IPCBUS_IOC_INFO, IPCBUS_INFO_SIZE_VER0 },
+	{ "EXCHANGE", IPCBUS_IOC_EXCHANGE, IPCBUS_EXCHANGE_SIZE_VER0 },
+	{ "SEND_BATCH", IPCBUS_IOC_SEND_BATCH, IPCBUS_BATCH_SIZE_VER0 },
+	{ "SET_MANAGER", IPCBUS_IOC_SET_MANAGER, IPCBUS_NODE_SIZE_VER0 },
+	{ "NODE_CREATE", IPCBUS_IOC_NODE_CREATE, IPCBUS_NODE_SIZE_VER0 },
+	{ "NODE_DESTROY", IPCBUS_IOC_NODE_DESTROY, IPCBUS_NODE_SIZE_VER0 },
+	{ "HANDLE_PUT", IPCBUS_IOC_HANDLE_PUT, IPCBUS_HANDLE_SIZE_VER0 },
+	{ "WATCH", IPCBUS_IOC_WATCH, IPCBUS_HANDLE_SIZE_VER0 },
+	{ "UNWATCH", IPCBUS_IOC_UNWATCH, IPCBUS_HANDLE_SIZE_VER0 },
+	{ "SET_THREADS", IPCBUS_IOC_SET_THREADS, IPCBUS_THREADS_SIZE_VER0 },
+};
+
+START_TEST(sizes_are_what_they_were)
+{
+	ck_assert_uint_eq(sizeof(struct ipcbus_info), IPCBUS_INFO_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_exchange), IPCBUS_EXCHANGE_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_batch), IPCBUS_BATCH_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_node), IPCBUS_NODE_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_handle), IPCBUS_HANDLE_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_threads), IPCBUS_THREADS_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_object), 32);
+	ck_assert_uint_eq(sizeof(struct ipcbus_iovec), 16);
+	ck_assert_uint_eq(sizeof(struct ipcbus_send), 72);
+	ck_assert_uint_eq(sizeof(struct ipcbus_event), 128);
+}
+END_TEST
+
+START_TEST(info_says_what_there_is)
+{
+	struct ipcbus_info info = raw_info(&cli);
+
+	ck_assert_uint_eq(info.size, sizeof(info));
+	ck_assert_uint_eq(info.version, IPCBUS_VERSION);
+	ck_assert_uint_eq(info.features, 0);
+	ck_assert_uint_eq(info.region_size, REGION);
+	ck_assert_uint_gt(info.max_nodes, 0);
+	ck_assert_uint_gt(info.max_handles, 0);
+	ck_assert_uint_gt(info.max_buffers, 0);
+	ck_assert_uint_gt(info.max_threads, 0);
+
+	raw_close(&oth);
+	raw_open(&oth, 0);
+	ck_assert_uint_eq(raw_info(&oth).region_size, 0);
+}
+END_TEST
+
+/* Calls the ioctl with @size in the structure's first field, at the end of a page. */
+static int with_size(const struct form *f, uint32_t size, const void *content, size_t length)
+{
+	static char *pages;
+	char *at;
+
+	if (!pages) {
+		pages = mmap(NULL, 5 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+		mprotect(pages + 4 * 4096, 4096, PROT_NONE);
+	}
+	at = pages + 4 * 4096 - ((length + 7) & ~7UL);
+	memset(at, 0, length);
+	memcpy(at, content, length);
+	memcpy(at, &size, sizeof(size));
+	return dev_ioctl(cli.fd, f->cmd, at);
+}
+
+START_TEST(short_structure)
+{
+	static const char zeroes[4096];
+	const struct form *f = &forms[_i];
+	static const uint32_t cut[] = { 1, 4, 8 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cut); i++)
+		assert_result(with_size(f, f->size - cut[i], zeroes, f->size), -EINVAL);
+	assert_result(with_size(f, 0, zeroes, f->size), -EINVAL);
+	assert_result(with_size(f, 1, zeroes, f->size), -EINVAL);
+	assert_result(with_size(f, 4, zeroes, 8), -EINVAL);
+}
+END_TEST
+
+/* What a structure of zeroes gets: 0 or an error about its content. */
+START_TEST(longer_structure_with_a_zero_tail)
+{
+	static const char zeroes[8192];
+	const struct form *f = &forms[_i];
+	int plain = with_size(f, f->size, zeroes, f->size);
+
+	ck_assert_int_ne(plain, -E2BIG);
+	assert_result(with_size(f, f->size + 8, zeroes, f->size + 8), plain);
+	assert_result(with_size(f, f->size + 1, zeroes, f->size + 1), plain);
+	assert_result(with_size(f, 2048, zeroes, 2048), plain);
+	assert_result(with_size(f, 4096, zeroes, 4096), plain);
+}
+END_TEST
+
+START_TEST(longer_structure_with_something_in_its_tail)
+{
+	static char content[4096];
+	const struct form *f = &forms[_i];
+	static const uint32_t more[] = { 1, 7, 8, 64, 1000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		uint32_t size = f->size + more[i];
+
+		memset(content, 0, sizeof(content));
+		content[size - 1] = 1;
+		assert_result(with_size(f, size, content, size), -E2BIG);
+		content[size - 1] = 0;
+		content[f->size] = 1;
+		assert_result(with_size(f, size, content, size), -E2BIG);
+	}
+}
+END_TEST
+
+START_TEST(structure_larger_than_its_memory)
+{
+	static const char zeroes[4096];
+	static const uint32_t huge[] = { 8192, 1 << 20, 0x7fffffff, 0x80000000, 0xffffffff };
+	const struct form *f = &forms[_i];
+
+	for (size_t i = 0; i < ARRAY_SIZE(huge); i++) {
+		int r = with_size(f, huge[i], zeroes, f->size);
+
+		ck_assert_msg(r == -E2BIG || r == -EFAULT, "size %u: %s", huge[i], errname(r));
+	}
+	assert_result(with_size(f, f->size, zeroes, f->size - 8), -EFAULT);
+}
+END_TEST
+
+START_TEST(structure_from_nowhere)
+{
+	unsigned int cmd = forms[_i].cmd;
+
+	assert_result(dev_ioctl(cli.fd, cmd, NULL), -EFAULT);
+	assert_result(dev_ioctl(cli.fd, cmd, NOWHERE), -EFAULT);
+	assert_result(dev_ioctl(cli.fd, cmd, KERNEL_ADDRESS), -EFAULT);
+	assert_result(dev_ioctl(cli.fd, cmd, (void *)~0UL), -EFAULT);
+}
+END_TEST
+
+/* Results cannot be stored: an error, not a crash and not silence. */
+START_TEST(structure_that_cannot_be_written)
+{
+	uint32_t *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static const unsigned int cmds[] = { IPCBUS_IOC_INFO, IPCBUS_IOC_EXCHANGE,
+					     IPCBUS_IOC_NODE_CREATE };
+	static const uint32_t sizes[] = { IPCBUS_INFO_SIZE_VER0, IPCBUS_EXCHANGE_SIZE_VER0,
+					  IPCBUS_NODE_SIZE_VER0 };
+
+	*ro = sizes[_i];
+	mprotect(ro, 4096, PROT_READ);
+	assert_result(dev_ioctl(cli.fd, cmds[_i], ro), -EFAULT);
+	if (cmds[_i] == IPCBUS_IOC_NODE_CREATE)
+		ck_assert_uint_gt(raw_info(&cli).max_nodes, 0);
+}
+END_TEST
+
+START_TEST(unknown_ioctls)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x) };
+	const unsigned int cmds[] = {
+		_IO(IPCBUS_IOC_TYPE, 0x0b), _IO(IPCBUS_IOC_TYPE, 0x7f), _IO(IPCBUS_IOC_TYPE, 0xff),
+		_IO(IPCBUS_IOC_TYPE ^ 1, 0x01), _IOWR(IPCBUS_IOC_TYPE, 0x01, x),
+		_IOR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info), 0xffffffff, 0x12345,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++)
+		assert_result(dev_ioctl(cli.fd, cmds[i], &x), -ENOTTY);
+}
+END_TEST
+
+/* Exchange: one field set, one error */
+
+static const struct field {
+	const char *name;
+	size_t offset;
+	size_t size;
+	uint64_t value;
+	int error;
+} fields[] = {
+#define X(f, v, e) { #f, offsetof(struct ipcbus_exchange, f), \
+		     sizeof(((struct ipcbus_exchange *)0)->f), v, e }
+	X(flags, 1U << 3, -EINVAL),
+	X(flags, 1U << 31, -EINVAL),
+	X(flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 16, -EINVAL),
+	X(free_count, IPCBUS_MAX_FREE + 1, -E2BIG),
+	X(free_count, 0xffffffff, -E2BIG),
+	X(send.kind, 5, -EINVAL),
+	X(send.kind, 0xffffffff, -EINVAL),
+	/* kind NONE: the rest is 0 */
+	X(send.flags, 1, -EINVAL),
+	X(send.handle, 1, -EINVAL),
+	X(send.code, 1, -EINVAL),
+	X(send.call, 1, -EINVAL),
+	X(send.data, 4096, -EINVAL),
+	X(send.data_size, 1, -EINVAL),
+	X(send.iov_count, 1, -EINVAL),
+	X(send.object_count, 1, -EINVAL),
+	X(send.objects, 4096, -EINVAL),
+	X(send.reserved[0], 1, -EINVAL),
+	X(send.reserved[1], 1ULL << 63, -EINVAL),
+#undef X
+};
+
+START_TEST(exchange_field)
+{
+	const struct field *f = &fields[_i];
+	struct ipcbus_exchange x = { 0 };
+
+	memcpy((char *)&x + f->offset, &f->value, f->size);
+	int r = raw_exchange(&cli, &x);
+
+	ck_assert_msg(r == f->error, "%s = %#llx: %s, wanted %s", f->name,
+		      (unsigned long long)f->value, errname(r), errname(f->error));
+}
+END_TEST
+
+static const struct field send_fields[] = {
+#define X(f, v, e) { #f, offsetof(struct ipcbus_send, f), \
+		     sizeof(((struct ipcbus_send *)0)->f), v, e }
+	X(flags, 1U << 2, -EINVAL),
+	X(flags, 1U << 31, -EINVAL),
+	X(iov_count, 1, -EINVAL),
+	X(object_count, IPCBUS_MAX_OBJECTS + 1, -E2BIG),
+	X(object_count, 0xffffffff, -E2BIG),
+	X(object_count, 1, -EFAULT),
+	X(reserved[0], 1, -EINVAL),
+	X(reserved[1], 1, -EINVAL),
+#undef X
+};
+
+static const uint32_t send_kinds[] = { IPCBUS_SEND_CALL, IPCBUS_SEND_ONEWAY };
+
+START_TEST(send_field)
+{
+	const struct field *f = &send_fields[_i];
+
+	for (size_t k = 0; k < ARRAY_SIZE(send_kinds); k++) {
+		struct ipcbus_send send = { .kind = send_kinds[k] };
+		int r;
+
+		memcpy((char *)&send + f->offset, &f->value, f->size);
+		r = raw_send(&cli, &send, NULL);
+		ck_assert_msg(r == f->error, "kind %u, %s = %#llx: %s, wanted %s", send.kind,
+			      f->name, (unsigned long long)f->value, errname(r),
+			      errname(f->error));
+	}
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(parts_over_the_cap)
+{
+	static struct ipcbus_iovec parts[IPCBUS_MAX_IOV + 1];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_IOV, .data = PTR64(parts),
+		.iov_count = IPCBUS_MAX_IOV + 1,
+	};
+
+	assert_result(raw_send(&cli, &send, NULL), -E2BIG);
+	send.iov_count = 0xffffffff;
+	assert_result(raw_send(&cli, &send, NULL), -E2BIG);
+	send.iov_count = 0x10000001; /* times 16 bytes is 16 in 32 bits */
+	assert_result(raw_send(&cli, &send, NULL), -E2BIG);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(parts_from_nowhere)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_IOV, .data = PTR64(NOWHERE),
+		.data_size = 1, .iov_count = 1,
+	};
+
+	assert_result(raw_send(&cli, &send, NULL), -EFAULT);
+	send.data = PTR64(KERNEL_ADDRESS);
+	assert_result(raw_send(&cli, &send, NULL), -EFAULT);
+	raw_none(&srv);
+}
+END_TEST
+
+static const struct {
+	struct ipcbus_object o;
+	int error;
+} objects[] = {
+	{ { .type = 0, .value = 1 }, -EINVAL },
+	{ { .type = 4, .value = 1 }, -EINVAL },
+	{ { .type = ~0U, .value = 1 }, -EINVAL },
+	{ { .type = IPCBUS_OBJECT_FD, .value = 1, .flags = 1 }, -EINVAL },
+	{ { .type = IPCBUS_OBJECT_HANDLE, .value = 0, .flags = 1U << 31 }, -EINVAL },
+	{ { .type = IPCBUS_OBJECT_FD, .value = 1, .cookie = 1 }, -EINVAL },
+	{ { .type = IPCBUS_OBJECT_NODE, .value = 1, .cookie = ~0ULL }, -EINVAL },
+};
+
+START_TEST(object_field)
+{
+	struct ipcbus_object o[2] = { object_fd(1), objects[_i].o };
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .objects = PTR64(o), .object_count = 2,
+	};
+
+	raw_fails(&cli, &send, objects[_i].error, IPCBUS_STAGE_OBJECT, 1);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(objects_from_nowhere)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .objects = PTR64(NOWHERE), .object_count = 1,
+	};
+
+	assert_result(raw_send(&cli, &send, NULL), -EFAULT);
+	send.objects = PTR64(KERNEL_ADDRESS);
+	assert_result(raw_send(&cli, &send, NULL), -EFAULT);
+	send.objects = ~0ULL - 31;
+	send.object_count = IPCBUS_MAX_OBJECTS;
+	assert_result(raw_send(&cli, &send, NULL), -EFAULT);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(event_is_output_only)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x) };
+
+	memset(&x.event, 0xff, sizeof(x.event));
+	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x));
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_NONE);
+	ck_assert_uint_eq(x.event.call, 0);
+	ck_assert_uint_eq(x.event.reserved[3], 0);
+}
+END_TEST
+
+START_TEST(empty_exchange_does_nothing)
+{
+	struct ipcbus_exchange x = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		assert_ok(raw_exchange(&cli, &x));
+		ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_NONE);
+	}
+}
+END_TEST
+
+/* A newer program sends a larger structure: the event is where it always was. */
+START_TEST(longer_exchange_works)
+{
+	struct {
+		struct ipcbus_exchange x;
+		uint64_t more[10];
+	} x = { .x = { .size = sizeof(x),
+		       .send = { .kind = IPCBUS_SEND_CALL, .data = PTR64("long"), .data_size = 4 } } };
+	struct ipcbus_event ev;
+
+	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x));
+	for (size_t i = 0; i < ARRAY_SIZE(x.more); i++)
+		ck_assert_uint_eq(x.more[i], 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_holds(&srv, &ev, "long", 4);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
+/* The small structures */
+
+START_TEST(node_fields)
+{
+	struct ipcbus_node n = { .flags = 1U << 2 };
+
+	assert_result(raw_node_ioctl(&cli, IPCBUS_IOC_NODE_CREATE, &n), -EINVAL);
+	n = (struct ipcbus_node){ .flags = 1U << 31 };
+	assert_result(raw_node_ioctl(&cli, IPCBUS_IOC_NODE_CREATE, &n), -EINVAL);
+	assert_result(raw_destroy(&srv, srv_node, 1U << 5), -EINVAL);
+	n = (struct ipcbus_node){ .node = srv_node, .cookie = 1 };
+	assert_result(raw_node_ioctl(&srv, IPCBUS_IOC_NODE_DESTROY, &n), -EINVAL);
+	n = (struct ipcbus_node){ .node = srv_node, .cookie = 1 };
+	assert_result(raw_node_ioctl(&srv, IPCBUS_IOC_SET_MANAGER, &n), -EINVAL);
+	n = (struct ipcbus_node){ .node = srv_node, .flags = 1U << 4 };
+	assert_result(raw_node_ioctl(&srv, IPCBUS_IOC_SET_MANAGER, &n), -EINVAL);
+	raw_round_trip(&cli, 0, &srv, "still here", 10);
+}
+END_TEST
+
+static int handle_fields(unsigned int cmd, uint32_t count, uint32_t flags, uint64_t cookie)
+{
+	struct ipcbus_handle h = {
+		.size = sizeof(h), .count = count, .flags = flags, .cookie = cookie,
+	};
+
+	return dev_ioctl(cli.fd, cmd, &h);
+}
+
+START_TEST(handle_fields_of_each_ioctl)
+{
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 1, 0, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 1, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 1, 0, 0), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, 1, 0), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, 0, 1), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, 1, 0), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, 0, 1), -EINVAL);
+	ck_assert_int_eq(handle_fields(IPCBUS_IOC_WATCH, 0, 0, 5), 0);
+	ck_assert_int_eq(handle_fields(IPCBUS_IOC_UNWATCH, 0, 0, 0), 0);
+}
+END_TEST
+
+START_TEST(batch_fields)
+{
+	struct ipcbus_batch b = { .size = sizeof(b), .reserved = 1 };
+
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &b), -EINVAL);
+	b = (struct ipcbus_batch){ .size = sizeof(b), .count = IPCBUS_MAX_BATCH + 1 };
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &b), -E2BIG);
+	b.count = ~0U;
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &b), -E2BIG);
+}
+END_TEST
+
+START_TEST(threads_over_the_cap)
+{
+	struct ipcbus_info info = raw_info(&cli);
+
+	assert_ok(raw_set_threads(&cli, 0));
+	assert_ok(raw_set_threads(&cli, 1));
+	assert_ok(raw_set_threads(&cli, info.max_threads));
+	assert_result(raw_set_threads(&cli, info.max_threads + 1), -EINVAL);
+	assert_result(raw_set_threads(&cli, 0xffffffff), -EINVAL);
+}
+END_TEST
+
+/* Without a region */
+
+START_TEST(sender_without_a_region)
+{
+	raw_close(&cli);
+	raw_open(&cli, 0);
+	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL }, -ENOBUFS,
+		  IPCBUS_STAGE_ARGS, 0);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(receiver_without_a_region)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .data = PTR64("x"), .data_size = 1 };
+
+	raw_close(&srv);
+	raw_open(&srv, 0);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	raw_fails(&cli, &send, -ENOBUFS, IPCBUS_STAGE_TARGET, 0);
+	send.kind = IPCBUS_SEND_ONEWAY;
+	raw_fails(&cli, &send, -ENOBUFS, IPCBUS_STAGE_TARGET, 0);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(opened_and_closed_without_a_region)
+{
+	raw_close(&oth);
+	for (int i = 0; i < 20; i++) {
+		raw_open(&oth, 0);
+		raw_close(&oth);
+	}
+}
+END_TEST
+
+/* Random structures with a right size: whatever comes back, nothing breaks. */
+START_TEST(random_structures)
+{
+	static uint64_t words[512];
+	uint32_t seed = 99 + _i;
+	struct raw r;
+
+	raw_open(&r, 65536);
+	for (int round = 0; round < 3000; round++) {
+		const struct form *f = &forms[next_random(&seed) % ARRAY_SIZE(forms)];
+
+		for (size_t i = 0; i < f->size / 8; i++) {
+			uint32_t how = next_random(&seed) % 8;
+
+			words[i] = how < 4 ? 0 : how < 6 ? next_random(&seed) % 4 :
+				   how < 7 ? PTR64(words) : (uint64_t)next_random(&seed) << 32;
+		}
+		/* the size, and no sleep: the first two fields of an exchange */
+		words[0] = (words[0] & ~0xffffffffULL) | f->size;
+		if (f->cmd == IPCBUS_IOC_EXCHANGE)
+			words[0] |= (uint64_t)IPCBUS_NONBLOCK << 32;
+		dev_ioctl(r.fd, f->cmd, words);
+	}
+	raw_close(&r);
+	for (;;) {
+		struct ipcbus_event ev;
+
+		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_NONE)
+			break;
+		raw_give(&srv, &ev);
+	}
+	raw_round_trip(&cli, 0, &srv, "still here", 10);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("abi");
+	TCase *tc = add_case(s, "structures", setup_bus);
+	int n = ARRAY_SIZE(forms);
+
+	tcase_add_test(tc, sizes_are_what_they_were);
+	tcase_add_test(tc, info_says_what_there_is);
+	tcase_add_loop_test(tc, short_structure, 0, n);
+	tcase_add_loop_test(tc, longer_structure_with_a_zero_tail, 0, n);
+	tcase_add_loop_test(tc, longer_structure_with_something_in_its_tail, 0, n);
+	tcase_add_loop_test(tc, structure_larger_than_its_memory, 0, n);
+	tcase_add_loop_test(tc, structure_from_nowhere, 0, n);
+	tcase_add_loop_test(tc, structure_that_cannot_be_written, 0, 3);
+	tcase_add_test(tc, unknown_ioctls);
+	tcase_add_loop_test(tc, random_structures, 0, 4);
+
+	tc = add_case(s, "fields", setup_bus);
+	tcase_add_loop_test(tc, exchange_field, 0, ARRAY_SIZE(fields));
+	tcase_add_loop_test(tc, send_field, 0, ARRAY_SIZE(send_fields));
+	tcase_add_test(tc, parts_over_the_cap);
+	tcase_add_test(tc, parts_from_nowhere);
+	tcase_add_loop_test(tc, object_field, 0, ARRAY_SIZE(objects));
+	tcase_add_test(tc, objects_from_nowhere);
+	tcase_add_test(tc, event_is_output_only);
+	tcase_add_test(tc, empty_exchange_does_nothing);
+	tcase_add_test(tc, longer_exchange_works);
+	tcase_add_test(tc, node_fields);
+	tcase_add_test(tc, handle_fields_of_each_ioctl);
+	tcase_add_test(tc, batch_fields);
+	tcase_add_test(tc, threads_over_the_cap);
+
+	tc = add_case(s, "no region", setup_bus);
+	tcase_add_test(tc, sender_without_a_region);
+	tcase_add_test(tc, receiver_without_a_region);
+	tcase_add_test(tc, opened_and_closed_without_a_region);
+	return suite_main(s);
+}
