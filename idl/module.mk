@@ -50,3 +50,62 @@ $(B)/include/ipc/options.pb-c.h: idl/ipc/options.pb-c.h
 	$(Q)cp $< $@
 
 ALL += $(IPC_SHARED_HEADERS)
+
+# --- The plugin ----------------------------------------------------------------
+
+VERSION ?= 0.1.0
+
+IDL_SOURCES := main.c plugin.c request.c model.c check.c types.c options.c source.c \
+	diag.c names.c wire.c text.c arena.c \
+	emit_header.c emit_source.c emit_server.c emit_client.c emit_sign.c
+IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
+IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o)
+IDL_CFLAGS := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
+
+$(B)/idl/google/protobuf/%.pb-c.c $(B)/idl/google/protobuf/%.pb-c.h: \
+		$(PROTO_INCLUDE)/google/protobuf/%.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I $(PROTO_INCLUDE) --c_out=$(B)/idl $<
+
+$(IDL_PROTOS:%=$(B)/idl/%.pb-c.o): %.o: %.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(B)/idl/protoc-gen-ipc: $(IDL_OBJECTS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS)
+
+ALL += $(B)/idl/protoc-gen-ipc
+
+# --- Stubs of any folder ---------------------------------------------------------
+
+# One run of protoc makes all four. A .proto without services makes two.
+$(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h: %.proto $(B)/idl/protoc-gen-ipc
+	$(call msg,PROTOC,$<)
+	$(Q)$(PROTOC) -I $(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
+	  --c_out=$(@D) --ipc_out=$(@D) $<
+
+# They may be nobody's explicit goal; make would delete them after use.
+.PRECIOUS: $(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h
+
+IPC_STUB_COMPILE = $(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
+
+$(B)/%.pb-c.o: $(B)/%.pb-c.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(IPC_STUB_COMPILE)
+
+$(B)/%.ipc.o: $(B)/%.ipc.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(IPC_STUB_COMPILE)
+
+$(B)/%.pb-c.pic.o: $(B)/%.pb-c.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(IPC_STUB_COMPILE) -fPIC
+
+$(B)/%.ipc.pic.o: $(B)/%.ipc.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(IPC_STUB_COMPILE) -fPIC

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emitters: from the model to C. One file of theirs for each part of what
+ * they write:
+ *
+ *   emit_header.c   X.ipc.h, from the first line to the last
+ *   emit_source.c   X.ipc.c: its frame, and the embedded descriptors
+ *   emit_server.c     what serves: trampolines, method table, replies
+ *   emit_client.c     what calls: the proxy's functions
+ *   emit_sign.c     the functions' signatures, for header and source alike
+ *
+ * A name at file scope that any of them writes has to stand in check.c too.
+ */
+#ifndef IDL_EMIT_H
+#define IDL_EMIT_H
+
+#include "model.h"
+#include "text.h"
+
+struct emitter {
+	struct arena *arena;
+	const struct unit *unit;
+	struct text *out;
+};
+
+#define emit(e, ...) text_printf((e)->out, __VA_ARGS__)
+
+/* The files. */
+void emit_header(struct emitter *e);
+void emit_source(struct emitter *e);
+
+/* Parts of the source. */
+void emit_server(struct emitter *e, const struct service *service);
+void emit_client(struct emitter *e, const struct service *service);
+
+/* "=== title ====...": what separates services, and "--- title ---...". */
+void emit_title(struct emitter *e, char rule, const char *title);
+
+/* --- Signatures; tail is ";\n" or "\n{\n" ------------------------------------ */
+
+void sign_connect(struct emitter *e, const struct service *service, const char *tail);
+void sign_await(struct emitter *e, const struct service *service, const char *tail);
+void sign_take(struct emitter *e, const struct service *service, const char *tail);
+void sign_from_proxy(struct emitter *e, const struct service *service, const char *tail);
+void sign_ref(struct emitter *e, const struct service *service, const char *tail);
+void sign_unref(struct emitter *e, const struct service *service, const char *tail);
+void sign_proxy(struct emitter *e, const struct service *service, const char *tail);
+void sign_on_death(struct emitter *e, const struct service *service, const char *tail);
+void sign_off_death(struct emitter *e, const struct service *service, const char *tail);
+void sign_call(struct emitter *e, const struct service *service, const struct method *method,
+	       const char *tail);
+void sign_reply_free(struct emitter *e, const struct service *service,
+		     const struct method *method, const char *tail);
+
+/* The handler as a member of the ops, after a tab. */
+void sign_handler(struct emitter *e, const struct method *method, const char *tail);
+void sign_reply(struct emitter *e, const struct service *service, const struct method *method,
+		const char *tail);
+void sign_object_new(struct emitter *e, const struct service *service, const char *tail);
+void sign_serve(struct emitter *e, const struct service *service, const char *tail);
+
+/* --- Expressions --------------------------------------------------------------- */
+
+/* "Echo__SayRequest" */
+const char *emit_class(struct emitter *e, const struct type *type);
+
+/* "&echo_method_table[ECHO_METHOD_SAY]" */
+const char *emit_method(struct emitter *e, const struct service *service,
+			const struct method *method);
+
+#endif /* IDL_EMIT_H */

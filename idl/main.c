@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * protoc-gen-ipc: protoc starts it for --ipc_out, writes a request to its
+ * standard input and reads the response from its standard output. Only this
+ * file knows of processes, arguments and streams.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plugin.h"
+#include "text.h"
+
+static const char usage[] =
+	"protoc-gen-ipc makes the C stubs of the services in .proto files. It is started\n"
+	"by protoc, not by hand:\n"
+	"\n"
+	"  protoc --c_out=DIR --ipc_out=DIR FILE.proto...\n"
+	"\n"
+	"writes FILE.pb-c.h and FILE.pb-c.c (messages, by protoc-gen-c) and FILE.ipc.h and\n"
+	"FILE.ipc.c (services) to DIR. Where protoc-gen-ipc is not in the PATH, add\n"
+	"--plugin=protoc-gen-ipc=PROGRAM. FILE.proto finds ipc/ipc.proto and\n"
+	"ipc/options.proto with -I $(pkg-config --variable=protodir libipc).\n"
+	"\n"
+	"  -h, --help     this text\n"
+	"      --version  the version\n";
+
+static int parse_arguments(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+
+	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	case 'h':
+		fputs(usage, stdout);
+		return 0;
+	case 'v':
+		puts("protoc-gen-ipc " IPC_VERSION);
+		return 0;
+	case -1:
+		break;
+	default:
+		fputs("Try protoc-gen-ipc --help.\n", stderr);
+		return 2;
+	}
+
+	if (optind < argc || isatty(STDIN_FILENO)) {
+		fputs("protoc-gen-ipc: protoc starts this program, for --ipc_out. See --help.\n",
+		      stderr);
+		return 2;
+	}
+
+	return -1;
+}
+
+static bool read_all(struct text *input)
+{
+	static char buffer[64 << 10];
+
+	for (;;) {
+		ssize_t n = read(STDIN_FILENO, buffer, sizeof(buffer));
+
+		if (n == 0)
+			return true;
+		if (n > 0)
+			text_addn(input, buffer, (size_t)n);
+		else if (errno != EINTR)
+			return false;
+	}
+}
+
+static bool write_all(const uint8_t *data, size_t size)
+{
+	while (size) {
+		ssize_t n = write(STDOUT_FILENO, data, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		data += n;
+		size -= (size_t)n;
+	}
+
+	return true;
+}
+
+static int run(struct arena *arena, struct text *input)
+{
+	uint8_t *response;
+	size_t size;
+	const char *problem;
+
+	if (!read_all(input)) {
+		fprintf(stderr, "protoc-gen-ipc: cannot read the request: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+
+	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, &response, &size);
+	if (problem) {
+		fprintf(stderr, "protoc-gen-ipc: cannot use the request on standard input: %s\n",
+			problem);
+		return EXIT_FAILURE;
+	}
+
+	if (!write_all(response, size)) {
+		fprintf(stderr, "protoc-gen-ipc: cannot write the response: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct text input = { 0 };
+	struct arena arena = { 0 };
+	int status;
+
+	status = parse_arguments(argc, argv);
+	if (status >= 0)
+		return status;
+
+	status = run(&arena, &input);
+	text_done(&input);
+	arena_done(&arena);
+	return status;
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From descriptors to the model. Whatever a .proto can ask for that cannot be
+ * had is found here, with the place in the file where it is asked for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "model.h"
+#include "names.h"
+#include "options.h"
+
+typedef Google__Protobuf__FileDescriptorProto File;
+typedef Google__Protobuf__MethodDescriptorProto MethodProto;
+typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
+
+/* Field numbers of descriptor.proto, for paths. */
+#define FILE_SERVICE	     6
+#define SERVICE_NAME	     1
+#define SERVICE_METHOD	     2
+#define SERVICE_OPTIONS	     3
+#define METHOD_NAME	     1
+#define METHOD_INPUT	     2
+#define METHOD_OUTPUT	     3
+#define METHOD_OPTIONS	     4
+#define METHOD_CLIENT_STREAM 5
+#define METHOD_SERVER_STREAM 6
+
+/* Of ipc/options.proto, likewise. */
+#define OPTION_ID	50602
+#define OPTION_C_PREFIX 50601
+
+#define METHOD_ID_MAX 65535
+
+struct builder {
+	struct arena *arena;
+	const struct request *request;
+	const File *file;
+	struct source source;
+	struct diag *diag;
+};
+
+#define complain(b, place, ...) \
+	diag_add((b)->diag, (b)->file->name, &(b)->source, place, __VA_ARGS__)
+
+static bool type_is(const struct type *type, const char *full_name)
+{
+	return !strcmp(type->full_name, full_name);
+}
+
+/* --- Methods -------------------------------------------------------------------- */
+
+static void check_streams(struct builder *b, const MethodProto *proto, struct path place)
+{
+	static const char text[] =
+		"rpc %s: streams are not supported; send one message, or pass an ipc.Object "
+		"that the other side calls as often as it likes";
+
+	if (proto->client_streaming)
+		complain(b, path_field(place, METHOD_CLIENT_STREAM), text, proto->name);
+	else if (proto->server_streaming)
+		complain(b, path_field(place, METHOD_SERVER_STREAM), text, proto->name);
+}
+
+static void check_type(struct builder *b, const struct method *method, const struct type *type,
+		       struct path place)
+{
+	const Google__Protobuf__FieldDescriptorProto *group;
+	const struct type *owner;
+
+	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd"))
+		complain(b, place, "rpc %s: %s must be a field of a message, not the message",
+			 method->name, type->full_name);
+
+	if (!(type->holds & TYPE_HOLDS_GROUP))
+		return;
+
+	group = types_find_group(b->arena, &b->request->types, type, &owner);
+	if (group)
+		complain(b, place,
+			 "rpc %s: message %s has a group, field %d, which protobuf-c cannot do; "
+			 "make it a message",
+			 method->name, owner->full_name, group->number);
+}
+
+static void read_options(struct builder *b, struct method *method, const MethodProto *proto)
+{
+	struct path place = path_field(method->place, METHOD_OPTIONS);
+	struct method_options options;
+	struct bad_option bad;
+
+	if (!options_of_method(b->arena, &options, proto->options, b->request->files,
+			       b->request->n_files, &bad)) {
+		complain(b, path_field(place, (int32_t)bad.number), "rpc %s: %s", method->name,
+			 bad.problem);
+		return;
+	}
+
+	method->oneway = options.oneway;
+	if (!options.has_id)
+		return;
+
+	method->code = (uint32_t)options.id;
+	if (options.id < 1 || options.id > METHOD_ID_MAX)
+		complain(b, path_field(place, OPTION_ID),
+			 "rpc %s: (ipc.id) must be 1 to %d", method->name, METHOD_ID_MAX);
+}
+
+static void build_method(struct builder *b, const struct service *service,
+			 struct method *method, const MethodProto *proto)
+{
+	method->name = proto->name;
+	method->path = arena_printf(b->arena, "%s/%s", service->full_name, proto->name);
+	method->snake = name_snake(b->arena, proto->name);
+	method->member = name_member(b->arena, method->snake);
+	method->index = name_upper(b->arena, arena_printf(b->arena, "%s_method_%s",
+							  service->prefix, method->snake));
+	method->comment = source_comment(&b->source, method->place);
+	method->request = types_find(&b->request->types, proto->input_type);
+	method->reply = types_find(&b->request->types, proto->output_type);
+	method->code = name_code(method->path);
+	read_options(b, method, proto);
+	method->has_request = !type_is(method->request, "ipc.None");
+	method->has_reply = !type_is(method->reply, "ipc.None") && !method->oneway;
+}
+
+static void check_method(struct builder *b, const struct method *method,
+			 const MethodProto *proto)
+{
+	struct path place = method->place;
+
+	if (!*method->snake)
+		complain(b, path_field(place, METHOD_NAME),
+			 "rpc %s: no C name can be made of it; it needs a letter before any digit",
+			 method->name);
+
+	check_streams(b, proto, place);
+	check_type(b, method, method->request, path_field(place, METHOD_INPUT));
+	check_type(b, method, method->reply, path_field(place, METHOD_OUTPUT));
+	if (method->oneway && !type_is(method->reply, "ipc.None"))
+		complain(b, path_field(place, METHOD_OUTPUT),
+			 "rpc %s: a oneway has no reply, so it must return ipc.None, not %s",
+			 method->name, method->reply->full_name);
+}
+
+/* --- Numbers ---------------------------------------------------------------------- */
+
+static int compare_codes(const void *a, const void *b)
+{
+	const struct method *x = *(const struct method *const *)a;
+	const struct method *y = *(const struct method *const *)b;
+
+	if (x->code != y->code)
+		return x->code < y->code ? -1 : 1;
+
+	/* Equal ones in the order of the file, so that the later is blamed. */
+	return x < y ? -1 : x > y;
+}
+
+static void sort_codes(struct builder *b, struct service *service)
+{
+	const struct method **sorted;
+
+	sorted = arena_array(b->arena, service->n_methods + 1, sizeof(*sorted));
+	for (size_t i = 0; i < service->n_methods; i++)
+		sorted[i] = &service->methods[i];
+
+	qsort(sorted, service->n_methods, sizeof(*sorted), compare_codes);
+	for (size_t i = 1; i < service->n_methods; i++) {
+		if (sorted[i - 1]->code != sorted[i]->code)
+			continue;
+		if (sorted[i]->code <= METHOD_ID_MAX)
+			complain(b, path_field(path_field(sorted[i]->place, METHOD_OPTIONS), OPTION_ID),
+				 "rpc %s: rpc %s has the number %u already; choose another (ipc.id)",
+				 sorted[i]->name, sorted[i - 1]->name, sorted[i]->code);
+		else
+			complain(b, path_field(sorted[i]->place, METHOD_NAME),
+				 "rpc %s: its name gives it the same number (0x%08x) as rpc %s; give "
+				 "one of them a number of its own with option (ipc.id)",
+				 sorted[i]->name, sorted[i]->code, sorted[i - 1]->name);
+	}
+
+	service->by_code = sorted;
+}
+
+/* --- Services --------------------------------------------------------------------- */
+
+static bool prefix_belongs_to(const char *prefix, const char *library)
+{
+	size_t length = strlen(library);
+
+	return !strncmp(prefix, library, length) && (!prefix[length] || prefix[length] == '_');
+}
+
+static void check_prefix(struct builder *b, const struct service *service, struct path place)
+{
+	static const char choose[] = "choose another with option (ipc.c_prefix)";
+	const char *prefix = service->prefix;
+
+	if (!name_is_snake(prefix))
+		complain(b, place,
+			 "service %s: \"%s\" cannot begin C names; option (ipc.c_prefix) takes words "
+			 "of small letters and digits with single underscores between them",
+			 service->name, prefix);
+	else if (name_is_reserved(prefix))
+		complain(b, place, "service %s: the C name %s is reserved; %s", service->name,
+			 prefix, choose);
+	else if (prefix_belongs_to(prefix, "ipc"))
+		complain(b, place, "service %s: C names that begin with ipc are libipc's; %s",
+			 service->name, choose);
+	else if (prefix_belongs_to(prefix, "protobuf_c"))
+		complain(b, place, "service %s: C names that begin with protobuf_c are protobuf-c's; %s",
+			 service->name, choose);
+}
+
+/* The place that decides the prefix: the option, or the name. */
+static struct path build_prefix(struct builder *b, struct service *service,
+				const ServiceProto *proto)
+{
+	struct path place = path_field(service->place, SERVICE_OPTIONS);
+	struct service_options options;
+	struct bad_option bad;
+
+	if (!options_of_service(b->arena, &options, proto->options, b->request->files,
+				b->request->n_files, &bad))
+		complain(b, path_field(place, (int32_t)bad.number), "service %s: %s",
+			 service->name, bad.problem);
+
+	if (options.c_prefix) {
+		service->prefix = options.c_prefix;
+		return path_field(place, OPTION_C_PREFIX);
+	}
+
+	service->prefix = name_snake(b->arena, service->name);
+	return path_field(service->place, SERVICE_NAME);
+}
+
+/* The parameter "struct echo *echo", unless something else is called so where
+ * it occurs. */
+static const char *build_self(struct builder *b, const char *prefix)
+{
+	static const char *const taken[] = {
+		"call", "cb", "destroy", "error", "field", "handlers", "id", "message", "name",
+		"none", "object", "ops", "p", "proxy", "r", "reply", "request", "ret_id",
+		"ret_reply", "userdata",
+	};
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (!strcmp(prefix, taken[i]))
+			return arena_printf(b->arena, "%s_", prefix);
+
+	return prefix;
+}
+
+static void build_service(struct builder *b, struct service *service,
+			  const ServiceProto *proto)
+{
+	const char *package = b->file->package ?: "";
+	struct path prefix_place;
+
+	service->name = proto->name;
+	service->full_name = arena_printf(b->arena, "%s%s%s", package, *package ? "." : "",
+					  proto->name);
+	service->comment = source_comment(&b->source, service->place);
+	prefix_place = build_prefix(b, service, proto);
+	service->self = build_self(b, service->prefix);
+	check_prefix(b, service, prefix_place);
+
+	service->methods = arena_array(b->arena, proto->n_method + 1, sizeof(*service->methods));
+	service->n_methods = proto->n_method;
+	for (size_t i = 0; i < proto->n_method; i++) {
+		struct method *method = &service->methods[i];
+
+		method->place = path_element(service->place, SERVICE_METHOD, i);
+		build_method(b, service, method, proto->method[i]);
+		check_method(b, method, proto->method[i]);
+	}
+
+	sort_codes(b, service);
+}
+
+/* Every name of the second would clash: one complaint says it. */
+static bool check_prefixes(struct builder *b, const struct unit *unit)
+{
+	bool unique = true;
+
+	for (size_t i = 1; i < unit->n_services; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(unit->services[i].prefix, unit->services[j].prefix))
+				continue;
+			complain(b, unit->services[i].place,
+				 "service %s: the C names of service %s begin with %s already; "
+				 "choose another prefix with option (ipc.c_prefix)",
+				 unit->services[i].name, unit->services[j].name,
+				 unit->services[i].prefix);
+			unique = false;
+			break;
+		}
+	}
+
+	return unique;
+}
+
+void unit_build(struct unit *unit, const struct request *request, const File *file,
+		struct diag *diag)
+{
+	struct builder b = {
+		.arena = request->arena,
+		.request = request,
+		.file = file,
+		.source = source_new(request->arena, file->source_code_info),
+		.diag = diag,
+	};
+	unsigned int before = diag->count;
+
+	unit->file = file->name;
+	unit->base = name_file_base(b.arena, file->name);
+	unit->identifier = name_file_identifier(b.arena, file->name);
+	unit->services = arena_array(b.arena, file->n_service + 1, sizeof(*unit->services));
+	unit->n_services = file->n_service;
+	if (!name_is_file(file->name)) {
+		complain(&b, (struct path){ 0 }, "C cannot include a file of that name; rename it");
+		return;
+	}
+
+	for (size_t i = 0; i < file->n_service; i++) {
+		unit->services[i].place = path_element((struct path){ 0 }, FILE_SERVICE, i);
+		build_service(&b, &unit->services[i], file->service[i]);
+	}
+
+	/* Names that are wrong by themselves would only clash as well. */
+	if (check_prefixes(&b, unit) && diag->count == before)
+		check_names(unit, b.arena, &b.source, diag);
+
+	unit->set = request_file_set(request, file, &unit->set_size);
+}

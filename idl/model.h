@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model: what the emitters write down, with every name and number decided
+ * and everything checked. model.c builds it from descriptors; from here on
+ * nothing can be wrong any more.
+ */
+#ifndef IDL_MODEL_H
+#define IDL_MODEL_H
+
+#include "diag.h"
+#include "request.h"
+
+struct method {
+	const char *name;    /* "Say" */
+	const char *path;    /* "echo.Echo/Say" */
+	const char *snake;   /* "say": echo_say(), echo_reply_say() */
+	const char *member;  /* "say" in struct echo_ops; "int_" for Int */
+	const char *index;   /* "ECHO_METHOD_SAY", its place in the method table */
+	const char *comment; /* the author's, or NULL */
+	const struct type *request;
+	const struct type *reply;
+	bool has_request; /* not ipc.None */
+	bool has_reply;	  /* neither ipc.None nor a oneway */
+	bool oneway;
+	uint32_t code;
+	struct path place;
+};
+
+struct service {
+	const char *name;      /* "Echo" */
+	const char *full_name; /* "echo.Echo" */
+	const char *prefix;    /* "echo" */
+	const char *self;      /* "echo", the parameter's name */
+	const char *comment;   /* the author's, or NULL */
+	struct method *methods; /* as in the file */
+	size_t n_methods;
+	const struct method **by_code; /* sorted */
+	struct path place;
+};
+
+/* One .proto file with services: one header, one source. */
+struct unit {
+	const char *file; /* "dir/echo.proto" */
+	const char *base; /* "dir/echo" */
+	const char *identifier; /* "dir_2fecho_2eproto" */
+	struct service *services;
+	size_t n_services;
+	const uint8_t *set; /* FileDescriptorSet */
+	size_t set_size;
+};
+
+/* Builds the unit of one file; what its author did wrong goes to diag, and then
+ * the unit is not to be used. */
+void unit_build(struct unit *unit, const struct request *request,
+		const Google__Protobuf__FileDescriptorProto *file, struct diag *diag);
+
+#endif /* IDL_MODEL_H */

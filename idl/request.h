@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What protoc asks for: the files of a CodeGeneratorRequest with all their
+ * imports, checked for what the rest of the generator relies on.
+ */
+#ifndef IDL_REQUEST_H
+#define IDL_REQUEST_H
+
+#include "types.h"
+
+struct request {
+	struct arena *arena;
+	Google__Protobuf__FileDescriptorProto *const *files; /* imports come first */
+	size_t n_files;
+	struct types types;
+};
+
+/*
+ * Checks what protoc always gets right: names are there and are identifiers,
+ * types exist. NULL, or what is not so.
+ */
+const char *request_init(struct request *request, struct arena *arena,
+			 Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
+
+const Google__Protobuf__FileDescriptorProto *request_file(const struct request *request,
+							  const char *name);
+
+/*
+ * A serialised FileDescriptorSet: the file and all its imports, imports first,
+ * without comments and positions. descriptor.proto is left out: every protobuf
+ * implementation brings it along.
+ */
+const uint8_t *request_file_set(const struct request *request,
+				const Google__Protobuf__FileDescriptorProto *file,
+				size_t *ret_size);
+
+#endif /* IDL_REQUEST_H */
