@@ -82,6 +82,46 @@ int ipcbus_region_map(struct ipcbus_region *region, size_t size)
 	return 0;
 }
 
+static struct ipcbus_buffer *buffer_at(struct ipcbus_region *region, u32 slot)
+{
+	return &region->slab[slot / IPCBUS_BUFFERS_PER_SLAB][slot % IPCBUS_BUFFERS_PER_SLAB];
+}
+
+/* Back to the free ranges; the id is stale from here on. */
+static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
+{
+	struct ipcbus_range *unused[2];
+	int i, n;
+
+	lockdep_assert_held(&region->lock);
+	buffer->generation++;
+	buffer->state = IPCBUS_BUFFER_FREE;
+	if (buffer->oneway)
+		region->oneway_units -= buffer->range.size;
+	n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
+	for (i = 0; i < n; i++)
+		list_add(&container_of(unused[i], struct ipcbus_buffer, range)->spare,
+			 &region->spare);
+}
+
+void ipcbus_region_release(struct ipcbus_region *region)
+{
+	struct ipcbus_buffer *buffer;
+	u32 slot;
+
+	for (slot = 0; slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB; slot++) {
+		buffer = buffer_at(region, slot);
+		if (buffer->state != IPCBUS_BUFFER_DELIVERED)
+			continue;
+		if (buffer->node)
+			ipcbus_node_put(buffer->node);
+		spin_lock(&region->lock);
+		release_range(region, buffer);
+		spin_unlock(&region->lock);
+		ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+	}
+}
+
 void ipcbus_region_done(struct ipcbus_region *region)
 {
 	while (region->slabs)
@@ -242,23 +282,6 @@ void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *ev
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
 }
 
-/* Back to the free ranges; the id is stale from here on. */
-static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
-{
-	struct ipcbus_range *unused[2];
-	int i, n;
-
-	lockdep_assert_held(&region->lock);
-	buffer->generation++;
-	buffer->state = IPCBUS_BUFFER_FREE;
-	if (buffer->oneway)
-		region->oneway_units -= buffer->range.size;
-	n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
-	for (i = 0; i < n; i++)
-		list_add(&container_of(unused[i], struct ipcbus_buffer, range)->spare,
-			 &region->spare);
-}
-
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	ipcbus_objects_drop(&buffer->objects);
@@ -271,15 +294,15 @@ void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 			    struct ipcbus_node_entry **ret_node)
 {
-	u32 slot = id, generation = id >> 32, slab = slot / IPCBUS_BUFFERS_PER_SLAB;
+	u32 slot = id, generation = id >> 32;
 	u32 first = region->first_generation;
 	struct ipcbus_buffer *buffer;
 	int ret = -ENOENT;
 
 	spin_lock(&region->lock);
-	if (slab >= region->slabs)
+	if (slot / IPCBUS_BUFFERS_PER_SLAB >= region->slabs)
 		goto out;
-	buffer = &region->slab[slab][slot % IPCBUS_BUFFERS_PER_SLAB];
+	buffer = buffer_at(region, slot);
 	if (buffer->generation != generation) {
 		/* Uses of a slot count up from the first. */
 		if (generation - first < buffer->generation - first)

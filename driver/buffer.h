@@ -83,7 +83,10 @@ struct ipcbus_region {
 void ipcbus_region_init(struct ipcbus_region *region);
 /* Gives the region its size, once. */
 int ipcbus_region_map(struct ipcbus_region *region, size_t size);
-/* No buffer is queued or delivered any more. */
+/* The receiver is gone: what it never gave back. Senders may still be filling
+ * buffers that they will find no use for. */
+void ipcbus_region_release(struct ipcbus_region *region);
+/* Nobody knows the region any more. */
 void ipcbus_region_done(struct ipcbus_region *region);
 
 /*

@@ -231,7 +231,7 @@ long ipcbus_send_batch(struct ipcbus_proc *proc, struct ipcbus_batch __user *arg
 	ret = ipcbus_copy_args(&batch, sizeof(batch), IPCBUS_BATCH_SIZE_VER0, arg);
 	if (ret)
 		return ret;
-	if (batch.done || batch.stage || batch.index || batch.reserved)
+	if (batch.reserved)
 		return -EINVAL;
 	if (batch.count > IPCBUS_MAX_BATCH)
 		return -E2BIG;
@@ -239,6 +239,8 @@ long ipcbus_send_batch(struct ipcbus_proc *proc, struct ipcbus_batch __user *arg
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 
+	batch.stage = 0;
+	batch.index = 0;
 	ret = send_all(thread, &batch, &message);
 	if (ret) {
 		batch.stage = message.stage;

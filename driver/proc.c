@@ -118,6 +118,7 @@ static int proc_release(struct inode *inode, struct file *file)
 	ipcbus_transactions_release(proc);
 	ipcbus_handles_release(proc);
 	cancel_queue(proc);
+	ipcbus_region_release(&proc->region);
 	ipcbus_proc_put(proc);
 	return 0;
 }
