@@ -82,46 +82,6 @@ int ipcbus_region_map(struct ipcbus_region *region, size_t size)
 	return 0;
 }
 
-static struct ipcbus_buffer *buffer_at(struct ipcbus_region *region, u32 slot)
-{
-	return &region->slab[slot / IPCBUS_BUFFERS_PER_SLAB][slot % IPCBUS_BUFFERS_PER_SLAB];
-}
-
-/* Back to the free ranges; the id is stale from here on. */
-static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
-{
-	struct ipcbus_range *unused[2];
-	int i, n;
-
-	lockdep_assert_held(&region->lock);
-	buffer->generation++;
-	buffer->state = IPCBUS_BUFFER_FREE;
-	if (buffer->oneway)
-		region->oneway_units -= buffer->range.size;
-	n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
-	for (i = 0; i < n; i++)
-		list_add(&container_of(unused[i], struct ipcbus_buffer, range)->spare,
-			 &region->spare);
-}
-
-void ipcbus_region_release(struct ipcbus_region *region)
-{
-	struct ipcbus_buffer *buffer;
-	u32 slot;
-
-	for (slot = 0; slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB; slot++) {
-		buffer = buffer_at(region, slot);
-		if (buffer->state != IPCBUS_BUFFER_DELIVERED)
-			continue;
-		if (buffer->node)
-			ipcbus_node_put(buffer->node);
-		spin_lock(&region->lock);
-		release_range(region, buffer);
-		spin_unlock(&region->lock);
-		ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
-	}
-}
-
 void ipcbus_region_done(struct ipcbus_region *region)
 {
 	while (region->slabs)
@@ -135,52 +95,79 @@ void ipcbus_region_done(struct ipcbus_region *region)
 static int units_needed(struct ipcbus_region *region, const struct ipcbus_message *message,
 			u32 *ret_units)
 {
+	u32 limit = region->size / IPCBUS_UNIT;
 	size_t bytes;
 
 	if (message->send.data_size > region->size)
 		return -EMSGSIZE;
 	bytes = ALIGN(message->send.data_size, 8) +
 		message->send.object_count * sizeof(struct ipcbus_object);
-	*ret_units = max_t(size_t, DIV_ROUND_UP(bytes, IPCBUS_UNIT), 1);
-	if (*ret_units > region->size / IPCBUS_UNIT / (message->oneway ? 2 : 1))
-		return -EMSGSIZE;
-	return 0;
+	*ret_units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
+	return *ret_units > (message->oneway ? limit / 2 : limit) ? -EMSGSIZE : 0;
 }
 
-static int reserve_range(struct ipcbus_region *region, u32 units, bool oneway,
-			 struct ipcbus_buffer **ret_buffer)
+/* Joins a used range with the free ones around it. */
+static void free_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
-	struct ipcbus_buffer *spare;
+	struct ipcbus_range *unused[2];
+	int i, n;
+
+	lockdep_assert_held(&region->lock);
+	n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
+	for (i = 0; i < n; i++)
+		list_add(&container_of(unused[i], struct ipcbus_buffer, range)->spare,
+			 &region->spare);
+}
+
+/* Cuts units out of the free ranges; drops the lock for memory. */
+static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 units)
+{
 	struct ipcbus_range *range, *rest;
+	struct ipcbus_buffer *spare;
 	int ret;
 
-	spin_lock(&region->lock);
 	while (!(spare = pop_spare(region))) {
 		spin_unlock(&region->lock);
 		ret = add_slab(region);
-		if (ret)
-			return ret;
 		spin_lock(&region->lock);
+		if (ret)
+			return ERR_PTR(ret);
 	}
 	rest = &spare->range;
-	if (oneway && region->oneway_units + units > region->size / IPCBUS_UNIT / 2) {
-		ret = -EAGAIN;
-		range = NULL;
-	} else {
-		ret = -ENOSPC;
+	range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
+	if (!range && region->last) {
+		free_range(region, region->last);
+		region->last = NULL;
 		range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
 	}
 	if (rest)
 		list_add(&spare->spare, &region->spare);
-	if (range && oneway)
+	return range ? container_of(range, struct ipcbus_buffer, range) : ERR_PTR(-ENOSPC);
+}
+
+static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 units, bool oneway)
+{
+	struct ipcbus_buffer *buffer;
+
+	spin_lock(&region->lock);
+	if (unlikely(oneway)) {
+		if (region->oneway_units + units > region->size / IPCBUS_UNIT / 2) {
+			spin_unlock(&region->lock);
+			return ERR_PTR(-EAGAIN);
+		}
 		region->oneway_units += units;
-	if (range) {
-		*ret_buffer = container_of(range, struct ipcbus_buffer, range);
-		(*ret_buffer)->state = IPCBUS_BUFFER_QUEUED;
-		ret = 0;
 	}
+	buffer = region->last;
+	if (likely(buffer && buffer->range.size == units))
+		region->last = NULL;
+	else
+		buffer = cut_range_locked(region, units);
+	if (likely(!IS_ERR(buffer)))
+		buffer->state = IPCBUS_BUFFER_QUEUED;
+	else if (oneway)
+		region->oneway_units -= units;
 	spin_unlock(&region->lock);
-	return ret;
+	return buffer;
 }
 
 int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_message *message,
@@ -193,9 +180,9 @@ int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_mess
 	ret = units_needed(region, message, &units);
 	if (ret)
 		return ret;
-	ret = reserve_range(region, units, message->oneway, &buffer);
-	if (ret)
-		return ret;
+	buffer = reserve_range(region, units, message->oneway);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
 	buffer->oneway = message->oneway;
 	buffer->data_size = message->send.data_size;
 	buffer->node = NULL;
@@ -280,6 +267,42 @@ void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *ev
 		ipcbus_objects_drop(&buffer->objects);
 	}
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
+}
+
+static struct ipcbus_buffer *buffer_at(struct ipcbus_region *region, u32 slot)
+{
+	return &region->slab[slot / IPCBUS_BUFFERS_PER_SLAB][slot % IPCBUS_BUFFERS_PER_SLAB];
+}
+
+/* The room is free; the id is stale from here on. */
+static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
+{
+	lockdep_assert_held(&region->lock);
+	buffer->generation++;
+	buffer->state = IPCBUS_BUFFER_FREE;
+	if (buffer->oneway)
+		region->oneway_units -= buffer->range.size;
+	swap(region->last, buffer);
+	if (unlikely(buffer))
+		free_range(region, buffer);
+}
+
+void ipcbus_region_release(struct ipcbus_region *region)
+{
+	struct ipcbus_buffer *buffer;
+	u32 slot;
+
+	for (slot = 0; slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB; slot++) {
+		buffer = buffer_at(region, slot);
+		if (buffer->state != IPCBUS_BUFFER_DELIVERED)
+			continue;
+		if (buffer->node)
+			ipcbus_node_put(buffer->node);
+		spin_lock(&region->lock);
+		release_range(region, buffer);
+		spin_unlock(&region->lock);
+		ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+	}
 }
 
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)

@@ -61,6 +61,8 @@ struct ipcbus_buffer {
  * @size: bytes; 0 until mapped, then constant
  * @pages: the physical side
  * @ranges: the free and used ranges
+ * @last: the buffer given back last, kept as it is: the next message is often as
+ *	large, and then costs no search. Still a used range of @ranges.
  * @spare: descriptors that describe nothing
  * @slab: descriptors by slot: IPCBUS_BUFFERS_PER_SLAB each; only grows
  * @slabs: how many there are
@@ -73,6 +75,7 @@ struct ipcbus_region {
 	size_t size;
 	struct ipcbus_pages pages;
 	struct ipcbus_range_pool ranges;
+	struct ipcbus_buffer *last;
 	struct list_head spare;
 	struct ipcbus_buffer **slab;
 	u32 slabs;

@@ -5,8 +5,11 @@
 #ifndef IPCBUS_COMPAT_H
 #define IPCBUS_COMPAT_H
 
+#include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
+#include <linux/instrumented.h>
 #include <linux/mm.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 
 /* A new fd for file in the current process; 6.8 added a parameter. */
@@ -17,6 +20,26 @@ static inline int ipcbus_receive_fd(struct file *file, unsigned int flags)
 #else
 	return receive_fd(file, flags);
 #endif
+}
+
+/*
+ * copy_from_user() without the search for the object that `to` lies in, which
+ * costs more than copying a small message does: `to` is a whole page of ours
+ * and size was cut to it. Nor a barrier against speculation: nothing here ever
+ * acts on a payload. The kernel's iov_iter copies in the same way.
+ */
+static __always_inline unsigned long
+ipcbus_copy_from_user(void *to, const void __user *from, size_t size)
+{
+	unsigned long left;
+
+	might_fault();
+	if (should_fail_usercopy() || !access_ok(from, size))
+		return size;
+	instrument_copy_from_user_before(to, from, size);
+	left = raw_copy_from_user(to, from, size);
+	instrument_copy_from_user_after(to, from, size, left);
+	return left;
 }
 
 /* Changes a mapping's flags inside ->mmap; 6.3 hid them. */

@@ -191,7 +191,8 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (in.flags & IPCBUS_WAIT) {
 			if (nonblock)
 				in.flags |= IPCBUS_NONBLOCK;
-			ipcbus_thread_wait(thread, in.flags, &event);
+			ipcbus_thread_wait(thread, in.flags, in.send.kind == IPCBUS_SEND_CALL,
+					   &event);
 		}
 		event.thread = thread->number;
 	}

@@ -100,14 +100,14 @@ static size_t run_length(struct ipcbus_pages *pages, size_t offset, size_t size)
 	return min(run, size);
 }
 
-int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t offset,
-				const void __user *from, size_t size)
+int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
+			   const void __user *from, size_t size)
 {
 	while (size) {
 		size_t run = run_length(pages, offset, size);
 		void *to = pages->frame[offset >> PAGE_SHIFT] + offset_in_page(offset);
 
-		if (copy_from_user(to, from, run))
+		if (ipcbus_copy_from_user(to, from, run))
 			return -EFAULT;
 		offset += run;
 		from += run;

@@ -11,6 +11,8 @@
 #include <linux/mm.h>
 #include <linux/types.h>
 
+#include "compat.h"
+
 /**
  * struct ipcbus_pages - the pages of one region
  * @count: pages of the region
@@ -40,8 +42,20 @@ static inline int ipcbus_pages_populate(struct ipcbus_pages *pages, size_t offse
 }
 
 /* Copies into populated pages. -EFAULT when from is not all readable. */
-int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t offset,
-				const void __user *from, size_t size);
+int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
+			   const void __user *from, size_t size);
+
+static inline int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t offset,
+					      const void __user *from, size_t size)
+{
+	void *frame;
+
+	if (size > PAGE_SIZE - offset_in_page(offset))
+		return ipcbus_pages_copy_slow(pages, offset, from, size);
+	frame = pages->frame[offset >> PAGE_SHIFT];
+	return ipcbus_copy_from_user(frame + offset_in_page(offset), from, size) ? -EFAULT : 0;
+}
+
 void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 				   const void *from, size_t size);
 

@@ -110,10 +110,9 @@ static int proc_release(struct inode *inode, struct file *file)
 	proc->dead = true;
 	spin_unlock(&proc->lock);
 
-	xa_for_each(&proc->threads, number, thread) {
-		xa_erase(&proc->threads, number);
-		ipcbus_thread_exit(thread);
-	}
+	xa_for_each(&proc->threads, number, thread)
+		if (ipcbus_thread_unlist(thread))
+			ipcbus_thread_exit(thread);
 	ipcbus_nodes_release(proc);
 	ipcbus_transactions_release(proc);
 	ipcbus_handles_release(proc);
@@ -278,7 +277,7 @@ static long ioctl_thread_exit(struct ipcbus_proc *proc, unsigned long arg)
 	if (arg)
 		return -EINVAL;
 	thread = ipcbus_thread_find(proc);
-	if (thread && xa_cmpxchg(&proc->threads, thread->number, thread, NULL, 0) == thread)
+	if (thread && ipcbus_thread_unlist(thread))
 		ipcbus_thread_exit(thread);
 	return 0;
 }

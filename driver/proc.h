@@ -19,6 +19,7 @@
 #include "work.h"
 
 #define IPCBUS_OPEN_BITS	6
+#define IPCBUS_QUICK_THREADS	16
 
 /**
  * struct ipcbus_proc - one open file
@@ -33,6 +34,8 @@
  * @nodes: its nodes by id; own lock; entries freed after a grace period
  * @node_count: how many
  * @threads: its threads by number; own lock; entries likewise
+ * @quick: the first of @threads again, with whom they are of: a thread finds
+ *	itself by one compare, and looks at nobody else's memory
  * @handle_lock: protects the next four; @handles is read under RCU too
  * @handles: handle entries by number
  * @handles_by_node: the same by node
@@ -60,6 +63,10 @@ struct ipcbus_proc {
 	struct xarray nodes;
 	atomic_t node_count;
 	struct xarray threads;
+	struct {
+		struct pid *pid;
+		struct ipcbus_thread *thread;
+	} quick[IPCBUS_QUICK_THREADS];
 
 	struct mutex handle_lock;
 	struct xarray handles;

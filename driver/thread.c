@@ -19,6 +19,8 @@ static void thread_free(struct kref *ref)
 {
 	struct ipcbus_thread *thread = container_of(ref, struct ipcbus_thread, ref);
 
+	if (thread->spare)
+		ipcbus_transaction_free_spare(thread->spare);
 	put_pid(thread->pid);
 	put_pid(thread->tgid);
 	ipcbus_proc_put(thread->proc);
@@ -45,6 +47,18 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 	return thread;
 }
 
+bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
+{
+	struct ipcbus_proc *proc = thread->proc;
+
+	/* Several may try at once: whoever erases it owns it. */
+	if (xa_cmpxchg(&proc->threads, thread->number, thread, NULL, 0) != thread)
+		return false;
+	if (thread->number < IPCBUS_QUICK_THREADS)
+		WRITE_ONCE(proc->quick[thread->number].pid, NULL);
+	return true;
+}
+
 /* Threads that ended without THREAD_EXIT: makes room in a full table. */
 static void reap_dead(struct ipcbus_proc *proc)
 {
@@ -52,14 +66,16 @@ static void reap_dead(struct ipcbus_proc *proc)
 	unsigned long number;
 	bool dead;
 
+	rcu_read_lock();
 	xa_for_each(&proc->threads, number, thread) {
-		rcu_read_lock();
-		dead = !pid_task(thread->pid, PIDTYPE_PID);
+		dead = !pid_task(thread->pid, PIDTYPE_PID) && ipcbus_thread_unlist(thread);
+		if (!dead)
+			continue;
 		rcu_read_unlock();
-		/* Two may reap at once: whoever erases it owns it. */
-		if (dead && xa_cmpxchg(&proc->threads, number, thread, NULL, 0) == thread)
-			ipcbus_thread_exit(thread);
+		ipcbus_thread_exit(thread);
+		rcu_read_lock();
 	}
+	rcu_read_unlock();
 }
 
 static int thread_insert(struct ipcbus_thread *thread)
@@ -89,6 +105,8 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->proc = ipcbus_proc_get(proc);
 	thread->pid = get_pid(task_pid(current));
 	thread->tgid = get_pid(task_tgid(current));
+	thread->pid_nr = pid_nr_ns(thread->pid, proc->pid_ns);
+	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
 	init_waitqueue_head(&thread->wait);
 	INIT_LIST_HEAD(&thread->work);
 	INIT_LIST_HEAD(&thread->idle);
@@ -99,9 +117,14 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 		ipcbus_thread_put(thread);
 		return ERR_PTR(ret);
 	}
+	if (thread->number < IPCBUS_QUICK_THREADS) {
+		proc->quick[thread->number].thread = thread;
+		smp_store_release(&proc->quick[thread->number].pid, thread->pid);
+	}
 	/* Visible now, so a flush either marks it or is seen here. */
 	spin_lock(&proc->lock);
 	thread->interrupted |= proc->flushed;
+	thread->kick = thread->interrupted;
 	spin_unlock(&proc->lock);
 	return thread;
 }
@@ -109,13 +132,17 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
 {
 	struct ipcbus_thread *thread;
-	bool right;
 
+	/* An entry of this very thread is taken away by itself alone. */
+	if (likely(number < IPCBUS_QUICK_THREADS &&
+		   smp_load_acquire(&proc->quick[number].pid) == task_pid(current)))
+		return proc->quick[number].thread;
 	rcu_read_lock();
 	thread = xa_load(&proc->threads, number);
-	right = thread && thread->pid == task_pid(current);
+	if (thread && thread->pid != task_pid(current))
+		thread = NULL;
 	rcu_read_unlock();
-	if (likely(right))
+	if (thread)
 		return thread;
 	thread = ipcbus_thread_find(proc);
 	return thread ?: thread_new(proc);
@@ -205,6 +232,20 @@ static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *t
 	return true;
 }
 
+static struct ipcbus_work *pop_locked(struct list_head *queue)
+{
+	struct ipcbus_work *work = list_first_entry(queue, struct ipcbus_work, entry);
+
+	list_del_init(&work->entry);
+	return work;
+}
+
+static bool answered_locked(struct ipcbus_thread *thread)
+{
+	return thread->top && thread->top->from == thread &&
+	       thread->top->state == IPCBUS_ANSWERED;
+}
+
 /*
  * Calls that come back first: the thread may never wait again after its reply.
  * Then the reply, and only a thread without a call takes work of the proc.
@@ -212,34 +253,29 @@ static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *t
 static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *found)
 {
 	struct ipcbus_proc *proc = thread->proc;
-	struct list_head *queue = &thread->work;
 
 	lockdep_assert_held(&proc->lock);
-	thread->kick = false;
-	if (list_empty(queue)) {
-		if (thread->top) {
-			if (thread->top->state == IPCBUS_ANSWERED) {
-				found->answered = thread->top;
-				thread->top = thread->top->from_below;
-				return true;
-			}
-			queue = NULL;
-		} else {
-			queue = serve && !list_empty(&proc->work) ? &proc->work : NULL;
-		}
-	}
-	if (queue) {
-		found->work = list_first_entry(queue, struct ipcbus_work, entry);
-		list_del_init(&found->work->entry);
-		found->spawn = wants_spawn_locked(proc, thread);
-		return true;
-	}
-	if (thread->interrupted) {
+	if (!list_empty(&thread->work)) {
+		found->work = pop_locked(&thread->work);
+	} else if (answered_locked(thread)) {
+		found->answered = thread->top;
+		thread->top = thread->top->from_below;
+	} else if (serve && !thread->top && !list_empty(&proc->work)) {
+		found->work = pop_locked(&proc->work);
+	} else if (thread->interrupted) {
 		thread->interrupted = false;
 		found->interrupted = true;
-		return true;
+	} else {
+		WRITE_ONCE(thread->kick, false);
+		return false;
 	}
-	return false;
+	if (found->work) {
+		ipcbus_transaction_taken_locked(found->work, thread);
+		found->spawn = wants_spawn_locked(proc, thread);
+	}
+	WRITE_ONCE(thread->kick, !list_empty(&thread->work) || answered_locked(thread) ||
+				 thread->interrupted);
+	return true;
 }
 
 static void begin_serving_locked(struct ipcbus_thread *thread)
@@ -260,10 +296,12 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	if (unlikely(serve && !thread->serves))
 		begin_serving_locked(thread);
 	any = look_locked(thread, serve, found);
-	if (any || !idle)
+	if (!any && idle && serve && !thread->top) {
+		if (list_empty(&thread->idle))
+			list_add(&thread->idle, &proc->idle);
+	} else if (!list_empty(&thread->idle)) {
 		list_del_init(&thread->idle);
-	else if (serve && !thread->top && list_empty(&thread->idle))
-		list_add(&thread->idle, &proc->idle);
+	}
 	spin_unlock(&proc->lock);
 	return any;
 }
@@ -289,9 +327,11 @@ static bool thread_sleep(struct ipcbus_thread *thread)
  * one it woke answers now, neither of them has to be put to sleep and woken
  * again for that, the dearest part of a round trip.
  */
-static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, struct found *found)
+static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
+			  struct found *found)
 {
-	if (look_or_idle(thread, serve, true, found))
+	/* A thread in a call of its own is not after work that comes unkicked. */
+	if ((!called || READ_ONCE(thread->kick)) && look_or_idle(thread, serve, true, found))
 		return true;
 	cond_resched();
 	if (!READ_ONCE(thread->kick) && !thread_sleep(thread)) {
@@ -317,7 +357,8 @@ static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbu
 	return true;
 }
 
-void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, struct ipcbus_event *event)
+void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
+			struct ipcbus_event *event)
 {
 	bool serve = flags & IPCBUS_SERVE, spawn = false;
 
@@ -327,7 +368,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, struct ipcbus_e
 		if (flags & IPCBUS_NONBLOCK) {
 			look_or_idle(thread, serve, false, &found);
 		} else {
-			while (!find_or_sleep(thread, serve, &found))
+			while (!find_or_sleep(thread, serve, called, &found))
 				;
 		}
 		spawn |= found.spawn;

@@ -19,16 +19,20 @@
  * @proc: its proc, counted; constant
  * @pid: the thread, counted; tells the thread itself from others; constant
  * @tgid: its process, counted; constant
+ * @pid_nr: @pid as its own proc knows it; constant
+ * @tgid_nr: @tgid likewise; constant
  * @number: its place in proc->threads, from 1; constant
  * @wait: it sleeps here. Belongs to this structure, and nobody can poll it.
- * @kick: there is something to look at (proc->lock to set; the thread looks
- *	without it before it sleeps)
+ * @kick: there is something to look at (proc->lock to change; the thread looks
+ *	without it before it sleeps). Always set while @work is not empty, the
+ *	call on @top is answered, or @interrupted.
  * @work: handed to this thread alone (proc->lock)
  * @idle: in proc->idle while it waits for any work (proc->lock)
  * @top: the calls it is in, the innermost first (proc->lock): those it made
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
  * @interrupted: its next wait returns at once (proc->lock)
+ * @spare: a transaction that is of no use now, for the next call; its own
  */
 struct ipcbus_thread {
 	struct kref ref;
@@ -36,6 +40,8 @@ struct ipcbus_thread {
 	struct ipcbus_proc *proc;
 	struct pid *pid;
 	struct pid *tgid;
+	u32 pid_nr;
+	u32 tgid_nr;
 	u32 number;
 	wait_queue_head_t wait;
 	bool kick;
@@ -44,6 +50,7 @@ struct ipcbus_thread {
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
+	struct ipcbus_transaction *spare;
 };
 
 /* The calling thread's, made at its first call. number is the user's guess. */
@@ -59,8 +66,11 @@ static inline struct ipcbus_thread *ipcbus_thread_get(struct ipcbus_thread *thre
 
 void ipcbus_thread_put(struct ipcbus_thread *thread);
 
+/* Takes it out of its proc's table; false if somebody else did. */
+bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
+
 /*
- * Takes the thread off the proc: calls it made are abandoned, calls it serves
+ * Ends the thread, which is off the table: calls it made are abandoned, calls it serves
  * stay open for other threads, work handed to it goes to them.
  */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
@@ -68,8 +78,10 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread);
 /* Takes t off the thread's stack, wherever in it (proc->lock). */
 void ipcbus_thread_remove_locked(struct ipcbus_thread *thread, struct ipcbus_transaction *t);
 
-/* Waits for an event as exchange->flags say, and fills it in. */
-void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, struct ipcbus_event *event);
+/* Waits for an event as exchange->flags say, and fills it in. called: the
+ * thread has just made a call. */
+void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
+			struct ipcbus_event *event);
 
 /* For poll: is there anything that a wait with IPCBUS_SERVE would return? */
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);

@@ -32,27 +32,31 @@ void ipcbus_transaction_cache_done(void)
 	kmem_cache_destroy(cache);
 }
 
-static void transaction_free(struct kref *ref);
-
-static void transaction_put(struct ipcbus_transaction *t)
+void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 {
-	kref_put(&t->ref, transaction_free);
+	kmem_cache_free(cache, t);
 }
 
-static void transaction_free(struct kref *ref)
+/*
+ * Drops a reference. If it was the last, user gets t as its spare one, if it
+ * has none. A loop over the parents, not a recursion: a chain may be long.
+ */
+static void transaction_put(struct ipcbus_transaction *t, struct ipcbus_thread *user)
 {
-	struct ipcbus_transaction *t = container_of(ref, struct ipcbus_transaction, ref), *parent;
+	struct ipcbus_transaction *parent;
 
-	/* A loop, not a recursion: a chain may be IPCBUS_MAX_DEPTH long. */
-	do {
+	while (t && refcount_dec_and_test(&t->ref)) {
 		parent = t->parent;
 		if (t->from)
 			ipcbus_thread_put(t->from);
 		ipcbus_node_put(t->node);
 		ipcbus_stat_remove(IPCBUS_STAT_TRANSACTIONS);
-		kmem_cache_free(cache, t);
+		if (user && !user->spare)
+			user->spare = t;
+		else
+			kmem_cache_free(cache, t);
 		t = parent;
-	} while (t && refcount_dec_and_test(&t->ref.refcount));
+	}
 }
 
 struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *t,
@@ -67,10 +71,20 @@ static void identify(struct ipcbus_thread *thread, struct ipcbus_proc *receiver,
 {
 	const struct cred *cred = current_cred();
 
-	sender->pid = pid_nr_ns(thread->tgid, receiver->pid_ns);
-	sender->tid = pid_nr_ns(thread->pid, receiver->pid_ns);
-	sender->uid = from_kuid_munged(receiver->user_ns, cred->euid);
-	sender->gid = from_kgid_munged(receiver->user_ns, cred->egid);
+	if (likely(receiver->pid_ns == thread->proc->pid_ns)) {
+		sender->pid = thread->tgid_nr;
+		sender->tid = thread->pid_nr;
+	} else {
+		sender->pid = pid_nr_ns(thread->tgid, receiver->pid_ns);
+		sender->tid = pid_nr_ns(thread->pid, receiver->pid_ns);
+	}
+	if (likely(receiver->user_ns == &init_user_ns)) {
+		sender->uid = __kuid_val(cred->euid);
+		sender->gid = __kgid_val(cred->egid);
+	} else {
+		sender->uid = from_kuid_munged(receiver->user_ns, cred->euid);
+		sender->gid = from_kgid_munged(receiver->user_ns, cred->egid);
+	}
 }
 
 /*
@@ -148,7 +162,7 @@ static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u3
 static void transaction_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
 	answer(t, NULL, IPCBUS_EVENT_FAILED, error, stage, index);
-	transaction_put(t);
+	transaction_put(t, NULL);
 }
 
 void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
@@ -167,7 +181,7 @@ void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_
 		event->error = ret;
 		event->stage = IPCBUS_STAGE_DELIVER;
 		event->index = index;
-		transaction_put(t);
+		transaction_put(t, thread);
 		return;
 	}
 	event->kind = t->answer.kind;
@@ -180,7 +194,7 @@ void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_
 	event->gid = t->answer.sender.gid;
 	if (buffer)
 		ipcbus_buffer_deliver(buffer, event);
-	transaction_put(t);
+	transaction_put(t, thread);
 }
 
 /* Takes t back before anybody saw it, if it is still queued. */
@@ -204,9 +218,9 @@ void ipcbus_transaction_abandon(struct ipcbus_transaction *t)
 		drop_buffer(caller, t->reply);
 	} else if (unqueue(t)) {
 		drop_buffer(t->node->proc, t->buffer);
-		transaction_put(t);
+		transaction_put(t, NULL);
 	}
-	transaction_put(t);
+	transaction_put(t, NULL);
 }
 
 /* --- Delivery -------------------------------------------------------------- */
@@ -215,7 +229,7 @@ static void drop_oneway(struct ipcbus_transaction *t)
 {
 	drop_buffer(t->node->proc, t->buffer);
 	ipcbus_node_oneway_done(t->node);
-	transaction_put(t);
+	transaction_put(t, NULL);
 }
 
 /* t is off every queue and was not delivered. */
@@ -235,17 +249,22 @@ static void transaction_cancel(struct ipcbus_work *work)
 	       IPCBUS_STAGE_QUEUE, 0);
 }
 
-/* From here on the call is the thread's to answer. */
-static void begin_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+/* The call could not be delivered after all. */
+static void end_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
-	struct ipcbus_proc *proc = thread->proc;
+	spin_lock(&thread->proc->lock);
+	hash_del(&t->open);
+	ipcbus_thread_remove_locked(thread, t);
+	spin_unlock(&thread->proc->lock);
+}
 
-	spin_lock(&proc->lock);
-	t->server = thread;
-	t->to_below = thread->top;
-	thread->top = t;
-	hash_add(proc->open, &t->open, t->id);
-	spin_unlock(&proc->lock);
+static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *thread, int error,
+			    u32 stage, u32 index)
+{
+	if (!t->oneway)
+		end_serving(t, thread);
+	refuse(t, error, stage, index);
+	return false;
 }
 
 static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
@@ -253,20 +272,15 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 {
 	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
 	struct ipcbus_buffer *buffer = t->buffer;
-	struct ipcbus_proc *proc = thread->proc;
 	u32 index = 0;
 	int ret = 0;
 
-	if (READ_ONCE(t->node->dead)) {
-		refuse(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-		return false;
-	}
+	if (READ_ONCE(t->node->dead))
+		return refuse_delivery(t, thread, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	if (buffer && buffer->objects.count)
-		ret = ipcbus_buffer_install(proc, buffer, &index);
-	if (ret) {
-		refuse(t, ret, IPCBUS_STAGE_DELIVER, index);
-		return false;
-	}
+		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
+	if (ret)
+		return refuse_delivery(t, thread, ret, IPCBUS_STAGE_DELIVER, index);
 
 	event->cookie = t->node->cookie;
 	event->code = t->code;
@@ -278,7 +292,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
 		ipcbus_buffer_deliver(buffer, event);
-		transaction_put(t);
+		transaction_put(t, thread);
 		return true;
 	}
 	event->kind = IPCBUS_EVENT_CALL;
@@ -286,7 +300,6 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	event->call = t->id;
 	if (buffer)
 		ipcbus_buffer_deliver(buffer, event);
-	begin_serving(t, thread);
 	return true;
 }
 
@@ -300,6 +313,19 @@ struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
 	if (work->ops != &transaction_ops)
 		return NULL;
 	return container_of(work, struct ipcbus_transaction, work);
+}
+
+void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = ipcbus_transaction_of(work);
+
+	lockdep_assert_held(&thread->proc->lock);
+	if (!t || t->oneway)
+		return;
+	t->server = thread;
+	t->to_below = thread->top;
+	thread->top = t;
+	hash_add(thread->proc->open, &t->open, t->id);
 }
 
 /* --- Calls and oneways ------------------------------------------------------ */
@@ -335,17 +361,28 @@ static struct ipcbus_transaction *transaction_new(struct ipcbus_thread *thread,
 {
 	struct ipcbus_transaction *t;
 
-	t = kmem_cache_zalloc(cache, GFP_KERNEL);
+	t = thread->spare;
+	if (likely(t))
+		thread->spare = NULL;
+	else
+		t = kmem_cache_alloc(cache, GFP_KERNEL);
 	if (!t)
 		return NULL;
-	kref_init(&t->ref);
 	ipcbus_work_init(&t->work, &transaction_ops);
+	refcount_set(&t->ref, 1);
 	t->id = atomic64_inc_return(&last_id);
 	t->code = message->send.code;
 	t->oneway = message->oneway;
 	t->accept_fds = message->send.flags & IPCBUS_SEND_ACCEPT_FDS;
-	t->node = node;
 	t->depth = 1;
+	t->from = NULL;
+	t->parent = NULL;
+	t->node = node;
+	t->buffer = NULL;
+	t->state = IPCBUS_PENDING;
+	t->reply = NULL;
+	INIT_HLIST_NODE(&t->open);
+	t->server = NULL;
 	identify(thread, node->proc, &t->sender);
 	ipcbus_stat_add(IPCBUS_STAT_TRANSACTIONS);
 	return t;
@@ -362,7 +399,7 @@ static int begin_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread
 	t->parent = thread->top;
 	if (t->parent) {
 		t->depth = t->parent->depth + 1;
-		kref_get(&t->parent->ref);
+		refcount_inc(&t->parent->ref);
 	}
 	if (t->depth > IPCBUS_MAX_DEPTH) {
 		ret = -ELOOP;
@@ -372,7 +409,7 @@ static int begin_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread
 	}
 	spin_unlock(&proc->lock);
 	if (!ret)
-		kref_get(&t->ref);
+		refcount_inc(&t->ref);
 	return ret;
 }
 
@@ -382,7 +419,7 @@ static void end_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 	spin_lock(&thread->proc->lock);
 	ipcbus_thread_remove_locked(thread, t);
 	spin_unlock(&thread->proc->lock);
-	transaction_put(t);
+	transaction_put(t, NULL);
 }
 
 /*
@@ -499,7 +536,7 @@ static int send_request(struct ipcbus_thread *thread, struct ipcbus_message *mes
 			drop_buffer(target, buffer);
 	}
 	if (ret)
-		transaction_put(t);
+		transaction_put(t, thread);
 	return ret;
 }
 
@@ -574,7 +611,7 @@ static int send_reply(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	if (!answer(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 		    error ? -(s32)message->send.code : 0, 0, 0))
 		drop_buffer(caller, buffer);
-	transaction_put(t);
+	transaction_put(t, thread);
 	return 0;
 }
 

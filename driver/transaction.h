@@ -7,13 +7,13 @@
  *     PENDING --reply, error, failure--> ANSWERED --caller takes it--> gone
  *        \--caller dies or exits--> ABANDONED: a late answer is dropped
  *   server's side (under node->proc->lock)
- *     queued (work.entry) -> delivered (in proc->open, on server's stack) ->
+ *     queued (work.entry) -> taken (in proc->open, on server's stack) ->
  *     answering (neither) -> gone; a failing reply goes back to proc->open
  */
 #ifndef IPCBUS_TRANSACTION_H
 #define IPCBUS_TRANSACTION_H
 
-#include <linux/kref.h>
+#include <linux/refcount.h>
 #include <linux/list.h>
 
 #include "main.h"
@@ -58,7 +58,7 @@ struct ipcbus_sender {
  */
 struct ipcbus_transaction {
 	struct ipcbus_work work;
-	struct kref ref;
+	refcount_t ref;
 	u64 id;
 	u32 code;
 	bool oneway;
@@ -89,6 +89,9 @@ struct ipcbus_transaction {
 int ipcbus_transaction_cache_init(void);
 void ipcbus_transaction_cache_done(void);
 
+/* A thread's spare one is not wanted any more. */
+void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);
+
 /* Sends the message for thread; returns 0, or -errno with nothing sent. */
 int ipcbus_transaction_send(struct ipcbus_thread *thread, struct ipcbus_message *message);
 
@@ -105,6 +108,10 @@ void ipcbus_transaction_abandon(struct ipcbus_transaction *t);
 
 /* All calls that a dead proc without threads left unanswered fail. */
 void ipcbus_transactions_release(struct ipcbus_proc *proc);
+
+/* Work was taken off a queue for thread: if it is a call, the thread is in it
+ * from here on (proc->lock). */
+void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);
 
 /* The transaction that this work is, or NULL if it is something else. */
 struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work);
