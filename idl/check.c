@@ -107,8 +107,14 @@ static void add_method(struct table *table, const struct service *service,
 {
 	const char *owner = arena_printf(table->arena, "rpc %s.%s", service->name, method->name);
 
+	/* protoc-c's own, for which more names are the same: GetHTTPS and GetHttps. */
+	const char *pb_c = arena_printf(table->arena, "%s__%s",
+					name_c_lower(table->arena, service->pb_name),
+					name_c_lower(table->arena, method->name));
+
 	if (!add_method_names(table, service, method, owner, method_names, LENGTH(method_names)) ||
-	    !table_add(table, method->index, owner, method->place))
+	    !table_add(table, method->index, owner, method->place) ||
+	    !table_add(table, pb_c, owner, method->place))
 		return;
 
 	if (!method->oneway && !add_method_names(table, service, method, owner, answered_names,

@@ -170,8 +170,6 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	emit(e, "struct %s_ops {\n", s->prefix);
 	for (size_t i = 0; i < s->n_methods; i++)
 		sign_handler(e, &s->methods[i], ";\n");
-	if (!s->n_methods)
-		emit(e, "\tchar none; /* the service has no methods; C wants a member */\n");
 	emit(e, "};\n\n");
 }
 
@@ -216,8 +214,7 @@ static void emit_service(struct emitter *e, const struct service *s)
 	emit_type(e, s);
 	emit_finding(e, s);
 	emit_keeping(e, s);
-	if (s->n_methods)
-		emit_calls(e, s);
+	emit_calls(e, s);
 	emit_ops(e, s);
 	emit_replies(e, s);
 	emit_objects(e, s);

@@ -15,12 +15,12 @@ static void emit_invoke(struct emitter *e, const struct service *s, const struct
 					   "const void *ops", "void *userdata", NULL },
 		    "\n{\n");
 	emit(e, "\tconst struct %s_ops *handlers = ops;\n\n%s", s->prefix, unused);
-	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->member);
+	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->snake);
 	if (m->has_request)
 		emit(e, "\treturn handlers->%s(call, (const %s *)request, userdata);\n}\n\n",
-		     m->member, emit_class(e, m->request));
+		     m->snake, emit_class(e, m->request));
 	else
-		emit(e, "\treturn handlers->%s(call, userdata);\n}\n\n", m->member);
+		emit(e, "\treturn handlers->%s(call, userdata);\n}\n\n", m->snake);
 }
 
 /* --- The method table -------------------------------------------------------------- */
@@ -82,9 +82,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 {
 	emit(e, "const struct ipc_interface %s_interface = {\n", s->prefix);
 	emit(e, "\t.name = \"%s\",\n", s->full_name);
-	if (s->n_methods)
-		emit(e, "\t.methods = %s_method_table,\n\t.n_methods = %zu,\n", s->prefix,
-		     s->n_methods);
+	emit(e, "\t.methods = %s_method_table,\n\t.n_methods = %zu,\n", s->prefix, s->n_methods);
 	emit(e, "\t.descriptor = file_descriptor_set,\n");
 	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n};\n\n");
 }
@@ -125,8 +123,7 @@ void emit_server(struct emitter *e, const struct service *s)
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit_invoke(e, s, &s->methods[i]);
 
-	if (s->n_methods)
-		emit_table(e, s);
+	emit_table(e, s);
 	emit_interface(e, s);
 
 	for (size_t i = 0; i < s->n_methods; i++)

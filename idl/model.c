@@ -113,7 +113,6 @@ static void build_method(struct builder *b, const struct service *service,
 	method->name = proto->name;
 	method->path = arena_printf(b->arena, "%s/%s", service->full_name, proto->name);
 	method->snake = name_snake(b->arena, proto->name);
-	method->member = name_member(b->arena, method->snake);
 	method->index = name_upper(b->arena, arena_printf(b->arena, "%s_method_%s",
 							  service->prefix, method->snake));
 	method->comment = source_comment(&b->source, method->place);
@@ -134,6 +133,12 @@ static void check_method(struct builder *b, const struct method *method,
 		complain(b, path_field(place, METHOD_NAME),
 			 "rpc %s: no C name can be made of it; it needs a letter before any digit",
 			 method->name);
+	/* protoc-c has a struct member of that name as well, and nothing helps it. */
+	if (name_is_reserved(method->snake) ||
+	    name_is_reserved(name_c_lower(b->arena, method->name)))
+		complain(b, path_field(place, METHOD_NAME),
+			 "rpc %s: the C name %s is reserved; rename the rpc", method->name,
+			 method->snake);
 
 	check_streams(b, proto, place);
 	check_type(b, method, method->request, path_field(place, METHOD_INPUT));
@@ -262,10 +267,16 @@ static void build_service(struct builder *b, struct service *service,
 	service->name = proto->name;
 	service->full_name = arena_printf(b->arena, "%s%s%s", package, *package ? "." : "",
 					  proto->name);
+	service->pb_name = types_pb_name(b->arena, b->file, service->full_name);
 	service->comment = source_comment(&b->source, service->place);
 	prefix_place = build_prefix(b, service, proto);
 	service->self = build_self(b, service->prefix);
 	check_prefix(b, service, prefix_place);
+	if (!proto->n_method)
+		complain(b, service->place,
+			 "service %s has no rpc, and what protoc-c makes of it does not compile; give "
+			 "it one",
+			 service->name);
 
 	service->methods = arena_array(b->arena, proto->n_method + 1, sizeof(*service->methods));
 	service->n_methods = proto->n_method;

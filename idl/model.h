@@ -13,8 +13,7 @@
 struct method {
 	const char *name;    /* "Say" */
 	const char *path;    /* "echo.Echo/Say" */
-	const char *snake;   /* "say": echo_say(), echo_reply_say() */
-	const char *member;  /* "say" in struct echo_ops; "int_" for Int */
+	const char *snake;   /* "say": echo_say(), echo_reply_say(), ops.say */
 	const char *index;   /* "ECHO_METHOD_SAY", its place in the method table */
 	const char *comment; /* the author's, or NULL */
 	const struct type *request;
@@ -29,6 +28,7 @@ struct method {
 struct service {
 	const char *name;      /* "Echo" */
 	const char *full_name; /* "echo.Echo" */
+	const char *pb_name;   /* what protoc-c mangles; differs with c_package */
 	const char *prefix;    /* "echo" */
 	const char *self;      /* "echo", the parameter's name */
 	const char *comment;   /* the author's, or NULL */

@@ -109,3 +109,32 @@ $(B)/%.pb-c.pic.o: $(B)/%.pb-c.c | $(IPC_SHARED_HEADERS)
 $(B)/%.ipc.pic.o: $(B)/%.ipc.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(IPC_STUB_COMPILE) -fPIC
+
+# --- Installed --------------------------------------------------------------------
+
+protodir ?= $(datadir)/ipcbus/proto
+
+install-idl: $(B)/idl/protoc-gen-ipc $(IPC_SHARED_HEADERS)
+	$(Q)$(INSTALL) -D -m 755 $(B)/idl/protoc-gen-ipc $(DESTDIR)$(bindir)/protoc-gen-ipc
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(protodir)/ipc idl/ipc/ipc.proto idl/ipc/options.proto
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(includedir)/ipc $(IPC_SHARED_HEADERS)
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 idl/protoc-gen-ipc.1
+
+INSTALLS += install-idl
+
+# --- Unit tests --------------------------------------------------------------------
+
+IDL_TESTS := $(patsubst idl/%.c,$(B)/idl/%,$(sort $(wildcard idl/test-*.c)))
+CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
+CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+
+$(IDL_TESTS:%=%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(IDL_TESTS): %: %.o $(filter-out $(B)/idl/main.o,$(IDL_OBJECTS))
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+ALL += $(IDL_TESTS)
+UNIT_TESTS += $(IDL_TESTS)

@@ -193,11 +193,6 @@ char *name_upper(struct arena *arena, const char *name)
 	return upper;
 }
 
-char *name_member(struct arena *arena, const char *snake)
-{
-	return arena_printf(arena, "%s%s", snake, name_is_reserved(snake) ? "_" : "");
-}
-
 uint32_t name_code(const char *path)
 {
 	uint32_t hash = 0x811c9dc5;

@@ -37,9 +37,6 @@ char *name_file_identifier(struct arena *arena, const char *file);
 char *name_snake(struct arena *arena, const char *name);
 char *name_upper(struct arena *arena, const char *name);
 
-/* snake, or snake_ where the compiler would not take it as a struct member. */
-char *name_member(struct arena *arena, const char *snake);
-
 /* The number of a method without (ipc.id): FNV-1a with the top bit set. path is
  * "package.Service/Method". */
 uint32_t name_code(const char *path);
@@ -56,7 +53,8 @@ bool name_is_file(const char *file);
 /* Words in lower case with single underscores between them. */
 bool name_is_snake(const char *name);
 
-/* Keywords of C and C++, and macros that the included headers define. */
+/* Keywords of C and C++, and macros that the included headers define: no name of
+ * a struct or of a member of one. */
 bool name_is_reserved(const char *word);
 
 /* Does the C library have a function of that name? Only those that could come

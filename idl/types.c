@@ -47,11 +47,20 @@ static const char *file_c_package(struct arena *arena, const File *file)
 	return c_package;
 }
 
+const char *types_pb_name(struct arena *arena, const File *file, const char *full_name)
+{
+	const char *c_package = file_c_package(arena, file);
+
+	if (!c_package)
+		return full_name;
+
+	return name_override(arena, full_name, file->package ?: "", c_package);
+}
+
 struct collector {
 	struct arena *arena;
 	struct types *types;
 	const File *file;
-	const char *c_package;
 };
 
 static void collect_messages(struct collector *c, const char *scope,
@@ -62,10 +71,7 @@ static void collect_messages(struct collector *c, const char *scope,
 
 		type->full_name = arena_printf(c->arena, "%s%s%s", scope, *scope ? "." : "",
 					       messages[i]->name);
-		type->pb_name = type->full_name;
-		if (c->c_package)
-			type->pb_name = name_override(c->arena, type->full_name,
-						      c->file->package ?: "", c->c_package);
+		type->pb_name = types_pb_name(c->arena, c->file, type->full_name);
 		type->descriptor = messages[i];
 		type->file = c->file;
 		collect_messages(c, type->full_name, messages[i]->nested_type,
@@ -265,7 +271,6 @@ const char *types_collect(struct arena *arena, struct types *types, File *const 
 			.arena = arena,
 			.types = types,
 			.file = files[i],
-			.c_package = file_c_package(arena, files[i]),
 		};
 
 		collect_messages(&c, files[i]->package ?: "", files[i]->message_type,

@@ -32,6 +32,11 @@ struct types {
 const char *types_collect(struct arena *arena, struct types *types,
 			  Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
 
+/* What protoc-c mangles instead of the full name of something in the file. */
+const char *types_pb_name(struct arena *arena,
+			  const Google__Protobuf__FileDescriptorProto *file,
+			  const char *full_name);
+
 /* name as it stands in a field or method: with a leading dot. NULL if unknown. */
 struct type *types_find(const struct types *types, const char *name);
 
