@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The arena of one unpacked message. See arena.h; used by one thread at a
+ * time. Never gives single pieces back: it lives as long as its message.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "arena.h"
+
+#define ARENA_CHUNK_MIN		((size_t)4096)
+#define ARENA_CHUNK_MAX		((size_t)1 << 20)
+
+struct arena_chunk {
+	struct arena_chunk *older;
+	size_t size;
+	uint8_t data[] __attribute__((aligned(8)));
+};
+
+static void *allocator_alloc(void *data, size_t size)
+{
+	return arena_alloc(data, size);
+}
+
+static void allocator_free(void *data, void *pointer)
+{
+	(void)data;
+	(void)pointer;
+}
+
+void arena_init(struct arena *arena, void *block, size_t block_size, size_t budget)
+{
+	arena->allocator.alloc = allocator_alloc;
+	arena->allocator.free = allocator_free;
+	arena->allocator.allocator_data = arena;
+	arena->next = block;
+	arena->end = arena->next + block_size;
+	arena->budget = budget;
+	arena->chunks = NULL;
+	arena->error = 0;
+}
+
+/* Each chunk twice the one before, and large enough for what is asked now. */
+static int arena_grow(struct arena *arena, size_t size)
+{
+	size_t want = arena->chunks ? arena->chunks->size * 2 : ARENA_CHUNK_MIN;
+	struct arena_chunk *chunk;
+
+	if (want > ARENA_CHUNK_MAX)
+		want = ARENA_CHUNK_MAX;
+	if (want < size)
+		want = size;
+
+	chunk = malloc(sizeof(*chunk) + want);
+	if (!chunk)
+		return -ENOMEM;
+
+	chunk->older = arena->chunks;
+	chunk->size = want;
+	arena->chunks = chunk;
+	arena->next = chunk->data;
+	arena->end = chunk->data + want;
+	return 0;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	void *piece;
+	int r;
+
+	if (__builtin_expect(size > arena->budget, 0)) {
+		arena->error = -EMSGSIZE;
+		return NULL;
+	}
+	/* The budget is far below SIZE_MAX: this cannot overflow. */
+	size = (size + 7) & ~(size_t)7;
+	if (__builtin_expect(size > (size_t)(arena->end - arena->next), 0)) {
+		r = arena_grow(arena, size);
+		if (r < 0) {
+			arena->error = r;
+			return NULL;
+		}
+	}
+	arena->budget -= size < arena->budget ? size : arena->budget;
+
+	piece = arena->next;
+	arena->next += size;
+	return piece;
+}
+
+void arena_done(struct arena *arena)
+{
+	while (arena->chunks) {
+		struct arena_chunk *chunk = arena->chunks;
+
+		arena->chunks = chunk->older;
+		free(chunk);
+	}
+	arena->next = arena->end = NULL;
+}

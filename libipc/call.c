@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a handler does with its call: answer it, keep it, ask who calls. See
+ * call.h; the functions for users are in ipc.h, ipc_rpc_reply() is what
+ * generated code answers with.
+ *
+ * An answer of the handler that is just running is only left with its thread
+ * (thread_stash()) and leaves with the thread's next exchange. Answers from
+ * elsewhere, and those with objects, whose sending may fail in ways that the
+ * handler should learn of, are sent at once.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "call.h"
+#include "table.h"
+
+#define ERRNO_MAX	4095
+
+struct ipc_call *call_new(struct thread *t, const struct device_event *event)
+{
+	struct ipc_call *call = t->spare;
+
+	if (likely(call))
+		t->spare = NULL;
+	else
+		call = malloc(sizeof(*call));
+	if (!call)
+		return NULL;
+
+	atomic_init(&call->refs, 1);
+	call->oneway = event->kind == DEVICE_EVENT_ONEWAY;
+	call->answered = false;
+	call->ipc = t->ipc;
+	call->object = NULL;
+	call->method = NULL;
+	call->number = event->call;
+	call->buffer = event->buffer;
+	call->payload = event->payload;
+	call->size = event->size;
+	call->uid = event->uid;
+	call->gid = event->gid;
+	call->pid = event->pid;
+	call->tid = event->tid;
+	message_init(&call->request, call->block, sizeof(call->block), event->size);
+	return call;
+}
+
+/* --- Answering ---------------------------------------------------------------- */
+
+/* The thread to answer with, its scratch free. */
+static int call_thread(struct ipc_call *call, struct thread **ret_thread)
+{
+	struct thread *t;
+	int r;
+
+	if (call->oneway)
+		return -EINVAL;
+	if (call->answered)
+		return -EALREADY;
+
+	r = thread_get(call->ipc, &t);
+	if (r < 0)
+		return r;
+	r = thread_flush_stash(t);
+	if (r < 0)
+		return r;
+
+	*ret_thread = t;
+	return 0;
+}
+
+static int call_send_now(struct ipc_call *call, struct thread *t, struct device_send *send)
+{
+	struct device_event event;
+	int r;
+
+	r = thread_exchange(t, send, /* flags= */ 0, &event);
+	if (r < 0 && send->kind == DEVICE_SEND_ERROR && send->size) {
+		/* Better the bare error than a caller that waits. */
+		send->size = 0;
+		r = thread_exchange(t, send, /* flags= */ 0, &event);
+	}
+	if (r < 0)
+		return r;
+
+	call->answered = true;
+	return 0;
+}
+
+/* The payload is in the thread's scratch. */
+static int call_send(struct ipc_call *call, struct thread *t, enum device_send_kind kind,
+		     uint32_t code, size_t size)
+{
+	struct device_send send = {
+		.kind = kind,
+		.code = code,
+		.call = call->number,
+		.data = t->scratch.data,
+		.size = size,
+	};
+
+	if (likely(t->serving == call)) {
+		thread_stash(t, kind, code, call->number, size);
+		call->answered = true;
+		return 0;
+	}
+	return call_send_now(call, t, &send);
+}
+
+static __attribute__((noinline)) int call_send_objects(struct ipc_call *call, struct thread *t,
+						       const ProtobufCMessage *reply,
+						       size_t size)
+{
+	struct table table;
+	struct device_send send = {
+		.kind = DEVICE_SEND_REPLY,
+		.call = call->number,
+		.data = t->scratch.data,
+		.size = size,
+		.objects = table.objects,
+	};
+	int r;
+
+	r = table_build(&table, call->ipc, reply);
+	if (r < 0)
+		return r;
+	if (!table.n)
+		return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, size);
+
+	send.n_objects = table.n;
+	r = call_send_now(call, t, &send);
+	if (r < 0)
+		table_unsent(&table, call->ipc);
+	return r;
+}
+
+int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
+		  const ProtobufCMessage *reply)
+{
+	struct thread *t;
+	size_t size;
+	int r;
+
+	if (unlikely(!call || !method || method != call->method || !reply ||
+		     reply->descriptor != method->reply))
+		return -EINVAL;
+
+	r = call_thread(call, &t);
+	if (r < 0)
+		return r;
+	r = thread_pack(t, reply, &size);
+	if (r < 0)
+		return r;
+
+	if (method->flags & IPC_METHOD_REPLY_OBJECTS)
+		return call_send_objects(call, t, reply, size);
+	return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, size);
+}
+
+/* text is freed here; without it, or without memory, the number alone goes. */
+static int call_send_error(struct ipc_call *call, int code, const char *name, char *text)
+{
+	Ipc__Error error = IPC__ERROR__INIT;
+	struct thread *t;
+	size_t size = 0;
+	int r;
+
+	r = call_thread(call, &t);
+	if (r == 0) {
+		error.name = (char *)name;
+		error.message = text;
+		if ((name || text) && thread_pack(t, &error.base, &size) < 0)
+			size = 0;
+		r = call_send(call, t, DEVICE_SEND_ERROR, (uint32_t)code, size);
+	}
+	free(text);
+	return r;
+}
+
+static char *format_text(const char *format, va_list args)
+{
+	char *text;
+
+	if (!format || vasprintf(&text, format, args) < 0)
+		return NULL;
+	return text;
+}
+
+int ipc_call_error(struct ipc_call *call, const char *name, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	if (!call || !name)
+		return -EINVAL;
+
+	va_start(args, format);
+	text = format_text(format, args);
+	va_end(args);
+	return call_send_error(call, EREMOTEIO, name, text);
+}
+
+int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	if (code < 0 && code >= -ERRNO_MAX)
+		code = -code;
+	if (!call || code < 1 || code > ERRNO_MAX)
+		return -EINVAL;
+
+	va_start(args, format);
+	text = format_text(format, args);
+	va_end(args);
+	return call_send_error(call, code, /* name= */ NULL, text);
+}
+
+/* --- Life --------------------------------------------------------------------- */
+
+struct ipc_call *ipc_call_ref(struct ipc_call *call)
+{
+	if (call) {
+		ipc_ref(call->ipc);
+		refs_take(&call->refs);
+	}
+	return call;
+}
+
+/* Nobody holds the call any more, so nobody will answer it. */
+static void call_answer_last(struct ipc_call *call, int code)
+{
+	/* What fails here fails for a caller that is gone, or in a fork. */
+	if (!call->oneway && !call->answered)
+		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
+}
+
+static void call_done(struct ipc_call *call)
+{
+	claims_release(&call->request);
+	message_done(&call->request);
+	ipc_object_unref(call->object);
+}
+
+/* The last reference went somewhere else than in the loop. */
+static void call_free(struct ipc_call *call)
+{
+	struct thread *t;
+
+	call_answer_last(call, ENOMSG);
+	if (thread_get(call->ipc, &t) == 0) {
+		/* Now: a oneway that comes next may be waiting for it. */
+		thread_free_next(t, call->buffer);
+		thread_flush(t);
+	}
+	call_done(call);
+	free(call);
+}
+
+struct ipc_call *ipc_call_unref(struct ipc_call *call)
+{
+	struct ipc *ipc;
+
+	if (!call)
+		return NULL;
+
+	ipc = call->ipc;
+	if (refs_drop(&call->refs))
+		call_free(call);
+	ipc_unref(ipc);
+	return NULL;
+}
+
+static void call_recycle(struct thread *t, struct ipc_call *call)
+{
+	call_done(call);
+	if (likely(!t->spare))
+		t->spare = call;
+	else
+		free(call);
+}
+
+void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer)
+{
+	bool last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
+
+	if (r < 0)
+		call_answer_last(call, r >= -ERRNO_MAX ? -r : EIO);
+	else if (last)
+		call_answer_last(call, ENOMSG);
+
+	t->serving = outer;
+	if (likely(last)) {
+		thread_free_next(t, call->buffer);
+		call_recycle(t, call);
+	} else if (refs_drop(&call->refs)) {
+		call_free(call);
+	}
+}
+
+/* --- Asking ------------------------------------------------------------------- */
+
+uid_t ipc_call_uid(const struct ipc_call *call)
+{
+	return call->uid;
+}
+
+gid_t ipc_call_gid(const struct ipc_call *call)
+{
+	return call->gid;
+}
+
+pid_t ipc_call_pid(const struct ipc_call *call)
+{
+	return call->pid;
+}
+
+pid_t ipc_call_tid(const struct ipc_call *call)
+{
+	return call->tid;
+}
+
+struct ipc *ipc_call_ipc(const struct ipc_call *call)
+{
+	return call->ipc;
+}
+
+const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size)
+{
+	if (ret_size)
+		*ret_size = call->size;
+	return call->payload;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device as the rest of the library sees it: one function per thing that
+ * the driver can do, in plain types.
+ *
+ * device.c is the only file that knows the driver's own header and the only
+ * one that calls the kernel for the device. Tests put fake-device.c in its
+ * place. Nothing here takes a lock or keeps state besides struct device.
+ */
+#ifndef IPC_DEVICE_H
+#define IPC_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The most entries that the object table of one message can have. */
+#define DEVICE_MAX_OBJECTS	64
+
+/* One open device with its region. */
+struct device {
+	int fd;
+	int wake_fd;		/* a second fd of the same file, for device_wake() */
+	const uint8_t *region;
+	size_t region_size;
+};
+
+enum device_send_kind {
+	DEVICE_SEND_NONE,
+	DEVICE_SEND_CALL,
+	DEVICE_SEND_ONEWAY,
+	DEVICE_SEND_REPLY,
+	DEVICE_SEND_ERROR,
+};
+
+enum device_object_type {
+	DEVICE_OBJECT_NODE = 1,
+	DEVICE_OBJECT_HANDLE,
+	DEVICE_OBJECT_FD,
+};
+
+struct device_object {
+	enum device_object_type type;
+	uint64_t value;		/* node id, handle or fd */
+	uint64_t cookie;	/* received: of a node that came home */
+	uint64_t tag;
+};
+
+struct device_send {
+	enum device_send_kind kind;
+	bool accept_fds;	/* CALL: the reply may bring fds */
+	uint32_t handle;	/* CALL, ONEWAY */
+	uint32_t code;		/* method; ERROR: errno */
+	uint64_t call;		/* REPLY, ERROR */
+	const void *data;
+	size_t size;
+	const struct device_object *objects;
+	unsigned int n_objects;
+};
+
+enum device_event_kind {
+	DEVICE_EVENT_NONE,
+	DEVICE_EVENT_INTERRUPTED,
+	DEVICE_EVENT_CALL,
+	DEVICE_EVENT_ONEWAY,
+	DEVICE_EVENT_REPLY,
+	DEVICE_EVENT_ERROR,
+	DEVICE_EVENT_FAILED,
+	DEVICE_EVENT_DEAD,
+	DEVICE_EVENT_IDLE,
+};
+
+struct device_event {
+	enum device_event_kind kind;
+	bool spawn;		/* the driver asks for one more serving thread */
+	bool accept_fds;	/* CALL: the reply may bring fds */
+	uint32_t code;
+	uint64_t call;
+	uint64_t cookie;
+	uint64_t buffer;	/* to give back; 0: nothing came */
+	const uint8_t *payload;	/* in the region, until then */
+	size_t size;
+	uint64_t objects;	/* for device_objects() */
+	unsigned int n_objects;
+	int error;		/* ERROR, FAILED: -errno */
+	pid_t pid;
+	pid_t tid;
+	uid_t uid;
+	gid_t gid;
+};
+
+#define DEVICE_WAIT		(1U << 0)
+#define DEVICE_SERVE		(1U << 1)
+#define DEVICE_NONBLOCK		(1U << 2)
+
+struct device_exchange {
+	unsigned int flags;	/* DEVICE_WAIT | ... */
+	uint32_t thread;	/* in and out: the driver's number of this thread */
+	const uint64_t *free;
+	unsigned int n_free;
+	unsigned int n_freed;	/* out: how many of them were dealt with */
+	struct device_send send;
+};
+
+/* Opens the device and maps a region of that many bytes. */
+int device_open(struct device *device, const char *path, size_t region_size);
+/* mapped: false in a forked child, which has the fd but not the region. */
+void device_close(struct device *device, bool mapped);
+
+/*
+ * Gives buffers back, sends, waits, in this order. When it fails, nothing was
+ * sent; n_freed buffers (or bad ids) are off the caller's hands.
+ */
+int device_exchange(const struct device *device, struct device_exchange *exchange,
+		    struct device_event *ret_event);
+
+/* Copies the event's n_objects entries of the object table out of the region. */
+void device_objects(const struct device *device, const struct device_event *event,
+		    struct device_object *ret_objects);
+
+/*
+ * Makes each thread's present wait, or if it does not wait its next one, end
+ * with DEVICE_EVENT_INTERRUPTED. Async-signal-safe.
+ */
+void device_wake(const struct device *device);
+
+/* Waits for an event to be there: 1, 0 after the time, -EINTR, -errno. */
+int device_poll(const struct device *device, uint64_t timeout_usec);
+
+int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+		       uint64_t *ret_node);
+/* -EBUSY: somebody refers to it. */
+int device_node_destroy_idle(const struct device *device, uint64_t node);
+int device_set_manager(const struct device *device, uint64_t node);
+
+int device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+int device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+int device_unwatch(const struct device *device, uint32_t handle);
+
+int device_set_threads(const struct device *device, unsigned int max);
+int device_thread_exit(const struct device *device);
+
+#endif /* IPC_DEVICE_H */

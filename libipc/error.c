@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What went wrong, for people. Called by users; never by the library, which
+ * prints nothing of its own accord.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+void ipc_error_done(struct ipc_error *error)
+{
+	if (!error)
+		return;
+	free(error->name);
+	free(error->message);
+	*error = (struct ipc_error)IPC_ERROR_INIT;
+}
+
+/* The errnos to which this library gives a meaning of its own. */
+static const struct {
+	int code;
+	const char *meaning;
+} meanings[] = {
+	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
+	{ EOWNERDEAD, "the process that had the object is gone, or destroyed the object" },
+	{ ENOENT, "no such name" },
+	{ ENOTCONN, "no servicemanager is running" },
+	{ EOPNOTSUPP, "the object has no such method" },
+	{ EBADMSG, "the message is not what its type says" },
+	{ EPROTO, "the two sides disagree about the method" },
+	{ EREMOTEIO, "the service reports an error" },
+	{ ENOMSG, "the service ended the call without a reply" },
+	{ EMSGSIZE, "the message is larger than the receiver can ever take" },
+	{ ENOSPC, "the receiver has no room for the message at the moment" },
+	{ EAGAIN, "the receiver is too far behind; try again later" },
+	{ EPERM, "not allowed, or the receiver takes no file descriptors" },
+	{ EALREADY, "the call is answered already" },
+	{ EEXIST, "another user's service has that name" },
+	{ EXDEV, "the object is on the other side" },
+	{ EDQUOT, "a limit is reached" },
+	{ ELOOP, "calls are nested too deeply, or the message holds the bus itself" },
+	{ ENOBUFS, "the receiver is not ready to take messages" },
+	{ EDEADLK, "not while this thread waits for a reply" },
+};
+
+const char *ipc_strerror(int code)
+{
+	const char *text;
+
+	if (code < 0)
+		code = -code;
+	if (!code)
+		return "no error";
+
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (meanings[i].code == code)
+			return meanings[i].meaning;
+
+	text = strerrordesc_np(code);
+	return text ? text : "unknown error";
+}
+
+int ipc_fail(const char *what, int code, const struct ipc_error *error)
+{
+	const char *name = error ? error->name : NULL;
+	const char *message = error ? error->message : NULL;
+
+	if (!message)
+		message = ipc_strerror(code);
+	if (name)
+		fprintf(stderr, "%s: %s: %s\n", what, name, message);
+	else
+		fprintf(stderr, "%s: %s\n", what, message);
+	return 1;
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+#
+# The library: $(B)/libipc/libipc.so (a link to the soname) and libipc.a, from
+# the same objects. Programs of this tree link with $(LIBIPC), which others
+# have as a prerequisite, and find it again at run time through $(LIBIPC_RPATH),
+# relative to the program: $(call LIBIPC_RPATH,../libipc).
+#
+# Unit tests are test-*.c beside their subjects and link the library's objects
+# themselves, hidden symbols and all; those with -fake in the name have
+# fake-device.c in the place of device.c.
+
+LIBIPC_SONAME := libipc.so.0
+LIBIPC_SO := $(B)/libipc/libipc.so
+LIBIPC_A := $(B)/libipc/libipc.a
+LIBIPC := $(LIBIPC_SO)
+LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
+
+LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c take.c client.c call.c dispatch.c \
+	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
+LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
+	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o
+LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/device.o
+
+# initial-exec: one instruction instead of a call for what a thread keeps.
+LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
+	$(IPC_STUB_CFLAGS) -I$(B)/servicemanager
+LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MMD -MP -c -o $@ $<
+LIBIPC_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
+
+$(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o): $(B)/libipc/%.o: libipc/%.c | $(LIBIPC_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE)
+
+$(B)/libipc/device.o: libipc/device.c
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE) -Idriver/uapi
+
+# The shared messages are part of the interface; the manager's stub is not.
+$(B)/libipc/ipc.pb-c.o: $(IPC_SHARED_SOURCE) | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE) -fvisibility=default
+
+$(B)/libipc/servicemanager.%.o: $(B)/servicemanager/servicemanager.%.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE)
+
+# nodelete: threads that end run code of ours, dlclose()d or not.
+$(B)/libipc/$(LIBIPC_SONAME): $(LIBIPC_OBJECTS) libipc/libipc.map
+	$(call msg,LD,$@)
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -pthread -Wl,-soname,$(LIBIPC_SONAME) \
+	  -Wl,--version-script=libipc/libipc.map -Wl,-Bsymbolic-functions -Wl,-z,nodelete \
+	  -Wl,-z,defs -o $@ $(LIBIPC_OBJECTS) $(PROTOBUF_C_LIBS)
+
+$(LIBIPC_SO): $(B)/libipc/$(LIBIPC_SONAME)
+	$(call msg,LINK,$@)
+	$(Q)ln -sf $(LIBIPC_SONAME) $@
+
+# One object, so that what is hidden stays out of the way of programs' names.
+$(LIBIPC_A): $(LIBIPC_OBJECTS)
+	$(call msg,AR,$@)
+	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
+	$(Q)objcopy --localize-hidden $(@:.a=.static.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
+
+ALL += $(LIBIPC_SO) $(LIBIPC_A)
+GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
+
+# --- Unit tests -----------------------------------------------------------------
+
+LIBIPC_TESTS := $(patsubst libipc/%.c,$(B)/libipc/%,$(sort $(wildcard libipc/test-*.c)))
+LIBIPC_TEST_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/fake-device.o $(B)/libipc/test.pb-c.o \
+	$(B)/libipc/test.ipc.o
+CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
+
+$(LIBIPC_TESTS:%=%.o) $(B)/libipc/fake-device.o: $(B)/libipc/%.o: libipc/%.c \
+		| $(LIBIPC_HEADERS) $(B)/libipc/test.ipc.h
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc
+
+$(LIBIPC_TESTS): %: %.o $(LIBIPC_TEST_OBJECTS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+ALL += $(LIBIPC_TESTS)
+UNIT_TESTS += $(LIBIPC_TESTS)
+
+# --- Install --------------------------------------------------------------------
+
+$(B)/libipc/libipc.pc: libipc/libipc.pc.in FORCE
+	$(call msg,GEN,$@)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' \
+	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(datadir)/ipcbus/proto|' \
+	  -e 's|@VERSION@|$(VERSION)|' $< >$@
+
+.PHONY: install-libipc
+INSTALLS += install-libipc
+install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
+	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc \
+	  $(DESTDIR)$(mandir)/man3
+	$(Q)$(INSTALL) -m 755 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_SONAME)
+	$(Q)ln -sf $(LIBIPC_SONAME) $(DESTDIR)$(libdir)/libipc.so
+	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
+	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
+	$(Q)$(INSTALL) -m 644 libipc/include/ipc/ipc.h libipc/include/ipc/rpc.h \
+	  $(DESTDIR)$(includedir)/ipc
+	$(Q)$(INSTALL) -m 644 libipc/ipc.3 $(DESTDIR)$(mandir)/man3

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Objects: see object.h for how long they live. Called by users, by dispatch.c
+ * for events, and by table.c for objects that travel in messages.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "object.h"
+
+static void object_link_locked(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+
+	object->next = ipc->objects;
+	object->link = &ipc->objects;
+	if (object->next)
+		object->next->link = &object->next;
+	ipc->objects = object;
+}
+
+static void object_unlink_locked(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+
+	if (object->node) {
+		map_remove(&ipc->nodes, object->node);
+		map_remove(&ipc->cookies, object->cookie);
+	}
+	*object->link = object->next;
+	if (object->next)
+		object->next->link = object->link;
+}
+
+/* Out of all tables, without references. */
+static void object_free(struct ipc_object *object)
+{
+	if (object->destroy)
+		object->destroy(object->userdata);
+	free(object);
+}
+
+int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
+		   void *userdata, void (*destroy)(void *userdata),
+		   struct ipc_object **ret_object)
+{
+	struct ipc_object *object;
+
+	if (!ipc || !interface || !ret_object)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	object = malloc(sizeof(*object));
+	if (!object)
+		return -ENOMEM;
+
+	*object = (struct ipc_object){
+		.refs = 1,
+		.ipc = ipc,
+		.interface = interface,
+		.ops = ops,
+		.userdata = userdata,
+		.destroy = destroy,
+		.maybe_idle = true,
+	};
+	ipc_lock(ipc);
+	object_link_locked(object);
+	ipc_unlock(ipc);
+	*ret_object = object;
+	return 0;
+}
+
+struct ipc_object *ipc_object_ref(struct ipc_object *object)
+{
+	if (object)
+		refs_take(&object->refs);
+	return object;
+}
+
+/*
+ * True if an object without references is gone now. The lock is held over the
+ * driver's answer, so that nobody meets an object whose node just ended.
+ */
+static bool object_settle_locked(struct ipc_object *object)
+{
+	if (object->node) {
+		if (!object->maybe_idle)
+			return false;
+		object->maybe_idle = false;
+		if (device_node_destroy_idle(&object->ipc->device, object->node) == -EBUSY)
+			return false;
+		/* Any other failure means that the driver knows no such node. */
+	}
+	object_unlink_locked(object);
+	return true;
+}
+
+static void object_unref_last(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+	bool gone;
+
+	if (!ipc) {
+		if (refs_drop(&object->refs))
+			object_free(object);
+		return;
+	}
+
+	ipc_lock(ipc);
+	gone = refs_drop(&object->refs) && object_settle_locked(object);
+	ipc_unlock(ipc);
+	if (gone)
+		object_free(object);
+}
+
+struct ipc_object *ipc_object_unref(struct ipc_object *object)
+{
+	if (object && !refs_drop_unless_last(&object->refs))
+		object_unref_last(object);
+	return NULL;
+}
+
+/* Files go only to those whose methods can take any object at all. */
+static bool accepts_fds(const struct ipc_interface *interface)
+{
+	for (size_t i = 0; i < interface->n_methods; i++)
+		if (interface->methods[i].flags & IPC_METHOD_REQUEST_OBJECTS)
+			return true;
+	return false;
+}
+
+/* On failure nothing is left but perhaps an idle node, which is destroyed. */
+static int object_make_node_locked(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+	uint64_t cookie = ipc_next_cookie_locked(ipc);
+	uint64_t node;
+	int r;
+
+	r = device_node_create(&ipc->device, cookie, accepts_fds(object->interface), &node);
+	if (r < 0)
+		return r;
+
+	r = map_add(&ipc->nodes, node, object);
+	if (r < 0)
+		goto err;
+	r = map_add(&ipc->cookies, cookie, object);
+	if (r < 0) {
+		map_remove(&ipc->nodes, node);
+		goto err;
+	}
+	object->cookie = cookie;
+	object->node = node;
+	return 0;
+err:
+	device_node_destroy_idle(&ipc->device, node);
+	return r;
+}
+
+uint64_t ipc_object_id(const struct ipc_object *object)
+{
+	struct ipc_object *o = (struct ipc_object *)object;
+	uint64_t node;
+
+	if (!o)
+		return 0;
+
+	node = atomic_load_explicit(&o->node, memory_order_acquire);
+	if (!node && o->ipc && !o->ipc->foreign) {
+		ipc_lock(o->ipc);
+		if (!o->node)
+			object_make_node_locked(o);
+		node = o->node;
+		ipc_unlock(o->ipc);
+	}
+	return node ? id_of_node(node) : 0;
+}
+
+void *ipc_object_userdata(const struct ipc_object *object)
+{
+	return object->userdata;
+}
+
+struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie)
+{
+	struct ipc_object *object;
+
+	ipc_lock(ipc);
+	object = map_get(&ipc->cookies, cookie);
+	if (object)
+		refs_take(&object->refs);
+	ipc_unlock(ipc);
+	return object;
+}
+
+struct ipc_object *object_from_node(struct ipc *ipc, uint64_t node)
+{
+	struct ipc_object *object;
+
+	ipc_lock(ipc);
+	object = map_get(&ipc->nodes, node);
+	ipc_unlock(ipc);
+	return object;
+}
+
+int object_sending(struct ipc *ipc, uint64_t node)
+{
+	struct ipc_object *object;
+
+	ipc_lock(ipc);
+	object = map_get(&ipc->nodes, node);
+	if (object)
+		object->maybe_idle = false;
+	ipc_unlock(ipc);
+	return object ? 0 : -EBADF;
+}
+
+/* The driver's or the message's word that IDLE may be true. */
+static void object_check(struct ipc *ipc, const struct map *map, uint64_t key)
+{
+	struct ipc_object *object;
+	bool gone = false;
+
+	ipc_lock(ipc);
+	object = map_get(map, key);
+	if (object) {
+		object->maybe_idle = true;
+		gone = !object->refs && object_settle_locked(object);
+	}
+	ipc_unlock(ipc);
+	if (gone)
+		object_free(object);
+}
+
+void object_unsent(struct ipc *ipc, uint64_t node)
+{
+	object_check(ipc, &ipc->nodes, node);
+}
+
+void object_idle(struct ipc *ipc, uint64_t cookie)
+{
+	object_check(ipc, &ipc->cookies, cookie);
+}
+
+/*
+ * Nobody else uses the connection any more. Objects that others held end now;
+ * what the user still refers to, against the rules, ends with that reference.
+ */
+void objects_close(struct ipc *ipc)
+{
+	while (ipc->objects) {
+		struct ipc_object *object = ipc->objects;
+
+		object_unlink_locked(object);
+		object->node = 0;
+		object->ipc = NULL;
+		if (!object->refs)
+			object_free(object);
+	}
+}

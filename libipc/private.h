@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connection from inside, and the library's locks.
+ *
+ * Files, in the order in which a call passes through them:
+ *   client.c     a stub's call: pack, send, wait, unpack
+ *   message.c    protobuf bytes <-> message; arena.c its memory
+ *   table.c      objects and fds in a message <-> the driver's object table
+ *   thread.c     what a thread keeps for a connection; the exchange
+ *   device.c     the driver
+ *   loop.c       the serving threads: wait, hand to dispatch.c, again
+ *   dispatch.c   event -> object -> method -> handler
+ *   call.c       what a handler does: answer, keep, ask who calls
+ * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
+ * name.c, error.c, map.c.
+ *
+ * Locks. No callback of the user's runs and nothing sleeps under any of them,
+ * but for the driver's short ioctls on nodes and watches. In this order:
+ *
+ *   registry lock (ipc.c)   all connections; each one's threads; which
+ *   |                       connection a thread's state belongs to
+ *   +- ipc->lock            the tables of objects, proxies, watches and names
+ *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
+ *
+ * fork() takes all of them, so that the child finds them free; there the
+ * connection is *foreign*: nothing but giving memory back works.
+ */
+#ifndef IPC_PRIVATE_H
+#define IPC_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* What the public headers declare is what the shared library exports. */
+#pragma GCC visibility push(default)
+#include <ipc/ipc.h>
+#include <ipc/rpc.h>
+#pragma GCC visibility pop
+
+#include "device.h"
+#include "map.h"
+
+#define IPC_MAX_THREADS	1024
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+struct name;
+struct thread;
+struct pool_thread;
+
+/* The threads of ipc_run(). */
+struct pool {
+	pthread_mutex_t lock;
+	unsigned int limit;		/* threads that may serve, ours and the callers' */
+	unsigned int runners;		/* threads of the user's inside ipc_run() */
+	unsigned int started;		/* threads that were started and not joined */
+	int error;			/* why one of them ended, if not by ipc_stop() */
+	struct pool_thread *threads;
+};
+
+struct ipc {
+	atomic_uint refs;
+	uint64_t id;			/* of all connections of this process, never twice */
+	struct device device;
+	bool foreign;			/* opened by the parent; written in fork() only */
+	atomic_bool stop;
+	struct pool pool;
+
+	/* Under the registry lock. */
+	struct ipc *next;
+	struct thread *threads;
+
+	pthread_mutex_t lock;
+	/* Under ipc->lock. */
+	uint64_t last_cookie;		/* of nodes, watches and watchers: never twice */
+	struct ipc_object *objects;	/* all of them */
+	struct map nodes;		/* node -> object */
+	struct map cookies;		/* cookie of a node -> object */
+	struct map proxies;		/* handle -> proxy */
+	struct map watches;		/* cookie of a watch -> proxy */
+	struct name *names;		/* what ipc_add_name() keeps alive */
+	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
+};
+
+void registry_lock(void);
+void registry_unlock(void);
+
+static inline void ipc_lock(struct ipc *ipc)
+{
+	pthread_mutex_lock(&ipc->lock);
+}
+
+static inline void ipc_unlock(struct ipc *ipc)
+{
+	pthread_mutex_unlock(&ipc->lock);
+}
+
+static inline uint64_t ipc_next_cookie_locked(struct ipc *ipc)
+{
+	return ++ipc->last_cookie;
+}
+
+/* Drops a reference unless it is the last, which needs a lock to drop. */
+static inline bool refs_drop_unless_last(atomic_uint *refs)
+{
+	unsigned int n = atomic_load_explicit(refs, memory_order_relaxed);
+
+	while (n > 1)
+		if (atomic_compare_exchange_weak_explicit(refs, &n, n - 1, memory_order_release,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static inline void refs_take(atomic_uint *refs)
+{
+	atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+}
+
+/* True if that was the last. */
+static inline bool refs_drop(atomic_uint *refs)
+{
+	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+#endif /* IPC_PRIVATE_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Proxies: other processes' objects, one for each handle that is in use.
+ *
+ * The driver counts a handle: each message that brings it adds one. A proxy
+ * collects the counts that arrived while it lived and puts them all when its
+ * last reference goes. Puts and arrivals cross each other without harm:
+ *
+ *   A: last reference of P gone         B: a message brings the same handle
+ *   takes P out of the table (locked)
+ *                                       finds none, makes Q with count 1
+ *   puts P's n counts                   (driver: n + 1 - n, the handle stays)
+ *
+ * or, when B's message is delivered after A's put: the driver has forgotten
+ * the handle, and B's is a new one, perhaps with the same number. Were B's
+ * message looked at before A took the lock, B would find P and revive it: the
+ * last reference is dropped under the lock for that reason. P and Q never both
+ * have users, so equal objects have equal proxies.
+ *
+ * The driver's watch of a handle belongs to a proxy with watchers, and each
+ * watcher holds a reference: there is none left when the counts are put.
+ */
+#ifndef IPC_PROXY_H
+#define IPC_PROXY_H
+
+#include "private.h"
+
+#define MANAGER_HANDLE	0
+
+struct watcher;
+
+struct ipc_proxy {
+	atomic_uint refs;
+	struct ipc *ipc;		/* NULL: closed before the last reference went */
+	uint32_t handle;
+	/* Under ipc->lock. */
+	uint32_t counts;		/* the driver's, to be put */
+	uint64_t watch;			/* cookie of the driver's watch, or 0 */
+	struct watcher *watchers;	/* oldest first */
+};
+
+/*
+ * The proxy of a handle that has just arrived, with a reference. Takes the
+ * count over, also when it fails (-ENOMEM).
+ */
+int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy);
+/* The proxy of a handle, without a new reference, or NULL. */
+struct ipc_proxy *proxy_from_handle(struct ipc *ipc, uint64_t handle);
+
+/* The connection is closed: cuts all proxies off. */
+void proxies_close(struct ipc *ipc);
+
+#endif /* IPC_PROXY_H */

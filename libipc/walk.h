@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A walk over a message: finds every Ipc__Object and Ipc__Fd in it, at any
+ * depth, in the order of the fields' numbers. Sender and receiver walk the
+ * same way, which ties the fields to the entries of the object table.
+ */
+#ifndef IPC_WALK_H
+#define IPC_WALK_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
+
+/* The deepest that messages may lie in each other, here and on the wire. */
+#define MESSAGE_MAX_DEPTH	100
+
+struct visitor {
+	/* Both return 0, or -errno to end the walk with it. */
+	int (*object)(struct visitor *visitor, uint64_t *id);
+	int (*fd)(struct visitor *visitor, int32_t *fd);
+};
+
+/* -EBADMSG: deeper than MESSAGE_MAX_DEPTH, or an empty place in an array. */
+int message_walk(const ProtobufCMessage *message, struct visitor *visitor);
+
+#endif /* IPC_WALK_H */
