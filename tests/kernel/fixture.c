@@ -40,18 +40,26 @@ uint64_t srv_node;
 
 static struct counters before;
 
-static void read_counters(struct counters *ret)
+static int try_read_counters(struct counters *ret)
 {
 	static char text[16384];
 	char *line, *rest = text;
 	int e = dev_debug("stats", text, sizeof(text));
 
-	ck_assert_msg(!e, "debugfs stats: %s", errname(e));
+	if (e)
+		return e;
 	ret->n = 0;
 	while ((line = strsep(&rest, "\n")) && ret->n < MAX_COUNTERS)
 		if (sscanf(line, "%47s %ld", ret->c[ret->n].name, &ret->c[ret->n].live) == 2)
 			ret->n++;
-	ck_assert_msg(ret->n > 0, "debugfs stats has no counters");
+	return ret->n ? 0 : -ENODATA;
+}
+
+static void read_counters(struct counters *ret)
+{
+	int e = try_read_counters(ret);
+
+	ck_assert_msg(!e, "the driver's counters: %s", errname(e));
 }
 
 /* The first counter that is not what it was at the start, or -1. */
@@ -383,24 +391,25 @@ TCase *add_case(Suite *suite, const char *name, void (*setup)(void))
 }
 
 /* What a program before this one left may still be on its way out. */
-static void take_counters_at_rest(void)
+static int take_counters_at_rest(void)
 {
 	struct counters again;
+	int e = try_read_counters(&before);
 
-	read_counters(&before);
-	for (uint64_t end = now_ms() + 2000; now_ms() < end;) {
+	for (uint64_t end = now_ms() + 2000; !e && now_ms() < end;) {
 		sleep_ms(30);
-		read_counters(&again);
-		if (first_difference(&again) < 0)
-			return;
+		e = try_read_counters(&again);
+		if (e || first_difference(&again) < 0)
+			break;
 		before = again;
 	}
+	return e;
 }
 
 int suite_main(Suite *suite)
 {
 	SRunner *runner;
-	int failed, fd;
+	int failed, fd, e;
 
 	fd = dev_open(O_RDWR);
 	if (fd < 0) {
@@ -408,7 +417,11 @@ int suite_main(Suite *suite)
 		return 77;
 	}
 	dev_close(fd);
-	take_counters_at_rest();
+	e = take_counters_at_rest();
+	if (e) {
+		fprintf(stderr, "the driver's counters cannot be read: %s\n", errname(e));
+		return EXIT_FAILURE;
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 

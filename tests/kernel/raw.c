@@ -409,8 +409,12 @@ void raw_error(const struct raw *r, uint64_t call, uint32_t code, const void *da
 
 void raw_take(const struct raw *r, uint32_t kind, struct ipcbus_event *ev)
 {
-	int e = raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, ev);
+	int e;
 
+	/* A copy of the fd that was closed, in a child say, interrupts once. */
+	do
+		e = raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, ev);
+	while (!e && ev->kind == IPCBUS_EVENT_INTERRUPTED);
 	raw_assert(!e, "wait: %s", errname(e));
 	raw_assert(ev->kind == kind, "event %u (error %s, stage %u), wanted %u", ev->kind,
 		   errname(ev->error), ev->stage, kind);

@@ -73,6 +73,7 @@ static int with_size(const struct form *f, uint32_t size, const void *content, s
 {
 	static char *pages;
 	char *at;
+	int r;
 
 	if (!pages) {
 		pages = mmap(NULL, 5 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -83,7 +84,11 @@ static int with_size(const struct form *f, uint32_t size, const void *content, s
 	memset(at, 0, length);
 	memcpy(at, content, length);
 	memcpy(at, &size, sizeof(size));
-	return dev_ioctl(cli.fd, f->cmd, at);
+	r = dev_ioctl(cli.fd, f->cmd, at);
+	/* A structure of zeroes is a watch of the manager: the next must not find it. */
+	if (!r && f->cmd == IPCBUS_IOC_WATCH)
+		assert_ok(raw_unwatch(&cli, 0));
+	return r;
 }
 
 START_TEST(short_structure)
@@ -96,7 +101,6 @@ START_TEST(short_structure)
 		assert_result(with_size(f, f->size - cut[i], zeroes, f->size), -EINVAL);
 	assert_result(with_size(f, 0, zeroes, f->size), -EINVAL);
 	assert_result(with_size(f, 1, zeroes, f->size), -EINVAL);
-	assert_result(with_size(f, 4, zeroes, 8), -EINVAL);
 }
 END_TEST
 
@@ -145,7 +149,8 @@ START_TEST(structure_larger_than_its_memory)
 
 		ck_assert_msg(r == -E2BIG || r == -EFAULT, "size %u: %s", huge[i], errname(r));
 	}
-	assert_result(with_size(f, f->size, zeroes, f->size - 8), -EFAULT);
+	if (f->size > 8)
+		assert_result(with_size(f, f->size, zeroes, f->size - 8), -EFAULT);
 }
 END_TEST
 

@@ -162,6 +162,52 @@ START_TEST(server_is_killed_while_the_caller_waits)
 }
 END_TEST
 
+/* A child of the server's keeps the file open, but nobody can serve any more. */
+static int serve_and_fork(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	pid_t child;
+
+	(void)arg;
+	raw_open(&srv, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, SRV_COOKIE)));
+	child = fork();
+	if (!child) {
+		for (;;)
+			pause();
+	}
+	peer_tell(self, child);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	peer_tell(self, 2);
+	pause();
+	return 1;
+}
+
+START_TEST(server_dies_leaving_a_forked_child)
+{
+	struct ipcbus_event ev = { 0 };
+	uint64_t end = now_ms() + 2000;
+	pid_t child;
+	struct peer p;
+
+	peer_start(&p, serve_and_fork, NULL);
+	child = peer_hear(&p);
+	raw_open(&cli, REGION);
+	assert_ok(raw_watch(&cli, 0, COOKIE));
+	raw_call(&cli, 0, 1, "x", 1);
+	ck_assert_uint_eq(peer_hear(&p), 2);
+	peer_kill(&p);
+	while (ev.kind != IPCBUS_EVENT_FAILED && now_ms() < end) {
+		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+		usleep(5000);
+	}
+	kill(child, SIGKILL);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_FAILED);
+	ck_assert_int_eq(ev.error, -EOWNERDEAD);
+	expect_dead(&cli, COOKIE);
+}
+END_TEST
+
 static int hold_much(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -379,6 +425,19 @@ START_TEST(watching_one_manager_after_the_other)
 }
 END_TEST
 
+/* The next manager is used before the news of the first one's death is taken. */
+START_TEST(fired_watch_survives_a_new_manager)
+{
+	assert_ok(raw_watch(&cli, 0, COOKIE));
+	raw_close(&srv);
+	raw_open(&srv, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	raw_oneway(&cli, 0, 1, "x", 1);
+	expect_dead(&cli, COOKIE);
+	raw_none(&cli);
+}
+END_TEST
+
 START_TEST(watching_a_missing_manager)
 {
 	raw_open(&cli, REGION);
@@ -529,6 +588,7 @@ int main(void)
 	tcase_add_test(tc, unwatch_unknown_handle);
 	tcase_add_test(tc, watching_the_manager);
 	tcase_add_test(tc, watching_one_manager_after_the_other);
+	tcase_add_test(tc, fired_watch_survives_a_new_manager);
 	tcase_add_test(tc, many_watchers_of_one_node);
 	tcase_add_test(tc, many_nodes_of_one_owner);
 	tcase_add_test(tc, death_comes_after_the_last_oneway);
@@ -540,5 +600,6 @@ int main(void)
 	tc = add_case(s, "alone", setup_bare);
 	tcase_add_test(tc, server_is_killed_while_the_caller_waits);
 	tcase_add_test(tc, watching_a_missing_manager);
+	tcase_add_test(tc, server_dies_leaving_a_forked_child);
 	return suite_main(s);
 }

@@ -454,6 +454,46 @@ START_TEST(destroyed_node_is_dead_for_all)
 }
 END_TEST
 
+/* Its id may be another node's by now, its cookie nobody's. */
+START_TEST(dead_node_does_not_come_home)
+{
+	uint64_t node = raw_node(&cli, 0, COOKIE);
+	uint32_t handle = give_handle(&srv, &cli, node);
+	struct ipcbus_object o = object_handle(handle);
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+
+	assert_ok(raw_destroy(&cli, node, 0));
+	raw_node(&cli, 0, COOKIE + 1);
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	send.call = ev.call;
+	assert_ok(raw_send(&srv, &send, NULL));
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	o = raw_objects(&cli, &ev)[0];
+	ck_assert_uint_eq(o.type, IPCBUS_OBJECT_HANDLE);
+	ck_assert_uint_eq(o.cookie, 0);
+	raw_give(&cli, &ev);
+	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .handle = o.value },
+		  -EOWNERDEAD, IPCBUS_STAGE_TARGET, 0);
+	assert_ok(raw_put(&cli, o.value, 1));
+}
+END_TEST
+
+START_TEST(handle_numbers_are_not_reused_at_once)
+{
+	uint32_t first = give_handle(&oth, &cli, raw_node(&cli, 0, 1)), second;
+
+	assert_ok(raw_put(&oth, first, 1));
+	second = give_handle(&oth, &cli, raw_node(&cli, 0, 2));
+	ck_assert_uint_ne(first, second);
+	raw_fails(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .handle = first }, -EBADF,
+		  IPCBUS_STAGE_TARGET, 0);
+}
+END_TEST
+
 START_TEST(destroying_fails_queued_calls)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE), stays = raw_node(&cli, 0, COOKIE + 1);
@@ -593,6 +633,8 @@ int main(void)
 	tcase_add_test(tc, idle_node_may_be_sent_again);
 	tcase_add_test(tc, message_in_flight_refers_to_the_node);
 	tcase_add_test(tc, destroyed_node_is_dead_for_all);
+	tcase_add_test(tc, dead_node_does_not_come_home);
+	tcase_add_test(tc, handle_numbers_are_not_reused_at_once);
 	tcase_add_test(tc, destroying_fails_queued_calls);
 	tcase_add_test(tc, destroying_fails_taken_calls);
 	tcase_add_test(tc, destroying_drops_queued_oneways);
