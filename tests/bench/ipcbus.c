@@ -34,6 +34,11 @@ struct ipcbus_state {
 	char reply[BENCH_REPLY_SIZE];
 };
 
+static void clear_send(struct ipcbus_state *s)
+{
+	s->x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+}
+
 /* Gives back the last event's buffer, sends x.send, waits. */
 static int exchange(struct ipcbus_state *s, uint32_t expected)
 {
@@ -42,12 +47,14 @@ static int exchange(struct ipcbus_state *s, uint32_t expected)
 	x->free = x->event.buffer;
 	x->free_count = x->event.buffer != 0;
 	x->thread = x->event.thread;
-	do {
+	for (;;) {
 		if (ioctl(s->fd, IPCBUS_IOC_EXCHANGE, x) < 0)
 			return -errno;
-		x->free_count = 0;
-		x->send.kind = IPCBUS_SEND_NONE;
-	} while (x->event.kind == IPCBUS_EVENT_INTERRUPTED);
+		if (x->event.kind != IPCBUS_EVENT_INTERRUPTED)
+			break;
+		x->free = x->free_count = 0;
+		clear_send(s);
+	}
 	if (x->event.kind == IPCBUS_EVENT_FAILED)
 		return x->event.error;
 	return x->event.kind == expected ? 0 : -EPROTO;
@@ -84,8 +91,10 @@ static int receive_batch(struct bench_case *c)
 {
 	int r = 0;
 
-	for (unsigned int i = 0; i < c->batch && r == 0; i++)
+	for (unsigned int i = 0; i < c->batch && r == 0; i++) {
 		r = exchange(c->state, IPCBUS_EVENT_ONEWAY);
+		clear_send(c->state);
+	}
 	return r;
 }
 
@@ -220,7 +229,9 @@ static int meet_server(struct bench_case *c)
 		.object_count = 1,
 		.objects = (uintptr_t)&object,
 	};
-	return exchange(s, IPCBUS_EVENT_REPLY);
+	r = exchange(s, IPCBUS_EVENT_REPLY);
+	clear_send(s);
+	return r;
 }
 
 static int ipcbus_connect(struct bench_case *c)
