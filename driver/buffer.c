@@ -21,7 +21,7 @@ void ipcbus_region_init(struct ipcbus_region *region)
 {
 	spin_lock_init(&region->lock);
 	INIT_LIST_HEAD(&region->spare);
-	region->first_generation = get_random_u32() | 1;
+	region->first_generation = get_random_u32();
 }
 
 /* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. */
@@ -98,10 +98,10 @@ static int units_needed(struct ipcbus_region *region, const struct ipcbus_messag
 	u32 limit = region->size / IPCBUS_UNIT;
 	size_t bytes;
 
-	if (message->send.data_size > region->size)
+	if (message->send->data_size > region->size)
 		return -EMSGSIZE;
-	bytes = ALIGN(message->send.data_size, 8) +
-		message->send.object_count * sizeof(struct ipcbus_object);
+	bytes = ALIGN(message->send->data_size, 8) +
+		message->send->object_count * sizeof(struct ipcbus_object);
 	*ret_units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
 	return *ret_units > (message->oneway ? limit / 2 : limit) ? -EMSGSIZE : 0;
 }
@@ -184,7 +184,7 @@ int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_mess
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
 	buffer->oneway = message->oneway;
-	buffer->data_size = message->send.data_size;
+	buffer->data_size = message->send->data_size;
 	buffer->node = NULL;
 	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
 
@@ -201,12 +201,12 @@ int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_mess
 /* Copies the parts one after the other; each is read from the user once. */
 static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus_message *message)
 {
-	const struct ipcbus_iovec __user *parts = u64_to_user_ptr(message->send.data);
-	size_t left = message->send.data_size;
+	const struct ipcbus_iovec __user *parts = u64_to_user_ptr(message->send->data);
+	size_t left = message->send->data_size;
 	struct ipcbus_iovec part;
 	int ret;
 
-	for (message->index = 0; message->index < message->send.iov_count; message->index++) {
+	for (message->index = 0; message->index < message->send->iov_count; message->index++) {
 		if (copy_from_user(&part, &parts[message->index], sizeof(part)))
 			return -EFAULT;
 		if (part.size > left)
@@ -226,11 +226,11 @@ int ipcbus_buffer_fill(struct ipcbus_region *region, struct ipcbus_buffer *buffe
 {
 	size_t offset = (size_t)buffer->range.start * IPCBUS_UNIT;
 
-	if (message->send.flags & IPCBUS_SEND_IOV)
+	if (message->send->flags & IPCBUS_SEND_IOV)
 		return fill_parts(region, offset, message);
 	return ipcbus_pages_copy_from_user(&region->pages, offset,
-					   u64_to_user_ptr(message->send.data),
-					   message->send.data_size);
+					   u64_to_user_ptr(message->send->data),
+					   message->send->data_size);
 }
 
 static size_t objects_offset(const struct ipcbus_buffer *buffer)
@@ -258,7 +258,7 @@ int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *bu
 
 void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *event)
 {
-	event->buffer = (u64)buffer->generation << 32 | buffer->slot;
+	event->buffer = (u64)buffer->generation << 32 | (buffer->slot + 1);
 	event->offset = (u64)buffer->range.start * IPCBUS_UNIT;
 	event->data_size = buffer->data_size;
 	if (buffer->objects.count) {
@@ -317,7 +317,7 @@ void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 			    struct ipcbus_node_entry **ret_node)
 {
-	u32 slot = id, generation = id >> 32;
+	u32 slot = (u32)id - 1, generation = id >> 32;
 	u32 first = region->first_generation;
 	struct ipcbus_buffer *buffer;
 	int ret = -ENOENT;

@@ -21,7 +21,8 @@
 /* Payloads start on a multiple of this; also the smallest buffer, in bytes. */
 #define IPCBUS_UNIT		64
 #define IPCBUS_BUFFERS_PER_SLAB	32
-#define IPCBUS_BUFFER_SLABS	(IPCBUS_LIMIT_BUFFERS / IPCBUS_BUFFERS_PER_SLAB)
+/* Between any two buffers there may be a free range, with a descriptor too. */
+#define IPCBUS_BUFFER_SLABS	(2 * IPCBUS_LIMIT_BUFFERS / IPCBUS_BUFFERS_PER_SLAB)
 
 enum ipcbus_buffer_state {
 	IPCBUS_BUFFER_FREE,		/* a free range, or an unused descriptor */
@@ -35,7 +36,7 @@ enum ipcbus_buffer_state {
  *	and size are constant
  * @spare: in region->spare while the descriptor describes nothing
  * @slot: which descriptor of the region this is; constant
- * @generation: counts the uses of the slot; half of the id (region->lock)
+ * @generation: counts the uses of the slot; the id is this and slot + 1 (region->lock)
  * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
  * @oneway: counts against the region's oneway share
  * @data_size: bytes of payload
@@ -66,8 +67,8 @@ struct ipcbus_buffer {
  * @spare: descriptors that describe nothing
  * @slab: descriptors by slot: IPCBUS_BUFFERS_PER_SLAB each; only grows
  * @slabs: how many there are
- * @first_generation: of every slot: random and odd, so that ids of one proc mean
- *	nothing in another, and no id is 0
+ * @first_generation: of every slot; random, so that ids of one proc mean nothing
+ *	in another
  * @oneway_units: taken by oneways, at most half of the region
  */
 struct ipcbus_region {

@@ -50,7 +50,7 @@ static void watch_free(struct kref *ref)
 	kfree(watch);
 }
 
-static void watch_put(struct ipcbus_watch *watch)
+void ipcbus_watch_put(struct ipcbus_watch *watch)
 {
 	kref_put(&watch->ref, watch_free);
 }
@@ -69,13 +69,13 @@ static bool watch_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 		event->kind = IPCBUS_EVENT_DEAD;
 		event->cookie = watch->cookie;
 	}
-	watch_put(watch);
+	ipcbus_watch_put(watch);
 	return wanted;
 }
 
 static void watch_drop(struct ipcbus_work *work)
 {
-	watch_put(container_of(work, struct ipcbus_watch, work));
+	ipcbus_watch_put(container_of(work, struct ipcbus_watch, work));
 }
 
 static const struct ipcbus_work_ops watch_ops = {
@@ -102,7 +102,7 @@ static void watch_fire(struct ipcbus_watch *watch)
 	if (queued)
 		ipcbus_proc_wake(proc, thread);
 	rcu_read_unlock();
-	watch_put(watch);
+	ipcbus_watch_put(watch);
 }
 
 int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u64 cookie,
@@ -157,16 +157,15 @@ int ipcbus_watch_cancel(struct ipcbus_watch *watch)
 	spin_lock(&watch->proc->lock);
 	ret = watch->state == WATCH_DONE ? -ENOENT : 0;
 	/* Off the queue already: a thread has it and will see the state. */
-	queued = !list_empty(&watch->work.entry);
-	list_del_init(&watch->work.entry);
+	queued = ipcbus_work_unqueue_locked(&watch->work);
 	watch->state = WATCH_DONE;
 	spin_unlock(&watch->proc->lock);
 
 	if (listed)
-		watch_put(watch);
+		ipcbus_watch_put(watch);
 	if (queued)
-		watch_put(watch);
-	watch_put(watch);
+		ipcbus_watch_put(watch);
+	ipcbus_watch_put(watch);
 	return ret;
 }
 

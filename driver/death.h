@@ -16,6 +16,8 @@ int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u
 bool ipcbus_watch_done(struct ipcbus_watch *watch);
 /* Ends it and drops the reference: 0, or -ENOENT if its event was taken. */
 int ipcbus_watch_cancel(struct ipcbus_watch *watch);
+/* Drops the reference; the watch goes on. */
+void ipcbus_watch_put(struct ipcbus_watch *watch);
 /* The node is dead: fires all its watches. */
 void ipcbus_watches_fire(struct ipcbus_node_entry *node);
 

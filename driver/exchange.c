@@ -155,7 +155,7 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	message.index = 0;
 	ret = in->free_count ? give_back(thread->proc, in, &message.index) : 0;
 	if (!ret && in->send.kind) {
-		message.send = in->send;
+		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		ret = ipcbus_transaction_send(thread, &message);
 	}
@@ -205,15 +205,17 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 		    struct ipcbus_message *message)
 {
 	struct ipcbus_send __user *sends = u64_to_user_ptr(batch->sends);
+	struct ipcbus_send send;
 	int ret;
 
+	message->send = &send;
 	for (batch->done = 0; batch->done < batch->count; batch->done++) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_ARGS);
-		if (copy_from_user(&message->send, &sends[batch->done], sizeof(message->send)))
+		if (copy_from_user(&send, &sends[batch->done], sizeof(send)))
 			return -EFAULT;
-		if (message->send.kind != IPCBUS_SEND_ONEWAY)
+		if (send.kind != IPCBUS_SEND_ONEWAY)
 			return -EINVAL;
-		ret = check_send(thread->proc, &message->send);
+		ret = check_send(thread->proc, &send);
 		if (!ret)
 			ret = ipcbus_transaction_send(thread, message);
 		if (ret)

@@ -69,6 +69,15 @@ static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *ent
 	kfree_rcu(entry, rcu);
 }
 
+/* A dead manager's: its watch has fired and stays in the queue. */
+static void replace_entry(struct ipcbus_proc *proc, struct ipcbus_handle_entry *old)
+{
+	if (old->watch)
+		ipcbus_watch_put(old->watch);
+	old->watch = NULL;
+	entry_free(proc, old);
+}
+
 /* Handle 0: made at its first use, and anew for each new manager. */
 static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 {
@@ -89,7 +98,7 @@ static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 		if (!ret) {
 			entry_publish(proc);
 			if (old)
-				entry_free(proc, old);
+				replace_entry(proc, old);
 			return entry;
 		}
 		kfree(entry);
@@ -147,12 +156,14 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 			ret = PTR_ERR(entry);
 			goto out;
 		}
-		ret = xa_alloc(&proc->handles, &entry->number, NULL, XA_LIMIT(1, INT_MAX),
-			       GFP_KERNEL_ACCOUNT);
-		if (ret) {
+		ret = xa_alloc_cyclic(&proc->handles, &entry->number, NULL,
+				      XA_LIMIT(1, IPCBUS_MAX_NUMBER), &proc->next_handle,
+				      GFP_KERNEL_ACCOUNT);
+		if (ret < 0) {
 			kfree(entry);
 			goto out;
 		}
+		ret = 0;
 		ipcbus_node_get_remote(node);
 		rb_link_node(&entry->by_node, parent, link);
 		rb_insert_color(&entry->by_node, &proc->handles_by_node);

@@ -49,6 +49,9 @@
 #define IPCBUS_LIMIT_BUFFERS	16384
 #define IPCBUS_LIMIT_THREADS	1024
 
+/* Nodes and handles are numbered from 1 to this, round and round. */
+#define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
+
 struct ipcbus_buffer;
 struct ipcbus_bus;
 struct ipcbus_handle_entry;

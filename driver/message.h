@@ -10,13 +10,13 @@
 
 /**
  * struct ipcbus_message - one struct ipcbus_send on its way in
- * @send: private copy; the user's is never read again
+ * @send: the driver's private copy; the user's is never read again
  * @stage: enum ipcbus_stage it is at, or failed at
  * @index: which part or object it is at, or failed at
- * @oneway: send.kind is IPCBUS_SEND_ONEWAY
+ * @oneway: send->kind is IPCBUS_SEND_ONEWAY
  */
 struct ipcbus_message {
-	struct ipcbus_send send;
+	const struct ipcbus_send *send;
 	u32 stage;
 	u32 index;
 	bool oneway;

@@ -60,8 +60,9 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 	ipcbus_work_init(&node->idle, &idle_ops);
 	ipcbus_stat_add(IPCBUS_STAT_NODES);
 
-	ret = xa_alloc(&proc->nodes, &node->id, node, XA_LIMIT(1, INT_MAX), GFP_KERNEL_ACCOUNT);
-	if (ret) {
+	ret = xa_alloc_cyclic(&proc->nodes, &node->id, node, XA_LIMIT(1, IPCBUS_MAX_NUMBER),
+			      &proc->next_node, GFP_KERNEL_ACCOUNT);
+	if (ret < 0) {
 		ipcbus_node_put(node);
 		goto err_count;
 	}
@@ -116,7 +117,7 @@ static void queue_idle(struct ipcbus_node_entry *node)
 	rcu_read_lock();
 	spin_lock(&proc->lock);
 	if (!node->dead && !proc->dead && !atomic_read(&node->remote) &&
-	    list_empty(&node->idle.entry)) {
+	    list_empty(&node->idle.entry) && !node->idle.thread) {
 		ipcbus_node_get(node);
 		thread = ipcbus_proc_queue_locked(proc, &node->idle);
 		queued = true;
@@ -138,7 +139,7 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
 {
 	struct ipcbus_node_entry *node;
 
-	if (id > INT_MAX)
+	if (id > IPCBUS_MAX_NUMBER)
 		return NULL;
 	/* An entry in the table is counted, and only freed after a grace period. */
 	rcu_read_lock();
@@ -197,7 +198,7 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args
 
 	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie)
 		return -EINVAL;
-	if (args->node > INT_MAX)
+	if (args->node > IPCBUS_MAX_NUMBER)
 		return -ENOENT;
 
 	rcu_read_lock();

@@ -46,7 +46,7 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 {
 	struct ipcbus_node_entry *node;
 
-	if (number > INT_MAX)
+	if (number > IPCBUS_MAX_NUMBER)
 		return -EBADF;
 	node = ipcbus_handle_node(sender, number);
 	if (IS_ERR(node))
@@ -82,11 +82,11 @@ static int take_one(struct ipcbus_proc *sender, const struct ipcbus_object *obje
 int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *message,
 			bool accept_fds, struct ipcbus_objects *objects)
 {
-	u32 count = message->send.object_count;
+	u32 count = message->send->object_count;
 	struct ipcbus_object *table;
 	int ret = 0;
 
-	table = memdup_user(u64_to_user_ptr(message->send.objects), count * sizeof(*table));
+	table = memdup_user(u64_to_user_ptr(message->send->objects), count * sizeof(*table));
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	objects->ref = kcalloc(count, sizeof(*objects->ref), GFP_KERNEL_ACCOUNT);
@@ -121,7 +121,8 @@ static int install_one(struct ipcbus_proc *receiver, const struct ipcbus_object_
 		object->value = ret;
 		return 0;
 	}
-	if (ref->node->proc == receiver) {
+	/* A dead one's id and cookie may mean something else by now. */
+	if (ref->node->proc == receiver && !READ_ONCE(ref->node->dead)) {
 		object->type = IPCBUS_OBJECT_NODE;
 		object->value = ref->node->id;
 		object->cookie = ref->node->cookie;
@@ -135,6 +136,8 @@ static int install_one(struct ipcbus_proc *receiver, const struct ipcbus_object_
 	return 0;
 }
 
+/* By number, since the policy check lies in receive_fd(), which also installs:
+ * a thread that guesses it can only fool its own process. */
 static void uninstall_one(struct ipcbus_proc *receiver, const struct ipcbus_object *object)
 {
 	if (object->type == IPCBUS_OBJECT_FD)

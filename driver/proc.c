@@ -36,7 +36,8 @@ static void proc_free(struct kref *ref)
 	put_pid(proc->pid);
 	mmdrop(proc->mm);
 	ipcbus_stat_remove(IPCBUS_STAT_PROCS);
-	kfree(proc);
+	/* Who queued something last may still be looking for pollers. */
+	kfree_rcu(proc, rcu);
 }
 
 void ipcbus_proc_put(struct ipcbus_proc *proc)
@@ -69,7 +70,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	proc->handles_by_node = RB_ROOT;
 	spin_lock_init(&proc->lock);
 	INIT_LIST_HEAD(&proc->work);
-	INIT_LIST_HEAD(&proc->idle);
+	INIT_HLIST_HEAD(&proc->idle);
 	hash_init(proc->open);
 	init_waitqueue_head(&proc->poll_wait);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
@@ -96,48 +97,68 @@ static void cancel_queue(struct ipcbus_proc *proc)
 }
 
 /*
- * The last fd is closed, so no thread is inside an ioctl and nothing is mapped.
- * First nothing new may come, then everything that is here goes.
+ * No thread is or comes inside an ioctl, nothing is mapped. First nothing new
+ * may come, then everything that is here goes.
  */
-static int proc_release(struct inode *inode, struct file *file)
+static void proc_shut_down(struct ipcbus_proc *proc)
 {
-	struct ipcbus_proc *proc = file->private_data;
 	struct ipcbus_thread *thread;
 	unsigned long number;
+	bool was_dead;
 
-	ipcbus_bus_remove(proc->bus, proc);
 	spin_lock(&proc->lock);
+	was_dead = proc->dead;
 	proc->dead = true;
 	spin_unlock(&proc->lock);
+	if (was_dead)
+		return;
 
+	ipcbus_bus_remove(proc->bus, proc);
 	xa_for_each(&proc->threads, number, thread)
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);
+	cancel_queue(proc);
 	ipcbus_nodes_release(proc);
 	ipcbus_transactions_release(proc);
 	ipcbus_handles_release(proc);
-	cancel_queue(proc);
 	ipcbus_region_release(&proc->region);
+}
+
+/* The last fd is closed. */
+static int proc_release(struct inode *inode, struct file *file)
+{
+	struct ipcbus_proc *proc = file->private_data;
+
+	proc_shut_down(proc);
 	ipcbus_proc_put(proc);
 	return 0;
 }
 
 /*
- * Some fd of the file was closed, maybe by a thread that wants the others to
- * look up from their wait.
+ * Some fd of the file was closed. If the address space is gone, nobody can use
+ * the others, left with a forked child or in a socket: callers must not wait
+ * for those to be closed. Otherwise it was maybe a thread that wants the others
+ * to look up from their wait.
  */
 static int proc_flush(struct file *file, fl_owner_t id)
 {
-	ipcbus_threads_interrupt(file->private_data);
+	struct ipcbus_proc *proc = file->private_data;
+
+	if (!atomic_read(&proc->mm->mm_users))
+		proc_shut_down(proc);
+	else if (proc->mm == current->mm)
+		ipcbus_threads_interrupt(proc);
 	return 0;
 }
 
 static vm_fault_t region_fault(struct vm_fault *vmf)
 {
 	struct ipcbus_proc *proc = vmf->vma->vm_private_data;
-	struct page *page;
+	struct page *page = NULL;
 
-	page = ipcbus_pages_get(&proc->region.pages, vmf->pgoff);
+	/* MADV_DOFORK hands the mapping to a child after all, but not its pages. */
+	if (vmf->vma->vm_mm == proc->mm)
+		page = ipcbus_pages_get(&proc->region.pages, vmf->pgoff);
 	if (!page)
 		return VM_FAULT_SIGBUS;
 	vmf->page = page;
@@ -158,7 +179,7 @@ static int proc_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ECHILD;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
 		return -EPERM;
-	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
 		return -EINVAL;
 	/* Two threads may try at once: the mmap lock is held for writing. */
 	if (proc->region.size)
@@ -289,9 +310,9 @@ static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (unlikely(proc->mm != current->mm))
 		return -ECHILD;
-	switch (cmd) {
-	case IPCBUS_IOC_EXCHANGE:
+	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
 		return ipcbus_exchange(proc, user, file->f_flags & O_NONBLOCK);
+	switch (cmd) {
 	case IPCBUS_IOC_SEND_BATCH:
 		return ipcbus_send_batch(proc, user);
 	case IPCBUS_IOC_INFO:

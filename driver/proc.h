@@ -10,6 +10,7 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -24,6 +25,7 @@
 /**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
+ * @rcu: frees it
  * @bus: the bus it is on; constant
  * @bus_entry: in bus->procs (bus->lock)
  * @mm: the address space that opened it, pinned, never entered; constant
@@ -32,12 +34,14 @@
  * @user_ns: in which senders' uids are told to it; constant
  * @region: where messages to it live
  * @nodes: its nodes by id; own lock; entries freed after a grace period
+ * @next_node: where the search for a free id begins: ids come back late
  * @node_count: how many
  * @threads: its threads by number; own lock; entries likewise
  * @quick: the first of @threads again, with whom they are of: a thread finds
  *	itself by one compare, and looks at nobody else's memory
- * @handle_lock: protects the next four; @handles is read under RCU too
+ * @handle_lock: protects the next five; @handles is read under RCU too
  * @handles: handle entries by number
+ * @next_handle: as @next_node
  * @handles_by_node: the same by node
  * @handle_count: how many
  * @lock: protects the rest, and the state of its nodes and threads
@@ -53,6 +57,7 @@
  */
 struct ipcbus_proc {
 	struct kref ref;
+	struct rcu_head rcu;
 	struct ipcbus_bus *bus;
 	struct list_head bus_entry;
 	struct mm_struct *mm;
@@ -61,6 +66,7 @@ struct ipcbus_proc {
 	struct user_namespace *user_ns;
 	struct ipcbus_region region;
 	struct xarray nodes;
+	u32 next_node;
 	atomic_t node_count;
 	struct xarray threads;
 	struct {
@@ -70,12 +76,13 @@ struct ipcbus_proc {
 
 	struct mutex handle_lock;
 	struct xarray handles;
+	u32 next_handle;
 	struct rb_root handles_by_node;
 	u32 handle_count;
 
 	spinlock_t lock;
 	struct list_head work;
-	struct list_head idle;
+	struct hlist_head idle;
 	DECLARE_HASHTABLE(open, IPCBUS_OPEN_BITS);
 	wait_queue_head_t poll_wait;
 	u32 serving;

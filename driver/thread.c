@@ -8,6 +8,7 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "proc.h"
@@ -21,6 +22,7 @@ static void thread_free(struct kref *ref)
 
 	if (thread->spare)
 		ipcbus_transaction_free_spare(thread->spare);
+	put_task_struct(thread->task);
 	put_pid(thread->pid);
 	put_pid(thread->tgid);
 	ipcbus_proc_put(thread->proc);
@@ -107,9 +109,12 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->tgid = get_pid(task_tgid(current));
 	thread->pid_nr = pid_nr_ns(thread->pid, proc->pid_ns);
 	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
+	thread->task = get_task_struct(current);
 	init_waitqueue_head(&thread->wait);
+	init_waitqueue_entry(&thread->waiter, current);
+	add_wait_queue(&thread->wait, &thread->waiter);
 	INIT_LIST_HEAD(&thread->work);
-	INIT_LIST_HEAD(&thread->idle);
+	INIT_HLIST_NODE(&thread->idle);
 	ipcbus_stat_add(IPCBUS_STAT_THREADS);
 
 	ret = thread_insert(thread);
@@ -170,6 +175,40 @@ static void detach_served_locked(struct ipcbus_thread *thread)
 	}
 }
 
+static struct ipcbus_work *pop_locked(struct list_head *queue)
+{
+	struct ipcbus_work *work = list_first_entry(queue, struct ipcbus_work, entry);
+
+	list_del_init(&work->entry);
+	return work;
+}
+
+/* What was handed to this thread alone. */
+static struct ipcbus_work *pop_own_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_work *work = thread->given;
+
+	if (likely(work)) {
+		thread->given = NULL;
+		work->thread = NULL;
+		return work;
+	}
+	return list_empty(&thread->work) ? NULL : pop_locked(&thread->work);
+}
+
+bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
+{
+	if (work->thread) {
+		work->thread->given = NULL;
+		work->thread = NULL;
+		return true;
+	}
+	if (list_empty(&work->entry))
+		return false;
+	list_del_init(&work->entry);
+	return true;
+}
+
 void ipcbus_thread_exit(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -193,9 +232,8 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 	for (;;) {
 		rcu_read_lock();
 		spin_lock(&proc->lock);
-		work = list_first_entry_or_null(&thread->work, struct ipcbus_work, entry);
+		work = pop_own_locked(thread);
 		if (work) {
-			list_del_init(&work->entry);
 			if (proc->dead)
 				list_add_tail(&work->entry, &proc->work);
 			else
@@ -226,18 +264,10 @@ static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *t
 {
 	lockdep_assert_held(&proc->lock);
 	if (!thread->serves || proc->asked || proc->serving >= proc->max_threads ||
-	    !list_empty(&proc->idle))
+	    !hlist_empty(&proc->idle))
 		return false;
 	proc->asked = true;
 	return true;
-}
-
-static struct ipcbus_work *pop_locked(struct list_head *queue)
-{
-	struct ipcbus_work *work = list_first_entry(queue, struct ipcbus_work, entry);
-
-	list_del_init(&work->entry);
-	return work;
 }
 
 static bool answered_locked(struct ipcbus_thread *thread)
@@ -255,8 +285,9 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	struct ipcbus_proc *proc = thread->proc;
 
 	lockdep_assert_held(&proc->lock);
-	if (!list_empty(&thread->work)) {
-		found->work = pop_locked(&thread->work);
+	found->work = pop_own_locked(thread);
+	if (found->work) {
+		/* Calls that come back, or what it was idle for. */
 	} else if (answered_locked(thread)) {
 		found->answered = thread->top;
 		thread->top = thread->top->from_below;
@@ -273,8 +304,8 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		ipcbus_transaction_taken_locked(found->work, thread);
 		found->spawn = wants_spawn_locked(proc, thread);
 	}
-	WRITE_ONCE(thread->kick, !list_empty(&thread->work) || answered_locked(thread) ||
-				 thread->interrupted);
+	WRITE_ONCE(thread->kick, thread->given || !list_empty(&thread->work) ||
+				 answered_locked(thread) || thread->interrupted);
 	return true;
 }
 
@@ -297,10 +328,10 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 		begin_serving_locked(thread);
 	any = look_locked(thread, serve, found);
 	if (!any && idle && serve && !thread->top) {
-		if (list_empty(&thread->idle))
-			list_add(&thread->idle, &proc->idle);
-	} else if (!list_empty(&thread->idle)) {
-		list_del_init(&thread->idle);
+		if (hlist_unhashed(&thread->idle))
+			hlist_add_head(&thread->idle, &proc->idle);
+	} else {
+		hlist_del_init(&thread->idle);
 	}
 	spin_unlock(&proc->lock);
 	return any;
@@ -309,16 +340,17 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 /* Sleeps until kicked or a signal comes: false for the signal. */
 static bool thread_sleep(struct ipcbus_thread *thread)
 {
-	DEFINE_WAIT(wait);
 	bool signalled = false;
 
-	prepare_to_wait(&thread->wait, &wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+	WRITE_ONCE(thread->asleep, true);
+	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!READ_ONCE(thread->kick)) {
 		signalled = signal_pending(current);
 		if (!signalled)
 			schedule();
 	}
-	finish_wait(&thread->wait, &wait);
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(thread->asleep, false);
 	return !signalled;
 }
 
@@ -386,26 +418,15 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	spin_lock(&proc->lock);
 	ready = !list_empty(&proc->work);
 	if (thread)
-		ready |= !list_empty(&thread->work) ||
-			 (thread->top && thread->top->from == thread &&
-			  thread->top->state == IPCBUS_ANSWERED);
+		ready |= !list_empty(&thread->work) || answered_locked(thread);
 	spin_unlock(&proc->lock);
 	return ready;
 }
 
-void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
+void ipcbus_thread_wake_poll(struct ipcbus_proc *proc)
 {
-	lockdep_assert_held(&thread->proc->lock);
-	WRITE_ONCE(thread->kick, true);
-}
-
-void ipcbus_thread_wake(struct ipcbus_thread *thread)
-{
-	/* A thread that is not asleep sees the kick before it sleeps. */
-	if (wq_has_sleeper(&thread->wait))
-		wake_up_interruptible_sync(&thread->wait);
-	else if (wq_has_sleeper(&thread->proc->poll_wait))
-		wake_up_interruptible_sync_poll(&thread->proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+	if (wq_has_sleeper(&proc->poll_wait))
+		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
@@ -432,21 +453,22 @@ struct ipcbus_thread *ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct 
 	struct ipcbus_thread *thread;
 
 	lockdep_assert_held(&proc->lock);
-	thread = list_first_entry_or_null(&proc->idle, struct ipcbus_thread, idle);
-	if (!thread) {
+	if (hlist_empty(&proc->idle)) {
 		list_add_tail(&work->entry, &proc->work);
 		return NULL;
 	}
-	list_del_init(&thread->idle);
-	list_add_tail(&work->entry, &thread->work);
+	thread = hlist_entry(proc->idle.first, struct ipcbus_thread, idle);
+	hlist_del_init(&thread->idle);
+	thread->given = work;
+	work->thread = thread;
 	ipcbus_thread_kick_locked(thread);
 	return thread;
 }
 
 void ipcbus_proc_wake(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 {
-	if (thread)
+	if (likely(thread))
 		ipcbus_thread_wake(thread);
-	else if (wq_has_sleeper(&proc->poll_wait))
-		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+	else
+		ipcbus_thread_wake_poll(proc);
 }

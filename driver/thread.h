@@ -22,11 +22,15 @@
  * @pid_nr: @pid as its own proc knows it; constant
  * @tgid_nr: @tgid likewise; constant
  * @number: its place in proc->threads, from 1; constant
- * @wait: it sleeps here. Belongs to this structure, and nobody can poll it.
+ * @task: the thread, counted; for waking it only; constant
+ * @wait: where it is woken. Nobody else can get at it.
+ * @waiter: in @wait for good, which is cheaper than coming and going
+ * @asleep: it is about to sleep, or does; else no wake-up is needed
  * @kick: there is something to look at (proc->lock to change; the thread looks
- *	without it before it sleeps). Always set while @work is not empty, the
- *	call on @top is answered, or @interrupted.
- * @work: handed to this thread alone (proc->lock)
+ *	without it before it sleeps). Always set while there is @given or
+ *	@work, the call on @top is answered, or @interrupted.
+ * @given: handed to this thread when it was idle (proc->lock)
+ * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->idle while it waits for any work (proc->lock)
  * @top: the calls it is in, the innermost first (proc->lock): those it made
  *	(transaction->from is this thread) and those it serves
@@ -43,10 +47,14 @@ struct ipcbus_thread {
 	u32 pid_nr;
 	u32 tgid_nr;
 	u32 number;
+	struct task_struct *task;
 	wait_queue_head_t wait;
+	wait_queue_entry_t waiter;
+	bool asleep;
 	bool kick;
+	struct ipcbus_work *given;
 	struct list_head work;
-	struct list_head idle;
+	struct hlist_node idle;
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
@@ -88,8 +96,22 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 
 /* Under proc->lock: makes the thread look; ipcbus_thread_wake() is to follow
  * after the lock, in the same RCU section. */
-void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
-void ipcbus_thread_wake(struct ipcbus_thread *thread);
+static inline void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
+{
+	WRITE_ONCE(thread->kick, true);
+}
+
+void ipcbus_thread_wake_poll(struct ipcbus_proc *proc);
+
+static inline void ipcbus_thread_wake(struct ipcbus_thread *thread)
+{
+	/* Against the same in the thread: it sees the kick, or we see it sleep. */
+	smp_mb();
+	if (READ_ONCE(thread->asleep))
+		wake_up_interruptible_sync(&thread->wait);
+	else
+		ipcbus_thread_wake_poll(thread->proc);
+}
 
 /* Makes each thread's next wait, or the one it is in, return INTERRUPTED. */
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc);

@@ -87,6 +87,14 @@ static void identify(struct ipcbus_thread *thread, struct ipcbus_proc *receiver,
 	}
 }
 
+static void tell_sender(const struct ipcbus_sender *sender, struct ipcbus_event *event)
+{
+	event->pid = sender->pid;
+	event->tid = sender->tid;
+	event->uid = sender->uid;
+	event->gid = sender->gid;
+}
+
 /*
  * Makes the message's buffer in the receiver's region: reserve, copy, objects.
  * Stays NULL for a call or reply of nothing at all; a oneway always has one,
@@ -99,7 +107,8 @@ static int build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool 
 	struct ipcbus_buffer *buffer;
 	int ret;
 
-	if (!message->send.data_size && !message->send.object_count && !message->oneway) {
+	if (!message->send->data_size && !message->send->iov_count &&
+	    !message->send->object_count && !message->oneway) {
 		*ret_buffer = NULL;
 		return 0;
 	}
@@ -110,7 +119,7 @@ static int build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool 
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_COPY);
 	ret = ipcbus_buffer_fill(region, buffer, message);
-	if (!ret && message->send.object_count) {
+	if (!ret && message->send->object_count) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
 		ret = ipcbus_objects_take(sender, message, accept_fds, &buffer->objects);
 	}
@@ -188,10 +197,9 @@ void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_
 	event->error = t->answer.error;
 	event->stage = t->answer.stage;
 	event->index = t->answer.index;
-	event->pid = t->answer.sender.pid;
-	event->tid = t->answer.sender.tid;
-	event->uid = t->answer.sender.uid;
-	event->gid = t->answer.sender.gid;
+	/* The driver's own answers have no sender. */
+	if (t->answer.kind != IPCBUS_EVENT_FAILED)
+		tell_sender(&t->answer.sender, event);
 	if (buffer)
 		ipcbus_buffer_deliver(buffer, event);
 	transaction_put(t, thread);
@@ -204,8 +212,7 @@ static bool unqueue(struct ipcbus_transaction *t)
 	bool queued;
 
 	spin_lock(&target->lock);
-	queued = !list_empty(&t->work.entry);
-	list_del_init(&t->work.entry);
+	queued = ipcbus_work_unqueue_locked(&t->work);
 	spin_unlock(&target->lock);
 	return queued;
 }
@@ -284,10 +291,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 
 	event->cookie = t->node->cookie;
 	event->code = t->code;
-	event->pid = t->sender.pid;
-	event->tid = t->sender.tid;
-	event->uid = t->sender.uid;
-	event->gid = t->sender.gid;
+	tell_sender(&t->sender, event);
 	if (t->oneway) {
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
@@ -338,7 +342,7 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 	int ret = 0;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
-	node = ipcbus_handle_node(proc, message->send.handle);
+	node = ipcbus_handle_node(proc, message->send->handle);
 	if (IS_ERR(node))
 		return node;
 	if (READ_ONCE(node->dead))
@@ -371,9 +375,9 @@ static struct ipcbus_transaction *transaction_new(struct ipcbus_thread *thread,
 	ipcbus_work_init(&t->work, &transaction_ops);
 	refcount_set(&t->ref, 1);
 	t->id = atomic64_inc_return(&last_id);
-	t->code = message->send.code;
+	t->code = message->send->code;
 	t->oneway = message->oneway;
-	t->accept_fds = message->send.flags & IPCBUS_SEND_ACCEPT_FDS;
+	t->accept_fds = message->send->flags & IPCBUS_SEND_ACCEPT_FDS;
 	t->depth = 1;
 	t->from = NULL;
 	t->parent = NULL;
@@ -496,10 +500,10 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 {
 	int ret;
 
+	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	ret = begin_call(t, thread);
 	if (ret)
 		return ret;
-	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	ret = queue_call(t);
 	if (ret)
 		end_call(t, thread);
@@ -590,14 +594,14 @@ void ipcbus_transactions_release(struct ipcbus_proc *proc)
 
 static int send_reply(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
-	bool error = message->send.kind == IPCBUS_SEND_ERROR;
+	bool error = message->send->kind == IPCBUS_SEND_ERROR;
 	struct ipcbus_buffer *buffer;
 	struct ipcbus_transaction *t;
 	struct ipcbus_proc *caller;
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
-	t = claim(thread->proc, message->send.call);
+	t = claim(thread->proc, message->send->call);
 	if (!t)
 		return -ESRCH;
 	caller = t->from->proc;
@@ -609,7 +613,7 @@ static int send_reply(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	}
 	identify(thread, caller, &t->answer.sender);
 	if (!answer(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
-		    error ? -(s32)message->send.code : 0, 0, 0))
+		    error ? -(s32)message->send->code : 0, 0, 0))
 		drop_buffer(caller, buffer);
 	transaction_put(t, thread);
 	return 0;
@@ -617,7 +621,7 @@ static int send_reply(struct ipcbus_thread *thread, struct ipcbus_message *messa
 
 int ipcbus_transaction_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
-	if (message->send.kind == IPCBUS_SEND_CALL || message->send.kind == IPCBUS_SEND_ONEWAY)
+	if (message->send->kind == IPCBUS_SEND_CALL || message->send->kind == IPCBUS_SEND_ONEWAY)
 		return send_request(thread, message);
 	return send_reply(thread, message);
 }

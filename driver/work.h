@@ -29,17 +29,23 @@ struct ipcbus_work_ops {
  * struct ipcbus_work - one item
  * @entry: in proc->work, thread->work or a node's oneways (proc->lock);
  *	empty while in none
+ * @thread: instead: whose thread->given it is (proc->lock)
  * @ops: what it is
  */
 struct ipcbus_work {
 	struct list_head entry;
+	struct ipcbus_thread *thread;
 	const struct ipcbus_work_ops *ops;
 };
 
 static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)
 {
 	INIT_LIST_HEAD(&work->entry);
+	work->thread = NULL;
 	work->ops = ops;
 }
+
+/* Takes work off whatever queue it is in; false if it is in none (proc->lock). */
+bool ipcbus_work_unqueue_locked(struct ipcbus_work *work);
 
 #endif

@@ -25,7 +25,8 @@
  *   EINVAL      malformed: short size, reserved field, unknown flag or kind;
  *               a call to a node of the caller's own proc
  *   E2BIG       non-zero tail, or a count over its cap
- *   EFAULT      a pointer to nowhere
+ *   EFAULT      a pointer to nowhere. An exchange whose event cannot be written
+ *               has freed and sent all the same, and what it took is lost
  *   ECHILD      not the address space that opened the file
  *   ENOTTY      no such ioctl
  *   ENOBUFS     no region: the receiver's (stage TARGET) or the sender's own,
@@ -106,7 +107,8 @@ struct ipcbus_info {
 /**
  * enum ipcbus_object_type - what an entry of the object table is
  * @IPCBUS_OBJECT_NODE: sent: a node of the sender's own, by its id;
- *	received: a node of the receiver's own that came home
+ *	received: a node of the receiver's own that came home, unless it is
+ *	dead: then a handle like any dead one
  * @IPCBUS_OBJECT_HANDLE: sent: a handle of the sender's; received: a handle
  *	of the receiver's, with one count for the receiver to put
  * @IPCBUS_OBJECT_FD: sent: an open fd of the sender's; received: a new fd,
@@ -380,9 +382,9 @@ struct ipcbus_batch {
  * @cookie: NODE_CREATE: any number of the owner's, in each event of the node;
  *	else 0
  *
- * A node lives until its owner destroys it or dies; then calls in flight fail
- * with -EOWNERDEAD and watches fire. An event of the node that another thread
- * took before NODE_DESTROY returned may still be on its way through the owner.
+ * A node lives until its owner destroys it or dies; then calls that wait for it
+ * fail with -EOWNERDEAD and watches fire. Calls that a thread of the owner took
+ * before stay open until they are answered, or the owner dies.
  * SET_MANAGER makes the node handle 0 of the bus, until it is destroyed:
  * -EBUSY while there is another, -EPERM unless the effective user is that of
  * the first manager since the driver was loaded, or root.
