@@ -23,11 +23,8 @@
 #include <unistd.h>
 
 static const struct bench_transport *const transports[] = {
-#ifdef BENCH_TYPED
-	&bench_typed,
-#endif
-	&bench_ipcbus, &bench_futex,  &bench_pipe, &bench_seqpacket,
-	&bench_stream, &bench_binder,
+	&bench_ipcbus,	  &bench_typed,	 &bench_futex,	&bench_pipe,
+	&bench_seqpacket, &bench_stream, &bench_binder,
 };
 
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };

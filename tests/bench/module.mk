@@ -4,19 +4,22 @@
 # (tracer.so) with the program that reads what it wrote (fold).
 
 BENCH := $(B)/tests/bench
-BENCH_NAMES := main measure futex pipe socket stream binder ipcbus
-BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o)
-BENCH_HOST := $(BENCH)/fold $(BENCH)/tracer.so
+BENCH_NAMES := main measure futex pipe socket stream binder ipcbus typed
+BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 
-ALL += $(BENCH)/bench $(BENCH_HOST)
+ALL += $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so
 
 $(BENCH)/%.o: tests/bench/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(BENCH_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(BENCH)/bench: $(BENCH_OBJECTS)
+$(BENCH)/typed.o: tests/bench/typed.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
+
+$(BENCH)/bench: $(BENCH_OBJECTS) $(LIBIPC)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)
 
 $(BENCH)/fold: $(BENCH)/fold.o $(BENCH)/symbols.o
 	$(call msg,LD,$@)

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcbus as programs use it: through the stubs generated from bench.proto and
+ * the shared libipc. The request carries its bytes in a protobuf field, packed
+ * by the client and unpacked by the server, as any other message. The server's
+ * object is handle 0, as in ipcbus.c.
+ */
+#include "bench.h"
+
+#include "bench.ipc.h"
+
+#include <errno.h>
+
+/**
+ * struct typed_state - one process's end
+ * @ipc: the connection
+ * @sink: the client's proxy
+ */
+struct typed_state {
+	struct ipc *ipc;
+	struct sink *sink;
+};
+
+static int put(struct ipc_call *call, const Bench__PutRequest *request, void *userdata)
+{
+	Bench__PutReply reply = BENCH__PUT_REPLY__INIT;
+
+	(void)userdata;
+	reply.number = request->payload.len;
+	return sink_reply_put(call, &reply);
+}
+
+static const struct sink_ops ops = { .put = put };
+
+static int typed_serve(struct bench_case *c)
+{
+	struct typed_state *s = c->state;
+	struct ipc_object *object;
+	int r;
+
+	r = ipc_open(&s->ipc, NULL);
+	if (r < 0)
+		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
+	r = sink_object_new(s->ipc, &ops, NULL, NULL, &object);
+	if (r < 0)
+		return r;
+	r = ipc_set_manager(s->ipc, object);
+	if (r < 0)
+		return bench_fail("become handle 0 (does a servicemanager run?)", r);
+	r = bench_ready(c);
+	return r < 0 ? r : ipc_run(s->ipc);
+}
+
+static int typed_connect(struct bench_case *c)
+{
+	struct typed_state *s = c->state;
+	struct ipc_proxy *proxy;
+	int r;
+
+	r = ipc_open(&s->ipc, NULL);
+	if (r < 0)
+		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
+	r = ipc_get_manager(s->ipc, &proxy);
+	if (r < 0)
+		return r;
+	s->sink = sink_from_proxy(proxy);
+	return 0;
+}
+
+static int typed_round(struct bench_case *c)
+{
+	struct typed_state *s = c->state;
+	Bench__PutRequest request = BENCH__PUT_REQUEST__INIT;
+	Bench__PutReply *reply;
+	int r;
+
+	request.payload.data = (uint8_t *)c->request;
+	request.payload.len = c->size;
+	r = sink_put(s->sink, &request, &reply, NULL);
+	if (r < 0)
+		return r;
+	r = reply->number == c->size ? 0 : -EPROTO;
+	sink_put_reply_free(reply);
+	return r;
+}
+
+const struct bench_transport bench_typed = {
+	.name = "ipcbus",
+	.call = "typed",
+	.state_size = sizeof(struct typed_state),
+	.serve = typed_serve,
+	.connect = typed_connect,
+	.round = typed_round,
+};
