@@ -7,6 +7,7 @@
 #   INSTALLS     names of targets that `make install` runs
 #   UNIT_TESTS   executables that tests/run starts on the host
 #   GUEST_TESTS  executables that tests/run starts in the guest
+#   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
 #   GUEST_FILES  further files that the guest needs
 #
 # and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
@@ -63,6 +64,7 @@ ALL :=
 INSTALLS :=
 UNIT_TESTS :=
 GUEST_TESTS :=
+GUEST_RAW_TESTS :=
 GUEST_FILES :=
 
 .DEFAULT_GOAL := all
@@ -71,7 +73,8 @@ GUEST_FILES :=
 
 include $(wildcard */module.mk tests/*/module.mk)
 
-.PHONY: all help setup demo test bench install uninstall clean style FORCE $(INSTALLS)
+.PHONY: all help setup demo test bench install uninstall clean style \
+  run-demo run-test FORCE $(INSTALLS)
 
 all: $(ALL) $(B)/tests.list
 
@@ -94,9 +97,39 @@ help:
 # what there is to run, one "KIND PATH" a line.
 $(B)/tests.list: FORCE
 	@mkdir -p $(@D)
-	@{ printf 'unit %s\n' $(UNIT_TESTS); printf 'guest %s\n' $(GUEST_TESTS); \
-	   printf 'file %s\n' $(GUEST_FILES); } | grep ' .' >$@.new || :
+	@{ printf 'unit %s\n' $(UNIT_TESTS); printf 'raw %s\n' $(GUEST_RAW_TESTS); \
+	   printf 'guest %s\n' $(GUEST_TESTS); printf 'file %s\n' $(GUEST_FILES); \
+	 } | grep ' .' >$@.new || :
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# Packages come first, for the fragments ask pkg-config; hence a second make.
+# SETUP=no leaves the machine as it is, on what is not Debian for one.
+SETUP ?= yes
+
+setup: $(B)/setup$(if $(NATIVE),-native).done
+
+$(B)/setup.done $(B)/setup-native.done: scripts/packages scripts/setup
+	@mkdir -p $(@D)
+ifneq ($(SETUP),no)
+	@scripts/setup $(if $(NATIVE),--native) >&2
+endif
+	@touch $@
+
+demo test: setup
+	+@$(MAKE) run-$@
+
+# With FORMAT=tsv nothing but figures may come to stdout.
+bench: setup
+	+@$(MAKE) bench-programs >&2
+	@tests/bench/run $(if $(FORMAT),--format $(FORMAT))
+
+export B KERNEL
+
+run-test: all
+	@tests/run
+
+run-demo: all
+	@examples/story/run $(if $(NATIVE),--native)
 
 install: all
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done
