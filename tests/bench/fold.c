@@ -170,6 +170,23 @@ static void count(struct fold *f, struct figure *figure)
 	}
 }
 
+static bool is_switch(const struct figure *figure)
+{
+	return strcmp(figure->symbol->name, "__switch_to_asm") == 0;
+}
+
+/* The function that switches was called by one and returns to the other. */
+static void switch_stacks(struct fold *f, struct figure *figure)
+{
+	end_step(f);
+	if (f->depths[0])
+		f->depths[0]--;
+	swap_stacks(f);
+	push(f, figure);
+	if (f->counting && f->flow)
+		printf("        ---- the other process\n");
+}
+
 static void walk_round(struct fold *f, const uint64_t *addresses, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -180,15 +197,8 @@ static void walk_round(struct fold *f, const uint64_t *addresses, size_t n)
 		if (f->counting)
 			count(f, figure);
 		/* Behind this instruction the other process's stack is in use. */
-		if (strcmp(figure->symbol->name, "__switch_to_asm") == 0 &&
-		    i + 1 < n && figure_of(f, addresses[i + 1]) != figure) {
-			end_step(f);
-			f->depths[0]--;
-			swap_stacks(f);
-			push(f, figure);
-			if (f->counting && f->flow)
-				printf("        ---- the other process\n");
-		}
+		if (is_switch(figure) && i + 1 < n && figure_of(f, addresses[i + 1]) != figure)
+			switch_stacks(f, figure);
 	}
 	end_step(f);
 }

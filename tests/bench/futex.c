@@ -31,20 +31,24 @@ static int futex_create(struct bench_case *c)
 	return 0;
 }
 
+static int futex(_Atomic uint32_t *word, int operation, uint32_t value)
+{
+	return syscall(SYS_futex, word, operation, value, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
 static int futex_tell(struct futex_state *s, int own)
 {
 	atomic_store(&s->words[own], s->rounds);
-	return syscall(SYS_futex, &s->words[own], FUTEX_WAKE, 1, NULL, NULL, 0) < 0 ? -errno : 0;
+	return futex(&s->words[own], FUTEX_WAKE, 1);
 }
 
 static int futex_await(struct futex_state *s, int other)
 {
-	while (atomic_load(&s->words[other]) != s->rounds) {
-		if (syscall(SYS_futex, &s->words[other], FUTEX_WAIT, s->rounds - 1, NULL, NULL, 0) < 0 &&
-		    errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return 0;
+	int r = 0;
+
+	while (atomic_load(&s->words[other]) != s->rounds && (r == 0 || r == -EAGAIN || r == -EINTR))
+		r = futex(&s->words[other], FUTEX_WAIT, s->rounds - 1);
+	return r == -EAGAIN || r == -EINTR ? 0 : r;
 }
 
 static int futex_serve(struct bench_case *c)

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+/*
+ * Reads the tables as they are printed, keeps what is code, and finds names by
+ * bisection. A table that is not there is no error where names are a comfort:
+ * a library without symbols gets one name for all of it.
+ */
 #include "symbols.h"
 
 #include <errno.h>
@@ -7,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add(struct symbols *s, uint64_t start, uint64_t end, const char *name, const char *object)
+static int add(struct symbols *s, uint64_t start, uint64_t end, const char *name,
+	       const char *object)
 {
 	struct symbol *symbol;
 
@@ -69,9 +75,9 @@ static int add_nm(struct symbols *s, const char *path, uint64_t base, const char
 	if (!f)
 		return errno == ENOENT ? 0 : -errno;
 	while (r == 0 && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %c %255s", &start, &size, &type, name) != 4)
-			continue;
-		if (is_code(type) && size > 0)
+		int n = sscanf(line, "%" SCNx64 " %" SCNx64 " %c %255s", &start, &size, &type, name);
+
+		if (n == 4 && is_code(type) && size > 0)
 			r = add(s, base + start, base + start + size, name, object);
 	}
 	fclose(f);
@@ -85,8 +91,8 @@ static int add_map(struct symbols *s, const char *line, const char *nm_folder)
 	const char *last;
 	int r;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " r-xp %" SCNx64 " %*s %*s %255s", &start, &end, &offset,
-		   object) != 4)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " r-xp %" SCNx64 " %*s %*s %255s", &start, &end,
+		   &offset, object) != 4)
 		return 0;
 	last = strrchr(object, '/');
 	last = last ? last + 1 : object;
