@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+#
+# The daemon that gives names to objects, and its tests: the registry on the
+# host, the service in the guest.
+
+MANAGER := $(B)/servicemanager/servicemanager
+MANAGER_STUBS := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o
+MANAGER_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
+
+MANAGER_SOURCES := $(notdir $(wildcard servicemanager/*.c))
+$(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: servicemanager/%.c \
+		| $(MANAGER_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
+	  -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(MANAGER): $(B)/servicemanager/main.o $(B)/servicemanager/service.o \
+		$(B)/servicemanager/registry.o $(MANAGER_STUBS) | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
+	  $(LIBIPC) $(PROTOBUF_C_LIBS)
+
+$(B)/servicemanager/test-registry: $(B)/servicemanager/test-registry.o \
+		$(B)/servicemanager/registry.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
+
+$(B)/servicemanager/test-service: $(B)/servicemanager/test-service.o $(MANAGER_STUBS) | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
+	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+install-servicemanager: $(MANAGER)
+	$(Q)$(INSTALL) -D -m 755 $(MANAGER) $(DESTDIR)$(bindir)/servicemanager
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 servicemanager/servicemanager.8
+
+ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-service
+UNIT_TESTS += $(B)/servicemanager/test-registry
+GUEST_TESTS += $(B)/servicemanager/test-service
+GUEST_FILES += $(MANAGER)
+INSTALLS += install-servicemanager

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The registry: an array of names and one of users, both sorted. There are
+ * thousands of names at most, and listing them in order is free.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry.h"
+
+/* A name that has an owner, or waiters, or both for a moment. */
+struct slot {
+	char name[REGISTRY_NAME_MAX + 1];
+	struct registry_entry *owner;
+	struct registry_waiter *waiters; /* in the order they came */
+};
+
+/* A user who has something here. */
+struct user {
+	uid_t uid;
+	size_t n_names;
+	size_t n_waiters;
+};
+
+struct registry {
+	struct slot **slots; /* by name */
+	size_t n_slots;
+	size_t slots_size;
+	struct user *users; /* by uid */
+	size_t n_users;
+	size_t users_size;
+	size_t n_names;
+	size_t n_waiters;
+};
+
+/* --- Rules for names ---------------------------------------------------------- */
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+static bool consists_of(const char *string, const char *accept, size_t max)
+{
+	size_t length = strspn(string, accept);
+
+	return !string[length] && length <= max;
+}
+
+bool registry_prefix_is_valid(const char *prefix)
+{
+	return consists_of(prefix, LETTERS "0123456789_./-", REGISTRY_NAME_MAX);
+}
+
+bool registry_name_is_valid(const char *name)
+{
+	return *name && registry_prefix_is_valid(name);
+}
+
+bool registry_interface_is_valid(const char *interface)
+{
+	return consists_of(interface, LETTERS "0123456789_.", REGISTRY_INTERFACE_MAX);
+}
+
+/* --- Sorted arrays -------------------------------------------------------------- */
+
+/* The array with room for one element more, where it may have moved to, or NULL. */
+static void *array_grow(void *array, size_t count, size_t *size, size_t element)
+{
+	size_t grown = *size ? 2 * *size : 16;
+	void *p;
+
+	if (count < *size)
+		return array;
+
+	p = reallocarray(array, grown, element);
+	if (p)
+		*size = grown;
+
+	return p;
+}
+
+static size_t slot_position(const struct registry *registry, const char *name)
+{
+	size_t low = 0, high = registry->n_slots;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(registry->slots[middle]->name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+
+	return low;
+}
+
+static struct slot *slot_find(const struct registry *registry, const char *name)
+{
+	size_t i = slot_position(registry, name);
+
+	if (i == registry->n_slots || strcmp(registry->slots[i]->name, name))
+		return NULL;
+
+	return registry->slots[i];
+}
+
+static struct slot *slot_get(struct registry *registry, const char *name)
+{
+	struct slot *slot = slot_find(registry, name);
+	struct slot **slots;
+	size_t i;
+
+	if (slot)
+		return slot;
+
+	slots = array_grow(registry->slots, registry->n_slots, &registry->slots_size,
+			   sizeof(*slots));
+	if (!slots)
+		return NULL;
+
+	registry->slots = slots;
+	slot = calloc(1, sizeof(*slot));
+	if (!slot)
+		return NULL;
+
+	strcpy(slot->name, name);
+	i = slot_position(registry, name);
+	memmove(&registry->slots[i + 1], &registry->slots[i],
+		(registry->n_slots - i) * sizeof(*registry->slots));
+	registry->slots[i] = slot;
+	registry->n_slots++;
+	return slot;
+}
+
+/* Forgets a name that nobody has and nobody waits for. */
+static void slot_put(struct registry *registry, struct slot *slot)
+{
+	size_t i;
+
+	if (slot->owner || slot->waiters)
+		return;
+
+	i = slot_position(registry, slot->name);
+	registry->n_slots--;
+	memmove(&registry->slots[i], &registry->slots[i + 1],
+		(registry->n_slots - i) * sizeof(*registry->slots));
+	free(slot);
+}
+
+static size_t user_position(const struct registry *registry, uid_t uid)
+{
+	size_t low = 0, high = registry->n_users;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (registry->users[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+
+	return low;
+}
+
+static struct user *user_get(struct registry *registry, uid_t uid)
+{
+	size_t i = user_position(registry, uid);
+	struct user *users;
+
+	if (i < registry->n_users && registry->users[i].uid == uid)
+		return &registry->users[i];
+
+	users = array_grow(registry->users, registry->n_users, &registry->users_size,
+			   sizeof(*users));
+	if (!users)
+		return NULL;
+
+	registry->users = users;
+	memmove(&registry->users[i + 1], &registry->users[i],
+		(registry->n_users - i) * sizeof(*registry->users));
+	registry->users[i] = (struct user){ .uid = uid };
+	registry->n_users++;
+	return &registry->users[i];
+}
+
+/* Forgets a user who has nothing. */
+static void user_put(struct registry *registry, struct user *user)
+{
+	if (user->n_names || user->n_waiters)
+		return;
+
+	registry->n_users--;
+	memmove(user, user + 1,
+		(size_t)(&registry->users[registry->n_users] - user) * sizeof(*user));
+}
+
+/* --- The registry ------------------------------------------------------------------ */
+
+struct registry *registry_new(void)
+{
+	return calloc(1, sizeof(struct registry));
+}
+
+struct registry *registry_free(struct registry *registry)
+{
+	if (!registry)
+		return NULL;
+
+	assert(!registry->n_slots && !registry->n_users);
+	free(registry->slots);
+	free(registry->users);
+	free(registry);
+	return NULL;
+}
+
+/* Both the user and all together, by one; undone by put_name(). */
+static int charge_name(struct registry *registry, uid_t uid)
+{
+	struct user *user = user_get(registry, uid);
+
+	if (!user)
+		return -ENOMEM;
+
+	if (user->n_names >= REGISTRY_USER_NAMES || registry->n_names >= REGISTRY_NAMES) {
+		user_put(registry, user);
+		return -EDQUOT;
+	}
+
+	user->n_names++;
+	registry->n_names++;
+	return 0;
+}
+
+static void discharge_name(struct registry *registry, uid_t uid)
+{
+	struct user *user = &registry->users[user_position(registry, uid)];
+
+	user->n_names--;
+	registry->n_names--;
+	user_put(registry, user);
+}
+
+static int charge_waiter(struct registry *registry, uid_t uid)
+{
+	struct user *user = user_get(registry, uid);
+
+	if (!user)
+		return -ENOMEM;
+
+	if (user->n_waiters >= REGISTRY_USER_WAITERS ||
+	    registry->n_waiters >= REGISTRY_WAITERS) {
+		user_put(registry, user);
+		return -EDQUOT;
+	}
+
+	user->n_waiters++;
+	registry->n_waiters++;
+	return 0;
+}
+
+static void discharge_waiter(struct registry *registry, uid_t uid)
+{
+	struct user *user = &registry->users[user_position(registry, uid)];
+
+	user->n_waiters--;
+	registry->n_waiters--;
+	user_put(registry, user);
+}
+
+int registry_add(struct registry *registry, struct registry_entry *entry,
+		 struct registry_entry **ret_replaced)
+{
+	struct registry_entry *old = registry_find(registry, entry->name);
+	struct slot *slot;
+	int r;
+
+	if (old && old->uid != entry->uid)
+		return -EEXIST;
+
+	/* One's own is replaced, and counted already. */
+	r = old ? 0 : charge_name(registry, entry->uid);
+	if (r < 0)
+		return r;
+
+	slot = slot_get(registry, entry->name);
+	if (!slot) {
+		discharge_name(registry, entry->uid);
+		return -ENOMEM;
+	}
+
+	slot->owner = entry;
+	*ret_replaced = old;
+	return 0;
+}
+
+struct registry_entry *registry_find(const struct registry *registry, const char *name)
+{
+	struct slot *slot = slot_find(registry, name);
+
+	return slot ? slot->owner : NULL;
+}
+
+void registry_remove(struct registry *registry, struct registry_entry *entry)
+{
+	struct slot *slot = slot_find(registry, entry->name);
+
+	assert(slot && slot->owner == entry);
+	slot->owner = NULL;
+	slot_put(registry, slot);
+	discharge_name(registry, entry->uid);
+}
+
+int registry_may_remove(const struct registry_entry *entry, uid_t uid)
+{
+	return uid == entry->uid || uid == 0 ? 0 : -EPERM;
+}
+
+struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
+				     size_t *position)
+{
+	size_t i = *position ? *position : slot_position(registry, prefix);
+
+	for (; i < registry->n_slots; i++) {
+		const struct slot *slot = registry->slots[i];
+
+		if (strncmp(slot->name, prefix, strlen(prefix)))
+			break;
+		if (!slot->owner)
+			continue;
+		*position = i + 1;
+		return slot->owner;
+	}
+
+	return NULL;
+}
+
+/* --- Waiting -------------------------------------------------------------------------- */
+
+int registry_wait(struct registry *registry, struct registry_waiter *waiter)
+{
+	struct registry_waiter **link;
+	struct slot *slot;
+	int r;
+
+	r = charge_waiter(registry, waiter->uid);
+	if (r < 0)
+		return r;
+
+	slot = slot_get(registry, waiter->name);
+	if (!slot) {
+		discharge_waiter(registry, waiter->uid);
+		return -ENOMEM;
+	}
+
+	for (link = &slot->waiters; *link; link = &(*link)->next)
+		;
+	waiter->next = NULL;
+	*link = waiter;
+	return 0;
+}
+
+void registry_unwait(struct registry *registry, struct registry_waiter *waiter)
+{
+	struct slot *slot = slot_find(registry, waiter->name);
+	struct registry_waiter **link;
+
+	assert(slot);
+	for (link = &slot->waiters; *link != waiter; link = &(*link)->next)
+		assert(*link);
+
+	*link = waiter->next;
+	slot_put(registry, slot);
+	discharge_waiter(registry, waiter->uid);
+}
+
+struct registry_waiter *registry_take_waiter(struct registry *registry, const char *name)
+{
+	struct slot *slot = slot_find(registry, name);
+	struct registry_waiter *waiter = slot ? slot->waiters : NULL;
+
+	if (waiter)
+		registry_unwait(registry, waiter);
+
+	return waiter;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registry: which names there are, whose they are, and who waits for one.
+ *
+ * Pure: it takes plain arguments, calls nobody, knows no connection and no
+ * clock. Entries and waiters belong to the caller (service.c), which embeds
+ * them in what it keeps for each; the registry links them, keeps copies of the
+ * names and counts what every user has.
+ *
+ * A name is in one of three states:
+ *
+ *   unknown   -- registry_add() -->  owned
+ *   unknown   -- registry_wait() --> waited for
+ *   waited for - registry_add() -->  owned, with waiters: the caller takes them
+ *                                    out, one by one, and answers them
+ *
+ * and is forgotten when neither an owner nor a waiter is left.
+ */
+#ifndef SERVICEMANAGER_REGISTRY_H
+#define SERVICEMANAGER_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define REGISTRY_NAME_MAX	127
+#define REGISTRY_INTERFACE_MAX	255
+
+/* What one user may have, and all together: less than the driver allows to one
+ * process, so that it is a user who meets a limit and never servicemanager. */
+#define REGISTRY_USER_NAMES	1024
+#define REGISTRY_USER_WAITERS	1024
+#define REGISTRY_NAMES		16384
+#define REGISTRY_WAITERS	8192
+
+struct registry_entry {
+	char name[REGISTRY_NAME_MAX + 1];
+	char interface[REGISTRY_INTERFACE_MAX + 1];
+	pid_t pid;
+	uid_t uid;
+};
+
+struct registry_waiter {
+	char name[REGISTRY_NAME_MAX + 1];
+	uid_t uid;
+	struct registry_waiter *next; /* of those who wait for the name */
+};
+
+struct registry;
+
+/* 1 to 127 characters of [A-Za-z0-9_./-]; a prefix of one, or none at all. */
+bool registry_name_is_valid(const char *name);
+bool registry_prefix_is_valid(const char *prefix);
+/* Up to 255 characters of [A-Za-z0-9_.]. */
+bool registry_interface_is_valid(const char *interface);
+
+/* NULL: out of memory. Only an empty registry may be freed. */
+struct registry *registry_new(void);
+struct registry *registry_free(struct registry *registry);
+
+/*
+ * Gives the entry its name. *ret_replaced is the user's own entry that had it
+ * before and is the caller's again, or NULL. -EEXIST: it is another user's;
+ * -EDQUOT: too many names; -ENOMEM.
+ */
+int registry_add(struct registry *registry, struct registry_entry *entry,
+		 struct registry_entry **ret_replaced);
+
+/* NULL: nobody has the name. */
+struct registry_entry *registry_find(const struct registry *registry, const char *name);
+
+/* The entry has to be in the registry. */
+void registry_remove(struct registry *registry, struct registry_entry *entry);
+
+/* May the user remove the entry? His own, or root any: 0, else -EPERM. */
+int registry_may_remove(const struct registry_entry *entry, uid_t uid);
+
+/* The next entry in the order of names whose name starts with the prefix, from
+ * *position, which is 0 at first; NULL at the end. */
+struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
+				     size_t *position);
+
+/* -EDQUOT: too many waiters; -ENOMEM. Nobody has the name. */
+int registry_wait(struct registry *registry, struct registry_waiter *waiter);
+
+/* The waiter has to be in the registry. */
+void registry_unwait(struct registry *registry, struct registry_waiter *waiter);
+
+/* Takes out the one that has waited longest; NULL if nobody waits. */
+struct registry_waiter *registry_take_waiter(struct registry *registry, const char *name);
+
+#endif /* SERVICEMANAGER_REGISTRY_H */

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The registry alone: names, owners, waiters and limits.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry.h"
+
+static struct registry *registry;
+
+static void setup(void)
+{
+	registry = registry_new();
+	ck_assert_ptr_nonnull(registry);
+}
+
+/* Asserts that a test left nothing behind. */
+static void teardown(void)
+{
+	registry = registry_free(registry);
+}
+
+static struct registry_entry entry(const char *name, uid_t uid)
+{
+	struct registry_entry e = { .uid = uid };
+
+	strcpy(e.name, name);
+	return e;
+}
+
+static struct registry_waiter waiter(const char *name, uid_t uid)
+{
+	struct registry_waiter w = { .uid = uid };
+
+	strcpy(w.name, name);
+	return w;
+}
+
+START_TEST(names_have_rules)
+{
+	char longest[REGISTRY_NAME_MAX + 2];
+
+	memset(longest, 'x', sizeof(longest));
+	longest[REGISTRY_NAME_MAX] = '\0';
+	ck_assert(registry_name_is_valid(longest));
+	longest[REGISTRY_NAME_MAX] = 'x';
+	longest[REGISTRY_NAME_MAX + 1] = '\0';
+	ck_assert(!registry_name_is_valid(longest));
+
+	ck_assert(registry_name_is_valid("demo.Echo_1/x-y"));
+	ck_assert(!registry_name_is_valid(""));
+	ck_assert(!registry_name_is_valid("a b"));
+	ck_assert(!registry_name_is_valid("a\n"));
+	ck_assert(!registry_name_is_valid("\xc3\xa4"));
+	ck_assert(registry_prefix_is_valid(""));
+	ck_assert(!registry_prefix_is_valid("*"));
+}
+END_TEST
+
+START_TEST(interfaces_have_rules)
+{
+	char longest[REGISTRY_INTERFACE_MAX + 2];
+
+	memset(longest, 'x', sizeof(longest));
+	longest[REGISTRY_INTERFACE_MAX] = '\0';
+	ck_assert(registry_interface_is_valid(longest));
+	longest[REGISTRY_INTERFACE_MAX] = 'x';
+	longest[REGISTRY_INTERFACE_MAX + 1] = '\0';
+	ck_assert(!registry_interface_is_valid(longest));
+	ck_assert(registry_interface_is_valid(""));
+	ck_assert(registry_interface_is_valid("echo.v2.Echo_"));
+	ck_assert(!registry_interface_is_valid("echo/Echo"));
+	ck_assert(!registry_interface_is_valid("\x1b[31m"));
+}
+END_TEST
+
+START_TEST(a_name_is_added_found_and_removed)
+{
+	struct registry_entry a = entry("demo.echo", 1000), *replaced = &a;
+
+	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
+	ck_assert_int_eq(registry_add(registry, &a, &replaced), 0);
+	ck_assert_ptr_null(replaced);
+	ck_assert_ptr_eq(registry_find(registry, "demo.echo"), &a);
+	ck_assert_ptr_null(registry_find(registry, "demo.ech"));
+	ck_assert_ptr_null(registry_find(registry, "demo.echoo"));
+	registry_remove(registry, &a);
+	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
+}
+END_TEST
+
+START_TEST(ones_own_name_is_replaced)
+{
+	struct registry_entry a = entry("x", 1000), b = entry("x", 1000), *replaced;
+
+	ck_assert_int_eq(registry_add(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_add(registry, &b, &replaced), 0);
+	ck_assert_ptr_eq(replaced, &a);
+	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
+	registry_remove(registry, &b);
+}
+END_TEST
+
+START_TEST(anothers_name_is_not)
+{
+	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
+	struct registry_entry *replaced;
+
+	ck_assert_int_eq(registry_add(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_add(registry, &b, &replaced), -EEXIST);
+	ck_assert_int_eq(registry_add(registry, &root, &replaced), -EEXIST);
+	ck_assert_ptr_eq(registry_find(registry, "x"), &a);
+	ck_assert_int_eq(registry_may_remove(&a, 1001), -EPERM);
+	ck_assert_int_eq(registry_may_remove(&a, 1000), 0);
+	ck_assert_int_eq(registry_may_remove(&a, 0), 0);
+	registry_remove(registry, &a);
+	ck_assert_int_eq(registry_add(registry, &b, &replaced), 0);
+	registry_remove(registry, &b);
+}
+END_TEST
+
+/* Every name that the prefix lists, with blanks between. */
+static const char *list(const char *prefix)
+{
+	static char text[256];
+	struct registry_entry *e;
+	size_t position = 0;
+
+	*text = '\0';
+	while ((e = registry_next(registry, prefix, &position)))
+		sprintf(text + strlen(text), "%s ", e->name);
+
+	return text;
+}
+
+START_TEST(names_are_listed_in_order)
+{
+	struct registry_entry entries[] = {
+		entry("b", 0), entry("a.c", 0), entry("a", 0), entry("a.b", 0), entry("ab", 0),
+	};
+	struct registry_waiter w = waiter("a.a", 0);
+	struct registry_entry *replaced;
+
+	ck_assert_str_eq(list(""), "");
+	for (size_t i = 0; i < 5; i++)
+		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced), 0);
+	ck_assert_int_eq(registry_wait(registry, &w), 0);
+
+	ck_assert_str_eq(list(""), "a a.b a.c ab b ");
+	ck_assert_str_eq(list("a."), "a.b a.c ");
+	ck_assert_str_eq(list("a.a"), "");
+	ck_assert_str_eq(list("b"), "b ");
+	ck_assert_str_eq(list("c"), "");
+
+	for (size_t i = 0; i < 5; i++)
+		registry_remove(registry, &entries[i]);
+	ck_assert_str_eq(list(""), "");
+	registry_unwait(registry, &w);
+}
+END_TEST
+
+START_TEST(waiters_come_out_in_order)
+{
+	struct registry_waiter a = waiter("x", 1), b = waiter("x", 2), c = waiter("x", 1);
+	struct registry_waiter other = waiter("y", 1);
+	struct registry_entry e = entry("x", 3), *replaced;
+
+	ck_assert_int_eq(registry_wait(registry, &a), 0);
+	ck_assert_int_eq(registry_wait(registry, &b), 0);
+	ck_assert_int_eq(registry_wait(registry, &other), 0);
+	ck_assert_int_eq(registry_wait(registry, &c), 0);
+	ck_assert_ptr_null(registry_find(registry, "x"));
+	registry_unwait(registry, &b);
+
+	ck_assert_int_eq(registry_add(registry, &e, &replaced), 0);
+	ck_assert_ptr_eq(registry_take_waiter(registry, "x"), &a);
+	ck_assert_ptr_eq(registry_take_waiter(registry, "x"), &c);
+	ck_assert_ptr_null(registry_take_waiter(registry, "x"));
+	ck_assert_ptr_null(registry_take_waiter(registry, "z"));
+	ck_assert_ptr_eq(registry_find(registry, "x"), &e);
+	registry_remove(registry, &e);
+	registry_unwait(registry, &other);
+}
+END_TEST
+
+START_TEST(a_user_has_so_many_names)
+{
+	static struct registry_entry entries[REGISTRY_USER_NAMES + 1];
+	struct registry_entry other = entry("other", 8), *replaced;
+
+	for (int i = 0; i <= REGISTRY_USER_NAMES; i++) {
+		entries[i] = entry("", 7);
+		sprintf(entries[i].name, "n%d", i);
+		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced),
+				 i < REGISTRY_USER_NAMES ? 0 : -EDQUOT);
+	}
+
+	/* Replacing counts nothing, and others are unaffected. */
+	ck_assert_int_eq(registry_add(registry, &entries[3], &replaced), 0);
+	ck_assert_int_eq(registry_add(registry, &other, &replaced), 0);
+	registry_remove(registry, &other);
+
+	registry_remove(registry, &entries[0]);
+	ck_assert_int_eq(registry_add(registry, &entries[REGISTRY_USER_NAMES], &replaced), 0);
+	for (int i = 1; i <= REGISTRY_USER_NAMES; i++)
+		registry_remove(registry, &entries[i]);
+}
+END_TEST
+
+START_TEST(a_user_has_so_many_waiters)
+{
+	static struct registry_waiter waiters[REGISTRY_USER_WAITERS + 1];
+	struct registry_waiter other = waiter("x", 8);
+
+	for (int i = 0; i <= REGISTRY_USER_WAITERS; i++) {
+		waiters[i] = waiter("x", 7);
+		ck_assert_int_eq(registry_wait(registry, &waiters[i]),
+				 i < REGISTRY_USER_WAITERS ? 0 : -EDQUOT);
+	}
+
+	ck_assert_int_eq(registry_wait(registry, &other), 0);
+	registry_unwait(registry, &other);
+	while (registry_take_waiter(registry, "x"))
+		;
+}
+END_TEST
+
+START_TEST(all_together_have_so_many)
+{
+	const int users = REGISTRY_NAMES / REGISTRY_USER_NAMES;
+	struct registry_entry *entries, late = entry("late", 999), *replaced;
+	struct registry_waiter *waiters, late_waiter = waiter("late", 999);
+
+	entries = calloc(REGISTRY_NAMES, sizeof(*entries));
+	waiters = calloc(REGISTRY_WAITERS, sizeof(*waiters));
+	for (int i = 0; i < REGISTRY_NAMES; i++) {
+		entries[i].uid = (uid_t)(i % users);
+		sprintf(entries[i].name, "n%d", i);
+		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced), 0);
+	}
+	for (int i = 0; i < REGISTRY_WAITERS; i++) {
+		waiters[i].uid = (uid_t)(i % users);
+		sprintf(waiters[i].name, "w%d", i);
+		ck_assert_int_eq(registry_wait(registry, &waiters[i]), 0);
+	}
+
+	ck_assert_int_eq(registry_add(registry, &late, &replaced), -EDQUOT);
+	ck_assert_int_eq(registry_wait(registry, &late_waiter), -EDQUOT);
+
+	for (int i = 0; i < REGISTRY_NAMES; i++)
+		registry_remove(registry, &entries[i]);
+	for (int i = 0; i < REGISTRY_WAITERS; i++)
+		registry_unwait(registry, &waiters[i]);
+	free(entries);
+	free(waiters);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("registry");
+	Suite *suite = suite_create("registry");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, names_have_rules);
+	tcase_add_test(tcase, interfaces_have_rules);
+	tcase_add_test(tcase, a_name_is_added_found_and_removed);
+	tcase_add_test(tcase, ones_own_name_is_replaced);
+	tcase_add_test(tcase, anothers_name_is_not);
+	tcase_add_test(tcase, names_are_listed_in_order);
+	tcase_add_test(tcase, waiters_come_out_in_order);
+	tcase_add_test(tcase, a_user_has_so_many_names);
+	tcase_add_test(tcase, a_user_has_so_many_waiters);
+	tcase_add_test(tcase, all_together_have_so_many);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: MIT
+/*
+ * servicemanager as its users see it: a guest test, against the running daemon.
+ * Run as root, because it becomes other users. Every case is a process of its
+ * own, and so is everybody else who takes part.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ipc/ipc.h>
+
+#include "registry.h"
+#include "servicemanager.ipc.h"
+
+#define GID_IPCBUS 900
+
+static struct ipc *ipc;
+static struct service_manager *manager;
+
+/* --- Taking part ------------------------------------------------------------------- */
+
+static void connect_bus(void)
+{
+	struct ipc_proxy *proxy;
+
+	ck_assert_int_eq(ipc_open(&ipc, /* device= */ NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	manager = service_manager_from_proxy(proxy);
+}
+
+static void disconnect_bus(void)
+{
+	manager = service_manager_unref(manager);
+	ipc = ipc_unref(ipc);
+}
+
+/* Something to register: what it does is of no interest. */
+static struct ipc_object *object_new(void)
+{
+	static const struct service_manager_ops ops;
+	struct ipc_object *object;
+
+	ck_assert_int_eq(service_manager_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	return object;
+}
+
+static void become(uid_t uid)
+{
+	gid_t group = GID_IPCBUS;
+
+	ck_assert_int_eq(setgroups(1, &group), 0);
+	ck_assert_int_eq(setresgid(uid, uid, uid), 0);
+	ck_assert_int_eq(setresuid(uid, uid, uid), 0);
+}
+
+struct peer {
+	pid_t pid;
+	int done; /* a byte comes when it did its part */
+};
+
+/* Another process of that user, which connects, does its part, says so, and
+ * lives until it is told to end. */
+static struct peer peer_start(uid_t uid, void (*part)(void))
+{
+	struct peer peer;
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	peer.done = fds[0];
+	peer.pid = fork();
+	ck_assert_int_ge(peer.pid, 0);
+	if (peer.pid)
+		return close(fds[1]), peer;
+
+	if (uid)
+		become(uid);
+	connect_bus();
+	part();
+	ck_assert_int_eq(write(fds[1], "", 1), 1);
+	for (;;)
+		pause();
+}
+
+static void peer_await(const struct peer *peer)
+{
+	char byte;
+
+	ck_assert_int_eq(read(peer->done, &byte, 1), 1);
+}
+
+static void peer_kill(struct peer *peer)
+{
+	kill(peer->pid, SIGKILL);
+	waitpid(peer->pid, NULL, 0);
+	close(peer->done);
+}
+
+/* Does it become so within two seconds? Death is told a moment later. */
+static bool soon(bool (*condition)(void))
+{
+	for (int i = 0; i < 200; i++) {
+		if (condition())
+			return true;
+		usleep(10000);
+	}
+
+	return false;
+}
+
+static int get(const char *name)
+{
+	struct ipc_proxy *proxy;
+	int r = ipc_get_name(ipc, name, &proxy);
+
+	if (r == 0)
+		ipc_proxy_unref(proxy);
+
+	return r;
+}
+
+/* --- Names --------------------------------------------------------------------------- */
+
+static void add_a(void)
+{
+	ck_assert_int_eq(ipc_add_name(ipc, "test.a", object_new()), 0);
+}
+
+static bool a_is_gone(void)
+{
+	return get("test.a") == -ENOENT;
+}
+
+START_TEST(a_name_is_found_and_removed)
+{
+	struct peer peer;
+
+	ck_assert_int_eq(get("test.a"), -ENOENT);
+	peer = peer_start(0, add_a);
+	peer_await(&peer);
+	ck_assert_int_eq(get("test.a"), 0);
+	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), 0);
+	ck_assert_int_eq(get("test.a"), -ENOENT);
+	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), -ENOENT);
+	peer_kill(&peer);
+}
+END_TEST
+
+START_TEST(ones_own_object_is_not_a_proxy)
+{
+	add_a();
+	ck_assert_int_eq(get("test.a"), -EXDEV);
+}
+END_TEST
+
+START_TEST(a_name_goes_with_its_owner)
+{
+	struct peer peer = peer_start(0, add_a);
+
+	peer_await(&peer);
+	ck_assert_int_eq(get("test.a"), 0);
+	peer_kill(&peer);
+	ck_assert(soon(a_is_gone));
+}
+END_TEST
+
+START_TEST(a_name_of_ones_own_is_replaced)
+{
+	struct peer first = peer_start(1000, add_a), second;
+	struct ipc_proxy *before, *after;
+
+	peer_await(&first);
+	ck_assert_int_eq(ipc_get_name(ipc, "test.a", &before), 0);
+	second = peer_start(1000, add_a);
+	peer_await(&second);
+	ck_assert_int_eq(ipc_get_name(ipc, "test.a", &after), 0);
+	ck_assert_ptr_ne(before, after);
+
+	/* The death of the first takes nothing away from the second. */
+	peer_kill(&first);
+	usleep(100000);
+	ck_assert_int_eq(get("test.a"), 0);
+	peer_kill(&second);
+	ck_assert(soon(a_is_gone));
+	ipc_proxy_unref(before);
+	ipc_proxy_unref(after);
+}
+END_TEST
+
+static int add(const char *name, const char *interface, uint64_t id, struct ipc_error *error)
+{
+	Ipc__Manager__AddRequest request = IPC__MANAGER__ADD_REQUEST__INIT;
+	Ipc__Object object = IPC__OBJECT__INIT;
+
+	object.id = id;
+	request.name = (char *)name;
+	request.interface = (char *)interface;
+	request.object = &object;
+	return service_manager_add(manager, &request, error);
+}
+
+static void try_to_take_a(void)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	uint64_t id = ipc_object_id(object_new());
+
+	ck_assert_int_eq(add("test.a", "", id, &error), -EEXIST);
+	ck_assert_str_eq(error.message, "test.a belongs to a living object of uid 1000");
+	ipc_error_done(&error);
+
+	request.name = (char *)"test.a";
+	ck_assert_int_eq(service_manager_remove(manager, &request, &error), -EPERM);
+	ck_assert_str_eq(error.message, "test.a belongs to uid 1000");
+	ck_assert_int_eq(get("test.a"), 0);
+}
+
+START_TEST(a_name_of_anothers_is_not)
+{
+	struct peer owner = peer_start(1000, add_a), other;
+
+	peer_await(&owner);
+	other = peer_start(1001, try_to_take_a);
+	peer_await(&other);
+	peer_kill(&other);
+	peer_kill(&owner);
+}
+END_TEST
+
+START_TEST(root_may_remove_any)
+{
+	struct peer peer = peer_start(1000, add_a);
+
+	peer_await(&peer);
+	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), 0);
+	ck_assert(a_is_gone());
+	peer_kill(&peer);
+}
+END_TEST
+
+START_TEST(names_are_listed)
+{
+	ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
+	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	struct peer peer = peer_start(1001, add_a);
+
+	peer_await(&peer);
+	ck_assert_int_eq(add("test.0", "", ipc_object_id(object_new()), NULL), 0);
+	ck_assert_int_eq(add("tes", "", ipc_object_id(object_new()), NULL), 0);
+	request.prefix = (char *)"test.";
+	ck_assert_int_eq(service_manager_list(manager, &request, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->n_entries, 2);
+	ck_assert_str_eq(reply->entries[0]->name, "test.0");
+	ck_assert_str_eq(reply->entries[0]->interface, "");
+	ck_assert_uint_eq(reply->entries[0]->pid, getpid());
+	ck_assert_uint_eq(reply->entries[0]->uid, 0);
+	ck_assert_str_eq(reply->entries[1]->name, "test.a");
+	ck_assert_str_eq(reply->entries[1]->interface, "ipc.manager.ServiceManager");
+	ck_assert_uint_eq(reply->entries[1]->pid, peer.pid);
+	ck_assert_uint_eq(reply->entries[1]->uid, 1001);
+	peer_kill(&peer);
+}
+END_TEST
+
+START_TEST(bad_requests_are_refused)
+{
+	Ipc__Manager__AddRequest nothing = IPC__MANAGER__ADD_REQUEST__INIT;
+	Ipc__Manager__ListRequest prefix = IPC__MANAGER__LIST_REQUEST__INIT;
+	Ipc__Manager__GetRequest name = IPC__MANAGER__GET_REQUEST__INIT;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	uint64_t id = ipc_object_id(object_new());
+	char interface[REGISTRY_INTERFACE_MAX + 2];
+
+	ck_assert_int_eq(add("a b", "", id, &error), -EINVAL);
+	ck_assert_str_eq(error.message, "a name is 1 to 127 letters, digits and any of _ . / -");
+	memset(interface, 'x', sizeof(interface));
+	interface[sizeof(interface) - 1] = '\0';
+	ck_assert_int_eq(add("test.a", interface, id, NULL), -EINVAL);
+	ck_assert_int_eq(add("test.a", "", 0, NULL), -EINVAL);
+	nothing.name = (char *)"test.a";
+	ck_assert_int_eq(service_manager_add(manager, &nothing, NULL), -EINVAL);
+	prefix.prefix = (char *)"a b";
+	ck_assert_int_eq(service_manager_list(manager, &prefix, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(service_manager_get(manager, &name, NULL, NULL), -EINVAL);
+	ck_assert(a_is_gone());
+}
+END_TEST
+
+START_TEST(the_manager_itself_cannot_be_added)
+{
+	uint64_t id = ipc_proxy_id(service_manager_proxy(manager));
+
+	ck_assert_int_eq(add("test.a", "", id, NULL), -EINVAL);
+}
+END_TEST
+
+START_TEST(a_user_has_so_many_names)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	uint64_t id;
+	char name[32];
+
+	disconnect_bus();
+	become(1001);
+	connect_bus();
+	id = ipc_object_id(object_new());
+	for (int i = 0; i < REGISTRY_USER_NAMES; i++) {
+		sprintf(name, "test.many.%d", i);
+		ck_assert_int_eq(add(name, "", id, NULL), 0);
+	}
+	ck_assert_int_eq(add("test.one.more", "", id, &error), -EDQUOT);
+	ck_assert_str_eq(error.message, "there are too many names, yours or all together");
+	ck_assert_int_eq(add("test.many.0", "", id, NULL), 0);
+}
+END_TEST
+
+/* --- Waiting --------------------------------------------------------------------------- */
+
+static void wait_for_a(void)
+{
+	struct ipc_proxy *proxy;
+
+	ck_assert_int_eq(ipc_wait_name(ipc, "test.a", &proxy), 0);
+	ipc_proxy_unref(proxy);
+}
+
+START_TEST(waiters_get_the_name_when_it_comes)
+{
+	struct peer waiters[3], peer;
+
+	for (int i = 0; i < 3; i++)
+		waiters[i] = peer_start(i ? 1000 : 0, wait_for_a);
+	usleep(200000);
+	peer = peer_start(0, add_a);
+	for (int i = 0; i < 3; i++)
+		peer_await(&waiters[i]);
+
+	wait_for_a();
+	for (int i = 0; i < 3; i++)
+		peer_kill(&waiters[i]);
+	peer_kill(&peer);
+}
+END_TEST
+
+#define WAITERS (REGISTRY_USER_WAITERS / 2)
+
+static void *wait_for_never(void *data)
+{
+	struct ipc_proxy *proxy;
+
+	(void)data;
+	return (void *)(intptr_t)ipc_wait_name(ipc, "test.never", &proxy);
+}
+
+static void start_waiters(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 128 << 10);
+	for (int i = 0; i < WAITERS; i++)
+		ck_assert_int_eq(pthread_create(&thread, &attributes, wait_for_never, NULL), 0);
+}
+
+static void wait_too_often(void)
+{
+	struct ipc_proxy *proxy;
+
+	ck_assert_int_eq(ipc_wait_name(ipc, "test.never", &proxy), -EDQUOT);
+}
+
+/* While not all of the crowd are waiting yet, it is kept waiting itself: then
+ * it is tried again. */
+static bool is_refused(void)
+{
+	struct peer peer = peer_start(1001, wait_too_often);
+	struct pollfd done = { .fd = peer.done, .events = POLLIN };
+	bool refused = poll(&done, 1, 1000) == 1 && done.revents & POLLIN;
+
+	peer_kill(&peer);
+	return refused;
+}
+
+START_TEST(waiters_are_limited_and_forgotten_when_they_die)
+{
+	struct peer crowds[2], late;
+	bool refused = false;
+
+	for (int i = 0; i < 2; i++)
+		crowds[i] = peer_start(1001, start_waiters);
+	for (int i = 0; i < 2; i++)
+		peer_await(&crowds[i]);
+	for (int i = 0; i < 20 && !refused; i++)
+		refused = is_refused();
+	ck_assert(refused);
+	for (int i = 0; i < 2; i++)
+		peer_kill(&crowds[i]);
+
+	/* Now there is room again. */
+	usleep(500000);
+	late = peer_start(1001, wait_for_a);
+	usleep(200000);
+	add_a();
+	peer_await(&late);
+	peer_kill(&late);
+}
+END_TEST
+
+START_TEST(a_large_request_is_not_kept)
+{
+	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
+	uint8_t bytes[1002] = { (1000 & 0x7f) | 0x80, 1000 >> 7 };
+	ProtobufCMessageUnknownField field = {
+		.tag = 15,
+		.wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+		.len = sizeof(bytes),
+		.data = bytes,
+	};
+
+	request.name = (char *)"test.never";
+	request.base.unknown_fields = &field;
+	request.base.n_unknown_fields = 1;
+	ck_assert_int_eq(service_manager_wait(manager, &request, NULL, NULL), -EMSGSIZE);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("service");
+	Suite *suite = suite_create("servicemanager");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, connect_bus, disconnect_bus);
+	tcase_add_test(tcase, a_name_is_found_and_removed);
+	tcase_add_test(tcase, ones_own_object_is_not_a_proxy);
+	tcase_add_test(tcase, a_name_goes_with_its_owner);
+	tcase_add_test(tcase, a_name_of_ones_own_is_replaced);
+	tcase_add_test(tcase, a_name_of_anothers_is_not);
+	tcase_add_test(tcase, root_may_remove_any);
+	tcase_add_test(tcase, names_are_listed);
+	tcase_add_test(tcase, bad_requests_are_refused);
+	tcase_add_test(tcase, the_manager_itself_cannot_be_added);
+	tcase_add_test(tcase, a_user_has_so_many_names);
+	tcase_add_test(tcase, waiters_get_the_name_when_it_comes);
+	tcase_add_test(tcase, waiters_are_limited_and_forgotten_when_they_die);
+	tcase_add_test(tcase, a_large_request_is_not_kept);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
