@@ -170,34 +170,6 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 	return buffer;
 }
 
-int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_message *message,
-			  struct ipcbus_buffer **ret_buffer)
-{
-	struct ipcbus_buffer *buffer;
-	u32 units;
-	int ret;
-
-	ret = units_needed(region, message, &units);
-	if (ret)
-		return ret;
-	buffer = reserve_range(region, units, message->oneway);
-	if (IS_ERR(buffer))
-		return PTR_ERR(buffer);
-	buffer->oneway = message->oneway;
-	buffer->data_size = message->send->data_size;
-	buffer->node = NULL;
-	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
-
-	ret = ipcbus_pages_populate(&region->pages, (size_t)buffer->range.start * IPCBUS_UNIT,
-				    (size_t)units * IPCBUS_UNIT);
-	if (ret) {
-		ipcbus_buffer_free(region, buffer);
-		return ret;
-	}
-	*ret_buffer = buffer;
-	return 0;
-}
-
 /* Copies the parts one after the other; each is read from the user once. */
 static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus_message *message)
 {
@@ -221,21 +193,57 @@ static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus
 	return left ? -EINVAL : 0;
 }
 
-int ipcbus_buffer_fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
-		       struct ipcbus_message *message)
+static size_t offset_of(const struct ipcbus_buffer *buffer)
 {
-	size_t offset = (size_t)buffer->range.start * IPCBUS_UNIT;
+	return (size_t)buffer->range.start * IPCBUS_UNIT;
+}
 
-	if (message->send->flags & IPCBUS_SEND_IOV)
-		return fill_parts(region, offset, message);
-	return ipcbus_pages_copy_from_user(&region->pages, offset,
+static int fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
+		struct ipcbus_message *message)
+{
+	if (unlikely(message->send->flags & IPCBUS_SEND_IOV))
+		return fill_parts(region, offset_of(buffer), message);
+	return ipcbus_pages_copy_from_user(&region->pages, offset_of(buffer),
 					   u64_to_user_ptr(message->send->data),
 					   message->send->data_size);
 }
 
+int ipcbus_buffer_make(struct ipcbus_region *region, struct ipcbus_message *message,
+		       struct ipcbus_buffer **ret_buffer)
+{
+	struct ipcbus_buffer *buffer;
+	u32 units;
+	int ret;
+
+	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
+	ret = units_needed(region, message, &units);
+	if (ret)
+		return ret;
+	buffer = reserve_range(region, units, message->oneway);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	buffer->oneway = message->oneway;
+	buffer->data_size = message->send->data_size;
+	buffer->node = NULL;
+	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
+
+	ret = ipcbus_pages_populate(&region->pages, offset_of(buffer),
+				    (size_t)units * IPCBUS_UNIT);
+	if (likely(!ret)) {
+		ipcbus_message_stage(message, IPCBUS_STAGE_COPY);
+		ret = fill(region, buffer, message);
+	}
+	if (unlikely(ret)) {
+		ipcbus_buffer_free(region, buffer);
+		return ret;
+	}
+	*ret_buffer = buffer;
+	return 0;
+}
+
 static size_t objects_offset(const struct ipcbus_buffer *buffer)
 {
-	return (size_t)buffer->range.start * IPCBUS_UNIT + ALIGN(buffer->data_size, 8);
+	return offset_of(buffer) + ALIGN(buffer->data_size, 8);
 }
 
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
@@ -259,7 +267,7 @@ int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *bu
 void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *event)
 {
 	event->buffer = (u64)buffer->generation << 32 | (buffer->slot + 1);
-	event->offset = (u64)buffer->range.start * IPCBUS_UNIT;
+	event->offset = offset_of(buffer);
 	event->data_size = buffer->data_size;
 	if (buffer->objects.count) {
 		event->objects = objects_offset(buffer);

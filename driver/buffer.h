@@ -3,7 +3,7 @@
  * A region and its buffers: where messages to a proc live from the moment a
  * sender reserves room until the receiver gives the room back.
  *
- * A buffer goes reserve -> fill -> (queued in a transaction) -> delivered ->
+ * A buffer goes make (reserve, fill) -> (queued in a transaction) -> delivered ->
  * given back. Only delivered ones can be named by user space, by an id of slot
  * and generation: an id of yesterday, of another proc, or made up, is refused.
  */
@@ -94,14 +94,12 @@ void ipcbus_region_release(struct ipcbus_region *region);
 void ipcbus_region_done(struct ipcbus_region *region);
 
 /*
- * Room for the payload and object table of message, with pages behind it.
- * -EMSGSIZE, -ENOSPC, -EAGAIN (oneway share), -EDQUOT (descriptors), -ENOMEM.
+ * Room for payload and object table, with pages behind it, and the payload in
+ * it. -EMSGSIZE, -ENOSPC, -EAGAIN (oneway share), -EDQUOT (descriptors),
+ * -ENOMEM, -EFAULT, -EINVAL (the parts do not add up).
  */
-int ipcbus_buffer_reserve(struct ipcbus_region *region, const struct ipcbus_message *message,
-			  struct ipcbus_buffer **ret_buffer);
-/* Copies the payload. -EFAULT, or -EINVAL when the parts do not add up. */
-int ipcbus_buffer_fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
-		       struct ipcbus_message *message);
+int ipcbus_buffer_make(struct ipcbus_region *region, struct ipcbus_message *message,
+		       struct ipcbus_buffer **ret_buffer);
 /* In the receiving thread: installs the objects and writes their table behind
  * the payload. All, or none and -errno with the index of the one that failed. */
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,

@@ -12,6 +12,12 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
+/*
+ * A local that is written in full before it is read: kernels built to zero all
+ * locals need not zero this one.
+ */
+#define ipcbus_uninitialized __attribute__((__uninitialized__))
+
 /* A new fd for file in the current process; 6.8 added a parameter. */
 static inline int ipcbus_receive_fd(struct file *file, unsigned int flags)
 {

@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 
 #include "buffer.h"
+#include "compat.h"
 #include "exchange.h"
 #include "message.h"
 #include "node.h"
@@ -172,7 +173,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 {
 	struct ipcbus_event event = {};
 	struct ipcbus_thread *thread;
-	struct exchange_in in;
+	struct exchange_in in ipcbus_uninitialized;
 	int ret;
 
 	if (copy_from_user(&in, arg, sizeof(in)))

@@ -3,6 +3,8 @@
  * Handles: see handle.h. The table is changed by the proc's own threads only,
  * under handle_lock, and read under RCU on the way of each call.
  */
+#include <linux/nospec.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "bus.h"
@@ -11,6 +13,80 @@
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
+
+#define FIRST_SIZE	16
+
+static struct ipcbus_handle_table *table_new(u32 size)
+{
+	struct ipcbus_handle_table *table;
+
+	table = kvzalloc(struct_size(table, entry, size), GFP_KERNEL_ACCOUNT);
+	if (table)
+		table->size = size;
+	return table;
+}
+
+int ipcbus_handles_init(struct ipcbus_proc *proc)
+{
+	struct ipcbus_handle_table *table = table_new(FIRST_SIZE);
+
+	RCU_INIT_POINTER(proc->handles, table);
+	return table ? 0 : -ENOMEM;
+}
+
+void ipcbus_handles_done(struct ipcbus_proc *proc)
+{
+	kvfree(rcu_access_pointer(proc->handles));
+}
+
+static struct ipcbus_handle_table *table_of(struct ipcbus_proc *proc)
+{
+	return rcu_dereference_protected(proc->handles, lockdep_is_held(&proc->handle_lock));
+}
+
+static struct ipcbus_handle_entry *entry_at(struct ipcbus_proc *proc, u32 number)
+{
+	struct ipcbus_handle_table *table = table_of(proc);
+
+	if (number >= table->size)
+		return NULL;
+	return rcu_dereference_protected(table->entry[number],
+					 lockdep_is_held(&proc->handle_lock));
+}
+
+static void set_entry(struct ipcbus_proc *proc, u32 number, struct ipcbus_handle_entry *entry)
+{
+	rcu_assign_pointer(table_of(proc)->entry[number], entry);
+}
+
+/* Makes the table so large that another entry leaves half of it free. */
+static int table_grow(struct ipcbus_proc *proc)
+{
+	struct ipcbus_handle_table *old = table_of(proc), *table;
+	u32 i;
+
+	if (proc->handle_count < old->size / 2 - 1)
+		return 0;
+	table = table_new(old->size * 2);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < old->size; i++)
+		RCU_INIT_POINTER(table->entry[i], entry_at(proc, i));
+	rcu_assign_pointer(proc->handles, table);
+	kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/* Free numbers are used in turn, so that one that was put comes back late. */
+static u32 free_number(struct ipcbus_proc *proc)
+{
+	u32 size = table_of(proc)->size;
+
+	do {
+		proc->next_handle = proc->next_handle % (size - 1) + 1;
+	} while (entry_at(proc, proc->next_handle));
+	return proc->next_handle;
+}
 
 static struct ipcbus_handle_entry *find_by_node(struct ipcbus_proc *proc,
 						struct ipcbus_node_entry *node,
@@ -38,10 +114,14 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 					     struct ipcbus_node_entry *node)
 {
 	struct ipcbus_handle_entry *entry;
+	int ret;
 
 	lockdep_assert_held(&proc->handle_lock);
 	if (proc->handle_count >= IPCBUS_LIMIT_HANDLES)
 		return ERR_PTR(-EDQUOT);
+	ret = table_grow(proc);
+	if (ret)
+		return ERR_PTR(ret);
 	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	if (!entry)
 		return ERR_PTR(-ENOMEM);
@@ -49,8 +129,9 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	return entry;
 }
 
-static void entry_publish(struct ipcbus_proc *proc)
+static void entry_publish(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
+	set_entry(proc, entry->number, entry);
 	proc->handle_count++;
 	ipcbus_stat_add(IPCBUS_STAT_HANDLES);
 }
@@ -83,28 +164,22 @@ static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 {
 	struct ipcbus_handle_entry *entry, *old;
 	struct ipcbus_node_entry *node;
-	int ret;
 
 	lockdep_assert_held(&proc->handle_lock);
-	old = xa_load(&proc->handles, 0);
+	old = entry_at(proc, 0);
 	if (old && !READ_ONCE(old->node->dead))
 		return old;
 	node = ipcbus_bus_manager(proc->bus);
 	if (!node)
 		return ERR_PTR(-ENOTCONN);
 	entry = entry_new(proc, node);
-	if (!IS_ERR(entry)) {
-		ret = xa_err(xa_store(&proc->handles, 0, entry, GFP_KERNEL_ACCOUNT));
-		if (!ret) {
-			entry_publish(proc);
-			if (old)
-				replace_entry(proc, old);
-			return entry;
-		}
-		kfree(entry);
-		entry = ERR_PTR(ret);
+	if (IS_ERR(entry)) {
+		ipcbus_node_put_remote(node);
+		return entry;
 	}
-	ipcbus_node_put_remote(node);
+	entry_publish(proc, entry);
+	if (old)
+		replace_entry(proc, old);
 	return entry;
 }
 
@@ -123,12 +198,17 @@ static struct ipcbus_node_entry *manager_node(struct ipcbus_proc *proc)
 struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number)
 {
 	struct ipcbus_node_entry *node = ERR_PTR(-EBADF);
+	struct ipcbus_handle_table *table;
 	struct ipcbus_handle_entry *entry;
 
 	rcu_read_lock();
-	entry = xa_load(&proc->handles, number);
-	if (entry && kref_get_unless_zero(&entry->node->ref))
-		node = entry->node;
+	table = rcu_dereference(proc->handles);
+	if (likely(number < table->size)) {
+		number = array_index_nospec(number, table->size);
+		entry = rcu_dereference(table->entry[number]);
+		if (entry && kref_get_unless_zero(&entry->node->ref))
+			node = entry->node;
+	}
 	rcu_read_unlock();
 
 	if (likely(number))
@@ -156,20 +236,11 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 			ret = PTR_ERR(entry);
 			goto out;
 		}
-		ret = xa_alloc_cyclic(&proc->handles, &entry->number, NULL,
-				      XA_LIMIT(1, IPCBUS_MAX_NUMBER), &proc->next_handle,
-				      GFP_KERNEL_ACCOUNT);
-		if (ret < 0) {
-			kfree(entry);
-			goto out;
-		}
-		ret = 0;
+		entry->number = free_number(proc);
 		ipcbus_node_get_remote(node);
 		rb_link_node(&entry->by_node, parent, link);
 		rb_insert_color(&entry->by_node, &proc->handles_by_node);
-		entry_publish(proc);
-		/* The slot is reserved, so this needs no memory. */
-		xa_store(&proc->handles, entry->number, entry, GFP_KERNEL_ACCOUNT);
+		entry_publish(proc, entry);
 	}
 	if (entry->count == U32_MAX) {
 		ret = -EDQUOT;
@@ -188,13 +259,13 @@ int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count)
 	int ret = 0;
 
 	mutex_lock(&proc->handle_lock);
-	entry = number ? xa_load(&proc->handles, number) : NULL;
+	entry = number ? entry_at(proc, number) : NULL;
 	if (!entry || entry->count < count) {
 		ret = -EBADF;
 	} else {
 		entry->count -= count;
 		if (!entry->count) {
-			xa_erase(&proc->handles, number);
+			set_entry(proc, number, NULL);
 			entry_free(proc, entry);
 		}
 	}
@@ -208,7 +279,7 @@ static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 numb
 
 	if (!number)
 		return manager_entry(proc);
-	entry = xa_load(&proc->handles, number);
+	entry = entry_at(proc, number);
 	return entry ?: ERR_PTR(-EBADF);
 }
 
@@ -244,7 +315,7 @@ int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *
 	if (args->count || args->flags || args->cookie)
 		return -EINVAL;
 	mutex_lock(&proc->handle_lock);
-	entry = xa_load(&proc->handles, args->handle);
+	entry = entry_at(proc, args->handle);
 	if (!entry) {
 		ret = args->handle ? -EBADF : -ENOENT;
 	} else if (!entry->watch) {
@@ -260,13 +331,15 @@ int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *
 void ipcbus_handles_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_handle_entry *entry;
-	unsigned long number;
+	u32 number;
 
 	mutex_lock(&proc->handle_lock);
-	xa_for_each(&proc->handles, number, entry) {
-		xa_erase(&proc->handles, number);
+	for (number = 0; number < table_of(proc)->size; number++) {
+		entry = entry_at(proc, number);
+		if (!entry)
+			continue;
+		set_entry(proc, number, NULL);
 		entry_free(proc, entry);
 	}
 	mutex_unlock(&proc->handle_lock);
-	xa_destroy(&proc->handles);
 }

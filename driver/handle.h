@@ -30,6 +30,26 @@ struct ipcbus_handle_entry {
 	struct ipcbus_watch *watch;
 };
 
+/**
+ * struct ipcbus_handle_table - handle entries by number
+ * @rcu: frees it
+ * @size: how many numbers there are; constant
+ * @entry: NULL where a number is free. Read under RCU, changed under handle_lock.
+ *
+ * A flat array, so that a handle is found by one load. It is replaced by one of
+ * twice the size before it is half full, which also keeps the search for a free
+ * number short.
+ */
+struct ipcbus_handle_table {
+	struct rcu_head rcu;
+	u32 size;
+	struct ipcbus_handle_entry __rcu *entry[];
+};
+
+int ipcbus_handles_init(struct ipcbus_proc *proc);
+/* The proc is not used any more. */
+void ipcbus_handles_done(struct ipcbus_proc *proc);
+
 /* The node behind a handle, counted. -EBADF; -ENOTCONN for handle 0. */
 struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number);
 

@@ -55,6 +55,7 @@
 struct ipcbus_buffer;
 struct ipcbus_bus;
 struct ipcbus_handle_entry;
+struct ipcbus_handle_table;
 struct ipcbus_message;
 struct ipcbus_node_entry;
 struct ipcbus_proc;

@@ -74,7 +74,7 @@ err_count:
 	return ret;
 }
 
-static void node_free(struct kref *ref)
+void ipcbus_node_free(struct kref *ref)
 {
 	struct ipcbus_node_entry *node = container_of(ref, struct ipcbus_node_entry, ref);
 
@@ -82,11 +82,6 @@ static void node_free(struct kref *ref)
 	ipcbus_proc_put(node->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_NODES);
 	kfree_rcu(node, rcu);
-}
-
-void ipcbus_node_put(struct ipcbus_node_entry *node)
-{
-	kref_put(&node->ref, node_free);
 }
 
 void ipcbus_node_get_remote(struct ipcbus_node_entry *node)

@@ -58,7 +58,12 @@ static inline struct ipcbus_node_entry *ipcbus_node_get(struct ipcbus_node_entry
 	return node;
 }
 
-void ipcbus_node_put(struct ipcbus_node_entry *node);
+void ipcbus_node_free(struct kref *ref);
+
+static inline void ipcbus_node_put(struct ipcbus_node_entry *node)
+{
+	kref_put(&node->ref, ipcbus_node_free);
+}
 
 /* A reference that also counts as remote, so that the node is not idle. _get
  * needs another one that exists, or -_alive- checks that the node is not dead. */

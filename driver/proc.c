@@ -31,6 +31,7 @@ static void proc_free(struct kref *ref)
 
 	ipcbus_region_done(&proc->region);
 	xa_destroy(&proc->threads);
+	ipcbus_handles_done(proc);
 	put_user_ns(proc->user_ns);
 	put_pid_ns(proc->pid_ns);
 	put_pid(proc->pid);
@@ -55,6 +56,10 @@ static int proc_open(struct inode *inode, struct file *file)
 	proc = kzalloc(sizeof(*proc), GFP_KERNEL_ACCOUNT);
 	if (!proc)
 		return -ENOMEM;
+	if (ipcbus_handles_init(proc)) {
+		kfree(proc);
+		return -ENOMEM;
+	}
 	kref_init(&proc->ref);
 	proc->bus = &ipcbus_default_bus;
 	proc->mm = current->mm;
@@ -66,7 +71,6 @@ static int proc_open(struct inode *inode, struct file *file)
 	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
 	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
 	mutex_init(&proc->handle_lock);
-	xa_init_flags(&proc->handles, XA_FLAGS_ALLOC);
 	proc->handles_by_node = RB_ROOT;
 	spin_lock_init(&proc->lock);
 	INIT_LIST_HEAD(&proc->work);

@@ -40,8 +40,8 @@
  * @quick: the first of @threads again, with whom they are of: a thread finds
  *	itself by one compare, and looks at nobody else's memory
  * @handle_lock: protects the next five; @handles is read under RCU too
- * @handles: handle entries by number
- * @next_handle: as @next_node
+ * @handles: see handle.h
+ * @next_handle: the number given last
  * @handles_by_node: the same by node
  * @handle_count: how many
  * @lock: protects the rest, and the state of its nodes and threads
@@ -75,7 +75,7 @@ struct ipcbus_proc {
 	} quick[IPCBUS_QUICK_THREADS];
 
 	struct mutex handle_lock;
-	struct xarray handles;
+	struct ipcbus_handle_table __rcu *handles;
 	u32 next_handle;
 	struct rb_root handles_by_node;
 	u32 handle_count;

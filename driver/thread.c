@@ -16,7 +16,7 @@
 #include "thread.h"
 #include "transaction.h"
 
-static void thread_free(struct kref *ref)
+void ipcbus_thread_free(struct kref *ref)
 {
 	struct ipcbus_thread *thread = container_of(ref, struct ipcbus_thread, ref);
 
@@ -28,11 +28,6 @@ static void thread_free(struct kref *ref)
 	ipcbus_proc_put(thread->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_THREADS);
 	kfree_rcu(thread, rcu);
-}
-
-void ipcbus_thread_put(struct ipcbus_thread *thread)
-{
-	kref_put(&thread->ref, thread_free);
 }
 
 struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
@@ -134,14 +129,10 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	return thread;
 }
 
-struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
+struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number)
 {
 	struct ipcbus_thread *thread;
 
-	/* An entry of this very thread is taken away by itself alone. */
-	if (likely(number < IPCBUS_QUICK_THREADS &&
-		   smp_load_acquire(&proc->quick[number].pid) == task_pid(current)))
-		return proc->quick[number].thread;
 	rcu_read_lock();
 	thread = xa_load(&proc->threads, number);
 	if (thread && thread->pid != task_pid(current))
@@ -304,8 +295,8 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		ipcbus_transaction_taken_locked(found->work, thread);
 		found->spawn = wants_spawn_locked(proc, thread);
 	}
-	WRITE_ONCE(thread->kick, thread->given || !list_empty(&thread->work) ||
-				 answered_locked(thread) || thread->interrupted);
+	WRITE_ONCE(thread->kick, !list_empty(&thread->work) || thread->interrupted ||
+				 answered_locked(thread));
 	return true;
 }
 

@@ -8,9 +8,11 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/wait.h>
 
 #include "main.h"
+#include "proc.h"
 
 /**
  * struct ipcbus_thread - one thread that uses the file
@@ -62,7 +64,17 @@ struct ipcbus_thread {
 };
 
 /* The calling thread's, made at its first call. number is the user's guess. */
-struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number);
+struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number);
+
+static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
+{
+	/* An entry of this very thread is taken away by itself alone. */
+	if (likely(number < IPCBUS_QUICK_THREADS &&
+		   smp_load_acquire(&proc->quick[number].pid) == task_pid(current)))
+		return proc->quick[number].thread;
+	return ipcbus_thread_current_slow(proc, number);
+}
+
 /* The same, but NULL if the thread never called. */
 struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc);
 
@@ -72,7 +84,12 @@ static inline struct ipcbus_thread *ipcbus_thread_get(struct ipcbus_thread *thre
 	return thread;
 }
 
-void ipcbus_thread_put(struct ipcbus_thread *thread);
+void ipcbus_thread_free(struct kref *ref);
+
+static inline void ipcbus_thread_put(struct ipcbus_thread *thread)
+{
+	kref_put(&thread->ref, ipcbus_thread_free);
+}
 
 /* Takes it out of its proc's table; false if somebody else did. */
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread);

@@ -65,6 +65,15 @@ struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *
 	return t->from == thread ? &t->from_below : &t->to_below;
 }
 
+/* Takes t, which it serves, off the thread's stack; mostly it is on top. */
+static void end_serving_locked(struct ipcbus_transaction *t)
+{
+	if (likely(t->server->top == t))
+		t->server->top = t->to_below;
+	else
+		ipcbus_thread_remove_locked(t->server, t);
+}
+
 /* The current thread, as the owner of receiver sees it. */
 static void identify(struct ipcbus_thread *thread, struct ipcbus_proc *receiver,
 		     struct ipcbus_sender *sender)
@@ -100,11 +109,11 @@ static void tell_sender(const struct ipcbus_sender *sender, struct ipcbus_event 
  * Stays NULL for a call or reply of nothing at all; a oneway always has one,
  * because giving it back is what lets the next one go.
  */
-static int build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
-		 struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+static __always_inline int
+build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
+      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
 	struct ipcbus_region *region = &receiver->region;
-	struct ipcbus_buffer *buffer;
 	int ret;
 
 	if (!message->send->data_size && !message->send->iov_count &&
@@ -112,23 +121,15 @@ static int build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool 
 		*ret_buffer = NULL;
 		return 0;
 	}
-	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
-	ret = ipcbus_buffer_reserve(region, message, &buffer);
-	if (ret)
+	ret = ipcbus_buffer_make(region, message, ret_buffer);
+	if (ret || !message->send->object_count)
 		return ret;
 
-	ipcbus_message_stage(message, IPCBUS_STAGE_COPY);
-	ret = ipcbus_buffer_fill(region, buffer, message);
-	if (!ret && message->send->object_count) {
-		ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
-		ret = ipcbus_objects_take(sender, message, accept_fds, &buffer->objects);
-	}
-	if (ret) {
-		ipcbus_buffer_free(region, buffer);
-		return ret;
-	}
-	*ret_buffer = buffer;
-	return 0;
+	ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
+	ret = ipcbus_objects_take(sender, message, accept_fds, &(*ret_buffer)->objects);
+	if (ret)
+		ipcbus_buffer_free(region, *ret_buffer);
+	return ret;
 }
 
 static void drop_buffer(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer)
@@ -257,11 +258,11 @@ static void transaction_cancel(struct ipcbus_work *work)
 }
 
 /* The call could not be delivered after all. */
-static void end_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	spin_lock(&thread->proc->lock);
 	hash_del(&t->open);
-	ipcbus_thread_remove_locked(thread, t);
+	end_serving_locked(t);
 	spin_unlock(&thread->proc->lock);
 }
 
@@ -269,7 +270,7 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 			    u32 stage, u32 index)
 {
 	if (!t->oneway)
-		end_serving(t, thread);
+		undo_serving(t, thread);
 	refuse(t, error, stage, index);
 	return false;
 }
@@ -359,7 +360,7 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 }
 
 /* Takes over the reference of node. */
-static struct ipcbus_transaction *transaction_new(struct ipcbus_thread *thread,
+static __always_inline struct ipcbus_transaction *transaction_new(struct ipcbus_thread *thread,
 						  struct ipcbus_node_entry *node,
 						  const struct ipcbus_message *message)
 {
@@ -557,7 +558,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_proc *proc, u64 id)
 			continue;
 		hash_del(&t->open);
 		if (t->server)
-			ipcbus_thread_remove_locked(t->server, t);
+			end_serving_locked(t);
 		break;
 	}
 	spin_unlock(&proc->lock);

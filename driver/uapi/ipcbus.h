@@ -247,8 +247,9 @@ enum ipcbus_stage {
  *	itself returns an error.
  * @IPCBUS_EVENT_DEAD: the node of a watched handle is dead; @cookie is the
  *	watch's. Comes once; the watch is gone.
- * @IPCBUS_EVENT_IDLE: nobody refers to the node with @cookie any more. It may
- *	be sent again all the same: NODE_DESTROY with IF_IDLE settles it.
+ * @IPCBUS_EVENT_IDLE: nobody refers to the node with @cookie any more, or a
+ *	message that would have carried it was not sent. It may be sent again all
+ *	the same: NODE_DESTROY with IF_IDLE settles it.
  */
 enum ipcbus_event_kind {
 	IPCBUS_EVENT_NONE = 0,
