@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Handle 0: who may be the bus's manager, and for how long.
+ *
+ * Who claims first since the driver was loaded decides whom others must be: in
+ * the guest that is root.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void call_fails(const struct raw *r, int err)
+{
+	raw_fails(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL }, err, IPCBUS_STAGE_TARGET,
+		  0);
+	raw_fails(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY }, err, IPCBUS_STAGE_TARGET,
+		  0);
+}
+
+START_TEST(no_manager)
+{
+	raw_open(&cli, REGION);
+	call_fails(&cli, -ENOTCONN);
+}
+END_TEST
+
+START_TEST(one_manager)
+{
+	uint64_t node = raw_node(&cli, 0, 1);
+
+	assert_result(raw_claim(&cli, node), -EBUSY);
+	assert_result(raw_claim(&srv, srv_node), -EBUSY);
+	assert_ok(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE));
+	node = raw_node(&srv, 0, 2);
+	assert_result(raw_claim(&srv, node), -EBUSY);
+	assert_ok(raw_destroy(&srv, node, IPCBUS_NODE_IF_IDLE));
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+}
+END_TEST
+
+START_TEST(manager_calls_itself)
+{
+	call_fails(&srv, -EINVAL);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(closing_makes_room)
+{
+	raw_close(&srv);
+	call_fails(&cli, -ENOTCONN);
+	assert_ok(raw_claim(&oth, raw_node(&oth, 0, 7)));
+	raw_round_trip(&cli, 0, &oth, "next", 4);
+}
+END_TEST
+
+START_TEST(destroying_the_node_makes_room)
+{
+	assert_ok(raw_destroy(&srv, srv_node, 0));
+	call_fails(&cli, -ENOTCONN);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 8)));
+	raw_round_trip(&cli, 0, &srv, "next", 4);
+}
+END_TEST
+
+START_TEST(managing_refers_to_the_node)
+{
+	assert_result(raw_destroy(&srv, srv_node, IPCBUS_NODE_IF_IDLE), -EBUSY);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(managers_one_after_the_other)
+{
+	raw_open(&cli, REGION);
+	for (int i = 0; i < 50; i++) {
+		raw_open(&srv, 65536);
+		assert_ok(raw_claim(&srv, raw_node(&srv, 0, i)));
+		raw_round_trip(&cli, 0, &srv, "x", 1);
+		raw_close(&srv);
+		call_fails(&cli, -ENOTCONN);
+	}
+}
+END_TEST
+
+/* Calls to the old manager do not reach the new one. */
+START_TEST(queued_call_stays_with_the_old_manager)
+{
+	raw_call(&cli, 0, 1, "old", 3);
+	raw_close(&srv);
+	assert_ok(raw_claim(&oth, raw_node(&oth, 0, 9)));
+	raw_none(&oth);
+	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	raw_round_trip(&cli, 0, &oth, "new", 3);
+}
+END_TEST
+
+static int be_manager(struct peer *self, void *arg)
+{
+	(void)arg;
+	raw_open(&srv, 65536);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	peer_tell(self, 1);
+	serve_echo(&srv);
+	return 1;
+}
+
+START_TEST(killing_makes_room)
+{
+	struct ipcbus_event ev;
+	struct peer p;
+
+	raw_open(&cli, REGION);
+	for (int i = 0; i < 5; i++) {
+		peer_start(&p, be_manager, NULL);
+		peer_hear(&p);
+		raw_call_wait(&cli, 0, 1, "hello", 5, &ev);
+		raw_holds(&cli, &ev, "hello", 5);
+		ck_assert_uint_eq(ev.pid, p.pid);
+		raw_give(&cli, &ev);
+		peer_kill(&p);
+	}
+}
+END_TEST
+
+/* Users */
+
+struct attempt {
+	uid_t uid;
+	int want;
+};
+
+static int claim_as(struct peer *self, void *arg)
+{
+	const struct attempt *a = arg;
+	struct raw r;
+
+	(void)self;
+	if (setresuid(a->uid, a->uid, a->uid) < 0)
+		return 98;
+	raw_open(&r, 65536);
+	return raw_claim(&r, raw_node(&r, 0, 1)) != a->want;
+}
+
+/* The effective user counts, and it counts at the time of the claim. */
+static int claim_after_open_as(struct peer *self, void *arg)
+{
+	const struct attempt *a = arg;
+	struct raw r;
+
+	(void)self;
+	raw_open(&r, 65536);
+	if (setresuid(-1, a->uid, -1) < 0)
+		return 98;
+	return raw_claim(&r, raw_node(&r, 0, 1)) != a->want;
+}
+
+static void expect_claim(uid_t uid, int want, int (*how)(struct peer *, void *))
+{
+	struct attempt a = { uid, want };
+	struct peer p;
+
+	peer_start(&p, how, &a);
+	peer_end(&p);
+	expect_nothing_left();
+}
+
+START_TEST(other_users_may_not_claim)
+{
+	if (geteuid()) {
+		fprintf(stderr, "needs root, skipped\n");
+		return;
+	}
+	ck_assert_int_eq(chmod("/dev/ipcbus", 0666), 0);
+	expect_claim(0, 0, claim_as);
+	expect_claim(1000, -EPERM, claim_as);
+	expect_claim(1001, -EPERM, claim_as);
+	expect_claim(1001, -EPERM, claim_after_open_as);
+	expect_claim(0, 0, claim_after_open_as);
+	expect_claim(0, 0, claim_as);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("manager");
+	TCase *tc = add_case(s, "one", setup_bus);
+
+	tcase_add_test(tc, one_manager);
+	tcase_add_test(tc, manager_calls_itself);
+	tcase_add_test(tc, closing_makes_room);
+	tcase_add_test(tc, destroying_the_node_makes_room);
+	tcase_add_test(tc, managing_refers_to_the_node);
+	tcase_add_test(tc, queued_call_stays_with_the_old_manager);
+
+	tc = add_case(s, "none", setup_bare);
+	tcase_add_test(tc, no_manager);
+	tcase_add_test(tc, managers_one_after_the_other);
+	tcase_add_test(tc, killing_makes_room);
+	tcase_add_test(tc, other_users_may_not_claim);
+	return suite_main(s);
+}

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Chains of calls: calls that come back to a proc that waits, through two and
+ * three parties, up to the depth limit; and who of a proc's threads gets them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void take_reply(const struct raw *r)
+{
+	struct ipcbus_event ev;
+
+	raw_take(r, IPCBUS_EVENT_REPLY, &ev);
+	raw_give(r, &ev);
+}
+
+static uint64_t take_call(const struct raw *r, uint32_t code)
+{
+	struct ipcbus_event ev;
+
+	raw_take(r, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(ev.code, code);
+	raw_give(r, &ev);
+	return ev.call;
+}
+
+/* What a thread in a call may take without saying that it serves. */
+static uint64_t take_nested(const struct raw *r, uint32_t code)
+{
+	struct ipcbus_event ev;
+
+	assert_ok(raw_next(r, IPCBUS_NONBLOCK, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
+	ck_assert_uint_eq(ev.code, code);
+	raw_give(r, &ev);
+	return ev.call;
+}
+
+START_TEST(call_comes_back)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	uint64_t outer, inner;
+
+	raw_call(&cli, 0, 1, "out", 3);
+	outer = take_call(&srv, 1);
+	raw_call(&srv, back, 2, "back", 4);
+	inner = take_nested(&cli, 2);
+	raw_reply(&cli, inner, "in", 2);
+	take_reply(&srv);
+	raw_reply(&srv, outer, "done", 4);
+	take_reply(&cli);
+}
+END_TEST
+
+START_TEST(comes_back_through_a_third_party)
+{
+	uint32_t srv_to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	uint32_t oth_to_cli = give_handle(&oth, &cli, raw_node(&cli, 0, 2));
+	uint64_t first, second, third;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	first = take_call(&srv, 1);
+	raw_call(&srv, srv_to_oth, 2, NULL, 0);
+	second = take_call(&oth, 2);
+	raw_call(&oth, oth_to_cli, 3, NULL, 0);
+	third = take_nested(&cli, 3);
+	raw_reply(&cli, third, NULL, 0);
+	take_reply(&oth);
+	raw_reply(&oth, second, NULL, 0);
+	take_reply(&srv);
+	raw_reply(&srv, first, NULL, 0);
+	take_reply(&cli);
+}
+END_TEST
+
+/* Not of this chain: it waits for a thread that serves. */
+START_TEST(strange_call_does_not_disturb_a_caller)
+{
+	uint32_t to_cli = give_handle(&oth, &cli, raw_node(&cli, 0, 1));
+	struct ipcbus_event ev;
+	uint64_t call, strange;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_call(&oth, to_cli, 2, NULL, 0);
+	assert_ok(raw_next(&cli, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_NONE);
+	call = take_call(&srv, 1);
+	raw_reply(&srv, call, NULL, 0);
+	take_reply(&cli);
+	strange = take_call(&cli, 2);
+	raw_reply(&cli, strange, NULL, 0);
+	take_reply(&oth);
+}
+END_TEST
+
+/* An oneway never goes to a waiting caller either. */
+START_TEST(oneway_back_waits_its_turn)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	struct ipcbus_event ev;
+	uint64_t call;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	call = take_call(&srv, 1);
+	raw_oneway(&srv, back, 5, "x", 1);
+	assert_ok(raw_next(&cli, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_NONE);
+	raw_reply(&srv, call, NULL, 0);
+	take_reply(&cli);
+	raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.code, 5);
+	raw_give(&cli, &ev);
+}
+END_TEST
+
+struct chain {
+	uint32_t there, back;
+	uint64_t calls[IPCBUS_MAX_DEPTH];
+};
+
+/* One call after the other between two, each inside the one before. */
+static void go_down(struct chain *c, unsigned int depth)
+{
+	for (unsigned int i = 0; i < depth; i++) {
+		const struct raw *from = i % 2 ? &srv : &cli, *to = i % 2 ? &cli : &srv;
+
+		raw_call(from, i % 2 ? c->back : c->there, i, &i, sizeof(i));
+		c->calls[i] = i ? take_nested(to, i) : take_call(to, i);
+	}
+}
+
+static void come_up(struct chain *c, unsigned int depth)
+{
+	while (depth--) {
+		const struct raw *from = depth % 2 ? &srv : &cli, *to = depth % 2 ? &cli : &srv;
+
+		raw_reply(to, c->calls[depth], &depth, sizeof(depth));
+		take_reply(from);
+	}
+}
+
+START_TEST(recursion)
+{
+	static const unsigned int depths[] = { 1, 2, 3, 10, IPCBUS_MAX_DEPTH };
+	struct chain c = { .back = give_handle(&srv, &cli, raw_node(&cli, 0, 1)) };
+
+	for (int round = 0; round < 3; round++) {
+		go_down(&c, depths[_i]);
+		come_up(&c, depths[_i]);
+	}
+}
+END_TEST
+
+START_TEST(too_deep)
+{
+	struct chain c = { .back = give_handle(&srv, &cli, raw_node(&cli, 0, 1)) };
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
+	struct ipcbus_event ev;
+
+	go_down(&c, IPCBUS_MAX_DEPTH);
+	ck_assert_int_eq(IPCBUS_MAX_DEPTH % 2, 0);
+	assert_result(raw_send(&cli, &send, &ev), -ELOOP);
+	send.data = PTR64("x");
+	send.data_size = 1;
+	assert_result(raw_send(&cli, &send, &ev), -ELOOP);
+	/* A oneway is not a call of the chain. */
+	raw_oneway(&cli, 0, 1, "x", 1);
+	come_up(&c, IPCBUS_MAX_DEPTH);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+	raw_none(&cli);
+	raw_round_trip(&cli, 0, &srv, "still here", 10);
+}
+END_TEST
+
+START_TEST(chain_ends_with_its_middle)
+{
+	uint32_t srv_to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	take_call(&srv, 1);
+	raw_call(&srv, srv_to_oth, 2, NULL, 0);
+	take_call(&oth, 2);
+	raw_close(&srv);
+	raw_take(&cli, IPCBUS_EVENT_FAILED, &ev);
+	ck_assert_int_eq(ev.error, -EOWNERDEAD);
+	raw_none(&cli);
+}
+END_TEST
+
+START_TEST(chain_ends_with_its_end)
+{
+	uint32_t srv_to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	struct ipcbus_event ev;
+	uint64_t call;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	call = take_call(&srv, 1);
+	raw_call(&srv, srv_to_oth, 2, NULL, 0);
+	take_call(&oth, 2);
+	raw_close(&oth);
+	raw_take(&srv, IPCBUS_EVENT_FAILED, &ev);
+	ck_assert_int_eq(ev.error, -EOWNERDEAD);
+	raw_error(&srv, call, EIO, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
+	ck_assert_int_eq(ev.error, -EIO);
+}
+END_TEST
+
+START_TEST(chain_ends_with_its_start)
+{
+	uint32_t srv_to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	uint32_t oth_to_cli = give_handle(&oth, &cli, raw_node(&cli, 0, 2));
+	uint64_t first, second;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	first = take_call(&srv, 1);
+	raw_call(&srv, srv_to_oth, 2, NULL, 0);
+	second = take_call(&oth, 2);
+	raw_call(&oth, oth_to_cli, 3, NULL, 0);
+	raw_close(&cli);
+	raw_failed(&oth, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	raw_reply(&oth, second, NULL, 0);
+	take_reply(&srv);
+	raw_reply(&srv, first, NULL, 0);
+}
+END_TEST
+
+/* A call that was put aside is no part of what its taker does later. */
+START_TEST(deferred_call_leaves_the_chain)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	struct ipcbus_event ev;
+	uint64_t deferred, strange;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	deferred = take_call(&srv, 1);
+	raw_none(&srv);
+	raw_call(&srv, back, 2, NULL, 0);
+	assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_NONE);
+	raw_reply(&srv, deferred, NULL, 0);
+	take_reply(&cli);
+	strange = take_call(&cli, 2);
+	raw_reply(&cli, strange, NULL, 0);
+	take_reply(&srv);
+}
+END_TEST
+
+/* The reply is there, and so is a call of the chain: the call first. */
+START_TEST(nested_call_left_open_under_a_reply)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	uint64_t outer, inner;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	outer = take_call(&srv, 1);
+	raw_call(&srv, back, 2, NULL, 0);
+	inner = take_nested(&cli, 2);
+	raw_reply(&srv, outer, NULL, 0);
+	take_reply(&cli);
+	raw_reply(&cli, inner, NULL, 0);
+	take_reply(&srv);
+}
+END_TEST
+
+START_TEST(thread_exit_in_the_middle_of_a_call)
+{
+	struct ipcbus_event ev;
+	uint64_t call;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	call = take_call(&srv, 1);
+	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+	raw_reply(&srv, call, "late", 4);
+	raw_none(&cli);
+
+	/* One that nobody took yet may be taken back, or come all the same. */
+	raw_call(&cli, 0, 2, "x", 1);
+	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+	assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+	if (ev.kind == IPCBUS_EVENT_CALL) {
+		raw_give(&srv, &ev);
+		raw_reply(&srv, ev.call, NULL, 0);
+	}
+	raw_none(&cli);
+	raw_round_trip(&cli, 0, &srv, "again", 5);
+}
+END_TEST
+
+START_TEST(server_thread_exits_over_a_call)
+{
+	uint64_t call;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	call = take_call(&srv, 1);
+	assert_ok(dev_ioctl(srv.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+	raw_none(&cli);
+	raw_reply(&srv, call, NULL, 0);
+	take_reply(&cli);
+}
+END_TEST
+
+START_TEST(thread_exit_over_a_reply)
+{
+	uint64_t call;
+	char data[5000] = "";
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	call = take_call(&srv, 1);
+	raw_reply(&srv, call, data, sizeof(data));
+	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+	raw_none(&cli);
+}
+END_TEST
+
+START_TEST(thread_exit_with_a_nested_call_queued)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	uint64_t outer, inner;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	outer = take_call(&srv, 1);
+	raw_call(&srv, back, 2, NULL, 0);
+	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+	inner = take_call(&cli, 2);
+	raw_reply(&cli, inner, NULL, 0);
+	take_reply(&srv);
+	raw_reply(&srv, outer, NULL, 0);
+	raw_none(&cli);
+}
+END_TEST
+
+/* With real threads: A's waiting thread, not its idle one, gets what comes back. */
+
+struct who {
+	const struct raw *r;
+	pid_t nested, served;
+	struct ipcbus_event reply;
+};
+
+static void *call_and_serve_nested(void *arg)
+{
+	struct who *w = arg;
+
+	raw_call_wait(w->r, 0, 1, NULL, 0, &w->reply);
+	if (w->reply.kind == IPCBUS_EVENT_CALL) {
+		w->nested = w->reply.call;
+		raw_reply(w->r, w->reply.call, NULL, 0);
+		raw_wait(w->r, IPCBUS_EVENT_REPLY, &w->reply);
+	}
+	return NULL;
+}
+
+static void *serve_one(void *arg)
+{
+	struct who *w = arg;
+	struct ipcbus_event ev;
+
+	raw_wait(w->r, IPCBUS_EVENT_CALL, &ev);
+	w->served = ev.code;
+	raw_reply(w->r, ev.call, NULL, 0);
+	return NULL;
+}
+
+START_TEST(waiting_thread_gets_what_comes_back)
+{
+	uint64_t node = raw_node(&cli, 0, 1);
+	uint32_t back = give_handle(&srv, &cli, node), other = give_handle(&oth, &cli, node);
+	struct who w = { .r = &cli };
+	struct helper caller, idle;
+	struct ipcbus_event ev;
+	uint64_t outer;
+
+	helper_start(&idle, serve_one, &w);
+	wait_asleep(idle.tid);
+	helper_start(&caller, call_and_serve_nested, &w);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	outer = ev.call;
+	wait_asleep(caller.tid);
+	raw_call_wait(&srv, back, 2, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
+	ck_assert_uint_eq(ev.tid, caller.tid);
+	raw_reply(&srv, outer, NULL, 0);
+	helper_end(&caller);
+	ck_assert_int_ne(w.nested, 0);
+	ck_assert_uint_eq(w.reply.kind, IPCBUS_EVENT_REPLY);
+
+	/* The idle one is still there for others. */
+	raw_call_wait(&oth, other, 3, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.tid, idle.tid);
+	helper_end(&idle);
+	ck_assert_int_eq(w.served, 3);
+}
+END_TEST
+
+/* Two processes call each other, each call 12 deep, many times. */
+
+static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev);
+
+/* Calls with the depth left as the code, serves what comes back. */
+static void call_down(const struct raw *r, uint32_t handle, uint32_t depth)
+{
+	struct ipcbus_event ev;
+
+	raw_call_wait(r, handle, depth, &depth, sizeof(depth), &ev);
+	if (ev.kind == IPCBUS_EVENT_CALL) {
+		serve_down(r, handle, &ev);
+		raw_wait(r, IPCBUS_EVENT_REPLY, &ev);
+	}
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
+	raw_holds(r, &ev, &depth, sizeof(depth));
+	raw_give(r, &ev);
+}
+
+static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev)
+{
+	uint32_t depth = ev->code;
+
+	raw_holds(r, ev, &depth, sizeof(depth));
+	raw_give(r, ev);
+	if (depth)
+		call_down(r, handle, depth - 1);
+	raw_reply(r, ev->call, &depth, sizeof(depth));
+}
+
+static int serve_recursion(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	uint32_t back;
+
+	(void)arg;
+	raw_open(&srv, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	peer_tell(self, 1);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	back = raw_objects(&srv, &ev)[0].value;
+	raw_give(&srv, &ev);
+	raw_reply(&srv, ev.call, NULL, 0);
+	for (;;) {
+		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+		if (ev.code == QUIT)
+			break;
+		serve_down(&srv, back, &ev);
+	}
+	raw_reply(&srv, ev.call, NULL, 0);
+	return 0;
+}
+
+START_TEST(recursion_between_processes)
+{
+	struct ipcbus_object o;
+	struct ipcbus_send hello = {
+		.kind = IPCBUS_SEND_CALL, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, serve_recursion, NULL);
+	peer_hear(&p);
+	raw_open(&cli, REGION);
+	o = object_node(raw_node(&cli, 0, 1));
+	assert_ok(raw_send(&cli, &hello, NULL));
+	raw_wait(&cli, IPCBUS_EVENT_REPLY, &ev);
+	for (int i = 0; i < 50; i++)
+		call_down(&cli, 0, 12);
+	raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
+	peer_end(&p);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nested");
+	TCase *tc = add_case(s, "chains", setup_bus);
+
+	tcase_add_test(tc, call_comes_back);
+	tcase_add_test(tc, comes_back_through_a_third_party);
+	tcase_add_test(tc, strange_call_does_not_disturb_a_caller);
+	tcase_add_test(tc, oneway_back_waits_its_turn);
+	tcase_add_loop_test(tc, recursion, 0, 5);
+	tcase_add_test(tc, too_deep);
+	tcase_add_test(tc, deferred_call_leaves_the_chain);
+	tcase_add_test(tc, nested_call_left_open_under_a_reply);
+
+	tc = add_case(s, "ends", setup_bus);
+	tcase_add_test(tc, chain_ends_with_its_middle);
+	tcase_add_test(tc, chain_ends_with_its_end);
+	tcase_add_test(tc, chain_ends_with_its_start);
+	tcase_add_test(tc, thread_exit_in_the_middle_of_a_call);
+	tcase_add_test(tc, server_thread_exits_over_a_call);
+	tcase_add_test(tc, thread_exit_over_a_reply);
+	tcase_add_test(tc, thread_exit_with_a_nested_call_queued);
+
+	tc = add_case(s, "threads", setup_bus);
+	tcase_add_test(tc, waiting_thread_gets_what_comes_back);
+
+	tc = add_case(s, "processes", setup_bare);
+	tcase_add_test(tc, recursion_between_processes);
+	return suite_main(s);
+}
