@@ -264,7 +264,8 @@ int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *bu
 	return ret;
 }
 
-void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *event)
+void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
+			   struct ipcbus_event *event)
 {
 	event->buffer = (u64)buffer->generation << 32 | (buffer->slot + 1);
 	event->offset = offset_of(buffer);
@@ -272,7 +273,7 @@ void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *ev
 	if (buffer->objects.count) {
 		event->objects = objects_offset(buffer);
 		event->object_count = buffer->objects.count;
-		ipcbus_objects_drop(&buffer->objects);
+		ipcbus_objects_keep_home(&buffer->objects, receiver);
 	}
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
 }
@@ -295,8 +296,29 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 		free_range(region, buffer);
 }
 
+/* A delivered one goes back; what it held is moved out. */
+static void end_delivered_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
+				 struct ipcbus_leftovers *leftovers)
+{
+	leftovers->node = buffer->node;
+	leftovers->objects = buffer->objects;
+	buffer->objects = (struct ipcbus_objects){};
+	release_range(region, buffer);
+	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+}
+
+void ipcbus_leftovers_drop(struct ipcbus_leftovers *leftovers)
+{
+	if (leftovers->node) {
+		ipcbus_node_oneway_done(leftovers->node);
+		ipcbus_node_put(leftovers->node);
+	}
+	ipcbus_objects_drop(&leftovers->objects);
+}
+
 void ipcbus_region_release(struct ipcbus_region *region)
 {
+	struct ipcbus_leftovers leftovers;
 	struct ipcbus_buffer *buffer;
 	u32 slot;
 
@@ -304,12 +326,10 @@ void ipcbus_region_release(struct ipcbus_region *region)
 		buffer = buffer_at(region, slot);
 		if (buffer->state != IPCBUS_BUFFER_DELIVERED)
 			continue;
-		if (buffer->node)
-			ipcbus_node_put(buffer->node);
 		spin_lock(&region->lock);
-		release_range(region, buffer);
+		end_delivered_locked(region, buffer, &leftovers);
 		spin_unlock(&region->lock);
-		ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+		ipcbus_leftovers_drop(&leftovers);
 	}
 }
 
@@ -323,7 +343,7 @@ void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 }
 
 int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
-			    struct ipcbus_node_entry **ret_node)
+			    struct ipcbus_leftovers *leftovers)
 {
 	u32 slot = (u32)id - 1, generation = id >> 32;
 	u32 first = region->first_generation;
@@ -339,9 +359,7 @@ int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 		if (generation - first < buffer->generation - first)
 			ret = -ESTALE;
 	} else if (smp_load_acquire(&buffer->state) == IPCBUS_BUFFER_DELIVERED) {
-		*ret_node = buffer->node;
-		release_range(region, buffer);
-		ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+		end_delivered_locked(region, buffer, leftovers);
 		ret = 0;
 	}
 out:

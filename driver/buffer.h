@@ -40,7 +40,8 @@ enum ipcbus_buffer_state {
  * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
  * @oneway: counts against the region's oneway share
  * @data_size: bytes of payload
- * @objects: what travels beside the payload, until it is delivered
+ * @objects: what travels beside the payload; of a delivered one: the receiver's
+ *	own nodes that came home
  * @node: of a delivered oneway: the node whose next one waits for this buffer,
  *	with a reference; else NULL
  */
@@ -105,15 +106,25 @@ int ipcbus_buffer_make(struct ipcbus_region *region, struct ipcbus_message *mess
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			  u32 *ret_index);
 /* Hands it to the receiver: from here on user space may give it back any time. */
-void ipcbus_buffer_deliver(struct ipcbus_buffer *buffer, struct ipcbus_event *event);
+void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
+			   struct ipcbus_event *event);
 /* Frees one that was not delivered, with the objects in it. */
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 
-/*
- * User space gives a delivered one back. -ENOENT, -ESTALE. If it was a oneway,
- * *ret_node is its node, whose next one may go now; the caller puts it.
+/**
+ * struct ipcbus_leftovers - what a buffer held until it was given back
+ * @node: of a oneway: its node, counted, whose next one may go now; or NULL
+ * @objects: nodes that came home
  */
+struct ipcbus_leftovers {
+	struct ipcbus_node_entry *node;
+	struct ipcbus_objects objects;
+};
+
+/* User space gives a delivered one back. -ENOENT, -ESTALE. Leftovers are for the
+ * caller to drop; they are empty when it comes in. */
 int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
-			    struct ipcbus_node_entry **ret_node);
+			    struct ipcbus_leftovers *leftovers);
+void ipcbus_leftovers_drop(struct ipcbus_leftovers *leftovers);
 
 #endif

@@ -9,7 +9,6 @@
 #include "compat.h"
 #include "exchange.h"
 #include "message.h"
-#include "node.h"
 #include "proc.h"
 #include "thread.h"
 #include "transaction.h"
@@ -117,14 +116,12 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 
 static int give_back_one(struct ipcbus_proc *proc, u64 id)
 {
-	struct ipcbus_node_entry *node = NULL;
+	struct ipcbus_leftovers leftovers = {};
 	int ret;
 
-	ret = ipcbus_buffer_give_back(&proc->region, id, &node);
-	if (unlikely(node)) {
-		ipcbus_node_oneway_done(node);
-		ipcbus_node_put(node);
-	}
+	ret = ipcbus_buffer_give_back(&proc->region, id, &leftovers);
+	if (unlikely(leftovers.node || leftovers.objects.count))
+		ipcbus_leftovers_drop(&leftovers);
 	return ret;
 }
 

@@ -11,12 +11,21 @@
 #include "stats.h"
 #include "transaction.h"
 
+static bool is_idle_locked(struct ipcbus_node_entry *node)
+{
+	lockdep_assert_held(&node->proc->lock);
+	return !node->dead && !node->pending && !atomic_read(&node->remote);
+}
+
 static bool idle_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			 struct ipcbus_event *event)
 {
 	struct ipcbus_node_entry *node = container_of(work, struct ipcbus_node_entry, idle);
-	bool idle = !READ_ONCE(node->dead) && !atomic_read(&node->remote);
+	bool idle;
 
+	spin_lock(&node->proc->lock);
+	idle = is_idle_locked(node);
+	spin_unlock(&node->proc->lock);
 	if (idle) {
 		event->kind = IPCBUS_EVENT_IDLE;
 		event->cookie = node->cookie;
@@ -103,7 +112,7 @@ bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
 }
 
 /* Nobody refers to the node any more, or so it seemed: tells the owner. */
-static void queue_idle(struct ipcbus_node_entry *node)
+void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
 	struct ipcbus_thread *thread = NULL;
@@ -111,8 +120,8 @@ static void queue_idle(struct ipcbus_node_entry *node)
 
 	rcu_read_lock();
 	spin_lock(&proc->lock);
-	if (!node->dead && !proc->dead && !atomic_read(&node->remote) &&
-	    list_empty(&node->idle.entry) && !node->idle.thread) {
+	if (is_idle_locked(node) && !proc->dead && list_empty(&node->idle.entry) &&
+	    !node->idle.thread) {
 		ipcbus_node_get(node);
 		thread = ipcbus_proc_queue_locked(proc, &node->idle);
 		queued = true;
@@ -126,7 +135,7 @@ static void queue_idle(struct ipcbus_node_entry *node)
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node)
 {
 	if (atomic_dec_and_test(&node->remote))
-		queue_idle(node);
+		ipcbus_node_check_idle(node);
 	ipcbus_node_put(node);
 }
 
@@ -205,7 +214,7 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args
 	spin_lock(&proc->lock);
 	if (node->dead) {
 		ret = -ENOENT;
-	} else if (args->flags & IPCBUS_NODE_IF_IDLE && atomic_read(&node->remote)) {
+	} else if (args->flags & IPCBUS_NODE_IF_IDLE && !is_idle_locked(node)) {
 		ret = -EBUSY;
 	} else {
 		kill_locked(node);
@@ -237,9 +246,11 @@ void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
 	struct ipcbus_proc *proc = node->proc;
 	struct ipcbus_thread *thread = NULL;
 	struct ipcbus_work *work = NULL;
+	bool idle;
 
 	rcu_read_lock();
 	spin_lock(&proc->lock);
+	idle = ipcbus_node_end_call_locked(node);
 	/* A dead node's are being cancelled. */
 	if (!node->dead)
 		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
@@ -253,4 +264,6 @@ void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
 	if (work)
 		ipcbus_proc_wake(proc, thread);
 	rcu_read_unlock();
+	if (idle)
+		ipcbus_node_check_idle(node);
 }

@@ -24,10 +24,12 @@
  * @remote: handles, messages and the bus that refer to it
  * @dead: destroyed (proc->lock to set; may be read without)
  * @watches: who wants to know (proc->lock)
+ * @pending: calls and oneways that wait for the owner or are with it (proc->lock)
  * @oneways: transactions that wait for the one before; of a dead node: all that
  *	is to be cancelled (proc->lock)
  * @oneway_busy: one was queued or delivered and not given back (proc->lock)
- * @idle: tells the owner that @remote fell to 0; holds a reference in the queue
+ * @idle: tells the owner that @remote and @pending are 0; holds a reference while
+ *	it is queued
  */
 struct ipcbus_node_entry {
 	struct kref ref;
@@ -39,6 +41,7 @@ struct ipcbus_node_entry {
 	atomic_t remote;
 	bool dead;
 	struct list_head watches;
+	u32 pending;
 	struct list_head oneways;
 	bool oneway_busy;
 	struct ipcbus_work idle;
@@ -70,6 +73,15 @@ static inline void ipcbus_node_put(struct ipcbus_node_entry *node)
 void ipcbus_node_get_remote(struct ipcbus_node_entry *node);
 bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node);
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node);
+
+/* A call is answered or was taken back: under proc->lock, which is to be followed
+ * without it by ipcbus_node_check_idle() if it returns true. */
+static inline bool ipcbus_node_end_call_locked(struct ipcbus_node_entry *node)
+{
+	return !--node->pending && !atomic_read(&node->remote);
+}
+
+void ipcbus_node_check_idle(struct ipcbus_node_entry *node);
 
 /* The oneway that kept the node busy is done: the next one goes. */
 void ipcbus_node_oneway_done(struct ipcbus_node_entry *node);

@@ -166,19 +166,37 @@ err:
 	return ret;
 }
 
+static void drop_one(struct ipcbus_object_ref *ref)
+{
+	if (ref->type == IPCBUS_OBJECT_FD) {
+		fput(ref->file);
+		ipcbus_stat_remove(IPCBUS_STAT_FILES);
+	} else {
+		ipcbus_node_put_remote(ref->node);
+	}
+}
+
+void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc *receiver)
+{
+	u32 i, kept = 0;
+
+	for (i = 0; i < objects->count; i++) {
+		struct ipcbus_object_ref *ref = &objects->ref[i];
+
+		if (ref->type == IPCBUS_OBJECT_NODE && ref->node->proc == receiver)
+			objects->ref[kept++] = *ref;
+		else
+			drop_one(ref);
+	}
+	objects->count = kept;
+	if (!kept)
+		ipcbus_objects_drop(objects);
+}
+
 void ipcbus_objects_drop(struct ipcbus_objects *objects)
 {
-	struct ipcbus_object_ref *ref;
-
-	while (objects->count) {
-		ref = &objects->ref[--objects->count];
-		if (ref->type == IPCBUS_OBJECT_FD) {
-			fput(ref->file);
-			ipcbus_stat_remove(IPCBUS_STAT_FILES);
-		} else {
-			ipcbus_node_put_remote(ref->node);
-		}
-	}
+	while (objects->count)
+		drop_one(&objects->ref[--objects->count]);
 	kfree(objects->ref);
 	objects->ref = NULL;
 }

@@ -42,6 +42,12 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *messa
 int ipcbus_objects_install(struct ipcbus_proc *receiver, const struct ipcbus_objects *objects,
 			   struct ipcbus_object *table, u32 *ret_index);
 
+/*
+ * After an installation: drops all but nodes that came home. Those stay referred
+ * to until the message is given back, so that the receiver finds them alive.
+ */
+void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc *receiver);
+
 void ipcbus_objects_drop(struct ipcbus_objects *objects);
 
 #endif

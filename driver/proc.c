@@ -291,6 +291,7 @@ static long ioctl_set_threads(struct ipcbus_proc *proc, void __user *arg)
 		return -EINVAL;
 	spin_lock(&proc->lock);
 	proc->max_threads = args.max;
+	proc->asked = false;
 	spin_unlock(&proc->lock);
 	return 0;
 }

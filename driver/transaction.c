@@ -202,7 +202,7 @@ void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_
 	if (t->answer.kind != IPCBUS_EVENT_FAILED)
 		tell_sender(&t->answer.sender, event);
 	if (buffer)
-		ipcbus_buffer_deliver(buffer, event);
+		ipcbus_buffer_deliver(thread->proc, buffer, event);
 	transaction_put(t, thread);
 }
 
@@ -210,11 +210,15 @@ void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_
 static bool unqueue(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *target = t->node->proc;
-	bool queued;
+	bool queued, idle = false;
 
 	spin_lock(&target->lock);
 	queued = ipcbus_work_unqueue_locked(&t->work);
+	if (queued)
+		idle = ipcbus_node_end_call_locked(t->node);
 	spin_unlock(&target->lock);
+	if (idle)
+		ipcbus_node_check_idle(t->node);
 	return queued;
 }
 
@@ -260,10 +264,15 @@ static void transaction_cancel(struct ipcbus_work *work)
 /* The call could not be delivered after all. */
 static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
+	bool idle;
+
 	spin_lock(&thread->proc->lock);
 	hash_del(&t->open);
 	end_serving_locked(t);
+	idle = ipcbus_node_end_call_locked(t->node);
 	spin_unlock(&thread->proc->lock);
+	if (idle)
+		ipcbus_node_check_idle(t->node);
 }
 
 static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *thread, int error,
@@ -296,7 +305,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (t->oneway) {
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
-		ipcbus_buffer_deliver(buffer, event);
+		ipcbus_buffer_deliver(thread->proc, buffer, event);
 		transaction_put(t, thread);
 		return true;
 	}
@@ -304,7 +313,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	event->flags = t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
 	event->call = t->id;
 	if (buffer)
-		ipcbus_buffer_deliver(buffer, event);
+		ipcbus_buffer_deliver(thread->proc, buffer, event);
 	return true;
 }
 
@@ -456,6 +465,7 @@ static int queue_call(struct ipcbus_transaction *t)
 		ret = -EOWNERDEAD;
 		goto out;
 	}
+	t->node->pending++;
 	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
 	if (thread) {
 		list_add_tail(&t->work.entry, &thread->work);
@@ -482,13 +492,17 @@ static int queue_oneway(struct ipcbus_transaction *t)
 	spin_lock(&target->lock);
 	if (t->node->dead || target->dead) {
 		ret = -EOWNERDEAD;
-	} else if (t->node->oneway_busy) {
+		goto out;
+	}
+	t->node->pending++;
+	if (t->node->oneway_busy) {
 		list_add_tail(&t->work.entry, &t->node->oneways);
 	} else {
 		t->node->oneway_busy = true;
 		thread = ipcbus_proc_queue_locked(target, &t->work);
 		queued = true;
 	}
+out:
 	spin_unlock(&target->lock);
 	if (queued)
 		ipcbus_proc_wake(target, thread);
@@ -551,6 +565,7 @@ static int send_request(struct ipcbus_thread *thread, struct ipcbus_message *mes
 static struct ipcbus_transaction *claim(struct ipcbus_proc *proc, u64 id)
 {
 	struct ipcbus_transaction *t;
+	bool idle = false;
 
 	spin_lock(&proc->lock);
 	hash_for_each_possible(proc->open, t, open, id) {
@@ -559,9 +574,12 @@ static struct ipcbus_transaction *claim(struct ipcbus_proc *proc, u64 id)
 		hash_del(&t->open);
 		if (t->server)
 			end_serving_locked(t);
+		idle = ipcbus_node_end_call_locked(t->node);
 		break;
 	}
 	spin_unlock(&proc->lock);
+	if (unlikely(idle))
+		ipcbus_node_check_idle(t->node);
 	return t;
 }
 
@@ -571,6 +589,7 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 {
 	spin_lock(&proc->lock);
 	hash_add(proc->open, &t->open, t->id);
+	t->node->pending++;
 	if (t->server == thread) {
 		t->to_below = thread->top;
 		thread->top = t;

@@ -247,7 +247,8 @@ enum ipcbus_stage {
  *	itself returns an error.
  * @IPCBUS_EVENT_DEAD: the node of a watched handle is dead; @cookie is the
  *	watch's. Comes once; the watch is gone.
- * @IPCBUS_EVENT_IDLE: nobody refers to the node with @cookie any more, or a
+ * @IPCBUS_EVENT_IDLE: nobody refers to the node with @cookie any more and no
+ *	message to it is on its way, unanswered or not given back; or a
  *	message that would have carried it was not sent. It may be sent again all
  *	the same: NODE_DESTROY with IF_IDLE settles it.
  */
@@ -428,7 +429,8 @@ struct ipcbus_handle {
  * @size: sizeof(struct ipcbus_threads)
  * @max: threads that may serve before the driver stops asking for more with
  *	IPCBUS_EVENT_SPAWN; 0: never ask (the default). At most
- *	ipcbus_info.max_threads (-EINVAL).
+ *	ipcbus_info.max_threads (-EINVAL). Said again, it also forgets that a
+ *	thread was asked for and did not come.
  */
 struct ipcbus_threads {
 	__u32 size;
