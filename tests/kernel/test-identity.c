@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who sent a message, as its receiver sees it, across users and namespaces; and
+ * that a message is copied once: the page that the receiver reads is the page
+ * that the driver wrote.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void setup_users(void)
+{
+	setup_bus();
+	if (!geteuid())
+		ck_assert_int_eq(chmod("/dev/ipcbus", 0666), 0);
+}
+
+/* Sends one call of each uid and gid that it goes through, then ends. */
+static int call_as_many(struct peer *self, void *arg)
+{
+	struct raw r;
+	struct ipcbus_event ev;
+
+	(void)self, (void)arg;
+	raw_open(&r, 65536);
+	raw_call_wait(&r, 0, 0, NULL, 0, &ev);
+	if (setgroups(0, NULL) < 0 || setresgid(-1, 2000, -1) < 0 || setresuid(-1, 1000, -1) < 0)
+		return 98;
+	raw_call_wait(&r, 0, 1, NULL, 0, &ev);
+	if (setresuid(-1, 0, -1) < 0 || setresuid(1001, 1002, 1003) < 0)
+		return 98;
+	raw_call_wait(&r, 0, 2, NULL, 0, &ev);
+	return 0;
+}
+
+static void expect_sender(const struct ipcbus_event *ev, pid_t pid, uid_t uid, gid_t gid)
+{
+	ck_assert_uint_eq(ev->pid, pid);
+	ck_assert_uint_eq(ev->uid, uid);
+	ck_assert_uint_eq(ev->gid, gid);
+}
+
+/* The effective ids, at the moment of sending. */
+START_TEST(ids_are_those_of_the_moment)
+{
+	static const uid_t uids[] = { 0, 1000, 1002 };
+	static const gid_t gids[] = { 0, 2000, 2000 };
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, call_as_many, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+		ck_assert_uint_eq(ev.code, i);
+		expect_sender(&ev, p.pid, uids[i], gids[i]);
+		ck_assert_uint_eq(ev.tid, p.pid);
+		raw_reply(&srv, ev.call, NULL, 0);
+	}
+	peer_end(&p);
+}
+END_TEST
+
+static void *oneway_from_a_thread(void *arg)
+{
+	raw_oneway(&cli, 0, 1, "x", 1);
+	return arg;
+}
+
+START_TEST(thread_id_is_the_threads)
+{
+	struct ipcbus_event ev;
+	struct helper h;
+
+	helper_start(&h, oneway_from_a_thread, NULL);
+	helper_end(&h);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.pid, getpid());
+	ck_assert_uint_eq(ev.tid, h.tid);
+	ck_assert_uint_ne(ev.tid, ev.pid);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
+/* The reply names the server. */
+static int serve_as_user(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+
+	(void)arg;
+	raw_open(&srv, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	if (setresgid(3000, 3000, 3000) < 0 || setresuid(1000, 1000, 1000) < 0)
+		return 98;
+	peer_tell(self, 1);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_error(&srv, ev.call, EIO, NULL, 0);
+	return 0;
+}
+
+START_TEST(reply_names_the_server)
+{
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, serve_as_user, NULL);
+	peer_hear(&p);
+	raw_open(&cli, REGION);
+	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
+	expect_sender(&ev, p.pid, 1000, 3000);
+	raw_call_wait(&cli, 0, 2, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_ERROR);
+	expect_sender(&ev, p.pid, 1000, 3000);
+	peer_end(&p);
+}
+END_TEST
+
+/* Process namespaces */
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return 97;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 96;
+}
+
+/* Pid 1 of a new namespace: calls out, where it is seen by the outer number. */
+static int call_from_inside(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	struct raw r;
+	pid_t pid;
+
+	(void)arg;
+	if (unshare(CLONE_NEWPID) < 0)
+		return 98;
+	pid = fork();
+	if (pid) {
+		peer_tell(self, pid);
+		return wait_for(pid);
+	}
+	if (getpid() != 1)
+		_exit(95);
+	raw_open(&r, 65536);
+	raw_call_wait(&r, 0, 1, NULL, 0, &ev);
+	/* The server is outside: no number for it here. */
+	_exit(ev.kind == IPCBUS_EVENT_REPLY && !ev.pid && !ev.tid ? 0 : 94);
+}
+
+START_TEST(sender_in_an_inner_namespace)
+{
+	struct ipcbus_event ev;
+	struct peer p;
+	pid_t inner;
+
+	peer_start(&p, call_from_inside, NULL);
+	inner = peer_hear(&p);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(ev.pid, inner);
+	ck_assert_uint_eq(ev.tid, inner);
+	raw_reply(&srv, ev.call, NULL, 0);
+	peer_end(&p);
+}
+END_TEST
+
+/* The receiver is inside, the sender outside: 0, not somebody else's number. */
+static int serve_inside(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	pid_t pid;
+
+	(void)arg;
+	if (unshare(CLONE_NEWPID) < 0)
+		return 98;
+	pid = fork();
+	if (pid)
+		return wait_for(pid);
+	raw_open(&srv, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	peer_tell(self, 1);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(&srv, ev.call, NULL, 0);
+	_exit(!ev.pid && !ev.tid && !ev.uid ? 0 : 94);
+}
+
+START_TEST(sender_outside_the_receivers_namespace)
+{
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, serve_inside, NULL);
+	peer_hear(&p);
+	raw_open(&cli, REGION);
+	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
+	ck_assert_uint_ne(ev.pid, 0);
+	ck_assert_uint_ne(ev.pid, 1);
+	peer_end(&p);
+}
+END_TEST
+
+/* A receiver in a user namespace of its own sees users that it cannot name as
+ * the overflow user. */
+static int serve_in_user_namespace(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+
+	(void)arg;
+	if (unshare(CLONE_NEWUSER) < 0) {
+		peer_tell(self, 0);
+		return 0;
+	}
+	raw_open(&oth, REGION);
+	peer_tell(self, 1);
+	raw_call_wait(&oth, 0, 1, NULL, 0, &ev);
+	return ev.kind == IPCBUS_EVENT_REPLY && ev.uid == 65534 && ev.gid == 65534 ? 0 : 94;
+}
+
+START_TEST(user_namespace_of_the_receiver)
+{
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, serve_in_user_namespace, NULL);
+	if (!peer_hear(&p)) {
+		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
+		peer_end(&p);
+		return;
+	}
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(ev.uid, 0);
+	raw_reply(&srv, ev.call, NULL, 0);
+	peer_end(&p);
+}
+END_TEST
+
+/* One copy */
+
+/* The page frame behind an address of this process, 0 if it cannot be seen. */
+static uint64_t frame_of(const void *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, &entry, 8, (uintptr_t)at / 4096 * 8), 8);
+	close(fd);
+	ck_assert_msg(entry >> 63, "the page is not there");
+	return entry & ((1ULL << 55) - 1);
+}
+
+/* What the driver says that it wrote to, among all procs of this process. */
+static bool driver_wrote(uint64_t offset, uint64_t frame)
+{
+	static char text[1 << 20];
+	char *line, *rest = text;
+	int pid;
+	unsigned long long at, pfn;
+
+	assert_ok(dev_debug("pages", text, sizeof(text)));
+	while ((line = strsep(&rest, "\n")))
+		if (sscanf(line, "%d %llx %llx", &pid, &at, &pfn) == 3 && pid == getpid() &&
+		    at == offset && pfn == frame)
+			return true;
+	return false;
+}
+
+START_TEST(received_page_is_the_page_written)
+{
+	static const size_t sizes[] = { 1, 4096, 65536, 300000 };
+	size_t size = sizes[_i];
+	char *data = malloc(size);
+	struct ipcbus_event ev;
+
+	if (geteuid()) {
+		fprintf(stderr, "needs root, skipped\n");
+		return;
+	}
+	pattern_fill(data, size, 4);
+	raw_call(&cli, 0, 1, data, size);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_holds(&srv, &ev, data, size);
+	for (uint64_t at = ev.offset & ~4095ULL; at < ev.offset + size; at += 4096) {
+		uint64_t frame = frame_of(srv.map + at);
+
+		ck_assert_uint_ne(frame, 0);
+		ck_assert_msg(driver_wrote(at, frame), "page %#llx of the region is frame %#llx",
+			      (unsigned long long)at, (unsigned long long)frame);
+		ck_assert_uint_ne(frame, frame_of(data));
+	}
+	raw_give(&srv, &ev);
+	free(data);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("identity");
+	TCase *tc = add_case(s, "users", setup_users);
+
+	tcase_add_test(tc, ids_are_those_of_the_moment);
+	tcase_add_test(tc, thread_id_is_the_threads);
+
+	tc = add_case(s, "server", setup_bare);
+	tcase_add_test(tc, reply_names_the_server);
+	tcase_add_test(tc, sender_outside_the_receivers_namespace);
+
+	tc = add_case(s, "namespaces", setup_users);
+	tcase_add_test(tc, sender_in_an_inner_namespace);
+	tcase_add_test(tc, user_namespace_of_the_receiver);
+
+	tc = add_case(s, "one copy", setup_bus);
+	tcase_add_loop_test(tc, received_page_is_the_page_written, 0, 4);
+	return suite_main(s);
+}
