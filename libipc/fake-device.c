@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The device of unit tests. See fake-device.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake-device.h"
+
+struct fake_event {
+	struct device_event event;
+	uint8_t *payload;
+	struct device_object objects[DEVICE_MAX_OBJECTS];
+};
+
+struct fake fake;
+static struct fake_event queue[FAKE_MAX];
+static unsigned int queue_begin, queue_end;
+
+void fake_reset(void)
+{
+	for (unsigned int i = 0; i < queue_end; i++)
+		free(queue[i].payload);
+	memset(&fake, 0, sizeof(fake));
+	memset(queue, 0, sizeof(queue));
+	queue_begin = queue_end = 0;
+}
+
+void fake_push(struct device_event event, const void *payload, size_t size,
+	       const struct device_object *objects, unsigned int n_objects)
+{
+	struct fake_event *next = &queue[queue_end++];
+
+	if (queue_end > FAKE_MAX)
+		abort();
+	/* Exactly as long as the payload, for tools that check bounds. */
+	next->payload = malloc(size ? size : 1);
+	if (!next->payload)
+		abort();
+	if (size)
+		memcpy(next->payload, payload, size);
+	if (n_objects)
+		memcpy(next->objects, objects, n_objects * sizeof(*objects));
+	next->event = event;
+	next->event.payload = next->payload;
+	next->event.size = size;
+	next->event.n_objects = n_objects;
+	next->event.objects = queue_end - 1;
+}
+
+const struct fake_sent *fake_last(void)
+{
+	if (!fake.n_sent)
+		abort();
+	return &fake.sent[fake.n_sent - 1];
+}
+
+int device_open(struct device *device, const char *path, size_t region_size)
+{
+	if (!strcmp(path, "/nonexistent"))
+		return -ENOENT;
+	*device = (struct device){ .fd = -1, .wake_fd = -1, .region_size = region_size };
+	return 0;
+}
+
+void device_close(struct device *device, bool mapped)
+{
+	(void)device;
+	(void)mapped;
+}
+
+static void record(const struct device_exchange *x)
+{
+	struct fake_sent *sent = &fake.sent[fake.n_sent++ % FAKE_MAX];
+
+	sent->send = x->send;
+	sent->flags = x->flags;
+	sent->n_free = x->n_free;
+	if (x->send.size <= FAKE_PAYLOAD && x->send.size)
+		memcpy(sent->data, x->send.data, x->send.size);
+	if (x->send.n_objects)
+		memcpy(sent->objects, x->send.objects,
+		       x->send.n_objects * sizeof(sent->objects[0]));
+	sent->send.data = sent->data;
+	sent->send.objects = sent->objects;
+}
+
+static int send_error(const struct device_exchange *x)
+{
+	int r = fake.send_error;
+
+	if (!r || x->send.kind != fake.send_error_kind)
+		return 0;
+	fake.send_error = 0;
+	return r;
+}
+
+static bool would_sleep(const struct device_exchange *x)
+{
+	return x->flags & DEVICE_WAIT && !(x->flags & DEVICE_NONBLOCK) &&
+	       queue_begin == queue_end;
+}
+
+int device_exchange(const struct device *device, struct device_exchange *x,
+		    struct device_event *ret_event)
+{
+	int r;
+
+	(void)device;
+	fake.exchanges++;
+	for (unsigned int i = 0; i < x->n_free; i++)
+		fake.freed[fake.n_freed++ % FAKE_MAX] = x->free[i];
+	x->n_freed = x->n_free;
+	x->thread = 1;
+	r = send_error(x);
+	if (r < 0)
+		return r;
+	if (would_sleep(x) && !fake.on_empty)
+		return -EPIPE;
+
+	if (x->send.kind != DEVICE_SEND_NONE)
+		record(x);
+	*ret_event = (struct device_event){ .kind = DEVICE_EVENT_NONE };
+	if (would_sleep(x)) {
+		fake.on_empty();
+		ret_event->kind = DEVICE_EVENT_INTERRUPTED;
+	} else if (x->flags & DEVICE_WAIT && queue_begin < queue_end) {
+		*ret_event = queue[queue_begin++].event;
+	}
+	return 0;
+}
+
+void device_objects(const struct device *device, const struct device_event *event,
+		    struct device_object *ret_objects)
+{
+	(void)device;
+	memcpy(ret_objects, queue[event->objects].objects,
+	       event->n_objects * sizeof(*ret_objects));
+}
+
+void device_wake(const struct device *device)
+{
+	(void)device;
+	fake.woken++;
+}
+
+int device_poll(const struct device *device, uint64_t timeout_usec)
+{
+	(void)device;
+	(void)timeout_usec;
+	return queue_begin < queue_end;
+}
+
+int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+		       uint64_t *ret_node)
+{
+	(void)device;
+	fake.cookie = cookie;
+	fake.accept_fds = accept_fds;
+	*ret_node = ++fake.n_nodes;
+	return 0;
+}
+
+int device_node_destroy_idle(const struct device *device, uint64_t node)
+{
+	(void)device;
+	(void)node;
+	fake.n_settled++;
+	return fake.settle_error;
+}
+
+int device_set_manager(const struct device *device, uint64_t node)
+{
+	(void)device;
+	return node ? 0 : -ENOENT;
+}
+
+int device_handle_put(const struct device *device, uint32_t handle, uint32_t count)
+{
+	(void)device;
+	fake.n_puts++;
+	fake.put_handle = handle;
+	fake.put_count = count;
+	return 0;
+}
+
+int device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
+{
+	(void)device;
+	(void)handle;
+	fake.watches++;
+	fake.watch_cookie = cookie;
+	return 0;
+}
+
+int device_unwatch(const struct device *device, uint32_t handle)
+{
+	(void)device;
+	(void)handle;
+	fake.watches--;
+	return fake.unwatch_error;
+}
+
+int device_set_threads(const struct device *device, unsigned int max)
+{
+	(void)device;
+	return max <= 1024 ? 0 : -EINVAL;
+}
+
+int device_thread_exit(const struct device *device)
+{
+	(void)device;
+	return 0;
+}
