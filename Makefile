@@ -87,7 +87,7 @@ help:
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \
 	  'make uninstall   remove what install put there' \
-	  'make style       check the formatting of the sources' \
+	  'make style       check the sources against the house style' \
 	  'make clean       remove $(B)/' \
 	  '' \
 	  'KERNEL=6.1       which kernel the guest runs; see tests/vm/README.md' \
@@ -148,6 +148,6 @@ clean:
 	$(Q)rm -rf $(B)
 
 style:
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	$(Q)scripts/style
 
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
