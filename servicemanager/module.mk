@@ -25,7 +25,8 @@ $(B)/servicemanager/test-registry: $(B)/servicemanager/test-registry.o \
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
-$(B)/servicemanager/test-service: $(B)/servicemanager/test-service.o $(MANAGER_STUBS) | $(LIBIPC)
+MANAGER_GUEST_TESTS := $(B)/servicemanager/test-service $(B)/servicemanager/test-daemon
+$(MANAGER_GUEST_TESTS): %: %.o $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
@@ -34,8 +35,9 @@ install-servicemanager: $(MANAGER)
 	$(Q)$(INSTALL) -D -m 755 $(MANAGER) $(DESTDIR)$(bindir)/servicemanager
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 servicemanager/servicemanager.8
 
-ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-service
+ALL += $(MANAGER) $(B)/servicemanager/test-registry $(MANAGER_GUEST_TESTS)
 UNIT_TESTS += $(B)/servicemanager/test-registry
 GUEST_TESTS += $(B)/servicemanager/test-service
+GUEST_RAW_TESTS += $(B)/servicemanager/test-daemon
 GUEST_FILES += $(MANAGER)
 INSTALLS += install-servicemanager

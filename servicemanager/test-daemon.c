@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/*
+ * servicemanager as a process: arguments, being the only one, ending, coming
+ * back. A guest test on a bus without a manager; the daemon lies beside this
+ * program.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ipc/ipc.h>
+
+#include "servicemanager.ipc.h"
+
+struct daemon {
+	pid_t pid;
+	FILE *log; /* its standard error */
+};
+
+static struct daemon daemon_start(const char *argument, const char *value)
+{
+	char self[PATH_MAX] = "", path[PATH_MAX + 32];
+	struct daemon daemon;
+	int fds[2];
+
+	ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	sprintf(path, "%s/servicemanager", dirname(self));
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	daemon.log = fdopen(fds[0], "r");
+	daemon.pid = fork();
+	ck_assert_int_ge(daemon.pid, 0);
+	if (!daemon.pid) {
+		dup2(fds[1], STDERR_FILENO);
+		execl(path, path, argument, value, (char *)NULL);
+		_exit(127);
+	}
+
+	close(fds[1]);
+	return daemon;
+}
+
+static const char *daemon_line(const struct daemon *daemon)
+{
+	static char line[256];
+
+	if (!fgets(line, sizeof(line), daemon->log))
+		return "";
+
+	line[strcspn(line, "\n")] = '\0';
+	return line;
+}
+
+static int daemon_status(struct daemon *daemon)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(daemon->pid, &status, 0), daemon->pid);
+	fclose(daemon->log);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static struct daemon daemon_start_ready(const char *argument)
+{
+	struct daemon daemon = daemon_start(argument, NULL);
+
+	ck_assert_str_eq(daemon_line(&daemon), "servicemanager: ready");
+	return daemon;
+}
+
+START_TEST(it_ends_on_signals)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+
+	for (int i = 0; i < 2; i++) {
+		struct daemon daemon = daemon_start_ready(NULL);
+
+		kill(daemon.pid, signals[i]);
+		ck_assert_int_eq(daemon_status(&daemon), 0);
+	}
+}
+END_TEST
+
+START_TEST(there_is_only_one)
+{
+	struct daemon daemon = daemon_start_ready(NULL), second = daemon_start(NULL, NULL);
+
+	ck_assert_str_eq(daemon_line(&second), "servicemanager: another one serves this bus already");
+	ck_assert_int_eq(daemon_status(&second), 1);
+	kill(daemon.pid, SIGTERM);
+	ck_assert_int_eq(daemon_status(&daemon), 0);
+}
+END_TEST
+
+START_TEST(wrong_arguments_are_refused)
+{
+	struct daemon daemon = daemon_start("--frobnicate", NULL);
+
+	ck_assert_int_eq(daemon_status(&daemon), 2);
+	daemon = daemon_start("nonsense", NULL);
+	ck_assert_str_eq(daemon_line(&daemon), "servicemanager: what is \"nonsense\"? Try --help.");
+	ck_assert_int_eq(daemon_status(&daemon), 2);
+	daemon = daemon_start("--device", "/nowhere");
+	ck_assert_str_eq(daemon_line(&daemon),
+			 "servicemanager: there is no /nowhere; is the module ipcbus loaded "
+			 "(modprobe ipcbus)?");
+	ck_assert_int_eq(daemon_status(&daemon), 1);
+	daemon = daemon_start("--device", "/dev/null");
+	ck_assert_int_eq(daemon_status(&daemon), 1);
+}
+END_TEST
+
+/* What came of ipc_wait_name() in a process of its own, started for it. */
+static pid_t wait_elsewhere(void)
+{
+	pid_t pid = fork();
+	struct ipc_proxy *proxy;
+	struct ipc *ipc;
+
+	if (pid)
+		return pid;
+
+	_exit(ipc_open(&ipc, NULL) < 0 ? 99 : -ipc_wait_name(ipc, "test.never", &proxy));
+}
+
+START_TEST(those_who_wait_are_told_of_its_end)
+{
+	static const int signals[] = { SIGTERM, SIGKILL };
+
+	for (int i = 0; i < 2; i++) {
+		struct daemon daemon = daemon_start_ready("--verbose");
+		pid_t pid = wait_elsewhere();
+		char expected[64];
+		int status;
+
+		sprintf(expected, "servicemanager: pid %d, uid 0 waits for test.never", pid);
+		ck_assert_str_eq(daemon_line(&daemon), expected);
+		kill(daemon.pid, signals[i]);
+		ck_assert_int_eq(daemon_status(&daemon), i ? -SIGKILL : 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status));
+		ck_assert_int_eq(WEXITSTATUS(status), ENOTCONN);
+	}
+}
+END_TEST
+
+START_TEST(it_comes_back_with_nothing)
+{
+	static const struct service_manager_ops ops;
+	struct daemon daemon = daemon_start_ready("--verbose");
+	char expected[128];
+	struct ipc *ipc;
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(service_manager_serve(ipc, "test.a", &ops, NULL), 0);
+	sprintf(expected, "servicemanager: test.a is there: ipc.manager.ServiceManager (pid %d, uid 0)",
+		getpid());
+	ck_assert_str_eq(daemon_line(&daemon), expected);
+	kill(daemon.pid, SIGKILL);
+	ck_assert_int_eq(daemon_status(&daemon), -SIGKILL);
+	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), -ENOTCONN);
+
+	daemon = daemon_start_ready("--verbose");
+	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), -ENOENT);
+	ck_assert_int_eq(service_manager_serve(ipc, "test.a", &ops, NULL), 0);
+	ck_assert_str_eq(daemon_line(&daemon), expected);
+	ipc_unref(ipc);
+	sprintf(expected, "servicemanager: test.a is gone: its owner died (pid %d, uid 0)", getpid());
+	ck_assert_str_eq(daemon_line(&daemon), expected);
+	kill(daemon.pid, SIGTERM);
+	ck_assert_int_eq(daemon_status(&daemon), 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("daemon");
+	Suite *suite = suite_create("servicemanager");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 30);
+	tcase_add_test(tcase, it_ends_on_signals);
+	tcase_add_test(tcase, there_is_only_one);
+	tcase_add_test(tcase, wrong_arguments_are_refused);
+	tcase_add_test(tcase, those_who_wait_are_told_of_its_end);
+	tcase_add_test(tcase, it_comes_back_with_nothing);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
