@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+#
+# What is done to ipcbus inside the guest: load, start and stop the service
+# manager, look whether anything was left behind, unload. Sourced by init and
+# by tests/each; busybox's shell reads it. Each function prints what is wrong
+# and fails; none of them ends the shell.
+
+guest_device=/dev/ipcbus
+guest_stats=/sys/kernel/debug/ipcbus/stats
+guest_log=/run/servicemanager.log
+guest_pid=/run/servicemanager.pid
+
+# What the kernel says when something is wrong with it. Also read on the host.
+kernel_trouble='BUG:|WARNING:|Oops|general protection|KASAN|KCSAN|UBSAN:|ODEBUG:|INFO: (task|rcu)|possible recursive|possible circular|suspicious RCU|kmemleak: .* new suspected|Kernel panic'
+
+# Try "$@" for $1 seconds, ten times a second and at once at first.
+guest_retry() {
+	retries=$(($1 * 10))
+	shift
+	while ! "$@"; do
+		[ $retries -gt 0 ] || return 1
+		retries=$((retries - 1))
+		sleep 0.1
+	done
+}
+
+module_load() {
+	insmod /t/driver/ipcbus.ko || { echo "ipcbus.ko does not load"; return 1; }
+	[ -c $guest_device ] || { echo "ipcbus.ko is loaded, but there is no $guest_device"; return 1; }
+	chown root:ipcbus $guest_device
+	chmod 0660 $guest_device
+}
+
+# The live counters that are not zero, "name live" a line.
+counters_left() {
+	awk '$2 != 0 { print "  " $1, $2 }' $guest_stats
+}
+
+counters_are_zero() { [ -z "$(counters_left)" ]; }
+
+# The processes that have the device open, "PID name" a line.
+device_users() {
+	for p in /proc/[0-9]*; do
+		if ls -l "$p/fd" 2>/dev/null | grep -q " $guest_device\$"; then
+			echo "  ${p#/proc/} $(cat "$p/comm")"
+		fi
+	done
+}
+
+# What a killed process held is given back a moment after it is gone.
+counters_check() {
+	[ -r $guest_stats ] || { echo "no $guest_stats"; return 1; }
+	guest_retry 3 counters_are_zero && return 0
+	echo "left behind in the driver (counter, live):"
+	counters_left
+	echo "processes that have $guest_device open:"
+	device_users
+	return 1
+}
+
+module_unload() {
+	rmmod ipcbus && return 0
+	echo "ipcbus.ko does not unload; processes that have $guest_device open:"
+	device_users
+	return 1
+}
+
+manager_is_ready() { grep -q ready $guest_log; }
+
+manager_start() {
+	/t/servicemanager/servicemanager 2>$guest_log >&2 </dev/null &
+	echo $! >$guest_pid
+	guest_retry 5 manager_is_ready && return 0
+	echo "servicemanager does not get ready; its log:"
+	cat $guest_log
+	return 1
+}
+
+manager_is_gone() { ! kill -0 "$(cat $guest_pid)" 2>/dev/null; }
+
+# Only the shell that started it may call this: it asks for the exit status.
+manager_stop() {
+	manager_pid=$(cat $guest_pid)
+	if manager_is_gone; then
+		echo "servicemanager ended too early; its log:"
+		cat $guest_log
+		return 1
+	fi
+	kill -TERM "$manager_pid"
+	if ! guest_retry 5 manager_is_gone; then
+		echo "servicemanager does not end on SIGTERM; its log:"
+		cat $guest_log
+		kill -KILL "$manager_pid"
+		return 1
+	fi
+	wait "$manager_pid" && return 0
+	echo "servicemanager's exit status is $?; its log:"
+	cat $guest_log
+	return 1
+}
