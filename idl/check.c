@@ -82,7 +82,8 @@ static bool add_method_names(struct table *table, const struct service *service,
 {
 	for (size_t i = 0; i < n_formats; i++)
 		if (!table_add(table,
-			       arena_printf(table->arena, formats[i], service->prefix, method->snake),
+			       arena_printf(table->arena, formats[i], service->prefix,
+					    method->snake),
 			       owner, method->place))
 			return false;
 

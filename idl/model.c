@@ -176,7 +176,9 @@ static void sort_codes(struct builder *b, struct service *service)
 		if (sorted[i - 1]->code != sorted[i]->code)
 			continue;
 		if (sorted[i]->code <= METHOD_ID_MAX)
-			complain(b, path_field(path_field(sorted[i]->place, METHOD_OPTIONS), OPTION_ID),
+			complain(b,
+				 path_field(path_field(sorted[i]->place, METHOD_OPTIONS),
+					    OPTION_ID),
 				 "rpc %s: rpc %s has the number %u already; choose another (ipc.id)",
 				 sorted[i]->name, sorted[i - 1]->name, sorted[i]->code);
 		else

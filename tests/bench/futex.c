@@ -46,7 +46,8 @@ static int futex_await(struct futex_state *s, int other)
 {
 	int r = 0;
 
-	while (atomic_load(&s->words[other]) != s->rounds && (r == 0 || r == -EAGAIN || r == -EINTR))
+	while (atomic_load(&s->words[other]) != s->rounds &&
+	       (r == 0 || r == -EAGAIN || r == -EINTR))
 		r = futex(&s->words[other], FUTEX_WAIT, s->rounds - 1);
 	return r == -EAGAIN || r == -EINTR ? 0 : r;
 }
