@@ -119,6 +119,17 @@ static void free_range(struct ipcbus_region *region, struct ipcbus_buffer *buffe
 			 &region->spare);
 }
 
+static void free_quick(struct ipcbus_region *region)
+{
+	struct ipcbus_buffer *buffer;
+
+	while ((buffer = region->quick)) {
+		region->quick = buffer->next_quick;
+		free_range(region, buffer);
+	}
+	region->quick_count = 0;
+}
+
 /* Cuts units out of the free ranges; drops the lock for memory. */
 static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 units)
 {
@@ -135,9 +146,8 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 	}
 	rest = &spare->range;
 	range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
-	if (!range && region->last) {
-		free_range(region, region->last);
-		region->last = NULL;
+	if (!range && region->quick) {
+		free_quick(region);
 		range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
 	}
 	if (rest)
@@ -157,11 +167,13 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 		}
 		region->oneway_units += units;
 	}
-	buffer = region->last;
-	if (likely(buffer && buffer->range.size == units))
-		region->last = NULL;
-	else
+	buffer = region->quick;
+	if (likely(buffer && buffer->range.size == units)) {
+		region->quick = buffer->next_quick;
+		region->quick_count--;
+	} else {
 		buffer = cut_range_locked(region, units);
+	}
 	if (likely(!IS_ERR(buffer)))
 		buffer->state = IPCBUS_BUFFER_QUEUED;
 	else if (oneway)
@@ -291,9 +303,12 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	buffer->state = IPCBUS_BUFFER_FREE;
 	if (buffer->oneway)
 		region->oneway_units -= buffer->range.size;
-	swap(region->last, buffer);
-	if (unlikely(buffer))
-		free_range(region, buffer);
+	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
+				       region->quick_count == IPCBUS_QUICK_BUFFERS)))
+		free_quick(region);
+	buffer->next_quick = region->quick;
+	region->quick = buffer;
+	region->quick_count++;
 }
 
 /* A delivered one goes back; what it held is moved out. */

@@ -21,6 +21,7 @@
 /* Payloads start on a multiple of this; also the smallest buffer, in bytes. */
 #define IPCBUS_UNIT		64
 #define IPCBUS_BUFFERS_PER_SLAB	32
+#define IPCBUS_QUICK_BUFFERS	32
 /* Between any two buffers there may be a free range, with a descriptor too. */
 #define IPCBUS_BUFFER_SLABS	(2 * IPCBUS_LIMIT_BUFFERS / IPCBUS_BUFFERS_PER_SLAB)
 
@@ -35,6 +36,7 @@ enum ipcbus_buffer_state {
  * @range: where, in units (region->lock); as long as the buffer is used, start
  *	and size are constant
  * @spare: in region->spare while the descriptor describes nothing
+ * @next_quick: in region->quick
  * @slot: which descriptor of the region this is; constant
  * @generation: counts the uses of the slot; the id is this and slot + 1 (region->lock)
  * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
@@ -48,6 +50,7 @@ enum ipcbus_buffer_state {
 struct ipcbus_buffer {
 	struct ipcbus_range range;
 	struct list_head spare;
+	struct ipcbus_buffer *next_quick;
 	u32 slot;
 	u32 generation;
 	u32 state;
@@ -63,8 +66,9 @@ struct ipcbus_buffer {
  * @size: bytes; 0 until mapped, then constant
  * @pages: the physical side
  * @ranges: the free and used ranges
- * @last: the buffer given back last, kept as it is: the next message is often as
- *	large, and then costs no search. Still a used range of @ranges.
+ * @quick: buffers given back lately, all of one size, kept as they are: the next
+ *	message is often as large, and then costs no search. Used ranges still.
+ * @quick_count: how many
  * @spare: descriptors that describe nothing
  * @slab: descriptors by slot: IPCBUS_BUFFERS_PER_SLAB each; only grows
  * @slabs: how many there are
@@ -77,7 +81,8 @@ struct ipcbus_region {
 	size_t size;
 	struct ipcbus_pages pages;
 	struct ipcbus_range_pool ranges;
-	struct ipcbus_buffer *last;
+	struct ipcbus_buffer *quick;
+	u32 quick_count;
 	struct list_head spare;
 	struct ipcbus_buffer **slab;
 	u32 slabs;

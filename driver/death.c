@@ -87,21 +87,14 @@ static const struct ipcbus_work_ops watch_ops = {
 static void watch_fire(struct ipcbus_watch *watch)
 {
 	struct ipcbus_proc *proc = watch->proc;
-	struct ipcbus_thread *thread = NULL;
-	bool queued = false;
 
-	rcu_read_lock();
 	spin_lock(&proc->lock);
 	if (watch->state == WATCH_ARMED && !proc->dead) {
 		watch->state = WATCH_QUEUED;
 		kref_get(&watch->ref);
-		thread = ipcbus_proc_queue_locked(proc, &watch->work);
-		queued = true;
+		ipcbus_proc_queue_locked(proc, &watch->work);
 	}
 	spin_unlock(&proc->lock);
-	if (queued)
-		ipcbus_proc_wake(proc, thread);
-	rcu_read_unlock();
 	ipcbus_watch_put(watch);
 }
 

@@ -31,7 +31,8 @@
  *   |                              its handles; sleeps for memory
  *   +- bus->lock         mutex     the bus's procs and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
- *                                  state, watchers of the proc's own nodes
+ *         |                        state, watchers of the proc's own nodes
+ *         +- wait queues' own      wake-ups happen under proc->lock
  *   region->lock         spinlock  the proc's ranges and buffer states; leaf
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the

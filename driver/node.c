@@ -115,21 +115,14 @@ bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
-	struct ipcbus_thread *thread = NULL;
-	bool queued = false;
 
-	rcu_read_lock();
 	spin_lock(&proc->lock);
 	if (is_idle_locked(node) && !proc->dead && list_empty(&node->idle.entry) &&
 	    !node->idle.thread) {
 		ipcbus_node_get(node);
-		thread = ipcbus_proc_queue_locked(proc, &node->idle);
-		queued = true;
+		ipcbus_proc_queue_locked(proc, &node->idle);
 	}
 	spin_unlock(&proc->lock);
-	if (queued)
-		ipcbus_proc_wake(proc, thread);
-	rcu_read_unlock();
 }
 
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node)
@@ -244,11 +237,9 @@ void ipcbus_nodes_release(struct ipcbus_proc *proc)
 void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
-	struct ipcbus_thread *thread = NULL;
 	struct ipcbus_work *work = NULL;
 	bool idle;
 
-	rcu_read_lock();
 	spin_lock(&proc->lock);
 	idle = ipcbus_node_end_call_locked(node);
 	/* A dead node's are being cancelled. */
@@ -256,14 +247,11 @@ void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
 		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
 	if (work) {
 		list_del_init(&work->entry);
-		thread = ipcbus_proc_queue_locked(proc, work);
+		ipcbus_proc_queue_locked(proc, work);
 	} else {
 		node->oneway_busy = false;
 	}
 	spin_unlock(&proc->lock);
-	if (work)
-		ipcbus_proc_wake(proc, thread);
-	rcu_read_unlock();
 	if (idle)
 		ipcbus_node_check_idle(node);
 }

@@ -37,8 +37,7 @@ static void proc_free(struct kref *ref)
 	put_pid(proc->pid);
 	mmdrop(proc->mm);
 	ipcbus_stat_remove(IPCBUS_STAT_PROCS);
-	/* Who queued something last may still be looking for pollers. */
-	kfree_rcu(proc, rcu);
+	kfree(proc);
 }
 
 void ipcbus_proc_put(struct ipcbus_proc *proc)

@@ -10,7 +10,6 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
-#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -25,7 +24,6 @@
 /**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
- * @rcu: frees it
  * @bus: the bus it is on; constant
  * @bus_entry: in bus->procs (bus->lock)
  * @mm: the address space that opened it, pinned, never entered; constant
@@ -57,7 +55,6 @@
  */
 struct ipcbus_proc {
 	struct kref ref;
-	struct rcu_head rcu;
 	struct ipcbus_bus *bus;
 	struct list_head bus_entry;
 	struct mm_struct *mm;
@@ -103,13 +100,11 @@ static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 void ipcbus_proc_put(struct ipcbus_proc *proc);
 
 /*
- * The one place where work is published. _locked hands it to the thread that
- * went idle last, or queues it for the next one that comes; ipcbus_proc_wake()
- * is to follow with the result once the lock is gone, inside the same RCU
- * section, because only that keeps the thread. The proc must not be dead.
+ * The one place where work is published: hands it to the thread that went idle
+ * last and wakes it, or queues it for the next one that comes and wakes pollers.
+ * The proc must not be dead. Waking under the lock keeps the thread without a
+ * reference; if it runs elsewhere it is not here before the lock is free.
  */
-struct ipcbus_thread *ipcbus_proc_queue_locked(struct ipcbus_proc *proc,
-					       struct ipcbus_work *work);
-void ipcbus_proc_wake(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
+void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
 
 #endif

@@ -203,7 +203,6 @@ bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
 void ipcbus_thread_exit(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
-	struct ipcbus_thread *heir = NULL;
 	struct ipcbus_transaction *t;
 	struct ipcbus_work *work;
 
@@ -220,26 +219,18 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 			break;
 		ipcbus_transaction_abandon(t);
 	}
-	for (;;) {
-		rcu_read_lock();
-		spin_lock(&proc->lock);
-		work = pop_own_locked(thread);
-		if (work) {
-			if (proc->dead)
-				list_add_tail(&work->entry, &proc->work);
-			else
-				heir = ipcbus_proc_queue_locked(proc, work);
-		} else if (thread->serves) {
-			thread->serves = false;
-			proc->serving--;
-		}
-		spin_unlock(&proc->lock);
-		if (work)
-			ipcbus_proc_wake(proc, heir);
-		rcu_read_unlock();
-		if (!work)
-			break;
+	spin_lock(&proc->lock);
+	while ((work = pop_own_locked(thread))) {
+		if (proc->dead)
+			list_add_tail(&work->entry, &proc->work);
+		else
+			ipcbus_proc_queue_locked(proc, work);
 	}
+	if (thread->serves) {
+		thread->serves = false;
+		proc->serving--;
+	}
+	spin_unlock(&proc->lock);
 	ipcbus_thread_put(thread);
 }
 
@@ -414,12 +405,6 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	return ready;
 }
 
-void ipcbus_thread_wake_poll(struct ipcbus_proc *proc)
-{
-	if (wq_has_sleeper(&proc->poll_wait))
-		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
-}
-
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;
@@ -427,39 +412,44 @@ void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
 
 	spin_lock(&proc->lock);
 	proc->flushed = true;
-	spin_unlock(&proc->lock);
-	rcu_read_lock();
 	xa_for_each(&proc->threads, number, thread) {
-		spin_lock(&proc->lock);
 		thread->interrupted = true;
 		ipcbus_thread_kick_locked(thread);
-		spin_unlock(&proc->lock);
-		ipcbus_thread_wake(thread);
 	}
-	rcu_read_unlock();
+	spin_unlock(&proc->lock);
 }
 
-struct ipcbus_thread *ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work)
+static void wake_pollers(struct ipcbus_proc *proc)
+{
+	if (wq_has_sleeper(&proc->poll_wait))
+		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+}
+
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
+{
+	lockdep_assert_held(&thread->proc->lock);
+	WRITE_ONCE(thread->kick, true);
+	/* Against the same in the thread: it sees the kick, or we see it sleep. */
+	smp_mb();
+	if (READ_ONCE(thread->asleep))
+		wake_up_interruptible_sync(&thread->wait);
+	else
+		wake_pollers(thread->proc);
+}
+
+void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work)
 {
 	struct ipcbus_thread *thread;
 
 	lockdep_assert_held(&proc->lock);
 	if (hlist_empty(&proc->idle)) {
 		list_add_tail(&work->entry, &proc->work);
-		return NULL;
+		wake_pollers(proc);
+		return;
 	}
 	thread = hlist_entry(proc->idle.first, struct ipcbus_thread, idle);
 	hlist_del_init(&thread->idle);
 	thread->given = work;
 	work->thread = thread;
 	ipcbus_thread_kick_locked(thread);
-	return thread;
-}
-
-void ipcbus_proc_wake(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
-{
-	if (likely(thread))
-		ipcbus_thread_wake(thread);
-	else
-		ipcbus_thread_wake_poll(proc);
 }

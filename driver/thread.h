@@ -111,24 +111,8 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 /* For poll: is there anything that a wait with IPCBUS_SERVE would return? */
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
 
-/* Under proc->lock: makes the thread look; ipcbus_thread_wake() is to follow
- * after the lock, in the same RCU section. */
-static inline void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
-{
-	WRITE_ONCE(thread->kick, true);
-}
-
-void ipcbus_thread_wake_poll(struct ipcbus_proc *proc);
-
-static inline void ipcbus_thread_wake(struct ipcbus_thread *thread)
-{
-	/* Against the same in the thread: it sees the kick, or we see it sleep. */
-	smp_mb();
-	if (READ_ONCE(thread->asleep))
-		wake_up_interruptible_sync(&thread->wait);
-	else
-		ipcbus_thread_wake_poll(thread->proc);
-}
+/* Makes the thread look, waking it if it sleeps (proc->lock). */
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
 
 /* Makes each thread's next wait, or the one it is in, return INTERRUPTED. */
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc);

@@ -150,7 +150,6 @@ static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u3
 	struct ipcbus_thread *from = t->from;
 	bool wanted;
 
-	rcu_read_lock();
 	spin_lock(&from->proc->lock);
 	wanted = t->state == IPCBUS_PENDING;
 	if (wanted) {
@@ -163,9 +162,6 @@ static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u3
 		ipcbus_thread_kick_locked(from);
 	}
 	spin_unlock(&from->proc->lock);
-	if (wanted)
-		ipcbus_thread_wake(from);
-	rcu_read_unlock();
 	return wanted;
 }
 
@@ -459,7 +455,6 @@ static int queue_call(struct ipcbus_transaction *t)
 	struct ipcbus_thread *thread;
 	int ret = 0;
 
-	rcu_read_lock();
 	spin_lock(&target->lock);
 	if (t->node->dead || target->dead) {
 		ret = -EOWNERDEAD;
@@ -471,24 +466,18 @@ static int queue_call(struct ipcbus_transaction *t)
 		list_add_tail(&t->work.entry, &thread->work);
 		ipcbus_thread_kick_locked(thread);
 	} else {
-		thread = ipcbus_proc_queue_locked(target, &t->work);
+		ipcbus_proc_queue_locked(target, &t->work);
 	}
 out:
 	spin_unlock(&target->lock);
-	if (!ret)
-		ipcbus_proc_wake(target, thread);
-	rcu_read_unlock();
 	return ret;
 }
 
 static int queue_oneway(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *target = t->node->proc;
-	struct ipcbus_thread *thread = NULL;
-	bool queued = false;
 	int ret = 0;
 
-	rcu_read_lock();
 	spin_lock(&target->lock);
 	if (t->node->dead || target->dead) {
 		ret = -EOWNERDEAD;
@@ -499,14 +488,10 @@ static int queue_oneway(struct ipcbus_transaction *t)
 		list_add_tail(&t->work.entry, &t->node->oneways);
 	} else {
 		t->node->oneway_busy = true;
-		thread = ipcbus_proc_queue_locked(target, &t->work);
-		queued = true;
+		ipcbus_proc_queue_locked(target, &t->work);
 	}
 out:
 	spin_unlock(&target->lock);
-	if (queued)
-		ipcbus_proc_wake(target, thread);
-	rcu_read_unlock();
 	return ret;
 }
 
@@ -522,6 +507,18 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 	ret = queue_call(t);
 	if (ret)
 		end_call(t, thread);
+	return ret;
+}
+
+static int send_oneway(struct ipcbus_message *message, struct ipcbus_transaction *t)
+{
+	/* Once queued, t is the receiver's, and with it what keeps the lock. */
+	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
+	int ret;
+
+	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
+	ret = queue_oneway(t);
+	ipcbus_node_put(node);
 	return ret;
 }
 
@@ -542,17 +539,9 @@ static int send_request(struct ipcbus_thread *thread, struct ipcbus_message *mes
 	ret = build(thread->proc, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS, message,
 		    &t->buffer);
 	if (!ret) {
-		struct ipcbus_buffer *buffer = t->buffer;
-		struct ipcbus_proc *target = node->proc;
-
-		if (message->oneway) {
-			ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
-			ret = queue_oneway(t);
-		} else {
-			ret = send_call(thread, message, t);
-		}
+		ret = message->oneway ? send_oneway(message, t) : send_call(thread, message, t);
 		if (ret)
-			drop_buffer(target, buffer);
+			drop_buffer(node->proc, t->buffer);
 	}
 	if (ret)
 		transaction_put(t, thread);
