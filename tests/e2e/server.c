@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The handlers of the server that the whole-program tests call: written as a
+ * user of the library would, one per method, on any number of threads.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define LOG_MAX	4096
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t logged[LOG_MAX];
+static size_t n_logged;
+static atomic_uint alive;
+
+static int say(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+{
+	E2e__SayReply reply = E2E__SAY_REPLY__INIT;
+
+	(void)userdata;
+	reply.text = request->text;
+	return server_reply_say(call, &reply);
+}
+
+static int raise_error(struct ipc_call *call, const E2e__FailRequest *request, void *userdata)
+{
+	(void)userdata;
+	if (request->code)
+		return ipc_call_errno(call, request->code, "%s", request->text);
+	return ipc_call_error(call, request->name, "%s", request->text);
+}
+
+static int finish(struct ipc_call *call, const E2e__FinishRequest *request, void *userdata)
+{
+	(void)call;
+	(void)userdata;
+	return request->result;
+}
+
+static int log_number(struct ipc_call *call, const E2e__LogRequest *request, void *userdata)
+{
+	(void)call;
+	(void)userdata;
+	sleep_ms(request->sleep_ms);
+	pthread_mutex_lock(&lock);
+	if (n_logged < LOG_MAX)
+		logged[n_logged++] = request->number;
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+static int get_logged(struct ipc_call *call, void *userdata)
+{
+	E2e__LoggedReply reply = E2E__LOGGED_REPLY__INIT;
+	int r;
+
+	(void)userdata;
+	pthread_mutex_lock(&lock);
+	reply.numbers = logged;
+	reply.n_numbers = n_logged;
+	r = server_reply_logged(call, &reply);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* --- Callbacks ------------------------------------------------------------------ */
+
+static int visit(struct ipc_call *call, const E2e__VisitRequest *request, void *userdata)
+{
+	ipc_auto(visitor_unref) struct visitor *visitor = NULL;
+	ipc_auto(visitor_visited_reply_free) E2e__VisitReply *answer = NULL;
+	E2e__VisitRequest inner = E2E__VISIT_REQUEST__INIT;
+	E2e__VisitReply reply = E2E__VISIT_REPLY__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	int r;
+
+	(void)userdata;
+	r = visitor_take(ipc_call_ipc(call), request->visitor, &visitor);
+	if (r < 0)
+		return ipc_call_errno(call, EINVAL, "no visitor: %s", ipc_strerror(r));
+
+	reply.tid = (uint32_t)gettid();
+	if (request->depth) {
+		id.id = ipc_proxy_id(visitor_proxy(visitor));
+		inner.visitor = &id;
+		inner.depth = request->depth - 1;
+		r = visitor_visited(visitor, &inner, &answer, /* error= */ NULL);
+		if (r < 0)
+			return r;
+		reply.depth = answer->depth;
+		reply.tid = answer->tid;
+	}
+	reply.depth++;
+	return server_reply_visit(call, &reply);
+}
+
+/* --- Files ---------------------------------------------------------------------- */
+
+static int open_pipe(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+{
+	E2e__OpenReply reply = E2E__OPEN_REPLY__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+	size_t size = strlen(request->text);
+	int ends[2];
+	int r;
+
+	(void)userdata;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	r = write(ends[1], request->text, size) == (ssize_t)size ? 0 : -EIO;
+	close(ends[1]);
+	fd.fd = ends[0];
+	reply.fd = &fd;
+	if (r == 0)
+		r = server_reply_open(call, &reply);
+	close(ends[0]);
+	return r;
+}
+
+static int read_file(struct ipc_call *call, const E2e__ReadRequest *request, void *userdata)
+{
+	E2e__SayReply reply = E2E__SAY_REPLY__INIT;
+	char text[1024];
+	ssize_t size;
+
+	(void)userdata;
+	if (!request->fd)
+		return -EINVAL;
+	size = read(request->fd->fd, text, sizeof(text) - 1);
+	if (size < 0)
+		return -errno;
+	text[size] = 0;
+	reply.text = text;
+	return server_reply_read(call, &reply);
+}
+
+/* --- Objects -------------------------------------------------------------------- */
+
+struct counter_state {
+	atomic_uint sum;
+};
+
+static int counter_add_number(struct ipc_call *call, const E2e__AddRequest *request,
+			      void *userdata)
+{
+	struct counter_state *state = userdata;
+	E2e__AddReply reply = E2E__ADD_REPLY__INIT;
+
+	reply.sum = atomic_fetch_add(&state->sum, request->number) + request->number;
+	return counter_reply_add(call, &reply);
+}
+
+static const struct counter_ops counter_handlers = { .add = counter_add_number };
+
+static void counter_destroy(void *userdata)
+{
+	free(userdata);
+	atomic_fetch_sub(&alive, 1);
+}
+
+/* The reply holds the object once it is sent; our own reference goes. */
+static int new_counter(struct ipc_call *call, void *userdata)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	E2e__NewCounterReply reply = E2E__NEW_COUNTER_REPLY__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	struct counter_state *state;
+	int r;
+
+	(void)userdata;
+	state = calloc(1, sizeof(*state));
+	if (!state)
+		return -ENOMEM;
+	r = counter_object_new(ipc_call_ipc(call), &counter_handlers, state, counter_destroy,
+			       &object);
+	if (r < 0) {
+		free(state);
+		return r;
+	}
+	atomic_fetch_add(&alive, 1);
+	id.id = ipc_object_id(object);
+	reply.counter = &id;
+	return server_reply_new_counter(call, &reply);
+}
+
+static int sum(struct ipc_call *call, const E2e__SumRequest *request, void *userdata)
+{
+	E2e__SumReply reply = E2E__SUM_REPLY__INIT;
+
+	(void)userdata;
+	for (size_t i = 0; i < request->n_counters; i++) {
+		ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+		struct counter_state *state;
+		int r;
+
+		r = ipc_take_object(ipc_call_ipc(call), &request->counters[i]->id, &object);
+		if (r < 0)
+			return r;
+		state = ipc_object_userdata(object);
+		reply.sum += atomic_load(&state->sum);
+	}
+	return server_reply_sum(call, &reply);
+}
+
+static int count_alive(struct ipc_call *call, void *userdata)
+{
+	E2e__AliveReply reply = E2E__ALIVE_REPLY__INIT;
+
+	(void)userdata;
+	reply.counters = atomic_load(&alive);
+	return server_reply_alive(call, &reply);
+}
+
+/* --- Answers from elsewhere ------------------------------------------------------- */
+
+/* The request stays valid as long as the call is held. */
+struct late {
+	struct ipc_call *call;
+	const E2e__LaterRequest *request;
+};
+
+static void *answer_late(void *data)
+{
+	struct late *late = data;
+	E2e__SayReply reply = E2E__SAY_REPLY__INIT;
+
+	sleep_ms(late->request->delay_ms);
+	reply.text = late->request->text;
+	if (!late->request->forget)
+		server_reply_later(late->call, &reply);
+	ipc_call_unref(late->call);
+	free(late);
+	return NULL;
+}
+
+static int later(struct ipc_call *call, const E2e__LaterRequest *request, void *userdata)
+{
+	struct late *late;
+	pthread_t thread;
+	int r;
+
+	(void)userdata;
+	late = malloc(sizeof(*late));
+	if (!late)
+		return -ENOMEM;
+	late->call = ipc_call_ref(call);
+	late->request = request;
+	r = -pthread_create(&thread, NULL, answer_late, late);
+	if (r < 0) {
+		ipc_call_unref(late->call);
+		free(late);
+		return r;
+	}
+	pthread_detach(thread);
+	return 0;
+}
+
+/* Blocks its thread: only a pool can bring several together. */
+static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *userdata)
+{
+	static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+	static unsigned int there, round;
+	E2e__MeetReply reply = E2E__MEET_REPLY__INIT;
+	unsigned int mine;
+
+	(void)userdata;
+	pthread_mutex_lock(&lock);
+	mine = round;
+	if (++there == request->count) {
+		there = 0;
+		round++;
+		pthread_cond_broadcast(&changed);
+	}
+	while (mine == round)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+	reply.tid = (uint32_t)gettid();
+	return server_reply_meet(call, &reply);
+}
+
+/* --- The rest --------------------------------------------------------------------- */
+
+static int who(struct ipc_call *call, void *userdata)
+{
+	E2e__WhoReply reply = E2E__WHO_REPLY__INIT;
+
+	(void)userdata;
+	reply.pid = (uint32_t)ipc_call_pid(call);
+	reply.tid = (uint32_t)ipc_call_tid(call);
+	reply.uid = ipc_call_uid(call);
+	reply.gid = ipc_call_gid(call);
+	return server_reply_who(call, &reply);
+}
+
+static int grow(struct ipc_call *call, const E2e__Tree *request, void *userdata)
+{
+	(void)userdata;
+	return server_reply_grow(call, request);
+}
+
+static int stop(struct ipc_call *call, void *userdata)
+{
+	(void)userdata;
+	ipc_stop(ipc_call_ipc(call));
+	return server_reply_stop(call);
+}
+
+static int die(struct ipc_call *call, void *userdata)
+{
+	(void)call;
+	(void)userdata;
+	_exit(0);
+}
+
+const struct server_ops server_handlers = {
+	.say = say,
+	.fail = raise_error,
+	.finish = finish,
+	.log = log_number,
+	.logged = get_logged,
+	.visit = visit,
+	.open = open_pipe,
+	.read = read_file,
+	.new_counter = new_counter,
+	.sum = sum,
+	.alive = count_alive,
+	.later = later,
+	.meet = meet,
+	.who = who,
+	.grow = grow,
+	.stop = stop,
+	.die = die,
+};

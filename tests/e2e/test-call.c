@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls: what a client gets back, and what it does not wait for.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static const struct server_options one_thread = { .threads = 1 };
+
+static int say(struct client *client, const char *text, E2e__SayReply **ret_reply)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+
+	request.text = (char *)text;
+	return server_say(client->server, &request, ret_reply, /* error= */ NULL);
+}
+
+START_TEST(a_reply_comes_back)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__SayReply *reply;
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(say(&client, "hello", &reply), 0);
+		ck_assert_str_eq(reply->text, "hello");
+		server_say_reply_free(reply);
+	}
+	ck_assert_int_eq(say(&client, "", &reply), 0);
+	ck_assert_str_eq(reply->text, "");
+	server_say_reply_free(reply);
+	ck_assert_int_eq(say(&client, "nobody looks", NULL), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+static char *long_text(size_t size)
+{
+	char *text = malloc(size + 1);
+
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 0; i < size; i++)
+		text[i] = (char)('a' + i % 26);
+	text[size] = 0;
+	return text;
+}
+
+START_TEST(messages_of_every_size)
+{
+	static const size_t sizes[] = { 1, 127, 128, 4090, 4096, 65535, 65536, 1 << 20, 5 << 20 };
+	pid_t pid = start_server(&one_thread);
+	E2e__SayReply *reply;
+	struct client client;
+
+	client_open(&client);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *text = long_text(sizes[i]);
+
+		ck_assert_int_eq(say(&client, text, &reply), 0);
+		ck_assert_int_eq(strcmp(reply->text, text), 0);
+		server_say_reply_free(reply);
+		free(text);
+	}
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(larger_than_the_region)
+{
+	struct server_options small = { .threads = 1, .region_size = 64 << 10 };
+	pid_t pid = start_server(&small);
+	struct client client;
+	E2e__SayReply *reply;
+	char *text;
+
+	client_open(&client);
+	text = long_text(100000);
+	ck_assert_int_eq(say(&client, text, &reply), -EMSGSIZE);
+	text[60000] = 0;
+	ck_assert_int_eq(say(&client, text, &reply), 0);
+	server_say_reply_free(reply);
+	client_close(&client);
+
+	/* And of the caller: what the handler sent cannot arrive. */
+	ck_assert_int_eq(ipc_open_sized(&client.ipc, NULL, 32 << 10), 0);
+	{
+		struct ipc_proxy *proxy;
+
+		ck_assert_int_eq(ipc_get_manager(client.ipc, &proxy), 0);
+		client.server = server_from_proxy(proxy);
+	}
+	ck_assert_int_eq(say(&client, text, &reply), -EMSGSIZE);
+	text[100] = 0;
+	ck_assert_int_eq(say(&client, text, &reply), 0);
+	server_say_reply_free(reply);
+	free(text);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(errors_that_the_server_raises)
+{
+	pid_t pid = start_server(&one_thread);
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	E2e__FailRequest request = E2E__FAIL_REQUEST__INIT;
+	struct client client;
+
+	client_open(&client);
+	request.name = "e2e.Empty";
+	request.text = "nothing to say";
+	ck_assert_int_eq(server_fail(client.server, &request, &error), -EREMOTEIO);
+	ck_assert_int_eq(error.code, -EREMOTEIO);
+	ck_assert_str_eq(error.name, "e2e.Empty");
+	ck_assert_str_eq(error.message, "nothing to say");
+	ck_assert_int_eq(server_fail(client.server, &request, NULL), -EREMOTEIO);
+
+	request.code = ENOENT;
+	ck_assert_int_eq(server_fail(client.server, &request, &error), -ENOENT);
+	ck_assert_int_eq(error.code, -ENOENT);
+	ck_assert_ptr_null(error.name);
+	ck_assert_str_eq(error.message, "nothing to say");
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(handlers_that_do_not_answer)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__FinishRequest request = E2E__FINISH_REQUEST__INIT;
+	struct client client;
+
+	client_open(&client);
+	request.result = -EDOM;
+	ck_assert_int_eq(server_finish(client.server, &request, NULL), -EDOM);
+	request.result = 0;
+	ck_assert_int_eq(server_finish(client.server, &request, NULL), -ENOMSG);
+	ck_assert_int_eq(server_missing(client.server, NULL), -EOPNOTSUPP);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* The server's object is taken for one of another service. */
+START_TEST(methods_that_it_does_not_have)
+{
+	pid_t pid = start_server(&one_thread);
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
+	struct client client;
+	struct counter *counter;
+
+	client_open(&client);
+	counter = counter_from_proxy(ipc_proxy_ref(server_proxy(client.server)));
+	ck_assert_int_eq(counter_add(counter, &request, NULL, &error), -EOPNOTSUPP);
+	ck_assert_int_eq(strncmp(error.message, "e2e.Server has no method", 24), 0);
+	counter_unref(counter);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(a_oneway_does_not_wait)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
+	E2e__LoggedReply *reply;
+	struct client client;
+	uint64_t begin;
+
+	client_open(&client);
+	begin = now_ms();
+	for (uint32_t i = 0; i < 20; i++) {
+		request.number = i;
+		request.sleep_ms = i ? 0 : 500;
+		ck_assert_int_eq(server_log(client.server, &request), 0);
+	}
+	ck_assert_uint_lt(now_ms() - begin, 400);
+	/* A call waits its turn, and finds them all, in order. */
+	do {
+		ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
+		if (reply->n_numbers == 20)
+			break;
+		server_logged_reply_free(reply);
+	} while (now_ms() - begin < 10000);
+	ck_assert_uint_eq(reply->n_numbers, 20);
+	for (uint32_t i = 0; i < 20; i++)
+		ck_assert_uint_eq(reply->numbers[i], i);
+	server_logged_reply_free(reply);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(too_many_oneways)
+{
+	struct server_options small = { .threads = 1, .region_size = 256 << 10 };
+	pid_t pid = start_server(&small);
+	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
+	E2e__SayReply *reply;
+	struct client client;
+	unsigned int sent = 0;
+	char *ballast = long_text(10000);
+	int r = 0;
+
+	client_open(&client);
+	request.ballast.data = (uint8_t *)ballast;
+	request.ballast.len = 10000;
+	request.sleep_ms = 300;
+	while (r == 0 && sent < 100) {
+		r = server_log(client.server, &request);
+		request.sleep_ms = 0;
+		sent++;
+	}
+	ck_assert_int_eq(r, -EAGAIN);
+	ck_assert_uint_gt(sent, 3);
+	/* There is room for a call all the same, and for more when it is done. */
+	ck_assert_int_eq(say(&client, "still there?", &reply), 0);
+	server_say_reply_free(reply);
+	for (uint64_t begin = now_ms(); r == -EAGAIN && now_ms() - begin < 10000; sleep_ms(10))
+		r = server_log(client.server, &request);
+	ck_assert_int_eq(r, 0);
+	free(ballast);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(answers_from_another_thread)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
+	E2e__SayReply *reply;
+	struct client client;
+
+	client_open(&client);
+	request.text = "at last";
+	for (uint32_t i = 0; i < 20; i++) {
+		request.delay_ms = i % 5 * 5;
+		ck_assert_int_eq(server_later(client.server, &request, &reply, NULL), 0);
+		ck_assert_str_eq(reply->text, "at last");
+		server_later_reply_free(reply);
+	}
+	request.forget = true;
+	ck_assert_int_eq(server_later(client.server, &request, &reply, NULL), -ENOMSG);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* The server's only thread is free while a call waits for its answer. */
+static int ask_later(void *data)
+{
+	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
+	struct client client;
+	int r;
+
+	(void)data;
+	client_open(&client);
+	request.text = "x";
+	request.delay_ms = 500;
+	r = server_later(client.server, &request, NULL, NULL);
+	client_close(&client);
+	return r < 0;
+}
+
+START_TEST(others_are_served_meanwhile)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+	pid_t child;
+	uint64_t begin = now_ms();
+
+	child = fork();
+	if (!child)
+		_exit(ask_later(NULL));
+	client_open(&client);
+	sleep_ms(50);
+	ck_assert_int_eq(say(&client, "quick", NULL), 0);
+	ck_assert_uint_lt(now_ms() - begin, 450);
+	ck_assert_int_eq(wait_server(child), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+static int check_identity(void *data)
+{
+	uid_t uid = *(uid_t *)data;
+	E2e__WhoReply *reply;
+	struct client client;
+
+	if (setresgid(900, 900, 900) < 0 || setresuid(uid, uid, uid) < 0)
+		return 1;
+	client_open(&client);
+	if (server_who(client.server, &reply, NULL) < 0)
+		return 2;
+	if (reply->pid != (uint32_t)getpid() || reply->tid != (uint32_t)gettid() ||
+	    reply->uid != uid || reply->gid != 900)
+		return 3;
+	server_who_reply_free(reply);
+	client_close(&client);
+	return 0;
+}
+
+START_TEST(who_calls)
+{
+	pid_t pid = start_server(&one_thread);
+	uid_t uid;
+
+	uid = 0;
+	run_child(check_identity, &uid);
+	uid = 1000;
+	run_child(check_identity, &uid);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(without_a_server)
+{
+	struct client client;
+	struct ipc_proxy *proxy;
+
+	client_open(&client);
+	ck_assert_int_eq(say(&client, "x", NULL), -ENOTCONN);
+	ck_assert_int_eq(ipc_get_name(client.ipc, "x", &proxy), -ENOTCONN);
+	client_close(&client);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("call", a_reply_comes_back, messages_of_every_size, larger_than_the_region,
+			 errors_that_the_server_raises, handlers_that_do_not_answer,
+			 methods_that_it_does_not_have, a_oneway_does_not_wait, too_many_oneways,
+			 answers_from_another_thread, others_are_served_meanwhile, who_calls,
+			 without_a_server);
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Objects and files that travel in messages, callbacks, and how long things
+ * live on the other side.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static const struct server_options one_thread = { .threads = 1 };
+
+/* --- Callbacks ------------------------------------------------------------------ */
+
+struct visits {
+	struct client *client;
+	unsigned int count;
+	pid_t tid;
+	uint64_t told;
+};
+
+static int call_visit(struct client *client, uint64_t visitor, uint32_t depth,
+		      E2e__VisitReply **ret_reply, struct ipc_error *error)
+{
+	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	id.id = visitor;
+	request.visitor = &id;
+	request.depth = depth;
+	return server_visit(client->server, &request, ret_reply, error);
+}
+
+/* Our own object comes home with each visit, and goes out again. */
+static int visited(struct ipc_call *call, const E2e__VisitRequest *request, void *userdata)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *self = NULL;
+	ipc_auto(server_visit_reply_free) E2e__VisitReply *inner = NULL;
+	E2e__VisitReply reply = E2E__VISIT_REPLY__INIT;
+	struct visits *visits = userdata;
+	int r;
+
+	visits->count++;
+	ck_assert_int_eq(gettid(), visits->tid);
+	r = ipc_take_object(ipc_call_ipc(call), &request->visitor->id, &self);
+	if (r < 0)
+		return r;
+
+	reply.tid = (uint32_t)gettid();
+	if (request->depth) {
+		r = call_visit(visits->client, ipc_object_id(self), request->depth - 1, &inner,
+			       NULL);
+		if (r < 0)
+			return r;
+		reply.depth = inner->depth;
+		reply.tid = inner->tid;
+	}
+	reply.depth++;
+	return visitor_reply_visited(call, &reply);
+}
+
+static int tell(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+{
+	struct visits *visits = userdata;
+
+	(void)call;
+	(void)request;
+	visits->told++;
+	return 0;
+}
+
+static const struct visitor_ops visitor_handlers = { .visited = visited, .tell = tell };
+
+START_TEST(callbacks_come_on_the_thread_that_waits)
+{
+	pid_t pid = start_server(&one_thread);
+	struct visits visits = { .tid = gettid() };
+	struct ipc_object *object;
+	E2e__VisitReply *reply;
+	struct client client;
+
+	client_open(&client);
+	visits.client = &client;
+	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, &visits, NULL, &object),
+			 0);
+	for (uint32_t depth = 0; depth < 20; depth++) {
+		visits.count = 0;
+		ck_assert_int_eq(call_visit(&client, ipc_object_id(object), depth, &reply, NULL),
+				 0);
+		ck_assert_uint_eq(reply->depth, depth + 1);
+		ck_assert_uint_eq(visits.count, (depth + 1) / 2);
+		/* The server's only thread is in all of them, too. */
+		ck_assert_uint_eq(reply->tid, depth % 2 ? (uint32_t)gettid() : (uint32_t)pid);
+		server_visit_reply_free(reply);
+	}
+	/* Deeper than the kernel allows: a clear error, and all is well again. */
+	ck_assert_int_eq(call_visit(&client, ipc_object_id(object), 100, &reply, NULL), -ELOOP);
+	ck_assert_int_eq(call_visit(&client, ipc_object_id(object), 3, &reply, NULL), 0);
+	server_visit_reply_free(reply);
+	ipc_object_unref(object);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(a_missing_visitor)
+{
+	pid_t pid = start_server(&one_thread);
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
+	struct ipc_object *object;
+	struct client client;
+	uint64_t id;
+
+	client_open(&client);
+	ck_assert_int_eq(server_visit(client.server, &request, NULL, &error), -EINVAL);
+	ck_assert_str_eq(error.message, "no visitor: no such name");
+	ck_assert_int_eq(call_visit(&client, 0, 1, NULL, NULL), -EINVAL);
+	/* Ids of nothing. */
+	ck_assert_int_eq(call_visit(&client, 1000001, 1, NULL, NULL), -EBADF);
+	ck_assert_int_eq(call_visit(&client, 1000000, 1, NULL, NULL), -EBADF);
+	ck_assert_int_eq(call_visit(&client, UINT64_MAX - 1, 1, NULL, NULL), -EBADF);
+	/* Of an object that ended. */
+	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, NULL, NULL, &object), 0);
+	id = ipc_object_id(object);
+	ipc_object_unref(object);
+	ck_assert_int_eq(call_visit(&client, id, 1, NULL, NULL), -EBADF);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- Objects of the server's ------------------------------------------------------ */
+
+static struct counter *new_counter(struct client *client)
+{
+	ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
+	struct counter *counter;
+
+	ck_assert_int_eq(server_new_counter(client->server, &reply, NULL), 0);
+	ck_assert_int_eq(counter_take(client->ipc, reply->counter, &counter), 0);
+	ck_assert_int_eq(counter_take(client->ipc, reply->counter, &counter), -ENOENT);
+	return counter;
+}
+
+static uint32_t add(struct counter *counter, uint32_t number)
+{
+	ipc_auto(counter_add_reply_free) E2e__AddReply *reply = NULL;
+	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
+
+	request.number = number;
+	ck_assert_int_eq(counter_add(counter, &request, &reply, NULL), 0);
+	return reply->sum;
+}
+
+static uint32_t count_alive(struct client *client)
+{
+	ipc_auto(server_alive_reply_free) E2e__AliveReply *reply = NULL;
+
+	ck_assert_int_eq(server_alive(client->server, &reply, NULL), 0);
+	return reply->counters;
+}
+
+static void wait_alive(struct client *client, uint32_t count)
+{
+	uint64_t begin = now_ms();
+
+	while (count_alive(client) != count && now_ms() - begin < 5000)
+		sleep_ms(5);
+	ck_assert_uint_eq(count_alive(client), count);
+}
+
+START_TEST(objects_live_while_somebody_holds_them)
+{
+	pid_t pid = start_server(&one_thread);
+	struct counter *a, *b;
+	struct client client;
+
+	client_open(&client);
+	a = new_counter(&client);
+	b = new_counter(&client);
+	ck_assert_ptr_ne(a, b);
+	ck_assert_uint_eq(count_alive(&client), 2);
+	ck_assert_uint_eq(add(a, 3), 3);
+	ck_assert_uint_eq(add(a, 4), 7);
+	ck_assert_uint_eq(add(b, 1), 1);
+	counter_unref(a);
+	wait_alive(&client, 1);
+	ck_assert_uint_eq(add(b, 1), 2);
+	counter_unref(b);
+	wait_alive(&client, 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(objects_that_nobody_takes)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__NewCounterReply *reply;
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(server_new_counter(client.server, &reply, NULL), 0);
+		server_new_counter_reply_free(reply);
+		ck_assert_int_eq(server_new_counter(client.server, NULL, NULL), 0);
+	}
+	wait_alive(&client, 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+static int take_and_exit(void *data)
+{
+	struct client client;
+
+	(void)data;
+	client_open(&client);
+	for (int i = 0; i < 10; i++)
+		new_counter(&client);
+	return count_alive(&client) != 10;
+}
+
+START_TEST(objects_of_those_who_died)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+
+	run_child(take_and_exit, NULL);
+	client_open(&client);
+	wait_alive(&client, 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(objects_that_come_home)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__SumRequest request = E2E__SUM_REQUEST__INIT;
+	Ipc__Object ids[3] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT, IPC__OBJECT__INIT };
+	Ipc__Object *list[3] = { &ids[0], &ids[1], &ids[2] };
+	struct counter *a, *b;
+	E2e__SumReply *reply;
+	struct client client;
+
+	client_open(&client);
+	a = new_counter(&client);
+	b = new_counter(&client);
+	add(a, 20);
+	add(b, 3);
+	ids[0].id = ids[2].id = ipc_proxy_id(counter_proxy(a));
+	ids[1].id = ipc_proxy_id(counter_proxy(b));
+	request.counters = list;
+	request.n_counters = 3;
+	ck_assert_int_eq(server_sum(client.server, &request, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->sum, 43);
+	server_sum_reply_free(reply);
+	counter_unref(a);
+	counter_unref(b);
+	wait_alive(&client, 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(equal_objects_have_equal_proxies)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+	struct ipc_proxy *manager;
+
+	client_open(&client);
+	ck_assert_int_eq(ipc_get_manager(client.ipc, &manager), 0);
+	ck_assert_ptr_eq(manager, server_proxy(client.server));
+	ipc_proxy_unref(manager);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- Files ------------------------------------------------------------------------ */
+
+static int count_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+START_TEST(a_file_from_the_server)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	E2e__OpenReply *reply;
+	struct client client;
+	char text[32] = "";
+	int fd, before;
+
+	client_open(&client);
+	request.text = "through a pipe";
+	before = count_fds();
+	ck_assert_int_eq(server_open(client.server, &request, &reply, NULL), 0);
+	fd = ipc_take_fd(&reply->fd->fd);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ipc_take_fd(&reply->fd->fd), -ENOENT);
+	server_open_reply_free(reply);
+	ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	ck_assert_int_eq(read(fd, text, sizeof(text)), (ssize_t)strlen(request.text));
+	ck_assert_str_eq(text, request.text);
+	close(fd);
+
+	for (int i = 0; i < 300; i++) {
+		ck_assert_int_eq(server_open(client.server, &request, &reply, NULL), 0);
+		server_open_reply_free(reply);
+		ck_assert_int_eq(server_open(client.server, &request, NULL, NULL), 0);
+	}
+	ck_assert_int_eq(count_fds(), before);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(a_file_for_the_server)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__ReadRequest request = E2E__READ_REQUEST__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+	E2e__SayReply *reply;
+	struct client client;
+	int ends[2];
+
+	client_open(&client);
+	request.fd = &fd;
+	for (int i = 0; i < 2000; i++) {
+		ck_assert_int_eq(pipe(ends), 0);
+		ck_assert_int_eq(write(ends[1], "news", 4), 4);
+		close(ends[1]);
+		fd.fd = ends[0];
+		ck_assert_int_eq(server_read(client.server, &request, &reply, NULL), 0);
+		ck_assert_str_eq(reply->text, "news");
+		server_read_reply_free(reply);
+		/* The sender's own stays open. */
+		ck_assert_int_eq(close(ends[0]), 0);
+	}
+	fd.fd = -1;
+	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EBADF);
+	fd.fd = 250;
+	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EBADF);
+	fd.fd = ipc_get_fd(client.ipc);
+	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -ELOOP);
+	request.fd = NULL;
+	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EINVAL);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits, a_missing_visitor,
+			 objects_live_while_somebody_holds_them, objects_that_nobody_takes,
+			 objects_of_those_who_died, objects_that_come_home,
+			 equal_objects_have_equal_proxies, a_file_from_the_server,
+			 a_file_for_the_server);
+}
