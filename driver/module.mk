@@ -38,3 +38,12 @@ ALL += $(DRIVER_KO)
 GUEST_FILES += $(DRIVER_KO)
 
 endif
+
+# What a program that talks to the driver itself needs; the module is built
+# where it runs (docs/, packaging).
+.PHONY: install-driver
+INSTALLS += install-driver
+install-driver:
+	$(Q)$(INSTALL) -d $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man4
+	$(Q)$(INSTALL) -m 644 driver/uapi/ipcbus.h $(DESTDIR)$(includedir)
+	$(Q)$(INSTALL) -m 644 driver/ipcbus.4 $(DESTDIR)$(mandir)/man4
