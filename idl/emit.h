@@ -9,7 +9,7 @@
  *   emit_client.c     what calls: the proxy's functions
  *   emit_sign.c     the functions' signatures, for header and source alike
  *
- * A name at file scope that any of them writes has to stand in check.c too.
+ * A name at file scope that any of them writes has to stand in clash.c too.
  */
 #ifndef IDL_EMIT_H
 #define IDL_EMIT_H

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "clash.h"
 #include "model.h"
 #include "names.h"
 #include "options.h"
@@ -344,7 +344,7 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 
 	/* Names that are wrong by themselves would only clash as well. */
 	if (check_prefixes(&b, unit) && diag->count == before)
-		check_names(unit, b.arena, &b.source, diag);
+		clash_check(unit, b.arena, &b.source, diag);
 
 	unit->set = request_file_set(request, file, &unit->set_size);
 }

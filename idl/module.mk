@@ -55,12 +55,12 @@ ALL += $(IPC_SHARED_HEADERS)
 
 VERSION ?= 0.1.0
 
-IDL_SOURCES := main.c plugin.c request.c model.c check.c types.c options.c source.c \
+IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c \
 	emit_header.c emit_source.c emit_server.c emit_client.c emit_sign.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o)
-IDL_CFLAGS := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
+IDL_CFLAGS := -I$(B)/idl $(PROTOBUF_C_CFLAGS)
 
 $(B)/idl/google/protobuf/%.pb-c.c $(B)/idl/google/protobuf/%.pb-c.h: \
 		$(PROTO_INCLUDE)/google/protobuf/%.proto
@@ -135,6 +135,14 @@ $(IDL_TESTS:%=%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 $(IDL_TESTS): %: %.o $(filter-out $(B)/idl/main.o,$(IDL_OBJECTS))
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+# A real request to damage.
+$(B)/idl/test-plugin.set: tests/idl/golden/kinds.proto idl/ipc/ipc.proto idl/ipc/options.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I tests/idl/golden -I idl --include_imports --include_source_info \
+	  --descriptor_set_out=$@ kinds.proto
+
+$(B)/idl/test-plugin: | $(B)/idl/test-plugin.set
 
 ALL += $(IDL_TESTS)
 UNIT_TESTS += $(IDL_TESTS)

@@ -110,7 +110,7 @@ static bool quote_splits(const char *p)
 
 static void quote_line(struct text *text, const char *line, size_t length)
 {
-	while (length && strchr(" \t\r\\", line[length - 1]))
+	while (length && ((unsigned char)line[length - 1] <= ' ' || line[length - 1] == '\\'))
 		length--;
 
 	for (size_t i = 0; i < length; i++) {

@@ -8,7 +8,7 @@
 #include <search.h>
 #include <string.h>
 
-#include "check.h"
+#include "clash.h"
 #include "names.h"
 
 struct c_name {
@@ -131,7 +131,7 @@ static void keep(void *entry)
 	(void)entry;
 }
 
-void check_names(const struct unit *unit, struct arena *arena, const struct source *source,
+void clash_check(const struct unit *unit, struct arena *arena, const struct source *source,
 		 struct diag *diag)
 {
 	struct table table = {

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The wire format: soundness, depth, and options out of unknown fields.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "google/protobuf/descriptor.pb-c.h"
+#include "wire.h"
+
+#define FILE_SET (&google__protobuf__file_descriptor_set__descriptor)
+
+static bool sound(const char *bytes, size_t size)
+{
+	return wire_is_sound(FILE_SET, (const uint8_t *)bytes, size, WIRE_DEPTH_MAX);
+}
+
+START_TEST(well_formed_bytes_are_sound)
+{
+	ck_assert(sound("", 0));
+	ck_assert(sound("\x0a\x00", 2));	       /* an empty file */
+	ck_assert(sound("\x0a\x03\x0a\x01x", 5));      /* one with a name */
+	ck_assert(sound("\x78\x96\x01", 3));	       /* unknown varint */
+	ck_assert(sound("\x7d\1\2\3\4", 5));	       /* unknown 32 bits */
+	ck_assert(sound("\x79\1\2\3\4\5\6\7\10", 9)); /* unknown 64 bits */
+	ck_assert(sound("\x08\x01", 2));	       /* known, another kind */
+}
+END_TEST
+
+START_TEST(malformed_bytes_are_not)
+{
+	ck_assert(!sound("\x0a", 1));			 /* no length */
+	ck_assert(!sound("\x0a\x05xx", 4));		 /* too short */
+	ck_assert(!sound("\x0a\x02\x0a\x05", 4));	 /* inside, too */
+	ck_assert(!sound("\x78", 1));			 /* no value */
+	ck_assert(!sound("\x78\x80\x80", 3));		 /* no end of a value */
+	ck_assert(!sound("\x7d\1\2\3", 4));		 /* cut 32 bits */
+	ck_assert(!sound("\x79\1\2\3\4\5\6\7", 8));	 /* cut 64 bits */
+	ck_assert(!sound("\x0b\x0c", 2));		 /* a group */
+	ck_assert(!sound("\x0e", 1));			 /* no such kind */
+	ck_assert(!sound("\x02\x00", 2));		 /* field 0 */
+	ck_assert(!sound("\x78\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12));
+	ck_assert(!sound("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11));
+}
+END_TEST
+
+/* So many messages in one another, in the only field that nests: nested_type. */
+static size_t nest(uint8_t *out, size_t depth)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < depth; i++) {
+		uint8_t head[8] = { 0x1a };
+		size_t n = 1;
+
+		for (size_t rest = size; ; rest >>= 7) {
+			head[n++] = (uint8_t)(rest & 0x7f) | (rest >> 7 ? 0x80 : 0);
+			if (!(rest >> 7))
+				break;
+		}
+		memmove(out + n, out, size);
+		memcpy(out, head, n);
+		size += n;
+	}
+
+	return size;
+}
+
+START_TEST(depth_is_limited)
+{
+	const ProtobufCMessageDescriptor *message = &google__protobuf__descriptor_proto__descriptor;
+	static uint8_t bytes[1 << 20];
+	size_t size;
+
+	size = nest(bytes, WIRE_DEPTH_MAX);
+	ck_assert(wire_is_sound(message, bytes, size, WIRE_DEPTH_MAX));
+	size = nest(bytes, WIRE_DEPTH_MAX + 1);
+	ck_assert(!wire_is_sound(message, bytes, size, WIRE_DEPTH_MAX));
+	size = nest(bytes, 20000);
+	ck_assert(!wire_is_sound(message, bytes, size, WIRE_DEPTH_MAX));
+}
+END_TEST
+
+static ProtobufCMessageUnknownField unknown(ProtobufCWireType type, const char *bytes, size_t size)
+{
+	return (ProtobufCMessageUnknownField){
+		.tag = 1,
+		.wire_type = type,
+		.len = size,
+		.data = (uint8_t *)bytes,
+	};
+}
+
+START_TEST(options_are_read)
+{
+	ProtobufCMessageUnknownField field;
+	const uint8_t *data;
+	uint64_t value;
+	size_t size;
+
+	field = unknown(PROTOBUF_C_WIRE_TYPE_VARINT, "\x96\x01", 2);
+	ck_assert(wire_varint(&field, &value));
+	ck_assert_uint_eq(value, 150);
+	ck_assert(!wire_bytes(&field, &data, &size));
+
+	field = unknown(PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, "\x03" "abc", 4);
+	ck_assert(wire_bytes(&field, &data, &size));
+	ck_assert_uint_eq(size, 3);
+	ck_assert_int_eq(memcmp(data, "abc", 3), 0);
+	ck_assert(!wire_varint(&field, &value));
+
+	field.len = 3;
+	ck_assert(!wire_bytes(&field, &data, &size));
+}
+END_TEST
+
+START_TEST(the_last_one_counts)
+{
+	static const char bytes[] = "\x0a\x01x\x12\x01y\x0a\x02zz\x08\x05";
+	const uint8_t *data = NULL;
+	size_t size = 0;
+
+	ck_assert(wire_find_bytes((const uint8_t *)bytes, sizeof(bytes) - 1, 1, &data, &size));
+	ck_assert_uint_eq(size, 2);
+	ck_assert_int_eq(memcmp(data, "zz", 2), 0);
+	ck_assert(!wire_find_bytes((const uint8_t *)bytes, sizeof(bytes) - 1, 3, &data, &size));
+	ck_assert(!wire_find_bytes((const uint8_t *)"\x0a\x05", 2, 1, &data, &size));
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("wire");
+	Suite *suite = suite_create("wire");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, well_formed_bytes_are_sound);
+	tcase_add_test(tcase, malformed_bytes_are_not);
+	tcase_add_test(tcase, depth_is_limited);
+	tcase_add_test(tcase, options_are_read);
+	tcase_add_test(tcase, the_last_one_counts);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests of what protoc-gen-ipc writes: shell tests over golden/, fail/ and
+# compile/, and a program over stubs of golden/.
+
+IDL_SHELL_TESTS := $(addprefix tests/idl/,test-golden test-fail test-compile test-plugin)
+
+IDL_GOLDEN := $(B)/tests/idl/golden
+IDL_GOLDEN_OBJECTS := $(foreach name,kinds echo,$(IDL_GOLDEN)/$(name).ipc.o \
+	$(IDL_GOLDEN)/$(name).pb-c.o)
+
+$(B)/tests/idl/test-stubs.o: tests/idl/test-stubs.c | $(IPC_SHARED_HEADERS) \
+		$(IDL_GOLDEN)/kinds.ipc.h $(IDL_GOLDEN)/echo.ipc.h \
+		$(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) $(CHECK_CFLAGS) -I$(IDL_GOLDEN) -I$(B)/idl \
+	  -MMD -MP -c -o $@ $<
+
+$(B)/tests/idl/test-stubs: $(B)/tests/idl/test-stubs.o $(IDL_GOLDEN_OBJECTS) \
+		$(B)/idl/ipc/ipc.pb-c.o $(B)/idl/google/protobuf/descriptor.pb-c.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+ALL += $(B)/tests/idl/test-stubs
+UNIT_TESTS += $(B)/tests/idl/test-stubs $(IDL_SHELL_TESTS)
