@@ -108,6 +108,26 @@ START_TEST(region_of_any_size)
 }
 END_TEST
 
+/* Reading is all that a region is for. */
+START_TEST(file_opened_for_reading)
+{
+	struct raw r = { .fd = dev_open(O_RDONLY), .size = REGION };
+	struct ipcbus_event ev;
+	void *m = NULL;
+
+	ck_assert_int_ge(r.fd, 0);
+	assert_ok(dev_map(r.fd, REGION, PROT_READ, MAP_SHARED, 0, &m));
+	r.map = m;
+	raw_call(&r, 0, 1, "from here", 9);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(&srv, ev.call, "to there", 8);
+	raw_take(&r, IPCBUS_EVENT_REPLY, &ev);
+	raw_holds(&r, &ev, "to there", 8);
+	dev_unmap(m, REGION);
+	dev_close(r.fd);
+}
+END_TEST
+
 START_TEST(protection_cannot_be_raised)
 {
 	void *at = (void *)(uintptr_t)cli.map;
@@ -530,6 +550,7 @@ int main(int argc, char **argv)
 
 	tc = add_case(s, "mapping", setup_bus);
 	tcase_add_test(tc, second_mapping);
+	tcase_add_test(tc, file_opened_for_reading);
 	tcase_add_test(tc, protection_cannot_be_raised);
 	tcase_add_test(tc, no_way_around_the_protection);
 	tcase_add_test(tc, mapping_is_not_duplicated);

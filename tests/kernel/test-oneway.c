@@ -228,6 +228,21 @@ START_TEST(share_comes_back)
 }
 END_TEST
 
+/* Many small ones use up descriptors before bytes. */
+START_TEST(tiny_ones_leave_room_for_calls)
+{
+	unsigned int sent;
+
+	raw_close(&srv);
+	raw_open(&srv, 16 << 20);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	assert_result(flood(&cli, "x", 1, &sent), -EAGAIN);
+	ck_assert_uint_gt(sent, 1000);
+	raw_call(&oth, 0, 5, "y", 1);
+	raw_call(&cli, 0, 6, "z", 1);
+}
+END_TEST
+
 START_TEST(oneway_larger_than_the_region)
 {
 	char *data = calloc(1, REGION + 1);
@@ -432,6 +447,7 @@ int main(void)
 	tc = add_case(s, "share", setup_bus);
 	tcase_add_loop_test(tc, full_share_pushes_back, 0, ARRAY_SIZE(flood_sizes));
 	tcase_add_loop_test(tc, share_comes_back, 0, ARRAY_SIZE(flood_sizes));
+	tcase_add_test(tc, tiny_ones_leave_room_for_calls);
 	tcase_add_test(tc, oneway_larger_than_the_region);
 	tcase_add_test(tc, flood_goes_with_its_receiver);
 	tcase_add_test(tc, flood_outlives_its_sender);

@@ -131,6 +131,23 @@ START_TEST(thread_asked_for_once)
 }
 END_TEST
 
+/* The thread could not be started: saying the limit again asks again. */
+START_TEST(thread_that_did_not_come_is_asked_for_again)
+{
+	uint64_t call;
+
+	for (int i = 0; i < 3; i++) {
+		assert_ok(raw_set_threads(&srv, 3));
+		raw_call(&cli, 0, 0, NULL, 0);
+		ck_assert_uint_eq(take_call_flags(&call), IPCBUS_EVENT_SPAWN);
+		finish(&cli, call);
+		raw_call(&cli, 0, 0, NULL, 0);
+		ck_assert_uint_eq(take_call_flags(&call), 0);
+		finish(&cli, call);
+	}
+}
+END_TEST
+
 START_TEST(no_thread_asked_for_at_the_limit)
 {
 	uint64_t call;
@@ -589,6 +606,7 @@ int main(void)
 	tcase_add_test(tc, latest_idle_first);
 	tcase_add_test(tc, no_thread_asked_for_by_default);
 	tcase_add_test(tc, thread_asked_for_once);
+	tcase_add_test(tc, thread_that_did_not_come_is_asked_for_again);
 	tcase_add_test(tc, no_thread_asked_for_at_the_limit);
 	tcase_add_test(tc, no_thread_asked_for_while_one_waits);
 	tcase_add_test(tc, pool_grows_to_its_limit);

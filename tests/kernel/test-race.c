@@ -1,0 +1,872 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two CPUs, two threads, one object: each case does two things at the same
+ * moment, many times, and checks what must be true whichever came first.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define ROUNDS 300
+
+/*
+ * Two functions at once: both spin until the other is there, one then lags by
+ * a number of steps that changes from round to round. The results are those of
+ * the last round.
+ */
+struct duel {
+	int (*a)(void *), (*b)(void *);
+	void *arg;
+	unsigned int at_start; /* of both threads, all rounds together */
+	unsigned int round;
+	int result_b;
+	bool over;
+};
+
+static void both_ready(struct duel *d, unsigned int round)
+{
+	__atomic_add_fetch(&d->at_start, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&d->at_start, __ATOMIC_SEQ_CST) < 2 * round)
+		sched_yield();
+}
+
+static void lag(unsigned int steps)
+{
+	for (volatile unsigned int i = 0; i < steps; i++)
+		;
+}
+
+static void *second(void *arg)
+{
+	struct duel *d = arg;
+	unsigned int seen = 0;
+
+	for (;;) {
+		while (__atomic_load_n(&d->round, __ATOMIC_ACQUIRE) == seen &&
+		       !__atomic_load_n(&d->over, __ATOMIC_ACQUIRE))
+			sched_yield();
+		if (d->over)
+			return NULL;
+		seen++;
+		both_ready(d, 2 * seen - 1);
+		if (seen % 2)
+			lag(seen * 7 % 600);
+		d->result_b = d->b(d->arg);
+		both_ready(d, 2 * seen);
+	}
+}
+
+static void duel_start(struct duel *d, struct helper *h)
+{
+	helper_start(h, second, d);
+}
+
+static int duel_fight(struct duel *d)
+{
+	unsigned int round = d->round + 1;
+	int result;
+
+	__atomic_store_n(&d->round, round, __ATOMIC_RELEASE);
+	both_ready(d, 2 * round - 1);
+	if (round % 2 == 0)
+		lag(round * 7 % 600);
+	result = d->a(d->arg);
+	both_ready(d, 2 * round);
+	return result;
+}
+
+static void duel_end(struct duel *d, struct helper *h)
+{
+	__atomic_store_n(&d->over, true, __ATOMIC_RELEASE);
+	helper_end(h);
+}
+
+/* One buffer given back, one call answered, one handle put: by two at once. */
+
+static int give_back_it(void *arg)
+{
+	return raw_free(&srv, *(uint64_t *)arg);
+}
+
+START_TEST(one_buffer_given_back_by_two)
+{
+	uint64_t id;
+	struct duel d = { .a = give_back_it, .b = give_back_it, .arg = &id };
+	struct ipcbus_event ev, reply;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		raw_call(&cli, 0, 1, "x", 1);
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		id = ev.buffer;
+		raw_reply(&srv, ev.call, NULL, 0);
+		raw_take(&cli, IPCBUS_EVENT_REPLY, &reply);
+		int a = duel_fight(&d);
+
+		ck_assert_msg((a == 0 && d.result_b == -ESTALE) ||
+				      (a == -ESTALE && d.result_b == 0),
+			      "%s and %s", errname(a), errname(d.result_b));
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int answer_it(void *arg)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .call = *(uint64_t *)arg, .data = PTR64("yes"),
+		.data_size = 3,
+	};
+
+	return raw_send(&srv, &send, NULL);
+}
+
+static int answer_it_badly(void *arg)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .call = *(uint64_t *)arg, .data = 8, .data_size = 3,
+	};
+
+	return raw_send(&srv, &send, NULL);
+}
+
+START_TEST(one_call_answered_by_two)
+{
+	uint64_t call;
+	struct duel d = { .a = answer_it, .b = answer_it, .arg = &call };
+	struct ipcbus_event ev;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		raw_call(&cli, 0, 1, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		call = ev.call;
+		int a = duel_fight(&d);
+
+		ck_assert_msg((a == 0 && d.result_b == -ESRCH) || (a == -ESRCH && d.result_b == 0),
+			      "%s and %s", errname(a), errname(d.result_b));
+		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+		raw_holds(&cli, &ev, "yes", 3);
+		raw_give(&cli, &ev);
+		raw_none(&cli);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* One of the answers fails half-way and must leave the call to the other. */
+START_TEST(one_call_answered_well_and_badly)
+{
+	uint64_t call;
+	struct duel d = { .a = answer_it, .b = answer_it_badly, .arg = &call };
+	struct ipcbus_event ev;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		raw_call(&cli, 0, 1, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		call = ev.call;
+		int a = duel_fight(&d);
+
+		ck_assert(d.result_b == -EFAULT || d.result_b == -ESRCH);
+		if (a == -ESRCH) /* the bad one had it in its hands just then */
+			raw_reply(&srv, call, "yes", 3);
+		else
+			assert_ok(a);
+		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+		raw_holds(&cli, &ev, "yes", 3);
+		raw_give(&cli, &ev);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int put_it(void *arg)
+{
+	return raw_put(&cli, *(uint32_t *)arg, 1);
+}
+
+START_TEST(one_handle_put_by_two)
+{
+	uint64_t node = raw_node(&srv, 0, 5);
+	uint32_t handle;
+	struct duel d = { .a = put_it, .b = put_it, .arg = &handle };
+	struct ipcbus_event ev;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		handle = give_handle(&cli, &srv, node);
+		int a = duel_fight(&d);
+
+		ck_assert_msg((a == 0 && d.result_b == -EBADF) || (a == -EBADF && d.result_b == 0),
+			      "%s and %s", errname(a), errname(d.result_b));
+		raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* A handle is put while it is used. */
+
+static int oneway_to_it(void *arg)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .handle = *(uint32_t *)arg };
+
+	return raw_send(&cli, &send, NULL);
+}
+
+static void drain(const struct raw *r)
+{
+	struct ipcbus_event ev;
+
+	for (;;) {
+		assert_ok(raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_NONE)
+			return;
+		raw_give(r, &ev);
+	}
+}
+
+START_TEST(handle_put_while_used)
+{
+	uint64_t node = raw_node(&srv, 0, 5);
+	uint32_t handle;
+	struct duel d = { .a = put_it, .b = oneway_to_it, .arg = &handle };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		handle = give_handle(&cli, &srv, node);
+		assert_ok(duel_fight(&d));
+		ck_assert(d.result_b == 0 || d.result_b == -EBADF);
+		drain(&srv);
+		assert_result(raw_put(&cli, handle, 1), -EBADF);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* The last handle is put while the node is sent again: who settles it? */
+
+struct settle {
+	uint64_t node;
+	uint32_t handle;
+};
+
+static int put_settled(void *arg)
+{
+	return raw_put(&cli, ((struct settle *)arg)->handle, 1);
+}
+
+static int destroy_if_idle(void *arg)
+{
+	return raw_destroy(&srv, ((struct settle *)arg)->node, IPCBUS_NODE_IF_IDLE);
+}
+
+START_TEST(node_destroyed_if_idle_while_it_becomes_so)
+{
+	struct settle s;
+	struct duel d = { .a = put_settled, .b = destroy_if_idle, .arg = &s };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.node = raw_node(&srv, 0, 7);
+		s.handle = give_handle(&cli, &srv, s.node);
+		assert_ok(duel_fight(&d));
+		if (d.result_b) {
+			struct ipcbus_event ev;
+
+			assert_result(d.result_b, -EBUSY);
+			raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
+			assert_ok(raw_destroy(&srv, s.node, IPCBUS_NODE_IF_IDLE));
+		}
+		raw_none(&srv);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* A node is destroyed while somebody calls it. */
+
+static int destroy_it(void *arg)
+{
+	return raw_destroy(&srv, ((struct settle *)arg)->node, 0);
+}
+
+static int call_it(void *arg)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .handle = ((struct settle *)arg)->handle,
+		.data = PTR64("x"), .data_size = 1,
+	};
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = send };
+	int e = raw_exchange(&cli, &x);
+
+	if (e)
+		return e;
+	return x.event.kind == IPCBUS_EVENT_FAILED ? x.event.error : 1;
+}
+
+START_TEST(node_destroyed_while_called)
+{
+	struct settle s;
+	struct duel d = { .a = destroy_it, .b = call_it, .arg = &s };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.node = raw_node(&srv, 0, 7);
+		s.handle = give_handle(&cli, &srv, s.node);
+		assert_ok(duel_fight(&d));
+		assert_result(d.result_b, -EOWNERDEAD);
+		assert_ok(raw_put(&cli, s.handle, 1));
+		raw_none(&srv);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* A proc is closed while it is called, sent to, watched, answered. */
+
+static int close_oth(void *arg)
+{
+	(void)arg;
+	raw_close(&oth);
+	return 0;
+}
+
+START_TEST(proc_closed_while_called)
+{
+	struct settle s;
+	struct duel d = { .a = close_oth, .b = call_it, .arg = &s };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+		assert_ok(duel_fight(&d));
+		assert_result(d.result_b, -EOWNERDEAD);
+		assert_ok(raw_put(&cli, s.handle, 1));
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int oneway_and_put(void *arg)
+{
+	struct settle *s = arg;
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .handle = s->handle, .data = PTR64("x"), .data_size = 1,
+	};
+	int e = raw_send(&cli, &send, NULL);
+
+	return e ? e : raw_put(&cli, s->handle, 1);
+}
+
+/* The sender's own reference goes right behind the message. */
+START_TEST(proc_closed_while_sent_to)
+{
+	struct settle s;
+	struct duel d = { .a = close_oth, .b = oneway_and_put, .arg = &s };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+		assert_ok(duel_fight(&d));
+		if (d.result_b) {
+			assert_result(d.result_b, -EOWNERDEAD);
+			assert_ok(raw_put(&cli, s.handle, 1));
+		}
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int watch_it(void *arg)
+{
+	return raw_watch(&cli, ((struct settle *)arg)->handle, 99);
+}
+
+START_TEST(proc_closed_while_watched)
+{
+	struct settle s;
+	struct duel d = { .a = close_oth, .b = watch_it, .arg = &s };
+	struct ipcbus_event ev;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+		assert_ok(duel_fight(&d));
+		assert_ok(d.result_b);
+		raw_take(&cli, IPCBUS_EVENT_DEAD, &ev);
+		raw_none(&cli);
+		assert_ok(raw_put(&cli, s.handle, 1));
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int unwatch_it(void *arg)
+{
+	return raw_unwatch(&cli, ((struct settle *)arg)->handle);
+}
+
+/* 0 promises silence; ENOENT means that it came, and nobody but us could take it. */
+START_TEST(proc_closed_while_unwatched)
+{
+	struct settle s;
+	struct duel d = { .a = close_oth, .b = unwatch_it, .arg = &s };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+		assert_ok(raw_watch(&cli, s.handle, 5));
+		assert_ok(duel_fight(&d));
+		assert_ok(d.result_b);
+		raw_none(&cli);
+		assert_ok(raw_put(&cli, s.handle, 1));
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int put_watched(void *arg)
+{
+	return raw_put(&cli, ((struct settle *)arg)->handle, 1);
+}
+
+START_TEST(proc_closed_while_its_handle_is_put)
+{
+	struct settle s;
+	struct duel d = { .a = close_oth, .b = put_watched, .arg = &s };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+		assert_ok(raw_watch(&cli, s.handle, 5));
+		assert_ok(duel_fight(&d));
+		assert_ok(d.result_b);
+		raw_none(&cli);
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* The caller closes while it is answered, with objects and fds in the answer. */
+
+static int answer_with_everything(void *arg)
+{
+	static char data[30000];
+	struct ipcbus_object o[3] = { object_node(srv_node), object_fd(1), object_fd(1) };
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .call = *(uint64_t *)arg, .data = PTR64(data),
+		.data_size = sizeof(data), .objects = PTR64(o), .object_count = 3,
+	};
+
+	return raw_send(&srv, &send, NULL);
+}
+
+START_TEST(caller_closed_while_answered)
+{
+	uint64_t call;
+	struct duel d = { .a = close_oth, .b = answer_with_everything, .arg = &call };
+	struct ipcbus_event ev;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL,
+								.flags = IPCBUS_SEND_ACCEPT_FDS },
+				   NULL));
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		call = ev.call;
+		assert_ok(duel_fight(&d));
+		assert_ok(d.result_b);
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* The caller's call is taken while the caller goes. */
+
+static int take_whatever(void *arg)
+{
+	struct ipcbus_event ev;
+	int e = raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev);
+
+	(void)arg;
+	if (e)
+		return e;
+	if (ev.kind == IPCBUS_EVENT_CALL)
+		raw_reply(&srv, ev.call, NULL, 0);
+	raw_give(&srv, &ev);
+	return 0;
+}
+
+START_TEST(caller_closed_while_its_call_is_taken)
+{
+	struct duel d = { .a = close_oth, .b = take_whatever, .arg = NULL };
+	static char data[5000];
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		raw_call(&oth, 0, 1, data, sizeof(data));
+		assert_ok(duel_fight(&d));
+		assert_ok(d.result_b);
+		drain(&srv);
+		raw_open(&oth, 65536);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* A thread leaves while its reply comes. */
+
+static int exit_cli(void *arg)
+{
+	(void)arg;
+	return dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL);
+}
+
+START_TEST(thread_exit_against_a_reply)
+{
+	uint64_t call;
+	struct duel d = { .a = exit_cli, .b = answer_it, .arg = &call };
+	struct ipcbus_event ev;
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		raw_call(&cli, 0, 1, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		call = ev.call;
+		assert_ok(duel_fight(&d));
+		assert_ok(d.result_b);
+		raw_none(&cli);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* Claiming the bus */
+
+static int claim_as_cli(void *arg)
+{
+	return raw_claim(&cli, ((uint64_t *)arg)[0]);
+}
+
+static int claim_as_oth(void *arg)
+{
+	return raw_claim(&oth, ((uint64_t *)arg)[1]);
+}
+
+START_TEST(two_claim_the_bus)
+{
+	uint64_t nodes[2];
+	struct duel d = { .a = claim_as_cli, .b = claim_as_oth, .arg = nodes };
+	struct helper h;
+
+	raw_open(&cli, 65536);
+	raw_open(&oth, 65536);
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		nodes[0] = raw_node(&cli, 0, 1);
+		nodes[1] = raw_node(&oth, 0, 1);
+		int a = duel_fight(&d);
+
+		ck_assert_msg((a == 0 && d.result_b == -EBUSY) || (a == -EBUSY && d.result_b == 0),
+			      "%s and %s", errname(a), errname(d.result_b));
+		assert_ok(raw_destroy(&cli, nodes[0], 0));
+		assert_ok(raw_destroy(&oth, nodes[1], 0));
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+static int map_it(void *arg)
+{
+	void *m;
+	int e = dev_map(((struct raw *)arg)->fd, 65536, PROT_READ, MAP_SHARED, 0, &m);
+
+	if (!e)
+		dev_unmap(m, 65536);
+	return e;
+}
+
+START_TEST(two_map_the_region)
+{
+	struct raw r;
+	struct duel d = { .a = map_it, .b = map_it, .arg = &r };
+	struct helper h;
+
+	duel_start(&d, &h);
+	for (int i = 0; i < ROUNDS; i++) {
+		raw_open(&r, 0);
+		int a = duel_fight(&d);
+
+		ck_assert_msg((a == 0 && d.result_b == -EBUSY) || (a == -EBUSY && d.result_b == 0),
+			      "%s and %s", errname(a), errname(d.result_b));
+		raw_close(&r);
+	}
+	duel_end(&d, &h);
+}
+END_TEST
+
+/* The receiver touches pages that a sender is just filling. */
+
+static int send_large(void *arg)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(arg), .data_size = 300000,
+	};
+
+	return raw_send(&cli, &send, NULL);
+}
+
+static int read_all(void *arg)
+{
+	const volatile uint8_t *map = srv.map;
+	unsigned int sum = 0;
+
+	(void)arg;
+	/* Only what is there for sure: a fault elsewhere is SIGBUS. */
+	for (size_t i = 0; i < 8192; i += 64)
+		sum += map[i];
+	return sum ? 0 : 1;
+}
+
+START_TEST(region_read_while_written)
+{
+	char *data = malloc(300000);
+	struct duel d = { .a = send_large, .b = read_all, .arg = data };
+	static char first[8192];
+	struct ipcbus_event ev;
+	struct helper h;
+
+	memset(first, 1, sizeof(first));
+	raw_call(&oth, 0, 1, first, sizeof(first));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_give(&srv, &ev);
+	if (ev.offset)
+		goto out; /* the allocator begins elsewhere: nothing to read for sure */
+	duel_start(&d, &h);
+	for (int i = 0; i < 60; i++) {
+		pattern_fill(data, 300000, i);
+		madvise((void *)(uintptr_t)srv.map, REGION, MADV_DONTNEED);
+		assert_ok(duel_fight(&d));
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_holds(&srv, &ev, data, 300000);
+		raw_give(&srv, &ev);
+	}
+	duel_end(&d, &h);
+out:
+	free(data);
+}
+END_TEST
+
+/*
+ * Everything at once: threads that do anything to a few procs that all share,
+ * with numbers that are often right. Nothing is checked but that it ends, that
+ * the kernel lives, and that nothing is left.
+ */
+
+enum { BRAWLERS = 6, PROCS = 4 };
+
+static struct raw ring[PROCS];
+static uint64_t brawl_end;
+
+/* Nodes and calls that some thread has seen, to be used by any other. */
+static uint64_t seen_nodes[8], seen_calls[8];
+
+static void saw(uint64_t *list, uint64_t id)
+{
+	__atomic_store_n(&list[id % 8], id, __ATOMIC_RELAXED);
+}
+
+static uint64_t one_seen(const uint64_t *list, uint32_t *seed)
+{
+	return __atomic_load_n(&list[next_random(seed) % 8], __ATOMIC_RELAXED);
+}
+
+static uint32_t some_handle(uint32_t *seed)
+{
+	return next_random(seed) % 8 ? next_random(seed) % 12 : next_random(seed);
+}
+
+/* Mostly does what one should with an event. */
+static void brawl_event(const struct raw *r, const struct ipcbus_event *ev, uint32_t *seed)
+{
+	for (uint32_t i = 0; i < ev->object_count; i++)
+		if (raw_objects(r, ev)[i].type == IPCBUS_OBJECT_FD)
+			close(raw_objects(r, ev)[i].value);
+	if (ev->kind == IPCBUS_EVENT_CALL)
+		saw(seen_calls, ev->call);
+	if (ev->kind == IPCBUS_EVENT_CALL && next_random(seed) % 4)
+		raw_send(r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev->call },
+			 NULL);
+	if (ev->buffer && next_random(seed) % 8)
+		raw_free(r, ev->buffer);
+}
+
+static void fill_request(struct ipcbus_send *send, struct ipcbus_object *o, uint32_t *seed)
+{
+	static char data[20000];
+
+	for (size_t i = 0; i < 4; i++)
+		o[i] = (struct ipcbus_object){ .type = 1 + next_random(seed) % 3,
+					       .value = next_random(seed) % 12 };
+	if (o[0].type == IPCBUS_OBJECT_NODE)
+		o[0].value = one_seen(seen_nodes, seed);
+	*send = (struct ipcbus_send){
+		.kind = 1 + next_random(seed) % 4, .data = PTR64(data),
+		.data_size = next_random(seed) % sizeof(data), .objects = PTR64(o),
+		.object_count = next_random(seed) % 4,
+	};
+	if (send->kind == IPCBUS_SEND_ERROR)
+		send->code = EIO;
+	if (send->kind >= IPCBUS_SEND_REPLY)
+		send->call = one_seen(seen_calls, seed);
+	else
+		send->handle = some_handle(seed);
+}
+
+static void brawl_send(const struct raw *r, uint32_t *seed)
+{
+	struct ipcbus_object o[4];
+	struct ipcbus_exchange x = {
+		.flags = IPCBUS_WAIT | IPCBUS_NONBLOCK | (next_random(seed) % 2 ? IPCBUS_SERVE : 0),
+		.thread = some_handle(seed),
+	};
+
+	fill_request(&x.send, o, seed);
+	if (!raw_exchange(r, &x))
+		brawl_event(r, &x.event, seed);
+}
+
+static void brawl_serve(const struct raw *r, uint32_t *seed)
+{
+	struct ipcbus_event ev;
+
+	if (!raw_next(r, IPCBUS_NONBLOCK | IPCBUS_SERVE, &ev))
+		brawl_event(r, &ev, seed);
+}
+
+static void brawl_step(uint32_t *seed)
+{
+	const struct raw *r = &ring[next_random(seed) % PROCS];
+	struct ipcbus_node n = { .flags = IPCBUS_NODE_ACCEPT_FDS };
+
+	switch (next_random(seed) % 10) {
+	case 0:
+		if (!raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n))
+			saw(seen_nodes, n.node);
+		break;
+	case 1:
+		raw_destroy(r, one_seen(seen_nodes, seed),
+			    next_random(seed) % 2 ? IPCBUS_NODE_IF_IDLE : 0);
+		break;
+	case 2:
+		raw_put(r, some_handle(seed), 1);
+		break;
+	case 3:
+		raw_watch(r, some_handle(seed), 7);
+		break;
+	case 4:
+		raw_unwatch(r, some_handle(seed));
+		break;
+	case 5:
+		raw_claim(r, one_seen(seen_nodes, seed));
+		break;
+	case 6:
+		if (next_random(seed) % 8 == 0)
+			dev_ioctl(r->fd, IPCBUS_IOC_THREAD_EXIT, NULL);
+		dev_poll(r->fd, 0);
+		break;
+	case 7:
+		brawl_send(r, seed);
+		break;
+	default:
+		brawl_serve(r, seed);
+	}
+}
+
+static void *brawler(void *arg)
+{
+	uint32_t seed = *(uint32_t *)arg;
+
+	while (now_ms() < brawl_end)
+		for (int i = 0; i < 50; i++)
+			brawl_step(&seed);
+	return NULL;
+}
+
+START_TEST(brawl)
+{
+	struct helper h[BRAWLERS];
+	uint32_t seeds[BRAWLERS];
+
+	brawl_end = now_ms() + 5000;
+	for (int i = 0; i < PROCS; i++)
+		raw_open(&ring[i], 262144);
+	for (uint32_t i = 0; i < BRAWLERS; i++) {
+		seeds[i] = 12345 * (i + 1);
+		helper_start(&h[i], brawler, &seeds[i]);
+	}
+	for (int i = 0; i < BRAWLERS; i++)
+		helper_end(&h[i]);
+	for (int i = 0; i < PROCS; i++)
+		raw_close(&ring[i]);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("race");
+	TCase *tc = add_case(s, "duels", setup_bus);
+
+	tcase_add_test(tc, one_buffer_given_back_by_two);
+	tcase_add_test(tc, one_call_answered_by_two);
+	tcase_add_test(tc, one_call_answered_well_and_badly);
+	tcase_add_test(tc, one_handle_put_by_two);
+	tcase_add_test(tc, handle_put_while_used);
+	tcase_add_test(tc, node_destroyed_if_idle_while_it_becomes_so);
+	tcase_add_test(tc, node_destroyed_while_called);
+	tcase_add_test(tc, proc_closed_while_called);
+	tcase_add_test(tc, proc_closed_while_sent_to);
+	tcase_add_test(tc, proc_closed_while_watched);
+	tcase_add_test(tc, proc_closed_while_unwatched);
+	tcase_add_test(tc, proc_closed_while_its_handle_is_put);
+	tcase_add_test(tc, caller_closed_while_answered);
+	tcase_add_test(tc, caller_closed_while_its_call_is_taken);
+	tcase_add_test(tc, thread_exit_against_a_reply);
+	tcase_add_test(tc, region_read_while_written);
+
+	tc = add_case(s, "alone", setup_bare);
+	tcase_add_test(tc, two_claim_the_bus);
+	tcase_add_test(tc, two_map_the_region);
+	tcase_add_test(tc, brawl);
+	return suite_main(s);
+}
