@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A server as its author would write it, for test-install: it sees only what is
+ * installed.
+ */
+#include "echo.ipc.h"
+
+static int say(struct ipc_call *call, const Echo__SayRequest *request, void *userdata)
+{
+	Echo__SayReply reply = ECHO__SAY_REPLY__INIT;
+
+	(void)userdata;
+	if (!request->text[0])
+		return ipc_call_error(call, "echo.Empty", "nothing to say");
+
+	reply.text = request->text;
+	return echo_reply_say(call, &reply);
+}
+
+static const struct echo_ops ops = { .say = say };
+
+int main(void)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int r;
+
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open the bus", r, NULL);
+
+	r = echo_serve(ipc, "demo.echo", &ops, /* userdata= */ NULL);
+	if (r < 0)
+		return ipc_fail("register demo.echo", r, NULL);
+
+	return ipc_run(ipc) < 0;
+}
