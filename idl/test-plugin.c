@@ -57,9 +57,9 @@ static void setup(void)
 	request.n_proto_file = set->n_file;
 	request.file_to_generate = &set->file[set->n_file - 1]->name;
 	request.n_file_to_generate = 1;
-	request_size = google__protobuf__compiler__code_generator_request__get_packed_size(&request);
+	request_size = protobuf_c_message_get_packed_size(&request.base);
 	request_data = malloc(request_size);
-	google__protobuf__compiler__code_generator_request__pack(&request, request_data);
+	protobuf_c_message_pack(&request.base, request_data);
 	google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
 }
 
