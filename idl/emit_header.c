@@ -166,7 +166,7 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	     "The handlers. Each gets the call, the request, which is the library's, and the "
 	     "object's userdata. It answers once, by the reply function of its method or by "
 	     "ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h> tells how to "
-	     "answer later. NULL: callers get -EOPNOTSUPP.");
+	     "answer later. Oneways are not answered. NULL: callers get -EOPNOTSUPP.");
 	emit(e, "struct %s_ops {\n", s->prefix);
 	for (size_t i = 0; i < s->n_methods; i++)
 		sign_handler(e, &s->methods[i], ";\n");

@@ -112,7 +112,8 @@ int echo_watch(struct echo *echo, const Echo__WatchRequest *request,
  * The handlers. Each gets the call, the request, which is the library's, and
  * the object's userdata. It answers once, by the reply function of its method
  * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. NULL: callers get -EOPNOTSUPP.
+ * tells how to answer later. Oneways are not answered. NULL: callers get
+ * -EOPNOTSUPP.
  */
 struct echo_ops {
 	int (*say)(struct ipc_call *call, const Echo__SayRequest *request,

@@ -246,7 +246,8 @@ static inline void kinds_of_url_http2_server_now_reply_freep(MyApp__V2__Io__Chai
  * The handlers. Each gets the call, the request, which is the library's, and
  * the object's userdata. It answers once, by the reply function of its method
  * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. NULL: callers get -EOPNOTSUPP.
+ * tells how to answer later. Oneways are not answered. NULL: callers get
+ * -EOPNOTSUPP.
  */
 struct kinds_of_url_ops {
 	int (*stop)(struct ipc_call *call, void *userdata);
@@ -405,7 +406,8 @@ static inline void request_send_reply_freep(MyApp__V2__Io__Chain **p)
  * The handlers. Each gets the call, the request, which is the library's, and
  * the object's userdata. It answers once, by the reply function of its method
  * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. NULL: callers get -EOPNOTSUPP.
+ * tells how to answer later. Oneways are not answered. NULL: callers get
+ * -EOPNOTSUPP.
  */
 struct request_ops {
 	int (*send)(struct ipc_call *call, const MyApp__V2__Io__Chain *request,
@@ -523,7 +525,8 @@ static inline void short2_do_it_reply_freep(MyApp__V2__Io__Chain **p)
  * The handlers. Each gets the call, the request, which is the library's, and
  * the object's userdata. It answers once, by the reply function of its method
  * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. NULL: callers get -EOPNOTSUPP.
+ * tells how to answer later. Oneways are not answered. NULL: callers get
+ * -EOPNOTSUPP.
  */
 struct short2_ops {
 	int (*do_it)(struct ipc_call *call,

@@ -98,7 +98,8 @@ static inline void oracle_ask_reply_freep(Question **p)
  * The handlers. Each gets the call, the request, which is the library's, and
  * the object's userdata. It answers once, by the reply function of its method
  * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. NULL: callers get -EOPNOTSUPP.
+ * tells how to answer later. Oneways are not answered. NULL: callers get
+ * -EOPNOTSUPP.
  */
 struct oracle_ops {
 	int (*ask)(struct ipc_call *call, const Question *request,

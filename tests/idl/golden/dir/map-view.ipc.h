@@ -107,7 +107,8 @@ static inline void map_view_where_reply_freep(Dir__Types__Point **p)
  * The handlers. Each gets the call, the request, which is the library's, and
  * the object's userdata. It answers once, by the reply function of its method
  * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. NULL: callers get -EOPNOTSUPP.
+ * tells how to answer later. Oneways are not answered. NULL: callers get
+ * -EOPNOTSUPP.
  */
 struct map_view_ops {
 	int (*centre)(struct ipc_call *call, const Dir__Types__Point *request,
