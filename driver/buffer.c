@@ -155,17 +155,30 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 	return range ? container_of(range, struct ipcbus_buffer, range) : ERR_PTR(-ENOSPC);
 }
 
+static void count_oneway(struct ipcbus_region *region, u32 units)
+{
+	region->oneway_units += units;
+	region->oneways++;
+}
+
+static void uncount_oneway(struct ipcbus_region *region, u32 units)
+{
+	region->oneway_units -= units;
+	region->oneways--;
+}
+
 static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 units, bool oneway)
 {
 	struct ipcbus_buffer *buffer;
 
 	spin_lock(&region->lock);
 	if (unlikely(oneway)) {
-		if (region->oneway_units + units > region->size / IPCBUS_UNIT / 2) {
+		if (region->oneway_units + units > region->size / IPCBUS_UNIT / 2 ||
+		    region->oneways == IPCBUS_LIMIT_BUFFERS / 2) {
 			spin_unlock(&region->lock);
 			return ERR_PTR(-EAGAIN);
 		}
-		region->oneway_units += units;
+		count_oneway(region, units);
 	}
 	buffer = region->quick;
 	if (likely(buffer && buffer->range.size == units)) {
@@ -177,7 +190,7 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 	if (likely(!IS_ERR(buffer)))
 		buffer->state = IPCBUS_BUFFER_QUEUED;
 	else if (oneway)
-		region->oneway_units -= units;
+		uncount_oneway(region, units);
 	spin_unlock(&region->lock);
 	return buffer;
 }
@@ -302,7 +315,7 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	buffer->generation++;
 	buffer->state = IPCBUS_BUFFER_FREE;
 	if (buffer->oneway)
-		region->oneway_units -= buffer->range.size;
+		uncount_oneway(region, buffer->range.size);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
 				       region->quick_count == IPCBUS_QUICK_BUFFERS)))
 		free_quick(region);

@@ -75,6 +75,7 @@ struct ipcbus_buffer {
  * @first_generation: of every slot; random, so that ids of one proc mean nothing
  *	in another
  * @oneway_units: taken by oneways, at most half of the region
+ * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  */
 struct ipcbus_region {
 	spinlock_t lock;
@@ -88,6 +89,7 @@ struct ipcbus_region {
 	u32 slabs;
 	u32 first_generation;
 	u32 oneway_units;
+	u32 oneways;
 };
 
 void ipcbus_region_init(struct ipcbus_region *region);

@@ -2,7 +2,8 @@
 /*
  * /sys/kernel/debug/ipcbus, for root. No kernel pointer is ever shown.
  *
- *   stats   a line each: NAME LIVE TOTAL, of everything that can leak
+ *   stats   a line each: NAME LIVE TOTAL, of everything that can leak, and of
+ *           oneways that were lost with their receiver or its table of fds
  *   pages   a line for each page behind a region: PID OFFSET PFN: the process,
  *           the byte offset in its region, the page frame
  */

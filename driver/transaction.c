@@ -235,6 +235,8 @@ void ipcbus_transaction_abandon(struct ipcbus_transaction *t)
 
 static void drop_oneway(struct ipcbus_transaction *t)
 {
+	ipcbus_stat_add(IPCBUS_STAT_LOST);
+	ipcbus_stat_remove(IPCBUS_STAT_LOST);
 	drop_buffer(t->node->proc, t->buffer);
 	ipcbus_node_oneway_done(t->node);
 	transaction_put(t, NULL);
@@ -435,7 +437,7 @@ static void end_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 /*
  * The thread of target that waits deeper in the chain of t, if there is one and
  * it still waits: parents are counted, and what they are in is asked under the
- * target's lock.
+ * target's lock. A thread that ended between two waits will never look.
  */
 static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *t,
 						     struct ipcbus_proc *target)
@@ -444,7 +446,8 @@ static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *
 
 	lockdep_assert_held(&target->lock);
 	for (p = t->parent; p; p = p->parent)
-		if (p->from->proc == target && p->state == IPCBUS_PENDING)
+		if (p->from->proc == target && p->state == IPCBUS_PENDING &&
+		    !(READ_ONCE(p->from->task->flags) & PF_EXITING))
 			return p->from;
 	return NULL;
 }

@@ -38,7 +38,8 @@
  *   ESRCH       reply to a call that is not open in this proc
  *   EMSGSIZE    the message can never fit into the receiver's region
  *   ENOSPC      the receiver's region is full at the moment
- *   EAGAIN      oneway: its share of the receiver's region is full
+ *   EAGAIN      oneway: their share of the receiver's region, half of its bytes
+ *               and of its buffers, is full
  *   EDQUOT      a limit on nodes, handles, threads or buffers is reached
  *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
  *               object table
@@ -130,7 +131,9 @@ enum ipcbus_object_type {
  *	place in the payload, which the driver never looks into.
  *
  * Objects are installed in the receiver when the message is delivered, all or
- * none, and are the receiver's own from then on; the sender keeps its own.
+ * none, and are the receiver's own from then on; the sender keeps its own. If
+ * they cannot be, a caller learns it; a oneway is dropped and counted as lost in
+ * debugfs.
  */
 struct ipcbus_object {
 	__u32 type;
@@ -412,7 +415,8 @@ struct ipcbus_node {
  * WATCH: one watch a handle (-EBUSY); on a dead node it fires at once.
  * Handle 0 can be watched without being counted and is never put.
  * UNWATCH: 0 means that the event will not come any more, -ENOENT that there
- * is no watch or that the event was taken before.
+ * is no watch, or that the event was taken before or, of handle 0 after a new
+ * manager came, still will be.
  */
 struct ipcbus_handle {
 	__u32 size;
