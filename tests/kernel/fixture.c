@@ -370,6 +370,13 @@ int count_fds(void)
 	return n;
 }
 
+unsigned int from_environment(const char *name, unsigned int otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 0) : otherwise;
+}
+
 uint32_t next_random(uint32_t *state)
 {
 	uint32_t v = *state;

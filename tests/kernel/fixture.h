@@ -77,6 +77,8 @@ void serve_echo(const struct raw *r);
 
 uint64_t now_ms(void);
 int count_fds(void);
+/* A number that a person may set for a run. */
+unsigned int from_environment(const char *name, unsigned int otherwise);
 /* xorshift: the same numbers for the same seed everywhere */
 uint32_t next_random(uint32_t *state);
 

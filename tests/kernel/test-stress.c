@@ -32,13 +32,6 @@ struct board {
 
 static struct board *board;
 
-static unsigned int from_environment(const char *name, unsigned int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static void complain(const char *what, int number)
 {
 	if (__atomic_fetch_add(&board->wrong, 1, __ATOMIC_SEQ_CST) == 0)
