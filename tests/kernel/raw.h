@@ -36,7 +36,13 @@ struct raw_place {
 
 extern __thread struct raw_place raw_place;
 
-#define RAW_HERE(call) (raw_place = (struct raw_place){ __FILE__, __LINE__ }, call)
+/* A function, so that two places in one expression have an order. */
+static inline void raw_here(const char *file, int line)
+{
+	raw_place = (struct raw_place){ file, line };
+}
+
+#define RAW_HERE(call) (raw_here(__FILE__, __LINE__), call)
 
 #define raw_assert(cond, ...)                                                     \
 	do {                                                                      \
