@@ -140,7 +140,7 @@ uninstall: all
 	$(Q)$(MAKE) -s install DESTDIR='$(CURDIR)/$(B)/uninstall'
 	$(Q)cd $(B)/uninstall && find . ! -type d | while read -r f; do \
 	  rm -fv "$(DESTDIR)/$$f"; done
-	$(Q)cd $(B)/uninstall && find . -depth -type d -name 'ipc*' | while read -r d; do \
+	$(Q)cd $(B)/uninstall && find . -depth -type d -path '*/ipc*' | while read -r d; do \
 	  rmdir --ignore-fail-on-non-empty "$(DESTDIR)/$$d" || :; done
 	$(Q)rm -rf $(B)/uninstall
 
