@@ -7,7 +7,7 @@ KTEST_NAMES := $(patsubst tests/kernel/%.c,%,$(sort $(wildcard tests/kernel/test
 KTEST_PROGS := $(KTEST_NAMES:%=$(B)/tests/kernel/%)
 KTEST_COMMON := $(B)/tests/kernel/raw.o $(B)/tests/kernel/fixture.o
 
-GUEST_RAW_TESTS += $(KTEST_PROGS)
+GUEST_RAW_TESTS += $(KTEST_PROGS) tests/kernel/first-manager
 ALL += $(KTEST_PROGS)
 
 $(KTEST_PROGS:%=%.o) $(KTEST_COMMON): $(B)/tests/kernel/%.o: tests/kernel/%.c

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "raw.h"
@@ -97,6 +98,15 @@ int dev_poll(int fd, int timeout_ms)
 int dev_close(int fd)
 {
 	return close(fd) < 0 ? -errno : 0;
+}
+
+int dev_set_mode(unsigned int mode)
+{
+	struct stat st;
+
+	if (stat(DEVICE, &st) < 0 || chmod(DEVICE, mode) < 0)
+		return -errno;
+	return st.st_mode & 07777;
 }
 
 int dev_debug(const char *name, char *text, size_t size)

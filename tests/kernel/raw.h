@@ -75,6 +75,8 @@ int dev_unmap(void *map, size_t size);
 int dev_ioctl(int fd, unsigned int cmd, void *arg);
 int dev_poll(int fd, int timeout_ms);
 int dev_close(int fd);
+/* Who may open it, like chmod(); the mode before. */
+int dev_set_mode(unsigned int mode);
 /* Text of a debugfs file of the driver, ended by a 0. */
 int dev_debug(const char *name, char *text, size_t size);
 

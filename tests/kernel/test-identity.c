@@ -13,19 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
-
-static void setup_users(void)
-{
-	setup_bus();
-	if (!geteuid())
-		ck_assert_int_eq(chmod("/dev/ipcbus", 0666), 0);
-}
 
 /* Sends one call of each uid and gid that it goes through, then ends. */
 static int call_as_many(struct peer *self, void *arg)
@@ -311,7 +303,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("identity");
-	TCase *tc = add_case(s, "users", setup_users);
+	TCase *tc = add_case(s, "users", setup_bus);
 
 	tcase_add_test(tc, ids_are_those_of_the_moment);
 	tcase_add_test(tc, thread_id_is_the_threads);
@@ -320,7 +312,7 @@ int main(void)
 	tcase_add_test(tc, reply_names_the_server);
 	tcase_add_test(tc, sender_outside_the_receivers_namespace);
 
-	tc = add_case(s, "namespaces", setup_users);
+	tc = add_case(s, "namespaces", setup_bus);
 	tcase_add_test(tc, sender_in_an_inner_namespace);
 	tcase_add_test(tc, user_namespace_of_the_receiver);
 

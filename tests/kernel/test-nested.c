@@ -399,6 +399,31 @@ START_TEST(waiting_thread_gets_what_comes_back)
 }
 END_TEST
 
+static void *call_and_end(void *arg)
+{
+	raw_call(&cli, 0, 1, NULL, 0);
+	return arg;
+}
+
+/* The caller is no more, so what comes back to it is anybody's. */
+START_TEST(ended_thread_gets_nothing)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	struct helper caller;
+	uint64_t outer, inner;
+
+	helper_start(&caller, call_and_end, NULL);
+	helper_end(&caller);
+	outer = take_call(&srv, 1);
+	raw_call(&srv, back, 2, NULL, 0);
+	inner = take_call(&cli, 2);
+	raw_reply(&cli, inner, NULL, 0);
+	take_reply(&srv);
+	raw_reply(&srv, outer, NULL, 0);
+	raw_none(&cli);
+}
+END_TEST
+
 /* Two processes call each other, each call 12 deep, many times. */
 
 static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev);
@@ -499,6 +524,7 @@ int main(void)
 
 	tc = add_case(s, "threads", setup_bus);
 	tcase_add_test(tc, waiting_thread_gets_what_comes_back);
+	tcase_add_test(tc, ended_thread_gets_nothing);
 
 	tc = add_case(s, "processes", setup_bare);
 	tcase_add_test(tc, recursion_between_processes);
