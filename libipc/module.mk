@@ -6,8 +6,7 @@
 # relative to the program: $(call LIBIPC_RPATH,../libipc).
 #
 # Unit tests are test-*.c beside their subjects and link the library's objects
-# themselves, hidden symbols and all; those with -fake in the name have
-# fake-device.c in the place of device.c.
+# themselves, hidden symbols and all, with fake-device.c in the place of device.c.
 
 LIBIPC_SONAME := libipc.so.0
 LIBIPC_SO := $(B)/libipc/libipc.so
@@ -70,7 +69,6 @@ GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
 LIBIPC_TESTS := $(patsubst libipc/%.c,$(B)/libipc/%,$(sort $(wildcard libipc/test-*.c)))
 LIBIPC_TEST_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/fake-device.o $(B)/libipc/test.pb-c.o \
 	$(B)/libipc/test.ipc.o
-CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
 $(LIBIPC_TESTS:%=%.o) $(B)/libipc/fake-device.o: $(B)/libipc/%.o: libipc/%.c \
 		| $(LIBIPC_HEADERS) $(B)/libipc/test.ipc.h
@@ -82,14 +80,14 @@ $(LIBIPC_TESTS): %: %.o $(LIBIPC_TEST_OBJECTS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 ALL += $(LIBIPC_TESTS)
-UNIT_TESTS += $(LIBIPC_TESTS)
+UNIT_TESTS += $(LIBIPC_TESTS) libipc/test-symbols
 
 # --- Install --------------------------------------------------------------------
 
 $(B)/libipc/libipc.pc: libipc/libipc.pc.in FORCE
 	$(call msg,GEN,$@)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' \
-	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(datadir)/ipcbus/proto|' \
+	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(protodir)|' \
 	  -e 's|@VERSION@|$(VERSION)|' $< >$@
 
 .PHONY: install-libipc

@@ -21,7 +21,7 @@ $(E2E_TESTS:%=%.o) $(E2E)/fixture.o $(E2E)/server.o: $(E2E)/%.o: tests/e2e/%.c \
 $(E2E_TESTS): %: %.o $(E2E_COMMON) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -pthread -o $@ $^ \
-	  $(PROTOBUF_C_LIBS) $(shell $(PKG_CONFIG) --libs check)
+	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 # A peer that keeps to no rule speaks to the driver itself.
 $(E2E)/test-hostile: $(B)/libipc/device.o

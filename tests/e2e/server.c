@@ -191,6 +191,37 @@ static int new_counter(struct ipc_call *call, void *userdata)
 	return server_reply_new_counter(call, &reply);
 }
 
+static int shared_counter(struct ipc_call *call, void *userdata)
+{
+	static struct counter_state state;
+	static struct ipc_object *object;
+	E2e__NewCounterReply reply = E2E__NEW_COUNTER_REPLY__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	int r = 0;
+
+	(void)userdata;
+	pthread_mutex_lock(&lock);
+	if (!object)
+		r = counter_object_new(ipc_call_ipc(call), &counter_handlers, &state, NULL, &object);
+	pthread_mutex_unlock(&lock);
+	if (r < 0)
+		return r;
+
+	id.id = ipc_object_id(object);
+	reply.counter = &id;
+	return server_reply_shared_counter(call, &reply);
+}
+
+/* Straight from the request: the reply goes before the request's things do. */
+static int bounce(struct ipc_call *call, const E2e__BounceRequest *request, void *userdata)
+{
+	E2e__BounceReply reply = E2E__BOUNCE_REPLY__INIT;
+
+	(void)userdata;
+	reply.object = request->object;
+	return server_reply_bounce(call, &reply);
+}
+
 static int sum(struct ipc_call *call, const E2e__SumRequest *request, void *userdata)
 {
 	E2e__SumReply reply = E2E__SUM_REPLY__INIT;
@@ -330,6 +361,8 @@ const struct server_ops server_handlers = {
 	.open = open_pipe,
 	.read = read_file,
 	.new_counter = new_counter,
+	.shared_counter = shared_counter,
+	.bounce = bounce,
 	.sum = sum,
 	.alive = count_alive,
 	.later = later,

@@ -26,7 +26,11 @@
  *   -ENOENT       no service has that name
  *   -ENOTCONN     no servicemanager runs
  *   -EOPNOTSUPP   the object has no such method
- *   -EBADMSG      a message that is not what its descriptor says
+ *   -EBADMSG      a message that is not what its descriptor says, or that nests
+ *                 deeper than 100, or needs more than 64 times its bytes (and
+ *                 64 KB) of memory
+ *   -EBADF        a message to be sent names an object or fd that is none
+ *   -EPROTO       called for a reply where the method is oneway, or the reverse
  *   -EREMOTEIO    an application error: see struct ipc_error
  *   -ENOMSG       the server ended the call without a reply
  *   -EMSGSIZE     the message can never fit into the receiver's region
@@ -88,16 +92,19 @@ struct ipc *ipc_unref(struct ipc *ipc);
  * to 1024. More are started only when all are busy. */
 int ipc_set_threads(struct ipc *ipc, unsigned int threads);
 
-/* Serves until ipc_stop(); 0 then, or -errno. Ends the threads it started. */
+/* Serves until ipc_stop(); 0 then, or -errno. The last one to leave ends the
+ * threads that were started. -EDEADLK: this thread waits for a reply (it is in a
+ * handler that was called back). */
 int ipc_run(struct ipc *ipc);
 
-/* Makes ipc_run() return on all threads once they finish what they serve.
- * Async-signal-safe. */
+/* Makes ipc_run() return on all threads once they finish what they serve; if
+ * none runs, the next one returns at once. Async-signal-safe. */
 void ipc_stop(struct ipc *ipc);
 
 /* For event loops: when the fd is readable (EPOLLIN), call ipc_process() until
  * it returns 0. It handles one event without sleeping: 1 one was handled, 0
- * there was none. The fd is the connection's; do not close it. */
+ * there was none, or -errno as ipc_run(). The fd is the connection's; do not
+ * close it. */
 int ipc_get_fd(struct ipc *ipc);
 int ipc_process(struct ipc *ipc);
 
@@ -140,7 +147,8 @@ struct ipc_object *ipc_object_ref(struct ipc_object *object);
 struct ipc_object *ipc_object_unref(struct ipc_object *object);
 
 /* For the id field of an Ipc__Object that is sent. Valid on this connection,
- * while the object lives. */
+ * while the object lives. 0, which is no object, when the driver has no room for
+ * one more. */
 uint64_t ipc_object_id(const struct ipc_object *object);
 void *ipc_object_userdata(const struct ipc_object *object);
 
@@ -168,8 +176,9 @@ int ipc_proxy_off_death(struct ipc_proxy *proxy, uint64_t id);
 
 /* Each moves ownership from the field of a received message to the caller and
  * leaves 0 (or -1) there. id points at the id of an Ipc__Object, fd at the fd
- * of an Ipc__Fd. -ENOENT: the field is empty; -EXDEV: the object is one's own
- * (ipc_take_proxy) or is not (ipc_take_object). */
+ * of an Ipc__Fd. -ENOENT: the field is empty, or the object ended on its way
+ * home; -EXDEV: the object is one's own (ipc_take_proxy) or is not
+ * (ipc_take_object); -EBADF: not the field of a received message. */
 int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy);
 int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object);
 int ipc_take_fd(int32_t *fd);
@@ -184,7 +193,11 @@ int ipc_take_fd(int32_t *fd);
  * unless the handler took a reference of the call: then whoever holds it
  * answers later, from any thread, and the request stays valid until the last
  * ipc_call_unref(), which sends -ENOMSG if nobody did. A oneway is never
- * answered; what its handler returns is dropped.
+ * answered (-EINVAL); what its handler returns is dropped.
+ *
+ * An answer with objects, or from anywhere but the handler, leaves at once: it
+ * may fail (-ENOSPC, -EPERM, ...) and leave the call to be answered otherwise. One
+ * that leaves later and fails becomes an error with the failure's errno.
  */
 struct ipc_call *ipc_call_ref(struct ipc_call *call);
 struct ipc_call *ipc_call_unref(struct ipc_call *call);

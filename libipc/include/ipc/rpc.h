@@ -5,7 +5,10 @@
  * A method travels as its number, with the protobuf bytes of the message as
  * payload. Ipc__Object and Ipc__Fd fields keep their value in the bytes; the
  * driver's object table carries the thing itself under the same value as tag,
- * one entry a field, in the order of a walk over the message.
+ * one entry a field, in the order of a walk over the message. An Ipc__Object of
+ * 0 has no entry.
+ *
+ * An error travels with its errno and an Ipc__Error as payload, or none.
  */
 #ifndef IPC_RPC_H
 #define IPC_RPC_H
@@ -42,7 +45,8 @@ struct ipc_method {
 
 /*
  * One service. methods are sorted by code. descriptor is a serialised
- * google.protobuf.FileDescriptorSet with the service's file and its imports.
+ * google.protobuf.FileDescriptorSet with the service's file and its imports but
+ * for descriptor.proto, which every protobuf implementation brings along.
  */
 struct ipc_interface {
 	const char *name;
@@ -60,7 +64,8 @@ struct ipc_interface {
 #define IPC_CODE_DERIVED	0x80000000U
 
 /* Packs, calls, waits, unpacks. *ret_reply is to be freed with ipc_rpc_free();
- * ret_reply and error may be NULL. */
+ * ret_reply, then the reply is not looked at, and error may be NULL. -EINVAL:
+ * request is not of the method's type. */
 int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		 const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
 		 struct ipc_error *error);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is left when somebody dies, or forks.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static const struct server_options one_thread = { .threads = 1 };
+static int deaths;
+
+static void note_death(struct ipc_proxy *proxy, void *userdata)
+{
+	ck_assert_ptr_eq(proxy, userdata);
+	deaths++;
+}
+
+static int say(struct client *client)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+
+	request.text = "x";
+	return server_say(client->server, &request, NULL, NULL);
+}
+
+/* Handles events until the number of deaths is reached, or some time has gone. */
+static void wait_deaths(struct client *client, int count)
+{
+	uint64_t begin = now_ms();
+
+	while (deaths < count && now_ms() - begin < 5000) {
+		int r = ipc_wait(client->ipc, 100000);
+
+		ck_assert_int_ge(r, 0);
+		while ((r = ipc_process(client->ipc)) > 0)
+			;
+		ck_assert_int_eq(r, 0);
+	}
+	ck_assert_int_eq(deaths, count);
+}
+
+START_TEST(a_killed_server)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+	uint64_t id;
+
+	client_open(&client);
+	ck_assert_int_eq(say(&client), 0);
+	ck_assert_int_eq(server_on_death(client.server, note_death, server_proxy(client.server),
+					 &id), 0);
+	ck_assert_int_eq(ipc_process(client.ipc), 0);
+	kill_server(pid);
+	wait_deaths(&client, 1);
+	ck_assert_int_eq(server_off_death(client.server, id), -ENOENT);
+	/* Handle 0 is free for the next one. */
+	ck_assert_int_eq(say(&client), -ENOTCONN);
+
+	/* A watch on what is dead fires as well: there is no manager now. */
+	pid = start_server(&one_thread);
+	ck_assert_int_eq(say(&client), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(a_server_that_dies_over_a_call)
+{
+	pid_t pid = start_server(&one_thread);
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	struct client client;
+
+	client_open(&client);
+	ck_assert_int_eq(server_die(client.server, &error), -EOWNERDEAD);
+	ck_assert_int_eq(error.code, -EOWNERDEAD);
+	wait_server(pid);
+	client_close(&client);
+}
+END_TEST
+
+static struct counter *new_counter(struct client *client)
+{
+	ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
+	struct counter *counter;
+
+	ck_assert_int_eq(server_new_counter(client->server, &reply, NULL), 0);
+	ck_assert_int_eq(counter_take(client->ipc, reply->counter, &counter), 0);
+	return counter;
+}
+
+START_TEST(objects_of_a_dead_server)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
+	struct counter *watched, *later;
+	struct client client;
+	uint64_t first;
+
+	client_open(&client);
+	watched = new_counter(&client);
+	later = new_counter(&client);
+	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), &first), 0);
+	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
+	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
+	ck_assert_int_eq(counter_off_death(watched, first), 0);
+	kill_server(pid);
+	wait_deaths(&client, 2);
+	ck_assert_int_eq(counter_add(watched, &request, NULL, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(counter_add(later, &request, NULL, NULL), -EOWNERDEAD);
+
+	/* On a dead one at once, and on one that told of its death again. */
+	ck_assert_int_eq(counter_on_death(later, note_death, counter_proxy(later), NULL), 0);
+	wait_deaths(&client, 3);
+	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
+	wait_deaths(&client, 4);
+	counter_unref(watched);
+	counter_unref(later);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_watch_that_is_taken_back)
+{
+	pid_t pid = start_server(&one_thread);
+	struct counter *counter;
+	struct client client;
+	uint64_t id;
+
+	client_open(&client);
+	counter = new_counter(&client);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &id), 0);
+		ck_assert_int_eq(counter_off_death(counter, id), 0);
+		ck_assert_int_eq(counter_off_death(counter, id), -ENOENT);
+	}
+	kill_server(pid);
+	ck_assert_int_eq(ipc_wait(client.ipc, 200000), 0);
+	ck_assert_int_eq(ipc_process(client.ipc), 0);
+	/* It is taken back when it has fired, but was not handled yet. */
+	ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &id), 0);
+	ck_assert_int_eq(counter_off_death(counter, id), 0);
+	ck_assert_int_eq(ipc_process(client.ipc), 0);
+	ck_assert_int_eq(deaths, 0);
+	counter_unref(counter);
+	client_close(&client);
+}
+END_TEST
+
+static int call_and_die(void *data)
+{
+	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
+	struct client client;
+
+	(void)data;
+	client_open(&client);
+	request.text = "for nobody";
+	request.delay_ms = 100;
+	alarm(0);
+	signal(SIGALRM, SIG_DFL);
+	if (fork() == 0) {
+		/* Kills the caller in the middle of its call. */
+		sleep_ms(30);
+		kill(getppid(), SIGKILL);
+		_exit(0);
+	}
+	server_later(client.server, &request, NULL, NULL);
+	return 1;
+}
+
+START_TEST(a_caller_that_dies)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+	int status;
+
+	for (int i = 0; i < 5; i++) {
+		pid_t child = fork();
+
+		if (!child)
+			_exit(call_and_die(NULL));
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert(WIFSIGNALED(status));
+	}
+	sleep_ms(200);
+	client_open(&client);
+	ck_assert_int_eq(say(&client), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- Fork ------------------------------------------------------------------------- */
+
+static int use_parents(void *data)
+{
+	struct client *client = data;
+	struct client own;
+
+	if (say(client) != -ECHILD || ipc_process(client->ipc) != -ECHILD ||
+	    ipc_get_fd(client->ipc) != -ECHILD)
+		return 1;
+	client_close(client);
+
+	client_open(&own);
+	if (say(&own) < 0)
+		return 2;
+	client_close(&own);
+	return 0;
+}
+
+START_TEST(a_child_opens_its_own)
+{
+	pid_t pid = start_server(&one_thread);
+	struct counter *counter;
+	struct client client;
+
+	client_open(&client);
+	counter = new_counter(&client);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(say(&client), 0);
+		run_child(use_parents, &client);
+	}
+	ck_assert_int_eq(say(&client), 0);
+	counter_unref(counter);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("death", a_killed_server, a_server_that_dies_over_a_call,
+			 objects_of_a_dead_server, a_watch_that_is_taken_back, a_caller_that_dies,
+			 a_child_opens_its_own);
+}

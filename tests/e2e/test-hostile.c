@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A peer that keeps to no rule, against a server of generated code: whatever
+ * it sends is answered with an error, and the server goes on as if nothing had
+ * been. It speaks to the driver through device.h, below the library.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "fixture.h"
+#include <ipc/rpc.h>
+
+static const struct server_options one_thread = { .threads = 1 };
+static struct device device;
+static uint32_t number;		/* of this thread, the driver's */
+static pid_t pid;
+
+static uint32_t code_of(const char *name)
+{
+	for (size_t i = 0; i < server_interface.n_methods; i++)
+		if (!strcmp(server_interface.methods[i].name, name))
+			return server_interface.methods[i].code;
+	ck_abort_msg("no method %s", name);
+	return 0;
+}
+
+static void begin(void)
+{
+	pid = start_server(&one_thread);
+	ck_assert_int_eq(device_open(&device, "/dev/ipcbus", 1 << 20), 0);
+}
+
+/* The well-behaved still get their answers. */
+static void end(void)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	E2e__SayReply *reply;
+	struct client client;
+
+	client_open(&client);
+	request.text = "all well";
+	ck_assert_int_eq(server_say(client.server, &request, &reply, NULL), 0);
+	ck_assert_str_eq(reply->text, "all well");
+	server_say_reply_free(reply);
+	ck_assert_int_eq(server_stop(client.server, NULL), 0);
+	ck_assert_int_eq(wait_server(pid), 0);
+	client_close(&client);
+	device_close(&device, true);
+}
+
+static void give_back(uint64_t buffer)
+{
+	struct device_exchange x = { .free = &buffer, .n_free = 1, .thread = number };
+	struct device_event event;
+
+	if (buffer)
+		ck_assert_int_eq(device_exchange(&device, &x, &event), 0);
+}
+
+/* What the call ends with: 0 for a reply, or the error. */
+static int call(uint32_t code, const void *data, size_t size, const struct device_object *objects,
+		unsigned int n_objects)
+{
+	struct device_exchange x = {
+		.flags = DEVICE_WAIT,
+		.thread = number,
+		.send = {
+			.kind = DEVICE_SEND_CALL,
+			.code = code,
+			.data = data,
+			.size = size,
+			.accept_fds = true,
+			.objects = objects,
+			.n_objects = n_objects,
+		},
+	};
+	struct device_event event;
+	int r;
+
+	r = device_exchange(&device, &x, &event);
+	if (r < 0)
+		return r;
+	number = x.thread;
+	ck_assert(event.kind == DEVICE_EVENT_REPLY || event.kind == DEVICE_EVENT_ERROR);
+	if (event.kind == DEVICE_EVENT_ERROR)
+		r = event.error;
+	give_back(event.buffer);
+	return r;
+}
+
+static void oneway(uint32_t code, const void *data, size_t size)
+{
+	struct device_exchange x = {
+		.thread = number,
+		.send = { .kind = DEVICE_SEND_ONEWAY, .code = code, .data = data, .size = size },
+	};
+	struct device_event event;
+
+	ck_assert_int_eq(device_exchange(&device, &x, &event), 0);
+}
+
+START_TEST(noise_to_every_method)
+{
+	uint8_t data[100];
+
+	begin();
+	srand(1);
+	for (int round = 0; round < 3000; round++) {
+		const struct ipc_method *method =
+			&server_interface.methods[(size_t)rand() % server_interface.n_methods];
+		size_t size = (size_t)rand() % sizeof(data);
+
+		/* Those that end or block the server when they understand it. */
+		if (!strcmp(method->name, "Stop") || !strcmp(method->name, "Die") ||
+		    !strcmp(method->name, "Meet") || !strcmp(method->name, "Later") ||
+		    !strcmp(method->name, "Log"))
+			continue;
+		for (size_t i = 0; i < size; i++)
+			data[i] = (uint8_t)(rand() % 3 ? rand() % 64 : rand());
+		if (rand() % 4)
+			call(method->code, data, size, NULL, 0);
+		else
+			oneway(method->code, data, size);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(truncated_requests)
+{
+	E2e__FailRequest request = E2E__FAIL_REQUEST__INIT;
+	uint8_t data[100];
+	size_t size;
+
+	begin();
+	request.name = "some.Name";
+	request.text = "and some text";
+	size = e2e__fail_request__pack(&request, data);
+	ck_assert_int_eq(call(code_of("Fail"), data, size, NULL, 0), -EREMOTEIO);
+	for (size_t n = 1; n < size; n++) {
+		int r = call(code_of("Fail"), data, n, NULL, 0);
+
+		/* Cut between two fields it is a request still. */
+		ck_assert(r == -EBADMSG || r == -EREMOTEIO);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(methods_that_are_none)
+{
+	begin();
+	ck_assert_int_eq(call(0, NULL, 0, NULL, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(call(UINT32_MAX, NULL, 0, NULL, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(call(code_of("Say") + 1, NULL, 0, NULL, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(call(IPC_CODE_BUILTIN, NULL, 0, NULL, 0), -EOPNOTSUPP);
+	oneway(12345, "abc", 3);
+	end();
+}
+END_TEST
+
+START_TEST(calls_and_oneways_mixed_up)
+{
+	begin();
+	ck_assert_int_eq(call(code_of("Log"), NULL, 0, NULL, 0), -EPROTO);
+	for (int i = 0; i < 100; i++)
+		oneway(code_of("Say"), NULL, 0);
+	oneway(code_of("Die"), NULL, 0);
+	end();
+}
+END_TEST
+
+START_TEST(too_deep)
+{
+	static uint8_t data[300000];
+	uint8_t *at = data + sizeof(data);
+	int r = 0;
+
+	begin();
+	for (int depth = 0; depth < 50000; depth++) {
+		size_t inner = (size_t)(data + sizeof(data) - at);
+		uint8_t prefix[6];
+		size_t n = 0;
+
+		if (depth == 100)
+			r = call(code_of("Grow"), at, inner, NULL, 0);
+		prefix[n++] = 1 << 3 | 2;
+		for (; inner > 127; inner >>= 7)
+			prefix[n++] = (uint8_t)(inner | 0x80);
+		prefix[n++] = (uint8_t)inner;
+		at -= n;
+		memcpy(at, prefix, n);
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(call(code_of("Grow"), at, (size_t)(data + sizeof(data) - at), NULL, 0),
+			 -EBADMSG);
+	end();
+}
+END_TEST
+
+/* Objects that the payload does not name, and names of what was not sent. */
+START_TEST(objects_that_do_not_match)
+{
+	struct device_object objects[DEVICE_MAX_OBJECTS];
+	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
+	E2e__ReadRequest read_request = E2E__READ_REQUEST__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+	uint8_t data[100];
+	uint64_t node;
+	size_t size;
+
+	begin();
+	ck_assert_int_eq(device_node_create(&device, 1, false, &node), 0);
+	for (int i = 0; i < DEVICE_MAX_OBJECTS; i++)
+		objects[i] = (struct device_object){
+			.type = i % 2 ? DEVICE_OBJECT_NODE : DEVICE_OBJECT_FD,
+			.value = i % 2 ? node : 0,
+			.tag = (uint64_t)i + 1,
+		};
+
+	/* Nothing in the payload, and a method that takes no objects at all. */
+	ck_assert_int_eq(call(code_of("Visit"), NULL, 0, objects, DEVICE_MAX_OBJECTS), -EINVAL);
+	ck_assert_int_eq(call(code_of("Say"), NULL, 0, objects, DEVICE_MAX_OBJECTS), 0);
+	ck_assert_int_eq(call(4711, NULL, 0, objects, DEVICE_MAX_OBJECTS), -EOPNOTSUPP);
+
+	request.visitor = &id;
+	for (uint64_t tag = 1; tag < 10; tag++) {
+		id.id = tag;
+		size = e2e__visit_request__pack(&request, data);
+		/* Odd tags are files'. */
+		ck_assert_int_eq(call(code_of("Visit"), data, size, objects, 8),
+				 tag % 2 || tag > 8 ? -EBADMSG : 0);
+		ck_assert_int_eq(call(code_of("Visit"), data, size, NULL, 0), -EBADMSG);
+	}
+	/* The server's own numbers do not name its own objects. */
+	for (uint64_t guess = 1; guess < 50; guess++) {
+		id.id = guess;
+		size = e2e__visit_request__pack(&request, data);
+		ck_assert_int_eq(call(code_of("Visit"), data, size, NULL, 0), -EBADMSG);
+	}
+	/* Nor its own files: what Read reads must have been sent. */
+	read_request.fd = &fd;
+	for (fd.fd = -1; fd.fd < 20; fd.fd++) {
+		size = e2e__read_request__pack(&read_request, data);
+		ck_assert_int_eq(call(code_of("Read"), data, size, NULL, 0), -EBADMSG);
+	}
+	end();
+}
+END_TEST
+
+/* As many as the server may have open: it is not left without. */
+START_TEST(files_without_end)
+{
+	struct device_object objects[DEVICE_MAX_OBJECTS];
+
+	begin();
+	for (int i = 0; i < DEVICE_MAX_OBJECTS; i++)
+		objects[i] = (struct device_object){ .type = DEVICE_OBJECT_FD, .tag = 1 };
+	for (int round = 0; round < 100; round++)
+		ck_assert_int_eq(call(code_of("Say"), "\xff", 1, objects, DEVICE_MAX_OBJECTS),
+				 -EBADMSG);
+	end();
+}
+END_TEST
+
+/* --- A server that keeps to no rule --------------------------------------------------- */
+
+/* Answers every call with what the test says, for ever. */
+static void bad_server(enum device_send_kind kind, const void *data, size_t size)
+{
+	struct device_exchange x = { .flags = DEVICE_WAIT | DEVICE_SERVE };
+	struct device_event event;
+	uint64_t node;
+
+	if (device_open(&device, "/dev/ipcbus", 1 << 20) < 0 ||
+	    device_node_create(&device, 1, true, &node) < 0 ||
+	    device_set_manager(&device, node) < 0)
+		_exit(2);
+	for (;;) {
+		if (device_exchange(&device, &x, &event) < 0)
+			_exit(3);
+		x.send = (struct device_send){
+			.kind = kind,
+			.code = kind == DEVICE_SEND_ERROR ? EREMOTEIO : 0,
+			.call = event.call,
+			.data = data,
+			.size = size,
+		};
+		x.free = &event.buffer;
+		x.n_free = event.buffer != 0;
+	}
+}
+
+static void call_bad_server(enum device_send_kind kind, const void *data, size_t size, int expect)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	E2e__NewCounterReply *reply = NULL;
+	struct client client;
+	int r = -ENOTCONN;
+
+	pid = fork();
+	if (!pid)
+		bad_server(kind, data, size);
+	client_open(&client);
+	for (int i = 0; r == -ENOTCONN && i < 1000; i++) {
+		r = server_new_counter(client.server, &reply, &error);
+		if (r == -ENOTCONN)
+			sleep_ms(5);
+	}
+	ck_assert_int_eq(r, expect);
+	ck_assert_ptr_null(reply);
+	ck_assert_int_eq(error.code, expect);
+	client_close(&client);
+	kill_server(pid);
+}
+
+START_TEST(replies_that_are_none)
+{
+	call_bad_server(DEVICE_SEND_REPLY, "\xff\xff\xff", 3, -EBADMSG);
+	/* An object that did not come. */
+	call_bad_server(DEVICE_SEND_REPLY, "\x0a\x09\x09\x03\0\0\0\0\0\0\0", 11, -EBADMSG);
+	call_bad_server(DEVICE_SEND_ERROR, "\xff\xff\xff", 3, -EREMOTEIO);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("hostile", noise_to_every_method, truncated_requests,
+			 methods_that_are_none, calls_and_oneways_mixed_up, too_deep,
+			 objects_that_do_not_match, files_without_end, replies_that_are_none);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names, with the real servicemanager.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void *run(void *data)
+{
+	return (void *)(intptr_t)ipc_run(data);
+}
+
+/* A connection that serves on a thread of its own. */
+struct service {
+	struct ipc *ipc;
+	pthread_t thread;
+};
+
+static void service_open(struct service *service)
+{
+	ck_assert_int_eq(ipc_open(&service->ipc, NULL), 0);
+	ck_assert_int_eq(pthread_create(&service->thread, NULL, run, service->ipc), 0);
+}
+
+static void service_close(struct service *service)
+{
+	void *result;
+
+	ipc_stop(service->ipc);
+	pthread_join(service->thread, &result);
+	ck_assert_ptr_null(result);
+	ipc_unref(service->ipc);
+}
+
+static int say(struct server *server)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+
+	request.text = "x";
+	return server_say(server, &request, NULL, NULL);
+}
+
+START_TEST(added_found_and_removed)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct service service;
+	struct server *server, *again;
+
+	service_open(&service);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(server_connect(ipc, "e2e.server", &server), -ENOENT);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.server", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_connect(ipc, "e2e.server", &server), 0);
+	ck_assert_int_eq(say(server), 0);
+	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), 0);
+	ck_assert_ptr_eq(again, server);
+	server_unref(again);
+	/* One's own object is no proxy. */
+	ck_assert_int_eq(server_connect(service.ipc, "e2e.server", &again), -EXDEV);
+
+	/* Adding again replaces; a proxy of the one before keeps it. */
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.server", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), 0);
+	ck_assert_ptr_ne(again, server);
+	ck_assert_int_eq(say(server), 0);
+	server_unref(again);
+
+	ck_assert_int_eq(ipc_remove_name(service.ipc, "e2e.server"), 0);
+	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), -ENOENT);
+	ck_assert_int_eq(ipc_remove_name(service.ipc, "e2e.server"), -ENOENT);
+	ck_assert_int_eq(say(server), 0);
+	server_unref(server);
+	service_close(&service);
+}
+END_TEST
+
+START_TEST(names_end_with_their_owner)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct service service;
+	struct server *server;
+	uint64_t begin;
+
+	service_open(&service);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.short", &server_handlers, NULL), 0);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(server_connect(ipc, "e2e.short", &server), 0);
+	service_close(&service);
+	ck_assert_int_eq(say(server), -EOWNERDEAD);
+	server_unref(server);
+	for (begin = now_ms(); now_ms() - begin < 5000; sleep_ms(5)) {
+		if (server_connect(ipc, "e2e.short", &server) == -ENOENT)
+			break;
+		server_unref(server);
+	}
+	ck_assert_uint_lt(now_ms() - begin, 5000);
+}
+END_TEST
+
+static int serve_late(void *data)
+{
+	struct ipc *ipc;
+
+	(void)data;
+	sleep_ms(200);
+	if (ipc_open(&ipc, NULL) < 0 || server_serve(ipc, "e2e.late", &server_handlers, NULL) < 0)
+		return 1;
+	return ipc_run(ipc) < 0;
+}
+
+START_TEST(waited_for)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct server *server;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(serve_late(NULL));
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(server_await(ipc, "e2e.late", &server), 0);
+	ck_assert_int_eq(say(server), 0);
+	ck_assert_int_eq(server_stop(server, NULL), 0);
+	ck_assert_int_eq(wait_server(pid), 0);
+	server_unref(server);
+}
+END_TEST
+
+static int take_roots_name(void *data)
+{
+	struct ipc *ipc;
+	int r;
+
+	(void)data;
+	if (setresgid(900, 900, 900) < 0 || setresuid(1000, 1000, 1000) < 0)
+		return 1;
+	if (ipc_open(&ipc, NULL) < 0)
+		return 2;
+	r = server_serve(ipc, "e2e.roots", &server_handlers, NULL);
+	if (r != -EEXIST)
+		return 3;
+	if (ipc_remove_name(ipc, "e2e.roots") != -EPERM)
+		return 4;
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(another_users_name)
+{
+	struct service service;
+
+	service_open(&service);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.roots", &server_handlers, NULL), 0);
+	run_child(take_roots_name, NULL);
+	service_close(&service);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("names", added_found_and_removed, names_end_with_their_owner, waited_for,
+			 another_users_name);
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Serving: the pool of threads, its end, and an event loop of one's own.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static int say(struct server *server)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	ipc_auto(server_say_reply_free) E2e__SayReply *reply = NULL;
+	int r;
+
+	request.text = "x";
+	r = server_say(server, &request, &reply, NULL);
+	return r < 0 ? r : reply->text[0] == 'x' ? 0 : -EPROTO;
+}
+
+/* --- The pool ----------------------------------------------------------------------- */
+
+#define CALLERS	8
+
+static void *meet(void *data)
+{
+	ipc_auto(server_meet_reply_free) E2e__MeetReply *reply = NULL;
+	E2e__MeetRequest request = E2E__MEET_REQUEST__INIT;
+	struct server *server = data;
+
+	request.count = CALLERS;
+	if (server_meet(server, &request, &reply, NULL) < 0)
+		return NULL;
+	return (void *)(uintptr_t)reply->tid;
+}
+
+/* Calls that wait for each other only end if each has a thread to itself. */
+START_TEST(the_pool_grows)
+{
+	struct server_options pool = { .threads = CALLERS };
+	pid_t pid = start_server(&pool);
+	pthread_t threads[CALLERS];
+	void *tids[CALLERS];
+	struct client client;
+
+	client_open(&client);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < CALLERS; i++)
+			pthread_create(&threads[i], NULL, meet, client.server);
+		for (int i = 0; i < CALLERS; i++)
+			pthread_join(threads[i], &tids[i]);
+		for (int i = 0; i < CALLERS; i++) {
+			ck_assert_ptr_nonnull(tids[i]);
+			for (int j = 0; j < i; j++)
+				ck_assert_ptr_ne(tids[i], tids[j]);
+		}
+	}
+	ck_assert_int_eq(server_stop(client.server, NULL), 0);
+	ck_assert_int_eq(wait_server(pid), 0);
+	client_close(&client);
+}
+END_TEST
+
+static void *call_often(void *data)
+{
+	struct server *server = data;
+
+	for (int i = 0; i < 500; i++)
+		if (say(server) < 0)
+			return server;
+	return NULL;
+}
+
+START_TEST(many_threads_on_both_sides)
+{
+	struct server_options pool = { .threads = 4 };
+	pid_t pid = start_server(&pool);
+	pthread_t threads[CALLERS];
+	struct client client;
+	void *failed;
+
+	client_open(&client);
+	for (int i = 0; i < CALLERS; i++)
+		pthread_create(&threads[i], NULL, call_often, client.server);
+	for (int i = 0; i < CALLERS; i++) {
+		pthread_join(threads[i], &failed);
+		ck_assert_ptr_null(failed);
+	}
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- The end of serving ---------------------------------------------------------------- */
+
+static struct ipc *running;
+
+static void *run(void *data)
+{
+	return (void *)(intptr_t)ipc_run(data);
+}
+
+static void join_soon(pthread_t thread)
+{
+	struct timespec end;
+	void *result;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 20;
+	ck_assert_int_eq(pthread_timedjoin_np(thread, &result, &end), 0);
+	ck_assert_ptr_null(result);
+}
+
+/* However the stop meets the run: before it, at its beginning, in its waits. */
+START_TEST(stop_is_never_missed)
+{
+	struct ipc *ipc;
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	for (int i = 0; i < 300; i++) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, run, ipc);
+		if (i % 3)
+			usleep((useconds_t)(i % 30) * 10);
+		ipc_stop(ipc);
+		join_soon(thread);
+	}
+	ipc_unref(ipc);
+}
+END_TEST
+
+static pthread_barrier_t all_in;
+
+static int be_there(struct ipc_call *call, const E2e__VisitRequest *request, void *userdata)
+{
+	E2e__VisitReply reply = E2E__VISIT_REPLY__INIT;
+
+	(void)request;
+	(void)userdata;
+	pthread_barrier_wait(&all_in);
+	return visitor_reply_visited(call, &reply);
+}
+
+static void *be_called(void *data)
+{
+	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
+
+	return (void *)(intptr_t)visitor_visited(data, &request, NULL, NULL);
+}
+
+/* One stop ends all that run, and they answer what they serve. */
+START_TEST(stop_ends_all_that_run)
+{
+	static const struct visitor_ops handlers = { .visited = be_there };
+	pthread_t servers[3], clients[3];
+	struct ipc *server, *client;
+	struct ipc_object *object;
+	struct visitor *visitor;
+	struct ipc_proxy *proxy;
+
+	pthread_barrier_init(&all_in, NULL, 4);
+	ck_assert_int_eq(ipc_open(&server, NULL), 0);
+	ck_assert_int_eq(ipc_open(&client, NULL), 0);
+	ck_assert_int_eq(visitor_object_new(server, &handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(server, object), 0);
+	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+	visitor = visitor_from_proxy(proxy);
+	for (int i = 0; i < 20; i++) {
+		for (int t = 0; t < 3; t++) {
+			pthread_create(&servers[t], NULL, run, server);
+			pthread_create(&clients[t], NULL, be_called, visitor);
+		}
+		pthread_barrier_wait(&all_in);
+		ipc_stop(server);
+		for (int t = 0; t < 3; t++) {
+			join_soon(servers[t]);
+			join_soon(clients[t]);
+		}
+	}
+	visitor_unref(visitor);
+	ipc_object_unref(object);
+	ipc_unref(client);
+	ipc_unref(server);
+}
+END_TEST
+
+static void on_signal(int number)
+{
+	(void)number;
+	ipc_stop(running);
+}
+
+static void serve_until_signal(void)
+{
+	if (ipc_open(&running, NULL) < 0)
+		_exit(2);
+	signal(SIGTERM, on_signal);
+	_exit(ipc_run(running) != 0);
+}
+
+START_TEST(stop_from_a_signal_handler)
+{
+	/* Not the handler of the test's own runner. */
+	signal(SIGTERM, SIG_DFL);
+	for (unsigned int i = 0; i < 20; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (!pid)
+			serve_until_signal();
+		usleep(3000 + i * 500);
+		/* Before the handler is there the default kills it: try the next. */
+		kill(pid, SIGTERM);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(status == 0 || WTERMSIG(status) == SIGTERM);
+	}
+}
+END_TEST
+
+START_TEST(stop_from_a_handler)
+{
+	struct server_options one = { .threads = 1 };
+	pid_t pid = start_server(&one);
+	struct client client;
+
+	client_open(&client);
+	/* The answer of the last call still arrives. */
+	ck_assert_int_eq(server_stop(client.server, NULL), 0);
+	ck_assert_int_eq(wait_server(pid), 0);
+	ck_assert_int_eq(say(client.server), -ENOTCONN);
+	client_close(&client);
+}
+END_TEST
+
+/* --- Event loops ------------------------------------------------------------------------ */
+
+START_TEST(a_server_with_epoll)
+{
+	struct server_options epoll = { .threads = 0 };
+	pid_t pid = start_server(&epoll);
+	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
+	E2e__LoggedReply *reply;
+	struct client client;
+
+	client_open(&client);
+	for (uint32_t i = 0; i < 200; i++) {
+		request.number = i;
+		ck_assert_int_eq(say(client.server), 0);
+		ck_assert_int_eq(server_log(client.server, &request), 0);
+	}
+	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
+	ck_assert_uint_ge(reply->n_numbers, 199);
+	for (uint32_t i = 0; i < reply->n_numbers; i++)
+		ck_assert_uint_eq(reply->numbers[i], i);
+	server_logged_reply_free(reply);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+static int told;
+
+static int tell(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+{
+	(void)call;
+	(void)request;
+	(void)userdata;
+	told++;
+	return 0;
+}
+
+static const struct visitor_ops visitor_handlers = { .tell = tell };
+
+/* Two connections in one thread: one tells the other, which polls. */
+START_TEST(the_fd_says_when_there_is_work)
+{
+	struct ipc_object *object;
+	struct ipc_proxy *proxy;
+	struct visitor *visitor;
+	struct ipc *server, *client;
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct pollfd pfd;
+
+	ck_assert_int_eq(ipc_open(&server, NULL), 0);
+	ck_assert_int_eq(ipc_open(&client, NULL), 0);
+	ck_assert_int_eq(visitor_object_new(server, &visitor_handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(server, object), 0);
+	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+	visitor = visitor_from_proxy(proxy);
+	pfd = (struct pollfd){ .fd = ipc_get_fd(server), .events = POLLIN };
+
+	request.text = "x";
+	ck_assert_int_eq(ipc_process(server), 0);
+	for (int i = 1; i < 50; i++) {
+		ck_assert_int_eq(poll(&pfd, 1, 0), 0);
+		ck_assert_int_eq(ipc_wait(server, 0), 0);
+		ck_assert_int_eq(visitor_tell(visitor, &request), 0);
+		ck_assert_int_eq(visitor_tell(visitor, &request), 0);
+		ck_assert_int_eq(poll(&pfd, 1, 0), 1);
+		ck_assert_int_eq(ipc_wait(server, UINT64_MAX), 1);
+		ck_assert_int_eq(ipc_process(server), 1);
+		ck_assert_int_eq(poll(&pfd, 1, 0), 1);
+		ck_assert_int_eq(ipc_process(server), 1);
+		ck_assert_int_eq(ipc_process(server), 0);
+		ck_assert_int_eq(told, i * 2);
+	}
+	visitor_unref(visitor);
+	ipc_object_unref(object);
+	ipc_unref(client);
+	ipc_unref(server);
+}
+END_TEST
+
+static void nothing(int number)
+{
+	(void)number;
+}
+
+START_TEST(waiting_has_an_end)
+{
+	struct sigaction action = { .sa_handler = nothing };
+	struct ipc *ipc;
+	uint64_t begin = now_ms();
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_wait(ipc, 50000), 0);
+	ck_assert_uint_ge(now_ms() - begin, 49);
+	sigaction(SIGALRM, &action, NULL);
+	ualarm(20000, 0);
+	ck_assert_int_eq(ipc_wait(ipc, UINT64_MAX), -EINTR);
+	ipc_unref(ipc);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("serve", the_pool_grows, many_threads_on_both_sides, stop_is_never_missed,
+			 stop_ends_all_that_run, stop_from_a_signal_handler, stop_from_a_handler,
+			 a_server_with_epoll, the_fd_says_when_there_is_work, waiting_has_an_end);
+}
