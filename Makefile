@@ -8,6 +8,7 @@
 #   UNIT_TESTS   executables that tests/run starts on the host
 #   GUEST_TESTS  executables that tests/run starts in the guest
 #   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
+#   DEBUG_TESTS  raw tests for the kernels of tests/debug alone
 #   GUEST_FILES  further files that the guest needs
 #
 # and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
@@ -47,6 +48,10 @@ mandir ?= $(datadir)/man
 # The guest's kernel: a name of tests/vm/kernels (6.1, 6.12, ...), or `native`
 # for the one that runs here. Empty: the stock kernel of this Debian release.
 KERNEL ?=
+NATIVE ?=
+ifneq ($(NATIVE),)
+KERNEL := native
+endif
 ifeq ($(KERNEL),)
 KERNEL := $(shell . tests/vm/kernels.sh && kernel_default)
 endif
@@ -65,6 +70,7 @@ INSTALLS :=
 UNIT_TESTS :=
 GUEST_TESTS :=
 GUEST_RAW_TESTS :=
+DEBUG_TESTS :=
 GUEST_FILES :=
 
 .DEFAULT_GOAL := all
@@ -74,7 +80,7 @@ GUEST_FILES :=
 include $(wildcard */module.mk tests/*/module.mk)
 
 .PHONY: all help setup demo test bench install uninstall clean style \
-  run-demo run-test FORCE $(INSTALLS)
+  run-test FORCE $(INSTALLS)
 
 all: $(ALL) $(B)/tests.list
 
@@ -84,6 +90,9 @@ help:
 	  'make setup       install the Debian packages that are missing' \
 	  'make demo        set up, build, boot a guest and show what ipcbus does' \
 	  'make test        set up, build and run every test; ends in a line of totals' \
+	  'make test-uml    the guest tests, each in a kernel of its own that checks itself' \
+	  'make test-debug  the guest tests in every kernel with checkers (builds them once)' \
+	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \
 	  'make uninstall   remove what install put there' \
@@ -98,7 +107,8 @@ help:
 $(B)/tests.list: FORCE
 	@mkdir -p $(@D)
 	@{ printf 'unit %s\n' $(UNIT_TESTS); printf 'raw %s\n' $(GUEST_RAW_TESTS); \
-	   printf 'guest %s\n' $(GUEST_TESTS); printf 'file %s\n' $(GUEST_FILES); \
+	   printf 'guest %s\n' $(GUEST_TESTS); printf 'debug %s\n' $(DEBUG_TESTS); \
+	   printf 'file %s\n' $(GUEST_FILES); \
 	 } | grep ' .' >$@.new || :
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
@@ -108,15 +118,25 @@ SETUP ?= yes
 
 setup: $(B)/setup$(if $(NATIVE),-native).done
 
-$(B)/setup.done $(B)/setup-native.done: scripts/packages scripts/setup
+$(B)/setup.done $(B)/setup-native.done $(B)/setup-debug.done: scripts/packages scripts/setup
 	@mkdir -p $(@D)
 ifneq ($(SETUP),no)
-	@scripts/setup $(if $(NATIVE),--native) >&2
+	@scripts/setup $(filter --native --debug,$(@:$(B)/setup-%.done=--%)) >&2
 endif
 	@touch $@
 
-demo test: setup
-	+@$(MAKE) run-$@
+# As many jobs as there are CPUs, unless somebody said how many.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+test: setup
+	+@$(MAKE) $(JOBS) run-test
+
+# Whether it can be done natively is better known before anything is installed.
+demo:
+	$(if $(NATIVE),@examples/story/native --check)
+	+@$(MAKE) setup
+	+@$(MAKE) $(JOBS) demo-programs
+	@examples/story/$(if $(NATIVE),native,run)
 
 # With FORMAT=tsv nothing but figures may come to stdout.
 bench: setup
@@ -127,9 +147,6 @@ export B KERNEL
 
 run-test: all
 	@tests/run
-
-run-demo: all
-	@examples/story/run $(if $(NATIVE),--native)
 
 install: all
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done

@@ -25,12 +25,13 @@ endif
 # CC here is the kernel's business, not that of who builds the libraries.
 # 6.12 asks for pahole and a vmlinux that headers do not have: BTF is off.
 KERNEL_CC ?= gcc
+KERNEL_MAKE = CC=$(KERNEL_CC) $(shell . tests/debug/flavours.sh && flavour_make $(KERNEL))
 
 $(DRIVER_KO): $(DRIVER_SOURCES) $(DRIVER_READY)
 	$(call msg,KBUILD,$@)
 	@find $(@D) -xtype l -delete
 	@ln -sfn $(patsubst %,$(CURDIR)/%,$(filter-out driver/uapi/%,$(DRIVER_SOURCES)) driver/uapi) $(@D)
-	+$(Q)$(MAKE) -s -C $(DRIVER_BUILD) M=$(abspath $(@D)) CC=$(KERNEL_CC) \
+	+$(Q)$(MAKE) -s -C $(DRIVER_BUILD) M=$(abspath $(@D)) $(KERNEL_MAKE) \
 	  CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	@touch $@
 

@@ -7,11 +7,19 @@
 
 guest_device=/dev/ipcbus
 guest_stats=/sys/kernel/debug/ipcbus/stats
+guest_leaks=/sys/kernel/debug/kmemleak
 guest_log=/run/servicemanager.log
 guest_pid=/run/servicemanager.pid
 
-# What the kernel says when something is wrong with it. Also read on the host.
-kernel_trouble='BUG:|WARNING:|Oops|general protection|KASAN|KCSAN|UBSAN:|ODEBUG:|INFO: (task|rcu)|possible recursive|possible circular|suspicious RCU|kmemleak: .* new suspected|Kernel panic'
+# What the kernel says when something is wrong with it, and what it also says
+# without our doing. Also read on the host.
+kernel_trouble='BUG:|BUG [^ ]+ \(|WARNING:|Oops|general protection|KASAN|KCSAN|UBSAN:|ODEBUG:|INFO: (task|rcu)|possible recursive|possible circular|suspicious RCU|kmemleak: .* new suspected|Kernel panic'
+kernel_known='KCSAN: data-race in lapic_cal_handler'
+
+# The complaints in the kernel's log on stdin, each with what follows it.
+kernel_complaints() {
+	grep -vE "$kernel_known" | grep -E -A 30 "$kernel_trouble"
+}
 
 # Try "$@" for $1 seconds, ten times a second and at once at first.
 guest_retry() {
@@ -63,6 +71,32 @@ module_unload() {
 	echo "ipcbus.ko does not unload; processes that have $guest_device open:"
 	device_users
 	return 1
+}
+
+# Lockdep ends with the first complaint of any kind, or when it runs out of room:
+# what came after was not looked at.
+lockdep_check() {
+	[ -e /proc/lockdep_stats ] || return 0
+	grep -q 'debug_locks: *1$' /proc/lockdep_stats && return 0
+	echo "lockdep was off at the end"
+	return 1
+}
+
+# What the kernel lost before is not ours.
+leaks_forget() {
+	[ ! -e $guest_leaks ] || echo clear >$guest_leaks
+}
+
+# Memory that nothing points to. The first scan learns what changes, and what is
+# younger than five seconds may still be on its way somewhere.
+leaks_check() {
+	[ -e $guest_leaks ] || return 0
+	sleep 6
+	if ! { echo scan >$guest_leaks && echo scan >$guest_leaks; }; then
+		echo "kmemleak is off"
+		return 1
+	fi
+	! grep -q . $guest_leaks || { echo "leaked:"; head -n 100 $guest_leaks; return 1; }
 }
 
 manager_is_ready() { grep -q ready $guest_log; }

@@ -69,4 +69,4 @@ kernel_packages() {
 kernel_modules='drivers/android/*'
 
 # Names that --kernel and KERNEL= take, for messages.
-kernel_names='6.1 (Debian 12), 6.12 (Debian 13)'
+kernel_names='6.1 (Debian 12), 6.12 (Debian 13), uml, kasan, kcsan, kmsan'
