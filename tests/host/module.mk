@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+#
+# The driver in user space: its sources, unchanged, against the kernel of
+# shim/. Built once for each way of looking at it, in $(B)/tests/host/WAY:
+#
+#   asan   address, leak and undefined-behaviour sanitizers
+#   tsan   thread sanitizer
+#
+# make test-host builds and runs all that needs no guest; make test does too.
+
+HOST_WAYS := asan tsan
+HOST_B := $(B)/tests/host
+HOST_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HOST_tsan := -fsanitize=thread
+
+# The kernel's own rules of C, in which the driver is written.
+HOST_DRIVER_CFLAGS := -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) -O1 -g \
+	-fno-strict-aliasing -fwrapv -Wno-unknown-warning-option -Wno-dangling-pointer
+HOST_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing
+HOST_INCLUDES := -Itests/host/shim -Idriver/uapi
+HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c))
+HOST_SHIM := $(patsubst tests/host/%.c,%.o,$(wildcard tests/host/shim/*.c))
+HOST_KTESTS := $(patsubst tests/kernel/%.c,%,$(sort $(wildcard tests/kernel/test-*.c)))
+
+# host_way WAY
+define host_way
+$(HOST_B)/$(1)/driver/%.o: driver/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_DRIVER_CFLAGS) $(HOST_$(1)) $$(HOST_INCLUDES) -MMD -MP -c -o $$@ $$<
+
+$(HOST_B)/$(1)/shim/%.o: tests/host/shim/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(HOST_INCLUDES) -MMD -MP -c -o $$@ $$<
+
+$(HOST_B)/$(1)/posix/%.o: tests/host/posix/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(HOST_INCLUDES) -MMD -MP -c -o $$@ $$<
+
+# Two of the tests' objects are not tests: the fixture keeps its own names.
+$(HOST_B)/$(1)/kernel/%.o: tests/kernel/%.c tests/host/posix/posix.syms tests/host/posix/tests.syms
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -Idriver/uapi -MMD -MP -c -o $$@ $$<
+	$$(Q)objcopy --redefine-syms=tests/host/posix/posix.syms \
+	  $$(if $$(filter test-%,$$*),--redefine-syms=tests/host/posix/tests.syms) $$@
+
+HOST_$(1)_KERNEL := $$(addprefix $(HOST_B)/$(1)/,$$(HOST_ONLY_DRIVER) $$(HOST_SHIM))
+HOST_$(1)_POSIX := $$(HOST_$(1)_KERNEL) $(HOST_B)/$(1)/posix/posix.o
+HOST_$(1)_KTESTS := $$(HOST_KTESTS:%=$(HOST_B)/$(1)/%)
+
+$$(HOST_$(1)_KTESTS): $(HOST_B)/$(1)/%: $(HOST_B)/$(1)/kernel/%.o \
+		$(HOST_B)/$(1)/kernel/raw.o $(HOST_B)/$(1)/kernel/fixture.o \
+		$(HOST_B)/$(1)/posix/peer.o $$(HOST_$(1)_POSIX)
+	$$(call msg,LD,$$@)
+	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(CHECK_LIBS)
+
+HOST_TESTS += $$(HOST_$(1)_KTESTS)
+endef
+
+HOST_TESTS :=
+$(foreach way,$(HOST_WAYS),$(eval $(call host_way,$(way))))
+
+-include $(wildcard $(HOST_B)/*/*/*.d)
+
+ALL += $(HOST_TESTS)
+UNIT_TESTS += $(HOST_TESTS)
+
+.PHONY: test-host
+test-host: $(HOST_TESTS) $(B)/tests.list
+	$(Q)tests/run --host '^unit $(HOST_B)/'

@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The C library's functions as programs see them for which the device is a file
+ * in /dev: open, close, ioctl, mmap, poll and their kin. The objects of such a
+ * program have their undefined symbols renamed (posix.syms), so that what is
+ * unchanged source calls these. Everything that is not the device goes on to the
+ * real ones.
+ *
+ * A device file has a real number: a placeholder keeps it from being given out.
+ * The region is real memory, filled page by page from the signal handler.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <linux/file.h>
+
+#include "posix.h"
+
+/* fcntl.h and the kernel's asm/fcntl.h do not go together. */
+int open(const char *path, int flags, ...);
+int fcntl(int fd, int cmd, ...);
+
+#define F_DUPFD_CLOEXEC 1030
+#define DEVICE "/dev/ipcbus"
+#define DEBUGFS "/sys/kernel/debug/ipcbus/"
+#define MAX_MAPS 256
+#define IN_FLIGHT 512	/* real files on their way have numbers from here on */
+
+#define ASIDE(expr)                                                           \
+	({                                                                    \
+		int state_, r_;                                               \
+                                                                              \
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state_);      \
+		r_ = (expr);                                                  \
+		pthread_setcancelstate(state_, NULL);                         \
+		r_;                                                           \
+	})
+
+static int in_flight;
+
+static int result(int r)
+{
+	if (r >= 0)
+		return r;
+	errno = -r;
+	return -1;
+}
+
+static bool is_device(int fd)
+{
+	struct file *file = shim_file_of(fd);
+
+	if (file)
+		fput(file);
+	return file;
+}
+
+/* --- Numbers ------------------------------------------------------------------------ */
+
+static int placeholder_get(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void placeholder_put(int fd)
+{
+	close(fd);
+}
+
+static struct file *foreign_file(int fd)
+{
+	int flags = fcntl(fd, F_GETFL), real;
+	struct file *file;
+
+	if (flags < 0 || flags & O_PATH)
+		return NULL;
+	real = fcntl(fd, F_DUPFD_CLOEXEC, IN_FLIGHT);
+	if (real < 0)
+		return NULL;
+	__atomic_add_fetch(&in_flight, 1, __ATOMIC_RELAXED);
+	file = shim_file_new(NULL, flags);
+	file->real = real;
+	return file;
+}
+
+static int foreign_receive(struct file *file)
+{
+	int fd = fcntl(file->real, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void foreign_done(struct file *file)
+{
+	close(file->real);
+	__atomic_sub_fetch(&in_flight, 1, __ATOMIC_RELAXED);
+}
+
+static const struct shim_fd_ops real_fd_ops = {
+	.get = placeholder_get,
+	.put = placeholder_put,
+	.foreign = foreign_file,
+	.receive = foreign_receive,
+	.done = foreign_done,
+};
+
+int posix_in_flight(void)
+{
+	return __atomic_load_n(&in_flight, __ATOMIC_RELAXED);
+}
+
+/* --- Files ----------------------------------------------------------------------------- */
+
+static int open_debug(const char *name)
+{
+	char *text = shim_debugfs_read(name);
+	int fd;
+
+	if (!text)
+		return result(-ENOENT);
+	fd = memfd_create(name, MFD_CLOEXEC);
+	if (fd >= 0 && (write(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	free(text);
+	return fd;
+}
+
+int host_open(const char *path, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	if (!strcmp(path, DEVICE)) {
+		shim_boot();
+		return result(ASIDE(shim_open(flags)));
+	}
+	if (!strncmp(path, DEBUGFS, strlen(DEBUGFS)))
+		return open_debug(path + strlen(DEBUGFS));
+	va_start(args, flags);
+	mode = va_arg(args, mode_t);
+	va_end(args);
+	return open(path, flags, mode);
+}
+
+int host_close(int fd)
+{
+	return is_device(fd) ? result(ASIDE(shim_close(fd))) : close(fd);
+}
+
+int host_dup(int fd)
+{
+	return is_device(fd) ? result(shim_dup(fd, -1)) : dup(fd);
+}
+
+int host_dup3(int fd, int to, int flags)
+{
+	bool is = is_device(fd);
+	int r;
+
+	if (!is && is_device(to))
+		host_close(to);
+	r = dup3(fd, to, flags);
+	return r < 0 || !is ? r : result(ASIDE(shim_dup(fd, to)));
+}
+
+static int device_fcntl(int fd, int cmd, long arg)
+{
+	struct file *file;
+
+	if (cmd == F_DUPFD_CLOEXEC || cmd == F_DUPFD)
+		return result(shim_dup(fd, -1));
+	if (cmd != F_SETFL && cmd != F_GETFL)
+		return fcntl(fd, cmd, arg);
+	file = shim_file_of(fd);
+	if (cmd == F_SETFL)
+		__atomic_store_n(&file->f_flags, (file->f_flags & ~O_NONBLOCK) | (arg & O_NONBLOCK),
+				 __ATOMIC_RELAXED);
+	arg = file->f_flags;
+	fput(file);
+	return cmd == F_GETFL ? arg : 0;
+}
+
+int host_fcntl(int fd, int cmd, ...)
+{
+	va_list args;
+	long arg;
+
+	va_start(args, cmd);
+	arg = va_arg(args, long);
+	va_end(args);
+	return is_device(fd) ? device_fcntl(fd, cmd, arg) : fcntl(fd, cmd, arg);
+}
+
+int host_ioctl(int fd, unsigned long cmd, ...)
+{
+	va_list args;
+	void *arg;
+	int r;
+
+	va_start(args, cmd);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (!is_device(fd))
+		return ioctl(fd, cmd, arg);
+	r = ASIDE(shim_ioctl(fd, cmd, arg));
+	pthread_testcancel();
+	return result(r);
+}
+
+/* --- Memory --------------------------------------------------------------------------------- */
+
+static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shim_map *maps[MAX_MAPS];
+
+static struct shim_map *map_at(const void *at)
+{
+	struct shim_map *map = NULL;
+
+	pthread_mutex_lock(&map_lock);
+	for (int i = 0; i < MAX_MAPS && !map; i++)
+		if (maps[i] && (unsigned long)at >= maps[i]->vma.vm_start &&
+		    (unsigned long)at < maps[i]->vma.vm_end)
+			map = maps[i];
+	pthread_mutex_unlock(&map_lock);
+	return map;
+}
+
+static void map_replace(struct shim_map *old, struct shim_map *new)
+{
+	int i = 0;
+
+	pthread_mutex_lock(&map_lock);
+	while (i < MAX_MAPS && maps[i] != old)
+		i++;
+	BUG_ON(i == MAX_MAPS);
+	maps[i] = new;
+	pthread_mutex_unlock(&map_lock);
+}
+
+static void *device_mmap(size_t size, int prot, int flags, int fd, off_t offset)
+{
+	struct shim_map *map;
+	void *at;
+	int r;
+
+	if (offset % PAGE_SIZE) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return at;
+	r = ASIDE(shim_mmap(fd, at, size, prot, (flags & MAP_TYPE) != MAP_PRIVATE, offset, &map));
+	if (r) {
+		munmap(at, size);
+		errno = -r;
+		return MAP_FAILED;
+	}
+	map_replace(NULL, map);
+	return at;
+}
+
+void *host_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	if (fd < 0 || !is_device(fd))
+		return mmap(at, size, prot, flags, fd, offset);
+	return device_mmap(size, prot, flags, fd, offset);
+}
+
+static bool covers(const struct shim_map *map, size_t first, size_t n)
+{
+	size_t count = (map->vma.vm_end - map->vma.vm_start) >> PAGE_SHIFT;
+
+	for (size_t i = 0; i < count; i++)
+		if ((i < first || i >= first + n) && !map->gone[i])
+			return false;
+	return true;
+}
+
+int host_munmap(void *at, size_t size)
+{
+	struct shim_map *map = map_at(at);
+	size_t first, n = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
+	int r = munmap(at, size);
+
+	if (!map || r)
+		return r;
+	first = ((unsigned long)at - map->vma.vm_start) >> PAGE_SHIFT;
+	if (covers(map, first, n))
+		map_replace(map, NULL);
+	ASIDE((shim_munmap(map, first, n), 0));
+	return 0;
+}
+
+int host_mprotect(void *at, size_t size, int prot)
+{
+	struct shim_map *map = map_at(at);
+	size_t first, i;
+
+	if (!map)
+		return mprotect(at, size, prot);
+	if ((prot & PROT_WRITE && !(map->vma.vm_flags & VM_MAYWRITE)) ||
+	    (prot & PROT_EXEC && !(map->vma.vm_flags & VM_MAYEXEC)))
+		return result(-EACCES);
+	map->vma.vm_flags = (map->vma.vm_flags & ~VM_READ) | (prot & PROT_READ);
+	first = ((unsigned long)at - map->vma.vm_start) >> PAGE_SHIFT;
+	for (i = first; i < first + (ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT); i++)
+		if (map->pages[i])
+			mprotect(map->at + (i << PAGE_SHIFT), PAGE_SIZE, prot);
+	return 0;
+}
+
+/* Unmapped for real as the process goes. */
+static void forget_maps(struct shim_process *process)
+{
+	struct shim_map *map;
+
+	pthread_mutex_lock(&map_lock);
+	list_for_each_entry(map, &process->maps, link)
+		for (int i = 0; i < MAX_MAPS; i++)
+			if (maps[i] == map) {
+				munmap(map->at, map->vma.vm_end - map->vma.vm_start);
+				maps[i] = NULL;
+			}
+	pthread_mutex_unlock(&map_lock);
+}
+
+/* --- Faults ------------------------------------------------------------------------------------ */
+
+static struct sigaction before[2];	/* whose were SIGSEGV and SIGBUS */
+
+static struct sigaction *action_of(int sig)
+{
+	return &before[sig == SIGBUS];
+}
+
+/* Whether the access may go on: the page is there. 0, or the signal. */
+static int map_page(struct shim_map *map, const char *at)
+{
+	size_t index = (at - map->at) >> PAGE_SHIFT;
+	struct page *page;
+
+	if (map->gone[index] || !(map->vma.vm_flags & VM_READ))
+		return SIGSEGV;
+	page = shim_fault(map, index);
+	if (!page)
+		return SIGBUS;
+	BUG_ON(mmap(map->at + (index << PAGE_SHIFT), PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED,
+		    shim_frames_fd(), page_to_pfn(page) << PAGE_SHIFT) == MAP_FAILED);
+	return 0;
+}
+
+/* What the program itself, or a sanitizer, wanted done. */
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	struct sigaction *action = action_of(sig);
+
+	if (action->sa_flags & SA_SIGINFO) {
+		action->sa_sigaction(sig, info, context);
+	} else if (action->sa_handler == SIG_DFL) {
+		sigaction(sig, action, NULL);
+		raise(sig);
+	} else {
+		action->sa_handler(sig);
+	}
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+	struct shim_map *map = map_at(info->si_addr);
+	unsigned long go_on;
+	bool is_write = regs[REG_ERR] & 2;
+
+	if (map && !is_write) {
+		sig = map_page(map, info->si_addr);
+		if (!sig)
+			return;
+	}
+	go_on = shim_copy_fixup(regs[REG_RIP]);
+	if (go_on)
+		regs[REG_RIP] = go_on;
+	else
+		pass_on(sig, info, context);
+}
+
+int host_sigaction(int sig, const struct sigaction *action, struct sigaction *old)
+{
+	if (sig != SIGSEGV && sig != SIGBUS)
+		return sigaction(sig, action, old);
+	if (old)
+		*old = *action_of(sig);
+	if (action)
+		*action_of(sig) = *action;
+	return 0;
+}
+
+/* --- Poll --------------------------------------------------------------------------------------- */
+
+/* Revents of one without waiting; those of real files by the real poll. */
+static int poll_now(struct pollfd *fd)
+{
+	int r;
+
+	if (!is_device(fd->fd))
+		return poll(fd, 1, 0);
+	r = ASIDE(shim_poll(fd->fd, fd->events, 0));
+	fd->revents = r < 0 ? POLLNVAL : r & (fd->events | POLLERR);
+	return !!fd->revents;
+}
+
+static int poll_mixed(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	int ready;
+
+	for (;; timeout_ms -= timeout_ms > 0) {
+		ready = 0;
+		for (nfds_t i = 0; i < n; i++)
+			ready += poll_now(&fds[i]) > 0;
+		if (ready || !timeout_ms)
+			return ready;
+		usleep(1000);
+	}
+}
+
+int host_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	bool any = false;
+	int r;
+
+	for (nfds_t i = 0; i < n; i++)
+		any |= is_device(fds[i].fd);
+	if (!any)
+		return poll(fds, n, timeout_ms);
+	if (n > 1)
+		return poll_mixed(fds, n, timeout_ms);
+	r = ASIDE(shim_poll(fds[0].fd, fds[0].events, timeout_ms));
+	if (r < 0)
+		return result(r);
+	fds[0].revents = r & (fds[0].events | POLLERR);
+	return !!fds[0].revents;
+}
+
+int host_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	(void)mask;
+	return host_poll(fds, n, t ? t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000 : -1);
+}
+
+/* --- Threads -------------------------------------------------------------------------------------- */
+
+#define MAX_THREADS 2048
+
+struct posix_thread {
+	pthread_t thread;
+	struct shim_process *process;
+	struct task_struct *task;
+	void *(*fn)(void *);
+	void *arg;
+};
+
+static pthread_mutex_t thread_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct posix_thread *threads[MAX_THREADS];
+
+static void thread_end(void *arg)
+{
+	struct posix_thread *thread = arg;
+	struct shim_process *process = thread->process;
+
+	pthread_mutex_lock(&thread_lock);
+	for (int i = 0; i < MAX_THREADS; i++)
+		if (threads[i] == thread)
+			threads[i] = NULL;
+	pthread_mutex_unlock(&thread_lock);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	if (atomic_read(&process->tasks) == 1)
+		forget_maps(process);
+	shim_task_exit();
+	shim_process_put(process);
+	free(thread);
+}
+
+static void *thread_main(void *arg)
+{
+	struct posix_thread *thread = arg;
+	void *r;
+
+	if (!thread->process)
+		thread->process = shim_process_new(gettid(), NULL);
+	thread->task = shim_task = shim_task_new(thread->process, gettid());
+	thread->thread = pthread_self();
+	pthread_mutex_lock(&thread_lock);
+	for (int i = 0; i < MAX_THREADS; i++)
+		if (!threads[i]) {
+			threads[i] = thread;
+			break;
+		}
+	pthread_mutex_unlock(&thread_lock);
+	pthread_cleanup_push(thread_end, thread);
+	r = thread->fn(thread->arg);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
+int posix_thread(pthread_t *ret, const pthread_attr_t *attr, struct shim_process *process,
+		 void *(*fn)(void *), void *arg)
+{
+	struct posix_thread *thread = calloc(1, sizeof(*thread));
+
+	BUG_ON(!thread);
+	if (process)
+		refcount_inc(&process->ref);
+	thread->process = process;
+	thread->fn = fn;
+	thread->arg = arg;
+	return pthread_create(ret, attr, thread_main, thread);
+}
+
+int host_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	return posix_thread(ret, attr, current->process, fn, arg);
+}
+
+int host_pthread_kill(pthread_t thread, int sig)
+{
+	int r = pthread_kill(thread, sig);
+
+	pthread_mutex_lock(&thread_lock);
+	for (int i = 0; i < MAX_THREADS; i++)
+		if (threads[i] && pthread_equal(threads[i]->thread, thread))
+			shim_signal(threads[i]->task);
+	pthread_mutex_unlock(&thread_lock);
+	return r;
+}
+
+void posix_kill(struct shim_process *process)
+{
+	pthread_mutex_lock(&thread_lock);
+	for (int i = 0; i < MAX_THREADS; i++)
+		if (threads[i] && threads[i]->process == process) {
+			pthread_cancel(threads[i]->thread);
+			shim_signal(threads[i]->task);
+		}
+	pthread_mutex_unlock(&thread_lock);
+}
+
+/* --- Identity -------------------------------------------------------------------------------------- */
+
+pid_t host_getpid(void)
+{
+	return current->process->pid->outer_nr;
+}
+
+uid_t host_geteuid(void)
+{
+	return current->cred->euid.val;
+}
+
+int host_setresuid(uid_t ruid, uid_t euid, uid_t suid)
+{
+	const struct cred *cred = current->cred;
+
+	(void)ruid, (void)suid;
+	if (euid != (uid_t)-1)
+		shim_set_ids(euid, cred->egid.val, NULL);
+	return 0;
+}
+
+int host_setresgid(gid_t rgid, gid_t egid, gid_t sgid)
+{
+	const struct cred *cred = current->cred;
+
+	(void)rgid, (void)sgid;
+	if (egid != (gid_t)-1)
+		shim_set_ids(cred->euid.val, egid, NULL);
+	return 0;
+}
+
+int host_setgroups(size_t n, const gid_t *groups)
+{
+	(void)n, (void)groups;
+	return 0;
+}
+
+/* --- Set-up -------------------------------------------------------------------------------------- */
+
+static void __attribute__((constructor)) set_up(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	shim_fd_ops = &real_fd_ops;
+	sigaction(SIGSEGV, &action, &before[0]);
+	sigaction(SIGBUS, &action, &before[1]);
+	pthread_atfork(NULL, NULL, shim_task_refork);
+	(void)current;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Loads and unloads the driver, and what belongs nowhere else.
+ */
+#include <pthread.h>
+#include <sys/random.h>
+
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+
+#include "shim.h"
+
+static bool loaded;
+
+u32 get_random_u32(void)
+{
+	u32 value = 0;
+
+	if (shim_is_deterministic)
+		return shim_random();
+	BUG_ON(getrandom(&value, sizeof(value), 0) != sizeof(value));
+	return value;
+}
+
+void shim_deterministic(void)
+{
+	BUG_ON(loaded);
+	shim_is_deterministic = true;
+}
+
+void shim_boot(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&lock);
+	if (!loaded)
+		BUG_ON(shim_module_init());
+	loaded = true;
+	pthread_mutex_unlock(&lock);
+}
+
+void shim_unload(void)
+{
+	if (!loaded)
+		return;
+	shim_module_exit();
+	loaded = false;
+	rcu_barrier();
+	for (int i = 0; i < SHIM_COUNTS; i++)
+		if (shim_live[i] && i != SHIM_PIDS && i != SHIM_TASKS && i != SHIM_CREDS &&
+		    i != SHIM_MMS)
+			shim_panic("%ld %s are left after the driver was unloaded", shim_live[i],
+				   shim_count_name[i]);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What any kernel source has without asking: types, helper macros, errors as
+ * pointers, ordered accesses, and the checks that end the program when the
+ * driver breaks a rule. Included by all headers under linux/.
+ *
+ * Drivers' sources see no header of the C library through this one, so their
+ * names are free as they are in the kernel.
+ */
+#pragma once
+
+#include <asm/errno.h>
+#include <asm/posix_types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "point.h"
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed int __s32;
+typedef signed long long __s64;
+typedef unsigned short umode_t;
+typedef unsigned int gfp_t;
+typedef unsigned int __poll_t;
+typedef unsigned int vm_fault_t;
+typedef unsigned long vm_flags_t;
+typedef void *fl_owner_t;
+
+#define __user
+#define __rcu
+#define __init __attribute__((unused))
+#define __exit __attribute__((unused))
+#define __must_check __attribute__((warn_unused_result))
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#define __printf(a, b) __attribute__((format(printf, a, b)))
+/* What else gcc says that its version does not know the attribute. */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wattributes"
+#endif
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define static_assert(expr, ...) _Static_assert(expr, "" __VA_ARGS__)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+#define min(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
+#define max(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define swap(a, b) do { __typeof__(a) t_ = (a); (a) = (b); (b) = t_; } while (0)
+#define ALIGN(x, a) (((x) + (__typeof__(x))(a) - 1) & ~((__typeof__(x))(a) - 1))
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define INT_MAX 0x7fffffff
+#define U32_MAX 0xffffffffU
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define offset_in_page(p) ((unsigned long)(p) & (PAGE_SIZE - 1))
+
+#define MAX_ERRNO 4095
+
+static inline void *ERR_PTR(long error)
+{
+	return (void *)error;
+}
+
+static inline long PTR_ERR(const void *ptr)
+{
+	return (long)ptr;
+}
+
+static inline bool IS_ERR(const void *ptr)
+{
+	return (unsigned long)ptr >= (unsigned long)-MAX_ERRNO;
+}
+
+static inline void *ERR_CAST(const void *ptr)
+{
+	return (void *)ptr;
+}
+
+/* Each access to what others change at the same time is a moment to switch. */
+#define READ_ONCE(x)                                                          \
+	({                                                                    \
+		shim_point_fine("read", #x);                                  \
+		__atomic_load_n(&(x), __ATOMIC_RELAXED);                      \
+	})
+#define WRITE_ONCE(x, v)                                                      \
+	do {                                                                  \
+		shim_point_fine("write", #x);                                 \
+		__atomic_store_n(&(x), v, __ATOMIC_RELAXED);                  \
+	} while (0)
+#define smp_load_acquire(p)                                                   \
+	({                                                                    \
+		shim_point_fine("acquire", #p);                               \
+		__atomic_load_n(p, __ATOMIC_ACQUIRE);                         \
+	})
+#define smp_store_release(p, v)                                               \
+	do {                                                                  \
+		shim_point_fine("release", #p);                               \
+		__atomic_store_n(p, v, __ATOMIC_RELEASE);                     \
+	} while (0)
+#define cmpxchg(p, old, new)                                                  \
+	({                                                                    \
+		__typeof__(*(p)) old_ = (old);                                \
+                                                                              \
+		shim_point("cmpxchg", #p);                                    \
+		__atomic_compare_exchange_n(p, &old_, new, false,             \
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+		old_;                                                         \
+	})
+
+/* Locked operation and not a fence: the thread sanitizer knows no fences. */
+static inline void smp_mb(void)
+{
+	static _Thread_local int word;
+
+	shim_point_fine("barrier", "");
+	__atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Ends the program: the driver, or the shim, did what must never be done. */
+void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn));
+
+#define BUG_ON(cond) \
+	do { if (cond) shim_panic("BUG: %s at %s:%d", #cond, __FILE__, __LINE__); } while (0)
+#define WARN_ON(cond) \
+	({ if (cond) shim_panic("WARN_ON: %s at %s:%d", #cond, __FILE__, __LINE__); false; })
+#define WARN_ON_ONCE(cond) WARN_ON(cond)
+
+/* What this thread may not do now: see locks.c. */
+void shim_might_sleep(const char *what);
+#define might_sleep() shim_might_sleep(__func__)
+
+/* The string functions; no header has them in the kernel's way. */
+void *memcpy(void *to, const void *from, size_t size);
+void *memset(void *at, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+void *memchr_inv(const void *start, int byte, size_t size);
+
+/*
+ * Atomics. Each is one step; reading and changing are moments to switch.
+ */
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+#define SHIM_ATOMIC(expr)                                                     \
+	({                                                                    \
+		shim_point_fine("atomic", "");                                \
+		expr;                                                         \
+	})
+
+#define atomic_read(v) SHIM_ATOMIC(__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED))
+#define atomic_set(v, i) SHIM_ATOMIC(__atomic_store_n(&(v)->counter, i, __ATOMIC_RELAXED))
+#define atomic_inc(v) ((void)atomic_inc_return(v))
+#define atomic_dec(v) ((void)atomic_dec_return(v))
+#define atomic_inc_return(v) SHIM_ATOMIC(__atomic_add_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST))
+#define atomic_dec_return(v) SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST))
+#define atomic_dec_and_test(v) (!atomic_dec_return(v))
+#define atomic64_inc_return(v) atomic_inc_return(v)

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* One CPU: counters are counted atomically instead (percpu.h). */
+#pragma once
+
+#include "../kernel.h"
+
+#define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)

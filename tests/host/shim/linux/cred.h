@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Credentials of the current task. */
+#pragma once
+
+#include "sched.h"
+#include "uidgid.h"
+#include "user_namespace.h"
+
+struct cred {
+	refcount_t ref;
+	kuid_t euid;
+	kgid_t egid;
+	struct user_namespace *user_ns;
+};
+
+#define current_cred() ((const struct cred *)current->cred)
+#define current_euid() (current_cred()->euid)

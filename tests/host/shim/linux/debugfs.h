@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Files for people: kept by name, read through shim_debugfs_read(). */
+#pragma once
+
+#include "fs.h"
+
+struct dentry;
+
+struct dentry *debugfs_create_dir(const char *name, struct dentry *parent);
+struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
+				   void *data, const struct file_operations *fops);
+void debugfs_remove(struct dentry *dentry);

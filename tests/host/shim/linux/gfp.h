@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages, one by one or in runs: see pages.c. */
+#pragma once
+
+#include "../kernel.h"
+
+/* May sleep for memory: what all flags but GFP_ATOMIC have in common. */
+#define SHIM_GFP_SLEEP		(1U << 0)
+#define __GFP_ZERO		(1U << 1)
+#define __GFP_NOWARN		(1U << 2)
+#define __GFP_NORETRY		(1U << 3)
+#define GFP_KERNEL		SHIM_GFP_SLEEP
+#define GFP_KERNEL_ACCOUNT	SHIM_GFP_SLEEP
+#define GFP_ATOMIC		0U
+
+struct page;
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order);
+#define alloc_page(gfp) alloc_pages(gfp, 0)

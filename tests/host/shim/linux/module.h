@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* A module of which init and exit are called by the tests. */
+#pragma once
+
+#include "../kernel.h"
+
+#define THIS_MODULE NULL
+#define MODULE_DESCRIPTION(text) _Static_assert(1, text)
+#define MODULE_LICENSE(text) _Static_assert(1, text)
+
+int shim_module_init(void);
+void shim_module_exit(void);
+
+#define module_init(fn) int shim_module_init(void) { return fn(); }
+#define module_exit(fn) void shim_module_exit(void) { fn(); }

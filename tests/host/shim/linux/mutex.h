@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks that sleep: see locks.c. */
+#pragma once
+
+#include "../lock.h"
+
+struct mutex {
+	struct shim_lock lock;
+};
+
+#define __MUTEX_INITIALIZER(name) { { .class = &(struct shim_lock_class){ #name, true, 0 } } }
+#define mutex_init(m) SHIM_LOCK_INIT(&(m)->lock, #m, true)
+#define mutex_lock(m) SHIM_LOCK(&(m)->lock)
+#define mutex_unlock(m) SHIM_UNLOCK(&(m)->lock)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Poll, and what wakes it. */
+#pragma once
+
+#include "fs.h"
+#include "wait.h"
+
+#define EPOLLIN		0x0001U
+#define EPOLLOUT	0x0004U
+#define EPOLLERR	0x0008U
+#define EPOLLRDNORM	0x0040U
+#define EPOLLWRNORM	0x0100U
+
+/* Who asks: queue() is told of each queue to wait in. */
+typedef struct poll_table_struct {
+	void (*queue)(struct file *file, wait_queue_head_t *head, struct poll_table_struct *table);
+} poll_table;
+
+static inline void poll_wait(struct file *file, wait_queue_head_t *head, poll_table *table)
+{
+	if (table && table->queue)
+		table->queue(file, head, table);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Search trees. Never balanced here: order is all that the driver can see of one. */
+#pragma once
+
+#include "../kernel.h"
+
+struct rb_node {
+	struct rb_node *rb_parent;
+	struct rb_node *rb_left;
+	struct rb_node *rb_right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+#define RB_ROOT ((struct rb_root){ NULL })
+#define rb_entry(ptr, type, member) container_of(ptr, type, member)
+
+static inline void rb_link_node(struct rb_node *node, struct rb_node *parent,
+				struct rb_node **link)
+{
+	*node = (struct rb_node){ .rb_parent = parent };
+	*link = node;
+}
+
+static inline void rb_insert_color(struct rb_node *node, struct rb_root *root)
+{
+	(void)node, (void)root;
+}
+
+void rb_erase(struct rb_node *node, struct rb_root *root);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Read-side sections and what waits for them: see rcu.c. */
+#pragma once
+
+#include "../lock.h"
+
+struct rcu_head {
+	struct rcu_head *next;
+	void (*func)(struct rcu_head *head);
+};
+
+void rcu_read_lock(void);
+void rcu_read_unlock(void);
+void rcu_barrier(void);
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
+void shim_kfree_rcu(void *object);
+
+#define kfree_rcu(object, field) shim_kfree_rcu(({ (void)&(object)->field; (object); }))
+#define kvfree_rcu(object, field) kfree_rcu(object, field)
+
+#define RCU_INIT_POINTER(p, v) __atomic_store_n(&(p), v, __ATOMIC_RELAXED)
+#define rcu_assign_pointer(p, v) smp_store_release(&(p), v)
+#define rcu_access_pointer(p) __atomic_load_n(&(p), __ATOMIC_RELAXED)
+#define rcu_dereference(p) ({ shim_rcu_check(#p); smp_load_acquire(&(p)); })
+#define rcu_dereference_protected(p, cond)                                    \
+	({                                                                    \
+		if (!(cond))                                                  \
+			shim_panic("rcu: %s is read without its lock at %s:%d", #p, \
+				   __FILE__, __LINE__);                       \
+		__atomic_load_n(&(p), __ATOMIC_RELAXED);                      \
+	})
+
+/* Ends the program outside of a read-side section. */
+void shim_rcu_check(const char *what);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks, and how they sleep and are woken: see sched.c and task.c. */
+#pragma once
+
+#include "../lock.h"
+#include "pid.h"
+#include "refcount.h"
+
+#define TASK_RUNNING		0U
+#define TASK_INTERRUPTIBLE	1U
+#define TASK_FREEZABLE		2U
+
+#define PF_EXITING		4U
+
+struct cred;
+struct mm_struct;
+struct shim_fiber;
+struct shim_process;
+
+/**
+ * struct task_struct - one thread
+ * @ref: itself, and who holds it
+ * @process: whose thread it is; counted
+ * @mm: the process's
+ * @cred: its credentials; counted
+ * @pid: its own identity; counted
+ * @state: TASK_*
+ * @flags: PF_*
+ * @signalled: a signal waits for it
+ * @locks: what it holds and is in, for the checks
+ * @rcu: since when it is in a read-side section, with real threads
+ * @rcu_bit: which bit it is in rcu.c's masks, under the scheduler
+ * @fail: steps until one is to fail; 0: never
+ * @fiber: under the scheduler: what it runs on
+ */
+struct task_struct {
+	refcount_t ref;
+	struct shim_process *process;
+	struct mm_struct *mm;
+	const struct cred *cred;
+	struct pid *pid;
+	unsigned int state;
+	unsigned int flags;
+	bool signalled;
+	struct shim_held locks;
+	unsigned long rcu;
+	unsigned int rcu_bit;
+	unsigned int fail[4];
+	bool failed[4];
+	struct shim_fiber *fiber;
+};
+
+/* Whoever calls; the first call of a thread makes its task. */
+extern _Thread_local struct task_struct *shim_task;
+struct task_struct *shim_task_adopt(void);
+#define current (likely(shim_task) ? shim_task : shim_task_adopt())
+
+#define task_pid(task) ((task)->pid)
+struct pid *task_tgid(struct task_struct *task);
+
+void set_current_state(unsigned int state);
+#define __set_current_state(s) __atomic_store_n(&current->state, s, __ATOMIC_RELAXED)
+void schedule(void);
+void shim_wake(struct task_struct *task);
+void cond_resched(void);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks that spin: nobody who holds one may sleep. See locks.c. */
+#pragma once
+
+#include "../lock.h"
+
+typedef struct {
+	struct shim_lock lock;
+} spinlock_t;
+
+#define spin_lock_init(s) SHIM_LOCK_INIT(&(s)->lock, #s, false)
+#define spin_lock(s) SHIM_LOCK(&(s)->lock)
+#define spin_unlock(s) SHIM_UNLOCK(&(s)->lock)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Arrays by number: see xarray.c. */
+#pragma once
+
+#include "gfp.h"
+#include "rcupdate.h"
+#include "spinlock.h"
+
+#define SHIM_XA_LEAF	256
+#define SHIM_XA_ROOT	512
+
+struct shim_xa_leaf;
+
+/* Two levels, for the numbers below SHIM_XA_LEAF * SHIM_XA_ROOT. */
+struct xarray {
+	spinlock_t xa_lock;
+	struct shim_xa_leaf *leaf[SHIM_XA_ROOT];
+};
+
+struct xa_limit {
+	u32 min;
+	u32 max;
+};
+
+#define XA_FLAGS_ALLOC 1U
+#define XA_LIMIT(lo, hi) ((struct xa_limit){ .min = (lo), .max = (hi) })
+
+#define xa_init_flags(xa, flags)                                              \
+	do {                                                                  \
+		spin_lock_init(&(xa)->xa_lock);                               \
+		memset((xa)->leaf, 0, sizeof((xa)->leaf));                    \
+	} while (0)
+
+void *xa_load(struct xarray *xa, unsigned long index);
+void *xa_erase(struct xarray *xa, unsigned long index);
+/* Only from something to nothing. */
+void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp);
+int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp);
+int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
+		    gfp_t gfp);
+void xa_destroy(struct xarray *xa);
+/* The first entry at *index or behind; *index is where. */
+void *xa_find(struct xarray *xa, unsigned long *index);
+
+#define xa_for_each(xa, index, entry)                                         \
+	for ((index) = 0, (entry) = xa_find(xa, &(index)); (entry);           \
+	     (index)++, (entry) = xa_find(xa, &(index)))

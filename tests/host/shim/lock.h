@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Locks of both kinds, and the rules that every use of one is checked against:
+ * see locks.c. A lock's class is the place where it is initialised.
+ */
+#pragma once
+
+#include "kernel.h"
+
+struct task_struct;
+
+/**
+ * struct shim_lock_class - all locks made at one place
+ * @name: as in the source
+ * @sleeps: mutexes: true; spinlocks: false
+ * @id: from 1, given at the first use; 0: none yet
+ */
+struct shim_lock_class {
+	const char *name;
+	bool sleeps;
+	int id;
+};
+
+/**
+ * struct shim_lock - one lock
+ * @class: where it was made; NULL: never initialised
+ * @owner: who holds it
+ * @real: a pthread_mutex_t, zeroed: with real threads
+ */
+struct shim_lock {
+	struct shim_lock_class *class;
+	struct task_struct *owner;
+	long real[5];
+};
+
+#define SHIM_MAX_HELD 8
+
+/* What a task holds and is in. */
+struct shim_held {
+	struct shim_lock *lock[SHIM_MAX_HELD];
+	int n;
+	int spinning;
+	int rcu;
+};
+
+void shim_lock_take(struct shim_lock *lock);
+void shim_lock_drop(struct shim_lock *lock);
+bool shim_lock_is_held(const struct shim_lock *lock);
+
+#define SHIM_LOCK_INIT(l, lock_name, lock_sleeps)                                 \
+	do {                                                                      \
+		static struct shim_lock_class class_ = { lock_name, lock_sleeps, 0 }; \
+		*(l) = (struct shim_lock){ .class = &class_ };                    \
+	} while (0)
+#define SHIM_LOCK(l)                                                              \
+	do {                                                                      \
+		shim_point("lock", #l);                                           \
+		shim_lock_take(l);                                                \
+	} while (0)
+#define SHIM_UNLOCK(l)                                                            \
+	do {                                                                      \
+		shim_lock_drop(l);                                                \
+		shim_point("unlock", #l);                                         \
+	} while (0)
+
+#define lockdep_is_held(l) shim_lock_is_held(&(l)->lock)
+#define lockdep_assert_held(l)                                                    \
+	do {                                                                      \
+		if (!lockdep_is_held(l))                                          \
+			shim_panic("%s is not held at %s:%d", #l, __FILE__, __LINE__); \
+	} while (0)

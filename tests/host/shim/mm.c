@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mappings of the device. A page is mapped when it is first touched, by the
+ * driver's own fault handler, and counted until it is unmapped.
+ *
+ * Whoever maps, unmaps or faults holds the address space's mmap_lock, so that
+ * the lock checker sees what the driver takes under it.
+ */
+#include <stdlib.h>
+
+#include <linux/file.h>
+
+#include "shim.h"
+
+static unsigned long flags_of(unsigned int prot, bool shared, const struct file *file)
+{
+	unsigned long flags = prot & (VM_READ | VM_WRITE | VM_EXEC);
+
+	flags |= VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+	if (shared) {
+		flags |= VM_SHARED | VM_MAYSHARE;
+		if ((file->f_flags & O_ACCMODE) == O_RDONLY)
+			flags &= ~(VM_MAYWRITE | VM_SHARED);
+	}
+	return flags;
+}
+
+static struct shim_map *map_new(void *at, size_t size)
+{
+	struct shim_map *map = calloc(1, sizeof(*map));
+	size_t count = size >> PAGE_SHIFT;
+
+	BUG_ON(!map);
+	map->at = at;
+	map->pages = calloc(count, sizeof(*map->pages));
+	map->gone = calloc(count, sizeof(*map->gone));
+	BUG_ON(!map->pages || !map->gone);
+	INIT_LIST_HEAD(&map->link);
+	shim_count(SHIM_MAPS, 1);
+	return map;
+}
+
+static void map_free(struct shim_map *map)
+{
+	free(map->pages);
+	free(map->gone);
+	free(map);
+	shim_count(SHIM_MAPS, -1);
+}
+
+/* The file is counted, and stays so if it worked. */
+static int map_file(struct file *file, struct shim_map *map)
+{
+	struct mm_struct *mm = current->mm;
+	int ret;
+
+	mutex_lock(&mm->mmap_lock);
+	ret = file->f_op->mmap(file, &map->vma);
+	if (!ret)
+		list_add(&map->link, &current->process->maps);
+	mutex_unlock(&mm->mmap_lock);
+	return ret;
+}
+
+int shim_mmap(int fd, void *at, size_t size, unsigned int prot, bool shared, u64 offset,
+	      struct shim_map **ret_map)
+{
+	struct file *file = shim_file_of(fd);
+	struct shim_map *map;
+	int ret;
+
+	if (!file)
+		return -EBADF;
+	if (shared && prot & VM_WRITE && (file->f_flags & O_ACCMODE) == O_RDONLY) {
+		fput(file);
+		return -EACCES;
+	}
+	size = ALIGN(size, PAGE_SIZE);
+	map = map_new(at, size);
+	map->vma = (struct vm_area_struct){
+		.vm_start = (unsigned long)at,
+		.vm_end = (unsigned long)at + size,
+		.vm_pgoff = offset >> PAGE_SHIFT,
+		.vm_flags = flags_of(prot, shared, file),
+		.vm_mm = current->mm,
+		.vm_file = file,
+	};
+	ret = map_file(file, map);
+	if (ret) {
+		map_free(map);
+		fput(file);
+		return ret;
+	}
+	*ret_map = map;
+	return 0;
+}
+
+static bool all_gone(const struct shim_map *map, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!map->gone[i])
+			return false;
+	return true;
+}
+
+static void unmap_pages(struct shim_map *map, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		map->gone[i] = true;
+		if (map->pages[i])
+			put_page(map->pages[i]);
+		map->pages[i] = NULL;
+	}
+}
+
+void shim_munmap(struct shim_map *map, size_t first, size_t n)
+{
+	size_t count = (map->vma.vm_end - map->vma.vm_start) >> PAGE_SHIFT;
+	struct mm_struct *mm = map->vma.vm_mm;
+	bool last;
+
+	shim_point("munmap", "");
+	mutex_lock(&mm->mmap_lock);
+	unmap_pages(map, first, min(first + n, count));
+	last = all_gone(map, count);
+	if (last)
+		list_del(&map->link);
+	mutex_unlock(&mm->mmap_lock);
+	if (last) {
+		fput(map->vma.vm_file);
+		map_free(map);
+	}
+}
+
+void shim_mm_exit(struct shim_process *process)
+{
+	while (!list_empty(&process->maps))
+		shim_munmap(list_first_entry(&process->maps, struct shim_map, link), 0, ~0UL >> 1);
+}
+
+struct page *shim_fault(struct shim_map *map, size_t index)
+{
+	struct mm_struct *mm = map->vma.vm_mm;
+	struct page *page;
+
+	mutex_lock(&mm->mmap_lock);
+	page = map->pages[index];
+	if (!page && !map->gone[index]) {
+		struct vm_fault vmf = { .vma = &map->vma, .pgoff = map->vma.vm_pgoff + index };
+
+		if (!map->vma.vm_ops->fault(&vmf))
+			page = map->pages[index] = vmf.page;
+	}
+	mutex_unlock(&mm->mmap_lock);
+	return page;
+}
+
+const void *shim_touch(struct shim_map *map, size_t offset)
+{
+	struct page *page;
+
+	shim_point("touch", "");
+	page = shim_fault(map, offset >> PAGE_SHIFT);
+	return page ? (const char *)page_address(page) + offset_in_page(offset) : NULL;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel that the driver believes to be in, as its tests see it: processes
+ * and tasks, system calls on the device, user memory, counters of all that can
+ * leak, and the deterministic scheduler. Implemented by the .c files here, one
+ * noun each; the driver's side of them is in linux/.
+ *
+ * Two ways of running. By default threads are real ones. After
+ * shim_deterministic() there is one real thread, and tasks run on fibers,
+ * switched at points (point.h) as a policy chooses.
+ */
+#pragma once
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/pid_namespace.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/task.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "fail.h"
+
+/* --- Once: boot.c ------------------------------------------------------------ */
+
+/* Loads the driver if it is not; unloads it and asserts that nothing is left. */
+void shim_boot(void);
+void shim_unload(void);
+
+/* --- Processes and tasks: task.c --------------------------------------------- */
+
+#define SHIM_MAX_FDS 4096
+
+/**
+ * struct shim_process - one process, with an address space of its own
+ * @ref: its tasks, and who holds it
+ * @pid: its identity; counted
+ * @mm: counted, as long as a task lives
+ * @cred: what its tasks begin with; counted
+ * @pid_ns: for its tasks' numbers; counted
+ * @tasks: that live
+ * @killed: its tasks are to end
+ * @file: its device files by number; NULL: none, or a file of the real kernel's
+ * @maps: its mappings of the device (mm.c)
+ */
+struct shim_process {
+	refcount_t ref;
+	struct pid *pid;
+	struct mm_struct *mm;
+	struct cred *cred;
+	struct pid_namespace *pid_ns;
+	atomic_t tasks;
+	bool killed;
+	struct file *file[SHIM_MAX_FDS];
+	struct list_head maps;
+};
+
+/* Another process; its first task is still to be made. nr 0: any number. */
+struct shim_process *shim_process_new(int nr, struct pid_namespace *ns);
+void shim_process_put(struct shim_process *process);
+
+/* A task of the process; it becomes current where it runs. nr 0: any number. */
+struct task_struct *shim_task_new(struct shim_process *process, int nr);
+/* The current task ends; the last of a process closes what that has. */
+void shim_task_exit(void);
+/* A signal for the task: it wakes up from interruptible sleep. */
+void shim_signal(struct task_struct *task);
+/* Other credentials for the current task. */
+const struct cred *shim_get_current_cred(void);
+void shim_put_cred(const struct cred *cred);
+void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns);
+struct user_namespace *shim_user_ns_new(u32 root);
+struct pid_namespace *shim_pid_ns_new(void);
+/* The main task of the real process again, after a fork(). */
+void shim_task_refork(void);
+
+/* All living tasks, for rcu.c: calls fn until it returns true. */
+bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg);
+
+/* --- System calls on the device: file.c, mm.c --------------------------------- */
+
+/* All act for the current task and return a result or -errno. */
+int shim_open(unsigned int flags);
+int shim_close(int fd);
+int shim_dup(int fd, int to);
+int shim_ioctl(int fd, unsigned int cmd, void *arg);
+/* Waits for one of the events that long, -1: for ever; all there are. */
+int shim_poll(int fd, u32 events, int timeout_ms);
+/* The current process's device file with that number, counted, or NULL. */
+struct file *shim_file_of(int fd);
+/* A file of no driver's, with a number of its own. */
+int shim_plain_file(void);
+
+/* How numbers of files are found: the lowest, unless replaced by posix.c. */
+struct shim_fd_ops {
+	int (*get)(void);			/* a new one, or -errno */
+	void (*put)(int fd);
+	struct file *(*foreign)(int fd);	/* of the real kernel's */
+	int (*receive)(struct file *file);
+	void (*done)(struct file *file);
+};
+
+extern const struct shim_fd_ops *shim_fd_ops;
+
+/* A new file that only foreign() makes; done() undoes it. */
+struct file *shim_file_new(const struct file_operations *fops, unsigned int flags);
+
+/* Text of a debugfs file; the caller frees it. NULL: no such file. */
+char *shim_debugfs_read(const char *name);
+
+/**
+ * struct shim_map - a mapping of a device file
+ * @link: in its process's
+ * @vma: what the driver sees; counts the file
+ * @at: where it is in real memory, or NULL where it is only imagined
+ * @pages: those that were faulted in, counted
+ * @gone: those that were unmapped again
+ */
+struct shim_map {
+	struct list_head link;
+	struct vm_area_struct vma;
+	char *at;
+	struct page **pages;
+	bool *gone;
+};
+
+/* at: where it is to be, in real memory, or NULL. */
+int shim_mmap(int fd, void *at, size_t size, unsigned int prot, bool shared, u64 offset,
+	      struct shim_map **ret);
+/* Of some pages; of all: the map is gone after that. */
+void shim_munmap(struct shim_map *map, size_t first, size_t count);
+/* The page behind the map's page index, as a fault gives it, or NULL: SIGBUS. */
+struct page *shim_fault(struct shim_map *map, size_t index);
+/* What a user reads at offset, until the end of the page; NULL: SIGBUS. */
+const void *shim_touch(struct shim_map *map, size_t offset);
+/* The pages' own file, to map them again, and where in it a page is. */
+int shim_frames_fd(void);
+void shim_mm_exit(struct shim_process *process);
+
+/* --- What can leak ------------------------------------------------------------ */
+
+enum shim_count {
+	SHIM_ALLOCS,
+	SHIM_PAGES,
+	SHIM_FILES,
+	SHIM_PIDS,
+	SHIM_TASKS,
+	SHIM_CREDS,
+	SHIM_MMS,
+	SHIM_MAPS,
+	SHIM_COUNTS,
+};
+
+extern long shim_live[SHIM_COUNTS];
+extern const char *const shim_count_name[SHIM_COUNTS];
+
+static inline void shim_count(enum shim_count what, long n)
+{
+	__atomic_fetch_add(&shim_live[what], n, __ATOMIC_RELAXED);
+}
+
+/* --- Reports ------------------------------------------------------------------ */
+
+/* Called with the text before the program ends by shim_panic(); may be NULL. */
+extern void (*shim_panic_hook)(const char *text);
+void shim_say(const char *format, ...) __printf(1, 2);
+
+/* --- User memory: user.c ------------------------------------------------------ */
+
+/* For a signal handler: if pc is in a user copy, where to go on; else 0. */
+unsigned long shim_copy_fixup(unsigned long pc);
+
+/* --- RCU: rcu.c ----------------------------------------------------------------- */
+
+/* Deterministic: objects are freed as late as allowed, not as early. */
+extern bool shim_rcu_late;
+
+/* --- The deterministic scheduler: sched.c ---------------------------------------- */
+
+#define SHIM_MAX_FIBERS 8
+
+/**
+ * struct shim_choice - who may run now
+ * @n: how many may
+ * @ids: who, ascending
+ * @running: who runs now, or -1 if that one cannot go on
+ * @step: number of the point, from 0
+ * @point: what the current one is about to do, or did
+ */
+struct shim_choice {
+	int n;
+	int ids[SHIM_MAX_FIBERS];
+	int running;
+	unsigned long step;
+	const struct shim_point *point;
+};
+
+struct shim_policy {
+	int (*choose)(void *data, const struct shim_choice *choice);
+	void *data;
+	bool fine;	/* asks at fine points too */
+};
+
+extern bool shim_is_deterministic;
+
+/* From here on, for good: one real thread. Before the driver is loaded. */
+void shim_deterministic(void);
+/* A task that runs fn on a fiber, as part of the next run. */
+void shim_spawn(struct task_struct *task, const char *name, void (*fn)(void *), void *arg);
+/* Runs all until they end; all that is left asleep is a panic: a deadlock. */
+void shim_run(const struct shim_policy *policy);
+/* The calling fiber waits for somebody to call shim_fibers_ready(what). */
+void shim_fiber_wait(const void *what, const char *why);
+void shim_fibers_ready(const void *what);
+const char *shim_fiber_name(int id);
+/* How many times one was switched from to another since the run began. */
+unsigned long shim_steps(void);
+
+/* Random numbers that a seed repeats. */
+void shim_seed(u64 seed);
+u32 shim_random(void);

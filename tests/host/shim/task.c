@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes, tasks, pids, credentials, namespaces: several processes in one
+ * real one. A task is whatever shim_task points to; a real thread that has none
+ * gets one in the process of the real process's main thread.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shim.h"
+
+#define MAX_TASKS 2048
+#define FIRST_FAKE_PID 5000000	/* above what the real kernel gives */
+
+_Thread_local struct task_struct *shim_task;
+
+struct user_namespace init_user_ns = { .ref = { { 1 } } };
+struct pid_namespace init_pid_ns = { .ref = { { 1 } } };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct task_struct *tasks[MAX_TASKS];
+static int n_tasks;
+static int last_pid = FIRST_FAKE_PID;
+static struct shim_process *main_process;
+
+/* --- Namespaces --------------------------------------------------------------------- */
+
+struct user_namespace *shim_user_ns_new(u32 root)
+{
+	struct user_namespace *ns = calloc(1, sizeof(*ns));
+
+	BUG_ON(!ns);
+	refcount_set(&ns->ref, 1);
+	ns->root = root;
+	return ns;
+}
+
+struct user_namespace *get_user_ns(struct user_namespace *ns)
+{
+	refcount_inc(&ns->ref);
+	return ns;
+}
+
+void put_user_ns(struct user_namespace *ns)
+{
+	if (refcount_dec_and_test(&ns->ref))
+		free(ns);
+}
+
+static u32 munge(const struct user_namespace *ns, u32 id)
+{
+	if (ns == &init_user_ns)
+		return id;
+	return id == ns->root ? 0 : SHIM_OVERFLOW_ID;
+}
+
+u32 from_kuid_munged(struct user_namespace *ns, kuid_t uid)
+{
+	return munge(ns, uid.val);
+}
+
+u32 from_kgid_munged(struct user_namespace *ns, kgid_t gid)
+{
+	return munge(ns, gid.val);
+}
+
+struct pid_namespace *shim_pid_ns_new(void)
+{
+	struct pid_namespace *ns = calloc(1, sizeof(*ns));
+
+	BUG_ON(!ns);
+	refcount_set(&ns->ref, 1);
+	return ns;
+}
+
+struct pid_namespace *get_pid_ns(struct pid_namespace *ns)
+{
+	refcount_inc(&ns->ref);
+	return ns;
+}
+
+void put_pid_ns(struct pid_namespace *ns)
+{
+	if (refcount_dec_and_test(&ns->ref))
+		free(ns);
+}
+
+struct pid_namespace *task_active_pid_ns(struct task_struct *task)
+{
+	return task->process->pid_ns;
+}
+
+/* --- Pids ------------------------------------------------------------------------------ */
+
+static struct pid *pid_new(int nr, struct pid_namespace *ns)
+{
+	struct pid *pid = calloc(1, sizeof(*pid));
+
+	BUG_ON(!pid);
+	refcount_set(&pid->ref, 1);
+	pid->ns = get_pid_ns(ns);
+	pid->outer_nr = nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
+	pid->nr = ns == &init_pid_ns ? pid->outer_nr : pid->outer_nr - FIRST_FAKE_PID;
+	shim_count(SHIM_PIDS, 1);
+	return pid;
+}
+
+struct pid *get_pid(struct pid *pid)
+{
+	refcount_inc(&pid->ref);
+	return pid;
+}
+
+void put_pid(struct pid *pid)
+{
+	if (!refcount_dec_and_test(&pid->ref))
+		return;
+	put_pid_ns(pid->ns);
+	shim_count(SHIM_PIDS, -1);
+	free(pid);
+}
+
+int pid_nr_ns(struct pid *pid, struct pid_namespace *ns)
+{
+	if (ns == &init_pid_ns)
+		return pid->outer_nr;
+	return ns == pid->ns ? pid->nr : 0;
+}
+
+int pid_vnr(struct pid *pid)
+{
+	return pid_nr_ns(pid, current->process->pid_ns);
+}
+
+struct task_struct *pid_task(struct pid *pid, enum pid_type type)
+{
+	BUG_ON(type != PIDTYPE_PID);
+	shim_rcu_check("pid->task");
+	return __atomic_load_n(&pid->task, __ATOMIC_ACQUIRE);
+}
+
+/* --- Credentials ------------------------------------------------------------------------ */
+
+static struct cred *cred_new(u32 euid, u32 egid, struct user_namespace *ns)
+{
+	struct cred *cred = calloc(1, sizeof(*cred));
+
+	BUG_ON(!cred);
+	refcount_set(&cred->ref, 1);
+	cred->euid.val = euid;
+	cred->egid.val = egid;
+	cred->user_ns = get_user_ns(ns);
+	shim_count(SHIM_CREDS, 1);
+	return cred;
+}
+
+static struct cred *get_cred(const struct cred *cred)
+{
+	refcount_inc((refcount_t *)&cred->ref);
+	return (struct cred *)cred;
+}
+
+void shim_put_cred(const struct cred *cred)
+{
+	if (!refcount_dec_and_test((refcount_t *)&cred->ref))
+		return;
+	put_user_ns(cred->user_ns);
+	shim_count(SHIM_CREDS, -1);
+	free((void *)cred);
+}
+
+const struct cred *shim_get_current_cred(void)
+{
+	return get_cred(current->cred);
+}
+
+void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns)
+{
+	const struct cred *old = current->cred;
+
+	current->cred = cred_new(euid, egid, ns ? ns : old->user_ns);
+	shim_put_cred(old);
+}
+
+/* --- Address spaces ------------------------------------------------------------------------ */
+
+static struct mm_struct *mm_new(void)
+{
+	struct mm_struct *mm = calloc(1, sizeof(*mm));
+
+	BUG_ON(!mm);
+	refcount_set(&mm->mm_count, 1);
+	mutex_init(&mm->mmap_lock);
+	shim_count(SHIM_MMS, 1);
+	return mm;
+}
+
+void mmgrab(struct mm_struct *mm)
+{
+	refcount_inc(&mm->mm_count);
+}
+
+void mmdrop(struct mm_struct *mm)
+{
+	if (!refcount_dec_and_test(&mm->mm_count))
+		return;
+	shim_count(SHIM_MMS, -1);
+	free(mm);
+}
+
+/* --- Processes -------------------------------------------------------------------------------- */
+
+struct shim_process *shim_process_new(int nr, struct pid_namespace *ns)
+{
+	struct shim_process *process = calloc(1, sizeof(*process));
+
+	BUG_ON(!process);
+	refcount_set(&process->ref, 1);
+	process->pid = pid_new(nr, ns ? ns : &init_pid_ns);
+	process->pid_ns = get_pid_ns(process->pid->ns);
+	process->mm = mm_new();
+	process->cred = cred_new(geteuid(), getegid(), &init_user_ns);
+	INIT_LIST_HEAD(&process->maps);
+	return process;
+}
+
+void shim_process_put(struct shim_process *process)
+{
+	if (!refcount_dec_and_test(&process->ref))
+		return;
+	shim_put_cred(process->cred);
+	put_pid(process->pid);
+	put_pid_ns(process->pid_ns);
+	free(process);
+}
+
+static void close_all(struct shim_process *process)
+{
+	for (int fd = 0; fd < SHIM_MAX_FDS; fd++)
+		if (process->file[fd])
+			shim_close(fd);
+}
+
+/* --- Tasks -------------------------------------------------------------------------------------- */
+
+static void list_task(struct task_struct *task)
+{
+	pthread_mutex_lock(&lock);
+	BUG_ON(n_tasks == MAX_TASKS);
+	tasks[n_tasks++] = task;
+	pthread_mutex_unlock(&lock);
+}
+
+static void unlist_task(struct task_struct *task)
+{
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < n_tasks; i++)
+		if (tasks[i] == task)
+			tasks[i] = tasks[--n_tasks];
+	pthread_mutex_unlock(&lock);
+}
+
+bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < n_tasks && !any; i++)
+		any = fn(tasks[i], arg);
+	pthread_mutex_unlock(&lock);
+	return any;
+}
+
+struct task_struct *shim_task_new(struct shim_process *process, int nr)
+{
+	bool first = atomic_inc_return(&process->tasks) == 1;
+	struct task_struct *task = calloc(1, sizeof(*task));
+
+	BUG_ON(!task);
+	refcount_set(&task->ref, 1);
+	refcount_inc(&process->ref);
+	task->process = process;
+	task->mm = process->mm;
+	atomic_inc(&process->mm->mm_users);
+	task->cred = get_cred(process->cred);
+	task->pid = first ? get_pid(process->pid) : pid_new(nr, process->pid_ns);
+	task->pid->task = task;
+	shim_count(SHIM_TASKS, 1);
+	list_task(task);
+	return task;
+}
+
+struct task_struct *shim_task_adopt(void)
+{
+	bool first = !main_process;
+
+	if (first)
+		main_process = shim_process_new(getpid(), NULL);
+	shim_task = shim_task_new(main_process, first ? 0 : gettid());
+	return shim_task;
+}
+
+void shim_task_refork(void)
+{
+	struct task_struct *task = current;
+
+	pthread_mutex_init(&lock, NULL);
+	tasks[0] = task;
+	n_tasks = 1;
+	atomic_set(&task->process->tasks, 1);
+	task->pid->nr = task->pid->outer_nr = gettid();
+	task->process->pid->nr = task->process->pid->outer_nr = getpid();
+}
+
+struct pid *task_tgid(struct task_struct *task)
+{
+	return task->process->pid;
+}
+
+struct task_struct *get_task_struct(struct task_struct *task)
+{
+	refcount_inc(&task->ref);
+	return task;
+}
+
+void put_task_struct(struct task_struct *task)
+{
+	if (!refcount_dec_and_test(&task->ref))
+		return;
+	shim_put_cred(task->cred);
+	put_pid(task->pid);
+	shim_process_put(task->process);
+	shim_count(SHIM_TASKS, -1);
+	free(task);
+}
+
+void shim_task_exit(void)
+{
+	struct task_struct *task = current;
+	struct shim_process *process = task->process;
+
+	task->flags |= PF_EXITING;
+	shim_point("exit", "");
+	task->mm = NULL;
+	if (!atomic_dec_return(&process->mm->mm_users)) {
+		shim_mm_exit(process);
+		close_all(process);
+		mmdrop(process->mm);
+	}
+	atomic_dec(&process->tasks);
+	/* As in the kernel, its number goes after its files. */
+	__atomic_store_n(&task->pid->task, NULL, __ATOMIC_RELEASE);
+	if (task->locks.n || task->locks.rcu)
+		shim_panic("task: ends with %d locks, in %d sections", task->locks.n,
+			   task->locks.rcu);
+	unlist_task(task);
+	shim_task = NULL;
+	put_task_struct(task);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Taking a node out of a search tree that nobody balances.
+ */
+#include <linux/rbtree.h>
+
+static void replace(struct rb_root *root, struct rb_node *old, struct rb_node *node)
+{
+	if (!old->rb_parent)
+		root->rb_node = node;
+	else if (old->rb_parent->rb_left == old)
+		old->rb_parent->rb_left = node;
+	else
+		old->rb_parent->rb_right = node;
+	if (node)
+		node->rb_parent = old->rb_parent;
+}
+
+void rb_erase(struct rb_node *node, struct rb_root *root)
+{
+	struct rb_node *next;
+
+	if (!node->rb_left || !node->rb_right) {
+		replace(root, node, node->rb_left ? node->rb_left : node->rb_right);
+		return;
+	}
+	/* The next in order takes its place. */
+	for (next = node->rb_right; next->rb_left; )
+		next = next->rb_left;
+	if (next->rb_parent != node) {
+		replace(root, next, next->rb_right);
+		next->rb_right = node->rb_right;
+		next->rb_right->rb_parent = next;
+	}
+	replace(root, node, next);
+	next->rb_left = node->rb_left;
+	next->rb_left->rb_parent = next;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Wait queues. Woken are all who stand in the queue, in order; who wakes holds
+ * the queue's lock over it, so an entry that was removed is not looked at.
+ */
+#include <linux/wait.h>
+
+#include "shim.h"
+
+void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task)
+{
+	*entry = (wait_queue_entry_t){ .task = task };
+	INIT_LIST_HEAD(&entry->entry);
+}
+
+void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry)
+{
+	spin_lock(&wq->lock);
+	list_add(&entry->entry, &wq->head);
+	spin_unlock(&wq->lock);
+}
+
+void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry)
+{
+	spin_lock(&wq->lock);
+	list_del_init(&entry->entry);
+	spin_unlock(&wq->lock);
+}
+
+bool wq_has_sleeper(wait_queue_head_t *wq)
+{
+	smp_mb();
+	return !list_empty(&wq->head);
+}
+
+void shim_wake_up(wait_queue_head_t *wq)
+{
+	wait_queue_entry_t *entry;
+
+	spin_lock(&wq->lock);
+	list_for_each_entry(entry, &wq->head, entry) {
+		if (entry->func)
+			entry->func(entry);
+		else
+			shim_wake(entry->task);
+	}
+	spin_unlock(&wq->lock);
+}

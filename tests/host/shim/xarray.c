@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Arrays by number: two levels, changed under the array's lock, read without
+ * any. A leaf is freed after a grace period once it is empty, as the kernel's
+ * nodes are.
+ */
+#include <linux/xarray.h>
+
+#include "shim.h"
+
+struct shim_xa_leaf {
+	struct rcu_head rcu;
+	int count;
+	void *entry[SHIM_XA_LEAF];
+};
+
+static void **slot_of(struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_leaf *leaf;
+
+	if (index >= SHIM_XA_LEAF * SHIM_XA_ROOT)
+		return NULL;
+	leaf = __atomic_load_n(&xa->leaf[index / SHIM_XA_LEAF], __ATOMIC_ACQUIRE);
+	return leaf ? &leaf->entry[index % SHIM_XA_LEAF] : NULL;
+}
+
+void *xa_load(struct xarray *xa, unsigned long index)
+{
+	void **slot = slot_of(xa, index);
+
+	shim_point("xa_load", "");
+	return slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+}
+
+void *xa_find(struct xarray *xa, unsigned long *index)
+{
+	void **slot, *entry;
+
+	shim_point("xa_find", "");
+	rcu_read_lock();
+	while (*index < SHIM_XA_LEAF * SHIM_XA_ROOT) {
+		slot = slot_of(xa, *index);
+		entry = slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+		if (entry) {
+			rcu_read_unlock();
+			return entry;
+		}
+		*index = slot ? *index + 1 : (*index / SHIM_XA_LEAF + 1) * SHIM_XA_LEAF;
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+static void leaf_free(struct rcu_head *head)
+{
+	kfree(container_of(head, struct shim_xa_leaf, rcu));
+}
+
+static void *erase_locked(struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_leaf *leaf = xa->leaf[index / SHIM_XA_LEAF];
+	void **slot = slot_of(xa, index), *entry = slot ? *slot : NULL;
+
+	lockdep_assert_held(&xa->xa_lock);
+	if (!entry)
+		return NULL;
+	__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
+	if (!--leaf->count) {
+		__atomic_store_n(&xa->leaf[index / SHIM_XA_LEAF], NULL, __ATOMIC_RELEASE);
+		call_rcu(&leaf->rcu, leaf_free);
+	}
+	return entry;
+}
+
+void *xa_erase(struct xarray *xa, unsigned long index)
+{
+	void *entry;
+
+	spin_lock(&xa->xa_lock);
+	entry = erase_locked(xa, index);
+	spin_unlock(&xa->xa_lock);
+	return entry;
+}
+
+void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp)
+{
+	void **slot, *found;
+
+	BUG_ON(!old || entry || gfp);
+	spin_lock(&xa->xa_lock);
+	slot = slot_of(xa, index);
+	found = slot ? *slot : NULL;
+	if (found == old)
+		erase_locked(xa, index);
+	spin_unlock(&xa->xa_lock);
+	return found;
+}
+
+/* The first free number from *id on; false: none up to max. */
+static bool find_free_locked(struct xarray *xa, u32 *id, u32 max)
+{
+	void **slot;
+
+	for (; *id <= max; ++*id) {
+		slot = slot_of(xa, *id);
+		if (!slot || !*slot)
+			return true;
+	}
+	return false;
+}
+
+/* Takes a spare leaf, *spare, if the number needs one: it is NULL then. */
+static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_leaf **spare)
+{
+	struct shim_xa_leaf **link = &xa->leaf[id / SHIM_XA_LEAF];
+
+	lockdep_assert_held(&xa->xa_lock);
+	if (!*link) {
+		if (!*spare)
+			return -ENOMEM;
+		__atomic_store_n(link, *spare, __ATOMIC_RELEASE);
+		*spare = NULL;
+	}
+	(*link)->count++;
+	__atomic_store_n(&(*link)->entry[id % SHIM_XA_LEAF], entry, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* 0 or 1 as found from first on or from the start; -EBUSY: none; -ENOMEM: no leaf. */
+static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 first,
+		  struct shim_xa_leaf **spare)
+{
+	u32 number = first;
+	int ret = 0;
+
+	spin_lock(&xa->xa_lock);
+	if (!find_free_locked(xa, &number, limit.max)) {
+		number = limit.min;
+		ret = find_free_locked(xa, &number, first - 1) ? 1 : -EBUSY;
+	}
+	if (ret >= 0) {
+		*id = number;
+		ret = store_locked(xa, number, entry, spare) ?: ret;
+	}
+	spin_unlock(&xa->xa_lock);
+	return ret;
+}
+
+static int alloc_from(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 first,
+		      gfp_t gfp)
+{
+	struct shim_xa_leaf *spare = NULL;
+	int ret;
+
+	BUG_ON(limit.min < 1 || limit.max >= SHIM_XA_LEAF * SHIM_XA_ROOT);
+	if (gfp & SHIM_GFP_SLEEP)
+		shim_might_sleep("xa_alloc");
+	ret = insert(xa, id, entry, limit, first, &spare);
+	if (ret != -ENOMEM)
+		return ret;
+	spare = kzalloc(sizeof(*spare), gfp);
+	if (!spare)
+		return -ENOMEM;
+	ret = insert(xa, id, entry, limit, first, &spare);
+	kfree(spare);
+	return ret;
+}
+
+int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp)
+{
+	return alloc_from(xa, id, entry, limit, limit.min, gfp);
+}
+
+int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
+		    gfp_t gfp)
+{
+	u32 first = READ_ONCE(*next);
+	int ret;
+
+	if (first < limit.min || first > limit.max)
+		first = limit.min;
+	ret = alloc_from(xa, id, entry, limit, first, gfp);
+	if (ret >= 0)
+		WRITE_ONCE(*next, *id + 1);
+	return ret;
+}
+
+void xa_destroy(struct xarray *xa)
+{
+	unsigned long index = 0;
+
+	spin_lock(&xa->xa_lock);
+	for (index = 0; index < SHIM_XA_LEAF * SHIM_XA_ROOT; index++) {
+		if (slot_of(xa, index))
+			erase_locked(xa, index);
+		else
+			index |= SHIM_XA_LEAF - 1;
+	}
+	spin_unlock(&xa->xa_lock);
+}
