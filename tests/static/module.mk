@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+#
+# The static checks: what can be said about the sources without running them.
+# Each script here is a test; `make check-static` runs them alone. They keep
+# what they build in $(B)/static, apart from all else.
+
+STATIC_CHECKS := $(addprefix tests/static/,spdx paths sizes includes headers gcc clang tidy \
+	driver kernel-style)
+
+UNIT_TESTS += $(STATIC_CHECKS)
+
+.PHONY: check-static run-check-static user-space
+
+check-static: setup
+	+@$(MAKE) run-check-static
+
+run-check-static: $(B)/tests.list
+	@tests/run --host '^unit tests/static/'
+
+# What `make all` builds of C for user space, as make variables say. Code that
+# brings its own compilers and options along is left to itself.
+user-space:
+	+$(Q)$(MAKE) $(filter-out %.ko $(B)/tests/fuzz/% $(B)/tests/host/%,$(ALL))
