@@ -369,6 +369,17 @@ static int act_take_reply(struct state *s)
 	return exchange(&cli, s);
 }
 
+/* The owner of a node that did not arrive hears that nobody has it. */
+static void drain_idle(const struct raw *r)
+{
+	struct ipcbus_event ev;
+
+	do {
+		assert_ok(raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		ck_assert(ev.kind == IPCBUS_EVENT_IDLE || ev.kind == IPCBUS_EVENT_NONE);
+	} while (ev.kind != IPCBUS_EVENT_NONE);
+}
+
 /* It arrives, or its failure does, or the event was lost: the caller is free. */
 static void finish_take_reply(struct state *s, int r)
 {
@@ -388,6 +399,7 @@ static void finish_take_reply(struct state *s, int r)
 		ck_assert_msg(r == -EFAULT && ev.kind == IPCBUS_EVENT_NONE, "event %u after %s",
 			      ev.kind, errname(r));
 	}
+	drain_idle(&srv);
 	raw_round_trip(&cli, 0, &srv, "on", 2);
 	close(s->fd);
 }
@@ -656,8 +668,8 @@ static void finish_close(struct state *s, int r)
 {
 	(void)s;
 	assert_ok(r);
-	raw_failed(&cli, -EOWNERDEAD, 0, 0);
-	raw_failed(&oth, -EOWNERDEAD, 0, 0);
+	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	raw_failed(&oth, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 }
 
 static const struct scenario scenarios[] = {
