@@ -141,8 +141,10 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 		spin_unlock(&region->lock);
 		ret = add_slab(region);
 		spin_lock(&region->lock);
-		if (ret)
+		if (ret && !region->quick)
 			return ERR_PTR(ret);
+		if (ret)
+			free_quick(region);
 	}
 	rest = &spare->range;
 	range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
@@ -172,9 +174,13 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 	struct ipcbus_buffer *buffer;
 
 	spin_lock(&region->lock);
+	if (unlikely(region->buffers >= IPCBUS_LIMIT_BUFFERS)) {
+		spin_unlock(&region->lock);
+		return ERR_PTR(-EDQUOT);
+	}
 	if (unlikely(oneway)) {
 		if (region->oneway_units + units > region->size / IPCBUS_UNIT / 2 ||
-		    region->oneways == IPCBUS_LIMIT_BUFFERS / 2) {
+		    region->oneways >= IPCBUS_LIMIT_BUFFERS / 2) {
 			spin_unlock(&region->lock);
 			return ERR_PTR(-EAGAIN);
 		}
@@ -187,10 +193,12 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 	} else {
 		buffer = cut_range_locked(region, units);
 	}
-	if (likely(!IS_ERR(buffer)))
+	if (likely(!IS_ERR(buffer))) {
 		buffer->state = IPCBUS_BUFFER_QUEUED;
-	else if (oneway)
+		region->buffers++;
+	} else if (oneway) {
 		uncount_oneway(region, units);
+	}
 	spin_unlock(&region->lock);
 	return buffer;
 }
@@ -314,6 +322,7 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	lockdep_assert_held(&region->lock);
 	buffer->generation++;
 	buffer->state = IPCBUS_BUFFER_FREE;
+	region->buffers--;
 	if (buffer->oneway)
 		uncount_oneway(region, buffer->range.size);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||

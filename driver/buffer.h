@@ -74,6 +74,7 @@ struct ipcbus_buffer {
  * @slabs: how many there are
  * @first_generation: of every slot; random, so that ids of one proc mean nothing
  *	in another
+ * @buffers: queued or delivered, at most IPCBUS_LIMIT_BUFFERS
  * @oneway_units: taken by oneways, at most half of the region
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  */
@@ -88,6 +89,7 @@ struct ipcbus_region {
 	struct ipcbus_buffer **slab;
 	u32 slabs;
 	u32 first_generation;
+	u32 buffers;
 	u32 oneway_units;
 	u32 oneways;
 };
