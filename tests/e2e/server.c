@@ -202,7 +202,8 @@ static int shared_counter(struct ipc_call *call, void *userdata)
 	(void)userdata;
 	pthread_mutex_lock(&lock);
 	if (!object)
-		r = counter_object_new(ipc_call_ipc(call), &counter_handlers, &state, NULL, &object);
+		r = counter_object_new(ipc_call_ipc(call), &counter_handlers, &state, NULL,
+				       &object);
 	pthread_mutex_unlock(&lock);
 	if (r < 0)
 		return r;
