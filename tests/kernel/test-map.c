@@ -216,6 +216,65 @@ START_TEST(advice_does_no_harm)
 }
 END_TEST
 
+/* As real-time programs do: all that is mapped is wanted in memory at once. */
+static int receive_locked(struct peer *self, void *arg)
+{
+	char data[20000];
+
+	(void)self, (void)arg;
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		return 98;
+	memset(data, 'l', sizeof(data));
+	raw_open(&srv, REGION);
+	raw_open(&cli, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	raw_round_trip(&cli, 0, &srv, data, sizeof(data));
+	return 0;
+}
+
+START_TEST(locked_memory)
+{
+	struct peer p;
+
+	peer_start(&p, receive_locked, NULL);
+	peer_end(&p);
+}
+END_TEST
+
+/* Pages of the region may go on living in a pipe; they are this proc's own. */
+START_TEST(pages_in_a_pipe)
+{
+	struct ipcbus_event ev;
+	char text[8] = "";
+	struct iovec part;
+	int p[2];
+
+	ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+	raw_call(&cli, 0, 1, "spliced", 7);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	part = (struct iovec){ (void *)(uintptr_t)raw_payload(&srv, &ev), 7 };
+	ck_assert_int_eq(vmsplice(p[1], &part, 1, 0), 7);
+	raw_close(&srv);
+	ck_assert_int_eq(read(p[0], text, 7), 7);
+	ck_assert_str_eq(text, "spliced");
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
+START_TEST(no_other_file_operations)
+{
+	char c = 0;
+
+	ck_assert_int_lt(read(cli.fd, &c, 1), 0);
+	ck_assert_int_lt(write(cli.fd, &c, 1), 0);
+	ck_assert_int_lt(pread(cli.fd, &c, 1, 0), 0);
+	ck_assert_int_lt(ftruncate(cli.fd, 4096), 0);
+	ck_assert_int_lt(lseek(cli.fd, 1, SEEK_SET), 0);
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+}
+END_TEST
+
 START_TEST(reading_what_never_held_a_message)
 {
 	struct ipcbus_event ev;
@@ -556,6 +615,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, mapping_is_not_duplicated);
 	tcase_add_test(tc, mapping_may_move);
 	tcase_add_test(tc, advice_does_no_harm);
+	tcase_add_test(tc, pages_in_a_pipe);
+	tcase_add_test(tc, no_other_file_operations);
 	tcase_add_test(tc, messages_to_an_unmapped_region);
 	tcase_add_test(tc, half_unmapped_region);
 	tcase_add_test(tc, closed_while_mapped);
@@ -563,6 +624,7 @@ int main(int argc, char **argv)
 	tc = add_case(s, "size", setup_bare);
 	tcase_add_loop_test(tc, bad_mapping, 0, ARRAY_SIZE(bad_maps));
 	tcase_add_loop_test(tc, region_of_any_size, 0, ARRAY_SIZE(region_sizes));
+	tcase_add_test(tc, locked_memory);
 
 	tc = add_case(s, "content", setup_bus);
 	tcase_add_test(tc, reading_what_never_held_a_message);

@@ -14,7 +14,7 @@
 
 #include "fixture.h"
 
-#define ROUNDS 300
+#define ROUNDS 150
 
 /*
  * Two functions at once: both spin until the other is there, one then lags by

@@ -214,7 +214,7 @@ static void actor_call(struct actor *a)
 
 static int actor_main(struct peer *self, void *arg)
 {
-	static struct actor a;
+	struct actor a = {};
 	struct ipcbus_event ev;
 
 	(void)self;
