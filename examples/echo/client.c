@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+/*
+ * An echo client: says its first argument and prints what comes back.
+ */
+#include <stdio.h>
+
+#include "echo.ipc.h"
+
+int main(int argc, char **argv)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(echo_unref) struct echo *echo = NULL;
+	ipc_auto(echo_say_reply_free) Echo__SayReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
+	int r;
+
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+
+	r = echo_connect(ipc, "demo.echo", &echo);
+	if (r < 0)
+		return ipc_fail("find demo.echo", r, NULL);
+
+	request.text = argc > 1 ? argv[1] : "hello";
+	r = echo_say(echo, &request, &reply, &error);
+	if (r < 0)
+		return ipc_fail("say", r, &error);
+
+	puts(reply->text);
+	return 0;
+}

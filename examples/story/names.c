@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Finding a service by name: at once if it is there, else by waiting for it.
+ * Which of the two it was shows in the time at which the server registered.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "client.h"
+
+/* story_await() alone would do; asking first shows that nobody was there. */
+static int find(struct ipc *ipc, struct story **ret_story)
+{
+	int r;
+
+	r = story_connect(ipc, "demo.story", ret_story);
+	if (r != -ENOENT)
+		return r;
+
+	show("client", "pid %d asks for demo.story: %s, so it waits", getpid(), ipc_strerror(r));
+	return story_await(ipc, "demo.story", ret_story);
+}
+
+int step_names(struct ipc *ipc)
+{
+	ipc_auto(story_unref) struct story *story = NULL;
+	ipc_auto(story_meet_reply_free) Story__MeetReply *reply = NULL;
+	uint64_t asked = now_usec(), found;
+	int r;
+
+	r = find(ipc, &story);
+	if (r < 0)
+		return ipc_fail("find demo.story", r, NULL);
+
+	found = now_usec();
+	r = story_meet(story, &reply, /* error= */ NULL);
+	if (r < 0)
+		return ipc_fail("meet demo.story", r, NULL);
+
+	if (reply->since_usec > found)
+		return fail("found before it was registered");
+
+	if (reply->since_usec > asked)
+		show("server", "pid %u registers %.2f ms later", reply->pid,
+		     (reply->since_usec - asked) / 1e3);
+	else
+		show("server", "pid %u registered %.2f ms before", reply->pid,
+		     (asked - reply->since_usec) / 1e3);
+	show("client", "pid %d has it %.2f ms after it asked", getpid(), (found - asked) / 1e3);
+	return 0;
+}

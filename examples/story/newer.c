@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A client that was built against a later version of the interface: what both
+ * versions have works as before, what only the newer one has is a clear error.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "newer.ipc.h"
+
+static int say(struct story *story, const Story__SayRequest *request)
+{
+	ipc_auto(story_say_reply_free) Story__SayReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	int r;
+
+	r = story_say(story, request, &reply, &error);
+	if (r < 0)
+		return ipc_fail("say", r, &error);
+
+	printf("    %-22s  \"%s\"\n", "newer client: Say()", reply->text);
+	return 0;
+}
+
+static int shout(struct story *story, const Story__SayRequest *request)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	int r;
+
+	r = story_shout(story, request, /* ret_reply= */ NULL, &error);
+	if (r != -EOPNOTSUPP)
+		return ipc_fail("Shout() was not refused as a missing method", r, &error);
+
+	printf("    %-22s  %s: \"%s\"\n", "newer client: Shout()", strerrorname_np(-r),
+	       error.message ? error.message : ipc_strerror(r));
+	return 0;
+}
+
+int main(void)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(story_unref) struct story *story = NULL;
+	Story__SayRequest request = STORY__SAY_REQUEST__INIT;
+	int r;
+
+	alarm(30);
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+
+	r = story_connect(ipc, "demo.story", &story);
+	if (r < 0)
+		return ipc_fail("find demo.story", r, NULL);
+
+	request.text = "hello again";
+	return say(story, &request) || shout(story, &request);
+}

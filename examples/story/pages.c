@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One copy: the server tells where the request that it just got lies, in its
+ * page table and in the driver's list of pages (where.c). The driver copied
+ * from the client's memory into its pages; if those are the very pages that
+ * the server reads, nobody copied a second time.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#define DATA_SIZE	((size_t)64 << 10)
+#define SHOWN		3
+
+/* Bytes that are nowhere yet. */
+static int fill(uint8_t *data, size_t size, uint64_t *ret_sum)
+{
+	uint64_t sum = 0;
+
+	for (size_t done = 0; done < size; done += 256)
+		if (getrandom(data + done, 256, 0) != 256)
+			return -EIO;
+	for (size_t i = 0; i < size; i++)
+		sum += data[i];
+	*ret_sum = sum;
+	return 0;
+}
+
+static int compare(const Story__WhereReply *reply)
+{
+	show("page of its region", "the server reads     the driver wrote");
+	for (size_t i = 0; i < reply->n_pages; i++) {
+		const Story__Page *page = reply->pages[i];
+
+		if (i < SHOWN)
+			printf("    0x%-20" PRIx64 "  frame 0x%-10" PRIx64 "  frame 0x%" PRIx64 "\n",
+			       page->offset, page->mapped, page->written);
+		if (!page->mapped || page->mapped != page->written)
+			return fail("page 0x%" PRIx64 ": frame 0x%" PRIx64 " is not 0x%" PRIx64,
+				    page->offset, page->mapped, page->written);
+	}
+	if (reply->n_pages < DATA_SIZE / 4096)
+		return fail("%zu pages cannot hold the request", reply->n_pages);
+	show("...", "all %zu pages of the request are the same", reply->n_pages);
+	return 0;
+}
+
+static int ask(struct story *story, const Story__WhereRequest *request, uint64_t sum)
+{
+	ipc_auto(story_where_reply_free) Story__WhereReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	int r;
+
+	r = story_where(story, request, &reply, &error);
+	if (r < 0)
+		return ipc_fail("where", r, &error);
+
+	show("server", "finds them there, their sum is %" PRIu64, reply->sum);
+	if (reply->sum != sum)
+		return fail("those are other bytes");
+	return compare(reply);
+}
+
+int step_pages(struct ipc *ipc, struct story *story)
+{
+	Story__WhereRequest request = STORY__WHERE_REQUEST__INIT;
+	uint8_t *data;
+	uint64_t sum;
+	int status, r;
+
+	(void)ipc;
+	data = malloc(DATA_SIZE);
+	if (!data)
+		return ipc_fail("make a request", -ENOMEM, NULL);
+
+	r = fill(data, DATA_SIZE, &sum);
+	if (r == 0)
+		show("client", "sends %zu random bytes, their sum is %" PRIu64, DATA_SIZE, sum);
+	request.data.data = data;
+	request.data.len = DATA_SIZE;
+	status = r < 0 ? ipc_fail("make random bytes", r, NULL) : ask(story, &request, sum);
+	free(data);
+	return status;
+}

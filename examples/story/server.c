@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The server of the demo: registers as demo.story, serves on one thread and
+ * never stops by itself. See story.proto for what it offers.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define MAX_LETTERS	100
+
+static int meet(struct ipc_call *call, void *userdata)
+{
+	const struct server *server = userdata;
+	Story__MeetReply reply = STORY__MEET_REPLY__INIT;
+
+	reply.pid = getpid();
+	reply.tid = gettid();
+	reply.since_usec = server->since_usec;
+	return story_reply_meet(call, &reply);
+}
+
+/* A reply, or an error: one with a name of its own, or an errno with a text. */
+static int say(struct ipc_call *call, const Story__SayRequest *request, void *userdata)
+{
+	Story__SayReply reply = STORY__SAY_REPLY__INIT;
+	size_t letters = strlen(request->text);
+	char text[MAX_LETTERS + 1];
+
+	(void)userdata;
+	if (letters == 0)
+		return ipc_call_error(call, "story.Empty", "nothing was said");
+	if (letters > MAX_LETTERS)
+		return ipc_call_errno(call, -E2BIG, "%zu letters are more than %d", letters,
+				      MAX_LETTERS);
+
+	for (size_t i = 0; i <= letters; i++)
+		text[i] = toupper((unsigned char)request->text[i]);
+	reply.text = text;
+	reply.letters = letters;
+	return story_reply_say(call, &reply);
+}
+
+/* The object that came with the request is called like any other; its process
+ * is waiting in Count() at this moment. */
+static int count(struct ipc_call *call, const Story__CountRequest *request, void *userdata)
+{
+	ipc_auto(listener_unref) struct listener *listener = NULL;
+	Story__HeardRequest heard = STORY__HEARD_REQUEST__INIT;
+	Story__CountReply reply = STORY__COUNT_REPLY__INIT;
+	int r;
+
+	(void)userdata;
+	r = listener_take(ipc_call_ipc(call), request->listener, &listener);
+	if (r < 0)
+		return ipc_call_errno(call, r, "nobody listens");
+
+	for (heard.number = 1; heard.number <= request->to; heard.number++) {
+		r = listener_heard(listener, &heard, /* ret_reply= */ NULL, /* error= */ NULL);
+		if (r < 0)
+			return ipc_call_errno(call, r, "the listener failed at %u", heard.number);
+	}
+
+	reply.tid = gettid();
+	return story_reply_count(call, &reply);
+}
+
+/* The fd belongs to the request, which closes it unless ipc_take_fd() does. */
+static int share(struct ipc_call *call, const Story__ShareRequest *request, void *userdata)
+{
+	Story__ShareReply reply = STORY__SHARE_REPLY__INIT;
+	struct stat status;
+	char text[256];
+	ssize_t n;
+
+	(void)userdata;
+	if (!request->file)
+		return ipc_call_errno(call, -EBADF, "no file was shared");
+
+	n = read(request->file->fd, text, sizeof(text) - 1);
+	if (n < 0 || fstat(request->file->fd, &status) < 0)
+		return ipc_call_errno(call, -errno, "the file cannot be read");
+
+	text[n] = '\0';
+	reply.fd = request->file->fd;
+	reply.inode = status.st_ino;
+	reply.text = text;
+	return story_reply_share(call, &reply);
+}
+
+static const struct story_ops ops = {
+	.meet = meet,
+	.say = say,
+	.log = serve_log,
+	.read = serve_read,
+	.count = count,
+	.share = share,
+	.where = serve_where,
+};
+
+int main(void)
+{
+	struct server server = { 0 };
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int r;
+
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+
+	server.since_usec = now_usec();
+	r = story_serve(ipc, "demo.story", &ops, &server);
+	if (r < 0)
+		return ipc_fail("register demo.story", r, NULL);
+
+	r = ipc_run(ipc);
+	if (r < 0)
+		return ipc_fail("serve demo.story", r, NULL);
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of the server: server.c offers the object and has the short
+ * handlers, log.c those that answer late or never, where.c the one that looks
+ * at its own memory.
+ */
+#ifndef STORY_SERVER_H
+#define STORY_SERVER_H
+
+#include "clock.h"
+#include "story.ipc.h"
+
+/**
+ * struct log - the lines that were logged and not yet read
+ * @lines: each line's text is malloc'd
+ * @n_lines: how many
+ * @reader: the call that waits for @wanted lines, or NULL
+ * @wanted: see @reader
+ */
+struct log {
+	struct log_line {
+		char *text;
+		uint64_t begin_usec;
+		uint64_t end_usec;
+	} *lines;
+	size_t n_lines;
+	struct ipc_call *reader;
+	size_t wanted;
+};
+
+/**
+ * struct server - what the handlers get as userdata
+ * @since_usec: when the name was registered
+ * @log: see struct log
+ */
+struct server {
+	uint64_t since_usec;
+	struct log log;
+};
+
+/* log.c */
+int serve_log(struct ipc_call *call, const Story__LogRequest *request, void *userdata);
+int serve_read(struct ipc_call *call, const Story__ReadRequest *request, void *userdata);
+
+/* where.c */
+int serve_where(struct ipc_call *call, const Story__WhereRequest *request, void *userdata);
+
+#endif /* STORY_SERVER_H */
