@@ -224,6 +224,9 @@ static int pool_leave(struct ipc *ipc, int r)
 	struct pool *pool = &ipc->pool;
 	bool last;
 
+	/* A handler forked and returned in the child: the pool is the parent's. */
+	if (ipc->foreign)
+		return -ECHILD;
 	if (r < 0)
 		pool_fail(ipc, r);
 

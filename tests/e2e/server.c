@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -332,6 +333,22 @@ static int who(struct ipc_call *call, void *userdata)
 	return server_reply_who(call, &reply);
 }
 
+/* The child goes back into ipc_run(), which is not its own any more. */
+static int fork_inside(struct ipc_call *call, void *userdata)
+{
+	E2e__ForkReply reply = E2E__FORK_REPLY__INIT;
+	pid_t pid = fork();
+
+	(void)userdata;
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		return 0;
+	if (waitpid(pid, &reply.status, 0) < 0)
+		return -errno;
+	return server_reply_fork(call, &reply);
+}
+
 static int grow(struct ipc_call *call, const E2e__Tree *request, void *userdata)
 {
 	(void)userdata;
@@ -369,6 +386,7 @@ const struct server_ops server_handlers = {
 	.later = later,
 	.meet = meet,
 	.who = who,
+	.fork = fork_inside,
 	.grow = grow,
 	.stop = stop,
 	.die = die,

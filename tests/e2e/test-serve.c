@@ -68,6 +68,30 @@ START_TEST(the_pool_grows)
 }
 END_TEST
 
+/* The pool's threads are not there in the child: it must not wait for them. */
+START_TEST(a_handler_that_forks)
+{
+	struct server_options pool = { .threads = CALLERS };
+	pid_t pid = start_server(&pool);
+	ipc_auto(server_fork_reply_free) E2e__ForkReply *reply = NULL;
+	pthread_t threads[CALLERS];
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < CALLERS; i++)
+		pthread_create(&threads[i], NULL, meet, client.server);
+	for (int i = 0; i < CALLERS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(server_fork(client.server, &reply, NULL), 0);
+	ck_assert(WIFEXITED(reply->status));
+	/* Its ipc_run() failed, or it had a pool thread, which ends alone. */
+	ck_assert_int_le(WEXITSTATUS(reply->status), 1);
+	ck_assert_int_eq(say(client.server), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
 static void *call_often(void *data)
 {
 	struct server *server = data;
@@ -342,7 +366,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("serve", the_pool_grows, many_threads_on_both_sides, stop_is_never_missed,
-			 stop_ends_all_that_run, stop_from_a_signal_handler, stop_from_a_handler,
-			 a_server_with_epoll, the_fd_says_when_there_is_work, waiting_has_an_end);
+	return RUN_TESTS("serve", the_pool_grows, a_handler_that_forks, many_threads_on_both_sides,
+			 stop_is_never_missed, stop_ends_all_that_run, stop_from_a_signal_handler,
+			 stop_from_a_handler, a_server_with_epoll, the_fd_says_when_there_is_work,
+			 waiting_has_an_end);
 }
