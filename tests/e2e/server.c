@@ -20,7 +20,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t logged[LOG_MAX];
 static size_t n_logged;
-static atomic_uint alive;
+static atomic_uint alive, gone_sum;
 
 static int say(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
 {
@@ -159,11 +159,24 @@ static int counter_add_number(struct ipc_call *call, const E2e__AddRequest *requ
 	return counter_reply_add(call, &reply);
 }
 
-static const struct counter_ops counter_handlers = { .add = counter_add_number };
+static int bump(struct ipc_call *call, const E2e__AddRequest *request, void *userdata)
+{
+	struct counter_state *state = userdata;
+
+	(void)call;
+	sleep_ms(5);
+	atomic_fetch_add(&state->sum, request->number);
+	return 0;
+}
+
+static const struct counter_ops counter_handlers = { .add = counter_add_number, .bump = bump };
 
 static void counter_destroy(void *userdata)
 {
-	free(userdata);
+	struct counter_state *state = userdata;
+
+	atomic_fetch_add(&gone_sum, atomic_load(&state->sum));
+	free(state);
 	atomic_fetch_sub(&alive, 1);
 }
 
@@ -249,6 +262,7 @@ static int count_alive(struct ipc_call *call, void *userdata)
 
 	(void)userdata;
 	reply.counters = atomic_load(&alive);
+	reply.gone_sum = atomic_load(&gone_sum);
 	return server_reply_alive(call, &reply);
 }
 

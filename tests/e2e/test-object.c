@@ -215,6 +215,32 @@ START_TEST(objects_that_nobody_takes)
 }
 END_TEST
 
+/* What was sent before the last reference went is done before the end. */
+START_TEST(oneways_to_an_object_that_is_let_go)
+{
+	struct server_options pool = { .threads = 3 };
+	pid_t pid = start_server(&pool);
+	ipc_auto(server_alive_reply_free) E2e__AliveReply *reply = NULL;
+	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
+	struct client client;
+
+	client_open(&client);
+	request.number = 1;
+	for (int i = 0; i < 20; i++) {
+		struct counter *counter = new_counter(&client);
+
+		for (int j = 0; j < 5; j++)
+			ck_assert_int_eq(counter_bump(counter, &request), 0);
+		counter_unref(counter);
+	}
+	wait_alive(&client, 0);
+	ck_assert_int_eq(server_alive(client.server, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->gone_sum, 100);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
 static int take_and_exit(void *data)
 {
 	struct client client;
@@ -367,7 +393,7 @@ int main(void)
 {
 	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits, a_missing_visitor,
 			 objects_live_while_somebody_holds_them, objects_that_nobody_takes,
-			 objects_of_those_who_died, objects_that_come_home,
-			 equal_objects_have_equal_proxies, a_file_from_the_server,
-			 a_file_for_the_server);
+			 oneways_to_an_object_that_is_let_go, objects_of_those_who_died,
+			 objects_that_come_home, equal_objects_have_equal_proxies,
+			 a_file_from_the_server, a_file_for_the_server);
 }
