@@ -221,8 +221,9 @@ struct file *shim_file_of(int fd)
 		return NULL;
 	pthread_mutex_lock(&table_lock);
 	file = current->process->file[fd];
+	/* Not by refcount_inc(), which has a point, under a lock of the real kernel's. */
 	if (file)
-		refcount_inc(&file->ref);
+		__atomic_fetch_add(&file->ref.refs.counter, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&table_lock);
 	return file;
 }
