@@ -69,17 +69,15 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 	ipcbus_work_init(&node->idle, &idle_ops);
 	ipcbus_stat_add(IPCBUS_STAT_NODES);
 
-	ret = xa_alloc_cyclic(&proc->nodes, &node->id, NULL, XA_LIMIT(1, IPCBUS_MAX_NUMBER),
+	/* Once it is in the table another thread may guess its id and destroy it. */
+	ipcbus_node_get(node);
+	ret = xa_alloc_cyclic(&proc->nodes, &node->id, node, XA_LIMIT(1, IPCBUS_MAX_NUMBER),
 			      &proc->next_node, GFP_KERNEL_ACCOUNT);
-	if (ret < 0) {
-		ipcbus_node_put(node);
-		goto err_count;
-	}
 	args->node = node->id;
-	/* From here on another thread may guess the id and destroy the node. The
-	 * place is reserved, so this takes no memory. */
-	xa_store(&proc->nodes, args->node, node, GFP_KERNEL_ACCOUNT);
-	return 0;
+	ipcbus_node_put(node);
+	if (ret >= 0)
+		return 0;
+	ipcbus_node_put(node);
 
 err_count:
 	atomic_dec(&proc->node_count);
