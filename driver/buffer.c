@@ -193,7 +193,7 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 	} else {
 		buffer = cut_range_locked(region, units);
 	}
-	if (likely(!IS_ERR(buffer))) {
+	if (!IS_ERR(buffer)) {
 		buffer->state = IPCBUS_BUFFER_QUEUED;
 		region->buffers++;
 	} else if (oneway) {
@@ -308,6 +308,7 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 		event->object_count = buffer->objects.count;
 		ipcbus_objects_keep_home(&buffer->objects, receiver);
 	}
+	/* With the acquire in ipcbus_buffer_give_back(): all above is done by then. */
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
 }
 
@@ -395,7 +396,10 @@ int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 		/* Uses of a slot count up from the first. */
 		if (generation - first < buffer->generation - first)
 			ret = -ESTALE;
-	} else if (smp_load_acquire(&buffer->state) == IPCBUS_BUFFER_DELIVERED) {
+		goto out;
+	}
+	/* With the release in ipcbus_buffer_deliver(). */
+	if (smp_load_acquire(&buffer->state) == IPCBUS_BUFFER_DELIVERED) {
 		end_delivered_locked(region, buffer, leftovers);
 		ret = 0;
 	}

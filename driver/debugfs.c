@@ -35,6 +35,7 @@ static void show_pages_of(struct seq_file *seq, struct ipcbus_proc *proc)
 	unsigned long i;
 	void *frame;
 
+	/* With the release in ipcbus_region_map(). */
 	if (!smp_load_acquire(&proc->region.size))
 		return;
 	for (i = 0; i < proc->region.pages.count; i++) {

@@ -206,13 +206,12 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args
 		return -ENOENT;
 	}
 	spin_lock(&proc->lock);
-	if (node->dead) {
+	if (node->dead)
 		ret = -ENOENT;
-	} else if (args->flags & IPCBUS_NODE_IF_IDLE && !is_idle_locked(node)) {
+	else if (args->flags & IPCBUS_NODE_IF_IDLE && !is_idle_locked(node))
 		ret = -EBUSY;
-	} else {
+	else
 		kill_locked(node);
-	}
 	spin_unlock(&proc->lock);
 	rcu_read_unlock();
 	/* Whoever killed it owns the table's reference. */

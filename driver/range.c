@@ -118,7 +118,7 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 }
 
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
-			  struct ipcbus_range **spare)
+					struct ipcbus_range **spare)
 {
 	struct ipcbus_range *range = find(pool, size), *upper;
 
@@ -150,7 +150,7 @@ static void join(struct ipcbus_range *lower, struct ipcbus_range *upper)
 }
 
 int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
-	       struct ipcbus_range *unused[2])
+		      struct ipcbus_range *unused[2])
 {
 	struct ipcbus_range *before = range->before, *after = range->after;
 	int n = 0;

@@ -55,13 +55,13 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
  * upper end of the free range, to keep the large apart from the small.
  */
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
-			  struct ipcbus_range **spare);
+					struct ipcbus_range **spare);
 
 /*
  * Takes a used range back and joins it with free neighbours. Descriptors that
  * are needed no more are returned in unused[0..1]; how many is the result.
  */
 int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
-	       struct ipcbus_range *unused[2]);
+		      struct ipcbus_range *unused[2]);
 
 #endif

@@ -119,6 +119,7 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	}
 	if (thread->number < IPCBUS_QUICK_THREADS) {
 		proc->quick[thread->number].thread = thread;
+		/* With the acquire in ipcbus_thread_current(). */
 		smp_store_release(&proc->quick[thread->number].pid, thread->pid);
 	}
 	/* Visible now, so a flush either marks it or is seen here. */
@@ -265,6 +266,7 @@ static bool answered_locked(struct ipcbus_thread *thread)
 static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *found)
 {
 	struct ipcbus_proc *proc = thread->proc;
+	bool more;
 
 	lockdep_assert_held(&proc->lock);
 	found->work = pop_own_locked(thread);
@@ -286,8 +288,8 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		ipcbus_transaction_taken_locked(found->work, thread);
 		found->spawn = wants_spawn_locked(proc, thread);
 	}
-	WRITE_ONCE(thread->kick, !list_empty(&thread->work) || thread->interrupted ||
-				 answered_locked(thread));
+	more = !list_empty(&thread->work) || thread->interrupted || answered_locked(thread);
+	WRITE_ONCE(thread->kick, more);
 	return true;
 }
 

@@ -68,9 +68,13 @@ struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 n
 
 static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
 {
+	struct pid *pid = NULL;
+
+	/* With the release in thread_new(). */
+	if (likely(number < IPCBUS_QUICK_THREADS))
+		pid = smp_load_acquire(&proc->quick[number].pid);
 	/* An entry of this very thread is taken away by itself alone. */
-	if (likely(number < IPCBUS_QUICK_THREADS &&
-		   smp_load_acquire(&proc->quick[number].pid) == task_pid(current)))
+	if (likely(pid == task_pid(current)))
 		return proc->quick[number].thread;
 	return ipcbus_thread_current_slow(proc, number);
 }

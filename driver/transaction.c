@@ -109,9 +109,9 @@ static void tell_sender(const struct ipcbus_sender *sender, struct ipcbus_event 
  * Stays NULL for a call or reply of nothing at all; a oneway always has one,
  * because giving it back is what lets the next one go.
  */
-static __always_inline int
-build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
-      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+static __always_inline int build(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
+				 bool accept_fds, struct ipcbus_message *message,
+				 struct ipcbus_buffer **ret_buffer)
 {
 	struct ipcbus_region *region = &receiver->region;
 	int ret;
@@ -357,6 +357,7 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 		ret = -EOWNERDEAD;
 	else if (node->proc == proc)
 		ret = -EINVAL;
+	/* With the release in ipcbus_region_map(): the rest of the region is there. */
 	else if (!smp_load_acquire(&node->proc->region.size))
 		ret = -ENOBUFS;
 	if (ret) {
@@ -367,9 +368,9 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 }
 
 /* Takes over the reference of node. */
-static __always_inline struct ipcbus_transaction *transaction_new(struct ipcbus_thread *thread,
-						  struct ipcbus_node_entry *node,
-						  const struct ipcbus_message *message)
+static __always_inline struct ipcbus_transaction *
+transaction_new(struct ipcbus_thread *thread, struct ipcbus_node_entry *node,
+		const struct ipcbus_message *message)
 {
 	struct ipcbus_transaction *t;
 
