@@ -3,6 +3,7 @@
  * Regions and buffers: see buffer.h. Called by transaction.c for what is sent
  * and by exchange.c for what is given back.
  */
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -391,6 +392,7 @@ int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 	spin_lock(&region->lock);
 	if (slot / IPCBUS_BUFFERS_PER_SLAB >= region->slabs)
 		goto out;
+	slot = array_index_nospec(slot, region->slabs * IPCBUS_BUFFERS_PER_SLAB);
 	buffer = buffer_at(region, slot);
 	if (buffer->generation != generation) {
 		/* Uses of a slot count up from the first. */

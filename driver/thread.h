@@ -7,6 +7,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
@@ -70,9 +71,11 @@ static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *pr
 {
 	struct pid *pid = NULL;
 
-	/* With the release in thread_new(). */
-	if (likely(number < IPCBUS_QUICK_THREADS))
+	if (likely(number < IPCBUS_QUICK_THREADS)) {
+		number = array_index_nospec(number, IPCBUS_QUICK_THREADS);
+		/* With the release in thread_new(). */
 		pid = smp_load_acquire(&proc->quick[number].pid);
+	}
 	/* An entry of this very thread is taken away by itself alone. */
 	if (likely(pid == task_pid(current)))
 		return proc->quick[number].thread;
