@@ -4,7 +4,6 @@
  * and by exchange.c for what is given back.
  */
 #include <linux/nospec.h>
-#include <linux/overflow.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
