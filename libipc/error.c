@@ -27,7 +27,7 @@ static const struct {
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the process that had the object is gone, or destroyed the object" },
-	{ ENOENT, "no such name" },
+	{ ENOENT, "no such name or device" },
 	{ ENOTCONN, "no servicemanager is running" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message is not what its type says" },
