@@ -20,6 +20,7 @@ HOST_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing
 HOST_INCLUDES := -Itests/host/shim -Idriver/uapi
 HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c))
 HOST_SHIM := $(patsubst tests/host/%.c,%.o,$(wildcard tests/host/shim/*.c))
+HOST_EXPLORE := $(patsubst tests/host/explore/%.c,%,$(wildcard tests/host/explore/*.c))
 HOST_KTESTS := $(patsubst tests/kernel/%.c,%,$(sort $(wildcard tests/kernel/test-*.c)))
 
 # host_way WAY
@@ -39,7 +40,8 @@ $(HOST_B)/$(1)/posix/%.o: tests/host/posix/%.c
 # Two of the tests' objects are not tests: the fixture keeps its own names.
 $(HOST_B)/$(1)/kernel/%.o: tests/kernel/%.c tests/host/posix/posix.syms tests/host/posix/tests.syms
 	$$(call msg,CC,$$@)
-	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -Idriver/uapi -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -Idriver/uapi -D_GNU_SOURCE= -MMD -MP -c -o $$@ $$< \
+	  $$(if $$(filter test-%,$$*),-include tests/host/posix/globals.h)
 	$$(Q)objcopy --redefine-syms=tests/host/posix/posix.syms \
 	  $$(if $$(filter test-%,$$*),--redefine-syms=tests/host/posix/tests.syms) $$@
 
@@ -52,6 +54,14 @@ $$(HOST_$(1)_KTESTS): $(HOST_B)/$(1)/%: $(HOST_B)/$(1)/kernel/%.o \
 		$(HOST_B)/$(1)/posix/peer.o $$(HOST_$(1)_POSIX)
 	$$(call msg,LD,$$@)
 	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(CHECK_LIBS)
+
+$(HOST_B)/$(1)/explore-%.o: tests/host/explore/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(HOST_INCLUDES) -Idriver -MMD -MP -c -o $$@ $$<
+
+$(HOST_B)/$(1)/explore: $$(HOST_EXPLORE:%=$(HOST_B)/$(1)/explore-%.o) $$(HOST_$(1)_KERNEL)
+	$$(call msg,LD,$$@)
+	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^
 
 HOST_TESTS += $$(HOST_$(1)_KTESTS)
 endef

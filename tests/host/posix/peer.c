@@ -13,18 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#undef ARRAY_SIZE
 #include "posix.h"
+#undef ARRAY_SIZE
+
+#include "../../kernel/fixture.h"
 
 int pipe2(int fds[2], int flags);
-
-/* As in tests/kernel/fixture.h. */
-struct peer {
-	pid_t pid;
-	int tell;
-	int hear;
-};
-
-int count_fds(void);
+struct raw *host_raw(struct raw *global);
 void host_peer_start(struct peer *p, int (*fn)(struct peer *, void *), void *arg);
 void host_peer_kill(struct peer *p);
 void host_peer_end(struct peer *p);
@@ -43,7 +39,7 @@ static struct running {
 	struct peer self;
 	int (*fn)(struct peer *, void *);
 	void *arg;
-	bool killed;
+	struct raw srv, cli, oth;
 } peers[MAX_PEERS];
 
 static struct running *peer_of(pid_t pid)
@@ -52,6 +48,15 @@ static struct running *peer_of(pid_t pid)
 		if (peers[i].pid == pid)
 			return &peers[i];
 	shim_panic("peer: there is none with pid %d", pid);
+}
+
+struct raw *host_raw(struct raw *global)
+{
+	for (int i = 0; i < MAX_PEERS; i++)
+		if (peers[i].pid && peers[i].process == current->process)
+			return global == &srv ? &peers[i].srv : global == &cli ? &peers[i].cli :
+								 &peers[i].oth;
+	return global;
 }
 
 static void *peer_main(void *arg)
@@ -73,6 +78,7 @@ void host_peer_start(struct peer *p, int (*fn)(struct peer *, void *), void *arg
 	ck_assert_int_eq(pipe2(back, O_CLOEXEC), 0);
 	*running = (struct running){
 		.self = { .tell = back[1], .hear = there[0] }, .fn = fn, .arg = arg,
+		.srv.fd = -1, .cli.fd = -1, .oth.fd = -1,
 	};
 	ck_assert_int_eq(posix_thread(&running->thread, NULL, NULL, peer_main, running), 0);
 	while (!__atomic_load_n(&running->pid, __ATOMIC_ACQUIRE))

@@ -296,13 +296,14 @@ int host_munmap(void *at, size_t size)
 {
 	struct shim_map *map = map_at(at);
 	size_t first, n = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
-	int r = munmap(at, size);
 
-	if (!map || r)
-		return r;
+	if (!map)
+		return munmap(at, size);
+	/* Unknown before it is unmapped: others may get the place at once. */
 	first = ((unsigned long)at - map->vma.vm_start) >> PAGE_SHIFT;
 	if (covers(map, first, n))
 		map_replace(map, NULL);
+	BUG_ON(munmap(at, size));
 	ASIDE((shim_munmap(map, first, n), 0));
 	return 0;
 }
@@ -334,8 +335,8 @@ static void forget_maps(struct shim_process *process)
 	list_for_each_entry(map, &process->maps, link)
 		for (int i = 0; i < MAX_MAPS; i++)
 			if (maps[i] == map) {
-				munmap(map->at, map->vma.vm_end - map->vma.vm_start);
 				maps[i] = NULL;
+				munmap(map->at, map->vma.vm_end - map->vma.vm_start);
 			}
 	pthread_mutex_unlock(&map_lock);
 }
@@ -604,6 +605,8 @@ static void __attribute__((constructor)) set_up(void)
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
 
 	shim_fd_ops = &real_fd_ops;
+	/* Takes a number: before anybody counts them. */
+	shim_frames_fd();
 	sigaction(SIGSEGV, &action, &before[0]);
 	sigaction(SIGBUS, &action, &before[1]);
 	pthread_atfork(NULL, NULL, shim_task_refork);

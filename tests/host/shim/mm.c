@@ -115,6 +115,7 @@ static void unmap_pages(struct shim_map *map, size_t first, size_t end)
 
 void shim_munmap(struct shim_map *map, size_t first, size_t n)
 {
+	struct shim_process *process = current->process;
 	size_t count = (map->vma.vm_end - map->vma.vm_start) >> PAGE_SHIFT;
 	struct mm_struct *mm = map->vma.vm_mm;
 	bool last;
@@ -124,10 +125,19 @@ void shim_munmap(struct shim_map *map, size_t first, size_t n)
 	unmap_pages(map, first, min(first + n, count));
 	last = all_gone(map, count);
 	if (last)
-		list_del(&map->link);
+		list_move_tail(&map->link, &process->unmapped);
 	mutex_unlock(&mm->mmap_lock);
-	if (last) {
+	if (last)
 		fput(map->vma.vm_file);
+}
+
+void shim_maps_free(struct shim_process *process)
+{
+	struct shim_map *map;
+
+	while (!list_empty(&process->unmapped)) {
+		map = list_first_entry(&process->unmapped, struct shim_map, link);
+		list_del(&map->link);
 		map_free(map);
 	}
 }

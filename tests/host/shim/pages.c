@@ -44,6 +44,7 @@ static void forked(void)
 
 	if (fd < 0)
 		return;
+	close(fd);
 	fd = memfd_create("page frames", MFD_CLOEXEC);
 	BUG_ON(fd < 0 || ftruncate(fd, COUNT << PAGE_SHIFT));
 	for (unsigned long i = 0; i < COUNT; i++)
@@ -52,11 +53,6 @@ static void forked(void)
 			       (ssize_t)PAGE_SIZE);
 	BUG_ON(mmap(old, COUNT << PAGE_SHIFT, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) != old);
-}
-
-int shim_frames_fd(void)
-{
-	return fd;
 }
 
 static void set_up_once(void)
@@ -68,6 +64,12 @@ static void set_up_once(void)
 	done = true;
 	set_up();
 	pthread_atfork(NULL, NULL, forked);
+}
+
+int shim_frames_fd(void)
+{
+	set_up_once();
+	return fd;
 }
 
 /* The number of the first of 2^order free pages, which are taken; COUNT: none. */

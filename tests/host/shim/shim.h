@@ -49,6 +49,7 @@ void shim_unload(void);
  * @killed: its tasks are to end
  * @file: its device files by number; NULL: none, or a file of the real kernel's
  * @maps: its mappings of the device (mm.c)
+ * @unmapped: those that are gone, but maybe still looked at
  */
 struct shim_process {
 	refcount_t ref;
@@ -60,6 +61,7 @@ struct shim_process {
 	bool killed;
 	struct file *file[SHIM_MAX_FDS];
 	struct list_head maps;
+	struct list_head unmapped;
 };
 
 /* Another process; its first task is still to be made. nr 0: any number. */
@@ -134,7 +136,7 @@ struct shim_map {
 /* at: where it is to be, in real memory, or NULL. */
 int shim_mmap(int fd, void *at, size_t size, unsigned int prot, bool shared, u64 offset,
 	      struct shim_map **ret);
-/* Of some pages; of all: the map is gone after that. */
+/* Of some pages; the last of them lets the file go. By the map's own process. */
 void shim_munmap(struct shim_map *map, size_t first, size_t count);
 /* The page behind the map's page index, as a fault gives it, or NULL: SIGBUS. */
 struct page *shim_fault(struct shim_map *map, size_t index);
@@ -143,6 +145,7 @@ const void *shim_touch(struct shim_map *map, size_t offset);
 /* The pages' own file, to map them again, and where in it a page is. */
 int shim_frames_fd(void);
 void shim_mm_exit(struct shim_process *process);
+void shim_maps_free(struct shim_process *process);
 
 /* --- What can leak ------------------------------------------------------------ */
 

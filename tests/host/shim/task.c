@@ -224,6 +224,7 @@ struct shim_process *shim_process_new(int nr, struct pid_namespace *ns)
 	process->mm = mm_new();
 	process->cred = cred_new(geteuid(), getegid(), &init_user_ns);
 	INIT_LIST_HEAD(&process->maps);
+	INIT_LIST_HEAD(&process->unmapped);
 	return process;
 }
 
@@ -231,6 +232,7 @@ void shim_process_put(struct shim_process *process)
 {
 	if (!refcount_dec_and_test(&process->ref))
 		return;
+	shim_maps_free(process);
 	shim_put_cred(process->cred);
 	put_pid(process->pid);
 	put_pid_ns(process->pid_ns);

@@ -126,28 +126,33 @@ static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_l
 	return 0;
 }
 
-/* 0 or 1 as found from first on or from the start; -EBUSY: none; -ENOMEM: no leaf. */
-static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 first,
+/*
+ * 0 or 1 as found from *next on or from the start, and *next is behind it then;
+ * -EBUSY: none; -ENOMEM: no leaf.
+ */
+static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
 		  struct shim_xa_leaf **spare)
 {
-	u32 number = first;
+	u32 first, number;
 	int ret = 0;
 
 	spin_lock(&xa->xa_lock);
+	first = number = *next < limit.min || *next > limit.max ? limit.min : *next;
 	if (!find_free_locked(xa, &number, limit.max)) {
 		number = limit.min;
 		ret = find_free_locked(xa, &number, first - 1) ? 1 : -EBUSY;
 	}
 	if (ret >= 0) {
 		*id = number;
+		*next = number + 1;
 		ret = store_locked(xa, number, entry, spare) ?: ret;
 	}
 	spin_unlock(&xa->xa_lock);
 	return ret;
 }
 
-static int alloc_from(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 first,
-		      gfp_t gfp)
+int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
+		    gfp_t gfp)
 {
 	struct shim_xa_leaf *spare = NULL;
 	int ret;
@@ -155,34 +160,22 @@ static int alloc_from(struct xarray *xa, u32 *id, void *entry, struct xa_limit l
 	BUG_ON(limit.min < 1 || limit.max >= SHIM_XA_LEAF * SHIM_XA_ROOT);
 	if (gfp & SHIM_GFP_SLEEP)
 		shim_might_sleep("xa_alloc");
-	ret = insert(xa, id, entry, limit, first, &spare);
+	ret = insert(xa, id, entry, limit, next, &spare);
 	if (ret != -ENOMEM)
 		return ret;
 	spare = kzalloc(sizeof(*spare), gfp);
 	if (!spare)
 		return -ENOMEM;
-	ret = insert(xa, id, entry, limit, first, &spare);
+	ret = insert(xa, id, entry, limit, next, &spare);
 	kfree(spare);
 	return ret;
 }
 
 int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp)
 {
-	return alloc_from(xa, id, entry, limit, limit.min, gfp);
-}
+	u32 next = limit.min;
 
-int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
-		    gfp_t gfp)
-{
-	u32 first = READ_ONCE(*next);
-	int ret;
-
-	if (first < limit.min || first > limit.max)
-		first = limit.min;
-	ret = alloc_from(xa, id, entry, limit, first, gfp);
-	if (ret >= 0)
-		WRITE_ONCE(*next, *id + 1);
-	return ret;
+	return xa_alloc_cyclic(xa, id, entry, limit, &next, gfp);
 }
 
 void xa_destroy(struct xarray *xa)

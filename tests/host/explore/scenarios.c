@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The races that matter, each in two to four threads. A thread asserts only
+ * what must be true however they interleave; that nothing leaks, is used after
+ * it was freed, deadlocks or breaks the lock tree is checked for all of them.
+ */
+#include "world.h"
+
+static u64 id;		/* a call that was prepared */
+static u64 buffer;	/* a delivered one */
+static u32 handle;
+static u64 node;
+
+/* --- Building blocks ------------------------------------------------------------------ */
+
+static void answer(const struct ipcbus_event *event)
+{
+	int r;
+
+	look_at(event);
+	if (event->kind == IPCBUS_EVENT_CALL) {
+		r = reply(event->call);
+		CHECK(!r || r == -EBADF || r == -ESRCH);
+	}
+	if (event->buffer) {
+		r = give_back(event->buffer);
+		/* Closed; its number may be that of a file that arrived since. */
+		CHECK(!r || r == -EBADF || r == -ENOTTY);
+	}
+}
+
+static void serve_one(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	wait_event(&event);
+	answer(&event);
+}
+
+static void serve_what_is_there(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do {
+		next_event(&event);
+		answer(&event);
+	} while (event.kind != IPCBUS_EVENT_NONE);
+}
+
+/* Calls and waits until it knows what became of it. */
+static void call_through(u32 target, int error)
+{
+	struct ipcbus_event event;
+	int r = call(target, 1);
+
+	if (r) {
+		CHECK(r == error || r == -EOWNERDEAD || r == -EBADF);
+		return;
+	}
+	do {
+		wait_event(&event);
+		if (event.kind == IPCBUS_EVENT_CALL)
+			answer(&event);
+	} while (event.kind == IPCBUS_EVENT_CALL || event.kind == IPCBUS_EVENT_DEAD ||
+		 event.kind == IPCBUS_EVENT_IDLE);
+	if (event.kind == IPCBUS_EVENT_FAILED)
+		CHECK(event.error == -EOWNERDEAD);
+	else
+		CHECK(event.kind == IPCBUS_EVENT_REPLY || event.kind == IPCBUS_EVENT_NONE);
+	answer(&event);
+}
+
+static void call_manager(void *unused)
+{
+	(void)unused;
+	call_through(0, -ENOTCONN);
+}
+
+static void close_file(void *unused)
+{
+	(void)unused;
+	shim_munmap(sides[own_side()].map, 0, REGION / PAGE_SIZE);
+	shim_close(sides[own_side()].fd);
+}
+
+static void two_oneways(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		int r = oneway(0, i);
+
+		CHECK(!r || r == -ENOTCONN || r == -EOWNERDEAD || r == -EAGAIN);
+	}
+}
+
+static void end_at_once(void *unused)
+{
+	(void)unused;
+}
+
+/* A call of CLI's that SRV has taken, by its keeper. */
+static void take_a_call(int caller)
+{
+	struct ipcbus_event event;
+
+	be(caller);
+	CHECK(!call(0, 1));
+	be_side(SRV);
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_CALL);
+	id = event.call;
+	buffer = event.buffer;
+}
+
+static void reply_and_free(void *unused)
+{
+	int r = reply(id);
+
+	(void)unused;
+	CHECK(!r || r == -ESRCH);
+	CHECK(!give_back(buffer));
+}
+
+static void wait_for_reply(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	wait_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_REPLY);
+	answer(&event);
+}
+
+/* --- free_deliver ------------------------------------------------------------------------- */
+
+static void serve_two(void *unused)
+{
+	serve_one(unused);
+	serve_one(unused);
+}
+
+/* --- death_reply ---------------------------------------------------------------------------- */
+
+static void prepare_taken_call(void)
+{
+	take_a_call(1);
+}
+
+/* --- munmap_fault ----------------------------------------------------------------------------- */
+
+static void deliver_a_oneway(void)
+{
+	struct ipcbus_event event;
+
+	be_side(CLI);
+	CHECK(!oneway(0, 1));
+	be_side(SRV);
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
+	buffer = event.buffer;
+}
+
+static void touch_all(void *unused)
+{
+	struct shim_map *map = sides[own_side()].map;
+
+	(void)unused;
+	shim_touch(map, 0);
+	shim_touch(map, PAGE_SIZE);
+}
+
+static void close_and_unmap(void *unused)
+{
+	struct shim_map *map = sides[own_side()].map;
+
+	(void)unused;
+	shim_close(sides[own_side()].fd);
+	shim_munmap(map, 0, 1);
+	shim_munmap(map, 1, REGION / PAGE_SIZE - 1);
+}
+
+/* --- watch_fire -------------------------------------------------------------------------------- */
+
+static void prepare_watch(void)
+{
+	handle = hand_over(CLI, OTH, sides[OTH].node);
+	be_side(CLI);
+	CHECK(!ioctl_handle(IPCBUS_IOC_WATCH, handle, 0, 7));
+}
+
+static void unwatch(void *unused)
+{
+	struct ipcbus_event event;
+	int r = ioctl_handle(IPCBUS_IOC_UNWATCH, handle, 0, 0);
+
+	(void)unused;
+	CHECK(!r || r == -ENOENT);
+	next_event(&event);
+	/* It said that the event will not come any more. */
+	CHECK(r || event.kind != IPCBUS_EVENT_DEAD);
+}
+
+static void take_dead(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	next_event(&event);
+	CHECK(event.kind != IPCBUS_EVENT_DEAD || event.cookie == 7);
+}
+
+static void wait_for_dead(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	wait_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_DEAD);
+}
+
+static void put_handle(void *unused)
+{
+	int r = ioctl_handle(IPCBUS_IOC_HANDLE_PUT, handle, 1, 0);
+
+	(void)unused;
+	CHECK(!r);
+}
+
+static void watch_again(void *unused)
+{
+	int r = ioctl_handle(IPCBUS_IOC_WATCH, handle, 0, 7);
+
+	(void)unused;
+	CHECK(!r || r == -EBUSY || r == -EBADF);
+}
+
+/* --- put_deliver: CLI puts its handle while the same node comes again ----------------------- */
+
+static void prepare_object_reply(void)
+{
+	handle = hand_over(CLI, SRV, sides[SRV].node);
+	take_a_call(1);
+}
+
+static void reply_with_node(void *unused)
+{
+	(void)unused;
+	CHECK(!reply_object(id, IPCBUS_OBJECT_NODE, sides[SRV].node));
+	CHECK(!give_back(buffer));
+}
+
+static void receive_and_put(void *unused)
+{
+	struct ipcbus_event event;
+	const struct ipcbus_object *object;
+
+	(void)unused;
+	wait_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_REPLY && event.object_count == 1);
+	object = shim_touch(sides[CLI].map, event.objects);
+	CHECK(object->type == IPCBUS_OBJECT_HANDLE);
+	CHECK(!ioctl_handle(IPCBUS_IOC_HANDLE_PUT, object->value, 1, 0));
+	CHECK(!give_back(event.buffer));
+}
+
+/* --- destroy_queued -------------------------------------------------------------------------- */
+
+static void destroy_manager(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node, 0));
+}
+
+/* --- oneway_close ------------------------------------------------------------------------------ */
+
+static void give_it_back(void *unused)
+{
+	int r = give_back(buffer);
+
+	(void)unused;
+	CHECK(!r || r == -EBADF);
+}
+
+/* --- exit_nested ---------------------------------------------------------------------------------- */
+
+static void prepare_nested(void)
+{
+	handle = hand_over(SRV, CLI, sides[CLI].node);
+}
+
+static void call_back(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	wait_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_CALL);
+	call_through(handle, -EOWNERDEAD);
+	answer(&event);
+}
+
+/* The call may be gone before it is taken. */
+static void call_back_if_called(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	next_event(&event);
+	if (event.kind == IPCBUS_EVENT_CALL)
+		call_through(handle, -EOWNERDEAD);
+	answer(&event);
+}
+
+static void serve_and_close(void *unused)
+{
+	serve_what_is_there(unused);
+	close_file(unused);
+}
+
+static void call_and_leave(void *unused)
+{
+	int r;
+
+	(void)unused;
+	if (call(0, 1))
+		return;
+	r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_THREAD_EXIT, NULL);
+	CHECK(!r || r == -EBADF);
+}
+
+/* --- flush_wait --------------------------------------------------------------------------------------- */
+
+static void wait_interrupted(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	CHECK(!exchange(IPCBUS_WAIT | IPCBUS_SERVE, NULL, 0, &event));
+	CHECK(event.kind == IPCBUS_EVENT_INTERRUPTED);
+}
+
+static void dup_and_close(void *unused)
+{
+	int fd = shim_dup(sides[own_side()].fd, -1);
+
+	(void)unused;
+	CHECK(fd >= 0);
+	CHECK(!shim_close(fd));
+}
+
+/* --- batch_close --------------------------------------------------------------------------------------- */
+
+static void send_batch(void *unused)
+{
+	struct ipcbus_send sends[3];
+	struct ipcbus_batch batch = {
+		.size = sizeof(batch), .count = 3, .sends = (uintptr_t)sends,
+	};
+	int r;
+
+	(void)unused;
+	for (int i = 0; i < 3; i++)
+		sends[i] = (struct ipcbus_send){
+			.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)"pack!", .data_size = 5,
+		};
+	r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_SEND_BATCH, &batch);
+	CHECK(r ? batch.done < 3 : batch.done == 3);
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+}
+
+/* --- two_repliers ----------------------------------------------------------------------------------------- */
+
+static int replies;
+
+static void prepare_two_repliers(void)
+{
+	replies = 0;
+	take_a_call(2);
+}
+
+static void reply_too(void *unused)
+{
+	int r = reply(id);
+
+	(void)unused;
+	CHECK(!r || r == -ESRCH);
+	replies += !r;
+	CHECK(replies <= 1);
+}
+
+/* --- replace_manager --------------------------------------------------------------------------------------- */
+
+static void become_manager(void *unused)
+{
+	int r = ioctl_node(IPCBUS_IOC_SET_MANAGER, sides[OTH].node, 0);
+
+	(void)unused;
+	CHECK(!r || r == -EBUSY);
+	serve_what_is_there(NULL);
+}
+
+static void try_call_manager(void *unused)
+{
+	struct ipcbus_event event;
+	int r = call(0, 1);
+
+	(void)unused;
+	CHECK(!r || r == -ENOTCONN || r == -EOWNERDEAD);
+	if (!r)
+		next_event(&event);
+}
+
+/* --- idle_destroy ---------------------------------------------------------------------------------------------- */
+
+static void prepare_idle(void)
+{
+	be_side(SRV);
+	node = node_create(9);
+	handle = hand_over(CLI, SRV, node);
+}
+
+static void oneway_and_put(void *unused)
+{
+	(void)unused;
+	CHECK(!oneway(handle, 1));
+	CHECK(!ioctl_handle(IPCBUS_IOC_HANDLE_PUT, handle, 1, 0));
+}
+
+/* Neither the oneway nor the IDLE may be lost. */
+static void serve_until_idle(void *unused)
+{
+	struct ipcbus_event event;
+	bool seen = false;
+
+	(void)unused;
+	for (;;) {
+		wait_event(&event);
+		if (event.kind == IPCBUS_EVENT_IDLE)
+			break;
+		CHECK(event.kind == IPCBUS_EVENT_ONEWAY && event.cookie == 9);
+		seen = true;
+		answer(&event);
+	}
+	CHECK(seen);
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, node, IPCBUS_NODE_IF_IDLE));
+}
+
+/* --- guessed_node ------------------------------------------------------------------------------------------------ */
+
+static void create_node(void *unused)
+{
+	(void)unused;
+	CHECK(node_create(1));
+}
+
+static void destroy_next(void *unused)
+{
+	int r = ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node + 1, 0);
+
+	(void)unused;
+	CHECK(!r || r == -ENOENT);
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+static void send_file(void *unused)
+{
+	struct ipcbus_object object = { .type = IPCBUS_OBJECT_FD };
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = (uintptr_t)&object, .object_count = 1,
+	};
+	int fd = shim_plain_file(), r;
+
+	(void)unused;
+	object.value = fd;
+	r = exchange(0, &send, 0, NULL);
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+	CHECK(!shim_close(fd));
+}
+
+/* --- poll_wake ------------------------------------------------------------------------------------------------------ */
+
+static void poll_and_serve(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	CHECK(shim_poll(sides[SRV].fd, EPOLLIN, -1) & EPOLLIN);
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_CALL);
+	answer(&event);
+}
+
+/* --- signals ----------------------------------------------------------------------------------------------------------- */
+
+static struct task_struct *victim;
+
+static void prepare_signal(void)
+{
+	be(0);
+	victim = current;
+}
+
+static void wait_signalled(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	CHECK(!exchange(IPCBUS_WAIT | IPCBUS_SERVE, NULL, 0, &event));
+	if (event.kind == IPCBUS_EVENT_INTERRUPTED)
+		next_event(&event);
+	answer(&event);
+}
+
+static void send_signal(void *unused)
+{
+	(void)unused;
+	get_task_struct(victim);
+	shim_signal(victim);
+	put_task_struct(victim);
+}
+
+const struct scenario scenarios[] = {
+	{ "round_trip", "a call, its reply, two threads that serve", NULL,
+	  { { "serve1", SRV, serve_one }, { "call1", CLI, call_manager },
+	    { "serve2", SRV, serve_one }, { "call2", OTH, call_manager } }, 0 },
+	{ "free_deliver", "oneways wait for the buffer of the one before", NULL,
+	  { { "serve", SRV, serve_two }, { "send", CLI, two_oneways } }, 0 },
+	{ "free_deliver2", "the same, with two that serve", NULL,
+	  { { "serve1", SRV, serve_one }, { "serve2", SRV, serve_one },
+	    { "send", CLI, two_oneways } }, 0 },
+	{ "close_call", "the server closes while it is called", NULL,
+	  { { "close", SRV, close_file }, { "call", CLI, call_manager } }, 0 },
+	{ "die_call", "the server dies while it is called and serves", NULL,
+	  { { "serve", SRV, serve_what_is_there }, { "call", CLI, call_manager },
+	    { "call2", OTH, call_manager } }, 1U << SRV },
+	{ "death_reply", "the caller dies while it is answered", prepare_taken_call,
+	  { { "reply", SRV, reply_and_free }, { "die", CLI, end_at_once } }, 1U << CLI },
+	{ "exit_reply", "the calling thread leaves while it is answered", prepare_taken_call,
+	  { { "reply", SRV, reply_and_free }, { "leave", CLI, end_at_once },
+	    { "close", CLI, close_file } }, 0 },
+	{ "munmap_fault", "unmap and close against faults and senders", deliver_a_oneway,
+	  { { "touch", SRV, touch_all }, { "unmap", SRV, close_and_unmap },
+	    { "send", CLI, two_oneways } }, 0 },
+	{ "watch_fire", "a watch fires, is taken back, its event is taken", prepare_watch,
+	  { { "close", OTH, close_file }, { "unwatch", CLI, unwatch },
+	    { "take", CLI, take_dead } }, 0 },
+	{ "watch_put", "a watch fires while its handle is put and watched", prepare_watch,
+	  { { "close", OTH, close_file }, { "put", CLI, put_handle },
+	    { "watch", CLI, watch_again } }, 0 },
+	{ "watch_close", "a watch fires while the watcher closes", prepare_watch,
+	  { { "close1", OTH, close_file }, { "close2", CLI, close_file } }, 0 },
+	{ "watch_wait", "who waits for a death hears of it", prepare_watch,
+	  { { "wait", CLI, wait_for_dead }, { "die", OTH, end_at_once } }, 1U << OTH },
+	{ "put_deliver", "a handle is put while its node arrives again", prepare_object_reply,
+	  { { "reply", SRV, reply_with_node }, { "receive", CLI, receive_and_put },
+	    { "put", CLI, put_handle } }, 0 },
+	{ "destroy_queued", "a node is destroyed under calls and oneways", NULL,
+	  { { "destroy", SRV, destroy_manager }, { "call", CLI, call_manager },
+	    { "send", OTH, two_oneways } }, 0 },
+	{ "destroy_serve", "the same, while it is served", NULL,
+	  { { "destroy", SRV, destroy_manager }, { "serve", SRV, serve_what_is_there },
+	    { "call", CLI, call_manager } }, 0 },
+	{ "oneway_close", "a oneway is given back while its receiver closes", deliver_a_oneway,
+	  { { "free", SRV, give_it_back }, { "close", SRV, close_file },
+	    { "send", CLI, two_oneways } }, 0 },
+	{ "nested", "a call that comes back", prepare_nested,
+	  { { "serve", SRV, call_back }, { "call", CLI, call_manager } }, 0 },
+	{ "exit_nested", "a call comes back to a thread that leaves", prepare_nested,
+	  { { "serve", SRV, call_back_if_called }, { "leave", CLI, call_and_leave },
+	    { "serve2", CLI, serve_and_close } }, 0 },
+	{ "die_nested", "a call comes back to a process that dies", prepare_nested,
+	  { { "serve", SRV, call_back_if_called }, { "die", CLI, try_call_manager } },
+	  1U << CLI | 1U << SRV },
+	{ "flush_wait", "who waits looks up when an fd is closed", NULL,
+	  { { "wait", SRV, wait_interrupted }, { "close", SRV, dup_and_close } }, 0 },
+	{ "batch_close", "the receiver closes under a batch", NULL,
+	  { { "batch", CLI, send_batch }, { "serve", SRV, serve_what_is_there },
+	    { "close", SRV, close_file } }, 0 },
+	{ "two_repliers", "two answer one call", prepare_two_repliers,
+	  { { "reply1", SRV, reply_too }, { "reply2", SRV, reply_too },
+	    { "wait", CLI, wait_for_reply } }, 0 },
+	{ "replace_manager", "handle 0 while the manager changes", NULL,
+	  { { "destroy", SRV, destroy_manager }, { "claim", OTH, become_manager },
+	    { "call", CLI, try_call_manager } }, 0 },
+	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
+	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
+	{ "guessed_node", "a node is destroyed as it is created", NULL,
+	  { { "create", SRV, create_node }, { "destroy", SRV, destroy_next } }, 0 },
+	{ "files", "a file arrives while the receiver closes", NULL,
+	  { { "send", CLI, send_file }, { "serve", SRV, serve_what_is_there },
+	    { "close", SRV, close_file } }, 0 },
+	{ "poll_wake", "who polls is woken", NULL,
+	  { { "poll", SRV, poll_and_serve }, { "call", CLI, call_manager } }, 0 },
+	{ "signal_wait", "a signal against a call that arrives", prepare_signal,
+	  { { "wait", SRV, wait_signalled }, { "signal", SRV, send_signal },
+	    { "send", CLI, two_oneways } }, 0 },
+};
+
+const size_t n_scenarios = ARRAY_SIZE(scenarios);
