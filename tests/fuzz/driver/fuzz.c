@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The driver, all of it, in the host build: sequences of ioctls, mappings,
+ * closes and kills by several processes and threads, interleaved as the input
+ * says. What must hold is in judge.c; the host build itself watches over locks,
+ * sleeping and memory, and at the end nothing may be left.
+ *
+ * Input: a header of 8 bytes, then operations of 8 bytes each:
+ *
+ *   header  0 processes and threads  1 region and what is prepared
+ *           2 prepared               3 the scheduler's policy  4-7 its seed
+ *   op      0 thread  1 operation  2-7 arguments, see ops.c
+ *
+ * TRACE=1 in the environment prints what is done.
+ */
+#include "world.h"
+
+#define HEADER	8
+#define MAX_OPS	200
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__asan_default_options(void);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
+				 uint8_t *out, size_t out_max, unsigned int seed);
+
+/* --- Who runs ---------------------------------------------------------------------------- */
+
+enum how {
+	ONE_AFTER_THE_OTHER,	/* until it cannot go on */
+	SELDOM,			/* switches now and then */
+	OFTEN,
+	AT_RANDOM,		/* anyone, each time */
+};
+
+struct chooser {
+	enum how how;
+	u32 state;
+};
+
+static u32 next_random(struct chooser *chooser)
+{
+	chooser->state = chooser->state * 1664525 + 1013904223;
+	return chooser->state >> 8;
+}
+
+/* The last fiber puts sleepers to an end: it runs only when nobody else can. */
+static int choose(void *data, const struct shim_choice *choice)
+{
+	static const u32 out_of[] = { [SELDOM] = 24, [OFTEN] = 5, [AT_RANDOM] = 1 };
+	struct chooser *chooser = data;
+	int n = choice->n;
+
+	if (n > 1 && choice->ids[n - 1] == (int)world.n_threads)
+		n--;
+	if (choice->running >= 0 && choice->running != (int)world.n_threads &&
+	    (chooser->how == ONE_AFTER_THE_OTHER ||
+	     next_random(chooser) % out_of[chooser->how]))
+		return choice->running;
+	return choice->ids[chooser->how == ONE_AFTER_THE_OTHER ? 0 : next_random(chooser) % n];
+}
+
+/* --- The fibers ---------------------------------------------------------------------------- */
+
+static void run_thread(void *arg)
+{
+	struct thread *t = arg;
+
+	for (unsigned int i = 0; i < t->n_ops && !t->proc->killed; i++)
+		op_run(t, t->ops[i]);
+	t->done = true;
+	if (!--t->proc->alive)
+		proc_closing(t->proc);
+}
+
+static bool all_done(void)
+{
+	for (unsigned int i = 0; i < world.n_threads; i++)
+		if (!world.threads[i].done)
+			return false;
+	return true;
+}
+
+/* When all are asleep: are they right? Then on with them, by a signal. */
+static void run_closer(void *arg)
+{
+	u64 before;
+
+	(void)arg;
+	for (;;) {
+		shim_point("closer", "");
+		if (all_done())
+			return;
+		judge_rest();
+		before = world.clock;
+		for (unsigned int i = 0; i < world.n_threads; i++)
+			if (!world.threads[i].done)
+				shim_signal(world.threads[i].task);
+		shim_point("closer", "");
+		must(world.clock != before || all_done(), "somebody sleeps who does not hear signals");
+	}
+}
+
+/* --- One input ------------------------------------------------------------------------------ */
+
+static void deal_out(const u8 *data, size_t size)
+{
+	size_t n = min(size / sizeof(struct op), (size_t)MAX_OPS);
+	const struct op *ops = (const struct op *)data;
+
+	for (size_t i = 0; i < n; i++) {
+		struct thread *t = &world.threads[ops[i].thread % world.n_threads];
+
+		t->ops[t->n_ops++] = &ops[i];
+	}
+}
+
+static void run(const u8 *data, size_t size)
+{
+	static const size_t regions[] = { 4096, 16384, 65536, 262144, 1048576 };
+	struct chooser chooser = { .how = data[3] % 4 };
+	struct shim_policy policy = { .choose = choose, .data = &chooser, .fine = data[3] & 4 };
+	unsigned int n_procs = data[0] % MAX_PROCS + 1;
+	unsigned int n_threads = min(n_procs + data[0] / 8 % 4, (unsigned int)MAX_THREADS);
+	struct shim_process *process;
+
+	memcpy(&chooser.state, data + 4, sizeof(chooser.state));
+	shim_seed(chooser.state);
+	shim_rcu_late = data[3] & 8;
+	world_begin(n_procs, n_threads, regions[data[1] % ARRAY_SIZE(regions)], data[2]);
+	deal_out(data + HEADER, size - HEADER);
+	for (unsigned int i = 0; i < n_threads; i++)
+		shim_spawn(world.threads[i].task, "thread", run_thread, &world.threads[i]);
+	process = shim_process_new(0, NULL);
+	shim_spawn(shim_task_new(process, 0), "closer", run_closer, NULL);
+	shim_run(&policy);
+	shim_process_put(process);
+	world_end();
+}
+
+/*
+ * Sequences are short: what was freed need not be remembered for long. Leaks are
+ * the host build's to count; the sanitizer would lose its way among the fibers.
+ */
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0:quarantine_size_mb=8:malloc_context_size=8:detect_stack_use_after_return=0";
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool done;
+
+	if (!done)
+		world_set_up_once();
+	done = true;
+	if (size < HEADER)
+		return 0;
+	run(data, size);
+	return 0;
+}
+
+/* --- Mutations ------------------------------------------------------------------------------ */
+
+static u32 some(u32 *seed, u32 n)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return (*seed >> 12) % n;
+}
+
+/* Operation number 0 to 31 as in ops.c; exchange is made so that it often works. */
+static void op_invent(u8 *op, u32 *seed)
+{
+	static const u8 kinds[] = { 0, 1, 1, 2, 2, 3, 3, 4 };
+
+	for (int i = 0; i < 8; i++)
+		op[i] = some(seed, 256);
+	op[1] = some(seed, 32);
+	if (op[1] >= 12)
+		return;
+	op[2] = kinds[op[2] % 8];
+	op[3] = some(seed, 4);
+	op[5] &= 3;
+	op[6] = some(seed, 3) ? 0 : op[6];
+	if (op[2] == 1)
+		op[7] |= 1;
+}
+
+static size_t ops_change(u8 *data, size_t n, size_t max, u32 *seed)
+{
+	size_t at = n ? some(seed, n) : 0, from = n ? some(seed, n) : 0;
+
+	switch (some(seed, n ? 6 : 1)) {
+	case 0:
+	case 1:
+		if (n == max)
+			break;
+		memmove(data + 8 * at + 8, data + 8 * at, 8 * (n - at));
+		op_invent(data + 8 * at, seed);
+		return n + 1;
+	case 2:
+		memmove(data + 8 * at, data + 8 * at + 8, 8 * (n - at - 1));
+		return n - 1;
+	case 3:
+		if (n == max)
+			break;
+		memmove(data + 8 * at + 8, data + 8 * at, 8 * (n - at));
+		memmove(data + 8 * at, data + 8 * (from + (from >= at)), 8);
+		return n + 1;
+	case 4:
+		data[8 * at + some(seed, 8)] = some(seed, 256);
+		break;
+	default:
+		data[8 * at] = some(seed, 256); /* the same by another thread */
+	}
+	return n;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	u32 state = seed;
+	size_t n;
+
+	if (max_size < HEADER + 8)
+		return LLVMFuzzerMutate(data, size, max_size);
+	if (size < HEADER) {
+		memset(data + size, 0, HEADER - size);
+		size = HEADER;
+	}
+	if (!some(&state, 8))
+		return LLVMFuzzerMutate(data, size, max_size);
+	if (!some(&state, 6))
+		data[some(&state, HEADER)] = some(&state, 256);
+	n = (size - HEADER) / 8;
+	for (u32 times = some(&state, 5) + 1; times; times--)
+		n = ops_change(data + HEADER, n, min((max_size - HEADER) / 8, (size_t)MAX_OPS), &state);
+	return HEADER + 8 * n;
+}
+
+/* The beginning of one, the end of the other, the first one's header. */
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
+				 uint8_t *out, size_t out_max, unsigned int seed)
+{
+	size_t n_a, n_b, keep, skip;
+	u32 state = seed;
+
+	if (a_size < HEADER || b_size < HEADER || out_max < HEADER)
+		return 0;
+	n_a = (a_size - HEADER) / 8;
+	n_b = (b_size - HEADER) / 8;
+	keep = min((size_t)some(&state, n_a + 1), (out_max - HEADER) / 8);
+	skip = some(&state, n_b + 1);
+	n_b = min(n_b - skip, (out_max - HEADER) / 8 - keep);
+	memcpy(out, a, HEADER + 8 * keep);
+	memcpy(out + HEADER + 8 * keep, b + HEADER + 8 * skip, 8 * n_b);
+	return HEADER + 8 * (keep + n_b);
+}

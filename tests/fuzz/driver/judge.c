@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the driver says, held against what was done: errors are those of the
+ * contract, messages arrive as they were sent, once, where they were sent to,
+ * oneways in their order; objects are the same things at both ends; and nobody
+ * sleeps who has something to do. See world.h; called by ops.c and fuzz.c.
+ */
+#include "world.h"
+
+/* --- Errors ---------------------------------------------------------------------------- */
+
+void judge_errno(int ret, bool odd)
+{
+	switch (ret) {
+	case 0:
+	case -EINVAL: case -ECHILD: case -ENOBUFS: case -ENOTCONN: case -EBADF: case -EOWNERDEAD:
+	case -ESRCH: case -EMSGSIZE: case -ENOSPC: case -EAGAIN: case -EDQUOT: case -ELOOP:
+	case -EPERM: case -ENOENT: case -ESTALE: case -EBUSY:
+		return;
+	case -E2BIG: case -EFAULT: case -ENOTTY: case -ENOMEM: case -EMFILE:
+		must(odd, "error %d without a reason", ret);
+		return;
+	default:
+		must(false, "error %d is not in the contract", ret);
+	}
+}
+
+/* --- Reading the region ----------------------------------------------------------------- */
+
+/* Copies out of the receiver's region, page by page, as reading it would. */
+static bool region_read(struct proc *proc, u64 offset, void *to, size_t size)
+{
+	bool all = proc->map;
+
+	must(offset + size <= proc->map_size || !proc->map, "event beyond the region");
+	proc->touching++;
+	while (size && all) {
+		size_t n = min(size, PAGE_SIZE - offset_in_page(offset));
+		const void *from = shim_touch(proc->map, offset);
+
+		all = from && proc->map;
+		if (all)
+			memcpy(to, from, n);
+		to = (char *)to + n;
+		offset += n;
+		size -= n;
+	}
+	proc->touching--;
+	return all;
+}
+
+/* --- Messages --------------------------------------------------------------------------- */
+
+static struct node *node_of_cookie(const struct proc *proc, u64 cookie)
+{
+	struct node *node = &world.nodes[cookie & 0xff];
+
+	must(cookie >> 16 == 0xc00c1e && (cookie & 0xffff) < world.n_nodes, "cookie %llx of nobody",
+	     (unsigned long long)cookie);
+	must(node->proc == proc, "cookie of another process");
+	return node;
+}
+
+/* A handle arrived: the number stands for that node, now and before. */
+static void handle_arrived(struct proc *proc, u32 number, struct node *node)
+{
+	struct handle *h;
+
+	must(number, "handle 0 in an object table");
+	for (h = proc->handles; h < proc->handles + proc->n_handles; h++) {
+		if (h->number != number)
+			continue;
+		must(!h->node || !node || h->node == node || proc->lossy,
+		     "handle %u means two nodes", number);
+		h->count++;
+		return;
+	}
+	if (proc->n_handles < MAX_HELD)
+		proc->handles[proc->n_handles++] =
+			(struct handle){ .number = number, .count = 1, .node = node };
+}
+
+static void fd_arrived(struct proc *proc, int fd, const struct file *file)
+{
+	must(fd >= 3 && fd < SHIM_MAX_FDS && proc->process->file[fd], "fd %d is not there", fd);
+	must(!file || proc->process->file[fd] == file, "fd %d is another file", fd);
+	if (proc->n_fds < MAX_HELD)
+		proc->fds[proc->n_fds++] = fd;
+}
+
+static void object_arrived(struct proc *proc, const struct ipcbus_object *o,
+			   const struct sent_object *sent)
+{
+	must(o->type >= IPCBUS_OBJECT_NODE && o->type <= IPCBUS_OBJECT_FD && !o->flags,
+	     "an object of type %u", o->type);
+	if (sent) {
+		must(o->tag == sent->tag, "an object's tag changed");
+		must((o->type == IPCBUS_OBJECT_FD) == (sent->type == IPCBUS_OBJECT_FD),
+		     "an object became another");
+	}
+	switch (o->type) {
+	case IPCBUS_OBJECT_NODE:
+		must(!sent || !sent->node || node_of_cookie(proc, o->cookie) == sent->node,
+		     "another node came home");
+		break;
+	case IPCBUS_OBJECT_HANDLE:
+		must(!o->cookie, "a handle with a cookie");
+		handle_arrived(proc, o->value, sent ? sent->node : NULL);
+		break;
+	case IPCBUS_OBJECT_FD:
+		must(!o->cookie, "a fd with a cookie");
+		fd_arrived(proc, o->value, sent ? sent->file : NULL);
+		break;
+	}
+}
+
+static void objects_arrived(struct proc *proc, const struct ipcbus_event *ev,
+			    const struct message *m)
+{
+	struct ipcbus_object objects[MAX_OBJECTS];
+	u32 life = proc->life;
+
+	must(ev->object_count <= MAX_OBJECTS, "%u objects", ev->object_count);
+	must(!m || ev->object_count == m->n_objects, "%u objects of %u arrived", ev->object_count,
+	     m ? m->n_objects : 0);
+	if (!region_read(proc, ev->objects, objects, ev->object_count * sizeof(*objects)) ||
+	    proc->life != life)
+		return;
+	for (unsigned int i = 0; i < ev->object_count; i++)
+		object_arrived(proc, &objects[i], m ? &m->objects[i] : NULL);
+}
+
+/* Two buffers never share a byte. */
+static void held_new(struct proc *proc, const struct ipcbus_event *ev, struct node *oneway)
+{
+	struct held held = { .id = ev->buffer, .offset = ev->offset, .oneway = oneway };
+
+	if (!ev->buffer) {
+		must(!ev->data_size && !ev->object_count, "content without a buffer");
+		return;
+	}
+	held.end = max(ev->offset + ev->data_size,
+		       ev->object_count ? ev->objects + ev->object_count * sizeof(struct ipcbus_object) : 0);
+	for (unsigned int i = 0; i < proc->n_held && !proc->lossy; i++) {
+		const struct held *other = &proc->held[i];
+
+		must(other->id != held.id, "one buffer arrived twice");
+		must(other->freeing || other->end <= held.offset || held.end <= other->offset ||
+			     held.offset == held.end || other->offset == other->end,
+		     "buffers overlap");
+	}
+	if (oneway)
+		oneway->held++;
+	if (proc->n_held == MAX_HELD)
+		proc->lossy = true;
+	else
+		proc->held[proc->n_held++] = held;
+}
+
+/* m: what should have arrived, or NULL: not known. */
+static void content_arrived(struct thread *t, const struct ipcbus_event *ev, struct message *m,
+			    struct node *oneway)
+{
+	static u8 inbox[MAX_THREADS][USER_PAYLOAD];
+	u8 *data = inbox[t->index];
+	const struct message *known = m && !m->odd ? m : NULL;
+	u32 life = t->proc->life;
+
+	must(!(ev->offset & 7) && !(ev->objects & 7), "content that is not aligned");
+	if (known) {
+		must(ev->data_size == known->size, "%llu bytes of %u arrived", ev->data_size,
+		     known->size);
+		if (region_read(t->proc, ev->offset, data, known->size))
+			must(m->odd || !memcmp(data, payload_of(message_number(m)), m->size), "message %u arrived changed",
+			     message_number(known));
+	}
+	if (t->proc->life == life)
+		objects_arrived(t->proc, ev, m && !m->odd ? m : NULL);
+	/* Only now may other threads give it back. */
+	if (t->proc->life == life)
+		held_new(t->proc, ev, oneway);
+}
+
+static void sender_is(const struct ipcbus_event *ev, const struct message *m)
+{
+	must(ev->pid == m->pid && ev->tid == m->from->tid, "sender %u/%u instead of %u/%u", ev->pid,
+	     ev->tid, m->pid, m->from->tid);
+}
+
+static void oneway_in_order(struct node *node, const struct message *m)
+{
+	u32 *last = &node->last[m->from->index];
+
+	must(*last < message_number(m), "oneway %u after %u", message_number(m), *last);
+	*last = message_number(m);
+	must(!node->held || node->proc->lossy, "two oneways of one node at once");
+}
+
+static struct message *message_of_code(const struct ipcbus_event *ev)
+{
+	u32 number = ev->code - CODE_BASE;
+
+	if (number && number <= world.n_messages && !world.messages[number - 1].odd)
+		return &world.messages[number - 1];
+	must(world.any_odd, "code %x of nobody", ev->code);
+	return NULL;
+}
+
+static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
+{
+	bool oneway = ev->kind == IPCBUS_EVENT_ONEWAY;
+	struct node *node = node_of_cookie(t->proc, ev->cookie);
+	struct message *m = message_of_code(ev);
+
+	must(!node->dead || node->dead_at >= t->began, "message to a node that is destroyed");
+	must(!!ev->call != oneway, "a call's number where there is none, or the reverse");
+	if (m) {
+		must(m->kind == (oneway ? IPCBUS_SEND_ONEWAY : IPCBUS_SEND_CALL) && !m->delivered &&
+			     m->state != MESSAGE_FAILED,
+		     "message %u arrived, which it should not", message_number(m));
+		must(!m->target || m->target == node, "message %u arrived elsewhere",
+		     message_number(m));
+		sender_is(ev, m);
+		if (oneway)
+			oneway_in_order(node, m);
+		m->delivered = true;
+		m->taken_by = t->proc;
+		m->call = ev->call;
+	}
+	t->took |= !oneway;
+	if (!oneway && t->proc->n_calls < MAX_HELD)
+		t->proc->calls[t->proc->n_calls++] = (struct open_call){ ev->call, m };
+	content_arrived(t, ev, m, oneway ? node : NULL);
+}
+
+/* The call that the answer is to, off the thread's stack; NULL: not known. */
+static struct message *pop(struct thread *t)
+{
+	if (t->astray) {
+		t->n_stack = 0;
+		return NULL;
+	}
+	must(t->n_stack, "an answer to no call");
+	return t->stack[--t->n_stack];
+}
+
+/* Of several that were tried, the one that looks like it. */
+static struct message *find_answer(const struct message *request, const struct ipcbus_event *ev)
+{
+	enum ipcbus_send_kind kind =
+		ev->kind == IPCBUS_EVENT_REPLY ? IPCBUS_SEND_REPLY : IPCBUS_SEND_ERROR;
+
+	for (unsigned int i = 0; i < world.n_messages; i++) {
+		struct message *m = &world.messages[i];
+
+		if (m->request == request && m->kind == kind && m->state != MESSAGE_FAILED &&
+		    !m->odd && !m->delivered && m->size == ev->data_size &&
+		    m->pid == ev->pid && m->from->tid == ev->tid &&
+		    (u32)-ev->error == m->error)
+			return m;
+	}
+	must(world.any_odd, "an answer that nobody sent");
+	return NULL;
+}
+
+static void answer_arrived(struct thread *t, const struct ipcbus_event *ev)
+{
+	struct message *request = pop(t), *m = NULL;
+
+	if (request && !request->odd) {
+		must(request->kind == IPCBUS_SEND_CALL, "an answer to something else");
+		must(request->delivered || world.any_odd, "an answer to what nobody got");
+		must(!request->delivered || request->call == ev->call, "an answer to another call");
+		m = find_answer(request, ev);
+	}
+	if (m)
+		m->delivered = true;
+	content_arrived(t, ev, m, NULL);
+}
+
+static void failure_arrived(struct thread *t, const struct ipcbus_event *ev)
+{
+	const struct message *request = pop(t);
+
+	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_DELIVER,
+	     "FAILED with error %d at stage %u", ev->error, ev->stage);
+	must(!ev->buffer && !ev->pid && !ev->tid && !ev->uid && !ev->gid, "FAILED tells too much");
+	if (!request || request->odd || world.any_odd || ev->error != -EOWNERDEAD)
+		return;
+	must(!request->target || request->target->dying || request->target->proc->killed ||
+		     request->target->proc->alive == 0 || request->taken_by,
+	     "EOWNERDEAD, and the owner lives");
+}
+
+static bool is_bare(const struct ipcbus_event *ev)
+{
+	struct ipcbus_event bare = { .kind = ev->kind, .flags = ev->flags, .thread = ev->thread };
+
+	if (ev->kind == IPCBUS_EVENT_DEAD || ev->kind == IPCBUS_EVENT_IDLE)
+		bare.cookie = ev->cookie;
+	return !memcmp(&bare, ev, sizeof(bare));
+}
+
+static void dead_arrived(const struct thread *t, const struct ipcbus_event *ev)
+{
+	u32 number = ev->cookie & 0xffffff;
+
+	must(ev->cookie >> 24 == 0x3a7c || world.any_odd, "DEAD for a watch of nobody");
+	for (unsigned int i = 0; i < t->proc->n_handles && number; i++) {
+		const struct handle *h = &t->proc->handles[i];
+
+		must(h->number != number || !h->node || h->node->dying || h->node->proc->killed ||
+			     h->node->proc->alive == 0 || world.any_odd,
+		     "DEAD, and the node lives");
+	}
+}
+
+void judge_event(struct thread *t, const struct ipcbus_event *event)
+{
+	const struct ipcbus_event ev = *event;
+
+	t->number = ev.thread;
+	must(ev.thread || world.any_odd, "no thread number");
+	for (int i = 0; i < 4; i++)
+		must(!ev.reserved[i], "a reserved field");
+	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)), "flags %x", ev.flags);
+	switch (ev.kind) {
+	case IPCBUS_EVENT_CALL:
+	case IPCBUS_EVENT_ONEWAY:
+		request_arrived(t, &ev);
+		break;
+	case IPCBUS_EVENT_REPLY:
+	case IPCBUS_EVENT_ERROR:
+		answer_arrived(t, &ev);
+		break;
+	case IPCBUS_EVENT_FAILED:
+		failure_arrived(t, &ev);
+		break;
+	case IPCBUS_EVENT_DEAD:
+		dead_arrived(t, &ev);
+		must(is_bare(&ev), "DEAD with more than it should");
+		break;
+	case IPCBUS_EVENT_IDLE:
+		if (!world.any_odd)
+			node_of_cookie(t->proc, ev.cookie);
+		must(is_bare(&ev), "IDLE with more than it should");
+		break;
+	case IPCBUS_EVENT_NONE:
+	case IPCBUS_EVENT_INTERRUPTED:
+		must(is_bare(&ev), "nothing, with something");
+		break;
+	default:
+		must(false, "event of kind %u", ev.kind);
+	}
+}
+
+/* --- At rest ------------------------------------------------------------------------------ */
+
+static bool sleeps(const struct thread *t)
+{
+	return t->waits && !t->done && !t->astray && t->life == t->proc->life && !t->proc->lossy;
+}
+
+/* A thread of the proc that would take anything, and sleeps. */
+static const struct thread *idle_server(const struct proc *proc)
+{
+	for (unsigned int i = 0; i < world.n_threads; i++) {
+		const struct thread *t = &world.threads[i];
+
+		if (t->proc == proc && sleeps(t) && t->serves && !t->n_stack)
+			return t;
+	}
+	return NULL;
+}
+
+static bool can_arrive(const struct message *m)
+{
+	return !m->odd && !m->delivered && m->state != MESSAGE_FAILED && m->target &&
+	       !m->target->dying && m->target->life == m->target->proc->life;
+}
+
+/* Without its file, which a forked child may keep: then the driver cannot know. */
+static bool is_gone(const struct proc *proc)
+{
+	return !proc->alive && !proc->inherited;
+}
+
+static void caller_at_rest(const struct thread *t)
+{
+	const struct message *m = t->stack[t->n_stack - 1];
+
+	if (m->odd)
+		return;
+	must(!m->answered, "thread %u sleeps, its call %u is answered", t->index, message_number(m));
+	must(!m->taken_by || !is_gone(m->taken_by), "thread %u sleeps, the server of its call is gone",
+	     t->index);
+	must(m->taken_by || !m->target || !is_gone(m->target->proc),
+	     "thread %u sleeps, the target of its call is gone", t->index);
+	if (can_arrive(m) && !m->nested)
+		must(!idle_server(m->target->proc), "call %u waits and thread %u sleeps",
+		     message_number(m), idle_server(m->target->proc)->index);
+}
+
+void judge_rest(void)
+{
+	for (unsigned int i = 0; i < world.n_procs; i++)
+		if (!world.procs[i].alive)
+			proc_gone(&world.procs[i]);
+	if (world.any_odd)
+		return;
+	for (unsigned int i = 0; i < world.n_threads; i++)
+		if (sleeps(&world.threads[i]) && world.threads[i].n_stack)
+			caller_at_rest(&world.threads[i]);
+	for (unsigned int i = 0; i < world.n_messages; i++) {
+		const struct message *m = &world.messages[i];
+
+		if (m->kind == IPCBUS_SEND_ONEWAY && can_arrive(m) && !m->target->held)
+			must(!idle_server(m->target->proc), "oneway %u waits and thread %u sleeps",
+			     message_number(m), idle_server(m->target->proc)->index);
+	}
+}

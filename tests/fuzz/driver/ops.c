@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The operations of a sequence: each makes its arguments from bytes, calls the
+ * driver and hands what came of it to judge.c. See world.h; called by fuzz.c.
+ */
+#include "world.h"
+
+/* --- Mischief ------------------------------------------------------------------------ */
+
+/* Damages one byte of what is about to be passed, or makes a step fail. */
+static bool mischief_begin(struct thread *t, void *args, size_t size)
+{
+	struct mischief *m = &t->mischief;
+
+	if (m->fail)
+		shim_fail_nth(m->fail_kind, m->at % 12 + 1);
+	if (m->corrupt || (m->fail && m->fail_kind == SHIM_FAIL_COPY))
+		world.any_odd = true; /* before others see what comes of it */
+	if (!m->corrupt)
+		return false;
+	m->corrupt = false;
+	if (m->where % 4 == 1)
+		((u8 *)t->objects)[m->at * 2 % (4 * sizeof(*t->objects))] ^= m->value | 1;
+	else if (m->where % 4 == 2)
+		((u8 *)t->iov)[m->at % (8 * sizeof(*t->iov))] ^= m->value | 1;
+	else
+		((u8 *)args)[m->at % size] ^= m->value | 1;
+	return true;
+}
+
+/* Whether what the ioctl did and what it said may differ. */
+static bool mischief_end(struct thread *t, bool *ret_failed)
+{
+	bool copy = false;
+
+	*ret_failed = false;
+	if (t->mischief.fail) {
+		copy = shim_failed(SHIM_FAIL_COPY);
+		*ret_failed = shim_failed(t->mischief.fail_kind);
+		shim_fail_nth(t->mischief.fail_kind, 0);
+		t->mischief.fail = false;
+	}
+	return copy;
+}
+
+/* An ioctl of its own structure, with mischief. */
+static int control(struct thread *t, unsigned int cmd, void *args, size_t size, bool *ret_odd)
+{
+	bool odd = mischief_begin(t, args, size), failed;
+	int ret = shim_ioctl(t->proc->fd, cmd, args);
+
+	odd |= mischief_end(t, &failed);
+	odd |= failed;
+	if (odd)
+		world.any_odd = t->proc->lossy = true;
+	judge_errno(ret, odd);
+	*ret_odd = odd;
+	return ret;
+}
+
+/* --- Exchange ------------------------------------------------------------------------- */
+
+static void forget_freed(struct proc *proc)
+{
+	for (unsigned int i = 0; i < proc->n_held;)
+		if (proc->held[i].freeing)
+			proc->held[i] = proc->held[--proc->n_held];
+		else
+			i++;
+}
+
+/* A call of this number is answered, or may be. */
+static void forget_call(struct proc *proc, u64 id)
+{
+	for (unsigned int i = 0; i < proc->n_calls; i++)
+		if (proc->calls[i].id == id)
+			proc->calls[i--] = proc->calls[--proc->n_calls];
+}
+
+static void push(struct thread *t, struct message *m)
+{
+	if (t->n_stack == MAX_STACK)
+		t->astray = true;
+	else
+		t->stack[t->n_stack++] = m;
+}
+
+/* Of an ioctl that said it failed: it made no call. */
+static void unpush(struct thread *t, const struct message *m)
+{
+	if (t->n_stack && t->stack[t->n_stack - 1] == m)
+		t->n_stack--;
+}
+
+static u32 flags_of(u8 how)
+{
+	static const u32 flags[] = {
+		0, IPCBUS_WAIT, IPCBUS_WAIT | IPCBUS_SERVE,
+		IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+
+	return flags[how & 3];
+}
+
+struct exchange {
+	struct ipcbus_exchange *x;
+	struct message *m;
+	u64 ids[32];
+	unsigned int n_ids;
+	u32 life;
+	u64 call;
+	bool odd;
+};
+
+static void exchange_build(struct thread *t, struct exchange *e, const u8 *arg)
+{
+	struct ipcbus_exchange *x = e->x = t->exchange;
+
+	memset(x, 0, sizeof(*x));
+	memset(&x->event, 0xee, sizeof(x->event));
+	x->size = sizeof(*x);
+	t->room = USER_PAYLOAD;
+	x->thread = arg[0] & 0x40 ? arg[5] : t->number;
+	x->flags = flags_of(arg[5]);
+	e->n_ids = free_build(t, x, arg[5] >> 2 | (arg[5] >= 0xf8 ? 0xf0 : 0), e->ids);
+	e->m = message_build(t, &x->send, arg);
+	e->life = t->life = t->proc->life;
+	e->call = x->send.call;
+	if (e->m && e->m->kind == IPCBUS_SEND_CALL)
+		push(t, e->m);
+	if (e->m)
+		forget_call(t->proc, e->call);
+}
+
+/* A reply that failed leaves the call open. */
+static void call_again(struct proc *proc, const struct exchange *e)
+{
+	if (e->call && e->m->request && proc->n_calls < MAX_HELD)
+		proc->calls[proc->n_calls++] = (struct open_call){ e->call, e->m->request };
+}
+
+static void exchange_settle(struct thread *t, struct exchange *e, int ret)
+{
+	struct proc *proc = t->proc;
+
+	if (e->odd) {
+		t->astray = proc->lossy = world.any_odd = true;
+		forget_freed(proc);
+	} else {
+		free_done(proc, e->ids, e->n_ids, &e->x->event, ret);
+	}
+	if (!e->m)
+		return;
+	message_done(e->m, ret, e->odd || e->m->odd);
+	if (ret && e->m->kind == IPCBUS_SEND_CALL)
+		unpush(t, e->m);
+	else if (ret)
+		call_again(proc, e);
+}
+
+static void op_exchange(struct thread *t, const u8 *arg)
+{
+	struct exchange e;
+	bool failed;
+	int ret;
+
+	exchange_build(t, &e, arg);
+	e.odd = mischief_begin(t, e.x, offsetof(struct ipcbus_exchange, event));
+	if (e.odd && e.m)
+		e.m->odd = true;
+	t->waits = e.x->flags & IPCBUS_WAIT && !(e.x->flags & IPCBUS_NONBLOCK);
+	t->serves = e.x->flags & IPCBUS_SERVE;
+	t->began = ++world.clock;
+	t->sending = e.m;
+	ret = shim_ioctl(t->proc->fd, IPCBUS_IOC_EXCHANGE, e.x);
+	t->waits = false;
+	t->sending = NULL;
+	e.odd |= mischief_end(t, &failed);
+	trace("%u: exchange %s%u flags %x -> %d, event %u\n", t->index, e.m ? "message " : "",
+	      e.m ? message_number(e.m) : 0, e.x->flags, ret, e.x->event.kind);
+	judge_errno(ret, e.odd || failed || (e.m && e.m->odd));
+	if (failed)
+		world.any_odd = true;
+	/* Closed meanwhile by another thread: what is known is of the past. */
+	if (t->proc->life != e.life) {
+		if (e.m)
+			message_done(e.m, ret, true);
+		t->astray = true;
+		return;
+	}
+	exchange_settle(t, &e, ret);
+	if (!ret)
+		judge_event(t, &e.x->event);
+}
+
+static void op_batch(struct thread *t, const u8 *arg)
+{
+	struct ipcbus_send sends[4];
+	struct message *messages[4] = {};
+	struct ipcbus_batch batch = { .size = sizeof(batch), .sends = (unsigned long)sends };
+	bool odd;
+	int ret;
+
+	for (batch.count = 0; batch.count < 1U + arg[0] % 4; batch.count++) {
+		u8 one[6] = { IPCBUS_SEND_ONEWAY, arg[1], arg[2] % 128, 0, 0, 0 };
+
+		t->room = USER_PAYLOAD - batch.count * 128;
+		messages[batch.count] = message_build(t, &sends[batch.count], one);
+		if (!messages[batch.count])
+			break;
+	}
+	ret = control(t, IPCBUS_IOC_SEND_BATCH, &batch, sizeof(batch), &odd);
+	trace("%u: batch of %u -> %d, %u done\n", t->index, batch.count, ret, batch.done);
+	for (unsigned int i = 0; i < 4 && messages[i]; i++)
+		message_done(messages[i], i < batch.done ? 0 : ret ?: -EINVAL, odd);
+}
+
+/* --- Nodes and handles ------------------------------------------------------------------ */
+
+static struct node *pick_own(struct proc *proc, u8 pick)
+{
+	for (unsigned int i = 0; i < world.n_nodes; i++) {
+		struct node *node = &world.nodes[(i + pick) % world.n_nodes];
+
+		if (node->proc == proc && node->life == proc->life)
+			return node;
+	}
+	return NULL;
+}
+
+static void op_create(struct thread *t, const u8 *arg)
+{
+	const struct node *node = node_create(t->proc, arg[0] & 1 ? IPCBUS_NODE_ACCEPT_FDS : 0);
+
+	trace("%u: create -> %ld\n", t->index, node ? (long)node->id : -1);
+}
+
+static void op_destroy(struct thread *t, const u8 *arg)
+{
+	struct node *node = arg[0] >= 0xf0 ? NULL : pick_own(t->proc, arg[0]);
+	struct ipcbus_node args = { .size = sizeof(args) };
+	bool was = node && node->dying, odd;
+	int ret;
+
+	args.node = node ? node->id : arg[1];
+	args.flags = arg[2] & 1 ? IPCBUS_NODE_IF_IDLE : 0;
+	if (node)
+		node->dying = true;
+	ret = control(t, IPCBUS_IOC_NODE_DESTROY, &args, sizeof(args), &odd);
+	trace("%u: destroy node %llu flags %x -> %d\n", t->index, args.node, args.flags, ret);
+	if (node && !ret && !odd) {
+		node->dead = true;
+		node->dead_at = world.clock;
+	} else if (node && !odd && ret != -ENOENT) {
+		node->dying = was || t->proc->life != node->life;
+	}
+}
+
+static void op_manager(struct thread *t, const u8 *arg)
+{
+	struct node *node = pick_own(t->proc, arg[0]);
+	struct ipcbus_node args = { .size = sizeof(args), .node = node ? node->id : arg[0] };
+	bool odd;
+	int ret = control(t, IPCBUS_IOC_SET_MANAGER, &args, sizeof(args), &odd);
+
+	trace("%u: set manager %llu -> %d\n", t->index, args.node, ret);
+}
+
+static struct handle *pick_handle(struct proc *proc, u8 pick)
+{
+	return proc->n_handles && pick < 0xf0 ? &proc->handles[pick % proc->n_handles] : NULL;
+}
+
+static void op_put(struct thread *t, const u8 *arg)
+{
+	struct handle *h = pick_handle(t->proc, arg[0]);
+	struct ipcbus_handle args = { .size = sizeof(args), .count = arg[1] % 4 };
+	u32 number = h ? h->number : arg[0] * 3U, life = t->proc->life;
+	bool odd;
+	int ret;
+
+	args.handle = number;
+	if (h && arg[1] & 0x80)
+		args.count = h->count;
+	ret = control(t, IPCBUS_IOC_HANDLE_PUT, &args, sizeof(args), &odd);
+	trace("%u: put handle %u count %u -> %d\n", t->index, number, args.count, ret);
+	if (ret || odd || life != t->proc->life)
+		return;
+	for (unsigned int i = 0; i < t->proc->n_handles; i++) {
+		h = &t->proc->handles[i];
+		if (h->number != number)
+			continue;
+		h->count -= min(h->count, args.count);
+		if (!h->count)
+			*h = t->proc->handles[--t->proc->n_handles];
+	}
+}
+
+static void op_watch(struct thread *t, const u8 *arg)
+{
+	struct handle *h = pick_handle(t->proc, arg[0]);
+	struct ipcbus_handle args = { .size = sizeof(args) };
+	unsigned int cmd = arg[1] & 1 ? IPCBUS_IOC_WATCH : IPCBUS_IOC_UNWATCH;
+	bool odd;
+	int ret;
+
+	args.handle = h && arg[1] & 6 ? h->number : arg[0] >= 0xf0 ? arg[0] * 3U : 0;
+	if (cmd == IPCBUS_IOC_WATCH)
+		args.cookie = 0x3a7c000000ULL + args.handle;
+	ret = control(t, cmd, &args, sizeof(args), &odd);
+	trace("%u: %s handle %u -> %d\n", t->index, arg[1] & 1 ? "watch" : "unwatch", args.handle,
+	      ret);
+}
+
+/* --- Threads, files, memory ----------------------------------------------------------------- */
+
+static void op_threads(struct thread *t, const u8 *arg)
+{
+	struct ipcbus_threads args = { .size = sizeof(args), .max = arg[0] % 5 };
+	bool odd;
+
+	if (arg[1] & 3) {
+		control(t, IPCBUS_IOC_SET_THREADS, &args, sizeof(args), &odd);
+		return;
+	}
+	judge_errno(shim_ioctl(t->proc->fd, IPCBUS_IOC_THREAD_EXIT, NULL), false);
+	trace("%u: thread exit\n", t->index);
+	t->n_stack = 0;
+	t->number = 0;
+}
+
+static void op_info(struct thread *t, const u8 *arg)
+{
+	struct ipcbus_info info = { .size = sizeof(info) };
+	bool odd;
+
+	switch (arg[0] % 4) {
+	case 0:
+		control(t, IPCBUS_IOC_INFO, &info, sizeof(info), &odd);
+		break;
+	case 1:
+		shim_ioctl(t->proc->fd, IPCBUS_IOC_INFO + arg[1] % 16, bad_address());
+		t->proc->lossy |= arg[1] % 16 == 10;
+		t->astray |= arg[1] % 16 == 10;
+		break;
+	case 2:
+		shim_poll(t->proc->fd, EPOLLIN, 0);
+		break;
+	default:
+		free(shim_debugfs_read((const char *const[]){ "stats", "procs", "pages", "nodes" }
+					       [arg[1] % 4]));
+	}
+}
+
+static void op_map(struct thread *t, const u8 *arg)
+{
+	struct proc *proc = t->proc;
+	struct shim_map *map = proc->map;
+
+	if (map && arg[0] & 1 && !proc->touching) {
+		size_t pages = proc->map_size >> PAGE_SHIFT, first = 0, n = pages;
+
+		if (arg[0] & 6) {
+			first = arg[1] % pages;
+			n = min(pages - first, arg[2] % 4UL + 1);
+		}
+		/* Of a part: what is left goes with the process. */
+		proc->map = NULL;
+		proc->lossy = true;
+		trace("%u: munmap %zu pages from %zu\n", t->index, n, first);
+		shim_munmap(map, first, n);
+		return;
+	}
+	if (!map && proc->fd >= 0)
+		trace("%u: mmap -> %d\n", t->index,
+		      proc_map(proc, (size_t)(arg[1] % 64 + (arg[2] & 1)) << PAGE_SHIFT));
+}
+
+static void op_open(struct thread *t, const u8 *arg)
+{
+	struct proc *proc = t->proc;
+	int fd = proc->fd;
+
+	if (fd < 0) {
+		proc_open(proc, arg[0] & 1 ? O_RDWR | O_NONBLOCK : O_RDWR);
+		t->n_stack = 0;
+		if (proc->fd >= 0 && !(arg[0] & 2))
+			proc_map(proc, 64 << PAGE_SHIFT);
+		trace("%u: open\n", t->index);
+	} else if (arg[0] & 0x30) {
+		/* A second number, and away with it: flushes. */
+		int dup = shim_dup(fd, -1);
+
+		trace("%u: dup and close\n", t->index);
+		if (dup >= 0)
+			shim_close(dup);
+	} else {
+		trace("%u: close\n", t->index);
+		proc_closing(proc);
+		proc->fd = -1;
+		shim_close(fd);
+	}
+}
+
+static void op_file(struct thread *t, const u8 *arg)
+{
+	struct proc *proc = t->proc;
+
+	if (arg[0] & 1 && proc->n_fds) {
+		int fd = proc->fds[--proc->n_fds];
+
+		shim_close(fd);
+	} else if (proc->n_fds < 8) {
+		int fd = shim_plain_file();
+
+		if (fd >= 0)
+			proc->fds[proc->n_fds++] = fd;
+	}
+}
+
+/* As after fork(): another process has the file, and uses it. */
+static void op_inherit(struct thread *t, const u8 *arg)
+{
+	struct proc *from = &world.procs[arg[0] % world.n_procs];
+	struct ipcbus_node args = { .size = sizeof(args), .cookie = 1 };
+	struct shim_map *map;
+	struct file *file;
+	int ret;
+
+	if (from == t->proc || from->fd < 0 || from->process->file[from->fd] == NULL ||
+	    t->proc->process->file[200])
+		return;
+	file = from->process->file[from->fd];
+	file->ref.refs.counter++; /* without a switch in between */
+	t->proc->process->file[200] = file;
+	ret = shim_ioctl(200, IPCBUS_IOC_NODE_CREATE, &args);
+	must(ret == -ECHILD, "from another process NODE_CREATE says %d", ret);
+	ret = shim_mmap(200, (void *)0x200000000UL, PAGE_SIZE, VM_READ, true, 0, &map);
+	must(ret < 0, "another process can map the region");
+	if (arg[1] & 1 && t->proc->process->file[200] == file)
+		shim_close(200);
+	else
+		from->inherited = true;
+}
+
+/* --- Others ------------------------------------------------------------------------------------ */
+
+static void op_signal(struct thread *t, const u8 *arg)
+{
+	(void)t;
+	shim_signal(world.threads[arg[0] % world.n_threads].task);
+}
+
+static void op_kill(struct thread *t, const u8 *arg)
+{
+	struct proc *proc = &world.procs[arg[0] % world.n_procs];
+
+	trace("%u: kills process %u\n", t->index, proc->index);
+	proc->killed = true;
+	for (unsigned int i = 0; i < world.n_threads; i++)
+		if (world.threads[i].proc == proc && !world.threads[i].done)
+			shim_signal(world.threads[i].task);
+}
+
+/* Writes into what another thread is just passing to the driver. */
+static void op_scribble(struct thread *t, const u8 *arg)
+{
+	struct thread *victim = &world.threads[arg[0] % world.n_threads];
+
+	(void)t;
+	if (!victim->sending)
+		return;
+	victim->sending->odd = world.any_odd = true;
+	if (arg[1] & 1)
+		((u8 *)victim->objects)[arg[2] % (4 * sizeof(*victim->objects))] ^= arg[3] | 1;
+	else if (arg[1] & 2)
+		((u8 *)victim->iov)[arg[2] % (8 * sizeof(*victim->iov))] ^= arg[3] | 1;
+	else
+		memset(victim->payload + USER_PAYLOAD - 64, arg[3], 64);
+}
+
+static void op_mischief(struct thread *t, const u8 *arg)
+{
+	t->mischief = (struct mischief){
+		.corrupt = arg[0] & 1,
+		.fail = !(arg[0] & 1),
+		.where = arg[1],
+		.at = arg[2],
+		.value = arg[3],
+		.fail_kind = arg[1] % SHIM_FAIL_COUNT,
+	};
+}
+
+/* The more often here, the more often done; most is exchange. */
+void op_run(struct thread *t, const struct op *op)
+{
+	static void (*const ops[32])(struct thread *, const u8 *) = {
+		op_exchange, op_exchange, op_exchange, op_exchange, op_exchange, op_exchange,
+		op_exchange, op_exchange, op_exchange, op_exchange, op_exchange, op_exchange,
+		op_create, op_create, op_destroy, op_destroy, op_put, op_put, op_watch, op_watch,
+		op_batch, op_manager, op_threads, op_info, op_map, op_open, op_file, op_inherit,
+		op_signal, op_kill, op_scribble, op_mischief,
+	};
+
+	if (t->life != t->proc->life) {
+		t->life = t->proc->life;
+		t->n_stack = t->number = 0;
+		t->astray = t->took = false;
+	}
+	world.clock++;
+	ops[op->what % ARRAY_SIZE(ops)](t, op->arg);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world of one sequence: some processes with threads that do operations on
+ * the driver, and what the fuzzer knows of it by itself, to hold against what
+ * the driver says.
+ *
+ *   fuzz.c     the input: a header and operations; runs them, mutates them
+ *   world.c    processes and threads, from nothing and to nothing
+ *   ops.c      one operation: arguments made from bytes, and the ioctl
+ *   message.c  what is sent: targets, payloads, object tables
+ *   judge.c    what comes: is it what was sent? and when all sleep: may they?
+ *
+ * Threads are fibers of the host build's scheduler: nothing here runs at the
+ * same time as anything else, and the same input does the same again.
+ */
+#ifndef FUZZ_WORLD_H
+#define FUZZ_WORLD_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipcbus.h"
+#include "shim.h"
+
+#define MAX_PROCS	3
+#define MAX_THREADS	6
+#define MAX_NODES	32
+#define MAX_HELD	64
+#define MAX_MESSAGES	256
+#define MAX_STACK	40
+#define MAX_OBJECTS	IPCBUS_MAX_OBJECTS
+#define USER_PAYLOAD	(80U << 10)
+
+/* The 8 bytes that an operation is. */
+struct op {
+	u8 thread;
+	u8 what;
+	u8 arg[6];
+};
+
+/* A node that a process made. */
+struct node {
+	struct proc *proc;
+	u32 life;		/* of the proc: which opening of the device */
+	u64 id;
+	u64 cookie;
+	bool accept_fds;
+	bool dying;		/* destroying it began, or the proc's end did */
+	bool dead;		/* ... and is over; since: */
+	u64 dead_at;
+	u32 last[MAX_THREADS];	/* the newest oneway delivered, by sender */
+	unsigned int held;	/* oneways delivered and not given back */
+};
+
+enum message_state {
+	MESSAGE_SENDING,
+	MESSAGE_SENT,
+	MESSAGE_FAILED,
+};
+
+struct sent_object {
+	u32 type;
+	u64 tag;
+	struct node *node;	/* NULL: unknown */
+	struct file *file;	/* likewise */
+};
+
+/* One message; its number is its place, from 1, and its code. */
+struct message {
+	enum ipcbus_send_kind kind;
+	enum message_state state;
+	bool odd;		/* sent with something wrong: it may be anything */
+	bool nested;		/* its sender may be in a call: it may be for one thread only */
+	bool delivered;
+	bool answered;		/* CALL: a reply to it was sent */
+	struct thread *from;
+	u32 pid;
+	struct node *target;	/* NULL: unknown */
+	struct message *request;/* REPLY, ERROR: of what; NULL: unknown */
+	struct proc *taken_by;	/* CALL: who has it */
+	u64 call;		/* ... under which number */
+	u32 error;
+	u32 size;
+	unsigned int n_objects;
+	struct sent_object objects[MAX_OBJECTS];
+};
+
+struct handle {
+	u32 number;
+	u32 count;
+	struct node *node;	/* NULL: unknown */
+	u64 watch;		/* the newest cookie */
+};
+
+struct held {
+	u64 id;
+	u64 offset;
+	u64 end;
+	struct node *oneway;	/* the node that it was a oneway to */
+	bool freeing;
+};
+
+struct open_call {
+	u64 id;
+	struct message *message; /* NULL: unknown */
+};
+
+struct proc {
+	unsigned int index;
+	struct shim_process *process;
+	unsigned int alive;	/* threads */
+	bool killed;
+	int fd;
+	int dup;
+	u32 life;		/* grows with each open and close */
+	bool inherited;		/* another process has the file and keeps it open */
+	bool lossy;		/* something was lost by our own doing */
+	unsigned int touching;	/* threads that read the region */
+	struct shim_map *map;
+	size_t map_size;
+	unsigned int n_handles, n_held, n_calls, n_fds;
+	struct handle handles[MAX_HELD];
+	struct held held[MAX_HELD];
+	struct open_call calls[MAX_HELD];
+	int fds[MAX_HELD];
+};
+
+/* What the next ioctl of a thread does wrong. */
+struct mischief {
+	bool corrupt, fail;
+	u8 where, at, value;
+	enum shim_fail fail_kind;
+};
+
+struct thread {
+	unsigned int index;
+	struct proc *proc;
+	struct task_struct *task;
+	u32 pid, tid;
+	u32 life;		/* of proc, in which its stack and number are */
+	u32 number;
+	bool done;
+	bool waits, serves;	/* in an ioctl that may sleep */
+	u64 began;		/* ... since when */
+	struct message *sending;
+	bool took;		/* a call, ever: it may be in the middle of that */
+	bool astray;		/* what it did with its stack is not known */
+	unsigned int n_stack;
+	struct message *stack[MAX_STACK]; /* calls it made, the innermost last */
+	struct mischief mischief;
+	const struct op *ops[256];
+	unsigned int n_ops;
+	struct ipcbus_exchange *exchange; /* user memory, at the end of a page */
+	struct ipcbus_object *objects;
+	struct ipcbus_iovec *iov;
+	u64 *free;
+	u8 *payload;
+	u32 room;		/* of it, below what is in use */
+};
+
+struct world {
+	u64 clock;		/* counts operations */
+	bool any_odd;
+	bool trace;
+	unsigned int n_procs, n_threads, n_nodes, n_messages;
+	struct proc procs[MAX_PROCS];
+	struct thread threads[MAX_THREADS];
+	struct node nodes[MAX_NODES];
+	struct message messages[MAX_MESSAGES];
+	struct node *manager;	/* the newest to become it; NULL: unknown */
+};
+
+extern struct world world;
+
+/* A finding: says what, and ends the program. */
+#define must(condition, ...)                                                              \
+	do {                                                                              \
+		if (!(condition))                                                         \
+			shim_panic("fuzz: " __VA_ARGS__);                                 \
+	} while (0)
+
+#define trace(...)                                                                        \
+	do {                                                                              \
+		if (world.trace)                                                          \
+			fprintf(stderr, __VA_ARGS__);                                     \
+	} while (0)
+
+/* world.c */
+void world_set_up_once(void);
+void world_begin(unsigned int n_procs, unsigned int n_threads, size_t region, u8 prepared);
+void world_end(void);
+/* The device is about to be closed; the process with all it had is gone. */
+void proc_closing(struct proc *proc);
+void proc_gone(struct proc *proc);
+int proc_open(struct proc *proc, unsigned int flags);
+int proc_map(struct proc *proc, size_t size);
+struct node *node_create(struct proc *proc, u32 flags);
+/* An address that nobody may touch. */
+void *bad_address(void);
+
+/* ops.c */
+void op_run(struct thread *t, const struct op *op);
+
+/* message.c */
+#define CODE_BASE 0x5eed0000U
+
+/* Fills in the message that op asks for; NULL: there is no room for more. */
+struct message *message_build(struct thread *t, struct ipcbus_send *send, const u8 *arg);
+void message_done(struct message *m, int ret, bool maybe);
+u32 message_number(const struct message *m);
+/* What the payload of the message with this number is, however long. */
+const u8 *payload_of(u32 number);
+/* What the exchange is to free, ids[0..n-1] or fewer; then what came of it. */
+unsigned int free_build(struct thread *t, struct ipcbus_exchange *x, u8 how, u64 ids[32]);
+void free_done(struct proc *proc, const u64 *ids, unsigned int n, const struct ipcbus_event *event,
+	       int ret);
+
+/* judge.c */
+void judge_event(struct thread *t, const struct ipcbus_event *event);
+/* odd: with something wrong on purpose. */
+void judge_errno(int ret, bool odd);
+/* All threads that are left sleep: none may have anything to do. */
+void judge_rest(void);
+#endif /* FUZZ_WORLD_H */

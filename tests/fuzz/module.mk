@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+#
+# The fuzzers: NAME.c here (or NAME/*.c) and what it fuzzes, compiled by clang
+# with libFuzzer and the sanitizers into $(B)/tests/fuzz/NAME. Sources of the
+# tree are compiled once for all of them, into $(B)/tests/fuzz/of/.
+#
+#   make fuzz TIME=60            all of them, that many seconds together
+#   make fuzz FUZZERS=driver     some
+#
+# NAME/corpus holds inputs that reach what others do not, NAME/crashes those
+# that once found a mistake. tests/fuzz/replay, a part of make test, tries all
+# of them and then goes on for some seconds. Without clang nothing is built.
+
+FUZZ_CC ?= clang
+FUZZ_B := $(B)/tests/fuzz
+FUZZ_NAMES := range registry plugin table skeleton driver
+FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link \
+	$(FUZZ_INCLUDES) -MMD -MP -c -o $@ $<
+
+FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv -Itests/host/shim -Idriver/uapi -Idriver
+FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc
+FUZZ_IDL := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
+
+$(FUZZ_B)/of/driver/%.o $(FUZZ_B)/of/tests/host/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
+$(FUZZ_B)/of/libipc/%.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -pthread
+$(FUZZ_B)/of/idl/%.o: FUZZ_INCLUDES := $(FUZZ_IDL)
+$(FUZZ_B)/of/$(B)/%.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/idl
+
+$(FUZZ_B)/of/%.o: %.c
+	$(call msg,FUZZCC,$@)
+	$(Q)$(FUZZ_COMPILE)
+
+fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
+
+# --- What each is made of -------------------------------------------------------
+
+FUZZ_range := tests/fuzz/range.c driver/range.c tests/host/shim/report.c
+FUZZ_registry := tests/fuzz/registry.c servicemanager/registry.c
+FUZZ_driver := $(wildcard tests/fuzz/driver/*.c) $(wildcard driver/*.c) \
+	$(wildcard tests/host/shim/*.c)
+
+$(FUZZ_B)/of/tests/fuzz/range.o $(FUZZ_B)/of/tests/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
+$(FUZZ_B)/of/tests/fuzz/registry.o: FUZZ_INCLUDES := -Iservicemanager
+
+# --- All of them ------------------------------------------------------------------
+
+FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_B)/%)
+
+define fuzz_program
+$(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
+	$$(call msg,FUZZLD,$$@)
+	$$(Q)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS)
+endef
+$(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
+
+-include $(patsubst %.o,%.d,$(foreach name,$(FUZZ_NAMES),$(call fuzz_of,$(FUZZ_$(name)))))
