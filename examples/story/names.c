@@ -17,7 +17,7 @@ static int find(struct ipc *ipc, struct story **ret_story)
 	if (r != -ENOENT)
 		return r;
 
-	show("client", "pid %d asks for demo.story: %s, so it waits", getpid(), ipc_strerror(r));
+	show("client", "pid %d asks for demo.story, which nobody has yet; waits", getpid());
 	return story_await(ipc, "demo.story", ret_story);
 }
 
