@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The traffic; see actors.h. A payload says what it is (pattern_fill), so that a
+ * reply, a call or a page that belongs to somebody else shows at once.
+ *
+ * A process that is sabotaged loses its file or its region under its threads'
+ * hands: then an error is the end of it, and no complaint.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actors.h"
+
+#define ACTOR_REGION (128 * 1024)
+#define LARGEST 9000
+
+struct board *board;
+
+static const struct life *life;
+static struct raw bus;
+static uint64_t own_node;
+
+/* A handle that a thread was given last; any thread may use or lose it. */
+static uint32_t friend;
+
+void complain(const char *what, long number)
+{
+	if (__atomic_fetch_add(&board->wrong, 1, __ATOMIC_SEQ_CST) == 0)
+		snprintf(board->what, sizeof(board->what), "actor %d: %s (%ld)",
+			 life ? life->index : -1, what, number);
+}
+
+uint32_t below(uint32_t *seed, uint32_t n)
+{
+	return next_random(seed) % n;
+}
+
+/* One exchange, without raw_exchange()'s assertions: they are not for threads. */
+static int exchange(struct ipcbus_exchange *x)
+{
+	x->size = sizeof(*x);
+	return dev_ioctl(bus.fd, IPCBUS_IOC_EXCHANGE, x);
+}
+
+/* Code and seed travel beside the payload, so that a receiver can check it. */
+static const uint8_t *payload(const struct ipcbus_event *ev)
+{
+	if (ev->offset > bus.size || ev->data_size > bus.size - ev->offset) {
+		complain("a payload outside the region", ev->offset);
+		_exit(1);
+	}
+	return bus.map + ev->offset;
+}
+
+static void check_payload(const struct ipcbus_event *ev, uint32_t seed, const char *what)
+{
+	if (!pattern_is(payload(ev), ev->data_size, seed) && !life->sabotage)
+		complain(what, ev->data_size);
+}
+
+/* Handles replace the friend, files are closed; the rest is left as it came. */
+static void take_objects(const struct ipcbus_event *ev)
+{
+	const struct ipcbus_object *o = (const void *)(bus.map + ev->objects);
+
+	for (uint32_t i = 0; i < ev->object_count; i++) {
+		uint32_t old;
+
+		if (o[i].type == IPCBUS_OBJECT_FD)
+			close(o[i].value);
+		if (o[i].type != IPCBUS_OBJECT_HANDLE)
+			continue;
+		raw_watch(&bus, o[i].value, 1);
+		old = __atomic_exchange_n(&friend, o[i].value, __ATOMIC_SEQ_CST);
+		if (old)
+			raw_put(&bus, old, 1);
+	}
+}
+
+/* The answer brings what came, and now and then an object. */
+static void answer(const struct ipcbus_event *ev, uint32_t *seed)
+{
+	struct ipcbus_object o = below(seed, 2) && friend ? object_handle(friend) :
+							    object_node(own_node);
+	struct ipcbus_exchange x = { .send = {
+		.kind = IPCBUS_SEND_REPLY, .call = ev->call, .data = PTR64(payload(ev)),
+		.data_size = ev->data_size, .objects = PTR64(&o),
+		.object_count = below(seed, 3) == 0,
+	} };
+
+	if (below(seed, 50) == 0)
+		return; /* never answered: somebody has to die first */
+	if (!exchange(&x))
+		return;
+	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ERROR, .code = EAGAIN,
+				       .call = ev->call };
+	exchange(&x);
+}
+
+/* Returns whether the call that this thread waits for has ended. */
+static bool handle_event(const struct ipcbus_event *ev, uint32_t seed, uint32_t *rnd)
+{
+	bool over = false;
+
+	switch (ev->kind) {
+	case IPCBUS_EVENT_CALL:
+		check_payload(ev, ev->code, "a call is not what was sent");
+		answer(ev, rnd);
+		break;
+	case IPCBUS_EVENT_ONEWAY:
+		check_payload(ev, ev->code, "a oneway is not what was sent");
+		break;
+	case IPCBUS_EVENT_REPLY:
+		check_payload(ev, seed, "a reply is not what was sent");
+		__atomic_fetch_add(&board->answered, 1, __ATOMIC_RELAXED);
+		over = true;
+		break;
+	case IPCBUS_EVENT_ERROR:
+	case IPCBUS_EVENT_FAILED:
+		over = true;
+		break;
+	}
+	if (ev->buffer) {
+		struct ipcbus_exchange x = { .free_count = 1, .free = ev->buffer };
+
+		take_objects(ev);
+		exchange(&x);
+	}
+	return over;
+}
+
+/* Serve for a moment; false if the file does not work any more. */
+static bool serve(uint32_t flags, uint32_t *rnd)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | flags };
+	int e = exchange(&x);
+
+	if (!e)
+		handle_event(&x.event, 0, rnd);
+	return !e;
+}
+
+static void wait_for_reply(uint32_t seed, uint32_t *rnd)
+{
+	struct ipcbus_exchange x;
+
+	do
+		x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT };
+	while (!exchange(&x) && !handle_event(&x.event, seed, rnd));
+}
+
+/* Sends something to somebody, with a few things beside it. */
+static void call(char *data, uint32_t *rnd)
+{
+	uint32_t seed = next_random(rnd);
+	struct ipcbus_object o = below(rnd, 4) ? object_node(own_node) : object_fd(2);
+	struct ipcbus_exchange x = { .send = {
+		.kind = below(rnd, 4) ? IPCBUS_SEND_CALL : IPCBUS_SEND_ONEWAY,
+		.handle = below(rnd, 2) ? friend : 0, .code = seed, .data = PTR64(data),
+		.data_size = below(rnd, 4) ? below(rnd, 200) : below(rnd, LARGEST),
+		.objects = PTR64(&o), .object_count = below(rnd, 3) == 0,
+	} };
+
+	pattern_fill(data, x.send.data_size, seed);
+	if (exchange(&x) || x.send.kind == IPCBUS_SEND_ONEWAY)
+		return;
+	__atomic_fetch_add(&board->calls, 1, __ATOMIC_RELAXED);
+	wait_for_reply(seed, rnd);
+}
+
+static void *work(void *arg)
+{
+	uint32_t rnd = *(uint32_t *)arg;
+	char *data = malloc(LARGEST);
+	bool alive = data;
+
+	while (alive && !board->wrong) {
+		if (life->index == 0) {
+			alive = serve(0, &rnd);
+		} else {
+			call(data, &rnd);
+			alive = serve(IPCBUS_NONBLOCK, &rnd);
+		}
+	}
+	free(data);
+	return NULL;
+}
+
+/* Reading a region that was taken away. */
+static void gone(int signal)
+{
+	_exit(signal == SIGSEGV && life->sabotage ? 0 : 1);
+}
+
+static void interrupted(int signal)
+{
+	(void)signal;
+}
+
+int actor_main(struct peer *self, void *arg)
+{
+	uint32_t rnd[2];
+	pthread_t thread[2];
+
+	(void)self;
+	life = arg;
+	signal(SIGSEGV, gone);
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = interrupted }, NULL);
+	raw_open(&bus, ACTOR_REGION);
+	own_node = raw_node(&bus, IPCBUS_NODE_ACCEPT_FDS, 1);
+	if (life->index == 0 && raw_claim(&bus, own_node))
+		return 0; /* the one before is not gone yet */
+	for (int i = 0; i < 2; i++) {
+		rnd[i] = (life->seed + i * 7919) | 1;
+		if (pthread_create(&thread[i], NULL, work, &rnd[i]))
+			return 0;
+	}
+	if (life->sabotage) {
+		usleep(life->after_us);
+		life->sabotage(&bus, &rnd[0]);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	return 0;
+}

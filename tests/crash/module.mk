@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+#
+# Processes that die in the midst of work, in the guest. A short run is part of
+# `make test`; `make crash TIME=600 SEED=N` is a long one, in KERNEL if given.
+
+CRASH := $(B)/tests/crash
+CRASH_OBJECTS := $(CRASH)/test-crash.o $(CRASH)/actors.o
+
+GUEST_RAW_TESTS += $(CRASH)/test-crash
+ALL += $(CRASH)/test-crash
+
+$(CRASH_OBJECTS): $(CRASH)/%.o: tests/crash/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(CRASH)/test-crash: $(CRASH_OBJECTS) $(B)/tests/kernel/raw.o $(B)/tests/kernel/fixture.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
+
+TIME ?= 600
+SEED ?=
+
+.PHONY: crash run-crash
+crash: setup
+	+@$(MAKE) run-crash
+
+run-crash: all
+	@tests/vm/run --no-servicemanager --timeout $$((5 * $(TIME) + 300)) \
+	  --env IPCBUS_CRASH_SECONDS=$(TIME) $(if $(SEED),--env IPCBUS_CRASH_SEED=$(SEED)) \
+	  -- tests/crash/test-crash
