@@ -67,7 +67,11 @@ flavour_bugs() {
 	esac
 }
 
-# How tests/run runs there, and how long a test may take: a kernel that is a
-# process starts in a second, and its seconds are its own.
-flavour_run() { case $1 in uml) echo --fresh ;; esac; }
+# How tests/run runs there, and how long a test may take. User-mode Linux starts
+# in a second, and its clock goes only while it sleeps: tests that work for some
+# seconds would work for minutes.
+flavour_run() {
+	case $1 in uml) echo --fresh --env IPCBUS_STRESS_SECONDS=1 --env IPCBUS_BRAWL_SECONDS=1 \
+		--env IPCBUS_CRASH_SECONDS=5 ;; esac
+}
 flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 600 ;; esac; }
