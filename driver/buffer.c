@@ -358,17 +358,23 @@ void ipcbus_region_release(struct ipcbus_region *region)
 {
 	struct ipcbus_leftovers leftovers;
 	struct ipcbus_buffer *buffer;
-	u32 slot;
+	bool more, delivered;
+	u32 slot = 0;
 
-	for (slot = 0; slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB; slot++) {
-		buffer = buffer_at(region, slot);
-		if (buffer->state != IPCBUS_BUFFER_DELIVERED)
-			continue;
+	do {
+		delivered = false;
 		spin_lock(&region->lock);
-		end_delivered_locked(region, buffer, &leftovers);
+		more = slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB;
+		if (more) {
+			buffer = buffer_at(region, slot++);
+			delivered = buffer->state == IPCBUS_BUFFER_DELIVERED;
+		}
+		if (delivered)
+			end_delivered_locked(region, buffer, &leftovers);
 		spin_unlock(&region->lock);
-		ipcbus_leftovers_drop(&leftovers);
-	}
+		if (delivered)
+			ipcbus_leftovers_drop(&leftovers);
+	} while (more);
 }
 
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)

@@ -87,15 +87,22 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 	return 0;
 }
 
+/* Of a populated page. Others may just fail to publish one of their own. */
+static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
+{
+	return READ_ONCE(pages->frame[index]);
+}
+
 /* How much of size lies in one piece of kernel memory from offset on. */
 static size_t run_length(struct ipcbus_pages *pages, size_t offset, size_t size)
 {
 	unsigned long index = offset >> PAGE_SHIFT;
 	size_t run = PAGE_SIZE - offset_in_page(offset);
+	void *frame = frame_at(pages, index);
 
-	while (run < size && pages->frame[index + 1] == pages->frame[index] + PAGE_SIZE) {
+	while (run < size && frame_at(pages, ++index) == frame + PAGE_SIZE) {
 		run += PAGE_SIZE;
-		index++;
+		frame += PAGE_SIZE;
 	}
 	return min(run, size);
 }
@@ -105,7 +112,7 @@ int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
 {
 	while (size) {
 		size_t run = run_length(pages, offset, size);
-		void *to = pages->frame[offset >> PAGE_SHIFT] + offset_in_page(offset);
+		void *to = frame_at(pages, offset >> PAGE_SHIFT) + offset_in_page(offset);
 
 		if (ipcbus_copy_from_user(to, from, run))
 			return -EFAULT;
@@ -122,7 +129,7 @@ void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 	while (size) {
 		size_t run = run_length(pages, offset, size);
 
-		memcpy(pages->frame[offset >> PAGE_SHIFT] + offset_in_page(offset), from, run);
+		memcpy(frame_at(pages, offset >> PAGE_SHIFT) + offset_in_page(offset), from, run);
 		offset += run;
 		from += run;
 		size -= run;

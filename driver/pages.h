@@ -52,7 +52,7 @@ static inline int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t
 
 	if (size > PAGE_SIZE - offset_in_page(offset))
 		return ipcbus_pages_copy_slow(pages, offset, from, size);
-	frame = pages->frame[offset >> PAGE_SHIFT];
+	frame = READ_ONCE(pages->frame[offset >> PAGE_SHIFT]);
 	return ipcbus_copy_from_user(frame + offset_in_page(offset), from, size) ? -EFAULT : 0;
 }
 
