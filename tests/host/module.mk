@@ -21,6 +21,10 @@ HOST_INCLUDES := -Itests/host/shim -Idriver/uapi
 HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c))
 HOST_SHIM := $(patsubst tests/host/%.c,%.o,$(wildcard tests/host/shim/*.c))
 HOST_EXPLORE := $(patsubst tests/host/explore/%.c,%,$(wildcard tests/host/explore/*.c))
+HOST_LIBIPC := $(patsubst %.c,%.o,$(filter-out %/fake-device.c libipc/test-%,$(wildcard libipc/*.c)))
+# Generated code is not looked at with sanitizers: it calls nothing of the device's.
+HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
+	test.pb-c.o test.ipc.o)
 HOST_KTESTS := $(patsubst tests/kernel/%.c,%,$(sort $(wildcard tests/kernel/test-*.c)))
 
 # host_way WAY
@@ -63,7 +67,28 @@ $(HOST_B)/$(1)/explore: $$(HOST_EXPLORE:%=$(HOST_B)/$(1)/explore-%.o) $$(HOST_$(
 	$$(call msg,LD,$$@)
 	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^
 
-HOST_TESTS += $$(HOST_$(1)_KTESTS)
+# The library, all of it but the fake device, and a program that uses it.
+$(HOST_B)/$(1)/libipc/%.o: libipc/%.c tests/host/posix/posix.syms | $$(LIBIPC_HEADERS)
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -pthread -Ilibipc $$(IPC_STUB_CFLAGS) \
+	  -I$$(B)/servicemanager -Idriver/uapi -MMD -MP -c -o $$@ $$<
+	$$(Q)objcopy --redefine-syms=tests/host/posix/posix.syms $$@
+
+$(HOST_B)/$(1)/library/test-library.o: tests/host/posix/test-library.c \
+		tests/host/posix/posix.syms tests/host/posix/tests.syms | $$(B)/libipc/test.ipc.h
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(IPC_STUB_CFLAGS) -I$$(B)/libipc -Idriver/uapi \
+	  -MMD -MP -c -o $$@ $$<
+	$$(Q)objcopy --redefine-syms=tests/host/posix/posix.syms \
+	  --redefine-syms=tests/host/posix/tests.syms $$@
+
+$(HOST_B)/$(1)/test-library: $(HOST_B)/$(1)/library/test-library.o $$(HOST_LIBIPC:%=$(HOST_B)/$(1)/%) \
+		$(HOST_B)/$(1)/kernel/raw.o $(HOST_B)/$(1)/kernel/fixture.o \
+		$(HOST_B)/$(1)/posix/peer.o $$(HOST_$(1)_POSIX) $$(HOST_STUBS)
+	$$(call msg,LD,$$@)
+	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS) $$(CHECK_LIBS)
+
+HOST_TESTS += $$(HOST_$(1)_KTESTS) $(HOST_B)/$(1)/test-library
 endef
 
 HOST_TESTS :=

@@ -5,6 +5,7 @@
  * it again.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,20 @@ static void say_how(void)
 		shim_say("repeat it: explore --scenario %s --schedule %s --trace\n",
 			 current_scenario->name, schedule);
 	}
+}
+
+/* The undefined-behaviour sanitizer knows no callback. */
+static void aborted(int sig)
+{
+	(void)sig;
+	say_how();
+	_exit(1);
+}
+
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1:print_stacktrace=1";
 }
 
 static void panicked(const char *text)
@@ -120,7 +135,6 @@ static void explore(const struct scenario *scenario, double seconds)
 static void run_one(const struct scenario *scenario)
 {
 	current_scenario = scenario;
-	policy_trace = policy_trace && true;
 	world_run(scenario, options.schedule ?
 		  policy_replay(options.schedule) : policy_random(options.seed, 500));
 	printf("%s: %lu steps, nothing wrong\n", scenario->name, shim_steps());
@@ -181,6 +195,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	shim_panic_hook = panicked;
+	signal(SIGABRT, aborted);
 #ifdef SHIM_ASAN
 	__sanitizer_set_death_callback(say_how);
 #endif

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -37,15 +38,21 @@ int fcntl(int fd, int cmd, ...);
 #define MAX_MAPS 256
 #define IN_FLIGHT 512	/* real files on their way have numbers from here on */
 
+/* In a system call, out of which a thread that is killed comes first. */
+static _Thread_local int inside;
+
 #define ASIDE(expr)                                                           \
 	({                                                                    \
-		int state_, r_;                                               \
+		int r_;                                                       \
                                                                               \
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state_);      \
+		inside++;                                                     \
 		r_ = (expr);                                                  \
-		pthread_setcancelstate(state_, NULL);                         \
+		inside--;                                                     \
+		end_if_killed();                                              \
 		r_;                                                           \
 	})
+
+static void end_if_killed(void);
 
 static int in_flight;
 
@@ -218,7 +225,6 @@ int host_ioctl(int fd, unsigned long cmd, ...)
 	if (!is_device(fd))
 		return ioctl(fd, cmd, arg);
 	r = ASIDE(shim_ioctl(fd, cmd, arg));
-	pthread_testcancel();
 	return result(r);
 }
 
@@ -411,6 +417,22 @@ int host_sigaction(int sig, const struct sigaction *action, struct sigaction *ol
 	return 0;
 }
 
+/* The signals that faults come by here can never be blocked. */
+int host_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+	sigset_t others;
+
+	if (!set)
+		return pthread_sigmask(how, NULL, old);
+	others = *set;
+	if (how != SIG_UNBLOCK) {
+		sigdelset(&others, SIGSEGV);
+		sigdelset(&others, SIGBUS);
+		sigdelset(&others, SIGUSR2);
+	}
+	return pthread_sigmask(how, &others, old);
+}
+
 /* --- Poll --------------------------------------------------------------------------------------- */
 
 /* Revents of one without waiting; those of real files by the real poll. */
@@ -473,22 +495,44 @@ struct posix_thread {
 	struct task_struct *task;
 	void *(*fn)(void *);
 	void *arg;
+	int rounds;
+	bool killed;
+	sigjmp_buf end;
 };
 
+static _Thread_local struct posix_thread *self;
+static pthread_key_t thread_key;
 static pthread_mutex_t thread_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct posix_thread *threads[MAX_THREADS];
 
+static void end_if_killed(void)
+{
+	if (self && !inside && __atomic_load_n(&self->killed, __ATOMIC_ACQUIRE))
+		siglongjmp(self->end, 1);
+}
+
+/* A killed thread that waits for something else than the device. */
+static void on_kill(int sig)
+{
+	(void)sig;
+	end_if_killed();
+}
+
+/* Destructors of others may still call the device: theirs run first. */
 static void thread_end(void *arg)
 {
 	struct posix_thread *thread = arg;
 	struct shim_process *process = thread->process;
 
+	if (thread->rounds++ < 2) {
+		pthread_setspecific(thread_key, thread);
+		return;
+	}
 	pthread_mutex_lock(&thread_lock);
 	for (int i = 0; i < MAX_THREADS; i++)
 		if (threads[i] == thread)
 			threads[i] = NULL;
 	pthread_mutex_unlock(&thread_lock);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	if (atomic_read(&process->tasks) == 1)
 		forget_maps(process);
 	shim_task_exit();
@@ -499,7 +543,7 @@ static void thread_end(void *arg)
 static void *thread_main(void *arg)
 {
 	struct posix_thread *thread = arg;
-	void *r;
+	void *volatile r = NULL;
 
 	if (!thread->process)
 		thread->process = shim_process_new(gettid(), NULL);
@@ -512,9 +556,13 @@ static void *thread_main(void *arg)
 			break;
 		}
 	pthread_mutex_unlock(&thread_lock);
-	pthread_cleanup_push(thread_end, thread);
-	r = thread->fn(thread->arg);
-	pthread_cleanup_pop(1);
+	pthread_setspecific(thread_key, thread);
+	if (!sigsetjmp(thread->end, 1)) {
+		self = thread;
+		r = thread->fn(thread->arg);
+	}
+	/* Nothing ends it any more but itself. */
+	self = NULL;
 	return r;
 }
 
@@ -554,7 +602,8 @@ void posix_kill(struct shim_process *process)
 	pthread_mutex_lock(&thread_lock);
 	for (int i = 0; i < MAX_THREADS; i++)
 		if (threads[i] && threads[i]->process == process) {
-			pthread_cancel(threads[i]->thread);
+			__atomic_store_n(&threads[i]->killed, true, __ATOMIC_RELEASE);
+			pthread_kill(threads[i]->thread, SIGUSR2);
 			shim_signal(threads[i]->task);
 		}
 	pthread_mutex_unlock(&thread_lock);
@@ -598,17 +647,26 @@ int host_setgroups(size_t n, const gid_t *groups)
 	return 0;
 }
 
+/* What the fixture counts on being alone for, in threads that never meet. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:^remember$\nrace:^forget$\n";
+}
+
 /* --- Set-up -------------------------------------------------------------------------------------- */
 
 static void __attribute__((constructor)) set_up(void)
 {
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
 
+	signal(SIGUSR2, on_kill);
 	shim_fd_ops = &real_fd_ops;
 	/* Takes a number: before anybody counts them. */
 	shim_frames_fd();
 	sigaction(SIGSEGV, &action, &before[0]);
 	sigaction(SIGBUS, &action, &before[1]);
+	BUG_ON(pthread_key_create(&thread_key, thread_end));
 	pthread_atfork(NULL, NULL, shim_task_refork);
 	(void)current;
 }

@@ -18,6 +18,8 @@ enum shim_fail {
 };
 
 void shim_fail_nth(enum shim_fail kind, unsigned int n);
+/* The same, and again the gap-th step of that kind after it, from 1. */
+void shim_fail_twice(enum shim_fail kind, unsigned int n, unsigned int gap);
 bool shim_failed(enum shim_fail kind);
 
 /* Is it this step's turn? */

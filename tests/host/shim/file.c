@@ -193,8 +193,10 @@ static int install(struct file *file)
 		shim_fd_ops->put(fd);
 		fd = -EMFILE;
 	}
-	if (fd >= 0)
+	if (fd >= 0) {
 		current->process->file[fd] = file;
+		current->process->files = max(current->process->files, fd + 1);
+	}
 	pthread_mutex_unlock(&table_lock);
 	return fd;
 }
@@ -318,6 +320,7 @@ int shim_dup(int fd, int to)
 	BUG_ON(to >= SHIM_MAX_FDS);
 	pthread_mutex_lock(&table_lock);
 	swap(file, current->process->file[to]);
+	current->process->files = max(current->process->files, to + 1);
 	pthread_mutex_unlock(&table_lock);
 	if (file)
 		file_close(file);

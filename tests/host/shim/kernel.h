@@ -91,11 +91,15 @@ static inline void *ERR_CAST(const void *ptr)
 	return (void *)ptr;
 }
 
-/* Each access to what others change at the same time is a moment to switch. */
+/*
+ * Each access to what others change at the same time is a moment to switch.
+ * READ_ONCE() acquires: what is then reached through the value is ordered behind
+ * it by the dependency, of which the thread sanitizer knows nothing.
+ */
 #define READ_ONCE(x)                                                          \
 	({                                                                    \
 		shim_point_fine("read", #x);                                  \
-		__atomic_load_n(&(x), __ATOMIC_RELAXED);                      \
+		__atomic_load_n(&(x), __ATOMIC_ACQUIRE);                      \
 	})
 #define WRITE_ONCE(x, v)                                                      \
 	do {                                                                  \

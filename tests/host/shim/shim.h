@@ -36,7 +36,7 @@ void shim_unload(void);
 
 /* --- Processes and tasks: task.c --------------------------------------------- */
 
-#define SHIM_MAX_FDS 4096
+#define SHIM_MAX_FDS 1024
 
 /**
  * struct shim_process - one process, with an address space of its own
@@ -48,6 +48,7 @@ void shim_unload(void);
  * @tasks: that live
  * @killed: its tasks are to end
  * @file: its device files by number; NULL: none, or a file of the real kernel's
+ * @files: no number from this on has one
  * @maps: its mappings of the device (mm.c)
  * @unmapped: those that are gone, but maybe still looked at
  */
@@ -60,6 +61,7 @@ struct shim_process {
 	atomic_t tasks;
 	bool killed;
 	struct file *file[SHIM_MAX_FDS];
+	int files;
 	struct list_head maps;
 	struct list_head unmapped;
 };

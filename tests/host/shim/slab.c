@@ -18,10 +18,16 @@ struct kmem_cache {
 
 /* --- Failures to order ------------------------------------------------------------ */
 
-void shim_fail_nth(enum shim_fail kind, unsigned int n)
+void shim_fail_twice(enum shim_fail kind, unsigned int n, unsigned int gap)
 {
 	current->fail[kind] = n;
+	current->fail_gap[kind] = gap;
 	current->failed[kind] = false;
+}
+
+void shim_fail_nth(enum shim_fail kind, unsigned int n)
+{
+	shim_fail_twice(kind, n, 0);
 }
 
 bool shim_failed(enum shim_fail kind)
@@ -37,6 +43,8 @@ bool shim_fail_now(enum shim_fail kind)
 	if (likely(!task->fail[kind]) || --task->fail[kind])
 		return false;
 	task->failed[kind] = true;
+	task->fail[kind] = task->fail_gap[kind];
+	task->fail_gap[kind] = 0;
 	return true;
 }
 

@@ -241,7 +241,7 @@ void shim_process_put(struct shim_process *process)
 
 static void close_all(struct shim_process *process)
 {
-	for (int fd = 0; fd < SHIM_MAX_FDS; fd++)
+	for (int fd = 0; fd < process->files; fd++)
 		if (process->file[fd])
 			shim_close(fd);
 }

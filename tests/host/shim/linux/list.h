@@ -20,9 +20,15 @@ struct hlist_head {
 /* What a deleted entry points to: any use of it is a fault. */
 #define LIST_POISON ((void *)0xdead000000000100UL)
 
+/* list_empty() may look without a lock, hence the stores of next are atomic. */
+static inline void list_set_next(struct list_head *entry, struct list_head *next)
+{
+	__atomic_store_n(&entry->next, next, __ATOMIC_RELAXED);
+}
+
 static inline void INIT_LIST_HEAD(struct list_head *head)
 {
-	head->next = head;
+	list_set_next(head, head);
 	head->prev = head;
 }
 
@@ -32,9 +38,9 @@ static inline void list_insert(struct list_head *entry, struct list_head *prev,
 	BUG_ON(next->prev != prev || prev->next != next);
 	BUG_ON(entry == prev || entry == next);
 	next->prev = entry;
-	entry->next = next;
+	list_set_next(entry, next);
 	entry->prev = prev;
-	prev->next = entry;
+	list_set_next(prev, entry);
 }
 
 static inline void list_add(struct list_head *entry, struct list_head *head)
@@ -51,13 +57,13 @@ static inline void list_unlink(struct list_head *entry)
 {
 	BUG_ON(entry->prev->next != entry || entry->next->prev != entry);
 	entry->next->prev = entry->prev;
-	entry->prev->next = entry->next;
+	list_set_next(entry->prev, entry->next);
 }
 
 static inline void list_del(struct list_head *entry)
 {
 	list_unlink(entry);
-	entry->next = LIST_POISON;
+	list_set_next(entry, LIST_POISON);
 	entry->prev = LIST_POISON;
 }
 

@@ -31,6 +31,8 @@ struct shim_process;
  * @rcu: since when it is in a read-side section, with real threads
  * @rcu_bit: which bit it is in rcu.c's masks, under the scheduler
  * @fail: steps until one is to fail; 0: never
+ * @fail_gap: what @fail becomes then
+ * @failed: one has
  * @fiber: under the scheduler: what it runs on
  */
 struct task_struct {
@@ -46,6 +48,7 @@ struct task_struct {
 	unsigned long rcu;
 	unsigned int rcu_bit;
 	unsigned int fail[4];
+	unsigned int fail_gap[4];
 	bool failed[4];
 	struct shim_fiber *fiber;
 };
