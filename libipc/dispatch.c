@@ -73,6 +73,11 @@ static void call_refuse(struct ipc_call *call, uint32_t code, int r)
 {
 	if (call->oneway)
 		return;
+	/* Found before it was known what is called: such as an object of no known type. */
+	if (!call->object) {
+		ipc_call_errno(call, r, NULL);
+		return;
+	}
 
 	switch (r) {
 	case -EOPNOTSUPP:
