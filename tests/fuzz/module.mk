@@ -16,8 +16,14 @@ FUZZ_B := $(B)/tests/fuzz
 FUZZ_NAMES := range registry plugin table skeleton driver
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
-FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link \
+FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
 	$(FUZZ_INCLUDES) -MMD -MP -c -o $@ $<
+
+# What is fuzzed tells libFuzzer where it went; parsers also what they compare
+# with, which costs too much for the driver. The fuzzers themselves do not.
+FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
+$(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counters,pc-table
+$(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
 
 FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv -Itests/host/shim -Idriver/uapi -Idriver
 FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc
@@ -38,11 +44,27 @@ fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
 
 FUZZ_range := tests/fuzz/range.c driver/range.c tests/host/shim/report.c
 FUZZ_registry := tests/fuzz/registry.c servicemanager/registry.c
+FUZZ_LIBRARY := tests/fuzz/account.c libipc/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
+	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
+	$(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
+FUZZ_table := tests/fuzz/table.c $(FUZZ_LIBRARY)
+FUZZ_skeleton := tests/fuzz/skeleton.c $(FUZZ_LIBRARY)
+FUZZ_plugin := tests/fuzz/plugin.c tests/fuzz/proto.c \
+	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c)
 FUZZ_driver := $(wildcard tests/fuzz/driver/*.c) $(wildcard driver/*.c) \
 	$(wildcard tests/host/shim/*.c)
 
 $(FUZZ_B)/of/tests/fuzz/range.o $(FUZZ_B)/of/tests/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
 $(FUZZ_B)/of/tests/fuzz/registry.o: FUZZ_INCLUDES := -Iservicemanager
+$(addprefix $(FUZZ_B)/of/tests/fuzz/,account.o table.o skeleton.o): FUZZ_INCLUDES := $(FUZZ_LIBIPC)
+$(addprefix $(FUZZ_B)/of/tests/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
+
+# Generated headers come first.
+$(call fuzz_of,$(FUZZ_LIBRARY) tests/fuzz/table.c tests/fuzz/skeleton.c): | $(LIBIPC_HEADERS) \
+	$(B)/libipc/test.ipc.h
+$(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+
+$(FUZZ_B)/table $(FUZZ_B)/skeleton: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
 
 # --- All of them ------------------------------------------------------------------
 
@@ -51,7 +73,7 @@ FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_B)/%)
 define fuzz_program
 $(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
 	$$(call msg,FUZZLD,$$@)
-	$$(Q)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS)
+	$$(Q)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread $$(FUZZ_LDFLAGS) -o $$@ $$^ $$(PROTOBUF_C_LIBS)
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 

@@ -30,7 +30,11 @@ static struct message *message_new(struct thread *t, enum ipcbus_send_kind kind)
 	if (world.n_messages == MAX_MESSAGES)
 		return NULL;
 	world.n_messages++;
-	*m = (struct message){ .kind = kind, .from = t, .pid = t->pid, .nested = t->took };
+	memset(m, 0, offsetof(struct message, objects));
+	m->kind = kind;
+	m->from = t;
+	m->pid = t->pid;
+	m->nested = t->took;
 	return m;
 }
 

@@ -433,6 +433,7 @@ static void op_inherit(struct thread *t, const u8 *arg)
 	file = from->process->file[from->fd];
 	file->ref.refs.counter++; /* without a switch in between */
 	t->proc->process->file[200] = file;
+	t->proc->process->files = 201;
 	ret = shim_ioctl(200, IPCBUS_IOC_NODE_CREATE, &args);
 	must(ret == -ECHILD, "from another process NODE_CREATE says %d", ret);
 	ret = shim_mmap(200, (void *)0x200000000UL, PAGE_SIZE, VM_READ, true, 0, &map);

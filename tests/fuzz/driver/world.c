@@ -174,8 +174,7 @@ static void prepare(struct proc *proc, size_t region, u8 prepared)
 		node = node_create(proc, IPCBUS_NODE_ACCEPT_FDS);
 		if (node && !proc->index && !(prepared & 64)) {
 			args.node = node->id;
-			if (!shim_ioctl(proc->fd, IPCBUS_IOC_SET_MANAGER, &args))
-				world.manager = node;
+			shim_ioctl(proc->fd, IPCBUS_IOC_SET_MANAGER, &args);
 		}
 	}
 	shim_task = before;
@@ -185,7 +184,10 @@ void world_begin(unsigned int n_procs, unsigned int n_threads, size_t region, u8
 {
 	bool was = world.trace;
 
-	world = (struct world){ .trace = was, .n_procs = n_procs, .n_threads = n_threads };
+	memset(&world, 0, offsetof(struct world, nodes));
+	world.trace = was;
+	world.n_procs = n_procs;
+	world.n_threads = n_threads;
 	shim_boot();
 	for (unsigned int i = 0; i < n_procs; i++) {
 		world.procs[i].index = i;

@@ -166,9 +166,9 @@ struct world {
 	unsigned int n_procs, n_threads, n_nodes, n_messages;
 	struct proc procs[MAX_PROCS];
 	struct thread threads[MAX_THREADS];
+	/* Each of these is blank only once it is in use: */
 	struct node nodes[MAX_NODES];
 	struct message messages[MAX_MESSAGES];
-	struct node *manager;	/* the newest to become it; NULL: unknown */
 };
 
 extern struct world world;
