@@ -116,13 +116,14 @@ $(B)/tests.list: FORCE
 # SETUP=no leaves the machine as it is, on what is not Debian for one.
 SETUP ?= yes
 
-setup: $(B)/setup$(if $(NATIVE),-native).done
+setup: $(B)/setup.done
 	@:
 
-$(B)/setup.done $(B)/setup-native.done $(B)/setup-debug.done: scripts/packages scripts/setup
+SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done
+$(SETUPS): $(wildcard scripts/packages*) scripts/setup
 	@mkdir -p $(@D)
 ifneq ($(SETUP),no)
-	@scripts/setup $(filter --native --debug,$(@:$(B)/setup-%.done=--%)) >&2
+	@scripts/setup $(filter --demo --native --debug,$(@:$(B)/setup-%.done=--%)) >&2
 endif
 	@touch $@
 
@@ -135,12 +136,12 @@ test: setup
 # Whether it can be done natively is better known before anything is installed.
 demo:
 	$(if $(NATIVE),@examples/story/native --check)
-	+@$(MAKE) setup
+	+@$(MAKE) $(B)/setup-$(if $(NATIVE),native,demo).done
 	+@$(MAKE) $(JOBS) demo-programs
 	@examples/story/$(if $(NATIVE),native,run)
 
 # With FORMAT=tsv nothing but figures may come to stdout.
-bench: setup
+bench: $(B)/setup-demo.done
 	+@$(MAKE) bench-programs >&2
 	@tests/bench/run $(if $(FORMAT),--format $(FORMAT))
 
