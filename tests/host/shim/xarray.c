@@ -144,8 +144,9 @@ static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit
 	}
 	if (ret >= 0) {
 		*id = number;
-		*next = number + 1;
 		ret = store_locked(xa, number, entry, spare) ?: ret;
+		if (ret >= 0)
+			*next = number + 1;
 	}
 	spin_unlock(&xa->xa_lock);
 	return ret;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What messages carry: each kind of payload and each kind of object, how to
+ * make them and how they must arrive. Used by scenarios about messages.
+ */
+#ifndef TESTS_FAIL_CONTENT_H
+#define TESTS_FAIL_CONTENT_H
+
+#include "walk.h"
+
+/**
+ * struct content - payload and objects of one message
+ * @name: for people
+ * @size: bytes of the payload
+ * @parts: in so many parts; 0: in one piece
+ * @objects: a letter each: n a node of the sender's own, h a handle for a third
+ *	proc's, m a handle for the receiver's own, f a file
+ */
+struct content {
+	const char *name;
+	size_t size;
+	unsigned int parts;
+	const char *objects;
+};
+
+enum { CONTENT_NONE, CONTENT_SMALL, CONTENT_MIXED = 10, CONTENTS = 12 };
+
+extern const struct content contents[CONTENTS];
+
+const char *content_name(const struct content *content);
+/* Makes what is to be sent and puts it into s->send. */
+void content_make(struct state *s, const struct raw *from, const struct raw *to);
+/* All of it is there as it was sent; ends with giving everything back. */
+void content_check(struct state *s, const struct raw *to, const struct ipcbus_event *ev);
+void content_done(struct state *s);
+
+#endif /* TESTS_FAIL_CONTENT_H */

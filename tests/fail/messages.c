@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages of each content, sent and taken: calls, oneways, replies, errors,
+ * and calls that come back to a waiting caller.
+ */
+#include <errno.h>
+
+#include "content.h"
+#include "scenarios.h"
+
+/* --- Common steps ------------------------------------------------------------ */
+
+static int act_send_from(struct state *s, const struct raw *who)
+{
+	s->x = (struct ipcbus_exchange){ .send = s->send };
+	return exchange(s, who);
+}
+
+static int act_take_by(struct state *s, const struct raw *who, uint32_t flags)
+{
+	s->x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT | IPCBUS_NONBLOCK | flags };
+	return exchange(s, who);
+}
+
+/* A message that its receiver had no room for, told to whoever sent it. */
+static void check_refused(const struct state *s, const struct ipcbus_event *ev)
+{
+	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_FAILED);
+	ck_assert_uint_eq(ev->stage, IPCBUS_STAGE_DELIVER);
+	ck_assert_msg(may_fail_with(s, ev->error), "refused with %s", errname(ev->error));
+	ck_assert_uint_lt(ev->index, s->send.object_count);
+}
+
+static void answer(const struct raw *from, const struct raw *to, uint64_t call)
+{
+	struct ipcbus_event ev;
+
+	raw_reply(from, call, "yes", 3);
+	take_past_idle(to, IPCBUS_EVENT_REPLY, &ev);
+	raw_holds(to, &ev, "yes", 3);
+	raw_give(to, &ev);
+}
+
+/* All is well, and has been told: nothing more comes, and calls go through. */
+static void finish_all(struct state *s)
+{
+	struct ipcbus_event ev;
+
+	next_past_idle(&cli, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_NONE);
+	next_past_idle(&srv, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_NONE);
+	raw_round_trip(&cli, 0, &srv, "on", 2);
+	content_done(s);
+}
+
+/* --- A call is sent ---------------------------------------------------------- */
+
+static void prepare_call(struct state *s)
+{
+	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL };
+	content_make(s, &cli, &srv);
+}
+
+static int act_call(struct state *s)
+{
+	return act_send_from(s, &cli);
+}
+
+static void finish_call(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	next_past_idle(&srv, &ev);
+	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		expect_undone(s, 1);
+		assert_ok(raw_send(&cli, &s->send, NULL));
+		take_past_idle(&srv, IPCBUS_EVENT_CALL, &ev);
+	}
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
+	content_check(s, &srv, &ev);
+	answer(&srv, &cli, ev.call);
+	finish_all(s);
+}
+
+/* --- A call is taken --------------------------------------------------------- */
+
+static void prepare_take(struct state *s)
+{
+	prepare_call(s);
+	assert_ok(raw_send(&cli, &s->send, NULL));
+}
+
+static int act_take(struct state *s)
+{
+	return act_take_by(s, &srv, IPCBUS_SERVE);
+}
+
+/*
+ * It was taken, but the taker was not told: the contract says that it is lost
+ * then. The call is open until the taker ends.
+ */
+static void finish_lost(struct state *s)
+{
+	raw_none(&srv);
+	raw_none(&cli);
+	raw_close(&srv);
+	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	files_close_new(&s->files);
+	content_done(s);
+}
+
+static bool may_be_lost(const struct state *s, int r)
+{
+	return r == -EFAULT && is_silent(s) && !is_copy(s, 1);
+}
+
+static void finish_take(struct state *s, int r)
+{
+	struct ipcbus_event ev = s->x.event;
+
+	assert_may(s, r);
+	if (r < 0) {
+		next_past_idle(&srv, &ev);
+		ck_assert_msg(!is_copy(s, 1) || ev.kind == IPCBUS_EVENT_CALL, "it is gone");
+	}
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		raw_next(&cli, IPCBUS_NONBLOCK, &ev);
+		if (ev.kind == IPCBUS_EVENT_NONE) {
+			ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
+			finish_lost(s);
+			return;
+		}
+		check_refused(s, &ev);
+		expect_undone(s, 1);
+		assert_ok(raw_send(&cli, &s->send, NULL));
+		take_past_idle(&srv, IPCBUS_EVENT_CALL, &ev);
+	}
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
+	content_check(s, &srv, &ev);
+	answer(&srv, &cli, ev.call);
+	finish_all(s);
+}
+
+/* --- A oneway is sent, and taken --------------------------------------------- */
+
+static void prepare_oneway(struct state *s)
+{
+	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY };
+	content_make(s, &cli, &srv);
+}
+
+static void finish_oneway(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	next_past_idle(&srv, &ev);
+	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		expect_undone(s, 1);
+		assert_ok(raw_send(&cli, &s->send, NULL));
+		take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	}
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_ONEWAY);
+	content_check(s, &srv, &ev);
+	finish_all(s);
+}
+
+/* Two, so that the second waits for the first one's end. */
+static void prepare_take_oneway(struct state *s)
+{
+	prepare_oneway(s);
+	assert_ok(raw_send(&cli, &s->send, NULL));
+	raw_oneway(&cli, 0, 1, "next", 4);
+	s->done = total("lost");
+}
+
+/* The first was dropped, and counted; the next has come in its place. */
+static void check_lost(struct state *s, const struct ipcbus_event *ev)
+{
+	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_ONEWAY);
+	ck_assert_uint_eq(ev->code, 1);
+	ck_assert_int_eq(total("lost"), s->done + 1);
+	raw_holds(&srv, ev, "next", 4);
+	raw_give(&srv, ev);
+	expect_undone(s, 1);
+	assert_ok(raw_send(&cli, &s->send, NULL));
+	raw_oneway(&cli, 0, 1, "next", 4);
+}
+
+static void finish_take_oneway(struct state *s, int r)
+{
+	struct ipcbus_event ev = s->x.event;
+
+	assert_may(s, r);
+	if (r < 0)
+		next_past_idle(&srv, &ev);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		/* Taken without a word: its node's next waits until the taker ends. */
+		ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
+		raw_round_trip(&cli, 0, &srv, "on", 2);
+		files_close_new(&s->files);
+		content_done(s);
+		return;
+	}
+	if (ev.code == 1) {
+		ck_assert_msg(s->send.object_count, "lost without a reason");
+		check_lost(s, &ev);
+		take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	}
+	ck_assert_int_eq(ev.code, 0);
+	content_check(s, &srv, &ev);
+	take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_int_eq(ev.code, 1);
+	raw_give(&srv, &ev);
+	finish_all(s);
+}
+
+/* --- A reply, or an error, is sent and taken --------------------------------- */
+
+static void open_call(struct state *s)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ACCEPT_FDS };
+
+	assert_ok(raw_send(&cli, &call, NULL));
+	take_past_idle(&srv, IPCBUS_EVENT_CALL, &s->event);
+	s->send.call = s->event.call;
+	note_counts(s);
+}
+
+static void prepare_reply(struct state *s)
+{
+	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
+	content_make(s, &srv, &cli);
+	open_call(s);
+}
+
+static void prepare_error(struct state *s)
+{
+	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ERROR, .code = EIO };
+	content_make(s, &srv, &cli);
+	open_call(s);
+}
+
+static int act_reply(struct state *s)
+{
+	return act_send_from(s, &srv);
+}
+
+static void check_answer(struct state *s, const struct ipcbus_event *ev)
+{
+	bool error = s->send.kind == IPCBUS_SEND_ERROR;
+
+	ck_assert_uint_eq(ev->kind, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY);
+	ck_assert_int_eq(ev->error, error ? -EIO : 0);
+	ck_assert_uint_eq(ev->call, s->event.call);
+	content_check(s, &cli, ev);
+}
+
+/* A call whose answer failed stays open: it is answered again, and once. */
+static void finish_reply(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		expect_undone(s, 0);
+		assert_ok(raw_send(&srv, &s->send, NULL));
+		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	}
+	check_answer(s, &ev);
+	assert_result(raw_send(&srv, &s->send, NULL), -ESRCH);
+	finish_all(s);
+}
+
+static void prepare_take_reply(struct state *s)
+{
+	prepare_reply(s);
+	assert_ok(raw_send(&srv, &s->send, NULL));
+}
+
+static void prepare_take_error(struct state *s)
+{
+	prepare_error(s);
+	assert_ok(raw_send(&srv, &s->send, NULL));
+}
+
+static int act_take_reply(struct state *s)
+{
+	return act_take_by(s, &cli, 0);
+}
+
+/* The call is over in any case; another one can be made. */
+static void finish_take_reply(struct state *s, int r)
+{
+	struct ipcbus_event ev = s->x.event;
+
+	assert_may(s, r);
+	if (r < 0) {
+		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+		ck_assert_msg(!is_copy(s, 1) || ev.kind != IPCBUS_EVENT_NONE, "it is gone");
+	}
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
+		files_close_new(&s->files);
+	} else if (ev.kind == IPCBUS_EVENT_FAILED) {
+		check_refused(s, &ev);
+		s->counts[TRANSACTIONS]--;
+		expect_undone(s, 0);
+	} else {
+		check_answer(s, &ev);
+	}
+	finish_all(s);
+}
+
+/* --- Calls that come back to the caller -------------------------------------- */
+
+/* cli calls srv, which is about to call a node of cli's before it answers. */
+static void prepare_nested(struct state *s)
+{
+	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL };
+	s->send.handle = give_handle(&srv, &cli, raw_node(&cli, IPCBUS_NODE_ACCEPT_FDS, 9));
+	content_make(s, &srv, &cli);
+	raw_call(&cli, 0, 1, NULL, 0);
+	take_past_idle(&srv, IPCBUS_EVENT_CALL, &s->event);
+	note_counts(s);
+}
+
+static int act_nested(struct state *s)
+{
+	return act_send_from(s, &srv);
+}
+
+static void end_nested(struct state *s, const struct ipcbus_event *inner)
+{
+	ck_assert_uint_eq(inner->kind, IPCBUS_EVENT_CALL);
+	ck_assert_uint_eq(inner->cookie, 9);
+	content_check(s, &cli, inner);
+	answer(&cli, &srv, inner->call);
+	answer(&srv, &cli, s->event.call);
+	finish_all(s);
+}
+
+static void finish_nested(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		expect_undone(s, 0);
+		assert_ok(raw_send(&srv, &s->send, NULL));
+		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	}
+	end_nested(s, &ev);
+}
+
+static void prepare_take_nested(struct state *s)
+{
+	prepare_nested(s);
+	assert_ok(raw_send(&srv, &s->send, NULL));
+}
+
+/* Taken without a word: the inner call is open, and the outer one waits for it. */
+static void finish_lost_nested(struct state *s)
+{
+	raw_none(&srv);
+	raw_close(&cli);
+	raw_failed(&srv, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	raw_reply(&srv, s->event.call, NULL, 0);
+	files_close_new(&s->files);
+	content_done(s);
+}
+
+static void finish_take_nested(struct state *s, int r)
+{
+	struct ipcbus_event ev = s->x.event;
+
+	assert_may(s, r);
+	if (r < 0)
+		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_NONE) {
+			ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
+			finish_lost_nested(s);
+			return;
+		}
+		check_refused(s, &ev);
+		expect_undone(s, 0);
+		assert_ok(raw_send(&srv, &s->send, NULL));
+		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	}
+	end_nested(s, &ev);
+}
+
+/* --- All of them ------------------------------------------------------------- */
+
+static const struct scenario verbs[] = {
+	{ "call", NULL, &cli, prepare_call, act_call, finish_call },
+	{ "take a call", NULL, &srv, prepare_take, act_take, finish_take },
+	{ "reply", NULL, &srv, prepare_reply, act_reply, finish_reply },
+	{ "take a reply", NULL, &cli, prepare_take_reply, act_take_reply, finish_take_reply },
+	{ "oneway", NULL, &cli, prepare_oneway, act_call, finish_oneway },
+	{ "take a oneway", NULL, &srv, prepare_take_oneway, act_take, finish_take_oneway },
+	{ "error", NULL, &srv, prepare_error, act_reply, finish_reply },
+	{ "take an error", NULL, &cli, prepare_take_error, act_take_reply, finish_take_reply },
+	{ "nested call", NULL, &srv, prepare_nested, act_nested, finish_nested },
+	{ "take a nested call", NULL, &cli, prepare_take_nested, act_take_reply,
+	  finish_take_nested },
+};
+
+/* Errors and nested calls go the others' ways: a few contents will do. */
+enum { FULL_VERBS = 6 };
+
+static bool is_walked(size_t verb, size_t content)
+{
+	return verb < FULL_VERBS || content <= CONTENT_SMALL || content == CONTENT_MIXED;
+}
+
+size_t message_scenarios(struct scenario *ret)
+{
+	size_t n = 0;
+
+	for (size_t verb = 0; verb < ARRAY_SIZE(verbs); verb++)
+		for (size_t content = 0; content < CONTENTS; content++) {
+			if (!is_walked(verb, content))
+				continue;
+			ret[n] = verbs[verb];
+			ret[n++].content = &contents[content];
+		}
+	return n;
+}

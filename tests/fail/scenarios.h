@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* All scenarios of the driver. */
+#ifndef TESTS_FAIL_SCENARIOS_H
+#define TESTS_FAIL_SCENARIOS_H
+
+#include "walk.h"
+
+#define MOST_SCENARIOS 200
+
+/* Messages of all contents; ret has room for MOST_SCENARIOS. Returns how many. */
+size_t message_scenarios(struct scenario *ret);
+
+/* Batches, and exchanges that do several things at once. */
+extern const struct scenario combined_scenarios[];
+extern const size_t n_combined_scenarios;
+
+/* Everything but messages. */
+extern const struct scenario plain_scenarios[];
+extern const size_t n_plain_scenarios;
+
+#endif /* TESTS_FAIL_SCENARIOS_H */

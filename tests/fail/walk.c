@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The walk; see walk.h. Prints TAP: a line for each scenario, with how many
+ * points and pairs were walked. Each scenario has a child process, which ends
+ * with the first thing that is wrong. FAIL_ONLY=NAME walks those only whose
+ * names begin so, without a child, FAIL_SEED=N chooses other pairs.
+ */
+#include <errno.h>
+#include <sanitizer/lsan_interface.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "walk.h"
+
+#define MOST_POINTS 1000
+#define PAIRS 24
+
+static const char *const kind_name[SHIM_FAIL_COUNT] = {
+	[SHIM_FAIL_ALLOC] = "allocation",
+	[SHIM_FAIL_PAGE] = "page",
+	[SHIM_FAIL_COPY] = "user copy",
+	[SHIM_FAIL_FD] = "new fd",
+};
+
+static const struct plan *running;
+static unsigned int last_stage;
+static unsigned int n_done;
+static int n_failed;
+
+/* --- Complaints -------------------------------------------------------------- */
+
+static void say_plan(void)
+{
+	if (!running || !running->n)
+		printf("#   nothing was made to fail\n");
+	for (unsigned int i = 0; running && i < running->n; i++) {
+		printf("#   failing: %s %u", kind_name[running->fail[i].kind],
+		       running->fail[i].nth);
+		if (running->fail[i].gap)
+			printf(" and again %u later", running->fail[i].gap);
+		printf("\n");
+	}
+	fflush(stdout);
+}
+
+/* What the macros of Check call; there is no runner of Check's here. */
+void _ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...)
+{
+	va_list args;
+
+	printf("# %s:%d: %s", file, line, expr);
+	if (msg) {
+		printf(": ");
+		va_start(args, msg);
+		vprintf(msg, args);
+		va_end(args);
+	}
+	printf("\n");
+	say_plan();
+	_exit(EXIT_FAILURE);
+}
+
+void _mark_point(const char *file, int line)
+{
+	(void)file, (void)line;
+}
+
+/* Called by the address sanitizer. */
+void __asan_on_error(void);
+void __asan_on_error(void)
+{
+	say_plan();
+}
+
+/* --- One run ----------------------------------------------------------------- */
+
+static bool run(const struct scenario *sc, const struct plan *plan)
+{
+	struct state s = { .sc = sc, .plan = plan, .fd = -1 };
+	bool failed;
+	int r;
+
+	running = plan;
+	world_begin();
+	sc->prepare(&s);
+	files_note(&s.files);
+	world_arm(sc->actor, plan);
+	r = sc->act(&s);
+	failed = world_disarm(sc->actor, plan);
+	if (!failed)
+		ck_assert_msg(r >= 0, "%s, and nothing failed", errname(r));
+	sc->finish(&s, r);
+	world_end();
+	return failed;
+}
+
+static unsigned int walk_kind(const struct scenario *sc, enum shim_fail kind)
+{
+	struct plan plan = { .n = 1, .fail[0] = { .kind = kind, .nth = 1 } };
+
+	last_stage = 0;
+	while (run(sc, &plan))
+		ck_assert_msg(++plan.fail[0].nth < MOST_POINTS, "there is no end of it");
+	return plan.fail[0].nth - 1;
+}
+
+static uint32_t random_below(uint32_t *state, uint32_t n)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state % n;
+}
+
+/*
+ * The second may only be reached because of the first, which takes another way:
+ * it is chosen from a little more than the steps of the way without failure.
+ */
+static void choose_pair(struct plan *plan, const unsigned int *points, uint32_t *state)
+{
+	enum shim_fail a, b;
+
+	do
+		a = random_below(state, SHIM_FAIL_COUNT);
+	while (!points[a]);
+	b = random_below(state, SHIM_FAIL_COUNT);
+	*plan = (struct plan){ .n = 1 };
+	plan->fail[0].kind = a;
+	plan->fail[0].nth = 1 + random_below(state, points[a]);
+	if (a == b) {
+		plan->fail[0].gap = 1 + random_below(state, 4);
+		return;
+	}
+	plan->n = 2;
+	plan->fail[1].kind = b;
+	plan->fail[1].nth = 1 + random_below(state, points[b] + 2);
+}
+
+static unsigned int walk_pairs(const struct scenario *sc, const unsigned int *points)
+{
+	const char *seed = getenv("FAIL_SEED");
+	uint32_t state = (seed ? strtoul(seed, NULL, 0) : 1) * 2654435761U + n_done;
+	struct plan plan;
+
+	for (int i = 0; i < SHIM_FAIL_COUNT; i++) {
+		if (!points[i])
+			continue;
+		for (unsigned int n = 0; n < PAIRS; n++) {
+			choose_pair(&plan, points, &state);
+			run(sc, &plan);
+		}
+		return PAIRS;
+	}
+	return 0;
+}
+
+/* --- All runs of a scenario -------------------------------------------------- */
+
+static void walk(const struct scenario *sc, const char *name)
+{
+	const struct plan none = { .n = 0 };
+	unsigned int points[SHIM_FAIL_COUNT], sum = 0, pairs;
+
+	world_init();
+	run(sc, &none);
+	for (int i = 0; i < SHIM_FAIL_COUNT; i++)
+		sum += points[i] = walk_kind(sc, i);
+	pairs = walk_pairs(sc, points);
+	ck_assert_msg(!__lsan_do_recoverable_leak_check(), "memory was leaked");
+	printf("ok %u - %s: %u points, %u pairs\n", n_done, name, sum, pairs);
+	fflush(stdout);
+}
+
+static bool walk_in_child(const struct scenario *sc, const char *name)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		walk(sc, name);
+		_exit(EXIT_SUCCESS);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		printf("# signal %d\n", WTERMSIG(status));
+	return !status;
+}
+
+const char *content_name(const struct content *content);
+
+static const char *name_of(const struct scenario *sc)
+{
+	static char name[128];
+
+	if (!sc->content)
+		return sc->name;
+	snprintf(name, sizeof(name), "%s: %s", sc->name, content_name(sc->content));
+	return name;
+}
+
+void walk_start(size_t n)
+{
+	if (!getenv("FAIL_ONLY"))
+		printf("1..%zu\n", n);
+}
+
+void walk_all(const struct scenario *scenarios, size_t n)
+{
+	const char *only = getenv("FAIL_ONLY");
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = name_of(&scenarios[i]);
+
+		n_done++;
+		if (only && !strncmp(name, only, strlen(only))) {
+			walk(&scenarios[i], name);
+		} else if (!only && !walk_in_child(&scenarios[i], name)) {
+			printf("not ok %u - %s\n", n_done, name);
+			n_failed++;
+		}
+	}
+}
+
+int walk_result(void)
+{
+	return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* --- What may come of it ----------------------------------------------------- */
+
+bool is_single(const struct state *s)
+{
+	return s->plan->n == 1 && !s->plan->fail[0].gap;
+}
+
+bool is_copy(const struct state *s, unsigned int nth)
+{
+	return is_single(s) && s->plan->fail[0].kind == SHIM_FAIL_COPY &&
+	       s->plan->fail[0].nth == nth;
+}
+
+bool may_fail_with(const struct state *s, int r)
+{
+	static const int error[SHIM_FAIL_COUNT] = {
+		[SHIM_FAIL_ALLOC] = -ENOMEM,
+		[SHIM_FAIL_PAGE] = -ENOMEM,
+		[SHIM_FAIL_COPY] = -EFAULT,
+		[SHIM_FAIL_FD] = -EMFILE,
+	};
+
+	for (unsigned int i = 0; i < s->plan->n; i++)
+		if (r == error[s->plan->fail[i].kind])
+			return true;
+	return false;
+}
+
+bool is_silent(const struct state *s)
+{
+	return s->x.event.kind == 0xa5a5a5a5;
+}
+
+/* A later step never fails in an earlier stage. */
+void check_order(unsigned int stage)
+{
+	if (running->n != 1 || running->fail[0].gap)
+		return;
+	ck_assert_msg(stage >= last_stage, "stage %u, after %u", stage, last_stage);
+	last_stage = stage;
+}
+
+static void check_stage(const struct state *s)
+{
+	static const unsigned int allowed[SHIM_FAIL_COUNT] = {
+		[SHIM_FAIL_ALLOC] = 1U << IPCBUS_STAGE_TARGET | 1U << IPCBUS_STAGE_BUFFER |
+				    1U << IPCBUS_STAGE_OBJECT,
+		[SHIM_FAIL_PAGE] = 1U << IPCBUS_STAGE_BUFFER,
+		[SHIM_FAIL_COPY] = 1U << IPCBUS_STAGE_FREE | 1U << IPCBUS_STAGE_COPY |
+				   1U << IPCBUS_STAGE_OBJECT,
+	};
+	const struct ipcbus_send *send = &s->x.send;
+	const struct ipcbus_event *ev = &s->x.event;
+	unsigned int most = 0;
+
+	if (is_single(s))
+		ck_assert_msg(allowed[s->plan->fail[0].kind] & 1U << ev->stage, "stage %u", ev->stage);
+	if (ev->stage == IPCBUS_STAGE_FREE)
+		most = s->x.free_count;
+	if (ev->stage == IPCBUS_STAGE_COPY)
+		most = send->data_size && !send->iov_count ? 1 : send->iov_count;
+	if (ev->stage == IPCBUS_STAGE_OBJECT)
+		most = send->object_count;
+	if (ev->stage == IPCBUS_STAGE_TARGET || ev->stage == IPCBUS_STAGE_BUFFER)
+		most = 1;
+	ck_assert_msg(ev->index < most, "index %u of %u at stage %u", ev->index, most, ev->stage);
+	check_order(ev->stage);
+}
+
+int exchange(struct state *s, const struct raw *who)
+{
+	int r = raw_exchange(who, &s->x);
+
+	if (r < 0 && !is_silent(s))
+		check_stage(s);
+	return r;
+}
+
+void check_effect(const struct state *s, int r, bool happened)
+{
+	assert_may(s, r);
+	if (r == 0)
+		ck_assert_msg(happened, "it said 0, and nothing happened");
+	else if (r != -EFAULT || !is_silent(s))
+		ck_assert_msg(!happened, "it failed with %s, and happened", errname(r));
+	else if (is_single(s))
+		/* The first copy brings the structure, the last one tells the event. */
+		ck_assert_msg(happened == !is_copy(s, 1), "user copy %u failed, %s",
+			      s->plan->fail[0].nth, happened ? "and happened" : "without a word");
+}
+
+/* --- Counting ---------------------------------------------------------------- */
+
+static const char *const count_name[COUNTS] = {
+	[NODES] = "nodes", [HANDLES] = "handles", [WATCHES] = "watches",
+	[TRANSACTIONS] = "transactions", [BUFFERS] = "buffers", [FILES] = "files",
+};
+
+void note_counts(struct state *s)
+{
+	for (int i = 0; i < COUNTS; i++)
+		s->counts[i] = live(count_name[i]);
+}
+
+void expect_undone(const struct state *s, long more_handles)
+{
+	for (int i = 0; i < COUNTS; i++) {
+		long now = live(count_name[i]), most = s->counts[i];
+
+		if (i == HANDLES)
+			most += more_handles;
+		ck_assert_msg(now >= s->counts[i] && now <= most, "%ld %s, were %ld", now,
+			      count_name[i], s->counts[i]);
+	}
+	files_expect(&s->files);
+}
