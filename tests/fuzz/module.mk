@@ -78,3 +78,19 @@ endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
 -include $(patsubst %.o,%.d,$(foreach name,$(FUZZ_NAMES),$(call fuzz_of,$(FUZZ_$(name)))))
+
+# --- Running them --------------------------------------------------------------------
+
+UNIT_TESTS += tests/fuzz/replay
+ifneq ($(shell command -v $(FUZZ_CC)),)
+ALL += $(FUZZ_PROGRAMS)
+endif
+
+TIME ?= 60
+
+.PHONY: fuzz run-fuzz
+fuzz: setup
+	+@$(MAKE) run-fuzz
+
+run-fuzz: $(FUZZ_PROGRAMS)
+	@tests/fuzz/run --time $(TIME) $(FUZZERS)
