@@ -169,10 +169,12 @@ static void change_repeated(struct mutator *m, ProtobufCMessage *message,
 		*n += (*items)[*n] != NULL;
 		break;
 	case 1:
-		if (is_string)
+		if (is_string) {
 			change_string(m, (char **)&(*items)[i], NULL);
-		else if (*n > 1)
-			protobuf_c_message_free_unpacked((*items)[i], NULL), (*items)[i] = (*items)[--*n];
+		} else {
+			protobuf_c_message_free_unpacked((*items)[i], NULL);
+			(*items)[i] = (*items)[--*n];
+		}
 		break;
 	default:
 		swapped = (*items)[i];

@@ -56,7 +56,8 @@ static struct own *owner_of(const char *name)
 	uint32_t hash = hash_of(name);
 
 	for (int i = 0; i < n_entries; i++)
-		if (entries[i].in && entries[i].hash == hash && !strcmp(entries[i].entry.name, name))
+		if (entries[i].in && entries[i].hash == hash &&
+		    !strcmp(entries[i].entry.name, name))
 			return &entries[i];
 	return NULL;
 }

@@ -150,7 +150,8 @@ static void entry_arrives(struct device_object *o, uint8_t what)
 
 static void damage(struct input *input, struct device_object *o, unsigned int n)
 {
-	struct device_object *a = &o[input_byte(input) % n], *b = &o[input_byte(input) % n], swapped;
+	struct device_object *a = &o[input_byte(input) % n], *b = &o[input_byte(input) % n];
+	struct device_object swapped;
 
 	switch (input_byte(input) % 3) {
 	case 0:
@@ -260,7 +261,7 @@ static void receive(struct input *input, const uint8_t *data, size_t size,
 	message_done(&message);
 }
 
-/* --- One input --------------------------------------------------------------------------------- */
+/* --- One input --------------------------------------------------------------- */
 
 static void send_and_receive(struct input *input, const Ipc__Test__Cargo *cargo)
 {

@@ -219,8 +219,8 @@ static size_t ops_change(u8 *data, size_t n, size_t max, u32 *seed)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
+	size_t n, max_ops = min((max_size - HEADER) / 8, (size_t)MAX_OPS);
 	u32 state = seed;
-	size_t n;
 
 	if (max_size < HEADER + 8)
 		return LLVMFuzzerMutate(data, size, max_size);
@@ -234,7 +234,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		data[some(&state, HEADER)] = some(&state, 256);
 	n = (size - HEADER) / 8;
 	for (u32 times = some(&state, 5) + 1; times; times--)
-		n = ops_change(data + HEADER, n, min((max_size - HEADER) / 8, (size_t)MAX_OPS), &state);
+		n = ops_change(data + HEADER, n, max_ops, &state);
 	return HEADER + 8 * n;
 }
 

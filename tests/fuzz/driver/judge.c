@@ -134,13 +134,14 @@ static void objects_arrived(struct proc *proc, const struct ipcbus_event *ev,
 static void held_new(struct proc *proc, const struct ipcbus_event *ev, struct node *oneway)
 {
 	struct held held = { .id = ev->buffer, .offset = ev->offset, .oneway = oneway };
+	u64 table = ev->object_count * sizeof(struct ipcbus_object);
 
 	if (!ev->buffer) {
 		must(!ev->data_size && !ev->object_count, "content without a buffer");
 		return;
 	}
 	held.end = max(ev->offset + ev->data_size,
-		       ev->object_count ? ev->objects + ev->object_count * sizeof(struct ipcbus_object) : 0);
+		       table ? ev->objects + table : 0);
 	for (unsigned int i = 0; i < proc->n_held && !proc->lossy; i++) {
 		const struct held *other = &proc->held[i];
 

@@ -93,7 +93,8 @@ static struct node *own_node(struct proc *proc, u8 pick)
 	return NULL;
 }
 
-static void object_node(struct proc *proc, struct ipcbus_object *o, struct sent_object *sent, u8 pick)
+static void object_node(struct proc *proc, struct ipcbus_object *o, struct sent_object *sent,
+			u8 pick)
 {
 	sent->node = own_node(proc, pick);
 	o->value = sent->node ? sent->node->id : pick;

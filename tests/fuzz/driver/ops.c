@@ -444,7 +444,7 @@ static void op_inherit(struct thread *t, const u8 *arg)
 		from->inherited = true;
 }
 
-/* --- Others ------------------------------------------------------------------------------------ */
+/* --- Others ---------------------------------------------------------------- */
 
 static void op_signal(struct thread *t, const u8 *arg)
 {
