@@ -11,6 +11,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
@@ -137,19 +138,36 @@ static int proc_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Is the current thread one of the process that opened the file, before exec? */
+static bool is_opener(struct ipcbus_proc *proc)
+{
+	return proc->mm == current->mm && proc->pid == task_tgid(current);
+}
+
 /*
- * Some fd of the file was closed. If the address space is gone, nobody can use
- * the others, left with a forked child or in a socket: callers must not wait
- * for those to be closed. Otherwise it was maybe a thread that wants the others
- * to look up from their wait.
+ * Whoever opened the file cannot use it any more: all threads of the process are
+ * on their way out, or its address space is gone because it executes another
+ * program.
+ */
+static bool opener_is_gone(struct ipcbus_proc *proc)
+{
+	return (task_tgid(current) == proc->pid && !atomic_read(&current->signal->live)) ||
+	       !atomic_read(&proc->mm->mm_users);
+}
+
+/*
+ * Some fd of the file was closed. When the opener is gone, fds left with a forked
+ * child or in a socket are of no use to anybody, and callers must not wait until
+ * those are closed. Otherwise it was maybe a thread that wants the others to look
+ * up from their wait.
  */
 static int proc_flush(struct file *file, fl_owner_t id)
 {
 	struct ipcbus_proc *proc = file->private_data;
 
-	if (!atomic_read(&proc->mm->mm_users))
+	if (opener_is_gone(proc))
 		proc_shut_down(proc);
-	else if (proc->mm == current->mm)
+	else if (is_opener(proc))
 		ipcbus_threads_interrupt(proc);
 	return 0;
 }
@@ -178,7 +196,7 @@ static int proc_mmap(struct file *file, struct vm_area_struct *vma)
 	size_t size = vma->vm_end - vma->vm_start;
 	int ret;
 
-	if (proc->mm != current->mm)
+	if (!is_opener(proc))
 		return -ECHILD;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
 		return -EPERM;
@@ -203,7 +221,7 @@ static __poll_t proc_poll(struct file *file, poll_table *wait)
 	struct ipcbus_proc *proc = file->private_data;
 	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
 
-	if (proc->mm != current->mm)
+	if (!is_opener(proc))
 		return EPOLLERR;
 	poll_wait(file, &proc->poll_wait, wait);
 	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
@@ -312,7 +330,7 @@ static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct ipcbus_proc *proc = file->private_data;
 	void __user *user = (void __user *)arg;
 
-	if (unlikely(proc->mm != current->mm))
+	if (unlikely(!is_opener(proc)))
 		return -ECHILD;
 	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
 		return ipcbus_exchange(proc, user, file->f_flags & O_NONBLOCK);

@@ -27,7 +27,7 @@
  * @bus: the bus it is on; constant
  * @bus_entry: in bus->procs (bus->lock)
  * @mm: the address space that opened it, pinned, never entered; constant
- * @pid: the process that opened it, for people; constant
+ * @pid: the process that opened it; constant
  * @pid_ns: in which senders' pids are told to it; constant
  * @user_ns: in which senders' uids are told to it; constant
  * @region: where messages to it live

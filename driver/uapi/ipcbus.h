@@ -5,8 +5,9 @@
  * A process opens /dev/ipcbus once (one open file = one *proc*), maps it once,
  * read-only and shared (the *region*), and then talks through one ioctl,
  * IPCBUS_IOC_EXCHANGE: give buffers back, send one message, wait for one event.
- * Only the address space that opened the file may use it: every ioctl and mmap
- * from elsewhere (after fork, after exec, through a passed fd) is -ECHILD.
+ * Only the process that opened the file may use it, until it calls exec: every
+ * ioctl and mmap from elsewhere (after fork or vfork, after exec, through a passed
+ * fd) is -ECHILD. When it ends, so does all that it had here, whoever holds fds.
  *
  * Vocabulary: a *node* is an object's home in its owner's proc; a *handle* is
  * another proc's number for a node; handle 0 is the bus's manager; a *call* is
@@ -27,7 +28,7 @@
  *   E2BIG       non-zero tail, or a count over its cap
  *   EFAULT      a pointer to nowhere. An exchange whose event cannot be written
  *               has freed and sent all the same, and what it took is lost
- *   ECHILD      not the address space that opened the file
+ *   ECHILD      not the process that opened the file
  *   ENOTTY      no such ioctl
  *   ENOBUFS     no region: the receiver's (stage TARGET) or the sender's own,
  *               without which no reply can arrive (stage ARGS)

@@ -59,6 +59,7 @@ struct shim_process {
 	struct cred *cred;
 	struct pid_namespace *pid_ns;
 	atomic_t tasks;
+	struct signal_struct signal;
 	bool killed;
 	struct file *file[SHIM_MAX_FDS];
 	int files;

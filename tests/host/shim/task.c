@@ -286,6 +286,8 @@ struct task_struct *shim_task_new(struct shim_process *process, int nr)
 	refcount_inc(&process->ref);
 	task->process = process;
 	task->mm = process->mm;
+	task->signal = &process->signal;
+	atomic_inc(&process->signal.live);
 	atomic_inc(&process->mm->mm_users);
 	task->cred = get_cred(process->cred);
 	task->pid = first ? get_pid(process->pid) : pid_new(nr, process->pid_ns);
@@ -313,6 +315,7 @@ void shim_task_refork(void)
 	tasks[0] = task;
 	n_tasks = 1;
 	atomic_set(&task->process->tasks, 1);
+	atomic_set(&task->process->signal.live, 1);
 	task->pid->nr = task->pid->outer_nr = gettid();
 	task->process->pid->nr = task->process->pid->outer_nr = getpid();
 }
@@ -345,6 +348,7 @@ void shim_task_exit(void)
 	struct shim_process *process = task->process;
 
 	task->flags |= PF_EXITING;
+	atomic_dec(&process->signal.live);
 	shim_point("exit", "");
 	task->mm = NULL;
 	if (!atomic_dec_return(&process->mm->mm_users)) {

@@ -35,8 +35,14 @@ struct shim_process;
  * @failed: one has
  * @fiber: under the scheduler: what it runs on
  */
+/* What the tasks of a process share: how many have not begun to exit. */
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
 	refcount_t ref;
+	struct signal_struct *signal;
 	struct shim_process *process;
 	struct mm_struct *mm;
 	const struct cred *cred;
