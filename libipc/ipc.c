@@ -206,9 +206,9 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	if (ipc->foreign)
 		return -ECHILD;
 
-	id = ipc_object_id(object);
-	if (!id)
-		return -EDQUOT;
+	r = object_get_id(object, &id);
+	if (r < 0)
+		return r;
 	r = device_set_manager(&ipc->device, id_node(id));
 	if (r < 0)
 		return r;

@@ -111,10 +111,11 @@ static int manager_add(struct service_manager *manager, const char *text,
 {
 	Ipc__Manager__AddRequest request = IPC__MANAGER__ADD_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
+	int r;
 
-	id.id = ipc_object_id(object);
-	if (!id.id)
-		return -EDQUOT;
+	r = object_get_id(object, &id.id);
+	if (r < 0)
+		return r;
 	request.name = (char *)text;
 	request.object = &id;
 	request.interface = (char *)object->interface->name;

@@ -158,23 +158,44 @@ err:
 	return r;
 }
 
+/* Made by whoever first asks for it. */
+static int object_make_node(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+	int r = 0;
+
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	ipc_lock(ipc);
+	if (!object->node)
+		r = object_make_node_locked(object);
+	ipc_unlock(ipc);
+	return r;
+}
+
+int object_get_id(struct ipc_object *object, uint64_t *ret_id)
+{
+	int r;
+
+	if (!atomic_load_explicit(&object->node, memory_order_acquire)) {
+		r = object_make_node(object);
+		if (r < 0)
+			return r;
+	}
+	*ret_id = id_of_node(object->node);
+	return 0;
+}
+
 uint64_t ipc_object_id(const struct ipc_object *object)
 {
-	struct ipc_object *o = (struct ipc_object *)object;
-	uint64_t node;
+	uint64_t id;
 
-	if (!o)
+	if (!object || object_get_id((struct ipc_object *)object, &id) < 0)
 		return 0;
-
-	node = atomic_load_explicit(&o->node, memory_order_acquire);
-	if (!node && o->ipc && !o->ipc->foreign) {
-		ipc_lock(o->ipc);
-		if (!o->node)
-			object_make_node_locked(o);
-		node = o->node;
-		ipc_unlock(o->ipc);
-	}
-	return node ? id_of_node(node) : 0;
+	return id;
 }
 
 void *ipc_object_userdata(const struct ipc_object *object)

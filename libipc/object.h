@@ -74,6 +74,9 @@ static inline uint64_t id_handle(uint64_t id)
 	return (id >> 1) - 1;
 }
 
+/* ipc_object_id() that says what is wrong: -EDQUOT, -ENOMEM. */
+int object_get_id(struct ipc_object *object, uint64_t *ret_id);
+
 /* The object behind an event's cookie with a reference, or NULL: it is gone. */
 struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie);
 /* The same for a node's id; without a reference: for those who hold one. */
