@@ -7,7 +7,7 @@ FAIL_B := $(B)/tests/fail
 FAIL_HOST := $(B)/tests/host/asan
 FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
 
-FAIL_SCENARIOS := walk files content messages combined plain test-driver
+FAIL_SCENARIOS := tap walk files content messages combined plain test-driver
 FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c)) \
 	$(patsubst tests/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/host/shim/*.c)) \
 	$(FAIL_HOST)/posix/posix.o $(FAIL_HOST)/kernel/raw.o
@@ -27,3 +27,45 @@ $(FAIL_B)/test-driver: $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o) $(FAIL_B)/world.o $(FAI
 
 ALL += $(FAIL_B)/test-driver
 UNIT_TESTS += $(FAIL_B)/test-driver
+
+# The library's objects again, under the sanitizers.
+FAIL_LIBIPC := ipc object proxy death name take client call dispatch loop thread table walk \
+	message arena map error fake-device
+FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
+	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
+	$(FAIL_B)/libipc/test.pb-c.o
+FAIL_LIBRARY := memory test-library
+FAIL_WRAPPED := malloc calloc realloc free strdup vasprintf pthread_create device_exchange \
+	device_handle_put device_node_create device_open device_set_threads device_watch
+FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
+	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
+FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \
+	$(B)/libipc/test.ipc.h \
+	$(B)/servicemanager/servicemanager.ipc.h
+
+$(FAIL_LIBRARY:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/fail/%.c | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o): $(FAIL_B)/libipc/%.o: libipc/%.c | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+$(FAIL_B)/libipc/ipc.pb-c.o: $(B)/idl/ipc/ipc.pb-c.c
+$(FAIL_B)/libipc/servicemanager.ipc.o: $(B)/servicemanager/servicemanager.ipc.c
+$(FAIL_B)/libipc/servicemanager.pb-c.o: $(B)/servicemanager/servicemanager.pb-c.c
+$(FAIL_B)/libipc/test.ipc.o: $(B)/libipc/test.ipc.c
+$(FAIL_B)/libipc/test.pb-c.o: $(B)/libipc/test.pb-c.c
+$(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+$(FAIL_B)/test-library: $(FAIL_LIBRARY:%=$(FAIL_B)/%.o) $(FAIL_B)/tap.o $(FAIL_B)/files.o \
+		$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS)
+
+ALL += $(FAIL_B)/test-library
+UNIT_TESTS += $(FAIL_B)/test-library
+
+-include $(wildcard $(FAIL_B)/libipc/*.d)

@@ -3,15 +3,16 @@
  * Every operation of the driver, failing at every point: see README.md.
  */
 #include "scenarios.h"
+#include "tap.h"
 
 int main(void)
 {
 	static struct scenario messages[MOST_SCENARIOS];
 	size_t n = message_scenarios(messages);
 
-	walk_start(n + n_combined_scenarios + n_plain_scenarios);
+	tap_plan(n + n_combined_scenarios + n_plain_scenarios);
 	walk_all(messages, n);
 	walk_all(combined_scenarios, n_combined_scenarios);
 	walk_all(plain_scenarios, n_plain_scenarios);
-	return walk_result();
+	return tap_result();
 }

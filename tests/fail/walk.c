@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The walk; see walk.h. Prints TAP: a line for each scenario, with how many
- * points and pairs were walked. Each scenario has a child process, which ends
- * with the first thing that is wrong. FAIL_ONLY=NAME walks those only whose
- * names begin so, without a child, FAIL_SEED=N chooses other pairs.
+ * The walk; see walk.h. FAIL_SEED=N chooses other pairs.
  */
 #include <errno.h>
-#include <sanitizer/lsan_interface.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "content.h"
+#include "tap.h"
 #include "walk.h"
 
 #define MOST_POINTS 1000
@@ -28,12 +22,10 @@ static const char *const kind_name[SHIM_FAIL_COUNT] = {
 
 static const struct plan *running;
 static unsigned int last_stage;
-static unsigned int n_done;
-static int n_failed;
 
-/* --- Complaints -------------------------------------------------------------- */
+/* --- One run ------------------------------------------------------------------ */
 
-static void say_plan(void)
+void tap_context(void)
 {
 	if (!running || !running->n)
 		printf("#   nothing was made to fail\n");
@@ -44,39 +36,7 @@ static void say_plan(void)
 			printf(" and again %u later", running->fail[i].gap);
 		printf("\n");
 	}
-	fflush(stdout);
 }
-
-/* What the macros of Check call; there is no runner of Check's here. */
-void _ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...)
-{
-	va_list args;
-
-	printf("# %s:%d: %s", file, line, expr);
-	if (msg) {
-		printf(": ");
-		va_start(args, msg);
-		vprintf(msg, args);
-		va_end(args);
-	}
-	printf("\n");
-	say_plan();
-	_exit(EXIT_FAILURE);
-}
-
-void _mark_point(const char *file, int line)
-{
-	(void)file, (void)line;
-}
-
-/* Called by the address sanitizer. */
-void __asan_on_error(void);
-void __asan_on_error(void)
-{
-	say_plan();
-}
-
-/* --- One run ----------------------------------------------------------------- */
 
 static bool run(const struct scenario *sc, const struct plan *plan)
 {
@@ -143,7 +103,7 @@ static void choose_pair(struct plan *plan, const unsigned int *points, uint32_t 
 static unsigned int walk_pairs(const struct scenario *sc, const unsigned int *points)
 {
 	const char *seed = getenv("FAIL_SEED");
-	uint32_t state = (seed ? strtoul(seed, NULL, 0) : 1) * 2654435761U + n_done;
+	uint32_t state = (seed ? strtoul(seed, NULL, 0) : 1) * 2654435761U + tap_number();
 	struct plan plan;
 
 	for (int i = 0; i < SHIM_FAIL_COUNT; i++) {
@@ -160,77 +120,31 @@ static unsigned int walk_pairs(const struct scenario *sc, const unsigned int *po
 
 /* --- All runs of a scenario -------------------------------------------------- */
 
-static void walk(const struct scenario *sc, const char *name)
+static void walk(const void *arg)
 {
 	const struct plan none = { .n = 0 };
 	unsigned int points[SHIM_FAIL_COUNT], sum = 0, pairs;
+	const struct scenario *sc = arg;
 
 	world_init();
 	run(sc, &none);
 	for (int i = 0; i < SHIM_FAIL_COUNT; i++)
 		sum += points[i] = walk_kind(sc, i);
 	pairs = walk_pairs(sc, points);
-	ck_assert_msg(!__lsan_do_recoverable_leak_check(), "memory was leaked");
-	printf("ok %u - %s: %u points, %u pairs\n", n_done, name, sum, pairs);
-	fflush(stdout);
-}
-
-static bool walk_in_child(const struct scenario *sc, const char *name)
-{
-	int status = 0;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		walk(sc, name);
-		_exit(EXIT_SUCCESS);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFSIGNALED(status))
-		printf("# signal %d\n", WTERMSIG(status));
-	return !status;
-}
-
-const char *content_name(const struct content *content);
-
-static const char *name_of(const struct scenario *sc)
-{
-	static char name[128];
-
-	if (!sc->content)
-		return sc->name;
-	snprintf(name, sizeof(name), "%s: %s", sc->name, content_name(sc->content));
-	return name;
-}
-
-void walk_start(size_t n)
-{
-	if (!getenv("FAIL_ONLY"))
-		printf("1..%zu\n", n);
+	tap_ok("%u points, %u pairs", sum, pairs);
 }
 
 void walk_all(const struct scenario *scenarios, size_t n)
 {
-	const char *only = getenv("FAIL_ONLY");
+	char name[128];
 
 	for (size_t i = 0; i < n; i++) {
-		const char *name = name_of(&scenarios[i]);
+		const struct scenario *sc = &scenarios[i];
 
-		n_done++;
-		if (only && !strncmp(name, only, strlen(only))) {
-			walk(&scenarios[i], name);
-		} else if (!only && !walk_in_child(&scenarios[i], name)) {
-			printf("not ok %u - %s\n", n_done, name);
-			n_failed++;
-		}
+		snprintf(name, sizeof(name), "%s%s%s", sc->name, sc->content ? ": " : "",
+			 sc->content ? content_name(sc->content) : "");
+		tap_run(name, walk, sc);
 	}
-}
-
-int walk_result(void)
-{
-	return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* --- What may come of it ----------------------------------------------------- */

@@ -50,10 +50,8 @@ struct scenario {
 	void (*finish)(struct state *s, int r);
 };
 
-/* How many scenarios there will be; walk each; the exit status. */
-void walk_start(size_t n);
+/* Prints a line for each scenario, with how many points and pairs were walked. */
 void walk_all(const struct scenario *scenarios, size_t n);
-int walk_result(void);
 
 /* One step, once, is to fail, and it is the copying of user memory. */
 bool is_single(const struct state *s);

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Functions in front of the C library's and the device's; see memory.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "memory.h"
+
+/* --- Whose turn it is --------------------------------------------------------- */
+
+static __thread unsigned int left[MEMORY_KINDS];	/* steps until one fails */
+static __thread unsigned int more;			/* fail right after it */
+static __thread bool failed;
+
+void memory_arm(enum memory_kind kind, enum memory_how how, unsigned int nth)
+{
+	left[kind] = nth;
+	more = how == MEMORY_ONCE ? 0 : how == MEMORY_TWICE ? 1 : ~0U;
+	failed = false;
+}
+
+bool memory_disarm(void)
+{
+	memset(left, 0, sizeof(left));
+	return failed;
+}
+
+static bool fails(enum memory_kind kind)
+{
+	if (!left[kind] || --left[kind])
+		return false;
+	failed = true;
+	if (more) {
+		left[kind] = 1;
+		more--;
+	}
+	return true;
+}
+
+/* --- Memory ------------------------------------------------------------------- */
+
+static long pieces;
+
+static void *count(void *piece)
+{
+	if (piece)
+		__atomic_add_fetch(&pieces, 1, __ATOMIC_RELAXED);
+	return piece;
+}
+
+long memory_pieces(void)
+{
+	return __atomic_load_n(&pieces, __ATOMIC_RELAXED);
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *piece, size_t size);
+void __real_free(void *piece);
+char *__real_strdup(const char *text);
+int __real_vasprintf(char **ret_text, const char *format, va_list args);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *piece, size_t size);
+void __wrap_free(void *piece);
+char *__wrap_strdup(const char *text);
+int __wrap_vasprintf(char **ret_text, const char *format, va_list args);
+
+void *__wrap_malloc(size_t size)
+{
+	return fails(MEMORY_HOST) ? NULL : count(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails(MEMORY_HOST) ? NULL : count(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *piece, size_t size)
+{
+	if (!piece)
+		return __wrap_malloc(size);
+	return fails(MEMORY_HOST) ? NULL : __real_realloc(piece, size);
+}
+
+void __wrap_free(void *piece)
+{
+	if (piece)
+		__atomic_sub_fetch(&pieces, 1, __ATOMIC_RELAXED);
+	__real_free(piece);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails(MEMORY_HOST) ? NULL : count(__real_strdup(text));
+}
+
+/* What it leaves in *ret_text on failure is not to be looked at. */
+int __wrap_vasprintf(char **ret_text, const char *format, va_list args)
+{
+	int n;
+
+	*ret_text = (char *)1;
+	if (fails(MEMORY_HOST))
+		return -1;
+	n = __real_vasprintf(ret_text, format, args);
+	if (n >= 0)
+		count(*ret_text);
+	return n;
+}
+
+int __real_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg);
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg);
+
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg)
+{
+	return fails(MEMORY_HOST) ? EAGAIN : __real_pthread_create(ret, attr, fn, arg);
+}
+
+/* --- The device --------------------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long handles;
+static unsigned int set_threads;
+
+long memory_handles(void)
+{
+	return handles;
+}
+
+void memory_handle_arrived(void)
+{
+	handles++;
+}
+
+unsigned int memory_set_threads(void)
+{
+	return set_threads;
+}
+
+int __real_device_exchange(const struct device *device, struct device_exchange *x,
+			   struct device_event *ret_event);
+int __real_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+int __real_device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+			      uint64_t *ret_node);
+int __real_device_open(struct device *device, const char *path, size_t region_size);
+int __real_device_set_threads(const struct device *device, unsigned int max);
+int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
+			   struct device_event *ret_event);
+int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+int __wrap_device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+			      uint64_t *ret_node);
+int __wrap_device_open(struct device *device, const char *path, size_t region_size);
+int __wrap_device_set_threads(const struct device *device, unsigned int max);
+int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+
+static void count_handles(const struct device *device, const struct device_event *event)
+{
+	struct device_object objects[DEVICE_MAX_OBJECTS];
+
+	if (!event->n_objects)
+		return;
+	device_objects(device, event, objects);
+	for (unsigned int i = 0; i < event->n_objects; i++)
+		handles += objects[i].type == DEVICE_OBJECT_HANDLE;
+}
+
+/* Neither waits nor answers of nothing need memory, if the driver knows the thread. */
+static bool needs_memory(const struct device_send *send)
+{
+	return send->kind == DEVICE_SEND_CALL || send->kind == DEVICE_SEND_ONEWAY || send->size ||
+	       send->n_objects;
+}
+
+int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
+			   struct device_event *ret_event)
+{
+	int r;
+
+	x->n_freed = 0;
+	if (needs_memory(&x->send) && fails(MEMORY_DRIVER))
+		return -ENOMEM;
+	pthread_mutex_lock(&lock);
+	r = __real_device_exchange(device, x, ret_event);
+	if (!r)
+		count_handles(device, ret_event);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count)
+{
+	handles -= count;
+	return __real_device_handle_put(device, handle, count);
+}
+
+int __wrap_device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+			      uint64_t *ret_node)
+{
+	if (fails(MEMORY_DRIVER))
+		return -ENOMEM;
+	return __real_device_node_create(device, cookie, accept_fds, ret_node);
+}
+
+int __wrap_device_open(struct device *device, const char *path, size_t region_size)
+{
+	if (fails(MEMORY_DRIVER))
+		return -ENOMEM;
+	return __real_device_open(device, path, region_size);
+}
+
+int __wrap_device_set_threads(const struct device *device, unsigned int max)
+{
+	set_threads++;
+	return __real_device_set_threads(device, max);
+}
+
+int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
+{
+	if (fails(MEMORY_DRIVER))
+		return -ENOMEM;
+	return __real_device_watch(device, handle, cookie);
+}

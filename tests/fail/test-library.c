@@ -1,0 +1,918 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library without memory: each operation on the fake device, with the first
+ * piece of memory missing, the second, and so on, once, twice, or from there on;
+ * and with the driver that has none. It says -ENOMEM, loses nothing, and goes on
+ * when there is memory again.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "death.h"
+#include "fake-device.h"
+#include "files.h"
+#include "memory.h"
+#include "object.h"
+#include "proxy.h"
+#include "servicemanager.ipc.h"
+#include "tap.h"
+#include "test.ipc.h"
+
+#define MOST_POINTS 200
+#define CALL 100	/* the number of the call that is served */
+
+/*
+ * prepare brings things to where the act is next; finish looks at what came of
+ * it and does again what failed.
+ */
+struct scenario {
+	const char *name;
+	void (*prepare)(void);
+	int (*act)(void);
+	void (*finish)(int r);
+};
+
+static struct ipc *ipc;
+static struct test *peer;
+static struct ipc_object *object, *other;
+static struct ipc_proxy *found;
+static struct ipc_call *kept;
+static struct ipc_error error;
+static Ipc__Test__EchoReply *echoed;
+static Ipc__Test__Cargo *carried;
+static int handled, died, destroyed, carry_fd = -1;
+static char long_text[20000];
+static unsigned int told;
+
+static void assert_may(int r)
+{
+	ck_assert_msg(r >= 0 || r == -ENOMEM, "failed with %d (%s)", r, strerror(-r));
+}
+
+/* --- The service of this side -------------------------------------------------- */
+
+enum { ANSWER, KEEP, RAISE, EXPLAIN };
+
+static int way;
+
+static int answer(struct ipc_call *call, const char *text)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	reply.text = (char *)text;
+	return test_reply_echo(call, &reply);
+}
+
+static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)userdata;
+	handled++;
+	switch (way) {
+	case KEEP:
+		kept = ipc_call_ref(call);
+		return 0;
+	case RAISE:
+		return ipc_call_error(call, "fail.Test", "%s", request->text);
+	case EXPLAIN:
+		return ipc_call_errno(call, EDOM, "%s", request->text);
+	default:
+		return answer(call, request->text);
+	}
+}
+
+/* Answers with all that came and an object of its own. */
+static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
+{
+	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
+	Ipc__Object mine = IPC__OBJECT__INIT;
+	uint64_t *id = userdata;
+
+	(void)id;
+	handled++;
+	mine.id = ipc_object_id(other);
+	if (!mine.id)
+		return -ENOMEM;
+	reply.chosen_object = &mine;
+	reply.choice_case = IPC__TEST__CARGO__CHOICE_CHOSEN_OBJECT;
+	reply.objects = request->objects;
+	reply.n_objects = request->n_objects;
+	reply.fd = request->fd;
+	return test_reply_carry(call, &reply);
+}
+
+static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	handled++;
+	return 0;
+}
+
+static const struct test_ops ops = { .echo = echo, .carry = carry, .log = log_line };
+
+static void on_destroy(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
+/* --- Messages to this side ------------------------------------------------------ */
+
+static uint32_t code_of(const char *name)
+{
+	for (size_t i = 0; i < test_interface.n_methods; i++)
+		if (!strcmp(test_interface.methods[i].name, name))
+			return test_interface.methods[i].code;
+	ck_abort_msg("no method %s", name);
+	return 0;
+}
+
+static void push(struct device_event event, const ProtobufCMessage *message,
+		 const struct device_object *objects, unsigned int n)
+{
+	static uint8_t data[FAKE_PAYLOAD];
+	size_t size = message ? protobuf_c_message_pack(message, data) : 0;
+
+	event.buffer = 50;
+	fake_push(event, data, size, objects, n);
+}
+
+static void push_reply(const char *text)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	reply.text = (char *)text;
+	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, &reply.base, NULL, 0);
+}
+
+static struct device_event request_event(enum device_event_kind kind, const char *method)
+{
+	return (struct device_event){
+		.kind = kind, .cookie = object->cookie, .code = code_of(method),
+		.call = kind == DEVICE_EVENT_CALL ? CALL : 0,
+	};
+}
+
+static void push_request(enum device_event_kind kind, const char *method, const char *text)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = (char *)text;
+	push(request_event(kind, method), &request.base, NULL, 0);
+}
+
+enum { HANDLES = 9 };
+
+/* Handles, a file and an object that comes home. */
+static void push_cargo(struct device_event event)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	Ipc__Object ids[HANDLES + 1], *objects[HANDLES + 1];
+	struct device_object table[HANDLES + 2];
+	Ipc__Fd fd = IPC__FD__INIT;
+	unsigned int i;
+
+	for (i = 0; i <= HANDLES; i++) {
+		ids[i] = (Ipc__Object)IPC__OBJECT__INIT;
+		ids[i].id = 1000 + i;
+		objects[i] = &ids[i];
+		table[i] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 10 + i,
+						   .tag = 1000 + i };
+	}
+	table[HANDLES].type = DEVICE_OBJECT_NODE;
+	table[HANDLES].value = object->node;
+	table[HANDLES].cookie = object->cookie;
+	fd.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	table[HANDLES + 1] = (struct device_object){ DEVICE_OBJECT_FD, .value = fd.fd,
+						     .tag = fd.fd };
+	cargo.objects = objects;
+	cargo.n_objects = HANDLES + 1;
+	cargo.fd = &fd;
+	push(event, &cargo.base, table, HANDLES + 2);
+}
+
+static bool is_waiting(void)
+{
+	return ipc_wait(ipc, 0) == 1;
+}
+
+/* --- One life of a connection ------------------------------------------------------ */
+
+static int act_open(void)
+{
+	return ipc_open(&ipc, NULL);
+}
+
+static void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	handled = died = destroyed = 0;
+	way = ANSWER;
+	told = memory_set_threads();
+	ck_assert_int_eq(act_open(), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	memory_handle_arrived();
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &object), 0);
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &other), 0);
+}
+
+static int call_echo(const char *text)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = (char *)text;
+	return test_echo(peer, &request, &echoed, &error);
+}
+
+/* Both ways, as if nothing had been. */
+static void expect_usable(void)
+{
+	int before = handled;
+
+	ck_assert(!is_waiting());
+	way = ANSWER;
+	push_reply("usable");
+	ck_assert_int_eq(call_echo("hello"), 0);
+	ck_assert_str_eq(echoed->text, "usable");
+	test_echo_reply_free(echoed);
+	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(handled, before + 1);
+	ck_assert_int_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
+	ck_assert_int_eq(ipc_process(ipc), 0);
+}
+
+static void end(void)
+{
+	expect_usable();
+	ipc_error_done(&error);
+	peer = test_unref(peer);
+	object = ipc_object_unref(object);
+	other = ipc_object_unref(other);
+	ck_assert_int_eq(memory_handles(), 0);
+	ipc = ipc_unref(ipc);
+	ck_assert_int_eq(destroyed, 2);
+	if (carry_fd >= 0)
+		close(carry_fd);
+	carry_fd = -1;
+}
+
+static void nothing(void)
+{
+}
+
+/* --- Opening, objects ----------------------------------------------------------------- */
+
+static struct ipc *first;
+
+static void prepare_open(void)
+{
+	first = ipc;
+}
+
+static void finish_open(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_open(), 0);
+	ipc_unref(ipc);
+	ipc = first;
+}
+
+static struct ipc_object *made;
+
+/* An object and its number, which is made when it is first wanted. */
+static int act_object(void)
+{
+	int r = test_object_new(ipc, &ops, NULL, on_destroy, &made);
+
+	if (r < 0)
+		return r;
+	return ipc_object_id(made) ? 0 : -ENOMEM;
+}
+
+static void finish_object(int r)
+{
+	assert_may(r);
+	if (r < 0 && made)
+		ck_assert_uint_ne(ipc_object_id(made), 0);
+	else if (r < 0)
+		ck_assert_int_eq(act_object(), 0);
+	made = ipc_object_unref(made);
+	/* All nodes but that of the first are gone again. */
+	ck_assert_uint_eq(fake.n_settled, fake.n_nodes - 1);
+	ck_assert_int_eq(destroyed, 1);
+	destroyed = 0;
+}
+
+static int act_manager(void)
+{
+	return ipc_set_manager(ipc, other);
+}
+
+static void finish_manager(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_manager(), 0);
+}
+
+/* --- Calls to the other side ------------------------------------------------------------ */
+
+static void prepare_call(void)
+{
+	push_reply("world");
+}
+
+static int act_call(void)
+{
+	return call_echo("hello");
+}
+
+static void push_long(void)
+{
+	push_reply(long_text);
+}
+
+static int act_long(void)
+{
+	return call_echo(long_text);
+}
+
+/* The reply may have come, and been too much: then it is called for again. */
+static void finish_echo(int r, void (*again)(void), int (*act)(void), const char *text)
+{
+	assert_may(r);
+	if (r < 0) {
+		ck_assert_int_eq(error.code, r);
+		if (!is_waiting())
+			again();
+		ck_assert_int_eq(act(), 0);
+	}
+	ck_assert_str_eq(echoed->text, text);
+	test_echo_reply_free(echoed);
+}
+
+static void finish_call(int r)
+{
+	finish_echo(r, prepare_call, act_call, "world");
+}
+
+static void finish_long(int r)
+{
+	finish_echo(r, push_long, act_long, long_text);
+}
+
+static void push_error(void)
+{
+	Ipc__Error sent = IPC__ERROR__INIT;
+
+	sent.name = "fail.Name";
+	sent.message = long_text;
+	push((struct device_event){ .kind = DEVICE_EVENT_ERROR, .error = -EREMOTEIO }, &sent.base,
+	     NULL, 0);
+}
+
+/* The code always comes through; what explains it when there is memory. */
+static void finish_error(int r)
+{
+	if (r == -ENOMEM && is_waiting())
+		r = act_call();
+	ck_assert_int_eq(r, -EREMOTEIO);
+	ck_assert_int_eq(error.code, -EREMOTEIO);
+	if (error.name)
+		ck_assert_str_eq(error.name, "fail.Name");
+	if (error.message)
+		ck_assert_str_eq(error.message, long_text);
+}
+
+static void push_cargo_reply(void)
+{
+	push_cargo((struct device_event){ .kind = DEVICE_EVENT_REPLY });
+}
+
+/* An object that has no number yet, and a file. */
+static int send_cargo(int (*send)(const Ipc__Test__Cargo *cargo))
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+
+	if (carry_fd < 0)
+		carry_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	id.id = ipc_object_id(other);
+	if (!id.id)
+		return -ENOMEM;
+	fd.fd = carry_fd;
+	cargo.object = &id;
+	cargo.fd = &fd;
+	return send(&cargo);
+}
+
+static int send_carry(const Ipc__Test__Cargo *cargo)
+{
+	return test_carry(peer, cargo, &carried, &error);
+}
+
+static int send_drop(const Ipc__Test__Cargo *cargo)
+{
+	return test_drop(peer, cargo);
+}
+
+static int act_carry(void)
+{
+	return send_cargo(send_carry);
+}
+
+static void finish_carry(int r)
+{
+	struct ipc_object *home;
+
+	assert_may(r);
+	if (r < 0) {
+		if (!is_waiting())
+			push_cargo_reply();
+		ck_assert_int_eq(act_carry(), 0);
+	}
+	ck_assert_uint_eq(carried->n_objects, HANDLES + 1);
+	ck_assert_int_eq(memory_handles(), HANDLES + 1);
+	ck_assert_int_eq(fcntl(carried->fd->fd, F_GETFD) >= 0, 1);
+	ck_assert_int_eq(ipc_take_object(ipc, &carried->objects[HANDLES]->id, &home), 0);
+	ck_assert_ptr_eq(home, object);
+	ipc_object_unref(home);
+	test_carry_reply_free(carried);
+}
+
+static int act_drop(void)
+{
+	return send_cargo(send_drop);
+}
+
+static void finish_drop(int r)
+{
+	assert_may(r);
+	ck_assert_uint_eq(fake.n_sent, r == 0);
+	if (r < 0)
+		ck_assert_int_eq(act_drop(), 0);
+	ck_assert_uint_eq(fake_last()->send.n_objects, 2);
+}
+
+/* A call from there comes back while this one waits. */
+static void prepare_nested(void)
+{
+	push_request(DEVICE_EVENT_CALL, "Echo", "back");
+	push_reply("world");
+}
+
+static void expect_answer(unsigned int i, const char *text)
+{
+	const struct fake_sent *sent = &fake.sent[i];
+	Ipc__Test__EchoReply *reply;
+
+	ck_assert_uint_eq(sent->send.call, CALL);
+	if (sent->send.kind == DEVICE_SEND_ERROR) {
+		ck_assert_uint_eq(sent->send.code, ENOMEM);
+		return;
+	}
+	ck_assert_uint_eq(sent->send.kind, DEVICE_SEND_REPLY);
+	reply = ipc__test__echo_reply__unpack(NULL, sent->send.size, sent->data);
+	ck_assert_str_eq(reply->text, text);
+	ipc__test__echo_reply__free_unpacked(reply, NULL);
+}
+
+static void finish_nested(int r)
+{
+	assert_may(r);
+	if (r < 0 && !is_waiting())
+		push_reply("world");
+	if (r < 0)
+		ck_assert_int_eq(act_call(), 0);
+	ck_assert_uint_eq(fake.sent[0].send.kind, DEVICE_SEND_CALL);
+	expect_answer(1, "back");
+	ck_assert_str_eq(echoed->text, "world");
+	test_echo_reply_free(echoed);
+}
+
+/* --- Calls from the other side ------------------------------------------------------------ */
+
+static void prepare_serve(void)
+{
+	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+}
+
+static void prepare_serve_long(void)
+{
+	push_request(DEVICE_EVENT_CALL, "Echo", long_text);
+}
+
+static int act_process(void)
+{
+	return ipc_process(ipc);
+}
+
+/* What was not taken is taken now. */
+static void process_again(int r)
+{
+	assert_may(r);
+	if (r < 0 && is_waiting())
+		ck_assert_int_eq(act_process(), 1);
+	ck_assert(!is_waiting());
+}
+
+/* It is answered in any case, if only with the error. */
+static void finish_serve(int r)
+{
+	process_again(r);
+	ck_assert_uint_eq(fake.n_sent, 1);
+	expect_answer(0, "hello");
+}
+
+static void finish_serve_long(int r)
+{
+	process_again(r);
+	ck_assert_uint_eq(fake.n_sent, 1);
+	expect_answer(0, long_text);
+}
+
+static void prepare_raise(void)
+{
+	prepare_serve_long();
+	way = RAISE;
+}
+
+static void prepare_explain(void)
+{
+	prepare_serve_long();
+	way = EXPLAIN;
+}
+
+static void finish_explain(int r)
+{
+	uint32_t code;
+
+	process_again(r);
+	ck_assert_uint_eq(fake.n_sent, 1);
+	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_ERROR);
+	code = fake_last()->send.code;
+	if (handled)
+		ck_assert_uint_eq(code, way == RAISE ? EREMOTEIO : EDOM);
+	else
+		ck_assert_uint_eq(code, ENOMEM);
+}
+
+static void prepare_keep(void)
+{
+	prepare_serve_long();
+	way = KEEP;
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_ptr_nonnull(kept);
+	ck_assert_uint_eq(fake.n_sent, 0);
+}
+
+static int act_late(void)
+{
+	return answer(kept, "late");
+}
+
+/* A call whose answer failed can be answered again. */
+static void finish_late(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_late(), 0);
+	ck_assert_int_eq(act_late(), -EALREADY);
+	kept = ipc_call_unref(kept);
+	ck_assert_uint_eq(fake.n_sent, 1);
+	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
+	expect_answer(0, "late");
+}
+
+static void prepare_serve_carry(void)
+{
+	push_cargo(request_event(DEVICE_EVENT_CALL, "Carry"));
+}
+
+static void finish_serve_carry(int r)
+{
+	const struct device_send *sent;
+
+	process_again(r);
+	ck_assert_uint_eq(fake.n_sent, 1);
+	sent = &fake_last()->send;
+	if (sent->kind == DEVICE_SEND_ERROR)
+		ck_assert_uint_eq(sent->code, ENOMEM);
+	else
+		ck_assert_uint_eq(sent->n_objects, HANDLES + 3);
+	ck_assert_int_eq(memory_handles(), 1);
+}
+
+static void prepare_serve_oneway(void)
+{
+	push_request(DEVICE_EVENT_ONEWAY, "Log", long_text);
+}
+
+/* Lost without memory for it, but its buffer is given back: others wait for that. */
+static void finish_serve_oneway(int r)
+{
+	process_again(r);
+	ck_assert_uint_eq(fake.n_sent, 0);
+	ck_assert_uint_eq(fake.n_freed, 1);
+}
+
+/* --- Deaths ----------------------------------------------------------------------------------- */
+
+static void on_death(struct ipc_proxy *proxy, void *userdata)
+{
+	(void)proxy, (void)userdata;
+	died++;
+}
+
+static int act_watch(void)
+{
+	return test_on_death(peer, on_death, NULL, NULL);
+}
+
+static void finish_watch(int r)
+{
+	assert_may(r);
+	ck_assert_int_eq(fake.watches, r == 0);
+	if (r < 0)
+		ck_assert_int_eq(act_watch(), 0);
+	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
+	     NULL, 0);
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(died, 1);
+}
+
+static void prepare_dead(void)
+{
+	ck_assert_int_eq(act_watch(), 0);
+	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
+	     NULL, 0);
+}
+
+static void finish_dead(int r)
+{
+	process_again(r);
+	ck_assert_int_eq(died, 1);
+}
+
+/* --- Names ------------------------------------------------------------------------------------ */
+
+static void push_nothing(void)
+{
+	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, NULL, 0);
+}
+
+static int act_add(void)
+{
+	return ipc_add_name(ipc, "fail.test", other);
+}
+
+static void finish_add(int r)
+{
+	assert_may(r);
+	if (r < 0) {
+		ck_assert_uint_eq(fake.n_sent, 0);
+		ck_assert_int_eq(act_add(), 0);
+	}
+	ck_assert_ptr_nonnull(ipc->names);
+	push_nothing();
+	ck_assert_int_eq(ipc_remove_name(ipc, "fail.test"), 0);
+	ck_assert_ptr_null(ipc->names);
+}
+
+static void prepare_remove(void)
+{
+	push_nothing();
+	ck_assert_int_eq(act_add(), 0);
+	push_nothing();
+}
+
+static int act_remove(void)
+{
+	return ipc_remove_name(ipc, "fail.test");
+}
+
+static void finish_remove(int r)
+{
+	assert_may(r);
+	ck_assert_int_eq(!ipc->names, r == 0);
+	if (r < 0)
+		ck_assert_int_eq(act_remove(), 0);
+}
+
+static void push_found(void)
+{
+	Ipc__Manager__GetReply reply = IPC__MANAGER__GET_REPLY__INIT;
+	struct device_object handle = { DEVICE_OBJECT_HANDLE, .value = 9, .tag = 77 };
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	id.id = 77;
+	reply.object = &id;
+	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, &reply.base, &handle, 1);
+}
+
+static int act_get(void)
+{
+	return ipc_get_name(ipc, "fail.test", &found);
+}
+
+/* The reply is of the same form. */
+static int act_wait(void)
+{
+	return ipc_wait_name(ipc, "fail.test", &found);
+}
+
+static void finish_found(int r, int (*act)(void))
+{
+	assert_may(r);
+	if (r < 0) {
+		ck_assert_int_eq(memory_handles(), 1);
+		if (!is_waiting())
+			push_found();
+		ck_assert_int_eq(act(), 0);
+	}
+	ck_assert_uint_eq(ipc_proxy_id(found), id_of_handle(9));
+	ipc_proxy_unref(found);
+}
+
+static void finish_get(int r)
+{
+	finish_found(r, act_get);
+}
+
+static void finish_wait(int r)
+{
+	finish_found(r, act_wait);
+}
+
+/* A name that is served: object, number, name, all in one. */
+static int act_serve_name(void)
+{
+	return test_serve(ipc, "fail.test", &ops, NULL);
+}
+
+static void finish_serve_name(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_serve_name(), 0);
+	ck_assert_ptr_nonnull(ipc->names);
+}
+
+/* --- Threads ------------------------------------------------------------------------------------ */
+
+static void stop(void)
+{
+	ipc_stop(ipc);
+}
+
+static void prepare_run(void)
+{
+	struct device_event event = request_event(DEVICE_EVENT_ONEWAY, "Log");
+
+	ck_assert_int_eq(ipc_set_threads(ipc, 4), 0);
+	told = memory_set_threads();
+	event.spawn = true;
+	push(event, NULL, NULL, 0);
+	fake.on_empty = stop;
+}
+
+static int act_run(void)
+{
+	return ipc_run(ipc);
+}
+
+/* A thread that cannot be started does not end the others: it is asked for anew. */
+static void finish_run(int r)
+{
+	assert_may(r);
+	if (r < 0 && is_waiting())
+		ck_assert_int_eq(act_run(), 0);
+	ck_assert_uint_le(memory_set_threads(), told + 1);
+	fake.on_empty = NULL;
+}
+
+static const struct scenario scenarios[] = {
+	{ "open", prepare_open, act_open, finish_open },
+	{ "object new", nothing, act_object, finish_object },
+	{ "set manager", nothing, act_manager, finish_manager },
+	{ "call", prepare_call, act_call, finish_call },
+	{ "long call, long reply", push_long, act_long, finish_long },
+	{ "call that fails with an explanation", push_error, act_call, finish_error },
+	{ "call with objects, reply with objects", push_cargo_reply, act_carry, finish_carry },
+	{ "oneway with objects", nothing, act_drop, finish_drop },
+	{ "call during which one comes back", prepare_nested, act_call, finish_nested },
+	{ "serve", prepare_serve, act_process, finish_serve },
+	{ "serve long", prepare_serve_long, act_process, finish_serve_long },
+	{ "serve, raising an error", prepare_raise, act_process, finish_explain },
+	{ "serve, explaining an errno", prepare_explain, act_process, finish_explain },
+	{ "serve later", prepare_keep, act_late, finish_late },
+	{ "serve objects", prepare_serve_carry, act_process, finish_serve_carry },
+	{ "serve a oneway", prepare_serve_oneway, act_process, finish_serve_oneway },
+	{ "watch", nothing, act_watch, finish_watch },
+	{ "a death", prepare_dead, act_process, finish_dead },
+	{ "add a name", push_nothing, act_add, finish_add },
+	{ "remove a name", prepare_remove, act_remove, finish_remove },
+	{ "get a name", push_found, act_get, finish_get },
+	{ "wait for a name", push_found, act_wait, finish_wait },
+	{ "serve a name", push_nothing, act_serve_name, finish_serve_name },
+	{ "run, growing a pool", prepare_run, act_run, finish_run },
+};
+
+/* --- The walk ------------------------------------------------------------------------------------- */
+
+static struct {
+	const struct scenario *sc;
+	enum memory_kind kind;
+	enum memory_how how;
+	unsigned int nth;	/* 0: none is to fail */
+	bool failed;
+} running;
+
+void tap_context(void)
+{
+	static const char *const kinds[] = { "piece of memory", "request to the driver" };
+	static const char *const hows[] = { "", " and the next", " and all that follow" };
+
+	printf("#   failing: %s %u%s\n", kinds[running.kind], running.nth, hows[running.how]);
+}
+
+/* In a thread of its own, which takes with it what the library keeps for it. */
+static void *run(void *unused)
+{
+	struct files files;
+	int r;
+
+	files_note(&files);
+	begin();
+	running.sc->prepare();
+	memory_arm(running.kind, running.how, running.nth);
+	r = running.sc->act();
+	running.failed = memory_disarm();
+	running.sc->finish(r);
+	end();
+	files_expect(&files);
+	return unused;
+}
+
+static void run_in_thread(void)
+{
+	pthread_t thread;
+	long before;
+
+	fake_reset();
+	before = memory_pieces();
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	fake_reset();
+	ck_assert_msg(memory_pieces() == before, "%ld pieces of memory are left",
+		      memory_pieces() - before);
+}
+
+static unsigned int walk_kind(enum memory_kind kind, enum memory_how how)
+{
+	running.kind = kind;
+	running.how = how;
+	for (running.nth = 1;; running.nth++) {
+		run_in_thread();
+		if (!running.failed)
+			return running.nth - 1;
+		ck_assert_uint_lt(running.nth, MOST_POINTS);
+	}
+}
+
+static void walk(const void *arg)
+{
+	unsigned int points[MEMORY_HOWS] = {};
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	running.sc = arg;
+	running.nth = 0;
+	run_in_thread();
+	for (int how = 0; how < MEMORY_HOWS; how++)
+		for (int kind = 0; kind < MEMORY_KINDS; kind++)
+			points[how] += walk_kind(kind, how);
+	tap_ok("%u points, %u with more after it", points[MEMORY_ONCE],
+	       points[MEMORY_TWICE] + points[MEMORY_ALWAYS]);
+}
+
+int main(void)
+{
+	size_t n = sizeof(scenarios) / sizeof(scenarios[0]);
+
+	tap_plan(n);
+	for (size_t i = 0; i < n; i++)
+		tap_run(scenarios[i].name, walk, &scenarios[i]);
+	return tap_result();
+}
