@@ -6,12 +6,15 @@
 #   asan   address, leak and undefined-behaviour sanitizers
 #   tsan   thread sanitizer
 #
-# make test-host builds and runs all that needs no guest; make test does too.
+#   cov    gcov's counters, by HOST_WAYS=cov: for make coverage
+#
+# make test-host builds and runs all that is here; make test does too.
 
-HOST_WAYS := asan tsan
+HOST_WAYS ?= asan tsan
 HOST_B := $(B)/tests/host
 HOST_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOST_tsan := -fsanitize=thread
+HOST_cov := --coverage
 
 # The kernel's own rules of C, in which the driver is written.
 HOST_DRIVER_CFLAGS := -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) -O1 -g \
@@ -25,7 +28,9 @@ HOST_LIBIPC := $(patsubst %.c,%.o,$(filter-out %/fake-device.c libipc/test-%,$(w
 # Generated code is not looked at with sanitizers: it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
 	test.pb-c.o test.ipc.o)
-HOST_KTESTS := $(patsubst tests/kernel/%.c,%,$(sort $(wildcard tests/kernel/test-*.c)))
+# Peers of test-stress have static state of their own: it needs real processes.
+HOST_KTESTS := $(filter-out test-stress,$(patsubst tests/kernel/%.c,%, \
+	$(sort $(wildcard tests/kernel/test-*.c))))
 
 # host_way WAY
 define host_way
@@ -96,9 +101,14 @@ $(foreach way,$(HOST_WAYS),$(eval $(call host_way,$(way))))
 
 -include $(wildcard $(HOST_B)/*/*/*.d)
 
+# The explorer tries each race for a share of 20 seconds; planted bugs show that
+# it would see them.
+HOST_EXPLORER := $(patsubst %,$(HOST_B)/%/explore,$(filter-out tsan,$(HOST_WAYS)))
+HOST_TESTS += $(HOST_EXPLORER)
+
 ALL += $(HOST_TESTS)
-UNIT_TESTS += $(HOST_TESTS)
+UNIT_TESTS += $(HOST_TESTS) $(if $(filter asan,$(HOST_WAYS)),tests/host/planted)
 
 .PHONY: test-host
 test-host: $(HOST_TESTS) $(B)/tests.list
-	$(Q)tests/run --host '^unit $(HOST_B)/'
+	$(Q)tests/run --host '^unit ($(HOST_B)|tests/host)/'

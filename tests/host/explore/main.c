@@ -84,7 +84,7 @@ static void panicked(const char *text)
 	_exit(1);
 }
 
-/* --- One scenario ------------------------------------------------------------------- */
+/* --- One scenario --------------------------------------------------------- */
 
 /* Returns how many schedules there were, 0 if time ran out before the last. */
 static unsigned long search(const struct scenario *scenario, double until)
@@ -140,7 +140,7 @@ static void run_one(const struct scenario *scenario)
 	printf("%s: %lu steps, nothing wrong\n", scenario->name, shim_steps());
 }
 
-/* --- The program ----------------------------------------------------------------------- */
+/* --- The program ---------------------------------------------------------- */
 
 static void parse(int argc, char **argv)
 {

@@ -27,7 +27,7 @@ static int chosen(const struct shim_choice *choice, int id)
 	return id;
 }
 
-/* --- Random --------------------------------------------------------------------------- */
+/* --- Random --------------------------------------------------------------- */
 
 static struct {
 	bool even;
@@ -72,7 +72,7 @@ const struct shim_policy *policy_random(u64 seed, unsigned long length)
 	return &policy;
 }
 
-/* --- Exhaustive -------------------------------------------------------------------------- */
+/* --- Exhaustive ----------------------------------------------------------- */
 
 struct step {
 	signed char n;
@@ -161,7 +161,7 @@ void policy_search_text(char *text, size_t size)
 		snprintf(text, size, "none");
 }
 
-/* --- Repeated ------------------------------------------------------------------------------ */
+/* --- Repeated ------------------------------------------------------------- */
 
 static int choose_again(void *data, const struct shim_choice *choice)
 {

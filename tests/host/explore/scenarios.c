@@ -11,7 +11,7 @@ static u64 buffer;	/* a delivered one */
 static u32 handle;
 static u64 node;
 
-/* --- Building blocks ------------------------------------------------------------------ */
+/* --- Building blocks ------------------------------------------------------ */
 
 static void answer(const struct ipcbus_event *event)
 {
@@ -133,7 +133,7 @@ static void wait_for_reply(void *unused)
 	answer(&event);
 }
 
-/* --- free_deliver ------------------------------------------------------------------------- */
+/* --- free_deliver --------------------------------------------------------- */
 
 static void serve_two(void *unused)
 {
@@ -141,14 +141,14 @@ static void serve_two(void *unused)
 	serve_one(unused);
 }
 
-/* --- death_reply ---------------------------------------------------------------------------- */
+/* --- death_reply ---------------------------------------------------------- */
 
 static void prepare_taken_call(void)
 {
 	take_a_call(1);
 }
 
-/* --- munmap_fault ----------------------------------------------------------------------------- */
+/* --- munmap_fault --------------------------------------------------------- */
 
 static void deliver_a_oneway(void)
 {
@@ -181,7 +181,7 @@ static void close_and_unmap(void *unused)
 	shim_munmap(map, 1, REGION / PAGE_SIZE - 1);
 }
 
-/* --- watch_fire -------------------------------------------------------------------------------- */
+/* --- watch_fire ----------------------------------------------------------- */
 
 static void prepare_watch(void)
 {
@@ -236,7 +236,7 @@ static void watch_again(void *unused)
 	CHECK(!r || r == -EBUSY || r == -EBADF);
 }
 
-/* --- put_deliver: CLI puts its handle while the same node comes again ----------------------- */
+/* --- put_deliver: CLI puts its handle while the same node comes again ----- */
 
 static void prepare_object_reply(void)
 {
@@ -265,7 +265,7 @@ static void receive_and_put(void *unused)
 	CHECK(!give_back(event.buffer));
 }
 
-/* --- destroy_queued -------------------------------------------------------------------------- */
+/* --- destroy_queued ------------------------------------------------------- */
 
 static void destroy_manager(void *unused)
 {
@@ -273,7 +273,7 @@ static void destroy_manager(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node, 0));
 }
 
-/* --- oneway_close ------------------------------------------------------------------------------ */
+/* --- oneway_close --------------------------------------------------------- */
 
 static void give_it_back(void *unused)
 {
@@ -283,7 +283,7 @@ static void give_it_back(void *unused)
 	CHECK(!r || r == -EBADF);
 }
 
-/* --- exit_nested ---------------------------------------------------------------------------------- */
+/* --- exit_nested ---------------------------------------------------------- */
 
 static void prepare_nested(void)
 {
@@ -330,7 +330,7 @@ static void call_and_leave(void *unused)
 	CHECK(!r || r == -EBADF);
 }
 
-/* --- flush_wait --------------------------------------------------------------------------------------- */
+/* --- flush_wait ----------------------------------------------------------- */
 
 static void wait_interrupted(void *unused)
 {
@@ -350,7 +350,7 @@ static void dup_and_close(void *unused)
 	CHECK(!shim_close(fd));
 }
 
-/* --- batch_close --------------------------------------------------------------------------------------- */
+/* --- batch_close ---------------------------------------------------------- */
 
 static void send_batch(void *unused)
 {
@@ -370,7 +370,7 @@ static void send_batch(void *unused)
 	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
 }
 
-/* --- two_repliers ----------------------------------------------------------------------------------------- */
+/* --- two_repliers --------------------------------------------------------- */
 
 static int replies;
 
@@ -390,7 +390,7 @@ static void reply_too(void *unused)
 	CHECK(replies <= 1);
 }
 
-/* --- replace_manager --------------------------------------------------------------------------------------- */
+/* --- replace_manager ------------------------------------------------------ */
 
 static void become_manager(void *unused)
 {
@@ -412,7 +412,7 @@ static void try_call_manager(void *unused)
 		next_event(&event);
 }
 
-/* --- idle_destroy ---------------------------------------------------------------------------------------------- */
+/* --- idle_destroy --------------------------------------------------------- */
 
 static void prepare_idle(void)
 {
@@ -447,7 +447,7 @@ static void serve_until_idle(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, node, IPCBUS_NODE_IF_IDLE));
 }
 
-/* --- guessed_node ------------------------------------------------------------------------------------------------ */
+/* --- guessed_node --------------------------------------------------------- */
 
 static void create_node(void *unused)
 {
@@ -463,7 +463,7 @@ static void destroy_next(void *unused)
 	CHECK(!r || r == -ENOENT);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 static void send_file(void *unused)
 {
@@ -480,7 +480,7 @@ static void send_file(void *unused)
 	CHECK(!shim_close(fd));
 }
 
-/* --- poll_wake ------------------------------------------------------------------------------------------------------ */
+/* --- poll_wake ------------------------------------------------------------ */
 
 static void poll_and_serve(void *unused)
 {
@@ -493,7 +493,7 @@ static void poll_and_serve(void *unused)
 	answer(&event);
 }
 
-/* --- signals ----------------------------------------------------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------------- */
 
 static struct task_struct *victim;
 

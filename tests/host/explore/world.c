@@ -16,7 +16,7 @@ static struct task_struct *outside;
 
 static const char payload[100] = { 'p' };
 
-/* --- The threads' verbs ----------------------------------------------------------- */
+/* --- The threads' verbs --------------------------------------------------- */
 
 enum side own_side(void)
 {
@@ -144,7 +144,7 @@ void look_at(const struct ipcbus_event *event)
 	CHECK(!byte || *byte == payload[0]);
 }
 
-/* --- Before and after ------------------------------------------------------------------ */
+/* --- Before and after ----------------------------------------------------- */
 
 void be(int i)
 {

@@ -130,19 +130,10 @@ int host_count_fds(void)
 	return count_fds() - posix_in_flight();
 }
 
-/* --- Cases that need a real kernel ----------------------------------------------------- */
+/* --- Cases that need a real kernel ---------------------------------------- */
 
 static const char *const skipped[] = {
 #include "skip.inc"
-#ifdef __SANITIZE_THREAD__
-/* gcc's thread sanitizer loses sight of locks in a thread that is cancelled */
-"caller_is_killed_while_the_server_works",
-"server_is_killed_while_the_caller_waits",
-"killed_process_with_everything_open",
-"watch_fires_on_kill",
-"killing_makes_room",
-"sender_is_killed",
-#endif
 };
 
 void host_tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_value, int start,

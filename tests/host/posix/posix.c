@@ -73,7 +73,7 @@ static bool is_device(int fd)
 	return file;
 }
 
-/* --- Numbers ------------------------------------------------------------------------ */
+/* --- Numbers -------------------------------------------------------------- */
 
 static int placeholder_get(void)
 {
@@ -129,7 +129,7 @@ int posix_in_flight(void)
 	return __atomic_load_n(&in_flight, __ATOMIC_RELAXED);
 }
 
-/* --- Files ----------------------------------------------------------------------------- */
+/* --- Files ---------------------------------------------------------------- */
 
 static int open_debug(const char *name)
 {
@@ -228,7 +228,7 @@ int host_ioctl(int fd, unsigned long cmd, ...)
 	return result(r);
 }
 
-/* --- Memory --------------------------------------------------------------------------------- */
+/* --- Memory --------------------------------------------------------------- */
 
 static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shim_map *maps[MAX_MAPS];
@@ -347,7 +347,7 @@ static void forget_maps(struct shim_process *process)
 	pthread_mutex_unlock(&map_lock);
 }
 
-/* --- Faults ------------------------------------------------------------------------------------ */
+/* --- Faults --------------------------------------------------------------- */
 
 static struct sigaction before[2];	/* whose were SIGSEGV and SIGBUS */
 
@@ -433,7 +433,7 @@ int host_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 	return pthread_sigmask(how, &others, old);
 }
 
-/* --- Poll --------------------------------------------------------------------------------------- */
+/* --- Poll ----------------------------------------------------------------- */
 
 /* Revents of one without waiting; those of real files by the real poll. */
 static int poll_now(struct pollfd *fd)
@@ -485,7 +485,7 @@ int host_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sig
 	return host_poll(fds, n, t ? t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000 : -1);
 }
 
-/* --- Threads -------------------------------------------------------------------------------------- */
+/* --- Threads -------------------------------------------------------------- */
 
 #define MAX_THREADS 2048
 
@@ -609,7 +609,7 @@ void posix_kill(struct shim_process *process)
 	pthread_mutex_unlock(&thread_lock);
 }
 
-/* --- Identity -------------------------------------------------------------------------------------- */
+/* --- Identity ------------------------------------------------------------- */
 
 pid_t host_getpid(void)
 {
@@ -647,6 +647,13 @@ int host_setgroups(size_t n, const gid_t *groups)
 	return 0;
 }
 
+/* It sleeps a second before it ends, and each case is a process. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "atexit_sleep_ms=0";
+}
+
 /* What the fixture counts on being alone for, in threads that never meet. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
@@ -654,7 +661,7 @@ const char *__tsan_default_suppressions(void)
 	return "race:^remember$\nrace:^forget$\n";
 }
 
-/* --- Set-up -------------------------------------------------------------------------------------- */
+/* --- Set-up --------------------------------------------------------------- */
 
 static void __attribute__((constructor)) set_up(void)
 {

@@ -23,7 +23,7 @@
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct miscdevice *device;
 
-/* --- The driver's registrations ----------------------------------------------------- */
+/* --- The driver's registrations ------------------------------------------- */
 
 int misc_register(struct miscdevice *misc)
 {
@@ -108,7 +108,7 @@ char *shim_debugfs_read(const char *name)
 	return NULL;
 }
 
-/* --- Files -------------------------------------------------------------------------- */
+/* --- Files ---------------------------------------------------------------- */
 
 struct file *shim_file_new(const struct file_operations *fops, unsigned int flags)
 {
@@ -144,7 +144,7 @@ void fput(struct file *file)
 	file_free(file);
 }
 
-/* --- Numbers ------------------------------------------------------------------------- */
+/* --- Numbers -------------------------------------------------------------- */
 
 static int lowest_number(void)
 {
@@ -260,7 +260,7 @@ int close_fd(unsigned int fd)
 	return shim_close(fd);
 }
 
-/* --- System calls ------------------------------------------------------------------------- */
+/* --- System calls --------------------------------------------------------- */
 
 int shim_open(unsigned int flags)
 {
@@ -344,7 +344,7 @@ int shim_ioctl(int fd, unsigned int cmd, void *arg)
 	return ret;
 }
 
-/* --- Poll -------------------------------------------------------------------------------------- */
+/* --- Poll ----------------------------------------------------------------- */
 
 struct poller {
 	poll_table table;

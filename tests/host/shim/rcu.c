@@ -29,7 +29,7 @@ bool shim_rcu_late;
 
 static struct callback *queue, **queue_end = &queue;
 
-/* --- Under the scheduler --------------------------------------------------------- */
+/* --- Under the scheduler -------------------------------------------------- */
 
 static u64 readers;
 
@@ -67,7 +67,7 @@ static void leave(u64 bit)
 		run_if_quiet();
 }
 
-/* --- With real threads -------------------------------------------------------------- */
+/* --- With real threads ---------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
@@ -138,7 +138,7 @@ static void start_locked(void)
 	pthread_detach(thread);
 }
 
-/* --- The driver's side ------------------------------------------------------------- */
+/* --- The driver's side ---------------------------------------------------- */
 
 static void enqueue(void *object, void (*func)(struct rcu_head *))
 {

@@ -55,7 +55,7 @@ static u64 random_state = 1;
 
 static const struct shim_point no_point = { .what = "end", .name = "" };
 
-/* --- Choosing ------------------------------------------------------------------- */
+/* --- Choosing ------------------------------------------------------------- */
 
 static void fiber_main(void);
 
@@ -199,7 +199,7 @@ u32 shim_random(void)
 	return z >> 32;
 }
 
-/* --- Sleeping --------------------------------------------------------------------- */
+/* --- Sleeping ------------------------------------------------------------- */
 
 void set_current_state(unsigned int state)
 {

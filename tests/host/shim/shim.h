@@ -28,13 +28,13 @@
 
 #include "fail.h"
 
-/* --- Once: boot.c ------------------------------------------------------------ */
+/* --- Once: boot.c --------------------------------------------------------- */
 
 /* Loads the driver if it is not; unloads it and asserts that nothing is left. */
 void shim_boot(void);
 void shim_unload(void);
 
-/* --- Processes and tasks: task.c --------------------------------------------- */
+/* --- Processes and tasks: task.c ------------------------------------------ */
 
 #define SHIM_MAX_FDS 1024
 
@@ -89,7 +89,7 @@ void shim_task_refork(void);
 /* All living tasks, for rcu.c: calls fn until it returns true. */
 bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg);
 
-/* --- System calls on the device: file.c, mm.c --------------------------------- */
+/* --- System calls on the device: file.c, mm.c ----------------------------- */
 
 /* All act for the current task and return a result or -errno. */
 int shim_open(unsigned int flags);
@@ -150,7 +150,7 @@ int shim_frames_fd(void);
 void shim_mm_exit(struct shim_process *process);
 void shim_maps_free(struct shim_process *process);
 
-/* --- What can leak ------------------------------------------------------------ */
+/* --- What can leak -------------------------------------------------------- */
 
 enum shim_count {
 	SHIM_ALLOCS,
@@ -172,23 +172,23 @@ static inline void shim_count(enum shim_count what, long n)
 	__atomic_fetch_add(&shim_live[what], n, __ATOMIC_RELAXED);
 }
 
-/* --- Reports ------------------------------------------------------------------ */
+/* --- Reports -------------------------------------------------------------- */
 
 /* Called with the text before the program ends by shim_panic(); may be NULL. */
 extern void (*shim_panic_hook)(const char *text);
 void shim_say(const char *format, ...) __printf(1, 2);
 
-/* --- User memory: user.c ------------------------------------------------------ */
+/* --- User memory: user.c -------------------------------------------------- */
 
 /* For a signal handler: if pc is in a user copy, where to go on; else 0. */
 unsigned long shim_copy_fixup(unsigned long pc);
 
-/* --- RCU: rcu.c ----------------------------------------------------------------- */
+/* --- RCU: rcu.c ----------------------------------------------------------- */
 
 /* Deterministic: objects are freed as late as allowed, not as early. */
 extern bool shim_rcu_late;
 
-/* --- The deterministic scheduler: sched.c ---------------------------------------- */
+/* --- The deterministic scheduler: sched.c --------------------------------- */
 
 #define SHIM_MAX_FIBERS 8
 

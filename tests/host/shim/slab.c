@@ -16,7 +16,7 @@ struct kmem_cache {
 	long live;
 };
 
-/* --- Failures to order ------------------------------------------------------------ */
+/* --- Failures to order ---------------------------------------------------- */
 
 void shim_fail_twice(enum shim_fail kind, unsigned int n, unsigned int gap)
 {
@@ -48,7 +48,7 @@ bool shim_fail_now(enum shim_fail kind)
 	return true;
 }
 
-/* --- Memory --------------------------------------------------------------------------- */
+/* --- Memory --------------------------------------------------------------- */
 
 static void *allocate(size_t size, gfp_t gfp)
 {

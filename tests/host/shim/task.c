@@ -26,7 +26,7 @@ static int n_tasks;
 static int last_pid = FIRST_FAKE_PID;
 static struct shim_process *main_process;
 
-/* --- Namespaces --------------------------------------------------------------------- */
+/* --- Namespaces ----------------------------------------------------------- */
 
 struct user_namespace *shim_user_ns_new(u32 root)
 {
@@ -93,7 +93,7 @@ struct pid_namespace *task_active_pid_ns(struct task_struct *task)
 	return task->process->pid_ns;
 }
 
-/* --- Pids ------------------------------------------------------------------------------ */
+/* --- Pids ----------------------------------------------------------------- */
 
 static struct pid *pid_new(int nr, struct pid_namespace *ns)
 {
@@ -142,7 +142,7 @@ struct task_struct *pid_task(struct pid *pid, enum pid_type type)
 	return __atomic_load_n(&pid->task, __ATOMIC_ACQUIRE);
 }
 
-/* --- Credentials ------------------------------------------------------------------------ */
+/* --- Credentials ---------------------------------------------------------- */
 
 static struct cred *cred_new(u32 euid, u32 egid, struct user_namespace *ns)
 {
@@ -185,7 +185,7 @@ void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns)
 	shim_put_cred(old);
 }
 
-/* --- Address spaces ------------------------------------------------------------------------ */
+/* --- Address spaces ------------------------------------------------------- */
 
 static struct mm_struct *mm_new(void)
 {
@@ -211,7 +211,7 @@ void mmdrop(struct mm_struct *mm)
 	free(mm);
 }
 
-/* --- Processes -------------------------------------------------------------------------------- */
+/* --- Processes ------------------------------------------------------------ */
 
 struct shim_process *shim_process_new(int nr, struct pid_namespace *ns)
 {
@@ -246,7 +246,7 @@ static void close_all(struct shim_process *process)
 			shim_close(fd);
 }
 
-/* --- Tasks -------------------------------------------------------------------------------------- */
+/* --- Tasks ---------------------------------------------------------------- */
 
 static void list_task(struct task_struct *task)
 {
