@@ -73,7 +73,7 @@ flavour_run() {
 	case $1 in
 	uml) echo --fresh ;;
 	*) echo --env CK_TIMEOUT_MULTIPLIER=10 --env IPCBUS_CRASH_SECONDS=90 \
-		--env IPCBUS_STRESS_SECONDS=30 ;;
+		--env IPCBUS_STRESS_SECONDS=60 ;;
 	esac
 }
 flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
