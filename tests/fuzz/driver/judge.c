@@ -75,6 +75,8 @@ static void handle_arrived(struct proc *proc, u32 number, struct node *node)
 		h->count++;
 		return;
 	}
+	trace("process %u has handle %u for node %ld\n", proc->index, number,
+	      node ? (long)(node - world.nodes) : -1L);
 	if (proc->n_handles < MAX_HELD)
 		proc->handles[proc->n_handles++] =
 			(struct handle){ .number = number, .count = 1, .node = node };
@@ -197,11 +199,22 @@ static void oneway_in_order(struct node *node, const struct message *m)
 	must(!node->held || node->proc->lossy, "two oneways of one node at once");
 }
 
+/* Damage may have made another message's code of it: then more must fit. */
+static bool is_likely(const struct message *m, const struct ipcbus_event *ev)
+{
+	if (m->odd)
+		return false;
+	return !world.any_odd ||
+	       (m->from->tid == ev->tid && m->size == ev->data_size && !m->delivered &&
+		(m->kind == IPCBUS_SEND_ONEWAY) == (ev->kind == IPCBUS_EVENT_ONEWAY) &&
+		(!m->target || m->target->cookie == ev->cookie));
+}
+
 static struct message *message_of_code(const struct ipcbus_event *ev)
 {
 	u32 number = ev->code - CODE_BASE;
 
-	if (number && number <= world.n_messages && !world.messages[number - 1].odd)
+	if (number && number <= world.n_messages && is_likely(&world.messages[number - 1], ev))
 		return &world.messages[number - 1];
 	must(world.any_odd, "code %x of nobody", ev->code);
 	return NULL;
@@ -321,6 +334,8 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	const struct ipcbus_event ev = *event;
 
 	t->number = ev.thread;
+	trace("%u: got event %u cookie %llx call %llu code %x, %llu bytes, %u objects\n", t->index,
+	      ev.kind, ev.cookie, ev.call, ev.code, ev.data_size, ev.object_count);
 	must(ev.thread || world.any_odd, "no thread number");
 	for (int i = 0; i < 4; i++)
 		must(!ev.reserved[i], "a reserved field");

@@ -207,6 +207,10 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 	}
 	payload_build(t, m, send, arg[2], arg[3]);
 	objects_build(t, m, send, arg[4]);
+	trace("%u: message %u of kind %u to handle %u (node %ld) or call %llu, %u bytes, %u objects\n",
+	      t->index, message_number(m), kind, send->handle,
+	      m->target ? (long)(m->target - world.nodes) : -1L, send->call, m->size,
+	      m->n_objects);
 	return m;
 }
 

@@ -490,6 +490,8 @@ static void op_mischief(struct thread *t, const u8 *arg)
 		.value = arg[3],
 		.fail_kind = arg[1] % SHIM_FAIL_COUNT,
 	};
+	trace("%u: next time a byte is wrong, or a step of kind %u fails\n", t->index,
+	      t->mischief.fail_kind);
 }
 
 /* The more often here, the more often done; most is exchange. */
