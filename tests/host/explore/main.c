@@ -103,13 +103,19 @@ static unsigned long search(const struct scenario *scenario, double until)
 	return more ? 0 : n;
 }
 
+/* About how long a run is; the same whenever it is asked, or no seed repeats. */
+static unsigned long measure(const struct scenario *scenario)
+{
+	world_run(scenario, policy_random(4, 1));
+	return shim_steps();
+}
+
 static unsigned long try_randomly(const struct scenario *scenario, double until)
 {
-	unsigned long n = 0, length = 500;
+	unsigned long n = 0, length = measure(scenario);
 
 	for (current_seed = options.from; n % 64 || now() < until; current_seed++) {
 		world_run(scenario, policy_random(current_seed, length));
-		length = (7 * length + shim_steps()) / 8;
 		total++;
 		n++;
 	}
@@ -134,9 +140,19 @@ static void explore(const struct scenario *scenario, double seconds)
 
 static void run_one(const struct scenario *scenario)
 {
+	bool trace = policy_trace;
+
 	current_scenario = scenario;
-	world_run(scenario, options.schedule ?
-		  policy_replay(options.schedule) : policy_random(options.seed, 500));
+	if (options.schedule) {
+		world_run(scenario, policy_replay(options.schedule));
+	} else {
+		unsigned long length;
+
+		policy_trace = false;
+		length = measure(scenario);
+		policy_trace = trace;
+		world_run(scenario, policy_random(options.seed, length));
+	}
 	printf("%s: %lu steps, nothing wrong\n", scenario->name, shim_steps());
 }
 
