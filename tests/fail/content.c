@@ -27,6 +27,7 @@ const struct content contents[CONTENTS] = {
 	{ "a node that comes home", 8, 0, "m" },
 	[CONTENT_MIXED] = { "mixed objects", 5000, 0, "fnhmfn" },
 	{ "16 nodes", 0, 0, "nnnnnnnnnnnnnnnn" },
+	{ "handle 0 behind others", 8, 0, "fn0" },
 };
 
 static char data[LARGE];
@@ -44,6 +45,8 @@ static struct ipcbus_object object_make(struct state *s, char kind, const struct
 		return object_node(raw_node(from, 0, 1));
 	case 'h':
 		return object_handle(give_handle(from, &oth, raw_node(&oth, 0, 2)));
+	case '0':
+		return object_handle(0);
 	case 'm':
 		s->home = raw_node(to, 0, HOME_COOKIE);
 		return object_handle(give_handle(from, to, s->home));
@@ -96,10 +99,27 @@ static void check_fd(int sent, int received)
 	ck_assert_int_eq(close(received), 0);
 }
 
+/* The manager's own node comes home to it; others get one more handle. */
+static void check_manager(const struct raw *to, const struct ipcbus_object *o)
+{
+	if (to == &srv) {
+		ck_assert_uint_eq(o->type, IPCBUS_OBJECT_NODE);
+		ck_assert_uint_eq(o->value, srv_node);
+		ck_assert_uint_eq(o->cookie, SRV_COOKIE);
+		return;
+	}
+	ck_assert_uint_eq(o->type, IPCBUS_OBJECT_HANDLE);
+	assert_ok(raw_put(to, o->value, 1));
+}
+
 static void check_object(const struct state *s, const struct raw *to, char kind,
 			 const struct ipcbus_object *o)
 {
 	ck_assert_uint_eq(o->flags, 0);
+	if (kind == '0') {
+		check_manager(to, o);
+		return;
+	}
 	ck_assert_uint_eq(o->cookie, kind == 'm' ? HOME_COOKIE : 0);
 	switch (kind) {
 	case 'f':

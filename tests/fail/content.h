@@ -14,7 +14,7 @@
  * @size: bytes of the payload
  * @parts: in so many parts; 0: in one piece
  * @objects: a letter each: n a node of the sender's own, h a handle for a third
- *	proc's, m a handle for the receiver's own, f a file
+ *	proc's, 0 the manager's, m a handle for the receiver's own, f a file
  */
 struct content {
 	const char *name;
@@ -23,7 +23,7 @@ struct content {
 	const char *objects;
 };
 
-enum { CONTENT_NONE, CONTENT_SMALL, CONTENT_MIXED = 10, CONTENTS = 12 };
+enum { CONTENT_NONE, CONTENT_SMALL, CONTENT_MIXED = 10, CONTENTS = 13 };
 
 extern const struct content contents[CONTENTS];
 

@@ -34,7 +34,7 @@ FAIL_LIBIPC := ipc object proxy death name take client call dispatch loop thread
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
 	$(FAIL_B)/libipc/test.pb-c.o
-FAIL_LIBRARY := memory test-library
+FAIL_LIBRARY := memory library test-library
 FAIL_WRAPPED := malloc calloc realloc free strdup vasprintf pthread_create device_exchange \
 	device_handle_put device_node_create device_open device_set_threads device_watch
 FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
@@ -69,3 +69,9 @@ ALL += $(FAIL_B)/test-library
 UNIT_TESTS += $(FAIL_B)/test-library
 
 -include $(wildcard $(FAIL_B)/libipc/*.d)
+
+UNIT_TESTS += tests/fail/planted
+
+.PHONY: test-fail
+test-fail: $(FAIL_B)/test-driver $(FAIL_B)/test-library $(B)/tests.list
+	$(Q)tests/run --host '^unit $(FAIL_B)/' '^unit tests/fail/'

@@ -6,26 +6,19 @@
  * when there is memory again.
  */
 #define _GNU_SOURCE
-#include <check.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "death.h"
-#include "fake-device.h"
 #include "files.h"
+#include "library.h"
 #include "memory.h"
-#include "object.h"
 #include "proxy.h"
 #include "servicemanager.ipc.h"
 #include "tap.h"
-#include "test.ipc.h"
 
 #define MOST_POINTS 200
-#define CALL 100	/* the number of the call that is served */
 
 /*
  * prepare brings things to where the act is next; finish looks at what came of
@@ -38,241 +31,24 @@ struct scenario {
 	void (*finish)(int r);
 };
 
-static struct ipc *ipc;
-static struct test *peer;
-static struct ipc_object *object, *other;
 static struct ipc_proxy *found;
-static struct ipc_call *kept;
-static struct ipc_error error;
-static Ipc__Test__EchoReply *echoed;
 static Ipc__Test__Cargo *carried;
-static int handled, died, destroyed, carry_fd = -1;
+static int died;
 static char long_text[20000];
 static unsigned int told;
-
-static void assert_may(int r)
-{
-	ck_assert_msg(r >= 0 || r == -ENOMEM, "failed with %d (%s)", r, strerror(-r));
-}
-
-/* --- The service of this side -------------------------------------------------- */
-
-enum { ANSWER, KEEP, RAISE, EXPLAIN };
-
-static int way;
-
-static int answer(struct ipc_call *call, const char *text)
-{
-	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
-
-	reply.text = (char *)text;
-	return test_reply_echo(call, &reply);
-}
-
-static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
-{
-	(void)userdata;
-	handled++;
-	switch (way) {
-	case KEEP:
-		kept = ipc_call_ref(call);
-		return 0;
-	case RAISE:
-		return ipc_call_error(call, "fail.Test", "%s", request->text);
-	case EXPLAIN:
-		return ipc_call_errno(call, EDOM, "%s", request->text);
-	default:
-		return answer(call, request->text);
-	}
-}
-
-/* Answers with all that came and an object of its own. */
-static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
-{
-	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
-	Ipc__Object mine = IPC__OBJECT__INIT;
-	uint64_t *id = userdata;
-
-	(void)id;
-	handled++;
-	mine.id = ipc_object_id(other);
-	if (!mine.id)
-		return -ENOMEM;
-	reply.chosen_object = &mine;
-	reply.choice_case = IPC__TEST__CARGO__CHOICE_CHOSEN_OBJECT;
-	reply.objects = request->objects;
-	reply.n_objects = request->n_objects;
-	reply.fd = request->fd;
-	return test_reply_carry(call, &reply);
-}
-
-static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
-{
-	(void)call, (void)request, (void)userdata;
-	handled++;
-	return 0;
-}
-
-static const struct test_ops ops = { .echo = echo, .carry = carry, .log = log_line };
-
-static void on_destroy(void *userdata)
-{
-	(void)userdata;
-	destroyed++;
-}
-
-/* --- Messages to this side ------------------------------------------------------ */
-
-static uint32_t code_of(const char *name)
-{
-	for (size_t i = 0; i < test_interface.n_methods; i++)
-		if (!strcmp(test_interface.methods[i].name, name))
-			return test_interface.methods[i].code;
-	ck_abort_msg("no method %s", name);
-	return 0;
-}
-
-static void push(struct device_event event, const ProtobufCMessage *message,
-		 const struct device_object *objects, unsigned int n)
-{
-	static uint8_t data[FAKE_PAYLOAD];
-	size_t size = message ? protobuf_c_message_pack(message, data) : 0;
-
-	event.buffer = 50;
-	fake_push(event, data, size, objects, n);
-}
-
-static void push_reply(const char *text)
-{
-	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
-
-	reply.text = (char *)text;
-	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, &reply.base, NULL, 0);
-}
-
-static struct device_event request_event(enum device_event_kind kind, const char *method)
-{
-	return (struct device_event){
-		.kind = kind, .cookie = object->cookie, .code = code_of(method),
-		.call = kind == DEVICE_EVENT_CALL ? CALL : 0,
-	};
-}
-
-static void push_request(enum device_event_kind kind, const char *method, const char *text)
-{
-	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
-
-	request.text = (char *)text;
-	push(request_event(kind, method), &request.base, NULL, 0);
-}
-
-enum { HANDLES = 9 };
-
-/* Handles, a file and an object that comes home. */
-static void push_cargo(struct device_event event)
-{
-	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
-	Ipc__Object ids[HANDLES + 1], *objects[HANDLES + 1];
-	struct device_object table[HANDLES + 2];
-	Ipc__Fd fd = IPC__FD__INIT;
-	unsigned int i;
-
-	for (i = 0; i <= HANDLES; i++) {
-		ids[i] = (Ipc__Object)IPC__OBJECT__INIT;
-		ids[i].id = 1000 + i;
-		objects[i] = &ids[i];
-		table[i] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 10 + i,
-						   .tag = 1000 + i };
-	}
-	table[HANDLES].type = DEVICE_OBJECT_NODE;
-	table[HANDLES].value = object->node;
-	table[HANDLES].cookie = object->cookie;
-	fd.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	table[HANDLES + 1] = (struct device_object){ DEVICE_OBJECT_FD, .value = fd.fd,
-						     .tag = fd.fd };
-	cargo.objects = objects;
-	cargo.n_objects = HANDLES + 1;
-	cargo.fd = &fd;
-	push(event, &cargo.base, table, HANDLES + 2);
-}
-
-static bool is_waiting(void)
-{
-	return ipc_wait(ipc, 0) == 1;
-}
-
-/* --- One life of a connection ------------------------------------------------------ */
-
-static int act_open(void)
-{
-	return ipc_open(&ipc, NULL);
-}
-
-static void begin(void)
-{
-	struct ipc_proxy *proxy;
-
-	fake_reset();
-	handled = died = destroyed = 0;
-	way = ANSWER;
-	told = memory_set_threads();
-	ck_assert_int_eq(act_open(), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	memory_handle_arrived();
-	peer = test_from_proxy(proxy);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &other), 0);
-}
-
-static int call_echo(const char *text)
-{
-	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
-
-	request.text = (char *)text;
-	return test_echo(peer, &request, &echoed, &error);
-}
-
-/* Both ways, as if nothing had been. */
-static void expect_usable(void)
-{
-	int before = handled;
-
-	ck_assert(!is_waiting());
-	way = ANSWER;
-	push_reply("usable");
-	ck_assert_int_eq(call_echo("hello"), 0);
-	ck_assert_str_eq(echoed->text, "usable");
-	test_echo_reply_free(echoed);
-	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
-	ck_assert_int_eq(ipc_process(ipc), 1);
-	ck_assert_int_eq(handled, before + 1);
-	ck_assert_int_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
-	ck_assert_int_eq(ipc_process(ipc), 0);
-}
-
-static void end(void)
-{
-	expect_usable();
-	ipc_error_done(&error);
-	peer = test_unref(peer);
-	object = ipc_object_unref(object);
-	other = ipc_object_unref(other);
-	ck_assert_int_eq(memory_handles(), 0);
-	ipc = ipc_unref(ipc);
-	ck_assert_int_eq(destroyed, 2);
-	if (carry_fd >= 0)
-		close(carry_fd);
-	carry_fd = -1;
-}
 
 static void nothing(void)
 {
 }
 
-/* --- Opening, objects ----------------------------------------------------------------- */
+/* --- Opening, objects -------------------------------------------------------- */
 
 static struct ipc *first;
+
+static int act_open(void)
+{
+	return ipc_open(&ipc, NULL);
+}
 
 static void prepare_open(void)
 {
@@ -289,6 +65,17 @@ static void finish_open(int r)
 }
 
 static struct ipc_object *made;
+
+static struct ipc_object *objects[3];
+
+/* With one more the tables of objects grow. */
+static void prepare_objects(void)
+{
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &objects[i]), 0);
+		ck_assert_uint_ne(ipc_object_id(objects[i]), 0);
+	}
+}
 
 /* An object and its number, which is made when it is first wanted. */
 static int act_object(void)
@@ -314,6 +101,18 @@ static void finish_object(int r)
 	destroyed = 0;
 }
 
+static void finish_objects(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_uint_eq(ipc->nodes.count, ipc->cookies.count);
+	for (int i = 0; i < 3; i++)
+		objects[i] = ipc_object_unref(objects[i]);
+	finish_object(r);
+	ck_assert_uint_eq(ipc->nodes.count, 1);
+	ck_assert_uint_eq(ipc->cookies.count, 1);
+}
+
 static int act_manager(void)
 {
 	return ipc_set_manager(ipc, other);
@@ -326,7 +125,7 @@ static void finish_manager(int r)
 		ck_assert_int_eq(act_manager(), 0);
 }
 
-/* --- Calls to the other side ------------------------------------------------------------ */
+/* --- Calls to the other side ------------------------------------------------- */
 
 static void prepare_call(void)
 {
@@ -502,7 +301,7 @@ static void finish_nested(int r)
 	test_echo_reply_free(echoed);
 }
 
-/* --- Calls from the other side ------------------------------------------------------------ */
+/* --- Calls from the other side ----------------------------------------------- */
 
 static void prepare_serve(void)
 {
@@ -628,7 +427,7 @@ static void finish_serve_oneway(int r)
 	ck_assert_uint_eq(fake.n_freed, 1);
 }
 
-/* --- Deaths ----------------------------------------------------------------------------------- */
+/* --- Deaths ------------------------------------------------------------------ */
 
 static void on_death(struct ipc_proxy *proxy, void *userdata)
 {
@@ -666,7 +465,7 @@ static void finish_dead(int r)
 	ck_assert_int_eq(died, 1);
 }
 
-/* --- Names ------------------------------------------------------------------------------------ */
+/* --- Names ------------------------------------------------------------------- */
 
 static void push_nothing(void)
 {
@@ -770,7 +569,7 @@ static void finish_serve_name(int r)
 	ck_assert_ptr_nonnull(ipc->names);
 }
 
-/* --- Threads ------------------------------------------------------------------------------------ */
+/* --- Threads ----------------------------------------------------------------- */
 
 static void stop(void)
 {
@@ -806,6 +605,7 @@ static void finish_run(int r)
 static const struct scenario scenarios[] = {
 	{ "open", prepare_open, act_open, finish_open },
 	{ "object new", nothing, act_object, finish_object },
+	{ "another object", prepare_objects, act_object, finish_objects },
 	{ "set manager", nothing, act_manager, finish_manager },
 	{ "call", prepare_call, act_call, finish_call },
 	{ "long call, long reply", push_long, act_long, finish_long },
@@ -830,7 +630,7 @@ static const struct scenario scenarios[] = {
 	{ "run, growing a pool", prepare_run, act_run, finish_run },
 };
 
-/* --- The walk ------------------------------------------------------------------------------------- */
+/* --- The walk ---------------------------------------------------------------- */
 
 static struct {
 	const struct scenario *sc;
@@ -856,6 +656,7 @@ static void *run(void *unused)
 
 	files_note(&files);
 	begin();
+	died = 0;
 	running.sc->prepare();
 	memory_arm(running.kind, running.how, running.nth);
 	r = running.sc->act();

@@ -150,7 +150,7 @@ static void bus_open(void)
 {
 	for (int i = SRV; i <= OTH; i++)
 		side_open(&sides[i]);
-	srv_node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, 0x5e57e4);
+	srv_node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, SRV_COOKIE);
 	assert_ok(raw_claim(&srv, srv_node));
 }
 

@@ -16,6 +16,7 @@
 #include "files.h"
 
 #define REGION (1U << 20)
+#define SRV_COOKIE 0x5e57e4
 
 /* srv is the bus's manager by srv_node, which takes fds. */
 extern struct raw srv, cli, oth;

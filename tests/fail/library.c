@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The connection and its service; see library.h.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "library.h"
+#include "memory.h"
+#include "proxy.h"
+
+struct ipc *ipc;
+struct test *peer;
+struct ipc_object *object, *other;
+struct ipc_call *kept;
+struct ipc_error error;
+Ipc__Test__EchoReply *echoed;
+int handled, destroyed, carry_fd = -1;
+enum way way;
+
+void assert_may(int r)
+{
+	ck_assert_msg(r >= 0 || r == -ENOMEM, "failed with %d (%s)", r, strerror(-r));
+}
+
+/* --- The service of this side ------------------------------------------------ */
+
+int answer(struct ipc_call *call, const char *text)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	reply.text = (char *)text;
+	return test_reply_echo(call, &reply);
+}
+
+static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)userdata;
+	handled++;
+	switch (way) {
+	case KEEP:
+		kept = ipc_call_ref(call);
+		return 0;
+	case RAISE:
+		return ipc_call_error(call, "fail.Test", "%s", request->text);
+	case EXPLAIN:
+		return ipc_call_errno(call, EDOM, "%s", request->text);
+	default:
+		return answer(call, request->text);
+	}
+}
+
+/* Answers with all that came and an object of its own. */
+static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
+{
+	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
+	Ipc__Object mine = IPC__OBJECT__INIT;
+
+	(void)userdata;
+	handled++;
+	mine.id = ipc_object_id(other);
+	if (!mine.id)
+		return -ENOMEM;
+	reply.chosen_object = &mine;
+	reply.choice_case = IPC__TEST__CARGO__CHOICE_CHOSEN_OBJECT;
+	reply.objects = request->objects;
+	reply.n_objects = request->n_objects;
+	reply.fd = request->fd;
+	return test_reply_carry(call, &reply);
+}
+
+static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	handled++;
+	return 0;
+}
+
+const struct test_ops ops = { .echo = echo, .carry = carry, .log = log_line };
+
+void on_destroy(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
+/* --- Messages to this side --------------------------------------------------- */
+
+static uint32_t code_of(const char *name)
+{
+	for (size_t i = 0; i < test_interface.n_methods; i++)
+		if (!strcmp(test_interface.methods[i].name, name))
+			return test_interface.methods[i].code;
+	ck_abort_msg("no method %s", name);
+	return 0;
+}
+
+void push(struct device_event event, const ProtobufCMessage *message,
+	  const struct device_object *objects, unsigned int n)
+{
+	static uint8_t data[FAKE_PAYLOAD];
+	size_t size = message ? protobuf_c_message_pack(message, data) : 0;
+
+	event.buffer = 50;
+	fake_push(event, data, size, objects, n);
+}
+
+void push_reply(const char *text)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	reply.text = (char *)text;
+	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, &reply.base, NULL, 0);
+}
+
+struct device_event request_event(enum device_event_kind kind, const char *method)
+{
+	return (struct device_event){
+		.kind = kind, .cookie = object->cookie, .code = code_of(method),
+		.call = kind == DEVICE_EVENT_CALL ? CALL : 0,
+	};
+}
+
+void push_request(enum device_event_kind kind, const char *method, const char *text)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = (char *)text;
+	push(request_event(kind, method), &request.base, NULL, 0);
+}
+
+/* Handles, a file and an object that comes home. */
+void push_cargo(struct device_event event)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	Ipc__Object ids[HANDLES + 1], *objects[HANDLES + 1];
+	struct device_object table[HANDLES + 2];
+	Ipc__Fd fd = IPC__FD__INIT;
+	unsigned int i;
+
+	for (i = 0; i <= HANDLES; i++) {
+		ids[i] = (Ipc__Object)IPC__OBJECT__INIT;
+		ids[i].id = 1000 + i;
+		objects[i] = &ids[i];
+		table[i] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 10 + i,
+						   .tag = 1000 + i };
+	}
+	table[HANDLES].type = DEVICE_OBJECT_NODE;
+	table[HANDLES].value = object->node;
+	table[HANDLES].cookie = object->cookie;
+	fd.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	table[HANDLES + 1] = (struct device_object){ DEVICE_OBJECT_FD, .value = fd.fd,
+						     .tag = fd.fd };
+	cargo.objects = objects;
+	cargo.n_objects = HANDLES + 1;
+	cargo.fd = &fd;
+	push(event, &cargo.base, table, HANDLES + 2);
+}
+
+bool is_waiting(void)
+{
+	return ipc_wait(ipc, 0) == 1;
+}
+
+/* --- One life of a connection ------------------------------------------------ */
+
+void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	handled = destroyed = 0;
+	way = ANSWER;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	memory_handle_arrived();
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &object), 0);
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &other), 0);
+}
+
+int call_echo(const char *text)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = (char *)text;
+	return test_echo(peer, &request, &echoed, &error);
+}
+
+/* Both ways, as if nothing had been. */
+static void expect_usable(void)
+{
+	int before = handled;
+
+	ck_assert(!is_waiting());
+	way = ANSWER;
+	push_reply("usable");
+	ck_assert_int_eq(call_echo("hello"), 0);
+	ck_assert_str_eq(echoed->text, "usable");
+	test_echo_reply_free(echoed);
+	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(handled, before + 1);
+	ck_assert_int_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
+	ck_assert_int_eq(ipc_process(ipc), 0);
+}
+
+void end(void)
+{
+	expect_usable();
+	ipc_error_done(&error);
+	peer = test_unref(peer);
+	object = ipc_object_unref(object);
+	other = ipc_object_unref(other);
+	ck_assert_int_eq(memory_handles(), 0);
+	ck_assert_uint_eq(ipc->proxies.count, 0);
+	ck_assert_uint_eq(ipc->watches.count, 0);
+	ipc = ipc_unref(ipc);
+	ck_assert_int_eq(destroyed, 2);
+	if (carry_fd >= 0)
+		close(carry_fd);
+	carry_fd = -1;
+}

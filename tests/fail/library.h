@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection on the fake device with something of everything: a peer to call,
+ * two objects that are called, and messages to this side. For test-library.c.
+ */
+#ifndef TESTS_FAIL_LIBRARY_H
+#define TESTS_FAIL_LIBRARY_H
+
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+#include "fake-device.h"
+#include "object.h"
+#include "test.ipc.h"
+
+#define CALL 100	/* the number of the call that is served */
+#define HANDLES 9	/* that come with a cargo */
+
+extern struct ipc *ipc;
+extern struct test *peer;
+extern struct ipc_object *object, *other;
+extern struct ipc_call *kept;
+extern struct ipc_error error;
+extern Ipc__Test__EchoReply *echoed;	/* by the last call_echo() */
+extern int handled;			/* calls and oneways */
+extern int destroyed;			/* objects */
+extern int carry_fd;			/* closed by end() if it is one */
+
+extern const struct test_ops ops;
+/* How the next Echo is answered. */
+extern enum way { ANSWER, KEEP, RAISE, EXPLAIN } way;
+
+/* All that may come of what was refused. */
+void assert_may(int r);
+
+int answer(struct ipc_call *call, const char *text);
+void on_destroy(void *userdata);
+
+/* What the next waits return. */
+void push(struct device_event event, const ProtobufCMessage *message,
+	  const struct device_object *objects, unsigned int n);
+void push_reply(const char *text);
+struct device_event request_event(enum device_event_kind kind, const char *method);
+void push_request(enum device_event_kind kind, const char *method, const char *text);
+/* Handles, an object that comes home, and a file. */
+void push_cargo(struct device_event event);
+bool is_waiting(void);
+
+void begin(void);
+int call_echo(const char *text);
+/* Works both ways, and nothing is left of it. */
+void end(void);
+
+#endif /* TESTS_FAIL_LIBRARY_H */
