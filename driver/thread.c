@@ -390,6 +390,8 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 		spawn |= found.spawn;
 		if (take(thread, &found, event))
 			break;
+		/* While it was in what came to nothing, its answer was no reason to kick. */
+		called = false;
 	} while (true);
 	if (spawn)
 		event->flags |= IPCBUS_EVENT_SPAWN;
