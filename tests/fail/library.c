@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * The connection and its service; see library.h.
+ * The connection, its service and the walk; see library.h.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "library.h"
 #include "memory.h"
 #include "proxy.h"
+#include "tap.h"
+
+#define MOST_POINTS 200
 
 struct ipc *ipc;
 struct test *peer;
@@ -223,4 +228,88 @@ void end(void)
 	if (carry_fd >= 0)
 		close(carry_fd);
 	carry_fd = -1;
+}
+
+/* --- The walk ---------------------------------------------------------------- */
+
+static struct {
+	const struct scenario *sc;
+	enum memory_kind kind;
+	enum memory_how how;
+	unsigned int nth;	/* 0: none is to fail */
+	bool failed;
+} running;
+
+void tap_context(void)
+{
+	static const char *const kinds[] = { "piece of memory", "request to the driver" };
+	static const char *const hows[] = { "", " and the next", " and all that follow" };
+
+	printf("#   failing: %s %u%s\n", kinds[running.kind], running.nth, hows[running.how]);
+}
+
+/* In a thread of its own, which takes with it what the library keeps for it. */
+static void *run(void *unused)
+{
+	struct files files;
+	int r;
+
+	files_note(&files);
+	begin();
+	running.sc->prepare();
+	memory_arm(running.kind, running.how, running.nth);
+	r = running.sc->act();
+	running.failed = memory_disarm();
+	running.sc->finish(r);
+	end();
+	files_expect(&files);
+	return unused;
+}
+
+static void run_in_thread(void)
+{
+	pthread_t thread;
+	long before;
+
+	fake_reset();
+	before = memory_pieces();
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	fake_reset();
+	ck_assert_msg(memory_pieces() == before, "%ld pieces of memory are left",
+		      memory_pieces() - before);
+}
+
+static unsigned int walk_kind(enum memory_kind kind, enum memory_how how)
+{
+	running.kind = kind;
+	running.how = how;
+	for (running.nth = 1;; running.nth++) {
+		run_in_thread();
+		if (!running.failed)
+			return running.nth - 1;
+		ck_assert_uint_lt(running.nth, MOST_POINTS);
+	}
+}
+
+static void walk(const void *arg)
+{
+	unsigned int points[MEMORY_HOWS] = {};
+
+	running.sc = arg;
+	running.nth = 0;
+	run_in_thread();
+	for (int how = 0; how < MEMORY_HOWS; how++)
+		for (int kind = 0; kind < MEMORY_KINDS; kind++)
+			points[how] += walk_kind(kind, how);
+	tap_ok("%u points, %u with more after it", points[MEMORY_ONCE],
+	       points[MEMORY_TWICE] + points[MEMORY_ALWAYS]);
+}
+
+int library_walk(const struct scenario *scenarios, size_t n)
+{
+	tap_plan(n);
+	for (size_t i = 0; i < n; i++)
+		tap_run(scenarios[i].name, walk, &scenarios[i]);
+	return tap_result();
 }

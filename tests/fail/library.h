@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A connection on the fake device with something of everything: a peer to call,
- * two objects that are called, and messages to this side. For test-library.c.
+ * two objects that are called, and messages to this side; and the walk through
+ * all points at which an operation on it can fail. For test-library.c and
+ * test-manager.c.
  */
 #ifndef TESTS_FAIL_LIBRARY_H
 #define TESTS_FAIL_LIBRARY_H
@@ -51,5 +53,19 @@ void begin(void);
 int call_echo(const char *text);
 /* Works both ways, and nothing is left of it. */
 void end(void);
+
+/*
+ * prepare brings things to where the act is next; finish looks at what came of
+ * it and does again what failed. Each run is between begin() and end().
+ */
+struct scenario {
+	const char *name;
+	void (*prepare)(void);
+	int (*act)(void);
+	void (*finish)(int r);
+};
+
+/* Prints TAP; the exit status. */
+int library_walk(const struct scenario *scenarios, size_t n);
 
 #endif /* TESTS_FAIL_LIBRARY_H */

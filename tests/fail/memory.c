@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
 
 #include "device.h"
 #include "memory.h"
@@ -69,6 +71,7 @@ int __real_vasprintf(char **ret_text, const char *format, va_list args);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *piece, size_t size);
+void *__wrap_reallocarray(void *piece, size_t n, size_t size);
 void __wrap_free(void *piece);
 char *__wrap_strdup(const char *text);
 int __wrap_vasprintf(char **ret_text, const char *format, va_list args);
@@ -88,6 +91,11 @@ void *__wrap_realloc(void *piece, size_t size)
 	if (!piece)
 		return __wrap_malloc(size);
 	return fails(MEMORY_HOST) ? NULL : __real_realloc(piece, size);
+}
+
+void *__wrap_reallocarray(void *piece, size_t n, size_t size)
+{
+	return __wrap_realloc(piece, n * size);
 }
 
 void __wrap_free(void *piece)
@@ -125,6 +133,28 @@ int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn
 			  void *arg)
 {
 	return fails(MEMORY_HOST) ? EAGAIN : __real_pthread_create(ret, attr, fn, arg);
+}
+
+int __real_pidfd_open(pid_t pid, unsigned int flags);
+int __wrap_pidfd_open(pid_t pid, unsigned int flags);
+
+int __wrap_pidfd_open(pid_t pid, unsigned int flags)
+{
+	if (!fails(MEMORY_HOST))
+		return __real_pidfd_open(pid, flags);
+	errno = ENOMEM;
+	return -1;
+}
+
+int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+	if (!fails(MEMORY_HOST))
+		return __real_epoll_ctl(epoll, what, fd, event);
+	errno = ENOMEM;
+	return -1;
 }
 
 /* --- The device --------------------------------------------------------------- */

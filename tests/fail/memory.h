@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 enum memory_kind {
-	MEMORY_HOST,	/* malloc and its kin, strdup, vasprintf, pthread_create */
+	MEMORY_HOST,	/* malloc and its kin, threads, pidfds, what epoll keeps */
 	MEMORY_DRIVER,	/* the device, when it is to do something: -ENOMEM */
 	MEMORY_KINDS,
 };

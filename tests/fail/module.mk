@@ -34,8 +34,8 @@ FAIL_LIBIPC := ipc object proxy death name take client call dispatch loop thread
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
 	$(FAIL_B)/libipc/test.pb-c.o
-FAIL_LIBRARY := memory library test-library
-FAIL_WRAPPED := malloc calloc realloc free strdup vasprintf pthread_create device_exchange \
+FAIL_LIBRARY := memory library test-library test-manager
+FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl device_exchange \
 	device_handle_put device_node_create device_open device_set_threads device_watch
 FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
 	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
@@ -60,18 +60,27 @@ $(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(FAIL_LIBRARY_COMPILE)
 
-$(FAIL_B)/test-library: $(FAIL_LIBRARY:%=$(FAIL_B)/%.o) $(FAIL_B)/tap.o $(FAIL_B)/files.o \
-		$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS)
+FAIL_MANAGER := $(FAIL_B)/servicemanager/service.o $(FAIL_B)/servicemanager/registry.o
+FAIL_LINKED := $(FAIL_B)/memory.o $(FAIL_B)/library.o $(FAIL_B)/tap.o $(FAIL_B)/files.o \
+	$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS)
+
+$(FAIL_MANAGER): $(FAIL_B)/servicemanager/%.o: servicemanager/%.c | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+$(FAIL_B)/test-library: $(FAIL_B)/test-library.o $(FAIL_LINKED)
+$(FAIL_B)/test-manager: $(FAIL_B)/test-manager.o $(FAIL_MANAGER) $(FAIL_LINKED)
+$(FAIL_B)/test-library $(FAIL_B)/test-manager:
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS)
 
-ALL += $(FAIL_B)/test-library
-UNIT_TESTS += $(FAIL_B)/test-library
+ALL += $(FAIL_B)/test-library $(FAIL_B)/test-manager
+UNIT_TESTS += $(FAIL_B)/test-library $(FAIL_B)/test-manager
 
--include $(wildcard $(FAIL_B)/libipc/*.d)
+-include $(wildcard $(FAIL_B)/libipc/*.d $(FAIL_B)/servicemanager/*.d)
 
 UNIT_TESTS += tests/fail/planted
 
 .PHONY: test-fail
-test-fail: $(FAIL_B)/test-driver $(FAIL_B)/test-library $(B)/tests.list
+test-fail: $(FAIL_B)/test-driver $(FAIL_B)/test-library $(FAIL_B)/test-manager $(B)/tests.list
 	$(Q)tests/run --host '^unit $(FAIL_B)/' '^unit tests/fail/'

@@ -7,29 +7,13 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 
 #include "death.h"
-#include "files.h"
 #include "library.h"
 #include "memory.h"
 #include "proxy.h"
 #include "servicemanager.ipc.h"
-#include "tap.h"
-
-#define MOST_POINTS 200
-
-/*
- * prepare brings things to where the act is next; finish looks at what came of
- * it and does again what failed.
- */
-struct scenario {
-	const char *name;
-	void (*prepare)(void);
-	int (*act)(void);
-	void (*finish)(int r);
-};
 
 static struct ipc_proxy *found;
 static Ipc__Test__Cargo *carried;
@@ -435,6 +419,11 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 	died++;
 }
 
+static void prepare_watch(void)
+{
+	died = 0;
+}
+
 static int act_watch(void)
 {
 	return test_on_death(peer, on_death, NULL, NULL);
@@ -454,6 +443,7 @@ static void finish_watch(int r)
 
 static void prepare_dead(void)
 {
+	prepare_watch();
 	ck_assert_int_eq(act_watch(), 0);
 	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
 	     NULL, 0);
@@ -620,7 +610,7 @@ static const struct scenario scenarios[] = {
 	{ "serve later", prepare_keep, act_late, finish_late },
 	{ "serve objects", prepare_serve_carry, act_process, finish_serve_carry },
 	{ "serve a oneway", prepare_serve_oneway, act_process, finish_serve_oneway },
-	{ "watch", nothing, act_watch, finish_watch },
+	{ "watch", prepare_watch, act_watch, finish_watch },
 	{ "a death", prepare_dead, act_process, finish_dead },
 	{ "add a name", push_nothing, act_add, finish_add },
 	{ "remove a name", prepare_remove, act_remove, finish_remove },
@@ -630,90 +620,8 @@ static const struct scenario scenarios[] = {
 	{ "run, growing a pool", prepare_run, act_run, finish_run },
 };
 
-/* --- The walk ---------------------------------------------------------------- */
-
-static struct {
-	const struct scenario *sc;
-	enum memory_kind kind;
-	enum memory_how how;
-	unsigned int nth;	/* 0: none is to fail */
-	bool failed;
-} running;
-
-void tap_context(void)
-{
-	static const char *const kinds[] = { "piece of memory", "request to the driver" };
-	static const char *const hows[] = { "", " and the next", " and all that follow" };
-
-	printf("#   failing: %s %u%s\n", kinds[running.kind], running.nth, hows[running.how]);
-}
-
-/* In a thread of its own, which takes with it what the library keeps for it. */
-static void *run(void *unused)
-{
-	struct files files;
-	int r;
-
-	files_note(&files);
-	begin();
-	died = 0;
-	running.sc->prepare();
-	memory_arm(running.kind, running.how, running.nth);
-	r = running.sc->act();
-	running.failed = memory_disarm();
-	running.sc->finish(r);
-	end();
-	files_expect(&files);
-	return unused;
-}
-
-static void run_in_thread(void)
-{
-	pthread_t thread;
-	long before;
-
-	fake_reset();
-	before = memory_pieces();
-	ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	fake_reset();
-	ck_assert_msg(memory_pieces() == before, "%ld pieces of memory are left",
-		      memory_pieces() - before);
-}
-
-static unsigned int walk_kind(enum memory_kind kind, enum memory_how how)
-{
-	running.kind = kind;
-	running.how = how;
-	for (running.nth = 1;; running.nth++) {
-		run_in_thread();
-		if (!running.failed)
-			return running.nth - 1;
-		ck_assert_uint_lt(running.nth, MOST_POINTS);
-	}
-}
-
-static void walk(const void *arg)
-{
-	unsigned int points[MEMORY_HOWS] = {};
-
-	memset(long_text, 'x', sizeof(long_text) - 1);
-	running.sc = arg;
-	running.nth = 0;
-	run_in_thread();
-	for (int how = 0; how < MEMORY_HOWS; how++)
-		for (int kind = 0; kind < MEMORY_KINDS; kind++)
-			points[how] += walk_kind(kind, how);
-	tap_ok("%u points, %u with more after it", points[MEMORY_ONCE],
-	       points[MEMORY_TWICE] + points[MEMORY_ALWAYS]);
-}
-
 int main(void)
 {
-	size_t n = sizeof(scenarios) / sizeof(scenarios[0]);
-
-	tap_plan(n);
-	for (size_t i = 0; i < n; i++)
-		tap_run(scenarios[i].name, walk, &scenarios[i]);
-	return tap_result();
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	return library_walk(scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
 }
