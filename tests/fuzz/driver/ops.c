@@ -14,8 +14,9 @@ static bool mischief_begin(struct thread *t, void *args, size_t size)
 
 	if (m->fail)
 		shim_fail_nth(m->fail_kind, m->at % 12 + 1);
+	/* Before others see what comes of it. */
 	if (m->corrupt || (m->fail && m->fail_kind == SHIM_FAIL_COPY))
-		world.any_odd = true; /* before others see what comes of it */
+		world.any_odd = t->proc->lossy = true;
 	if (!m->corrupt)
 		return false;
 	m->corrupt = false;
