@@ -37,6 +37,16 @@ void complain(const char *what, long number)
 			 life ? life->index : -1, what, number);
 }
 
+/* Not for ever: a manager may find the one before it still there. */
+void wait_for_traffic(void)
+{
+	uint64_t end = now_ms() + 2000;
+
+	while (__atomic_load_n(&board->calls, __ATOMIC_RELAXED) == board->begun &&
+	       now_ms() < end)
+		usleep(100);
+}
+
 uint32_t below(uint32_t *seed, uint32_t n)
 {
 	return next_random(seed) % n;
@@ -223,6 +233,7 @@ int actor_main(struct peer *self, void *arg)
 			return 0;
 	}
 	if (life->sabotage) {
+		wait_for_traffic();
 		usleep(life->after_us);
 		life->sabotage(&bus, &rnd[0]);
 	}

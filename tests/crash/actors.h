@@ -18,6 +18,7 @@ enum { ACTORS = 3 }; /* the first is the manager */
 struct board {
 	uint64_t calls;
 	uint64_t answered;
+	uint64_t begun; /* calls at the start of the round */
 	uint64_t wrong;
 	char what[200];
 };
@@ -26,6 +27,9 @@ extern struct board *board;
 
 /* Remember the first thing that is wrong, for the test to fail with. */
 void complain(const char *what, long number);
+
+/* Until the round's traffic flows: disturbing what has not begun shows nothing. */
+void wait_for_traffic(void);
 
 /*
  * A disturbance from inside: what one thread of an actor does to its process,

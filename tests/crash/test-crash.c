@@ -246,6 +246,7 @@ static void round_of(const struct disturbance *d, uint32_t *seed)
 	struct peer p[ACTORS];
 	uint32_t victim = below(seed, ACTORS);
 
+	board->begun = board->calls;
 	for (unsigned int i = 0; i < ACTORS; i++) {
 		lives[i] = (struct life){
 			.index = i, .seed = next_random(seed),
@@ -254,6 +255,7 @@ static void round_of(const struct disturbance *d, uint32_t *seed)
 		};
 		peer_start(&p[i], actor_main, &lives[i]);
 	}
+	wait_for_traffic();
 	usleep(below(seed, 8000));
 	if (d->outside)
 		d->outside(p, seed);
@@ -280,6 +282,7 @@ START_TEST(disturbed)
 		ck_assert_msg(!board->wrong, "%s, round %u, IPCBUS_CRASH_SEED=%u: %s", d->name,
 			      rounds, seed_given, board->what);
 	} while (now_ms() < end);
+	ck_assert_msg(board->answered, "%s: %u rounds without traffic", d->name, rounds);
 	printf("%s: %u rounds, %llu calls, %llu answered\n", d->name, rounds,
 	       (unsigned long long)board->calls, (unsigned long long)board->answered);
 }
