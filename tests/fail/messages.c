@@ -403,6 +403,54 @@ static void finish_take_nested(struct state *s, int r)
 	end_nested(s, &ev);
 }
 
+/* --- A region without descriptors for one more buffer ------------------------- */
+
+enum { DESCRIPTORS = 32, GIVEN = 4 };
+
+/* All are held but one, which stands for the room that is left. */
+static void hold_all(struct state *s)
+{
+	struct ipcbus_event ev;
+
+	for (int i = 0; i < DESCRIPTORS - 1; i++) {
+		raw_call(&oth, 0, i, "held", 4);
+		take_past_idle(&srv, IPCBUS_EVENT_CALL, &ev);
+		s->ids[i % GIVEN] = ev.buffer;
+		raw_reply(&srv, ev.call, NULL, 0);
+		take_past_idle(&oth, IPCBUS_EVENT_REPLY, &ev);
+	}
+}
+
+static void prepare_full(struct state *s)
+{
+	hold_all(s);
+	prepare_call(s);
+}
+
+/* Some were given back and are kept at hand, of another size than is wanted. */
+static void prepare_spare(struct state *s)
+{
+	hold_all(s);
+	for (int i = 0; i < GIVEN; i++)
+		assert_ok(raw_free(&srv, s->ids[i]));
+	prepare_call(s);
+}
+
+static void prepare_full_oneway(struct state *s)
+{
+	hold_all(s);
+	prepare_oneway(s);
+}
+
+static const struct scenario crowded[] = {
+	{ "oneway into a full region", &contents[CONTENT_SMALL], &cli, prepare_full_oneway,
+	  act_call, finish_oneway },
+	{ "call into a full region", &contents[CONTENT_SMALL], &cli, prepare_full, act_call,
+	  finish_call },
+	{ "call into a nearly full region", &contents[CONTENT_SMALL], &cli, prepare_spare, act_call,
+	  finish_call },
+};
+
 /* --- All of them ------------------------------------------------------------- */
 
 static const struct scenario verbs[] = {
@@ -438,5 +486,7 @@ size_t message_scenarios(struct scenario *ret)
 			ret[n] = verbs[verb];
 			ret[n++].content = &contents[content];
 		}
+	for (size_t i = 0; i < ARRAY_SIZE(crowded); i++)
+		ret[n++] = crowded[i];
 	return n;
 }

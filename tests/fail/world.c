@@ -17,6 +17,9 @@
 #include "../host/posix/posix.h"
 #undef ARRAY_SIZE
 
+#include <linux/module.h>
+
+#include "tap.h"
 #include "world.h"
 
 struct raw srv = { .fd = -1 }, cli = { .fd = -1 }, oth = { .fd = -1 };
@@ -249,10 +252,37 @@ static void bystanders_end(void)
 	raw_none(&far);
 }
 
+/* --- Loading ----------------------------------------------------------------- */
+
+void world_load(const void *unused)
+{
+	unsigned int n = 0;
+	bool failed;
+	int r;
+
+	(void)unused;
+	shim_deterministic();
+	do {
+		long before_it = shim_live[SHIM_ALLOCS];
+
+		shim_fail_nth(SHIM_FAIL_ALLOC, ++n);
+		r = shim_module_init();
+		failed = shim_failed(SHIM_FAIL_ALLOC);
+		shim_fail_nth(SHIM_FAIL_ALLOC, 0);
+		assert_result(r, failed ? -ENOMEM : 0);
+		if (r == 0)
+			shim_module_exit();
+		ck_assert_int_eq(shim_live[SHIM_ALLOCS], before_it);
+	} while (failed);
+	tap_ok("%u points", n - 1);
+}
+
 /* --- The world --------------------------------------------------------------- */
 
 void world_init(void)
 {
+	if (self)
+		return;
 	self = current;
 	/* One real thread: nobody else can be what is seen. */
 	shim_deterministic();

@@ -32,7 +32,10 @@ struct plan {
 	} fail[2];
 };
 
-/* Once, before all else: the bystanders. */
+/* Loads the driver again and again, for tap_run(): no world yet. */
+void world_load(const void *unused);
+
+/* Before all else: the bystanders; later it does nothing. */
 void world_init(void);
 /* A new bus; the bystanders begin a call. */
 void world_begin(void);
