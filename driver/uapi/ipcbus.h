@@ -27,7 +27,8 @@
  *               a call to a node of the caller's own proc
  *   E2BIG       non-zero tail, or a count over its cap
  *   EFAULT      a pointer to nowhere. An exchange whose event cannot be written
- *               has freed and sent all the same, and what it took is lost
+ *               has freed and sent all the same, and what it took is lost; a
+ *               batch whose counts cannot be written has been sent as well
  *   ECHILD      not the process that opened the file
  *   ENOTTY      no such ioctl
  *   ENOBUFS     no region: the receiver's (stage TARGET) or the sender's own,
@@ -45,6 +46,8 @@
  *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
  *               object table
  *   EPERM       the receiver takes no fds
+ *   EMFILE      the receiver has no room for an fd (stage DELIVER); the security
+ *               module's own error where that forbids it
  *   ENOENT      no such node or watch; a buffer id that was never handed out
  *   ESTALE      a buffer that was given back before
  *   EBUSY       the bus has a manager; the node is still referred to; the fd
