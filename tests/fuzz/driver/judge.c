@@ -271,9 +271,9 @@ static struct message *find_answer(const struct message *request, const struct i
 		struct message *m = &world.messages[i];
 
 		if (m->request == request && m->kind == kind && m->state != MESSAGE_FAILED &&
-		    !m->odd && !m->delivered && m->size == ev->data_size && m->n_objects == ev->object_count &&
-		    m->pid == ev->pid && m->from->tid == ev->tid &&
-		    (u32)-ev->error == m->error)
+		    !m->odd && !m->delivered && m->size == ev->data_size &&
+		    m->n_objects == ev->object_count && m->pid == ev->pid &&
+		    m->from->tid == ev->tid && (u32)-ev->error == m->error)
 			return m;
 	}
 	must(false, "an answer that nobody sent");
