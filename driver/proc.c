@@ -186,8 +186,21 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	return 0;
 }
 
+/*
+ * A process that closed its fd and kept the region: an exit closes nothing then,
+ * so the end of the address space has to say that the opener is gone.
+ */
+static void region_close(struct vm_area_struct *vma)
+{
+	struct ipcbus_proc *proc = vma->vm_private_data;
+
+	if (!atomic_read(&proc->mm->mm_users))
+		proc_shut_down(proc);
+}
+
 static const struct vm_operations_struct region_vm_ops = {
 	.fault = region_fault,
+	.close = region_close,
 };
 
 static int proc_mmap(struct file *file, struct vm_area_struct *vma)

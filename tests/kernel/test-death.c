@@ -162,13 +162,15 @@ START_TEST(server_is_killed_while_the_caller_waits)
 }
 END_TEST
 
-/* A child of the server's keeps the file open, but nobody can serve any more. */
+/*
+ * A child of the server's keeps the file open, but nobody can serve any more. With
+ * an arg the server has closed its own fd before it dies.
+ */
 static int serve_and_fork(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
 	pid_t child;
 
-	(void)arg;
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, SRV_COOKIE)));
 	child = fork();
@@ -178,19 +180,21 @@ static int serve_and_fork(struct peer *self, void *arg)
 	}
 	peer_tell(self, child);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	if (arg)
+		dev_close(srv.fd);
 	peer_tell(self, 2);
 	pause();
 	return 1;
 }
 
-START_TEST(server_dies_leaving_a_forked_child)
+static void server_dies_and_its_child_lives(void *closed)
 {
 	struct ipcbus_event ev = { 0 };
 	uint64_t end = now_ms() + 2000;
 	pid_t child;
 	struct peer p;
 
-	peer_start(&p, serve_and_fork, NULL);
+	peer_start(&p, serve_and_fork, closed);
 	child = peer_hear(&p);
 	raw_open(&cli, REGION);
 	assert_ok(raw_watch(&cli, 0, COOKIE));
@@ -205,6 +209,17 @@ START_TEST(server_dies_leaving_a_forked_child)
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_FAILED);
 	ck_assert_int_eq(ev.error, -EOWNERDEAD);
 	expect_dead(&cli, COOKIE);
+}
+
+START_TEST(server_dies_leaving_a_forked_child)
+{
+	server_dies_and_its_child_lives(NULL);
+}
+END_TEST
+
+START_TEST(server_closes_and_dies_leaving_a_forked_child)
+{
+	server_dies_and_its_child_lives(&srv);
 }
 END_TEST
 
@@ -601,5 +616,6 @@ int main(void)
 	tcase_add_test(tc, server_is_killed_while_the_caller_waits);
 	tcase_add_test(tc, watching_a_missing_manager);
 	tcase_add_test(tc, server_dies_leaving_a_forked_child);
+	tcase_add_test(tc, server_closes_and_dies_leaving_a_forked_child);
 	return suite_main(s);
 }

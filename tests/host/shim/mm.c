@@ -127,8 +127,11 @@ void shim_munmap(struct shim_map *map, size_t first, size_t n)
 	if (last)
 		list_move_tail(&map->link, &process->unmapped);
 	mutex_unlock(&mm->mmap_lock);
-	if (last)
-		fput(map->vma.vm_file);
+	if (!last)
+		return;
+	if (map->vma.vm_ops->close)
+		map->vma.vm_ops->close(&map->vma);
+	fput(map->vma.vm_file);
 }
 
 void shim_maps_free(struct shim_process *process)

@@ -52,6 +52,7 @@ struct vm_fault {
 
 struct vm_operations_struct {
 	vm_fault_t (*fault)(struct vm_fault *vmf);
+	void (*close)(struct vm_area_struct *vma);
 };
 
 /* One page frame; which is told by its place in shim_pages. */
