@@ -82,7 +82,7 @@ static int check_reply(const struct ipcbus_send *send)
 	return send->code < 1 || send->code > MAX_ERRNO ? -EINVAL : 0;
 }
 
-static int check_send(struct ipcbus_proc *proc, const struct ipcbus_send *send)
+static __always_inline int check_send(struct ipcbus_proc *proc, const struct ipcbus_send *send)
 {
 	if (send->reserved[0] || send->reserved[1])
 		return -EINVAL;

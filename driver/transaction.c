@@ -75,8 +75,8 @@ static void end_serving_locked(struct ipcbus_transaction *t)
 }
 
 /* The current thread, as the owner of receiver sees it. */
-static void identify(struct ipcbus_thread *thread, struct ipcbus_proc *receiver,
-		     struct ipcbus_sender *sender)
+static __always_inline void identify(struct ipcbus_thread *thread, struct ipcbus_proc *receiver,
+				     struct ipcbus_sender *sender)
 {
 	const struct cred *cred = current_cred();
 
