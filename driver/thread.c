@@ -377,10 +377,10 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event)
 {
 	bool serve = flags & IPCBUS_SERVE, spawn = false;
+	struct found found;
 
 	do {
-		struct found found = {};
-
+		found = (struct found){};
 		if (flags & IPCBUS_NONBLOCK) {
 			look_or_idle(thread, serve, false, &found);
 		} else {
@@ -388,11 +388,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 				;
 		}
 		spawn |= found.spawn;
-		if (take(thread, &found, event))
-			break;
-		/* While it was in what came to nothing, its answer was no reason to kick. */
-		called = false;
-	} while (true);
+	} while (!take(thread, &found, event));
 	if (spawn)
 		event->flags |= IPCBUS_EVENT_SPAWN;
 }

@@ -30,8 +30,8 @@
  * @waiter: in @wait for good, which is cheaper than coming and going
  * @asleep: it is about to sleep, or does; else no wake-up is needed
  * @kick: there is something to look at (proc->lock to change; the thread looks
- *	without it before it sleeps). Always set while there is @given or
- *	@work, the call on @top is answered, or @interrupted.
+ *	without it before it sleeps). While the thread is in a wait, always set
+ *	when there is @given or @work, the call on @top is answered, or @interrupted.
  * @given: handed to this thread when it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->idle while it waits for any work (proc->lock)

@@ -267,6 +267,8 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	spin_lock(&thread->proc->lock);
 	hash_del(&t->open);
 	end_serving_locked(t);
+	/* The call below may have been answered while this one hid it. */
+	ipcbus_thread_kick_locked(thread);
 	idle = ipcbus_node_end_call_locked(t->node);
 	spin_unlock(&thread->proc->lock);
 	if (idle)
