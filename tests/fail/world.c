@@ -339,21 +339,6 @@ bool world_disarm(const struct raw *who, const struct plan *plan)
 
 /* --- Objects and events ------------------------------------------------------ */
 
-struct ipcbus_object object_node(uint64_t node)
-{
-	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_NODE, .value = node };
-}
-
-struct ipcbus_object object_handle(uint32_t handle)
-{
-	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_HANDLE, .value = handle };
-}
-
-struct ipcbus_object object_fd(int fd)
-{
-	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_FD, .value = fd };
-}
-
 /* srv gets a handle for @from's node: it comes with a oneway. */
 static uint32_t show_to_manager(const struct raw *from, uint64_t node)
 {

@@ -57,9 +57,6 @@ long total(const char *name);
 
 /* Give @to a handle for a node of @from's, by way of srv; nothing may be queued. */
 uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node);
-struct ipcbus_object object_node(uint64_t node);
-struct ipcbus_object object_handle(uint32_t handle);
-struct ipcbus_object object_fd(int fd);
 
 /* The next event but IDLE ones; must be of that kind. */
 void take_past_idle(const struct raw *r, uint32_t kind, struct ipcbus_event *ev);

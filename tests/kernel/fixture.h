@@ -31,10 +31,6 @@ void teardown(void);
 
 /* Give @to a handle for a node of @from's, by way of srv; nothing may be queued. */
 uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node);
-/* An object table entry. */
-struct ipcbus_object object_node(uint64_t node);
-struct ipcbus_object object_handle(uint32_t handle);
-struct ipcbus_object object_fd(int fd);
 
 /* What a live counter of the driver says now; fails if there is none. */
 long live(const char *name);

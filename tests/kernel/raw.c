@@ -486,6 +486,21 @@ const void *raw_payload(const struct raw *r, const struct ipcbus_event *ev)
 	return r->map + ev->offset;
 }
 
+struct ipcbus_object object_node(uint64_t node)
+{
+	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_NODE, .value = node };
+}
+
+struct ipcbus_object object_handle(uint32_t handle)
+{
+	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_HANDLE, .value = handle };
+}
+
+struct ipcbus_object object_fd(int fd)
+{
+	return (struct ipcbus_object){ .type = IPCBUS_OBJECT_FD, .value = fd };
+}
+
 const struct ipcbus_object *raw_objects(const struct raw *r, const struct ipcbus_event *ev)
 {
 	size_t size = ev->object_count * sizeof(struct ipcbus_object);

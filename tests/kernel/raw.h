@@ -108,6 +108,11 @@ int raw_set_threads(const struct raw *r, uint32_t max);
 int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
 	      struct ipcbus_batch *ret);
 
+/* An object table entry. */
+struct ipcbus_object object_node(uint64_t node);
+struct ipcbus_object object_handle(uint32_t handle);
+struct ipcbus_object object_fd(int fd);
+
 /* must: a new node, its id */
 uint64_t raw_node(const struct raw *r, uint32_t flags, uint64_t cookie);
 /* must: what INFO says */
