@@ -56,7 +56,7 @@ static bool is_empty(const struct ipcbus_send *send)
 {
 	return !(send->flags | send->handle | send->code | send->call | send->data |
 		 send->data_size | send->iov_count | send->object_count | send->objects |
-		 send->reserved[0] | send->reserved[1]);
+		 send->deadline | send->cookie);
 }
 
 static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *send)
@@ -84,7 +84,7 @@ static int check_reply(const struct ipcbus_send *send)
 
 static __always_inline int check_send(struct ipcbus_proc *proc, const struct ipcbus_send *send)
 {
-	if (send->reserved[0] || send->reserved[1])
+	if (send->deadline || send->cookie)
 		return -EINVAL;
 	if (!(send->flags & IPCBUS_SEND_IOV) && send->iov_count)
 		return -EINVAL;

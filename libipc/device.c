@@ -115,8 +115,8 @@ static void send_to_driver(const struct device_send *from, struct ipcbus_send *t
 	to->iov_count = 0;
 	to->object_count = from->n_objects;
 	to->objects = 0;
-	to->reserved[0] = 0;
-	to->reserved[1] = 0;
+	to->deadline = 0;
+	to->cookie = 0;
 }
 
 static void event_from_driver(const struct device *device, const struct ipcbus_event *from,

@@ -38,14 +38,21 @@
  *               object table (stage OBJECT)
  *   EOWNERDEAD  the node's owner died or destroyed it
  *   ESRCH       reply to a call that is not open in this proc
+ *   ETIMEDOUT   the deadline passed (stage REPLY: over a call; BUFFER: over a
+ *               oneway that waited for room)
+ *   ECANCELED   the call was cancelled (stage REPLY)
+ *   EHOSTDOWN   the target is frozen
  *   EMSGSIZE    the message can never fit into the receiver's region
  *   ENOSPC      the receiver's region is full at the moment
  *   EAGAIN      oneway: their share of the receiver's region, half of its bytes
- *               and of its buffers, is full
- *   EDQUOT      a limit on nodes, handles, threads or buffers is reached
+ *               and of its buffers, is full; poll tells when to try again
+ *   EINTR       a signal came while a oneway waited for room
+ *   EDQUOT      a limit on nodes, handles, threads, buffers or open calls is
+ *               reached, or the sender's user has had its share of the
+ *               receiver's region
  *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
  *               object table
- *   EPERM       the receiver takes no fds
+ *   EPERM       the receiver takes no fds; the caller may not do this
  *   EMFILE      the receiver has no room for an fd (stage DELIVER); the security
  *               module's own error where that forbids it
  *   ENOENT      no such node or watch; a buffer id that was never handed out
@@ -76,6 +83,8 @@
 #define IPCBUS_IOC_UNWATCH	_IO(IPCBUS_IOC_TYPE, 0x08) /* ipcbus_handle */
 #define IPCBUS_IOC_SET_THREADS	_IO(IPCBUS_IOC_TYPE, 0x09) /* ipcbus_threads */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a) /* no argument: 0 */
+#define IPCBUS_IOC_CANCEL	_IO(IPCBUS_IOC_TYPE, 0x0b) /* ipcbus_cancel */
+#define IPCBUS_IOC_CALL_INFO	_IO(IPCBUS_IOC_TYPE, 0x0c) /* ipcbus_call_info */
 
 /* Caps, the same for everybody. Counts above them are -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
@@ -85,11 +94,16 @@
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region */
 
+/* What a driver may have beyond the first; never asked for by failing calls. */
+#define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
+#define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
+#define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
+
 /**
  * struct ipcbus_info - what this driver is (IPCBUS_IOC_INFO)
  * @size: sizeof(struct ipcbus_info)
  * @version: out: IPCBUS_VERSION of the driver
- * @features: out: bits of features added after version 1; none yet
+ * @features: out: IPCBUS_FEATURE_*
  * @region_size: out: bytes of this proc's region, 0 while not mapped
  * @max_nodes: out: nodes this proc may have
  * @max_handles: out: handles this proc may have
@@ -181,6 +195,7 @@ enum ipcbus_send_kind {
 
 #define IPCBUS_SEND_IOV		(1U << 0) /* @data is an ipcbus_iovec array */
 #define IPCBUS_SEND_ACCEPT_FDS	(1U << 1) /* CALL: the reply may bring fds */
+#define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: the thread does not wait for it */
 
 /**
  * struct ipcbus_send - one message to send
@@ -195,7 +210,15 @@ enum ipcbus_send_kind {
  *	@data_size (-EINVAL).
  * @object_count: entries of the object table, at most IPCBUS_MAX_OBJECTS
  * @objects: address of an array of struct ipcbus_object
- * @reserved: 0
+ * @deadline: CALL: when the caller stops waiting; a call made while serving
+ *	another ends no later than that one. ONEWAY: until when to wait for
+ *	room. Nanoseconds of CLOCK_MONOTONIC; 0: CALL: as the call that the
+ *	thread serves, else never; ONEWAY: not at all, -EAGAIN.
+ * @cookie: CALL: any number, for IPCBUS_IOC_CANCEL and, of an async call, in
+ *	the event that ends it
+ *
+ * An async call (IPCBUS_SEND_ASYNC) belongs to the proc, not to the thread: its
+ * REPLY, ERROR or FAILED comes once, to any thread that serves, with @cookie.
  *
  * The payload is copied once, from here into the receiver's region, where it
  * starts 8-byte aligned. The driver reads the object table once, before it
@@ -212,7 +235,8 @@ struct ipcbus_send {
 	__u32 iov_count;
 	__u32 object_count;
 	__u64 objects;
-	__u64 reserved[2];
+	__u64 deadline;
+	__u64 cookie;
 } __attribute__((aligned(8)));
 
 /**
@@ -227,6 +251,7 @@ struct ipcbus_send {
  * @IPCBUS_STAGE_QUEUE: handing the message to the receiver
  * @IPCBUS_STAGE_DELIVER: installing the objects in the receiver, which never
  *	saw the message; the index is the entry's
+ * @IPCBUS_STAGE_REPLY: waiting for the answer: deadline passed, or cancelled
  */
 enum ipcbus_stage {
 	IPCBUS_STAGE_ARGS = 1,
@@ -237,6 +262,7 @@ enum ipcbus_stage {
 	IPCBUS_STAGE_OBJECT = 6,
 	IPCBUS_STAGE_QUEUE = 7,
 	IPCBUS_STAGE_DELIVER = 8,
+	IPCBUS_STAGE_REPLY = 9,
 };
 
 /**
@@ -246,7 +272,8 @@ enum ipcbus_stage {
  *	file. What was to be freed and sent is done; wait again without it.
  * @IPCBUS_EVENT_CALL: somebody calls a node of this proc; answer @call
  * @IPCBUS_EVENT_ONEWAY: the same without an answer
- * @IPCBUS_EVENT_REPLY: the answer to this thread's last call
+ * @IPCBUS_EVENT_REPLY: the answer to this thread's last call, or to an async
+ *	call
  * @IPCBUS_EVENT_ERROR: the answer is a failure raised by the server: @error
  *	is its -errno, the payload may explain
  * @IPCBUS_EVENT_FAILED: the call failed in the driver: @error, @stage, @index;
@@ -258,6 +285,10 @@ enum ipcbus_stage {
  *	message to it is on its way, unanswered or not given back; or a
  *	message that would have carried it was not sent. It may be sent again all
  *	the same: NODE_DESTROY with IF_IDLE settles it.
+ * @IPCBUS_EVENT_CANCELED: nobody waits for the answer to @call, which a thread
+ *	of this proc took, any more: cancelled, expired, or the caller is gone.
+ *	It is still to be answered, if only to be closed; calls made meanwhile
+ *	by the thread that serves it have been cancelled as well.
  */
 enum ipcbus_event_kind {
 	IPCBUS_EVENT_NONE = 0,
@@ -269,6 +300,7 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_FAILED = 6,
 	IPCBUS_EVENT_DEAD = 7,
 	IPCBUS_EVENT_IDLE = 8,
+	IPCBUS_EVENT_CANCELED = 9,
 };
 
 #define IPCBUS_EVENT_SPAWN	(1U << 0) /* please start one more thread */
@@ -278,8 +310,10 @@ enum ipcbus_event_kind {
  * struct ipcbus_event - one event; the driver writes all of it
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_*
- * @call: CALL: the number to answer with; REPLY, ERROR, FAILED: of own call
- * @cookie: CALL, ONEWAY, IDLE: the node's; DEAD: the watch's
+ * @call: CALL: the number to answer with; CANCELED: that number; REPLY,
+ *	ERROR, FAILED: of own call
+ * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's; DEAD: the watch's; REPLY,
+ *	ERROR, FAILED: the call's own
  * @buffer: id to give back when done with payload and object table; 0 if none
  * @offset: the payload in the region
  * @data_size: bytes of the payload
@@ -296,6 +330,8 @@ enum ipcbus_event_kind {
  * @tid: its thread id, likewise
  * @uid: its effective user id when it sent, in the receiver's user namespace
  * @gid: its effective group id, likewise
+ * @deadline: CALL: when the caller stops waiting, nanoseconds of
+ *	CLOCK_MONOTONIC; 0: never
  * @reserved: 0
  */
 struct ipcbus_event {
@@ -317,7 +353,8 @@ struct ipcbus_event {
 	__u32 tid;
 	__u32 uid;
 	__u32 gid;
-	__u64 reserved[4];
+	__u64 deadline;
+	__u64 reserved[3];
 } __attribute__((aligned(8)));
 
 #define IPCBUS_WAIT		(1U << 0) /* wait for an event */
@@ -446,5 +483,43 @@ struct ipcbus_threads {
 } __attribute__((aligned(8)));
 
 #define IPCBUS_THREADS_SIZE_VER0 8
+
+/**
+ * struct ipcbus_cancel - end calls of the caller's own (IPCBUS_IOC_CANCEL)
+ * @size: sizeof(struct ipcbus_cancel)
+ * @flags: 0
+ * @cookie: of the calls, not 0
+ *
+ * Every open call of this proc with that cookie, whichever thread made it,
+ * fails with -ECANCELED at stage REPLY. -ENOENT if there is none (any more): its
+ * answer is there or was taken.
+ */
+struct ipcbus_cancel {
+	__u32 size;
+	__u32 flags;
+	__u64 cookie;
+} __attribute__((aligned(8)));
+
+#define IPCBUS_CANCEL_SIZE_VER0	16
+
+#define IPCBUS_CALL_CANCELED	(1U << 0) /* nobody waits for the answer */
+
+/**
+ * struct ipcbus_call_info - a call that this proc took and did not answer yet
+ * @size: sizeof(struct ipcbus_call_info)
+ * @flags: out: IPCBUS_CALL_*
+ * @call: which
+ * @deadline: out: as in its event
+ *
+ * -ESRCH if it is not open here.
+ */
+struct ipcbus_call_info {
+	__u32 size;
+	__u32 flags;
+	__u64 call;
+	__u64 deadline;
+} __attribute__((aligned(8)));
+
+#define IPCBUS_CALL_INFO_SIZE_VER0 24
 
 #endif /* _UAPI_LINUX_IPCBUS_H */

@@ -224,8 +224,8 @@ static const struct field {
 	X(send.iov_count, 1, -EINVAL),
 	X(send.object_count, 1, -EINVAL),
 	X(send.objects, 4096, -EINVAL),
-	X(send.reserved[0], 1, -EINVAL),
-	X(send.reserved[1], 1ULL << 63, -EINVAL),
+	X(send.deadline, 1, -EINVAL),
+	X(send.cookie, 1ULL << 63, -EINVAL),
 #undef X
 };
 
@@ -251,8 +251,8 @@ static const struct field send_fields[] = {
 	X(object_count, IPCBUS_MAX_OBJECTS + 1, -E2BIG),
 	X(object_count, 0xffffffff, -E2BIG),
 	X(object_count, 1, -EFAULT),
-	X(reserved[0], 1, -EINVAL),
-	X(reserved[1], 1, -EINVAL),
+	X(deadline, 1, -EINVAL),
+	X(cookie, 1, -EINVAL),
 #undef X
 };
 
@@ -356,7 +356,7 @@ START_TEST(event_is_output_only)
 	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x));
 	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_NONE);
 	ck_assert_uint_eq(x.event.call, 0);
-	ck_assert_uint_eq(x.event.reserved[3], 0);
+	ck_assert_uint_eq(x.event.reserved[2], 0);
 }
 END_TEST
 

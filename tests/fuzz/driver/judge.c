@@ -340,7 +340,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	trace("%u: got event %u cookie %llx call %llu code %x, %llu bytes, %u objects\n", t->index,
 	      ev.kind, ev.cookie, ev.call, ev.code, ev.data_size, ev.object_count);
 	must(ev.thread || world.any_odd, "no thread number");
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		must(!ev.reserved[i], "a reserved field");
 	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)), "flags %x", ev.flags);
 	switch (ev.kind) {
