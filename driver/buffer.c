@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regions and buffers: see buffer.h. Called by transaction.c for what is sent
+ * Regions and buffers: see buffer.h. Called by request.c and answer.c for what is sent
  * and by exchange.c for what is given back.
  */
 #include <linux/nospec.h>
@@ -241,7 +241,8 @@ static int fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 					   message->send->data_size);
 }
 
-int ipcbus_buffer_make(struct ipcbus_region *region, struct ipcbus_message *message,
+/* Room, with pages behind it, and the payload in it. */
+static int make_filled(struct ipcbus_region *region, struct ipcbus_message *message,
 		       struct ipcbus_buffer **ret_buffer)
 {
 	struct ipcbus_buffer *buffer;
@@ -272,6 +273,28 @@ int ipcbus_buffer_make(struct ipcbus_region *region, struct ipcbus_message *mess
 	}
 	*ret_buffer = buffer;
 	return 0;
+}
+
+int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
+		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+{
+	int ret;
+
+	/* A oneway always has one: giving it back is what lets the next one go. */
+	if (!message->send->data_size && !message->send->iov_count &&
+	    !message->send->object_count && !message->oneway) {
+		*ret_buffer = NULL;
+		return 0;
+	}
+	ret = make_filled(&receiver->region, message, ret_buffer);
+	if (ret || !message->send->object_count)
+		return ret;
+
+	ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
+	ret = ipcbus_objects_take(sender, message, accept_fds, &(*ret_buffer)->objects);
+	if (ret)
+		ipcbus_buffer_free(&receiver->region, *ret_buffer);
+	return ret;
 }
 
 static size_t objects_offset(const struct ipcbus_buffer *buffer)

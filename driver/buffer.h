@@ -104,12 +104,13 @@ void ipcbus_region_release(struct ipcbus_region *region);
 void ipcbus_region_done(struct ipcbus_region *region);
 
 /*
- * Room for payload and object table, with pages behind it, and the payload in
- * it. -EMSGSIZE, -ENOSPC, -EAGAIN (oneway share), -EDQUOT (descriptors),
- * -ENOMEM, -EFAULT, -EINVAL (the parts do not add up).
+ * The message's buffer in the receiver's region: room, payload and objects. NULL
+ * for a call or reply of nothing at all. -EMSGSIZE, -ENOSPC, -EAGAIN (oneway
+ * share), -EDQUOT (descriptors), -ENOMEM, -EFAULT, -EINVAL (the parts do not add
+ * up), and what ipcbus_objects_take() says.
  */
-int ipcbus_buffer_make(struct ipcbus_region *region, struct ipcbus_message *message,
-		       struct ipcbus_buffer **ret_buffer);
+int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
+		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 /* In the receiving thread: installs the objects and writes their table behind
  * the payload. All, or none and -errno with the index of the one that failed. */
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
@@ -119,6 +120,13 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 			   struct ipcbus_event *event);
 /* Frees one that was not delivered, with the objects in it. */
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
+
+/* The same if there is one. */
+static inline void ipcbus_buffer_drop(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
+{
+	if (buffer)
+		ipcbus_buffer_free(region, buffer);
+}
 
 /**
  * struct ipcbus_leftovers - what a buffer held until it was given back

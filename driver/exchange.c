@@ -5,13 +5,14 @@
  */
 #include <linux/uaccess.h>
 
+#include "answer.h"
 #include "buffer.h"
 #include "compat.h"
 #include "exchange.h"
 #include "message.h"
 #include "proc.h"
+#include "request.h"
 #include "thread.h"
-#include "transaction.h"
 
 /* The first, fixed part of the structure, which is all that is read. */
 struct exchange_in {
@@ -146,6 +147,11 @@ static int give_back(struct ipcbus_proc *proc, const struct exchange_in *in, u32
 	return 0;
 }
 
+static bool is_request(u32 kind)
+{
+	return kind == IPCBUS_SEND_CALL || kind == IPCBUS_SEND_ONEWAY;
+}
+
 static int give_back_and_send(struct ipcbus_thread *thread, const struct exchange_in *in,
 			      struct ipcbus_event *event)
 {
@@ -158,7 +164,8 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	if (!ret && in->send.kind) {
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
-		ret = ipcbus_transaction_send(thread, &message);
+		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
+						  ipcbus_answer_send(thread, &message);
 	}
 	if (unlikely(ret)) {
 		event->kind = IPCBUS_EVENT_FAILED;
@@ -218,7 +225,7 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 			return -EINVAL;
 		ret = check_send(thread->proc, &send);
 		if (!ret)
-			ret = ipcbus_transaction_send(thread, message);
+			ret = ipcbus_request_send(thread, message);
 		if (ret)
 			return ret;
 	}

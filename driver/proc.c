@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 
+#include "answer.h"
 #include "bus.h"
 #include "compat.h"
 #include "exchange.h"
@@ -123,7 +124,7 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 			ipcbus_thread_exit(thread);
 	cancel_queue(proc);
 	ipcbus_nodes_release(proc);
-	ipcbus_transactions_release(proc);
+	ipcbus_answers_release(proc);
 	ipcbus_handles_release(proc);
 	ipcbus_region_release(&proc->region);
 }

@@ -11,6 +11,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include "answer.h"
 #include "proc.h"
 #include "stats.h"
 #include "thread.h"
@@ -218,7 +219,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		spin_unlock(&proc->lock);
 		if (!t)
 			break;
-		ipcbus_transaction_abandon(t);
+		ipcbus_answer_abandon(t);
 	}
 	spin_lock(&proc->lock);
 	while ((work = pop_own_locked(thread))) {
@@ -363,7 +364,7 @@ static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
 static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
 {
 	if (found->answered) {
-		ipcbus_transaction_take_answer(found->answered, thread, event);
+		ipcbus_answer_take(found->answered, thread, event);
 	} else if (found->work) {
 		if (!found->work->ops->deliver(found->work, thread, event))
 			return false;

@@ -16,6 +16,7 @@
 #include <linux/refcount.h>
 #include <linux/list.h>
 
+#include "identity.h"
 #include "main.h"
 #include "work.h"
 
@@ -23,14 +24,6 @@ enum ipcbus_transaction_state {
 	IPCBUS_PENDING,
 	IPCBUS_ANSWERED,
 	IPCBUS_ABANDONED,
-};
-
-/* Who sent a message, as its receiver sees it. */
-struct ipcbus_sender {
-	u32 pid;
-	u32 tid;
-	u32 uid;
-	u32 gid;
 };
 
 /**
@@ -92,22 +85,25 @@ void ipcbus_transaction_cache_done(void);
 /* A thread's spare one is not wanted any more. */
 void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);
 
-/* Sends the message for thread; returns 0, or -errno with nothing sent. */
-int ipcbus_transaction_send(struct ipcbus_thread *thread, struct ipcbus_message *message);
+/* Takes over the reference of node; NULL without memory. */
+struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
+						  struct ipcbus_node_entry *node,
+						  const struct ipcbus_message *message);
+void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread *user);
+
+/* If it was the last reference, user gets t as its spare one, if it has none. */
+static inline void ipcbus_transaction_put(struct ipcbus_transaction *t, struct ipcbus_thread *user)
+{
+	if (refcount_dec_and_test(&t->ref))
+		ipcbus_transaction_free(t, user);
+}
 
 /* The next of thread's stack below t. */
 struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *t,
 						     struct ipcbus_thread *thread);
 
-/* t is answered and off thread's stack: fills in the event and drops it. */
-void ipcbus_transaction_take_answer(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
-				    struct ipcbus_event *event);
-
-/* The caller is going: t is off its stack. */
-void ipcbus_transaction_abandon(struct ipcbus_transaction *t);
-
-/* All calls that a dead proc without threads left unanswered fail. */
-void ipcbus_transactions_release(struct ipcbus_proc *proc);
+/* Takes t off the stack of the thread that serves it (proc->lock). */
+void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t);
 
 /* Work was taken off a queue for thread: if it is a call, the thread is in it
  * from here on (proc->lock). */

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls and oneways on their way out: finds the target, fills a buffer in its
+ * region and queues the transaction there. Called by exchange.c.
+ */
+#include "answer.h"
+#include "buffer.h"
+#include "handle.h"
+#include "message.h"
+#include "node.h"
+#include "proc.h"
+#include "request.h"
+#include "thread.h"
+#include "transaction.h"
+
+/* The node behind the handle, in a state in which it can take a message. */
+static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
+					     struct ipcbus_message *message)
+{
+	struct ipcbus_node_entry *node;
+	int ret = 0;
+
+	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
+	node = ipcbus_handle_node(proc, message->send->handle);
+	if (IS_ERR(node))
+		return node;
+	if (READ_ONCE(node->dead))
+		ret = -EOWNERDEAD;
+	else if (node->proc == proc)
+		ret = -EINVAL;
+	/* With the release in ipcbus_region_map(): the rest of the region is there. */
+	else if (!smp_load_acquire(&node->proc->region.size))
+		ret = -ENOBUFS;
+	if (ret) {
+		ipcbus_node_put(node);
+		return ERR_PTR(ret);
+	}
+	return node;
+}
+
+/* Makes t a call of thread's, inside whatever call the thread is in. */
+static int begin_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	int ret = 0;
+
+	t->from = ipcbus_thread_get(thread);
+	spin_lock(&proc->lock);
+	t->parent = thread->top;
+	if (t->parent) {
+		t->depth = t->parent->depth + 1;
+		refcount_inc(&t->parent->ref);
+	}
+	if (t->depth > IPCBUS_MAX_DEPTH) {
+		ret = -ELOOP;
+	} else {
+		t->from_below = thread->top;
+		thread->top = t;
+	}
+	spin_unlock(&proc->lock);
+	if (!ret)
+		refcount_inc(&t->ref);
+	return ret;
+}
+
+/* Undoes begin_call(): nobody else knows t. */
+static void end_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+{
+	spin_lock(&thread->proc->lock);
+	ipcbus_thread_remove_locked(thread, t);
+	spin_unlock(&thread->proc->lock);
+	ipcbus_transaction_put(t, NULL);
+}
+
+/*
+ * The thread of target that waits deeper in the chain of t, if there is one and
+ * it still waits: parents are counted, and what they are in is asked under the
+ * target's lock. A thread that ended between two waits will never look.
+ */
+static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *t,
+						     struct ipcbus_proc *target)
+{
+	struct ipcbus_transaction *p;
+
+	lockdep_assert_held(&target->lock);
+	for (p = t->parent; p; p = p->parent)
+		if (p->from->proc == target && p->state == IPCBUS_PENDING &&
+		    !(READ_ONCE(p->from->task->flags) & PF_EXITING))
+			return p->from;
+	return NULL;
+}
+
+static int queue_call(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *target = t->node->proc;
+	struct ipcbus_thread *thread;
+	int ret = 0;
+
+	spin_lock(&target->lock);
+	if (t->node->dead || target->dead) {
+		ret = -EOWNERDEAD;
+		goto out;
+	}
+	t->node->pending++;
+	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
+	if (thread) {
+		list_add_tail(&t->work.entry, &thread->work);
+		ipcbus_thread_kick_locked(thread);
+	} else {
+		ipcbus_proc_queue_locked(target, &t->work);
+	}
+out:
+	spin_unlock(&target->lock);
+	return ret;
+}
+
+static int queue_oneway(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *target = t->node->proc;
+	int ret = 0;
+
+	spin_lock(&target->lock);
+	if (t->node->dead || target->dead) {
+		ret = -EOWNERDEAD;
+		goto out;
+	}
+	t->node->pending++;
+	if (t->node->oneway_busy) {
+		list_add_tail(&t->work.entry, &t->node->oneways);
+	} else {
+		t->node->oneway_busy = true;
+		ipcbus_proc_queue_locked(target, &t->work);
+	}
+out:
+	spin_unlock(&target->lock);
+	return ret;
+}
+
+static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *message,
+		     struct ipcbus_transaction *t)
+{
+	int ret;
+
+	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
+	ret = begin_call(t, thread);
+	if (ret)
+		return ret;
+	ret = queue_call(t);
+	if (ret)
+		end_call(t, thread);
+	return ret;
+}
+
+static int send_oneway(struct ipcbus_message *message, struct ipcbus_transaction *t)
+{
+	/* Once queued, t is the receiver's, and with it what keeps the lock. */
+	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
+	int ret;
+
+	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
+	ret = queue_oneway(t);
+	ipcbus_node_put(node);
+	return ret;
+}
+
+int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
+{
+	struct ipcbus_node_entry *node;
+	struct ipcbus_transaction *t;
+	int ret;
+
+	node = find_target(thread->proc, message);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	t = ipcbus_transaction_new(thread, node, message);
+	if (!t) {
+		ipcbus_node_put(node);
+		return -ENOMEM;
+	}
+	ret = ipcbus_buffer_make(thread->proc, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
+				 message, &t->buffer);
+	if (!ret) {
+		ret = message->oneway ? send_oneway(message, t) : send_call(thread, message, t);
+		if (ret)
+			ipcbus_buffer_drop(&node->proc->region, t->buffer);
+	}
+	if (ret)
+		ipcbus_transaction_put(t, thread);
+	return ret;
+}
