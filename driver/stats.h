@@ -6,6 +6,7 @@
 #ifndef IPCBUS_STATS_H
 #define IPCBUS_STATS_H
 
+#include <linux/irqflags.h>
 #include <linux/percpu.h>
 
 enum ipcbus_stat {

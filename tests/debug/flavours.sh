@@ -35,11 +35,10 @@ flavour_targets() { case $1 in uml) echo linux modules ;; *) echo bzImage module
 flavour_append() { case $1 in uml | kasan) echo kasan_multi_shot ;; esac; }
 flavour_memory() { case $1 in kmsan) echo 2G ;; *) echo 1G ;; esac; }
 
-# How the module is built, beside what its own Kbuild says. User-mode Linux's
-# percpu.h leaves it to others to include what it uses.
+# How the module is built, beside what its own Kbuild says.
 flavour_make() {
 	case $1 in
-	uml) echo ARCH=um SUBARCH=x86_64 UBSAN_SANITIZE=y KCFLAGS=-includelinux/irqflags.h ;;
+	uml) echo ARCH=um SUBARCH=x86_64 UBSAN_SANITIZE=y ;;
 	kasan) echo UBSAN_SANITIZE=y ;;
 	kmsan) echo "CC=$(flavour_compiler kmsan)" ;;
 	esac
