@@ -398,10 +398,9 @@ static bool can_arrive(const struct message *m)
 	       !m->target->dying && m->target->life == m->target->proc->life;
 }
 
-/* Without its file, which a forked child may keep: then the driver cannot know. */
 static bool is_gone(const struct proc *proc)
 {
-	return !proc->alive && !proc->inherited;
+	return !proc->alive && !proc->unseen;
 }
 
 static void caller_at_rest(const struct thread *t)

@@ -397,6 +397,7 @@ static void op_open(struct thread *t, const u8 *arg)
 			shim_close(dup);
 	} else {
 		trace("%u: close\n", t->index);
+		proc->unseen |= proc->copies && !proc->map;
 		proc_closing(proc);
 		proc->fd = -1;
 		shim_close(fd);
@@ -433,16 +434,17 @@ static void op_inherit(struct thread *t, const u8 *arg)
 		return;
 	file = from->process->file[from->fd];
 	file->ref.refs.counter++; /* without a switch in between */
+	from->copies++;
 	t->proc->process->file[200] = file;
 	t->proc->process->files = 201;
 	ret = shim_ioctl(200, IPCBUS_IOC_NODE_CREATE, &args);
 	must(ret == -ECHILD, "from another process NODE_CREATE says %d", ret);
 	ret = shim_mmap(200, (void *)0x200000000UL, PAGE_SIZE, VM_READ, true, 0, &map);
 	must(ret < 0, "another process can map the region");
-	if (arg[1] & 1 && t->proc->process->file[200] == file)
+	if (arg[1] & 1 && t->proc->process->file[200] == file) {
 		shim_close(200);
-	else
-		from->inherited = true;
+		from->copies--;
+	}
 }
 
 /* --- Others ---------------------------------------------------------------- */

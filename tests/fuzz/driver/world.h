@@ -114,7 +114,8 @@ struct proc {
 	int fd;
 	int dup;
 	u32 life;		/* grows with each open and close */
-	bool inherited;		/* another process has the file and keeps it open */
+	unsigned int copies;	/* of the file, in other processes */
+	bool unseen;		/* a copy is all that is left: its end closes nothing */
 	bool lossy;		/* something was lost by our own doing */
 	unsigned int touching;	/* threads that read the region */
 	struct shim_map *map;
