@@ -339,55 +339,9 @@ bool world_disarm(const struct raw *who, const struct plan *plan)
 
 /* --- Objects and events ------------------------------------------------------ */
 
-/* srv gets a handle for @from's node: it comes with a oneway. */
-static uint32_t show_to_manager(const struct raw *from, uint64_t node)
-{
-	struct ipcbus_object o = object_node(node);
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(&o), .object_count = 1,
-	};
-	struct ipcbus_event ev;
-	uint32_t handle;
-
-	assert_ok(raw_send(from, &send, NULL));
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	handle = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
-	return handle;
-}
-
-/* @to asks, srv answers with the object. */
-static uint32_t hand_out(const struct raw *to, struct ipcbus_object o)
-{
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_REPLY, .objects = PTR64(&o), .object_count = 1,
-	};
-	struct ipcbus_event ev;
-	uint32_t handle;
-
-	raw_call(to, 0, 0, NULL, 0);
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	send.call = ev.call;
-	assert_ok(raw_send(&srv, &send, NULL));
-	raw_take(to, IPCBUS_EVENT_REPLY, &ev);
-	ck_assert_uint_eq(raw_objects(to, &ev)[0].type, IPCBUS_OBJECT_HANDLE);
-	handle = raw_objects(to, &ev)[0].value;
-	raw_give(to, &ev);
-	return handle;
-}
-
 uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node)
 {
-	uint32_t mine, theirs;
-
-	if (from == &srv)
-		return hand_out(to, object_node(node));
-	mine = show_to_manager(from, node);
-	if (to == &srv)
-		return mine;
-	theirs = hand_out(to, object_handle(mine));
-	assert_ok(raw_put(&srv, mine, 1));
-	return theirs;
+	return raw_hand(&srv, to, from, node);
 }
 
 void next_past_idle(const struct raw *r, struct ipcbus_event *ev)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@
 #undef raw_holds
 #undef raw_give
 #undef raw_round_trip
+#undef raw_hand
 #undef raw_call_wait
 
 #define DEVICE "/dev/ipcbus"
@@ -131,26 +133,33 @@ int dev_debug(const char *name, char *text, size_t size)
  * The open files of this process. A forked child must drop its copies, or
  * closing in the parent would not be the death of the proc.
  */
+static pthread_mutex_t fds_lock = PTHREAD_MUTEX_INITIALIZER;
 static int open_fds[256];
 static size_t n_open_fds;
 
 static void remember(int fd)
 {
 	ck_assert_msg(n_open_fds < ARRAY_SIZE(open_fds), "too many files for one test");
+	pthread_mutex_lock(&fds_lock);
 	open_fds[n_open_fds++] = fd;
+	pthread_mutex_unlock(&fds_lock);
 }
 
 static void forget(int fd)
 {
+	pthread_mutex_lock(&fds_lock);
 	for (size_t i = 0; i < n_open_fds; i++)
 		if (open_fds[i] == fd) {
 			open_fds[i] = open_fds[--n_open_fds];
-			return;
+			break;
 		}
+	pthread_mutex_unlock(&fds_lock);
 }
 
+/* The lock may have been copied while another thread of the parent had it. */
 void raw_drop_inherited(void)
 {
+	pthread_mutex_init(&fds_lock, NULL);
 	while (n_open_fds)
 		dev_close(open_fds[--n_open_fds]);
 }
@@ -542,6 +551,64 @@ void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *t
 	raw_take(from, IPCBUS_EVENT_REPLY, &reply);
 	raw_holds(from, &reply, data, size);
 	raw_give(from, &reply);
+}
+
+/* @by gets a handle for @from's node: it comes with a oneway. */
+static uint32_t show_to_manager(const struct raw *by, const struct raw *from, uint64_t node)
+{
+	struct ipcbus_object o = object_node(node);
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+	uint32_t handle;
+	int e = raw_send(from, &send, NULL);
+
+	raw_assert(!e, "a node to the manager: %s", errname(e));
+	raw_take(by, IPCBUS_EVENT_ONEWAY, &ev);
+	handle = raw_objects(by, &ev)[0].value;
+	raw_give(by, &ev);
+	return handle;
+}
+
+/* @to asks, @by answers with the object. */
+static uint32_t hand_out(const struct raw *by, const struct raw *to, struct ipcbus_object o)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+	uint32_t handle;
+	int e;
+
+	raw_call(to, 0, 0, NULL, 0);
+	raw_take(by, IPCBUS_EVENT_CALL, &ev);
+	raw_give(by, &ev);
+	send.call = ev.call;
+	e = raw_send(by, &send, NULL);
+	raw_assert(!e, "a handle from the manager: %s", errname(e));
+	raw_take(to, IPCBUS_EVENT_REPLY, &ev);
+	raw_assert(raw_objects(to, &ev)[0].type == IPCBUS_OBJECT_HANDLE, "no handle came");
+	handle = raw_objects(to, &ev)[0].value;
+	raw_give(to, &ev);
+	return handle;
+}
+
+uint32_t raw_hand(const struct raw *by, const struct raw *to, const struct raw *from,
+		  uint64_t node)
+{
+	uint32_t mine, theirs;
+	int e;
+
+	if (from == by)
+		return hand_out(by, to, object_node(node));
+	mine = show_to_manager(by, from, node);
+	if (to == by)
+		return mine;
+	theirs = hand_out(by, to, object_handle(mine));
+	e = raw_put(by, mine, 1);
+	raw_assert(!e, "the manager's handle: %s", errname(e));
+	return theirs;
 }
 
 void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const void *data,

@@ -146,6 +146,9 @@ void raw_give(const struct raw *r, const struct ipcbus_event *ev);
 /* must: the whole of a call between two procs of this thread */
 void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *to,
 		    const void *data, size_t size);
+/* must: a handle for @from's node becomes @to's, by way of @by, the manager */
+uint32_t raw_hand(const struct raw *by, const struct raw *to, const struct raw *from,
+		  uint64_t node);
 /* must: call and wait, for a server that runs elsewhere; leaves the reply held */
 void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const void *data,
 		   size_t size, struct ipcbus_event *ev);
@@ -171,6 +174,7 @@ bool pattern_is(const void *data, size_t size, uint32_t seed);
 #define raw_holds(...) RAW_HERE((raw_holds)(__VA_ARGS__))
 #define raw_give(...) RAW_HERE((raw_give)(__VA_ARGS__))
 #define raw_round_trip(...) RAW_HERE((raw_round_trip)(__VA_ARGS__))
+#define raw_hand(...) RAW_HERE((raw_hand)(__VA_ARGS__))
 #define raw_call_wait(...) RAW_HERE((raw_call_wait)(__VA_ARGS__))
 
 #endif /* TESTS_KERNEL_RAW_H */

@@ -657,13 +657,6 @@ const char *__tsan_default_options(void)
 	return "atexit_sleep_ms=0";
 }
 
-/* What the fixture counts on being alone for, in threads that never meet. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-	return "race:^remember$\nrace:^forget$\n";
-}
-
 /* --- Set-up --------------------------------------------------------------- */
 
 static void __attribute__((constructor)) set_up(void)
