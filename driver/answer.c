@@ -9,6 +9,7 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "report.h"
 #include "thread.h"
 #include "transaction.h"
 
@@ -61,6 +62,7 @@ void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thre
 		event->error = ret;
 		event->stage = IPCBUS_STAGE_DELIVER;
 		event->index = index;
+		ipcbus_report_answer(thread, event);
 		ipcbus_transaction_put(t, thread);
 		return;
 	}
@@ -73,6 +75,7 @@ void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thre
 		ipcbus_tell_sender(&t->answer.sender, event);
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
+	ipcbus_report_answer(thread, event);
 	ipcbus_transaction_put(t, thread);
 }
 
@@ -156,6 +159,7 @@ void ipcbus_answers_release(struct ipcbus_proc *proc)
 	hash_for_each_safe(proc->open, bucket, next, t, open)
 	{
 		hash_del(&t->open);
+		ipcbus_report_failed(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 		ipcbus_answer_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	}
 }
@@ -171,15 +175,17 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
 	t = claim(thread->proc, message->send->call);
 	if (!t)
-		return -ESRCH;
+		return ipcbus_report_unsent(message, NULL, NULL, -ESRCH);
 	caller = t->from->proc;
 
 	ret = ipcbus_buffer_make(thread->proc, caller, t->accept_fds, message, &buffer);
 	if (ret) {
+		ipcbus_report_unsent(message, t, t->node, ret);
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}
 	ipcbus_identify(thread, caller, &t->answer.sender);
+	ipcbus_report_reply(thread, message, t, buffer);
 	if (!answer(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 		    error ? -(s32)message->send->code : 0, 0, 0))
 		ipcbus_buffer_drop(&caller->region, buffer);

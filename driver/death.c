@@ -6,12 +6,14 @@
  * state, under the watcher's lock, tells whether it may still go there.
  */
 #include <linux/kref.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 
 #include "death.h"
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
+#include "trace.h"
 #include "work.h"
 
 enum watch_state {
@@ -40,10 +42,18 @@ struct ipcbus_watch {
 	enum watch_state state;
 };
 
+static void trace_life(const struct ipcbus_watch *watch, u32 what)
+{
+	const struct ipcbus_node_entry *node = watch->node;
+
+	trace_ipcbus_watch(pid_nr(watch->proc->pid), pid_nr(node->proc->pid), node->id, what);
+}
+
 static void watch_free(struct kref *ref)
 {
 	struct ipcbus_watch *watch = container_of(ref, struct ipcbus_watch, ref);
 
+	trace_life(watch, IPCBUS_LIFE_ENDS);
 	ipcbus_node_put(watch->node);
 	ipcbus_proc_put(watch->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_WATCHES);
@@ -93,6 +103,7 @@ static void watch_fire(struct ipcbus_watch *watch)
 		watch->state = WATCH_QUEUED;
 		kref_get(&watch->ref);
 		ipcbus_proc_queue_locked(proc, &watch->work);
+		trace_life(watch, IPCBUS_LIFE_FIRES);
 	}
 	spin_unlock(&proc->lock);
 	ipcbus_watch_put(watch);
@@ -114,6 +125,7 @@ int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u
 	watch->cookie = cookie;
 	INIT_LIST_HEAD(&watch->entry);
 	ipcbus_stat_add(IPCBUS_STAT_WATCHES);
+	trace_life(watch, IPCBUS_LIFE_BEGINS);
 
 	kref_get(&watch->ref);
 	spin_lock(&node->proc->lock);

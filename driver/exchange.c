@@ -11,6 +11,7 @@
 #include "exchange.h"
 #include "message.h"
 #include "proc.h"
+#include "report.h"
 #include "request.h"
 #include "thread.h"
 
@@ -118,12 +119,13 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 	return is_empty(&in->send) ? 0 : -EINVAL;
 }
 
-static int give_back_one(struct ipcbus_proc *proc, u64 id)
+static __always_inline int give_back_one(struct ipcbus_proc *proc, u64 id)
 {
 	struct ipcbus_leftovers leftovers = {};
 	int ret;
 
 	ret = ipcbus_buffer_give_back(&proc->region, id, &leftovers);
+	ipcbus_report_free(id, ret);
 	if (unlikely(leftovers.node || leftovers.objects.count))
 		ipcbus_leftovers_drop(&leftovers);
 	return ret;
@@ -161,7 +163,10 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	message.stage = IPCBUS_STAGE_FREE;
 	message.index = 0;
 	ret = in->free_count ? give_back(thread->proc, in, &message.index) : 0;
-	if (!ret && in->send.kind) {
+	if (unlikely(ret)) {
+		message.send = NULL;
+		ipcbus_report_unsent(&message, NULL, NULL, ret);
+	} else if (in->send.kind) {
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :

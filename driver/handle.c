@@ -5,6 +5,7 @@
  */
 #include <linux/nospec.h>
 #include <linux/overflow.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 
 #include "bus.h"
@@ -13,6 +14,7 @@
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
+#include "trace.h"
 
 #define FIRST_SIZE	16
 
@@ -129,17 +131,25 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	return entry;
 }
 
+static void trace_life(struct ipcbus_proc *proc, const struct ipcbus_handle_entry *entry, u32 what)
+{
+	trace_ipcbus_handle(pid_nr(proc->pid), entry->number, pid_nr(entry->node->proc->pid),
+			    entry->node->id, what);
+}
+
 static void entry_publish(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	set_entry(proc, entry->number, entry);
 	proc->handle_count++;
 	ipcbus_stat_add(IPCBUS_STAT_HANDLES);
+	trace_life(proc, entry, IPCBUS_LIFE_BEGINS);
 }
 
 /* Off the table already. */
 static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	lockdep_assert_held(&proc->handle_lock);
+	trace_life(proc, entry, IPCBUS_LIFE_ENDS);
 	if (entry->watch)
 		ipcbus_watch_cancel(entry->watch);
 	if (entry->number)

@@ -3,12 +3,14 @@
  * Nodes: see node.h. Created and destroyed by their owner's ioctls; referred to
  * by handles, messages and the bus.
  */
+#include <linux/pid.h>
 #include <linux/slab.h>
 
 #include "death.h"
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
+#include "trace.h"
 #include "transaction.h"
 
 static bool is_idle_locked(struct ipcbus_node_entry *node)
@@ -29,6 +31,7 @@ static bool idle_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 	if (idle) {
 		event->kind = IPCBUS_EVENT_IDLE;
 		event->cookie = node->cookie;
+		trace_ipcbus_node(pid_nr(node->proc->pid), node->id, IPCBUS_LIFE_FIRES);
 	}
 	ipcbus_node_put(node);
 	return idle;
@@ -74,6 +77,8 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 	ret = xa_alloc_cyclic(&proc->nodes, &node->id, node, XA_LIMIT(1, IPCBUS_MAX_NUMBER),
 			      &proc->next_node, GFP_KERNEL_ACCOUNT);
 	args->node = node->id;
+	if (ret >= 0)
+		trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_BEGINS);
 	ipcbus_node_put(node);
 	if (ret >= 0)
 		return 0;
@@ -173,6 +178,7 @@ static void bury(struct ipcbus_node_entry *node)
 	struct ipcbus_proc *proc = node->proc;
 	struct ipcbus_work *work;
 
+	trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_ENDS);
 	xa_erase(&proc->nodes, node->id);
 	ipcbus_watches_fire(node);
 	for (;;) {

@@ -9,6 +9,7 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "report.h"
 #include "request.h"
 #include "thread.h"
 #include "transaction.h"
@@ -145,19 +146,22 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 	ret = begin_call(t, thread);
 	if (ret)
 		return ret;
+	ipcbus_report_send(thread, message, t);
 	ret = queue_call(t);
 	if (ret)
 		end_call(t, thread);
 	return ret;
 }
 
-static int send_oneway(struct ipcbus_message *message, struct ipcbus_transaction *t)
+static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *message,
+		       struct ipcbus_transaction *t)
 {
 	/* Once queued, t is the receiver's, and with it what keeps the lock. */
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
+	ipcbus_report_send(thread, message, t);
 	ret = queue_oneway(t);
 	ipcbus_node_put(node);
 	return ret;
@@ -171,20 +175,24 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 
 	node = find_target(thread->proc, message);
 	if (IS_ERR(node))
-		return PTR_ERR(node);
+		return ipcbus_report_unsent(message, NULL, NULL, PTR_ERR(node));
 	t = ipcbus_transaction_new(thread, node, message);
 	if (!t) {
+		ipcbus_report_unsent(message, NULL, node, -ENOMEM);
 		ipcbus_node_put(node);
 		return -ENOMEM;
 	}
 	ret = ipcbus_buffer_make(thread->proc, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
 				 message, &t->buffer);
 	if (!ret) {
-		ret = message->oneway ? send_oneway(message, t) : send_call(thread, message, t);
+		ret = message->oneway ? send_oneway(thread, message, t) :
+					send_call(thread, message, t);
 		if (ret)
 			ipcbus_buffer_drop(&node->proc->region, t->buffer);
 	}
-	if (ret)
+	if (unlikely(ret)) {
+		ipcbus_report_unsent(message, t, node, ret);
 		ipcbus_transaction_put(t, thread);
+	}
 	return ret;
 }

@@ -13,6 +13,7 @@
 
 #include "answer.h"
 #include "proc.h"
+#include "report.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -327,6 +328,7 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
 
+	ipcbus_report_wait(thread);
 	WRITE_ONCE(thread->asleep, true);
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!READ_ONCE(thread->kick)) {

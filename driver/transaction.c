@@ -10,6 +10,7 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "report.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -82,6 +83,7 @@ static void drop_oneway(struct ipcbus_transaction *t)
 /* t is off every queue and was not delivered. */
 static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
+	ipcbus_report_failed(t, error, stage, index);
 	if (t->oneway) {
 		drop_oneway(t);
 		return;
@@ -143,6 +145,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
+		ipcbus_report_deliver(thread, t, event);
 		ipcbus_transaction_put(t, thread);
 		return true;
 	}
@@ -151,6 +154,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	event->call = t->id;
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
+	ipcbus_report_deliver(thread, t, event);
 	return true;
 }
 

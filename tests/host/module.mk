@@ -29,7 +29,8 @@ HOST_LIBIPC := $(patsubst %.c,%.o,$(filter-out %/fake-device.c libipc/test-%,$(w
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
 	test.pb-c.o test.ipc.o)
 # Peers of test-stress have static state of their own: it needs real processes.
-HOST_KTESTS := $(filter-out test-stress,$(patsubst tests/kernel/%.c,%, \
+# test-trace needs tracefs.
+HOST_KTESTS := $(filter-out test-stress test-trace,$(patsubst tests/kernel/%.c,%, \
 	$(sort $(wildcard tests/kernel/test-*.c))))
 
 # host_way WAY

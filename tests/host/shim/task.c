@@ -21,9 +21,11 @@ struct user_namespace init_user_ns = { .ref = { { 1 } } };
 struct pid_namespace init_pid_ns = { .ref = { { 1 } } };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t pids_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct task_struct *tasks[MAX_TASKS];
 static int n_tasks;
 static int last_pid = FIRST_FAKE_PID;
+static struct pid *pids;
 static struct shim_process *main_process;
 
 /* --- Namespaces ----------------------------------------------------------- */
@@ -105,6 +107,10 @@ static struct pid *pid_new(int nr, struct pid_namespace *ns)
 	pid->outer_nr = nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
 	pid->nr = ns == &init_pid_ns ? pid->outer_nr : pid->outer_nr - FIRST_FAKE_PID;
 	shim_count(SHIM_PIDS, 1);
+	pthread_mutex_lock(&pids_lock);
+	pid->next = pids;
+	pids = pid;
+	pthread_mutex_unlock(&pids_lock);
 	return pid;
 }
 
@@ -114,13 +120,45 @@ struct pid *get_pid(struct pid *pid)
 	return pid;
 }
 
+static void pid_free(struct rcu_head *head)
+{
+	struct pid *pid = container_of(head, struct pid, rcu);
+
+	put_pid_ns(pid->ns);
+	free(pid);
+}
+
 void put_pid(struct pid *pid)
 {
+	struct pid **link;
+
 	if (!refcount_dec_and_test(&pid->ref))
 		return;
-	put_pid_ns(pid->ns);
+	pthread_mutex_lock(&pids_lock);
+	for (link = &pids; *link != pid; link = &(*link)->next)
+		;
+	*link = pid->next;
+	pthread_mutex_unlock(&pids_lock);
 	shim_count(SHIM_PIDS, -1);
-	free(pid);
+	call_rcu(&pid->rcu, pid_free);
+}
+
+struct pid *find_pid_ns(int nr, struct pid_namespace *ns)
+{
+	struct pid *pid;
+
+	shim_rcu_check("find_pid_ns");
+	pthread_mutex_lock(&pids_lock);
+	for (pid = pids; pid; pid = pid->next)
+		if (nr && pid_nr_ns(pid, ns) == nr)
+			break;
+	pthread_mutex_unlock(&pids_lock);
+	return pid;
+}
+
+int pid_nr(struct pid *pid)
+{
+	return pid ? pid->outer_nr : 0;
 }
 
 int pid_nr_ns(struct pid *pid, struct pid_namespace *ns)

@@ -2,6 +2,7 @@
 /* Identities of tasks and processes, which outlive both. */
 #pragma once
 
+#include "rcupdate.h"
 #include "refcount.h"
 
 struct pid_namespace;
@@ -15,21 +16,28 @@ enum pid_type {
 /**
  * struct pid - one number
  * @ref: who holds it
+ * @rcu: frees it
  * @ns: the namespace in which it was made; counted
  * @nr: the number there
  * @outer_nr: the number in the first namespace
  * @task: who has it now, or NULL
+ * @next: in the list of all
  */
 struct pid {
 	refcount_t ref;
+	struct rcu_head rcu;
 	struct pid_namespace *ns;
 	int nr;
 	int outer_nr;
 	struct task_struct *task;
+	struct pid *next;
 };
 
 struct pid *get_pid(struct pid *pid);
 void put_pid(struct pid *pid);
+int pid_nr(struct pid *pid);
 int pid_nr_ns(struct pid *pid, struct pid_namespace *ns);
 int pid_vnr(struct pid *pid);
 struct task_struct *pid_task(struct pid *pid, enum pid_type type);
+/* In a read-side section of RCU. */
+struct pid *find_pid_ns(int nr, struct pid_namespace *ns);

@@ -65,6 +65,8 @@ struct task_struct *shim_task_adopt(void);
 #define current (likely(shim_task) ? shim_task : shim_task_adopt())
 
 #define task_pid(task) ((task)->pid)
+#define task_pid_nr(task) pid_nr(task_pid(task))
+#define task_tgid_nr(task) pid_nr(task_tgid(task))
 struct pid *task_tgid(struct task_struct *task);
 
 void set_current_state(unsigned int state);

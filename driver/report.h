@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What happens to messages, told to whoever looks: tracepoints (trace.h) and
+ * monitors. Called by the files on a message's way, a line at each stage; while
+ * nobody looks, a stage that goes well costs one instruction.
+ */
+#ifndef IPCBUS_REPORT_H
+#define IPCBUS_REPORT_H
+
+#include <linux/jump_label.h>
+
+#include "main.h"
+
+/* On while any tracepoint of a message's stages is, or any monitor. */
+DECLARE_STATIC_KEY_FALSE(ipcbus_report_key);
+
+#define ipcbus_reported()	static_branch_unlikely(&ipcbus_report_key)
+
+/* For report.c alone: through the functions below. */
+void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			     const struct ipcbus_transaction *t);
+void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
+				const struct ipcbus_event *event);
+void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			      const struct ipcbus_transaction *t,
+			      const struct ipcbus_buffer *buffer);
+void ipcbus_report_answer_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event);
+void ipcbus_report_free_slow(u64 id, int result);
+void ipcbus_report_wait_slow(struct ipcbus_thread *thread);
+
+/* t is whole and will be queued next. */
+static __always_inline void ipcbus_report_send(struct ipcbus_thread *thread,
+					       const struct ipcbus_message *message,
+					       const struct ipcbus_transaction *t)
+{
+	if (ipcbus_reported())
+		ipcbus_report_send_slow(thread, message, t);
+}
+
+/* t was delivered to thread, which will see this event. */
+static __always_inline void ipcbus_report_deliver(struct ipcbus_thread *thread,
+						  const struct ipcbus_transaction *t,
+						  const struct ipcbus_event *event)
+{
+	if (ipcbus_reported())
+		ipcbus_report_deliver_slow(thread, t, event);
+}
+
+/* The answer to t is whole and will be handed to the caller next. */
+static __always_inline void ipcbus_report_reply(struct ipcbus_thread *thread,
+						const struct ipcbus_message *message,
+						const struct ipcbus_transaction *t,
+						const struct ipcbus_buffer *buffer)
+{
+	if (ipcbus_reported())
+		ipcbus_report_reply_slow(thread, message, t, buffer);
+}
+
+/* The caller, thread, will see this event, which ends its call. */
+static __always_inline void ipcbus_report_answer(struct ipcbus_thread *thread,
+						 const struct ipcbus_event *event)
+{
+	if (ipcbus_reported())
+		ipcbus_report_answer_slow(thread, event);
+}
+
+/* The current process gave a buffer back, if result is 0. */
+static __always_inline void ipcbus_report_free(u64 id, int result)
+{
+	if (ipcbus_reported())
+		ipcbus_report_free_slow(id, result);
+}
+
+/* The thread will sleep. */
+static __always_inline void ipcbus_report_wait(struct ipcbus_thread *thread)
+{
+	if (ipcbus_reported())
+		ipcbus_report_wait_slow(thread);
+}
+
+/*
+ * What the current thread asked for was not done. message is as far as it came,
+ * and its send NULL if it came to no message; t and node are what was known
+ * then, or NULL. Returns error.
+ */
+int ipcbus_report_unsent(const struct ipcbus_message *message, const struct ipcbus_transaction *t,
+			 const struct ipcbus_node_entry *node, int error);
+
+/* A message that had been sent failed after all. */
+void ipcbus_report_failed(const struct ipcbus_transaction *t, int error, u32 stage, u32 index);
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tracepoints: /sys/kernel/tracing/events/ipcbus. docs/tracing.md explains each
+ * and its fields, which are an interface: names and meanings stay, new fields
+ * come at the end. Fired by report.c, and by the files of nodes, handles and
+ * watches themselves.
+ *
+ * Processes and threads are those of the initial pid namespace. A message's id
+ * joins all that happens to it; a buffer's id, with its process, joins its
+ * delivery and its end. No kernel pointer is in any of them.
+ *
+ * The stages of a message have a switch in common with monitors (report.h), so
+ * that each costs one instruction while nobody looks.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM ipcbus
+
+#if !defined(IPCBUS_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define IPCBUS_TRACE_H
+
+#include <linux/tracepoint.h>
+#include <linux/types.h>
+
+#ifndef IPCBUS_TRACE_TYPES
+#define IPCBUS_TRACE_TYPES
+
+int ipcbus_report_begin(void);
+void ipcbus_report_end(void);
+
+/* Who does something, or to whom it is done. */
+struct ipcbus_party {
+	s32 pid;
+	s32 tid;
+};
+
+/* A message, and a failure to send or deliver one: what the tracepoints tell. */
+struct ipcbus_trace_message {
+	u64 id;
+	u64 parent;
+	struct ipcbus_party from;
+	s32 to;
+	u32 kind;
+	u32 node;
+	u32 handle;
+	u32 code;
+	u64 size;
+	u32 objects;
+};
+
+struct ipcbus_trace_failure {
+	u64 id;
+	struct ipcbus_party from;
+	s32 to;
+	u32 node;
+	u32 code;
+	u64 size;
+	s32 error;
+	u32 stage;
+	u32 index;
+};
+#endif
+
+#define ipcbus_show_kind(kind)			\
+	__print_symbolic(kind,			\
+			 { 1, "call" },		\
+			 { 2, "oneway" },	\
+			 { 3, "reply" },	\
+			 { 4, "error" })
+
+#define ipcbus_show_answer(kind)		\
+	__print_symbolic(kind,			\
+			 { 4, "reply" },	\
+			 { 5, "error" },	\
+			 { 6, "failed" })
+
+#define ipcbus_show_stage(stage)		\
+	__print_symbolic(stage,			\
+			 { 1, "args" },		\
+			 { 2, "free" },		\
+			 { 3, "target" },	\
+			 { 4, "buffer" },	\
+			 { 5, "copy" },		\
+			 { 6, "object" },	\
+			 { 7, "queue" },	\
+			 { 8, "deliver" },	\
+			 { 9, "reply" })
+
+/* A call or oneway is about to be queued. */
+TRACE_EVENT_FN(ipcbus_send,
+	TP_PROTO(const struct ipcbus_trace_message *m),
+	TP_ARGS(m),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, parent)
+		__field(u32, kind)
+		__field(s32, from)
+		__field(s32, from_tid)
+		__field(s32, to)
+		__field(u32, node)
+		__field(u32, handle)
+		__field(u32, code)
+		__field(u32, objects)
+		__field(u64, size)
+	),
+	TP_fast_assign(
+		__entry->id = m->id;
+		__entry->parent = m->parent;
+		__entry->kind = m->kind;
+		__entry->from = m->from.pid;
+		__entry->from_tid = m->from.tid;
+		__entry->to = m->to;
+		__entry->node = m->node;
+		__entry->handle = m->handle;
+		__entry->code = m->code;
+		__entry->objects = m->objects;
+		__entry->size = m->size;
+	),
+	TP_printk("id=%llu kind=%s from=%d:%d to=%d node=%u handle=%u code=%u size=%llu objects=%u parent=%llu",
+		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->from,
+		  __entry->from_tid, __entry->to, __entry->node, __entry->handle,
+		  __entry->code, __entry->size, __entry->objects, __entry->parent),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
+/* A thread got a call or oneway; the buffer is 0 if it has none. */
+TRACE_EVENT_FN(ipcbus_deliver,
+	TP_PROTO(u64 id, u32 kind, struct ipcbus_party to, u64 buffer, u64 size),
+	TP_ARGS(id, kind, to, buffer, size),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, buffer)
+		__field(u64, size)
+		__field(u32, kind)
+		__field(s32, to)
+		__field(s32, to_tid)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->buffer = buffer;
+		__entry->size = size;
+		__entry->kind = kind;
+		__entry->to = to.pid;
+		__entry->to_tid = to.tid;
+	),
+	TP_printk("id=%llu kind=%s to=%d:%d buffer=0x%llx size=%llu",
+		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->to,
+		  __entry->to_tid, __entry->buffer, __entry->size),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
+/* An answer is about to be handed to the caller. */
+TRACE_EVENT_FN(ipcbus_reply,
+	TP_PROTO(u64 id, u32 kind, s32 error, struct ipcbus_party from, u64 size, u32 objects),
+	TP_ARGS(id, kind, error, from, size, objects),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, size)
+		__field(u32, kind)
+		__field(s32, error)
+		__field(s32, from)
+		__field(s32, from_tid)
+		__field(u32, objects)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->size = size;
+		__entry->kind = kind;
+		__entry->error = error;
+		__entry->from = from.pid;
+		__entry->from_tid = from.tid;
+		__entry->objects = objects;
+	),
+	TP_printk("id=%llu kind=%s error=%d from=%d:%d size=%llu objects=%u",
+		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error,
+		  __entry->from, __entry->from_tid, __entry->size, __entry->objects),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
+/* The caller took its answer, of whichever kind. */
+TRACE_EVENT_FN(ipcbus_answer,
+	TP_PROTO(u64 id, u32 kind, s32 error, struct ipcbus_party to, u64 buffer),
+	TP_ARGS(id, kind, error, to, buffer),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, buffer)
+		__field(u32, kind)
+		__field(s32, error)
+		__field(s32, to)
+		__field(s32, to_tid)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->buffer = buffer;
+		__entry->kind = kind;
+		__entry->error = error;
+		__entry->to = to.pid;
+		__entry->to_tid = to.tid;
+	),
+	TP_printk("id=%llu kind=%s error=%d to=%d:%d buffer=0x%llx",
+		  __entry->id, ipcbus_show_answer(__entry->kind), __entry->error,
+		  __entry->to, __entry->to_tid, __entry->buffer),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
+/* A receiver gives a buffer back. */
+TRACE_EVENT_FN(ipcbus_free,
+	TP_PROTO(struct ipcbus_party by, u64 buffer),
+	TP_ARGS(by, buffer),
+	TP_STRUCT__entry(
+		__field(u64, buffer)
+		__field(s32, pid)
+		__field(s32, tid)
+	),
+	TP_fast_assign(
+		__entry->buffer = buffer;
+		__entry->pid = by.pid;
+		__entry->tid = by.tid;
+	),
+	TP_printk("by=%d:%d buffer=0x%llx", __entry->pid, __entry->tid, __entry->buffer),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
+/* A thread is about to sleep until there is something for it. */
+TRACE_EVENT_FN(ipcbus_wait,
+	TP_PROTO(struct ipcbus_party by, u64 call),
+	TP_ARGS(by, call),
+	TP_STRUCT__entry(
+		__field(u64, call)
+		__field(s32, pid)
+		__field(s32, tid)
+	),
+	TP_fast_assign(
+		__entry->call = call;
+		__entry->pid = by.pid;
+		__entry->tid = by.tid;
+	),
+	TP_printk("by=%d:%d call=%llu", __entry->pid, __entry->tid, __entry->call),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
+/* Something was not sent (id 0 if it never had one), or sent and then failed. */
+TRACE_EVENT(ipcbus_fail,
+	TP_PROTO(const struct ipcbus_trace_failure *f),
+	TP_ARGS(f),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, size)
+		__field(s32, error)
+		__field(u32, stage)
+		__field(u32, index)
+		__field(s32, from)
+		__field(s32, from_tid)
+		__field(s32, to)
+		__field(u32, node)
+		__field(u32, code)
+	),
+	TP_fast_assign(
+		__entry->id = f->id;
+		__entry->size = f->size;
+		__entry->error = f->error;
+		__entry->stage = f->stage;
+		__entry->index = f->index;
+		__entry->from = f->from.pid;
+		__entry->from_tid = f->from.tid;
+		__entry->to = f->to;
+		__entry->node = f->node;
+		__entry->code = f->code;
+	),
+	TP_printk("id=%llu error=%d stage=%s index=%u from=%d:%d to=%d node=%u code=%u size=%llu",
+		  __entry->id, __entry->error, ipcbus_show_stage(__entry->stage),
+		  __entry->index, __entry->from, __entry->from_tid, __entry->to,
+		  __entry->node, __entry->code, __entry->size)
+);
+
+#define IPCBUS_LIFE_BEGINS	1
+#define IPCBUS_LIFE_ENDS	2
+#define IPCBUS_LIFE_FIRES	3
+
+#define ipcbus_show_life(what)			\
+	__print_symbolic(what,			\
+			 { 1, "begins" },	\
+			 { 2, "ends" },		\
+			 { 3, "fires" })
+
+/* A node is made or destroyed, or fires: tells its owner that it is idle. */
+TRACE_EVENT(ipcbus_node,
+	TP_PROTO(s32 pid, u32 node, u32 what),
+	TP_ARGS(pid, node, what),
+	TP_STRUCT__entry(
+		__field(s32, pid)
+		__field(u32, node)
+		__field(u32, what)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->node = node;
+		__entry->what = what;
+	),
+	TP_printk("pid=%d node=%u %s", __entry->pid, __entry->node,
+		  ipcbus_show_life(__entry->what))
+);
+
+/* A proc gets its first count of a handle, or puts the last. */
+TRACE_EVENT(ipcbus_handle,
+	TP_PROTO(s32 pid, u32 handle, s32 owner, u32 node, u32 what),
+	TP_ARGS(pid, handle, owner, node, what),
+	TP_STRUCT__entry(
+		__field(s32, pid)
+		__field(u32, handle)
+		__field(s32, owner)
+		__field(u32, node)
+		__field(u32, what)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->handle = handle;
+		__entry->owner = owner;
+		__entry->node = node;
+		__entry->what = what;
+	),
+	TP_printk("pid=%d handle=%u owner=%d node=%u %s", __entry->pid, __entry->handle,
+		  __entry->owner, __entry->node, ipcbus_show_life(__entry->what))
+);
+
+/* A proc watches another's node; ends: no more, whether it fired or not. */
+TRACE_EVENT(ipcbus_watch,
+	TP_PROTO(s32 pid, s32 owner, u32 node, u32 what),
+	TP_ARGS(pid, owner, node, what),
+	TP_STRUCT__entry(
+		__field(s32, pid)
+		__field(s32, owner)
+		__field(u32, node)
+		__field(u32, what)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->owner = owner;
+		__entry->node = node;
+		__entry->what = what;
+	),
+	TP_printk("pid=%d owner=%d node=%u %s", __entry->pid, __entry->owner, __entry->node,
+		  ipcbus_show_life(__entry->what))
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

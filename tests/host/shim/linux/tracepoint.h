@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Tracepoints: here functions that do nothing. */
+#pragma once
+
+#include "../kernel.h"
+
+#define TP_PROTO(...) __VA_ARGS__
+#define TP_ARGS(...)
+#define TRACE_EVENT(name, proto, ...) \
+	static inline void trace_##name(proto) \
+	{ \
+	}
+#define TRACE_EVENT_FN TRACE_EVENT

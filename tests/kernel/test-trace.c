@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tracepoints tell what docs/tracing.md says: each stage of a message once, in
+ * order, joined by ids; failures with errno and stage; no kernel pointers.
+ *
+ * Each case has an instance of tracefs of its own.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define TRACEFS "/sys/kernel/tracing"
+#define INSTANCE TRACEFS "/instances/ipcbus-test"
+
+static char trace[1 << 20];
+
+static bool have_tracefs(void)
+{
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	return !access(TRACEFS "/events/ipcbus", F_OK) && !access(TRACEFS "/instances", F_OK);
+}
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_msg(fd >= 0, "%s: %m", path);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void setup_trace(void)
+{
+	setup_bus();
+	rmdir(INSTANCE);
+	ck_assert_msg(!mkdir(INSTANCE, 0700) || errno == EEXIST, "%m");
+	put(INSTANCE "/events/ipcbus/enable", "1");
+}
+
+/* Stops tracing; all lines of it are in trace[] then, without the header. */
+static void take_trace(void)
+{
+	size_t used = 0;
+	ssize_t n;
+	int fd;
+
+	put(INSTANCE "/events/ipcbus/enable", "0");
+	fd = open(INSTANCE "/trace", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	while ((n = read(fd, trace + used, sizeof(trace) - 1 - used)) > 0)
+		used += n;
+	close(fd);
+	trace[used] = 0;
+	ck_assert_int_eq(rmdir(INSTANCE), 0);
+	ck_assert_msg(!strstr(trace, "0xffff"), "a kernel pointer:\n%s", trace);
+}
+
+/* The nth line of this event from its fields on, or NULL. */
+static const char *event(const char *name, int n)
+{
+	const char *at = trace;
+	char text[64];
+
+	snprintf(text, sizeof(text), ": %s: ", name);
+	while ((at = strstr(at, text))) {
+		at += strlen(text);
+		if (!n--)
+			return at;
+	}
+	return NULL;
+}
+
+/* A field of a line, as it stands there, must. */
+static const char *field(const char *line, const char *name)
+{
+	static char value[64];
+	size_t size = strlen(name);
+	const char *at = line, *end;
+
+	ck_assert_msg(line, "no line with %s in:\n%s", name, trace);
+	for (end = strchrnul(line, '\n'); at < end; at = strpbrk(at, " \n") + 1)
+		if (!strncmp(at, name, size) && at[size] == '=')
+			break;
+	ck_assert_msg(at < end, "no %s in %.*s", name, (int)(end - line), line);
+	at += size + 1;
+	snprintf(value, sizeof(value), "%.*s", (int)strcspn(at, " \n"), at);
+	return value;
+}
+
+static uint64_t number(const char *line, const char *name)
+{
+	return strtoull(field(line, name), NULL, 0);
+}
+
+static int count(const char *name)
+{
+	int n = 0;
+
+	while (event(name, n))
+		n++;
+	return n;
+}
+
+/* "PID:TID" of this thread: it plays all sides. */
+static const char *self(void)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "%d:%ld", getpid(), syscall(SYS_gettid));
+	return text;
+}
+
+START_TEST(call_and_reply)
+{
+	struct ipcbus_event call, reply;
+	const char *line;
+	uint64_t id;
+
+	raw_call(&cli, 0, 17, "hello", 5);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &call);
+	raw_give(&srv, &call);
+	raw_reply(&srv, call.call, "fine!!", 6);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &reply);
+	raw_give(&cli, &reply);
+	take_trace();
+
+	line = event("ipcbus_send", 0);
+	id = number(line, "id");
+	ck_assert_uint_eq(id, call.call);
+	ck_assert_str_eq(field(line, "kind"), "call");
+	ck_assert_str_eq(field(line, "from"), self());
+	ck_assert_int_eq(number(line, "to"), getpid());
+	ck_assert_uint_eq(number(line, "node"), srv_node);
+	ck_assert_uint_eq(number(line, "handle"), 0);
+	ck_assert_uint_eq(number(line, "code"), 17);
+	ck_assert_uint_eq(number(line, "size"), 5);
+	ck_assert_uint_eq(number(line, "objects"), 0);
+	ck_assert_uint_eq(number(line, "parent"), 0);
+
+	line = event("ipcbus_deliver", 0);
+	ck_assert_uint_eq(number(line, "id"), id);
+	ck_assert_str_eq(field(line, "kind"), "call");
+	ck_assert_str_eq(field(line, "to"), self());
+	ck_assert_uint_eq(number(line, "buffer"), call.buffer);
+	ck_assert_uint_eq(number(line, "size"), 5);
+
+	ck_assert_uint_eq(number(event("ipcbus_free", 0), "buffer"), call.buffer);
+	ck_assert_str_eq(field(event("ipcbus_free", 0), "by"), self());
+
+	line = event("ipcbus_reply", 0);
+	ck_assert_uint_eq(number(line, "id"), id);
+	ck_assert_str_eq(field(line, "kind"), "reply");
+	ck_assert_str_eq(field(line, "error"), "0");
+	ck_assert_uint_eq(number(line, "size"), 6);
+
+	line = event("ipcbus_answer", 0);
+	ck_assert_uint_eq(number(line, "id"), id);
+	ck_assert_str_eq(field(line, "kind"), "reply");
+	ck_assert_uint_eq(number(line, "buffer"), reply.buffer);
+	ck_assert_uint_eq(number(event("ipcbus_free", 1), "buffer"), reply.buffer);
+
+	ck_assert_int_eq(count("ipcbus_send"), 1);
+	ck_assert_int_eq(count("ipcbus_deliver"), 1);
+	ck_assert_int_eq(count("ipcbus_reply"), 1);
+	ck_assert_int_eq(count("ipcbus_answer"), 1);
+	ck_assert_int_eq(count("ipcbus_free"), 2);
+	ck_assert_int_eq(count("ipcbus_fail"), 0);
+}
+END_TEST
+
+START_TEST(error_reply)
+{
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_error(&srv, ev.call, ENOTDIR, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
+	take_trace();
+	ck_assert_str_eq(field(event("ipcbus_reply", 0), "kind"), "error");
+	ck_assert_str_eq(field(event("ipcbus_reply", 0), "error"), "-20");
+	ck_assert_str_eq(field(event("ipcbus_answer", 0), "kind"), "error");
+	ck_assert_str_eq(field(event("ipcbus_answer", 0), "error"), "-20");
+}
+END_TEST
+
+START_TEST(oneway)
+{
+	struct ipcbus_event ev;
+
+	raw_oneway(&cli, 0, 3, "x", 1);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+	take_trace();
+	ck_assert_str_eq(field(event("ipcbus_send", 0), "kind"), "oneway");
+	ck_assert_str_eq(field(event("ipcbus_deliver", 0), "kind"), "oneway");
+	ck_assert_uint_eq(number(event("ipcbus_send", 0), "id"),
+			  number(event("ipcbus_deliver", 0), "id"));
+	ck_assert_uint_eq(number(event("ipcbus_free", 0), "buffer"), ev.buffer);
+}
+END_TEST
+
+/* A call made while serving another names it: calls form a tree. */
+START_TEST(nested)
+{
+	struct ipcbus_event outer, inner, ev;
+	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 7));
+	int first = 0;
+
+	raw_call(&cli, 0, 100, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
+	raw_call(&srv, handle, 101, NULL, 0);
+	raw_take(&oth, IPCBUS_EVENT_CALL, &inner);
+	raw_reply(&oth, inner.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&srv, outer.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	take_trace();
+	/* give_handle() sent some as well. */
+	while (number(event("ipcbus_send", first), "code") != 101)
+		first++;
+	ck_assert_uint_eq(number(event("ipcbus_send", first), "id"), inner.call);
+	ck_assert_uint_eq(number(event("ipcbus_send", first), "parent"), outer.call);
+	ck_assert_int_eq(raw_put(&srv, handle, 1), 0);
+}
+END_TEST
+
+START_TEST(failures)
+{
+	struct ipcbus_send nowhere = { .kind = IPCBUS_SEND_CALL, .handle = 99, .code = 5 };
+	struct ipcbus_send bad = { .kind = IPCBUS_SEND_CALL, .code = 6, .data = 8, .data_size = 9 };
+	struct ipcbus_send no_call = { .kind = IPCBUS_SEND_REPLY, .call = 1 };
+
+	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
+	raw_fails(&cli, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
+	raw_fails(&srv, &no_call, -ESRCH, IPCBUS_STAGE_TARGET, 0);
+	assert_result(raw_free(&cli, 77), -ENOENT);
+	raw_call(&cli, 0, 8, NULL, 0);
+	raw_close(&srv);
+	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	take_trace();
+
+	ck_assert_int_eq(count("ipcbus_fail"), 5);
+	ck_assert_str_eq(field(event("ipcbus_fail", 0), "error"), "-9");
+	ck_assert_str_eq(field(event("ipcbus_fail", 0), "stage"), "target");
+	ck_assert_uint_eq(number(event("ipcbus_fail", 0), "id"), 0);
+	ck_assert_uint_eq(number(event("ipcbus_fail", 0), "code"), 5);
+	ck_assert_str_eq(field(event("ipcbus_fail", 0), "from"), self());
+	ck_assert_str_eq(field(event("ipcbus_fail", 1), "error"), "-14");
+	ck_assert_str_eq(field(event("ipcbus_fail", 1), "stage"), "copy");
+	ck_assert_uint_ne(number(event("ipcbus_fail", 1), "id"), 0);
+	ck_assert_uint_eq(number(event("ipcbus_fail", 1), "size"), 9);
+	ck_assert_int_eq(number(event("ipcbus_fail", 1), "to"), getpid());
+	ck_assert_str_eq(field(event("ipcbus_fail", 2), "error"), "-3");
+	ck_assert_str_eq(field(event("ipcbus_fail", 3), "stage"), "free");
+	ck_assert_str_eq(field(event("ipcbus_fail", 4), "stage"), "queue");
+	ck_assert_uint_eq(number(event("ipcbus_fail", 4), "id"),
+			  number(event("ipcbus_send", 0), "id"));
+	ck_assert_str_eq(field(event("ipcbus_fail", 4), "from"), self());
+	ck_assert_str_eq(field(event("ipcbus_answer", 0), "kind"), "failed");
+}
+END_TEST
+
+/* A oneway's sender is known although the sender may be gone. */
+START_TEST(lost_oneway)
+{
+	raw_oneway(&cli, 0, 3, "x", 1);
+	raw_close(&srv);
+	take_trace();
+	ck_assert_int_eq(count("ipcbus_fail"), 1);
+	ck_assert_str_eq(field(event("ipcbus_fail", 0), "from"), self());
+	ck_assert_uint_eq(number(event("ipcbus_fail", 0), "size"), 1);
+}
+END_TEST
+
+static int has(const char *name, const char *text)
+{
+	const char *line;
+	int found = 0;
+
+	for (int n = 0; (line = event(name, n)); n++)
+		found += !!memmem(line, strcspn(line, "\n"), text, strlen(text));
+	return found;
+}
+
+START_TEST(lives)
+{
+	struct ipcbus_event ev;
+	uint64_t node = raw_node(&oth, 0, 7);
+	uint32_t handle = give_handle(&cli, &oth, node);
+	char text[64];
+
+	assert_ok(raw_watch(&cli, handle, 1));
+	assert_ok(raw_destroy(&oth, node, 0));
+	raw_take(&cli, IPCBUS_EVENT_DEAD, &ev);
+	assert_ok(raw_put(&cli, handle, 1));
+	take_trace();
+	snprintf(text, sizeof(text), "node=%" PRIu64 " begins", node);
+	ck_assert_int_eq(has("ipcbus_node", text), 1);
+	ck_assert_int_ge(has("ipcbus_handle", text), 1);
+	ck_assert_int_eq(has("ipcbus_watch", text), 1);
+	snprintf(text, sizeof(text), "node=%" PRIu64 " fires", node);
+	ck_assert_int_eq(has("ipcbus_watch", text), 1);
+	snprintf(text, sizeof(text), "node=%" PRIu64 " ends", node);
+	ck_assert_int_eq(has("ipcbus_node", text), 1);
+	ck_assert_int_ge(has("ipcbus_handle", text), 1);
+	ck_assert_int_eq(has("ipcbus_watch", text), 1);
+}
+END_TEST
+
+static void *wait_for_a_call(void *arg)
+{
+	struct ipcbus_event ev;
+
+	raw_wait(arg, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(arg, ev.call, NULL, 0);
+	return NULL;
+}
+
+START_TEST(sleeping)
+{
+	struct ipcbus_event ev;
+	struct helper h;
+
+	helper_start(&h, wait_for_a_call, &srv);
+	wait_asleep(h.tid);
+	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
+	helper_end(&h);
+	take_trace();
+	ck_assert_int_ge(count("ipcbus_wait"), 1);
+	ck_assert_uint_eq(number(event("ipcbus_wait", 0), "call"), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("trace");
+	TCase *tc;
+
+	if (!have_tracefs()) {
+		puts("no tracefs, or no tracepoints in this kernel");
+		return 77;
+	}
+	tc = add_case(suite, "stages", setup_trace);
+	tcase_add_test(tc, call_and_reply);
+	tcase_add_test(tc, error_reply);
+	tcase_add_test(tc, oneway);
+	tcase_add_test(tc, nested);
+	tcase_add_test(tc, failures);
+	tcase_add_test(tc, lost_oneway);
+	tcase_add_test(tc, lives);
+	tcase_add_test(tc, sleeping);
+	return suite_main(suite);
+}
