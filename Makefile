@@ -45,15 +45,18 @@ includedir ?= $(PREFIX)/include
 datadir ?= $(PREFIX)/share
 mandir ?= $(datadir)/man
 
-# The guest's kernel: a name of tests/vm/kernels (6.1, 6.12, ...), or `native`
-# for the one that runs here. Empty: the stock kernel of this Debian release.
+# The guest's kernel: a name of tests/vm/kernels.sh (6.1, 6.12, ...), or `native`
+# for the one that runs here. Empty: the stock kernel of this Debian release, and
+# `make test` then takes its guest tests to the other releases' kernels too.
 KERNEL ?=
 NATIVE ?=
+MORE_KERNELS ?=
 ifneq ($(NATIVE),)
 KERNEL := native
 endif
 ifeq ($(KERNEL),)
 KERNEL := $(shell . tests/vm/kernels.sh && kernel_default)
+MORE_KERNELS := $(filter-out $(KERNEL),$(shell . tests/vm/kernels.sh && echo $$kernel_stock))
 endif
 
 ifeq ($(V),1)
@@ -89,7 +92,8 @@ help:
 	  'make all         build everything into $(B)/ (the default; V=1 shows the commands)' \
 	  'make setup       install the Debian packages that are missing' \
 	  'make demo        set up, build, boot a guest and show what ipcbus does' \
-	  'make test        set up, build and run every test; ends in a line of totals' \
+	  'make test        set up, build and run every test, on three kernels; ends in a' \
+  '                 line of totals' \
 	  'make test-uml    the guest tests, each in a kernel of its own that checks itself' \
 	  'make test-debug  the guest tests in every kernel with checkers (builds them once)' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
@@ -145,10 +149,10 @@ bench: $(B)/setup-demo.done
 	+@$(MAKE) bench-programs >&2
 	@tests/bench/run $(if $(FORMAT),--format $(FORMAT))
 
-export B KERNEL
+export B KERNEL MORE_KERNELS
 
-run-test: all
-	@tests/run
+run-test: all more-drivers
+	@tests/run $(MORE_KERNELS:%=--also %)
 
 install: all
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done

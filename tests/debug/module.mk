@@ -21,10 +21,10 @@ $(DEBUG_DIR)/test-fail: $(DEBUG_DIR)/test-fail.o $(DEBUG_DIR)/fail.o \
 PLANTED_KO := $(B)/debug/$(KERNEL)/planted.ko
 PLANTED_SOURCES := $(wildcard tests/debug/planted/*)
 
-$(PLANTED_KO): $(PLANTED_SOURCES) $(DRIVER_READY)
+$(PLANTED_KO): $(PLANTED_SOURCES) $(call driver_ready,$(KERNEL))
 	$(call msg,KBUILD,$@)
 	@ln -sfn $(patsubst %,$(CURDIR)/%,$(PLANTED_SOURCES)) $(@D)
-	+$(Q)$(MAKE) -s -C $(DRIVER_BUILD) M=$(abspath $(@D)) $(KERNEL_MAKE) modules
+	+$(Q)$(call kbuild,$(KERNEL))
 	@touch $@
 
 .PHONY: test-uml test-debug run-test-uml run-test-debug debug-modules
