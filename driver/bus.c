@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 
+#include "arrival.h"
 #include "bus.h"
 #include "node.h"
 #include "proc.h"
@@ -12,6 +13,7 @@
 struct ipcbus_bus ipcbus_default_bus = {
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
+	.arrivals = LIST_HEAD_INIT(ipcbus_default_bus.arrivals),
 };
 
 void ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
@@ -34,10 +36,15 @@ void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
 		ipcbus_node_put_remote(manager);
 }
 
-static int may_claim(struct ipcbus_bus *bus)
+bool ipcbus_bus_has_manager_locked(struct ipcbus_bus *bus)
 {
 	lockdep_assert_held(&bus->lock);
-	if (bus->manager && !READ_ONCE(bus->manager->dead))
+	return bus->manager && !READ_ONCE(bus->manager->dead);
+}
+
+static int may_claim(struct ipcbus_bus *bus)
+{
+	if (ipcbus_bus_has_manager_locked(bus))
 		return -EBUSY;
 	if (bus->claimed && !uid_eq(current_euid(), bus->manager_uid) &&
 	    !uid_eq(current_euid(), GLOBAL_ROOT_UID))
@@ -65,6 +72,7 @@ int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *a
 		if (!bus->claimed)
 			bus->manager_uid = current_euid();
 		bus->claimed = true;
+		ipcbus_arrivals_fire(bus);
 	}
 	mutex_unlock(&bus->lock);
 

@@ -8,6 +8,7 @@
 #include <linux/pid.h>
 #include <linux/slab.h>
 
+#include "arrival.h"
 #include "bus.h"
 #include "death.h"
 #include "handle.h"
@@ -293,47 +294,68 @@ static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 numb
 	return entry ?: ERR_PTR(-EBADF);
 }
 
-int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
 {
 	struct ipcbus_handle_entry *entry;
-	int ret;
 
-	if (args->count || args->flags)
-		return -EINVAL;
-	mutex_lock(&proc->handle_lock);
 	entry = entry_find(proc, args->handle);
-	if (IS_ERR(entry)) {
-		ret = PTR_ERR(entry);
-		goto out;
-	}
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
 	if (entry->watch && ipcbus_watch_done(entry->watch)) {
 		ipcbus_watch_cancel(entry->watch);
 		entry->watch = NULL;
 	}
-	ret = entry->watch ? -EBUSY :
-		ipcbus_watch_new(proc, entry->node, args->cookie, &entry->watch);
-out:
+	if (entry->watch)
+		return -EBUSY;
+	return ipcbus_watch_new(proc, entry->node, args->cookie, &entry->watch);
+}
+
+/* Only of handle 0, and then for the bus rather than for a node. */
+static bool is_arrival(const struct ipcbus_handle *args)
+{
+	return args->flags == IPCBUS_WATCH_ARRIVAL && !args->handle;
+}
+
+int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+{
+	int ret;
+
+	if (args->count || (args->flags && !is_arrival(args)))
+		return -EINVAL;
+	mutex_lock(&proc->handle_lock);
+	if (is_arrival(args))
+		ret = ipcbus_arrival_watch(proc, args->cookie);
+	else
+		ret = watch_node(proc, args);
 	mutex_unlock(&proc->handle_lock);
 	return ret;
 }
 
-int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+static int unwatch_node(struct ipcbus_proc *proc, u32 number)
 {
 	struct ipcbus_handle_entry *entry;
+	struct ipcbus_watch *watch = NULL;
+
+	entry = entry_at(proc, number);
+	if (!entry)
+		return number ? -EBADF : -ENOENT;
+	if (!entry->watch)
+		return -ENOENT;
+	swap(watch, entry->watch);
+	return ipcbus_watch_cancel(watch);
+}
+
+int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+{
 	int ret;
 
-	if (args->count || args->flags || args->cookie)
+	if (args->count || args->cookie || (args->flags && !is_arrival(args)))
 		return -EINVAL;
 	mutex_lock(&proc->handle_lock);
-	entry = entry_at(proc, args->handle);
-	if (!entry) {
-		ret = args->handle ? -EBADF : -ENOENT;
-	} else if (!entry->watch) {
-		ret = -ENOENT;
-	} else {
-		ret = ipcbus_watch_cancel(entry->watch);
-		entry->watch = NULL;
-	}
+	if (is_arrival(args))
+		ret = ipcbus_arrival_unwatch(proc);
+	else
+		ret = unwatch_node(proc, args->handle);
 	mutex_unlock(&proc->handle_lock);
 	return ret;
 }
@@ -344,6 +366,7 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 	u32 number;
 
 	mutex_lock(&proc->handle_lock);
+	ipcbus_arrival_unwatch(proc);
 	for (number = 0; number < table_of(proc)->size; number++) {
 		entry = entry_at(proc, number);
 		if (!entry)

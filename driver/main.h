@@ -50,9 +50,13 @@
 #define IPCBUS_LIMIT_BUFFERS	16384
 #define IPCBUS_LIMIT_THREADS	1024
 
+/* Likewise: what there is beyond the first version. */
+#define IPCBUS_FEATURES		IPCBUS_FEATURE_ARRIVAL
+
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
 
+struct ipcbus_arrival;
 struct ipcbus_buffer;
 struct ipcbus_bus;
 struct ipcbus_handle_entry;

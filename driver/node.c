@@ -123,8 +123,7 @@ void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 	struct ipcbus_proc *proc = node->proc;
 
 	spin_lock(&proc->lock);
-	if (is_idle_locked(node) && !proc->dead && list_empty(&node->idle.entry) &&
-	    !node->idle.thread) {
+	if (is_idle_locked(node) && !proc->dead && !ipcbus_work_is_queued_locked(&node->idle)) {
 		ipcbus_node_get(node);
 		ipcbus_proc_queue_locked(proc, &node->idle);
 	}

@@ -254,6 +254,7 @@ static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
 	args = (struct ipcbus_info){
 		.size = sizeof(args),
 		.version = IPCBUS_VERSION,
+		.features = IPCBUS_FEATURES,
 		.region_size = proc->region.size,
 		.max_nodes = IPCBUS_LIMIT_NODES,
 		.max_handles = IPCBUS_LIMIT_HANDLES,

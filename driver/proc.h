@@ -37,11 +37,12 @@
  * @threads: its threads by number; own lock; entries likewise
  * @quick: the first of @threads again, with whom they are of: a thread finds
  *	itself by one compare, and looks at nobody else's memory
- * @handle_lock: protects the next five; @handles is read under RCU too
+ * @handle_lock: protects the next six; @handles is read under RCU too
  * @handles: see handle.h
  * @next_handle: the number given last
  * @handles_by_node: the same by node
  * @handle_count: how many
+ * @arrival: its watch for managers that come, or NULL
  * @lock: protects the rest, and the state of its nodes and threads
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
@@ -76,6 +77,7 @@ struct ipcbus_proc {
 	u32 next_handle;
 	struct rb_root handles_by_node;
 	u32 handle_count;
+	struct ipcbus_arrival *arrival;
 
 	spinlock_t lock;
 	struct list_head work;

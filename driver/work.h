@@ -45,6 +45,12 @@ static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbu
 	work->ops = ops;
 }
 
+/* Is it in any queue, or given to a thread (proc->lock)? */
+static inline bool ipcbus_work_is_queued_locked(const struct ipcbus_work *work)
+{
+	return work->thread || !list_empty(&work->entry);
+}
+
 /* Takes work off whatever queue it is in; false if it is in none (proc->lock). */
 bool ipcbus_work_unqueue_locked(struct ipcbus_work *work);
 

@@ -248,6 +248,24 @@ int device_poll(const struct device *device, uint64_t timeout_usec)
 	return r;
 }
 
+/* The event need not be taken: the file is there for nothing else. */
+int device_wait_manager(const char *path, uint64_t timeout_usec)
+{
+	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_ARRIVAL };
+	struct device device = { .wake_fd = -1 };
+	int r;
+
+	device.fd = open(path, O_RDWR | O_CLOEXEC);
+	if (device.fd < 0)
+		return -errno;
+
+	r = device_ioctl(&device, IPCBUS_IOC_WATCH, &watch);
+	if (r == 0)
+		r = device_poll(&device, timeout_usec);
+	device_close(&device, /* mapped= */ false);
+	return r;
+}
+
 int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
 		       uint64_t *ret_node)
 {

@@ -128,6 +128,9 @@ void device_wake(const struct device *device);
 /* Waits for an event to be there: 1, 0 after the time, -EINTR, -errno. */
 int device_poll(const struct device *device, uint64_t timeout_usec);
 
+/* Waits for the bus to have a manager: as device_poll(), by a file of its own. */
+int device_wait_manager(const char *path, uint64_t timeout_usec);
+
 int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
 		       uint64_t *ret_node);
 /* -EBUSY: somebody refers to it. */

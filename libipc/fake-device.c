@@ -152,6 +152,13 @@ int device_poll(const struct device *device, uint64_t timeout_usec)
 	return queue_begin < queue_end;
 }
 
+int device_wait_manager(const char *path, uint64_t timeout_usec)
+{
+	(void)path;
+	(void)timeout_usec;
+	return 1;
+}
+
 int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
 		       uint64_t *ret_node)
 {

@@ -220,3 +220,8 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	ipc_object_unref(old);
 	return 0;
 }
+
+int ipc_wait_manager(const char *device, uint64_t timeout_usec)
+{
+	return device_wait_manager(device_path(device), timeout_usec);
+}

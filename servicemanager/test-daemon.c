@@ -180,6 +180,41 @@ START_TEST(it_comes_back_with_nothing)
 }
 END_TEST
 
+/* What came of ipc_wait_manager() in a process of its own. */
+static pid_t wait_for_manager_elsewhere(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+
+	_exit(ipc_wait_manager(NULL, UINT64_MAX) == 1 ? 0 : 99);
+}
+
+START_TEST(it_can_be_waited_for)
+{
+	struct daemon daemon;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(ipc_wait_manager(NULL, 1000), 0);
+	ck_assert_int_eq(ipc_wait_manager("/nowhere", 1000), -ENOENT);
+	ck_assert_int_eq(ipc_wait_manager("/dev/null", 1000), -ENOTTY);
+	for (int i = 0; i < 2; i++) {
+		pid = wait_for_manager_elsewhere();
+		usleep(20000);
+		ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+		daemon = daemon_start_ready(NULL);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		ck_assert_int_eq(ipc_wait_manager(NULL, 0), 1);
+		kill(daemon.pid, SIGKILL);
+		ck_assert_int_eq(daemon_status(&daemon), -SIGKILL);
+		ck_assert_int_eq(ipc_wait_manager(NULL, 1000), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("daemon");
@@ -193,6 +228,7 @@ int main(void)
 	tcase_add_test(tcase, wrong_arguments_are_refused);
 	tcase_add_test(tcase, those_who_wait_are_told_of_its_end);
 	tcase_add_test(tcase, it_comes_back_with_nothing);
+	tcase_add_test(tcase, it_can_be_waited_for);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

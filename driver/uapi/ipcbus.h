@@ -98,6 +98,7 @@
 #define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
 #define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
+#define IPCBUS_FEATURE_ARRIVAL	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
 
 /**
  * struct ipcbus_info - what this driver is (IPCBUS_IOC_INFO)
@@ -289,6 +290,9 @@ enum ipcbus_stage {
  *	of this proc took, any more: cancelled, expired, or the caller is gone.
  *	It is still to be answered, if only to be closed; calls made meanwhile
  *	by the thread that serves it have been cancelled as well.
+ * @IPCBUS_EVENT_MANAGER: there is a manager, or a new one; @cookie is that of
+ *	the watch for it, which goes on. Several that came before the event
+ *	was taken are one event, and the last may be gone again by then.
  */
 enum ipcbus_event_kind {
 	IPCBUS_EVENT_NONE = 0,
@@ -301,6 +305,7 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_DEAD = 7,
 	IPCBUS_EVENT_IDLE = 8,
 	IPCBUS_EVENT_CANCELED = 9,
+	IPCBUS_EVENT_MANAGER = 13,
 };
 
 #define IPCBUS_EVENT_SPAWN	(1U << 0) /* please start one more thread */
@@ -312,8 +317,8 @@ enum ipcbus_event_kind {
  * @flags: IPCBUS_EVENT_*
  * @call: CALL: the number to answer with; CANCELED: that number; REPLY,
  *	ERROR, FAILED: of own call
- * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's; DEAD: the watch's; REPLY,
- *	ERROR, FAILED: the call's own
+ * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's; DEAD, MANAGER: the
+ *	watch's; REPLY, ERROR, FAILED: the call's own
  * @buffer: id to give back when done with payload and object table; 0 if none
  * @offset: the payload in the region
  * @data_size: bytes of the payload
@@ -444,20 +449,26 @@ struct ipcbus_node {
 
 #define IPCBUS_NODE_SIZE_VER0	24
 
+#define IPCBUS_WATCH_ARRIVAL	(1U << 1) /* of handle 0: when a manager comes */
+
 /**
  * struct ipcbus_handle - a handle of the caller's
  * @size: sizeof(struct ipcbus_handle)
  * @handle: which
  * @count: HANDLE_PUT: how many counts to put (each delivery brought one); the
  *	handle is gone with the last, and so is its watch. WATCH, UNWATCH: 0
- * @flags: 0
- * @cookie: WATCH: for the DEAD event; else 0
+ * @flags: WATCH, UNWATCH: IPCBUS_WATCH_*; else 0
+ * @cookie: WATCH: for its events; else 0
  *
  * WATCH: one watch a handle (-EBUSY); on a dead node it fires at once.
  * Handle 0 can be watched without being counted and is never put.
  * UNWATCH: 0 means that the event will not come any more, -ENOENT that there
  * is no watch, or that the event was taken before or, of handle 0 after a new
  * manager came, still will be.
+ * IPCBUS_WATCH_ARRIVAL, with handle 0: another watch, one a proc (-EBUSY), that
+ * needs no manager. EVENT_MANAGER comes each time that a node becomes the bus's
+ * manager, the caller's own too, and at once if there is one. It goes on until
+ * UNWATCH with the same flag; afterwards no event comes.
  */
 struct ipcbus_handle {
 	__u32 size;

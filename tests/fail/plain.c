@@ -265,6 +265,25 @@ static void finish_unwatch(struct state *s, int r)
 	raw_none(&cli);
 }
 
+static int act_watch_arrival(struct state *s)
+{
+	(void)s;
+	return raw_watch_for(&cli, 0, IPCBUS_WATCH_ARRIVAL, 77);
+}
+
+static void finish_watch_arrival(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_may(s, r);
+	ck_assert_int_eq(live("watches"), r == 0);
+	assert_result(act_watch_arrival(s), r == 0 ? -EBUSY : 0);
+	raw_take(&cli, IPCBUS_EVENT_MANAGER, &ev);
+	ck_assert_uint_eq(ev.cookie, 77);
+	raw_none(&cli);
+	assert_ok(raw_unwatch_for(&cli, 0, IPCBUS_WATCH_ARRIVAL));
+}
+
 static void prepare_fired(struct state *s)
 {
 	prepare_watched(s);
@@ -484,6 +503,8 @@ const struct scenario plain_scenarios[] = {
 	{ "watch a dead node", NULL, &cli, prepare_dead, act_watch, finish_watch_dead },
 	{ "watch the manager", NULL, &cli, prepare_nothing, act_watch_manager,
 	  finish_watch_manager },
+	{ "watch for a manager", NULL, &cli, prepare_nothing, act_watch_arrival,
+	  finish_watch_arrival },
 	{ "unwatch", NULL, &cli, prepare_watched, act_unwatch, finish_unwatch },
 	{ "take a death", NULL, &cli, prepare_fired, act_take, finish_fired },
 	{ "take an idle node", NULL, &oth, prepare_idle, act_take, finish_idle },

@@ -211,6 +211,18 @@ static bool is_request(uint32_t kind)
 	return kind == IPCBUS_EVENT_CALL || kind == IPCBUS_EVENT_ONEWAY;
 }
 
+/* Of a node of one's own, or a watch. */
+static bool is_told_by_cookie(uint32_t kind)
+{
+	return kind == IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_DEAD ||
+	       kind == IPCBUS_EVENT_MANAGER;
+}
+
+static bool is_known(uint32_t kind)
+{
+	return kind <= IPCBUS_EVENT_IDLE || is_told_by_cookie(kind);
+}
+
 /* What is meaningless for a kind of event must be 0. */
 static void check_unused_fields(const struct ipcbus_event *e)
 {
@@ -222,8 +234,8 @@ static void check_unused_fields(const struct ipcbus_event *e)
 		   "unknown event flags %#x", e->flags);
 	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || is_own_call(k)), "kind %u with call %llu",
 		   k, (unsigned long long)e->call);
-	raw_assert(!e->cookie || is_request(k) || k == IPCBUS_EVENT_IDLE || k == IPCBUS_EVENT_DEAD,
-		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);
+	raw_assert(!e->cookie || is_request(k) || is_told_by_cookie(k), "kind %u with cookie %llu",
+		   k, (unsigned long long)e->cookie);
 	raw_assert(!e->code || is_request(k), "kind %u with code %u", k, e->code);
 	raw_assert((e->error < 0) == (k == IPCBUS_EVENT_ERROR || k == IPCBUS_EVENT_FAILED) &&
 			   e->error <= 0,
@@ -275,7 +287,7 @@ int raw_exchange(const struct raw *r, struct ipcbus_exchange *x)
 		return e;
 	}
 	raw_assert(e == 0, "EXCHANGE returned %d", e);
-	raw_assert(x->event.kind <= IPCBUS_EVENT_IDLE, "event kind %#x", x->event.kind);
+	raw_assert(is_known(x->event.kind), "event kind %#x", x->event.kind);
 	raw_assert(x->event.thread, "no thread number");
 	check_unused_fields(&x->event);
 	check_message_fields(&x->event);
@@ -354,6 +366,22 @@ int raw_watch(const struct raw *r, uint32_t handle, uint64_t cookie)
 int raw_unwatch(const struct raw *r, uint32_t handle)
 {
 	return raw_handle_ioctl(r, IPCBUS_IOC_UNWATCH, handle, 0, 0);
+}
+
+int raw_watch_for(const struct raw *r, uint32_t handle, uint32_t flags, uint64_t cookie)
+{
+	struct ipcbus_handle h = {
+		.size = sizeof(h), .handle = handle, .flags = flags, .cookie = cookie,
+	};
+
+	return dev_ioctl(r->fd, IPCBUS_IOC_WATCH, &h);
+}
+
+int raw_unwatch_for(const struct raw *r, uint32_t handle, uint32_t flags)
+{
+	struct ipcbus_handle h = { .size = sizeof(h), .handle = handle, .flags = flags };
+
+	return dev_ioctl(r->fd, IPCBUS_IOC_UNWATCH, &h);
 }
 
 int raw_set_threads(const struct raw *r, uint32_t max)

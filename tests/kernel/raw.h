@@ -104,6 +104,9 @@ int raw_destroy(const struct raw *r, uint64_t node, uint32_t flags);
 int raw_put(const struct raw *r, uint32_t handle, uint32_t count);
 int raw_watch(const struct raw *r, uint32_t handle, uint64_t cookie);
 int raw_unwatch(const struct raw *r, uint32_t handle);
+/* The same with IPCBUS_WATCH_*. */
+int raw_watch_for(const struct raw *r, uint32_t handle, uint32_t flags, uint64_t cookie);
+int raw_unwatch_for(const struct raw *r, uint32_t handle, uint32_t flags);
 int raw_set_threads(const struct raw *r, uint32_t max);
 int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
 	      struct ipcbus_batch *ret);

@@ -13,6 +13,7 @@
 
 #include "fixture.h"
 
+#define FEATURES IPCBUS_FEATURE_ARRIVAL
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
 
@@ -55,7 +56,7 @@ START_TEST(info_says_what_there_is)
 
 	ck_assert_uint_eq(info.size, sizeof(info));
 	ck_assert_uint_eq(info.version, IPCBUS_VERSION);
-	ck_assert_uint_eq(info.features, 0);
+	ck_assert_uint_eq(info.features, FEATURES);
 	ck_assert_uint_eq(info.region_size, REGION);
 	ck_assert_uint_gt(info.max_nodes, 0);
 	ck_assert_uint_gt(info.max_handles, 0);
@@ -428,6 +429,15 @@ START_TEST(handle_fields_of_each_ioctl)
 	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, 0, 1), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, 1, 0), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, 0, 1), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 1U << 2, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 1U << 31, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 1, IPCBUS_WATCH_ARRIVAL, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 1, IPCBUS_WATCH_ARRIVAL, 0), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, IPCBUS_WATCH_ARRIVAL, 1), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, IPCBUS_WATCH_ARRIVAL, 0), -ENOENT);
+	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, IPCBUS_WATCH_ARRIVAL, 0), -EINVAL);
+	assert_result(raw_watch_for(&cli, 1, IPCBUS_WATCH_ARRIVAL, 5), -EINVAL);
+	assert_result(raw_unwatch_for(&cli, 1, IPCBUS_WATCH_ARRIVAL), -EINVAL);
 	ck_assert_int_eq(handle_fields(IPCBUS_IOC_WATCH, 0, 0, 5), 0);
 	ck_assert_int_eq(handle_fields(IPCBUS_IOC_UNWATCH, 0, 0, 0), 0);
 }

@@ -127,6 +127,12 @@ int ipc_remove_name(struct ipc *ipc, const char *name);
 int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
+/* Waits until a servicemanager serves the bus behind the device (as ipc_open()):
+ * 1, or 0 after timeout_usec microseconds (UINT64_MAX: for ever), or -errno
+ * (-EINTR: a signal). Needs no connection and disturbs none. One that comes may
+ * go again: what is called then can still say -ENOTCONN. */
+int ipc_wait_manager(const char *device, uint64_t timeout_usec);
+
 /* Makes the object the bus's handle 0: for servicemanager itself. -EBUSY: the
  * bus has one; -EPERM: it belongs to another user. */
 int ipc_set_manager(struct ipc *ipc, struct ipc_object *object);

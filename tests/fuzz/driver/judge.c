@@ -313,7 +313,8 @@ static bool is_bare(const struct ipcbus_event *ev)
 {
 	struct ipcbus_event bare = { .kind = ev->kind, .flags = ev->flags, .thread = ev->thread };
 
-	if (ev->kind == IPCBUS_EVENT_DEAD || ev->kind == IPCBUS_EVENT_IDLE)
+	if (ev->kind == IPCBUS_EVENT_DEAD || ev->kind == IPCBUS_EVENT_IDLE ||
+	    ev->kind == IPCBUS_EVENT_MANAGER)
 		bare.cookie = ev->cookie;
 	return !memcmp(&bare, ev, sizeof(bare));
 }
@@ -363,6 +364,10 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		if (!world.any_odd)
 			node_of_cookie(t->proc, ev.cookie);
 		must(is_bare(&ev), "IDLE with more than it should");
+		break;
+	case IPCBUS_EVENT_MANAGER:
+		must(ev.cookie == ARRIVAL_COOKIE || world.any_odd, "MANAGER for nobody");
+		must(is_bare(&ev), "MANAGER with more than it should");
 		break;
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:

@@ -306,11 +306,13 @@ static void op_watch(struct thread *t, const u8 *arg)
 	int ret;
 
 	args.handle = h && arg[1] & 6 ? h->number : arg[0] >= 0xf0 ? arg[0] * 3U : 0;
+	if (arg[1] & 0x40)
+		args.flags = IPCBUS_WATCH_ARRIVAL;
 	if (cmd == IPCBUS_IOC_WATCH)
-		args.cookie = 0x3a7c000000ULL + args.handle;
+		args.cookie = args.flags ? ARRIVAL_COOKIE : 0x3a7c000000ULL + args.handle;
 	ret = control(t, cmd, &args, sizeof(args), &odd);
-	trace("%u: %s handle %u -> %d\n", t->index, arg[1] & 1 ? "watch" : "unwatch", args.handle,
-	      ret);
+	trace("%u: %s handle %u flags %x -> %d\n", t->index, arg[1] & 1 ? "watch" : "unwatch",
+	      args.handle, args.flags, ret);
 }
 
 /* --- Threads, files, memory ----------------------------------------------------------------- */

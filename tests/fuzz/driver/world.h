@@ -201,6 +201,8 @@ struct node *node_create(struct proc *proc, u32 flags);
 void *bad_address(void);
 
 /* ops.c */
+#define ARRIVAL_COOKIE 0xa44100000000ULL
+
 void op_run(struct thread *t, const struct op *op);
 
 /* message.c */

@@ -412,6 +412,60 @@ static void try_call_manager(void *unused)
 		next_event(&event);
 }
 
+/* --- arrival ---------------------------------------------------------------- */
+
+static void prepare_no_manager(void)
+{
+	be_side(SRV);
+	destroy_manager(NULL);
+}
+
+static void claim(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_SET_MANAGER, sides[OTH].node, 0));
+}
+
+/* Whoever comes first: it hears of it, once. */
+static void watch_for_manager(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	CHECK(!ioctl_arrival(IPCBUS_IOC_WATCH, 5));
+	wait_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_MANAGER && event.cookie == 5);
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_NONE);
+	try_call_manager(unused);
+}
+
+static void prepare_arrival(void)
+{
+	prepare_no_manager();
+	be_side(CLI);
+	CHECK(!ioctl_arrival(IPCBUS_IOC_WATCH, 5));
+}
+
+static void unwatch_manager(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	CHECK(!ioctl_arrival(IPCBUS_IOC_UNWATCH, 0));
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_NONE);
+}
+
+static void take_manager(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_NONE || event.kind == IPCBUS_EVENT_MANAGER);
+}
+
 /* --- idle_destroy --------------------------------------------------------- */
 
 static void prepare_idle(void)
@@ -585,6 +639,14 @@ const struct scenario scenarios[] = {
 	{ "replace_manager", "handle 0 while the manager changes", NULL,
 	  { { "destroy", SRV, destroy_manager }, { "claim", OTH, become_manager },
 	    { "call", CLI, try_call_manager } }, 0 },
+	{ "arrival", "a manager comes while it is asked for", prepare_no_manager,
+	  { { "claim", OTH, claim }, { "watch", CLI, watch_for_manager },
+	    { "close", SRV, close_file } }, 0 },
+	{ "arrival_unwatch", "a manager comes while it is not asked for any more", prepare_arrival,
+	  { { "claim", OTH, claim }, { "unwatch", CLI, unwatch_manager },
+	    { "take", CLI, take_manager } }, 0 },
+	{ "arrival_close", "a manager comes while who waits for it closes", prepare_arrival,
+	  { { "claim", OTH, claim }, { "close", CLI, close_file } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
 	{ "guessed_node", "a node is destroyed as it is created", NULL,

@@ -57,6 +57,15 @@ int ioctl_handle(unsigned int cmd, u32 handle, u32 count, u64 cookie)
 	return shim_ioctl(sides[own_side()].fd, cmd, &arg);
 }
 
+int ioctl_arrival(unsigned int cmd, u64 cookie)
+{
+	struct ipcbus_handle args = {
+		.size = sizeof(args), .flags = IPCBUS_WATCH_ARRIVAL, .cookie = cookie,
+	};
+
+	return shim_ioctl(sides[own_side()].fd, cmd, &args);
+}
+
 u64 node_create(u64 cookie)
 {
 	struct ipcbus_node arg = {

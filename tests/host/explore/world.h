@@ -65,6 +65,7 @@ extern struct world_side sides[SIDES];
 int exchange(u32 flags, const struct ipcbus_send *send, u64 buffer, struct ipcbus_event *ret);
 int ioctl_node(unsigned int cmd, u64 node, u32 flags);
 int ioctl_handle(unsigned int cmd, u32 handle, u32 count, u64 cookie);
+int ioctl_arrival(unsigned int cmd, u64 cookie);
 enum side own_side(void);
 
 u64 node_create(u64 cookie);
