@@ -6,6 +6,7 @@
 #include <linux/bitops.h>
 #include <linux/bug.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 
 #include "range.h"
 
@@ -33,25 +34,50 @@ static void class_above(u32 size, u32 *fl, u32 *sl)
 	class_of(size, fl, sl);
 }
 
+static bool is_warm(const struct ipcbus_range *range)
+{
+	return range->warm_start != range->warm_end;
+}
+
+static struct ipcbus_range *range_of(struct list_head *link)
+{
+	return list_entry(link, struct ipcbus_range, link);
+}
+
 static void insert(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 {
+	struct list_head **first;
 	u32 fl, sl;
 
 	class_of(range->size, &fl, &sl);
+	first = &pool->free[fl][sl];
 	range->used = false;
-	hlist_add_head(&range->link, &pool->free[fl][sl]);
+	pool->warm += range->warm_end - range->warm_start;
+	/* Before the first of a ring is at its end. */
+	INIT_LIST_HEAD(&range->link);
+	if (*first)
+		list_add_tail(&range->link, *first);
+	if (!*first || is_warm(range))
+		*first = &range->link;
 	pool->sl_bitmap[fl] |= 1U << sl;
 	pool->fl_bitmap |= 1U << fl;
 }
 
 static void remove(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 {
+	struct list_head **first;
 	u32 fl, sl;
 
 	class_of(range->size, &fl, &sl);
-	hlist_del(&range->link);
-	if (!hlist_empty(&pool->free[fl][sl]))
+	first = &pool->free[fl][sl];
+	pool->warm -= range->warm_end - range->warm_start;
+	if (!list_empty(&range->link)) {
+		if (*first == &range->link)
+			*first = range->link.next;
+		list_del(&range->link);
 		return;
+	}
+	*first = NULL;
 	pool->sl_bitmap[fl] &= ~(1U << sl);
 	if (!pool->sl_bitmap[fl])
 		pool->fl_bitmap &= ~(1U << fl);
@@ -72,23 +98,21 @@ static struct ipcbus_range *find(struct ipcbus_range_pool *pool, u32 size)
 		fl = __ffs(map);
 		map = pool->sl_bitmap[fl];
 	}
-	return hlist_entry(pool->free[fl][__ffs(map)].first, struct ipcbus_range, link);
+	return range_of(pool->free[fl][__ffs(map)]);
 }
 
 /* A fitting range in size's own class, where only some fit: a bounded look. */
 static struct ipcbus_range *find_tight(struct ipcbus_range_pool *pool, u32 size)
 {
-	struct ipcbus_range *range;
+	struct list_head *link;
 	u32 fl, sl;
-	int tries = 8;
+	int tries;
 
 	class_of(size, &fl, &sl);
-	hlist_for_each_entry(range, &pool->free[fl][sl], link) {
-		if (range->size >= size)
-			return range;
-		if (!--tries)
-			break;
-	}
+	link = pool->free[fl][sl];
+	for (tries = 8; link && tries; tries--, link = link->next)
+		if (range_of(link)->size >= size)
+			return range_of(link);
 	return NULL;
 }
 
@@ -117,6 +141,15 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 	insert(pool, whole);
 }
 
+/* The part of the warm hull that lies between start and end. */
+static void clip_warm(struct ipcbus_range *range, u32 warm_start, u32 warm_end)
+{
+	u32 end = range->start + range->size;
+
+	range->warm_start = clamp(warm_start, range->start, end);
+	range->warm_end = clamp(warm_end, range->start, end);
+}
+
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
 					struct ipcbus_range **spare)
 {
@@ -138,6 +171,8 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
 	range->size -= upper->size;
 	upper->start = range->start + range->size;
 	upper->used = true;
+	clip_warm(upper, range->warm_start, range->warm_end);
+	clip_warm(range, range->warm_start, range->warm_end);
 	insert(pool, at_end ? range : upper);
 	return at_end ? upper : range;
 }
@@ -145,12 +180,18 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
 /* Makes lower cover upper as well; upper's descriptor is unused then. */
 static void join(struct ipcbus_range *lower, struct ipcbus_range *upper)
 {
+	if (!is_warm(lower)) {
+		lower->warm_start = upper->warm_start;
+		lower->warm_end = upper->warm_end;
+	} else if (is_warm(upper)) {
+		lower->warm_end = upper->warm_end;
+	}
 	lower->size += upper->size;
 	unchain(upper);
 }
 
-int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
-		      struct ipcbus_range *unused[2])
+int ipcbus_range_put_cooled(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
+			    struct ipcbus_range *unused[2])
 {
 	struct ipcbus_range *before = range->before, *after = range->after;
 	int n = 0;
@@ -168,4 +209,35 @@ int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range
 	}
 	insert(pool, range);
 	return n;
+}
+
+int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
+		      struct ipcbus_range *unused[2])
+{
+	range->warm_start = range->start;
+	range->warm_end = range->start + range->size;
+	return ipcbus_range_put_cooled(pool, range, unused);
+}
+
+/* The largest first; in each list the warm ones come first. */
+struct ipcbus_range *ipcbus_range_take_warm(struct ipcbus_range_pool *pool, u32 min_size)
+{
+	struct ipcbus_range *range;
+	int fl, sl;
+
+	for (fl = fls(pool->fl_bitmap) - 1; fl >= 0; fl--) {
+		for (sl = fls(pool->sl_bitmap[fl]) - 1; sl >= 0; sl--) {
+			if (!(pool->sl_bitmap[fl] & 1U << sl))
+				continue;
+			range = range_of(pool->free[fl][sl]);
+			if (range->size < min_size)
+				return NULL;
+			if (!is_warm(range))
+				continue;
+			remove(pool, range);
+			range->used = true;
+			return range;
+		}
+	}
+	return NULL;
 }

@@ -9,6 +9,10 @@
  * two free neighbours do not exist. Free ones also stand in the list of their
  * size class: the first level is the power of two, the second divides that
  * into eight.
+ *
+ * A unit is *warm* from when it was handed out until the caller says that it
+ * has cooled it (reclaim.c). A free range knows the hull of its warm units. Warm
+ * ranges come first in their lists, so they are handed out first.
  */
 #ifndef IPCBUS_RANGE_H
 #define IPCBUS_RANGE_H
@@ -28,21 +32,33 @@
  * @link: in the list of its size class while free
  * @start: first unit
  * @size: units, never 0
+ * @warm_start: of a free one: all its warm units are between this one
+ * @warm_end: and before this one; nothing is warm if they are equal
  * @used: whether it is handed out
  */
 struct ipcbus_range {
 	struct ipcbus_range *before;
 	struct ipcbus_range *after;
-	struct hlist_node link;
+	struct list_head link;
 	u32 start;
 	u32 size;
+	u32 warm_start;
+	u32 warm_end;
 	bool used;
 };
 
+/**
+ * struct ipcbus_range_pool - all ranges of one number line
+ * @warm: units in the hulls of all free ranges
+ * @fl_bitmap: which first levels have a free range
+ * @sl_bitmap: which lists of each
+ * @free: the first range of each list, which is a ring; NULL if it is empty
+ */
 struct ipcbus_range_pool {
+	u32 warm;
 	u32 fl_bitmap;
 	u8 sl_bitmap[IPCBUS_RANGE_FL_COUNT];
-	struct hlist_head free[IPCBUS_RANGE_FL_COUNT][IPCBUS_RANGE_SL_COUNT];
+	struct list_head *free[IPCBUS_RANGE_FL_COUNT][IPCBUS_RANGE_SL_COUNT];
 };
 
 /* Begins a pool that is all free: whole covers units 0 to size - 1. */
@@ -63,5 +79,14 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
  */
 int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
 		      struct ipcbus_range *unused[2]);
+
+/*
+ * Hands out a free range as it is, of at least that size (a power of two) and not
+ * all cold, or NULL. Its user cools what it can, says so in warm_start and warm_end, and puts
+ * it back, which is like ipcbus_range_free() but warms nothing.
+ */
+struct ipcbus_range *ipcbus_range_take_warm(struct ipcbus_range_pool *pool, u32 min_size);
+int ipcbus_range_put_cooled(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
+			    struct ipcbus_range *unused[2]);
 
 #endif

@@ -3,10 +3,10 @@
  * The interval allocator of driver/range.c against a list of what is handed out.
  *
  * Input: two bytes say how large the pool is, then operations of two bytes:
- * allocate some size at either end, or give one back. After each operation all
- * that range.h promises is checked: ranges do not overlap, lie where they were
- * asked for, neighbours that are free are one, and nothing that surely fits is
- * refused.
+ * allocate some size at either end, give one back, or cool a part of a warm one.
+ * After each operation all that range.h promises is checked: ranges do not
+ * overlap, lie where they were asked for, neighbours that are free are one,
+ * nothing that surely fits is refused, and what was given back is warm.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,33 +30,64 @@ static u32 total;
 		}                                                                      \
 	} while (0)
 
+/* The hull of a free range lies in it. Returns how large it is. */
+static u32 check_warm(const struct ipcbus_range *range)
+{
+	if (range->used)
+		return 0;
+	must(range->start <= range->warm_start && range->warm_start <= range->warm_end);
+	must(range->warm_end <= range->start + range->size);
+	return range->warm_end - range->warm_start;
+}
+
 /* The chain covers everything, and agrees with the model. Returns the largest free. */
 static u32 check_chain(void)
 {
 	const struct ipcbus_range *range = &whole;
-	u32 at = 0, largest = 0;
+	u32 at = 0, largest = 0, warm = 0;
 	unsigned int used = 0;
 
 	for (; range; range = range->after) {
 		must(range->start == at && range->size);
 		must(!range->after || range->after->before == range);
 		must(range->used || !range->after || range->after->used);
+		warm += check_warm(range);
 		used += range->used;
 		if (!range->used && range->size > largest)
 			largest = range->size;
 		at += range->size;
 	}
-	must(at == total && used == n_live);
+	must(at == total && used == n_live && warm == pool.warm);
 	return largest;
 }
 
+/* The warm ones of a list come first. */
+static void check_list(struct list_head *first)
+{
+	struct list_head *link = first;
+	bool warm = true;
+
+	if (!first)
+		return;
+	do {
+		const struct ipcbus_range *range = list_entry(link, struct ipcbus_range, link);
+
+		must(!range->used);
+		must(warm || range->warm_start == range->warm_end);
+		warm = range->warm_start != range->warm_end;
+		link = link->next;
+	} while (link != first);
+}
+
 /* Both levels of bits say of each list whether it is empty. */
-static void check_bitmaps(void)
+static void check_lists(void)
 {
 	for (int fl = 0; fl < IPCBUS_RANGE_FL_COUNT; fl++) {
 		must(!(pool.fl_bitmap & 1U << fl) == !pool.sl_bitmap[fl]);
-		for (int sl = 0; sl < IPCBUS_RANGE_SL_COUNT; sl++)
-			must(!(pool.sl_bitmap[fl] & 1U << sl) == hlist_empty(&pool.free[fl][sl]));
+		for (int sl = 0; sl < IPCBUS_RANGE_SL_COUNT; sl++) {
+			must(!(pool.sl_bitmap[fl] & 1U << sl) == !pool.free[fl][sl]);
+			check_list(pool.free[fl][sl]);
+		}
 	}
 }
 
@@ -87,17 +118,47 @@ static void allocate(u32 size, bool at_end, u32 largest)
 	free(spare);
 }
 
-static void give_back(unsigned int i)
+static void free_unused(struct ipcbus_range *unused[2], int n)
 {
-	struct ipcbus_range *unused[2] = { NULL, NULL };
-	int n = ipcbus_range_free(&pool, live[i], unused);
-
 	must(n >= 0 && n <= 2);
-	live[i] = live[--n_live];
 	for (int j = 0; j < n; j++) {
 		must(unused[j] && unused[j] != &whole && !is_live(unused[j]));
 		free(unused[j]);
 	}
+}
+
+/* Whether all of it is in the hull of the free range that it is part of now. */
+static bool is_warm(u32 start, u32 end)
+{
+	for (const struct ipcbus_range *range = &whole; range; range = range->after)
+		if (!range->used && range->start <= start && range->start + range->size >= end)
+			return range->warm_start <= start && range->warm_end >= end;
+	return false;
+}
+
+static void give_back(unsigned int i)
+{
+	u32 start = live[i]->start, end = start + live[i]->size;
+	struct ipcbus_range *unused[2] = { NULL, NULL }, *mine = live[i];
+
+	live[i] = live[--n_live];
+	free_unused(unused, ipcbus_range_free(&pool, mine, unused));
+	must(is_warm(start, end));
+}
+
+/* A part of the largest class that is warm becomes cold. */
+static void cool(unsigned int log, u8 part)
+{
+	struct ipcbus_range *range = ipcbus_range_take_warm(&pool, 1U << log);
+	struct ipcbus_range *unused[2] = { NULL, NULL };
+	u32 warm;
+
+	if (!range)
+		return;
+	must(range->used && range->size >= 1U << log && range->warm_end > range->warm_start);
+	warm = range->warm_end - range->warm_start;
+	range->warm_start += part % 4 ? warm / (part % 4) : warm;
+	free_unused(unused, ipcbus_range_put_cooled(&pool, range, unused));
 }
 
 static u32 size_of(uint8_t kind, uint8_t value)
@@ -126,12 +187,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (!input_ended(&input)) {
 		uint8_t what = input_byte(&input), value = input_byte(&input);
 
-		if (what & 1 && n_live < MAX_LIVE)
+		if (what % 32 == 30)
+			cool(what / 32, value);
+		else if (what & 1 && n_live < MAX_LIVE)
 			allocate(size_of(what >> 2, value), what & 2, largest);
 		else if (n_live)
 			give_back(value % n_live);
 		largest = check_chain();
-		check_bitmaps();
+		check_lists();
 	}
 	while (n_live)
 		give_back(n_live - 1);

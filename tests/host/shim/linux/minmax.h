@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* The smaller, the larger, the one between. */
+#pragma once
+
+#include "../kernel.h"
