@@ -12,6 +12,7 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "reclaim.h"
 #include "stats.h"
 
 /* From this size on a buffer comes from the upper end of a free range. */
@@ -61,11 +62,11 @@ static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
 	return buffer;
 }
 
-int ipcbus_region_map(struct ipcbus_region *region, size_t size)
+int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size)
 {
 	int ret;
 
-	ret = ipcbus_pages_init(&region->pages, size);
+	ret = ipcbus_pages_init(&region->pages, mapping, size);
 	if (ret)
 		return ret;
 	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
@@ -77,6 +78,7 @@ int ipcbus_region_map(struct ipcbus_region *region, size_t size)
 	spin_lock(&region->lock);
 	ipcbus_range_init(&region->ranges, &pop_spare(region)->range, size / IPCBUS_UNIT);
 	spin_unlock(&region->lock);
+	ipcbus_reclaim_add(region);
 	/* Senders look at the size first: all else is in place then. */
 	smp_store_release(&region->size, size);
 	return 0;
@@ -84,6 +86,8 @@ int ipcbus_region_map(struct ipcbus_region *region, size_t size)
 
 void ipcbus_region_done(struct ipcbus_region *region)
 {
+	if (region->size)
+		ipcbus_reclaim_remove(region);
 	while (region->slabs)
 		kfree(region->slab[--region->slabs]);
 	kfree(region->slab);
@@ -106,17 +110,20 @@ static int units_needed(struct ipcbus_region *region, const struct ipcbus_messag
 	return *ret_units > (message->oneway ? limit / 2 : limit) ? -EMSGSIZE : 0;
 }
 
+static void spare_ranges(struct ipcbus_region *region, struct ipcbus_range *unused[2], int n)
+{
+	while (n--)
+		list_add(&container_of(unused[n], struct ipcbus_buffer, range)->spare,
+			 &region->spare);
+}
+
 /* Joins a used range with the free ones around it. */
 static void free_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	struct ipcbus_range *unused[2];
-	int i, n;
 
 	lockdep_assert_held(&region->lock);
-	n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
-	for (i = 0; i < n; i++)
-		list_add(&container_of(unused[i], struct ipcbus_buffer, range)->spare,
-			 &region->spare);
+	spare_ranges(region, unused, ipcbus_range_free(&region->ranges, &buffer->range, unused));
 }
 
 static void free_quick(struct ipcbus_region *region)
@@ -130,10 +137,9 @@ static void free_quick(struct ipcbus_region *region)
 	region->quick_count = 0;
 }
 
-/* Cuts units out of the free ranges; drops the lock for memory. */
-static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 units)
+/* A descriptor that is on the spare list; drops the lock for memory. */
+static struct ipcbus_buffer *get_spare_locked(struct ipcbus_region *region)
 {
-	struct ipcbus_range *range, *rest;
 	struct ipcbus_buffer *spare;
 	int ret;
 
@@ -146,15 +152,45 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 		if (ret)
 			free_quick(region);
 	}
-	rest = &spare->range;
-	range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
+	return spare;
+}
+
+/* Cuts units out of the free ranges, or NULL. */
+static struct ipcbus_range *try_cut(struct ipcbus_region *region, u32 units,
+				    struct ipcbus_range **rest)
+{
+	struct ipcbus_range *range;
+
+	range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, rest);
 	if (!range && region->quick) {
 		free_quick(region);
-		range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, &rest);
+		range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, rest);
 	}
-	if (rest)
-		list_add(&spare->spare, &region->spare);
-	return range ? container_of(range, struct ipcbus_buffer, range) : ERR_PTR(-ENOSPC);
+	return range;
+}
+
+/* The same; drops the lock for memory, and for who has room taken out. */
+static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 units)
+{
+	struct ipcbus_range *range, *rest;
+	struct ipcbus_buffer *spare;
+
+	for (;;) {
+		spare = get_spare_locked(region);
+		if (IS_ERR(spare))
+			return spare;
+		rest = &spare->range;
+		range = try_cut(region, units, &rest);
+		if (rest)
+			list_add(&spare->spare, &region->spare);
+		if (range)
+			return container_of(range, struct ipcbus_buffer, range);
+		if (!region->cooling)
+			return ERR_PTR(-ENOSPC);
+		spin_unlock(&region->lock);
+		ipcbus_reclaim_wait();
+		spin_lock(&region->lock);
+	}
 }
 
 static void count_oneway(struct ipcbus_region *region, u32 units)
@@ -409,57 +445,65 @@ void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
 }
 
-/* The one that user space holds by this id. */
-static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus_region *region,
-								   u64 id)
+int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
+			    struct ipcbus_leftovers *leftovers)
 {
 	u32 slot = (u32)id - 1, generation = id >> 32;
 	u32 first = region->first_generation;
 	struct ipcbus_buffer *buffer;
+	int ret = -ENOENT;
 
-	lockdep_assert_held(&region->lock);
+	spin_lock(&region->lock);
 	if (slot / IPCBUS_BUFFERS_PER_SLAB >= region->slabs)
-		return ERR_PTR(-ENOENT);
+		goto out;
 	slot = array_index_nospec(slot, region->slabs * IPCBUS_BUFFERS_PER_SLAB);
 	buffer = buffer_at(region, slot);
-	/* Uses of a slot count up from the first. */
-	if (buffer->generation != generation)
-		return ERR_PTR(generation - first < buffer->generation - first ? -ESTALE : -ENOENT);
+	if (buffer->generation != generation) {
+		/* Uses of a slot count up from the first. */
+		if (generation - first < buffer->generation - first)
+			ret = -ESTALE;
+		goto out;
+	}
 	/* With the release in ipcbus_buffer_deliver(). */
-	if (smp_load_acquire(&buffer->state) != IPCBUS_BUFFER_DELIVERED)
-		return ERR_PTR(-ENOENT);
-	return buffer;
-}
-
-int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
-			    struct ipcbus_leftovers *leftovers)
-{
-	struct ipcbus_buffer *buffer;
-	int ret = 0;
-
-	spin_lock(&region->lock);
-	buffer = find_delivered_locked(region, id);
-	if (likely(!IS_ERR(buffer)))
+	if (smp_load_acquire(&buffer->state) == IPCBUS_BUFFER_DELIVERED) {
 		end_delivered_locked(region, buffer, leftovers);
-	else
-		ret = PTR_ERR(buffer);
+		ret = 0;
+	}
+out:
 	spin_unlock(&region->lock);
 	return ret;
 }
 
-int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_origin *ret_origin)
+struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 min_units)
 {
-	struct ipcbus_buffer *buffer;
-	int ret = 0;
+	struct ipcbus_range *range;
 
 	spin_lock(&region->lock);
-	buffer = find_delivered_locked(region, id);
-	if (IS_ERR(buffer))
-		ret = PTR_ERR(buffer);
-	else if (!buffer->oneway)
-		ret = -EINVAL;
-	else
-		*ret_origin = buffer->origin;
+	free_quick(region);
+	range = ipcbus_range_take_warm(&region->ranges, min_units);
+	region->cooling = range;
 	spin_unlock(&region->lock);
-	return ret;
+	return range;
+}
+
+void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range *range)
+{
+	struct ipcbus_range *unused[2];
+
+	spin_lock(&region->lock);
+	spare_ranges(region, unused, ipcbus_range_put_cooled(&region->ranges, range, unused));
+	region->cooling = false;
+	spin_unlock(&region->lock);
+}
+
+u32 ipcbus_region_warm(struct ipcbus_region *region)
+{
+	u32 units;
+
+	spin_lock(&region->lock);
+	units = region->ranges.warm;
+	if (region->quick)
+		units += region->quick_count * region->quick->range.size;
+	spin_unlock(&region->lock);
+	return units;
 }

@@ -15,7 +15,6 @@
 
 #include "main.h"
 #include "object.h"
-#include "origin.h"
 #include "pages.h"
 #include "range.h"
 
@@ -47,7 +46,6 @@ enum ipcbus_buffer_state {
  *	own nodes that came home
  * @node: of a delivered oneway: the node whose next one waits for this buffer,
  *	with a reference; else NULL
- * @origin: of a delivered oneway: who sent it
  */
 struct ipcbus_buffer {
 	struct ipcbus_range range;
@@ -60,7 +58,6 @@ struct ipcbus_buffer {
 	size_t data_size;
 	struct ipcbus_objects objects;
 	struct ipcbus_node_entry *node;
-	struct ipcbus_origin origin;
 };
 
 /**
@@ -68,6 +65,8 @@ struct ipcbus_buffer {
  * @lock: protects all of it but pages
  * @size: bytes; 0 until mapped, then constant
  * @pages: the physical side
+ * @reclaim_entry: in the list of those that reclaim.c asks
+ * @cooling: it has taken a free range out; who finds no room then waits for it
  * @ranges: the free and used ranges
  * @quick: buffers given back lately, all of one size, kept as they are: the next
  *	message is often as large, and then costs no search. Used ranges still.
@@ -85,6 +84,8 @@ struct ipcbus_region {
 	spinlock_t lock;
 	size_t size;
 	struct ipcbus_pages pages;
+	struct list_head reclaim_entry;
+	bool cooling;
 	struct ipcbus_range_pool ranges;
 	struct ipcbus_buffer *quick;
 	u32 quick_count;
@@ -98,8 +99,8 @@ struct ipcbus_region {
 };
 
 void ipcbus_region_init(struct ipcbus_region *region);
-/* Gives the region its size, once. */
-int ipcbus_region_map(struct ipcbus_region *region, size_t size);
+/* Gives the region its size, once; mapping: the file's. */
+int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);
 /* The receiver is gone: what it never gave back. Senders may still be filling
  * buffers that they will find no use for. */
 void ipcbus_region_release(struct ipcbus_region *region);
@@ -147,7 +148,14 @@ int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 			    struct ipcbus_leftovers *leftovers);
 void ipcbus_leftovers_drop(struct ipcbus_leftovers *leftovers);
 
-/* Who sent the oneway in a delivered buffer. -ENOENT, -ESTALE; -EINVAL: none. */
-int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_origin *ret_origin);
+/*
+ * For reclaim.c: a free range of at least min_units that may have pages to give
+ * up, out of everybody's way until it is put back. Buffers kept for the next
+ * message count as free. NULL if there is none.
+ */
+struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 min_units);
+void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range *range);
+/* In about how many units those ranges are warm. */
+u32 ipcbus_region_warm(struct ipcbus_region *region);
 
 #endif

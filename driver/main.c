@@ -7,6 +7,7 @@
 
 #include "debugfs.h"
 #include "proc.h"
+#include "reclaim.h"
 #include "transaction.h"
 
 static struct miscdevice device = {
@@ -24,13 +25,20 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
+	ret = ipcbus_reclaim_init();
+	if (ret)
+		goto err_cache;
 	ret = misc_register(&device);
-	if (ret) {
-		ipcbus_transaction_cache_done();
-		return ret;
-	}
+	if (ret)
+		goto err_reclaim;
 	ipcbus_debugfs_init();
 	return 0;
+
+err_reclaim:
+	ipcbus_reclaim_done();
+err_cache:
+	ipcbus_transaction_cache_done();
+	return ret;
 }
 
 static void __exit ipcbus_exit(void)
@@ -39,6 +47,7 @@ static void __exit ipcbus_exit(void)
 	misc_deregister(&device);
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();
+	ipcbus_reclaim_done();
 	ipcbus_transaction_cache_done();
 }
 

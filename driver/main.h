@@ -21,7 +21,8 @@
  *   buffer       belongs to exactly one: sender (reserved), transaction
  *                (queued), receiving user (delivered), region (free)
  * Memory that is looked at without a lock (threads, handles, nodes) is freed
- * after an RCU grace period. Pages of a region live as long as its proc.
+ * after an RCU grace period. Pages of a region live as long as its proc, or, while
+ * no buffer lies on them, until memory is short (reclaim.c).
  *
  * Lock tree: a lock may be taken while holding those above it on its path.
  * Two of one kind are never held together, so nothing here knows two procs at
@@ -34,6 +35,18 @@
  *         |                        state, watchers of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock
  *   region->lock         spinlock  the proc's ranges and buffer states; leaf
+ *
+ *   proc->handle_lock, or a process's mmap lock
+ *   |
+ *   +- reclaim_lock      mutex     room that is taken out of a region for its
+ *      |                           pages; the list of regions. No memory is
+ *      |                           allocated under it: the kernel asks for memory
+ *      |                           with anything held, and only tries it
+ *      +- region->lock
+ *      +- pages->lock    spinlock  pages that leave a region; leaf
+ *      |  +- page's lock           only tried; a fault, which waits for it,
+ *      |                           holds none of ours
+ *      +- i_mmap_rwsem   the kernel's, of the region's own inode
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
  * last put of anything.
@@ -51,9 +64,7 @@
 #define IPCBUS_LIMIT_THREADS	1024
 
 /* Likewise: what there is beyond the first version. */
-#define IPCBUS_FEATURES		(IPCBUS_FEATURE_NODE_INFO | \
-				 IPCBUS_FEATURE_CALLER | \
-				 IPCBUS_FEATURE_ARRIVAL)
+#define IPCBUS_FEATURES		IPCBUS_FEATURE_ARRIVAL
 
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages of a region: see pages.h. Called by buffer.c to fill messages and by
- * proc.c for faults. Takes no lock: a frame is set once by cmpxchg, and the
- * loser of a race frees its page.
+ * Pages of a region: see pages.h. Called by buffer.c to fill messages, by proc.c
+ * for faults and by reclaim.c. Setting a frame takes no lock: it is a cmpxchg,
+ * and the loser of a race frees its page.
+ *
+ * No stale page is ever mapped. A fault holds the page's lock from when it saw
+ * that the page is still the frame's until it is mapped; whoever takes the page
+ * out holds it from before the frame is cleared until what was mapped is not.
  */
 #include <linux/gfp.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include "pages.h"
@@ -15,10 +22,17 @@
 #define CHUNK_ORDER	4
 #define CHUNK_PAGES	(1UL << CHUNK_ORDER)
 
+/* Pages that go at once, with one look for their mappings. */
+#define DROP_BATCH	32
+/* Frames looked at under the lock at once. */
+#define DROP_SCAN	512
+
 #define PAGES_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
 
-int ipcbus_pages_init(struct ipcbus_pages *pages, size_t size)
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct address_space *mapping, size_t size)
 {
+	spin_lock_init(&pages->lock);
+	pages->mapping = mapping;
 	pages->count = size >> PAGE_SHIFT;
 	pages->frame = kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL_ACCOUNT);
 	return pages->frame ? 0 : -ENOMEM;
@@ -40,49 +54,67 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 
 static void publish(struct ipcbus_pages *pages, unsigned long index, struct page *page)
 {
-	if (cmpxchg(&pages->frame[index], NULL, page_address(page)))
+	if (cmpxchg(&pages->frame[index], NULL, page_address(page))) {
 		put_page(page);
-	else
-		ipcbus_stat_add(IPCBUS_STAT_PAGES);
+		return;
+	}
+	atomic_long_inc(&pages->resident);
+	ipcbus_stat_add(IPCBUS_STAT_PAGES);
 }
 
-/* Fills a whole chunk with one physical run, if it is empty and memory has one. */
-static bool populate_chunk(struct ipcbus_pages *pages, unsigned long index)
+/* How many pages from index on are not there, up to max. */
+static unsigned long count_missing(struct ipcbus_pages *pages, unsigned long index,
+				   unsigned long max)
 {
-	unsigned long first = index & ~(CHUNK_PAGES - 1), i;
-	struct page *page;
+	unsigned long n = 0;
 
-	if (first + CHUNK_PAGES > pages->count)
-		return false;
-	for (i = 0; i < CHUNK_PAGES; i++)
-		if (READ_ONCE(pages->frame[first + i]))
-			return false;
-	page = alloc_pages(PAGES_GFP | __GFP_NORETRY, CHUNK_ORDER);
+	while (n < max && !READ_ONCE(pages->frame[index + n]))
+		n++;
+	return n;
+}
+
+/*
+ * Fills up to n missing pages with one physical run if memory has one, else
+ * one. Pages behind those are left alone: they may belong to no buffer, and go
+ * at any time. Returns how many it made, or 0.
+ */
+static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long index,
+				  unsigned long n)
+{
+	unsigned int order = ilog2(n);
+	struct page *page = NULL;
+	unsigned long i;
+
+	if (order)
+		page = alloc_pages(PAGES_GFP | __GFP_NORETRY, order);
+	if (!page) {
+		order = 0;
+		page = alloc_page(PAGES_GFP);
+	}
 	if (!page)
-		return false;
+		return 0;
 	/* From here on each page has a count of its own: it is mapped alone. */
-	split_page(page, CHUNK_ORDER);
-	for (i = 0; i < CHUNK_PAGES; i++)
-		publish(pages, first + i, page + i);
-	return true;
+	if (order)
+		split_page(page, order);
+	for (i = 0; i < 1UL << order; i++)
+		publish(pages, index + i, page + i);
+	return 1UL << order;
 }
 
 int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size)
 {
-	unsigned long first = offset >> PAGE_SHIFT;
-	unsigned long last = (offset + size - 1) >> PAGE_SHIFT, i;
-	bool large = last - first >= CHUNK_PAGES / 4;
-	struct page *page;
+	unsigned long i = offset >> PAGE_SHIFT, n;
+	unsigned long end = ((offset + size - 1) >> PAGE_SHIFT) + 1;
 
-	for (i = first; i <= last; i++) {
-		if (READ_ONCE(pages->frame[i]))
+	for (; i < end; i += n) {
+		n = count_missing(pages, i, min(end - i, CHUNK_PAGES));
+		if (!n) {
+			n = 1;
 			continue;
-		if (large && populate_chunk(pages, i))
-			continue;
-		page = alloc_page(PAGES_GFP);
-		if (!page)
+		}
+		n = populate_run(pages, i, n);
+		if (!n)
 			return -ENOMEM;
-		publish(pages, i, page);
 	}
 	return 0;
 }
@@ -136,15 +168,79 @@ void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 	}
 }
 
-struct page *ipcbus_pages_get(struct ipcbus_pages *pages, unsigned long index)
+static struct page *get_frame(struct ipcbus_pages *pages, unsigned long index)
 {
-	void *frame;
+	struct page *page = NULL;
+
+	spin_lock(&pages->lock);
+	if (frame_at(pages, index)) {
+		page = virt_to_page(frame_at(pages, index));
+		get_page(page);
+	}
+	spin_unlock(&pages->lock);
+	return page;
+}
+
+struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index)
+{
+	struct page *page;
 
 	if (index >= pages->count)
 		return NULL;
-	frame = READ_ONCE(pages->frame[index]);
-	if (!frame)
-		return NULL;
-	get_page(virt_to_page(frame));
-	return virt_to_page(frame);
+	while ((page = get_frame(pages, index))) {
+		lock_page(page);
+		if (frame_at(pages, index) == page_address(page))
+			break;
+		/* It was taken out before it was locked. */
+		unlock_page(page);
+		put_page(page);
+	}
+	return page;
+}
+
+/* Clears frames of [*next, end) until the batch is full. Pages come out locked;
+ * one that is being mapped now stays. */
+static unsigned int take_out(struct ipcbus_pages *pages, unsigned long *next, unsigned long end,
+			     struct page **batch, unsigned int max)
+{
+	unsigned int n = 0;
+	struct page *page;
+
+	spin_lock(&pages->lock);
+	for (; *next < end && n < max; ++*next) {
+		if (!frame_at(pages, *next))
+			continue;
+		page = virt_to_page(frame_at(pages, *next));
+		if (!trylock_page(page))
+			continue;
+		WRITE_ONCE(pages->frame[*next], NULL);
+		batch[n++] = page;
+	}
+	spin_unlock(&pages->lock);
+	return n;
+}
+
+unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
+				unsigned long end, unsigned long want)
+{
+	unsigned long dropped = 0, from;
+	struct page *batch[DROP_BATCH];
+	unsigned int n, i;
+
+	while (*next < end && dropped < want) {
+		from = *next;
+		n = take_out(pages, next, min(end, from + DROP_SCAN), batch,
+			     min_t(unsigned long, want - dropped, DROP_BATCH));
+		if (n)
+			unmap_mapping_range(pages->mapping, (loff_t)from << PAGE_SHIFT,
+					    (loff_t)(*next - from) << PAGE_SHIFT, 0);
+		for (i = 0; i < n; i++) {
+			unlock_page(batch[i]);
+			put_page(batch[i]);
+			ipcbus_stat_remove(IPCBUS_STAT_PAGES);
+		}
+		atomic_long_sub(n, &pages->resident);
+		dropped += n;
+	}
+	return dropped;
 }

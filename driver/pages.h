@@ -3,12 +3,14 @@
  * The physical pages behind a region: one set, which the driver writes through
  * the kernel's own mapping and the receiver reads through its mapping. A page
  * comes when a buffer first needs it, zeroed, and stays for the next ones, so
- * nothing but zeroes and the receiver's own messages is ever on it.
+ * nothing but zeroes and the receiver's own messages is ever on it. When memory
+ * is short, pages that no buffer lies on go again (reclaim.c).
  */
 #ifndef IPCBUS_PAGES_H
 #define IPCBUS_PAGES_H
 
 #include <linux/mm.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "compat.h"
@@ -16,15 +18,22 @@
 /**
  * struct ipcbus_pages - the pages of one region
  * @count: pages of the region
- * @frame: kernel address of each page, NULL while there is none. Set once,
- *	from NULL, by whoever needs the page first; cleared at the end only.
+ * @resident: how many are there
+ * @mapping: of the file: where the receiver's mappings of the pages are found
+ * @lock: protects taking a page out against the receiver's faults; a leaf
+ * @frame: kernel address of each page, NULL while there is none. Set from NULL
+ *	by whoever needs the page first; cleared with @lock and the page's own
+ *	lock held, and only where no buffer lies on any part of the page.
  */
 struct ipcbus_pages {
 	unsigned long count;
+	atomic_long_t resident;
+	struct address_space *mapping;
+	spinlock_t lock;
 	void **frame;
 };
 
-int ipcbus_pages_init(struct ipcbus_pages *pages, size_t size);
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct address_space *mapping, size_t size);
 void ipcbus_pages_done(struct ipcbus_pages *pages);
 
 /* Makes all pages of [offset, offset + size) be there; sleeps. Enough of the
@@ -59,7 +68,16 @@ static inline int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t
 void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 				   const void *from, size_t size);
 
-/* The receiver touched page index: NULL if no message was ever there. */
-struct page *ipcbus_pages_get(struct ipcbus_pages *pages, unsigned long index);
+/* The receiver touched page index: locked and counted, so that it stays behind
+ * the index until it is mapped. NULL if no message is there. */
+struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index);
+
+/*
+ * Gives up to want pages of [*next, end) back to the kernel. Nobody else may need
+ * them: the caller owns the room. Sleeps, but not for memory. Returns how
+ * many; *next: how far it came.
+ */
+unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
+				unsigned long end, unsigned long want);
 
 #endif

@@ -21,9 +21,9 @@
 #include "compat.h"
 #include "exchange.h"
 #include "handle.h"
-#include "identity.h"
 #include "node.h"
 #include "proc.h"
+#include "reclaim.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -35,6 +35,7 @@ static void proc_free(struct kref *ref)
 	ipcbus_region_done(&proc->region);
 	xa_destroy(&proc->threads);
 	ipcbus_handles_done(proc);
+	iput(proc->inode);
 	put_user_ns(proc->user_ns);
 	put_pid_ns(proc->pid_ns);
 	put_pid(proc->pid);
@@ -58,10 +59,11 @@ static int proc_open(struct inode *inode, struct file *file)
 	proc = kzalloc(sizeof(*proc), GFP_KERNEL_ACCOUNT);
 	if (!proc)
 		return -ENOMEM;
-	if (ipcbus_handles_init(proc)) {
-		kfree(proc);
-		return -ENOMEM;
-	}
+	if (ipcbus_handles_init(proc))
+		goto err_free;
+	proc->inode = ipcbus_reclaim_inode();
+	if (IS_ERR(proc->inode))
+		goto err_handles;
 	kref_init(&proc->ref);
 	proc->bus = &ipcbus_default_bus;
 	proc->mm = current->mm;
@@ -82,7 +84,15 @@ static int proc_open(struct inode *inode, struct file *file)
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	ipcbus_bus_add(proc->bus, proc);
 	file->private_data = proc;
+	/* What is mapped of this file is found, and unmapped, by itself. */
+	file->f_mapping = proc->inode->i_mapping;
 	return nonseekable_open(inode, file);
+
+err_handles:
+	ipcbus_handles_done(proc);
+err_free:
+	kfree(proc);
+	return -ENOMEM;
 }
 
 /* Everything in the queue that belongs to no node. */
@@ -181,11 +191,11 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 
 	/* MADV_DOFORK hands the mapping to a child after all, but not its pages. */
 	if (vmf->vma->vm_mm == proc->mm)
-		page = ipcbus_pages_get(&proc->region.pages, vmf->pgoff);
+		page = ipcbus_pages_get_locked(&proc->region.pages, vmf->pgoff);
 	if (!page)
 		return VM_FAULT_SIGBUS;
 	vmf->page = page;
-	return 0;
+	return VM_FAULT_LOCKED;
 }
 
 /*
@@ -220,7 +230,7 @@ static int proc_mmap(struct file *file, struct vm_area_struct *vma)
 	/* Two threads may try at once: the mmap lock is held for writing. */
 	if (proc->region.size)
 		return -EBUSY;
-	ret = ipcbus_region_map(&proc->region, size);
+	ret = ipcbus_region_map(&proc->region, file->f_mapping, size);
 	if (ret)
 		return ret;
 	/* Read-only for ever, of this length at most, and not for children. */
@@ -293,20 +303,6 @@ static long ioctl_node(struct ipcbus_proc *proc, void __user *arg,
 
 	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_SIZE_VER0, arg);
 	return ret ?: op(proc, &args);
-}
-
-static long ioctl_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info __user *arg)
-{
-	struct ipcbus_node_info args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_INFO_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	ret = ipcbus_node_info(proc, &args);
-	if (ret)
-		return ret;
-	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : 0;
 }
 
 static int handle_put(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
@@ -383,10 +379,6 @@ static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_handle(proc, user, ipcbus_handle_unwatch);
 	case IPCBUS_IOC_SET_THREADS:
 		return ioctl_set_threads(proc, user);
-	case IPCBUS_IOC_NODE_INFO:
-		return ioctl_node_info(proc, user);
-	case IPCBUS_IOC_CALLER:
-		return ipcbus_caller_ioctl(proc, user);
 	case IPCBUS_IOC_THREAD_EXIT:
 		return ioctl_thread_exit(proc, arg);
 	default:

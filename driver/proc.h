@@ -30,6 +30,7 @@
  * @pid: the process that opened it; constant
  * @pid_ns: in which senders' pids are told to it; constant
  * @user_ns: in which senders' uids are told to it; constant
+ * @inode: nobody else's: what is mapped of the file hangs on it; constant
  * @region: where messages to it live
  * @nodes: its nodes by id; own lock; entries freed after a grace period
  * @next_node: where the search for a free id begins: ids come back late
@@ -62,6 +63,7 @@ struct ipcbus_proc {
 	struct pid *pid;
 	struct pid_namespace *pid_ns;
 	struct user_namespace *user_ns;
+	struct inode *inode;
 	struct ipcbus_region region;
 	struct xarray nodes;
 	u32 next_node;

@@ -129,6 +129,19 @@ int dev_debug(const char *name, char *text, size_t size)
 	return n < 0 ? -EIO : 0;
 }
 
+int dev_reclaim(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	int e = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, "2\n", 2) != 2)
+		e = -errno;
+	close(fd);
+	return e;
+}
+
 /*
  * The open files of this process. A forked child must drop its copies, or
  * closing in the parent would not be the death of the proc.
@@ -389,18 +402,6 @@ int raw_set_threads(const struct raw *r, uint32_t max)
 	struct ipcbus_threads t = { .size = sizeof(t), .max = max };
 
 	return dev_ioctl(r->fd, IPCBUS_IOC_SET_THREADS, &t);
-}
-
-int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret)
-{
-	*ret = (struct ipcbus_node_info){ .size = sizeof(*ret), .node = node };
-	return dev_ioctl(r->fd, IPCBUS_IOC_NODE_INFO, ret);
-}
-
-int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_caller *ret)
-{
-	*ret = (struct ipcbus_caller){ .size = sizeof(*ret), .call = call, .buffer = buffer };
-	return dev_ioctl(r->fd, IPCBUS_IOC_CALLER, ret);
 }
 
 int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,

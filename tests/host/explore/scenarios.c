@@ -4,6 +4,7 @@
  * what must be true however they interleave; that nothing leaks, is used after
  * it was freed, deadlocks or breaks the lock tree is checked for all of them.
  */
+#include "memory.h"
 #include "world.h"
 
 static u64 id;		/* a call that was prepared */
@@ -659,6 +660,18 @@ const struct scenario scenarios[] = {
 	{ "signal_wait", "a signal against a call that arrives", prepare_signal,
 	  { { "wait", SRV, wait_signalled }, { "signal", SRV, send_signal },
 	    { "send", CLI, two_oneways } }, 0 },
+	{ "reclaim_fault", "pages go while the receiver faults them in", memory_prepare_idle,
+	  { { "touch", SRV, memory_touch }, { "reclaim", OTH, memory_reclaim },
+	    { "send", CLI, memory_send }, { "serve", SRV, memory_serve } }, 0 },
+	{ "reclaim_free", "pages go while buffers come and go", memory_prepare_held,
+	  { { "free", SRV, memory_look_and_free }, { "reclaim", OTH, memory_reclaim },
+	    { "send", CLI, memory_send }, { "serve", SRV, memory_serve } }, 0 },
+	{ "reclaim_room", "who finds no room but for reclaim waits", memory_prepare_full,
+	  { { "call", CLI, memory_call_full }, { "reclaim", OTH, memory_reclaim },
+	    { "serve", SRV, memory_serve_full } }, 0 },
+	{ "reclaim_close", "pages go while the receiver does", memory_prepare_idle,
+	  { { "close", SRV, close_file }, { "reclaim1", OTH, memory_reclaim },
+	    { "reclaim2", OTH, memory_reclaim }, { "send", CLI, memory_send } }, 0 },
 };
 
 const size_t n_scenarios = ARRAY_SIZE(scenarios);

@@ -36,6 +36,7 @@ int fcntl(int fd, int cmd, ...);
 #define F_DUPFD_CLOEXEC 1030
 #define DEVICE "/dev/ipcbus"
 #define DEBUGFS "/sys/kernel/debug/ipcbus/"
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define MAX_MAPS 256
 #define IN_FLIGHT 512	/* real files on their way have numbers from here on */
 
@@ -159,6 +160,11 @@ int host_open(const char *path, int flags, ...)
 	}
 	if (!strncmp(path, DEBUGFS, strlen(DEBUGFS)))
 		return open_debug(path + strlen(DEBUGFS));
+	if (!strcmp(path, DROP_CACHES)) {
+		/* Opening is enough; what is written goes nowhere. */
+		ASIDE((shim_shrink(~0UL), 0));
+		path = "/dev/null";
+	}
 	va_start(args, flags);
 	mode = va_arg(args, mode_t);
 	va_end(args);
@@ -306,12 +312,16 @@ int host_munmap(void *at, size_t size)
 
 	if (!map)
 		return munmap(at, size);
-	/* Unknown before it is unmapped: others may get the place at once. */
+	/* Unknown before it is unmapped: others may get the place at once. Unmapped
+	 * when the driver has no page to take out of it any more. */
 	first = ((unsigned long)at - map->vma.vm_start) >> PAGE_SHIFT;
 	if (covers(map, first, n))
 		map_replace(map, NULL);
+	inside++;
+	shim_munmap(map, first, n);
 	BUG_ON(munmap(at, size));
-	ASIDE((shim_munmap(map, first, n), 0));
+	inside--;
+	end_if_killed();
 	return 0;
 }
 
@@ -357,22 +367,29 @@ static struct sigaction *action_of(int sig)
 	return &before[sig == SIGBUS];
 }
 
+/* Not mmap(), which is a write to TSan: another thread may be reading there. */
+static void make_real(struct shim_map *map, size_t index, struct page *page)
+{
+	void *at = map->at + (index << PAGE_SHIFT);
+	long r;
+
+	if (page)
+		r = syscall(SYS_mmap, at, PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED,
+			    shim_frames_fd(), page_to_pfn(page) << PAGE_SHIFT);
+	else
+		r = syscall(SYS_mmap, at, PAGE_SIZE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	BUG_ON(r == -1);
+}
+
 /* Whether the access may go on: the page is there. 0, or the signal. */
 static int map_page(struct shim_map *map, const char *at)
 {
 	size_t index = (at - map->at) >> PAGE_SHIFT;
-	struct page *page;
 
 	if (map->gone[index] || !(map->vma.vm_flags & VM_READ))
 		return SIGSEGV;
-	page = shim_fault(map, index);
-	if (!page)
-		return SIGBUS;
-	/* Not mmap(), which is a write to TSan: another thread may be reading there. */
-	BUG_ON(syscall(SYS_mmap, map->at + (index << PAGE_SHIFT), PAGE_SIZE, PROT_READ,
-		       MAP_SHARED | MAP_FIXED, shim_frames_fd(),
-		       page_to_pfn(page) << PAGE_SHIFT) == -1);
-	return 0;
+	return shim_fault(map, index) ? 0 : SIGBUS;
 }
 
 /* What the program itself, or a sanitizer, wanted done. */
@@ -665,6 +682,7 @@ static void __attribute__((constructor)) set_up(void)
 
 	signal(SIGUSR2, on_kill);
 	shim_fd_ops = &real_fd_ops;
+	shim_map_hook = make_real;
 	/* Takes a number: before anybody counts them. */
 	shim_frames_fd();
 	sigaction(SIGSEGV, &action, &before[0]);

@@ -36,6 +36,7 @@ typedef unsigned int gfp_t;
 typedef unsigned int __poll_t;
 typedef unsigned int vm_fault_t;
 typedef unsigned long vm_flags_t;
+typedef long loff_t;
 typedef void *fl_owner_t;
 
 #define __user
@@ -167,6 +168,10 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
+typedef struct {
+	long counter;
+} atomic_long_t;
+
 #define SHIM_ATOMIC(expr)                                                     \
 	({                                                                    \
 		shim_point_fine("atomic", "");                                \
@@ -181,3 +186,7 @@ typedef struct {
 #define atomic_dec_return(v) SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST))
 #define atomic_dec_and_test(v) (!atomic_dec_return(v))
 #define atomic64_inc_return(v) atomic_inc_return(v)
+#define atomic_long_read(v) atomic_read(v)
+#define atomic_long_inc(v) atomic_inc(v)
+#define atomic_long_sub(i, v)                                                 \
+	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))

@@ -45,6 +45,7 @@ struct shim_held {
 
 void shim_lock_take(struct shim_lock *lock);
 void shim_lock_drop(struct shim_lock *lock);
+bool shim_lock_try(struct shim_lock *lock);
 bool shim_lock_is_held(const struct shim_lock *lock);
 
 #define SHIM_LOCK_INIT(l, lock_name, lock_sleeps)                                 \
@@ -57,6 +58,11 @@ bool shim_lock_is_held(const struct shim_lock *lock);
 		shim_point("lock", #l);                                           \
 		shim_lock_take(l);                                                \
 	} while (0)
+#define SHIM_TRYLOCK(l)                                                           \
+	({                                                                        \
+		shim_point("trylock", #l);                                        \
+		shim_lock_try(l);                                                 \
+	})
 #define SHIM_UNLOCK(l)                                                            \
 	do {                                                                      \
 		shim_lock_drop(l);                                                \

@@ -30,6 +30,14 @@ static const struct {
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&region->lock" },
 	{ "&mm->mmap_lock", "&proc->lock" },
+	{ "&mm->mmap_lock", "&pages->lock" },
+	{ "&mm->mmap_lock", "reclaim_lock" },
+	{ "&proc->handle_lock", "reclaim_lock" },
+	{ "reclaim_lock", "&region->lock" },
+	{ "reclaim_lock", "&pages->lock" },
+	/* The kernel's own. */
+	{ "&mm->mmap_lock", "&mapping->i_mmap_lock" },
+	{ "reclaim_lock", "&mapping->i_mmap_lock" },
 };
 
 static pthread_mutex_t graph_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -127,6 +135,21 @@ void shim_lock_take(struct shim_lock *lock)
 	__atomic_store_n(&lock->owner, current, __ATOMIC_RELAXED);
 	held->lock[held->n++] = lock;
 	held->spinning += !lock->class->sleeps;
+}
+
+/* Cannot close a cycle: what it would wait for is not asked about. */
+bool shim_lock_try(struct shim_lock *lock)
+{
+	struct shim_held *held = &current->locks;
+
+	BUG_ON(!lock->class || held->n == SHIM_MAX_HELD);
+	if (shim_scheduled ? !!lock->owner :
+			     pthread_mutex_trylock((pthread_mutex_t *)lock->real))
+		return false;
+	__atomic_store_n(&lock->owner, current, __ATOMIC_RELAXED);
+	held->lock[held->n++] = lock;
+	held->spinning += !lock->class->sleeps;
+	return true;
 }
 
 static void forget(struct shim_held *held, const struct shim_lock *lock)

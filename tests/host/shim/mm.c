@@ -6,11 +6,30 @@
  * Whoever maps, unmaps or faults holds the address space's mmap_lock, so that
  * the lock checker sees what the driver takes under it.
  */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <linux/file.h>
+#include <linux/pagemap.h>
 
 #include "shim.h"
+
+void (*shim_map_hook)(struct shim_map *map, size_t index, struct page *page);
+
+/* Of the page tables. */
+static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
+
+static void lock_tables(void)
+{
+	if (!shim_scheduled)
+		pthread_mutex_lock(&tables);
+}
+
+static void unlock_tables(void)
+{
+	if (!shim_scheduled)
+		pthread_mutex_unlock(&tables);
+}
 
 static unsigned long flags_of(unsigned int prot, bool shared, const struct file *file)
 {
@@ -48,6 +67,18 @@ static void map_free(struct shim_map *map)
 	shim_count(SHIM_MAPS, -1);
 }
 
+static void set_shared(struct shim_map *map, bool shared)
+{
+	struct address_space *mapping = map->vma.vm_file->f_mapping;
+
+	mutex_lock(&mapping->i_mmap_lock);
+	if (shared)
+		list_add(&map->shared, &mapping->maps);
+	else
+		list_del(&map->shared);
+	mutex_unlock(&mapping->i_mmap_lock);
+}
+
 /* The file is counted, and stays so if it worked. */
 static int map_file(struct file *file, struct shim_map *map)
 {
@@ -56,8 +87,10 @@ static int map_file(struct file *file, struct shim_map *map)
 
 	mutex_lock(&mm->mmap_lock);
 	ret = file->f_op->mmap(file, &map->vma);
-	if (!ret)
+	if (!ret) {
 		list_add(&map->link, &current->process->maps);
+		set_shared(map, true);
+	}
 	mutex_unlock(&mm->mmap_lock);
 	return ret;
 }
@@ -103,14 +136,40 @@ static bool all_gone(const struct shim_map *map, size_t count)
 	return true;
 }
 
+/* One entry of the page table; page is counted for it, or NULL. */
+static void set_page(struct shim_map *map, size_t index, struct page *page)
+{
+	struct page *old;
+
+	lock_tables();
+	old = map->pages[index];
+	map->pages[index] = page;
+	if (old != page && map->at && !map->gone[index])
+		shim_map_hook(map, index, page);
+	unlock_tables();
+	if (old)
+		put_page(old);
+}
+
 static void unmap_pages(struct shim_map *map, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++) {
 		map->gone[i] = true;
-		if (map->pages[i])
-			put_page(map->pages[i]);
-		map->pages[i] = NULL;
+		set_page(map, i, NULL);
 	}
+}
+
+void unmap_mapping_range(struct address_space *mapping, loff_t start, loff_t size, int even_cows)
+{
+	size_t first = start >> PAGE_SHIFT, end = (start + size) >> PAGE_SHIFT;
+	struct shim_map *map;
+
+	BUG_ON(even_cows || !size);
+	mutex_lock(&mapping->i_mmap_lock);
+	list_for_each_entry(map, &mapping->maps, shared)
+		for (size_t i = first; i < end; i++)
+			set_page(map, i, NULL);
+	mutex_unlock(&mapping->i_mmap_lock);
 }
 
 void shim_munmap(struct shim_map *map, size_t first, size_t n)
@@ -124,8 +183,10 @@ void shim_munmap(struct shim_map *map, size_t first, size_t n)
 	mutex_lock(&mm->mmap_lock);
 	unmap_pages(map, first, min(first + n, count));
 	last = all_gone(map, count);
-	if (last)
+	if (last) {
+		set_shared(map, false);
 		list_move_tail(&map->link, &process->unmapped);
+	}
 	mutex_unlock(&mm->mmap_lock);
 	if (!last)
 		return;
@@ -161,8 +222,11 @@ struct page *shim_fault(struct shim_map *map, size_t index)
 	if (!page && !map->gone[index]) {
 		struct vm_fault vmf = { .vma = &map->vma, .pgoff = map->vma.vm_pgoff + index };
 
-		if (!map->vma.vm_ops->fault(&vmf))
-			page = map->pages[index] = vmf.page;
+		if (map->vma.vm_ops->fault(&vmf) == VM_FAULT_LOCKED) {
+			page = vmf.page;
+			set_page(map, index, page);
+			unlock_page(page);
+		}
 	}
 	mutex_unlock(&mm->mmap_lock);
 	return page;

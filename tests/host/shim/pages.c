@@ -16,6 +16,7 @@
 
 #define RUN_ORDER 4
 #define RUN (1UL << RUN_ORDER)
+#define RUN_MASK(n) ((1UL << (n)) - 1)
 #define COUNT (1UL << 17)	/* 512 MiB, of which what is used is real */
 
 struct page *shim_pages;
@@ -77,7 +78,7 @@ static unsigned long take_locked(unsigned int order)
 {
 	unsigned long i = first_free;
 
-	BUG_ON(order && order != RUN_ORDER);
+	BUG_ON(order > RUN_ORDER);
 	if (!order) {
 		while (i < COUNT / RUN && taken[i] == 0xffff)
 			i++;
@@ -92,7 +93,8 @@ static unsigned long take_locked(unsigned int order)
 		i++;
 	if (i == COUNT / RUN)
 		return COUNT;
-	taken[i] = 0xffff;
+	/* The rest of the run is for single ones. */
+	taken[i] = RUN_MASK(1UL << order);
 	return i * RUN;
 }
 
@@ -126,6 +128,32 @@ void split_page(struct page *page, unsigned int order)
 		refcount_set(&page[i].ref, 1);
 }
 
+bool trylock_page(struct page *page)
+{
+	shim_point("trylock", "page");
+	return !__atomic_exchange_n(&page->locked, true, __ATOMIC_ACQ_REL);
+}
+
+/* Real threads wait in short sleeps: it is rare. */
+void lock_page(struct page *page)
+{
+	shim_might_sleep("lock_page");
+	while (!trylock_page(page)) {
+		if (shim_scheduled)
+			shim_fiber_wait(page, "page lock");
+		else
+			usleep(20);
+	}
+}
+
+void unlock_page(struct page *page)
+{
+	BUG_ON(!__atomic_exchange_n(&page->locked, false, __ATOMIC_ACQ_REL));
+	if (shim_scheduled)
+		shim_fibers_ready(page);
+	shim_point("unlock", "page");
+}
+
 void get_page(struct page *page)
 {
 	refcount_inc(&page->ref);
@@ -137,6 +165,7 @@ void put_page(struct page *page)
 
 	if (!refcount_dec_and_test(&page->ref))
 		return;
+	BUG_ON(page->locked);
 	memset(page_address(page), 0xa5, PAGE_SIZE);
 	ASAN_POISON_MEMORY_REGION(page_address(page), PAGE_SIZE);
 	shim_count(SHIM_PAGES, -1);

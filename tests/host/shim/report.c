@@ -21,6 +21,7 @@ const char *const shim_count_name[SHIM_COUNTS] = {
 	[SHIM_CREDS] = "credentials",
 	[SHIM_MMS] = "address spaces",
 	[SHIM_MAPS] = "mappings",
+	[SHIM_INODES] = "inodes",
 };
 
 void shim_say(const char *format, ...)

@@ -41,8 +41,6 @@ void shim_unload(void);
 /**
  * struct shim_process - one process, with an address space of its own
  * @ref: its tasks, and who holds it
- * @rcu: frees it
- * @leader: what all its tasks name as their leader, as long as one lives
  * @pid: its identity; counted
  * @mm: counted, as long as a task lives
  * @cred: what its tasks begin with; counted
@@ -56,8 +54,6 @@ void shim_unload(void);
  */
 struct shim_process {
 	refcount_t ref;
-	struct rcu_head rcu;
-	struct task_struct leader;
 	struct pid *pid;
 	struct mm_struct *mm;
 	struct cred *cred;
@@ -127,6 +123,7 @@ char *shim_debugfs_read(const char *name);
 /**
  * struct shim_map - a mapping of a device file
  * @link: in its process's
+ * @shared: in its address_space's
  * @vma: what the driver sees; counts the file
  * @at: where it is in real memory, or NULL where it is only imagined
  * @pages: those that were faulted in, counted
@@ -134,6 +131,7 @@ char *shim_debugfs_read(const char *name);
  */
 struct shim_map {
 	struct list_head link;
+	struct list_head shared;
 	struct vm_area_struct vma;
 	char *at;
 	struct page **pages;
@@ -149,10 +147,15 @@ void shim_munmap(struct shim_map *map, size_t first, size_t count);
 struct page *shim_fault(struct shim_map *map, size_t index);
 /* What a user reads at offset, until the end of the page; NULL: SIGBUS. */
 const void *shim_touch(struct shim_map *map, size_t offset);
+/* Makes real what is mapped at index of a map that is in real memory, or NULL:
+ * nothing any more. Called under a lock; set by posix.c. */
+extern void (*shim_map_hook)(struct shim_map *map, size_t index, struct page *page);
 /* The pages' own file, to map them again, and where in it a page is. */
 int shim_frames_fd(void);
 void shim_mm_exit(struct shim_process *process);
 void shim_maps_free(struct shim_process *process);
+/* Memory is short: at most nr pages are asked for; ~0UL: all that come. */
+unsigned long shim_shrink(unsigned long nr);
 
 /* --- What can leak -------------------------------------------------------- */
 
@@ -165,6 +168,7 @@ enum shim_count {
 	SHIM_CREDS,
 	SHIM_MMS,
 	SHIM_MAPS,
+	SHIM_INODES,
 	SHIM_COUNTS,
 };
 

@@ -5,6 +5,8 @@
 #include <asm/fcntl.h>
 
 #include "../kernel.h"
+#include "list.h"
+#include "mutex.h"
 #include "refcount.h"
 
 struct cred;
@@ -14,9 +16,31 @@ struct poll_table_struct;
 struct seq_file;
 struct vm_area_struct;
 
-struct inode {
-	int unused;
+/**
+ * struct address_space - what is mapped of an inode (mm.c)
+ * @maps: mappings of files that name it
+ * @i_mmap_lock: protects @maps
+ */
+struct address_space {
+	struct list_head maps;
+	struct mutex i_mmap_lock;
 };
+
+/**
+ * struct inode - an inode: inode.c
+ * @i_mapping: &@i_data
+ */
+struct inode {
+	struct address_space *i_mapping;
+	struct address_space i_data;
+};
+
+struct super_block {
+	unsigned long magic;
+};
+
+struct inode *alloc_anon_inode(struct super_block *sb);
+void iput(struct inode *inode);
 
 struct file_operations {
 	struct module *owner;
@@ -38,6 +62,7 @@ struct file_operations {
  * @private_data: the driver's
  * @f_flags: O_*
  * @f_cred: who opened it; counted
+ * @f_mapping: what its mappings hang on
  * @real: of a file that is not the driver's: an fd that stands for it, or -1
  */
 struct file {
@@ -46,6 +71,7 @@ struct file {
 	void *private_data;
 	unsigned int f_flags;
 	const struct cred *f_cred;
+	struct address_space *f_mapping;
 	int real;
 };
 

@@ -17,6 +17,7 @@ struct hlist_head {
 };
 
 #define LIST_HEAD_INIT(name) { &(name), &(name) }
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
 /* What a deleted entry points to: any use of it is a fault. */
 #define LIST_POISON ((void *)0xdead000000000100UL)
 
@@ -82,6 +83,17 @@ static inline void list_move_tail(struct list_head *entry, struct list_head *hea
 static inline bool list_empty(const struct list_head *head)
 {
 	return __atomic_load_n(&head->next, __ATOMIC_RELAXED) == head;
+}
+
+/* Behind all of head's; list is rubbish then. */
+static inline void list_splice_tail(struct list_head *list, struct list_head *head)
+{
+	if (list_empty(list))
+		return;
+	list->next->prev = head->prev;
+	list_set_next(head->prev, list->next);
+	list_set_next(list->prev, head);
+	head->prev = list->prev;
 }
 
 #define list_entry(ptr, type, member) container_of(ptr, type, member)

@@ -20,6 +20,7 @@
 #define VM_DONTDUMP	0x04000000UL
 
 #define VM_FAULT_SIGBUS	0x0002U
+#define VM_FAULT_LOCKED	0x0200U
 
 /**
  * struct mm_struct - an address space
@@ -58,6 +59,7 @@ struct vm_operations_struct {
 /* One page frame; which is told by its place in shim_pages. */
 struct page {
 	refcount_t ref;
+	bool locked;
 };
 
 extern struct page *shim_pages;
@@ -78,6 +80,9 @@ static inline void *page_address(const struct page *page)
 	return shim_frames + (page_to_pfn(page) << PAGE_SHIFT);
 }
 
+struct address_space;
+
+void unmap_mapping_range(struct address_space *mapping, loff_t start, loff_t size, int even_cows);
 void get_page(struct page *page);
 void put_page(struct page *page);
 void split_page(struct page *page, unsigned int order);

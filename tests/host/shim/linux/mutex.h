@@ -9,6 +9,8 @@ struct mutex {
 };
 
 #define __MUTEX_INITIALIZER(name) { { .class = &(struct shim_lock_class){ #name, true, 0 } } }
+#define DEFINE_MUTEX(name) struct mutex name = __MUTEX_INITIALIZER(name)
 #define mutex_init(m) SHIM_LOCK_INIT(&(m)->lock, #m, true)
 #define mutex_lock(m) SHIM_LOCK(&(m)->lock)
+#define mutex_trylock(m) SHIM_TRYLOCK(&(m)->lock)
 #define mutex_unlock(m) SHIM_UNLOCK(&(m)->lock)

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* File systems that are only a source of inodes: see inode.c. */
+#pragma once
+
+#include "mount.h"
+
+struct pseudo_fs_context;
+
+struct pseudo_fs_context *init_pseudo(struct fs_context *fc, unsigned long magic);
