@@ -445,31 +445,57 @@ void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
 }
 
-int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
-			    struct ipcbus_leftovers *leftovers)
+/* The one that user space holds by this id. */
+static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus_region *region,
+								   u64 id)
 {
 	u32 slot = (u32)id - 1, generation = id >> 32;
 	u32 first = region->first_generation;
 	struct ipcbus_buffer *buffer;
-	int ret = -ENOENT;
 
-	spin_lock(&region->lock);
+	lockdep_assert_held(&region->lock);
 	if (slot / IPCBUS_BUFFERS_PER_SLAB >= region->slabs)
-		goto out;
+		return ERR_PTR(-ENOENT);
 	slot = array_index_nospec(slot, region->slabs * IPCBUS_BUFFERS_PER_SLAB);
 	buffer = buffer_at(region, slot);
-	if (buffer->generation != generation) {
-		/* Uses of a slot count up from the first. */
-		if (generation - first < buffer->generation - first)
-			ret = -ESTALE;
-		goto out;
-	}
+	/* Uses of a slot count up from the first. */
+	if (buffer->generation != generation)
+		return ERR_PTR(generation - first < buffer->generation - first ? -ESTALE : -ENOENT);
 	/* With the release in ipcbus_buffer_deliver(). */
-	if (smp_load_acquire(&buffer->state) == IPCBUS_BUFFER_DELIVERED) {
+	if (smp_load_acquire(&buffer->state) != IPCBUS_BUFFER_DELIVERED)
+		return ERR_PTR(-ENOENT);
+	return buffer;
+}
+
+int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
+			    struct ipcbus_leftovers *leftovers)
+{
+	struct ipcbus_buffer *buffer;
+	int ret = 0;
+
+	spin_lock(&region->lock);
+	buffer = find_delivered_locked(region, id);
+	if (likely(!IS_ERR(buffer)))
 		end_delivered_locked(region, buffer, leftovers);
-		ret = 0;
-	}
-out:
+	else
+		ret = PTR_ERR(buffer);
+	spin_unlock(&region->lock);
+	return ret;
+}
+
+int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_origin *ret_origin)
+{
+	struct ipcbus_buffer *buffer;
+	int ret = 0;
+
+	spin_lock(&region->lock);
+	buffer = find_delivered_locked(region, id);
+	if (IS_ERR(buffer))
+		ret = PTR_ERR(buffer);
+	else if (!buffer->oneway)
+		ret = -EINVAL;
+	else
+		*ret_origin = buffer->origin;
 	spin_unlock(&region->lock);
 	return ret;
 }

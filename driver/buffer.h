@@ -15,6 +15,7 @@
 
 #include "main.h"
 #include "object.h"
+#include "origin.h"
 #include "pages.h"
 #include "range.h"
 
@@ -46,6 +47,7 @@ enum ipcbus_buffer_state {
  *	own nodes that came home
  * @node: of a delivered oneway: the node whose next one waits for this buffer,
  *	with a reference; else NULL
+ * @origin: of a delivered oneway: who sent it
  */
 struct ipcbus_buffer {
 	struct ipcbus_range range;
@@ -58,6 +60,7 @@ struct ipcbus_buffer {
 	size_t data_size;
 	struct ipcbus_objects objects;
 	struct ipcbus_node_entry *node;
+	struct ipcbus_origin origin;
 };
 
 /**
@@ -157,5 +160,8 @@ struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 m
 void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range *range);
 /* In about how many units those ranges are warm. */
 u32 ipcbus_region_warm(struct ipcbus_region *region);
+
+/* Who sent the oneway in a delivered buffer. -ENOENT, -ESTALE; -EINVAL: none. */
+int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_origin *ret_origin);
 
 #endif

@@ -93,6 +93,20 @@ static const struct ipcbus_work_ops watch_ops = {
 	.cancel = watch_drop,
 };
 
+static void link_locked(struct ipcbus_watch *watch)
+{
+	lockdep_assert_held(&watch->node->proc->lock);
+	list_add_tail(&watch->entry, &watch->node->watches);
+	watch->node->watch_count++;
+}
+
+static void unlink_locked(struct ipcbus_watch *watch)
+{
+	lockdep_assert_held(&watch->node->proc->lock);
+	list_del_init(&watch->entry);
+	watch->node->watch_count--;
+}
+
 /* Queues it for the watcher; drops the reference of the node's list. */
 static void watch_fire(struct ipcbus_watch *watch)
 {
@@ -131,7 +145,7 @@ int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u
 	spin_lock(&node->proc->lock);
 	dead = node->dead;
 	if (!dead)
-		list_add_tail(&watch->entry, &node->watches);
+		link_locked(watch);
 	spin_unlock(&node->proc->lock);
 	if (dead)
 		watch_fire(watch);
@@ -156,7 +170,8 @@ int ipcbus_watch_cancel(struct ipcbus_watch *watch)
 
 	spin_lock(&watch->node->proc->lock);
 	listed = !list_empty(&watch->entry);
-	list_del_init(&watch->entry);
+	if (listed)
+		unlink_locked(watch);
 	spin_unlock(&watch->node->proc->lock);
 
 	spin_lock(&watch->proc->lock);
@@ -182,7 +197,7 @@ void ipcbus_watches_fire(struct ipcbus_node_entry *node)
 		spin_lock(&node->proc->lock);
 		watch = list_first_entry_or_null(&node->watches, struct ipcbus_watch, entry);
 		if (watch)
-			list_del_init(&watch->entry);
+			unlink_locked(watch);
 		spin_unlock(&node->proc->lock);
 		if (!watch)
 			return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Who sends: as the receiver of the message is told. Taken from the sending
- * thread itself while it sends, never from another task later.
+ * thread itself while it sends, never from another task later. What the receiver
+ * may ask about it afterwards is in identity.c.
  */
 #ifndef IPCBUS_IDENTITY_H
 #define IPCBUS_IDENTITY_H
@@ -54,5 +55,8 @@ static inline void ipcbus_tell_sender(const struct ipcbus_sender *sender,
 	event->uid = sender->uid;
 	event->gid = sender->gid;
 }
+
+/* IPCBUS_IOC_CALLER */
+long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_caller __user *arg);
 
 #endif

@@ -64,7 +64,9 @@
 #define IPCBUS_LIMIT_THREADS	1024
 
 /* Likewise: what there is beyond the first version. */
-#define IPCBUS_FEATURES		IPCBUS_FEATURE_ARRIVAL
+#define IPCBUS_FEATURES		(IPCBUS_FEATURE_NODE_INFO | \
+				 IPCBUS_FEATURE_CALLER | \
+				 IPCBUS_FEATURE_ARRIVAL)
 
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)

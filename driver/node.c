@@ -225,6 +225,45 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args
 	return ret;
 }
 
+static void info_locked(struct ipcbus_node_entry *node, struct ipcbus_node_info *args)
+{
+	struct ipcbus_work *work;
+
+	lockdep_assert_held(&node->proc->lock);
+	args->cookie = node->cookie;
+	args->refs = atomic_read(&node->remote);
+	args->pending = node->pending;
+	args->watches = node->watch_count;
+	/* At most as many as one region may hold. */
+	args->oneways = 0;
+	list_for_each_entry(work, &node->oneways, entry)
+		args->oneways++;
+}
+
+int ipcbus_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info *args)
+{
+	struct ipcbus_node_entry *node;
+	bool alive = false;
+
+	if (args->flags || args->cookie || args->refs || args->pending || args->oneways ||
+	    args->watches)
+		return -EINVAL;
+	if (args->node > IPCBUS_MAX_NUMBER)
+		return -ENOENT;
+
+	rcu_read_lock();
+	node = xa_load(&proc->nodes, args->node);
+	if (node) {
+		spin_lock(&proc->lock);
+		alive = !node->dead;
+		if (alive)
+			info_locked(node, args);
+		spin_unlock(&proc->lock);
+	}
+	rcu_read_unlock();
+	return alive ? 0 : -ENOENT;
+}
+
 void ipcbus_nodes_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_node_entry *node;

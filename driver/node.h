@@ -24,6 +24,7 @@
  * @remote: handles, messages and the bus that refer to it
  * @dead: destroyed (proc->lock to set; may be read without)
  * @watches: who wants to know (proc->lock)
+ * @watch_count: how many (proc->lock)
  * @pending: calls and oneways that wait for the owner or are with it (proc->lock)
  * @oneways: transactions that wait for the one before; of a dead node: all that
  *	is to be cancelled (proc->lock)
@@ -41,6 +42,7 @@ struct ipcbus_node_entry {
 	atomic_t remote;
 	bool dead;
 	struct list_head watches;
+	u32 watch_count;
 	u32 pending;
 	struct list_head oneways;
 	bool oneway_busy;
@@ -49,6 +51,7 @@ struct ipcbus_node_entry {
 
 int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args);
 int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args);
+int ipcbus_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info *args);
 /* All of a proc that is dead. */
 void ipcbus_nodes_release(struct ipcbus_proc *proc);
 

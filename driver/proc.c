@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "handle.h"
+#include "identity.h"
 #include "node.h"
 #include "proc.h"
 #include "reclaim.h"
@@ -305,6 +306,20 @@ static long ioctl_node(struct ipcbus_proc *proc, void __user *arg,
 	return ret ?: op(proc, &args);
 }
 
+static long ioctl_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info __user *arg)
+{
+	struct ipcbus_node_info args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_INFO_SIZE_VER0, arg);
+	if (ret)
+		return ret;
+	ret = ipcbus_node_info(proc, &args);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : 0;
+}
+
 static int handle_put(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
 {
 	if (args->flags || args->cookie || !args->count)
@@ -379,6 +394,10 @@ static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_handle(proc, user, ipcbus_handle_unwatch);
 	case IPCBUS_IOC_SET_THREADS:
 		return ioctl_set_threads(proc, user);
+	case IPCBUS_IOC_NODE_INFO:
+		return ioctl_node_info(proc, user);
+	case IPCBUS_IOC_CALLER:
+		return ipcbus_caller_ioctl(proc, user);
 	case IPCBUS_IOC_THREAD_EXIT:
 		return ioctl_thread_exit(proc, arg);
 	default:

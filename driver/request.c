@@ -160,6 +160,7 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
 	int ret;
 
+	t->origin = thread->origin;
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	ipcbus_report_send(thread, message, t);
 	ret = queue_oneway(t);

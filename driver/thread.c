@@ -106,6 +106,7 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->tgid = get_pid(task_tgid(current));
 	thread->pid_nr = pid_nr_ns(thread->pid, proc->pid_ns);
 	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
+	ipcbus_origin_set(&thread->origin);
 	thread->task = get_task_struct(current);
 	init_waitqueue_head(&thread->wait);
 	init_waitqueue_entry(&thread->waiter, current);

@@ -13,6 +13,7 @@
 #include <linux/wait.h>
 
 #include "main.h"
+#include "origin.h"
 #include "proc.h"
 
 /**
@@ -24,6 +25,7 @@
  * @tgid: its process, counted; constant
  * @pid_nr: @pid as its own proc knows it; constant
  * @tgid_nr: @tgid likewise; constant
+ * @origin: its process, for who asks later; constant
  * @number: its place in proc->threads, from 1; constant
  * @task: the thread, counted; for waking it only; constant
  * @wait: where it is woken. Nobody else can get at it.
@@ -49,6 +51,7 @@ struct ipcbus_thread {
 	struct pid *tgid;
 	u32 pid_nr;
 	u32 tgid_nr;
+	struct ipcbus_origin origin;
 	u32 number;
 	struct task_struct *task;
 	wait_queue_head_t wait;

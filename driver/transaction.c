@@ -144,6 +144,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (t->oneway) {
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
+		buffer->origin = t->origin;
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 		ipcbus_report_deliver(thread, t, event);
 		ipcbus_transaction_put(t, thread);

@@ -36,6 +36,7 @@ enum ipcbus_transaction_state {
  * @accept_fds: the reply may bring fds; constant
  * @depth: calls in the chain up to this one; constant
  * @sender: who sent it; constant
+ * @origin: of a oneway: the process that sent it; constant
  * @from: the calling thread, counted; NULL for a oneway; constant
  * @parent: the innermost call @from was in when it called, counted, or NULL;
  *	constant. Parents of parents are the chain of calls.
@@ -58,6 +59,7 @@ struct ipcbus_transaction {
 	bool accept_fds;
 	u32 depth;
 	struct ipcbus_sender sender;
+	struct ipcbus_origin origin;
 	struct ipcbus_thread *from;
 	struct ipcbus_transaction *parent;
 	struct ipcbus_node_entry *node;

@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "table.h"
@@ -322,6 +324,30 @@ pid_t ipc_call_pid(const struct ipc_call *call)
 pid_t ipc_call_tid(const struct ipc_call *call)
 {
 	return call->tid;
+}
+
+/*
+ * The number may have been given to another process before the pidfd was made. If
+ * the sender is still there afterwards, it had the number all the time.
+ */
+int ipc_call_pidfd(const struct ipc_call *call)
+{
+	pid_t pid;
+	int fd, r;
+
+	if (call->answered)
+		return -EINVAL;
+	if (!call->pid)
+		return -ENOENT;
+	fd = (int)syscall(SYS_pidfd_open, call->pid, 0);
+	if (fd < 0)
+		return -errno;
+	r = device_caller(&call->ipc->device, call->number, call->buffer, &pid);
+	if (r > 0 && pid == call->pid)
+		return fd;
+
+	close(fd);
+	return r < 0 ? r : -ESRCH;
 }
 
 struct ipc *ipc_call_ipc(const struct ipc_call *call)

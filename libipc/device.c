@@ -323,6 +323,23 @@ int device_unwatch(const struct device *device, uint32_t handle)
 	return device_ioctl(device, IPCBUS_IOC_UNWATCH, &arg);
 }
 
+int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid)
+{
+	struct ipcbus_caller arg = {
+		.size = sizeof(arg),
+		.call = call,
+		.buffer = call ? 0 : buffer,
+	};
+	int r;
+
+	r = device_ioctl(device, IPCBUS_IOC_CALLER, &arg);
+	if (r < 0)
+		return r;
+
+	*ret_pid = (pid_t)arg.pid;
+	return !!(arg.flags & IPCBUS_CALLER_ALIVE);
+}
+
 int device_set_threads(const struct device *device, unsigned int max)
 {
 	struct ipcbus_threads arg = { .size = sizeof(arg), .max = max };

@@ -141,6 +141,10 @@ int device_handle_put(const struct device *device, uint32_t handle, uint32_t cou
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
 int device_unwatch(const struct device *device, uint32_t handle);
 
+/* Who sent a call, or if that is 0 the oneway in a buffer: 1 and the process id
+ * here (0: cannot be seen), 0: gone, -errno. */
+int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid);
+
 int device_set_threads(const struct device *device, unsigned int max);
 int device_thread_exit(const struct device *device);
 

@@ -209,6 +209,15 @@ int device_unwatch(const struct device *device, uint32_t handle)
 	return fake.unwatch_error;
 }
 
+int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid)
+{
+	(void)device;
+	if (fake.caller < 0 || !(call || buffer))
+		return fake.caller < 0 ? fake.caller : -EINVAL;
+	*ret_pid = fake.caller_pid;
+	return fake.caller;
+}
+
 int device_set_threads(const struct device *device, unsigned int max)
 {
 	(void)device;

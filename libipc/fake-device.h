@@ -49,6 +49,8 @@ struct fake {
 	uint64_t watch_cookie;
 	int unwatch_error;
 	unsigned int woken;
+	int caller;			/* what device_caller() says, and with which pid */
+	pid_t caller_pid;
 };
 
 extern struct fake fake;

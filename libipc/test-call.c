@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake-device.h"
 #include "object.h"
@@ -332,6 +333,25 @@ static void run(void)
 	ck_assert_uint_eq(fake.woken, 1);
 }
 
+/* Process 1 is there, if that is who called. */
+static void ask_for_a_pidfd(struct ipc_call *call)
+{
+	int fd;
+
+	fake.caller = 1;
+	fake.caller_pid = 1;
+	fd = ipc_call_pidfd(call);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	fake.caller = 0;
+	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
+	fake.caller = 1;
+	fake.caller_pid = 2;
+	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
+	fake.caller = -ENOTTY;
+	ck_assert_int_eq(ipc_call_pidfd(call), -ENOTTY);
+}
+
 static int answer(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
@@ -341,6 +361,7 @@ static int answer(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 	ck_assert_int_eq(ipc_call_tid(call), 2);
 	ck_assert_uint_eq(ipc_call_uid(call), 3);
 	ck_assert_uint_eq(ipc_call_gid(call), 4);
+	ask_for_a_pidfd(call);
 	ck_assert_ptr_eq(ipc_call_ipc(call), ipc);
 	ck_assert_ptr_nonnull(ipc_call_payload(call, &size));
 	ck_assert_uint_gt(size, 0);

@@ -85,6 +85,8 @@
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a) /* no argument: 0 */
 #define IPCBUS_IOC_CANCEL	_IO(IPCBUS_IOC_TYPE, 0x0b) /* ipcbus_cancel */
 #define IPCBUS_IOC_CALL_INFO	_IO(IPCBUS_IOC_TYPE, 0x0c) /* ipcbus_call_info */
+#define IPCBUS_IOC_NODE_INFO	_IO(IPCBUS_IOC_TYPE, 0x0d) /* ipcbus_node_info */
+#define IPCBUS_IOC_CALLER	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_caller */
 
 /* Caps, the same for everybody. Counts above them are -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
@@ -98,6 +100,8 @@
 #define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
 #define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
+#define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
+#define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
 #define IPCBUS_FEATURE_ARRIVAL	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
 
 /**
@@ -449,6 +453,37 @@ struct ipcbus_node {
 
 #define IPCBUS_NODE_SIZE_VER0	24
 
+/**
+ * struct ipcbus_node_info - who is interested in a node of the caller's own
+ *	(IPCBUS_IOC_NODE_INFO)
+ * @size: sizeof(struct ipcbus_node_info)
+ * @flags: 0
+ * @node: which; -ENOENT if there is none
+ * @cookie: out: the node's; all outs are 0 on the way in
+ * @refs: out: what refers to it: others' handles, objects in messages on their
+ *	way, being handle 0, and messages of its owner's own that brought it home
+ *	and were not given back
+ * @pending: out: messages to it on their way or with its owner: calls until
+ *	they are answered, oneways until they are given back
+ * @oneways: out: those of them that wait for the oneway before
+ * @watches: out: how many want to know of its death
+ *
+ * A moment's truth: only NODE_DESTROY with IF_IDLE can act on it. That succeeds
+ * when @refs and @pending are 0.
+ */
+struct ipcbus_node_info {
+	__u32 size;
+	__u32 flags;
+	__u64 node;
+	__u64 cookie;
+	__u32 refs;
+	__u32 pending;
+	__u32 oneways;
+	__u32 watches;
+} __attribute__((aligned(8)));
+
+#define IPCBUS_NODE_INFO_SIZE_VER0 40
+
 #define IPCBUS_WATCH_ARRIVAL	(1U << 1) /* of handle 0: when a manager comes */
 
 /**
@@ -532,5 +567,34 @@ struct ipcbus_call_info {
 } __attribute__((aligned(8)));
 
 #define IPCBUS_CALL_INFO_SIZE_VER0 24
+
+#define IPCBUS_CALLER_ALIVE	(1U << 0) /* there, if only to be waited for */
+
+/**
+ * struct ipcbus_caller - is the sender of a message still there?
+ *	(IPCBUS_IOC_CALLER)
+ * @size: sizeof(struct ipcbus_caller)
+ * @flags: out: IPCBUS_CALLER_*; all outs are 0 on the way in
+ * @call: a call that this proc took and did not answer yet (-ESRCH), or 0
+ * @buffer: if @call is 0: of a oneway, delivered and not given back (-ENOENT,
+ *	-ESTALE; -EINVAL: there is no oneway in it)
+ * @pid: out: its process id in this proc's pid namespace; 0 if it is gone, or
+ *	cannot be seen from here
+ * @reserved: 0
+ *
+ * A pid is not used again while its process is there. So a pidfd from
+ * pidfd_open(event.pid), asked for before this said IPCBUS_CALLER_ALIVE, is the
+ * sender's and nobody else's. The process may run another program since.
+ */
+struct ipcbus_caller {
+	__u32 size;
+	__u32 flags;
+	__u64 call;
+	__u64 buffer;
+	__u32 pid;
+	__u32 reserved;
+} __attribute__((aligned(8)));
+
+#define IPCBUS_CALLER_SIZE_VER0	32
 
 #endif /* _UAPI_LINUX_IPCBUS_H */

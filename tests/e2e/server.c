@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -335,8 +336,25 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 
 /* --- The rest --------------------------------------------------------------------- */
 
+/* The process that a pidfd is of. */
+static int pid_of(int fd)
+{
+	char path[64], line[128];
+	int pid = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Pid: %d", &pid) != 1)
+		;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
 static int who(struct ipc_call *call, void *userdata)
 {
+	int fd = ipc_call_pidfd(call);
 	E2e__WhoReply reply = E2E__WHO_REPLY__INIT;
 
 	(void)userdata;
@@ -344,6 +362,9 @@ static int who(struct ipc_call *call, void *userdata)
 	reply.tid = (uint32_t)ipc_call_tid(call);
 	reply.uid = ipc_call_uid(call);
 	reply.gid = ipc_call_gid(call);
+	reply.pidfd_pid = fd < 0 ? fd : pid_of(fd);
+	if (fd >= 0)
+		close(fd);
 	return server_reply_who(call, &reply);
 }
 

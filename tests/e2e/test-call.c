@@ -307,6 +307,8 @@ static int check_identity(void *data)
 	if (reply->pid != (uint32_t)getpid() || reply->tid != (uint32_t)gettid() ||
 	    reply->uid != uid || reply->gid != 900)
 		return 3;
+	if (reply->pidfd_pid != getpid())
+		return 4;
 	server_who_reply_free(reply);
 	client_close(&client);
 	return 0;

@@ -404,6 +404,18 @@ int raw_set_threads(const struct raw *r, uint32_t max)
 	return dev_ioctl(r->fd, IPCBUS_IOC_SET_THREADS, &t);
 }
 
+int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret)
+{
+	*ret = (struct ipcbus_node_info){ .size = sizeof(*ret), .node = node };
+	return dev_ioctl(r->fd, IPCBUS_IOC_NODE_INFO, ret);
+}
+
+int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_caller *ret)
+{
+	*ret = (struct ipcbus_caller){ .size = sizeof(*ret), .call = call, .buffer = buffer };
+	return dev_ioctl(r->fd, IPCBUS_IOC_CALLER, ret);
+}
+
 int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
 	      struct ipcbus_batch *ret)
 {

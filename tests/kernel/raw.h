@@ -110,6 +110,9 @@ int raw_unwatch(const struct raw *r, uint32_t handle);
 int raw_watch_for(const struct raw *r, uint32_t handle, uint32_t flags, uint64_t cookie);
 int raw_unwatch_for(const struct raw *r, uint32_t handle, uint32_t flags);
 int raw_set_threads(const struct raw *r, uint32_t max);
+int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret);
+/* Who sent a call that is open, or a oneway by its buffer; the other is 0. */
+int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_caller *ret);
 int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
 	      struct ipcbus_batch *ret);
 

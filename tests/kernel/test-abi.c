@@ -13,7 +13,7 @@
 
 #include "fixture.h"
 
-#define FEATURES IPCBUS_FEATURE_ARRIVAL
+#define FEATURES (IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_CALLER | IPCBUS_FEATURE_ARRIVAL)
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
 
@@ -33,6 +33,8 @@ static const struct form {
 	{ "WATCH", IPCBUS_IOC_WATCH, IPCBUS_HANDLE_SIZE_VER0 },
 	{ "UNWATCH", IPCBUS_IOC_UNWATCH, IPCBUS_HANDLE_SIZE_VER0 },
 	{ "SET_THREADS", IPCBUS_IOC_SET_THREADS, IPCBUS_THREADS_SIZE_VER0 },
+	{ "NODE_INFO", IPCBUS_IOC_NODE_INFO, IPCBUS_NODE_INFO_SIZE_VER0 },
+	{ "CALLER", IPCBUS_IOC_CALLER, IPCBUS_CALLER_SIZE_VER0 },
 };
 
 START_TEST(sizes_are_what_they_were)
@@ -43,6 +45,8 @@ START_TEST(sizes_are_what_they_were)
 	ck_assert_uint_eq(sizeof(struct ipcbus_node), IPCBUS_NODE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_handle), IPCBUS_HANDLE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_threads), IPCBUS_THREADS_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_node_info), IPCBUS_NODE_INFO_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_caller), IPCBUS_CALLER_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_object), 32);
 	ck_assert_uint_eq(sizeof(struct ipcbus_iovec), 16);
 	ck_assert_uint_eq(sizeof(struct ipcbus_send), 72);
@@ -180,6 +184,26 @@ START_TEST(structure_that_cannot_be_written)
 	assert_result(dev_ioctl(cli.fd, cmds[_i], ro), -EFAULT);
 	if (cmds[_i] == IPCBUS_IOC_NODE_CREATE)
 		ck_assert_uint_gt(raw_info(&cli).max_nodes, 0);
+}
+END_TEST
+
+START_TEST(answers_that_cannot_be_written)
+{
+	char *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ipcbus_node_info info = { .size = sizeof(info), .node = srv_node };
+	struct ipcbus_caller caller = { .size = sizeof(caller) };
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	caller.call = ev.call;
+	memcpy(ro, &info, sizeof(info));
+	memcpy(ro + 2048, &caller, sizeof(caller));
+	mprotect(ro, 4096, PROT_READ);
+	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_NODE_INFO, ro), -EFAULT);
+	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_CALLER, ro + 2048), -EFAULT);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
 END_TEST
 
@@ -553,6 +577,7 @@ int main(void)
 	tcase_add_loop_test(tc, structure_larger_than_its_memory, 0, n);
 	tcase_add_loop_test(tc, structure_from_nowhere, 0, n);
 	tcase_add_loop_test(tc, structure_that_cannot_be_written, 0, 3);
+	tcase_add_test(tc, answers_that_cannot_be_written);
 	tcase_add_test(tc, unknown_ioctls);
 	tcase_add_loop_test(tc, random_structures, 0, 4);
 

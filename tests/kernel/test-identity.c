@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +121,224 @@ START_TEST(reply_names_the_server)
 }
 END_TEST
 
+/* What a message says of its sender stays, whatever becomes of that. */
+
+static int send_as_user(struct peer *self, void *arg)
+{
+	struct raw r;
+
+	(void)arg;
+	raw_open(&r, 65536);
+	raw_oneway(&r, 0, 1, NULL, 0);
+	if (setgroups(0, NULL) < 0 || setresgid(2000, 2000, 2000) < 0 ||
+	    setresuid(1000, 1000, 1000) < 0)
+		return 98;
+	raw_oneway(&r, 0, 2, NULL, 0);
+	peer_tell(self, 1);
+	peer_hear(self);
+	return 0;
+}
+
+START_TEST(oneways_of_a_dead_sender)
+{
+	struct ipcbus_caller caller;
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, send_as_user, NULL);
+	peer_hear(&p);
+	peer_kill(&p);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	expect_sender(&ev, p.pid, 0, 0);
+	assert_ok(raw_caller(&srv, 0, ev.buffer, &caller));
+	ck_assert_uint_eq(caller.flags, 0);
+	ck_assert_uint_eq(caller.pid, 0);
+	raw_give(&srv, &ev);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	expect_sender(&ev, p.pid, 1000, 2000);
+	ck_assert_uint_eq(ev.tid, p.pid);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
+static void expect_caller(uint64_t call, uint64_t buffer, uint32_t flags, pid_t pid)
+{
+	struct ipcbus_caller caller;
+
+	assert_ok(raw_caller(&srv, call, buffer, &caller));
+	ck_assert_uint_eq(caller.flags, flags);
+	ck_assert_uint_eq(caller.pid, pid);
+}
+
+START_TEST(sender_of_a_oneway_is_there_or_gone)
+{
+	struct ipcbus_caller caller;
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, send_as_user, NULL);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, p.pid);
+	peer_hear(&p);
+	peer_kill(&p);
+	expect_caller(0, ev.buffer, 0, 0);
+	raw_give(&srv, &ev);
+	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -ESTALE);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
+static int call_for_ever(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	struct raw r;
+
+	(void)self, (void)arg;
+	raw_open(&r, 65536);
+	raw_call_wait(&r, 0, 0, NULL, 0, &ev);
+	return 93;
+}
+
+/* A call whose caller is gone is still to be answered, and says so. */
+START_TEST(sender_of_a_call_is_there_or_gone)
+{
+	struct ipcbus_caller caller;
+	struct ipcbus_event ev;
+	struct peer p;
+
+	peer_start(&p, call_for_ever, NULL);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, p.pid);
+	assert_result(raw_caller(&cli, ev.call, 0, &caller), -ESRCH);
+	peer_kill(&p);
+	expect_caller(ev.call, 0, 0, 0);
+	raw_reply(&srv, ev.call, NULL, 0);
+	assert_result(raw_caller(&srv, ev.call, 0, &caller), -ESRCH);
+}
+END_TEST
+
+/* The process is meant, not the thread that sent. */
+START_TEST(sender_thread_may_end)
+{
+	struct ipcbus_event ev;
+	struct helper h;
+
+	helper_start(&h, oneway_from_a_thread, NULL);
+	helper_end(&h);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, getpid());
+	raw_give(&srv, &ev);
+}
+END_TEST
+
+static const struct ipcbus_caller bad_questions[] = {
+	{ .flags = 1 }, { .flags = 1U << 31 }, { .pid = 1 }, { .reserved = 1 }, { .buffer = 1 },
+};
+
+START_TEST(bad_question)
+{
+	struct ipcbus_caller caller = bad_questions[_i];
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	caller.size = sizeof(caller);
+	caller.call = ev.call;
+	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_CALLER, &caller), -EINVAL);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+}
+END_TEST
+
+START_TEST(sender_of_no_message)
+{
+	struct ipcbus_caller caller;
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 1, "x", 1);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	assert_result(raw_caller(&srv, 0, 0, &caller), -EINVAL);
+	assert_result(raw_caller(&srv, ev.call + 1, 0, &caller), -ESRCH);
+	assert_result(raw_caller(&srv, ~0ULL, 0, &caller), -ESRCH);
+	/* A call is asked for by its number alone. */
+	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -EINVAL);
+	assert_result(raw_caller(&srv, 0, ev.buffer + 1, &caller), -ENOENT);
+	assert_result(raw_caller(&srv, 0, ~0ULL, &caller), -ENOENT);
+	raw_give(&srv, &ev);
+	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -ESTALE);
+	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, getpid());
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+}
+END_TEST
+
+/* A program that runs as another user than who started it: argv[1] is --send. */
+static int send_one(void)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x), .send = { .kind = IPCBUS_SEND_ONEWAY } };
+	int fd = dev_open(O_RDWR), e = fd < 0 ? fd : dev_ioctl(fd, IPCBUS_IOC_EXCHANGE, &x);
+
+	if (e)
+		fprintf(stderr, "%s as another user: %s\n", fd < 0 ? "open" : "send", errname(e));
+	return !!e;
+}
+
+static int copy_myself(const char *path)
+{
+	char buffer[65536];
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	ssize_t n;
+
+	ck_assert_int_ge(from, 0);
+	ck_assert_int_ge(to, 0);
+	while ((n = read(from, buffer, sizeof(buffer))) > 0)
+		ck_assert_int_eq(write(to, buffer, n), n);
+	close(from);
+	/* Nobody may have it open for writing when it is executed. */
+	ck_assert_int_eq(fchown(to, 1000, 2000), 0);
+	ck_assert_int_eq(fchmod(to, 06755), 0);
+	close(to);
+	return n;
+}
+
+static int exec_setuid(struct peer *self, void *path)
+{
+	struct raw r;
+
+	(void)self;
+	raw_open(&r, 65536);
+	raw_oneway(&r, 0, 0, NULL, 0);
+	execl(path, path, "--send", NULL);
+	return 98;
+}
+
+START_TEST(setuid_program)
+{
+	static char path[] = "/tmp/identity-setuid";
+	int mode = dev_set_mode(0666);
+	struct ipcbus_event ev;
+	struct peer p;
+
+	if (mode < 0) {
+		fprintf(stderr, "needs root, skipped\n");
+		return;
+	}
+	assert_ok(copy_myself(path));
+	peer_start(&p, exec_setuid, path);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	expect_sender(&ev, p.pid, 0, 0);
+	raw_give(&srv, &ev);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	expect_sender(&ev, p.pid, 1000, 2000);
+	raw_give(&srv, &ev);
+	peer_end(&p);
+	unlink(path);
+	dev_set_mode(mode);
+}
+END_TEST
+
 /* Process namespaces */
 
 static int wait_for(pid_t pid)
@@ -149,6 +368,7 @@ static int call_from_inside(struct peer *self, void *arg)
 	if (getpid() != 1)
 		_exit(95);
 	raw_open(&r, 65536);
+	raw_oneway(&r, 0, 2, NULL, 0);
 	raw_call_wait(&r, 0, 1, NULL, 0, &ev);
 	/* The server is outside: no number for it here. */
 	_exit(ev.kind == IPCBUS_EVENT_REPLY && !ev.pid && !ev.tid ? 0 : 94);
@@ -162,9 +382,15 @@ START_TEST(sender_in_an_inner_namespace)
 
 	peer_start(&p, call_from_inside, NULL);
 	inner = peer_hear(&p);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.pid, inner);
+	ck_assert_uint_eq(ev.tid, inner);
+	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, inner);
+	raw_give(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.pid, inner);
 	ck_assert_uint_eq(ev.tid, inner);
+	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, inner);
 	raw_reply(&srv, ev.call, NULL, 0);
 	peer_end(&p);
 }
@@ -185,7 +411,13 @@ static int serve_inside(struct peer *self, void *arg)
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
 	peer_tell(self, 1);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	if (ev.pid || ev.tid || ev.uid)
+		_exit(93);
+	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, 0);
+	raw_give(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, 0);
 	raw_reply(&srv, ev.call, NULL, 0);
 	_exit(!ev.pid && !ev.tid && !ev.uid ? 0 : 94);
 }
@@ -198,11 +430,42 @@ START_TEST(sender_outside_the_receivers_namespace)
 	peer_start(&p, serve_inside, NULL);
 	peer_hear(&p);
 	raw_open(&cli, REGION);
+	raw_oneway(&cli, 0, 1, NULL, 0);
 	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
 	ck_assert_uint_ne(ev.pid, 0);
 	ck_assert_uint_ne(ev.pid, 1);
 	peer_end(&p);
+}
+END_TEST
+
+/* Both are pid 1, each in a namespace of its own: neither has a number there. */
+static int call_from_a_sibling(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	pid_t pid;
+
+	(void)self, (void)arg;
+	if (unshare(CLONE_NEWPID) < 0)
+		return 98;
+	pid = fork();
+	if (pid)
+		return wait_for(pid);
+	raw_open(&cli, 65536);
+	raw_oneway(&cli, 0, 1, NULL, 0);
+	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
+	_exit(ev.kind == IPCBUS_EVENT_REPLY && !ev.pid && !ev.tid ? 0 : 94);
+}
+
+START_TEST(sender_in_a_sibling_namespace)
+{
+	struct peer server, client;
+
+	peer_start(&server, serve_inside, NULL);
+	peer_hear(&server);
+	peer_start(&client, call_from_a_sibling, NULL);
+	peer_end(&client);
+	peer_end(&server);
 }
 END_TEST
 
@@ -238,6 +501,63 @@ START_TEST(user_namespace_of_the_receiver)
 	ck_assert_uint_eq(ev.uid, 0);
 	raw_reply(&srv, ev.call, NULL, 0);
 	peer_end(&p);
+}
+END_TEST
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* Where user 1000 is root and nobody else is anybody. */
+static int serve_as_root_of_few(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+
+	(void)arg;
+	if (unshare(CLONE_NEWUSER) < 0) {
+		peer_tell(self, 0);
+		return 0;
+	}
+	peer_tell(self, 1);
+	peer_hear(self);
+	raw_open(&srv, REGION);
+	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
+	peer_tell(self, 1);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	if (ev.uid != 65534 || ev.gid != 65534)
+		return 94;
+	raw_give(&srv, &ev);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	return ev.uid == 0 && ev.gid == 7 ? 0 : 95;
+}
+
+START_TEST(users_that_have_a_number_there)
+{
+	char path[64];
+	struct peer server, client;
+
+	peer_start(&server, serve_as_root_of_few, NULL);
+	if (!peer_hear(&server)) {
+		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
+		peer_end(&server);
+		return;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", server.pid);
+	write_file(path, "0 1000 1");
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", server.pid);
+	write_file(path, "7 2000 1");
+	peer_tell(&server, 1);
+	peer_hear(&server);
+	peer_start(&client, send_as_user, NULL);
+	peer_hear(&client);
+	peer_tell(&client, 1);
+	peer_end(&client);
+	peer_end(&server);
 }
 END_TEST
 
@@ -300,17 +620,30 @@ START_TEST(received_page_is_the_page_written)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
 	Suite *s = suite_create("identity");
 	TCase *tc = add_case(s, "users", setup_bus);
 
+	if (argc == 2 && !strcmp(argv[1], "--send"))
+		return send_one();
 	tcase_add_test(tc, ids_are_those_of_the_moment);
 	tcase_add_test(tc, thread_id_is_the_threads);
+	tcase_add_test(tc, oneways_of_a_dead_sender);
+	tcase_add_test(tc, setuid_program);
+
+	tc = add_case(s, "still there", setup_bus);
+	tcase_add_test(tc, sender_of_a_oneway_is_there_or_gone);
+	tcase_add_test(tc, sender_of_a_call_is_there_or_gone);
+	tcase_add_test(tc, sender_thread_may_end);
+	tcase_add_test(tc, sender_of_no_message);
+	tcase_add_loop_test(tc, bad_question, 0, ARRAY_SIZE(bad_questions));
 
 	tc = add_case(s, "server", setup_bare);
 	tcase_add_test(tc, reply_names_the_server);
 	tcase_add_test(tc, sender_outside_the_receivers_namespace);
+	tcase_add_test(tc, sender_in_a_sibling_namespace);
+	tcase_add_test(tc, users_that_have_a_number_there);
 
 	tc = add_case(s, "namespaces", setup_bus);
 	tcase_add_test(tc, sender_in_an_inner_namespace);

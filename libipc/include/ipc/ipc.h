@@ -222,6 +222,11 @@ uid_t ipc_call_uid(const struct ipc_call *call);
 gid_t ipc_call_gid(const struct ipc_call *call);
 pid_t ipc_call_pid(const struct ipc_call *call);
 pid_t ipc_call_tid(const struct ipc_call *call);
+/* A new pidfd (O_CLOEXEC) of the caller's process, certainly of that and of no
+ * other that got its number since; as long as the call is not answered, or the
+ * oneway not unref'ed. -ESRCH: it is gone; -ENOENT: it cannot be seen from here;
+ * -EINVAL: answered; -EMFILE. The process may run another program meanwhile. */
+int ipc_call_pidfd(const struct ipc_call *call);
 struct ipc *ipc_call_ipc(const struct ipc_call *call);
 /* Where the request lies in the region: for tests and tools. */
 const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);

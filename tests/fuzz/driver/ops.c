@@ -332,11 +332,47 @@ static void op_threads(struct thread *t, const u8 *arg)
 	t->number = 0;
 }
 
+static void ask_node(struct thread *t, const u8 *arg)
+{
+	struct node *node = pick_own(t->proc, arg[1]);
+	struct ipcbus_node_info info = { .size = sizeof(info) };
+	bool odd;
+	int ret;
+
+	info.node = node ? node->id : arg[1];
+	ret = control(t, IPCBUS_IOC_NODE_INFO, &info, sizeof(info), &odd);
+	if (!ret && !odd)
+		must(info.oneways <= info.pending, "%u oneways of %u messages", info.oneways,
+		     info.pending);
+	trace("%u: node %llu -> %d\n", t->index, (unsigned long long)info.node, ret);
+}
+
+static void ask_caller(struct thread *t, const u8 *arg)
+{
+	struct ipcbus_caller caller = { .size = sizeof(caller) };
+	struct proc *proc = t->proc;
+	bool odd;
+	int ret;
+
+	if (arg[0] & 1 && proc->n_calls)
+		caller.call = proc->calls[arg[1] % proc->n_calls].id;
+	else if (proc->n_held)
+		caller.buffer = proc->held[arg[1] % proc->n_held].id;
+	ret = control(t, IPCBUS_IOC_CALLER, &caller, sizeof(caller), &odd);
+	if (!ret && !odd)
+		must(caller.flags || !caller.pid, "pid %u of nobody", caller.pid);
+	trace("%u: caller -> %d, flags %u\n", t->index, ret, caller.flags);
+}
+
 static void op_info(struct thread *t, const u8 *arg)
 {
 	struct ipcbus_info info = { .size = sizeof(info) };
 	bool odd;
 
+	if (arg[0] & 0x80) {
+		(arg[0] & 2 ? ask_node : ask_caller)(t, arg);
+		return;
+	}
 	switch (arg[0] % 4) {
 	case 0:
 		control(t, IPCBUS_IOC_INFO, &info, sizeof(info), &odd);

@@ -41,6 +41,8 @@ void shim_unload(void);
 /**
  * struct shim_process - one process, with an address space of its own
  * @ref: its tasks, and who holds it
+ * @rcu: frees it
+ * @leader: what all its tasks name as their leader, as long as one lives
  * @pid: its identity; counted
  * @mm: counted, as long as a task lives
  * @cred: what its tasks begin with; counted
@@ -54,6 +56,8 @@ void shim_unload(void);
  */
 struct shim_process {
 	refcount_t ref;
+	struct rcu_head rcu;
+	struct task_struct leader;
 	struct pid *pid;
 	struct mm_struct *mm;
 	struct cred *cred;

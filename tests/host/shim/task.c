@@ -173,11 +173,28 @@ int pid_vnr(struct pid *pid)
 	return pid_nr_ns(pid, current->process->pid_ns);
 }
 
+/* The process with the number, as long as a task of it lives; else NULL. */
+static struct shim_process *find_process(int nr)
+{
+	struct shim_process *found = NULL;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < n_tasks && !found; i++)
+		if (tasks[i]->process->pid->outer_nr == nr)
+			found = tasks[i]->process;
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
 struct task_struct *pid_task(struct pid *pid, enum pid_type type)
 {
-	BUG_ON(type != PIDTYPE_PID);
+	struct shim_process *process;
+
 	shim_rcu_check("pid->task");
-	return __atomic_load_n(&pid->task, __ATOMIC_ACQUIRE);
+	if (type == PIDTYPE_PID)
+		return __atomic_load_n(&pid->task, __ATOMIC_ACQUIRE);
+	process = find_process(pid->outer_nr);
+	return process ? &process->leader : NULL;
 }
 
 /* --- Credentials ---------------------------------------------------------- */
@@ -254,9 +271,11 @@ void mmdrop(struct mm_struct *mm)
 struct shim_process *shim_process_new(int nr, struct pid_namespace *ns)
 {
 	struct shim_process *process = calloc(1, sizeof(*process));
+	static u64 started;
 
 	BUG_ON(!process);
 	refcount_set(&process->ref, 1);
+	process->leader.start_boottime = __atomic_add_fetch(&started, 1, __ATOMIC_RELAXED);
 	process->pid = pid_new(nr, ns ? ns : &init_pid_ns);
 	process->pid_ns = get_pid_ns(process->pid->ns);
 	process->mm = mm_new();
@@ -264,6 +283,11 @@ struct shim_process *shim_process_new(int nr, struct pid_namespace *ns)
 	INIT_LIST_HEAD(&process->maps);
 	INIT_LIST_HEAD(&process->unmapped);
 	return process;
+}
+
+static void process_free(struct rcu_head *rcu)
+{
+	free(container_of(rcu, struct shim_process, rcu));
 }
 
 void shim_process_put(struct shim_process *process)
@@ -274,7 +298,7 @@ void shim_process_put(struct shim_process *process)
 	shim_put_cred(process->cred);
 	put_pid(process->pid);
 	put_pid_ns(process->pid_ns);
-	free(process);
+	call_rcu(&process->rcu, process_free);
 }
 
 static void close_all(struct shim_process *process)
@@ -323,6 +347,7 @@ struct task_struct *shim_task_new(struct shim_process *process, int nr)
 	refcount_set(&task->ref, 1);
 	refcount_inc(&process->ref);
 	task->process = process;
+	task->group_leader = &process->leader;
 	task->mm = process->mm;
 	task->signal = &process->signal;
 	atomic_inc(&process->signal.live);

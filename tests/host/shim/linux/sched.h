@@ -43,6 +43,8 @@ struct signal_struct {
 struct task_struct {
 	refcount_t ref;
 	struct signal_struct *signal;
+	struct task_struct *group_leader;
+	u64 start_boottime;
 	struct shim_process *process;
 	struct mm_struct *mm;
 	const struct cred *cred;
