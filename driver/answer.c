@@ -5,6 +5,8 @@
  */
 #include "answer.h"
 #include "buffer.h"
+#include "cancel.h"
+#include "expiry.h"
 #include "identity.h"
 #include "message.h"
 #include "node.h"
@@ -15,35 +17,83 @@
 
 /* --- The caller's side ------------------------------------------------------- */
 
-/*
- * Hands the caller its answer; false if it does not wait for one any more. The
- * server's reference stays the server's.
- */
-static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u32 kind, s32 error,
-		   u32 stage, u32 index)
+static bool async_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			  struct ipcbus_event *event)
 {
-	struct ipcbus_thread *from = t->from;
-	bool wanted;
+	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, done);
 
-	spin_lock(&from->proc->lock);
-	wanted = t->state == IPCBUS_PENDING;
-	if (wanted) {
-		t->reply = reply;
-		t->answer.kind = kind;
-		t->answer.error = error;
-		t->answer.stage = stage;
-		t->answer.index = index;
-		t->state = IPCBUS_ANSWERED;
-		ipcbus_thread_kick_locked(from);
+	spin_lock(&t->caller->lock);
+	t->caller->async_count--;
+	spin_unlock(&t->caller->lock);
+	ipcbus_answer_take(t, thread, event);
+	return true;
+}
+
+static void async_cancel(struct ipcbus_work *work)
+{
+	ipcbus_answer_drop(container_of(work, struct ipcbus_transaction, done));
+}
+
+static const struct ipcbus_work_ops async_ops = {
+	.deliver = async_deliver,
+	.cancel = async_cancel,
+};
+
+/* The answer is in t: the caller may look. */
+static void publish_locked(struct ipcbus_transaction *t)
+{
+	lockdep_assert_held(&t->caller->lock);
+	WRITE_ONCE(t->state, IPCBUS_ANSWERED);
+	if (unlikely(!RB_EMPTY_NODE(&t->expiry)))
+		ipcbus_expiry_remove_locked(t);
+	if (likely(!t->async)) {
+		ipcbus_thread_kick_locked(t->from);
+		return;
 	}
-	spin_unlock(&from->proc->lock);
-	return wanted;
+	hash_del(&t->async_entry);
+	ipcbus_work_init(&t->done, &async_ops);
+	ipcbus_proc_queue_locked(t->caller, &t->done);
+}
+
+void ipcbus_answer_fail_locked(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
+{
+	t->answer.kind = IPCBUS_EVENT_FAILED;
+	t->answer.error = error;
+	t->answer.stage = stage;
+	t->answer.index = index;
+	publish_locked(t);
 }
 
 void ipcbus_answer_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
-	answer(t, NULL, IPCBUS_EVENT_FAILED, error, stage, index);
+	spin_lock(&t->caller->lock);
+	if (t->state == IPCBUS_PENDING)
+		ipcbus_answer_fail_locked(t, error, stage, index);
+	spin_unlock(&t->caller->lock);
 	ipcbus_transaction_put(t, NULL);
+}
+
+/*
+ * Hands the caller its answer; false if it does not wait for one any more. The
+ * server's reference stays the server's.
+ */
+static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u32 kind, s32 error)
+{
+	struct ipcbus_proc *caller = t->caller;
+	bool wanted;
+
+	spin_lock(&caller->lock);
+	wanted = t->state == IPCBUS_PENDING;
+	if (likely(wanted)) {
+		t->reply = reply;
+		t->answer.kind = kind;
+		t->answer.error = error;
+		t->answer.stage = 0;
+		t->answer.index = 0;
+		publish_locked(t);
+	}
+	spin_unlock(&caller->lock);
+	return wanted;
 }
 
 void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
@@ -54,6 +104,7 @@ void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thre
 	int ret = 0;
 
 	event->call = t->id;
+	event->cookie = t->cookie;
 	if (buffer && buffer->objects.count)
 		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
 	if (ret) {
@@ -79,33 +130,48 @@ void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thre
 	ipcbus_transaction_put(t, thread);
 }
 
-/* Takes t back before anybody saw it, if it is still queued. */
-static bool unqueue(struct ipcbus_transaction *t)
+bool ipcbus_answer_abandon_locked(struct ipcbus_transaction *t)
 {
-	struct ipcbus_proc *target = t->node->proc;
-	bool queued, idle = false;
-
-	spin_lock(&target->lock);
-	queued = ipcbus_work_unqueue_locked(&t->work);
-	if (queued)
-		idle = ipcbus_node_end_call_locked(t->node);
-	spin_unlock(&target->lock);
-	if (idle)
-		ipcbus_node_check_idle(t->node);
-	return queued;
+	lockdep_assert_held(&t->caller->lock);
+	if (t->state != IPCBUS_PENDING)
+		return false;
+	WRITE_ONCE(t->state, IPCBUS_ABANDONED);
+	if (!RB_EMPTY_NODE(&t->expiry))
+		ipcbus_expiry_remove_locked(t);
+	return true;
 }
 
-void ipcbus_answer_abandon(struct ipcbus_transaction *t)
+void ipcbus_answer_drop(struct ipcbus_transaction *t)
 {
-	struct ipcbus_proc *caller = t->from->proc;
+	ipcbus_buffer_drop(&t->caller->region, t->reply);
+	ipcbus_transaction_put(t, NULL);
+}
 
-	if (t->state == IPCBUS_ANSWERED) {
-		ipcbus_buffer_drop(&caller->region, t->reply);
-	} else if (unqueue(t)) {
-		ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+/* One that is not answered, with the caller's reference; NULL if there is none. */
+static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+	int bucket;
+
+	spin_lock(&proc->lock);
+	hash_for_each(proc->asyncs, bucket, t, async_entry) {
+		hash_del(&t->async_entry);
+		ipcbus_answer_abandon_locked(t);
+		break;
+	}
+	spin_unlock(&proc->lock);
+	return t;
+}
+
+void ipcbus_asyncs_release(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+
+	/* Answers may still come, and take theirs out. */
+	while ((t = pop_async(proc))) {
+		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
 	}
-	ipcbus_transaction_put(t, NULL);
 }
 
 /* --- The server's side ------------------------------------------------------- */
@@ -113,23 +179,25 @@ void ipcbus_answer_abandon(struct ipcbus_transaction *t)
 /* Takes the open call out of the table: only one can answer it. */
 static struct ipcbus_transaction *claim(struct ipcbus_proc *proc, u64 id)
 {
+	bool idle = false, untold = false;
 	struct ipcbus_transaction *t;
-	bool idle = false;
 
 	spin_lock(&proc->lock);
-	hash_for_each_possible(proc->open, t, open, id)
-	{
+	hash_for_each_possible(proc->open, t, open, id) {
 		if (t->id != id)
 			continue;
 		hash_del(&t->open);
 		if (t->server)
 			ipcbus_transaction_end_serving_locked(t);
 		idle = ipcbus_node_end_call_locked(t->node);
+		untold = ipcbus_cancel_untell_locked(t);
 		break;
 	}
 	spin_unlock(&proc->lock);
 	if (unlikely(idle))
 		ipcbus_node_check_idle(t->node);
+	if (unlikely(untold))
+		ipcbus_transaction_put(t, NULL);
 	return t;
 }
 
@@ -146,6 +214,9 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	} else {
 		t->server = NULL;
 	}
+	/* Called off when it was in no table. */
+	if (READ_ONCE(t->state) != IPCBUS_PENDING)
+		ipcbus_cancel_tell_locked(t);
 	spin_unlock(&proc->lock);
 }
 
@@ -156,8 +227,7 @@ void ipcbus_answers_release(struct ipcbus_proc *proc)
 	int bucket;
 
 	/* No thread is left, so nobody else touches the table. */
-	hash_for_each_safe(proc->open, bucket, next, t, open)
-	{
+	hash_for_each_safe(proc->open, bucket, next, t, open) {
 		hash_del(&t->open);
 		ipcbus_report_failed(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 		ipcbus_answer_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
@@ -176,7 +246,11 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	t = claim(thread->proc, message->send->call);
 	if (!t)
 		return ipcbus_report_unsent(message, NULL, NULL, -ESRCH);
-	caller = t->from->proc;
+	caller = t->caller;
+	if (unlikely(t->canceled)) {
+		ipcbus_transaction_put(t, thread);
+		return 0;
+	}
 
 	ret = ipcbus_buffer_make(thread->proc, caller, t->accept_fds, message, &buffer);
 	if (ret) {
@@ -187,7 +261,7 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	ipcbus_identify(thread, caller, &t->answer.sender);
 	ipcbus_report_reply(thread, message, t, buffer);
 	if (!answer(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
-		    error ? -(s32)message->send->code : 0, 0, 0))
+		    error ? -(s32)message->send->code : 0))
 		ipcbus_buffer_drop(&caller->region, buffer);
 	ipcbus_transaction_put(t, thread);
 	return 0;

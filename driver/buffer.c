@@ -13,6 +13,7 @@
 #include "node.h"
 #include "proc.h"
 #include "reclaim.h"
+#include "room.h"
 #include "stats.h"
 
 /* From this size on a buffer comes from the upper end of a free range. */
@@ -21,6 +22,7 @@
 void ipcbus_region_init(struct ipcbus_region *region)
 {
 	spin_lock_init(&region->lock);
+	init_waitqueue_head(&region->room);
 	INIT_LIST_HEAD(&region->spare);
 	region->first_generation = get_random_u32();
 }
@@ -203,6 +205,7 @@ static void uncount_oneway(struct ipcbus_region *region, u32 units)
 {
 	region->oneway_units -= units;
 	region->oneways--;
+	ipcbus_room_wake(region);
 }
 
 static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 units, bool oneway)

@@ -12,6 +12,7 @@
 
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 #include "main.h"
 #include "object.h"
@@ -81,6 +82,7 @@ struct ipcbus_buffer {
  *	in another
  * @buffers: queued or delivered, at most IPCBUS_LIMIT_BUFFERS
  * @oneway_units: taken by oneways, at most half of the region
+ * @room: who waits for a oneway's share of it
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  */
 struct ipcbus_region {
@@ -97,6 +99,7 @@ struct ipcbus_region {
 	u32 slabs;
 	u32 first_generation;
 	u32 buffers;
+	wait_queue_head_t room;
 	u32 oneway_units;
 	u32 oneways;
 };

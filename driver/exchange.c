@@ -66,7 +66,9 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 	u32 flags = IPCBUS_SEND_IOV;
 
 	if (send->kind == IPCBUS_SEND_CALL)
-		flags |= IPCBUS_SEND_ACCEPT_FDS;
+		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC;
+	else if (send->cookie)
+		return -EINVAL;
 	if (send->flags & ~flags || send->call)
 		return -EINVAL;
 	/* Where else should the reply go? */
@@ -77,7 +79,7 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 
 static int check_reply(const struct ipcbus_send *send)
 {
-	if (send->flags & ~IPCBUS_SEND_IOV || send->handle)
+	if (send->flags & ~IPCBUS_SEND_IOV || send->handle || send->deadline || send->cookie)
 		return -EINVAL;
 	if (send->kind == IPCBUS_SEND_REPLY)
 		return send->code ? -EINVAL : 0;
@@ -86,8 +88,6 @@ static int check_reply(const struct ipcbus_send *send)
 
 static __always_inline int check_send(struct ipcbus_proc *proc, const struct ipcbus_send *send)
 {
-	if (send->deadline || send->cookie)
-		return -EINVAL;
 	if (!(send->flags & IPCBUS_SEND_IOV) && send->iov_count)
 		return -EINVAL;
 	if (send->iov_count > IPCBUS_MAX_IOV || send->object_count > IPCBUS_MAX_OBJECTS)
@@ -181,6 +181,11 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	return ret;
 }
 
+int ipcbus_copy_result(void __user *arg, const void *args, size_t size, u32 user_size)
+{
+	return copy_to_user(arg, args, min_t(size_t, size, user_size)) ? -EFAULT : 0;
+}
+
 long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock)
 {
 	struct ipcbus_event event = {};
@@ -208,6 +213,9 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 					   &event);
 		}
 		event.thread = thread->number;
+		/* It may be in poll when its call expires. */
+		if (unlikely(thread->deadline && event.kind != IPCBUS_EVENT_CALL))
+			ipcbus_thread_leave_to_timer(thread);
 	}
 	if (copy_to_user(&arg->event, &event, sizeof(event)))
 		return -EFAULT;

@@ -20,4 +20,7 @@ long ipcbus_send_batch(struct ipcbus_proc *proc, struct ipcbus_batch __user *arg
  */
 int ipcbus_copy_args(void *args, size_t size, size_t first_size, const void __user *arg);
 
+/* Copies it back, of which the user's structure has user_size bytes. */
+int ipcbus_copy_result(void __user *arg, const void *args, size_t size, u32 user_size);
+
 #endif

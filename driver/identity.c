@@ -38,7 +38,7 @@ static int origin_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_origin
 	{
 		if (t->id != id)
 			continue;
-		*ret_origin = t->from->origin;
+		*ret_origin = t->from ? t->from->origin : t->origin;
 		ret = 0;
 		break;
 	}

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 
 #include "debugfs.h"
+#include "expiry.h"
 #include "proc.h"
 #include "reclaim.h"
 #include "transaction.h"
@@ -25,9 +26,12 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
-	ret = ipcbus_reclaim_init();
+	ret = ipcbus_expiry_init();
 	if (ret)
 		goto err_cache;
+	ret = ipcbus_reclaim_init();
+	if (ret)
+		goto err_expiry;
 	ret = misc_register(&device);
 	if (ret)
 		goto err_reclaim;
@@ -36,6 +40,8 @@ static int __init ipcbus_init(void)
 
 err_reclaim:
 	ipcbus_reclaim_done();
+err_expiry:
+	ipcbus_expiry_done();
 err_cache:
 	ipcbus_transaction_cache_done();
 	return ret;
@@ -45,6 +51,7 @@ static void __exit ipcbus_exit(void)
 {
 	ipcbus_debugfs_done();
 	misc_deregister(&device);
+	ipcbus_expiry_done();
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();
 	ipcbus_reclaim_done();

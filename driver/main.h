@@ -62,11 +62,17 @@
 #define IPCBUS_LIMIT_HANDLES	65536
 #define IPCBUS_LIMIT_BUFFERS	16384
 #define IPCBUS_LIMIT_THREADS	1024
+#define IPCBUS_LIMIT_ASYNCS	16384
 
 /* Likewise: what there is beyond the first version. */
-#define IPCBUS_FEATURES		(IPCBUS_FEATURE_NODE_INFO | \
-				 IPCBUS_FEATURE_CALLER | \
-				 IPCBUS_FEATURE_ARRIVAL)
+#define IPCBUS_FEATURES			\
+	(IPCBUS_FEATURE_DEADLINE |	\
+	 IPCBUS_FEATURE_CANCEL |	\
+	 IPCBUS_FEATURE_ASYNC |		\
+	 IPCBUS_FEATURE_ROOM |		\
+	 IPCBUS_FEATURE_NODE_INFO |		\
+	 IPCBUS_FEATURE_CALLER |		\
+	 IPCBUS_FEATURE_ARRIVAL)
 
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)

@@ -9,6 +9,7 @@
 #include "death.h"
 #include "node.h"
 #include "proc.h"
+#include "room.h"
 #include "stats.h"
 #include "trace.h"
 #include "transaction.h"
@@ -164,6 +165,9 @@ static void kill_locked(struct ipcbus_node_entry *node)
 
 	lockdep_assert_held(&node->proc->lock);
 	WRITE_ONCE(node->dead, true);
+	/* With the lock in add_wait_queue(): a sender sees it, or is seen there. */
+	smp_mb();
+	ipcbus_room_wake(&node->proc->region);
 	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
 		t = ipcbus_transaction_of(work);
 		if (work == &node->idle || (t && t->node == node))

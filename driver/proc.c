@@ -18,13 +18,16 @@
 
 #include "answer.h"
 #include "bus.h"
+#include "cancel.h"
 #include "compat.h"
 #include "exchange.h"
+#include "expiry.h"
 #include "handle.h"
 #include "identity.h"
 #include "node.h"
 #include "proc.h"
 #include "reclaim.h"
+#include "room.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -81,7 +84,10 @@ static int proc_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&proc->work);
 	INIT_HLIST_HEAD(&proc->idle);
 	hash_init(proc->open);
+	hash_init(proc->asyncs);
+	ipcbus_expiry_begin(proc);
 	init_waitqueue_head(&proc->poll_wait);
+	INIT_LIST_HEAD(&proc->rooms);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	ipcbus_bus_add(proc->bus, proc);
 	file->private_data = proc;
@@ -134,6 +140,9 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 	xa_for_each(&proc->threads, number, thread)
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);
+	ipcbus_expiry_end(proc);
+	ipcbus_rooms_release(proc);
+	ipcbus_asyncs_release(proc);
 	cancel_queue(proc);
 	ipcbus_nodes_release(proc);
 	ipcbus_answers_release(proc);
@@ -245,13 +254,15 @@ static int proc_mmap(struct file *file, struct vm_area_struct *vma)
 static __poll_t proc_poll(struct file *file, poll_table *wait)
 {
 	struct ipcbus_proc *proc = file->private_data;
-	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+	__poll_t mask = 0;
 
 	if (!is_opener(proc))
 		return EPOLLERR;
 	poll_wait(file, &proc->poll_wait, wait);
 	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
 		mask |= EPOLLIN | EPOLLRDNORM;
+	if (!READ_ONCE(proc->no_room))
+		mask |= EPOLLOUT | EPOLLWRNORM;
 	return mask;
 }
 
@@ -264,7 +275,7 @@ static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
 	if (ret)
 		return ret;
 	args = (struct ipcbus_info){
-		.size = sizeof(args),
+		.size = args.size,
 		.version = IPCBUS_VERSION,
 		.features = IPCBUS_FEATURES,
 		.region_size = proc->region.size,
@@ -273,7 +284,7 @@ static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
 		.max_buffers = IPCBUS_LIMIT_BUFFERS,
 		.max_threads = IPCBUS_LIMIT_THREADS,
 	};
-	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : 0;
+	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
 }
 
 static long ioctl_node_create(struct ipcbus_proc *proc, struct ipcbus_node __user *arg)
@@ -337,6 +348,28 @@ static long ioctl_handle(struct ipcbus_proc *proc, void __user *arg,
 	return ret ?: op(proc, &args);
 }
 
+static long ioctl_cancel(struct ipcbus_proc *proc, void __user *arg)
+{
+	struct ipcbus_cancel args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_CANCEL_SIZE_VER0, arg);
+	return ret ?: ipcbus_cancel(proc, &args);
+}
+
+static long ioctl_call_info(struct ipcbus_proc *proc, void __user *arg)
+{
+	struct ipcbus_call_info args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_CALL_INFO_SIZE_VER0, arg);
+	if (!ret)
+		ret = ipcbus_call_info(proc, &args);
+	if (ret)
+		return ret;
+	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
+}
+
 static long ioctl_set_threads(struct ipcbus_proc *proc, void __user *arg)
 {
 	struct ipcbus_threads args;
@@ -398,6 +431,10 @@ static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_node_info(proc, user);
 	case IPCBUS_IOC_CALLER:
 		return ipcbus_caller_ioctl(proc, user);
+	case IPCBUS_IOC_CANCEL:
+		return ioctl_cancel(proc, user);
+	case IPCBUS_IOC_CALL_INFO:
+		return ioctl_call_info(proc, user);
 	case IPCBUS_IOC_THREAD_EXIT:
 		return ioctl_thread_exit(proc, arg);
 	default:

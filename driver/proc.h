@@ -12,6 +12,7 @@
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "buffer.h"
@@ -48,7 +49,14 @@
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
  * @open: calls that were delivered and not answered, by id
+ * @asyncs: its own async calls that wait for an answer, by cookie
+ * @async_count: those, and answers that were not taken
+ * @expiry: its own calls that a timer ends, the earliest first
+ * @expire: the timer
  * @poll_wait: who polls the file
+ * @rooms: regions of others that were full for a oneway of this proc
+ * @no_room: one was, and no room was made in any since; read and written without
+ *	the lock
  * @serving: threads that ever served
  * @max_threads: up to how many @serving more are asked for
  * @asked: one was asked for and has not come yet
@@ -85,7 +93,13 @@ struct ipcbus_proc {
 	struct list_head work;
 	struct hlist_head idle;
 	DECLARE_HASHTABLE(open, IPCBUS_OPEN_BITS);
+	DECLARE_HASHTABLE(asyncs, IPCBUS_OPEN_BITS);
+	u32 async_count;
+	struct rb_root_cached expiry;
+	struct delayed_work expire;
 	wait_queue_head_t poll_wait;
+	struct list_head rooms;
+	bool no_room;
 	u32 serving;
 	u32 max_threads;
 	bool asked;

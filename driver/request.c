@@ -3,14 +3,18 @@
  * Calls and oneways on their way out: finds the target, fills a buffer in its
  * region and queues the transaction there. Called by exchange.c.
  */
+#include <linux/ktime.h>
+
 #include "answer.h"
 #include "buffer.h"
+#include "expiry.h"
 #include "handle.h"
 #include "message.h"
 #include "node.h"
 #include "proc.h"
 #include "report.h"
 #include "request.h"
+#include "room.h"
 #include "thread.h"
 #include "transaction.h"
 
@@ -39,8 +43,20 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 	return node;
 }
 
+/* Calls made while serving another end no later than that one. */
+static void inherit_deadline(struct ipcbus_transaction *t, const struct ipcbus_transaction *parent)
+{
+	if (parent->deadline && (!t->deadline || parent->deadline < t->deadline))
+		t->deadline = parent->deadline;
+}
+
+static bool has_expired(const struct ipcbus_transaction *t)
+{
+	return unlikely(t->deadline) && ktime_get_ns() >= t->deadline;
+}
+
 /* Makes t a call of thread's, inside whatever call the thread is in. */
-static int begin_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+static int begin_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
 	int ret = 0;
@@ -51,26 +67,68 @@ static int begin_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread
 	if (t->parent) {
 		t->depth = t->parent->depth + 1;
 		refcount_inc(&t->parent->ref);
+		inherit_deadline(t, t->parent);
 	}
 	if (t->depth > IPCBUS_MAX_DEPTH) {
 		ret = -ELOOP;
+	} else if (has_expired(t)) {
+		ret = -ETIMEDOUT;
 	} else {
 		t->from_below = thread->top;
 		thread->top = t;
+		thread->deadline = t->deadline;
 	}
 	spin_unlock(&proc->lock);
-	if (!ret)
-		refcount_inc(&t->ref);
 	return ret;
 }
 
-/* Undoes begin_call(): nobody else knows t. */
-static void end_call(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+/* Makes t a call of thread's proc. It is in no chain: nobody waits for it. */
+static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	int ret = 0;
+
+	t->origin = thread->origin;
+	spin_lock(&proc->lock);
+	if (thread->top)
+		inherit_deadline(t, thread->top);
+	if (proc->async_count >= IPCBUS_LIMIT_ASYNCS) {
+		ret = -EDQUOT;
+	} else if (has_expired(t)) {
+		ret = -ETIMEDOUT;
+	} else {
+		proc->async_count++;
+		hash_add(proc->asyncs, &t->async_entry, t->cookie);
+		if (t->deadline)
+			ipcbus_expiry_add_locked(t);
+	}
+	spin_unlock(&proc->lock);
+	return ret;
+}
+
+/* Undoes begin_sync(): nobody but a canceller knows t. */
+static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	spin_lock(&thread->proc->lock);
 	ipcbus_thread_remove_locked(thread, t);
+	ipcbus_answer_abandon_locked(t);
 	spin_unlock(&thread->proc->lock);
-	ipcbus_transaction_put(t, NULL);
+}
+
+/* Undoes begin_async(), unless t was cancelled before: then its event is queued. */
+static bool end_async(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *proc = t->caller;
+	bool ended;
+
+	spin_lock(&proc->lock);
+	ended = ipcbus_answer_abandon_locked(t);
+	if (ended) {
+		hash_del(&t->async_entry);
+		proc->async_count--;
+	}
+	spin_unlock(&proc->lock);
+	return ended;
 }
 
 /*
@@ -85,7 +143,7 @@ static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *
 
 	lockdep_assert_held(&target->lock);
 	for (p = t->parent; p; p = p->parent)
-		if (p->from->proc == target && p->state == IPCBUS_PENDING &&
+		if (p->from && p->from->proc == target && p->state == IPCBUS_PENDING &&
 		    !(READ_ONCE(p->from->task->flags) & PF_EXITING))
 			return p->from;
 	return NULL;
@@ -100,6 +158,11 @@ static int queue_call(struct ipcbus_transaction *t)
 	spin_lock(&target->lock);
 	if (t->node->dead || target->dead) {
 		ret = -EOWNERDEAD;
+		goto out;
+	}
+	/* Whoever cancels looks here for it after that. */
+	if (unlikely(READ_ONCE(t->state) != IPCBUS_PENDING)) {
+		ret = -ECANCELED;
 		goto out;
 	}
 	t->node->pending++;
@@ -143,13 +206,26 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
-	ret = begin_call(t, thread);
-	if (ret)
+	/* The caller's reference. */
+	refcount_inc(&t->ref);
+	ret = likely(!t->async) ? begin_sync(t, thread) : begin_async(t, thread);
+	if (unlikely(ret)) {
+		ipcbus_transaction_put(t, NULL);
 		return ret;
+	}
 	ipcbus_report_send(thread, message, t);
 	ret = queue_call(t);
-	if (ret)
-		end_call(t, thread);
+	if (likely(!ret))
+		return 0;
+	/* Cancelled already: the caller finds that when it waits. */
+	if (ret == -ECANCELED || (t->async && !end_async(t))) {
+		ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+		ipcbus_transaction_put(t, NULL);
+		return 0;
+	}
+	if (!t->async)
+		end_sync(t, thread);
+	ipcbus_transaction_put(t, NULL);
 	return ret;
 }
 
@@ -185,6 +261,8 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 	}
 	ret = ipcbus_buffer_make(thread->proc, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
 				 message, &t->buffer);
+	if (unlikely(ret == -EAGAIN && message->oneway && message->stage == IPCBUS_STAGE_BUFFER))
+		ret = ipcbus_room_make(thread->proc, node, message, &t->buffer);
 	if (!ret) {
 		ret = message->oneway ? send_oneway(thread, message, t) :
 					send_call(thread, message, t);

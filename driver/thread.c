@@ -4,6 +4,8 @@
  * functions at the end of this file, the only place that wakes anybody.
  */
 #include <linux/freezer.h>
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
@@ -12,6 +14,8 @@
 #include <linux/slab.h>
 
 #include "answer.h"
+#include "cancel.h"
+#include "expiry.h"
 #include "proc.h"
 #include "report.h"
 #include "stats.h"
@@ -209,6 +213,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 	struct ipcbus_proc *proc = thread->proc;
 	struct ipcbus_transaction *t;
 	struct ipcbus_work *work;
+	bool pending = false;
 
 	for (;;) {
 		spin_lock(&proc->lock);
@@ -216,12 +221,14 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		t = thread->top;
 		if (t) {
 			thread->top = t->from_below;
-			t->state = t->state == IPCBUS_PENDING ? IPCBUS_ABANDONED : t->state;
+			pending = ipcbus_answer_abandon_locked(t);
 		}
 		spin_unlock(&proc->lock);
 		if (!t)
 			break;
-		ipcbus_answer_abandon(t);
+		if (pending)
+			ipcbus_cancel_server(t);
+		ipcbus_answer_drop(t);
 	}
 	spin_lock(&proc->lock);
 	while ((work = pop_own_locked(thread))) {
@@ -242,6 +249,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 struct found {
 	struct ipcbus_work *work;
 	struct ipcbus_transaction *answered;
+	struct ipcbus_transaction *expired;
 	bool interrupted;
 	bool spawn;
 };
@@ -262,6 +270,22 @@ static bool answered_locked(struct ipcbus_thread *thread)
 	       thread->top->state == IPCBUS_ANSWERED;
 }
 
+/* The call on top whose answer the thread waits for, or NULL. */
+static struct ipcbus_transaction *waited_for_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = thread->top;
+
+	return t && t->from == thread && t->state == IPCBUS_PENDING ? t : NULL;
+}
+
+static bool has_expired_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = waited_for_locked(thread);
+
+	thread->deadline = t ? t->deadline : 0;
+	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
+}
+
 /*
  * Calls that come back first: the thread may never wait again after its reply.
  * Then the reply, and only a thread without a call takes work of the proc.
@@ -280,6 +304,10 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !list_empty(&proc->work)) {
 		found->work = pop_locked(&proc->work);
+	} else if (has_expired_locked(thread)) {
+		found->expired = thread->top;
+		thread->top = thread->top->from_below;
+		ipcbus_answer_abandon_locked(found->expired);
 	} else if (thread->interrupted) {
 		thread->interrupted = false;
 		found->interrupted = true;
@@ -324,7 +352,14 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	return any;
 }
 
-/* Sleeps until kicked or a signal comes: false for the signal. */
+static void sleep_until(u64 deadline)
+{
+	ktime_t expires = min_t(u64, deadline, KTIME_MAX);
+
+	schedule_hrtimeout_range(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS);
+}
+
+/* Sleeps until kicked, the deadline passes or a signal comes: false for the signal. */
 static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
@@ -334,8 +369,12 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!READ_ONCE(thread->kick)) {
 		signalled = signal_pending(current);
-		if (!signalled)
+		if (signalled)
+			;
+		else if (likely(!thread->deadline))
 			schedule();
+		else
+			sleep_until(thread->deadline);
 	}
 	__set_current_state(TASK_RUNNING);
 	WRITE_ONCE(thread->asleep, false);
@@ -363,11 +402,26 @@ static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
 	return false;
 }
 
+static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
+			 struct ipcbus_event *event)
+{
+	event->kind = IPCBUS_EVENT_FAILED;
+	event->call = t->id;
+	event->cookie = t->cookie;
+	event->error = -ETIMEDOUT;
+	event->stage = IPCBUS_STAGE_REPLY;
+	ipcbus_report_failed(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+	ipcbus_cancel_server(t);
+	ipcbus_transaction_put(t, thread);
+}
+
 /* Makes an event of what was found; false if it came to nothing. */
 static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
 {
 	if (found->answered) {
 		ipcbus_answer_take(found->answered, thread, event);
+	} else if (found->expired) {
+		take_expired(found->expired, thread, event);
 	} else if (found->work) {
 		if (!found->work->ops->deliver(found->work, thread, event))
 			return false;
@@ -389,7 +443,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			look_or_idle(thread, serve, false, &found);
 		} else {
 			while (!find_or_sleep(thread, serve, called, &found))
-				;
+				called = false;
 		}
 		spawn |= found.spawn;
 	} while (!take(thread, &found, event));
@@ -404,9 +458,21 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	spin_lock(&proc->lock);
 	ready = !list_empty(&proc->work);
 	if (thread)
-		ready |= !list_empty(&thread->work) || answered_locked(thread);
+		ready |= !list_empty(&thread->work) || answered_locked(thread) ||
+			 has_expired_locked(thread);
 	spin_unlock(&proc->lock);
 	return ready;
+}
+
+void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&thread->proc->lock);
+	t = waited_for_locked(thread);
+	if (t && t->deadline)
+		ipcbus_expiry_add_locked(t);
+	spin_unlock(&thread->proc->lock);
 }
 
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc)

@@ -37,6 +37,7 @@
  * @given: handed to this thread when it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->idle while it waits for any work (proc->lock)
+ * @deadline: until when it waits for its call on @top, or 0; its own
  * @top: the calls it is in, the innermost first (proc->lock): those it made
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
@@ -61,6 +62,7 @@ struct ipcbus_thread {
 	struct ipcbus_work *given;
 	struct list_head work;
 	struct hlist_node idle;
+	u64 deadline;
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
@@ -120,6 +122,9 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 
 /* For poll: is there anything that a wait with IPCBUS_SERVE would return? */
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
+
+/* A timer is to end the call that the thread waits for, as it does not sleep on it. */
+void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread);
 
 /* Makes the thread look, waking it if it sleeps (proc->lock). */
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "answer.h"
+#include "cancel.h"
 #include "identity.h"
 #include "message.h"
 #include "node.h"
@@ -44,6 +45,8 @@ void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread 
 		parent = t->parent;
 		if (t->from)
 			ipcbus_thread_put(t->from);
+		if (unlikely(t->async))
+			ipcbus_proc_put(t->caller);
 		ipcbus_node_put(t->node);
 		ipcbus_stat_remove(IPCBUS_STAT_TRANSACTIONS);
 		if (user && !user->spare)
@@ -101,10 +104,11 @@ static void transaction_cancel(struct ipcbus_work *work)
 /* The call could not be delivered after all. */
 static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
-	bool idle;
+	bool idle, untold;
 
 	spin_lock(&thread->proc->lock);
 	hash_del(&t->open);
+	untold = ipcbus_cancel_untell_locked(t);
 	ipcbus_transaction_end_serving_locked(t);
 	/* The call below may have been answered while this one hid it. */
 	ipcbus_thread_kick_locked(thread);
@@ -112,6 +116,8 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	spin_unlock(&thread->proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
+	if (untold)
+		ipcbus_transaction_put(t, NULL);
 }
 
 static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *thread, int error,
@@ -153,6 +159,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	event->kind = IPCBUS_EVENT_CALL;
 	event->flags = t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
 	event->call = t->id;
+	event->deadline = t->deadline;
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 	ipcbus_report_deliver(thread, t, event);
@@ -204,15 +211,23 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	t->id = atomic64_inc_return(&last_id);
 	t->code = message->send->code;
 	t->oneway = message->oneway;
+	t->async = message->send->flags & IPCBUS_SEND_ASYNC;
 	t->accept_fds = message->send->flags & IPCBUS_SEND_ACCEPT_FDS;
 	t->depth = 1;
+	t->deadline = message->send->deadline;
+	t->cookie = message->send->cookie;
+	t->caller = thread->proc;
+	if (unlikely(t->async))
+		ipcbus_proc_get(t->caller);
 	t->from = NULL;
 	t->parent = NULL;
 	t->node = node;
 	t->buffer = NULL;
 	t->state = IPCBUS_PENDING;
 	t->reply = NULL;
+	RB_CLEAR_NODE(&t->expiry);
 	INIT_HLIST_NODE(&t->open);
+	t->canceled = false;
 	t->server = NULL;
 	ipcbus_identify(thread, node->proc, &t->sender);
 	ipcbus_stat_add(IPCBUS_STAT_TRANSACTIONS);

@@ -3,9 +3,10 @@
  * The life of one call or oneway: created by the sender, queued, delivered,
  * and answered | failed | abandoned.
  *
- *   caller's side (state, under from->proc->lock)
- *     PENDING --reply, error, failure--> ANSWERED --caller takes it--> gone
- *        \--caller dies or exits--> ABANDONED: a late answer is dropped
+ *   caller's side (state, under caller->lock)
+ *     PENDING --reply, error, failure, cancel--> ANSWERED --caller takes it--> gone
+ *        \--deadline passes, caller dies or exits--> ABANDONED
+ *     An answer that comes after a cancel or in ABANDONED is dropped.
  *   server's side (under node->proc->lock)
  *     queued (work.entry) -> taken (in proc->open, on server's stack) ->
  *     answering (neither) -> gone; a failing reply goes back to proc->open
@@ -15,6 +16,7 @@
 
 #include <linux/refcount.h>
 #include <linux/list.h>
+#include <linux/rbtree.h>
 
 #include "identity.h"
 #include "main.h"
@@ -33,20 +35,30 @@ enum ipcbus_transaction_state {
  * @id: names the call to the server and in traces; constant
  * @code: the sender's number; constant
  * @oneway: no reply; constant
+ * @async: answered to the proc, not to a thread; constant
  * @accept_fds: the reply may bring fds; constant
  * @depth: calls in the chain up to this one; constant
  * @sender: who sent it; constant
- * @origin: of a oneway: the process that sent it; constant
- * @from: the calling thread, counted; NULL for a oneway; constant
+ * @origin: of a oneway or async call: the process that sent it; constant
+ * @deadline: when the caller stops waiting, or 0; constant
+ * @cookie: the caller's; constant
+ * @caller: where the answer goes: @from's proc, or of an async call counted; NULL
+ *	for a oneway; constant
+ * @from: the calling thread, counted; NULL unless it waits; constant
  * @parent: the innermost call @from was in when it called, counted, or NULL;
  *	constant. Parents of parents are the chain of calls.
  * @node: the target, counted; constant
  * @buffer: the request, until it is delivered
  * @state: see above
- * @from_below: the next on @from's stack (from->proc->lock)
- * @answer: the event the caller will get (from->proc->lock)
+ * @from_below: the next on @from's stack (caller->lock)
+ * @async_entry: in caller->asyncs while PENDING (caller->lock)
+ * @done: an async call's answer, in the caller's queue (caller->lock)
+ * @expiry: in caller->expiry, if a timer ends it (caller->lock)
+ * @answer: the event the caller will get (caller->lock)
  * @reply: the answer's buffer, in the caller's region, or NULL
  * @open: in proc->open (node->proc->lock)
+ * @canceled: nobody waits for the answer (node->proc->lock)
+ * @told: tells the server so; holds a reference while it is queued
  * @server: on whose stack it is, or NULL (node->proc->lock)
  * @to_below: the next on @server's stack
  */
@@ -56,10 +68,14 @@ struct ipcbus_transaction {
 	u64 id;
 	u32 code;
 	bool oneway;
+	bool async;
 	bool accept_fds;
 	u32 depth;
 	struct ipcbus_sender sender;
 	struct ipcbus_origin origin;
+	u64 deadline;
+	u64 cookie;
+	struct ipcbus_proc *caller;
 	struct ipcbus_thread *from;
 	struct ipcbus_transaction *parent;
 	struct ipcbus_node_entry *node;
@@ -67,6 +83,9 @@ struct ipcbus_transaction {
 
 	enum ipcbus_transaction_state state;
 	struct ipcbus_transaction *from_below;
+	struct hlist_node async_entry;
+	struct ipcbus_work done;
+	struct rb_node expiry;
 	struct {
 		u32 kind;
 		s32 error;
@@ -77,6 +96,8 @@ struct ipcbus_transaction {
 	struct ipcbus_buffer *reply;
 
 	struct hlist_node open;
+	bool canceled;
+	struct ipcbus_work told;
 	struct ipcbus_thread *server;
 	struct ipcbus_transaction *to_below;
 };
@@ -91,6 +112,7 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);
 struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 						  struct ipcbus_node_entry *node,
 						  const struct ipcbus_message *message);
+/* The last reference is gone. */
 void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread *user);
 
 /* If it was the last reference, user gets t as its spare one, if it has none. */

@@ -288,6 +288,14 @@ void serve_echo(const struct raw *r)
 	}
 }
 
+uint64_t deadline_in(int ms)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec + ms * 1000000LL;
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec t;

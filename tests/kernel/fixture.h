@@ -72,6 +72,8 @@ void wait_asleep(pid_t tid);
 void serve_echo(const struct raw *r);
 
 uint64_t now_ms(void);
+/* The time that many ms from now, as the driver takes deadlines. */
+uint64_t deadline_in(int ms);
 int count_fds(void);
 /* A number that a person may set for a run. */
 unsigned int from_environment(const char *name, unsigned int otherwise);

@@ -228,7 +228,7 @@ static bool is_request(uint32_t kind)
 static bool is_told_by_cookie(uint32_t kind)
 {
 	return kind == IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_DEAD ||
-	       kind == IPCBUS_EVENT_MANAGER;
+	       kind == IPCBUS_EVENT_MANAGER || kind == IPCBUS_EVENT_CANCELED;
 }
 
 static bool is_known(uint32_t kind)
@@ -245,10 +245,12 @@ static void check_unused_fields(const struct ipcbus_event *e)
 		   "kind %u with flags %#x", k, e->flags);
 	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)),
 		   "unknown event flags %#x", e->flags);
-	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || is_own_call(k)), "kind %u with call %llu",
+	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || k == IPCBUS_EVENT_CANCELED ||
+				 is_own_call(k)), "kind %u with call %llu",
 		   k, (unsigned long long)e->call);
-	raw_assert(!e->cookie || is_request(k) || is_told_by_cookie(k), "kind %u with cookie %llu",
-		   k, (unsigned long long)e->cookie);
+	raw_assert(!e->deadline || k == IPCBUS_EVENT_CALL, "kind %u with a deadline", k);
+	raw_assert(!e->cookie || is_request(k) || is_own_call(k) || is_told_by_cookie(k),
+		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);
 	raw_assert(!e->code || is_request(k), "kind %u with code %u", k, e->code);
 	raw_assert((e->error < 0) == (k == IPCBUS_EVENT_ERROR || k == IPCBUS_EVENT_FAILED) &&
 			   e->error <= 0,
@@ -395,6 +397,19 @@ int raw_unwatch_for(const struct raw *r, uint32_t handle, uint32_t flags)
 	struct ipcbus_handle h = { .size = sizeof(h), .handle = handle, .flags = flags };
 
 	return dev_ioctl(r->fd, IPCBUS_IOC_UNWATCH, &h);
+}
+
+int raw_cancel(const struct raw *r, uint64_t cookie)
+{
+	struct ipcbus_cancel c = { .size = sizeof(c), .cookie = cookie };
+
+	return dev_ioctl(r->fd, IPCBUS_IOC_CANCEL, &c);
+}
+
+int raw_call_info(const struct raw *r, uint64_t call, struct ipcbus_call_info *ret)
+{
+	*ret = (struct ipcbus_call_info){ .size = sizeof(*ret), .call = call };
+	return dev_ioctl(r->fd, IPCBUS_IOC_CALL_INFO, ret);
 }
 
 int raw_set_threads(const struct raw *r, uint32_t max)

@@ -13,7 +13,14 @@
 
 #include "fixture.h"
 
-#define FEATURES (IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_CALLER | IPCBUS_FEATURE_ARRIVAL)
+#define FEATURES                                                                    \
+	(IPCBUS_FEATURE_DEADLINE |                                                    \
+	 IPCBUS_FEATURE_CANCEL |                                                      \
+	 IPCBUS_FEATURE_ASYNC |                                                       \
+	 IPCBUS_FEATURE_ROOM |                                                        \
+	 IPCBUS_FEATURE_NODE_INFO |                                                        \
+	 IPCBUS_FEATURE_CALLER |                                                        \
+	 IPCBUS_FEATURE_ARRIVAL)
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
 
@@ -35,6 +42,8 @@ static const struct form {
 	{ "SET_THREADS", IPCBUS_IOC_SET_THREADS, IPCBUS_THREADS_SIZE_VER0 },
 	{ "NODE_INFO", IPCBUS_IOC_NODE_INFO, IPCBUS_NODE_INFO_SIZE_VER0 },
 	{ "CALLER", IPCBUS_IOC_CALLER, IPCBUS_CALLER_SIZE_VER0 },
+	{ "CANCEL", IPCBUS_IOC_CANCEL, IPCBUS_CANCEL_SIZE_VER0 },
+	{ "CALL_INFO", IPCBUS_IOC_CALL_INFO, IPCBUS_CALL_INFO_SIZE_VER0 },
 };
 
 START_TEST(sizes_are_what_they_were)
@@ -47,6 +56,8 @@ START_TEST(sizes_are_what_they_were)
 	ck_assert_uint_eq(sizeof(struct ipcbus_threads), IPCBUS_THREADS_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_node_info), IPCBUS_NODE_INFO_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_caller), IPCBUS_CALLER_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_cancel), IPCBUS_CANCEL_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_call_info), IPCBUS_CALL_INFO_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_object), 32);
 	ck_assert_uint_eq(sizeof(struct ipcbus_iovec), 16);
 	ck_assert_uint_eq(sizeof(struct ipcbus_send), 72);
@@ -211,7 +222,7 @@ START_TEST(unknown_ioctls)
 {
 	struct ipcbus_exchange x = { .size = sizeof(x) };
 	const unsigned int cmds[] = {
-		_IO(IPCBUS_IOC_TYPE, 0x0b), _IO(IPCBUS_IOC_TYPE, 0x7f), _IO(IPCBUS_IOC_TYPE, 0xff),
+		_IO(IPCBUS_IOC_TYPE, 0x3f), _IO(IPCBUS_IOC_TYPE, 0x7f), _IO(IPCBUS_IOC_TYPE, 0xff),
 		_IO(IPCBUS_IOC_TYPE ^ 1, 0x01), _IOWR(IPCBUS_IOC_TYPE, 0x01, x),
 		_IOR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info), 0xffffffff, 0x12345,
 	};
@@ -270,14 +281,12 @@ END_TEST
 static const struct field send_fields[] = {
 #define X(f, v, e) { #f, offsetof(struct ipcbus_send, f), \
 		     sizeof(((struct ipcbus_send *)0)->f), v, e }
-	X(flags, 1U << 2, -EINVAL),
+	X(flags, 1U << 30, -EINVAL),
 	X(flags, 1U << 31, -EINVAL),
 	X(iov_count, 1, -EINVAL),
 	X(object_count, IPCBUS_MAX_OBJECTS + 1, -E2BIG),
 	X(object_count, 0xffffffff, -E2BIG),
 	X(object_count, 1, -EFAULT),
-	X(deadline, 1, -EINVAL),
-	X(cookie, 1, -EINVAL),
 #undef X
 };
 
@@ -298,6 +307,63 @@ START_TEST(send_field)
 			      errname(f->error));
 	}
 	raw_none(&srv);
+}
+END_TEST
+
+/* What is for calls alone. */
+START_TEST(oneway_field)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_ASYNC };
+
+	assert_result(raw_send(&cli, &send, NULL), -EINVAL);
+	send.flags = IPCBUS_SEND_ACCEPT_FDS;
+	assert_result(raw_send(&cli, &send, NULL), -EINVAL);
+	send.flags = 0;
+	send.cookie = 1;
+	assert_result(raw_send(&cli, &send, NULL), -EINVAL);
+	raw_none(&srv);
+}
+END_TEST
+
+/* What is for requests alone. */
+START_TEST(reply_field)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_REPLY };
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	send.call = ev.call;
+	send.deadline = 1;
+	assert_result(raw_send(&srv, &send, NULL), -EINVAL);
+	send.deadline = 0;
+	send.cookie = 1;
+	assert_result(raw_send(&srv, &send, NULL), -EINVAL);
+	send.cookie = 0;
+	send.flags = IPCBUS_SEND_ASYNC;
+	assert_result(raw_send(&srv, &send, NULL), -EINVAL);
+	raw_none(&cli);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+}
+END_TEST
+
+START_TEST(cancel_field)
+{
+	struct ipcbus_cancel c = { .size = sizeof(c), .cookie = 1, .flags = 1 };
+	struct ipcbus_call_info info = { .size = sizeof(info), .call = 1, .flags = 1 };
+
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_CANCEL, &c), -EINVAL);
+	c.flags = 0;
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_CANCEL, &c), -ENOENT);
+	c.cookie = 0;
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_CANCEL, &c), -EINVAL);
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_CALL_INFO, &info), -EINVAL);
+	info.flags = 0;
+	info.deadline = 1;
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_CALL_INFO, &info), -EINVAL);
+	info.deadline = 0;
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_CALL_INFO, &info), -ESRCH);
 }
 END_TEST
 
@@ -584,6 +650,9 @@ int main(void)
 	tc = add_case(s, "fields", setup_bus);
 	tcase_add_loop_test(tc, exchange_field, 0, ARRAY_SIZE(fields));
 	tcase_add_loop_test(tc, send_field, 0, ARRAY_SIZE(send_fields));
+	tcase_add_test(tc, oneway_field);
+	tcase_add_test(tc, reply_field);
+	tcase_add_test(tc, cancel_field);
 	tcase_add_test(tc, parts_over_the_cap);
 	tcase_add_test(tc, parts_from_nowhere);
 	tcase_add_loop_test(tc, object_field, 0, ARRAY_SIZE(objects));

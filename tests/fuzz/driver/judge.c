@@ -15,7 +15,7 @@ void judge_errno(int ret, bool odd)
 	case 0:
 	case -EINVAL: case -ECHILD: case -ENOBUFS: case -ENOTCONN: case -EBADF: case -EOWNERDEAD:
 	case -ESRCH: case -EMSGSIZE: case -ENOSPC: case -EAGAIN: case -EDQUOT: case -ELOOP:
-	case -EPERM: case -ENOENT: case -ESTALE: case -EBUSY:
+	case -EPERM: case -ENOENT: case -ESTALE: case -EBUSY: case -ETIMEDOUT: case -EINTR:
 		return;
 	case -E2BIG: case -EFAULT: case -ENOTTY: case -ENOMEM: case -EMFILE:
 		must(odd, "error %d without a reason", ret);
@@ -254,6 +254,9 @@ static struct message *pop(struct thread *t)
 		t->n_stack = 0;
 		return NULL;
 	}
+	/* A damaged call may have become an async one. */
+	if (!t->n_stack && world.any_odd)
+		return NULL;
 	must(t->n_stack, "an answer to no call");
 	return t->stack[--t->n_stack];
 }
@@ -287,7 +290,8 @@ static void answer_arrived(struct thread *t, const struct ipcbus_event *ev)
 	if (request && !request->odd) {
 		must(request->kind == IPCBUS_SEND_CALL, "an answer to something else");
 		must(request->delivered || world.any_odd, "an answer to what nobody got");
-		must(!request->delivered || request->call == ev->call, "an answer to another call");
+		must(!request->delivered || request->call == ev->call || world.any_odd,
+		     "an answer to another call");
 		m = find_answer(request, ev);
 	}
 	if (m)
@@ -299,7 +303,7 @@ static void failure_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
 	const struct message *request = pop(t);
 
-	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_DELIVER,
+	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_REPLY,
 	     "FAILED with error %d at stage %u", ev->error, ev->stage);
 	must(!ev->buffer && !ev->pid && !ev->tid && !ev->uid && !ev->gid, "FAILED tells too much");
 	if (!request || request->odd || world.any_odd || ev->error != -EOWNERDEAD)
@@ -313,8 +317,9 @@ static bool is_bare(const struct ipcbus_event *ev)
 {
 	struct ipcbus_event bare = { .kind = ev->kind, .flags = ev->flags, .thread = ev->thread };
 
-	if (ev->kind == IPCBUS_EVENT_DEAD || ev->kind == IPCBUS_EVENT_IDLE ||
-	    ev->kind == IPCBUS_EVENT_MANAGER)
+	if (ev->kind == IPCBUS_EVENT_CANCELED)
+		bare.call = ev->call;
+	if (ev->kind != IPCBUS_EVENT_NONE && ev->kind != IPCBUS_EVENT_INTERRUPTED)
 		bare.cookie = ev->cookie;
 	return !memcmp(&bare, ev, sizeof(bare));
 }
@@ -368,6 +373,10 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_MANAGER:
 		must(ev.cookie == ARRIVAL_COOKIE || world.any_odd, "MANAGER for nobody");
 		must(is_bare(&ev), "MANAGER with more than it should");
+		break;
+	case IPCBUS_EVENT_CANCELED:
+		must(ev.call, "CANCELED of no call");
+		must(is_bare(&ev), "CANCELED with more than it should");
 		break;
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:

@@ -66,6 +66,7 @@ typedef void *fl_owner_t;
 #define ALIGN(x, a) (((x) + (__typeof__(x))(a) - 1) & ~((__typeof__(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define INT_MAX 0x7fffffff
+#define LONG_MAX __LONG_MAX__
 #define U32_MAX 0xffffffffU
 
 #define PAGE_SHIFT 12

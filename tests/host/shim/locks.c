@@ -46,7 +46,8 @@ static int n_classes = 1;
 /* Bit i of after[j]: one of class i was taken while one of j was held. */
 static u64 after[MAX_CLASSES];
 
-/* The kernel's own, inside of wait queues and arrays: leaves of every tree. */
+/* The kernel's own, inside of wait queues and arrays: below all of the tree's. Who is
+ * woken from one queue may wake another. */
 static bool is_leaf(const struct shim_lock_class *class)
 {
 	return !strncmp(class->name, "&(", 2);
@@ -55,7 +56,7 @@ static bool is_leaf(const struct shim_lock_class *class)
 static bool is_in_tree(const struct shim_lock_class *outer, const struct shim_lock_class *inner)
 {
 	if (is_leaf(inner))
-		return !is_leaf(outer);
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(tree); i++)
 		if (!strcmp(tree[i].outer, outer->name) && !strcmp(tree[i].inner, inner->name))
 			return true;

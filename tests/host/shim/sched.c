@@ -8,9 +8,11 @@
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
+#include <linux/hrtimer.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -40,6 +42,7 @@ struct shim_fiber {
 	enum fiber_state state;
 	const void *waits_for;
 	const char *why;
+	u64 until;		/* it may also run because this time has come */
 };
 
 bool shim_scheduled;
@@ -87,7 +90,8 @@ static void choose(const struct shim_point *point, bool can)
 	int id;
 
 	for (int i = 0; i < n_fibers; i++)
-		if (fibers[i].state == FIBER_READY)
+		if (fibers[i].state == FIBER_READY ||
+		    (fibers[i].state == FIBER_WAITS && fibers[i].until))
 			choice.ids[choice.n++] = i;
 	if (!choice.n) {
 		for (int i = 0; i < n_fibers; i++)
@@ -98,6 +102,10 @@ static void choose(const struct shim_point *point, bool can)
 	}
 	choice.step = steps++;
 	id = policy->choose(policy->data, &choice);
+	if (fibers[id].state == FIBER_WAITS)
+		shim_time_reaches(fibers[id].until);
+	fibers[id].state = FIBER_READY;
+	fibers[id].until = 0;
 	if (id != running)
 		switch_to(running < 0 ? &outside : &fibers[running], &fibers[id]);
 }
@@ -123,7 +131,7 @@ void shim_fibers_ready(const void *what)
 {
 	for (int i = 0; i < n_fibers; i++)
 		if (fibers[i].state == FIBER_WAITS && fibers[i].waits_for == what)
-			fibers[i].state = FIBER_READY;
+			fibers[i].state = FIBER_READY, fibers[i].until = 0;
 }
 
 static void fiber_main(void)
@@ -213,25 +221,48 @@ static bool must_wake(struct task_struct *task)
 	       signal_pending(task);
 }
 
-void schedule(void)
+/* until: ns of the clock, or 0. Returns false when that time came first. */
+static bool sleep_until(u64 until)
 {
 	struct task_struct *task = current;
+	struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+	bool woken = true;
 	unsigned int state;
 
 	shim_might_sleep("schedule");
 	shim_point("schedule", "");
-	while (!must_wake(task)) {
+	while (!must_wake(task) && (woken = !until || ktime_get_ns() < until)) {
 		if (shim_scheduled) {
+			fibers[running].until = until;
 			shim_fiber_wait(task, "asleep");
-		} else if (shim_is_deterministic) {
+		} else if (shim_is_deterministic && !until) {
 			shim_panic("scheduler: the only thread sleeps");
+		} else if (shim_is_deterministic) {
+			shim_time_reaches(until);
 		} else {
 			state = __atomic_load_n(&task->state, __ATOMIC_SEQ_CST);
 			if (state != TASK_RUNNING)
-				syscall(SYS_futex, &task->state, FUTEX_WAIT_PRIVATE, state, NULL);
+				syscall(SYS_futex, &task->state, FUTEX_WAIT_BITSET_PRIVATE, state,
+					until ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
 		}
 	}
 	__atomic_store_n(&task->state, TASK_RUNNING, __ATOMIC_SEQ_CST);
+	return woken;
+}
+
+void schedule(void)
+{
+	sleep_until(0);
+}
+
+int schedule_hrtimeout_range(ktime_t *expires, u64 delta, enum hrtimer_mode mode)
+{
+	(void)delta, (void)mode;
+	if (*expires == KTIME_MAX) {
+		schedule();
+		return -EINTR;
+	}
+	return sleep_until(*expires) ? -EINTR : 0;
 }
 
 void shim_wake(struct task_struct *task)

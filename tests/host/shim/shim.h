@@ -93,6 +93,13 @@ void shim_task_refork(void);
 /* All living tasks, for rcu.c: calls fn until it returns true. */
 bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg);
 
+/* --- Time: time.c ---------------------------------------------------------- */
+
+/* Deterministic: the earliest delayed work is done now, by who calls. */
+void shim_time_passes(void);
+/* The virtual clock is at least there. */
+void shim_time_reaches(u64 when);
+
 /* --- System calls on the device: file.c, mm.c ----------------------------- */
 
 /* All act for the current task and return a result or -errno. */

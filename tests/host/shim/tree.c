@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Taking a node out of a search tree that nobody balances.
+ * Search trees that nobody balances.
  */
 #include <linux/rbtree.h>
 
@@ -35,4 +35,26 @@ void rb_erase(struct rb_node *node, struct rb_root *root)
 	replace(root, node, next);
 	next->rb_left = node->rb_left;
 	next->rb_left->rb_parent = next;
+}
+
+struct rb_node *rb_first_cached(const struct rb_root_cached *root)
+{
+	struct rb_node *node = root->rb_root.rb_node;
+
+	while (node && node->rb_left)
+		node = node->rb_left;
+	return node;
+}
+
+struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root_cached *root,
+			      bool (*less)(struct rb_node *, const struct rb_node *))
+{
+	struct rb_node **link = &root->rb_root.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = less(node, parent) ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(node, parent, link);
+	return node;
 }

@@ -3,6 +3,8 @@
  * Wait queues. Woken are all who stand in the queue, in order; who wakes holds
  * the queue's lock over it, so an entry that was removed is not looked at.
  */
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/wait.h>
 
 #include "shim.h"
@@ -27,10 +29,39 @@ void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry)
 	spin_unlock(&wq->lock);
 }
 
+bool waitqueue_active(wait_queue_head_t *wq)
+{
+	return !list_empty(&wq->head);
+}
+
 bool wq_has_sleeper(wait_queue_head_t *wq)
 {
 	smp_mb();
 	return !list_empty(&wq->head);
+}
+
+int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	(void)mode, (void)flags, (void)key;
+	__atomic_store_n(&entry->woken, true, __ATOMIC_SEQ_CST);
+	shim_wake(entry->task);
+	return 1;
+}
+
+long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
+{
+	ktime_t until = ktime_get_ns() + timeout * NSEC_PER_TICK;
+
+	set_current_state(state);
+	if (!__atomic_load_n(&entry->woken, __ATOMIC_SEQ_CST)) {
+		if (timeout > (long)(KTIME_MAX / NSEC_PER_TICK / 2))
+			schedule();
+		else
+			schedule_hrtimeout_range(&until, 0, HRTIMER_MODE_ABS);
+	}
+	__set_current_state(TASK_RUNNING);
+	__atomic_store_n(&entry->woken, false, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 void shim_wake_up(wait_queue_head_t *wq)
@@ -40,7 +71,7 @@ void shim_wake_up(wait_queue_head_t *wq)
 	spin_lock(&wq->lock);
 	list_for_each_entry(entry, &wq->head, entry) {
 		if (entry->func)
-			entry->func(entry);
+			entry->func(entry, TASK_INTERRUPTIBLE, 0, NULL);
 		else
 			shim_wake(entry->task);
 	}

@@ -15,3 +15,6 @@
 #define hash_for_each_safe(table, bkt, tmp, obj, member)                          \
 	for ((bkt) = 0, obj = NULL; !obj && (bkt) < (int)ARRAY_SIZE(table); (bkt)++) \
 		hlist_for_each_entry_safe(obj, tmp, &(table)[bkt], member)
+#define hash_for_each(table, bkt, obj, member)                                    \
+	for ((bkt) = 0, obj = NULL; !obj && (bkt) < (int)ARRAY_SIZE(table); (bkt)++) \
+		hlist_for_each_entry(obj, &(table)[bkt], member)

@@ -30,3 +30,23 @@ static inline void rb_insert_color(struct rb_node *node, struct rb_root *root)
 }
 
 void rb_erase(struct rb_node *node, struct rb_root *root);
+
+#define RB_CLEAR_NODE(node) ((node)->rb_parent = (node))
+#define RB_EMPTY_NODE(node) ((node)->rb_parent == (node))
+#define rb_entry_safe(ptr, type, member) \
+	({ struct rb_node *ptr_ = (ptr); ptr_ ? rb_entry(ptr_, type, member) : NULL; })
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+};
+
+#define RB_ROOT_CACHED ((struct rb_root_cached){ RB_ROOT })
+
+struct rb_node *rb_first_cached(const struct rb_root_cached *root);
+struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root_cached *root,
+			      bool (*less)(struct rb_node *, const struct rb_node *));
+
+static inline void rb_erase_cached(struct rb_node *node, struct rb_root_cached *root)
+{
+	rb_erase(node, &root->rb_root);
+}

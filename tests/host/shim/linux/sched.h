@@ -26,6 +26,7 @@ struct shim_process;
  * @pid: its own identity; counted
  * @state: TASK_*
  * @flags: PF_*
+ * @timer_slack_ns: not heeded
  * @signalled: a signal waits for it
  * @locks: what it holds and is in, for the checks
  * @rcu: since when it is in a read-side section, with real threads
@@ -51,6 +52,7 @@ struct task_struct {
 	struct pid *pid;
 	unsigned int state;
 	unsigned int flags;
+	u64 timer_slack_ns;
 	bool signalled;
 	struct shim_held locks;
 	unsigned long rcu;

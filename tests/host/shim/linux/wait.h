@@ -12,20 +12,41 @@ typedef struct {
 } wait_queue_head_t;
 
 /* Woken by its func if it has one, else as a task. */
-typedef struct wait_queue_entry {
+typedef struct wait_queue_entry wait_queue_entry_t;
+typedef int (*wait_queue_func_t)(wait_queue_entry_t *entry, unsigned int mode, int flags,
+				 void *key);
+struct wait_queue_entry {
 	struct task_struct *task;
-	void (*func)(struct wait_queue_entry *entry);
+	wait_queue_func_t func;
+	bool woken;
 	struct list_head entry;
-} wait_queue_entry_t;
+};
 
 #define init_waitqueue_head(wq) \
 	do { spin_lock_init(&(wq)->lock); INIT_LIST_HEAD(&(wq)->head); } while (0)
 
+/* For wait_woken(): remembers that it was woken. */
+int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key);
+long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout);
+
+#define DEFINE_WAIT_FUNC(name, function) \
+	wait_queue_entry_t name = { .task = current, .func = function, \
+				    .entry = LIST_HEAD_INIT(name.entry) }
+
+static inline void init_waitqueue_func_entry(wait_queue_entry_t *entry, wait_queue_func_t func)
+{
+	*entry = (wait_queue_entry_t){ .func = func };
+	INIT_LIST_HEAD(&entry->entry);
+}
+
 void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task);
 void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
+bool waitqueue_active(wait_queue_head_t *wq);
 bool wq_has_sleeper(wait_queue_head_t *wq);
 void shim_wake_up(wait_queue_head_t *wq);
 
 #define wake_up_interruptible_sync(wq) shim_wake_up(wq)
+#define wake_up_interruptible_all(wq) shim_wake_up(wq)
+#define wake_up_interruptible_poll(wq, mask) ((void)(mask), shim_wake_up(wq))
 #define wake_up_interruptible_sync_poll(wq, mask) ((void)(mask), shim_wake_up(wq))

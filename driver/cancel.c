@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Cancellation: see cancel.h. Called by proc.c for the ioctls, by expiry.c and
+ * thread.c for deadlines and callers that go.
+ */
+#include "answer.h"
+#include "buffer.h"
+#include "cancel.h"
+#include "node.h"
+#include "proc.h"
+#include "report.h"
+#include "thread.h"
+#include "transaction.h"
+
+static bool canceled_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			     struct ipcbus_event *event)
+{
+	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, told);
+
+	event->kind = IPCBUS_EVENT_CANCELED;
+	event->call = t->id;
+	event->cookie = t->node->cookie;
+	ipcbus_transaction_put(t, thread);
+	return true;
+}
+
+static void canceled_cancel(struct ipcbus_work *work)
+{
+	ipcbus_transaction_put(container_of(work, struct ipcbus_transaction, told), NULL);
+}
+
+static const struct ipcbus_work_ops canceled_ops = {
+	.deliver = canceled_deliver,
+	.cancel = canceled_cancel,
+};
+
+void ipcbus_cancel_tell_locked(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *server = t->node->proc;
+
+	lockdep_assert_held(&server->lock);
+	if (t->canceled)
+		return;
+	t->canceled = true;
+	if (server->dead)
+		return;
+	refcount_inc(&t->ref);
+	ipcbus_work_init(&t->told, &canceled_ops);
+	ipcbus_proc_queue_locked(server, &t->told);
+}
+
+bool ipcbus_cancel_untell_locked(struct ipcbus_transaction *t)
+{
+	lockdep_assert_held(&t->node->proc->lock);
+	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->told);
+}
+
+/* A call that t's server waits for, made while it served t: cancelled, counted. */
+static struct ipcbus_transaction *cancel_nested_locked(struct ipcbus_transaction *t)
+{
+	struct ipcbus_thread *server = t->server;
+	struct ipcbus_transaction *p;
+
+	lockdep_assert_held(&t->node->proc->lock);
+	for (p = server ? server->top : t; p != t; p = *ipcbus_transaction_below(p, server)) {
+		if (p->from != server || p->state != IPCBUS_PENDING)
+			continue;
+		ipcbus_answer_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		refcount_inc(&p->ref);
+		return p;
+	}
+	return NULL;
+}
+
+/* A request that nobody took. */
+static void drop_request(struct ipcbus_transaction *t, bool idle)
+{
+	if (idle)
+		ipcbus_node_check_idle(t->node);
+	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+	ipcbus_transaction_put(t, NULL);
+}
+
+void ipcbus_cancel_server(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *server = t->node->proc;
+	struct ipcbus_transaction *nested = NULL;
+	bool queued, idle = false;
+
+	do {
+		spin_lock(&server->lock);
+		queued = ipcbus_work_unqueue_locked(&t->work);
+		if (queued)
+			idle = ipcbus_node_end_call_locked(t->node);
+		/* In no queue and no table: it is being answered, or not sent yet. */
+		if (!queued && !hlist_unhashed(&t->open)) {
+			ipcbus_cancel_tell_locked(t);
+			nested = cancel_nested_locked(t);
+		} else {
+			nested = NULL;
+		}
+		spin_unlock(&server->lock);
+		if (queued)
+			drop_request(t, idle);
+		/* As deep as calls nest: IPCBUS_MAX_DEPTH. */
+		if (nested) {
+			ipcbus_report_failed(nested, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+			ipcbus_cancel_server(nested);
+			ipcbus_transaction_put(nested, NULL);
+		}
+	} while (nested);
+}
+
+static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *thread, u64 cookie)
+{
+	struct ipcbus_transaction *t;
+
+	for (t = thread->top; t; t = *ipcbus_transaction_below(t, thread))
+		if (t->from == thread && t->cookie == cookie && t->state == IPCBUS_PENDING)
+			return t;
+	return NULL;
+}
+
+static struct ipcbus_transaction *find_locked(struct ipcbus_proc *proc, u64 cookie)
+{
+	struct ipcbus_transaction *t;
+	struct ipcbus_thread *thread;
+	unsigned long number;
+
+	lockdep_assert_held(&proc->lock);
+	hash_for_each_possible(proc->asyncs, t, async_entry, cookie)
+		if (t->cookie == cookie)
+			return t;
+	xa_for_each(&proc->threads, number, thread) {
+		t = find_in_thread_locked(thread, cookie);
+		if (t)
+			return t;
+	}
+	return NULL;
+}
+
+/* Fails one call with the cookie; returns it, counted, or NULL. */
+static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc, u64 cookie)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&proc->lock);
+	t = find_locked(proc, cookie);
+	if (t) {
+		refcount_inc(&t->ref);
+		ipcbus_answer_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	}
+	spin_unlock(&proc->lock);
+	return t;
+}
+
+int ipcbus_cancel(struct ipcbus_proc *proc, const struct ipcbus_cancel *args)
+{
+	struct ipcbus_transaction *t;
+	int ret = -ENOENT;
+
+	if (args->flags || !args->cookie)
+		return -EINVAL;
+	while ((t = cancel_one(proc, args->cookie))) {
+		ipcbus_report_failed(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_cancel_server(t);
+		ipcbus_transaction_put(t, NULL);
+		ret = 0;
+	}
+	return ret;
+}
+
+int ipcbus_call_info(struct ipcbus_proc *proc, struct ipcbus_call_info *args)
+{
+	struct ipcbus_transaction *t;
+	int ret = -ESRCH;
+
+	if (args->flags || args->deadline)
+		return -EINVAL;
+	spin_lock(&proc->lock);
+	hash_for_each_possible(proc->open, t, open, args->call) {
+		if (t->id != args->call)
+			continue;
+		args->flags = READ_ONCE(t->state) == IPCBUS_PENDING ? 0 : IPCBUS_CALL_CANCELED;
+		args->deadline = t->deadline;
+		ret = 0;
+		break;
+	}
+	spin_unlock(&proc->lock);
+	return ret;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for room: see room.h. Called by request.c; woken by buffer.c when a
+ * oneway's buffer goes, by node.c when the target does.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+
+#include "buffer.h"
+#include "message.h"
+#include "node.h"
+#include "proc.h"
+#include "room.h"
+
+/**
+ * struct ipcbus_room_watch - a sender that polls, and a region that was full
+ * @entry: in sender->rooms (sender->lock)
+ * @waiter: in region->room of the target
+ * @sender: whose file is polled; it outlives the watch
+ * @target: counted; constant
+ * @fired: there was room since
+ */
+struct ipcbus_room_watch {
+	struct list_head entry;
+	wait_queue_entry_t waiter;
+	struct ipcbus_proc *sender;
+	struct ipcbus_proc *target;
+	bool fired;
+};
+
+/* All of them: they wait for room of different sizes. */
+void ipcbus_room_wake(struct ipcbus_region *region)
+{
+	/* Who comes to wait looks for room, under the region's lock, after that. */
+	if (waitqueue_active(&region->room))
+		wake_up_interruptible_all(&region->room);
+}
+
+static int try_again(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+		     struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+{
+	if (READ_ONCE(node->dead))
+		return -EOWNERDEAD;
+	return ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
+				  message, ret_buffer);
+}
+
+/* In ticks, and one more, for nobody may give up too early; 0 when it passed. */
+static long time_left(u64 deadline)
+{
+	u64 now = ktime_get_ns();
+
+	if (now >= deadline)
+		return 0;
+	return min_t(u64, nsecs_to_jiffies64(deadline - now) + 1, MAX_SCHEDULE_TIMEOUT);
+}
+
+static int wait_for_room(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+			 struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+{
+	struct ipcbus_region *region = &node->proc->region;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long left;
+	int ret;
+
+	add_wait_queue(&region->room, &wait);
+	for (;;) {
+		ret = try_again(sender, node, message, ret_buffer);
+		if (ret != -EAGAIN)
+			break;
+		left = time_left(message->send->deadline);
+		if (!left) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		wait_woken(&wait, TASK_INTERRUPTIBLE, left);
+	}
+	remove_wait_queue(&region->room, &wait);
+	return ret;
+}
+
+static int room_is_there(wait_queue_entry_t *waiter, unsigned int mode, int flags, void *key)
+{
+	struct ipcbus_room_watch *watch = container_of(waiter, struct ipcbus_room_watch, waiter);
+
+	if (READ_ONCE(watch->fired))
+		return 0;
+	WRITE_ONCE(watch->fired, true);
+	WRITE_ONCE(watch->sender->no_room, false);
+	wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
+	return 0;
+}
+
+static void watch_free(struct ipcbus_room_watch *watch)
+{
+	remove_wait_queue(&watch->target->region.room, &watch->waiter);
+	ipcbus_proc_put(watch->target);
+	kfree(watch);
+}
+
+/* Takes out one that has fired, or any; NULL if there is none. */
+static struct ipcbus_room_watch *pop_watch(struct ipcbus_proc *sender, bool any)
+{
+	struct ipcbus_room_watch *watch;
+
+	spin_lock(&sender->lock);
+	list_for_each_entry(watch, &sender->rooms, entry) {
+		if (!any && !READ_ONCE(watch->fired))
+			continue;
+		list_del(&watch->entry);
+		spin_unlock(&sender->lock);
+		return watch;
+	}
+	spin_unlock(&sender->lock);
+	return NULL;
+}
+
+static void free_watches(struct ipcbus_proc *sender, bool all)
+{
+	struct ipcbus_room_watch *watch;
+
+	while ((watch = pop_watch(sender, all)))
+		watch_free(watch);
+}
+
+static bool is_watched(struct ipcbus_proc *sender, struct ipcbus_proc *target)
+{
+	struct ipcbus_room_watch *watch;
+	bool found = false;
+
+	spin_lock(&sender->lock);
+	list_for_each_entry(watch, &sender->rooms, entry)
+		found |= watch->target == target && !READ_ONCE(watch->fired);
+	spin_unlock(&sender->lock);
+	return found;
+}
+
+static int watch_room(struct ipcbus_proc *sender, struct ipcbus_proc *target)
+{
+	struct ipcbus_room_watch *watch;
+
+	free_watches(sender, false);
+	if (is_watched(sender, target))
+		return 0;
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch)
+		return -ENOMEM;
+	watch->sender = sender;
+	watch->target = ipcbus_proc_get(target);
+	init_waitqueue_func_entry(&watch->waiter, room_is_there);
+	spin_lock(&sender->lock);
+	list_add(&watch->entry, &sender->rooms);
+	spin_unlock(&sender->lock);
+	/* Last, for who finds it fired may free it. */
+	add_wait_queue(&target->region.room, &watch->waiter);
+	return 0;
+}
+
+int ipcbus_room_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+		     struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+{
+	int ret;
+
+	if (message->send->deadline)
+		return wait_for_room(sender, node, message, ret_buffer);
+	WRITE_ONCE(sender->no_room, true);
+	/* Without a watch poll goes on saying that there is room. */
+	if (watch_room(sender, node->proc)) {
+		WRITE_ONCE(sender->no_room, false);
+		return -EAGAIN;
+	}
+	ret = try_again(sender, node, message, ret_buffer);
+	if (ret != -EAGAIN)
+		WRITE_ONCE(sender->no_room, false);
+	return ret;
+}
+
+void ipcbus_rooms_release(struct ipcbus_proc *sender)
+{
+	free_watches(sender, true);
+}

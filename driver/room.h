@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Oneways whose share of the receiver's region is full: they wait for room until
+ * their deadline, or the sender is told by poll when to try again.
+ */
+#ifndef IPCBUS_ROOM_H
+#define IPCBUS_ROOM_H
+
+#include "main.h"
+
+/* ipcbus_buffer_make() of a oneway to node said -EAGAIN: what now? 0 if there is
+ * room after all; -EAGAIN, -ETIMEDOUT, -EINTR, -EOWNERDEAD, and what _make says. */
+int ipcbus_room_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+		     struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
+
+/* Somebody who waits for room in the region is to look again; any lock may be held. */
+void ipcbus_room_wake(struct ipcbus_region *region);
+
+/* The sender is gone. */
+void ipcbus_rooms_release(struct ipcbus_proc *sender);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The clock: see time.c. */
+#pragma once
+
+#include "../kernel.h"
+
+typedef s64 ktime_t;
+
+#define KTIME_MAX INT64_MAX
+
+u64 ktime_get_ns(void);

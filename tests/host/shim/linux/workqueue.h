@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Work that is done later, by a thread of its own: see time.c. */
+#pragma once
+
+#include "list.h"
+
+struct work_struct;
+struct workqueue_struct;
+
+#define WQ_UNBOUND 1
+
+/**
+ * struct work_struct - what is to be done
+ * @entry: in the list of what is pending
+ * @func: does it
+ * @due: when, ns of the clock
+ */
+struct work_struct {
+	struct list_head entry;
+	void (*func)(struct work_struct *work);
+	u64 due;
+};
+
+struct delayed_work {
+	struct work_struct work;
+};
+
+#define INIT_DELAYED_WORK(dw, fn) \
+	do { INIT_LIST_HEAD(&(dw)->work.entry); (dw)->work.func = (fn); } while (0)
+
+struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active);
+void destroy_workqueue(struct workqueue_struct *queue);
+bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+		      unsigned long delay);
+bool cancel_delayed_work_sync(struct delayed_work *work);

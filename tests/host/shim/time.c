@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The clock, sleeping until a time, and delayed work. With real threads time is
+ * the machine's, and one thread does the work. Under the scheduler time stands
+ * still until somebody who waits for it is chosen to run: at any moment, for a
+ * timer may fire before or after whatever else happens. Work is then done by the
+ * task that calls shim_time_passes().
+ */
+#define _GNU_SOURCE
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
+#include <linux/workqueue.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "shim.h"
+
+static u64 virtual_now = 1000000000;
+
+u64 ktime_get_ns(void)
+{
+	struct timespec ts;
+
+	if (shim_is_deterministic)
+		return virtual_now;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+void shim_time_reaches(u64 when)
+{
+	if (shim_is_deterministic && when > virtual_now)
+		virtual_now = when;
+}
+
+/* --- Delayed work ----------------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed;
+static pthread_t worker;
+static bool has_worker;
+static bool is_ending;
+static struct list_head pending = LIST_HEAD_INIT(pending);
+static struct work_struct *running;
+
+struct workqueue_struct {
+	int unused;
+};
+
+static struct workqueue_struct the_queue;
+
+struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active)
+{
+	pthread_condattr_t attr;
+
+	(void)name, (void)flags, (void)max_active;
+	if (shim_fail_now(SHIM_FAIL_ALLOC))
+		return NULL;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&changed, &attr);
+	pthread_condattr_destroy(&attr);
+	is_ending = false;
+	return &the_queue;
+}
+
+static struct work_struct *earliest(void)
+{
+	struct work_struct *work, *first = NULL;
+
+	list_for_each_entry(work, &pending, entry)
+		if (!first || work->due < first->due)
+			first = work;
+	return first;
+}
+
+/* With the lock, which is dropped meanwhile. */
+static void do_work(struct work_struct *work)
+{
+	list_del_init(&work->entry);
+	running = work;
+	pthread_mutex_unlock(&lock);
+	work->func(work);
+	pthread_mutex_lock(&lock);
+	running = NULL;
+	pthread_cond_broadcast(&changed);
+}
+
+static void *worker_main(void *unused)
+{
+	struct work_struct *work;
+	struct timespec until;
+
+	pthread_mutex_lock(&lock);
+	while (!is_ending) {
+		work = earliest();
+		if (!work) {
+			pthread_cond_wait(&changed, &lock);
+		} else if (work->due > ktime_get_ns()) {
+			until.tv_sec = work->due / 1000000000;
+			until.tv_nsec = work->due % 1000000000;
+			pthread_cond_timedwait(&changed, &lock, &until);
+		} else {
+			do_work(work);
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return unused;
+}
+
+void destroy_workqueue(struct workqueue_struct *queue)
+{
+	(void)queue;
+	BUG_ON(!list_empty(&pending));
+	if (has_worker) {
+		pthread_mutex_lock(&lock);
+		is_ending = true;
+		pthread_cond_broadcast(&changed);
+		pthread_mutex_unlock(&lock);
+		pthread_join(worker, NULL);
+		has_worker = false;
+	}
+	pthread_cond_destroy(&changed);
+}
+
+bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+		      unsigned long delay)
+{
+	bool was_pending;
+
+	(void)queue;
+	pthread_mutex_lock(&lock);
+	was_pending = !list_empty(&work->work.entry);
+	list_del_init(&work->work.entry);
+	work->work.due = ktime_get_ns() + delay * NSEC_PER_TICK;
+	list_add_tail(&work->work.entry, &pending);
+	if (!has_worker && !shim_is_deterministic) {
+		BUG_ON(pthread_create(&worker, NULL, worker_main, NULL));
+		has_worker = true;
+	}
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	return was_pending;
+}
+
+bool cancel_delayed_work_sync(struct delayed_work *work)
+{
+	bool was_pending;
+
+	shim_might_sleep("cancel_delayed_work_sync");
+	pthread_mutex_lock(&lock);
+	was_pending = !list_empty(&work->work.entry);
+	list_del_init(&work->work.entry);
+	while (running == &work->work) {
+		if (shim_scheduled) {
+			pthread_mutex_unlock(&lock);
+			shim_fiber_wait(&running, "cancels work");
+			pthread_mutex_lock(&lock);
+		} else {
+			pthread_cond_wait(&changed, &lock);
+		}
+		/* It may have armed itself again. */
+		list_del_init(&work->work.entry);
+	}
+	pthread_mutex_unlock(&lock);
+	return was_pending;
+}
+
+void shim_time_passes(void)
+{
+	struct work_struct *work;
+
+	pthread_mutex_lock(&lock);
+	work = earliest();
+	if (work && !running) {
+		shim_time_reaches(work->due);
+		do_work(work);
+		if (shim_scheduled)
+			shim_fibers_ready(&running);
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Deadlines: the caller gets its time-out at the time and not before, the server
+ * learns it, its late answer is dropped, and calls made meanwhile inherit.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "fixture.h"
+
+static struct ipcbus_send call_by(uint64_t deadline)
+{
+	return (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL, .code = 1, .deadline = deadline, .cookie = 77,
+	};
+}
+
+/* Sends, waits, and must time out no earlier than asked. */
+static void expires(const struct raw *r, int ms)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = call_by(deadline_in(ms)) };
+	uint64_t deadline = x.send.deadline;
+
+	assert_ok(raw_exchange(r, &x));
+	ck_assert_uint_ge(deadline_in(0), deadline);
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_FAILED);
+	ck_assert_int_eq(x.event.error, -ETIMEDOUT);
+	ck_assert_uint_eq(x.event.stage, IPCBUS_STAGE_REPLY);
+	ck_assert_uint_eq(x.event.cookie, 77);
+}
+
+START_TEST(nobody_takes_it)
+{
+	expires(&cli, 20);
+	/* It was taken back: the server never hears of it. */
+	raw_none(&srv);
+	raw_none(&cli);
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+}
+END_TEST
+
+START_TEST(passed_before_it_was_sent)
+{
+	struct ipcbus_send send = call_by(1);
+
+	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
+	send.deadline = deadline_in(-1);
+	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
+	send.flags = IPCBUS_SEND_ASYNC;
+	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
+	raw_none(&srv);
+}
+END_TEST
+
+static void *late_client(void *arg)
+{
+	(void)arg;
+	expires(&cli, 100);
+	return NULL;
+}
+
+START_TEST(server_learns_it_and_answers_in_vain)
+{
+	struct ipcbus_call_info info;
+	struct ipcbus_event ev, end;
+	struct helper h;
+
+	helper_start(&h, late_client, NULL);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_gt(ev.deadline, deadline_in(-1000));
+	ck_assert_uint_lt(ev.deadline, deadline_in(1000));
+	assert_ok(raw_call_info(&srv, ev.call, &info));
+	ck_assert_uint_eq(info.deadline, ev.deadline);
+	raw_wait(&srv, IPCBUS_EVENT_CANCELED, &end);
+	ck_assert_uint_eq(end.call, ev.call);
+	ck_assert_uint_eq(end.cookie, SRV_COOKIE);
+	assert_ok(raw_call_info(&srv, ev.call, &info));
+	ck_assert_uint_eq(info.flags, IPCBUS_CALL_CANCELED);
+	helper_end(&h);
+	raw_reply(&srv, ev.call, "late", 4);
+	assert_result(raw_call_info(&srv, ev.call, &info), -ESRCH);
+	raw_none(&cli);
+	raw_none(&srv);
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+}
+END_TEST
+
+/* Answered before the server takes the event: then it is of no use. */
+START_TEST(event_of_an_answered_call_does_not_come)
+{
+	struct ipcbus_event ev;
+	struct helper h;
+
+	helper_start(&h, late_client, NULL);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	helper_end(&h);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(answer_in_time)
+{
+	struct ipcbus_send send = call_by(deadline_in(60000));
+	struct ipcbus_event ev;
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(ev.deadline, send.deadline);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	ck_assert_uint_eq(ev.cookie, 77);
+	raw_none(&srv);
+}
+END_TEST
+
+/* A wait that does not block tells it too, and poll wakes up for it. */
+START_TEST(thread_that_does_not_sleep_on_it)
+{
+	struct ipcbus_send send = call_by(deadline_in(30));
+	struct pollfd p = { .fd = cli.fd, .events = POLLIN };
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_none(&cli);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_uint_ge(deadline_in(0), send.deadline);
+	raw_failed(&cli, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(deadline_at_the_end_of_time)
+{
+	const uint64_t ends[] = { ~0ULL, 1ULL << 63, (1ULL << 63) - 1, 1ULL << 62 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		for (uint32_t flags = 0; flags <= IPCBUS_SEND_ASYNC; flags += IPCBUS_SEND_ASYNC) {
+			struct ipcbus_send send = call_by(ends[i]);
+			struct ipcbus_event ev;
+
+			send.flags = flags;
+			assert_ok(raw_send(&cli, &send, NULL));
+			raw_none(&cli);
+			raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+			ck_assert_uint_eq(ev.deadline, ends[i]);
+			raw_reply(&srv, ev.call, NULL, 0);
+			raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+		}
+	}
+}
+END_TEST
+
+static void *endless_client(void *arg)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = call_by(*(uint64_t *)arg) };
+
+	assert_ok(raw_exchange(&cli, &x));
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_REPLY);
+	return NULL;
+}
+
+START_TEST(sleeps_until_the_end_of_time)
+{
+	uint64_t ends[] = { ~0ULL, (1ULL << 63) - 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct ipcbus_event ev;
+		struct helper h;
+
+		helper_start(&h, endless_client, &ends[i]);
+		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+		wait_asleep(h.tid);
+		raw_reply(&srv, ev.call, NULL, 0);
+		helper_end(&h);
+	}
+}
+END_TEST
+
+/* The smaller of the two holds for what is called while serving. */
+START_TEST(nested_call_inherits)
+{
+	const uint64_t outer = deadline_in(60000), later = deadline_in(90000),
+		       sooner = deadline_in(30000);
+	const struct {
+		uint64_t outer, own, effective;
+	} cases[] = {
+		{ outer, 0, outer }, { outer, later, outer }, { outer, sooner, sooner },
+		{ 0, sooner, sooner }, { 0, 0, 0 },
+	};
+	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+		struct ipcbus_send send = call_by(cases[i / 2].outer);
+		struct ipcbus_event first, second, ev;
+
+		assert_ok(raw_send(&cli, &send, NULL));
+		raw_take(&srv, IPCBUS_EVENT_CALL, &first);
+		send = call_by(cases[i / 2].own);
+		send.handle = to_oth;
+		send.flags = i % 2 ? IPCBUS_SEND_ASYNC : 0;
+		assert_ok(raw_send(&srv, &send, NULL));
+		raw_take(&oth, IPCBUS_EVENT_CALL, &second);
+		ck_assert_uint_eq(second.deadline, cases[i / 2].effective);
+		raw_reply(&oth, second.call, NULL, 0);
+		/* An async one's answer is for a thread that serves nothing else. */
+		if (i % 2)
+			raw_reply(&srv, first.call, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+		if (!(i % 2))
+			raw_reply(&srv, first.call, NULL, 0);
+		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	}
+}
+END_TEST
+
+/* With its inherited deadline it ends by itself, and so does the next one. */
+START_TEST(whole_chain_expires)
+{
+	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	struct ipcbus_send send = call_by(deadline_in(50));
+	struct ipcbus_event first, second, ev;
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &first);
+	raw_call(&srv, to_oth, 2, NULL, 0);
+	raw_take(&oth, IPCBUS_EVENT_CALL, &second);
+	assert_ok(raw_next(&srv, 0, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_FAILED);
+	ck_assert(ev.error == -ETIMEDOUT || ev.error == -ECANCELED);
+	assert_ok(raw_next(&cli, 0, &ev));
+	ck_assert_int_eq(ev.error, -ETIMEDOUT);
+	raw_wait(&oth, IPCBUS_EVENT_CANCELED, &ev);
+	ck_assert_uint_eq(ev.call, second.call);
+	raw_wait(&srv, IPCBUS_EVENT_CANCELED, &ev);
+	ck_assert_uint_eq(ev.call, first.call);
+	raw_reply(&oth, second.call, NULL, 0);
+	raw_reply(&srv, first.call, NULL, 0);
+	raw_none(&cli);
+	raw_none(&srv);
+}
+END_TEST
+
+/* An answer and the deadline at the same time: one of them, and never both. */
+static void *hasty_client(void *arg)
+{
+	unsigned int *timed_out = arg;
+
+	for (int i = 0; i < 300; i++) {
+		struct ipcbus_exchange x = {
+			.flags = IPCBUS_WAIT, .send = call_by(deadline_in(1) - 700000 + i * 2000),
+		};
+
+		int r = raw_exchange(&cli, &x);
+
+		if (!r && x.event.kind == IPCBUS_EVENT_REPLY) {
+			raw_give(&cli, &x.event);
+			continue;
+		}
+		/* Maybe it had passed before it was sent. */
+		ck_assert(!r || r == -ETIMEDOUT);
+		ck_assert_int_eq(x.event.error, -ETIMEDOUT);
+		++*timed_out;
+	}
+	struct ipcbus_event ev;
+
+	raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
+	return NULL;
+}
+
+START_TEST(answer_races_with_the_deadline)
+{
+	unsigned int timed_out = 0;
+	struct ipcbus_event ev;
+	struct helper h;
+
+	helper_start(&h, hasty_client, &timed_out);
+	for (;;) {
+		assert_ok(raw_next(&srv, IPCBUS_SERVE, &ev));
+		if (ev.kind == IPCBUS_EVENT_CANCELED)
+			continue;
+		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
+		while (ev.deadline > deadline_in(0))
+			;
+		raw_reply(&srv, ev.call, "y", 1);
+		if (ev.code == QUIT)
+			break;
+	}
+	helper_end(&h);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("deadline");
+	TCase *bus = add_case(suite, "bus", setup_bus);
+
+	tcase_add_test(bus, nobody_takes_it);
+	tcase_add_test(bus, passed_before_it_was_sent);
+	tcase_add_test(bus, server_learns_it_and_answers_in_vain);
+	tcase_add_test(bus, event_of_an_answered_call_does_not_come);
+	tcase_add_test(bus, answer_in_time);
+	tcase_add_test(bus, thread_that_does_not_sleep_on_it);
+	tcase_add_test(bus, deadline_at_the_end_of_time);
+	tcase_add_test(bus, sleeps_until_the_end_of_time);
+	tcase_add_test(bus, nested_call_inherits);
+	tcase_add_test(bus, whole_chain_expires);
+	tcase_add_test(bus, answer_races_with_the_deadline);
+	return suite_main(suite);
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Back-pressure: what a sender of oneways can do when its share of the receiver's
+ * region is full. Nothing is lost, and nobody has to ask again and again.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define CHUNK (64 << 10)
+
+static char payload[CHUNK];
+
+static struct ipcbus_send chunk(uint64_t deadline)
+{
+	return (struct ipcbus_send){
+		.kind = IPCBUS_SEND_ONEWAY, .code = 1, .data = PTR64(payload),
+		.data_size = CHUNK, .deadline = deadline,
+	};
+}
+
+/* Until no more goes; how many went. */
+static unsigned int fill(const struct raw *r, uint32_t handle)
+{
+	struct ipcbus_send send = chunk(0);
+	unsigned int n = 0;
+	int ret;
+
+	send.handle = handle;
+	while (!(ret = raw_send(r, &send, NULL)))
+		n++;
+	assert_result(ret, -EAGAIN);
+	return n;
+}
+
+static void take_one(const struct raw *r)
+{
+	struct ipcbus_event ev;
+
+	raw_wait(r, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(r, &ev);
+}
+
+static bool writable(const struct raw *r, int timeout_ms)
+{
+	struct pollfd p = { .fd = r->fd, .events = POLLOUT };
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+START_TEST(poll_tells_when_to_try_again)
+{
+	struct ipcbus_send send = chunk(0);
+
+	ck_assert(writable(&cli, 0));
+	fill(&cli, 0);
+	ck_assert(!writable(&cli, 0));
+	ck_assert(!writable(&cli, 20));
+	/* Others have not been refused anything. */
+	ck_assert(writable(&oth, 0));
+	take_one(&srv);
+	ck_assert(writable(&cli, 0));
+	ck_assert(writable(&cli, 0));
+	assert_ok(raw_send(&cli, &send, NULL));
+	assert_result(raw_send(&cli, &send, NULL), -EAGAIN);
+	ck_assert(!writable(&cli, 0));
+}
+END_TEST
+
+static void *slow_server(void *arg)
+{
+	(void)arg;
+	usleep(50000);
+	take_one(&srv);
+	return NULL;
+}
+
+START_TEST(poll_wakes_up)
+{
+	struct helper h;
+
+	fill(&cli, 0);
+	helper_start(&h, slow_server, NULL);
+	ck_assert(writable(&cli, 10000));
+	helper_end(&h);
+}
+END_TEST
+
+START_TEST(any_of_two_targets)
+{
+	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+
+	fill(&cli, 0);
+	fill(&cli, to_oth);
+	ck_assert(!writable(&cli, 0));
+	take_one(&srv);
+	ck_assert(writable(&cli, 0));
+	fill(&cli, 0);
+	fill(&cli, to_oth);
+	ck_assert(!writable(&cli, 0));
+	take_one(&oth);
+	ck_assert(writable(&cli, 0));
+}
+END_TEST
+
+START_TEST(target_goes)
+{
+	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+	struct ipcbus_send send = chunk(0);
+
+	fill(&cli, to_oth);
+	ck_assert(!writable(&cli, 0));
+	raw_close(&oth);
+	ck_assert(writable(&cli, 0));
+	send.handle = to_oth;
+	raw_fails(&cli, &send, -EOWNERDEAD, IPCBUS_STAGE_TARGET, 0);
+}
+END_TEST
+
+START_TEST(sender_goes)
+{
+	unsigned int n = fill(&oth, 0);
+
+	raw_close(&oth);
+	while (n--)
+		take_one(&srv);
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+}
+END_TEST
+
+START_TEST(waits_until_its_deadline)
+{
+	struct ipcbus_send send = chunk(deadline_in(30));
+
+	fill(&cli, 0);
+	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_BUFFER, 0);
+	ck_assert_uint_ge(deadline_in(0), send.deadline);
+	send.deadline = 1;
+	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_BUFFER, 0);
+}
+END_TEST
+
+START_TEST(deadline_is_not_asked_where_there_is_room)
+{
+	struct ipcbus_send send = chunk(1);
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	take_one(&srv);
+}
+END_TEST
+
+START_TEST(waits_for_room)
+{
+	const uint64_t deadlines[] = { deadline_in(60000), ~0ULL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++) {
+		struct ipcbus_send send = chunk(deadlines[i]);
+		unsigned int n = fill(&cli, 0);
+		struct helper h;
+
+		helper_start(&h, slow_server, NULL);
+		assert_ok(raw_send(&cli, &send, NULL));
+		helper_end(&h);
+		while (n--)
+			take_one(&srv);
+		raw_none(&srv);
+	}
+}
+END_TEST
+
+/* All of a batch, one by one as room comes. */
+static void *batch_of_many(void *arg)
+{
+	struct ipcbus_send sends[64];
+	struct ipcbus_batch batch;
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(sends); i++) {
+		sends[i] = chunk(deadline_in(60000));
+		sends[i].code = i;
+	}
+	assert_ok(raw_batch(&cli, sends, ARRAY_SIZE(sends), &batch));
+	ck_assert_uint_eq(batch.done, ARRAY_SIZE(sends));
+	return NULL;
+}
+
+START_TEST(batch_waits_for_room)
+{
+	struct ipcbus_event ev;
+	struct helper h;
+
+	helper_start(&h, batch_of_many, NULL);
+	for (uint32_t i = 0; i < 64; i++) {
+		raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		ck_assert_uint_eq(ev.code, i);
+		raw_give(&srv, &ev);
+	}
+	helper_end(&h);
+}
+END_TEST
+
+static void *blocked_sender(void *arg)
+{
+	struct ipcbus_send send = chunk(~0ULL);
+
+	send.handle = *(uint32_t *)arg;
+	return (void *)(long)raw_send(&cli, &send, NULL);
+}
+
+START_TEST(target_goes_over_a_wait)
+{
+	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+	struct helper h;
+
+	fill(&cli, to_oth);
+	helper_start(&h, blocked_sender, &to_oth);
+	wait_asleep(h.tid);
+	raw_close(&oth);
+	ck_assert_int_eq((long)helper_end(&h), -EOWNERDEAD);
+}
+END_TEST
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+START_TEST(signal_over_a_wait)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	uint32_t manager = 0;
+	struct helper h;
+	unsigned int n;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	n = fill(&cli, 0);
+	helper_start(&h, blocked_sender, &manager);
+	wait_asleep(h.tid);
+	pthread_kill(h.thread, SIGUSR1);
+	ck_assert_int_eq((long)helper_end(&h), -EINTR);
+	/* Nothing was sent. */
+	while (n--)
+		take_one(&srv);
+	raw_none(&srv);
+}
+END_TEST
+
+/* More senders than there is room for: each gets its turn. */
+static void *one_of_many(void *arg)
+{
+	uint32_t manager = 0;
+
+	(void)arg;
+	for (int i = 0; i < 10; i++)
+		ck_assert_ptr_null(blocked_sender(&manager));
+	return NULL;
+}
+
+START_TEST(many_wait)
+{
+	struct helper h[4];
+
+	for (size_t i = 0; i < ARRAY_SIZE(h); i++)
+		helper_start(&h[i], one_of_many, NULL);
+	for (size_t i = 0; i < 10 * ARRAY_SIZE(h); i++)
+		take_one(&srv);
+	for (size_t i = 0; i < ARRAY_SIZE(h); i++)
+		helper_end(&h[i]);
+	raw_none(&srv);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("room");
+	TCase *tc = add_case(s, "poll", setup_bus);
+
+	tcase_add_test(tc, poll_tells_when_to_try_again);
+	tcase_add_test(tc, poll_wakes_up);
+	tcase_add_test(tc, any_of_two_targets);
+	tcase_add_test(tc, target_goes);
+	tcase_add_test(tc, sender_goes);
+
+	tc = add_case(s, "wait", setup_bus);
+	tcase_add_test(tc, waits_until_its_deadline);
+	tcase_add_test(tc, deadline_is_not_asked_where_there_is_room);
+	tcase_add_test(tc, waits_for_room);
+	tcase_add_test(tc, batch_waits_for_room);
+	tcase_add_test(tc, target_goes_over_a_wait);
+	tcase_add_test(tc, signal_over_a_wait);
+	tcase_add_test(tc, many_wait);
+	return suite_main(s);
+}
