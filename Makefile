@@ -151,7 +151,7 @@ bench: $(B)/setup-demo.done
 
 export B KERNEL MORE_KERNELS
 
-run-test: all more-drivers
+run-test: all more-drivers i386-tests
 	@tests/run $(MORE_KERNELS:%=--also %)
 
 install: all

@@ -4,6 +4,7 @@
 #
 #   test-older, test-newer  conversation.c with the contract as it was first
 #                           published (ipcbus-v1.h), and with longer structures
+#   i386/test-*             the same two and those of tests/kernel as 32-bit programs
 
 ABI := $(B)/tests/abi
 ABI_TESTS := $(ABI)/test-older $(ABI)/test-newer
@@ -22,3 +23,41 @@ $(ABI_TESTS:%=%.o): $(ABI)/test-%.o: tests/abi/conversation.c
 $(ABI_TESTS): %: %.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
+
+# Compiled with this machine's gcc, by headers and libraries of the i386 Debian of
+# the same release that tests/vm/sysroot brings. Before those are there only
+# `make test` builds these; later all is built, so that nothing is out of date.
+# What does not depend on the size of a pointer, and takes long, is left out.
+I386 := $(ABI)/i386
+I386_ROOT := $(shell . tests/vm/kernels.sh && kernel_sysroot i386)
+I386_KERNEL := $(filter-out test-brawl test-race test-stall test-stress, \
+	$(patsubst tests/kernel/%.c,%,$(sort $(wildcard tests/kernel/test-*.c))))
+I386_TESTS := $(I386_KERNEL:%=$(I386)/%) $(I386)/test-older $(I386)/test-newer
+I386_CC = gcc -m32 --sysroot=$(I386_ROOT) \
+	-B$(I386_ROOT)/usr/lib/gcc/i686-linux-gnu/$(shell gcc -dumpversion)
+I386_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -D_FILE_OFFSET_BITS=64 -Idriver/uapi
+
+GUEST_RAW_TESTS += $(I386_TESTS)
+ALL += $(if $(wildcard $(I386_ROOT)/layout),$(I386_TESTS))
+
+$(I386_ROOT)/layout:
+	@tests/vm/sysroot i386 >/dev/null
+
+$(I386)/%.o: tests/kernel/%.c | $(I386_ROOT)/layout
+	$(call msg,CC,$@)
+	$(Q)$(I386_CC) $(I386_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(I386)/test-older.o $(I386)/test-newer.o: $(I386)/test-%.o: tests/abi/conversation.c | $(I386_ROOT)/layout
+	$(call msg,CC,$@)
+	$(Q)$(I386_CC) $(I386_CFLAGS) $(ABI_$*) -MMD -MP -c -o $@ $<
+
+$(I386_KERNEL:%=$(I386)/%): %: %.o $(I386)/raw.o $(I386)/fixture.o
+$(I386)/test-older $(I386)/test-newer: %: %.o
+$(I386_TESTS):
+	$(call msg,LD,$@)
+	$(Q)$(I386_CC) -static -pthread -o $@ $^ -lcheck_pic -lsubunit -lrt -lm
+
+# What cannot be built leaves nothing: tests/run counts it as a failure.
+.PHONY: i386-tests
+i386-tests:
+	+@$(MAKE) $(I386_TESTS) || rm -f $(I386_TESTS)

@@ -78,12 +78,13 @@ flavour_run() {
 flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 
 # Tests that are not for this kernel, as a regular expression: examples measure;
+# 32-bit programs do not run there;
 # where time goes only in sleep, on one CPU, those that race or spin for some
 # seconds would do so for ever; and what is uninitialised is so without a race,
 # in the slowest kernel of all.
 flavour_without() {
 	case $1 in
-	uml | kmsan) echo ' examples/|tests/install/|kernel/test-(stress|brawl|race|stall)$|crash/test-crash$' ;;
-	*) echo ' examples/|tests/install/' ;;
+	uml | kmsan) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race|stall)$|crash/test-crash$' ;;
+	*) echo ' examples/|tests/install/|abi/i386/' ;;
 	esac
 }

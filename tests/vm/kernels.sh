@@ -93,6 +93,11 @@ kernel_ready() {
 	printf '%s/ready-%s\n' "$(kernel_cache "$1")" "$kernel_layout"
 }
 
+# The folder of headers and libraries for programs of architecture $1.
+kernel_sysroot() {
+	printf '%s/sysroot-%s-%s\n' "$(kernel_cache_root)" "$(kernel_codename)" "$1"
+}
+
 # This machine's Debian release; empty elsewhere.
 kernel_codename() {
 	(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] &&
