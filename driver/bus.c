@@ -1,26 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One bus: see bus.h. Called when procs come and go, and for handle 0.
+ * One bus: see bus.h. Called when procs and mounts come and go, and for handle 0.
  */
-#include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
 
 #include "arrival.h"
 #include "bus.h"
 #include "node.h"
 #include "proc.h"
+#include "stats.h"
+
+#define MOST {					\
+	.procs = U32_MAX,			\
+	.nodes = IPCBUS_LIMIT_NODES,		\
+	.handles = IPCBUS_LIMIT_HANDLES,	\
+	.threads = IPCBUS_LIMIT_THREADS,	\
+	.region = IPCBUS_MAX_REGION,		\
+}
+
+const struct ipcbus_limits ipcbus_most = MOST;
 
 struct ipcbus_bus ipcbus_default_bus = {
+	.ref = KREF_INIT(1),
+	.root = GLOBAL_ROOT_UID,
+	.limits = MOST,
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
 	.arrivals = LIST_HEAD_INIT(ipcbus_default_bus.arrivals),
 };
 
-void ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
+struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 {
+	struct ipcbus_bus *bus;
+
+	bus = kzalloc(sizeof(*bus), GFP_KERNEL_ACCOUNT);
+	if (!bus)
+		return NULL;
+	kref_init(&bus->ref);
+	bus->root = make_kuid(ns, 0);
+	bus->limits = ipcbus_most;
+	mutex_init(&bus->lock);
+	INIT_LIST_HEAD(&bus->procs);
+	INIT_LIST_HEAD(&bus->arrivals);
+	ipcbus_stat_add(IPCBUS_STAT_BUSES);
+	return bus;
+}
+
+static void bus_free(struct kref *ref)
+{
+	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
+
+	WARN_ON_ONCE(!list_empty(&bus->procs) || !list_empty(&bus->arrivals) || bus->manager);
+	ipcbus_stat_remove(IPCBUS_STAT_BUSES);
+	kfree(bus);
+}
+
+void ipcbus_bus_put(struct ipcbus_bus *bus)
+{
+	kref_put(&bus->ref, bus_free);
+}
+
+int ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
+{
+	int ret = 0;
+
 	mutex_lock(&bus->lock);
-	list_add_tail(&proc->bus_entry, &bus->procs);
+	if (bus->proc_count < READ_ONCE(bus->limits.procs)) {
+		bus->proc_count++;
+		list_add_tail(&proc->bus_entry, &bus->procs);
+	} else {
+		ret = -EDQUOT;
+	}
 	mutex_unlock(&bus->lock);
+	return ret;
 }
 
 void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
@@ -29,6 +83,7 @@ void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
 
 	mutex_lock(&bus->lock);
 	list_del(&proc->bus_entry);
+	bus->proc_count--;
 	if (bus->manager && bus->manager->proc == proc)
 		swap(manager, bus->manager);
 	mutex_unlock(&bus->lock);
@@ -47,7 +102,7 @@ static int may_claim(struct ipcbus_bus *bus)
 	if (ipcbus_bus_has_manager_locked(bus))
 		return -EBUSY;
 	if (bus->claimed && !uid_eq(current_euid(), bus->manager_uid) &&
-	    !uid_eq(current_euid(), GLOBAL_ROOT_UID))
+	    !uid_eq(current_euid(), bus->root) && !uid_eq(current_euid(), GLOBAL_ROOT_UID))
 		return -EPERM;
 	return 0;
 }

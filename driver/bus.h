@@ -1,28 +1,65 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One bus: its procs and its manager, the node behind everybody's handle 0.
+ * There is the one behind /dev/ipcbus, and one for each mount of fs.c. A mount
+ * and each proc keep their bus; a manager's proc is one of them, and lets go of
+ * the manager when it is shut down.
  */
 #ifndef IPCBUS_BUS_H
 #define IPCBUS_BUS_H
 
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
 
+struct inode;
+struct user_namespace;
+
+/**
+ * struct ipcbus_limits - what a mount can lower; changed by remount at any time
+ * @procs: on the bus
+ * @nodes: of each proc
+ * @handles: likewise
+ * @threads: likewise
+ * @region: bytes, likewise
+ */
+struct ipcbus_limits {
+	u32 procs;
+	u32 nodes;
+	u32 handles;
+	u32 threads;
+	u32 region;
+};
+
+/* What each may be at most, and is if nobody says anything. */
+extern const struct ipcbus_limits ipcbus_most;
+
 /**
  * struct ipcbus_bus - one bus
+ * @ref: its mount and each of its procs
+ * @root: who may claim the manager's place beside global root and the first
+ *	manager; constant
+ * @limits: see there; read without the lock
+ * @inode: the file "bus" of its mount, while that lasts; fs.c's own
  * @lock: protects the rest
  * @procs: all procs
+ * @proc_count: how many
  * @arrivals: who wants to know when a manager comes
  * @manager: counted, also as a remote reference, or NULL
  * @claimed: there ever was a manager
  * @manager_uid: its effective user; only that one and root may follow
  */
 struct ipcbus_bus {
+	struct kref ref;
+	kuid_t root;
+	struct ipcbus_limits limits;
+	struct inode *inode;
 	struct mutex lock;
 	struct list_head procs;
+	u32 proc_count;
 	struct list_head arrivals;
 	struct ipcbus_node_entry *manager;
 	bool claimed;
@@ -32,7 +69,19 @@ struct ipcbus_bus {
 /* The bus behind /dev/ipcbus. */
 extern struct ipcbus_bus ipcbus_default_bus;
 
-void ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
+/* Another one, whose root is that of ns; NULL: no memory. */
+struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns);
+
+static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)
+{
+	kref_get(&bus->ref);
+	return bus;
+}
+
+void ipcbus_bus_put(struct ipcbus_bus *bus);
+
+/* -EDQUOT: the bus has as many as it may have. */
+int ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
 void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
 
 int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *args);

@@ -7,6 +7,7 @@
 
 #include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/instrumented.h>
 #include <linux/mm.h>
 #include <linux/shrinker.h>
@@ -96,6 +97,48 @@ static inline void ipcbus_shrinker_free(struct shrinker *shrinker)
 #else
 	unregister_shrinker(shrinker);
 	kfree(shrinker);
+#endif
+}
+
+/* What a file system's setattr is told about mapped ids; 6.3 renamed it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define ipcbus_idmap struct mnt_idmap
+#else
+#define ipcbus_idmap struct user_namespace
+#endif
+
+/* All times of a new inode; 6.7 hid them. */
+static inline void ipcbus_inode_init_times(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	simple_inode_init_ts(inode);
+#else
+	inode->i_ctime = current_time(inode);
+	inode->i_mtime = inode->i_ctime;
+	inode->i_atime = inode->i_ctime;
+#endif
+}
+
+/*
+ * A dentry that only the end of the file system removes, and that end. Such a one
+ * used to be known by the reference that nobody put; since 6.19 by a flag.
+ */
+static inline void ipcbus_add_dentry(struct dentry *dentry, struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	d_make_persistent(dentry, inode);
+	dput(dentry);
+#else
+	d_add(dentry, inode);
+#endif
+}
+
+static inline void ipcbus_kill_super(struct super_block *sb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	kill_anon_super(sb);
+#else
+	kill_litter_super(sb);
 #endif
 }
 

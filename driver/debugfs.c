@@ -6,6 +6,7 @@
  *           oneways that were lost with their receiver or its table of fds
  *   pages   a line for each page behind a region: PID OFFSET PFN: the process,
  *           the byte offset in its region, the page frame
+ *   others  those of files.c, of the bus behind /dev/ipcbus
  */
 #include <linux/debugfs.h>
 #include <linux/mm.h>
@@ -14,6 +15,7 @@
 
 #include "bus.h"
 #include "debugfs.h"
+#include "files.h"
 #include "proc.h"
 #include "stats.h"
 
@@ -59,12 +61,25 @@ static int pages_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(pages);
 
+static int file_show(struct seq_file *seq, void *unused)
+{
+	const struct ipcbus_file *file = seq->private;
+
+	file->show(seq, &ipcbus_default_bus);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(file);
+
 void ipcbus_debugfs_init(void)
 {
+	const struct ipcbus_file *file;
+
 	/* Errors need no handling: the files are then just not there. */
 	dir = debugfs_create_dir("ipcbus", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
 	debugfs_create_file("pages", 0400, dir, NULL, &pages_fops);
+	for (file = ipcbus_file; file->name; file++)
+		debugfs_create_file(file->name, 0400, dir, (void *)file, &file_fops);
 }
 
 void ipcbus_debugfs_done(void)

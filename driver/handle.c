@@ -120,7 +120,7 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	int ret;
 
 	lockdep_assert_held(&proc->handle_lock);
-	if (proc->handle_count >= IPCBUS_LIMIT_HANDLES)
+	if (proc->handle_count >= READ_ONCE(proc->bus->limits.handles))
 		return ERR_PTR(-EDQUOT);
 	ret = table_grow(proc);
 	if (ret)
@@ -141,7 +141,8 @@ static void trace_life(struct ipcbus_proc *proc, const struct ipcbus_handle_entr
 static void entry_publish(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	set_entry(proc, entry->number, entry);
-	proc->handle_count++;
+	/* Read by files.c without the lock. */
+	WRITE_ONCE(proc->handle_count, proc->handle_count + 1);
 	ipcbus_stat_add(IPCBUS_STAT_HANDLES);
 	trace_life(proc, entry, IPCBUS_LIFE_BEGINS);
 }
@@ -155,7 +156,7 @@ static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *ent
 		ipcbus_watch_cancel(entry->watch);
 	if (entry->number)
 		rb_erase(&entry->by_node, &proc->handles_by_node);
-	proc->handle_count--;
+	WRITE_ONCE(proc->handle_count, proc->handle_count - 1);
 	ipcbus_stat_remove(IPCBUS_STAT_HANDLES);
 	ipcbus_node_put_remote(entry->node);
 	kfree_rcu(entry, rcu);

@@ -7,6 +7,7 @@
 
 #include "debugfs.h"
 #include "expiry.h"
+#include "fs.h"
 #include "proc.h"
 #include "reclaim.h"
 #include "transaction.h"
@@ -35,9 +36,14 @@ static int __init ipcbus_init(void)
 	ret = misc_register(&device);
 	if (ret)
 		goto err_reclaim;
+	ret = ipcbus_fs_init();
+	if (ret)
+		goto err_device;
 	ipcbus_debugfs_init();
 	return 0;
 
+err_device:
+	misc_deregister(&device);
 err_reclaim:
 	ipcbus_reclaim_done();
 err_expiry:
@@ -50,6 +56,7 @@ err_cache:
 static void __exit ipcbus_exit(void)
 {
 	ipcbus_debugfs_done();
+	ipcbus_fs_done();
 	misc_deregister(&device);
 	ipcbus_expiry_done();
 	/* Threads, nodes and handles are freed after a grace period. */

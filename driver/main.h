@@ -12,6 +12,7 @@
  * reply goes the same way back into the caller's region.
  *
  * Lifetimes. What another proc can point to is counted:
+ *   bus          its mount, its procs; the one behind /dev/ipcbus stays
  *   proc         its file, its threads, its nodes
  *   thread       its proc's table, each call it made until that is answered
  *   node         its owner's table, each handle, each message it travels in
@@ -64,7 +65,7 @@
 #define IPCBUS_LIMIT_THREADS	1024
 #define IPCBUS_LIMIT_ASYNCS	16384
 
-/* Likewise: what there is beyond the first version. */
+/* Likewise: what there is beyond the first version; by name in feature.c. */
 #define IPCBUS_FEATURES			\
 	(IPCBUS_FEATURE_DEADLINE |	\
 	 IPCBUS_FEATURE_CANCEL |	\
@@ -72,7 +73,8 @@
 	 IPCBUS_FEATURE_ROOM |		\
 	 IPCBUS_FEATURE_NODE_INFO |		\
 	 IPCBUS_FEATURE_CALLER |		\
-	 IPCBUS_FEATURE_ARRIVAL)
+	 IPCBUS_FEATURE_ARRIVAL |		\
+	 IPCBUS_FEATURE_MOUNT)
 
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)

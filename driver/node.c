@@ -6,6 +6,7 @@
 #include <linux/pid.h>
 #include <linux/slab.h>
 
+#include "bus.h"
 #include "death.h"
 #include "node.h"
 #include "proc.h"
@@ -55,7 +56,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 
 	if (args->flags & ~IPCBUS_NODE_ACCEPT_FDS || args->node)
 		return -EINVAL;
-	if (atomic_inc_return(&proc->node_count) > IPCBUS_LIMIT_NODES) {
+	if ((u32)atomic_inc_return(&proc->node_count) > READ_ONCE(proc->bus->limits.nodes)) {
 		ret = -EDQUOT;
 		goto err_count;
 	}

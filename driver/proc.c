@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "expiry.h"
+#include "fs.h"
 #include "handle.h"
 #include "identity.h"
 #include "node.h"
@@ -44,6 +45,7 @@ static void proc_free(struct kref *ref)
 	put_pid_ns(proc->pid_ns);
 	put_pid(proc->pid);
 	mmdrop(proc->mm);
+	ipcbus_bus_put(proc->bus);
 	ipcbus_stat_remove(IPCBUS_STAT_PROCS);
 	kfree(proc);
 }
@@ -56,6 +58,7 @@ void ipcbus_proc_put(struct ipcbus_proc *proc)
 static int proc_open(struct inode *inode, struct file *file)
 {
 	struct ipcbus_proc *proc;
+	int ret;
 
 	/* A kernel thread has no address space to talk from. */
 	if (!current->mm)
@@ -69,7 +72,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	if (IS_ERR(proc->inode))
 		goto err_handles;
 	kref_init(&proc->ref);
-	proc->bus = &ipcbus_default_bus;
+	proc->bus = ipcbus_bus_get(ipcbus_fs_bus(inode));
 	proc->mm = current->mm;
 	mmgrab(proc->mm);
 	proc->pid = get_pid(task_tgid(current));
@@ -89,7 +92,11 @@ static int proc_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&proc->poll_wait);
 	INIT_LIST_HEAD(&proc->rooms);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
-	ipcbus_bus_add(proc->bus, proc);
+	ret = ipcbus_bus_add(proc->bus, proc);
+	if (ret) {
+		ipcbus_proc_put(proc);
+		return ret;
+	}
 	file->private_data = proc;
 	/* What is mapped of this file is found, and unmapped, by itself. */
 	file->f_mapping = proc->inode->i_mapping;
@@ -237,6 +244,8 @@ static int proc_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
 		return -EINVAL;
+	if (size > READ_ONCE(proc->bus->limits.region))
+		return -EDQUOT;
 	/* Two threads may try at once: the mmap lock is held for writing. */
 	if (proc->region.size)
 		return -EBUSY;
@@ -279,10 +288,10 @@ static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
 		.version = IPCBUS_VERSION,
 		.features = IPCBUS_FEATURES,
 		.region_size = proc->region.size,
-		.max_nodes = IPCBUS_LIMIT_NODES,
-		.max_handles = IPCBUS_LIMIT_HANDLES,
+		.max_nodes = READ_ONCE(proc->bus->limits.nodes),
+		.max_handles = READ_ONCE(proc->bus->limits.handles),
 		.max_buffers = IPCBUS_LIMIT_BUFFERS,
-		.max_threads = IPCBUS_LIMIT_THREADS,
+		.max_threads = READ_ONCE(proc->bus->limits.threads),
 	};
 	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
 }
@@ -378,7 +387,7 @@ static long ioctl_set_threads(struct ipcbus_proc *proc, void __user *arg)
 	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_THREADS_SIZE_VER0, arg);
 	if (ret)
 		return ret;
-	if (args.max > IPCBUS_LIMIT_THREADS)
+	if (args.max > READ_ONCE(proc->bus->limits.threads))
 		return -EINVAL;
 	spin_lock(&proc->lock);
 	proc->max_threads = args.max;

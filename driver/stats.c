@@ -20,6 +20,7 @@ static const char *const names[IPCBUS_STAT_COUNT] = {
 	[IPCBUS_STAT_BUFFERS] = "buffers",
 	[IPCBUS_STAT_FILES] = "files",
 	[IPCBUS_STAT_PAGES] = "pages",
+	[IPCBUS_STAT_BUSES] = "buses",
 	[IPCBUS_STAT_LOST] = "lost",
 };
 

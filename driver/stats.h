@@ -19,6 +19,7 @@ enum ipcbus_stat {
 	IPCBUS_STAT_BUFFERS,
 	IPCBUS_STAT_FILES,
 	IPCBUS_STAT_PAGES,
+	IPCBUS_STAT_BUSES,
 	/* Oneways that were queued and never delivered; none of them lives. */
 	IPCBUS_STAT_LOST,
 	IPCBUS_STAT_COUNT,

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "answer.h"
+#include "bus.h"
 #include "cancel.h"
 #include "expiry.h"
 #include "proc.h"
@@ -83,7 +84,7 @@ static void reap_dead(struct ipcbus_proc *proc)
 
 static int thread_insert(struct ipcbus_thread *thread)
 {
-	struct xa_limit limit = XA_LIMIT(1, IPCBUS_LIMIT_THREADS);
+	struct xa_limit limit = XA_LIMIT(1, READ_ONCE(thread->proc->bus->limits.threads));
 	int ret;
 
 	ret = xa_alloc(&thread->proc->threads, &thread->number, thread, limit,

@@ -2,7 +2,7 @@
 /*
  * ipcbus: the contract between the driver and user space.
  *
- * A process opens /dev/ipcbus once (one open file = one *proc*), maps it once,
+ * A process opens a bus once (one open file = one *proc*), maps it once,
  * read-only and shared (the *region*), and then talks through one ioctl,
  * IPCBUS_IOC_EXCHANGE: give buffers back, send one message, wait for one event.
  * Only the process that opened the file may use it, until it calls exec: every
@@ -13,6 +13,11 @@
  * another proc's number for a node; handle 0 is the bus's manager; a *call* is
  * answered once, a *oneway* never; a *buffer* is a received message's place in
  * the region, held by the receiver until it gives it back.
+ *
+ * Buses: /dev/ipcbus opens one, and each mount of a file system "ipcbus" makes
+ * another, which the file "bus" in it opens. Each has a manager of its own, and
+ * nothing crosses from one to the other. See ipcbus(4) for mount options and for
+ * the other files there.
  *
  * Versions: every structure starts with its size in bytes. A shorter structure
  * than the driver knows is completed with zeroes (but not below the _VER0 size:
@@ -49,7 +54,8 @@
  *   EINTR       a signal came while a oneway waited for room
  *   EDQUOT      a limit on nodes, handles, threads, buffers or open calls is
  *               reached, or the sender's user has had its share of the
- *               receiver's region
+ *               receiver's region; of a mounted bus also open: too many procs,
+ *               and mmap: too large a region
  *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
  *               object table
  *   EPERM       the receiver takes no fds; the caller may not do this
@@ -104,6 +110,10 @@
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
 #define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
 #define IPCBUS_FEATURE_ARRIVAL	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
+#define IPCBUS_FEATURE_MOUNT	(1ULL << 14) /* mount -t ipcbus */
+
+/* What statfs(2) says of a mounted bus. */
+#define IPCBUS_SUPER_MAGIC	0x69706362
 
 /**
  * struct ipcbus_info - what this driver is (IPCBUS_IOC_INFO)
@@ -443,7 +453,8 @@ struct ipcbus_batch {
  * before stay open until they are answered, or the owner dies.
  * SET_MANAGER makes the node handle 0 of the bus, until it is destroyed:
  * -EBUSY while there is another, -EPERM unless the effective user is that of
- * the first manager since the driver was loaded, or root.
+ * the first manager of this bus since the driver was loaded or the bus mounted,
+ * or root, globally or in the user namespace in which the bus was mounted.
  */
 struct ipcbus_node {
 	__u32 size;

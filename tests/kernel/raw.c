@@ -22,6 +22,7 @@
 
 /* Here the functions are meant, not the macros that note the caller's line. */
 #undef raw_open
+#undef raw_open_at
 #undef raw_node
 #undef raw_info
 #undef raw_call
@@ -56,11 +57,16 @@ const char *errname(int r)
 
 /* The device */
 
-int dev_open(int flags)
+int dev_open_at(const char *path, int flags)
 {
-	int fd = open(DEVICE, flags | O_CLOEXEC);
+	int fd = open(path, flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int dev_open(int flags)
+{
+	return dev_open_at(DEVICE, flags);
 }
 
 int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret)
@@ -177,12 +183,12 @@ void raw_drop_inherited(void)
 		dev_close(open_fds[--n_open_fds]);
 }
 
-void raw_open(struct raw *r, size_t region)
+void raw_open_at(struct raw *r, const char *path, size_t region)
 {
 	void *map = NULL;
 
-	r->fd = dev_open(O_RDWR);
-	raw_assert(r->fd >= 0, DEVICE ": %s", errname(r->fd));
+	r->fd = dev_open_at(path, O_RDWR);
+	raw_assert(r->fd >= 0, "%s: %s", path, errname(r->fd));
 	remember(r->fd);
 	if (region) {
 		int e = dev_map(r->fd, region, PROT_READ, MAP_SHARED, 0, &map);
@@ -191,6 +197,11 @@ void raw_open(struct raw *r, size_t region)
 	}
 	r->map = map;
 	r->size = region;
+}
+
+void raw_open(struct raw *r, size_t region)
+{
+	(raw_open_at)(r, DEVICE, region);
 }
 
 void raw_close(struct raw *r)

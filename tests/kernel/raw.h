@@ -69,6 +69,8 @@ const char *errname(int r);
 
 /* The device. All return a result or -errno. */
 int dev_open(int flags);
+/* The same of another bus than the default one. */
+int dev_open_at(const char *path, int flags);
 int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret);
 int dev_protect(void *map, size_t size, int prot);
 int dev_unmap(void *map, size_t size);
@@ -84,6 +86,7 @@ int dev_reclaim(void);
 
 /* Open and map, must; close. A region of 0 bytes is not mapped. */
 void raw_open(struct raw *r, size_t region);
+void raw_open_at(struct raw *r, const char *path, size_t region);
 void raw_close(struct raw *r);
 /* After fork: drop the parent's files so that they die with the parent. */
 void raw_drop_inherited(void);
@@ -168,6 +171,7 @@ void pattern_fill(void *data, size_t size, uint32_t seed);
 bool pattern_is(const void *data, size_t size, uint32_t seed);
 
 #define raw_open(...) RAW_HERE((raw_open)(__VA_ARGS__))
+#define raw_open_at(...) RAW_HERE((raw_open_at)(__VA_ARGS__))
 #define raw_node(...) RAW_HERE((raw_node)(__VA_ARGS__))
 #define raw_info(...) RAW_HERE((raw_info)(__VA_ARGS__))
 #define raw_call(...) RAW_HERE((raw_call)(__VA_ARGS__))

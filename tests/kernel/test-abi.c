@@ -20,7 +20,7 @@
 	 IPCBUS_FEATURE_ROOM |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_CALLER |                                                        \
-	 IPCBUS_FEATURE_ARRIVAL)
+	 IPCBUS_FEATURE_ARRIVAL | IPCBUS_FEATURE_MOUNT)
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
 

@@ -29,11 +29,15 @@
 
 #include "posix.h"
 
-/* fcntl.h and the kernel's asm/fcntl.h do not go together. */
+/* fcntl.h and the kernel's asm/fcntl.h do not go together; sys/mount.h has it too. */
 int open(const char *path, int flags, ...);
+int mount(const char *source, const char *where, const char *type, unsigned long flags,
+	  const void *options);
 int fcntl(int fd, int cmd, ...);
 
 #define F_DUPFD_CLOEXEC 1030
+#define MS_REMOUNT 32
+#define MNT_DETACH 2
 #define DEVICE "/dev/ipcbus"
 #define DEBUGFS "/sys/kernel/debug/ipcbus/"
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
@@ -133,9 +137,8 @@ int posix_in_flight(void)
 
 /* --- Files ---------------------------------------------------------------- */
 
-static int open_debug(const char *name)
+static int open_text(const char *name, char *text)
 {
-	char *text = shim_debugfs_read(name);
 	int fd;
 
 	if (!text)
@@ -149,8 +152,34 @@ static int open_debug(const char *name)
 	return fd;
 }
 
+static int open_mounted(struct inode *inode, int flags)
+{
+	int fd;
+
+	if (inode->i_fop->unlocked_ioctl)
+		return result(ASIDE(shim_open_at(inode, flags)));
+	fd = open_text("mounted", shim_mount_read(inode));
+	shim_super_put(inode->i_sb);
+	return fd;
+}
+
+int host_mount(const char *source, const char *where, const char *type, unsigned long flags,
+	       const void *options)
+{
+	if (strcmp(type ?: "ipcbus", "ipcbus"))
+		return mount(source, where, type, flags, options);
+	shim_boot();
+	return result(ASIDE(shim_mount("ipcbus", where, options ?: "", flags & MS_REMOUNT)));
+}
+
+int host_umount2(const char *where, int flags)
+{
+	return result(ASIDE(shim_umount(where, flags & MNT_DETACH)));
+}
+
 int host_open(const char *path, int flags, ...)
 {
+	struct inode *inode;
 	va_list args;
 	mode_t mode;
 
@@ -159,12 +188,15 @@ int host_open(const char *path, int flags, ...)
 		return result(ASIDE(shim_open(flags)));
 	}
 	if (!strncmp(path, DEBUGFS, strlen(DEBUGFS)))
-		return open_debug(path + strlen(DEBUGFS));
+		return open_text(path, shim_debugfs_read(path + strlen(DEBUGFS)));
 	if (!strcmp(path, DROP_CACHES)) {
 		/* Opening is enough; what is written goes nowhere. */
 		ASIDE((shim_shrink(~0UL), 0));
 		path = "/dev/null";
 	}
+	inode = shim_lookup(path);
+	if (inode)
+		return open_mounted(inode, flags);
 	va_start(args, flags);
 	mode = va_arg(args, mode_t);
 	va_end(args);

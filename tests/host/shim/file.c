@@ -52,7 +52,8 @@ long compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static struct {
 	const char *name;
 	const struct file_operations *fops;
-} debugfs[8];
+	void *data;
+} debugfs[32];
 
 struct dentry *debugfs_create_dir(const char *name, struct dentry *parent)
 {
@@ -63,11 +64,12 @@ struct dentry *debugfs_create_dir(const char *name, struct dentry *parent)
 struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
 				   void *data, const struct file_operations *fops)
 {
-	(void)mode, (void)data;
+	(void)mode;
 	for (size_t i = 0; i < ARRAY_SIZE(debugfs); i++)
 		if (!debugfs[i].name) {
 			debugfs[i].name = name;
 			debugfs[i].fops = fops;
+			debugfs[i].data = data;
 			return parent;
 		}
 	shim_panic("debugfs: too many files");
@@ -96,12 +98,50 @@ void seq_printf(struct seq_file *seq, const char *format, ...)
 	seq->used += n;
 }
 
+void seq_puts(struct seq_file *seq, const char *text)
+{
+	seq_printf(seq, "%s", text);
+}
+
+int single_open(struct file *file, int (*show)(struct seq_file *, void *), void *data)
+{
+	struct seq_file *seq = kzalloc(sizeof(*seq), GFP_KERNEL);
+
+	if (!seq)
+		return -ENOMEM;
+	seq->show = show;
+	seq->private = data;
+	file->private_data = seq;
+	return 0;
+}
+
+int single_release(struct inode *inode, struct file *file)
+{
+	(void)inode;
+	kfree(file->private_data);
+	return 0;
+}
+
+/* Only their names are used: what is read is read by shim_mount_read(). */
+ssize_t seq_read(struct file *file, char *to, size_t size, loff_t *at)
+{
+	(void)file, (void)to, (void)size, (void)at;
+	return 0;
+}
+
+loff_t seq_lseek(struct file *file, loff_t offset, int whence)
+{
+	(void)file, (void)offset, (void)whence;
+	return 0;
+}
+
 char *shim_debugfs_read(const char *name)
 {
 	struct seq_file seq = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(debugfs) && debugfs[i].name; i++)
 		if (!strcmp(debugfs[i].name, name)) {
+			seq.private = debugfs[i].data;
 			debugfs[i].fops->shim_show(&seq, NULL);
 			return seq.text ? seq.text : calloc(1, 1);
 		}
@@ -128,6 +168,8 @@ static void file_free(struct file *file)
 {
 	if (file->real >= 0)
 		shim_fd_ops->done(file);
+	if (file->inode)
+		shim_super_put(file->inode->i_sb);
 	shim_put_cred(file->f_cred);
 	shim_count(SHIM_FILES, -1);
 	free(file);
@@ -135,7 +177,7 @@ static void file_free(struct file *file)
 
 void fput(struct file *file)
 {
-	struct inode inode;
+	struct inode inode = {};
 
 	if (!refcount_dec_and_test(&file->ref))
 		return;
@@ -262,16 +304,16 @@ int close_fd(unsigned int fd)
 
 /* --- System calls --------------------------------------------------------- */
 
-int shim_open(unsigned int flags)
+/* inode: NULL, or one in a mount, whose reference goes to the file. */
+static int open_file(const struct file_operations *fops, struct inode *inode, unsigned int flags)
 {
 	struct file *file;
-	struct inode inode;
+	struct inode plain = {};
 	int ret;
 
-	if (!device)
-		return -ENODEV;
-	file = shim_file_new(device->fops, flags);
-	ret = file->f_op->open(&inode, file);
+	file = shim_file_new(fops, flags);
+	file->inode = inode;
+	ret = file->f_op->open(inode ?: &plain, file);
 	if (ret) {
 		file_free(file);
 		return ret;
@@ -280,6 +322,16 @@ int shim_open(unsigned int flags)
 	if (ret < 0)
 		fput(file);
 	return ret;
+}
+
+int shim_open(unsigned int flags)
+{
+	return device ? open_file(device->fops, NULL, flags) : -ENODEV;
+}
+
+int shim_open_at(struct inode *inode, unsigned int flags)
+{
+	return open_file(inode->i_fop, inode, flags);
 }
 
 int shim_plain_file(void)

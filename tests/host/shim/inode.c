@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inodes that belong to no name, and the mount they come from. All that is left
- * of a file system for who only wants something to hang mappings on.
+ * Inodes, and a mount inside the kernel for those that belong to no name: all that
+ * is left of a file system for who only wants something to hang mappings on.
  */
 #include <stdlib.h>
 
@@ -48,19 +48,26 @@ void kern_unmount(struct vfsmount *mount)
 	kfree(mount);
 }
 
-struct inode *alloc_anon_inode(struct super_block *sb)
+struct inode *new_inode(struct super_block *sb)
 {
-	struct inode *inode = kmalloc(sizeof(*inode), GFP_KERNEL);
+	struct inode *inode = kzalloc(sizeof(*inode), GFP_KERNEL);
 	struct address_space *mapping;
 
 	BUG_ON(!sb);
 	if (!inode)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
+	inode->i_sb = sb;
+	mutex_init(&inode->i_rwsem);
 	mapping = inode->i_mapping = &inode->i_data;
 	INIT_LIST_HEAD(&mapping->maps);
 	mutex_init(&mapping->i_mmap_lock);
 	shim_count(SHIM_INODES, 1);
 	return inode;
+}
+
+struct inode *alloc_anon_inode(struct super_block *sb)
+{
+	return new_inode(sb) ?: ERR_PTR(-ENOMEM);
 }
 
 void iput(struct inode *inode)

@@ -38,6 +38,8 @@ typedef unsigned int vm_fault_t;
 typedef unsigned long vm_flags_t;
 typedef long loff_t;
 typedef void *fl_owner_t;
+typedef s64 loff_t;
+typedef long ssize_t;
 
 #define __user
 #define __rcu
@@ -65,6 +67,7 @@ typedef void *fl_owner_t;
 #define swap(a, b) do { __typeof__(a) t_ = (a); (a) = (b); (b) = t_; } while (0)
 #define ALIGN(x, a) (((x) + (__typeof__(x))(a) - 1) & ~((__typeof__(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define BIT(n) (1UL << (n))
 #define INT_MAX 0x7fffffff
 #define LONG_MAX __LONG_MAX__
 #define U32_MAX 0xffffffffU

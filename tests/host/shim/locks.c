@@ -26,8 +26,10 @@ static const struct {
 	const char *inner;
 } tree[] = {
 	{ "&proc->handle_lock", "ipcbus_default_bus.lock" },
+	{ "&proc->handle_lock", "&bus->lock" },
 	{ "&proc->handle_lock", "&proc->lock" },
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
+	{ "&bus->lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&region->lock" },
 	{ "&mm->mmap_lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&pages->lock" },

@@ -128,6 +128,21 @@ extern const struct shim_fd_ops *shim_fd_ops;
 /* A new file that only foreign() makes; done() undoes it. */
 struct file *shim_file_new(const struct file_operations *fops, unsigned int flags);
 
+/* --- Mounted file systems of the driver's: mount.c ------------------------ */
+
+/* remount: changes the one that is there. */
+int shim_mount(const char *name, const char *where, const char *options, bool remount);
+/* lazy: whoever has a file open there may go on. */
+int shim_umount(const char *where, bool lazy);
+/* What a path under a mount leads to, with a reference of the mount, or NULL. */
+struct inode *shim_lookup(const char *path);
+/* Opens that, which ipcbus_fops are for; takes over the reference. */
+int shim_open_at(struct inode *inode, unsigned int flags);
+/* Text of a file, of a mount's options; the caller frees it. NULL: none. */
+char *shim_mount_read(struct inode *inode);
+char *shim_mount_options(const char *where);
+void shim_super_put(struct super_block *sb);
+
 /* Text of a debugfs file; the caller frees it. NULL: no such file. */
 char *shim_debugfs_read(const char *name);
 

@@ -69,6 +69,33 @@ u32 from_kgid_munged(struct user_namespace *ns, kgid_t gid)
 	return munge(ns, gid.val);
 }
 
+static u32 unmunge(const struct user_namespace *ns, u32 id)
+{
+	if (ns == &init_user_ns)
+		return id;
+	return id ? U32_MAX : ns->root;
+}
+
+kuid_t make_kuid(struct user_namespace *ns, u32 uid)
+{
+	return (kuid_t){ unmunge(ns, uid) };
+}
+
+kgid_t make_kgid(struct user_namespace *ns, u32 gid)
+{
+	return (kgid_t){ unmunge(ns, gid) };
+}
+
+bool kuid_has_mapping(struct user_namespace *ns, kuid_t uid)
+{
+	return uid.val != U32_MAX && (ns == &init_user_ns || uid.val == ns->root);
+}
+
+bool kgid_has_mapping(struct user_namespace *ns, kgid_t gid)
+{
+	return gid.val != U32_MAX && (ns == &init_user_ns || gid.val == ns->root);
+}
+
 struct pid_namespace *shim_pid_ns_new(void)
 {
 	struct pid_namespace *ns = calloc(1, sizeof(*ns));

@@ -15,3 +15,6 @@ struct cred {
 
 #define current_cred() ((const struct cred *)current->cred)
 #define current_euid() (current_cred()->euid)
+#define current_fsuid() (current_cred()->euid)
+#define current_fsgid() (current_cred()->egid)
+#define current_user_ns() (current_cred()->user_ns)

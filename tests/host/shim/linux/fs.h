@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Open files and what a driver does for them. */
+/* Open files, what a driver does for them, and file systems: see file.c, mount.c. */
 #pragma once
 
 #include <asm/fcntl.h>
@@ -8,12 +8,20 @@
 #include "list.h"
 #include "mutex.h"
 #include "refcount.h"
+#include "uidgid.h"
 
 struct cred;
+struct dentry;
 struct file;
+struct fs_context;
+struct fs_parameter_spec;
+struct iattr;
+struct kstatfs;
 struct module;
 struct poll_table_struct;
 struct seq_file;
+struct super_block;
+struct user_namespace;
 struct vm_area_struct;
 
 /**
@@ -26,17 +34,34 @@ struct address_space {
 	struct mutex i_mmap_lock;
 };
 
-/**
- * struct inode - an inode: inode.c
- * @i_mapping: &@i_data
- */
-struct inode {
-	struct address_space *i_mapping;
-	struct address_space i_data;
+#ifndef S_IFREG
+#define S_IFMT	0170000
+#define S_IFREG	0100000
+#define S_IFDIR	0040000
+#define S_ISDIR(mode) (((mode) & S_IFMT) == S_IFDIR)
+#endif
+
+struct inode_operations {
+	int (*setattr)(struct user_namespace *, struct dentry *, struct iattr *);
 };
 
-struct super_block {
-	unsigned long magic;
+/*
+ * An inode: inode.c. The fields that the driver sets; most are looked at by nobody
+ * here.
+ */
+struct inode {
+	umode_t i_mode;
+	kuid_t i_uid;
+	kgid_t i_gid;
+	unsigned long i_ino;
+	long i_atime, i_mtime, i_ctime;
+	const struct inode_operations *i_op;
+	const struct file_operations *i_fop;
+	struct super_block *i_sb;
+	void *i_private;
+	struct mutex i_rwsem;
+	struct address_space *i_mapping;
+	struct address_space i_data;
 };
 
 struct inode *alloc_anon_inode(struct super_block *sb);
@@ -51,6 +76,8 @@ struct file_operations {
 	__poll_t (*poll)(struct file *, struct poll_table_struct *);
 	long (*unlocked_ioctl)(struct file *, unsigned int, unsigned long);
 	long (*compat_ioctl)(struct file *, unsigned int, unsigned long);
+	ssize_t (*read)(struct file *, char *, size_t, loff_t *);
+	loff_t (*llseek)(struct file *, loff_t, int);
 	/* of debugfs files; stands for open and read of a seq_file */
 	int (*shim_show)(struct seq_file *, void *);
 };
@@ -63,6 +90,7 @@ struct file_operations {
  * @f_flags: O_*
  * @f_cred: who opened it; counted
  * @f_mapping: what its mappings hang on
+ * @inode: of a file in a mount, which it keeps, or NULL
  * @real: of a file that is not the driver's: an fd that stands for it, or -1
  */
 struct file {
@@ -72,8 +100,84 @@ struct file {
 	unsigned int f_flags;
 	const struct cred *f_cred;
 	struct address_space *f_mapping;
+	struct inode *inode;
 	int real;
 };
 
 int nonseekable_open(struct inode *inode, struct file *file);
 long compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* --- File systems --------------------------------------------------------- */
+
+#define SB_I_NOEXEC 2
+#define SB_I_NODEV 4
+#define FILESYSTEM_MAX_STACK_DEPTH 2
+#define FS_USERNS_MOUNT 8
+#define MODULE_ALIAS_FS(name) _Static_assert(1, name)
+
+struct super_operations {
+	int (*statfs)(struct dentry *, struct kstatfs *);
+	int (*show_options)(struct seq_file *, struct dentry *);
+};
+
+/**
+ * struct super_block - one mounted file system
+ * @ref: where it is mounted, and its open files
+ * @magic: of one inside the kernel
+ */
+struct super_block {
+	refcount_t ref;
+	unsigned long magic;
+	struct file_system_type *s_type;
+	struct dentry *s_root;
+	void *s_fs_info;
+	struct user_namespace *s_user_ns;
+	const struct super_operations *s_op;
+	unsigned long s_blocksize, s_magic, s_iflags;
+	unsigned int s_blocksize_bits, s_time_gran, s_stack_depth;
+};
+
+/* A name, which is in its directory until the file system goes. */
+struct dentry {
+	struct super_block *d_sb;
+	struct inode *inode;
+	struct dentry *parent;
+	struct dentry *child, *next;
+	char name[32];
+};
+
+struct file_system_type {
+	struct module *owner;
+	const char *name;
+	int (*init_fs_context)(struct fs_context *);
+	const struct fs_parameter_spec *parameters;
+	void (*kill_sb)(struct super_block *);
+	int fs_flags;
+};
+
+extern const struct inode_operations simple_dir_inode_operations;
+extern const struct file_operations simple_dir_operations;
+
+int register_filesystem(struct file_system_type *type);
+int unregister_filesystem(struct file_system_type *type);
+struct inode *new_inode(struct super_block *sb);
+unsigned int get_next_ino(void);
+void inc_nlink(struct inode *inode);
+long current_time(struct inode *inode);
+struct dentry *d_make_root(struct inode *inode);
+struct dentry *d_alloc_name(struct dentry *dir, const char *name);
+void d_add(struct dentry *dentry, struct inode *inode);
+void dput(struct dentry *dentry);
+void kill_litter_super(struct super_block *sb);
+void kill_anon_super(struct super_block *sb);
+int simple_statfs(struct dentry *dentry, struct kstatfs *buf);
+int setattr_prepare(struct user_namespace *ns, struct dentry *dentry, struct iattr *attr);
+void setattr_copy(struct user_namespace *ns, struct inode *inode, const struct iattr *attr);
+
+static inline struct inode *d_inode(const struct dentry *dentry)
+{
+	return dentry->inode;
+}
+
+#define inode_lock(inode) mutex_lock(&(inode)->i_rwsem)
+#define inode_unlock(inode) mutex_unlock(&(inode)->i_rwsem)

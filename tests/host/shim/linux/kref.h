@@ -8,6 +8,8 @@ struct kref {
 	refcount_t refcount;
 };
 
+#define KREF_INIT(n) { .refcount = { { n } } }
+
 static inline void kref_init(struct kref *kref)
 {
 	refcount_set(&kref->refcount, 1);

@@ -2,15 +2,24 @@
 /* Text that a file consists of. */
 #pragma once
 
+#include "cred.h"
 #include "fs.h"
 
 struct seq_file {
 	char *text;
 	size_t used;
 	size_t size;
+	int (*show)(struct seq_file *, void *);
+	void *private;
 };
 
 void seq_printf(struct seq_file *seq, const char *format, ...) __printf(2, 3);
+void seq_puts(struct seq_file *seq, const char *text);
+int single_open(struct file *file, int (*show)(struct seq_file *, void *), void *data);
+int single_release(struct inode *inode, struct file *file);
+ssize_t seq_read(struct file *file, char *to, size_t size, loff_t *at);
+loff_t seq_lseek(struct file *file, loff_t offset, int whence);
+#define seq_user_ns(seq) (current_cred()->user_ns)
 
 #define DEFINE_SHOW_ATTRIBUTE(name) \
 	static const struct file_operations name##_fops = { .shim_show = name##_show }

@@ -28,3 +28,11 @@ static inline u32 __kgid_val(kgid_t gid)
 {
 	return gid.val;
 }
+
+struct user_namespace;
+
+/* Whom an id of the namespace means; nobody has -1. */
+kuid_t make_kuid(struct user_namespace *ns, u32 uid);
+kgid_t make_kgid(struct user_namespace *ns, u32 gid);
+bool kuid_has_mapping(struct user_namespace *ns, kuid_t uid);
+bool kgid_has_mapping(struct user_namespace *ns, kgid_t gid);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The features by name: see feature.h. Read by fs.c when it fills a mount.
+ */
+#include "feature.h"
+#include "main.h"
+
+const struct ipcbus_feature ipcbus_feature[] = {
+	{ IPCBUS_FEATURE_DEADLINE, "deadline" },
+	{ IPCBUS_FEATURE_CANCEL, "cancel" },
+	{ IPCBUS_FEATURE_ASYNC, "async" },
+	{ IPCBUS_FEATURE_ROOM, "room" },
+	{ IPCBUS_FEATURE_NODE_INFO, "node_info" },
+	{ IPCBUS_FEATURE_CALLER, "caller" },
+	{ IPCBUS_FEATURE_ARRIVAL, "arrival" },
+	{ IPCBUS_FEATURE_MOUNT, "mount" },
+	{}
+};

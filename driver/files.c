@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files that tell about one bus: see files.h.
+ *
+ *   procs   a line each: PID NODES HANDLES REGION
+ */
+#include <linux/pid.h>
+#include <linux/seq_file.h>
+
+#include "bus.h"
+#include "files.h"
+#include "proc.h"
+
+static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
+{
+	struct ipcbus_proc *proc;
+
+	mutex_lock(&bus->lock);
+	list_for_each_entry(proc, &bus->procs, bus_entry)
+		seq_printf(seq, "%d %d %u %zu\n", pid_vnr(proc->pid),
+			   atomic_read(&proc->node_count), READ_ONCE(proc->handle_count),
+			   READ_ONCE(proc->region.size));
+	mutex_unlock(&bus->lock);
+}
+
+const struct ipcbus_file ipcbus_file[] = {
+	{ "procs", procs_show },
+	{}
+};

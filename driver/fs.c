@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file system "ipcbus", also for user namespaces: each mount is a bus of its
+ * own, with handle 0, manager and limits of its own.
+ *
+ *   bus            opens the bus, as /dev/ipcbus does the default one: a regular
+ *                  file with the same operations, for device numbers mean nothing
+ *                  to who may not make any
+ *   features/NAME  says 1; one for each IPCBUS_FEATURE_* of the driver
+ *   the rest       ipcbus_file[] of files.c
+ *
+ * The mount keeps the bus and every open file keeps the mount, as any does; what
+ * is left of a proc after its file is closed keeps the bus alone. Nothing can be
+ * made, renamed or removed here. Called by module init, by mount(2) and its kin,
+ * and by open() for the bus behind a file.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "bus.h"
+#include "compat.h"
+#include "feature.h"
+#include "files.h"
+#include "fs.h"
+#include "proc.h"
+
+#define BUS_MODE 0660
+
+/* --- Options -------------------------------------------------------------- */
+
+enum fs_option {
+	OPTION_MODE,
+	OPTION_UID,
+	OPTION_GID,
+	OPTION_LIMIT, /* the first in limit_options[], and so on */
+};
+
+static const struct limit_option {
+	const char *name;
+	size_t offset;
+} limit_options[] = {
+	{ "max_procs", offsetof(struct ipcbus_limits, procs) },
+	{ "max_nodes", offsetof(struct ipcbus_limits, nodes) },
+	{ "max_handles", offsetof(struct ipcbus_limits, handles) },
+	{ "max_threads", offsetof(struct ipcbus_limits, threads) },
+	{ "max_region", offsetof(struct ipcbus_limits, region) },
+};
+
+static const struct fs_parameter_spec option_specs[] = {
+	fsparam_u32oct("mode", OPTION_MODE),
+	fsparam_u32("uid", OPTION_UID),
+	fsparam_u32("gid", OPTION_GID),
+	fsparam_u32("max_procs", OPTION_LIMIT + 0),
+	fsparam_u32("max_nodes", OPTION_LIMIT + 1),
+	fsparam_u32("max_handles", OPTION_LIMIT + 2),
+	fsparam_u32("max_threads", OPTION_LIMIT + 3),
+	fsparam_u32("max_region", OPTION_LIMIT + 4),
+	{}
+};
+
+/**
+ * struct fs_options - what was asked for
+ * @given: which of the options, as bits; the rest stays as it is
+ * @mode: of the file "bus", as the next two
+ * @uid: its owner
+ * @gid: its group
+ * @limits: of the bus
+ */
+struct fs_options {
+	u32 given;
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+	struct ipcbus_limits limits;
+};
+
+static u32 *limit_at(struct ipcbus_limits *limits, unsigned int i)
+{
+	return (void *)limits + limit_options[i].offset;
+}
+
+static u32 most_at(unsigned int i)
+{
+	return *(const u32 *)((const void *)&ipcbus_most + limit_options[i].offset);
+}
+
+static int parse_limit(struct fs_context *fc, unsigned int i, u32 value)
+{
+	struct fs_options *options = fc->fs_private;
+
+	if (!value || value > most_at(i))
+		return invalfc(fc, "%s is from 1 to %u", limit_options[i].name, most_at(i));
+	*limit_at(&options->limits, i) = value;
+	return 0;
+}
+
+/* An id of the caller's that the mount's namespace knows as well. */
+static int parse_owner(struct fs_context *fc, int option, u32 value)
+{
+	struct fs_options *options = fc->fs_private;
+
+	if (option == OPTION_UID) {
+		options->uid = make_kuid(current_user_ns(), value);
+		if (!kuid_has_mapping(fc->user_ns, options->uid))
+			return invalfc(fc, "uid %u is nobody here", value);
+	} else {
+		options->gid = make_kgid(current_user_ns(), value);
+		if (!kgid_has_mapping(fc->user_ns, options->gid))
+			return invalfc(fc, "gid %u is nobody here", value);
+	}
+	return 0;
+}
+
+static int parse_option(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct fs_options *options = fc->fs_private;
+	struct fs_parse_result value;
+	int option, ret = 0;
+
+	option = fs_parse(fc, option_specs, param, &value);
+	if (option < 0)
+		return option;
+	if (option >= OPTION_LIMIT)
+		ret = parse_limit(fc, option - OPTION_LIMIT, value.uint_32);
+	else if (option != OPTION_MODE)
+		ret = parse_owner(fc, option, value.uint_32);
+	else if (value.uint_32 & ~0777)
+		ret = invalfc(fc, "mode is from 0 to 0777");
+	else
+		options->mode = value.uint_32;
+	if (!ret)
+		options->given |= BIT(option);
+	return ret;
+}
+
+/* To a new mount or, with s_umount held for writing, to one that is in use. */
+static void apply_options(struct super_block *sb, struct fs_options *options)
+{
+	struct ipcbus_bus *bus = sb->s_fs_info;
+	struct inode *inode = bus->inode;
+	unsigned int i;
+
+	inode_lock(inode);
+	if (options->given & BIT(OPTION_MODE))
+		inode->i_mode = S_IFREG | options->mode;
+	if (options->given & BIT(OPTION_UID))
+		inode->i_uid = options->uid;
+	if (options->given & BIT(OPTION_GID))
+		inode->i_gid = options->gid;
+	inode_unlock(inode);
+	for (i = 0; i < ARRAY_SIZE(limit_options); i++)
+		if (options->given & BIT(OPTION_LIMIT + i))
+			WRITE_ONCE(*limit_at(&bus->limits, i), *limit_at(&options->limits, i));
+}
+
+/* As they are now, maybe after chmod(2), so that a remount with them changes nothing. */
+static int show_options(struct seq_file *seq, struct dentry *root)
+{
+	struct ipcbus_bus *bus = root->d_sb->s_fs_info;
+	const struct inode *inode = bus->inode;
+	unsigned int i;
+	u32 value;
+
+	seq_printf(seq, ",mode=%03o,uid=%u,gid=%u", inode->i_mode & 0777,
+		   from_kuid_munged(seq_user_ns(seq), inode->i_uid),
+		   from_kgid_munged(seq_user_ns(seq), inode->i_gid));
+	for (i = 0; i < ARRAY_SIZE(limit_options); i++) {
+		value = READ_ONCE(*limit_at(&bus->limits, i));
+		if (value != most_at(i))
+			seq_printf(seq, ",%s=%u", limit_options[i].name, value);
+	}
+	return 0;
+}
+
+/* --- Files ---------------------------------------------------------------- */
+
+struct ipcbus_bus *ipcbus_fs_bus(const struct inode *inode)
+{
+	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
+}
+
+static int text_show(struct seq_file *seq, void *unused)
+{
+	const struct inode *inode = seq->private;
+	const struct ipcbus_file *file = inode->i_private;
+
+	if (file)
+		file->show(seq, inode->i_sb->s_fs_info);
+	else
+		seq_puts(seq, "1\n");
+	return 0;
+}
+
+static int text_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, text_show, inode);
+}
+
+static const struct file_operations text_fops = {
+	.owner = THIS_MODULE,
+	.open = text_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+/* No file here has a size: like those in /dev they do not mind O_TRUNC. */
+static int file_setattr(ipcbus_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	int ret;
+
+	ret = setattr_prepare(idmap, dentry, attr);
+	if (ret)
+		return ret;
+	setattr_copy(idmap, d_inode(dentry), attr);
+	return 0;
+}
+
+static const struct inode_operations file_iops = {
+	.setattr = file_setattr,
+};
+
+static struct inode *make_inode(struct super_block *sb, umode_t mode)
+{
+	struct inode *inode;
+
+	inode = new_inode(sb);
+	if (!inode)
+		return NULL;
+	inode->i_ino = get_next_ino();
+	inode->i_mode = mode;
+	inode->i_uid = current_fsuid();
+	inode->i_gid = current_fsgid();
+	ipcbus_inode_init_times(inode);
+	if (S_ISDIR(mode)) {
+		inode->i_op = &simple_dir_inode_operations;
+		inode->i_fop = &simple_dir_operations;
+		inc_nlink(inode);
+	} else {
+		inode->i_op = &file_iops;
+		inode->i_fop = &text_fops;
+	}
+	return inode;
+}
+
+/* The inode, which is the dentry's; the dentry stays until the file system goes. */
+static struct inode *add(struct dentry *dir, const char *name, umode_t mode,
+			 struct dentry **ret_dentry)
+{
+	struct dentry *dentry;
+	struct inode *inode;
+
+	dentry = d_alloc_name(dir, name);
+	if (!dentry)
+		return NULL;
+	inode = make_inode(dir->d_sb, mode);
+	if (!inode) {
+		dput(dentry);
+		return NULL;
+	}
+	if (ret_dentry)
+		*ret_dentry = dentry;
+	ipcbus_add_dentry(dentry, inode);
+	return inode;
+}
+
+static int add_bus(struct super_block *sb)
+{
+	struct ipcbus_bus *bus = sb->s_fs_info;
+
+	bus->inode = add(sb->s_root, "bus", S_IFREG | BUS_MODE, NULL);
+	if (!bus->inode)
+		return -ENOMEM;
+	bus->inode->i_fop = &ipcbus_fops;
+	return 0;
+}
+
+static int add_features(struct super_block *sb)
+{
+	const struct ipcbus_feature *feature;
+	struct dentry *dir;
+
+	if (!add(sb->s_root, "features", S_IFDIR | 0755, &dir))
+		return -ENOMEM;
+	inc_nlink(d_inode(sb->s_root));
+	for (feature = ipcbus_feature; feature->name; feature++)
+		if (feature->bit & IPCBUS_FEATURES &&
+		    !add(dir, feature->name, S_IFREG | 0444, NULL))
+			return -ENOMEM;
+	return 0;
+}
+
+static int add_texts(struct super_block *sb)
+{
+	const struct ipcbus_file *file;
+	struct inode *inode;
+
+	for (file = ipcbus_file; file->name; file++) {
+		inode = add(sb->s_root, file->name, S_IFREG | 0400, NULL);
+		if (!inode)
+			return -ENOMEM;
+		inode->i_private = (void *)file;
+	}
+	return 0;
+}
+
+/* --- Mounts --------------------------------------------------------------- */
+
+static const struct super_operations super_ops = {
+	.statfs = simple_statfs,
+	.show_options = show_options,
+};
+
+/* What it leaves half made on failure kill_super() takes down. */
+static int fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct inode *root;
+	int ret;
+
+	sb->s_blocksize = PAGE_SIZE;
+	sb->s_blocksize_bits = PAGE_SHIFT;
+	sb->s_magic = IPCBUS_SUPER_MAGIC;
+	sb->s_op = &super_ops;
+	sb->s_time_gran = 1;
+	sb->s_iflags |= SB_I_NODEV | SB_I_NOEXEC;
+	/* Nothing may be laid over it: such a file would not be the bus. */
+	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
+	sb->s_fs_info = ipcbus_bus_new(sb->s_user_ns);
+	if (!sb->s_fs_info)
+		return -ENOMEM;
+	root = make_inode(sb, S_IFDIR | 0755);
+	if (!root)
+		return -ENOMEM;
+	sb->s_root = d_make_root(root);
+	if (!sb->s_root)
+		return -ENOMEM;
+	ret = add_bus(sb) ?: add_features(sb) ?: add_texts(sb);
+	if (!ret)
+		apply_options(sb, fc->fs_private);
+	return ret;
+}
+
+/* The last who could open a file is gone, or the mount failed. */
+static void kill_super(struct super_block *sb)
+{
+	struct ipcbus_bus *bus = sb->s_fs_info;
+
+	ipcbus_kill_super(sb);
+	if (bus)
+		ipcbus_bus_put(bus);
+}
+
+static int get_tree(struct fs_context *fc)
+{
+	return get_tree_nodev(fc, fill_super);
+}
+
+static int reconfigure(struct fs_context *fc)
+{
+	apply_options(fc->root->d_sb, fc->fs_private);
+	return 0;
+}
+
+static void free_context(struct fs_context *fc)
+{
+	kfree(fc->fs_private);
+}
+
+static const struct fs_context_operations context_ops = {
+	.parse_param = parse_option,
+	.get_tree = get_tree,
+	.reconfigure = reconfigure,
+	.free = free_context,
+};
+
+static int init_context(struct fs_context *fc)
+{
+	struct fs_options *options;
+
+	options = kzalloc(sizeof(*options), GFP_KERNEL_ACCOUNT);
+	if (!options)
+		return -ENOMEM;
+	fc->fs_private = options;
+	fc->ops = &context_ops;
+	return 0;
+}
+
+static struct file_system_type fs_type = {
+	.owner = THIS_MODULE,
+	.name = "ipcbus",
+	.init_fs_context = init_context,
+	.parameters = option_specs,
+	.kill_sb = kill_super,
+	.fs_flags = FS_USERNS_MOUNT,
+};
+MODULE_ALIAS_FS("ipcbus");
+
+int ipcbus_fs_init(void)
+{
+	return register_filesystem(&fs_type);
+}
+
+void ipcbus_fs_done(void)
+{
+	unregister_filesystem(&fs_type);
+}

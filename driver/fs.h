@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The file system "ipcbus": each mount is a bus of its own. See fs.c.
+ */
+#ifndef IPCBUS_FS_H
+#define IPCBUS_FS_H
+
+#include <linux/fs.h>
+
+#include "main.h"
+
+/* The bus that a file with ipcbus_fops opens. */
+struct ipcbus_bus *ipcbus_fs_bus(const struct inode *inode);
+
+int ipcbus_fs_init(void);
+void ipcbus_fs_done(void);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounted buses for the tests: where they are, who talks there, how many are
+ * alive. Used by test-mount.c and test-unmount.c.
+ */
+#ifndef TESTS_KERNEL_MOUNT_H
+#define TESTS_KERNEL_MOUNT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+/* A folder to mount on, and the file in it that opens the bus. */
+struct place {
+	char dir[64];
+	char bus[80];
+};
+
+static inline bool may_mount(void)
+{
+	if (geteuid() == 0)
+		return true;
+	fprintf(stderr, "needs root, skipped\n");
+	return false;
+}
+
+static inline void place_make(struct place *p)
+{
+	strcpy(p->dir, "/tmp/ipcbus-mount-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(p->dir));
+	strcpy(stpcpy(p->bus, p->dir), "/bus");
+}
+
+static inline void place_remove(const struct place *p)
+{
+	ck_assert_int_eq(rmdir(p->dir), 0);
+}
+
+static inline int try_mount(const struct place *p, unsigned long flags, const char *options)
+{
+	return mount("none", p->dir, "ipcbus", flags, options) < 0 ? -errno : 0;
+}
+
+static inline int try_umount(const struct place *p, int flags)
+{
+	return umount2(p->dir, flags) < 0 ? -errno : 0;
+}
+
+static inline void mount_bus(struct place *p, const char *options)
+{
+	place_make(p);
+	assert_ok(try_mount(p, 0, options));
+}
+
+static inline void umount_bus(const struct place *p)
+{
+	assert_ok(try_umount(p, 0));
+	place_remove(p);
+}
+
+/* Who serves a bus, and who calls there. */
+struct pair {
+	struct raw server, client;
+	uint64_t node;
+};
+
+static inline void pair_open(struct pair *pair, const char *path)
+{
+	raw_open_at(&pair->server, path, 65536);
+	raw_open_at(&pair->client, path, 65536);
+	pair->node = raw_node(&pair->server, IPCBUS_NODE_ACCEPT_FDS, 7);
+	assert_ok(raw_claim(&pair->server, pair->node));
+}
+
+static inline void pair_close(struct pair *pair)
+{
+	raw_close(&pair->client);
+	raw_close(&pair->server);
+}
+
+/* The client calls, the server and nobody else hears it. */
+static inline void pair_talk(const struct pair *pair)
+{
+	raw_round_trip(&pair->client, 0, &pair->server, "hello", 5);
+}
+
+/* That many mounted buses are alive; what was killed takes a moment. */
+static inline void expect_buses(long n)
+{
+	for (uint64_t end = now_ms() + 2000; live("buses") != n && now_ms() < end;)
+		usleep(1000);
+	ck_assert_int_eq(live("buses"), n);
+}
+
+/* A file of the mount, as text. */
+static inline int read_file(const struct place *p, const char *name, char *text, size_t size)
+{
+	char path[128];
+	size_t used = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, text + used, size - 1 - used)) > 0)
+		used += n;
+	text[used] = 0;
+	close(fd);
+	return n < 0 ? -EIO : 0;
+}
+
+#endif /* TESTS_KERNEL_MOUNT_H */

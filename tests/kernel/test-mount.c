@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Buses by mount: each its own, with nothing that crosses over; what a mount may
+ * set and limit, and what is in it.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "mount.h"
+
+/* --- Each its own --------------------------------------------------------- */
+
+START_TEST(mount_is_a_bus_of_its_own)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL };
+	struct pair pair;
+	struct place p;
+	struct raw early;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	/* The default bus has a manager, this one has none. */
+	raw_open_at(&early, p.bus, 65536);
+	raw_fails(&early, &call, -ENOTCONN, IPCBUS_STAGE_TARGET, 0);
+	pair_open(&pair, p.bus);
+	pair_talk(&pair);
+	raw_none(&srv);
+	raw_round_trip(&cli, 0, &srv, "world", 5);
+	raw_none(&pair.server);
+	pair_close(&pair);
+	raw_fails(&early, &call, -ENOTCONN, IPCBUS_STAGE_TARGET, 0);
+	raw_close(&early);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(two_mounts_are_two_buses)
+{
+	struct pair one, two;
+	struct place p, q;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	mount_bus(&q, NULL);
+	pair_open(&one, p.bus);
+	pair_open(&two, q.bus);
+	pair_talk(&one);
+	raw_none(&two.server);
+	pair_talk(&two);
+	raw_none(&one.server);
+	pair_close(&one);
+	pair_talk(&two);
+	umount_bus(&p);
+	pair_talk(&two);
+	pair_close(&two);
+	umount_bus(&q);
+}
+END_TEST
+
+/* A number means something to the proc that has it, and that is on one bus. */
+START_TEST(numbers_do_not_cross)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .handle = 1 };
+	struct ipcbus_object o;
+	struct pair pair;
+	struct place p;
+	uint64_t node;
+	uint32_t handle;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	pair_open(&pair, p.bus);
+	for (int i = 0; i < 10; i++)
+		node = raw_node(&oth, 0, 1);
+	handle = give_handle(&cli, &oth, node);
+	call.handle = handle;
+	raw_fails(&pair.client, &call, -EBADF, IPCBUS_STAGE_TARGET, 0);
+	o = object_handle(handle);
+	call = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL, .objects = PTR64(&o), .object_count = 1,
+	};
+	raw_fails(&pair.client, &call, -EBADF, IPCBUS_STAGE_OBJECT, 0);
+	o = object_node(node);
+	raw_fails(&pair.client, &call, -EBADF, IPCBUS_STAGE_OBJECT, 0);
+	assert_result(raw_watch(&pair.client, handle, 1), -EBADF);
+	assert_result(raw_destroy(&pair.client, node, 0), -ENOENT);
+	assert_ok(raw_put(&cli, handle, 1));
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
+/* A call of one bus is nothing that can be answered on another. */
+START_TEST(calls_do_not_cross)
+{
+	struct ipcbus_send reply = { .kind = IPCBUS_SEND_REPLY };
+	struct ipcbus_event ev;
+	struct pair pair;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	pair_open(&pair, p.bus);
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	reply.call = ev.call;
+	raw_fails(&pair.server, &reply, -ESRCH, IPCBUS_STAGE_TARGET, 0);
+	/* While this thread serves a call here it may call there. */
+	pair_talk(&pair);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(fds_of_a_bus_do_not_travel)
+{
+	struct ipcbus_object o;
+	struct ipcbus_send call = {
+		.kind = IPCBUS_SEND_CALL, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct pair pair;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	pair_open(&pair, p.bus);
+	o = object_fd(pair.client.fd);
+	raw_fails(&pair.client, &call, -ELOOP, IPCBUS_STAGE_OBJECT, 0);
+	raw_fails(&cli, &call, -ELOOP, IPCBUS_STAGE_OBJECT, 0);
+	o = object_fd(cli.fd);
+	raw_fails(&pair.client, &call, -ELOOP, IPCBUS_STAGE_OBJECT, 0);
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
+/* Another user than the first manager's may not follow it, on this bus. */
+START_TEST(managers_are_of_one_user)
+{
+	struct raw user;
+	struct place p;
+	uint64_t node;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "mode=666");
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	raw_open_at(&user, p.bus, 65536);
+	node = raw_node(&user, 0, 1);
+	assert_ok(raw_claim(&user, node));
+	assert_ok(raw_destroy(&user, node, 0));
+	node = raw_node(&user, 0, 1);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	ck_assert_int_eq(setresuid(-1, 1001, -1), 0);
+	assert_result(raw_claim(&user, node), -EPERM);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	assert_ok(raw_claim(&user, node));
+	raw_close(&user);
+	umount_bus(&p);
+}
+END_TEST
+
+/* --- Options -------------------------------------------------------------- */
+
+static const char *const bad_options[] = {
+	"colour=red", "mode", "mode=", "mode=888", "mode=1777", "mode=-1", "uid=x", "uid=",
+	"uid=4294967295", "gid=4294967295", "uid=4294967296", "max_procs", "max_procs=0",
+	"max_procs=4294967296", "max_nodes=0", "max_nodes=65537", "max_handles=65537",
+	"max_threads=1025", "max_region=1073741825", "max_procs=1x", "max_procs=1,max_nodes=0",
+};
+
+START_TEST(bad_options_are_refused)
+{
+	struct place p;
+
+	if (!may_mount())
+		return;
+	place_make(&p);
+	assert_result(try_mount(&p, 0, bad_options[_i]), -EINVAL);
+	assert_ok(try_mount(&p, 0, "max_procs=7"));
+	assert_result(try_mount(&p, MS_REMOUNT, bad_options[_i]), -EINVAL);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(procs_are_limited)
+{
+	struct place p;
+	struct raw r[3];
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "max_procs=2");
+	raw_open_at(&r[0], p.bus, 4096);
+	raw_open_at(&r[1], p.bus, 4096);
+	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
+	assert_ok(try_mount(&p, MS_REMOUNT, "max_procs=3"));
+	raw_open_at(&r[2], p.bus, 4096);
+	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
+	/* Those who are there stay. */
+	assert_ok(try_mount(&p, MS_REMOUNT, "max_procs=1"));
+	raw_close(&r[1]);
+	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
+	raw_close(&r[0]);
+	raw_close(&r[2]);
+	raw_open_at(&r[0], p.bus, 4096);
+	raw_close(&r[0]);
+	umount_bus(&p);
+}
+END_TEST
+
+static void *one_exchange(void *arg)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_NONBLOCK };
+
+	return (void *)(intptr_t)raw_exchange(arg, &x);
+}
+
+START_TEST(nodes_and_threads_are_limited)
+{
+	struct ipcbus_node n = {};
+	struct ipcbus_info info;
+	struct helper h;
+	struct place p;
+	struct raw r;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "max_nodes=3,max_threads=1");
+	raw_open_at(&r, p.bus, 4096);
+	info = raw_info(&r);
+	ck_assert_uint_eq(info.max_nodes, 3);
+	ck_assert_uint_eq(info.max_threads, 1);
+	ck_assert_uint_eq(info.max_handles, raw_info(&cli).max_handles);
+	for (int i = 0; i < 3; i++)
+		raw_node(&r, 0, i);
+	assert_result(raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n), -EDQUOT);
+	assert_ok(raw_set_threads(&r, 1));
+	assert_result(raw_set_threads(&r, 2), -EINVAL);
+	raw_none(&r);
+	helper_start(&h, one_exchange, &r);
+	ck_assert_int_eq((intptr_t)helper_end(&h), -EDQUOT);
+	raw_close(&r);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(handles_are_limited)
+{
+	struct ipcbus_object o[2];
+	struct ipcbus_send call = {
+		.kind = IPCBUS_SEND_CALL, .objects = PTR64(o), .object_count = 2,
+	};
+	struct pair pair;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "max_handles=1");
+	pair_open(&pair, p.bus);
+	o[0] = object_node(raw_node(&pair.client, 0, 1));
+	o[1] = object_node(raw_node(&pair.client, 0, 2));
+	assert_ok(raw_send(&pair.client, &call, NULL));
+	raw_none(&pair.server);
+	raw_failed(&pair.client, -EDQUOT, IPCBUS_STAGE_DELIVER, 1);
+	assert_ok(try_mount(&p, MS_REMOUNT, "max_handles=2"));
+	assert_ok(raw_send(&pair.client, &call, NULL));
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(regions_are_limited)
+{
+	struct place p;
+	struct raw r;
+	void *map;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "max_region=8192");
+	raw_open_at(&r, p.bus, 0);
+	assert_result(dev_map(r.fd, 12288, PROT_READ, MAP_SHARED, 0, &map), -EDQUOT);
+	assert_ok(dev_map(r.fd, 8192, PROT_READ, MAP_SHARED, 0, &map));
+	assert_ok(dev_unmap(map, 8192));
+	raw_close(&r);
+	umount_bus(&p);
+}
+END_TEST
+
+/* What /proc/self/mounts says of it. */
+static void shown_options(const struct place *p, char *ret, size_t size)
+{
+	char line[512], dir[256];
+	FILE *f = fopen("/proc/self/mounts", "re");
+
+	ck_assert_ptr_nonnull(f);
+	*ret = 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "none %255s ipcbus %511s", dir, line) == 2 &&
+		    !strcmp(dir, p->dir))
+			snprintf(ret, size, "%s", line);
+	fclose(f);
+}
+
+START_TEST(options_are_shown)
+{
+	char text[512];
+	struct stat st;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "uid=1000,mode=640");
+	shown_options(&p, text, sizeof(text));
+	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=0");
+	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536"));
+	shown_options(&p, text, sizeof(text));
+	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,max_procs=10,"
+			       "max_region=65536");
+	ck_assert_int_eq(stat(p.bus, &st), 0);
+	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
+	ck_assert_uint_eq(st.st_uid, 1000);
+	ck_assert_uint_eq(st.st_gid, 900);
+	ck_assert_int_eq(chmod(p.bus, 0600), 0);
+	ck_assert_int_eq(chown(p.bus, 1001, -1), 0);
+	/* As a remount tool does: all that is shown is said again. */
+	shown_options(&p, text, sizeof(text));
+	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,max_procs=10,"
+			       "max_region=65536");
+	assert_ok(try_mount(&p, MS_REMOUNT, strstr(text, "mode")));
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(mode_decides_who_opens)
+{
+	struct place p;
+	int fd;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "uid=1000,mode=600");
+	ck_assert_int_eq(setresuid(-1, 1001, -1), 0);
+	assert_result(dev_open_at(p.bus, O_RDWR), -EACCES);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	fd = dev_open_at(p.bus, O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	umount_bus(&p);
+}
+END_TEST
+
+/* --- Files ---------------------------------------------------------------- */
+
+START_TEST(features_are_files)
+{
+	char text[64];
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	assert_ok(read_file(&p, "features/mount", text, sizeof(text)));
+	ck_assert_str_eq(text, "1\n");
+	ck_assert(raw_info(&cli).features & IPCBUS_FEATURE_MOUNT);
+	assert_result(read_file(&p, "features/none", text, sizeof(text)), -ENOENT);
+	umount_bus(&p);
+}
+END_TEST
+
+/* None without its file. */
+START_TEST(all_features_are_files)
+{
+	char path[80];
+	struct place p;
+	int n = 0;
+	DIR *dir;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	snprintf(path, sizeof(path), "%s/features", p.dir);
+	dir = opendir(path);
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	ck_assert_int_eq(n - 2, __builtin_popcountll(raw_info(&cli).features));
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(procs_are_listed)
+{
+	char text[256], want[256];
+	struct pair pair;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	assert_ok(read_file(&p, "procs", text, sizeof(text)));
+	ck_assert_str_eq(text, "");
+	pair_open(&pair, p.bus);
+	pair_talk(&pair);
+	assert_ok(read_file(&p, "procs", text, sizeof(text)));
+	snprintf(want, sizeof(want), "%d 1 0 65536\n%d 0 1 65536\n", getpid(), getpid());
+	ck_assert_str_eq(text, want);
+	/* Of the default bus only its own. */
+	assert_ok(dev_debug("procs", text, sizeof(text)));
+	ck_assert_ptr_null(strstr(text, " 65536\n"));
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(nothing_can_be_changed)
+{
+	struct place p;
+	char path[128];
+	struct stat st;
+	struct statfs fs;
+	int fd;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	snprintf(path, sizeof(path), "%s/mine", p.dir);
+	ck_assert_int_lt(open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600), 0);
+	ck_assert_int_eq(errno, EACCES);
+	ck_assert_int_lt(mkdir(path, 0700), 0);
+	ck_assert_int_lt(mknod(path, S_IFCHR | 0600, 0x103), 0);
+	ck_assert_int_lt(symlink("bus", path), 0);
+	ck_assert_int_lt(link(p.bus, path), 0);
+	ck_assert_int_lt(rename(p.bus, path), 0);
+	ck_assert_int_lt(unlink(p.bus), 0);
+	ck_assert_int_eq(errno, EPERM);
+	/* It has no size, and does not get one. */
+	ck_assert_int_eq(truncate(p.bus, 12345), 0);
+	fd = open(p.bus, O_RDWR | O_TRUNC | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_lt(ftruncate(fd, 1 << 20), 1);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_size, 0);
+	ck_assert_int_lt(fallocate(fd, 0, 0, 4096), 0);
+	ck_assert_int_lt(read(fd, path, 1), 0);
+	ck_assert_int_lt(write(fd, path, 1), 0);
+	close(fd);
+	ck_assert_int_eq(statfs(p.dir, &fs), 0);
+	ck_assert_uint_eq(fs.f_type, IPCBUS_SUPER_MAGIC);
+	ck_assert_int_lt(execl(p.bus, p.bus, NULL), 0);
+	ck_assert_int_eq(errno, EACCES);
+	umount_bus(&p);
+}
+END_TEST
+
+START_TEST(region_survives_truncation)
+{
+	struct ipcbus_event ev;
+	struct pair pair;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, NULL);
+	pair_open(&pair, p.bus);
+	raw_call(&pair.client, 0, 1, "abc", 3);
+	raw_take(&pair.server, IPCBUS_EVENT_CALL, &ev);
+	raw_holds(&pair.server, &ev, "abc", 3);
+	ck_assert_int_eq(truncate(p.bus, 0), 0);
+	raw_holds(&pair.server, &ev, "abc", 3);
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("mount");
+	TCase *tc = add_case(s, "each its own", setup_bus);
+
+	tcase_add_test(tc, mount_is_a_bus_of_its_own);
+	tcase_add_test(tc, two_mounts_are_two_buses);
+	tcase_add_test(tc, numbers_do_not_cross);
+	tcase_add_test(tc, calls_do_not_cross);
+	tcase_add_test(tc, fds_of_a_bus_do_not_travel);
+	tcase_add_test(tc, managers_are_of_one_user);
+
+	tc = add_case(s, "options", setup_bus);
+	tcase_add_loop_test(tc, bad_options_are_refused, 0, ARRAY_SIZE(bad_options));
+	tcase_add_test(tc, procs_are_limited);
+	tcase_add_test(tc, nodes_and_threads_are_limited);
+	tcase_add_test(tc, handles_are_limited);
+	tcase_add_test(tc, regions_are_limited);
+	tcase_add_test(tc, options_are_shown);
+	tcase_add_test(tc, mode_decides_who_opens);
+
+	tc = add_case(s, "files", setup_bus);
+	tcase_add_test(tc, features_are_files);
+	tcase_add_test(tc, all_features_are_files);
+	tcase_add_test(tc, procs_are_listed);
+	tcase_add_test(tc, nothing_can_be_changed);
+	tcase_add_test(tc, region_survives_truncation);
+	return suite_main(s);
+}
