@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 
 /*
  * A local that is written in full before it is read: kernels built to zero all
@@ -49,6 +50,18 @@ ipcbus_copy_from_user(void *to, const void __user *from, size_t size)
 	left = raw_copy_from_user(to, from, size);
 	instrument_copy_from_user_after(to, from, size, left);
 	return left;
+}
+
+/*
+ * Wakes the waiter's task and says that the waker will sleep soon, as
+ * __wake_up_sync() does, without a queue to lock and walk. The flag is WF_SYNC of
+ * kernel/sched/sched.h; default_wake_function() warns of any it does not know.
+ */
+#define IPCBUS_WF_SYNC 0x10
+
+static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter)
+{
+	default_wake_function(waiter, TASK_INTERRUPTIBLE, IPCBUS_WF_SYNC, NULL);
 }
 
 /* Changes a mapping's flags inside ->mmap; 6.3 hid them. */

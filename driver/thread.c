@@ -16,6 +16,7 @@
 #include "answer.h"
 #include "bus.h"
 #include "cancel.h"
+#include "compat.h"
 #include "expiry.h"
 #include "proc.h"
 #include "report.h"
@@ -113,9 +114,7 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
 	ipcbus_origin_set(&thread->origin);
 	thread->task = get_task_struct(current);
-	init_waitqueue_head(&thread->wait);
 	init_waitqueue_entry(&thread->waiter, current);
-	add_wait_queue(&thread->wait, &thread->waiter);
 	INIT_LIST_HEAD(&thread->work);
 	INIT_HLIST_NODE(&thread->idle);
 	ipcbus_stat_add(IPCBUS_STAT_THREADS);
@@ -503,7 +502,7 @@ void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
 	/* Against the same in the thread: it sees the kick, or we see it sleep. */
 	smp_mb();
 	if (READ_ONCE(thread->asleep))
-		wake_up_interruptible_sync(&thread->wait);
+		ipcbus_wake_sync(&thread->waiter);
 	else
 		wake_pollers(thread->proc);
 }

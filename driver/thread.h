@@ -28,8 +28,7 @@
  * @origin: its process, for who asks later; constant
  * @number: its place in proc->threads, from 1; constant
  * @task: the thread, counted; for waking it only; constant
- * @wait: where it is woken. Nobody else can get at it.
- * @waiter: in @wait for good, which is cheaper than coming and going
+ * @waiter: how it is woken; in no queue, for nobody else waits for the same
  * @asleep: it is about to sleep, or does; else no wake-up is needed
  * @kick: there is something to look at (proc->lock to change; the thread looks
  *	without it before it sleeps). While the thread is in a wait, always set
@@ -55,7 +54,6 @@ struct ipcbus_thread {
 	struct ipcbus_origin origin;
 	u32 number;
 	struct task_struct *task;
-	wait_queue_head_t wait;
 	wait_queue_entry_t waiter;
 	bool asleep;
 	bool kick;

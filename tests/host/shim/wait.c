@@ -40,6 +40,13 @@ bool wq_has_sleeper(wait_queue_head_t *wq)
 	return !list_empty(&wq->head);
 }
 
+int default_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	(void)mode, (void)flags, (void)key;
+	shim_wake(entry->task);
+	return 1;
+}
+
 int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
 	(void)mode, (void)flags, (void)key;

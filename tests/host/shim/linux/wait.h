@@ -25,6 +25,8 @@ struct wait_queue_entry {
 #define init_waitqueue_head(wq) \
 	do { spin_lock_init(&(wq)->lock); INIT_LIST_HEAD(&(wq)->head); } while (0)
 
+/* Wakes the entry's task. */
+int default_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key);
 /* For wait_woken(): remembers that it was woken. */
 int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key);
 long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout);
