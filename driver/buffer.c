@@ -208,8 +208,24 @@ static void uncount_oneway(struct ipcbus_region *region, u32 units)
 	ipcbus_room_wake(region);
 }
 
-static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 units, bool oneway)
+/* Within the share of all oneways? What the message replaces is free soon. */
+static bool may_take_oneway(const struct ipcbus_region *region, u32 units,
+			    struct ipcbus_message *message)
 {
+	u32 most_units = region->size / IPCBUS_UNIT / 2, most = IPCBUS_LIMIT_BUFFERS / 2;
+
+	if (region->oneway_units + units <= most_units && region->oneways < most) {
+		message->credit = 0;
+		return true;
+	}
+	return message->credit && region->oneway_units + units <= most_units + message->credit &&
+	       region->oneways <= most;
+}
+
+static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 units,
+					   struct ipcbus_message *message)
+{
+	bool oneway = message->oneway;
 	struct ipcbus_buffer *buffer;
 
 	spin_lock(&region->lock);
@@ -218,8 +234,7 @@ static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 uni
 		return ERR_PTR(-EDQUOT);
 	}
 	if (unlikely(oneway)) {
-		if (region->oneway_units + units > region->size / IPCBUS_UNIT / 2 ||
-		    region->oneways >= IPCBUS_LIMIT_BUFFERS / 2) {
+		if (!may_take_oneway(region, units, message)) {
 			spin_unlock(&region->lock);
 			return ERR_PTR(-EAGAIN);
 		}
@@ -292,7 +307,7 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	ret = units_needed(region, message, &units);
 	if (ret)
 		return ret;
-	buffer = reserve_range(region, units, message->oneway);
+	buffer = reserve_range(region, units, message);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
 	buffer->oneway = message->oneway;

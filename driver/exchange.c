@@ -69,6 +69,8 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC;
 	else if (send->cookie)
 		return -EINVAL;
+	else
+		flags |= IPCBUS_SEND_REPLACE;
 	if (send->flags & ~flags || send->call)
 		return -EINVAL;
 	/* Where else should the reply go? */
@@ -169,6 +171,7 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	} else if (in->send.kind) {
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
+		message.credit = 0;
 		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
 						  ipcbus_answer_send(thread, &message);
 	}
@@ -232,6 +235,7 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 	message->send = &send;
 	for (batch->done = 0; batch->done < batch->count; batch->done++) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_ARGS);
+		message->credit = 0;
 		if (copy_from_user(&send, &sends[batch->done], sizeof(send)))
 			return -EFAULT;
 		if (send.kind != IPCBUS_SEND_ONEWAY)

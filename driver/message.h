@@ -14,12 +14,15 @@
  * @stage: enum ipcbus_stage it is at, or failed at
  * @index: which part or object it is at, or failed at
  * @oneway: send->kind is IPCBUS_SEND_ONEWAY
+ * @credit: a oneway: units of the one that it replaces, which count as free; 0 once
+ *	they are not needed
  */
 struct ipcbus_message {
 	const struct ipcbus_send *send;
 	u32 stage;
 	u32 index;
 	bool oneway;
+	u32 credit;
 };
 
 /* Enters a stage; what fails from here on failed in it. */

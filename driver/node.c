@@ -71,6 +71,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 	node->cookie = args->cookie;
 	INIT_LIST_HEAD(&node->watches);
 	INIT_LIST_HEAD(&node->oneways);
+	node->replaceable = RB_ROOT;
 	ipcbus_work_init(&node->idle, &idle_ops);
 	ipcbus_stat_add(IPCBUS_STAT_NODES);
 
@@ -169,6 +170,7 @@ static void kill_locked(struct ipcbus_node_entry *node)
 	/* With the lock in add_wait_queue(): a sender sees it, or is seen there. */
 	smp_mb();
 	ipcbus_room_wake(&node->proc->region);
+	node->replaceable = RB_ROOT;
 	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
 		t = ipcbus_transaction_of(work);
 		if (work == &node->idle || (t && t->node == node))
@@ -283,23 +285,30 @@ void ipcbus_nodes_release(struct ipcbus_proc *proc)
 	xa_destroy(&proc->nodes);
 }
 
+void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_work *work = NULL;
+
+	lockdep_assert_held(&node->proc->lock);
+	/* A dead node's are being cancelled. */
+	if (!node->dead)
+		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
+	node->oneway_busy = work;
+	if (work) {
+		list_del_init(&work->entry);
+		ipcbus_transaction_of(work)->waits = false;
+		ipcbus_proc_queue_locked(node->proc, work);
+	}
+}
+
 void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
-	struct ipcbus_work *work = NULL;
 	bool idle;
 
 	spin_lock(&proc->lock);
 	idle = ipcbus_node_end_call_locked(node);
-	/* A dead node's are being cancelled. */
-	if (!node->dead)
-		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
-	if (work) {
-		list_del_init(&work->entry);
-		ipcbus_proc_queue_locked(proc, work);
-	} else {
-		node->oneway_busy = false;
-	}
+	ipcbus_node_next_oneway_locked(node);
 	spin_unlock(&proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(node);

@@ -8,6 +8,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 
 #include "main.h"
@@ -29,6 +30,7 @@
  * @oneways: transactions that wait for the one before; of a dead node: all that
  *	is to be cancelled (proc->lock)
  * @oneway_busy: one was queued or delivered and not given back (proc->lock)
+ * @replaceable: see replace.h (proc->lock)
  * @idle: tells the owner that @remote and @pending are 0; holds a reference while
  *	it is queued
  */
@@ -46,6 +48,7 @@ struct ipcbus_node_entry {
 	u32 pending;
 	struct list_head oneways;
 	bool oneway_busy;
+	struct rb_root replaceable;
 	struct ipcbus_work idle;
 };
 
@@ -86,6 +89,9 @@ static inline bool ipcbus_node_end_call_locked(struct ipcbus_node_entry *node)
 
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node);
 
+/* Nothing keeps the node busy: the oneway that waits longest may be taken
+ * (proc->lock). */
+void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node);
 /* The oneway that kept the node busy is done: the next one goes. */
 void ipcbus_node_oneway_done(struct ipcbus_node_entry *node);
 

@@ -33,6 +33,8 @@
 #include "thread.h"
 #include "transaction.h"
 
+static atomic64_t last_serial;
+
 static void proc_free(struct kref *ref)
 {
 	struct ipcbus_proc *proc = container_of(ref, struct ipcbus_proc, ref);
@@ -72,6 +74,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	if (IS_ERR(proc->inode))
 		goto err_handles;
 	kref_init(&proc->ref);
+	proc->serial = atomic64_inc_return(&last_serial);
 	proc->bus = ipcbus_bus_get(ipcbus_fs_bus(inode));
 	proc->mm = current->mm;
 	mmgrab(proc->mm);

@@ -25,6 +25,7 @@
 /**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
+ * @serial: its number, of no other proc before or after; constant
  * @bus: the bus it is on; constant
  * @bus_entry: in bus->procs (bus->lock)
  * @mm: the address space that opened it, pinned, never entered; constant
@@ -65,6 +66,7 @@
  */
 struct ipcbus_proc {
 	struct kref ref;
+	u64 serial;
 	struct ipcbus_bus *bus;
 	struct list_head bus_entry;
 	struct mm_struct *mm;

@@ -12,6 +12,7 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "replace.h"
 #include "report.h"
 #include "request.h"
 #include "room.h"
@@ -178,7 +179,21 @@ out:
 	return ret;
 }
 
-static int queue_oneway(struct ipcbus_transaction *t)
+/* Its room was counted on, but a thread has just taken it: then t has none. */
+static int replace_locked(struct ipcbus_transaction *t, struct ipcbus_message *message,
+			  struct ipcbus_transaction **ret_old)
+{
+	*ret_old = ipcbus_replace_locked(t);
+	if (*ret_old || !message->credit)
+		return 0;
+	ipcbus_replace_taken_locked(t);
+	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
+	return -EAGAIN;
+}
+
+/* The one that t replaces, in *ret_old, is for the caller to drop. */
+static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_message *message,
+			struct ipcbus_transaction **ret_old)
 {
 	struct ipcbus_proc *target = t->node->proc;
 	int ret = 0;
@@ -188,8 +203,14 @@ static int queue_oneway(struct ipcbus_transaction *t)
 		ret = -EOWNERDEAD;
 		goto out;
 	}
+	if (unlikely(t->replaces)) {
+		ret = replace_locked(t, message, ret_old);
+		if (ret)
+			goto out;
+	}
 	t->node->pending++;
-	if (t->node->oneway_busy) {
+	t->waits = t->node->oneway_busy;
+	if (t->waits) {
 		list_add_tail(&t->work.entry, &t->node->oneways);
 	} else {
 		t->node->oneway_busy = true;
@@ -234,12 +255,15 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 {
 	/* Once queued, t is the receiver's, and with it what keeps the lock. */
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
+	struct ipcbus_transaction *old = NULL;
 	int ret;
 
 	t->origin = thread->origin;
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	ipcbus_report_send(thread, message, t);
-	ret = queue_oneway(t);
+	ret = queue_oneway(t, message, &old);
+	if (unlikely(old))
+		ipcbus_replace_drop(old);
 	ipcbus_node_put(node);
 	return ret;
 }
@@ -258,6 +282,10 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		ipcbus_report_unsent(message, NULL, node, -ENOMEM);
 		ipcbus_node_put(node);
 		return -ENOMEM;
+	}
+	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
+		t->replaces = thread->proc->serial;
+		message->credit = ipcbus_replace_room(t);
 	}
 	ret = ipcbus_buffer_make(thread->proc, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
 				 message, &t->buffer);

@@ -11,6 +11,7 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "replace.h"
 #include "report.h"
 #include "stats.h"
 #include "thread.h"
@@ -183,8 +184,13 @@ void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thr
 	struct ipcbus_transaction *t = ipcbus_transaction_of(work);
 
 	lockdep_assert_held(&thread->proc->lock);
-	if (!t || t->oneway)
+	if (!t)
 		return;
+	if (t->oneway) {
+		if (t->replaces)
+			ipcbus_replace_taken_locked(t);
+		return;
+	}
 	t->server = thread;
 	t->to_below = thread->top;
 	thread->top = t;
@@ -213,6 +219,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	t->oneway = message->oneway;
 	t->async = message->send->flags & IPCBUS_SEND_ASYNC;
 	t->accept_fds = message->send->flags & IPCBUS_SEND_ACCEPT_FDS;
+	t->replaces = 0;
 	t->depth = 1;
 	t->deadline = message->send->deadline;
 	t->cookie = message->send->cookie;

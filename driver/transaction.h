@@ -14,7 +14,6 @@
 #ifndef IPCBUS_TRANSACTION_H
 #define IPCBUS_TRANSACTION_H
 
-#include <linux/refcount.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 
@@ -44,6 +43,10 @@ enum ipcbus_transaction_state {
  * @cookie: the caller's; constant
  * @caller: where the answer goes: @from's proc, or of an async call counted; NULL
  *	for a oneway; constant
+ * @replaces: a oneway that replaces an older one, and may be replaced: by which
+ *	proc (its serial), else 0; constant once queued
+ * @waits: a oneway: in its node's queue behind another (node->proc->lock)
+ * @replaceable: in node->replaceable while it is queued (node->proc->lock)
  * @from: the calling thread, counted; NULL unless it waits; constant
  * @parent: the innermost call @from was in when it called, counted, or NULL;
  *	constant. Parents of parents are the chain of calls.
@@ -76,6 +79,9 @@ struct ipcbus_transaction {
 	u64 deadline;
 	u64 cookie;
 	struct ipcbus_proc *caller;
+	u64 replaces;
+	bool waits;
+	struct rb_node replaceable;
 	struct ipcbus_thread *from;
 	struct ipcbus_transaction *parent;
 	struct ipcbus_node_entry *node;

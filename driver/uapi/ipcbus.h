@@ -107,6 +107,7 @@
 #define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
 #define IPCBUS_FEATURE_ROOM	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
+#define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
 #define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
 #define IPCBUS_FEATURE_ARRIVAL	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
@@ -212,6 +213,7 @@ enum ipcbus_send_kind {
 #define IPCBUS_SEND_IOV		(1U << 0) /* @data is an ipcbus_iovec array */
 #define IPCBUS_SEND_ACCEPT_FDS	(1U << 1) /* CALL: the reply may bring fds */
 #define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: the thread does not wait for it */
+#define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: instead of an older one */
 
 /**
  * struct ipcbus_send - one message to send
@@ -235,6 +237,11 @@ enum ipcbus_send_kind {
  *
  * An async call (IPCBUS_SEND_ASYNC) belongs to the proc, not to the thread: its
  * REPLY, ERROR or FAILED comes once, to any thread that serves, with @cookie.
+ *
+ * A oneway with IPCBUS_SEND_REPLACE takes the place of an older one of the same
+ * proc to the same node that had the flag and the same @code too, if no thread took
+ * that yet: the older one is dropped, with its objects, and the new one goes to
+ * the queue's end. Where the oneways' share is full the older one's room counts.
  *
  * The payload is copied once, from here into the receiver's region, where it
  * starts 8-byte aligned. The driver reads the object table once, before it

@@ -466,6 +466,42 @@ static void finish_close(struct state *s, int r)
 	raw_none(&oth);
 }
 
+/* --- A oneway instead of another ---------------------------------------------- */
+
+static int send_replacing(struct state *s, const char *text)
+{
+	s->send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE,
+		.data = PTR64(text), .data_size = 3,
+	};
+	s->x = (struct ipcbus_exchange){ .send = s->send };
+	return exchange(s, &cli);
+}
+
+static void prepare_replace(struct state *s)
+{
+	assert_ok(send_replacing(s, "old"));
+}
+
+static int act_replace(struct state *s)
+{
+	return send_replacing(s, "new");
+}
+
+static void finish_replace(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+	bool sent;
+
+	assert_may(s, r);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.data_size, 3);
+	sent = *(const char *)raw_payload(&srv, &ev) == 'n';
+	check_effect(s, r, sent);
+	raw_give(&srv, &ev);
+	raw_none(&srv);
+}
+
 /* --- Reading ----------------------------------------------------------------- */
 
 static char text[100000];
@@ -513,6 +549,7 @@ const struct scenario plain_scenarios[] = {
 	{ "a new thread", NULL, &oth, prepare_register, act_take, finish_register },
 	{ "thread exit", NULL, &srv, prepare_thread_exit, act_thread_exit, finish_thread_exit },
 	{ "close with everything open", NULL, &srv, prepare_close, act_close, finish_close },
+	{ "a oneway instead of another", NULL, &cli, prepare_replace, act_replace, finish_replace },
 	{ "read", NULL, &srv, prepare_read, act_read, finish_read },
 };
 const size_t n_plain_scenarios = ARRAY_SIZE(plain_scenarios);

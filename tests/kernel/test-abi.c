@@ -18,6 +18,7 @@
 	 IPCBUS_FEATURE_CANCEL |                                                      \
 	 IPCBUS_FEATURE_ASYNC |                                                       \
 	 IPCBUS_FEATURE_ROOM |                                                        \
+	 IPCBUS_FEATURE_REPLACE |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_CALLER |                                                        \
 	 IPCBUS_FEATURE_ARRIVAL | IPCBUS_FEATURE_MOUNT)
@@ -367,6 +368,30 @@ START_TEST(cancel_field)
 }
 END_TEST
 
+START_TEST(replacing_is_for_oneways)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_REPLACE,
+	};
+	struct ipcbus_event ev;
+
+	assert_result(raw_send(&cli, &send, NULL), -EINVAL);
+	raw_none(&srv);
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	send.call = ev.call;
+	send.kind = IPCBUS_SEND_REPLY;
+	assert_result(raw_send(&srv, &send, NULL), -EINVAL);
+	send.kind = IPCBUS_SEND_ERROR;
+	send.code = 5;
+	assert_result(raw_send(&srv, &send, NULL), -EINVAL);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	assert_result(raw_send(&cli, &(struct ipcbus_send){ .flags = IPCBUS_SEND_REPLACE }, NULL),
+		      -EINVAL);
+}
+END_TEST
+
 START_TEST(parts_over_the_cap)
 {
 	static struct ipcbus_iovec parts[IPCBUS_MAX_IOV + 1];
@@ -653,6 +678,7 @@ int main(void)
 	tcase_add_test(tc, oneway_field);
 	tcase_add_test(tc, reply_field);
 	tcase_add_test(tc, cancel_field);
+	tcase_add_test(tc, replacing_is_for_oneways);
 	tcase_add_test(tc, parts_over_the_cap);
 	tcase_add_test(tc, parts_from_nowhere);
 	tcase_add_loop_test(tc, object_field, 0, ARRAY_SIZE(objects));

@@ -210,10 +210,33 @@ static bool is_likely(const struct message *m, const struct ipcbus_event *ev)
 		(!m->target || m->target->cookie == ev->cookie));
 }
 
+/* One of those that replace each other; NULL: it could be several. */
+static struct message *replacing_message(const struct ipcbus_event *ev)
+{
+	struct message *found = NULL;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < world.n_messages; i++) {
+		struct message *m = &world.messages[i];
+
+		if (!m->replaces || m->odd || m->delivered || m->state == MESSAGE_FAILED ||
+		    m->from->tid != ev->tid || m->size != ev->data_size ||
+		    (message_number(m) & 1) != (ev->code & 1) ||
+		    (m->target && m->target->cookie != ev->cookie))
+			continue;
+		found = m;
+		n++;
+	}
+	must(n || world.any_odd, "code %x of nobody", ev->code);
+	return n == 1 && !world.any_odd ? found : NULL;
+}
+
 static struct message *message_of_code(const struct ipcbus_event *ev)
 {
 	u32 number = ev->code - CODE_BASE;
 
+	if ((ev->code & ~1U) == CODE_REPLACE)
+		return replacing_message(ev);
 	if (number && number <= world.n_messages && is_likely(&world.messages[number - 1], ev))
 		return &world.messages[number - 1];
 	must(world.any_odd, "code %x of nobody", ev->code);
@@ -408,8 +431,8 @@ static const struct thread *idle_server(const struct proc *proc)
 
 static bool can_arrive(const struct message *m)
 {
-	return !m->odd && !m->delivered && m->state != MESSAGE_FAILED && m->target &&
-	       !m->target->dying && m->target->life == m->target->proc->life;
+	return !m->odd && !m->replaces && !m->delivered && m->state != MESSAGE_FAILED &&
+	       m->target && !m->target->dying && m->target->life == m->target->proc->life;
 }
 
 static bool is_gone(const struct proc *proc)

@@ -200,6 +200,11 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 		send->code = CODE_BASE | message_number(m);
 		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x80)
 			send->flags = IPCBUS_SEND_ACCEPT_FDS;
+		m->replaces = kind == IPCBUS_SEND_ONEWAY && arg[0] & 0x80;
+		if (m->replaces) {
+			send->flags = IPCBUS_SEND_REPLACE;
+			send->code = CODE_REPLACE | (message_number(m) & 1);
+		}
 	} else {
 		target_call(t, m, send, arg[1]);
 		m->error = kind == IPCBUS_SEND_ERROR ? message_number(m) : 0;

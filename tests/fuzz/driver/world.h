@@ -70,6 +70,7 @@ struct sent_object {
 struct message {
 	enum ipcbus_send_kind kind;
 	enum message_state state;
+	bool replaces;		/* a oneway that may be dropped for a newer one */
 	bool odd;		/* sent with something wrong: it may be anything */
 	bool nested;		/* its sender may be in a call: it may be for one thread only */
 	bool delivered;
@@ -207,6 +208,8 @@ void op_run(struct thread *t, const struct op *op);
 
 /* message.c */
 #define CODE_BASE 0x5eed0000U
+/* Of oneways that replace each other, a few codes for all. */
+#define CODE_REPLACE 0x5eee0000U
 
 /* Fills in the message that op asks for; NULL: there is no room for more. */
 struct message *message_build(struct thread *t, struct ipcbus_send *send, const u8 *arg);

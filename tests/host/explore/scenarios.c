@@ -467,6 +467,50 @@ static void take_manager(void *unused)
 	CHECK(event.kind == IPCBUS_EVENT_NONE || event.kind == IPCBUS_EVENT_MANAGER);
 }
 
+/* --- replace ---------------------------------------------------------------- */
+
+static int replacing_oneway(u32 code)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = code,
+		.data = (uintptr_t)"pack!", .data_size = 5,
+	};
+
+	return exchange(0, &send, 0, NULL);
+}
+
+static void prepare_replace(void)
+{
+	be_side(CLI);
+	CHECK(!replacing_oneway(1));
+	CHECK(!replacing_oneway(2));
+}
+
+static void replace_both(void *unused)
+{
+	(void)unused;
+	for (u32 code = 1; code <= 2; code++) {
+		int r = replacing_oneway(code);
+
+		CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN || r == -EBADF);
+	}
+}
+
+/* Of each code the last that was sent arrives, whatever others do. */
+static void serve_until_both(void *unused)
+{
+	struct ipcbus_event event;
+	u32 seen = 0;
+
+	(void)unused;
+	while (seen != 6) {
+		wait_event(&event);
+		CHECK(event.kind == IPCBUS_EVENT_ONEWAY && event.code <= 2);
+		seen |= 1U << event.code;
+		answer(&event);
+	}
+}
+
 /* --- idle_destroy --------------------------------------------------------- */
 
 static void prepare_idle(void)
@@ -648,6 +692,15 @@ const struct scenario scenarios[] = {
 	    { "take", CLI, take_manager } }, 0 },
 	{ "arrival_close", "a manager comes while who waits for it closes", prepare_arrival,
 	  { { "claim", OTH, claim }, { "close", CLI, close_file } }, 0 },
+	{ "replace_take", "oneways are replaced while they are taken", prepare_replace,
+	  { { "serve", SRV, serve_until_both }, { "send", CLI, replace_both },
+	    { "send2", CLI, replace_both } }, 0 },
+	{ "replace_close", "the same, while their receiver closes", prepare_replace,
+	  { { "serve", SRV, serve_what_is_there }, { "send", CLI, replace_both },
+	    { "close", SRV, close_file } }, 0 },
+	{ "replace_destroy", "the same, while their node is destroyed", prepare_replace,
+	  { { "destroy", SRV, destroy_manager }, { "send", CLI, replace_both },
+	    { "serve", SRV, serve_what_is_there } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
 	{ "guessed_node", "a node is destroyed as it is created", NULL,

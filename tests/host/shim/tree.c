@@ -58,3 +58,13 @@ struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root_cached *root,
 	rb_link_node(node, parent, link);
 	return node;
 }
+
+void rb_replace_node(struct rb_node *old, struct rb_node *node, struct rb_root *root)
+{
+	*node = *old;
+	replace(root, old, node);
+	if (node->rb_left)
+		node->rb_left->rb_parent = node;
+	if (node->rb_right)
+		node->rb_right->rb_parent = node;
+}

@@ -29,6 +29,7 @@ static inline void rb_insert_color(struct rb_node *node, struct rb_root *root)
 	(void)node, (void)root;
 }
 
+void rb_replace_node(struct rb_node *old, struct rb_node *node, struct rb_root *root);
 void rb_erase(struct rb_node *node, struct rb_root *root);
 
 #define RB_CLEAR_NODE(node) ((node)->rb_parent = (node))
