@@ -84,7 +84,7 @@ flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 # in the slowest kernel of all.
 flavour_without() {
 	case $1 in
-	uml | kmsan) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race|stall)$|crash/test-crash$' ;;
+	uml | kmsan) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race)$|crash/test-crash$' ;;
 	*) echo ' examples/|tests/install/|abi/i386/' ;;
 	esac
 }
