@@ -383,8 +383,8 @@ static void wait_too_often(void)
 	ck_assert_int_eq(ipc_wait_name(ipc, "test.never", &proxy), -EDQUOT);
 }
 
-/* While not all of the crowd are waiting yet, it is kept waiting itself: then
- * it is tried again. */
+/* While not all of the crowd are waiting yet, it is kept waiting itself: then the
+ * crowd gets the time to take its place, and it is tried again. */
 static bool is_refused(void)
 {
 	struct peer peer = peer_start(1001, wait_too_often);
@@ -392,6 +392,8 @@ static bool is_refused(void)
 	bool refused = poll(&done, 1, 1000) == 1 && done.revents & POLLIN;
 
 	peer_kill(&peer);
+	if (!refused)
+		usleep(100000);
 	return refused;
 }
 
