@@ -4,7 +4,8 @@
 # itself as a process. Sourced by tests/vm/run, whose variables these read.
 #
 # Either writes the console into file $console, the command's output into its
-# stdout, and the report into file $work/report; see init.
+# stdout, the report into file $work/report, and what $save asks for into its file;
+# see init.
 
 # Sets `machine`, the command line, for the kernel in folder $1.
 machine_qemu() {
@@ -22,6 +23,7 @@ machine_qemu() {
 		-append "$append $kernel_arguments" -serial "file:$console"
 		-chardev stdio,id=output,signal=off -serial chardev:output
 		-serial "file:$work/report")
+	[ -z "$save" ] || machine+=(-serial "file:${save%%=*}")
 }
 
 # Its clock stands still while it works and jumps while it sleeps. It keeps its
@@ -30,6 +32,7 @@ machine_uml() {
 	machine=(env TMPDIR=/dev/shm "$1/vmlinuz" "mem=$memory" "initrd=$work/initrd"
 		console=ttyS0 con=null con0=null ssl0=null,fd:4 ssl1=null,fd:3 ssl2=null,fd:5
 		time-travel=inf-cpu quiet panic=-1 $kernel_arguments)
+	[ -z "$save" ] || machine+=(ssl3=null,fd:6)
 }
 
 # Start it in the background; sets `qemu` to its process. If this shell is
@@ -37,9 +40,10 @@ machine_uml() {
 # would leave that non-blocking.
 machine_start() {
 	if [ "$kernel" = uml ]; then
+		local saved=${save%%=*}
 		machine_uml "$1"
 		setpriv --pdeathsig KILL "${machine[@]}" </dev/null 3>"$work/output" 4>"$console" \
-			5>"$work/report" >"$work/qemu" 2>&1 &
+			5>"$work/report" 6>"${saved:-/dev/null}" >"$work/qemu" 2>&1 &
 	else
 		machine_qemu "$1"
 		setpriv --pdeathsig KILL "${machine[@]}" </dev/null >"$work/output" 2>"$work/qemu" &
