@@ -10,6 +10,7 @@
 #   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
 #   DEBUG_TESTS  raw tests for the kernels of tests/debug alone
 #   GUEST_FILES  further files that the guest needs
+#   ONLY_GUEST_TESTS  instead of all these, where the guest is another machine
 #
 # and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
 # also makes the target's folder; commands take $(Q) in front, so that V=1
@@ -75,12 +76,21 @@ GUEST_TESTS :=
 GUEST_RAW_TESTS :=
 DEBUG_TESTS :=
 GUEST_FILES :=
+ONLY_GUEST_TESTS :=
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
 include $(wildcard */module.mk tests/*/module.mk)
+
+# A guest of another architecture runs what was built for it and nothing else.
+ifneq ($(ONLY_GUEST_TESTS),)
+GUEST_RAW_TESTS := $(ONLY_GUEST_TESTS)
+GUEST_TESTS :=
+DEBUG_TESTS :=
+GUEST_FILES := $(DRIVER_KO)
+endif
 
 .PHONY: all help setup demo test bench install uninstall clean style \
   run-test FORCE $(INSTALLS)
@@ -123,18 +133,19 @@ SETUP ?= yes
 setup: $(B)/setup.done
 	@:
 
-SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done
+SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done \
+	$(B)/setup-arm64.done
 $(SETUPS): $(wildcard scripts/packages*) scripts/setup
 	@mkdir -p $(@D)
 ifneq ($(SETUP),no)
-	@scripts/setup $(filter --demo --native --debug,$(@:$(B)/setup-%.done=--%)) >&2
+	@scripts/setup $(filter --demo --native --debug --arm64,$(@:$(B)/setup-%.done=--%)) >&2
 endif
 	@touch $@
 
 # As many jobs as there are CPUs, unless somebody said how many.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test: setup
+test: setup $(if $(filter arm64-%,$(KERNEL)),$(B)/setup-arm64.done)
 	+@$(MAKE) $(JOBS) run-test
 
 # Whether it can be done natively is better known before anything is installed.
@@ -151,7 +162,7 @@ bench: $(B)/setup-demo.done
 
 export B KERNEL MORE_KERNELS
 
-run-test: all more-drivers i386-tests
+run-test: all more-drivers $(if $(ONLY_GUEST_TESTS),,i386-tests)
 	@tests/run $(MORE_KERNELS:%=--also %)
 
 install: all

@@ -20,4 +20,4 @@ run-check-static: $(B)/tests.list
 # What `make all` builds of C for user space, as make variables say. Code that
 # brings its own compilers and options along is left to itself.
 user-space:
-	+$(Q)$(MAKE) $(filter-out %.ko $(B)/tests/fuzz/% $(B)/tests/host/% $(B)/tests/abi/i386/%,$(ALL))
+	+$(Q)$(MAKE) $(filter-out %.ko $(B)/tests/fuzz/% $(B)/tests/host/% $(B)/tests/abi/i386/% $(B)/tests/abi/arm64/%,$(ALL))

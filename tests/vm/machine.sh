@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The machine that the guest runs on: QEMU, or for kernel `uml` the kernel
+# The machine that the guest runs on: QEMU as a PC or an ARM board, or for kernel `uml` the kernel
 # itself as a process. Sourced by tests/vm/run, whose variables these read.
 #
 # Either writes the console into file $console, the command's output into its
@@ -26,6 +26,18 @@ machine_qemu() {
 	[ -z "$save" ] || machine+=(-serial "file:${save%%=*}")
 }
 
+# An ARM board whose console is the only serial port; PCI brings the other two,
+# and a first that nobody uses, so that they have the names that init knows.
+machine_arm64() {
+	machine=(qemu-system-aarch64 -M virt -accel tcg,thread=multi -cpu max,pauth-impdef=on
+		-smp "$cpus" -m "$memory" -nodefaults -no-user-config -display none -no-reboot
+		"${qemu_arguments[@]}" -kernel "$1/vmlinuz" -initrd "$work/initrd"
+		-append "console=ttyAMA0 quiet panic=-1 nokaslr norandmaps cryptomgr.notests $kernel_arguments"
+		-serial "file:$console" -chardev null,id=none -device pci-serial,chardev=none
+		-chardev stdio,id=output,signal=off -device pci-serial,chardev=output
+		-chardev "file,id=report,path=$work/report" -device pci-serial,chardev=report)
+}
+
 # Its clock stands still while it works and jumps while it sleeps. It keeps its
 # memory in a file, which must be where programs may be mapped.
 machine_uml() {
@@ -45,7 +57,10 @@ machine_start() {
 		setpriv --pdeathsig KILL "${machine[@]}" </dev/null 3>"$work/output" 4>"$console" \
 			5>"$work/report" 6>"${saved:-/dev/null}" >"$work/qemu" 2>&1 &
 	else
-		machine_qemu "$1"
+		case $kernel in
+		arm64-*) machine_arm64 "$1" ;;
+		*) machine_qemu "$1" ;;
+		esac
 		setpriv --pdeathsig KILL "${machine[@]}" </dev/null >"$work/output" 2>"$work/qemu" &
 	fi
 	qemu=$!
