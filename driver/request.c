@@ -100,6 +100,8 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	} else {
 		proc->async_count++;
 		hash_add(proc->asyncs, &t->async_entry, t->cookie);
+		/* If it waits now, it waits for anything, and is to look first. */
+		WRITE_ONCE(thread->kick, true);
 		if (t->deadline)
 			ipcbus_expiry_add_locked(t);
 	}

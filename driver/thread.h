@@ -114,7 +114,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread);
 void ipcbus_thread_remove_locked(struct ipcbus_thread *thread, struct ipcbus_transaction *t);
 
 /* Waits for an event as exchange->flags say, and fills it in. called: the
- * thread has just made a call. */
+ * thread has just made a call; if that is async, it was kicked. */
 void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event);
 

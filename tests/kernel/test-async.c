@@ -79,6 +79,48 @@ START_TEST(not_for_a_thread_that_waits_for_something_else)
 }
 END_TEST
 
+static void *call_and_wait(void *arg)
+{
+	struct ipcbus_exchange x = {
+		.flags = IPCBUS_WAIT | IPCBUS_SERVE,
+		.send = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 7 },
+	};
+
+	assert_ok(raw_exchange(&cli, &x));
+	*(struct ipcbus_event *)arg = x.event;
+	return NULL;
+}
+
+/* Sent and waited for in one system call: by a thread that serves, like any other. */
+START_TEST(sends_and_waits_at_once)
+{
+	struct ipcbus_event ev, got;
+	struct helper h;
+
+	helper_start(&h, call_and_wait, &got);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	wait_asleep(h.tid);
+	raw_reply(&srv, ev.call, NULL, 0);
+	helper_end(&h);
+	ck_assert_uint_eq(got.kind, IPCBUS_EVENT_REPLY);
+	ck_assert_uint_eq(got.cookie, 7);
+}
+END_TEST
+
+/* What was there before it is found by it as well. */
+START_TEST(waits_where_something_is_there)
+{
+	struct ipcbus_event ev, got;
+
+	assert_ok(send_async(&cli, 0, 8, 0));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(&srv, ev.call, NULL, 0);
+	call_and_wait(&got);
+	ck_assert_uint_eq(got.kind, IPCBUS_EVENT_REPLY);
+	ck_assert_uint_eq(got.cookie, 8);
+}
+END_TEST
+
 START_TEST(thousands_answered_backwards)
 {
 	const unsigned int n = from_environment("ASYNC_CALLS", 3000);
@@ -276,6 +318,8 @@ int main(void)
 	tcase_add_test(tc, reply_comes_as_an_event);
 	tcase_add_test(tc, error_comes_as_an_event);
 	tcase_add_test(tc, not_for_a_thread_that_waits_for_something_else);
+	tcase_add_test(tc, sends_and_waits_at_once);
+	tcase_add_test(tc, waits_where_something_is_there);
 	tcase_add_test(tc, thousands_answered_backwards);
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, failed_send);
