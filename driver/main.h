@@ -34,8 +34,10 @@
  *   +- bus->lock         mutex     the bus's procs and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watchers of the proc's own nodes
- *         +- wait queues' own      wake-ups happen under proc->lock
- *   region->lock         spinlock  the proc's ranges and buffer states; leaf
+ *         +- wait queues' own      wake-ups happen under proc->lock; region->room
+ *   region->lock         spinlock  the proc's ranges and buffer states
+ *   +- region->room      who waits for room there, and then
+ *      +- wait queues' own      of who polls for it
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |

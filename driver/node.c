@@ -10,7 +10,6 @@
 #include "death.h"
 #include "node.h"
 #include "proc.h"
-#include "room.h"
 #include "stats.h"
 #include "trace.h"
 #include "transaction.h"
@@ -167,9 +166,8 @@ static void kill_locked(struct ipcbus_node_entry *node)
 
 	lockdep_assert_held(&node->proc->lock);
 	WRITE_ONCE(node->dead, true);
-	/* With the lock in add_wait_queue(): a sender sees it, or is seen there. */
-	smp_mb();
-	ipcbus_room_wake(&node->proc->region);
+	/* Takes the queue's lock in any case: who comes to wait after that sees it. */
+	wake_up_interruptible_all(&node->proc->region.room);
 	node->replaceable = RB_ROOT;
 	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
 		t = ipcbus_transaction_of(work);

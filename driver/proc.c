@@ -273,9 +273,7 @@ static __poll_t proc_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &proc->poll_wait, wait);
 	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (!READ_ONCE(proc->no_room))
-		mask |= EPOLLOUT | EPOLLWRNORM;
-	return mask;
+	return mask | ipcbus_room_poll(proc, poll_requested_events(wait));
 }
 
 static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)

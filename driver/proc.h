@@ -23,6 +23,18 @@
 #define IPCBUS_QUICK_THREADS	16
 
 /**
+ * enum ipcbus_room - what a sender of oneways is to be told by poll
+ * @IPCBUS_ROOM: there is room, or somebody was told that there is again
+ * @IPCBUS_NO_ROOM: one was refused after that
+ * @IPCBUS_ROOM_NEWS: room was made then, and nobody was told yet
+ */
+enum ipcbus_room {
+	IPCBUS_ROOM,
+	IPCBUS_NO_ROOM,
+	IPCBUS_ROOM_NEWS,
+};
+
+/**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
  * @serial: its number, of no other proc before or after; constant
@@ -56,8 +68,7 @@
  * @expire: the timer
  * @poll_wait: who polls the file
  * @rooms: regions of others that were full for a oneway of this proc
- * @no_room: one was, and no room was made in any since; read and written without
- *	the lock
+ * @room: whether room was made in any of them since; changed without the lock
  * @serving: threads that ever served
  * @max_threads: up to how many @serving more are asked for
  * @asked: one was asked for and has not come yet
@@ -101,7 +112,7 @@ struct ipcbus_proc {
 	struct delayed_work expire;
 	wait_queue_head_t poll_wait;
 	struct list_head rooms;
-	bool no_room;
+	enum ipcbus_room room;
 	u32 serving;
 	u32 max_threads;
 	bool asked;

@@ -81,7 +81,7 @@ static int wait_for_room(struct ipcbus_proc *sender, struct ipcbus_node_entry *n
 			ret = -EINTR;
 			break;
 		}
-		wait_woken(&wait, TASK_INTERRUPTIBLE, left);
+		wait_woken(&wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
 	}
 	remove_wait_queue(&region->room, &wait);
 	return ret;
@@ -94,7 +94,7 @@ static int room_is_there(wait_queue_entry_t *waiter, unsigned int mode, int flag
 	if (READ_ONCE(watch->fired))
 		return 0;
 	WRITE_ONCE(watch->fired, true);
-	WRITE_ONCE(watch->sender->no_room, false);
+	WRITE_ONCE(watch->sender->room, IPCBUS_ROOM_NEWS);
 	wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
 	return 0;
 }
@@ -156,31 +156,40 @@ static int watch_room(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 	watch->sender = sender;
 	watch->target = ipcbus_proc_get(target);
 	init_waitqueue_func_entry(&watch->waiter, room_is_there);
+	/* Both at once: who finds it fired may free it, and who finds that it has not
+	 * relies on it. */
 	spin_lock(&sender->lock);
 	list_add(&watch->entry, &sender->rooms);
-	spin_unlock(&sender->lock);
-	/* Last, for who finds it fired may free it. */
 	add_wait_queue(&target->region.room, &watch->waiter);
+	spin_unlock(&sender->lock);
 	return 0;
 }
 
 int ipcbus_room_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		     struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
+	bool watched;
 	int ret;
 
 	if (message->send->deadline)
 		return wait_for_room(sender, node, message, ret_buffer);
-	WRITE_ONCE(sender->no_room, true);
+	/* Not over news of another target that nobody has heard yet. */
+	cmpxchg(&sender->room, IPCBUS_ROOM, IPCBUS_NO_ROOM);
+	watched = !watch_room(sender, node->proc);
+	ret = watched ? try_again(sender, node, message, ret_buffer) : -EAGAIN;
 	/* Without a watch poll goes on saying that there is room. */
-	if (watch_room(sender, node->proc)) {
-		WRITE_ONCE(sender->no_room, false);
-		return -EAGAIN;
-	}
-	ret = try_again(sender, node, message, ret_buffer);
-	if (ret != -EAGAIN)
-		WRITE_ONCE(sender->no_room, false);
+	if (ret != -EAGAIN || !watched)
+		cmpxchg(&sender->room, IPCBUS_NO_ROOM, IPCBUS_ROOM);
 	return ret;
+}
+
+__poll_t ipcbus_room_poll(struct ipcbus_proc *sender, __poll_t asked)
+{
+	if (READ_ONCE(sender->room) == IPCBUS_NO_ROOM)
+		return 0;
+	if (asked & EPOLLOUT)
+		cmpxchg(&sender->room, IPCBUS_ROOM_NEWS, IPCBUS_ROOM);
+	return EPOLLOUT | EPOLLWRNORM;
 }
 
 void ipcbus_rooms_release(struct ipcbus_proc *sender)

@@ -16,6 +16,9 @@ int ipcbus_room_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 /* Somebody who waits for room in the region is to look again; any lock may be held. */
 void ipcbus_room_wake(struct ipcbus_region *region);
 
+/* EPOLLOUT, or 0. asked: for which events; who asks for that has heard. */
+__poll_t ipcbus_room_poll(struct ipcbus_proc *sender, __poll_t asked);
+
 /* The sender is gone. */
 void ipcbus_rooms_release(struct ipcbus_proc *sender);
 

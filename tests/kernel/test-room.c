@@ -109,6 +109,30 @@ START_TEST(any_of_two_targets)
 }
 END_TEST
 
+/* Room at one must not be forgotten over a refusal by the other. */
+START_TEST(room_before_the_other_refused)
+{
+	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+	struct pollfd reader = { .fd = cli.fd, .events = POLLIN };
+	struct ipcbus_send send = chunk(0);
+
+	fill(&cli, 0);
+	take_one(&srv);
+	fill(&cli, to_oth);
+	ck_assert(writable(&cli, 0));
+	ck_assert(writable(&cli, 0));
+	assert_ok(raw_send(&cli, &send, NULL));
+	send.handle = to_oth;
+	assert_result(raw_send(&cli, &send, NULL), -EAGAIN);
+	ck_assert(!writable(&cli, 0));
+	take_one(&oth);
+	/* Who asks for something else has not heard. */
+	ck_assert_int_eq(poll(&reader, 1, 0), 0);
+	fill(&cli, 0);
+	ck_assert(writable(&cli, 0));
+}
+END_TEST
+
 START_TEST(target_goes)
 {
 	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -284,6 +308,7 @@ int main(void)
 	tcase_add_test(tc, poll_tells_when_to_try_again);
 	tcase_add_test(tc, poll_wakes_up);
 	tcase_add_test(tc, any_of_two_targets);
+	tcase_add_test(tc, room_before_the_other_refused);
 	tcase_add_test(tc, target_goes);
 	tcase_add_test(tc, sender_goes);
 

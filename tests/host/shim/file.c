@@ -435,7 +435,7 @@ static void poll_sleep(int timeout_ms)
 
 int shim_poll(int fd, u32 events, int timeout_ms)
 {
-	struct poller poller = { .table.queue = enter_queue };
+	struct poller poller = { .table = { .queue = enter_queue, .events = events } };
 	u64 end = now_ms() + (timeout_ms > 0 ? timeout_ms : 0);
 	struct file *file = shim_file_of(fd);
 	int revents;
@@ -444,7 +444,8 @@ int shim_poll(int fd, u32 events, int timeout_ms)
 		return -EBADF;
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		revents = file->f_op->poll(file, poller.queue ? NULL : &poller.table);
+		revents = file->f_op->poll(file, &poller.table);
+		poller.table.queue = NULL;
 		if (revents & (events | EPOLLERR) || (timeout_ms >= 0 && now_ms() >= end))
 			break;
 		if (signal_pending(current)) {

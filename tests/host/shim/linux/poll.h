@@ -11,10 +11,16 @@
 #define EPOLLRDNORM	0x0040U
 #define EPOLLWRNORM	0x0100U
 
-/* Who asks: queue() is told of each queue to wait in. */
+/* Who asks: for these events; queue() is told of each queue to wait in. */
 typedef struct poll_table_struct {
 	void (*queue)(struct file *file, wait_queue_head_t *head, struct poll_table_struct *table);
+	__poll_t events;
 } poll_table;
+
+static inline __poll_t poll_requested_events(const poll_table *table)
+{
+	return table ? table->events : ~0U;
+}
 
 static inline void poll_wait(struct file *file, wait_queue_head_t *head, poll_table *table)
 {
