@@ -45,10 +45,16 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 }
 
 /* Calls made while serving another end no later than that one. */
-static void inherit_deadline(struct ipcbus_transaction *t, const struct ipcbus_transaction *parent)
+static void inherit_deadline_locked(struct ipcbus_transaction *t,
+				    const struct ipcbus_thread *thread)
 {
-	if (parent->deadline && (!t->deadline || parent->deadline < t->deadline))
-		t->deadline = parent->deadline;
+	const struct ipcbus_transaction *served = thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while (served && served->from == thread)
+		served = served->from_below;
+	if (served && served->deadline && (!t->deadline || served->deadline < t->deadline))
+		t->deadline = served->deadline;
 }
 
 static bool has_expired(const struct ipcbus_transaction *t)
@@ -68,7 +74,7 @@ static int begin_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread
 	if (t->parent) {
 		t->depth = t->parent->depth + 1;
 		refcount_inc(&t->parent->ref);
-		inherit_deadline(t, t->parent);
+		inherit_deadline_locked(t, thread);
 	}
 	if (t->depth > IPCBUS_MAX_DEPTH) {
 		ret = -ELOOP;
@@ -91,8 +97,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 
 	t->origin = thread->origin;
 	spin_lock(&proc->lock);
-	if (thread->top)
-		inherit_deadline(t, thread->top);
+	inherit_deadline_locked(t, thread);
 	if (proc->async_count >= IPCBUS_LIMIT_ASYNCS) {
 		ret = -EDQUOT;
 	} else if (has_expired(t)) {

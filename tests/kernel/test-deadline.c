@@ -215,6 +215,27 @@ START_TEST(nested_call_inherits)
 }
 END_TEST
 
+/* Only what it serves limits a thread, not what it waits for by the way. */
+START_TEST(second_call_does_not_inherit)
+{
+	const uint64_t deadline = deadline_in(60000);
+	struct ipcbus_send send = call_by(deadline);
+	struct ipcbus_event ev;
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	send.deadline = 0;
+	assert_ok(raw_send(&cli, &send, NULL));
+	send.flags = IPCBUS_SEND_ASYNC;
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(ev.deadline, deadline);
+	for (int i = 0; i < 2; i++) {
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		ck_assert_uint_eq(ev.deadline, 0);
+	}
+}
+END_TEST
+
 /* With its inherited deadline it ends by itself, and so does the next one. */
 START_TEST(whole_chain_expires)
 {
@@ -305,6 +326,7 @@ int main(void)
 	tcase_add_test(bus, deadline_at_the_end_of_time);
 	tcase_add_test(bus, sleeps_until_the_end_of_time);
 	tcase_add_test(bus, nested_call_inherits);
+	tcase_add_test(bus, second_call_does_not_inherit);
 	tcase_add_test(bus, whole_chain_expires);
 	tcase_add_test(bus, answer_races_with_the_deadline);
 	return suite_main(suite);
