@@ -220,15 +220,27 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	spin_unlock(&proc->lock);
 }
 
+/* With the server's reference; NULL if there is none. */
+static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+	int bucket;
+
+	spin_lock(&proc->lock);
+	hash_for_each(proc->open, bucket, t, open) {
+		hash_del(&t->open);
+		break;
+	}
+	spin_unlock(&proc->lock);
+	return t;
+}
+
 void ipcbus_answers_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
-	struct hlist_node *next;
-	int bucket;
 
-	/* No thread is left, so nobody else touches the table. */
-	hash_for_each_safe(proc->open, bucket, next, t, open) {
-		hash_del(&t->open);
+	/* Callers may still cancel, and look whether it is open. */
+	while ((t = pop_open(proc))) {
 		ipcbus_report_failed(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 		ipcbus_answer_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	}

@@ -3,6 +3,8 @@
  * Cancellation: see cancel.h. Called by proc.c for the ioctls, by expiry.c and
  * thread.c for deadlines and callers that go.
  */
+#include <linux/sched.h>
+
 #include "answer.h"
 #include "buffer.h"
 #include "cancel.h"
@@ -42,10 +44,10 @@ void ipcbus_cancel_tell_locked(struct ipcbus_transaction *t)
 	if (t->canceled)
 		return;
 	t->canceled = true;
+	ipcbus_work_init(&t->told, &canceled_ops);
 	if (server->dead)
 		return;
 	refcount_inc(&t->ref);
-	ipcbus_work_init(&t->told, &canceled_ops);
 	ipcbus_proc_queue_locked(server, &t->told);
 }
 
@@ -55,8 +57,9 @@ bool ipcbus_cancel_untell_locked(struct ipcbus_transaction *t)
 	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->told);
 }
 
-/* A call that t's server waits for, made while it served t: cancelled, counted. */
-static struct ipcbus_transaction *cancel_nested_locked(struct ipcbus_transaction *t)
+/* Calls that t's server waits for, made while it served t: they fail and go to the
+ * list, counted. */
+static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head *list)
 {
 	struct ipcbus_thread *server = t->server;
 	struct ipcbus_transaction *p;
@@ -67,9 +70,8 @@ static struct ipcbus_transaction *cancel_nested_locked(struct ipcbus_transaction
 			continue;
 		ipcbus_answer_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 		refcount_inc(&p->ref);
-		return p;
+		list_add_tail(&p->done.entry, list);
 	}
-	return NULL;
 }
 
 /* A request that nobody took. */
@@ -81,34 +83,37 @@ static void drop_request(struct ipcbus_transaction *t, bool idle)
 	ipcbus_transaction_put(t, NULL);
 }
 
-void ipcbus_cancel_server(struct ipcbus_transaction *t)
+static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested)
 {
 	struct ipcbus_proc *server = t->node->proc;
-	struct ipcbus_transaction *nested = NULL;
 	bool queued, idle = false;
 
-	do {
-		spin_lock(&server->lock);
-		queued = ipcbus_work_unqueue_locked(&t->work);
-		if (queued)
-			idle = ipcbus_node_end_call_locked(t->node);
-		/* In no queue and no table: it is being answered, or not sent yet. */
-		if (!queued && !hlist_unhashed(&t->open)) {
-			ipcbus_cancel_tell_locked(t);
-			nested = cancel_nested_locked(t);
-		} else {
-			nested = NULL;
-		}
-		spin_unlock(&server->lock);
-		if (queued)
-			drop_request(t, idle);
-		/* As deep as calls nest: IPCBUS_MAX_DEPTH. */
-		if (nested) {
-			ipcbus_report_failed(nested, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
-			ipcbus_cancel_server(nested);
-			ipcbus_transaction_put(nested, NULL);
-		}
-	} while (nested);
+	spin_lock(&server->lock);
+	queued = ipcbus_work_unqueue_locked(&t->work);
+	if (queued) {
+		idle = ipcbus_node_end_call_locked(t->node);
+	} else if (!hlist_unhashed(&t->open)) {
+		ipcbus_cancel_tell_locked(t);
+		cancel_nested_locked(t, nested);
+	}
+	/* In no queue and no table: it is being answered, or not sent yet. */
+	spin_unlock(&server->lock);
+	if (queued)
+		drop_request(t, idle);
+}
+
+/* A list of what is still to do, not a recursion: see ipcbus_transaction_free(). */
+void ipcbus_cancel_server(struct ipcbus_transaction *t)
+{
+	LIST_HEAD(nested);
+
+	cancel_at_server(t, &nested);
+	while ((t = list_first_entry_or_null(&nested, struct ipcbus_transaction, done.entry))) {
+		list_del(&t->done.entry);
+		ipcbus_report_failed(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		cancel_at_server(t, &nested);
+		ipcbus_transaction_put(t, NULL);
+	}
 }
 
 static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *thread, u64 cookie)
@@ -165,6 +170,7 @@ int ipcbus_cancel(struct ipcbus_proc *proc, const struct ipcbus_cancel *args)
 		ipcbus_report_failed(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
+		cond_resched();
 		ret = 0;
 	}
 	return ret;

@@ -5,6 +5,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "answer.h"
@@ -72,6 +73,7 @@ static void expire(struct work_struct *work)
 		ipcbus_report_failed(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
+		cond_resched();
 	}
 }
 

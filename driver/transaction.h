@@ -55,7 +55,8 @@ enum ipcbus_transaction_state {
  * @state: see above
  * @from_below: the next on @from's stack (caller->lock)
  * @async_entry: in caller->asyncs while PENDING (caller->lock)
- * @done: an async call's answer, in the caller's queue (caller->lock)
+ * @done: an async call's answer, in the caller's queue (caller->lock); of another:
+ *	in the list of who cancels it
  * @expiry: in caller->expiry, if a timer ends it (caller->lock)
  * @answer: the event the caller will get (caller->lock)
  * @reply: the answer's buffer, in the caller's region, or NULL

@@ -43,8 +43,8 @@
  *               object table (stage OBJECT)
  *   EOWNERDEAD  the node's owner died or destroyed it
  *   ESRCH       reply to a call that is not open in this proc
- *   ETIMEDOUT   the deadline passed (stage REPLY: over a call; BUFFER: over a
- *               oneway that waited for room)
+ *   ETIMEDOUT   the deadline passed (stage QUEUE: before a call was sent; REPLY:
+ *               over it; BUFFER: over a oneway that waited for room)
  *   ECANCELED   the call was cancelled (stage REPLY)
  *   EHOSTDOWN   the target is frozen
  *   EMSGSIZE    the message can never fit into the receiver's region
@@ -311,7 +311,8 @@ enum ipcbus_stage {
  * @IPCBUS_EVENT_CANCELED: nobody waits for the answer to @call, which a thread
  *	of this proc took, any more: cancelled, expired, or the caller is gone.
  *	It is still to be answered, if only to be closed; calls made meanwhile
- *	by the thread that serves it have been cancelled as well.
+ *	by the thread that serves it, but for async ones, have been cancelled
+ *	as well. May overtake the call's own event to another thread.
  * @IPCBUS_EVENT_MANAGER: there is a manager, or a new one; @cookie is that of
  *	the watch for it, which goes on. Several that came before the event
  *	was taken are one event, and the last may be gone again by then.
