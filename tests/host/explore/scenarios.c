@@ -4,6 +4,7 @@
  * what must be true however they interleave; that nothing leaks, is used after
  * it was freed, deadlocks or breaks the lock tree is checked for all of them.
  */
+#include "ends.h"
 #include "memory.h"
 #include "world.h"
 
@@ -50,7 +51,7 @@ static void serve_what_is_there(void *unused)
 	} while (event.kind != IPCBUS_EVENT_NONE);
 }
 
-/* Calls and waits until it knows what became of it. */
+/* Calls and waits until it knows what became of it; error: how else it may fail. */
 static void call_through(u32 target, int error)
 {
 	struct ipcbus_event event;
@@ -67,7 +68,7 @@ static void call_through(u32 target, int error)
 	} while (event.kind == IPCBUS_EVENT_CALL || event.kind == IPCBUS_EVENT_DEAD ||
 		 event.kind == IPCBUS_EVENT_IDLE);
 	if (event.kind == IPCBUS_EVENT_FAILED)
-		CHECK(event.error == -EOWNERDEAD);
+		CHECK(event.error == -EOWNERDEAD || event.error == error);
 	else
 		CHECK(event.kind == IPCBUS_EVENT_REPLY || event.kind == IPCBUS_EVENT_NONE);
 	answer(&event);
@@ -302,7 +303,7 @@ static void call_back(void *unused)
 	answer(&event);
 }
 
-/* The call may be gone before it is taken. */
+/* The call may be gone before it is taken, or while it is served. */
 static void call_back_if_called(void *unused)
 {
 	struct ipcbus_event event;
@@ -310,7 +311,7 @@ static void call_back_if_called(void *unused)
 	(void)unused;
 	next_event(&event);
 	if (event.kind == IPCBUS_EVENT_CALL)
-		call_through(handle, -EOWNERDEAD);
+		call_through(handle, -ECANCELED);
 	answer(&event);
 }
 
@@ -725,6 +726,63 @@ const struct scenario scenarios[] = {
 	{ "reclaim_close", "pages go while the receiver does", memory_prepare_idle,
 	  { { "close", SRV, close_file }, { "reclaim1", OTH, memory_reclaim },
 	    { "reclaim2", OTH, memory_reclaim }, { "send", CLI, memory_send } }, 0 },
+	{ "cancel_answer", "a call is answered and cancelled", ends_prepare,
+	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call },
+	    { "cancel", CLI, ends_cancel } }, 0 },
+	{ "deadline_answer", "a call is answered as its deadline passes", ends_prepare,
+	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_by_deadline },
+	    { "cancel", CLI, ends_cancel } }, 0 },
+	{ "deadline_poll", "the same, of a thread that polls", ends_prepare,
+	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_and_poll },
+	    { "time", OTH, ends_time }, { "cancel", CLI, ends_cancel } }, 0 },
+	{ "cancel_unclaim", "an answer fails while its call is cancelled", ends_prepare,
+	  { { "serve", SRV, ends_serve_badly }, { "call", CLI, ends_call },
+	    { "cancel", CLI, ends_cancel } }, 0 },
+	{ "cancel_chain", "a call is cancelled while its server calls on", ends_prepare_chain,
+	  { { "serve", SRV, ends_serve_by_chain }, { "call", CLI, ends_call },
+	    { "cancel", CLI, ends_cancel }, { "next", OTH, ends_serve } }, 0 },
+	{ "deadline_chain", "a deadline passes while the server calls on", ends_prepare_chain,
+	  { { "serve", SRV, ends_serve_by_chain }, { "call", CLI, ends_call_by_deadline },
+	    { "next", OTH, ends_serve } }, 0 },
+	{ "async_wait", "an async call that its thread waits for at once", ends_prepare,
+	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_async_and_wait },
+	    { "cancel", CLI, ends_cancel } }, 0 },
+	{ "async_ends", "an async call is answered, cancelled and expires", ends_prepare,
+	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_async_by_deadline },
+	    { "cancel", CLI, ends_cancel }, { "time", OTH, ends_time } }, 0 },
+	{ "async_close", "the caller of an async call closes as that ends", ends_prepare_async,
+	  { { "reply", SRV, ends_reply }, { "close", CLI, close_file },
+	    { "time", OTH, ends_time } }, 0 },
+	{ "async_die", "the server of async calls closes as they end", ends_prepare,
+	  { { "close", SRV, close_file }, { "call", CLI, ends_call_async },
+	    { "cancel", CLI, ends_cancel }, { "serve", SRV, serve_what_is_there } }, 0 },
+	{ "cancel_die", "the server dies with a call that is cancelled", ends_prepare,
+	  { { "serve", SRV, serve_what_is_there }, { "call", CLI, ends_call },
+	    { "cancel", CLI, ends_cancel } }, 1U << SRV },
+	{ "room_free", "room is made for who waits for it", room_prepare,
+	  { { "wait", CLI, room_wait }, { "free", SRV, room_make } }, 0 },
+	{ "room_deadline", "the same, or the deadline passes", room_prepare,
+	  { { "wait", CLI, room_wait_until }, { "free", SRV, room_make },
+	    { "wait2", OTH, room_wait_until } }, 0 },
+	{ "room_signal", "the same, or a signal comes", room_prepare_signal,
+	  { { "wait", CLI, room_wait_signalled }, { "signal", CLI, room_signal },
+	    { "free", SRV, room_make } }, 0 },
+	{ "room_destroy", "who waits for room hears that the node is gone", room_prepare,
+	  { { "wait", CLI, room_wait }, { "destroy", SRV, destroy_manager },
+	    { "wait2", OTH, room_wait } }, 0 },
+	{ "room_close", "the same, of the whole receiver", room_prepare,
+	  { { "wait", CLI, room_wait }, { "close", SRV, close_file },
+	    { "try", OTH, two_oneways } }, 0 },
+	{ "room_poll", "who polls for room is woken, whoever else was refused", room_prepare,
+	  { { "poll", CLI, room_poll }, { "try", CLI, room_try },
+	    { "free", SRV, room_make } }, 0 },
+	{ "room_poll_close", "the same, as the receiver closes", room_prepare,
+	  { { "poll", CLI, room_poll }, { "close", SRV, close_file } }, 0 },
+	{ "room_poll_either", "room at one of two that refused", room_prepare_two,
+	  { { "poll", CLI, room_poll_either }, { "free", SRV, room_make } }, 0 },
+	{ "room_poll_leave", "who was refused closes while room is made", room_prepare,
+	  { { "try", CLI, room_try_or_closed }, { "close", CLI, close_file },
+	    { "free", SRV, room_make } }, 0 },
 };
 
 const size_t n_scenarios = ARRAY_SIZE(scenarios);

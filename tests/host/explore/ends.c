@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls that end early, by whoever is first: the answer, a cancel, the deadline,
+ * the death of either side. Each ends once, with what its end was told to whom;
+ * and nobody serves on a call without having been told. The caller's last word
+ * is a oneway, so that servers can wait for all that may come.
+ */
+#include <string.h>
+
+#include <linux/ktime.h>
+
+#include "ends.h"
+#include "world.h"
+
+#define COOKIE 7
+#define THE_END 0xe4d
+
+static u32 next;	/* SRV's handle for OTH */
+static u64 taken;	/* a call that SRV took before */
+static int canceled;	/* how many calls CANCEL said it ended */
+static int ended;	/* how many ended so */
+static bool heard_the_end[SIDES];
+
+/* --- Callers ---------------------------------------------------------------- */
+
+static struct ipcbus_send call_to(u32 handle, u32 flags, u64 deadline)
+{
+	return (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL, .flags = flags, .handle = handle, .code = 1,
+		.data = (uintptr_t)"p", .data_size = 1, .cookie = COOKIE, .deadline = deadline,
+	};
+}
+
+static u64 soon(void)
+{
+	return ktime_get_ns() + 1000;
+}
+
+static void say_the_end(u32 handle)
+{
+	int r = oneway(handle, THE_END);
+
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN || r == -EBADF);
+}
+
+static void check_end(const struct ipcbus_event *event, u64 deadline)
+{
+	look_at(event);
+	if (event->buffer)
+		CHECK(!give_back(event->buffer));
+	CHECK(event->cookie == COOKIE);
+	if (event->kind == IPCBUS_EVENT_REPLY)
+		return;
+	CHECK(event->kind == IPCBUS_EVENT_FAILED);
+	if (event->error == -EOWNERDEAD)
+		return;
+	CHECK(event->stage == IPCBUS_STAGE_REPLY);
+	if (event->error == -ETIMEDOUT) {
+		CHECK(deadline && ktime_get_ns() >= deadline);
+	} else {
+		CHECK(event->error == -ECANCELED);
+		ended++;
+	}
+}
+
+static void call_until_it_ends(u32 flags, u64 deadline, bool at_once)
+{
+	struct ipcbus_send send = call_to(0, flags, deadline);
+	u32 wait = IPCBUS_WAIT | IPCBUS_SERVE;
+	struct ipcbus_event event;
+	int r;
+
+	r = exchange(at_once ? wait : 0, &send, 0, &event);
+	if (!r) {
+		if (!at_once)
+			wait_event(&event);
+		check_end(&event, deadline);
+		next_event(&event);
+		CHECK(event.kind == IPCBUS_EVENT_NONE);
+	} else {
+		CHECK(r == -EOWNERDEAD || r == -ENOTCONN ||
+		      (r == -ETIMEDOUT && deadline && ktime_get_ns() >= deadline));
+	}
+	say_the_end(0);
+}
+
+void ends_call(void *unused)
+{
+	(void)unused;
+	call_until_it_ends(0, 0, true);
+}
+
+void ends_call_by_deadline(void *unused)
+{
+	(void)unused;
+	call_until_it_ends(0, soon(), true);
+}
+
+void ends_call_async(void *unused)
+{
+	(void)unused;
+	call_until_it_ends(IPCBUS_SEND_ASYNC, 0, false);
+}
+
+void ends_call_async_and_wait(void *unused)
+{
+	(void)unused;
+	call_until_it_ends(IPCBUS_SEND_ASYNC, 0, true);
+}
+
+void ends_call_async_by_deadline(void *unused)
+{
+	(void)unused;
+	call_until_it_ends(IPCBUS_SEND_ASYNC, soon(), false);
+}
+
+/* A thread that does not sleep in its call, but where it can hear of its end. */
+void ends_call_and_poll(void *unused)
+{
+	u64 deadline = soon();
+	struct ipcbus_send send = call_to(0, 0, deadline);
+	struct ipcbus_event event;
+	int r = exchange(0, &send, 0, NULL);
+
+	(void)unused;
+	if (!r) {
+		CHECK(shim_poll(sides[CLI].fd, EPOLLIN, -1) & EPOLLIN);
+		next_event(&event);
+		check_end(&event, deadline);
+	} else {
+		CHECK(r == -ETIMEDOUT && ktime_get_ns() >= deadline);
+	}
+	say_the_end(0);
+}
+
+/* Only of calls that are there, each once. Both numbers only grow. */
+void ends_cancel(void *unused)
+{
+	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = COOKIE };
+	int r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_CANCEL, &args);
+
+	(void)unused;
+	CHECK(!r || r == -ENOENT || r == -EBADF);
+	canceled += !r;
+	CHECK(canceled <= 1 && (r || ended <= 1));
+}
+
+void ends_time(void *unused)
+{
+	(void)unused;
+	shim_time_passes();
+	shim_time_passes();
+}
+
+/* --- Servers ---------------------------------------------------------------- */
+
+static int ask(u64 id, u32 *ret_flags)
+{
+	struct ipcbus_call_info info = { .size = sizeof(info), .call = id };
+	int r = shim_ioctl(sides[own_side()].fd, IPCBUS_IOC_CALL_INFO, &info);
+
+	*ret_flags = info.flags;
+	return r;
+}
+
+/* The call is open here: how does it stand? */
+static bool is_canceled(u64 id)
+{
+	u32 flags;
+
+	CHECK(!ask(id, &flags));
+	return flags & IPCBUS_CALL_CANCELED;
+}
+
+/* Once it was answered nothing more is heard of it. */
+static void answer_finally(u64 id)
+{
+	u32 flags;
+
+	CHECK(!reply(id));
+	CHECK(ask(id, &flags) == -ESRCH);
+	CHECK(reply(id) == -ESRCH);
+}
+
+static void hear_the_end(const struct ipcbus_event *event)
+{
+	CHECK(event->code == THE_END);
+	heard_the_end[own_side()] = true;
+	CHECK(!give_back(event->buffer));
+}
+
+/* Is it told meanwhile that nobody waits? If so that is so. */
+static void look_up_from(u64 id)
+{
+	struct ipcbus_event event;
+
+	next_event(&event);
+	if (event.kind == IPCBUS_EVENT_CANCELED)
+		CHECK(event.call == id && is_canceled(id));
+	else if (event.kind == IPCBUS_EVENT_ONEWAY)
+		hear_the_end(&event);
+	else
+		CHECK(event.kind == IPCBUS_EVENT_NONE);
+}
+
+static void serve_until_the_end(void (*serve)(u64 id))
+{
+	struct ipcbus_event event;
+
+	heard_the_end[own_side()] = false;
+	while (!heard_the_end[own_side()]) {
+		wait_event(&event);
+		look_at(&event);
+		if (event.kind == IPCBUS_EVENT_ONEWAY) {
+			hear_the_end(&event);
+			continue;
+		}
+		CHECK(event.kind == IPCBUS_EVENT_CALL);
+		CHECK(!give_back(event.buffer));
+		serve(event.call);
+	}
+}
+
+static void serve_slowly(u64 id)
+{
+	look_up_from(id);
+	answer_finally(id);
+}
+
+void ends_serve(void *unused)
+{
+	(void)unused;
+	serve_until_the_end(serve_slowly);
+}
+
+/* Its first answer fails: the call is open again, and is called off like another. */
+static void serve_badly(u64 id)
+{
+	int r = reply_object(id, IPCBUS_OBJECT_HANDLE, 99);
+
+	/* Nobody looks at what nobody waits for. */
+	if (r) {
+		CHECK(r == -EBADF);
+		look_up_from(id);
+		answer_finally(id);
+	}
+}
+
+void ends_serve_badly(void *unused)
+{
+	(void)unused;
+	serve_until_the_end(serve_badly);
+}
+
+/* Calls on; what became of that must fit to what became of its own call. */
+static void serve_by_calling(u64 id)
+{
+	struct ipcbus_send send = call_to(next, 0, 0);
+	struct ipcbus_event event;
+	int r = exchange(IPCBUS_WAIT, &send, 0, &event);
+
+	if (r == -ETIMEDOUT || event.kind == IPCBUS_EVENT_FAILED) {
+		if (!r)
+			CHECK(event.error == -ECANCELED || event.error == -ETIMEDOUT);
+		if (!r && event.error == -ECANCELED)
+			CHECK(is_canceled(id));
+	} else {
+		CHECK(!r && event.kind == IPCBUS_EVENT_REPLY);
+		CHECK(!give_back(event.buffer));
+	}
+	answer_finally(id);
+}
+
+void ends_serve_by_chain(void *unused)
+{
+	(void)unused;
+	serve_until_the_end(serve_by_calling);
+	say_the_end(next);
+}
+
+/* --- Before ----------------------------------------------------------------- */
+
+void ends_prepare(void)
+{
+	canceled = ended = 0;
+}
+
+void ends_prepare_chain(void)
+{
+	ends_prepare();
+	next = hand_over(SRV, OTH, sides[OTH].node);
+}
+
+/* An async call with a deadline that SRV has taken. */
+void ends_prepare_async(void)
+{
+	struct ipcbus_send send;
+	struct ipcbus_event event;
+
+	ends_prepare();
+	be_side(CLI);
+	send = call_to(0, IPCBUS_SEND_ASYNC, soon());
+	CHECK(!exchange(0, &send, 0, NULL));
+	be_side(SRV);
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_CALL && event.deadline == send.deadline);
+	CHECK(!give_back(event.buffer));
+	taken = event.call;
+}
+
+void ends_reply(void *unused)
+{
+	(void)unused;
+	answer_finally(taken);
+}

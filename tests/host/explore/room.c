@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Senders of oneways that find no room, and all that may end their wait. SRV holds
+ * two messages which are all that it may hold, and gives back the smaller one. No
+ * wake-up may be lost: then the scheduler finds nobody who can run.
+ */
+#include <linux/ktime.h>
+
+#include "ends.h"
+#include "world.h"
+
+#define SMALL (2 * PAGE_SIZE)
+#define LARGE (REGION / 2 - SMALL)
+
+static char bytes[REGION];
+static u64 held;		/* the small one */
+static u32 other;		/* CLI's handle for OTH */
+static struct task_struct *sleeper;
+
+static int send_bytes(u32 handle, size_t size, u64 deadline)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .handle = handle, .code = 1,
+		.data = (uintptr_t)bytes, .data_size = size, .deadline = deadline,
+	};
+
+	return exchange(0, &send, 0, NULL);
+}
+
+/* --- Waiting ---------------------------------------------------------------- */
+
+void room_wait(void *unused)
+{
+	int r = send_bytes(0, SMALL, ~0ULL);
+
+	(void)unused;
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+}
+
+void room_wait_until(void *unused)
+{
+	u64 deadline = ktime_get_ns() + 1000;
+	int r = send_bytes(0, SMALL, deadline);
+
+	(void)unused;
+	CHECK(!r || (r == -ETIMEDOUT && ktime_get_ns() >= deadline));
+}
+
+void room_wait_signalled(void *unused)
+{
+	int r = send_bytes(0, SMALL, ~0ULL);
+
+	(void)unused;
+	CHECK(!r || r == -EINTR);
+}
+
+void room_signal(void *unused)
+{
+	(void)unused;
+	get_task_struct(sleeper);
+	shim_signal(sleeper);
+	put_task_struct(sleeper);
+}
+
+/* --- Polling ---------------------------------------------------------------- */
+
+static bool is_refused(int r)
+{
+	if (r == -EAGAIN)
+		return true;
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+	return false;
+}
+
+static void poll_for_room(void)
+{
+	CHECK(shim_poll(sides[CLI].fd, EPOLLOUT, -1) & EPOLLOUT);
+}
+
+void room_poll(void *unused)
+{
+	(void)unused;
+	while (is_refused(send_bytes(0, SMALL, 0)))
+		poll_for_room();
+}
+
+/* Of two that refused, one makes room, whenever, and the other does not. */
+void room_poll_either(void *unused)
+{
+	bool refused = is_refused(send_bytes(0, SMALL, 0));
+
+	(void)unused;
+	CHECK(is_refused(send_bytes(other, SMALL, 0)));
+	while (refused) {
+		poll_for_room();
+		refused = is_refused(send_bytes(0, SMALL, 0));
+	}
+}
+
+/* For more than there will be. */
+void room_try(void *unused)
+{
+	(void)unused;
+	CHECK(is_refused(send_bytes(0, REGION / 2, 0)));
+}
+
+/* The same, while another thread closes the file. */
+void room_try_or_closed(void *unused)
+{
+	int r = send_bytes(0, REGION / 2, 0);
+
+	(void)unused;
+	CHECK(r == -EBADF || is_refused(r));
+}
+
+void room_make(void *unused)
+{
+	(void)unused;
+	CHECK(!give_back(held));
+}
+
+/* --- Before ----------------------------------------------------------------- */
+
+static u64 fill(u32 handle, enum side side, u64 node, size_t size)
+{
+	struct ipcbus_event event;
+
+	be_side(CLI);
+	CHECK(!send_bytes(handle, size, 0));
+	be_side(side);
+	if (!node)
+		return 0;
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
+	return event.buffer;
+}
+
+/* What is not taken yet counts as well. */
+void room_prepare(void)
+{
+	held = fill(0, SRV, sides[SRV].node, SMALL);
+	fill(0, SRV, 0, LARGE);
+}
+
+void room_prepare_two(void)
+{
+	other = hand_over(CLI, OTH, sides[OTH].node);
+	room_prepare();
+	fill(other, OTH, 0, REGION / 2);
+}
+
+void room_prepare_signal(void)
+{
+	room_prepare();
+	be(0);
+	sleeper = current;
+}
