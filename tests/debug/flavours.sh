@@ -70,21 +70,21 @@ flavour_bugs() {
 # in a second; the others are slow: what a test takes for a hang needs more time.
 flavour_run() {
 	case $1 in
-	uml) echo --fresh ;;
-	*) echo --env CK_TIMEOUT_MULTIPLIER=10 --env IPCBUS_CRASH_SECONDS=90 \
+	uml) echo --fresh --guests "$(nproc)" ;;
+	*) echo --guests 2 --env CK_TIMEOUT_MULTIPLIER=10 --env IPCBUS_CRASH_SECONDS=90 \
 		--env IPCBUS_STRESS_SECONDS=60 ;;
 	esac
 }
 flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 
-# Tests that are not for this kernel, as a regular expression: examples measure;
-# 32-bit programs do not run there;
-# where time goes only in sleep, on one CPU, those that race or spin for some
-# seconds would do so for ever; and what is uninitialised is so without a race,
-# in the slowest kernel of all.
+# Tests that are not for this kernel, as a regular expression. Examples measure, and
+# these kernels run no 32-bit programs. Where time goes only in sleep, on one CPU
+# without preemption (uml), those that race for some seconds would do so for ever.
+# What is uninitialised is so without a race (kmsan, the slowest of all).
 flavour_without() {
 	case $1 in
-	uml | kmsan) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race)$|crash/test-crash$' ;;
+	uml) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race|reclaim|unmount)$|crash/test-crash$' ;;
+	kmsan) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race)$|crash/test-crash$' ;;
 	*) echo ' examples/|tests/install/|abi/i386/' ;;
 	esac
 }
