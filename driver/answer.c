@@ -241,7 +241,7 @@ void ipcbus_answers_release(struct ipcbus_proc *proc)
 
 	/* Callers may still cancel, and look whether it is open. */
 	while ((t = pop_open(proc))) {
-		ipcbus_report_failed(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+		ipcbus_report_failed(t, NULL, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 		ipcbus_answer_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	}
 }
@@ -257,7 +257,7 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
 	t = claim(thread->proc, message->send->call);
 	if (!t)
-		return ipcbus_report_unsent(message, NULL, NULL, -ESRCH);
+		return ipcbus_report_unsent(thread, message, NULL, NULL, -ESRCH);
 	caller = t->caller;
 	if (unlikely(t->canceled)) {
 		ipcbus_transaction_put(t, thread);
@@ -266,7 +266,7 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 
 	ret = ipcbus_buffer_make(thread->proc, caller, t->accept_fds, message, &buffer);
 	if (ret) {
-		ipcbus_report_unsent(message, t, t->node, ret);
+		ipcbus_report_unsent(thread, message, t, t->node, ret);
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}

@@ -3,6 +3,7 @@
  * Regions and buffers: see buffer.h. Called by request.c and answer.c for what is sent
  * and by exchange.c for what is given back.
  */
+#include <linux/jiffies.h>
 #include <linux/nospec.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -222,8 +223,8 @@ static bool may_take_oneway(const struct ipcbus_region *region, u32 units,
 	       region->oneways <= most;
 }
 
-static struct ipcbus_buffer *reserve_range(struct ipcbus_region *region, u32 units,
-					   struct ipcbus_message *message)
+static __always_inline struct ipcbus_buffer *
+reserve_range(struct ipcbus_region *region, u32 units, struct ipcbus_message *message)
 {
 	bool oneway = message->oneway;
 	struct ipcbus_buffer *buffer;
@@ -311,6 +312,7 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
 	buffer->oneway = message->oneway;
+	buffer->since = jiffies;
 	buffer->data_size = message->send->data_size;
 	buffer->node = NULL;
 	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
@@ -341,14 +343,54 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 		return 0;
 	}
 	ret = make_filled(&receiver->region, message, ret_buffer);
-	if (ret || !message->send->object_count)
+	if (ret)
 		return ret;
+	WRITE_ONCE((*ret_buffer)->from, sender->number);
+	if (!message->send->object_count)
+		return 0;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
 	ret = ipcbus_objects_take(sender, message, accept_fds, &(*ret_buffer)->objects);
 	if (ret)
 		ipcbus_buffer_free(&receiver->region, *ret_buffer);
 	return ret;
+}
+
+struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t size)
+{
+	u32 units = DIV_ROUND_UP(size, IPCBUS_UNIT);
+	struct ipcbus_message message = { .oneway = true };
+	struct ipcbus_buffer *buffer;
+
+	if (size > region->size / 2)
+		return NULL;
+	buffer = reserve_range(region, units, &message);
+	if (IS_ERR(buffer))
+		return NULL;
+	buffer->oneway = true;
+	buffer->since = jiffies;
+	buffer->data_size = size;
+	buffer->node = NULL;
+	WRITE_ONCE(buffer->from, 0);
+	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
+	if (!ipcbus_pages_populate(&region->pages, offset_of(buffer), size))
+		return buffer;
+	ipcbus_buffer_free(region, buffer);
+	return NULL;
+}
+
+void ipcbus_buffer_write(struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at,
+			 const void *from, size_t size)
+{
+	ipcbus_pages_copy_from_kernel(&region->pages, offset_of(buffer) + at, from, size);
+}
+
+void ipcbus_buffer_copy(struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at,
+			struct ipcbus_region *from_region, const struct ipcbus_buffer *from,
+			size_t size)
+{
+	ipcbus_pages_copy(&region->pages, offset_of(buffer) + at, &from_region->pages,
+			  offset_of(from), size);
 }
 
 static size_t objects_offset(const struct ipcbus_buffer *buffer)
@@ -374,10 +416,15 @@ int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *bu
 	return ret;
 }
 
+static u64 id_of(const struct ipcbus_buffer *buffer)
+{
+	return (u64)buffer->generation << 32 | (buffer->slot + 1);
+}
+
 void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			   struct ipcbus_event *event)
 {
-	event->buffer = (u64)buffer->generation << 32 | (buffer->slot + 1);
+	event->buffer = id_of(buffer);
 	event->offset = offset_of(buffer);
 	event->data_size = buffer->data_size;
 	if (buffer->objects.count) {
@@ -550,4 +597,42 @@ u32 ipcbus_region_warm(struct ipcbus_region *region)
 		units += region->quick_count * region->quick->range.size;
 	spin_unlock(&region->lock);
 	return units;
+}
+
+/* --- For people ---------------------------------------------------------------- */
+
+static void look_at(const struct ipcbus_buffer *buffer, struct ipcbus_region_use *use)
+{
+	if (buffer->state == IPCBUS_BUFFER_FREE)
+		return;
+	use->used += (size_t)buffer->range.size * IPCBUS_UNIT;
+	if (buffer->state != IPCBUS_BUFFER_DELIVERED)
+		return;
+	use->held++;
+	if (use->oldest && time_after_eq(buffer->since, use->oldest_since))
+		return;
+	use->oldest = id_of(buffer);
+	use->oldest_since = buffer->since;
+	use->oldest_from = READ_ONCE(buffer->from);
+}
+
+void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *ret_use)
+{
+	struct ipcbus_region_use *use = ret_use;
+	u32 slab = 0, slabs, i;
+
+	*use = (struct ipcbus_region_use){};
+	/* With the release in ipcbus_region_map(). */
+	use->size = smp_load_acquire(&region->size);
+	do {
+		spin_lock(&region->lock);
+		slabs = use->size ? region->slabs : 0;
+		for (i = 0; slab < slabs && i < IPCBUS_BUFFERS_PER_SLAB; i++)
+			look_at(&region->slab[slab][i], use);
+		use->buffers = region->buffers;
+		use->quick = region->quick_count;
+		use->oneways = region->oneways;
+		use->oneway_used = (size_t)region->oneway_units * IPCBUS_UNIT;
+		spin_unlock(&region->lock);
+	} while (++slab < slabs);
 }

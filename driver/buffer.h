@@ -43,6 +43,8 @@ enum ipcbus_buffer_state {
  * @generation: counts the uses of the slot; the id is this and slot + 1 (region->lock)
  * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
  * @oneway: counts against the region's oneway share
+ * @since: when its message was made, in jiffies
+ * @from: the number of the proc that sent it, 0: the driver
  * @data_size: bytes of payload
  * @objects: what travels beside the payload; of a delivered one: the receiver's
  *	own nodes that came home
@@ -58,6 +60,8 @@ struct ipcbus_buffer {
 	u32 generation;
 	u32 state;
 	bool oneway;
+	unsigned long since;
+	u64 from;
 	size_t data_size;
 	struct ipcbus_objects objects;
 	struct ipcbus_node_entry *node;
@@ -128,6 +132,17 @@ int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *bu
 /* Hands it to the receiver: from here on user space may give it back any time. */
 void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			   struct ipcbus_event *event);
+/*
+ * A record of the driver's own, which is the receiver's like a oneway, and counts
+ * like one: reserved and then written, from the kernel's memory or from another
+ * buffer. NULL if there is no room, or no memory.
+ */
+struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t size);
+void ipcbus_buffer_write(struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at,
+			 const void *from, size_t size);
+void ipcbus_buffer_copy(struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at,
+			struct ipcbus_region *from_region, const struct ipcbus_buffer *from,
+			size_t size);
 /* Frees one that was not delivered, with the objects in it. */
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 
@@ -147,6 +162,35 @@ struct ipcbus_leftovers {
 	struct ipcbus_node_entry *node;
 	struct ipcbus_objects objects;
 };
+
+/**
+ * struct ipcbus_region_use - what is in a region
+ * @size: bytes
+ * @used: bytes of all buffers
+ * @buffers: how many, queued or delivered
+ * @quick: free ranges kept for the next message of that size
+ * @oneways: how many buffers are oneways'
+ * @oneway_used: bytes of those
+ * @held: how many are delivered and not given back
+ * @oldest: the id of the one that was made first of these; 0: none
+ * @oldest_since: when, in jiffies
+ * @oldest_from: the number of the proc that sent it
+ */
+struct ipcbus_region_use {
+	size_t size;
+	size_t used;
+	u32 buffers;
+	u32 quick;
+	u32 oneways;
+	size_t oneway_used;
+	u32 held;
+	u64 oldest;
+	unsigned long oldest_since;
+	u64 oldest_from;
+};
+
+/* A slab at a time under the lock: a busy region changes meanwhile. */
+void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *ret_use);
 
 /* User space gives a delivered one back. -ENOENT, -ESTALE. Leftovers are for the
  * caller to drop; they are empty when it comes in. */

@@ -29,6 +29,9 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
 	.arrivals = LIST_HEAD_INIT(ipcbus_default_bus.arrivals),
+	.user_ns = &init_user_ns,
+	.failures = IPCBUS_FAILURES_INIT(ipcbus_default_bus.failures),
+	.monitors = { .lock = __SPIN_LOCK_UNLOCKED(ipcbus_default_bus.monitors.lock) },
 };
 
 struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
@@ -39,6 +42,9 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 	if (!bus)
 		return NULL;
 	kref_init(&bus->ref);
+	bus->user_ns = get_user_ns(ns);
+	spin_lock_init(&bus->failures.lock);
+	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);
 	bus->limits = ipcbus_most;
 	mutex_init(&bus->lock);
@@ -53,6 +59,8 @@ static void bus_free(struct kref *ref)
 	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
 
 	WARN_ON_ONCE(!list_empty(&bus->procs) || !list_empty(&bus->arrivals) || bus->manager);
+	ipcbus_failures_done(&bus->failures);
+	put_user_ns(bus->user_ns);
 	ipcbus_stat_remove(IPCBUS_STAT_BUSES);
 	kfree(bus);
 }
@@ -69,6 +77,7 @@ int ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
 	mutex_lock(&bus->lock);
 	if (bus->proc_count < READ_ONCE(bus->limits.procs)) {
 		bus->proc_count++;
+		proc->number = ++bus->last_number;
 		list_add_tail(&proc->bus_entry, &bus->procs);
 	} else {
 		ret = -EDQUOT;
@@ -89,6 +98,23 @@ void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc)
 	mutex_unlock(&bus->lock);
 	if (manager)
 		ipcbus_node_put_remote(manager);
+}
+
+struct ipcbus_proc *ipcbus_bus_next(struct ipcbus_bus *bus, struct ipcbus_proc *last)
+{
+	struct ipcbus_proc *proc, *next = NULL;
+
+	mutex_lock(&bus->lock);
+	list_for_each_entry(proc, &bus->procs, bus_entry) {
+		if (last && proc->number <= last->number)
+			continue;
+		next = ipcbus_proc_get(proc);
+		break;
+	}
+	mutex_unlock(&bus->lock);
+	if (last)
+		ipcbus_proc_put(last);
+	return next;
 }
 
 bool ipcbus_bus_has_manager_locked(struct ipcbus_bus *bus)

@@ -13,7 +13,9 @@
 #include <linux/mutex.h>
 #include <linux/uidgid.h>
 
+#include "failures.h"
 #include "main.h"
+#include "monitor.h"
 
 struct inode;
 struct user_namespace;
@@ -44,8 +46,12 @@ extern const struct ipcbus_limits ipcbus_most;
  *	manager; constant
  * @limits: see there; read without the lock
  * @inode: the file "bus" of its mount, while that lasts; fs.c's own
+ * @user_ns: whose administrators may monitor the bus; counted; constant
+ * @failures: the last ones; own lock
+ * @monitors: who sees its traffic; own lock
  * @lock: protects the rest
- * @procs: all procs
+ * @procs: all procs, in the order of their numbers
+ * @last_number: of a proc
  * @proc_count: how many
  * @arrivals: who wants to know when a manager comes
  * @manager: counted, also as a remote reference, or NULL
@@ -57,8 +63,12 @@ struct ipcbus_bus {
 	kuid_t root;
 	struct ipcbus_limits limits;
 	struct inode *inode;
+	struct user_namespace *user_ns;
+	struct ipcbus_failures failures;
+	struct ipcbus_monitors monitors;
 	struct mutex lock;
 	struct list_head procs;
+	u64 last_number;
 	u32 proc_count;
 	struct list_head arrivals;
 	struct ipcbus_node_entry *manager;
@@ -83,6 +93,8 @@ void ipcbus_bus_put(struct ipcbus_bus *bus);
 /* -EDQUOT: the bus has as many as it may have. */
 int ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
 void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
+/* The proc after last, or the first for NULL, counted; drops last. NULL: no more. */
+struct ipcbus_proc *ipcbus_bus_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);
 
 int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *args);
 bool ipcbus_bus_has_manager_locked(struct ipcbus_bus *bus);

@@ -110,7 +110,7 @@ void ipcbus_cancel_server(struct ipcbus_transaction *t)
 	cancel_at_server(t, &nested);
 	while ((t = list_first_entry_or_null(&nested, struct ipcbus_transaction, done.entry))) {
 		list_del(&t->done.entry);
-		ipcbus_report_failed(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 		cancel_at_server(t, &nested);
 		ipcbus_transaction_put(t, NULL);
 	}
@@ -167,7 +167,7 @@ int ipcbus_cancel(struct ipcbus_proc *proc, const struct ipcbus_cancel *args)
 	if (args->flags || !args->cookie)
 		return -EINVAL;
 	while ((t = cancel_one(proc, args->cookie))) {
-		ipcbus_report_failed(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
 		cond_resched();

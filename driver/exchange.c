@@ -167,7 +167,7 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	ret = in->free_count ? give_back(thread->proc, in, &message.index) : 0;
 	if (unlikely(ret)) {
 		message.send = NULL;
-		ipcbus_report_unsent(&message, NULL, NULL, ret);
+		ipcbus_report_unsent(thread, &message, NULL, NULL, ret);
 	} else if (in->send.kind) {
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;

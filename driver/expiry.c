@@ -70,7 +70,7 @@ static void expire(struct work_struct *work)
 	struct ipcbus_transaction *t;
 
 	while ((t = expire_one(proc))) {
-		ipcbus_report_failed(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_report_failed(t, NULL, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
 		cond_resched();

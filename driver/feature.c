@@ -13,6 +13,7 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_REPLACE, "replace" },
 	{ IPCBUS_FEATURE_NODE_INFO, "node_info" },
 	{ IPCBUS_FEATURE_CALLER, "caller" },
+	{ IPCBUS_FEATURE_MONITOR, "monitor" },
 	{ IPCBUS_FEATURE_ARRIVAL, "arrival" },
 	{ IPCBUS_FEATURE_MOUNT, "mount" },
 	{}

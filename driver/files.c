@@ -2,14 +2,21 @@
 /*
  * Files that tell about one bus: see files.h.
  *
- *   procs   a line each: PID NODES HANDLES REGION
+ *   procs          a line each: PID NODES HANDLES REGION
+ *   state          procs with all they have
+ *   transactions   messages on their way
+ *   failures       the last of those
+ *
+ * docs/tracing.md says what is in the last three.
  */
 #include <linux/pid.h>
 #include <linux/seq_file.h>
 
 #include "bus.h"
+#include "failures.h"
 #include "files.h"
 #include "proc.h"
+#include "state.h"
 
 static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
 {
@@ -25,5 +32,8 @@ static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
 
 const struct ipcbus_file ipcbus_file[] = {
 	{ "procs", procs_show },
+	{ "state", ipcbus_state_show },
+	{ "transactions", ipcbus_transactions_show },
+	{ "failures", ipcbus_failures_show },
 	{}
 };

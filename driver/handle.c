@@ -285,6 +285,19 @@ int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count)
 	return ret;
 }
 
+struct ipcbus_handle_entry *ipcbus_handle_next(struct ipcbus_proc *proc, u32 *number)
+{
+	struct ipcbus_handle_entry *entry = NULL;
+
+	lockdep_assert_held(&proc->handle_lock);
+	for (; *number < table_of(proc)->size; ++*number) {
+		entry = entry_at(proc, *number);
+		if (entry)
+			break;
+	}
+	return entry;
+}
+
 static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 number)
 {
 	struct ipcbus_handle_entry *entry;

@@ -60,6 +60,10 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 /* -EBADF: no such handle, or fewer counts. */
 int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count);
 
+/* The first handle from *number on, and in *number which; NULL: no more. Under
+ * handle_lock. */
+struct ipcbus_handle_entry *ipcbus_handle_next(struct ipcbus_proc *proc, u32 *number);
+
 int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args);
 int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args);
 

@@ -5,6 +5,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "bus.h"
 #include "debugfs.h"
 #include "expiry.h"
 #include "fs.h"
@@ -63,6 +64,7 @@ static void __exit ipcbus_exit(void)
 	rcu_barrier();
 	ipcbus_reclaim_done();
 	ipcbus_transaction_cache_done();
+	ipcbus_failures_done(&ipcbus_default_bus.failures);
 }
 
 module_init(ipcbus_init);

@@ -38,6 +38,8 @@
  *   region->lock         spinlock  the proc's ranges and buffer states
  *   +- region->room      who waits for room there, and then
  *      +- wait queues' own      of who polls for it
+ *   failures->lock       spinlock  the last failures of a bus; leaf
+ *   monitors->lock       spinlock  who monitors a bus, and what; leaf
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
@@ -76,6 +78,7 @@
 	 IPCBUS_FEATURE_REPLACE |		\
 	 IPCBUS_FEATURE_NODE_INFO |		\
 	 IPCBUS_FEATURE_CALLER |		\
+	 IPCBUS_FEATURE_MONITOR |		\
 	 IPCBUS_FEATURE_ARRIVAL |		\
 	 IPCBUS_FEATURE_MOUNT)
 

@@ -3,6 +3,7 @@
  * Nodes: see node.h. Created and destroyed by their owner's ioctls; referred to
  * by handles, messages and the bus.
  */
+#include <linux/jiffies.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
 
@@ -295,6 +296,7 @@ void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
 	if (work) {
 		list_del_init(&work->entry);
 		ipcbus_transaction_of(work)->waits = false;
+		node->oneway_since = jiffies;
 		ipcbus_proc_queue_locked(node->proc, work);
 	}
 }

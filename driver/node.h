@@ -31,6 +31,7 @@
  *	is to be cancelled (proc->lock)
  * @oneway_busy: one was queued or delivered and not given back (proc->lock)
  * @replaceable: see replace.h (proc->lock)
+ * @oneway_since: when that was queued, in jiffies (proc->lock)
  * @idle: tells the owner that @remote and @pending are 0; holds a reference while
  *	it is queued
  */
@@ -49,6 +50,7 @@ struct ipcbus_node_entry {
 	struct list_head oneways;
 	bool oneway_busy;
 	struct rb_root replaceable;
+	unsigned long oneway_since;
 	struct ipcbus_work idle;
 };
 

@@ -168,6 +168,21 @@ void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 	}
 }
 
+void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_pages *from,
+		       size_t from_offset, size_t size)
+{
+	while (size) {
+		size_t run = run_length(from, from_offset, size);
+		void *frame = frame_at(from, from_offset >> PAGE_SHIFT);
+
+		ipcbus_pages_copy_from_kernel(pages, offset, frame + offset_in_page(from_offset),
+					      run);
+		offset += run;
+		from_offset += run;
+		size -= run;
+	}
+}
+
 static struct page *get_frame(struct ipcbus_pages *pages, unsigned long index)
 {
 	struct page *page = NULL;

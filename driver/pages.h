@@ -68,6 +68,10 @@ static inline int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t
 void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 				   const void *from, size_t size);
 
+/* Likewise, from pages of another region, of which that much is populated. */
+void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_pages *from,
+		       size_t from_offset, size_t size);
+
 /* The receiver touched page index: locked and counted, so that it stays behind
  * the index until it is mapped. NULL if no message is there. */
 struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index);

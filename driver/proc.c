@@ -25,6 +25,7 @@
 #include "fs.h"
 #include "handle.h"
 #include "identity.h"
+#include "monitor.h"
 #include "node.h"
 #include "proc.h"
 #include "reclaim.h"
@@ -146,6 +147,7 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 	if (was_dead)
 		return;
 
+	ipcbus_monitor_release(proc);
 	ipcbus_bus_remove(proc->bus, proc);
 	xa_for_each(&proc->threads, number, thread)
 		if (ipcbus_thread_unlist(thread))
@@ -397,6 +399,15 @@ static long ioctl_set_threads(struct ipcbus_proc *proc, void __user *arg)
 	return 0;
 }
 
+static long ioctl_monitor(struct ipcbus_proc *proc, void __user *arg)
+{
+	struct ipcbus_monitor args;
+	int ret;
+
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_MONITOR_SIZE_VER0, arg);
+	return ret ?: ipcbus_monitor_set(proc, &args);
+}
+
 static long ioctl_thread_exit(struct ipcbus_proc *proc, unsigned long arg)
 {
 	struct ipcbus_thread *thread;
@@ -409,15 +420,11 @@ static long ioctl_thread_exit(struct ipcbus_proc *proc, unsigned long arg)
 	return 0;
 }
 
-static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+/* All but the one that moves messages, whose way is kept short. */
+static noinline long ioctl_other(struct ipcbus_proc *proc, unsigned int cmd, unsigned long arg)
 {
-	struct ipcbus_proc *proc = file->private_data;
 	void __user *user = (void __user *)arg;
 
-	if (unlikely(!is_opener(proc)))
-		return -ECHILD;
-	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
-		return ipcbus_exchange(proc, user, file->f_flags & O_NONBLOCK);
 	switch (cmd) {
 	case IPCBUS_IOC_SEND_BATCH:
 		return ipcbus_send_batch(proc, user);
@@ -445,11 +452,24 @@ static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_cancel(proc, user);
 	case IPCBUS_IOC_CALL_INFO:
 		return ioctl_call_info(proc, user);
+	case IPCBUS_IOC_MONITOR:
+		return ioctl_monitor(proc, user);
 	case IPCBUS_IOC_THREAD_EXIT:
 		return ioctl_thread_exit(proc, arg);
 	default:
 		return -ENOTTY;
 	}
+}
+
+static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcbus_proc *proc = file->private_data;
+
+	if (unlikely(!is_opener(proc)))
+		return -ECHILD;
+	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
+		return ipcbus_exchange(proc, (void __user *)arg, file->f_flags & O_NONBLOCK);
+	return ioctl_other(proc, cmd, arg);
 }
 
 const struct file_operations ipcbus_fops = {

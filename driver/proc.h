@@ -17,6 +17,7 @@
 
 #include "buffer.h"
 #include "main.h"
+#include "monitor.h"
 #include "work.h"
 
 #define IPCBUS_OPEN_BITS	6
@@ -40,6 +41,8 @@ enum ipcbus_room {
  * @serial: its number, of no other proc before or after; constant
  * @bus: the bus it is on; constant
  * @bus_entry: in bus->procs (bus->lock)
+ * @number: among all that were ever on the bus, from 1; constant
+ * @monitor: what it wants to see of the bus's traffic
  * @mm: the address space that opened it, pinned, never entered; constant
  * @pid: the process that opened it; constant
  * @pid_ns: in which senders' pids are told to it; constant
@@ -80,6 +83,8 @@ struct ipcbus_proc {
 	u64 serial;
 	struct ipcbus_bus *bus;
 	struct list_head bus_entry;
+	u64 number;
+	struct ipcbus_monitor_wish monitor;
 	struct mm_struct *mm;
 	struct pid *pid;
 	struct pid_namespace *pid_ns;

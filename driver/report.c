@@ -2,11 +2,18 @@
 /*
  * What happens to messages, told to whoever looks: see report.h.
  */
+#include <linux/cred.h>
+#include <linux/ktime.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/user_namespace.h>
 
+#include "bus.h"
+#include "failures.h"
 #include "message.h"
+#include "monitor.h"
 #include "node.h"
 #include "proc.h"
 #include "report.h"
@@ -32,43 +39,53 @@ static struct ipcbus_party party(const struct ipcbus_thread *thread)
 	return (struct ipcbus_party){ pid_nr(thread->tgid), pid_nr(thread->pid) };
 }
 
-static struct ipcbus_party current_party(void)
+/* --- Stages ------------------------------------------------------------------- */
+
+/* What thread, the current one, sends by t or as its answer. */
+static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thread,
+			 const struct ipcbus_message *message, const struct ipcbus_transaction *t)
 {
-	return (struct ipcbus_party){ task_tgid_nr(current), task_pid_nr(current) };
+	const struct ipcbus_send *send = message->send;
+
+	*record = (struct ipcbus_record){
+		.wanted_by = IPCBUS_MONITOR_MESSAGES,
+		.tap = {
+			/* Those of messages have the numbers of what is sent. */
+			.kind = send->kind,
+			.time = ktime_get_ns(),
+			.id = t->id,
+			.data_size = send->data_size,
+			.object_count = send->object_count,
+			.flags = send->flags,
+			.code = t->code,
+			.node = t->node->id,
+		},
+		.from = { thread->tgid, thread->pid, thread->proc },
+		.uid = current_euid(),
+		.gid = current_egid(),
+	};
 }
 
-/* Who sent t. Of a oneway only numbers are kept, which the target knows. */
-static struct ipcbus_party sender_of(const struct ipcbus_transaction *t)
+static void tell_monitors(struct ipcbus_bus *bus, const struct ipcbus_record *record)
 {
-	struct pid_namespace *ns = t->node->proc->pid_ns;
-	struct ipcbus_party from;
-
-	if (t->from)
-		return party(t->from);
-	rcu_read_lock();
-	from.pid = pid_nr(find_pid_ns(t->sender.pid, ns));
-	from.tid = pid_nr(find_pid_ns(t->sender.tid, ns));
-	rcu_read_unlock();
-	return from;
+	if (READ_ONCE(bus->monitors.count))
+		ipcbus_monitors_tell(&bus->monitors, record);
 }
 
 void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			     const struct ipcbus_transaction *t)
 {
-	struct ipcbus_trace_message m = {
-		.id = t->id,
-		.parent = t->parent ? t->parent->id : 0,
-		.from = party(thread),
-		.to = pid_nr(t->node->proc->pid),
-		.kind = message->send->kind,
-		.node = t->node->id,
-		.handle = message->send->handle,
-		.code = t->code,
-		.size = message->send->data_size,
-		.objects = message->send->object_count,
-	};
+	struct ipcbus_proc *target = t->node->proc;
+	struct ipcbus_record record;
 
-	trace_ipcbus_send(&m);
+	begin_record(&record, thread, message, t);
+	record.tap.parent = t->parent ? t->parent->id : 0;
+	record.to.pid = target->pid;
+	record.to.proc = target;
+	record.region = &target->region;
+	record.buffer = t->buffer;
+	trace_ipcbus_send(&record, message->send->handle);
+	tell_monitors(target->bus, &record);
 }
 
 void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
@@ -83,11 +100,19 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 			      const struct ipcbus_transaction *t,
 			      const struct ipcbus_buffer *buffer)
 {
-	const struct ipcbus_send *send = message->send;
-	s32 error = send->kind == IPCBUS_SEND_ERROR ? -(s32)send->code : 0;
+	struct ipcbus_proc *caller = t->caller;
+	struct ipcbus_record record;
 
-	trace_ipcbus_reply(t->id, send->kind, error, party(thread), send->data_size,
-			   send->object_count);
+	begin_record(&record, thread, message, t);
+	if (message->send->kind == IPCBUS_SEND_ERROR)
+		record.tap.error = -(s32)message->send->code;
+	record.to.pid = caller->pid;
+	record.to.tid = t->from ? t->from->pid : NULL;
+	record.to.proc = caller;
+	record.region = &caller->region;
+	record.buffer = buffer;
+	trace_ipcbus_reply(&record);
+	tell_monitors(caller->bus, &record);
 }
 
 void ipcbus_report_answer_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event)
@@ -98,8 +123,10 @@ void ipcbus_report_answer_slow(struct ipcbus_thread *thread, const struct ipcbus
 
 void ipcbus_report_free_slow(u64 id, int result)
 {
+	struct ipcbus_party by = { task_tgid_nr(current), task_pid_nr(current) };
+
 	if (!result)
-		trace_ipcbus_free(current_party(), id);
+		trace_ipcbus_free(by, id);
 }
 
 void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
@@ -116,14 +143,57 @@ void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
 	trace_ipcbus_wait(party(thread), call);
 }
 
-int ipcbus_report_unsent(const struct ipcbus_message *message, const struct ipcbus_transaction *t,
-			 const struct ipcbus_node_entry *node, int error)
+/* --- Failures ----------------------------------------------------------------- */
+
+/* Whom a message was for, as far as that is known. */
+static struct pid *target_of(const struct ipcbus_send *send, const struct ipcbus_transaction *t,
+			     const struct ipcbus_node_entry *node)
+{
+	/* t is the call that a reply answers. */
+	if (send && (send->kind == IPCBUS_SEND_REPLY || send->kind == IPCBUS_SEND_ERROR))
+		return t ? t->caller->pid : NULL;
+	return node ? node->proc->pid : NULL;
+}
+
+/* proc: the one that sent, or that would have received, whichever is known. */
+static void tell_failure(struct ipcbus_proc *proc, struct ipcbus_failure *failure, kuid_t uid,
+			 kgid_t gid)
+{
+	struct ipcbus_record record = {
+		.wanted_by = IPCBUS_MONITOR_FAILURES,
+		.tap = {
+			.kind = IPCBUS_TAP_FAILED,
+			.id = failure->id,
+			.data_size = failure->size,
+			.code = failure->code,
+			.node = failure->node,
+			.error = failure->error,
+			.stage = failure->stage,
+			.index = failure->index,
+		},
+		.from = { failure->from.pid, failure->from.tid, proc },
+		.to.pid = failure->to,
+		.uid = uid,
+		.gid = gid,
+	};
+
+	failure->time = ktime_get_ns();
+	record.tap.time = failure->time;
+	ipcbus_failures_add(&proc->bus->failures, failure);
+	trace_ipcbus_fail(failure);
+	tell_monitors(proc->bus, &record);
+}
+
+int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
+			 int error)
 {
 	const struct ipcbus_send *send = message->send;
-	struct ipcbus_trace_failure f = {
+	struct ipcbus_failure failure = {
 		.id = t ? t->id : 0,
-		.from = current_party(),
-		.to = node ? pid_nr(node->proc->pid) : 0,
+		.from = { thread->tgid, thread->pid },
+		.to = target_of(send, t, node),
+		.kind = send ? send->kind : 0,
 		.node = node ? node->id : 0,
 		.code = send ? send->code : 0,
 		.size = send ? send->data_size : 0,
@@ -132,23 +202,41 @@ int ipcbus_report_unsent(const struct ipcbus_message *message, const struct ipcb
 		.index = message->index,
 	};
 
-	trace_ipcbus_fail(&f);
+	tell_failure(thread->proc, &failure, current_euid(), current_egid());
 	return error;
 }
 
-void ipcbus_report_failed(const struct ipcbus_transaction *t, int error, u32 stage, u32 index)
+/* A number that the target of a oneway knows: whoever has it now, counted. */
+static struct pid *pid_in(u32 nr, struct pid_namespace *ns)
 {
-	struct ipcbus_trace_failure f = {
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = get_pid(find_pid_ns(nr, ns));
+	rcu_read_unlock();
+	return pid;
+}
+
+void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
+			  int error, u32 stage, u32 index)
+{
+	struct ipcbus_proc *target = t->node->proc;
+	struct ipcbus_failure failure = {
 		.id = t->id,
-		.from = sender_of(t),
-		.to = pid_nr(t->node->proc->pid),
+		.from.pid = pid_in(t->sender.pid, target->pid_ns),
+		.from.tid = pid_in(t->sender.tid, target->pid_ns),
+		.to = target->pid,
+		.kind = t->oneway ? IPCBUS_SEND_ONEWAY : IPCBUS_SEND_CALL,
 		.node = t->node->id,
 		.code = t->code,
-		.size = t->buffer ? t->buffer->data_size : 0,
+		.size = buffer ? buffer->data_size : 0,
 		.error = error,
 		.stage = stage,
 		.index = index,
 	};
 
-	trace_ipcbus_fail(&f);
+	tell_failure(target, &failure, make_kuid(target->user_ns, t->sender.uid),
+		     make_kgid(target->user_ns, t->sender.gid));
+	put_pid(failure.from.pid);
+	put_pid(failure.from.tid);
 }

@@ -78,15 +78,21 @@ static __always_inline void ipcbus_report_wait(struct ipcbus_thread *thread)
 		ipcbus_report_wait_slow(thread);
 }
 
-/*
- * What the current thread asked for was not done. message is as far as it came,
- * and its send NULL if it came to no message; t and node are what was known
- * then, or NULL. Returns error.
- */
-int ipcbus_report_unsent(const struct ipcbus_message *message, const struct ipcbus_transaction *t,
-			 const struct ipcbus_node_entry *node, int error);
+/* Raises and lowers the key; may sleep. */
+int ipcbus_report_begin(void);
+void ipcbus_report_end(void);
 
-/* A message that had been sent failed after all. */
-void ipcbus_report_failed(const struct ipcbus_transaction *t, int error, u32 stage, u32 index);
+/*
+ * What thread, the current one, asked for was not done. message is as far as it
+ * came, and its send NULL if it came to no message; t and node are what was known
+ * then, or NULL. Returns error. May sleep, as all that follow.
+ */
+int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
+			 int error);
+
+/* A message that had been sent failed after all; buffer: NULL if it was delivered. */
+void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
+			  int error, u32 stage, u32 index);
 
 #endif

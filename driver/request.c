@@ -221,6 +221,7 @@ static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_message *mes
 		list_add_tail(&t->work.entry, &t->node->oneways);
 	} else {
 		t->node->oneway_busy = true;
+		t->node->oneway_since = t->since;
 		ipcbus_proc_queue_locked(target, &t->work);
 	}
 out:
@@ -283,10 +284,10 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 
 	node = find_target(thread->proc, message);
 	if (IS_ERR(node))
-		return ipcbus_report_unsent(message, NULL, NULL, PTR_ERR(node));
+		return ipcbus_report_unsent(thread, message, NULL, NULL, PTR_ERR(node));
 	t = ipcbus_transaction_new(thread, node, message);
 	if (!t) {
-		ipcbus_report_unsent(message, NULL, node, -ENOMEM);
+		ipcbus_report_unsent(thread, message, NULL, node, -ENOMEM);
 		ipcbus_node_put(node);
 		return -ENOMEM;
 	}
@@ -305,7 +306,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 			ipcbus_buffer_drop(&node->proc->region, t->buffer);
 	}
 	if (unlikely(ret)) {
-		ipcbus_report_unsent(message, t, node, ret);
+		ipcbus_report_unsent(thread, message, t, node, ret);
 		ipcbus_transaction_put(t, thread);
 	}
 	return ret;

@@ -22,6 +22,7 @@ static const char *const names[IPCBUS_STAT_COUNT] = {
 	[IPCBUS_STAT_PAGES] = "pages",
 	[IPCBUS_STAT_BUSES] = "buses",
 	[IPCBUS_STAT_LOST] = "lost",
+	[IPCBUS_STAT_TAPS_LOST] = "taps_lost",
 };
 
 const char *ipcbus_stat_name(enum ipcbus_stat stat)

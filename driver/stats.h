@@ -22,6 +22,8 @@ enum ipcbus_stat {
 	IPCBUS_STAT_BUSES,
 	/* Oneways that were queued and never delivered; none of them lives. */
 	IPCBUS_STAT_LOST,
+	/* Records that a monitor had no room for; none of them lives. */
+	IPCBUS_STAT_TAPS_LOST,
 	IPCBUS_STAT_COUNT,
 };
 
@@ -40,6 +42,13 @@ static inline void ipcbus_stat_add(enum ipcbus_stat stat)
 static inline void ipcbus_stat_remove(enum ipcbus_stat stat)
 {
 	this_cpu_inc(ipcbus_stats.removed[stat]);
+}
+
+/* Of what happens and does not live. */
+static inline void ipcbus_stat_count(enum ipcbus_stat stat)
+{
+	ipcbus_stat_add(stat);
+	ipcbus_stat_remove(stat);
 }
 
 const char *ipcbus_stat_name(enum ipcbus_stat stat);

@@ -5,6 +5,7 @@
  */
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
@@ -365,6 +366,7 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 	bool signalled = false;
 
 	ipcbus_report_wait(thread);
+	WRITE_ONCE(thread->since, jiffies);
 	WRITE_ONCE(thread->asleep, true);
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!READ_ONCE(thread->kick)) {
@@ -410,7 +412,7 @@ static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	event->cookie = t->cookie;
 	event->error = -ETIMEDOUT;
 	event->stage = IPCBUS_STAGE_REPLY;
-	ipcbus_report_failed(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+	ipcbus_report_failed(t, NULL, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 	ipcbus_cancel_server(t);
 	ipcbus_transaction_put(t, thread);
 }

@@ -30,6 +30,7 @@
  * @task: the thread, counted; for waking it only; constant
  * @waiter: how it is woken; in no queue, for nobody else waits for the same
  * @asleep: it is about to sleep, or does; else no wake-up is needed
+ * @since: when it went to sleep the last time, in jiffies
  * @kick: there is something to look at (proc->lock to change; the thread looks
  *	without it before it sleeps). While the thread is in a wait, always set
  *	when there is @given or @work, the call on @top is answered, or @interrupted.
@@ -56,6 +57,7 @@ struct ipcbus_thread {
 	struct task_struct *task;
 	wait_queue_entry_t waiter;
 	bool asleep;
+	unsigned long since;
 	bool kick;
 	struct ipcbus_work *given;
 	struct list_head work;

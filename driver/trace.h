@@ -18,8 +18,12 @@
 #if !defined(IPCBUS_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define IPCBUS_TRACE_H
 
+#include <linux/pid.h>
 #include <linux/tracepoint.h>
 #include <linux/types.h>
+
+#include "failures.h"
+#include "monitor.h"
 
 #ifndef IPCBUS_TRACE_TYPES
 #define IPCBUS_TRACE_TYPES
@@ -31,32 +35,6 @@ void ipcbus_report_end(void);
 struct ipcbus_party {
 	s32 pid;
 	s32 tid;
-};
-
-/* A message, and a failure to send or deliver one: what the tracepoints tell. */
-struct ipcbus_trace_message {
-	u64 id;
-	u64 parent;
-	struct ipcbus_party from;
-	s32 to;
-	u32 kind;
-	u32 node;
-	u32 handle;
-	u32 code;
-	u64 size;
-	u32 objects;
-};
-
-struct ipcbus_trace_failure {
-	u64 id;
-	struct ipcbus_party from;
-	s32 to;
-	u32 node;
-	u32 code;
-	u64 size;
-	s32 error;
-	u32 stage;
-	u32 index;
 };
 #endif
 
@@ -87,8 +65,8 @@ struct ipcbus_trace_failure {
 
 /* A call or oneway is about to be queued. */
 TRACE_EVENT_FN(ipcbus_send,
-	TP_PROTO(const struct ipcbus_trace_message *m),
-	TP_ARGS(m),
+	TP_PROTO(const struct ipcbus_record *r, u32 handle),
+	TP_ARGS(r, handle),
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(u64, parent)
@@ -103,17 +81,17 @@ TRACE_EVENT_FN(ipcbus_send,
 		__field(u64, size)
 	),
 	TP_fast_assign(
-		__entry->id = m->id;
-		__entry->parent = m->parent;
-		__entry->kind = m->kind;
-		__entry->from = m->from.pid;
-		__entry->from_tid = m->from.tid;
-		__entry->to = m->to;
-		__entry->node = m->node;
-		__entry->handle = m->handle;
-		__entry->code = m->code;
-		__entry->objects = m->objects;
-		__entry->size = m->size;
+		__entry->id = r->tap.id;
+		__entry->parent = r->tap.parent;
+		__entry->kind = r->tap.kind;
+		__entry->from = pid_nr(r->from.pid);
+		__entry->from_tid = pid_nr(r->from.tid);
+		__entry->to = pid_nr(r->to.pid);
+		__entry->node = r->tap.node;
+		__entry->handle = handle;
+		__entry->code = r->tap.code;
+		__entry->objects = r->tap.object_count;
+		__entry->size = r->tap.data_size;
 	),
 	TP_printk("id=%llu kind=%s from=%d:%d to=%d node=%u handle=%u code=%u size=%llu objects=%u parent=%llu",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->from,
@@ -150,8 +128,8 @@ TRACE_EVENT_FN(ipcbus_deliver,
 
 /* An answer is about to be handed to the caller. */
 TRACE_EVENT_FN(ipcbus_reply,
-	TP_PROTO(u64 id, u32 kind, s32 error, struct ipcbus_party from, u64 size, u32 objects),
-	TP_ARGS(id, kind, error, from, size, objects),
+	TP_PROTO(const struct ipcbus_record *r),
+	TP_ARGS(r),
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(u64, size)
@@ -162,13 +140,13 @@ TRACE_EVENT_FN(ipcbus_reply,
 		__field(u32, objects)
 	),
 	TP_fast_assign(
-		__entry->id = id;
-		__entry->size = size;
-		__entry->kind = kind;
-		__entry->error = error;
-		__entry->from = from.pid;
-		__entry->from_tid = from.tid;
-		__entry->objects = objects;
+		__entry->id = r->tap.id;
+		__entry->size = r->tap.data_size;
+		__entry->kind = r->tap.kind;
+		__entry->error = r->tap.error;
+		__entry->from = pid_nr(r->from.pid);
+		__entry->from_tid = pid_nr(r->from.tid);
+		__entry->objects = r->tap.object_count;
 	),
 	TP_printk("id=%llu kind=%s error=%d from=%d:%d size=%llu objects=%u",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error,
@@ -240,7 +218,7 @@ TRACE_EVENT_FN(ipcbus_wait,
 
 /* Something was not sent (id 0 if it never had one), or sent and then failed. */
 TRACE_EVENT(ipcbus_fail,
-	TP_PROTO(const struct ipcbus_trace_failure *f),
+	TP_PROTO(const struct ipcbus_failure *f),
 	TP_ARGS(f),
 	TP_STRUCT__entry(
 		__field(u64, id)
@@ -260,9 +238,9 @@ TRACE_EVENT(ipcbus_fail,
 		__entry->error = f->error;
 		__entry->stage = f->stage;
 		__entry->index = f->index;
-		__entry->from = f->from.pid;
-		__entry->from_tid = f->from.tid;
-		__entry->to = f->to;
+		__entry->from = pid_nr(f->from.pid);
+		__entry->from_tid = pid_nr(f->from.tid);
+		__entry->to = pid_nr(f->to);
 		__entry->node = f->node;
 		__entry->code = f->code;
 	),

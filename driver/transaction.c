@@ -3,6 +3,7 @@
  * Calls and oneways: see transaction.h. Sent by request.c, delivered through
  * thread.c to who serves them, answered by answer.c.
  */
+#include <linux/jiffies.h>
 #include <linux/slab.h>
 
 #include "answer.h"
@@ -77,8 +78,7 @@ void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t)
 
 static void drop_oneway(struct ipcbus_transaction *t)
 {
-	ipcbus_stat_add(IPCBUS_STAT_LOST);
-	ipcbus_stat_remove(IPCBUS_STAT_LOST);
+	ipcbus_stat_count(IPCBUS_STAT_LOST);
 	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
 	ipcbus_node_oneway_done(t->node);
 	ipcbus_transaction_put(t, NULL);
@@ -87,7 +87,7 @@ static void drop_oneway(struct ipcbus_transaction *t)
 /* t is off every queue and was not delivered. */
 static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
-	ipcbus_report_failed(t, error, stage, index);
+	ipcbus_report_failed(t, t->buffer, error, stage, index);
 	if (t->oneway) {
 		drop_oneway(t);
 		return;
@@ -215,6 +215,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	ipcbus_work_init(&t->work, &transaction_ops);
 	refcount_set(&t->ref, 1);
 	t->id = atomic64_inc_return(&last_id);
+	t->since = jiffies;
 	t->code = message->send->code;
 	t->oneway = message->oneway;
 	t->async = message->send->flags & IPCBUS_SEND_ASYNC;

@@ -32,6 +32,7 @@ enum ipcbus_transaction_state {
  * @work: in a queue of the target
  * @ref: see main.h
  * @id: names the call to the server and in traces; constant
+ * @since: when it was sent, in jiffies; constant
  * @code: the sender's number; constant
  * @oneway: no reply; constant
  * @async: answered to the proc, not to a thread; constant
@@ -70,6 +71,7 @@ struct ipcbus_transaction {
 	struct ipcbus_work work;
 	refcount_t ref;
 	u64 id;
+	unsigned long since;
 	u32 code;
 	bool oneway;
 	bool async;

@@ -244,7 +244,7 @@ static bool is_told_by_cookie(uint32_t kind)
 
 static bool is_known(uint32_t kind)
 {
-	return kind <= IPCBUS_EVENT_IDLE || is_told_by_cookie(kind);
+	return kind <= IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_TAP || is_told_by_cookie(kind);
 }
 
 /* What is meaningless for a kind of event must be 0. */
@@ -252,9 +252,10 @@ static void check_unused_fields(const struct ipcbus_event *e)
 {
 	uint32_t k = e->kind;
 
-	raw_assert(!e->flags || k == IPCBUS_EVENT_CALL || e->flags == IPCBUS_EVENT_SPAWN,
+	raw_assert(!(e->flags & IPCBUS_EVENT_ACCEPT_FDS) || k == IPCBUS_EVENT_CALL,
 		   "kind %u with flags %#x", k, e->flags);
-	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)),
+	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS |
+				  IPCBUS_EVENT_SPAM)),
 		   "unknown event flags %#x", e->flags);
 	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || k == IPCBUS_EVENT_CANCELED ||
 				 is_own_call(k)), "kind %u with call %llu",
@@ -274,6 +275,13 @@ static void check_unused_fields(const struct ipcbus_event *e)
 
 static void check_message_fields(const struct ipcbus_event *e)
 {
+	if (e->kind == IPCBUS_EVENT_TAP) {
+		raw_assert(e->buffer && e->data_size >= IPCBUS_TAP_SIZE_VER0, "tap of %llu bytes",
+			   (unsigned long long)e->data_size);
+		raw_assert(!e->object_count && !e->pid && !e->tid && !e->uid && !e->gid,
+			   "a tap with objects or a sender");
+		return;
+	}
 	if (!is_message(e->kind)) {
 		raw_assert(!e->buffer && !e->offset && !e->data_size && !e->objects &&
 				   !e->object_count,
@@ -421,6 +429,15 @@ int raw_call_info(const struct raw *r, uint64_t call, struct ipcbus_call_info *r
 {
 	*ret = (struct ipcbus_call_info){ .size = sizeof(*ret), .call = call };
 	return dev_ioctl(r->fd, IPCBUS_IOC_CALL_INFO, ret);
+}
+
+int raw_monitor(const struct raw *r, uint32_t flags, uint32_t pid, uint32_t max_data)
+{
+	struct ipcbus_monitor args = {
+		.size = sizeof(args), .flags = flags, .pid = pid, .max_data = max_data
+	};
+
+	return dev_ioctl(r->fd, IPCBUS_IOC_MONITOR, &args);
 }
 
 int raw_set_threads(const struct raw *r, uint32_t max)

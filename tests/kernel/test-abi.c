@@ -21,6 +21,7 @@
 	 IPCBUS_FEATURE_REPLACE |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_CALLER |                                                        \
+	 IPCBUS_FEATURE_MONITOR |                                                     \
 	 IPCBUS_FEATURE_ARRIVAL | IPCBUS_FEATURE_MOUNT)
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
@@ -45,6 +46,7 @@ static const struct form {
 	{ "CALLER", IPCBUS_IOC_CALLER, IPCBUS_CALLER_SIZE_VER0 },
 	{ "CANCEL", IPCBUS_IOC_CANCEL, IPCBUS_CANCEL_SIZE_VER0 },
 	{ "CALL_INFO", IPCBUS_IOC_CALL_INFO, IPCBUS_CALL_INFO_SIZE_VER0 },
+	{ "MONITOR", IPCBUS_IOC_MONITOR, IPCBUS_MONITOR_SIZE_VER0 },
 };
 
 START_TEST(sizes_are_what_they_were)
@@ -59,6 +61,9 @@ START_TEST(sizes_are_what_they_were)
 	ck_assert_uint_eq(sizeof(struct ipcbus_caller), IPCBUS_CALLER_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_cancel), IPCBUS_CANCEL_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_call_info), IPCBUS_CALL_INFO_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_monitor), IPCBUS_MONITOR_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_tap), IPCBUS_TAP_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_tap_object), 24);
 	ck_assert_uint_eq(sizeof(struct ipcbus_object), 32);
 	ck_assert_uint_eq(sizeof(struct ipcbus_iovec), 16);
 	ck_assert_uint_eq(sizeof(struct ipcbus_send), 72);

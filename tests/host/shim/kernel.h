@@ -20,11 +20,11 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64;
 typedef int8_t s8;
 typedef int16_t s16;
 typedef int32_t s32;
-typedef int64_t s64;
+typedef signed long long s64;
 typedef unsigned char __u8;
 typedef unsigned short __u16;
 typedef unsigned int __u32;
@@ -38,7 +38,6 @@ typedef unsigned int vm_fault_t;
 typedef unsigned long vm_flags_t;
 typedef long loff_t;
 typedef void *fl_owner_t;
-typedef s64 loff_t;
 typedef long ssize_t;
 
 #define __user
@@ -48,6 +47,7 @@ typedef long ssize_t;
 #define __must_check __attribute__((warn_unused_result))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
+#define noinline __attribute__((noinline))
 #define __printf(a, b) __attribute__((format(printf, a, b)))
 /* What else gcc says that its version does not know the attribute. */
 #ifndef __clang__
@@ -194,3 +194,7 @@ typedef struct {
 #define atomic_long_inc(v) atomic_inc(v)
 #define atomic_long_sub(i, v)                                                 \
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
+#define atomic64_add(i, v) \
+	SHIM_ATOMIC((void)__atomic_fetch_add(&(v)->counter, i, __ATOMIC_RELAXED))
+#define atomic64_xchg(v, i) \
+	SHIM_ATOMIC(__atomic_exchange_n(&(v)->counter, i, __ATOMIC_SEQ_CST))

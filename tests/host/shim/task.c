@@ -143,7 +143,8 @@ static struct pid *pid_new(int nr, struct pid_namespace *ns)
 
 struct pid *get_pid(struct pid *pid)
 {
-	refcount_inc(&pid->ref);
+	if (pid)
+		refcount_inc(&pid->ref);
 	return pid;
 }
 
@@ -159,7 +160,7 @@ void put_pid(struct pid *pid)
 {
 	struct pid **link;
 
-	if (!refcount_dec_and_test(&pid->ref))
+	if (!pid || !refcount_dec_and_test(&pid->ref))
 		return;
 	pthread_mutex_lock(&pids_lock);
 	for (link = &pids; *link != pid; link = &(*link)->next)
@@ -190,6 +191,8 @@ int pid_nr(struct pid *pid)
 
 int pid_nr_ns(struct pid *pid, struct pid_namespace *ns)
 {
+	if (!pid)
+		return 0;
 	if (ns == &init_pid_ns)
 		return pid->outer_nr;
 	return ns == pid->ns ? pid->nr : 0;

@@ -32,13 +32,14 @@ void *xa_load(struct xarray *xa, unsigned long index)
 	return slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
 }
 
-void *xa_find(struct xarray *xa, unsigned long *index)
+void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, int filter)
 {
 	void **slot, *entry;
 
+	BUG_ON(filter != XA_PRESENT);
 	shim_point("xa_find", "");
 	rcu_read_lock();
-	while (*index < SHIM_XA_LEAF * SHIM_XA_ROOT) {
+	while (*index <= max && *index < SHIM_XA_LEAF * SHIM_XA_ROOT) {
 		slot = slot_of(xa, *index);
 		entry = slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
 		if (entry) {

@@ -18,3 +18,4 @@ struct cred {
 #define current_fsuid() (current_cred()->euid)
 #define current_fsgid() (current_cred()->egid)
 #define current_user_ns() (current_cred()->user_ns)
+#define current_egid() (current_cred()->egid)

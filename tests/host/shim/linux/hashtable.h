@@ -5,6 +5,7 @@
 #include "list.h"
 
 #define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
+#define HASH_SIZE(table) ARRAY_SIZE(table)
 #define hash_init(table) memset(table, 0, sizeof(table))
 #define hash_bucket(table, key) \
 	(&(table)[((u64)(key) * 0x61c8864680b583ebULL) >> (64 - __builtin_ctz(ARRAY_SIZE(table)))])

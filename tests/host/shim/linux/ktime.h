@@ -6,6 +6,7 @@
 
 typedef s64 ktime_t;
 
+#define NSEC_PER_SEC 1000000000L
 #define KTIME_MAX INT64_MAX
 
 u64 ktime_get_ns(void);

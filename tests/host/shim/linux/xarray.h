@@ -39,9 +39,11 @@ int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp
 int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
 		    gfp_t gfp);
 void xa_destroy(struct xarray *xa);
-/* The first entry at *index or behind; *index is where. */
-void *xa_find(struct xarray *xa, unsigned long *index);
+/* The first entry from *index to max; *index is where. */
+void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, int filter);
+
+#define XA_PRESENT 8
 
 #define xa_for_each(xa, index, entry)                                         \
-	for ((index) = 0, (entry) = xa_find(xa, &(index)); (entry);           \
-	     (index)++, (entry) = xa_find(xa, &(index)))
+	for ((index) = 0, (entry) = xa_find(xa, &(index), -1UL, XA_PRESENT); (entry); \
+	     (index)++, (entry) = xa_find(xa, &(index), -1UL, XA_PRESENT))

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Monitors: see monitor.h.
+ */
+#include <linux/capability.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "buffer.h"
+#include "bus.h"
+#include "monitor.h"
+#include "node.h"
+#include "object.h"
+#include "proc.h"
+#include "report.h"
+#include "stats.h"
+#include "work.h"
+
+#define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
+
+/**
+ * struct tap - a record on its way to a monitor
+ * @work: in the monitor's queue, which keeps the monitor
+ * @proc: the monitor; constant
+ * @buffer: the record, in the monitor's region
+ */
+struct tap {
+	struct ipcbus_work work;
+	struct ipcbus_proc *proc;
+	struct ipcbus_buffer *buffer;
+};
+
+static bool tap_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			struct ipcbus_event *event)
+{
+	struct tap *tap = container_of(work, struct tap, work);
+
+	event->kind = IPCBUS_EVENT_TAP;
+	ipcbus_buffer_deliver(tap->proc, tap->buffer, event);
+	kfree(tap);
+	return true;
+}
+
+static void tap_cancel(struct ipcbus_work *work)
+{
+	struct tap *tap = container_of(work, struct tap, work);
+
+	ipcbus_buffer_free(&tap->proc->region, tap->buffer);
+	kfree(tap);
+}
+
+static const struct ipcbus_work_ops tap_ops = {
+	.deliver = tap_deliver,
+	.cancel = tap_cancel,
+};
+
+/* --- What a record is made of --------------------------------------------------- */
+
+static u32 objects_of(const struct ipcbus_record *record)
+{
+	return record->buffer ? record->buffer->objects.count : 0;
+}
+
+/* The header as this monitor sees it. */
+static void complete_head(const struct ipcbus_proc *proc, const struct ipcbus_record *record,
+			  u32 max_data, struct ipcbus_tap *ret_tap)
+{
+	struct ipcbus_tap *tap = ret_tap;
+
+	*tap = record->tap;
+	tap->size = sizeof(*tap);
+	tap->from_pid = pid_nr_ns(record->from.pid, proc->pid_ns);
+	tap->from_tid = pid_nr_ns(record->from.tid, proc->pid_ns);
+	tap->to_pid = pid_nr_ns(record->to.pid, proc->pid_ns);
+	tap->to_tid = pid_nr_ns(record->to.tid, proc->pid_ns);
+	tap->from_uid = from_kuid_munged(proc->user_ns, record->uid);
+	tap->from_gid = from_kgid_munged(proc->user_ns, record->gid);
+	tap->data_kept = record->buffer ? min_t(u64, tap->data_size, max_data) : 0;
+	tap->objects = sizeof(*tap) + ALIGN(tap->data_kept, 8);
+	tap->object_count = objects_of(record);
+}
+
+static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_record *record,
+			  struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at)
+{
+	const struct ipcbus_object_ref *ref;
+	struct ipcbus_tap_object object;
+	u32 i;
+
+	for (i = 0; i < objects_of(record); i++) {
+		ref = &record->buffer->objects.ref[i];
+		object = (struct ipcbus_tap_object){ .type = ref->type, .tag = ref->tag };
+		if (ref->type != IPCBUS_OBJECT_FD) {
+			object.pid = pid_nr_ns(ref->node->proc->pid, proc->pid_ns);
+			object.node = ref->node->id;
+		}
+		ipcbus_buffer_write(region, buffer, at, &object, sizeof(object));
+		at += sizeof(object);
+	}
+}
+
+/* The record in the monitor's region; NULL if there is no room. */
+static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
+					 const struct ipcbus_record *record, u32 max_data, u64 lost)
+{
+	struct ipcbus_region *region = &proc->region;
+	struct ipcbus_buffer *buffer;
+	struct ipcbus_tap tap;
+
+	complete_head(proc, record, max_data, &tap);
+	tap.lost = lost;
+	buffer = ipcbus_buffer_reserve(region, tap.objects + tap.object_count *
+				       sizeof(struct ipcbus_tap_object));
+	if (!buffer)
+		return NULL;
+	ipcbus_buffer_write(region, buffer, 0, &tap, sizeof(tap));
+	if (tap.data_kept)
+		ipcbus_buffer_copy(region, buffer, sizeof(tap), record->region, record->buffer,
+				   tap.data_kept);
+	write_objects(proc, record, region, buffer, tap.objects);
+	return buffer;
+}
+
+/* --- Telling ------------------------------------------------------------------- */
+
+static bool queue_tap(struct tap *tap)
+{
+	struct ipcbus_proc *proc = tap->proc;
+	bool queued;
+
+	spin_lock(&proc->lock);
+	queued = !proc->dead;
+	if (queued)
+		ipcbus_proc_queue_locked(proc, &tap->work);
+	spin_unlock(&proc->lock);
+	return queued;
+}
+
+static bool try_tell(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
+		     u64 lost)
+{
+	struct tap *tap;
+
+	tap = kmalloc(sizeof(*tap), GFP_KERNEL_ACCOUNT);
+	if (!tap)
+		return false;
+	ipcbus_work_init(&tap->work, &tap_ops);
+	tap->proc = proc;
+	tap->buffer = make_buffer(proc, record, max_data, lost);
+	if (!tap->buffer) {
+		kfree(tap);
+		return false;
+	}
+	if (!queue_tap(tap))
+		tap_cancel(&tap->work);
+	return true;
+}
+
+static void tell(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data)
+{
+	u64 lost = atomic64_xchg(&proc->monitor.lost, 0);
+
+	if (!try_tell(proc, record, max_data, lost)) {
+		ipcbus_stat_count(IPCBUS_STAT_TAPS_LOST);
+		atomic64_add(lost + 1, &proc->monitor.lost);
+	}
+}
+
+static bool wants(const struct ipcbus_proc *proc, const struct ipcbus_record *record)
+{
+	const struct ipcbus_monitor_wish *wish = &proc->monitor;
+
+	lockdep_assert_held(&proc->bus->monitors.lock);
+	/* Its own traffic would only make more of it. */
+	if (record->from.proc == proc || record->to.proc == proc)
+		return false;
+	return wish->flags & record->wanted_by &&
+	       (!wish->pid || wish->pid == record->from.pid || wish->pid == record->to.pid);
+}
+
+void ipcbus_monitors_tell(struct ipcbus_monitors *monitors, const struct ipcbus_record *record)
+{
+	struct ipcbus_proc *proc;
+	u32 max_data = 0;
+	int i;
+
+	for (i = 0; i < IPCBUS_MONITORS_MAX; i++) {
+		spin_lock(&monitors->lock);
+		proc = monitors->proc[i];
+		if (proc && wants(proc, record)) {
+			max_data = proc->monitor.max_data;
+			ipcbus_proc_get(proc);
+		} else {
+			proc = NULL;
+		}
+		spin_unlock(&monitors->lock);
+		if (!proc)
+			continue;
+		tell(proc, record, max_data);
+		ipcbus_proc_put(proc);
+	}
+}
+
+/* --- Coming and going ---------------------------------------------------------- */
+
+static int find_slot(struct ipcbus_monitors *monitors, const struct ipcbus_proc *proc)
+{
+	int i;
+
+	lockdep_assert_held(&monitors->lock);
+	for (i = 0; i < IPCBUS_MONITORS_MAX; i++)
+		if (monitors->proc[i] == proc)
+			return i;
+	return -EDQUOT;
+}
+
+/*
+ * Takes over wish->pid and leaves the old one there. Returns by how much there
+ * are more monitors than before, or -EDQUOT.
+ */
+static int exchange_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
+{
+	struct ipcbus_monitors *monitors = &proc->bus->monitors;
+	bool was = proc->monitor.flags, is = wish->flags;
+	int slot = 0;
+
+	lockdep_assert_held(&monitors->lock);
+	if (was != is)
+		slot = find_slot(monitors, was ? proc : NULL);
+	if (slot < 0)
+		return slot;
+	if (was != is) {
+		monitors->proc[slot] = is ? proc : NULL;
+		WRITE_ONCE(monitors->count, monitors->count + is - was);
+	}
+	proc->monitor.flags = wish->flags;
+	proc->monitor.max_data = wish->max_data;
+	swap(proc->monitor.pid, wish->pid);
+	return is - was;
+}
+
+static int set_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
+{
+	struct ipcbus_monitors *monitors = &proc->bus->monitors;
+	int change;
+
+	/* Sleeps, so it comes before the lock. */
+	ipcbus_report_begin();
+	spin_lock(&monitors->lock);
+	change = exchange_wish(proc, wish);
+	spin_unlock(&monitors->lock);
+	if (change != 1)
+		ipcbus_report_end();
+	if (change == -1)
+		ipcbus_report_end();
+	put_pid(wish->pid);
+	return change == -EDQUOT ? change : 0;
+}
+
+int ipcbus_monitor_set(struct ipcbus_proc *proc, const struct ipcbus_monitor *args)
+{
+	struct ipcbus_monitor_wish wish = { .flags = args->flags, .max_data = args->max_data };
+
+	if (args->flags & ~WISHES || (!args->flags && (args->pid || args->max_data)))
+		return -EINVAL;
+	if (!ns_capable(proc->bus->user_ns, CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!proc->region.size)
+		return -ENOBUFS;
+	if (args->pid) {
+		rcu_read_lock();
+		wish.pid = get_pid(find_pid_ns(args->pid, task_active_pid_ns(current)));
+		rcu_read_unlock();
+		if (!wish.pid)
+			return -ESRCH;
+	}
+	return set_wish(proc, &wish);
+}
+
+void ipcbus_monitor_release(struct ipcbus_proc *proc)
+{
+	struct ipcbus_monitor_wish none = {};
+
+	if (READ_ONCE(proc->monitor.flags))
+		set_wish(proc, &none);
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A bus as text: see state.h. Called by whoever reads the files, which may take
+ * its time: procs are visited one by one with a reference, and of each as much
+ * is copied out under a lock as a piece holds, and printed when the lock is free.
+ */
+#include <linux/jiffies.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "bus.h"
+#include "handle.h"
+#include "node.h"
+#include "proc.h"
+#include "state.h"
+#include "thread.h"
+#include "transaction.h"
+
+/* What is looked at under a lock at once; longer queues are told in part. */
+#define PIECE	64
+
+static unsigned int ms_since(unsigned long stamp)
+{
+	return jiffies_to_msecs(jiffies - stamp);
+}
+
+/* --- Calls -------------------------------------------------------------------- */
+
+/**
+ * struct calls - some calls and oneways to one proc, copied out
+ * @proc: their target
+ * @count: how many there are in @row
+ * @more: there are others
+ */
+struct calls {
+	struct ipcbus_proc *proc;
+	unsigned int count;
+	bool more;
+	struct {
+		u64 id;
+		u64 parent;
+		const char *state;
+		unsigned long since;
+		int from;
+		int from_tid;
+		int to_tid;
+		u32 node;
+		u32 code;
+		bool oneway;
+	} row[PIECE];
+};
+
+/* A number in ns as the reader sees it; 0 if nobody has it any more. */
+static int reader_nr(u32 nr, struct pid_namespace *ns)
+{
+	int ret;
+
+	rcu_read_lock();
+	ret = pid_vnr(find_pid_ns(nr, ns));
+	rcu_read_unlock();
+	return ret;
+}
+
+static void note(struct calls *calls, const struct ipcbus_transaction *t, const char *state)
+{
+	unsigned int i = calls->count;
+
+	lockdep_assert_held(&calls->proc->lock);
+	if (i == PIECE) {
+		calls->more = true;
+		return;
+	}
+	calls->row[i].id = t->id;
+	calls->row[i].parent = t->parent ? t->parent->id : 0;
+	calls->row[i].state = state;
+	calls->row[i].since = t->since;
+	if (t->from) {
+		calls->row[i].from = pid_vnr(t->from->tgid);
+		calls->row[i].from_tid = pid_vnr(t->from->pid);
+	} else {
+		calls->row[i].from = reader_nr(t->sender.pid, calls->proc->pid_ns);
+		calls->row[i].from_tid = reader_nr(t->sender.tid, calls->proc->pid_ns);
+	}
+	calls->row[i].to_tid = t->server ? pid_vnr(t->server->pid) : 0;
+	calls->row[i].node = t->node->id;
+	calls->row[i].code = t->code;
+	calls->row[i].oneway = t->oneway;
+	calls->count++;
+}
+
+static void note_work(struct calls *calls, struct ipcbus_work *work)
+{
+	struct ipcbus_transaction *t = work ? ipcbus_transaction_of(work) : NULL;
+
+	if (t)
+		note(calls, t, "queued");
+}
+
+static void note_queue(struct calls *calls, struct list_head *queue)
+{
+	struct ipcbus_work *work;
+
+	list_for_each_entry(work, queue, entry) {
+		note_work(calls, work);
+		if (calls->more)
+			break;
+	}
+}
+
+/* There are others; proc 0: none was looked at. */
+static void print_more(struct seq_file *seq, u64 proc)
+{
+	seq_printf(seq, "more proc=%llu\n", proc);
+}
+
+static void print_calls(struct seq_file *seq, struct calls *calls)
+{
+	unsigned int i;
+
+	for (i = 0; i < calls->count; i++) {
+		seq_printf(seq, "message id=%llu kind=%s state=%s from=%d:%d to=%d:%d",
+			   calls->row[i].id, calls->row[i].oneway ? "oneway" : "call",
+			   calls->row[i].state, calls->row[i].from, calls->row[i].from_tid,
+			   pid_vnr(calls->proc->pid), calls->row[i].to_tid);
+		seq_printf(seq, " node=%u code=%u ms=%u parent=%llu\n", calls->row[i].node,
+			   calls->row[i].code, ms_since(calls->row[i].since),
+			   calls->row[i].parent);
+	}
+	if (calls->more)
+		print_more(seq, calls->proc->number);
+	calls->count = 0;
+	calls->more = false;
+}
+
+static void print_threads_calls(struct seq_file *seq, struct calls *calls)
+{
+	struct ipcbus_proc *proc = calls->proc;
+	struct ipcbus_thread *thread;
+	unsigned long number;
+
+	/* Threads are freed after a grace period. */
+	rcu_read_lock();
+	xa_for_each(&proc->threads, number, thread) {
+		spin_lock(&proc->lock);
+		note_work(calls, thread->given);
+		note_queue(calls, &thread->work);
+		spin_unlock(&proc->lock);
+		print_calls(seq, calls);
+	}
+	rcu_read_unlock();
+}
+
+/* Oneways that wait for the one before. */
+static void print_nodes_calls(struct seq_file *seq, struct calls *calls)
+{
+	struct ipcbus_proc *proc = calls->proc;
+	struct ipcbus_node_entry *node;
+	unsigned long id;
+
+	for (id = 0; id <= IPCBUS_MAX_NUMBER; id++) {
+		rcu_read_lock();
+		node = xa_find(&proc->nodes, &id, IPCBUS_MAX_NUMBER, XA_PRESENT);
+		if (node) {
+			spin_lock(&proc->lock);
+			note_queue(calls, &node->oneways);
+			spin_unlock(&proc->lock);
+		}
+		rcu_read_unlock();
+		if (!node)
+			break;
+		print_calls(seq, calls);
+		cond_resched();
+	}
+}
+
+static void print_open_calls(struct seq_file *seq, struct calls *calls)
+{
+	struct ipcbus_proc *proc = calls->proc;
+	struct ipcbus_transaction *t;
+	unsigned int bucket;
+
+	for (bucket = 0; bucket < HASH_SIZE(proc->open); bucket++) {
+		spin_lock(&proc->lock);
+		hlist_for_each_entry(t, &proc->open[bucket], open)
+			note(calls, t, t->canceled ? "canceled" : "served");
+		spin_unlock(&proc->lock);
+		print_calls(seq, calls);
+	}
+}
+
+void ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_bus *bus)
+{
+	struct ipcbus_proc *proc = NULL;
+	struct calls *calls;
+
+	calls = kzalloc(sizeof(*calls), GFP_KERNEL);
+	if (!calls) {
+		print_more(seq, 0);
+		return;
+	}
+	while ((proc = ipcbus_bus_next(bus, proc))) {
+		calls->proc = proc;
+		spin_lock(&proc->lock);
+		note_queue(calls, &proc->work);
+		spin_unlock(&proc->lock);
+		print_calls(seq, calls);
+		print_threads_calls(seq, calls);
+		print_nodes_calls(seq, calls);
+		print_open_calls(seq, calls);
+	}
+	kfree(calls);
+}
+
+/* --- Procs -------------------------------------------------------------------- */
+
+/* What waits in a queue: how many, as far as a piece goes, and since when the first. */
+static unsigned int queue_length(struct list_head *queue, unsigned int *ret_ms)
+{
+	struct ipcbus_transaction *t;
+	struct ipcbus_work *work;
+	unsigned int count = 0;
+
+	*ret_ms = 0;
+	list_for_each_entry(work, queue, entry) {
+		t = ipcbus_transaction_of(work);
+		if (t)
+			*ret_ms = max(*ret_ms, ms_since(t->since));
+		if (++count == PIECE)
+			break;
+	}
+	return count;
+}
+
+static void show_proc(struct seq_file *seq, struct ipcbus_proc *proc)
+{
+	unsigned int serving, max_threads, queued, ms;
+
+	spin_lock(&proc->lock);
+	serving = proc->serving;
+	max_threads = proc->max_threads;
+	queued = queue_length(&proc->work, &ms);
+	spin_unlock(&proc->lock);
+	seq_printf(seq, "proc proc=%llu pid=%d nodes=%d handles=%u", proc->number,
+		   pid_vnr(proc->pid), atomic_read(&proc->node_count),
+		   READ_ONCE(proc->handle_count));
+	seq_printf(seq, " serving=%u max_threads=%u queued=%u oldest_ms=%u\n", serving,
+		   max_threads, queued, ms);
+}
+
+static const char *thread_state(const struct ipcbus_thread *thread, u64 *ret_call,
+				unsigned long *ret_since)
+{
+	const struct ipcbus_transaction *t = thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	*ret_call = t ? t->id : 0;
+	*ret_since = t ? t->since : READ_ONCE(thread->since);
+	if (t && t->from == thread)
+		return "calling";
+	if (t)
+		return "serving";
+	return READ_ONCE(thread->asleep) ? "idle" : "away";
+}
+
+static void show_threads(struct seq_file *seq, struct ipcbus_proc *proc)
+{
+	struct ipcbus_thread *thread;
+	unsigned long number, since;
+	const char *state;
+	u64 call;
+
+	/* Threads are freed after a grace period. */
+	rcu_read_lock();
+	xa_for_each(&proc->threads, number, thread) {
+		spin_lock(&proc->lock);
+		state = thread_state(thread, &call, &since);
+		spin_unlock(&proc->lock);
+		seq_printf(seq, "thread proc=%llu thread=%lu tid=%d state=%s call=%llu ms=%u\n",
+			   proc->number, number, pid_vnr(thread->pid), state, call,
+			   ms_since(since));
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * struct node_row - one node, copied out
+ * @busy: a oneway to it was handed out and not given back, for @busy_ms
+ * @queued: oneways behind that one, as far as a piece goes
+ */
+struct node_row {
+	int refs;
+	u32 pending;
+	bool busy;
+	unsigned int busy_ms;
+	unsigned int queued;
+	unsigned int oldest_ms;
+};
+
+static void copy_node(struct ipcbus_node_entry *node, struct node_row *row)
+{
+	spin_lock(&node->proc->lock);
+	row->refs = atomic_read(&node->remote);
+	row->pending = node->pending;
+	row->busy = node->oneway_busy;
+	row->busy_ms = node->oneway_busy ? ms_since(node->oneway_since) : 0;
+	row->queued = queue_length(&node->oneways, &row->oldest_ms);
+	spin_unlock(&node->proc->lock);
+}
+
+static void show_nodes(struct seq_file *seq, struct ipcbus_proc *proc)
+{
+	struct ipcbus_node_entry *node;
+	struct node_row row;
+	unsigned long id;
+
+	for (id = 0; id <= IPCBUS_MAX_NUMBER; id++) {
+		rcu_read_lock();
+		node = xa_find(&proc->nodes, &id, IPCBUS_MAX_NUMBER, XA_PRESENT);
+		if (node)
+			copy_node(node, &row);
+		rcu_read_unlock();
+		if (!node)
+			break;
+		seq_printf(seq, "node proc=%llu node=%lu refs=%d pending=%u", proc->number, id,
+			   row.refs, row.pending);
+		seq_printf(seq, " busy=%d busy_ms=%u queued=%u oldest_ms=%u\n", row.busy,
+			   row.busy_ms, row.queued, row.oldest_ms);
+		cond_resched();
+	}
+}
+
+static void show_handle(struct seq_file *seq, struct ipcbus_proc *proc,
+			const struct ipcbus_handle_entry *entry)
+{
+	const struct ipcbus_node_entry *node = entry->node;
+
+	seq_printf(seq, "handle proc=%llu handle=%u count=%u watched=%d", proc->number,
+		   entry->number, entry->count, !!entry->watch);
+	seq_printf(seq, " owner=%llu pid=%d node=%u dead=%d\n", node->proc->number,
+		   pid_vnr(node->proc->pid), node->id, READ_ONCE(node->dead));
+}
+
+static void show_handles(struct seq_file *seq, struct ipcbus_proc *proc)
+{
+	struct ipcbus_handle_entry *entry;
+	u32 number = 0;
+	int i;
+
+	do {
+		mutex_lock(&proc->handle_lock);
+		for (i = 0; i < PIECE; i++) {
+			entry = ipcbus_handle_next(proc, &number);
+			if (!entry)
+				break;
+			show_handle(seq, proc, entry);
+			number++;
+		}
+		mutex_unlock(&proc->handle_lock);
+	} while (entry);
+}
+
+static void show_region(struct seq_file *seq, struct ipcbus_proc *proc)
+{
+	struct ipcbus_region_use use;
+
+	ipcbus_region_look(&proc->region, &use);
+	seq_printf(seq, "region proc=%llu size=%zu used=%zu buffers=%u quick=%u", proc->number,
+		   use.size, use.used, use.buffers, use.quick);
+	seq_printf(seq, " oneways=%u oneway_used=%zu held=%u", use.oneways, use.oneway_used,
+		   use.held);
+	seq_printf(seq, " oldest=0x%llx oldest_ms=%u oldest_from=%llu\n", use.oldest,
+		   use.oldest ? ms_since(use.oldest_since) : 0, use.oldest_from);
+}
+
+void ipcbus_state_show(struct seq_file *seq, struct ipcbus_bus *bus)
+{
+	struct ipcbus_proc *proc = NULL;
+
+	while ((proc = ipcbus_bus_next(bus, proc))) {
+		show_proc(seq, proc);
+		show_threads(seq, proc);
+		show_nodes(seq, proc);
+		show_handles(seq, proc);
+		show_region(seq, proc);
+	}
+}

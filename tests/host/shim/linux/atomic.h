@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* Atomics: in kernel.h. */
+#pragma once
+
+#include "../kernel.h"

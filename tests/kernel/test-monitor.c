@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A monitor sees what it asked for, all of it, with payloads and objects, and
+ * is never in the way: what finds no room is counted and lost.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
+
+/* Monitors do not see their own process; this one does nothing but look. */
+static struct raw mon = { .fd = -1 };
+
+/* A record and the event that brought it. */
+struct record {
+	struct ipcbus_event ev;
+	const struct ipcbus_tap *tap;
+	const uint8_t *data;
+	const struct ipcbus_tap_object *objects;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* must: the next record is of this kind */
+static void take(uint32_t kind, struct record *ret)
+{
+	raw_take(&mon, IPCBUS_EVENT_TAP, &ret->ev);
+	ret->tap = (const void *)(mon.map + ret->ev.offset);
+	ck_assert_uint_ge(ret->tap->size, IPCBUS_TAP_SIZE_VER0);
+	ck_assert_uint_eq(ret->tap->kind, kind);
+	ck_assert_uint_le(ret->tap->data_kept, ret->tap->data_size);
+	ck_assert_uint_le(ret->tap->objects + ret->tap->object_count * sizeof(*ret->objects),
+			  ret->ev.data_size);
+	ck_assert_uint_le(ret->tap->time, now_ns());
+	ck_assert_uint_eq(ret->tap->reserved, 0);
+	ret->data = (const uint8_t *)ret->tap + ret->tap->size;
+	ret->objects = (const void *)((const uint8_t *)ret->tap + ret->tap->objects);
+}
+
+static void done(const struct record *r)
+{
+	raw_give(&mon, &r->ev);
+}
+
+static void skip(uint32_t kind)
+{
+	struct record r;
+
+	take(kind, &r);
+	done(&r);
+}
+
+static void setup_monitor(void)
+{
+	setup_bus();
+	raw_open(&mon, REGION);
+	assert_ok(raw_monitor(&mon, EVERYTHING, 0, 4096));
+}
+
+START_TEST(call_and_reply)
+{
+	uint64_t before = now_ns();
+	struct ipcbus_event ev;
+	struct record r;
+	uint64_t id;
+
+	raw_call(&cli, 0, 17, "hello", 5);
+	take(IPCBUS_TAP_CALL, &r);
+	id = r.tap->id;
+	ck_assert_uint_ne(id, 0);
+	ck_assert_uint_ge(r.tap->time, before);
+	ck_assert_uint_eq(r.tap->parent, 0);
+	ck_assert_uint_eq(r.tap->lost, 0);
+	ck_assert_uint_eq(r.tap->data_size, 5);
+	ck_assert_uint_eq(r.tap->data_kept, 5);
+	ck_assert_mem_eq(r.data, "hello", 5);
+	ck_assert_uint_eq(r.tap->object_count, 0);
+	ck_assert_uint_eq(r.tap->code, 17);
+	ck_assert_uint_eq(r.tap->node, srv_node);
+	ck_assert_int_eq(r.tap->error, 0);
+	ck_assert_uint_eq(r.tap->from_pid, getpid());
+	ck_assert_uint_eq(r.tap->from_tid, syscall(SYS_gettid));
+	ck_assert_uint_eq(r.tap->from_uid, geteuid());
+	ck_assert_uint_eq(r.tap->from_gid, getegid());
+	ck_assert_uint_eq(r.tap->to_pid, getpid());
+	ck_assert_uint_eq(r.tap->to_tid, 0);
+	done(&r);
+
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(ev.call, id);
+	raw_give(&srv, &ev);
+	raw_reply(&srv, ev.call, "fine!!", 6);
+	take(IPCBUS_TAP_REPLY, &r);
+	ck_assert_uint_eq(r.tap->id, id);
+	ck_assert_uint_eq(r.tap->data_size, 6);
+	ck_assert_mem_eq(r.data, "fine!!", 6);
+	ck_assert_uint_eq(r.tap->code, 17);
+	ck_assert_uint_eq(r.tap->from_pid, getpid());
+	ck_assert_uint_eq(r.tap->to_pid, getpid());
+	ck_assert_uint_eq(r.tap->to_tid, syscall(SYS_gettid));
+	done(&r);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	raw_give(&cli, &ev);
+	raw_none(&mon);
+}
+END_TEST
+
+START_TEST(error_reply)
+{
+	struct ipcbus_event ev;
+	struct record r;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_error(&srv, ev.call, EIO, "why", 3);
+	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
+	raw_give(&cli, &ev);
+	skip(IPCBUS_TAP_CALL);
+	take(IPCBUS_TAP_ERROR, &r);
+	ck_assert_int_eq(r.tap->error, -EIO);
+	ck_assert_mem_eq(r.data, "why", 3);
+	done(&r);
+}
+END_TEST
+
+/* Over many pages, cut, and with an object table behind. */
+START_TEST(payload_and_objects)
+{
+	static uint8_t data[20000];
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct ipcbus_object objects[] = {
+		object_node(raw_node(&cli, 0, 5)), object_fd(fd),
+	};
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .code = 9, .data = PTR64(data),
+		.data_size = sizeof(data), .objects = PTR64(objects),
+		.object_count = ARRAY_SIZE(objects),
+	};
+	struct ipcbus_event ev;
+	struct record r;
+
+	objects[0].tag = 77;
+	pattern_fill(data, sizeof(data), 3);
+	for (uint32_t max = 0; max <= 65536; max += 65536 / 8 - 3) {
+		assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_MESSAGES, 0, max));
+		assert_ok(raw_send(&cli, &send, NULL));
+		take(IPCBUS_TAP_ONEWAY, &r);
+		ck_assert_uint_eq(r.tap->data_size, sizeof(data));
+		ck_assert_uint_eq(r.tap->data_kept, max < sizeof(data) ? max : sizeof(data));
+		ck_assert_mem_eq(r.data, data, r.tap->data_kept);
+		ck_assert_uint_eq(r.tap->object_count, 2);
+		ck_assert_uint_eq(r.objects[0].type, IPCBUS_OBJECT_NODE);
+		ck_assert_uint_eq(r.objects[0].pid, getpid());
+		ck_assert_uint_eq(r.objects[0].node, objects[0].value);
+		ck_assert_uint_eq(r.objects[0].tag, 77);
+		ck_assert_uint_eq(r.objects[1].type, IPCBUS_OBJECT_FD);
+		ck_assert_uint_eq(r.objects[1].node, 0);
+		done(&r);
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		assert_ok(raw_put(&srv, raw_objects(&srv, &ev)[0].value, 1));
+		dev_close(raw_objects(&srv, &ev)[1].value);
+		raw_give(&srv, &ev);
+	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(nested_calls_name_their_parent)
+{
+	struct ipcbus_event outer, ev;
+	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 7));
+	struct record r;
+
+	assert_ok(raw_monitor(&mon, 0, 0, 0));
+	while (!raw_next(&mon, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind)
+		raw_give(&mon, &ev);
+	assert_ok(raw_monitor(&mon, EVERYTHING, 0, 0));
+	raw_call(&cli, 0, 100, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
+	raw_call(&srv, handle, 101, NULL, 0);
+	skip(IPCBUS_TAP_CALL);
+	take(IPCBUS_TAP_CALL, &r);
+	ck_assert_uint_eq(r.tap->parent, outer.call);
+	done(&r);
+	raw_take(&oth, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(&oth, ev.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&srv, outer.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	assert_ok(raw_put(&srv, handle, 1));
+	skip(IPCBUS_TAP_REPLY);
+	skip(IPCBUS_TAP_REPLY);
+}
+END_TEST
+
+/* errno, stage and place, of what was not sent and of what failed later. */
+START_TEST(failures)
+{
+	struct ipcbus_object bad = object_handle(999);
+	struct ipcbus_object pair[] = { object_node(raw_node(&cli, 0, 1)), bad };
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .code = 6, .objects = PTR64(pair), .object_count = 2,
+	};
+	struct ipcbus_event ev;
+	struct record r;
+
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_FAILURES, 0, 0));
+	raw_fails(&cli, &send, -EBADF, IPCBUS_STAGE_OBJECT, 1);
+	take(IPCBUS_TAP_FAILED, &r);
+	ck_assert_int_eq(r.tap->error, -EBADF);
+	ck_assert_uint_eq(r.tap->stage, IPCBUS_STAGE_OBJECT);
+	ck_assert_uint_eq(r.tap->index, 1);
+	ck_assert_uint_eq(r.tap->code, 6);
+	ck_assert_uint_eq(r.tap->node, srv_node);
+	ck_assert_uint_eq(r.tap->to_pid, getpid());
+	ck_assert_uint_eq(r.tap->from_uid, geteuid());
+	done(&r);
+	raw_take(&cli, IPCBUS_EVENT_IDLE, &ev);
+
+	raw_call(&cli, 0, 8, NULL, 0);
+	raw_close(&srv);
+	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	take(IPCBUS_TAP_FAILED, &r);
+	ck_assert_int_eq(r.tap->error, -EOWNERDEAD);
+	ck_assert_uint_eq(r.tap->stage, IPCBUS_STAGE_QUEUE);
+	ck_assert_uint_ne(r.tap->id, 0);
+	ck_assert_uint_eq(r.tap->from_pid, getpid());
+	ck_assert_uint_eq(r.tap->from_uid, geteuid());
+	done(&r);
+	raw_none(&mon);
+}
+END_TEST
+
+static int do_nothing(struct peer *self, void *arg)
+{
+	(void)arg;
+	peer_hear(self);
+	return 0;
+}
+
+/* What the flags do not ask for does not come, nor what pid does not mean. */
+START_TEST(wishes)
+{
+	struct ipcbus_send nowhere = { .kind = IPCBUS_SEND_CALL, .handle = 99 };
+	struct ipcbus_event ev;
+	struct peer p;
+
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_REPORTS, 0, 0));
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
+	raw_none(&mon);
+
+	assert_ok(raw_monitor(&mon, EVERYTHING, getpid(), 0));
+	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
+	skip(IPCBUS_TAP_FAILED);
+	peer_start(&p, do_nothing, NULL);
+	assert_ok(raw_monitor(&mon, EVERYTHING, p.pid, 0));
+	peer_tell(&p, 0);
+	peer_end(&p);
+	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
+	raw_none(&mon);
+
+	/* No more: what was queued still comes. */
+	assert_ok(raw_monitor(&mon, EVERYTHING, 0, 0));
+	raw_oneway(&cli, 0, 1, NULL, 0);
+	assert_ok(raw_monitor(&mon, 0, 0, 0));
+	assert_ok(raw_monitor(&mon, 0, 0, 0));
+	raw_oneway(&cli, 0, 1, NULL, 0);
+	skip(IPCBUS_TAP_ONEWAY);
+	raw_none(&mon);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
+START_TEST(own_traffic_is_not_seen)
+{
+	raw_round_trip(&mon, 0, &srv, "x", 1);
+	raw_none(&mon);
+	assert_ok(raw_monitor(&srv, EVERYTHING, 0, 0));
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+	raw_none(&srv);
+	skip(IPCBUS_TAP_CALL);
+	skip(IPCBUS_TAP_REPLY);
+}
+END_TEST
+
+/* Traffic goes on, and the next record says how many are missing. */
+START_TEST(lost)
+{
+	struct ipcbus_event ev;
+	struct record r;
+	unsigned int got = 0, sent = 0, missing;
+
+	raw_close(&mon);
+	raw_open(&mon, 8192);
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_MESSAGES, 0, 0));
+	for (; sent < 100; sent++) {
+		raw_oneway(&cli, 0, sent, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_give(&srv, &ev);
+	}
+	while (!raw_next(&mon, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind) {
+		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_TAP);
+		raw_give(&mon, &ev);
+		got++;
+	}
+	ck_assert_uint_gt(got, 10);
+	ck_assert_uint_lt(got, sent);
+	missing = sent - got;
+	raw_oneway(&cli, 0, 1, NULL, 0);
+	take(IPCBUS_TAP_ONEWAY, &r);
+	ck_assert_uint_eq(r.tap->lost, missing);
+	done(&r);
+	raw_oneway(&cli, 0, 1, NULL, 0);
+	take(IPCBUS_TAP_ONEWAY, &r);
+	ck_assert_uint_eq(r.tap->lost, 0);
+	done(&r);
+}
+END_TEST
+
+/* More than the region can ever hold. */
+START_TEST(too_large)
+{
+	static uint8_t data[60000];
+	struct ipcbus_event ev;
+	struct record r;
+
+	raw_close(&mon);
+	raw_open(&mon, 65536);
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_MESSAGES, 0, 0xffffffff));
+	raw_oneway(&cli, 0, 1, data, sizeof(data));
+	raw_none(&mon);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+	raw_oneway(&cli, 0, 1, data, 30000);
+	take(IPCBUS_TAP_ONEWAY, &r);
+	ck_assert_uint_eq(r.tap->lost, 1);
+	ck_assert_uint_eq(r.tap->data_kept, 30000);
+	done(&r);
+}
+END_TEST
+
+/* A monitor that goes while records wait leaves nothing. */
+START_TEST(monitor_closes)
+{
+	struct ipcbus_event ev;
+
+	for (int i = 0; i < 3; i++) {
+		raw_oneway(&cli, 0, 1, "x", 1);
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_give(&srv, &ev);
+	}
+	raw_close(&mon);
+	raw_round_trip(&cli, 0, &srv, "x", 1);
+}
+END_TEST
+
+START_TEST(several)
+{
+	struct raw others[8];
+	struct ipcbus_event ev;
+
+	for (int i = 0; i < 7; i++) {
+		raw_open(&others[i], 65536);
+		assert_ok(raw_monitor(&others[i], EVERYTHING, 0, 0));
+	}
+	raw_open(&others[7], 65536);
+	assert_result(raw_monitor(&others[7], EVERYTHING, 0, 0), -EDQUOT);
+	raw_oneway(&cli, 0, 1, "x", 1);
+	skip(IPCBUS_TAP_ONEWAY);
+	for (int i = 0; i < 7; i++)
+		raw_take(&others[i], IPCBUS_EVENT_TAP, &ev);
+	raw_close(&others[3]);
+	assert_ok(raw_monitor(&others[7], EVERYTHING, 0, 0));
+	for (int i = 0; i < 8; i++)
+		if (i != 3)
+			raw_close(&others[i]);
+}
+END_TEST
+
+START_TEST(refused)
+{
+	struct raw bare;
+
+	assert_result(raw_monitor(&mon, 8, 0, 0), -EINVAL);
+	assert_result(raw_monitor(&mon, 0, 1, 0), -EINVAL);
+	assert_result(raw_monitor(&mon, 0, 0, 1), -EINVAL);
+	assert_result(raw_monitor(&mon, EVERYTHING, 0x7fffffff, 0), -ESRCH);
+	raw_open(&bare, 0);
+	assert_result(raw_monitor(&bare, EVERYTHING, 0, 0), -ENOBUFS);
+	raw_close(&bare);
+	ck_assert(raw_info(&mon).features & IPCBUS_FEATURE_MONITOR);
+}
+END_TEST
+
+static int ask_as_user(struct peer *self, void *arg)
+{
+	struct raw r;
+
+	(void)self, (void)arg;
+	raw_open(&r, 65536);
+	if (setresuid(1000, 1000, 1000) < 0)
+		return 98;
+	assert_result(raw_monitor(&r, EVERYTHING, 0, 0), -EPERM);
+	return 0;
+}
+
+START_TEST(not_for_everybody)
+{
+	struct peer p;
+
+	peer_start(&p, ask_as_user, NULL);
+	peer_end(&p);
+}
+END_TEST
+
+static void teardown_monitor(void)
+{
+	raw_close(&mon);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("monitor");
+	TCase *tc = add_case(suite, "monitor", setup_monitor);
+
+	tcase_add_checked_fixture(tc, NULL, teardown_monitor);
+	tcase_add_test(tc, call_and_reply);
+	tcase_add_test(tc, error_reply);
+	tcase_add_test(tc, payload_and_objects);
+	tcase_add_test(tc, nested_calls_name_their_parent);
+	tcase_add_test(tc, failures);
+	tcase_add_test(tc, wishes);
+	tcase_add_test(tc, own_traffic_is_not_seen);
+	tcase_add_test(tc, lost);
+	tcase_add_test(tc, too_large);
+	tcase_add_test(tc, monitor_closes);
+	tcase_add_test(tc, several);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, not_for_everybody);
+	return suite_main(suite);
+}
