@@ -81,6 +81,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 	spin_lock(&region->lock);
 	ipcbus_range_init(&region->ranges, &pop_spare(region)->range, size / IPCBUS_UNIT);
 	spin_unlock(&region->lock);
+	region->spam_units = size / IPCBUS_UNIT / 2 / 5 * 4;
 	ipcbus_reclaim_add(region);
 	/* Senders look at the size first: all else is in place then. */
 	smp_store_release(&region->size, size);

@@ -88,6 +88,9 @@ struct ipcbus_buffer {
  * @oneway_units: taken by oneways, at most half of the region
  * @room: who waits for a oneway's share of it
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
+ * @spam_units: when that much is taken by oneways, spam.c looks closer; constant
+ * @spam_look: how many there must be before spam.c looks who sends them; 0 while
+ *	there is room
  */
 struct ipcbus_region {
 	spinlock_t lock;
@@ -106,6 +109,8 @@ struct ipcbus_region {
 	wait_queue_head_t room;
 	u32 oneway_units;
 	u32 oneways;
+	u32 spam_units;
+	u32 spam_look;
 };
 
 void ipcbus_region_init(struct ipcbus_region *region);

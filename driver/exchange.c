@@ -13,6 +13,7 @@
 #include "proc.h"
 #include "report.h"
 #include "request.h"
+#include "spam.h"
 #include "thread.h"
 
 /* The first, fixed part of the structure, which is all that is read. */
@@ -175,12 +176,16 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
 						  ipcbus_answer_send(thread, &message);
 	}
-	if (unlikely(ret)) {
-		event->kind = IPCBUS_EVENT_FAILED;
-		event->error = ret;
-		event->stage = message.stage;
-		event->index = message.index;
+	if (likely(!ret))
+		return 0;
+	if (ret == IPCBUS_SENT_SPAM) {
+		event->flags = IPCBUS_EVENT_SPAM;
+		return 0;
 	}
+	event->kind = IPCBUS_EVENT_FAILED;
+	event->error = ret;
+	event->stage = message.stage;
+	event->index = message.index;
 	return ret;
 }
 
@@ -243,8 +248,10 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 		ret = check_send(thread->proc, &send);
 		if (!ret)
 			ret = ipcbus_request_send(thread, message);
-		if (ret)
+		if (ret < 0)
 			return ret;
+		if (unlikely(ret == IPCBUS_SENT_SPAM))
+			batch->flags = IPCBUS_EVENT_SPAM;
 	}
 	return 0;
 }
@@ -259,7 +266,7 @@ long ipcbus_send_batch(struct ipcbus_proc *proc, struct ipcbus_batch __user *arg
 	ret = ipcbus_copy_args(&batch, sizeof(batch), IPCBUS_BATCH_SIZE_VER0, arg);
 	if (ret)
 		return ret;
-	if (batch.reserved)
+	if (batch.flags)
 		return -EINVAL;
 	if (batch.count > IPCBUS_MAX_BATCH)
 		return -E2BIG;

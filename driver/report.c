@@ -17,6 +17,7 @@
 #include "node.h"
 #include "proc.h"
 #include "report.h"
+#include "stats.h"
 #include "thread.h"
 #include "trace.h"
 #include "transaction.h"
@@ -239,4 +240,56 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 		     make_kgid(target->user_ns, t->sender.gid));
 	put_pid(failure.from.pid);
 	put_pid(failure.from.tid);
+}
+
+/* --- Reports ------------------------------------------------------------------ */
+
+void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node,
+			u32 held)
+{
+	struct ipcbus_record record = {
+		.wanted_by = IPCBUS_MONITOR_REPORTS,
+		.tap = {
+			.kind = IPCBUS_TAP_SPAM,
+			.time = ktime_get_ns(),
+			.node = node->id,
+			.value = held,
+		},
+		.from = { thread->tgid, thread->pid, thread->proc },
+		.to.pid = node->proc->pid,
+		.to.proc = node->proc,
+		.uid = current_euid(),
+		.gid = current_egid(),
+	};
+
+	ipcbus_stat_count(IPCBUS_STAT_SPAM);
+	trace_ipcbus_spam(&record);
+	tell_monitors(node->proc->bus, &record);
+}
+
+void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms)
+{
+	const struct ipcbus_transaction *t = ipcbus_transaction_of(work);
+	struct ipcbus_proc *proc = thread->proc;
+	struct ipcbus_record record = {
+		.wanted_by = IPCBUS_MONITOR_REPORTS,
+		.tap = {
+			.kind = IPCBUS_TAP_STARVED,
+			.time = ktime_get_ns(),
+			.id = t->id,
+			.code = t->code,
+			.node = t->node->id,
+			.value = ms,
+		},
+		.from.pid = pid_in(t->sender.pid, proc->pid_ns),
+		.from.tid = pid_in(t->sender.tid, proc->pid_ns),
+		.to = { thread->tgid, thread->pid, proc },
+		.uid = make_kuid(proc->user_ns, t->sender.uid),
+		.gid = make_kgid(proc->user_ns, t->sender.gid),
+	};
+
+	trace_ipcbus_starved(&record);
+	tell_monitors(proc->bus, &record);
+	put_pid(record.from.pid);
+	put_pid(record.from.tid);
 }

@@ -8,6 +8,7 @@
 #define IPCBUS_REPORT_H
 
 #include <linux/jump_label.h>
+#include <linux/types.h>
 
 #include "main.h"
 
@@ -26,6 +27,7 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 			      const struct ipcbus_buffer *buffer);
 void ipcbus_report_answer_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event);
 void ipcbus_report_free_slow(u64 id, int result);
+void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms);
 void ipcbus_report_wait_slow(struct ipcbus_thread *thread);
 
 /* t is whole and will be queued next. */
@@ -71,6 +73,14 @@ static __always_inline void ipcbus_report_free(u64 id, int result)
 		ipcbus_report_free_slow(id, result);
 }
 
+/* The thread took work that waited for so long, or 0: not too long. */
+static __always_inline void ipcbus_report_starved(struct ipcbus_thread *thread,
+						  struct ipcbus_work *work, u32 ms)
+{
+	if (ipcbus_reported() && ms)
+		ipcbus_report_starved_slow(thread, work, ms);
+}
+
 /* The thread will sleep. */
 static __always_inline void ipcbus_report_wait(struct ipcbus_thread *thread)
 {
@@ -90,6 +100,10 @@ void ipcbus_report_end(void);
 int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
 			 int error);
+
+/* thread was told that it sends too many oneways to node. */
+void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node,
+			u32 held);
 
 /* A message that had been sent failed after all; buffer: NULL if it was delivered. */
 void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,

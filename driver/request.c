@@ -16,6 +16,7 @@
 #include "report.h"
 #include "request.h"
 #include "room.h"
+#include "spam.h"
 #include "thread.h"
 #include "transaction.h"
 
@@ -264,6 +265,7 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	/* Once queued, t is the receiver's, and with it what keeps the lock. */
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
 	struct ipcbus_transaction *old = NULL;
+	u32 held;
 	int ret;
 
 	t->origin = thread->origin;
@@ -272,6 +274,10 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	ret = queue_oneway(t, message, &old);
 	if (unlikely(old))
 		ipcbus_replace_drop(old);
+	if (!ret && ipcbus_is_spam(&node->proc->region, thread->proc, &held)) {
+		ipcbus_report_spam(thread, node, held);
+		ret = IPCBUS_SENT_SPAM;
+	}
 	ipcbus_node_put(node);
 	return ret;
 }
@@ -302,10 +308,10 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 	if (!ret) {
 		ret = message->oneway ? send_oneway(thread, message, t) :
 					send_call(thread, message, t);
-		if (ret)
+		if (ret < 0)
 			ipcbus_buffer_drop(&node->proc->region, t->buffer);
 	}
-	if (unlikely(ret)) {
+	if (unlikely(ret < 0)) {
 		ipcbus_report_unsent(thread, message, t, node, ret);
 		ipcbus_transaction_put(t, thread);
 	}

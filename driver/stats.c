@@ -23,6 +23,8 @@ static const char *const names[IPCBUS_STAT_COUNT] = {
 	[IPCBUS_STAT_BUSES] = "buses",
 	[IPCBUS_STAT_LOST] = "lost",
 	[IPCBUS_STAT_TAPS_LOST] = "taps_lost",
+	[IPCBUS_STAT_SPAM] = "spam",
+	[IPCBUS_STAT_STARVED] = "starved",
 };
 
 const char *ipcbus_stat_name(enum ipcbus_stat stat)

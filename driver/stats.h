@@ -24,6 +24,9 @@ enum ipcbus_stat {
 	IPCBUS_STAT_LOST,
 	/* Records that a monitor had no room for; none of them lives. */
 	IPCBUS_STAT_TAPS_LOST,
+	/* Senders that were told they send too much; work that waited too long. */
+	IPCBUS_STAT_SPAM,
+	IPCBUS_STAT_STARVED,
 	IPCBUS_STAT_COUNT,
 };
 

@@ -253,6 +253,7 @@ struct found {
 	struct ipcbus_transaction *expired;
 	bool interrupted;
 	bool spawn;
+	u32 waited;
 };
 
 static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
@@ -305,6 +306,7 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !list_empty(&proc->work)) {
 		found->work = pop_locked(&proc->work);
+		found->waited = ipcbus_transaction_waited(found->work);
 	} else if (has_expired_locked(thread)) {
 		found->expired = thread->top;
 		thread->top = thread->top->from_below;
@@ -425,6 +427,7 @@ static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbu
 	} else if (found->expired) {
 		take_expired(found->expired, thread, event);
 	} else if (found->work) {
+		ipcbus_report_starved(thread, found->work, found->waited);
 		if (!found->work->ops->deliver(found->work, thread, event))
 			return false;
 	} else if (found->interrupted) {

@@ -250,6 +250,51 @@ TRACE_EVENT(ipcbus_fail,
 		  __entry->node, __entry->code, __entry->size)
 );
 
+/* A sender was told that it sends a node's owner too many oneways. */
+TRACE_EVENT(ipcbus_spam,
+	TP_PROTO(const struct ipcbus_record *r),
+	TP_ARGS(r),
+	TP_STRUCT__entry(
+		__field(s32, from)
+		__field(s32, from_tid)
+		__field(s32, to)
+		__field(u32, node)
+		__field(u32, held)
+	),
+	TP_fast_assign(
+		__entry->from = pid_nr(r->from.pid);
+		__entry->from_tid = pid_nr(r->from.tid);
+		__entry->to = pid_nr(r->to.pid);
+		__entry->node = r->tap.node;
+		__entry->held = r->tap.value;
+	),
+	TP_printk("from=%d:%d to=%d node=%u held=%u", __entry->from, __entry->from_tid,
+		  __entry->to, __entry->node, __entry->held)
+);
+
+/* A thread took a message that had waited too long for one to be free. */
+TRACE_EVENT_FN(ipcbus_starved,
+	TP_PROTO(const struct ipcbus_record *r),
+	TP_ARGS(r),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(s32, to)
+		__field(s32, to_tid)
+		__field(u32, node)
+		__field(u32, ms)
+	),
+	TP_fast_assign(
+		__entry->id = r->tap.id;
+		__entry->to = pid_nr(r->to.pid);
+		__entry->to_tid = pid_nr(r->to.tid);
+		__entry->node = r->tap.node;
+		__entry->ms = r->tap.value;
+	),
+	TP_printk("id=%llu to=%d:%d node=%u ms=%u", __entry->id, __entry->to,
+		  __entry->to_tid, __entry->node, __entry->ms),
+	ipcbus_report_begin, ipcbus_report_end
+);
+
 #define IPCBUS_LIFE_BEGINS	1
 #define IPCBUS_LIFE_ENDS	2
 #define IPCBUS_LIFE_FIRES	3

@@ -4,6 +4,7 @@
  * thread.c to who serves them, answered by answer.c.
  */
 #include <linux/jiffies.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "answer.h"
@@ -17,6 +18,10 @@
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
+
+static unsigned int starved_ms = 100;
+module_param(starved_ms, uint, 0644);
+MODULE_PARM_DESC(starved_ms, "Milliseconds of waiting for a free thread that are reported");
 
 static struct kmem_cache *cache;
 static atomic64_t last_id;
@@ -158,7 +163,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		return true;
 	}
 	event->kind = IPCBUS_EVENT_CALL;
-	event->flags = t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
+	event->flags |= t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
 	event->call = t->id;
 	event->deadline = t->deadline;
 	if (buffer)
@@ -177,6 +182,21 @@ struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
 	if (work->ops != &transaction_ops)
 		return NULL;
 	return container_of(work, struct ipcbus_transaction, work);
+}
+
+u32 ipcbus_transaction_waited(struct ipcbus_work *work)
+{
+	const struct ipcbus_transaction *t = ipcbus_transaction_of(work);
+	unsigned long ms;
+
+	if (!t)
+		return 0;
+	/* A oneway waits for the one before it first. */
+	ms = (jiffies - (t->oneway ? t->node->oneway_since : t->since)) * (MSEC_PER_SEC / HZ);
+	if (likely(ms <= READ_ONCE(starved_ms)))
+		return 0;
+	ipcbus_stat_count(IPCBUS_STAT_STARVED);
+	return ms;
 }
 
 void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread)

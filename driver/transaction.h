@@ -142,6 +142,10 @@ void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t);
  * from here on (proc->lock). */
 void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);
 
+/* For how many milliseconds work that was taken off the proc's queue waited for a
+ * thread, if that was too long, else 0 (proc->lock). */
+u32 ipcbus_transaction_waited(struct ipcbus_work *work);
+
 /* The transaction that this work is, or NULL if it is something else. */
 struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work);
 

@@ -338,7 +338,12 @@ enum ipcbus_event_kind {
 
 #define IPCBUS_EVENT_SPAWN	(1U << 0) /* please start one more thread */
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may bring fds */
-#define IPCBUS_EVENT_SPAM	(1U << 2) /* the oneway just sent was too many */
+/*
+ * The oneway just sent was one of too many: less than a fifth of the receiver's
+ * room for oneways is left, and the sender has more than a quarter of that room,
+ * or 50 buffers, in it. Not said again before there is room.
+ */
+#define IPCBUS_EVENT_SPAM	(1U << 2)
 
 /**
  * struct ipcbus_event - one event; the driver writes all of it
@@ -434,7 +439,7 @@ struct ipcbus_exchange {
  * @done: out: how many were sent
  * @stage: out: where the next one failed, else 0
  * @index: out: likewise
- * @reserved: 0
+ * @flags: 0; out: IPCBUS_EVENT_SPAM if one of them was
  *
  * Stops at the first that fails. Returns 0 when all were sent, else the
  * -errno of the one that was not: the first @done are on their way.
@@ -446,7 +451,7 @@ struct ipcbus_batch {
 	__u32 done;
 	__u32 stage;
 	__u32 index;
-	__u32 reserved;
+	__u32 flags;
 } __attribute__((aligned(8)));
 
 #define IPCBUS_BATCH_SIZE_VER0	32

@@ -565,7 +565,7 @@ END_TEST
 
 START_TEST(batch_fields)
 {
-	struct ipcbus_batch b = { .size = sizeof(b), .reserved = 1 };
+	struct ipcbus_batch b = { .size = sizeof(b), .flags = 1 };
 
 	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &b), -EINVAL);
 	b = (struct ipcbus_batch){ .size = sizeof(b), .count = IPCBUS_MAX_BATCH + 1 };

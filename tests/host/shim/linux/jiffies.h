@@ -4,6 +4,8 @@
 
 #include "ktime.h"
 
+#define HZ			250
+#define MSEC_PER_SEC		1000L
 #define NSEC_PER_TICK		4000000ULL
 #define MAX_JIFFY_OFFSET	((unsigned long)(LONG_MAX / 2))
 #define MAX_SCHEDULE_TIMEOUT	LONG_MAX

@@ -6,6 +6,8 @@
 
 #define THIS_MODULE NULL
 #define MODULE_DESCRIPTION(text) _Static_assert(1, text)
+#define module_param(name, type, mode) _Static_assert(1, #name)
+#define MODULE_PARM_DESC(name, text) _Static_assert(1, text)
 #define MODULE_LICENSE(text) _Static_assert(1, text)
 
 int shim_module_init(void);

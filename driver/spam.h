@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who floods a receiver with oneways. Asked by request.c for each one that it
+ * queued; looks closer only when little of the receiver's room for them is left.
+ */
+#ifndef IPCBUS_SPAM_H
+#define IPCBUS_SPAM_H
+
+#include "buffer.h"
+#include "main.h"
+
+/* Sent, and too many: what sending a oneway returns instead of 0. */
+#define IPCBUS_SENT_SPAM	1
+
+/* Already told somebody; ipcbus_region.spam_look */
+#define IPCBUS_SPAM_TOLD	U32_MAX
+
+bool ipcbus_spam_look(struct ipcbus_region *region, const struct ipcbus_proc *sender,
+		      u32 *ret_held);
+
+/*
+ * Is the oneway that sender has just put into the region one of too many? Less
+ * than a fifth of the room for oneways is left, and sender has more than a quarter
+ * of it or 50 buffers, *ret_held. Once, until there is room again.
+ */
+static inline bool ipcbus_is_spam(struct ipcbus_region *region, const struct ipcbus_proc *sender,
+				  u32 *ret_held)
+{
+	if (unlikely(READ_ONCE(region->oneway_units) > region->spam_units ||
+		     READ_ONCE(region->oneways) > IPCBUS_LIMIT_BUFFERS / 2 / 5 * 4))
+		return ipcbus_spam_look(region, sender, ret_held);
+	if (unlikely(READ_ONCE(region->spam_look)))
+		WRITE_ONCE(region->spam_look, 0);
+	return false;
+}
+
+#endif
