@@ -272,6 +272,9 @@ static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus
 			return -EFAULT;
 		if (part.size > left)
 			return -EINVAL;
+		/* Behind what fills the region there is no page to look at. */
+		if (!part.size)
+			continue;
 		ret = ipcbus_pages_copy_from_user(&region->pages, offset,
 						  u64_to_user_ptr(part.base), part.size);
 		if (ret)
