@@ -361,6 +361,26 @@ static void dead_arrived(const struct thread *t, const struct ipcbus_event *ev)
 	}
 }
 
+static void tap_arrived(struct thread *t, const struct ipcbus_event *ev)
+{
+	struct ipcbus_tap tap;
+	u32 life = t->proc->life;
+
+	must(!(ev->offset & 7) && ev->data_size >= sizeof(tap) && !ev->object_count,
+	     "a record of %llu bytes", ev->data_size);
+	if (region_read(t->proc, ev->offset, &tap, sizeof(tap))) {
+		must(tap.size == sizeof(tap) && tap.kind >= IPCBUS_TAP_CALL &&
+			     tap.kind <= IPCBUS_TAP_STARVED && !tap.reserved,
+		     "a record of kind %u", tap.kind);
+		must(tap.data_kept <= tap.data_size &&
+			     tap.objects + tap.object_count * sizeof(struct ipcbus_tap_object) ==
+				     ev->data_size,
+		     "a record that does not add up");
+	}
+	if (t->proc->life == life)
+		held_new(t->proc, ev, NULL);
+}
+
 void judge_event(struct thread *t, const struct ipcbus_event *event)
 {
 	const struct ipcbus_event ev = *event;
@@ -371,7 +391,8 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	must(ev.thread || world.any_odd, "no thread number");
 	for (int i = 0; i < 3; i++)
 		must(!ev.reserved[i], "a reserved field");
-	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)), "flags %x", ev.flags);
+	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS | IPCBUS_EVENT_SPAM)),
+	     "flags %x", ev.flags);
 	switch (ev.kind) {
 	case IPCBUS_EVENT_CALL:
 	case IPCBUS_EVENT_ONEWAY:
@@ -392,6 +413,9 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		if (!world.any_odd)
 			node_of_cookie(t->proc, ev.cookie);
 		must(is_bare(&ev), "IDLE with more than it should");
+		break;
+	case IPCBUS_EVENT_TAP:
+		tap_arrived(t, &ev);
 		break;
 	case IPCBUS_EVENT_MANAGER:
 		must(ev.cookie == ARRIVAL_COOKIE || world.any_odd, "MANAGER for nobody");

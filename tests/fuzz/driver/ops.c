@@ -317,11 +317,27 @@ static void op_watch(struct thread *t, const u8 *arg)
 
 /* --- Threads, files, memory ----------------------------------------------------------------- */
 
+static void monitor(struct thread *t, const u8 *arg)
+{
+	struct ipcbus_monitor args = { .size = sizeof(args), .flags = arg[0] & 7 };
+	bool odd;
+	int ret;
+
+	if (args.flags)
+		args.max_data = arg[2] * 8;
+	ret = control(t, IPCBUS_IOC_MONITOR, &args, sizeof(args), &odd);
+	trace("%u: monitors %x -> %d\n", t->index, args.flags, ret);
+}
+
 static void op_threads(struct thread *t, const u8 *arg)
 {
 	struct ipcbus_threads args = { .size = sizeof(args), .max = arg[0] % 5 };
 	bool odd;
 
+	if (arg[1] >= 0xe0) {
+		monitor(t, arg);
+		return;
+	}
 	if (arg[1] & 3) {
 		control(t, IPCBUS_IOC_SET_THREADS, &args, sizeof(args), &odd);
 		return;
