@@ -10,7 +10,7 @@ E2E_COMMON := $(E2E)/fixture.o $(E2E)/server.o $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -Ilibipc -pthread
 
 GUEST_TESTS += $(filter $(E2E)/test-manager-%,$(E2E_TESTS))
-GUEST_RAW_TESTS += $(filter-out $(E2E)/test-manager-%,$(E2E_TESTS))
+GUEST_RAW_TESTS += $(filter-out $(E2E)/test-manager-%,$(E2E_TESTS)) tests/e2e/containers
 ALL += $(E2E_TESTS)
 
 $(E2E_TESTS:%=%.o) $(E2E)/fixture.o $(E2E)/server.o: $(E2E)/%.o: tests/e2e/%.c \

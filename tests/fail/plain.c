@@ -32,6 +32,62 @@ static void finish_open(struct state *s, int r)
 	assert_ok(dev_close(s->fd));
 }
 
+/* --- Mounted buses ----------------------------------------------------------- */
+
+#define BUS_DIR "/tmp/ipcbus-of-tests-fail" /* need not be there */
+
+static int act_mount(struct state *s)
+{
+	int r;
+
+	(void)s;
+	world_enter(&cli);
+	r = dev_mount(BUS_DIR, 0, "max_procs=2,mode=600");
+	world_leave();
+	return r;
+}
+
+static int act_open_mounted(struct state *s)
+{
+	world_enter(&cli);
+	s->fd = dev_open_at(BUS_DIR "/bus", 2 /* O_RDWR */);
+	world_leave();
+	return s->fd;
+}
+
+/* A bus of its own: whoever comes there finds no manager. */
+static void end_mounted(struct state *s)
+{
+	struct raw r = { .fd = s->fd };
+
+	assert_ok(raw_claim(&r, raw_node(&r, 0, 1)));
+	assert_ok(dev_close(s->fd));
+	assert_ok(dev_umount(BUS_DIR, 0));
+}
+
+static void finish_mount(struct state *s, int r)
+{
+	assert_may(s, r);
+	ck_assert_int_eq(live("buses"), r == 0);
+	if (r < 0)
+		assert_ok(act_mount(s));
+	ck_assert_int_ge(act_open_mounted(s), 0);
+	end_mounted(s);
+}
+
+static void prepare_open_mounted(struct state *s)
+{
+	assert_ok(act_mount(s));
+}
+
+static void finish_open_mounted(struct state *s, int r)
+{
+	assert_may(s, r);
+	if (r < 0)
+		ck_assert_int_ge(act_open_mounted(s), 0);
+	end_mounted(s);
+}
+
 static void prepare_map(struct state *s)
 {
 	ck_assert_int_ge(act_open(s), 0);
@@ -527,6 +583,9 @@ static void finish_read(struct state *s, int r)
 
 const struct scenario plain_scenarios[] = {
 	{ "open", NULL, &cli, prepare_nothing, act_open, finish_open },
+	{ "mount", NULL, &cli, prepare_nothing, act_mount, finish_mount },
+	{ "open: a mounted bus", NULL, &cli, prepare_open_mounted, act_open_mounted,
+	  finish_open_mounted },
 	{ "map", NULL, &cli, prepare_map, act_map, finish_map },
 	{ "info", NULL, &cli, prepare_nothing, act_info, finish_info },
 	{ "poll", NULL, &srv, prepare_nothing, act_poll, finish_poll },

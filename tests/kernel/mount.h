@@ -44,12 +44,12 @@ static inline void place_remove(const struct place *p)
 
 static inline int try_mount(const struct place *p, unsigned long flags, const char *options)
 {
-	return mount("none", p->dir, "ipcbus", flags, options) < 0 ? -errno : 0;
+	return dev_mount(p->dir, flags, options);
 }
 
 static inline int try_umount(const struct place *p, int flags)
 {
-	return umount2(p->dir, flags) < 0 ? -errno : 0;
+	return dev_umount(p->dir, flags);
 }
 
 static inline void mount_bus(struct place *p, const char *options)

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +68,16 @@ int dev_open_at(const char *path, int flags)
 int dev_open(int flags)
 {
 	return dev_open_at(DEVICE, flags);
+}
+
+int dev_mount(const char *where, unsigned long flags, const char *options)
+{
+	return mount("none", where, "ipcbus", flags, options) < 0 ? -errno : 0;
+}
+
+int dev_umount(const char *where, int flags)
+{
+	return umount2(where, flags) < 0 ? -errno : 0;
 }
 
 int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret)

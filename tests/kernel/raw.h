@@ -71,6 +71,9 @@ const char *errname(int r);
 int dev_open(int flags);
 /* The same of another bus than the default one. */
 int dev_open_at(const char *path, int flags);
+/* A bus on that folder; with flags as of mount(2) and umount2(2). */
+int dev_mount(const char *where, unsigned long flags, const char *options);
+int dev_umount(const char *where, int flags);
 int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret);
 int dev_protect(void *map, size_t size, int prot);
 int dev_unmap(void *map, size_t size);

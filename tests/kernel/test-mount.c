@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -167,6 +168,77 @@ START_TEST(managers_are_of_one_user)
 	assert_ok(raw_claim(&user, node));
 	raw_close(&user);
 	umount_bus(&p);
+}
+END_TEST
+
+static int try_claim_as(const struct raw *r, uid_t uid)
+{
+	uint64_t node = raw_node(r, 0, 1);
+	int e, ret;
+
+	ck_assert_int_eq(setresuid(-1, uid, -1), 0);
+	e = raw_claim(r, node);
+	ret = setresuid(-1, 0, -1);
+	ck_assert_int_eq(ret, 0);
+	assert_ok(raw_destroy(r, node, 0));
+	return e;
+}
+
+/* Users 0 to 9 of the namespace are 1000 to 1009 outside. */
+static int claim_in_a_namespace(struct peer *self, void *arg)
+{
+	const struct place *p = arg;
+	struct raw r;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+		peer_tell(self, 0);
+		return 0;
+	}
+	peer_tell(self, 1);
+	peer_hear(self);
+	if (setresuid(0, 0, 0) < 0)
+		return 98;
+	assert_ok(try_mount(p, 0, "uid=5"));
+	raw_open_at(&r, p->bus, 65536);
+	assert_ok(try_claim_as(&r, 5));
+	assert_result(try_claim_as(&r, 6), -EPERM);
+	assert_ok(try_claim_as(&r, 5));
+	assert_ok(try_claim_as(&r, 0));
+	assert_result(try_mount(p, MS_REMOUNT, "uid=10"), -EINVAL);
+	raw_close(&r);
+	return 0;
+}
+
+static void write_map(pid_t pid, const char *name, const char *text)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+START_TEST(root_of_the_namespace_may_claim)
+{
+	struct peer peer;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	place_make(&p);
+	peer_start(&peer, claim_in_a_namespace, &p);
+	if (peer_hear(&peer)) {
+		write_map(peer.pid, "uid_map", "0 1000 10");
+		write_map(peer.pid, "gid_map", "0 1000 10");
+		peer_tell(&peer, 1);
+	} else {
+		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
+	}
+	peer_end(&peer);
+	place_remove(&p);
 }
 END_TEST
 
@@ -498,6 +570,7 @@ int main(void)
 	tcase_add_test(tc, calls_do_not_cross);
 	tcase_add_test(tc, fds_of_a_bus_do_not_travel);
 	tcase_add_test(tc, managers_are_of_one_user);
+	tcase_add_test(tc, root_of_the_namespace_may_claim);
 
 	tc = add_case(s, "options", setup_bus);
 	tcase_add_loop_test(tc, bad_options_are_refused, 0, ARRAY_SIZE(bad_options));

@@ -76,7 +76,9 @@ struct ipc_interface;
  * a region of IPC_REGION_DEFAULT bytes: address space, not memory, until used.
  * ipc_open_sized() takes the region's size in bytes, a multiple of the page
  * size up to 1 GiB: the largest message, or many messages, that this process
- * can receive. -ENOENT: no device (is the module loaded?); -EACCES: no right.
+ * can receive. The device is /dev/ipcbus or the file "bus" of a mounted bus.
+ * -ENOENT: no device (is the module loaded?); -EACCES: no right; -EDQUOT: this
+ * bus has as many processes as it may have, or allows no region of that size.
  */
 int ipc_open(struct ipc **ret_ipc, const char *device);
 int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size);
