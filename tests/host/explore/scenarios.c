@@ -6,6 +6,7 @@
  */
 #include "ends.h"
 #include "memory.h"
+#include "mounts.h"
 #include "world.h"
 
 static u64 id;		/* a call that was prepared */
@@ -783,6 +784,12 @@ const struct scenario scenarios[] = {
 	{ "room_poll_leave", "who was refused closes while room is made", room_prepare,
 	  { { "try", CLI, room_try_or_closed }, { "close", CLI, close_file },
 	    { "free", SRV, room_make } }, 0 },
+	{ "mount_users", "a mounted bus goes while two come to it", mounts_prepare,
+	  { { "use1", CLI, mounts_use }, { "use2", SRV, mounts_use },
+	    { "unmount", OTH, mounts_unmount } }, 0 },
+	{ "mount_reader", "a mounted bus goes while it is read and changed", mounts_prepare,
+	  { { "use", CLI, mounts_use }, { "read", SRV, mounts_read },
+	    { "remount", SRV, mounts_remount }, { "unmount", OTH, mounts_unmount } }, 0 },
 };
 
 const size_t n_scenarios = ARRAY_SIZE(scenarios);
