@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -294,6 +295,26 @@ uint64_t deadline_in(int ms)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec + ms * 1000000LL;
+}
+
+void peep_open(struct peep *p, const struct raw *r)
+{
+	p->raw = r;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, p->socket), 0);
+}
+
+bool peep(struct peep *p, size_t offset, void *to, size_t size)
+{
+	if (write(p->socket[1], p->raw->map + offset, size) != (ssize_t)size)
+		return false;
+	ck_assert_int_eq(read(p->socket[0], to, size), size);
+	return true;
+}
+
+void peep_close(struct peep *p)
+{
+	close(p->socket[0]);
+	close(p->socket[1]);
 }
 
 uint64_t now_ms(void)

@@ -71,6 +71,20 @@ void wait_asleep(pid_t tid);
 #define QUIT 0xffffffffU
 void serve_echo(const struct raw *r);
 
+/*
+ * Looks at a region as the kernel does for a process: what cannot be read is an
+ * error, not a signal. One thread at a time.
+ */
+struct peep {
+	const struct raw *raw;
+	int socket[2];
+};
+
+void peep_open(struct peep *p, const struct raw *r);
+/* Copies up to a page; false if not all of it is there. */
+bool peep(struct peep *p, size_t offset, void *to, size_t size);
+void peep_close(struct peep *p);
+
 uint64_t now_ms(void);
 /* The time that many ms from now, as the driver takes deadlines. */
 uint64_t deadline_in(int ms);

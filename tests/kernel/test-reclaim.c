@@ -3,13 +3,11 @@
  * Memory pressure: pages that hold no message go back to the kernel, messages
  * in use stay what they are, and nobody who talks meanwhile notices.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -47,10 +45,14 @@ static void still_holds(const struct ipcbus_event *ev)
 /* Whether the page at offset can be read, without a signal if not. */
 static bool readable(const struct raw *r, size_t offset)
 {
+	struct peep p;
 	uint8_t byte;
-	struct iovec to = { &byte, 1 }, from = { (uint8_t *)(uintptr_t)r->map + offset, 1 };
+	bool is;
 
-	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+	peep_open(&p, r);
+	is = peep(&p, offset, &byte, 1);
+	peep_close(&p);
+	return is;
 }
 
 START_TEST(idle_regions_give_all_back)
@@ -194,6 +196,52 @@ START_TEST(new_pages_are_empty)
 }
 END_TEST
 
+/*
+ * Pages go from region to region by way of the kernel; what was on them does
+ * not: each receiver sees zeroes and what was sent to it.
+ */
+static void only_own(const struct raw *r, uint8_t own)
+{
+	uint8_t page[PAGE];
+	struct peep p;
+
+	peep_open(&p, r);
+	for (size_t at = 0; at < REGION; at += PAGE) {
+		if (!peep(&p, at, page, PAGE))
+			continue;
+		/* Each assertion is a message to check's parent. */
+		for (size_t i = 0; i < PAGE; i++)
+			if (page[i] && page[i] != own)
+				ck_abort_msg("byte %zu is %#x", at + i, page[i]);
+	}
+	peep_close(&p);
+}
+
+START_TEST(pages_that_change_hands)
+{
+	const struct raw *to[] = { &cli, &oth };
+	uint32_t random = 1;
+
+	for (int i = 0; i < 60; i++) {
+		const struct raw *r = to[i % 2];
+		uint8_t own = i % 2 ? 0x22 : 0x11;
+		size_t size = 1 + next_random(&random) % LARGE;
+		struct ipcbus_event ev;
+
+		raw_call(r, 0, 1, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		memset(data, own, size);
+		raw_reply(&srv, ev.call, data, size);
+		raw_take(r, IPCBUS_EVENT_REPLY, &ev);
+		raw_holds(r, &ev, data, size);
+		only_own(r, own);
+		raw_give(r, &ev);
+		if (i % 3 == 0)
+			reclaim();
+	}
+}
+END_TEST
+
 /* The file of debugfs tells the same. */
 START_TEST(pages_file_agrees)
 {
@@ -244,9 +292,14 @@ static void *reclaim_for_ever(void *unused)
 /* Faults pages in all the time, whether something is there or not. */
 static void *read_for_ever(void *arg)
 {
+	struct peep p;
+	uint8_t byte;
+
+	peep_open(&p, arg);
 	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE))
 		for (size_t at = 0; at < REGION; at += PAGE)
-			readable(arg, at);
+			peep(&p, at, &byte, 1);
+	peep_close(&p);
 	return NULL;
 }
 
@@ -352,6 +405,7 @@ int main(void)
 	tcase_add_test(tc, messages_on_their_way_stay);
 	tcase_add_test(tc, what_went_is_not_mapped);
 	tcase_add_test(tc, new_pages_are_empty);
+	tcase_add_test(tc, pages_that_change_hands);
 	tcase_add_test(tc, pages_file_agrees);
 	tcase_add_test(tc, dead_owner_with_messages_on_their_way);
 
