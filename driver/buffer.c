@@ -17,6 +17,8 @@
 #include "room.h"
 #include "stats.h"
 
+static_assert(IPCBUS_BUFFER_ONEWAY == (u32)true);
+
 /* From this size on a buffer comes from the upper end of a free range. */
 #define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
 
@@ -315,7 +317,7 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	buffer = reserve_range(region, units, message);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	buffer->oneway = message->oneway;
+	buffer->flags = message->oneway | (message->send->flags & IPCBUS_SEND_CLEAR);
 	buffer->since = jiffies;
 	buffer->data_size = message->send->data_size;
 	buffer->node = NULL;
@@ -452,7 +454,7 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	buffer->generation++;
 	buffer->state = IPCBUS_BUFFER_FREE;
 	region->buffers--;
-	if (buffer->oneway)
+	if (buffer->flags & IPCBUS_BUFFER_ONEWAY)
 		uncount_oneway(region, buffer->range.size);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
 				       region->quick_count == IPCBUS_QUICK_BUFFERS)))
@@ -462,10 +464,24 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	region->quick_count++;
 }
 
-/* A delivered one goes back; what it held is moved out. */
-static void end_delivered_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
-				 struct ipcbus_leftovers *leftovers)
+/* Nobody else can get at it: it is not delivered, or not any more. */
+static void clear(struct ipcbus_region *region, const struct ipcbus_buffer *buffer)
 {
+	ipcbus_pages_clear(&region->pages, offset_of(buffer),
+			   (size_t)buffer->range.size * IPCBUS_UNIT);
+}
+
+/* A delivered one goes back; what it held is moved out. Drops the lock to wipe it. */
+static __always_inline void end_delivered_locked(struct ipcbus_region *region,
+						 struct ipcbus_buffer *buffer,
+						 struct ipcbus_leftovers *leftovers)
+{
+	if (unlikely(buffer->flags & IPCBUS_BUFFER_CLEAR)) {
+		buffer->state = IPCBUS_BUFFER_CLEARING;
+		spin_unlock(&region->lock);
+		clear(region, buffer);
+		spin_lock(&region->lock);
+	}
 	leftovers->node = buffer->node;
 	leftovers->objects = buffer->objects;
 	buffer->objects = (struct ipcbus_objects){};
@@ -508,6 +524,8 @@ void ipcbus_region_release(struct ipcbus_region *region)
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	ipcbus_objects_drop(&buffer->objects);
+	if (unlikely(buffer->flags & IPCBUS_BUFFER_CLEAR))
+		clear(region, buffer);
 	spin_lock(&region->lock);
 	release_range(region, buffer);
 	spin_unlock(&region->lock);
@@ -521,6 +539,7 @@ static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus
 	u32 slot = (u32)id - 1, generation = id >> 32;
 	u32 first = region->first_generation;
 	struct ipcbus_buffer *buffer;
+	u32 state;
 
 	lockdep_assert_held(&region->lock);
 	if (slot / IPCBUS_BUFFERS_PER_SLAB >= region->slabs)
@@ -531,8 +550,9 @@ static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus
 	if (buffer->generation != generation)
 		return ERR_PTR(generation - first < buffer->generation - first ? -ESTALE : -ENOENT);
 	/* With the release in ipcbus_buffer_deliver(). */
-	if (smp_load_acquire(&buffer->state) != IPCBUS_BUFFER_DELIVERED)
-		return ERR_PTR(-ENOENT);
+	state = smp_load_acquire(&buffer->state);
+	if (unlikely(state != IPCBUS_BUFFER_DELIVERED))
+		return ERR_PTR(state == IPCBUS_BUFFER_CLEARING ? -ESTALE : -ENOENT);
 	return buffer;
 }
 
@@ -561,7 +581,7 @@ int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_ori
 	buffer = find_delivered_locked(region, id);
 	if (IS_ERR(buffer))
 		ret = PTR_ERR(buffer);
-	else if (!buffer->oneway)
+	else if (!(buffer->flags & IPCBUS_BUFFER_ONEWAY))
 		ret = -EINVAL;
 	else
 		*ret_origin = buffer->origin;

@@ -31,7 +31,12 @@ enum ipcbus_buffer_state {
 	IPCBUS_BUFFER_FREE,		/* a free range, or an unused descriptor */
 	IPCBUS_BUFFER_QUEUED,		/* reserved, filled, or on its way */
 	IPCBUS_BUFFER_DELIVERED,	/* the receiver's, until it gives it back */
+	IPCBUS_BUFFER_CLEARING,		/* given back, and being wiped */
 };
+
+/* What a buffer has to be treated with care for. */
+#define IPCBUS_BUFFER_ONEWAY	1U	/* counts against the region's oneway share */
+#define IPCBUS_BUFFER_CLEAR	IPCBUS_SEND_CLEAR /* to be wiped at its end */
 
 /**
  * struct ipcbus_buffer - one message's place
@@ -42,7 +47,7 @@ enum ipcbus_buffer_state {
  * @slot: which descriptor of the region this is; constant
  * @generation: counts the uses of the slot; the id is this and slot + 1 (region->lock)
  * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
- * @oneway: counts against the region's oneway share
+ * @flags: IPCBUS_BUFFER_*; constant while it is used
  * @since: when its message was made, in jiffies
  * @from: the number of the proc that sent it, 0: the driver
  * @data_size: bytes of payload
@@ -59,7 +64,7 @@ struct ipcbus_buffer {
 	u32 slot;
 	u32 generation;
 	u32 state;
-	bool oneway;
+	u32 flags;
 	unsigned long since;
 	u64 from;
 	size_t data_size;

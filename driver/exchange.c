@@ -64,7 +64,7 @@ static bool is_empty(const struct ipcbus_send *send)
 
 static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *send)
 {
-	u32 flags = IPCBUS_SEND_IOV;
+	u32 flags = IPCBUS_SEND_IOV | IPCBUS_SEND_CLEAR;
 
 	if (send->kind == IPCBUS_SEND_CALL)
 		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC;
@@ -82,7 +82,8 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 
 static int check_reply(const struct ipcbus_send *send)
 {
-	if (send->flags & ~IPCBUS_SEND_IOV || send->handle || send->deadline || send->cookie)
+	if (send->flags & ~(IPCBUS_SEND_IOV | IPCBUS_SEND_CLEAR) || send->handle ||
+	    send->deadline || send->cookie)
 		return -EINVAL;
 	if (send->kind == IPCBUS_SEND_REPLY)
 		return send->code ? -EINVAL : 0;

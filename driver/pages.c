@@ -13,6 +13,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 
 #include "pages.h"
@@ -180,6 +181,21 @@ void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_
 		offset += run;
 		from_offset += run;
 		size -= run;
+	}
+}
+
+void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
+{
+	while (size) {
+		size_t run = min(size, PAGE_SIZE - offset_in_page(offset));
+		void *frame = frame_at(pages, offset >> PAGE_SHIFT);
+
+		/* None where memory ran out before the message was there. */
+		if (frame)
+			memset(frame + offset_in_page(offset), 0, run);
+		offset += run;
+		size -= run;
+		cond_resched();
 	}
 }
 

@@ -71,6 +71,8 @@ void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 /* Likewise, from pages of another region, of which that much is populated. */
 void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_pages *from,
 		       size_t from_offset, size_t size);
+/* Zeroes in place of whatever is there; sleeps. */
+void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size);
 
 /* The receiver touched page index: locked and counted, so that it stays behind
  * the index until it is mapped. NULL if no message is there. */

@@ -75,10 +75,19 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	}
 	device->region = region;
 	device->region_size = region_size;
+	device->features = info.features;
 	return 0;
 err:
 	device_close(device, /* mapped= */ false);
 	return r;
+}
+
+int device_set_clear(struct device *device, bool clear)
+{
+	if (!(device->features & IPCBUS_FEATURE_CLEAR))
+		return -EOPNOTSUPP;
+	device->send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
+	return 0;
 }
 
 void device_close(struct device *device, bool mapped)
@@ -103,10 +112,13 @@ static void objects_to_driver(const struct device_send *send, struct ipcbus_obje
 }
 
 /* Field by field: the event behind is the driver's to write. */
-static void send_to_driver(const struct device_send *from, struct ipcbus_send *to)
+static void send_to_driver(const struct device *device, const struct device_send *from,
+			   struct ipcbus_send *to)
 {
 	to->kind = from->kind;
 	to->flags = from->accept_fds ? IPCBUS_SEND_ACCEPT_FDS : 0;
+	if (from->kind)
+		to->flags |= device->send_flags;
 	to->handle = from->handle;
 	to->code = from->code;
 	to->call = from->call;
@@ -187,7 +199,7 @@ int device_exchange(const struct device *device, struct device_exchange *x,
 	u.thread = x->thread;
 	u.free_count = x->n_free;
 	u.free = x->n_free == 1 ? x->free[0] : x->n_free ? (uintptr_t)x->free : 0;
-	send_to_driver(&x->send, &u.send);
+	send_to_driver(device, &x->send, &u.send);
 	/* Left alone by the driver when it fails early. */
 	u.event.stage = 0;
 	u.event.index = 0;

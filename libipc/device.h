@@ -24,6 +24,8 @@ struct device {
 	int wake_fd;		/* a second fd of the same file, for device_wake() */
 	const uint8_t *region;
 	size_t region_size;
+	uint64_t features;	/* IPCBUS_FEATURE_* of the driver */
+	uint32_t send_flags;	/* of all messages */
 };
 
 enum device_send_kind {
@@ -105,6 +107,9 @@ struct device_exchange {
 
 /* Opens the device and maps a region of that many bytes. */
 int device_open(struct device *device, const char *path, size_t region_size);
+/* Whether receivers wipe from here on what they are sent. -EOPNOTSUPP: the driver
+ * does not know how. */
+int device_set_clear(struct device *device, bool clear);
 /* mapped: false in a forked child, which has the fd but not the region. */
 void device_close(struct device *device, bool mapped);
 

@@ -64,6 +64,12 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	return 0;
 }
 
+int device_set_clear(struct device *device, bool clear)
+{
+	device->send_flags = clear;
+	return 0;
+}
+
 void device_close(struct device *device, bool mapped)
 {
 	(void)device;

@@ -150,6 +150,15 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 	return 0;
 }
 
+int ipc_set_clear(struct ipc *ipc, int clear)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	return device_set_clear(&ipc->device, clear);
+}
+
 int ipc_open(struct ipc **ret_ipc, const char *device)
 {
 	return ipc_open_sized(ret_ipc, device, IPC_REGION_DEFAULT);

@@ -148,6 +148,7 @@ static int child(struct ipc_object *object, struct test *test)
 	    test_log(test, &request) != -ECHILD || ipc_run(ipc) != -ECHILD ||
 	    ipc_process(ipc) != -ECHILD || ipc_wait(ipc, 0) != -ECHILD ||
 	    ipc_get_fd(ipc) != -ECHILD || ipc_set_threads(ipc, 2) != -ECHILD ||
+	    ipc_set_clear(ipc, 1) != -ECHILD ||
 	    ipc_set_manager(ipc, object) != -ECHILD || ipc_get_manager(ipc, &proxy) != -ECHILD ||
 	    ipc_get_name(ipc, "a", &proxy) != -ECHILD || ipc_wait_name(ipc, "a", &proxy) != -ECHILD ||
 	    ipc_add_name(ipc, "a", object) != -ECHILD || ipc_remove_name(ipc, "a") != -ECHILD ||

@@ -108,6 +108,7 @@
 #define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
 #define IPCBUS_FEATURE_ROOM	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
+#define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
 #define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
@@ -215,6 +216,7 @@ enum ipcbus_send_kind {
 #define IPCBUS_SEND_IOV		(1U << 0) /* @data is an ipcbus_iovec array */
 #define IPCBUS_SEND_ACCEPT_FDS	(1U << 1) /* CALL: the reply may bring fds */
 #define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: the thread does not wait for it */
+#define IPCBUS_SEND_CLEAR	(1U << 3) /* wiped when it is given back */
 #define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: instead of an older one */
 
 /**
@@ -244,6 +246,10 @@ enum ipcbus_send_kind {
  * proc to the same node that had the flag and the same @code too, if no thread took
  * that yet: the older one is dropped, with its objects, and the new one goes to
  * the queue's end. Where the oneways' share is full the older one's room counts.
+ *
+ * A message with IPCBUS_SEND_CLEAR, of whatever kind, is overwritten with zeroes,
+ * payload and object table, when the receiver gives its buffer back, or when it
+ * is dropped: before that returns and before the room is used again.
  *
  * The payload is copied once, from here into the receiver's region, where it
  * starts 8-byte aligned. The driver reads the object table once, before it

@@ -107,6 +107,26 @@ START_TEST(larger_than_the_region)
 }
 END_TEST
 
+/* Nobody notices but who looks for what was said. */
+START_TEST(secrets)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+	E2e__SayReply *reply;
+
+	client_open(&client);
+	ck_assert_int_eq(ipc_set_clear(client.ipc, 1), 0);
+	ck_assert_int_eq(say(&client, "a secret", &reply), 0);
+	server_say_reply_free(reply);
+	ck_assert_int_eq(ipc_set_clear(client.ipc, 0), 0);
+	ck_assert_int_eq(say(&client, "none", &reply), 0);
+	server_say_reply_free(reply);
+	ck_assert_int_eq(ipc_set_clear(NULL, 1), -EINVAL);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
 START_TEST(errors_that_the_server_raises)
 {
 	pid_t pid = start_server(&one_thread);
@@ -342,7 +362,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("call", a_reply_comes_back, messages_of_every_size, larger_than_the_region,
-			 errors_that_the_server_raises, handlers_that_do_not_answer,
+			 secrets, errors_that_the_server_raises, handlers_that_do_not_answer,
 			 methods_that_it_does_not_have, a_oneway_does_not_wait, too_many_oneways,
 			 answers_from_another_thread, others_are_served_meanwhile, who_calls,
 			 without_a_server);

@@ -18,6 +18,7 @@
 	 IPCBUS_FEATURE_CANCEL |                                                      \
 	 IPCBUS_FEATURE_ASYNC |                                                       \
 	 IPCBUS_FEATURE_ROOM |                                                        \
+	 IPCBUS_FEATURE_CLEAR |                                                        \
 	 IPCBUS_FEATURE_REPLACE |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_CALLER |                                                        \
@@ -258,6 +259,7 @@ static const struct field {
 	X(send.kind, 0xffffffff, -EINVAL),
 	/* kind NONE: the rest is 0 */
 	X(send.flags, 1, -EINVAL),
+	X(send.flags, IPCBUS_SEND_CLEAR, -EINVAL),
 	X(send.handle, 1, -EINVAL),
 	X(send.code, 1, -EINVAL),
 	X(send.call, 1, -EINVAL),

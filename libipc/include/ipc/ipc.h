@@ -83,6 +83,14 @@ struct ipc_interface;
 int ipc_open(struct ipc **ret_ipc, const char *device);
 int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size);
 
+/*
+ * Whether what this process sends from here on, requests and replies, is a
+ * secret: the kernel wipes it from the receiver's region as soon as the receiver
+ * is done with it. Costs time by the size of a message. Before other threads use
+ * the connection. -EOPNOTSUPP: the driver is too old.
+ */
+int ipc_set_clear(struct ipc *ipc, int clear);
+
 /* The last ipc_unref() closes; its objects die, its proxies become invalid.
  * Objects and proxies hold no reference: unref them first. NULL is allowed. */
 struct ipc *ipc_ref(struct ipc *ipc);

@@ -210,6 +210,8 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 		m->error = kind == IPCBUS_SEND_ERROR ? message_number(m) : 0;
 		send->code = m->error;
 	}
+	if (arg[0] & 0x40)
+		send->flags |= IPCBUS_SEND_CLEAR;
 	payload_build(t, m, send, arg[2], arg[3]);
 	objects_build(t, m, send, arg[4]);
 	trace("%u: message %u of kind %u to handle %u (node %ld) or call %llu, %u bytes, %u objects\n",
