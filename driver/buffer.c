@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "buffer.h"
+#include "charge.h"
 #include "message.h"
 #include "node.h"
 #include "proc.h"
@@ -22,8 +23,9 @@ static_assert(IPCBUS_BUFFER_ONEWAY == (u32)true);
 /* From this size on a buffer comes from the upper end of a free range. */
 #define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
 
-void ipcbus_region_init(struct ipcbus_region *region)
+void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner)
 {
+	region->owner = owner;
 	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->room);
 	INIT_LIST_HEAD(&region->spare);
@@ -33,10 +35,13 @@ void ipcbus_region_init(struct ipcbus_region *region)
 /* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. */
 static int add_slab(struct ipcbus_region *region)
 {
+	struct ipcbus_charge charge;
 	struct ipcbus_buffer *slab;
 	u32 i;
 
-	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), GFP_KERNEL_ACCOUNT);
+	charge = ipcbus_charge_begin(region->owner);
+	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), IPCBUS_CHARGE_GFP);
+	ipcbus_charge_end(&charge);
 	if (!slab)
 		return -ENOMEM;
 
@@ -71,7 +76,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 {
 	int ret;
 
-	ret = ipcbus_pages_init(&region->pages, mapping, size);
+	ret = ipcbus_pages_init(&region->pages, region->owner, mapping, size);
 	if (ret)
 		return ret;
 	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
@@ -302,6 +307,20 @@ static int fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 					   message->send->data_size);
 }
 
+/* Pages for all of it. If there is no memory, what lies idle in this very region is
+ * all that its owner has to give. */
+static __always_inline int populate(struct ipcbus_region *region,
+				    const struct ipcbus_buffer *buffer)
+{
+	size_t size = (size_t)buffer->range.size * IPCBUS_UNIT;
+	int ret;
+
+	ret = ipcbus_pages_populate(&region->pages, offset_of(buffer), size);
+	if (unlikely(ret == -ENOMEM && ipcbus_reclaim_now(region)))
+		ret = ipcbus_pages_populate(&region->pages, offset_of(buffer), size);
+	return ret;
+}
+
 /* Room, with pages behind it, and the payload in it. */
 static int make_filled(struct ipcbus_region *region, struct ipcbus_message *message,
 		       struct ipcbus_buffer **ret_buffer)
@@ -323,8 +342,7 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	buffer->node = NULL;
 	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
 
-	ret = ipcbus_pages_populate(&region->pages, offset_of(buffer),
-				    (size_t)units * IPCBUS_UNIT);
+	ret = populate(region, buffer);
 	if (likely(!ret)) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_COPY);
 		ret = fill(region, buffer, message);
@@ -519,6 +537,9 @@ void ipcbus_region_release(struct ipcbus_region *region)
 		if (delivered)
 			ipcbus_leftovers_drop(&leftovers);
 	} while (more);
+	/* Others may refer to the proc for long; it needs no memory any more. */
+	if (region->size)
+		ipcbus_reclaim_now(region);
 }
 
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)

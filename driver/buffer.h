@@ -77,6 +77,7 @@ struct ipcbus_buffer {
  * struct ipcbus_region - the memory of one proc
  * @lock: protects all of it but pages
  * @size: bytes; 0 until mapped, then constant
+ * @owner: the address space whose memory cgroup pays; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of those that reclaim.c asks
  * @cooling: it has taken a free range out; who finds no room then waits for it
@@ -100,6 +101,7 @@ struct ipcbus_buffer {
 struct ipcbus_region {
 	spinlock_t lock;
 	size_t size;
+	struct mm_struct *owner;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
 	bool cooling;
@@ -118,7 +120,8 @@ struct ipcbus_region {
 	u32 spam_look;
 };
 
-void ipcbus_region_init(struct ipcbus_region *region);
+/* owner: who pays for its memory, pinned for as long as the region lasts. */
+void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner);
 /* Gives the region its size, once; mapping: the file's. */
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);
 /* The receiver is gone: what it never gave back. Senders may still be filling

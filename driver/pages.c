@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include "charge.h"
 #include "pages.h"
 #include "stats.h"
 
@@ -28,10 +29,13 @@
 /* Frames looked at under the lock at once. */
 #define DROP_SCAN	512
 
-#define PAGES_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
+#define PAGES_GFP	(IPCBUS_CHARGE_GFP | __GFP_ZERO)
+#define RUN_GFP		((PAGES_GFP & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY)
 
-int ipcbus_pages_init(struct ipcbus_pages *pages, struct address_space *mapping, size_t size)
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct mm_struct *owner,
+		      struct address_space *mapping, size_t size)
 {
+	pages->owner = owner;
 	spin_lock_init(&pages->lock);
 	pages->mapping = mapping;
 	pages->count = size >> PAGE_SHIFT;
@@ -87,7 +91,7 @@ static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long inde
 	unsigned long i;
 
 	if (order)
-		page = alloc_pages(PAGES_GFP | __GFP_NORETRY, order);
+		page = alloc_pages(RUN_GFP, order);
 	if (!page) {
 		order = 0;
 		page = alloc_page(PAGES_GFP);
@@ -102,10 +106,9 @@ static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long inde
 	return 1UL << order;
 }
 
-int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size)
+static int populate_all(struct ipcbus_pages *pages, unsigned long i, unsigned long end)
 {
-	unsigned long i = offset >> PAGE_SHIFT, n;
-	unsigned long end = ((offset + size - 1) >> PAGE_SHIFT) + 1;
+	unsigned long n;
 
 	for (; i < end; i += n) {
 		n = count_missing(pages, i, min(end - i, CHUNK_PAGES));
@@ -118,6 +121,24 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size)
+{
+	unsigned long first = offset >> PAGE_SHIFT;
+	unsigned long end = ((offset + size - 1) >> PAGE_SHIFT) + 1;
+	struct ipcbus_charge charge;
+	int ret;
+
+	/* Mostly all of them are there. */
+	while (first < end && READ_ONCE(pages->frame[first]))
+		first++;
+	if (first == end)
+		return 0;
+	charge = ipcbus_charge_begin(pages->owner);
+	ret = populate_all(pages, first, end);
+	ipcbus_charge_end(&charge);
+	return ret;
 }
 
 /* Of a populated page. Others may just fail to publish one of their own. */

@@ -19,6 +19,7 @@
  * struct ipcbus_pages - the pages of one region
  * @count: pages of the region
  * @resident: how many are there
+ * @owner: whose memory cgroup pays for them
  * @mapping: of the file: where the receiver's mappings of the pages are found
  * @lock: protects taking a page out against the receiver's faults; a leaf
  * @frame: kernel address of each page, NULL while there is none. Set from NULL
@@ -28,12 +29,14 @@
 struct ipcbus_pages {
 	unsigned long count;
 	atomic_long_t resident;
+	struct mm_struct *owner;
 	struct address_space *mapping;
 	spinlock_t lock;
 	void **frame;
 };
 
-int ipcbus_pages_init(struct ipcbus_pages *pages, struct address_space *mapping, size_t size);
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct mm_struct *owner,
+		      struct address_space *mapping, size_t size);
 void ipcbus_pages_done(struct ipcbus_pages *pages);
 
 /* Makes all pages of [offset, offset + size) be there; sleeps. Enough of the

@@ -82,7 +82,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	proc->pid = get_pid(task_tgid(current));
 	proc->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	proc->user_ns = get_user_ns(file->f_cred->user_ns);
-	ipcbus_region_init(&proc->region);
+	ipcbus_region_init(&proc->region, proc->mm);
 	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
 	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
 	mutex_init(&proc->handle_lock);

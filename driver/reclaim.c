@@ -96,6 +96,16 @@ static unsigned long reclaim_region(struct ipcbus_region *region, unsigned long 
 	return dropped;
 }
 
+bool ipcbus_reclaim_now(struct ipcbus_region *region)
+{
+	unsigned long dropped;
+
+	mutex_lock(&reclaim_lock);
+	dropped = reclaim_region(region, ULONG_MAX);
+	mutex_unlock(&reclaim_lock);
+	return dropped;
+}
+
 /* --- The shrinker ----------------------------------------------------------- */
 
 static unsigned long count_idle(struct shrinker *unused, struct shrink_control *control)

@@ -27,6 +27,9 @@ struct inode *ipcbus_reclaim_inode(void);
 void ipcbus_reclaim_add(struct ipcbus_region *region);
 void ipcbus_reclaim_remove(struct ipcbus_region *region);
 
+/* All that is idle in it goes now. Says whether anything did. */
+bool ipcbus_reclaim_now(struct ipcbus_region *region);
+
 /* Until the room that is taken out of any region now is back. */
 void ipcbus_reclaim_wait(void);
 

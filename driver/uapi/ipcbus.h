@@ -65,7 +65,8 @@
  *   ESTALE      a buffer that was given back before
  *   EBUSY       the bus has a manager; the node is still referred to; the fd
  *               is mapped already
- *   ENOMEM      the kernel has no memory
+ *   ENOMEM      the kernel has no memory, or (stage BUFFER) the memory cgroup of
+ *               the receiver, to which its region is charged
  */
 #ifndef _UAPI_LINUX_IPCBUS_H
 #define _UAPI_LINUX_IPCBUS_H

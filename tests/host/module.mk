@@ -30,7 +30,8 @@ HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicema
 	test.pb-c.o test.ipc.o)
 # Peers of test-stress have static state of their own: it needs real processes.
 # test-trace needs tracefs.
-HOST_KTESTS := $(filter-out test-stress test-trace,$(patsubst tests/kernel/%.c,%, \
+# Memory cgroups are the real kernel's, who is not to be bothered.
+HOST_KTESTS := $(filter-out test-stress test-trace test-memcg,$(patsubst tests/kernel/%.c,%, \
 	$(sort $(wildcard tests/kernel/test-*.c))))
 
 # host_way WAY

@@ -71,6 +71,7 @@ typedef long ssize_t;
 #define INT_MAX 0x7fffffff
 #define LONG_MAX __LONG_MAX__
 #define U32_MAX 0xffffffffU
+#define ULONG_MAX (~0UL)
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)

@@ -9,6 +9,7 @@
 #define __GFP_ZERO		(1U << 1)
 #define __GFP_NOWARN		(1U << 2)
 #define __GFP_NORETRY		(1U << 3)
+#define __GFP_RETRY_MAYFAIL	(1U << 4)
 #define GFP_KERNEL		SHIM_GFP_SLEEP
 #define GFP_KERNEL_ACCOUNT	SHIM_GFP_SLEEP
 #define GFP_ATOMIC		0U

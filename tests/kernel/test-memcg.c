@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who pays for a region: the memory cgroup of its owner, whoever sends; and what
+ * happens when that has no more to give. Needs cgroup v2 and root.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define ROOT "/tmp/cgroup"
+#define PART (64 * 1024)
+#define MIB (1 << 20)
+#define LARGE_REGION (64 * MIB)
+
+static void path_of(char *path, const char *group, const char *name)
+{
+	snprintf(path, 128, ROOT "/%s%s%s", group, *group ? "/" : "", name);
+}
+
+static int write_file(const char *group, const char *name, const char *text)
+{
+	char path[128];
+	int fd, e = 0;
+
+	path_of(path, group, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		e = -errno;
+	close(fd);
+	return e;
+}
+
+/* The number in the file, behind word if it has one. */
+static long read_number(const char *group, const char *name, const char *word)
+{
+	char path[128], text[1024] = "";
+	const char *at;
+	ssize_t n;
+	int fd;
+
+	path_of(path, group, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	ck_assert_int_gt(n, 0);
+	at = word ? strstr(text, word) : text;
+	ck_assert_ptr_nonnull(at);
+	return strtol(at + (word ? strlen(word) : 0), NULL, 10);
+}
+
+static long used_by(const char *group)
+{
+	return read_number(group, "memory.current", NULL);
+}
+
+static void group_new(const char *group, const char *max)
+{
+	char path[128];
+
+	path_of(path, group, "");
+	ck_assert(!mkdir(path, 0755) || errno == EEXIST);
+	assert_ok(write_file(group, "memory.max", max));
+}
+
+static void group_done(const char *group)
+{
+	char path[128];
+
+	path_of(path, group, "");
+	/* Its last process may still be on its way out. */
+	for (uint64_t end = now_ms() + 2000; rmdir(path) && now_ms() < end;)
+		usleep(1000);
+}
+
+static void enter(const char *group)
+{
+	assert_ok(write_file(group, "cgroup.procs", "0"));
+}
+
+/* A server in the group "receiver" that gives back, and answers, what it gets. */
+static int serve_in_group(struct peer *self, void *arg)
+{
+	struct raw me;
+	uint64_t node;
+
+	enter("receiver");
+	raw_open(&me, *(size_t *)arg);
+	node = raw_node(&me, 0, 1);
+	assert_ok(raw_claim(&me, node));
+	peer_tell(self, 0);
+	for (;;) {
+		struct ipcbus_event ev;
+
+		raw_wait(&me, IPCBUS_EVENT_CALL, &ev);
+		raw_reply(&me, ev.call, NULL, 0);
+		raw_give(&me, &ev);
+		if (ev.code == QUIT)
+			break;
+	}
+	raw_close(&me);
+	return 0;
+}
+
+/* A call with that many bytes, of a few that are there, over and over. */
+static int send_large(const struct raw *r, size_t size)
+{
+	static uint8_t part[PART];
+	static struct ipcbus_iovec parts[IPCBUS_MAX_IOV];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_IOV, .data = PTR64(parts),
+		.data_size = size, .iov_count = size / PART,
+	};
+	struct ipcbus_event ev;
+	int e;
+
+	memset(part, 7, sizeof(part));
+	for (size_t i = 0; i < size / PART; i++)
+		parts[i] = (struct ipcbus_iovec){ PTR64(part), PART };
+	e = raw_send(r, &send, &ev);
+	if (e)
+		ck_assert_uint_eq(ev.stage, IPCBUS_STAGE_BUFFER);
+	else
+		raw_wait(r, IPCBUS_EVENT_REPLY, &ev);
+	return e;
+}
+
+static size_t region_size = LARGE_REGION;
+
+static void begin(struct peer *server, const char *receiver, const char *sender)
+{
+	group_new("receiver", receiver);
+	group_new("sender", sender);
+	peer_start(server, serve_in_group, &region_size);
+	peer_hear(server);
+	enter("sender");
+	raw_open(&cli, REGION);
+}
+
+static void end(struct peer *server)
+{
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, QUIT, NULL, 0);
+	raw_wait(&cli, IPCBUS_EVENT_REPLY, &ev);
+	peer_end(server);
+	raw_close(&cli);
+	ck_assert_int_eq(read_number("receiver", "memory.events", "oom_kill "), 0);
+	ck_assert_int_eq(read_number("sender", "memory.events", "oom_kill "), 0);
+	assert_ok(write_file("", "cgroup.procs", "0"));
+	group_done("receiver");
+	group_done("sender");
+}
+
+START_TEST(owner_pays)
+{
+	long receiver, sender;
+	struct peer server;
+
+	begin(&server, "max", "max");
+	assert_ok(send_large(&cli, PART));
+	receiver = used_by("receiver");
+	sender = used_by("sender");
+	assert_ok(send_large(&cli, 32 * MIB));
+	ck_assert_int_ge(used_by("receiver") - receiver, 31 * MIB);
+	ck_assert_int_lt(used_by("sender") - sender, MIB);
+	/* And is given back to. */
+	assert_ok(dev_reclaim());
+	ck_assert_int_lt(used_by("receiver") - receiver, MIB);
+	end(&server);
+}
+END_TEST
+
+START_TEST(small_sender_sends_what_is_large)
+{
+	struct peer server;
+
+	begin(&server, "max", "8M");
+	assert_ok(send_large(&cli, 48 * MIB));
+	assert_ok(send_large(&cli, 48 * MIB));
+	end(&server);
+}
+END_TEST
+
+/* The sender is told; nobody is killed; what fits goes through as before. */
+START_TEST(small_receiver_is_left_alone)
+{
+	struct peer server;
+
+	begin(&server, "8M", "max");
+	for (int i = 0; i < 3; i++) {
+		assert_result(send_large(&cli, 48 * MIB), -ENOMEM);
+		assert_ok(send_large(&cli, MIB));
+	}
+	end(&server);
+}
+END_TEST
+
+/* Its own idle pages are enough for the next message, wherever that lies. */
+START_TEST(idle_pages_make_room)
+{
+	struct peer server;
+
+	begin(&server, "8M", "max");
+	for (int i = 1; i < 40; i++)
+		assert_ok(send_large(&cli, (i % 5 + 1) * MIB));
+	end(&server);
+}
+END_TEST
+
+static bool have_groups(void)
+{
+	if (mkdir(ROOT, 0755) && errno != EEXIST)
+		return false;
+	if (mount("none", ROOT, "cgroup2", 0, NULL) && errno != EBUSY)
+		return false;
+	return !write_file("", "cgroup.subtree_control", "+memory");
+}
+
+int main(void)
+{
+	Suite *s = suite_create("memcg");
+	TCase *tc;
+	int failed;
+
+	if (geteuid() || !have_groups()) {
+		fprintf(stderr, "no memory cgroups, nothing tested\n");
+		return 77;
+	}
+	tc = add_case(s, "groups", setup_bare);
+	tcase_add_test(tc, owner_pays);
+	tcase_add_test(tc, small_sender_sends_what_is_large);
+	tcase_add_test(tc, small_receiver_is_left_alone);
+	tcase_add_test(tc, idle_pages_make_room);
+	failed = suite_main(s);
+	umount(ROOT);
+	return failed;
+}
