@@ -391,7 +391,7 @@ struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t
 	buffer = reserve_range(region, units, &message);
 	if (IS_ERR(buffer))
 		return NULL;
-	buffer->oneway = true;
+	buffer->flags = IPCBUS_BUFFER_ONEWAY;
 	buffer->since = jiffies;
 	buffer->data_size = size;
 	buffer->node = NULL;

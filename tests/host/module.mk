@@ -101,7 +101,7 @@ endef
 HOST_TESTS :=
 $(foreach way,$(HOST_WAYS),$(eval $(call host_way,$(way))))
 
--include $(wildcard $(HOST_B)/*/*/*.d)
+-include $(wildcard $(HOST_B)/*/*.d $(HOST_B)/*/*/*.d)
 
 # The explorer tries each race for a share of 20 seconds; planted bugs show that
 # it would see them.
