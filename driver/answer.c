@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "message.h"
 #include "node.h"
+#include "priority.h"
 #include "proc.h"
 #include "report.h"
 #include "thread.h"
@@ -25,6 +26,8 @@ static bool async_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 	spin_lock(&t->caller->lock);
 	t->caller->async_count--;
 	spin_unlock(&t->caller->lock);
+	/* Not on behalf of the oneway that this thread served last, if it did. */
+	WRITE_ONCE(thread->loan.oneway, IPCBUS_PRIORITY_NONE);
 	ipcbus_answer_take(t, thread, event);
 	return true;
 }
@@ -176,9 +179,14 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 
 /* --- The server's side ------------------------------------------------------- */
 
-/* Takes the open call out of the table: only one can answer it. */
-static struct ipcbus_transaction *claim(struct ipcbus_proc *proc, u64 id)
+/*
+ * Takes the open call out of the table: only one can answer it. If another thread
+ * is in it and runs by its caller's priority, that is to end: *ret_server, counted.
+ */
+static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
+					struct ipcbus_thread **ret_server)
 {
+	struct ipcbus_proc *proc = thread->proc;
 	bool idle = false, untold = false;
 	struct ipcbus_transaction *t;
 
@@ -187,8 +195,12 @@ static struct ipcbus_transaction *claim(struct ipcbus_proc *proc, u64 id)
 		if (t->id != id)
 			continue;
 		hash_del(&t->open);
-		if (t->server)
+		if (t->server) {
 			ipcbus_transaction_end_serving_locked(t);
+			if (unlikely(t->server != thread &&
+				     READ_ONCE(t->server->loan.unsettled)))
+				*ret_server = ipcbus_thread_get(t->server);
+		}
 		idle = ipcbus_node_end_call_locked(t->node);
 		untold = ipcbus_cancel_untell_locked(t);
 		break;
@@ -251,11 +263,16 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	bool error = message->send->kind == IPCBUS_SEND_ERROR;
 	struct ipcbus_buffer *buffer;
 	struct ipcbus_transaction *t;
+	struct ipcbus_thread *server = NULL;
 	struct ipcbus_proc *caller;
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
-	t = claim(thread->proc, message->send->call);
+	t = claim(thread, message->send->call, &server);
+	if (unlikely(server)) {
+		ipcbus_loan_settle(server);
+		ipcbus_thread_put(server);
+	}
 	if (!t)
 		return ipcbus_report_unsent(thread, message, NULL, NULL, -ESRCH);
 	caller = t->caller;

@@ -139,7 +139,7 @@ int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *a
 	struct ipcbus_bus *bus = proc->bus;
 	int ret;
 
-	if (args->flags || args->cookie)
+	if (args->flags || args->cookie || args->policy || args->priority)
 		return -EINVAL;
 	node = ipcbus_node_export(proc, args->node);
 	if (!node)

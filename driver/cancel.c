@@ -9,6 +9,7 @@
 #include "buffer.h"
 #include "cancel.h"
 #include "node.h"
+#include "priority.h"
 #include "proc.h"
 #include "report.h"
 #include "thread.h"
@@ -100,6 +101,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	spin_unlock(&server->lock);
 	if (queued)
 		drop_request(t, idle);
+	ipcbus_loan_return(t);
 }
 
 /* A list of what is still to do, not a recursion: see ipcbus_transaction_free(). */

@@ -64,6 +64,16 @@ static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter)
 	default_wake_function(waiter, TASK_INTERRUPTIBLE, IPCBUS_WF_SYNC, NULL);
 }
 
+/* The slice that a thread chose for itself, 0 if none; 6.12 brought it. */
+static inline u64 ipcbus_task_slice(struct task_struct *task)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	return task->se.custom_slice ? task->se.slice : 0;
+#else
+	return 0;
+#endif
+}
+
 /* Changes a mapping's flags inside ->mmap; 6.3 hid them. */
 static inline void ipcbus_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
 				       vm_flags_t clear)

@@ -226,6 +226,8 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (unlikely(thread->deadline && event.kind != IPCBUS_EVENT_CALL))
 			ipcbus_thread_leave_to_timer(thread);
 	}
+	if (unlikely(thread->loan.unsettled))
+		ipcbus_loan_return_to_user(thread, in.flags, event.kind);
 	if (copy_to_user(&arg->event, &event, sizeof(event)))
 		return -EFAULT;
 	return ret;

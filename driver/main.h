@@ -29,6 +29,7 @@
  * Two of one kind are never held together, so nothing here knows two procs at
  * once: what concerns two is done in two steps, and the second looks again.
  *
+ *   thread->loan.lock    mutex     what a thread runs by; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
  *   +- bus->lock         mutex     the bus's procs and its manager
@@ -77,6 +78,7 @@
 	 IPCBUS_FEATURE_ROOM |		\
 	 IPCBUS_FEATURE_CLEAR |		\
 	 IPCBUS_FEATURE_REPLACE |		\
+	 IPCBUS_FEATURE_PRIORITY |	\
 	 IPCBUS_FEATURE_NODE_INFO |		\
 	 IPCBUS_FEATURE_CALLER |		\
 	 IPCBUS_FEATURE_MONITOR |		\

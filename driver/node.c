@@ -10,6 +10,7 @@
 #include "bus.h"
 #include "death.h"
 #include "node.h"
+#include "priority.h"
 #include "proc.h"
 #include "stats.h"
 #include "trace.h"
@@ -52,10 +53,13 @@ static const struct ipcbus_work_ops idle_ops = {
 int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 {
 	struct ipcbus_node_entry *node;
-	int ret;
+	int ret, prio;
 
-	if (args->flags & ~IPCBUS_NODE_ACCEPT_FDS || args->node)
+	if (args->flags & ~(IPCBUS_NODE_ACCEPT_FDS | IPCBUS_NODE_PRIORITY) || args->node)
 		return -EINVAL;
+	ret = ipcbus_priority_of_node(args, &prio);
+	if (ret)
+		return ret;
 	if ((u32)atomic_inc_return(&proc->node_count) > READ_ONCE(proc->bus->limits.nodes)) {
 		ret = -EDQUOT;
 		goto err_count;
@@ -68,6 +72,8 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 	kref_init(&node->ref);
 	node->proc = ipcbus_proc_get(proc);
 	node->flags = args->flags;
+	node->prio = prio;
+	node->policy = args->policy;
 	node->cookie = args->cookie;
 	INIT_LIST_HEAD(&node->watches);
 	INIT_LIST_HEAD(&node->oneways);
@@ -205,7 +211,7 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args
 	struct ipcbus_node_entry *node;
 	int ret = 0;
 
-	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie)
+	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie || args->policy || args->priority)
 		return -EINVAL;
 	if (args->node > IPCBUS_MAX_NUMBER)
 		return -ENOENT;

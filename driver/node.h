@@ -20,7 +20,9 @@
  * @rcu: frees it
  * @proc: its owner, counted; constant
  * @id: its number in the owner; constant
- * @flags: IPCBUS_NODE_ACCEPT_FDS; constant
+ * @flags: IPCBUS_NODE_ACCEPT_FDS, IPCBUS_NODE_PRIORITY; constant
+ * @prio: at least so well are messages served (priority.h); constant
+ * @policy: with which realtime policy; constant
  * @cookie: the owner's; constant
  * @remote: handles, messages and the bus that refer to it
  * @dead: destroyed (proc->lock to set; may be read without)
@@ -41,6 +43,8 @@ struct ipcbus_node_entry {
 	struct ipcbus_proc *proc;
 	u32 id;
 	u32 flags;
+	int prio;
+	u32 policy;
 	u64 cookie;
 	atomic_t remote;
 	bool dead;

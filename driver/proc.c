@@ -313,9 +313,7 @@ static long ioctl_node_create(struct ipcbus_proc *proc, struct ipcbus_node __use
 	if (!put_user(args.node, &arg->node))
 		return 0;
 	/* Nobody learned its id. */
-	args.flags = 0;
-	args.cookie = 0;
-	ipcbus_node_destroy(proc, &args);
+	ipcbus_node_destroy(proc, &(struct ipcbus_node){ .node = args.node });
 	return -EFAULT;
 }
 

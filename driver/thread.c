@@ -116,6 +116,7 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	ipcbus_origin_set(&thread->origin);
 	thread->task = get_task_struct(current);
 	init_waitqueue_entry(&thread->waiter, current);
+	ipcbus_loan_init(&thread->loan);
 	INIT_LIST_HEAD(&thread->work);
 	INIT_HLIST_NODE(&thread->idle);
 	ipcbus_stat_add(IPCBUS_STAT_THREADS);
@@ -242,7 +243,9 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		thread->serves = false;
 		proc->serving--;
 	}
+	WRITE_ONCE(thread->loan.oneway, IPCBUS_PRIORITY_NONE);
 	spin_unlock(&proc->lock);
+	ipcbus_loan_settle(thread);
 	ipcbus_thread_put(thread);
 }
 
@@ -367,6 +370,8 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
 
+	if (unlikely(thread->loan.unsettled))
+		ipcbus_loan_sleep(thread);
 	ipcbus_report_wait(thread);
 	WRITE_ONCE(thread->since, jiffies);
 	WRITE_ONCE(thread->asleep, true);
@@ -518,7 +523,7 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 
 	lockdep_assert_held(&proc->lock);
 	if (hlist_empty(&proc->idle)) {
-		list_add_tail(&work->entry, &proc->work);
+		ipcbus_work_queue(&proc->work, work);
 		wake_pollers(proc);
 		return;
 	}

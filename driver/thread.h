@@ -14,6 +14,7 @@
 
 #include "main.h"
 #include "origin.h"
+#include "priority.h"
 #include "proc.h"
 
 /**
@@ -42,6 +43,7 @@
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
  * @interrupted: its next wait returns at once (proc->lock)
+ * @loan: by whose priority it runs
  * @spare: a transaction that is of no use now, for the next call; its own
  */
 struct ipcbus_thread {
@@ -66,8 +68,15 @@ struct ipcbus_thread {
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
+	struct ipcbus_loan loan;
 	struct ipcbus_transaction *spare;
 };
+
+/* The current thread may have to run by another priority than it does. */
+static inline void ipcbus_loan_unsettle(struct ipcbus_thread *thread)
+{
+	WRITE_ONCE(thread->loan.unsettled, true);
+}
 
 /* The calling thread's, made at its first call. number is the user's guess. */
 struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number);

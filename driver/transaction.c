@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "message.h"
 #include "node.h"
+#include "priority.h"
 #include "proc.h"
 #include "replace.h"
 #include "report.h"
@@ -135,6 +136,16 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 	return false;
 }
 
+/* The thread is going to serve a oneway to node, by the node's priority if any. */
+static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
+{
+	WRITE_ONCE(thread->loan.oneway, node->prio);
+	if (unlikely(node->flags & IPCBUS_NODE_PRIORITY)) {
+		WRITE_ONCE(thread->loan.oneway_policy, node->policy);
+		ipcbus_loan_unsettle(thread);
+	}
+}
+
 static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 				struct ipcbus_event *event)
 {
@@ -157,11 +168,14 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
 		buffer->origin = t->origin;
+		begin_oneway(thread, t->node);
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 		ipcbus_report_deliver(thread, t, event);
 		ipcbus_transaction_put(t, thread);
 		return true;
 	}
+	if (unlikely(t->work.prio != ipcbus_priority_current()))
+		ipcbus_loan_unsettle(thread);
 	event->kind = IPCBUS_EVENT_CALL;
 	event->flags |= t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
 	event->call = t->id;
@@ -233,6 +247,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	if (!t)
 		return NULL;
 	ipcbus_work_init(&t->work, &transaction_ops);
+	t->work.prio = min(ipcbus_priority_current(), node->prio);
 	refcount_set(&t->ref, 1);
 	t->id = atomic64_inc_return(&last_id);
 	t->since = jiffies;

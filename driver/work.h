@@ -8,6 +8,7 @@
 #define IPCBUS_WORK_H
 
 #include <linux/list.h>
+#include <linux/sched/prio.h>
 
 #include "main.h"
 
@@ -31,11 +32,17 @@ struct ipcbus_work_ops {
  *	empty while in none
  * @thread: instead: whose thread->given it is (proc->lock)
  * @ops: what it is
+ * @prio: by which it is queued (priority.h), or MAX_PRIO; constant
+ * @rank: that, or what it found when it was queued without one (proc->lock)
+ * @passed: how often it was overtaken (proc->lock)
  */
 struct ipcbus_work {
 	struct list_head entry;
 	struct ipcbus_thread *thread;
 	const struct ipcbus_work_ops *ops;
+	s16 prio;
+	s16 rank;
+	u16 passed;
 };
 
 static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)
@@ -43,6 +50,7 @@ static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbu
 	INIT_LIST_HEAD(&work->entry);
 	work->thread = NULL;
 	work->ops = ops;
+	work->prio = MAX_PRIO;
 }
 
 /* Is it in any queue, or given to a thread (proc->lock)? */

@@ -111,6 +111,7 @@
 #define IPCBUS_FEATURE_ROOM	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
+#define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, lent priorities */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
 #define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
 #define IPCBUS_FEATURE_MONITOR	(1ULL << 12) /* MONITOR, EVENT_TAP, EVENT_SPAM */
@@ -465,6 +466,7 @@ struct ipcbus_batch {
 
 #define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may bring fds */
 #define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if referred to */
+#define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @policy, @priority are set */
 
 /**
  * struct ipcbus_node - a node of the caller's own
@@ -473,6 +475,9 @@ struct ipcbus_batch {
  * @node: NODE_CREATE: out: its id, from 1; else: which
  * @cookie: NODE_CREATE: any number of the owner's, in each event of the node;
  *	else 0
+ * @policy: NODE_CREATE with IPCBUS_NODE_PRIORITY: SCHED_OTHER, SCHED_FIFO or
+ *	SCHED_RR; else 0
+ * @priority: likewise: a nice value, -20 to 19, or 1 to 99; else 0
  *
  * A node lives until its owner destroys it or dies; then calls that wait for it
  * fail with -EOWNERDEAD and watches fire. Calls that a thread of the owner took
@@ -481,12 +486,26 @@ struct ipcbus_batch {
  * -EBUSY while there is another, -EPERM unless the effective user is that of
  * the first manager of this bus since the driver was loaded or the bus mounted,
  * or root, globally or in the user namespace in which the bus was mounted.
+ *
+ * Priority: a thread that takes a call runs with its caller's, nice or realtime
+ * class, as the caller had it when it sent, from then until the call is answered,
+ * nobody waits for it any more, or the thread waits again without having answered;
+ * then with its own again. IPCBUS_NODE_PRIORITY sets the least that a node's
+ * messages are served with: calls whose callers have less, and oneways, which lend
+ * nothing else. -EPERM if the owner could not set it for itself (RLIMIT_NICE,
+ * RLIMIT_RTPRIO, CAP_SYS_NICE). A realtime thread is never lowered; SCHED_BATCH and
+ * SCHED_IDLE lend their nice value and are kept by who borrows; SCHED_DEADLINE is
+ * not lent. What a thread was lent its children do not inherit, and what others
+ * set for it meanwhile is lost. Messages of a better priority overtake others
+ * that wait for any thread, but not in the same node's row of oneways.
  */
 struct ipcbus_node {
 	__u32 size;
 	__u32 flags;
 	__u64 node;
 	__u64 cookie;
+	__u32 policy;
+	__s32 priority;
 } __attribute__((aligned(8)));
 
 #define IPCBUS_NODE_SIZE_VER0	24

@@ -85,6 +85,9 @@ void shim_signal(struct task_struct *task);
 const struct cred *shim_get_current_cred(void);
 void shim_put_cred(const struct cred *cred);
 void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns);
+/* What a task is scheduled by: priority.c. */
+void shim_set_nice(struct task_struct *task, int nice);
+void shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int rt);
 struct user_namespace *shim_user_ns_new(u32 root);
 struct pid_namespace *shim_pid_ns_new(void);
 /* The main task of the real process again, after a fork(). */

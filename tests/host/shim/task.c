@@ -378,6 +378,7 @@ struct task_struct *shim_task_new(struct shim_process *process, int nr)
 	refcount_inc(&process->ref);
 	task->process = process;
 	task->group_leader = &process->leader;
+	shim_set_nice(task, 0);
 	task->mm = process->mm;
 	task->signal = &process->signal;
 	atomic_inc(&process->signal.live);

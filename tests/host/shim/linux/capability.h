@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may what: root may all. */
+/* Whoever is root has all, nobody else any. */
 #pragma once
 
 #include "cred.h"
 
-#define CAP_SYS_ADMIN 21
+#define CAP_SYS_ADMIN	21
+#define CAP_SYS_NICE	23
 
-#define ns_capable(ns, cap) ((void)(ns), current_euid().val == 0)
+#define capable(cap) ((void)(cap), !current_euid().val)
+#define ns_capable(ns, cap) ((void)(ns), capable(cap))

@@ -100,6 +100,11 @@ static inline void list_splice_tail(struct list_head *list, struct list_head *he
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+#define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
+#define list_for_each_entry_reverse(pos, head, member)                        \
+	for (pos = list_last_entry(head, __typeof__(*pos), member);           \
+	     &pos->member != (head);                                          \
+	     pos = list_entry(pos->member.prev, __typeof__(*pos), member))
 #define list_for_each_entry(pos, head, member)                                \
 	for (pos = list_first_entry(head, __typeof__(*pos), member);          \
 	     &pos->member != (head);                                          \

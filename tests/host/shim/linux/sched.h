@@ -12,6 +12,11 @@
 
 #define PF_EXITING		4U
 
+#define SCHED_NORMAL		0
+#define SCHED_FIFO		1
+#define SCHED_RR		2
+#define SCHED_FLAG_RESET_ON_FORK 1
+
 struct cred;
 struct mm_struct;
 struct shim_fiber;
@@ -28,6 +33,7 @@ struct shim_process;
  * @flags: PF_*
  * @timer_slack_ns: not heeded
  * @signalled: a signal waits for it
+ * @policy: SCHED_*; this and the next four are what it is scheduled by (priority.c)
  * @locks: what it holds and is in, for the checks
  * @rcu: since when it is in a read-side section, with real threads
  * @rcu_bit: which bit it is in rcu.c's masks, under the scheduler
@@ -54,6 +60,11 @@ struct task_struct {
 	unsigned int flags;
 	u64 timer_slack_ns;
 	bool signalled;
+	unsigned int policy;
+	unsigned int rt_priority;
+	int normal_prio;
+	int nice;
+	bool sched_reset_on_fork;
 	struct shim_held locks;
 	unsigned long rcu;
 	unsigned int rcu_bit;
@@ -78,3 +89,8 @@ void set_current_state(unsigned int state);
 void schedule(void);
 void shim_wake(struct task_struct *task);
 void cond_resched(void);
+
+struct sched_attr;
+
+int sched_setattr_nocheck(struct task_struct *task, const struct sched_attr *attr);
+int task_nice(const struct task_struct *task);

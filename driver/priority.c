@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Priorities, lent and queued by: see priority.h. Loans are settled by exchange.c
+ * and thread.c for the thread that runs, by answer.c for who serves a call that
+ * was answered by another thread or is wanted no more.
+ */
+#include <linux/capability.h>
+#include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
+#include <uapi/linux/sched/types.h>
+
+#include "compat.h"
+#include "node.h"
+#include "priority.h"
+#include "proc.h"
+#include "thread.h"
+#include "transaction.h"
+
+void ipcbus_loan_init(struct ipcbus_loan *loan)
+{
+	mutex_init(&loan->lock);
+	loan->oneway = IPCBUS_PRIORITY_NONE;
+	loan->lent = IPCBUS_PRIORITY_NONE;
+}
+
+/* --- What a thread should run by ----------------------------------------------- */
+
+static bool is_served_locked(const struct ipcbus_transaction *t,
+			     const struct ipcbus_thread *thread)
+{
+	/* Whoever ends the caller's wait settles once more afterwards. */
+	return t->from != thread && READ_ONCE(t->state) == IPCBUS_PENDING;
+}
+
+/* Round robin or not is all that is asked of the caller after it sent. */
+static u32 policy_of(const struct ipcbus_transaction *t)
+{
+	return t->from ? READ_ONCE(t->from->task->policy) : SCHED_FIFO;
+}
+
+static int wanted_locked(struct ipcbus_thread *thread, u32 *ret_policy)
+{
+	struct ipcbus_transaction *t = thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while (t && !is_served_locked(t, thread))
+		t = *ipcbus_transaction_below(t, thread);
+	if (!t) {
+		*ret_policy = READ_ONCE(thread->loan.oneway_policy);
+		return READ_ONCE(thread->loan.oneway);
+	}
+	*ret_policy = t->work.prio == t->node->prio ? t->node->policy : policy_of(t);
+	/* A deadline cannot be lent. */
+	return t->work.prio < 0 ? t->node->prio : t->work.prio;
+}
+
+/* --- Giving and taking back ------------------------------------------------------ */
+
+static void remember_own(struct ipcbus_loan *loan, struct task_struct *task)
+{
+	lockdep_assert_held(&loan->lock);
+	loan->policy = READ_ONCE(task->policy);
+	loan->prio = task->normal_prio;
+	loan->nice = task_nice(task);
+	loan->rt = task->rt_priority;
+	loan->slice = ipcbus_task_slice(task);
+	loan->reset = task->sched_reset_on_fork;
+}
+
+/*
+ * What is lent is the thread's alone: its children start as ordinary ones. Any
+ * failure leaves it as it is, which nobody can do anything about.
+ */
+static void lend(struct ipcbus_loan *loan, struct task_struct *task, int prio, u32 policy)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
+		.sched_nice = loan->nice,
+	};
+
+	lockdep_assert_held(&loan->lock);
+	if (rt_prio(prio)) {
+		attr.sched_policy = policy == SCHED_RR ? SCHED_RR : SCHED_FIFO;
+		attr.sched_priority = MAX_RT_PRIO - 1 - prio;
+	} else {
+		attr.sched_policy = loan->policy;
+		attr.sched_nice = PRIO_TO_NICE(prio);
+		attr.sched_runtime = loan->slice;
+	}
+	if (!sched_setattr_nocheck(task, &attr)) {
+		loan->lent = prio;
+		loan->lent_policy = attr.sched_policy;
+	}
+}
+
+static void take_back(struct ipcbus_loan *loan, struct task_struct *task)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = loan->policy,
+		.sched_flags = loan->reset ? SCHED_FLAG_RESET_ON_FORK : 0,
+		.sched_nice = loan->nice,
+		.sched_priority = loan->rt,
+		.sched_runtime = loan->slice,
+	};
+
+	lockdep_assert_held(&loan->lock);
+	if (loan->lent != IPCBUS_PRIORITY_NONE && !(READ_ONCE(task->flags) & PF_EXITING))
+		sched_setattr_nocheck(task, &attr);
+	loan->lent = IPCBUS_PRIORITY_NONE;
+}
+
+void ipcbus_loan_settle(struct ipcbus_thread *thread)
+{
+	struct ipcbus_loan *loan = &thread->loan;
+	u32 policy;
+	int prio;
+
+	mutex_lock(&loan->lock);
+	if (loan->lent == IPCBUS_PRIORITY_NONE) {
+		/* Only the thread itself borrows. */
+		if (thread->task != current)
+			goto out;
+		remember_own(loan, thread->task);
+	}
+	spin_lock(&thread->proc->lock);
+	prio = wanted_locked(thread, &policy);
+	spin_unlock(&thread->proc->lock);
+
+	/* A realtime thread is never lowered. */
+	if (prio == loan->prio || (loan->prio < MAX_RT_PRIO && prio > loan->prio))
+		prio = IPCBUS_PRIORITY_NONE;
+	if (prio == IPCBUS_PRIORITY_NONE)
+		take_back(loan, thread->task);
+	else if (prio != loan->lent || (rt_prio(prio) && policy != loan->lent_policy))
+		lend(loan, thread->task, prio, policy);
+	if (thread->task == current)
+		WRITE_ONCE(loan->unsettled, loan->lent != IPCBUS_PRIORITY_NONE);
+out:
+	mutex_unlock(&loan->lock);
+}
+
+/* Unless it is in a call that it made on behalf of the oneway. */
+static void end_oneway(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&thread->proc->lock);
+	t = thread->top;
+	while (t && t->from != thread)
+		t = t->to_below;
+	if (!t)
+		WRITE_ONCE(thread->loan.oneway, IPCBUS_PRIORITY_NONE);
+	spin_unlock(&thread->proc->lock);
+}
+
+void ipcbus_loan_sleep(struct ipcbus_thread *thread)
+{
+	end_oneway(thread);
+	ipcbus_loan_settle(thread);
+}
+
+void ipcbus_loan_return_to_user(struct ipcbus_thread *thread, u32 flags, u32 kind)
+{
+	switch (kind) {
+	case IPCBUS_EVENT_ONEWAY:
+	case IPCBUS_EVENT_REPLY:
+	case IPCBUS_EVENT_ERROR:
+	case IPCBUS_EVENT_FAILED:
+		/* This very one; or it goes on after a call made on its behalf. */
+		break;
+	default:
+		if (flags & IPCBUS_WAIT)
+			end_oneway(thread);
+	}
+	ipcbus_loan_settle(thread);
+}
+
+void ipcbus_loan_return(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *proc = t->node->proc;
+	struct ipcbus_thread *server;
+
+	spin_lock(&proc->lock);
+	/* Once it is claimed the server may be gone. */
+	server = hlist_unhashed(&t->open) ? NULL : t->server;
+	if (server && READ_ONCE(server->loan.unsettled))
+		ipcbus_thread_get(server);
+	else
+		server = NULL;
+	spin_unlock(&proc->lock);
+	if (!server)
+		return;
+	ipcbus_loan_settle(server);
+	ipcbus_thread_put(server);
+}
+
+/* --- A node's minimum --------------------------------------------------------------- */
+
+static bool may_be_nice(int nice)
+{
+	return nice >= task_nice(current) ||
+	       (unsigned long)nice_to_rlimit(nice) <= rlimit(RLIMIT_NICE) || capable(CAP_SYS_NICE);
+}
+
+static bool may_be_realtime(u32 priority)
+{
+	return priority <= current->rt_priority || priority <= rlimit(RLIMIT_RTPRIO) ||
+	       capable(CAP_SYS_NICE);
+}
+
+int ipcbus_priority_of_node(const struct ipcbus_node *args, int *ret_prio)
+{
+	bool allowed;
+
+	if (!(args->flags & IPCBUS_NODE_PRIORITY)) {
+		*ret_prio = IPCBUS_PRIORITY_NONE;
+		return args->policy || args->priority ? -EINVAL : 0;
+	}
+	if (args->policy == SCHED_NORMAL) {
+		if (args->priority < MIN_NICE || args->priority > MAX_NICE)
+			return -EINVAL;
+		*ret_prio = NICE_TO_PRIO(args->priority);
+		allowed = may_be_nice(args->priority);
+	} else if (args->policy == SCHED_FIFO || args->policy == SCHED_RR) {
+		if (args->priority < 1 || args->priority > MAX_RT_PRIO - 1)
+			return -EINVAL;
+		*ret_prio = MAX_RT_PRIO - 1 - args->priority;
+		allowed = may_be_realtime(args->priority);
+	} else {
+		return -EINVAL;
+	}
+	return allowed ? 0 : -EPERM;
+}
+
+/* --- The queue -------------------------------------------------------------------------- */
+
+/*
+ * Seldom used, and each step is one that the work there is overtaken: so with all
+ * the others it comes to at most IPCBUS_MAX_PASSED for each work that is queued, but
+ * for the privileged's.
+ */
+void ipcbus_work_overtake(struct list_head *queue, struct ipcbus_work *work)
+{
+	struct ipcbus_work *before;
+
+	work->rank = work->prio;
+	list_for_each_entry_reverse(before, queue, entry) {
+		if (before->rank <= work->rank)
+			break;
+		if (before->passed == IPCBUS_MAX_PASSED && work->rank >= MAX_RT_PRIO)
+			break;
+		before->passed = min(before->passed + 1, IPCBUS_MAX_PASSED);
+	}
+	list_add(&work->entry, &before->entry);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Priorities: the caller's is lent to the thread that serves its call, and work of
+ * a higher one overtakes in a proc's queue.
+ *
+ * A priority is one number on the scheduler's own scale, lower is better: 0 to 98
+ * for the realtime classes (99 minus the priority), 100 to 139 for nice -20 to 19.
+ * A message has its sender's, or its node's minimum if that is better. A thread
+ * that runs by another one than its message's is marked at delivery, and on its
+ * way out of the driver the loan is settled: so nothing is paid where all are equal,
+ * and a server of one caller after the other changes only when they differ.
+ */
+#ifndef IPCBUS_PRIORITY_H
+#define IPCBUS_PRIORITY_H
+
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/sched/prio.h>
+
+#include "main.h"
+#include "work.h"
+
+/* None of its own: worse than any. */
+#define IPCBUS_PRIORITY_NONE	MAX_PRIO
+
+/* How often work may be overtaken by what is no realtime thread's. */
+#define IPCBUS_MAX_PASSED	64
+
+/**
+ * struct ipcbus_loan - what a thread runs by
+ * @lock: only one settles at a time
+ * @unsettled: there is a loan, or there is to be one; the thread's own to change
+ * @oneway: of the node of the oneway that it serves, or NONE; likewise
+ * @oneway_policy: likewise
+ * @lent: the priority that it was given, or NONE if it has its own (@lock)
+ * @lent_policy: likewise
+ * @policy: its own, to go back to; likewise the next four (@lock)
+ * @prio: where that is on the scale
+ * @nice: with which policy
+ * @rt: and priority
+ * @slice: or slice
+ * @reset: and whether children are to be ordinary
+ */
+struct ipcbus_loan {
+	struct mutex lock;
+	bool unsettled;
+	int oneway;
+	u32 oneway_policy;
+	int lent;
+	u32 lent_policy;
+	u32 policy;
+	int prio;
+	int nice;
+	u32 rt;
+	u64 slice;
+	bool reset;
+};
+
+void ipcbus_loan_init(struct ipcbus_loan *loan);
+
+/* The current thread's, as the scheduler sees it: with what it was lent. */
+static __always_inline int ipcbus_priority_current(void)
+{
+	return READ_ONCE(current->normal_prio);
+}
+
+/*
+ * Gives the thread the priority of the innermost call it serves whose caller still
+ * waits, or of the oneway, or its own. By anybody, without a lock.
+ */
+void ipcbus_loan_settle(struct ipcbus_thread *thread);
+
+/* The current thread goes to sleep, or back to user space with an event: a oneway
+ * that it served is done with when it waited for something else. */
+void ipcbus_loan_sleep(struct ipcbus_thread *thread);
+void ipcbus_loan_return_to_user(struct ipcbus_thread *thread, u32 flags, u32 kind);
+
+/* Nobody waits for t any more: who serves it, if anybody, runs by its own again. */
+void ipcbus_loan_return(struct ipcbus_transaction *t);
+
+/* What NODE_CREATE asks for: -EINVAL, -EPERM. */
+int ipcbus_priority_of_node(const struct ipcbus_node *args, int *ret_prio);
+
+/* Behind what is as good, or better, or was overtaken too often (slow path). */
+void ipcbus_work_overtake(struct list_head *queue, struct ipcbus_work *work);
+
+/*
+ * Queues work by its priority (proc->lock). Events have none: each comes after all
+ * that was there before.
+ */
+static inline void ipcbus_work_queue(struct list_head *queue, struct ipcbus_work *work)
+{
+	struct ipcbus_work *last = list_last_entry(queue, struct ipcbus_work, entry);
+	int rank = work->prio;
+
+	work->passed = 0;
+	if (list_empty(queue)) {
+		if (rank == IPCBUS_PRIORITY_NONE)
+			rank = DEFAULT_PRIO;
+	} else if (rank == IPCBUS_PRIORITY_NONE) {
+		rank = last->rank;
+	} else if (unlikely(rank < last->rank)) {
+		ipcbus_work_overtake(queue, work);
+		return;
+	}
+	work->rank = rank;
+	list_add_tail(&work->entry, queue);
+}
+
+#endif

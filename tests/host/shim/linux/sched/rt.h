@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* Realtime priorities. */
+#pragma once
+
+#include "prio.h"
+
+#define rt_prio(prio) ((prio) < MAX_RT_PRIO)
