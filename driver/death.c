@@ -4,6 +4,11 @@
  * of the node's owner) until it fires or is cancelled, and then in a queue of
  * the watcher (under the watcher's lock). Between the two it is in neither; the
  * state, under the watcher's lock, tells whether it may still go there.
+ *
+ * One that also tells when the owner is frozen or thawed stands in a list of the
+ * owner's as well, for as long as in the node's, and has another work item for
+ * that. What it tells is the owner's state when a thread takes the event: what
+ * changed back in between is not told.
  */
 #include <linux/kref.h>
 #include <linux/pid.h>
@@ -31,6 +36,11 @@ enum watch_state {
  * @cookie: the watcher's; constant
  * @entry: in node->watches (node->proc->lock)
  * @state: (proc->lock)
+ * @freeze_work: in the watcher's queue, too
+ * @freeze_entry: in owner->freeze_watches, or empty (node->proc->lock)
+ * @freeze_count: owner->freeze_count when it was looked at last (node->proc->lock)
+ * @told_frozen: what the last event said (proc->lock)
+ * @told_count: how many there were (proc->lock)
  */
 struct ipcbus_watch {
 	struct kref ref;
@@ -40,6 +50,11 @@ struct ipcbus_watch {
 	u64 cookie;
 	struct list_head entry;
 	enum watch_state state;
+	struct ipcbus_work freeze_work;
+	struct list_head freeze_entry;
+	u32 freeze_count;
+	bool told_frozen;
+	u32 told_count;
 };
 
 static void trace_life(const struct ipcbus_watch *watch, u32 what)
@@ -93,17 +108,24 @@ static const struct ipcbus_work_ops watch_ops = {
 	.cancel = watch_drop,
 };
 
-static void link_locked(struct ipcbus_watch *watch)
+static void link_locked(struct ipcbus_watch *watch, u32 flags)
 {
-	lockdep_assert_held(&watch->node->proc->lock);
+	struct ipcbus_proc *owner = watch->node->proc;
+
+	lockdep_assert_held(&owner->lock);
 	list_add_tail(&watch->entry, &watch->node->watches);
 	watch->node->watch_count++;
+	if (flags & IPCBUS_WATCH_FROZEN) {
+		watch->freeze_count = owner->freeze_count;
+		list_add_tail(&watch->freeze_entry, &owner->freeze_watches);
+	}
 }
 
 static void unlink_locked(struct ipcbus_watch *watch)
 {
 	lockdep_assert_held(&watch->node->proc->lock);
 	list_del_init(&watch->entry);
+	list_del_init(&watch->freeze_entry);
 	watch->node->watch_count--;
 }
 
@@ -123,11 +145,89 @@ static void watch_fire(struct ipcbus_watch *watch)
 	ipcbus_watch_put(watch);
 }
 
-int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u64 cookie,
-		     struct ipcbus_watch **ret_watch)
+/* --- Frozen and thawed ----------------------------------------------------------- */
+
+static bool freeze_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			   struct ipcbus_event *event)
+{
+	struct ipcbus_watch *watch = container_of(work, struct ipcbus_watch, freeze_work);
+	bool frozen, wanted;
+
+	spin_lock(&watch->proc->lock);
+	/* If it changes after this the work is queued again. */
+	frozen = READ_ONCE(watch->node->proc->frozen);
+	wanted = watch->state == WATCH_ARMED && watch->told_frozen != frozen;
+	if (wanted) {
+		watch->told_frozen = frozen;
+		event->code = ++watch->told_count;
+	}
+	spin_unlock(&watch->proc->lock);
+	if (wanted) {
+		event->kind = frozen ? IPCBUS_EVENT_FROZEN : IPCBUS_EVENT_THAWED;
+		event->cookie = watch->cookie;
+	}
+	ipcbus_watch_put(watch);
+	return wanted;
+}
+
+static void freeze_drop(struct ipcbus_work *work)
+{
+	ipcbus_watch_put(container_of(work, struct ipcbus_watch, freeze_work));
+}
+
+static const struct ipcbus_work_ops freeze_ops = {
+	.deliver = freeze_deliver,
+	.cancel = freeze_drop,
+};
+
+static void watch_tell(struct ipcbus_watch *watch)
+{
+	struct ipcbus_proc *proc = watch->proc;
+
+	spin_lock(&proc->lock);
+	if (watch->state == WATCH_ARMED && !proc->dead &&
+	    !ipcbus_work_is_queued_locked(&watch->freeze_work)) {
+		kref_get(&watch->ref);
+		ipcbus_proc_queue_locked(proc, &watch->freeze_work);
+	}
+	spin_unlock(&proc->lock);
+}
+
+/* The next that was not looked at since the proc's state changed, counted. */
+static struct ipcbus_watch *next_to_tell(struct ipcbus_proc *proc)
 {
 	struct ipcbus_watch *watch;
-	bool dead;
+
+	spin_lock(&proc->lock);
+	watch = list_first_entry_or_null(&proc->freeze_watches, struct ipcbus_watch, freeze_entry);
+	if (watch && watch->freeze_count == proc->freeze_count)
+		watch = NULL;
+	if (watch) {
+		watch->freeze_count = proc->freeze_count;
+		list_move_tail(&watch->freeze_entry, &proc->freeze_watches);
+		kref_get(&watch->ref);
+	}
+	spin_unlock(&proc->lock);
+	return watch;
+}
+
+void ipcbus_watches_tell(struct ipcbus_proc *proc)
+{
+	struct ipcbus_watch *watch;
+
+	while ((watch = next_to_tell(proc))) {
+		watch_tell(watch);
+		ipcbus_watch_put(watch);
+	}
+}
+
+/* --- Beginning and end ------------------------------------------------------------ */
+
+int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u32 flags,
+		     u64 cookie, struct ipcbus_watch **ret_watch)
+{
+	struct ipcbus_watch *watch;
+	bool dead, frozen;
 
 	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
 	if (!watch)
@@ -138,17 +238,22 @@ int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u
 	watch->node = ipcbus_node_get(node);
 	watch->cookie = cookie;
 	INIT_LIST_HEAD(&watch->entry);
+	ipcbus_work_init(&watch->freeze_work, &freeze_ops);
+	INIT_LIST_HEAD(&watch->freeze_entry);
 	ipcbus_stat_add(IPCBUS_STAT_WATCHES);
 	trace_life(watch, IPCBUS_LIFE_BEGINS);
 
 	kref_get(&watch->ref);
 	spin_lock(&node->proc->lock);
 	dead = node->dead;
+	frozen = flags & IPCBUS_WATCH_FROZEN && node->proc->frozen;
 	if (!dead)
-		link_locked(watch);
+		link_locked(watch, flags);
 	spin_unlock(&node->proc->lock);
 	if (dead)
 		watch_fire(watch);
+	else if (frozen)
+		watch_tell(watch);
 	*ret_watch = watch;
 	return 0;
 }
@@ -165,7 +270,7 @@ bool ipcbus_watch_done(struct ipcbus_watch *watch)
 
 int ipcbus_watch_cancel(struct ipcbus_watch *watch)
 {
-	bool listed, queued;
+	bool listed, queued, telling;
 	int ret;
 
 	spin_lock(&watch->node->proc->lock);
@@ -178,12 +283,15 @@ int ipcbus_watch_cancel(struct ipcbus_watch *watch)
 	ret = watch->state == WATCH_DONE ? -ENOENT : 0;
 	/* Off the queue already: a thread has it and will see the state. */
 	queued = ipcbus_work_unqueue_locked(&watch->work);
+	telling = ipcbus_work_unqueue_locked(&watch->freeze_work);
 	watch->state = WATCH_DONE;
 	spin_unlock(&watch->proc->lock);
 
 	if (listed)
 		ipcbus_watch_put(watch);
 	if (queued)
+		ipcbus_watch_put(watch);
+	if (telling)
 		ipcbus_watch_put(watch);
 	ipcbus_watch_put(watch);
 	return ret;

@@ -66,12 +66,13 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 {
 	u32 flags = IPCBUS_SEND_IOV | IPCBUS_SEND_CLEAR;
 
-	if (send->kind == IPCBUS_SEND_CALL)
+	if (send->kind == IPCBUS_SEND_CALL) {
 		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC;
-	else if (send->cookie)
-		return -EINVAL;
-	else
+	} else {
+		if (send->cookie)
+			return -EINVAL;
 		flags |= IPCBUS_SEND_REPLACE;
+	}
 	if (send->flags & ~flags || send->call)
 		return -EINVAL;
 	/* Where else should the reply go? */

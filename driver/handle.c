@@ -321,7 +321,7 @@ static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args
 	}
 	if (entry->watch)
 		return -EBUSY;
-	return ipcbus_watch_new(proc, entry->node, args->cookie, &entry->watch);
+	return ipcbus_watch_new(proc, entry->node, args->flags, args->cookie, &entry->watch);
 }
 
 /* Only of handle 0, and then for the bus rather than for a node. */
@@ -334,7 +334,7 @@ int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *ar
 {
 	int ret;
 
-	if (args->count || (args->flags && !is_arrival(args)))
+	if (args->count || (args->flags & ~IPCBUS_WATCH_FROZEN && !is_arrival(args)))
 		return -EINVAL;
 	mutex_lock(&proc->handle_lock);
 	if (is_arrival(args))

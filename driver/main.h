@@ -78,6 +78,7 @@
 	 IPCBUS_FEATURE_ROOM |		\
 	 IPCBUS_FEATURE_CLEAR |		\
 	 IPCBUS_FEATURE_REPLACE |		\
+	 IPCBUS_FEATURE_FREEZE |		\
 	 IPCBUS_FEATURE_PRIORITY |	\
 	 IPCBUS_FEATURE_NODE_INFO |		\
 	 IPCBUS_FEATURE_CALLER |		\
@@ -91,6 +92,7 @@
 struct ipcbus_arrival;
 struct ipcbus_buffer;
 struct ipcbus_bus;
+struct ipcbus_freezer;
 struct ipcbus_handle_entry;
 struct ipcbus_handle_table;
 struct ipcbus_message;

@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "expiry.h"
+#include "freeze.h"
 #include "fs.h"
 #include "handle.h"
 #include "identity.h"
@@ -80,6 +81,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	proc->mm = current->mm;
 	mmgrab(proc->mm);
 	proc->pid = get_pid(task_tgid(current));
+	proc->owner = current_euid();
 	proc->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	proc->user_ns = get_user_ns(file->f_cred->user_ns);
 	ipcbus_region_init(&proc->region, proc->mm);
@@ -95,6 +97,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	ipcbus_expiry_begin(proc);
 	init_waitqueue_head(&proc->poll_wait);
 	INIT_LIST_HEAD(&proc->rooms);
+	INIT_LIST_HEAD(&proc->freeze_watches);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	ret = ipcbus_bus_add(proc->bus, proc);
 	if (ret) {
@@ -142,7 +145,8 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 
 	spin_lock(&proc->lock);
 	was_dead = proc->dead;
-	proc->dead = true;
+	WRITE_ONCE(proc->dead, true);
+	proc->barred = true;
 	spin_unlock(&proc->lock);
 	if (was_dead)
 		return;
@@ -450,6 +454,8 @@ static noinline long ioctl_other(struct ipcbus_proc *proc, unsigned int cmd, uns
 		return ioctl_cancel(proc, user);
 	case IPCBUS_IOC_CALL_INFO:
 		return ioctl_call_info(proc, user);
+	case IPCBUS_IOC_FREEZE:
+		return ipcbus_freeze_ioctl(proc, user);
 	case IPCBUS_IOC_MONITOR:
 		return ioctl_monitor(proc, user);
 	case IPCBUS_IOC_THREAD_EXIT:

@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -45,6 +46,7 @@ enum ipcbus_room {
  * @monitor: what it wants to see of the bus's traffic
  * @mm: the address space that opened it, pinned, never entered; constant
  * @pid: the process that opened it; constant
+ * @owner: the effective user that opened it; constant
  * @pid_ns: in which senders' pids are told to it; constant
  * @user_ns: in which senders' uids are told to it; constant
  * @inode: nobody else's: what is mapped of the file hangs on it; constant
@@ -77,6 +79,14 @@ enum ipcbus_room {
  * @asked: one was asked for and has not come yet
  * @flushed: some fd of the file was closed: threads that come late must know
  * @dead: released; nothing is queued any more
+ * @frozen: its threads get nothing: see freeze.h
+ * @freezer: who is freezing it, or NULL
+ * @barred: dead, frozen or about to be: what a sender looks at
+ * @received: IPCBUS_FROZEN_*: what came since it was frozen last
+ * @freeze_count: how often it was frozen or thawed
+ * @freeze_told: @freeze_count when watches were told last
+ * @freeze_watches: watches that tell of that; those that were not told of the last
+ *	time come first
  */
 struct ipcbus_proc {
 	struct kref ref;
@@ -87,6 +97,7 @@ struct ipcbus_proc {
 	struct ipcbus_monitor_wish monitor;
 	struct mm_struct *mm;
 	struct pid *pid;
+	kuid_t owner;
 	struct pid_namespace *pid_ns;
 	struct user_namespace *user_ns;
 	struct inode *inode;
@@ -123,6 +134,13 @@ struct ipcbus_proc {
 	bool asked;
 	bool flushed;
 	bool dead;
+	bool frozen;
+	bool barred;
+	u32 received;
+	u32 freeze_count;
+	u32 freeze_told;
+	const struct ipcbus_freezer *freezer;
+	struct list_head freeze_watches;
 };
 
 extern const struct file_operations ipcbus_fops;

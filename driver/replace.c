@@ -21,7 +21,7 @@ static struct ipcbus_transaction *find_locked(struct ipcbus_transaction *t,
 					      struct rb_node **ret_parent)
 {
 	struct rb_node **link = &t->node->replaceable.rb_node;
-	struct ipcbus_transaction *other;
+	struct ipcbus_transaction *other = NULL;
 
 	lockdep_assert_held(&t->node->proc->lock);
 	*ret_parent = NULL;
@@ -33,10 +33,10 @@ static struct ipcbus_transaction *find_locked(struct ipcbus_transaction *t,
 		else if (is_before(other, t))
 			link = &(*link)->rb_right;
 		else
-			return other;
+			break;
 	}
 	*ret_link = link;
-	return NULL;
+	return *link ? other : NULL;
 }
 
 u32 ipcbus_replace_room(struct ipcbus_transaction *t)

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "buffer.h"
 #include "expiry.h"
+#include "freeze.h"
 #include "handle.h"
 #include "message.h"
 #include "node.h"
@@ -165,8 +166,8 @@ static int queue_call(struct ipcbus_transaction *t)
 	int ret = 0;
 
 	spin_lock(&target->lock);
-	if (t->node->dead || target->dead) {
-		ret = -EOWNERDEAD;
+	if (unlikely(t->node->dead || target->barred)) {
+		ret = ipcbus_frozen_call_locked(t->node);
 		goto out;
 	}
 	/* Whoever cancels looks here for it after that. */
@@ -207,9 +208,10 @@ static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_message *mes
 	int ret = 0;
 
 	spin_lock(&target->lock);
-	if (t->node->dead || target->dead) {
-		ret = -EOWNERDEAD;
-		goto out;
+	if (unlikely(t->node->dead || target->barred)) {
+		ret = ipcbus_frozen_oneway_locked(t->node);
+		if (ret)
+			goto out;
 	}
 	if (unlikely(t->replaces)) {
 		ret = replace_locked(t, message, ret_old);

@@ -337,6 +337,15 @@ static void begin_serving_locked(struct ipcbus_thread *thread)
 	thread->proc->asked = false;
 }
 
+/* All that is there waits until the proc is thawed, which kicks. */
+static bool look_frozen_locked(struct ipcbus_thread *thread, struct found *found)
+{
+	WRITE_ONCE(thread->kick, false);
+	thread->deadline = 0;
+	swap(found->interrupted, thread->interrupted);
+	return found->interrupted;
+}
+
 /* Looks, and where there is nothing says that the thread is idle. */
 static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct found *found)
 {
@@ -344,6 +353,10 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	bool any;
 
 	spin_lock(&proc->lock);
+	if (unlikely(proc->frozen)) {
+		any = look_frozen_locked(thread, found);
+		goto out;
+	}
 	detach_served_locked(thread);
 	if (unlikely(serve && !thread->serves))
 		begin_serving_locked(thread);
@@ -354,6 +367,7 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	} else {
 		hlist_del_init(&thread->idle);
 	}
+out:
 	spin_unlock(&proc->lock);
 	return any;
 }
@@ -470,6 +484,7 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	if (thread)
 		ready |= !list_empty(&thread->work) || answered_locked(thread) ||
 			 has_expired_locked(thread);
+	ready &= !proc->frozen;
 	spin_unlock(&proc->lock);
 	return ready;
 }

@@ -352,6 +352,23 @@ int device_caller(const struct device *device, uint64_t call, uint64_t buffer, p
 	return !!(arg.flags & IPCBUS_CALLER_ALIVE);
 }
 
+_Static_assert(DEVICE_CAME_CALL == IPCBUS_FROZEN_CALL &&
+	       DEVICE_CAME_ONEWAY == IPCBUS_FROZEN_ONEWAY, "what came");
+
+int device_freeze(const struct device *device, pid_t pid, bool thaw, unsigned int timeout_msec)
+{
+	struct ipcbus_freeze arg = {
+		.size = sizeof(arg), .flags = thaw ? IPCBUS_FREEZE_THAW : 0,
+		.pid = (uint32_t)pid, .timeout_ms = timeout_msec,
+	};
+	int r;
+
+	r = device_ioctl(device, IPCBUS_IOC_FREEZE, &arg);
+	if (r < 0)
+		return r;
+	return (int)(arg.received & (DEVICE_CAME_CALL | DEVICE_CAME_ONEWAY));
+}
+
 int device_set_threads(const struct device *device, unsigned int max)
 {
 	struct ipcbus_threads arg = { .size = sizeof(arg), .max = max };

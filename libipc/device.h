@@ -150,6 +150,11 @@ int device_unwatch(const struct device *device, uint32_t handle);
  * here (0: cannot be seen), 0: gone, -errno. */
 int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid);
 
+/* What came since: DEVICE_CAME_*, or -errno. thaw: instead of freezing it. */
+#define DEVICE_CAME_CALL	(1U << 0)
+#define DEVICE_CAME_ONEWAY	(1U << 1)
+int device_freeze(const struct device *device, pid_t pid, bool thaw, unsigned int timeout_msec);
+
 int device_set_threads(const struct device *device, unsigned int max);
 int device_thread_exit(const struct device *device);
 

@@ -28,6 +28,7 @@ static const struct {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the process that had the object is gone, or destroyed the object" },
 	{ ENOENT, "no such name or device" },
+	{ EHOSTDOWN, "the service is frozen" },
 	{ ENOTCONN, "no servicemanager is running" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message is not what its type says" },

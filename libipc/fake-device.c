@@ -224,6 +224,15 @@ int device_caller(const struct device *device, uint64_t call, uint64_t buffer, p
 	return fake.caller;
 }
 
+int device_freeze(const struct device *device, pid_t pid, bool thaw, unsigned int timeout_msec)
+{
+	(void)device;
+	(void)timeout_msec;
+	if (!pid)
+		return -ESRCH;
+	return thaw ? DEVICE_CAME_CALL | DEVICE_CAME_ONEWAY : 0;
+}
+
 int device_set_threads(const struct device *device, unsigned int max)
 {
 	(void)device;

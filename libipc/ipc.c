@@ -230,6 +230,30 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	return 0;
 }
 
+_Static_assert(IPC_CAME_CALL == DEVICE_CAME_CALL && IPC_CAME_ONEWAY == DEVICE_CAME_ONEWAY,
+	       "what came");
+
+static int freeze(struct ipc *ipc, pid_t pid, bool thaw, unsigned int timeout_msec)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	return device_freeze(&ipc->device, pid, thaw, timeout_msec);
+}
+
+int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec)
+{
+	int r = freeze(ipc, pid, /* thaw= */ false, timeout_msec);
+
+	return r < 0 ? r : 0;
+}
+
+int ipc_thaw(struct ipc *ipc, pid_t pid)
+{
+	return freeze(ipc, pid, /* thaw= */ true, /* timeout_msec= */ 0);
+}
+
 int ipc_wait_manager(const char *device, uint64_t timeout_usec)
 {
 	return device_wait_manager(device_path(device), timeout_usec);

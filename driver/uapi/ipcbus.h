@@ -93,6 +93,7 @@
 #define IPCBUS_IOC_CANCEL	_IO(IPCBUS_IOC_TYPE, 0x0b) /* ipcbus_cancel */
 #define IPCBUS_IOC_CALL_INFO	_IO(IPCBUS_IOC_TYPE, 0x0c) /* ipcbus_call_info */
 #define IPCBUS_IOC_NODE_INFO	_IO(IPCBUS_IOC_TYPE, 0x0d) /* ipcbus_node_info */
+#define IPCBUS_IOC_FREEZE	_IO(IPCBUS_IOC_TYPE, 0x0e) /* ipcbus_freeze */
 #define IPCBUS_IOC_CALLER	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_caller */
 #define IPCBUS_IOC_MONITOR	_IO(IPCBUS_IOC_TYPE, 0x0f) /* ipcbus_monitor */
 
@@ -111,6 +112,7 @@
 #define IPCBUS_FEATURE_ROOM	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
+#define IPCBUS_FEATURE_FREEZE	(1ULL << 7) /* FREEZE, WATCH_FROZEN */
 #define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, lent priorities */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
 #define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
@@ -323,6 +325,9 @@ enum ipcbus_stage {
  *	It is still to be answered, if only to be closed; calls made meanwhile
  *	by the thread that serves it, but for async ones, have been cancelled
  *	as well. May overtake the call's own event to another thread.
+ * @IPCBUS_EVENT_FROZEN: the owner of a handle watched with IPCBUS_WATCH_FROZEN is
+ *	frozen; @cookie is the watch's, which goes on
+ * @IPCBUS_EVENT_THAWED: likewise: it is not any more
  * @IPCBUS_EVENT_MANAGER: there is a manager, or a new one; @cookie is that of
  *	the watch for it, which goes on. Several that came before the event
  *	was taken are one event, and the last may be gone again by then.
@@ -340,6 +345,8 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_DEAD = 7,
 	IPCBUS_EVENT_IDLE = 8,
 	IPCBUS_EVENT_CANCELED = 9,
+	IPCBUS_EVENT_FROZEN = 10,
+	IPCBUS_EVENT_THAWED = 11,
 	IPCBUS_EVENT_TAP = 12,
 	IPCBUS_EVENT_MANAGER = 13,
 };
@@ -359,14 +366,15 @@ enum ipcbus_event_kind {
  * @flags: IPCBUS_EVENT_*
  * @call: CALL: the number to answer with; CANCELED: that number; REPLY,
  *	ERROR, FAILED: of own call
- * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's; DEAD, MANAGER: the
- *	watch's; REPLY, ERROR, FAILED: the call's own
+ * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's; DEAD, FROZEN,
+ *	THAWED, MANAGER: the watch's; REPLY, ERROR, FAILED: the call's own
  * @buffer: id to give back when done with payload and object table; 0 if none
  * @offset: the payload in the region
  * @data_size: bytes of the payload
  * @objects: the object table in the region (struct ipcbus_object)
  * @object_count: entries of it
- * @code: CALL, ONEWAY: as sent
+ * @code: CALL, ONEWAY: as sent; FROZEN, THAWED: counts the watch's such events, so
+ *	that two threads know which of theirs is the later
  * @error: ERROR, FAILED: -errno
  * @stage: FAILED: enum ipcbus_stage
  * @index: FAILED: which buffer, part or object, else 0
@@ -541,6 +549,7 @@ struct ipcbus_node_info {
 
 #define IPCBUS_NODE_INFO_SIZE_VER0 40
 
+#define IPCBUS_WATCH_FROZEN	(1U << 0) /* also: when the owner is frozen, thawed */
 #define IPCBUS_WATCH_ARRIVAL	(1U << 1) /* of handle 0: when a manager comes */
 
 /**
@@ -557,6 +566,9 @@ struct ipcbus_node_info {
  * UNWATCH: 0 means that the event will not come any more, -ENOENT that there
  * is no watch, or that the event was taken before or, of handle 0 after a new
  * manager came, still will be.
+ * IPCBUS_WATCH_FROZEN: FROZEN and THAWED events besides, until DEAD; FROZEN comes
+ * first if the owner is frozen now. What changes back before the event was taken is
+ * not told. UNWATCH is without the flag.
  * IPCBUS_WATCH_ARRIVAL, with handle 0: another watch, one a proc (-EBUSY), that
  * needs no manager. EVENT_MANAGER comes each time that a node becomes the bus's
  * manager, the caller's own too, and at once if there is one. It goes on until
@@ -773,5 +785,44 @@ struct ipcbus_tap_object {
 	__u64 node;
 	__u64 tag;
 } __attribute__((aligned(8)));
+
+#define IPCBUS_FREEZE_THAW	(1U << 0) /* thaw instead */
+#define IPCBUS_FREEZE_QUERY	(1U << 1) /* change nothing */
+
+#define IPCBUS_FROZEN_CALL	(1U << 0) /* a call came, and was refused */
+#define IPCBUS_FROZEN_ONEWAY	(1U << 1) /* a oneway came, and is kept */
+#define IPCBUS_FROZEN_NOW	(1U << 2) /* it is frozen */
+
+/**
+ * struct ipcbus_freeze - a process takes no part (IPCBUS_IOC_FREEZE)
+ * @size: sizeof(struct ipcbus_freeze)
+ * @flags: IPCBUS_FREEZE_*, one at most
+ * @pid: the process, as seen in the caller's pid namespace
+ * @timeout_ms: how long to wait for calls that came before; 0 with a flag
+ * @received: out: IPCBUS_FROZEN_*: what came since it was frozen last
+ * @pending: out: calls that came and are not answered
+ *
+ * Acts on all files that the process has open on the caller's bus: -ESRCH if there
+ * is none, -EPERM unless the caller's effective user opened them or it has
+ * CAP_KILL in their user namespace. From the beginning on new calls to it fail with
+ * -EHOSTDOWN (stage QUEUE); once those that came before are answered it is frozen: its
+ * threads get nothing more, poll says that there is nothing, and oneways, answers and
+ * all other events are kept for it. It may still send, answer and give back.
+ * -EAGAIN: calls were left when the time was over, @pending of them, or it was thawed
+ * meanwhile; -EINTR: a signal; -EBUSY: somebody else is freezing it. Then it is not
+ * frozen by this. Freezing what is frozen, or thawing what is not, changes nothing.
+ * A frozen process that is killed is dead like any other. It may be stopped while it
+ * is frozen: nobody waits for it then.
+ */
+struct ipcbus_freeze {
+	__u32 size;
+	__u32 flags;
+	__u32 pid;
+	__u32 timeout_ms;
+	__u32 received;
+	__u32 pending;
+} __attribute__((aligned(8)));
+
+#define IPCBUS_FREEZE_SIZE_VER0	24
 
 #endif /* _UAPI_LINUX_IPCBUS_H */

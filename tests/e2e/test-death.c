@@ -68,6 +68,26 @@ START_TEST(a_killed_server)
 }
 END_TEST
 
+START_TEST(a_frozen_server)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+
+	client_open(&client);
+	ck_assert_int_eq(say(&client), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 1000), 0);
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(say(&client), -EHOSTDOWN);
+	ck_assert_int_eq(ipc_thaw(client.ipc, pid), IPC_CAME_CALL);
+	kill(pid, SIGCONT);
+	ck_assert_int_eq(say(&client), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, 0, 0), -ESRCH);
+	ck_assert_int_eq(ipc_freeze(NULL, pid, 0), -EINVAL);
+	kill_server(pid);
+	client_close(&client);
+}
+END_TEST
+
 START_TEST(a_server_that_dies_over_a_call)
 {
 	pid_t pid = start_server(&one_thread);
@@ -233,7 +253,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("death", a_killed_server, a_server_that_dies_over_a_call,
+	return RUN_TESTS("death", a_killed_server, a_frozen_server, a_server_that_dies_over_a_call,
 			 objects_of_a_dead_server, a_watch_that_is_taken_back, a_caller_that_dies,
 			 a_child_opens_its_own);
 }

@@ -246,11 +246,16 @@ static bool is_request(uint32_t kind)
 	return kind == IPCBUS_EVENT_CALL || kind == IPCBUS_EVENT_ONEWAY;
 }
 
+static bool is_freeze(uint32_t kind)
+{
+	return kind == IPCBUS_EVENT_FROZEN || kind == IPCBUS_EVENT_THAWED;
+}
+
 /* Of a node of one's own, or a watch. */
 static bool is_told_by_cookie(uint32_t kind)
 {
 	return kind == IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_DEAD ||
-	       kind == IPCBUS_EVENT_MANAGER || kind == IPCBUS_EVENT_CANCELED;
+	       kind == IPCBUS_EVENT_MANAGER || kind == IPCBUS_EVENT_CANCELED || is_freeze(kind);
 }
 
 static bool is_known(uint32_t kind)
@@ -274,7 +279,7 @@ static void check_unused_fields(const struct ipcbus_event *e)
 	raw_assert(!e->deadline || k == IPCBUS_EVENT_CALL, "kind %u with a deadline", k);
 	raw_assert(!e->cookie || is_request(k) || is_own_call(k) || is_told_by_cookie(k),
 		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);
-	raw_assert(!e->code || is_request(k), "kind %u with code %u", k, e->code);
+	raw_assert(!e->code || is_request(k) || is_freeze(k), "kind %u with code %u", k, e->code);
 	raw_assert((e->error < 0) == (k == IPCBUS_EVENT_ERROR || k == IPCBUS_EVENT_FAILED) &&
 			   e->error <= 0,
 		   "kind %u with error %d", k, e->error);
@@ -449,6 +454,16 @@ int raw_monitor(const struct raw *r, uint32_t flags, uint32_t pid, uint32_t max_
 	};
 
 	return dev_ioctl(r->fd, IPCBUS_IOC_MONITOR, &args);
+}
+
+int raw_freeze(const struct raw *r, uint32_t flags, pid_t pid, uint32_t timeout_ms,
+	       struct ipcbus_freeze *ret)
+{
+	*ret = (struct ipcbus_freeze){
+		.size = sizeof(*ret), .flags = flags, .pid = pid, .timeout_ms = timeout_ms,
+		.received = 0xa5a5a5a5, .pending = 0xa5a5a5a5,
+	};
+	return dev_ioctl(r->fd, IPCBUS_IOC_FREEZE, ret);
 }
 
 int raw_set_threads(const struct raw *r, uint32_t max)

@@ -118,6 +118,8 @@ int raw_unwatch_for(const struct raw *r, uint32_t handle, uint32_t flags);
 int raw_cancel(const struct raw *r, uint64_t cookie);
 int raw_call_info(const struct raw *r, uint64_t call, struct ipcbus_call_info *ret);
 int raw_monitor(const struct raw *r, uint32_t flags, uint32_t pid, uint32_t max_data);
+int raw_freeze(const struct raw *r, uint32_t flags, pid_t pid, uint32_t timeout_ms,
+	       struct ipcbus_freeze *ret);
 int raw_set_threads(const struct raw *r, uint32_t max);
 int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret);
 /* Who sent a call that is open, or a oneway by its buffer; the other is 0. */

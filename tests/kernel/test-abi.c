@@ -20,6 +20,7 @@
 	 IPCBUS_FEATURE_ROOM |                                                        \
 	 IPCBUS_FEATURE_CLEAR |                                                        \
 	 IPCBUS_FEATURE_REPLACE |                                                        \
+	 IPCBUS_FEATURE_FREEZE |                                                        \
 	 IPCBUS_FEATURE_PRIORITY |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_CALLER |                                                        \
@@ -52,6 +53,7 @@ static const struct form {
 	FORM(CANCEL, CANCEL, cancel),
 	FORM(CALL_INFO, CALL_INFO, call_info),
 	FORM(MONITOR, MONITOR, monitor),
+	FORM(FREEZE, FREEZE, freeze),
 #undef FORM
 };
 
@@ -70,6 +72,7 @@ START_TEST(sizes_are_what_they_were)
 	ck_assert_uint_eq(sizeof(struct ipcbus_monitor), IPCBUS_MONITOR_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_tap), IPCBUS_TAP_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_tap_object), 24);
+	ck_assert_uint_eq(sizeof(struct ipcbus_freeze), IPCBUS_FREEZE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_object), 32);
 	ck_assert_uint_eq(sizeof(struct ipcbus_iovec), 16);
 	ck_assert_uint_eq(sizeof(struct ipcbus_send), 72);
@@ -550,7 +553,7 @@ static int handle_fields(unsigned int cmd, uint32_t count, uint32_t flags, uint6
 START_TEST(handle_fields_of_each_ioctl)
 {
 	assert_result(handle_fields(IPCBUS_IOC_WATCH, 1, 0, 5), -EINVAL);
-	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 1, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 3, 5), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 1, 0, 0), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, 1, 0), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, 0, 1), -EINVAL);
@@ -579,6 +582,27 @@ START_TEST(batch_fields)
 	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &b), -E2BIG);
 	b.count = ~0U;
 	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &b), -E2BIG);
+}
+END_TEST
+
+START_TEST(freeze_fields)
+{
+	static const struct {
+		uint32_t flags, timeout_ms;
+	} bad[] = {
+		{ 1U << 2, 0 }, { 1U << 31, 0 }, { IPCBUS_FREEZE_THAW | IPCBUS_FREEZE_QUERY, 0 },
+		{ IPCBUS_FREEZE_THAW, 1 }, { IPCBUS_FREEZE_QUERY, 1 },
+		{ IPCBUS_FREEZE_QUERY | 1U << 3, 0 },
+	};
+	static const uint32_t pids[] = { 0, 0x7fffffff, 0x80000000, 0xffffffff };
+	struct ipcbus_freeze f;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_result(raw_freeze(&cli, bad[i].flags, getpid(), bad[i].timeout_ms, &f),
+			      -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		assert_result(raw_freeze(&cli, 0, pids[i], 0, &f), -ESRCH);
+	raw_round_trip(&cli, 0, &srv, "still here", 10);
 }
 END_TEST
 
@@ -701,6 +725,7 @@ int main(void)
 	tcase_add_test(tc, node_fields);
 	tcase_add_test(tc, handle_fields_of_each_ioctl);
 	tcase_add_test(tc, batch_fields);
+	tcase_add_test(tc, freeze_fields);
 	tcase_add_test(tc, threads_over_the_cap);
 
 	tc = add_case(s, "no region", setup_bus);

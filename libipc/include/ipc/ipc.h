@@ -23,6 +23,7 @@
  *
  *   -ECHILD       the connection belongs to another process (fork)
  *   -EOWNERDEAD   the object's process died, or destroyed the object
+ *   -EHOSTDOWN    the object's process is frozen
  *   -ENOENT       no service has that name
  *   -ENOTCONN     no servicemanager runs
  *   -EOPNOTSUPP   the object has no such method
@@ -142,6 +143,16 @@ int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_prox
  * (-EINTR: a signal). Needs no connection and disturbs none. One that comes may
  * go again: what is called then can still say -ENOTCONN. */
 int ipc_wait_manager(const char *device, uint64_t timeout_usec);
+
+/* Freezes a process (its pid as seen here): calls to it fail with -EHOSTDOWN, oneways
+ * are kept until ipc_thaw(). Waits up to timeout_msec for calls that came before:
+ * -EAGAIN if some are left; then it is not frozen. -ESRCH: it is not on this bus;
+ * -EPERM: another user's; -EBUSY: somebody else is freezing it; -EINTR: a signal.
+ * ipc_thaw() says what came meanwhile: IPC_CAME_CALL, IPC_CAME_ONEWAY, or 0. */
+#define IPC_CAME_CALL	1
+#define IPC_CAME_ONEWAY	2
+int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec);
+int ipc_thaw(struct ipc *ipc, pid_t pid);
 
 /* Makes the object the bus's handle 0: for servicemanager itself. -EBUSY: the
  * bus has one; -EPERM: it belongs to another user. */

@@ -16,6 +16,7 @@ void judge_errno(int ret, bool odd)
 	case -EINVAL: case -ECHILD: case -ENOBUFS: case -ENOTCONN: case -EBADF: case -EOWNERDEAD:
 	case -ESRCH: case -EMSGSIZE: case -ENOSPC: case -EAGAIN: case -EDQUOT: case -ELOOP:
 	case -EPERM: case -ENOENT: case -ESTALE: case -EBUSY: case -ETIMEDOUT: case -EINTR:
+	case -EHOSTDOWN:
 		return;
 	case -E2BIG: case -EFAULT: case -ENOTTY: case -ENOMEM: case -EMFILE:
 		must(odd, "error %d without a reason", ret);
@@ -344,6 +345,8 @@ static bool is_bare(const struct ipcbus_event *ev)
 		bare.call = ev->call;
 	if (ev->kind != IPCBUS_EVENT_NONE && ev->kind != IPCBUS_EVENT_INTERRUPTED)
 		bare.cookie = ev->cookie;
+	if (ev->kind == IPCBUS_EVENT_FROZEN || ev->kind == IPCBUS_EVENT_THAWED)
+		bare.code = ev->code;
 	return !memcmp(&bare, ev, sizeof(bare));
 }
 
@@ -417,6 +420,11 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_TAP:
 		tap_arrived(t, &ev);
 		break;
+	case IPCBUS_EVENT_FROZEN:
+	case IPCBUS_EVENT_THAWED:
+		must(ev.cookie >> 24 == 0x3a7c || world.any_odd, "frozen, for a watch of nobody");
+		must(ev.code && is_bare(&ev), "FROZEN or THAWED with more, or less, than it should");
+		break;
 	case IPCBUS_EVENT_MANAGER:
 		must(ev.cookie == ARRIVAL_COOKIE || world.any_odd, "MANAGER for nobody");
 		must(is_bare(&ev), "MANAGER with more than it should");
@@ -438,7 +446,8 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 
 static bool sleeps(const struct thread *t)
 {
-	return t->waits && !t->done && !t->astray && t->life == t->proc->life && !t->proc->lossy;
+	return t->waits && !t->done && !t->astray && t->life == t->proc->life &&
+	       !t->proc->lossy && !t->proc->frozen;
 }
 
 /* A thread of the proc that would take anything, and sleeps. */

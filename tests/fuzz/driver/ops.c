@@ -308,8 +308,10 @@ static void op_watch(struct thread *t, const u8 *arg)
 	args.handle = h && arg[1] & 6 ? h->number : arg[0] >= 0xf0 ? arg[0] * 3U : 0;
 	if (arg[1] & 0x40)
 		args.flags = IPCBUS_WATCH_ARRIVAL;
+	else if (arg[1] & 0x20 && cmd == IPCBUS_IOC_WATCH)
+		args.flags = IPCBUS_WATCH_FROZEN;
 	if (cmd == IPCBUS_IOC_WATCH)
-		args.cookie = args.flags ? ARRIVAL_COOKIE : 0x3a7c000000ULL + args.handle;
+		args.cookie = arg[1] & 0x40 ? ARRIVAL_COOKIE : 0x3a7c000000ULL + args.handle;
 	ret = control(t, cmd, &args, sizeof(args), &odd);
 	trace("%u: %s handle %u flags %x -> %d\n", t->index, arg[1] & 1 ? "watch" : "unwatch",
 	      args.handle, args.flags, ret);
@@ -503,9 +505,30 @@ static void op_inherit(struct thread *t, const u8 *arg)
 
 /* --- Others ---------------------------------------------------------------- */
 
+/* From then on its threads may sleep with something to do. */
+static void op_freeze(struct thread *t, const u8 *arg)
+{
+	struct proc *proc = &world.procs[arg[0] % world.n_procs];
+	struct ipcbus_freeze args = { .size = sizeof(args) };
+	bool odd;
+	int ret;
+
+	args.flags = arg[2] % 3;
+	args.pid = arg[3] == 0xff ? arg[4] : pid_nr(proc->process->pid);
+	proc->frozen = true;
+	world.any_odd |= arg[3] == 0xff;
+	ret = control(t, IPCBUS_IOC_FREEZE, &args, sizeof(args), &odd);
+	world.any_odd |= odd;
+	trace("%u: freeze process %u flags %x -> %d, received %x, pending %u\n", t->index,
+	      proc->index, args.flags, ret, args.received, args.pending);
+}
+
 static void op_signal(struct thread *t, const u8 *arg)
 {
-	(void)t;
+	if (arg[1] & 0x80) {
+		op_freeze(t, arg);
+		return;
+	}
 	shim_signal(world.threads[arg[0] % world.n_threads].task);
 }
 

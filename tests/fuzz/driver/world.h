@@ -117,6 +117,7 @@ struct proc {
 	u32 life;		/* grows with each open and close */
 	unsigned int copies;	/* of the file, in other processes */
 	bool unseen;		/* a copy is all that is left: its end closes nothing */
+	bool frozen;		/* it was, or somebody tried, and may be still */
 	bool lossy;		/* something was lost by our own doing */
 	unsigned int touching;	/* threads that read the region */
 	struct shim_map *map;

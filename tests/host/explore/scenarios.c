@@ -5,6 +5,7 @@
  * it was freed, deadlocks or breaks the lock tree is checked for all of them.
  */
 #include "ends.h"
+#include "frozen.h"
 #include "memory.h"
 #include "mounts.h"
 #include "world.h"
@@ -16,7 +17,7 @@ static u64 node;
 
 /* --- Building blocks ------------------------------------------------------ */
 
-static void answer(const struct ipcbus_event *event)
+void answer(const struct ipcbus_event *event)
 {
 	int r;
 
@@ -53,7 +54,7 @@ static void serve_what_is_there(void *unused)
 }
 
 /* Calls and waits until it knows what became of it; error: how else it may fail. */
-static void call_through(u32 target, int error)
+void call_through(u32 target, int error)
 {
 	struct ipcbus_event event;
 	int r = call(target, 1);
@@ -104,7 +105,7 @@ static void end_at_once(void *unused)
 }
 
 /* A call of CLI's that SRV has taken, by its keeper. */
-static void take_a_call(int caller)
+void take_a_call(int caller)
 {
 	struct ipcbus_event event;
 
@@ -703,6 +704,27 @@ const struct scenario scenarios[] = {
 	{ "replace_destroy", "the same, while their node is destroyed", prepare_replace,
 	  { { "destroy", SRV, destroy_manager }, { "send", CLI, replace_both },
 	    { "serve", SRV, serve_what_is_there } }, 0 },
+	{ "freeze_call", "a process is frozen and thawed while it is called", prepare_freeze,
+	  { { "serve", SRV, serve_while_freezing }, { "call", CLI, call_and_two_oneways },
+	    { "freeze", OTH, freeze_and_thaw } }, 0 },
+	{ "freeze_reply", "the same, while it answers", prepare_freeze_taken,
+	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
+	    { "freeze", OTH, freeze_and_thaw } }, 0 },
+	{ "freeze_close", "the same, while it closes", prepare_freeze,
+	  { { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there },
+	    { "freeze", OTH, freeze_and_thaw } }, 0 },
+	{ "freeze_die", "the same, while it dies over a call", prepare_freeze_taken,
+	  { { "die", SRV, end_at_once }, { "wait", CLI, wait_for_failure },
+	    { "freeze", OTH, freeze_and_thaw } }, 1U << SRV },
+	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
+	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
+	    { "serve", SRV, serve_what_is_there } }, 0 },
+	{ "freeze_watcher", "who is to be told closes", prepare_freeze,
+	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
+	{ "thaw_wait", "who waits is thawed", prepare_frozen,
+	  { { "serve", SRV, serve_one }, { "thaw", OTH, thaw_it } }, 0 },
+	{ "thaw_poll", "who polls is thawed", prepare_frozen,
+	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
 	{ "guessed_node", "a node is destroyed as it is created", NULL,

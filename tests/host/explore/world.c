@@ -66,6 +66,14 @@ int ioctl_arrival(unsigned int cmd, u64 cookie)
 	return shim_ioctl(sides[own_side()].fd, cmd, &args);
 }
 
+int ioctl_freeze(enum side side, u32 flags, struct ipcbus_freeze *ret)
+{
+	*ret = (struct ipcbus_freeze){
+		.size = sizeof(*ret), .flags = flags, .pid = pid_nr(sides[side].process->pid),
+	};
+	return shim_ioctl(sides[own_side()].fd, IPCBUS_IOC_FREEZE, ret);
+}
+
 u64 node_create(u64 cookie)
 {
 	struct ipcbus_node arg = {

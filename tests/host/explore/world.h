@@ -66,6 +66,8 @@ int exchange(u32 flags, const struct ipcbus_send *send, u64 buffer, struct ipcbu
 int ioctl_node(unsigned int cmd, u64 node, u32 flags);
 int ioctl_handle(unsigned int cmd, u32 handle, u32 count, u64 cookie);
 int ioctl_arrival(unsigned int cmd, u64 cookie);
+/* Of the side's process, by the calling thread's file. */
+int ioctl_freeze(enum side side, u32 flags, struct ipcbus_freeze *ret);
 enum side own_side(void);
 
 u64 node_create(u64 cookie);

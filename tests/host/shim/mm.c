@@ -144,7 +144,7 @@ static void set_page(struct shim_map *map, size_t index, struct page *page)
 	lock_tables();
 	old = map->pages[index];
 	map->pages[index] = page;
-	if (old != page && map->at && !map->gone[index] && shim_map_hook)
+	if (shim_map_hook && old != page && map->at && !map->gone[index])
 		shim_map_hook(map, index, page);
 	unlock_tables();
 	if (old)

@@ -184,6 +184,18 @@ struct pid *find_pid_ns(int nr, struct pid_namespace *ns)
 	return pid;
 }
 
+struct pid *find_get_pid(int nr)
+{
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = find_pid_ns(nr, task_active_pid_ns(current));
+	if (pid && !refcount_inc_not_zero(&pid->ref))
+		pid = NULL;
+	rcu_read_unlock();
+	return pid;
+}
+
 int pid_nr(struct pid *pid)
 {
 	return pid ? pid->outer_nr : 0;

@@ -105,6 +105,12 @@ static inline void list_splice_tail(struct list_head *list, struct list_head *he
 	for (pos = list_last_entry(head, __typeof__(*pos), member);           \
 	     &pos->member != (head);                                          \
 	     pos = list_entry(pos->member.prev, __typeof__(*pos), member))
+#define list_prepare_entry(pos, head, member) \
+	((pos) ?: list_entry(head, __typeof__(*pos), member))
+#define list_for_each_entry_continue(pos, head, member)                           \
+	for (pos = list_entry((pos)->member.next, __typeof__(*pos), member);      \
+	     &(pos)->member != (head);                                            \
+	     pos = list_entry((pos)->member.next, __typeof__(*pos), member))
 #define list_for_each_entry(pos, head, member)                                \
 	for (pos = list_first_entry(head, __typeof__(*pos), member);          \
 	     &pos->member != (head);                                          \

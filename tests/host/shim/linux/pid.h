@@ -34,6 +34,8 @@ struct pid {
 };
 
 struct pid *get_pid(struct pid *pid);
+/* By its number in the current task's namespace, counted. */
+struct pid *find_get_pid(int nr);
 void put_pid(struct pid *pid);
 int pid_nr(struct pid *pid);
 int pid_nr_ns(struct pid *pid, struct pid_namespace *ns);

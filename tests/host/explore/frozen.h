@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Freezing and thawing, for the table in scenarios.c; and what that lends to it.
+ */
+#pragma once
+
+#include "world.h"
+
+void prepare_freeze(void);
+void prepare_freeze_taken(void);
+void prepare_frozen(void);
+void freeze_and_thaw(void *unused);
+void freeze_or_thaw(void *unused);
+void wait_for_failure(void *unused);
+void serve_while_freezing(void *unused);
+void call_and_two_oneways(void *unused);
+void thaw_it(void *unused);
+void poll_and_take(void *unused);
+
+/* scenarios.c: what a server does with an event; a call, and what came of it; a call
+ * by thread caller that SRV took. */
+void answer(const struct ipcbus_event *event);
+void call_through(u32 target, int error);
+void take_a_call(int caller);

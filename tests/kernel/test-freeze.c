@@ -1,0 +1,777 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Freezing and thawing a process, and watches that tell of it.
+ *
+ * The process is a peer that does what it is told, step by step. It serves one
+ * node, of which srv, the manager, has a handle.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define COOKIE 0xf203e7ULL
+
+enum step {
+	TAKE = 1,	/* what is there now; says what kind of event it was */
+	WAIT,		/* the same, but waits for it */
+	ANSWER,		/* the call that was taken last */
+	CALL,		/* the manager */
+	POLL,		/* says 1 if there is something */
+	LEAVE,
+};
+
+static struct peer target;
+static uint32_t handle;
+
+static uint64_t take(uint32_t flags, uint64_t *call)
+{
+	struct ipcbus_event ev;
+
+	do
+		assert_ok(raw_next(&oth, IPCBUS_SERVE | flags, &ev));
+	while (ev.kind == IPCBUS_EVENT_INTERRUPTED);
+	if (ev.kind == IPCBUS_EVENT_CALL)
+		*call = ev.call;
+	raw_give(&oth, &ev);
+	return ev.kind;
+}
+
+static uint64_t do_step(enum step step, uint64_t *call)
+{
+	switch (step) {
+	case TAKE:
+		return take(IPCBUS_NONBLOCK, call);
+	case WAIT:
+		return take(0, call);
+	case ANSWER:
+		raw_reply(&oth, *call, "done", 4);
+		return 0;
+	case CALL:
+		raw_call(&oth, 0, 1, "mine", 4);
+		return 0;
+	case POLL:
+		return !!(dev_poll(oth.fd, 0) & POLLIN);
+	default:
+		return 0;
+	}
+}
+
+static int be_target(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	struct ipcbus_object o;
+	enum step step;
+	uint64_t call;
+
+	if (arg && setresuid(*(uid_t *)arg, *(uid_t *)arg, *(uid_t *)arg) < 0)
+		return 98;
+	raw_open(&oth, REGION);
+	o = object_node(raw_node(&oth, 0, 1));
+	assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL,
+							.objects = PTR64(&o), .object_count = 1 },
+			   NULL));
+	raw_wait(&oth, IPCBUS_EVENT_REPLY, &ev);
+	peer_tell(self, 1);
+	while ((step = peer_hear(self)) != LEAVE)
+		peer_tell(self, do_step(step, &call));
+	return 0;
+}
+
+static uint64_t step(enum step step)
+{
+	peer_tell(&target, step);
+	return peer_hear(&target);
+}
+
+static void start_target(uid_t *uid)
+{
+	struct ipcbus_event ev;
+
+	peer_start(&target, be_target, uid);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_uint_eq(raw_objects(&srv, &ev)->type, IPCBUS_OBJECT_HANDLE);
+	handle = raw_objects(&srv, &ev)->value;
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_give(&srv, &ev);
+	peer_hear(&target);
+}
+
+static void end_target(void)
+{
+	peer_tell(&target, LEAVE);
+	peer_end(&target);
+}
+
+static void setup_target(void)
+{
+	setup_bus();
+	start_target(NULL);
+}
+
+static int act(uint32_t flags, struct ipcbus_freeze *ret)
+{
+	return raw_freeze(&cli, flags, target.pid, 0, ret);
+}
+
+static void freeze(void)
+{
+	struct ipcbus_freeze f;
+
+	assert_ok(act(0, &f));
+	ck_assert_uint_eq(f.pending, 0);
+	ck_assert(f.received & IPCBUS_FROZEN_NOW);
+}
+
+static void thaw(uint32_t received)
+{
+	struct ipcbus_freeze f;
+
+	assert_ok(act(IPCBUS_FREEZE_THAW, &f));
+	ck_assert_uint_eq(f.received, received);
+}
+
+static void expect_state(uint32_t received, uint32_t pending)
+{
+	struct ipcbus_freeze f;
+
+	assert_ok(act(IPCBUS_FREEZE_QUERY, &f));
+	ck_assert_uint_eq(f.received, received);
+	ck_assert_uint_eq(f.pending, pending);
+}
+
+static void call_is_refused(void)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .handle = handle,
+				    .data = PTR64("no"), .data_size = 2 };
+
+	raw_fails(&srv, &send, -EHOSTDOWN, IPCBUS_STAGE_QUEUE, 0);
+}
+
+static void call_works(void)
+{
+	struct ipcbus_event ev;
+
+	raw_call(&srv, handle, 1, "yes", 3);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	step(ANSWER);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_give(&srv, &ev);
+}
+
+/* Frozen */
+
+START_TEST(calls_fail_and_oneways_wait)
+{
+	call_works();
+	expect_state(0, 0);
+	freeze();
+	expect_state(IPCBUS_FROZEN_NOW, 0);
+	call_is_refused();
+	expect_state(IPCBUS_FROZEN_NOW | IPCBUS_FROZEN_CALL, 0);
+	for (int i = 0; i < 3; i++)
+		raw_oneway(&srv, handle, i, "kept", 4);
+	expect_state(IPCBUS_FROZEN_NOW | IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY, 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_NONE);
+	ck_assert_uint_eq(step(POLL), 0);
+	thaw(IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY);
+	ck_assert_uint_eq(step(POLL), 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_NONE);
+	call_works();
+	end_target();
+}
+END_TEST
+
+START_TEST(what_came_is_forgotten_at_the_next_time)
+{
+	freeze();
+	call_is_refused();
+	thaw(IPCBUS_FROZEN_CALL);
+	expect_state(IPCBUS_FROZEN_CALL, 0);
+	freeze();
+	expect_state(IPCBUS_FROZEN_NOW, 0);
+	thaw(0);
+	end_target();
+}
+END_TEST
+
+START_TEST(again_changes_nothing)
+{
+	thaw(0);
+	freeze();
+	call_is_refused();
+	freeze();
+	expect_state(IPCBUS_FROZEN_NOW | IPCBUS_FROZEN_CALL, 0);
+	thaw(IPCBUS_FROZEN_CALL);
+	thaw(IPCBUS_FROZEN_CALL);
+	call_works();
+	end_target();
+}
+END_TEST
+
+START_TEST(oneways_that_waited_before_are_kept)
+{
+	raw_oneway(&srv, handle, 1, "one", 3);
+	raw_oneway(&srv, handle, 2, "two", 3);
+	freeze();
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_NONE);
+	thaw(0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
+	end_target();
+}
+END_TEST
+
+START_TEST(a_batch_is_kept)
+{
+	struct ipcbus_send sends[4];
+	struct ipcbus_batch batch;
+
+	freeze();
+	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
+		sends[i] = (struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY, .handle = handle };
+	assert_ok(raw_batch(&srv, sends, ARRAY_SIZE(sends), &batch));
+	thaw(IPCBUS_FROZEN_ONEWAY);
+	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
+		ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
+	end_target();
+}
+END_TEST
+
+/* One that waits is not woken by what comes, but by the thaw. */
+START_TEST(a_thread_that_waits_gets_nothing)
+{
+	struct pollfd pfd = { .fd = target.hear, .events = POLLIN };
+
+	peer_tell(&target, WAIT);
+	usleep(20000);
+	freeze();
+	raw_oneway(&srv, handle, 1, "kept", 4);
+	ck_assert_int_eq(poll(&pfd, 1, 50), 0);
+	thaw(IPCBUS_FROZEN_ONEWAY);
+	ck_assert_uint_eq(peer_hear(&target), IPCBUS_EVENT_ONEWAY);
+	end_target();
+}
+END_TEST
+
+START_TEST(the_answer_to_its_own_call_is_kept)
+{
+	struct ipcbus_event ev;
+
+	step(CALL);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	freeze();
+	raw_reply(&srv, ev.call, "kept", 4);
+	raw_give(&srv, &ev);
+	ck_assert_uint_eq(step(POLL), 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_NONE);
+	thaw(0);
+	ck_assert_uint_eq(step(POLL), 1);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_REPLY);
+	end_target();
+}
+END_TEST
+
+/* Back into the chain that it is in itself: refused like any other call. */
+START_TEST(a_call_that_comes_back_is_refused)
+{
+	struct ipcbus_event ev;
+
+	step(CALL);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	freeze();
+	call_is_refused();
+	thaw(IPCBUS_FROZEN_CALL);
+	raw_call(&srv, handle, 1, NULL, 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	step(ANSWER);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_give(&srv, &ev);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_REPLY);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_give(&srv, &ev);
+	end_target();
+}
+END_TEST
+
+START_TEST(killed_while_it_is_frozen)
+{
+	struct ipcbus_event ev;
+
+	assert_ok(raw_watch(&srv, handle, COOKIE));
+	freeze();
+	raw_oneway(&srv, handle, 1, "lost", 4);
+	peer_kill(&target);
+	raw_wait(&srv, IPCBUS_EVENT_DEAD, &ev);
+	ck_assert_uint_eq(ev.cookie, COOKIE);
+	raw_fails(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .handle = handle },
+		  -EOWNERDEAD, IPCBUS_STAGE_TARGET, 0);
+	assert_ok(raw_put(&srv, handle, 1));
+}
+END_TEST
+
+START_TEST(stopped_while_it_is_frozen)
+{
+	freeze();
+	kill(target.pid, SIGSTOP);
+	call_is_refused();
+	for (int i = 0; i < 10; i++)
+		raw_oneway(&srv, handle, i, "kept", 4);
+	thaw(IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY);
+	freeze();
+	thaw(0);
+	kill(target.pid, SIGCONT);
+	for (int i = 0; i < 10; i++)
+		ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
+	call_works();
+	end_target();
+}
+END_TEST
+
+/* All files of a process, its caller's own too. */
+START_TEST(a_process_may_freeze_itself)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
+	struct ipcbus_freeze f;
+
+	raw_oneway(&cli, 0, 1, "kept", 4);
+	assert_ok(raw_freeze(&cli, 0, getpid(), 0, &f));
+	raw_none(&srv);
+	raw_fails(&cli, &send, -EHOSTDOWN, IPCBUS_STAGE_QUEUE, 0);
+	assert_ok(raw_freeze(&oth, IPCBUS_FREEZE_THAW, getpid(), 0, &f));
+	ck_assert_uint_eq(f.received, IPCBUS_FROZEN_CALL);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &(struct ipcbus_event){ 0 });
+}
+END_TEST
+
+/* Getting there */
+
+START_TEST(a_call_that_was_taken)
+{
+	struct ipcbus_freeze f;
+	struct ipcbus_event ev;
+
+	raw_call(&srv, handle, 1, NULL, 0);
+	assert_result(act(0, &f), -EAGAIN);
+	ck_assert_uint_eq(f.pending, 1);
+	ck_assert_uint_eq(f.received, 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	assert_result(act(0, &f), -EAGAIN);
+	ck_assert_uint_eq(f.pending, 1);
+	expect_state(0, 1);
+	step(ANSWER);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_give(&srv, &ev);
+	call_works();
+	freeze();
+	thaw(0);
+	end_target();
+}
+END_TEST
+
+START_TEST(the_time_is_over)
+{
+	uint64_t begin = now_ms();
+	struct ipcbus_freeze f;
+
+	raw_call(&srv, handle, 1, NULL, 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	assert_result(raw_freeze(&cli, 0, target.pid, 60, &f), -EAGAIN);
+	ck_assert_uint_ge(now_ms() - begin, 59);
+	ck_assert_uint_eq(f.pending, 1);
+	step(ANSWER);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
+	call_works();
+	end_target();
+}
+END_TEST
+
+struct attempt {
+	struct ipcbus_freeze f;
+	int result;
+};
+
+static void *try_to_freeze(void *arg)
+{
+	struct attempt *a = arg;
+
+	a->result = raw_freeze(&oth, 0, target.pid, 20000, &a->f);
+	return NULL;
+}
+
+/* A thread that waits for a call that the target took. */
+static void begin_to_freeze(struct helper *h, struct attempt *a)
+{
+	raw_call(&srv, handle, 1, NULL, 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	helper_start(h, try_to_freeze, a);
+	usleep(30000);
+}
+
+static void answer_last_call(void)
+{
+	step(ANSWER);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
+}
+
+/* cli gets a handle for the target's node from srv, which has one. */
+static uint32_t pass_handle_on(void)
+{
+	struct ipcbus_object o = object_handle(handle);
+	struct ipcbus_event ev;
+	uint32_t passed;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	assert_ok(raw_send(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call,
+							.objects = PTR64(&o), .object_count = 1 },
+			   NULL));
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	passed = raw_objects(&cli, &ev)->value;
+	raw_give(&cli, &ev);
+	return passed;
+}
+
+START_TEST(it_waits_for_the_answer)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .handle = pass_handle_on() };
+	struct attempt a;
+	struct helper h;
+
+	begin_to_freeze(&h, &a);
+	/* No new call meanwhile, and it is not frozen yet. */
+	raw_fails(&cli, &send, -EHOSTDOWN, IPCBUS_STAGE_QUEUE, 0);
+	expect_state(IPCBUS_FROZEN_CALL, 1);
+	raw_oneway(&srv, handle, 1, NULL, 0);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
+	answer_last_call();
+	helper_end(&h);
+	assert_ok(a.result);
+	ck_assert_uint_eq(a.f.pending, 0);
+	ck_assert_uint_eq(a.f.received,
+			  IPCBUS_FROZEN_NOW | IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY);
+	thaw(IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY);
+	end_target();
+}
+END_TEST
+
+START_TEST(two_freeze_it)
+{
+	struct ipcbus_freeze f;
+	struct attempt a;
+	struct helper h;
+
+	begin_to_freeze(&h, &a);
+	assert_result(act(0, &f), -EBUSY);
+	answer_last_call();
+	helper_end(&h);
+	assert_ok(a.result);
+	thaw(0);
+	end_target();
+}
+END_TEST
+
+START_TEST(thawed_before_it_was_frozen)
+{
+	struct attempt a;
+	struct helper h;
+
+	begin_to_freeze(&h, &a);
+	thaw(0);
+	helper_end(&h);
+	assert_result(a.result, -EAGAIN);
+	answer_last_call();
+	call_works();
+	end_target();
+}
+END_TEST
+
+START_TEST(killed_before_it_was_frozen)
+{
+	struct attempt a;
+	struct helper h;
+
+	begin_to_freeze(&h, &a);
+	peer_kill(&target);
+	helper_end(&h);
+	assert_result(a.result, -ESRCH);
+	raw_take(&srv, IPCBUS_EVENT_FAILED, &(struct ipcbus_event){ 0 });
+}
+END_TEST
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+START_TEST(a_signal_gives_it_up)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct attempt a;
+	struct helper h;
+
+	sigaction(SIGUSR1, &act, NULL);
+	begin_to_freeze(&h, &a);
+	pthread_kill(h.thread, SIGUSR1);
+	helper_end(&h);
+	assert_result(a.result, -EINTR);
+	ck_assert_uint_eq(a.f.pending, 1);
+	answer_last_call();
+	call_works();
+	end_target();
+}
+END_TEST
+
+/* Who may */
+
+struct try {
+	uid_t uid;
+	int want;
+	pid_t pid;
+};
+
+static int freeze_as(struct peer *self, void *arg)
+{
+	const struct try *t = arg;
+	struct ipcbus_freeze f;
+	struct raw r;
+
+	(void)self;
+	if (setresuid(t->uid, t->uid, t->uid) < 0)
+		return 98;
+	raw_open(&r, 0);
+	assert_result(raw_freeze(&r, 0, t->pid, 0, &f), t->want);
+	assert_result(raw_freeze(&r, IPCBUS_FREEZE_QUERY, t->pid, 0, &f), t->want);
+	assert_result(raw_freeze(&r, IPCBUS_FREEZE_THAW, t->pid, 0, &f), t->want);
+	raw_close(&r);
+	return 0;
+}
+
+static void try_as(uid_t uid, int want)
+{
+	struct try t = { uid, want, target.pid };
+	struct peer p;
+
+	peer_start(&p, freeze_as, &t);
+	peer_end(&p);
+}
+
+START_TEST(other_users_may_not)
+{
+	uid_t uid = 1000;
+	int mode;
+
+	if (geteuid())
+		return;
+	mode = dev_set_mode(0666);
+	start_target(NULL);
+	try_as(1000, -EPERM);
+	try_as(0, 0);
+	end_target();
+	start_target(&uid);
+	try_as(1000, 0);
+	try_as(1001, -EPERM);
+	try_as(0, 0);
+	end_target();
+	dev_set_mode(mode);
+}
+END_TEST
+
+static int do_nothing(struct peer *self, void *arg)
+{
+	(void)arg;
+	peer_hear(self);
+	return 0;
+}
+
+START_TEST(a_process_that_is_not_here)
+{
+	struct ipcbus_freeze f;
+	struct peer p;
+
+	peer_start(&p, do_nothing, NULL);
+	assert_result(raw_freeze(&cli, 0, p.pid, 0, &f), -ESRCH);
+	assert_result(raw_freeze(&cli, IPCBUS_FREEZE_THAW, p.pid, 0, &f), -ESRCH);
+	assert_result(raw_freeze(&cli, IPCBUS_FREEZE_QUERY, p.pid, 0, &f), -ESRCH);
+	peer_tell(&p, 1);
+	peer_end(&p);
+	assert_result(raw_freeze(&cli, 0, p.pid, 0, &f), -ESRCH);
+}
+END_TEST
+
+/* Watches */
+
+static void watch_frozen(uint64_t cookie)
+{
+	assert_ok(raw_watch_for(&srv, handle, IPCBUS_WATCH_FROZEN, cookie));
+}
+
+static void expect_told(uint32_t kind, uint32_t nth)
+{
+	struct ipcbus_event ev;
+
+	raw_take(&srv, kind, &ev);
+	ck_assert_uint_eq(ev.cookie, COOKIE);
+	ck_assert_uint_eq(ev.code, nth);
+}
+
+START_TEST(told_of_each_change)
+{
+	watch_frozen(COOKIE);
+	raw_none(&srv);
+	for (int i = 0; i < 5; i++) {
+		freeze();
+		expect_told(IPCBUS_EVENT_FROZEN, 2 * i + 1);
+		freeze();
+		raw_none(&srv);
+		thaw(0);
+		expect_told(IPCBUS_EVENT_THAWED, 2 * i + 2);
+		thaw(0);
+		raw_none(&srv);
+	}
+	end_target();
+}
+END_TEST
+
+START_TEST(told_first_of_what_is)
+{
+	freeze();
+	watch_frozen(COOKIE);
+	expect_told(IPCBUS_EVENT_FROZEN, 1);
+	raw_none(&srv);
+	thaw(0);
+	expect_told(IPCBUS_EVENT_THAWED, 2);
+	end_target();
+}
+END_TEST
+
+START_TEST(told_of_the_last_only)
+{
+	watch_frozen(COOKIE);
+	for (int i = 0; i < 3; i++) {
+		freeze();
+		thaw(0);
+	}
+	raw_none(&srv);
+	for (int i = 0; i < 3; i++) {
+		freeze();
+		thaw(0);
+	}
+	freeze();
+	expect_told(IPCBUS_EVENT_FROZEN, 1);
+	raw_none(&srv);
+	thaw(0);
+	freeze();
+	raw_none(&srv);
+	thaw(0);
+	expect_told(IPCBUS_EVENT_THAWED, 2);
+	end_target();
+}
+END_TEST
+
+START_TEST(not_told_of_what_failed)
+{
+	struct ipcbus_freeze f;
+
+	watch_frozen(COOKIE);
+	raw_call(&cli, 0, 1, NULL, 0); /* anything: it goes to srv, not to the target */
+	raw_take(&srv, IPCBUS_EVENT_CALL, &(struct ipcbus_event){ 0 });
+	raw_call(&srv, handle, 1, NULL, 0);
+	assert_result(act(0, &f), -EAGAIN);
+	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	answer_last_call();
+	raw_none(&srv);
+	end_target();
+}
+END_TEST
+
+START_TEST(ended_watches_tell_nothing)
+{
+	watch_frozen(COOKIE);
+	freeze();
+	assert_ok(raw_unwatch(&srv, handle));
+	raw_none(&srv);
+	thaw(0);
+	raw_none(&srv);
+	assert_ok(raw_watch(&srv, handle, COOKIE));
+	freeze();
+	raw_none(&srv);
+	thaw(0);
+	end_target();
+}
+END_TEST
+
+START_TEST(death_ends_them)
+{
+	struct ipcbus_event ev;
+
+	watch_frozen(COOKIE);
+	freeze();
+	expect_told(IPCBUS_EVENT_FROZEN, 1);
+	peer_kill(&target);
+	raw_wait(&srv, IPCBUS_EVENT_DEAD, &ev);
+	ck_assert_uint_eq(ev.cookie, COOKIE);
+	raw_none(&srv);
+	watch_frozen(COOKIE);
+	raw_take(&srv, IPCBUS_EVENT_DEAD, &ev);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(closed_with_one_untaken)
+{
+	watch_frozen(COOKIE);
+	freeze();
+	raw_close(&srv);
+	thaw(0);
+	end_target();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("freeze");
+	TCase *tc = add_case(s, "frozen", setup_target);
+
+	tcase_add_test(tc, calls_fail_and_oneways_wait);
+	tcase_add_test(tc, what_came_is_forgotten_at_the_next_time);
+	tcase_add_test(tc, again_changes_nothing);
+	tcase_add_test(tc, oneways_that_waited_before_are_kept);
+	tcase_add_test(tc, a_batch_is_kept);
+	tcase_add_test(tc, a_thread_that_waits_gets_nothing);
+	tcase_add_test(tc, the_answer_to_its_own_call_is_kept);
+	tcase_add_test(tc, a_call_that_comes_back_is_refused);
+	tcase_add_test(tc, killed_while_it_is_frozen);
+	tcase_add_test(tc, stopped_while_it_is_frozen);
+
+	tc = add_case(s, "freezing", setup_target);
+	tcase_add_test(tc, a_call_that_was_taken);
+	tcase_add_test(tc, the_time_is_over);
+	tcase_add_test(tc, it_waits_for_the_answer);
+	tcase_add_test(tc, two_freeze_it);
+	tcase_add_test(tc, thawed_before_it_was_frozen);
+	tcase_add_test(tc, killed_before_it_was_frozen);
+	tcase_add_test(tc, a_signal_gives_it_up);
+
+	tc = add_case(s, "watches", setup_target);
+	tcase_add_test(tc, told_of_each_change);
+	tcase_add_test(tc, told_first_of_what_is);
+	tcase_add_test(tc, told_of_the_last_only);
+	tcase_add_test(tc, not_told_of_what_failed);
+	tcase_add_test(tc, ended_watches_tell_nothing);
+	tcase_add_test(tc, death_ends_them);
+	tcase_add_test(tc, closed_with_one_untaken);
+
+	tc = add_case(s, "who", setup_bus);
+	tcase_add_test(tc, other_users_may_not);
+	tcase_add_test(tc, a_process_that_is_not_here);
+	tcase_add_test(tc, a_process_may_freeze_itself);
+	return suite_main(s);
+}
