@@ -183,6 +183,76 @@ START_TEST(no_thread_asked_for_while_one_waits)
 }
 END_TEST
 
+/* The limit counts threads, not how often they say that they serve. */
+START_TEST(serving_again_counts_once)
+{
+	uint64_t call;
+
+	assert_ok(raw_set_threads(&srv, 2));
+	for (int i = 0; i < 10; i++)
+		raw_none(&srv);
+	for (int i = 0; i < 3; i++) {
+		raw_call(&cli, 0, 0, NULL, 0);
+		ck_assert_uint_eq(take_call_flags(&call), i ? 0 : IPCBUS_EVENT_SPAWN);
+		finish(&cli, call);
+	}
+}
+END_TEST
+
+/* Neither by a number out of range, nor by saying it again. */
+START_TEST(limit_is_kept)
+{
+	static const uint32_t bad[] = { 1025, 0x7fffffff, 0x80000000, 0xffffffff };
+	uint64_t call;
+
+	ck_assert_uint_eq(raw_info(&srv).max_threads, 1024);
+	assert_ok(raw_set_threads(&srv, 1));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_result(raw_set_threads(&srv, bad[i]), -EINVAL);
+		raw_call(&cli, 0, 0, NULL, 0);
+		ck_assert_uint_eq(take_call_flags(&call), 0);
+		finish(&cli, call);
+		assert_ok(raw_set_threads(&srv, 1));
+	}
+}
+END_TEST
+
+/* With more serving than the limit allows none is asked for, and all go on. */
+START_TEST(lower_limit_than_threads)
+{
+	struct server s[3];
+
+	assert_ok(raw_set_threads(&srv, 10));
+	for (int i = 0; i < 3; i++)
+		start_server(&s[i]);
+	assert_ok(raw_set_threads(&srv, 1));
+	for (int i = 2; i >= 0; i--) {
+		ck_assert_int_eq(ask(&cli, QUIT), s[i].h.tid);
+		helper_end(&s[i].h);
+		ck_assert_uint_eq(s[i].asked, 0);
+	}
+}
+END_TEST
+
+/* One that leaves makes room for another. */
+START_TEST(thread_that_left_is_asked_for_again)
+{
+	struct server s;
+	uint64_t call;
+
+	assert_ok(raw_set_threads(&srv, 2));
+	raw_none(&srv);
+	for (int i = 0; i < 3; i++) {
+		start_server(&s);
+		ask(&cli, QUIT);
+		helper_end(&s.h);
+		raw_call(&cli, 0, 0, NULL, 0);
+		ck_assert_uint_eq(take_call_flags(&call), IPCBUS_EVENT_SPAWN);
+		finish(&cli, call);
+	}
+}
+END_TEST
+
 /* A pool as a library keeps it: it grows to the limit and not beyond. */
 
 struct pool {
@@ -260,6 +330,77 @@ START_TEST(pool_grows_to_its_limit)
 		raw_wait(&callers[i], IPCBUS_EVENT_REPLY, &ev);
 		raw_close(&callers[i]);
 	}
+	for (int i = 0; i < LIMIT; i++)
+		raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
+	for (int i = 0; i < LIMIT; i++)
+		helper_end(&pool.threads[i]);
+	ck_assert_int_eq(pool.n, LIMIT);
+}
+END_TEST
+
+/* All threads but one wait for what only the last call brings: it gets through. */
+
+static void *pool_call(void *arg)
+{
+	struct ipcbus_event ev;
+
+	raw_call_wait(arg, 0, 0, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
+	return NULL;
+}
+
+static void *unlock_thread(void *arg)
+{
+	struct ipcbus_event ev;
+	int n;
+
+	(void)arg;
+	do {
+		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+		if (ev.flags & IPCBUS_EVENT_SPAWN) {
+			pthread_mutex_lock(&pool.lock);
+			n = pool.n++;
+			pthread_mutex_unlock(&pool.lock);
+			helper_start(&pool.threads[n], unlock_thread, NULL);
+		}
+		pthread_mutex_lock(&pool.lock);
+		pool.busy += ev.code == 0;
+		pool.release |= ev.code == 1;
+		pthread_cond_broadcast(&pool.change);
+		while (ev.code == 0 && !pool.release)
+			pthread_cond_wait(&pool.change, &pool.lock);
+		pthread_mutex_unlock(&pool.lock);
+		raw_reply(&srv, ev.call, NULL, 0);
+	} while (ev.code != QUIT);
+	return NULL;
+}
+
+START_TEST(last_thread_frees_the_others)
+{
+	enum { LIMIT = 4 };
+	struct raw callers[LIMIT - 1];
+	struct helper blocked[LIMIT - 1];
+	struct ipcbus_event ev;
+
+	assert_ok(raw_set_threads(&srv, LIMIT));
+	pool.n = 1;
+	helper_start(&pool.threads[0], unlock_thread, NULL);
+	for (int i = 0; i < LIMIT - 1; i++) {
+		raw_open(&callers[i], 4096);
+		helper_start(&blocked[i], pool_call, &callers[i]);
+	}
+	pthread_mutex_lock(&pool.lock);
+	while (pool.busy < LIMIT - 1)
+		pthread_cond_wait(&pool.change, &pool.lock);
+	pthread_mutex_unlock(&pool.lock);
+	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
+	for (int i = 0; i < LIMIT - 1; i++) {
+		helper_end(&blocked[i]);
+		raw_close(&callers[i]);
+	}
+	/* It was needed, and no more than that. */
+	ck_assert_int_eq(pool.n, LIMIT);
 	for (int i = 0; i < LIMIT; i++)
 		raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
 	for (int i = 0; i < LIMIT; i++)
@@ -611,6 +752,11 @@ int main(void)
 	tcase_add_test(tc, no_thread_asked_for_at_the_limit);
 	tcase_add_test(tc, no_thread_asked_for_while_one_waits);
 	tcase_add_test(tc, pool_grows_to_its_limit);
+	tcase_add_test(tc, last_thread_frees_the_others);
+	tcase_add_test(tc, serving_again_counts_once);
+	tcase_add_test(tc, limit_is_kept);
+	tcase_add_test(tc, lower_limit_than_threads);
+	tcase_add_test(tc, thread_that_left_is_asked_for_again);
 
 	tc = add_case(s, "records", setup_bus);
 	tcase_add_test(tc, wrong_hints_do_no_harm);
