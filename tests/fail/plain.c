@@ -558,6 +558,61 @@ static void finish_replace(struct state *s, int r)
 	raw_none(&srv);
 }
 
+/* --- Freezing --------------------------------------------------------------- */
+
+/* Leaves cli's process id in s->event. */
+static void prepare_freeze(struct state *s)
+{
+	struct ipcbus_event ev;
+
+	raw_call(&cli, 0, 0, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &s->event);
+	raw_reply(&srv, s->event.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+}
+
+static int act_freeze(struct state *s)
+{
+	struct ipcbus_freeze f;
+
+	return raw_freeze(&srv, 0, s->event.pid, 0, &f);
+}
+
+static int act_thaw(struct state *s)
+{
+	struct ipcbus_freeze f;
+
+	return raw_freeze(&srv, IPCBUS_FREEZE_THAW, s->event.pid, 0, &f);
+}
+
+/* What was done and could not be told is done. */
+static void finish_freeze(struct state *s, int r)
+{
+	struct ipcbus_freeze f;
+
+	assert_may(s, r);
+	assert_ok(raw_freeze(&srv, IPCBUS_FREEZE_QUERY, s->event.pid, 0, &f));
+	ck_assert(r < 0 || f.received == IPCBUS_FROZEN_NOW);
+	assert_ok(act_freeze(s));
+	assert_ok(act_thaw(s));
+}
+
+static void prepare_thaw(struct state *s)
+{
+	prepare_freeze(s);
+	assert_ok(act_freeze(s));
+}
+
+static void finish_thaw(struct state *s, int r)
+{
+	struct ipcbus_freeze f;
+
+	assert_may(s, r);
+	assert_ok(act_thaw(s));
+	assert_ok(raw_freeze(&srv, IPCBUS_FREEZE_QUERY, s->event.pid, 0, &f));
+	ck_assert_uint_eq(f.received, 0);
+}
+
 /* --- Reading ----------------------------------------------------------------- */
 
 static char text[100000];
@@ -608,6 +663,8 @@ const struct scenario plain_scenarios[] = {
 	{ "a new thread", NULL, &oth, prepare_register, act_take, finish_register },
 	{ "thread exit", NULL, &srv, prepare_thread_exit, act_thread_exit, finish_thread_exit },
 	{ "close with everything open", NULL, &srv, prepare_close, act_close, finish_close },
+	{ "freeze", NULL, &srv, prepare_freeze, act_freeze, finish_freeze },
+	{ "thaw", NULL, &srv, prepare_thaw, act_thaw, finish_thaw },
 	{ "a oneway instead of another", NULL, &cli, prepare_replace, act_replace, finish_replace },
 	{ "read", NULL, &srv, prepare_read, act_read, finish_read },
 };
