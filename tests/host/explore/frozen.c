@@ -3,6 +3,7 @@
  * What the scenarios of freezing are made of: OTH, or CLI, freezes and thaws SRV.
  */
 #include "frozen.h"
+#include "scenarios.h"
 
 /* Who freezes SRV holds a handle of it that tells; it hears of each state it made. */
 void prepare_freeze(void)

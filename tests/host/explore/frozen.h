@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Freezing and thawing, for the table in scenarios.c; and what that lends to it.
- */
+/* Freezing and thawing, for the table in scenarios.c. */
 #pragma once
-
-#include "world.h"
 
 void prepare_freeze(void);
 void prepare_freeze_taken(void);
@@ -16,9 +12,3 @@ void serve_while_freezing(void *unused);
 void call_and_two_oneways(void *unused);
 void thaw_it(void *unused);
 void poll_and_take(void *unused);
-
-/* scenarios.c: what a server does with an event; a call, and what came of it; a call
- * by thread caller that SRV took. */
-void answer(const struct ipcbus_event *event);
-void call_through(u32 target, int error);
-void take_a_call(int caller);

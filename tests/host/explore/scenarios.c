@@ -8,6 +8,8 @@
 #include "frozen.h"
 #include "memory.h"
 #include "mounts.h"
+#include "replace.h"
+#include "scenarios.h"
 #include "world.h"
 
 static u64 id;		/* a call that was prepared */
@@ -468,50 +470,6 @@ static void take_manager(void *unused)
 	(void)unused;
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_NONE || event.kind == IPCBUS_EVENT_MANAGER);
-}
-
-/* --- replace ---------------------------------------------------------------- */
-
-static int replacing_oneway(u32 code)
-{
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = code,
-		.data = (uintptr_t)"pack!", .data_size = 5,
-	};
-
-	return exchange(0, &send, 0, NULL);
-}
-
-static void prepare_replace(void)
-{
-	be_side(CLI);
-	CHECK(!replacing_oneway(1));
-	CHECK(!replacing_oneway(2));
-}
-
-static void replace_both(void *unused)
-{
-	(void)unused;
-	for (u32 code = 1; code <= 2; code++) {
-		int r = replacing_oneway(code);
-
-		CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN || r == -EBADF);
-	}
-}
-
-/* Of each code the last that was sent arrives, whatever others do. */
-static void serve_until_both(void *unused)
-{
-	struct ipcbus_event event;
-	u32 seen = 0;
-
-	(void)unused;
-	while (seen != 6) {
-		wait_event(&event);
-		CHECK(event.kind == IPCBUS_EVENT_ONEWAY && event.code <= 2);
-		seen |= 1U << event.code;
-		answer(&event);
-	}
 }
 
 /* --- idle_destroy --------------------------------------------------------- */

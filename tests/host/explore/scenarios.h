@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What scenarios.c lends to those that are in files of their own. */
+#pragma once
+
+#include "world.h"
+
+/* What a server does with an event. */
+void answer(const struct ipcbus_event *event);
+/* A call, and what came of it; error: how else it may fail. */
+void call_through(u32 target, int error);
+/* A call by thread caller that SRV took. */
+void take_a_call(int caller);
