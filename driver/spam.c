@@ -20,7 +20,8 @@ static bool has_many(struct ipcbus_region *region, const struct ipcbus_proc *sen
 	for (slot = 0; slot < slots; slot++) {
 		buffer = &region->slab[slot / IPCBUS_BUFFERS_PER_SLAB]
 				      [slot % IPCBUS_BUFFERS_PER_SLAB];
-		if (buffer->state == IPCBUS_BUFFER_FREE || !(buffer->flags & IPCBUS_BUFFER_ONEWAY) ||
+		if (buffer->state == IPCBUS_BUFFER_FREE ||
+		    !(buffer->flags & IPCBUS_BUFFER_ONEWAY) ||
 		    READ_ONCE(buffer->from) != sender->number)
 			continue;
 		++*ret_held;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The C library's functions as programs see them for which the device is a file
- * in /dev: open, close, ioctl, mmap, poll and their kin. The objects of such a
- * program have their undefined symbols renamed (posix.syms), so that what is
- * unchanged source calls these. Everything that is not the device goes on to the
- * real ones.
- *
+ * in /dev: open, close, ioctl, mmap, poll and their kin. A program's undefined symbols
+ * are renamed (posix.syms), so that unchanged source calls these. All that is not the
+ * device goes on to the real ones.
  * A device file has a real number: a placeholder keeps it from being given out.
  * The region is real memory, filled page by page from the signal handler.
  */
