@@ -116,7 +116,7 @@ static int units_needed(struct ipcbus_region *region, const struct ipcbus_messag
 	if (message->send->data_size > region->size)
 		return -EMSGSIZE;
 	bytes = ALIGN(message->send->data_size, 8) +
-		message->send->object_count * sizeof(struct ipcbus_object);
+		message->send->object_count * sizeof(struct ipcbus_object) + message->label_size;
 	*ret_units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
 	return *ret_units > (message->oneway ? limit / 2 : limit) ? -EMSGSIZE : 0;
 }
@@ -362,7 +362,7 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 
 	/* A oneway always has one: giving it back is what lets the next one go. */
 	if (!message->send->data_size && !message->send->iov_count &&
-	    !message->send->object_count && !message->oneway) {
+	    !message->send->object_count && !message->oneway && !message->label_size) {
 		*ret_buffer = NULL;
 		return 0;
 	}
@@ -420,6 +420,20 @@ void ipcbus_buffer_copy(struct ipcbus_region *region, struct ipcbus_buffer *buff
 static size_t objects_offset(const struct ipcbus_buffer *buffer)
 {
 	return offset_of(buffer) + ALIGN(buffer->data_size, 8);
+}
+
+void ipcbus_buffer_label(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
+			 const struct ipcbus_message *message, const char *text)
+{
+	size_t at = objects_offset(buffer) +
+		    message->send->object_count * sizeof(struct ipcbus_object);
+
+	buffer->label_size = message->label_size;
+	buffer->label = at;
+	if (!message->label_size)
+		return;
+	ipcbus_pages_copy_from_kernel(&region->pages, at, text, message->label_size - 1);
+	ipcbus_pages_copy_from_kernel(&region->pages, at + message->label_size - 1, "", 1);
 }
 
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,

@@ -55,6 +55,8 @@ enum ipcbus_buffer_state {
  *	own nodes that came home
  * @node: of a delivered oneway: the node whose next one waits for this buffer,
  *	with a reference; else NULL
+ * @label: of a message to a node that wants labels: where the sender's is
+ * @label_size: and its size with the end, or 0 if there is none
  * @origin: of a delivered oneway: who sent it
  */
 struct ipcbus_buffer {
@@ -70,6 +72,8 @@ struct ipcbus_buffer {
 	size_t data_size;
 	struct ipcbus_objects objects;
 	struct ipcbus_node_entry *node;
+	size_t label;
+	u32 label_size;
 	struct ipcbus_origin origin;
 };
 
@@ -138,6 +142,9 @@ void ipcbus_region_done(struct ipcbus_region *region);
  */
 int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
 		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
+/* Writes the label for which message had room made. */
+void ipcbus_buffer_label(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
+			 const struct ipcbus_message *message, const char *text);
 /* In the receiving thread: installs the objects and writes their table behind
  * the payload. All, or none and -errno with the index of the one that failed. */
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,

@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/instrumented.h>
 #include <linux/mm.h>
+#include <linux/security.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -71,6 +72,64 @@ static inline u64 ipcbus_task_slice(struct task_struct *task)
 	return task->se.custom_slice ? task->se.slice : 0;
 #else
 	return 0;
+#endif
+}
+
+/*
+ * The text by which the security module knows the current thread: taken, used, and
+ * given back. 6.13 put an identity of each module in the place of one number, 6.14 a
+ * structure around the text, 6.18 a choice of module. -EOPNOTSUPP: there is none.
+ */
+struct ipcbus_secctx {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	struct lsm_context context;
+#else
+	struct {
+		char *context;
+		u32 len;
+	} context;
+#endif
+};
+
+static inline int ipcbus_secctx_take(struct ipcbus_secctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	struct lsm_prop prop;
+	int ret;
+
+	security_current_getlsmprop_subj(&prop);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+	ret = security_lsmprop_to_secctx(&prop, &ctx->context, LSM_ID_UNDEF);
+#else
+	ret = security_lsmprop_to_secctx(&prop, &ctx->context);
+#endif
+	return ret < 0 ? ret : 0;
+#else
+	u32 secid;
+
+	security_current_getsecid_subj(&secid);
+	if (!secid)
+		return -EOPNOTSUPP;
+	return security_secid_to_secctx(secid, &ctx->context.context, &ctx->context.len);
+#endif
+}
+
+static inline const char *ipcbus_secctx_text(const struct ipcbus_secctx *ctx)
+{
+	return ctx->context.context;
+}
+
+static inline u32 ipcbus_secctx_size(const struct ipcbus_secctx *ctx)
+{
+	return ctx->context.len;
+}
+
+static inline void ipcbus_secctx_drop(struct ipcbus_secctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	security_release_secctx(&ctx->context);
+#else
+	security_release_secctx(ctx->context.context, ctx->context.len);
 #endif
 }
 

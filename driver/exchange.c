@@ -174,6 +174,7 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	} else if (in->send.kind) {
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
+		message.label_size = 0;
 		message.credit = 0;
 		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
 						  ipcbus_answer_send(thread, &message);

@@ -13,6 +13,7 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_CLEAR, "clear" },
 	{ IPCBUS_FEATURE_REPLACE, "replace" },
 	{ IPCBUS_FEATURE_FREEZE, "freeze" },
+	{ IPCBUS_FEATURE_LABEL, "label" },
 	{ IPCBUS_FEATURE_PRIORITY, "priority" },
 	{ IPCBUS_FEATURE_NODE_INFO, "node_info" },
 	{ IPCBUS_FEATURE_CALLER, "caller" },

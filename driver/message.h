@@ -14,6 +14,7 @@
  * @stage: enum ipcbus_stage it is at, or failed at
  * @index: which part or object it is at, or failed at
  * @oneway: send->kind is IPCBUS_SEND_ONEWAY
+ * @label_size: room for the sender's label and its end, or 0
  * @credit: a oneway: units of the one that it replaces, which count as free; 0 once
  *	they are not needed
  */
@@ -22,6 +23,7 @@ struct ipcbus_message {
 	u32 stage;
 	u32 index;
 	bool oneway;
+	u32 label_size;
 	u32 credit;
 };
 

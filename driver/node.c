@@ -16,6 +16,8 @@
 #include "trace.h"
 #include "transaction.h"
 
+#define CREATE_FLAGS (IPCBUS_NODE_ACCEPT_FDS | IPCBUS_NODE_WANT_LABEL | IPCBUS_NODE_PRIORITY)
+
 static bool is_idle_locked(struct ipcbus_node_entry *node)
 {
 	lockdep_assert_held(&node->proc->lock);
@@ -55,7 +57,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 	struct ipcbus_node_entry *node;
 	int ret, prio;
 
-	if (args->flags & ~(IPCBUS_NODE_ACCEPT_FDS | IPCBUS_NODE_PRIORITY) || args->node)
+	if (args->flags & ~CREATE_FLAGS || args->node)
 		return -EINVAL;
 	ret = ipcbus_priority_of_node(args, &prio);
 	if (ret)

@@ -20,7 +20,7 @@
  * @rcu: frees it
  * @proc: its owner, counted; constant
  * @id: its number in the owner; constant
- * @flags: IPCBUS_NODE_ACCEPT_FDS, IPCBUS_NODE_PRIORITY; constant
+ * @flags: IPCBUS_NODE_ACCEPT_FDS, -_WANT_LABEL, -_PRIORITY; constant
  * @prio: at least so well are messages served (priority.h); constant
  * @policy: with which realtime policy; constant
  * @cookie: the owner's; constant

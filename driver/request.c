@@ -10,6 +10,7 @@
 #include "expiry.h"
 #include "freeze.h"
 #include "handle.h"
+#include "label.h"
 #include "message.h"
 #include "node.h"
 #include "proc.h"
@@ -284,6 +285,41 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	return ret;
 }
 
+/* A buffer for the message; waits for room where that is asked for. */
+static __always_inline int request_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+					struct ipcbus_message *message,
+					struct ipcbus_buffer **ret_buffer)
+{
+	int ret;
+
+	ret = ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS, message,
+				 ret_buffer);
+	if (unlikely(ret == -EAGAIN && message->oneway && message->stage == IPCBUS_STAGE_BUFFER))
+		ret = ipcbus_room_make(sender, node, message, ret_buffer);
+	return ret;
+}
+
+/* The same with the sender's label behind it; what that needs of the stack is its own. */
+static noinline int request_make_labelled(struct ipcbus_proc *sender,
+					  struct ipcbus_node_entry *node,
+					  struct ipcbus_message *message,
+					  struct ipcbus_buffer **ret_buffer)
+{
+	struct ipcbus_label label;
+	int ret;
+
+	ret = ipcbus_label_take(&label);
+	if (ret)
+		return ret;
+	/* With a 0 at its end. */
+	message->label_size = label.size ? label.size + 1 : 0;
+	ret = request_make(sender, node, message, ret_buffer);
+	if (!ret && *ret_buffer)
+		ipcbus_buffer_label(&node->proc->region, *ret_buffer, message, label.text);
+	ipcbus_label_drop(&label);
+	return ret;
+}
+
 int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
 	struct ipcbus_node_entry *node;
@@ -303,10 +339,10 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		t->replaces = thread->proc->serial;
 		message->credit = ipcbus_replace_room(t);
 	}
-	ret = ipcbus_buffer_make(thread->proc, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
-				 message, &t->buffer);
-	if (unlikely(ret == -EAGAIN && message->oneway && message->stage == IPCBUS_STAGE_BUFFER))
-		ret = ipcbus_room_make(thread->proc, node, message, &t->buffer);
+	if (unlikely(node->flags & IPCBUS_NODE_WANT_LABEL))
+		ret = request_make_labelled(thread->proc, node, message, &t->buffer);
+	else
+		ret = request_make(thread->proc, node, message, &t->buffer);
 	if (!ret) {
 		ret = message->oneway ? send_oneway(thread, message, t) :
 					send_call(thread, message, t);

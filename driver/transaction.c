@@ -146,6 +146,14 @@ static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_
 	}
 }
 
+static void tell_label(const struct ipcbus_buffer *buffer, struct ipcbus_event *event)
+{
+	if (!buffer || !buffer->label_size)
+		return;
+	event->label = buffer->label;
+	event->label_size = buffer->label_size - 1;
+}
+
 static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 				struct ipcbus_event *event)
 {
@@ -161,6 +169,8 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (ret)
 		return refuse_delivery(t, thread, ret, IPCBUS_STAGE_DELIVER, index);
 
+	if (unlikely(t->node->flags & IPCBUS_NODE_WANT_LABEL))
+		tell_label(buffer, event);
 	event->cookie = t->node->cookie;
 	event->code = t->code;
 	ipcbus_tell_sender(&t->sender, event);

@@ -113,6 +113,7 @@
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
 #define IPCBUS_FEATURE_FREEZE	(1ULL << 7) /* FREEZE, WATCH_FROZEN */
+#define IPCBUS_FEATURE_LABEL	(1ULL << 8) /* NODE_WANT_LABEL, event.label */
 #define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, lent priorities */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
 #define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
@@ -387,6 +388,12 @@ enum ipcbus_event_kind {
  * @gid: its effective group id, likewise
  * @deadline: CALL: when the caller stops waiting, nanoseconds of
  *	CLOCK_MONOTONIC; 0: never
+ * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: what the security
+ *	module calls the sending thread, in the region like @offset, with a 0 at
+ *	its end; part of @buffer
+ * @label_size: bytes of it, without the 0; 0 where there is no such module, or
+ *	it has no label
+ * @reserved0: 0
  * @reserved: 0
  */
 struct ipcbus_event {
@@ -409,7 +416,10 @@ struct ipcbus_event {
 	__u32 uid;
 	__u32 gid;
 	__u64 deadline;
-	__u64 reserved[3];
+	__u64 label;
+	__u32 label_size;
+	__u32 reserved0;
+	__u64 reserved;
 } __attribute__((aligned(8)));
 
 #define IPCBUS_WAIT		(1U << 0) /* wait for an event */
@@ -474,6 +484,7 @@ struct ipcbus_batch {
 
 #define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may bring fds */
 #define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if referred to */
+#define IPCBUS_NODE_WANT_LABEL	(1U << 2) /* CREATE: messages bring event.label */
 #define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @policy, @priority are set */
 
 /**

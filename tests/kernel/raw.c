@@ -285,8 +285,8 @@ static void check_unused_fields(const struct ipcbus_event *e)
 		   "kind %u with error %d", k, e->error);
 	raw_assert(!!e->stage == (k == IPCBUS_EVENT_FAILED), "kind %u with stage %u", k, e->stage);
 	raw_assert(!e->index || k == IPCBUS_EVENT_FAILED, "kind %u with index %u", k, e->index);
-	for (size_t i = 0; i < ARRAY_SIZE(e->reserved); i++)
-		raw_assert(!e->reserved[i], "event.reserved[%zu] is set", i);
+	raw_assert(is_request(k) || (!e->label && !e->label_size), "kind %u with a label", k);
+	raw_assert(!e->reserved0 && !e->reserved, "event.reserved is set");
 }
 
 static void check_message_fields(const struct ipcbus_event *e)

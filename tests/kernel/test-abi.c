@@ -21,6 +21,7 @@
 	 IPCBUS_FEATURE_CLEAR |                                                        \
 	 IPCBUS_FEATURE_REPLACE |                                                        \
 	 IPCBUS_FEATURE_FREEZE |                                                        \
+	 IPCBUS_FEATURE_LABEL |                                                        \
 	 IPCBUS_FEATURE_PRIORITY |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_CALLER |                                                        \
@@ -487,7 +488,7 @@ START_TEST(event_is_output_only)
 	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x));
 	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_NONE);
 	ck_assert_uint_eq(x.event.call, 0);
-	ck_assert_uint_eq(x.event.reserved[2], 0);
+	ck_assert_uint_eq(x.event.reserved, 0);
 }
 END_TEST
 
@@ -525,7 +526,7 @@ END_TEST
 
 START_TEST(node_fields)
 {
-	struct ipcbus_node n = { .flags = 1U << 2 };
+	struct ipcbus_node n = { .flags = 1U << 4 };
 
 	assert_result(raw_node_ioctl(&cli, IPCBUS_IOC_NODE_CREATE, &n), -EINVAL);
 	n = (struct ipcbus_node){ .flags = 1U << 31 };

@@ -145,6 +145,8 @@ static void held_new(struct proc *proc, const struct ipcbus_event *ev, struct no
 	}
 	held.end = max(ev->offset + ev->data_size,
 		       table ? ev->objects + table : 0);
+	if (ev->label_size)
+		held.end = max(held.end, ev->label + ev->label_size + 1);
 	for (unsigned int i = 0; i < proc->n_held && !proc->lossy; i++) {
 		const struct held *other = &proc->held[i];
 
@@ -392,8 +394,8 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	trace("%u: got event %u cookie %llx call %llu code %x, %llu bytes, %u objects\n", t->index,
 	      ev.kind, ev.cookie, ev.call, ev.code, ev.data_size, ev.object_count);
 	must(ev.thread || world.any_odd, "no thread number");
-	for (int i = 0; i < 3; i++)
-		must(!ev.reserved[i], "a reserved field");
+	must(!ev.reserved0 && !ev.reserved, "a reserved field");
+	must(!ev.label_size || ev.buffer, "a label of nowhere");
 	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS | IPCBUS_EVENT_SPAM)),
 	     "flags %x", ev.flags);
 	switch (ev.kind) {

@@ -231,7 +231,9 @@ static struct node *pick_own(struct proc *proc, u8 pick)
 
 static void op_create(struct thread *t, const u8 *arg)
 {
-	const struct node *node = node_create(t->proc, arg[0] & 1 ? IPCBUS_NODE_ACCEPT_FDS : 0);
+	u32 flags = (arg[0] & 1 ? IPCBUS_NODE_ACCEPT_FDS : 0) |
+		    (arg[0] & 0x40 ? IPCBUS_NODE_WANT_LABEL : 0);
+	const struct node *node = node_create(t->proc, flags);
 
 	trace("%u: create -> %ld\n", t->index, node ? (long)node->id : -1);
 }

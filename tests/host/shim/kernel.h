@@ -44,6 +44,7 @@ typedef long ssize_t;
 #define __rcu
 #define __init __attribute__((unused))
 #define __exit __attribute__((unused))
+#define noinline __attribute__((noinline))
 #define __must_check __attribute__((warn_unused_result))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/security.h>
+
 #include "shim.h"
 
 #define MAX_TASKS 2048
@@ -280,6 +282,30 @@ void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns)
 
 	current->cred = cred_new(euid, egid, ns ? ns : old->user_ns);
 	shim_put_cred(old);
+}
+
+/* --- Labels --------------------------------------------------------------- */
+
+const char *shim_label = "shim (unconfined)";
+
+void security_current_getsecid_subj(u32 *secid)
+{
+	*secid = shim_label ? 1 : 0;
+}
+
+int security_secid_to_secctx(u32 secid, char **text, u32 *size)
+{
+	BUG_ON(secid != 1);
+	*text = strdup(shim_label);
+	/* As some modules do: with its end. */
+	*size = strlen(*text) + 1;
+	return *text ? 0 : -ENOMEM;
+}
+
+void security_release_secctx(char *text, u32 size)
+{
+	(void)size;
+	free(text);
 }
 
 /* --- Address spaces ------------------------------------------------------- */
