@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The C library's functions about priorities, for the tasks of the shim: see
+ * posix.c. Tasks are found by their number.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+
+#include "posix.h"
+
+struct by_number {
+	int nr;
+	struct task_struct *task;
+};
+
+static bool has_number(struct task_struct *task, void *arg)
+{
+	struct by_number *search = arg;
+
+	if (task->pid->outer_nr != search->nr)
+		return false;
+	search->task = get_task_struct(task);
+	return true;
+}
+
+/* The task with that number, 0: the calling one; counted. */
+static struct task_struct *task_of(int nr)
+{
+	struct by_number search = { .nr = nr };
+
+	if (!nr)
+		return get_task_struct(current);
+	if (!shim_any_task(has_number, &search))
+		shim_panic("posix: there is no thread %d", nr);
+	return search.task;
+}
+
+int host_getpriority(int which, unsigned int who)
+{
+	struct task_struct *task = task_of(who);
+	int nice = task_nice(task);
+
+	(void)which;
+	put_task_struct(task);
+	return nice;
+}
+
+int host_setpriority(int which, unsigned int who, int nice)
+{
+	struct task_struct *task = task_of(who);
+
+	(void)which;
+	shim_set_nice(task, nice);
+	put_task_struct(task);
+	return 0;
+}
+
+int host_sched_getscheduler(pid_t pid)
+{
+	struct task_struct *task = task_of(pid);
+	int policy = READ_ONCE(task->policy) |
+		     (READ_ONCE(task->sched_reset_on_fork) ? 0x40000000 : 0);
+
+	put_task_struct(task);
+	return policy;
+}
+
+int host_sched_getparam(pid_t pid, struct sched_param *param)
+{
+	struct task_struct *task = task_of(pid);
+
+	param->sched_priority = READ_ONCE(task->rt_priority);
+	put_task_struct(task);
+	return 0;
+}
+
+int host_sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
+{
+	struct task_struct *task = task_of(pid);
+
+	shim_set_policy(task, policy, param->sched_priority);
+	put_task_struct(task);
+	return 0;
+}
