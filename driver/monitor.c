@@ -78,7 +78,9 @@ static void complete_head(const struct ipcbus_proc *proc, const struct ipcbus_re
 	tap->to_tid = pid_nr_ns(record->to.tid, proc->pid_ns);
 	tap->from_uid = from_kuid_munged(proc->user_ns, record->uid);
 	tap->from_gid = from_kgid_munged(proc->user_ns, record->gid);
-	tap->data_kept = record->buffer ? min_t(u64, tap->data_size, max_data) : 0;
+	/* A secret would stay in the monitor's region. */
+	if (record->buffer && !(tap->flags & IPCBUS_SEND_CLEAR))
+		tap->data_kept = min_t(u64, tap->data_size, max_data);
 	tap->objects = sizeof(*tap) + ALIGN(tap->data_kept, 8);
 	tap->object_count = objects_of(record);
 }

@@ -734,7 +734,7 @@ enum ipcbus_tap_kind {
  * @parent: CALL: the call in which the sender made it, or 0
  * @lost: records that were lost since the one before
  * @data_size: bytes of the payload
- * @data_kept: bytes of it that follow
+ * @data_kept: bytes of it that follow; none of a message sent with IPCBUS_SEND_CLEAR
  * @object_count: entries of the object table
  * @objects: where in the record that is (struct ipcbus_tap_object)
  * @flags: IPCBUS_SEND_* as sent

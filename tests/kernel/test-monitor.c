@@ -179,6 +179,27 @@ START_TEST(payload_and_objects)
 }
 END_TEST
 
+START_TEST(secrets_are_left_out)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_CLEAR, .data = PTR64("secret"),
+		.data_size = 6,
+	};
+	struct ipcbus_event ev;
+	struct record r;
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	take(IPCBUS_TAP_ONEWAY, &r);
+	ck_assert_uint_eq(r.tap->flags, IPCBUS_SEND_CLEAR);
+	ck_assert_uint_eq(r.tap->data_size, 6);
+	ck_assert_uint_eq(r.tap->data_kept, 0);
+	ck_assert_uint_eq(r.ev.data_size, sizeof(*r.tap));
+	done(&r);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
 START_TEST(nested_calls_name_their_parent)
 {
 	struct ipcbus_event outer, ev;
@@ -443,6 +464,7 @@ int main(void)
 	tcase_add_test(tc, call_and_reply);
 	tcase_add_test(tc, error_reply);
 	tcase_add_test(tc, payload_and_objects);
+	tcase_add_test(tc, secrets_are_left_out);
 	tcase_add_test(tc, nested_calls_name_their_parent);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, wishes);
