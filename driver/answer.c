@@ -192,7 +192,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 
 	spin_lock(&proc->lock);
 	hash_for_each_possible(proc->open, t, open, id) {
-		if (t->id != id)
+		if (t->id != id || unlikely(smp_load_acquire(&t->delivering)))
 			continue;
 		hash_del(&t->open);
 		if (t->server) {

@@ -193,6 +193,8 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 	ipcbus_report_deliver(thread, t, event);
+	/* With the acquire in claim(): from here on who guesses its id may answer it. */
+	smp_store_release(&t->delivering, false);
 	return true;
 }
 
@@ -235,6 +237,7 @@ void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thr
 			ipcbus_replace_taken_locked(t);
 		return;
 	}
+	t->delivering = true;
 	t->server = thread;
 	t->to_below = thread->top;
 	thread->top = t;
@@ -280,6 +283,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	t->reply = NULL;
 	RB_CLEAR_NODE(&t->expiry);
 	INIT_HLIST_NODE(&t->open);
+	t->delivering = false;
 	t->canceled = false;
 	t->server = NULL;
 	ipcbus_identify(thread, node->proc, &t->sender);

@@ -62,6 +62,8 @@ enum ipcbus_transaction_state {
  * @answer: the event the caller will get (caller->lock)
  * @reply: the answer's buffer, in the caller's region, or NULL
  * @open: in proc->open (node->proc->lock)
+ * @delivering: the thread that took it still makes its event: set with node->proc->lock,
+ *	cleared without; until then it cannot be answered
  * @canceled: nobody waits for the answer (node->proc->lock)
  * @told: tells the server so; holds a reference while it is queued
  * @server: on whose stack it is, or NULL (node->proc->lock)
@@ -105,6 +107,7 @@ struct ipcbus_transaction {
 	struct ipcbus_buffer *reply;
 
 	struct hlist_node open;
+	bool delivering;
 	bool canceled;
 	struct ipcbus_work told;
 	struct ipcbus_thread *server;

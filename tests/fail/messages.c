@@ -375,7 +375,8 @@ static void finish_lost_nested(struct state *s)
 {
 	raw_none(&srv);
 	raw_close(&cli);
-	raw_failed(&srv, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	/* It was for the sake of a call that nobody waits for. */
+	raw_failed(&srv, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 	raw_reply(&srv, s->event.call, NULL, 0);
 	files_close_new(&s->files);
 	content_done(s);
