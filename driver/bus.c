@@ -59,7 +59,6 @@ static void bus_free(struct kref *ref)
 	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
 
 	WARN_ON_ONCE(!list_empty(&bus->procs) || !list_empty(&bus->arrivals) || bus->manager);
-	ipcbus_failures_done(&bus->failures);
 	put_user_ns(bus->user_ns);
 	ipcbus_stat_remove(IPCBUS_STAT_BUSES);
 	kfree(bus);

@@ -47,24 +47,36 @@ struct ipcbus_failure {
 };
 
 /**
+ * struct ipcbus_failure_kept - one that is over
+ * @failure: without its processes
+ * @from: the sender's process by its number in the first pid namespace: the
+ *	list keeps no dead process alive, not even its identity
+ * @tid: its thread, likewise
+ * @to: the receiver's process, likewise
+ */
+struct ipcbus_failure_kept {
+	struct ipcbus_failure failure;
+	u32 from;
+	u32 tid;
+	u32 to;
+};
+
+/**
  * struct ipcbus_failures - the last ones of a bus
  * @lock: protects the rest; leaf
  * @count: how many there ever were; the last is at (count - 1) % KEPT
- * @kept: those that did not happen have no @stage
+ * @kept: a ring
  */
 struct ipcbus_failures {
 	spinlock_t lock;
 	u64 count;
-	struct ipcbus_failure kept[IPCBUS_FAILURES_KEPT];
+	struct ipcbus_failure_kept kept[IPCBUS_FAILURES_KEPT];
 };
 
 #define IPCBUS_FAILURES_INIT(failures) { .lock = __SPIN_LOCK_UNLOCKED((failures).lock) }
 
-/* Keeps a copy, with references of its own. */
+/* Keeps a copy. */
 void ipcbus_failures_add(struct ipcbus_failures *failures, const struct ipcbus_failure *failure);
-/* The bus goes: forgets all. */
-void ipcbus_failures_done(struct ipcbus_failures *failures);
-
 /* A line each, the oldest first, with processes as the reader sees them. */
 void ipcbus_failures_show(struct seq_file *seq, struct ipcbus_bus *bus);
 

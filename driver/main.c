@@ -64,7 +64,6 @@ static void __exit ipcbus_exit(void)
 	rcu_barrier();
 	ipcbus_reclaim_done();
 	ipcbus_transaction_cache_done();
-	ipcbus_failures_done(&ipcbus_default_bus.failures);
 }
 
 module_init(ipcbus_init);
