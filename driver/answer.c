@@ -192,6 +192,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 
 	spin_lock(&proc->lock);
 	hash_for_each_possible(proc->open, t, open, id) {
+		/* With the release in transaction_deliver(). */
 		if (t->id != id || unlikely(smp_load_acquire(&t->delivering)))
 			continue;
 		hash_del(&t->open);

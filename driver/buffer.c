@@ -206,14 +206,15 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 
 static void count_oneway(struct ipcbus_region *region, u32 units)
 {
-	region->oneway_units += units;
-	region->oneways++;
+	/* Looked at without the lock by ipcbus_is_spam(). */
+	WRITE_ONCE(region->oneway_units, region->oneway_units + units);
+	WRITE_ONCE(region->oneways, region->oneways + 1);
 }
 
 static void uncount_oneway(struct ipcbus_region *region, u32 units)
 {
-	region->oneway_units -= units;
-	region->oneways--;
+	WRITE_ONCE(region->oneway_units, region->oneway_units - units);
+	WRITE_ONCE(region->oneways, region->oneways - 1);
 	ipcbus_room_wake(region);
 }
 

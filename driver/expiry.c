@@ -35,9 +35,9 @@ static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 }
 
 /* For the earliest one; a tick more, for none may fail too early. */
-static void arm_locked(struct ipcbus_proc *proc)
+static void arm_locked(struct ipcbus_proc *proc, u64 deadline)
 {
-	u64 now = ktime_get_ns(), deadline = first_locked(proc)->deadline;
+	u64 now = ktime_get_ns();
 	u64 left = deadline > now ? deadline - now : 0;
 
 	if (!proc->dead)
@@ -53,7 +53,7 @@ static struct ipcbus_transaction *expire_one(struct ipcbus_proc *proc)
 	spin_lock(&proc->lock);
 	t = first_locked(proc);
 	if (t && t->deadline > ktime_get_ns()) {
-		arm_locked(proc);
+		arm_locked(proc, t->deadline);
 		t = NULL;
 	}
 	if (t) {
@@ -103,7 +103,7 @@ void ipcbus_expiry_add_locked(struct ipcbus_transaction *t)
 		return;
 	rb_add_cached(&t->expiry, &proc->expiry, is_earlier);
 	if (first_locked(proc) == t)
-		arm_locked(proc);
+		arm_locked(proc, t->deadline);
 }
 
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t)

@@ -34,8 +34,7 @@ static int origin_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_origin
 	int ret = -ESRCH;
 
 	spin_lock(&proc->lock);
-	hash_for_each_possible(proc->open, t, open, id)
-	{
+	hash_for_each_possible(proc->open, t, open, id) {
 		if (t->id != id)
 			continue;
 		*ret_origin = t->from ? t->from->origin : t->origin;

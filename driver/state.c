@@ -33,6 +33,7 @@ static unsigned int ms_since(unsigned long stamp)
  * @proc: their target
  * @count: how many there are in @row
  * @more: there are others
+ * @row: what is known of each
  */
 struct calls {
 	struct ipcbus_proc *proc;
@@ -286,8 +287,12 @@ static void show_threads(struct seq_file *seq, struct ipcbus_proc *proc)
 
 /**
  * struct node_row - one node, copied out
+ * @refs: remote references
+ * @pending: messages that wait for the owner or are with it
  * @busy: a oneway to it was handed out and not given back, for @busy_ms
+ * @busy_ms: see @busy
  * @queued: oneways behind that one, as far as a piece goes
+ * @oldest_ms: how long the first of those has waited
  */
 struct node_row {
 	int refs;

@@ -193,7 +193,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 	ipcbus_report_deliver(thread, t, event);
-	/* With the acquire in claim(): from here on who guesses its id may answer it. */
+	/* With the acquire in claim(): from here on it may be answered. */
 	smp_store_release(&t->delivering, false);
 	return true;
 }

@@ -67,7 +67,7 @@ static int be_target(struct peer *self, void *arg)
 	struct ipcbus_event ev;
 	struct ipcbus_object o;
 	enum step step;
-	uint64_t call;
+	uint64_t call = 0;
 
 	if (arg && setresuid(*(uid_t *)arg, *(uid_t *)arg, *(uid_t *)arg) < 0)
 		return 98;

@@ -6,6 +6,7 @@
  */
 #include "ends.h"
 #include "frozen.h"
+#include "guess.h"
 #include "memory.h"
 #include "mounts.h"
 #include "replace.h"
@@ -507,67 +508,6 @@ static void serve_until_idle(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, node, IPCBUS_NODE_IF_IDLE));
 }
 
-/* --- guessed_node --------------------------------------------------------- */
-
-static void create_node(void *unused)
-{
-	(void)unused;
-	CHECK(node_create(1));
-}
-
-static void destroy_next(void *unused)
-{
-	int r = ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node + 1, 0);
-
-	(void)unused;
-	CHECK(!r || r == -ENOENT);
-}
-
-/* --- guessed_call --------------------------------------------------------- */
-
-/* Ids count up: the next call's is known. */
-static void prepare_guess(void)
-{
-	struct ipcbus_event event;
-
-	take_a_call(1);
-	CHECK(!reply(id));
-	if (buffer)
-		CHECK(!give_back(buffer));
-	be(1);
-	next_event(&event);
-	CHECK(event.kind == IPCBUS_EVENT_REPLY);
-}
-
-static void call_and_close(void *unused)
-{
-	call_manager(unused);
-	close_file(unused);
-}
-
-static void guess_call(void *unused)
-{
-	int r = reply(id + 1);
-
-	(void)unused;
-	CHECK(!r || r == -ESRCH);
-}
-
-static void serve_if_not_guessed(void *unused)
-{
-	struct ipcbus_event event;
-	int r;
-
-	(void)unused;
-	wait_event(&event);
-	CHECK(event.kind == IPCBUS_EVENT_CALL && event.call == id + 1);
-	look_at(&event);
-	if (event.buffer)
-		CHECK(!give_back(event.buffer));
-	r = reply(event.call);
-	CHECK(!r || r == -ESRCH);
-}
-
 /* --- files ---------------------------------------------------------------- */
 
 static void send_file(void *unused)
@@ -730,11 +670,11 @@ const struct scenario scenarios[] = {
 	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
-	{ "guessed_call", "a call is answered as it is delivered", prepare_guess,
-	  { { "serve", SRV, serve_if_not_guessed }, { "call", CLI, call_and_close },
-	    { "guess", SRV, guess_call } }, 0 },
+	{ "guessed_call", "a call is answered as it is delivered", guess_prepare,
+	  { { "serve", SRV, guess_serve }, { "call", CLI, guess_call_and_close },
+	    { "guess", SRV, guess_reply } }, 0 },
 	{ "guessed_node", "a node is destroyed as it is created", NULL,
-	  { { "create", SRV, create_node }, { "destroy", SRV, destroy_next } }, 0 },
+	  { { "create", SRV, guess_create_node }, { "destroy", SRV, guess_destroy } }, 0 },
 	{ "files", "a file arrives while the receiver closes", NULL,
 	  { { "send", CLI, send_file }, { "serve", SRV, serve_what_is_there },
 	    { "close", SRV, close_file } }, 0 },

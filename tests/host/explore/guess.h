@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Scenarios of numbers that are known before they are told: see guess.c. */
+#pragma once
+
+void guess_create_node(void *unused);
+void guess_destroy(void *unused);
+
+void guess_prepare(void);
+void guess_serve(void *unused);
+void guess_call_and_close(void *unused);
+void guess_reply(void *unused);
