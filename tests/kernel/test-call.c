@@ -201,6 +201,20 @@ START_TEST(most_parts)
 }
 END_TEST
 
+/* There is no page behind it, nor what would tell of one. */
+START_TEST(empty_part_where_the_region_ends)
+{
+	static char data[REGION];
+	struct ipcbus_iovec parts[] = { { PTR64(data), REGION }, { PTR64(data), 0 } };
+	struct ipcbus_event ev;
+
+	pattern_fill(data, sizeof(data), 3);
+	call_parts(parts, ARRAY_SIZE(parts), REGION, &ev);
+	raw_holds(&srv, &ev, data, REGION);
+	answer(&ev);
+}
+END_TEST
+
 START_TEST(one_part_is_like_none)
 {
 	struct ipcbus_iovec part = { PTR64("alone"), 5 };
@@ -581,6 +595,7 @@ int main(void)
 	tc = add_case(s, "parts", setup_bus);
 	tcase_add_test(tc, parts_are_joined);
 	tcase_add_test(tc, most_parts);
+	tcase_add_test(tc, empty_part_where_the_region_ends);
 	tcase_add_test(tc, one_part_is_like_none);
 	tcase_add_test(tc, no_part_is_an_empty_message);
 	tcase_add_test(tc, parts_must_add_up);
