@@ -461,7 +461,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 	bool serve = flags & IPCBUS_SERVE, spawn = false;
 	struct found found;
 
-	do {
+	for (;;) {
 		found = (struct found){};
 		if (flags & IPCBUS_NONBLOCK) {
 			look_or_idle(thread, serve, false, &found);
@@ -470,7 +470,11 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 				called = false;
 		}
 		spawn |= found.spawn;
-	} while (!take(thread, &found, event));
+		if (likely(take(thread, &found, event)))
+			break;
+		/* It came to nothing, and the look at it was the last one. */
+		called = false;
+	}
 	if (spawn)
 		event->flags |= IPCBUS_EVENT_SPAWN;
 }

@@ -121,6 +121,36 @@ START_TEST(waits_where_something_is_there)
 }
 END_TEST
 
+static void *send_node_and_wait(void *arg)
+{
+	struct ipcbus_object o = object_node(*(uint64_t *)arg);
+	struct ipcbus_exchange x = {
+		.flags = IPCBUS_WAIT | IPCBUS_SERVE,
+		.send = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC,
+			  .objects = PTR64(&o), .object_count = 1 },
+	};
+
+	assert_ok(raw_exchange(&cli, &x));
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_REPLY);
+	return NULL;
+}
+
+/* It finds an IDLE that is not true any more, and must not leave it at that. */
+START_TEST(waits_after_what_came_to_nothing)
+{
+	uint64_t node = raw_node(&cli, 0, 5);
+	struct ipcbus_event ev;
+	struct helper h;
+
+	raw_put(&srv, give_handle(&srv, &cli, node), 1);
+	helper_start(&h, send_node_and_wait, &node);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	wait_asleep(h.tid);
+	raw_reply(&srv, ev.call, NULL, 0);
+	helper_end(&h);
+}
+END_TEST
+
 START_TEST(thousands_answered_backwards)
 {
 	const unsigned int n = from_environment("ASYNC_CALLS", 3000);
@@ -320,6 +350,7 @@ int main(void)
 	tcase_add_test(tc, not_for_a_thread_that_waits_for_something_else);
 	tcase_add_test(tc, sends_and_waits_at_once);
 	tcase_add_test(tc, waits_where_something_is_there);
+	tcase_add_test(tc, waits_after_what_came_to_nothing);
 	tcase_add_test(tc, thousands_answered_backwards);
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, failed_send);
