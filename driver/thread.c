@@ -479,6 +479,18 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 		event->flags |= IPCBUS_EVENT_SPAWN;
 }
 
+/* Would the thread find its call's end? Calls that it serves it would leave first. */
+static bool call_ended_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while (t && t->from != thread)
+		t = t->to_below;
+	return t && (t->state == IPCBUS_ANSWERED ||
+		     (t->deadline && ktime_get_ns() >= t->deadline));
+}
+
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 {
 	bool ready;
@@ -486,8 +498,7 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	spin_lock(&proc->lock);
 	ready = !list_empty(&proc->work);
 	if (thread)
-		ready |= !list_empty(&thread->work) || answered_locked(thread) ||
-			 has_expired_locked(thread);
+		ready |= !list_empty(&thread->work) || call_ended_locked(thread);
 	ready &= !proc->frozen;
 	spin_unlock(&proc->lock);
 	return ready;

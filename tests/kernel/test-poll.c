@@ -324,6 +324,23 @@ START_TEST(select_is_woken)
 END_TEST
 
 /* The wait queue lives as long as whoever is on it, whatever order things go. */
+/* A wait leaves what is served and finds the answer below it; so does poll. */
+START_TEST(answer_below_a_nested_call)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	struct ipcbus_event outer, inner, ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
+	raw_call(&srv, back, 2, NULL, 0);
+	expect_event(&cli, IPCBUS_EVENT_CALL, &inner);
+	raw_reply(&srv, outer.call, NULL, 0);
+	expect_event(&cli, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&cli, inner.call, NULL, 0);
+	expect_event(&srv, IPCBUS_EVENT_REPLY, &ev);
+}
+END_TEST
+
 START_TEST(epoll_outlives_the_file)
 {
 	struct epoll_event ev;
@@ -445,6 +462,7 @@ int main(void)
 	tcase_add_test(tc, oneways);
 	tcase_add_test(tc, batch);
 	tcase_add_test(tc, nested_call);
+	tcase_add_test(tc, answer_below_a_nested_call);
 	tcase_add_test(tc, work_while_in_a_call);
 	tcase_add_test(tc, death_and_idle);
 	tcase_add_test(tc, taken_back_events);
