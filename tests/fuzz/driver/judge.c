@@ -5,6 +5,9 @@
  * oneways in their order; objects are the same things at both ends; and nobody
  * sleeps who has something to do. See world.h; called by ops.c and fuzz.c.
  */
+#include <linux/ktime.h>
+
+#include "proc.h"
 #include "world.h"
 
 /* --- Errors ---------------------------------------------------------------------------- */
@@ -31,15 +34,17 @@ void judge_errno(int ret, bool odd)
 /* Copies out of the receiver's region, page by page, as reading it would. */
 static bool region_read(struct proc *proc, u64 offset, void *to, size_t size)
 {
-	bool all = proc->map;
+	struct shim_map *map = proc->map;
+	u32 life = proc->life;
+	bool all = map;
 
 	must(offset + size <= proc->map_size || !proc->map, "event beyond the region");
 	proc->touching++;
 	while (size && all) {
 		size_t n = min(size, PAGE_SIZE - offset_in_page(offset));
-		const void *from = shim_touch(proc->map, offset);
+		const void *from = shim_touch(map, offset);
 
-		all = from && proc->map;
+		all = from && proc->map == map && proc->life == life;
 		if (all)
 			memcpy(to, from, n);
 		to = (char *)to + n;
@@ -246,6 +251,25 @@ static struct message *message_of_code(const struct ipcbus_event *ev)
 	return NULL;
 }
 
+static void call_taken(struct thread *t, const struct ipcbus_event *ev, const struct message *m)
+{
+	struct proc *proc = t->proc;
+
+	t->took = true;
+	if (ev->deadline && (!t->limit || ev->deadline < t->limit))
+		t->limit = ev->deadline;
+	if (proc->n_calls < MAX_HELD)
+		proc->calls[proc->n_calls++] =
+			(struct open_call){ ev->call, ev->deadline, (struct message *)m };
+	if (!m || world.any_odd)
+		return;
+	must(ev->deadline <= m->deadline || !m->deadline, "call %u has a later deadline than it was sent with",
+	     message_number(m));
+	must(ev->deadline || !m->deadline, "call %u lost its deadline", message_number(m));
+	must(ev->deadline == m->deadline || (m->limit && ev->deadline >= m->limit),
+	     "call %u has a deadline of nobody", message_number(m));
+}
+
 static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
 	bool oneway = ev->kind == IPCBUS_EVENT_ONEWAY;
@@ -260,6 +284,8 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 		     "message %u arrived, which it should not", message_number(m));
 		must(!m->target || m->target == node, "message %u arrived elsewhere",
 		     message_number(m));
+		must(!m->must_cancel || m->canceled_at > t->began || world.any_odd,
+		     "message %u arrived, and was cancelled", message_number(m));
 		sender_is(ev, m);
 		if (oneway)
 			oneway_in_order(node, m);
@@ -267,24 +293,138 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 		m->taken_by = t->proc;
 		m->call = ev->call;
 	}
-	t->took |= !oneway;
-	if (!oneway && t->proc->n_calls < MAX_HELD)
-		t->proc->calls[t->proc->n_calls++] = (struct open_call){ ev->call, m };
+	if (!oneway)
+		call_taken(t, ev, m);
 	content_arrived(t, ev, m, oneway ? node : NULL);
 }
 
-/* The call that the answer is to, off the thread's stack; NULL: not known. */
-static struct message *pop(struct thread *t)
+/* --- How calls end ------------------------------------------------------------------------ */
+
+/* The earliest time at which the call may expire; 0: never. */
+static u64 earliest_end(const struct message *m)
 {
-	if (t->astray) {
+	if (m->limit && (!m->deadline || m->limit < m->deadline))
+		return m->limit;
+	return m->deadline;
+}
+
+static bool may_have_expired(const struct message *m)
+{
+	return earliest_end(m) && ktime_get_ns() >= earliest_end(m);
+}
+
+static bool is_alive(const struct proc *proc, u32 life)
+{
+	return !proc->killed && proc->alive && proc->life == life;
+}
+
+bool judge_is_open(const struct message *m)
+{
+	const struct thread *from = m->from;
+	bool waits = m->async;
+
+	for (unsigned int i = 0; i < from->n_stack; i++)
+		waits |= from->stack[i] == m;
+	return waits && m->state == MESSAGE_SENT && !m->odd && !m->ended && !m->tried &&
+	       !m->deadline && !m->nested && !m->n_objects && !m->left && !from->astray &&
+	       is_alive(from->proc, m->life) && m->target && !m->target->dying &&
+	       is_alive(m->target->proc, m->target->life) && !world.any_odd;
+}
+
+bool judge_nobody_waits(const struct message *m)
+{
+	return m->cancels || may_have_expired(m) || m->left || m->ended || m->from->done ||
+	       m->from->astray || !is_alive(m->from->proc, m->life) ||
+	       (m->nested && !m->async) || m->odd || world.any_odd;
+}
+
+void judge_sent(const struct message *m, int ret)
+{
+	bool oneway = m->kind == IPCBUS_SEND_ONEWAY;
+
+	if (m->odd || world.any_odd)
+		return;
+	must(ret != -EAGAIN || (oneway && (!m->deadline || m->replaces)), "EAGAIN for message %u", message_number(m));
+	must(ret != -EINTR || (oneway && m->deadline), "EINTR for message %u", message_number(m));
+	must(ret != -ETIMEDOUT || may_have_expired(m), "message %u timed out too early",
+	     message_number(m));
+}
+
+/* By its cookie; NULL: not known. */
+static struct message *message_of_cookie(const struct ipcbus_event *ev)
+{
+	u32 number = ev->cookie;
+
+	if (ev->cookie >> 32 != CALL_COOKIE >> 32 || !number || number > world.n_messages)
+		return NULL;
+	return &world.messages[number - 1];
+}
+
+static void sync_ended(struct thread *t, const struct ipcbus_event *ev, const struct message *m)
+{
+	must(m->kind == IPCBUS_SEND_CALL && !m->async, "message %u ended as a call",
+	     message_number(m));
+	must(ev->cookie == m->cookie, "the end of message %u has cookie %llx", message_number(m),
+	     ev->cookie);
+	(void)t;
+}
+
+static void async_ended(struct thread *t, const struct message *m)
+{
+	must(m->from->proc == t->proc && m->life == t->proc->life,
+	     "async message %u ends elsewhere", message_number(m));
+	must(t->serves && (!t->n_stack || t->astray), "async message %u ends in thread %u",
+	     message_number(m), t->index);
+}
+
+static void ended_so(const struct message *m, const struct ipcbus_event *ev)
+{
+	u32 number = message_number(m);
+	bool failed = ev->kind == IPCBUS_EVENT_FAILED;
+
+	must(!m->ended, "message %u ends twice", number);
+	must(m->state != MESSAGE_FAILED, "message %u ends, and was not sent", number);
+	must(!m->must_cancel || (failed && ev->error == -ECANCELED),
+	     "message %u was cancelled, and ends otherwise", number);
+	if (!failed)
+		return;
+	if (ev->error == -ETIMEDOUT)
+		must(may_have_expired(m), "message %u timed out too early", number);
+	if (ev->error == -ECANCELED)
+		must(m->cancels || (m->nested && !m->async), "message %u ECANCELED by nobody",
+		     number);
+	if (ev->error == -ETIMEDOUT || ev->error == -ECANCELED)
+		must(ev->stage == IPCBUS_STAGE_REPLY, "message %u ends at stage %u", number,
+		     ev->stage);
+}
+
+/* The call that has ended, off the thread's stack or of the process; NULL: not known. */
+static struct message *ended(struct thread *t, const struct ipcbus_event *ev)
+{
+	struct message *m = message_of_cookie(ev);
+	bool async = m && m->async && !(m->odd && t->proc->odd_calls);
+
+	if (!async && t->astray) {
 		t->n_stack = 0;
 		return NULL;
 	}
-	/* A damaged call may have become an async one. */
-	if (!t->n_stack && world.any_odd)
+	/* What was damaged may have become an async call. */
+	if (!async && !t->n_stack && t->proc->odd_calls)
 		return NULL;
-	must(t->n_stack, "an answer to no call");
-	return t->stack[--t->n_stack];
+	if (!async) {
+		must(t->n_stack, "the end of no call");
+		m = t->stack[--t->n_stack];
+	}
+	if (m->odd || world.any_odd)
+		return m;
+	if (async)
+		async_ended(t, m);
+	else
+		sync_ended(t, ev, m);
+	ended_so(m, ev);
+	m->ended = true;
+	m->error_of_end = ev->error;
+	return m;
 }
 
 /* Of several that were tried, the one that looks like it. */
@@ -311,7 +451,7 @@ static struct message *find_answer(const struct message *request, const struct i
 
 static void answer_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
-	struct message *request = pop(t), *m = NULL;
+	struct message *request = ended(t, ev), *m = NULL;
 
 	if (request && !request->odd) {
 		must(request->kind == IPCBUS_SEND_CALL, "an answer to something else");
@@ -327,7 +467,7 @@ static void answer_arrived(struct thread *t, const struct ipcbus_event *ev)
 
 static void failure_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
-	const struct message *request = pop(t);
+	const struct message *request = ended(t, ev);
 
 	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_REPLY,
 	     "FAILED with error %d at stage %u", ev->error, ev->stage);
@@ -386,6 +526,40 @@ static void tap_arrived(struct thread *t, const struct ipcbus_event *ev)
 		held_new(t->proc, ev, NULL);
 }
 
+static struct message *message_of_call(const struct proc *proc, u64 id)
+{
+	for (unsigned int i = 0; i < world.n_messages; i++)
+		if (world.messages[i].call == id && world.messages[i].taken_by == proc)
+			return &world.messages[i];
+	return NULL;
+}
+
+/* Once, of a call that is open here, and it is true. */
+static void canceled_arrived(const struct thread *t, const struct ipcbus_event *ev)
+{
+	struct message *m = message_of_call(t->proc, ev->call);
+	bool overtakes = false;
+
+	must(ev->call, "CANCELED of no call");
+	must(is_bare(ev), "CANCELED with more than it should");
+	if (world.any_odd)
+		return;
+	node_of_cookie(t->proc, ev->cookie);
+	if (!m) {
+		/* The call's own event may still be on its way to another thread. */
+		for (unsigned int i = 0; i < world.n_threads; i++)
+			overtakes |= world.threads[i].proc == t->proc && world.threads[i].busy;
+		must(overtakes, "CANCELED of call %llu, which is not here", ev->call);
+		return;
+	}
+	must(!m->told, "CANCELED of call %llu twice", ev->call);
+	must(!m->answered || m->answered_at > t->began, "CANCELED of call %llu, which was answered",
+	     ev->call);
+	must(judge_nobody_waits(m), "CANCELED of message %u, and somebody waits",
+	     message_number(m));
+	m->told = true;
+}
+
 void judge_event(struct thread *t, const struct ipcbus_event *event)
 {
 	const struct ipcbus_event ev = *event;
@@ -432,8 +606,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		must(is_bare(&ev), "MANAGER with more than it should");
 		break;
 	case IPCBUS_EVENT_CANCELED:
-		must(ev.call, "CANCELED of no call");
-		must(is_bare(&ev), "CANCELED with more than it should");
+		canceled_arrived(t, &ev);
 		break;
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:
@@ -446,10 +619,16 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 
 /* --- At rest ------------------------------------------------------------------------------ */
 
+/* A oneway without room may be what keeps it. */
+static bool is_sending_patiently(const struct thread *t)
+{
+	return t->sending && t->sending->kind == IPCBUS_SEND_ONEWAY && t->sending->deadline;
+}
+
 static bool sleeps(const struct thread *t)
 {
-	return t->waits && !t->done && !t->astray && t->life == t->proc->life &&
-	       !t->proc->lossy && !t->proc->frozen;
+	return t->waits && !is_sending_patiently(t) && !t->done && !t->astray &&
+	       t->life == t->proc->life && !t->proc->lossy && !t->proc->frozen;
 }
 
 /* A thread of the proc that would take anything, and sleeps. */
@@ -459,6 +638,10 @@ static const struct thread *idle_server(const struct proc *proc)
 		const struct thread *t = &world.threads[i];
 
 		if (t->proc == proc && sleeps(t) && t->serves && !t->n_stack)
+			return t;
+		/* Of poll, the same is to be expected. */
+		if (t->proc == proc && t->polls & EPOLLIN && !t->done && t->life == proc->life &&
+		    !proc->lossy && !proc->frozen)
 			return t;
 	}
 	return NULL;
@@ -475,37 +658,93 @@ static bool is_gone(const struct proc *proc)
 	return !proc->alive && !proc->unseen;
 }
 
-static void caller_at_rest(const struct thread *t)
+static void call_at_rest(const struct message *m)
 {
-	const struct message *m = t->stack[t->n_stack - 1];
+	u32 number = message_number(m);
 
-	if (m->odd)
-		return;
-	must(!m->answered, "thread %u sleeps, its call %u is answered", t->index, message_number(m));
-	must(!m->taken_by || !is_gone(m->taken_by), "thread %u sleeps, the server of its call is gone",
-	     t->index);
+	must(!m->answered, "call %u rests, and is answered", number);
+	must(!m->must_cancel, "call %u rests, and was cancelled", number);
+	/* All that time can do was done. */
+	must(!m->deadline || m->deadline == ~0ULL, "call %u rests, and its deadline has passed",
+	     number);
+	must(!m->taken_by || !is_gone(m->taken_by), "call %u rests, and its server is gone", number);
 	must(m->taken_by || !m->target || !is_gone(m->target->proc),
-	     "thread %u sleeps, the target of its call is gone", t->index);
-	if (can_arrive(m) && !m->nested)
-		must(!idle_server(m->target->proc), "call %u waits and thread %u sleeps",
+	     "call %u rests, and its target is gone", number);
+	if (can_arrive(m) && (!m->nested || m->async))
+		must(!idle_server(m->target->proc), "call %u waits and thread %u rests", number,
+		     idle_server(m->target->proc)->index);
+}
+
+static bool waits_in(const struct thread *t, const wait_queue_head_t *queue)
+{
+	const wait_queue_entry_t *entry;
+
+	list_for_each_entry(entry, &queue->head, entry)
+		if (entry->task == t->task)
+			return true;
+	return false;
+}
+
+/* In the queue of a region for room, where by the driver's own count there is some? */
+static void sender_at_rest(const struct thread *t)
+{
+	const struct message *m = t->sending;
+	const struct proc *target = m->target->proc;
+	const struct ipcbus_region *region;
+	const struct file *file;
+	u32 units;
+
+	if (m->target->life != target->life || target->fd < 0 || target->lossy)
+		return;
+	file = target->process->file[target->fd];
+	region = &((const struct ipcbus_proc *)file->private_data)->region;
+	if (!waits_in(t, &region->room))
+		return;
+	must(!m->target->dead, "thread %u waits for room of a dead node", t->index);
+	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object),
+			     IPCBUS_UNIT) ?: 1;
+	must(region->oneway_units + units > region->size / IPCBUS_UNIT / 2,
+	     "thread %u waits for room, and there is some", t->index);
+}
+
+static void thread_at_rest(const struct thread *t)
+{
+	if (sleeps(t) && t->n_stack && !t->stack[t->n_stack - 1]->odd)
+		call_at_rest(t->stack[t->n_stack - 1]);
+	if (t->life != t->proc->life || t->done || t->proc->killed || t->proc->frozen)
+		return;
+	if (is_sending_patiently(t) && t->sending->target)
+		sender_at_rest(t);
+	/* Poll tells of the end of its thread's call as well. */
+	if (t->polls & EPOLLIN && t->n_stack && !t->astray && !t->stack[t->n_stack - 1]->odd)
+		call_at_rest(t->stack[t->n_stack - 1]);
+	must(!(t->polls & EPOLLOUT) || !t->proc->news, "thread %u polls, and room was made", t->index);
+}
+
+static void message_at_rest(const struct message *m)
+{
+	if (m->kind == IPCBUS_SEND_CALL && m->async && m->state == MESSAGE_SENT && !m->ended &&
+	    is_alive(m->from->proc, m->life) && !m->from->proc->lossy && idle_server(m->from->proc))
+		call_at_rest(m);
+	if (m->kind == IPCBUS_SEND_ONEWAY && can_arrive(m) && m->state == MESSAGE_SENT &&
+	    !m->target->held)
+		must(!idle_server(m->target->proc), "oneway %u waits and thread %u sleeps",
 		     message_number(m), idle_server(m->target->proc)->index);
 }
 
 void judge_rest(void)
 {
-	for (unsigned int i = 0; i < world.n_procs; i++)
-		if (!world.procs[i].alive)
-			proc_gone(&world.procs[i]);
+	for (unsigned int i = 0; i < world.n_procs; i++) {
+		if (world.procs[i].alive)
+			continue;
+		proc_gone(&world.procs[i]);
+		if (is_gone(&world.procs[i]))
+			room_made(&world.procs[i], world.clock);
+	}
 	if (world.any_odd)
 		return;
 	for (unsigned int i = 0; i < world.n_threads; i++)
-		if (sleeps(&world.threads[i]) && world.threads[i].n_stack)
-			caller_at_rest(&world.threads[i]);
-	for (unsigned int i = 0; i < world.n_messages; i++) {
-		const struct message *m = &world.messages[i];
-
-		if (m->kind == IPCBUS_SEND_ONEWAY && can_arrive(m) && !m->target->held)
-			must(!idle_server(m->target->proc), "oneway %u waits and thread %u sleeps",
-			     message_number(m), idle_server(m->target->proc)->index);
-	}
+		thread_at_rest(&world.threads[i]);
+	for (unsigned int i = 0; i < world.n_messages; i++)
+		message_at_rest(&world.messages[i]);
 }

@@ -4,6 +4,8 @@
  * among what lives, sometimes not; and a record of each, for the receiver's
  * side to look at. See world.h; called by ops.c.
  */
+#include <linux/ktime.h>
+
 #include "world.h"
 
 #define PICK_GARBAGE 0xf0 /* bytes from here on choose what is not there */
@@ -35,6 +37,8 @@ static struct message *message_new(struct thread *t, enum ipcbus_send_kind kind)
 	m->from = t;
 	m->pid = t->pid;
 	m->nested = t->took;
+	m->limit = t->limit;
+	m->life = t->proc->life;
 	return m;
 }
 
@@ -46,6 +50,41 @@ static u32 size_of(u8 how)
 }
 
 /* --- Payload ------------------------------------------------------------------------- */
+
+/* --- Time ---------------------------------------------------------------------------- */
+
+static u64 deadline_of(u8 how)
+{
+	static const u64 soon = 1000000, late = 3600000000000;
+	u64 now = ktime_get_ns();
+
+	switch (how & 7) {
+	case 1: case 2: case 3:
+		return now + soon * (how >> 3 & 3) + 1;
+	case 4:
+		return now + late;
+	case 5:
+		return now;
+	case 6:
+		return ~0ULL;
+	default:
+		return 0;
+	}
+}
+
+/* Deadline, and what a call has besides: whose it is, and by what it is cancelled. */
+static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
+{
+	send->deadline = m->deadline = deadline_of(how);
+	if (m->kind != IPCBUS_SEND_CALL)
+		return;
+	m->async = how >> 5 == 1;
+	m->cookie = CALL_COOKIE | message_number(m);
+	if (!m->async && (how & 0x18) == 0x18)
+		m->cookie = how & 4 ? SHARED_COOKIE : 0;
+	send->flags |= m->async ? IPCBUS_SEND_ASYNC : 0;
+	send->cookie = m->cookie;
+}
 
 /* In parts: some empty, some of one byte, one with the rest. */
 static void payload_in_parts(struct thread *t, struct ipcbus_send *send, u8 how)
@@ -76,7 +115,7 @@ static void payload_build(struct thread *t, struct message *m, struct ipcbus_sen
 	send->data = (unsigned long)at;
 	send->data_size = m->size;
 	if (parts & 1)
-		payload_in_parts(t, send, parts >> 1);
+		payload_in_parts(t, send, how ^ parts >> 1);
 }
 
 /* --- Objects ------------------------------------------------------------------------- */
@@ -180,6 +219,8 @@ static void target_call(struct thread *t, struct message *m, struct ipcbus_send 
 	call = &proc->calls[pick % 4 ? proc->n_calls - 1 : pick / 4 % proc->n_calls];
 	send->call = call->id;
 	m->request = call->message;
+	if (m->request)
+		m->request->tried = true;
 }
 
 struct message *message_build(struct thread *t, struct ipcbus_send *send, const u8 *arg)
@@ -205,6 +246,7 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 			send->flags = IPCBUS_SEND_REPLACE;
 			send->code = CODE_REPLACE | (message_number(m) & 1);
 		}
+		terms_build(m, send, arg[3] >> 1);
 	} else {
 		target_call(t, m, send, arg[1]);
 		m->error = kind == IPCBUS_SEND_ERROR ? message_number(m) : 0;
@@ -218,7 +260,35 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 	      t->index, message_number(m), kind, send->handle,
 	      m->target ? (long)(m->target - world.nodes) : -1L, send->call, m->size,
 	      m->n_objects);
+	if (m->deadline || m->cookie)
+		trace("%u: ... deadline %llu cookie %llx%s\n", t->index, send->deadline, send->cookie,
+		      m->async ? ", async" : "");
 	return m;
+}
+
+/* --- Room ---------------------------------------------------------------------------- */
+
+/* By its receiver, for a oneway without a deadline. */
+static void refused(const struct message *m)
+{
+	struct proc *sender = m->from->proc;
+
+	sender->refused = true;
+	sender->refusals++;
+	if (m->target && m->life == sender->life)
+		sender->refused_at[m->target->proc->index] = ++world.clock;
+}
+
+void room_made(const struct proc *proc, u64 began)
+{
+	for (unsigned int i = 0; i < world.n_procs; i++) {
+		u64 *refused_at = &world.procs[i].refused_at[proc->index];
+
+		if (*refused_at && *refused_at < began) {
+			world.procs[i].news = true;
+			*refused_at = 0;
+		}
+	}
 }
 
 void message_done(struct message *m, int ret, bool maybe)
@@ -230,8 +300,13 @@ void message_done(struct message *m, int ret, bool maybe)
 	must(!ret || !m->delivered, "message %u arrived, but its ioctl failed with %d",
 	     message_number(m), ret);
 	m->state = ret ? MESSAGE_FAILED : MESSAGE_SENT;
-	if (!ret && m->request)
+	judge_sent(m, ret);
+	if (ret == -EAGAIN)
+		refused(m);
+	if (!ret && m->request) {
 		m->request->answered = true;
+		m->request->answered_at = ++world.clock;
+	}
 }
 
 /* --- Giving back --------------------------------------------------------------------- */
@@ -286,9 +361,10 @@ static unsigned int count_freed(unsigned int n, const struct ipcbus_event *event
 	return event->stage == IPCBUS_STAGE_FREE ? event->index : n;
 }
 
-void free_done(struct proc *proc, const u64 *ids, unsigned int n, const struct ipcbus_event *event,
+void free_done(struct thread *t, const u64 *ids, unsigned int n, const struct ipcbus_event *event,
 	       int ret)
 {
+	struct proc *proc = t->proc;
 	unsigned int freed = count_freed(n, event, ret);
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -296,6 +372,8 @@ void free_done(struct proc *proc, const u64 *ids, unsigned int n, const struct i
 
 		if (!held)
 			continue;
+		if (i < freed && held->oneway)
+			room_made(proc, t->began);
 		if (i < freed) {
 			*held = proc->held[--proc->n_held];
 			continue;

@@ -48,8 +48,12 @@ static bool mischief_end(struct thread *t, bool *ret_failed)
 static int control(struct thread *t, unsigned int cmd, void *args, size_t size, bool *ret_odd)
 {
 	bool odd = mischief_begin(t, args, size), failed;
-	int ret = shim_ioctl(t->proc->fd, cmd, args);
+	int ret;
 
+	/* It looks again and again, which takes no time but ours. */
+	if (cmd == IPCBUS_IOC_FREEZE)
+		((struct ipcbus_freeze *)args)->timeout_ms %= 64;
+	ret = shim_ioctl(t->proc->fd, cmd, args);
 	odd |= mischief_end(t, &failed);
 	odd |= failed;
 	if (odd)
@@ -70,12 +74,18 @@ static void forget_freed(struct proc *proc)
 			i++;
 }
 
-/* A call of this number is answered, or may be. */
-static void forget_call(struct proc *proc, u64 id)
+/* A call of this number is answered, or may be; what its deadline was. */
+static u64 forget_call(struct proc *proc, u64 id)
 {
-	for (unsigned int i = 0; i < proc->n_calls; i++)
-		if (proc->calls[i].id == id)
-			proc->calls[i--] = proc->calls[--proc->n_calls];
+	u64 deadline = 0;
+
+	for (unsigned int i = 0; i < proc->n_calls; i++) {
+		if (proc->calls[i].id != id)
+			continue;
+		deadline = proc->calls[i].deadline;
+		proc->calls[i--] = proc->calls[--proc->n_calls];
+	}
+	return deadline;
 }
 
 static void push(struct thread *t, struct message *m)
@@ -110,6 +120,7 @@ struct exchange {
 	unsigned int n_ids;
 	u32 life;
 	u64 call;
+	u64 deadline;	/* ... of which */
 	bool odd;
 };
 
@@ -127,17 +138,18 @@ static void exchange_build(struct thread *t, struct exchange *e, const u8 *arg)
 	e->m = message_build(t, &x->send, arg);
 	e->life = t->life = t->proc->life;
 	e->call = x->send.call;
-	if (e->m && e->m->kind == IPCBUS_SEND_CALL)
+	if (e->m && e->m->kind == IPCBUS_SEND_CALL && !e->m->async)
 		push(t, e->m);
 	if (e->m)
-		forget_call(t->proc, e->call);
+		e->deadline = forget_call(t->proc, e->call);
 }
 
 /* A reply that failed leaves the call open. */
 static void call_again(struct proc *proc, const struct exchange *e)
 {
 	if (e->call && e->m->request && proc->n_calls < MAX_HELD)
-		proc->calls[proc->n_calls++] = (struct open_call){ e->call, e->m->request };
+		proc->calls[proc->n_calls++] =
+			(struct open_call){ e->call, e->deadline, e->m->request };
 }
 
 static void exchange_settle(struct thread *t, struct exchange *e, int ret)
@@ -145,10 +157,10 @@ static void exchange_settle(struct thread *t, struct exchange *e, int ret)
 	struct proc *proc = t->proc;
 
 	if (e->odd) {
-		t->astray = proc->lossy = world.any_odd = true;
+		t->astray = proc->lossy = world.any_odd = proc->odd_calls = true;
 		forget_freed(proc);
 	} else {
-		free_done(proc, e->ids, e->n_ids, &e->x->event, ret);
+		free_done(t, e->ids, e->n_ids, &e->x->event, ret);
 	}
 	if (!e->m)
 		return;
@@ -173,8 +185,9 @@ static void op_exchange(struct thread *t, const u8 *arg)
 	t->serves = e.x->flags & IPCBUS_SERVE;
 	t->began = ++world.clock;
 	t->sending = e.m;
+	t->busy = true;
 	ret = shim_ioctl(t->proc->fd, IPCBUS_IOC_EXCHANGE, e.x);
-	t->waits = false;
+	t->waits = t->busy = false;
 	t->sending = NULL;
 	e.odd |= mischief_end(t, &failed);
 	trace("%u: exchange %s%u flags %x -> %d, event %u\n", t->index, e.m ? "message " : "",
@@ -203,14 +216,16 @@ static void op_batch(struct thread *t, const u8 *arg)
 	int ret;
 
 	for (batch.count = 0; batch.count < 1U + arg[0] % 4; batch.count++) {
-		u8 one[6] = { IPCBUS_SEND_ONEWAY, arg[1], arg[2] % 128, 0, 0, 0 };
+		u8 one[6] = { IPCBUS_SEND_ONEWAY, arg[1], arg[2] % 128, arg[3] & ~1, 0, 0 };
 
 		t->room = USER_PAYLOAD - batch.count * 128;
 		messages[batch.count] = message_build(t, &sends[batch.count], one);
 		if (!messages[batch.count])
 			break;
 	}
+	t->batch = true;
 	ret = control(t, IPCBUS_IOC_SEND_BATCH, &batch, sizeof(batch), &odd);
+	t->batch = false;
 	trace("%u: batch of %u -> %d, %u done\n", t->index, batch.count, ret, batch.done);
 	for (unsigned int i = 0; i < 4 && messages[i]; i++)
 		message_done(messages[i], i < batch.done ? 0 : ret ?: -EINVAL, odd);
@@ -243,6 +258,7 @@ static void op_destroy(struct thread *t, const u8 *arg)
 	struct node *node = arg[0] >= 0xf0 ? NULL : pick_own(t->proc, arg[0]);
 	struct ipcbus_node args = { .size = sizeof(args) };
 	bool was = node && node->dying, odd;
+	u64 began = ++world.clock;
 	int ret;
 
 	args.node = node ? node->id : arg[1];
@@ -254,6 +270,7 @@ static void op_destroy(struct thread *t, const u8 *arg)
 	if (node && !ret && !odd) {
 		node->dead = true;
 		node->dead_at = world.clock;
+		room_made(t->proc, began);
 	} else if (node && !odd && ret != -ENOENT) {
 		node->dying = was || t->proc->life != node->life;
 	}
@@ -346,6 +363,8 @@ static void op_threads(struct thread *t, const u8 *arg)
 		control(t, IPCBUS_IOC_SET_THREADS, &args, sizeof(args), &odd);
 		return;
 	}
+	for (unsigned int i = 0; i < t->n_stack; i++)
+		t->stack[i]->left = true;
 	judge_errno(shim_ioctl(t->proc->fd, IPCBUS_IOC_THREAD_EXIT, NULL), false);
 	trace("%u: thread exit\n", t->index);
 	t->n_stack = 0;
@@ -403,7 +422,7 @@ static void op_info(struct thread *t, const u8 *arg)
 		t->astray |= arg[1] % 16 == 10;
 		break;
 	case 2:
-		shim_poll(t->proc->fd, EPOLLIN, 0);
+		control(t, IPCBUS_IOC_INFO, &info, sizeof(info) - 1, &odd);
 		break;
 	default:
 		free(shim_debugfs_read((const char *const[]){ "stats", "procs", "pages", "nodes" }
@@ -505,6 +524,135 @@ static void op_inherit(struct thread *t, const u8 *arg)
 	}
 }
 
+/* --- Time, and what ends early ------------------------------------------------------------- */
+
+static void op_time(struct thread *t, const u8 *arg)
+{
+	unsigned int n = arg[0] % 4 + 1;
+
+	while (n-- && shim_time_passes())
+		trace("%u: a timer ends\n", t->index);
+}
+
+/* A call of this process, the newest first. */
+static struct message *pick_call(const struct proc *proc, u8 pick)
+{
+	for (unsigned int i = world.n_messages; i--;) {
+		struct message *m = &world.messages[i];
+
+		if (m->kind == IPCBUS_SEND_CALL && m->from->proc == proc && m->cookie && !pick--)
+			return m;
+	}
+	return NULL;
+}
+
+/* From here on a call with the cookie may end so. */
+static void cancel_begins(const struct proc *proc, u64 cookie)
+{
+	for (unsigned int i = 0; i < world.n_messages; i++)
+		if (world.messages[i].from->proc == proc && world.messages[i].cookie == cookie)
+			world.messages[i].cancels++;
+}
+
+/* One call has the cookie: did CANCEL say what is so? */
+static void canceled(struct message *m, bool was_open, int ret)
+{
+	if (!ret) {
+		must(!m->ended || m->error_of_end == -ECANCELED,
+		     "CANCEL of message %u, which ended otherwise", message_number(m));
+		m->must_cancel = true;
+		m->canceled_at = ++world.clock;
+	} else {
+		must(!was_open || m->cancels != 1 || !judge_is_open(m),
+		     "CANCEL does not find message %u", message_number(m));
+	}
+}
+
+static void op_cancel(struct thread *t, const u8 *arg)
+{
+	struct message *m = arg[0] < 0xf0 ? pick_call(t->proc, arg[0] % 8) : NULL;
+	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = m ? m->cookie : arg[1] % 3 };
+	bool open = m && judge_is_open(m), odd;
+	u64 cookie = args.cookie;
+	int ret;
+
+	cancel_begins(t->proc, cookie);
+	ret = control(t, IPCBUS_IOC_CANCEL, &args, sizeof(args), &odd);
+	trace("%u: cancel %llx -> %d\n", t->index, (unsigned long long)cookie, ret);
+	if (m && m->life == t->proc->life && cookie != SHARED_COOKIE && !world.any_odd)
+		canceled(m, open, ret);
+}
+
+static const struct open_call *find_call(const struct proc *proc, u64 id)
+{
+	for (unsigned int i = 0; i < proc->n_calls; i++)
+		if (proc->calls[i].id == id)
+			return &proc->calls[i];
+	return NULL;
+}
+
+static void op_call_info(struct thread *t, const u8 *arg)
+{
+	struct ipcbus_call_info args = { .size = sizeof(args), .call = arg[1] };
+	struct proc *proc = t->proc;
+	const struct open_call *call = NULL;
+	struct message *m;
+	u32 life = proc->life;
+	bool odd, told;
+	int ret;
+
+	if (proc->n_calls && arg[0] < 0xf0)
+		call = &proc->calls[arg[0] % proc->n_calls];
+	if (call)
+		args.call = call->id;
+	m = call ? call->message : NULL;
+	told = m && m->told;
+	ret = control(t, IPCBUS_IOC_CALL_INFO, &args, sizeof(args), &odd);
+	trace("%u: call %llu -> %d, flags %x\n", t->index, args.call, ret, args.flags);
+	if (!call || odd || world.any_odd || life != proc->life || proc->fd < 0)
+		return;
+	call = find_call(proc, args.call);
+	if (!call)
+		return;
+	must(!ret, "call %llu is open, and CALL_INFO says %d", args.call, ret);
+	must(args.deadline == call->deadline, "call %llu has another deadline", args.call);
+	must(!(args.flags & ~IPCBUS_CALL_CANCELED), "flags %x of a call", args.flags);
+	must(!told || args.flags, "told that nobody waits for call %llu, and somebody does", args.call);
+	must(!args.flags || !m || judge_nobody_waits(m), "call %llu is not cancelled", args.call);
+}
+
+static void op_poll(struct thread *t, const u8 *arg)
+{
+	static const u32 asked[] = { EPOLLOUT, EPOLLIN | EPOLLOUT, EPOLLIN, EPOLLOUT };
+	struct proc *proc = t->proc;
+	u32 events = asked[arg[0] % 4], life = proc->life;
+	bool news = proc->news && !proc->polling, sends = false;
+	unsigned int refusals = proc->refusals;
+	int ret;
+
+	for (unsigned int i = 0; i < world.n_threads; i++) {
+		const struct thread *other = &world.threads[i];
+
+		sends |= other->proc == proc && (other->sending || other->batch);
+	}
+	t->polls = events;
+	proc->polling++;
+	ret = shim_poll(proc->fd, events, arg[1] & 1 ? -1 : 0);
+	proc->polling--;
+	t->polls = 0;
+	trace("%u: poll for %x -> %x\n", t->index, events, ret);
+	if (ret < 0 || ret & EPOLLERR || !(events & EPOLLOUT) || life != proc->life)
+		return;
+	if (ret & EPOLLOUT) {
+		proc->news = false;
+		proc->refusals++;
+		memset(proc->refused_at, 0, sizeof(proc->refused_at));
+	} else if (!world.any_odd) {
+		must(!news || refusals != proc->refusals, "room was made, and poll does not say so");
+		must(proc->refused || sends, "poll says there is no room, and nobody was refused");
+	}
+}
+
 /* --- Others ---------------------------------------------------------------- */
 
 /* From then on its threads may sleep with something to do. */
@@ -579,18 +727,20 @@ static void op_mischief(struct thread *t, const u8 *arg)
 /* The more often here, the more often done; most is exchange. */
 void op_run(struct thread *t, const struct op *op)
 {
-	static void (*const ops[32])(struct thread *, const u8 *) = {
+	static void (*const ops[40])(struct thread *, const u8 *) = {
 		op_exchange, op_exchange, op_exchange, op_exchange, op_exchange, op_exchange,
 		op_exchange, op_exchange, op_exchange, op_exchange, op_exchange, op_exchange,
 		op_create, op_create, op_destroy, op_destroy, op_put, op_put, op_watch, op_watch,
 		op_batch, op_manager, op_threads, op_info, op_map, op_open, op_file, op_inherit,
 		op_signal, op_kill, op_scribble, op_mischief,
+		op_cancel, op_cancel, op_cancel, op_time, op_time, op_call_info, op_poll, op_poll,
 	};
 
 	if (t->life != t->proc->life) {
 		t->life = t->proc->life;
 		t->n_stack = t->number = 0;
 		t->astray = t->took = false;
+		t->limit = 0;
 	}
 	world.clock++;
 	ops[op->what % ARRAY_SIZE(ops)](t, op->arg);

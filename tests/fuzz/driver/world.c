@@ -110,6 +110,8 @@ void proc_closing(struct proc *proc)
 			world.nodes[i].dying = true;
 	proc->n_handles = proc->n_held = proc->n_calls = 0;
 	proc->map = NULL;
+	memset(proc->refused_at, 0, sizeof(proc->refused_at));
+	proc->refused = proc->news = proc->odd_calls = false;
 	proc->life++;
 }
 

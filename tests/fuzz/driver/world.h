@@ -74,7 +74,21 @@ struct message {
 	bool odd;		/* sent with something wrong: it may be anything */
 	bool nested;		/* its sender may be in a call: it may be for one thread only */
 	bool delivered;
-	bool answered;		/* CALL: a reply to it was sent */
+	bool tried;		/* CALL: an answer to it was begun */
+	bool answered;		/* ... and was sent; since: */
+	u64 answered_at;
+	bool async;		/* CALL: its answer is the process's */
+	u64 cookie;
+	u64 deadline;
+	u64 limit;		/* no deadline that it inherits is earlier; 0: none */
+	unsigned int cancels;	/* CANCEL was asked for its cookie, so often */
+	bool must_cancel;	/* ... and said that it ended it; since: */
+	u64 canceled_at;
+	bool left;		/* its thread did not wait for the answer */
+	bool told;		/* the server: nobody waits */
+	bool ended;		/* the caller got its event, with this error */
+	int error_of_end;
+	u32 life;		/* of its sender's proc */
 	struct thread *from;
 	u32 pid;
 	struct node *target;	/* NULL: unknown */
@@ -104,6 +118,7 @@ struct held {
 
 struct open_call {
 	u64 id;
+	u64 deadline;
 	struct message *message; /* NULL: unknown */
 };
 
@@ -119,7 +134,13 @@ struct proc {
 	bool unseen;		/* a copy is all that is left: its end closes nothing */
 	bool frozen;		/* it was, or somebody tried, and may be still */
 	bool lossy;		/* something was lost by our own doing */
+	bool odd_calls;		/* a call of its own may have become an async one */
 	unsigned int touching;	/* threads that read the region */
+	u64 refused_at[MAX_PROCS]; /* when a oneway to that one was, or 0 */
+	bool refused;		/* one was, ever */
+	bool news;		/* room was made since and poll was not asked */
+	unsigned int polling;	/* threads that are asking it */
+	unsigned int refusals;	/* and answers of poll */
 	struct shim_map *map;
 	size_t map_size;
 	unsigned int n_handles, n_held, n_calls, n_fds;
@@ -145,7 +166,11 @@ struct thread {
 	u32 number;
 	bool done;
 	bool waits, serves;	/* in an ioctl that may sleep */
+	bool busy;		/* in EXCHANGE */
+	bool batch;		/* in SEND_BATCH */
+	u32 polls;		/* in poll, for these events */
 	u64 began;		/* ... since when */
+	u64 limit;		/* the earliest deadline of what it took, or 0 */
 	struct message *sending;
 	bool took;		/* a call, ever: it may be in the middle of that */
 	bool astray;		/* what it did with its stack is not known */
@@ -204,6 +229,9 @@ void *bad_address(void);
 
 /* ops.c */
 #define ARRIVAL_COOKIE 0xa44100000000ULL
+/* Of a call, with the number of its message; some have this one: */
+#define CALL_COOKIE 0xca1100000000ULL
+#define SHARED_COOKIE 1
 
 void op_run(struct thread *t, const struct op *op);
 
@@ -220,13 +248,21 @@ u32 message_number(const struct message *m);
 const u8 *payload_of(u32 number);
 /* What the exchange is to free, ids[0..n-1] or fewer; then what came of it. */
 unsigned int free_build(struct thread *t, struct ipcbus_exchange *x, u8 how, u64 ids[32]);
-void free_done(struct proc *proc, const u64 *ids, unsigned int n, const struct ipcbus_event *event,
+void free_done(struct thread *t, const u64 *ids, unsigned int n, const struct ipcbus_event *event,
 	       int ret);
+/* Something that began then may have made room for oneways to proc. */
+void room_made(const struct proc *proc, u64 began);
 
 /* judge.c */
 void judge_event(struct thread *t, const struct ipcbus_event *event);
+/* The call is there, and nothing can have ended it: CANCEL must find it. */
+bool judge_is_open(const struct message *m);
+/* Whether a server may have been told that nobody waits for the answer. */
+bool judge_nobody_waits(const struct message *m);
 /* odd: with something wrong on purpose. */
 void judge_errno(int ret, bool odd);
+/* What the ioctl that was to send m said. */
+void judge_sent(const struct message *m, int ret);
 /* All threads that are left sleep: none may have anything to do. */
 void judge_rest(void);
 #endif /* FUZZ_WORLD_H */

@@ -99,7 +99,7 @@ bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg);
 /* --- Time: time.c ---------------------------------------------------------- */
 
 /* Deterministic: the earliest delayed work is done now, by who calls. */
-void shim_time_passes(void);
+bool shim_time_passes(void);
 /* The virtual clock is at least there. */
 void shim_time_reaches(u64 when);
 

@@ -15,6 +15,8 @@
 
 #include "shim.h"
 
+#define NEVER (~0ULL)
+
 static u64 virtual_now = 1000000000;
 
 u64 ktime_get_ns(void)
@@ -69,7 +71,7 @@ static struct work_struct *earliest(void)
 	struct work_struct *work, *first = NULL;
 
 	list_for_each_entry(work, &pending, entry)
-		if (!first || work->due < first->due)
+		if (work->due != NEVER && (!first || work->due < first->due))
 			first = work;
 	return first;
 }
@@ -132,7 +134,8 @@ bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 	pthread_mutex_lock(&lock);
 	was_pending = !list_empty(&work->work.entry);
 	list_del_init(&work->work.entry);
-	work->work.due = ktime_get_ns() + delay * NSEC_PER_TICK;
+	work->work.due = delay < MAX_JIFFY_OFFSET / NSEC_PER_TICK ?
+		ktime_get_ns() + delay * NSEC_PER_TICK : NEVER;
 	list_add_tail(&work->work.entry, &pending);
 	if (!has_worker && !shim_is_deterministic) {
 		BUG_ON(pthread_create(&worker, NULL, worker_main, NULL));
@@ -166,17 +169,20 @@ bool cancel_delayed_work_sync(struct delayed_work *work)
 	return was_pending;
 }
 
-void shim_time_passes(void)
+bool shim_time_passes(void)
 {
 	struct work_struct *work;
+	bool any;
 
 	pthread_mutex_lock(&lock);
 	work = earliest();
-	if (work && !running) {
+	any = work && !running;
+	if (any) {
 		shim_time_reaches(work->due);
 		do_work(work);
 		if (shim_scheduled)
 			shim_fibers_ready(&running);
 	}
 	pthread_mutex_unlock(&lock);
+	return any;
 }
