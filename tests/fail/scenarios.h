@@ -14,6 +14,10 @@ size_t message_scenarios(struct scenario *ret);
 extern const struct scenario combined_scenarios[];
 extern const size_t n_combined_scenarios;
 
+/* Calls that end early, and oneways without room. */
+extern const struct scenario early_scenarios[];
+extern const size_t n_early_scenarios;
+
 /* Everything but messages. */
 extern const struct scenario plain_scenarios[];
 extern const size_t n_plain_scenarios;

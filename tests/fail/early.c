@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls that nobody sleeps on and that end before their answer, and oneways that
+ * find no room.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "content.h"
+#include "scenarios.h"
+
+#define COOKIE 77
+#define LARGE (REGION / 8)	/* four of them are all that there is room for */
+#define FOREVER (~0ULL >> 2)
+
+static char large[LARGE];
+
+/* --- Async calls ------------------------------------------------------------- */
+
+static const struct content in_async = { "payload and objects", 5000, 0, "nf" };
+
+static int send_async(struct state *s)
+{
+	s->x = (struct ipcbus_exchange){ .send = s->send };
+	return exchange(s, &cli);
+}
+
+static void prepare_async(struct state *s)
+{
+	s->send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = COOKIE,
+		.deadline = FOREVER,
+	};
+	content_make(s, &cli, &srv);
+}
+
+static int cancel(const struct raw *r, uint64_t cookie)
+{
+	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = cookie };
+
+	return dev_ioctl(r->fd, IPCBUS_IOC_CANCEL, &args);
+}
+
+/* What failed cannot be cancelled, nor does any event come of it. */
+static void finish_async(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_may(s, r);
+	next_past_idle(&srv, &ev);
+	check_effect(s, r, ev.kind == IPCBUS_EVENT_CALL);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		assert_result(cancel(&cli, COOKIE), -ENOENT);
+		expect_undone(s, 1);
+		assert_ok(send_async(s));
+		take_past_idle(&srv, IPCBUS_EVENT_CALL, &ev);
+	}
+	raw_reply(&srv, ev.call, NULL, 0);
+	content_check(s, &srv, &ev);
+	take_past_idle(&cli, IPCBUS_EVENT_REPLY, &ev);
+	ck_assert_uint_eq(ev.cookie, COOKIE);
+	content_done(s);
+}
+
+/* --- Cancelling -------------------------------------------------------------- */
+
+static void prepare_cancel(struct state *s)
+{
+	s->send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = COOKIE,
+	};
+	assert_ok(send_async(s));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &s->event);
+	assert_ok(send_async(s));
+}
+
+static int act_cancel(struct state *s)
+{
+	(void)s;
+	return cancel(&cli, COOKIE);
+}
+
+/* Both or none. */
+static void finish_cancel(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_may(s, r);
+	if (r < 0)
+		assert_ok(act_cancel(s));
+	for (int i = 0; i < 2; i++)
+		raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	raw_take(&srv, IPCBUS_EVENT_CANCELED, &ev);
+	ck_assert_uint_eq(ev.call, s->event.call);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_none(&srv);
+	raw_none(&cli);
+}
+
+static int act_call_info(struct state *s)
+{
+	struct ipcbus_call_info args = { .size = sizeof(args), .call = s->event.call };
+	int r = dev_ioctl(srv.fd, IPCBUS_IOC_CALL_INFO, &args);
+
+	ck_assert(r < 0 || !args.flags);
+	return r;
+}
+
+static void finish_call_info(struct state *s, int r)
+{
+	assert_may(s, r);
+	assert_ok(act_call_info(s));
+	finish_cancel(s, cancel(&cli, COOKIE));
+}
+
+/* --- No room ----------------------------------------------------------------- */
+
+static int send_large(uint64_t deadline)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x), .send = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(large), .data_size = LARGE,
+		.deadline = deadline,
+	} };
+
+	return dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x);
+}
+
+static void prepare_full(struct state *s)
+{
+	(void)s;
+	for (int i = 0; i < 4; i++)
+		assert_ok(send_large(0));
+}
+
+/* One more: what is expected is that it is refused. */
+static int act_refused(struct state *s)
+{
+	int r = send_large(0);
+
+	(void)s;
+	ck_assert_int_lt(r, 0);
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int act_too_late(struct state *s)
+{
+	int r = send_large(1);
+
+	(void)s;
+	ck_assert_int_lt(r, 0);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/* All of them wait until a time that has passed. */
+static int act_batch_too_late(struct state *s)
+{
+	struct ipcbus_send sends[2];
+	struct ipcbus_batch batch = { .size = sizeof(batch), .count = 2, .sends = PTR64(sends) };
+	int r;
+
+	(void)s;
+	for (int i = 0; i < 2; i++)
+		sends[i] = (struct ipcbus_send){
+			.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(large), .data_size = LARGE,
+			.deadline = 1,
+		};
+	r = dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &batch);
+	ck_assert_int_lt(r, 0);
+	ck_assert_uint_eq(batch.done, 0);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/* Nothing more was sent; when there is room poll says so, whatever failed. */
+static void finish_full(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_may(s, r);
+	for (int i = 0; i < 4; i++) {
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_give(&srv, &ev);
+	}
+	raw_none(&srv);
+	world_enter(&cli);
+	ck_assert_int_ne(dev_poll(cli.fd, 0) & 4 /* POLLOUT */, 0);
+	world_leave();
+	assert_ok(send_large(0));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+}
+
+const struct scenario early_scenarios[] = {
+	{ "async call", &in_async, &cli, prepare_async, send_async, finish_async },
+	{ "cancel", NULL, &cli, prepare_cancel, act_cancel, finish_cancel },
+	{ "call info", NULL, &srv, prepare_cancel, act_call_info, finish_call_info },
+	{ "a oneway that is refused", NULL, &cli, prepare_full, act_refused, finish_full },
+	{ "a oneway that waits", NULL, &cli, prepare_full, act_too_late, finish_full },
+	{ "a batch that waits", NULL, &cli, prepare_full, act_batch_too_late, finish_full },
+};
+const size_t n_early_scenarios = ARRAY_SIZE(early_scenarios);
