@@ -30,6 +30,13 @@ static uint64_t own_node;
 /* A handle that a thread was given last; any thread may use or lose it. */
 static uint32_t friend;
 
+/* The cookie of the call that was made last; any thread may cancel it. */
+static uint64_t last_cookie;
+
+/* A cookie is what the payload was made from, and whether nobody waits for it. */
+#define ASYNC_COOKIE (1ULL << 32)
+#define SYNC_COOKIE (1ULL << 33)
+
 void complain(const char *what, long number)
 {
 	if (__atomic_fetch_add(&board->wrong, 1, __ATOMIC_SEQ_CST) == 0)
@@ -114,8 +121,25 @@ static void answer(const struct ipcbus_event *ev, uint32_t *seed)
 	exchange(&x);
 }
 
+/* Of a call that was made here; other ends than these have other cookies. */
+static bool is_own(const struct ipcbus_event *ev)
+{
+	if (!(ev->cookie & (ASYNC_COOKIE | SYNC_COOKIE)))
+		complain("an end of no call", ev->cookie);
+	return ev->cookie & SYNC_COOKIE;
+}
+
+/* Nobody waits: that is what is to be known of a call that is open. */
+static void hear_of_cancel(const struct ipcbus_event *ev)
+{
+	struct ipcbus_call_info info = { .size = sizeof(info), .call = ev->call };
+
+	if (!dev_ioctl(bus.fd, IPCBUS_IOC_CALL_INFO, &info) && !(info.flags & IPCBUS_CALL_CANCELED))
+		complain("a cancelled call is not cancelled", ev->call);
+}
+
 /* Returns whether the call that this thread waits for has ended. */
-static bool handle_event(const struct ipcbus_event *ev, uint32_t seed, uint32_t *rnd)
+static bool handle_event(const struct ipcbus_event *ev, uint32_t *rnd)
 {
 	bool over = false;
 
@@ -128,13 +152,16 @@ static bool handle_event(const struct ipcbus_event *ev, uint32_t seed, uint32_t 
 		check_payload(ev, ev->code, "a oneway is not what was sent");
 		break;
 	case IPCBUS_EVENT_REPLY:
-		check_payload(ev, seed, "a reply is not what was sent");
+		check_payload(ev, ev->cookie, "a reply is not what was sent");
 		__atomic_fetch_add(&board->answered, 1, __ATOMIC_RELAXED);
-		over = true;
+		over = is_own(ev);
 		break;
 	case IPCBUS_EVENT_ERROR:
 	case IPCBUS_EVENT_FAILED:
-		over = true;
+		over = is_own(ev);
+		break;
+	case IPCBUS_EVENT_CANCELED:
+		hear_of_cancel(ev);
 		break;
 	}
 	if (ev->buffer) {
@@ -149,21 +176,51 @@ static bool handle_event(const struct ipcbus_event *ev, uint32_t seed, uint32_t 
 /* Serve for a moment; false if the file does not work any more. */
 static bool serve(uint32_t flags, uint32_t *rnd)
 {
-	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | flags };
-	int e = exchange(&x);
+	struct ipcbus_exchange x;
 
-	if (!e)
-		handle_event(&x.event, 0, rnd);
-	return !e;
+	/* Answers to async calls come beside what is served. */
+	for (int i = 0; i < 3; i++) {
+		x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT | IPCBUS_SERVE | flags };
+		if (exchange(&x))
+			return false;
+		handle_event(&x.event, rnd);
+		if (x.event.kind == IPCBUS_EVENT_NONE || !flags)
+			break;
+	}
+	return true;
 }
 
-static void wait_for_reply(uint32_t seed, uint32_t *rnd)
+static void wait_for_reply(uint32_t *rnd)
 {
 	struct ipcbus_exchange x;
 
 	do
 		x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT };
-	while (!exchange(&x) && !handle_event(&x.event, seed, rnd));
+	while (!exchange(&x) && !handle_event(&x.event, rnd));
+}
+
+/* Not for long, sometimes; and sometimes not for this thread. */
+static void set_terms(struct ipcbus_send *send, uint32_t seed, uint32_t *rnd)
+{
+	bool async = below(rnd, 4) == 0;
+
+	if (below(rnd, 3) == 0)
+		send->deadline = deadline_in(0) + below(rnd, 3000000);
+	if (send->kind != IPCBUS_SEND_CALL)
+		return;
+	send->cookie = seed | (async ? ASYNC_COOKIE : SYNC_COOKIE);
+	if (async)
+		send->flags |= IPCBUS_SEND_ASYNC;
+	__atomic_store_n(&last_cookie, send->cookie, __ATOMIC_RELAXED);
+}
+
+static void cancel_last(void)
+{
+	struct ipcbus_cancel args = {
+		.size = sizeof(args), .cookie = __atomic_load_n(&last_cookie, __ATOMIC_RELAXED),
+	};
+
+	dev_ioctl(bus.fd, IPCBUS_IOC_CANCEL, &args);
 }
 
 /* Sends something to somebody, with a few things beside it. */
@@ -179,10 +236,14 @@ static void call(char *data, uint32_t *rnd)
 	} };
 
 	pattern_fill(data, x.send.data_size, seed);
+	set_terms(&x.send, seed, rnd);
 	if (exchange(&x) || x.send.kind == IPCBUS_SEND_ONEWAY)
 		return;
 	__atomic_fetch_add(&board->calls, 1, __ATOMIC_RELAXED);
-	wait_for_reply(seed, rnd);
+	if (below(rnd, 8) == 0)
+		cancel_last();
+	if (!(x.send.flags & IPCBUS_SEND_ASYNC))
+		wait_for_reply(rnd);
 }
 
 static void *work(void *arg)
