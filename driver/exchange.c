@@ -225,7 +225,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		}
 		event.thread = thread->number;
 		/* It may be in poll when its call expires. */
-		if (unlikely(thread->deadline && event.kind != IPCBUS_EVENT_CALL))
+		if (unlikely(thread->deadline))
 			ipcbus_thread_leave_to_timer(thread);
 	}
 	if (unlikely(thread->loan.unsettled))

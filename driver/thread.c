@@ -479,14 +479,21 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 		event->flags |= IPCBUS_EVENT_SPAWN;
 }
 
-/* Would the thread find its call's end? Calls that it serves it would leave first. */
-static bool call_ended_locked(struct ipcbus_thread *thread)
+/* The call that the thread would wait for: those that it serves it would leave first. */
+static struct ipcbus_transaction *own_call_locked(struct ipcbus_thread *thread)
 {
 	struct ipcbus_transaction *t = thread->top;
 
 	lockdep_assert_held(&thread->proc->lock);
 	while (t && t->from != thread)
 		t = t->to_below;
+	return t;
+}
+
+static bool call_ended_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = own_call_locked(thread);
+
 	return t && (t->state == IPCBUS_ANSWERED ||
 		     (t->deadline && ktime_get_ns() >= t->deadline));
 }
@@ -509,8 +516,8 @@ void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread)
 	struct ipcbus_transaction *t;
 
 	spin_lock(&thread->proc->lock);
-	t = waited_for_locked(thread);
-	if (t && t->deadline)
+	t = own_call_locked(thread);
+	if (t && t->state == IPCBUS_PENDING && t->deadline)
 		ipcbus_expiry_add_locked(t);
 	spin_unlock(&thread->proc->lock);
 }

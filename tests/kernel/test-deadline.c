@@ -215,6 +215,30 @@ START_TEST(nested_call_inherits)
 }
 END_TEST
 
+/* The thread has something to serve and polls meanwhile. */
+START_TEST(expires_below_a_nested_call)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = call_by(deadline_in(30)) };
+	struct pollfd p = { .fd = cli.fd, .events = POLLIN };
+	struct ipcbus_event outer, ev;
+
+	raw_call(&cli, 0, 1, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
+	raw_call(&srv, back, 2, NULL, 0);
+	assert_ok(raw_exchange(&cli, &x));
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_CALL);
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_uint_ge(deadline_in(0), x.send.deadline);
+	raw_failed(&cli, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+	raw_reply(&cli, x.event.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&srv, outer.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	raw_none(&srv);
+}
+END_TEST
+
 /* Only what it serves limits a thread, not what it waits for by the way. */
 START_TEST(second_call_does_not_inherit)
 {
@@ -326,6 +350,7 @@ int main(void)
 	tcase_add_test(bus, deadline_at_the_end_of_time);
 	tcase_add_test(bus, sleeps_until_the_end_of_time);
 	tcase_add_test(bus, nested_call_inherits);
+	tcase_add_test(bus, expires_below_a_nested_call);
 	tcase_add_test(bus, second_call_does_not_inherit);
 	tcase_add_test(bus, whole_chain_expires);
 	tcase_add_test(bus, answer_races_with_the_deadline);
