@@ -234,9 +234,13 @@ struct page *shim_fault(struct shim_map *map, size_t index)
 
 const void *shim_touch(struct shim_map *map, size_t offset)
 {
+	size_t index = offset >> PAGE_SHIFT;
 	struct page *page;
 
 	shim_point("touch", "");
-	page = shim_fault(map, offset >> PAGE_SHIFT);
+	page = shim_fault(map, index);
+	/* By now it may be unmapped and another's: then the touch came too late. */
+	if (page && map->pages[index] != page)
+		page = NULL;
 	return page ? (const char *)page_address(page) + offset_in_page(offset) : NULL;
 }
