@@ -600,7 +600,7 @@ int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 
 	spin_lock(&region->lock);
 	buffer = find_delivered_locked(region, id);
-	if (likely(!IS_ERR(buffer)))
+	if (!IS_ERR(buffer))
 		end_delivered_locked(region, buffer, leftovers);
 	else
 		ret = PTR_ERR(buffer);
