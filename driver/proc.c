@@ -342,7 +342,7 @@ static long ioctl_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info __
 	ret = ipcbus_node_info(proc, &args);
 	if (ret)
 		return ret;
-	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : 0;
+	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
 }
 
 static int handle_put(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
