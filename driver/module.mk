@@ -64,5 +64,5 @@ endif
 INSTALLS += install-driver
 install-driver:
 	$(Q)$(INSTALL) -d $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man4
-	$(Q)$(INSTALL) -m 644 driver/uapi/ipcbus.h $(DESTDIR)$(includedir)
+	$(Q)$(INSTALL) -m 644 driver/uapi/ipcbus.h driver/uapi/ipcbus-monitor.h $(DESTDIR)$(includedir)
 	$(Q)$(INSTALL) -m 644 driver/ipcbus.4 $(DESTDIR)$(mandir)/man4

@@ -12,6 +12,7 @@
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
+#include "ipcbus-monitor.h"
 #include "main.h"
 
 struct pid;

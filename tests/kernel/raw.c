@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipcbus-monitor.h"
 #include "raw.h"
 
 /* Here the functions are meant, not the macros that note the caller's line. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "ipcbus-monitor.h"
 
 #define FEATURES                                                                    \
 	(IPCBUS_FEATURE_DEADLINE |                                                    \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "ipcbus-monitor.h"
 
 /* Oneways may take half of a region: these fill four fifths of that, and one more. */
 #define PIECE_SIZE 8192

@@ -8,6 +8,7 @@
 #include <linux/ktime.h>
 
 #include "proc.h"
+#include "ipcbus-monitor.h"
 #include "world.h"
 
 /* --- Errors ---------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * The operations of a sequence: each makes its arguments from bytes, calls the
  * driver and hands what came of it to judge.c. See world.h; called by fuzz.c.
  */
+#include "ipcbus-monitor.h"
 #include "world.h"
 
 /* --- Mischief ------------------------------------------------------------------------ */
