@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "proc.h"
 #include "stats.h"
+#include "user.h"
 #include "work.h"
 
 /**
@@ -37,6 +38,7 @@ static void arrival_free(struct kref *ref)
 {
 	struct ipcbus_arrival *arrival = container_of(ref, struct ipcbus_arrival, ref);
 
+	ipcbus_user_uncharge(arrival->proc->user, IPCBUS_USE_WATCHES);
 	ipcbus_proc_put(arrival->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_WATCHES);
 	kfree(arrival);
@@ -99,13 +101,19 @@ int ipcbus_arrival_watch(struct ipcbus_proc *proc, u64 cookie)
 {
 	struct ipcbus_bus *bus = proc->bus;
 	struct ipcbus_arrival *arrival;
+	int ret;
 
 	lockdep_assert_held(&proc->handle_lock);
 	if (proc->arrival)
 		return -EBUSY;
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_WATCHES);
+	if (ret)
+		return ret;
 	arrival = kzalloc(sizeof(*arrival), GFP_KERNEL_ACCOUNT);
-	if (!arrival)
+	if (!arrival) {
+		ipcbus_user_uncharge(proc->user, IPCBUS_USE_WATCHES);
 		return -ENOMEM;
+	}
 	kref_init(&arrival->ref);
 	ipcbus_work_init(&arrival->work, &arrival_ops);
 	arrival->proc = ipcbus_proc_get(proc);

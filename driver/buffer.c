@@ -15,7 +15,7 @@
 #include "node.h"
 #include "proc.h"
 #include "reclaim.h"
-#include "room.h"
+#include "share.h"
 #include "stats.h"
 
 static_assert(IPCBUS_BUFFER_ONEWAY == (u32)true);
@@ -29,6 +29,7 @@ void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner)
 	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->room);
 	INIT_LIST_HEAD(&region->spare);
+	INIT_LIST_HEAD(&region->shares);
 	region->first_generation = get_random_u32();
 }
 
@@ -103,6 +104,7 @@ void ipcbus_region_done(struct ipcbus_region *region)
 		kfree(region->slab[--region->slabs]);
 	kfree(region->slab);
 	region->slab = NULL;
+	ipcbus_shares_done(region);
 	ipcbus_pages_done(&region->pages);
 }
 
@@ -118,7 +120,14 @@ static int units_needed(struct ipcbus_region *region, const struct ipcbus_messag
 	bytes = ALIGN(message->send->data_size, 8) +
 		message->send->object_count * sizeof(struct ipcbus_object) + message->label_size;
 	*ret_units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
-	return *ret_units > (message->oneway ? limit / 2 : limit) ? -EMSGSIZE : 0;
+	if (unlikely(message->care & IPCBUS_BUFFER_COUNTED)) {
+		if (message->oneway)
+			limit /= 2;
+		/* Another user's can be half of that at most. */
+		if (message->share)
+			limit /= 2;
+	}
+	return *ret_units > limit ? -EMSGSIZE : 0;
 }
 
 static void spare_ranges(struct ipcbus_region *region, struct ipcbus_range *unused[2], int n)
@@ -204,51 +213,32 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 	}
 }
 
-static void count_oneway(struct ipcbus_region *region, u32 units)
+static u32 quick_units(const struct ipcbus_region *region)
 {
-	/* Looked at without the lock by ipcbus_is_spam(). */
-	WRITE_ONCE(region->oneway_units, region->oneway_units + units);
-	WRITE_ONCE(region->oneways, region->oneways + 1);
+	return region->quick ? region->quick_count * region->quick->range.size : 0;
 }
 
-static void uncount_oneway(struct ipcbus_region *region, u32 units)
+u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
 {
-	WRITE_ONCE(region->oneway_units, region->oneway_units - units);
-	WRITE_ONCE(region->oneways, region->oneways - 1);
-	ipcbus_room_wake(region);
-}
-
-/* Within the share of all oneways? What the message replaces is free soon. */
-static bool may_take_oneway(const struct ipcbus_region *region, u32 units,
-			    struct ipcbus_message *message)
-{
-	u32 most_units = region->size / IPCBUS_UNIT / 2, most = IPCBUS_LIMIT_BUFFERS / 2;
-
-	if (region->oneway_units + units <= most_units && region->oneways < most) {
-		message->credit = 0;
-		return true;
-	}
-	return message->credit && region->oneway_units + units <= most_units + message->credit &&
-	       region->oneways <= most;
+	lockdep_assert_held(&region->lock);
+	return region->ranges.left + quick_units(region) + region->cooling;
 }
 
 static __always_inline struct ipcbus_buffer *
 reserve_range(struct ipcbus_region *region, u32 units, struct ipcbus_message *message)
 {
-	bool oneway = message->oneway;
+	bool counted = message->care & IPCBUS_BUFFER_COUNTED;
 	struct ipcbus_buffer *buffer;
+	int ret = 0;
 
 	spin_lock(&region->lock);
-	if (unlikely(region->buffers >= IPCBUS_LIMIT_BUFFERS)) {
+	if (unlikely(region->buffers >= IPCBUS_LIMIT_BUFFERS))
+		ret = -EDQUOT;
+	else if (unlikely(counted))
+		ret = ipcbus_share_charge_locked(region, units, message);
+	if (unlikely(ret)) {
 		spin_unlock(&region->lock);
-		return ERR_PTR(-EDQUOT);
-	}
-	if (unlikely(oneway)) {
-		if (!may_take_oneway(region, units, message)) {
-			spin_unlock(&region->lock);
-			return ERR_PTR(-EAGAIN);
-		}
-		count_oneway(region, units);
+		return ERR_PTR(ret);
 	}
 	buffer = region->quick;
 	if (likely(buffer && buffer->range.size == units)) {
@@ -257,11 +247,11 @@ reserve_range(struct ipcbus_region *region, u32 units, struct ipcbus_message *me
 	} else {
 		buffer = cut_range_locked(region, units);
 	}
-	if (!IS_ERR(buffer)) {
+	if (likely(!IS_ERR(buffer))) {
 		buffer->state = IPCBUS_BUFFER_QUEUED;
 		region->buffers++;
-	} else if (oneway) {
-		uncount_oneway(region, units);
+	} else if (counted) {
+		ipcbus_share_uncharge_locked(region, units, message);
 	}
 	spin_unlock(&region->lock);
 	return buffer;
@@ -337,8 +327,13 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	buffer = reserve_range(region, units, message);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	buffer->flags = message->oneway | (message->send->flags & IPCBUS_SEND_CLEAR);
+	buffer->flags = message->care;
 	buffer->since = jiffies;
+	if (unlikely(message->care & IPCBUS_BUFFER_SHARED)) {
+		buffer->share = message->share;
+		/* Counted in it as long as it is there. */
+		message->share = NULL;
+	}
 	buffer->data_size = message->send->data_size;
 	buffer->node = NULL;
 	ipcbus_stat_add(IPCBUS_STAT_BUFFERS);
@@ -356,17 +351,12 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	return 0;
 }
 
-int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
-		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+static __always_inline int make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
+				bool accept_fds, struct ipcbus_message *message,
+				struct ipcbus_buffer **ret_buffer)
 {
 	int ret;
 
-	/* A oneway always has one: giving it back is what lets the next one go. */
-	if (!message->send->data_size && !message->send->iov_count &&
-	    !message->send->object_count && !message->oneway && !message->label_size) {
-		*ret_buffer = NULL;
-		return 0;
-	}
 	ret = make_filled(&receiver->region, message, ret_buffer);
 	if (ret)
 		return ret;
@@ -381,10 +371,53 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 	return ret;
 }
 
+/* Of another user's region a message takes from its own user's share. */
+static int take_share(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
+		      struct ipcbus_message *message)
+{
+	struct ipcbus_share *share;
+
+	/* A reply was asked for. */
+	if (message->send->kind > IPCBUS_SEND_ONEWAY)
+		return 0;
+	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
+	share = ipcbus_share_get(&receiver->region, sender->user);
+	if (IS_ERR(share))
+		return PTR_ERR(share);
+	message->care |= IPCBUS_BUFFER_SHARED;
+	message->share = share;
+	return 0;
+}
+
+int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
+		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+{
+	int ret;
+
+	/* A oneway always has one: giving it back is what lets the next one go. */
+	if (!message->send->data_size && !message->send->iov_count &&
+	    !message->send->object_count && !message->oneway && !message->label_size) {
+		*ret_buffer = NULL;
+		return 0;
+	}
+	message->care = message->oneway | (message->send->flags & IPCBUS_SEND_CLEAR);
+	message->share = NULL;
+	if (unlikely(sender->user != receiver->user)) {
+		ret = take_share(sender, receiver, message);
+		if (ret)
+			return ret;
+	}
+	ret = make(sender, receiver, accept_fds, message, ret_buffer);
+	/* A buffer that was made has it. */
+	if (unlikely(message->share))
+		ipcbus_share_put(&receiver->region, message->share);
+	return ret;
+}
+
 struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t size)
 {
 	u32 units = DIV_ROUND_UP(size, IPCBUS_UNIT);
-	struct ipcbus_message message = { .oneway = true };
+	struct ipcbus_message message = { .oneway = true, .care = IPCBUS_BUFFER_ONEWAY };
 	struct ipcbus_buffer *buffer;
 
 	if (size > region->size / 2)
@@ -392,7 +425,7 @@ struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t
 	buffer = reserve_range(region, units, &message);
 	if (IS_ERR(buffer))
 		return NULL;
-	buffer->flags = IPCBUS_BUFFER_ONEWAY;
+	buffer->flags = message.care;
 	buffer->since = jiffies;
 	buffer->data_size = size;
 	buffer->node = NULL;
@@ -487,8 +520,8 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	buffer->generation++;
 	buffer->state = IPCBUS_BUFFER_FREE;
 	region->buffers--;
-	if (buffer->flags & IPCBUS_BUFFER_ONEWAY)
-		uncount_oneway(region, buffer->range.size);
+	if (unlikely(buffer->flags & IPCBUS_BUFFER_COUNTED))
+		ipcbus_share_end_locked(region, buffer);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
 				       region->quick_count == IPCBUS_QUICK_BUFFERS)))
 		free_quick(region);
@@ -632,7 +665,7 @@ struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 m
 	spin_lock(&region->lock);
 	free_quick(region);
 	range = ipcbus_range_take_warm(&region->ranges, min_units);
-	region->cooling = range;
+	region->cooling = range ? range->size : 0;
 	spin_unlock(&region->lock);
 	return range;
 }
@@ -643,7 +676,7 @@ void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range 
 
 	spin_lock(&region->lock);
 	spare_ranges(region, unused, ipcbus_range_put_cooled(&region->ranges, range, unused));
-	region->cooling = false;
+	region->cooling = 0;
 	spin_unlock(&region->lock);
 }
 
@@ -652,9 +685,7 @@ u32 ipcbus_region_warm(struct ipcbus_region *region)
 	u32 units;
 
 	spin_lock(&region->lock);
-	units = region->ranges.warm;
-	if (region->quick)
-		units += region->quick_count * region->quick->range.size;
+	units = region->ranges.warm + quick_units(region);
 	spin_unlock(&region->lock);
 	return units;
 }

@@ -36,6 +36,8 @@ enum ipcbus_buffer_state {
 
 /* What a buffer has to be treated with care for. */
 #define IPCBUS_BUFFER_ONEWAY	1U	/* counts against the region's oneway share */
+#define IPCBUS_BUFFER_SHARED	2U	/* charged to @share */
+#define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_SHARED)
 #define IPCBUS_BUFFER_CLEAR	IPCBUS_SEND_CLEAR /* to be wiped at its end */
 
 /**
@@ -50,6 +52,7 @@ enum ipcbus_buffer_state {
  * @flags: IPCBUS_BUFFER_*; constant while it is used
  * @since: when its message was made, in jiffies
  * @from: the number of the proc that sent it, 0: the driver
+ * @share: whose user sent it, if that is not the receiver's own (SHARED)
  * @data_size: bytes of payload
  * @objects: what travels beside the payload; of a delivered one: the receiver's
  *	own nodes that came home
@@ -69,6 +72,7 @@ struct ipcbus_buffer {
 	u32 flags;
 	unsigned long since;
 	u64 from;
+	struct ipcbus_share *share;
 	size_t data_size;
 	struct ipcbus_objects objects;
 	struct ipcbus_node_entry *node;
@@ -84,7 +88,8 @@ struct ipcbus_buffer {
  * @owner: the address space whose memory cgroup pays; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of those that reclaim.c asks
- * @cooling: it has taken a free range out; who finds no room then waits for it
+ * @cooling: units of the free range that it has taken out, or 0; who finds no
+ *	room then waits for it
  * @ranges: the free and used ranges
  * @quick: buffers given back lately, all of one size, kept as they are: the next
  *	message is often as large, and then costs no search. Used ranges still.
@@ -95,6 +100,8 @@ struct ipcbus_buffer {
  * @first_generation: of every slot; random, so that ids of one proc mean nothing
  *	in another
  * @buffers: queued or delivered, at most IPCBUS_LIMIT_BUFFERS
+ * @shares: of other users
+ * @share_count: how many
  * @oneway_units: taken by oneways, at most half of the region
  * @room: who waits for a oneway's share of it
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
@@ -108,7 +115,7 @@ struct ipcbus_region {
 	struct mm_struct *owner;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
-	bool cooling;
+	u32 cooling;
 	struct ipcbus_range_pool ranges;
 	struct ipcbus_buffer *quick;
 	u32 quick_count;
@@ -118,6 +125,8 @@ struct ipcbus_region {
 	u32 first_generation;
 	u32 buffers;
 	wait_queue_head_t room;
+	struct list_head shares;
+	u32 share_count;
 	u32 oneway_units;
 	u32 oneways;
 	u32 spam_units;
@@ -225,6 +234,8 @@ void ipcbus_leftovers_drop(struct ipcbus_leftovers *leftovers);
  */
 struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 min_units);
 void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range *range);
+/* How many units no message takes. */
+u32 ipcbus_region_left_locked(const struct ipcbus_region *region);
 /* In about how many units those ranges are warm. */
 u32 ipcbus_region_warm(struct ipcbus_region *region);
 

@@ -28,6 +28,7 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.limits = MOST,
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
+	.users = LIST_HEAD_INIT(ipcbus_default_bus.users),
 	.arrivals = LIST_HEAD_INIT(ipcbus_default_bus.arrivals),
 	.user_ns = &init_user_ns,
 	.failures = IPCBUS_FAILURES_INIT(ipcbus_default_bus.failures),
@@ -49,6 +50,7 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 	bus->limits = ipcbus_most;
 	mutex_init(&bus->lock);
 	INIT_LIST_HEAD(&bus->procs);
+	INIT_LIST_HEAD(&bus->users);
 	INIT_LIST_HEAD(&bus->arrivals);
 	ipcbus_stat_add(IPCBUS_STAT_BUSES);
 	return bus;
@@ -58,7 +60,8 @@ static void bus_free(struct kref *ref)
 {
 	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
 
-	WARN_ON_ONCE(!list_empty(&bus->procs) || !list_empty(&bus->arrivals) || bus->manager);
+	WARN_ON_ONCE(!list_empty(&bus->procs) || !list_empty(&bus->users) ||
+		     !list_empty(&bus->arrivals) || bus->manager);
 	put_user_ns(bus->user_ns);
 	ipcbus_stat_remove(IPCBUS_STAT_BUSES);
 	kfree(bus);

@@ -53,6 +53,7 @@ extern const struct ipcbus_limits ipcbus_most;
  * @procs: all procs, in the order of their numbers
  * @last_number: of a proc
  * @proc_count: how many
+ * @users: who opened them, and who is still charged for something
  * @arrivals: who wants to know when a manager comes
  * @manager: counted, also as a remote reference, or NULL
  * @claimed: there ever was a manager
@@ -70,6 +71,7 @@ struct ipcbus_bus {
 	struct list_head procs;
 	u64 last_number;
 	u32 proc_count;
+	struct list_head users;
 	struct list_head arrivals;
 	struct ipcbus_node_entry *manager;
 	bool claimed;

@@ -19,6 +19,7 @@
 #include "proc.h"
 #include "stats.h"
 #include "trace.h"
+#include "user.h"
 #include "work.h"
 
 enum watch_state {
@@ -70,6 +71,7 @@ static void watch_free(struct kref *ref)
 
 	trace_life(watch, IPCBUS_LIFE_ENDS);
 	ipcbus_node_put(watch->node);
+	ipcbus_user_uncharge(watch->proc->user, IPCBUS_USE_WATCHES);
 	ipcbus_proc_put(watch->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_WATCHES);
 	kfree(watch);
@@ -228,10 +230,16 @@ int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u
 {
 	struct ipcbus_watch *watch;
 	bool dead, frozen;
+	int ret;
 
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_WATCHES);
+	if (ret)
+		return ret;
 	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
-	if (!watch)
+	if (!watch) {
+		ipcbus_user_uncharge(proc->user, IPCBUS_USE_WATCHES);
 		return -ENOMEM;
+	}
 	kref_init(&watch->ref);
 	ipcbus_work_init(&watch->work, &watch_ops);
 	watch->proc = ipcbus_proc_get(proc);

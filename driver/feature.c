@@ -11,6 +11,7 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_ASYNC, "async" },
 	{ IPCBUS_FEATURE_ROOM, "room" },
 	{ IPCBUS_FEATURE_CLEAR, "clear" },
+	{ IPCBUS_FEATURE_QUOTA, "quota" },
 	{ IPCBUS_FEATURE_REPLACE, "replace" },
 	{ IPCBUS_FEATURE_FREEZE, "freeze" },
 	{ IPCBUS_FEATURE_LABEL, "label" },

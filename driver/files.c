@@ -3,6 +3,7 @@
  * Files that tell about one bus: see files.h.
  *
  *   procs          a line each: PID NODES HANDLES REGION
+ *   users          a line each: UID PROCS NODES HANDLES WATCHES CALLS FILES
  *   state          procs with all they have
  *   transactions   messages on their way
  *   failures       the last of those
@@ -17,6 +18,7 @@
 #include "files.h"
 #include "proc.h"
 #include "state.h"
+#include "user.h"
 
 static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
 {
@@ -32,6 +34,7 @@ static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
 
 const struct ipcbus_file ipcbus_file[] = {
 	{ "procs", procs_show },
+	{ "users", ipcbus_users_show },
 	{ "state", ipcbus_state_show },
 	{ "transactions", ipcbus_transactions_show },
 	{ "failures", ipcbus_failures_show },

@@ -16,6 +16,7 @@
 #include "proc.h"
 #include "stats.h"
 #include "trace.h"
+#include "user.h"
 
 #define FIRST_SIZE	16
 
@@ -125,9 +126,14 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	ret = table_grow(proc);
 	if (ret)
 		return ERR_PTR(ret);
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_HANDLES);
+	if (ret)
+		return ERR_PTR(ret);
 	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
-	if (!entry)
+	if (!entry) {
+		ipcbus_user_uncharge(proc->user, IPCBUS_USE_HANDLES);
 		return ERR_PTR(-ENOMEM);
+	}
 	entry->node = node;
 	return entry;
 }
@@ -157,6 +163,7 @@ static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *ent
 	if (entry->number)
 		rb_erase(&entry->by_node, &proc->handles_by_node);
 	WRITE_ONCE(proc->handle_count, proc->handle_count - 1);
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_HANDLES);
 	ipcbus_stat_remove(IPCBUS_STAT_HANDLES);
 	ipcbus_node_put_remote(entry->node);
 	kfree_rcu(entry, rcu);

@@ -15,6 +15,7 @@
  *   bus          its mount, its procs; the one behind /dev/ipcbus stays
  *   proc         its file, its threads, its nodes
  *   thread       its proc's table, each call it made until that is answered
+ *   user         its procs, shares in regions, transactions and files on their way
  *   node         its owner's table, each handle, each message it travels in
  *   transaction  a call: the caller's stack and the server's side, plus each
  *                call made while serving it; a oneway: the server's side
@@ -32,11 +33,11 @@
  *   thread->loan.lock    mutex     what a thread runs by; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
- *   +- bus->lock         mutex     the bus's procs and its manager
+ *   +- bus->lock         mutex     the bus's procs, its users and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watchers of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock; region->room
- *   region->lock         spinlock  the proc's ranges and buffer states
+ *   region->lock         spinlock  the proc's ranges, buffer states and shares
  *   +- region->room      who waits for room there, and then
  *      +- wait queues' own      of who polls for it
  *   failures->lock       spinlock  the last failures of a bus; leaf
@@ -77,6 +78,7 @@
 	 IPCBUS_FEATURE_ASYNC |		\
 	 IPCBUS_FEATURE_ROOM |		\
 	 IPCBUS_FEATURE_CLEAR |		\
+	 IPCBUS_FEATURE_QUOTA |		\
 	 IPCBUS_FEATURE_REPLACE |		\
 	 IPCBUS_FEATURE_FREEZE |		\
 	 IPCBUS_FEATURE_LABEL |		\
@@ -102,5 +104,7 @@ struct ipcbus_proc;
 struct ipcbus_region;
 struct ipcbus_thread;
 struct ipcbus_transaction;
+struct ipcbus_share;
+struct ipcbus_user;
 
 #endif

@@ -15,6 +15,7 @@
 #include "stats.h"
 #include "trace.h"
 #include "transaction.h"
+#include "user.h"
 
 #define CREATE_FLAGS (IPCBUS_NODE_ACCEPT_FDS | IPCBUS_NODE_WANT_LABEL | IPCBUS_NODE_PRIORITY)
 
@@ -66,10 +67,13 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 		ret = -EDQUOT;
 		goto err_count;
 	}
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_NODES);
+	if (ret)
+		goto err_count;
 	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node) {
 		ret = -ENOMEM;
-		goto err_count;
+		goto err_charge;
 	}
 	kref_init(&node->ref);
 	node->proc = ipcbus_proc_get(proc);
@@ -95,6 +99,8 @@ int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
 		return 0;
 	ipcbus_node_put(node);
 
+err_charge:
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
 err_count:
 	atomic_dec(&proc->node_count);
 	return ret;
@@ -205,6 +211,7 @@ static void bury(struct ipcbus_node_entry *node)
 		work->ops->cancel(work);
 	}
 	atomic_dec(&proc->node_count);
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
 	ipcbus_node_put(node);
 }
 

@@ -16,10 +16,13 @@
 #include "object.h"
 #include "proc.h"
 #include "stats.h"
+#include "user.h"
 
-static int take_file(u64 fd, bool accept_fds, struct ipcbus_object_ref *ref)
+static int take_file(struct ipcbus_proc *sender, u64 fd, bool accept_fds,
+		     struct ipcbus_object_ref *ref)
 {
 	struct file *file;
+	int ret;
 
 	if (!accept_fds)
 		return -EPERM;
@@ -31,7 +34,13 @@ static int take_file(u64 fd, bool accept_fds, struct ipcbus_object_ref *ref)
 		fput(file);
 		return -ELOOP;
 	}
+	ret = ipcbus_user_charge(sender->user, IPCBUS_USE_FILES);
+	if (ret) {
+		fput(file);
+		return ret;
+	}
 	ref->file = file;
+	ref->user = ipcbus_user_get(sender->user);
 	ipcbus_stat_add(IPCBUS_STAT_FILES);
 	return 0;
 }
@@ -73,7 +82,7 @@ static int take_one(struct ipcbus_proc *sender, const struct ipcbus_object *obje
 		return take_handle(sender, object->value, ref);
 	case IPCBUS_OBJECT_FD:
 		ref->type = IPCBUS_OBJECT_FD;
-		return take_file(object->value, accept_fds, ref);
+		return take_file(sender, object->value, accept_fds, ref);
 	default:
 		return -EINVAL;
 	}
@@ -170,6 +179,8 @@ static void drop_one(struct ipcbus_object_ref *ref)
 {
 	if (ref->type == IPCBUS_OBJECT_FD) {
 		fput(ref->file);
+		ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
+		ipcbus_user_put(ref->user);
 		ipcbus_stat_remove(IPCBUS_STAT_FILES);
 	} else {
 		ipcbus_node_put_remote(ref->node);

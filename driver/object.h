@@ -15,6 +15,7 @@
  * @tag: the sender's
  * @node: counted, also as a remote reference
  * @file: counted
+ * @user: of a file: who is charged for it, counted
  */
 struct ipcbus_object_ref {
 	u32 type;
@@ -23,6 +24,7 @@ struct ipcbus_object_ref {
 		struct ipcbus_node_entry *node;
 		struct file *file;
 	};
+	struct ipcbus_user *user;
 };
 
 struct ipcbus_objects {

@@ -34,6 +34,7 @@
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
+#include "user.h"
 
 static atomic64_t last_serial;
 
@@ -49,6 +50,7 @@ static void proc_free(struct kref *ref)
 	put_pid_ns(proc->pid_ns);
 	put_pid(proc->pid);
 	mmdrop(proc->mm);
+	ipcbus_user_put(proc->user);
 	ipcbus_bus_put(proc->bus);
 	ipcbus_stat_remove(IPCBUS_STAT_PROCS);
 	kfree(proc);
@@ -75,6 +77,9 @@ static int proc_open(struct inode *inode, struct file *file)
 	proc->inode = ipcbus_reclaim_inode();
 	if (IS_ERR(proc->inode))
 		goto err_handles;
+	proc->user = ipcbus_user_find(ipcbus_fs_bus(inode), file->f_cred->euid);
+	if (!proc->user)
+		goto err_inode;
 	kref_init(&proc->ref);
 	proc->serial = atomic64_inc_return(&last_serial);
 	proc->bus = ipcbus_bus_get(ipcbus_fs_bus(inode));
@@ -99,16 +104,24 @@ static int proc_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&proc->rooms);
 	INIT_LIST_HEAD(&proc->freeze_watches);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_PROCS);
+	if (ret)
+		goto err_put;
 	ret = ipcbus_bus_add(proc->bus, proc);
-	if (ret) {
-		ipcbus_proc_put(proc);
-		return ret;
-	}
+	if (ret)
+		goto err_charge;
 	file->private_data = proc;
 	/* What is mapped of this file is found, and unmapped, by itself. */
 	file->f_mapping = proc->inode->i_mapping;
 	return nonseekable_open(inode, file);
 
+err_charge:
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
+err_put:
+	ipcbus_proc_put(proc);
+	return ret;
+err_inode:
+	iput(proc->inode);
 err_handles:
 	ipcbus_handles_done(proc);
 err_free:
@@ -153,6 +166,7 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 
 	ipcbus_monitor_release(proc);
 	ipcbus_bus_remove(proc->bus, proc);
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
 	xa_for_each(&proc->threads, number, thread)
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);
@@ -299,6 +313,12 @@ static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
 		.max_handles = READ_ONCE(proc->bus->limits.handles),
 		.max_buffers = IPCBUS_LIMIT_BUFFERS,
 		.max_threads = READ_ONCE(proc->bus->limits.threads),
+		.user_procs = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_PROCS]),
+		.user_nodes = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_NODES]),
+		.user_handles = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_HANDLES]),
+		.user_watches = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_WATCHES]),
+		.user_calls = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_CALLS]),
+		.user_files = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_FILES]),
 	};
 	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
 }

@@ -49,6 +49,7 @@ enum ipcbus_room {
  * @owner: the effective user that opened it; constant
  * @pid_ns: in which senders' pids are told to it; constant
  * @user_ns: in which senders' uids are told to it; constant
+ * @user: who opened it, counted; charged for what it has; constant
  * @inode: nobody else's: what is mapped of the file hangs on it; constant
  * @region: where messages to it live
  * @nodes: its nodes by id; own lock; entries freed after a grace period
@@ -100,6 +101,7 @@ struct ipcbus_proc {
 	kuid_t owner;
 	struct pid_namespace *pid_ns;
 	struct user_namespace *user_ns;
+	struct ipcbus_user *user;
 	struct inode *inode;
 	struct ipcbus_region region;
 	struct xarray nodes;

@@ -52,6 +52,7 @@ static void insert(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 	class_of(range->size, &fl, &sl);
 	first = &pool->free[fl][sl];
 	range->used = false;
+	pool->left += range->size;
 	pool->warm += range->warm_end - range->warm_start;
 	/* Before the first of a ring is at its end. */
 	INIT_LIST_HEAD(&range->link);
@@ -70,6 +71,7 @@ static void remove(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 
 	class_of(range->size, &fl, &sl);
 	first = &pool->free[fl][sl];
+	pool->left -= range->size;
 	pool->warm -= range->warm_end - range->warm_start;
 	if (!list_empty(&range->link)) {
 		if (*first == &range->link)

@@ -49,12 +49,14 @@ struct ipcbus_range {
 
 /**
  * struct ipcbus_range_pool - all ranges of one number line
+ * @left: units that are free
  * @warm: units in the hulls of all free ranges
  * @fl_bitmap: which first levels have a free range
  * @sl_bitmap: which lists of each
  * @free: the first range of each list, which is a ring; NULL if it is empty
  */
 struct ipcbus_range_pool {
+	u32 left;
 	u32 warm;
 	u32 fl_bitmap;
 	u8 sl_bitmap[IPCBUS_RANGE_FL_COUNT];

@@ -330,10 +330,10 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 	if (IS_ERR(node))
 		return ipcbus_report_unsent(thread, message, NULL, NULL, PTR_ERR(node));
 	t = ipcbus_transaction_new(thread, node, message);
-	if (!t) {
-		ipcbus_report_unsent(thread, message, NULL, node, -ENOMEM);
+	if (IS_ERR(t)) {
+		ipcbus_report_unsent(thread, message, NULL, node, PTR_ERR(t));
 		ipcbus_node_put(node);
-		return -ENOMEM;
+		return PTR_ERR(t);
 	}
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
 		t->replaces = thread->proc->serial;

@@ -19,6 +19,7 @@
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
+#include "user.h"
 
 static unsigned int starved_ms = 100;
 module_param(starved_ms, uint, 0644);
@@ -39,8 +40,28 @@ void ipcbus_transaction_cache_done(void)
 	kmem_cache_destroy(cache);
 }
 
+/* Charged as long as it is memory: a spare one is its thread's user's. */
+static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
+{
+	struct ipcbus_transaction *t;
+	int ret;
+
+	ret = ipcbus_user_charge(user, IPCBUS_USE_CALLS);
+	if (ret)
+		return ERR_PTR(ret);
+	t = kmem_cache_alloc(cache, GFP_KERNEL);
+	if (!t) {
+		ipcbus_user_uncharge(user, IPCBUS_USE_CALLS);
+		return ERR_PTR(-ENOMEM);
+	}
+	t->user = ipcbus_user_get(user);
+	return t;
+}
+
 void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 {
+	ipcbus_user_uncharge(t->user, IPCBUS_USE_CALLS);
+	ipcbus_user_put(t->user);
 	kmem_cache_free(cache, t);
 }
 
@@ -57,10 +78,10 @@ void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread 
 			ipcbus_proc_put(t->caller);
 		ipcbus_node_put(t->node);
 		ipcbus_stat_remove(IPCBUS_STAT_TRANSACTIONS);
-		if (user && !user->spare)
+		if (user && !user->spare && likely(t->user == user->proc->user))
 			user->spare = t;
 		else
-			kmem_cache_free(cache, t);
+			ipcbus_transaction_free_spare(t);
 		t = parent;
 	} while (t && refcount_dec_and_test(&t->ref));
 }
@@ -256,9 +277,9 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	if (likely(t))
 		thread->spare = NULL;
 	else
-		t = kmem_cache_alloc(cache, GFP_KERNEL);
-	if (!t)
-		return NULL;
+		t = alloc(thread->proc->user);
+	if (IS_ERR(t))
+		return t;
 	ipcbus_work_init(&t->work, &transaction_ops);
 	t->work.prio = min(ipcbus_priority_current(), node->prio);
 	refcount_set(&t->ref, 1);

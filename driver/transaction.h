@@ -51,6 +51,7 @@ enum ipcbus_transaction_state {
  * @from: the calling thread, counted; NULL unless it waits; constant
  * @parent: the innermost call @from was in when it called, counted, or NULL;
  *	constant. Parents of parents are the chain of calls.
+ * @user: charged for it, counted; constant
  * @node: the target, counted; constant
  * @buffer: the request, until it is delivered
  * @state: see above
@@ -89,6 +90,7 @@ struct ipcbus_transaction {
 	struct rb_node replaceable;
 	struct ipcbus_thread *from;
 	struct ipcbus_transaction *parent;
+	struct ipcbus_user *user;
 	struct ipcbus_node_entry *node;
 	struct ipcbus_buffer *buffer;
 
@@ -117,7 +119,7 @@ struct ipcbus_transaction {
 int ipcbus_transaction_cache_init(void);
 void ipcbus_transaction_cache_done(void);
 
-/* A thread's spare one is not wanted any more. */
+/* Nobody wants it any more, a thread's spare one included. */
 void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);
 
 /* Takes over the reference of node; NULL without memory. */

@@ -47,15 +47,18 @@
  *               over it; BUFFER: over a oneway that waited for room)
  *   ECANCELED   the call was cancelled (stage REPLY)
  *   EHOSTDOWN   the target is frozen
- *   EMSGSIZE    the message can never fit into the receiver's region
+ *   EMSGSIZE    the message can never fit into the receiver's region: it is
+ *               larger than all of it, of oneways half of it, of another
+ *               user's sender half of that
  *   ENOSPC      the receiver's region is full at the moment
  *   EAGAIN      oneway: their share of the receiver's region, half of its bytes
  *               and of its buffers, is full; poll tells when to try again
  *   EINTR       a signal came while a oneway waited for room
- *   EDQUOT      a limit on nodes, handles, threads, buffers or open calls is
- *               reached, or the sender's user has had its share of the
- *               receiver's region; of a mounted bus also open: too many procs,
- *               and mmap: too large a region
+ *   EDQUOT      a limit of the proc or of its user (ipcbus_info) on nodes,
+ *               handles, watches, threads, buffers, open calls or fds on their
+ *               way is reached, or the sender's user has had its share of the
+ *               receiver's region (stage BUFFER); open: too many procs of the
+ *               user or on the bus; mmap: too large a region for the bus
  *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
  *               object table
  *   EPERM       the receiver takes no fds; the caller may not do this
@@ -111,6 +114,7 @@
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
 #define IPCBUS_FEATURE_ROOM	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
+#define IPCBUS_FEATURE_QUOTA	(1ULL << 5) /* shares and limits by user */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
 #define IPCBUS_FEATURE_FREEZE	(1ULL << 7) /* FREEZE, WATCH_FROZEN */
 #define IPCBUS_FEATURE_LABEL	(1ULL << 8) /* NODE_WANT_LABEL, event.label */
@@ -134,6 +138,19 @@
  * @max_handles: out: handles this proc may have
  * @max_buffers: out: buffers that may be in this proc's region at once
  * @max_threads: out: threads of this proc that may use the file
+ * @user_procs: out: open files that all procs of this one's user may be together
+ * @user_nodes: out: nodes of all of them
+ * @user_handles: out: handles, likewise
+ * @user_watches: out: watches, likewise
+ * @user_calls: out: calls and oneways that they sent and that are not over, and
+ *	one that each thread keeps
+ * @user_files: out: fds in messages of theirs that nobody took yet
+ *
+ * A proc's user is the effective one of who opened the file. What goes beyond is
+ * -EDQUOT (open, too). Of the region of another user's proc, a user's calls may
+ * take half of what is left, all that its messages have there counted as left:
+ * -EDQUOT beyond; its oneways likewise of the oneways' half: -EAGAIN. Replies count
+ * as nobody's.
  */
 struct ipcbus_info {
 	__u32 size;
@@ -144,6 +161,12 @@ struct ipcbus_info {
 	__u32 max_handles;
 	__u32 max_buffers;
 	__u32 max_threads;
+	__u32 user_procs;
+	__u32 user_nodes;
+	__u32 user_handles;
+	__u32 user_watches;
+	__u32 user_calls;
+	__u32 user_files;
 } __attribute__((aligned(8)));
 
 #define IPCBUS_INFO_SIZE_VER0	40

@@ -44,7 +44,7 @@ static u32 check_warm(const struct ipcbus_range *range)
 static u32 check_chain(void)
 {
 	const struct ipcbus_range *range = &whole;
-	u32 at = 0, largest = 0, warm = 0;
+	u32 at = 0, largest = 0, warm = 0, left = 0;
 	unsigned int used = 0;
 
 	for (; range; range = range->after) {
@@ -52,12 +52,13 @@ static u32 check_chain(void)
 		must(!range->after || range->after->before == range);
 		must(range->used || !range->after || range->after->used);
 		warm += check_warm(range);
+		left += range->used ? 0 : range->size;
 		used += range->used;
 		if (!range->used && range->size > largest)
 			largest = range->size;
 		at += range->size;
 	}
-	must(at == total && used == n_live && warm == pool.warm);
+	must(at == total && used == n_live && warm == pool.warm && left == pool.left);
 	return largest;
 }
 

@@ -57,7 +57,7 @@ $(HOST_B)/$(1)/kernel/%.o: tests/kernel/%.c tests/host/posix/posix.syms tests/ho
 	  $$(if $$(filter test-%,$$*),--redefine-syms=tests/host/posix/tests.syms) $$@
 
 HOST_$(1)_KERNEL := $$(addprefix $(HOST_B)/$(1)/,$$(HOST_ONLY_DRIVER) $$(HOST_SHIM))
-HOST_$(1)_POSIX := $$(HOST_$(1)_KERNEL) $$(addprefix $(HOST_B)/$(1)/posix/,posix.o priority.o)
+HOST_$(1)_POSIX := $$(HOST_$(1)_KERNEL) $$(addprefix $(HOST_B)/$(1)/posix/,posix.o priority.o files.o)
 HOST_$(1)_KTESTS := $$(HOST_KTESTS:%=$(HOST_B)/$(1)/%)
 
 $$(HOST_$(1)_KTESTS): $(HOST_B)/$(1)/%: $(HOST_B)/$(1)/kernel/%.o \

@@ -147,6 +147,23 @@ int dev_debug(const char *name, char *text, size_t size)
 	return n < 0 ? -EIO : 0;
 }
 
+int dev_set_param(const char *name, unsigned int value)
+{
+	char path[128], text[16] = "";
+	int fd, n, e = 0;
+
+	snprintf(path, sizeof(path), "/sys/module/ipcbus/parameters/%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		e = -errno;
+	n = snprintf(path, sizeof(path), "%u\n", value);
+	if (!e && pwrite(fd, path, n, 0) != n)
+		e = -errno;
+	if (fd >= 0)
+		close(fd);
+	return e ?: (int)strtoul(text, NULL, 10);
+}
+
 int dev_reclaim(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);

@@ -84,6 +84,8 @@ int dev_close(int fd);
 int dev_set_mode(unsigned int mode);
 /* Text of a debugfs file of the driver, ended by a 0. */
 int dev_debug(const char *name, char *text, size_t size);
+/* Sets a parameter of the driver's; what it was before, or -errno. */
+int dev_set_param(const char *name, unsigned int value);
 /* The kernel asks everybody for memory that they can spare. */
 int dev_reclaim(void);
 

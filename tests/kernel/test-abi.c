@@ -20,6 +20,7 @@
 	 IPCBUS_FEATURE_ASYNC |                                                       \
 	 IPCBUS_FEATURE_ROOM |                                                        \
 	 IPCBUS_FEATURE_CLEAR |                                                        \
+	 IPCBUS_FEATURE_QUOTA |                                                        \
 	 IPCBUS_FEATURE_REPLACE |                                                        \
 	 IPCBUS_FEATURE_FREEZE |                                                        \
 	 IPCBUS_FEATURE_LABEL |                                                        \
@@ -61,7 +62,8 @@ static const struct form {
 
 START_TEST(sizes_are_what_they_were)
 {
-	ck_assert_uint_eq(sizeof(struct ipcbus_info), IPCBUS_INFO_SIZE_VER0);
+	ck_assert_uint_eq(offsetof(struct ipcbus_info, user_procs), IPCBUS_INFO_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_info), 64);
 	ck_assert_uint_eq(sizeof(struct ipcbus_exchange), IPCBUS_EXCHANGE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_batch), IPCBUS_BATCH_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_node), 32);

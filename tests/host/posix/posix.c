@@ -38,9 +38,6 @@ int fcntl(int fd, int cmd, ...);
 #define MS_REMOUNT 32
 #define MNT_DETACH 2
 #define DEVICE "/dev/ipcbus"
-#define LABEL "/proc/self/attr/current"
-#define DEBUGFS "/sys/kernel/debug/ipcbus/"
-#define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define MAX_MAPS 256
 #define IN_FLIGHT 512	/* real files on their way have numbers from here on */
 
@@ -137,28 +134,13 @@ int posix_in_flight(void)
 
 /* --- Files ---------------------------------------------------------------- */
 
-static int open_text(const char *name, char *text)
-{
-	int fd;
-
-	if (!text)
-		return result(-ENOENT);
-	fd = memfd_create(name, MFD_CLOEXEC);
-	if (fd >= 0 && (write(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
-		close(fd);
-		fd = -1;
-	}
-	free(text);
-	return fd;
-}
-
 static int open_mounted(struct inode *inode, int flags)
 {
 	int fd;
 
 	if (inode->i_fop->unlocked_ioctl)
 		return result(ASIDE(shim_open_at(inode, flags)));
-	fd = open_text("mounted", shim_mount_read(inode));
+	fd = posix_text_file("mounted", shim_mount_read(inode));
 	shim_super_put(inode->i_sb);
 	return fd;
 }
@@ -187,15 +169,8 @@ int host_open(const char *path, int flags, ...)
 		shim_boot();
 		return result(ASIDE(shim_open(flags)));
 	}
-	if (!strncmp(path, DEBUGFS, strlen(DEBUGFS)))
-		return open_text(path, shim_debugfs_read(path + strlen(DEBUGFS)));
-	if (!strcmp(path, LABEL))
-		return open_text("label", strdup(shim_label));
-	if (!strcmp(path, DROP_CACHES)) {
-		/* Opening is enough; what is written goes nowhere. */
-		ASIDE((shim_shrink(~0UL), 0));
-		path = "/dev/null";
-	}
+	if (posix_is_file(path))
+		return ASIDE(posix_open_file(path));
 	inode = shim_lookup(path);
 	if (inode)
 		return open_mounted(inode, flags);
@@ -207,6 +182,7 @@ int host_open(const char *path, int flags, ...)
 
 int host_close(int fd)
 {
+	posix_close_file(fd);
 	return is_device(fd) ? result(ASIDE(shim_close(fd))) : close(fd);
 }
 

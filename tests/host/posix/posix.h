@@ -17,3 +17,11 @@ int posix_thread(pthread_t *ret, const pthread_attr_t *attr, struct shim_process
 void posix_kill(struct shim_process *process);
 /* Real files that messages hold: they have numbers that nobody is to see. */
 int posix_in_flight(void);
+
+/* A file in memory with that text, which is freed; NULL: ENOENT. */
+int posix_text_file(const char *name, char *text);
+/* Files of the kernel's that are about the driver: is that one, open it, and what
+ * is to be done when any file is closed. */
+bool posix_is_file(const char *path);
+int posix_open_file(const char *path);
+void posix_close_file(int fd);

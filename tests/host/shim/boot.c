@@ -3,15 +3,41 @@
  * Loads and unloads the driver, and what belongs nowhere else.
  */
 #include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 
 #include "shim.h"
 
 static bool loaded;
+
+static struct {
+	const char *name;
+	unsigned int *value;
+} params[16];
+
+void shim_param_add(const char *name, unsigned int *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(params); i++)
+		if (!params[i].name) {
+			params[i].name = name;
+			params[i].value = value;
+			return;
+		}
+	shim_panic("boot: too many parameters");
+}
+
+unsigned int *shim_param(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(params) && params[i].name; i++)
+		if (!strcmp(params[i].name, name))
+			return params[i].value;
+	return NULL;
+}
 
 u32 get_random_u32(void)
 {

@@ -33,6 +33,8 @@
 /* Loads the driver if it is not; unloads it and asserts that nothing is left. */
 void shim_boot(void);
 void shim_unload(void);
+/* A parameter of the driver's; NULL: it has none of that name. */
+unsigned int *shim_param(const char *name);
 
 /* --- Processes and tasks: task.c ------------------------------------------ */
 

@@ -74,6 +74,12 @@ static inline void list_del_init(struct list_head *entry)
 	INIT_LIST_HEAD(entry);
 }
 
+static inline void list_move(struct list_head *entry, struct list_head *head)
+{
+	list_unlink(entry);
+	list_add(entry, head);
+}
+
 static inline void list_move_tail(struct list_head *entry, struct list_head *head)
 {
 	list_unlink(entry);

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What tests read and write of the kernel beside the device: the driver's files
+ * in debugfs, its parameters, the security label, and the one that makes memory
+ * short. Each is a file in memory with its text; called by posix.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/security.h>
+
+#include "posix.h"
+
+#define DEBUGFS "/sys/kernel/debug/ipcbus/"
+#define PARAMETERS "/sys/module/ipcbus/parameters/"
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
+#define LABEL "/proc/self/attr/current"
+
+/* A parameter is set when its file is closed; one at a time. */
+static struct {
+	unsigned int *value;
+	int fd;
+} param;
+
+int posix_text_file(const char *name, char *text)
+{
+	int fd;
+
+	if (!text) {
+		errno = ENOENT;
+		return -1;
+	}
+	fd = memfd_create(name, MFD_CLOEXEC);
+	if (fd >= 0 && (write(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	free(text);
+	return fd;
+}
+
+static int open_param(const char *name)
+{
+	char *text = NULL;
+
+	param.value = shim_param(name);
+	if (param.value)
+		BUG_ON(asprintf(&text, "%u\n", *param.value) < 0);
+	param.fd = posix_text_file(name, text);
+	return param.fd;
+}
+
+/* What is behind the folder in path, or NULL. */
+static const char *in_folder(const char *path, const char *folder)
+{
+	return strncmp(path, folder, strlen(folder)) ? NULL : path + strlen(folder);
+}
+
+bool posix_is_file(const char *path)
+{
+	return in_folder(path, DEBUGFS) || in_folder(path, PARAMETERS) ||
+	       !strcmp(path, DROP_CACHES) || !strcmp(path, LABEL);
+}
+
+int posix_open_file(const char *path)
+{
+	const char *name = in_folder(path, DEBUGFS);
+
+	if (name)
+		return posix_text_file(name, shim_debugfs_read(name));
+	name = in_folder(path, PARAMETERS);
+	if (name)
+		return open_param(name);
+	if (!strcmp(path, LABEL))
+		return posix_text_file("label", strdup(shim_label));
+	/* Opening is enough; what is written goes nowhere. */
+	shim_shrink(~0UL);
+	return posix_text_file("drop_caches", strdup(""));
+}
+
+void posix_close_file(int fd)
+{
+	char text[16] = "";
+
+	if (!param.value || fd != param.fd)
+		return;
+	BUG_ON(pread(fd, text, sizeof(text) - 1, 0) < 0);
+	WRITE_ONCE(*param.value, strtoul(text, NULL, 10));
+	param.value = NULL;
+}

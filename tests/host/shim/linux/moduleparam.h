@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What root may set of a module: see boot.c. */
+#pragma once
+
+#include "../kernel.h"
+
+void shim_param_add(const char *name, unsigned int *value);
+
+#define MODULE_PARM_DESC(name, text) _Static_assert(1, text)
+#define module_param_named(name, value, type, mode)                               \
+	static void __attribute__((constructor)) shim_param_##name(void)          \
+	{                                                                         \
+		_Static_assert(sizeof(type) == sizeof(unsigned int), #name);      \
+		shim_param_add(#name, &(value));                                  \
+	}
+#define uint unsigned int

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What one user can take from others: limits on what its procs have together,
+ * and its share of other users' regions. Who takes too much is told; the others
+ * notice nothing. One thread opens the device under several names.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define BUFFER_STAGE IPCBUS_STAGE_BUFFER
+
+static uint8_t data[REGION];
+static unsigned int old_mode;
+
+/* Opened by that user; what it does later is done as root and does not matter. */
+static void open_as(struct raw *r, uid_t uid)
+{
+	ck_assert_int_eq(setresuid(-1, uid, -1), 0);
+	raw_open(r, REGION);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+}
+
+/* srv is root's, cli and oth are two others'. */
+static void setup_users(void)
+{
+	setup_bare();
+	old_mode = dev_set_mode(0666);
+	raw_open(&srv, REGION);
+	srv_node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, SRV_COOKIE);
+	assert_ok(raw_claim(&srv, srv_node));
+	open_as(&cli, 1000);
+	open_as(&oth, 1001);
+}
+
+/* A limit, for as long as one case: each runs in a process of its own, but the
+ * driver is one for all. */
+static const char *limited;
+static unsigned int limit_before;
+
+static void set_limit(const char *name, unsigned int value)
+{
+	int before = dev_set_param(name, value);
+
+	ck_assert_int_ge(before, 0);
+	limited = name;
+	limit_before = before;
+}
+
+static void teardown_users(void)
+{
+	if (limited)
+		ck_assert_int_ge(dev_set_param(limited, limit_before), 0);
+	limited = NULL;
+	dev_set_mode(old_mode);
+}
+
+/* --- Limits of a user --------------------------------------------------------- */
+
+static int create_node(const struct raw *r, uint64_t *ret_node)
+{
+	struct ipcbus_node n = {};
+	int e = raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n);
+
+	*ret_node = n.node;
+	return e;
+}
+
+START_TEST(nodes)
+{
+	uint64_t node, first = 0;
+	struct raw more;
+
+	open_as(&more, 1000);
+	set_limit("user_nodes", 10);
+	for (int i = 0; i < 10; i++) {
+		assert_ok(create_node(i % 2 ? &cli : &more, &node));
+		first = first ?: node;
+	}
+	assert_result(create_node(&cli, &node), -EDQUOT);
+	assert_result(create_node(&more, &node), -EDQUOT);
+	assert_ok(create_node(&oth, &node));
+	assert_ok(raw_destroy(&more, first, 0));
+	assert_ok(create_node(&cli, &node));
+	assert_result(create_node(&cli, &node), -EDQUOT);
+	raw_close(&more);
+	assert_ok(create_node(&cli, &node));
+}
+END_TEST
+
+/* A reply with one of srv's nodes. */
+static void reply_node(const struct raw *to)
+{
+	struct ipcbus_object o = object_node(raw_node(&srv, 0, 1));
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+
+	raw_call(to, 0, 0, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	send.call = ev.call;
+	assert_ok(raw_send(&srv, &send, NULL));
+}
+
+static uint32_t get_handle(const struct raw *to)
+{
+	struct ipcbus_event ev;
+	uint32_t handle;
+
+	reply_node(to);
+	raw_take(to, IPCBUS_EVENT_REPLY, &ev);
+	handle = raw_objects(to, &ev)[0].value;
+	raw_give(to, &ev);
+	return handle;
+}
+
+START_TEST(handles)
+{
+	struct ipcbus_event ev;
+	uint32_t handle;
+
+	/* With handle 0, which takes a place like any other. */
+	set_limit("user_handles", 4);
+	for (int i = 0; i < 3; i++)
+		handle = get_handle(&cli);
+	reply_node(&cli);
+	raw_failed(&cli, -EDQUOT, IPCBUS_STAGE_DELIVER, 0);
+	raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
+	get_handle(&oth);
+	assert_ok(raw_put(&cli, handle, 1));
+	raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
+	get_handle(&cli);
+}
+END_TEST
+
+START_TEST(watches)
+{
+	uint32_t a = get_handle(&cli), b = get_handle(&cli);
+
+	set_limit("user_watches", 1);
+	assert_ok(raw_watch(&cli, a, 1));
+	assert_result(raw_watch(&cli, b, 2), -EDQUOT);
+	assert_result(raw_watch(&cli, 0, 3), -EDQUOT);
+	assert_ok(raw_watch(&oth, 0, 4));
+	assert_ok(raw_unwatch(&cli, a));
+	assert_ok(raw_watch(&cli, b, 2));
+}
+END_TEST
+
+START_TEST(calls)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
+	struct ipcbus_event ev;
+
+	set_limit("user_calls", 5);
+	for (int i = 0; i < 5; i++)
+		assert_ok(raw_send(&cli, &send, NULL));
+	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
+	assert_ok(raw_send(&oth, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
+}
+END_TEST
+
+START_TEST(files)
+{
+	struct ipcbus_object o[3] = { object_fd(0), object_fd(1), object_fd(2) };
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = 3,
+	};
+	struct ipcbus_event ev;
+
+	set_limit("user_files", 2);
+	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_OBJECT, 2);
+	send.object_count = 2;
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_OBJECT, 0);
+	assert_ok(raw_send(&oth, &send, NULL));
+	/* Who takes them has them, and they are on no way any more. */
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	close(raw_objects(&srv, &ev)[0].value);
+	close(raw_objects(&srv, &ev)[1].value);
+	raw_give(&srv, &ev);
+	assert_ok(raw_send(&cli, &send, NULL));
+}
+END_TEST
+
+START_TEST(procs)
+{
+	struct raw more;
+	int fd;
+
+	set_limit("user_procs", 2);
+	open_as(&more, 1000);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	assert_result(dev_open(0), -EDQUOT);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	ck_assert_int_eq(setresuid(-1, 1002, -1), 0);
+	fd = dev_open(0);
+	ck_assert_int_ge(fd, 0);
+	dev_close(fd);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	raw_close(&more);
+	open_as(&more, 1000);
+	raw_close(&more);
+}
+END_TEST
+
+START_TEST(info_says_them)
+{
+	struct ipcbus_info info = raw_info(&cli);
+
+	ck_assert(info.features & IPCBUS_FEATURE_QUOTA);
+	ck_assert_uint_gt(info.user_procs, 0);
+	ck_assert_uint_ge(info.user_nodes, info.max_nodes);
+	ck_assert_uint_ge(info.user_handles, info.max_handles);
+	ck_assert_uint_gt(info.user_watches, 0);
+	ck_assert_uint_gt(info.user_calls, 0);
+	set_limit("user_files", 77);
+	ck_assert_uint_eq(raw_info(&cli).user_files, 77);
+}
+END_TEST
+
+START_TEST(debugfs_says_who_has_what)
+{
+	char text[4096];
+
+	raw_node(&cli, 0, 1);
+	assert_ok(dev_debug("users", text, sizeof(text)));
+	ck_assert_ptr_nonnull(strstr(text, "1000 1 1 0 0 0 0\n"));
+	ck_assert_ptr_nonnull(strstr(text, "1001 1 0 0 0 0 0\n"));
+	ck_assert_int_eq(live("users"), 3);
+}
+END_TEST
+
+/* --- Shares of a region ------------------------------------------------------- */
+
+#define PIECE 20000
+
+static int try_call(const struct raw *r, size_t size)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .data = PTR64(data), .data_size = size,
+	};
+	struct ipcbus_event ev;
+	int e = raw_send(r, &send, &ev);
+
+	if (e)
+		ck_assert_uint_eq(ev.stage, BUFFER_STAGE);
+	return e;
+}
+
+static int try_oneway(const struct raw *r, size_t size, uint64_t deadline)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(data), .data_size = size,
+		.deadline = deadline,
+	};
+	struct ipcbus_event ev;
+	int e = raw_send(r, &send, &ev);
+
+	if (e)
+		ck_assert_uint_eq(ev.stage, BUFFER_STAGE);
+	return e;
+}
+
+/* Calls until it may not: how many bytes that were. */
+static size_t flood(const struct raw *r, int err)
+{
+	size_t n = 0;
+	int e;
+
+	while (!(e = try_call(r, PIECE)))
+		n++;
+	ck_assert_int_eq(e, err);
+	return n * PIECE;
+}
+
+START_TEST(flood_of_calls)
+{
+	struct ipcbus_event ev;
+	size_t n = flood(&cli, -EDQUOT);
+
+	ck_assert_uint_le(n, REGION / 2);
+	ck_assert_uint_gt(n, REGION / 2 - 3 * PIECE);
+	/* The next one gets half of the rest, and the owner's own user all. */
+	n = flood(&oth, -EDQUOT);
+	ck_assert_uint_le(n, REGION / 4);
+	ck_assert_uint_gt(n, REGION / 4 - 3 * PIECE);
+
+	for (;;) {
+		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_NONE)
+			break;
+		raw_give(&srv, &ev);
+		raw_error(&srv, ev.call, EIO, NULL, 0);
+	}
+	/* It is the buffers that count. */
+	assert_ok(try_oneway(&cli, 100, 0));
+}
+END_TEST
+
+START_TEST(owner_is_not_limited)
+{
+	struct raw own;
+
+	raw_open(&own, REGION);
+	assert_ok(try_call(&own, REGION - 4096));
+	raw_close(&own);
+}
+END_TEST
+
+START_TEST(too_large_for_a_share)
+{
+	assert_result(try_call(&cli, REGION / 2 + 1), -EMSGSIZE);
+	assert_result(try_oneway(&cli, REGION / 4 + 1, 0), -EMSGSIZE);
+	assert_ok(try_oneway(&cli, REGION / 4, 0));
+}
+END_TEST
+
+START_TEST(replies_are_not_charged)
+{
+	struct raw own;
+	uint32_t handle;
+	struct ipcbus_event ev;
+
+	raw_open(&own, REGION);
+	handle = give_handle(&own, &cli, raw_node(&cli, 0, 1));
+	raw_call(&own, handle, 1, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_CALL, &ev);
+	raw_reply(&cli, ev.call, data, REGION - 4096);
+	raw_take(&own, IPCBUS_EVENT_REPLY, &ev);
+	raw_give(&own, &ev);
+	raw_close(&own);
+}
+END_TEST
+
+START_TEST(flood_of_oneways)
+{
+	struct ipcbus_event ev;
+	size_t n = 0;
+	int e;
+
+	while (!(e = try_oneway(&cli, 4000, 0)))
+		n++;
+	ck_assert_int_eq(e, -EAGAIN);
+	ck_assert_uint_le(n * 4000, REGION / 4);
+	ck_assert_uint_gt(n * 4000, REGION / 4 - 3 * 4096);
+	ck_assert(!(dev_poll(cli.fd, 0) & POLLOUT));
+	assert_ok(try_oneway(&oth, 4000, 0));
+	ck_assert(dev_poll(oth.fd, 0) & POLLOUT);
+
+	/* What the other one took is not left for this one. */
+	for (int i = 0; i < 2; i++) {
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_give(&srv, &ev);
+		ck_assert(dev_poll(cli.fd, 0) & POLLOUT);
+	}
+	assert_ok(try_oneway(&cli, 4000, 0));
+	assert_result(try_oneway(&cli, 4000, 0), -EAGAIN);
+	assert_result(try_oneway(&cli, 4000, deadline_in(20)), -ETIMEDOUT);
+	assert_ok(try_call(&cli, PIECE));
+	assert_ok(try_call(&oth, PIECE));
+}
+END_TEST
+
+static void *give_one_back(void *unused)
+{
+	struct ipcbus_event ev;
+
+	(void)unused;
+	usleep(20000);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+	return NULL;
+}
+
+START_TEST(oneway_waits_for_its_share)
+{
+	struct helper helper;
+
+	while (!try_oneway(&cli, 4000, 0))
+		;
+	helper_start(&helper, give_one_back, NULL);
+	assert_ok(try_oneway(&cli, 4000, deadline_in(5000)));
+	helper_end(&helper);
+}
+END_TEST
+
+/* Failing for another reason costs nothing of it. */
+START_TEST(failures_are_not_charged)
+{
+	struct ipcbus_object o = object_handle(4711);
+	struct ipcbus_send bad = {
+		.kind = IPCBUS_SEND_CALL, .data = PTR64(data), .data_size = REGION / 4,
+		.objects = PTR64(&o), .object_count = 1,
+	};
+
+	for (int i = 0; i < 100; i++)
+		raw_fails(&cli, &bad, -EBADF, IPCBUS_STAGE_OBJECT, 0);
+	bad.object_count = 0;
+	bad.data = 8;
+	for (int i = 0; i < 100; i++)
+		raw_fails(&cli, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
+	assert_ok(try_call(&cli, REGION / 2 - 4096));
+}
+END_TEST
+
+/* Who was here and has nothing left leaves no trace for ever. */
+START_TEST(many_users)
+{
+	for (uid_t uid = 2000; uid < 2060; uid++) {
+		struct ipcbus_event ev;
+		struct raw r;
+
+		open_as(&r, uid);
+		raw_oneway(&r, 0, 1, data, 100);
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_give(&srv, &ev);
+		raw_close(&r);
+	}
+	ck_assert_int_le(live("shares"), 17);
+}
+END_TEST
+
+/* One floods from all its threads; the other's calls go through. */
+static bool stop;
+
+static int flood_as_peer(struct peer *self, void *arg)
+{
+	struct raw me;
+
+	(void)arg;
+	open_as(&me, 1000);
+	peer_tell(self, 0);
+	while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE)) {
+		int e = try_oneway(&me, 4000, 0);
+
+		if (e && e != -EAGAIN)
+			return 1;
+	}
+	raw_close(&me);
+	return 0;
+}
+
+static void *serve(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		struct ipcbus_event ev;
+
+		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_CALL)
+			raw_reply(&srv, ev.call, NULL, 0);
+		if (ev.kind == IPCBUS_EVENT_NONE)
+			usleep(100);
+		raw_give(&srv, &ev);
+	}
+	return NULL;
+}
+
+START_TEST(victims_keep_their_service)
+{
+	bool *end = shared_memory(sizeof(*end));
+	struct helper server;
+	struct peer flooder;
+
+	peer_start(&flooder, flood_as_peer, end);
+	peer_hear(&flooder);
+	helper_start(&server, serve, NULL);
+	for (int i = 0; i < 500; i++) {
+		struct ipcbus_event ev;
+
+		assert_ok(try_call(&oth, 10000));
+		raw_wait(&oth, IPCBUS_EVENT_REPLY, &ev);
+	}
+	__atomic_store_n(end, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	helper_end(&server);
+	peer_end(&flooder);
+}
+END_TEST
+
+static TCase *add_user_case(Suite *s, const char *name)
+{
+	TCase *tc = add_case(s, name, setup_users);
+
+	/* Before the files are closed and all is counted. */
+	tcase_add_checked_fixture(tc, NULL, teardown_users);
+	return tc;
+}
+
+int main(void)
+{
+	Suite *s = suite_create("quota");
+	TCase *tc;
+
+	if (geteuid()) {
+		fprintf(stderr, "not root, nothing tested\n");
+		return 77;
+	}
+	tc = add_user_case(s, "limits");
+	tcase_add_test(tc, nodes);
+	tcase_add_test(tc, handles);
+	tcase_add_test(tc, watches);
+	tcase_add_test(tc, calls);
+	tcase_add_test(tc, files);
+	tcase_add_test(tc, procs);
+	tcase_add_test(tc, info_says_them);
+	tcase_add_test(tc, debugfs_says_who_has_what);
+
+	tc = add_user_case(s, "shares");
+	tcase_add_test(tc, flood_of_calls);
+	tcase_add_test(tc, owner_is_not_limited);
+	tcase_add_test(tc, too_large_for_a_share);
+	tcase_add_test(tc, replies_are_not_charged);
+	tcase_add_test(tc, flood_of_oneways);
+	tcase_add_test(tc, oneway_waits_for_its_share);
+	tcase_add_test(tc, failures_are_not_charged);
+	tcase_add_test(tc, many_users);
+	tcase_add_test(tc, victims_keep_their_service);
+	return suite_main(s);
+}
