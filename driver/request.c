@@ -189,20 +189,19 @@ out:
 	return ret;
 }
 
-/* Its room was counted on, but a thread has just taken it: then t has none. */
-static int replace_locked(struct ipcbus_transaction *t, struct ipcbus_message *message,
+/* -EAGAIN: its room was counted on, but a thread has just taken it. */
+static int replace_locked(struct ipcbus_transaction *t, const struct ipcbus_message *message,
 			  struct ipcbus_transaction **ret_old)
 {
 	*ret_old = ipcbus_replace_locked(t);
 	if (*ret_old || !message->credit)
 		return 0;
 	ipcbus_replace_taken_locked(t);
-	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
 	return -EAGAIN;
 }
 
 /* The one that t replaces, in *ret_old, is for the caller to drop. */
-static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_message *message,
+static int queue_oneway(struct ipcbus_transaction *t, const struct ipcbus_message *message,
 			struct ipcbus_transaction **ret_old)
 {
 	struct ipcbus_proc *target = t->node->proc;
@@ -320,6 +319,37 @@ static noinline int request_make_labelled(struct ipcbus_proc *sender,
 	return ret;
 }
 
+static __always_inline int make_and_send(struct ipcbus_thread *thread,
+					 struct ipcbus_node_entry *node,
+					 struct ipcbus_message *message,
+					 struct ipcbus_transaction *t)
+{
+	int ret;
+
+	if (unlikely(node->flags & IPCBUS_NODE_WANT_LABEL))
+		ret = request_make_labelled(thread->proc, node, message, &t->buffer);
+	else
+		ret = request_make(thread->proc, node, message, &t->buffer);
+	if (ret)
+		return ret;
+	ret = message->oneway ? send_oneway(thread, message, t) : send_call(thread, message, t);
+	if (ret < 0)
+		ipcbus_buffer_drop(&node->proc->region, t->buffer);
+	return ret;
+}
+
+/*
+ * One that replaces another counts that one's room as free. When that one was taken
+ * before this one was queued, this has to find room, or wait for it, like any other.
+ */
+static bool is_to_find_room(struct ipcbus_message *message, int error)
+{
+	if (error != -EAGAIN || message->stage != IPCBUS_STAGE_QUEUE)
+		return false;
+	message->credit = 0;
+	return true;
+}
+
 int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
 	struct ipcbus_node_entry *node;
@@ -339,16 +369,9 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		t->replaces = thread->proc->serial;
 		message->credit = ipcbus_replace_room(t);
 	}
-	if (unlikely(node->flags & IPCBUS_NODE_WANT_LABEL))
-		ret = request_make_labelled(thread->proc, node, message, &t->buffer);
-	else
-		ret = request_make(thread->proc, node, message, &t->buffer);
-	if (!ret) {
-		ret = message->oneway ? send_oneway(thread, message, t) :
-					send_call(thread, message, t);
-		if (ret < 0)
-			ipcbus_buffer_drop(&node->proc->region, t->buffer);
-	}
+	do {
+		ret = make_and_send(thread, node, message, t);
+	} while (unlikely(ret < 0) && is_to_find_room(message, ret));
 	if (unlikely(ret < 0)) {
 		ipcbus_report_unsent(thread, message, t, node, ret);
 		ipcbus_transaction_put(t, thread);

@@ -361,6 +361,87 @@ START_TEST(handle_put_under_the_message)
 }
 END_TEST
 
+/*
+ * The share is full, and what sleeps half-way counts on the room of the one that it
+ * replaces; then that one is taken after all.
+ */
+static void replaced_one_is_taken(struct sender *s, uint64_t deadline, struct ipcbus_event *ev)
+{
+	static char bytes[REGION / 4 - PAGE];
+	struct ipcbus_send fill = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(bytes), .data_size = sizeof(bytes),
+	};
+
+	*s = (struct sender){
+		.r = &cli,
+		.send = { .kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = 5,
+			  .data = PTR64(bytes), .data_size = 2 * PAGE },
+	};
+	assert_ok(raw_send(&cli, &s->send, NULL));
+	for (int i = 0; i < 2; i++)
+		assert_ok(raw_send(&oth, &fill, NULL));
+	assert_result(raw_send(&oth, &fill, NULL), -EAGAIN);
+	s->send.data = PTR64(trap.page);
+	s->send.deadline = deadline;
+	helper_start(&s->h, send_it, s);
+	trap_wait();
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, ev);
+	ck_assert_uint_eq(ev->code, 5);
+	trap_open(NULL);
+}
+
+static bool writable(const struct raw *r)
+{
+	struct pollfd p = { .fd = r->fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+START_TEST(replaced_one_is_taken_meanwhile)
+{
+	struct ipcbus_event ev;
+	struct sender s;
+
+	replaced_one_is_taken(&s, 0, &ev);
+	assert_result(sender_end(&s), -EAGAIN);
+	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
+	ck_assert(!writable(&cli));
+	raw_give(&srv, &ev);
+	ck_assert(writable(&cli));
+	assert_ok(raw_send(&cli, &s.send, NULL));
+}
+END_TEST
+
+START_TEST(replaced_one_is_taken_and_room_comes)
+{
+	struct ipcbus_event ev;
+	struct sender s;
+
+	replaced_one_is_taken(&s, ~0ULL, &ev);
+	usleep(20000);
+	raw_give(&srv, &ev);
+	assert_ok(sender_end(&s));
+	for (int i = 0; i < 3; i++) {
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		ck_assert_uint_eq(ev.code, i < 2 ? 0 : 5);
+		raw_give(&srv, &ev);
+	}
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(replaced_one_is_taken_and_time_is_over)
+{
+	struct ipcbus_event ev;
+	struct sender s;
+
+	replaced_one_is_taken(&s, 1, &ev);
+	assert_result(sender_end(&s), -ETIMEDOUT);
+	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
+	raw_give(&srv, &ev);
+}
+END_TEST
+
 static int send_and_sleep(struct peer *self, void *arg)
 {
 	struct sender s;
@@ -445,6 +526,9 @@ int main(void)
 	tcase_add_loop_test(tc, memory_goes_away, 0, 2);
 	tcase_add_loop_test(tc, table_of_a_message_to_a_dead, 0, 2);
 	tcase_add_test(tc, handle_put_under_the_message);
+	tcase_add_test(tc, replaced_one_is_taken_meanwhile);
+	tcase_add_test(tc, replaced_one_is_taken_and_room_comes);
+	tcase_add_test(tc, replaced_one_is_taken_and_time_is_over);
 
 	tc = add_case(s, "answer", setup_trap);
 	tcase_add_loop_test(tc, caller_closes, 0, 2);

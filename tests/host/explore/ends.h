@@ -30,7 +30,12 @@ void room_poll_either(void *unused);
 void room_try(void *unused);
 void room_try_or_closed(void *unused);
 void room_make(void *unused);
+/* One that replaces another; serve until that was taken. */
+void room_replace_wait(void *unused);
+void room_replace_poll(void *unused);
+void room_serve_newer(void *unused);
 
 void room_prepare(void);
+void room_prepare_replace(void);
 void room_prepare_two(void);
 void room_prepare_signal(void);

@@ -119,6 +119,46 @@ void room_make(void *unused)
 	CHECK(!give_back(held));
 }
 
+/* --- Replacing ---------------------------------------------------------------- */
+
+/* The newer one is a little smaller, so that it is known. */
+#define NEWER (SMALL - 64)
+
+static int send_replacing(size_t size, u64 deadline)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = 2,
+		.data = (uintptr_t)bytes, .data_size = size, .deadline = deadline,
+	};
+
+	return exchange(0, &send, 0, NULL);
+}
+
+void room_replace_wait(void *unused)
+{
+	(void)unused;
+	CHECK(!send_replacing(NEWER, ~0ULL));
+}
+
+void room_replace_poll(void *unused)
+{
+	(void)unused;
+	while (is_refused(send_replacing(NEWER, 0)))
+		poll_for_room();
+}
+
+void room_serve_newer(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do {
+		wait_event(&event);
+		CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
+		CHECK(!give_back(event.buffer));
+	} while (event.data_size != NEWER);
+}
+
 /* --- Before ----------------------------------------------------------------- */
 
 static u64 fill(u32 handle, enum side side, u64 node, size_t size)
@@ -139,6 +179,13 @@ static u64 fill(u32 handle, enum side side, u64 node, size_t size)
 void room_prepare(void)
 {
 	held = fill(0, SRV, sides[SRV].node, SMALL);
+	fill(0, SRV, 0, LARGE);
+}
+
+void room_prepare_replace(void)
+{
+	be_side(CLI);
+	CHECK(!send_replacing(SMALL, 0));
 	fill(0, SRV, 0, LARGE);
 }
 
