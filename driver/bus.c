@@ -18,6 +18,7 @@
 	.handles = IPCBUS_LIMIT_HANDLES,	\
 	.threads = IPCBUS_LIMIT_THREADS,	\
 	.region = IPCBUS_MAX_REGION,		\
+	.user = { [0 ... IPCBUS_USE_COUNT - 1] = U32_MAX },	\
 }
 
 const struct ipcbus_limits ipcbus_most = MOST;

@@ -16,6 +16,7 @@
 #include "failures.h"
 #include "main.h"
 #include "monitor.h"
+#include "user.h"
 
 struct inode;
 struct user_namespace;
@@ -27,6 +28,7 @@ struct user_namespace;
  * @handles: likewise
  * @threads: likewise
  * @region: bytes, likewise
+ * @user: of each user, by enum ipcbus_use; the module's own limits hold as well
  */
 struct ipcbus_limits {
 	u32 procs;
@@ -34,6 +36,7 @@ struct ipcbus_limits {
 	u32 handles;
 	u32 threads;
 	u32 region;
+	u32 user[IPCBUS_USE_COUNT];
 };
 
 /* What each may be at most, and is if nobody says anything. */

@@ -50,6 +50,12 @@ static const struct limit_option {
 	{ "max_handles", offsetof(struct ipcbus_limits, handles) },
 	{ "max_threads", offsetof(struct ipcbus_limits, threads) },
 	{ "max_region", offsetof(struct ipcbus_limits, region) },
+	{ "user_procs", offsetof(struct ipcbus_limits, user[IPCBUS_USE_PROCS]) },
+	{ "user_nodes", offsetof(struct ipcbus_limits, user[IPCBUS_USE_NODES]) },
+	{ "user_handles", offsetof(struct ipcbus_limits, user[IPCBUS_USE_HANDLES]) },
+	{ "user_watches", offsetof(struct ipcbus_limits, user[IPCBUS_USE_WATCHES]) },
+	{ "user_calls", offsetof(struct ipcbus_limits, user[IPCBUS_USE_CALLS]) },
+	{ "user_files", offsetof(struct ipcbus_limits, user[IPCBUS_USE_FILES]) },
 };
 
 static const struct fs_parameter_spec option_specs[] = {
@@ -61,6 +67,12 @@ static const struct fs_parameter_spec option_specs[] = {
 	fsparam_u32("max_handles", OPTION_LIMIT + 2),
 	fsparam_u32("max_threads", OPTION_LIMIT + 3),
 	fsparam_u32("max_region", OPTION_LIMIT + 4),
+	fsparam_u32("user_procs", OPTION_LIMIT + 5),
+	fsparam_u32("user_nodes", OPTION_LIMIT + 6),
+	fsparam_u32("user_handles", OPTION_LIMIT + 7),
+	fsparam_u32("user_watches", OPTION_LIMIT + 8),
+	fsparam_u32("user_calls", OPTION_LIMIT + 9),
+	fsparam_u32("user_files", OPTION_LIMIT + 10),
 	{}
 };
 

@@ -313,12 +313,12 @@ static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
 		.max_handles = READ_ONCE(proc->bus->limits.handles),
 		.max_buffers = IPCBUS_LIMIT_BUFFERS,
 		.max_threads = READ_ONCE(proc->bus->limits.threads),
-		.user_procs = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_PROCS]),
-		.user_nodes = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_NODES]),
-		.user_handles = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_HANDLES]),
-		.user_watches = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_WATCHES]),
-		.user_calls = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_CALLS]),
-		.user_files = READ_ONCE(ipcbus_user_limit[IPCBUS_USE_FILES]),
+		.user_procs = ipcbus_user_limit(proc->bus, IPCBUS_USE_PROCS),
+		.user_nodes = ipcbus_user_limit(proc->bus, IPCBUS_USE_NODES),
+		.user_handles = ipcbus_user_limit(proc->bus, IPCBUS_USE_HANDLES),
+		.user_watches = ipcbus_user_limit(proc->bus, IPCBUS_USE_WATCHES),
+		.user_calls = ipcbus_user_limit(proc->bus, IPCBUS_USE_CALLS),
+		.user_files = ipcbus_user_limit(proc->bus, IPCBUS_USE_FILES),
 	};
 	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
 }

@@ -14,7 +14,8 @@
 #include "stats.h"
 #include "user.h"
 
-unsigned int ipcbus_user_limit[IPCBUS_USE_COUNT] = {
+/* What a user may have of each on any bus; root changes them as module parameters. */
+static unsigned int most[IPCBUS_USE_COUNT] = {
 	[IPCBUS_USE_PROCS] = 8192,
 	[IPCBUS_USE_NODES] = 4 * IPCBUS_LIMIT_NODES,
 	[IPCBUS_USE_HANDLES] = 4 * IPCBUS_LIMIT_HANDLES,
@@ -23,17 +24,17 @@ unsigned int ipcbus_user_limit[IPCBUS_USE_COUNT] = {
 	[IPCBUS_USE_FILES] = 16384,
 };
 
-module_param_named(user_procs, ipcbus_user_limit[IPCBUS_USE_PROCS], uint, 0644);
+module_param_named(user_procs, most[IPCBUS_USE_PROCS], uint, 0644);
 MODULE_PARM_DESC(user_procs, "open files of one user on a bus");
-module_param_named(user_nodes, ipcbus_user_limit[IPCBUS_USE_NODES], uint, 0644);
+module_param_named(user_nodes, most[IPCBUS_USE_NODES], uint, 0644);
 MODULE_PARM_DESC(user_nodes, "nodes of one user");
-module_param_named(user_handles, ipcbus_user_limit[IPCBUS_USE_HANDLES], uint, 0644);
+module_param_named(user_handles, most[IPCBUS_USE_HANDLES], uint, 0644);
 MODULE_PARM_DESC(user_handles, "handles of one user");
-module_param_named(user_watches, ipcbus_user_limit[IPCBUS_USE_WATCHES], uint, 0644);
+module_param_named(user_watches, most[IPCBUS_USE_WATCHES], uint, 0644);
 MODULE_PARM_DESC(user_watches, "watches of one user");
-module_param_named(user_calls, ipcbus_user_limit[IPCBUS_USE_CALLS], uint, 0644);
+module_param_named(user_calls, most[IPCBUS_USE_CALLS], uint, 0644);
 MODULE_PARM_DESC(user_calls, "open calls and oneways of one user");
-module_param_named(user_files, ipcbus_user_limit[IPCBUS_USE_FILES], uint, 0644);
+module_param_named(user_files, most[IPCBUS_USE_FILES], uint, 0644);
 MODULE_PARM_DESC(user_files, "files in one user's messages that nobody took yet");
 
 static struct ipcbus_user *find_locked(struct ipcbus_bus *bus, kuid_t uid)
@@ -92,9 +93,14 @@ void ipcbus_user_put(struct ipcbus_user *user)
 	kref_put_mutex(&user->ref, user_free, &user->bus->lock);
 }
 
+u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use)
+{
+	return min(READ_ONCE(most[use]), READ_ONCE(bus->limits.user[use]));
+}
+
 int ipcbus_user_charge(struct ipcbus_user *user, enum ipcbus_use use)
 {
-	if ((u32)atomic_inc_return(&user->used[use]) <= READ_ONCE(ipcbus_user_limit[use]))
+	if ((u32)atomic_inc_return(&user->used[use]) <= ipcbus_user_limit(user->bus, use))
 		return 0;
 	atomic_dec(&user->used[use]);
 	return -EDQUOT;

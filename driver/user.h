@@ -28,9 +28,6 @@ enum ipcbus_use {
 	IPCBUS_USE_COUNT,
 };
 
-/* What a user may have of each; root changes them as module parameters. */
-extern unsigned int ipcbus_user_limit[IPCBUS_USE_COUNT];
-
 /**
  * struct ipcbus_user - one user on one bus
  * @ref: its procs, and what is charged and may outlive them
@@ -58,6 +55,8 @@ static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 
 void ipcbus_user_put(struct ipcbus_user *user);
 
+/* What each user of the bus may have: the module's limit, or its mount's if less. */
+u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use);
 /* One more, or -EDQUOT; one less. Neither counts a reference. */
 int ipcbus_user_charge(struct ipcbus_user *user, enum ipcbus_use use);
 void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_use use);

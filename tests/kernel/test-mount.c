@@ -249,6 +249,7 @@ static const char *const bad_options[] = {
 	"uid=4294967295", "gid=4294967295", "uid=4294967296", "max_procs", "max_procs=0",
 	"max_procs=4294967296", "max_nodes=0", "max_nodes=65537", "max_handles=65537",
 	"max_threads=1025", "max_region=1073741825", "max_procs=1x", "max_procs=1,max_nodes=0",
+	"user_procs=0", "user_nodes=", "user_files=4294967296",
 };
 
 START_TEST(bad_options_are_refused)
@@ -370,6 +371,64 @@ START_TEST(regions_are_limited)
 }
 END_TEST
 
+/* All of one user together, and on this bus: see test-quota for what counts. */
+START_TEST(users_are_limited)
+{
+	struct ipcbus_node n = {};
+	struct ipcbus_info info;
+	struct raw r[2], user;
+	struct place p;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "mode=666,user_procs=2,user_nodes=3");
+	raw_open_at(&r[0], p.bus, 4096);
+	raw_open_at(&r[1], p.bus, 4096);
+	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
+	info = raw_info(&r[0]);
+	ck_assert_uint_eq(info.user_procs, 2);
+	ck_assert_uint_eq(info.user_nodes, 3);
+	ck_assert_uint_eq(info.user_handles, raw_info(&cli).user_handles);
+	for (int i = 0; i < 3; i++)
+		raw_node(&r[i % 2], 0, i);
+	assert_result(raw_node_ioctl(&r[0], IPCBUS_IOC_NODE_CREATE, &n), -EDQUOT);
+	raw_node(&cli, 0, 4);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	raw_open_at(&user, p.bus, 4096);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	raw_node(&user, 0, 5);
+	assert_ok(try_mount(&p, MS_REMOUNT, "user_nodes=4"));
+	raw_node(&r[1], 0, 6);
+	assert_result(raw_node_ioctl(&r[1], IPCBUS_IOC_NODE_CREATE, &n), -EDQUOT);
+	raw_close(&user);
+	raw_close(&r[1]);
+	raw_close(&r[0]);
+	umount_bus(&p);
+}
+END_TEST
+
+/* A mount may set them lower than the module, and not higher. */
+START_TEST(limits_of_the_module_hold)
+{
+	struct place p;
+	struct raw r;
+	int before;
+
+	if (!may_mount())
+		return;
+	mount_bus(&p, "user_watches=4294967295,user_files=7");
+	raw_open_at(&r, p.bus, 4096);
+	ck_assert_uint_eq(raw_info(&r).user_watches, raw_info(&cli).user_watches);
+	ck_assert_uint_eq(raw_info(&r).user_files, 7);
+	before = dev_set_param("user_files", 5);
+	ck_assert_int_ge(before, 0);
+	ck_assert_uint_eq(raw_info(&r).user_files, 5);
+	ck_assert_int_eq(dev_set_param("user_files", before), 5);
+	raw_close(&r);
+	umount_bus(&p);
+}
+END_TEST
+
 /* What /proc/self/mounts says of it. */
 static void shown_options(const struct place *p, char *ret, size_t size)
 {
@@ -396,10 +455,10 @@ START_TEST(options_are_shown)
 	mount_bus(&p, "uid=1000,mode=640");
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=0");
-	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536"));
+	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536,user_calls=9"));
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,max_procs=10,"
-			       "max_region=65536");
+			       "max_region=65536,user_calls=9");
 	ck_assert_int_eq(stat(p.bus, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
 	ck_assert_uint_eq(st.st_uid, 1000);
@@ -409,7 +468,7 @@ START_TEST(options_are_shown)
 	/* As a remount tool does: all that is shown is said again. */
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,max_procs=10,"
-			       "max_region=65536");
+			       "max_region=65536,user_calls=9");
 	assert_ok(try_mount(&p, MS_REMOUNT, strstr(text, "mode")));
 	umount_bus(&p);
 }
@@ -578,6 +637,8 @@ int main(void)
 	tcase_add_test(tc, nodes_and_threads_are_limited);
 	tcase_add_test(tc, handles_are_limited);
 	tcase_add_test(tc, regions_are_limited);
+	tcase_add_test(tc, users_are_limited);
+	tcase_add_test(tc, limits_of_the_module_hold);
 	tcase_add_test(tc, options_are_shown);
 	tcase_add_test(tc, mode_decides_who_opens);
 
