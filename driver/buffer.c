@@ -29,7 +29,7 @@ void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner)
 	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->room);
 	INIT_LIST_HEAD(&region->spare);
-	INIT_LIST_HEAD(&region->shares);
+	ipcbus_shares_init(region);
 	region->first_generation = get_random_u32();
 }
 
@@ -73,6 +73,16 @@ static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
 	return buffer;
 }
 
+/* Senders may be there, and have shares, if it never was. */
+static void unmap(struct ipcbus_region *region)
+{
+	while (region->slabs)
+		kfree(region->slab[--region->slabs]);
+	kfree(region->slab);
+	region->slab = NULL;
+	ipcbus_pages_done(&region->pages);
+}
+
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size)
 {
 	int ret;
@@ -83,7 +93,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
 	ret = region->slab ? add_slab(region) : -ENOMEM;
 	if (ret) {
-		ipcbus_region_done(region);
+		unmap(region);
 		return ret;
 	}
 	spin_lock(&region->lock);
@@ -100,12 +110,8 @@ void ipcbus_region_done(struct ipcbus_region *region)
 {
 	if (region->size)
 		ipcbus_reclaim_remove(region);
-	while (region->slabs)
-		kfree(region->slab[--region->slabs]);
-	kfree(region->slab);
-	region->slab = NULL;
+	unmap(region);
 	ipcbus_shares_done(region);
-	ipcbus_pages_done(&region->pages);
 }
 
 /* The units that message takes, or -EMSGSIZE. */

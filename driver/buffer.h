@@ -10,6 +10,7 @@
 #ifndef IPCBUS_BUFFER_H
 #define IPCBUS_BUFFER_H
 
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -101,7 +102,8 @@ struct ipcbus_buffer {
  *	in another
  * @buffers: queued or delivered, at most IPCBUS_LIMIT_BUFFERS
  * @shares: of other users
- * @share_count: how many
+ * @idle_shares: those without a buffer, the latest first
+ * @idle_share_count: how many
  * @oneway_units: taken by oneways, at most half of the region
  * @room: who waits for a oneway's share of it
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
@@ -125,8 +127,9 @@ struct ipcbus_region {
 	u32 first_generation;
 	u32 buffers;
 	wait_queue_head_t room;
-	struct list_head shares;
-	u32 share_count;
+	struct rb_root shares;
+	struct list_head idle_shares;
+	u32 idle_share_count;
 	u32 oneway_units;
 	u32 oneways;
 	u32 spam_units;

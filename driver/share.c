@@ -12,59 +12,89 @@
 #include "stats.h"
 #include "user.h"
 
-/* From that many on, those that are empty go when one more comes. */
+/* So many that are idle stay, for who sends now mostly sends again. */
 #define KEPT_SHARES	16
 
-static struct ipcbus_share *find_locked(struct ipcbus_region *region, struct ipcbus_user *user)
+/* Where the user's is, or would be. */
+static struct ipcbus_share *find_locked(struct ipcbus_region *region, struct ipcbus_user *user,
+					struct rb_node ***ret_link, struct rb_node **ret_parent)
+{
+	struct rb_node **link = &region->shares.rb_node;
+	struct ipcbus_share *share;
+
+	lockdep_assert_held(&region->lock);
+	*ret_parent = NULL;
+	while (*link) {
+		share = rb_entry(*link, struct ipcbus_share, by_user);
+		if (share->user == user)
+			return share;
+		*ret_parent = *link;
+		link = user < share->user ? &(*link)->rb_left : &(*link)->rb_right;
+	}
+	*ret_link = link;
+	return NULL;
+}
+
+static void hold_locked(struct ipcbus_region *region, struct ipcbus_share *share)
+{
+	if (share->buffers++)
+		return;
+	list_del(&share->idle);
+	region->idle_share_count--;
+}
+
+static void let_go_locked(struct ipcbus_region *region, struct ipcbus_share *share)
+{
+	lockdep_assert_held(&region->lock);
+	if (--share->buffers)
+		return;
+	list_add(&share->idle, &region->idle_shares);
+	region->idle_share_count++;
+}
+
+/* Those that were idle for the longest time; to be freed without the lock. */
+static void remove_old_locked(struct ipcbus_region *region, struct list_head *old)
 {
 	struct ipcbus_share *share;
 
 	lockdep_assert_held(&region->lock);
-	list_for_each_entry(share, &region->shares, entry) {
-		if (share->user == user) {
-			/* Who sends now mostly sends again. */
-			list_move(&share->entry, &region->shares);
-			share->buffers++;
-			return share;
-		}
+	while (region->idle_share_count > KEPT_SHARES) {
+		share = list_last_entry(&region->idle_shares, struct ipcbus_share, idle);
+		list_move(&share->idle, old);
+		region->idle_share_count--;
+		rb_erase(&share->by_user, &region->shares);
 	}
-	return NULL;
 }
 
 static void free_shares(struct list_head *shares)
 {
 	struct ipcbus_share *share, *next;
 
-	list_for_each_entry_safe(share, next, shares, entry) {
+	list_for_each_entry_safe(share, next, shares, idle) {
 		ipcbus_user_put(share->user);
 		ipcbus_stat_remove(IPCBUS_STAT_SHARES);
 		kfree(share);
 	}
 }
 
-/* Takes over the reference of share->user. Returns the one that is there then. */
+/* Takes over the reference of new->user. Returns the one that is there then. */
 static struct ipcbus_share *add_share(struct ipcbus_region *region, struct ipcbus_share *new)
 {
-	struct ipcbus_share *share, *next;
+	struct rb_node **link, *parent;
+	struct ipcbus_share *share;
 	LIST_HEAD(old);
 
 	spin_lock(&region->lock);
-	share = find_locked(region, new->user);
+	share = find_locked(region, new->user, &link, &parent);
 	if (share) {
-		list_add(&new->entry, &old);
+		hold_locked(region, share);
+		list_add(&new->idle, &old);
 	} else {
-		if (region->share_count >= KEPT_SHARES) {
-			list_for_each_entry_safe(share, next, &region->shares, entry) {
-				if (share->buffers)
-					continue;
-				list_move_tail(&share->entry, &old);
-				region->share_count--;
-			}
-		}
 		share = new;
 		share->buffers = 1;
-		list_add(&share->entry, &region->shares);
-		region->share_count++;
+		rb_link_node(&share->by_user, parent, link);
+		rb_insert_color(&share->by_user, &region->shares);
+		remove_old_locked(region, &old);
 	}
 	spin_unlock(&region->lock);
 	free_shares(&old);
@@ -73,10 +103,13 @@ static struct ipcbus_share *add_share(struct ipcbus_region *region, struct ipcbu
 
 struct ipcbus_share *ipcbus_share_get(struct ipcbus_region *region, struct ipcbus_user *user)
 {
+	struct rb_node **link, *parent;
 	struct ipcbus_share *share;
 
 	spin_lock(&region->lock);
-	share = find_locked(region, user);
+	share = find_locked(region, user, &link, &parent);
+	if (share)
+		hold_locked(region, share);
 	spin_unlock(&region->lock);
 	if (likely(share))
 		return share;
@@ -91,7 +124,7 @@ struct ipcbus_share *ipcbus_share_get(struct ipcbus_region *region, struct ipcbu
 void ipcbus_share_put(struct ipcbus_region *region, struct ipcbus_share *share)
 {
 	spin_lock(&region->lock);
-	share->buffers--;
+	let_go_locked(region, share);
 	spin_unlock(&region->lock);
 }
 
@@ -189,12 +222,19 @@ void ipcbus_share_end_locked(struct ipcbus_region *region, struct ipcbus_buffer 
 
 	if (buffer->flags & IPCBUS_BUFFER_SHARED) {
 		share = buffer->share;
-		share->buffers--;
+		let_go_locked(region, share);
 	}
 	uncharge(region, share, buffer->range.size, buffer->flags & IPCBUS_BUFFER_ONEWAY);
 }
 
+void ipcbus_shares_init(struct ipcbus_region *region)
+{
+	region->shares = RB_ROOT;
+	INIT_LIST_HEAD(&region->idle_shares);
+}
+
 void ipcbus_shares_done(struct ipcbus_region *region)
 {
-	free_shares(&region->shares);
+	/* All of them, for no message is left. */
+	free_shares(&region->idle_shares);
 }

@@ -14,12 +14,14 @@
 #define IPCBUS_SHARE_H
 
 #include <linux/list.h>
+#include <linux/rbtree.h>
 
 #include "main.h"
 
 /**
  * struct ipcbus_share - one user's in one region (region->lock for all of it)
- * @entry: in region->shares
+ * @by_user: in region->shares
+ * @idle: in region->idle_shares while it has no buffers
  * @user: counted; constant
  * @buffers: that are charged to it, and those on their way to be
  * @units: that they take
@@ -27,7 +29,8 @@
  * @oneway_units: likewise
  */
 struct ipcbus_share {
-	struct list_head entry;
+	struct rb_node by_user;
+	struct list_head idle;
 	struct ipcbus_user *user;
 	u32 buffers;
 	u32 units;
@@ -51,6 +54,7 @@ void ipcbus_share_uncharge_locked(struct ipcbus_region *region, u32 units,
 				  struct ipcbus_message *message);
 void ipcbus_share_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 
+void ipcbus_shares_init(struct ipcbus_region *region);
 /* Nobody sends to the region any more. */
 void ipcbus_shares_done(struct ipcbus_region *region);
 

@@ -10,7 +10,7 @@
 #include "scenarios.h"
 
 #define COOKIE 77
-#define LARGE (REGION / 8)	/* four of them are all that there is room for */
+#define LARGE (REGION / 8)	/* of four there is room, of a stranger's two */
 #define FOREVER (~0ULL >> 2)
 
 static char large[LARGE];
@@ -125,11 +125,21 @@ static int send_large(uint64_t deadline)
 	return dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x);
 }
 
+static void fill(struct state *s, uint32_t n)
+{
+	for (s->done = 0; s->done < n; s->done++)
+		assert_ok(send_large(0));
+}
+
 static void prepare_full(struct state *s)
 {
-	(void)s;
-	for (int i = 0; i < 4; i++)
-		assert_ok(send_large(0));
+	fill(s, 4);
+}
+
+static void prepare_full_share(struct state *s)
+{
+	world_estrange(&cli);
+	fill(s, 2);
 }
 
 /* One more: what is expected is that it is refused. */
@@ -176,7 +186,7 @@ static void finish_full(struct state *s, int r)
 	struct ipcbus_event ev;
 
 	assert_may(s, r);
-	for (int i = 0; i < 4; i++) {
+	while (s->done--) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		raw_give(&srv, &ev);
 	}
@@ -194,7 +204,10 @@ const struct scenario early_scenarios[] = {
 	{ "cancel", NULL, &cli, prepare_cancel, act_cancel, finish_cancel },
 	{ "call info", NULL, &srv, prepare_cancel, act_call_info, finish_call_info },
 	{ "a oneway that is refused", NULL, &cli, prepare_full, act_refused, finish_full },
+	{ "a stranger's that is refused", NULL, &cli, prepare_full_share, act_refused,
+	  finish_full },
 	{ "a oneway that waits", NULL, &cli, prepare_full, act_too_late, finish_full },
+	{ "a stranger's that waits", NULL, &cli, prepare_full_share, act_too_late, finish_full },
 	{ "a batch that waits", NULL, &cli, prepare_full, act_batch_too_late, finish_full },
 };
 const size_t n_early_scenarios = ARRAY_SIZE(early_scenarios);

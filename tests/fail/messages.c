@@ -452,6 +452,45 @@ static const struct scenario crowded[] = {
 	  finish_call },
 };
 
+/* --- From another user ------------------------------------------------------- */
+
+static void prepare_strange_call(struct state *s)
+{
+	world_estrange(&cli);
+	prepare_call(s);
+}
+
+static void prepare_strange_oneway(struct state *s)
+{
+	world_estrange(&cli);
+	prepare_oneway(s);
+}
+
+static void prepare_take_strange_oneway(struct state *s)
+{
+	world_estrange(&cli);
+	prepare_take_oneway(s);
+}
+
+/* Its share is there already. */
+static void prepare_next_call(struct state *s)
+{
+	world_estrange(&cli);
+	raw_round_trip(&cli, 0, &srv, "first", 5);
+	prepare_call(s);
+}
+
+static const struct scenario strange[] = {
+	{ "a stranger's call", &contents[CONTENT_MIXED], &cli, prepare_strange_call, act_call,
+	  finish_call },
+	{ "a stranger's next call", &contents[CONTENT_MIXED], &cli, prepare_next_call, act_call,
+	  finish_call },
+	{ "a stranger's oneway", &contents[CONTENT_MIXED], &cli, prepare_strange_oneway, act_call,
+	  finish_oneway },
+	{ "take a stranger's oneway", &contents[CONTENT_MIXED], &srv, prepare_take_strange_oneway,
+	  act_take, finish_take_oneway },
+};
+
 /* --- All of them ------------------------------------------------------------- */
 
 static const struct scenario verbs[] = {
@@ -489,5 +528,7 @@ size_t message_scenarios(struct scenario *ret)
 		}
 	for (size_t i = 0; i < ARRAY_SIZE(crowded); i++)
 		ret[n++] = crowded[i];
+	for (size_t i = 0; i < ARRAY_SIZE(strange); i++)
+		ret[n++] = strange[i];
 	return n;
 }

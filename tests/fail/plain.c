@@ -114,6 +114,51 @@ static void finish_map(struct state *s, int r)
 	assert_ok(dev_close(s->fd));
 }
 
+/* Somebody has a share of a region that is not there yet. */
+static void prepare_map_shared(struct state *s)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .data = PTR64("x"), .data_size = 1 };
+	struct raw r2;
+
+	prepare_map(s);
+	r2 = (struct raw){ .fd = s->fd };
+	world_estrange(&oth);
+	send.handle = give_handle(&oth, &r2, raw_node(&r2, 0, 1));
+	s->handle = send.handle;
+	ck_assert_int_lt(raw_send(&oth, &send, NULL), 0);
+}
+
+static void finish_map_shared(struct state *s, int r)
+{
+	struct raw r2 = { .fd = s->fd, .size = REGION };
+
+	assert_may(s, r);
+	if (r < 0)
+		assert_ok(act_map(s));
+	r2.map = s->map;
+	raw_round_trip(&oth, s->handle, &r2, "mapped", 6);
+	world_enter(&cli);
+	assert_ok(dev_unmap(s->map, REGION));
+	world_leave();
+	assert_ok(dev_close(s->fd));
+}
+
+/* Nobody of that user is there yet. */
+static void prepare_strange_open(struct state *s)
+{
+	(void)s;
+	world_estrange(&cli);
+	raw_close(&cli);
+}
+
+static void finish_strange_open(struct state *s, int r)
+{
+	finish_open(s, r);
+	world_enter(&cli);
+	raw_open(&cli, REGION);
+	world_leave();
+}
+
 static int act_info(struct state *s)
 {
 	struct ipcbus_info info = { .size = sizeof(info) };
@@ -642,6 +687,9 @@ const struct scenario plain_scenarios[] = {
 	{ "open: a mounted bus", NULL, &cli, prepare_open_mounted, act_open_mounted,
 	  finish_open_mounted },
 	{ "map", NULL, &cli, prepare_map, act_map, finish_map },
+	{ "map after a message", NULL, &cli, prepare_map_shared, act_map, finish_map_shared },
+	{ "open as somebody new", NULL, &cli, prepare_strange_open, act_open,
+	  finish_strange_open },
 	{ "info", NULL, &cli, prepare_nothing, act_info, finish_info },
 	{ "poll", NULL, &srv, prepare_nothing, act_poll, finish_poll },
 	{ "node create", NULL, &cli, prepare_node, act_node, finish_node },

@@ -26,6 +26,8 @@ struct raw srv = { .fd = -1 }, cli = { .fd = -1 }, oth = { .fd = -1 };
 uint64_t srv_node;
 
 static struct raw near = { .fd = -1 }, far = { .fd = -1 };
+#define STRANGER 1000
+
 static uint32_t far_handle;
 static struct ipcbus_event far_call;
 
@@ -147,6 +149,15 @@ static void side_close(struct side *side)
 	world_leave();
 	shim_process_put(side->process);
 	*side = (struct side){ .raw = side->raw };
+}
+
+void world_estrange(struct raw *who)
+{
+	raw_close(who);
+	world_enter(who);
+	shim_set_ids(STRANGER, STRANGER, NULL);
+	raw_open(who, REGION);
+	world_leave();
 }
 
 static void bus_open(void)

@@ -51,6 +51,10 @@ bool world_disarm(const struct raw *who, const struct plan *plan);
 void world_enter(const struct raw *who);
 void world_leave(void);
 
+/* Who is somebody else from now on, with a new proc: its messages to others come
+ * from another user. */
+void world_estrange(struct raw *who);
+
 /* How many the driver says there are, and ever were. */
 long live(const char *name);
 long total(const char *name);

@@ -432,6 +432,30 @@ START_TEST(many_users)
 }
 END_TEST
 
+/* Each has a share of its own as long as it has something there. */
+START_TEST(many_users_at_once)
+{
+	struct ipcbus_event ev;
+	uid_t uid;
+
+	for (uid = 2000; uid < 2100; uid++) {
+		struct raw r;
+
+		open_as(&r, uid);
+		raw_oneway(&r, 0, uid, data, 100);
+		raw_close(&r);
+	}
+	ck_assert_int_eq(live("shares"), 100);
+	for (uid = 2000; uid < 2100; uid++) {
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		ck_assert_uint_eq(ev.code, uid);
+		raw_give(&srv, &ev);
+	}
+	raw_oneway(&cli, 0, 1, data, 100);
+	ck_assert_int_le(live("shares"), 17);
+}
+END_TEST
+
 /* One floods from all its threads; the other's calls go through. */
 static bool stop;
 
@@ -527,6 +551,7 @@ int main(void)
 	tcase_add_test(tc, oneway_waits_for_its_share);
 	tcase_add_test(tc, failures_are_not_charged);
 	tcase_add_test(tc, many_users);
+	tcase_add_test(tc, many_users_at_once);
 	tcase_add_test(tc, victims_keep_their_service);
 	return suite_main(s);
 }
