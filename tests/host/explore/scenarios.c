@@ -11,6 +11,7 @@
 #include "mounts.h"
 #include "replace.h"
 #include "scenarios.h"
+#include "shares.h"
 #include "world.h"
 
 static u64 id;		/* a call that was prepared */
@@ -756,6 +757,18 @@ const struct scenario scenarios[] = {
 	{ "room_poll_leave", "who was refused closes while room is made", room_prepare,
 	  { { "try", CLI, room_try_or_closed }, { "close", CLI, close_file },
 	    { "free", SRV, room_make } }, 0 },
+	{ "share_first", "two of a user send for the first time", shares_prepare,
+	  { { "send", CLI, shares_send }, { "send2", CLI, shares_send },
+	    { "serve", SRV, shares_serve_two } }, 0 },
+	{ "share_close", "the same, while the receiver closes", shares_prepare,
+	  { { "send", CLI, two_oneways }, { "send2", OTH, two_oneways },
+	    { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there } }, 0 },
+	{ "share_room", "who waits for its share is not kept by others", shares_prepare_full,
+	  { { "wait", CLI, shares_wait }, { "other", OTH, shares_wait },
+	    { "free", SRV, shares_make_room } }, 0 },
+	{ "user_last", "the last of a user goes as the next one comes", shares_prepare_sent,
+	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
+	    { "open", OTH, shares_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
 	{ "mount_users", "a mounted bus goes while two come to it", mounts_prepare,
 	  { { "use1", CLI, mounts_use }, { "use2", SRV, mounts_use },
 	    { "unmount", OTH, mounts_unmount } }, 0 },

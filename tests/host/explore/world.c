@@ -188,6 +188,21 @@ static void side_open(enum side side)
 	CHECK(s->node);
 }
 
+void world_estrange(enum side side, u32 uid)
+{
+	be_side(side);
+	shim_munmap(sides[side].map, 0, REGION / PAGE_SIZE);
+	shim_close(sides[side].fd);
+	for (int i = 0; i < MAX_THREADS; i++)
+		if (threads[i] && threads[i]->process == sides[side].process) {
+			be(i);
+			shim_set_ids(uid, uid, NULL);
+		}
+	be_side(side);
+	shim_set_ids(uid, uid, NULL);
+	side_open(side);
+}
+
 static void side_new(enum side side)
 {
 	struct world_side *s = &sides[side];

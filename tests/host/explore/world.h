@@ -43,6 +43,8 @@ void world_run(const struct scenario *scenario, const struct shim_policy *policy
 /* In prepare(): go on as thread i, or as a side's keeper. */
 void be(int i);
 void be_side(enum side side);
+/* A side is that user from now on, by a new file. */
+void world_estrange(enum side side, u32 uid);
 
 /* Each side's file, mapping and node; as its own threads see it. */
 struct world_side {
