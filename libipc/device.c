@@ -33,7 +33,8 @@ _Static_assert((int)DEVICE_EVENT_NONE == (int)IPCBUS_EVENT_NONE &&
 	       (int)DEVICE_EVENT_ERROR == (int)IPCBUS_EVENT_ERROR &&
 	       (int)DEVICE_EVENT_FAILED == (int)IPCBUS_EVENT_FAILED &&
 	       (int)DEVICE_EVENT_DEAD == (int)IPCBUS_EVENT_DEAD &&
-	       (int)DEVICE_EVENT_IDLE == (int)IPCBUS_EVENT_IDLE, "kinds of events");
+	       (int)DEVICE_EVENT_IDLE == (int)IPCBUS_EVENT_IDLE &&
+	       (int)DEVICE_EVENT_MANAGER == (int)IPCBUS_EVENT_MANAGER, "kinds of events");
 _Static_assert((int)DEVICE_OBJECT_NODE == (int)IPCBUS_OBJECT_NODE &&
 	       (int)DEVICE_OBJECT_HANDLE == (int)IPCBUS_OBJECT_HANDLE &&
 	       (int)DEVICE_OBJECT_FD == (int)IPCBUS_OBJECT_FD, "kinds of objects");
@@ -325,6 +326,15 @@ int device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
 {
 	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle, .cookie = cookie };
 
+	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
+}
+
+int device_watch_arrival(const struct device *device)
+{
+	struct ipcbus_handle arg = { .size = sizeof(arg), .flags = IPCBUS_WATCH_ARRIVAL };
+
+	if (!(device->features & IPCBUS_FEATURE_ARRIVAL))
+		return -EOPNOTSUPP;
 	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
 }
 

@@ -71,6 +71,7 @@ enum device_event_kind {
 	DEVICE_EVENT_FAILED,
 	DEVICE_EVENT_DEAD,
 	DEVICE_EVENT_IDLE,
+	DEVICE_EVENT_MANAGER = 13,
 };
 
 struct device_event {
@@ -145,6 +146,10 @@ int device_set_manager(const struct device *device, uint64_t node);
 int device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
 int device_unwatch(const struct device *device, uint32_t handle);
+
+/* DEVICE_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has
+ * one. -EOPNOTSUPP: the driver is too old. */
+int device_watch_arrival(const struct device *device);
 
 /* Who sent a call, or if that is 0 the oneway in a buffer: 1 and the process id
  * here (0: cannot be seen), 0: gone, -errno. */

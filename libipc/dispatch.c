@@ -18,6 +18,7 @@
 #include "death.h"
 #include "dispatch.h"
 #include "loop.h"
+#include "name.h"
 #include "object.h"
 #include "table.h"
 
@@ -144,6 +145,9 @@ void dispatch(struct thread *t, const struct device_event *event)
 		break;
 	case DEVICE_EVENT_IDLE:
 		object_idle(t->ipc, event->cookie);
+		break;
+	case DEVICE_EVENT_MANAGER:
+		names_announce(t->ipc);
 		break;
 	case DEVICE_EVENT_NONE:
 	case DEVICE_EVENT_INTERRUPTED:

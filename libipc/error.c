@@ -32,6 +32,7 @@ static const struct {
 	{ ENOTCONN, "no servicemanager is running" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message is not what its type says" },
+	{ EPROTOTYPE, "that name is of another interface" },
 	{ EPROTO, "the two sides disagree about the method" },
 	{ EREMOTEIO, "the service reports an error" },
 	{ ENOMSG, "the service ended the call without a reply" },

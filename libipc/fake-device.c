@@ -207,6 +207,13 @@ int device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
 	return 0;
 }
 
+int device_watch_arrival(const struct device *device)
+{
+	(void)device;
+	fake.arrivals++;
+	return 0;
+}
+
 int device_unwatch(const struct device *device, uint32_t handle)
 {
 	(void)device;

@@ -47,6 +47,7 @@ struct fake {
 	uint32_t put_count;
 	int watches;			/* set minus removed */
 	uint64_t watch_cookie;
+	int arrivals;			/* watches for a manager */
 	int unwatch_error;
 	unsigned int woken;
 	int caller;			/* what device_caller() says, and with which pid */

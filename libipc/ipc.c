@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -104,22 +105,31 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 {
 	int r;
 
-	*ipc = (struct ipc){ .refs = 1 };
+	*ipc = (struct ipc){ .refs = 1, .path = strdup(device_path(device)) };
+	if (!ipc->path)
+		return -ENOMEM;
 	r = -pthread_mutex_init(&ipc->lock, NULL);
 	if (r < 0)
-		return r;
+		goto err_path;
 	r = pool_init(&ipc->pool);
 	if (r < 0)
 		goto err_lock;
-	r = device_open(&ipc->device, device_path(device), region_size);
+	r = names_init(&ipc->names);
 	if (r < 0)
 		goto err_pool;
+	r = device_open(&ipc->device, ipc->path, region_size);
+	if (r < 0)
+		goto err_names;
 	return 0;
 
+err_names:
+	names_done(&ipc->names);
 err_pool:
 	pool_done(&ipc->pool);
 err_lock:
 	pthread_mutex_destroy(&ipc->lock);
+err_path:
+	free(ipc->path);
 	return r;
 }
 
@@ -183,8 +193,10 @@ static void ipc_close(struct ipc *ipc)
 	map_done(&ipc->cookies);
 	map_done(&ipc->proxies);
 	map_done(&ipc->watches);
+	names_done(&ipc->names);
 	pool_done(&ipc->pool);
 	pthread_mutex_destroy(&ipc->lock);
+	free(ipc->path);
 	free(ipc);
 }
 

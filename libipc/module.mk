@@ -14,7 +14,7 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
-LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c take.c client.c call.c dispatch.c \
+LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c call.c dispatch.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o

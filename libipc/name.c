@@ -4,7 +4,8 @@
  * stub that is generated from its .proto like anybody's.
  *
  * A bad name is refused here, without asking. What fails at the manager is
- * translated in one place, manager_result().
+ * translated in one place, manager_result(). What this connection has added is
+ * remembered, for the next manager.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 
 #include "name.h"
 #include "object.h"
-#include "servicemanager.ipc.h"
 
 #define NAME_MAX_SIZE	127
 
@@ -23,31 +23,30 @@ struct name {
 	char text[];
 };
 
+size_t name_length(const char *text)
+{
+	return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-");
+}
+
 static int check_name(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789_./-";
-	size_t size = name ? strspn(name, allowed) : 0;
+	size_t size = name ? name_length(name) : 0;
 
 	return size && size <= NAME_MAX_SIZE && !name[size] ? 0 : -EINVAL;
 }
 
-/* A manager that died, or never was, is no manager; the rest is its answer. */
-static int manager_result(int r)
+int manager_result(int r)
 {
 	return r == -EOWNERDEAD ? -ENOTCONN : r;
 }
 
-static int manager_get(struct ipc *ipc, const char *name, struct service_manager **ret_manager)
+int manager_get(struct ipc *ipc, struct service_manager **ret_manager)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
 	if (!ipc)
 		return -EINVAL;
-	r = check_name(name);
-	if (r < 0)
-		return r;
 	r = ipc_get_manager(ipc, &proxy);
 	if (r < 0)
 		return r;
@@ -56,7 +55,35 @@ static int manager_get(struct ipc *ipc, const char *name, struct service_manager
 	return 0;
 }
 
-/* --- Adding --------------------------------------------------------------------- */
+static int manager_get_for(struct ipc *ipc, const char *name,
+			   struct service_manager **ret_manager)
+{
+	int r = check_name(name);
+
+	return r < 0 ? r : manager_get(ipc, ret_manager);
+}
+
+/* --- What this connection has added ------------------------------------------------ */
+
+int names_init(struct names *names)
+{
+	return -pthread_mutex_init(&names->lock, NULL);
+}
+
+void names_done(struct names *names)
+{
+	pthread_mutex_destroy(&names->lock);
+}
+
+static void names_lock(struct ipc *ipc)
+{
+	pthread_mutex_lock(&ipc->names.lock);
+}
+
+static void names_unlock(struct ipc *ipc)
+{
+	pthread_mutex_unlock(&ipc->names.lock);
+}
 
 static struct name *name_new(const char *text, struct ipc_object *object)
 {
@@ -82,7 +109,7 @@ static void name_free(struct name *name)
 
 static struct name *name_take_locked(struct ipc *ipc, const char *text)
 {
-	for (struct name **link = &ipc->names; *link; link = &(*link)->next) {
+	for (struct name **link = &ipc->names.list; *link; link = &(*link)->next) {
 		struct name *name = *link;
 
 		if (strcmp(name->text, text))
@@ -93,18 +120,28 @@ static struct name *name_take_locked(struct ipc *ipc, const char *text)
 	return NULL;
 }
 
-/* Takes the place of what had the name before. */
-static void name_keep(struct ipc *ipc, struct name *name)
+/* Takes the place of what had the name before, which is the caller's to free. */
+static struct name *name_keep_locked(struct ipc *ipc, struct name *name)
 {
-	struct name *old;
+	struct name *old = name_take_locked(ipc, name->text);
 
-	ipc_lock(ipc);
-	old = name_take_locked(ipc, name->text);
-	name->next = ipc->names;
-	ipc->names = name;
-	ipc_unlock(ipc);
-	name_free(old);
+	name->next = ipc->names.list;
+	ipc->names.list = name;
+	return old;
 }
+
+void names_close(struct ipc *ipc)
+{
+	while (ipc->names.list) {
+		struct name *name = ipc->names.list;
+
+		ipc->names.list = name->next;
+		name_free(name);
+	}
+	name_watches_close(ipc);
+}
+
+/* --- Adding --------------------------------------------------------------------- */
 
 static int manager_add(struct service_manager *manager, const char *text,
 		       struct ipc_object *object)
@@ -122,6 +159,27 @@ static int manager_add(struct service_manager *manager, const char *text,
 	return manager_result(service_manager_add(manager, &request, /* error= */ NULL));
 }
 
+/* With an old driver names are not added again; nothing else depends on it. */
+int names_expect_manager_locked(struct ipc *ipc)
+{
+	int r;
+
+	if (ipc->names.arrival)
+		return 0;
+
+	r = device_watch_arrival(&ipc->device);
+	ipc->names.arrival = r == 0;
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int add_locked(struct ipc *ipc, struct service_manager *manager, const char *name,
+		      struct ipc_object *object)
+{
+	int r = names_expect_manager_locked(ipc);
+
+	return r < 0 ? r : manager_add(manager, name, object);
+}
+
 int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
@@ -130,7 +188,7 @@ int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 
 	if (!object || object->ipc != ipc)
 		return -EINVAL;
-	r = manager_get(ipc, name, &manager);
+	r = manager_get_for(ipc, name, &manager);
 	if (r < 0)
 		return r;
 
@@ -138,46 +196,63 @@ int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 	kept = name_new(name, object);
 	if (!kept)
 		return -ENOMEM;
-	r = manager_add(manager, name, object);
-	if (r < 0) {
-		name_free(kept);
-		return r;
-	}
+	names_lock(ipc);
+	r = add_locked(ipc, manager, name, object);
+	if (r == 0)
+		kept = name_keep_locked(ipc, kept);
+	names_unlock(ipc);
 
-	name_keep(ipc, kept);
-	return 0;
+	name_free(kept);
+	return r;
+}
+
+/* Is the name not ours any more, at the manager? */
+static bool is_removed(int r)
+{
+	return r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN;
 }
 
 int ipc_remove_name(struct ipc *ipc, const char *name)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
-	struct name *kept;
+	struct name *kept = NULL;
 	int r;
 
-	r = manager_get(ipc, name, &manager);
+	r = manager_get_for(ipc, name, &manager);
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
+	names_lock(ipc);
 	r = manager_result(service_manager_remove(manager, &request, /* error= */ NULL));
-	if (r < 0)
-		return r;
+	if (is_removed(r))
+		kept = name_take_locked(ipc, name);
+	names_unlock(ipc);
 
-	ipc_lock(ipc);
-	kept = name_take_locked(ipc, name);
-	ipc_unlock(ipc);
+	/* It was still to be added again. */
+	if (kept && (r == -ENOENT || r == -ENOTCONN))
+		r = 0;
 	name_free(kept);
-	return 0;
+	return r;
 }
 
-void names_close(struct ipc *ipc)
+/*
+ * What cannot be added now, because the manager went again or the name is another's
+ * by now, is tried with the next one; nobody is there to be told.
+ */
+void names_announce(struct ipc *ipc)
 {
-	while (ipc->names) {
-		struct name *name = ipc->names;
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 
-		ipc->names = name->next;
-		name_free(name);
-	}
+	if (manager_get(ipc, &manager) < 0)
+		return;
+
+	names_lock(ipc);
+	for (struct name *name = ipc->names.list; name; name = name->next)
+		if (manager_add(manager, name->text, name->object) == -ENOTCONN)
+			break;
+	name_watches_announce_locked(ipc, manager);
+	names_unlock(ipc);
 }
 
 /* --- Finding -------------------------------------------------------------------- */
@@ -188,7 +263,8 @@ static int take_found(struct ipc *ipc, Ipc__Object *object, struct ipc_proxy **r
 	return object ? ipc_take_proxy(ipc, &object->id, ret_proxy) : -ENOENT;
 }
 
-int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+static int get(struct ipc *ipc, const char *name, const char *interface,
+	       struct ipc_proxy **ret_proxy)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(service_manager_get_reply_free) Ipc__Manager__GetReply *reply = NULL;
@@ -197,10 +273,11 @@ int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy
 
 	if (!ret_proxy)
 		return -EINVAL;
-	r = manager_get(ipc, name, &manager);
+	r = manager_get_for(ipc, name, &manager);
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
+	request.interface = (char *)interface;
 	r = manager_result(service_manager_get(manager, &request, &reply, /* error= */ NULL));
 	if (r < 0)
 		return r;
@@ -208,7 +285,8 @@ int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy
 	return take_found(ipc, reply->object, ret_proxy);
 }
 
-int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+static int wait_once(struct ipc *ipc, const char *name, const char *interface,
+		     struct ipc_proxy **ret_proxy)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(service_manager_wait_reply_free) Ipc__Manager__WaitReply *reply = NULL;
@@ -217,13 +295,116 @@ int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_prox
 
 	if (!ret_proxy)
 		return -EINVAL;
-	r = manager_get(ipc, name, &manager);
+	r = manager_get_for(ipc, name, &manager);
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
+	request.interface = (char *)interface;
 	r = manager_result(service_manager_wait(manager, &request, &reply, /* error= */ NULL));
 	if (r < 0)
 		return r;
 
 	return take_found(ipc, reply->object, ret_proxy);
+}
+
+/* A manager that ends while we wait leaves us waiting for the next one. */
+static int wait_for(struct ipc *ipc, const char *name, const char *interface,
+		struct ipc_proxy **ret_proxy)
+{
+	int r;
+
+	while ((r = wait_once(ipc, name, interface, ret_proxy)) == -ENOTCONN) {
+		r = device_wait_manager(ipc->path, UINT64_MAX);
+		if (r < 0 && r != -EINTR)
+			return r;
+	}
+	return r;
+}
+
+int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+{
+	return get(ipc, name, /* interface= */ "", ret_proxy);
+}
+
+int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+{
+	return wait_for(ipc, name, /* interface= */ "", ret_proxy);
+}
+
+int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		    int for_it, struct ipc_proxy **ret_proxy)
+{
+	if (!interface)
+		return -EINVAL;
+	return (for_it ? wait_for : get)(ipc, name, interface->name, ret_proxy);
+}
+
+/* --- Asking ---------------------------------------------------------------------- */
+
+int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info)
+{
+	if (!entry || strlen(entry->name) >= sizeof(ret_info->name) ||
+	    strlen(entry->interface) >= sizeof(ret_info->interface))
+		return -EBADMSG;
+
+	*ret_info = (struct ipc_name_info){ .pid = (pid_t)entry->pid, .uid = entry->uid };
+	strcpy(ret_info->name, entry->name);
+	strcpy(ret_info->interface, entry->interface);
+	return 0;
+}
+
+int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	ipc_auto(service_manager_check_reply_free) Ipc__Manager__CheckReply *reply = NULL;
+	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
+	struct ipc_name_info info;
+	int r;
+
+	r = manager_get_for(ipc, name, &manager);
+	if (r < 0)
+		return r;
+	request.name = (char *)name;
+	r = manager_result(service_manager_check(manager, &request, &reply, /* error= */ NULL));
+	if (r < 0)
+		return r;
+	return name_info_take(reply->entry, ret_info ? ret_info : &info);
+}
+
+static int infos_take(const Ipc__Manager__ListReply *reply, struct ipc_name_info **ret_infos)
+{
+	struct ipc_name_info *infos = calloc(reply->n_entries + 1, sizeof(*infos));
+	int r = 0;
+
+	if (!infos)
+		return -ENOMEM;
+	for (size_t i = 0; i < reply->n_entries && r == 0; i++)
+		r = name_info_take(reply->entries[i], &infos[i]);
+	if (r < 0) {
+		free(infos);
+		return r;
+	}
+
+	*ret_infos = infos;
+	return (int)reply->n_entries;
+}
+
+int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info **ret_infos)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
+	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	int r;
+
+	if (!ret_infos)
+		return -EINVAL;
+	r = manager_get(ipc, &manager);
+	if (r < 0)
+		return r;
+	if (prefix)
+		request.prefix = (char *)prefix;
+	r = manager_result(service_manager_list(manager, &request, &reply, /* error= */ NULL));
+	if (r < 0)
+		return r;
+	return infos_take(reply, ret_infos);
 }

@@ -1,13 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of services, which servicemanager keeps: the client's side.
+ * Names of services, which servicemanager keeps: the client's side. name.c has
+ * the names of this connection and the questions about others'; name-watch.c
+ * is told when they come and go.
+ *
+ * servicemanager may end and come again. A connection that has names or watches
+ * is told when one comes (DEVICE_EVENT_MANAGER), and then adds them all again.
  */
 #ifndef IPC_NAME_H
 #define IPC_NAME_H
 
 #include "private.h"
+#include "servicemanager.ipc.h"
+
+int names_init(struct names *names);
+void names_done(struct names *names);
 
 /* The connection is closed: gives back the objects that have names. */
 void names_close(struct ipc *ipc);
+
+/* There is a manager, perhaps a new one: tells it what it is to know. */
+void names_announce(struct ipc *ipc);
+
+/* From now on we are told of new managers. */
+int names_expect_manager_locked(struct ipc *ipc);
+
+/* -EINVAL, -ECHILD; else the manager, there or not. */
+int manager_get(struct ipc *ipc, struct service_manager **ret_manager);
+/* A manager that died, or never was, is no manager; the rest is its answer. */
+int manager_result(int r);
+
+/* A reply's entry, which may be anything. */
+int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
+
+/* 1 to 127 characters of [A-Za-z0-9_./-]: how many of them the text begins with. */
+size_t name_length(const char *text);
+
+/* name-watch.c: the same for watches. */
+void name_watches_announce_locked(struct ipc *ipc, struct service_manager *manager);
+void name_watches_close(struct ipc *ipc);
 
 #endif /* IPC_NAME_H */

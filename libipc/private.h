@@ -12,17 +12,19 @@
  *   dispatch.c   event -> object -> method -> handler
  *   call.c       what a handler does: answer, keep, ask who calls
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
- * name.c, error.c, map.c.
+ * name.c, name-watch.c, error.c, map.c.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes and watches. In this order:
  *
+ *   ipc->names.lock         what has a name; held over calls of the manager, who
+ *   |                       waits for nobody
  *   registry lock (ipc.c)   all connections; each one's threads; which
  *   |                       connection a thread's state belongs to
  *   +- ipc->lock            the tables of objects, proxies, watches and names
  *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
  *
- * fork() takes all of them, so that the child finds them free; there the
+ * fork() takes all but the first, so that the child finds them free; there the
  * connection is *foreign*: nothing but giving memory back works.
  */
 #ifndef IPC_PRIVATE_H
@@ -47,6 +49,7 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 struct name;
+struct name_watch;
 struct thread;
 struct pool_thread;
 
@@ -60,10 +63,21 @@ struct pool {
 	struct pool_thread *threads;
 };
 
+/* What servicemanager is to know of this connection: name.c, name-watch.c. */
+struct names {
+	pthread_mutex_t lock;
+	/* Under names.lock. */
+	struct name *list;
+	struct name_watch *watches;
+	bool arrival;			/* we are told when a manager comes */
+};
+
 struct ipc {
 	atomic_uint refs;
 	uint64_t id;			/* of all connections of this process, never twice */
 	struct device device;
+	char *path;			/* of the device */
+	struct names names;
 	bool foreign;			/* opened by the parent; written in fork() only */
 	atomic_bool stop;
 	struct pool pool;
@@ -80,7 +94,6 @@ struct ipc {
 	struct map cookies;		/* cookie of a node -> object */
 	struct map proxies;		/* handle -> proxy */
 	struct map watches;		/* cookie of a watch -> proxy */
-	struct name *names;		/* what ipc_add_name() keeps alive */
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
 };
 

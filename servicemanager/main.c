@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 #include <unistd.h>
 
 #include "service.h"
+
+#define EVENTS_AT_ONCE 64
+#define SETTLE_MSEC 500
 
 static const char usage[] =
 	"usage: servicemanager [--device PATH] [--verbose]\n"
@@ -101,23 +105,15 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int watch(int epoll, int fd, void *source)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-/* Everything that has come over the bus. Without memory for one event, others
- * may still get on; names must not be lost for that. */
+/* Everything that has come over the bus, but not for ever: signals and timers are
+ * to have their turn. Without memory for one event, others may still get on; names
+ * must not be lost for that. */
 static int process_bus(struct ipc *ipc)
 {
-	int r;
+	int r = 1;
 
-	do
+	for (int i = 0; i < EVENTS_AT_ONCE && r > 0; i++)
 		r = ipc_process(ipc);
-	while (r > 0);
-
 	if (r == -ENOMEM) {
 		ipc_fail("servicemanager: an event is late", r, NULL);
 		usleep(10000);
@@ -128,41 +124,61 @@ static int process_bus(struct ipc *ipc)
 }
 
 /* One event at a time: what one does may take the source of the next away. */
-static int loop(struct ipc *ipc, int epoll, const int *signals, struct service *service)
+static int process_epoll(int epoll, struct service *service)
 {
 	struct epoll_event event;
+	int n = epoll_wait(epoll, &event, 1, /* timeout= */ 0);
+
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	if (n == 1)
+		service_event(service, event.data.ptr);
+	return 0;
+}
+
+/* Until a signal: 0, or -errno. The epoll has what the service waits for. */
+static int loop(struct ipc *ipc, int epoll, int signals, struct service *service)
+{
+	struct pollfd fds[] = {
+		{ .fd = ipc_get_fd(ipc) },
+		{ .fd = epoll, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+	};
 	int r = 0;
 
 	while (r >= 0) {
-		int n = epoll_wait(epoll, &event, 1, /* timeout= */ -1);
+		int timeout = service_work(service);
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n < 1)
+		fds[0].events = service_wants_room(service) ? POLLIN | POLLOUT : POLLIN;
+		if (poll(fds, 3, timeout) < 0) {
+			if (errno != EINTR)
+				return -errno;
 			continue;
-		if (event.data.ptr == signals)
+		}
+		if (fds[2].revents)
 			return 0;
-		if (event.data.ptr == ipc)
+		if (fds[1].revents)
+			r = process_epoll(epoll, service);
+		if (fds[0].revents & POLLOUT)
+			service_room(service);
+		if (r >= 0 && fds[0].revents & ~POLLOUT)
 			r = process_bus(ipc);
-		else
-			service_event(service, event.data.ptr);
 	}
 
 	return r;
 }
 
-static int serve(struct ipc *ipc, int epoll, const int *signals, bool verbose)
+static int serve(struct ipc *ipc, int epoll, int signals, bool verbose)
 {
+	struct service_options options = {
+		.epoll = epoll,
+		.settle_msec = SETTLE_MSEC,
+		.verbose = verbose,
+	};
 	struct service *service;
 	int r;
 
-	r = watch(epoll, ipc_get_fd(ipc), ipc);
-	if (r == 0)
-		r = watch(epoll, *signals, (void *)signals);
-	if (r < 0)
-		return ipc_fail("servicemanager: cannot wait for events", r, NULL);
-
-	r = service_new(ipc, epoll, verbose, &service);
+	r = service_new(ipc, &options, &service);
 	if (r == -EBUSY) {
 		fputs("servicemanager: another one serves this bus already\n", stderr);
 		return EXIT_FAILURE;
@@ -206,5 +222,5 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot open the bus", r, NULL);
 
-	return serve(ipc, epoll, &signals, arguments.verbose);
+	return serve(ipc, epoll, signals, arguments.verbose);
 }

@@ -14,8 +14,8 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
 	  -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
-$(MANAGER): $(B)/servicemanager/main.o $(B)/servicemanager/service.o \
-		$(B)/servicemanager/registry.o $(MANAGER_STUBS) | $(LIBIPC)
+MANAGER_PARTS := main service lookup watch registry
+$(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS)

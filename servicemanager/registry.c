@@ -17,11 +17,21 @@ struct slot {
 	struct registry_waiter *waiters; /* in the order they came */
 };
 
+/* What is counted. */
+enum kind { NAMES, WAITERS, WATCHES, KINDS };
+
+static const struct {
+	size_t user, all;
+} limits[KINDS] = {
+	[NAMES] = { REGISTRY_USER_NAMES, REGISTRY_NAMES },
+	[WAITERS] = { REGISTRY_USER_WAITERS, REGISTRY_WAITERS },
+	[WATCHES] = { REGISTRY_USER_WATCHES, REGISTRY_WATCHES },
+};
+
 /* A user who has something here. */
 struct user {
 	uid_t uid;
-	size_t n_names;
-	size_t n_waiters;
+	size_t counts[KINDS];
 };
 
 struct registry {
@@ -31,8 +41,8 @@ struct registry {
 	struct user *users; /* by uid */
 	size_t n_users;
 	size_t users_size;
-	size_t n_names;
-	size_t n_waiters;
+	size_t counts[KINDS];
+	struct registry_watch *watches;
 };
 
 /* --- Rules for names ---------------------------------------------------------- */
@@ -188,8 +198,9 @@ static struct user *user_get(struct registry *registry, uid_t uid)
 /* Forgets a user who has nothing. */
 static void user_put(struct registry *registry, struct user *user)
 {
-	if (user->n_names || user->n_waiters)
-		return;
+	for (size_t i = 0; i < KINDS; i++)
+		if (user->counts[i])
+			return;
 
 	registry->n_users--;
 	memmove(user, user + 1,
@@ -208,64 +219,37 @@ struct registry *registry_free(struct registry *registry)
 	if (!registry)
 		return NULL;
 
-	assert(!registry->n_slots && !registry->n_users);
+	assert(!registry->n_slots && !registry->n_users && !registry->watches);
 	free(registry->slots);
 	free(registry->users);
 	free(registry);
 	return NULL;
 }
 
-/* Both the user and all together, by one; undone by put_name(). */
-static int charge_name(struct registry *registry, uid_t uid)
+/* Both the user and all together, by one; undone by discharge(). */
+static int charge(struct registry *registry, uid_t uid, enum kind kind)
 {
 	struct user *user = user_get(registry, uid);
 
 	if (!user)
 		return -ENOMEM;
 
-	if (user->n_names >= REGISTRY_USER_NAMES || registry->n_names >= REGISTRY_NAMES) {
+	if (user->counts[kind] >= limits[kind].user || registry->counts[kind] >= limits[kind].all) {
 		user_put(registry, user);
 		return -EDQUOT;
 	}
 
-	user->n_names++;
-	registry->n_names++;
+	user->counts[kind]++;
+	registry->counts[kind]++;
 	return 0;
 }
 
-static void discharge_name(struct registry *registry, uid_t uid)
+static void discharge(struct registry *registry, uid_t uid, enum kind kind)
 {
 	struct user *user = &registry->users[user_position(registry, uid)];
 
-	user->n_names--;
-	registry->n_names--;
-	user_put(registry, user);
-}
-
-static int charge_waiter(struct registry *registry, uid_t uid)
-{
-	struct user *user = user_get(registry, uid);
-
-	if (!user)
-		return -ENOMEM;
-
-	if (user->n_waiters >= REGISTRY_USER_WAITERS ||
-	    registry->n_waiters >= REGISTRY_WAITERS) {
-		user_put(registry, user);
-		return -EDQUOT;
-	}
-
-	user->n_waiters++;
-	registry->n_waiters++;
-	return 0;
-}
-
-static void discharge_waiter(struct registry *registry, uid_t uid)
-{
-	struct user *user = &registry->users[user_position(registry, uid)];
-
-	user->n_waiters--;
-	registry->n_waiters--;
+	user->counts[kind]--;
+	registry->counts[kind]--;
 	user_put(registry, user);
 }
 
@@ -280,13 +264,13 @@ int registry_add(struct registry *registry, struct registry_entry *entry,
 		return -EEXIST;
 
 	/* One's own is replaced, and counted already. */
-	r = old ? 0 : charge_name(registry, entry->uid);
+	r = old ? 0 : charge(registry, entry->uid, NAMES);
 	if (r < 0)
 		return r;
 
 	slot = slot_get(registry, entry->name);
 	if (!slot) {
-		discharge_name(registry, entry->uid);
+		discharge(registry, entry->uid, NAMES);
 		return -ENOMEM;
 	}
 
@@ -309,7 +293,7 @@ void registry_remove(struct registry *registry, struct registry_entry *entry)
 	assert(slot && slot->owner == entry);
 	slot->owner = NULL;
 	slot_put(registry, slot);
-	discharge_name(registry, entry->uid);
+	discharge(registry, entry->uid, NAMES);
 }
 
 int registry_may_remove(const struct registry_entry *entry, uid_t uid)
@@ -344,13 +328,13 @@ int registry_wait(struct registry *registry, struct registry_waiter *waiter)
 	struct slot *slot;
 	int r;
 
-	r = charge_waiter(registry, waiter->uid);
+	r = charge(registry, waiter->uid, WAITERS);
 	if (r < 0)
 		return r;
 
 	slot = slot_get(registry, waiter->name);
 	if (!slot) {
-		discharge_waiter(registry, waiter->uid);
+		discharge(registry, waiter->uid, WAITERS);
 		return -ENOMEM;
 	}
 
@@ -372,7 +356,7 @@ void registry_unwait(struct registry *registry, struct registry_waiter *waiter)
 
 	*link = waiter->next;
 	slot_put(registry, slot);
-	discharge_waiter(registry, waiter->uid);
+	discharge(registry, waiter->uid, WAITERS);
 }
 
 struct registry_waiter *registry_take_waiter(struct registry *registry, const char *name)
@@ -384,4 +368,61 @@ struct registry_waiter *registry_take_waiter(struct registry *registry, const ch
 		registry_unwait(registry, waiter);
 
 	return waiter;
+}
+
+/* --- Watching -------------------------------------------------------------------------- */
+
+int registry_watch(struct registry *registry, struct registry_watch *watch)
+{
+	int r = charge(registry, watch->uid, WATCHES);
+
+	if (r < 0)
+		return r;
+
+	watch->next = registry->watches;
+	watch->link = &registry->watches;
+	if (watch->next)
+		watch->next->link = &watch->next;
+	registry->watches = watch;
+	return 0;
+}
+
+void registry_unwatch(struct registry *registry, struct registry_watch *watch)
+{
+	*watch->link = watch->next;
+	if (watch->next)
+		watch->next->link = watch->link;
+	discharge(registry, watch->uid, WATCHES);
+}
+
+bool registry_watches(const struct registry_watch *watch, const char *name)
+{
+	if (watch->prefix)
+		return !strncmp(name, watch->name, strlen(watch->name));
+
+	return !strcmp(name, watch->name);
+}
+
+/* The names that are watched lie together, from the watch's own on. */
+struct registry_entry *registry_watched_after(const struct registry *registry,
+					      const struct registry_watch *watch, const char *name)
+{
+	size_t i = slot_position(registry, strcmp(name, watch->name) > 0 ? name : watch->name);
+
+	for (; i < registry->n_slots; i++) {
+		const struct slot *slot = registry->slots[i];
+
+		if (!registry_watches(watch, slot->name))
+			return NULL;
+		if (slot->owner && strcmp(slot->name, name) > 0)
+			return slot->owner;
+	}
+
+	return NULL;
+}
+
+struct registry_watch *registry_next_watch(const struct registry *registry,
+					   const struct registry_watch *before)
+{
+	return before ? before->next : registry->watches;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registry: which names there are, whose they are, and who waits for one.
+ * The registry: which names there are, whose they are, who waits for one, and
+ * who watches some.
  *
  * Pure: it takes plain arguments, calls nobody, knows no connection and no
- * clock. Entries and waiters belong to the caller (service.c), which embeds
- * them in what it keeps for each; the registry links them, keeps copies of the
- * names and counts what every user has.
+ * clock. Entries, waiters and watches belong to the caller (service.c,
+ * lookup.c, watch.c), which embeds them in what it keeps for each; the registry
+ * links them, keeps copies of the names and counts what every user has.
  *
  * A name is in one of three states:
  *
@@ -30,8 +31,10 @@
  * process, so that it is a user who meets a limit and never servicemanager. */
 #define REGISTRY_USER_NAMES	1024
 #define REGISTRY_USER_WAITERS	1024
+#define REGISTRY_USER_WATCHES	256
 #define REGISTRY_NAMES		16384
 #define REGISTRY_WAITERS	8192
+#define REGISTRY_WATCHES	4096
 
 struct registry_entry {
 	char name[REGISTRY_NAME_MAX + 1];
@@ -44,6 +47,14 @@ struct registry_waiter {
 	char name[REGISTRY_NAME_MAX + 1];
 	uid_t uid;
 	struct registry_waiter *next; /* of those who wait for the name */
+};
+
+/* Of one name, or of all that start with it. */
+struct registry_watch {
+	char name[REGISTRY_NAME_MAX + 1];
+	bool prefix;
+	uid_t uid;
+	struct registry_watch *next, **link; /* of all watches */
 };
 
 struct registry;
@@ -88,5 +99,24 @@ void registry_unwait(struct registry *registry, struct registry_waiter *waiter);
 
 /* Takes out the one that has waited longest; NULL if nobody waits. */
 struct registry_waiter *registry_take_waiter(struct registry *registry, const char *name);
+
+/* -EDQUOT: too many watches; -ENOMEM. */
+int registry_watch(struct registry *registry, struct registry_watch *watch);
+
+/* The watch has to be in the registry. */
+void registry_unwatch(struct registry *registry, struct registry_watch *watch);
+
+/* Is the name one that is watched? */
+bool registry_watches(const struct registry_watch *watch, const char *name);
+
+/* The first of the watched entries whose name comes after that one in the order of
+ * names ("": of all); NULL if there is none. */
+struct registry_entry *registry_watched_after(const struct registry *registry,
+					      const struct registry_watch *watch,
+					      const char *name);
+
+/* The watch after one, of all; NULL as the one before: the first. */
+struct registry_watch *registry_next_watch(const struct registry *registry,
+					   const struct registry_watch *before);
 
 #endif /* SERVICEMANAGER_REGISTRY_H */

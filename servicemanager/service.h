@@ -13,13 +13,29 @@
 
 struct service;
 
-/*
- * Becomes the bus's manager (see ipc_set_manager() for the errors). What has to
- * be watched besides the connection is put into the epoll by the service; its
- * events, which carry a pointer in data.ptr, go to service_event().
- */
-int service_new(struct ipc *ipc, int epoll, bool verbose, struct service **ret_service);
+struct service_options {
+	/* What has to be watched besides the connection is put here; its events,
+	 * which carry a pointer in data.ptr, go to service_event(). */
+	int epoll;
+	/* For so long who gets a missing name is kept waiting; longer while others
+	 * still add theirs. */
+	unsigned int settle_msec;
+	bool verbose;
+};
+
+/* Becomes the bus's manager: see ipc_set_manager() for the errors. */
+int service_new(struct ipc *ipc, const struct service_options *options,
+		struct service **ret_service);
 void service_event(struct service *service, void *data);
+
+/* Does what is due, and says when to be called again: in so many milliseconds, or
+ * -1: not for the sake of time. */
+int service_work(struct service *service);
+
+/* When this is true, service_room() is to be called once the connection's fd says
+ * POLLOUT. */
+bool service_wants_room(const struct service *service);
+void service_room(struct service *service);
 
 /* Forgets all names; those who wait get an error. */
 struct service *service_free(struct service *service);

@@ -128,53 +128,103 @@ static pid_t wait_elsewhere(void)
 	if (pid)
 		return pid;
 
-	_exit(ipc_open(&ipc, NULL) < 0 ? 99 : -ipc_wait_name(ipc, "test.never", &proxy));
+	_exit(ipc_open(&ipc, NULL) < 0 ? 99 : -ipc_wait_name(ipc, "test.late", &proxy));
 }
 
-START_TEST(those_who_wait_are_told_of_its_end)
+static void expect_waiter(const struct daemon *daemon, pid_t pid)
+{
+	char expected[64];
+
+	sprintf(expected, "servicemanager: pid %d, uid 0 waits for test.late", pid);
+	ck_assert_str_eq(daemon_line(daemon), expected);
+}
+
+/* Of something whose methods are of no interest. */
+static void serve_something(struct ipc *ipc, const char *name)
+{
+	static const struct service_manager_ops nothing;
+
+	ck_assert_int_eq(service_manager_serve(ipc, name, &nothing, NULL), 0);
+}
+
+START_TEST(those_who_wait_go_on_waiting)
 {
 	static const int signals[] = { SIGTERM, SIGKILL };
+	struct daemon daemon = daemon_start_ready("--verbose");
+	pid_t pid = wait_elsewhere();
+	struct ipc *ipc;
+	int status;
 
+	expect_waiter(&daemon, pid);
 	for (int i = 0; i < 2; i++) {
-		struct daemon daemon = daemon_start_ready("--verbose");
-		pid_t pid = wait_elsewhere();
-		char expected[64];
-		int status;
-
-		sprintf(expected, "servicemanager: pid %d, uid 0 waits for test.never", pid);
-		ck_assert_str_eq(daemon_line(&daemon), expected);
 		kill(daemon.pid, signals[i]);
 		ck_assert_int_eq(daemon_status(&daemon), i ? -SIGKILL : 0);
-		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-		ck_assert(WIFEXITED(status));
-		ck_assert_int_eq(WEXITSTATUS(status), ENOTCONN);
+		usleep(20000);
+		daemon = daemon_start_ready("--verbose");
+		expect_waiter(&daemon, pid);
 	}
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	serve_something(ipc, "test.late");
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ipc_unref(ipc);
+	kill(daemon.pid, SIGTERM);
+	fclose(daemon.log);
+	waitpid(daemon.pid, NULL, 0);
 }
 END_TEST
 
-START_TEST(it_comes_back_with_nothing)
+/* Serves what there is to serve until the name is there: owners serve. */
+static void await_name(struct ipc *ipc, const char *name)
 {
-	static const struct service_manager_ops ops;
+	int r;
+
+	while ((r = ipc_check_name(ipc, name, NULL)) == -ENOENT)
+		if (ipc_wait(ipc, 1000000) == 1)
+			ck_assert_int_ge(ipc_process(ipc), 0);
+	ck_assert_int_eq(r, 0);
+}
+
+START_TEST(it_comes_back_and_names_do)
+{
 	struct daemon daemon = daemon_start_ready("--verbose");
 	char expected[128];
 	struct ipc *ipc;
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(service_manager_serve(ipc, "test.a", &ops, NULL), 0);
+	serve_something(ipc, "test.a");
+	serve_something(ipc, "test.b");
 	sprintf(expected, "servicemanager: test.a is there: ipc.manager.ServiceManager (pid %d, uid 0)",
 		getpid());
 	ck_assert_str_eq(daemon_line(&daemon), expected);
 	kill(daemon.pid, SIGKILL);
 	ck_assert_int_eq(daemon_status(&daemon), -SIGKILL);
-	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), -ENOTCONN);
+	ck_assert_int_eq(ipc_check_name(ipc, "test.a", NULL), -ENOTCONN);
+	ck_assert_int_eq(ipc_remove_name(ipc, "test.b"), 0);
 
 	daemon = daemon_start_ready("--verbose");
-	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), -ENOENT);
-	ck_assert_int_eq(service_manager_serve(ipc, "test.a", &ops, NULL), 0);
+	await_name(ipc, "test.a");
 	ck_assert_str_eq(daemon_line(&daemon), expected);
+	ck_assert_int_eq(ipc_check_name(ipc, "test.b", NULL), -ENOENT);
 	ipc_unref(ipc);
 	sprintf(expected, "servicemanager: test.a is gone: its owner died (pid %d, uid 0)", getpid());
 	ck_assert_str_eq(daemon_line(&daemon), expected);
+	kill(daemon.pid, SIGTERM);
+	ck_assert_int_eq(daemon_status(&daemon), 0);
+}
+END_TEST
+
+START_TEST(after_a_start_a_missing_name_is_waited_for)
+{
+	struct daemon daemon = daemon_start_ready(NULL);
+	struct ipc_proxy *proxy;
+	struct ipc *ipc;
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	/* Nobody adds it: after half a second that is known. Then it is at once. */
+	ck_assert_int_eq(ipc_get_name(ipc, "test.none", &proxy), -ENOENT);
+	ck_assert_int_eq(ipc_get_name(ipc, "test.none", &proxy), -ENOENT);
+	ipc_unref(ipc);
 	kill(daemon.pid, SIGTERM);
 	ck_assert_int_eq(daemon_status(&daemon), 0);
 }
@@ -226,8 +276,9 @@ int main(void)
 	tcase_add_test(tcase, it_ends_on_signals);
 	tcase_add_test(tcase, there_is_only_one);
 	tcase_add_test(tcase, wrong_arguments_are_refused);
-	tcase_add_test(tcase, those_who_wait_are_told_of_its_end);
-	tcase_add_test(tcase, it_comes_back_with_nothing);
+	tcase_add_test(tcase, those_who_wait_go_on_waiting);
+	tcase_add_test(tcase, it_comes_back_and_names_do);
+	tcase_add_test(tcase, after_a_start_a_missing_name_is_waited_for);
 	tcase_add_test(tcase, it_can_be_waited_for);
 	suite_add_tcase(suite, tcase);
 

@@ -260,6 +260,91 @@ START_TEST(all_together_have_so_many)
 }
 END_TEST
 
+/* --- Watching ------------------------------------------------------------------------ */
+
+static struct registry_watch watch(const char *name, bool prefix, uid_t uid)
+{
+	struct registry_watch w = { .prefix = prefix, .uid = uid };
+
+	strcpy(w.name, name);
+	return w;
+}
+
+START_TEST(a_watch_is_of_a_name_or_of_many)
+{
+	struct registry_watch one = watch("a.b", false, 1), many = watch("a.", true, 1);
+	struct registry_watch all = watch("", true, 1);
+
+	ck_assert(registry_watches(&one, "a.b"));
+	ck_assert(!registry_watches(&one, "a.b/c"));
+	ck_assert(registry_watches(&many, "a.b/c"));
+	ck_assert(!registry_watches(&many, "a"));
+	ck_assert(registry_watches(&all, "x"));
+}
+END_TEST
+
+START_TEST(all_watches_are_found)
+{
+	struct registry_watch watches[3], *found = NULL;
+	unsigned int n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		watches[i] = watch("a", false, 1);
+		ck_assert_int_eq(registry_watch(registry, &watches[i]), 0);
+	}
+	registry_unwatch(registry, &watches[1]);
+	while ((found = registry_next_watch(registry, found))) {
+		ck_assert_ptr_ne(found, &watches[1]);
+		n++;
+	}
+	ck_assert_uint_eq(n, 2);
+	registry_unwatch(registry, &watches[2]);
+	registry_unwatch(registry, &watches[0]);
+	ck_assert_ptr_null(registry_next_watch(registry, NULL));
+}
+END_TEST
+
+START_TEST(what_is_watched_is_walked_in_order)
+{
+	struct registry_entry entries[] = {
+		entry("a", 1), entry("b.1", 1), entry("b.2", 1), entry("b.3", 1), entry("c", 1),
+	};
+	struct registry_watch some = watch("b.", true, 1), one = watch("b.2", false, 1);
+	struct registry_waiter nobodys = waiter("b.0", 1);
+	struct registry_entry *old;
+
+	for (int i = 4; i >= 0; i--)
+		ck_assert_int_eq(registry_add(registry, &entries[i], &old), 0);
+	ck_assert_int_eq(registry_wait(registry, &nobodys), 0);
+	ck_assert_ptr_eq(registry_watched_after(registry, &some, ""), &entries[1]);
+	ck_assert_ptr_eq(registry_watched_after(registry, &some, "b.1"), &entries[2]);
+	ck_assert_ptr_eq(registry_watched_after(registry, &some, "b.2.gone"), &entries[3]);
+	ck_assert_ptr_null(registry_watched_after(registry, &some, "b.3"));
+	ck_assert_ptr_eq(registry_watched_after(registry, &one, ""), &entries[2]);
+	ck_assert_ptr_null(registry_watched_after(registry, &one, "b.2"));
+	for (int i = 0; i < 5; i++)
+		registry_remove(registry, &entries[i]);
+	registry_unwait(registry, &nobodys);
+}
+END_TEST
+
+START_TEST(watches_have_limits)
+{
+	static struct registry_watch watches[REGISTRY_USER_WATCHES + 1];
+	int n = REGISTRY_USER_WATCHES;
+
+	for (int i = 0; i <= n; i++)
+		watches[i] = watch("a", false, 1);
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(registry_watch(registry, &watches[i]), 0);
+	ck_assert_int_eq(registry_watch(registry, &watches[n]), -EDQUOT);
+	watches[n].uid = 2;
+	ck_assert_int_eq(registry_watch(registry, &watches[n]), 0);
+	for (int i = 0; i <= n; i++)
+		registry_unwatch(registry, &watches[i]);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("registry");
@@ -278,6 +363,10 @@ int main(void)
 	tcase_add_test(tcase, a_user_has_so_many_names);
 	tcase_add_test(tcase, a_user_has_so_many_waiters);
 	tcase_add_test(tcase, all_together_have_so_many);
+	tcase_add_test(tcase, a_watch_is_of_a_name_or_of_many);
+	tcase_add_test(tcase, all_watches_are_found);
+	tcase_add_test(tcase, what_is_watched_is_walked_in_order);
+	tcase_add_test(tcase, watches_have_limits);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

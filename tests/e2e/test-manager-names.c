@@ -5,8 +5,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <ipc/rpc.h>
 
 #include "fixture.h"
 
@@ -160,8 +163,60 @@ START_TEST(another_users_name)
 }
 END_TEST
 
+START_TEST(checked_and_listed)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct ipc_name_info info, *infos;
+	struct service service;
+
+	service_open(&service);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "e2e.many/1", &info), -ENOENT);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.many/2", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.many/1", &server_handlers, NULL), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "e2e.many/1", NULL), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "e2e.many/1", &info), 0);
+	ck_assert_str_eq(info.name, "e2e.many/1");
+	ck_assert_str_eq(info.interface, "e2e.Server");
+	ck_assert_int_eq(info.pid, getpid());
+	ck_assert_uint_eq(info.uid, 0);
+
+	ck_assert_int_eq(ipc_list_names(ipc, "e2e.many/", &infos), 2);
+	ck_assert_str_eq(infos[0].name, "e2e.many/1");
+	ck_assert_str_eq(infos[1].name, "e2e.many/2");
+	free(infos);
+	ck_assert_int_ge(ipc_list_names(ipc, NULL, &infos), 2);
+	free(infos);
+	ck_assert_int_eq(ipc_list_names(ipc, "a b", &infos), -EINVAL);
+	ck_assert_int_eq(ipc_list_names(ipc, "e2e.none", &infos), 0);
+	free(infos);
+	service_close(&service);
+}
+END_TEST
+
+START_TEST(of_another_interface)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct service service;
+	struct ipc_proxy *proxy;
+
+	service_open(&service);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.typed", &server_handlers, NULL), 0);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	for (int wait = 0; wait < 2; wait++) {
+		ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &visitor_interface, wait, &proxy),
+				 -EPROTOTYPE);
+		ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &server_interface, wait, &proxy),
+				 0);
+		ipc_proxy_unref(proxy);
+	}
+	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", NULL, 0, &proxy), -EINVAL);
+	service_close(&service);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("names", added_found_and_removed, names_end_with_their_owner, waited_for,
-			 another_users_name);
+			 another_users_name, checked_and_listed, of_another_interface);
 }

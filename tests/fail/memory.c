@@ -186,6 +186,7 @@ int __real_device_node_create(const struct device *device, uint64_t cookie, bool
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_threads(const struct device *device, unsigned int max);
 int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+int __real_device_watch_arrival(const struct device *device);
 int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
 			   struct device_event *ret_event);
 int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
@@ -194,6 +195,12 @@ int __wrap_device_node_create(const struct device *device, uint64_t cookie, bool
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_threads(const struct device *device, unsigned int max);
 int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+int __wrap_device_watch_arrival(const struct device *device);
+
+int __wrap_device_watch_arrival(const struct device *device)
+{
+	return fails(MEMORY_DRIVER) ? -ENOMEM : __real_device_watch_arrival(device);
+}
 
 static void count_handles(const struct device *device, const struct device_event *event)
 {

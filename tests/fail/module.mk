@@ -29,14 +29,15 @@ ALL += $(FAIL_B)/test-driver
 UNIT_TESTS += $(FAIL_B)/test-driver
 
 # The library's objects again, under the sanitizers.
-FAIL_LIBIPC := ipc object proxy death name take client call dispatch loop thread table walk \
+FAIL_LIBIPC := ipc object proxy death name name-watch take client call dispatch loop thread table walk \
 	message arena map error fake-device
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
 	$(FAIL_B)/libipc/test.pb-c.o
 FAIL_LIBRARY := memory library test-library test-manager
 FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl device_exchange \
-	device_handle_put device_node_create device_open device_set_threads device_watch
+	device_handle_put device_node_create device_open device_set_threads device_watch \
+	device_watch_arrival
 FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
 	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
 FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \
@@ -60,7 +61,7 @@ $(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(FAIL_LIBRARY_COMPILE)
 
-FAIL_MANAGER := $(FAIL_B)/servicemanager/service.o $(FAIL_B)/servicemanager/registry.o
+FAIL_MANAGER := $(patsubst %,$(FAIL_B)/servicemanager/%.o,$(filter-out main,$(MANAGER_PARTS)))
 FAIL_LINKED := $(FAIL_B)/memory.o $(FAIL_B)/library.o $(FAIL_B)/tap.o $(FAIL_B)/files.o \
 	$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS)
 

@@ -474,10 +474,10 @@ static void finish_add(int r)
 		ck_assert_uint_eq(fake.n_sent, 0);
 		ck_assert_int_eq(act_add(), 0);
 	}
-	ck_assert_ptr_nonnull(ipc->names);
+	ck_assert_ptr_nonnull(ipc->names.list);
 	push_nothing();
 	ck_assert_int_eq(ipc_remove_name(ipc, "fail.test"), 0);
-	ck_assert_ptr_null(ipc->names);
+	ck_assert_ptr_null(ipc->names.list);
 }
 
 static void prepare_remove(void)
@@ -495,7 +495,7 @@ static int act_remove(void)
 static void finish_remove(int r)
 {
 	assert_may(r);
-	ck_assert_int_eq(!ipc->names, r == 0);
+	ck_assert_int_eq(!ipc->names.list, r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_remove(), 0);
 }
@@ -556,7 +556,7 @@ static void finish_serve_name(int r)
 	assert_may(r);
 	if (r < 0)
 		ck_assert_int_eq(act_serve_name(), 0);
-	ck_assert_ptr_nonnull(ipc->names);
+	ck_assert_ptr_nonnull(ipc->names.list);
 }
 
 /* --- Threads ----------------------------------------------------------------- */

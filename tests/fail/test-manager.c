@@ -25,7 +25,9 @@ static uint32_t handle;
 
 static int act_start(void)
 {
-	return service_new(ipc, epoll, /* verbose= */ false, &service);
+	struct service_options options = { .epoll = epoll };
+
+	return service_new(ipc, &options, &service);
 }
 
 static void prepare_epoll(void)
@@ -109,6 +111,19 @@ static void request_remove(const char *name)
 
 	remove.name = (char *)name;
 	request("Remove", &remove.base, NULL);
+}
+
+static void request_watch(const char *method)
+{
+	Ipc__Manager__WatchRequest watch = IPC__MANAGER__WATCH_REQUEST__INIT;
+	struct device_object o = { DEVICE_OBJECT_HANDLE, .value = 99, .tag = 8 };
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	id.id = 8;
+	watch.name = (char *)"fail.";
+	watch.prefix = true;
+	watch.watcher = &id;
+	request(method, &watch.base, &o);
 }
 
 static void request_list(void)
@@ -294,6 +309,69 @@ static void finish_list(int r)
 	finish_all();
 }
 
+/* --- Watching --------------------------------------------------------------------- */
+
+/* Changes that were told. */
+static unsigned int told(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < fake.n_sent; i++)
+		n += fake.sent[i].send.kind == DEVICE_SEND_ONEWAY;
+	return n;
+}
+
+static void prepare_watch(void)
+{
+	prepare_add();
+	ck_assert_int_eq(act_process(), 1);
+	request_watch("Watch");
+}
+
+static void prepare_change(void)
+{
+	prepare_watch();
+	ck_assert_int_eq(act_process(), 1);
+	request_remove("fail.name");
+}
+
+/* What could not be told for now is told later. */
+static void tell_the_rest(unsigned int n)
+{
+	for (int i = 0; i < 10 && told() < n; i++)
+		service_work(service);
+	ck_assert_uint_ge(told(), n);
+}
+
+static void finish_watch(int r)
+{
+	int answer = dealt_with(r);
+
+	ck_assert_int_ne(answer, OPEN);
+	if (answer) {
+		request_watch("Watch");
+		ck_assert_int_eq(act_process(), 1);
+		ck_assert_int_eq(answer_of(call), 0);
+	}
+	tell_the_rest(2);
+	request_watch("Unwatch");
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(answer_of(call), 0);
+	finish_all();
+}
+
+static void finish_change(int r)
+{
+	int answer = dealt_with(r);
+
+	if (answer) {
+		request_remove("fail.name");
+		ck_assert_int_eq(act_process(), 1);
+	}
+	tell_the_rest(3);
+	finish_all();
+}
+
 /* --- Going ---------------------------------------------------------------------------- */
 
 static void prepare_remove(void)
@@ -339,6 +417,8 @@ static const struct scenario scenarios[] = {
 	{ "replace", prepare_replace, act_process, finish_replace },
 	{ "get", prepare_get, act_process, finish_get },
 	{ "wait", prepare_wait, act_process, finish_wait },
+	{ "watch", prepare_watch, act_process, finish_watch },
+	{ "a change that is watched", prepare_change, act_process, finish_change },
 	{ "list", prepare_list, act_process, finish_list },
 	{ "remove", prepare_remove, act_process, finish_remove },
 	{ "an owner's death", prepare_death, act_process, finish_death },

@@ -188,6 +188,23 @@ static void list(const char *prefix)
 	must(!registry_next(registry, prefix, &position));
 }
 
+/* The same as one who watches goes through them, who was told up to some name. */
+static void walk(const char *prefix, const char *from)
+{
+	static struct own *found[MAX];
+	struct registry_watch watch = { .prefix = true };
+	size_t n = names_with(prefix, found);
+
+	strcpy(watch.name, prefix);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(found[i]->entry.name, from) <= 0)
+			continue;
+		must(registry_watched_after(registry, &watch, from) == &found[i]->entry);
+		from = found[i]->entry.name;
+	}
+	must(!registry_watched_after(registry, &watch, from));
+}
+
 static void wait_for(const char *name, uid_t uid)
 {
 	struct wait *w = waits;
@@ -259,6 +276,7 @@ static void operate(struct input *input)
 		break;
 	case 1:
 		list(which & 1 ? "" : name);
+		walk(which & 1 ? "" : name, which & 2 ? "" : name);
 		break;
 	case 2: case 3: case 17:
 		unwait(name);

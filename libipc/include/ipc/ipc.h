@@ -25,6 +25,8 @@
  *   -EOWNERDEAD   the object's process died, or destroyed the object
  *   -EHOSTDOWN    the object's process is frozen
  *   -ENOENT       no service has that name
+ *   -EACCES       the policy of names forbids it
+ *   -EPROTOTYPE   the object of that name is of another interface
  *   -ENOTCONN     no servicemanager runs
  *   -EOPNOTSUPP   the object has no such method
  *   -EBADMSG      a message that is not what its descriptor says, or that nests
@@ -125,18 +127,69 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
 
 /* --- Names --------------------------------------------------------------- */
 
-/* Names are 1 to 127 characters of [A-Za-z0-9_./-] (-EINVAL otherwise). */
+/*
+ * Names are 1 to 127 characters of [A-Za-z0-9_./-] (-EINVAL otherwise). What
+ * follows the first '/' tells instances of one service apart:
+ * "camera.Provider/front".
+ *
+ * servicemanager knows them. Its answers are told apart: -ENOENT nobody has the
+ * name, or the policy hides it; -EACCES the policy forbids it; -EPROTOTYPE the
+ * object is of another interface; -ENOTCONN there is no servicemanager now. One
+ * that ends and comes again loses nothing: this library adds names and watches
+ * again, from a serving thread, and who waits goes on waiting.
+ */
 
 /* Registers under a name; the connection keeps a reference of the object until
  * ipc_remove_name() or the end. -EEXIST: a living object of another user has
  * the name; one's own is replaced. */
 int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object);
+/* Without a servicemanager: nobody will add it again. -ENOENT: nobody has it. */
 int ipc_remove_name(struct ipc *ipc, const char *name);
 
-/* ipc_get_name(): -ENOENT at once if nobody has the name. ipc_wait_name():
- * waits until somebody has. The proxy is the caller's to unref. */
+/* ipc_get_name(): -ENOENT at once if nobody has the name (half a second later if
+ * servicemanager came just now: it waits for owners to add names again).
+ * ipc_wait_name(): waits until somebody has, and for a servicemanager too. The
+ * proxy is the caller's to unref. */
 int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+
+/* Who has a name. */
+struct ipc_name_info {
+	char name[128];
+	char interface[256];	/* of the object; "" if it is not known */
+	pid_t pid;		/* who added it; 0 where that cannot be seen */
+	uid_t uid;
+};
+
+/* 0: somebody has the name and *ret_info, unless it is NULL, says who. */
+int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
+
+/* All names that start with the prefix (NULL: all), sorted: how many. *ret_infos is
+ * to be freed with free(). */
+int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info **ret_infos);
+
+/*
+ * Calls cb on serving threads, one after another, for each name that matches: once
+ * for each that is there now, then IPC_NAME_SETTLED, then whenever one comes, comes
+ * again with another object, or goes. The pattern is a name, or what names start
+ * with and a '*'. What is the same before and after a restart of servicemanager is
+ * not told again. A watcher that is slow may miss changes, but not how it is now.
+ * The proxy is NULL if the name is GONE or may not be called, and is kept by the
+ * watch until the next change of the name: ipc_proxy_ref() for longer.
+ * ipc_unwatch_names(): cb is not called any more, unless it runs right now on
+ * another thread. -ENOENT: there is no such watch.
+ */
+enum ipc_name_change {
+	IPC_NAME_PRESENT = 1,
+	IPC_NAME_GONE = 2,
+	IPC_NAME_SETTLED = 3,	/* what was there is told; info and proxy are NULL */
+};
+typedef void (*ipc_name_cb)(struct ipc *ipc, enum ipc_name_change change,
+			    const struct ipc_name_info *info, struct ipc_proxy *proxy,
+			    void *userdata);
+int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
+		    uint64_t *ret_id);
+int ipc_unwatch_names(struct ipc *ipc, uint64_t id);
 
 /* Waits until a servicemanager serves the bus behind the device (as ipc_open()):
  * 1, or 0 after timeout_usec microseconds (UINT64_MAX: for ever), or -errno

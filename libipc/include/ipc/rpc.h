@@ -77,6 +77,11 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 /* Frees a reply with all that is left in it. NULL is allowed. */
 void ipc_rpc_free(ProtobufCMessage *reply);
 
+/* ipc_get_name(), or if wait ipc_wait_name(), of an object of this interface:
+ * -EPROTOTYPE if it is known to be of another. */
+int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		    int wait, struct ipc_proxy **ret_proxy);
+
 /* ipc_object_new() + ipc_add_name(); the connection owns the object. */
 int ipc_rpc_serve(struct ipc *ipc, const char *name,
 		  const struct ipc_interface *interface, const void *ops,

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Getting, checking, waiting for and listing names.
+ *
+ * A call that is not answered yet is a struct waiter: one of Wait(), or one of
+ * Get() for a name whose owner may be about to add it again, because
+ * servicemanager came a moment ago.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "state.h"
+
+/* A call that waits is kept with its request, which stays in our region. */
+#define WAIT_PAYLOAD_MAX 512
+
+struct waiter {
+	struct registry_waiter entry;
+	char interface[REGISTRY_INTERFACE_MAX + 1]; /* wanted, or empty */
+	bool get; /* Get(), not Wait() */
+	struct waiter *next, **link; /* in service.waiters */
+	struct ipc_call *call;
+	int pidfd; /* of the caller, or -1 if it cannot be seen from here */
+};
+
+int answer_unknown(struct ipc_call *call)
+{
+	return ipc_call_errno(call, ENOENT, "nobody has that name");
+}
+
+void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry)
+{
+	ipc__manager__entry__init(message);
+	message->name = (char *)entry->name;
+	message->interface = (char *)entry->interface;
+	message->pid = (uint32_t)entry->pid;
+	message->uid = entry->uid;
+}
+
+/* --- Answering ------------------------------------------------------------------- */
+
+/* Is the object what the caller wants? */
+static bool has_interface(const struct registry_entry *entry, const char *interface)
+{
+	return !*interface || !*entry->interface || !strcmp(interface, entry->interface);
+}
+
+static int answer_other_interface(struct ipc_call *call, const struct registry_entry *entry,
+				  const char *wanted)
+{
+	return ipc_call_errno(call, EPROTOTYPE, "%s is a %s and no %s", entry->name,
+			      entry->interface, wanted);
+}
+
+static int reply_get(struct ipc_call *call, Ipc__Object *object)
+{
+	Ipc__Manager__GetReply reply = IPC__MANAGER__GET_REPLY__INIT;
+
+	reply.object = object;
+	return service_manager_reply_get(call, &reply);
+}
+
+static int reply_wait(struct ipc_call *call, Ipc__Object *object)
+{
+	Ipc__Manager__WaitReply reply = IPC__MANAGER__WAIT_REPLY__INIT;
+
+	reply.object = object;
+	return service_manager_reply_wait(call, &reply);
+}
+
+static int hand_over(struct ipc_call *call, const struct owner *owner, const char *interface,
+		     bool get)
+{
+	Ipc__Object object = IPC__OBJECT__INIT;
+
+	if (!has_interface(&owner->entry, interface))
+		return answer_other_interface(call, &owner->entry, interface);
+
+	object.id = ipc_proxy_id(owner->proxy);
+	return get ? reply_get(call, &object) : reply_wait(call, &object);
+}
+
+/* --- Waiters -------------------------------------------------------------------- */
+
+static void waiter_free(struct waiter *waiter)
+{
+	*waiter->link = waiter->next;
+	if (waiter->next)
+		waiter->next->link = waiter->link;
+
+	/* This takes it out of the epoll as well. */
+	if (waiter->pidfd >= 0)
+		close(waiter->pidfd);
+	ipc_call_unref(waiter->call);
+	free(waiter);
+}
+
+/*
+ * The driver does not tell the receiver of a call that the caller has died, so
+ * its process is watched. Where that cannot be done, because the pid cannot be
+ * seen here, the waiter stays until the name comes; the limits bound that.
+ */
+static int waiter_watch(struct service *service, struct waiter *waiter)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = waiter };
+	pid_t pid = ipc_call_pid(waiter->call);
+
+	if (!pid)
+		return 0;
+
+	waiter->pidfd = pidfd_open(pid, /* flags= */ 0);
+	if (waiter->pidfd < 0)
+		return errno == ENOSYS || errno == EPERM ? 0 : -errno;
+
+	return epoll_ctl(service->epoll, EPOLL_CTL_ADD, waiter->pidfd, &event) < 0 ? -errno : 0;
+}
+
+static int waiter_new(struct service *service, struct ipc_call *call, const char *name,
+		      const char *interface, struct waiter **ret_waiter)
+{
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+	int r;
+
+	if (!waiter)
+		return -ENOMEM;
+
+	strcpy(waiter->entry.name, name);
+	strcpy(waiter->interface, interface);
+	waiter->entry.uid = ipc_call_uid(call);
+	waiter->call = ipc_call_ref(call);
+	waiter->pidfd = -1;
+	waiter->link = &service->waiters;
+	waiter->next = service->waiters;
+	if (waiter->next)
+		waiter->next->link = &waiter->next;
+	service->waiters = waiter;
+
+	r = waiter_watch(service, waiter);
+	if (r < 0) {
+		waiter_free(waiter);
+		return r;
+	}
+
+	*ret_waiter = waiter;
+	return 0;
+}
+
+/* The call stays open until somebody has the name. */
+static int keep_waiting(struct service *service, struct ipc_call *call, const char *name,
+			const char *interface, bool get)
+{
+	struct waiter *waiter;
+	size_t size;
+	int r;
+
+	ipc_call_payload(call, &size);
+	if (size > WAIT_PAYLOAD_MAX)
+		return -EMSGSIZE;
+
+	r = waiter_new(service, call, name, interface, &waiter);
+	if (r < 0)
+		return r;
+
+	waiter->get = get;
+	r = registry_wait(service->registry, &waiter->entry);
+	if (r < 0) {
+		waiter_free(waiter);
+		return answer_failure(call, r, "waiting calls");
+	}
+
+	say(service, "pid %d, uid %u waits for %s", ipc_call_pid(call), ipc_call_uid(call), name);
+	return 0;
+}
+
+void lookup_appeared(struct service *service, const struct owner *owner)
+{
+	struct registry_waiter *entry;
+
+	while ((entry = registry_take_waiter(service->registry, owner->entry.name))) {
+		struct waiter *waiter = container_of(entry, struct waiter, entry);
+		int r;
+
+		r = hand_over(waiter->call, owner, waiter->interface, waiter->get);
+		if (r < 0)
+			ipc_call_errno(waiter->call, -r, "the object cannot be handed over");
+		waiter_free(waiter);
+	}
+}
+
+static void waiter_end(struct service *service, struct waiter *waiter)
+{
+	registry_unwait(service->registry, &waiter->entry);
+	waiter_free(waiter);
+}
+
+void service_event(struct service *service, void *data)
+{
+	struct waiter *waiter = data;
+
+	say(service, "a process that waited for %s ended", waiter->entry.name);
+	waiter_end(service, waiter);
+}
+
+void lookup_settle(struct service *service)
+{
+	struct waiter *next;
+
+	for (struct waiter *waiter = service->waiters; waiter; waiter = next) {
+		next = waiter->next;
+		if (!waiter->get)
+			continue;
+		answer_unknown(waiter->call);
+		waiter_end(service, waiter);
+	}
+}
+
+void lookup_end(struct service *service)
+{
+	while (service->waiters) {
+		ipc_call_errno(service->waiters->call, ENOTCONN, "servicemanager ends");
+		waiter_end(service, service->waiters);
+	}
+}
+
+/* --- Getting and waiting ----------------------------------------------------------- */
+
+static const char *lookup_problem(const char *name, const char *interface)
+{
+	if (!registry_name_is_valid(name))
+		return BAD_NAME;
+	if (!registry_interface_is_valid(interface))
+		return "an interface is up to 255 letters, digits and any of _ .";
+
+	return NULL;
+}
+
+/* *ret_owner is NULL if nobody has the name. An answer was given where false is
+ * returned; *ret_r is what came of it. */
+static bool find(const struct service *service, struct ipc_call *call, const char *name,
+		 const char *interface, struct owner **ret_owner, int *ret_r)
+{
+	const char *problem = lookup_problem(name, interface);
+	struct registry_entry *entry;
+
+	if (problem) {
+		*ret_r = ipc_call_errno(call, EINVAL, "%s", problem);
+		return false;
+	}
+
+	entry = registry_find(service->registry, name);
+	*ret_owner = entry ? owner_of(entry) : NULL;
+	return true;
+}
+
+int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata)
+{
+	struct service *service = userdata;
+	struct owner *owner;
+	int r;
+
+	if (!find(service, call, request->name, request->interface, &owner, &r))
+		return r;
+	if (owner)
+		return hand_over(call, owner, request->interface, /* get= */ true);
+	if (service->settled)
+		return answer_unknown(call);
+
+	return keep_waiting(service, call, request->name, request->interface, /* get= */ true);
+}
+
+int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request, void *userdata)
+{
+	struct service *service = userdata;
+	struct owner *owner;
+	int r;
+
+	if (!find(service, call, request->name, request->interface, &owner, &r))
+		return r;
+	if (owner)
+		return hand_over(call, owner, request->interface, /* get= */ false);
+
+	return keep_waiting(service, call, request->name, request->interface, /* get= */ false);
+}
+
+int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request,
+		 void *userdata)
+{
+	Ipc__Manager__CheckReply reply = IPC__MANAGER__CHECK_REPLY__INIT;
+	struct service *service = userdata;
+	Ipc__Manager__Entry entry;
+	struct owner *owner;
+	int r;
+
+	if (!find(service, call, request->name, request->interface, &owner, &r))
+		return r;
+	if (!owner)
+		return answer_unknown(call);
+	if (!has_interface(&owner->entry, request->interface))
+		return answer_other_interface(call, &owner->entry, request->interface);
+
+	entry_message(&entry, &owner->entry);
+	reply.entry = &entry;
+	return service_manager_reply_check(call, &reply);
+}
+
+/* --- Listing ------------------------------------------------------------------------ */
+
+struct listing {
+	Ipc__Manager__Entry *entries;
+	Ipc__Manager__Entry **pointers;
+	size_t count;
+};
+
+static void listing_done(struct listing *listing)
+{
+	free(listing->entries);
+	free(listing->pointers);
+}
+
+static void listing_fill(struct listing *listing, const struct registry *registry,
+			 const char *prefix)
+{
+	struct registry_entry *entry;
+	size_t position = 0;
+
+	while ((entry = registry_next(registry, prefix, &position))) {
+		Ipc__Manager__Entry *line = &listing->entries[listing->count];
+
+		entry_message(line, entry);
+		listing->pointers[listing->count++] = line;
+	}
+}
+
+static int listing_init(struct listing *listing, const struct registry *registry,
+			const char *prefix)
+{
+	size_t position = 0, count = 0;
+
+	while (registry_next(registry, prefix, &position))
+		count++;
+
+	listing->count = 0;
+	listing->entries = calloc(count + 1, sizeof(*listing->entries));
+	listing->pointers = calloc(count + 1, sizeof(*listing->pointers));
+	if (!listing->entries || !listing->pointers) {
+		listing_done(listing);
+		return -ENOMEM;
+	}
+
+	listing_fill(listing, registry, prefix);
+	return 0;
+}
+
+int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata)
+{
+	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
+	struct service *service = userdata;
+	struct listing listing;
+	int r;
+
+	if (!registry_prefix_is_valid(request->prefix))
+		return ipc_call_errno(call, EINVAL, "no name has that prefix: " BAD_NAME);
+
+	r = listing_init(&listing, service->registry, request->prefix);
+	if (r < 0)
+		return r;
+
+	reply.entries = listing.pointers;
+	reply.n_entries = listing.count;
+	r = service_manager_reply_list(call, &reply);
+	listing_done(&listing);
+	return r;
+}

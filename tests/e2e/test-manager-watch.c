@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Watching names, with the real servicemanager: who is told what, and that one who
+ * is slow keeps nobody waiting and knows in the end what is there.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+
+#define SEEN_MAX 2048
+
+/* What one watch was told, as "+name ", "-name " and "= ". */
+struct seen {
+	pthread_mutex_t lock;
+	char text[SEEN_MAX];
+	unsigned int n, others;
+};
+
+static void on_change(struct ipc *ipc, enum ipc_name_change change,
+		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	struct seen *seen = userdata;
+	size_t size;
+
+	(void)ipc;
+	pthread_mutex_lock(&seen->lock);
+	size = strlen(seen->text);
+	seen->n++;
+	if (change == IPC_NAME_PRESENT && !proxy)
+		seen->others++;
+	if (size + sizeof(info->name) + 3 < SEEN_MAX)
+		sprintf(seen->text + size, "%c%s ",
+			change == IPC_NAME_PRESENT ? '+' : change == IPC_NAME_GONE ? '-' : '=',
+			info ? info->name : "");
+	pthread_mutex_unlock(&seen->lock);
+}
+
+/* Waits until that was seen, and forgets it. */
+static void expect(struct seen *seen, const char *text)
+{
+	uint64_t begin = now_ms();
+	bool same = false;
+
+	while (!same && now_ms() - begin < 10000) {
+		pthread_mutex_lock(&seen->lock);
+		same = !strcmp(seen->text, text);
+		pthread_mutex_unlock(&seen->lock);
+		if (!same)
+			sleep_ms(5);
+	}
+	ck_assert_str_eq(seen->text, text);
+	pthread_mutex_lock(&seen->lock);
+	seen->text[0] = '\0';
+	pthread_mutex_unlock(&seen->lock);
+}
+
+static void *run(void *data)
+{
+	return (void *)(intptr_t)ipc_run(data);
+}
+
+/* A connection that serves on a thread of its own. */
+struct party {
+	struct ipc *ipc;
+	pthread_t thread;
+};
+
+static void party_open(struct party *party, size_t region_size)
+{
+	ck_assert_int_eq(ipc_open_sized(&party->ipc, NULL, region_size), 0);
+}
+
+static void party_serve(struct party *party)
+{
+	ck_assert_int_eq(pthread_create(&party->thread, NULL, run, party->ipc), 0);
+}
+
+static void party_close(struct party *party)
+{
+	void *result;
+
+	ipc_stop(party->ipc);
+	pthread_join(party->thread, &result);
+	ck_assert_ptr_null(result);
+	ipc_unref(party->ipc);
+}
+
+static struct party watcher, owner;
+
+static void begin(void)
+{
+	party_open(&watcher, IPC_REGION_DEFAULT);
+	party_serve(&watcher);
+	party_open(&owner, IPC_REGION_DEFAULT);
+	party_serve(&owner);
+}
+
+static void add(const char *name)
+{
+	ck_assert_int_eq(server_serve(owner.ipc, name, &server_handlers, NULL), 0);
+}
+
+START_TEST(what_is_there_what_comes_and_what_goes)
+{
+	struct seen one = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct seen many = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	uint64_t id_one, id_many;
+
+	begin();
+	add("e2e.w.1");
+	add("e2e.w.2");
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.w.2", on_change, &one, &id_one), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.w.*", on_change, &many, &id_many), 0);
+	expect(&one, "+e2e.w.2 = ");
+	expect(&many, "+e2e.w.1 +e2e.w.2 = ");
+
+	add("e2e.w.0");
+	expect(&many, "+e2e.w.0 ");
+	ck_assert_int_eq(ipc_remove_name(owner.ipc, "e2e.w.2"), 0);
+	expect(&one, "-e2e.w.2 ");
+	expect(&many, "-e2e.w.2 ");
+	add("e2e.w.2");
+	expect(&one, "+e2e.w.2 ");
+	/* Another object. */
+	add("e2e.w.2");
+	expect(&one, "+e2e.w.2 ");
+	expect(&many, "+e2e.w.2 +e2e.w.2 ");
+
+	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id_one), 0);
+	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id_one), -ENOENT);
+	ck_assert_int_eq(ipc_remove_name(owner.ipc, "e2e.w.0"), 0);
+	ck_assert_int_eq(ipc_remove_name(owner.ipc, "e2e.w.1"), 0);
+	party_close(&owner);
+	expect(&many, "-e2e.w.0 -e2e.w.1 -e2e.w.2 ");
+	expect(&one, "");
+	ck_assert_uint_eq(one.others + many.others, 0);
+	party_close(&watcher);
+}
+END_TEST
+
+START_TEST(ones_own_names_have_no_proxy)
+{
+	struct seen own = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	uint64_t id;
+
+	begin();
+	ck_assert_int_eq(ipc_watch_names(owner.ipc, "e2e.own", on_change, &own, &id), 0);
+	expect(&own, "= ");
+	add("e2e.own");
+	expect(&own, "+e2e.own ");
+	ck_assert_uint_eq(own.others, 1);
+	party_close(&owner);
+	party_close(&watcher);
+}
+END_TEST
+
+START_TEST(patterns_have_rules)
+{
+	static const char *const bad[] = { "", "a b", "a*b", "**", "a**" };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	char longest[130];
+	uint64_t id;
+
+	begin();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_int_eq(ipc_watch_names(watcher.ipc, bad[i], on_change, &seen, &id),
+				 -EINVAL);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, NULL, on_change, &seen, &id), -EINVAL);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "*", NULL, &seen, &id), -EINVAL);
+	memset(longest, 'x', sizeof(longest));
+	longest[128] = '\0';
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, longest, on_change, &seen, &id), -EINVAL);
+	longest[127] = '*';
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, longest, on_change, &seen, &id), 0);
+	expect(&seen, "= ");
+	party_close(&owner);
+	party_close(&watcher);
+}
+END_TEST
+
+/* Ends its own watch from the callback, which is then not called any more. */
+static uint64_t only_id;
+static atomic_uint only_calls;
+
+static void only_once(struct ipc *ipc, enum ipc_name_change change,
+		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)change, (void)info, (void)proxy, (void)userdata;
+	ck_assert_int_eq(ipc_unwatch_names(ipc, only_id), 0);
+	atomic_fetch_add(&only_calls, 1);
+}
+
+START_TEST(a_callback_may_end_its_watch)
+{
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	uint64_t id;
+
+	party_open(&watcher, IPC_REGION_DEFAULT);
+	party_open(&owner, IPC_REGION_DEFAULT);
+	party_serve(&owner);
+	add("e2e.once.1");
+	add("e2e.once.2");
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.once.*", only_once, NULL, &only_id), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.once.2", on_change, &seen, &id), 0);
+	party_serve(&watcher);
+	expect(&seen, "+e2e.once.2 = ");
+	ck_assert_uint_eq(only_calls, 1);
+	party_close(&owner);
+	party_close(&watcher);
+}
+END_TEST
+
+/* More changes than a small region has room for, and than anybody remembers. */
+#define MANY 700
+
+static void add_many(void)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	char name[32];
+
+	ck_assert_int_eq(server_object_new(owner.ipc, &server_handlers, NULL, NULL, &object), 0);
+	for (int i = 0; i < MANY; i++) {
+		sprintf(name, "e2e.slow.%d", i);
+		ck_assert_int_eq(ipc_add_name(owner.ipc, name, object), 0);
+	}
+}
+
+/* What one watch believes to be there. */
+static bool believed[MANY];
+static atomic_int wrong = MANY / 2;
+
+static void believe(struct ipc *ipc, enum ipc_name_change change,
+		    const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	int i;
+
+	(void)ipc, (void)proxy, (void)userdata;
+	if (change == IPC_NAME_SETTLED)
+		return;
+	i = atoi(info->name + strlen("e2e.slow."));
+	ck_assert_int_ne(believed[i], change == IPC_NAME_PRESENT);
+	believed[i] = change == IPC_NAME_PRESENT;
+	atomic_fetch_add(&wrong, believed[i] == i % 2 ? -1 : 1);
+}
+
+START_TEST(who_is_slow_is_told_again)
+{
+	struct ipc_name_info *infos;
+	uint64_t id, since;
+
+	party_open(&watcher, 64 << 10);
+	party_open(&owner, IPC_REGION_DEFAULT);
+	party_serve(&owner);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.slow.*", believe, NULL, &id), 0);
+	add_many();
+	for (int i = 0; i < MANY; i += 2) {
+		char name[32];
+
+		sprintf(name, "e2e.slow.%d", i);
+		ck_assert_int_eq(ipc_remove_name(owner.ipc, name), 0);
+	}
+
+	/* Others have their answers meanwhile. */
+	ck_assert_int_eq(ipc_list_names(owner.ipc, "e2e.slow.", &infos), MANY / 2);
+	free(infos);
+
+	/* In the end it knows, and was told nothing twice. */
+	party_serve(&watcher);
+	for (since = now_ms(); now_ms() - since < 20000 && wrong; sleep_ms(10))
+		;
+	ck_assert_int_eq(wrong, 0);
+	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id), 0);
+	party_close(&owner);
+	party_close(&watcher);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("watch", what_is_there_what_comes_and_what_goes,
+			 ones_own_names_have_no_proxy, patterns_have_rules,
+			 a_callback_may_end_its_watch, who_is_slow_is_told_again);
+}
