@@ -21,10 +21,20 @@
 struct waiter {
 	struct registry_waiter entry;
 	char interface[REGISTRY_INTERFACE_MAX + 1]; /* wanted, or empty */
+	struct caller caller;
 	bool get; /* Get(), not Wait() */
 	struct waiter *next, **link; /* in service.waiters */
 	struct ipc_call *call;
 	int pidfd; /* of the caller, or -1 if it cannot be seen from here */
+};
+
+/* What a caller asks for. */
+struct wanted {
+	struct ipc_call *call;
+	const char *name;
+	const char *interface; /* empty: any */
+	bool get; /* Get(), not Wait() */
+	struct caller caller;
 };
 
 int answer_unknown(struct ipc_call *call)
@@ -95,6 +105,7 @@ static void waiter_free(struct waiter *waiter)
 	/* This takes it out of the epoll as well. */
 	if (waiter->pidfd >= 0)
 		close(waiter->pidfd);
+	caller_done(&waiter->caller);
 	ipc_call_unref(waiter->call);
 	free(waiter);
 }
@@ -119,8 +130,9 @@ static int waiter_watch(struct service *service, struct waiter *waiter)
 	return epoll_ctl(service->epoll, EPOLL_CTL_ADD, waiter->pidfd, &event) < 0 ? -errno : 0;
 }
 
-static int waiter_new(struct service *service, struct ipc_call *call, const char *name,
-		      const char *interface, struct waiter **ret_waiter)
+/* Takes over what wanted has of the caller, if it succeeds. */
+static int waiter_new(struct service *service, struct wanted *wanted,
+		      struct waiter **ret_waiter)
 {
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
 	int r;
@@ -128,10 +140,11 @@ static int waiter_new(struct service *service, struct ipc_call *call, const char
 	if (!waiter)
 		return -ENOMEM;
 
-	strcpy(waiter->entry.name, name);
-	strcpy(waiter->interface, interface);
-	waiter->entry.uid = ipc_call_uid(call);
-	waiter->call = ipc_call_ref(call);
+	strcpy(waiter->entry.name, wanted->name);
+	strcpy(waiter->interface, wanted->interface);
+	waiter->get = wanted->get;
+	waiter->entry.uid = ipc_call_uid(wanted->call);
+	waiter->call = ipc_call_ref(wanted->call);
 	waiter->pidfd = -1;
 	waiter->link = &service->waiters;
 	waiter->next = service->waiters;
@@ -145,14 +158,16 @@ static int waiter_new(struct service *service, struct ipc_call *call, const char
 		return r;
 	}
 
+	waiter->caller = wanted->caller;
+	wanted->caller = (struct caller){ .groups = NULL };
 	*ret_waiter = waiter;
 	return 0;
 }
 
 /* The call stays open until somebody has the name. */
-static int keep_waiting(struct service *service, struct ipc_call *call, const char *name,
-			const char *interface, bool get)
+static int keep_waiting(struct service *service, struct wanted *wanted)
 {
+	struct ipc_call *call = wanted->call;
 	struct waiter *waiter;
 	size_t size;
 	int r;
@@ -161,40 +176,65 @@ static int keep_waiting(struct service *service, struct ipc_call *call, const ch
 	if (size > WAIT_PAYLOAD_MAX)
 		return -EMSGSIZE;
 
-	r = waiter_new(service, call, name, interface, &waiter);
+	r = waiter_new(service, wanted, &waiter);
 	if (r < 0)
 		return r;
 
-	waiter->get = get;
 	r = registry_wait(service->registry, &waiter->entry);
 	if (r < 0) {
 		waiter_free(waiter);
 		return answer_failure(call, r, "waiting calls");
 	}
 
-	say(service, "pid %d, uid %u waits for %s", ipc_call_pid(call), ipc_call_uid(call), name);
+	say(service, "pid %d, uid %u waits for %s", ipc_call_pid(call), ipc_call_uid(call),
+	    waiter->entry.name);
 	return 0;
-}
-
-void lookup_appeared(struct service *service, const struct owner *owner)
-{
-	struct registry_waiter *entry;
-
-	while ((entry = registry_take_waiter(service->registry, owner->entry.name))) {
-		struct waiter *waiter = container_of(entry, struct waiter, entry);
-		int r;
-
-		r = hand_over(waiter->call, owner, waiter->interface, waiter->get);
-		if (r < 0)
-			ipc_call_errno(waiter->call, -r, "the object cannot be handed over");
-		waiter_free(waiter);
-	}
 }
 
 static void waiter_end(struct service *service, struct waiter *waiter)
 {
 	registry_unwait(service->registry, &waiter->entry);
 	waiter_free(waiter);
+}
+
+static void waiter_answer(struct service *service, struct waiter *waiter,
+			  const struct owner *owner)
+{
+	struct policy_decision decision =
+		access_decide(service, &waiter->caller, POLICY_FIND | POLICY_CALL,
+			      owner->entry.name);
+	int r;
+
+	/* For this one it is not there. */
+	if (decision.verdict == POLICY_HIDE)
+		return;
+
+	if (decision.verdict == POLICY_ALLOW)
+		r = hand_over(waiter->call, owner, waiter->interface, waiter->get);
+	else
+		r = answer_denied(waiter->call, &decision, owner->entry.name);
+	if (r < 0)
+		ipc_call_errno(waiter->call, -r, "the object cannot be handed over");
+	waiter_end(service, waiter);
+}
+
+void lookup_appeared(struct service *service, const struct owner *owner)
+{
+	struct registry_waiter *next, *entry;
+
+	for (entry = registry_waiters(service->registry, owner->entry.name); entry; entry = next) {
+		next = entry->next;
+		waiter_answer(service, container_of(entry, struct waiter, entry), owner);
+	}
+}
+
+void lookup_policy_changed(struct service *service)
+{
+	struct registry_entry *entry;
+	size_t position = 0;
+
+	while ((entry = registry_next(service->registry, "", &position)))
+		lookup_appeared(service, owner_of(entry));
 }
 
 void service_event(struct service *service, void *data)
@@ -238,73 +278,105 @@ static const char *lookup_problem(const char *name, const char *interface)
 	return NULL;
 }
 
-/* *ret_owner is NULL if nobody has the name. An answer was given where false is
- * returned; *ret_r is what came of it. */
-static bool find(const struct service *service, struct ipc_call *call, const char *name,
-		 const char *interface, struct owner **ret_owner, int *ret_r)
+/*
+ * What a question about a name leads to: the owner, or NULL if for this caller nobody
+ * has it. Or an answer was given, and r is what the handler is to return.
+ */
+struct finding {
+	bool answered;
+	int r;
+	struct owner *owner;
+};
+
+static struct finding answered(int r)
 {
-	const char *problem = lookup_problem(name, interface);
+	return (struct finding){ .answered = true, .r = r };
+}
+
+static struct finding find(const struct service *service, struct wanted *wanted,
+			   unsigned int rights)
+{
+	const char *problem = lookup_problem(wanted->name, wanted->interface);
+	struct policy_decision decision;
 	struct registry_entry *entry;
+	int r;
 
-	if (problem) {
-		*ret_r = ipc_call_errno(call, EINVAL, "%s", problem);
-		return false;
-	}
+	if (problem)
+		return answered(ipc_call_errno(wanted->call, EINVAL, "%s", problem));
+	r = caller_init(&wanted->caller, wanted->call, service->policy);
+	if (r < 0)
+		return answered(r);
 
-	entry = registry_find(service->registry, name);
-	*ret_owner = entry ? owner_of(entry) : NULL;
-	return true;
+	decision = access_decide(service, &wanted->caller, rights, wanted->name);
+	if (decision.verdict == POLICY_REFUSE)
+		return answered(answer_denied(wanted->call, &decision, wanted->name));
+
+	entry = registry_find(service->registry, wanted->name);
+	if (!entry || decision.verdict == POLICY_HIDE)
+		return (struct finding){ .owner = NULL };
+	return (struct finding){ .owner = owner_of(entry) };
+}
+
+static int get_or_wait(struct service *service, struct wanted *wanted)
+{
+	struct finding finding = find(service, wanted, POLICY_FIND | POLICY_CALL);
+	int r;
+
+	if (finding.answered)
+		r = finding.r;
+	else if (finding.owner)
+		r = hand_over(wanted->call, finding.owner, wanted->interface, wanted->get);
+	else if (wanted->get && service->settled)
+		r = answer_unknown(wanted->call);
+	else
+		r = keep_waiting(service, wanted);
+
+	caller_done(&wanted->caller);
+	return r;
 }
 
 int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata)
 {
-	struct service *service = userdata;
-	struct owner *owner;
-	int r;
+	struct wanted wanted = { call, request->name, request->interface, .get = true };
 
-	if (!find(service, call, request->name, request->interface, &owner, &r))
-		return r;
-	if (owner)
-		return hand_over(call, owner, request->interface, /* get= */ true);
-	if (service->settled)
-		return answer_unknown(call);
-
-	return keep_waiting(service, call, request->name, request->interface, /* get= */ true);
+	return get_or_wait(userdata, &wanted);
 }
 
 int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request, void *userdata)
 {
-	struct service *service = userdata;
-	struct owner *owner;
-	int r;
+	struct wanted wanted = { call, request->name, request->interface, .get = false };
 
-	if (!find(service, call, request->name, request->interface, &owner, &r))
-		return r;
-	if (owner)
-		return hand_over(call, owner, request->interface, /* get= */ false);
+	return get_or_wait(userdata, &wanted);
+}
 
-	return keep_waiting(service, call, request->name, request->interface, /* get= */ false);
+static int reply_check(struct ipc_call *call, const struct owner *owner)
+{
+	Ipc__Manager__CheckReply reply = IPC__MANAGER__CHECK_REPLY__INIT;
+	Ipc__Manager__Entry entry;
+
+	entry_message(&entry, &owner->entry);
+	reply.entry = &entry;
+	return service_manager_reply_check(call, &reply);
 }
 
 int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request,
 		 void *userdata)
 {
-	Ipc__Manager__CheckReply reply = IPC__MANAGER__CHECK_REPLY__INIT;
-	struct service *service = userdata;
-	Ipc__Manager__Entry entry;
-	struct owner *owner;
+	struct wanted wanted = { call, request->name, request->interface, .get = false };
+	struct finding finding = find(userdata, &wanted, POLICY_FIND);
 	int r;
 
-	if (!find(service, call, request->name, request->interface, &owner, &r))
-		return r;
-	if (!owner)
-		return answer_unknown(call);
-	if (!has_interface(&owner->entry, request->interface))
-		return answer_other_interface(call, &owner->entry, request->interface);
+	if (finding.answered)
+		r = finding.r;
+	else if (!finding.owner)
+		r = answer_unknown(call);
+	else if (!has_interface(&finding.owner->entry, request->interface))
+		r = answer_other_interface(call, &finding.owner->entry, request->interface);
+	else
+		r = reply_check(call, finding.owner);
 
-	entry_message(&entry, &owner->entry);
-	reply.entry = &entry;
-	return service_manager_reply_check(call, &reply);
+	caller_done(&wanted.caller);
+	return r;
 }
 
 /* --- Listing ------------------------------------------------------------------------ */
@@ -321,20 +393,23 @@ static void listing_done(struct listing *listing)
 	free(listing->pointers);
 }
 
-static void listing_fill(struct listing *listing, const struct registry *registry,
-			 const char *prefix)
+static void listing_fill(struct listing *listing, const struct service *service,
+			 const struct caller *caller, const char *prefix)
 {
 	struct registry_entry *entry;
 	size_t position = 0;
 
-	while ((entry = registry_next(registry, prefix, &position))) {
+	while ((entry = registry_next(service->registry, prefix, &position))) {
 		Ipc__Manager__Entry *line = &listing->entries[listing->count];
 
+		if (!access_allows(service, caller, POLICY_LIST, entry->name))
+			continue;
 		entry_message(line, entry);
 		listing->pointers[listing->count++] = line;
 	}
 }
 
+/* All that there may be on it. */
 static int listing_init(struct listing *listing, const struct registry *registry,
 			const char *prefix)
 {
@@ -351,7 +426,6 @@ static int listing_init(struct listing *listing, const struct registry *registry
 		return -ENOMEM;
 	}
 
-	listing_fill(listing, registry, prefix);
 	return 0;
 }
 
@@ -360,15 +434,23 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
 	struct service *service = userdata;
 	struct listing listing;
+	struct caller caller;
 	int r;
 
 	if (!registry_prefix_is_valid(request->prefix))
 		return ipc_call_errno(call, EINVAL, "no name has that prefix: " BAD_NAME);
 
-	r = listing_init(&listing, service->registry, request->prefix);
+	r = caller_init(&caller, call, service->policy);
 	if (r < 0)
 		return r;
+	r = listing_init(&listing, service->registry, request->prefix);
+	if (r < 0) {
+		caller_done(&caller);
+		return r;
+	}
 
+	listing_fill(&listing, service, &caller, request->prefix);
+	caller_done(&caller);
 	reply.entries = listing.pointers;
 	reply.n_entries = listing.count;
 	r = service_manager_reply_list(call, &reply);

@@ -4,7 +4,8 @@
  *
  * It stays in the foreground and logs to standard error; the line "ready" says
  * that names can be registered. One thread waits for everything at once: the
- * bus, SIGTERM and SIGINT, and the processes that wait for a name.
+ * bus, signals (SIGTERM and SIGINT to end, SIGHUP to read the policy again), and
+ * the processes that wait for a name.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,31 +19,67 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "policy-load.h"
 #include "service.h"
 
 #define EVENTS_AT_ONCE 64
 #define SETTLE_MSEC 500
 
 static const char usage[] =
-	"usage: servicemanager [--device PATH] [--verbose]\n"
+	"usage: servicemanager [--device PATH] [--policy DIRECTORY]... [--verbose]\n"
+	"       servicemanager --check-policy [--policy DIRECTORY]...\n"
+	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
 	"Gives names to the objects of a bus. One runs on each bus, in the foreground.\n"
 	"\n"
 	"  -d, --device PATH  the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
+	"  -p, --policy DIR   read the policy there instead of in /etc/ipcbus/policy.d and\n"
+	"                     " IPC_DATADIR "/ipcbus/policy.d\n"
+	"      --check-policy say what is wrong with the policy's files and exit, or whether\n"
+	"                     USER may add, find, list or call NAME, and by which rule\n"
 	"  -v, --verbose      say on standard error what comes and goes\n"
 	"  -h, --help         this text\n"
 	"      --version      the version\n";
 
+#define DIRECTORIES_MAX 8
+
 struct arguments {
 	const char *device;
+	const char *directories[DIRECTORIES_MAX + 1]; /* of the policy; ends with NULL */
+	size_t n_directories;
+	bool check;
 	bool verbose;
 };
 
-/* An exit status, or -1 to go on. */
-static int parse_arguments(struct arguments *arguments, int argc, char **argv)
+/* What the loop is about. */
+struct daemon {
+	const struct arguments *arguments;
+	struct ipc *ipc;
+	struct service *service;
+	struct policy *policy;
+	int epoll;
+	int signals;
+};
+
+static int add_directory(struct arguments *arguments, const char *directory)
+{
+	if (arguments->n_directories == DIRECTORIES_MAX) {
+		fprintf(stderr, "servicemanager: more than %d times --policy\n", DIRECTORIES_MAX);
+		return 2;
+	}
+
+	arguments->directories[arguments->n_directories++] = directory;
+	return -1;
+}
+
+/* An exit status, or -1 to go on with the arguments from optind on. */
+static int parse_options(struct arguments *arguments, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "device", required_argument, NULL, 'd' },
+		{ "policy", required_argument, NULL, 'p' },
+		{ "check-policy", no_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -50,10 +87,17 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "d:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "d:p:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			arguments->device = optarg;
+			break;
+		case 'p':
+			if (add_directory(arguments, optarg) >= 0)
+				return 2;
+			break;
+		case 'c':
+			arguments->check = true;
 			break;
 		case 'v':
 			arguments->verbose = true;
@@ -70,9 +114,23 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		}
 	}
 
-	if (optind < argc) {
+	return -1;
+}
+
+/* The same. */
+static int parse_arguments(struct arguments *arguments, int argc, char **argv)
+{
+	int status = parse_options(arguments, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (optind < argc && !arguments->check) {
 		fprintf(stderr, "servicemanager: what is \"%s\"? Try --help.\n", argv[optind]);
 		return 2;
+	}
+	if (!arguments->n_directories) {
+		add_directory(arguments, "/etc/ipcbus/policy.d");
+		add_directory(arguments, IPC_DATADIR "/ipcbus/policy.d");
 	}
 
 	return -1;
@@ -98,6 +156,7 @@ static int open_signals(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 
@@ -136,49 +195,93 @@ static int process_epoll(int epoll, struct service *service)
 	return 0;
 }
 
-/* Until a signal: 0, or -errno. The epoll has what the service waits for. */
-static int loop(struct ipc *ipc, int epoll, int signals, struct service *service)
+/* The old one stays in force if there is something wrong with the new. */
+static void reload_policy(struct daemon *daemon)
 {
-	struct pollfd fds[] = {
-		{ .fd = ipc_get_fd(ipc) },
-		{ .fd = epoll, .events = POLLIN },
-		{ .fd = signals, .events = POLLIN },
-	};
-	int r = 0;
+	struct policy *policy;
 
-	while (r >= 0) {
-		int timeout = service_work(service);
+	if (policy_load(daemon->arguments->directories, &policy) < 0) {
+		fputs("servicemanager: the policy stays as it was\n", stderr);
+		return;
+	}
 
-		fds[0].events = service_wants_room(service) ? POLLIN | POLLOUT : POLLIN;
-		if (poll(fds, 3, timeout) < 0) {
-			if (errno != EINTR)
-				return -errno;
-			continue;
-		}
-		if (fds[2].revents)
-			return 0;
-		if (fds[1].revents)
-			r = process_epoll(epoll, service);
-		if (fds[0].revents & POLLOUT)
-			service_room(service);
-		if (r >= 0 && fds[0].revents & ~POLLOUT)
-			r = process_bus(ipc);
+	service_set_policy(daemon->service, policy);
+	policy_free(daemon->policy);
+	daemon->policy = policy;
+	fprintf(stderr, "servicemanager: the policy was read again: %zu rules\n",
+		policy_count(policy));
+}
+
+/* 1 to go on, 0 to end, -errno. */
+static int process_signal(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+	ssize_t size = read(daemon->signals, &info, sizeof(info));
+
+	if (size < 0)
+		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
+	if (info.ssi_signo != SIGHUP)
+		return 0;
+
+	reload_policy(daemon);
+	return 1;
+}
+
+/* 1 to go on, 0 to end, -errno. fds are as in loop(). */
+static int process(struct daemon *daemon, const struct pollfd *fds)
+{
+	int r = 1;
+
+	if (fds[2].revents)
+		r = process_signal(daemon);
+	if (r > 0 && fds[1].revents) {
+		r = process_epoll(daemon->epoll, daemon->service);
+		r = r < 0 ? r : 1;
+	}
+	if (r > 0 && fds[0].revents & POLLOUT)
+		service_room(daemon->service);
+	if (r > 0 && fds[0].revents & ~POLLOUT) {
+		r = process_bus(daemon->ipc);
+		r = r < 0 ? r : 1;
 	}
 
 	return r;
 }
 
-static int serve(struct ipc *ipc, int epoll, int signals, bool verbose)
+/* Until a signal: 0, or -errno. The epoll has what the service waits for. */
+static int loop(struct daemon *daemon)
+{
+	struct pollfd fds[] = {
+		{ .fd = ipc_get_fd(daemon->ipc) },
+		{ .fd = daemon->epoll, .events = POLLIN },
+		{ .fd = daemon->signals, .events = POLLIN },
+	};
+	int r = 1;
+
+	while (r > 0) {
+		int timeout = service_work(daemon->service);
+
+		fds[0].events = service_wants_room(daemon->service) ? POLLIN | POLLOUT : POLLIN;
+		if (poll(fds, 3, timeout) >= 0)
+			r = process(daemon, fds);
+		else if (errno != EINTR)
+			r = -errno;
+	}
+
+	return r;
+}
+
+static int serve(struct daemon *daemon)
 {
 	struct service_options options = {
-		.epoll = epoll,
+		.epoll = daemon->epoll,
 		.settle_msec = SETTLE_MSEC,
-		.verbose = verbose,
+		.verbose = daemon->arguments->verbose,
+		.policy = daemon->policy,
 	};
-	struct service *service;
 	int r;
 
-	r = service_new(ipc, &options, &service);
+	r = service_new(daemon->ipc, &options, &daemon->service);
 	if (r == -EBUSY) {
 		fputs("servicemanager: another one serves this bus already\n", stderr);
 		return EXIT_FAILURE;
@@ -187,40 +290,63 @@ static int serve(struct ipc *ipc, int epoll, int signals, bool verbose)
 		return ipc_fail("servicemanager: cannot become the manager of the bus", r, NULL);
 
 	fputs("servicemanager: ready\n", stderr);
-	r = loop(ipc, epoll, signals, service);
-	service_free(service);
+	r = loop(daemon);
+	daemon->service = service_free(daemon->service);
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot go on", r, NULL);
 
 	return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv)
+static int open_bus(struct ipc **ret_ipc, const char *device)
 {
-	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct arguments arguments = { 0 };
-	int status, epoll, signals, r;
+	int r = ipc_open(ret_ipc, device);
 
-	status = parse_arguments(&arguments, argc, argv);
-	if (status >= 0)
-		return status;
-
-	raise_fd_limit();
-	signals = open_signals();
-	epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (signals < 0 || epoll < 0)
-		return ipc_fail("servicemanager: cannot wait for events",
-				signals < 0 ? signals : -errno, NULL);
-
-	r = ipc_open(&ipc, arguments.device);
 	if (r == -ENOENT) {
 		fprintf(stderr,
 			"servicemanager: there is no %s; is the module ipcbus loaded (modprobe ipcbus)?\n",
-			arguments.device ?: getenv("IPCBUS_DEVICE") ?: "/dev/ipcbus");
+			device ?: getenv("IPCBUS_DEVICE") ?: "/dev/ipcbus");
 		return EXIT_FAILURE;
 	}
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot open the bus", r, NULL);
 
-	return serve(ipc, epoll, signals, arguments.verbose);
+	return EXIT_SUCCESS;
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct daemon daemon = { .arguments = arguments };
+	int status;
+
+	if (policy_load(arguments->directories, &daemon.policy) < 0)
+		return EXIT_FAILURE;
+
+	raise_fd_limit();
+	daemon.signals = open_signals();
+	daemon.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (daemon.signals < 0 || daemon.epoll < 0)
+		return ipc_fail("servicemanager: cannot wait for events",
+				daemon.signals < 0 ? daemon.signals : -errno, NULL);
+
+	status = open_bus(&daemon.ipc, arguments->device);
+	if (status == EXIT_SUCCESS)
+		status = serve(&daemon);
+	ipc_unref(daemon.ipc);
+	policy_free(daemon.policy);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = { 0 };
+	int status;
+
+	status = parse_arguments(&arguments, argc, argv);
+	if (status >= 0)
+		return status;
+	if (arguments.check)
+		return check_policy(arguments.directories, argv + optind);
+
+	return run(&arguments);
 }

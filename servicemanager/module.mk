@@ -12,13 +12,26 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 		| $(MANAGER_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
-	  -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MMD -MP -c -o $@ $<
 
-MANAGER_PARTS := main service lookup watch registry
+MANAGER_PARTS := main check service access lookup watch caller registry policy policy-parse \
+	policy-load
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS)
+
+# The rules that hold without any file are those of the file that is installed.
+$(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf
+	$(call msg,GEN,$@)
+	$(Q)sed -e 's/["\\]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $< >$@
+
+$(B)/servicemanager/policy-load.o: $(B)/servicemanager/default-policy.inc
+
+$(B)/servicemanager/test-policy: $(addprefix $(B)/servicemanager/,test-policy.o policy.o \
+		policy-parse.o policy-load.o)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
 $(B)/servicemanager/test-registry: $(B)/servicemanager/test-registry.o \
 		$(B)/servicemanager/registry.o
@@ -34,9 +47,12 @@ $(MANAGER_GUEST_TESTS): %: %.o $(MANAGER_STUBS) | $(LIBIPC)
 install-servicemanager: $(MANAGER)
 	$(Q)$(INSTALL) -D -m 755 $(MANAGER) $(DESTDIR)$(bindir)/servicemanager
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 servicemanager/servicemanager.8
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 servicemanager/ipcbus-policy.5
+	$(Q)$(INSTALL) -D -m 644 servicemanager/default-policy.conf \
+	  $(DESTDIR)$(datadir)/ipcbus/policy.d/00-default.conf
 
-ALL += $(MANAGER) $(B)/servicemanager/test-registry $(MANAGER_GUEST_TESTS)
-UNIT_TESTS += $(B)/servicemanager/test-registry
+ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy $(MANAGER_GUEST_TESTS)
+UNIT_TESTS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy
 GUEST_TESTS += $(B)/servicemanager/test-service
 GUEST_RAW_TESTS += $(B)/servicemanager/test-daemon
 GUEST_FILES += $(MANAGER)

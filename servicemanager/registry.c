@@ -359,15 +359,11 @@ void registry_unwait(struct registry *registry, struct registry_waiter *waiter)
 	discharge(registry, waiter->uid, WAITERS);
 }
 
-struct registry_waiter *registry_take_waiter(struct registry *registry, const char *name)
+struct registry_waiter *registry_waiters(const struct registry *registry, const char *name)
 {
 	struct slot *slot = slot_find(registry, name);
-	struct registry_waiter *waiter = slot ? slot->waiters : NULL;
 
-	if (waiter)
-		registry_unwait(registry, waiter);
-
-	return waiter;
+	return slot ? slot->waiters : NULL;
 }
 
 /* --- Watching -------------------------------------------------------------------------- */

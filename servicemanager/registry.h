@@ -12,8 +12,8 @@
  *
  *   unknown   -- registry_add() -->  owned
  *   unknown   -- registry_wait() --> waited for
- *   waited for - registry_add() -->  owned, with waiters: the caller takes them
- *                                    out, one by one, and answers them
+ *   waited for - registry_add() -->  owned, with waiters: the caller takes those
+ *                                    out that may have it, and answers them
  *
  * and is forgotten when neither an owner nor a waiter is left.
  */
@@ -97,8 +97,8 @@ int registry_wait(struct registry *registry, struct registry_waiter *waiter);
 /* The waiter has to be in the registry. */
 void registry_unwait(struct registry *registry, struct registry_waiter *waiter);
 
-/* Takes out the one that has waited longest; NULL if nobody waits. */
-struct registry_waiter *registry_take_waiter(struct registry *registry, const char *name);
+/* Who waits for the name, the one that has waited longest first; NULL if nobody does. */
+struct registry_waiter *registry_waiters(const struct registry *registry, const char *name);
 
 /* -EDQUOT: too many watches; -ENOMEM. */
 int registry_watch(struct registry *registry, struct registry_watch *watch);

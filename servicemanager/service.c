@@ -192,6 +192,25 @@ static int add(struct service *service, struct ipc_call *call, struct owner *own
 	return r;
 }
 
+/* 0, or an answer was given: what came of it, or 1. */
+static int may_add(const struct service *service, struct ipc_call *call, const char *name)
+{
+	struct policy_decision decision;
+	struct caller caller;
+	int r = caller_init(&caller, call, service->policy);
+
+	if (r < 0)
+		return r;
+
+	decision = access_decide(service, &caller, POLICY_ADD, name);
+	caller_done(&caller);
+	if (decision.verdict == POLICY_ALLOW)
+		return 0;
+
+	r = answer_denied(call, &decision, name);
+	return r < 0 ? r : 1;
+}
+
 static int handle_add(struct ipc_call *call, const Ipc__Manager__AddRequest *request,
 		      void *userdata)
 {
@@ -204,6 +223,9 @@ static int handle_add(struct ipc_call *call, const Ipc__Manager__AddRequest *req
 	if (problem)
 		return ipc_call_errno(call, EINVAL, "%s", problem);
 
+	r = may_add(service, call, request->name);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = ipc_take_proxy(service->ipc, &request->object->id, &proxy);
 	if (r == -EXDEV)
 		return ipc_call_errno(call, EINVAL, "servicemanager itself cannot be added");
@@ -258,6 +280,7 @@ static const struct service_manager_ops ops = {
 	.remove = handle_remove,
 	.watch = handle_watch,
 	.unwatch = handle_unwatch,
+	.check_policy = handle_check_policy,
 };
 
 int service_new(struct ipc *ipc, const struct service_options *options,
@@ -272,6 +295,7 @@ int service_new(struct ipc *ipc, const struct service_options *options,
 	service->ipc = ipc;
 	service->epoll = options->epoll;
 	service->verbose = options->verbose;
+	service->policy = options->policy;
 	service->settled = !options->settle_msec;
 	service->started_at = now_usec();
 	service->settled_at = service->started_at + options->settle_msec * 1000ULL;
@@ -289,6 +313,13 @@ int service_new(struct ipc *ipc, const struct service_options *options,
 
 	*ret_service = service;
 	return 0;
+}
+
+void service_set_policy(struct service *service, const struct policy *policy)
+{
+	service->policy = policy;
+	lookup_policy_changed(service);
+	watch_policy_changed(service);
 }
 
 static int settle_in_msec(struct service *service)

@@ -11,6 +11,8 @@
 
 #include <ipc/ipc.h>
 
+#include "policy.h"
+
 struct service;
 
 struct service_options {
@@ -21,11 +23,17 @@ struct service_options {
 	 * still add theirs. */
 	unsigned int settle_msec;
 	bool verbose;
+	/* Stays the caller's, who may free it after the end or another one's set. */
+	const struct policy *policy;
 };
 
 /* Becomes the bus's manager: see ipc_set_manager() for the errors. */
 int service_new(struct ipc *ipc, const struct service_options *options,
 		struct service **ret_service);
+
+/* From now on this one holds, also for those who wait or watch already. */
+void service_set_policy(struct service *service, const struct policy *policy);
+
 void service_event(struct service *service, void *data);
 
 /* Does what is due, and says when to be called again: in so many milliseconds, or

@@ -6,6 +6,7 @@
  *   service.c  the object behind handle 0; adding and removing names
  *   lookup.c   getting, checking, waiting for and listing names
  *   watch.c    telling those who watch names
+ *   access.c   asking the policy, policy.c, for a caller
  *
  * All of it belongs to one thread.
  */
@@ -14,6 +15,7 @@
 
 #include <stddef.h>
 
+#include "caller.h"
 #include "registry.h"
 #include "service.h"
 #include "servicemanager.ipc.h"
@@ -25,6 +27,7 @@
 struct service {
 	struct ipc *ipc;
 	struct registry *registry;
+	const struct policy *policy;
 	struct ipc_object *object;
 	struct waiter *waiters; /* all of them */
 	uint64_t started_at;	/* usec of the monotonic clock, as all times here */
@@ -62,6 +65,21 @@ int answer_unknown(struct ipc_call *call);
 /* The entry as a message; what it points to stays the entry's. */
 void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry);
 
+/* --- access.c ------------------------------------------------------------------ */
+
+/* Whether the caller may do all of this (enum policy_right, or'ed) with the name; the
+ * first right that it has not decides. */
+struct policy_decision access_decide(const struct service *service, const struct caller *caller,
+				     unsigned int rights, const char *name);
+bool access_allows(const struct service *service, const struct caller *caller,
+		   unsigned int rights, const char *name);
+/* Answers that it may not, and says why. */
+int answer_denied(struct ipc_call *call, const struct policy_decision *decision,
+		  const char *name);
+
+int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
+			void *userdata);
+
 /* --- lookup.c ------------------------------------------------------------------ */
 
 int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata);
@@ -72,6 +90,8 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 
 /* The name is there: answers those who wait for it. */
 void lookup_appeared(struct service *service, const struct owner *owner);
+/* There is another policy: who waits may have the name now. */
+void lookup_policy_changed(struct service *service);
 /* Missing names are missing from here on: answers those who only asked. */
 void lookup_settle(struct service *service);
 /* Answers all who wait with an error. */
@@ -86,6 +106,8 @@ int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *requ
 
 /* The name came, came again or went. */
 void watch_changed(struct service *service, const char *name);
+/* There is another policy: everybody is told what is there now, for him. */
+void watch_policy_changed(struct service *service);
 /* Goes on telling those who are behind. */
 void watch_continue(struct service *service);
 void watch_end(struct service *service);

@@ -34,6 +34,7 @@ struct watch {
 	struct service *service;
 	struct watcher *watcher;
 	uint64_t cookie; /* the watcher's own */
+	struct caller caller;
 	uint64_t death;
 	struct pending *pending;
 	size_t n_pending;
@@ -66,6 +67,7 @@ static void forget_pending(struct watch *watch)
 static void watch_free(struct watch *watch)
 {
 	forget_pending(watch);
+	caller_done(&watch->caller);
 	watcher_unref(watch->watcher);
 	free(watch);
 }
@@ -112,7 +114,9 @@ static int watch_new(struct service *service, struct ipc_call *call,
 	watch->cookie = request->cookie;
 	watch->service = service;
 	watch->watcher = watcher_from_proxy(proxy);
-	r = ipc_proxy_on_death(proxy, watcher_died, watch, &watch->death);
+	r = caller_init(&watch->caller, call, service->policy);
+	if (r == 0)
+		r = ipc_proxy_on_death(proxy, watcher_died, watch, &watch->death);
 	if (r < 0) {
 		watch_free(watch);
 		return r;
@@ -136,14 +140,21 @@ static int tell(struct watch *watch, Ipc__Manager__ChangeKind kind, Ipc__Manager
 	return watcher_changed(watch->watcher, &change);
 }
 
+static bool may(const struct watch *watch, enum policy_right right, const char *name)
+{
+	return access_allows(watch->service, &watch->caller, right, name);
+}
+
 static int tell_present(struct watch *watch, struct registry_entry *entry)
 {
+	bool callable = may(watch, POLICY_CALL, entry->name);
 	Ipc__Object object = IPC__OBJECT__INIT;
 	Ipc__Manager__Entry message;
 
 	entry_message(&message, entry);
 	object.id = ipc_proxy_id(owner_of(entry)->proxy);
-	return tell(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT, &message, &object);
+	return tell(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT, &message,
+		    callable ? &object : NULL);
 }
 
 static int tell_name(struct watch *watch, const char *name)
@@ -151,6 +162,8 @@ static int tell_name(struct watch *watch, const char *name)
 	struct registry_entry *entry = registry_find(watch->service->registry, name);
 	Ipc__Manager__Entry gone = IPC__MANAGER__ENTRY__INIT;
 
+	if (!may(watch, POLICY_FIND, name))
+		return 0;
 	if (entry)
 		return tell_present(watch, entry);
 
@@ -164,7 +177,7 @@ static int tell_from_cursor(struct watch *watch)
 
 	while ((entry = registry_watched_after(watch->service->registry, &watch->entry,
 					       watch->cursor))) {
-		int r = tell_present(watch, entry);
+		int r = tell_name(watch, entry->name);
 
 		if (r < 0)
 			return r;
@@ -265,6 +278,15 @@ static void start_again(struct watch *watch)
 	watch->again = true;
 }
 
+void watch_policy_changed(struct service *service)
+{
+	struct registry_watch *entry = NULL;
+
+	while ((entry = registry_next_watch(service->registry, entry)))
+		start_again(watch_of(entry));
+	watch_continue(service);
+}
+
 static void append_pending(struct watch *watch, const char *name)
 {
 	struct pending **link = &watch->pending, *pending;
@@ -346,6 +368,7 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 		 void *userdata)
 {
 	struct service *service = userdata;
+	struct policy_decision decision;
 	struct ipc_proxy *proxy;
 	struct watch *watch;
 	int r;
@@ -361,6 +384,11 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 	r = watch_new(service, call, request, proxy, &watch);
 	if (r < 0)
 		return r;
+	decision = access_decide(service, &watch->caller, POLICY_FIND, request->name);
+	if (!request->prefix && decision.verdict == POLICY_REFUSE) {
+		watch_drop(watch);
+		return answer_denied(call, &decision, request->name);
+	}
 	r = registry_watch(service->registry, &watch->entry);
 	if (r < 0) {
 		watch_drop(watch);

@@ -2,18 +2,22 @@
 #
 # Whole programs on the real driver, in the guest. Each test-*.c is one program
 # with the server of server.c as a second process; those named test-manager-*.c
-# want a servicemanager, the others are the bus's manager themselves.
+# want a servicemanager, but for some that start one of their own; the others are
+# the bus's manager themselves.
 
 E2E := $(B)/tests/e2e
 E2E_TESTS := $(patsubst tests/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/e2e/test-*.c)))
-E2E_COMMON := $(E2E)/fixture.o $(E2E)/server.o $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
+E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,policy restart)
+E2E_COMMON := $(E2E)/fixture.o $(E2E)/manager.o $(E2E)/server.o $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -Ilibipc -pthread
 
-GUEST_TESTS += $(filter $(E2E)/test-manager-%,$(E2E_TESTS))
-GUEST_RAW_TESTS += $(filter-out $(E2E)/test-manager-%,$(E2E_TESTS)) tests/e2e/containers
+E2E_WITH_MANAGER := $(filter-out $(E2E_OWN_MANAGER),$(filter $(E2E)/test-manager-%,$(E2E_TESTS)))
+
+GUEST_TESTS += $(E2E_WITH_MANAGER)
+GUEST_RAW_TESTS += $(filter-out $(E2E_WITH_MANAGER),$(E2E_TESTS)) tests/e2e/containers
 ALL += $(E2E_TESTS)
 
-$(E2E_TESTS:%=%.o) $(E2E)/fixture.o $(E2E)/server.o: $(E2E)/%.o: tests/e2e/%.c \
+$(E2E_TESTS:%=%.o) $(E2E)/fixture.o $(E2E)/manager.o $(E2E)/server.o: $(E2E)/%.o: tests/e2e/%.c \
 		| $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
@@ -22,6 +26,11 @@ $(E2E_TESTS): %: %.o $(E2E_COMMON) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -pthread -o $@ $^ \
 	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+# Asks what has no function in the library.
+$(E2E)/test-manager-policy.o: E2E_CFLAGS += -I$(B)/servicemanager
+$(E2E)/test-manager-policy.o: | $(B)/servicemanager/servicemanager.ipc.h
+$(E2E)/test-manager-policy: $(MANAGER_STUBS)
 
 # A peer that keeps to no rule speaks to the driver itself.
 $(E2E)/test-hostile: $(B)/libipc/device.o

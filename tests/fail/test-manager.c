@@ -8,15 +8,18 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "../../servicemanager/policy.h"
 #include "../../servicemanager/service.h"
 #include "library.h"
 #include "memory.h"
 #include "servicemanager.ipc.h"
 
+#define ALL "allow anyone all *"
 #define OWNER 1000	/* user ids */
 #define NAMES 16	/* with one more the registry grows */
 
 static struct service *service;
+static struct policy *policy;
 static int epoll = -1;
 static uint64_t cookie, call;
 static uint32_t handle;
@@ -25,7 +28,7 @@ static uint32_t handle;
 
 static int act_start(void)
 {
-	struct service_options options = { .epoll = epoll };
+	struct service_options options = { .epoll = epoll, .policy = policy };
 
 	return service_new(ipc, &options, &service);
 }
@@ -34,6 +37,8 @@ static void prepare_epoll(void)
 {
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	ck_assert_int_ge(epoll, 0);
+	policy = policy_new();
+	ck_assert_int_eq(policy_read(policy, "test", ALL, strlen(ALL), NULL, NULL, NULL), 0);
 	call = 500;
 	handle = 100;
 }
@@ -48,6 +53,7 @@ static void prepare_service(void)
 static void finish_all(void)
 {
 	service = service_free(service);
+	policy = policy_free(policy);
 	close(epoll);
 	fake_reset();
 }

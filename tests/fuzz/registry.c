@@ -238,9 +238,11 @@ static void take(const char *name)
 {
 	struct wait *w = longest_waiter(name);
 
-	must(registry_take_waiter(registry, name) == (w ? &w->waiter : NULL));
-	if (w)
-		w->since = 0;
+	must(registry_waiters(registry, name) == (w ? &w->waiter : NULL));
+	if (!w)
+		return;
+	registry_unwait(registry, &w->waiter);
+	w->since = 0;
 }
 
 /* Names as they come: valid if every character is. */

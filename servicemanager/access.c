@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Asking the policy: for the other handlers, and for those who only want to know
+ * what it says.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "state.h"
+
+struct policy_decision access_decide(const struct service *service, const struct caller *caller,
+				     unsigned int rights, const char *name)
+{
+	struct policy_decision decision = { POLICY_ALLOW, NULL };
+
+	for (unsigned int right = 1; right <= rights; right <<= 1) {
+		if (!(rights & right))
+			continue;
+		decision = policy_decide(service->policy, &caller->subject,
+					 (enum policy_right)right, name);
+		if (decision.verdict != POLICY_ALLOW)
+			break;
+	}
+
+	return decision;
+}
+
+bool access_allows(const struct service *service, const struct caller *caller,
+		   unsigned int rights, const char *name)
+{
+	return access_decide(service, caller, rights, name).verdict == POLICY_ALLOW;
+}
+
+int answer_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name)
+{
+	if (!decision->rule)
+		return ipc_call_errno(call, EACCES, "no rule of the policy allows uid %u that with %s",
+				      ipc_call_uid(call), name);
+
+	return ipc_call_errno(call, EACCES, "the policy refuses uid %u that with %s: %s:%u",
+			      ipc_call_uid(call), name, policy_rule_file(decision->rule),
+			      policy_rule_line(decision->rule));
+}
+
+/* --- Checking -------------------------------------------------------------------- */
+
+static int reply_decision(struct ipc_call *call, const struct policy_decision *decision)
+{
+	Ipc__Manager__CheckPolicyReply reply = IPC__MANAGER__CHECK_POLICY_REPLY__INIT;
+
+	reply.verdict = (char *)policy_verdict_text(decision->verdict);
+	if (decision->rule) {
+		reply.file = (char *)policy_rule_file(decision->rule);
+		reply.line = policy_rule_line(decision->rule);
+		reply.rule = (char *)policy_rule_text(decision->rule);
+	}
+	return service_manager_reply_check_policy(call, &reply);
+}
+
+static int check_self(const struct service *service, struct ipc_call *call,
+		      enum policy_right right, const char *name)
+{
+	struct policy_decision decision;
+	struct caller caller;
+	int r = caller_init(&caller, call, service->policy);
+
+	if (r < 0)
+		return r;
+
+	decision = access_decide(service, &caller, right, name);
+	caller_done(&caller);
+	return reply_decision(call, &decision);
+}
+
+static int check_other(const struct service *service, struct ipc_call *call,
+		       const Ipc__Manager__CheckPolicyRequest *request, enum policy_right right)
+{
+	struct policy_subject subject = {
+		.uid = request->uid,
+		.gid = request->n_gids ? request->gids[0] : request->uid,
+		.groups = request->gids,
+		.n_groups = request->n_gids,
+		.label = *request->label ? request->label : NULL,
+	};
+	struct policy_decision decision;
+
+	if (ipc_call_uid(call) != 0 && ipc_call_uid(call) != geteuid())
+		return ipc_call_errno(call, EPERM, "only root may ask about others");
+
+	decision = policy_decide(service->policy, &subject, right, request->name);
+	return reply_decision(call, &decision);
+}
+
+int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
+			void *userdata)
+{
+	enum policy_right right = policy_right_from(request->right);
+	const struct service *service = userdata;
+
+	if (!right)
+		return ipc_call_errno(call, EINVAL, "a right is add, find, list or call");
+	if (!registry_name_is_valid(request->name))
+		return ipc_call_errno(call, EINVAL, BAD_NAME);
+	if (request->self)
+		return check_self(service, call, right, request->name);
+
+	return check_other(service, call, request, right);
+}

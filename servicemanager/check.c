@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * servicemanager --check-policy: see check.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "policy-load.h"
+#include "registry.h"
+
+#define GROUPS_MAX 64
+
+enum { ALLOWED = 0, BAD_POLICY = 1, BAD_QUESTION = 2, REFUSED = 3, HIDDEN = 4 };
+
+struct question {
+	struct policy_subject subject;
+	gid_t groups[GROUPS_MAX];
+	enum policy_right right;
+	const char *name;
+};
+
+static int complain(const char *what, const char *which)
+{
+	fprintf(stderr, "servicemanager: %s \"%s\"\n", what, which);
+	return -EINVAL;
+}
+
+static int parse_groups(struct question *question, char *list)
+{
+	struct policy_subject *subject = &question->subject;
+	char *item;
+
+	while ((item = strsep(&list, ","))) {
+		if (subject->n_groups == GROUPS_MAX)
+			return complain("too many groups with", item);
+		if (policy_find_group(item, &question->groups[subject->n_groups++]) < 0)
+			return complain("there is no group", item);
+	}
+	if (subject->n_groups)
+		subject->gid = question->groups[0];
+
+	return 0;
+}
+
+/* Without groups the group has the user's number. */
+static int parse_who(struct question *question, char *who)
+{
+	char *user = strsep(&who, ":");
+
+	if (policy_find_user(user, &question->subject.uid) < 0)
+		return complain("there is no user", user);
+
+	question->subject.gid = question->subject.uid;
+	question->subject.groups = question->groups;
+	return parse_groups(question, who);
+}
+
+static int parse_question(struct question *question, char **words)
+{
+	if (!words[1] || !words[2] || (words[3] && words[4])) {
+		fputs("servicemanager: the question is: USER[:GROUP,...] RIGHT NAME [LABEL]\n", stderr);
+		return -EINVAL;
+	}
+	if (parse_who(question, words[0]) < 0)
+		return -EINVAL;
+	question->right = policy_right_from(words[1]);
+	if (!question->right)
+		return complain("a right is add, find, list or call, not", words[1]);
+	question->name = words[2];
+	if (!registry_name_is_valid(question->name))
+		return complain("no name can be", question->name);
+
+	question->subject.label = words[3];
+	return 0;
+}
+
+static int answer(const struct policy *policy, const struct question *question)
+{
+	struct policy_decision decision = policy_decide(policy, &question->subject,
+							question->right, question->name);
+
+	if (decision.rule)
+		printf("%s: %s:%u: %s\n", policy_verdict_text(decision.verdict),
+		       policy_rule_file(decision.rule), policy_rule_line(decision.rule),
+		       policy_rule_text(decision.rule));
+	else
+		printf("%s: no rule is about it\n", policy_verdict_text(decision.verdict));
+
+	switch (decision.verdict) {
+	case POLICY_ALLOW:
+		return ALLOWED;
+	case POLICY_HIDE:
+		return HIDDEN;
+	default:
+		return REFUSED;
+	}
+}
+
+int check_policy(const char *const *directories, char **words)
+{
+	struct question question = { .name = NULL };
+	struct policy *policy;
+	int status = ALLOWED;
+
+	if (words[0] && parse_question(&question, words) < 0)
+		return BAD_QUESTION;
+	if (policy_load(directories, &policy) < 0)
+		return BAD_POLICY;
+
+	if (question.name)
+		status = answer(policy, &question);
+	else
+		printf("%zu rules\n", policy_count(policy));
+	policy_free(policy);
+	return status;
+}

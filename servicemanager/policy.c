@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a policy says: see policy.h. Rules are looked at from the last one back,
+ * each in full; there are some dozens.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy-rule.h"
+
+struct policy {
+	struct policy_rule **rules;
+	size_t n_rules;
+	size_t size;
+};
+
+/* --- Keeping rules ------------------------------------------------------------- */
+
+struct policy *policy_new(void)
+{
+	return calloc(1, sizeof(struct policy));
+}
+
+struct policy_rule *policy_rule_free(struct policy_rule *rule)
+{
+	if (!rule)
+		return NULL;
+
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		free(rule->patterns[i]);
+	free(rule->patterns);
+	free(rule->users.ranges);
+	free(rule->groups.ranges);
+	free(rule->label);
+	free(rule->file);
+	free(rule->text);
+	free(rule);
+	return NULL;
+}
+
+struct policy *policy_free(struct policy *policy)
+{
+	if (!policy)
+		return NULL;
+
+	for (size_t i = 0; i < policy->n_rules; i++)
+		policy_rule_free(policy->rules[i]);
+	free(policy->rules);
+	free(policy);
+	return NULL;
+}
+
+static int make_room(struct policy *policy)
+{
+	size_t size = policy->size ? 2 * policy->size : 16;
+	struct policy_rule **rules;
+
+	if (policy->n_rules == POLICY_RULES_MAX)
+		return -EINVAL;
+	if (policy->n_rules < policy->size)
+		return 0;
+
+	rules = reallocarray(policy->rules, size, sizeof(*rules));
+	if (!rules)
+		return -ENOMEM;
+
+	policy->rules = rules;
+	policy->size = size;
+	return 0;
+}
+
+int policy_append(struct policy *policy, struct policy_rule *rule)
+{
+	int r = make_room(policy);
+
+	if (r < 0) {
+		policy_rule_free(rule);
+		return r;
+	}
+
+	policy->rules[policy->n_rules++] = rule;
+	return 0;
+}
+
+/* --- Deciding ------------------------------------------------------------------ */
+
+static bool ranges_have(const struct policy_ranges *ranges, uint32_t number)
+{
+	if (ranges->any)
+		return true;
+
+	for (size_t i = 0; i < ranges->count; i++)
+		if (number >= ranges->ranges[i].first && number <= ranges->ranges[i].last)
+			return true;
+
+	return false;
+}
+
+static bool groups_match(const struct policy_ranges *ranges, const struct policy_subject *subject)
+{
+	if (ranges_have(ranges, subject->gid))
+		return true;
+
+	for (size_t i = 0; i < subject->n_groups; i++)
+		if (ranges_have(ranges, subject->groups[i]))
+			return true;
+
+	return false;
+}
+
+/*
+ * A pattern is a name; "%u" in it is the caller's user id, and a '*' at its end is
+ * anything, or nothing.
+ */
+static bool pattern_matches(const char *pattern, const char *name, uid_t uid)
+{
+	char number[16];
+	size_t size = (size_t)snprintf(number, sizeof(number), "%u", uid);
+
+	for (; *pattern; pattern++) {
+		if (*pattern == '*')
+			return true;
+		if (*pattern == '%') {
+			if (strncmp(name, number, size))
+				return false;
+			name += size;
+			pattern++;
+		} else if (*pattern != *name++) {
+			return false;
+		}
+	}
+
+	return !*name;
+}
+
+static bool label_matches(const char *pattern, const char *label)
+{
+	size_t size = strlen(pattern);
+
+	if (!label)
+		return false;
+	if (size && pattern[size - 1] == '*')
+		return !strncmp(label, pattern, size - 1);
+
+	return !strcmp(label, pattern);
+}
+
+static bool is_about(const struct policy_rule *rule, const struct policy_subject *subject,
+		     enum policy_right right, const char *name)
+{
+	if (!(rule->rights & right) || !ranges_have(&rule->users, subject->uid) ||
+	    !groups_match(&rule->groups, subject))
+		return false;
+	if (rule->label && !label_matches(rule->label, subject->label))
+		return false;
+
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		if (pattern_matches(rule->patterns[i], name, subject->uid))
+			return true;
+
+	return false;
+}
+
+struct policy_decision policy_decide(const struct policy *policy,
+				     const struct policy_subject *subject,
+				     enum policy_right right, const char *name)
+{
+	for (size_t i = policy->n_rules; i-- > 0;) {
+		const struct policy_rule *rule = policy->rules[i];
+
+		if (is_about(rule, subject, right, name))
+			return (struct policy_decision){ rule->verdict, rule };
+	}
+
+	return (struct policy_decision){ POLICY_REFUSE, NULL };
+}
+
+bool policy_asks_for_groups(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (!policy->rules[i]->groups.any)
+			return true;
+
+	return false;
+}
+
+/* --- Telling ------------------------------------------------------------------- */
+
+size_t policy_count(const struct policy *policy)
+{
+	return policy->n_rules;
+}
+
+const char *policy_rule_file(const struct policy_rule *rule)
+{
+	return rule->file;
+}
+
+unsigned int policy_rule_line(const struct policy_rule *rule)
+{
+	return rule->line;
+}
+
+const char *policy_rule_text(const struct policy_rule *rule)
+{
+	return rule->text;
+}
+
+const char *policy_verdict_text(enum policy_verdict verdict)
+{
+	switch (verdict) {
+	case POLICY_ALLOW:
+		return "allowed";
+	case POLICY_HIDE:
+		return "hidden";
+	default:
+		return "refused";
+	}
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The policy alone: what its text may say, what is wrong with it and where, and what
+ * it decides; and how its files are found.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy-load.h"
+
+static struct policy_problem problem;
+static unsigned int warned;
+
+static int user_named(const char *name, uid_t *ret_uid)
+{
+	if (strcmp(name, "root") && strcmp(name, "eve"))
+		return -ENOENT;
+	*ret_uid = *name == 'e' ? 1005 : 0;
+	return 0;
+}
+
+static int group_named(const char *name, gid_t *ret_gid)
+{
+	if (strcmp(name, "audio"))
+		return -ENOENT;
+	*ret_gid = 29;
+	return 0;
+}
+
+static void warn(const char *file, const struct policy_problem *about)
+{
+	ck_assert_str_eq(file, "test");
+	ck_assert_uint_gt(about->line, 0);
+	warned++;
+}
+
+static int try(struct policy *policy, const char *text)
+{
+	static const struct policy_names names = { user_named, group_named };
+
+	memset(&problem, 0, sizeof(problem));
+	return policy_read(policy, "test", text, strlen(text), &names, warn, &problem);
+}
+
+static struct policy *policy_from(const char *text)
+{
+	struct policy *policy = policy_new();
+
+	ck_assert_ptr_nonnull(policy);
+	ck_assert_msg(try(policy, text) == 0, "line %u: %s", problem.line, problem.text);
+	return policy;
+}
+
+static enum policy_verdict decide(const struct policy *policy, uid_t uid, enum policy_right right,
+				  const char *name)
+{
+	struct policy_subject subject = { .uid = uid, .gid = uid };
+
+	return policy_decide(policy, &subject, right, name).verdict;
+}
+
+/* --- What is right -------------------------------------------------------------------- */
+
+START_TEST(without_rules_all_is_refused)
+{
+	struct policy *policy = policy_from("# nothing\n\n   \t\n");
+
+	ck_assert_uint_eq(policy_count(policy), 0);
+	ck_assert_int_eq(decide(policy, 0, POLICY_FIND, "a"), POLICY_REFUSE);
+	policy_free(policy);
+	ck_assert_ptr_null(policy_free(NULL));
+}
+END_TEST
+
+START_TEST(the_last_rule_that_is_about_it_decides)
+{
+	struct policy *policy = policy_from("allow anyone all *\n"
+					    "hide user eve find,list secret.*\n"
+					    "allow user 1005 find secret.but  # this\n"
+					    "refuse anyone add ipc.*\n"
+					    "allow user root add ipc.*");
+
+	ck_assert_uint_eq(policy_count(policy), 5);
+	ck_assert_int_eq(decide(policy, 1005, POLICY_FIND, "secret.a"), POLICY_HIDE);
+	ck_assert_int_eq(decide(policy, 1005, POLICY_FIND, "secret.but"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1005, POLICY_CALL, "secret.a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1006, POLICY_FIND, "secret.a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1005, POLICY_ADD, "ipc.a"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 0, POLICY_ADD, "ipc.a"), POLICY_ALLOW);
+	policy_free(policy);
+}
+END_TEST
+
+START_TEST(it_says_which_rule)
+{
+	struct policy *policy = policy_from("\n  allow anyone\tfind a.* # all of a\n");
+	struct policy_subject subject = { .uid = 1 };
+	struct policy_decision decision = policy_decide(policy, &subject, POLICY_FIND, "a.b");
+
+	ck_assert_ptr_nonnull(decision.rule);
+	ck_assert_str_eq(policy_rule_file(decision.rule), "test");
+	ck_assert_uint_eq(policy_rule_line(decision.rule), 2);
+	ck_assert_str_eq(policy_rule_text(decision.rule), "allow anyone\tfind a.* # all of a");
+	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_ADD, "a.b").rule);
+	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_FIND, "a").rule);
+	policy_free(policy);
+}
+END_TEST
+
+START_TEST(users_and_groups_are_lists)
+{
+	struct policy *policy = policy_from("allow user root,1000-1002,7 find *\n"
+					    "allow user 20 group audio,5 find *\n");
+	gid_t further[] = { 3, 29 };
+	struct policy_subject subject = { .uid = 20, .gid = 1, .groups = further };
+
+	ck_assert_int_eq(decide(policy, 0, POLICY_FIND, "a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 7, POLICY_FIND, "a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 999, POLICY_FIND, "a"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_FIND, "a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1002, POLICY_FIND, "a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1003, POLICY_FIND, "a"), POLICY_REFUSE);
+	ck_assert(policy_asks_for_groups(policy));
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
+	subject.n_groups = 2;
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_ALLOW);
+	subject.n_groups = 0;
+	subject.gid = 5;
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_ALLOW);
+	policy_free(policy);
+}
+END_TEST
+
+START_TEST(who_does_not_exist_is_nobody)
+{
+	struct policy *policy;
+
+	warned = 0;
+	policy = policy_from("allow anyone find *\nrefuse user mallory find *\n"
+			     "refuse group none,audio find *\n");
+	ck_assert_uint_eq(warned, 2);
+	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 29, POLICY_FIND, "a"), POLICY_REFUSE);
+	policy_free(policy);
+}
+END_TEST
+
+START_TEST(labels_are_compared)
+{
+	struct policy *policy = policy_from("allow label \"/usr/bin/a b (enforce)\" find *\n"
+					    "allow label system_u:* user 3 find *\n");
+	struct policy_subject subject = { .uid = 3 };
+
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
+	subject.label = "/usr/bin/a b (enforce)";
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_ALLOW);
+	subject.label = "/usr/bin/a b";
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
+	subject.label = "system_u:x:y";
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_ALLOW);
+	subject.uid = 4;
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
+	ck_assert(!policy_asks_for_groups(policy));
+	policy_free(policy);
+}
+END_TEST
+
+START_TEST(patterns_are_names_beginnings_and_users)
+{
+	struct policy *policy = policy_from("allow anyone find a.b user/%u/* x%u %u\n");
+
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "a.b"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "a.bc"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "user/12/"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "user/123/"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "user/1"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "x12"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "x123"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 12, POLICY_FIND, "12"), POLICY_ALLOW);
+	policy_free(policy);
+}
+END_TEST
+
+/* --- What is wrong --------------------------------------------------------------------- */
+
+START_TEST(what_is_wrong_is_said)
+{
+	static const struct {
+		const char *line, *text;
+	} wrong[] = {
+		{ "permit anyone all *", "a rule begins with allow, refuse or hide, not \"permit\"" },
+		{ "allow", "who? anyone, user LIST, group LIST or label PATTERN" },
+		{ "allow all *", "who? anyone, user LIST, group LIST or label PATTERN" },
+		{ "allow user", "which user?" },
+		{ "allow user 1 user 2 all *", "user comes twice: write a list with commas" },
+		{ "allow user 1,,2 all *", "a user is missing around a comma" },
+		{ "allow group 5-2 all *", "\"5-2\" ends before it begins" },
+		{ "allow user 5- all *", "\"5-\" is no range of numbers" },
+		{ "allow user 5x all *", "\"5x\" is neither a number nor a name" },
+		{ "allow user 4294967295 all *", "\"4294967295\" is too large" },
+		{ "allow label", "which label?" },
+		{ "allow label a label b all *", "label comes twice" },
+		{ "allow anyone", "which rights? all, or some of add,find,list,call" },
+		{ "allow anyone find,eat *", "\"eat\" is no right: all, or some of add,find,list,call" },
+		{ "allow anyone find", "which names? * is all of them" },
+		{ "allow anyone find a*b",
+		  "\"a*b\" is no name, nor the beginning of names and a *" },
+		{ "allow anyone find %x", "\"%x\" is no name, nor the beginning of names and a *" },
+		{ "allow label \"a find *", "a quote is not closed" },
+		{ "allow label \"a\"b find *", "after a quote comes a blank" },
+		{ "allow label a\"b\" find *", "a quote is to come at the beginning of a word" },
+		{ "allow anyone find \001", "there is a control character in the line" },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct policy *policy = policy_new();
+
+		snprintf(text, sizeof(text), "allow anyone all *\n# a\n%s\nnonsense\n",
+			 wrong[i].line);
+		ck_assert_int_eq(try(policy, text), -EINVAL);
+		ck_assert_str_eq(problem.text, wrong[i].text);
+		ck_assert_uint_eq(problem.line, 3);
+		policy_free(policy);
+	}
+}
+END_TEST
+
+START_TEST(there_are_limits)
+{
+	struct policy *policy = policy_new();
+	char line[POLICY_LINE_MAX + 2];
+
+	memset(line, ' ', sizeof(line));
+	line[POLICY_LINE_MAX] = '\0';
+	ck_assert_int_eq(try(policy, line), 0);
+	line[POLICY_LINE_MAX] = ' ';
+	line[POLICY_LINE_MAX + 1] = '\0';
+	ck_assert_int_eq(try(policy, line), -EINVAL);
+	for (int i = 0; i < POLICY_RULES_MAX; i++)
+		ck_assert_int_eq(try(policy, "allow anyone all *"), 0);
+	ck_assert_int_eq(try(policy, "allow anyone all *"), -EINVAL);
+	ck_assert_str_eq(problem.text, "more than 4096 rules");
+	policy_free(policy);
+}
+END_TEST
+
+/* --- Files ------------------------------------------------------------------------------- */
+
+static char first[] = "/tmp/policy1.XXXXXX", second[] = "/tmp/policy2.XXXXXX";
+static const char *const directories[] = { first, "/nonexistent", second, NULL };
+
+static void put(const char *directory, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void begin_files(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(first));
+	ck_assert_ptr_nonnull(mkdtemp(second));
+}
+
+static void end_files(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s %s", first, second);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(files_are_read_by_name_and_the_first_directory_wins)
+{
+	struct policy *policy;
+
+	begin_files();
+	put(second, "00-default.conf", "allow anyone all *\n");
+	put(second, "10-a.conf", "refuse anyone find a\n");
+	put(second, "20-b.conf", "refuse anyone find b\n");
+	put(first, "10-a.conf", "# not here\n");
+	put(first, "15-b.conf", "allow anyone find b\nrefuse anyone find c\n");
+	put(first, "README", "not a rule");
+	put(first, ".hidden.conf", "not a rule");
+	ck_assert_int_eq(policy_load(directories, &policy), 0);
+	ck_assert_uint_eq(policy_count(policy), 4);
+	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "b"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "c"), POLICY_REFUSE);
+	policy_free(policy);
+
+	put(second, "20-b.conf", "nonsense\n");
+	ck_assert_int_eq(policy_load(directories, &policy), -EINVAL);
+	end_files();
+}
+END_TEST
+
+START_TEST(without_files_the_built_in_rules_hold)
+{
+	struct policy *policy;
+
+	begin_files();
+	ck_assert_int_eq(policy_load(directories, &policy), 0);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_FIND, "ipc.x"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "ipc.x"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 0, POLICY_ADD, "ipc.x"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "demo.echo"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "user/1000/a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "user/1001/a"), POLICY_REFUSE);
+	policy_free(policy);
+	end_files();
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_no_policy)
+{
+	struct policy *policy;
+	char path[128];
+
+	begin_files();
+	snprintf(path, sizeof(path), "%s/a.conf", first);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(policy_load(directories, &policy), -EINVAL);
+	rmdir(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(policy_load(directories, &policy), -EINVAL);
+	unlink(path);
+	ck_assert_int_eq(symlink("/nonexistent", path), 0);
+	ck_assert_int_eq(policy_load(directories, &policy), -ENOENT);
+	end_files();
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("policy");
+	Suite *suite = suite_create("servicemanager");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, without_rules_all_is_refused);
+	tcase_add_test(tcase, the_last_rule_that_is_about_it_decides);
+	tcase_add_test(tcase, it_says_which_rule);
+	tcase_add_test(tcase, users_and_groups_are_lists);
+	tcase_add_test(tcase, who_does_not_exist_is_nobody);
+	tcase_add_test(tcase, labels_are_compared);
+	tcase_add_test(tcase, patterns_are_names_beginnings_and_users);
+	tcase_add_test(tcase, what_is_wrong_is_said);
+	tcase_add_test(tcase, there_are_limits);
+	tcase_add_test(tcase, files_are_read_by_name_and_the_first_directory_wins);
+	tcase_add_test(tcase, without_files_the_built_in_rules_hold);
+	tcase_add_test(tcase, what_is_no_file_is_no_policy);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

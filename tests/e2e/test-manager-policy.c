@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The policy, as those meet it whom it is about: a servicemanager with files of the
+ * test's own, and processes of several users.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "manager.h"
+#include "servicemanager.ipc.h"
+
+#define GID_IPCBUS 900
+#define USER 1000
+
+static const char rules[] = "allow anyone all *\n"
+			    "hide user 1000 find p.hidden*\n"
+			    "refuse user 1000 find,add p.refused\n"
+			    "refuse user 1000 call p.seen\n"
+			    "hide user 1000 list p.unlisted p.hidden*\n"
+			    "refuse anyone find p.club\n"
+			    "allow group 77 find p.club\n"
+			    "refuse anyone add user/*\n"
+			    "allow anyone add user/%u/*\n";
+
+static struct manager manager;
+static char directory[] = "/tmp/policy.XXXXXX";
+static struct ipc *owner;
+static pthread_t thread;
+
+static void write_policy(const char *text)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/50-test.conf", directory);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static void *run(void *data)
+{
+	return (void *)(intptr_t)ipc_run(data);
+}
+
+static void begin(void)
+{
+	static const char *const names[] = { "p.hidden", "p.refused", "p.seen",
+					     "p.unlisted", "p.club", "p.open" };
+	const char *arguments[] = { "--verbose", "--policy", directory, NULL };
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	write_policy(rules);
+	manager_start(&manager, arguments);
+	ck_assert_int_eq(ipc_open(&owner, NULL), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		ck_assert_int_eq(server_serve(owner, names[i], &server_handlers, NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, owner), 0);
+}
+
+static void end(void)
+{
+	char path[64];
+
+	ipc_stop(owner);
+	pthread_join(thread, NULL);
+	ipc_unref(owner);
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+	snprintf(path, sizeof(path), "%s/50-test.conf", directory);
+	unlink(path);
+	rmdir(directory);
+}
+
+/* --- As another user --------------------------------------------------------------- */
+
+static struct ipc *ipc;
+
+static void become(uid_t uid, gid_t further)
+{
+	gid_t groups[] = { GID_IPCBUS, further };
+
+	if (setgroups(2, groups) < 0 || setresgid(uid, uid, uid) < 0 ||
+	    setresuid(uid, uid, uid) < 0 || ipc_open(&ipc, NULL) < 0)
+		_exit(100);
+}
+
+static int get(const char *name)
+{
+	struct ipc_proxy *proxy;
+	int r = ipc_get_name(ipc, name, &proxy);
+
+	if (r == 0)
+		ipc_proxy_unref(proxy);
+	return r;
+}
+
+static int add(const char *name)
+{
+	return server_serve(ipc, name, &server_handlers, NULL);
+}
+
+/* The place in the source where it was not as expected is the status. */
+#define expect(condition)                          \
+	do {                                       \
+		if (!(condition))                  \
+			return __LINE__ % 128 + 1; \
+	} while (0)
+
+static int find_some(void *data)
+{
+	struct ipc_name_info info, *infos;
+	int n;
+
+	(void)data;
+	become(USER, 0);
+	expect(get("p.open") == 0);
+	/* Hidden is as if nobody had it. */
+	expect(get("p.hidden") == -ENOENT);
+	expect(get("p.none") == -ENOENT);
+	expect(ipc_check_name(ipc, "p.hidden", &info) == -ENOENT);
+	/* Refused is refused, whether it is there or not. */
+	expect(get("p.refused") == -EACCES);
+	expect(ipc_check_name(ipc, "p.refused", &info) == -EACCES);
+	/* To be found is not to be called. */
+	expect(ipc_check_name(ipc, "p.seen", &info) == 0);
+	expect(get("p.seen") == -EACCES);
+	/* What is not listed can be there. */
+	expect(get("p.unlisted") == 0);
+	n = ipc_list_names(ipc, "p.", &infos);
+	expect(n == 4);
+	expect(!strcmp(infos[0].name, "p.club") && !strcmp(infos[1].name, "p.open"));
+	expect(!strcmp(infos[2].name, "p.refused") && !strcmp(infos[3].name, "p.seen"));
+	free(infos);
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(found_hidden_and_refused)
+{
+	begin();
+	run_child(find_some, NULL);
+	end();
+}
+END_TEST
+
+static int add_some(void *data)
+{
+	(void)data;
+	become(USER, 0);
+	expect(add("p.mine") == 0);
+	expect(add("p.refused") == -EACCES);
+	expect(add("user/1000/x") == 0);
+	expect(add("user/1001/x") == -EACCES);
+	expect(add("user/10000/x") == -EACCES);
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(added_or_not)
+{
+	begin();
+	run_child(add_some, NULL);
+	end();
+}
+END_TEST
+
+/* The groups of a process are its own affair: not only the first counts. */
+static int be_in_the_club(void *data)
+{
+	become(USER, *(gid_t *)data);
+	expect(get("p.club") == (*(gid_t *)data == 77 ? 0 : -EACCES));
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(further_groups_count)
+{
+	gid_t in = 77, out = 78;
+
+	begin();
+	run_child(be_in_the_club, &in);
+	run_child(be_in_the_club, &out);
+	end();
+}
+END_TEST
+
+/* --- Another policy ----------------------------------------------------------------- */
+
+static void reload(const char *text, const char *expected)
+{
+	write_policy(text);
+	manager_signal(&manager, SIGHUP);
+	manager_expect(&manager, expected);
+}
+
+START_TEST(what_is_wrong_changes_nothing)
+{
+	begin();
+	reload("allow anyone all *\nallow nonsense\n", "50-test.conf:2: ");
+	manager_expect(&manager, "the policy stays as it was");
+	run_child(find_some, NULL);
+	reload(rules, "the policy was read again: 9 rules");
+	run_child(find_some, NULL);
+	end();
+}
+END_TEST
+
+static atomic_int present, gone, settled;
+
+static void on_change(struct ipc *from, enum ipc_name_change change,
+		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)from, (void)info, (void)proxy, (void)userdata;
+	atomic_fetch_add(change == IPC_NAME_PRESENT ? &present :
+			 change == IPC_NAME_GONE    ? &gone :
+						      &settled, 1);
+}
+
+static bool becomes(atomic_int *value, int wanted)
+{
+	for (uint64_t since = now_ms(); now_ms() - since < 10000;) {
+		if (*value == wanted)
+			return true;
+		if (ipc_wait(ipc, 100000) == 1)
+			ipc_process(ipc);
+	}
+	return false;
+}
+
+/* Watches what is hidden, and says what is to be done next by ending a line. */
+static int watch_what_is_hidden(void *data)
+{
+	FILE *told = fdopen(*(int *)data, "w");
+	uint64_t id;
+
+	become(USER, 0);
+	expect(ipc_watch_names(ipc, "p.hidden*", on_change, NULL, &id) == 0);
+	expect(becomes(&settled, 1) && present == 0);
+	fputs("watching\n", told);
+	fflush(told);
+	expect(becomes(&present, 1));
+	fputs("seen\n", told);
+	fflush(told);
+	expect(becomes(&gone, 1));
+	expect(ipc_watch_names(ipc, "p.refused", on_change, NULL, &id) == -EACCES);
+	ipc_unref(ipc);
+	return 0;
+}
+
+static int wait_for_what_is_hidden(void *data)
+{
+	struct ipc_proxy *proxy;
+
+	(void)data;
+	become(USER, 0);
+	expect(ipc_wait_name(ipc, "p.hidden", &proxy) == 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	return 0;
+}
+
+static pid_t start_child(int (*fn)(void *data), void *data)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(fn(data));
+	return pid;
+}
+
+START_TEST(who_watches_or_waits_sees_the_new_policy)
+{
+	pid_t watcher, waiter;
+	char line[32];
+	int fds[2];
+	FILE *told;
+
+	begin();
+	ck_assert_int_eq(pipe(fds), 0);
+	told = fdopen(fds[0], "r");
+	watcher = start_child(watch_what_is_hidden, &fds[1]);
+	ck_assert_str_eq(fgets(line, sizeof(line), told), "watching\n");
+	waiter = start_child(wait_for_what_is_hidden, NULL);
+	manager_expect(&manager, "waits for p.hidden");
+
+	reload("allow anyone all *\n", "read again: 1 rules");
+	ck_assert_int_eq(wait_server(waiter), 0);
+	ck_assert_str_eq(fgets(line, sizeof(line), told), "seen\n");
+	reload(rules, "read again: 9 rules");
+	ck_assert_int_eq(wait_server(watcher), 0);
+	fclose(told);
+	close(fds[1]);
+	end();
+}
+END_TEST
+
+/* --- Asking -------------------------------------------------------------------------- */
+
+static int ask(const Ipc__Manager__CheckPolicyRequest *request,
+	       Ipc__Manager__CheckPolicyReply **ret_reply)
+{
+	struct ipc_proxy *proxy;
+	struct service_manager *service;
+	int r;
+
+	r = ipc_get_manager(ipc, &proxy);
+	if (r < 0)
+		return r;
+	service = service_manager_from_proxy(proxy);
+	r = service_manager_check_policy(service, request, ret_reply, NULL);
+	service_manager_unref(service);
+	return r;
+}
+
+static int ask_about(void *data)
+{
+	Ipc__Manager__CheckPolicyRequest request = IPC__MANAGER__CHECK_POLICY_REQUEST__INIT;
+	Ipc__Manager__CheckPolicyReply *reply;
+	bool root = *(bool *)data;
+
+	if (!root)
+		become(USER, 0);
+	else if (ipc_open(&ipc, NULL) < 0)
+		return 99;
+	request.name = (char *)"p.hidden";
+	request.right = (char *)"find";
+	request.uid = USER;
+	request.self = !root;
+	expect(ask(&request, &reply) == 0);
+	expect(!strcmp(reply->verdict, "hidden"));
+	expect(strstr(reply->file, "/50-test.conf") && reply->line == 2);
+	expect(!strcmp(reply->rule, "hide user 1000 find p.hidden*"));
+	service_manager_check_policy_reply_free(reply);
+
+	request.self = false;
+	request.uid = 7;
+	expect(ask(&request, &reply) == (root ? 0 : -EPERM));
+	if (root) {
+		expect(!strcmp(reply->verdict, "allowed") && reply->line == 1);
+		service_manager_check_policy_reply_free(reply);
+	}
+	request.right = (char *)"eat";
+	expect(ask(&request, &reply) == -EINVAL);
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(the_policy_can_be_asked)
+{
+	bool root = true, user = false;
+
+	begin();
+	run_child(ask_about, &root);
+	run_child(ask_about, &user);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count,
+			 what_is_wrong_changes_nothing, who_watches_or_waits_sees_the_new_policy,
+			 the_policy_can_be_asked);
+}
