@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * kill -9 of servicemanager, a hundred times, under traffic: no service is lost, no
+ * call between others notices, who waits goes on waiting, and who watches is told
+ * nothing that he knows. IPCBUS_KILLS says how often.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "manager.h"
+
+#define SERVICES 3
+#define NAMES 4		/* of each */
+#define CLIENTS 2
+#define WAITERS 2
+
+/* What the processes tell each other. */
+static struct shared {
+	atomic_uint ready;		/* processes that did what comes first */
+	atomic_uint calls, failed;	/* of the clients */
+	atomic_uint gets, away, missed;	/* of names: found, no manager, none */
+	atomic_uint present, gone, settled;
+} *shared;
+
+static pid_t children[SERVICES + CLIENTS + WAITERS + 2];
+static size_t n_children;
+
+static void start(int (*fn)(int), int number)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(fn(number));
+	}
+	children[n_children++] = pid;
+}
+
+static void await_ready(unsigned int n)
+{
+	for (uint64_t since = now_ms(); atomic_load(&shared->ready) < n; sleep_ms(2))
+		ck_assert_uint_lt(now_ms() - since, 20000);
+}
+
+static void name_of(char name[32], int service, int number)
+{
+	sprintf(name, "restart.%d/%d", service, number);
+}
+
+/* --- The others --------------------------------------------------------------------- */
+
+static int be_service(int number)
+{
+	struct ipc *ipc;
+	char name[32];
+
+	if (ipc_open(&ipc, NULL) < 0)
+		return 1;
+	for (int i = 0; i < NAMES; i++) {
+		name_of(name, number, i);
+		if (server_serve(ipc, name, &server_handlers, NULL) < 0)
+			return 2;
+	}
+	atomic_fetch_add(&shared->ready, 1);
+	return ipc_run(ipc) < 0;
+}
+
+/* Calls a service that it got before, again and again. */
+static int be_client(int number)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct server *server;
+	struct ipc *ipc;
+	char name[32];
+
+	name_of(name, number % SERVICES, 0);
+	if (ipc_open(&ipc, NULL) < 0 || server_connect(ipc, name, &server) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	request.text = "x";
+	for (;;) {
+		if (server_say(server, &request, NULL, NULL) < 0)
+			atomic_fetch_add(&shared->failed, 1);
+		atomic_fetch_add(&shared->calls, 1);
+		sleep_ms(1);
+	}
+}
+
+/* Gets all names in turn: each is there, or there is no manager. */
+static int be_finder(int unused)
+{
+	struct server *server;
+	struct ipc *ipc;
+	char name[32];
+	int r;
+
+	(void)unused;
+	if (ipc_open(&ipc, NULL) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	for (unsigned int i = 0;; i++) {
+		name_of(name, (int)(i % SERVICES), (int)(i / SERVICES % NAMES));
+		r = server_connect(ipc, name, &server);
+		if (r == 0)
+			server_unref(server);
+		atomic_fetch_add(r == 0		 ? &shared->gets :
+				 r == -ENOTCONN ? &shared->away :
+						  &shared->missed, 1);
+		sleep_ms(1);
+	}
+}
+
+static int be_waiter(int unused)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct server *server;
+	struct ipc *ipc;
+
+	(void)unused;
+	if (ipc_open(&ipc, NULL) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	if (server_await(ipc, "restart.late", &server) < 0)
+		return 2;
+	request.text = "x";
+	return server_say(server, &request, NULL, NULL) < 0;
+}
+
+static void on_change(struct ipc *ipc, enum ipc_name_change change,
+		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)ipc, (void)info, (void)proxy, (void)userdata;
+	atomic_fetch_add(change == IPC_NAME_PRESENT ? &shared->present :
+			 change == IPC_NAME_GONE    ? &shared->gone :
+						      &shared->settled, 1);
+}
+
+static int be_watcher(int unused)
+{
+	struct ipc *ipc;
+	uint64_t id;
+
+	(void)unused;
+	if (ipc_open(&ipc, NULL) < 0 ||
+	    ipc_watch_names(ipc, "restart.*", on_change, NULL, &id) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	return ipc_run(ipc) < 0;
+}
+
+/* --- The test ------------------------------------------------------------------------ */
+
+static void begin(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	ck_assert_ptr_ne(shared, MAP_FAILED);
+	for (int i = 0; i < SERVICES; i++)
+		start(be_service, i);
+	await_ready(SERVICES);
+	for (int i = 0; i < CLIENTS; i++)
+		start(be_client, i);
+	start(be_finder, 0);
+	start(be_watcher, 0);
+	for (int i = 0; i < WAITERS; i++)
+		start(be_waiter, i);
+	await_ready(SERVICES + CLIENTS + WAITERS + 2);
+}
+
+/* So many more of them, or the test fails. */
+static void await_more(const atomic_uint *count, unsigned int more)
+{
+	unsigned int before = atomic_load(count);
+
+	for (uint64_t since = now_ms(); atomic_load(count) - before < more; sleep_ms(1))
+		ck_assert_uint_lt(now_ms() - since, 20000);
+}
+
+static void end(void)
+{
+	for (size_t i = 0; i < n_children; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+}
+
+static void serve_the_late(void)
+{
+	struct ipc *ipc;
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(server_serve(ipc, "restart.late", &server_handlers, NULL), 0);
+	for (int i = 0; i < WAITERS; i++) {
+		pid_t pid = children[--n_children];
+		int status;
+
+		while (waitpid(pid, &status, WNOHANG) == 0)
+			if (ipc_wait(ipc, 10000) == 1)
+				ipc_process(ipc);
+		ck_assert_int_eq(status, 0);
+	}
+	ipc_unref(ipc);
+}
+
+START_TEST(a_hundred_times)
+{
+	const char *kills = getenv("IPCBUS_KILLS");
+	const char *arguments[] = { NULL };
+	uint64_t took, longest = 0, sum = 0;
+	int n = kills ? atoi(kills) : 100;
+	struct manager manager;
+
+	manager_start(&manager, arguments);
+	begin();
+	for (int i = 0; i < n; i++) {
+		manager_end(&manager, SIGKILL);
+		/* Calls go on without it, in each of these times. */
+		await_more(&shared->calls, 3);
+		manager_start(&manager, arguments);
+		took = now_ms();
+		/* Each name is got again; one after the other, so all are there. */
+		await_more(&shared->gets, SERVICES * NAMES);
+		took = now_ms() - took;
+		longest = took > longest ? took : longest;
+		sum += took;
+	}
+
+	serve_the_late();
+	for (took = now_ms(); !shared->settled && now_ms() - took < 20000; sleep_ms(5))
+		;
+	printf("# %d times killed: %u calls, %u of them failed; %u times a name was got, %u times there was no manager; all %d names got again after %u ms, at most %u\n",
+	       n, shared->calls, shared->failed, shared->gets, shared->away, SERVICES * NAMES,
+	       (unsigned int)(sum / (uint64_t)n), (unsigned int)longest);
+	ck_assert_uint_eq(shared->failed, 0);
+	ck_assert_uint_eq(shared->missed, 0);
+	ck_assert_uint_eq(shared->settled, 1);
+	/* Those that were there, once each; the late one may have come and gone. */
+	ck_assert_uint_ge(shared->present, SERVICES * NAMES);
+	ck_assert_uint_le(shared->present, SERVICES * NAMES + 1);
+	ck_assert_uint_le(shared->gone, 1);
+	end();
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("restart", a_hundred_times);
+}
