@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "notify.h"
 #include "policy-load.h"
 #include "service.h"
 
@@ -200,16 +201,17 @@ static void reload_policy(struct daemon *daemon)
 {
 	struct policy *policy;
 
-	if (policy_load(daemon->arguments->directories, &policy) < 0) {
+	notify_reloading();
+	if (policy_load(daemon->arguments->directories, &policy) == 0) {
+		service_set_policy(daemon->service, policy);
+		policy_free(daemon->policy);
+		daemon->policy = policy;
+		fprintf(stderr, "servicemanager: the policy was read again: %zu rules\n",
+			policy_count(policy));
+	} else {
 		fputs("servicemanager: the policy stays as it was\n", stderr);
-		return;
 	}
-
-	service_set_policy(daemon->service, policy);
-	policy_free(daemon->policy);
-	daemon->policy = policy;
-	fprintf(stderr, "servicemanager: the policy was read again: %zu rules\n",
-		policy_count(policy));
+	notify_ready();
 }
 
 /* 1 to go on, 0 to end, -errno. */
@@ -248,6 +250,12 @@ static int process(struct daemon *daemon, const struct pollfd *fds)
 	return r;
 }
 
+/* Of two times to wait, of which -1 is no limit. */
+static int earlier(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* Until a signal: 0, or -errno. The epoll has what the service waits for. */
 static int loop(struct daemon *daemon)
 {
@@ -259,7 +267,7 @@ static int loop(struct daemon *daemon)
 	int r = 1;
 
 	while (r > 0) {
-		int timeout = service_work(daemon->service);
+		int timeout = earlier(service_work(daemon->service), notify_watchdog());
 
 		fds[0].events = service_wants_room(daemon->service) ? POLLIN | POLLOUT : POLLIN;
 		if (poll(fds, 3, timeout) >= 0)
@@ -290,7 +298,9 @@ static int serve(struct daemon *daemon)
 		return ipc_fail("servicemanager: cannot become the manager of the bus", r, NULL);
 
 	fputs("servicemanager: ready\n", stderr);
+	notify_ready();
 	r = loop(daemon);
+	notify_stopping();
 	daemon->service = service_free(daemon->service);
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot go on", r, NULL);

@@ -7,6 +7,8 @@ MANAGER := $(B)/servicemanager/servicemanager
 MANAGER_STUBS := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o
 MANAGER_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
 
+LIBSYSTEMD_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd 2>/dev/null || echo -lsystemd)
+
 MANAGER_SOURCES := $(notdir $(wildcard servicemanager/*.c))
 $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: servicemanager/%.c \
 		| $(MANAGER_HEADERS)
@@ -14,12 +16,12 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
 	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MMD -MP -c -o $@ $<
 
-MANAGER_PARTS := main check service access lookup watch caller registry policy policy-parse \
+MANAGER_PARTS := main check notify service access lookup watch caller registry policy policy-parse \
 	policy-load
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
-	  $(LIBIPC) $(PROTOBUF_C_LIBS)
+	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(LIBSYSTEMD_LIBS)
 
 # The rules that hold without any file are those of the file that is installed.
 $(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf

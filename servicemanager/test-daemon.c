@@ -8,12 +8,17 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -265,6 +270,112 @@ START_TEST(it_can_be_waited_for)
 }
 END_TEST
 
+/* --- As an ordinary user ---------------------------------------------------------------- */
+
+#define ORDINARY 1002
+
+/* On a bus of its own, whose first manager it is. */
+static void run_as_ordinary(const char *bus)
+{
+	ck_assert_int_eq(setgroups(0, NULL), 0);
+	ck_assert_int_eq(setresgid(ORDINARY, ORDINARY, ORDINARY), 0);
+	ck_assert_int_eq(setresuid(ORDINARY, ORDINARY, ORDINARY), 0);
+	ck_assert_int_eq(setenv("IPCBUS_DEVICE", bus, 1), 0);
+}
+
+START_TEST(it_needs_no_root)
+{
+	struct daemon daemon;
+	struct ipc *ipc;
+	int status;
+	pid_t pid;
+
+	mkdir("/tmp/ordinary", 0755);
+	ck_assert_int_eq(mount("ipcbus", "/tmp/ordinary", "ipcbus", 0, "uid=1002,mode=0666"), 0);
+	pid = fork();
+	if (!pid) {
+		run_as_ordinary("/tmp/ordinary/bus");
+		daemon = daemon_start_ready("--verbose");
+		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+		serve_something(ipc, "user/1002/x");
+		ipc_unref(ipc);
+		kill(daemon.pid, SIGTERM);
+		_exit(daemon_status(&daemon));
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(umount("/tmp/ordinary"), 0);
+}
+END_TEST
+
+/* --- As systemd sees it ---------------------------------------------------------------- */
+
+static int listen_as_systemd(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/tmp/notify" };
+	struct timeval patience = { .tv_sec = 10 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	unlink(address.sun_path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	setenv("WATCHDOG_USEC", "300000", 1);
+	return fd;
+}
+
+/* The next one that is not the watchdog's begins so. */
+static void expect_notice(int fd, const char *text)
+{
+	char notice[256];
+	ssize_t size;
+
+	do {
+		size = recv(fd, notice, sizeof(notice) - 1, 0);
+		ck_assert_int_gt(size, 0);
+		notice[size] = '\0';
+	} while (!strcmp(notice, "WATCHDOG=1"));
+	ck_assert_msg(!strncmp(notice, text, strlen(text)), "%s, not %s", notice, text);
+}
+
+static void expect_watchdog(int fd)
+{
+	char notice[256];
+
+	ck_assert_int_eq(recv(fd, notice, sizeof(notice), 0), 10);
+	ck_assert_mem_eq(notice, "WATCHDOG=1", 10);
+}
+
+START_TEST(it_tells_systemd)
+{
+	int fd = listen_as_systemd();
+	struct daemon daemon = daemon_start_ready(NULL);
+	char notice[256];
+
+	expect_notice(fd, "READY=1");
+	for (int i = 0; i < 3; i++)
+		expect_watchdog(fd);
+	kill(daemon.pid, SIGHUP);
+	expect_notice(fd, "RELOADING=1");
+	expect_notice(fd, "READY=1");
+
+	/* One that does not go round says nothing. */
+	kill(daemon.pid, SIGSTOP);
+	while (recv(fd, notice, sizeof(notice), MSG_DONTWAIT) > 0)
+		;
+	usleep(500000);
+	while (recv(fd, notice, sizeof(notice), MSG_DONTWAIT) > 0)
+		ck_abort_msg("%s", notice);
+	kill(daemon.pid, SIGCONT);
+	expect_watchdog(fd);
+	kill(daemon.pid, SIGTERM);
+	expect_notice(fd, "STOPPING=1");
+	ck_assert_int_eq(daemon_status(&daemon), 0);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("daemon");
@@ -280,6 +391,8 @@ int main(void)
 	tcase_add_test(tcase, it_comes_back_and_names_do);
 	tcase_add_test(tcase, after_a_start_a_missing_name_is_waited_for);
 	tcase_add_test(tcase, it_can_be_waited_for);
+	tcase_add_test(tcase, it_needs_no_root);
+	tcase_add_test(tcase, it_tells_systemd);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+#
+# What the system is told about servicemanager: its unit, its user, and who may
+# open the device. Installed beside it; nothing here is built.
+
+unitdir ?= $(PREFIX)/lib/systemd/system
+sysusersdir ?= $(PREFIX)/lib/sysusers.d
+udevdir ?= $(PREFIX)/lib/udev/rules.d
+
+$(B)/packaging/ipcbus-servicemanager.service: packaging/ipcbus-servicemanager.service.in FORCE
+	$(call msg,GEN,$@)
+	$(Q)sed -e 's|@bindir@|$(bindir)|' $< >$@
+
+.PHONY: install-packaging
+INSTALLS += install-packaging
+install-packaging: $(B)/packaging/ipcbus-servicemanager.service
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(unitdir) $<
+	$(Q)$(INSTALL) -D -m 644 packaging/sysusers.conf $(DESTDIR)$(sysusersdir)/ipcbus.conf
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(udevdir) packaging/60-ipcbus.rules
+
+ALL += $(B)/packaging/ipcbus-servicemanager.service
+UNIT_TESTS += packaging/test-unit
