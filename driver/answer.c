@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "cancel.h"
 #include "expiry.h"
+#include "freeze.h"
 #include "identity.h"
 #include "message.h"
 #include "node.h"
@@ -204,6 +205,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 		}
 		idle = ipcbus_node_end_call_locked(t->node);
 		untold = ipcbus_cancel_untell_locked(t);
+		ipcbus_freeze_changed_locked(proc);
 		break;
 	}
 	spin_unlock(&proc->lock);

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "buffer.h"
 #include "cancel.h"
+#include "freeze.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
@@ -93,6 +94,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	queued = ipcbus_work_unqueue_locked(&t->work);
 	if (queued) {
 		idle = ipcbus_node_end_call_locked(t->node);
+		ipcbus_freeze_changed_locked(server);
 	} else if (!hlist_unhashed(&t->open)) {
 		ipcbus_cancel_tell_locked(t);
 		cancel_nested_locked(t, nested);

@@ -3,7 +3,6 @@
  * Deadlines by timer: see expiry.h. Each proc has a tree of calls by deadline and
  * one delayed work for the earliest.
  */
-#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
@@ -13,6 +12,7 @@
 #include "expiry.h"
 #include "proc.h"
 #include "report.h"
+#include "ticks.h"
 #include "transaction.h"
 
 static struct workqueue_struct *queue;
@@ -34,15 +34,11 @@ static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 	return rb_entry_safe(rb_first_cached(&proc->expiry), struct ipcbus_transaction, expiry);
 }
 
-/* For the earliest one; a tick more, for none may fail too early. */
+/* For the earliest one. */
 static void arm_locked(struct ipcbus_proc *proc, u64 deadline)
 {
-	u64 now = ktime_get_ns();
-	u64 left = deadline > now ? deadline - now : 0;
-
 	if (!proc->dead)
-		mod_delayed_work(queue, &proc->expire,
-				 min_t(u64, nsecs_to_jiffies64(left) + 1, MAX_JIFFY_OFFSET));
+		mod_delayed_work(queue, &proc->expire, ipcbus_ticks_until(deadline));
 }
 
 /* Fails one whose time has come; returns it, counted, or NULL. */

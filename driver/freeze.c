@@ -2,12 +2,12 @@
 /*
  * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process
  * has on the caller's bus, under the bus's lock; nothing is held while it waits
- * for the last calls to be answered. It looks again and again: nothing on the way of an
- * answer has to know that somebody waits.
+ * for the last calls to be answered. Whoever ends one of the proc's calls wakes it, and
+ * it looks whether that was the last.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/hrtimer.h>
+#include <linux/freezer.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
@@ -15,22 +15,29 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
+#include <linux/wait.h>
 
 #include "bus.h"
 #include "death.h"
 #include "exchange.h"
 #include "freeze.h"
 #include "thread.h"
+#include "ticks.h"
 #include "transaction.h"
 
-#define LOOK_EACH_NS	(1000 * 1000)
-
-/* One call of the ioctl. Procs that it is freezing point here, for comparison. */
+/* One call of the ioctl. Procs that it is freezing point here, until that ends or they
+ * die. */
 struct ipcbus_freezer {
 	struct ipcbus_bus *bus;
 	struct pid *pid;
 	struct ipcbus_freeze *args;
+	wait_queue_head_t changed;
 };
+
+void ipcbus_freezer_wake(struct ipcbus_freezer *freezer)
+{
+	wake_up_interruptible(&freezer->changed);
+}
 
 /* The process's next one on the bus, or the first (bus->lock). */
 static struct ipcbus_proc *next_target(struct ipcbus_freezer *freezer, struct ipcbus_proc *proc)
@@ -124,7 +131,8 @@ static void count_pending(struct ipcbus_freezer *freezer)
 	freezer->args->pending = 0;
 	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
 		spin_lock(&proc->lock);
-		freezer->args->pending += count_calls_locked(proc);
+		if (!proc->dead)
+			freezer->args->pending += count_calls_locked(proc);
 		spin_unlock(&proc->lock);
 	}
 }
@@ -166,6 +174,7 @@ static void thaw_locked(struct ipcbus_proc *proc)
 
 	if (proc->frozen)
 		proc->freeze_count++;
+	ipcbus_freeze_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
 	xa_for_each(&proc->threads, number, thread)
 		ipcbus_thread_kick_locked(thread);
@@ -281,15 +290,13 @@ static int try_to_end(struct ipcbus_freezer *freezer)
 }
 
 /* Until the next look; -EAGAIN when the time is over. */
-static int sleep_a_little(u64 until)
+static int wait_for_change(wait_queue_entry_t *wait, u64 until)
 {
-	u64 now = ktime_get_ns();
-	ktime_t next = now + LOOK_EACH_NS;
+	long left = ipcbus_ticks_until(until);
 
-	if (now >= until)
+	if (!left)
 		return -EAGAIN;
-	set_current_state(TASK_INTERRUPTIBLE);
-	schedule_hrtimeout_range(&next, LOOK_EACH_NS / 4, HRTIMER_MODE_ABS);
+	wait_woken(wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
 	return signal_pending(current) ? -EINTR : 0;
 }
 
@@ -298,19 +305,22 @@ static int freeze(struct ipcbus_freezer *freezer)
 {
 	u64 until = ktime_get_ns() + freezer->args->timeout_ms * 1000000ULL;
 	struct mutex *lock = &freezer->bus->lock;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int ret;
 
+	add_wait_queue(&freezer->changed, &wait);
 	ret = begin(freezer);
 	while (!ret) {
 		ret = try_to_end(freezer);
 		if (ret <= 0)
 			break;
 		mutex_unlock(lock);
-		ret = sleep_a_little(until);
+		ret = wait_for_change(&wait, until);
 		mutex_lock(lock);
 	}
 	if (ret)
 		end(freezer, false);
+	remove_wait_queue(&freezer->changed, &wait);
 	return ret;
 }
 
@@ -357,6 +367,7 @@ long ipcbus_freeze_ioctl(struct ipcbus_proc *proc, struct ipcbus_freeze __user *
 		ret = check_args(&args);
 	if (ret)
 		return ret;
+	init_waitqueue_head(&freezer.changed);
 	freezer.pid = find_get_pid(args.pid);
 	if (!freezer.pid)
 		return -ESRCH;

@@ -9,6 +9,7 @@
 
 #include "bus.h"
 #include "death.h"
+#include "freeze.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
@@ -189,6 +190,7 @@ static void kill_locked(struct ipcbus_node_entry *node)
 		if (work == &node->idle || (t && t->node == node))
 			list_move_tail(&work->entry, &node->oneways);
 	}
+	ipcbus_freeze_changed_locked(node->proc);
 }
 
 /* The rest of a kill, without the lock; drops the table's reference. */

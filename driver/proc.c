@@ -160,6 +160,8 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 	was_dead = proc->dead;
 	WRITE_ONCE(proc->dead, true);
 	proc->barred = true;
+	ipcbus_freeze_changed_locked(proc);
+	proc->freezer = NULL;
 	spin_unlock(&proc->lock);
 	if (was_dead)
 		return;

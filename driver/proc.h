@@ -81,7 +81,7 @@ enum ipcbus_room {
  * @flushed: some fd of the file was closed: threads that come late must know
  * @dead: released; nothing is queued any more
  * @frozen: its threads get nothing: see freeze.h
- * @freezer: who is freezing it, or NULL
+ * @freezer: who is freezing it, or NULL; of a dead one NULL
  * @barred: dead, frozen or about to be: what a sender looks at
  * @received: IPCBUS_FROZEN_*: what came since it was frozen last
  * @freeze_count: how often it was frozen or thawed
@@ -141,7 +141,7 @@ struct ipcbus_proc {
 	u32 received;
 	u32 freeze_count;
 	u32 freeze_told;
-	const struct ipcbus_freezer *freezer;
+	struct ipcbus_freezer *freezer;
 	struct list_head freeze_watches;
 };
 

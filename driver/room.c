@@ -3,8 +3,6 @@
  * Waiting for room: see room.h. Called by request.c; woken by buffer.c when a
  * oneway's buffer goes, by node.c when the target does.
  */
-#include <linux/jiffies.h>
-#include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -15,6 +13,7 @@
 #include "node.h"
 #include "proc.h"
 #include "room.h"
+#include "ticks.h"
 
 /**
  * struct ipcbus_room_watch - a sender that polls, and a region that was full
@@ -49,16 +48,6 @@ static int try_again(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 				  message, ret_buffer);
 }
 
-/* In ticks, and one more, for nobody may give up too early; 0 when it passed. */
-static long time_left(u64 deadline)
-{
-	u64 now = ktime_get_ns();
-
-	if (now >= deadline)
-		return 0;
-	return min_t(u64, nsecs_to_jiffies64(deadline - now) + 1, MAX_SCHEDULE_TIMEOUT);
-}
-
 static int wait_for_room(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 			 struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
@@ -72,7 +61,7 @@ static int wait_for_room(struct ipcbus_proc *sender, struct ipcbus_node_entry *n
 		ret = try_again(sender, node, message, ret_buffer);
 		if (ret != -EAGAIN)
 			break;
-		left = time_left(message->send->deadline);
+		left = ipcbus_ticks_until(message->send->deadline);
 		if (!left) {
 			ret = -ETIMEDOUT;
 			break;

@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "cancel.h"
+#include "freeze.h"
 #include "identity.h"
 #include "message.h"
 #include "node.h"
@@ -141,6 +142,7 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	/* The call below may have been answered while this one hid it. */
 	ipcbus_thread_kick_locked(thread);
 	idle = ipcbus_node_end_call_locked(t->node);
+	ipcbus_freeze_changed_locked(thread->proc);
 	spin_unlock(&thread->proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);

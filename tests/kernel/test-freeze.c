@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -378,13 +379,18 @@ END_TEST
 
 START_TEST(the_time_is_over)
 {
+	struct rusage before, after;
 	uint64_t begin = now_ms();
 	struct ipcbus_freeze f;
 
 	raw_call(&srv, handle, 1, NULL, 0);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
+	getrusage(RUSAGE_THREAD, &before);
 	assert_result(raw_freeze(&cli, 0, target.pid, 60, &f), -EAGAIN);
+	getrusage(RUSAGE_THREAD, &after);
 	ck_assert_uint_ge(now_ms() - begin, 59);
+	/* It sleeps all the while. */
+	ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, 20);
 	ck_assert_uint_eq(f.pending, 1);
 	step(ANSWER);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
@@ -402,7 +408,8 @@ static void *try_to_freeze(void *arg)
 {
 	struct attempt *a = arg;
 
-	a->result = raw_freeze(&oth, 0, target.pid, 20000, &a->f);
+	/* For longer than a test may take. */
+	a->result = raw_freeze(&oth, 0, target.pid, 600000, &a->f);
 	return NULL;
 }
 

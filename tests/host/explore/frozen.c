@@ -51,6 +51,55 @@ void freeze_or_thaw(void *unused)
 		CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
 }
 
+/*
+ * For so long that nobody wakes it but the end of what it waits for. A process that is
+ * gone, or was thawed, is not frozen.
+ */
+void freeze_wait(void *unused)
+{
+	struct ipcbus_freeze f = {
+		.size = sizeof(f), .pid = pid_nr(sides[SRV].process->pid), .timeout_ms = ~0U,
+	};
+	int r = shim_ioctl(sides[OTH].fd, IPCBUS_IOC_FREEZE, &f);
+
+	(void)unused;
+	CHECK(!r || r == -ESRCH || r == -EAGAIN);
+}
+
+static u64 own_node;
+static u32 other;		/* CLI's handle for it */
+
+/* A call, of the scenario's second thread, that nobody took, to a node that SRV may
+ * destroy. */
+void prepare_freeze_queued(void)
+{
+	be_side(SRV);
+	own_node = node_create(9);
+	other = hand_over(CLI, SRV, own_node);
+	be(1);
+	CHECK(!call(other, 1));
+}
+
+void freeze_destroy(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, own_node, 0));
+}
+
+void freeze_caller_leaves(void *unused)
+{
+	(void)unused;
+	CHECK(!shim_ioctl(sides[CLI].fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+}
+
+void freeze_thaw(void *unused)
+{
+	struct ipcbus_freeze f;
+
+	(void)unused;
+	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
+}
+
 void wait_for_failure(void *unused)
 {
 	struct ipcbus_event event;

@@ -9,6 +9,9 @@
 
 #include "shim.h"
 
+/* In ticks, a month: nobody comes to see it end. */
+#define FOR_EVER (long)(30 * 24 * 3600 * (NSEC_PER_SEC / NSEC_PER_TICK))
+
 void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task)
 {
 	*entry = (wait_queue_entry_t){ .task = task };
@@ -61,7 +64,7 @@ long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
 
 	set_current_state(state);
 	if (!__atomic_load_n(&entry->woken, __ATOMIC_SEQ_CST)) {
-		if (timeout > (long)(KTIME_MAX / NSEC_PER_TICK / 2))
+		if (timeout > FOR_EVER)
 			schedule();
 		else
 			schedule_hrtimeout_range(&until, 0, HRTIMER_MODE_ABS);

@@ -49,6 +49,7 @@ bool wq_has_sleeper(wait_queue_head_t *wq);
 void shim_wake_up(wait_queue_head_t *wq);
 
 #define wake_up_interruptible_sync(wq) shim_wake_up(wq)
+#define wake_up_interruptible(wq) shim_wake_up(wq)
 #define wake_up_interruptible_all(wq) shim_wake_up(wq)
 #define wake_up_interruptible_poll(wq, mask) ((void)(mask), shim_wake_up(wq))
 #define wake_up_interruptible_sync_poll(wq, mask) ((void)(mask), shim_wake_up(wq))
