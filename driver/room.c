@@ -20,8 +20,8 @@
  * @entry: in sender->rooms (sender->lock)
  * @waiter: in region->room of the target
  * @sender: whose file is polled; it outlives the watch
- * @target: counted; constant
- * @fired: there was room since
+ * @target: counted; NULL once it has fired, when it is in no queue any more
+ * @fired: there was room since, or the target went
  */
 struct ipcbus_room_watch {
 	struct list_head entry;
@@ -79,30 +79,42 @@ static int wait_for_room(struct ipcbus_proc *sender, struct ipcbus_node_entry *n
 static int room_is_there(wait_queue_entry_t *waiter, unsigned int mode, int flags, void *key)
 {
 	struct ipcbus_room_watch *watch = container_of(waiter, struct ipcbus_room_watch, waiter);
+	struct ipcbus_proc *target;
 
 	if (READ_ONCE(watch->fired))
 		return 0;
 	WRITE_ONCE(watch->fired, true);
 	WRITE_ONCE(watch->sender->room, IPCBUS_ROOM_NEWS);
 	wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
+	list_del_init(&waiter->entry);
+	/* The last that is done with the watch: who finds no target may free it. And not
+	 * the target's last reference, for who wakes has one. */
+	target = xchg(&watch->target, NULL);
+	if (target)
+		ipcbus_proc_put(target);
 	return 0;
 }
 
 static void watch_free(struct ipcbus_room_watch *watch)
 {
-	remove_wait_queue(&watch->target->region.room, &watch->waiter);
-	ipcbus_proc_put(watch->target);
+	struct ipcbus_proc *target = xchg(&watch->target, NULL);
+
+	if (target) {
+		remove_wait_queue(&target->region.room, &watch->waiter);
+		ipcbus_proc_put(target);
+	}
 	kfree(watch);
 }
 
-/* Takes out one that has fired, or any; NULL if there is none. */
-static struct ipcbus_room_watch *pop_watch(struct ipcbus_proc *sender, bool any)
+/* Takes out one that has fired or is of target, or any; NULL if there is none. */
+static struct ipcbus_room_watch *pop_watch(struct ipcbus_proc *sender,
+					   const struct ipcbus_proc *target, bool any)
 {
 	struct ipcbus_room_watch *watch;
 
 	spin_lock(&sender->lock);
 	list_for_each_entry(watch, &sender->rooms, entry) {
-		if (!any && !READ_ONCE(watch->fired))
+		if (!any && !READ_ONCE(watch->fired) && READ_ONCE(watch->target) != target)
 			continue;
 		list_del(&watch->entry);
 		spin_unlock(&sender->lock);
@@ -112,11 +124,11 @@ static struct ipcbus_room_watch *pop_watch(struct ipcbus_proc *sender, bool any)
 	return NULL;
 }
 
-static void free_watches(struct ipcbus_proc *sender, bool all)
+static void free_watches(struct ipcbus_proc *sender, const struct ipcbus_proc *target, bool all)
 {
 	struct ipcbus_room_watch *watch;
 
-	while ((watch = pop_watch(sender, all)))
+	while ((watch = pop_watch(sender, target, all)))
 		watch_free(watch);
 }
 
@@ -127,7 +139,7 @@ static bool is_watched(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 
 	spin_lock(&sender->lock);
 	list_for_each_entry(watch, &sender->rooms, entry)
-		found |= watch->target == target && !READ_ONCE(watch->fired);
+		found |= READ_ONCE(watch->target) == target && !READ_ONCE(watch->fired);
 	spin_unlock(&sender->lock);
 	return found;
 }
@@ -136,7 +148,7 @@ static int watch_room(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 {
 	struct ipcbus_room_watch *watch;
 
-	free_watches(sender, false);
+	free_watches(sender, NULL, false);
 	if (is_watched(sender, target))
 		return 0;
 	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
@@ -166,6 +178,9 @@ int ipcbus_room_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 	cmpxchg(&sender->room, IPCBUS_ROOM, IPCBUS_NO_ROOM);
 	watched = !watch_room(sender, node->proc);
 	ret = watched ? try_again(sender, node, message, ret_buffer) : -EAGAIN;
+	/* The watch came too late for the node's end, and is not to keep the proc. */
+	if (unlikely(ret == -EOWNERDEAD))
+		free_watches(sender, node->proc, false);
 	/* Without a watch poll goes on saying that there is room. */
 	if (ret != -EAGAIN || !watched)
 		cmpxchg(&sender->room, IPCBUS_NO_ROOM, IPCBUS_ROOM);
@@ -183,5 +198,5 @@ __poll_t ipcbus_room_poll(struct ipcbus_proc *sender, __poll_t asked)
 
 void ipcbus_rooms_release(struct ipcbus_proc *sender)
 {
-	free_watches(sender, true);
+	free_watches(sender, NULL, true);
 }

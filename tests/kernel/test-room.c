@@ -147,6 +147,20 @@ START_TEST(target_goes)
 }
 END_TEST
 
+/* Who was refused and has not asked again does not keep it. */
+START_TEST(target_goes_for_good)
+{
+	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+	long procs = live("procs");
+
+	fill(&cli, to_oth);
+	assert_ok(raw_put(&cli, to_oth, 1));
+	raw_close(&oth);
+	ck_assert_int_eq(live("procs"), procs - 1);
+	ck_assert(writable(&cli, 0));
+}
+END_TEST
+
 START_TEST(sender_goes)
 {
 	unsigned int n = fill(&oth, 0);
@@ -310,6 +324,7 @@ int main(void)
 	tcase_add_test(tc, any_of_two_targets);
 	tcase_add_test(tc, room_before_the_other_refused);
 	tcase_add_test(tc, target_goes);
+	tcase_add_test(tc, target_goes_for_good);
 	tcase_add_test(tc, sender_goes);
 
 	tc = add_case(s, "wait", setup_bus);

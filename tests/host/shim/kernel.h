@@ -135,6 +135,12 @@ static inline void *ERR_CAST(const void *ptr)
 		old_;                                                         \
 	})
 
+#define xchg(p, new)                                                          \
+	({                                                                    \
+		shim_point("xchg", #p);                                       \
+		__atomic_exchange_n(p, new, __ATOMIC_SEQ_CST);                \
+	})
+
 /* Locked operation and not a fence: the thread sanitizer knows no fences. */
 static inline void smp_mb(void)
 {

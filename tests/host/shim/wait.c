@@ -76,10 +76,11 @@ long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
 
 void shim_wake_up(wait_queue_head_t *wq)
 {
-	wait_queue_entry_t *entry;
+	wait_queue_entry_t *entry, *next;
 
 	spin_lock(&wq->lock);
-	list_for_each_entry(entry, &wq->head, entry) {
+	/* An entry may take itself out. */
+	list_for_each_entry_safe(entry, next, &wq->head, entry) {
 		if (entry->func)
 			entry->func(entry, TASK_INTERRUPTIBLE, 0, NULL);
 		else
