@@ -114,18 +114,24 @@ void ipcbus_region_done(struct ipcbus_region *region)
 	ipcbus_shares_done(region);
 }
 
+u32 ipcbus_buffer_units(const struct ipcbus_message *message)
+{
+	size_t bytes = ALIGN(message->send->data_size, 8) +
+		       message->send->object_count * sizeof(struct ipcbus_object) +
+		       message->label_size;
+
+	return DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
+}
+
 /* The units that message takes, or -EMSGSIZE. */
 static int units_needed(struct ipcbus_region *region, const struct ipcbus_message *message,
 			u32 *ret_units)
 {
 	u32 limit = region->size / IPCBUS_UNIT;
-	size_t bytes;
 
 	if (message->send->data_size > region->size)
 		return -EMSGSIZE;
-	bytes = ALIGN(message->send->data_size, 8) +
-		message->send->object_count * sizeof(struct ipcbus_object) + message->label_size;
-	*ret_units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
+	*ret_units = ipcbus_buffer_units(message);
 	if (unlikely(message->care & IPCBUS_BUFFER_COUNTED)) {
 		if (message->oneway)
 			limit /= 2;

@@ -154,6 +154,8 @@ void ipcbus_region_done(struct ipcbus_region *region);
  */
 int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
 		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
+/* The units that a message takes which is no larger than its receiver's region. */
+u32 ipcbus_buffer_units(const struct ipcbus_message *message);
 /* Writes the label for which message had room made. */
 void ipcbus_buffer_label(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 			 const struct ipcbus_message *message, const char *text);

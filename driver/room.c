@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for room: see room.h. Called by request.c; woken by buffer.c when a
+ * Waiting for room: see room.h. Called by request.c; woken by share.c when a
  * oneway's buffer goes, by node.c when the target does.
  */
 #include <linux/poll.h>
@@ -13,6 +13,7 @@
 #include "node.h"
 #include "proc.h"
 #include "room.h"
+#include "share.h"
 #include "ticks.h"
 
 /**
@@ -31,12 +32,97 @@ struct ipcbus_room_watch {
 	bool fired;
 };
 
-/* All of them: they wait for room of different sizes. */
-void ipcbus_room_wake(struct ipcbus_region *region)
+enum room_state {
+	ROOM_LOOKING,	/* tries to send */
+	ROOM_WAITING,	/* there was none */
+	ROOM_WOKEN,	/* there may be some; did not look yet */
+};
+
+/**
+ * struct room_waiter - a sender that waits for room until its deadline
+ * @entry: in region->room of the target: behind the watches, the first come first;
+ *	with them if it needs no more room than what it replaces gives back
+ * @region: the target's
+ * @user: whose share of it it needs, or NULL
+ * @message: what it wants to send
+ * @state: region->lock, but to begin looking
+ */
+struct room_waiter {
+	wait_queue_entry_t entry;
+	struct ipcbus_region *region;
+	struct ipcbus_user *user;
+	const struct ipcbus_message *message;
+	enum room_state state;
+};
+
+/**
+ * struct room_round - one look at who may have the room that there is
+ * @units: promised to those who were woken
+ * @count: how many those are
+ */
+struct room_round {
+	u32 units;
+	u32 count;
+};
+
+static bool is_full(const struct ipcbus_region *region, const struct room_round *round)
 {
+	return region->oneway_units + round->units >= region->size / IPCBUS_UNIT / 2 ||
+	       region->oneways + round->count >= IPCBUS_LIMIT_BUFFERS / 2;
+}
+
+/*
+ * Wakes the waiter if there is room for it beside those before it that were woken
+ * and did not look yet. Whoever has looked, and whoever leaves, calls for one more
+ * round: so nobody sleeps over room that another one was woken for and did not take.
+ */
+static int may_have_room(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	struct room_waiter *waiter = container_of(entry, struct room_waiter, entry);
+	struct room_round *round = key;
+	enum room_state state;
+	u32 units;
+
+	/* The end of a node: all are to look whether it is theirs. */
+	if (!round)
+		return woken_wake_function(entry, mode, flags, key);
+	if (!waiter->message->credit && is_full(waiter->region, round))
+		return -1;
+	state = READ_ONCE(waiter->state);
+	if (state == ROOM_LOOKING)
+		return 0;
+	units = ipcbus_buffer_units(waiter->message);
+	if (state == ROOM_WAITING) {
+		if (!ipcbus_share_has_room_locked(waiter->region, waiter->user,
+						  round->units + units, round->count + 1,
+						  waiter->message->credit))
+			return 0;
+		WRITE_ONCE(waiter->state, ROOM_WOKEN);
+		woken_wake_function(entry, mode, flags, key);
+	}
+	round->units += units;
+	round->count++;
+	return 0;
+}
+
+void ipcbus_room_wake_locked(struct ipcbus_region *region)
+{
+	struct room_round round = {};
+
+	lockdep_assert_held(&region->lock);
 	/* Who comes to wait looks for room, under the region's lock, after that. */
 	if (waitqueue_active(&region->room))
-		wake_up_interruptible_all(&region->room);
+		__wake_up(&region->room, TASK_INTERRUPTIBLE, 0, &round);
+}
+
+/* The waiter has looked: it waits, or leaves and is in the queue no more. Room that
+ * came meanwhile, or that it was woken for, is for whoever is next. */
+static void end_look(struct room_waiter *waiter)
+{
+	spin_lock(&waiter->region->lock);
+	WRITE_ONCE(waiter->state, ROOM_WAITING);
+	ipcbus_room_wake_locked(waiter->region);
+	spin_unlock(&waiter->region->lock);
 }
 
 static int try_again(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
@@ -48,31 +134,46 @@ static int try_again(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 				  message, ret_buffer);
 }
 
+/* 0 to look again. */
+static int sleep_for_room(struct room_waiter *waiter, u64 deadline)
+{
+	long left = ipcbus_ticks_until(deadline);
+
+	if (!left)
+		return -ETIMEDOUT;
+	if (signal_pending(current))
+		return -EINTR;
+	wait_woken(&waiter->entry, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
+	return 0;
+}
+
 static int wait_for_room(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 			 struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
 	struct ipcbus_region *region = &node->proc->region;
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	long left;
+	struct room_waiter waiter = {
+		.region = region,
+		.user = sender->user != node->proc->user ? sender->user : NULL,
+		.message = message,
+	};
 	int ret;
 
-	add_wait_queue(&region->room, &wait);
-	for (;;) {
+	init_waitqueue_entry(&waiter.entry, current);
+	waiter.entry.func = may_have_room;
+	if (message->credit)
+		add_wait_queue(&region->room, &waiter.entry);
+	else
+		add_wait_queue_exclusive(&region->room, &waiter.entry);
+	do {
+		WRITE_ONCE(waiter.state, ROOM_LOOKING);
 		ret = try_again(sender, node, message, ret_buffer);
 		if (ret != -EAGAIN)
 			break;
-		left = ipcbus_ticks_until(message->send->deadline);
-		if (!left) {
-			ret = -ETIMEDOUT;
-			break;
-		}
-		if (signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		wait_woken(&wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
-	}
-	remove_wait_queue(&region->room, &wait);
+		end_look(&waiter);
+		ret = sleep_for_room(&waiter, message->send->deadline);
+	} while (!ret);
+	remove_wait_queue(&region->room, &waiter.entry);
+	end_look(&waiter);
 	return ret;
 }
 

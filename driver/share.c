@@ -16,7 +16,8 @@
 #define KEPT_SHARES	16
 
 /* Where the user's is, or would be. */
-static struct ipcbus_share *find_locked(struct ipcbus_region *region, struct ipcbus_user *user,
+static struct ipcbus_share *find_locked(struct ipcbus_region *region,
+					const struct ipcbus_user *user,
 					struct rb_node ***ret_link, struct rb_node **ret_parent)
 {
 	struct rb_node **link = &region->shares.rb_node;
@@ -142,30 +143,47 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_sh
 	       is_fair(share->buffers - 1, 1, IPCBUS_LIMIT_BUFFERS - region->buffers);
 }
 
-/* Among all oneways, and in its sender's share if it has one. */
-static bool oneway_fits(const struct ipcbus_region *region, const struct ipcbus_share *share,
-			u32 units, u32 credit)
+/* So many more among all oneways, and in their sender's share if it has one; credit is
+ * what they replace, and none if that has gone meanwhile. */
+static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_share *share,
+			u32 units, u32 count, u32 credit)
 {
 	u32 most_units = region->size / IPCBUS_UNIT / 2, most = IPCBUS_LIMIT_BUFFERS / 2;
 
 	if (region->oneway_units + units > most_units + credit ||
-	    region->oneways >= most + !!credit)
+	    region->oneways + count > most + !!credit)
 		return false;
-	return !share ||
-	       (is_fair(share->oneway_units - credit, units,
-			most_units - region->oneway_units + credit) &&
-		is_fair(share->oneways - !!credit, 1, most - region->oneways + !!credit));
+	if (!share)
+		return true;
+	return share->oneway_units >= credit &&
+	       is_fair(share->oneway_units - credit, units,
+		       most_units - region->oneway_units + credit) &&
+	       is_fair(share->oneways - !!credit, count, most - region->oneways + !!credit);
+}
+
+bool ipcbus_share_has_room_locked(struct ipcbus_region *region, const struct ipcbus_user *user,
+				  u32 units, u32 count, u32 credit)
+{
+	static const struct ipcbus_share none;
+	const struct ipcbus_share *share = NULL;
+	struct rb_node **link, *parent;
+
+	lockdep_assert_held(&region->lock);
+	if (user)
+		share = find_locked(region, user, &link, &parent) ?: &none;
+	return oneways_fit(region, share, units, count, 0) ||
+	       (credit && oneways_fit(region, share, units, count, credit));
 }
 
 /* What the message replaces is free soon. */
 static bool may_take_oneway(const struct ipcbus_region *region, u32 units,
 			    struct ipcbus_message *message)
 {
-	if (oneway_fits(region, message->share, units, 0)) {
+	if (oneways_fit(region, message->share, units, 1, 0)) {
 		message->credit = 0;
 		return true;
 	}
-	return message->credit && oneway_fits(region, message->share, units, message->credit);
+	return message->credit && oneways_fit(region, message->share, units, 1, message->credit);
 }
 
 int ipcbus_share_charge_locked(struct ipcbus_region *region, u32 units,
@@ -206,7 +224,7 @@ static void uncharge(struct ipcbus_region *region, struct ipcbus_share *share, u
 	if (oneway) {
 		WRITE_ONCE(region->oneway_units, region->oneway_units - units);
 		WRITE_ONCE(region->oneways, region->oneways - 1);
-		ipcbus_room_wake(region);
+		ipcbus_room_wake_locked(region);
 	}
 }
 

@@ -54,6 +54,11 @@ void ipcbus_share_uncharge_locked(struct ipcbus_region *region, u32 units,
 				  struct ipcbus_message *message);
 void ipcbus_share_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 
+/* May the user, NULL: the region's own, have so many oneways more there, if what they
+ * replace, of credit units, goes? */
+bool ipcbus_share_has_room_locked(struct ipcbus_region *region, const struct ipcbus_user *user,
+				  u32 units, u32 count, u32 credit);
+
 void ipcbus_shares_init(struct ipcbus_region *region);
 /* Nobody sends to the region any more. */
 void ipcbus_shares_done(struct ipcbus_region *region);

@@ -262,8 +262,9 @@ enum ipcbus_send_kind {
  * @objects: address of an array of struct ipcbus_object
  * @deadline: CALL: when the caller stops waiting; a call made while serving
  *	another ends no later than that one. ONEWAY: until when to wait for
- *	room. Nanoseconds of CLOCK_MONOTONIC; 0: CALL: as the call that the
- *	thread serves, else never; ONEWAY: not at all, -EAGAIN.
+ *	room, which is for the first come for whom it is enough. Nanoseconds of
+ *	CLOCK_MONOTONIC; 0: CALL: as the call that the thread serves, else
+ *	never; ONEWAY: not at all, -EAGAIN.
  * @cookie: CALL: any number, for IPCBUS_IOC_CANCEL and, of an async call, in
  *	the event that ends it
  *

@@ -9,13 +9,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fixture.h"
 
 #define CHUNK (64 << 10)
 
-static char payload[CHUNK];
+static char payload[3 * CHUNK];
 
 static struct ipcbus_send chunk(uint64_t deadline)
 {
@@ -314,6 +315,115 @@ START_TEST(many_wait)
 }
 END_TEST
 
+/* Senders that wait one behind the other, each with its own code. */
+struct waiter {
+	struct helper h;
+	size_t size;
+	uint32_t code;
+	long switches;
+};
+
+static void *wait_in_line(void *arg)
+{
+	struct waiter *w = arg;
+	struct ipcbus_send send = chunk(~0ULL);
+	struct rusage before, after;
+
+	send.code = w->code;
+	send.data_size = w->size;
+	getrusage(RUSAGE_THREAD, &before);
+	assert_ok(raw_send(&cli, &send, NULL));
+	getrusage(RUSAGE_THREAD, &after);
+	w->switches = after.ru_nvcsw - before.ru_nvcsw;
+	return NULL;
+}
+
+static void line_up(struct waiter *w, uint32_t code, size_t size)
+{
+	w->code = code;
+	w->size = size;
+	helper_start(&w->h, wait_in_line, w);
+	wait_asleep(w->h.tid);
+}
+
+static void take_code(uint32_t code)
+{
+	struct ipcbus_event ev;
+
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.code, code);
+	raw_give(&srv, &ev);
+}
+
+START_TEST(first_come_first_served)
+{
+	unsigned int n = fill(&cli, 0);
+	struct waiter w[16];
+	long switches = 0;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(w); i++)
+		line_up(&w[i], 100 + i, CHUNK);
+	for (uint32_t i = 0; i < ARRAY_SIZE(w); i++) {
+		take_code(i < n ? 1 : 100 + i - n);
+		helper_end(&w[i].h);
+		switches += w[i].switches;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		take_code(100 + ARRAY_SIZE(w) - n + i);
+	raw_none(&srv);
+	/* And nobody was woken for the room of another one. */
+	ck_assert_int_lt(switches, 3 * ARRAY_SIZE(w));
+}
+END_TEST
+
+/* What is too large lets others by, and has its turn when there is room. */
+START_TEST(who_fits_goes)
+{
+	struct waiter large, small[2];
+	unsigned int n = fill(&cli, 0);
+
+	line_up(&large, 100, 3 * CHUNK);
+	line_up(&small[0], 101, CHUNK);
+	line_up(&small[1], 102, CHUNK);
+	take_code(1);
+	helper_end(&small[0].h);
+	take_code(1);
+	helper_end(&small[1].h);
+	for (unsigned int i = 2; i < n; i++)
+		take_code(1);
+	take_code(101);
+	take_code(102);
+	helper_end(&large.h);
+	take_code(100);
+	raw_none(&srv);
+}
+END_TEST
+
+/* Those behind one that gave up, too. */
+START_TEST(who_gives_up_is_no_obstacle)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	uint32_t manager = 0;
+	struct waiter w;
+	struct helper h;
+	unsigned int n;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	n = fill(&cli, 0);
+	helper_start(&h, blocked_sender, &manager);
+	wait_asleep(h.tid);
+	line_up(&w, 100, CHUNK);
+	pthread_kill(h.thread, SIGUSR1);
+	ck_assert_int_eq((long)helper_end(&h), -EINTR);
+	take_code(1);
+	helper_end(&w.h);
+	while (--n)
+		take_code(1);
+	take_code(100);
+	raw_none(&srv);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("room");
@@ -335,5 +445,8 @@ int main(void)
 	tcase_add_test(tc, target_goes_over_a_wait);
 	tcase_add_test(tc, signal_over_a_wait);
 	tcase_add_test(tc, many_wait);
+	tcase_add_test(tc, first_come_first_served);
+	tcase_add_test(tc, who_fits_goes);
+	tcase_add_test(tc, who_gives_up_is_no_obstacle);
 	return suite_main(s);
 }

@@ -34,8 +34,12 @@ void room_make(void *unused);
 void room_replace_wait(void *unused);
 void room_replace_poll(void *unused);
 void room_serve_newer(void *unused);
+/* Another that waits as well. */
+void room_wait_newer(void *unused);
+void room_make_and_serve_newer(void *unused);
 
 void room_prepare(void);
 void room_prepare_replace(void);
+void room_prepare_line(void);
 void room_prepare_two(void);
 void room_prepare_signal(void);

@@ -147,6 +147,19 @@ void room_replace_poll(void *unused)
 		poll_for_room();
 }
 
+/* Not replacing anything; it must have its turn, whatever others do. */
+void room_wait_newer(void *unused)
+{
+	(void)unused;
+	CHECK(!send_bytes(0, NEWER, ~0ULL));
+}
+
+void room_make_and_serve_newer(void *unused)
+{
+	room_make(unused);
+	room_serve_newer(unused);
+}
+
 void room_serve_newer(void *unused)
 {
 	struct ipcbus_event event;
@@ -180,6 +193,20 @@ void room_prepare(void)
 {
 	held = fill(0, SRV, sides[SRV].node, SMALL);
 	fill(0, SRV, 0, LARGE);
+}
+
+/* The large one stays where it is. */
+void room_prepare_line(void)
+{
+	u64 node;
+
+	be_side(SRV);
+	node = node_create(9);
+	other = hand_over(CLI, SRV, node);
+	held = fill(0, SRV, sides[SRV].node, SMALL);
+	fill(other, SRV, node, LARGE);
+	be(0);
+	sleeper = current;
 }
 
 void room_prepare_replace(void)

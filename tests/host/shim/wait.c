@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Wait queues. Woken are all who stand in the queue, in order; who wakes holds
- * the queue's lock over it, so an entry that was removed is not looked at.
+ * Wait queues. Woken are all who stand in the queue, in order, until one says that
+ * this is enough; who wakes holds the queue's lock over it, so an entry that was
+ * removed is not looked at.
  */
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
@@ -22,6 +23,13 @@ void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry)
 {
 	spin_lock(&wq->lock);
 	list_add(&entry->entry, &wq->head);
+	spin_unlock(&wq->lock);
+}
+
+void add_wait_queue_exclusive(wait_queue_head_t *wq, wait_queue_entry_t *entry)
+{
+	spin_lock(&wq->lock);
+	list_add_tail(&entry->entry, &wq->head);
 	spin_unlock(&wq->lock);
 }
 
@@ -74,17 +82,21 @@ long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
 	return 0;
 }
 
-void shim_wake_up(wait_queue_head_t *wq)
+void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key)
 {
 	wait_queue_entry_t *entry, *next;
+	int ret = 0;
 
+	(void)nr;
 	spin_lock(&wq->lock);
 	/* An entry may take itself out. */
 	list_for_each_entry_safe(entry, next, &wq->head, entry) {
 		if (entry->func)
-			entry->func(entry, TASK_INTERRUPTIBLE, 0, NULL);
+			ret = entry->func(entry, mode, 0, key);
 		else
 			shim_wake(entry->task);
+		if (ret < 0)
+			break;
 	}
 	spin_unlock(&wq->lock);
 }

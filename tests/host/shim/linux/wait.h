@@ -43,11 +43,14 @@ static inline void init_waitqueue_func_entry(wait_queue_entry_t *entry, wait_que
 
 void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task);
 void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
+void add_wait_queue_exclusive(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 bool waitqueue_active(wait_queue_head_t *wq);
 bool wq_has_sleeper(wait_queue_head_t *wq);
-void shim_wake_up(wait_queue_head_t *wq);
+/* All, whatever nr. */
+void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 
+#define shim_wake_up(wq) __wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
 #define wake_up_interruptible_sync(wq) shim_wake_up(wq)
 #define wake_up_interruptible(wq) shim_wake_up(wq)
 #define wake_up_interruptible_all(wq) shim_wake_up(wq)
