@@ -82,6 +82,13 @@ $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
 # --- Running them --------------------------------------------------------------------
 
+# Needs no libFuzzer.
+$(FUZZ_B)/test-mutate: tests/fuzz/test-mutate.c tests/fuzz/driver/mutate.c tests/fuzz/driver/input.h
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(HOST_CFLAGS) $(HOST_asan) -Itests/fuzz -o $@ $(filter %.c,$^) $(CHECK_LIBS)
+
+ALL += $(FUZZ_B)/test-mutate
+UNIT_TESTS += $(FUZZ_B)/test-mutate
 UNIT_TESTS += tests/fuzz/replay
 ifneq ($(shell command -v $(FUZZ_CC)),)
 ALL += $(FUZZ_PROGRAMS)

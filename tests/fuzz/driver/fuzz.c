@@ -13,17 +13,11 @@
  *
  * TRACE=1 in the environment prints what is done.
  */
+#include "input.h"
 #include "world.h"
 
-#define HEADER	8
-#define MAX_OPS	200
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__asan_default_options(void);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
-				 uint8_t *out, size_t out_max, unsigned int seed);
 
 /* --- Who runs ---------------------------------------------------------------------------- */
 
@@ -162,100 +156,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	run(data, size);
 	return 0;
-}
-
-/* --- Mutations ------------------------------------------------------------------------------ */
-
-static u32 some(u32 *seed, u32 n)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return (*seed >> 12) % n;
-}
-
-/* Operation number 0 to 39 as in ops.c; exchange is made so that it often works. */
-static void op_invent(u8 *op, u32 *seed)
-{
-	static const u8 kinds[] = { 0, 1, 1, 2, 2, 3, 3, 4 };
-
-	for (int i = 0; i < 8; i++)
-		op[i] = some(seed, 256);
-	op[1] = some(seed, 40);
-	if (op[1] >= 12)
-		return;
-	op[2] = kinds[op[2] % 8];
-	op[3] = some(seed, 4);
-	op[5] = some(seed, 3) ? op[5] & 3 : op[5];
-	op[6] = some(seed, 3) ? 0 : op[6];
-	if (op[2] == 1)
-		op[7] |= 1;
-}
-
-static size_t ops_change(u8 *data, size_t n, size_t max, u32 *seed)
-{
-	size_t at = n ? some(seed, n) : 0, from = n ? some(seed, n) : 0;
-
-	switch (some(seed, n ? 6 : 1)) {
-	case 0:
-	case 1:
-		if (n == max)
-			break;
-		memmove(data + 8 * at + 8, data + 8 * at, 8 * (n - at));
-		op_invent(data + 8 * at, seed);
-		return n + 1;
-	case 2:
-		memmove(data + 8 * at, data + 8 * at + 8, 8 * (n - at - 1));
-		return n - 1;
-	case 3:
-		if (n == max)
-			break;
-		memmove(data + 8 * at + 8, data + 8 * at, 8 * (n - at));
-		memmove(data + 8 * at, data + 8 * (from + (from >= at)), 8);
-		return n + 1;
-	case 4:
-		data[8 * at + some(seed, 8)] = some(seed, 256);
-		break;
-	default:
-		data[8 * at] = some(seed, 256); /* the same by another thread */
-	}
-	return n;
-}
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
-{
-	size_t n, max_ops = min((max_size - HEADER) / 8, (size_t)MAX_OPS);
-	u32 state = seed;
-
-	if (max_size < HEADER + 8)
-		return LLVMFuzzerMutate(data, size, max_size);
-	if (size < HEADER) {
-		memset(data + size, 0, HEADER - size);
-		size = HEADER;
-	}
-	if (!some(&state, 8))
-		return LLVMFuzzerMutate(data, size, max_size);
-	if (!some(&state, 6))
-		data[some(&state, HEADER)] = some(&state, 256);
-	n = (size - HEADER) / 8;
-	for (u32 times = some(&state, 5) + 1; times; times--)
-		n = ops_change(data + HEADER, n, max_ops, &state);
-	return HEADER + 8 * n;
-}
-
-/* The beginning of one, the end of the other, the first one's header. */
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
-				 uint8_t *out, size_t out_max, unsigned int seed)
-{
-	size_t n_a, n_b, keep, skip;
-	u32 state = seed;
-
-	if (a_size < HEADER || b_size < HEADER || out_max < HEADER)
-		return 0;
-	n_a = (a_size - HEADER) / 8;
-	n_b = (b_size - HEADER) / 8;
-	keep = min((size_t)some(&state, n_a + 1), (out_max - HEADER) / 8);
-	skip = some(&state, n_b + 1);
-	n_b = min(n_b - skip, (out_max - HEADER) / 8 - keep);
-	memcpy(out, a, HEADER + 8 * keep);
-	memcpy(out + HEADER + 8 * keep, b + HEADER + 8 * skip, 8 * n_b);
-	return HEADER + 8 * (keep + n_b);
 }

@@ -4,7 +4,8 @@
  * the driver, and what the fuzzer knows of it by itself, to hold against what
  * the driver says.
  *
- *   fuzz.c     the input: a header and operations; runs them, mutates them
+ *   fuzz.c     the input: a header and operations; runs them
+ *   mutate.c   how inputs are changed
  *   world.c    processes and threads, from nothing and to nothing
  *   ops.c      one operation: arguments made from bytes, and the ioctl
  *   message.c  what is sent: targets, payloads, object tables
