@@ -197,21 +197,11 @@ static void kill_locked(struct ipcbus_node_entry *node)
 static void bury(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
-	struct ipcbus_work *work;
 
 	trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_ENDS);
 	xa_erase(&proc->nodes, node->id);
 	ipcbus_watches_fire(node);
-	for (;;) {
-		spin_lock(&proc->lock);
-		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
-		if (work)
-			list_del_init(&work->entry);
-		spin_unlock(&proc->lock);
-		if (!work)
-			break;
-		work->ops->cancel(work);
-	}
+	ipcbus_proc_cancel(proc, &node->oneways);
 	atomic_dec(&proc->node_count);
 	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
 	ipcbus_node_put(node);

@@ -129,14 +129,13 @@ err_free:
 	return -ENOMEM;
 }
 
-/* Everything in the queue that belongs to no node. */
-static void cancel_queue(struct ipcbus_proc *proc)
+void ipcbus_proc_cancel(struct ipcbus_proc *proc, struct list_head *queue)
 {
 	struct ipcbus_work *work;
 
 	for (;;) {
 		spin_lock(&proc->lock);
-		work = list_first_entry_or_null(&proc->work, struct ipcbus_work, entry);
+		work = list_first_entry_or_null(queue, struct ipcbus_work, entry);
 		if (work)
 			list_del_init(&work->entry);
 		spin_unlock(&proc->lock);
@@ -175,7 +174,8 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_expiry_end(proc);
 	ipcbus_rooms_release(proc);
 	ipcbus_asyncs_release(proc);
-	cancel_queue(proc);
+	/* What belongs to no node. */
+	ipcbus_proc_cancel(proc, &proc->work);
 	ipcbus_nodes_release(proc);
 	ipcbus_answers_release(proc);
 	ipcbus_handles_release(proc);

@@ -163,4 +163,7 @@ void ipcbus_proc_put(struct ipcbus_proc *proc);
  */
 void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
 
+/* Cancels all in a queue of the proc to which nothing comes any more. */
+void ipcbus_proc_cancel(struct ipcbus_proc *proc, struct list_head *queue);
+
 #endif

@@ -15,6 +15,7 @@
 #include "message.h"
 #include "monitor.h"
 #include "node.h"
+#include "origin.h"
 #include "proc.h"
 #include "report.h"
 #include "stats.h"
@@ -207,15 +208,31 @@ int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_messa
 	return error;
 }
 
-/* A number that the target of a oneway knows: whoever has it now, counted. */
-static struct pid *pid_in(u32 nr, struct pid_namespace *ns)
+/* The thread of the process, if it is there, by its number in ns (RCU). */
+static struct pid *find_thread(struct pid *process, u32 nr, struct pid_namespace *ns)
 {
-	struct pid *pid;
+	struct pid *tid = find_pid_ns(nr, ns);
+	struct task_struct *task = tid ? pid_task(tid, PIDTYPE_PID) : NULL;
 
+	return process && task && task_tgid(task) == process ? tid : NULL;
+}
+
+/*
+ * Who sent t: where nobody waits for it, the process may be gone, or that thread of
+ * it, and their numbers may be others' by now. Both counted, or NULL.
+ */
+static void get_sender(const struct ipcbus_transaction *t, struct pid **ret_pid,
+		       struct pid **ret_tid)
+{
+	if (t->from) {
+		*ret_pid = get_pid(t->from->tgid);
+		*ret_tid = get_pid(t->from->pid);
+		return;
+	}
 	rcu_read_lock();
-	pid = get_pid(find_pid_ns(nr, ns));
+	*ret_pid = get_pid(ipcbus_origin_find(&t->origin));
+	*ret_tid = get_pid(find_thread(*ret_pid, t->sender.tid, t->node->proc->pid_ns));
 	rcu_read_unlock();
-	return pid;
 }
 
 void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
@@ -224,8 +241,6 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 	struct ipcbus_proc *target = t->node->proc;
 	struct ipcbus_failure failure = {
 		.id = t->id,
-		.from.pid = pid_in(t->sender.pid, target->pid_ns),
-		.from.tid = pid_in(t->sender.tid, target->pid_ns),
 		.to = target->pid,
 		.kind = t->oneway ? IPCBUS_SEND_ONEWAY : IPCBUS_SEND_CALL,
 		.node = t->node->id,
@@ -236,6 +251,7 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 		.index = index,
 	};
 
+	get_sender(t, &failure.from.pid, &failure.from.tid);
 	tell_failure(target, &failure, make_kuid(target->user_ns, t->sender.uid),
 		     make_kgid(target->user_ns, t->sender.gid));
 	put_pid(failure.from.pid);
@@ -281,13 +297,12 @@ void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work
 			.node = t->node->id,
 			.value = ms,
 		},
-		.from.pid = pid_in(t->sender.pid, proc->pid_ns),
-		.from.tid = pid_in(t->sender.tid, proc->pid_ns),
 		.to = { thread->tgid, thread->pid, proc },
 		.uid = make_kuid(proc->user_ns, t->sender.uid),
 		.gid = make_kgid(proc->user_ns, t->sender.gid),
 	};
 
+	get_sender(t, &record.from.pid, &record.from.tid);
 	trace_ipcbus_starved(&record);
 	tell_monitors(proc->bus, &record);
 	put_pid(record.from.pid);

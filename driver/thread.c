@@ -269,25 +269,20 @@ static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *t
 	return true;
 }
 
-static bool answered_locked(struct ipcbus_thread *thread)
+/* Is a call on top that the thread made, and in that state? */
+static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
+				  enum ipcbus_transaction_state state)
 {
-	return thread->top && thread->top->from == thread &&
-	       thread->top->state == IPCBUS_ANSWERED;
-}
+	const struct ipcbus_transaction *t = thread->top;
 
-/* The call on top whose answer the thread waits for, or NULL. */
-static struct ipcbus_transaction *waited_for_locked(struct ipcbus_thread *thread)
-{
-	struct ipcbus_transaction *t = thread->top;
-
-	return t && t->from == thread && t->state == IPCBUS_PENDING ? t : NULL;
+	return t && t->from == thread && t->state == state;
 }
 
 static bool has_expired_locked(struct ipcbus_thread *thread)
 {
-	struct ipcbus_transaction *t = waited_for_locked(thread);
+	bool waits = is_in_own_call_locked(thread, IPCBUS_PENDING);
 
-	thread->deadline = t ? t->deadline : 0;
+	thread->deadline = waits ? thread->top->deadline : 0;
 	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
 }
 
@@ -304,7 +299,7 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	found->work = pop_own_locked(thread);
 	if (found->work) {
 		/* Calls that come back, or what it was idle for. */
-	} else if (answered_locked(thread)) {
+	} else if (is_in_own_call_locked(thread, IPCBUS_ANSWERED)) {
 		found->answered = thread->top;
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !list_empty(&proc->work)) {
@@ -325,7 +320,8 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		ipcbus_transaction_taken_locked(found->work, thread);
 		found->spawn = wants_spawn_locked(proc, thread);
 	}
-	more = !list_empty(&thread->work) || thread->interrupted || answered_locked(thread);
+	more = !list_empty(&thread->work) || thread->interrupted ||
+	       is_in_own_call_locked(thread, IPCBUS_ANSWERED);
 	WRITE_ONCE(thread->kick, more);
 	return true;
 }

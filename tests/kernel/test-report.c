@@ -258,6 +258,61 @@ START_TEST(oneways_in_order_do_not_starve)
 }
 END_TEST
 
+static int send_one(struct peer *self, void *arg)
+{
+	struct raw r;
+
+	(void)self, (void)arg;
+	raw_open(&r, 4096);
+	raw_oneway(&r, 0, 1, NULL, 0);
+	raw_close(&r);
+	return 0;
+}
+
+static int do_nothing(struct peer *self, void *arg)
+{
+	(void)arg;
+	peer_hear(self);
+	return 0;
+}
+
+/* Makes the number the next one to be given, where root may. */
+static bool next_pid(pid_t pid)
+{
+	FILE *file = fopen("/proc/sys/kernel/ns_last_pid", "w");
+
+	if (!file)
+		return false;
+	fprintf(file, "%d", pid - 1);
+	return !fclose(file);
+}
+
+/* A oneway may be there longer than who sent it, whose number then is another's. */
+START_TEST(sender_is_gone)
+{
+	const struct ipcbus_tap *tap;
+	struct ipcbus_event ev;
+	struct peer sender, other;
+	bool same;
+
+	peer_start(&sender, send_one, NULL);
+	peer_end(&sender);
+	same = next_pid(sender.pid);
+	peer_start(&other, do_nothing, NULL);
+	usleep(200000);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_give(&srv, &ev);
+	tap = take(IPCBUS_TAP_STARVED, &ev);
+	ck_assert_uint_eq(tap->from_pid, 0);
+	ck_assert_uint_eq(tap->from_tid, 0);
+	raw_give(&mon, &ev);
+	peer_tell(&other, 1);
+	peer_end(&other);
+	if (same && other.pid != sender.pid)
+		fprintf(stderr, "the number was not given again: %d\n", other.pid);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("report");
@@ -272,5 +327,6 @@ int main(void)
 	tcase_add_test(tc, with_an_event);
 	tcase_add_test(tc, starved);
 	tcase_add_test(tc, oneways_in_order_do_not_starve);
+	tcase_add_test(tc, sender_is_gone);
 	return suite_main(suite);
 }
