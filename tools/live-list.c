@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl list, wait, stats, freeze and thaw, and how the tool fails: in the guest,
+ * with the servicemanager up.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "live.h"
+
+static json_int_t number(json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+START_TEST(a_service_is_listed)
+{
+	pid_t echo = live_echo();
+	json_t *list = live_json("list --json"), *row = live_find(list, "name", "demo.echo");
+
+	ck_assert_ptr_nonnull(row);
+	ck_assert_int_eq(number(row, "pid"), echo);
+	ck_assert_int_eq(number(row, "uid"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(row, "process")), "server");
+	ck_assert_str_eq(json_string_value(json_object_get(row, "user")), "root");
+	ck_assert_str_eq(json_string_value(json_object_get(row, "interface")), "echo.Echo");
+	ck_assert_ptr_nonnull(strstr(live_run("list demo.")->out, "demo.echo"));
+	ck_assert_ptr_nonnull(strstr(live_run("list")->out, "INTERFACE"));
+	ck_assert_ptr_null(strchr(live_run("list")->out, '\033'));
+	ck_assert_ptr_nonnull(strstr(live_run("list --color always")->out, "\033[1mdemo.echo"));
+	ck_assert_str_eq(live_run("list --names")->out, "demo.echo\n");
+	ck_assert_str_eq(live_run("list --json other.")->out, "[]\n");
+	json_decref(list);
+	live_stop(echo);
+}
+END_TEST
+
+START_TEST(a_user_sees_it_too)
+{
+	pid_t echo = live_echo();
+
+	const struct ran *ran = live_run("--version >/dev/null && su user -c 'ipcctl list'");
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo"));
+	live_stop(echo);
+}
+END_TEST
+
+START_TEST(waiting_ends_when_it_comes)
+{
+	pid_t waiter = live_start("/t/tools/ipcctl", "wait", "--timeout", "20", "demo.echo", NULL);
+	pid_t echo;
+	int status;
+
+	usleep(300000);
+	ck_assert_int_eq(waitpid(waiter, &status, WNOHANG), 0);
+	echo = live_echo();
+	ck_assert_int_eq(waitpid(waiter, &status, 0), waiter);
+	ck_assert_int_eq(status, 0);
+	live_stop(echo);
+}
+END_TEST
+
+START_TEST(waiting_ends_with_the_time)
+{
+	ck_assert_int_eq(live_run("wait --timeout 0.3 no.body")->status, 7);
+	ck_assert_str_eq(live_run("wait --timeout 0.3 no.body")->err,
+			 "ipcctl: not done within 0.300 s\n");
+	ck_assert_str_eq(live_run("--json --timeout 0.3 wait no.body")->err,
+			 "{\"error\":\"not done within 0.300 s\",\"status\":7}\n");
+	ck_assert_int_eq(live_run("wait 'no body'")->status, 2);
+}
+END_TEST
+
+START_TEST(processes_have_stats)
+{
+	pid_t echo = live_echo();
+	json_t *stats = live_json("stats --json");
+	json_t *procs = json_object_get(stats, "procs");
+	json_t *row = live_find(procs, "process", "server");
+
+	ck_assert_ptr_nonnull(live_find(procs, "process", "servicemanager"));
+	ck_assert_ptr_nonnull(row);
+	ck_assert_int_eq(number(row, "pid"), echo);
+	ck_assert_int_eq(number(row, "nodes"), 1);
+	ck_assert_int_eq(number(row, "threads"), 1);
+	ck_assert_int_eq(number(row, "size"), 16 << 20);
+	ck_assert_int_ge(number(json_object_get(json_object_get(stats, "counters"), "procs"),
+				"live"), 2);
+	json_decref(stats);
+	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "servicemanager"));
+	live_stop(echo);
+}
+END_TEST
+
+START_TEST(a_process_is_frozen_and_thawed)
+{
+	pid_t echo = live_echo();
+	json_t *said = live_json("freeze --json demo.echo");
+
+	ck_assert_int_eq(number(said, "pid"), echo);
+	ck_assert(json_is_true(json_object_get(said, "frozen")));
+	json_decref(said);
+	ck_assert_int_ne(system(ECHO_CLIENT " hello 2>/dev/null"), 0);
+	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "calls, which failed"));
+	ck_assert_int_eq(system(ECHO_CLIENT " hello"), 0);
+	live_stop(echo);
+}
+END_TEST
+
+START_TEST(failures_have_statuses)
+{
+	ck_assert_int_eq(live_run("freeze no.body")->status, 3);
+	ck_assert_int_eq(live_run("freeze 1")->status, 3);
+	ck_assert_int_eq(live_run("--device /dev/nothing list")->status, 5);
+	ck_assert_ptr_nonnull(strstr(live_run("--device /dev/nothing list")->err, "modprobe"));
+	ck_assert_int_eq(live_run("--device /dev/null list")->status, 5);
+	ck_assert_int_eq(live_run("--version; su nobody -c 'ipcctl list' || su user -c 'ipcctl stats'")
+				 ->status, 6);
+}
+END_TEST
+
+START_TEST(command_lines_are_checked)
+{
+	ck_assert_int_eq(live_run(" ")->status, 2);
+	ck_assert_int_eq(live_run("dance")->status, 2);
+	ck_assert_int_eq(live_run("wait")->status, 2);
+	ck_assert_int_eq(live_run("list a b")->status, 2);
+	ck_assert_int_eq(live_run("list --nothing")->status, 2);
+	ck_assert_int_eq(live_run("--timeout soon list")->status, 2);
+	ck_assert_int_eq(live_run("--color blue list")->status, 2);
+	ck_assert_int_eq(live_run("freeze --timeout 0 1")->status, 2);
+	ck_assert_int_eq(live_run("list >/dev/null; (ipcctl list --json >/dev/full)")->status, 1);
+}
+END_TEST
+
+START_TEST(every_verb_has_help)
+{
+	char names[1024], *name, *rest = names;
+
+	snprintf(names, sizeof(names), "%.1000s", live_run("--verbs")->out);
+	ck_assert_ptr_nonnull(strstr(names, "list"));
+	while ((name = strtok_r(rest, "\n", &rest))) {
+		const struct ran *ran = live_run("%s --help", name);
+
+		ck_assert_int_eq(ran->status, 0);
+		ck_assert_ptr_eq(strstr(ran->out, "usage: ipcctl "), ran->out);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	return LIVE_TESTS("ipcctl list", a_service_is_listed, a_user_sees_it_too,
+			  waiting_ends_when_it_comes, waiting_ends_with_the_time,
+			  processes_have_stats, a_process_is_frozen_and_thawed,
+			  failures_have_statuses, command_lines_are_checked, every_verb_has_help);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl: the command line. Finds the verb, reads the options that all verbs have
+ * and those of its own, and runs it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ipcctl.h"
+#include "verbs.h"
+
+/* Keys of the options of all verbs; those of one verb are letters. */
+enum { KEY_JSON = 0x100, KEY_COLOUR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS };
+
+#define COMMON_OPTIONS                                                                             \
+	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, KEY_JSON },       \
+	{ "color", required_argument, NULL, KEY_COLOUR },                                          \
+	{ "timeout", required_argument, NULL, KEY_TIMEOUT }, { "help", no_argument, NULL, 'h' }
+
+static const char common_help[] =
+	"Options of every verb:\n"
+	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
+	"      --json           JSON: one value, or a line for each of a stream\n"
+	"      --timeout S      give up after S seconds, with status 7\n"
+	"      --color WHEN     auto (default), always, never\n"
+	"  -h, --help           this text\n";
+
+const struct verb *const verbs[] = {
+#define VERB(name) &verb_##name,
+	VERBS
+#undef VERB
+	NULL,
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (const struct verb *const *verb = verbs; *verb; verb++)
+		if (!strcmp((*verb)->name, name))
+			return *verb;
+	return NULL;
+}
+
+static int help(void)
+{
+	puts("usage: ipcctl [OPTION]... VERB [OPTION]... [ARGUMENT]...\n"
+	     "\n"
+	     "Looks at a bus and what is on it, and calls services.\n");
+	for (const struct verb *const *verb = verbs; *verb; verb++)
+		printf("  %-10s %s\n", (*verb)->name, (*verb)->summary);
+	printf("\nipcctl VERB --help says more of each; ipcctl(1) has all of it.\n\n%s"
+	       "      --verbs          the verbs, a line each\n"
+	       "      --version        the version\n",
+	       common_help);
+	return STATUS_OK;
+}
+
+static int put_verbs(void)
+{
+	for (const struct verb *const *verb = verbs; *verb; verb++)
+		puts((*verb)->name);
+	return STATUS_OK;
+}
+
+static int help_verb(const struct verb *verb)
+{
+	printf("usage: ipcctl %s [OPTION]...%s%s\n\n%s\n%s", verb->name, *verb->arguments ? " " : "",
+	       verb->arguments, verb->help, common_help);
+	return STATUS_OK;
+}
+
+static int colour_option(const char *value)
+{
+	static const char *const names[] = { "auto", "always", "never" };
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		ctl.colour = (enum when)i;
+		return 0;
+	}
+	return complain(STATUS_USAGE, NULL, "--color is auto, always or never, not \"%s\"", value);
+}
+
+static int common_option(int key, const char *value)
+{
+	switch (key) {
+	case 'd':
+		ctl.device = value;
+		return 0;
+	case KEY_JSON:
+		ctl.json = true;
+		return 0;
+	case KEY_COLOUR:
+		return colour_option(value);
+	case KEY_TIMEOUT:
+		return parse_seconds("--timeout", value, &ctl.timeout_ms);
+	default:
+		/* getopt has said what. */
+		fputs("ipcctl: try --help\n", stderr);
+		return STATUS_USAGE;
+	}
+}
+
+/* --- A verb --------------------------------------------------------------------- */
+
+/* The options of all verbs and this one's; letters without values are short, too. */
+static int join_options(const struct verb *verb, struct option *all, size_t max)
+{
+	static const struct option common[] = { COMMON_OPTIONS };
+	size_t n = sizeof(common) / sizeof(*common);
+
+	memcpy(all, common, sizeof(common));
+	for (const struct option *o = verb->options; o && o->name && n + 1 < max; o++)
+		all[n++] = *o;
+	memset(&all[n], 0, sizeof(*all));
+	return n;
+}
+
+static int check_arguments(const struct verb *verb, int argc, char **argv)
+{
+	if (argc < verb->min)
+		return complain(STATUS_USAGE, NULL, "%s needs %s; try ipcctl %s --help", verb->name,
+			    verb->arguments, verb->name);
+	if (argc > verb->max)
+		return complain(STATUS_USAGE, NULL, "what is \"%s\"? Try ipcctl %s --help",
+			    argv[verb->max], verb->name);
+	return 0;
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	struct option all[24];
+	int key, status = 0;
+
+	join_options(verb, all, sizeof(all) / sizeof(*all));
+	optind = 0;
+	while (!status && (key = getopt_long(argc, argv, "d:h", all, NULL)) != -1) {
+		if (key == 'h')
+			return help_verb(verb);
+		if (key < 0x100 && key != 'd' && key != '?')
+			status = verb->option(key, optarg);
+		else
+			status = common_option(key, optarg);
+	}
+	if (!status)
+		status = check_arguments(verb, argc - optind, argv + optind);
+	if (status)
+		return status;
+	if (ctl.timeout_ms && !verb->keeps_time)
+		deadline_start(ctl.timeout_ms);
+	return verb->run(argc - optind, argv + optind);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { COMMON_OPTIONS,
+						 { "version", no_argument, NULL, KEY_VERSION },
+						 { "verbs", no_argument, NULL, KEY_VERBS },
+						 { NULL, 0, NULL, 0 } };
+	const struct verb *verb;
+	int key, status = 0;
+
+	while ((key = getopt_long(argc, argv, "+d:h", options, NULL)) != -1) {
+		if (key == 'h')
+			return help();
+		if (key == KEY_VERBS)
+			return put_verbs();
+		if (key == KEY_VERSION) {
+			puts("ipcctl " IPC_VERSION);
+			return STATUS_OK;
+		}
+		status = common_option(key, optarg);
+		if (status)
+			return status;
+	}
+	if (optind == argc)
+		return complain(STATUS_USAGE, NULL, "what is to be done? Try ipcctl --help");
+	verb = find_verb(argv[optind]);
+	if (!verb)
+		return complain(STATUS_USAGE, "ipcctl --help lists the verbs", "there is no verb %s",
+			    argv[optind]);
+	return run_verb(verb, argc - optind, argv + optind);
+}

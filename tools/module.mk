@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+#
+# ipcctl: looks at a bus and what is on it. Unit tests are test-*.c and run on the
+# host, with everything but main.o linked in; live-*.c run the program itself in
+# the guest, with a servicemanager.
+
+TOOLS := $(B)/tools
+IPCCTL := $(TOOLS)/ipcctl
+TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(filter-out tools/test-% tools/live%, \
+	$(sort $(wildcard tools/*.c))))
+TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/test-*.c)))
+TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/live-*.c)))
+TOOLS_PACKAGES := jansson libkmod
+TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -Idriver/uapi \
+	$(shell $(PKG_CONFIG) --cflags $(TOOLS_PACKAGES) 2>/dev/null)
+TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo -ljansson -lkmod)
+
+$(TOOLS)/%.o: tools/%.c | $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(TOOLS_CFLAGS) $(CHECK_CFLAGS) -DIPC_VERSION='"$(VERSION)"' \
+	  -MMD -MP -c -o $@ $<
+
+# Not $(MANAGER_STUBS) and $(LIBIPC), which are only set further on.
+TOOLS_LINKED := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o
+TOOLS_LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \
+	$(LIBIPC) $(PROTOBUF_C_LIBS) $(TOOLS_LIBS)
+
+$(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(B)/libipc/libipc.so
+	$(call msg,LD,$@)
+	$(Q)$(TOOLS_LINK)
+
+$(TOOLS_UNIT_TESTS): %: %.o $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) $(TOOLS_LINKED) \
+		| $(B)/libipc/libipc.so
+	$(call msg,LD,$@)
+	$(Q)$(TOOLS_LINK) $(CHECK_LIBS)
+
+$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/live.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
+
+.PHONY: install-tools
+install-tools: $(IPCCTL)
+	$(Q)$(INSTALL) -D -m 755 $(IPCCTL) $(DESTDIR)$(bindir)/ipcctl
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 tools/ipcctl.1
+
+ALL += $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
+UNIT_TESTS += $(TOOLS_UNIT_TESTS)
+GUEST_TESTS += $(TOOLS_LIVE_TESTS)
+GUEST_FILES += $(IPCCTL)
+INSTALLS += install-tools

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tables, lines and JSON: see out.h. What comes from others (names of processes,
+ * texts of errors) gets to the terminal without control characters.
+ */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipcctl.h"
+#include "out.h"
+
+static bool coloured(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	if (ctl.colour != WHEN_AUTO)
+		return ctl.colour == WHEN_ALWAYS;
+	return isatty(STDOUT_FILENO) && !(no && *no);
+}
+
+const char *out_colour(enum colour colour)
+{
+	static const char *const codes[] = {
+		[COLOUR_NONE] = "",	     [COLOUR_BOLD] = "\033[1m",
+		[COLOUR_DIM] = "\033[2m",    [COLOUR_RED] = "\033[31m",
+		[COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m",
+	};
+
+	return coloured() ? codes[colour] : "";
+}
+
+const char *out_plain(void)
+{
+	return coloured() ? "\033[0m" : "";
+}
+
+/* --- Cells ---------------------------------------------------------------------- */
+
+static char *harmless(char *text)
+{
+	for (char *c = text; c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return text;
+}
+
+static char *join(const json_t *array)
+{
+	char *all = strdup("");
+	json_t *part;
+	size_t i;
+
+	json_array_foreach(array, i, part) {
+		char *one = out_text(part), *more = NULL;
+
+		if (!all || !one || asprintf(&more, "%s%s%s", all, i ? ", " : "", one) < 0)
+			more = NULL;
+		free(one);
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
+char *out_text(const json_t *value)
+{
+	char *text = NULL;
+	int n = 0;
+
+	switch (value ? json_typeof(value) : JSON_NULL) {
+	case JSON_STRING:
+		return harmless(strdup(*json_string_value(value) ? json_string_value(value) : "-"));
+	case JSON_INTEGER:
+		n = asprintf(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		n = asprintf(&text, "%.1f", json_real_value(value));
+		break;
+	case JSON_TRUE:
+		return strdup("yes");
+	case JSON_FALSE:
+		return strdup("no");
+	case JSON_ARRAY:
+		return json_array_size(value) ? join(value) : strdup("-");
+	case JSON_OBJECT:
+		return harmless(json_dumps(value, JSON_COMPACT));
+	default:
+		return strdup("-");
+	}
+	return n < 0 ? NULL : text;
+}
+
+/* How many places a text takes: characters of UTF-8. */
+static int width_of(const char *text)
+{
+	int width = 0;
+
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+/* --- Tables --------------------------------------------------------------------- */
+
+struct grid {
+	const struct column *columns;
+	size_t n, rows;
+	char **cells;
+	int *widths;
+};
+
+static void grid_done(struct grid *grid)
+{
+	for (size_t i = 0; grid->cells && i < grid->n * grid->rows; i++)
+		free(grid->cells[i]);
+	free(grid->cells);
+	free(grid->widths);
+}
+
+static bool grid_fill(struct grid *grid, const json_t *rows)
+{
+	for (size_t i = 0; i < grid->n; i++)
+		grid->widths[i] = width_of(grid->columns[i].title);
+	for (size_t i = 0; i < grid->n * grid->rows; i++) {
+		const struct column *column = &grid->columns[i % grid->n];
+		char *text = out_text(json_object_get(json_array_get(rows, i / grid->n),
+						      column->key));
+
+		if (!text)
+			return false;
+		grid->cells[i] = text;
+		if (width_of(text) > grid->widths[i % grid->n])
+			grid->widths[i % grid->n] = width_of(text);
+	}
+	return true;
+}
+
+static void put_cell(FILE *file, const struct grid *grid, size_t column, const char *text,
+		     enum colour colour)
+{
+	bool last = column + 1 == grid->n, right = grid->columns[column].right;
+	int blanks = grid->widths[column] - width_of(text);
+
+	fprintf(file, "%*s%s%s%s", right ? blanks : 0, "", out_colour(colour), text,
+		colour ? out_plain() : "");
+	fprintf(file, "%*s%s", right || last ? 0 : blanks, "", last ? "\n" : "  ");
+}
+
+static void grid_put(FILE *file, const struct grid *grid)
+{
+	for (size_t i = 0; i < grid->n; i++)
+		put_cell(file, grid, i, grid->columns[i].title, COLOUR_DIM);
+	for (size_t i = 0; i < grid->n * grid->rows; i++)
+		put_cell(file, grid, i % grid->n, grid->cells[i],
+			 grid->columns[i % grid->n].colour);
+}
+
+int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *rows)
+{
+	struct grid grid = { .columns = columns, .n = n, .rows = json_array_size(rows) };
+	bool filled;
+
+	grid.cells = calloc(n * grid.rows + 1, sizeof(*grid.cells));
+	grid.widths = calloc(n, sizeof(*grid.widths));
+	filled = grid.cells && grid.widths && grid_fill(&grid, rows);
+	if (filled)
+		grid_put(file, &grid);
+	grid_done(&grid);
+	return filled ? STATUS_OK : fail_memory();
+}
+
+/* What did not get out, to a full disk for one, is a failure. */
+static int written(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return STATUS_OK;
+	return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+}
+
+int out_table(const struct column *columns, size_t n, json_t *rows)
+{
+	int status;
+
+	if (!rows)
+		return fail_memory();
+	if (ctl.json)
+		return out_json(rows);
+	status = out_rows(stdout, columns, n, rows);
+	json_decref(rows);
+	return status ? status : written();
+}
+
+/* --- JSON ----------------------------------------------------------------------- */
+
+static int put_json(json_t *value, size_t flags)
+{
+	int r;
+
+	if (!value)
+		return fail_memory();
+	r = json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+	json_decref(value);
+	if (r < 0)
+		return complain(STATUS_FAILED, NULL, "cannot write JSON to standard output");
+	putchar('\n');
+	return written();
+}
+
+int out_json(json_t *value)
+{
+	return put_json(value, JSON_INDENT(2));
+}
+
+int out_line(json_t *value)
+{
+	return put_json(value, JSON_COMPACT);
+}

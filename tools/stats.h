@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A row for each proc of a bus, made of its state: shared by stats and top.
+ */
+#ifndef IPCCTL_STATS_H
+#define IPCCTL_STATS_H
+
+#include <jansson.h>
+
+/* An array of objects: pid, process, threads, busy, max_threads, queued, queued_ms,
+ * nodes, handles, buffers, used, size, held, held_ms. NULL: no memory. */
+json_t *stats_rows(const json_t *state);
+
+#endif

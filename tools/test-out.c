@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The pieces that need no bus: tables, the driver's lines, units in cgroups, numbers
+ * on the command line.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipcctl.h"
+#include "out.h"
+#include "process.h"
+#include "state.h"
+
+static const struct column columns[] = {
+	{ "NAME", "name", COLOUR_BOLD, false },
+	{ "N", "n", COLOUR_NONE, true },
+	{ "WHAT", "what", COLOUR_NONE, false },
+};
+
+static char *table(json_t *rows)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(rows);
+	ck_assert_int_eq(out_rows(file, columns, 3, rows), STATUS_OK);
+	fclose(file);
+	json_decref(rows);
+	return text;
+}
+
+START_TEST(columns_line_up)
+{
+	char *text = table(json_pack("[{s:s, s:i, s:s}, {s:s, s:i}]", "name", "a", "n", 1000, "what",
+				     "x", "name", "länger", "n", 7));
+
+	ck_assert_str_eq(text, "NAME       N  WHAT\n"
+			       "a       1000  x\n"
+			       "länger     7  -\n");
+	free(text);
+	text = table(json_array());
+	ck_assert_str_eq(text, "NAME  N  WHAT\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(colours_only_when_wanted)
+{
+	char *text;
+
+	ctl.colour = WHEN_ALWAYS;
+	text = table(json_pack("[{s:s}]", "name", "a"));
+	ck_assert_ptr_nonnull(strstr(text, "\033[1ma\033[0m"));
+	free(text);
+	ctl.colour = WHEN_NEVER;
+	text = table(json_pack("[{s:s}]", "name", "a"));
+	ck_assert_ptr_null(strchr(text, '\033'));
+	free(text);
+	ctl.colour = WHEN_AUTO;
+}
+END_TEST
+
+START_TEST(nothing_odd_gets_to_the_terminal)
+{
+	char *text = table(json_pack("[{s:s, s:s}]", "name", "\033]0;title\007", "what", "a\nb\177"));
+
+	ck_assert_str_eq(text, "NAME        N  WHAT\n"
+			       "?]0;title?  -  a?b?\n");
+	free(text);
+}
+END_TEST
+
+static void is_text(json_t *value, const char *expected)
+{
+	char *text = out_text(value);
+
+	ck_assert_str_eq(text, expected);
+	free(text);
+	json_decref(value);
+}
+
+START_TEST(values_have_texts)
+{
+	is_text(json_null(), "-");
+	is_text(json_string(""), "-");
+	is_text(json_true(), "yes");
+	is_text(json_false(), "no");
+	is_text(json_real(1.26), "1.3");
+	is_text(json_integer(-5), "-5");
+	is_text(json_array(), "-");
+	is_text(json_pack("[s, i]", "a", 2), "a, 2");
+	is_text(json_pack("{s:i}", "a", 2), "{\"a\":2}");
+	ck_assert_int_eq(out_table(columns, 3, NULL), STATUS_FAILED);
+	ck_assert_int_eq(out_json(NULL), STATUS_FAILED);
+}
+END_TEST
+
+START_TEST(state_is_read)
+{
+	static char text[] = "proc proc=1 pid=20 oldest=0x10 big=18446744073709551615\n"
+			     "proc proc=2 pid=21 oldest= odd\n"
+			     "thread proc=1 state=idle\n"
+			     "more\n";
+	FILE *file = fmemopen(text, strlen(text), "r");
+	json_t *state = state_parse(file), *first;
+
+	fclose(file);
+	ck_assert_uint_eq(json_array_size(state_all(state, "proc")), 2);
+	first = json_array_get(state_all(state, "proc"), 0);
+	ck_assert_int_eq(state_number(first, "pid"), 20);
+	ck_assert_str_eq(json_string_value(json_object_get(first, "oldest")), "0x10");
+	ck_assert(json_is_string(json_object_get(first, "big")));
+	ck_assert_int_eq(state_number(first, "nothing"), 0);
+	ck_assert_uint_eq(json_array_size(state_all(state, "more")), 1);
+	ck_assert_ptr_null(state_all(state, "node"));
+	json_decref(state);
+}
+END_TEST
+
+START_TEST(counters_are_read)
+{
+	static char text[] = "procs 2 10\nnodes 1 5\n";
+	FILE *file = fmemopen(text, strlen(text), "r");
+	json_t *counters = counters_parse(file);
+
+	fclose(file);
+	ck_assert_int_eq(state_number(json_object_get(counters, "procs"), "total"), 10);
+	ck_assert_int_eq(state_number(json_object_get(counters, "nodes"), "live"), 1);
+	json_decref(counters);
+}
+END_TEST
+
+START_TEST(units_are_found)
+{
+	static const char *const cases[][2] = {
+		{ "0::/system.slice/echo.service\n", "echo.service" },
+		{ "0::/user.slice/user-0.slice/session-1.scope\n", "session-1.scope" },
+		{ "0::/user.slice/user@0.service/app.slice/x.service/sub\n", "x.service" },
+		{ "0::/\n", "" },
+		{ "", "" },
+		{ "0::/.service", "" },
+	};
+	char unit[32];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		unit_in_cgroup(cases[i][0], unit, sizeof(unit));
+		ck_assert_str_eq(unit, cases[i][1]);
+	}
+}
+END_TEST
+
+START_TEST(numbers_are_checked)
+{
+	unsigned long number;
+	unsigned int ms;
+
+	ck_assert_int_eq(parse_number("x", "12", 1, 12, &number), 0);
+	ck_assert_uint_eq(number, 12);
+	ck_assert_int_eq(parse_number("x", "13", 1, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(parse_number("x", "-1", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(parse_number("x", "1x", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(parse_number("x", "", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(parse_number("x", "99999999999999999999", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(parse_seconds("x", "0.25", &ms), 0);
+	ck_assert_uint_eq(ms, 250);
+	ck_assert_int_eq(parse_seconds("x", "0", &ms), STATUS_USAGE);
+	ck_assert_int_eq(parse_seconds("x", "nan", &ms), STATUS_USAGE);
+	ck_assert_int_eq(parse_seconds("x", "86401", &ms), STATUS_USAGE);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ipcctl");
+	TCase *tcase = tcase_create("out");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, columns_line_up);
+	tcase_add_test(tcase, colours_only_when_wanted);
+	tcase_add_test(tcase, nothing_odd_gets_to_the_terminal);
+	tcase_add_test(tcase, values_have_texts);
+	tcase_add_test(tcase, state_is_read);
+	tcase_add_test(tcase, counters_are_read);
+	tcase_add_test(tcase, units_are_found);
+	tcase_add_test(tcase, numbers_are_checked);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

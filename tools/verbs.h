@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All verbs, in the order of the help. Each is in verb-NAME.c.
+ */
+#ifndef IPCCTL_VERBS_H
+#define IPCCTL_VERBS_H
+
+#include "ipcctl.h"
+
+#define VERBS                                                                                      \
+	VERB(list)                                                                                 \
+	VERB(wait)                                                                                 \
+	VERB(stats)                                                                                \
+	VERB(freeze)                                                                               \
+	VERB(thaw)
+
+#define VERB(name) extern const struct verb verb_##name;
+VERBS
+#undef VERB
+
+#endif
