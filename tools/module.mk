@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # ipcctl: looks at a bus and what is on it. Unit tests are test-*.c and run on the
-# host, with everything but main.o linked in; live-*.c run the program itself in
-# the guest, with a servicemanager.
+# host, with everything but main.o linked in; live-* run the program itself in
+# the guest, with a servicemanager or, live-doctor, without.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
@@ -38,13 +38,19 @@ $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/live.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
+# What the kernel refuses, for live-doctor.
+$(TOOLS)/other-kernel.bin: $(DRIVER_KO)
+	$(call msg,SED,$@)
+	$(Q)sed 's/vermagic=[0-9]*\.\([^ ]*\) SMP /vermagic=9.\1 SMX /' $< >$@
+
 .PHONY: install-tools
 install-tools: $(IPCCTL)
 	$(Q)$(INSTALL) -D -m 755 $(IPCCTL) $(DESTDIR)$(bindir)/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 tools/ipcctl.1
 
-ALL += $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
+ALL += $(TOOLS)/other-kernel.bin $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS)
 GUEST_TESTS += $(TOOLS_LIVE_TESTS)
-GUEST_FILES += $(IPCCTL)
+GUEST_RAW_TESTS += tools/live-doctor
+GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin
 INSTALLS += install-tools

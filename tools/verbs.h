@@ -12,7 +12,8 @@
 	VERB(wait)                                                                                 \
 	VERB(stats)                                                                                \
 	VERB(freeze)                                                                               \
-	VERB(thaw)
+	VERB(thaw)                                                                                 \
+	VERB(doctor)
 
 #define VERB(name) extern const struct verb verb_##name;
 VERBS

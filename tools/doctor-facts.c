@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Looks at the system for ipcctl doctor: files under the root, the module by
+ * libkmod, the driver by its one ioctl that tells.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <grp.h>
+#include <libkmod.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <ipc/ipc.h>
+
+#include "doctor.h"
+#include "process.h"
+
+#define SECURE_BOOT "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+/* --- Files under the root -------------------------------------------------------- */
+
+static bool path_of(const struct facts *facts, char *path, size_t size, const char *file)
+{
+	return (size_t)snprintf(path, size, "%s%s", facts->root, file) < size;
+}
+
+static bool is_there(const struct facts *facts, const char *file)
+{
+	char path[1024];
+
+	return path_of(facts, path, sizeof(path), file) && access(path, F_OK) == 0;
+}
+
+/* What fits of a file; bytes, and a 0 behind them. */
+static size_t slurp(const struct facts *facts, const char *file, char *text, size_t size)
+{
+	char path[1024];
+	ssize_t n = 0;
+	int fd = -1;
+
+	if (path_of(facts, path, sizeof(path), file))
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
+	}
+	n = n > 0 ? n : 0;
+	text[n] = '\0';
+	return n;
+}
+
+/* --- The module ------------------------------------------------------------------ */
+
+static void note_info(struct facts *facts, const struct kmod_module *module)
+{
+	struct kmod_list *list = NULL, *entry;
+
+	if (kmod_module_get_info(module, &list) < 0)
+		return;
+	kmod_list_foreach(entry, list) {
+		const char *key = kmod_module_info_get_key(entry);
+		const char *value = kmod_module_info_get_value(entry);
+
+		if (!strcmp(key, "vermagic"))
+			snprintf(facts->vermagic, sizeof(facts->vermagic), "%s", value);
+		if (!strcmp(key, "signer"))
+			snprintf(facts->signer, sizeof(facts->signer), "%s", value);
+	}
+	kmod_module_info_free_list(list);
+}
+
+/* As modprobe would find it. */
+static struct kmod_module *find_by_index(struct kmod_ctx *ctx)
+{
+	struct kmod_module *module = NULL;
+	struct kmod_list *list = NULL;
+
+	if (kmod_module_new_from_lookup(ctx, "ipcbus", &list) == 0 && list)
+		module = kmod_module_get_module(list);
+	kmod_module_unref_list(list);
+	return module;
+}
+
+/* Where modules from outside the kernel are put, indexed or not. */
+static struct kmod_module *find_by_place(struct kmod_ctx *ctx, const char *folder)
+{
+	struct kmod_module *module = NULL;
+	char pattern[1100];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/{updates,updates/dkms,extra}/ipcbus.ko*", folder);
+	if (glob(pattern, GLOB_BRACE, NULL, &found))
+		return NULL;
+	if (kmod_module_new_from_path(ctx, found.gl_pathv[0], &module) < 0)
+		module = NULL;
+	globfree(&found);
+	return module;
+}
+
+static void look_for_file(struct facts *facts)
+{
+	struct kmod_module *module;
+	struct kmod_ctx *ctx;
+	char folder[1024];
+
+	snprintf(folder, sizeof(folder), "%s/lib/modules/%s", facts->root, facts->release);
+	ctx = kmod_new(folder, NULL);
+	if (!ctx)
+		return;
+	kmod_set_log_priority(ctx, 0);
+	module = find_by_index(ctx);
+	facts->indexed = module;
+	if (!module)
+		module = find_by_place(ctx, folder);
+	if (module && kmod_module_get_path(module)) {
+		snprintf(facts->file, sizeof(facts->file), "%s", kmod_module_get_path(module));
+		note_info(facts, module);
+	}
+	kmod_module_unref(module);
+	kmod_unref(ctx);
+}
+
+static bool is_refusal(const char *line)
+{
+	static const char *const texts[] = {
+		"ipcbus: version magic",
+		"ipcbus: disagrees about version",
+		"ipcbus: Unknown symbol",
+		"Loading of unsigned module is rejected",
+		"Loading of module with unavailable key is rejected",
+		"Loading of module with unsupported crypto is rejected",
+		"unsigned module loading is restricted",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (strstr(line, texts[i]))
+			return true;
+	return false;
+}
+
+/* A record a read: "6,339,5140900,-;TEXT\n" and more that matters not. */
+static void look_into_log(struct facts *facts)
+{
+	char path[1024], line[2048];
+	ssize_t n;
+	int fd;
+
+	path_of(facts, path, sizeof(path), "/dev/kmsg");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		const char *text;
+
+		line[n > 0 ? n : 0] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		text = strchr(line, ';');
+		if (text && is_refusal(text + 1))
+			snprintf(facts->refusal, sizeof(facts->refusal), "%s", text + 1);
+	}
+	close(fd);
+}
+
+/* "none [integrity] confidentiality": what is between the brackets. */
+static void look_at_lockdown(struct facts *facts)
+{
+	const char *begin, *end;
+	char text[128];
+
+	slurp(facts, "/sys/kernel/security/lockdown", text, sizeof(text));
+	begin = strchr(text, '[');
+	end = begin ? strchr(begin, ']') : NULL;
+	if (end)
+		snprintf(facts->lockdown, sizeof(facts->lockdown), "%.*s",
+			 (int)(end - begin - 1), begin + 1);
+}
+
+static void look_at_signatures(struct facts *facts)
+{
+	char text[64];
+	size_t n;
+
+	n = slurp(facts, SECURE_BOOT, text, sizeof(text));
+	facts->secure_boot = n == 5 && text[4] == 1;
+	slurp(facts, "/sys/module/module/parameters/sig_enforce", text, sizeof(text));
+	facts->sig_enforce = text[0] == 'Y';
+	look_at_lockdown(facts);
+}
+
+static void look_at_dkms(struct facts *facts)
+{
+	char pattern[1024], file[256];
+	glob_t found;
+
+	snprintf(file, sizeof(file), "/lib/modules/%s/build/Makefile", facts->release);
+	facts->headers = is_there(facts, file);
+	path_of(facts, pattern, sizeof(pattern), "/usr/src/ipcbus-*/dkms.conf");
+	facts->dkms = glob(pattern, 0, NULL, &found) == 0;
+	if (facts->dkms)
+		globfree(&found);
+}
+
+/* --- The device, and who is behind it --------------------------------------------- */
+
+static void look_at_device(struct facts *facts)
+{
+	struct group *group;
+	char path[1024];
+	struct stat st;
+	int fd;
+
+	path_of(facts, path, sizeof(path), facts->device);
+	if (stat(path, &st) < 0) {
+		facts->device_error = -errno;
+		return;
+	}
+	facts->mode = st.st_mode & 07777;
+	group = getgrgid(st.st_gid);
+	if (group)
+		snprintf(facts->group, sizeof(facts->group), "%s", group->gr_name);
+	else
+		snprintf(facts->group, sizeof(facts->group), "%u", st.st_gid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		facts->open_error = -errno;
+		return;
+	}
+	facts->info.size = sizeof(facts->info);
+	if (ioctl(fd, IPCBUS_IOC_INFO, &facts->info) < 0)
+		facts->info_error = -errno;
+	close(fd);
+	if (!facts->info_error)
+		facts->manager = ipc_wait_manager(path, 0);
+}
+
+static int is_policy(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && !strcmp(dot, ".conf");
+}
+
+static void look_at_policy(struct facts *facts)
+{
+	struct dirent **entries;
+	char path[1024];
+
+	path_of(facts, path, sizeof(path), "/etc/ipcbus/policy.d");
+	facts->policy = scandir(path, &entries, is_policy, NULL);
+	if (facts->policy < 0) {
+		facts->policy = -errno;
+		return;
+	}
+	for (int i = 0; i < facts->policy; i++)
+		free(entries[i]);
+	free(entries);
+}
+
+void facts_gather(struct facts *facts)
+{
+	struct utsname name;
+
+	uname(&name);
+	snprintf(facts->release, sizeof(facts->release), "%s", name.release);
+	user_name(geteuid(), facts->user, sizeof(facts->user));
+	facts->loaded = is_there(facts, "/sys/module/ipcbus");
+	look_for_file(facts);
+	look_at_signatures(facts);
+	if (!facts->loaded)
+		look_into_log(facts);
+	look_at_dkms(facts);
+	look_at_device(facts);
+	look_at_policy(facts);
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the facts mean, and which command rights what is wrong. Looks at nothing
+ * itself. Each check adds one finding.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+
+static const char ok[] = "ok", warning[] = "warning", wrong[] = "wrong", unknown[] = "unknown";
+
+/**
+ * struct finding - one check's result while it is made
+ * @state: one of the four above
+ * @text: what was found
+ * @fix: the command, or ""
+ */
+struct finding {
+	const char *state;
+	char text[1024];
+	char fix[512];
+};
+
+static void find(struct finding *finding, const char *state, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static void fix(struct finding *finding, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void find(struct finding *finding, const char *state, const char *format, ...)
+{
+	va_list args;
+
+	finding->state = state;
+	va_start(args, format);
+	vsnprintf(finding->text, sizeof(finding->text), format, args);
+	va_end(args);
+}
+
+static void fix(struct finding *finding, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(finding->fix, sizeof(finding->fix), format, args);
+	va_end(args);
+}
+
+/* --- The module ------------------------------------------------------------------ */
+
+static bool wants_signature(const struct facts *facts)
+{
+	bool locked = facts->lockdown[0] && strcmp(facts->lockdown, "none");
+
+	return facts->sig_enforce || locked;
+}
+
+/* A vermagic begins with the release. */
+static bool is_of_this_kernel(const struct facts *facts)
+{
+	size_t n = strlen(facts->release);
+
+	return !strncmp(facts->vermagic, facts->release, n) &&
+	       (!facts->vermagic[n] || facts->vermagic[n] == ' ');
+}
+
+static void judge_missing(const struct facts *facts, struct finding *finding)
+{
+	find(finding, wrong, "the module ipcbus is not loaded, and there is none for kernel %s",
+	     facts->release);
+	if (facts->dkms)
+		fix(finding, "dkms autoinstall -k %s && modprobe ipcbus", facts->release);
+	else
+		fix(finding, "apt install ipcbus-dkms, or in the source: make install-module");
+}
+
+static void judge_module(const struct facts *facts, struct finding *finding)
+{
+	if (facts->loaded) {
+		find(finding, ok, "the module ipcbus is loaded");
+	} else if (!facts->file[0]) {
+		judge_missing(facts, finding);
+	} else if (facts->vermagic[0] && !is_of_this_kernel(facts)) {
+		find(finding, wrong, "%s was built for another kernel (%s) than %s", facts->file,
+		     facts->vermagic, facts->release);
+		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus",
+		    facts->release);
+	} else if (facts->refusal[0]) {
+		find(finding, wrong, "the kernel refused the module: %s", facts->refusal);
+		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus; of a signature "
+			     "see below", facts->release);
+	} else {
+		find(finding, wrong, "the module ipcbus is not loaded");
+		fix(finding, "%smodprobe ipcbus; at every boot: echo ipcbus "
+			     ">/etc/modules-load.d/ipcbus.conf", facts->indexed ? "" : "depmod && ");
+	}
+}
+
+static void judge_signature(const struct facts *facts, struct finding *finding)
+{
+	const char *secure = facts->secure_boot ? "Secure Boot is on" : "Secure Boot is off";
+
+	if (!wants_signature(facts)) {
+		find(finding, ok, "%s, and the kernel takes unsigned modules", secure);
+	} else if (facts->loaded) {
+		find(finding, ok, "%s, the kernel wants signed modules, and took this one", secure);
+	} else if (!facts->file[0]) {
+		find(finding, unknown, "%s and the kernel wants signed modules; there is none yet",
+		     secure);
+	} else if (!facts->signer[0]) {
+		find(finding, wrong, "%s, and the kernel takes no unsigned modules like %s", secure,
+		     facts->file);
+		fix(finding, "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it, then: "
+			     "dkms install --force ipcbus -k %s", facts->release);
+	} else if (strstr(facts->refusal, "key")) {
+		find(finding, wrong, "%s, and the kernel does not know the key of \"%s\"", secure,
+		     facts->signer);
+		fix(finding, "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it");
+	} else {
+		find(finding, ok, "%s, and the module is signed by \"%s\"", secure, facts->signer);
+	}
+}
+
+static void judge_headers(const struct facts *facts, struct finding *finding)
+{
+	if (facts->headers) {
+		find(finding, ok, "the headers of kernel %s are there, DKMS can build for it",
+		     facts->release);
+		return;
+	}
+	find(finding, facts->loaded || facts->file[0] ? warning : wrong,
+	     "the headers of kernel %s are not there, without which DKMS builds nothing",
+	     facts->release);
+	fix(finding, "apt install linux-headers-%s", facts->release);
+}
+
+/* --- The device ------------------------------------------------------------------ */
+
+static void judge_device(const struct facts *facts, struct finding *finding)
+{
+	if (!facts->device_error) {
+		find(finding, ok, "%s is there", facts->device);
+	} else if (facts->device_error != -ENOENT) {
+		find(finding, wrong, "%s cannot be looked at: %s", facts->device,
+		     strerror(-facts->device_error));
+		fix(finding, "ls -ld %s", facts->device);
+	} else if (!facts->loaded) {
+		find(finding, wrong, "there is no %s, as the module is not loaded", facts->device);
+		fix(finding, "modprobe ipcbus");
+	} else if (strcmp(facts->device, "/dev/ipcbus")) {
+		find(finding, wrong, "there is no %s", facts->device);
+		fix(finding, "mount -t ipcbus none FOLDER, and IPCBUS_DEVICE=FOLDER/bus");
+	} else {
+		find(finding, wrong, "there is no %s, though the module is loaded", facts->device);
+		fix(finding, "udevadm trigger --name-match=ipcbus");
+	}
+}
+
+static void judge_permission(const struct facts *facts, struct finding *finding)
+{
+	if (facts->device_error) {
+		find(finding, unknown, "there is no device to open");
+	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
+		find(finding, wrong, "%s may not open %s (mode %04o, group %s)", facts->user,
+		     facts->device, facts->mode, facts->group);
+		if (facts->mode & 040)
+			fix(finding, "usermod -a -G %s %s, and log in again", facts->group,
+			    facts->user);
+		else
+			fix(finding, "groupadd -f ipcbus && chgrp ipcbus %s && chmod 0660 %s",
+			    facts->device, facts->device);
+	} else if (facts->open_error) {
+		find(finding, wrong, "%s cannot be opened: %s", facts->device,
+		     strerror(-facts->open_error));
+		fix(finding, "dmesg | grep ipcbus");
+	} else {
+		find(finding, ok, "%s may open %s (mode %04o, group %s)", facts->user, facts->device,
+		     facts->mode, facts->group);
+	}
+}
+
+/* --- The driver -------------------------------------------------------------------- */
+
+/* What these tools know of; the first bits of a driver of their own time. */
+#define KNOWN_FEATURES                                                                             \
+	(IPCBUS_FEATURE_DEADLINE | IPCBUS_FEATURE_CANCEL | IPCBUS_FEATURE_ASYNC |                  \
+	 IPCBUS_FEATURE_ROOM | IPCBUS_FEATURE_CLEAR | IPCBUS_FEATURE_REPLACE |                     \
+	 IPCBUS_FEATURE_FREEZE | IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY |                  \
+	 IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_CALLER | IPCBUS_FEATURE_MONITOR |               \
+	 IPCBUS_FEATURE_ARRIVAL | IPCBUS_FEATURE_MOUNT)
+
+static void judge_version(const struct facts *facts, struct finding *finding)
+{
+	unsigned long long lacks = KNOWN_FEATURES & ~facts->info.features;
+
+	if (facts->device_error || facts->open_error) {
+		find(finding, unknown, "there is no driver to ask");
+	} else if (facts->info_error == -ENOTTY) {
+		find(finding, wrong, "%s is no bus", facts->device);
+		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount", facts->device);
+	} else if (facts->info_error) {
+		find(finding, wrong, "the driver does not say its version: %s",
+		     strerror(-facts->info_error));
+		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
+	} else if (facts->info.version != IPCBUS_VERSION) {
+		find(finding, wrong, "the driver has version %u, these tools are for version %u",
+		     facts->info.version, IPCBUS_VERSION);
+		fix(finding, "apt install --only-upgrade ipcbus-dkms ipcbus-tools libipc0, then: "
+			     "rmmod ipcbus && modprobe ipcbus, or reboot");
+	} else if (lacks) {
+		find(finding, warning, "the driver is older than these tools (it lacks features %#llx)",
+		     lacks);
+		fix(finding, "apt install --only-upgrade ipcbus-dkms, then: rmmod ipcbus && "
+			     "modprobe ipcbus, or reboot");
+	} else {
+		find(finding, ok, "the driver has version %u, as these tools", facts->info.version);
+	}
+}
+
+static void judge_manager(const struct facts *facts, struct finding *finding)
+{
+	if (facts->device_error || facts->open_error || facts->info_error) {
+		find(finding, unknown, "there is no bus that could have a service manager");
+	} else if (facts->manager > 0) {
+		find(finding, ok, "a service manager serves %s", facts->device);
+	} else if (facts->manager < 0) {
+		find(finding, unknown, "whether there is a service manager cannot be seen: %s",
+		     strerror(-facts->manager));
+	} else {
+		find(finding, wrong, "no service manager serves %s", facts->device);
+		fix(finding, "systemctl start ipcbus-servicemanager, or: servicemanager --device %s &",
+		    facts->device);
+	}
+}
+
+static void judge_policy(const struct facts *facts, struct finding *finding)
+{
+	if (facts->policy > 0)
+		find(finding, ok, "/etc/ipcbus/policy.d has %d file%s", facts->policy,
+		     facts->policy == 1 ? "" : "s");
+	else if (facts->policy == 0 || facts->policy == -ENOENT)
+		find(finding, ok, "/etc/ipcbus/policy.d has no rules: the shipped default holds");
+	else
+		find(finding, unknown, "/etc/ipcbus/policy.d cannot be read: %s",
+		     strerror(-facts->policy));
+}
+
+json_t *facts_judge(const struct facts *facts)
+{
+	static const struct {
+		const char *name;
+		void (*judge)(const struct facts *facts, struct finding *finding);
+	} checks[] = {
+		{ "module", judge_module },	    { "signature", judge_signature },
+		{ "headers", judge_headers },	    { "device", judge_device },
+		{ "permission", judge_permission }, { "version", judge_version },
+		{ "manager", judge_manager },	    { "policy", judge_policy },
+	};
+	json_t *findings = json_array();
+
+	for (size_t i = 0; findings && i < sizeof(checks) / sizeof(*checks); i++) {
+		struct finding finding = { .state = ok };
+		json_t *row;
+
+		checks[i].judge(facts, &finding);
+		row = json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "state",
+				finding.state, "text", finding.text, "fix",
+				finding.fix[0] ? finding.fix : NULL);
+		if (json_array_append_new(findings, row) < 0) {
+			json_decref(findings);
+			findings = NULL;
+		}
+	}
+	return findings;
+}

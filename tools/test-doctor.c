@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl doctor on made-up systems: facts as they would be seen, and folders that
+ * stand for a system's root.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "doctor.h"
+
+static struct facts facts;
+static json_t *findings;
+
+/* A system on which all is well. */
+static void be_well(void)
+{
+	static const struct facts well = {
+		.root = "", .device = "/dev/ipcbus", .release = "6.1.0-9-amd64", .user = "joe",
+
+		.loaded = true, .indexed = true, .file = "/lib/modules/6.1.0-9-amd64/updates/dkms/ipcbus.ko",
+		.vermagic = "6.1.0-9-amd64 SMP", .headers = true, .dkms = true, .mode = 0660,
+		.group = "ipcbus", .manager = 1, .policy = 2,
+		.info = { .version = IPCBUS_VERSION, .features = ~0ULL },
+	};
+
+	facts = well;
+}
+
+static void be_examined(void)
+{
+	json_decref(findings);
+	findings = facts_judge(&facts);
+	ck_assert_ptr_nonnull(findings);
+}
+
+static const char *said(const char *check, const char *key)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(findings, i, finding)
+		if (!strcmp(json_string_value(json_object_get(finding, "check")), check)) {
+			const char *text = json_string_value(json_object_get(finding, key));
+
+			return text ? text : "";
+		}
+	ck_abort_msg("no check %s", check);
+	return "";
+}
+
+/* Each check but this is well or unknown; this one is so, and names such a command. */
+static void is_ill(const char *check, const char *state, const char *text, const char *fix)
+{
+	be_examined();
+	ck_assert_str_eq(said(check, "state"), state);
+	ck_assert_msg(strstr(said(check, "text"), text) != NULL, "%s", said(check, "text"));
+	ck_assert_msg(strstr(said(check, "fix"), fix) != NULL, "%s", said(check, "fix"));
+}
+
+static void is_well(const char *check)
+{
+	ck_assert_str_eq(said(check, "state"), "ok");
+	ck_assert_str_eq(said(check, "fix"), "");
+}
+
+START_TEST(health)
+{
+	static const char *const checks[] = { "module", "signature", "headers", "device",
+					      "permission", "version", "manager", "policy" };
+
+	be_examined();
+	ck_assert_uint_eq(json_array_size(findings), 8);
+	for (size_t i = 0; i < 8; i++)
+		is_well(checks[i]);
+}
+END_TEST
+
+static void lose_module(void)
+{
+	facts.loaded = false;
+	facts.device_error = -ENOENT;
+}
+
+START_TEST(module_not_loaded)
+{
+	lose_module();
+	is_ill("module", "wrong", "is not loaded", "modprobe ipcbus");
+	is_ill("device", "wrong", "as the module is not loaded", "modprobe ipcbus");
+	facts.indexed = false;
+	is_ill("module", "wrong", "is not loaded", "depmod && modprobe ipcbus");
+	ck_assert_str_eq(said("permission", "state"), "unknown");
+	ck_assert_str_eq(said("version", "state"), "unknown");
+	ck_assert_str_eq(said("manager", "state"), "unknown");
+	is_well("signature");
+}
+END_TEST
+
+START_TEST(module_missing)
+{
+	lose_module();
+	facts.file[0] = facts.vermagic[0] = '\0';
+	is_ill("module", "wrong", "there is none for kernel 6.1.0-9-amd64",
+	       "dkms autoinstall -k 6.1.0-9-amd64");
+	facts.dkms = facts.headers = false;
+	is_ill("module", "wrong", "there is none", "apt install ipcbus-dkms");
+	is_ill("headers", "wrong", "not there", "apt install linux-headers-6.1.0-9-amd64");
+}
+END_TEST
+
+START_TEST(module_of_another_kernel)
+{
+	lose_module();
+	strcpy(facts.vermagic, "6.1.0-90-amd64 SMP");
+	is_ill("module", "wrong", "another kernel (6.1.0-90-amd64 SMP)",
+	       "dkms install --force ipcbus -k 6.1.0-9-amd64");
+	strcpy(facts.vermagic, "6.1.0-9-amd64");
+	is_ill("module", "wrong", "is not loaded", "modprobe");
+}
+END_TEST
+
+START_TEST(module_refused)
+{
+	lose_module();
+	strcpy(facts.refusal, "ipcbus: Unknown symbol foo (err -2)");
+	is_ill("module", "wrong", "Unknown symbol foo", "dkms install --force");
+	facts.secure_boot = true;
+	strcpy(facts.lockdown, "none");
+	be_examined();
+	is_well("signature");
+	strcpy(facts.lockdown, "integrity");
+	is_ill("signature", "wrong", "takes no unsigned modules", "mokutil --import");
+	strcpy(facts.signer, "DKMS key");
+	strcpy(facts.refusal, "Loading of module with unavailable key is rejected");
+	is_ill("signature", "wrong", "does not know the key of \"DKMS key\"", "mokutil --import");
+	facts.refusal[0] = '\0';
+	be_examined();
+	is_well("signature");
+	facts.file[0] = '\0';
+	is_ill("signature", "unknown", "there is none yet", "");
+	be_well();
+	facts.sig_enforce = true;
+	be_examined();
+	is_well("signature");
+}
+END_TEST
+
+START_TEST(no_permission)
+{
+	facts.open_error = -EACCES;
+	is_ill("permission", "wrong", "joe may not open /dev/ipcbus (mode 0660, group ipcbus)",
+	       "usermod -a -G ipcbus joe");
+	facts.mode = 0600;
+	is_ill("permission", "wrong", "mode 0600", "chgrp ipcbus /dev/ipcbus");
+	facts.open_error = -EIO;
+	is_ill("permission", "wrong", "Input/output", "dmesg");
+}
+END_TEST
+
+START_TEST(version_mismatch)
+{
+	facts.info.version = IPCBUS_VERSION + 1;
+	is_ill("version", "wrong", "the driver has version 2, these tools are for version 1",
+	       "modprobe ipcbus");
+	facts.info.version = IPCBUS_VERSION;
+	facts.info.features = ~(uint64_t)IPCBUS_FEATURE_MONITOR;
+	is_ill("version", "warning", "older than these tools (it lacks features 0x1000)", "upgrade");
+	facts.info_error = -ENOTTY;
+	is_ill("version", "wrong", "is no bus", "ls -l");
+	facts.info_error = -EINVAL;
+	is_ill("version", "wrong", "does not say", "reboot");
+}
+END_TEST
+
+START_TEST(other_ailments)
+{
+	facts.manager = 0;
+	is_ill("manager", "wrong", "no service manager", "systemctl start");
+	facts.manager = -EPERM;
+	is_ill("manager", "unknown", "cannot be seen", "");
+	facts.policy = -EACCES;
+	is_ill("policy", "unknown", "cannot be read", "");
+	facts.policy = -ENOENT;
+	be_examined();
+	is_well("policy");
+	facts.headers = false;
+	is_ill("headers", "warning", "not there", "apt install");
+	facts.device_error = -ENOENT;
+	is_ill("device", "wrong", "though the module is loaded", "udevadm");
+	facts.device = "/run/bus";
+	is_ill("device", "wrong", "no /run/bus", "mount -t ipcbus");
+	facts.device_error = -EACCES;
+	is_ill("device", "wrong", "Permission denied", "ls -ld");
+}
+END_TEST
+
+/* --- Looking -------------------------------------------------------------------- */
+
+static char root[] = "/tmp/doctor.XXXXXX";
+
+/* Writes a file under the root, and its folders. */
+static void put_file(const char *path, const void *bytes, size_t size)
+{
+	char full[1024];
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		mkdir(full, 0755);
+		*slash = '/';
+	}
+	file = fopen(full, "we");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static void put_text(const char *path, const char *text)
+{
+	put_file(path, text, strlen(text));
+}
+
+static void make_root(void)
+{
+	be_well();
+	ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static int unlink_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_root(void)
+{
+	nftw(root, unlink_one, 8, FTW_DEPTH | FTW_PHYS);
+	json_decref(findings);
+	findings = NULL;
+}
+
+static void look(void)
+{
+	memset(&facts, 0, sizeof(facts));
+	facts.root = root;
+	facts.device = "/dev/ipcbus";
+	facts_gather(&facts);
+}
+
+START_TEST(nothing_is_there)
+{
+	look();
+	ck_assert(!facts.loaded && !facts.headers && !facts.dkms && !facts.secure_boot);
+	ck_assert_str_eq(facts.file, "");
+	ck_assert_int_eq(facts.device_error, -ENOENT);
+	ck_assert_int_eq(facts.policy, -ENOENT);
+	is_ill("module", "wrong", "not loaded", "ipcbus");
+}
+END_TEST
+
+START_TEST(files_are_read)
+{
+	struct utsname name;
+	char path[512];
+
+	uname(&name);
+	snprintf(path, sizeof(path), "/lib/modules/%s/build/Makefile", name.release);
+	put_text(path, "");
+	put_text("/sys/module/module/parameters/sig_enforce", "Y\n");
+	put_text("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+	put_file("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+		 "\6\0\0\0\1", 5);
+	put_text("/usr/src/ipcbus-0.1/dkms.conf", "");
+	put_text("/etc/ipcbus/policy.d/50-a.conf", "");
+	put_text("/etc/ipcbus/policy.d/README", "");
+	put_text("/dev/kmsg", "3,1,1,-;ipcbus: version magic '6.0' should be '6.1'\n");
+	put_text("/dev/ipcbus", "");
+	look();
+	ck_assert(facts.headers && facts.sig_enforce && facts.secure_boot && facts.dkms);
+	ck_assert_str_eq(facts.lockdown, "integrity");
+	ck_assert_str_eq(facts.release, name.release);
+	ck_assert_int_eq(facts.policy, 1);
+	ck_assert_str_eq(facts.refusal, "ipcbus: version magic '6.0' should be '6.1'");
+	ck_assert_int_eq(facts.info_error, -ENOTTY);
+	is_ill("version", "wrong", "no bus", "mount");
+}
+END_TEST
+
+START_TEST(odd_files_do_no_harm)
+{
+	put_file("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "\1",
+		 1);
+	put_text("/sys/kernel/security/lockdown", "]none[");
+	put_text("/sys/module/module/parameters/sig_enforce", "");
+	put_text("/dev/kmsg", "no semicolon\n");
+	look();
+	ck_assert(!facts.secure_boot && !facts.sig_enforce);
+	ck_assert_str_eq(facts.lockdown, "");
+	ck_assert_str_eq(facts.refusal, "");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("doctor");
+	TCase *tcase = tcase_create("doctor");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, make_root, remove_root);
+	tcase_add_test(tcase, health);
+	tcase_add_test(tcase, module_not_loaded);
+	tcase_add_test(tcase, module_missing);
+	tcase_add_test(tcase, module_of_another_kernel);
+	tcase_add_test(tcase, module_refused);
+	tcase_add_test(tcase, no_permission);
+	tcase_add_test(tcase, version_mismatch);
+	tcase_add_test(tcase, other_ailments);
+	tcase_add_test(tcase, nothing_is_there);
+	tcase_add_test(tcase, files_are_read);
+	tcase_add_test(tcase, odd_files_do_no_harm);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
