@@ -88,6 +88,9 @@ int proc_open(struct proc *proc, unsigned int flags)
 		return fd;
 	proc->fd = fd;
 	proc->life++;
+	/* What a mapping keeps of the file before may go on without room. */
+	for (unsigned int i = 0; i < world.n_procs; i++)
+		world.procs[i].refused_at[proc->index] = 0;
 	return 0;
 }
 
