@@ -8,7 +8,8 @@
  * Input: a header of 8 bytes, then operations of 8 bytes each:
  *
  *   header  0 processes and threads  1 region and what is prepared
- *           2 prepared               3 the scheduler's policy  4-7 its seed
+ *           2 prepared; 128: each process is another user's
+ *           3 the scheduler's policy  4-7 its seed
  *   op      0 thread  1 operation  2-7 arguments, see ops.c
  *
  * TRACE=1 in the environment prints what is done.

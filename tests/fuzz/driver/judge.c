@@ -7,7 +7,6 @@
  */
 #include <linux/ktime.h>
 
-#include "proc.h"
 #include "ipcbus-monitor.h"
 #include "world.h"
 
@@ -314,7 +313,7 @@ static bool may_have_expired(const struct message *m)
 	return earliest_end(m) && ktime_get_ns() >= earliest_end(m);
 }
 
-static bool is_alive(const struct proc *proc, u32 life)
+bool proc_is_alive(const struct proc *proc, u32 life)
 {
 	return !proc->killed && proc->alive && proc->life == life;
 }
@@ -328,15 +327,21 @@ bool judge_is_open(const struct message *m)
 		waits |= from->stack[i] == m;
 	return waits && m->state == MESSAGE_SENT && !m->odd && !m->ended && !m->tried &&
 	       !m->deadline && !m->nested && !m->n_objects && !m->left && !from->astray &&
-	       is_alive(from->proc, m->life) && m->target && !m->target->dying &&
-	       is_alive(m->target->proc, m->target->life) && !world.any_odd;
+	       proc_is_alive(from->proc, m->life) && m->target && !m->target->dying &&
+	       proc_is_alive(m->target->proc, m->target->life) && !world.any_odd;
 }
 
 bool judge_nobody_waits(const struct message *m)
 {
 	return m->cancels || may_have_expired(m) || m->left || m->ended || m->from->done ||
-	       m->from->astray || !is_alive(m->from->proc, m->life) ||
+	       m->from->astray || !proc_is_alive(m->from->proc, m->life) ||
 	       (m->nested && !m->async) || m->odd || world.any_odd;
+}
+
+bool message_can_arrive(const struct message *m)
+{
+	return !m->odd && !m->replaces && !m->delivered && m->state != MESSAGE_FAILED &&
+	       m->target && !m->target->dying && m->target->life == m->target->proc->life;
 }
 
 void judge_sent(const struct message *m, int ret)
@@ -345,6 +350,7 @@ void judge_sent(const struct message *m, int ret)
 
 	if (m->odd || world.any_odd)
 		return;
+	judge_shares();
 	must(ret != -EAGAIN || (oneway && (!m->deadline || m->replaces)), "EAGAIN for message %u", message_number(m));
 	must(ret != -EINTR || (oneway && m->deadline), "EINTR for message %u", message_number(m));
 	must(ret != -ETIMEDOUT || may_have_expired(m), "message %u timed out too early",
@@ -616,136 +622,4 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	default:
 		must(false, "event of kind %u", ev.kind);
 	}
-}
-
-/* --- At rest ------------------------------------------------------------------------------ */
-
-/* A oneway without room may be what keeps it. */
-static bool is_sending_patiently(const struct thread *t)
-{
-	return t->sending && t->sending->kind == IPCBUS_SEND_ONEWAY && t->sending->deadline;
-}
-
-static bool sleeps(const struct thread *t)
-{
-	return t->waits && !is_sending_patiently(t) && !t->done && !t->astray &&
-	       t->life == t->proc->life && !t->proc->lossy && !t->proc->frozen;
-}
-
-/* A thread of the proc that would take anything, and sleeps. */
-static const struct thread *idle_server(const struct proc *proc)
-{
-	for (unsigned int i = 0; i < world.n_threads; i++) {
-		const struct thread *t = &world.threads[i];
-
-		if (t->proc == proc && sleeps(t) && t->serves && !t->n_stack)
-			return t;
-		/* Of poll, the same is to be expected. */
-		if (t->proc == proc && t->polls & EPOLLIN && !t->done && t->life == proc->life &&
-		    !proc->lossy && !proc->frozen)
-			return t;
-	}
-	return NULL;
-}
-
-static bool can_arrive(const struct message *m)
-{
-	return !m->odd && !m->replaces && !m->delivered && m->state != MESSAGE_FAILED &&
-	       m->target && !m->target->dying && m->target->life == m->target->proc->life;
-}
-
-static bool is_gone(const struct proc *proc)
-{
-	return !proc->alive && !proc->unseen;
-}
-
-static void call_at_rest(const struct message *m)
-{
-	u32 number = message_number(m);
-
-	must(!m->answered, "call %u rests, and is answered", number);
-	must(!m->must_cancel, "call %u rests, and was cancelled", number);
-	/* All that time can do was done. */
-	must(!m->deadline || m->deadline == ~0ULL, "call %u rests, and its deadline has passed",
-	     number);
-	must(!m->taken_by || !is_gone(m->taken_by), "call %u rests, and its server is gone", number);
-	must(m->taken_by || !m->target || !is_gone(m->target->proc),
-	     "call %u rests, and its target is gone", number);
-	if (can_arrive(m) && (!m->nested || m->async))
-		must(!idle_server(m->target->proc), "call %u waits and thread %u rests", number,
-		     idle_server(m->target->proc)->index);
-}
-
-static bool waits_in(const struct thread *t, const wait_queue_head_t *queue)
-{
-	const wait_queue_entry_t *entry;
-
-	list_for_each_entry(entry, &queue->head, entry)
-		if (entry->task == t->task)
-			return true;
-	return false;
-}
-
-/* In the queue of a region for room, where by the driver's own count there is some? */
-static void sender_at_rest(const struct thread *t)
-{
-	const struct message *m = t->sending;
-	const struct proc *target = m->target->proc;
-	const struct ipcbus_region *region;
-	const struct file *file;
-	u32 units;
-
-	if (m->target->life != target->life || target->fd < 0 || target->lossy)
-		return;
-	file = target->process->file[target->fd];
-	region = &((const struct ipcbus_proc *)file->private_data)->region;
-	if (!waits_in(t, &region->room))
-		return;
-	must(!m->target->dead, "thread %u waits for room of a dead node", t->index);
-	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object),
-			     IPCBUS_UNIT) ?: 1;
-	must(region->oneway_units + units > region->size / IPCBUS_UNIT / 2,
-	     "thread %u waits for room, and there is some", t->index);
-}
-
-static void thread_at_rest(const struct thread *t)
-{
-	if (sleeps(t) && t->n_stack && !t->stack[t->n_stack - 1]->odd)
-		call_at_rest(t->stack[t->n_stack - 1]);
-	if (t->life != t->proc->life || t->done || t->proc->killed || t->proc->frozen)
-		return;
-	if (is_sending_patiently(t) && t->sending->target)
-		sender_at_rest(t);
-	/* Poll tells of the end of its thread's call as well. */
-	if (t->polls & EPOLLIN && t->n_stack && !t->astray && !t->stack[t->n_stack - 1]->odd)
-		call_at_rest(t->stack[t->n_stack - 1]);
-	must(!(t->polls & EPOLLOUT) || !t->proc->news, "thread %u polls, and room was made", t->index);
-}
-
-static void message_at_rest(const struct message *m)
-{
-	if (m->kind == IPCBUS_SEND_CALL && m->async && m->state == MESSAGE_SENT && !m->ended &&
-	    is_alive(m->from->proc, m->life) && !m->from->proc->lossy && idle_server(m->from->proc))
-		call_at_rest(m);
-	if (m->kind == IPCBUS_SEND_ONEWAY && can_arrive(m) && m->state == MESSAGE_SENT &&
-	    !m->target->held)
-		must(!idle_server(m->target->proc), "oneway %u waits and thread %u sleeps",
-		     message_number(m), idle_server(m->target->proc)->index);
-}
-
-void judge_rest(void)
-{
-	for (unsigned int i = 0; i < world.n_procs; i++) {
-		if (world.procs[i].alive)
-			continue;
-		proc_gone(&world.procs[i]);
-		if (is_gone(&world.procs[i]))
-			room_made(&world.procs[i], world.clock);
-	}
-	if (world.any_odd)
-		return;
-	for (unsigned int i = 0; i < world.n_threads; i++)
-		thread_at_rest(&world.threads[i]);
-	for (unsigned int i = 0; i < world.n_messages; i++)
-		message_at_rest(&world.messages[i]);
 }

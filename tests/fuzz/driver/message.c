@@ -82,6 +82,9 @@ static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
 	m->cookie = CALL_COOKIE | message_number(m);
 	if (!m->async && (how & 0x18) == 0x18)
 		m->cookie = how & 4 ? SHARED_COOKIE : 0;
+	/* Sent while those of that cookie are cancelled, it may be one of them. */
+	if (m->cookie == SHARED_COOKIE)
+		m->cancels += m->from->proc->canceling;
 	send->flags |= m->async ? IPCBUS_SEND_ASYNC : 0;
 	send->cookie = m->cookie;
 }

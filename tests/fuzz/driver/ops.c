@@ -180,8 +180,9 @@ static void op_exchange(struct thread *t, const u8 *arg)
 
 	exchange_build(t, &e, arg);
 	e.odd = mischief_begin(t, e.x, offsetof(struct ipcbus_exchange, event));
+	/* The call may end before its ioctl does. */
 	if (e.odd && e.m)
-		e.m->odd = true;
+		e.m->odd = t->proc->odd_calls = true;
 	t->waits = e.x->flags & IPCBUS_WAIT && !(e.x->flags & IPCBUS_NONBLOCK);
 	t->serves = e.x->flags & IPCBUS_SERVE;
 	t->began = ++world.clock;
@@ -578,7 +579,9 @@ static void op_cancel(struct thread *t, const u8 *arg)
 	int ret;
 
 	cancel_begins(t->proc, cookie);
+	t->proc->canceling += cookie == SHARED_COOKIE;
 	ret = control(t, IPCBUS_IOC_CANCEL, &args, sizeof(args), &odd);
+	t->proc->canceling -= cookie == SHARED_COOKIE;
 	trace("%u: cancel %llx -> %d\n", t->index, (unsigned long long)cookie, ret);
 	if (m && m->life == t->proc->life && cookie != SHARED_COOKIE && !world.any_odd)
 		canceled(m, open, ret);

@@ -151,6 +151,15 @@ struct node *node_create(struct proc *proc, u32 flags)
 
 /* --- Begin and end ----------------------------------------------------------------- */
 
+static void be_somebody(const struct thread *t)
+{
+	struct task_struct *before = shim_task;
+
+	shim_task = t->task;
+	shim_set_ids(1000 + t->proc->index, 1000, NULL);
+	shim_task = before;
+}
+
 static void thread_begin(unsigned int index)
 {
 	struct thread *t = &world.threads[index];
@@ -163,6 +172,8 @@ static void thread_begin(unsigned int index)
 	t->tid = t->task->pid->nr;
 	t->life = 1;
 	t->proc->alive++;
+	if (world.strangers)
+		be_somebody(t);
 }
 
 /* Device open and mapped, and process 0 is the manager, unless bits say no. */
@@ -193,6 +204,7 @@ void world_begin(unsigned int n_procs, unsigned int n_threads, size_t region, u8
 	world.trace = was;
 	world.n_procs = n_procs;
 	world.n_threads = n_threads;
+	world.strangers = prepared & 128;
 	shim_boot();
 	for (unsigned int i = 0; i < n_procs; i++) {
 		world.procs[i].index = i;

@@ -9,7 +9,8 @@
  *   world.c    processes and threads, from nothing and to nothing
  *   ops.c      one operation: arguments made from bytes, and the ioctl
  *   message.c  what is sent: targets, payloads, object tables
- *   judge.c    what comes: is it what was sent? and when all sleep: may they?
+ *   judge.c    what comes: is it what was sent?
+ *   rest.c     when all sleep: may they?
  *
  * Threads are fibers of the host build's scheduler: nothing here runs at the
  * same time as anything else, and the same input does the same again.
@@ -135,6 +136,7 @@ struct proc {
 	bool unseen;		/* a copy is all that is left: its end closes nothing */
 	bool frozen;		/* it was, or somebody tried, and may be still */
 	bool lossy;		/* something was lost by our own doing */
+	unsigned int canceling;	/* threads that cancel what has the shared cookie */
 	bool odd_calls;		/* a call of its own may have become an async one */
 	unsigned int touching;	/* threads that read the region */
 	u64 refused_at[MAX_PROCS]; /* when a oneway to that one was, or 0 */
@@ -192,6 +194,7 @@ struct world {
 	u64 clock;		/* counts operations */
 	bool any_odd;
 	bool trace;
+	bool strangers;		/* each process is another user's */
 	unsigned int n_procs, n_threads, n_nodes, n_messages;
 	struct proc procs[MAX_PROCS];
 	struct thread threads[MAX_THREADS];
@@ -264,6 +267,14 @@ bool judge_nobody_waits(const struct message *m);
 void judge_errno(int ret, bool odd);
 /* What the ioctl that was to send m said. */
 void judge_sent(const struct message *m, int ret);
+/* Since that life of its began. */
+bool proc_is_alive(const struct proc *proc, u32 life);
+/* What was sent, or is being sent, and is nothing that may be lost. */
+bool message_can_arrive(const struct message *m);
+
+/* rest.c */
+/* No user has more of another's region than it may. */
+void judge_shares(void);
 /* All threads that are left sleep: none may have anything to do. */
 void judge_rest(void);
 #endif /* FUZZ_WORLD_H */

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/*
+ * When all threads sleep: may they? Nobody does who has something to do, whose
+ * call has ended, or who waits for room that is there. See world.h; called by
+ * fuzz.c.
+ */
+#include "proc.h"
+#include "share.h"
+#include "user.h"
+#include "world.h"
+
+/* --- Shares of a region --------------------------------------------------------------- */
+
+/* By its file; NULL: it is closed. */
+static const struct ipcbus_proc *proc_of(const struct proc *proc)
+{
+	const struct file *file = proc->fd < 0 ? NULL : proc->process->file[proc->fd];
+
+	return file && file->f_op == &ipcbus_fops ? file->private_data : NULL;
+}
+
+static const struct ipcbus_share *share_of(const struct ipcbus_region *region,
+					   const struct ipcbus_user *user)
+{
+	const struct rb_node *node = region->shares.rb_node;
+	const struct ipcbus_share *share;
+
+	while (node) {
+		share = rb_entry(node, struct ipcbus_share, by_user);
+		if (share->user == user)
+			return share;
+		node = user < share->user ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
+static void judge_share(const struct ipcbus_region *region, const struct ipcbus_user *user)
+{
+	const struct ipcbus_share *share = share_of(region, user);
+	u32 all = region->size / IPCBUS_UNIT;
+
+	if (!share)
+		return;
+	must(share->oneway_units <= all / 4, "oneways of one user have %u of %u units",
+	     share->oneway_units, all);
+	must(share->units <= all / 2 + all / 4, "one user has %u of %u units", share->units, all);
+	must(share->oneway_units <= region->oneway_units && share->buffers >= share->oneways,
+	     "more in a share than there is");
+}
+
+void judge_shares(void)
+{
+	/* For a moment there are both, what replaces and what is replaced. */
+	for (unsigned int i = 0; i < world.n_threads; i++)
+		if (world.threads[i].sending && world.threads[i].sending->replaces)
+			return;
+	for (unsigned int i = 0; world.strangers && i < world.n_procs; i++)
+		for (unsigned int j = 0; j < world.n_procs; j++)
+			if (proc_of(&world.procs[i]) && proc_of(&world.procs[j]))
+				judge_share(&proc_of(&world.procs[i])->region,
+					    proc_of(&world.procs[j])->user);
+}
+
+/* --- At rest ------------------------------------------------------------------------------ */
+
+/* A oneway without room may be what keeps it. */
+static bool is_sending_patiently(const struct thread *t)
+{
+	return t->sending && t->sending->kind == IPCBUS_SEND_ONEWAY && t->sending->deadline;
+}
+
+static bool sleeps(const struct thread *t)
+{
+	return t->waits && !is_sending_patiently(t) && !t->done && !t->astray &&
+	       t->life == t->proc->life && !t->proc->lossy && !t->proc->frozen;
+}
+
+/* A thread of the proc that would take anything, and sleeps. */
+static const struct thread *idle_server(const struct proc *proc)
+{
+	for (unsigned int i = 0; i < world.n_threads; i++) {
+		const struct thread *t = &world.threads[i];
+
+		if (t->proc == proc && sleeps(t) && t->serves && !t->n_stack)
+			return t;
+		/* Of poll, the same is to be expected. */
+		if (t->proc == proc && t->polls & EPOLLIN && !t->done && t->life == proc->life &&
+		    !proc->lossy && !proc->frozen)
+			return t;
+	}
+	return NULL;
+}
+
+static bool is_gone(const struct proc *proc)
+{
+	return !proc->alive && !proc->unseen;
+}
+
+static void call_at_rest(const struct message *m)
+{
+	u32 number = message_number(m);
+
+	must(!m->answered, "call %u rests, and is answered", number);
+	must(!m->must_cancel, "call %u rests, and was cancelled", number);
+	/* All that time can do was done. */
+	must(!m->deadline || m->deadline == ~0ULL, "call %u rests, and its deadline has passed",
+	     number);
+	must(!m->taken_by || !is_gone(m->taken_by), "call %u rests, and its server is gone", number);
+	must(m->taken_by || !m->target || !is_gone(m->target->proc),
+	     "call %u rests, and its target is gone", number);
+	if (message_can_arrive(m) && (!m->nested || m->async))
+		must(!idle_server(m->target->proc), "call %u waits and thread %u rests", number,
+		     idle_server(m->target->proc)->index);
+}
+
+static bool waits_in(const struct thread *t, const wait_queue_head_t *queue)
+{
+	const wait_queue_entry_t *entry;
+
+	list_for_each_entry(entry, &queue->head, entry)
+		if (entry->task == t->task)
+			return true;
+	return false;
+}
+
+static bool is_room(const struct ipcbus_region *region, const struct proc *from,
+		    const struct proc *to, u32 units)
+{
+	u32 most = region->size / IPCBUS_UNIT / 2, own;
+	const struct ipcbus_share *share;
+
+	if (region->oneway_units + units > most)
+		return false;
+	if (!world.strangers || from == to || !proc_of(from))
+		return true;
+	share = share_of(region, proc_of(from)->user);
+	own = share ? share->oneway_units : 0;
+	return own + units <= (most - region->oneway_units + own) / 2;
+}
+
+/* In the queue of a region for room, where by the driver's own count there is some? */
+static void sender_at_rest(const struct thread *t)
+{
+	const struct message *m = t->sending;
+	const struct proc *target = m->target->proc;
+	const struct ipcbus_region *region;
+	u32 units;
+
+	if (m->target->life != target->life || !proc_of(target) || target->lossy)
+		return;
+	region = &proc_of(target)->region;
+	if (!waits_in(t, &region->room))
+		return;
+	must(!m->target->dead, "thread %u waits for room of a dead node", t->index);
+	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object),
+			     IPCBUS_UNIT) ?: 1;
+	must(!is_room(region, t->proc, target, units),
+	     "thread %u waits for room, and there is some", t->index);
+}
+
+static void thread_at_rest(const struct thread *t)
+{
+	if (sleeps(t) && t->n_stack && !t->stack[t->n_stack - 1]->odd)
+		call_at_rest(t->stack[t->n_stack - 1]);
+	if (t->life != t->proc->life || t->done || t->proc->killed || t->proc->frozen)
+		return;
+	if (is_sending_patiently(t) && t->sending->target)
+		sender_at_rest(t);
+	/* Poll tells of the end of its thread's call as well. */
+	if (t->polls & EPOLLIN && t->n_stack && !t->astray && !t->stack[t->n_stack - 1]->odd)
+		call_at_rest(t->stack[t->n_stack - 1]);
+	must(!(t->polls & EPOLLOUT) || !t->proc->news, "thread %u polls, and room was made",
+	     t->index);
+}
+
+static void message_at_rest(const struct message *m)
+{
+	if (m->kind == IPCBUS_SEND_CALL && m->async && m->state == MESSAGE_SENT && !m->ended &&
+	    proc_is_alive(m->from->proc, m->life) && !m->from->proc->lossy && idle_server(m->from->proc))
+		call_at_rest(m);
+	if (m->kind == IPCBUS_SEND_ONEWAY && message_can_arrive(m) && m->state == MESSAGE_SENT &&
+	    !m->target->held)
+		must(!idle_server(m->target->proc), "oneway %u waits and thread %u sleeps",
+		     message_number(m), idle_server(m->target->proc)->index);
+}
+
+void judge_rest(void)
+{
+	for (unsigned int i = 0; i < world.n_procs; i++) {
+		if (world.procs[i].alive)
+			continue;
+		proc_gone(&world.procs[i]);
+		if (is_gone(&world.procs[i]))
+			room_made(&world.procs[i], world.clock);
+	}
+	if (world.any_odd)
+		return;
+	for (unsigned int i = 0; i < world.n_threads; i++)
+		thread_at_rest(&world.threads[i]);
+	for (unsigned int i = 0; i < world.n_messages; i++)
+		message_at_rest(&world.messages[i]);
+}
