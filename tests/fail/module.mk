@@ -7,7 +7,7 @@ FAIL_B := $(B)/tests/fail
 FAIL_HOST := $(B)/tests/host/asan
 FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
 
-FAIL_SCENARIOS := tap walk files content messages combined early plain test-driver
+FAIL_SCENARIOS := tap walk files content messages combined early beside plain test-driver
 FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c)) \
 	$(patsubst tests/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/host/shim/*.c)) \
 	$(FAIL_HOST)/posix/posix.o $(FAIL_HOST)/posix/files.o $(FAIL_HOST)/kernel/raw.o

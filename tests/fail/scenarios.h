@@ -18,6 +18,10 @@ extern const size_t n_combined_scenarios;
 extern const struct scenario early_scenarios[];
 extern const size_t n_early_scenarios;
 
+/* Labels, secrets, monitors, questions. */
+extern const struct scenario beside_scenarios[];
+extern const size_t n_beside_scenarios;
+
 /* Everything but messages. */
 extern const struct scenario plain_scenarios[];
 extern const size_t n_plain_scenarios;

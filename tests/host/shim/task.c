@@ -12,6 +12,7 @@
 
 #include <linux/security.h>
 
+#include "fail.h"
 #include "shim.h"
 
 #define MAX_TASKS 2048
@@ -296,10 +297,12 @@ void security_current_getsecid_subj(u32 *secid)
 int security_secid_to_secctx(u32 secid, char **text, u32 *size)
 {
 	BUG_ON(secid != 1);
-	*text = strdup(shim_label);
+	*text = shim_fail_now(SHIM_FAIL_ALLOC) ? NULL : strdup(shim_label);
+	if (!*text)
+		return -ENOMEM;
 	/* As some modules do: with its end. */
 	*size = strlen(*text) + 1;
-	return *text ? 0 : -ENOMEM;
+	return 0;
 }
 
 void security_release_secctx(char *text, u32 size)
