@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bad input, one row a case: a request that works, one field of it out of range,
+ * and the error that the contract names. After each row nothing has been sent,
+ * nothing is left, and the request itself works.
+ */
+#define _GNU_SOURCE
+#include "requests.h"
+
+#define PAGE 4096
+
+/* --- Fields out of range -------------------------------------------------------- */
+
+/* base: what the field is in; NULL: the request's own structure */
+static const struct row {
+	enum request request;
+	const char *field;
+	void *base;
+	size_t offset;
+	size_t width;
+	uint64_t value;
+	int error;
+	uint32_t stage;
+	uint32_t index;
+} rows[] = {
+#define SIZE(type, f) sizeof(((struct ipcbus_##type *)0)->f)
+#define AT(request, base, type, f, value, error, stage, index) \
+	{ request, #f, base, offsetof(struct ipcbus_##type, f), SIZE(type, f), value, -error, \
+	  stage, index },
+#define ROW(request, type, f, value, error) AT(request, NULL, type, f, value, error, 0, 0)
+#define SEND(request, f, value, error) ROW(request, exchange, send.f, value, error)
+#define LATE(request, f, value, error, stage) \
+	AT(request, NULL, exchange, f, value, error, IPCBUS_STAGE_##stage, 0)
+#define OBJECT(i, f, value, error) \
+	AT(CALL, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i) \
+	AT(ONEWAY, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i)
+
+	/* What no structure may say of itself */
+#define VERSION(request, type, first) \
+	ROW(request, type, size, 0, EINVAL) \
+	ROW(request, type, size, 1, EINVAL) \
+	ROW(request, type, size, IPCBUS_##first##_SIZE_VER0 - 1, EINVAL) \
+	ROW(request, type, size, PAGE + 1, E2BIG) \
+	ROW(request, type, size, 0x80000000, E2BIG) \
+	ROW(request, type, size, 0xffffffff, E2BIG)
+	VERSION(CALL, exchange, EXCHANGE)
+	VERSION(WAIT, exchange, EXCHANGE)
+	VERSION(BATCH, batch, BATCH)
+	VERSION(NODE_CREATE, node, NODE)
+	VERSION(NODE_DESTROY, node, NODE)
+	VERSION(SET_MANAGER, node, NODE)
+	VERSION(HANDLE_PUT, handle, HANDLE)
+	VERSION(WATCH, handle, HANDLE)
+	VERSION(UNWATCH, handle, HANDLE)
+	VERSION(SET_THREADS, threads, THREADS)
+	VERSION(CANCEL, cancel, CANCEL)
+	VERSION(CALL_INFO, call_info, CALL_INFO)
+	VERSION(NODE_INFO, node_info, NODE_INFO)
+	VERSION(CALLER, caller, CALLER)
+	VERSION(MONITOR, monitor, MONITOR)
+	VERSION(QUERY, freeze, FREEZE)
+
+	/* An exchange, whatever it sends */
+#define EXCHANGE(request) \
+	ROW(request, exchange, flags, IPCBUS_SERVE, EINVAL) \
+	ROW(request, exchange, flags, IPCBUS_NONBLOCK, EINVAL) \
+	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 3, EINVAL) \
+	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 31, EINVAL) \
+	ROW(request, exchange, free_count, IPCBUS_MAX_FREE + 1, E2BIG) \
+	ROW(request, exchange, free_count, 0xffffffff, E2BIG) \
+	LATE(request, free_count, 1, ENOENT, FREE) \
+	LATE(request, free_count, 2, EFAULT, FREE) \
+	ROW(request, exchange, free, 1, EINVAL) \
+	SEND(request, kind, 5, EINVAL) \
+	SEND(request, kind, 0xffffffff, EINVAL) \
+	SEND(request, flags, 1U << 5, EINVAL) \
+	SEND(request, flags, 1U << 16, EINVAL) \
+	SEND(request, flags, 1U << 31, EINVAL) \
+	SEND(request, object_count, IPCBUS_MAX_OBJECTS + 1, E2BIG) \
+	SEND(request, object_count, 0xffffffff, E2BIG) \
+	SEND(request, object_count, 0x08000001, E2BIG) /* times 32 is 32 in 32 bits */
+	EXCHANGE(CALL)
+	EXCHANGE(ONEWAY)
+	EXCHANGE(PARTS)
+	EXCHANGE(REPLY)
+	EXCHANGE(ERROR)
+
+	/* Requests */
+	SEND(CALL, kind, IPCBUS_SEND_NONE, EINVAL)
+	SEND(CALL, kind, IPCBUS_SEND_ONEWAY, EINVAL) /* with a cookie */
+	SEND(CALL, kind, IPCBUS_SEND_REPLY, EINVAL)
+	SEND(CALL, flags, IPCBUS_SEND_REPLACE, EINVAL)
+	LATE(CALL, send.flags, IPCBUS_SEND_IOV, EINVAL, COPY) /* of no parts */
+	SEND(CALL, call, 1, EINVAL)
+	SEND(CALL, iov_count, 1, EINVAL)
+	LATE(CALL, send.handle, NOT_THERE, EBADF, TARGET)
+	LATE(CALL, send.handle, 0x80000000, EBADF, TARGET)
+	LATE(CALL, send.handle, 0xffffffff, EBADF, TARGET)
+	LATE(CALL, send.data_size, REGION, EMSGSIZE, BUFFER) /* and its objects */
+	LATE(CALL, send.data_size, REGION + 1, EMSGSIZE, BUFFER)
+	LATE(CALL, send.data_size, IPCBUS_MAX_REGION, EMSGSIZE, BUFFER)
+	LATE(CALL, send.data_size, 1ULL << 32, EMSGSIZE, BUFFER)
+	LATE(CALL, send.data_size, 1ULL << 63, EMSGSIZE, BUFFER)
+	LATE(CALL, send.data_size, ~0ULL, EMSGSIZE, BUFFER)
+	LATE(CALL, send.deadline, 1, ETIMEDOUT, QUEUE)
+	SEND(ONEWAY, flags, IPCBUS_SEND_ACCEPT_FDS, EINVAL)
+	SEND(ONEWAY, flags, IPCBUS_SEND_ASYNC, EINVAL)
+	SEND(ONEWAY, call, 1, EINVAL)
+	SEND(ONEWAY, cookie, 1, EINVAL)
+	SEND(ONEWAY, cookie, 1ULL << 63, EINVAL)
+	SEND(ONEWAY, iov_count, 1, EINVAL)
+	LATE(ONEWAY, send.handle, NOT_THERE, EBADF, TARGET)
+	LATE(ONEWAY, send.data_size, REGION / 2 + 1, EMSGSIZE, BUFFER)
+	LATE(ONEWAY, send.data_size, ~0ULL, EMSGSIZE, BUFFER)
+
+	/* Parts */
+	LATE(PARTS, send.iov_count, 0, EINVAL, COPY)
+	AT(PARTS, NULL, exchange, send.iov_count, 2, EINVAL, IPCBUS_STAGE_COPY, 2)
+	SEND(PARTS, iov_count, IPCBUS_MAX_IOV + 1, E2BIG)
+	SEND(PARTS, iov_count, 0x10000001, E2BIG)
+	SEND(PARTS, iov_count, 0xffffffff, E2BIG)
+	AT(PARTS, NULL, exchange, send.data_size, 15, EINVAL, IPCBUS_STAGE_COPY, 2)
+	AT(PARTS, NULL, exchange, send.data_size, 17, EINVAL, IPCBUS_STAGE_COPY, 3)
+	LATE(PARTS, send.data_size, 0, EINVAL, COPY)
+	AT(PARTS, &there.parts[2], iovec, size, 5, EINVAL, IPCBUS_STAGE_COPY, 3)
+	AT(PARTS, &there.parts[2], iovec, size, 7, EINVAL, IPCBUS_STAGE_COPY, 2)
+	AT(PARTS, &there.parts[0], iovec, size, 17, EINVAL, IPCBUS_STAGE_COPY, 0)
+	AT(PARTS, &there.parts[0], iovec, size, 1ULL << 63, EINVAL, IPCBUS_STAGE_COPY, 0)
+	AT(PARTS, &there.parts[1], iovec, size, ~0ULL, EINVAL, IPCBUS_STAGE_COPY, 1)
+	AT(PARTS, &there.parts[1], iovec, size, ~0ULL - 9, EINVAL, IPCBUS_STAGE_COPY, 1)
+
+	/* Objects */
+	OBJECT(0, type, 0, EINVAL)
+	OBJECT(0, type, 4, EINVAL)
+	OBJECT(1, type, 0x80000003, EINVAL)
+	OBJECT(2, type, 0xffffffff, EINVAL)
+	OBJECT(0, flags, 1, EINVAL)
+	OBJECT(1, flags, 1U << 31, EINVAL)
+	OBJECT(2, flags, 0xffffffff, EINVAL)
+	OBJECT(0, cookie, 1, EINVAL)
+	OBJECT(1, cookie, 1ULL << 63, EINVAL)
+	OBJECT(2, cookie, 1ULL << 32, EINVAL)
+	OBJECT(0, value, 0, EBADF)
+	OBJECT(0, value, NOT_THERE, EBADF)
+	OBJECT(0, value, 1ULL << 32 | 1, EBADF)
+	OBJECT(0, value, ~0ULL, EBADF)
+	OBJECT(1, value, NOT_THERE, EBADF)
+	OBJECT(1, value, 1ULL << 32, EBADF)
+	OBJECT(1, value, ~0ULL, EBADF)
+	OBJECT(2, value, 900, EBADF)
+	OBJECT(2, value, 0x80000000, EBADF)
+	OBJECT(2, value, 0xffffffff, EBADF)
+	OBJECT(2, value, 1ULL << 32 | 1, EBADF)
+	OBJECT(2, value, ~0ULL, EBADF)
+	AT(CALL, NULL, exchange, send.object_count, 4, EINVAL, IPCBUS_STAGE_OBJECT, 3)
+
+	/* Answers */
+#define ANSWER(request) \
+	LATE(request, send.call, 0, ESRCH, TARGET) \
+	LATE(request, send.call, NOT_THERE, ESRCH, TARGET) \
+	LATE(request, send.call, ~0ULL, ESRCH, TARGET) \
+	SEND(request, handle, 1, EINVAL) \
+	SEND(request, deadline, 1, EINVAL) \
+	SEND(request, cookie, 1, EINVAL) \
+	SEND(request, iov_count, 1, EINVAL) \
+	SEND(request, flags, IPCBUS_SEND_ACCEPT_FDS, EINVAL) \
+	SEND(request, flags, IPCBUS_SEND_ASYNC, EINVAL) \
+	SEND(request, flags, IPCBUS_SEND_REPLACE, EINVAL) \
+	LATE(request, send.data_size, REGION + 1, EMSGSIZE, BUFFER) \
+	LATE(request, send.data_size, ~0ULL, EMSGSIZE, BUFFER) \
+	AT(request, &there.in_answer, object, type, 0, EINVAL, IPCBUS_STAGE_OBJECT, 0) \
+	AT(request, &there.in_answer, object, type, IPCBUS_OBJECT_FD, EPERM, \
+	   IPCBUS_STAGE_OBJECT, 0) \
+	AT(request, &there.in_answer, object, value, NOT_THERE, EBADF, IPCBUS_STAGE_OBJECT, 0)
+	ANSWER(REPLY)
+	ANSWER(ERROR)
+	SEND(REPLY, kind, IPCBUS_SEND_ERROR, EINVAL) /* of no errno */
+	SEND(REPLY, code, 1, EINVAL)
+	SEND(ERROR, kind, IPCBUS_SEND_REPLY, EINVAL)
+	SEND(ERROR, code, 0, EINVAL)
+	SEND(ERROR, code, 4096, EINVAL)
+	SEND(ERROR, code, 0xffffffff, EINVAL)
+
+	/* Giving back */
+	LATE(GIVE_ONE, free, 0, ENOENT, FREE)
+	LATE(GIVE_ONE, free, NOT_THERE, ENOENT, FREE)
+	LATE(GIVE_ONE, free, ~0ULL, ENOENT, FREE)
+	ROW(GIVE_ONE, exchange, free_count, 0, EINVAL)
+	LATE(GIVE_ONE, free_count, 2, EFAULT, FREE) /* an id is no address */
+	SEND(GIVE_ONE, data_size, 1, EINVAL) /* of nothing */
+	SEND(WAIT, handle, 1, EINVAL)
+	SEND(WAIT, objects, PAGE, EINVAL)
+
+	/* A batch */
+	ROW(BATCH, batch, count, IPCBUS_MAX_BATCH + 1, E2BIG)
+	ROW(BATCH, batch, count, 0xffffffff, E2BIG)
+	ROW(BATCH, batch, flags, 1, EINVAL)
+	ROW(BATCH, batch, flags, IPCBUS_EVENT_SPAM, EINVAL)
+	ROW(BATCH, batch, flags, 1U << 31, EINVAL)
+#define IN_BATCH(f, value, error, stage) \
+	AT(BATCH, &there.sends[0], send, f, value, error, IPCBUS_STAGE_##stage, 0)
+	IN_BATCH(kind, IPCBUS_SEND_NONE, EINVAL, ARGS)
+	IN_BATCH(kind, IPCBUS_SEND_CALL, EINVAL, ARGS)
+	IN_BATCH(kind, IPCBUS_SEND_REPLY, EINVAL, ARGS)
+	IN_BATCH(kind, 5, EINVAL, ARGS)
+	IN_BATCH(flags, IPCBUS_SEND_ASYNC, EINVAL, ARGS)
+	IN_BATCH(flags, 1U << 31, EINVAL, ARGS)
+	IN_BATCH(call, 1, EINVAL, ARGS)
+	IN_BATCH(cookie, 1, EINVAL, ARGS)
+	IN_BATCH(iov_count, 1, EINVAL, ARGS)
+	IN_BATCH(object_count, IPCBUS_MAX_OBJECTS + 1, E2BIG, ARGS)
+	IN_BATCH(handle, NOT_THERE, EBADF, TARGET)
+	IN_BATCH(data_size, REGION, EMSGSIZE, BUFFER)
+	IN_BATCH(object_count, 1, EFAULT, OBJECT)
+
+	/* Nodes */
+	ROW(NODE_CREATE, node, flags, IPCBUS_NODE_IF_IDLE, EINVAL)
+	ROW(NODE_CREATE, node, flags, 1U << 4, EINVAL)
+	ROW(NODE_CREATE, node, flags, 1U << 31, EINVAL)
+	ROW(NODE_CREATE, node, policy, 1, EINVAL)
+	ROW(NODE_CREATE, node, priority, 1, EINVAL)
+	ROW(NODE_CREATE, node, priority, -1, EINVAL)
+	ROW(NODE_PRIORITY, node, flags, 0, EINVAL)
+	ROW(NODE_PRIORITY, node, policy, SCHED_BATCH, EINVAL)
+	ROW(NODE_PRIORITY, node, policy, SCHED_IDLE, EINVAL)
+	ROW(NODE_PRIORITY, node, policy, 6 /* SCHED_DEADLINE */, EINVAL)
+	ROW(NODE_PRIORITY, node, policy, 7, EINVAL)
+	ROW(NODE_PRIORITY, node, policy, 0x40000001, EINVAL) /* SCHED_RESET_ON_FORK */
+	ROW(NODE_PRIORITY, node, priority, 20, EINVAL)
+	ROW(NODE_PRIORITY, node, priority, -21, EINVAL)
+	ROW(NODE_PRIORITY, node, priority, 0x80000000, EINVAL)
+	ROW(NODE_REALTIME, node, priority, 0, EINVAL)
+	ROW(NODE_REALTIME, node, priority, 100, EINVAL)
+	ROW(NODE_REALTIME, node, priority, -1, EINVAL)
+#define OWN(request) \
+	ROW(request, node, flags, IPCBUS_NODE_ACCEPT_FDS, EINVAL) \
+	ROW(request, node, flags, 1U << 31, EINVAL) \
+	ROW(request, node, cookie, 1, EINVAL) \
+	ROW(request, node, policy, 1, EINVAL) \
+	ROW(request, node, priority, 1, EINVAL) \
+	ROW(request, node, node, 0, ENOENT) \
+	ROW(request, node, node, NOT_THERE, ENOENT) \
+	ROW(request, node, node, 1ULL << 32 | 1, ENOENT) \
+	ROW(request, node, node, ~0ULL, ENOENT)
+	OWN(NODE_DESTROY)
+	OWN(SET_MANAGER)
+	ROW(SET_MANAGER, node, flags, IPCBUS_NODE_IF_IDLE, EINVAL)
+#define NODE_OUT(f) \
+	ROW(NODE_INFO, node_info, f, 1, EINVAL)
+	NODE_OUT(flags)
+	NODE_OUT(cookie)
+	NODE_OUT(refs)
+	NODE_OUT(pending)
+	NODE_OUT(oneways)
+	NODE_OUT(watches)
+	ROW(NODE_INFO, node_info, node, 0, ENOENT)
+	ROW(NODE_INFO, node_info, node, NOT_THERE, ENOENT)
+	ROW(NODE_INFO, node_info, node, ~0ULL, ENOENT)
+
+	/* Handles */
+	ROW(HANDLE_PUT, handle, handle, 0, EBADF)
+	ROW(HANDLE_PUT, handle, handle, NOT_THERE, EBADF)
+	ROW(HANDLE_PUT, handle, handle, 0xffffffff, EBADF)
+	ROW(HANDLE_PUT, handle, count, 0, EINVAL)
+	ROW(HANDLE_PUT, handle, count, 2, EBADF) /* more than it has */
+	ROW(HANDLE_PUT, handle, count, 0xffffffff, EBADF)
+	ROW(HANDLE_PUT, handle, flags, IPCBUS_WATCH_FROZEN, EINVAL)
+	ROW(HANDLE_PUT, handle, cookie, 1, EINVAL)
+	ROW(WATCH, handle, handle, NOT_THERE, EBADF)
+	ROW(WATCH, handle, handle, 0xffffffff, EBADF)
+	ROW(WATCH, handle, count, 1, EINVAL)
+	ROW(WATCH, handle, flags, IPCBUS_WATCH_ARRIVAL, EINVAL) /* of another than 0 */
+	ROW(WATCH, handle, flags, IPCBUS_WATCH_FROZEN | IPCBUS_WATCH_ARRIVAL, EINVAL)
+	ROW(WATCH, handle, flags, 1U << 2, EINVAL)
+	ROW(WATCH, handle, flags, 1U << 31, EINVAL)
+	ROW(UNWATCH, handle, handle, NOT_THERE, EBADF)
+	ROW(UNWATCH, handle, handle, 0, ENOENT)
+	ROW(UNWATCH, handle, count, 1, EINVAL)
+	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_FROZEN, EINVAL)
+	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_ARRIVAL, EINVAL)
+	ROW(UNWATCH, handle, cookie, 1, EINVAL)
+
+	/* Threads, calls, senders, others */
+	ROW(SET_THREADS, threads, max, 1U << 16, EINVAL)
+	ROW(SET_THREADS, threads, max, 0xffffffff, EINVAL)
+	ROW(CANCEL, cancel, flags, 1, EINVAL)
+	ROW(CANCEL, cancel, flags, 1U << 31, EINVAL)
+	ROW(CANCEL, cancel, cookie, 0, EINVAL)
+	ROW(CANCEL, cancel, cookie, NOT_THERE, ENOENT)
+	ROW(CALL_INFO, call_info, flags, 1, EINVAL)
+	ROW(CALL_INFO, call_info, deadline, 1, EINVAL)
+	ROW(CALL_INFO, call_info, call, 0, ESRCH)
+	ROW(CALL_INFO, call_info, call, NOT_THERE, ESRCH)
+	ROW(CALL_INFO, call_info, call, ~0ULL, ESRCH)
+	ROW(CALLER, caller, flags, 1, EINVAL)
+	ROW(CALLER, caller, pid, 1, EINVAL)
+	ROW(CALLER, caller, reserved, 1, EINVAL)
+	ROW(CALLER, caller, call, 0, EINVAL)
+	ROW(CALLER, caller, call, NOT_THERE, ESRCH)
+	ROW(CALLER, caller, buffer, 1, EINVAL) /* one of both */
+	ROW(SENDER, caller, buffer, 0, EINVAL)
+	ROW(SENDER, caller, buffer, NOT_THERE, ENOENT)
+	ROW(SENDER, caller, buffer, ~0ULL, ENOENT)
+	ROW(MONITOR, monitor, flags, 0, EINVAL) /* none, and how much of it */
+	ROW(MONITOR, monitor, flags, 1U << 3, EINVAL)
+	ROW(MONITOR, monitor, flags, 1U << 31, EINVAL)
+	ROW(MONITOR, monitor, pid, 0x7fffffff, ESRCH)
+	ROW(MONITOR, monitor, pid, 0xffffffff, ESRCH)
+	ROW(QUERY, freeze, flags, IPCBUS_FREEZE_QUERY | IPCBUS_FREEZE_THAW, EINVAL)
+	ROW(QUERY, freeze, flags, 1U << 2, EINVAL)
+	ROW(QUERY, freeze, flags, 1U << 31, EINVAL)
+	ROW(QUERY, freeze, timeout_ms, 1, EINVAL)
+	ROW(QUERY, freeze, pid, 0, ESRCH)
+	ROW(QUERY, freeze, pid, 0x7fffffff, ESRCH)
+	ROW(QUERY, freeze, pid, 0x80000000, ESRCH)
+	ROW(QUERY, freeze, pid, 0xffffffff, ESRCH)
+};
+
+static void check_stage(const struct row *row, const union any *a)
+{
+	const struct ipcbus_event *ev = &a->exchange.event;
+
+	if (row->request == BATCH && row->base) {
+		ck_assert_uint_eq(a->batch.done, 0);
+		ck_assert_msg(a->batch.stage == row->stage && a->batch.index == row->index,
+			      "%s: stage %u, index %u", row->field, a->batch.stage,
+			      a->batch.index);
+	} else if (row->stage) {
+		ck_assert_msg(ev->kind == IPCBUS_EVENT_FAILED && ev->stage == row->stage &&
+				      ev->index == row->index,
+			      "%s of %s = %#llx: event %u, stage %u, index %u", row->field,
+			      requests[row->request].name, (unsigned long long)row->value,
+			      ev->kind, ev->stage, ev->index);
+	}
+}
+
+static void try_row(const struct row *row)
+{
+	union any a;
+	char *field;
+	uint64_t was = 0;
+	int r;
+
+	make(row->request, &a);
+	field = (char *)(row->base ? row->base : &a) + row->offset;
+	memcpy(&was, field, row->width);
+	memcpy(field, &row->value, row->width);
+	r = issue(row->request, &a);
+	ck_assert_msg(r == row->error, "%s of %s = %#llx: %s, wanted %s", row->field,
+		      requests[row->request].name, (unsigned long long)row->value, errname(r),
+		      errname(row->error));
+	check_stage(row, &a);
+	if (row->base)
+		memcpy(field, &was, row->width);
+	expect_untouched(row->field);
+}
+
+/* All rows of one request, and then the request as it should be: that works. */
+START_TEST(fields_out_of_range)
+{
+	int fds = count_fds();
+	union any a;
+
+	/* Who sends is known to the driver as a thread from then on. */
+	none_for_anybody();
+	count_all();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].request == (enum request)_i)
+			try_row(&rows[i]);
+	none_for_anybody();
+	ck_assert_int_eq(count_fds(), fds);
+	make(_i, &a);
+	assert_result(issue(_i, &a), requests[_i].result);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("bad-input");
+	TCase *tc = add_case(s, "fields", setup_there);
+
+	tcase_add_loop_test(tc, fields_out_of_range, 0, REQUESTS);
+	return suite_main(s);
+}

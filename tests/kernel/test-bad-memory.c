@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bad memory, one row a case: each pointer of each request, to nowhere, to memory
+ * that ends half-way, and to memory that another thread changes or takes away
+ * while the driver reads it. What has failed has not happened.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "requests.h"
+
+#define PAGE 4096
+
+/* --- Pointers to nowhere, and to what ends half-way ------------------------------ */
+
+#define SENT_OBJECTS (3 * sizeof(struct ipcbus_object))
+#define NOWHERE 8
+#define KERNEL_ADDRESS 0xffff888000000000ULL
+#define WRAPS (~0ULL - 7)
+
+/* A copy of which only the first @keep bytes are there. */
+static uint64_t half(const void *content, size_t keep)
+{
+	static char *pages;
+
+	if (!pages) {
+		pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+		ck_assert_ptr_ne(pages, MAP_FAILED);
+		mprotect(pages + PAGE, PAGE, PROT_NONE);
+	}
+	memcpy(pages + PAGE - keep, content, keep);
+	return PTR64(pages + PAGE - keep);
+}
+
+static const struct pointer {
+	enum request request;
+	const char *field;
+	void *base;		/* what the pointer is in; NULL: the request */
+	size_t offset;
+	const void *content;	/* what it points to */
+	size_t size;
+	uint32_t stage;
+	uint32_t index;
+} pointers[] = {
+#define TO(request, base, type, f, content, size, stage, index) \
+	{ request, #f, base, offsetof(struct ipcbus_##type, f), content, size, \
+	  IPCBUS_STAGE_##stage, index },
+#define SENT(request, f, content, stage) \
+	TO(request, NULL, exchange, send.f, &content, sizeof(content), stage, 0)
+	SENT(CALL, data, there.text, COPY)
+	TO(CALL, NULL, exchange, send.objects, there.objects, SENT_OBJECTS, OBJECT, 0)
+	SENT(ONEWAY, data, there.text, COPY)
+	TO(ONEWAY, NULL, exchange, send.objects, there.objects, SENT_OBJECTS, OBJECT, 0)
+	SENT(PARTS, data, there.parts, COPY)
+	TO(PARTS, NULL, exchange, send.objects, there.objects, SENT_OBJECTS, OBJECT, 0)
+	TO(PARTS, &there.parts[0], iovec, base, there.text, 10, COPY, 0)
+	TO(PARTS, &there.parts[2], iovec, base, there.text, 6, COPY, 2)
+	SENT(REPLY, data, there.text, COPY)
+	SENT(REPLY, objects, there.in_answer, OBJECT)
+	SENT(ERROR, data, there.text, COPY)
+	SENT(ERROR, objects, there.in_answer, OBJECT)
+	TO(GIVE_ARRAY, NULL, exchange, free, there.buffers, 8, FREE, 0)
+	TO(BATCH, NULL, batch, sends, there.sends, sizeof(there.sends[0]), ARGS, 0)
+	TO(BATCH, &there.sends[0], send, data, there.text, sizeof(there.text), COPY, 0)
+};
+
+/*
+ * The request with another pointer, in itself or in what it points to: it fails
+ * there, and nothing has come of it.
+ */
+static void try_pointer(const struct pointer *p, uint64_t address, size_t keep)
+{
+	/* The parts are looked at one by one. */
+	uint32_t index = p->content == there.parts ? keep / sizeof(there.parts[0]) : p->index;
+	const struct ipcbus_event *ev;
+	uint64_t was, *field;
+	union any a;
+
+	make(p->request, &a);
+	field = (uint64_t *)((char *)(p->base ? p->base : &a) + p->offset);
+	was = *field;
+	*field = address;
+	ck_assert_msg(issue(p->request, &a) == -EFAULT, "%s of %s = %#llx", p->field,
+		      requests[p->request].name, (unsigned long long)address);
+	*field = was;
+	ev = &a.exchange.event;
+	if (p->request == BATCH)
+		ck_assert(!a.batch.done && a.batch.stage == p->stage && a.batch.index == p->index);
+	else
+		ck_assert_msg(ev->stage == p->stage && ev->index == index,
+			      "%s of %s: stage %u, index %u", p->field,
+			      requests[p->request].name, ev->stage, ev->index);
+	expect_untouched(p->field);
+}
+
+START_TEST(bad_pointers)
+{
+	none_for_anybody();
+	count_all();
+	for (size_t i = 0; i < ARRAY_SIZE(pointers); i++) {
+		const struct pointer *p = &pointers[i];
+
+		try_pointer(p, NOWHERE, 0);
+		try_pointer(p, KERNEL_ADDRESS, 0);
+		try_pointer(p, WRAPS, 0);
+		for (size_t keep = 0; keep < p->size && keep < 100; keep += keep % 8 ? 7 : 1)
+			try_pointer(p, half(p->content, keep), keep);
+	}
+	none_for_anybody();
+}
+END_TEST
+
+/* What is before the hole is done. */
+START_TEST(ids_that_end_half_way)
+{
+	union any a;
+
+	make(GIVE_ARRAY, &a);
+	a.exchange.free = half(there.buffers, 12);
+	assert_result(issue(GIVE_ARRAY, &a), -EFAULT);
+	ck_assert_uint_eq(a.exchange.event.stage, IPCBUS_STAGE_FREE);
+	ck_assert_uint_eq(a.exchange.event.index, 1);
+	assert_result(raw_free(&srv, there.buffers[0]), -ESTALE);
+	assert_ok(raw_free(&srv, there.buffers[1]));
+}
+END_TEST
+
+START_TEST(batch_that_ends_half_way)
+{
+	struct ipcbus_event ev;
+	union any a;
+
+	make(BATCH, &a);
+	a.batch.sends = half(there.sends, sizeof(there.sends) - 1);
+	assert_result(issue(BATCH, &a), -EFAULT);
+	ck_assert_uint_eq(a.batch.done, 1);
+	ck_assert_uint_eq(a.batch.stage, IPCBUS_STAGE_ARGS);
+	assert_ok(raw_free(&srv, there.buffers[0]));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.code, 0);
+	raw_give(&srv, &ev);
+	raw_none(&srv);
+}
+END_TEST
+
+/* The structure itself. What comes behind an exchange's message is output only. */
+static void end_half_way(enum request which)
+{
+	bool exchange = requests[which].cmd == IPCBUS_IOC_EXCHANGE;
+	size_t size = exchange ? offsetof(struct ipcbus_exchange, event) : requests[which].size;
+	union any a;
+
+	make(which, &a);
+	for (size_t keep = 0; keep < size; keep += keep % 8 ? 7 : 1) {
+		uint64_t at = half(&a, keep);
+
+		assert_result(issue(which, (void *)(uintptr_t)at), -EFAULT);
+	}
+	assert_result(issue(which, (void *)NOWHERE), -EFAULT);
+	assert_result(issue(which, (void *)(uintptr_t)WRAPS), -EFAULT);
+	expect_untouched(requests[which].name);
+}
+
+START_TEST(structures_that_end_half_way)
+{
+	none_for_anybody();
+	count_all();
+	for (size_t i = 0; i < REQUESTS; i++)
+		end_half_way(i);
+	none_for_anybody();
+}
+END_TEST
+
+/* Answers that cannot be stored; messages have gone then. */
+static const struct {
+	enum request request;
+	int transactions;
+} answered[] = {
+	{ NODE_CREATE, 0 }, { NODE_INFO, 0 }, { CALL_INFO, 0 }, { CALLER, 0 }, { SENDER, 0 },
+	{ QUERY, 0 }, { WAIT, 0 }, { CALL, 1 }, { ONEWAY, 1 }, { BATCH, 2 }, { REPLY, 0 },
+};
+
+START_TEST(answers_without_a_place)
+{
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	enum request which = answered[_i].request;
+	long nodes = live("nodes"), transactions = live("transactions");
+	union any a;
+
+	make(which, &a);
+	memcpy(page, &a, requests[which].size);
+	mprotect(page, PAGE, PROT_READ);
+	assert_result(issue(which, page), -EFAULT);
+	ck_assert_int_eq(live("transactions"), transactions + answered[_i].transactions);
+	ck_assert_int_eq(live("nodes"), nodes);
+	munmap(page, PAGE);
+}
+END_TEST
+
+/* --- Memory that changes, or goes, while it is read ------------------------------ */
+
+enum { ARGS, TEXT, OBJECTS, PARTS_PAGE, IDS, SENDS, PAGES };
+
+enum how { FLIP, PROTECT, UNMAP };
+
+/*
+ * The same memory twice: the driver is given what another thread takes away. What is
+ * put there is whole before the driver is asked, and changes afterwards.
+ */
+static char *safe, *shaky;
+static pthread_mutex_t content = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int puts_done;
+
+struct shaker {
+	struct helper h;
+	enum how how;
+	unsigned int page;
+	size_t first, size;	/* FLIP: these bytes of it */
+	bool stop;
+	int fd;
+};
+
+static void flip(const struct shaker *s, uint32_t *seed)
+{
+	char *at = safe + s->page * PAGE + s->first + next_random(seed) % s->size;
+	char bit = 1 << next_random(seed) % 8;
+	unsigned int before;
+
+	pthread_mutex_lock(&content);
+	before = puts_done;
+	*at ^= bit;
+	pthread_mutex_unlock(&content);
+	sched_yield();
+	pthread_mutex_lock(&content);
+	if (puts_done == before)
+		*at ^= bit;
+	pthread_mutex_unlock(&content);
+}
+
+static void *shake(void *arg)
+{
+	struct shaker *s = arg;
+	char *page = shaky + s->page * PAGE;
+	uint32_t seed = 77;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		if (s->how == FLIP) {
+			flip(s, &seed);
+			continue;
+		}
+		if (s->how == PROTECT)
+			mprotect(page, PAGE, PROT_NONE);
+		else
+			munmap(page, PAGE);
+		sched_yield();
+		if (s->how == PROTECT)
+			mprotect(page, PAGE, PROT_READ | PROT_WRITE);
+		else
+			mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd,
+			     s->page * PAGE);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void shaker_start(struct shaker *s, enum how how, unsigned int page, size_t first,
+			 size_t size)
+{
+	*s = (struct shaker){ .how = how, .page = page, .first = first, .size = size };
+	s->fd = memfd_create("shaky", MFD_CLOEXEC);
+	ck_assert_int_eq(ftruncate(s->fd, PAGES * PAGE), 0);
+	safe = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	shaky = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	ck_assert(safe != MAP_FAILED && shaky != MAP_FAILED);
+	helper_start(&s->h, shake, s);
+}
+
+static void shaker_end(struct shaker *s)
+{
+	__atomic_store_n(&s->stop, true, __ATOMIC_RELAXED);
+	helper_end(&s->h);
+	munmap(safe, PAGES * PAGE);
+	munmap(shaky, PAGES * PAGE);
+	close(s->fd);
+}
+
+static uint64_t put_page(unsigned int page, const void *content, size_t size)
+{
+	memcpy(safe + page * PAGE, content, size);
+	return PTR64(shaky + page * PAGE);
+}
+
+/* The request with everything that it points to in those pages. */
+static void put_request_locked(enum request which, const struct raw *by)
+{
+	struct ipcbus_iovec parts[ARRAY_SIZE(there.parts)];
+	struct ipcbus_send sends[ARRAY_SIZE(there.sends)];
+	struct ipcbus_send *send;
+	union any a;
+	uint64_t text = put_page(TEXT, there.text, sizeof(there.text));
+
+	make(which, &a);
+	send = &a.exchange.send;
+	memcpy(parts, there.parts, sizeof(parts));
+	memcpy(sends, there.sends, sizeof(sends));
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		parts[i].base = text;
+	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
+		sends[i].data = text;
+	if (which == BATCH) {
+		a.batch.sends = put_page(SENDS, sends, sizeof(sends));
+	} else if (which == GIVE_ARRAY) {
+		a.exchange.free = put_page(IDS, there.buffers, sizeof(there.buffers));
+	} else {
+		send->objects = put_page(OBJECTS, by == &srv ? &there.in_answer : there.objects,
+					 send->object_count * sizeof(there.objects[0]));
+		send->data = which == PARTS ? put_page(PARTS_PAGE, parts, sizeof(parts)) : text;
+	}
+	put_page(ARGS, &a, sizeof(a));
+}
+
+static void put_request(enum request which, const struct raw *by)
+{
+	pthread_mutex_lock(&content);
+	put_request_locked(which, by);
+	puts_done++;
+	pthread_mutex_unlock(&content);
+}
+
+static void drop_objects(const struct raw *r, const struct ipcbus_event *ev)
+{
+	const struct ipcbus_object *o = ev->object_count ? raw_objects(r, ev) : NULL;
+
+	for (uint32_t i = 0; i < ev->object_count; i++)
+		if (o[i].type == IPCBUS_OBJECT_HANDLE)
+			assert_ok(raw_put(r, o[i].value, 1));
+		else if (o[i].type == IPCBUS_OBJECT_FD)
+			ck_assert_int_eq(close(o[i].value), 0);
+}
+
+/* Takes and ends all that is there; how many messages that were. */
+static unsigned int drain(const struct raw *r)
+{
+	struct ipcbus_event ev;
+	unsigned int n = 0;
+
+	for (;;) {
+		assert_ok(raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_NONE)
+			return n;
+		drop_objects(r, &ev);
+		raw_give(r, &ev);
+		if (ev.kind == IPCBUS_EVENT_CALL)
+			raw_error(r, ev.call, EIO, NULL, 0);
+		n += ev.kind == IPCBUS_EVENT_CALL || ev.kind == IPCBUS_EVENT_ONEWAY ||
+		     ev.kind == IPCBUS_EVENT_REPLY || ev.kind == IPCBUS_EVENT_ERROR;
+	}
+}
+
+/* What requests and answers of everybody amount to. */
+static unsigned int drain_all(bool answers)
+{
+	unsigned int n = drain(&srv) + drain(&oth), m = drain(&cli);
+
+	/* What a call's answer leaves behind. */
+	drain(&srv);
+	return answers ? n + m : n;
+}
+
+/* What a row of changed bytes may lead to; anything else would be news. */
+static bool is_for_bad_input(int r)
+{
+	static const int errors[] = {
+		0, EINVAL, E2BIG, EFAULT, EBADF, EMSGSIZE, EPERM, ELOOP, ENOENT, ESTALE, ESRCH,
+		ETIMEDOUT, EAGAIN, EDQUOT, EOWNERDEAD,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		if (r == -errors[i])
+			return true;
+	return false;
+}
+
+static const struct shaky {
+	enum request request;
+	unsigned int page;
+	size_t first, size;
+} shakies[] = {
+	/* but not the size, nor the flags: a wait would last */
+#define FIELDS 8, offsetof(struct ipcbus_exchange, event) - 8
+	{ CALL, ARGS, FIELDS },
+	{ CALL, TEXT, 0, sizeof(there.text) },
+	{ CALL, OBJECTS, 0, sizeof(there.objects) },
+	{ ONEWAY, ARGS, FIELDS },
+	{ ONEWAY, OBJECTS, 0, sizeof(there.objects) },
+	{ PARTS, PARTS_PAGE, 0, sizeof(there.parts) },
+	{ REPLY, ARGS, FIELDS },
+	{ REPLY, OBJECTS, 0, sizeof(there.in_answer) },
+	{ GIVE_ARRAY, ARGS, 12, 12 },
+	{ GIVE_ARRAY, IDS, 0, sizeof(there.buffers) },
+	{ BATCH, ARGS, 4, 12 },
+	{ BATCH, SENDS, 0, sizeof(there.sends) },
+};
+
+/* Calls to answer and buffers to give back, where they have gone. */
+static void renew(enum request which)
+{
+	struct ipcbus_event ev;
+
+	if (which == GIVE_ARRAY) {
+		for (size_t i = 0; i < ARRAY_SIZE(there.buffers); i++) {
+			raw_free(&srv, there.buffers[i]);
+			raw_call(&oth, 0, 1, "held", 4);
+			raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+			there.buffers[i] = ev.buffer;
+			raw_reply(&srv, ev.call, NULL, 0);
+			raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
+		}
+	} else if (which == REPLY) {
+		raw_call(&oth, 0, 1, NULL, 0);
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		there.call = ev.call;
+	}
+}
+
+/* The call of this round is over in any case. */
+static void end_round(enum request which)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ERROR, .code = EIO, .call = there.call,
+	};
+
+	if (which == REPLY)
+		raw_send(&srv, &send, NULL);
+	drain_all(false);
+}
+
+static unsigned int try_shaky(const struct shaky *s, enum how how)
+{
+	const struct raw *by = maker(s->request);
+	unsigned int n;
+	int r;
+
+	renew(s->request);
+	put_request(s->request, by);
+	r = issue(s->request, shaky + ARGS * PAGE);
+	ck_assert_msg(how == FLIP ? is_for_bad_input(r) : !r || r == -EFAULT, "%s", errname(r));
+	n = drain_all(s->request == REPLY);
+	/* Without its event an exchange may have been done; others were, or were not. */
+	if (how != FLIP && s->page != ARGS && s->request != GIVE_ARRAY)
+		ck_assert_msg(n == (s->request == BATCH ? ((union any *)safe)->batch.done : !r),
+			      "%s, but %u came", errname(r), n);
+	end_round(s->request);
+	return r != 0;
+}
+
+/* Ends of what setup_there() began. */
+static void end_what_is_there(void)
+{
+	struct ipcbus_event ev;
+
+	for (size_t i = 0; i < ARRAY_SIZE(there.buffers); i++)
+		assert_ok(raw_free(&srv, there.buffers[i]));
+	raw_reply(&srv, there.call, NULL, 0);
+	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
+	there.buffers[0] = there.buffers[1] = 0;
+}
+
+static void shake_one(const struct shaky *sh, enum how how)
+{
+	uint64_t end = now_ms() + 70;
+	unsigned int rounds = 0;
+	struct shaker s;
+
+	shaker_start(&s, how, sh->page, sh->first, sh->size);
+	while (now_ms() < end || !rounds) {
+		try_shaky(sh, how);
+		rounds++;
+	}
+	shaker_end(&s);
+}
+
+START_TEST(memory_that_changes)
+{
+	int fds = count_fds();
+
+	end_what_is_there();
+	assert_ok(raw_cancel(&cli, COOKIE));
+	drain_all(false);
+	none_for_anybody();
+	count_all();
+	for (enum how how = FLIP; how <= UNMAP; how++)
+		shake_one(&shakies[_i], how);
+	if (shakies[_i].request == GIVE_ARRAY)
+		for (size_t i = 0; i < ARRAY_SIZE(there.buffers); i++)
+			raw_free(&srv, there.buffers[i]);
+	expect_untouched("memory that changes");
+	ck_assert_int_eq(count_fds(), fds);
+	raw_round_trip(&oth, 0, &srv, "still here", 10);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("bad-memory");
+	TCase *tc = add_case(s, "pointers", setup_there);
+
+	tcase_add_test(tc, bad_pointers);
+	tcase_add_test(tc, ids_that_end_half_way);
+	tcase_add_test(tc, batch_that_ends_half_way);
+	tcase_add_test(tc, structures_that_end_half_way);
+	tcase_add_loop_test(tc, answers_without_a_place, 0, ARRAY_SIZE(answered));
+
+	tc = add_case(s, "changing", setup_there);
+	tcase_add_loop_test(tc, memory_that_changes, 0, ARRAY_SIZE(shakies));
+	return suite_main(s);
+}
