@@ -292,6 +292,8 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 		m->delivered = true;
 		m->taken_by = t->proc;
 		m->call = ev->call;
+		if (!oneway)
+			priority_of_call(t, m, node);
 	}
 	if (!oneway)
 		call_taken(t, ev, m);

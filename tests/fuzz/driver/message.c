@@ -239,6 +239,7 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 		send->kind = IPCBUS_SEND_NONE;
 		return NULL;
 	}
+	m->prio = t->task->normal_prio;
 	if (kind == IPCBUS_SEND_CALL || kind == IPCBUS_SEND_ONEWAY) {
 		target_handle(t, m, send, arg[1]);
 		send->code = CODE_BASE | message_number(m);

@@ -175,10 +175,11 @@ static void exchange_settle(struct thread *t, struct exchange *e, int ret)
 static void op_exchange(struct thread *t, const u8 *arg)
 {
 	struct exchange e;
-	bool failed;
+	bool failed, alone;
 	int ret;
 
 	exchange_build(t, &e, arg);
+	alone = !t->n_stack && !t->astray;
 	e.odd = mischief_begin(t, e.x, offsetof(struct ipcbus_exchange, event));
 	/* The call may end before its ioctl does. */
 	if (e.odd && e.m)
@@ -201,12 +202,15 @@ static void op_exchange(struct thread *t, const u8 *arg)
 	if (t->proc->life != e.life) {
 		if (e.m)
 			message_done(e.m, ret, true);
-		t->astray = true;
+		t->astray = t->indebted = true;
 		return;
 	}
 	exchange_settle(t, &e, ret);
-	if (!ret)
-		judge_event(t, &e.x->event);
+	if (ret)
+		return;
+	if (alone && e.x->flags & IPCBUS_WAIT && !e.odd && !failed)
+		priority_of_waiter(t, &e.x->event);
+	judge_event(t, &e.x->event);
 }
 
 static void op_batch(struct thread *t, const u8 *arg)
@@ -249,8 +253,9 @@ static struct node *pick_own(struct proc *proc, u8 pick)
 static void op_create(struct thread *t, const u8 *arg)
 {
 	u32 flags = (arg[0] & 1 ? IPCBUS_NODE_ACCEPT_FDS : 0) |
-		    (arg[0] & 0x40 ? IPCBUS_NODE_WANT_LABEL : 0);
-	const struct node *node = node_create(t->proc, flags);
+		    (arg[0] & 0x40 ? IPCBUS_NODE_WANT_LABEL : 0) |
+		    (arg[0] & 0x20 ? IPCBUS_NODE_PRIORITY : 0);
+	const struct node *node = node_create(t->proc, flags, arg[1]);
 
 	trace("%u: create -> %ld\n", t->index, node ? (long)node->id : -1);
 }
@@ -348,6 +353,8 @@ static void monitor(struct thread *t, const u8 *arg)
 
 	if (args.flags)
 		args.max_data = arg[2] * 8;
+	if (args.flags && arg[3] & 0x40)
+		args.pid = pid_nr(world.procs[arg[3] % world.n_procs].process->pid);
 	ret = control(t, IPCBUS_IOC_MONITOR, &args, sizeof(args), &odd);
 	trace("%u: monitors %x -> %d\n", t->index, args.flags, ret);
 }
@@ -487,6 +494,10 @@ static void op_file(struct thread *t, const u8 *arg)
 {
 	struct proc *proc = t->proc;
 
+	if (arg[1] >= 0xe0) {
+		op_priority(t, arg);
+		return;
+	}
 	if (arg[0] & 1 && proc->n_fds) {
 		int fd = proc->fds[--proc->n_fds];
 
@@ -668,6 +679,7 @@ static void op_freeze(struct thread *t, const u8 *arg)
 	int ret;
 
 	args.flags = arg[2] % 3;
+	args.timeout_ms = args.flags ? 0 : arg[5] % 4 * 20;
 	args.pid = arg[3] == 0xff ? arg[4] : pid_nr(proc->process->pid);
 	proc->frozen = true;
 	world.any_odd |= arg[3] == 0xff;
@@ -744,6 +756,7 @@ void op_run(struct thread *t, const struct op *op)
 		t->life = t->proc->life;
 		t->n_stack = t->number = 0;
 		t->astray = t->took = false;
+		t->indebted |= t->task->normal_prio != t->own;
 		t->limit = 0;
 	}
 	world.clock++;

@@ -125,7 +125,7 @@ void proc_gone(struct proc *proc)
 			world.nodes[i].dying = world.nodes[i].dead = true;
 }
 
-struct node *node_create(struct proc *proc, u32 flags)
+struct node *node_create(struct proc *proc, u32 flags, u8 priority)
 {
 	struct ipcbus_node args = {
 		.size = sizeof(args),
@@ -133,6 +133,8 @@ struct node *node_create(struct proc *proc, u32 flags)
 		.cookie = 0xc00c1e0000ULL + world.n_nodes,
 	};
 	struct node *node = &world.nodes[world.n_nodes];
+
+	int prio = priority_of_node(&args, priority);
 
 	if (world.n_nodes == MAX_NODES)
 		return NULL;
@@ -145,6 +147,7 @@ struct node *node_create(struct proc *proc, u32 flags)
 	}
 	must(args.node && args.cookie == node->cookie, "NODE_CREATE: node %llu", args.node);
 	node->id = args.node;
+	node->prio = prio;
 	node->accept_fds = flags & IPCBUS_NODE_ACCEPT_FDS;
 	return node;
 }
@@ -170,6 +173,7 @@ static void thread_begin(unsigned int index)
 	t->task = get_task_struct(shim_task_new(t->proc->process, 0));
 	t->pid = t->proc->process->pid->nr;
 	t->tid = t->task->pid->nr;
+	t->own = t->task->normal_prio;
 	t->life = 1;
 	t->proc->alive++;
 	if (world.strangers)
@@ -187,7 +191,7 @@ static void prepare(struct proc *proc, size_t region, u8 prepared)
 	if (!(prepared & 1U << proc->index) && !proc_open(proc, O_RDWR)) {
 		if (!(prepared & 8U << proc->index))
 			proc_map(proc, region);
-		node = node_create(proc, IPCBUS_NODE_ACCEPT_FDS);
+		node = node_create(proc, IPCBUS_NODE_ACCEPT_FDS, 0);
 		if (node && !proc->index && !(prepared & 64)) {
 			args.node = node->id;
 			shim_ioctl(proc->fd, IPCBUS_IOC_SET_MANAGER, &args);

@@ -9,6 +9,7 @@
  *   world.c    processes and threads, from nothing and to nothing
  *   ops.c      one operation: arguments made from bytes, and the ioctl
  *   message.c  what is sent: targets, payloads, object tables
+ *   priority.c what threads run by: set, and lent
  *   judge.c    what comes: is it what was sent?
  *   rest.c     when all sleep: may they?
  *
@@ -48,6 +49,7 @@ struct node {
 	u64 id;
 	u64 cookie;
 	bool accept_fds;
+	int prio;		/* the least its messages are served with */
 	bool dying;		/* destroying it began, or the proc's end did */
 	bool dead;		/* ... and is over; since: */
 	u64 dead_at;
@@ -99,6 +101,7 @@ struct message {
 	u64 call;		/* ... under which number */
 	u32 error;
 	u32 size;
+	int prio;		/* what its sender ran by */
 	unsigned int n_objects;
 	struct sent_object objects[MAX_OBJECTS];
 };
@@ -173,6 +176,8 @@ struct thread {
 	bool batch;		/* in SEND_BATCH */
 	u32 polls;		/* in poll, for these events */
 	u64 began;		/* ... since when */
+	int own;		/* what it runs by when nothing is lent */
+	bool indebted;		/* to a file that was closed; its mapping keeps it alive */
 	u64 limit;		/* the earliest deadline of what it took, or 0 */
 	struct message *sending;
 	bool took;		/* a call, ever: it may be in the middle of that */
@@ -227,7 +232,7 @@ void proc_closing(struct proc *proc);
 void proc_gone(struct proc *proc);
 int proc_open(struct proc *proc, unsigned int flags);
 int proc_map(struct proc *proc, size_t size);
-struct node *node_create(struct proc *proc, u32 flags);
+struct node *node_create(struct proc *proc, u32 flags, u8 priority);
 /* An address that nobody may touch. */
 void *bad_address(void);
 
@@ -256,6 +261,16 @@ void free_done(struct thread *t, const u64 *ids, unsigned int n, const struct ip
 	       int ret);
 /* Something that began then may have made room for oneways to proc. */
 void room_made(const struct proc *proc, u64 began);
+
+/* priority.c */
+/* By itself. */
+void op_priority(struct thread *t, const u8 *arg);
+/* Fills in what a node with IPCBUS_NODE_PRIORITY has at least, and says it. */
+int priority_of_node(struct ipcbus_node *args, u8 pick);
+/* t got the call m by way of node: it runs by what m's sender did, or node's. */
+void priority_of_call(const struct thread *t, const struct message *m, const struct node *node);
+/* t waited, with no call of its own, and got that. */
+void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event);
 
 /* judge.c */
 void judge_event(struct thread *t, const struct ipcbus_event *event);

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What threads run by: they change it themselves, and the driver lends them what
+ * their callers have. See world.h; called by ops.c and judge.c.
+ */
+#include <linux/sched/rt.h>
+
+#include "world.h"
+
+static int now(const struct thread *t)
+{
+	return t->task->normal_prio;
+}
+
+/* Not while something is lent: what is set then is lost, and so it should be. */
+void op_priority(struct thread *t, const u8 *arg)
+{
+	if (now(t) != t->own || t->indebted)
+		return;
+	if (arg[2] % 3 == 2) {
+		shim_set_policy(t->task, arg[2] & 4 ? SCHED_RR : SCHED_FIFO, 1 + arg[3] % 99);
+	} else {
+		shim_set_policy(t->task, SCHED_NORMAL, 0);
+		shim_set_nice(t->task, MIN_NICE + arg[3] % 40);
+	}
+	t->own = now(t);
+	trace("%u: runs by %d\n", t->index, t->own);
+}
+
+int priority_of_node(struct ipcbus_node *args, u8 pick)
+{
+	if (!(args->flags & IPCBUS_NODE_PRIORITY))
+		return MAX_PRIO;
+	args->policy = pick % 3;
+	if (args->policy == SCHED_NORMAL) {
+		args->priority = MIN_NICE + pick / 3 % 40;
+		return NICE_TO_PRIO(args->priority);
+	}
+	args->priority = 1 + pick / 3;
+	return MAX_RT_PRIO - 1 - args->priority;
+}
+
+/* What a call by who runs by prio makes of its server. */
+static int lent(const struct thread *t, int prio, const struct node *node)
+{
+	prio = min(prio, node->prio);
+	return t->own < MAX_RT_PRIO && prio > t->own ? t->own : prio;
+}
+
+/* Nothing but the server's answer can have ended it. */
+static bool is_waited_for(const struct message *m)
+{
+	const struct thread *from = m->from;
+
+	return !m->async && from->waits && from->n_stack == 1 && from->stack[0] == m &&
+	       !from->took && !m->cancels && !m->deadline && !m->left && !from->proc->killed &&
+	       m->life == from->proc->life && !world.any_odd;
+}
+
+void priority_of_call(const struct thread *t, const struct message *m, const struct node *node)
+{
+	if (!is_waited_for(m) || t->proc->killed || t->indebted)
+		return;
+	must(now(t) == lent(t, m->prio, node) || now(t) == lent(t, m->from->own, node),
+	     "serves message %u by %d: its own is %d, its caller's %d, its node's %d",
+	     message_number(m), now(t), t->own, m->prio, node->prio);
+}
+
+void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event)
+{
+	switch (event->kind) {
+	case IPCBUS_EVENT_CALL:
+	case IPCBUS_EVENT_ONEWAY:
+	case IPCBUS_EVENT_REPLY:
+	case IPCBUS_EVENT_ERROR:
+	case IPCBUS_EVENT_FAILED:
+		/* These bring a loan, or may come between what was lent before. */
+		return;
+	default:
+		must(now(t) == t->own || t->indebted || world.any_odd, "waited, got event %u, and runs by %d, not %d",
+		     event->kind, now(t), t->own);
+	}
+}
