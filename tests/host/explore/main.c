@@ -184,8 +184,8 @@ static void parse(int argc, char **argv)
 		case 'p': options.preemptions = atoi(optarg); break;
 		case 'v': policy_trace = true; break;
 		case 'l':
-			for (size_t i = 0; i < n_scenarios; i++)
-				printf("%-16s %s\n", scenarios[i].name, scenarios[i].what);
+			for (size_t i = 0; scenario_nth(i); i++)
+				printf("%-18s %s\n", scenario_nth(i)->name, scenario_nth(i)->what);
 			exit(0);
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
@@ -204,8 +204,8 @@ int main(int argc, char **argv)
 	double start = now();
 
 	parse(argc, argv);
-	for (size_t i = 0; i < n_scenarios; i++)
-		n += selected(&scenarios[i]);
+	for (size_t i = 0; scenario_nth(i); i++)
+		n += selected(scenario_nth(i));
 	if (!n) {
 		fprintf(stderr, "explore: no scenario %s; see --list\n", options.scenario);
 		return 2;
@@ -217,13 +217,13 @@ int main(int argc, char **argv)
 #endif
 	shim_deterministic();
 	shim_boot();
-	for (size_t i = 0; i < n_scenarios; i++) {
-		if (!selected(&scenarios[i]))
+	for (size_t i = 0; scenario_nth(i); i++) {
+		if (!selected(scenario_nth(i)))
 			continue;
 		if (options.one)
-			run_one(&scenarios[i]);
+			run_one(scenario_nth(i));
 		else
-			explore(&scenarios[i], (double)options.seconds / n);
+			explore(scenario_nth(i), (double)options.seconds / n);
 	}
 	shim_unload();
 	if (!options.one)

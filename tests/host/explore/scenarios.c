@@ -568,7 +568,7 @@ static void send_signal(void *unused)
 	put_task_struct(victim);
 }
 
-const struct scenario scenarios[] = {
+static const struct scenario scenarios[] = {
 	{ "round_trip", "a call, its reply, two threads that serve", NULL,
 	  { { "serve1", SRV, serve_one }, { "call1", CLI, call_manager },
 	    { "serve2", SRV, serve_one }, { "call2", OTH, call_manager } }, 0 },
@@ -797,4 +797,13 @@ const struct scenario scenarios[] = {
 	    { "remount", SRV, mounts_remount }, { "unmount", OTH, mounts_unmount } }, 0 },
 };
 
-const size_t n_scenarios = ARRAY_SIZE(scenarios);
+const struct scenario *scenario_nth(size_t i)
+{
+	if (i < ARRAY_SIZE(scenarios))
+		return &scenarios[i];
+	i -= ARRAY_SIZE(scenarios);
+	if (i < n_loan_scenarios)
+		return &loan_scenarios[i];
+	i -= n_loan_scenarios;
+	return i < n_tap_scenarios ? &tap_scenarios[i] : NULL;
+}

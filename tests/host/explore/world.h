@@ -35,8 +35,8 @@ struct scenario {
 	unsigned int dies;	/* sides that end with their last thread */
 };
 
-extern const struct scenario scenarios[];
-extern const size_t n_scenarios;
+/* All there are, from 0; behind the last: NULL. */
+const struct scenario *scenario_nth(size_t i);
 
 /* The whole of one run. */
 void world_run(const struct scenario *scenario, const struct shim_policy *policy);

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Priorities that are lent: CLI runs by a better one than the others, and its calls
+ * end in all ways while SRV, and OTH behind it, serve them. Whoever has answered or
+ * waited again runs by its own; who does nothing does so when all the others have done
+ * what ends the call.
+ */
+#include <linux/sched/prio.h>
+
+#include "ipcbus.h"
+#include "scenarios.h"
+
+#define COOKIE 7
+#define BETTER NICE_TO_PRIO(-10)
+#define THE_END 0xe4d
+#define BEST (MAX_RT_PRIO - 1 - 20) /* a realtime priority of 20 */
+
+static u64 taken;			/* a call that was taken before */
+static struct task_struct *server;	/* ... by a thread that does nothing more, or NULL */
+static int enders;			/* who have not done yet what ends it */
+static u32 next;			/* SRV's handle for OTH */
+static u32 lifted;			/* CLI's handle for a node of SRV's that has a minimum */
+static u64 lifted_node;
+
+static int runs_by(const struct task_struct *task)
+{
+	return __atomic_load_n(&task->normal_prio, __ATOMIC_RELAXED);
+}
+
+static void runs_by_its_own(void)
+{
+	CHECK(runs_by(current) == DEFAULT_PRIO);
+}
+
+/* The call may have ended since, but nothing else can be lent. */
+static void runs_by_own_or(int prio)
+{
+	CHECK(runs_by(current) == DEFAULT_PRIO || runs_by(current) == prio);
+}
+
+/* --- Before ------------------------------------------------------------------ */
+
+static void lift(int thread)
+{
+	be(thread);
+	shim_set_nice(current, -10);
+}
+
+static void prepare_callers(void)
+{
+	lift(1);
+	next = hand_over(SRV, OTH, sides[OTH].node);
+}
+
+/* SRV's thread has a call of CLI's, and what that lends. */
+static void take_one(void)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 1, .cookie = COOKIE };
+	struct task_struct *taker = current;
+	struct ipcbus_event event;
+
+	be(1);
+	CHECK(!exchange(0, &send, 0, NULL));
+	shim_task = taker;
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_CALL && runs_by(current) == BETTER);
+	taken = event.call;
+}
+
+static void prepare_taken(void)
+{
+	prepare_callers();
+	server = NULL;
+	be(0);
+	take_one();
+}
+
+/* By a thread that is not there otherwise. */
+static void prepare_idle_borrower(int n)
+{
+	prepare_callers();
+	be_side(SRV);
+	server = current;
+	enders = n;
+	take_one();
+}
+
+static void prepare_two_enders(void)
+{
+	prepare_idle_borrower(2);
+}
+
+static void prepare_ender(void)
+{
+	prepare_idle_borrower(1);
+}
+
+/* The last one to end it sees that it has ended. */
+static void ended(void)
+{
+	if (server && !--enders)
+		CHECK(runs_by(server) == DEFAULT_PRIO);
+}
+
+static void prepare_lifted(void)
+{
+	struct ipcbus_node arg = {
+		.size = sizeof(arg), .flags = IPCBUS_NODE_PRIORITY, .policy = SCHED_FIFO,
+		.priority = 20,
+	};
+
+	prepare_callers();
+	be_side(SRV);
+	CHECK(!shim_ioctl(sides[SRV].fd, IPCBUS_IOC_NODE_CREATE, &arg));
+	lifted_node = arg.node;
+	lifted = hand_over(CLI, SRV, arg.node);
+}
+
+/* --- CLI --------------------------------------------------------------------- */
+
+static void say_the_end(void)
+{
+	int r = oneway(0, THE_END);
+
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+}
+
+static void call_with_cookie(void *unused)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 1, .cookie = COOKIE };
+	struct ipcbus_event event;
+	int r = exchange(0, &send, 0, NULL);
+
+	(void)unused;
+	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+	if (r)
+		return;
+	wait_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_REPLY || event.kind == IPCBUS_EVENT_FAILED);
+	if (event.buffer)
+		CHECK(!give_back(event.buffer));
+	say_the_end();
+}
+
+static void cancel(void *unused)
+{
+	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = COOKIE };
+	int r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_CANCEL, &args);
+
+	(void)unused;
+	CHECK(!r || r == -ENOENT);
+	ended();
+}
+
+static void close_own(void *unused)
+{
+	(void)unused;
+	shim_munmap(sides[own_side()].map, 0, REGION / PAGE_SIZE);
+	shim_close(sides[own_side()].fd);
+}
+
+static void leave(void *unused)
+{
+	(void)unused;
+}
+
+static void two_oneways(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		int r = oneway(lifted, i);
+
+		CHECK(!r || r == -EOWNERDEAD);
+	}
+}
+
+/* --- SRV --------------------------------------------------------------------- */
+
+/* Takes it and answers; false: the file was closed, and what comes of that may last. */
+static bool serve(const struct ipcbus_event *event)
+{
+	int r = 0;
+
+	runs_by_own_or(event->kind == IPCBUS_EVENT_ONEWAY ? BEST : BETTER);
+	if (event->kind == IPCBUS_EVENT_CALL) {
+		r = reply(event->call);
+		CHECK(!r || r == -EBADF);
+		if (!r)
+			runs_by_its_own();
+	}
+	if (!r && event->buffer)
+		r = give_back(event->buffer);
+	return !r;
+}
+
+/* What is there, with nobody to be waited for. */
+static void serve_all(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do {
+		next_event(&event);
+		if (event.kind == IPCBUS_EVENT_CANCELED || event.kind == IPCBUS_EVENT_NONE)
+			runs_by_its_own();
+	} while (event.kind != IPCBUS_EVENT_NONE && serve(&event));
+}
+
+/* Until the caller has said its last word, or the file is closed. */
+static void serve_to_the_end(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do
+		wait_event(&event);
+	while (event.kind != IPCBUS_EVENT_NONE && serve(&event) && event.code != THE_END);
+}
+
+/* Another thread than the one that took it. */
+static void answer_for_another(void *unused)
+{
+	int r = reply(taken);
+
+	(void)unused;
+	CHECK(!r || r == -ESRCH);
+	runs_by_its_own();
+	ended();
+}
+
+static void answer_own(void *unused)
+{
+	int r;
+
+	runs_by_own_or(BETTER);
+	r = reply(taken);
+	CHECK(!r || r == -ESRCH);
+	/* Another may be about to answer it. */
+	runs_by_own_or(r ? BETTER : DEFAULT_PRIO);
+	serve_all(unused);
+}
+
+/* Without an answer: that is somebody else's business from then on. */
+static void wait_again(void *unused)
+{
+	runs_by_own_or(BETTER);
+	serve_all(unused);
+}
+
+static void thread_exit(void *unused)
+{
+	(void)unused;
+	CHECK(!shim_ioctl(sides[SRV].fd, IPCBUS_IOC_THREAD_EXIT, NULL));
+	runs_by_its_own();
+}
+
+static void close_over_it(void *unused)
+{
+	close_own(unused);
+	ended();
+}
+
+/* Calls on before it answers, as who it calls for. */
+static void serve_by_another(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do {
+		wait_event(&event);
+		if (event.kind == IPCBUS_EVENT_CALL)
+			call_through(next, -ECANCELED);
+	} while (event.kind != IPCBUS_EVENT_NONE && serve(&event) && event.code != THE_END);
+}
+
+/* OTH: as long as there is something. */
+static void serve_the_next(void *unused)
+{
+	serve_all(unused);
+	runs_by_its_own();
+}
+
+static void destroy_lifted(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, lifted_node, 0));
+}
+
+const struct scenario loan_scenarios[] = {
+	{ "loan_cancel", "a call is cancelled while its server is to borrow", prepare_callers,
+	  { { "serve", SRV, serve_to_the_end }, { "call", CLI, call_with_cookie },
+	    { "cancel", CLI, cancel } }, 0 },
+	{ "loan_answers", "who borrowed answers, another thread too, and a cancel comes",
+	  prepare_taken,
+	  { { "borrower", SRV, answer_own }, { "call", CLI, leave },
+	    { "another", SRV, answer_for_another }, { "cancel", CLI, cancel } }, 0 },
+	{ "loan_waits", "who borrowed waits again while others end the call", prepare_taken,
+	  { { "borrower", SRV, wait_again }, { "call", CLI, leave },
+	    { "another", SRV, answer_for_another }, { "cancel", CLI, cancel } }, 0 },
+	{ "loan_exit", "who borrowed leaves while others end the call", prepare_taken,
+	  { { "borrower", SRV, thread_exit }, { "call", CLI, leave },
+	    { "another", SRV, answer_for_another }, { "cancel", CLI, cancel } }, 0 },
+	{ "loan_idle", "who borrowed does nothing while others end the call", prepare_two_enders,
+	  { { "another", SRV, answer_for_another }, { "call", CLI, leave },
+	    { "cancel", CLI, cancel } }, 0 },
+	{ "loan_let_go", "who borrowed does nothing while the call is cancelled", prepare_ender,
+	  { { "cancel", CLI, cancel }, { "call", CLI, leave } }, 0 },
+	{ "loan_caller_dies", "a caller dies while who borrowed answers", prepare_taken,
+	  { { "borrower", SRV, answer_own }, { "die", CLI, leave } }, 1U << CLI },
+	{ "loan_caller_closes", "a caller closes while another thread answers", prepare_two_enders,
+	  { { "another", SRV, answer_for_another }, { "close", CLI, close_over_it } }, 0 },
+	{ "loan_server_closes", "a server closes over what it borrowed", prepare_two_enders,
+	  { { "close", SRV, close_over_it }, { "call", CLI, leave },
+	    { "cancel", CLI, cancel } }, 0 },
+	{ "loan_closes", "the same with nobody else", prepare_ender,
+	  { { "close", SRV, close_over_it }, { "call", CLI, leave } }, 0 },
+	{ "loan_chain", "borrowed through two servers, and cancelled", prepare_callers,
+	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
+	    { "next", OTH, serve_the_next }, { "cancel", CLI, cancel } }, 1U << OTH },
+	{ "loan_chain_dies", "the same, and the one in the middle closes", prepare_callers,
+	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
+	    { "next", OTH, serve_the_next }, { "close", SRV, close_own } }, 1U << OTH },
+	{ "loan_oneways", "a node's minimum is borrowed while the node goes", prepare_lifted,
+	  { { "serve", SRV, serve_all }, { "send", CLI, two_oneways },
+	    { "destroy", SRV, destroy_lifted } }, 0 },
+};
+
+const size_t n_loan_scenarios = ARRAY_SIZE(loan_scenarios);

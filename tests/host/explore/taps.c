@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A monitor, OTH, that comes, changes its mind, closes and dies under traffic of the
+ * others, who must not notice.
+ */
+#include "ipcbus-monitor.h"
+#include "scenarios.h"
+
+#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
+
+static int monitor(u32 flags, u32 pid, u32 max_data)
+{
+	struct ipcbus_monitor args = {
+		.size = sizeof(args), .flags = flags, .pid = pid, .max_data = max_data,
+	};
+
+	return shim_ioctl(sides[OTH].fd, IPCBUS_IOC_MONITOR, &args);
+}
+
+static void prepare_monitor(void)
+{
+	be_side(OTH);
+	CHECK(!monitor(EVERYTHING, 0, 100));
+}
+
+/* Two records wait for it, one is in its hands. */
+static void prepare_records(void)
+{
+	struct ipcbus_event event;
+
+	prepare_monitor();
+	be_side(CLI);
+	for (int i = 0; i < 3; i++)
+		CHECK(!oneway(0, i));
+	be_side(OTH);
+	next_event(&event);
+	CHECK(event.kind == IPCBUS_EVENT_TAP);
+}
+
+/* --- Traffic ------------------------------------------------------------------ */
+
+static void call_and_oneway(void *unused)
+{
+	(void)unused;
+	CHECK(!oneway(0, 1));
+	call_through(0, 0);
+}
+
+static void fail(void *unused)
+{
+	(void)unused;
+	CHECK(call(4242, 1) == -EBADF);
+	CHECK(!oneway(0, 1));
+}
+
+/* Oneways until the call came. */
+static void serve_the_call(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do {
+		wait_event(&event);
+		answer(&event);
+	} while (event.kind != IPCBUS_EVENT_CALL);
+}
+
+/* --- The monitor --------------------------------------------------------------- */
+
+static void check_record(const struct ipcbus_event *event)
+{
+	const struct ipcbus_tap *tap = shim_touch(sides[OTH].map, event->offset);
+	int r;
+
+	/* Closed meanwhile by another thread. */
+	if (tap) {
+		CHECK(tap->size == sizeof(*tap) && !tap->reserved);
+		CHECK(tap->kind >= IPCBUS_TAP_CALL && tap->kind <= IPCBUS_TAP_STARVED);
+		CHECK(tap->data_kept <= tap->data_size);
+	}
+	r = give_back(event->buffer);
+	CHECK(!r || r == -EBADF);
+}
+
+static void take_records(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	do {
+		next_event(&event);
+		CHECK(event.kind == IPCBUS_EVENT_TAP || event.kind == IPCBUS_EVENT_NONE ||
+		      event.kind == IPCBUS_EVENT_INTERRUPTED);
+		if (event.kind == IPCBUS_EVENT_TAP)
+			check_record(&event);
+	} while (event.kind == IPCBUS_EVENT_TAP);
+}
+
+static void close_monitor(void *unused)
+{
+	(void)unused;
+	shim_munmap(sides[OTH].map, 0, REGION / PAGE_SIZE);
+	shim_close(sides[OTH].fd);
+}
+
+static void change_its_mind(void *unused)
+{
+	u32 pid = pid_nr(sides[CLI].process->pid);
+
+	CHECK(!monitor(0, 0, 0));
+	CHECK(!monitor(IPCBUS_MONITOR_MESSAGES, pid, 1));
+	CHECK(!monitor(EVERYTHING, 0, 0));
+	CHECK(!monitor(0, 0, 0));
+	take_records(unused);
+}
+
+static void come_and_go(void *unused)
+{
+	int r = monitor(EVERYTHING, 0, 10);
+
+	(void)unused;
+	CHECK(!r || r == -EBADF);
+	r = monitor(0, 0, 0);
+	CHECK(!r || r == -EBADF);
+}
+
+const struct scenario tap_scenarios[] = {
+	{ "tap_close", "a monitor closes under traffic", prepare_monitor,
+	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
+	    { "close", OTH, close_monitor } }, 0 },
+	{ "tap_take", "the same while it takes records", prepare_monitor,
+	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
+	    { "close", OTH, close_monitor }, { "take", OTH, take_records } }, 0 },
+	{ "tap_records", "a monitor closes with records that it did not take", prepare_records,
+	  { { "fail", CLI, fail }, { "close", OTH, close_monitor },
+	    { "take", OTH, take_records } }, 0 },
+	{ "tap_die", "a monitor dies under traffic", prepare_monitor,
+	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
+	    { "take", OTH, take_records } }, 1U << OTH },
+	{ "tap_change", "a monitor changes its mind under traffic", prepare_monitor,
+	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
+	    { "change", OTH, change_its_mind } }, 0 },
+	{ "tap_come", "a monitor comes and goes while it closes", NULL,
+	  { { "fail", CLI, fail }, { "come", OTH, come_and_go },
+	    { "close", OTH, close_monitor } }, 0 },
+};
+
+const size_t n_tap_scenarios = ARRAY_SIZE(tap_scenarios);
