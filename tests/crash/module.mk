@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT
 #
-# Processes that die in the midst of work, in the guest. A short run is part of
-# `make test`; `make crash TIME=600 SEED=N` is a long one, in KERNEL if given.
+# Processes that die in the midst of work, in the guest, and that have hardly any
+# memory. Short runs are part of `make test`; `make crash TIME=600 SEED=N` is a long
+# one of both, in KERNEL if given.
 
 CRASH := $(B)/tests/crash
-CRASH_OBJECTS := $(CRASH)/test-crash.o $(CRASH)/actors.o
+CRASH_TESTS := $(CRASH)/test-crash $(CRASH)/test-memory
+CRASH_OBJECTS := $(CRASH_TESTS:%=%.o) $(CRASH)/actors.o
 
-GUEST_RAW_TESTS += $(CRASH)/test-crash
-ALL += $(CRASH)/test-crash
+GUEST_RAW_TESTS += $(CRASH_TESTS)
+ALL += $(CRASH_TESTS)
 
 $(CRASH_OBJECTS): $(CRASH)/%.o: tests/crash/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(CRASH)/test-crash: $(CRASH_OBJECTS) $(B)/tests/kernel/raw.o $(B)/tests/kernel/fixture.o
+$(CRASH_TESTS): %: %.o $(CRASH)/actors.o $(B)/tests/kernel/raw.o $(B)/tests/kernel/fixture.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
 
@@ -27,4 +29,4 @@ crash: setup
 run-crash: all
 	@tests/vm/run --no-servicemanager --timeout $$((5 * $(TIME) + 300)) \
 	  --env IPCBUS_CRASH_SECONDS=$(TIME) $(if $(SEED),--env IPCBUS_CRASH_SEED=$(SEED)) \
-	  -- tests/crash/test-crash
+	  -- sh -c 'tests/crash/test-crash && tests/crash/test-memory'
