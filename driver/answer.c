@@ -43,10 +43,14 @@ static const struct ipcbus_work_ops async_ops = {
 	.cancel = async_cancel,
 };
 
-/* The answer is in t: the caller may look. */
-static void publish_locked(struct ipcbus_transaction *t)
+/* Whatever the answer is: from here on the caller may look at it. */
+static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u32 stage, u32 index)
 {
 	lockdep_assert_held(&t->caller->lock);
+	t->answer.kind = kind;
+	t->answer.error = error;
+	t->answer.stage = stage;
+	t->answer.index = index;
 	WRITE_ONCE(t->state, IPCBUS_ANSWERED);
 	if (unlikely(!RB_EMPTY_NODE(&t->expiry)))
 		ipcbus_expiry_remove_locked(t);
@@ -61,11 +65,7 @@ static void publish_locked(struct ipcbus_transaction *t)
 
 void ipcbus_answer_fail_locked(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
-	t->answer.kind = IPCBUS_EVENT_FAILED;
-	t->answer.error = error;
-	t->answer.stage = stage;
-	t->answer.index = index;
-	publish_locked(t);
+	publish_locked(t, IPCBUS_EVENT_FAILED, error, stage, index);
 }
 
 void ipcbus_answer_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
@@ -90,11 +90,7 @@ static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u3
 	wanted = t->state == IPCBUS_PENDING;
 	if (likely(wanted)) {
 		t->reply = reply;
-		t->answer.kind = kind;
-		t->answer.error = error;
-		t->answer.stage = 0;
-		t->answer.index = 0;
-		publish_locked(t);
+		publish_locked(t, kind, error, 0, 0);
 	}
 	spin_unlock(&caller->lock);
 	return wanted;
