@@ -102,8 +102,9 @@ static int serve_in_group(struct peer *self, void *arg)
 		struct ipcbus_event ev;
 
 		raw_wait(&me, IPCBUS_EVENT_CALL, &ev);
-		raw_reply(&me, ev.call, NULL, 0);
+		/* In this order: whoever has the reply counts on the room. */
 		raw_give(&me, &ev);
+		raw_reply(&me, ev.call, NULL, 0);
 		if (ev.code == QUIT)
 			break;
 	}
