@@ -71,8 +71,8 @@ flavour_bugs() {
 flavour_run() {
 	case $1 in
 	uml) echo --fresh --guests "$(nproc)" ;;
-	*) echo --guests 2 --env CK_TIMEOUT_MULTIPLIER=10 --env IPCBUS_CRASH_SECONDS=90 \
-		--env IPCBUS_STRESS_SECONDS=60 ;;
+	*) echo --guests 2 --env CK_TIMEOUT_MULTIPLIER=10 --env IPCBUS_CRASH_SECONDS=60 \
+		--env IPCBUS_STRESS_SECONDS=30 ;;
 	esac
 }
 flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }

@@ -14,7 +14,7 @@ guest_pid=/run/servicemanager.pid
 # What the kernel says when something is wrong with it, and what it also says
 # without our doing. Also read on the host.
 kernel_trouble='BUG:|BUG [^ ]+ \(|WARNING:|Oops|general protection|KASAN|KCSAN|UBSAN:|ODEBUG:|INFO: (task|rcu)|possible recursive|possible circular|suspicious RCU|kmemleak: .* new suspected|Kernel panic'
-kernel_known='KCSAN: data-race in lapic_cal_handler'
+kernel_known='KCSAN: data-race in (lapic_cal_handler|__filemap_get_folio / filemap_map_pages)'
 
 # The complaints in the kernel's log on stdin, each with what follows it.
 kernel_complaints() {
