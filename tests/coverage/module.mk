@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
 # make coverage: which lines and branches of the driver and of libipc the tests
-# reach that need no guest: the tests of the kernel's contract on the host build,
-# the explored interleavings, the fuzzers' corpora, the unit tests. HTML in $(B)/coverage/html. All is built once more, by gcc for gcov, in
-# $(B)/coverage, where the host build's one way is no sanitizer but gcov.
+# reach. On this machine those are the tests of the kernel's contract on the host
+# build, the failure points, the explored interleavings, the fuzzers' corpora and
+# the unit tests; in user-mode Linux the tests of the contract and whole programs.
+# HTML in $(B)/coverage/html. All is built once more, by gcc for gcov, in
+# $(B)/coverage, where the host build's one way is no sanitizer but gcov, and
+# programs have the library's objects in them, so that these are counted.
 
 COVERAGE_B := $(B)/tests/coverage
 # Threads count too.
@@ -33,13 +36,24 @@ $(COVERAGE_B)/replay-skeleton $(COVERAGE_B)/replay-table: $(COVERAGE_B)/replay-%
 	  $(filter %.c,$^) $(COVERAGE_LIBRARY) -Wl,--wrap=close -Wl,--wrap=device_handle_put \
 	  $(PROTOBUF_C_LIBS)
 
+$(COVERAGE_B)/exit.o: tests/coverage/exit.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Known only when all fragments were read, so made by the recipe.
+COVERAGE_GUEST = $(filter $(addprefix $(B)/,tests/e2e/% tests/kernel/% servicemanager/%), \
+	$(GUEST_TESTS) $(GUEST_RAW_TESTS) $(GUEST_FILES)) $(DRIVER_KO) $(B)/tests.list
+
 .PHONY: coverage run-coverage coverage-programs
 
 coverage-programs: $(COVERAGE_REPLAYS)
-	+$(Q)$(MAKE) $(filter $(B)/tests/host/asan/% $(B)/libipc/test-%,$(ALL)) \
+	+$(Q)$(MAKE) $(COVERAGE_GUEST) $(filter $(B)/tests/host/asan/% $(B)/libipc/test-% $(B)/tests/fail/%,$(ALL)) \
 	  $(B)/tests/host/asan/explore
 
-coverage: setup
-	+@$(MAKE) B=$(B)/coverage CC=gcc WERROR=0 HOST_WAYS=asan HOST_asan='$(COVERAGE_FLAGS) -O0' \
-	  CFLAGS='-O0 -g $(COVERAGE_FLAGS)' LDFLAGS=--coverage coverage-programs
+coverage: setup $(B)/setup-debug.done
+	+@$(MAKE) B=$(B)/coverage $(B)/coverage/tests/coverage/exit.o
+	+@$(MAKE) B=$(B)/coverage KERNEL=uml GCOV_PROFILE=y CC=gcc WERROR=0 HOST_WAYS=asan \
+	  HOST_asan='$(COVERAGE_FLAGS) -O0' CFLAGS='-O0 -g $(COVERAGE_FLAGS)' \
+	  LDFLAGS='--coverage -Wl,--wrap=_exit $(B)/coverage/tests/coverage/exit.o' \
+	  LIBIPC='$$(LIBIPC_A)' coverage-programs
 	@tests/coverage/run
