@@ -176,7 +176,8 @@ static void thread_at_rest(const struct thread *t)
 static void message_at_rest(const struct message *m)
 {
 	if (m->kind == IPCBUS_SEND_CALL && m->async && m->state == MESSAGE_SENT && !m->ended &&
-	    proc_is_alive(m->from->proc, m->life) && !m->from->proc->lossy && idle_server(m->from->proc))
+	    proc_is_alive(m->from->proc, m->life) && !m->from->proc->lossy &&
+	    idle_server(m->from->proc))
 		call_at_rest(m);
 	if (m->kind == IPCBUS_SEND_ONEWAY && message_can_arrive(m) && m->state == MESSAGE_SENT &&
 	    !m->target->held)

@@ -152,19 +152,7 @@ static void cancel(void *unused)
 	ended();
 }
 
-static void close_own(void *unused)
-{
-	(void)unused;
-	shim_munmap(sides[own_side()].map, 0, REGION / PAGE_SIZE);
-	shim_close(sides[own_side()].fd);
-}
-
-static void leave(void *unused)
-{
-	(void)unused;
-}
-
-static void two_oneways(void *unused)
+static void two_lifted(void *unused)
 {
 	(void)unused;
 	for (int i = 0; i < 2; i++) {
@@ -256,7 +244,7 @@ static void thread_exit(void *unused)
 
 static void close_over_it(void *unused)
 {
-	close_own(unused);
+	close_file(unused);
 	ended();
 }
 
@@ -319,9 +307,9 @@ const struct scenario loan_scenarios[] = {
 	    { "next", OTH, serve_the_next }, { "cancel", CLI, cancel } }, 1U << OTH },
 	{ "loan_chain_dies", "the same, and the one in the middle closes", prepare_callers,
 	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
-	    { "next", OTH, serve_the_next }, { "close", SRV, close_own } }, 1U << OTH },
+	    { "next", OTH, serve_the_next }, { "close", SRV, close_file } }, 1U << OTH },
 	{ "loan_oneways", "a node's minimum is borrowed while the node goes", prepare_lifted,
-	  { { "serve", SRV, serve_all }, { "send", CLI, two_oneways },
+	  { { "serve", SRV, serve_all }, { "send", CLI, two_lifted },
 	    { "destroy", SRV, destroy_lifted } }, 0 },
 };
 

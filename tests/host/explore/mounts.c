@@ -5,12 +5,12 @@
  */
 #include <stdlib.h>
 
-#include "mounts.h"
+#include "scenarios.h"
 #include "world.h"
 
 #define WHERE "/mounted"
 
-void mounts_prepare(void)
+static void mounts_prepare(void)
 {
 	be_side(OTH);
 	CHECK(!shim_mount("ipcbus", WHERE, "max_procs=1,max_nodes=1", false));
@@ -28,7 +28,7 @@ static void claim(int fd)
 		.size = sizeof(node) }) == -EDQUOT);
 }
 
-void mounts_use(void *unused)
+static void mounts_use(void *unused)
 {
 	struct inode *inode = shim_lookup(WHERE "/bus");
 	int fd;
@@ -44,7 +44,7 @@ void mounts_use(void *unused)
 	CHECK(!shim_close(fd));
 }
 
-void mounts_read(void *unused)
+static void mounts_read(void *unused)
 {
 	struct inode *inode = shim_lookup(WHERE "/procs");
 	struct super_block *sb;
@@ -57,16 +57,27 @@ void mounts_read(void *unused)
 	shim_super_put(sb);
 }
 
-void mounts_unmount(void *unused)
+static void mounts_unmount(void *unused)
 {
 	(void)unused;
 	CHECK(!shim_umount(WHERE, true));
 }
 
-void mounts_remount(void *unused)
+static void mounts_remount(void *unused)
 {
 	int r = shim_mount("ipcbus", WHERE, "max_procs=2", true);
 
 	(void)unused;
 	CHECK(!r || r == -EINVAL);
 }
+
+const struct scenario mount_scenarios[] = {
+	{ "mount_users", "a mounted bus goes while two come to it", mounts_prepare,
+	  { { "use1", CLI, mounts_use }, { "use2", SRV, mounts_use },
+	    { "unmount", OTH, mounts_unmount } }, 0 },
+	{ "mount_reader", "a mounted bus goes while it is read and changed", mounts_prepare,
+	  { { "use", CLI, mounts_use }, { "read", SRV, mounts_read },
+	    { "remount", SRV, mounts_remount }, { "unmount", OTH, mounts_unmount } }, 0 },
+};
+
+const size_t n_mount_scenarios = ARRAY_SIZE(mount_scenarios);

@@ -8,11 +8,8 @@
 #include "frozen.h"
 #include "guess.h"
 #include "memory.h"
-#include "mounts.h"
 #include "replace.h"
 #include "scenarios.h"
-#include "shares.h"
-#include "world.h"
 
 static u64 id;		/* a call that was prepared */
 static u64 buffer;	/* a delivered one */
@@ -46,7 +43,7 @@ static void serve_one(void *unused)
 	answer(&event);
 }
 
-static void serve_what_is_there(void *unused)
+void serve_what_is_there(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -86,14 +83,14 @@ static void call_manager(void *unused)
 	call_through(0, -ENOTCONN);
 }
 
-static void close_file(void *unused)
+void close_file(void *unused)
 {
 	(void)unused;
 	shim_munmap(sides[own_side()].map, 0, REGION / PAGE_SIZE);
 	shim_close(sides[own_side()].fd);
 }
 
-static void two_oneways(void *unused)
+void two_oneways(void *unused)
 {
 	(void)unused;
 	for (int i = 0; i < 2; i++) {
@@ -103,7 +100,7 @@ static void two_oneways(void *unused)
 	}
 }
 
-static void end_at_once(void *unused)
+void leave(void *unused)
 {
 	(void)unused;
 }
@@ -583,9 +580,9 @@ static const struct scenario scenarios[] = {
 	  { { "serve", SRV, serve_what_is_there }, { "call", CLI, call_manager },
 	    { "call2", OTH, call_manager } }, 1U << SRV },
 	{ "death_reply", "the caller dies while it is answered", prepare_taken_call,
-	  { { "reply", SRV, reply_and_free }, { "die", CLI, end_at_once } }, 1U << CLI },
+	  { { "reply", SRV, reply_and_free }, { "die", CLI, leave } }, 1U << CLI },
 	{ "exit_reply", "the calling thread leaves while it is answered", prepare_taken_call,
-	  { { "reply", SRV, reply_and_free }, { "leave", CLI, end_at_once },
+	  { { "reply", SRV, reply_and_free }, { "leave", CLI, leave },
 	    { "close", CLI, close_file } }, 0 },
 	{ "munmap_fault", "unmap and close against faults and senders", deliver_a_oneway,
 	  { { "touch", SRV, touch_all }, { "unmap", SRV, close_and_unmap },
@@ -599,7 +596,7 @@ static const struct scenario scenarios[] = {
 	{ "watch_close", "a watch fires while the watcher closes", prepare_watch,
 	  { { "close1", OTH, close_file }, { "close2", CLI, close_file } }, 0 },
 	{ "watch_wait", "who waits for a death hears of it", prepare_watch,
-	  { { "wait", CLI, wait_for_dead }, { "die", OTH, end_at_once } }, 1U << OTH },
+	  { { "wait", CLI, wait_for_dead }, { "die", OTH, leave } }, 1U << OTH },
 	{ "put_deliver", "a handle is put while its node arrives again", prepare_object_reply,
 	  { { "reply", SRV, reply_with_node }, { "receive", CLI, receive_and_put },
 	    { "put", CLI, put_handle } }, 0 },
@@ -658,7 +655,7 @@ static const struct scenario scenarios[] = {
 	  { { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there },
 	    { "freeze", OTH, freeze_and_thaw } }, 0 },
 	{ "freeze_die", "the same, while it dies over a call", prepare_freeze_taken,
-	  { { "die", SRV, end_at_once }, { "wait", CLI, wait_for_failure },
+	  { { "die", SRV, leave }, { "wait", CLI, wait_for_failure },
 	    { "freeze", OTH, freeze_and_thaw } }, 1U << SRV },
 	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
 	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
@@ -777,24 +774,16 @@ static const struct scenario scenarios[] = {
 	{ "room_poll_leave", "who was refused closes while room is made", room_prepare,
 	  { { "try", CLI, room_try_or_closed }, { "close", CLI, close_file },
 	    { "free", SRV, room_make } }, 0 },
-	{ "share_first", "two of a user send for the first time", shares_prepare,
-	  { { "send", CLI, shares_send }, { "send2", CLI, shares_send },
-	    { "serve", SRV, shares_serve_two } }, 0 },
-	{ "share_close", "the same, while the receiver closes", shares_prepare,
-	  { { "send", CLI, two_oneways }, { "send2", OTH, two_oneways },
-	    { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "share_room", "who waits for its share is not kept by others", shares_prepare_full,
-	  { { "wait", CLI, shares_wait }, { "other", OTH, shares_wait },
-	    { "free", SRV, shares_make_room } }, 0 },
-	{ "user_last", "the last of a user goes as the next one comes", shares_prepare_sent,
-	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
-	    { "open", OTH, shares_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "mount_users", "a mounted bus goes while two come to it", mounts_prepare,
-	  { { "use1", CLI, mounts_use }, { "use2", SRV, mounts_use },
-	    { "unmount", OTH, mounts_unmount } }, 0 },
-	{ "mount_reader", "a mounted bus goes while it is read and changed", mounts_prepare,
-	  { { "use", CLI, mounts_use }, { "read", SRV, mounts_read },
-	    { "remount", SRV, mounts_remount }, { "unmount", OTH, mounts_unmount } }, 0 },
+};
+
+static const struct {
+	const struct scenario *rows;
+	const size_t *count;
+} tables[] = {
+	{ share_scenarios, &n_share_scenarios },
+	{ mount_scenarios, &n_mount_scenarios },
+	{ loan_scenarios, &n_loan_scenarios },
+	{ tap_scenarios, &n_tap_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)
@@ -802,8 +791,10 @@ const struct scenario *scenario_nth(size_t i)
 	if (i < ARRAY_SIZE(scenarios))
 		return &scenarios[i];
 	i -= ARRAY_SIZE(scenarios);
-	if (i < n_loan_scenarios)
-		return &loan_scenarios[i];
-	i -= n_loan_scenarios;
-	return i < n_tap_scenarios ? &tap_scenarios[i] : NULL;
+	for (size_t n = 0; n < ARRAY_SIZE(tables); n++) {
+		if (i < *tables[n].count)
+			return &tables[n].rows[i];
+		i -= *tables[n].count;
+	}
+	return NULL;
 }

@@ -4,7 +4,11 @@
 
 #include "world.h"
 
-/* Tables of their own: loans.c, taps.c. */
+/* Tables of their own: shares.c, mounts.c, loans.c, taps.c. */
+extern const struct scenario share_scenarios[];
+extern const size_t n_share_scenarios;
+extern const struct scenario mount_scenarios[];
+extern const size_t n_mount_scenarios;
 extern const struct scenario loan_scenarios[];
 extern const size_t n_loan_scenarios;
 extern const struct scenario tap_scenarios[];
@@ -16,3 +20,10 @@ void answer(const struct ipcbus_event *event);
 void call_through(u32 target, int error);
 /* A call by thread caller that SRV took. */
 void take_a_call(int caller);
+/* Until there is nothing. */
+void serve_what_is_there(void *unused);
+/* Of the current side. */
+void close_file(void *unused);
+void two_oneways(void *unused);
+/* Is done at once: its thread ends. */
+void leave(void *unused);

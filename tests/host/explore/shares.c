@@ -4,7 +4,6 @@
  * users whose last proc goes while the next one comes.
  */
 #include "scenarios.h"
-#include "shares.h"
 
 #define PIECE (2 * PAGE_SIZE)	/* two are all that a stranger's oneways may have */
 
@@ -27,13 +26,13 @@ static int send_piece(int fd, u64 deadline)
 /* --- Threads ---------------------------------------------------------------- */
 
 /* Each is the user's first, and finds or makes the share. */
-void shares_send(void *unused)
+static void shares_send(void *unused)
 {
 	(void)unused;
 	CHECK(!oneway(0, 1));
 }
 
-void shares_serve_two(void *unused)
+static void shares_serve_two(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -44,14 +43,14 @@ void shares_serve_two(void *unused)
 	}
 }
 
-void shares_wait(void *unused)
+static void shares_wait(void *unused)
 {
 	(void)unused;
 	CHECK(!send_piece(sides[own_side()].fd, ~0ULL));
 }
 
 /* Gives back all: what another one took in between must not keep who waits. */
-void shares_make_room(void *unused)
+static void shares_make_room(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -65,7 +64,7 @@ void shares_make_room(void *unused)
 }
 
 /* One more proc of CLI's user, which may have gone, and may be gone again. */
-void shares_open_and_send(void *unused)
+static void shares_open_and_send(void *unused)
 {
 	int fd, r;
 
@@ -79,13 +78,13 @@ void shares_open_and_send(void *unused)
 
 /* --- Before ----------------------------------------------------------------- */
 
-void shares_prepare(void)
+static void shares_prepare(void)
 {
 	world_estrange(CLI, 1000);
 	world_estrange(OTH, 1001);
 }
 
-void shares_prepare_full(void)
+static void shares_prepare_full(void)
 {
 	struct ipcbus_event event;
 
@@ -101,10 +100,27 @@ void shares_prepare_full(void)
 }
 
 /* OTH is one of the same user. */
-void shares_prepare_sent(void)
+static void shares_prepare_sent(void)
 {
 	world_estrange(CLI, 1000);
 	world_estrange(OTH, 1000);
 	be_side(CLI);
 	CHECK(!send_piece(sides[CLI].fd, 0));
 }
+
+const struct scenario share_scenarios[] = {
+	{ "share_first", "two of a user send for the first time", shares_prepare,
+	  { { "send", CLI, shares_send }, { "send2", CLI, shares_send },
+	    { "serve", SRV, shares_serve_two } }, 0 },
+	{ "share_close", "the same, while the receiver closes", shares_prepare,
+	  { { "send", CLI, two_oneways }, { "send2", OTH, two_oneways },
+	    { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there } }, 0 },
+	{ "share_room", "who waits for its share is not kept by others", shares_prepare_full,
+	  { { "wait", CLI, shares_wait }, { "other", OTH, shares_wait },
+	    { "free", SRV, shares_make_room } }, 0 },
+	{ "user_last", "the last of a user goes as the next one comes", shares_prepare_sent,
+	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
+	    { "open", OTH, shares_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
+};
+
+const size_t n_share_scenarios = ARRAY_SIZE(share_scenarios);

@@ -1,7 +1,6 @@
-#!/usr/bin/awk -f
 # SPDX-License-Identifier: MIT
 #
-# tests/coverage/merge A.info B.info: lcov's records of the same sources built
+# merge.awk A.info B.info: lcov's records of the same sources built
 # in two ways, as one. A line was run if it was in either. The branches of a line
 # differ from build to build, so they are those of the build that took the
 # larger share of them, of A if they are equal. Called by tests/coverage/run.
