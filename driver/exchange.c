@@ -31,6 +31,7 @@ static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, eve
 int ipcbus_copy_args(void *args, size_t size, size_t first_size, const void __user *arg)
 {
 	u32 user_size;
+	int ret;
 
 	if (get_user(user_size, (const u32 __user *)arg))
 		return -EFAULT;
@@ -38,7 +39,10 @@ int ipcbus_copy_args(void *args, size_t size, size_t first_size, const void __us
 		return -EINVAL;
 	if (user_size > PAGE_SIZE)
 		return -E2BIG;
-	return copy_struct_from_user(args, size, arg, user_size);
+	ret = copy_struct_from_user(args, size, arg, user_size);
+	/* The size that was checked, whatever stands there by now. */
+	*(u32 *)args = user_size;
+	return ret;
 }
 
 /* A structure of another version: what is behind ours must be zero. */
