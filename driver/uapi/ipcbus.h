@@ -591,8 +591,9 @@ struct ipcbus_node_info {
  * struct ipcbus_handle - a handle of the caller's
  * @size: sizeof(struct ipcbus_handle)
  * @handle: which
- * @count: HANDLE_PUT: how many counts to put (each delivery brought one); the
- *	handle is gone with the last, and so is its watch. WATCH, UNWATCH: 0
+ * @count: HANDLE_PUT: how many counts to put (each delivery brought one; -EBADF
+ *	and none is put if it has fewer); the handle is gone with the last, and so
+ *	is its watch. WATCH, UNWATCH: 0
  * @flags: WATCH, UNWATCH: IPCBUS_WATCH_*; else 0
  * @cookie: WATCH: for its events; else 0
  *
