@@ -10,9 +10,11 @@
 #define VERBS                                                                                      \
 	VERB(list)                                                                                 \
 	VERB(wait)                                                                                 \
+	VERB(watch)                                                                                \
 	VERB(stats)                                                                                \
 	VERB(freeze)                                                                               \
 	VERB(thaw)                                                                                 \
+	VERB(policy)                                                                               \
 	VERB(doctor)
 
 #define VERB(name) extern const struct verb verb_##name;

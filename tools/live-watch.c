@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl watch and policy: in the guest, with the servicemanager up.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "live.h"
+
+#define OUTPUT "/tmp/live-watch"
+
+/* Whether the watcher's output has the text, within five seconds. */
+static bool told(const char *text)
+{
+	static char out[4096];
+
+	for (int i = 0; i < 100; i++) {
+		FILE *file = fopen(OUTPUT, "re");
+		size_t n = file ? fread(out, 1, sizeof(out) - 1, file) : 0;
+
+		out[n] = '\0';
+		if (file)
+			fclose(file);
+		if (strstr(out, text))
+			return true;
+		usleep(50000);
+	}
+	return false;
+}
+
+static pid_t watch(const char *arguments)
+{
+	char line[256];
+
+	unlink(OUTPUT);
+	snprintf(line, sizeof(line), "exec ipcctl watch %s >" OUTPUT, arguments);
+	return live_start("/bin/sh", "-c", line, NULL);
+}
+
+static int ended(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+START_TEST(coming_and_going_is_told)
+{
+	pid_t watcher = watch("--json"), echo;
+
+	ck_assert(told("{\"change\":\"settled\"}\n"));
+	echo = live_echo();
+	ck_assert(told("{\"change\":\"present\",\"name\":\"demo.echo\""));
+	ck_assert(told("\"process\":\"server\""));
+	live_stop(echo);
+	ck_assert(told("{\"change\":\"gone\",\"name\":\"demo.echo\"}\n"));
+	kill(watcher, SIGINT);
+	ck_assert_int_eq(ended(watcher), 0);
+}
+END_TEST
+
+START_TEST(what_is_there_is_told_at_once)
+{
+	pid_t echo = live_echo(), watcher = watch("--count 1 'demo.*'");
+
+	ck_assert_int_eq(ended(watcher), 0);
+	ck_assert(told("+ demo.echo "));
+	ck_assert_int_eq(live_run("watch --timeout 0.5 other.name")->status, 7);
+	ck_assert_int_eq(live_run("watch 'a b'")->status, 2);
+	live_stop(echo);
+}
+END_TEST
+
+START_TEST(policy_says_why)
+{
+	const struct ran *ran = live_run("policy check find demo.echo");
+	json_t *said;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_eq(strstr(ran->out, "allowed\n"), ran->out);
+	said = live_json("policy check --json --user root add demo.echo");
+	ck_assert_str_eq(json_string_value(json_object_get(said, "verdict")), "allowed");
+	ck_assert_int_gt(strlen(json_string_value(json_object_get(said, "file"))), 0);
+	json_decref(said);
+	ck_assert_int_eq(live_run("policy check --user 4000 call x.y")->status, 0);
+	ran = live_run("policy check --user user add system.x");
+	ck_assert_int_eq(ran->status, 6);
+	ck_assert_ptr_eq(strstr(ran->out, "refused\n"), ran->out);
+	ck_assert_ptr_nonnull(strstr(ran->out, ": refuse anyone add ipc.* system.*"));
+	ck_assert_int_eq(live_run("policy check dance demo.echo")->status, 2);
+	ck_assert_int_eq(live_run("policy check --user no-such-user find x")->status, 2);
+	ck_assert_int_eq(live_run("policy change find x")->status, 2);
+	ck_assert_int_eq(live_run("policy check find")->status, 2);
+}
+END_TEST
+
+int main(void)
+{
+	return LIVE_TESTS("ipcctl watch", coming_and_going_is_told, what_is_there_is_told_at_once,
+			  policy_says_why);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl policy check: whether somebody may do something with a name, and which rule
+ * says so. It is the service manager that answers, by the policy that it keeps to.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus.h"
+#include "ipcctl.h"
+#include "out.h"
+#include "servicemanager.ipc.h"
+#include "verbs.h"
+
+#define MAX_GROUPS 1024
+
+static const char *user, *label = "";
+
+static const struct option options[] = {
+	{ "user", required_argument, NULL, 'u' },
+	{ "label", required_argument, NULL, 'l' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int option(int key, const char *value)
+{
+	if (key == 'u')
+		user = value;
+	else
+		label = value;
+	return 0;
+}
+
+/* Whose numbers are asked about: a user of this system, or a number alone. */
+static int find_user(Ipc__Manager__CheckPolicyRequest *request)
+{
+	static gid_t groups[MAX_GROUPS];
+	static uint32_t numbers[MAX_GROUPS];
+	const struct passwd *entry = getpwnam(user);
+	unsigned long number;
+	int n = MAX_GROUPS, status;
+
+	if (!entry) {
+		status = parse_number("--user", user, 0, UINT32_MAX - 1, &number);
+		if (status)
+			return complain(STATUS_USAGE, NULL, "there is no user %s", user);
+		request->uid = number;
+		entry = getpwuid(number);
+	}
+	if (!entry)
+		return STATUS_OK;
+	request->uid = entry->pw_uid;
+	if (getgrouplist(entry->pw_name, entry->pw_gid, groups, &n) < 0)
+		return complain(STATUS_FAILED, NULL, "%s has more than %d groups", user, MAX_GROUPS);
+	for (int i = 0; i < n; i++)
+		numbers[i] = groups[i];
+	request->gids = numbers;
+	request->n_gids = n;
+	return STATUS_OK;
+}
+
+static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, const char *name)
+{
+	bool allowed = !strcmp(reply->verdict, "allowed");
+	int status = allowed ? STATUS_OK : STATUS_DENIED, put;
+
+	if (ctl.json) {
+		put = out_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "right", right,
+					 "name", name, "user", user ? user : "", "verdict",
+					 reply->verdict, "file", reply->file, "line",
+					 (int)reply->line, "rule", reply->rule));
+		return put ? put : status;
+	}
+	printf("%s%s%s\n", out_colour(allowed ? COLOUR_GREEN : COLOUR_RED), reply->verdict,
+	       out_plain());
+	if (*reply->file)
+		printf("%s:%u: %s\n", reply->file, reply->line, reply->rule);
+	else
+		puts("no rule is about this");
+	return status;
+}
+
+static int check(struct service_manager *manager, const char *right, const char *name)
+{
+	ipc_auto(service_manager_check_policy_reply_free)
+		Ipc__Manager__CheckPolicyReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Manager__CheckPolicyRequest request = IPC__MANAGER__CHECK_POLICY_REQUEST__INIT;
+	int status = STATUS_OK, r;
+
+	request.self = !user;
+	request.label = (char *)label;
+	request.right = (char *)right;
+	request.name = (char *)name;
+	if (user)
+		status = find_user(&request);
+	if (status)
+		return status;
+	r = service_manager_check_policy(manager, &request, &reply, &error);
+	if (r == -EINVAL)
+		return complain(STATUS_USAGE, "ipcctl policy --help", "%s",
+				error.message ? error.message : "this cannot be asked");
+	if (r < 0)
+		return fail_errno(r == -EOWNERDEAD ? -ENOTCONN : r,
+				  error.message ? error.message : "the service manager");
+	return put(reply, right, name);
+}
+
+static int run(int argc, char **argv)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int status;
+
+	(void)argc;
+	if (strcmp(argv[0], "check"))
+		return complain(STATUS_USAGE, "ipcctl policy check RIGHT NAME",
+				"policy can only check, not \"%s\"", argv[0]);
+	status = bus_manager(&ipc, &manager);
+	return status ? status : check(manager, argv[1], argv[2]);
+}
+
+const struct verb verb_policy = {
+	.name = "policy",
+	.arguments = "check RIGHT NAME",
+	.summary = "who may do what with which names, and by which rule",
+	.help = "Asks the service manager whether one may do something with NAME, and which rule\n"
+		"decides: ipcbus-policy(5). RIGHT is add, find, list or call. Ends with status 0 if it\n"
+		"is allowed, and 6 if it is refused or the name is hidden.\n"
+		"\n"
+		"      --user USER      ask about this user, by name or number, and its groups\n"
+		"      --label LABEL    with this label of the security module\n",
+	.options = options,
+	.option = option,
+	.min = 3,
+	.max = 3,
+	.run = run,
+};
