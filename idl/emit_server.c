@@ -3,6 +3,8 @@
  * The serving half of X.ipc.c: from a call that libipc unpacked to the handler
  * of the right type, and what libipc has to know for that.
  */
+#include <inttypes.h>
+
 #include "emit.h"
 #include "names.h"
 
@@ -84,7 +86,8 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	emit(e, "\t.name = \"%s\",\n", s->full_name);
 	emit(e, "\t.methods = %s_method_table,\n\t.n_methods = %zu,\n", s->prefix, s->n_methods);
 	emit(e, "\t.descriptor = file_descriptor_set,\n");
-	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n};\n\n");
+	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n");
+	emit(e, "\t.hash = 0x%016" PRIx64 ",\n};\n\n", s->hash);
 }
 
 /* --- Functions --------------------------------------------------------------------- */

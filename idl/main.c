@@ -5,6 +5,7 @@
  * file knows of processes, arguments and streams.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "plugin.h"
 #include "text.h"
 
@@ -26,13 +28,23 @@ static const char usage[] =
 	"--plugin=protoc-gen-ipc=PROGRAM. FILE.proto finds ipc/ipc.proto and\n"
 	"ipc/options.proto with -I $(pkg-config --variable=protodir libipc).\n"
 	"\n"
+	"  protoc-gen-ipc --check OLD NEW\n"
+	"\n"
+	"tells what in the services of the descriptor set NEW breaks programs that were\n"
+	"built from OLD, line by line, and exits with 1 if there is anything. protoc\n"
+	"--include_imports --descriptor_set_out=FILE writes such a set.\n"
+	"\n"
 	"  -h, --help     this text\n"
+	"      --check    compare two descriptor sets\n"
 	"      --version  the version\n";
+
+static int check_files(const char *old_name, const char *new_name);
 
 static int parse_arguments(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "check", no_argument, NULL, 'c' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -44,6 +56,11 @@ static int parse_arguments(int argc, char **argv)
 	case 'v':
 		puts("protoc-gen-ipc " IPC_VERSION);
 		return 0;
+	case 'c':
+		if (argc - optind == 2)
+			return check_files(argv[optind], argv[optind + 1]);
+		fputs("protoc-gen-ipc: --check wants two descriptor sets, OLD and NEW.\n", stderr);
+		return 2;
 	case -1:
 		break;
 	default:
@@ -60,12 +77,12 @@ static int parse_arguments(int argc, char **argv)
 	return -1;
 }
 
-static bool read_all(struct text *input)
+static bool read_all(struct text *input, int fd)
 {
 	static char buffer[64 << 10];
 
 	for (;;) {
-		ssize_t n = read(STDIN_FILENO, buffer, sizeof(buffer));
+		ssize_t n = read(fd, buffer, sizeof(buffer));
 
 		if (n == 0)
 			return true;
@@ -98,7 +115,7 @@ static int run(struct arena *arena, struct text *input)
 	size_t size;
 	const char *problem;
 
-	if (!read_all(input)) {
+	if (!read_all(input, STDIN_FILENO)) {
 		fprintf(stderr, "protoc-gen-ipc: cannot read the request: %s\n", strerror(errno));
 		return EXIT_FAILURE;
 	}
@@ -116,6 +133,60 @@ static int run(struct arena *arena, struct text *input)
 	}
 
 	return EXIT_SUCCESS;
+}
+
+/* --- --check ------------------------------------------------------------------- */
+
+/* NULL: said why on stderr. */
+static struct shape *read_shape(struct arena *arena, const char *name)
+{
+	struct text text = { 0 };
+	struct shape *shape = NULL;
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || !read_all(&text, fd)) {
+		fprintf(stderr, "protoc-gen-ipc: cannot read %s: %s\n", name, strerror(errno));
+	} else {
+		/* The arena's copy stays as long as the shape needs it. */
+		shape = shape_read(arena, (uint8_t *)arena_strndup(arena, text.data ?: "", text.size),
+				   text.size);
+		if (!shape)
+			fprintf(stderr,
+				"protoc-gen-ipc: %s is no descriptor set; write one with protoc "
+				"--include_imports --descriptor_set_out=%s\n",
+				name, name);
+	}
+
+	if (fd >= 0)
+		close(fd);
+	text_done(&text);
+	return shape;
+}
+
+static void print_line(void *userdata, const char *text)
+{
+	(void)userdata;
+	puts(text);
+}
+
+static int check_files(const char *old_name, const char *new_name)
+{
+	struct arena arena = { 0 };
+	struct shape *old = read_shape(&arena, old_name);
+	struct shape *new = old ? read_shape(&arena, new_name) : NULL;
+	int r = -EINVAL;
+
+	if (new) {
+		r = shape_compare(old, new, NULL, SHAPE_EVOLVE, print_line, NULL);
+		if (r < 0)
+			fprintf(stderr, "protoc-gen-ipc: cannot compare %s and %s: %s\n", old_name,
+				new_name, strerror(-r));
+	}
+
+	shape_free(new);
+	shape_free(old);
+	arena_done(&arena);
+	return r < 0 ? 2 : r > 0;
 }
 
 int main(int argc, char **argv)

@@ -3,9 +3,11 @@
  * From descriptors to the model. Whatever a .proto can ask for that cannot be
  * had is found here, with the place in the file where it is asked for.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "clash.h"
 #include "model.h"
 #include "names.h"
@@ -315,6 +317,22 @@ static bool check_prefixes(struct builder *b, const struct unit *unit)
 	return unique;
 }
 
+/* What libipc compares before it looks closer. */
+static void hash_services(struct builder *b, struct unit *unit)
+{
+	struct shape *shape = shape_read(b->arena, unit->set, unit->set_size);
+
+	if (!shape) {
+		complain(b, (struct path){ 0 }, "a type in it, or in its imports, has no name");
+		return;
+	}
+	for (size_t i = 0; i < unit->n_services; i++)
+		if (shape_hash(shape, unit->services[i].full_name, &unit->services[i].hash) ==
+		    -ENOMEM)
+			out_of_memory();
+	shape_free(shape);
+}
+
 void unit_build(struct unit *unit, const struct request *request, const File *file,
 		struct diag *diag)
 {
@@ -347,4 +365,5 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 		clash_check(unit, b.arena, &b.source, diag);
 
 	unit->set = request_file_set(request, file, &unit->set_size);
+	hash_services(&b, unit);
 }

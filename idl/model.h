@@ -35,6 +35,7 @@ struct service {
 	struct method *methods; /* as in the file */
 	size_t n_methods;
 	const struct method **by_code; /* sorted */
+	uint64_t hash; /* of its shape */
 	struct path place;
 };
 

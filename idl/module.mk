@@ -51,15 +51,23 @@ $(B)/include/ipc/options.pb-c.h: idl/ipc/options.pb-c.h
 
 ALL += $(IPC_SHARED_HEADERS)
 
+# What libipc and the plugin share besides: see idl/shape.h. Both compile it.
+IDL_SHAPE_SOURCES := idl/shape.c idl/shape_compare.c $(B)/idl/shape.pb-c.c
+
+$(B)/idl/shape.pb-c.c $(B)/idl/shape.pb-c.h &: idl/shape.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl shape.proto
+
 # --- The plugin ----------------------------------------------------------------
 
 VERSION ?= 0.1.0
 
 IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c source.c \
-	diag.c names.c wire.c text.c arena.c \
+	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
 	emit_header.c emit_source.c emit_server.c emit_client.c emit_sign.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
-IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o)
+IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
+	$(B)/idl/shape.pb-c.o
 IDL_CFLAGS := -I$(B)/idl $(PROTOBUF_C_CFLAGS)
 
 $(B)/idl/google/protobuf/%.pb-c.c $(B)/idl/google/protobuf/%.pb-c.h: \
@@ -71,7 +79,12 @@ $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o): %.o: %.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+$(B)/idl/shape.pb-c.o: $(B)/idl/shape.pb-c.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) \
+		$(B)/idl/shape.pb-c.h
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 

@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
+#include "builtin.h"
 #include "call.h"
 #include "death.h"
 #include "dispatch.h"
@@ -37,7 +38,7 @@ static const struct ipc_method *method_find(const struct ipc_interface *interfac
 			high = middle;
 	}
 	if (low == interface->n_methods || interface->methods[low].code != code)
-		return NULL;
+		return builtin_find(code);
 	return &interface->methods[low];
 }
 

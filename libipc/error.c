@@ -41,6 +41,7 @@ static const struct {
 	{ EAGAIN, "the receiver is too far behind; try again later" },
 	{ EPERM, "not allowed, or the receiver takes no file descriptors" },
 	{ EALREADY, "the call is answered already" },
+	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },
 	{ EEXIST, "another user's service has that name" },
 	{ EXDEV, "the object is on the other side" },
 	{ EDQUOT, "a limit is reached" },

@@ -14,10 +14,13 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
-LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c call.c dispatch.c \
+LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c call.c \
+	dispatch.c builtin.c ask.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
+LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
-	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o
+	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
+	$(LIBIPC_SHAPE)
 LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/device.o
 
 # initial-exec: one instruction instead of a call for what a thread keeps.
@@ -40,6 +43,15 @@ $(B)/libipc/ipc.pb-c.o: $(IPC_SHARED_SOURCE) | $(IPC_SHARED_HEADERS)
 	$(Q)$(LIBIPC_COMPILE) -fvisibility=default
 
 $(B)/libipc/servicemanager.%.o: $(B)/servicemanager/servicemanager.%.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE)
+
+# What two interfaces must agree about, from the same sources as in the plugin.
+$(B)/libipc/shape.o $(B)/libipc/shape_compare.o: $(B)/libipc/%.o: idl/%.c | $(B)/idl/shape.pb-c.h
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE) -I$(B)/idl
+
+$(B)/libipc/shape.pb-c.o: $(B)/idl/shape.pb-c.c
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE)
 

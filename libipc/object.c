@@ -122,8 +122,12 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object)
 }
 
 /* Files go only to those whose methods can take any object at all. */
-static bool accepts_fds(const struct ipc_interface *interface)
+static bool accepts_fds(const struct ipc_object *object)
 {
+	const struct ipc_interface *interface = object->interface;
+
+	if (object->dump)
+		return true;
 	for (size_t i = 0; i < interface->n_methods; i++)
 		if (interface->methods[i].flags & IPC_METHOD_REQUEST_OBJECTS)
 			return true;
@@ -138,7 +142,7 @@ static int object_make_node_locked(struct ipc_object *object)
 	uint64_t node;
 	int r;
 
-	r = device_node_create(&ipc->device, cookie, accepts_fds(object->interface), &node);
+	r = device_node_create(&ipc->device, cookie, accepts_fds(object), &node);
 	if (r < 0)
 		return r;
 

@@ -38,6 +38,7 @@ struct ipc_object {
 	const void *ops;
 	void *userdata;
 	void (*destroy)(void *userdata);
+	ipc_dump_cb dump;	/* or NULL */
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */

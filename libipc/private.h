@@ -10,9 +10,11 @@
  *   device.c     the driver
  *   loop.c       the serving threads: wait, hand to dispatch.c, again
  *   dispatch.c   event -> object -> method -> handler
+ *   builtin.c    the methods that every object has
  *   call.c       what a handler does: answer, keep, ask who calls
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
- * name.c, name-watch.c, error.c, map.c.
+ * name.c, name-watch.c, error.c, map.c,
+ * ask.c what a client can ask any object.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes and watches. In this order:

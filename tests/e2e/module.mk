@@ -34,3 +34,9 @@ $(E2E)/test-manager-policy: $(MANAGER_STUBS)
 
 # A peer that keeps to no rule speaks to the driver itself.
 $(E2E)/test-hostile: $(B)/libipc/device.o
+
+# Programs of different age in one.
+EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.o \
+	$(E2E)/$(name).pb-c.o) $(E2E)/evolve-types.pb-c.o
+$(E2E)/test-evolve: $(EVOLVE)
+$(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)

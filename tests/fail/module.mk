@@ -29,8 +29,7 @@ ALL += $(FAIL_B)/test-driver
 UNIT_TESTS += $(FAIL_B)/test-driver
 
 # The library's objects again, under the sanitizers.
-FAIL_LIBIPC := ipc object proxy death name name-watch take client call dispatch loop thread table walk \
-	message arena map error fake-device
+FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) fake-device
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
 	$(FAIL_B)/libipc/test.pb-c.o
@@ -63,7 +62,7 @@ $(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
 
 FAIL_MANAGER := $(patsubst %,$(FAIL_B)/servicemanager/%.o,$(filter-out main check notify policy-load,$(MANAGER_PARTS)))
 FAIL_LINKED := $(FAIL_B)/memory.o $(FAIL_B)/library.o $(FAIL_B)/tap.o $(FAIL_B)/files.o \
-	$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS)
+	$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS) $(LIBIPC_SHAPE)
 
 $(FAIL_MANAGER): $(FAIL_B)/servicemanager/%.o: servicemanager/%.c | $(FAIL_LIBRARY_HEADERS)
 	$(call msg,CC,$@)

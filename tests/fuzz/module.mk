@@ -47,11 +47,12 @@ FUZZ_registry := tests/fuzz/registry.c servicemanager/registry.c
 FUZZ_policy := tests/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c
 FUZZ_LIBRARY := tests/fuzz/account.c libipc/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
 	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
-	$(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
+	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
 FUZZ_table := tests/fuzz/table.c $(FUZZ_LIBRARY)
 FUZZ_skeleton := tests/fuzz/skeleton.c $(FUZZ_LIBRARY)
 FUZZ_plugin := tests/fuzz/plugin.c tests/fuzz/proto.c \
-	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c)
+	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
+	$(B)/idl/shape.pb-c.c
 FUZZ_driver := $(wildcard tests/fuzz/driver/*.c) $(wildcard driver/*.c) \
 	$(wildcard tests/host/shim/*.c)
 

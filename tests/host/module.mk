@@ -27,7 +27,7 @@ HOST_EXPLORE := $(patsubst tests/host/explore/%.c,%,$(wildcard tests/host/explor
 HOST_LIBIPC := $(patsubst %.c,%.o,$(filter-out %/fake-device.c libipc/test-%,$(wildcard libipc/*.c)))
 # Generated code is not looked at with sanitizers: it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
-	test.pb-c.o test.ipc.o)
+	test.pb-c.o test.ipc.o) $(LIBIPC_SHAPE)
 # Peers of test-stress have static state of their own: it needs real processes.
 # test-trace needs tracefs.
 # Memory cgroups are the real kernel's, who is not to be bothered.

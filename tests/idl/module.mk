@@ -3,7 +3,8 @@
 # Tests of what protoc-gen-ipc writes: shell tests over golden/, fail/ and
 # compile/, and a program over stubs of golden/.
 
-IDL_SHELL_TESTS := $(addprefix tests/idl/,test-golden test-fail test-compile test-plugin test-install)
+IDL_SHELL_TESTS := $(addprefix tests/idl/,test-golden test-fail test-compile test-plugin test-install \
+	test-check)
 
 IDL_GOLDEN := $(B)/tests/idl/golden
 IDL_GOLDEN_OBJECTS := $(foreach name,kinds echo,$(IDL_GOLDEN)/$(name).ipc.o \

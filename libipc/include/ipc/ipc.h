@@ -42,6 +42,8 @@
  *   -EPERM        the receiver takes no file descriptors, or the policy of the
  *                 callee forbids it
  *   -EALREADY     a second reply to one call
+ *   -EPROTOTYPE   the object has another interface, or a version of it that does
+ *                 not understand this one
  *
  * Threads: a connection, its proxies and its objects may be used from any
  * number of threads at once, except where a function says otherwise. A struct
@@ -66,6 +68,7 @@ struct ipc_object;
 struct ipc_proxy;
 struct ipc_call;
 struct ipc_interface;
+struct ipc_error;
 
 /* ipc_auto(ipc_unref) struct ipc *ipc = NULL: unref'd at the end of scope. */
 #define ipc_auto(func) __attribute__((cleanup(func##p)))
@@ -226,6 +229,16 @@ int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface,
 struct ipc_object *ipc_object_ref(struct ipc_object *object);
 struct ipc_object *ipc_object_unref(struct ipc_object *object);
 
+/*
+ * Lets the object write down, for people, what goes on inside: for ipc_proxy_dump()
+ * and tools. Before others can call it. cb gets the open fd, which stays the
+ * library's, and returns 0 or -errno; root and this process's own user may ask,
+ * others get -EPERM. It blocks a serving thread while it writes.
+ */
+typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
+			   size_t n_args, void *userdata);
+int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
+
 /* For the id field of an Ipc__Object that is sent. Valid on this connection,
  * while the object lives. 0, which is no object, when the driver has no room for
  * one more. */
@@ -239,6 +252,13 @@ struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy);
 struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy);
 uint64_t ipc_proxy_id(const struct ipc_proxy *proxy);
 struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy);
+
+/* Every object answers these, whatever its interface. error may be NULL. Ping: is
+ * there a thread that serves it? Dump: writes what goes on inside to fd, for people;
+ * -EOPNOTSUPP: it has nothing to say; -EPERM: another user's. */
+int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error);
+int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args,
+		   size_t n_args, struct ipc_error *error);
 
 /*
  * Calls cb once, on a serving thread, when the object's process has died or

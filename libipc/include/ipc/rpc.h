@@ -54,6 +54,7 @@ struct ipc_interface {
 	size_t n_methods;
 	const uint8_t *descriptor;
 	size_t descriptor_size;
+	uint64_t hash;	/* of what both sides must agree about; 0: unknown */
 };
 
 /*
@@ -62,6 +63,12 @@ struct ipc_interface {
  */
 #define IPC_CODE_BUILTIN	0x10000U
 #define IPC_CODE_DERIVED	0x80000000U
+
+/* What every object answers, whatever its interface: ipc.None -> ipc.None,
+ * ipc.None -> ipc.Description, ipc.DumpRequest -> ipc.None. */
+#define IPC_CODE_PING		(IPC_CODE_BUILTIN + 0)
+#define IPC_CODE_DESCRIBE	(IPC_CODE_BUILTIN + 1)
+#define IPC_CODE_DUMP		(IPC_CODE_BUILTIN + 2)
 
 /* Packs, calls, waits, unpacks. *ret_reply is to be freed with ipc_rpc_free();
  * ret_reply, then the reply is not looked at, and error may be NULL. -EINVAL:
@@ -76,6 +83,16 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 		  const ProtobufCMessage *reply);
 /* Frees a reply with all that is left in it. NULL is allowed. */
 void ipc_rpc_free(ProtobufCMessage *reply);
+
+/* What the object says of itself; *ret_description is to be freed with
+ * ipc_rpc_free(&(*ret_description)->base). */
+int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description,
+		     struct ipc_error *error);
+/* Asks whether the object has this interface, in a version that understands this
+ * one: 0, or -EPROTOTYPE and what differs in error->message. Methods and fields
+ * that only one side has are no difference. */
+int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface,
+		  struct ipc_error *error);
 
 /* ipc_get_name(), or if wait ipc_wait_name(), of an object of this interface:
  * -EPROTOTYPE if it is known to be of another. */

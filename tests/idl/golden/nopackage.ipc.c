@@ -43,6 +43,7 @@ const struct ipc_interface oracle_interface = {
 	.n_methods = 1,
 	.descriptor = file_descriptor_set,
 	.descriptor_size = sizeof(file_descriptor_set),
+	.hash = 0xe4debc67bbffa692,
 };
 
 int oracle_reply_ask(struct ipc_call *call, const Question *reply)

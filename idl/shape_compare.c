@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two shapes held against each other. See shape.h.
+ *
+ * What is looked at besides the methods is a list of pairs of types, the old and
+ * the new that stand in the same place. It grows while fields are compared, and no
+ * pair is on it twice, so types that hold themselves come to an end.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shape_private.h"
+
+/* More than any real interface has; what a stranger describes must end somewhere. */
+#define PAIRS_MAX 4096
+
+struct pair {
+	const struct shape_type *old;
+	const struct shape_type *new;
+};
+
+struct comparison {
+	const struct shape *old;
+	const struct shape *new;
+	enum shape_question question;
+	shape_report report;
+	void *userdata;
+	struct pair *pairs; /* PAIRS_MAX */
+	size_t n_pairs;
+	int found;
+	int error;
+};
+
+static __attribute__((format(printf, 2, 3))) void breaks(struct comparison *c, const char *format,
+							 ...)
+{
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n < 0) {
+		c->error = -ENOMEM;
+		return;
+	}
+
+	c->found++;
+	if (c->report)
+		c->report(c->userdata, text);
+	free(text);
+}
+
+/* --- Types ----------------------------------------------------------------------- */
+
+static void add_pair(struct comparison *c, const struct shape_type *old,
+		     const struct shape_type *new)
+{
+	for (size_t i = 0; i < c->n_pairs; i++)
+		if (c->pairs[i].old == old && c->pairs[i].new == new)
+			return;
+
+	if (c->n_pairs == PAIRS_MAX)
+		c->error = -E2BIG;
+	else
+		c->pairs[c->n_pairs++] = (struct pair){ old, new };
+}
+
+static bool is_special(const char *name)
+{
+	return !strncmp(name, ".ipc.", strlen(".ipc."));
+}
+
+/* Two types in the same place. Those that libipc knows, and those that the set does
+ * not have, are the same if they are called the same. */
+static void compare_types(struct comparison *c, const char *where, const char *old_name,
+			  const char *new_name)
+{
+	const struct shape_type *old = shape_type(c->old, old_name);
+	const struct shape_type *new = shape_type(c->new, new_name);
+
+	old_name = old_name ?: "?";
+	new_name = new_name ?: "?";
+	if (is_special(old_name) || is_special(new_name) || !old || !new) {
+		if (strcmp(old_name, new_name))
+			breaks(c, "%s: was %s, is %s", where, old_name + 1, new_name + 1);
+		return;
+	}
+	if (!old->message != !new->message)
+		breaks(c, "%s: %s is a message and %s an enum, or the reverse", where,
+		       old_name + 1, new_name + 1);
+	else
+		add_pair(c, old, new);
+}
+
+/* --- Fields ---------------------------------------------------------------------- */
+
+static const char *type_name(const Shape__Field *field)
+{
+	static const char *const names[] = {
+		"?",      "double", "float",    "int64",   "uint64", "int32",  "fixed64",
+		"fixed32", "bool",   "string",   "group",   "message", "bytes", "uint32",
+		"enum",   "sfixed32", "sfixed64", "sint32", "sint64",
+	};
+
+	if (field->type < 0 || (size_t)field->type >= sizeof(names) / sizeof(names[0]))
+		return names[0];
+	return names[field->type];
+}
+
+static const char *label_name(const Shape__Field *field)
+{
+	switch (field->label) {
+	case LABEL_REQUIRED:
+		return "required";
+	case LABEL_REPEATED:
+		return "repeated";
+	default:
+		return "optional";
+	}
+}
+
+/* The oneof that holds the field, or "": that of a proto3 optional does not count. */
+static const char *oneof_name(const Shape__Message *message, const Shape__Field *field)
+{
+	if (!field->has_oneof_index || field->proto3_optional || field->oneof_index < 0 ||
+	    (size_t)field->oneof_index >= message->n_oneof_decl)
+		return "";
+	return message->oneof_decl[field->oneof_index]->name ?: "";
+}
+
+static const Shape__Field *find_field(const Shape__Message *message, int32_t number)
+{
+	for (size_t i = 0; i < message->n_field; i++)
+		if (message->field[i]->number == number)
+			return message->field[i];
+	return NULL;
+}
+
+static bool is_reserved(Shape__Range *const *ranges, size_t n, int32_t number, int32_t inclusive)
+{
+	for (size_t i = 0; i < n; i++)
+		if (number >= ranges[i]->start && number < (int64_t)ranges[i]->end + inclusive)
+			return true;
+	return false;
+}
+
+static void compare_field(struct comparison *c, const struct pair *pair, const Shape__Field *old,
+			  const Shape__Field *new)
+{
+	const char *old_oneof = oneof_name(pair->old->message, old);
+	const char *new_oneof = oneof_name(pair->new->message, new);
+	char *where;
+
+	where = shape_text("%s.%s (%d)", pair->old->name + 1, old->name ?: "?", old->number);
+	if (!where) {
+		c->error = -ENOMEM;
+		return;
+	}
+
+	if (old->label != new->label)
+		breaks(c, "%s: was %s, is %s", where, label_name(old), label_name(new));
+	if (old->type != new->type)
+		breaks(c, "%s: was %s, is %s", where, type_name(old), type_name(new));
+	else if (old->type == TYPE_MESSAGE || old->type == TYPE_ENUM || old->type == TYPE_GROUP)
+		compare_types(c, where, old->type_name, new->type_name);
+	if (strcmp(old->default_value ?: "", new->default_value ?: ""))
+		breaks(c, "%s: its default was %s, is %s", where, old->default_value ?: "none",
+		       new->default_value ?: "none");
+	if (!*old_oneof != !*new_oneof)
+		breaks(c, "%s: %s oneof %s", where, *old_oneof ? "was in" : "is now in",
+		       *old_oneof ? old_oneof : new_oneof);
+	free(where);
+}
+
+static void compare_messages(struct comparison *c, const struct pair *pair)
+{
+	const Shape__Message *old = pair->old->message;
+	const Shape__Message *new = pair->new->message;
+
+	for (size_t i = 0; i < old->n_field && !c->error; i++) {
+		const Shape__Field *field = old->field[i];
+		const Shape__Field *other = find_field(new, field->number);
+
+		if (other)
+			compare_field(c, pair, field, other);
+		else if (field->label == LABEL_REQUIRED)
+			breaks(c, "%s.%s (%d): is gone, and old programs require it",
+			       pair->old->name + 1, field->name ?: "?", field->number);
+		else if (c->question == SHAPE_EVOLVE &&
+			 !is_reserved(new->reserved_range, new->n_reserved_range, field->number,
+				      0))
+			breaks(c, "%s.%s (%d): is gone, and its number is not reserved",
+			       pair->old->name + 1, field->name ?: "?", field->number);
+	}
+
+	for (size_t i = 0; i < new->n_field; i++)
+		if (new->field[i]->label == LABEL_REQUIRED &&
+		    !find_field(old, new->field[i]->number))
+			breaks(c, "%s.%s (%d): is new and required; old programs do not send it",
+			       pair->old->name + 1, new->field[i]->name ?: "?",
+			       new->field[i]->number);
+}
+
+/* --- Enums ------------------------------------------------------------------------ */
+
+static bool has_value(const Shape__Enum *enumeration, int32_t number)
+{
+	for (size_t i = 0; i < enumeration->n_value; i++)
+		if (enumeration->value[i]->number == number)
+			return true;
+	return false;
+}
+
+static void compare_enums(struct comparison *c, const struct pair *pair)
+{
+	const Shape__Enum *old = pair->old->enumeration;
+	const Shape__Enum *new = pair->new->enumeration;
+
+	if (c->question != SHAPE_EVOLVE)
+		return;
+	for (size_t i = 0; i < old->n_value; i++) {
+		const Shape__EnumValue *value = old->value[i];
+
+		if (!has_value(new, value->number) &&
+		    !is_reserved(new->reserved_range, new->n_reserved_range, value->number, 1))
+			breaks(c, "%s.%s (%d): is gone, and its number is not reserved",
+			       pair->old->name + 1, value->name ?: "?", value->number);
+	}
+}
+
+/* --- Services --------------------------------------------------------------------- */
+
+/* A method with a number of its own is found by that, others by name. */
+static const Shape__Method *find_method(const Shape__Service *service, const Shape__Method *like)
+{
+	uint32_t id = shape_method_id(like);
+
+	for (size_t i = 0; i < service->n_method; i++) {
+		const Shape__Method *method = service->method[i];
+
+		if (shape_method_id(method) != id)
+			continue;
+		if (id || (method->name && like->name && !strcmp(method->name, like->name)))
+			return method;
+	}
+	return NULL;
+}
+
+static bool has_method_named(const Shape__Service *service, const char *name)
+{
+	for (size_t i = 0; i < service->n_method; i++)
+		if (name && service->method[i]->name && !strcmp(service->method[i]->name, name))
+			return true;
+	return false;
+}
+
+static const char *kind_name(const Shape__Method *method)
+{
+	if (shape_is_oneway(method))
+		return "oneway";
+	if (method->client_streaming && method->server_streaming)
+		return "streaming both ways";
+	if (method->client_streaming)
+		return "streaming to the server";
+	if (method->server_streaming)
+		return "streaming to the client";
+	return "answered";
+}
+
+static void compare_method(struct comparison *c, const char *where, const Shape__Method *old,
+			   const Shape__Method *new)
+{
+	char *part;
+
+	if (strcmp(kind_name(old), kind_name(new)))
+		breaks(c, "%s: was %s, is %s", where, kind_name(old), kind_name(new));
+
+	part = shape_text("%s: the request", where);
+	if (!part) {
+		c->error = -ENOMEM;
+		return;
+	}
+	compare_types(c, part, old->input_type, new->input_type);
+	strcpy(part + strlen(where), ": the reply");
+	compare_types(c, part, old->output_type, new->output_type);
+	free(part);
+}
+
+static void compare_services(struct comparison *c, const char *name, const Shape__Service *old,
+			     const Shape__Service *new)
+{
+	for (size_t i = 0; i < old->n_method && !c->error; i++) {
+		const Shape__Method *method = old->method[i];
+		const Shape__Method *other = find_method(new, method);
+		char *where;
+
+		where = shape_text("%s/%s", name, method->name ?: "?");
+		if (!where) {
+			c->error = -ENOMEM;
+			return;
+		}
+		if (other)
+			compare_method(c, where, method, other);
+		else if (has_method_named(new, method->name))
+			breaks(c, "%s: its number (ipc.id) is not what it was", where);
+		else if (c->question == SHAPE_EVOLVE)
+			breaks(c, "%s: is gone", where);
+		free(where);
+	}
+}
+
+static void compare_by_name(struct comparison *c, const char *name, const Shape__Service *old)
+{
+	const Shape__Service *new = shape_service(c->new, name);
+
+	if (new)
+		compare_services(c, name, old, new);
+	else
+		breaks(c, "%s: is gone", name);
+}
+
+static void compare_all(struct comparison *c)
+{
+	for (size_t i = 0; i < c->old->set->n_file && !c->error; i++) {
+		const Shape__File *file = c->old->set->file[i];
+		const char *package = file->package ?: "";
+
+		for (size_t j = 0; j < file->n_service && !c->error; j++) {
+			char *name = shape_text("%s%s%s", package, *package ? "." : "",
+						file->service[j]->name ?: "?");
+
+			if (!name) {
+				c->error = -ENOMEM;
+				return;
+			}
+			compare_by_name(c, name, file->service[j]);
+			free(name);
+		}
+	}
+}
+
+int shape_compare(const struct shape *old, const struct shape *new, const char *service,
+		  enum shape_question question, shape_report report, void *userdata)
+{
+	const Shape__Service *only = service ? shape_service(old, service) : NULL;
+	struct comparison c = {
+		.old = old,
+		.new = new,
+		.question = question,
+		.report = report,
+		.userdata = userdata,
+	};
+
+	if (service && !only)
+		return -ENOENT;
+	c.pairs = calloc(PAIRS_MAX, sizeof(*c.pairs));
+	if (!c.pairs)
+		return -ENOMEM;
+
+	if (only)
+		compare_by_name(&c, service, only);
+	else
+		compare_all(&c);
+	for (size_t i = 0; i < c.n_pairs && !c.error; i++) {
+		if (c.pairs[i].old->message)
+			compare_messages(&c, &c.pairs[i]);
+		else
+			compare_enums(&c, &c.pairs[i]);
+	}
+
+	free(c.pairs);
+	return c.error ?: c.found;
+}

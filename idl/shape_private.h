@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What shape.c (names, hash) and shape_compare.c share.
+ */
+#ifndef IDL_SHAPE_PRIVATE_H
+#define IDL_SHAPE_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shape.h"
+#include "shape.pb-c.h"
+
+/* FieldDescriptorProto.Label and .Type */
+#define LABEL_REQUIRED	2
+#define LABEL_REPEATED	3
+#define TYPE_GROUP	10
+#define TYPE_MESSAGE	11
+#define TYPE_ENUM	14
+
+/* One of both. */
+struct shape_type {
+	char *name; /* ".echo.SayRequest" */
+	const Shape__Message *message;
+	const Shape__Enum *enumeration;
+};
+
+struct shape {
+	const Shape__Set *set;
+	struct shape_type *types; /* sorted by name */
+	size_t n_types;
+	size_t capacity;
+};
+
+/* As asprintf(), NULL: no memory. The caller's to free. */
+char *shape_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* NULL: no such type, as with those of descriptor.proto, which no set contains. */
+const struct shape_type *shape_type(const struct shape *shape, const char *name);
+const Shape__Service *shape_service(const struct shape *shape, const char *name);
+
+static inline bool shape_is_oneway(const Shape__Method *method)
+{
+	return method->options && method->options->oneway;
+}
+
+/* The number that (ipc.id) gives, or 0. */
+static inline uint32_t shape_method_id(const Shape__Method *method)
+{
+	return method->options ? method->options->id : 0;
+}
+
+#endif /* IDL_SHAPE_PRIVATE_H */
