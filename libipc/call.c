@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "cancel.h"
+#include "deadline.h"
 #include "table.h"
 
 #define ERRNO_MAX	4095
@@ -35,7 +37,8 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 
 	atomic_init(&call->refs, 1);
 	call->oneway = event->kind == DEVICE_EVENT_ONEWAY;
-	call->answered = false;
+	atomic_init(&call->answered, false);
+	call->watched = false;
 	call->ipc = t->ipc;
 	call->object = NULL;
 	call->method = NULL;
@@ -47,11 +50,24 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 	call->gid = event->gid;
 	call->pid = event->pid;
 	call->tid = event->tid;
+	call->deadline = event->deadline;
+	call->label = event->label;
+	call->label_size = event->label_size;
 	message_init(&call->request, call->block, sizeof(call->block), event->size);
 	return call;
 }
 
 /* --- Answering ---------------------------------------------------------------- */
+
+static bool call_is_answered(const struct ipc_call *call)
+{
+	return atomic_load_explicit(&call->answered, memory_order_relaxed);
+}
+
+static void call_set_answered(struct ipc_call *call)
+{
+	atomic_store_explicit(&call->answered, true, memory_order_relaxed);
+}
 
 /* The thread to answer with, its scratch free. */
 static int call_thread(struct ipc_call *call, struct thread **ret_thread)
@@ -61,7 +77,7 @@ static int call_thread(struct ipc_call *call, struct thread **ret_thread)
 
 	if (call->oneway)
 		return -EINVAL;
-	if (call->answered)
+	if (call_is_answered(call))
 		return -EALREADY;
 
 	r = thread_get(call->ipc, &t);
@@ -86,10 +102,13 @@ static int call_send_now(struct ipc_call *call, struct thread *t, struct device_
 		send->size = 0;
 		r = thread_exchange(t, send, /* flags= */ 0, &event);
 	}
+	/* Open no more: another thread was faster. */
+	if (r == -ESRCH)
+		r = -EALREADY;
 	if (r < 0)
 		return r;
 
-	call->answered = true;
+	call_set_answered(call);
 	return 0;
 }
 
@@ -107,7 +126,7 @@ static int call_send(struct ipc_call *call, struct thread *t, enum device_send_k
 
 	if (likely(t->serving == call)) {
 		thread_stash(t, kind, code, call->number, size);
-		call->answered = true;
+		call_set_answered(call);
 		return 0;
 	}
 	return call_send_now(call, t, &send);
@@ -237,12 +256,14 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 static void call_answer_last(struct ipc_call *call, int code)
 {
 	/* What fails here fails for a caller that is gone, or in a fork. */
-	if (!call->oneway && !call->answered)
+	if (!call->oneway && !call_is_answered(call))
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
 
 static void call_done(struct ipc_call *call)
 {
+	if (unlikely(call->watched))
+		call_unwatch(call);
 	claims_release(&call->request);
 	message_done(&call->request);
 	ipc_object_unref(call->object);
@@ -288,7 +309,11 @@ static void call_recycle(struct thread *t, struct ipc_call *call)
 
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer)
 {
-	bool last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
+	bool last;
+
+	if (unlikely(call->watched))
+		call_unwatch_last(call);
+	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
 
 	if (r < 0)
 		call_answer_last(call, r >= -ERRNO_MAX ? -r : EIO);
@@ -305,6 +330,31 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 }
 
 /* --- Asking ------------------------------------------------------------------- */
+
+uint64_t ipc_call_remaining(const struct ipc_call *call)
+{
+	return call->deadline ? time_until(call->deadline) : IPC_NEVER;
+}
+
+int ipc_call_canceled(const struct ipc_call *call)
+{
+	int r;
+
+	if (!call || call->oneway || call_is_answered(call))
+		return -EINVAL;
+	if (call->ipc->foreign)
+		return -ECHILD;
+
+	r = device_call_canceled(&call->ipc->device, call->number);
+	return r == -ESRCH ? -EINVAL : r;
+}
+
+const char *ipc_call_label(const struct ipc_call *call)
+{
+	if (!call->label_size)
+		return NULL;
+	return (const char *)call->ipc->device.region + call->label;
+}
 
 uid_t ipc_call_uid(const struct ipc_call *call)
 {
@@ -335,7 +385,7 @@ int ipc_call_pidfd(const struct ipc_call *call)
 	pid_t pid;
 	int fd, r;
 
-	if (call->answered)
+	if (call_is_answered(call))
 		return -EINVAL;
 	if (!call->pid)
 		return -ENOENT;

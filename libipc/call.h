@@ -17,10 +17,19 @@
 /* A usual request is unpacked into the call itself. */
 #define CALL_BLOCK	2048
 
+/* A call of ours that is made for one that is served here: on that one's list. */
+struct call_child {
+	struct call_child *next;
+	struct call_child **link;	/* NULL: not on a list (any more) */
+	uint64_t id;			/* for the driver's cancel */
+};
+
 struct ipc_call {
 	atomic_uint refs;
 	bool oneway;
-	bool answered;
+	atomic_bool answered;
+	bool watched;				/* in ipc->calls: wants to hear of its end; */
+						/* written under ipc->lock, set once */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* NULL: there is none */
@@ -32,6 +41,16 @@ struct ipc_call {
 	gid_t gid;
 	pid_t pid;
 	pid_t tid;
+	uint64_t deadline;			/* of the monotonic clock, ns; 0: never */
+	uint64_t label;				/* in the region */
+	uint32_t label_size;			/* 0: none */
+
+	/* Under ipc->lock, once watched. */
+	bool canceled;				/* nobody waits for the answer */
+	struct call_child *children;
+	ipc_cancel_cb cancel_cb;
+	void *cancel_userdata;
+
 	struct message request;
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
 };
@@ -44,5 +63,18 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event);
  * thread goes back to, or NULL.
  */
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer);
+
+/*
+ * A call of ours is about to be made for this one, and to be cancelled with it.
+ * -ECANCELED: nobody waits for this one any more, -EINVAL: it is answered, or a
+ * oneway; then nothing is added. The child leaves the list with either call's end.
+ */
+int call_add_child(struct ipc_call *parent, struct call_child *child);
+void call_remove_child(struct ipc_call *parent, struct call_child *child);
+/* The same, under ipc->lock. */
+void call_remove_child_locked(struct call_child *child);
+
+/* The driver's word: nobody waits for the answer of the call with this number. */
+void call_canceled(struct ipc *ipc, uint64_t number);
 
 #endif /* IPC_CALL_H */

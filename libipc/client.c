@@ -1,106 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
  * A stub's way out: pack, send, wait, unpack. What generated code calls for
- * methods of others (rpc.h).
+ * methods of others (rpc.h), but for calls that nobody waits for (async.c).
  *
  * While a thread waits for its reply, calls of the same chain may come back to
  * it; they are served right here, on top of the one that waits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "call.h"
 #include "dispatch.h"
-#include "proxy.h"
-#include "table.h"
+#include "reply.h"
+#include "request.h"
 
-/* A reply: the message of the user's type lies right behind. */
-struct reply {
-	struct message message;
-	uint64_t block[];
-};
-
-/* --- Failure ------------------------------------------------------------------ */
-
-/* What a failed call leaves behind, without a name and text of the server's. */
-static int fail(struct ipc_error *error, int code)
-{
-	if (error) {
-		ipc_error_done(error);
-		error->code = code;
-	}
-	return code;
-}
-
-static char *dup_text(const char *text)
-{
-	return text && *text ? strdup(text) : NULL;
-}
-
-/*
- * An error that the server raised. What explains it may be anything, or not
- * fit into memory: then the code must do.
- */
-static int fail_remote(struct ipc_error *error, const struct device_event *event)
-{
-	uint64_t block[64];
-	struct message message;
-	const Ipc__Error *explained;
-
-	fail(error, event->error);
-	if (!error || !event->size)
-		return event->error;
-
-	message_init(&message, block, sizeof(block), event->size);
-	if (message_unpack(&message, &ipc__error__descriptor, /* recursive= */ false,
-			   event->payload, event->size) == 0) {
-		explained = (const Ipc__Error *)message.root;
-		error->name = dup_text(explained->name);
-		error->message = dup_text(explained->message);
-	}
-	message_done(&message);
-	return event->error;
-}
-
-/* --- Sending ------------------------------------------------------------------ */
-
-static int check(const struct ipc_proxy *proxy, const struct ipc_method *method,
-		 const ProtobufCMessage *request)
-{
-	if (unlikely(!proxy || !proxy->ipc || !method || !request ||
-		     request->descriptor != method->request))
-		return -EINVAL;
-	return 0;
-}
-
-/* Packs the request; the table is for methods that can carry objects only. */
-static int prepare(struct thread *t, const struct ipc_proxy *proxy,
-		   const struct ipc_method *method, const ProtobufCMessage *request,
-		   struct table *table, struct device_send *send)
-{
-	size_t size;
-	int r;
-
-	r = thread_pack(t, request, &size);
-	if (r < 0)
-		return r;
-
-	send->handle = proxy->handle;
-	send->code = method->code;
-	send->data = t->scratch.data;
-	send->size = size;
-	send->accept_fds = method->flags & IPC_METHOD_REPLY_OBJECTS;
-	if (!(method->flags & IPC_METHOD_REQUEST_OBJECTS))
-		return 0;
-
-	r = table_build(table, proxy->ipc, request);
-	if (r < 0)
-		return r;
-	send->objects = table->objects;
-	send->n_objects = table->n;
-	return 0;
-}
+/* --- Calls --------------------------------------------------------------------- */
 
 /* Waits for the reply of what was sent, and serves what comes before it. */
 static int wait_reply(struct thread *t, struct device_event *event)
@@ -139,165 +53,84 @@ static int send_and_wait(struct thread *t, const struct device_send *send,
 	return r;
 }
 
-/* --- Receiving ---------------------------------------------------------------- */
-
-static int reply_unpack(struct reply *reply, const struct ipc_method *method,
-			const struct device_event *event)
+/* The call of a thread for a call that another serves: ends with that one. */
+static __attribute__((noinline)) int send_for(struct request *request, struct ipc_call *parent,
+					      struct device_event *event)
 {
+	struct call_child child;
 	int r;
 
-	r = message_unpack(&reply->message, method->reply,
-			   method->flags & IPC_METHOD_REPLY_RECURSIVE, event->payload,
-			   event->size);
+	if (!request->send.cookie)
+		request->send.cookie = ipc_new_id(parent->ipc);
+	child.id = request->send.cookie;
+	r = call_add_child(parent, &child);
 	if (r < 0)
 		return r;
-	/* ipc_rpc_free() counts on it: protobuf-c allocates the message first. */
-	return likely((void *)reply->message.root == (void *)reply->block) ? 0 : -EPROTO;
-}
 
-/* What came with the reply: held by its fields, or given back. */
-static int reply_claim(struct reply *reply, struct ipc *ipc, const struct ipc_method *method,
-		       const struct device_event *event)
-{
-	int r;
-
-	r = claims_take(&reply->message, ipc, event);
-	if (r < 0 || !(method->flags & IPC_METHOD_REPLY_OBJECTS))
-		return r;
-	return claims_bind(&reply->message);
-}
-
-/* One block for all that a usual message of this size needs. */
-static struct reply *reply_new(const ProtobufCMessageDescriptor *descriptor, size_t size)
-{
-	size_t block = descriptor->sizeof_message + size + (size < 512 ? size : 512) + 64;
-	struct reply *reply;
-
-	reply = malloc(sizeof(*reply) + block);
-	if (reply)
-		message_init(&reply->message, reply->block, block, size);
-	return reply;
-}
-
-static void reply_free(struct reply *reply)
-{
-	if (!reply)
-		return;
-	claims_release(&reply->message);
-	message_done(&reply->message);
-	free(reply);
-}
-
-static int receive(struct ipc *ipc, const struct ipc_method *method,
-		   const struct device_event *event, ProtobufCMessage **ret_reply)
-{
-	struct reply *reply = NULL;
-	int r = 0;
-
-	if (ret_reply) {
-		reply = reply_new(method->reply, event->size);
-		r = reply ? reply_unpack(reply, method, event) : -ENOMEM;
-	}
-	if (!ret_reply || unlikely(r < 0))
-		claims_refuse(ipc, event);
-	else
-		r = reply_claim(reply, ipc, method, event);
-	if (unlikely(r < 0)) {
-		reply_free(reply);
-		return r;
-	}
-
-	if (ret_reply)
-		*ret_reply = reply->message.root;
-	return 0;
-}
-
-void ipc_rpc_free(ProtobufCMessage *message)
-{
-	if (message)
-		reply_free((struct reply *)((char *)message - offsetof(struct reply, block)));
-}
-
-/* --- The calls of generated code ------------------------------------------------ */
-
-static int finish(struct thread *t, const struct ipc_method *method,
-		  const struct device_event *event, ProtobufCMessage **ret_reply,
-		  struct ipc_error *error)
-{
-	int r;
-
-	if (likely(event->kind == DEVICE_EVENT_REPLY)) {
-		r = receive(t->ipc, method, event, ret_reply);
-		if (unlikely(r < 0))
-			fail(error, r);
-	} else if (event->kind == DEVICE_EVENT_ERROR) {
-		claims_refuse(t->ipc, event);
-		r = fail_remote(error, event);
-	} else {
-		r = fail(error, event->error);
-	}
-	thread_free_later(t, event->buffer, event->size);
+	r = send_and_wait(request->t, &request->send, event);
+	call_remove_child(parent, &child);
 	return r;
+}
+
+int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      ProtobufCMessage **ret_reply, struct ipc_error *error)
+{
+	struct device_event event;
+	struct request request;
+	int r;
+
+	r = request_init(&request, DEVICE_SEND_CALL, proxy, method, options, message);
+	if (unlikely(r < 0))
+		return error_set(error, r);
+
+	if (unlikely(options && options->parent))
+		r = send_for(&request, options->parent, &event);
+	else
+		r = send_and_wait(request.t, &request.send, &event);
+	if (unlikely(r < 0 || event.kind == DEVICE_EVENT_FAILED))
+		request_undo(&request);
+	if (unlikely(r < 0))
+		return error_set(error, r);
+	return reply_receive(request.t, method, &event, ret_reply, error);
 }
 
 int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
-		 const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
+		 const ProtobufCMessage *message, ProtobufCMessage **ret_reply,
 		 struct ipc_error *error)
 {
-	struct device_send send = { .kind = DEVICE_SEND_CALL };
+	return ipc_rpc_call_with(proxy, method, /* options= */ NULL, message, ret_reply, error);
+}
+
+/* --- Oneways ------------------------------------------------------------------- */
+
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *message)
+{
 	struct device_event event;
-	struct table table;
-	struct thread *t;
+	struct request request;
 	int r;
 
-	r = check(proxy, method, request);
-	if (unlikely(r < 0))
-		return fail(error, r);
-	r = thread_get(proxy->ipc, &t);
-	if (unlikely(r < 0))
-		return fail(error, r);
-	r = thread_flush_stash(t);
-	if (unlikely(r < 0))
-		return fail(error, r);
-	r = prepare(t, proxy, method, request, &table, &send);
-	if (unlikely(r < 0))
-		return fail(error, r);
+	r = request_init(&request, DEVICE_SEND_ONEWAY, proxy, method, options, message);
+	if (r < 0)
+		return r;
 
-	r = send_and_wait(t, &send, &event);
-	if (unlikely(send.n_objects && (r < 0 || event.kind == DEVICE_EVENT_FAILED)))
-		table_unsent(&table, t->ipc);
-	if (unlikely(r < 0))
-		return fail(error, r);
-	return finish(t, method, &event, ret_reply, error);
+	/* A signal ends the wait for room, not the time that there is for it. */
+	do
+		r = thread_exchange(request.t, &request.send, /* flags= */ 0, &event);
+	while (unlikely(r == -EINTR));
+	if (r < 0)
+		request_undo(&request);
+	return r;
 }
 
 int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-		   const ProtobufCMessage *request)
+		   const ProtobufCMessage *message)
 {
-	struct device_send send = { .kind = DEVICE_SEND_ONEWAY };
-	struct device_event event;
-	struct table table;
-	struct thread *t;
-	int r;
-
-	r = check(proxy, method, request);
-	if (r < 0)
-		return r;
-	r = thread_get(proxy->ipc, &t);
-	if (r < 0)
-		return r;
-	r = thread_flush_stash(t);
-	if (r < 0)
-		return r;
-	r = prepare(t, proxy, method, request, &table, &send);
-	if (r < 0)
-		return r;
-
-	r = thread_exchange(t, &send, /* flags= */ 0, &event);
-	if (r < 0 && send.n_objects)
-		table_unsent(&table, t->ipc);
-	return r;
+	return ipc_rpc_oneway_with(proxy, method, /* options= */ NULL, message);
 }
+
+/* --- Serving ------------------------------------------------------------------- */
 
 int ipc_rpc_serve(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
 		  const void *ops, void *userdata)

@@ -34,7 +34,8 @@ _Static_assert((int)DEVICE_EVENT_NONE == (int)IPCBUS_EVENT_NONE &&
 	       (int)DEVICE_EVENT_FAILED == (int)IPCBUS_EVENT_FAILED &&
 	       (int)DEVICE_EVENT_DEAD == (int)IPCBUS_EVENT_DEAD &&
 	       (int)DEVICE_EVENT_IDLE == (int)IPCBUS_EVENT_IDLE &&
-	       (int)DEVICE_EVENT_MANAGER == (int)IPCBUS_EVENT_MANAGER, "kinds of events");
+	       (int)DEVICE_EVENT_MANAGER == (int)IPCBUS_EVENT_MANAGER &&
+	       (int)DEVICE_EVENT_CANCELED == (int)IPCBUS_EVENT_CANCELED, "kinds of events");
 _Static_assert((int)DEVICE_OBJECT_NODE == (int)IPCBUS_OBJECT_NODE &&
 	       (int)DEVICE_OBJECT_HANDLE == (int)IPCBUS_OBJECT_HANDLE &&
 	       (int)DEVICE_OBJECT_FD == (int)IPCBUS_OBJECT_FD, "kinds of objects");
@@ -118,6 +119,10 @@ static void send_to_driver(const struct device *device, const struct device_send
 {
 	to->kind = from->kind;
 	to->flags = from->accept_fds ? IPCBUS_SEND_ACCEPT_FDS : 0;
+	if (from->async)
+		to->flags |= IPCBUS_SEND_ASYNC;
+	if (from->replace)
+		to->flags |= IPCBUS_SEND_REPLACE;
 	if (from->kind)
 		to->flags |= device->send_flags;
 	to->handle = from->handle;
@@ -128,8 +133,8 @@ static void send_to_driver(const struct device *device, const struct device_send
 	to->iov_count = 0;
 	to->object_count = from->n_objects;
 	to->objects = 0;
-	to->deadline = 0;
-	to->cookie = 0;
+	to->deadline = from->deadline;
+	to->cookie = from->cookie;
 }
 
 static void event_from_driver(const struct device *device, const struct ipcbus_event *from,
@@ -151,6 +156,9 @@ static void event_from_driver(const struct device *device, const struct ipcbus_e
 	to->tid = from->tid;
 	to->uid = from->uid;
 	to->gid = from->gid;
+	to->deadline = from->deadline;
+	to->label = from->label;
+	to->label_size = from->label_size;
 }
 
 /* How far a failed exchange came with the buffers to give back. */
@@ -279,21 +287,25 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 	return r;
 }
 
-int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+int device_node_create(const struct device *device, const struct device_node *node,
 		       uint64_t *ret_node)
 {
-	struct ipcbus_node node = {
-		.size = sizeof(node),
-		.flags = accept_fds ? IPCBUS_NODE_ACCEPT_FDS : 0,
-		.cookie = cookie,
+	struct ipcbus_node arg = {
+		.size = sizeof(arg),
+		.flags = (node->accept_fds ? IPCBUS_NODE_ACCEPT_FDS : 0) |
+			 (node->want_label ? IPCBUS_NODE_WANT_LABEL : 0) |
+			 (node->has_priority ? IPCBUS_NODE_PRIORITY : 0),
+		.cookie = node->cookie,
+		.policy = (uint32_t)node->policy,
+		.priority = node->priority,
 	};
 	int r;
 
-	r = device_ioctl(device, IPCBUS_IOC_NODE_CREATE, &node);
+	r = device_ioctl(device, IPCBUS_IOC_NODE_CREATE, &arg);
 	if (r < 0)
 		return r;
 
-	*ret_node = node.node;
+	*ret_node = arg.node;
 	return 0;
 }
 
@@ -343,6 +355,22 @@ int device_unwatch(const struct device *device, uint32_t handle)
 	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle };
 
 	return device_ioctl(device, IPCBUS_IOC_UNWATCH, &arg);
+}
+
+int device_cancel(const struct device *device, uint64_t cookie)
+{
+	struct ipcbus_cancel arg = { .size = sizeof(arg), .cookie = cookie };
+
+	return device_ioctl(device, IPCBUS_IOC_CANCEL, &arg);
+}
+
+int device_call_canceled(const struct device *device, uint64_t call)
+{
+	struct ipcbus_call_info arg = { .size = sizeof(arg), .call = call };
+	int r;
+
+	r = device_ioctl(device, IPCBUS_IOC_CALL_INFO, &arg);
+	return r < 0 ? r : !!(arg.flags & IPCBUS_CALL_CANCELED);
 }
 
 int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid)

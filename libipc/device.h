@@ -52,6 +52,8 @@ struct device_object {
 struct device_send {
 	enum device_send_kind kind;
 	bool accept_fds;	/* CALL: the reply may bring fds */
+	bool async;		/* CALL: its end comes as an event with the cookie */
+	bool replace;		/* ONEWAY: instead of an older one */
 	uint32_t handle;	/* CALL, ONEWAY */
 	uint32_t code;		/* method; ERROR: errno */
 	uint64_t call;		/* REPLY, ERROR */
@@ -59,6 +61,8 @@ struct device_send {
 	size_t size;
 	const struct device_object *objects;
 	unsigned int n_objects;
+	uint64_t deadline;	/* CALL, ONEWAY: of the monotonic clock, ns; 0: none */
+	uint64_t cookie;	/* CALL: for device_cancel(); 0: none */
 };
 
 enum device_event_kind {
@@ -71,6 +75,7 @@ enum device_event_kind {
 	DEVICE_EVENT_FAILED,
 	DEVICE_EVENT_DEAD,
 	DEVICE_EVENT_IDLE,
+	DEVICE_EVENT_CANCELED,
 	DEVICE_EVENT_MANAGER = 13,
 };
 
@@ -91,6 +96,9 @@ struct device_event {
 	pid_t tid;
 	uid_t uid;
 	gid_t gid;
+	uint64_t deadline;	/* CALL */
+	uint64_t label;		/* CALL, ONEWAY: in the region, with a 0 at its end */
+	uint32_t label_size;	/* 0: none */
 };
 
 #define DEVICE_WAIT		(1U << 0)
@@ -137,7 +145,17 @@ int device_poll(const struct device *device, uint64_t timeout_usec);
 /* Waits for the bus to have a manager: as device_poll(), by a file of its own. */
 int device_wait_manager(const char *path, uint64_t timeout_usec);
 
-int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+/* What the owner of a node wants of the driver. */
+struct device_node {
+	uint64_t cookie;
+	bool accept_fds;
+	bool want_label;
+	bool has_priority;
+	int policy;
+	int priority;
+};
+
+int device_node_create(const struct device *device, const struct device_node *node,
 		       uint64_t *ret_node);
 /* -EBUSY: somebody refers to it. */
 int device_node_destroy_idle(const struct device *device, uint64_t node);
@@ -150,6 +168,11 @@ int device_unwatch(const struct device *device, uint32_t handle);
 /* DEVICE_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has
  * one. -EOPNOTSUPP: the driver is too old. */
 int device_watch_arrival(const struct device *device);
+
+/* Ends our own calls with that cookie; -ENOENT. */
+int device_cancel(const struct device *device, uint64_t cookie);
+/* Whether nobody waits for a call that we took: 1, 0; -ESRCH: it is not open. */
+int device_call_canceled(const struct device *device, uint64_t call);
 
 /* Who sent a call, or if that is 0 the oneway in a buffer: 1 and the process id
  * here (0: cannot be seen), 0: gone, -errno. */

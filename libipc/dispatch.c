@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
+#include "async.h"
 #include "builtin.h"
 #include "call.h"
 #include "death.h"
@@ -150,11 +151,16 @@ void dispatch(struct thread *t, const struct device_event *event)
 	case DEVICE_EVENT_MANAGER:
 		names_announce(t->ipc);
 		break;
-	case DEVICE_EVENT_NONE:
-	case DEVICE_EVENT_INTERRUPTED:
 	case DEVICE_EVENT_REPLY:
 	case DEVICE_EVENT_ERROR:
 	case DEVICE_EVENT_FAILED:
+		async_end(t, event);
+		break;
+	case DEVICE_EVENT_CANCELED:
+		call_canceled(t->ipc, event->call);
+		break;
+	case DEVICE_EVENT_NONE:
+	case DEVICE_EVENT_INTERRUPTED:
 		break;
 	}
 }

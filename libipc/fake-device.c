@@ -165,12 +165,12 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 	return 1;
 }
 
-int device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+int device_node_create(const struct device *device, const struct device_node *node,
 		       uint64_t *ret_node)
 {
 	(void)device;
-	fake.cookie = cookie;
-	fake.accept_fds = accept_fds;
+	fake.node = *node;
+	fake.cookie = node->cookie;
 	*ret_node = ++fake.n_nodes;
 	return 0;
 }
@@ -220,6 +220,21 @@ int device_unwatch(const struct device *device, uint32_t handle)
 	(void)handle;
 	fake.watches--;
 	return fake.unwatch_error;
+}
+
+int device_cancel(const struct device *device, uint64_t cookie)
+{
+	(void)device;
+	fake.n_cancels++;
+	fake.canceled = cookie;
+	return fake.cancel_error;
+}
+
+int device_call_canceled(const struct device *device, uint64_t call)
+{
+	(void)device;
+	fake.n_asked++;
+	return call == fake.canceled_call;
 }
 
 int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid)

@@ -37,8 +37,8 @@ struct fake {
 	void (*on_empty)(void);
 
 	unsigned int n_nodes;		/* ids from 1 */
-	uint64_t cookie;		/* of the newest */
-	bool accept_fds;
+	struct device_node node;	/* the newest */
+	uint64_t cookie;		/* its */
 	unsigned int n_settled;		/* calls of device_node_destroy_idle() */
 	int settle_error;
 
@@ -50,6 +50,11 @@ struct fake {
 	int arrivals;			/* watches for a manager */
 	int unwatch_error;
 	unsigned int woken;
+	unsigned int n_cancels;		/* of calls, by device_cancel() */
+	uint64_t canceled;		/* the cookie of the last */
+	int cancel_error;
+	unsigned int n_asked;		/* calls of device_call_canceled() */
+	uint64_t canceled_call;		/* of which that says yes */
 	int caller;			/* what device_caller() says, and with which pid */
 	pid_t caller_pid;
 };

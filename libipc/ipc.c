@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "async.h"
 #include "loop.h"
 #include "name.h"
 #include "object.h"
@@ -169,6 +170,16 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 	return device_set_clear(&ipc->device, clear);
 }
 
+int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	atomic_store_explicit(&ipc->timeout_usec, timeout_usec, memory_order_relaxed);
+	return 0;
+}
+
 int ipc_open(struct ipc **ret_ipc, const char *device)
 {
 	return ipc_open_sized(ret_ipc, device, IPC_REGION_DEFAULT);
@@ -178,12 +189,14 @@ int ipc_open(struct ipc **ret_ipc, const char *device)
 
 /*
  * First the device, which ends all that others have of this connection; then
- * nothing new can arrive, and what is left is memory.
+ * nothing new can arrive, and what is left is memory. The completions of async calls
+ * are the last to be called, and still find a connection, if a dead one.
  */
 static void ipc_close(struct ipc *ipc)
 {
-	registry_remove(ipc);
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
+	asyncs_close(ipc);
+	registry_remove(ipc);
 	names_close(ipc);
 	if (ipc->manager)
 		ipc_object_unref(ipc->manager);
@@ -194,6 +207,8 @@ static void ipc_close(struct ipc *ipc)
 	map_done(&ipc->proxies);
 	map_done(&ipc->watches);
 	names_done(&ipc->names);
+	map_done(&ipc->calls);
+	map_done(&ipc->asyncs);
 	pool_done(&ipc->pool);
 	pthread_mutex_destroy(&ipc->lock);
 	free(ipc->path);

@@ -14,8 +14,9 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
-LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c call.c \
-	dispatch.c builtin.c ask.c \
+LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c \
+	async.c request.c reply.c call.c cancel.c dispatch.c \
+	builtin.c ask.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \

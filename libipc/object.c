@@ -25,7 +25,7 @@ static void object_unlink_locked(struct ipc_object *object)
 
 	if (object->node) {
 		map_remove(&ipc->nodes, object->node);
-		map_remove(&ipc->cookies, object->cookie);
+		map_remove(&ipc->cookies, object->wants.cookie);
 	}
 	*object->link = object->next;
 	if (object->next)
@@ -142,7 +142,9 @@ static int object_make_node_locked(struct ipc_object *object)
 	uint64_t node;
 	int r;
 
-	r = device_node_create(&ipc->device, cookie, accepts_fds(object), &node);
+	object->wants.cookie = cookie;
+	object->wants.accept_fds = accepts_fds(object);
+	r = device_node_create(&ipc->device, &object->wants, &node);
 	if (r < 0)
 		return r;
 
@@ -154,12 +156,61 @@ static int object_make_node_locked(struct ipc_object *object)
 		map_remove(&ipc->nodes, node);
 		goto err;
 	}
-	object->cookie = cookie;
 	object->node = node;
 	return 0;
 err:
 	device_node_destroy_idle(&ipc->device, node);
 	return r;
+}
+
+/* Under the lock: nobody makes the node meanwhile. */
+static int object_want_locked(struct ipc_object *object, const struct device_node *wants)
+{
+	if (object->node)
+		return -EBUSY;
+	object->wants = *wants;
+	return 0;
+}
+
+static int object_want(struct ipc_object *object, const struct device_node *wants)
+{
+	int r;
+
+	if (!object->ipc)
+		return -EINVAL;
+	if (object->ipc->foreign)
+		return -ECHILD;
+
+	ipc_lock(object->ipc);
+	r = object_want_locked(object, wants);
+	ipc_unlock(object->ipc);
+	return r;
+}
+
+int ipc_object_set_flags(struct ipc_object *object, unsigned int flags)
+{
+	struct device_node wants;
+
+	if (!object || flags & ~IPC_OBJECT_LABEL)
+		return -EINVAL;
+
+	wants = object->wants;
+	wants.want_label = flags & IPC_OBJECT_LABEL;
+	return object_want(object, &wants);
+}
+
+int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
+{
+	struct device_node wants;
+
+	if (!object)
+		return -EINVAL;
+
+	wants = object->wants;
+	wants.has_priority = true;
+	wants.policy = policy;
+	wants.priority = priority;
+	return object_want(object, &wants);
 }
 
 /* Made by whoever first asks for it. */

@@ -42,7 +42,7 @@ struct ipc_object {
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
-	uint64_t cookie;
+	struct device_node wants;	/* of the node */
 	bool maybe_idle;
 	struct ipc_object *next;
 	struct ipc_object **link;

@@ -3,7 +3,8 @@
  * The connection from inside, and the library's locks.
  *
  * Files, in the order in which a call passes through them:
- *   client.c     a stub's call: pack, send, wait, unpack
+ *   client.c     a stub's call: send, wait; async.c without waiting
+ *   request.c    what goes out; reply.c what comes back
  *   message.c    protobuf bytes <-> message; arena.c its memory
  *   table.c      objects and fds in a message <-> the driver's object table
  *   thread.c     what a thread keeps for a connection; the exchange
@@ -12,12 +13,13 @@
  *   dispatch.c   event -> object -> method -> handler
  *   builtin.c    the methods that every object has
  *   call.c       what a handler does: answer, keep, ask who calls
+ *   cancel.c     the end of calls before their answer
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
  * name.c, name-watch.c, error.c, map.c,
  * ask.c what a client can ask any object.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
- * but for the driver's short ioctls on nodes and watches. In this order:
+ * but for the driver's short ioctls on nodes, watches and calls. In this order:
  *
  *   ipc->names.lock         what has a name; held over calls of the manager, who
  *   |                       waits for nobody
@@ -50,6 +52,7 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+struct async;
 struct name;
 struct name_watch;
 struct thread;
@@ -82,6 +85,7 @@ struct ipc {
 	struct names names;
 	bool foreign;			/* opened by the parent; written in fork() only */
 	atomic_bool stop;
+	_Atomic uint64_t timeout_usec;	/* 0: none */
 	struct pool pool;
 
 	/* Under the registry lock. */
@@ -96,6 +100,10 @@ struct ipc {
 	struct map cookies;		/* cookie of a node -> object */
 	struct map proxies;		/* handle -> proxy */
 	struct map watches;		/* cookie of a watch -> proxy */
+	struct map calls;		/* number of a served call that is watched -> call */
+	struct map asyncs;		/* id of an async call of ours -> struct async */
+	struct async *spare_asyncs;	/* memory for the next ones */
+	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
 };
 

@@ -132,6 +132,17 @@ struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy)
 	return proxy->ipc;
 }
 
+int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
+{
+	if (!proxy || !proxy->ipc)
+		return -EINVAL;
+	if (proxy->ipc->foreign)
+		return -ECHILD;
+
+	atomic_store_explicit(&proxy->timeout_usec, timeout_usec, memory_order_relaxed);
+	return 0;
+}
+
 void proxies_close(struct ipc *ipc)
 {
 	struct ipc_proxy *proxy;

@@ -33,6 +33,7 @@ struct ipc_proxy {
 	atomic_uint refs;
 	struct ipc *ipc;		/* NULL: closed before the last reference went */
 	uint32_t handle;
+	_Atomic uint64_t timeout_usec;	/* 0: none */
 	/* Under ipc->lock. */
 	uint32_t counts;		/* the driver's, to be put */
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */

@@ -53,6 +53,28 @@ START_TEST(null_is_no_object)
 }
 END_TEST
 
+START_TEST(what_the_node_shall_have)
+{
+	struct ipc_object *object = begin();
+
+	ck_assert_int_eq(ipc_object_set_flags(NULL, 0), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_flags(object, 2), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_priority(NULL, 0, 0), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_flags(object, IPC_OBJECT_LABEL), 0);
+	ck_assert_int_eq(ipc_object_set_priority(object, 1, 7), 0);
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+	ck_assert(fake.node.want_label);
+	ck_assert(fake.node.has_priority);
+	ck_assert_int_eq(fake.node.policy, 1);
+	ck_assert_int_eq(fake.node.priority, 7);
+	/* Too late. */
+	ck_assert_int_eq(ipc_object_set_flags(object, 0), -EBUSY);
+	ck_assert_int_eq(ipc_object_set_priority(object, 0, 0), -EBUSY);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+END_TEST
+
 START_TEST(one_node_for_all_ids)
 {
 	struct ipc_object *object = begin();
@@ -61,7 +83,7 @@ START_TEST(one_node_for_all_ids)
 	ck_assert(id_is_object(id));
 	ck_assert_uint_eq(ipc_object_id(object), id);
 	ck_assert_uint_eq(fake.n_nodes, 1);
-	ck_assert(fake.accept_fds);
+	ck_assert(fake.node.accept_fds);
 	ck_assert_ptr_eq(ipc_object_userdata(object), &destroyed);
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 1);
@@ -202,7 +224,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("object", never_sent, null_is_no_object, one_node_for_all_ids,
+	return RUN_TESTS("object", never_sent, null_is_no_object, what_the_node_shall_have,
+			 one_node_for_all_ids,
 			 held_by_others_until_idle, idle_that_is_old, idle_while_in_use_here,
 			 idle_overtakes_the_sender, not_sent_after_all,
 			 the_end_of_the_connection_ends_what_others_hold,

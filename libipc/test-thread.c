@@ -148,7 +148,10 @@ static int child(struct ipc_object *object, struct test *test)
 	    test_log(test, &request) != -ECHILD || ipc_run(ipc) != -ECHILD ||
 	    ipc_process(ipc) != -ECHILD || ipc_wait(ipc, 0) != -ECHILD ||
 	    ipc_get_fd(ipc) != -ECHILD || ipc_set_threads(ipc, 2) != -ECHILD ||
-	    ipc_set_clear(ipc, 1) != -ECHILD ||
+	    ipc_set_clear(ipc, 1) != -ECHILD || ipc_set_timeout(ipc, 1) != -ECHILD ||
+	    ipc_proxy_set_timeout(test_proxy(test), 1) != -ECHILD ||
+	    ipc_cancel(ipc, 1) != -ECHILD || ipc_object_set_flags(object, 0) != -ECHILD ||
+	    ipc_object_set_priority(object, 0, 0) != -ECHILD ||
 	    ipc_set_manager(ipc, object) != -ECHILD || ipc_get_manager(ipc, &proxy) != -ECHILD ||
 	    ipc_get_name(ipc, "a", &proxy) != -ECHILD || ipc_wait_name(ipc, "a", &proxy) != -ECHILD ||
 	    ipc_add_name(ipc, "a", object) != -ECHILD || ipc_remove_name(ipc, "a") != -ECHILD ||

@@ -31,6 +31,9 @@ int wait_server(pid_t pid);
 /* The handlers of the server; object_new with them makes another one. */
 extern const struct server_ops server_handlers;
 
+/* How many calls of Hang the handlers hold in this process. */
+unsigned int local_hanging(void);
+
 /* A connection, and the server seen from it. */
 struct client {
 	struct ipc *ipc;

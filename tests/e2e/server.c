@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ipc/rpc.h>
+
 #include "fixture.h"
 
 #define LOG_MAX	4096
@@ -334,6 +336,112 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 	return server_reply_meet(call, &reply);
 }
 
+/* --- Calls that nobody answers ------------------------------------------------------ */
+
+static atomic_uint hanging, told, had_ms;
+
+static void unhang(struct ipc_call *call, void *userdata)
+{
+	(void)userdata;
+	atomic_fetch_add(&told, 1);
+	atomic_fetch_sub(&hanging, 1);
+	ipc_call_unref(call);
+}
+
+static int hang_kept(struct ipc_call *call)
+{
+	int r;
+
+	ipc_call_ref(call);
+	r = ipc_call_on_cancel(call, unhang, NULL);
+	if (r < 0)
+		ipc_call_unref(call);
+	return r;
+}
+
+static int hang_asking(struct ipc_call *call)
+{
+	while (!ipc_call_canceled(call))
+		sleep_ms(1);
+	atomic_fetch_add(&told, 1);
+	return -ECANCELED;
+}
+
+static const struct ipc_method *method_hang(void)
+{
+	for (size_t i = 0; i < server_interface.n_methods; i++)
+		if (!strcmp(server_interface.methods[i].name, "Hang"))
+			return &server_interface.methods[i];
+	return NULL;
+}
+
+/* The end of the call below, which is this one's own. */
+static void hung(int result, ProtobufCMessage *reply, const struct ipc_error *error,
+		 ipc_rpc_cb cb, void *userdata)
+{
+	(void)reply;
+	(void)error;
+	(void)cb;
+	atomic_fetch_sub(&hanging, 1);
+	ipc_call_errno(userdata, result, NULL);
+	ipc_call_unref(userdata);
+}
+
+static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
+{
+	ipc_auto(server_unref) struct server *target = NULL;
+	E2e__HangRequest inner = E2E__HANG_REQUEST__INIT;
+	int r;
+
+	r = server_take(ipc_call_ipc(call), request->target, &target);
+	if (r < 0)
+		return r;
+	if (request->how == E2E__HANG_REQUEST__HOW__CALLING)
+		return server_hang(target, &inner, NULL);
+
+	ipc_call_ref(call);
+	r = ipc_rpc_call_async(server_proxy(target), method_hang(), NULL, &inner.base, hung, NULL,
+			       call, NULL);
+	if (r < 0)
+		ipc_call_unref(call);
+	return r;
+}
+
+static int hang(struct ipc_call *call, const E2e__HangRequest *request, void *userdata)
+{
+	uint64_t left = ipc_call_remaining(call);
+	int r;
+
+	(void)userdata;
+	atomic_store(&had_ms, left == IPC_NEVER ? 0 : (unsigned int)(left / 1000));
+	atomic_fetch_add(&hanging, 1);
+	if (request->how == E2E__HANG_REQUEST__HOW__KEPT)
+		r = hang_kept(call);
+	else if (request->how == E2E__HANG_REQUEST__HOW__ASKING)
+		r = hang_asking(call);
+	else
+		r = hang_calling(call, request);
+	if (r < 0)
+		atomic_fetch_sub(&hanging, 1);
+	return r;
+}
+
+unsigned int local_hanging(void)
+{
+	return atomic_load(&hanging);
+}
+
+static int get_hung(struct ipc_call *call, void *userdata)
+{
+	E2e__HungReply reply = E2E__HUNG_REPLY__INIT;
+
+	(void)userdata;
+	reply.open = atomic_load(&hanging);
+	reply.told = atomic_load(&told);
+	reply.had_ms = atomic_load(&had_ms);
+	return server_reply_hung(call, &reply);
+}
+
 /* --- The rest --------------------------------------------------------------------- */
 
 /* The process that a pidfd is of. */
@@ -425,4 +533,6 @@ const struct server_ops server_handlers = {
 	.grow = grow,
 	.stop = stop,
 	.die = die,
+	.hang = hang,
+	.hung = get_hung,
 };

@@ -209,12 +209,13 @@ START_TEST(objects_that_do_not_match)
 	E2e__ReadRequest read_request = E2E__READ_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
+	struct device_node own = { .cookie = 1 };
 	uint8_t data[100];
 	uint64_t node;
 	size_t size;
 
 	begin();
-	ck_assert_int_eq(device_node_create(&device, 1, false, &node), 0);
+	ck_assert_int_eq(device_node_create(&device, &own, &node), 0);
 	for (int i = 0; i < DEVICE_MAX_OBJECTS; i++)
 		objects[i] = (struct device_object){
 			.type = i % 2 ? DEVICE_OBJECT_NODE : DEVICE_OBJECT_FD,
@@ -273,11 +274,12 @@ END_TEST
 static void bad_server(enum device_send_kind kind, const void *data, size_t size)
 {
 	struct device_exchange x = { .flags = DEVICE_WAIT | DEVICE_SERVE };
+	struct device_node own = { .cookie = 1, .accept_fds = true };
 	struct device_event event;
 	uint64_t node;
 
 	if (device_open(&device, "/dev/ipcbus", 1 << 20) < 0 ||
-	    device_node_create(&device, 1, true, &node) < 0 ||
+	    device_node_create(&device, &own, &node) < 0 ||
 	    device_set_manager(&device, node) < 0)
 		_exit(2);
 	for (;;) {

@@ -123,7 +123,7 @@ void push_reply(const char *text)
 struct device_event request_event(enum device_event_kind kind, const char *method)
 {
 	return (struct device_event){
-		.kind = kind, .cookie = object->cookie, .code = code_of(method),
+		.kind = kind, .cookie = object->wants.cookie, .code = code_of(method),
 		.call = kind == DEVICE_EVENT_CALL ? CALL : 0,
 	};
 }
@@ -154,7 +154,7 @@ void push_cargo(struct device_event event)
 	}
 	table[HANDLES].type = DEVICE_OBJECT_NODE;
 	table[HANDLES].value = object->node;
-	table[HANDLES].cookie = object->cookie;
+	table[HANDLES].cookie = object->wants.cookie;
 	fd.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	table[HANDLES + 1] = (struct device_object){ DEVICE_OBJECT_FD, .value = fd.fd,
 						     .tag = fd.fd };

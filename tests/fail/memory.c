@@ -181,7 +181,7 @@ unsigned int memory_set_threads(void)
 int __real_device_exchange(const struct device *device, struct device_exchange *x,
 			   struct device_event *ret_event);
 int __real_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
-int __real_device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+int __real_device_node_create(const struct device *device, const struct device_node *node,
 			      uint64_t *ret_node);
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_threads(const struct device *device, unsigned int max);
@@ -190,7 +190,7 @@ int __real_device_watch_arrival(const struct device *device);
 int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
 			   struct device_event *ret_event);
 int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
-int __wrap_device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+int __wrap_device_node_create(const struct device *device, const struct device_node *node,
 			      uint64_t *ret_node);
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_threads(const struct device *device, unsigned int max);
@@ -242,12 +242,12 @@ int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint3
 	return __real_device_handle_put(device, handle, count);
 }
 
-int __wrap_device_node_create(const struct device *device, uint64_t cookie, bool accept_fds,
+int __wrap_device_node_create(const struct device *device, const struct device_node *node,
 			      uint64_t *ret_node)
 {
 	if (fails(MEMORY_DRIVER))
 		return -ENOMEM;
-	return __real_device_node_create(device, cookie, accept_fds, ret_node);
+	return __real_device_node_create(device, node, ret_node);
 }
 
 int __wrap_device_open(struct device *device, const char *path, size_t region_size)

@@ -44,6 +44,9 @@
  *   -EALREADY     a second reply to one call
  *   -EPROTOTYPE   the object has another interface, or a version of it that does
  *                 not understand this one
+ *   -ETIMEDOUT    the call's time is over: see ipc_set_timeout()
+ *   -ECANCELED    the call was cancelled; of an async call also: the connection
+ *                 closed before the answer came
  *
  * Threads: a connection, its proxies and its objects may be used from any
  * number of threads at once, except where a function says otherwise. A struct
@@ -239,6 +242,16 @@ typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
 			   size_t n_args, void *userdata);
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
+/*
+ * What the object wants of the kernel; before its id is first asked for or it is
+ * sent (-EBUSY). IPC_OBJECT_LABEL: ipc_call_label() in its handlers. The priority
+ * is the least that its calls are served with: SCHED_OTHER with a nice value, or
+ * SCHED_FIFO, SCHED_RR with 1 to 99. -EOPNOTSUPP: the driver is too old.
+ */
+#define IPC_OBJECT_LABEL	(1U << 0)
+int ipc_object_set_flags(struct ipc_object *object, unsigned int flags);
+int ipc_object_set_priority(struct ipc_object *object, int policy, int priority);
+
 /* For the id field of an Ipc__Object that is sent. Valid on this connection,
  * while the object lives. 0, which is no object, when the driver has no room for
  * one more. */
@@ -283,6 +296,49 @@ int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy);
 int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object);
 int ipc_take_fd(int32_t *fd);
 
+/* --- Calls: how long, for whom, and their end ------------------------------ */
+
+#define IPC_NEVER	UINT64_MAX	/* as a time: no limit */
+
+/*
+ * How long a call may take, in microseconds: what its struct ipc_options says,
+ * else its proxy, else its method in the .proto file, else its connection, else
+ * IPC_NEVER. 0 takes a setting back. Then it returns -ETIMEDOUT, the server is
+ * told, and an answer that still comes is dropped. A call that is made in a
+ * handler, or for a call (options.parent), ends with that one at the latest.
+ * Both may be changed at any time, from any thread, for calls made afterwards.
+ */
+int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);
+int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
+
+/*
+ * What one call may want besides. All zeroes is the same as none:
+ * struct ipc_options options = { .timeout_usec = 50000 }.
+ */
+struct ipc_options {
+	uint64_t timeout_usec;		/* 0: as above. Of a oneway: how long to wait
+					 * for room with the receiver; 0: not at all */
+	uint64_t id;			/* of ipc_new_id(), for ipc_cancel(); 0: none.
+					 * An async call without gets one */
+	struct ipc_call *parent;	/* made for this call, whichever thread makes
+					 * it: ends with it, also if that is cancelled
+					 * (-ECANCELED: it was; -EINVAL: it is answered).
+					 * NULL: for the call that the thread serves */
+	uint32_t flags;			/* IPC_REPLACE or 0 */
+	uint32_t reserved[5];		/* 0 */
+};
+
+/* A oneway takes the place of an older one of this process with the flag, to the
+ * same object by the same method, that nobody took yet. */
+#define IPC_REPLACE	(1U << 0)
+
+/* A number that this connection never used before. */
+uint64_t ipc_new_id(struct ipc *ipc);
+
+/* Ends this connection's call with that id, whichever thread made it: it fails with
+ * -ECANCELED, and the server is told. -ENOENT: there is none any more. */
+int ipc_cancel(struct ipc *ipc, uint64_t id);
+
 /* --- Inside a handler ----------------------------------------------------- */
 
 /*
@@ -322,6 +378,29 @@ pid_t ipc_call_tid(const struct ipc_call *call);
  * -EINVAL: answered; -EMFILE. The process may run another program meanwhile. */
 int ipc_call_pidfd(const struct ipc_call *call);
 struct ipc *ipc_call_ipc(const struct ipc_call *call);
+
+/* What the kernel's security module calls the caller, for an object made with
+ * IPC_OBJECT_LABEL; NULL if there is no such module, or label. The call's. */
+const char *ipc_call_label(const struct ipc_call *call);
+
+/* Microseconds until the caller stops waiting: 0: it has; IPC_NEVER. */
+uint64_t ipc_call_remaining(const struct ipc_call *call);
+
+/* Whether nobody waits for the answer any more: cancelled, out of time, or the
+ * caller is gone. 1, 0, or -EINVAL: of a oneway, or after the answer. It is to be
+ * answered all the same, if only by ipc_call_unref(). */
+int ipc_call_canceled(const struct ipc_call *call);
+
+/*
+ * Calls cb once, on a serving thread, when nobody waits for the answer of this
+ * call any more; NULL takes that back. Calls that are made for it
+ * (options.parent), and async ones that its handler made, are cancelled anyway.
+ * cb may run while another thread answers; it may use and answer the call. Lasts
+ * until the last reference goes. -ECANCELED: nobody waits already; -EINVAL: of a
+ * oneway, or answered.
+ */
+typedef void (*ipc_cancel_cb)(struct ipc_call *call, void *userdata);
+int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata);
 /* Where the request lies in the region: for tests and tools. */
 const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
 

@@ -28,6 +28,9 @@ extern "C" {
 /* The message's type can hold itself: its depth must be checked. */
 #define IPC_METHOD_REQUEST_RECURSIVE	(1U << 3)
 #define IPC_METHOD_REPLY_RECURSIVE	(1U << 4)
+/* The message can hold an Ipc__Blob, at any depth. */
+#define IPC_METHOD_REQUEST_BLOBS	(1U << 5)
+#define IPC_METHOD_REPLY_BLOBS		(1U << 6)
 
 /*
  * One method. invoke calls the handler of ops with the request in its own type;
@@ -41,6 +44,7 @@ struct ipc_method {
 	const ProtobufCMessageDescriptor *reply;
 	int (*invoke)(struct ipc_call *call, const ProtobufCMessage *request,
 		      const void *ops, void *userdata);
+	uint64_t timeout_usec;		/* option timeout_ms; 0: none */
 };
 
 /*
@@ -72,12 +76,40 @@ struct ipc_interface {
 
 /* Packs, calls, waits, unpacks. *ret_reply is to be freed with ipc_rpc_free();
  * ret_reply, then the reply is not looked at, and error may be NULL. -EINVAL:
- * request is not of the method's type. */
+ * request is not of the method's type. The _with functions take options, which may
+ * be NULL (struct ipc_options); the others are the same without. */
 int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		 const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
 		 struct ipc_error *error);
+int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		      const struct ipc_options *options, const ProtobufCMessage *request,
+		      ProtobufCMessage **ret_reply, struct ipc_error *error);
 int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 		   const ProtobufCMessage *request);
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *request);
+
+/*
+ * Calls without waiting. When it returns 0, complete is called once, on a serving
+ * thread, with what the call came to: 0 and the reply, or a negative errno, NULL
+ * and what the server says of it (never NULL). cb and userdata are passed through;
+ * cb is whatever function the stub's user gave, which complete turns back into its
+ * own type. What the connection had outstanding when it closes ends with
+ * -ECANCELED, inside the last ipc_unref(). options and ret_id may be NULL; *ret_id
+ * is written before complete can run, and is for ipc_cancel().
+ *
+ * The reply is freed when complete returns, unless that called ipc_rpc_keep():
+ * then it is to be freed with ipc_rpc_free(). Its fields may be taken out.
+ */
+typedef void (*ipc_rpc_cb)(void);
+typedef void (*ipc_rpc_complete)(int result, ProtobufCMessage *reply,
+				 const struct ipc_error *error, ipc_rpc_cb cb, void *userdata);
+int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+		       const struct ipc_options *options, const ProtobufCMessage *request,
+		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
+		       uint64_t *ret_id);
+void ipc_rpc_keep(ProtobufCMessage *reply);
+
 /* -EINVAL if method is not the one that call is for. */
 int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 		  const ProtobufCMessage *reply);

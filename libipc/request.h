@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request on its way out: from the message and the options of its call to
+ * what the driver is given. Called by client.c and async.c.
+ */
+#ifndef IPC_REQUEST_H
+#define IPC_REQUEST_H
+
+#include "table.h"
+#include "thread.h"
+
+struct request {
+	struct thread *t;
+	struct device_send send;
+	struct table table;		/* in use if send.n_objects */
+};
+
+/*
+ * Packs a request into the thread's scratch. kind: CALL or ONEWAY. On failure
+ * nothing is held; on success it is to be sent, or undone. -EINVAL: not the
+ * method's message, or options that are none.
+ */
+int request_init(struct request *request, enum device_send_kind kind, struct ipc_proxy *proxy,
+		 const struct ipc_method *method, const struct ipc_options *options,
+		 const ProtobufCMessage *message);
+
+/* It was not sent after all. */
+static inline void request_undo(struct request *request)
+{
+	if (request->send.n_objects)
+		table_unsent(&request->table, request->t->ipc);
+}
+
+#endif /* IPC_REQUEST_H */

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls that nobody waits for, time limits, and the end of calls before their
+ * answer: through the driver, and through a process in the middle.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <ipc/rpc.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static const struct server_options one_thread = { .threads = 1 };
+static const struct server_options pool = { .threads = 8 };
+static const struct server_options loop = { .threads = 0 };
+
+static const struct ipc_method *method(const char *name)
+{
+	for (size_t i = 0; i < server_interface.n_methods; i++)
+		if (!strcmp(server_interface.methods[i].name, name))
+			return &server_interface.methods[i];
+	ck_abort_msg("no method %s", name);
+	return NULL;
+}
+
+/* --- Async calls ------------------------------------------------------------------ */
+
+struct ends {
+	unsigned int count;
+	unsigned int good;
+	int last;
+};
+
+static void count_end(int result, ProtobufCMessage *reply, const struct ipc_error *error,
+		      ipc_rpc_cb cb, void *userdata)
+{
+	struct ends *ends = userdata;
+
+	(void)cb;
+	ck_assert_int_eq(error->code, result < 0 ? result : 0);
+	ends->count++;
+	ends->last = result;
+	if (reply && !strcmp(((E2e__SayReply *)reply)->text, "later"))
+		ends->good++;
+}
+
+static int later_async(struct client *client, const struct ipc_options *options,
+		       unsigned int delay_ms, struct ends *ends, uint64_t *ret_id)
+{
+	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
+
+	request.text = "later";
+	request.delay_ms = delay_ms;
+	return ipc_rpc_call_async(server_proxy(client->server), method("Later"), options,
+				  &request.base, count_end, NULL, ends, ret_id);
+}
+
+static int hang_async(struct client *client, const struct ipc_options *options,
+		      struct ends *ends, uint64_t *ret_id)
+{
+	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
+
+	return ipc_rpc_call_async(server_proxy(client->server), method("Hang"), options,
+				  &request.base, count_end, NULL, ends, ret_id);
+}
+
+/* One thread, one loop: until so many have ended. */
+static void loop_until(struct client *client, const struct ends *ends, unsigned int count)
+{
+	while (ends->count < count) {
+		ck_assert_int_eq(ipc_wait(client->ipc, 20000000), 1);
+		while (ipc_process(client->ipc) > 0)
+			;
+	}
+	ck_assert_uint_eq(ends->count, count);
+}
+
+START_TEST(many_at_once_from_one_thread)
+{
+	pid_t pid = start_server(&one_thread);
+	struct ends ends = { 0 };
+	struct client client;
+	uint64_t before;
+
+	client_open(&client);
+	before = now_ms();
+	for (int i = 0; i < 200; i++)
+		ck_assert_int_eq(later_async(&client, NULL, 300, &ends, NULL), 0);
+	loop_until(&client, &ends, 200);
+	ck_assert_uint_eq(ends.good, 200);
+	/* Not one after the other. */
+	ck_assert_uint_lt(now_ms() - before, 200 * 300 / 2);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(the_server_dies_over_them)
+{
+	pid_t pid = start_server(&one_thread);
+	struct ends ends = { 0 };
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(hang_async(&client, NULL, &ends, NULL), 0);
+	kill_server(pid);
+	loop_until(&client, &ends, 10);
+	ck_assert_int_eq(ends.last, -EOWNERDEAD);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(closing_over_them)
+{
+	pid_t pid = start_server(&one_thread);
+	struct ends ends = { 0 };
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(hang_async(&client, NULL, &ends, NULL), 0);
+	client_close(&client);
+	ck_assert_uint_eq(ends.count, 10);
+	ck_assert_int_eq(ends.last, -ECANCELED);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- Being told ---------------------------------------------------------------------- */
+
+/* What the server counts, once that is as many. */
+static void await_hung(struct client *client, uint32_t open, uint32_t told, uint32_t *ret_had_ms)
+{
+	for (int i = 0;; i++) {
+		ipc_auto(server_hung_reply_free) E2e__HungReply *reply = NULL;
+
+		ck_assert_int_eq(server_hung(client->server, &reply, NULL), 0);
+		if (reply->open == open && reply->told == told) {
+			if (ret_had_ms)
+				*ret_had_ms = reply->had_ms;
+			return;
+		}
+		ck_assert_msg(i < 2000, "%u open, %u told", reply->open, reply->told);
+		sleep_ms(10);
+	}
+}
+
+START_TEST(cancelled_from_another_thread)
+{
+	pid_t pid = start_server(&loop);
+	struct ends ends = { 0 };
+	struct client client;
+	uint64_t id;
+
+	client_open(&client);
+	ck_assert_int_eq(hang_async(&client, NULL, &ends, &id), 0);
+	await_hung(&client, 1, 0, NULL);
+	ck_assert_int_eq(ipc_cancel(client.ipc, id), 0);
+	loop_until(&client, &ends, 1);
+	ck_assert_int_eq(ends.last, -ECANCELED);
+	ck_assert_int_eq(ipc_cancel(client.ipc, id), -ENOENT);
+	await_hung(&client, 0, 1, NULL);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+struct blocked {
+	struct client *client;
+	uint64_t id;
+	E2e__HangRequest__How how;
+};
+
+static void *hang_blocked(void *data)
+{
+	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
+	struct blocked *blocked = data;
+	struct ipc_options options = { .id = blocked->id };
+
+	request.how = blocked->how;
+	return (void *)(intptr_t)ipc_rpc_call_with(server_proxy(blocked->client->server),
+						   method("Hang"), &options, &request.base, NULL,
+						   NULL);
+}
+
+static void cancel_blocked(E2e__HangRequest__How how)
+{
+	pid_t pid = start_server(&pool);
+	struct blocked blocked = { .how = how };
+	struct client client;
+	pthread_t thread;
+	void *result;
+
+	client_open(&client);
+	blocked.client = &client;
+	blocked.id = ipc_new_id(client.ipc);
+	pthread_create(&thread, NULL, hang_blocked, &blocked);
+	await_hung(&client, 1, 0, NULL);
+	ck_assert_int_eq(ipc_cancel(client.ipc, blocked.id), 0);
+	pthread_join(thread, &result);
+	ck_assert_int_eq((int)(intptr_t)result, -ECANCELED);
+	await_hung(&client, 0, 1, NULL);
+	client_close(&client);
+	kill_server(pid);
+}
+
+START_TEST(a_blocked_call_is_cancelled)
+{
+	cancel_blocked(E2E__HANG_REQUEST__HOW__KEPT);
+}
+END_TEST
+
+START_TEST(a_handler_asks)
+{
+	cancel_blocked(E2E__HANG_REQUEST__HOW__ASKING);
+}
+END_TEST
+
+static int die_calling(void *data)
+{
+	struct ends ends = { 0 };
+	struct client client;
+
+	client_open(&client);
+	hang_async(&client, NULL, &ends, NULL);
+	await_hung(&client, 1, 0, NULL);
+	(void)data;
+	_exit(0);
+}
+
+START_TEST(the_caller_dies)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+
+	run_child(die_calling, NULL);
+	client_open(&client);
+	await_hung(&client, 0, 1, NULL);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- Time ------------------------------------------------------------------------------ */
+
+START_TEST(time_runs_out)
+{
+	pid_t pid = start_server(&one_thread);
+	struct ipc_options options = { .timeout_usec = 100000 };
+	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
+	struct ends ends = { 0 };
+	struct client client;
+	uint32_t had_ms;
+
+	client_open(&client);
+	ck_assert_int_eq(hang_async(&client, &options, &ends, NULL), 0);
+	loop_until(&client, &ends, 1);
+	ck_assert_int_eq(ends.last, -ETIMEDOUT);
+	await_hung(&client, 0, 1, &had_ms);
+	ck_assert_uint_le(had_ms, 100);
+
+	/* The same by the proxy and by the connection. */
+	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), 50000), 0);
+	ck_assert_int_eq(server_hang(client.server, &request, NULL), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), 0), 0);
+	ck_assert_int_eq(ipc_set_timeout(client.ipc, 50000), 0);
+	ck_assert_int_eq(server_hang(client.server, &request, NULL), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_set_timeout(client.ipc, 0), 0);
+	await_hung(&client, 0, 3, NULL);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* Client -> server in the middle -> this process, whose calls nobody answers. */
+static void through_the_middle(E2e__HangRequest__How how, bool timeout)
+{
+	pid_t pid = start_server(&pool);
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	struct ipc_options options = { .timeout_usec = timeout ? 200000 : 0 };
+	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
+	Ipc__Object target = IPC__OBJECT__INIT;
+	struct ends ends = { 0 };
+	struct client client;
+	uint64_t id;
+
+	client_open(&client);
+	ck_assert_int_eq(server_object_new(client.ipc, &server_handlers, NULL, NULL, &object), 0);
+	target.id = ipc_object_id(object);
+	request.target = &target;
+	request.how = how;
+	ck_assert_int_eq(ipc_rpc_call_async(server_proxy(client.server), method("Hang"), &options,
+					    &request.base, count_end, NULL, &ends, &id), 0);
+	while (!local_hanging()) {
+		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
+		while (ipc_process(client.ipc) > 0)
+			;
+	}
+	if (!timeout)
+		ck_assert_int_eq(ipc_cancel(client.ipc, id), 0);
+	loop_until(&client, &ends, 1);
+	ck_assert_int_eq(ends.last, timeout ? -ETIMEDOUT : -ECANCELED);
+	/* Told all the way down. */
+	while (local_hanging()) {
+		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
+		while (ipc_process(client.ipc) > 0)
+			;
+	}
+	await_hung(&client, 0, 0, NULL);
+	client_close(&client);
+	kill_server(pid);
+}
+
+START_TEST(cancelled_through_a_waiting_handler)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING, false);
+}
+END_TEST
+
+START_TEST(cancelled_through_an_async_call)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ASYNC, false);
+}
+END_TEST
+
+START_TEST(time_runs_out_through_a_waiting_handler)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING, true);
+}
+END_TEST
+
+START_TEST(time_runs_out_through_an_async_call)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ASYNC, true);
+}
+END_TEST
+
+/* --- Oneways --------------------------------------------------------------------------- */
+
+START_TEST(a_oneway_waits_for_room)
+{
+	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
+	struct ipc_options patient = { .timeout_usec = 20000000 };
+	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
+	pid_t pid = start_server(&small);
+	uint8_t ballast[100000] = { 0 };
+	struct client client;
+	int r;
+
+	client_open(&client);
+	request.ballast = (ProtobufCBinaryData){ .data = ballast, .len = sizeof(ballast) };
+	request.sleep_ms = 5;
+	do
+		r = server_log(client.server, &request);
+	while (r == 0);
+	ck_assert_int_eq(r, -EAGAIN);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(ipc_rpc_oneway_with(server_proxy(client.server), method("Log"),
+						     &patient, &request.base), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(a_oneway_takes_anothers_place)
+{
+	struct ipc_options replace = { .flags = IPC_REPLACE };
+	ipc_auto(server_logged_reply_free) E2e__LoggedReply *reply = NULL;
+	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+
+	client_open(&client);
+	request.sleep_ms = 300;
+	for (request.number = 0; request.number < 50; request.number++)
+		ck_assert_int_eq(ipc_rpc_oneway_with(server_proxy(client.server), method("Log"),
+						     &replace, &request.base), 0);
+	sleep_ms(700);
+	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
+	/* The first was taken at once; the last is there; hardly any between. */
+	ck_assert_uint_lt(reply->n_numbers, 10);
+	ck_assert_uint_eq(reply->numbers[reply->n_numbers - 1], 49);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("async", many_at_once_from_one_thread, the_server_dies_over_them,
+			 closing_over_them, cancelled_from_another_thread,
+			 a_blocked_call_is_cancelled, a_handler_asks, the_caller_dies,
+			 time_runs_out,
+			 cancelled_through_a_waiting_handler, cancelled_through_an_async_call,
+			 time_runs_out_through_a_waiting_handler,
+			 time_runs_out_through_an_async_call, a_oneway_waits_for_room,
+			 a_oneway_takes_anothers_place);
+}
