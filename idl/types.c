@@ -216,17 +216,21 @@ static void mark_all(struct arena *arena, struct types *types, const struct hold
 {
 	struct type *object = types_find(types, ".ipc.Object");
 	struct type *fd = types_find(types, ".ipc.Fd");
+	struct type *blob = types_find(types, ".ipc.Blob");
 
 	if (object)
 		object->holds |= TYPE_HOLDS_OBJECTS;
 	if (fd)
 		fd->holds |= TYPE_HOLDS_OBJECTS;
+	if (blob)
+		blob->holds |= TYPE_HOLDS_BLOBS;
 	for (size_t t = 0; t < types->count; t++)
 		if (find_own_group(&types->list[t]))
 			types->list[t].holds |= TYPE_HOLDS_GROUP;
 
 	mark_holders(arena, types, holders, TYPE_HOLDS_OBJECTS);
 	mark_holders(arena, types, holders, TYPE_HOLDS_GROUP);
+	mark_holders(arena, types, holders, TYPE_HOLDS_BLOBS);
 }
 
 /* From the types that hold none up: a type all of whose held types come to an

@@ -13,6 +13,7 @@
 
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
 #define TYPE_HOLDS_GROUP   (1U << 1) /* a field of kind group */
+#define TYPE_HOLDS_BLOBS   (1U << 2) /* ipc.Blob */
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */

@@ -189,8 +189,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 			*ret_id = async->child.id;
 		r = async_send(&request, async, options ? options->parent : NULL);
 	}
-	if (r < 0)
-		request_undo(&request);
+	request_done(&request, r >= 0);
 	return r;
 }
 
@@ -200,6 +199,7 @@ void async_end(struct thread *t, const struct device_event *event)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	ProtobufCMessage *reply = NULL;
+	struct device_event copy;
 	struct async async;
 	int r;
 
@@ -207,7 +207,8 @@ void async_end(struct thread *t, const struct device_event *event)
 	if (!async_take(t->ipc, event->cookie, &async))
 		return;
 
-	r = reply_receive(t, async.method, event, &reply, &error);
+	copy = *event;
+	r = reply_receive(t, async.method, &copy, &reply, &error);
 	async.complete(r, reply, &error, async.cb, async.userdata);
 	reply_release(reply);
 	ipc_error_done(&error);

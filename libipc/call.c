@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "blob.h"
 #include "call.h"
 #include "cancel.h"
 #include "deadline.h"
@@ -132,28 +133,31 @@ static int call_send(struct ipc_call *call, struct thread *t, enum device_send_k
 	return call_send_now(call, t, &send);
 }
 
-static __attribute__((noinline)) int call_send_objects(struct ipc_call *call, struct thread *t,
-						       const ProtobufCMessage *reply,
-						       size_t size)
+/* A reply that can carry more than bytes; if it does not it may wait like any. */
+static __attribute__((noinline)) int call_send_more(struct ipc_call *call, struct thread *t,
+						    const ProtobufCMessage *reply)
 {
-	struct table table;
-	struct device_send send = {
-		.kind = DEVICE_SEND_REPLY,
-		.call = call->number,
-		.data = t->scratch.data,
-		.size = size,
-		.objects = table.objects,
-	};
-	int r;
+	uint32_t flags = call->method->flags;
+	struct device_send send = { .kind = DEVICE_SEND_REPLY, .call = call->number };
+	struct table table = { .n = 0 };
+	struct parts parts;
+	int r = 0;
 
-	r = table_build(&table, call->ipc, reply);
+	if (flags & IPC_METHOD_REPLY_OBJECTS)
+		r = table_build(&table, call->ipc, reply);
 	if (r < 0)
 		return r;
-	if (!table.n)
-		return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, size);
 
-	send.n_objects = table.n;
-	r = call_send_now(call, t, &send);
+	r = blobs_pack(&parts, t, reply, flags & IPC_METHOD_REPLY_BLOBS, /* metadata= */ NULL,
+		       &table, &send);
+	if (r == 0 && !table.n && !send.n_parts)
+		return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, send.size);
+	if (r == 0) {
+		send.objects = table.objects;
+		send.n_objects = table.n;
+		r = call_send_now(call, t, &send);
+		parts_done(&parts);
+	}
 	if (r < 0)
 		table_unsent(&table, call->ipc);
 	return r;
@@ -173,31 +177,39 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 	r = call_thread(call, &t);
 	if (r < 0)
 		return r;
+	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
+		return call_send_more(call, t, reply);
+
 	r = thread_pack(t, reply, &size);
 	if (r < 0)
 		return r;
-
-	if (method->flags & IPC_METHOD_REPLY_OBJECTS)
-		return call_send_objects(call, t, reply, size);
 	return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, size);
 }
 
-/* text is freed here; without it, or without memory, the number alone goes. */
-static int call_send_error(struct ipc_call *call, int code, const char *name, char *text)
+/* Without anything to say, or without memory, the errno alone goes. */
+static int call_send_explained(struct ipc_call *call, int code, const Ipc__Error *error)
 {
-	Ipc__Error error = IPC__ERROR__INIT;
 	struct thread *t;
 	size_t size = 0;
 	int r;
 
 	r = call_thread(call, &t);
-	if (r == 0) {
-		error.name = (char *)name;
-		error.message = text;
-		if ((name || text) && thread_pack(t, &error.base, &size) < 0)
-			size = 0;
-		r = call_send(call, t, DEVICE_SEND_ERROR, (uint32_t)code, size);
-	}
+	if (r < 0)
+		return r;
+	if ((error->name || error->message) && thread_pack(t, &error->base, &size) < 0)
+		size = 0;
+	return call_send(call, t, DEVICE_SEND_ERROR, (uint32_t)code, size);
+}
+
+/* text is freed here. */
+static int call_send_error(struct ipc_call *call, int code, const char *name, char *text)
+{
+	Ipc__Error error = IPC__ERROR__INIT;
+	int r;
+
+	error.name = (char *)name;
+	error.message = text;
+	r = call_send_explained(call, code, &error);
 	free(text);
 	return r;
 }
@@ -223,6 +235,27 @@ int ipc_call_error(struct ipc_call *call, const char *name, const char *format, 
 	text = format_text(format, args);
 	va_end(args);
 	return call_send_error(call, EREMOTEIO, name, text);
+}
+
+int ipc_call_raise(struct ipc_call *call, const struct ipc_error *error)
+{
+	Ipc__Error sent = IPC__ERROR__INIT;
+	int code;
+
+	if (!call || !error || !error->name || (error->details_size && !error->details))
+		return -EINVAL;
+	code = error->code < 0 ? -error->code : error->code;
+	if (code < 0 || code > ERRNO_MAX)
+		return -EINVAL;
+
+	sent.name = error->name;
+	sent.message = error->message;
+	sent.has_number = error->number != 0;
+	sent.number = error->number;
+	sent.has_details = error->details_size != 0;
+	sent.details.data = error->details;
+	sent.details.len = error->details_size;
+	return call_send_explained(call, code ? code : EREMOTEIO, &sent);
 }
 
 int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
@@ -347,6 +380,11 @@ int ipc_call_canceled(const struct ipc_call *call)
 
 	r = device_call_canceled(&call->ipc->device, call->number);
 	return r == -ESRCH ? -EINVAL : r;
+}
+
+const char *ipc_call_metadata(const struct ipc_call *call, const char *name)
+{
+	return call->request.framed ? frame_metadata(&call->request.frame, name) : NULL;
 }
 
 const char *ipc_call_label(const struct ipc_call *call)

@@ -88,8 +88,7 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		r = send_for(&request, options->parent, &event);
 	else
 		r = send_and_wait(request.t, &request.send, &event);
-	if (unlikely(r < 0 || event.kind == DEVICE_EVENT_FAILED))
-		request_undo(&request);
+	request_done(&request, r >= 0 && event.kind != DEVICE_EVENT_FAILED);
 	if (unlikely(r < 0))
 		return error_set(error, r);
 	return reply_receive(request.t, method, &event, ret_reply, error);
@@ -119,8 +118,7 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 	do
 		r = thread_exchange(request.t, &request.send, /* flags= */ 0, &event);
 	while (unlikely(r == -EINTR));
-	if (r < 0)
-		request_undo(&request);
+	request_done(&request, r >= 0);
 	return r;
 }
 

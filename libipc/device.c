@@ -113,6 +113,16 @@ static void objects_to_driver(const struct device_send *send, struct ipcbus_obje
 		};
 }
 
+_Static_assert(sizeof(struct device_part) == sizeof(struct ipcbus_iovec) &&
+	       offsetof(struct device_part, base) == offsetof(struct ipcbus_iovec, base) &&
+	       offsetof(struct device_part, size) == offsetof(struct ipcbus_iovec, size),
+	       "parts of a message");
+
+static bool unlikely_parts(const struct device_send *send)
+{
+	return __builtin_expect(send->n_parts != 0, 0);
+}
+
 /* Field by field: the event behind is the driver's to write. */
 static void send_to_driver(const struct device *device, const struct device_send *from,
 			   struct ipcbus_send *to)
@@ -130,7 +140,11 @@ static void send_to_driver(const struct device *device, const struct device_send
 	to->call = from->call;
 	to->data = (uintptr_t)from->data;
 	to->data_size = from->size;
-	to->iov_count = 0;
+	to->iov_count = from->n_parts;
+	if (unlikely_parts(from)) {
+		to->flags |= IPCBUS_SEND_IOV;
+		to->data = (uintptr_t)from->parts;
+	}
 	to->object_count = from->n_objects;
 	to->objects = 0;
 	to->deadline = from->deadline;

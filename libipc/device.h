@@ -49,6 +49,12 @@ struct device_object {
 	uint64_t tag;
 };
 
+/* One part of a message in memory. */
+struct device_part {
+	uint64_t base;		/* address */
+	uint64_t size;
+};
+
 struct device_send {
 	enum device_send_kind kind;
 	bool accept_fds;	/* CALL: the reply may bring fds */
@@ -61,6 +67,8 @@ struct device_send {
 	size_t size;
 	const struct device_object *objects;
 	unsigned int n_objects;
+	const struct device_part *parts; /* instead of data; their sizes are size together */
+	unsigned int n_parts;	/* 0: data */
 	uint64_t deadline;	/* CALL, ONEWAY: of the monotonic clock, ns; 0: none */
 	uint64_t cookie;	/* CALL: for device_cancel(); 0: none */
 };

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "async.h"
+#include "blob.h"
 #include "builtin.h"
 #include "call.h"
 #include "death.h"
@@ -66,6 +67,8 @@ static int call_prepare(struct ipc_call *call, const struct device_event *event)
 	r = message_unpack(&call->request, method->request,
 			   method->flags & IPC_METHOD_REQUEST_RECURSIVE, call->payload,
 			   call->size);
+	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
+		r = blobs_bind(&call->request);
 	if (r < 0 || !(method->flags & IPC_METHOD_REQUEST_OBJECTS))
 		return r;
 	return claims_bind(&call->request);

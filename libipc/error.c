@@ -17,6 +17,7 @@ void ipc_error_done(struct ipc_error *error)
 		return;
 	free(error->name);
 	free(error->message);
+	free(error->details);
 	*error = (struct ipc_error)IPC_ERROR_INIT;
 }
 
@@ -47,6 +48,8 @@ static const struct {
 	{ EDQUOT, "a limit is reached" },
 	{ ELOOP, "calls are nested too deeply, or the message holds the bus itself" },
 	{ ENOBUFS, "the receiver is not ready to take messages" },
+	{ ETIMEDOUT, "the call's time is over" },
+	{ ECANCELED, "the call was cancelled" },
 	{ EDEADLK, "not while this thread waits for a reply" },
 };
 

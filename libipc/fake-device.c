@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake-device.h"
 
@@ -56,6 +57,15 @@ const struct fake_sent *fake_last(void)
 	return &fake.sent[fake.n_sent - 1];
 }
 
+void fake_close_fds(void)
+{
+	const struct fake_sent *sent = fake_last();
+
+	for (unsigned int i = 0; i < sent->send.n_objects; i++)
+		if (sent->objects[i].type == DEVICE_OBJECT_FD)
+			close((int)sent->objects[i].value);
+}
+
 int device_open(struct device *device, const char *path, size_t region_size)
 {
 	if (!strcmp(path, "/nonexistent"))
@@ -76,6 +86,26 @@ void device_close(struct device *device, bool mapped)
 	(void)mapped;
 }
 
+/* As the driver would: the parts must add up. */
+static void gather(uint8_t *to, const struct device_send *send)
+{
+	size_t size = 0;
+
+	if (!send->n_parts) {
+		memcpy(to, send->data, send->size);
+		return;
+	}
+	for (unsigned int i = 0; i < send->n_parts; i++) {
+		if (size + send->parts[i].size > send->size)
+			abort();
+		memcpy(to + size, (const void *)(uintptr_t)send->parts[i].base,
+		       send->parts[i].size);
+		size += send->parts[i].size;
+	}
+	if (size != send->size)
+		abort();
+}
+
 static void record(const struct device_exchange *x)
 {
 	struct fake_sent *sent = &fake.sent[fake.n_sent++ % FAKE_MAX];
@@ -84,10 +114,13 @@ static void record(const struct device_exchange *x)
 	sent->flags = x->flags;
 	sent->n_free = x->n_free;
 	if (x->send.size <= FAKE_PAYLOAD && x->send.size)
-		memcpy(sent->data, x->send.data, x->send.size);
+		gather(sent->data, &x->send);
 	if (x->send.n_objects)
 		memcpy(sent->objects, x->send.objects,
 		       x->send.n_objects * sizeof(sent->objects[0]));
+	for (unsigned int i = 0; fake.keep_fds && i < x->send.n_objects; i++)
+		if (sent->objects[i].type == DEVICE_OBJECT_FD)
+			sent->objects[i].value = (uint64_t)dup((int)sent->objects[i].value);
 	sent->send.data = sent->data;
 	sent->send.objects = sent->objects;
 }

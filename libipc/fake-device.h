@@ -32,6 +32,7 @@ struct fake {
 	unsigned int n_freed;		/* buffers that were given back */
 	uint64_t freed[FAKE_MAX];
 
+	bool keep_fds;			/* those sent are duplicated, for fake_close_fds() */
 	int send_error;			/* the next message of this kind fails with it */
 	enum device_send_kind send_error_kind;
 	void (*on_empty)(void);
@@ -65,6 +66,8 @@ void fake_reset(void);
 /* The next wait returns this; payload and objects are copied into the region. */
 void fake_push(struct device_event event, const void *payload, size_t size,
 	       const struct device_object *objects, unsigned int n_objects);
+/* Closes the duplicates of the message sent last. */
+void fake_close_fds(void);
 /* The message sent last. */
 const struct fake_sent *fake_last(void);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "frame.h"
 #include "message.h"
 #include "walk.h"
 
@@ -126,6 +127,12 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 {
 	int r;
 
+	if (unlikely_frame(data, size)) {
+		r = frame_parse(&message->frame, &data, &size);
+		if (r < 0)
+			return r;
+		message->framed = true;
+	}
 	if (recursive) {
 		r = wire_check_depth(descriptor, data, size);
 		if (r < 0)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "frame.h"
 
 struct claims;
 
@@ -26,6 +27,8 @@ struct claims;
 struct message {
 	struct arena arena;
 	struct claims *claims;		/* NULL: no objects came with it */
+	bool framed;			/* there is more in the payload: */
+	struct frame frame;
 	ProtobufCMessage *root;
 };
 
@@ -35,13 +38,14 @@ static inline void message_init(struct message *message, void *block, size_t blo
 {
 	arena_init(&message->arena, block, block_size, MESSAGE_BUDGET(payload_size));
 	message->claims = NULL;
+	message->framed = false;
 	message->root = NULL;
 }
 
 /*
  * Sets message->root; it lies where the arena began if that had room for it.
  * recursive: the type can hold itself. -EBADMSG: not such a message, or more
- * than it may be; -ENOMEM.
+ * than it may be; -ENOMEM. A frame around it is taken apart.
  */
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
 		   bool recursive, const uint8_t *data, size_t size);
@@ -49,6 +53,8 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 /* Frees the memory; what the claims hold must have been released. */
 static inline void message_done(struct message *message)
 {
+	if (__builtin_expect(message->framed, 0))
+		frame_done(&message->frame);
 	arena_done(&message->arena);
 }
 

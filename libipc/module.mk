@@ -15,7 +15,7 @@ LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
 LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c \
-	async.c request.c reply.c call.c cancel.c dispatch.c \
+	async.c request.c reply.c blob.c frame.c memory.c call.c cancel.c dispatch.c \
 	builtin.c ask.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
@@ -113,5 +113,6 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(Q)$(INSTALL) -m 644 libipc/include/ipc/ipc.h libipc/include/ipc/rpc.h \
+	  libipc/include/ipc/blob.h \
 	  $(DESTDIR)$(includedir)/ipc
 	$(Q)$(INSTALL) -m 644 libipc/ipc.3 $(DESTDIR)$(mandir)/man3

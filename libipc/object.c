@@ -121,7 +121,7 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object)
 	return NULL;
 }
 
-/* Files go only to those whose methods can take any object at all. */
+/* Files go only to those whose methods can take any object at all, or blobs. */
 static bool accepts_fds(const struct ipc_object *object)
 {
 	const struct ipc_interface *interface = object->interface;
@@ -129,7 +129,8 @@ static bool accepts_fds(const struct ipc_object *object)
 	if (object->dump)
 		return true;
 	for (size_t i = 0; i < interface->n_methods; i++)
-		if (interface->methods[i].flags & IPC_METHOD_REQUEST_OBJECTS)
+		if (interface->methods[i].flags &
+		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS))
 			return true;
 	return false;
 }

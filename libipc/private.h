@@ -6,6 +6,7 @@
  *   client.c     a stub's call: send, wait; async.c without waiting
  *   request.c    what goes out; reply.c what comes back
  *   message.c    protobuf bytes <-> message; arena.c its memory
+ *   blob.c       blobs and metadata around a message; frame.c, memory.c
  *   table.c      objects and fds in a message <-> the driver's object table
  *   thread.c     what a thread keeps for a connection; the exchange
  *   device.c     the driver

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blob.h"
 #include "message.h"
 #include "reply.h"
 #include "table.h"
@@ -15,6 +16,10 @@
 struct reply {
 	struct message message;
 	bool kept;
+	size_t room;			/* bytes of block */
+	struct ipc *ipc;		/* held with the buffer; NULL: neither is */
+	uint64_t buffer;		/* in which the message's blobs lie */
+	size_t size;
 	uint64_t block[];
 };
 
@@ -39,6 +44,15 @@ static char *dup_text(const char *text)
 	return text && *text ? strdup(text) : NULL;
 }
 
+static void dup_details(struct ipc_error *error, const ProtobufCBinaryData *details)
+{
+	error->details = details->len ? malloc(details->len) : NULL;
+	if (!error->details)
+		return;
+	memcpy(error->details, details->data, details->len);
+	error->details_size = details->len;
+}
+
 /*
  * An error that the server raised. What explains it may be anything, or not
  * fit into memory: then the code must do.
@@ -59,6 +73,9 @@ static int receive_error(struct ipc_error *error, const struct device_event *eve
 		explained = (const Ipc__Error *)message.root;
 		error->name = dup_text(explained->name);
 		error->message = dup_text(explained->message);
+		error->number = explained->has_number ? explained->number : 0;
+		if (explained->has_details)
+			dup_details(error, &explained->details);
 	}
 	message_done(&message);
 	return event->error;
@@ -87,43 +104,95 @@ static int reply_claim(struct reply *reply, struct ipc *ipc, const struct ipc_me
 	int r;
 
 	r = claims_take(&reply->message, ipc, event);
+	if (r == 0 && unlikely(method->flags & IPC_METHOD_REPLY_BLOBS))
+		r = blobs_bind(&reply->message);
 	if (r < 0 || !(method->flags & IPC_METHOD_REPLY_OBJECTS))
 		return r;
 	return claims_bind(&reply->message);
 }
 
-/* One block for all that a usual message of this size needs. */
-static struct reply *reply_new(const ProtobufCMessageDescriptor *descriptor, size_t size)
+/* What a thread keeps for its next reply: enough for a usual one, and not for more. */
+#define ROOM_KEPT	((size_t)1024)
+
+static struct reply *reply_alloc(struct thread *t, size_t room)
 {
-	size_t block = descriptor->sizeof_message + size + (size < 512 ? size : 512) + 64;
-	struct reply *reply;
+	struct reply *reply = t->spare_reply;
 
-	reply = malloc(sizeof(*reply) + block);
-	if (!reply)
-		return NULL;
-
-	message_init(&reply->message, reply->block, block, size);
-	reply->kept = false;
+	if (likely(reply && room <= reply->room)) {
+		t->spare_reply = NULL;
+		return reply;
+	}
+	if (room < ROOM_KEPT)
+		room = ROOM_KEPT;
+	reply = malloc(sizeof(*reply) + room);
+	if (reply)
+		reply->room = room;
 	return reply;
 }
 
+/* One block for all that a usual message of this size needs. */
+static struct reply *reply_new(struct thread *t, const ProtobufCMessageDescriptor *descriptor,
+			       const struct device_event *event)
+{
+	size_t size = frame_message_size(event->payload, event->size);
+	struct reply *reply;
+
+	reply = reply_alloc(t, descriptor->sizeof_message + size + (size < 512 ? size : 512) + 64);
+	if (!reply)
+		return NULL;
+
+	message_init(&reply->message, reply->block, reply->room, size);
+	reply->kept = false;
+	reply->ipc = NULL;
+	return reply;
+}
+
+/* The buffer goes back with whatever this thread does next. */
+static void reply_give_back(struct reply *reply)
+{
+	struct thread *t;
+
+	if (thread_get(reply->ipc, &t) == 0)
+		thread_free_later(t, reply->buffer, reply->size);
+	ipc_unref(reply->ipc);
+}
+
+/* The memory stays with the thread that frees it, whosever reply it was. */
 static void reply_free(struct reply *reply)
 {
+	struct thread *t;
+
 	if (!reply)
 		return;
 	claims_release(&reply->message);
 	message_done(&reply->message);
-	free(reply);
+	if (unlikely(reply->ipc))
+		reply_give_back(reply);
+	t = thread_last;
+	if (likely(t && !t->spare_reply && reply->room == ROOM_KEPT))
+		t->spare_reply = reply;
+	else
+		free(reply);
 }
 
-static int receive(struct ipc *ipc, const struct ipc_method *method,
-		   const struct device_event *event, ProtobufCMessage **ret_reply)
+/* The reply has blobs in its buffer: the two stay together. */
+static void reply_hold(struct reply *reply, struct ipc *ipc, struct device_event *event)
 {
+	reply->ipc = ipc_ref(ipc);
+	reply->buffer = event->buffer;
+	reply->size = event->size;
+	event->buffer = 0;
+}
+
+static int receive(struct thread *t, const struct ipc_method *method, struct device_event *event,
+		   ProtobufCMessage **ret_reply)
+{
+	struct ipc *ipc = t->ipc;
 	struct reply *reply = NULL;
 	int r = 0;
 
 	if (ret_reply) {
-		reply = reply_new(method->reply, event->size);
+		reply = reply_new(t, method->reply, event);
 		r = reply ? reply_unpack(reply, method, event) : -ENOMEM;
 	}
 	if (!ret_reply || unlikely(r < 0))
@@ -135,19 +204,22 @@ static int receive(struct ipc *ipc, const struct ipc_method *method,
 		return r;
 	}
 
-	if (ret_reply)
-		*ret_reply = reply->message.root;
+	if (!ret_reply)
+		return 0;
+	if (unlikely(reply->message.framed))
+		reply_hold(reply, ipc, event);
+	*ret_reply = reply->message.root;
 	return 0;
 }
 
 int reply_receive(struct thread *t, const struct ipc_method *method,
-		  const struct device_event *event, ProtobufCMessage **ret_reply,
+		  struct device_event *event, ProtobufCMessage **ret_reply,
 		  struct ipc_error *error)
 {
 	int r;
 
 	if (likely(event->kind == DEVICE_EVENT_REPLY)) {
-		r = receive(t->ipc, method, event, ret_reply);
+		r = receive(t, method, event, ret_reply);
 		if (unlikely(r < 0))
 			error_set(error, r);
 	} else if (event->kind == DEVICE_EVENT_ERROR) {

@@ -12,11 +12,11 @@
 int error_set(struct ipc_error *error, int code);
 
 /*
- * Takes everything that the event brought: 0 and, if ret_reply, the reply in
+ * Takes everything that the event brought, and its buffer: 0 and, if ret_reply, the reply in
  * *ret_reply, to be freed with ipc_rpc_free(); or what went wrong, in error too.
  */
 int reply_receive(struct thread *t, const struct ipc_method *method,
-		  const struct device_event *event, ProtobufCMessage **ret_reply,
+		  struct device_event *event, ProtobufCMessage **ret_reply,
 		  struct ipc_error *error);
 
 /* Frees a reply, unless ipc_rpc_keep() was called for it. NULL is allowed. */

@@ -79,26 +79,44 @@ static __attribute__((noinline)) int apply_options(struct device_send *send,
 
 /* --- The message ------------------------------------------------------------------- */
 
-/* The table is for methods that can carry objects only. */
-static int fill(struct request *request, struct ipc *ipc, const struct ipc_method *method,
-		const ProtobufCMessage *message)
+/* What only methods that can carry more than bytes have, or calls with metadata. */
+static __attribute__((noinline)) int fill_more(struct request *request,
+					       const struct ipc_method *method,
+					       const ProtobufCMessage *message,
+					       const char *const *metadata)
 {
-	int r;
+	int r = 0;
 
-	r = thread_pack(request->t, message, &request->send.size);
+	request->table.n = 0;
+	if (method->flags & IPC_METHOD_REQUEST_OBJECTS)
+		r = table_build(&request->table, request->t->ipc, message);
 	if (r < 0)
 		return r;
 
-	request->send.data = request->t->scratch.data;
-	if (!(method->flags & IPC_METHOD_REQUEST_OBJECTS))
-		return 0;
-
-	r = table_build(&request->table, ipc, message);
-	if (r < 0)
+	r = blobs_pack(&request->parts, request->t, message,
+		       method->flags & IPC_METHOD_REQUEST_BLOBS, metadata, &request->table,
+		       &request->send);
+	if (r < 0) {
+		table_unsent(&request->table, request->t->ipc);
 		return r;
+	}
 	request->send.objects = request->table.objects;
 	request->send.n_objects = request->table.n;
 	return 0;
+}
+
+static int fill(struct request *request, const struct ipc_method *method,
+		const ProtobufCMessage *message, const char *const *metadata)
+{
+	int r;
+
+	request->parts.n_files = 0;
+	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) || metadata)
+		return fill_more(request, method, message, metadata);
+
+	r = thread_pack(request->t, message, &request->send.size);
+	request->send.data = request->t->scratch.data;
+	return r;
 }
 
 int request_init(struct request *request, enum device_send_kind kind, struct ipc_proxy *proxy,
@@ -118,7 +136,8 @@ int request_init(struct request *request, enum device_send_kind kind, struct ipc
 
 	request->send.handle = proxy->handle;
 	request->send.code = method->code;
-	request->send.accept_fds = method->flags & IPC_METHOD_REPLY_OBJECTS;
+	request->send.accept_fds = method->flags &
+				   (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS);
 	usec = kind == DEVICE_SEND_CALL ? timeout_default(proxy, method) : 0;
 	if (unlikely(usec))
 		apply_timeout(&request->send, usec);
@@ -131,5 +150,5 @@ int request_init(struct request *request, enum device_send_kind kind, struct ipc
 	r = thread_flush_stash(request->t);
 	if (unlikely(r < 0))
 		return r;
-	return fill(request, proxy->ipc, method, message);
+	return fill(request, method, message, unlikely(options) ? options->metadata : NULL);
 }

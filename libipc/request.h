@@ -6,6 +6,7 @@
 #ifndef IPC_REQUEST_H
 #define IPC_REQUEST_H
 
+#include "blob.h"
 #include "table.h"
 #include "thread.h"
 
@@ -13,22 +14,25 @@ struct request {
 	struct thread *t;
 	struct device_send send;
 	struct table table;		/* in use if send.n_objects */
+	struct parts parts;		/* n_files says what is held */
 };
 
 /*
  * Packs a request into the thread's scratch. kind: CALL or ONEWAY. On failure
- * nothing is held; on success it is to be sent, or undone. -EINVAL: not the
+ * nothing is held; on success it is to be sent, and done. -EINVAL: not the
  * method's message, or options that are none.
  */
 int request_init(struct request *request, enum device_send_kind kind, struct ipc_proxy *proxy,
 		 const struct ipc_method *method, const struct ipc_options *options,
 		 const ProtobufCMessage *message);
 
-/* It was not sent after all. */
-static inline void request_undo(struct request *request)
+/* It was sent, or not after all. */
+static inline void request_done(struct request *request, bool sent)
 {
-	if (request->send.n_objects)
+	if (unlikely(!sent && request->send.n_objects))
 		table_unsent(&request->table, request->t->ipc);
+	if (unlikely(request->parts.n_files))
+		parts_done(&request->parts);
 }
 
 #endif /* IPC_REQUEST_H */

@@ -19,7 +19,7 @@ struct table_builder {
 	struct ipc *ipc;
 };
 
-static int table_append(struct table *table, enum device_object_type type, uint64_t value,
+int table_append(struct table *table, enum device_object_type type, uint64_t value,
 			uint64_t tag)
 {
 	if (table->n == DEVICE_MAX_OBJECTS)
@@ -203,11 +203,6 @@ int claims_take(struct message *message, struct ipc *ipc, const struct device_ev
 	return 0;
 }
 
-struct binder {
-	struct visitor visitor;
-	struct claims *claims;		/* NULL: none came */
-};
-
 static struct claim *claim_find(struct claims *claims, bool is_fd, uint64_t tag)
 {
 	if (!claims)
@@ -222,6 +217,23 @@ static struct claim *claim_find(struct claims *claims, bool is_fd, uint64_t tag)
 	}
 	return NULL;
 }
+
+int claims_take_fd(struct claims *claims, uint64_t tag)
+{
+	struct claim *claim = claim_find(claims, /* is_fd= */ true, tag);
+	int fd;
+
+	if (!claim)
+		return -ENOENT;
+	fd = claim->fd;
+	*claim = claims->claims[--claims->n];
+	return fd;
+}
+
+struct binder {
+	struct visitor visitor;
+	struct claims *claims;		/* NULL: none came */
+};
 
 static int bind_object(struct visitor *visitor, uint64_t *id)
 {

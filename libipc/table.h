@@ -35,6 +35,9 @@ struct table {
  * of this connection's; -E2BIG: more than DEVICE_MAX_OBJECTS.
  */
 int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *message);
+/* One entry more: -E2BIG. */
+int table_append(struct table *table, enum device_object_type type, uint64_t value,
+		 uint64_t tag);
 /* The message with these was not sent. */
 void table_unsent(const struct table *table, struct ipc *ipc);
 
@@ -45,6 +48,8 @@ void table_unsent(const struct table *table, struct ipc *ipc);
 int claims_take(struct message *message, struct ipc *ipc, const struct device_event *event);
 /* Gives all that came with an event back, for want of a message to hold it. */
 void claims_refuse(struct ipc *ipc, const struct device_event *event);
+/* Takes a fd that no field is bound to yet out of the claims: -ENOENT. */
+int claims_take_fd(struct claims *claims, uint64_t tag);
 /* Gives the claims to the fields of the unpacked message: 0 or -EBADMSG. */
 int claims_bind(struct message *message);
 /* Gives back all claims that are still the message's. */

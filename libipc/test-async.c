@@ -572,6 +572,7 @@ START_TEST(calls_for_a_kept_one)
 
 	push_call(DEVICE_EVENT_ONEWAY);
 	serve_one();
+	options.parent = kept;
 	ck_assert_int_eq(call_now(&options), -EINVAL);
 	ipc_call_unref(kept);
 	end();

@@ -23,7 +23,7 @@ END_TEST
 
 START_TEST(done_leaves_an_empty_error)
 {
-	struct ipc_error error = { -EREMOTEIO, strdup("a"), strdup("b") };
+	struct ipc_error error = { .code = -EREMOTEIO, .name = strdup("a"), .message = strdup("b") };
 
 	ipc_error_done(&error);
 	ck_assert_int_eq(error.code, 0);
@@ -50,9 +50,9 @@ static char *printed(const char *what, int code, const struct ipc_error *error)
 
 START_TEST(fail_says_what_is_known)
 {
-	struct ipc_error all = { -EREMOTEIO, "echo.Empty", "nothing to say" };
-	struct ipc_error text = { -ENOENT, NULL, "no file of that name" };
-	struct ipc_error name = { -EREMOTEIO, "echo.Empty", NULL };
+	struct ipc_error all = { .code = -EREMOTEIO, .name = "echo.Empty", .message = "nothing to say" };
+	struct ipc_error text = { .code = -ENOENT, .name = NULL, .message = "no file of that name" };
+	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .message = NULL };
 	struct ipc_error none = IPC_ERROR_INIT;
 	char *line;
 

@@ -24,6 +24,7 @@ static void thread_free(struct thread *t)
 	if (t == thread_last)
 		thread_last = NULL;
 	free(t->spare);
+	free(t->spare_reply);
 	free(t->scratch.data);
 	free(t);
 }
@@ -307,18 +308,27 @@ static int scratch_resize(struct scratch *scratch, size_t size)
 	return 0;
 }
 
+static bool scratch_fits(const struct scratch *scratch, size_t size)
+{
+	return size <= scratch->size &&
+	       (scratch->size <= THREAD_SCRATCH_KEPT || size > THREAD_SCRATCH_KEPT);
+}
+
+int thread_reserve(struct thread *t, size_t size)
+{
+	return scratch_fits(&t->scratch, size) ? 0 : scratch_resize(&t->scratch, size);
+}
+
 int thread_pack(struct thread *t, const ProtobufCMessage *message, size_t *ret_size)
 {
-	struct scratch *scratch = &t->scratch;
 	size_t size = protobuf_c_message_get_packed_size(message);
 	int r;
 
-	if (unlikely(size > scratch->size || (scratch->size > THREAD_SCRATCH_KEPT &&
-					      size <= THREAD_SCRATCH_KEPT))) {
-		r = scratch_resize(scratch, size);
+	if (unlikely(!scratch_fits(&t->scratch, size))) {
+		r = scratch_resize(&t->scratch, size);
 		if (r < 0)
 			return r;
 	}
-	*ret_size = protobuf_c_message_pack(message, scratch->data);
+	*ret_size = protobuf_c_message_pack(message, t->scratch.data);
 	return 0;
 }

@@ -32,6 +32,8 @@ struct stash {
 	size_t size;
 };
 
+struct reply;
+
 struct thread {
 	struct ipc *ipc;		/* NULL: closed. Others clear it: registry lock */
 	uint64_t ipc_id;
@@ -39,6 +41,7 @@ struct thread {
 	unsigned int waiting;		/* calls whose reply this thread waits for */
 	struct ipc_call *serving;	/* innermost call whose handler runs here */
 	struct ipc_call *spare;		/* memory for the next call */
+	struct reply *spare_reply;	/* and for the next reply */
 	struct stash stash;
 	struct scratch scratch;
 	unsigned int n_free;
@@ -101,6 +104,8 @@ void thread_stash(struct thread *t, enum device_send_kind kind, uint32_t code, u
 void thread_free_later(struct thread *t, uint64_t buffer, size_t size);
 void thread_free_next(struct thread *t, uint64_t buffer);
 
+/* Makes room in the scratch, where nothing must be stashed: -ENOMEM. */
+int thread_reserve(struct thread *t, size_t size);
 /* Packs a message into the scratch, where nothing must be stashed. */
 int thread_pack(struct thread *t, const ProtobufCMessage *message, size_t *ret_size);
 

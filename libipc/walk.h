@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A walk over a message: finds every Ipc__Object and Ipc__Fd in it, at any
+ * A walk over a message: finds every Ipc__Object, Ipc__Fd and Ipc__Blob in it, at any
  * depth, in the order of the fields' numbers. Sender and receiver walk the
  * same way, which ties the fields to the entries of the object table.
  */
 #ifndef IPC_WALK_H
 #define IPC_WALK_H
 
+#include <ipc/ipc.pb-c.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
@@ -14,9 +15,10 @@
 #define MESSAGE_MAX_DEPTH	100
 
 struct visitor {
-	/* Both return 0, or -errno to end the walk with it. */
+	/* Each returns 0, or -errno to end the walk with it. NULL: passed over. */
 	int (*object)(struct visitor *visitor, uint64_t *id);
 	int (*fd)(struct visitor *visitor, int32_t *fd);
+	int (*blob)(struct visitor *visitor, Ipc__Blob *blob);
 };
 
 /* -EBADMSG: deeper than MESSAGE_MAX_DEPTH, or an empty place in an array. */

@@ -80,7 +80,7 @@ extern const struct bench_transport bench_stream;
 extern const struct bench_transport bench_seqpacket;
 extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
-extern const struct bench_transport bench_typed;
+extern const struct bench_transport bench_typed, bench_blob;
 
 /* Lets the client connect. */
 int bench_ready(struct bench_case *c);

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 static const struct bench_transport *const transports[] = {
-	&bench_ipcbus,	  &bench_typed,	 &bench_futex,	&bench_pipe,
+	&bench_ipcbus,	  &bench_typed,	 &bench_blob,	&bench_futex,  &bench_pipe,
 	&bench_seqpacket, &bench_stream, &bench_binder,
 };
 
@@ -40,7 +40,7 @@ static const unsigned int batches[] = { 1, 16 };
 /**
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
- * @name: only this case ("call", "typed", "oneway", "oneway16"), or NULL
+ * @name: only this case ("call", "typed", "blob", "oneway", "oneway16"), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  */
@@ -234,7 +234,7 @@ static int usage(void)
 {
 	fputs("usage: bench [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
 	      "  -t  only ipcbus, futex, pipe, stream, seqpacket or binder\n"
-	      "  -c  only call, typed, oneway or oneway16\n"
+	      "  -c  only call, typed, blob, oneway or oneway16\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
 	      "  -p  mark ROUNDS rounds for tests/bench/profile instead of measuring\n",
 	      stderr);

@@ -6,13 +6,14 @@ BEGIN {
 	FS = "\t"
 	columns = split("call:4 call:4096 call:65536 call:262144 call:1048576 oneway:64 oneway16:64", column, " ")
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
-	rows = split("ipcbus ipcbus-typed futex pipe seqpacket stream binder", row, " ")
+	rows = split("ipcbus ipcbus-typed ipcbus-blob futex pipe seqpacket stream binder", row, " ")
 }
 
 {
 	kernel = $1
-	name = $2 == "typed" ? $3 "-typed" : $3
-	place = ($2 == "typed" ? "call" : $2) ":" $4
+	stub = $2 == "typed" || $2 == "blob"
+	name = stub ? $3 "-" $2 : $3
+	place = (stub ? "call" : $2) ":" $4
 	figure[name, place] = $5
 	seen[name] = 1
 }
@@ -36,7 +37,8 @@ function print_row(name,  cells, i) {
 		return
 	for (i = 1; i <= columns; i++)
 		cells[i] = (name, column[i]) in figure ? commas(figure[name, column[i]]) : "-"
-	line(name == "ipcbus-typed" ? "ipcbus, typed" : name, cells)
+	sub("-", ", ", name)
+	line(name, cells)
 }
 
 # Ours beside the smallest of the others'.

@@ -36,7 +36,7 @@ static int serve_epoll(struct ipc *ipc)
 	}
 }
 
-static int open_server(const struct server_options *options, struct ipc **ret_ipc)
+static int open_usual_server(const struct server_options *options, struct ipc **ret_ipc)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
@@ -56,6 +56,16 @@ static int open_server(const struct server_options *options, struct ipc **ret_ip
 			return r;
 	}
 	return ipc_set_manager(*ret_ipc, object);
+}
+
+static int open_server(const struct server_options *options, struct ipc **ret_ipc)
+{
+	if (options->prepare) {
+		int r = ipc_open(ret_ipc, NULL);
+
+		return r < 0 ? r : options->prepare(*ret_ipc);
+	}
+	return open_usual_server(options, ret_ipc);
 }
 
 /* Says on the pipe how it began; the exit status says how it ended. */
@@ -92,6 +102,13 @@ pid_t start_server(const struct server_options *options)
 	close(ready[0]);
 	ck_assert_msg(r == 0, "the server does not start: %s", ipc_strerror(r));
 	return pid;
+}
+
+pid_t start_serving(int (*prepare)(struct ipc *ipc))
+{
+	struct server_options options = { .threads = 1, .prepare = prepare };
+
+	return start_server(&options);
 }
 
 int wait_server(pid_t pid)

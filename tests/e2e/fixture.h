@@ -19,10 +19,13 @@ struct server_options {
 	unsigned int threads;	/* of ipc_run(); 0: an epoll loop of its own */
 	size_t region_size;	/* 0: the default */
 	uid_t uid;		/* not 0: drops its rights to this user first */
+	int (*prepare)(struct ipc *ipc); /* not NULL: instead of the usual object */
 };
 
 /* Starts the server and waits until it is there. */
 pid_t start_server(const struct server_options *options);
+/* The same with a server that prepare makes of a connection, on one thread. */
+pid_t start_serving(int (*prepare)(struct ipc *ipc));
 /* Kills it and waits for its end. */
 void kill_server(pid_t pid);
 /* Waits for its end: what waitpid() says. */

@@ -324,6 +324,8 @@ struct ipc_options {
 					 * it: ends with it, also if that is cancelled
 					 * (-ECANCELED: it was; -EINVAL: it is answered).
 					 * NULL: for the call that the thread serves */
+	const char *const *metadata;	/* for ipc_call_metadata(): name, value, name,
+					 * value, ..., NULL; or NULL */
 	uint32_t flags;			/* IPC_REPLACE or 0 */
 	uint32_t reserved[5];		/* 0 */
 };
@@ -362,6 +364,10 @@ struct ipc_call *ipc_call_unref(struct ipc_call *call);
  * client's call returns -EREMOTEIO. Returns 0 or -errno like a reply. */
 int ipc_call_error(struct ipc_call *call, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same with all that an error can have. Only name must be given; message and
+ * details may be NULL. code: 0, or the errno that the call returns instead of
+ * EREMOTEIO. Nothing is kept of it. */
+int ipc_call_raise(struct ipc_call *call, const struct ipc_error *error);
 /* The same for an errno, with a text: the client's call returns -code. */
 int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -386,6 +392,10 @@ const char *ipc_call_label(const struct ipc_call *call);
 /* Microseconds until the caller stops waiting: 0: it has; IPC_NEVER. */
 uint64_t ipc_call_remaining(const struct ipc_call *call);
 
+/* The value of the metadata that the caller sent under that name, or NULL. The
+ * call's. What it says is the caller's word, not the kernel's. */
+const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
+
 /* Whether nobody waits for the answer any more: cancelled, out of time, or the
  * caller is gone. 1, 0, or -EINVAL: of a oneway, or after the answer. It is to be
  * answered all the same, if only by ipc_call_unref(). */
@@ -406,16 +416,19 @@ const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
 
 /* --- Errors --------------------------------------------------------------- */
 
-/* What a failed call brought back. name and message are the error's own, NULL
- * where the server gave none; free with ipc_error_done(). Not touched when the
+/* What a failed call brought back. name, message and details are the error's own,
+ * NULL where the server gave none; free with ipc_error_done(). Not touched when the
  * call succeeds, so it must be IPC_ERROR_INIT before. */
 struct ipc_error {
-	int code;	/* the same negative errno that the call returned */
+	int code;		/* the same negative errno that the call returned */
+	int number;		/* the service's own, 0 where it gave none */
 	char *name;
 	char *message;
+	void *details;		/* what they are says the service's documentation */
+	size_t details_size;
 };
 
-#define IPC_ERROR_INIT { 0, NULL, NULL }
+#define IPC_ERROR_INIT { 0, 0, NULL, NULL, NULL, 0 }
 
 void ipc_error_done(struct ipc_error *error);
 

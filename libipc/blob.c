@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Blobs, out and in: see blob.h. Called by request.c and call.c to send, by
+ * reply.c and dispatch.c to receive.
+ *
+ * In a message that is sent, a blob's field says only how long it is; data and
+ * memory are marked as not there, so that protobuf-c passes them over, but hold
+ * where the bytes are. In one that is received all three come from a stranger
+ * and are set anew.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "blob.h"
+#include "frame.h"
+#include "walk.h"
+
+/* A small blob costs less when it is copied than as a part of its own. */
+#define BLOB_SMALL	512
+
+/* --- Sending ------------------------------------------------------------------ */
+
+struct collector {
+	struct visitor visitor;
+	unsigned int n;			/* that are not empty */
+	const Ipc__Blob *blobs[IPC_BLOBS_MAX];
+};
+
+static int collect(struct visitor *visitor, Ipc__Blob *blob)
+{
+	struct collector *collector = (struct collector *)visitor;
+	uint64_t size = blob->has_size ? blob->size : 0;
+
+	/* Bytes in the message itself are protobuf-c's matter. */
+	if (blob->has_data || !size)
+		return size && size != blob->data.len ? -EINVAL : 0;
+	if (blob->has_memory || size != blob->data.len || !blob->data.data)
+		return -EINVAL;
+	if (collector->n == IPC_BLOBS_MAX)
+		return -E2BIG;
+	collector->blobs[collector->n++] = blob;
+	return 0;
+}
+
+static int write_all(int fd, const uint8_t *data, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+/* A sealed file with the bytes. */
+static int blob_file(const Ipc__Blob *blob)
+{
+	int fd, r;
+
+	fd = memory_file(blob->data.len);
+	if (fd < 0)
+		return fd;
+	r = write_all(fd, blob->data.data, blob->data.len);
+	if (r == 0)
+		r = memory_seal(fd, F_SEAL_WRITE | F_SEAL_SEAL);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int add_file(struct parts *parts, struct table *table, const Ipc__Blob *blob,
+		    unsigned int index)
+{
+	int fd = (int)blob->memory - 1;
+
+	if (!blob->memory) {
+		fd = blob_file(blob);
+		if (fd < 0)
+			return fd;
+		parts->files[parts->n_files++] = fd;
+	}
+	return table_append(table, DEVICE_OBJECT_FD, (uint64_t)fd, BLOB_TAG | index);
+}
+
+static bool is_file(const Ipc__Blob *blob)
+{
+	return blob->memory || blob->data.len >= IPC_BLOB_LARGE;
+}
+
+static void add_part(struct parts *parts, const void *data, size_t size)
+{
+	if (size)
+		parts->parts[parts->n++] = (struct device_part){ (uintptr_t)data, size };
+}
+
+/* The next blob: small ones right behind the scratch as long as nothing else is. */
+static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
+{
+	static const uint64_t zero;
+	struct device_part *scratch = &parts->parts[0];
+	size_t size = blob->data.len;
+	size_t fill = FRAME_ALIGN(size) - size;
+
+	if (parts->n == 1 && size <= BLOB_SMALL) {
+		memcpy((uint8_t *)(uintptr_t)scratch->base + scratch->size, blob->data.data, size);
+		memset((uint8_t *)(uintptr_t)scratch->base + scratch->size + size, 0, fill);
+		scratch->size += size + fill;
+		return;
+	}
+	add_part(parts, blob->data.data, size);
+	add_part(parts, &zero, fill);
+}
+
+static size_t metadata_size(const char *const *metadata)
+{
+	size_t size = 0;
+
+	for (; metadata && *metadata; metadata++)
+		size += strlen(*metadata) + 1;
+	return size;
+}
+
+static void metadata_copy(uint8_t *to, const char *const *metadata)
+{
+	for (; *metadata; metadata++)
+		to = (uint8_t *)stpcpy((char *)to, *metadata) + 1;
+}
+
+/* Header, message and metadata, and room for what small blobs come behind. */
+static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
+			const char *const *metadata, size_t small)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	size_t extra = metadata_size(metadata);
+	struct frame_header header = {
+		.magic = FRAME_MAGIC,
+		.message_size = (uint32_t)size,
+		.metadata_size = (uint32_t)extra,
+	};
+	size_t all = sizeof(header) + FRAME_ALIGN(size) + FRAME_ALIGN(extra);
+	uint8_t *at;
+	int r;
+
+	if (size > UINT32_MAX || extra > UINT32_MAX)
+		return -EMSGSIZE;
+	r = thread_reserve(t, all + small);
+	if (r < 0)
+		return r;
+
+	/* What fills up to 8 must be nobody's old bytes. */
+	at = t->scratch.data;
+	memset(at + all - FRAME_ALIGN(extra) - 8, 0, 8);
+	memcpy(at, &header, sizeof(header));
+	protobuf_c_message_pack(message, at + sizeof(header));
+	at += sizeof(header) + FRAME_ALIGN(size);
+	if (extra) {
+		memset(at + FRAME_ALIGN(extra) - 8, 0, 8);
+		metadata_copy(at, metadata);
+	}
+	add_part(parts, t->scratch.data, all);
+	return 0;
+}
+
+static int pack_parts(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
+		      const char *const *metadata, const struct collector *found,
+		      struct table *table)
+{
+	int r;
+
+	r = pack_scratch(parts, t, message, metadata, (size_t)found->n * FRAME_ALIGN(BLOB_SMALL));
+	for (unsigned int i = 0; r == 0 && i < found->n; i++) {
+		if (is_file(found->blobs[i]))
+			r = add_file(parts, table, found->blobs[i], i);
+		else
+			add_bytes(parts, found->blobs[i]);
+	}
+	return r;
+}
+
+int blobs_pack(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
+	       bool has_blobs, const char *const *metadata, struct table *table,
+	       struct device_send *send)
+{
+	struct collector found = { .visitor = { .blob = collect } };
+	int r = 0;
+
+	parts->n = 0;
+	parts->n_files = 0;
+	if (has_blobs)
+		r = message_walk(message, &found.visitor);
+	if (r < 0)
+		return r;
+	if (!found.n && !(metadata && *metadata)) {
+		send->data = NULL;
+		r = thread_pack(t, message, &send->size);
+		send->data = t->scratch.data;
+		return r;
+	}
+
+	r = pack_parts(parts, t, message, metadata, &found, table);
+	if (r < 0) {
+		parts_done(parts);
+		return r;
+	}
+	send->parts = parts->parts;
+	send->n_parts = parts->n;
+	send->size = 0;
+	for (unsigned int i = 0; i < parts->n; i++)
+		send->size += parts->parts[i].size;
+	return 0;
+}
+
+void parts_done(struct parts *parts)
+{
+	while (parts->n_files)
+		close(parts->files[--parts->n_files]);
+}
+
+int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size)
+{
+	if (!blob || !memory || size > ipc_memory_size(memory))
+		return -EINVAL;
+	if (!ipc_memory_is_sealed(memory))
+		return -EBUSY;
+
+	ipc_blob_set(blob, ipc_memory_data(memory), size);
+	blob->memory = (uint32_t)ipc_memory_fd(memory) + 1;
+	return 0;
+}
+
+/* --- Receiving ---------------------------------------------------------------- */
+
+struct blob_binder {
+	struct visitor visitor;
+	struct message *message;
+	uint64_t index;
+};
+
+/* A file that came for it, mapped until the message goes. */
+static int bind_file(struct message *message, Ipc__Blob *blob, size_t size, int fd)
+{
+	struct frame_mapping *mapping;
+	size_t file_size;
+	void *data;
+	int r;
+
+	r = memory_check(fd, F_SEAL_WRITE, &file_size);
+	if (r < 0)
+		return r;
+	if (size > file_size)
+		return -EBADMSG;
+	mapping = arena_alloc(&message->arena, sizeof(*mapping));
+	if (!mapping)
+		return -ENOMEM;
+	data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return -errno;
+
+	*mapping = (struct frame_mapping){ message->frame.mappings, data, size };
+	message->frame.mappings = mapping;
+	ipc_blob_set(blob, data, size);
+	return 0;
+}
+
+static int bind_bytes(struct message *message, Ipc__Blob *blob, size_t size)
+{
+	struct frame *frame = &message->frame;
+	size_t left = (size_t)(frame->end - frame->blobs);
+
+	if (size > left)
+		return -EBADMSG;
+	ipc_blob_set(blob, frame->blobs, size);
+	frame->blobs += FRAME_ALIGN(size) < left ? FRAME_ALIGN(size) : left;
+	return 0;
+}
+
+static int bind_blob(struct visitor *visitor, Ipc__Blob *blob)
+{
+	struct blob_binder *binder = (struct blob_binder *)visitor;
+	struct message *message = binder->message;
+	uint64_t size = blob->has_size ? blob->size : 0;
+	int fd, r;
+
+	if (blob->has_data || !size) {
+		ipc_blob_set(blob, blob->data.data, blob->has_data ? blob->data.len : 0);
+		return 0;
+	}
+	if (!message->framed || size > SIZE_MAX / 2)
+		return -EBADMSG;
+
+	fd = claims_take_fd(message->claims, BLOB_TAG | binder->index++);
+	if (fd < 0)
+		return bind_bytes(message, blob, size);
+	r = bind_file(message, blob, size, fd);
+	close(fd);
+	return r;
+}
+
+int blobs_bind(struct message *message)
+{
+	struct blob_binder binder = {
+		.visitor = { .blob = bind_blob },
+		.message = message,
+	};
+
+	return message_walk(message->root, &binder.visitor);
+}
+
+int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
+			size_t *ret_size)
+{
+	const uint8_t *data = payload;
+	struct frame frame;
+	int r;
+
+	if (!ret_message || !ret_size || (size && !payload))
+		return -EINVAL;
+	if (unlikely_frame(data, size)) {
+		r = frame_parse(&frame, &data, &size);
+		if (r < 0)
+			return r;
+	}
+	*ret_message = data;
+	*ret_size = size;
+	return 0;
+}

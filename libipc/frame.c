@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Frames as they arrive: see frame.h. The bytes are a stranger's.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "frame.h"
+
+/* Cuts off the next part, which may be followed by bytes that fill up to 8. */
+static int cut(const uint8_t **at, const uint8_t *end, size_t size, const uint8_t **ret_part)
+{
+	size_t left = (size_t)(end - *at);
+
+	if (size > left)
+		return -EBADMSG;
+
+	*ret_part = *at;
+	*at += FRAME_ALIGN(size) < left ? FRAME_ALIGN(size) : left;
+	return 0;
+}
+
+int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
+{
+	const uint8_t *at = *data, *end = *data + *size;
+	const uint8_t *metadata;
+	struct frame_header header;
+	int r;
+
+	if (*size < sizeof(header))
+		return -EBADMSG;
+	memcpy(&header, at, sizeof(header));
+	if (header.zero[0] || header.zero[1] || header.zero[2] || header.reserved)
+		return -EBADMSG;
+
+	at += sizeof(header);
+	r = cut(&at, end, header.message_size, data);
+	if (r < 0)
+		return r;
+	r = cut(&at, end, header.metadata_size, &metadata);
+	if (r < 0)
+		return r;
+	if (header.metadata_size && metadata[header.metadata_size - 1])
+		return -EBADMSG;
+
+	*size = header.message_size;
+	*frame = (struct frame){
+		.metadata = (const char *)metadata,
+		.metadata_size = header.metadata_size,
+		.blobs = at,
+		.end = end,
+	};
+	return 0;
+}
+
+const char *frame_metadata(const struct frame *frame, const char *name)
+{
+	const char *at = frame->metadata;
+	const char *end = at + frame->metadata_size;
+
+	while (at < end) {
+		const char *value = at + strlen(at) + 1;
+
+		if (value == end)
+			return NULL;
+		if (!strcmp(at, name))
+			return value;
+		at = value + strlen(value) + 1;
+	}
+	return NULL;
+}
+
+void frame_done(struct frame *frame)
+{
+	for (struct frame_mapping *m = frame->mappings; m; m = m->next)
+		munmap(m->data, m->size);
+	frame->mappings = NULL;
+}

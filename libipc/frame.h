@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What may surround a message in a payload: blobs and metadata.
+ *
+ * A payload is mostly the protobuf bytes of the message. One that begins with
+ * FRAME_MAGIC, which no protobuf message does (it would be a field 0), is
+ *
+ *   header      16 bytes, struct frame_header, in the machine's byte order
+ *   message     header.message_size bytes
+ *   metadata    header.metadata_size bytes: name, 0, value, 0, ...
+ *   blobs       one behind the other, in the order of a walk over the message
+ *
+ * each beginning at a multiple of 8. How many blobs there are and how long each is
+ * says the message. A blob that travels as sealed memory is not here: it is a file
+ * in the object table, with a tag of its own, BLOB_TAG plus its number among the
+ * message's blobs.
+ *
+ * blob.c puts frames together; frame.c and blob.c take them apart.
+ */
+#ifndef IPC_FRAME_H
+#define IPC_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_MAGIC	7
+#define FRAME_ALIGN(n)	(((n) + 7) & ~(size_t)7)
+/* Above all tags of fds, which are their numbers. */
+#define BLOB_TAG	(UINT64_C(1) << 63)
+
+struct frame_header {
+	uint8_t magic;
+	uint8_t zero[3];
+	uint32_t message_size;
+	uint32_t metadata_size;
+	uint32_t reserved;		/* 0 */
+};
+
+/* Memory of a blob that came as a file. */
+struct frame_mapping {
+	struct frame_mapping *next;
+	void *data;
+	size_t size;
+};
+
+/* A received frame: pointers into the payload. */
+struct frame {
+	const char *metadata;		/* ends with a 0 */
+	size_t metadata_size;		/* 0: none */
+	const uint8_t *blobs;
+	const uint8_t *end;
+	struct frame_mapping *mappings;
+};
+
+static inline bool unlikely_frame(const uint8_t *data, size_t size)
+{
+	return __builtin_expect(size && data[0] == FRAME_MAGIC, 0);
+}
+
+/* Takes a frame apart: data and size become the message's. -EBADMSG. */
+int frame_parse(struct frame *frame, const uint8_t **data, size_t *size);
+/* Ends the mappings. */
+void frame_done(struct frame *frame);
+
+/* How large the message in a payload is; nothing has checked that payload. */
+static inline size_t frame_message_size(const uint8_t *data, size_t size)
+{
+	uint32_t message_size;
+
+	if (!unlikely_frame(data, size) || size < sizeof(struct frame_header))
+		return size;
+	message_size = ((const struct frame_header *)data)->message_size;
+	return message_size < size ? message_size : size;
+}
+
+/* The value that goes with a name, or NULL. */
+const char *frame_metadata(const struct frame *frame, const char *name);
+
+#endif /* IPC_FRAME_H */

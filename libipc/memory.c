@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Shared memory: <ipc/blob.h>. A file of memory whose size is sealed, so that
+ * nobody's access can fail because another made it shorter.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "memory.h"
+
+#define SEAL_SIZE	(F_SEAL_SHRINK | F_SEAL_GROW)
+
+struct ipc_memory {
+	atomic_uint refs;
+	atomic_bool sealed;
+	int fd;
+	void *data;
+	size_t size;
+};
+
+int memory_file(size_t size)
+{
+	int fd, r;
+
+	if (size > INT64_MAX)
+		return -EFBIG;
+	fd = memfd_create("ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) == 0)
+		return fd;
+
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+int memory_seal(int fd, int seals)
+{
+	return fcntl(fd, F_ADD_SEALS, SEAL_SIZE | seals) < 0 ? -errno : 0;
+}
+
+int memory_check(int fd, int seals, size_t *ret_size)
+{
+	int have = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	/* Not a file of memory at all: EINVAL. */
+	if (have < 0 || (have & (SEAL_SIZE | seals)) != (SEAL_SIZE | seals))
+		return -EBADMSG;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+
+	*ret_size = (size_t)st.st_size;
+	return 0;
+}
+
+/* Takes the fd over, also when it fails. */
+static int memory_map(int fd, size_t size, int protection, int sharing,
+		      struct ipc_memory **ret_memory)
+{
+	struct ipc_memory *memory;
+	int r = -ENOMEM;
+
+	memory = malloc(sizeof(*memory));
+	if (!memory)
+		goto err;
+	*memory = (struct ipc_memory){ .refs = 1, .fd = fd, .size = size };
+	memory->data = mmap(NULL, size, protection, sharing, fd, 0);
+	if (memory->data == MAP_FAILED) {
+		r = -errno;
+		goto err;
+	}
+	*ret_memory = memory;
+	return 0;
+err:
+	free(memory);
+	close(fd);
+	return r;
+}
+
+/*
+ * Mapped before writing is forbidden to those who map it later.
+ */
+int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory)
+{
+	struct ipc_memory *memory;
+	int fd, r;
+
+	if (!size || flags & ~IPC_MEMORY_WRITE || !ret_memory)
+		return -EINVAL;
+	fd = memory_file(size);
+	if (fd < 0)
+		return fd;
+	r = memory_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED, &memory);
+	if (r < 0)
+		return r;
+
+	r = memory_seal(fd, flags & IPC_MEMORY_WRITE ? 0 : F_SEAL_FUTURE_WRITE);
+	if (r < 0) {
+		ipc_memory_unref(memory);
+		return r;
+	}
+	*ret_memory = memory;
+	return 0;
+}
+
+struct ipc_memory *ipc_memory_ref(struct ipc_memory *memory)
+{
+	if (memory)
+		refs_take(&memory->refs);
+	return memory;
+}
+
+struct ipc_memory *ipc_memory_unref(struct ipc_memory *memory)
+{
+	if (!memory || !refs_drop(&memory->refs))
+		return NULL;
+	munmap(memory->data, memory->size);
+	close(memory->fd);
+	free(memory);
+	return NULL;
+}
+
+void *ipc_memory_data(const struct ipc_memory *memory)
+{
+	return memory->data;
+}
+
+size_t ipc_memory_size(const struct ipc_memory *memory)
+{
+	return memory->size;
+}
+
+int ipc_memory_fd(const struct ipc_memory *memory)
+{
+	return memory ? memory->fd : -EINVAL;
+}
+
+/*
+ * The kernel refuses the seal while a shared mapping is there, ours too: so ours
+ * becomes a private one first, in the same place.
+ */
+int ipc_memory_seal(struct ipc_memory *memory)
+{
+	int r;
+
+	if (!memory)
+		return -EINVAL;
+	if (ipc_memory_is_sealed(memory))
+		return 0;
+	if (mmap(memory->data, memory->size, PROT_READ, MAP_PRIVATE | MAP_FIXED, memory->fd, 0) ==
+	    MAP_FAILED)
+		return -errno;
+
+	r = memory_seal(memory->fd, F_SEAL_WRITE);
+	if (r < 0)
+		return r;
+	atomic_store(&memory->sealed, true);
+	return 0;
+}
+
+int ipc_memory_is_sealed(const struct ipc_memory *memory)
+{
+	size_t size;
+
+	return atomic_load(&memory->sealed) || memory_check(memory->fd, F_SEAL_WRITE, &size) == 0;
+}
+
+int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory)
+{
+	int protection = flags & IPC_MEMORY_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	struct ipc_memory *memory;
+	bool sealed;
+	size_t size;
+	int fd, r;
+
+	if (flags & ~IPC_MEMORY_WRITE || !ret_memory)
+		return -EINVAL;
+	if (!field || !field->fd)
+		return -ENOENT;
+	if (field->fd->fd < 0)
+		return -ENOENT;
+	r = memory_check(field->fd->fd, /* seals= */ 0, &size);
+	if (r < 0)
+		return r;
+	if (!size)
+		return -EBADMSG;
+
+	/* Older kernels share nothing that nobody may write. */
+	sealed = memory_check(field->fd->fd, F_SEAL_WRITE, &size) == 0;
+	if (sealed && flags & IPC_MEMORY_WRITE)
+		return -EPERM;
+	fd = ipc_take_fd(&field->fd->fd);
+	if (fd < 0)
+		return fd;
+	r = memory_map(fd, size, protection, sealed ? MAP_PRIVATE : MAP_SHARED, &memory);
+	if (r < 0)
+		return r == -EACCES ? -EPERM : r;
+
+	atomic_store(&memory->sealed, sealed);
+	*ret_memory = memory;
+	return 0;
+}
