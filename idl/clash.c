@@ -25,9 +25,16 @@ struct table {
 };
 
 /* Which names a method brings, as formats of prefix and snake. */
-static const char *const method_names[] = { "%s_%s", "%s_invoke_%s" };
-static const char *const answered_names[] = { "%s_reply_%s" };
-static const char *const reply_names[] = { "%s_%s_reply_free", "%s_%s_reply_freep" };
+static const char *const method_names[] = { "%s_%s", "%s_%s_with", "%s_invoke_%s" };
+static const char *const answered_names[] = { "%s_reply_%s", "%s_%s_cb", "%s_%s_async",
+					      "%s_complete_%s" };
+static const char *const reply_names[] = { "%s_%s_reply_keep", "%s_%s_reply_free",
+					   "%s_%s_reply_freep" };
+
+static const char *const stream_names[] = { "%s_%s_open", "%s_start_%s" };
+static const char *const sends_names[] = { "%s_%s_send", "%s_pull_%s" };
+static const char *const pushes_names[] = { "%s_%s_receive", "%s_push_%s" };
+static const char *const finish_names[] = { "%s_%s_finish", "%s_reply_%s" };
 
 /* And which a service brings by itself. */
 static const char *const service_names[] = {
@@ -103,6 +110,20 @@ static void add_service(struct table *table, const struct service *service)
 
 #pragma GCC diagnostic pop
 
+static void add_stream(struct table *table, const struct service *service,
+		       const struct method *method, const char *owner)
+{
+	if (!add_method_names(table, service, method, owner, stream_names, LENGTH(stream_names)))
+		return;
+	if (method->sends &&
+	    !add_method_names(table, service, method, owner, sends_names, LENGTH(sends_names)))
+		return;
+	if (method->pushes)
+		add_method_names(table, service, method, owner, pushes_names, LENGTH(pushes_names));
+	else
+		add_method_names(table, service, method, owner, finish_names, LENGTH(finish_names));
+}
+
 static void add_method(struct table *table, const struct service *service,
 		       const struct method *method)
 {
@@ -113,9 +134,14 @@ static void add_method(struct table *table, const struct service *service,
 					name_c_lower(table->arena, service->pb_name),
 					name_c_lower(table->arena, method->name));
 
-	if (!add_method_names(table, service, method, owner, method_names, LENGTH(method_names)) ||
-	    !table_add(table, method->index, owner, method->place) ||
+	if (!table_add(table, method->index, owner, method->place) ||
 	    !table_add(table, pb_c, owner, method->place))
+		return;
+	if (method->streams) {
+		add_stream(table, service, method, owner);
+		return;
+	}
+	if (!add_method_names(table, service, method, owner, method_names, LENGTH(method_names)))
 		return;
 
 	if (!method->oneway && !add_method_names(table, service, method, owner, answered_names,

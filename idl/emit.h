@@ -7,6 +7,7 @@
  *   emit_source.c   X.ipc.c: its frame, and the embedded descriptors
  *   emit_server.c     what serves: trampolines, method table, replies
  *   emit_client.c     what calls: the proxy's functions
+ *   emit_stream.c   methods with streams, in both files
  *   emit_sign.c     the functions' signatures, for header and source alike
  *
  * A name at file scope that any of them writes has to stand in clash.c too.
@@ -23,6 +24,9 @@ struct emitter {
 	struct text *out;
 };
 
+/* The longest list of parameters. */
+#define PARAMS_MAX 8
+
 #define emit(e, ...) text_printf((e)->out, __VA_ARGS__)
 
 /* The files. */
@@ -32,6 +36,15 @@ void emit_source(struct emitter *e);
 /* Parts of the source. */
 void emit_server(struct emitter *e, const struct service *service);
 void emit_client(struct emitter *e, const struct service *service);
+
+/* Methods with streams: in the header's or the source's words. */
+void emit_stream_client(struct emitter *e, const struct service *service,
+			const struct method *method, bool source);
+void emit_stream_server(struct emitter *e, const struct service *service,
+			const struct method *method, bool source);
+void emit_stream_start(struct emitter *e, const struct service *service,
+		       const struct method *method);
+void sign_stream_handler(struct emitter *e, const struct method *method, const char *tail);
 
 /* "=== title ====...": what separates services, and "--- title ---...". */
 void emit_title(struct emitter *e, char rule, const char *title);
@@ -49,7 +62,15 @@ void sign_on_death(struct emitter *e, const struct service *service, const char 
 void sign_off_death(struct emitter *e, const struct service *service, const char *tail);
 void sign_call(struct emitter *e, const struct service *service, const struct method *method,
 	       const char *tail);
+void sign_call_with(struct emitter *e, const struct service *service,
+		    const struct method *method, const char *tail);
+void sign_cb(struct emitter *e, const struct service *service, const struct method *method,
+	     const char *tail);
+void sign_async(struct emitter *e, const struct service *service, const struct method *method,
+		const char *tail);
 void sign_reply_free(struct emitter *e, const struct service *service,
+		     const struct method *method, const char *tail);
+void sign_reply_keep(struct emitter *e, const struct service *service,
 		     const struct method *method, const char *tail);
 
 /* The handler as a member of the ops, after a tab. */

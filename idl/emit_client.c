@@ -19,14 +19,16 @@ static void emit_get(struct emitter *e, const struct service *s, const char *cal
 static void emit_finding(struct emitter *e, const struct service *s)
 {
 	static const char locals[] = "\tstruct ipc_proxy *proxy;\n\tint r;\n\n";
+	static const char connect[] =
+		"ipc_rpc_connect(ipc, name, &%s_interface, /* wait= */ %d, &proxy)";
 
 	sign_connect(e, s, "\n{\n");
 	emit(e, locals);
-	emit_get(e, s, "ipc_get_name(ipc, name, &proxy)");
+	emit_get(e, s, arena_printf(e->arena, connect, s->prefix, 0));
 
 	sign_await(e, s, "\n{\n");
 	emit(e, locals);
-	emit_get(e, s, "ipc_wait_name(ipc, name, &proxy)");
+	emit_get(e, s, arena_printf(e->arena, connect, s->prefix, 1));
 
 	sign_take(e, s, "\n{\n");
 	emit(e, locals);
@@ -61,42 +63,115 @@ static void emit_keeping(struct emitter *e, const struct service *s)
 
 /* --- Calling ------------------------------------------------------------------------ */
 
-/* lead calls function with proxy, method, request and, for a call, where the
- * reply and the error go. */
-static void emit_rpc(struct emitter *e, const struct service *s, const struct method *m,
-		     const char *lead, const char *reply, const char *tail)
+static void emit_none(struct emitter *e, const struct method *m)
 {
-	const char *params[] = {
+	if (!m->has_request)
+		emit(e, "\tstatic const Ipc__None none = IPC__NONE__INIT;\n\n");
+}
+
+/* lead calls a function of libipc's with proxy, method, options, request and what
+ * comes after that, up to a NULL. */
+static void emit_rpc(struct emitter *e, const struct service *s, const struct method *m,
+		     const char *lead, const char *const *more, const char *tail)
+{
+	const char *params[PARAMS_MAX + 1] = {
 		arena_printf(e->arena, "%s_proxy(%s)", s->prefix, s->self),
 		emit_method(e, s, m),
+		"options",
 		m->has_request ? "(const ProtobufCMessage *)request" : "&none.base",
-		reply,
-		"error",
-		NULL,
 	};
+	size_t n = 4;
 
+	while (*more)
+		params[n++] = *more++;
 	text_params(e->out, 1, lead, params, tail);
 }
 
-static void emit_call(struct emitter *e, const struct service *s, const struct method *m)
+/* The blocking call and the oneway, with options. */
+static void emit_call_with(struct emitter *e, const struct service *s, const struct method *m)
 {
-	sign_call(e, s, m, "\n{\n");
-	if (!m->has_request)
-		emit(e, "\tstatic const Ipc__None none = IPC__NONE__INIT;\n");
-
+	sign_call_with(e, s, m, "\n{\n");
+	if (m->oneway) {
+		emit_none(e, m);
+		emit_rpc(e, s, m, "return ipc_rpc_oneway_with", (const char *const[]){ NULL },
+			 ";\n}\n\n");
+		return;
+	}
 	if (!m->has_reply) {
-		emit(e, "%s", m->has_request ? "" : "\n");
-		emit_rpc(e, s, m, m->oneway ? "return ipc_rpc_oneway" : "return ipc_rpc_call",
-			 m->oneway ? NULL : "NULL", ";\n}\n\n");
+		emit_none(e, m);
+		emit_rpc(e, s, m, "return ipc_rpc_call_with",
+			 (const char *const[]){ "NULL", "error", NULL }, ";\n}\n\n");
 		return;
 	}
 
+	if (!m->has_request)
+		emit(e, "\tstatic const Ipc__None none = IPC__NONE__INIT;\n");
 	emit(e, "\tProtobufCMessage *reply = NULL;\n\tint r;\n\n");
-	emit_rpc(e, s, m, "r = ipc_rpc_call", "ret_reply ? &reply : NULL", ";\n");
+	emit_rpc(e, s, m, "r = ipc_rpc_call_with",
+		 (const char *const[]){ "ret_reply ? &reply : NULL", "error", NULL }, ";\n");
 	emit(e, "\tif (r < 0)\n\t\treturn r;\n\n");
 	emit(e, "\tif (ret_reply)\n\t\t*ret_reply = (%s *)reply;\n\n", emit_class(e, m->reply));
 	emit(e, "\treturn r;\n}\n\n");
+}
 
+/* The same without options. */
+static void emit_call(struct emitter *e, const struct service *s, const struct method *m)
+{
+	const char *params[PARAMS_MAX + 1] = { s->self, "NULL" };
+	size_t n = 2;
+
+	if (m->has_request)
+		params[n++] = "request";
+	if (m->has_reply)
+		params[n++] = "ret_reply";
+	if (!m->oneway)
+		params[n++] = "error";
+
+	sign_call(e, s, m, "\n{\n");
+	text_params(e->out, 1, arena_printf(e->arena, "return %s_%s_with", s->prefix, m->snake),
+		    params, ";\n}\n\n");
+}
+
+/* The async call, and the function that gives the callback its own types back. */
+static void emit_async(struct emitter *e, const struct service *s, const struct method *m)
+{
+	const char *complete = arena_printf(e->arena, "%s_complete_%s", s->prefix, m->snake);
+
+	text_params(e->out, 0, arena_printf(e->arena, "static void %s", complete),
+		    (const char *const[]){ "int result", "ProtobufCMessage *reply",
+					   "const struct ipc_error *error", "ipc_rpc_cb cb",
+					   "void *userdata", NULL },
+		    "\n{\n");
+	if (m->has_reply)
+		emit(e, "\t((%s_%s_cb)cb)(result, (%s *)reply, error, userdata);\n}\n\n", s->prefix,
+		     m->snake, emit_class(e, m->reply));
+	else
+		emit(e, "\t(void)reply;\n\t((%s_%s_cb)cb)(result, error, userdata);\n}\n\n",
+		     s->prefix, m->snake);
+
+	sign_async(e, s, m, "\n{\n");
+	emit_none(e, m);
+	emit_rpc(e, s, m, "return ipc_rpc_call_async",
+		 (const char *const[]){ complete, "(ipc_rpc_cb)cb", "userdata", "ret_id", NULL },
+		 ";\n}\n\n");
+}
+
+static void emit_method_calls(struct emitter *e, const struct service *s, const struct method *m)
+{
+	if (m->streams) {
+		emit_stream_client(e, s, m, true);
+		return;
+	}
+	emit_call_with(e, s, m);
+	emit_call(e, s, m);
+	if (m->oneway)
+		return;
+
+	emit_async(e, s, m);
+	if (!m->has_reply)
+		return;
+	sign_reply_keep(e, s, m, "\n{\n");
+	emit(e, "\tipc_rpc_keep((ProtobufCMessage *)reply);\n}\n\n");
 	sign_reply_free(e, s, m, "\n{\n");
 	emit(e, "\tipc_rpc_free((ProtobufCMessage *)reply);\n}\n\n");
 }
@@ -106,5 +181,5 @@ void emit_client(struct emitter *e, const struct service *s)
 	emit_finding(e, s);
 	emit_keeping(e, s);
 	for (size_t i = 0; i < s->n_methods; i++)
-		emit_call(e, s, &s->methods[i]);
+		emit_method_calls(e, s, &s->methods[i]);
 }

@@ -69,8 +69,8 @@ static void emit_finding(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "Gets the object that is registered under a name. *ret_%s is the caller's to unref. "
-	     "-ENOENT: nobody has the name.",
-	     s->prefix);
+	     "-ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no %s.",
+	     s->prefix, s->full_name);
 	sign_connect(e, s, ";\n\n");
 
 	note(e, "The same, but waits until somebody has the name.");
@@ -122,6 +122,15 @@ static const char *call_note(struct emitter *e, const struct service *s, const s
 				    "-EAGAIN: the receiver is too far behind.",
 				    m->name);
 
+	if (m->streams)
+		return arena_printf(e->arena,
+				    "Opens a stream of %s. *ret_stream is the caller's, for "
+				    "ipc_stream_unref() and what else <ipc/ipc.h> does with streams; it "
+				    "tells about sending and receiving too.",
+				    !m->pushes	? "requests; the finish ends it and waits for the reply" :
+				    !m->sends ? "replies" :
+						"requests and one of replies");
+
 	if (!m->has_reply)
 		return arena_printf(e->arena,
 				    "Calls %s and waits until it is done. error, if it is not NULL, "
@@ -135,25 +144,47 @@ static const char *call_note(struct emitter *e, const struct service *s, const s
 			    m->name, s->prefix, m->snake);
 }
 
+/* Everything that calls one method. */
+static void emit_method_calls(struct emitter *e, const struct service *s, const struct method *m)
+{
+	author_note(e, m->comment, call_note(e, s, m));
+	if (m->streams) {
+		emit_stream_client(e, s, m, false);
+		emit(e, "\n");
+		return;
+	}
+	sign_call(e, s, m, ";\n");
+	sign_call_with(e, s, m, ";\n");
+	if (!m->oneway) {
+		sign_cb(e, s, m, ";\n");
+		sign_async(e, s, m, ";\n");
+	}
+	if (m->has_reply) {
+		sign_reply_keep(e, s, m, ";\n");
+		sign_reply_free(e, s, m, ";\n");
+		emit(e, "static inline void %s_%s_reply_freep(%s **p)\n{\n", s->prefix, m->snake,
+		     emit_class(e, m->reply));
+		emit(e, "\t%s_%s_reply_free(*p);\n}\n", s->prefix, m->snake);
+	}
+	emit(e, "\n");
+}
+
 static void emit_calls(struct emitter *e, const struct service *s)
 {
 	emit_title(e, '-', "Client: calling it");
 
-	for (size_t i = 0; i < s->n_methods; i++) {
-		const struct method *m = &s->methods[i];
-		const char *class;
-
-		author_note(e, m->comment, call_note(e, s, m));
-		sign_call(e, s, m, ";\n");
-		if (m->has_reply) {
-			class = emit_class(e, m->reply);
-			sign_reply_free(e, s, m, ";\n");
-			emit(e, "static inline void %s_%s_reply_freep(%s **p)\n{\n", s->prefix, m->snake,
-			     class);
-			emit(e, "\t%s_%s_reply_free(*p);\n}\n", s->prefix, m->snake);
-		}
-		emit(e, "\n");
-	}
+	note(e,
+	     "Each method can be called in three ways. %s_METHOD() waits. %s_METHOD_with() does the "
+	     "same with options, such as a timeout or an id to cancel it by (struct ipc_options; "
+	     "NULL: none). %s_METHOD_async() does not wait: if it returns 0, cb is called once, on a "
+	     "serving thread, with 0 and the reply, or with a negative errno, no reply and what the "
+	     "server says (error is never NULL). The reply is freed afterwards unless cb keeps it "
+	     "with _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id may "
+	     "be NULL. A oneway does not wait either, and nothing comes back.",
+	     s->prefix, s->prefix, s->prefix);
+	emit(e, "\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		emit_method_calls(e, s, &s->methods[i]);
 }
 
 /* --- Server ---------------------------------------------------------------------- */
@@ -168,8 +199,12 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	     "ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h> tells how to "
 	     "answer later. Oneways are not answered. NULL: callers get -EOPNOTSUPP.");
 	emit(e, "struct %s_ops {\n", s->prefix);
-	for (size_t i = 0; i < s->n_methods; i++)
-		sign_handler(e, &s->methods[i], ";\n");
+	for (size_t i = 0; i < s->n_methods; i++) {
+		if (s->methods[i].streams)
+			sign_stream_handler(e, &s->methods[i], ";\n");
+		else
+			sign_handler(e, &s->methods[i], ";\n");
+	}
 	emit(e, "};\n\n");
 }
 
@@ -178,13 +213,34 @@ static void emit_replies(struct emitter *e, const struct service *s)
 	bool any = false;
 
 	for (size_t i = 0; i < s->n_methods; i++) {
-		if (s->methods[i].oneway)
+		if (s->methods[i].oneway || s->methods[i].streams)
 			continue;
 		if (!any)
 			note(e,
 			     "Answer a call of that method; reply stays the caller's. -EINVAL: the call is "
 			     "of another method; -EALREADY: it is answered.");
 		sign_reply(e, s, &s->methods[i], ";\n");
+		any = true;
+	}
+
+	if (any)
+		emit(e, "\n");
+}
+
+static void emit_server_streams(struct emitter *e, const struct service *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_methods; i++) {
+		if (!s->methods[i].streams)
+			continue;
+		if (!any)
+			note(e,
+			     "The server's ends of streams, in the handler or wherever it keeps them: pull "
+			     "receives what the client sends, push sends to it, reply sends the one reply "
+			     "to a stream of requests and ends it. -EINVAL: the stream is of another "
+			     "method.");
+		emit_stream_server(e, s, &s->methods[i], false);
 		any = true;
 	}
 
@@ -217,7 +273,22 @@ static void emit_service(struct emitter *e, const struct service *s)
 	emit_calls(e, s);
 	emit_ops(e, s);
 	emit_replies(e, s);
+	emit_server_streams(e, s);
 	emit_objects(e, s);
+}
+
+/* Then <ipc/blob.h> is of use, which fills and reads them. */
+static bool has_blobs(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->n_services; i++) {
+		const struct service *s = &unit->services[i];
+
+		for (size_t j = 0; j < s->n_methods; j++)
+			if ((s->methods[j].request->holds | s->methods[j].reply->holds) &
+			    TYPE_HOLDS_BLOBS)
+				return true;
+	}
+	return false;
 }
 
 void emit_header(struct emitter *e)
@@ -225,8 +296,8 @@ void emit_header(struct emitter *e)
 	emit(e, "/* Generated by protoc-gen-ipc from %s. Do not edit. */\n", e->unit->file);
 	emit(e, "#ifndef IPC_STUB_%s_H\n#define IPC_STUB_%s_H\n\n", e->unit->identifier,
 	     e->unit->identifier);
-	emit(e, "#include <ipc/ipc.h>\n#include <ipc/ipc.pb-c.h>\n\n#include \"%s.pb-c.h\"\n\n",
-	     e->unit->base);
+	emit(e, "%s#include <ipc/ipc.h>\n#include <ipc/ipc.pb-c.h>\n\n#include \"%s.pb-c.h\"\n\n",
+	     has_blobs(e->unit) ? "#include <ipc/blob.h>\n" : "", e->unit->base);
 	emit(e, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 
 	for (size_t i = 0; i < e->unit->n_services; i++)

@@ -48,6 +48,8 @@ static void emit_flags(struct emitter *e, const struct method *m)
 		{ m->reply->holds & TYPE_HOLDS_BLOBS, "IPC_METHOD_REPLY_BLOBS" },
 		{ m->request->endless, "IPC_METHOD_REQUEST_RECURSIVE" },
 		{ m->reply->endless, "IPC_METHOD_REPLY_RECURSIVE" },
+		{ m->sends, "IPC_METHOD_REQUEST_STREAM" },
+		{ m->pushes, "IPC_METHOD_REPLY_STREAM" },
 	};
 	bool any = false;
 
@@ -70,7 +72,14 @@ static void emit_entry(struct emitter *e, const struct service *s, const struct 
 	emit(e, "\t\t.name = \"%s\",\n", m->name);
 	emit(e, "\t\t.request = &%s__descriptor,\n", name_c_lower(e->arena, m->request->pb_name));
 	emit(e, "\t\t.reply = &%s__descriptor,\n", name_c_lower(e->arena, m->reply->pb_name));
-	emit(e, "\t\t.invoke = %s_invoke_%s,\n\t},\n", s->prefix, m->snake);
+	if (m->streams)
+		emit(e, "\t\t.invoke = ipc_rpc_invoke_stream,\n\t\t.open = %s_start_%s,\n",
+		     s->prefix, m->snake);
+	else
+		emit(e, "\t\t.invoke = %s_invoke_%s,\n", s->prefix, m->snake);
+	if (m->timeout_ms)
+		emit(e, "\t\t.timeout_usec = %" PRIu64 ",\n", (uint64_t)m->timeout_ms * 1000);
+	emit(e, "\t},\n");
 }
 
 static void emit_table(struct emitter *e, const struct service *s)
@@ -125,15 +134,22 @@ static void emit_object(struct emitter *e, const struct service *s)
 
 void emit_server(struct emitter *e, const struct service *s)
 {
-	for (size_t i = 0; i < s->n_methods; i++)
-		emit_invoke(e, s, &s->methods[i]);
+	for (size_t i = 0; i < s->n_methods; i++) {
+		if (s->methods[i].streams)
+			emit_stream_start(e, s, &s->methods[i]);
+		else
+			emit_invoke(e, s, &s->methods[i]);
+	}
 
 	emit_table(e, s);
 	emit_interface(e, s);
 
-	for (size_t i = 0; i < s->n_methods; i++)
-		if (!s->methods[i].oneway)
+	for (size_t i = 0; i < s->n_methods; i++) {
+		if (s->methods[i].streams)
+			emit_stream_server(e, s, &s->methods[i], true);
+		else if (!s->methods[i].oneway)
 			emit_reply(e, s, &s->methods[i]);
+	}
 
 	emit_object(e, s);
 }

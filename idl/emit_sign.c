@@ -9,8 +9,6 @@
 #include "emit.h"
 #include "names.h"
 
-#define PARAMS_MAX 8
-
 #define format(e, ...) arena_printf((e)->arena, __VA_ARGS__)
 
 /* lead and parameters up to a NULL. */
@@ -112,13 +110,17 @@ void sign_off_death(struct emitter *e, const struct service *service, const char
 	     "uint64_t id", NULL);
 }
 
-void sign_call(struct emitter *e, const struct service *service, const struct method *method,
-	       const char *tail)
+/* options: the parameter's name and type, or NULL. */
+static void sign_blocking(struct emitter *e, const struct service *service,
+			  const struct method *method, const char *ending, const char *options,
+			  const char *tail)
 {
 	const char *params[PARAMS_MAX + 1];
 	size_t n = 0;
 
 	params[n++] = self_param(e, service);
+	if (options)
+		params[n++] = options;
 	if (method->has_request)
 		params[n++] = request_param(e, method);
 	if (method->has_reply)
@@ -127,7 +129,57 @@ void sign_call(struct emitter *e, const struct service *service, const struct me
 		params[n++] = "struct ipc_error *error";
 	params[n] = NULL;
 
-	text_params(e->out, 0, format(e, "int %s_%s", service->prefix, method->snake), params,
+	text_params(e->out, 0, format(e, "int %s_%s%s", service->prefix, method->snake, ending),
+		    params, tail);
+}
+
+#define OPTIONS_PARAM "const struct ipc_options *options"
+
+void sign_call(struct emitter *e, const struct service *service, const struct method *method,
+	       const char *tail)
+{
+	sign_blocking(e, service, method, "", NULL, tail);
+}
+
+void sign_call_with(struct emitter *e, const struct service *service,
+		    const struct method *method, const char *tail)
+{
+	sign_blocking(e, service, method, "_with", OPTIONS_PARAM, tail);
+}
+
+void sign_cb(struct emitter *e, const struct service *service, const struct method *method,
+	     const char *tail)
+{
+	const char *params[PARAMS_MAX + 1];
+	size_t n = 0;
+
+	params[n++] = "int result";
+	if (method->has_reply)
+		params[n++] = format(e, "%s *reply", emit_class(e, method->reply));
+	params[n++] = "const struct ipc_error *error";
+	params[n++] = "void *userdata";
+	params[n] = NULL;
+
+	text_params(e->out, 0, format(e, "typedef void (*%s_%s_cb)", service->prefix, method->snake),
+		    params, tail);
+}
+
+void sign_async(struct emitter *e, const struct service *service, const struct method *method,
+		const char *tail)
+{
+	const char *params[PARAMS_MAX + 1];
+	size_t n = 0;
+
+	params[n++] = self_param(e, service);
+	params[n++] = OPTIONS_PARAM;
+	if (method->has_request)
+		params[n++] = request_param(e, method);
+	params[n++] = format(e, "%s_%s_cb cb", service->prefix, method->snake);
+	params[n++] = "void *userdata";
+	params[n++] = "uint64_t *ret_id";
+	params[n] = NULL;
+
+	text_params(e->out, 0, format(e, "int %s_%s_async", service->prefix, method->snake), params,
 		    tail);
 }
 
@@ -135,6 +187,13 @@ void sign_reply_free(struct emitter *e, const struct service *service,
 		     const struct method *method, const char *tail)
 {
 	sign(e, tail, format(e, "void %s_%s_reply_free", service->prefix, method->snake),
+	     format(e, "%s *reply", emit_class(e, method->reply)), NULL);
+}
+
+void sign_reply_keep(struct emitter *e, const struct service *service,
+		     const struct method *method, const char *tail)
+{
+	sign(e, tail, format(e, "void %s_%s_reply_keep", service->prefix, method->snake),
 	     format(e, "%s *reply", emit_class(e, method->reply)), NULL);
 }
 

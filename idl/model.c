@@ -26,14 +26,15 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 #define METHOD_INPUT	     2
 #define METHOD_OUTPUT	     3
 #define METHOD_OPTIONS	     4
-#define METHOD_CLIENT_STREAM 5
-#define METHOD_SERVER_STREAM 6
 
 /* Of ipc/options.proto, likewise. */
 #define OPTION_ID	50602
 #define OPTION_C_PREFIX 50601
 
+#define OPTION_TIMEOUT	50603
+
 #define METHOD_ID_MAX 65535
+#define METHOD_TIMEOUT_MAX (24 * 60 * 60 * 1000)
 
 struct builder {
 	struct arena *arena;
@@ -53,16 +54,22 @@ static bool type_is(const struct type *type, const char *full_name)
 
 /* --- Methods -------------------------------------------------------------------- */
 
-static void check_streams(struct builder *b, const MethodProto *proto, struct path place)
+static void check_streams(struct builder *b, const struct method *method, struct path place)
 {
-	static const char text[] =
-		"rpc %s: streams are not supported; send one message, or pass an ipc.Object "
-		"that the other side calls as often as it likes";
-
-	if (proto->client_streaming)
-		complain(b, path_field(place, METHOD_CLIENT_STREAM), text, proto->name);
-	else if (proto->server_streaming)
-		complain(b, path_field(place, METHOD_SERVER_STREAM), text, proto->name);
+	if (!method->streams)
+		return;
+	if (method->oneway)
+		complain(b, path_field(place, METHOD_OPTIONS),
+			 "rpc %s: a stream has an end on either side, so it is no oneway",
+			 method->name);
+	if (!method->has_request && method->sends)
+		complain(b, path_field(place, METHOD_INPUT),
+			 "rpc %s: a stream of ipc.None carries nothing; give its messages a type",
+			 method->name);
+	if (type_is(method->reply, "ipc.None"))
+		complain(b, path_field(place, METHOD_OUTPUT),
+			 "rpc %s: a method with streams returns messages; give them a type",
+			 method->name);
 }
 
 static void check_type(struct builder *b, const struct method *method, const struct type *type,
@@ -71,7 +78,8 @@ static void check_type(struct builder *b, const struct method *method, const str
 	const Google__Protobuf__FieldDescriptorProto *group;
 	const struct type *owner;
 
-	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd"))
+	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd") || type_is(type, "ipc.Blob") ||
+	    type_is(type, "ipc.Memory"))
 		complain(b, place, "rpc %s: %s must be a field of a message, not the message",
 			 method->name, type->full_name);
 
@@ -100,6 +108,16 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 	}
 
 	method->oneway = options.oneway;
+	method->timeout_ms = (uint32_t)options.timeout_ms;
+	if (options.has_timeout &&
+	    (options.timeout_ms < 1 || options.timeout_ms > METHOD_TIMEOUT_MAX))
+		complain(b, path_field(place, OPTION_TIMEOUT),
+			 "rpc %s: (ipc.timeout_ms) must be 1 to %d", method->name,
+			 METHOD_TIMEOUT_MAX);
+	else if (options.has_timeout && options.oneway)
+		complain(b, path_field(place, OPTION_TIMEOUT),
+			 "rpc %s: nobody waits for a oneway; (ipc.timeout_ms) is for calls",
+			 method->name);
 	if (!options.has_id)
 		return;
 
@@ -123,11 +141,13 @@ static void build_method(struct builder *b, const struct service *service,
 	method->code = name_code(method->path);
 	read_options(b, method, proto);
 	method->has_request = !type_is(method->request, "ipc.None");
+	method->sends = proto->client_streaming;
+	method->pushes = proto->server_streaming;
+	method->streams = method->sends || method->pushes;
 	method->has_reply = !type_is(method->reply, "ipc.None") && !method->oneway;
 }
 
-static void check_method(struct builder *b, const struct method *method,
-			 const MethodProto *proto)
+static void check_method(struct builder *b, const struct method *method)
 {
 	struct path place = method->place;
 
@@ -142,7 +162,7 @@ static void check_method(struct builder *b, const struct method *method,
 			 "rpc %s: the C name %s is reserved; rename the rpc", method->name,
 			 method->snake);
 
-	check_streams(b, proto, place);
+	check_streams(b, method, place);
 	check_type(b, method, method->request, path_field(place, METHOD_INPUT));
 	check_type(b, method, method->reply, path_field(place, METHOD_OUTPUT));
 	if (method->oneway && !type_is(method->reply, "ipc.None"))
@@ -251,8 +271,9 @@ static const char *build_self(struct builder *b, const char *prefix)
 {
 	static const char *const taken[] = {
 		"call", "cb", "destroy", "error", "field", "handlers", "id", "message", "name",
-		"none", "object", "ops", "p", "proxy", "r", "reply", "request", "ret_id",
-		"ret_reply", "userdata",
+		"none", "object", "ops", "options", "p", "proxy", "r", "reply", "request",
+		"result", "ret_id", "ret_message", "ret_reply", "ret_stream", "stream",
+		"timeout_usec", "userdata",
 	};
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
@@ -289,7 +310,7 @@ static void build_service(struct builder *b, struct service *service,
 
 		method->place = path_element(service->place, SERVICE_METHOD, i);
 		build_method(b, service, method, proto->method[i]);
-		check_method(b, method, proto->method[i]);
+		check_method(b, method);
 	}
 
 	sort_codes(b, service);

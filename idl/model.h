@@ -21,7 +21,11 @@ struct method {
 	bool has_request; /* not ipc.None */
 	bool has_reply;	  /* neither ipc.None nor a oneway */
 	bool oneway;
+	bool sends;	  /* a stream of requests */
+	bool streams;	  /* either */
+	bool pushes;	  /* a stream of replies */
 	uint32_t code;
+	uint32_t timeout_ms; /* 0: none */
 	struct path place;
 };
 

@@ -9,6 +9,7 @@
 
 #define METHOD_ONEWAY	 50601
 #define METHOD_ID	 50602
+#define METHOD_TIMEOUT	 50603
 #define SERVICE_C_PREFIX 50601
 
 typedef Google__Protobuf__FileDescriptorProto File;
@@ -76,6 +77,12 @@ bool options_of_method(struct arena *arena, struct method_options *ret,
 				return bad_value(ret_bad, field->tag,
 						 "option (ipc.id) is not a number");
 			ret->has_id = true;
+			break;
+		case METHOD_TIMEOUT:
+			if (!wire_varint(field, &ret->timeout_ms))
+				return bad_value(ret_bad, field->tag,
+						 "option (ipc.timeout_ms) is not a number");
+			ret->has_timeout = true;
 			break;
 		default:
 			return bad_unknown(ret_bad, arena, option);

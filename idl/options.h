@@ -18,6 +18,8 @@ struct method_options {
 	bool oneway;
 	bool has_id;
 	uint64_t id;
+	bool has_timeout;
+	uint64_t timeout_ms;
 };
 
 struct service_options {

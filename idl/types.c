@@ -214,16 +214,22 @@ static const Field *find_own_group(const struct type *type)
 
 static void mark_all(struct arena *arena, struct types *types, const struct holders *holders)
 {
-	struct type *object = types_find(types, ".ipc.Object");
-	struct type *fd = types_find(types, ".ipc.Fd");
-	struct type *blob = types_find(types, ".ipc.Blob");
+	static const struct {
+		const char *name;
+		unsigned int holds;
+	} special[] = {
+		{ ".ipc.Object", TYPE_HOLDS_OBJECTS },
+		{ ".ipc.Fd", TYPE_HOLDS_OBJECTS },
+		{ ".ipc.Memory", TYPE_HOLDS_OBJECTS },
+		{ ".ipc.Blob", TYPE_HOLDS_BLOBS },
+	};
 
-	if (object)
-		object->holds |= TYPE_HOLDS_OBJECTS;
-	if (fd)
-		fd->holds |= TYPE_HOLDS_OBJECTS;
-	if (blob)
-		blob->holds |= TYPE_HOLDS_BLOBS;
+	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
+		struct type *type = types_find(types, special[i].name);
+
+		if (type)
+			type->holds |= special[i].holds;
+	}
 	for (size_t t = 0; t < types->count; t++)
 		if (find_own_group(&types->list[t]))
 			types->list[t].holds |= TYPE_HOLDS_GROUP;

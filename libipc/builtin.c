@@ -9,6 +9,7 @@
 #include "builtin.h"
 #include "call.h"
 #include "object.h"
+#include "stream.h"
 
 static const Ipc__None none = IPC__NONE__INIT;
 
@@ -79,6 +80,14 @@ static const struct ipc_method methods[] = {
 		.request = &ipc__dump_request__descriptor,
 		.reply = &ipc__none__descriptor,
 		.invoke = dump,
+	},
+	{
+		.code = IPC_CODE_STREAM,
+		.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REPLY_OBJECTS,
+		.name = "stream",
+		.request = &ipc__stream_open__descriptor,
+		.reply = &ipc__stream_open__descriptor,
+		.invoke = stream_serve,
 	},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Methods that every object answers: ping, describe, dump. dispatch.c looks here
+ * Methods that every object answers: ping, describe, dump, and the
+ * opening of streams. dispatch.c looks here
  * for a number that the object's own interface does not have; ask.c calls them.
  */
 #ifndef IPC_BUILTIN_H

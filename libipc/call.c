@@ -37,6 +37,7 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 		return NULL;
 
 	atomic_init(&call->refs, 1);
+	call->detached = false;
 	call->oneway = event->kind == DEVICE_EVENT_ONEWAY;
 	atomic_init(&call->answered, false);
 	call->watched = false;
@@ -308,7 +309,7 @@ static void call_free(struct ipc_call *call)
 	struct thread *t;
 
 	call_answer_last(call, ENOMSG);
-	if (thread_get(call->ipc, &t) == 0) {
+	if (!call->detached && thread_get(call->ipc, &t) == 0) {
 		/* Now: a oneway that comes next may be waiting for it. */
 		thread_free_next(t, call->buffer);
 		thread_flush(t);
@@ -357,9 +358,12 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 	if (likely(last)) {
 		thread_free_next(t, call->buffer);
 		call_recycle(t, call);
-	} else if (refs_drop(&call->refs)) {
-		call_free(call);
+		return;
 	}
+	if (call->detached)
+		thread_free_next(t, call->buffer);
+	if (refs_drop(&call->refs))
+		call_free(call);
 }
 
 /* --- Asking ------------------------------------------------------------------- */

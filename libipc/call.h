@@ -38,6 +38,7 @@ struct ipc_call {
 	const uint8_t *payload;			/* in the region */
 	size_t size;
 	uid_t uid;
+	bool detached;				/* the buffer is given back after the handler */
 	gid_t gid;
 	pid_t pid;
 	pid_t tid;

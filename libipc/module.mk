@@ -16,7 +16,7 @@ LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
 LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c \
 	async.c request.c reply.c blob.c frame.c memory.c call.c cancel.c dispatch.c \
-	builtin.c ask.c \
+	builtin.c ask.c stream.c stream_peer.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \

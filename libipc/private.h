@@ -17,7 +17,7 @@
  *   cancel.c     the end of calls before their answer
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
  * name.c, name-watch.c, error.c, map.c,
- * ask.c what a client can ask any object.
+ * ask.c what a client can ask any object, stream.c and stream_peer.c streams.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes, watches and calls. In this order:

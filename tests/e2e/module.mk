@@ -40,3 +40,6 @@ EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.
 	$(E2E)/$(name).pb-c.o) $(E2E)/evolve-types.pb-c.o
 $(E2E)/test-evolve: $(EVOLVE)
 $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
+
+$(E2E)/test-stream: $(E2E)/stream.ipc.o $(E2E)/stream.pb-c.o
+$(E2E)/test-stream.o: | $(E2E)/stream.ipc.h

@@ -21,6 +21,7 @@ static struct {
 	const char *function;
 	const void *who; /* connection, proxy or call */
 	const struct ipc_method *method;
+	const struct ipc_options *options;
 	const ProtobufCMessage *message;
 	const char *name;
 	const struct ipc_interface *interface;
@@ -28,6 +29,7 @@ static struct {
 	void *userdata;
 	struct ipc_error *error;
 	bool wants_reply;
+	bool wait;
 	uint64_t id;
 	int result;
 } last;
@@ -38,13 +40,14 @@ static char a_proxy[1], a_call[1], a_connection[1];
 #define CALL	   ((struct ipc_call *)a_call)
 #define CONNECTION ((struct ipc *)a_connection)
 
-int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
-		 const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
-		 struct ipc_error *error)
+int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		      const struct ipc_options *options, const ProtobufCMessage *request,
+		      ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
 	last.function = __func__;
 	last.who = proxy;
 	last.method = method;
+	last.options = options;
 	last.message = request;
 	last.error = error;
 	last.wants_reply = ret_reply != NULL;
@@ -59,14 +62,45 @@ int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
 	return last.result;
 }
 
-int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-		   const ProtobufCMessage *request)
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *request)
 {
 	last.function = __func__;
 	last.who = proxy;
 	last.method = method;
+	last.options = options;
 	last.message = request;
 	return last.result;
+}
+
+/* Completes at once, with an empty reply or the result. */
+int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+		       const struct ipc_options *options, const ProtobufCMessage *request,
+		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata, uint64_t *ret_id)
+{
+	struct ipc_error error = { .code = last.result };
+	ProtobufCMessage *reply = NULL;
+
+	last.function = __func__;
+	last.who = proxy;
+	last.method = method;
+	last.options = options;
+	last.message = request;
+	if (ret_id)
+		*ret_id = 23;
+	if (last.result == 0) {
+		reply = malloc(method->reply->sizeof_message);
+		protobuf_c_message_init(method->reply, reply);
+	}
+	complete(last.result, reply, &error, cb, userdata);
+	free(reply);
+	return 0;
+}
+
+void ipc_rpc_keep(ProtobufCMessage *reply)
+{
+	last.function = __func__;
+	last.message = reply;
 }
 
 int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
@@ -122,13 +156,11 @@ static int found(const char *function, struct ipc *ipc, const char *name,
 	return last.result;
 }
 
-int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		    int wait, struct ipc_proxy **ret_proxy)
 {
-	return found(__func__, ipc, name, ret_proxy);
-}
-
-int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
-{
+	last.interface = interface;
+	last.wait = wait;
 	return found(__func__, ipc, name, ret_proxy);
 }
 
@@ -291,14 +323,17 @@ START_TEST(a_proxy_is_found_kept_and_dropped)
 	uint64_t id = 0;
 
 	ck_assert_int_eq(echo_connect(CONNECTION, "demo.echo", &echo), 0);
-	ck_assert_str_eq(last.function, "ipc_get_name");
+	ck_assert_str_eq(last.function, "ipc_rpc_connect");
+	ck_assert_ptr_eq(last.interface, &echo_interface);
+	ck_assert(!last.wait);
 	ck_assert_str_eq(last.name, "demo.echo");
 	ck_assert_ptr_eq(last.who, CONNECTION);
 	ck_assert_ptr_eq(echo_proxy(echo), PROXY);
 	ck_assert_ptr_eq(echo_from_proxy(PROXY), echo);
 
 	ck_assert_int_eq(echo_await(CONNECTION, "demo.echo", &echo), 0);
-	ck_assert_str_eq(last.function, "ipc_wait_name");
+	ck_assert_str_eq(last.function, "ipc_rpc_connect");
+	ck_assert(last.wait);
 
 	ck_assert_ptr_eq(echo_ref(echo), echo);
 	ck_assert_str_eq(last.function, "ipc_proxy_ref");
@@ -356,7 +391,7 @@ START_TEST(a_call_passes_everything_on)
 	struct ipc_error error = IPC_ERROR_INIT;
 
 	ck_assert_int_eq(echo_say(echo, &request, &reply, &error), 0);
-	ck_assert_str_eq(last.function, "ipc_rpc_call");
+	ck_assert_str_eq(last.function, "ipc_rpc_call_with");
 	ck_assert_ptr_eq(last.who, PROXY);
 	ck_assert_ptr_eq(last.method, method_of(&echo_interface, "Say"));
 	ck_assert_ptr_eq(last.message, &request.base);
@@ -374,7 +409,7 @@ START_TEST(a_oneway_is_sent)
 
 	last.result = -EAGAIN;
 	ck_assert_int_eq(echo_log(echo_from_proxy(PROXY), &request), -EAGAIN);
-	ck_assert_str_eq(last.function, "ipc_rpc_oneway");
+	ck_assert_str_eq(last.function, "ipc_rpc_oneway_with");
 	ck_assert_ptr_eq(last.method, method_of(&echo_interface, "Log"));
 	ck_assert_ptr_eq(last.message, &request.base);
 }
@@ -386,17 +421,82 @@ START_TEST(nothing_is_sent_for_none)
 	MyApp__V2__Io__Chain *chain = NULL;
 
 	ck_assert_int_eq(kinds_of_url_stop(kinds, NULL), 0);
-	ck_assert_str_eq(last.function, "ipc_rpc_call");
+	ck_assert_str_eq(last.function, "ipc_rpc_call_with");
 	ck_assert_ptr_eq(last.message->descriptor, &ipc__none__descriptor);
 	ck_assert(!last.wants_reply);
 
 	ck_assert_int_eq(kinds_of_url_kick(kinds), 0);
-	ck_assert_str_eq(last.function, "ipc_rpc_oneway");
+	ck_assert_str_eq(last.function, "ipc_rpc_oneway_with");
 	ck_assert_ptr_eq(last.message->descriptor, &ipc__none__descriptor);
 
 	ck_assert_int_eq(kinds_of_url_get_status(kinds, &chain, NULL), 0);
 	ck_assert_ptr_eq(chain->base.descriptor, &my_app__v2__io__chain__descriptor);
 	kinds_of_url_get_status_reply_free(chain);
+}
+END_TEST
+
+static const struct ipc_options some_options;
+static int completed;
+static int completed_with;
+
+static void said(int result, Echo__SayReply *reply, const struct ipc_error *error, void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &completed);
+	ck_assert_ptr_nonnull(error);
+	ck_assert(!reply == (result < 0));
+	completed++;
+	completed_with = result;
+	if (!reply)
+		return;
+	ck_assert_str_eq(reply->text, "");
+	echo_say_reply_keep(reply);
+	ck_assert_str_eq(last.function, "ipc_rpc_keep");
+}
+
+static void watched(int result, const struct ipc_error *error, void *userdata)
+{
+	ck_assert_ptr_eq(error, userdata ? userdata : error);
+	completed++;
+	completed_with = result;
+}
+
+START_TEST(an_async_call_completes_with_its_types)
+{
+	Echo__WatchRequest watch = ECHO__WATCH_REQUEST__INIT;
+	Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
+	struct echo *echo = echo_from_proxy(PROXY);
+	uint64_t id = 0;
+
+	completed = 0;
+	ck_assert_int_eq(echo_say_async(echo, &some_options, &request, said, &completed, &id), 0);
+	ck_assert_ptr_eq(last.options, &some_options);
+	ck_assert_int_eq(completed, 1);
+	ck_assert_int_eq(completed_with, 0);
+	ck_assert_uint_eq(id, 23);
+
+	last.result = -ETIMEDOUT;
+	ck_assert_int_eq(echo_say_async(echo, NULL, &request, said, &completed, NULL), 0);
+	ck_assert_ptr_eq(last.method, method_of(&echo_interface, "Say"));
+	ck_assert_ptr_eq(last.message, &request.base);
+	ck_assert_int_eq(completed_with, -ETIMEDOUT);
+	ck_assert_int_eq(echo_watch_async(echo, NULL, &watch, watched, NULL, NULL), 0);
+	ck_assert_int_eq(completed, 3);
+}
+END_TEST
+
+START_TEST(options_are_passed_on)
+{
+	Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
+	Echo__LogRequest line = ECHO__LOG_REQUEST__INIT;
+	struct echo *echo = echo_from_proxy(PROXY);
+
+	ck_assert_int_eq(echo_say(echo, &request, NULL, NULL), 0);
+	ck_assert_ptr_null(last.options);
+	ck_assert_int_eq(echo_say_with(echo, &some_options, &request, NULL, NULL), 0);
+	ck_assert_ptr_eq(last.options, &some_options);
+	last.options = NULL;
+	ck_assert_int_eq(echo_log_with(echo, &some_options, &line), 0);
+	ck_assert_ptr_eq(last.options, &some_options);
 }
 END_TEST
 
@@ -499,6 +599,8 @@ int main(void)
 	tcase_add_test(tcase, a_call_passes_everything_on);
 	tcase_add_test(tcase, a_oneway_is_sent);
 	tcase_add_test(tcase, nothing_is_sent_for_none);
+	tcase_add_test(tcase, an_async_call_completes_with_its_types);
+	tcase_add_test(tcase, options_are_passed_on);
 	tcase_add_test(tcase, a_request_reaches_its_handler);
 	tcase_add_test(tcase, no_handler_is_no_such_method);
 	tcase_add_test(tcase, a_reply_is_of_its_method);

@@ -72,6 +72,7 @@ struct ipc_proxy;
 struct ipc_call;
 struct ipc_interface;
 struct ipc_error;
+struct ipc_stream;
 
 /* ipc_auto(ipc_unref) struct ipc *ipc = NULL: unref'd at the end of scope. */
 #define ipc_auto(func) __attribute__((cleanup(func##p)))
@@ -414,6 +415,57 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata);
 /* Where the request lies in the region: for tests and tools. */
 const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
 
+/* --- Streams --------------------------------------------------------------- */
+
+/*
+ * A method with `stream` in its .proto file is opened by a client and handled by a
+ * server with a struct ipc_stream each; generated functions send and receive on it:
+ *
+ *   send      0, or -EAGAIN: the other side is not ready for more within
+ *             timeout_usec (0: do not wait; IPC_NEVER); -EPIPE: it is over
+ *   receive   1 and a message, which is the stream's and valid until the next
+ *             receive; 0: the end; -EAGAIN: nothing within timeout_usec; the other
+ *             side's error. What was sent before an end or error arrives first
+ *
+ * Messages arrive in order. The receiver grants how many may be on their way, so a
+ * sender that is faster waits. While they wait, both serve the connection on this
+ * thread, unless it waits for a reply itself. One thread may send while another
+ * receives; two must not receive at once. A message with blobs holds up the next
+ * until the receiver asks for that.
+ *
+ * Errors of both: -ECANCELED: one side cancelled; -EOWNERDEAD: the other one died;
+ * -EPROTO: it does not keep to the rules.
+ *
+ * A handler may use its stream until it returns, or keep it with ipc_stream_ref()
+ * and use it from any thread. When it is let go the server's sending ends, with what
+ * the handler returned; a client that lets go cancels what is not over.
+ */
+struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
+struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
+struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
+
+/* Ends this side's sending; a server's end ends the whole stream. -EALREADY. */
+int ipc_stream_end(struct ipc_stream *stream);
+/* The same with an error: a negative errno, or with a name -EREMOTEIO. */
+int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Ends both directions at once, on both sides. */
+void ipc_stream_cancel(struct ipc_stream *stream);
+
+/*
+ * For event loops. The fd is readable when there may be something to receive; receive
+ * with timeout 0 until -EAGAIN then. It is the stream's. The callback says the same,
+ * and that there is room to send again, on the thread that serves the connection.
+ */
+int ipc_stream_get_fd(struct ipc_stream *stream);
+typedef void (*ipc_stream_cb)(struct ipc_stream *stream, void *userdata);
+void ipc_stream_on_ready(struct ipc_stream *stream, ipc_stream_cb cb, void *userdata);
+
+/* Who opened the stream, for the server: as of a call. */
+uid_t ipc_stream_uid(const struct ipc_stream *stream);
+gid_t ipc_stream_gid(const struct ipc_stream *stream);
+pid_t ipc_stream_pid(const struct ipc_stream *stream);
+
 /* --- Errors --------------------------------------------------------------- */
 
 /* What a failed call brought back. name, message and details are the error's own,
@@ -445,6 +497,7 @@ static inline void ipc_unrefp(struct ipc **p) { ipc_unref(*p); }
 static inline void ipc_object_unrefp(struct ipc_object **p) { ipc_object_unref(*p); }
 static inline void ipc_proxy_unrefp(struct ipc_proxy **p) { ipc_proxy_unref(*p); }
 static inline void ipc_call_unrefp(struct ipc_call **p) { ipc_call_unref(*p); }
+static inline void ipc_stream_unrefp(struct ipc_stream **p) { ipc_stream_unref(*p); }
 static inline void ipc_error_donep(struct ipc_error *p) { ipc_error_done(p); }
 
 #ifdef __cplusplus

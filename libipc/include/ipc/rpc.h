@@ -32,6 +32,10 @@ extern "C" {
 #define IPC_METHOD_REQUEST_BLOBS	(1U << 5)
 #define IPC_METHOD_REPLY_BLOBS		(1U << 6)
 
+/* Its requests or replies are a stream. */
+#define IPC_METHOD_REQUEST_STREAM	(1U << 7)
+#define IPC_METHOD_REPLY_STREAM		(1U << 8)
+
 /*
  * One method. invoke calls the handler of ops with the request in its own type;
  * it returns what the handler does, or -EOPNOTSUPP if ops has none.
@@ -45,6 +49,9 @@ struct ipc_method {
 	int (*invoke)(struct ipc_call *call, const ProtobufCMessage *request,
 		      const void *ops, void *userdata);
 	uint64_t timeout_usec;		/* option timeout_ms; 0: none */
+	/* The same as invoke for one with streams; request is NULL if that is one. */
+	int (*open)(struct ipc_stream *stream, const ProtobufCMessage *request,
+		    const void *ops, void *userdata);
 };
 
 /*
@@ -73,6 +80,8 @@ struct ipc_interface {
 #define IPC_CODE_PING		(IPC_CODE_BUILTIN + 0)
 #define IPC_CODE_DESCRIBE	(IPC_CODE_BUILTIN + 1)
 #define IPC_CODE_DUMP		(IPC_CODE_BUILTIN + 2)
+/* ipc.StreamOpen -> ipc.StreamOpen */
+#define IPC_CODE_STREAM		(IPC_CODE_BUILTIN + 3)
 
 /* Packs, calls, waits, unpacks. *ret_reply is to be freed with ipc_rpc_free();
  * ret_reply, then the reply is not looked at, and error may be NULL. -EINVAL:
@@ -125,6 +134,31 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
  * that only one side has are no difference. */
 int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface,
 		  struct ipc_error *error);
+
+/* What a method with streams is invoked with when it is called like another: tells
+ * the caller so. */
+int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request,
+			  const void *ops, void *userdata);
+
+/* Opens a stream; *ret_stream is the caller's to unref. request is NULL where that is
+ * a stream itself. */
+int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *request,
+			struct ipc_stream **ret_stream, struct ipc_error *error);
+/* See ipc.h. -EINVAL: the message is not what this end of the method sends, or the
+ * stream is of another method. */
+int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
+			uint64_t timeout_usec, const ProtobufCMessage *message);
+int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *method,
+			   uint64_t timeout_usec, const ProtobufCMessage **ret_message,
+			   struct ipc_error *error);
+/* The one message that answers a stream of requests: ends the sending, waits for it. */
+int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *method,
+			  uint64_t timeout_usec, const ProtobufCMessage **ret_reply,
+			  struct ipc_error *error);
+/* Sends it, and ends. */
+int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *method,
+			 const ProtobufCMessage *reply);
 
 /* ipc_get_name(), or if wait ipc_wait_name(), of an object of this interface:
  * -EPROTOTYPE if it is known to be of another. */

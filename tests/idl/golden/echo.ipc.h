@@ -31,7 +31,8 @@ extern const struct ipc_interface echo_interface;
 
 /*
  * Gets the object that is registered under a name. *ret_echo is the caller's
- * to unref. -ENOENT: nobody has the name.
+ * to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no
+ * echo.Echo.
  */
 int echo_connect(struct ipc *ipc, const char *name, struct echo **ret_echo);
 
@@ -79,6 +80,17 @@ int echo_off_death(struct echo *echo, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
+ * Each method can be called in three ways. echo_METHOD() waits.
+ * echo_METHOD_with() does the same with options, such as a timeout or an id to
+ * cancel it by (struct ipc_options; NULL: none). echo_METHOD_async() does not
+ * wait: if it returns 0, cb is called once, on a serving thread, with 0 and
+ * the reply, or with a negative errno, no reply and what the server says
+ * (error is never NULL). The reply is freed afterwards unless cb keeps it with
+ * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
+ * may be NULL. A oneway does not wait either, and nothing comes back.
+ */
+
+/*
  * What was said, in the reply.
  *
  * Calls Say and waits for the reply. *ret_reply is the caller's, to free with
@@ -87,6 +99,15 @@ int echo_off_death(struct echo *echo, uint64_t id);
  */
 int echo_say(struct echo *echo, const Echo__SayRequest *request,
 	     Echo__SayReply **ret_reply, struct ipc_error *error);
+int echo_say_with(struct echo *echo, const struct ipc_options *options,
+		  const Echo__SayRequest *request, Echo__SayReply **ret_reply,
+		  struct ipc_error *error);
+typedef void (*echo_say_cb)(int result, Echo__SayReply *reply,
+			    const struct ipc_error *error, void *userdata);
+int echo_say_async(struct echo *echo, const struct ipc_options *options,
+		   const Echo__SayRequest *request, echo_say_cb cb,
+		   void *userdata, uint64_t *ret_id);
+void echo_say_reply_keep(Echo__SayReply *reply);
 void echo_say_reply_free(Echo__SayReply *reply);
 static inline void echo_say_reply_freep(Echo__SayReply **p)
 {
@@ -98,6 +119,8 @@ static inline void echo_say_reply_freep(Echo__SayReply **p)
  * receiver is too far behind.
  */
 int echo_log(struct echo *echo, const Echo__LogRequest *request);
+int echo_log_with(struct echo *echo, const struct ipc_options *options,
+		  const Echo__LogRequest *request);
 
 /*
  * Calls Watch and waits until it is done. error, if it is not NULL, tells more
@@ -105,6 +128,14 @@ int echo_log(struct echo *echo, const Echo__LogRequest *request);
  */
 int echo_watch(struct echo *echo, const Echo__WatchRequest *request,
 	       struct ipc_error *error);
+int echo_watch_with(struct echo *echo, const struct ipc_options *options,
+		    const Echo__WatchRequest *request,
+		    struct ipc_error *error);
+typedef void (*echo_watch_cb)(int result, const struct ipc_error *error,
+			      void *userdata);
+int echo_watch_async(struct echo *echo, const struct ipc_options *options,
+		     const Echo__WatchRequest *request, echo_watch_cb cb,
+		     void *userdata, uint64_t *ret_id);
 
 /* --- Server --------------------------------------------------------------- */
 

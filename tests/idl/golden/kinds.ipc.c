@@ -6,7 +6,7 @@
 #include "kinds.ipc.h"
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */
-static const uint8_t file_descriptor_set[2099];
+static const uint8_t file_descriptor_set[2567];
 
 /* === my_app.V2.io.KindsOfURL ============================================== */
 
@@ -391,7 +391,7 @@ int kinds_of_url_connect(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_get_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &kinds_of_url_interface, /* wait= */ 0, &proxy);
 	if (r < 0)
 		return r;
 
@@ -405,7 +405,7 @@ int kinds_of_url_await(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_wait_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &kinds_of_url_interface, /* wait= */ 1, &proxy);
 	if (r < 0)
 		return r;
 
@@ -464,27 +464,58 @@ int kinds_of_url_off_death(struct kinds_of_url *kinds_of_url, uint64_t id)
 	return ipc_proxy_off_death(kinds_of_url_proxy(kinds_of_url), id);
 }
 
-int kinds_of_url_stop(struct kinds_of_url *kinds_of_url,
-		      struct ipc_error *error)
+int kinds_of_url_stop_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   struct ipc_error *error)
 {
 	static const Ipc__None none = IPC__NONE__INIT;
 
-	return ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			    &kinds_of_url_method_table[KINDS_OF_URL_METHOD_STOP],
-			    &none.base, NULL, error);
+	return ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+				 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_STOP],
+				 options, &none.base, NULL, error);
 }
 
-int kinds_of_url_get_status(struct kinds_of_url *kinds_of_url,
-			    MyApp__V2__Io__Chain **ret_reply,
-			    struct ipc_error *error)
+int kinds_of_url_stop(struct kinds_of_url *kinds_of_url,
+		      struct ipc_error *error)
+{
+	return kinds_of_url_stop_with(kinds_of_url, NULL, error);
+}
+
+static void kinds_of_url_complete_stop(int result, ProtobufCMessage *reply,
+				       const struct ipc_error *error,
+				       ipc_rpc_cb cb, void *userdata)
+{
+	(void)reply;
+	((kinds_of_url_stop_cb)cb)(result, error, userdata);
+}
+
+int kinds_of_url_stop_async(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    kinds_of_url_stop_cb cb, void *userdata,
+			    uint64_t *ret_id)
+{
+	static const Ipc__None none = IPC__NONE__INIT;
+
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_STOP],
+				  options, &none.base,
+				  kinds_of_url_complete_stop, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+int kinds_of_url_get_status_with(struct kinds_of_url *kinds_of_url,
+				 const struct ipc_options *options,
+				 MyApp__V2__Io__Chain **ret_reply,
+				 struct ipc_error *error)
 {
 	static const Ipc__None none = IPC__NONE__INIT;
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_GET_STATUS],
-			 &none.base, ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_GET_STATUS],
+			      options, &none.base, ret_reply ? &reply : NULL,
+			      error);
 	if (r < 0)
 		return r;
 
@@ -492,6 +523,41 @@ int kinds_of_url_get_status(struct kinds_of_url *kinds_of_url,
 		*ret_reply = (MyApp__V2__Io__Chain *)reply;
 
 	return r;
+}
+
+int kinds_of_url_get_status(struct kinds_of_url *kinds_of_url,
+			    MyApp__V2__Io__Chain **ret_reply,
+			    struct ipc_error *error)
+{
+	return kinds_of_url_get_status_with(kinds_of_url, NULL, ret_reply,
+					    error);
+}
+
+static void kinds_of_url_complete_get_status(int result,
+					     ProtobufCMessage *reply,
+					     const struct ipc_error *error,
+					     ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_get_status_cb)cb)(result, (MyApp__V2__Io__Chain *)reply, error, userdata);
+}
+
+int kinds_of_url_get_status_async(struct kinds_of_url *kinds_of_url,
+				  const struct ipc_options *options,
+				  kinds_of_url_get_status_cb cb,
+				  void *userdata, uint64_t *ret_id)
+{
+	static const Ipc__None none = IPC__NONE__INIT;
+
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_GET_STATUS],
+				  options, &none.base,
+				  kinds_of_url_complete_get_status,
+				  (ipc_rpc_cb)cb, userdata, ret_id);
+}
+
+void kinds_of_url_get_status_reply_keep(MyApp__V2__Io__Chain *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
 }
 
 void kinds_of_url_get_status_reply_free(MyApp__V2__Io__Chain *reply)
@@ -499,13 +565,41 @@ void kinds_of_url_get_status_reply_free(MyApp__V2__Io__Chain *reply)
 	ipc_rpc_free((ProtobufCMessage *)reply);
 }
 
-int kinds_of_url_kick(struct kinds_of_url *kinds_of_url)
+int kinds_of_url_kick_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options)
 {
 	static const Ipc__None none = IPC__NONE__INIT;
 
-	return ipc_rpc_oneway(kinds_of_url_proxy(kinds_of_url),
-			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_KICK],
-			      &none.base);
+	return ipc_rpc_oneway_with(kinds_of_url_proxy(kinds_of_url),
+				   &kinds_of_url_method_table[KINDS_OF_URL_METHOD_KICK],
+				   options, &none.base);
+}
+
+int kinds_of_url_kick(struct kinds_of_url *kinds_of_url)
+{
+	return kinds_of_url_kick_with(kinds_of_url, NULL);
+}
+
+int kinds_of_url_seventh_with(struct kinds_of_url *kinds_of_url,
+			      const struct ipc_options *options,
+			      const MyApp__V2__Io__Chain *request,
+			      MyApp__V2__Io__Chain **ret_reply,
+			      struct ipc_error *error)
+{
+	ProtobufCMessage *reply = NULL;
+	int r;
+
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_SEVENTH],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
+	if (r < 0)
+		return r;
+
+	if (ret_reply)
+		*ret_reply = (MyApp__V2__Io__Chain *)reply;
+
+	return r;
 }
 
 int kinds_of_url_seventh(struct kinds_of_url *kinds_of_url,
@@ -513,20 +607,33 @@ int kinds_of_url_seventh(struct kinds_of_url *kinds_of_url,
 			 MyApp__V2__Io__Chain **ret_reply,
 			 struct ipc_error *error)
 {
-	ProtobufCMessage *reply = NULL;
-	int r;
+	return kinds_of_url_seventh_with(kinds_of_url, NULL, request,
+					 ret_reply, error);
+}
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_SEVENTH],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
-	if (r < 0)
-		return r;
+static void kinds_of_url_complete_seventh(int result, ProtobufCMessage *reply,
+					  const struct ipc_error *error,
+					  ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_seventh_cb)cb)(result, (MyApp__V2__Io__Chain *)reply, error, userdata);
+}
 
-	if (ret_reply)
-		*ret_reply = (MyApp__V2__Io__Chain *)reply;
+int kinds_of_url_seventh_async(struct kinds_of_url *kinds_of_url,
+			       const struct ipc_options *options,
+			       const MyApp__V2__Io__Chain *request,
+			       kinds_of_url_seventh_cb cb, void *userdata,
+			       uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_SEVENTH],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_seventh,
+				  (ipc_rpc_cb)cb, userdata, ret_id);
+}
 
-	return r;
+void kinds_of_url_seventh_reply_keep(MyApp__V2__Io__Chain *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
 }
 
 void kinds_of_url_seventh_reply_free(MyApp__V2__Io__Chain *reply)
@@ -534,18 +641,19 @@ void kinds_of_url_seventh_reply_free(MyApp__V2__Io__Chain *reply)
 	ipc_rpc_free((ProtobufCMessage *)reply);
 }
 
-int kinds_of_url_last(struct kinds_of_url *kinds_of_url,
-		      const MyApp__V2__Io__Chain *request,
-		      MyApp__V2__Io__Chain **ret_reply,
-		      struct ipc_error *error)
+int kinds_of_url_last_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__Chain *request,
+			   MyApp__V2__Io__Chain **ret_reply,
+			   struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_LAST],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_LAST],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -555,32 +663,99 @@ int kinds_of_url_last(struct kinds_of_url *kinds_of_url,
 	return r;
 }
 
+int kinds_of_url_last(struct kinds_of_url *kinds_of_url,
+		      const MyApp__V2__Io__Chain *request,
+		      MyApp__V2__Io__Chain **ret_reply,
+		      struct ipc_error *error)
+{
+	return kinds_of_url_last_with(kinds_of_url, NULL, request, ret_reply,
+				      error);
+}
+
+static void kinds_of_url_complete_last(int result, ProtobufCMessage *reply,
+				       const struct ipc_error *error,
+				       ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_last_cb)cb)(result, (MyApp__V2__Io__Chain *)reply, error, userdata);
+}
+
+int kinds_of_url_last_async(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    const MyApp__V2__Io__Chain *request,
+			    kinds_of_url_last_cb cb, void *userdata,
+			    uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_LAST],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_last, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void kinds_of_url_last_reply_keep(MyApp__V2__Io__Chain *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
+}
+
 void kinds_of_url_last_reply_free(MyApp__V2__Io__Chain *reply)
 {
 	ipc_rpc_free((ProtobufCMessage *)reply);
+}
+
+int kinds_of_url_not_oneway_with(struct kinds_of_url *kinds_of_url,
+				 const struct ipc_options *options,
+				 const MyApp__V2__Io__Chain *request,
+				 struct ipc_error *error)
+{
+	return ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+				 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_NOT_ONEWAY],
+				 options, (const ProtobufCMessage *)request,
+				 NULL, error);
 }
 
 int kinds_of_url_not_oneway(struct kinds_of_url *kinds_of_url,
 			    const MyApp__V2__Io__Chain *request,
 			    struct ipc_error *error)
 {
-	return ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			    &kinds_of_url_method_table[KINDS_OF_URL_METHOD_NOT_ONEWAY],
-			    (const ProtobufCMessage *)request, NULL, error);
+	return kinds_of_url_not_oneway_with(kinds_of_url, NULL, request,
+					    error);
 }
 
-int kinds_of_url_open_all(struct kinds_of_url *kinds_of_url,
-			  const MyApp__V2__Io__Ping *request,
-			  MyApp__V2__Io__Files **ret_reply,
-			  struct ipc_error *error)
+static void kinds_of_url_complete_not_oneway(int result,
+					     ProtobufCMessage *reply,
+					     const struct ipc_error *error,
+					     ipc_rpc_cb cb, void *userdata)
+{
+	(void)reply;
+	((kinds_of_url_not_oneway_cb)cb)(result, error, userdata);
+}
+
+int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
+				  const struct ipc_options *options,
+				  const MyApp__V2__Io__Chain *request,
+				  kinds_of_url_not_oneway_cb cb,
+				  void *userdata, uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_NOT_ONEWAY],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_not_oneway,
+				  (ipc_rpc_cb)cb, userdata, ret_id);
+}
+
+int kinds_of_url_open_all_with(struct kinds_of_url *kinds_of_url,
+			       const struct ipc_options *options,
+			       const MyApp__V2__Io__Ping *request,
+			       MyApp__V2__Io__Files **ret_reply,
+			       struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_OPEN_ALL],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_OPEN_ALL],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -590,23 +765,58 @@ int kinds_of_url_open_all(struct kinds_of_url *kinds_of_url,
 	return r;
 }
 
+int kinds_of_url_open_all(struct kinds_of_url *kinds_of_url,
+			  const MyApp__V2__Io__Ping *request,
+			  MyApp__V2__Io__Files **ret_reply,
+			  struct ipc_error *error)
+{
+	return kinds_of_url_open_all_with(kinds_of_url, NULL, request,
+					  ret_reply, error);
+}
+
+static void kinds_of_url_complete_open_all(int result, ProtobufCMessage *reply,
+					   const struct ipc_error *error,
+					   ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_open_all_cb)cb)(result, (MyApp__V2__Io__Files *)reply, error, userdata);
+}
+
+int kinds_of_url_open_all_async(struct kinds_of_url *kinds_of_url,
+				const struct ipc_options *options,
+				const MyApp__V2__Io__Ping *request,
+				kinds_of_url_open_all_cb cb, void *userdata,
+				uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_OPEN_ALL],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_open_all,
+				  (ipc_rpc_cb)cb, userdata, ret_id);
+}
+
+void kinds_of_url_open_all_reply_keep(MyApp__V2__Io__Files *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
+}
+
 void kinds_of_url_open_all_reply_free(MyApp__V2__Io__Files *reply)
 {
 	ipc_rpc_free((ProtobufCMessage *)reply);
 }
 
-int kinds_of_url_climb(struct kinds_of_url *kinds_of_url,
-		       const MyApp__V2__Io__Tree *request,
-		       MyApp__V2__Io__HTTPRequest2Go **ret_reply,
-		       struct ipc_error *error)
+int kinds_of_url_climb_with(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    const MyApp__V2__Io__Tree *request,
+			    MyApp__V2__Io__HTTPRequest2Go **ret_reply,
+			    struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CLIMB],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CLIMB],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -616,23 +826,58 @@ int kinds_of_url_climb(struct kinds_of_url *kinds_of_url,
 	return r;
 }
 
+int kinds_of_url_climb(struct kinds_of_url *kinds_of_url,
+		       const MyApp__V2__Io__Tree *request,
+		       MyApp__V2__Io__HTTPRequest2Go **ret_reply,
+		       struct ipc_error *error)
+{
+	return kinds_of_url_climb_with(kinds_of_url, NULL, request, ret_reply,
+				       error);
+}
+
+static void kinds_of_url_complete_climb(int result, ProtobufCMessage *reply,
+					const struct ipc_error *error,
+					ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_climb_cb)cb)(result, (MyApp__V2__Io__HTTPRequest2Go *)reply, error, userdata);
+}
+
+int kinds_of_url_climb_async(struct kinds_of_url *kinds_of_url,
+			     const struct ipc_options *options,
+			     const MyApp__V2__Io__Tree *request,
+			     kinds_of_url_climb_cb cb, void *userdata,
+			     uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CLIMB],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_climb, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void kinds_of_url_climb_reply_keep(MyApp__V2__Io__HTTPRequest2Go *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
+}
+
 void kinds_of_url_climb_reply_free(MyApp__V2__Io__HTTPRequest2Go *reply)
 {
 	ipc_rpc_free((ProtobufCMessage *)reply);
 }
 
-int kinds_of_url_tie(struct kinds_of_url *kinds_of_url,
-		     const MyApp__V2__Io__Rope *request,
-		     MyApp__V2__Io__Odd1Name **ret_reply,
-		     struct ipc_error *error)
+int kinds_of_url_tie_with(struct kinds_of_url *kinds_of_url,
+			  const struct ipc_options *options,
+			  const MyApp__V2__Io__Rope *request,
+			  MyApp__V2__Io__Odd1Name **ret_reply,
+			  struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_TIE],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_TIE],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -642,22 +887,58 @@ int kinds_of_url_tie(struct kinds_of_url *kinds_of_url,
 	return r;
 }
 
+int kinds_of_url_tie(struct kinds_of_url *kinds_of_url,
+		     const MyApp__V2__Io__Rope *request,
+		     MyApp__V2__Io__Odd1Name **ret_reply,
+		     struct ipc_error *error)
+{
+	return kinds_of_url_tie_with(kinds_of_url, NULL, request, ret_reply,
+				     error);
+}
+
+static void kinds_of_url_complete_tie(int result, ProtobufCMessage *reply,
+				      const struct ipc_error *error,
+				      ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_tie_cb)cb)(result, (MyApp__V2__Io__Odd1Name *)reply, error, userdata);
+}
+
+int kinds_of_url_tie_async(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__Rope *request,
+			   kinds_of_url_tie_cb cb, void *userdata,
+			   uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_TIE],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_tie, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void kinds_of_url_tie_reply_keep(MyApp__V2__Io__Odd1Name *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
+}
+
 void kinds_of_url_tie_reply_free(MyApp__V2__Io__Odd1Name *reply)
 {
 	ipc_rpc_free((ProtobufCMessage *)reply);
 }
 
-int kinds_of_url_part(struct kinds_of_url *kinds_of_url,
-		      const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
-		      MyApp__V2__Io__Pong **ret_reply, struct ipc_error *error)
+int kinds_of_url_part_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
+			   MyApp__V2__Io__Pong **ret_reply,
+			   struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_PART],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_PART],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -667,31 +948,72 @@ int kinds_of_url_part(struct kinds_of_url *kinds_of_url,
 	return r;
 }
 
+int kinds_of_url_part(struct kinds_of_url *kinds_of_url,
+		      const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
+		      MyApp__V2__Io__Pong **ret_reply, struct ipc_error *error)
+{
+	return kinds_of_url_part_with(kinds_of_url, NULL, request, ret_reply,
+				      error);
+}
+
+static void kinds_of_url_complete_part(int result, ProtobufCMessage *reply,
+				       const struct ipc_error *error,
+				       ipc_rpc_cb cb, void *userdata)
+{
+	((kinds_of_url_part_cb)cb)(result, (MyApp__V2__Io__Pong *)reply, error, userdata);
+}
+
+int kinds_of_url_part_async(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
+			    kinds_of_url_part_cb cb, void *userdata,
+			    uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_PART],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_part, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void kinds_of_url_part_reply_keep(MyApp__V2__Io__Pong *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
+}
+
 void kinds_of_url_part_reply_free(MyApp__V2__Io__Pong *reply)
 {
 	ipc_rpc_free((ProtobufCMessage *)reply);
 }
 
+int kinds_of_url_toss_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__Leaf *request)
+{
+	return ipc_rpc_oneway_with(kinds_of_url_proxy(kinds_of_url),
+				   &kinds_of_url_method_table[KINDS_OF_URL_METHOD_TOSS],
+				   options, (const ProtobufCMessage *)request);
+}
+
 int kinds_of_url_toss(struct kinds_of_url *kinds_of_url,
 		      const MyApp__V2__Io__Leaf *request)
 {
-	return ipc_rpc_oneway(kinds_of_url_proxy(kinds_of_url),
-			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_TOSS],
-			      (const ProtobufCMessage *)request);
+	return kinds_of_url_toss_with(kinds_of_url, NULL, request);
 }
 
-int kinds_of_url_http2_server_now(struct kinds_of_url *kinds_of_url,
-				  const MyApp__V2__Io__Chain *request,
-				  MyApp__V2__Io__Chain **ret_reply,
-				  struct ipc_error *error)
+int kinds_of_url_http2_server_now_with(struct kinds_of_url *kinds_of_url,
+				       const struct ipc_options *options,
+				       const MyApp__V2__Io__Chain *request,
+				       MyApp__V2__Io__Chain **ret_reply,
+				       struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(kinds_of_url_proxy(kinds_of_url),
-			 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_HTTP2_SERVER_NOW],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(kinds_of_url_proxy(kinds_of_url),
+			      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_HTTP2_SERVER_NOW],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -699,6 +1021,42 @@ int kinds_of_url_http2_server_now(struct kinds_of_url *kinds_of_url,
 		*ret_reply = (MyApp__V2__Io__Chain *)reply;
 
 	return r;
+}
+
+int kinds_of_url_http2_server_now(struct kinds_of_url *kinds_of_url,
+				  const MyApp__V2__Io__Chain *request,
+				  MyApp__V2__Io__Chain **ret_reply,
+				  struct ipc_error *error)
+{
+	return kinds_of_url_http2_server_now_with(kinds_of_url, NULL, request,
+						  ret_reply, error);
+}
+
+static void kinds_of_url_complete_http2_server_now(int result,
+						   ProtobufCMessage *reply,
+						   const struct ipc_error *error,
+						   ipc_rpc_cb cb,
+						   void *userdata)
+{
+	((kinds_of_url_http2_server_now_cb)cb)(result, (MyApp__V2__Io__Chain *)reply, error, userdata);
+}
+
+int kinds_of_url_http2_server_now_async(struct kinds_of_url *kinds_of_url,
+					const struct ipc_options *options,
+					const MyApp__V2__Io__Chain *request,
+					kinds_of_url_http2_server_now_cb cb,
+					void *userdata, uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(kinds_of_url_proxy(kinds_of_url),
+				  &kinds_of_url_method_table[KINDS_OF_URL_METHOD_HTTP2_SERVER_NOW],
+				  options, (const ProtobufCMessage *)request,
+				  kinds_of_url_complete_http2_server_now,
+				  (ipc_rpc_cb)cb, userdata, ret_id);
+}
+
+void kinds_of_url_http2_server_now_reply_keep(MyApp__V2__Io__Chain *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
 }
 
 void kinds_of_url_http2_server_now_reply_free(MyApp__V2__Io__Chain *reply)
@@ -773,7 +1131,7 @@ int request_connect(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_get_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &request_interface, /* wait= */ 0, &proxy);
 	if (r < 0)
 		return r;
 
@@ -787,7 +1145,7 @@ int request_await(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_wait_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &request_interface, /* wait= */ 1, &proxy);
 	if (r < 0)
 		return r;
 
@@ -846,16 +1204,19 @@ int request_off_death(struct request *request_, uint64_t id)
 	return ipc_proxy_off_death(request_proxy(request_), id);
 }
 
-int request_send(struct request *request_, const MyApp__V2__Io__Chain *request,
-		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error)
+int request_send_with(struct request *request_,
+		      const struct ipc_options *options,
+		      const MyApp__V2__Io__Chain *request,
+		      MyApp__V2__Io__Chain **ret_reply,
+		      struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(request_proxy(request_),
-			 &request_method_table[REQUEST_METHOD_SEND],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(request_proxy(request_),
+			      &request_method_table[REQUEST_METHOD_SEND],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -863,6 +1224,36 @@ int request_send(struct request *request_, const MyApp__V2__Io__Chain *request,
 		*ret_reply = (MyApp__V2__Io__Chain *)reply;
 
 	return r;
+}
+
+int request_send(struct request *request_, const MyApp__V2__Io__Chain *request,
+		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error)
+{
+	return request_send_with(request_, NULL, request, ret_reply, error);
+}
+
+static void request_complete_send(int result, ProtobufCMessage *reply,
+				  const struct ipc_error *error, ipc_rpc_cb cb,
+				  void *userdata)
+{
+	((request_send_cb)cb)(result, (MyApp__V2__Io__Chain *)reply, error, userdata);
+}
+
+int request_send_async(struct request *request_,
+		       const struct ipc_options *options,
+		       const MyApp__V2__Io__Chain *request, request_send_cb cb,
+		       void *userdata, uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(request_proxy(request_),
+				  &request_method_table[REQUEST_METHOD_SEND],
+				  options, (const ProtobufCMessage *)request,
+				  request_complete_send, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void request_send_reply_keep(MyApp__V2__Io__Chain *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
 }
 
 void request_send_reply_free(MyApp__V2__Io__Chain *reply)
@@ -937,7 +1328,7 @@ int short2_connect(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_get_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &short2_interface, /* wait= */ 0, &proxy);
 	if (r < 0)
 		return r;
 
@@ -950,7 +1341,7 @@ int short2_await(struct ipc *ipc, const char *name, struct short2 **ret_short2)
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_wait_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &short2_interface, /* wait= */ 1, &proxy);
 	if (r < 0)
 		return r;
 
@@ -1008,16 +1399,18 @@ int short2_off_death(struct short2 *short2, uint64_t id)
 	return ipc_proxy_off_death(short2_proxy(short2), id);
 }
 
-int short2_do_it(struct short2 *short2, const MyApp__V2__Io__Chain *request,
-		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error)
+int short2_do_it_with(struct short2 *short2, const struct ipc_options *options,
+		      const MyApp__V2__Io__Chain *request,
+		      MyApp__V2__Io__Chain **ret_reply,
+		      struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(short2_proxy(short2),
-			 &short2_method_table[SHORT2_METHOD_DO_IT],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(short2_proxy(short2),
+			      &short2_method_table[SHORT2_METHOD_DO_IT],
+			      options, (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -1027,6 +1420,36 @@ int short2_do_it(struct short2 *short2, const MyApp__V2__Io__Chain *request,
 	return r;
 }
 
+int short2_do_it(struct short2 *short2, const MyApp__V2__Io__Chain *request,
+		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error)
+{
+	return short2_do_it_with(short2, NULL, request, ret_reply, error);
+}
+
+static void short2_complete_do_it(int result, ProtobufCMessage *reply,
+				  const struct ipc_error *error, ipc_rpc_cb cb,
+				  void *userdata)
+{
+	((short2_do_it_cb)cb)(result, (MyApp__V2__Io__Chain *)reply, error, userdata);
+}
+
+int short2_do_it_async(struct short2 *short2,
+		       const struct ipc_options *options,
+		       const MyApp__V2__Io__Chain *request, short2_do_it_cb cb,
+		       void *userdata, uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(short2_proxy(short2),
+				  &short2_method_table[SHORT2_METHOD_DO_IT],
+				  options, (const ProtobufCMessage *)request,
+				  short2_complete_do_it, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void short2_do_it_reply_keep(MyApp__V2__Io__Chain *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
+}
+
 void short2_do_it_reply_free(MyApp__V2__Io__Chain *reply)
 {
 	ipc_rpc_free((ProtobufCMessage *)reply);
@@ -1034,47 +1457,86 @@ void short2_do_it_reply_free(MyApp__V2__Io__Chain *reply)
 
 /* === Descriptors ========================================================== */
 
-static const uint8_t file_descriptor_set[2099] = {
-	0x0a, 0xae, 0x02, 0x0a, 0x0d, 0x69, 0x70, 0x63, 0x2f, 0x69, 0x70, 0x63,
+static const uint8_t file_descriptor_set[2567] = {
+	0x0a, 0xc1, 0x05, 0x0a, 0x0d, 0x69, 0x70, 0x63, 0x2f, 0x69, 0x70, 0x63,
 	0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x12, 0x03, 0x69, 0x70, 0x63, 0x22,
 	0x1b, 0x0a, 0x06, 0x4f, 0x62, 0x6a, 0x65, 0x63, 0x74, 0x12, 0x11, 0x0a,
 	0x02, 0x69, 0x64, 0x18, 0x01, 0x20, 0x02, 0x28, 0x06, 0x3a, 0x01, 0x30,
 	0x52, 0x02, 0x69, 0x64, 0x22, 0x18, 0x0a, 0x02, 0x46, 0x64, 0x12, 0x12,
 	0x0a, 0x02, 0x66, 0x64, 0x18, 0x01, 0x20, 0x02, 0x28, 0x11, 0x3a, 0x02,
-	0x2d, 0x31, 0x52, 0x02, 0x66, 0x64, 0x22, 0x06, 0x0a, 0x04, 0x4e, 0x6f,
-	0x6e, 0x65, 0x22, 0x66, 0x0a, 0x0b, 0x44, 0x65, 0x73, 0x63, 0x72, 0x69,
-	0x70, 0x74, 0x69, 0x6f, 0x6e, 0x12, 0x1c, 0x0a, 0x09, 0x69, 0x6e, 0x74,
-	0x65, 0x72, 0x66, 0x61, 0x63, 0x65, 0x18, 0x01, 0x20, 0x01, 0x28, 0x09,
-	0x52, 0x09, 0x69, 0x6e, 0x74, 0x65, 0x72, 0x66, 0x61, 0x63, 0x65, 0x12,
-	0x12, 0x0a, 0x04, 0x68, 0x61, 0x73, 0x68, 0x18, 0x02, 0x20, 0x01, 0x28,
-	0x06, 0x52, 0x04, 0x68, 0x61, 0x73, 0x68, 0x12, 0x25, 0x0a, 0x0e, 0x64,
-	0x65, 0x73, 0x63, 0x72, 0x69, 0x70, 0x74, 0x6f, 0x72, 0x5f, 0x73, 0x65,
-	0x74, 0x18, 0x03, 0x20, 0x01, 0x28, 0x0c, 0x52, 0x0d, 0x64, 0x65, 0x73,
-	0x63, 0x72, 0x69, 0x70, 0x74, 0x6f, 0x72, 0x53, 0x65, 0x74, 0x22, 0x3a,
-	0x0a, 0x0b, 0x44, 0x75, 0x6d, 0x70, 0x52, 0x65, 0x71, 0x75, 0x65, 0x73,
-	0x74, 0x12, 0x17, 0x0a, 0x02, 0x66, 0x64, 0x18, 0x01, 0x20, 0x01, 0x28,
-	0x0b, 0x32, 0x07, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x46, 0x64, 0x52, 0x02,
-	0x66, 0x64, 0x12, 0x12, 0x0a, 0x04, 0x61, 0x72, 0x67, 0x73, 0x18, 0x02,
-	0x20, 0x03, 0x28, 0x09, 0x52, 0x04, 0x61, 0x72, 0x67, 0x73, 0x22, 0x35,
-	0x0a, 0x05, 0x45, 0x72, 0x72, 0x6f, 0x72, 0x12, 0x12, 0x0a, 0x04, 0x6e,
-	0x61, 0x6d, 0x65, 0x18, 0x01, 0x20, 0x01, 0x28, 0x09, 0x52, 0x04, 0x6e,
-	0x61, 0x6d, 0x65, 0x12, 0x18, 0x0a, 0x07, 0x6d, 0x65, 0x73, 0x73, 0x61,
-	0x67, 0x65, 0x18, 0x02, 0x20, 0x01, 0x28, 0x09, 0x52, 0x07, 0x6d, 0x65,
-	0x73, 0x73, 0x61, 0x67, 0x65, 0x0a, 0xe4, 0x01, 0x0a, 0x11, 0x69, 0x70,
-	0x63, 0x2f, 0x6f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x2e, 0x70, 0x72,
-	0x6f, 0x74, 0x6f, 0x12, 0x03, 0x69, 0x70, 0x63, 0x1a, 0x20, 0x67, 0x6f,
-	0x6f, 0x67, 0x6c, 0x65, 0x2f, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75,
-	0x66, 0x2f, 0x64, 0x65, 0x73, 0x63, 0x72, 0x69, 0x70, 0x74, 0x6f, 0x72,
-	0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x3a, 0x38, 0x0a, 0x06, 0x6f, 0x6e,
-	0x65, 0x77, 0x61, 0x79, 0x12, 0x1e, 0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c,
-	0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e, 0x4d,
-	0x65, 0x74, 0x68, 0x6f, 0x64, 0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73,
-	0x18, 0xa9, 0x8b, 0x03, 0x20, 0x01, 0x28, 0x08, 0x52, 0x06, 0x6f, 0x6e,
-	0x65, 0x77, 0x61, 0x79, 0x3a, 0x30, 0x0a, 0x02, 0x69, 0x64, 0x12, 0x1e,
-	0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74,
-	0x6f, 0x62, 0x75, 0x66, 0x2e, 0x4d, 0x65, 0x74, 0x68, 0x6f, 0x64, 0x4f,
-	0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x18, 0xaa, 0x8b, 0x03, 0x20, 0x01,
-	0x28, 0x0d, 0x52, 0x02, 0x69, 0x64, 0x3a, 0x3c, 0x0a, 0x08, 0x63, 0x5f,
+	0x2d, 0x31, 0x52, 0x02, 0x66, 0x64, 0x22, 0x46, 0x0a, 0x04, 0x42, 0x6c,
+	0x6f, 0x62, 0x12, 0x12, 0x0a, 0x04, 0x73, 0x69, 0x7a, 0x65, 0x18, 0x01,
+	0x20, 0x01, 0x28, 0x04, 0x52, 0x04, 0x73, 0x69, 0x7a, 0x65, 0x12, 0x12,
+	0x0a, 0x04, 0x64, 0x61, 0x74, 0x61, 0x18, 0x02, 0x20, 0x01, 0x28, 0x0c,
+	0x52, 0x04, 0x64, 0x61, 0x74, 0x61, 0x12, 0x16, 0x0a, 0x06, 0x6d, 0x65,
+	0x6d, 0x6f, 0x72, 0x79, 0x18, 0x03, 0x20, 0x01, 0x28, 0x0d, 0x52, 0x06,
+	0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x22, 0x21, 0x0a, 0x06, 0x4d, 0x65,
+	0x6d, 0x6f, 0x72, 0x79, 0x12, 0x17, 0x0a, 0x02, 0x66, 0x64, 0x18, 0x01,
+	0x20, 0x02, 0x28, 0x0b, 0x32, 0x07, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x46,
+	0x64, 0x52, 0x02, 0x66, 0x64, 0x22, 0x06, 0x0a, 0x04, 0x4e, 0x6f, 0x6e,
+	0x65, 0x22, 0x66, 0x0a, 0x0b, 0x44, 0x65, 0x73, 0x63, 0x72, 0x69, 0x70,
+	0x74, 0x69, 0x6f, 0x6e, 0x12, 0x1c, 0x0a, 0x09, 0x69, 0x6e, 0x74, 0x65,
+	0x72, 0x66, 0x61, 0x63, 0x65, 0x18, 0x01, 0x20, 0x01, 0x28, 0x09, 0x52,
+	0x09, 0x69, 0x6e, 0x74, 0x65, 0x72, 0x66, 0x61, 0x63, 0x65, 0x12, 0x12,
+	0x0a, 0x04, 0x68, 0x61, 0x73, 0x68, 0x18, 0x02, 0x20, 0x01, 0x28, 0x06,
+	0x52, 0x04, 0x68, 0x61, 0x73, 0x68, 0x12, 0x25, 0x0a, 0x0e, 0x64, 0x65,
+	0x73, 0x63, 0x72, 0x69, 0x70, 0x74, 0x6f, 0x72, 0x5f, 0x73, 0x65, 0x74,
+	0x18, 0x03, 0x20, 0x01, 0x28, 0x0c, 0x52, 0x0d, 0x64, 0x65, 0x73, 0x63,
+	0x72, 0x69, 0x70, 0x74, 0x6f, 0x72, 0x53, 0x65, 0x74, 0x22, 0x3a, 0x0a,
+	0x0b, 0x44, 0x75, 0x6d, 0x70, 0x52, 0x65, 0x71, 0x75, 0x65, 0x73, 0x74,
+	0x12, 0x17, 0x0a, 0x02, 0x66, 0x64, 0x18, 0x01, 0x20, 0x01, 0x28, 0x0b,
+	0x32, 0x07, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x46, 0x64, 0x52, 0x02, 0x66,
+	0x64, 0x12, 0x12, 0x0a, 0x04, 0x61, 0x72, 0x67, 0x73, 0x18, 0x02, 0x20,
+	0x03, 0x28, 0x09, 0x52, 0x04, 0x61, 0x72, 0x67, 0x73, 0x22, 0x84, 0x01,
+	0x0a, 0x0a, 0x53, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x4f, 0x70, 0x65, 0x6e,
+	0x12, 0x16, 0x0a, 0x06, 0x6d, 0x65, 0x74, 0x68, 0x6f, 0x64, 0x18, 0x01,
+	0x20, 0x01, 0x28, 0x0d, 0x52, 0x06, 0x6d, 0x65, 0x74, 0x68, 0x6f, 0x64,
+	0x12, 0x1f, 0x0a, 0x04, 0x64, 0x61, 0x74, 0x61, 0x18, 0x02, 0x20, 0x01,
+	0x28, 0x0b, 0x32, 0x0b, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x4f, 0x62, 0x6a,
+	0x65, 0x63, 0x74, 0x52, 0x04, 0x64, 0x61, 0x74, 0x61, 0x12, 0x25, 0x0a,
+	0x07, 0x63, 0x6f, 0x6e, 0x74, 0x72, 0x6f, 0x6c, 0x18, 0x03, 0x20, 0x01,
+	0x28, 0x0b, 0x32, 0x0b, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x4f, 0x62, 0x6a,
+	0x65, 0x63, 0x74, 0x52, 0x07, 0x63, 0x6f, 0x6e, 0x74, 0x72, 0x6f, 0x6c,
+	0x12, 0x16, 0x0a, 0x06, 0x77, 0x69, 0x6e, 0x64, 0x6f, 0x77, 0x18, 0x04,
+	0x20, 0x01, 0x28, 0x0d, 0x52, 0x06, 0x77, 0x69, 0x6e, 0x64, 0x6f, 0x77,
+	0x22, 0x2a, 0x0a, 0x0c, 0x53, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x43, 0x72,
+	0x65, 0x64, 0x69, 0x74, 0x12, 0x1a, 0x0a, 0x08, 0x6d, 0x65, 0x73, 0x73,
+	0x61, 0x67, 0x65, 0x73, 0x18, 0x01, 0x20, 0x01, 0x28, 0x0d, 0x52, 0x08,
+	0x6d, 0x65, 0x73, 0x73, 0x61, 0x67, 0x65, 0x73, 0x22, 0x41, 0x0a, 0x09,
+	0x53, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x45, 0x6e, 0x64, 0x12, 0x12, 0x0a,
+	0x04, 0x63, 0x6f, 0x64, 0x65, 0x18, 0x01, 0x20, 0x01, 0x28, 0x11, 0x52,
+	0x04, 0x63, 0x6f, 0x64, 0x65, 0x12, 0x20, 0x0a, 0x05, 0x65, 0x72, 0x72,
+	0x6f, 0x72, 0x18, 0x02, 0x20, 0x01, 0x28, 0x0b, 0x32, 0x0a, 0x2e, 0x69,
+	0x70, 0x63, 0x2e, 0x45, 0x72, 0x72, 0x6f, 0x72, 0x52, 0x05, 0x65, 0x72,
+	0x72, 0x6f, 0x72, 0x22, 0x67, 0x0a, 0x05, 0x45, 0x72, 0x72, 0x6f, 0x72,
+	0x12, 0x12, 0x0a, 0x04, 0x6e, 0x61, 0x6d, 0x65, 0x18, 0x01, 0x20, 0x01,
+	0x28, 0x09, 0x52, 0x04, 0x6e, 0x61, 0x6d, 0x65, 0x12, 0x18, 0x0a, 0x07,
+	0x6d, 0x65, 0x73, 0x73, 0x61, 0x67, 0x65, 0x18, 0x02, 0x20, 0x01, 0x28,
+	0x09, 0x52, 0x07, 0x6d, 0x65, 0x73, 0x73, 0x61, 0x67, 0x65, 0x12, 0x16,
+	0x0a, 0x06, 0x6e, 0x75, 0x6d, 0x62, 0x65, 0x72, 0x18, 0x03, 0x20, 0x01,
+	0x28, 0x11, 0x52, 0x06, 0x6e, 0x75, 0x6d, 0x62, 0x65, 0x72, 0x12, 0x18,
+	0x0a, 0x07, 0x64, 0x65, 0x74, 0x61, 0x69, 0x6c, 0x73, 0x18, 0x04, 0x20,
+	0x01, 0x28, 0x0c, 0x52, 0x07, 0x64, 0x65, 0x74, 0x61, 0x69, 0x6c, 0x73,
+	0x0a, 0xa5, 0x02, 0x0a, 0x11, 0x69, 0x70, 0x63, 0x2f, 0x6f, 0x70, 0x74,
+	0x69, 0x6f, 0x6e, 0x73, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x12, 0x03,
+	0x69, 0x70, 0x63, 0x1a, 0x20, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2f,
+	0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2f, 0x64, 0x65, 0x73,
+	0x63, 0x72, 0x69, 0x70, 0x74, 0x6f, 0x72, 0x2e, 0x70, 0x72, 0x6f, 0x74,
+	0x6f, 0x3a, 0x38, 0x0a, 0x06, 0x6f, 0x6e, 0x65, 0x77, 0x61, 0x79, 0x12,
+	0x1e, 0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f,
+	0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e, 0x4d, 0x65, 0x74, 0x68, 0x6f, 0x64,
+	0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x18, 0xa9, 0x8b, 0x03, 0x20,
+	0x01, 0x28, 0x08, 0x52, 0x06, 0x6f, 0x6e, 0x65, 0x77, 0x61, 0x79, 0x3a,
+	0x30, 0x0a, 0x02, 0x69, 0x64, 0x12, 0x1e, 0x2e, 0x67, 0x6f, 0x6f, 0x67,
+	0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e,
+	0x4d, 0x65, 0x74, 0x68, 0x6f, 0x64, 0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e,
+	0x73, 0x18, 0xaa, 0x8b, 0x03, 0x20, 0x01, 0x28, 0x0d, 0x52, 0x02, 0x69,
+	0x64, 0x3a, 0x3f, 0x0a, 0x0a, 0x74, 0x69, 0x6d, 0x65, 0x6f, 0x75, 0x74,
+	0x5f, 0x6d, 0x73, 0x12, 0x1e, 0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65,
+	0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e, 0x4d, 0x65,
+	0x74, 0x68, 0x6f, 0x64, 0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x18,
+	0xab, 0x8b, 0x03, 0x20, 0x01, 0x28, 0x0d, 0x52, 0x09, 0x74, 0x69, 0x6d,
+	0x65, 0x6f, 0x75, 0x74, 0x4d, 0x73, 0x3a, 0x3c, 0x0a, 0x08, 0x63, 0x5f,
 	0x70, 0x72, 0x65, 0x66, 0x69, 0x78, 0x12, 0x1f, 0x2e, 0x67, 0x6f, 0x6f,
 	0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66,
 	0x2e, 0x53, 0x65, 0x72, 0x76, 0x69, 0x63, 0x65, 0x4f, 0x70, 0x74, 0x69,

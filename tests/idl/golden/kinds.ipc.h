@@ -33,7 +33,8 @@ extern const struct ipc_interface kinds_of_url_interface;
 
 /*
  * Gets the object that is registered under a name. *ret_kinds_of_url is the
- * caller's to unref. -ENOENT: nobody has the name.
+ * caller's to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has
+ * who is no my_app.V2.io.KindsOfURL.
  */
 int kinds_of_url_connect(struct ipc *ipc, const char *name,
 			 struct kinds_of_url **ret_kinds_of_url);
@@ -84,6 +85,18 @@ int kinds_of_url_off_death(struct kinds_of_url *kinds_of_url, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
+ * Each method can be called in three ways. kinds_of_url_METHOD() waits.
+ * kinds_of_url_METHOD_with() does the same with options, such as a timeout or
+ * an id to cancel it by (struct ipc_options; NULL: none).
+ * kinds_of_url_METHOD_async() does not wait: if it returns 0, cb is called
+ * once, on a serving thread, with 0 and the reply, or with a negative errno,
+ * no reply and what the server says (error is never NULL). The reply is freed
+ * afterwards unless cb keeps it with _reply_keep(), for _reply_free() later.
+ * *ret_id is for ipc_cancel(); ret_id may be NULL. A oneway does not wait
+ * either, and nothing comes back.
+ */
+
+/*
  * Without a request.
  *
  * Calls Stop and waits until it is done. error, if it is not NULL, tells more
@@ -91,6 +104,15 @@ int kinds_of_url_off_death(struct kinds_of_url *kinds_of_url, uint64_t id);
  */
 int kinds_of_url_stop(struct kinds_of_url *kinds_of_url,
 		      struct ipc_error *error);
+int kinds_of_url_stop_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   struct ipc_error *error);
+typedef void (*kinds_of_url_stop_cb)(int result, const struct ipc_error *error,
+				     void *userdata);
+int kinds_of_url_stop_async(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    kinds_of_url_stop_cb cb, void *userdata,
+			    uint64_t *ret_id);
 
 /*
  * Calls GetStatus and waits for the reply. *ret_reply is the caller's, to free
@@ -100,6 +122,19 @@ int kinds_of_url_stop(struct kinds_of_url *kinds_of_url,
 int kinds_of_url_get_status(struct kinds_of_url *kinds_of_url,
 			    MyApp__V2__Io__Chain **ret_reply,
 			    struct ipc_error *error);
+int kinds_of_url_get_status_with(struct kinds_of_url *kinds_of_url,
+				 const struct ipc_options *options,
+				 MyApp__V2__Io__Chain **ret_reply,
+				 struct ipc_error *error);
+typedef void (*kinds_of_url_get_status_cb)(int result,
+					   MyApp__V2__Io__Chain *reply,
+					   const struct ipc_error *error,
+					   void *userdata);
+int kinds_of_url_get_status_async(struct kinds_of_url *kinds_of_url,
+				  const struct ipc_options *options,
+				  kinds_of_url_get_status_cb cb,
+				  void *userdata, uint64_t *ret_id);
+void kinds_of_url_get_status_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_get_status_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_get_status_reply_freep(MyApp__V2__Io__Chain **p)
 {
@@ -111,6 +146,8 @@ static inline void kinds_of_url_get_status_reply_freep(MyApp__V2__Io__Chain **p)
  * receiver is too far behind.
  */
 int kinds_of_url_kick(struct kinds_of_url *kinds_of_url);
+int kinds_of_url_kick_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options);
 
 /*
  * Numbers of their own, smaller ones first.
@@ -123,6 +160,21 @@ int kinds_of_url_seventh(struct kinds_of_url *kinds_of_url,
 			 const MyApp__V2__Io__Chain *request,
 			 MyApp__V2__Io__Chain **ret_reply,
 			 struct ipc_error *error);
+int kinds_of_url_seventh_with(struct kinds_of_url *kinds_of_url,
+			      const struct ipc_options *options,
+			      const MyApp__V2__Io__Chain *request,
+			      MyApp__V2__Io__Chain **ret_reply,
+			      struct ipc_error *error);
+typedef void (*kinds_of_url_seventh_cb)(int result,
+					MyApp__V2__Io__Chain *reply,
+					const struct ipc_error *error,
+					void *userdata);
+int kinds_of_url_seventh_async(struct kinds_of_url *kinds_of_url,
+			       const struct ipc_options *options,
+			       const MyApp__V2__Io__Chain *request,
+			       kinds_of_url_seventh_cb cb, void *userdata,
+			       uint64_t *ret_id);
+void kinds_of_url_seventh_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_seventh_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_seventh_reply_freep(MyApp__V2__Io__Chain **p)
 {
@@ -138,6 +190,20 @@ int kinds_of_url_last(struct kinds_of_url *kinds_of_url,
 		      const MyApp__V2__Io__Chain *request,
 		      MyApp__V2__Io__Chain **ret_reply,
 		      struct ipc_error *error);
+int kinds_of_url_last_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__Chain *request,
+			   MyApp__V2__Io__Chain **ret_reply,
+			   struct ipc_error *error);
+typedef void (*kinds_of_url_last_cb)(int result, MyApp__V2__Io__Chain *reply,
+				     const struct ipc_error *error,
+				     void *userdata);
+int kinds_of_url_last_async(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    const MyApp__V2__Io__Chain *request,
+			    kinds_of_url_last_cb cb, void *userdata,
+			    uint64_t *ret_id);
+void kinds_of_url_last_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_last_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_last_reply_freep(MyApp__V2__Io__Chain **p)
 {
@@ -151,6 +217,18 @@ static inline void kinds_of_url_last_reply_freep(MyApp__V2__Io__Chain **p)
 int kinds_of_url_not_oneway(struct kinds_of_url *kinds_of_url,
 			    const MyApp__V2__Io__Chain *request,
 			    struct ipc_error *error);
+int kinds_of_url_not_oneway_with(struct kinds_of_url *kinds_of_url,
+				 const struct ipc_options *options,
+				 const MyApp__V2__Io__Chain *request,
+				 struct ipc_error *error);
+typedef void (*kinds_of_url_not_oneway_cb)(int result,
+					   const struct ipc_error *error,
+					   void *userdata);
+int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
+				  const struct ipc_options *options,
+				  const MyApp__V2__Io__Chain *request,
+				  kinds_of_url_not_oneway_cb cb,
+				  void *userdata, uint64_t *ret_id);
 
 /*
  * Objects, descriptors and recursion, at any depth.
@@ -163,6 +241,21 @@ int kinds_of_url_open_all(struct kinds_of_url *kinds_of_url,
 			  const MyApp__V2__Io__Ping *request,
 			  MyApp__V2__Io__Files **ret_reply,
 			  struct ipc_error *error);
+int kinds_of_url_open_all_with(struct kinds_of_url *kinds_of_url,
+			       const struct ipc_options *options,
+			       const MyApp__V2__Io__Ping *request,
+			       MyApp__V2__Io__Files **ret_reply,
+			       struct ipc_error *error);
+typedef void (*kinds_of_url_open_all_cb)(int result,
+					 MyApp__V2__Io__Files *reply,
+					 const struct ipc_error *error,
+					 void *userdata);
+int kinds_of_url_open_all_async(struct kinds_of_url *kinds_of_url,
+				const struct ipc_options *options,
+				const MyApp__V2__Io__Ping *request,
+				kinds_of_url_open_all_cb cb, void *userdata,
+				uint64_t *ret_id);
+void kinds_of_url_open_all_reply_keep(MyApp__V2__Io__Files *reply);
 void kinds_of_url_open_all_reply_free(MyApp__V2__Io__Files *reply);
 static inline void kinds_of_url_open_all_reply_freep(MyApp__V2__Io__Files **p)
 {
@@ -178,6 +271,21 @@ int kinds_of_url_climb(struct kinds_of_url *kinds_of_url,
 		       const MyApp__V2__Io__Tree *request,
 		       MyApp__V2__Io__HTTPRequest2Go **ret_reply,
 		       struct ipc_error *error);
+int kinds_of_url_climb_with(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    const MyApp__V2__Io__Tree *request,
+			    MyApp__V2__Io__HTTPRequest2Go **ret_reply,
+			    struct ipc_error *error);
+typedef void (*kinds_of_url_climb_cb)(int result,
+				      MyApp__V2__Io__HTTPRequest2Go *reply,
+				      const struct ipc_error *error,
+				      void *userdata);
+int kinds_of_url_climb_async(struct kinds_of_url *kinds_of_url,
+			     const struct ipc_options *options,
+			     const MyApp__V2__Io__Tree *request,
+			     kinds_of_url_climb_cb cb, void *userdata,
+			     uint64_t *ret_id);
+void kinds_of_url_climb_reply_keep(MyApp__V2__Io__HTTPRequest2Go *reply);
 void kinds_of_url_climb_reply_free(MyApp__V2__Io__HTTPRequest2Go *reply);
 static inline void kinds_of_url_climb_reply_freep(MyApp__V2__Io__HTTPRequest2Go **p)
 {
@@ -193,6 +301,20 @@ int kinds_of_url_tie(struct kinds_of_url *kinds_of_url,
 		     const MyApp__V2__Io__Rope *request,
 		     MyApp__V2__Io__Odd1Name **ret_reply,
 		     struct ipc_error *error);
+int kinds_of_url_tie_with(struct kinds_of_url *kinds_of_url,
+			  const struct ipc_options *options,
+			  const MyApp__V2__Io__Rope *request,
+			  MyApp__V2__Io__Odd1Name **ret_reply,
+			  struct ipc_error *error);
+typedef void (*kinds_of_url_tie_cb)(int result, MyApp__V2__Io__Odd1Name *reply,
+				    const struct ipc_error *error,
+				    void *userdata);
+int kinds_of_url_tie_async(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__Rope *request,
+			   kinds_of_url_tie_cb cb, void *userdata,
+			   uint64_t *ret_id);
+void kinds_of_url_tie_reply_keep(MyApp__V2__Io__Odd1Name *reply);
 void kinds_of_url_tie_reply_free(MyApp__V2__Io__Odd1Name *reply);
 static inline void kinds_of_url_tie_reply_freep(MyApp__V2__Io__Odd1Name **p)
 {
@@ -208,6 +330,20 @@ int kinds_of_url_part(struct kinds_of_url *kinds_of_url,
 		      const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
 		      MyApp__V2__Io__Pong **ret_reply,
 		      struct ipc_error *error);
+int kinds_of_url_part_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
+			   MyApp__V2__Io__Pong **ret_reply,
+			   struct ipc_error *error);
+typedef void (*kinds_of_url_part_cb)(int result, MyApp__V2__Io__Pong *reply,
+				     const struct ipc_error *error,
+				     void *userdata);
+int kinds_of_url_part_async(struct kinds_of_url *kinds_of_url,
+			    const struct ipc_options *options,
+			    const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
+			    kinds_of_url_part_cb cb, void *userdata,
+			    uint64_t *ret_id);
+void kinds_of_url_part_reply_keep(MyApp__V2__Io__Pong *reply);
 void kinds_of_url_part_reply_free(MyApp__V2__Io__Pong *reply);
 static inline void kinds_of_url_part_reply_freep(MyApp__V2__Io__Pong **p)
 {
@@ -220,6 +356,9 @@ static inline void kinds_of_url_part_reply_freep(MyApp__V2__Io__Pong **p)
  */
 int kinds_of_url_toss(struct kinds_of_url *kinds_of_url,
 		      const MyApp__V2__Io__Leaf *request);
+int kinds_of_url_toss_with(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   const MyApp__V2__Io__Leaf *request);
 
 /*
  * * / or nest / * one ? ?/
@@ -234,6 +373,21 @@ int kinds_of_url_http2_server_now(struct kinds_of_url *kinds_of_url,
 				  const MyApp__V2__Io__Chain *request,
 				  MyApp__V2__Io__Chain **ret_reply,
 				  struct ipc_error *error);
+int kinds_of_url_http2_server_now_with(struct kinds_of_url *kinds_of_url,
+				       const struct ipc_options *options,
+				       const MyApp__V2__Io__Chain *request,
+				       MyApp__V2__Io__Chain **ret_reply,
+				       struct ipc_error *error);
+typedef void (*kinds_of_url_http2_server_now_cb)(int result,
+						 MyApp__V2__Io__Chain *reply,
+						 const struct ipc_error *error,
+						 void *userdata);
+int kinds_of_url_http2_server_now_async(struct kinds_of_url *kinds_of_url,
+					const struct ipc_options *options,
+					const MyApp__V2__Io__Chain *request,
+					kinds_of_url_http2_server_now_cb cb,
+					void *userdata, uint64_t *ret_id);
+void kinds_of_url_http2_server_now_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_http2_server_now_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_http2_server_now_reply_freep(MyApp__V2__Io__Chain **p)
 {
@@ -337,7 +491,8 @@ extern const struct ipc_interface request_interface;
 
 /*
  * Gets the object that is registered under a name. *ret_request is the
- * caller's to unref. -ENOENT: nobody has the name.
+ * caller's to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has
+ * who is no my_app.V2.io.Request.
  */
 int request_connect(struct ipc *ipc, const char *name,
 		    struct request **ret_request);
@@ -388,12 +543,35 @@ int request_off_death(struct request *request_, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
+ * Each method can be called in three ways. request_METHOD() waits.
+ * request_METHOD_with() does the same with options, such as a timeout or an id
+ * to cancel it by (struct ipc_options; NULL: none). request_METHOD_async()
+ * does not wait: if it returns 0, cb is called once, on a serving thread, with
+ * 0 and the reply, or with a negative errno, no reply and what the server says
+ * (error is never NULL). The reply is freed afterwards unless cb keeps it with
+ * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
+ * may be NULL. A oneway does not wait either, and nothing comes back.
+ */
+
+/*
  * Calls send and waits for the reply. *ret_reply is the caller's, to free with
  * request_send_reply_free(); ret_reply may be NULL. error, if it is not NULL,
  * tells more about a failure.
  */
 int request_send(struct request *request_, const MyApp__V2__Io__Chain *request,
 		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error);
+int request_send_with(struct request *request_,
+		      const struct ipc_options *options,
+		      const MyApp__V2__Io__Chain *request,
+		      MyApp__V2__Io__Chain **ret_reply,
+		      struct ipc_error *error);
+typedef void (*request_send_cb)(int result, MyApp__V2__Io__Chain *reply,
+				const struct ipc_error *error, void *userdata);
+int request_send_async(struct request *request_,
+		       const struct ipc_options *options,
+		       const MyApp__V2__Io__Chain *request, request_send_cb cb,
+		       void *userdata, uint64_t *ret_id);
+void request_send_reply_keep(MyApp__V2__Io__Chain *reply);
 void request_send_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void request_send_reply_freep(MyApp__V2__Io__Chain **p)
 {
@@ -456,7 +634,8 @@ extern const struct ipc_interface short2_interface;
 
 /*
  * Gets the object that is registered under a name. *ret_short2 is the caller's
- * to unref. -ENOENT: nobody has the name.
+ * to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no
+ * my_app.V2.io.Prefixed.
  */
 int short2_connect(struct ipc *ipc, const char *name,
 		   struct short2 **ret_short2);
@@ -507,12 +686,34 @@ int short2_off_death(struct short2 *short2, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
+ * Each method can be called in three ways. short2_METHOD() waits.
+ * short2_METHOD_with() does the same with options, such as a timeout or an id
+ * to cancel it by (struct ipc_options; NULL: none). short2_METHOD_async() does
+ * not wait: if it returns 0, cb is called once, on a serving thread, with 0
+ * and the reply, or with a negative errno, no reply and what the server says
+ * (error is never NULL). The reply is freed afterwards unless cb keeps it with
+ * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
+ * may be NULL. A oneway does not wait either, and nothing comes back.
+ */
+
+/*
  * Calls DoIt and waits for the reply. *ret_reply is the caller's, to free with
  * short2_do_it_reply_free(); ret_reply may be NULL. error, if it is not NULL,
  * tells more about a failure.
  */
 int short2_do_it(struct short2 *short2, const MyApp__V2__Io__Chain *request,
 		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error);
+int short2_do_it_with(struct short2 *short2, const struct ipc_options *options,
+		      const MyApp__V2__Io__Chain *request,
+		      MyApp__V2__Io__Chain **ret_reply,
+		      struct ipc_error *error);
+typedef void (*short2_do_it_cb)(int result, MyApp__V2__Io__Chain *reply,
+				const struct ipc_error *error, void *userdata);
+int short2_do_it_async(struct short2 *short2,
+		       const struct ipc_options *options,
+		       const MyApp__V2__Io__Chain *request, short2_do_it_cb cb,
+		       void *userdata, uint64_t *ret_id);
+void short2_do_it_reply_keep(MyApp__V2__Io__Chain *reply);
 void short2_do_it_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void short2_do_it_reply_freep(MyApp__V2__Io__Chain **p)
 {

@@ -72,7 +72,7 @@ int oracle_connect(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_get_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &oracle_interface, /* wait= */ 0, &proxy);
 	if (r < 0)
 		return r;
 
@@ -85,7 +85,7 @@ int oracle_await(struct ipc *ipc, const char *name, struct oracle **ret_oracle)
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_wait_name(ipc, name, &proxy);
+	r = ipc_rpc_connect(ipc, name, &oracle_interface, /* wait= */ 1, &proxy);
 	if (r < 0)
 		return r;
 
@@ -143,16 +143,17 @@ int oracle_off_death(struct oracle *oracle, uint64_t id)
 	return ipc_proxy_off_death(oracle_proxy(oracle), id);
 }
 
-int oracle_ask(struct oracle *oracle, const Question *request,
-	       Question **ret_reply, struct ipc_error *error)
+int oracle_ask_with(struct oracle *oracle, const struct ipc_options *options,
+		    const Question *request, Question **ret_reply,
+		    struct ipc_error *error)
 {
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = ipc_rpc_call(oracle_proxy(oracle),
-			 &oracle_method_table[ORACLE_METHOD_ASK],
-			 (const ProtobufCMessage *)request,
-			 ret_reply ? &reply : NULL, error);
+	r = ipc_rpc_call_with(oracle_proxy(oracle),
+			      &oracle_method_table[ORACLE_METHOD_ASK], options,
+			      (const ProtobufCMessage *)request,
+			      ret_reply ? &reply : NULL, error);
 	if (r < 0)
 		return r;
 
@@ -160,6 +161,35 @@ int oracle_ask(struct oracle *oracle, const Question *request,
 		*ret_reply = (Question *)reply;
 
 	return r;
+}
+
+int oracle_ask(struct oracle *oracle, const Question *request,
+	       Question **ret_reply, struct ipc_error *error)
+{
+	return oracle_ask_with(oracle, NULL, request, ret_reply, error);
+}
+
+static void oracle_complete_ask(int result, ProtobufCMessage *reply,
+				const struct ipc_error *error, ipc_rpc_cb cb,
+				void *userdata)
+{
+	((oracle_ask_cb)cb)(result, (Question *)reply, error, userdata);
+}
+
+int oracle_ask_async(struct oracle *oracle, const struct ipc_options *options,
+		     const Question *request, oracle_ask_cb cb, void *userdata,
+		     uint64_t *ret_id)
+{
+	return ipc_rpc_call_async(oracle_proxy(oracle),
+				  &oracle_method_table[ORACLE_METHOD_ASK],
+				  options, (const ProtobufCMessage *)request,
+				  oracle_complete_ask, (ipc_rpc_cb)cb,
+				  userdata, ret_id);
+}
+
+void oracle_ask_reply_keep(Question *reply)
+{
+	ipc_rpc_keep((ProtobufCMessage *)reply);
 }
 
 void oracle_ask_reply_free(Question *reply)

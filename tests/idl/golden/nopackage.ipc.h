@@ -29,7 +29,8 @@ extern const struct ipc_interface oracle_interface;
 
 /*
  * Gets the object that is registered under a name. *ret_oracle is the caller's
- * to unref. -ENOENT: nobody has the name.
+ * to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no
+ * Oracle.
  */
 int oracle_connect(struct ipc *ipc, const char *name,
 		   struct oracle **ret_oracle);
@@ -80,12 +81,32 @@ int oracle_off_death(struct oracle *oracle, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
+ * Each method can be called in three ways. oracle_METHOD() waits.
+ * oracle_METHOD_with() does the same with options, such as a timeout or an id
+ * to cancel it by (struct ipc_options; NULL: none). oracle_METHOD_async() does
+ * not wait: if it returns 0, cb is called once, on a serving thread, with 0
+ * and the reply, or with a negative errno, no reply and what the server says
+ * (error is never NULL). The reply is freed afterwards unless cb keeps it with
+ * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
+ * may be NULL. A oneway does not wait either, and nothing comes back.
+ */
+
+/*
  * Calls Ask and waits for the reply. *ret_reply is the caller's, to free with
  * oracle_ask_reply_free(); ret_reply may be NULL. error, if it is not NULL,
  * tells more about a failure.
  */
 int oracle_ask(struct oracle *oracle, const Question *request,
 	       Question **ret_reply, struct ipc_error *error);
+int oracle_ask_with(struct oracle *oracle, const struct ipc_options *options,
+		    const Question *request, Question **ret_reply,
+		    struct ipc_error *error);
+typedef void (*oracle_ask_cb)(int result, Question *reply,
+			      const struct ipc_error *error, void *userdata);
+int oracle_ask_async(struct oracle *oracle, const struct ipc_options *options,
+		     const Question *request, oracle_ask_cb cb, void *userdata,
+		     uint64_t *ret_id);
+void oracle_ask_reply_keep(Question *reply);
 void oracle_ask_reply_free(Question *reply);
 static inline void oracle_ask_reply_freep(Question **p)
 {

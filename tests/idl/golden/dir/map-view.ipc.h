@@ -31,7 +31,8 @@ extern const struct ipc_interface map_view_interface;
 
 /*
  * Gets the object that is registered under a name. *ret_map_view is the
- * caller's to unref. -ENOENT: nobody has the name.
+ * caller's to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has
+ * who is no dir.MapView.
  */
 int map_view_connect(struct ipc *ipc, const char *name,
 		     struct map_view **ret_map_view);
@@ -82,11 +83,33 @@ int map_view_off_death(struct map_view *map_view, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
+ * Each method can be called in three ways. map_view_METHOD() waits.
+ * map_view_METHOD_with() does the same with options, such as a timeout or an
+ * id to cancel it by (struct ipc_options; NULL: none). map_view_METHOD_async()
+ * does not wait: if it returns 0, cb is called once, on a serving thread, with
+ * 0 and the reply, or with a negative errno, no reply and what the server says
+ * (error is never NULL). The reply is freed afterwards unless cb keeps it with
+ * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
+ * may be NULL. A oneway does not wait either, and nothing comes back.
+ */
+
+/*
  * Calls Centre and waits until it is done. error, if it is not NULL, tells
  * more about a failure.
  */
 int map_view_centre(struct map_view *map_view,
 		    const Dir__Types__Point *request, struct ipc_error *error);
+int map_view_centre_with(struct map_view *map_view,
+			 const struct ipc_options *options,
+			 const Dir__Types__Point *request,
+			 struct ipc_error *error);
+typedef void (*map_view_centre_cb)(int result, const struct ipc_error *error,
+				   void *userdata);
+int map_view_centre_async(struct map_view *map_view,
+			  const struct ipc_options *options,
+			  const Dir__Types__Point *request,
+			  map_view_centre_cb cb, void *userdata,
+			  uint64_t *ret_id);
 
 /*
  * Calls Where and waits for the reply. *ret_reply is the caller's, to free
@@ -95,6 +118,18 @@ int map_view_centre(struct map_view *map_view,
  */
 int map_view_where(struct map_view *map_view, Dir__Types__Point **ret_reply,
 		   struct ipc_error *error);
+int map_view_where_with(struct map_view *map_view,
+			const struct ipc_options *options,
+			Dir__Types__Point **ret_reply,
+			struct ipc_error *error);
+typedef void (*map_view_where_cb)(int result, Dir__Types__Point *reply,
+				  const struct ipc_error *error,
+				  void *userdata);
+int map_view_where_async(struct map_view *map_view,
+			 const struct ipc_options *options,
+			 map_view_where_cb cb, void *userdata,
+			 uint64_t *ret_id);
+void map_view_where_reply_keep(Dir__Types__Point *reply);
 void map_view_where_reply_free(Dir__Types__Point *reply);
 static inline void map_view_where_reply_freep(Dir__Types__Point **p)
 {

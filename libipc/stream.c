@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One end of a stream: its life, sending, receiving, waiting for either. See
+ * stream.h; what the other end says comes in through stream_peer.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "reply.h"
+#include "stream.h"
+#include "thread.h"
+
+/* As good as for ever, where that cannot be said. */
+#define A_YEAR_USEC	(UINT64_C(365) * 24 * 3600 * 1000000)
+
+/* --- Waking whoever waits -------------------------------------------------------- */
+
+static void wake_fd(int fd)
+{
+	static const uint64_t one = 1;
+
+	/* It can only be full, and then it is readable already. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void stream_wake_receiver_locked(struct ipc_stream *stream)
+{
+	wake_fd(stream->receive_fd);
+}
+
+void stream_wake_sender_locked(struct ipc_stream *stream)
+{
+	wake_fd(stream->send_fd);
+}
+
+void stream_call_back(struct ipc_stream *stream)
+{
+	ipc_stream_cb cb;
+	void *userdata;
+
+	pthread_mutex_lock(&stream->lock);
+	cb = stream->closed ? NULL : stream->cb;
+	userdata = stream->cb_userdata;
+	pthread_mutex_unlock(&stream->lock);
+	if (cb)
+		cb(stream, userdata);
+}
+
+/* What is waited for is not so: whatever was said before is no news any more. */
+static int arm_locked(int *fd)
+{
+	uint64_t count;
+
+	if (*fd < 0)
+		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	else if (read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return -errno;
+	return *fd < 0 ? -errno : 0;
+}
+
+/*
+ * Sleeps until the fd says something or the deadline (0: none) is over, -EAGAIN. It
+ * may be this very thread that the connection needs to be served by, so what comes
+ * meanwhile is served; a thread that waits for a reply may not.
+ */
+static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
+{
+	struct pollfd fds[2] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = ipc_get_fd(stream->ipc), .events = POLLIN },
+	};
+	struct thread *t;
+	int timeout = -1;
+	int r;
+
+	r = thread_get(stream->ipc, &t);
+	if (r == 0)
+		r = thread_flush(t);
+	if (r < 0)
+		return r;
+
+	if (deadline) {
+		uint64_t left = time_until(deadline);
+
+		if (!left)
+			return -EAGAIN;
+		timeout = left / 1000 < INT_MAX ? (int)(left / 1000) + 1 : INT_MAX;
+	}
+	r = poll(fds, t->waiting ? 1 : 2, timeout);
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (!t->waiting && fds[1].revents) {
+		r = ipc_process(stream->ipc);
+		return r < 0 ? r : 0;
+	}
+	return 0;
+}
+
+/* --- Life ------------------------------------------------------------------------- */
+
+/* How a direction's messages look as the only method of an object. */
+static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
+			       bool requests)
+{
+	static const struct {
+		uint32_t request;
+		uint32_t reply;
+	} flags[] = {
+		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
+		{ IPC_METHOD_REQUEST_RECURSIVE, IPC_METHOD_REPLY_RECURSIVE },
+		{ IPC_METHOD_REQUEST_BLOBS, IPC_METHOD_REPLY_BLOBS },
+	};
+
+	*method = (struct ipc_method){
+		.code = STREAM_MESSAGE,
+		.flags = IPC_METHOD_ONEWAY,
+		.name = of->name,
+		.request = requests ? of->request : of->reply,
+		.reply = &ipc__none__descriptor,
+	};
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (of->flags & (requests ? flags[i].request : flags[i].reply))
+			method->flags |= flags[i].request;
+}
+
+int stream_new(struct ipc *ipc, const struct ipc_method *method, bool server,
+	       struct ipc_stream **ret_stream)
+{
+	struct ipc_stream *stream = calloc(1, sizeof(*stream));
+	int r;
+
+	if (!stream)
+		return -ENOMEM;
+	atomic_init(&stream->refs, 1);
+	atomic_init(&stream->users, 1);
+	stream->ipc = ipc_ref(ipc);
+	stream->method = method;
+	stream->server = server;
+	stream->last = &stream->first;
+	stream->receive_fd = -1;
+	stream->send_fd = -1;
+	pthread_mutex_init(&stream->lock, NULL);
+	describe_direction(&stream->in_methods[0], method, server);
+	describe_direction(&stream->out, method, !server);
+
+	r = stream_make_objects(stream);
+	if (r < 0) {
+		ipc_stream_unref(stream);
+		return r;
+	}
+	*ret_stream = stream;
+	return 0;
+}
+
+static void peer_died(struct ipc_proxy *proxy, void *userdata)
+{
+	struct ipc_stream *stream = userdata;
+
+	(void)proxy;
+	stream_break(stream, -EOWNERDEAD);
+	stream_put(stream);
+}
+
+int stream_connect(struct ipc_stream *stream, struct ipc_proxy *peer_data,
+		   struct ipc_proxy *peer_control, uint32_t window)
+{
+	int r;
+
+	stream->peer_data = peer_data;
+	stream->peer_control = peer_control;
+	stream->credit = window < STREAM_MAX_CREDIT ? window : STREAM_MAX_CREDIT;
+	stream_hold(stream);
+	r = ipc_proxy_on_death(peer_control, peer_died, stream, &stream->watch);
+	if (r < 0)
+		stream_put(stream);
+	return r;
+}
+
+static struct stream_item *item_free(struct stream_item *item)
+{
+	if (item) {
+		ipc_call_unref(item->call);
+		free(item);
+	}
+	return NULL;
+}
+
+/* Takes what came off the stream; to be freed without the lock. */
+static struct stream_item *take_items_locked(struct ipc_stream *stream)
+{
+	struct stream_item *items = stream->first;
+
+	stream->first = NULL;
+	stream->last = &stream->first;
+	stream->n_items = 0;
+	if (stream->lent) {
+		stream->lent->next = items;
+		items = stream->lent;
+		stream->lent = NULL;
+	}
+	return items;
+}
+
+static void items_free(struct stream_item *items)
+{
+	while (items) {
+		struct stream_item *next = items->next;
+
+		item_free(items);
+		items = next;
+	}
+}
+
+/* No user is left: lets go of everything that could keep the other end. */
+static void stream_close(struct ipc_stream *stream)
+{
+	struct stream_item *items;
+	bool over;
+
+	pthread_mutex_lock(&stream->lock);
+	stream->closed = true;
+	items = take_items_locked(stream);
+	over = stream->broken || (stream->out_ended && (stream->server || stream->in_ended)) ||
+	       (!stream->server && stream->in_ended);
+	pthread_mutex_unlock(&stream->lock);
+	items_free(items);
+
+	if (stream->watch && ipc_proxy_off_death(stream->peer_control, stream->watch) == 0)
+		stream_put(stream);
+	if (!over && stream->peer_control) {
+		if (stream->server)
+			stream_send_end(stream, 0, NULL, NULL);
+		else
+			stream_send_cancel(stream);
+	}
+	ipc_proxy_unref(stream->peer_data);
+	ipc_proxy_unref(stream->peer_control);
+	ipc_object_unref(stream->data);
+	ipc_object_unref(stream->control);
+	ipc_object_unref(stream->service);
+}
+
+void stream_put(struct ipc_stream *stream)
+{
+	if (!refs_drop(&stream->refs))
+		return;
+
+	if (stream->receive_fd >= 0)
+		close(stream->receive_fd);
+	if (stream->send_fd >= 0)
+		close(stream->send_fd);
+	ipc_error_done(&stream->in_error);
+	pthread_mutex_destroy(&stream->lock);
+	free(stream);
+}
+
+struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream)
+{
+	if (stream)
+		refs_take(&stream->users);
+	return stream;
+}
+
+struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
+{
+	struct ipc *ipc;
+
+	if (!stream || !refs_drop(&stream->users))
+		return NULL;
+
+	ipc = stream->ipc;
+	stream_close(stream);
+	stream_put(stream);
+	ipc_unref(ipc);
+	return NULL;
+}
+
+void stream_break(struct ipc_stream *stream, int code)
+{
+	pthread_mutex_lock(&stream->lock);
+	if (!stream->broken)
+		stream->broken = code;
+	stream_wake_receiver_locked(stream);
+	stream_wake_sender_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+	stream_call_back(stream);
+	if (stream_take_deferred(stream))
+		ipc_stream_unref(stream);
+}
+
+/* --- Sending ------------------------------------------------------------------------ */
+
+/* 0: there is credit, and one less now; -EAGAIN: there is none; or why never. */
+static int take_credit_locked(struct ipc_stream *stream)
+{
+	if (stream->out_ended)
+		return -EPIPE;
+	if (stream->broken)
+		return stream->broken;
+	/* The server has answered: it does not want any more. */
+	if (!stream->server && stream->in_ended)
+		return stream->in_error.code ?: -EPIPE;
+	if (!stream->credit)
+		return -EAGAIN;
+	stream->credit--;
+	return 0;
+}
+
+static int wait_for_credit(struct ipc_stream *stream, uint64_t timeout_usec, uint64_t deadline)
+{
+	int r;
+
+	for (;;) {
+		pthread_mutex_lock(&stream->lock);
+		r = take_credit_locked(stream);
+		if (r == -EAGAIN && timeout_usec) {
+			r = arm_locked(&stream->send_fd);
+			pthread_mutex_unlock(&stream->lock);
+			if (r == 0)
+				r = wait_fd(stream, stream->send_fd, deadline);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		pthread_mutex_unlock(&stream->lock);
+		return r;
+	}
+}
+
+/* The message did not go: its credit is for another. */
+static void return_credit(struct ipc_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	stream->credit++;
+	pthread_mutex_unlock(&stream->lock);
+}
+
+int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
+			uint64_t timeout_usec, const ProtobufCMessage *message)
+{
+	struct ipc_options options = { 0 };
+	uint64_t deadline;
+	int r;
+
+	if (!stream || stream->method != method || !message ||
+	    message->descriptor != stream->out.request)
+		return -EINVAL;
+	deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
+
+	r = wait_for_credit(stream, timeout_usec, deadline);
+	if (r < 0)
+		return r;
+	if (timeout_usec)
+		options.timeout_usec = deadline ? time_until(deadline) ?: 1 : A_YEAR_USEC;
+	r = ipc_rpc_oneway_with(stream->peer_data, &stream->out, &options, message);
+	if (r < 0)
+		return_credit(stream);
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
+static int end_with(struct ipc_stream *stream, int code, const char *name, const char *text)
+{
+	bool ended;
+	int r = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	ended = stream->out_ended;
+	if (!ended && stream->broken)
+		r = stream->broken;
+	stream->out_ended = true;
+	stream_wake_sender_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+
+	if (ended)
+		return -EALREADY;
+	return r < 0 ? r : stream_send_end(stream, code, name, text);
+}
+
+int ipc_stream_end(struct ipc_stream *stream)
+{
+	return stream ? end_with(stream, 0, NULL, NULL) : -EINVAL;
+}
+
+int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const char *format,
+		    ...)
+{
+	char *text = NULL;
+	va_list args;
+	int r;
+
+	if (name)
+		code = -EREMOTEIO;
+	if (!stream || code >= 0 || code < -4095)
+		return -EINVAL;
+	if (format) {
+		va_start(args, format);
+		if (vasprintf(&text, format, args) < 0)
+			text = NULL;
+		va_end(args);
+	}
+	r = end_with(stream, code, name, text);
+	free(text);
+	return r;
+}
+
+void ipc_stream_cancel(struct ipc_stream *stream)
+{
+	struct stream_item *items;
+	bool first;
+
+	if (!stream)
+		return;
+	pthread_mutex_lock(&stream->lock);
+	first = !stream->broken;
+	items = take_items_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+
+	items_free(items);
+	if (!first)
+		return;
+	stream_send_cancel(stream);
+	stream_break(stream, -ECANCELED);
+}
+
+/* --- Receiving ------------------------------------------------------------------------ */
+
+static int copy_error(struct ipc_error *to, const struct ipc_error *from)
+{
+	error_set(to, from->code);
+	if (to && from->name)
+		to->name = strdup(from->name);
+	if (to && from->message)
+		to->message = strdup(from->message);
+	return from->code;
+}
+
+/* 1: the next message is lent; 0: the end; -EAGAIN: nothing yet; or an error. */
+static int take_message_locked(struct ipc_stream *stream, const ProtobufCMessage **ret_message,
+			       struct ipc_error *error)
+{
+	struct stream_item *item = stream->first;
+
+	if (item) {
+		stream->first = item->next;
+		if (!stream->first)
+			stream->last = &stream->first;
+		item->next = NULL;
+		stream->n_items--;
+		stream->owed++;
+		stream->lent = item;
+		*ret_message = item->message;
+		return 1;
+	}
+	if (stream->in_ended)
+		return stream->in_error.code ? copy_error(error, &stream->in_error) : 0;
+	if (stream->broken)
+		return error_set(error, stream->broken);
+	return -EAGAIN;
+}
+
+/* Lets the sender go on when half of the window is free again. */
+static void give_credit(struct ipc_stream *stream)
+{
+	unsigned int owed = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	if (stream->owed >= STREAM_WINDOW / 2 && !stream->in_ended && !stream->broken) {
+		owed = stream->owed;
+		stream->owed = 0;
+	}
+	pthread_mutex_unlock(&stream->lock);
+	/* A sender without credit waits for ever: better that both know. */
+	if (owed && stream_send_credit(stream, owed) < 0)
+		stream_break(stream, -EPIPE);
+}
+
+static int try_receive(struct ipc_stream *stream, bool arm, const ProtobufCMessage **ret_message,
+		       struct ipc_error *error)
+{
+	int r, armed = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	r = take_message_locked(stream, ret_message, error);
+	if (r == -EAGAIN && (arm || stream->receive_fd >= 0))
+		armed = arm_locked(&stream->receive_fd);
+	pthread_mutex_unlock(&stream->lock);
+	return armed < 0 ? error_set(error, armed) : r;
+}
+
+int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *method,
+			   uint64_t timeout_usec, const ProtobufCMessage **ret_message,
+			   struct ipc_error *error)
+{
+	struct stream_item *before;
+	uint64_t deadline;
+	int r;
+
+	if (!stream || stream->method != method || !ret_message)
+		return -EINVAL;
+	deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
+
+	pthread_mutex_lock(&stream->lock);
+	before = stream->lent;
+	stream->lent = NULL;
+	pthread_mutex_unlock(&stream->lock);
+	item_free(before);
+	give_credit(stream);
+
+	for (;;) {
+		r = try_receive(stream, timeout_usec != 0, ret_message, error);
+		if (r != -EAGAIN || !timeout_usec)
+			return r;
+		r = wait_fd(stream, stream->receive_fd, deadline);
+		if (r < 0)
+			return r == -EAGAIN ? r : error_set(error, r);
+	}
+}
+
+int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *method,
+			  uint64_t timeout_usec, const ProtobufCMessage **ret_reply,
+			  struct ipc_error *error)
+{
+	const ProtobufCMessage *reply;
+	int r;
+
+	if (!stream || stream->method != method)
+		return -EINVAL;
+	/* It may have failed, or been answered, before everything was sent. */
+	ipc_stream_end(stream);
+	r = ipc_rpc_stream_receive(stream, method, timeout_usec, &reply, error);
+	if (r == 0)
+		return error_set(error, -ENOMSG);
+	if (r < 0)
+		return r;
+	if (ret_reply)
+		*ret_reply = reply;
+	return 0;
+}
+
+int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *method,
+			 const ProtobufCMessage *reply)
+{
+	int r = ipc_rpc_stream_send(stream, method, /* timeout_usec= */ 0, reply);
+
+	return r < 0 ? r : ipc_stream_end(stream);
+}
+
+/* --- Event loops, and who it is --------------------------------------------------------- */
+
+int ipc_stream_get_fd(struct ipc_stream *stream)
+{
+	int r;
+
+	if (!stream)
+		return -EINVAL;
+	pthread_mutex_lock(&stream->lock);
+	r = stream->receive_fd >= 0 ? 0 : arm_locked(&stream->receive_fd);
+	if (r == 0 && (stream->first || stream->in_ended || stream->broken))
+		stream_wake_receiver_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+	return r < 0 ? r : stream->receive_fd;
+}
+
+void ipc_stream_on_ready(struct ipc_stream *stream, ipc_stream_cb cb, void *userdata)
+{
+	pthread_mutex_lock(&stream->lock);
+	stream->cb = cb;
+	stream->cb_userdata = userdata;
+	pthread_mutex_unlock(&stream->lock);
+}
+
+struct ipc *ipc_stream_ipc(const struct ipc_stream *stream)
+{
+	return stream->ipc;
+}
+
+uid_t ipc_stream_uid(const struct ipc_stream *stream)
+{
+	return stream->uid;
+}
+
+gid_t ipc_stream_gid(const struct ipc_stream *stream)
+{
+	return stream->gid;
+}
+
+pid_t ipc_stream_pid(const struct ipc_stream *stream)
+{
+	return stream->pid;
+}

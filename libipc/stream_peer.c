@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the ends of a stream say to each other: the two objects that each has, what
+ * is called on them, and how a stream is opened. See stream.h. The other end is a
+ * stranger: it may send what it likes, whenever it likes.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builtin.h"
+#include "call.h"
+#include "object.h"
+#include "proxy.h"
+#include "reply.h"
+#include "stream.h"
+
+/* How long the other end may leave no room for credit, an end or a cancel. */
+#define ROOM_USEC	5000000
+
+/* --- Messages ---------------------------------------------------------------------- */
+
+/* The request of a stream of replies: only now is the handler called. */
+static void start_handler(struct ipc_stream *stream, const ProtobufCMessage *request)
+{
+	struct ipc_object *service = stream->service;
+	int r;
+
+	r = stream->method->open(stream, request, service->ops, service->userdata);
+	if (r < 0)
+		ipc_stream_fail(stream, r, NULL, NULL);
+	ipc_stream_unref(stream);
+}
+
+static int keep_message(struct ipc_stream *stream, struct ipc_call *call,
+			const ProtobufCMessage *message)
+{
+	struct stream_item *item = malloc(sizeof(*item));
+	int r = 0;
+
+	if (!item)
+		return -ENOMEM;
+	*item = (struct stream_item){ .call = ipc_call_ref(call), .message = message };
+	call->detached = !(stream->in_methods[0].flags & IPC_METHOD_REQUEST_BLOBS);
+
+	pthread_mutex_lock(&stream->lock);
+	if (stream->closed || stream->in_ended || stream->broken) {
+		r = -EPIPE;
+	} else if (stream->n_items == STREAM_WINDOW) {
+		r = -EPROTO;
+	} else {
+		*stream->last = item;
+		stream->last = &item->next;
+		stream->n_items++;
+		stream_wake_receiver_locked(stream);
+	}
+	pthread_mutex_unlock(&stream->lock);
+	if (r < 0) {
+		ipc_call_unref(call);
+		free(item);
+	}
+	return r;
+}
+
+static int message_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
+			void *userdata)
+{
+	struct ipc_stream *stream = userdata;
+	int r;
+
+	(void)ops;
+	if (stream_take_deferred(stream)) {
+		start_handler(stream, message);
+		return 0;
+	}
+	r = keep_message(stream, call, message);
+	if (r == 0)
+		stream_call_back(stream);
+	else if (r != -EPIPE)
+		stream_break(stream, r);
+	return 0;
+}
+
+static char *dup_text(const char *text)
+{
+	return text && *text ? strdup(text) : NULL;
+}
+
+static int end_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
+		    void *userdata)
+{
+	const Ipc__StreamEnd *end = (const Ipc__StreamEnd *)message;
+	struct ipc_stream *stream = userdata;
+
+	(void)call, (void)ops;
+	pthread_mutex_lock(&stream->lock);
+	if (!stream->in_ended) {
+		stream->in_ended = true;
+		stream->in_error.code = end->code >= -4095 && end->code <= 0 ? end->code : -EPROTO;
+		if (end->error) {
+			stream->in_error.name = dup_text(end->error->name);
+			stream->in_error.message = dup_text(end->error->message);
+		}
+	}
+	stream_wake_receiver_locked(stream);
+	stream_wake_sender_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+
+	/* Opened, and ended before it said what it wants. */
+	if (stream_take_deferred(stream)) {
+		ipc_stream_fail(stream, -ENOMSG, NULL, "the stream has no request");
+		ipc_stream_unref(stream);
+	} else {
+		stream_call_back(stream);
+	}
+	return 0;
+}
+
+/* --- Credit and cancelling ------------------------------------------------------------ */
+
+static int credit_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
+		       void *userdata)
+{
+	const Ipc__StreamCredit *credit = (const Ipc__StreamCredit *)message;
+	struct ipc_stream *stream = userdata;
+	bool lie;
+
+	(void)call, (void)ops;
+	pthread_mutex_lock(&stream->lock);
+	lie = credit->messages > STREAM_MAX_CREDIT - stream->credit;
+	if (!lie)
+		stream->credit += credit->messages;
+	stream_wake_sender_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+
+	if (lie)
+		stream_break(stream, -EPROTO);
+	else
+		stream_call_back(stream);
+	return 0;
+}
+
+static int cancel_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
+		       void *userdata)
+{
+	struct ipc_stream *stream = userdata;
+
+	(void)call, (void)message, (void)ops;
+	stream_break(stream, -ECANCELED);
+	return 0;
+}
+
+static const struct ipc_method control_methods[] = {
+	{
+		.code = STREAM_CREDIT,
+		.flags = IPC_METHOD_ONEWAY,
+		.name = "credit",
+		.request = &ipc__stream_credit__descriptor,
+		.reply = &ipc__none__descriptor,
+		.invoke = credit_came,
+	},
+	{
+		.code = STREAM_CANCEL,
+		.flags = IPC_METHOD_ONEWAY,
+		.name = "cancel",
+		.request = &ipc__none__descriptor,
+		.reply = &ipc__none__descriptor,
+		.invoke = cancel_came,
+	},
+};
+
+static const struct ipc_interface control_interface = {
+	.name = "ipc.StreamControl",
+	.methods = control_methods,
+	.n_methods = 2,
+};
+
+static const struct ipc_method end_method = {
+	.code = STREAM_END,
+	.flags = IPC_METHOD_ONEWAY,
+	.name = "end",
+	.request = &ipc__stream_end__descriptor,
+	.reply = &ipc__none__descriptor,
+	.invoke = end_came,
+};
+
+static void object_gone(void *userdata)
+{
+	stream_put(userdata);
+}
+
+static int make_object(struct ipc_stream *stream, const struct ipc_interface *interface,
+		       struct ipc_object **ret_object)
+{
+	int r;
+
+	stream_hold(stream);
+	r = ipc_object_new(stream->ipc, interface, /* ops= */ NULL, stream, object_gone,
+			   ret_object);
+	if (r < 0)
+		stream_put(stream);
+	return r;
+}
+
+int stream_make_objects(struct ipc_stream *stream)
+{
+	int r;
+
+	stream->in_methods[0].invoke = message_came;
+	stream->in_methods[1] = end_method;
+	stream->in = (struct ipc_interface){
+		.name = "ipc.StreamData",
+		.methods = stream->in_methods,
+		.n_methods = 2,
+	};
+	r = make_object(stream, &stream->in, &stream->data);
+	return r < 0 ? r : make_object(stream, &control_interface, &stream->control);
+}
+
+int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
+{
+	static const struct ipc_options options = { .timeout_usec = ROOM_USEC };
+	Ipc__StreamCredit credit = IPC__STREAM_CREDIT__INIT;
+
+	credit.has_messages = true;
+	credit.messages = messages;
+	return ipc_rpc_oneway_with(stream->peer_control, &control_methods[0], &options,
+				   &credit.base);
+}
+
+int stream_send_end(struct ipc_stream *stream, int code, const char *name, const char *text)
+{
+	static const struct ipc_options options = { .timeout_usec = ROOM_USEC };
+	Ipc__StreamEnd end = IPC__STREAM_END__INIT;
+	Ipc__Error error = IPC__ERROR__INIT;
+
+	end.has_code = true;
+	end.code = code;
+	if (name || text) {
+		error.name = (char *)name;
+		error.message = (char *)text;
+		end.error = &error;
+	}
+	return ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
+}
+
+void stream_send_cancel(struct ipc_stream *stream)
+{
+	static const struct ipc_options options = { .timeout_usec = ROOM_USEC };
+	static const Ipc__None none = IPC__NONE__INIT;
+
+	/* If it cannot be told it learns when this end's objects are gone. */
+	ipc_rpc_oneway_with(stream->peer_control, &control_methods[1], &options, &none.base);
+}
+
+/* --- Opening ---------------------------------------------------------------------------- */
+
+/* This end, as the other is told of it. */
+struct introduction {
+	Ipc__StreamOpen message;
+	Ipc__Object data;
+	Ipc__Object control;
+};
+
+static void introduce(struct introduction *i, const struct ipc_stream *stream)
+{
+	ipc__stream_open__init(&i->message);
+	ipc__object__init(&i->data);
+	ipc__object__init(&i->control);
+	i->data.id = ipc_object_id(stream->data);
+	i->control.id = ipc_object_id(stream->control);
+	i->message.data = &i->data;
+	i->message.control = &i->control;
+	i->message.has_window = true;
+	i->message.window = STREAM_WINDOW;
+}
+
+/* Takes the other end's objects out of its introduction. */
+static int meet(struct ipc_stream *stream, const Ipc__StreamOpen *open)
+{
+	struct ipc_proxy *data, *control;
+	int r;
+
+	if (!open->data || !open->control)
+		return -EBADMSG;
+	r = ipc_take_proxy(stream->ipc, &open->data->id, &data);
+	if (r < 0)
+		return r;
+	r = ipc_take_proxy(stream->ipc, &open->control->id, &control);
+	if (r < 0) {
+		ipc_proxy_unref(data);
+		return r;
+	}
+	return stream_connect(stream, data, control, open->window);
+}
+
+static const struct ipc_method *find_stream_method(const struct ipc_interface *interface,
+						   uint32_t code)
+{
+	for (size_t i = 0; i < interface->n_methods; i++)
+		if (interface->methods[i].code == code && interface->methods[i].open)
+			return &interface->methods[i];
+	return NULL;
+}
+
+static int serve_new(struct ipc_call *call, const struct ipc_method *method,
+		     const Ipc__StreamOpen *open, struct ipc_stream **ret_stream)
+{
+	struct introduction answer;
+	struct ipc_stream *stream;
+	int r;
+
+	r = stream_new(call->ipc, method, /* server= */ true, &stream);
+	if (r < 0)
+		return r;
+	stream->service = ipc_object_ref(call->object);
+	stream->uid = call->uid;
+	stream->gid = call->gid;
+	stream->pid = call->pid;
+	stream->deferred = !(method->flags & IPC_METHOD_REQUEST_STREAM);
+	r = meet(stream, open);
+	if (r == 0) {
+		introduce(&answer, stream);
+		r = ipc_rpc_reply(call, call->method, &answer.message.base);
+	}
+	if (r < 0) {
+		if ((method->flags & IPC_METHOD_REQUEST_STREAM) || stream_take_deferred(stream))
+			ipc_stream_unref(stream);
+		return r;
+	}
+	*ret_stream = stream;
+	return 0;
+}
+
+int stream_serve(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
+		 void *userdata)
+{
+	const Ipc__StreamOpen *open = (const Ipc__StreamOpen *)request;
+	const struct ipc_method *method;
+	struct ipc_stream *stream;
+	int r;
+
+	(void)ops, (void)userdata;
+	method = find_stream_method(call->object->interface, open->method);
+	if (!method)
+		return ipc_call_errno(call, EOPNOTSUPP, "%s has no stream with the number 0x%x",
+				      call->object->interface->name, open->method);
+	r = serve_new(call, method, open, &stream);
+	if (r < 0)
+		return r;
+	/* Otherwise it waits for the request, which may be on another thread already. */
+	if (method->flags & IPC_METHOD_REQUEST_STREAM)
+		start_handler(stream, NULL);
+	return 0;
+}
+
+int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
+			  void *userdata)
+{
+	(void)request, (void)ops, (void)userdata;
+	return ipc_call_errno(call, EPROTO, "%s.%s is a stream: it is opened, not called",
+			      call->object->interface->name, call->method->name);
+}
+
+/* The request of a stream of replies is the one message of the other direction. */
+static int send_request(struct ipc_stream *stream, const ProtobufCMessage *request)
+{
+	int r = ipc_rpc_stream_send(stream, stream->method, ROOM_USEC, request);
+
+	return r < 0 ? r : ipc_stream_end(stream);
+}
+
+static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		     const struct ipc_options *options, const ProtobufCMessage *request,
+		     struct ipc_error *error)
+{
+	struct introduction question;
+	ProtobufCMessage *answer;
+	int r;
+
+	introduce(&question, stream);
+	question.message.has_method = true;
+	question.message.method = stream->method->code;
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_STREAM), options, &question.message.base,
+			      &answer, error);
+	if (r < 0)
+		return r;
+	r = meet(stream, (Ipc__StreamOpen *)answer);
+	ipc_rpc_free(answer);
+	if (r == 0 && !(stream->method->flags & IPC_METHOD_REQUEST_STREAM))
+		r = send_request(stream, request);
+	return r < 0 ? error_set(error, r) : 0;
+}
+
+int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *request,
+			struct ipc_stream **ret_stream, struct ipc_error *error)
+{
+	struct ipc_stream *stream;
+	int r;
+
+	if (!proxy || !proxy->ipc || !method || !method->open || !ret_stream ||
+	    !request != !!(method->flags & IPC_METHOD_REQUEST_STREAM))
+		return error_set(error, -EINVAL);
+	r = stream_new(proxy->ipc, method, /* server= */ false, &stream);
+	if (r < 0)
+		return error_set(error, r);
+	r = open_with(stream, proxy, options, request, error);
+	if (r < 0) {
+		ipc_stream_unref(stream);
+		return r;
+	}
+	*ret_stream = stream;
+	return 0;
+}

@@ -1,0 +1,767 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams: order, back-pressure, ends, errors and cancelling from either side, and
+ * deaths, with servers of one thread, of several, and of an event loop.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <ipc/rpc.h>
+
+#include "fixture.h"
+#include "stream.ipc.h"
+
+#define SECONDS(n) ((uint64_t)(n)*1000000)
+
+/* --- The server ------------------------------------------------------------------------ */
+
+static _Atomic uint64_t sent;
+static _Atomic int last_error;
+static _Atomic unsigned int handlers;
+
+static int push_numbers(struct ipc_stream *stream, const Stream__CountRequest *request,
+			int (*push)(struct ipc_stream *, uint64_t, const Stream__Number *))
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	int r = 0;
+
+	number.ballast.len = request->ballast;
+	number.ballast.data = calloc(1, request->ballast + 1);
+	for (uint64_t i = 1; i <= request->count && r == 0; i++) {
+		number.value = i;
+		r = push(stream, IPC_NEVER, &number);
+		if (r == 0)
+			sent++;
+		if (request->usec)
+			usleep(request->usec);
+	}
+	free(number.ballast.data);
+	last_error = r;
+	return r;
+}
+
+static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
+{
+	int r;
+
+	(void)userdata;
+	handlers++;
+	sent = 0;
+	ck_assert_int_eq(ipc_stream_pid(stream) != 0, 1);
+	r = push_numbers(stream, request, streams_push_count);
+	if (r == 0 && request->code)
+		r = ipc_stream_fail(stream, request->code, request->text[0] ? "stream.Bad" : NULL,
+				    "%s", request->text);
+	handlers--;
+	return r;
+}
+
+static int sum(struct ipc_stream *stream, void *userdata)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Stream__Number total = STREAM__NUMBER__INIT;
+	const Stream__Number *number;
+	int r;
+
+	(void)userdata;
+	handlers++;
+	while ((r = streams_pull_sum(stream, SECONDS(10), &number, &error)) > 0)
+		total.value += number->value;
+	last_error = r;
+	if (r == 0)
+		r = streams_reply_sum(stream, &total);
+	handlers--;
+	return r;
+}
+
+static int twice(struct ipc_stream *stream, void *userdata)
+{
+	Stream__Number reply = STREAM__NUMBER__INIT;
+	const Stream__Number *number;
+	int r;
+
+	(void)userdata;
+	handlers++;
+	while ((r = streams_pull_twice(stream, SECONDS(10), &number, NULL)) > 0) {
+		if (number->value == 666) {
+			r = ipc_stream_fail(stream, -ERANGE, NULL, "%s", "an evil number");
+			break;
+		}
+		reply.value = 2 * number->value;
+		r = streams_push_twice(stream, SECONDS(10), &reply);
+		if (r < 0)
+			break;
+	}
+	last_error = r;
+	handlers--;
+	return r;
+}
+
+struct job {
+	struct ipc_stream *stream;
+	Stream__CountRequest request;
+};
+
+static void *feed(void *data)
+{
+	struct job *job = data;
+
+	push_numbers(job->stream, &job->request, streams_push_later);
+	ipc_stream_unref(job->stream);
+	free(job);
+	return NULL;
+}
+
+static int later(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
+{
+	struct job *job = malloc(sizeof(*job));
+	pthread_t thread;
+
+	(void)userdata;
+	job->stream = ipc_stream_ref(stream);
+	job->request = *request;
+	job->request.text = NULL;
+	if (pthread_create(&thread, NULL, feed, job))
+		return -EAGAIN;
+	pthread_detach(thread);
+	return 0;
+}
+
+static int look(struct ipc_call *call, void *userdata)
+{
+	Stream__LookReply reply = STREAM__LOOK_REPLY__INIT;
+
+	(void)userdata;
+	reply.sent = sent;
+	reply.last_error = last_error;
+	reply.handlers = handlers;
+	return streams_reply_look(call, &reply);
+}
+
+static const struct streams_ops ops = {
+	.count = count, .sum = sum, .twice = twice, .later = later, .look = look
+};
+
+static int serve_loop(struct ipc *ipc)
+{
+	int r;
+
+	for (;;) {
+		while ((r = ipc_process(ipc)) > 0)
+			;
+		if (r < 0)
+			return r;
+		ipc_wait(ipc, IPC_NEVER);
+	}
+}
+
+static void serve(unsigned int threads, int ready)
+{
+	struct ipc_object *object = NULL;
+	struct ipc *ipc;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (ipc_open(&ipc, NULL) < 0 || streams_object_new(ipc, &ops, NULL, NULL, &object) < 0 ||
+	    (threads > 1 && ipc_set_threads(ipc, threads) < 0) ||
+	    ipc_set_manager(ipc, object) < 0 || write(ready, "", 1) != 1)
+		_exit(1);
+	_exit((threads ? ipc_run(ipc) : serve_loop(ipc)) < 0);
+}
+
+/* --- The client -------------------------------------------------------------------------- */
+
+static struct ipc *ipc;
+static struct streams *streams;
+static pid_t server;
+
+static void begin(unsigned int threads)
+{
+	struct ipc_proxy *proxy;
+	int ready[2];
+	char c;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (!server)
+		serve(threads, ready[1]);
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	streams = streams_from_proxy(proxy);
+}
+
+static void end(void)
+{
+	streams_unref(streams);
+	ipc_unref(ipc);
+	kill_server(server);
+}
+
+static struct ipc_stream *open_count(uint32_t n, uint32_t usec, int32_t code, const char *text)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	struct ipc_stream *stream;
+
+	request.count = n;
+	request.usec = usec;
+	request.code = code;
+	request.text = (char *)text;
+	ck_assert_int_eq(streams_count_open(streams, NULL, &request, &stream, NULL), 0);
+	return stream;
+}
+
+/* All numbers to the end: what receive says there. */
+static int count_all(struct ipc_stream *stream, uint64_t want, struct ipc_error *error)
+{
+	const Stream__Number *number;
+	uint64_t got = 0;
+	int r;
+
+	while ((r = streams_count_receive(stream, SECONDS(10), &number, error)) > 0)
+		ck_assert_uint_eq(number->value, ++got);
+	ck_assert_uint_eq(got, want);
+	return r;
+}
+
+static void look_until(uint32_t n_handlers, int error)
+{
+	Stream__LookReply *reply;
+
+	for (int i = 0; i < 500; i++) {
+		bool done;
+
+		ck_assert_int_eq(streams_look(streams, &reply, NULL), 0);
+		done = reply->handlers == n_handlers && reply->last_error == error;
+		streams_look_reply_free(reply);
+		if (done)
+			return;
+		usleep(10000);
+	}
+	ck_abort_msg("the server does not come to %u handlers and error %d", n_handlers, error);
+}
+
+/* --- Streams of replies -------------------------------------------------------------------- */
+
+static void count_with(unsigned int threads)
+{
+	struct ipc_stream *stream;
+
+	begin(threads);
+	for (uint32_t n = 0; n < 40; n += 13) {
+		stream = open_count(n, 0, 0, "");
+		ck_assert_int_eq(count_all(stream, n, NULL), 0);
+		ck_assert_int_eq(count_all(stream, 0, NULL), 0);
+		ck_assert_ptr_null(ipc_stream_unref(stream));
+	}
+	stream = open_count(2000, 0, 0, "");
+	ck_assert_int_eq(count_all(stream, 2000, NULL), 0);
+	ipc_stream_unref(stream);
+	look_until(0, 0);
+	end();
+}
+
+START_TEST(replies_come_in_order)
+{
+	count_with(1);
+}
+END_TEST
+
+START_TEST(replies_from_a_pool)
+{
+	count_with(4);
+}
+END_TEST
+
+START_TEST(replies_from_an_event_loop)
+{
+	count_with(0);
+}
+END_TEST
+
+START_TEST(the_server_waits_for_the_client)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	Stream__LookReply *reply;
+
+	begin(1);
+	request.count = 1000;
+	ck_assert_int_eq(streams_later_open(streams, NULL, &request, &stream, NULL), 0);
+	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
+	usleep(50000);
+	ck_assert_int_eq(streams_look(streams, &reply, NULL), 0);
+	ck_assert_uint_ge(reply->sent, 1);
+	ck_assert_uint_le(reply->sent, 32);
+	streams_look_reply_free(reply);
+	for (uint64_t i = 2; i <= 1000; i++) {
+		ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
+		ck_assert_uint_eq(number->value, i);
+	}
+	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(large_messages_go_through_a_small_region)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	struct ipc_proxy *proxy;
+	uint64_t got = 0;
+	int r;
+
+	begin(1);
+	streams_unref(streams);
+	ipc_unref(ipc);
+	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 256 << 10), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	streams = streams_from_proxy(proxy);
+	request.count = 100;
+	request.ballast = 50000;
+	ck_assert_int_eq(streams_count_open(streams, NULL, &request, &stream, NULL), 0);
+	while ((r = streams_count_receive(stream, SECONDS(20), &number, NULL)) > 0) {
+		ck_assert_uint_eq(number->value, ++got);
+		ck_assert_uint_eq(number->ballast.len, 50000);
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(got, 100);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(an_error_ends_it_after_the_messages)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_stream *stream;
+
+	begin(1);
+	stream = open_count(5, 0, -ENODATA, "");
+	ck_assert_int_eq(count_all(stream, 5, &error), -ENODATA);
+	ck_assert_int_eq(error.code, -ENODATA);
+	ipc_stream_unref(stream);
+
+	stream = open_count(20, 0, -EREMOTEIO, "no more numbers");
+	ck_assert_int_eq(count_all(stream, 20, &error), -EREMOTEIO);
+	ck_assert_str_eq(error.name, "stream.Bad");
+	ck_assert_str_eq(error.message, "no more numbers");
+	/* It says so as often as it is asked. */
+	ck_assert_int_eq(count_all(stream, 0, NULL), -EREMOTEIO);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(nothing_within_the_time)
+{
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	uint64_t before;
+
+	begin(2);
+	stream = open_count(3, 200000, 0, "");
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
+	ck_assert_int_eq(streams_count_receive(stream, 0, &number, NULL), -EAGAIN);
+	before = now_ms();
+	ck_assert_int_eq(streams_count_receive(stream, 20000, &number, NULL), -EAGAIN);
+	ck_assert_uint_ge(now_ms() - before, 19);
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
+	ck_assert_uint_eq(number->value, 2);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* --- Streams of requests, and both ------------------------------------------------------------ */
+
+static void sum_with(unsigned int threads)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *total;
+	struct ipc_stream *stream;
+
+	begin(threads);
+	for (uint64_t n = 0; n <= 500; n += 250) {
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+		for (number.value = 1; number.value <= n; number.value++)
+			ck_assert_int_eq(streams_sum_send(stream, SECONDS(10), &number), 0);
+		ck_assert_int_eq(streams_sum_finish(stream, SECONDS(10), &total, NULL), 0);
+		ck_assert_uint_eq(total->value, n * (n + 1) / 2);
+		ck_assert_int_eq(streams_sum_send(stream, SECONDS(1), &number), -EPIPE);
+		ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
+		ipc_stream_unref(stream);
+	}
+	end();
+}
+
+START_TEST(requests_are_summed)
+{
+	sum_with(1);
+}
+END_TEST
+
+START_TEST(requests_to_an_event_loop)
+{
+	sum_with(0);
+}
+END_TEST
+
+START_TEST(both_ways_at_once)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *reply;
+	struct ipc_stream *stream;
+
+	begin(1);
+	ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), 0);
+	for (number.value = 1; number.value <= 300; number.value++) {
+		ck_assert_int_eq(streams_twice_send(stream, SECONDS(10), &number), 0);
+		ck_assert_int_eq(streams_twice_receive(stream, SECONDS(10), &reply, NULL), 1);
+		ck_assert_uint_eq(reply->value, 2 * number.value);
+	}
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	ck_assert_int_eq(streams_twice_receive(stream, SECONDS(10), &reply, NULL), 0);
+	ipc_stream_unref(stream);
+	look_until(0, 0);
+	end();
+}
+END_TEST
+
+START_TEST(the_server_fails_while_the_client_sends)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *reply;
+	struct ipc_stream *stream;
+	int r;
+
+	begin(1);
+	ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), 0);
+	number.value = 666;
+	while ((r = streams_twice_send(stream, SECONDS(10), &number)) == 0)
+		;
+	ck_assert_int_eq(r, -ERANGE);
+	ck_assert_int_eq(streams_twice_receive(stream, SECONDS(10), &reply, &error), -ERANGE);
+	ck_assert_str_eq(error.message, "an evil number");
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(the_client_fails)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	struct ipc_stream *stream;
+
+	begin(1);
+	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(streams_sum_send(stream, SECONDS(10), &number), 0);
+	ck_assert_int_eq(ipc_stream_fail(stream, -EIO, NULL, NULL), 0);
+	look_until(0, -EIO);
+	ipc_stream_unref(stream);
+	ck_assert_int_eq(ipc_stream_fail(NULL, -EIO, NULL, NULL), -EINVAL);
+	end();
+}
+END_TEST
+
+/* --- The other ends ------------------------------------------------------------------------- */
+
+START_TEST(a_cancel_stops_the_server)
+{
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+
+	begin(2);
+	stream = open_count(1000000, 0, 0, "");
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
+	ipc_stream_cancel(stream);
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), -ECANCELED);
+	look_until(0, -ECANCELED);
+	ipc_stream_cancel(stream);
+	ipc_stream_unref(stream);
+
+	/* So does whoever just goes. */
+	stream = open_count(1000000, 0, 0, "");
+	ipc_stream_unref(stream);
+	look_until(0, -ECANCELED);
+	end();
+}
+END_TEST
+
+START_TEST(the_server_dies)
+{
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	int r;
+
+	begin(1);
+	stream = open_count(1000000, 0, 0, "");
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
+	kill_server(server);
+	while ((r = streams_count_receive(stream, SECONDS(10), &number, NULL)) > 0)
+		;
+	ck_assert_int_eq(r, -EOWNERDEAD);
+	ipc_stream_unref(stream);
+	streams_unref(streams);
+	ipc_unref(ipc);
+}
+END_TEST
+
+static int die_with_a_stream(void *data)
+{
+	const Stream__Number *number;
+	struct ipc_proxy *proxy;
+	struct ipc_stream *stream;
+
+	(void)data;
+	if (ipc_open(&ipc, NULL) < 0 || ipc_get_manager(ipc, &proxy) < 0)
+		return 1;
+	streams = streams_from_proxy(proxy);
+	stream = open_count(1000000, 0, 0, "");
+	return streams_count_receive(stream, SECONDS(10), &number, NULL) != 1;
+}
+
+START_TEST(the_client_dies)
+{
+	begin(2);
+	run_child(die_with_a_stream, NULL);
+	look_until(0, -EOWNERDEAD);
+	end();
+}
+END_TEST
+
+/* --- Event loops ------------------------------------------------------------------- */
+
+static unsigned int n_ready;
+
+static void ready(struct ipc_stream *stream, void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &n_ready);
+	ck_assert_ptr_eq(ipc_stream_ipc(stream), ipc);
+	n_ready++;
+}
+
+START_TEST(an_event_loop_reads_many)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct ipc_stream *all[8];
+	uint64_t got[8] = { 0 };
+	unsigned int open = 8;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	begin(4);
+	n_ready = 0;
+	event.data.u32 = 8;
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event), 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+
+		request.count = 100;
+		ck_assert_int_eq(streams_later_open(streams, NULL, &request, &all[i], NULL), 0);
+		ipc_stream_on_ready(all[i], ready, &n_ready);
+		event.data.u32 = i;
+		ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_stream_get_fd(all[i]), &event),
+				 0);
+	}
+	while (open) {
+		const Stream__Number *number;
+		int r;
+
+		ck_assert_int_eq(epoll_wait(epoll, &event, 1, 10000), 1);
+		if (event.data.u32 == 8) {
+			while ((r = ipc_process(ipc)) > 0)
+				;
+			ck_assert_int_eq(r, 0);
+			continue;
+		}
+		while ((r = streams_later_receive(all[event.data.u32], 0, &number, NULL)) > 0)
+			ck_assert_uint_eq(number->value, ++got[event.data.u32]);
+		if (r == -EAGAIN)
+			continue;
+		ck_assert_int_eq(r, 0);
+		ck_assert_uint_eq(got[event.data.u32], 100);
+		ipc_stream_unref(all[event.data.u32]);
+		open--;
+	}
+	ck_assert_uint_gt(n_ready, 8);
+	close(epoll);
+	end();
+}
+END_TEST
+
+/* --- Misuse ------------------------------------------------------------------------ */
+
+START_TEST(what_is_no_stream)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const struct ipc_method *method = NULL;
+	const Stream__Number *got;
+	struct ipc_stream *stream;
+
+	begin(1);
+	for (size_t i = 0; i < streams_interface.n_methods; i++)
+		if (!strcmp(streams_interface.methods[i].name, "Count"))
+			method = &streams_interface.methods[i];
+	ck_assert_int_eq(ipc_rpc_call(streams_proxy(streams), method, &request.base, NULL, &error),
+			 -EPROTO);
+	ck_assert_str_eq(error.message,
+			 "stream.Streams.Count is a stream: it is opened, not called");
+
+	ck_assert_int_eq(streams_missing_open(streams, NULL, &request, &stream, &error), 0);
+	ck_assert_int_eq(streams_missing_receive(stream, SECONDS(10), &got, NULL), -EOPNOTSUPP);
+	/* Another method's functions are for another method's streams. */
+	ck_assert_int_eq(streams_count_receive(stream, 0, &got, NULL), -EINVAL);
+	ck_assert_int_eq(streams_sum_send(stream, 0, &number), -EINVAL);
+	ck_assert_int_eq(streams_sum_send(NULL, 0, &number), -EINVAL);
+	ipc_stream_unref(stream);
+	ck_assert_ptr_null(ipc_stream_unref(NULL));
+	end();
+}
+END_TEST
+
+/* Opens streams as a stranger would, who keeps to no rule. */
+static int open_raw(uint32_t code, uint64_t data, uint64_t control, Ipc__StreamOpen **ret)
+{
+	static const struct ipc_method method = {
+		.code = IPC_CODE_STREAM,
+		.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REPLY_OBJECTS,
+		.name = "stream",
+		.request = &ipc__stream_open__descriptor,
+		.reply = &ipc__stream_open__descriptor,
+	};
+	Ipc__StreamOpen request = IPC__STREAM_OPEN__INIT;
+	Ipc__Object objects[2] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
+
+	request.has_method = true;
+	request.method = code;
+	objects[0].id = data;
+	objects[1].id = control;
+	request.data = data ? &objects[0] : NULL;
+	request.control = control ? &objects[1] : NULL;
+	return ipc_rpc_call(streams_proxy(streams), &method, &request.base,
+			    (ProtobufCMessage **)ret, NULL);
+}
+
+/* The stream's objects as the server named them: the caller's. */
+static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
+		      struct ipc_proxy **ret_control)
+{
+	ck_assert_int_eq(ipc_take_proxy(ipc, &open->data->id, ret_data), 0);
+	ck_assert_int_eq(ipc_take_proxy(ipc, &open->control->id, ret_control), 0);
+	ipc_rpc_free(&open->base);
+}
+
+static int tell(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
+{
+	const struct ipc_method method = {
+		.code = code,
+		.flags = IPC_METHOD_ONEWAY,
+		.name = "tell",
+		.request = message->descriptor,
+		.reply = &ipc__none__descriptor,
+	};
+
+	return ipc_rpc_oneway(proxy, &method, message);
+}
+
+static uint32_t code_of(const char *name)
+{
+	for (size_t i = 0; i < streams_interface.n_methods; i++)
+		if (!strcmp(streams_interface.methods[i].name, name))
+			return streams_interface.methods[i].code;
+	return 0;
+}
+
+static int nothing(struct ipc_call *call, void *userdata)
+{
+	(void)call, (void)userdata;
+	return 0;
+}
+
+START_TEST(strangers_do_not_disturb)
+{
+	static const struct streams_ops none = { .look = nothing };
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	Ipc__StreamCredit credit = IPC__STREAM_CREDIT__INIT;
+	Stream__Number number = STREAM__NUMBER__INIT;
+	Ipc__StreamEnd over = IPC__STREAM_END__INIT;
+	struct ipc_proxy *data, *control;
+	Ipc__StreamOpen *open;
+	uint64_t id;
+
+	begin(4);
+	ck_assert_int_eq(streams_object_new(ipc, &none, NULL, NULL, &object), 0);
+	id = ipc_object_id(object);
+	ck_assert_int_eq(open_raw(0, id, id, &open), -EOPNOTSUPP);
+	ck_assert_int_eq(open_raw(code_of("Look"), id, id, &open), -EOPNOTSUPP);
+	ck_assert_int_eq(open_raw(code_of("Sum"), 0, id, &open), -EBADMSG);
+	ck_assert_int_eq(open_raw(code_of("Sum"), id, 0, &open), -EBADMSG);
+
+	/* More messages than it takes. */
+	ck_assert_int_eq(open_raw(code_of("Twice"), id, id, &open), 0);
+	take_ends(open, &data, &control);
+	number.value = 1;
+	for (int i = 0; i < 40; i++)
+		ck_assert_int_eq(tell(data, 1, &number.base), 0);
+	/* It sent what credit there was, which was none, and then gave up. */
+	look_until(0, -EPROTO);
+	ipc_proxy_unref(data);
+	ipc_proxy_unref(control);
+
+	/* More credit than there can be, an end twice, a number that is no error. */
+	ck_assert_int_eq(open_raw(code_of("Sum"), id, id, &open), 0);
+	take_ends(open, &data, &control);
+	credit.has_messages = true;
+	credit.messages = UINT32_MAX;
+	ck_assert_int_eq(tell(control, 1, &credit.base), 0);
+	over.has_code = true;
+	over.code = INT32_MIN;
+	ck_assert_int_eq(tell(data, 2, &over.base), 0);
+	ck_assert_int_eq(tell(data, 2, &over.base), 0);
+	ck_assert_int_eq(tell(data, 1, &number.base), 0);
+	look_until(0, -EPROTO);
+	ipc_proxy_unref(data);
+	ipc_proxy_unref(control);
+
+	/* Opened, and ended before it said what for; and let go of. */
+	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);
+	take_ends(open, &data, &control);
+	ck_assert_int_eq(tell(data, 2, &over.base), 0);
+	ipc_proxy_unref(data);
+	ipc_proxy_unref(control);
+	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);
+	ipc_rpc_free(&open->base);
+
+	look_until(0, -EPROTO);
+	ck_assert_int_eq(count_all(open_count(30, 0, 0, ""), 30, NULL), 0);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream", replies_come_in_order, replies_from_a_pool,
+			 replies_from_an_event_loop, the_server_waits_for_the_client,
+			 large_messages_go_through_a_small_region,
+			 an_error_ends_it_after_the_messages, nothing_within_the_time,
+			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
+			 the_server_fails_while_the_client_sends, the_client_fails,
+			 a_cancel_stops_the_server, the_server_dies, the_client_dies,
+			 an_event_loop_reads_many, what_is_no_stream, strangers_do_not_disturb);
+}
