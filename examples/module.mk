@@ -1,34 +1,59 @@
 # SPDX-License-Identifier: MIT
 #
-# The examples, built with the tree: echo, and story with the demo. Each also
-# has a Makefile of its own that builds it against an installed libipc, as a
-# user would; tests/install does that.
+# The examples, built with the tree, and story with the demo. Each also has a
+# Makefile of its own that builds it against an installed libipc, as a user would;
+# tests/install does that. test-examples runs them in the guest.
 
 EXAMPLES := $(B)/examples
-ECHO_STUBS := $(EXAMPLES)/echo/echo.ipc.o $(EXAMPLES)/echo/echo.pb-c.o
 STORY_STUBS := $(EXAMPLES)/story/story.ipc.o $(EXAMPLES)/story/story.pb-c.o
 STORY_SERVER := server log where
 STORY_CLIENT := client names call oneway callback fd pages death
 STORY_PROGRAMS := $(addprefix $(EXAMPLES)/story/,server client newer)
 
-$(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLES)/echo/echo.ipc.h \
+# A server, a client and a .proto file, all called like the folder but for cpp.
+EXAMPLE_NAMES := echo chat files frames fanout clock journal
+EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h) \
+	$(EXAMPLES)/cpp/greet.ipc.h
+
+$(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS) \
 		$(EXAMPLES)/story/story.ipc.h $(EXAMPLES)/story/newer.ipc.h
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
 
-$(EXAMPLES)/echo/server: $(EXAMPLES)/echo/server.o $(ECHO_STUBS)
-$(EXAMPLES)/echo/client: $(EXAMPLES)/echo/client.o $(ECHO_STUBS)
+$(EXAMPLES)/%.o: examples/%.cc | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) -std=c++11 -O2 -g -Wall -Wextra -Werror $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP \
+	  -c -o $@ $<
+
+# example NAME STUB
+define example
+$(EXAMPLES)/$(1)/server: $(EXAMPLES)/$(1)/server.o $(EXAMPLES)/$(1)/$(2).ipc.o \
+	$(EXAMPLES)/$(1)/$(2).pb-c.o
+$(EXAMPLES)/$(1)/client: $(EXAMPLES)/$(1)/client.o $(EXAMPLES)/$(1)/$(2).ipc.o \
+	$(EXAMPLES)/$(1)/$(2).pb-c.o
+endef
+
+$(foreach name,$(EXAMPLE_NAMES),$(eval $(call example,$(name),$(name))))
+$(eval $(call example,cpp,greet))
+
+$(EXAMPLES)/journal/server: $(EXAMPLES)/journal/file.o
+$(EXAMPLES)/journal/reader: $(EXAMPLES)/journal/reader.o $(EXAMPLES)/journal/file.o
 $(EXAMPLES)/story/server: $(STORY_SERVER:%=$(EXAMPLES)/story/%.o) $(STORY_STUBS)
 $(EXAMPLES)/story/client: $(STORY_CLIENT:%=$(EXAMPLES)/story/%.o) $(STORY_STUBS)
 $(EXAMPLES)/story/newer: $(addprefix $(EXAMPLES)/story/newer,.o .ipc.o .pb-c.o)
 
-EXAMPLE_PROGRAMS := $(EXAMPLES)/echo/server $(EXAMPLES)/echo/client $(STORY_PROGRAMS)
+EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) cpp,$(EXAMPLES)/$(name)/server \
+	$(EXAMPLES)/$(name)/client) $(EXAMPLES)/journal/reader $(STORY_PROGRAMS)
+
+# The guest has no C++ library.
+$(EXAMPLES)/cpp/server $(EXAMPLES)/cpp/client: EXAMPLE_LIBS := -static-libgcc -Wl,-Bstatic \
+	-lstdc++ -Wl,-Bdynamic -lm
 
 # Not $(LIBIPC), which is only set further on.
 $(EXAMPLE_PROGRAMS): | $(B)/libipc/libipc.so
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ \
-	  $(LIBIPC) $(PROTOBUF_C_LIBS)
+	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(EXAMPLE_LIBS)
 
 # What `make demo` needs, and no more.
 .PHONY: demo-programs
@@ -36,5 +61,6 @@ demo-programs: $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager \
   $(B)/tests/bench/bench $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
 
 ALL += $(EXAMPLE_PROGRAMS)
+GUEST_TESTS += examples/test-examples
 GUEST_RAW_TESTS += examples/story/test-native
 GUEST_FILES += $(EXAMPLE_PROGRAMS) examples/story/demo examples/story/native $(B)/tests/bench/bench

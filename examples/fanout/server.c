@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * server NAME: a worker under that name, with up to 16 threads.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fanout.ipc.h"
+
+static int square(struct ipc_call *call, const Fanout__Job *request, void *userdata)
+{
+	Fanout__Result reply = FANOUT__RESULT__INIT;
+
+	(void)userdata;
+	for (uint32_t i = 0; i < request->milliseconds; i++) {
+		usleep(1000);
+		/* Nobody wants to know any more: why go on? */
+		if (ipc_call_canceled(call) > 0)
+			return -ECANCELED;
+	}
+	reply.number = request->number * request->number;
+	return worker_reply_square(call, &reply);
+}
+
+static const struct worker_ops ops = { .square = square };
+
+int main(int argc, char **argv)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int r;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: server NAME\n");
+		return 2;
+	}
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+	r = ipc_set_threads(ipc, 16);
+	if (r < 0)
+		return ipc_fail("set threads", r, NULL);
+	r = worker_serve(ipc, argv[1], &ops, /* userdata= */ NULL);
+	if (r < 0)
+		return ipc_fail(argv[1], r, NULL);
+	r = ipc_run(ipc);
+	return r < 0 ? ipc_fail(argv[1], r, NULL) : 0;
+}

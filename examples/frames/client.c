@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/*
+ * client COUNT WIDTH HEIGHT: looks at so many frames and checks each pixel.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "checksum.h"
+#include "frames.ipc.h"
+
+#define TIMEOUT_USEC 10000000
+
+static bool is_sound(const Frames__Frame *frame, uint32_t number)
+{
+	size_t n = (size_t)frame->width * frame->height;
+
+	/* Right where the message arrived: the pixels are read, never copied. */
+	return frame->number == number && ipc_blob_size(frame->pixels) == n * sizeof(uint32_t) &&
+	       checksum(ipc_blob_data(frame->pixels), n) == frame->checksum;
+}
+
+static int watch(struct camera *camera, const Frames__WatchRequest *request)
+{
+	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	unsigned int seen = 0, damaged = 0;
+	const Frames__Frame *frame;
+	int r;
+
+	r = camera_watch_open(camera, /* options= */ NULL, request, &stream, &error);
+	if (r < 0)
+		return ipc_fail("watch", r, &error);
+	/* The frame before goes back with each receive. */
+	while ((r = camera_watch_receive(stream, TIMEOUT_USEC, &frame, &error)) > 0)
+		if (!is_sound(frame, ++seen))
+			damaged++;
+	if (r < 0)
+		return ipc_fail("watch", r, &error);
+	printf("%u frames of %u x %u, %u damaged\n", seen, request->width, request->height,
+	       damaged);
+	return damaged || seen != request->count;
+}
+
+int main(int argc, char **argv)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(camera_unref) struct camera *camera = NULL;
+	Frames__WatchRequest request = FRAMES__WATCH_REQUEST__INIT;
+	int r;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: client COUNT WIDTH HEIGHT\n");
+		return 2;
+	}
+	request.count = (uint32_t)atoi(argv[1]);
+	request.width = (uint32_t)atoi(argv[2]);
+	request.height = (uint32_t)atoi(argv[3]);
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+	r = camera_await(ipc, "demo.camera", &camera);
+	if (r < 0)
+		return ipc_fail("find demo.camera", r, NULL);
+	return watch(camera, &request);
+}

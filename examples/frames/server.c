@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/*
+ * demo.camera: takes pictures of a pattern that moves. The frame lies in memory of
+ * its own; a blob stands for it, whatever its size.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "checksum.h"
+#include "frames.ipc.h"
+
+#define SIDE_MAX	8192
+/* A viewer that stands still for so long is sent no more. */
+#define PATIENCE_USEC	10000000
+
+static void take_picture(uint32_t *pixels, size_t n, uint32_t number)
+{
+	for (size_t i = 0; i < n; i++)
+		pixels[i] = (uint32_t)i * 2654435761U + number;
+}
+
+static int send_frames(struct ipc_stream *stream, const Frames__WatchRequest *request,
+		       uint32_t *pixels)
+{
+	size_t n = (size_t)request->width * request->height;
+	Frames__Frame frame = FRAMES__FRAME__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	int r = 0;
+
+	frame.width = request->width;
+	frame.height = request->height;
+	frame.pixels = &blob;
+	while (frame.number < request->count && r == 0) {
+		take_picture(pixels, n, ++frame.number);
+		frame.checksum = checksum(pixels, n);
+		ipc_blob_set(&blob, pixels, n * sizeof(*pixels));
+		/* When it returns, the picture is on its way and the memory ours again. */
+		r = camera_push_watch(stream, PATIENCE_USEC, &frame);
+	}
+	return r;
+}
+
+static int watch(struct ipc_stream *stream, const Frames__WatchRequest *request, void *userdata)
+{
+	uint32_t *pixels;
+	int r;
+
+	(void)userdata;
+	if (!request->width || request->width > SIDE_MAX || !request->height ||
+	    request->height > SIDE_MAX)
+		return ipc_stream_fail(stream, 0, "camera.BadSize", "%u x %u is no picture",
+				       request->width, request->height);
+	pixels = malloc((size_t)request->width * request->height * sizeof(*pixels));
+	if (!pixels)
+		return -ENOMEM;
+	r = send_frames(stream, request, pixels);
+	free(pixels);
+	return r;
+}
+
+static const struct camera_ops ops = { .watch = watch };
+
+int main(void)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int r;
+
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+	/* A thread for each viewer. */
+	r = ipc_set_threads(ipc, 8);
+	if (r < 0)
+		return ipc_fail("set threads", r, NULL);
+	r = camera_serve(ipc, "demo.camera", &ops, /* userdata= */ NULL);
+	if (r < 0)
+		return ipc_fail("register demo.camera", r, NULL);
+	r = ipc_run(ipc);
+	return r < 0 ? ipc_fail("serve demo.camera", r, NULL) : 0;
+}

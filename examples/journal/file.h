@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file of the journal, mapped by whoever reads or writes it.
+ *
+ * A line is written behind the end, then the end is moved over it by one store. What
+ * is killed in between leaves a line that nobody counts. The pages are the kernel's,
+ * so they outlive the process; a power cut would need msync() besides.
+ */
+#ifndef JOURNAL_FILE_H
+#define JOURNAL_FILE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define FILE_MAGIC	0x6c6e72756f6a0001 /* "journl", version 1 */
+#define FILE_SIZE	((uint64_t)64 << 20)
+
+struct file {
+	uint64_t magic;
+	_Atomic uint64_t end;	/* bytes of records that count */
+	uint8_t records[];
+};
+
+struct record {
+	uint32_t size;		/* of the text */
+	uint32_t writer;
+	uint64_t number;
+	char text[];
+};
+
+/* Maps the file, which is made if there is none: NULL and errno. */
+struct file *file_open(const char *path, int writable);
+/* The record behind one; NULL first. NULL: there is none. */
+const struct record *file_next(const struct file *file, const struct record *record);
+/* 0, or -ENOSPC. */
+int file_append(struct file *file, uint32_t writer, uint64_t number, const char *text);
+
+#endif /* JOURNAL_FILE_H */
