@@ -15,6 +15,8 @@
 
 #include "async.h"
 #include "call.h"
+#include "intercept.h"
+#include "proxy.h"
 #include "reply.h"
 #include "request.h"
 
@@ -27,6 +29,7 @@ struct async {
 	ipc_rpc_cb cb;
 	void *userdata;
 	struct call_child child;	/* with its id; on a list or not */
+	bool intercepted;
 };
 
 /* --- The table -------------------------------------------------------------------- */
@@ -162,6 +165,58 @@ static int async_send(struct request *request, struct async *async, struct ipc_c
 	return r;
 }
 
+static int call_async(struct ipc_proxy *proxy, const struct async *model,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      uint64_t *ret_id)
+{
+	const struct ipc_method *method = model->method;
+	struct request request;
+	struct async *async;
+	int r;
+
+	r = request_init(&request, DEVICE_SEND_CALL, proxy, method, options, message);
+	if (r < 0)
+		return r;
+
+	r = async_add(request.t->ipc, model, request.send.cookie, &async);
+	if (r == 0) {
+		if (ret_id)
+			*ret_id = async->child.id;
+		r = async_send(&request, async, options ? options->parent : NULL);
+	}
+	request_done(&request, r >= 0);
+	return r;
+}
+
+static struct ipc_step step_of(const struct async *async, struct ipc_proxy *proxy)
+{
+	return (struct ipc_step){
+		.outgoing = 1,
+		.method = async->method ? async->method->name : NULL,
+		.proxy = proxy,
+	};
+}
+
+/* Told of the end where that is, by async_end(). */
+static int call_intercepted(struct ipc_proxy *proxy, const struct async *model,
+			    const struct ipc_options *options, const ProtobufCMessage *message,
+			    uint64_t *ret_id)
+{
+	struct ipc_options changed = options ? *options : (struct ipc_options){ 0 };
+	struct ipc_step step = step_of(model, proxy);
+	int r;
+
+	step.metadata = changed.metadata;
+	r = intercept_before(proxy->ipc, &step);
+	if (r < 0)
+		return r;
+	changed.metadata = step.metadata;
+	r = call_async(proxy, model, &changed, message, ret_id);
+	if (r < 0)
+		intercept_after(proxy->ipc, &step, r);
+	return r;
+}
+
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       const struct ipc_options *options, const ProtobufCMessage *message,
 		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
@@ -173,27 +228,29 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		.cb = cb,
 		.userdata = userdata,
 	};
-	struct request request;
-	struct async *async;
-	int r;
 
 	if (!complete)
 		return -EINVAL;
-	r = request_init(&request, DEVICE_SEND_CALL, proxy, method, options, message);
-	if (r < 0)
-		return r;
-
-	r = async_add(request.t->ipc, &model, request.send.cookie, &async);
-	if (r == 0) {
-		if (ret_id)
-			*ret_id = async->child.id;
-		r = async_send(&request, async, options ? options->parent : NULL);
+	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors)) {
+		model.intercepted = true;
+		return call_intercepted(proxy, &model, options, message, ret_id);
 	}
-	request_done(&request, r >= 0);
-	return r;
+	return call_async(proxy, &model, options, message, ret_id);
 }
 
 /* --- The end ------------------------------------------------------------------------ */
+
+static void async_complete(struct ipc *ipc, const struct async *async, int result,
+			   ProtobufCMessage *reply, const struct ipc_error *error)
+{
+	struct ipc_step step;
+
+	async->complete(result, reply, error, async->cb, async->userdata);
+	if (unlikely(async->intercepted)) {
+		step = step_of(async, /* proxy= */ NULL);
+		intercept_after(ipc, &step, result);
+	}
+}
 
 void async_end(struct thread *t, const struct device_event *event)
 {
@@ -209,7 +266,7 @@ void async_end(struct thread *t, const struct device_event *event)
 
 	copy = *event;
 	r = reply_receive(t, async.method, &copy, &reply, &error);
-	async.complete(r, reply, &error, async.cb, async.userdata);
+	async_complete(t->ipc, &async, r, reply, &error);
 	reply_release(reply);
 	ipc_error_done(&error);
 }
@@ -224,7 +281,7 @@ void asyncs_close(struct ipc *ipc)
 
 	while (map_first(&ipc->asyncs, &id)) {
 		if (async_take(ipc, id, &async) && !ipc->foreign)
-			async.complete(-ECANCELED, NULL, &error, async.cb, async.userdata);
+			async_complete(ipc, &async, -ECANCELED, /* reply= */ NULL, &error);
 	}
 	while ((spare = ipc->spare_asyncs)) {
 		ipc->spare_asyncs = spare->next;

@@ -21,6 +21,8 @@
 #include "call.h"
 #include "cancel.h"
 #include "deadline.h"
+#include "intercept.h"
+#include "object.h"
 #include "table.h"
 
 #define ERRNO_MAX	4095
@@ -41,6 +43,8 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 	call->oneway = event->kind == DEVICE_EVENT_ONEWAY;
 	atomic_init(&call->answered, false);
 	call->watched = false;
+	call->intercepted = false;
+	call->result = 0;
 	call->ipc = t->ipc;
 	call->object = NULL;
 	call->method = NULL;
@@ -126,6 +130,8 @@ static int call_send(struct ipc_call *call, struct thread *t, enum device_send_k
 		.size = size,
 	};
 
+	if (unlikely(kind == DEVICE_SEND_ERROR))
+		call->result = -(int)code;
 	if (likely(t->serving == call)) {
 		thread_stash(t, kind, code, call->number, size);
 		call_set_answered(call);
@@ -294,8 +300,27 @@ static void call_answer_last(struct ipc_call *call, int code)
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
 
+void call_step(struct ipc_call *call, struct ipc_step *ret_step)
+{
+	*ret_step = (struct ipc_step){
+		.interface = call->object ? call->object->interface->name : NULL,
+		.method = call->method ? call->method->name : NULL,
+		.call = call,
+	};
+}
+
+static void call_tell_end(struct ipc_call *call)
+{
+	struct ipc_step step;
+
+	call_step(call, &step);
+	intercept_after(call->ipc, &step, call->result);
+}
+
 static void call_done(struct ipc_call *call)
 {
+	if (unlikely(call->intercepted))
+		call_tell_end(call);
 	if (unlikely(call->watched))
 		call_unwatch(call);
 	claims_release(&call->request);

@@ -28,6 +28,8 @@ struct ipc_call {
 	atomic_uint refs;
 	bool oneway;
 	atomic_bool answered;
+	bool intercepted;			/* its end is to be told */
+	int result;				/* how it was answered: 0 or -errno */
 	bool watched;				/* in ipc->calls: wants to hear of its end; */
 						/* written under ipc->lock, set once */
 	struct ipc *ipc;
@@ -55,6 +57,9 @@ struct ipc_call {
 	struct message request;
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
 };
+
+/* What interceptors see of it. */
+void call_step(struct ipc_call *call, struct ipc_step *ret_step);
 
 /* NULL: no memory. */
 struct ipc_call *call_new(struct thread *t, const struct device_event *event);

@@ -11,6 +11,8 @@
 
 #include "call.h"
 #include "dispatch.h"
+#include "intercept.h"
+#include "proxy.h"
 #include "reply.h"
 #include "request.h"
 
@@ -72,9 +74,9 @@ static __attribute__((noinline)) int send_for(struct request *request, struct ip
 	return r;
 }
 
-int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
-		      const struct ipc_options *options, const ProtobufCMessage *message,
-		      ProtobufCMessage **ret_reply, struct ipc_error *error)
+static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		     const struct ipc_options *options, const ProtobufCMessage *message,
+		     ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
 	struct device_event event;
 	struct request request;
@@ -94,6 +96,57 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	return reply_receive(request.t, method, &event, ret_reply, error);
 }
 
+/* What a call is to interceptors; what they change of it is in ret_options. */
+static int ask(struct ipc_proxy *proxy, const struct ipc_method *method,
+	       const struct ipc_options *options, struct ipc_step *ret_step,
+	       struct ipc_options *ret_options)
+{
+	int r;
+
+	*ret_options = options ? *options : (struct ipc_options){ 0 };
+	*ret_step = (struct ipc_step){
+		.outgoing = 1,
+		.method = method ? method->name : NULL,
+		.proxy = proxy,
+		.metadata = ret_options->metadata,
+	};
+	r = intercept_before(proxy->ipc, ret_step);
+	ret_options->metadata = ret_step->metadata;
+	return r;
+}
+
+static __attribute__((noinline)) int call_intercepted(struct ipc_proxy *proxy,
+						      const struct ipc_method *method,
+						      const struct ipc_options *options,
+						      const ProtobufCMessage *message,
+						      ProtobufCMessage **ret_reply,
+						      struct ipc_error *error)
+{
+	struct ipc *ipc = ipc_ref(proxy->ipc);
+	struct ipc_options changed;
+	struct ipc_step step;
+	int r;
+
+	r = ask(proxy, method, options, &step, &changed);
+	if (r == 0) {
+		r = call_with(proxy, method, &changed, message, ret_reply, error);
+		intercept_after(ipc, &step, r);
+	} else {
+		error_set(error, r);
+	}
+	ipc_unref(ipc);
+	return r;
+}
+
+int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      ProtobufCMessage **ret_reply, struct ipc_error *error)
+{
+	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors))
+		return call_intercepted(proxy, method, options, message, ret_reply, error);
+	return call_with(proxy, method, options, message, ret_reply, error);
+}
+
 int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		 const ProtobufCMessage *message, ProtobufCMessage **ret_reply,
 		 struct ipc_error *error)
@@ -103,8 +156,8 @@ int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
-			const struct ipc_options *options, const ProtobufCMessage *message)
+static int oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		       const struct ipc_options *options, const ProtobufCMessage *message)
 {
 	struct device_event event;
 	struct request request;
@@ -120,6 +173,31 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 	while (unlikely(r == -EINTR));
 	request_done(&request, r >= 0);
 	return r;
+}
+
+static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy,
+							const struct ipc_method *method,
+							const struct ipc_options *options,
+							const ProtobufCMessage *message)
+{
+	struct ipc_options changed;
+	struct ipc_step step;
+	int r;
+
+	r = ask(proxy, method, options, &step, &changed);
+	if (r < 0)
+		return r;
+	r = oneway_with(proxy, method, &changed, message);
+	intercept_after(proxy->ipc, &step, r);
+	return r;
+}
+
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *message)
+{
+	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors))
+		return oneway_intercepted(proxy, method, options, message);
+	return oneway_with(proxy, method, options, message);
 }
 
 int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Death watches: one of the driver's for each proxy that has watchers.
+ * Watches for death and freezing: one of the driver's for each proxy that has
+ * watchers.
  *
  * Each watcher remembers under which of the driver's watches it was added. The
  * DEAD event calls and drops those of its own watch; a watcher that is added
@@ -11,6 +12,8 @@
 
 #include "private.h"
 
+/* The owner of what is watched was frozen or thawed; count orders the events. */
+void freeze_fire(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count);
 /* The driver's watch with this cookie has fired. */
 void death_fire(struct ipc *ipc, uint64_t cookie);
 /* Forgets a proxy's watchers without calling them: its connection is closed. */

@@ -35,7 +35,10 @@ _Static_assert((int)DEVICE_EVENT_NONE == (int)IPCBUS_EVENT_NONE &&
 	       (int)DEVICE_EVENT_DEAD == (int)IPCBUS_EVENT_DEAD &&
 	       (int)DEVICE_EVENT_IDLE == (int)IPCBUS_EVENT_IDLE &&
 	       (int)DEVICE_EVENT_MANAGER == (int)IPCBUS_EVENT_MANAGER &&
-	       (int)DEVICE_EVENT_CANCELED == (int)IPCBUS_EVENT_CANCELED, "kinds of events");
+	       (int)DEVICE_EVENT_CANCELED == (int)IPCBUS_EVENT_CANCELED &&
+	       (int)DEVICE_EVENT_FROZEN == (int)IPCBUS_EVENT_FROZEN &&
+	       (int)DEVICE_EVENT_THAWED == (int)IPCBUS_EVENT_THAWED &&
+	       (int)DEVICE_EVENT_TAP == (int)IPCBUS_EVENT_TAP, "kinds of events");
 _Static_assert((int)DEVICE_OBJECT_NODE == (int)IPCBUS_OBJECT_NODE &&
 	       (int)DEVICE_OBJECT_HANDLE == (int)IPCBUS_OBJECT_HANDLE &&
 	       (int)DEVICE_OBJECT_FD == (int)IPCBUS_OBJECT_FD, "kinds of objects");
@@ -348,9 +351,33 @@ int device_handle_put(const struct device *device, uint32_t handle, uint32_t cou
 	return device_ioctl(device, IPCBUS_IOC_HANDLE_PUT, &arg);
 }
 
-int device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
+int device_node_info(const struct device *device, uint64_t node,
+		     struct device_node_info *ret_info)
 {
-	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle, .cookie = cookie };
+	struct ipcbus_node_info arg = { .size = sizeof(arg), .node = node };
+	int r;
+
+	r = device_ioctl(device, IPCBUS_IOC_NODE_INFO, &arg);
+	if (r < 0)
+		return r;
+
+	*ret_info = (struct device_node_info){
+		.refs = arg.refs,
+		.pending = arg.pending,
+		.oneways = arg.oneways,
+		.watches = arg.watches,
+	};
+	return 0;
+}
+
+int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
+{
+	struct ipcbus_handle arg = {
+		.size = sizeof(arg),
+		.handle = handle,
+		.flags = frozen ? IPCBUS_WATCH_FROZEN : 0,
+		.cookie = cookie,
+	};
 
 	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
 }

@@ -84,6 +84,9 @@ enum device_event_kind {
 	DEVICE_EVENT_DEAD,
 	DEVICE_EVENT_IDLE,
 	DEVICE_EVENT_CANCELED,
+	DEVICE_EVENT_FROZEN,
+	DEVICE_EVENT_THAWED,
+	DEVICE_EVENT_TAP,
 	DEVICE_EVENT_MANAGER = 13,
 };
 
@@ -169,8 +172,20 @@ int device_node_create(const struct device *device, const struct device_node *no
 int device_node_destroy_idle(const struct device *device, uint64_t node);
 int device_set_manager(const struct device *device, uint64_t node);
 
+/* Who is interested in a node of ours. */
+struct device_node_info {
+	unsigned int refs;
+	unsigned int pending;
+	unsigned int oneways;
+	unsigned int watches;
+};
+
+int device_node_info(const struct device *device, uint64_t node,
+		     struct device_node_info *ret_info);
+
 int device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
-int device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+/* frozen: FROZEN and THAWED events besides DEAD. */
+int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int device_unwatch(const struct device *device, uint32_t handle);
 
 /* DEVICE_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has
@@ -190,6 +205,15 @@ int device_caller(const struct device *device, uint64_t call, uint64_t buffer, p
 #define DEVICE_CAME_CALL	(1U << 0)
 #define DEVICE_CAME_ONEWAY	(1U << 1)
 int device_freeze(const struct device *device, pid_t pid, bool thaw, unsigned int timeout_msec);
+
+struct ipc_tap;
+struct ipc_tap_object;
+
+/* Records of what happens on the bus from here on, as TAP events; flags 0: none. */
+int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data);
+/* Takes a record apart; objects: room for DEVICE_MAX_OBJECTS. False: it is none. */
+bool device_tap(const struct device_event *event, struct ipc_tap *ret_tap,
+		struct ipc_tap_object *ret_objects);
 
 int device_set_threads(const struct device *device, unsigned int max);
 int device_thread_exit(const struct device *device);

@@ -20,7 +20,9 @@
 #include "call.h"
 #include "death.h"
 #include "dispatch.h"
+#include "intercept.h"
 #include "loop.h"
+#include "monitor.h"
 #include "name.h"
 #include "object.h"
 #include "table.h"
@@ -113,11 +115,40 @@ static void serve_nothing(struct thread *t, const struct device_event *event)
 		thread_stash(t, DEVICE_SEND_ERROR, ENOMEM, event->call, /* size= */ 0);
 }
 
+/* Interceptors may answer themselves; else their refusal is the answer. */
+static int call_intercept(struct ipc_call *call)
+{
+	struct ipc_step step;
+	int r;
+
+	call_step(call, &step);
+	r = intercept_before(call->ipc, &step);
+	call->intercepted = r == 0;
+	return r;
+}
+
+static int call_serve(struct ipc_call *call, const struct device_event *event)
+{
+	int r;
+
+	r = call_prepare(call, event);
+	if (unlikely(r < 0)) {
+		call_refuse(call, event->code, r);
+		return r;
+	}
+	if (unlikely(call->ipc->interceptors)) {
+		r = call_intercept(call);
+		if (r < 0)
+			return r;
+	}
+	return call->method->invoke(call, call->request.root, call->object->ops,
+				    call->object->userdata);
+}
+
 static void serve(struct thread *t, const struct device_event *event)
 {
 	struct ipc_call *outer = t->serving;
 	struct ipc_call *call;
-	int r;
 
 	call = call_new(t, event);
 	if (unlikely(!call)) {
@@ -126,13 +157,7 @@ static void serve(struct thread *t, const struct device_event *event)
 	}
 
 	t->serving = call;
-	r = call_prepare(call, event);
-	if (likely(r == 0))
-		r = call->method->invoke(call, call->request.root, call->object->ops,
-					 call->object->userdata);
-	else
-		call_refuse(call, event->code, r);
-	call_end(t, call, r, outer);
+	call_end(t, call, call_serve(call, event), outer);
 }
 
 void dispatch(struct thread *t, const struct device_event *event)
@@ -161,6 +186,14 @@ void dispatch(struct thread *t, const struct device_event *event)
 		break;
 	case DEVICE_EVENT_CANCELED:
 		call_canceled(t->ipc, event->call);
+		break;
+	case DEVICE_EVENT_FROZEN:
+	case DEVICE_EVENT_THAWED:
+		freeze_fire(t->ipc, event->cookie, event->kind == DEVICE_EVENT_FROZEN,
+			    event->code);
+		break;
+	case DEVICE_EVENT_TAP:
+		monitor_tell(t, event);
 		break;
 	case DEVICE_EVENT_NONE:
 	case DEVICE_EVENT_INTERRUPTED:

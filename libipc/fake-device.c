@@ -231,10 +231,34 @@ int device_handle_put(const struct device *device, uint32_t handle, uint32_t cou
 	return 0;
 }
 
-int device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
+int device_node_info(const struct device *device, uint64_t node,
+		     struct device_node_info *ret_info)
+{
+	(void)device;
+	*ret_info = (struct device_node_info){ 1, 2, 3, 4 };
+	return node ? 0 : -ENOENT;
+}
+
+int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data)
+{
+	(void)device;
+	(void)max_data;
+	return pid == 1 ? -ESRCH : flags > 7 ? -EINVAL : 0;
+}
+
+bool device_tap(const struct device_event *event, struct ipc_tap *ret_tap,
+		struct ipc_tap_object *ret_objects)
+{
+	(void)ret_tap;
+	(void)ret_objects;
+	return event->size > 0;
+}
+
+int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
 {
 	(void)device;
 	(void)handle;
+	fake.watch_frozen = frozen;
 	fake.watches++;
 	fake.watch_cookie = cookie;
 	return 0;

@@ -48,6 +48,7 @@ struct fake {
 	uint32_t put_count;
 	int watches;			/* set minus removed */
 	uint64_t watch_cookie;
+	bool watch_frozen;
 	int arrivals;			/* watches for a manager */
 	int unwatch_error;
 	unsigned int woken;

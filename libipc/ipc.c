@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "async.h"
+#include "intercept.h"
 #include "loop.h"
 #include "name.h"
 #include "object.h"
@@ -197,6 +198,7 @@ static void ipc_close(struct ipc *ipc)
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
 	asyncs_close(ipc);
 	registry_remove(ipc);
+	interceptors_close(ipc);
 	names_close(ipc);
 	if (ipc->manager)
 		ipc_object_unref(ipc->manager);

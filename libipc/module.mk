@@ -15,14 +15,15 @@ LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
 LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c take.c client.c \
-	async.c request.c reply.c blob.c frame.c memory.c call.c cancel.c dispatch.c \
+	async.c request.c reply.c blob.c frame.c memory.c \
+	monitor.c intercept.c call.c cancel.c dispatch.c \
 	builtin.c ask.c stream.c stream_peer.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
 	$(LIBIPC_SHAPE)
-LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/device.o
+LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/device.o $(B)/libipc/device-monitor.o
 
 # initial-exec: one instruction instead of a call for what a thread keeps.
 LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
@@ -34,7 +35,7 @@ $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o): $(B)/libipc/%.o: libipc/%.c | $(LIBIPC_HE
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE)
 
-$(B)/libipc/device.o: libipc/device.c
+$(B)/libipc/device.o $(B)/libipc/device-monitor.o: $(B)/libipc/%.o: libipc/%.c
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -Idriver/uapi
 
@@ -113,6 +114,7 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(Q)$(INSTALL) -m 644 libipc/include/ipc/ipc.h libipc/include/ipc/rpc.h \
-	  libipc/include/ipc/blob.h \
+	  libipc/include/ipc/blob.h libipc/include/ipc/monitor.h \
+	  libipc/include/ipc/sd-event.h libipc/include/ipc/glib.h \
 	  $(DESTDIR)$(includedir)/ipc
-	$(Q)$(INSTALL) -m 644 libipc/ipc.3 $(DESTDIR)$(mandir)/man3
+	$(Q)$(INSTALL) -m 644 $(wildcard libipc/*.3) $(DESTDIR)$(mandir)/man3

@@ -259,6 +259,32 @@ void *ipc_object_userdata(const struct ipc_object *object)
 	return object->userdata;
 }
 
+int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret_info)
+{
+	struct device_node_info info = { 0 };
+	uint64_t node;
+	int r = 0;
+
+	if (!object || !object->ipc || !ret_info)
+		return -EINVAL;
+	if (object->ipc->foreign)
+		return -ECHILD;
+
+	node = atomic_load(&object->node);
+	if (node)
+		r = device_node_info(&object->ipc->device, node, &info);
+	if (r < 0)
+		return r;
+
+	*ret_info = (struct ipc_object_info){
+		.refs = info.refs,
+		.pending = info.pending,
+		.oneways = info.oneways,
+		.watches = info.watches,
+	};
+	return 0;
+}
+
 struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie)
 {
 	struct ipc_object *object;

@@ -15,6 +15,7 @@
  *   builtin.c    the methods that every object has
  *   call.c       what a handler does: answer, keep, ask who calls
  *   cancel.c     the end of calls before their answer
+ *   intercept.c  what a program wants done around every call
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
  * name.c, name-watch.c, error.c, map.c,
  * ask.c what a client can ask any object, stream.c and stream_peer.c streams.
@@ -42,6 +43,7 @@
 /* What the public headers declare is what the shared library exports. */
 #pragma GCC visibility push(default)
 #include <ipc/ipc.h>
+#include <ipc/monitor.h>
 #include <ipc/rpc.h>
 #pragma GCC visibility pop
 
@@ -54,6 +56,7 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 struct async;
+struct interceptor;
 struct name;
 struct name_watch;
 struct thread;
@@ -87,6 +90,7 @@ struct ipc {
 	bool foreign;			/* opened by the parent; written in fork() only */
 	atomic_bool stop;
 	_Atomic uint64_t timeout_usec;	/* 0: none */
+	struct interceptor *interceptors; /* does not change once there are calls */
 	struct pool pool;
 
 	/* Under the registry lock. */
@@ -106,6 +110,8 @@ struct ipc {
 	struct async *spare_asyncs;	/* memory for the next ones */
 	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
+	ipc_tap_cb tap_cb;		/* where a monitor's records go */
+	void *tap_userdata;
 };
 
 void registry_lock(void);

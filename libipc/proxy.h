@@ -37,6 +37,8 @@ struct ipc_proxy {
 	/* Under ipc->lock. */
 	uint32_t counts;		/* the driver's, to be put */
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
+	bool watch_frozen;		/* that tells of freezing too */
+	uint32_t freeze_count;		/* of its last such event */
 	struct watcher *watchers;	/* oldest first */
 };
 

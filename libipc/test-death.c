@@ -171,6 +171,65 @@ START_TEST(callbacks_may_change_the_list)
 }
 END_TEST
 
+/* --- Freezing ------------------------------------------------------------------- */
+
+static char frozen[16];
+static int n_frozen;
+
+static void on_freeze(struct ipc_proxy *proxy, int is_frozen, void *userdata)
+{
+	(void)proxy;
+	frozen[n_frozen++] = (char)(*(const char *)userdata + (is_frozen ? 0 : 'a' - 'A'));
+	frozen[n_frozen] = 0;
+}
+
+static void push_freeze(enum device_event_kind kind, uint64_t cookie, uint32_t count)
+{
+	struct device_event event = { .kind = kind, .cookie = cookie, .code = count };
+
+	fake_push(event, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+START_TEST(told_of_freezing)
+{
+	struct ipc_proxy *proxy = begin();
+	uint64_t a, b, first;
+
+	n_frozen = 0;
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, NULL, NULL, NULL), -EINVAL);
+	/* A watch for death is there: a wider one takes its place. */
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "1", NULL), 0);
+	ck_assert(!fake.watch_frozen);
+	first = fake.watch_cookie;
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, on_freeze, "A", &a), 0);
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, on_freeze, "B", &b), 0);
+	ck_assert(fake.watch_frozen);
+	ck_assert_int_eq(fake.watches, 1);
+	ck_assert_uint_ne(fake.watch_cookie, first);
+
+	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 1);
+	push_freeze(DEVICE_EVENT_THAWED, fake.watch_cookie, 3);
+	/* Overtaken by the one before, and of a watch that is not there. */
+	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 2);
+	push_freeze(DEVICE_EVENT_FROZEN, first, 4);
+	ck_assert_str_eq(frozen, "ABab");
+
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), 0);
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), -ENOENT);
+	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 4);
+	ck_assert_str_eq(frozen, "ABabB");
+
+	/* Death is told to those who asked for that, and ends the others too. */
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_str_eq(calls, "1");
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, b), -ENOENT);
+	ck_assert_str_eq(frozen, "ABabB");
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
 START_TEST(the_end_of_the_connection_forgets_watchers)
 {
 	struct ipc_proxy *proxy = begin();
@@ -189,5 +248,6 @@ int main(void)
 	return RUN_TESTS("death", counts_are_put_together, the_managers_handle_is_never_put,
 			 watchers_are_called_in_order_and_once, a_watch_holds_the_proxy, taken_back,
 			 a_new_watch_after_death, callbacks_may_change_the_list,
+			 told_of_freezing,
 			 the_end_of_the_connection_forgets_watchers);
 }

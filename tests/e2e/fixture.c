@@ -80,7 +80,10 @@ static void run_server(const struct server_options *options, int ready)
 		_exit(2);
 	close(ready);
 
-	r = options->threads ? ipc_run(ipc) : serve_epoll(ipc);
+	if (options->loop)
+		r = options->loop(ipc);
+	else
+		r = options->threads ? ipc_run(ipc) : serve_epoll(ipc);
 	ipc_unref(ipc);
 	_exit(r < 0);
 }

@@ -20,6 +20,7 @@ struct server_options {
 	size_t region_size;	/* 0: the default */
 	uid_t uid;		/* not 0: drops its rights to this user first */
 	int (*prepare)(struct ipc *ipc); /* not NULL: instead of the usual object */
+	int (*loop)(struct ipc *ipc); /* not NULL: instead of ipc_run() */
 };
 
 /* Starts the server and waits until it is there. */

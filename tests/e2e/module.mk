@@ -25,7 +25,18 @@ $(E2E_TESTS:%=%.o) $(E2E)/fixture.o $(E2E)/manager.o $(E2E)/server.o: $(E2E)/%.o
 $(E2E_TESTS): %: %.o $(E2E_COMMON) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -pthread -o $@ $^ \
-	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS) $(LDLIBS)
+
+# Other people's event loops, with their libraries.
+E2E_LOOPS := $(addprefix $(E2E)/test-loop-,epoll glib sd-event)
+$(E2E_LOOPS): $(E2E)/loops.o
+$(E2E)/loops.o: tests/e2e/loops.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
+$(E2E)/test-loop-sd-event.o: E2E_CFLAGS += $(shell pkg-config --cflags libsystemd)
+$(E2E)/test-loop-glib.o: E2E_CFLAGS += $(shell pkg-config --cflags glib-2.0)
+$(E2E)/test-loop-sd-event: LDLIBS += $(shell pkg-config --libs libsystemd)
+$(E2E)/test-loop-glib: LDLIBS += $(shell pkg-config --libs glib-2.0)
 
 # Asks what has no function in the library.
 $(E2E)/test-manager-policy.o: E2E_CFLAGS += -I$(B)/servicemanager

@@ -185,7 +185,7 @@ int __real_device_node_create(const struct device *device, const struct device_n
 			      uint64_t *ret_node);
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_threads(const struct device *device, unsigned int max);
-int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int __real_device_watch_arrival(const struct device *device);
 int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
 			   struct device_event *ret_event);
@@ -194,7 +194,7 @@ int __wrap_device_node_create(const struct device *device, const struct device_n
 			      uint64_t *ret_node);
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_threads(const struct device *device, unsigned int max);
-int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie);
+int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int __wrap_device_watch_arrival(const struct device *device);
 
 int __wrap_device_watch_arrival(const struct device *device)
@@ -263,9 +263,9 @@ int __wrap_device_set_threads(const struct device *device, unsigned int max)
 	return __real_device_set_threads(device, max);
 }
 
-int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie)
+int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
 {
 	if (fails(MEMORY_DRIVER))
 		return -ENOMEM;
-	return __real_device_watch(device, handle, cookie);
+	return __real_device_watch(device, handle, cookie, frozen);
 }

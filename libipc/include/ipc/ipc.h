@@ -259,6 +259,17 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 uint64_t ipc_object_id(const struct ipc_object *object);
 void *ipc_object_userdata(const struct ipc_object *object);
 
+/* Who is interested in the object just now, as the kernel counts; all 0 if it was
+ * never sent. */
+struct ipc_object_info {
+	unsigned int refs;	/* others' proxies, messages on their way with it */
+	unsigned int pending;	/* messages to it, until they are dealt with */
+	unsigned int oneways;	/* of them, those that wait for one before */
+	unsigned int watches;	/* who wants to know of its death */
+};
+
+int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret_info);
+
 /* --- Proxies ------------------------------------------------------------- */
 
 /* Equal objects have equal proxies: the pointers may be compared. */
@@ -285,6 +296,17 @@ typedef void (*ipc_death_cb)(struct ipc_proxy *proxy, void *userdata);
 int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
 		       uint64_t *ret_id);
 int ipc_proxy_off_death(struct ipc_proxy *proxy, uint64_t id);
+
+/*
+ * Calls cb on a serving thread each time that the object's process is frozen (1)
+ * or thawed (0), and at once if it is frozen; what changed back before is not told.
+ * Lasts until ipc_proxy_off_freeze() (0, or -ENOENT) or the object's death, of which
+ * it does not tell. -EOPNOTSUPP: the driver is too old.
+ */
+typedef void (*ipc_freeze_cb)(struct ipc_proxy *proxy, int frozen, void *userdata);
+int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,
+			uint64_t *ret_id);
+int ipc_proxy_off_freeze(struct ipc_proxy *proxy, uint64_t id);
 
 /* --- Taking things out of a received message ------------------------------ */
 
@@ -341,6 +363,35 @@ uint64_t ipc_new_id(struct ipc *ipc);
 /* Ends this connection's call with that id, whichever thread made it: it fails with
  * -ECANCELED, and the server is told. -ENOENT: there is none any more. */
 int ipc_cancel(struct ipc *ipc, uint64_t id);
+
+/* --- Around every call ------------------------------------------------------- */
+
+/* A call, or oneway, that is about to be made or served. */
+struct ipc_step {
+	int outgoing;			/* 1: made here; 0: served here */
+	const char *interface;		/* served: "echo.Echo"; NULL if not known */
+	const char *method;		/* "Say"; NULL if the object has no such method */
+	struct ipc_proxy *proxy;	/* outgoing, not after an async call: whom */
+	struct ipc_call *call;		/* served: who calls, and so on */
+	const char *const *metadata;	/* outgoing: what goes with it; before() may
+					 * change that to what lives until it is sent */
+};
+
+/*
+ * before() is called on the thread that makes the call, or that is to serve it, and
+ * may refuse it with a negative errno, which the caller gets; after() when it ended,
+ * with 0 or its negative errno: a served one when it is answered and let go. Either
+ * may be NULL. Interceptors are nested: the first to be asked is the last to be told.
+ * Those of a call that is refused are told only if they were asked before.
+ */
+struct ipc_interceptor {
+	int (*before)(struct ipc_step *step, void *userdata);
+	void (*after)(const struct ipc_step *step, int result, void *userdata);
+	void *userdata;
+};
+
+/* Before the connection is used otherwise; it keeps a copy until it is closed. */
+int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor);
 
 /* --- Inside a handler ----------------------------------------------------- */
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seeing what happens on a bus: for administrators' tools. The kernel's header
+ * <linux/ipcbus-monitor.h> says what each record means in full.
+ */
+#ifndef IPC_MONITOR_H
+#define IPC_MONITOR_H
+
+#include <ipc/ipc.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPC_MONITOR_MESSAGES	(1U << 0)	/* calls, oneways, replies, errors */
+#define IPC_MONITOR_FAILURES	(1U << 1)	/* messages that failed */
+#define IPC_MONITOR_REPORTS	(1U << 2)	/* floods of oneways, too few threads */
+
+enum ipc_tap_kind {
+	IPC_TAP_CALL = 1,
+	IPC_TAP_ONEWAY = 2,
+	IPC_TAP_REPLY = 3,
+	IPC_TAP_ERROR = 4,
+	IPC_TAP_FAILED = 5,
+	IPC_TAP_SPAM = 6,
+	IPC_TAP_STARVED = 7,
+};
+
+/* An object in a message: nobody's, only to look at. */
+struct ipc_tap_object {
+	int is_fd;
+	pid_t pid;		/* of its owner; 0: of a fd, or not to be seen from here */
+	uint64_t node;		/* its number there */
+	uint64_t tag;
+};
+
+/* One record. Everything in it is the library's, until the callback returns. */
+struct ipc_tap {
+	enum ipc_tap_kind kind;
+	uint64_t time;		/* nanoseconds of CLOCK_MONOTONIC */
+	uint64_t id;		/* a reply has its call's */
+	uint64_t parent;	/* CALL: made while serving this one; or 0 */
+	uint64_t lost;		/* records before this one that found no room */
+	uint32_t flags;		/* the kernel's, of the message */
+	uint32_t code;		/* the method's number; ERROR: the errno */
+	uint32_t node;		/* the target's number with its owner */
+	int error;		/* ERROR, FAILED: -errno */
+	uint32_t stage;		/* FAILED: the kernel's */
+	uint32_t index;
+	pid_t from_pid, from_tid;	/* 0 where they cannot be seen from here */
+	uid_t from_uid;
+	gid_t from_gid;
+	pid_t to_pid, to_tid;
+	uint32_t value;		/* SPAM: messages; STARVED: milliseconds */
+	size_t data_size;	/* bytes of the payload */
+	size_t data_kept;	/* of which so many are here */
+	const void *data;
+	unsigned int n_objects;
+	const struct ipc_tap_object *objects;
+};
+
+/*
+ * Calls cb on a serving thread for each record of what flags ask for
+ * (IPC_MONITOR_*; 0: no more), of the process pid or, if that is 0, of all; with up
+ * to max_data bytes of each payload. It replaces what the connection asked for
+ * before; cb and userdata must stay valid until it is closed. A connection of its
+ * own with a large region loses least. -EPERM: takes CAP_SYS_ADMIN where the bus
+ * was mounted; -EDQUOT: the bus has its 8 monitors; -ESRCH: no such process.
+ */
+typedef void (*ipc_tap_cb)(struct ipc *ipc, const struct ipc_tap *tap, void *userdata);
+int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
+		ipc_tap_cb cb, void *userdata);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPC_MONITOR_H */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interceptors: what a program wants done around every call. Nothing but a test of
+ * a pointer where there are none.
+ */
+#ifndef IPC_INTERCEPT_H
+#define IPC_INTERCEPT_H
+
+#include "private.h"
+
+struct interceptor;
+
+/*
+ * Asks all, in the order in which they were added: 0, or the first refusal; those
+ * that agreed before that are told of it.
+ */
+int intercept_before(struct ipc *ipc, struct ipc_step *step);
+/* Tells all of the end, in the other order. */
+void intercept_after(struct ipc *ipc, struct ipc_step *step, int result);
+/* The connection is closed. */
+void interceptors_close(struct ipc *ipc);
+
+#endif /* IPC_INTERCEPT_H */

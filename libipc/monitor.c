@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Monitors: <ipc/monitor.h>. Records come as events, in dispatch.c, and are the
+ * driver's word: device.c takes them apart.
+ */
+#include <errno.h>
+
+#include "monitor.h"
+
+int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data, ipc_tap_cb cb,
+		void *userdata)
+{
+	if (!ipc || pid < 0 || (flags && !cb))
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	/* Set first: the first record may come before the driver's answer. */
+	ipc_lock(ipc);
+	if (flags) {
+		ipc->tap_cb = cb;
+		ipc->tap_userdata = userdata;
+	}
+	ipc_unlock(ipc);
+	return device_monitor(&ipc->device, flags, pid, max_data);
+}
+
+void monitor_tell(struct thread *t, const struct device_event *event)
+{
+	struct ipc_tap_object objects[DEVICE_MAX_OBJECTS];
+	struct ipc_tap tap = { .objects = objects };
+	struct ipc *ipc = t->ipc;
+	ipc_tap_cb cb;
+	void *userdata;
+
+	ipc_lock(ipc);
+	cb = ipc->tap_cb;
+	userdata = ipc->tap_userdata;
+	ipc_unlock(ipc);
+	if (cb && device_tap(event, &tap, objects))
+		cb(ipc, &tap, userdata);
+	thread_free_later(t, event->buffer, event->size);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A loop of one's own, around epoll: all that the glue for others does.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "loops.h"
+
+static int run(struct ipc *ipc, bool (*done)(void *userdata), void *userdata)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int r = 0;
+
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event) < 0)
+		return -errno;
+	while (r >= 0 && !done(userdata)) {
+		if (epoll_wait(epoll, &event, 1, 20000) < 0 && errno != EINTR)
+			return -errno;
+		do
+			r = ipc_process(ipc);
+		while (r > 0);
+	}
+	close(epoll);
+	return r;
+}
+
+int main(void)
+{
+	return test_loop("loop-epoll", run);
+}

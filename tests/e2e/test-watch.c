@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the kernel counts and tells: references, deaths, freezing, and to a monitor
+ * all that happens.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <ipc/monitor.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static const struct server_options one_thread = { .threads = 1 };
+
+static void process_all(struct ipc *ipc)
+{
+	while (ipc_process(ipc) > 0)
+		;
+}
+
+static struct ipc_object_info info_of(const struct ipc_object *object)
+{
+	struct ipc_object_info info;
+
+	ck_assert_int_eq(ipc_object_info(object, &info), 0);
+	return info;
+}
+
+/* --- References -------------------------------------------------------------------- */
+
+#define ROUNDS	1000
+
+static void bounce(struct client *client, struct ipc_object *object)
+{
+	ipc_auto(server_bounce_reply_free) E2e__BounceReply *reply = NULL;
+	E2e__BounceRequest request = E2E__BOUNCE_REQUEST__INIT;
+	ipc_auto(ipc_object_unref) struct ipc_object *home = NULL;
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	id.id = ipc_object_id(object);
+	request.object = &id;
+	ck_assert_int_eq(server_bounce(client->server, &request, &reply, NULL), 0);
+	ck_assert_int_eq(ipc_take_object(client->ipc, &reply->object->id, &home), 0);
+	ck_assert_ptr_eq(home, object);
+}
+
+static void destroyed(void *userdata)
+{
+	++*(int *)userdata;
+}
+
+START_TEST(counts_are_exact)
+{
+	static const struct counter_ops no_ops;
+	pid_t pid = start_server(&one_thread);
+	E2e__LoggedReply *reply;
+	struct ipc_object *object;
+	struct client client;
+	int gone = 0;
+
+	client_open(&client);
+	ck_assert_int_eq(counter_object_new(client.ipc, &no_ops, &gone, destroyed, &object), 0);
+	ck_assert_uint_eq(info_of(object).refs, 0);
+	for (int i = 0; i < ROUNDS; i++)
+		bounce(&client, object);
+
+	/* A call gives back the buffer of the last reply. */
+	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
+	server_logged_reply_free(reply);
+	for (int i = 0; info_of(object).refs && i < 500; i++)
+		sleep_ms(10);
+	ck_assert_uint_eq(info_of(object).refs, 0);
+	ck_assert_uint_eq(info_of(object).pending, 0);
+	process_all(client.ipc);
+	ck_assert_int_eq(gone, 0);
+	ipc_object_unref(object);
+	ck_assert_int_eq(gone, 1);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+START_TEST(counters_come_and_go)
+{
+	ipc_auto(server_alive_reply_free) E2e__AliveReply *alive = NULL;
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < ROUNDS; i++) {
+		ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
+		ipc_auto(counter_unref) struct counter *counter = NULL;
+
+		ck_assert_int_eq(server_new_counter(client.server, &reply, NULL), 0);
+		ck_assert_int_eq(counter_take(client.ipc, reply->counter, &counter), 0);
+	}
+	for (int i = 0; i < 500; i++) {
+		server_alive_reply_free(alive);
+		ck_assert_int_eq(server_alive(client.server, &alive, NULL), 0);
+		if (!alive->counters)
+			break;
+		sleep_ms(10);
+	}
+	ck_assert_uint_eq(alive->counters, 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+/* --- Deaths ------------------------------------------------------------------------ */
+
+#define WATCHERS	200
+
+static void count(struct ipc_proxy *proxy, void *userdata)
+{
+	(void)proxy;
+	++*(int *)userdata;
+}
+
+START_TEST(many_watchers_of_one_proxy)
+{
+	pid_t pid = start_server(&one_thread);
+	int counts[WATCHERS] = { 0 };
+	uint64_t ids[WATCHERS];
+	struct client client;
+
+	client_open(&client);
+	for (int i = 0; i < WATCHERS; i++)
+		ck_assert_int_eq(server_on_death(client.server, count, &counts[i], &ids[i]), 0);
+	for (int i = 0; i < WATCHERS; i += 2)
+		ck_assert_int_eq(server_off_death(client.server, ids[i]), 0);
+	kill_server(pid);
+	ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
+	process_all(client.ipc);
+	for (int i = 0; i < WATCHERS; i++)
+		ck_assert_int_eq(counts[i], i % 2);
+	client_close(&client);
+}
+END_TEST
+
+/* --- Freezing ------------------------------------------------------------------------ */
+
+static void keep_state(struct ipc_proxy *proxy, int frozen, void *userdata)
+{
+	(void)proxy;
+	*(int *)userdata = frozen;
+}
+
+static void await_state(struct client *client, const int *state, int wanted)
+{
+	for (int i = 0; *state != wanted && i < 50; i++)
+		if (ipc_wait(client->ipc, 500000) > 0)
+			process_all(client->ipc);
+	ck_assert_int_eq(*state, wanted);
+}
+
+START_TEST(told_of_freezing)
+{
+	pid_t pid = start_server(&one_thread);
+	int state = -1, late = -1, deaths = 0;
+	struct client client;
+	struct ipc_proxy *proxy;
+	uint64_t id;
+
+	client_open(&client);
+	proxy = server_proxy(client.server);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, count, &deaths, NULL), 0);
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &state, &id), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000), 0);
+	await_state(&client, &state, 1);
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &late, NULL), 0);
+	ck_assert_int_eq(ipc_thaw(client.ipc, pid), 0);
+	await_state(&client, &state, 0);
+	ck_assert_int_eq(late, 0);
+
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, id), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000), 0);
+	await_state(&client, &late, 1);
+	ck_assert_int_eq(state, 0);
+	kill_server(pid);
+	await_state(&client, &deaths, 1);
+	client_close(&client);
+}
+END_TEST
+
+/* --- Monitors -------------------------------------------------------------------------- */
+
+struct seen {
+	uint64_t call;
+	int calls;
+	int replies;
+	int text;
+	int failures;
+};
+
+static void see(struct ipc *ipc, const struct ipc_tap *tap, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	(void)ipc;
+	if (tap->kind == IPC_TAP_CALL) {
+		seen->calls++;
+		seen->call = tap->id;
+		ck_assert_int_eq(tap->from_pid, getpid());
+		if (tap->data_kept && memmem(tap->data, tap->data_kept, "tapped", 6))
+			seen->text++;
+		ck_assert_uint_le(tap->data_kept, 64);
+	} else if (tap->kind == IPC_TAP_REPLY) {
+		seen->replies++;
+		ck_assert_uint_eq(tap->id, seen->call);
+	} else if (tap->kind == IPC_TAP_FAILED) {
+		seen->failures++;
+		ck_assert_int_eq(tap->error, -EBADF);
+	}
+}
+
+START_TEST(a_monitor_sees_it)
+{
+	pid_t pid = start_server(&one_thread);
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct seen seen = { 0 };
+	struct client client;
+	struct ipc *monitor;
+
+	client_open(&client);
+	ck_assert_int_eq(ipc_open(&monitor, NULL), 0);
+	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 64, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 64,
+				     see, &seen), 0);
+	request.text = "tapped";
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
+	process_all(monitor);
+	ck_assert_int_eq(seen.calls, 10);
+	ck_assert_int_eq(seen.replies, 10);
+	ck_assert_int_eq(seen.text, 10);
+
+	ck_assert_int_eq(ipc_monitor(monitor, 0, 0, 0, NULL, NULL), 0);
+	ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
+	process_all(monitor);
+	ck_assert_int_eq(seen.calls, 10);
+	ck_assert_int_eq(ipc_monitor(NULL, 0, 0, 0, NULL, NULL), -EINVAL);
+	ipc_unref(monitor);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("watch", counts_are_exact, counters_come_and_go,
+			 many_watchers_of_one_proxy, told_of_freezing, a_monitor_sees_it);
+}
