@@ -30,6 +30,7 @@ static const struct {
 	{ EOWNERDEAD, "the process that had the object is gone, or destroyed the object" },
 	{ ENOENT, "no such name or device" },
 	{ EHOSTDOWN, "the service is frozen" },
+	{ EHOSTUNREACH, "the service of that name does not start" },
 	{ ENOTCONN, "no servicemanager is running" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message is not what its type says" },

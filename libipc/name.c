@@ -16,13 +16,6 @@
 
 #define NAME_MAX_SIZE	127
 
-/* Keeps an object alive while it has a name. */
-struct name {
-	struct name *next;
-	struct ipc_object *object;
-	char text[];
-};
-
 size_t name_length(const char *text)
 {
 	return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-");
@@ -55,8 +48,7 @@ int manager_get(struct ipc *ipc, struct service_manager **ret_manager)
 	return 0;
 }
 
-static int manager_get_for(struct ipc *ipc, const char *name,
-			   struct service_manager **ret_manager)
+int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **ret_manager)
 {
 	int r = check_name(name);
 
@@ -85,7 +77,7 @@ static void names_unlock(struct ipc *ipc)
 	pthread_mutex_unlock(&ipc->names.lock);
 }
 
-static struct name *name_new(const char *text, struct ipc_object *object)
+struct name *name_new(const char *text, struct ipc_object *object)
 {
 	size_t size = strlen(text) + 1;
 	struct name *name;
@@ -95,19 +87,30 @@ static struct name *name_new(const char *text, struct ipc_object *object)
 		return NULL;
 
 	name->object = ipc_object_ref(object);
+	name->provider = NULL;
 	memcpy(name->text, text, size);
 	return name;
 }
 
-static void name_free(struct name *name)
+void name_free(struct name *name)
 {
 	if (!name)
 		return;
+	ipc_object_unref(name->provider);
 	ipc_object_unref(name->object);
 	free(name);
 }
 
-static struct name *name_take_locked(struct ipc *ipc, const char *text)
+struct name *name_find_locked(struct ipc *ipc, const char *text)
+{
+	struct name *name = ipc->names.list;
+
+	while (name && strcmp(name->text, text))
+		name = name->next;
+	return name;
+}
+
+struct name *name_take_locked(struct ipc *ipc, const char *text)
 {
 	for (struct name **link = &ipc->names.list; *link; link = &(*link)->next) {
 		struct name *name = *link;
@@ -120,8 +123,7 @@ static struct name *name_take_locked(struct ipc *ipc, const char *text)
 	return NULL;
 }
 
-/* Takes the place of what had the name before, which is the caller's to free. */
-static struct name *name_keep_locked(struct ipc *ipc, struct name *name)
+struct name *name_keep_locked(struct ipc *ipc, struct name *name)
 {
 	struct name *old = name_take_locked(ipc, name->text);
 
@@ -143,19 +145,21 @@ void names_close(struct ipc *ipc)
 
 /* --- Adding --------------------------------------------------------------------- */
 
-static int manager_add(struct service_manager *manager, const char *text,
-		       struct ipc_object *object)
+static int manager_add(struct service_manager *manager, const struct name *name)
 {
 	Ipc__Manager__AddRequest request = IPC__MANAGER__ADD_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
-	r = object_get_id(object, &id.id);
+	r = object_get_id(name->provider ? name->provider : name->object, &id.id);
 	if (r < 0)
 		return r;
-	request.name = (char *)text;
-	request.object = &id;
-	request.interface = (char *)object->interface->name;
+	request.name = (char *)name->text;
+	if (name->provider)
+		request.provider = &id;
+	else
+		request.object = &id;
+	request.interface = (char *)name->object->interface->name;
 	return manager_result(service_manager_add(manager, &request, /* error= */ NULL));
 }
 
@@ -172,12 +176,11 @@ int names_expect_manager_locked(struct ipc *ipc)
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
-static int add_locked(struct ipc *ipc, struct service_manager *manager, const char *name,
-		      struct ipc_object *object)
+int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name)
 {
 	int r = names_expect_manager_locked(ipc);
 
-	return r < 0 ? r : manager_add(manager, name, object);
+	return r < 0 ? r : manager_add(manager, name);
 }
 
 int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
@@ -197,7 +200,7 @@ int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 	if (!kept)
 		return -ENOMEM;
 	names_lock(ipc);
-	r = add_locked(ipc, manager, name, object);
+	r = name_add_locked(ipc, manager, kept);
 	if (r == 0)
 		kept = name_keep_locked(ipc, kept);
 	names_unlock(ipc);
@@ -249,7 +252,7 @@ void names_announce(struct ipc *ipc)
 
 	names_lock(ipc);
 	for (struct name *name = ipc->names.list; name; name = name->next)
-		if (manager_add(manager, name->text, name->object) == -ENOTCONN)
+		if (manager_add(manager, name) == -ENOTCONN)
 			break;
 	name_watches_announce_locked(ipc, manager);
 	names_unlock(ipc);

@@ -2,7 +2,8 @@
 /*
  * Names of services, which servicemanager keeps: the client's side. name.c has
  * the names of this connection and the questions about others'; name-watch.c
- * is told when they come and go.
+ * is told when they come and go; name-demand.c is for services that leave when
+ * nobody needs them.
  *
  * servicemanager may end and come again. A connection that has names or watches
  * is told when one comes (DEVICE_EVENT_MANAGER), and then adds them all again.
@@ -12,6 +13,24 @@
 
 #include "private.h"
 #include "servicemanager.ipc.h"
+
+/* Keeps an object alive while it has a name. */
+struct name {
+	struct name *next;
+	struct ipc_object *object;
+	struct ipc_object *provider;	/* what the manager gets instead; or NULL */
+	char text[];
+};
+
+/* Takes the place of what had the name before, which is the caller's to free. */
+struct name *name_new(const char *text, struct ipc_object *object);
+void name_free(struct name *name);
+struct name *name_keep_locked(struct ipc *ipc, struct name *name);
+struct name *name_find_locked(struct ipc *ipc, const char *text);
+struct name *name_take_locked(struct ipc *ipc, const char *text);
+
+/* Adds it, and has it added again to every new manager; -errno. */
+int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name);
 
 int names_init(struct names *names);
 void names_done(struct names *names);
@@ -27,6 +46,8 @@ int names_expect_manager_locked(struct ipc *ipc);
 
 /* -EINVAL, -ECHILD; else the manager, there or not. */
 int manager_get(struct ipc *ipc, struct service_manager **ret_manager);
+/* The same, if the name is one. */
+int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **ret_manager);
 /* A manager that died, or never was, is no manager; the rest is its answer. */
 int manager_result(int r);
 

@@ -319,10 +319,11 @@ int object_sending(struct ipc *ipc, uint64_t node)
 	return object ? 0 : -EBADF;
 }
 
-/* The driver's or the message's word that IDLE may be true. */
-static void object_check(struct ipc *ipc, const struct map *map, uint64_t key)
+/* The driver's or the message's word that IDLE may be true. The object with a
+ * reference, if it has somebody to be told of that. */
+static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 {
-	struct ipc_object *object;
+	struct ipc_object *object, *told = NULL;
 	bool gone = false;
 
 	ipc_lock(ipc);
@@ -330,20 +331,45 @@ static void object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
+		if (!gone && object->idle)
+			told = ipc_object_ref(object);
 	}
 	ipc_unlock(ipc);
 	if (gone)
 		object_free(object);
+	return told;
 }
 
 void object_unsent(struct ipc *ipc, uint64_t node)
 {
-	object_check(ipc, &ipc->nodes, node);
+	ipc_object_unref(object_check(ipc, &ipc->nodes, node));
 }
 
 void object_idle(struct ipc *ipc, uint64_t cookie)
 {
-	object_check(ipc, &ipc->cookies, cookie);
+	struct ipc_object *told = object_check(ipc, &ipc->cookies, cookie);
+
+	if (told)
+		told->idle(told);
+	ipc_object_unref(told);
+}
+
+int object_end_if_idle(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+	int r = 0;
+
+	ipc_lock(ipc);
+	if (object->node) {
+		r = device_node_destroy_idle(&ipc->device, object->node);
+		if (r == 0) {
+			map_remove(&ipc->nodes, object->node);
+			map_remove(&ipc->cookies, object->wants.cookie);
+			object->node = 0;
+		}
+	}
+	ipc_unlock(ipc);
+	return r;
 }
 
 /*

@@ -39,6 +39,9 @@ struct ipc_object {
 	void *userdata;
 	void (*destroy)(void *userdata);
 	ipc_dump_cb dump;	/* or NULL */
+	/* Told when nobody else refers to the object; NULL mostly. Set once, before
+	 * the object is sent. */
+	void (*idle)(struct ipc_object *object);
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
@@ -89,6 +92,10 @@ int object_sending(struct ipc *ipc, uint64_t node);
 void object_unsent(struct ipc *ipc, uint64_t node);
 /* The driver says that nobody else refers to the node. */
 void object_idle(struct ipc *ipc, uint64_t cookie);
+
+/* Ends the object for all others, if nobody refers to it: 0, and it may be sent anew,
+ * or -EBUSY. */
+int object_end_if_idle(struct ipc_object *object);
 
 /* The connection is closed: ends all objects, or cuts them off. */
 void objects_close(struct ipc *ipc);

@@ -17,7 +17,7 @@
  *   cancel.c     the end of calls before their answer
  *   intercept.c  what a program wants done around every call
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
- * name.c, name-watch.c, error.c, map.c,
+ * name.c, name-watch.c, name-demand.c, error.c, map.c,
  * ask.c what a client can ask any object, stream.c and stream_peer.c streams.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,

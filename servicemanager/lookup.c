@@ -19,6 +19,7 @@
 #define WAIT_PAYLOAD_MAX 512
 
 struct waiter {
+	struct source source; /* the caller's process ended */
 	struct registry_waiter entry;
 	char interface[REGISTRY_INTERFACE_MAX + 1]; /* wanted, or empty */
 	struct caller caller;
@@ -49,6 +50,7 @@ void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *en
 	message->interface = (char *)entry->interface;
 	message->pid = (uint32_t)entry->pid;
 	message->uid = entry->uid;
+	message->on_demand = owner_of((struct registry_entry *)entry)->cookie;
 }
 
 /* --- Answering ------------------------------------------------------------------- */
@@ -82,15 +84,15 @@ static int reply_wait(struct ipc_call *call, Ipc__Object *object)
 	return service_manager_reply_wait(call, &reply);
 }
 
-static int hand_over(struct ipc_call *call, const struct owner *owner, const char *interface,
-		     bool get)
+static int hand_over(struct ipc_call *call, const struct owner *owner,
+		     const struct ipc_proxy *proxy, const char *interface, bool get)
 {
 	Ipc__Object object = IPC__OBJECT__INIT;
 
 	if (!has_interface(&owner->entry, interface))
 		return answer_other_interface(call, &owner->entry, interface);
 
-	object.id = ipc_proxy_id(owner->proxy);
+	object.id = ipc_proxy_id(proxy);
 	return get ? reply_get(call, &object) : reply_wait(call, &object);
 }
 
@@ -117,7 +119,7 @@ static void waiter_free(struct waiter *waiter)
  */
 static int waiter_watch(struct service *service, struct waiter *waiter)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = waiter };
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &waiter->source };
 	pid_t pid = ipc_call_pid(waiter->call);
 
 	if (!pid)
@@ -130,6 +132,20 @@ static int waiter_watch(struct service *service, struct waiter *waiter)
 	return epoll_ctl(service->epoll, EPOLL_CTL_ADD, waiter->pidfd, &event) < 0 ? -errno : 0;
 }
 
+static void waiter_end(struct service *service, struct waiter *waiter)
+{
+	registry_unwait(service->registry, &waiter->entry);
+	waiter_free(waiter);
+}
+
+static void caller_ended(struct service *service, struct source *source)
+{
+	struct waiter *waiter = container_of(source, struct waiter, source);
+
+	say(service, "a process that waited for %s ended", waiter->entry.name);
+	waiter_end(service, waiter);
+}
+
 /* Takes over what wanted has of the caller, if it succeeds. */
 static int waiter_new(struct service *service, struct wanted *wanted,
 		      struct waiter **ret_waiter)
@@ -140,6 +156,7 @@ static int waiter_new(struct service *service, struct wanted *wanted,
 	if (!waiter)
 		return -ENOMEM;
 
+	waiter->source.ready = caller_ended;
 	strcpy(waiter->entry.name, wanted->name);
 	strcpy(waiter->interface, wanted->interface);
 	waiter->get = wanted->get;
@@ -191,14 +208,22 @@ static int keep_waiting(struct service *service, struct wanted *wanted)
 	return 0;
 }
 
-static void waiter_end(struct service *service, struct waiter *waiter)
+bool lookup_is_awaited(const struct service *service, const char *name)
 {
-	registry_unwait(service->registry, &waiter->entry);
-	waiter_free(waiter);
+	struct registry_waiter *entry = registry_waiters(service->registry, name);
+
+	for (; entry; entry = entry->next) {
+		const struct waiter *waiter = container_of(entry, struct waiter, entry);
+
+		if (access_allows(service, &waiter->caller, POLICY_FIND | POLICY_CALL, name))
+			return true;
+	}
+
+	return false;
 }
 
 static void waiter_answer(struct service *service, struct waiter *waiter,
-			  const struct owner *owner)
+			  const struct owner *owner, const struct ipc_proxy *object)
 {
 	struct policy_decision decision =
 		access_decide(service, &waiter->caller, POLICY_FIND | POLICY_CALL,
@@ -210,7 +235,7 @@ static void waiter_answer(struct service *service, struct waiter *waiter,
 		return;
 
 	if (decision.verdict == POLICY_ALLOW)
-		r = hand_over(waiter->call, owner, waiter->interface, waiter->get);
+		r = hand_over(waiter->call, owner, object, waiter->interface, waiter->get);
 	else
 		r = answer_denied(waiter->call, &decision, owner->entry.name);
 	if (r < 0)
@@ -218,14 +243,43 @@ static void waiter_answer(struct service *service, struct waiter *waiter,
 	waiter_end(service, waiter);
 }
 
-void lookup_appeared(struct service *service, const struct owner *owner)
+void lookup_provided(struct service *service, const struct owner *owner,
+		     const struct ipc_proxy *object)
 {
 	struct registry_waiter *next, *entry;
 
 	for (entry = registry_waiters(service->registry, owner->entry.name); entry; entry = next) {
 		next = entry->next;
-		waiter_answer(service, container_of(entry, struct waiter, entry), owner);
+		waiter_answer(service, container_of(entry, struct waiter, entry), owner, object);
 	}
+}
+
+void lookup_appeared(struct service *service, struct owner *owner)
+{
+	if (owner->cookie)
+		provide_appeared(service, owner);
+	else
+		lookup_provided(service, owner, owner->proxy);
+}
+
+void lookup_failed(struct service *service, const char *name, int code, const char *text)
+{
+	struct registry_waiter *next, *entry;
+
+	for (entry = registry_waiters(service->registry, name); entry; entry = next) {
+		struct waiter *waiter = container_of(entry, struct waiter, entry);
+
+		next = entry->next;
+		if (code == EHOSTUNREACH && !waiter->get)
+			continue;
+		ipc_call_errno(waiter->call, code, "%s: %s", name, text);
+		waiter_end(service, waiter);
+	}
+}
+
+void lookup_unreachable(struct service *service, const char *name)
+{
+	lookup_failed(service, name, EHOSTUNREACH, "its service does not start");
 }
 
 void lookup_policy_changed(struct service *service)
@@ -234,15 +288,14 @@ void lookup_policy_changed(struct service *service)
 	size_t position = 0;
 
 	while ((entry = registry_next(service->registry, "", &position)))
-		lookup_appeared(service, owner_of(entry));
+		if (!owner_of(entry)->cookie)
+			lookup_appeared(service, owner_of(entry));
 }
 
-void service_event(struct service *service, void *data)
+/* Is the name one that nobody has, and for which nobody will be started? */
+static bool is_missing(const struct service *service, const char *name)
 {
-	struct waiter *waiter = data;
-
-	say(service, "a process that waited for %s ended", waiter->entry.name);
-	waiter_end(service, waiter);
+	return !registry_find(service->registry, name) && !activation_find(service, name);
 }
 
 void lookup_settle(struct service *service)
@@ -251,7 +304,7 @@ void lookup_settle(struct service *service)
 
 	for (struct waiter *waiter = service->waiters; waiter; waiter = next) {
 		next = waiter->next;
-		if (!waiter->get)
+		if (!waiter->get || !is_missing(service, waiter->entry.name))
 			continue;
 		answer_unknown(waiter->call);
 		waiter_end(service, waiter);
@@ -284,6 +337,7 @@ static const char *lookup_problem(const char *name, const char *interface)
  */
 struct finding {
 	bool answered;
+	bool hidden;
 	int r;
 	struct owner *owner;
 };
@@ -313,23 +367,67 @@ static struct finding find(const struct service *service, struct wanted *wanted,
 
 	entry = registry_find(service->registry, wanted->name);
 	if (!entry || decision.verdict == POLICY_HIDE)
-		return (struct finding){ .owner = NULL };
+		return (struct finding){ .hidden = decision.verdict == POLICY_HIDE };
 	return (struct finding){ .owner = owner_of(entry) };
+}
+
+static int wait_for_start(struct service *service, struct wanted *wanted,
+			  struct activation *activation)
+{
+	int r;
+
+	if (wanted->get && activation_is_damped(activation))
+		return ipc_call_errno(wanted->call, EHOSTUNREACH,
+				      "%s: its service does not start; it is tried again soon",
+				      wanted->name);
+
+	r = keep_waiting(service, wanted);
+	if (r == 0)
+		activation_wanted(activation);
+	return r;
+}
+
+static int wait_for_name(struct service *service, struct wanted *wanted)
+{
+	struct activation *activation = activation_find(service, wanted->name);
+
+	if (activation)
+		return wait_for_start(service, wanted, activation);
+	if (wanted->get && service->settled)
+		return answer_unknown(wanted->call);
+
+	return keep_waiting(service, wanted);
+}
+
+static int wait_for_object(struct service *service, struct wanted *wanted, struct owner *owner)
+{
+	int r;
+
+	if (!has_interface(&owner->entry, wanted->interface))
+		return answer_other_interface(wanted->call, &owner->entry, wanted->interface);
+
+	r = keep_waiting(service, wanted);
+	if (r == 0)
+		provide_wanted(service, owner);
+	return r;
 }
 
 static int get_or_wait(struct service *service, struct wanted *wanted)
 {
 	struct finding finding = find(service, wanted, POLICY_FIND | POLICY_CALL);
+	struct owner *owner = finding.owner;
 	int r;
 
 	if (finding.answered)
 		r = finding.r;
-	else if (finding.owner)
-		r = hand_over(wanted->call, finding.owner, wanted->interface, wanted->get);
-	else if (wanted->get && service->settled)
-		r = answer_unknown(wanted->call);
+	else if (!owner && finding.hidden)
+		r = wanted->get ? answer_unknown(wanted->call) : keep_waiting(service, wanted);
+	else if (!owner)
+		r = wait_for_name(service, wanted);
+	else if (owner->cookie)
+		r = wait_for_object(service, wanted, owner);
 	else
-		r = keep_waiting(service, wanted);
+		r = hand_over(wanted->call, owner, owner->proxy, wanted->interface, wanted->get);
 
 	caller_done(&wanted->caller);
 	return r;

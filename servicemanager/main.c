@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "demand.h"
 #include "notify.h"
 #include "policy-load.h"
 #include "service.h"
@@ -28,7 +29,8 @@
 #define SETTLE_MSEC 500
 
 static const char usage[] =
-	"usage: servicemanager [--device PATH] [--policy DIRECTORY]... [--verbose]\n"
+	"usage: servicemanager [--device PATH] [--policy DIRECTORY]...\n"
+	"                      [--services DIRECTORY]... [--verbose]\n"
 	"       servicemanager --check-policy [--policy DIRECTORY]...\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
@@ -37,6 +39,8 @@ static const char usage[] =
 	"  -d, --device PATH  the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
 	"  -p, --policy DIR   read the policy there instead of in /etc/ipcbus/policy.d and\n"
 	"                     " IPC_DATADIR "/ipcbus/policy.d\n"
+	"  -s, --services DIR read the services to be started on demand there instead of in\n"
+	"                     /etc/ipcbus/services.d and " IPC_DATADIR "/ipcbus/services.d\n"
 	"      --check-policy say what is wrong with the policy's files and exit, or whether\n"
 	"                     USER may add, find, list or call NAME, and by which rule\n"
 	"  -v, --verbose      say on standard error what comes and goes\n"
@@ -45,10 +49,15 @@ static const char usage[] =
 
 #define DIRECTORIES_MAX 8
 
+struct directories {
+	const char *list[DIRECTORIES_MAX + 1]; /* ends with NULL */
+	size_t count;
+};
+
 struct arguments {
 	const char *device;
-	const char *directories[DIRECTORIES_MAX + 1]; /* of the policy; ends with NULL */
-	size_t n_directories;
+	struct directories policy;
+	struct directories services;
 	bool check;
 	bool verbose;
 };
@@ -63,15 +72,25 @@ struct daemon {
 	int signals;
 };
 
-static int add_directory(struct arguments *arguments, const char *directory)
+/* False: there are too many. */
+static bool add_directory(struct directories *directories, const char *directory)
 {
-	if (arguments->n_directories == DIRECTORIES_MAX) {
-		fprintf(stderr, "servicemanager: more than %d times --policy\n", DIRECTORIES_MAX);
-		return 2;
+	if (directories->count == DIRECTORIES_MAX) {
+		fprintf(stderr, "servicemanager: more than %d directories\n", DIRECTORIES_MAX);
+		return false;
 	}
 
-	arguments->directories[arguments->n_directories++] = directory;
-	return -1;
+	directories->list[directories->count++] = directory;
+	return true;
+}
+
+static void add_usual(struct directories *directories, const char *local, const char *packaged)
+{
+	if (directories->count)
+		return;
+
+	add_directory(directories, local);
+	add_directory(directories, packaged);
 }
 
 /* An exit status, or -1 to go on with the arguments from optind on. */
@@ -80,6 +99,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	static const struct option options[] = {
 		{ "device", required_argument, NULL, 'd' },
 		{ "policy", required_argument, NULL, 'p' },
+		{ "services", required_argument, NULL, 's' },
 		{ "check-policy", no_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -88,13 +108,17 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "d:p:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "d:p:s:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			arguments->device = optarg;
 			break;
 		case 'p':
-			if (add_directory(arguments, optarg) >= 0)
+			if (!add_directory(&arguments->policy, optarg))
+				return 2;
+			break;
+		case 's':
+			if (!add_directory(&arguments->services, optarg))
 				return 2;
 			break;
 		case 'c':
@@ -129,10 +153,9 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		fprintf(stderr, "servicemanager: what is \"%s\"? Try --help.\n", argv[optind]);
 		return 2;
 	}
-	if (!arguments->n_directories) {
-		add_directory(arguments, "/etc/ipcbus/policy.d");
-		add_directory(arguments, IPC_DATADIR "/ipcbus/policy.d");
-	}
+	add_usual(&arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
+	add_usual(&arguments->services, "/etc/ipcbus/services.d",
+		  IPC_DATADIR "/ipcbus/services.d");
 
 	return -1;
 }
@@ -201,8 +224,7 @@ static void reload_policy(struct daemon *daemon)
 {
 	struct policy *policy;
 
-	notify_reloading();
-	if (policy_load(daemon->arguments->directories, &policy) == 0) {
+	if (policy_load(daemon->arguments->policy.list, &policy) == 0) {
 		service_set_policy(daemon->service, policy);
 		policy_free(daemon->policy);
 		daemon->policy = policy;
@@ -211,7 +233,19 @@ static void reload_policy(struct daemon *daemon)
 	} else {
 		fputs("servicemanager: the policy stays as it was\n", stderr);
 	}
-	notify_ready();
+}
+
+/* Likewise. */
+static int load_services(struct daemon *daemon)
+{
+	struct demands *demands;
+	int r = demands_load(daemon->arguments->services.list, &demands);
+
+	if (r == 0) {
+		r = service_set_demands(daemon->service, demands);
+		demands_free(demands);
+	}
+	return r;
 }
 
 /* 1 to go on, 0 to end, -errno. */
@@ -225,7 +259,11 @@ static int process_signal(struct daemon *daemon)
 	if (info.ssi_signo != SIGHUP)
 		return 0;
 
+	notify_reloading();
 	reload_policy(daemon);
+	if (load_services(daemon) < 0)
+		fputs("servicemanager: the services stay as they were\n", stderr);
+	notify_ready();
 	return 1;
 }
 
@@ -286,6 +324,7 @@ static int serve(struct daemon *daemon)
 		.settle_msec = SETTLE_MSEC,
 		.verbose = daemon->arguments->verbose,
 		.policy = daemon->policy,
+		.device = daemon->arguments->device,
 	};
 	int r;
 
@@ -297,9 +336,12 @@ static int serve(struct daemon *daemon)
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot become the manager of the bus", r, NULL);
 
-	fputs("servicemanager: ready\n", stderr);
-	notify_ready();
-	r = loop(daemon);
+	r = load_services(daemon);
+	if (r == 0) {
+		fputs("servicemanager: ready\n", stderr);
+		notify_ready();
+		r = loop(daemon);
+	}
 	notify_stopping();
 	daemon->service = service_free(daemon->service);
 	if (r < 0)
@@ -329,7 +371,7 @@ static int run(const struct arguments *arguments)
 	struct daemon daemon = { .arguments = arguments };
 	int status;
 
-	if (policy_load(arguments->directories, &daemon.policy) < 0)
+	if (policy_load(arguments->policy.list, &daemon.policy) < 0)
 		return EXIT_FAILURE;
 
 	raise_fd_limit();
@@ -356,7 +398,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (arguments.check)
-		return check_policy(arguments.directories, argv + optind);
+		return check_policy(arguments.policy.list, argv + optind);
 
 	return run(&arguments);
 }

@@ -16,8 +16,8 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
 	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MMD -MP -c -o $@ $<
 
-MANAGER_PARTS := main check notify service access lookup watch caller registry policy policy-parse \
-	policy-load
+MANAGER_PARTS := main check notify service access lookup watch provide activation caller registry policy policy-parse \
+	policy-load demand-parse demand-load words config
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
@@ -31,7 +31,12 @@ $(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf
 $(B)/servicemanager/policy-load.o: $(B)/servicemanager/default-policy.inc
 
 $(B)/servicemanager/test-policy: $(addprefix $(B)/servicemanager/,test-policy.o policy.o \
-		policy-parse.o policy-load.o)
+		policy-parse.o policy-load.o words.o config.o)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
+
+$(B)/servicemanager/test-demand: $(addprefix $(B)/servicemanager/,test-demand.o demand-parse.o \
+		demand-load.o words.o config.o registry.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
@@ -49,12 +54,15 @@ $(MANAGER_GUEST_TESTS): %: %.o $(MANAGER_STUBS) | $(LIBIPC)
 install-servicemanager: $(MANAGER)
 	$(Q)$(INSTALL) -D -m 755 $(MANAGER) $(DESTDIR)$(bindir)/servicemanager
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 servicemanager/servicemanager.8
-	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 servicemanager/ipcbus-policy.5
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 servicemanager/ipcbus-policy.5 \
+	  servicemanager/ipcbus-services.5
 	$(Q)$(INSTALL) -D -m 644 servicemanager/default-policy.conf \
 	  $(DESTDIR)$(datadir)/ipcbus/policy.d/00-default.conf
 
-ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy $(MANAGER_GUEST_TESTS)
-UNIT_TESTS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy
+ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
+	$(B)/servicemanager/test-demand $(MANAGER_GUEST_TESTS)
+UNIT_TESTS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
+	$(B)/servicemanager/test-demand
 GUEST_TESTS += $(B)/servicemanager/test-service
 GUEST_RAW_TESTS += $(B)/servicemanager/test-daemon
 GUEST_FILES += $(MANAGER)

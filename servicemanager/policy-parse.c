@@ -9,8 +9,8 @@
  *   RIGHTS   all, or some of add,find,list,call
  *   NAME     a name; "%u" in it is the caller's user id, '*' at its end anything
  *
- * A LIST has commas and no blanks: names, numbers, ranges of numbers. A word may
- * be put in double quotes, for labels with blanks. '#' begins a comment.
+ * A LIST has commas and no blanks: names, numbers, ranges of numbers. What a word
+ * is and where a comment begins is in words.h.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,8 +19,7 @@
 #include <string.h>
 
 #include "policy-rule.h"
-
-#define WORDS_MAX 128
+#include "words.h"
 
 /* One line on its way to a rule. Words point into the buffer. */
 struct line {
@@ -30,8 +29,7 @@ struct line {
 	struct policy_problem *problem;
 	unsigned int number;
 	char buffer[POLICY_LINE_MAX + 1];
-	char *words[WORDS_MAX];
-	size_t n_words;
+	struct words words; /* of the buffer */
 	size_t at; /* the next word */
 };
 
@@ -61,67 +59,9 @@ static void warn_of(const struct line *line, const char *what, const char *name)
 	line->warn(line->file, &problem);
 }
 
-/* --- Words ----------------------------------------------------------------------- */
-
-/* The character at *p ends a word. 1: and there may be more of them. */
-static int end_word(char **p)
-{
-	char end = **p;
-
-	**p = '\0';
-	if (!end || end == '#')
-		return 0;
-
-	++*p;
-	return 1;
-}
-
-static int take_quoted(struct line *line, char **p)
-{
-	char *word = *p + 1, *end = strchr(word, '"');
-
-	if (!end)
-		return complain(line, "a quote is not closed");
-	if (end[1] && !strchr(" \t#", end[1]))
-		return complain(line, "after a quote comes a blank");
-
-	line->words[line->n_words++] = word;
-	*end = '\0';
-	*p = end + 1;
-	return end_word(p);
-}
-
-static int take_plain(struct line *line, char **p)
-{
-	line->words[line->n_words++] = *p;
-	*p += strcspn(*p, " \t#\"");
-	if (**p == '"')
-		return complain(line, "a quote is to come at the beginning of a word");
-
-	return end_word(p);
-}
-
-static int split(struct line *line)
-{
-	char *p = line->buffer;
-	int r = 1;
-
-	line->n_words = line->at = 0;
-	while (r > 0) {
-		p += strspn(p, " \t");
-		if (!*p || *p == '#')
-			return 0;
-		if (line->n_words == WORDS_MAX)
-			return complain(line, "more than %d words", WORDS_MAX);
-		r = *p == '"' ? take_quoted(line, &p) : take_plain(line, &p);
-	}
-
-	return r;
-}
-
 static char *next_word(struct line *line)
 {
-	return line->at < line->n_words ? line->words[line->at++] : NULL;
+	return line->at < line->words.count ? line->words.list[line->at++] : NULL;
 }
 
 /* --- Who --------------------------------------------------------------------------- */
@@ -368,6 +308,7 @@ static int parse_patterns(struct line *line, struct policy_rule *rule)
 
 static int parse_rule(struct line *line, struct policy_rule *rule)
 {
+	const char *problem;
 	int r;
 
 	rule->line = line->number;
@@ -376,9 +317,12 @@ static int parse_rule(struct line *line, struct policy_rule *rule)
 	if (!rule->file || !rule->text)
 		return -ENOMEM;
 
-	r = split(line);
-	if (r == 0)
-		r = parse_verdict(line, rule);
+	line->at = 0;
+	problem = words_split(&line->words, line->buffer);
+	if (problem)
+		return complain(line, "%s", problem);
+
+	r = parse_verdict(line, rule);
 	if (r == 0)
 		r = parse_who(line, rule);
 	if (r == 0)
@@ -388,19 +332,13 @@ static int parse_rule(struct line *line, struct policy_rule *rule)
 	return r;
 }
 
-static bool has_rule(const char *text)
-{
-	text += strspn(text, " \t");
-	return *text && *text != '#';
-}
-
 /* The buffer has the line. */
 static int read_rule(struct line *line, struct policy *policy)
 {
 	struct policy_rule *rule;
 	int r;
 
-	if (!has_rule(line->buffer))
+	if (!words_are_there(line->buffer))
 		return 0;
 
 	rule = calloc(1, sizeof(*rule));
@@ -416,18 +354,11 @@ static int read_rule(struct line *line, struct policy *policy)
 	return r == -EINVAL ? complain(line, "more than %d rules", POLICY_RULES_MAX) : r;
 }
 
-/* Bytes that nobody sees could hide what a rule says. */
 static int take_line(struct line *line, const char *text, size_t size)
 {
-	if (size > POLICY_LINE_MAX)
-		return complain(line, "the line is longer than %d characters", POLICY_LINE_MAX);
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)text[i] < ' ' && text[i] != '\t')
-			return complain(line, "there is a control character in the line");
+	const char *problem = words_take_line(line->buffer, sizeof(line->buffer), text, size);
 
-	memcpy(line->buffer, text, size);
-	line->buffer[size] = '\0';
-	return 0;
+	return problem ? complain(line, "%s", problem) : 0;
 }
 
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "state.h"
 
@@ -34,14 +33,6 @@ void say(const struct service *service, const char *format, ...)
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
-}
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* --- Owners -------------------------------------------------------------------- */
@@ -80,8 +71,9 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 }
 
 /* Takes the proxy over, also when it fails. */
-static int owner_new(struct service *service, struct ipc_call *call, const char *name,
-		     const char *interface, struct ipc_proxy *proxy, struct owner **ret_owner)
+static int owner_new(struct service *service, struct ipc_call *call,
+		     const Ipc__Manager__AddRequest *request, struct ipc_proxy *proxy,
+		     struct owner **ret_owner)
 {
 	struct owner *owner = calloc(1, sizeof(*owner));
 	int r;
@@ -91,13 +83,15 @@ static int owner_new(struct service *service, struct ipc_call *call, const char 
 		return -ENOMEM;
 	}
 
-	strcpy(owner->entry.name, name);
-	strcpy(owner->entry.interface, interface);
+	strcpy(owner->entry.name, request->name);
+	strcpy(owner->entry.interface, request->interface);
 	owner->entry.pid = ipc_call_pid(call);
 	owner->entry.uid = ipc_call_uid(call);
 	owner->service = service;
 	owner->proxy = proxy;
-	r = ipc_proxy_on_death(proxy, owner_died, owner, &owner->death);
+	r = request->provider ? provide_cookie(&owner->cookie) : 0;
+	if (r == 0)
+		r = ipc_proxy_on_death(proxy, owner_died, owner, &owner->death);
 	if (r < 0) {
 		owner_free(owner);
 		return r;
@@ -109,14 +103,26 @@ static int owner_new(struct service *service, struct ipc_call *call, const char 
 
 /* --- Adding ---------------------------------------------------------------------- */
 
+/* The object, or what provides it: one of them. */
+static Ipc__Object *added_object(const Ipc__Manager__AddRequest *request)
+{
+	bool object = request->object && request->object->id;
+	bool provider = request->provider && request->provider->id;
+
+	if (object == provider)
+		return NULL;
+
+	return object ? request->object : request->provider;
+}
+
 static const char *add_problem(const Ipc__Manager__AddRequest *request)
 {
 	if (!registry_name_is_valid(request->name))
 		return BAD_NAME;
 	if (!registry_interface_is_valid(request->interface))
 		return "an interface is up to 255 letters, digits and any of _ .";
-	if (!request->object || !request->object->id)
-		return "there is no object to add";
+	if (!added_object(request))
+		return "there is no object to add, or there are two";
 
 	return NULL;
 }
@@ -136,12 +142,24 @@ static int answer_taken(struct ipc_call *call, const struct registry_entry *entr
 }
 
 /* The owner says again what is so already, as after each restart of ours. */
-static bool is_added(const struct service *service, const struct owner *owner)
+static struct owner *find_added(const struct service *service, const struct owner *owner)
 {
-	struct registry_entry *old = registry_find(service->registry, owner->entry.name);
+	struct registry_entry *entry = registry_find(service->registry, owner->entry.name);
 
-	return old && owner_of(old)->proxy == owner->proxy && old->uid == owner->entry.uid &&
-	       old->pid == owner->entry.pid && !strcmp(old->interface, owner->entry.interface);
+	if (!entry || owner_of(entry)->proxy != owner->proxy || entry->uid != owner->entry.uid ||
+	    entry->pid != owner->entry.pid || strcmp(entry->interface, owner->entry.interface) ||
+	    !owner_of(entry)->cookie != !owner->cookie)
+		return NULL;
+
+	return owner_of(entry);
+}
+
+static int added_again(struct service *service, struct ipc_call *call, struct owner *owner)
+{
+	/* It was about to leave and does not. */
+	if (owner->leaving)
+		provide_appeared(service, owner);
+	return service_manager_reply_add(call);
 }
 
 static void settle_later(struct service *service)
@@ -164,6 +182,7 @@ static void added(struct service *service, struct owner *owner, struct registry_
 		owner_drop(owner_of(old));
 	if (!service->settled)
 		settle_later(service);
+	activation_appeared(service, owner->entry.name);
 	lookup_appeared(service, owner);
 	watch_changed(service, owner->entry.name);
 }
@@ -171,13 +190,14 @@ static void added(struct service *service, struct owner *owner, struct registry_
 /* Takes the owner over. */
 static int add(struct service *service, struct ipc_call *call, struct owner *owner)
 {
+	struct owner *same = find_added(service, owner);
 	const char *name = owner->entry.name;
 	struct registry_entry *old;
 	int r;
 
-	if (is_added(service, owner)) {
+	if (same) {
 		owner_drop(owner);
-		return service_manager_reply_add(call);
+		return added_again(service, call, same);
 	}
 
 	r = registry_add(service->registry, &owner->entry, &old);
@@ -226,13 +246,13 @@ static int handle_add(struct ipc_call *call, const Ipc__Manager__AddRequest *req
 	r = may_add(service, call, request->name);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = ipc_take_proxy(service->ipc, &request->object->id, &proxy);
+	r = ipc_take_proxy(service->ipc, &added_object(request)->id, &proxy);
 	if (r == -EXDEV)
 		return ipc_call_errno(call, EINVAL, "servicemanager itself cannot be added");
 	if (r < 0)
 		return r;
 
-	r = owner_new(service, call, request->name, request->interface, proxy, &owner);
+	r = owner_new(service, call, request, proxy, &owner);
 	if (r < 0)
 		return r;
 
@@ -281,6 +301,8 @@ static const struct service_manager_ops ops = {
 	.watch = handle_watch,
 	.unwatch = handle_unwatch,
 	.check_policy = handle_check_policy,
+	.provide = handle_provide,
+	.leave = handle_leave,
 };
 
 int service_new(struct ipc *ipc, const struct service_options *options,
@@ -296,6 +318,7 @@ int service_new(struct ipc *ipc, const struct service_options *options,
 	service->epoll = options->epoll;
 	service->verbose = options->verbose;
 	service->policy = options->policy;
+	service->device = options->device;
 	service->settled = !options->settle_msec;
 	service->started_at = now_usec();
 	service->settled_at = service->started_at + options->settle_msec * 1000ULL;
@@ -322,6 +345,13 @@ void service_set_policy(struct service *service, const struct policy *policy)
 	watch_policy_changed(service);
 }
 
+void service_event(struct service *service, void *data)
+{
+	struct source *source = data;
+
+	source->ready(service, source);
+}
+
 static int settle_in_msec(struct service *service)
 {
 	uint64_t now = now_usec();
@@ -339,12 +369,15 @@ static int settle_in_msec(struct service *service)
 
 int service_work(struct service *service)
 {
-	int timeout;
+	int timeout, activation;
 
 	if (service->wants_time)
 		watch_continue(service);
 
 	timeout = settle_in_msec(service);
+	activation = activation_work(service);
+	if (timeout < 0 || (activation >= 0 && activation < timeout))
+		timeout = activation;
 	if (service->wants_time && (timeout < 0 || timeout > RETRY_MSEC))
 		timeout = RETRY_MSEC;
 	return timeout;
@@ -369,6 +402,7 @@ struct service *service_free(struct service *service)
 		return NULL;
 
 	lookup_end(service);
+	activations_end(service);
 	watch_end(service);
 	while (service->registry && (entry = registry_next(service->registry, "", &position))) {
 		registry_remove(service->registry, entry);

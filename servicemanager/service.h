@@ -13,6 +13,7 @@
 
 #include "policy.h"
 
+struct demands;
 struct service;
 
 struct service_options {
@@ -23,6 +24,8 @@ struct service_options {
 	 * still add theirs. */
 	unsigned int settle_msec;
 	bool verbose;
+	/* Of the bus, for services that are started; NULL: the usual one. */
+	const char *device;
 	/* Stays the caller's, who may free it after the end or another one's set. */
 	const struct policy *policy;
 };
@@ -33,6 +36,10 @@ int service_new(struct ipc *ipc, const struct service_options *options,
 
 /* From now on this one holds, also for those who wait or watch already. */
 void service_set_policy(struct service *service, const struct policy *policy);
+
+/* Which services are started on demand; those of before are not any more. Takes them
+ * out of the list. -ENOMEM: some are missing. */
+int service_set_demands(struct service *service, struct demands *demands);
 
 void service_event(struct service *service, void *data);
 

@@ -7,6 +7,8 @@
  *   lookup.c   getting, checking, waiting for and listing names
  *   watch.c    telling those who watch names
  *   access.c   asking the policy, policy.c, for a caller
+ *   provide.c  names whose object comes when it is wanted
+ *   activation.c  starting services that are wanted
  *
  * All of it belongs to one thread.
  */
@@ -14,6 +16,7 @@
 #define SERVICEMANAGER_STATE_H
 
 #include <stddef.h>
+#include <time.h>
 
 #include "caller.h"
 #include "registry.h"
@@ -24,12 +27,19 @@
 
 #define BAD_NAME "a name is 1 to 127 letters, digits and any of _ . / -"
 
+/* What the epoll's events point to. */
+struct source {
+	void (*ready)(struct service *service, struct source *source);
+};
+
 struct service {
 	struct ipc *ipc;
+	const char *device; /* its path, or NULL: the usual one */
 	struct registry *registry;
 	const struct policy *policy;
 	struct ipc_object *object;
 	struct waiter *waiters; /* all of them */
+	struct activation *activations;
 	uint64_t started_at;	/* usec of the monotonic clock, as all times here */
 	uint64_t settled_at;	/* a name that is missing then is missing */
 	bool settled;
@@ -45,12 +55,23 @@ struct owner {
 	struct service *service;
 	struct ipc_proxy *proxy;
 	uint64_t death;
+	uint64_t cookie; /* not 0: the proxy is a Provider, and this is for Provide() */
+	bool asked;	/* it was told that somebody wants the object */
+	bool leaving;	/* it called Leave() */
 	bool dropped; /* no longer in the registry; its death watch frees it */
 };
 
 static inline struct owner *owner_of(struct registry_entry *entry)
 {
 	return container_of(entry, struct owner, entry);
+}
+
+static inline uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* With --verbose. Names and interfaces were checked: nothing odd gets onto the
@@ -88,8 +109,16 @@ int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *reques
 		 void *userdata);
 int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata);
 
-/* The name is there: answers those who wait for it. */
-void lookup_appeared(struct service *service, const struct owner *owner);
+/* Does somebody wait for the name who may have it? */
+bool lookup_is_awaited(const struct service *service, const char *name);
+/* The object of a name on demand has come: answers those who wait for it. */
+void lookup_provided(struct service *service, const struct owner *owner,
+		     const struct ipc_proxy *object);
+/* The name cannot be had: answers those who wait for it, or only get it. */
+void lookup_failed(struct service *service, const char *name, int code, const char *text);
+void lookup_unreachable(struct service *service, const char *name);
+/* The name is there: answers those who wait for it, or sees to it. */
+void lookup_appeared(struct service *service, struct owner *owner);
 /* There is another policy: who waits may have the name now. */
 void lookup_policy_changed(struct service *service);
 /* Missing names are missing from here on: answers those who only asked. */
@@ -111,5 +140,34 @@ void watch_policy_changed(struct service *service);
 /* Goes on telling those who are behind. */
 void watch_continue(struct service *service);
 void watch_end(struct service *service);
+
+/* --- provide.c ----------------------------------------------------------------- */
+
+int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *request,
+		   void *userdata);
+int handle_leave(struct ipc_call *call, const Ipc__Manager__LeaveRequest *request,
+		 void *userdata);
+
+int provide_cookie(uint64_t *ret_cookie);
+/* The name came, or its owner stays after all. */
+void provide_appeared(struct service *service, struct owner *owner);
+/* Somebody waits for it. */
+void provide_wanted(struct service *service, struct owner *owner);
+
+/* --- activation.c -------------------------------------------------------------- */
+
+struct activation;
+
+/* NULL: nobody is to be started for the name. */
+struct activation *activation_find(const struct service *service, const char *name);
+/* It failed, and it is too early to try again. */
+bool activation_is_damped(const struct activation *activation);
+/* Somebody waits for a name of its that nobody has. */
+void activation_wanted(struct activation *activation);
+/* The name is there. */
+void activation_appeared(struct service *service, const char *name);
+/* Does what is due: in so many milliseconds something is again; -1: nothing. */
+int activation_work(struct service *service);
+void activations_end(struct service *service);
 
 #endif /* SERVICEMANAGER_STATE_H */

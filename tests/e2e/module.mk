@@ -7,7 +7,7 @@
 
 E2E := $(B)/tests/e2e
 E2E_TESTS := $(patsubst tests/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/e2e/test-*.c)))
-E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,policy restart)
+E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,demand policy restart)
 E2E_COMMON := $(E2E)/fixture.o $(E2E)/manager.o $(E2E)/server.o $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -Ilibipc -pthread
 

@@ -13,7 +13,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/fuzz
-FUZZ_NAMES := range registry policy plugin table skeleton driver
+FUZZ_NAMES := range registry policy demand plugin table skeleton driver
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
@@ -44,7 +44,10 @@ fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
 
 FUZZ_range := tests/fuzz/range.c driver/range.c tests/host/shim/report.c
 FUZZ_registry := tests/fuzz/registry.c servicemanager/registry.c
-FUZZ_policy := tests/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c
+FUZZ_policy := tests/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c \
+	servicemanager/words.c
+FUZZ_demand := tests/fuzz/demand.c servicemanager/demand-parse.c servicemanager/words.c \
+	servicemanager/registry.c
 FUZZ_LIBRARY := tests/fuzz/account.c libipc/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
 	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
 	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
@@ -57,7 +60,7 @@ FUZZ_driver := $(wildcard tests/fuzz/driver/*.c) $(wildcard driver/*.c) \
 	$(wildcard tests/host/shim/*.c)
 
 $(FUZZ_B)/of/tests/fuzz/range.o $(FUZZ_B)/of/tests/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
-$(FUZZ_B)/of/tests/fuzz/registry.o $(FUZZ_B)/of/tests/fuzz/policy.o: FUZZ_INCLUDES := -Iservicemanager
+$(addprefix $(FUZZ_B)/of/tests/fuzz/,registry.o policy.o demand.o): FUZZ_INCLUDES := -Iservicemanager
 $(addprefix $(FUZZ_B)/of/tests/fuzz/,account.o table.o skeleton.o): FUZZ_INCLUDES := $(FUZZ_LIBIPC)
 $(addprefix $(FUZZ_B)/of/tests/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
 

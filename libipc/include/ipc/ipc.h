@@ -27,6 +27,7 @@
  *   -ENOENT       no service has that name
  *   -EACCES       the policy of names forbids it
  *   -EPROTOTYPE   the object of that name is of another interface
+ *   -EHOSTUNREACH the service of that name is started on demand, and that fails
  *   -ENOTCONN     no servicemanager runs
  *   -EOPNOTSUPP   the object has no such method
  *   -EBADMSG      a message that is not what its descriptor says, or that nests
@@ -152,6 +153,20 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
 int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object);
 /* Without a servicemanager: nobody will add it again. -ENOENT: nobody has it. */
 int ipc_remove_name(struct ipc *ipc, const char *name);
+
+/*
+ * For a service that is started when it is wanted and leaves when it is not. As
+ * ipc_add_name(), but servicemanager does not hold the object itself, and idle is
+ * called, on a serving thread, whenever nobody else has the object any more, and once
+ * if nobody waits for it when it is added. ipc_leave_name() then gives the name up: 0,
+ * nobody has the object or can get it any more, and who wants the name has it served by
+ * the next one that adds it: the process may end. -EBUSY: somebody has the object or is
+ * about to: go on; idle will be called again. -ENOENT: the name is not on demand here.
+ */
+typedef void (*ipc_idle_cb)(struct ipc *ipc, const char *name, void *userdata);
+int ipc_add_name_on_demand(struct ipc *ipc, const char *name, struct ipc_object *object,
+			   ipc_idle_cb idle, void *userdata);
+int ipc_leave_name(struct ipc *ipc, const char *name);
 
 /* ipc_get_name(): -ENOENT at once if nobody has the name (half a second later if
  * servicemanager came just now: it waits for owners to add names again).

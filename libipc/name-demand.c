@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names of services that leave when nobody needs them.
+ *
+ * servicemanager gets a Provider in the object's place. When somebody wants the name
+ * it tells that, we hand it the object, and it hands it on and keeps nothing. So the
+ * driver's IDLE event means: no client is left. To leave takes three steps, so that no
+ * call is lost:
+ *
+ *   Leave     servicemanager keeps those waiting who want the name from here on;
+ *             refused while somebody waits already
+ *   end       the driver ends the object if nobody refers to it and no call is on its
+ *             way; else Add once more, and go on
+ *   Remove    who waited meanwhile has the next one started
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+#include "object.h"
+
+/* Belongs to the provider (destroy). */
+struct demand {
+	struct ipc *ipc;
+	struct ipc_object *object;
+	ipc_idle_cb idle;
+	void *userdata;
+	char name[];
+};
+
+static void demand_free(void *userdata)
+{
+	struct demand *demand = userdata;
+
+	ipc_object_unref(demand->object);
+	free(demand);
+}
+
+static int provide(const struct demand *demand, uint64_t cookie)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	Ipc__Manager__ProvideRequest request = IPC__MANAGER__PROVIDE_REQUEST__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	int r;
+
+	r = manager_get(demand->ipc, &manager);
+	if (r == 0)
+		r = object_get_id(demand->object, &id.id);
+	if (r < 0)
+		return r;
+
+	request.name = (char *)demand->name;
+	request.cookie = cookie;
+	request.object = &id;
+	return manager_result(service_manager_provide(manager, &request, /* error= */ NULL));
+}
+
+/* What is not provided now, for want of memory, those who wait do not get; they may
+ * give up, and others ask again. */
+static int handle_need(struct ipc_call *call, const Ipc__Manager__NeedRequest *request,
+		       void *userdata)
+{
+	const struct demand *demand = userdata;
+
+	(void)call;
+	if (request->cookie)
+		return provide(demand, request->cookie);
+
+	demand->idle(demand->ipc, demand->name, demand->userdata);
+	return 0;
+}
+
+static const struct provider_ops ops = { .need = handle_need };
+
+/* The driver's word. The name may be gone, or another object's, by now. */
+static void object_is_idle(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+	struct ipc_object *provider = NULL;
+	struct demand *demand;
+
+	pthread_mutex_lock(&ipc->names.lock);
+	for (struct name *name = ipc->names.list; name && !provider; name = name->next)
+		if (name->object == object)
+			provider = ipc_object_ref(name->provider);
+	pthread_mutex_unlock(&ipc->names.lock);
+	if (!provider)
+		return;
+
+	demand = ipc_object_userdata(provider);
+	demand->idle(ipc, demand->name, demand->userdata);
+	ipc_object_unref(provider);
+}
+
+static int demand_new(struct ipc *ipc, const char *name, struct ipc_object *object,
+		      ipc_idle_cb idle, void *userdata, struct ipc_object **ret_provider)
+{
+	size_t size = strlen(name) + 1;
+	struct demand *demand = malloc(sizeof(*demand) + size);
+	int r;
+
+	if (!demand)
+		return -ENOMEM;
+
+	*demand = (struct demand){
+		.ipc = ipc,
+		.object = ipc_object_ref(object),
+		.idle = idle,
+		.userdata = userdata,
+	};
+	memcpy(demand->name, name, size);
+	r = provider_object_new(ipc, &ops, demand, demand_free, ret_provider);
+	if (r < 0)
+		demand_free(demand);
+	return r;
+}
+
+int ipc_add_name_on_demand(struct ipc *ipc, const char *name, struct ipc_object *object,
+			   ipc_idle_cb idle, void *userdata)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	struct name *kept;
+	int r;
+
+	if (!object || object->ipc != ipc || !idle)
+		return -EINVAL;
+	r = manager_get_for(ipc, name, &manager);
+	if (r < 0)
+		return r;
+
+	kept = name_new(name, object);
+	if (!kept)
+		return -ENOMEM;
+	r = demand_new(ipc, name, object, idle, userdata, &kept->provider);
+	if (r < 0) {
+		name_free(kept);
+		return r;
+	}
+
+	object->idle = object_is_idle;
+	pthread_mutex_lock(&ipc->names.lock);
+	r = name_add_locked(ipc, manager, kept);
+	if (r == 0)
+		kept = name_keep_locked(ipc, kept);
+	pthread_mutex_unlock(&ipc->names.lock);
+	name_free(kept);
+	return r;
+}
+
+/* --- Leaving --------------------------------------------------------------------- */
+
+static int tell_leave(struct service_manager *manager, const char *name)
+{
+	Ipc__Manager__LeaveRequest request = IPC__MANAGER__LEAVE_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return manager_result(service_manager_leave(manager, &request, /* error= */ NULL));
+}
+
+static int tell_remove(struct service_manager *manager, const char *name)
+{
+	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return manager_result(service_manager_remove(manager, &request, /* error= */ NULL));
+}
+
+/* Without a manager nobody can come through it; one that comes will not hear of the
+ * name from us. -ENOENT: there is one that has not yet. */
+static bool may_leave(int r)
+{
+	return r == 0 || r == -ENOTCONN || r == -ENOENT;
+}
+
+static int leave_locked(struct ipc *ipc, struct service_manager *manager, struct name *name)
+{
+	int r = tell_leave(manager, name->text);
+
+	if (!may_leave(r))
+		return r;
+
+	r = object_end_if_idle(name->object);
+	if (r < 0) {
+		/* One that is not there now is told with all others when it comes. */
+		name_add_locked(ipc, manager, name);
+		return r;
+	}
+
+	/* What it says does not matter: the name ends with the provider too. */
+	tell_remove(manager, name->text);
+	return 0;
+}
+
+int ipc_leave_name(struct ipc *ipc, const char *name)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	struct name *kept;
+	int r;
+
+	r = manager_get_for(ipc, name, &manager);
+	if (r < 0)
+		return r;
+
+	pthread_mutex_lock(&ipc->names.lock);
+	kept = name_find_locked(ipc, name);
+	r = kept && kept->provider ? leave_locked(ipc, manager, kept) : -ENOENT;
+	kept = r == 0 ? name_take_locked(ipc, name) : NULL;
+	pthread_mutex_unlock(&ipc->names.lock);
+	name_free(kept);
+	return r;
+}

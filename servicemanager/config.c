@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Files of configuration: see config.h.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+void config_done(struct config *config)
+{
+	while (config->count)
+		free(config->list[--config->count].path);
+}
+
+static bool has_file(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->count; i++)
+		if (!strcmp(config->list[i].name, name))
+			return true;
+
+	return false;
+}
+
+static bool is_config(const char *name)
+{
+	size_t size = strlen(name);
+
+	return *name != '.' && size > 5 && !strcmp(name + size - 5, ".conf");
+}
+
+static int add_file(struct config *config, const char *directory, const char *name)
+{
+	struct config_file *file = &config->list[config->count];
+
+	if (!is_config(name) || has_file(config, name))
+		return 0;
+	if (config->count == CONFIG_FILES_MAX) {
+		fprintf(stderr, "servicemanager: %s: more than %d files\n", directory, CONFIG_FILES_MAX);
+		return -EINVAL;
+	}
+	if (asprintf(&file->path, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+
+	file->name = strrchr(file->path, '/') + 1;
+	config->count++;
+	return 0;
+}
+
+/* A directory that is not there has no files. */
+static int add_directory(struct config *config, const char *directory)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(directory);
+	int r = 0;
+
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir) {
+		r = -errno;
+		fprintf(stderr, "servicemanager: cannot read %s: %s\n", directory, strerror(-r));
+		return r;
+	}
+
+	while (r == 0 && (entry = readdir(dir)))
+		r = add_file(config, directory, entry->d_name);
+	closedir(dir);
+	return r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct config_file *)a)->name, ((const struct config_file *)b)->name);
+}
+
+/* *ret_text is to be freed. */
+static int read_open(int fd, char **ret_text, size_t *ret_size)
+{
+	struct stat status;
+	ssize_t size;
+	char *text;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	if (status.st_size > CONFIG_SIZE_MAX)
+		return -EFBIG;
+
+	text = malloc((size_t)status.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	size = read(fd, text, (size_t)status.st_size);
+	if (size < 0) {
+		int r = -errno;
+
+		free(text);
+		return r;
+	}
+
+	*ret_text = text;
+	*ret_size = (size_t)size;
+	return 0;
+}
+
+static int read_file(const char *path, char **ret_text, size_t *ret_size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+
+	if (fd < 0)
+		return -errno;
+
+	r = read_open(fd, ret_text, ret_size);
+	close(fd);
+	return r;
+}
+
+int config_open(struct config *config, const char *const *directories)
+{
+	int r = 0;
+
+	config->count = 0;
+	for (size_t i = 0; directories[i] && r == 0; i++)
+		r = add_directory(config, directories[i]);
+	qsort(config->list, config->count, sizeof(*config->list), by_name);
+	return r;
+}
+
+size_t config_count(const struct config *config)
+{
+	return config->count;
+}
+
+static int take(const char *path, config_taker *taker, void *userdata)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int r = read_file(path, &text, &size);
+
+	if (r < 0) {
+		fprintf(stderr, "servicemanager: cannot read %s: %s\n", path, strerror(-r));
+		return r;
+	}
+
+	r = taker(userdata, path, text, size);
+	free(text);
+	return r;
+}
+
+int config_read(const struct config *config, config_taker *taker, void *userdata)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < config->count && result != -ENOMEM; i++) {
+		int r = take(config->list[i].path, taker, userdata);
+
+		if (r < 0)
+			result = r;
+	}
+	return result;
+}

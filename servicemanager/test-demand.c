@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The files of services that are started on demand: what they may say, and what is
+ * wrong with them and where.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "demand.h"
+
+static struct demand_problem problem;
+
+static int try(const char *text, struct demand **ret_demand)
+{
+	memset(&problem, 0, sizeof(problem));
+	return demand_read("test", text, strlen(text), ret_demand, &problem);
+}
+
+START_TEST(a_program_and_its_limits)
+{
+	struct demand *demand;
+
+	ck_assert_int_eq(try("# one\nname a.b a.c/d\n\nrun /bin/x \"a b\" c # so\nuser eve\n"
+			     "limit files 9\nlimit memory 64M\nlimit core 0\nlimit processes 2K\n"
+			     "timeout 3", &demand), 0);
+	ck_assert_str_eq(demand->file, "test");
+	ck_assert(demand_has_name(demand, "a.b") && demand_has_name(demand, "a.c/d"));
+	ck_assert(!demand_has_name(demand, "a"));
+	ck_assert_str_eq(demand->command[0], "/bin/x");
+	ck_assert_str_eq(demand->command[1], "a b");
+	ck_assert_str_eq(demand->command[2], "c");
+	ck_assert_ptr_null(demand->command[3]);
+	ck_assert_ptr_null(demand->unit);
+	ck_assert_str_eq(demand->user, "eve");
+	ck_assert_uint_eq(demand->n_limits, 4);
+	ck_assert_int_eq(demand->limits[1].resource, RLIMIT_AS);
+	ck_assert_uint_eq(demand->limits[1].value, 64 << 20);
+	ck_assert_uint_eq(demand->limits[3].value, 2048);
+	ck_assert_uint_eq(demand->timeout_sec, 3);
+	ck_assert_ptr_null(demand_free(demand));
+	ck_assert_ptr_null(demand_free(NULL));
+}
+END_TEST
+
+START_TEST(a_unit)
+{
+	struct demand *demand;
+
+	ck_assert_int_eq(try("unit mixer.service\nname mixer.main\n", &demand), 0);
+	ck_assert_str_eq(demand->unit, "mixer.service");
+	ck_assert_ptr_null(demand->command);
+	ck_assert_uint_eq(demand->timeout_sec, DEMAND_TIMEOUT_SEC);
+	demand_free(demand);
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_said)
+{
+	static const struct {
+		const char *text;
+		unsigned int line;
+		const char *problem;
+	} wrong[] = {
+		{ "", 0, "there is no line with name" },
+		{ "name a\n", 1, "there is no line with run or unit" },
+		{ "\nstart x\n", 2, "a line begins with name, run, unit, user, limit or timeout, not \"start\"" },
+		{ "name\n", 1, "after \"name\" something is missing" },
+		{ "name a b(\n", 1, "no name can be \"b(\"" },
+		{ "name a\nname b\n", 2, "name comes twice: write all names on one line" },
+		{ "run x\n", 1, "what is run begins with a /" },
+		{ "run /x\nunit x.service\n", 2, "there is one run or one unit" },
+		{ "unit -x.service\n", 1, "a unit is like mixer.service" },
+		{ "unit x\n", 1, "a unit is like mixer.service" },
+		{ "user a b\n", 1, "a service runs as one user" },
+		{ "limit files\n", 1, "a limit is like: limit memory 64M" },
+		{ "limit files -1\n", 1, "a limit is like: limit memory 64M" },
+		{ "limit files 1T\n", 1, "a limit is like: limit memory 64M" },
+		{ "limit sleep 1\n", 1, "\"sleep\" is no limit: files, processes, memory, core" },
+		{ "limit core 1\nlimit core 2\n", 2, "limit core comes twice" },
+		{ "timeout 0\n", 1, "a timeout is 1 to 3600 seconds" },
+		{ "unit a.b\nname a\nuser x\n", 3, "user and limits of a unit are in the unit" },
+		{ "run /x \"a\n", 1, "a quote is not closed" },
+	};
+	struct demand *demand;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		ck_assert_int_eq(try(wrong[i].text, &demand), -EINVAL);
+		ck_assert_str_eq(problem.text, wrong[i].problem);
+		ck_assert_uint_eq(problem.line, wrong[i].line);
+	}
+}
+END_TEST
+
+static char directory[] = "/tmp/demands.XXXXXX";
+
+static void put(const char *name, const char *text)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+START_TEST(files_are_found_and_names_are_in_one)
+{
+	const char *directories[] = { directory, "/nonexistent", NULL };
+	struct demands *demands;
+	char command[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(demands_load(directories, &demands), 0);
+	ck_assert_uint_eq(demands->count, 0);
+	demands_free(demands);
+	put("b.conf", "name b\nunit b.service\n");
+	put("a.conf", "name a\nrun /a\n");
+	ck_assert_int_eq(demands_load(directories, &demands), 0);
+	ck_assert_uint_eq(demands->count, 2);
+	ck_assert(demand_has_name(demands->list[0], "a"));
+	ck_assert_uint_eq(demands->list[0]->uid, geteuid());
+	demands_free(demands);
+
+	put("c.conf", "name c b\nrun /c\n");
+	ck_assert_int_eq(demands_load(directories, &demands), -EINVAL);
+	put("c.conf", "name c\nrun /c\nuser no-such-user\n");
+	ck_assert_int_eq(demands_load(directories, &demands), -EINVAL);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("demand");
+	Suite *suite = suite_create("servicemanager");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, a_program_and_its_limits);
+	tcase_add_test(tcase, a_unit);
+	tcase_add_test(tcase, what_is_wrong_is_said);
+	tcase_add_test(tcase, files_are_found_and_names_are_in_one);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Services that are started when somebody wants them and leave when nobody does. The
+ * services are this program, started with --serve by a servicemanager of the test's
+ * own; each start leaves a line in a file.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "manager.h"
+
+#define STARTS "/tmp/demand.starts"
+
+/* --- The service --------------------------------------------------------------------- */
+
+static void leave_a_line(void)
+{
+	struct rlimit files;
+	FILE *file = fopen(STARTS, "a");
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	fprintf(file, "uid %d, files %d\n", (int)geteuid(), (int)files.rlim_cur);
+	fclose(file);
+}
+
+/* Ends as soon as nobody has the object, if that is still so. */
+static void leave(struct ipc *ipc, const char *name, void *userdata)
+{
+	(void)userdata;
+	if (ipc_leave_name(ipc, name) == 0)
+		ipc_stop(ipc);
+}
+
+static int serve(const char *name, unsigned int delay_ms)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+
+	sleep_ms(delay_ms);
+	if (ipc_open(&ipc, NULL) < 0 ||
+	    server_object_new(ipc, &server_handlers, NULL, NULL, &object) < 0 ||
+	    ipc_add_name_on_demand(ipc, name, object, leave, NULL) < 0)
+		return 1;
+	return ipc_run(ipc) < 0;
+}
+
+static int be_service(char **arguments)
+{
+	leave_a_line();
+	if (!strcmp(arguments[1], "crash"))
+		return 3;
+	if (!strcmp(arguments[1], "hang"))
+		pause();
+	return serve(arguments[0], !strcmp(arguments[1], "slow") ? 300 : 0);
+}
+
+/* --- The test -------------------------------------------------------------------------- */
+
+static struct manager manager;
+static char directory[] = "/tmp/demand.XXXXXX";
+
+static void put(const char *name, const char *mode, const char *more)
+{
+	char self[256] = "", path[64];
+	FILE *file;
+
+	ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	snprintf(path, sizeof(path), "%s/%s.conf", directory, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fprintf(file, "# a service\nname %s\nrun \"%s\" --serve %s %s\n%s\n", name, self, name, mode,
+		more);
+	fclose(file);
+}
+
+static void begin(void)
+{
+	const char *arguments[] = { "--verbose", "--services", directory, NULL };
+
+	unlink(STARTS);
+	close(open(STARTS, O_CREAT | O_WRONLY, 0666));
+	chmod(STARTS, 0666);
+	manager_start(&manager, arguments);
+}
+
+static void end(void)
+{
+	char command[64];
+
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static int starts(void)
+{
+	FILE *file = fopen(STARTS, "r");
+	int c, n = 0;
+
+	while ((c = fgetc(file)) != EOF)
+		n += c == '\n';
+	fclose(file);
+	return n;
+}
+
+static int get(struct ipc *ipc, const char *name)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct server *server;
+	int r = server_connect(ipc, name, &server);
+
+	if (r < 0)
+		return r;
+	request.text = "x";
+	r = server_say(server, &request, NULL, NULL);
+	server_unref(server);
+	return r;
+}
+
+#define AT_ONCE 5
+
+static pthread_barrier_t all_have_it;
+
+static void *get_at_once(void *unused)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct server *server;
+
+	(void)unused;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(server_connect(ipc, "demand.slow", &server), 0);
+	pthread_barrier_wait(&all_have_it);
+	server_unref(server);
+	return NULL;
+}
+
+START_TEST(it_is_started_once)
+{
+	pthread_t threads[AT_ONCE];
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.slow", "slow", "");
+	begin();
+	pthread_barrier_init(&all_have_it, NULL, AT_ONCE);
+	for (int i = 0; i < AT_ONCE; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, get_at_once, NULL), 0);
+	for (int i = 0; i < AT_ONCE; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(starts(), 1);
+	end();
+}
+END_TEST
+
+/* So often got, called and dropped, by so many at a time. */
+#define ROUNDS 40
+
+static int come_and_go(void *data)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)data;
+	struct ipc *ipc;
+	int r;
+
+	if (ipc_open(&ipc, NULL) < 0)
+		return 1;
+	for (int i = 0; i < ROUNDS; i++) {
+		r = get(ipc, "demand.good");
+		if (r < 0) {
+			fprintf(stderr, "round %d: %s\n", i, ipc_strerror(r));
+			return 2;
+		}
+		sleep_ms((unsigned int)rand_r(&seed) % 8);
+	}
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(it_leaves_and_no_call_is_lost)
+{
+	pid_t others[2];
+	int n;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.good", "good", "");
+	begin();
+	for (uintptr_t i = 0; i < 2; i++) {
+		others[i] = fork();
+		if (!others[i])
+			_exit(come_and_go((void *)(i + 1)));
+	}
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(wait_server(others[i]), 0);
+	n = starts();
+	printf("# %d times got and called, %d times started\n", 2 * ROUNDS, n);
+	ck_assert_int_gt(n, 1);
+	end();
+}
+END_TEST
+
+START_TEST(who_has_the_object_keeps_it)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct ipc_name_info info;
+	struct server *server;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.good", "good", "");
+	begin();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	/* To ask is not to start. */
+	ck_assert_int_eq(ipc_check_name(ipc, "demand.good", &info), -ENOENT);
+	ck_assert_int_eq(server_connect(ipc, "demand.good", &server), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "demand.good", &info), 0);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(get(ipc, "demand.good"), 0);
+		sleep_ms(20);
+	}
+	request.text = "x";
+	ck_assert_int_eq(server_say(server, &request, NULL, NULL), 0);
+	ck_assert_int_eq(starts(), 1);
+	server_unref(server);
+	manager_expect(&manager, "demand.good is gone");
+	end();
+}
+END_TEST
+
+START_TEST(what_crashes_is_damped)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	uint64_t since;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.crash", "crash", "");
+	begin();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(get(ipc, "demand.crash"), -EHOSTUNREACH);
+	manager_expect(&manager, "ended with status 3; 1 times in a row, next try in 0.5 s");
+	for (since = now_ms(); now_ms() - since < 300; sleep_ms(10))
+		ck_assert_int_eq(get(ipc, "demand.crash"), -EHOSTUNREACH);
+	ck_assert_int_le(starts(), 2);
+	sleep_ms(600);
+	ck_assert_int_eq(get(ipc, "demand.crash"), -EHOSTUNREACH);
+	manager_expect(&manager, "2 times in a row, next try in 1.0 s");
+	/* Another one, of which nothing is known. */
+	ck_assert_int_eq(get(ipc, "demand.none"), -ENOENT);
+	end();
+}
+END_TEST
+
+START_TEST(who_waits_gets_it_once_it_is_mended)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct server *server;
+	pid_t pid;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.crash", "crash", "");
+	begin();
+	pid = fork();
+	if (!pid)
+		_exit(ipc_open(&ipc, NULL) < 0 || server_await(ipc, "demand.crash", &server) < 0);
+	manager_expect(&manager, "2 times in a row");
+	put("demand.crash", "good", "");
+	manager_signal(&manager, SIGHUP);
+	ck_assert_int_eq(wait_server(pid), 0);
+	end();
+}
+END_TEST
+
+START_TEST(what_hangs_is_killed)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.hang", "hang", "timeout 1");
+	begin();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(get(ipc, "demand.hang"), -EHOSTUNREACH);
+	manager_expect(&manager, "its names are not there after seconds: 1");
+	ck_assert_int_eq(starts(), 1);
+	end();
+}
+END_TEST
+
+START_TEST(it_has_its_limits)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	char line[64];
+	FILE *file;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.good", "good", "limit files 77\nlimit core 0\nuser root\n");
+	begin();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(get(ipc, "demand.good"), 0);
+	file = fopen(STARTS, "r");
+	ck_assert_str_eq(fgets(line, sizeof(line), file), "uid 0, files 77\n");
+	fclose(file);
+	end();
+}
+END_TEST
+
+START_TEST(what_is_wrong_changes_nothing)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.good", "good", "");
+	begin();
+	put("demand.more", "good", "nonsense 1\n");
+	manager_signal(&manager, SIGHUP);
+	manager_expect(&manager, "demand.more.conf:4: a line begins with name, run, unit");
+	manager_expect(&manager, "the services stay as they were");
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(get(ipc, "demand.good"), 0);
+	ck_assert_int_eq(get(ipc, "demand.more"), -ENOENT);
+	end();
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && !strcmp(argv[1], "--serve"))
+		return be_service(argv + 2);
+
+	return RUN_TESTS("demand", it_is_started_once, it_leaves_and_no_call_is_lost,
+			 who_has_the_object_keeps_it, what_crashes_is_damped,
+			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
+			 it_has_its_limits, what_is_wrong_changes_nothing);
+}
