@@ -178,12 +178,15 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 	if (r < 0)
 		return r;
 
-	r = async_add(request.t->ipc, model, request.send.cookie, &async);
-	if (r == 0) {
+	do {
+		r = async_add(request.t->ipc, model, request.send.cookie, &async);
+		if (r < 0)
+			break;
 		if (ret_id)
 			*ret_id = async->child.id;
 		r = async_send(&request, async, options ? options->parent : NULL);
-	}
+	} while (unlikely(r == -EMSGSIZE) &&
+		 request_shrink(&request, method, options, message) == 0);
 	request_done(&request, r >= 0);
 	return r;
 }

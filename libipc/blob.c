@@ -93,9 +93,19 @@ static int add_file(struct parts *parts, struct table *table, const Ipc__Blob *b
 	return table_append(table, DEVICE_OBJECT_FD, (uint64_t)fd, BLOB_TAG | index);
 }
 
-static bool is_file(const Ipc__Blob *blob)
+static bool is_file(const struct parts *parts, const Ipc__Blob *blob)
 {
-	return blob->memory || blob->data.len >= IPC_BLOB_LARGE;
+	return blob->memory || blob->data.len >= parts->large;
+}
+
+bool blobs_shrink(const struct parts *parts)
+{
+	if (parts->large <= BLOB_AGAIN)
+		return false;
+	for (unsigned int i = 1; i < parts->n; i++)
+		if (parts->parts[i].size >= BLOB_AGAIN)
+			return true;
+	return false;
 }
 
 static void add_part(struct parts *parts, const void *data, size_t size)
@@ -180,7 +190,7 @@ static int pack_parts(struct parts *parts, struct thread *t, const ProtobufCMess
 
 	r = pack_scratch(parts, t, message, metadata, (size_t)found->n * FRAME_ALIGN(BLOB_SMALL));
 	for (unsigned int i = 0; r == 0 && i < found->n; i++) {
-		if (is_file(found->blobs[i]))
+		if (is_file(parts, found->blobs[i]))
 			r = add_file(parts, table, found->blobs[i], i);
 		else
 			add_bytes(parts, found->blobs[i]);

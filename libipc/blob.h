@@ -14,6 +14,7 @@
 struct parts {
 	unsigned int n;
 	unsigned int n_files;		/* made for it, closed when it was sent */
+	size_t large;			/* bytes from which on a blob is a file */
 	/* The scratch, then each blob and what fills up to 8 behind it. */
 	struct device_part parts[1 + 2 * IPC_BLOBS_MAX];
 	int files[IPC_BLOBS_MAX];
@@ -29,6 +30,12 @@ struct parts {
 int blobs_pack(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
 	       bool has_blobs, const char *const *metadata, struct table *table,
 	       struct device_send *send);
+/*
+ * The receiver has not so much room (-EMSGSIZE): whether it is worth packing again,
+ * after parts_done(), with parts->large set to BLOB_AGAIN.
+ */
+bool blobs_shrink(const struct parts *parts);
+#define BLOB_AGAIN	((size_t)4096)
 /* The message was sent, or will not be. */
 void parts_done(struct parts *parts);
 

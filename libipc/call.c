@@ -141,8 +141,8 @@ static int call_send(struct ipc_call *call, struct thread *t, enum device_send_k
 }
 
 /* A reply that can carry more than bytes; if it does not it may wait like any. */
-static __attribute__((noinline)) int call_send_more(struct ipc_call *call, struct thread *t,
-						    const ProtobufCMessage *reply)
+static int call_send_parts(struct ipc_call *call, struct thread *t, const ProtobufCMessage *reply,
+			   size_t large, bool *ret_shrink)
 {
 	uint32_t flags = call->method->flags;
 	struct device_send send = { .kind = DEVICE_SEND_REPLY, .call = call->number };
@@ -155,6 +155,7 @@ static __attribute__((noinline)) int call_send_more(struct ipc_call *call, struc
 	if (r < 0)
 		return r;
 
+	parts.large = large;
 	r = blobs_pack(&parts, t, reply, flags & IPC_METHOD_REPLY_BLOBS, /* metadata= */ NULL,
 		       &table, &send);
 	if (r == 0 && !table.n && !send.n_parts)
@@ -163,10 +164,24 @@ static __attribute__((noinline)) int call_send_more(struct ipc_call *call, struc
 		send.objects = table.objects;
 		send.n_objects = table.n;
 		r = call_send_now(call, t, &send);
+		*ret_shrink = r == -EMSGSIZE && blobs_shrink(&parts);
 		parts_done(&parts);
 	}
 	if (r < 0)
 		table_unsent(&table, call->ipc);
+	return r;
+}
+
+static __attribute__((noinline)) int call_send_more(struct ipc_call *call, struct thread *t,
+						    const ProtobufCMessage *reply)
+{
+	bool shrink = false;
+	int r;
+
+	r = call_send_parts(call, t, reply, IPC_BLOB_LARGE, &shrink);
+	/* The caller has little room: what can be a file becomes one. */
+	if (shrink)
+		r = call_send_parts(call, t, reply, BLOB_AGAIN, &shrink);
 	return r;
 }
 

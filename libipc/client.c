@@ -86,10 +86,13 @@ static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	if (unlikely(r < 0))
 		return error_set(error, r);
 
-	if (unlikely(options && options->parent))
-		r = send_for(&request, options->parent, &event);
-	else
-		r = send_and_wait(request.t, &request.send, &event);
+	do {
+		if (unlikely(options && options->parent))
+			r = send_for(&request, options->parent, &event);
+		else
+			r = send_and_wait(request.t, &request.send, &event);
+	} while (unlikely(r == -EMSGSIZE) &&
+		 request_shrink(&request, method, options, message) == 0);
 	request_done(&request, r >= 0 && event.kind != DEVICE_EVENT_FAILED);
 	if (unlikely(r < 0))
 		return error_set(error, r);
@@ -170,7 +173,9 @@ static int oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	/* A signal ends the wait for room, not the time that there is for it. */
 	do
 		r = thread_exchange(request.t, &request.send, /* flags= */ 0, &event);
-	while (unlikely(r == -EINTR));
+	while (unlikely(r == -EINTR) ||
+	       (unlikely(r == -EMSGSIZE) &&
+		request_shrink(&request, method, options, message) == 0));
 	request_done(&request, r >= 0);
 	return r;
 }

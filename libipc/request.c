@@ -87,6 +87,9 @@ static __attribute__((noinline)) int fill_more(struct request *request,
 {
 	int r = 0;
 
+	request->send.objects = NULL;
+	request->send.n_objects = 0;
+	request->send.n_parts = 0;
 	request->table.n = 0;
 	if (method->flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = table_build(&request->table, request->t->ipc, message);
@@ -110,7 +113,9 @@ static int fill(struct request *request, const struct ipc_method *method,
 {
 	int r;
 
+	request->parts.n = 0;
 	request->parts.n_files = 0;
+	request->parts.large = IPC_BLOB_LARGE;
 	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) || metadata)
 		return fill_more(request, method, message, metadata);
 
@@ -151,4 +156,21 @@ int request_init(struct request *request, enum device_send_kind kind, struct ipc
 	if (unlikely(r < 0))
 		return r;
 	return fill(request, method, message, unlikely(options) ? options->metadata : NULL);
+}
+
+int request_shrink(struct request *request, const struct ipc_method *method,
+		   const struct ipc_options *options, const ProtobufCMessage *message)
+{
+	int r;
+
+	if (!blobs_shrink(&request->parts))
+		return -EMSGSIZE;
+	request_done(request, /* sent= */ false);
+	request->parts.large = BLOB_AGAIN;
+	r = fill_more(request, method, message, options ? options->metadata : NULL);
+	if (r < 0) {
+		request->send.n_objects = 0;
+		request->parts.n_files = 0;
+	}
+	return r;
 }

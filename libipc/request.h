@@ -35,4 +35,12 @@ static inline void request_done(struct request *request, bool sent)
 		parts_done(&request->parts);
 }
 
+/*
+ * It does not fit where it is to go: packs it once more, with blobs as files. 0: send
+ * it again; -EMSGSIZE: there is nothing to make smaller; -errno. To be done all the
+ * same.
+ */
+int request_shrink(struct request *request, const struct ipc_method *method,
+		   const struct ipc_options *options, const ProtobufCMessage *message);
+
 #endif /* IPC_REQUEST_H */

@@ -61,7 +61,8 @@ static int open_usual_server(const struct server_options *options, struct ipc **
 static int open_server(const struct server_options *options, struct ipc **ret_ipc)
 {
 	if (options->prepare) {
-		int r = ipc_open(ret_ipc, NULL);
+		size_t size = options->region_size ? options->region_size : IPC_REGION_DEFAULT;
+		int r = ipc_open_sized(ret_ipc, NULL, size);
 
 		return r < 0 ? r : options->prepare(*ret_ipc);
 	}

@@ -68,14 +68,20 @@ static pid_t pid;
 static struct ipc *ipc;
 static struct counter *counter;
 
-static void begin(void)
+static void begin_sized(size_t theirs, size_t ours)
 {
+	struct server_options options = { .threads = 1, .prepare = serve, .region_size = theirs };
 	struct ipc_proxy *proxy;
 
-	pid = start_serving(serve);
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	pid = start_server(&options);
+	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, ours), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	counter = counter_from_proxy(proxy);
+}
+
+static void begin(void)
+{
+	begin_sized(IPC_REGION_DEFAULT, IPC_REGION_DEFAULT);
 }
 
 static void end(void)
@@ -175,6 +181,28 @@ START_TEST(replies_stay_where_they_arrived)
 }
 END_TEST
 
+/* Where there is little room, less is large. */
+START_TEST(small_regions)
+{
+	uint8_t *data = pattern(500000);
+
+	for (int i = 0; i < 2; i++) {
+		ipc_auto(counter_copy_reply_free) E2e__Parcel *back = NULL;
+		E2e__Parcel parcel = E2E__PARCEL__INIT;
+		Ipc__Blob blob = IPC__BLOB__INIT;
+
+		begin_sized(i ? 65536 : IPC_REGION_DEFAULT, i ? IPC_REGION_DEFAULT : 65536);
+		ipc_blob_set(&blob, data, 500000);
+		parcel.blob = &blob;
+		ck_assert_int_eq(counter_copy(counter, &parcel, &back, NULL), 0);
+		ck_assert_uint_eq(ipc_blob_size(back->blob), 500000);
+		ck_assert_mem_eq(ipc_blob_data(back->blob), data, 500000);
+		end();
+	}
+	free(data);
+}
+END_TEST
+
 START_TEST(a_stream_of_frames)
 {
 	ipc_auto(ipc_memory_unref) struct ipc_memory *memory = NULL;
@@ -197,6 +225,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("blob", no_cliff, a_gigabyte, replies_stay_where_they_arrived,
+	return RUN_TESTS("blob", no_cliff, a_gigabyte, replies_stay_where_they_arrived, small_regions,
 			 a_stream_of_frames);
 }

@@ -7,8 +7,9 @@
  * oneway or the reply function returns; the kernel gathers them from there.
  * Received, they lie in the mapping where the message arrived, read-only, as long
  * as the message: a request's as long as its call, a reply's until it is freed.
- * From IPC_BLOB_LARGE bytes on they travel as a sealed memory file that is mapped
- * for the receiver; neither side sees a difference. They never change after they
+ * From IPC_BLOB_LARGE bytes on, or if the receiver has too small a region for them,
+ * they travel as a sealed memory file that is mapped for the receiver; neither side
+ * sees a difference. They never change after they
  * were sent, whatever the sender does.
  *
  *	Camera__Frame frame = CAMERA__FRAME__INIT;
