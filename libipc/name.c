@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "name.h"
 #include "object.h"
@@ -289,11 +290,12 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 }
 
 static int wait_once(struct ipc *ipc, const char *name, const char *interface,
-		     struct ipc_proxy **ret_proxy)
+		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(service_manager_wait_reply_free) Ipc__Manager__WaitReply *reply = NULL;
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
+	struct ipc_options options = { .timeout_usec = timeout_usec };
 	int r;
 
 	if (!ret_proxy)
@@ -303,21 +305,45 @@ static int wait_once(struct ipc *ipc, const char *name, const char *interface,
 		return r;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
-	r = manager_result(service_manager_wait(manager, &request, &reply, /* error= */ NULL));
+	r = manager_result(service_manager_wait_with(manager, &options, &request, &reply,
+						     /* error= */ NULL));
 	if (r < 0)
 		return r;
 
 	return take_found(ipc, reply->object, ret_proxy);
 }
 
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* What is left until a moment; at least something, of which 0 would be the contrary. */
+static uint64_t left_until(uint64_t deadline)
+{
+	uint64_t now = now_usec();
+
+	if (deadline == IPC_NEVER)
+		return IPC_NEVER;
+	return deadline > now ? deadline - now : 1;
+}
+
 /* A manager that ends while we wait leaves us waiting for the next one. */
 static int wait_for(struct ipc *ipc, const char *name, const char *interface,
-		struct ipc_proxy **ret_proxy)
+		    uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
+	uint64_t now = now_usec();
+	uint64_t deadline = timeout_usec < IPC_NEVER - now ? now + timeout_usec : IPC_NEVER;
 	int r;
 
-	while ((r = wait_once(ipc, name, interface, ret_proxy)) == -ENOTCONN) {
-		r = device_wait_manager(ipc->path, UINT64_MAX);
+	while ((r = wait_once(ipc, name, interface, left_until(deadline), ret_proxy)) ==
+	       -ENOTCONN) {
+		r = device_wait_manager(ipc->path, left_until(deadline));
+		if (r == 0)
+			return -ETIMEDOUT;
 		if (r < 0 && r != -EINTR)
 			return r;
 	}
@@ -331,7 +357,13 @@ int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy
 
 int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 {
-	return wait_for(ipc, name, /* interface= */ "", ret_proxy);
+	return wait_for(ipc, name, /* interface= */ "", IPC_NEVER, ret_proxy);
+}
+
+int ipc_wait_name_timeout(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+			  struct ipc_proxy **ret_proxy)
+{
+	return wait_for(ipc, name, /* interface= */ "", timeout_usec, ret_proxy);
 }
 
 int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
@@ -339,7 +371,9 @@ int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interfac
 {
 	if (!interface)
 		return -EINVAL;
-	return (for_it ? wait_for : get)(ipc, name, interface->name, ret_proxy);
+	if (for_it)
+		return wait_for(ipc, name, interface->name, IPC_NEVER, ret_proxy);
+	return get(ipc, name, interface->name, ret_proxy);
 }
 
 /* --- Asking ---------------------------------------------------------------------- */

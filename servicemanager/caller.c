@@ -121,12 +121,30 @@ static int read_groups(struct caller *caller, const struct ipc_call *call)
 	return 0;
 }
 
+/* Our own, for the call's ends with it. */
+static int copy_label(struct caller *caller, const char *label)
+{
+	if (!label)
+		return 0;
+
+	caller->label = strdup(label);
+	caller->subject.label = caller->label;
+	return caller->label ? 0 : -ENOMEM;
+}
+
 int caller_init(struct caller *caller, const struct ipc_call *call, const struct policy *policy)
 {
+	int r;
+
 	*caller = (struct caller){
 		.subject = { .uid = ipc_call_uid(call), .gid = ipc_call_gid(call) },
 	};
-	return policy_asks_for_groups(policy) ? read_groups(caller, call) : 0;
+	r = copy_label(caller, ipc_call_label(call));
+	if (r == 0 && policy_asks_for_groups(policy))
+		r = read_groups(caller, call);
+	if (r < 0)
+		caller_done(caller);
+	return r;
 }
 
 void caller_done(struct caller *caller)

@@ -9,9 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/pidfd.h>
-#include <unistd.h>
 
 #include "state.h"
 
@@ -19,14 +16,13 @@
 #define WAIT_PAYLOAD_MAX 512
 
 struct waiter {
-	struct source source; /* the caller's process ended */
 	struct registry_waiter entry;
+	struct service *service;
 	char interface[REGISTRY_INTERFACE_MAX + 1]; /* wanted, or empty */
 	struct caller caller;
 	bool get; /* Get(), not Wait() */
 	struct waiter *next, **link; /* in service.waiters */
 	struct ipc_call *call;
-	int pidfd; /* of the caller, or -1 if it cannot be seen from here */
 };
 
 /* What a caller asks for. */
@@ -104,32 +100,11 @@ static void waiter_free(struct waiter *waiter)
 	if (waiter->next)
 		waiter->next->link = waiter->link;
 
-	/* This takes it out of the epoll as well. */
-	if (waiter->pidfd >= 0)
-		close(waiter->pidfd);
+	/* It may have been answered; then nothing comes of it any more. */
+	ipc_call_on_cancel(waiter->call, /* cb= */ NULL, /* userdata= */ NULL);
 	caller_done(&waiter->caller);
 	ipc_call_unref(waiter->call);
 	free(waiter);
-}
-
-/*
- * The driver does not tell the receiver of a call that the caller has died, so
- * its process is watched. Where that cannot be done, because the pid cannot be
- * seen here, the waiter stays until the name comes; the limits bound that.
- */
-static int waiter_watch(struct service *service, struct waiter *waiter)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &waiter->source };
-	pid_t pid = ipc_call_pid(waiter->call);
-
-	if (!pid)
-		return 0;
-
-	waiter->pidfd = pidfd_open(pid, /* flags= */ 0);
-	if (waiter->pidfd < 0)
-		return errno == ENOSYS || errno == EPERM ? 0 : -errno;
-
-	return epoll_ctl(service->epoll, EPOLL_CTL_ADD, waiter->pidfd, &event) < 0 ? -errno : 0;
 }
 
 static void waiter_end(struct service *service, struct waiter *waiter)
@@ -138,12 +113,14 @@ static void waiter_end(struct service *service, struct waiter *waiter)
 	waiter_free(waiter);
 }
 
-static void caller_ended(struct service *service, struct source *source)
+/* It ended, or its time is over. */
+static void caller_gave_up(struct ipc_call *call, void *userdata)
 {
-	struct waiter *waiter = container_of(source, struct waiter, source);
+	struct waiter *waiter = userdata;
 
-	say(service, "a process that waited for %s ended", waiter->entry.name);
-	waiter_end(service, waiter);
+	say(waiter->service, "pid %d waits for %s no more", ipc_call_pid(call),
+	    waiter->entry.name);
+	waiter_end(waiter->service, waiter);
 }
 
 /* Takes over what wanted has of the caller, if it succeeds. */
@@ -156,20 +133,19 @@ static int waiter_new(struct service *service, struct wanted *wanted,
 	if (!waiter)
 		return -ENOMEM;
 
-	waiter->source.ready = caller_ended;
+	waiter->service = service;
 	strcpy(waiter->entry.name, wanted->name);
 	strcpy(waiter->interface, wanted->interface);
 	waiter->get = wanted->get;
 	waiter->entry.uid = ipc_call_uid(wanted->call);
 	waiter->call = ipc_call_ref(wanted->call);
-	waiter->pidfd = -1;
 	waiter->link = &service->waiters;
 	waiter->next = service->waiters;
 	if (waiter->next)
 		waiter->next->link = &waiter->next;
 	service->waiters = waiter;
 
-	r = waiter_watch(service, waiter);
+	r = ipc_call_on_cancel(waiter->call, caller_gave_up, waiter);
 	if (r < 0) {
 		waiter_free(waiter);
 		return r;

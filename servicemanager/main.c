@@ -4,8 +4,8 @@
  *
  * It stays in the foreground and logs to standard error; the line "ready" says
  * that names can be registered. One thread waits for everything at once: the
- * bus, signals (SIGTERM and SIGINT to end, SIGHUP to read the policy again), and
- * the processes that wait for a name.
+ * bus, signals (SIGTERM and SIGINT to end, SIGHUP to read files again), and the
+ * processes of services that were started on demand.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -160,7 +160,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	return -1;
 }
 
-/* A pidfd is open for each call that waits. */
+/* A pidfd is open for each service that was started. */
 static void raise_fd_limit(void)
 {
 	struct rlimit limit;

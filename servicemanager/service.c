@@ -305,6 +305,14 @@ static const struct service_manager_ops ops = {
 	.leave = handle_leave,
 };
 
+/* With an old driver no caller has a label. */
+static int ask_for_labels(struct ipc_object *object)
+{
+	int r = ipc_object_set_flags(object, IPC_OBJECT_LABEL);
+
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
 int service_new(struct ipc *ipc, const struct service_options *options,
 		struct service **ret_service)
 {
@@ -327,6 +335,8 @@ int service_new(struct ipc *ipc, const struct service_options *options,
 	if (r == 0)
 		r = service_manager_object_new(ipc, &ops, service, /* destroy= */ NULL,
 					       &service->object);
+	if (r == 0)
+		r = ask_for_labels(service->object);
 	if (r == 0)
 		r = ipc_set_manager(ipc, service->object);
 	if (r < 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The service behind handle 0: the handlers of servicemanager.proto over the
- * registry, the death watches of those who own names and the pidfds of those
- * who wait for one. One thread; main.c runs it.
+ * registry and the death watches of those who own names. One thread; main.c
+ * runs it.
  */
 #ifndef SERVICEMANAGER_SERVICE_H
 #define SERVICEMANAGER_SERVICE_H

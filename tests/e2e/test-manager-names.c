@@ -133,6 +133,26 @@ START_TEST(waited_for)
 }
 END_TEST
 
+START_TEST(waited_for_so_long)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct ipc_proxy *proxy;
+	struct service service;
+	uint64_t begin = now_ms();
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.never", 50000, &proxy), -ETIMEDOUT);
+	ck_assert_uint_ge(now_ms() - begin, 50);
+	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.never", 0, &proxy), -ETIMEDOUT);
+
+	service_open(&service);
+	ck_assert_int_eq(server_serve(service.ipc, "e2e.there", &server_handlers, NULL), 0);
+	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.there", 10000000, &proxy), 0);
+	ipc_proxy_unref(proxy);
+	service_close(&service);
+}
+END_TEST
+
 static int take_roots_name(void *data)
 {
 	struct ipc *ipc;
@@ -218,5 +238,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("names", added_found_and_removed, names_end_with_their_owner, waited_for,
-			 another_users_name, checked_and_listed, of_another_interface);
+			 waited_for_so_long, another_users_name, checked_and_listed,
+			 of_another_interface);
 }

@@ -194,6 +194,52 @@ START_TEST(further_groups_count)
 }
 END_TEST
 
+/* --- Labels ------------------------------------------------------------------------- */
+
+/* What the security module calls us, or nothing. */
+static void own_label(char *label, size_t size)
+{
+	FILE *file = fopen("/proc/self/attr/current", "r");
+
+	label[0] = '\0';
+	if (!file)
+		return;
+	if (!fgets(label, (int)size, file))
+		label[0] = '\0';
+	fclose(file);
+	label[strcspn(label, "\n")] = '\0';
+}
+
+static int get_by_label(void *data)
+{
+	const char *label = data;
+
+	become(USER, 0);
+	expect(get("p.open") == (*label ? -EACCES : 0));
+	expect(get("p.club") == -EACCES);
+	expect(get("p.unlisted") == 0);
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(labels_count)
+{
+	char text[1024], label[256];
+
+	own_label(label, sizeof(label));
+	begin();
+	snprintf(text, sizeof(text), "%srefuse label \"%s\" find p.open\n"
+				     "refuse label other_t find p.unlisted\n",
+		 rules, *label ? label : "none_t");
+	write_policy(text);
+	manager_signal(&manager, SIGHUP);
+	manager_expect(&manager, "read again: 11 rules");
+	run_child(get_by_label, label);
+	printf("# label: %s\n", *label ? label : "there is no security module");
+	end();
+}
+END_TEST
+
 /* --- Another policy ----------------------------------------------------------------- */
 
 static void reload(const char *text, const char *expected)
@@ -369,7 +415,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count,
+	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count, labels_count,
 			 what_is_wrong_changes_nothing, who_watches_or_waits_sees_the_new_policy,
 			 the_policy_can_be_asked);
 }

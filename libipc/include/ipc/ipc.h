@@ -170,10 +170,13 @@ int ipc_leave_name(struct ipc *ipc, const char *name);
 
 /* ipc_get_name(): -ENOENT at once if nobody has the name (half a second later if
  * servicemanager came just now: it waits for owners to add names again).
- * ipc_wait_name(): waits until somebody has, and for a servicemanager too. The
+ * ipc_wait_name(): waits until somebody has, and for a servicemanager too;
+ * ipc_wait_name_timeout(): so many microseconds at most, then -ETIMEDOUT. The
  * proxy is the caller's to unref. */
 int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+int ipc_wait_name_timeout(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+			  struct ipc_proxy **ret_proxy);
 
 /* Who has a name. */
 struct ipc_name_info {
