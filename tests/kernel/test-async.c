@@ -218,7 +218,7 @@ START_TEST(server_learns_of_the_end)
 {
 	struct ipcbus_event one, two, ev;
 
-	assert_ok(send_async(&cli, 0, 1, deadline_in(20)));
+	assert_ok(send_async(&cli, 0, 1, deadline_in(200)));
 	assert_ok(send_async(&cli, 0, 2, 0));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &one);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &two);

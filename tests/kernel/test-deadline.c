@@ -118,7 +118,7 @@ END_TEST
 /* A wait that does not block tells it too, and poll wakes up for it. */
 START_TEST(thread_that_does_not_sleep_on_it)
 {
-	struct ipcbus_send send = call_by(deadline_in(30));
+	struct ipcbus_send send = call_by(deadline_in(200));
 	struct pollfd p = { .fd = cli.fd, .events = POLLIN };
 
 	assert_ok(raw_send(&cli, &send, NULL));
@@ -219,7 +219,7 @@ END_TEST
 START_TEST(expires_below_a_nested_call)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
-	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = call_by(deadline_in(30)) };
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = call_by(deadline_in(200)) };
 	struct pollfd p = { .fd = cli.fd, .events = POLLIN };
 	struct ipcbus_event outer, ev;
 
@@ -264,7 +264,7 @@ END_TEST
 START_TEST(whole_chain_expires)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
-	struct ipcbus_send send = call_by(deadline_in(50));
+	struct ipcbus_send send = call_by(deadline_in(300));
 	struct ipcbus_event first, second, ev;
 
 	assert_ok(raw_send(&cli, &send, NULL));

@@ -175,7 +175,7 @@ END_TEST
 
 START_TEST(waits_until_its_deadline)
 {
-	struct ipcbus_send send = chunk(deadline_in(30));
+	struct ipcbus_send send = chunk(deadline_in(200));
 
 	fill(&cli, 0);
 	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_BUFFER, 0);
