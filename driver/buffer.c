@@ -259,7 +259,7 @@ reserve_range(struct ipcbus_region *region, u32 units, struct ipcbus_message *me
 	} else {
 		buffer = cut_range_locked(region, units);
 	}
-	if (likely(!IS_ERR(buffer))) {
+	if (!IS_ERR(buffer)) {
 		buffer->state = IPCBUS_BUFFER_QUEUED;
 		region->buffers++;
 	} else if (counted) {

@@ -43,7 +43,7 @@ enum room_state {
  * @entry: in region->room of the target: behind the watches, the first come first;
  *	with them if it needs no more room than what it replaces gives back
  * @region: the target's
- * @user: whose share of it it needs, or NULL
+ * @user: in whose share of it there must be room, or NULL
  * @message: what it wants to send
  * @state: region->lock, but to begin looking
  */
