@@ -10,6 +10,7 @@
 #include "bus.h"
 #include "ipcctl.h"
 #include "process.h"
+#include "schema.h"
 #include "servicemanager.ipc.h"
 
 const char *ctl_device(void)
@@ -133,6 +134,30 @@ int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	if (r == -ENOENT)
 		return nobody(name);
 	return r < 0 ? fail_errno(r, name) : STATUS_OK;
+}
+
+int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy,
+		 struct schema **ret_schema)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
+	int status, r;
+
+	if (!strcmp(name, "servicemanager"))
+		status = ipc_get_manager(ipc, &proxy) < 0 ? STATUS_FAILED : STATUS_OK;
+	else
+		status = bus_find(ipc, name, &proxy);
+	if (status)
+		return status;
+	r = schema_ask(proxy, ret_schema, &error);
+	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)
+		return complain(STATUS_NOT_FOUND, "it may be made with an older protoc-gen-ipc",
+				"%s does not describe itself", name);
+	if (r < 0)
+		return fail_errno(r, name);
+	*ret_proxy = proxy;
+	proxy = NULL;
+	return STATUS_OK;
 }
 
 static int find_pid(const char *name, pid_t *ret_pid)

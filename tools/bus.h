@@ -12,6 +12,7 @@
 
 #include <ipc/ipc.h>
 
+struct schema;
 struct service_manager;
 
 int bus_open(struct ipc **ret_ipc);
@@ -25,6 +26,10 @@ int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_r
 
 /* The proxy of a name. */
 int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+
+/* The proxy of a name, and what it says of itself; "servicemanager" is the manager. */
+int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy,
+		 struct schema **ret_schema);
 
 /* The process of who registered a name, or of a number: "PID or NAME". */
 int bus_process(const char *who, pid_t *ret_pid);

@@ -132,6 +132,14 @@ void live_stop(pid_t pid)
 	name_is_gone();
 }
 
+static void (*before)(void), (*after)(void);
+
+void live_fixture(void (*begin)(void), void (*end)(void))
+{
+	before = begin;
+	after = end;
+}
+
 int live_tests(const char *name, const TTest *const *tests, size_t n)
 {
 	Suite *suite = suite_create(name);
@@ -140,6 +148,7 @@ int live_tests(const char *name, const TTest *const *tests, size_t n)
 	int failed;
 
 	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, before, after);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tcase, tests[i]);
 	suite_add_tcase(suite, tcase);

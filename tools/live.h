@@ -43,6 +43,9 @@ pid_t live_echo(void);
 /* Ends it and waits for its end. */
 void live_stop(pid_t pid);
 
+/* What to do before and after each case. */
+void live_fixture(void (*begin)(void), void (*end)(void));
+
 /* Runs the cases: what main() returns. */
 int live_tests(const char *name, const TTest *const *tests, size_t n);
 

@@ -6,22 +6,24 @@
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
-TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(filter-out tools/test-% tools/live%, \
+TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(filter-out tools/test-% tools/live% tools/trace-rules.c, \
 	$(sort $(wildcard tools/*.c))))
 TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/test-*.c)))
 TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/live-*.c)))
 TOOLS_PACKAGES := jansson libkmod
-TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -Idriver/uapi \
+TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/idl -Idriver/uapi \
 	$(shell $(PKG_CONFIG) --cflags $(TOOLS_PACKAGES) 2>/dev/null)
 TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo -ljansson -lkmod)
 
-$(TOOLS)/%.o: tools/%.c | $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
+$(TOOLS)/%.o: tools/%.c | $(IPC_SHARED_HEADERS) \
+		$(B)/servicemanager/servicemanager.ipc.h $(B)/idl/google/protobuf/descriptor.pb-c.h
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(TOOLS_CFLAGS) $(CHECK_CFLAGS) -DIPC_VERSION='"$(VERSION)"' \
 	  -MMD -MP -c -o $@ $<
 
 # Not $(MANAGER_STUBS) and $(LIBIPC), which are only set further on.
-TOOLS_LINKED := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o
+TOOLS_LINKED := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o \
+	$(B)/idl/google/protobuf/descriptor.pb-c.o
 TOOLS_LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \
 	$(LIBIPC) $(PROTOBUF_C_LIBS) $(TOOLS_LIBS)
 
@@ -29,12 +31,12 @@ $(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(B)/libipc/libipc.so
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK)
 
-$(TOOLS_UNIT_TESTS): %: %.o $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) $(TOOLS_LINKED) \
+$(TOOLS_UNIT_TESTS): %: %.o $(TOOLS)/trace-rules.o $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) $(TOOLS_LINKED) \
 		| $(B)/libipc/libipc.so
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK) $(CHECK_LIBS)
 
-$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/live.o
+$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/live.o $(TOOLS)/trace-rules.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
@@ -43,13 +45,22 @@ $(TOOLS)/other-kernel.bin: $(DRIVER_KO)
 	$(call msg,SED,$@)
 	$(Q)sed 's/vermagic=[0-9]*\.\([^ ]*\) SMP /vermagic=9.\1 SMX /' $< >$@
 
+$(TOOLS)/test-schema.set: tools/test-schema.proto $(wildcard idl/ipc/*.proto)
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I tools -I idl --include_imports --descriptor_set_out=$@ test-schema.proto
+
+$(TOOLS)/test-schema: | $(TOOLS)/test-schema.set
+
 .PHONY: install-tools
 install-tools: $(IPCCTL)
 	$(Q)$(INSTALL) -D -m 755 $(IPCCTL) $(DESTDIR)$(bindir)/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 tools/ipcctl.1
+	$(Q)$(INSTALL) -D -m 644 tools/completion/ipcctl.bash \
+	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
 ALL += $(TOOLS)/other-kernel.bin $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
-UNIT_TESTS += $(TOOLS_UNIT_TESTS)
+UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/test-completion
 GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_RAW_TESTS += tools/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin

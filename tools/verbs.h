@@ -9,8 +9,16 @@
 
 #define VERBS                                                                                      \
 	VERB(list)                                                                                 \
+	VERB(describe)                                                                             \
+	VERB(call)                                                                                 \
+	VERB(ping)                                                                                 \
+	VERB(dump)                                                                                 \
 	VERB(wait)                                                                                 \
 	VERB(watch)                                                                                \
+	VERB(top)                                                                                  \
+	VERB(monitor)                                                                              \
+	VERB(trace)                                                                                \
+	VERB(graph)                                                                                \
 	VERB(stats)                                                                                \
 	VERB(freeze)                                                                               \
 	VERB(thaw)                                                                                 \

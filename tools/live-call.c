@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl describe, call, ping and dump: in the guest, with the servicemanager up and
+ * services that were not written for it.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "live.h"
+
+static pid_t echo;
+
+static void begin(void)
+{
+	echo = live_echo();
+}
+
+static void end(void)
+{
+	live_stop(echo);
+}
+
+START_TEST(a_service_describes_itself)
+{
+	const struct ran *ran = live_run("describe demo.echo");
+	json_t *told, *method;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "package echo;"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "  rpc Say(SayRequest) returns (SayReply);\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "  string text = 1;\n"));
+	ck_assert_str_eq(live_run("describe --methods demo.echo")->out, "Say\n");
+	told = live_json("describe --json demo.echo");
+	method = live_find(json_object_get(told, "methods"), "name", "Say");
+	ck_assert_str_eq(json_string_value(json_object_get(told, "interface")), "echo.Echo");
+	ck_assert_str_eq(json_string_value(json_object_get(method, "request")), "echo.SayRequest");
+	json_decref(told);
+	ran = live_run("describe servicemanager");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "  repeated Entry entries = 1;\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "  ipc.Object object = 2;\n"));
+}
+END_TEST
+
+START_TEST(a_method_is_called)
+{
+	json_t *reply = live_json("call demo.echo Say '{\"text\": \"grüß\"}'");
+
+	ck_assert_str_eq(json_string_value(json_object_get(reply, "text")), "grüß");
+	json_decref(reply);
+	ck_assert_str_eq(live_run("call --json demo.echo Say '{\"text\": \"x\"}'")->out,
+			 "{\"text\":\"x\"}\n");
+	ck_assert_str_eq(live_run("--version >/dev/null; (echo '{\"text\": \"in\"}' | "
+				  "ipcctl --json call demo.echo Say -)")->out,
+			 "{\"text\":\"in\"}\n");
+	ck_assert_ptr_nonnull(strstr(live_run("call servicemanager List '{\"prefix\": \"demo\"}'")->out,
+				     "demo.echo"));
+}
+END_TEST
+
+START_TEST(mistakes_are_explained)
+{
+	const struct ran *ran = live_run("call demo.echo Say");
+
+	/* The service itself does not like an empty text. */
+	ck_assert_int_eq(ran->status, 8);
+	ck_assert_str_eq(ran->err, "ipcctl: Say: echo.Empty: nothing to say\n");
+	ran = live_run("call demo.echo Shout");
+	ck_assert_int_eq(ran->status, 3);
+	ck_assert_str_eq(ran->err, "ipcctl: echo.Echo has no method Shout; it has: Say\n");
+	ran = live_run("call demo.echo Say '{\"txt\": 1}'");
+	ck_assert_int_eq(ran->status, 2);
+	ck_assert_ptr_nonnull(strstr(ran->err, "echo.SayRequest has no field txt"));
+	ran = live_run("call demo.echo Say '{\"text\": 1}'");
+	ck_assert_int_eq(ran->status, 2);
+	ck_assert_ptr_nonnull(strstr(ran->err, "text: text is wanted"));
+	ck_assert_int_eq(live_run("call demo.echo Say '{\"text\": '")->status, 2);
+	ck_assert_int_eq(live_run("call demo.echo Say '[]'")->status, 2);
+	ck_assert_int_eq(live_run("call no.body Say")->status, 3);
+	ck_assert_int_eq(live_run("call demo.echo")->status, 2);
+}
+END_TEST
+
+START_TEST(a_stopped_service_is_given_up)
+{
+	kill(echo, SIGSTOP);
+	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status, 7);
+	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
+	kill(echo, SIGCONT);
+	ck_assert_int_eq(live_run("ping --timeout 5 demo.echo")->status, 0);
+	ck_assert_int_eq(live_run("freeze demo.echo")->status, 0);
+	ck_assert_int_eq(live_run("ping demo.echo")->status, 9);
+	ck_assert_int_eq(live_run("thaw demo.echo")->status, 0);
+}
+END_TEST
+
+START_TEST(answers_stream_line_by_line)
+{
+	pid_t clock = live_start("/t/examples/clock/server", NULL);
+	const struct ran *ran;
+
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.clock")->status, 0);
+	ran = live_run("--version >/dev/null; (ipcctl call demo.clock Watch '{\"period_ms\": 20}' | "
+		       "head -n 3)");
+	ck_assert_ptr_eq(strstr(ran->out, "{\"number\":"), ran->out);
+	ck_assert_ptr_nonnull(strstr(ran->out, "}\n{\"number\":"));
+	ran = live_run("--version >/dev/null; (echo '{\"number\": 1, \"usec\": 5} {\"usec\": \"7\"}' | "
+		       "ipcctl call demo.clock Compare --json)");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "\"clocks\":2"));
+	ck_assert_int_eq(live_run("call demo.clock Compare '{\"none\": 1}'")->status, 2);
+	ck_assert_int_eq(live_run("call demo.clock Watch '{\"none\": 1}'")->status, 2);
+	kill(clock, SIGKILL);
+}
+END_TEST
+
+START_TEST(files_go_in_and_out)
+{
+	pid_t files, story = live_start("/t/examples/story/server", NULL);
+	json_t *reply;
+
+	ck_assert_int_eq(system("mkdir -p /tmp/live-files && echo inside >/tmp/live-files/a"), 0);
+	files = live_start("/t/examples/files/server", "/tmp/live-files", NULL);
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.files demo.story")->status, 0);
+	ck_assert_str_eq(live_run("call --cat demo.files Open '{\"name\": \"a\"}'")->out, "inside\n");
+	ck_assert_ptr_nonnull(strstr(live_run("call demo.files Open '{\"name\": \"a\"}'")->out,
+				     "\"fd\": "));
+	reply = live_json("call demo.story Share '{\"file\": \"/tmp/live-files/a\"}'");
+	ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(reply, "text")), "inside"));
+	json_decref(reply);
+	ck_assert_int_eq(live_run("call demo.story Log '{\"line\": \"x\"}'")->status, 0);
+	ck_assert_str_eq(live_run("call demo.story Log '{\"line\": \"x\"}'")->out, "");
+	kill(files, SIGKILL);
+	kill(story, SIGKILL);
+}
+END_TEST
+
+START_TEST(dumping_is_the_services_matter)
+{
+	const struct ran *ran = live_run("dump demo.echo");
+
+	ck_assert_int_eq(ran->status, 3);
+	ck_assert_ptr_nonnull(strstr(ran->err, "nothing to say"));
+	ck_assert_int_eq(live_run("dump no.body")->status, 3);
+}
+END_TEST
+
+int main(void)
+{
+	live_fixture(begin, end);
+	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
+			  mistakes_are_explained, a_stopped_service_is_given_up,
+			  answers_stream_line_by_line, files_go_in_and_out,
+			  dumping_is_the_services_matter);
+}

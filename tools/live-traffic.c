@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl top, monitor, trace and graph, while an echo server is called: in the guest,
+ * with the servicemanager up.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "live.h"
+#include "trace-rules.h"
+
+static pid_t echo, caller;
+
+static void begin(void)
+{
+	echo = live_echo();
+	caller = live_start("/bin/sh", "-c",
+			    "while :; do " ECHO_CLIENT " hello; done >/dev/null 2>&1", NULL);
+}
+
+static void end(void)
+{
+	kill(caller, 9);
+	waitpid(caller, NULL, 0);
+	live_stop(echo);
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+/* A stream's lines. */
+static json_t *lines(const char *out)
+{
+	json_t *array = json_array();
+
+	while (*out) {
+		size_t n = strcspn(out, "\n");
+
+		ck_assert_int_eq(json_array_append_new(array, json_loadb(out, n, 0, NULL)), 0);
+		out += n + 1;
+	}
+	return array;
+}
+
+static json_t *answer_to(json_t *rows, const json_t *call)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		if (number(row, "id") == number(call, "id") && !strcmp(text(row, "kind"), "reply"))
+			return row;
+	return NULL;
+}
+
+/* --- monitor -------------------------------------------------------------------- */
+
+START_TEST(calls_and_answers_are_seen)
+{
+	const struct ran *ran = live_run("monitor --json --name demo.echo --method Say --count 6");
+	json_t *rows = lines(ran->out), *call, *reply;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_uint_eq(json_array_size(rows), 6);
+	call = live_find(rows, "kind", "call");
+	reply = answer_to(rows, call);
+	ck_assert_str_eq(text(call, "service"), "demo.echo");
+	ck_assert_str_eq(text(call, "method"), "Say");
+	ck_assert_int_eq(number(call, "to_pid"), echo);
+	ck_assert_int_eq(number(reply, "from_pid"), echo);
+	ck_assert_str_eq(text(json_object_get(call, "payload"), "text"), "hello");
+	ck_assert_str_eq(text(json_object_get(reply, "payload"), "text"), "hello");
+	ck_assert(json_real_value(json_object_get(reply, "took_us")) > 0);
+	json_decref(rows);
+}
+END_TEST
+
+START_TEST(people_get_lines)
+{
+	const struct ran *ran = live_run("monitor --pid %d --method Say --count 2", echo);
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo.Say  7 B"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "{\"text\":\"hello\"}"));
+}
+END_TEST
+
+START_TEST(a_recording_is_shown_again)
+{
+	const struct ran *ran;
+	struct stat st;
+	json_t *rows;
+
+	ran = live_run("monitor --write /tmp/tap.pcap --count 50");
+	ck_assert_int_eq(ran->status, 0);
+	ran = live_run("monitor --device /dev/nothing --read /tmp/tap.pcap --json");
+	ck_assert_int_eq(ran->status, 0);
+	rows = lines(ran->out);
+	ck_assert_uint_eq(json_array_size(rows), 50);
+	ck_assert_str_eq(text(json_object_get(live_find(rows, "method", "Say"), "payload"), "text"),
+			 "hello");
+	json_decref(rows);
+	ck_assert_int_eq(live_run("monitor --read /tmp/tap.pcap --count 3")->status, 0);
+	ck_assert_int_eq(live_run("monitor --read /t/tools/ipcctl")->status, 1);
+	ck_assert_int_eq(stat("/tmp/tap.pcap", &st), 0);
+	ck_assert_int_eq(truncate("/tmp/tap.pcap", st.st_size - 3), 0);
+	ran = live_run("monitor --read /tmp/tap.pcap --count 1000");
+	ck_assert_int_eq(ran->status, 1);
+	ck_assert_ptr_nonnull(strstr(ran->err, "is damaged"));
+	ck_assert_int_eq(live_run("monitor --read /no/thing")->status, 1);
+	ck_assert_int_eq(live_run("monitor --read a --write b")->status, 2);
+	ck_assert_int_eq(live_run("monitor --write /dev/full --count 5")->status, 1);
+	unlink("/tmp/tap.pcap");
+}
+END_TEST
+
+START_TEST(users_may_not)
+{
+	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl monitor'")->status, 6);
+	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl top'")->status, 6);
+	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl trace'")->status, 6);
+	ck_assert_int_eq(live_run("monitor --pid 4194303")->status, 3);
+}
+END_TEST
+
+/* --- top and graph ---------------------------------------------------------------- */
+
+START_TEST(top_counts)
+{
+	const struct ran *ran = live_run("top --json --interval 0.7 --count 2");
+	json_t *rows = lines(ran->out), *last, *server, *pair;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_uint_eq(json_array_size(rows), 2);
+	last = json_array_get(rows, 1);
+	server = live_find(json_object_get(last, "procs"), "process", "server");
+	ck_assert(json_real_value(json_object_get(server, "calls_s")) > 1);
+	ck_assert(json_real_value(json_object_get(server, "p50_us")) > 1);
+	ck_assert(json_real_value(json_object_get(server, "p99_us")) >=
+		  json_real_value(json_object_get(server, "p50_us")));
+	ck_assert_int_eq(number(server, "threads"), 1);
+	pair = live_find(json_object_get(last, "pairs"), "service", "demo.echo");
+	ck_assert_ptr_nonnull(strstr(text(pair, "to"), "server("));
+	json_decref(rows);
+	ran = live_run("top --interval 0.3 --count 1");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo"));
+	ck_assert_ptr_null(strchr(ran->out, '\033'));
+}
+END_TEST
+
+START_TEST(graph_draws)
+{
+	const struct ran *ran = live_run("graph --time 0.7");
+	json_t *edges;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_eq(strstr(ran->out, "digraph ipcbus {\n"), ran->out);
+	ck_assert_ptr_nonnull(strstr(ran->out, "label=\"demo.echo\\n"));
+	edges = live_json("graph --time 0.7 --json");
+	ck_assert_int_ge(number(live_find(edges, "service", "demo.echo"), "calls"), 1);
+	json_decref(edges);
+	ran = live_run("graph");
+	ck_assert_ptr_nonnull(strstr(ran->out, "label=\"demo.echo\""));
+	/* The guest has no graphviz. */
+	ran = live_run("graph --svg");
+	ck_assert_int_eq(ran->status, 1);
+	ck_assert_ptr_nonnull(strstr(ran->err, "apt install graphviz"));
+}
+END_TEST
+
+/* --- trace ---------------------------------------------------------------------- */
+
+START_TEST(a_trace_keeps_to_the_format)
+{
+	json_t *said = live_json("trace --json --output /tmp/trace.json " ECHO_CLIENT " hi >/dev/null;"
+				 " ipcctl trace --json --time 0.7 --output /tmp/trace.json");
+	json_t *trace = json_load_file("/tmp/trace.json", 0, NULL);
+	json_t *slice = live_find(json_object_get(trace, "traceEvents"), "name", "Say");
+
+	ck_assert_int_ge(number(said, "messages"), 2);
+	ck_assert_ptr_nonnull(trace);
+	ck_assert_str_eq(trace_fault(trace), "");
+	ck_assert_ptr_nonnull(slice);
+	ck_assert_str_eq(text(json_object_get(slice, "args"), "service"), "demo.echo");
+	ck_assert_int_ge(trace_arrows(trace), 2);
+	json_decref(said);
+	json_decref(trace);
+	unlink("/tmp/trace.json");
+}
+END_TEST
+
+START_TEST(a_command_is_traced)
+{
+	const struct ran *ran = live_run("trace --output - -- " ECHO_CLIENT " traced");
+	json_t *trace;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_eq(strstr(ran->out, "traced\n"), ran->out);
+	trace = json_loads(ran->out + 7, 0, NULL);
+	ck_assert_ptr_nonnull(trace);
+	ck_assert_str_eq(trace_fault(trace), "");
+	json_decref(trace);
+	/* Nothing is left behind. */
+	ck_assert_int_eq(system("ls /sys/kernel/debug/tracing/instances | grep -q ipcctl"), 256);
+}
+END_TEST
+
+int main(void)
+{
+	live_fixture(begin, end);
+	return LIVE_TESTS("ipcctl traffic", calls_and_answers_are_seen, people_get_lines,
+			  a_recording_is_shown_again, users_may_not, top_counts, graph_draws,
+			  a_trace_keeps_to_the_format, a_command_is_traced);
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is made of records, without a bus: the timeline of a trace, sums of traffic,
+ * files of records.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "trace-rules.h"
+#include "trace.h"
+#include "traffic.h"
+
+static struct trace trace;
+static struct names *names;
+
+static void begin(void)
+{
+	names = names_from_json(NULL);
+	ck_assert_ptr_nonnull(names);
+}
+
+static void end(void)
+{
+	names = names_free(names);
+	trace_done(&trace);
+}
+
+static void say(const char *text)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "%s", text);
+	ck_assert_int_eq(trace_line(&trace, line), 0);
+}
+
+static json_t *timeline(void)
+{
+	json_t *json = trace_to_json(&trace, names);
+
+	ck_assert_ptr_nonnull(json);
+	ck_assert_str_eq(trace_fault(json), "");
+	return json;
+}
+
+/* How many events of a phase there are; *ret_event is the first. */
+static size_t count(const json_t *json, const char *phase, const json_t **ret_event)
+{
+	json_t *event;
+	size_t i, n = 0;
+
+	json_array_foreach(json_object_get(json, "traceEvents"), i, event)
+		if (!strcmp(json_string_value(json_object_get(event, "ph")), phase) && !n++ && ret_event)
+			*ret_event = event;
+	return n;
+}
+
+/* --- Timelines ------------------------------------------------------------------ */
+
+START_TEST(a_call_has_two_slices_and_two_arrows)
+{
+	const json_t *slice;
+	json_t *json;
+
+	say("  client-312  [000] ..... 10.000001: ipcbus_send: id=41 kind=call from=312:312 to=287 node=1 handle=0 code=7 size=16 objects=0 parent=0");
+	say("  server-287  [001] ..... 10.000005: ipcbus_deliver: id=41 kind=call to=287:288 buffer=0x5 size=16");
+	say("  server-287  [001] ..... 10.000007: ipcbus_free: by=287:288 buffer=0x5");
+	say("  server-287  [001] ..... 10.000009: ipcbus_reply: id=41 kind=reply error=0 from=287:288 size=4 objects=0");
+	say("  client-312  [000] ..... 10.000012: ipcbus_answer: id=41 kind=reply error=0 to=312:312 buffer=0x9");
+	json = timeline();
+	ck_assert_uint_eq(count(json, "X", &slice), 2);
+	ck_assert_uint_eq(trace_arrows(json), 2);
+	ck_assert_str_eq(json_string_value(json_object_get(slice, "name")), "0x7");
+	ck_assert_int_eq(json_integer_value(json_object_get(slice, "tid")), 288);
+	ck_assert(json_real_value(json_object_get(slice, "ts")) == 10000005.0);
+	ck_assert(json_real_value(json_object_get(slice, "dur")) == 4.0);
+	ck_assert_uint_eq(count(json, "M", &slice), 4);
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(calls_within_calls_lie_within)
+{
+	json_t *json;
+
+	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
+	say("b-2 [0] . 1.1: ipcbus_deliver: id=1 kind=call to=2:2 buffer=0x5 size=16");
+	say("b-2 [0] . 1.2: ipcbus_send: id=2 kind=call from=2:2 to=1 node=1 handle=0 code=8 size=1 objects=0 parent=1");
+	say("a-1 [0] . 1.3: ipcbus_deliver: id=2 kind=call to=1:1 buffer=0x6 size=16");
+	say("a-1 [0] . 1.4: ipcbus_reply: id=2 kind=error error=-5 from=1:1 size=4 objects=0");
+	say("b-2 [0] . 1.5: ipcbus_answer: id=2 kind=error error=-5 to=2:2 buffer=0x9");
+	say("b-2 [0] . 1.6: ipcbus_reply: id=1 kind=reply error=0 from=2:2 size=4 objects=0");
+	say("a-1 [0] . 1.7: ipcbus_answer: id=1 kind=reply error=0 to=1:1 buffer=0x9");
+	json = timeline();
+	ck_assert_uint_eq(count(json, "X", NULL), 4);
+	ck_assert_uint_eq(count(json, "b", NULL), 0);
+	ck_assert_uint_eq(trace_arrows(json), 4);
+	ck_assert_int_eq(trace.messages[1].error, -5);
+	ck_assert_uint_eq(trace.messages[1].parent, 1);
+	json_decref(json);
+}
+END_TEST
+
+/* Two calls without waiting overlap on their thread, and one is answered elsewhere. */
+START_TEST(what_overlaps_has_a_row_of_its_own)
+{
+	json_t *json;
+
+	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
+	say("a-1 [0] . 1.1: ipcbus_send: id=2 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
+	say("b-2 [0] . 1.2: ipcbus_deliver: id=1 kind=call to=2:2 buffer=0x5 size=1");
+	say("b-2 [0] . 1.3: ipcbus_deliver: id=2 kind=call to=2:2 buffer=0x6 size=1");
+	say("b-2 [0] . 1.4: ipcbus_reply: id=1 kind=reply error=0 from=2:2 size=4 objects=0");
+	say("b-2 [0] . 1.5: ipcbus_reply: id=2 kind=reply error=0 from=2:3 size=4 objects=0");
+	say("a-1 [0] . 1.6: ipcbus_answer: id=1 kind=reply error=0 to=1:1 buffer=0x9");
+	say("a-1 [0] . 1.7: ipcbus_answer: id=2 kind=reply error=0 to=1:4 buffer=0x9");
+	json = timeline();
+	ck_assert_uint_eq(count(json, "X", NULL), 2);
+	ck_assert_uint_eq(count(json, "b", NULL), 2);
+	ck_assert_uint_eq(count(json, "e", NULL), 2);
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(oneways_last_until_they_are_given_back)
+{
+	const json_t *slice;
+	json_t *json;
+
+	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=oneway from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
+	say("b-2 [0] . 1.2: ipcbus_deliver: id=1 kind=oneway to=2:2 buffer=0x5 size=1");
+	say("b-2 [0] . 1.5: ipcbus_free: by=2:2 buffer=0x5");
+	json = timeline();
+	ck_assert_uint_eq(count(json, "X", NULL), 2);
+	ck_assert_uint_eq(trace_arrows(json), 1);
+	count(json, "f", &slice);
+	ck_assert(json_real_value(json_object_get(slice, "ts")) == 1200000.0);
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(failures_are_there_as_well)
+{
+	json_t *json;
+
+	say("a-1 [0] . 1.0: ipcbus_fail: id=0 error=-2 stage=3 index=0 from=1:1 to=0 node=0 code=7 size=1");
+	say("a-1 [0] . 1.1: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
+	say("a-1 [0] . 1.2: ipcbus_fail: id=1 error=-28 stage=4 index=0 from=1:1 to=2 node=1 code=7 size=1");
+	json = timeline();
+	ck_assert_uint_eq(trace.n, 2);
+	ck_assert(trace.messages[0].failed && trace.messages[1].failed);
+	ck_assert_int_eq(trace.messages[1].error, -28);
+	ck_assert_uint_eq(count(json, "X", NULL), 2);
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(pieces_and_other_lines_do_no_harm)
+{
+	json_t *json;
+
+	say("CPU:1 [LOST 25 EVENTS]");
+	say("");
+	say("sh-1 [0] . 1.0: sched_switch: prev=1");
+	say("b-2 [0] . 1.2: ipcbus_deliver: id=9 kind=call to=2:2 buffer=0x5 size=1");
+	say("b-2 [0] . 1.2: ipcbus_reply: id=9");
+	say("b-2 [0] . 1.2: ipcbus_answer:");
+	say("b-2 [0] . 1.2: ipcbus_free: by=2:2 buffer=");
+	say(": ipcbus_send: id=3");
+	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1");
+	json = timeline();
+	ck_assert_uint_eq(trace.n, 2);
+	ck_assert_uint_eq(trace.lost, 25);
+	json_decref(json);
+}
+END_TEST
+
+/* The judge of the tests above is no yes-man. */
+START_TEST(the_rules_are_rules)
+{
+	static const char *const broken[] = {
+		"{}",
+		"{\"traceEvents\":[{\"ph\":\"X\",\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":1}]}",
+		"{\"traceEvents\":[{\"ph\":\"?\",\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":1}]}",
+		"{\"traceEvents\":[{\"ph\":\"M\",\"name\":\"a\",\"pid\":\"1\",\"tid\":1}]}",
+		"{\"traceEvents\":[{\"ph\":\"b\",\"cat\":\"c\",\"id\":\"1\",\"name\":\"a\",\"pid\":1,"
+		"\"tid\":1,\"ts\":1}]}",
+		"{\"traceEvents\":[{\"ph\":\"X\",\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":1,\"dur\":5},"
+		"{\"ph\":\"X\",\"name\":\"b\",\"pid\":1,\"tid\":1,\"ts\":3,\"dur\":5}]}",
+		"{\"traceEvents\":[{\"ph\":\"s\",\"cat\":\"c\",\"id\":\"1\",\"name\":\"a\",\"pid\":1,"
+		"\"tid\":1,\"ts\":1}]}",
+		"{\"traceEvents\":[{\"ph\":\"s\",\"cat\":\"c\",\"id\":\"1\",\"name\":\"a\",\"pid\":1,"
+		"\"tid\":1,\"ts\":1},{\"ph\":\"f\",\"bp\":\"e\",\"cat\":\"c\",\"id\":\"1\","
+		"\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":2}]}",
+	};
+
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
+		json_t *json = json_loads(broken[i], 0, NULL);
+
+		ck_assert_ptr_nonnull(json);
+		ck_assert_msg(*trace_fault(json), "%s", broken[i]);
+		json_decref(json);
+	}
+}
+END_TEST
+
+/* --- Traffic -------------------------------------------------------------------- */
+
+START_TEST(latencies_are_told_to_nine_percent)
+{
+	static struct latency latency, other;
+
+	ck_assert_uint_eq(latency_share(&latency, 0.5), 0);
+	for (uint64_t i = 1; i <= 1000; i++)
+		latency_add(&latency, i * 1000);
+	ck_assert_uint_ge(latency_share(&latency, 0.5), 500000);
+	ck_assert_uint_le(latency_share(&latency, 0.5), 560000);
+	ck_assert_uint_ge(latency_share(&latency, 0.99), 990000);
+	ck_assert_uint_eq(latency_share(&latency, 1), 1000000);
+	latency_add(&other, UINT64_MAX);
+	latency_add(&other, 0);
+	latency_join(&latency, &other);
+	ck_assert_uint_eq(latency.count, 1002);
+	ck_assert_uint_eq(latency_share(&other, 0.1), 0);
+	ck_assert_uint_gt(latency_share(&other, 1), 1ULL << 39);
+}
+END_TEST
+
+static void tap(struct traffic *traffic, uint32_t kind, uint64_t id, uint64_t time)
+{
+	struct ipcbus_tap tap = { .kind = kind, .id = id, .time = time, .from_pid = 1, .to_pid = 2,
+				  .node = 3, .data_size = 10 };
+
+	if (kind == IPCBUS_TAP_REPLY || kind == IPCBUS_TAP_ERROR) {
+		tap.from_pid = 2;
+		tap.to_pid = 1;
+	}
+	ck_assert_int_eq(traffic_add(traffic, &tap), 0);
+}
+
+START_TEST(traffic_is_summed)
+{
+	struct traffic *traffic = traffic_new();
+
+	tap(traffic, IPCBUS_TAP_CALL, 1, 1000);
+	tap(traffic, IPCBUS_TAP_REPLY, 1, 5000);
+	tap(traffic, IPCBUS_TAP_CALL, 2, 6000);
+	tap(traffic, IPCBUS_TAP_ERROR, 2, 7000);
+	tap(traffic, IPCBUS_TAP_CALL, 3, 8000);
+	tap(traffic, IPCBUS_TAP_FAILED, 3, 9000);
+	tap(traffic, IPCBUS_TAP_FAILED, 0, 9000);
+	tap(traffic, IPCBUS_TAP_ONEWAY, 4, 9000);
+	tap(traffic, IPCBUS_TAP_REPLY, 77, 9000);
+	tap(traffic, IPCBUS_TAP_SPAM, 0, 9000);
+	ck_assert_uint_eq(traffic->n, 1);
+	ck_assert_uint_eq(traffic->pairs[0].calls, 3);
+	ck_assert_uint_eq(traffic->pairs[0].oneways, 1);
+	ck_assert_uint_eq(traffic->pairs[0].errors, 1);
+	ck_assert_uint_eq(traffic->pairs[0].failures, 2);
+	ck_assert_uint_eq(traffic->pairs[0].latency.count, 2);
+	ck_assert_uint_eq(traffic->pairs[0].latency.max, 4000);
+	tap(traffic, IPCBUS_TAP_CALL, 5, 1000);
+	traffic_begin(traffic);
+	ck_assert_uint_eq(traffic->pairs[0].calls, 0);
+	tap(traffic, IPCBUS_TAP_REPLY, 5, 3000);
+	ck_assert_uint_eq(traffic->pairs[0].latency.max, 2000);
+	traffic_free(traffic);
+}
+END_TEST
+
+/* --- Records -------------------------------------------------------------------- */
+
+/* A record as the driver writes it: head, payload, table. */
+static size_t make(unsigned char *raw, const char *payload)
+{
+	struct ipcbus_tap head = { .size = sizeof(head), .kind = IPCBUS_TAP_CALL, .id = 5,
+				   .data_size = strlen(payload), .data_kept = strlen(payload),
+				   .object_count = 1 };
+	struct ipcbus_tap_object object = { .type = IPCBUS_OBJECT_FD, .tag = 9 };
+
+	head.objects = (sizeof(head) + strlen(payload) + 7) / 8 * 8;
+	memcpy(raw, &head, sizeof(head));
+	memcpy(raw + sizeof(head), payload, strlen(payload));
+	memcpy(raw + head.objects, &object, sizeof(object));
+	return head.objects + sizeof(object);
+}
+
+START_TEST(records_are_taken_apart)
+{
+	static _Alignas(8) unsigned char raw[512];
+	size_t size = make(raw, "hello"), bad = 0;
+	struct record record;
+
+	ck_assert_int_eq(record_parse(&record, raw, size), 0);
+	ck_assert_int_eq(memcmp(record.data, "hello", 5), 0);
+	ck_assert_uint_eq(record.objects[0].tag, 9);
+	for (size_t i = 0; i < size; i++)
+		ck_assert_int_eq(record_parse(&record, raw, i), -EBADMSG);
+	for (size_t i = 0; i < sizeof(struct ipcbus_tap); i++) {
+		raw[i] ^= 0xff;
+		bad += record_parse(&record, raw, size) < 0;
+		raw[i] ^= 0xff;
+	}
+	ck_assert_uint_gt(bad, 10);
+}
+END_TEST
+
+START_TEST(files_keep_records)
+{
+	static _Alignas(8) unsigned char raw[512];
+	struct capture *capture;
+	struct record record;
+	struct names *read;
+	char path[] = "/tmp/test-trace.XXXXXX";
+	int fd = mkstemp(path);
+
+	ck_assert_int_eq(record_parse(&record, raw, make(raw, "hello")), 0);
+	ck_assert_int_eq(capture_create(&capture, path, names), 0);
+	ck_assert_int_eq(capture_write(capture, &record), 0);
+	ck_assert_int_eq(capture_write(capture, &record), 0);
+	ck_assert_int_eq(capture_close(capture), 0);
+
+	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_uint_eq(record.head.id, 5);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_int_eq(capture_read(capture, &record), 0);
+	ck_assert_int_eq(capture_close(capture), 0);
+	names_free(read);
+
+	ck_assert_int_eq(ftruncate(fd, lseek(fd, 0, SEEK_END) - 1), 0);
+	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_int_eq(capture_read(capture, &record), -EBADMSG);
+	capture_close(capture);
+	names_free(read);
+	close(fd);
+	unlink(path);
+	ck_assert_int_eq(capture_close(NULL), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("trace");
+	TCase *tcase = tcase_create("trace");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, begin, end);
+	tcase_add_test(tcase, a_call_has_two_slices_and_two_arrows);
+	tcase_add_test(tcase, calls_within_calls_lie_within);
+	tcase_add_test(tcase, what_overlaps_has_a_row_of_its_own);
+	tcase_add_test(tcase, oneways_last_until_they_are_given_back);
+	tcase_add_test(tcase, failures_are_there_as_well);
+	tcase_add_test(tcase, pieces_and_other_lines_do_no_harm);
+	tcase_add_test(tcase, the_rules_are_rules);
+	tcase_add_test(tcase, latencies_are_told_to_nine_percent);
+	tcase_add_test(tcase, traffic_is_summed);
+	tcase_add_test(tcase, records_are_taken_apart);
+	tcase_add_test(tcase, files_keep_records);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

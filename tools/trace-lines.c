@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Lines of the kernel's trace to messages: see trace.h.
+ *
+ *    server-287   [001] d..1.  1234.567890: ipcbus_deliver: id=41 kind=call ...
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+#include "trace.h"
+
+/* A message is found among the last so many, for ids only grow. */
+#define MEMORY 4096
+
+static struct message *find(struct trace *trace, uint64_t id)
+{
+	size_t end = trace->n > MEMORY ? trace->n - MEMORY : 0;
+
+	for (size_t i = trace->n; id && i > end; i--)
+		if (trace->messages[i - 1].id == id)
+			return &trace->messages[i - 1];
+	return NULL;
+}
+
+static struct message *find_buffer(struct trace *trace, uint32_t pid, uint64_t buffer)
+{
+	size_t end = trace->n > MEMORY ? trace->n - MEMORY : 0;
+
+	for (size_t i = trace->n; buffer && i > end; i--) {
+		struct message *message = &trace->messages[i - 1];
+
+		if (message->buffer == buffer && message->deliver.pid == pid)
+			return message;
+	}
+	return NULL;
+}
+
+static struct message *add(struct trace *trace)
+{
+	struct message *messages;
+	size_t room = trace->room ? trace->room * 2 : 1024;
+
+	if (trace->n == trace->room) {
+		messages = reallocarray(trace->messages, room, sizeof(*messages));
+		if (!messages)
+			return NULL;
+		trace->messages = messages;
+		trace->room = room;
+	}
+	memset(&trace->messages[trace->n], 0, sizeof(*trace->messages));
+	return &trace->messages[trace->n++];
+}
+
+void trace_done(struct trace *trace)
+{
+	free(trace->messages);
+	json_decref(trace->processes);
+	*trace = (struct trace){ 0 };
+}
+
+/* --- Fields --------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *fields, const char *key)
+{
+	const char *text = json_string_value(json_object_get(fields, key));
+
+	return text ? text : "";
+}
+
+/* "287:288", or 287 alone. */
+static struct stage stage_of(const json_t *fields, const char *key, uint64_t ns)
+{
+	struct stage stage = { .ns = ns, .pid = state_number(fields, key) };
+	unsigned int pid, tid;
+
+	if (sscanf(text_of(fields, key), "%u:%u", &pid, &tid) == 2) {
+		stage.pid = pid;
+		stage.tid = tid;
+	}
+	return stage;
+}
+
+static uint64_t buffer_of(const json_t *fields)
+{
+	return strtoull(text_of(fields, "buffer"), NULL, 16);
+}
+
+/* --- Events --------------------------------------------------------------------- */
+
+static int on_send(struct trace *trace, const json_t *fields, uint64_t ns)
+{
+	struct message *message = add(trace);
+
+	if (!message)
+		return -ENOMEM;
+	message->id = state_number(fields, "id");
+	message->oneway = !strcmp(text_of(fields, "kind"), "oneway");
+	message->send = stage_of(fields, "from", ns);
+	message->to = state_number(fields, "to");
+	message->node = state_number(fields, "node");
+	message->code = state_number(fields, "code");
+	message->size = state_number(fields, "size");
+	message->parent = state_number(fields, "parent");
+	return 0;
+}
+
+static int on_deliver(struct trace *trace, const json_t *fields, uint64_t ns)
+{
+	struct message *message = find(trace, state_number(fields, "id"));
+
+	if (message) {
+		message->deliver = stage_of(fields, "to", ns);
+		message->buffer = buffer_of(fields);
+	}
+	return 0;
+}
+
+static int on_reply(struct trace *trace, const json_t *fields, uint64_t ns)
+{
+	struct message *message = find(trace, state_number(fields, "id"));
+
+	if (message) {
+		message->reply = stage_of(fields, "from", ns);
+		message->reply_size = state_number(fields, "size");
+		message->error = state_number(fields, "error");
+	}
+	return 0;
+}
+
+static int on_answer(struct trace *trace, const json_t *fields, uint64_t ns)
+{
+	struct message *message = find(trace, state_number(fields, "id"));
+
+	if (message) {
+		message->answer = stage_of(fields, "to", ns);
+		message->error = state_number(fields, "error");
+	}
+	return 0;
+}
+
+/* What a oneway's receiver gives back it has done with. */
+static int on_free(struct trace *trace, const json_t *fields, uint64_t ns)
+{
+	struct stage by = stage_of(fields, "by", ns);
+	struct message *message = find_buffer(trace, by.pid, buffer_of(fields));
+
+	if (message) {
+		message->buffer = 0;
+		if (message->oneway)
+			message->reply = by;
+	}
+	return 0;
+}
+
+static int on_fail(struct trace *trace, const json_t *fields, uint64_t ns)
+{
+	struct message *message = find(trace, state_number(fields, "id"));
+
+	if (!message) {
+		int r = on_send(trace, fields, ns);
+
+		if (r < 0)
+			return r;
+		message = &trace->messages[trace->n - 1];
+	}
+	message->failed = 1;
+	message->error = state_number(fields, "error");
+	return 0;
+}
+
+/* Seconds with nine decimals or fewer. */
+static uint64_t time_of(const char *text)
+{
+	uint64_t ns = strtoull(text, NULL, 10) * 1000000000, unit = 100000000;
+	const char *dot = strchr(text, '.');
+
+	for (dot = dot ? dot + 1 : ""; *dot >= '0' && *dot <= '9' && unit; dot++, unit /= 10)
+		ns += (*dot - '0') * unit;
+	return ns;
+}
+
+/* Negative numbers are texts to state_parse_line(). */
+static void read_error(json_t *fields)
+{
+	const char *text = text_of(fields, "error");
+
+	if (*text == '-')
+		json_object_set_new(fields, "error", json_integer(strtoll(text, NULL, 10)));
+}
+
+/* "   server-287   [001] ...": whoever is gone by the end is known by this. Only the
+ * process's first thread has its name. */
+static int note_process(struct trace *trace, char *line)
+{
+	char *end = strstr(line, " ["), *dash;
+
+	if (!trace->processes)
+		trace->processes = json_object();
+	if (!trace->processes)
+		return -ENOMEM;
+	while (end && end > line && end[-1] == ' ')
+		end--;
+	if (!end)
+		return 0;
+	*end = '\0';
+	dash = strrchr(line, '-');
+	if (!dash)
+		return 0;
+	*dash = '\0';
+	line += strspn(line, " ");
+	if (json_object_get(trace->processes, dash + 1))
+		return 0;
+	/* A name that is no UTF-8 is none. */
+	json_object_set_new(trace->processes, dash + 1, json_string(line));
+	return 0;
+}
+
+int trace_line(struct trace *trace, char *line)
+{
+	static const struct {
+		const char *name;
+		int (*on)(struct trace *trace, const json_t *fields, uint64_t ns);
+	} events[] = {
+		{ "ipcbus_send:", on_send },   { "ipcbus_deliver:", on_deliver },
+		{ "ipcbus_reply:", on_reply }, { "ipcbus_answer:", on_answer },
+		{ "ipcbus_free:", on_free },   { "ipcbus_fail:", on_fail },
+	};
+	char *event = strstr(line, ": ipcbus_"), *time = event;
+	const char *kind;
+	json_t *fields;
+	int r = 0;
+
+	if (!event) {
+		/* "CPU:1 [LOST 25 EVENTS]" */
+		if (!strncmp(line, "CPU:", 4) && strstr(line, "[LOST "))
+			trace->lost += strtoull(strstr(line, "[LOST ") + 6, NULL, 10);
+		return 0;
+	}
+	*event = '\0';
+	while (time > line && time[-1] != ' ')
+		time--;
+	fields = state_parse_line(event + 2, &kind);
+	if (!fields)
+		return -ENOMEM;
+	read_error(fields);
+	r = note_process(trace, line);
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (r == 0 && !strcmp(kind, events[i].name))
+			r = events[i].on(trace, fields, time_of(time));
+	json_decref(fields);
+	return r;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sums over a monitor's records: see traffic.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "traffic.h"
+
+struct traffic *traffic_new(void)
+{
+	return calloc(1, sizeof(struct traffic));
+}
+
+struct traffic *traffic_free(struct traffic *traffic)
+{
+	if (traffic)
+		free(traffic->pairs);
+	free(traffic);
+	return NULL;
+}
+
+/* --- Latency -------------------------------------------------------------------- */
+
+/* The octave, and the three bits behind its first. */
+static unsigned int bucket_of(uint64_t ns)
+{
+	unsigned int octave, index;
+
+	if (ns < 8)
+		return ns;
+	octave = 63 - __builtin_clzll(ns);
+	index = (octave - 2) * 8 + (ns >> (octave - 3) & 7);
+	return index < TRAFFIC_BUCKETS ? index : TRAFFIC_BUCKETS - 1;
+}
+
+/* The largest that falls into a bucket. */
+static uint64_t end_of(unsigned int bucket)
+{
+	unsigned int octave = bucket / 8 + 2;
+
+	if (bucket < 8)
+		return bucket;
+	return ((uint64_t)(8 + bucket % 8 + 1) << (octave - 3)) - 1;
+}
+
+void latency_add(struct latency *latency, uint64_t ns)
+{
+	latency->count++;
+	latency->buckets[bucket_of(ns)]++;
+	if (ns > latency->max)
+		latency->max = ns;
+}
+
+void latency_join(struct latency *latency, const struct latency *other)
+{
+	latency->count += other->count;
+	for (unsigned int i = 0; i < TRAFFIC_BUCKETS; i++)
+		latency->buckets[i] += other->buckets[i];
+	if (other->max > latency->max)
+		latency->max = other->max;
+}
+
+uint64_t latency_share(const struct latency *latency, double share)
+{
+	uint64_t seen = 0;
+
+	for (unsigned int i = 0; i < TRAFFIC_BUCKETS; i++) {
+		seen += latency->buckets[i];
+		if (seen && (double)seen >= share * (double)latency->count)
+			return end_of(i) < latency->max ? end_of(i) : latency->max;
+	}
+	return 0;
+}
+
+/* --- Records -------------------------------------------------------------------- */
+
+/* There are tens of them, not thousands. */
+static struct pair *find_pair(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
+{
+	struct pair *pairs;
+
+	for (size_t i = 0; i < traffic->n; i++) {
+		struct pair *pair = &traffic->pairs[i];
+
+		if (pair->from == from && pair->to == to && pair->node == node)
+			return pair;
+	}
+	pairs = reallocarray(traffic->pairs, traffic->n + 1, sizeof(*pairs));
+	if (!pairs)
+		return NULL;
+	traffic->pairs = pairs;
+	memset(&pairs[traffic->n], 0, sizeof(*pairs));
+	pairs[traffic->n] = (struct pair){ .from = from, .to = to, .node = node };
+	return &pairs[traffic->n++];
+}
+
+static struct open_call *place_of(struct traffic *traffic, uint64_t id)
+{
+	return &traffic->open[id % TRAFFIC_OPEN];
+}
+
+static void count_answer(struct traffic *traffic, const struct ipcbus_tap *tap)
+{
+	struct open_call *open = place_of(traffic, tap->id);
+	struct pair *pair;
+
+	if (!tap->id || open->id != tap->id)
+		return;
+	open->id = 0;
+	pair = &traffic->pairs[open->pair];
+	pair->bytes += tap->data_size;
+	pair->errors += tap->kind == IPCBUS_TAP_ERROR;
+	if (tap->kind == IPCBUS_TAP_FAILED)
+		pair->failures++;
+	else if (tap->time >= open->time)
+		latency_add(&pair->latency, tap->time - open->time);
+}
+
+static int count_message(struct traffic *traffic, const struct ipcbus_tap *tap)
+{
+	struct pair *pair = find_pair(traffic, tap->from_pid, tap->to_pid, tap->node);
+
+	if (!pair)
+		return -ENOMEM;
+	pair->bytes += tap->data_size;
+	if (tap->kind == IPCBUS_TAP_ONEWAY) {
+		pair->oneways++;
+		return 0;
+	}
+	pair->calls++;
+	*place_of(traffic, tap->id) = (struct open_call){
+		.id = tap->id, .time = tap->time, .pair = pair - traffic->pairs,
+	};
+	return 0;
+}
+
+/* A call that failed after it was sent takes its place back; another one never had one. */
+static int count_failure(struct traffic *traffic, const struct ipcbus_tap *tap)
+{
+	struct pair *pair;
+
+	if (tap->id && place_of(traffic, tap->id)->id == tap->id) {
+		count_answer(traffic, tap);
+		return 0;
+	}
+	pair = find_pair(traffic, tap->from_pid, tap->to_pid, tap->node);
+	if (!pair)
+		return -ENOMEM;
+	pair->failures++;
+	return 0;
+}
+
+int traffic_add(struct traffic *traffic, const struct ipcbus_tap *tap)
+{
+	traffic->lost += tap->lost;
+	switch (tap->kind) {
+	case IPCBUS_TAP_CALL:
+	case IPCBUS_TAP_ONEWAY:
+		return count_message(traffic, tap);
+	case IPCBUS_TAP_REPLY:
+	case IPCBUS_TAP_ERROR:
+		count_answer(traffic, tap);
+		return 0;
+	case IPCBUS_TAP_FAILED:
+		return count_failure(traffic, tap);
+	default:
+		return 0;
+	}
+}
+
+void traffic_begin(struct traffic *traffic)
+{
+	traffic->lost = 0;
+	for (size_t i = 0; i < traffic->n; i++) {
+		struct pair *pair = &traffic->pairs[i];
+
+		*pair = (struct pair){ .from = pair->from, .to = pair->to, .node = pair->node };
+	}
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl monitor: each message on the bus as it happens, or as a file has it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bus.h"
+#include "capture.h"
+#include "ipcctl.h"
+#include "names.h"
+#include "out.h"
+#include "tap.h"
+#include "verbs.h"
+
+/**
+ * struct watching - what this run of the verb is about
+ * @name: of this service only
+ * @pid: of this process only
+ * @method: of this method only
+ * @write: into this file
+ * @read: from this one
+ * @max_data: bytes of each payload
+ * @count: so many records, then the end; 0: no end
+ * @names: what numbers are called
+ * @calls: calls that were shown, for their answers: by id
+ */
+static struct watching {
+	const char *name;
+	unsigned long pid;
+	const char *method;
+	const char *write;
+	const char *read;
+	unsigned long max_data;
+	unsigned long count;
+	struct names *names;
+	struct shown {
+		uint64_t id;
+		uint64_t time;
+		uint32_t pid;
+		uint32_t node;
+		uint32_t code;
+	} calls[4096];
+	struct capture *capture;
+} watching = { .max_data = 4096 };
+
+static const struct option options[] = {
+	{ "name", required_argument, NULL, 'n' },   { "pid", required_argument, NULL, 'p' },
+	{ "method", required_argument, NULL, 'm' }, { "write", required_argument, NULL, 'w' },
+	{ "read", required_argument, NULL, 'r' },   { "max-data", required_argument, NULL, 's' },
+	{ "count", required_argument, NULL, 'c' },  { NULL, 0, NULL, 0 },
+};
+
+static int option(int key, const char *value)
+{
+	switch (key) {
+	case 'n':
+		watching.name = value;
+		return 0;
+	case 'p':
+		return parse_number("--pid", value, 1, 1 << 22, &watching.pid);
+	case 'm':
+		watching.method = value;
+		return 0;
+	case 'w':
+		watching.write = value;
+		return 0;
+	case 'r':
+		watching.read = value;
+		return 0;
+	case 's':
+		return parse_number("--max-data", value, 0, 1 << 20, &watching.max_data);
+	default:
+		return parse_number("--count", value, 1, 1UL << 40, &watching.count);
+	}
+}
+
+/* --- What a record is about ------------------------------------------------------- */
+
+static const char *const kinds[] = { "?",      "call", "oneway", "reply",
+				     "error",  "failed", "spam", "starved" };
+
+static const char *kind_of(const struct ipcbus_tap *tap)
+{
+	return tap->kind < sizeof(kinds) / sizeof(*kinds) ? kinds[tap->kind] : kinds[0];
+}
+
+static struct shown *place_of(uint64_t id)
+{
+	return &watching.calls[id % (sizeof(watching.calls) / sizeof(*watching.calls))];
+}
+
+static bool is_answer(const struct ipcbus_tap *tap)
+{
+	return tap->kind == IPCBUS_TAP_REPLY || tap->kind == IPCBUS_TAP_ERROR;
+}
+
+/* The object that is called, of an answer as well: an answer goes from it. */
+static struct shown subject_of(const struct ipcbus_tap *tap)
+{
+	struct shown subject = { tap->id, tap->time, tap->to_pid, tap->node, tap->code };
+	const struct shown *call = place_of(tap->id);
+
+	if (!is_answer(tap))
+		return subject;
+	if (tap->id && call->id == tap->id)
+		return *call;
+	return (struct shown){ tap->id, tap->time, tap->from_pid, tap->node, tap->code };
+}
+
+static bool is_wanted(const struct ipcbus_tap *tap, const struct shown *subject)
+{
+	const char *service = names_service(watching.names, subject->pid, subject->node);
+	char method[128];
+
+	if (watching.pid && tap->from_pid != watching.pid && tap->to_pid != watching.pid)
+		return false;
+	if (watching.name && !(service && !strcmp(service, watching.name)))
+		return false;
+	if (!watching.method)
+		return true;
+	names_method(watching.names, subject->pid, subject->node, subject->code, method,
+		     sizeof(method));
+	return !strcmp(method, watching.method);
+}
+
+/* --- Showing -------------------------------------------------------------------- */
+
+static json_t *row_new(const struct record *record, const struct shown *subject)
+{
+	const struct ipcbus_tap *tap = &record->head;
+	char from[96], to[96], target[160], method[128];
+	json_t *row;
+
+	names_process(watching.names, tap->from_pid, from, sizeof(from));
+	names_process(watching.names, tap->to_pid, to, sizeof(to));
+	names_target(watching.names, subject->pid, subject->node, target, sizeof(target));
+	names_method(watching.names, subject->pid, subject->node, subject->code, method,
+		     sizeof(method));
+	row = json_pack("{s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:s, s:s, s:I, s:i}", "time",
+			(json_int_t)tap->time, "kind", kind_of(tap), "id", (json_int_t)tap->id,
+			"from_pid", (json_int_t)tap->from_pid, "from", from, "from_uid",
+			(json_int_t)tap->from_uid, "to_pid", (json_int_t)tap->to_pid, "to", to,
+			"node", (json_int_t)subject->node, "service", target, "method", method,
+			"size", (json_int_t)tap->data_size, "objects", (int)tap->object_count);
+	if (row && tap->error)
+		json_object_set_new(row, "error", json_integer(tap->error));
+	if (row && tap->parent)
+		json_object_set_new(row, "parent", json_integer(tap->parent));
+	if (row && tap->lost)
+		json_object_set_new(row, "lost", json_integer(tap->lost));
+	if (row && is_answer(tap) && place_of(tap->id)->id == tap->id)
+		json_object_set_new(row, "took_us",
+				    json_real((double)(tap->time - subject->time) / 1000));
+	return row;
+}
+
+static json_t *payload_of(const struct record *record, const struct shown *subject)
+{
+	const struct ipcbus_tap *tap = &record->head;
+
+	if (!tap->data_kept || tap->data_kept < tap->data_size)
+		return NULL;
+	return names_decode(watching.names, subject->pid, subject->node, subject->code,
+			    tap->kind, record->data, tap->data_kept);
+}
+
+static const char *text_at(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+static void put_tail(const struct ipcbus_tap *tap, const json_t *row)
+{
+	const json_t *took = json_object_get(row, "took_us");
+	const json_t *payload = json_object_get(row, "payload");
+	char *text = payload ? out_text(payload) : NULL;
+
+	if (tap->object_count)
+		printf(" %u objects", tap->object_count);
+	if (tap->error)
+		printf(" %s%s%s", out_colour(COLOUR_RED), ipc_strerror(tap->error), out_plain());
+	if (took)
+		printf(" %s%.1f us%s", out_colour(COLOUR_DIM), json_real_value(took), out_plain());
+	if (tap->kind == IPCBUS_TAP_SPAM)
+		printf(" %u buffers", tap->value);
+	if (tap->kind == IPCBUS_TAP_STARVED)
+		printf(" waited %u ms", tap->value);
+	if (text)
+		printf("  %s", text);
+	free(text);
+}
+
+static void put_time(const struct ipcbus_tap *tap)
+{
+	time_t seconds = (tap->time + capture_offset(watching.capture)) / 1000000000;
+	struct tm tm;
+	char text[16];
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	printf("%s.%06u ", text,
+	       (unsigned int)((tap->time + capture_offset(watching.capture)) % 1000000000 / 1000));
+}
+
+static int put_row(const struct ipcbus_tap *tap, json_t *row)
+{
+	if (ctl.json)
+		return out_line(row);
+	if (!row)
+		return fail_memory();
+	if (tap->lost)
+		printf("%s%llu records were lost%s\n", out_colour(COLOUR_YELLOW), tap->lost,
+		       out_plain());
+	put_time(tap);
+	printf("%-7s #%-6llu %s -> %s  %s%s.%s%s  %llu B", kind_of(tap), tap->id,
+	       text_at(row, "from"), text_at(row, "to"), out_colour(COLOUR_BOLD),
+	       text_at(row, "service"), text_at(row, "method"), out_plain(),
+	       tap->data_size);
+	put_tail(tap, row);
+	putchar('\n');
+	json_decref(row);
+	if (fflush(stdout) < 0)
+		return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+	return STATUS_OK;
+}
+
+/* Returns a status, and counts down what --count asked for. */
+static int see(const struct record *record, bool *done)
+{
+	struct shown subject = subject_of(&record->head);
+	json_t *row, *payload;
+	int status = STATUS_OK;
+
+	if (record->head.kind == IPCBUS_TAP_CALL)
+		*place_of(record->head.id) = subject;
+	if (!is_wanted(&record->head, &subject))
+		return STATUS_OK;
+	if (watching.write) {
+		status = capture_write(watching.capture, record);
+	} else {
+		row = row_new(record, &subject);
+		payload = row ? payload_of(record, &subject) : NULL;
+		if (payload)
+			json_object_set_new(row, "payload", payload);
+		status = put_row(&record->head, row);
+	}
+	if (watching.count && --watching.count == 0)
+		*done = true;
+	return status;
+}
+
+/* --- Where records come from -------------------------------------------------------- */
+
+static int watch_bus(void)
+{
+	struct record record;
+	struct tap *tap;
+	bool done = false;
+	int status, r;
+
+	status = tap_open(&tap, IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES |
+					IPCBUS_MONITOR_REPORTS,
+			  watching.pid, watching.max_data);
+	if (status)
+		return status;
+	tap_catch_signals();
+	if (watching.write)
+		fprintf(stderr, "ipcctl: recording; Ctrl-C ends it\n");
+	while (!status && !done && !tap_stopped()) {
+		r = tap_next(tap, -1, &record);
+		if (r < 0)
+			status = fail_errno(r, "monitor");
+		if (r > 0)
+			status = see(&record, &done);
+	}
+	tap_close(tap);
+	return status;
+}
+
+static int watch_file(void)
+{
+	struct record record;
+	bool done = false;
+	int status = STATUS_OK, r;
+
+	while (!status && !done) {
+		r = capture_read(watching.capture, &record);
+		if (r == 0)
+			break;
+		status = r < 0 ? complain(STATUS_FAILED, NULL, "%s is damaged", watching.read) :
+				 see(&record, &done);
+	}
+	return status;
+}
+
+static int run_file(void)
+{
+	int status = capture_open(&watching.capture, watching.read, &watching.names);
+
+	return status ? status : watch_file();
+}
+
+static int run_bus(void)
+{
+	int status = STATUS_OK;
+
+	watching.names = names_new();
+	if (!watching.names)
+		return fail_memory();
+	if (watching.write)
+		status = capture_create(&watching.capture, watching.write, watching.names);
+	return status ? status : watch_bus();
+}
+
+static int run(int argc, char **argv)
+{
+	int status, closed;
+
+	(void)argc;
+	(void)argv;
+	if (watching.read && watching.write)
+		return complain(STATUS_USAGE, NULL, "--read and --write do not go together");
+	status = watching.read ? run_file() : run_bus();
+	closed = capture_close(watching.capture);
+	names_free(watching.names);
+	return status ? status : closed;
+}
+
+const struct verb verb_monitor = {
+	.name = "monitor",
+	.arguments = "",
+	.summary = "each message as it happens, also into a file and from it",
+	.help = "Shows each call, oneway, answer and failure on the bus: who to whom, the service and\n"
+		"method, the size, what answers took, and what is in it where the service describes\n"
+		"itself. Needs CAP_SYS_ADMIN where the bus was mounted. Nobody waits for a monitor;\n"
+		"it says when it lost something.\n"
+		"\n"
+		"      --name NAME      only what goes to and from this service\n"
+		"      --pid PID        this process\n"
+		"      --method METHOD  this method\n"
+		"      --count N        end after N records\n"
+		"      --max-data N     bytes of each payload (4096)\n"
+		"      --write FILE     record into FILE (pcap, link type 147), and show nothing\n"
+		"      --read FILE      show what was recorded; needs no rights and no bus\n",
+	.options = options,
+	.option = option,
+	.run = run,
+};

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl top: what goes on, again and again: calls and their latency by a monitor's
+ * records, queues and buffers by the driver's state.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipcctl.h"
+#include "names.h"
+#include "out.h"
+#include "state.h"
+#include "stats.h"
+#include "tap.h"
+#include "traffic.h"
+#include "verbs.h"
+
+#define MAX_ROWS 20
+
+static unsigned int interval_ms = 1000;
+static unsigned long count;
+
+static const struct option options[] = {
+	{ "interval", required_argument, NULL, 'i' },
+	{ "count", required_argument, NULL, 'c' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int option(int key, const char *value)
+{
+	if (key == 'i')
+		return parse_seconds("--interval", value, &interval_ms);
+	return parse_number("--count", value, 1, 1UL << 40, &count);
+}
+
+/* --- One interval ------------------------------------------------------------------- */
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	/* What has no memory is left out, and shown as "-". */
+	json_object_set_new(object, key, value);
+}
+
+static void set_latency(json_t *row, const struct latency *latency)
+{
+	set(row, "p50_us", json_real(latency_share(latency, 0.5) / 1000.0));
+	set(row, "p90_us", json_real(latency_share(latency, 0.9) / 1000.0));
+	set(row, "p99_us", json_real(latency_share(latency, 0.99) / 1000.0));
+	set(row, "max_us", json_real(latency->max / 1000.0));
+}
+
+/* What came to a process, joined over who sent it. */
+static void set_traffic(json_t *row, const struct traffic *traffic, double seconds)
+{
+	struct latency latency = { 0 };
+	uint64_t calls = 0, oneways = 0, failed = 0;
+
+	for (size_t i = 0; i < traffic->n; i++) {
+		const struct pair *pair = &traffic->pairs[i];
+
+		if (pair->to != state_number(row, "pid"))
+			continue;
+		calls += pair->calls;
+		oneways += pair->oneways;
+		failed += pair->errors + pair->failures;
+		latency_join(&latency, &pair->latency);
+	}
+	set(row, "calls_s", json_real(calls / seconds));
+	set(row, "oneways_s", json_real(oneways / seconds));
+	set(row, "failed", json_integer(failed));
+	set_latency(row, &latency);
+}
+
+static json_t *procs_of(const struct traffic *traffic, const json_t *state, double seconds)
+{
+	json_t *rows = stats_rows(state), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		set_traffic(row, traffic, seconds);
+	return rows;
+}
+
+static int by_calls(const void *a, const void *b)
+{
+	const struct pair *const *x = a, *const *y = b;
+	uint64_t m = (*x)->calls + (*x)->oneways, n = (*y)->calls + (*y)->oneways;
+
+	return m > n ? -1 : m < n;
+}
+
+static json_t *pair_row(struct names *names, const struct pair *pair, double seconds)
+{
+	char from[96], to[96], service[160];
+	json_t *row;
+
+	names_process(names, pair->from, from, sizeof(from));
+	names_process(names, pair->to, to, sizeof(to));
+	names_target(names, pair->to, pair->node, service, sizeof(service));
+	row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:I}", "from", from, "to", to, "service",
+			service, "calls_s", pair->calls / seconds, "oneways_s",
+			pair->oneways / seconds, "kb_s", pair->bytes / seconds / 1000, "failed",
+			(json_int_t)(pair->errors + pair->failures));
+	if (row)
+		set_latency(row, &pair->latency);
+	return row;
+}
+
+/* Those with the most, first. */
+static json_t *pairs_of(struct names *names, const struct traffic *traffic, double seconds)
+{
+	const struct pair **sorted = calloc(traffic->n + 1, sizeof(*sorted));
+	json_t *rows = sorted ? json_array() : NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; sorted && i < traffic->n; i++)
+		if (traffic->pairs[i].calls || traffic->pairs[i].oneways ||
+		    traffic->pairs[i].failures)
+			sorted[n++] = &traffic->pairs[i];
+	if (rows)
+		qsort(sorted, n, sizeof(*sorted), by_calls);
+	for (size_t i = 0; rows && i < n && i < MAX_ROWS; i++)
+		if (json_array_append_new(rows, pair_row(names, sorted[i], seconds)) < 0) {
+			json_decref(rows);
+			rows = NULL;
+		}
+	free(sorted);
+	return rows;
+}
+
+/* --- Showing -------------------------------------------------------------------- */
+
+static int put_text(const json_t *procs, const json_t *pairs, const struct traffic *traffic)
+{
+	static const struct column proc_columns[] = {
+		{ "PID", "pid", COLOUR_NONE, true }, { "PROCESS", "process", COLOUR_BOLD, false },
+		{ "CALLS/S", "calls_s", COLOUR_NONE, true },
+		{ "ONEWAYS/S", "oneways_s", COLOUR_NONE, true },
+		{ "P50 us", "p50_us", COLOUR_NONE, true }, { "P90", "p90_us", COLOUR_NONE, true },
+		{ "P99", "p99_us", COLOUR_NONE, true }, { "MAX", "max_us", COLOUR_NONE, true },
+		{ "FAILED", "failed", COLOUR_NONE, true }, { "THREADS", "threads", COLOUR_NONE, true },
+		{ "BUSY", "busy", COLOUR_NONE, true }, { "QUEUE", "queued", COLOUR_NONE, true },
+		{ "MS", "queued_ms", COLOUR_DIM, true }, { "BUFFERS", "buffers", COLOUR_NONE, true },
+		{ "BYTES", "used", COLOUR_NONE, true }, { "HELD", "held", COLOUR_NONE, true },
+		{ "MS", "held_ms", COLOUR_DIM, true },
+	};
+	static const struct column pair_columns[] = {
+		{ "FROM", "from", COLOUR_NONE, false }, { "TO", "to", COLOUR_NONE, false },
+		{ "SERVICE", "service", COLOUR_BOLD, false },
+		{ "CALLS/S", "calls_s", COLOUR_NONE, true },
+		{ "ONEWAYS/S", "oneways_s", COLOUR_NONE, true },
+		{ "KB/S", "kb_s", COLOUR_NONE, true }, { "P50 us", "p50_us", COLOUR_NONE, true },
+		{ "P99", "p99_us", COLOUR_NONE, true }, { "FAILED", "failed", COLOUR_NONE, true },
+	};
+	int status;
+
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	if (traffic->lost)
+		printf("%s%llu records were lost: there is more than this%s\n",
+		       out_colour(COLOUR_YELLOW), (unsigned long long)traffic->lost, out_plain());
+	status = out_rows(stdout, proc_columns,
+			  sizeof(proc_columns) / sizeof(*proc_columns), procs);
+	putchar('\n');
+	if (!status)
+		status = out_rows(stdout, pair_columns,
+				  sizeof(pair_columns) / sizeof(*pair_columns), pairs);
+	putchar('\n');
+	if (fflush(stdout) < 0)
+		return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+	return status;
+}
+
+static int put(struct names *names, const struct traffic *traffic, const json_t *state,
+	       double seconds)
+{
+	json_t *procs = procs_of(traffic, state, seconds);
+	json_t *pairs = pairs_of(names, traffic, seconds);
+	int status;
+
+	if (procs && pairs && ctl.json)
+		return out_line(json_pack("{s:f, s:I, s:o, s:o}", "seconds", seconds, "lost",
+					  (json_int_t)traffic->lost, "procs", procs, "pairs",
+					  pairs));
+	status = procs && pairs ? put_text(procs, pairs, traffic) : fail_memory();
+	json_decref(procs);
+	json_decref(pairs);
+	return status;
+}
+
+static int listen_to(struct tap *tap, struct traffic *traffic, uint64_t until)
+{
+	struct record record;
+	uint64_t now;
+	int r = 0;
+
+	while (r >= 0 && !tap_stopped() && (now = tap_now()) < until) {
+		r = tap_next(tap, (until - now) / 1000000 + 1, &record);
+		if (r > 0)
+			r = traffic_add(traffic, &record.head);
+	}
+	return r < 0 ? fail_errno(r, "monitor") : STATUS_OK;
+}
+
+static int one_interval(struct tap *tap, struct traffic *traffic, struct names *names)
+{
+	uint64_t begin = tap_now();
+	json_t *state;
+	int status;
+
+	traffic_begin(traffic);
+	status = listen_to(tap, traffic, begin + (uint64_t)interval_ms * 1000000);
+	if (!status)
+		status = state_read("state", &state);
+	if (status)
+		return status;
+	status = put(names, traffic, state, (tap_now() - begin) / 1e9);
+	json_decref(state);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct traffic *traffic = traffic_new();
+	struct names *names = names_new();
+	struct tap *tap = NULL;
+	int status;
+
+	(void)argc;
+	(void)argv;
+	status = traffic && names ? tap_open(&tap, IPCBUS_MONITOR_MESSAGES |
+							   IPCBUS_MONITOR_FAILURES, 0, 0) :
+				    fail_memory();
+	tap_catch_signals();
+	while (!status && !tap_stopped()) {
+		status = one_interval(tap, traffic, names);
+		if (count && --count == 0)
+			break;
+	}
+	tap_close(tap);
+	names_free(names);
+	traffic_free(traffic);
+	return status;
+}
+
+const struct verb verb_top = {
+	.name = "top",
+	.arguments = "",
+	.summary = "live: calls, latency, queues, buffers, who calls whom",
+	.help = "Shows, once an interval, of each process what came to it: calls and oneways a second,\n"
+		"how long calls took (median, 90 %, 99 %, longest; to 9 %), what failed; its threads,\n"
+		"what waits for one and for how long, the buffers in its region and those it holds,\n"
+		"with the age of the oldest. Below, who calls whom most. Needs CAP_SYS_ADMIN where the\n"
+		"bus was mounted. Ctrl-C ends it.\n"
+		"\n"
+		"      --interval S     every S seconds (1)\n"
+		"      --count N        N times\n",
+	.options = options,
+	.option = option,
+	.run = run,
+};

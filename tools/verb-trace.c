@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl trace: records the driver's tracepoints in an instance of tracefs of its
+ * own, so that nobody else's tracing is disturbed, and writes a timeline.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipcctl.h"
+#include "names.h"
+#include "out.h"
+#include "tap.h"
+#include "trace.h"
+#include "verbs.h"
+
+static unsigned int time_ms;
+static const char *output;
+static const char *input;
+
+static const struct option options[] = {
+	{ "time", required_argument, NULL, 't' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "input", required_argument, NULL, 'i' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int option(int key, const char *value)
+{
+	if (key == 't')
+		return parse_seconds("--time", value, &time_ms);
+	if (key == 'o')
+		output = value;
+	else
+		input = value;
+	return 0;
+}
+
+/* --- tracefs ---------------------------------------------------------------------- */
+
+static char instance[128];
+
+static int put_file(const char *name, const char *text)
+{
+	char path[256];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", instance, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+static int cannot(int error)
+{
+	if (error == -EACCES || error == -EPERM)
+		return complain(STATUS_DENIED, "try it as root: sudo ipcctl ...",
+				"you may not trace the kernel");
+	if (error == -ENOENT)
+		return complain(STATUS_NO_BUS,
+				"modprobe ipcbus; mount -t tracefs tracefs /sys/kernel/tracing",
+				"there are no tracepoints of ipcbus");
+	return complain(STATUS_FAILED, NULL, "tracing: %s", strerror(-error));
+}
+
+static const char *tracefs(void)
+{
+	return access("/sys/kernel/tracing/instances", F_OK) == 0 ? "/sys/kernel/tracing" :
+								     "/sys/kernel/debug/tracing";
+}
+
+/* CLOCK_MONOTONIC, so that it goes with other recordings. */
+static int begin(int *ret_pipe)
+{
+	char path[256];
+	int r;
+
+	snprintf(instance, sizeof(instance), "%s/instances/ipcctl-%d", tracefs(), (int)getpid());
+	if (mkdir(instance, 0700) < 0)
+		return -errno;
+	r = put_file("trace_clock", "mono");
+	if (r == 0)
+		r = put_file("buffer_size_kb", "8192");
+	snprintf(path, sizeof(path), "%s/trace_pipe", instance);
+	*ret_pipe = r == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	if (r == 0 && *ret_pipe < 0)
+		r = -errno;
+	if (r == 0)
+		r = put_file("events/ipcbus/enable", "1");
+	return r;
+}
+
+/* An instance cannot go while its pipe is open. */
+static void end(int pipe)
+{
+	put_file("events/ipcbus/enable", "0");
+	if (pipe >= 0)
+		close(pipe);
+	rmdir(instance);
+}
+
+/* --- Recording ---------------------------------------------------------------------- */
+
+/* All whole lines of what has come; what is left of a line is kept for the next. */
+static int take_lines(struct trace *trace, char *text, size_t *size)
+{
+	char *line = text, *newline;
+	int r = 0;
+
+	while (r == 0 && (newline = memchr(line, '\n', text + *size - line))) {
+		*newline = '\0';
+		r = trace_line(trace, line);
+		line = newline + 1;
+	}
+	*size = text + *size - line;
+	memmove(text, line, *size);
+	return r;
+}
+
+/* What the pipe has by now. */
+static int drain(struct trace *trace, int pipe, char *text, size_t *size, size_t room)
+{
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = read(pipe, text + *size, room - *size)) > 0) {
+		*size += n;
+		r = take_lines(trace, text, size);
+		if (*size == room)
+			*size = 0;
+	}
+	return r;
+}
+
+static bool is_over(pid_t command, uint64_t until)
+{
+	siginfo_t info = { 0 };
+
+	if (tap_stopped() || (until && tap_now() >= until))
+		return true;
+	return command && waitid(P_PID, command, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == command;
+}
+
+static int record(struct trace *trace, int pipe, pid_t command)
+{
+	static char text[1 << 16];
+	uint64_t until = time_ms ? tap_now() + (uint64_t)time_ms * 1000000 : 0;
+	bool over = false;
+	size_t size = 0;
+	int r = 0;
+
+	while (r == 0 && !over) {
+		over = is_over(command, until);
+		r = drain(trace, pipe, text, &size, sizeof(text));
+		if (r == 0 && !over)
+			poll(NULL, 0, 20);
+	}
+	return r;
+}
+
+static pid_t start(char **argv)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	execvp(argv[0], argv);
+	fprintf(stderr, "ipcctl: %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* The command's own output goes where it always goes, ours to a file. */
+static int record_all(struct trace *trace, struct names **ret_names, char **argv)
+{
+	pid_t command = 0;
+	int pipe = -1, r;
+
+	r = begin(&pipe);
+	if (r == 0) {
+		*ret_names = names_new();
+		tap_catch_signals();
+		if (*argv)
+			command = start(argv);
+		r = command < 0 ? -errno : record(trace, pipe, command);
+	}
+	end(pipe);
+	if (command > 0) {
+		if (tap_stopped() || time_ms)
+			kill(command, SIGTERM);
+		waitpid(command, NULL, 0);
+	}
+	return r < 0 ? cannot(r) : STATUS_OK;
+}
+
+static int read_input(struct trace *trace)
+{
+	FILE *file = fopen(input, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	if (!file)
+		return complain(STATUS_FAILED, NULL, "%s: %s", input, strerror(errno));
+	while (r == 0 && getline(&line, &size, file) > 0)
+		r = trace_line(trace, line);
+	free(line);
+	fclose(file);
+	return r < 0 ? fail_memory() : STATUS_OK;
+}
+
+/* --- Writing -------------------------------------------------------------------- */
+
+static int put(const struct trace *trace, struct names *names)
+{
+	json_t *json = trace_to_json(trace, names);
+	int r;
+
+	if (!json)
+		return fail_memory();
+	if (!strcmp(output, "-"))
+		return out_line(json);
+	r = json_dump_file(json, output, JSON_COMPACT);
+	json_decref(json);
+	if (r < 0)
+		return complain(STATUS_FAILED, "is the disk full?", "cannot write %s", output);
+	if (trace->lost)
+		fprintf(stderr, "ipcctl: the kernel had no room for %llu events\n",
+			(unsigned long long)trace->lost);
+	if (ctl.json)
+		return out_json(json_pack("{s:s, s:I, s:I}", "file", output, "messages",
+					  (json_int_t)trace->n, "lost", (json_int_t)trace->lost));
+	printf("%zu messages are in %s; open it at https://ui.perfetto.dev or chrome://tracing\n",
+	       trace->n, output);
+	return STATUS_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	struct trace trace = { 0 };
+	struct names *names = NULL;
+	int status;
+
+	if (!output)
+		output = "ipcbus-trace.json";
+	if (input && argc)
+		return complain(STATUS_USAGE, NULL, "with --input nothing is run");
+	if (input)
+		status = read_input(&trace);
+	else
+		status = record_all(&trace, &names, argv);
+	if (!status && !names)
+		names = names_from_json(NULL);
+	if (!status)
+		status = names ? put(&trace, names) : fail_memory();
+	names_free(names);
+	trace_done(&trace);
+	return status;
+}
+
+const struct verb verb_trace = {
+	.name = "trace",
+	.arguments = "[COMMAND [ARGUMENT]...]",
+	.summary = "record a timeline of all messages, for Perfetto",
+	.help = "Records the driver's tracepoints until COMMAND ends, --time is over or Ctrl-C, and\n"
+		"writes a timeline that https://ui.perfetto.dev and chrome://tracing open: each call\n"
+		"on the client's and the server's thread with arrows there and back, by the methods'\n"
+		"names where services describe themselves. For root. All buses are in it.\n"
+		"Options of COMMAND come after \"--\".\n"
+		"\n"
+		"      --time S         for S seconds\n"
+		"      --output FILE    ipcbus-trace.json; -: standard output\n"
+		"      --input FILE     make it of a file that was copied from trace_pipe\n",
+	.options = options,
+	.option = option,
+	.max = 256,
+	.run = run,
+};
