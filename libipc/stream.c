@@ -171,16 +171,12 @@ static void peer_died(struct ipc_proxy *proxy, void *userdata)
 	stream_put(stream);
 }
 
-int stream_connect(struct ipc_stream *stream, struct ipc_proxy *peer_data,
-		   struct ipc_proxy *peer_control, uint32_t window)
+int stream_watch(struct ipc_stream *stream)
 {
 	int r;
 
-	stream->peer_data = peer_data;
-	stream->peer_control = peer_control;
-	stream->credit = window < STREAM_MAX_CREDIT ? window : STREAM_MAX_CREDIT;
 	stream_hold(stream);
-	r = ipc_proxy_on_death(peer_control, peer_died, stream, &stream->watch);
+	r = ipc_proxy_on_death(stream->peer_control, peer_died, stream, &stream->watch);
 	if (r < 0)
 		stream_put(stream);
 	return r;
@@ -250,6 +246,14 @@ static void stream_close(struct ipc_stream *stream)
 	ipc_object_unref(stream->service);
 }
 
+void stream_abandon(struct ipc_stream *stream)
+{
+	ipc_proxy_unref(stream->peer_data);
+	ipc_proxy_unref(stream->peer_control);
+	ipc_object_unref(stream->service);
+	stream_put(stream);
+}
+
 void stream_put(struct ipc_stream *stream)
 {
 	if (!refs_drop(&stream->refs))
@@ -295,7 +299,7 @@ void stream_break(struct ipc_stream *stream, int code)
 	pthread_mutex_unlock(&stream->lock);
 	stream_call_back(stream);
 	if (stream_take_deferred(stream))
-		ipc_stream_unref(stream);
+		stream_abandon(stream);
 }
 
 /* --- Sending ------------------------------------------------------------------------ */

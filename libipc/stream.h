@@ -12,8 +12,12 @@
  *   stream_peer.c   what the other end says: the two objects; opening
  *
  * References. The user's are counted apart (users): when the last goes, the end is
- * closed and what it holds of the other end is let go. The memory stays until the
- * two objects are gone too, which is when the other end, or its death, lets go.
+ * closed and what it holds of the other end is let go. The two objects are held by the
+ * other end alone; they are gone when that lets go, dies, or when the connection is
+ * closed. The memory stays until they and the users are gone.
+ *
+ * A server's end whose request has not come yet is *deferred*: it holds no connection,
+ * so nobody's waiting client keeps that open, and it ends with its objects.
  */
 #ifndef IPC_STREAM_H
 #define IPC_STREAM_H
@@ -41,7 +45,8 @@ struct stream_item {
 struct ipc_stream {
 	atomic_uint refs;		/* memory: users together, two objects, the watch */
 	atomic_uint users;
-	struct ipc *ipc;
+	atomic_uint objects;		/* that are not gone */
+	struct ipc *ipc;		/* held, unless deferred */
 	const struct ipc_method *method;
 	bool server;
 	atomic_bool deferred;		/* server: the handler waits for its request, and
@@ -83,9 +88,10 @@ struct ipc_stream {
 /* A new end with one user. in: what comes, out: what goes. */
 int stream_new(struct ipc *ipc, const struct ipc_method *method, bool server,
 	       struct ipc_stream **ret_stream);
-/* The other end's objects are known: both are taken over. Watches its life. */
-int stream_connect(struct ipc_stream *stream, struct ipc_proxy *peer_data,
-		   struct ipc_proxy *peer_control, uint32_t window);
+/* Watches the life of the other end, which is known. */
+int stream_watch(struct ipc_stream *stream);
+/* A deferred end whose request will never come: the taker's to call. */
+void stream_abandon(struct ipc_stream *stream);
 
 static inline void stream_hold(struct ipc_stream *stream)
 {

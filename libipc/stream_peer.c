@@ -27,7 +27,9 @@ static void start_handler(struct ipc_stream *stream, const ProtobufCMessage *req
 	struct ipc_object *service = stream->service;
 	int r;
 
-	r = stream->method->open(stream, request, service->ops, service->userdata);
+	r = stream_watch(stream);
+	if (r == 0)
+		r = stream->method->open(stream, request, service->ops, service->userdata);
 	if (r < 0)
 		ipc_stream_fail(stream, r, NULL, NULL);
 	ipc_stream_unref(stream);
@@ -71,6 +73,7 @@ static int message_came(struct ipc_call *call, const ProtobufCMessage *message, 
 
 	(void)ops;
 	if (stream_take_deferred(stream)) {
+		ipc_ref(stream->ipc);
 		start_handler(stream, message);
 		return 0;
 	}
@@ -110,7 +113,7 @@ static int end_came(struct ipc_call *call, const ProtobufCMessage *message, cons
 	/* Opened, and ended before it said what it wants. */
 	if (stream_take_deferred(stream)) {
 		ipc_stream_fail(stream, -ENOMSG, NULL, "the stream has no request");
-		ipc_stream_unref(stream);
+		stream_abandon(stream);
 	} else {
 		stream_call_back(stream);
 	}
@@ -187,7 +190,11 @@ static const struct ipc_method end_method = {
 
 static void object_gone(void *userdata)
 {
-	stream_put(userdata);
+	struct ipc_stream *stream = userdata;
+
+	if (refs_drop(&stream->objects) && stream_take_deferred(stream))
+		stream_abandon(stream);
+	stream_put(stream);
 }
 
 static int make_object(struct ipc_stream *stream, const struct ipc_interface *interface,
@@ -196,10 +203,13 @@ static int make_object(struct ipc_stream *stream, const struct ipc_interface *in
 	int r;
 
 	stream_hold(stream);
+	refs_take(&stream->objects);
 	r = ipc_object_new(stream->ipc, interface, /* ops= */ NULL, stream, object_gone,
 			   ret_object);
-	if (r < 0)
+	if (r < 0) {
+		refs_drop(&stream->objects);
 		stream_put(stream);
+	}
 	return r;
 }
 
@@ -256,14 +266,15 @@ void stream_send_cancel(struct ipc_stream *stream)
 
 /* --- Opening ---------------------------------------------------------------------------- */
 
-/* This end, as the other is told of it. */
+/* This end, as the other is told of it. Holds the objects until it was. */
 struct introduction {
 	Ipc__StreamOpen message;
 	Ipc__Object data;
 	Ipc__Object control;
+	struct ipc_object *objects[2];
 };
 
-static void introduce(struct introduction *i, const struct ipc_stream *stream)
+static void introduce(struct introduction *i, struct ipc_stream *stream)
 {
 	ipc__stream_open__init(&i->message);
 	ipc__object__init(&i->data);
@@ -274,6 +285,17 @@ static void introduce(struct introduction *i, const struct ipc_stream *stream)
 	i->message.control = &i->control;
 	i->message.has_window = true;
 	i->message.window = STREAM_WINDOW;
+	i->objects[0] = stream->data;
+	i->objects[1] = stream->control;
+	stream->data = NULL;
+	stream->control = NULL;
+}
+
+/* From now on the other end alone holds the objects, or nobody. */
+static void introduced(struct introduction *i)
+{
+	ipc_object_unref(i->objects[0]);
+	ipc_object_unref(i->objects[1]);
 }
 
 /* Takes the other end's objects out of its introduction. */
@@ -292,7 +314,10 @@ static int meet(struct ipc_stream *stream, const Ipc__StreamOpen *open)
 		ipc_proxy_unref(data);
 		return r;
 	}
-	return stream_connect(stream, data, control, open->window);
+	stream->peer_data = data;
+	stream->peer_control = control;
+	stream->credit = open->window < STREAM_MAX_CREDIT ? open->window : STREAM_MAX_CREDIT;
+	return 0;
 }
 
 static const struct ipc_method *find_stream_method(const struct ipc_interface *interface,
@@ -304,10 +329,32 @@ static const struct ipc_method *find_stream_method(const struct ipc_interface *i
 	return NULL;
 }
 
+/* Answers, after which the stream may be at work on another thread already. */
+static int serve_answer(struct ipc_call *call, struct ipc_stream *stream)
+{
+	bool deferred = !(stream->method->flags & IPC_METHOD_REQUEST_STREAM);
+	struct introduction answer;
+	int r;
+
+	introduce(&answer, stream);
+	if (deferred) {
+		atomic_store(&stream->deferred, true);
+		ipc_unref(stream->ipc);
+	}
+	r = ipc_rpc_reply(call, call->method, &answer.message.base);
+	if (r < 0 && deferred) {
+		if (stream_take_deferred(stream))
+			stream_abandon(stream);
+	} else if (r < 0) {
+		ipc_stream_unref(stream);
+	}
+	introduced(&answer);
+	return r;
+}
+
 static int serve_new(struct ipc_call *call, const struct ipc_method *method,
 		     const Ipc__StreamOpen *open, struct ipc_stream **ret_stream)
 {
-	struct introduction answer;
 	struct ipc_stream *stream;
 	int r;
 
@@ -318,19 +365,13 @@ static int serve_new(struct ipc_call *call, const struct ipc_method *method,
 	stream->uid = call->uid;
 	stream->gid = call->gid;
 	stream->pid = call->pid;
-	stream->deferred = !(method->flags & IPC_METHOD_REQUEST_STREAM);
 	r = meet(stream, open);
-	if (r == 0) {
-		introduce(&answer, stream);
-		r = ipc_rpc_reply(call, call->method, &answer.message.base);
-	}
 	if (r < 0) {
-		if ((method->flags & IPC_METHOD_REQUEST_STREAM) || stream_take_deferred(stream))
-			ipc_stream_unref(stream);
+		ipc_stream_unref(stream);
 		return r;
 	}
 	*ret_stream = stream;
-	return 0;
+	return serve_answer(call, stream);
 }
 
 int stream_serve(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
@@ -338,7 +379,7 @@ int stream_serve(struct ipc_call *call, const ProtobufCMessage *request, const v
 {
 	const Ipc__StreamOpen *open = (const Ipc__StreamOpen *)request;
 	const struct ipc_method *method;
-	struct ipc_stream *stream;
+	struct ipc_stream *stream = NULL;
 	int r;
 
 	(void)ops, (void)userdata;
@@ -384,10 +425,13 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	question.message.method = stream->method->code;
 	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_STREAM), options, &question.message.base,
 			      &answer, error);
+	introduced(&question);
 	if (r < 0)
 		return r;
 	r = meet(stream, (Ipc__StreamOpen *)answer);
 	ipc_rpc_free(answer);
+	if (r == 0)
+		r = stream_watch(stream);
 	if (r == 0 && !(stream->method->flags & IPC_METHOD_REQUEST_STREAM))
 		r = send_request(stream, request);
 	return r < 0 ? error_set(error, r) : 0;

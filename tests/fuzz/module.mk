@@ -13,7 +13,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/fuzz
-FUZZ_NAMES := range registry policy demand plugin table skeleton driver
+FUZZ_NAMES := range registry policy demand plugin table skeleton streams driver
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
@@ -53,6 +53,8 @@ FUZZ_LIBRARY := tests/fuzz/account.c libipc/fake-device.c $(LIBIPC_SOURCES:%=lib
 	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
 FUZZ_table := tests/fuzz/table.c $(FUZZ_LIBRARY)
 FUZZ_skeleton := tests/fuzz/skeleton.c $(FUZZ_LIBRARY)
+FUZZ_streams := tests/fuzz/streams.c tests/fuzz/service.c $(FUZZ_LIBRARY) \
+	$(B)/tests/e2e/stream.ipc.c $(B)/tests/e2e/stream.pb-c.c
 FUZZ_plugin := tests/fuzz/plugin.c tests/fuzz/proto.c \
 	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
 	$(B)/idl/shape.pb-c.c
@@ -61,15 +63,16 @@ FUZZ_driver := $(wildcard tests/fuzz/driver/*.c) $(wildcard driver/*.c) \
 
 $(FUZZ_B)/of/tests/fuzz/range.o $(FUZZ_B)/of/tests/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
 $(addprefix $(FUZZ_B)/of/tests/fuzz/,registry.o policy.o demand.o): FUZZ_INCLUDES := -Iservicemanager
-$(addprefix $(FUZZ_B)/of/tests/fuzz/,account.o table.o skeleton.o): FUZZ_INCLUDES := $(FUZZ_LIBIPC)
+$(addprefix $(FUZZ_B)/of/tests/fuzz/,account.o table.o skeleton.o service.o streams.o): \
+	FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/e2e
 $(addprefix $(FUZZ_B)/of/tests/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
 
 # Generated headers come first.
-$(call fuzz_of,$(FUZZ_LIBRARY) tests/fuzz/table.c tests/fuzz/skeleton.c): | $(LIBIPC_HEADERS) \
-	$(B)/libipc/test.ipc.h
+$(call fuzz_of,$(FUZZ_LIBRARY) tests/fuzz/table.c tests/fuzz/skeleton.c $(FUZZ_streams)): \
+	| $(LIBIPC_HEADERS) $(B)/libipc/test.ipc.h $(B)/tests/e2e/stream.ipc.h
 $(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 
-$(FUZZ_B)/table $(FUZZ_B)/skeleton: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
+$(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
 
 # --- All of them ------------------------------------------------------------------
 

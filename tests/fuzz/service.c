@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/*
+ * See service.h.
+ *
+ * Input: a count of events, then each: whether it opens a stream, or what it is, whose
+ * object it is for, which method, the objects that come with it, the payload.
+ */
+#include "service.h"
+
+#include "account.h"
+#include "fake-device.h"
+#include "input.h"
+
+#define MAX_EVENTS 12
+#define FIRST_CALL 100
+#define FIRST_BUFFER 500
+
+static uint64_t n_calls, n_buffers;
+
+static unsigned int make_objects(struct input *input, struct device_object *objects)
+{
+	unsigned int n = input_byte(input) % 4;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint8_t what = input_byte(input);
+
+		objects[i] = (struct device_object){ .tag = input_byte(input) };
+		if (what & 1) {
+			objects[i].type = DEVICE_OBJECT_HANDLE;
+			objects[i].value = what | 1;
+			account_handle(what | 1);
+		} else {
+			objects[i].type = DEVICE_OBJECT_FD;
+			objects[i].value = account_fd();
+		}
+	}
+	return n;
+}
+
+/* A method of the service, one that every object has, one of a stream's, or none. */
+static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choice)
+{
+	if (choice < 128)
+		return interface->methods[choice % interface->n_methods].code;
+	if (choice < 160)
+		return IPC_CODE_BUILTIN + choice % 5;
+	return choice % 4;
+}
+
+/* A stream opened as it should be, which chance would not come to. */
+static void push_opening(const struct fuzz_service *service, struct input *input)
+{
+	const struct ipc_interface *interface = service->interface;
+	struct device_event event = {
+		.kind = DEVICE_EVENT_CALL,
+		.cookie = 1,
+		.code = IPC_CODE_STREAM,
+		.call = FIRST_CALL + n_calls++,
+		.buffer = FIRST_BUFFER + n_buffers++,
+	};
+	struct device_object objects[2];
+	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
+	Ipc__Object ends[2] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
+	uint8_t payload[64];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		objects[i] = (struct device_object){
+			.type = DEVICE_OBJECT_HANDLE, .value = 10 + i, .tag = 2 + 2 * i
+		};
+		account_handle(10 + i);
+		ends[i].id = objects[i].tag;
+	}
+	open.has_method = true;
+	open.method = interface->methods[input_byte(input) % interface->n_methods].code;
+	open.has_window = true;
+	open.window = input_byte(input);
+	open.data = &ends[0];
+	open.control = &ends[1];
+	fake_push(event, payload, ipc__stream_open__pack(&open, payload), objects, 2);
+}
+
+static void push_event(const struct fuzz_service *service, struct input *input)
+{
+	uint8_t what = input_byte(input);
+	struct device_object objects[4];
+	struct device_event event = {
+		.kind = what & 1 ? DEVICE_EVENT_CALL : DEVICE_EVENT_ONEWAY,
+		.accept_fds = what & 2,
+		.cookie = what & 4 ? 1 + input_byte(input) % (fake.cookie + 1) : 1,
+		.code = choose_code(service->interface, input_byte(input)),
+		.uid = what & 8 ? 0 : 1000,
+		.pid = 1,
+	};
+	unsigned int n = make_objects(input, objects);
+	const uint8_t *payload;
+	size_t size = input_bytes(input, input_byte(input), &payload);
+
+	event.buffer = FIRST_BUFFER + n_buffers++;
+	if (event.kind == DEVICE_EVENT_CALL)
+		event.call = FIRST_CALL + n_calls++;
+	fake_push(event, payload, size, objects, n);
+}
+
+static void check_answers(void)
+{
+	unsigned int answers[FAKE_MAX] = { 0 };
+
+	must(fake.n_sent <= FAKE_MAX);
+	for (unsigned int i = 0; i < fake.n_sent; i++) {
+		const struct device_send *sent = &fake.sent[i].send;
+
+		if (sent->kind != DEVICE_SEND_REPLY && sent->kind != DEVICE_SEND_ERROR)
+			continue;
+		must(sent->call >= FIRST_CALL && sent->call < FIRST_CALL + n_calls);
+		must(++answers[sent->call - FIRST_CALL] == 1);
+	}
+}
+
+static void check_buffers(void)
+{
+	unsigned int times[FAKE_MAX] = { 0 };
+
+	must(fake.n_freed == n_buffers);
+	for (unsigned int i = 0; i < fake.n_freed; i++)
+		must(++times[fake.freed[i] - FIRST_BUFFER] == 1);
+}
+
+/* The callers let go of all objects that the service made besides itself. */
+static void let_go(struct ipc *ipc)
+{
+	for (uint64_t cookie = fake.cookie; cookie > 1; cookie--) {
+		struct device_event idle = { .kind = DEVICE_EVENT_IDLE, .cookie = cookie };
+
+		fake_push(idle, NULL, 0, NULL, 0);
+		must(ipc_process(ipc) >= 0);
+	}
+}
+
+int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t size)
+{
+	struct input input = { data, size };
+	unsigned int n = input_byte(&input) % (MAX_EVENTS + 1);
+	struct ipc_object *object;
+	struct ipc *ipc;
+
+	fake_reset();
+	account_begin();
+	n_calls = n_buffers = 0;
+	must(ipc_open(&ipc, NULL) == 0);
+	must(ipc_object_new(ipc, service->interface, service->ops, service->userdata, NULL,
+			    &object) == 0);
+	must(ipc_object_id(object) != 0);
+	/* One after the other, so that each may be for an object that the last one made. */
+	for (unsigned int i = 0; i < n; i++) {
+		if (input_byte(&input) % 4)
+			push_event(service, &input);
+		else
+			push_opening(service, &input);
+		must(ipc_process(ipc) >= 0);
+	}
+	let_go(ipc);
+	must(ipc_process(ipc) == 0);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+	check_answers();
+	check_buffers();
+	account_end();
+	return 0;
+}
