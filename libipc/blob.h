@@ -30,10 +30,15 @@ struct parts {
 int blobs_pack(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
 	       bool has_blobs, const char *const *metadata, struct table *table,
 	       struct device_send *send);
-/*
- * The receiver has not so much room (-EMSGSIZE): whether it is worth packing again,
- * after parts_done(), with parts->large set to BLOB_AGAIN.
- */
+
+/* The receiver has not so much room in its region: ever, or now. */
+static inline bool lacks_room(int r)
+{
+	return r == -EMSGSIZE || r == -ENOSPC;
+}
+
+/* Then: whether it is worth packing again, after parts_done(), with parts->large set
+ * to BLOB_AGAIN. */
 bool blobs_shrink(const struct parts *parts);
 #define BLOB_AGAIN	((size_t)4096)
 /* The message was sent, or will not be. */

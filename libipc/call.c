@@ -164,7 +164,7 @@ static int call_send_parts(struct ipc_call *call, struct thread *t, const Protob
 		send.objects = table.objects;
 		send.n_objects = table.n;
 		r = call_send_now(call, t, &send);
-		*ret_shrink = r == -EMSGSIZE && blobs_shrink(&parts);
+		*ret_shrink = lacks_room(r) && blobs_shrink(&parts);
 		parts_done(&parts);
 	}
 	if (r < 0)

@@ -91,7 +91,7 @@ static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 			r = send_for(&request, options->parent, &event);
 		else
 			r = send_and_wait(request.t, &request.send, &event);
-	} while (unlikely(r == -EMSGSIZE) &&
+	} while (unlikely(lacks_room(r)) &&
 		 request_shrink(&request, method, options, message) == 0);
 	request_done(&request, r >= 0 && event.kind != DEVICE_EVENT_FAILED);
 	if (unlikely(r < 0))
@@ -174,7 +174,7 @@ static int oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	do
 		r = thread_exchange(request.t, &request.send, /* flags= */ 0, &event);
 	while (unlikely(r == -EINTR) ||
-	       (unlikely(r == -EMSGSIZE) &&
+	       (unlikely(lacks_room(r)) &&
 		request_shrink(&request, method, options, message) == 0));
 	request_done(&request, r >= 0);
 	return r;
