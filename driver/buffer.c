@@ -339,7 +339,7 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 	buffer = reserve_range(region, units, message);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	buffer->flags = message->care;
+	WRITE_ONCE(buffer->flags, message->care);
 	buffer->since = jiffies;
 	if (unlikely(message->care & IPCBUS_BUFFER_SHARED)) {
 		buffer->share = message->share;
@@ -437,7 +437,7 @@ struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t
 	buffer = reserve_range(region, units, &message);
 	if (IS_ERR(buffer))
 		return NULL;
-	buffer->flags = message.care;
+	WRITE_ONCE(buffer->flags, message.care);
 	buffer->since = jiffies;
 	buffer->data_size = size;
 	buffer->node = NULL;

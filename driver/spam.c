@@ -20,8 +20,9 @@ static bool has_many(struct ipcbus_region *region, const struct ipcbus_proc *sen
 	for (slot = 0; slot < slots; slot++) {
 		buffer = &region->slab[slot / IPCBUS_BUFFERS_PER_SLAB]
 				      [slot % IPCBUS_BUFFERS_PER_SLAB];
-		if (buffer->state == IPCBUS_BUFFER_FREE ||
-		    !(buffer->flags & IPCBUS_BUFFER_ONEWAY) ||
+		/* Who has it need not hold the lock to go on with it. */
+		if (READ_ONCE(buffer->state) == IPCBUS_BUFFER_FREE ||
+		    !(READ_ONCE(buffer->flags) & IPCBUS_BUFFER_ONEWAY) ||
 		    READ_ONCE(buffer->from) != sender->number)
 			continue;
 		++*ret_held;
