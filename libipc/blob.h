@@ -6,6 +6,8 @@
 #ifndef IPC_BLOBS_H
 #define IPC_BLOBS_H
 
+#include <errno.h>
+
 #include "memory.h"
 #include "table.h"
 #include "thread.h"

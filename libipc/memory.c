@@ -89,7 +89,7 @@ err:
  */
 int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory)
 {
-	struct ipc_memory *memory;
+	struct ipc_memory *memory = NULL;
 	int fd, r;
 
 	if (!size || flags & ~IPC_MEMORY_WRITE || !ret_memory)
@@ -175,9 +175,9 @@ int ipc_memory_is_sealed(const struct ipc_memory *memory)
 int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory)
 {
 	int protection = flags & IPC_MEMORY_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
-	struct ipc_memory *memory;
+	struct ipc_memory *memory = NULL;
+	size_t size = 0;
 	bool sealed;
-	size_t size;
 	int fd, r;
 
 	if (flags & ~IPC_MEMORY_WRITE || !ret_memory)

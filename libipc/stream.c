@@ -534,7 +534,7 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 			  uint64_t timeout_usec, const ProtobufCMessage **ret_reply,
 			  struct ipc_error *error)
 {
-	const ProtobufCMessage *reply;
+	const ProtobufCMessage *reply = NULL;
 	int r;
 
 	if (!stream || stream->method != method)

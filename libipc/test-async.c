@@ -119,7 +119,7 @@ static void push_end(enum device_event_kind kind, uint64_t cookie, int error)
 	const ProtobufCMessage *message = kind == DEVICE_EVENT_REPLY ? &reply.base :
 								       &explained.base;
 	struct device_event event = { .kind = kind, .cookie = cookie, .error = error };
-	uint8_t data[256];
+	uint8_t data[256] = { 0 };
 	size_t size = 0;
 
 	reply.text = "late";

@@ -393,7 +393,9 @@ static int take(const void *payload, size_t size, const struct device_object *ob
 
 START_TEST(frames_that_are_none)
 {
-	struct { struct frame_header header; uint8_t rest[64]; } p = { .header = { FRAME_MAGIC } };
+	struct { struct frame_header header; uint8_t rest[64]; } p = {
+		.header = { .magic = FRAME_MAGIC },
+	};
 	const void *message;
 	size_t size;
 

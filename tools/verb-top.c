@@ -104,7 +104,7 @@ static json_t *pair_row(struct names *names, const struct pair *pair, double sec
 	row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:I}", "from", from, "to", to, "service",
 			service, "calls_s", pair->calls / seconds, "oneways_s",
 			pair->oneways / seconds, "kb_s", pair->bytes / seconds / 1000, "failed",
-			(json_int_t)(pair->errors + pair->failures));
+			(json_int_t)pair->errors + (json_int_t)pair->failures);
 	if (row)
 		set_latency(row, &pair->latency);
 	return row;

@@ -44,7 +44,7 @@ static int compare(struct tower *tower, int count)
 	r = tower_compare_open(tower, /* options= */ NULL, &stream, &error);
 	for (int i = 0; r == 0 && i < count; i++)
 		r = tower_compare_send(stream, TIMEOUT_USEC, &tick);
-	if (r == 0)
+	if (r >= 0)
 		r = tower_compare_finish(stream, TIMEOUT_USEC, &verdict, &error);
 	if (r < 0)
 		return ipc_fail("compare", r, &error);

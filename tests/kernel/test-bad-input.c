@@ -25,7 +25,7 @@ static const struct row {
 } rows[] = {
 #define SIZE(type, f) sizeof(((struct ipcbus_##type *)0)->f)
 #define AT(request, base, type, f, value, error, stage, index) \
-	{ request, #f, base, offsetof(struct ipcbus_##type, f), SIZE(type, f), value, -error, \
+	{ request, #f, base, offsetof(struct ipcbus_##type, f), SIZE(type, f), value, -(error), \
 	  stage, index },
 #define ROW(request, type, f, value, error) AT(request, NULL, type, f, value, error, 0, 0)
 #define SEND(request, f, value, error) ROW(request, exchange, send.f, value, error)

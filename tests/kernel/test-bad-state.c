@@ -150,10 +150,10 @@ static const struct row {
 	uint32_t stage;
 } rows[] = {
 #define SENT_TO(state, error, stage) \
-	{ state, CALL, -error, IPCBUS_STAGE_##stage }, \
-	{ state, PARTS, -error, IPCBUS_STAGE_##stage }, \
-	{ state, ONEWAY, -error, IPCBUS_STAGE_##stage }, \
-	{ state, BATCH, -error, IPCBUS_STAGE_##stage }
+	{ state, CALL, -(error), IPCBUS_STAGE_##stage }, \
+	{ state, PARTS, -(error), IPCBUS_STAGE_##stage }, \
+	{ state, ONEWAY, -(error), IPCBUS_STAGE_##stage }, \
+	{ state, BATCH, -(error), IPCBUS_STAGE_##stage }
 /* The call that srv had taken is over. */
 #define NO_CALL(state) \
 	{ state, REPLY, -ESRCH, IPCBUS_STAGE_TARGET }, \
