@@ -5,10 +5,10 @@
 # module of bugs that show whether the checkers are awake.
 
 DEBUG_DIR := $(B)/tests/debug
-DEBUG_TESTS += $(DEBUG_DIR)/test-fail
-ALL += $(DEBUG_DIR)/test-fail
+DEBUG_TESTS += $(DEBUG_DIR)/test-fail $(DEBUG_DIR)/test-regions
+ALL += $(DEBUG_DIR)/test-fail $(DEBUG_DIR)/test-regions
 
-$(DEBUG_DIR)/test-fail.o $(DEBUG_DIR)/fail.o: $(DEBUG_DIR)/%.o: tests/debug/%.c
+$(addprefix $(DEBUG_DIR)/,test-fail.o fail.o test-regions.o kcov.o): $(DEBUG_DIR)/%.o: tests/debug/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
@@ -17,6 +17,11 @@ $(DEBUG_DIR)/test-fail: $(DEBUG_DIR)/test-fail.o $(DEBUG_DIR)/fail.o \
 		$(B)/tests/kernel/raw.o $(B)/tests/kernel/fixture.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
+
+$(DEBUG_DIR)/test-regions: $(DEBUG_DIR)/test-regions.o $(DEBUG_DIR)/kcov.o \
+		$(B)/tests/kernel/raw.o $(B)/tests/kernel/fixture.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
 
 PLANTED_KO := $(B)/debug/$(KERNEL)/planted.ko
 PLANTED_SOURCES := $(wildcard tests/debug/planted/*)
