@@ -19,7 +19,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "check-policy.h"
 #include "demand.h"
 #include "notify.h"
 #include "policy-load.h"

@@ -2,8 +2,8 @@
 /*
  * servicemanager --check-policy: what the files say, without a bus.
  */
-#ifndef SERVICEMANAGER_CHECK_H
-#define SERVICEMANAGER_CHECK_H
+#ifndef SERVICEMANAGER_CHECK_POLICY_H
+#define SERVICEMANAGER_CHECK_POLICY_H
 
 /*
  * question is USER[:GROUP,...] RIGHT NAME [LABEL] and NULL, or only NULL: then the
@@ -12,4 +12,4 @@
  */
 int check_policy(const char *const *directories, char **question);
 
-#endif /* SERVICEMANAGER_CHECK_H */
+#endif /* SERVICEMANAGER_CHECK_POLICY_H */

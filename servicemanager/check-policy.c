@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager --check-policy: see check.h.
+ * servicemanager --check-policy: see check-policy.h.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "check-policy.h"
 #include "policy-load.h"
 #include "registry.h"
 
