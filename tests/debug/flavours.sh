@@ -84,7 +84,7 @@ flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 # kasan can be made to fail, and count what runs.
 flavour_without() {
 	case $1 in
-	uml) echo ' examples/|tests/install/|abi/i386/|kernel/test-(stress|brawl|race|reclaim|unmount)$|crash/test-' ;;
+	uml) echo ' examples/|tests/install/|abi/i386/|tools/live-traffic$|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/test-' ;;
 	kasan) echo ' examples/|tests/install/|abi/i386/' ;;
 	kcsan) echo ' examples/|tests/install/|abi/i386/|debug/test-' ;;
 	kmsan) echo ' examples/|tests/install/|abi/i386/|debug/test-|kernel/test-(stress|brawl|race)$|crash/test-' ;;
