@@ -110,49 +110,61 @@ static size_t file_index(const struct request *request, const char *name)
 	return i;
 }
 
-/* Marks what the file imports, directly and indirectly, and itself. */
-static bool *mark_imports(const struct request *request, const File *file)
+/*
+ * The file and what it imports, directly and indirectly, each once and after its
+ * own imports. In the order of the import statements: that of the request depends
+ * on what else protoc was to compile. Returns how many there are.
+ */
+static size_t order_imports(const struct request *request, const File *file,
+			    const File **ret_ordered)
 {
-	bool *marked = arena_array(request->arena, request->n_files + 1, sizeof(*marked));
-	size_t *todo = arena_array(request->arena, request->n_files + 1, sizeof(*todo));
-	size_t n_todo = 0;
+	struct {
+		const File *file;
+		size_t next; /* import to look at */
+	} *open, *top;
+	bool *seen = arena_array(request->arena, request->n_files + 1, sizeof(*seen));
+	size_t n_open = 0, n_ordered = 0;
 
-	todo[n_todo++] = file_index(request, file->name);
-	marked[todo[0]] = true;
-	while (n_todo) {
-		const File *importer = request->files[todo[--n_todo]];
+	open = arena_array(request->arena, request->n_files + 1, sizeof(*open));
+	seen[file_index(request, file->name)] = true;
+	open[n_open++].file = file;
+	while (n_open) {
+		const char *name;
+		size_t import;
 
-		for (size_t i = 0; i < importer->n_dependency; i++) {
-			size_t import = file_index(request, importer->dependency[i]);
-
-			if (import == request->n_files || marked[import] ||
-			    !strcmp(importer->dependency[i], "google/protobuf/descriptor.proto"))
-				continue;
-			marked[import] = true;
-			todo[n_todo++] = import;
+		top = &open[n_open - 1];
+		if (top->next == top->file->n_dependency) {
+			ret_ordered[n_ordered++] = top->file;
+			n_open--;
+			continue;
 		}
+
+		name = top->file->dependency[top->next++];
+		import = file_index(request, name);
+		if (import == request->n_files || seen[import] ||
+		    !strcmp(name, "google/protobuf/descriptor.proto"))
+			continue;
+		seen[import] = true;
+		open[n_open].file = request->files[import];
+		open[n_open++].next = 0;
 	}
 
-	return marked;
+	return n_ordered;
 }
 
 const uint8_t *request_file_set(const struct request *request, const File *file,
 				size_t *ret_size)
 {
 	Google__Protobuf__FileDescriptorSet set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
-	const bool *marked = mark_imports(request, file);
+	const File **ordered = arena_array(request->arena, request->n_files + 1, sizeof(*ordered));
 	uint8_t *data;
 
-	set.file = arena_array(request->arena, request->n_files, sizeof(*set.file));
-	for (size_t i = 0; i < request->n_files; i++) {
-		File *copy;
-
-		if (!marked[i])
-			continue;
-		copy = arena_alloc(request->arena, sizeof(*copy));
-		*copy = *request->files[i];
-		copy->source_code_info = NULL;
-		set.file[set.n_file++] = copy;
+	set.n_file = order_imports(request, file, ordered);
+	set.file = arena_array(request->arena, set.n_file, sizeof(*set.file));
+	for (size_t i = 0; i < set.n_file; i++) {
+		set.file[i] = arena_alloc(request->arena, sizeof(*set.file[i]));
+		*set.file[i] = *ordered[i];
+		set.file[i]->source_code_info = NULL;
 	}
 
 	*ret_size = google__protobuf__file_descriptor_set__get_packed_size(&set);
