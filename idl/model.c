@@ -369,6 +369,7 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 	unit->file = file->name;
 	unit->base = name_file_base(b.arena, file->name);
 	unit->identifier = name_file_identifier(b.arena, file->name);
+	unit->licence = source_licence(&b.source, b.arena);
 	unit->services = arena_array(b.arena, file->n_service + 1, sizeof(*unit->services));
 	unit->n_services = file->n_service;
 	if (!name_is_file(file->name)) {

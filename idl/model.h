@@ -48,6 +48,7 @@ struct unit {
 	const char *file; /* "dir/echo.proto" */
 	const char *base; /* "dir/echo" */
 	const char *identifier; /* "dir_2fecho_2eproto" */
+	const char *licence; /* "MIT", by the author's SPDX line, or NULL */
 	struct service *services;
 	size_t n_services;
 	const uint8_t *set; /* FileDescriptorSet */

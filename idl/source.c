@@ -7,6 +7,10 @@
 
 #include "source.h"
 
+/* Fields of FileDescriptorProto. */
+#define FILE_PACKAGE	2
+#define FILE_SYNTAX	12
+
 typedef Google__Protobuf__SourceCodeInfo__Location Location;
 
 struct path path_field(struct path path, int32_t field)
@@ -96,4 +100,50 @@ const char *source_comment(const struct source *source, struct path path)
 	const Location *location = source_find(source, &path);
 
 	return location ? location->leading_comments : NULL;
+}
+
+static const char *licence_in(const char *comment, struct arena *arena)
+{
+	static const char tag[] = "SPDX-License-Identifier:";
+	const char *text = comment ? strstr(comment, tag) : NULL;
+	size_t length;
+
+	if (!text)
+		return NULL;
+	text += strlen(tag);
+	text += strspn(text, " ");
+	/* Identifiers, AND, OR, WITH and parentheses: nothing that ends a comment. */
+	length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			      "0123456789-.+() ");
+	while (length && text[length - 1] == ' ')
+		length--;
+	return length ? arena_printf(arena, "%.*s", (int)length, text) : NULL;
+}
+
+static const char *licence_above(const Location *location, struct arena *arena)
+{
+	const char *licence;
+
+	for (size_t i = 0; i < location->n_leading_detached_comments; i++) {
+		licence = licence_in(location->leading_detached_comments[i], arena);
+		if (licence)
+			return licence;
+	}
+	return licence_in(location->leading_comments, arena);
+}
+
+const char *source_licence(const struct source *source, struct arena *arena)
+{
+	/* One of them comes first; syntax may be left out. */
+	static const int32_t first[] = { FILE_SYNTAX, FILE_PACKAGE };
+	const char *licence = NULL;
+
+	for (size_t i = 0; !licence && i < sizeof(first) / sizeof(first[0]); i++) {
+		struct path path = path_field((struct path){ 0 }, first[i]);
+		const Location *location = source_find(source, &path);
+
+		if (location)
+			licence = licence_above(location, arena);
+	}
+	return licence;
 }

@@ -42,4 +42,8 @@ void source_position(const struct source *source, struct path path, int *ret_lin
 /* The comment above the place, or NULL. */
 const char *source_comment(const struct source *source, struct path path);
 
+/* What the comments in front of the file's first statement say after
+ * "SPDX-License-Identifier:", or NULL. */
+const char *source_licence(const struct source *source, struct arena *arena);
+
 #endif /* IDL_SOURCE_H */

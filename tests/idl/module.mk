@@ -7,11 +7,12 @@ IDL_SHELL_TESTS := $(addprefix tests/idl/,test-golden test-fail test-compile tes
 	test-check)
 
 IDL_GOLDEN := $(B)/tests/idl/golden
-IDL_GOLDEN_OBJECTS := $(foreach name,kinds echo,$(IDL_GOLDEN)/$(name).ipc.o \
+IDL_GOLDEN_NAMES := kinds depths echo
+IDL_GOLDEN_OBJECTS := $(foreach name,$(IDL_GOLDEN_NAMES),$(IDL_GOLDEN)/$(name).ipc.o \
 	$(IDL_GOLDEN)/$(name).pb-c.o)
 
 $(B)/tests/idl/test-stubs.o: tests/idl/test-stubs.c | $(IPC_SHARED_HEADERS) \
-		$(IDL_GOLDEN)/kinds.ipc.h $(IDL_GOLDEN)/echo.ipc.h \
+		$(IDL_GOLDEN_NAMES:%=$(IDL_GOLDEN)/%.ipc.h) \
 		$(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) $(CHECK_CFLAGS) -I$(IDL_GOLDEN) -I$(B)/idl \
