@@ -53,10 +53,18 @@ static int serve_until_stop(struct thread *t)
 	return thread_flush(t);
 }
 
-/* Calls wait for their replies on this thread: it must not take them here. */
-static int may_serve(const struct thread *t)
+static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 {
-	return t->waiting ? -EDEADLK : 0;
+	int r;
+
+	if (!ipc)
+		return -EINVAL;
+	r = thread_get(ipc, ret_thread);
+	if (r < 0)
+		return r;
+
+	/* Calls wait for their replies on this thread: it must not take them here. */
+	return (*ret_thread)->waiting ? -EDEADLK : 0;
 }
 
 int ipc_process(struct ipc *ipc)
@@ -65,12 +73,7 @@ int ipc_process(struct ipc *ipc)
 	struct thread *t;
 	int r;
 
-	if (!ipc)
-		return -EINVAL;
-	r = thread_get(ipc, &t);
-	if (r < 0)
-		return r;
-	r = may_serve(t);
+	r = serving_thread(ipc, &t);
 	if (r < 0)
 		return r;
 
@@ -274,12 +277,7 @@ int ipc_run(struct ipc *ipc)
 	struct thread *t;
 	int r;
 
-	if (!ipc)
-		return -EINVAL;
-	r = thread_get(ipc, &t);
-	if (r < 0)
-		return r;
-	r = may_serve(t);
+	r = serving_thread(ipc, &t);
 	if (r < 0)
 		return r;
 

@@ -449,15 +449,10 @@ START_TEST(proc_closed_while_unwatched)
 }
 END_TEST
 
-static int put_watched(void *arg)
-{
-	return raw_put(&cli, ((struct settle *)arg)->handle, 1);
-}
-
 START_TEST(proc_closed_while_its_handle_is_put)
 {
 	struct settle s;
-	struct duel d = { .a = close_oth, .b = put_watched, .arg = &s };
+	struct duel d = { .a = close_oth, .b = put_settled, .arg = &s };
 	struct helper h;
 
 	duel_start(&d, &h);
