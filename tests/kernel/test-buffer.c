@@ -514,8 +514,11 @@ int main(void)
 	tcase_add_test(tc, full_region_of_the_caller);
 	tcase_add_test(tc, failed_sends_take_no_room);
 
-	tc = add_case(s, "stress", setup_bus);
+	tc = add_case(s, "limits", setup_bus);
+	tcase_set_tags(tc, "long"); /* minutes, where every access is looked at */
 	tcase_add_test(tc, limit_on_buffers);
+
+	tc = add_case(s, "stress", setup_bus);
 	tcase_add_loop_test(tc, model, 0, 4);
 	return suite_main(s);
 }
