@@ -73,7 +73,7 @@ flavour_run() {
 		--env IPCBUS_STRESS_SECONDS=30'
 	case $1 in
 	uml) echo --fresh --guests "$(nproc)" ;;
-	kmsan) echo $slow --env CK_EXCLUDE_TAGS=long ;;
+	kcsan | kmsan) echo $slow --env CK_EXCLUDE_TAGS=long ;;
 	*) echo $slow ;;
 	esac
 }
