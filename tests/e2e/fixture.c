@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes of the whole-program tests. See fixture.h; the server's handlers
- * are in server.c.
+ * The server and the client of the whole-program tests: see fixture.h. Processes
+ * are process.c's, the server's handlers server.c's.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,76 +32,35 @@ static int serve_epoll(struct ipc *ipc)
 	}
 }
 
-static int open_usual_server(const struct server_options *options, struct ipc **ret_ipc)
+static int prepare_usual(struct ipc *ipc)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	if (options->uid && setresuid(options->uid, options->uid, options->uid) < 0)
-		return -errno;
-	r = ipc_open_sized(ret_ipc, NULL,
-			   options->region_size ? options->region_size : IPC_REGION_DEFAULT);
-	if (r < 0)
-		return r;
-	r = server_object_new(*ret_ipc, &server_handlers, NULL, NULL, &object);
-	if (r < 0)
-		return r;
-	if (options->threads > 1) {
-		r = ipc_set_threads(*ret_ipc, options->threads);
-		if (r < 0)
-			return r;
-	}
-	return ipc_set_manager(*ret_ipc, object);
+	r = server_object_new(ipc, &server_handlers, NULL, NULL, &object);
+	return r < 0 ? r : ipc_set_manager(ipc, object);
 }
 
-static int open_server(const struct server_options *options, struct ipc **ret_ipc)
+int open_server(const struct server_options *options, struct ipc **ret_ipc)
 {
-	if (options->prepare) {
-		size_t size = options->region_size ? options->region_size : IPC_REGION_DEFAULT;
-		int r = ipc_open_sized(ret_ipc, NULL, size);
-
-		return r < 0 ? r : options->prepare(*ret_ipc);
-	}
-	return open_usual_server(options, ret_ipc);
-}
-
-/* Says on the pipe how it began; the exit status says how it ended. */
-static void run_server(const struct server_options *options, int ready)
-{
-	struct ipc *ipc = NULL;
+	size_t size = options->region_size ? options->region_size : IPC_REGION_DEFAULT;
 	int r;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = open_server(options, &ipc);
-	if (write(ready, &r, sizeof(r)) != sizeof(r) || r < 0)
-		_exit(2);
-	close(ready);
-
-	if (options->loop)
-		r = options->loop(ipc);
-	else
-		r = options->threads ? ipc_run(ipc) : serve_epoll(ipc);
-	ipc_unref(ipc);
-	_exit(r < 0);
+	if (options->uid && setresuid(options->uid, options->uid, options->uid) < 0)
+		return -errno;
+	r = ipc_open_sized(ret_ipc, NULL, size);
+	if (r == 0 && options->threads > 1)
+		r = ipc_set_threads(*ret_ipc, options->threads);
+	if (r < 0)
+		return r;
+	return options->prepare ? options->prepare(*ret_ipc) : prepare_usual(*ret_ipc);
 }
 
-pid_t start_server(const struct server_options *options)
+int serve_until_stop(const struct server_options *options, struct ipc *ipc)
 {
-	int ready[2], r = -EPIPE;
-	pid_t pid;
-
-	ck_assert_int_eq(pipe(ready), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid)
-		run_server(options, ready[1]);
-
-	close(ready[1]);
-	if (read(ready[0], &r, sizeof(r)) != sizeof(r))
-		r = -EPIPE;
-	close(ready[0]);
-	ck_assert_msg(r == 0, "the server does not start: %s", ipc_strerror(r));
-	return pid;
+	if (options->loop)
+		return options->loop(ipc);
+	return options->threads ? ipc_run(ipc) : serve_epoll(ipc);
 }
 
 pid_t start_serving(int (*prepare)(struct ipc *ipc))
@@ -113,20 +68,6 @@ pid_t start_serving(int (*prepare)(struct ipc *ipc))
 	struct server_options options = { .threads = 1, .prepare = prepare };
 
 	return start_server(&options);
-}
-
-int wait_server(pid_t pid)
-{
-	int status;
-
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-void kill_server(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	wait_server(pid);
 }
 
 /* --- The client ---------------------------------------------------------------- */
@@ -146,17 +87,7 @@ void client_close(struct client *client)
 	client->ipc = ipc_unref(client->ipc);
 }
 
-/* --- Others --------------------------------------------------------------------- */
-
-void run_child(int (*fn)(void *data), void *data)
-{
-	pid_t pid = fork();
-
-	ck_assert_int_ge(pid, 0);
-	if (!pid)
-		_exit(fn(data));
-	ck_assert_int_eq(wait_server(pid), 0);
-}
+/* --- Time ---------------------------------------------------------------------- */
 
 uint64_t now_ms(void)
 {
@@ -171,21 +102,4 @@ void sleep_ms(unsigned int ms)
 	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
 
 	nanosleep(&ts, NULL);
-}
-
-int run_tests(const char *name, const TTest *const *tests, size_t n)
-{
-	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	for (size_t i = 0; i < n; i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
 }

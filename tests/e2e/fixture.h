@@ -32,6 +32,10 @@ void kill_server(pid_t pid);
 /* Waits for its end: what waitpid() says. */
 int wait_server(pid_t pid);
 
+/* What its process does: opens, and serves until it is stopped. */
+int open_server(const struct server_options *options, struct ipc **ret_ipc);
+int serve_until_stop(const struct server_options *options, struct ipc *ipc);
+
 /* The handlers of the server; object_new with them makes another one. */
 extern const struct server_ops server_handlers;
 

@@ -8,7 +8,8 @@
 E2E := $(B)/tests/e2e
 E2E_TESTS := $(patsubst tests/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/e2e/test-*.c)))
 E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,demand policy restart)
-E2E_COMMON := $(E2E)/fixture.o $(E2E)/manager.o $(E2E)/server.o $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
+E2E_SHARED := fixture process manager server
+E2E_COMMON := $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -Ilibipc -pthread
 
 E2E_WITH_MANAGER := $(filter-out $(E2E_OWN_MANAGER),$(filter $(E2E)/test-manager-%,$(E2E_TESTS)))
@@ -17,7 +18,7 @@ GUEST_TESTS += $(E2E_WITH_MANAGER)
 GUEST_RAW_TESTS += $(filter-out $(E2E_WITH_MANAGER),$(E2E_TESTS)) tests/e2e/containers
 ALL += $(E2E_TESTS)
 
-$(E2E_TESTS:%=%.o) $(E2E)/fixture.o $(E2E)/manager.o $(E2E)/server.o: $(E2E)/%.o: tests/e2e/%.c \
+$(E2E_TESTS:%=%.o) $(E2E)/streams.o $(E2E_SHARED:%=$(E2E)/%.o): $(E2E)/%.o: tests/e2e/%.c \
 		| $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
@@ -52,5 +53,7 @@ EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.
 $(E2E)/test-evolve: $(EVOLVE)
 $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
 
-$(E2E)/test-stream: $(E2E)/stream.ipc.o $(E2E)/stream.pb-c.o
-$(E2E)/test-stream.o: | $(E2E)/stream.ipc.h
+# Streams, and a server of them.
+E2E_STREAMS := $(addprefix $(E2E)/,stream.ipc.o stream.pb-c.o)
+$(E2E)/test-stream: $(E2E)/streams.o $(E2E_STREAMS)
+$(E2E)/test-stream.o $(E2E)/streams.o: | $(E2E)/stream.ipc.h

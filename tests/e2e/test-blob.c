@@ -55,7 +55,7 @@ static const struct counter_ops handlers = { .weigh = weigh, .copy = copy };
 
 static int serve(struct ipc *ipc)
 {
-	struct ipc_object *object;
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
 	r = counter_object_new(ipc, &handlers, NULL, NULL, &object);

@@ -5,176 +5,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <ipc/rpc.h>
 
-#include "fixture.h"
-#include "stream.ipc.h"
-
-#define SECONDS(n) ((uint64_t)(n)*1000000)
-
-/* --- The server ------------------------------------------------------------------------ */
-
-static _Atomic uint64_t sent;
-static _Atomic int last_error;
-static _Atomic unsigned int handlers;
-
-static int push_numbers(struct ipc_stream *stream, const Stream__CountRequest *request,
-			int (*push)(struct ipc_stream *, uint64_t, const Stream__Number *))
-{
-	Stream__Number number = STREAM__NUMBER__INIT;
-	int r = 0;
-
-	number.ballast.len = request->ballast;
-	number.ballast.data = calloc(1, request->ballast + 1);
-	for (uint64_t i = 1; i <= request->count && r == 0; i++) {
-		number.value = i;
-		r = push(stream, IPC_NEVER, &number);
-		if (r == 0)
-			sent++;
-		if (request->usec)
-			usleep(request->usec);
-	}
-	free(number.ballast.data);
-	last_error = r;
-	return r;
-}
-
-static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
-{
-	int r;
-
-	(void)userdata;
-	handlers++;
-	sent = 0;
-	ck_assert_int_eq(ipc_stream_pid(stream) != 0, 1);
-	r = push_numbers(stream, request, streams_push_count);
-	if (r == 0 && request->code)
-		r = ipc_stream_fail(stream, request->code, request->text[0] ? "stream.Bad" : NULL,
-				    "%s", request->text);
-	handlers--;
-	return r;
-}
-
-static int sum(struct ipc_stream *stream, void *userdata)
-{
-	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Stream__Number total = STREAM__NUMBER__INIT;
-	const Stream__Number *number;
-	int r;
-
-	(void)userdata;
-	handlers++;
-	while ((r = streams_pull_sum(stream, SECONDS(10), &number, &error)) > 0)
-		total.value += number->value;
-	last_error = r;
-	if (r == 0)
-		r = streams_reply_sum(stream, &total);
-	handlers--;
-	return r;
-}
-
-static int twice(struct ipc_stream *stream, void *userdata)
-{
-	Stream__Number reply = STREAM__NUMBER__INIT;
-	const Stream__Number *number;
-	int r;
-
-	(void)userdata;
-	handlers++;
-	while ((r = streams_pull_twice(stream, SECONDS(10), &number, NULL)) > 0) {
-		if (number->value == 666) {
-			r = ipc_stream_fail(stream, -ERANGE, NULL, "%s", "an evil number");
-			break;
-		}
-		reply.value = 2 * number->value;
-		r = streams_push_twice(stream, SECONDS(10), &reply);
-		if (r < 0)
-			break;
-	}
-	last_error = r;
-	handlers--;
-	return r;
-}
-
-struct job {
-	struct ipc_stream *stream;
-	Stream__CountRequest request;
-};
-
-static void *feed(void *data)
-{
-	struct job *job = data;
-
-	push_numbers(job->stream, &job->request, streams_push_later);
-	ipc_stream_unref(job->stream);
-	free(job);
-	return NULL;
-}
-
-static int later(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
-{
-	struct job *job = malloc(sizeof(*job));
-	pthread_t thread;
-
-	(void)userdata;
-	job->stream = ipc_stream_ref(stream);
-	job->request = *request;
-	job->request.text = NULL;
-	if (pthread_create(&thread, NULL, feed, job))
-		return -EAGAIN;
-	pthread_detach(thread);
-	return 0;
-}
-
-static int look(struct ipc_call *call, void *userdata)
-{
-	Stream__LookReply reply = STREAM__LOOK_REPLY__INIT;
-
-	(void)userdata;
-	reply.sent = sent;
-	reply.last_error = last_error;
-	reply.handlers = handlers;
-	return streams_reply_look(call, &reply);
-}
-
-static const struct streams_ops ops = {
-	.count = count, .sum = sum, .twice = twice, .later = later, .look = look
-};
-
-static int serve_loop(struct ipc *ipc)
-{
-	int r;
-
-	for (;;) {
-		while ((r = ipc_process(ipc)) > 0)
-			;
-		if (r < 0)
-			return r;
-		ipc_wait(ipc, IPC_NEVER);
-	}
-}
-
-static void serve(unsigned int threads, int ready)
-{
-	struct ipc_object *object = NULL;
-	struct ipc *ipc;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (ipc_open(&ipc, NULL) < 0 || streams_object_new(ipc, &ops, NULL, NULL, &object) < 0 ||
-	    (threads > 1 && ipc_set_threads(ipc, threads) < 0) ||
-	    ipc_set_manager(ipc, object) < 0 || write(ready, "", 1) != 1)
-		_exit(1);
-	_exit((threads ? ipc_run(ipc) : serve_loop(ipc)) < 0);
-}
+#include "streams.h"
 
 /* --- The client -------------------------------------------------------------------------- */
 
@@ -184,18 +22,10 @@ static pid_t server;
 
 static void begin(unsigned int threads)
 {
+	struct server_options options = { .threads = threads, .prepare = prepare_streams };
 	struct ipc_proxy *proxy;
-	int ready[2];
-	char c;
 
-	ck_assert_int_eq(pipe(ready), 0);
-	server = fork();
-	ck_assert_int_ge(server, 0);
-	if (!server)
-		serve(threads, ready[1]);
-	close(ready[1]);
-	ck_assert_int_eq(read(ready[0], &c, 1), 1);
-	close(ready[0]);
+	server = start_server(&options);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	streams = streams_from_proxy(proxy);
@@ -697,11 +527,12 @@ static int nothing(struct ipc_call *call, void *userdata)
 START_TEST(strangers_do_not_disturb)
 {
 	static const struct streams_ops none = { .look = nothing };
-	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	struct ipc_object *object;
 	Ipc__StreamCredit credit = IPC__STREAM_CREDIT__INIT;
 	Stream__Number number = STREAM__NUMBER__INIT;
 	Ipc__StreamEnd over = IPC__STREAM_END__INIT;
 	struct ipc_proxy *data, *control;
+	struct ipc_stream *stream;
 	Ipc__StreamOpen *open;
 	uint64_t id;
 
@@ -749,7 +580,10 @@ START_TEST(strangers_do_not_disturb)
 	ipc_rpc_free(&open->base);
 
 	look_until(0, -EPROTO);
-	ck_assert_int_eq(count_all(open_count(30, 0, 0, ""), 30, NULL), 0);
+	stream = open_count(30, 0, 0, "");
+	ck_assert_int_eq(count_all(stream, 30, NULL), 0);
+	ipc_stream_unref(stream);
+	ipc_object_unref(object);
 	end();
 }
 END_TEST

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -211,7 +210,7 @@ static void *watch_often(void *data)
 static void *kill_soon(void *data)
 {
 	sleep_ms(20);
-	kill(*(pid_t *)data, SIGKILL);
+	kill_server(*(pid_t *)data);
 	return NULL;
 }
 
@@ -232,7 +231,6 @@ START_TEST(watches_and_a_death)
 	ck_assert_int_eq(pthread_create(&killer, NULL, kill_soon, &pid), 0);
 	run_threads(watch_often, counter);
 	pthread_join(killer, NULL);
-	wait_server(pid);
 	for (begin = now_ms(); now_ms() - begin < 5000; sleep_ms(5))
 		if (called + taken_back == added)
 			break;
