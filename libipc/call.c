@@ -44,7 +44,7 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 	atomic_init(&call->answered, false);
 	call->watched = false;
 	call->intercepted = false;
-	call->result = 0;
+	atomic_init(&call->result, 0);
 	call->ipc = t->ipc;
 	call->object = NULL;
 	call->method = NULL;
@@ -131,7 +131,7 @@ static int call_send(struct ipc_call *call, struct thread *t, enum device_send_k
 	};
 
 	if (unlikely(kind == DEVICE_SEND_ERROR))
-		call->result = -(int)code;
+		atomic_store_explicit(&call->result, -(int)code, memory_order_relaxed);
 	if (likely(t->serving == call)) {
 		thread_stash(t, kind, code, call->number, size);
 		call_set_answered(call);
@@ -385,9 +385,10 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 {
 	bool last;
 
-	if (unlikely(call->watched))
-		call_unwatch_last(call);
+	/* While others have it, they may just be beginning to watch it. */
 	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
+	if (last && unlikely(call->watched))
+		last = call_unwatch_last(call);
 
 	if (r < 0)
 		call_answer_last(call, r >= -ERRNO_MAX ? -r : EIO);

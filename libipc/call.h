@@ -29,9 +29,9 @@ struct ipc_call {
 	bool oneway;
 	atomic_bool answered;
 	bool intercepted;			/* its end is to be told */
-	int result;				/* how it was answered: 0 or -errno */
-	bool watched;				/* in ipc->calls: wants to hear of its end; */
-						/* written under ipc->lock, set once */
+	atomic_int result;			/* how it was answered: 0 or -errno */
+	bool watched;				/* in ipc->calls: wants to hear of its end. Under
+						 * ipc->lock, or by who has the last reference */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* NULL: there is none */

@@ -73,12 +73,16 @@ void call_unwatch(struct ipc_call *call)
 	ipc_unlock(call->ipc);
 }
 
-void call_unwatch_last(struct ipc_call *call)
+bool call_unwatch_last(struct ipc_call *call)
 {
+	bool last;
+
 	ipc_lock(call->ipc);
-	if (atomic_load_explicit(&call->refs, memory_order_acquire) == 1)
+	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
+	if (last)
 		call_unwatch_locked(call);
 	ipc_unlock(call->ipc);
+	return last;
 }
 
 /* Asked once the call is watched, so that no end falls between. */

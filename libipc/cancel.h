@@ -10,7 +10,7 @@
 
 /* The call is done with: nothing finds it any more, its children go on alone. */
 void call_unwatch(struct ipc_call *call);
-/* The same, if there is no reference left but the caller's. */
-void call_unwatch_last(struct ipc_call *call);
+/* The same, if there is no reference left but the caller's: whether that is so. */
+bool call_unwatch_last(struct ipc_call *call);
 
 #endif /* IPC_CANCEL_H */

@@ -191,7 +191,7 @@ static struct stream_item *item_free(struct stream_item *item)
 	return NULL;
 }
 
-/* Takes what came off the stream; to be freed without the lock. */
+/* Takes what nobody received off the stream; to be freed without the lock. */
 static struct stream_item *take_items_locked(struct ipc_stream *stream)
 {
 	struct stream_item *items = stream->first;
@@ -199,12 +199,18 @@ static struct stream_item *take_items_locked(struct ipc_stream *stream)
 	stream->first = NULL;
 	stream->last = &stream->first;
 	stream->n_items = 0;
-	if (stream->lent) {
-		stream->lent->next = items;
-		items = stream->lent;
-		stream->lent = NULL;
-	}
 	return items;
+}
+
+static struct stream_item *take_lent(struct ipc_stream *stream)
+{
+	struct stream_item *lent;
+
+	pthread_mutex_lock(&stream->lock);
+	lent = stream->lent;
+	stream->lent = NULL;
+	pthread_mutex_unlock(&stream->lock);
+	return lent;
 }
 
 static void items_free(struct stream_item *items)
@@ -230,6 +236,7 @@ static void stream_close(struct ipc_stream *stream)
 	       (!stream->server && stream->in_ended);
 	pthread_mutex_unlock(&stream->lock);
 	items_free(items);
+	item_free(take_lent(stream));
 
 	if (stream->watch && ipc_proxy_off_death(stream->peer_control, stream->watch) == 0)
 		stream_put(stream);
@@ -426,7 +433,10 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 		return;
 	pthread_mutex_lock(&stream->lock);
 	first = !stream->broken;
+	if (first)
+		stream->broken = -ECANCELED;
 	items = take_items_locked(stream);
+	stream->lost |= items || !stream->in_ended;
 	pthread_mutex_unlock(&stream->lock);
 
 	items_free(items);
@@ -465,7 +475,7 @@ static int take_message_locked(struct ipc_stream *stream, const ProtobufCMessage
 		*ret_message = item->message;
 		return 1;
 	}
-	if (stream->in_ended)
+	if (stream->in_ended && !stream->lost)
 		return stream->in_error.code ? copy_error(error, &stream->in_error) : 0;
 	if (stream->broken)
 		return error_set(error, stream->broken);
@@ -505,7 +515,6 @@ int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *m
 			   uint64_t timeout_usec, const ProtobufCMessage **ret_message,
 			   struct ipc_error *error)
 {
-	struct stream_item *before;
 	uint64_t deadline;
 	int r;
 
@@ -513,11 +522,7 @@ int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *m
 		return -EINVAL;
 	deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 
-	pthread_mutex_lock(&stream->lock);
-	before = stream->lent;
-	stream->lent = NULL;
-	pthread_mutex_unlock(&stream->lock);
-	item_free(before);
+	item_free(take_lent(stream));
 	give_credit(stream);
 
 	for (;;) {

@@ -78,6 +78,8 @@ struct ipc_stream {
 	bool in_ended;
 	bool closed;			/* no users left */
 	int broken;			/* -errno that ended both directions, or 0 */
+	bool lost;			/* messages were dropped for that: an end that came
+					 * as well would hide it */
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */
 	int receive_fd;			/* eventfds, or -1 */
 	int send_fd;

@@ -48,6 +48,7 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call,
 
 	pthread_mutex_lock(&stream->lock);
 	if (stream->closed || stream->in_ended || stream->broken) {
+		stream->lost |= !stream->in_ended;
 		r = -EPIPE;
 	} else if (stream->n_items == STREAM_WINDOW) {
 		r = -EPROTO;

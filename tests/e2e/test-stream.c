@@ -332,6 +332,35 @@ START_TEST(a_cancel_stops_the_server)
 }
 END_TEST
 
+/* All that was sent is on its way here, its end too. */
+START_TEST(a_cancel_is_no_good_end)
+{
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+
+	begin(2);
+	stream = open_count(5, 0, 0, "");
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
+	look_until(0, 0);
+	ipc_stream_cancel(stream);
+	/* What was received stays until more is wanted. */
+	ck_assert_uint_eq(number->value, 1);
+	while (ipc_wait(ipc, 20000) > 0)
+		while (ipc_process(ipc) > 0)
+			;
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), -ECANCELED);
+	ipc_stream_unref(stream);
+
+	/* But after the end there is nothing left to cancel. */
+	stream = open_count(5, 0, 0, "");
+	ck_assert_int_eq(count_all(stream, 5, NULL), 0);
+	ipc_stream_cancel(stream);
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(the_server_dies)
 {
 	const Stream__Number *number;
@@ -596,6 +625,7 @@ int main(void)
 			 an_error_ends_it_after_the_messages, nothing_within_the_time,
 			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
 			 the_server_fails_while_the_client_sends, the_client_fails,
-			 a_cancel_stops_the_server, the_server_dies, the_client_dies,
-			 an_event_loop_reads_many, what_is_no_stream, strangers_do_not_disturb);
+			 a_cancel_stops_the_server, a_cancel_is_no_good_end, the_server_dies,
+			 the_client_dies, an_event_loop_reads_many, what_is_no_stream,
+			 strangers_do_not_disturb);
 }
