@@ -55,5 +55,5 @@ $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
 
 # Streams, and a server of them.
 E2E_STREAMS := $(addprefix $(E2E)/,stream.ipc.o stream.pb-c.o)
-$(E2E)/test-stream: $(E2E)/streams.o $(E2E_STREAMS)
-$(E2E)/test-stream.o $(E2E)/streams.o: | $(E2E)/stream.ipc.h
+$(E2E)/test-stream $(E2E)/test-threads: $(E2E)/streams.o $(E2E_STREAMS)
+$(E2E)/test-stream.o $(E2E)/test-threads.o $(E2E)/streams.o: | $(E2E)/stream.ipc.h

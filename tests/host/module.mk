@@ -33,6 +33,11 @@ HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicema
 # Memory cgroups are the real kernel's, who is not to be bothered.
 HOST_KTESTS := $(filter-out test-stress test-trace test-memcg,$(patsubst tests/kernel/%.c,%, \
 	$(sort $(wildcard tests/kernel/test-*.c))))
+# Programs of tests/e2e that play their servers on threads as well as in processes.
+HOST_E2E := async blob call object serve stream stress threads
+HOST_E2E_SHARED := posix fixture server streams e2e.ipc e2e.pb-c stream.ipc stream.pb-c
+HOST_E2E_SYMS := $(addprefix tests/host/posix/,posix.syms tests.syms e2e.syms)
+HOST_E2E_HEADERS = $(B)/tests/e2e/e2e.ipc.h $(B)/tests/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)
 
 # host_way WAY
 define host_way
@@ -95,7 +100,31 @@ $(HOST_B)/$(1)/test-library: $(HOST_B)/$(1)/library/test-library.o $$(HOST_LIBIP
 	$$(call msg,LD,$$@)
 	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS) $$(CHECK_LIBS)
 
-HOST_TESTS += $$(HOST_$(1)_KTESTS) $(HOST_B)/$(1)/test-library
+# Programs of tests/e2e, with their generated code: what threads share is looked at
+# in all of it.
+$(HOST_B)/$(1)/e2e/%.o: tests/e2e/%.c tests/host/posix/e2e.syms | $$(HOST_E2E_HEADERS)
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -pthread $$(E2E_CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(Q)cat $$(HOST_E2E_SYMS) | objcopy --redefine-syms=/dev/stdin $$@
+
+$(HOST_B)/$(1)/e2e/posix.o: tests/host/posix/e2e.c $$(HOST_E2E_SYMS) | $$(HOST_E2E_HEADERS)
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(E2E_CFLAGS) -Idriver/uapi -MMD -MP -c -o $$@ $$<
+	$$(Q)cat $$(filter-out %/e2e.syms,$$(HOST_E2E_SYMS)) | objcopy --redefine-syms=/dev/stdin $$@
+
+$(HOST_B)/$(1)/e2e/%.o: $(B)/tests/e2e/%.c | $$(HOST_E2E_HEADERS)
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(E2E_CFLAGS) -MMD -MP -c -o $$@ $$<
+
+HOST_$(1)_E2E := $$(HOST_E2E:%=$(HOST_B)/$(1)/e2e-%)
+$$(HOST_$(1)_E2E): $(HOST_B)/$(1)/e2e-%: $$(HOST_E2E_SHARED:%=$(HOST_B)/$(1)/e2e/%.o) \
+		$(HOST_B)/$(1)/e2e/test-%.o $$(HOST_LIBIPC:%=$(HOST_B)/$(1)/%) \
+		$(HOST_B)/$(1)/kernel/raw.o $(HOST_B)/$(1)/kernel/fixture.o \
+		$(HOST_B)/$(1)/posix/peer.o $$(HOST_$(1)_POSIX) $$(HOST_STUBS)
+	$$(call msg,LD,$$@)
+	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS) $$(CHECK_LIBS)
+
+HOST_TESTS += $$(HOST_$(1)_KTESTS) $(HOST_B)/$(1)/test-library $$(HOST_$(1)_E2E)
 endef
 
 HOST_TESTS :=
