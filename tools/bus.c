@@ -126,7 +126,9 @@ static int nobody(const char *name)
 
 int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 {
-	int r = ipc_get_name(ipc, name, ret_proxy);
+	/* Whoever may have registered as that, it is the manager. */
+	int r = strcmp(name, "servicemanager") ? ipc_get_name(ipc, name, ret_proxy) :
+						 ipc_get_manager(ipc, ret_proxy);
 
 	if (r == -EINVAL)
 		return complain(STATUS_USAGE, "a name is 1 to 127 letters, digits and any of _ . / -",
@@ -143,10 +145,7 @@ int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	int status, r;
 
-	if (!strcmp(name, "servicemanager"))
-		status = ipc_get_manager(ipc, &proxy) < 0 ? STATUS_FAILED : STATUS_OK;
-	else
-		status = bus_find(ipc, name, &proxy);
+	status = bus_find(ipc, name, &proxy);
 	if (status)
 		return status;
 	r = schema_ask(proxy, ret_schema, &error);

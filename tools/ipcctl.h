@@ -30,6 +30,7 @@ enum status {
 	STATUS_TIMEOUT = 7,	/* not done in the time that --timeout gave */
 	STATUS_REMOTE = 8,	/* the service answered with an error */
 	STATUS_GONE = 9,	/* the other side died, or is frozen */
+	STATUS_DIFFERS = 10,	/* monitor --resend: not all ended as in the recording */
 };
 
 enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };

@@ -90,6 +90,7 @@ START_TEST(a_stopped_service_is_given_up)
 	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
 	kill(echo, SIGCONT);
 	ck_assert_int_eq(live_run("ping --timeout 5 demo.echo")->status, 0);
+	ck_assert_int_eq(live_run("ping --timeout 5 servicemanager")->status, 0);
 	ck_assert_int_eq(live_run("freeze demo.echo")->status, 0);
 	ck_assert_int_eq(live_run("ping demo.echo")->status, 9);
 	ck_assert_int_eq(live_run("thaw demo.echo")->status, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl monitor: each message on the bus as it happens, or as a file has it.
+ * ipcctl monitor: each message on the bus as it happens, or as a file has it, from
+ * which it can be sent again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include "ipcctl.h"
 #include "names.h"
 #include "out.h"
+#include "resend.h"
 #include "tap.h"
 #include "verbs.h"
 
@@ -24,6 +26,7 @@
  * @method: of this method only
  * @write: into this file
  * @read: from this one
+ * @again: and send it again, so many times as fast as it was (@speed; 0: without pauses)
  * @max_data: bytes of each payload
  * @count: so many records, then the end; 0: no end
  * @names: what numbers are called
@@ -35,6 +38,8 @@ static struct watching {
 	const char *method;
 	const char *write;
 	const char *read;
+	bool again;
+	unsigned long speed;
 	unsigned long max_data;
 	unsigned long count;
 	struct names *names;
@@ -46,13 +51,15 @@ static struct watching {
 		uint32_t code;
 	} calls[4096];
 	struct capture *capture;
+	struct resend *resend;
 } watching = { .max_data = 4096 };
 
 static const struct option options[] = {
 	{ "name", required_argument, NULL, 'n' },   { "pid", required_argument, NULL, 'p' },
 	{ "method", required_argument, NULL, 'm' }, { "write", required_argument, NULL, 'w' },
 	{ "read", required_argument, NULL, 'r' },   { "max-data", required_argument, NULL, 's' },
-	{ "count", required_argument, NULL, 'c' },  { NULL, 0, NULL, 0 },
+	{ "count", required_argument, NULL, 'c' },  { "resend", no_argument, NULL, 'a' },
+	{ "speed", required_argument, NULL, 'f' },  { NULL, 0, NULL, 0 },
 };
 
 static int option(int key, const char *value)
@@ -72,6 +79,11 @@ static int option(int key, const char *value)
 	case 'r':
 		watching.read = value;
 		return 0;
+	case 'a':
+		watching.again = true;
+		return 0;
+	case 'f':
+		return parse_number("--speed", value, 1, 1000, &watching.speed);
 	case 's':
 		return parse_number("--max-data", value, 0, 1 << 20, &watching.max_data);
 	default:
@@ -174,6 +186,28 @@ static const char *text_at(const json_t *row, const char *key)
 	return json_string_value(json_object_get(row, key));
 }
 
+/* What came of a message that was sent again. */
+static void put_result(const json_t *row)
+{
+	static const char *const good[] = { "equal", "sent" };
+	const char *result = text_at(row, "result"), *reason = text_at(row, "reason");
+	const json_t *answer = json_object_get(row, "answer");
+	const json_t *recorded = json_object_get(row, "recorded");
+	bool is_good = !strcmp(result, good[0]) || !strcmp(result, good[1]);
+	char *now = answer ? out_text(answer) : NULL;
+	char *then = recorded ? out_text(recorded) : NULL;
+
+	printf("  %s%s%s", out_colour(is_good ? COLOUR_GREEN : COLOUR_RED), result, out_plain());
+	if (reason)
+		printf(": %s", reason);
+	if (now)
+		printf(": %s", now);
+	if (then)
+		printf(", was %s", then);
+	free(now);
+	free(then);
+}
+
 static void put_tail(const struct ipcbus_tap *tap, const json_t *row)
 {
 	const json_t *took = json_object_get(row, "took_us");
@@ -193,6 +227,8 @@ static void put_tail(const struct ipcbus_tap *tap, const json_t *row)
 	if (text)
 		printf("  %s", text);
 	free(text);
+	if (text_at(row, "result"))
+		put_result(row);
 }
 
 static void put_time(const struct ipcbus_tap *tap)
@@ -229,26 +265,45 @@ static int put_row(const struct ipcbus_tap *tap, json_t *row)
 	return STATUS_OK;
 }
 
+/* Shows a record or, with --resend, the message in it and what came of it. */
+static int show(const struct record *record, const struct shown *subject)
+{
+	json_t *row = row_new(record, subject);
+	json_t *payload = row ? payload_of(record, subject) : NULL;
+
+	if (payload)
+		json_object_set_new(row, "payload", payload);
+	if (row && watching.resend &&
+	    resend_message(watching.resend, record, watching.names,
+			   names_service(watching.names, subject->pid, subject->node), row) < 0) {
+		json_decref(row);
+		row = NULL;
+	}
+	return put_row(&record->head, row);
+}
+
+/* Whether the record is one of those that are sent again. */
+static bool is_passed_over(const struct record *record, const struct shown *subject)
+{
+	return watching.resend &&
+	       !resend_takes(watching.resend, record,
+			     names_service(watching.names, subject->pid, subject->node));
+}
+
 /* Returns a status, and counts down what --count asked for. */
 static int see(const struct record *record, bool *done)
 {
 	struct shown subject = subject_of(&record->head);
-	json_t *row, *payload;
-	int status = STATUS_OK;
+	int status;
 
 	if (record->head.kind == IPCBUS_TAP_CALL)
 		*place_of(record->head.id) = subject;
-	if (!is_wanted(&record->head, &subject))
+	if (!is_wanted(&record->head, &subject) || is_passed_over(record, &subject))
 		return STATUS_OK;
-	if (watching.write) {
+	if (watching.write)
 		status = capture_write(watching.capture, record);
-	} else {
-		row = row_new(record, &subject);
-		payload = row ? payload_of(record, &subject) : NULL;
-		if (payload)
-			json_object_set_new(row, "payload", payload);
-		status = put_row(&record->head, row);
-	}
+	else
+		status = show(record, &subject);
 	if (watching.count && --watching.count == 0)
 		*done = true;
 	return status;
@@ -288,7 +343,7 @@ static int watch_file(void)
 	bool done = false;
 	int status = STATUS_OK, r;
 
-	while (!status && !done) {
+	while (!status && !done && !tap_stopped()) {
 		r = capture_read(watching.capture, &record);
 		if (r == 0)
 			break;
@@ -298,11 +353,28 @@ static int watch_file(void)
 	return status;
 }
 
+static int send_file(void)
+{
+	bool manager = watching.name && !strcmp(watching.name, "servicemanager");
+	int status = resend_open(&watching.resend, watching.read, watching.speed, manager);
+
+	if (status)
+		return status;
+	tap_catch_signals();
+	status = watch_file();
+	if (!status)
+		status = resend_sum(watching.resend);
+	resend_close(watching.resend);
+	return status;
+}
+
 static int run_file(void)
 {
 	int status = capture_open(&watching.capture, watching.read, &watching.names);
 
-	return status ? status : watch_file();
+	if (status)
+		return status;
+	return watching.again ? send_file() : watch_file();
 }
 
 static int run_bus(void)
@@ -325,6 +397,10 @@ static int run(int argc, char **argv)
 	(void)argv;
 	if (watching.read && watching.write)
 		return complain(STATUS_USAGE, NULL, "--read and --write do not go together");
+	if (watching.again ? !watching.read : watching.speed)
+		return complain(STATUS_USAGE, NULL, "%s",
+				watching.again ? "--resend goes with --read FILE" :
+						 "--speed goes with --resend");
 	status = watching.read ? run_file() : run_bus();
 	closed = capture_close(watching.capture);
 	names_free(watching.names);
@@ -346,7 +422,17 @@ const struct verb verb_monitor = {
 		"      --count N        end after N records\n"
 		"      --max-data N     bytes of each payload (4096)\n"
 		"      --write FILE     record into FILE (pcap, link type 147), and show nothing\n"
-		"      --read FILE      show what was recorded; needs no rights and no bus\n",
+		"      --read FILE      show what was recorded; needs no rights and no bus\n"
+		"      --resend         with --read: send the calls and oneways to services once more,\n"
+		"                       one after the other, and compare the answers\n"
+		"      --speed N        with --resend: with the recording's pauses, N times as fast;\n"
+		"                       else without pauses\n"
+		"\n"
+		"What is sent again goes to who has the service's name now, with the caller's rights.\n"
+		"Each line says what came of it: equal, differs, error (it failed, and not as it did),\n"
+		"sent (a oneway, or the answer was not recorded), or skipped and why: objects, files,\n"
+		"blobs and metadata are not in a recording, nor what is longer than --max-data. An\n"
+		"answer is waited for 10 s. Status 10: something differs or failed.\n",
 	.options = options,
 	.option = option,
 	.run = run,

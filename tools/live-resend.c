@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl monitor --resend: in the guest, with the servicemanager up and the story
+ * server, some of whose answers depend on nothing (Say), some on which process it is
+ * (Meet), and to which objects and oneways are sent.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipcbus-monitor.h"
+#include "live.h"
+
+#define FILE_NAME "/tmp/resend.pcap"
+#define CALL "ipcctl call demo.story "
+
+static pid_t story;
+
+static void begin(void)
+{
+	story = live_start("/t/examples/story/server", NULL);
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+}
+
+static void end(void)
+{
+	kill(story, SIGKILL);
+	waitpid(story, NULL, 0);
+	unlink(FILE_NAME);
+}
+
+static void restart(void)
+{
+	kill(story, SIGKILL);
+	waitpid(story, NULL, 0);
+	for (int i = 0; i < 100 && *live_run("list --names demo.story")->out; i++)
+		usleep(20000);
+	begin();
+}
+
+/* Records what is done in a shell in the meantime, over and over. */
+static void record(const char *options, const char *commands)
+{
+	char line[512];
+	pid_t caller;
+
+	snprintf(line, sizeof(line), "while :; do %s; done >/dev/null 2>&1", commands);
+	caller = live_start("/bin/sh", "-c", line, NULL);
+	ck_assert_int_eq(live_run("monitor --write " FILE_NAME " %s", options)->status, 0);
+	kill(caller, SIGKILL);
+	waitpid(caller, NULL, 0);
+	/* What it was about to do is over before anything is compared. */
+	usleep(500000);
+}
+
+/* The lines of monitor --read --resend --json; the last one is the sums. */
+static json_t *resend(const char *options, int status)
+{
+	const struct ran *ran = live_run("monitor --read " FILE_NAME " --resend --json %s", options);
+	json_t *rows = json_array();
+
+	ck_assert_int_eq(ran->status, status);
+	for (const char *line = ran->out; *line; line += strcspn(line, "\n") + 1)
+		json_array_append_new(rows, json_loadb(line, strcspn(line, "\n"), 0, NULL));
+	ck_assert_uint_ge(json_array_size(rows), 1);
+	return rows;
+}
+
+static json_int_t sum(json_t *rows, const char *key)
+{
+	json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+
+	ck_assert_str_eq(json_string_value(json_object_get(last, "kind")), "sum");
+	return json_integer_value(json_object_get(last, key));
+}
+
+static const char *text(json_t *row, const char *key)
+{
+	const char *value = json_string_value(json_object_get(row, key));
+
+	return value ? value : "";
+}
+
+/* The first line with that result. */
+static json_t *row_with(json_t *rows, const char *result)
+{
+	json_t *row = live_find(rows, "result", result);
+
+	ck_assert_msg(row != NULL, "nothing is %s", result);
+	return row;
+}
+
+START_TEST(the_same_is_equal)
+{
+	json_t *rows, *row;
+
+	record("--name demo.story --count 30",
+	       CALL "Say '{\"text\": \"hello\"}'; " CALL "Say");
+	rows = resend("", 0);
+	row = live_find(rows, "method", "Say");
+	ck_assert_str_eq(text(row, "result"), "equal");
+	ck_assert(json_real_value(json_object_get(row, "took_us")) > 0);
+	ck_assert(json_real_value(json_object_get(row, "recorded_us")) > 0);
+	/* An error is the same, too. */
+	row = live_find(rows, "reason", "story.Empty");
+	ck_assert_str_eq(text(row, "result"), "equal");
+	ck_assert_int_ge(sum(rows, "equal"), 8);
+	ck_assert_int_eq(sum(rows, "differs") + sum(rows, "error"), 0);
+	json_decref(rows);
+	ck_assert_ptr_nonnull(strstr(live_run("monitor --read " FILE_NAME " --resend")->out,
+				     "{\"text\":\"hello\"}  equal\n"));
+}
+END_TEST
+
+START_TEST(what_is_sent_is_chosen)
+{
+	json_t *rows;
+
+	record("--name demo.story --count 20", CALL "Say '{\"text\": \"x\"}'");
+	rows = resend("--method Say --count 2", 0);
+	ck_assert_uint_eq(json_array_size(rows), 3);
+	ck_assert_int_eq(sum(rows, "equal"), 2);
+	json_decref(rows);
+	/* There is no answer to compare with if there was no room for it. */
+	record("--name demo.story --max-data 3 --count 20", CALL "Say '{\"text\": \"x\"}'");
+	rows = resend("--method Say", 0);
+	ck_assert_str_eq(text(json_array_get(rows, 0), "result"), "sent");
+	json_decref(rows);
+	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --name no.body")->status, 1);
+	ck_assert_int_eq(live_run("monitor --resend")->status, 2);
+	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --speed 2")->status, 2);
+	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --speed 0")->status, 2);
+	ck_assert_int_eq(live_run("monitor --read /no/thing --resend")->status, 1);
+	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend -d /dev/nothing")->status, 5);
+}
+END_TEST
+
+START_TEST(another_answer_differs)
+{
+	json_t *rows, *row;
+	const char *out;
+
+	record("--name demo.story --count 20", CALL "Meet");
+	restart();
+	rows = resend("--method Meet", 10);
+	row = row_with(rows, "differs");
+	ck_assert_int_ne(json_integer_value(json_object_get(json_object_get(row, "answer"), "pid")),
+			 json_integer_value(json_object_get(json_object_get(row, "recorded"),
+							    "pid")));
+	ck_assert_int_eq(sum(rows, "equal"), 0);
+	json_decref(rows);
+	out = live_run("monitor --read " FILE_NAME " --resend --method Meet --count 1")->out;
+	ck_assert_ptr_nonnull(strstr(out, "differs: {"));
+	ck_assert_ptr_nonnull(strstr(out, ", was {"));
+}
+END_TEST
+
+START_TEST(failing_is_an_error)
+{
+	json_t *rows;
+
+	record("--name demo.story --count 20", CALL "Say '{\"text\": \"x\"}'");
+	ck_assert_int_eq(live_run("freeze demo.story")->status, 0);
+	rows = resend("--method Say --count 1", 10);
+	ck_assert_int_eq(json_integer_value(json_object_get(row_with(rows, "error"), "error")),
+			 -EHOSTDOWN);
+	json_decref(rows);
+	ck_assert_int_eq(live_run("thaw demo.story")->status, 0);
+	kill(story, SIGKILL);
+	for (int i = 0; i < 100 && *live_run("list --names demo.story")->out; i++)
+		usleep(20000);
+	rows = resend("--method Say --count 1", 10);
+	ck_assert_int_eq(json_integer_value(json_object_get(row_with(rows, "error"), "error")),
+			 -ENOENT);
+	json_decref(rows);
+}
+END_TEST
+
+/* What the file has not got cannot be sent. */
+START_TEST(what_cannot_be_sent_is_told)
+{
+	json_t *rows;
+
+	record("--count 120", CALL "Log '{\"line\": \"x\"}'; " CALL
+	       "Share '{\"file\": \"/etc/passwd\"}'");
+	rows = resend("--name demo.story", 0);
+	ck_assert_str_eq(text(live_find(rows, "method", "Log"), "result"), "sent");
+	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "result"), "skipped");
+	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "reason"),
+			 "it carries objects or files");
+	ck_assert_int_ge(sum(rows, "skipped"), 1);
+	json_decref(rows);
+	rows = resend("", 0);
+	ck_assert_str_eq(text(live_find(rows, "service", "servicemanager"), "result"), "skipped");
+	json_decref(rows);
+}
+END_TEST
+
+/* Makes the second call of the file one that was made while the first was served. */
+static void nest(void)
+{
+	uint32_t packet[4];
+	struct ipcbus_tap tap;
+	uint64_t first = 0;
+	FILE *file = fopen(FILE_NAME, "r+e");
+
+	ck_assert_int_eq(fseek(file, 24, SEEK_SET), 0);
+	while (fread(packet, sizeof(packet), 1, file) == 1) {
+		long at = ftell(file);
+
+		ck_assert_uint_eq(fread(&tap, sizeof(tap), 1, file), 1);
+		if (tap.kind == IPCBUS_TAP_CALL && first)
+			break;
+		if (tap.kind == IPCBUS_TAP_CALL)
+			first = tap.id;
+		ck_assert_int_eq(fseek(file, at + packet[2], SEEK_SET), 0);
+	}
+	tap.parent = first;
+	ck_assert_int_eq(fseek(file, -(long)sizeof(tap), SEEK_CUR), 0);
+	ck_assert_uint_eq(fwrite(&tap, sizeof(tap), 1, file), 1);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(what_follows_is_not_sent)
+{
+	json_t *rows;
+
+	record("--name demo.story --method Say --count 6", CALL "Say '{\"text\": \"x\"}'");
+	nest();
+	rows = resend("", 0);
+	ck_assert_str_eq(text(json_array_get(rows, 0), "result"), "equal");
+	ck_assert_str_eq(text(json_array_get(rows, 1), "reason"),
+			 "a call that was sent again leads to it");
+	ck_assert_str_eq(text(json_array_get(rows, 2), "result"), "equal");
+	json_decref(rows);
+}
+END_TEST
+
+/* Once with the recording's pauses takes as long as it took. */
+START_TEST(pauses_are_kept)
+{
+	json_t *rows, *first, *last;
+	struct timespec before, after;
+	double took, recorded;
+
+	record("--name demo.story --method Say --count 8", CALL "Say '{\"text\": \"x\"}'; sleep 0.3");
+	rows = resend("", 0);
+	first = json_array_get(rows, 0);
+	last = json_array_get(rows, json_array_size(rows) - 2);
+	recorded = (json_integer_value(json_object_get(last, "time")) -
+		    json_integer_value(json_object_get(first, "time"))) / 1e9;
+	json_decref(rows);
+	ck_assert(recorded > 0.8);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	json_decref(resend("--speed 1", 0));
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	took = after.tv_sec - before.tv_sec + (after.tv_nsec - before.tv_nsec) / 1e9;
+	ck_assert_msg(took >= recorded, "%f s instead of %f s", took, recorded);
+}
+END_TEST
+
+int main(void)
+{
+	live_fixture(begin, end);
+	return LIVE_TESTS("ipcctl monitor --resend", the_same_is_equal, what_is_sent_is_chosen,
+			  another_answer_differs, failing_is_an_error,
+			  what_cannot_be_sent_is_told, what_follows_is_not_sent, pauses_are_kept);
+}

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sending a recording again: see resend.h. Messages are sent as the bytes that they
+ * were, as ones of a type without fields, so that it takes no descriptor: protobuf-c
+ * keeps what it does not know, and of the answers, too.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <ipc/blob.h>
+#include <ipc/rpc.h>
+
+#include "bus.h"
+#include "capture.h"
+#include "ipcctl.h"
+#include "out.h"
+#include "resend.h"
+#include "schema.h"
+
+/* As long as an answer is waited for, and a oneway's receiver to have room. */
+#define TIMEOUT_USEC 10000000
+
+enum result { EQUAL, DIFFERS, FAILED, SENT, SKIPPED, N_RESULTS };
+
+static const char *const results[] = { "equal", "differs", "error", "sent", "skipped" };
+
+/**
+ * struct past - a call of the recording, and how it ended there
+ * @id: the call's
+ * @again: it was sent again
+ * @kind: of the record that ended it (enum ipcbus_tap_kind); 0: none did
+ * @time: of that record
+ * @error: -errno, or 0
+ * @data: the answer's protobuf bytes, @size of them; NULL: they cannot be compared
+ */
+struct past {
+	uint64_t id;
+	bool again;
+	uint32_t kind;
+	uint64_t time;
+	int error;
+	void *data;
+	size_t size;
+};
+
+/* Who has a name now; @error: 0, or why nobody does. */
+struct target {
+	char *name;
+	struct ipc_proxy *proxy;
+	int error;
+};
+
+struct resend {
+	struct ipc *ipc;
+	void *pasts;	/* a tree (tsearch) */
+	struct target *targets;
+	size_t n_targets;
+	const char *path;
+	unsigned long speed;
+	bool manager;
+	uint64_t began;	/* tap_now(), when the message of the time @first was sent */
+	uint64_t first;
+	unsigned long counts[N_RESULTS];
+	unsigned long nameless;
+};
+
+/* --- What became of it then --------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct past *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static struct past *past_find(const struct resend *resend, uint64_t id)
+{
+	struct past key = { .id = id };
+	struct past *const *found = id ? tfind(&key, &resend->pasts, by_id) : NULL;
+
+	return found ? *found : NULL;
+}
+
+/* The one of that id, a new one if there is none; NULL: no memory. */
+static struct past *past_get(struct resend *resend, uint64_t id)
+{
+	struct past *past = past_find(resend, id);
+
+	if (past)
+		return past;
+	past = calloc(1, sizeof(*past));
+	if (!past)
+		return NULL;
+	past->id = id;
+	if (tsearch(past, &resend->pasts, by_id))
+		return past;
+	free(past);
+	return NULL;
+}
+
+static void past_free(void *node)
+{
+	struct past *past = node;
+
+	free(past->data);
+	free(past);
+}
+
+/* The message of a payload that has all of it and nothing else; NULL: it is not so. */
+static const void *plain_message(const struct record *record)
+{
+	const struct ipcbus_tap *tap = &record->head;
+	const void *message;
+	size_t size;
+
+	if (tap->object_count || tap->data_kept < tap->data_size ||
+	    ipc_payload_message(record->data, tap->data_kept, &message, &size) < 0)
+		return NULL;
+	return size == tap->data_kept ? record->data : NULL;
+}
+
+static int note_answer(struct resend *resend, const struct record *record)
+{
+	const struct ipcbus_tap *tap = &record->head;
+	const void *message = plain_message(record);
+	struct past *past;
+
+	if (!tap->id || (tap->kind != IPCBUS_TAP_REPLY && tap->kind != IPCBUS_TAP_ERROR &&
+			 tap->kind != IPCBUS_TAP_FAILED))
+		return 0;
+	past = past_get(resend, tap->id);
+	if (!past || past->kind)
+		return past ? 0 : -ENOMEM;
+	past->kind = tap->kind;
+	past->time = tap->time;
+	past->error = tap->kind == IPCBUS_TAP_REPLY ? 0 : tap->error;
+	if (!message)
+		return 0;
+	past->data = malloc(tap->data_kept + 1);
+	if (!past->data)
+		return -ENOMEM;
+	past->size = tap->data_kept;
+	memcpy(past->data, message, past->size);
+	return 0;
+}
+
+static int read_answers(struct resend *resend)
+{
+	struct capture *capture = NULL;
+	struct names *names = NULL;
+	struct record record;
+	int status, r = 0;
+
+	status = capture_open(&capture, resend->path, &names);
+	while (!status && (r = capture_read(capture, &record)) > 0)
+		if (note_answer(resend, &record) < 0)
+			status = fail_memory();
+	if (r < 0)
+		status = complain(STATUS_FAILED, NULL, "%s is damaged", resend->path);
+	names_free(names);
+	capture_close(capture);
+	return status;
+}
+
+int resend_open(struct resend **ret_resend, const char *path, unsigned long speed, bool manager)
+{
+	struct resend *resend = calloc(1, sizeof(*resend));
+	int status;
+
+	if (!resend)
+		return fail_memory();
+	resend->path = path;
+	resend->speed = speed;
+	resend->manager = manager;
+	status = read_answers(resend);
+	if (!status)
+		status = bus_open(&resend->ipc);
+	if (status)
+		resend_close(resend);
+	else
+		*ret_resend = resend;
+	return status;
+}
+
+struct resend *resend_close(struct resend *resend)
+{
+	if (!resend)
+		return NULL;
+	for (size_t i = 0; i < resend->n_targets; i++) {
+		ipc_proxy_unref(resend->targets[i].proxy);
+		free(resend->targets[i].name);
+	}
+	free(resend->targets);
+	tdestroy(resend->pasts, past_free);
+	ipc_unref(resend->ipc);
+	free(resend);
+	return NULL;
+}
+
+/* --- Whether it can be sent ----------------------------------------------------------- */
+
+bool resend_takes(struct resend *resend, const struct record *record, const char *service)
+{
+	if (record->head.kind != IPCBUS_TAP_CALL && record->head.kind != IPCBUS_TAP_ONEWAY)
+		return false;
+	if (!service)
+		resend->nameless++;
+	return service;
+}
+
+/* Why not; NULL: it can be. */
+static const char *obstacle(const struct resend *resend, const struct record *record,
+			    const char *service)
+{
+	const struct ipcbus_tap *tap = &record->head;
+	const struct past *parent = past_find(resend, tap->parent);
+
+	if (tap->object_count)
+		return "it carries objects or files";
+	if (tap->flags & IPCBUS_SEND_CLEAR)
+		return "what is in it was a secret";
+	if (tap->data_kept < tap->data_size)
+		return "not all of it was recorded: --write with more --max-data";
+	if (!plain_message(record))
+		return "it carries blobs or metadata";
+	if (!strcmp(service, "servicemanager") && !resend->manager)
+		return "finding services is done anyway; --name servicemanager sends it";
+	if (parent && parent->again)
+		return "a call that was sent again leads to it";
+	return NULL;
+}
+
+static int find_proxy(struct resend *resend, const char *name, struct ipc_proxy **ret_proxy)
+{
+	if (!strcmp(name, "servicemanager"))
+		return ipc_get_manager(resend->ipc, ret_proxy);
+	return ipc_get_name(resend->ipc, name, ret_proxy);
+}
+
+/* Each name is asked for once. NULL: no memory. */
+static const struct target *target_of(struct resend *resend, const char *name)
+{
+	struct target *target;
+
+	for (size_t i = 0; i < resend->n_targets; i++)
+		if (!strcmp(resend->targets[i].name, name))
+			return &resend->targets[i];
+	target = reallocarray(resend->targets, resend->n_targets + 1, sizeof(*target));
+	if (!target)
+		return NULL;
+	resend->targets = target;
+	target += resend->n_targets;
+	*target = (struct target){ .name = strdup(name) };
+	if (!target->name)
+		return NULL;
+	target->error = find_proxy(resend, name, &target->proxy);
+	resend->n_targets++;
+	return target;
+}
+
+/* --- Sending ---------------------------------------------------------------------- */
+
+/* The pauses of the recording, by the speed that was asked for. */
+static void wait_turn(struct resend *resend, uint64_t time)
+{
+	struct timespec until;
+	uint64_t due;
+
+	if (!resend->first) {
+		resend->first = time;
+		resend->began = tap_now();
+	}
+	if (!resend->speed || time <= resend->first)
+		return;
+	due = resend->began + (time - resend->first) / resend->speed;
+	until = (struct timespec){ due / 1000000000, due % 1000000000 };
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/* 0 or -errno, with what the service says of it in error. */
+static int transmit(const struct record *record, struct ipc_proxy *proxy,
+		    ProtobufCMessage **ret_reply, struct ipc_error *error)
+{
+	const struct ipcbus_tap *tap = &record->head;
+	bool oneway = tap->kind == IPCBUS_TAP_ONEWAY;
+	const struct ipc_method method = {
+		.code = tap->code,
+		/* The answer may have objects, which are let go. */
+		.flags = oneway ? IPC_METHOD_ONEWAY : IPC_METHOD_REPLY_OBJECTS,
+		.request = &ipc__none__descriptor,
+		.reply = &ipc__none__descriptor,
+	};
+	const struct ipc_options options = {
+		.timeout_usec = TIMEOUT_USEC,
+		.flags = oneway && (tap->flags & IPCBUS_SEND_REPLACE) ? IPC_REPLACE : 0,
+	};
+	ProtobufCMessage *request;
+	int r;
+
+	request = protobuf_c_message_unpack(method.request, NULL, tap->data_kept, record->data);
+	if (!request)
+		return -EBADMSG;
+	if (oneway)
+		r = ipc_rpc_oneway_with(proxy, &method, &options, request);
+	else
+		r = ipc_rpc_call_with(proxy, &method, &options, request, ret_reply, error);
+	protobuf_c_message_free_unpacked(request, NULL);
+	return r;
+}
+
+/* --- Comparing -------------------------------------------------------------------- */
+
+/* Whether an error then and one now have the same name. */
+static bool same_name(const struct past *past, const char *name)
+{
+	Ipc__Error *then = past->data ? ipc__error__unpack(NULL, past->size, past->data) : NULL;
+	bool same = !strcmp(then && then->name ? then->name : "", name ? name : "");
+
+	if (then)
+		ipc__error__free_unpacked(then, NULL);
+	return same;
+}
+
+static bool same_bytes(const struct past *past, const void *data, size_t size)
+{
+	return past->size == size && !memcmp(past->data, data, size);
+}
+
+static enum result judge_error(const struct past *past, int r, const struct ipc_error *error)
+{
+	return past->kind && past->error == r && same_name(past, error->name) ? EQUAL : FAILED;
+}
+
+static int set(json_t *row, const char *key, json_t *value)
+{
+	return json_object_set_new(row, key, value) < 0 ? -ENOMEM : 0;
+}
+
+/* What is in an answer, as far as somebody knows. */
+static int set_answer(json_t *row, const char *key, const struct record *record,
+		      const struct names *names, const void *data, size_t size)
+{
+	const struct ipcbus_tap *tap = &record->head;
+	json_t *json = names_decode(names, tap->to_pid, tap->node, tap->code, IPCBUS_TAP_REPLY,
+				    data, size);
+
+	return set(row, key, json ? json : base64_encode(data, size));
+}
+
+/* Of a reply: what it is against the one of the recording. */
+static int judge_reply(const struct past *past, const struct record *record,
+		       const struct names *names, const ProtobufCMessage *reply, json_t *row,
+		       enum result *ret_result)
+{
+	size_t size = protobuf_c_message_get_packed_size(reply);
+	uint8_t *data = malloc(size + 1);
+	int r = data ? 0 : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	protobuf_c_message_pack(reply, data);
+	if (past->error)
+		*ret_result = DIFFERS;
+	else if (!past->kind || !past->data)
+		*ret_result = SENT;
+	else
+		*ret_result = same_bytes(past, data, size) ? EQUAL : DIFFERS;
+	if (*ret_result == DIFFERS) {
+		r = set_answer(row, "answer", record, names, data, size);
+		if (r == 0 && past->error)
+			r = set(row, "reason", json_string("it failed in the recording"));
+		else if (r == 0)
+			r = set_answer(row, "recorded", record, names, past->data, past->size);
+	}
+	free(data);
+	return r;
+}
+
+static int set_result(struct resend *resend, json_t *row, enum result result, const char *reason)
+{
+	int r = set(row, "result", json_string(results[result]));
+
+	resend->counts[result]++;
+	return r == 0 && reason ? set(row, "reason", json_string(reason)) : r;
+}
+
+static int set_error(struct resend *resend, json_t *row, enum result result, int error,
+		     const char *name)
+{
+	int r = set_result(resend, row, result, name ? name : ipc_strerror(error));
+
+	return r == 0 ? set(row, "error", json_integer(error)) : r;
+}
+
+static int call_again(struct resend *resend, const struct record *record,
+		      const struct names *names, struct ipc_proxy *proxy, json_t *row)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	struct past *past = past_get(resend, record->head.id);
+	ProtobufCMessage *reply = NULL;
+	enum result result = SENT;
+	uint64_t begin;
+	int sent, r;
+
+	if (!past)
+		return -ENOMEM;
+	past->again = true;
+	begin = tap_now();
+	sent = transmit(record, proxy, &reply, &error);
+	r = set(row, "took_us", json_real((double)(tap_now() - begin) / 1000));
+	if (r == 0 && past->kind)
+		r = set(row, "recorded_us",
+			json_real((double)(past->time - record->head.time) / 1000));
+	if (r < 0 || sent < 0) {
+		ipc_rpc_free(reply);
+		return r < 0 ? r : set_error(resend, row, judge_error(past, sent, &error), sent,
+					     error.name);
+	}
+	r = judge_reply(past, record, names, reply, row, &result);
+	ipc_rpc_free(reply);
+	return r < 0 ? r : set_result(resend, row, result, NULL);
+}
+
+int resend_message(struct resend *resend, const struct record *record, struct names *names,
+		   const char *service, json_t *row)
+{
+	const char *reason = obstacle(resend, record, service);
+	const struct target *target;
+	int r;
+
+	if (reason)
+		return set_result(resend, row, SKIPPED, reason);
+	wait_turn(resend, record->head.time);
+	target = target_of(resend, service);
+	if (!target)
+		return -ENOMEM;
+	if (target->error)
+		return set_error(resend, row, FAILED, target->error, NULL);
+	if (record->head.kind == IPCBUS_TAP_CALL)
+		return call_again(resend, record, names, target->proxy, row);
+	r = transmit(record, target->proxy, NULL, NULL);
+	return r < 0 ? set_error(resend, row, FAILED, r, NULL) :
+		       set_result(resend, row, SENT, NULL);
+}
+
+/* --- Sums ----------------------------------------------------------------------- */
+
+static int put_sums(const struct resend *resend)
+{
+	const unsigned long *n = resend->counts;
+
+	if (ctl.json)
+		return out_line(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "kind", "sum",
+					  "equal", (json_int_t)n[EQUAL], "differs",
+					  (json_int_t)n[DIFFERS], "error", (json_int_t)n[FAILED],
+					  "sent", (json_int_t)n[SENT], "skipped",
+					  (json_int_t)n[SKIPPED], "nameless",
+					  (json_int_t)resend->nameless));
+	printf("%lu equal, %lu differ, %lu failed, %lu with nothing to compare; %lu skipped; "
+	       "%lu to no service with a name\n",
+	       n[EQUAL], n[DIFFERS], n[FAILED], n[SENT], n[SKIPPED], resend->nameless);
+	return STATUS_OK;
+}
+
+int resend_sum(const struct resend *resend)
+{
+	const unsigned long *n = resend->counts;
+	unsigned long others = n[DIFFERS] + n[FAILED], all = others + n[EQUAL] + n[SENT];
+	int status = put_sums(resend);
+
+	if (status)
+		return status;
+	if (!all)
+		return complain(STATUS_FAILED, "ipcctl monitor --read FILE shows what is in it",
+				"nothing of %s was sent again", resend->path);
+	if (others)
+		return complain(STATUS_DIFFERS, NULL, "%lu of %lu did not end as in %s", others, all,
+				resend->path);
+	return STATUS_OK;
+}
