@@ -140,8 +140,27 @@ END_TEST
 
 START_TEST(dumping_is_the_services_matter)
 {
-	const struct ran *ran = live_run("dump demo.echo");
+	pid_t story = live_start("/t/examples/story/server", NULL);
+	const struct ran *ran;
 
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	ran = live_run("dump demo.story");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_str_eq(ran->out, "0 lines wait to be read\n");
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(live_run("call demo.story Log '{\"line\": \"line %d\"}'", i)->status,
+				 0);
+	ck_assert_str_eq(live_run("dump demo.story")->out,
+			 "3 lines wait to be read\nline 0\nline 1\nline 2\n");
+	ck_assert_str_eq(live_run("dump demo.story 2 'e 0'")->out,
+			 "3 lines wait to be read\nline 0\nline 2\n");
+	ck_assert_str_eq(live_run("dump demo.story -- --none")->out, "3 lines wait to be read\n");
+	ran = live_run("--version >/dev/null; su user -c 'ipcctl dump demo.story'");
+	ck_assert_int_eq(ran->status, 6);
+	ck_assert_str_eq(ran->out, "");
+	kill(story, SIGKILL);
+
+	ran = live_run("dump demo.echo");
 	ck_assert_int_eq(ran->status, 3);
 	ck_assert_ptr_nonnull(strstr(ran->err, "nothing to say"));
 	ck_assert_int_eq(live_run("dump no.body")->status, 3);

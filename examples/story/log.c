@@ -2,9 +2,11 @@
 /*
  * Two handlers that do not answer at once: Log() is oneway and never does,
  * Read() keeps its call and is answered from Log(), when there are enough lines.
+ * And what "ipcctl dump demo.story" prints.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,6 +76,30 @@ int serve_read(struct ipc_call *call, const Story__ReadRequest *request, void *u
 
 	log->reader = ipc_call_ref(call);
 	log->wanted = request->lines;
+	return 0;
+}
+
+static int is_asked_for(const char *line, char *const *args, size_t n_args)
+{
+	for (size_t i = 0; i < n_args; i++)
+		if (strstr(line, args[i]))
+			return 1;
+	return n_args == 0;
+}
+
+/* For people: what is in the log; with arguments the lines that have one of them in them. */
+int dump_log(struct ipc_call *call, int fd, char *const *args, size_t n_args, void *userdata)
+{
+	const struct log *log = &((const struct server *)userdata)->log;
+
+	(void)call;
+	if (dprintf(fd, "%zu lines wait to be read%s\n", log->n_lines,
+		    log->reader ? ", and a reader for more" : "") < 0)
+		return -EIO;
+	for (size_t i = 0; i < log->n_lines; i++)
+		if (is_asked_for(log->lines[i].text, args, n_args) &&
+		    dprintf(fd, "%s\n", log->lines[i].text) < 0)
+			return -EIO;
 	return 0;
 }
 

@@ -107,6 +107,7 @@ int main(void)
 {
 	struct server server = { 0 };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
 	r = ipc_open(&ipc, /* device= */ NULL);
@@ -114,7 +115,11 @@ int main(void)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
 
 	server.since_usec = now_usec();
-	r = story_serve(ipc, "demo.story", &ops, &server);
+	r = story_object_new(ipc, &ops, &server, /* destroy= */ NULL, &object);
+	if (r == 0)
+		r = ipc_object_set_dump(object, dump_log);
+	if (r == 0)
+		r = ipc_add_name(ipc, "demo.story", object);
 	if (r < 0)
 		return ipc_fail("register demo.story", r, NULL);
 

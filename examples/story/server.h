@@ -41,6 +41,7 @@ struct server {
 /* log.c */
 int serve_log(struct ipc_call *call, const Story__LogRequest *request, void *userdata);
 int serve_read(struct ipc_call *call, const Story__ReadRequest *request, void *userdata);
+int dump_log(struct ipc_call *call, int fd, char *const *args, size_t n_args, void *userdata);
 
 /* where.c */
 int serve_where(struct ipc_call *call, const Story__WhereRequest *request, void *userdata);
