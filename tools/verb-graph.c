@@ -7,10 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "draw.h"
 #include "ipcctl.h"
 #include "names.h"
 #include "out.h"
@@ -148,90 +147,7 @@ static int look_at_handles(struct names *names, json_t *edges)
 	return status;
 }
 
-/* --- DOT ------------------------------------------------------------------------ */
-
-static const char *text_at(const json_t *edge, const char *key)
-{
-	return json_string_value(json_object_get(edge, key));
-}
-
-/* Within double quotes. */
-static void put_quoted(FILE *file, const char *text)
-{
-	fputc('"', file);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', file);
-		fputc((unsigned char)*text < ' ' ? '?' : *text, file);
-	}
-	fputc('"', file);
-}
-
-/* More traffic, a thicker line. */
-static double width_of(json_int_t messages)
-{
-	double width = 1;
-
-	for (; messages >= 10; messages /= 10)
-		width += 0.8;
-	return width;
-}
-
-static void put_edge(FILE *file, const json_t *edge)
-{
-	json_int_t calls = state_number(edge, "calls"), oneways = state_number(edge, "oneways");
-	bool failed = state_number(edge, "failures");
-	char label[320];
-
-	fputc('\t', file);
-	put_quoted(file, text_at(edge, "from"));
-	fputs(" -> ", file);
-	put_quoted(file, text_at(edge, "to"));
-	snprintf(label, sizeof(label), "%s", text_at(edge, "service"));
-	if (calls)
-		snprintf(label + strlen(label), sizeof(label) - strlen(label), "\n%lld calls, %.0f us",
-			 (long long)calls, json_real_value(json_object_get(edge, "p50_us")));
-	if (oneways)
-		snprintf(label + strlen(label), sizeof(label) - strlen(label), "\n%lld oneways",
-			 (long long)oneways);
-	fprintf(file, " [penwidth=%.1f%s, label=\"", width_of(calls + oneways),
-		failed ? ", color=red" : "");
-	for (const char *c = label; *c; c++)
-		fprintf(file, *c == '\n' ? "\\n" : *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-	fputs("\"];\n", file);
-}
-
-static void put_dot(FILE *file, const json_t *edges)
-{
-	json_t *edge;
-	size_t i;
-
-	fputs("digraph ipcbus {\n"
-	      "\trankdir=LR;\n"
-	      "\tnode [shape=box, style=\"rounded,filled\", fillcolor=\"#eef3f8\", fontname=\"sans-serif\"];\n"
-	      "\tedge [fontname=\"sans-serif\", fontsize=10];\n",
-	      file);
-	json_array_foreach(edges, i, edge)
-		put_edge(file, edge);
-	fputs("}\n", file);
-}
-
-static int put_svg(const json_t *edges)
-{
-	int status;
-	FILE *dot;
-
-	fflush(stdout);
-	dot = popen("dot -Tsvg", "we");
-	if (!dot)
-		return complain(STATUS_FAILED, NULL, "cannot run dot: %s", strerror(errno));
-	put_dot(dot, edges);
-	status = pclose(dot);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return STATUS_OK;
-	return complain(STATUS_FAILED, "install it: apt install graphviz; without it leave --svg away",
-			"dot, which makes the SVG, did not end well");
-}
+/* --- The verb ------------------------------------------------------------------- */
 
 static int put(json_t *edges)
 {
@@ -240,9 +156,9 @@ static int put(json_t *edges)
 	if (ctl.json)
 		return out_json(edges);
 	if (svg)
-		status = put_svg(edges);
+		status = draw_svg(edges);
 	else
-		put_dot(stdout, edges);
+		draw_dot(stdout, edges);
 	json_decref(edges);
 	if (fflush(stdout) < 0)
 		return complain(STATUS_FAILED, NULL, "cannot write to standard output");

@@ -6,6 +6,9 @@
 
 _ipcctl_ask() { ipcctl --timeout 1 "$@" 2>/dev/null; }
 
+# Options that a word belongs to; what is behind them is not of the verb's arguments.
+_ipcctl_valued='^(--(device|timeout|color|user|label|name|pid|method|count|max-data|write|read|speed|interval|time|output|input|root)|-d)$'
+
 # The options of a verb, as its help has them.
 _ipcctl_options() { ipcctl "$@" --help 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+'; }
 
@@ -14,11 +17,11 @@ _ipcctl() {
 	local words=() given=()
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		--device | -d | --timeout | --color) i=$((i + 1)) ;;
-		-*) ;;
-		*) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; else given+=("${COMP_WORDS[i]}"); fi ;;
-		esac
+		if [[ ${COMP_WORDS[i]} =~ $_ipcctl_valued ]]; then
+			i=$((i + 1))
+		elif [[ ${COMP_WORDS[i]} != -* ]]; then
+			if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; else given+=("${COMP_WORDS[i]}"); fi
+		fi
 	done
 	case $prev in
 	--color) words=(auto always never) ;;
@@ -41,24 +44,34 @@ _ipcctl() {
 _ipcctl_words() {
 	local verb=$1 prev=$2
 	shift 2
-	case $verb:$prev in
-	*:--name) _ipcctl_ask list --names ;;
-	:*) ipcctl --verbs 2>/dev/null ;;
-	call:* | describe:* | ping:* | dump:* | freeze:* | thaw:*)
+	if [ "$prev" = --name ]; then
+		_ipcctl_ask list --names
+	elif ! [[ $prev =~ $_ipcctl_valued ]]; then
+		_ipcctl_arguments "$verb" "$@"
+	fi
+}
+
+# _ipcctl_arguments VERB [ARGUMENT]...: what may follow them
+_ipcctl_arguments() {
+	local verb=$1
+	shift
+	case $verb in
+	'') ipcctl --verbs 2>/dev/null ;;
+	call | describe | ping | dump | freeze | thaw)
 		case $verb:$# in
 		*:0) _ipcctl_ask list --names ;;
 		call:1) _ipcctl_ask describe --methods "$1" ;;
 		esac
 		;;
-	list:* | wait:* | watch:*) _ipcctl_ask list --names ;;
-	policy:*)
+	list | wait | watch) _ipcctl_ask list --names ;;
+	policy)
 		case $# in
 		0) echo check ;;
 		1) printf '%s\n' add find list call ;;
 		2) _ipcctl_ask list --names ;;
 		esac
 		;;
-	trace:*) compgen -c ;;
+	trace) compgen -c ;;
 	esac
 }
 
