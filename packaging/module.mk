@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# What the system is told about servicemanager: its unit, its user, and who may
-# open the device. Installed beside it; nothing here is built.
+# What the system is told about servicemanager: its unit, its user, who may
+# open the device, and which units it may start. Installed beside it; nothing here is built.
 
 unitdir ?= $(PREFIX)/lib/systemd/system
 sysusersdir ?= $(PREFIX)/lib/sysusers.d
 udevdir ?= $(PREFIX)/lib/udev/rules.d
+polkitdir ?= $(datadir)/polkit-1/rules.d
 
 $(B)/packaging/ipcbus-servicemanager.service: packaging/ipcbus-servicemanager.service.in FORCE
 	$(call msg,GEN,$@)
@@ -17,6 +18,8 @@ install-packaging: $(B)/packaging/ipcbus-servicemanager.service
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(unitdir) $<
 	$(Q)$(INSTALL) -D -m 644 packaging/sysusers.conf $(DESTDIR)$(sysusersdir)/ipcbus.conf
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(udevdir) packaging/60-ipcbus.rules
+	$(Q)$(INSTALL) -D -m 644 packaging/ipcbus-units.rules \
+	  $(DESTDIR)$(polkitdir)/60-ipcbus-units.rules
 
 ALL += $(B)/packaging/ipcbus-servicemanager.service
-UNIT_TESTS += packaging/test-unit
+UNIT_TESTS += packaging/test-unit packaging/test-polkit

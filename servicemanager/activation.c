@@ -10,6 +10,8 @@
  * One that fails to start, or crashes, is not started again at once: half a second
  * later, then twice as long each time, up to a minute. Who gets its name meanwhile is
  * told so; who waits goes on waiting. Ten seconds of running make up for failures.
+ *
+ * A program is a process of ours; a unit is systemd's business, which unit.c asks.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,6 +46,8 @@ struct activation {
 	uint64_t deadline;	/* 0: none */
 	uint64_t retry_at;
 	unsigned int failures;	/* in a row */
+	char problem[UNIT_PROBLEM_MAX]; /* the last one's */
+	struct unit_job *job;	/* or NULL */
 };
 
 /* Always, with --verbose or not: this is the administrator's business. */
@@ -136,8 +140,6 @@ static int detach(void)
 static void run(const struct activation *a)
 {
 	const struct demand *demand = a->demand;
-	char *systemctl[] = { (char *)"systemctl", (char *)"--no-ask-password", (char *)"start",
-			      demand->unit, NULL };
 	int r;
 
 	r = detach();
@@ -147,20 +149,19 @@ static void run(const struct activation *a)
 		r = set_limits(demand);
 	if (r == 0)
 		r = become_user(demand);
-	if (r == 0 && demand->unit)
-		execvp(systemctl[0], systemctl);
-	else if (r == 0)
+	if (r == 0)
 		execv(demand->command[0], demand->command);
 
-	report(a, "cannot run %s: %s", demand->unit ? systemctl[0] : demand->command[0],
-	       strerror(r < 0 ? -r : errno));
+	report(a, "cannot run %s: %s", demand->command[0], strerror(r < 0 ? -r : errno));
 	_exit(127);
 }
 
 static void forget_process(struct activation *a)
 {
-	if (a->pidfd >= 0)
+	if (a->pidfd >= 0) {
+		service_forget_fd(a->service, a->pidfd);
 		close(a->pidfd);
+	}
 	a->pidfd = -1;
 	a->pid = 0;
 }
@@ -197,35 +198,53 @@ static int spawn(struct activation *a)
 
 /* --- Failing ----------------------------------------------------------------------- */
 
-static void fail(struct activation *a, const char *what, int number)
+static void fail(struct activation *a, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void fail(struct activation *a, const char *format, ...)
 {
 	uint64_t delay = RETRY_USEC << (a->failures < 8 ? a->failures : 8);
+	va_list args;
 
+	va_start(args, format);
+	vsnprintf(a->problem, sizeof(a->problem), format, args);
+	va_end(args);
 	if (delay > RETRY_MAX_USEC)
 		delay = RETRY_MAX_USEC;
 	a->failures++;
 	a->starting = false;
 	a->deadline = 0;
 	a->retry_at = now_usec() + delay;
-	report(a, "%s %d; %u times in a row, next try in %u.%u s", what, number, a->failures,
+	report(a, "%s; %u times in a row, next try in %u.%u s", a->problem, a->failures,
 	       (unsigned int)(delay / 1000000), (unsigned int)(delay / 100000 % 10));
 
 	for (char **name = a->demand->names; *name; name++)
 		if (!registry_find(a->service->registry, *name))
-			lookup_unreachable(a->service, *name);
+			lookup_unreachable(a->service, *name, a->problem);
+}
+
+static void unit_ended(void *userdata, const char *problem)
+{
+	struct activation *a = userdata;
+
+	a->job = NULL;
+	if (problem)
+		fail(a, "%s", problem);
 }
 
 static void start(struct activation *a)
 {
+	const char *unit = a->demand->unit;
 	int r;
 
 	a->started_at = now_usec();
 	a->deadline = a->started_at + a->demand->timeout_sec * 1000000ULL;
 	a->starting = true;
 	say(a->service, "starting %s", a->demand->file);
-	r = spawn(a);
+	r = unit ? unit_start(a->service, unit, unit_ended, a, &a->job) : spawn(a);
 	if (r < 0)
-		fail(a, "cannot be started, error", -r);
+		fail(a, "%s%s%s", unit ?: "cannot be started", unit ? ": no way to systemd: " : ": ",
+		     strerror(-r));
 }
 
 static void ended(struct activation *a, const siginfo_t *info)
@@ -234,15 +253,9 @@ static void ended(struct activation *a, const siginfo_t *info)
 
 	if (now_usec() - a->started_at >= STABLE_USEC)
 		a->failures = 0;
-	/* systemctl has done its part; the names are still to come. */
-	if (a->demand->unit && !killed && info->si_status == 0)
-		return;
-	if (a->starting)
-		fail(a, killed ? "before its names were there it was killed by signal" :
-				 "before its names were there it ended with status",
-		     info->si_status);
-	else if (killed || info->si_status != 0)
-		fail(a, killed ? "was killed by signal" : "ended with status", info->si_status);
+	if (a->starting || killed || info->si_status != 0)
+		fail(a, "%s%s %d", a->starting ? "before its names were there it " : "",
+		     killed ? "was killed by signal" : "ended with status", info->si_status);
 	else
 		a->failures = 0;
 	a->deadline = 0;
@@ -268,8 +281,10 @@ static void time_is_over(struct activation *a)
 	a->deadline = 0;
 	if (a->pidfd >= 0)
 		pidfd_send_signal(a->pidfd, SIGKILL, NULL, /* flags= */ 0);
+	a->job = unit_job_free(a->job);
 	if (a->starting)
-		fail(a, "its names are not there after seconds:", (int)a->demand->timeout_sec);
+		fail(a, "%s%sits names are not there after seconds: %u", a->demand->unit ?: "",
+		     a->demand->unit ? ": " : "", a->demand->timeout_sec);
 }
 
 /* --- What others tell ---------------------------------------------------------------- */
@@ -283,9 +298,9 @@ struct activation *activation_find(const struct service *service, const char *na
 	return a;
 }
 
-bool activation_is_damped(const struct activation *a)
+const char *activation_problem(const struct activation *a)
 {
-	return !a->starting && a->failures && now_usec() < a->retry_at;
+	return !a->starting && a->failures && now_usec() < a->retry_at ? a->problem : NULL;
 }
 
 void activation_wanted(struct activation *a)
@@ -293,7 +308,7 @@ void activation_wanted(struct activation *a)
 	/* Owners may be about to add their names again, and this one may be one. */
 	if (a->starting || !a->service->settled)
 		return;
-	if (a->pid) {
+	if (a->pid || a->job) {
 		/* On its way out, or else it is in the way. */
 		if (!a->deadline)
 			a->deadline = now_usec() + a->demand->timeout_sec * 1000000ULL;
@@ -312,6 +327,9 @@ void activation_appeared(struct service *service, const char *name)
 
 	a->starting = false;
 	a->deadline = 0;
+	/* Units that crash are damped by systemd. */
+	if (a->demand->unit)
+		a->failures = 0;
 }
 
 int activation_work(struct service *service)
@@ -353,6 +371,7 @@ static struct activation *activation_new(struct service *service, struct demand 
 static void activation_free(struct activation *a)
 {
 	forget_process(a);
+	unit_job_free(a->job);
 	demand_free(a->demand);
 	free(a);
 }

@@ -119,7 +119,7 @@ static int parse_run(struct parser *parser)
 	return parser->demand->command ? 0 : -ENOMEM;
 }
 
-/* What systemctl takes for an option is no unit. */
+/* More is for systemd to say. */
 static int parse_unit(struct parser *parser)
 {
 	const char *unit = parser->words.list[1];

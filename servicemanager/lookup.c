@@ -246,16 +246,30 @@ void lookup_failed(struct service *service, const char *name, int code, const ch
 		struct waiter *waiter = container_of(entry, struct waiter, entry);
 
 		next = entry->next;
-		if (code == EHOSTUNREACH && !waiter->get)
-			continue;
 		ipc_call_errno(waiter->call, code, "%s: %s", name, text);
 		waiter_end(service, waiter);
 	}
 }
 
-void lookup_unreachable(struct service *service, const char *name)
+int answer_unreachable(struct ipc_call *call, const char *name, const char *problem)
 {
-	lookup_failed(service, name, EHOSTUNREACH, "its service does not start");
+	return ipc_call_errno(call, EHOSTUNREACH, "%s: its service does not start: %s", name,
+			      problem);
+}
+
+void lookup_unreachable(struct service *service, const char *name, const char *problem)
+{
+	struct registry_waiter *next, *entry;
+
+	for (entry = registry_waiters(service->registry, name); entry; entry = next) {
+		struct waiter *waiter = container_of(entry, struct waiter, entry);
+
+		next = entry->next;
+		if (!waiter->get)
+			continue;
+		answer_unreachable(waiter->call, name, problem);
+		waiter_end(service, waiter);
+	}
 }
 
 void lookup_policy_changed(struct service *service)
@@ -350,12 +364,11 @@ static struct finding find(const struct service *service, struct wanted *wanted,
 static int wait_for_start(struct service *service, struct wanted *wanted,
 			  struct activation *activation)
 {
+	const char *problem = activation_problem(activation);
 	int r;
 
-	if (wanted->get && activation_is_damped(activation))
-		return ipc_call_errno(wanted->call, EHOSTUNREACH,
-				      "%s: its service does not start; it is tried again soon",
-				      wanted->name);
+	if (wanted->get && problem)
+		return answer_unreachable(wanted->call, wanted->name, problem);
 
 	r = keep_waiting(service, wanted);
 	if (r == 0)

@@ -288,12 +288,6 @@ static int process(struct daemon *daemon, const struct pollfd *fds)
 	return r;
 }
 
-/* Of two times to wait, of which -1 is no limit. */
-static int earlier(int a, int b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 /* Until a signal: 0, or -errno. The epoll has what the service waits for. */
 static int loop(struct daemon *daemon)
 {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "state.h"
 
@@ -362,6 +363,11 @@ void service_event(struct service *service, void *data)
 	source->ready(service, source);
 }
 
+void service_forget_fd(const struct service *service, int fd)
+{
+	epoll_ctl(service->epoll, EPOLL_CTL_DEL, fd, /* event= */ NULL);
+}
+
 static int settle_in_msec(struct service *service)
 {
 	uint64_t now = now_usec();
@@ -379,18 +385,14 @@ static int settle_in_msec(struct service *service)
 
 int service_work(struct service *service)
 {
-	int timeout, activation;
+	int timeout;
 
 	if (service->wants_time)
 		watch_continue(service);
 
-	timeout = settle_in_msec(service);
-	activation = activation_work(service);
-	if (timeout < 0 || (activation >= 0 && activation < timeout))
-		timeout = activation;
-	if (service->wants_time && (timeout < 0 || timeout > RETRY_MSEC))
-		timeout = RETRY_MSEC;
-	return timeout;
+	timeout = earlier(settle_in_msec(service), units_work(service));
+	timeout = earlier(timeout, activation_work(service));
+	return earlier(timeout, service->wants_time ? RETRY_MSEC : -1);
 }
 
 bool service_wants_room(const struct service *service)
@@ -413,6 +415,7 @@ struct service *service_free(struct service *service)
 
 	lookup_end(service);
 	activations_end(service);
+	units_end(service);
 	watch_end(service);
 	while (service->registry && (entry = registry_next(service->registry, "", &position))) {
 		registry_remove(service->registry, entry);

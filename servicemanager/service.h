@@ -16,6 +16,12 @@
 struct demands;
 struct service;
 
+/* Of two times to wait, of which -1 is no limit. */
+static inline int earlier(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 struct service_options {
 	/* What has to be watched besides the connection is put here; its events,
 	 * which carry a pointer in data.ptr, go to service_event(). */

@@ -9,6 +9,7 @@
  *   access.c   asking the policy, policy.c, for a caller
  *   provide.c  names whose object comes when it is wanted
  *   activation.c  starting services that are wanted
+ *   unit.c     having systemd start them
  *
  * All of it belongs to one thread.
  */
@@ -40,6 +41,7 @@ struct service {
 	struct ipc_object *object;
 	struct waiter *waiters; /* all of them */
 	struct activation *activations;
+	struct units *units;	/* systemd, while it starts units for us; or NULL */
 	uint64_t started_at;	/* usec of the monotonic clock, as all times here */
 	uint64_t settled_at;	/* a name that is missing then is missing */
 	bool settled;
@@ -73,6 +75,10 @@ static inline uint64_t now_usec(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
+
+/* Before an fd is closed that is in the epoll: a child between fork() and exec() has it
+ * too, and would keep it there. */
+void service_forget_fd(const struct service *service, int fd);
 
 /* With --verbose. Names and interfaces were checked: nothing odd gets onto the
  * terminal. */
@@ -116,7 +122,9 @@ void lookup_provided(struct service *service, const struct owner *owner,
 		     const struct ipc_proxy *object);
 /* The name cannot be had: answers those who wait for it, or only get it. */
 void lookup_failed(struct service *service, const char *name, int code, const char *text);
-void lookup_unreachable(struct service *service, const char *name);
+/* Its service does not start, for that reason: answers those who only get it. */
+void lookup_unreachable(struct service *service, const char *name, const char *problem);
+int answer_unreachable(struct ipc_call *call, const char *name, const char *problem);
 /* The name is there: answers those who wait for it, or sees to it. */
 void lookup_appeared(struct service *service, struct owner *owner);
 /* There is another policy: who waits may have the name now. */
@@ -160,8 +168,8 @@ struct activation;
 
 /* NULL: nobody is to be started for the name. */
 struct activation *activation_find(const struct service *service, const char *name);
-/* It failed, and it is too early to try again. */
-bool activation_is_damped(const struct activation *activation);
+/* It failed, and it is too early to try again: why it did; else NULL. */
+const char *activation_problem(const struct activation *activation);
 /* Somebody waits for a name of its that nobody has. */
 void activation_wanted(struct activation *activation);
 /* The name is there. */
@@ -169,5 +177,24 @@ void activation_appeared(struct service *service, const char *name);
 /* Does what is due: in so many milliseconds something is again; -1: nothing. */
 int activation_work(struct service *service);
 void activations_end(struct service *service);
+
+/* --- unit.c -------------------------------------------------------------------- */
+
+#define UNIT_PROBLEM_MAX 256
+
+struct unit_job;
+
+/* The job ended; problem is NULL, or says in words of which unit it is and what is wrong.
+ * Not called from within unit_start(), nor after unit_job_free(). */
+typedef void unit_done(void *userdata, const char *problem);
+
+/* Has systemd start the unit. -errno: there is no way to systemd. The job is valid until
+ * done was called; to free it before is to hear no more of it. */
+int unit_start(struct service *service, const char *unit, unit_done *done, void *userdata,
+	       struct unit_job **ret_job);
+struct unit_job *unit_job_free(struct unit_job *job);
+/* As activation_work(); ends connections that nobody needs. */
+int units_work(struct service *service);
+void units_end(struct service *service);
 
 #endif /* SERVICEMANAGER_STATE_H */

@@ -39,10 +39,18 @@ $(E2E)/test-loop-glib.o: E2E_CFLAGS += $(shell pkg-config --cflags glib-2.0)
 $(E2E)/test-loop-sd-event: LDLIBS += $(shell pkg-config --libs libsystemd)
 $(E2E)/test-loop-glib: LDLIBS += $(shell pkg-config --libs glib-2.0)
 
-# Asks what has no function in the library.
-$(E2E)/test-manager-policy.o: E2E_CFLAGS += -I$(B)/servicemanager
-$(E2E)/test-manager-policy.o: | $(B)/servicemanager/servicemanager.ipc.h
-$(E2E)/test-manager-policy: $(MANAGER_STUBS)
+# Ask what has no function in the library.
+E2E_ASKING := $(addprefix $(E2E)/test-manager-,demand policy)
+$(E2E_ASKING:%=%.o): E2E_CFLAGS += -I$(B)/servicemanager
+$(E2E_ASKING:%=%.o): | $(B)/servicemanager/servicemanager.ipc.h
+$(E2E_ASKING): $(MANAGER_STUBS)
+
+# Has a stand-in for systemd.
+$(E2E)/test-manager-demand: $(E2E)/systemd.o
+$(E2E)/test-manager-demand: LDLIBS += $(LIBSYSTEMD_LIBS)
+$(E2E)/systemd.o: tests/e2e/systemd.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A peer that keeps to no rule speaks to the driver itself.
 $(E2E)/test-hostile: $(B)/libipc/device.o

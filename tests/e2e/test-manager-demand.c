@@ -2,7 +2,7 @@
 /*
  * Services that are started when somebody wants them and leave when nobody does. The
  * services are this program, started with --serve by a servicemanager of the test's
- * own; each start leaves a line in a file.
+ * own, or by a stand-in for systemd that it asks; each start leaves a line in a file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +19,8 @@
 
 #include "fixture.h"
 #include "manager.h"
+#include "servicemanager.ipc.h"
+#include "systemd.h"
 
 #define STARTS "/tmp/demand.starts"
 
@@ -70,17 +72,39 @@ static int be_service(char **arguments)
 static struct manager manager;
 static char directory[] = "/tmp/demand.XXXXXX";
 
-static void put(const char *name, const char *mode, const char *more)
+static FILE *open_file(const char *name)
 {
-	char self[256] = "", path[64];
+	char path[64];
 	FILE *file;
 
-	ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
 	snprintf(path, sizeof(path), "%s/%s.conf", directory, name);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "# a service\nname %s\nrun \"%s\" --serve %s %s\n%s\n", name, self, name, mode,
-		more);
+	fprintf(file, "# a service\nname %s\n", name);
+	return file;
+}
+
+static char *find_self(void)
+{
+	static char self[256];
+
+	ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	return self;
+}
+
+static void put(const char *name, const char *mode, const char *more)
+{
+	FILE *file = open_file(name);
+
+	fprintf(file, "run \"%s\" --serve %s %s\n%s\n", find_self(), name, mode, more);
+	fclose(file);
+}
+
+static void put_unit(const char *name, const char *unit, const char *more)
+{
+	FILE *file = open_file(name);
+
+	fprintf(file, "unit %s\n%s\n", unit, more);
 	fclose(file);
 }
 
@@ -132,7 +156,7 @@ static int get(struct ipc *ipc, const char *name)
 
 static pthread_barrier_t all_have_it;
 
-static void *get_at_once(void *unused)
+static void *get_one(void *unused)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct server *server;
@@ -145,19 +169,24 @@ static void *get_at_once(void *unused)
 	return NULL;
 }
 
-START_TEST(it_is_started_once)
+static void get_at_once(void)
 {
 	pthread_t threads[AT_ONCE];
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.slow", "slow", "");
-	begin();
 	pthread_barrier_init(&all_have_it, NULL, AT_ONCE);
 	for (int i = 0; i < AT_ONCE; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, get_at_once, NULL), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, get_one, NULL), 0);
 	for (int i = 0; i < AT_ONCE; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert_int_eq(starts(), 1);
+}
+
+START_TEST(it_is_started_once)
+{
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("demand.slow", "slow", "");
+	begin();
+	get_at_once();
 	end();
 }
 END_TEST
@@ -329,6 +358,112 @@ START_TEST(what_is_wrong_changes_nothing)
 }
 END_TEST
 
+/* --- Units -------------------------------------------------------------------------- */
+
+static void begin_with_systemd(const char *unit, const char *more)
+{
+	static char *program[] = { NULL, (char *)"--serve", (char *)"demand.slow", (char *)"slow",
+				   NULL };
+
+	program[0] = find_self();
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put_unit("demand.slow", unit, more);
+	systemd_start(program);
+	begin();
+}
+
+static void end_with_systemd(void)
+{
+	end();
+	systemd_stop();
+}
+
+/* Who only gets the name is told which unit it is and what is the matter. */
+static void fails_with(struct ipc *ipc, const char *text)
+{
+	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
+	struct service_manager *service_manager;
+	struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Manager__GetReply *reply;
+	struct ipc_proxy *proxy;
+
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	service_manager = service_manager_from_proxy(proxy);
+	request.name = (char *)"demand.slow";
+	ck_assert_int_eq(service_manager_get(service_manager, &request, &reply, &error),
+			 -EHOSTUNREACH);
+	ck_assert_msg(error.message && strstr(error.message, text), "it says: %s, not: %s",
+		      error.message, text);
+	ipc_error_done(&error);
+	service_manager_unref(service_manager);
+}
+
+START_TEST(a_unit_is_asked_for_once)
+{
+	begin_with_systemd("good.service", "");
+	get_at_once();
+	ck_assert_uint_eq(systemd_starts(), 1);
+	end_with_systemd();
+}
+END_TEST
+
+static const struct {
+	const char *unit, *text;
+} failures[] = {
+	{ "failing.service", "demand.slow: its service does not start: failing.service: its job ended as failed" },
+	{ "none.service", "none.service: cannot be started: Unit none.service not found." },
+	{ "denied.service", "denied.service: cannot be started: Permission denied (ipcbus-services(5)" },
+	{ "rude.service", "rude.service: " },
+	{ "silent.service", "silent.service: its names are not there after seconds: 1" },
+};
+
+START_TEST(a_unit_that_fails_is_named)
+{
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+
+		strcpy(directory, "/tmp/demand.XXXXXX");
+		begin_with_systemd(failures[i].unit, "timeout 1");
+		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+		fails_with(ipc, failures[i].text);
+		manager_expect(&manager, failures[i].unit);
+		/* And who comes soon after, without another try. */
+		fails_with(ipc, failures[i].text);
+		ck_assert_uint_eq(systemd_starts(), 1);
+		end_with_systemd();
+	}
+}
+END_TEST
+
+START_TEST(without_a_bus_there_are_no_units)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put_unit("demand.slow", "good.service", "");
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", /* overwrite= */ 1);
+	begin();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	fails_with(ipc, "good.service: no way to systemd: No such file or directory");
+	end();
+}
+END_TEST
+
+/* He is not told that the first try failed. */
+START_TEST(who_waits_for_a_unit_gets_it_at_last)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct server *server;
+
+	begin_with_systemd("mended.service", "");
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(server_await(ipc, "demand.slow", &server), 0);
+	ck_assert_uint_eq(systemd_starts(), 2);
+	server_unref(server);
+	end_with_systemd();
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "--serve"))
@@ -337,5 +472,8 @@ int main(int argc, char **argv)
 	return RUN_TESTS("demand", it_is_started_once, it_leaves_and_no_call_is_lost,
 			 who_has_the_object_keeps_it, what_crashes_is_damped,
 			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
-			 it_has_its_limits, what_is_wrong_changes_nothing);
+			 it_has_its_limits, what_is_wrong_changes_nothing,
+			 a_unit_is_asked_for_once, a_unit_that_fails_is_named,
+			 without_a_bus_there_are_no_units,
+			 who_waits_for_a_unit_gets_it_at_last);
 }

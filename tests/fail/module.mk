@@ -70,9 +70,10 @@ $(FAIL_MANAGER): $(FAIL_B)/servicemanager/%.o: servicemanager/%.c | $(FAIL_LIBRA
 
 $(FAIL_B)/test-library: $(FAIL_B)/test-library.o $(FAIL_LINKED)
 $(FAIL_B)/test-manager: $(FAIL_B)/test-manager.o $(FAIL_MANAGER) $(FAIL_LINKED)
+$(FAIL_B)/test-manager: LDLIBS += $(LIBSYSTEMD_LIBS)
 $(FAIL_B)/test-library $(FAIL_B)/test-manager:
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS)
+	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS) $(LDLIBS)
 
 ALL += $(FAIL_B)/test-library $(FAIL_B)/test-manager
 UNIT_TESTS += $(FAIL_B)/test-library $(FAIL_B)/test-manager

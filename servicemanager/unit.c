@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Having systemd start units, over the system bus and without waiting: the connection
+ * is there while jobs are, and its fd is among what main.c's loop waits for. Called by
+ * activation.c.
+ *
+ * A job is StartUnit(), which answers with the job's path, and then the signal
+ * JobRemoved with that path and what came of it. Anybody on the system bus may send us a
+ * signal: only one from whom answered StartUnit() counts.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-bus.h>
+
+#include "state.h"
+
+#define SYSTEMD		"org.freedesktop.systemd1"
+#define SYSTEMD_PATH	"/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER	"org.freedesktop.systemd1.Manager"
+
+#define MESSAGES_AT_ONCE 64
+
+struct unit_job {
+	struct unit_job *next, **link;	/* in units.jobs */
+	sd_bus_slot *reply;	/* what StartUnit() answers */
+	char *unit;
+	char *path;		/* once it did */
+	char *systemd;		/* and who */
+	unit_done *done;
+	void *userdata;
+};
+
+struct units {
+	struct source source;
+	sd_bus *bus;
+	int fd;			/* its, once it is among what the loop waits for */
+	struct unit_job *jobs;
+};
+
+/* --- Jobs ------------------------------------------------------------------------ */
+
+static struct unit_job *job_new(const char *unit, unit_done *done, void *userdata)
+{
+	struct unit_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+
+	job->done = done;
+	job->userdata = userdata;
+	job->unit = strdup(unit);
+	if (!job->unit) {
+		free(job);
+		return NULL;
+	}
+
+	return job;
+}
+
+struct unit_job *unit_job_free(struct unit_job *job)
+{
+	if (!job)
+		return NULL;
+
+	if (job->link) {
+		*job->link = job->next;
+		if (job->next)
+			job->next->link = job->link;
+	}
+	sd_bus_slot_unref(job->reply);
+	free(job->unit);
+	free(job->path);
+	free(job->systemd);
+	free(job);
+	return NULL;
+}
+
+static void job_add(struct units *units, struct unit_job *job)
+{
+	job->next = units->jobs;
+	job->link = &units->jobs;
+	if (job->next)
+		job->next->link = &job->next;
+	units->jobs = job;
+}
+
+/* The parts of a text that says what is wrong; all NULL: nothing is. */
+static void job_end(struct unit_job *job, const char *what, const char *why, const char *help)
+{
+	char problem[UNIT_PROBLEM_MAX];
+
+	snprintf(problem, sizeof(problem), "%s: %s%s%s", job->unit, what ?: "", why ?: "",
+		 help ?: "");
+	job->done(job->userdata, what ? problem : NULL);
+	unit_job_free(job);
+}
+
+static bool is_denied(const sd_bus_error *error)
+{
+	return sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED) ||
+	       sd_bus_error_has_name(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED);
+}
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
+{
+	const sd_bus_error *error = sd_bus_message_get_error(reply);
+	const char *path = NULL, *sender = sd_bus_message_get_sender(reply);
+	struct unit_job *job = userdata;
+
+	(void)unused;
+	if (error) {
+		job_end(job, "cannot be started: ", error->message ?: error->name,
+			is_denied(error) ? " (ipcbus-services(5): how polkit allows it)" : NULL);
+		return 0;
+	}
+	if (sd_bus_message_read(reply, "o", &path) < 0 || !sender) {
+		job_end(job, "systemd does not say which job it is", NULL, NULL);
+		return 0;
+	}
+
+	job->path = strdup(path);
+	job->systemd = strdup(sender);
+	if (!job->path || !job->systemd)
+		job_end(job, strerror(ENOMEM), NULL, NULL);
+	return 0;
+}
+
+static struct unit_job *find_job(const struct units *units, const char *path, const char *sender)
+{
+	struct unit_job *job = units->jobs;
+
+	while (job && !(job->path && job->systemd && !strcmp(job->path, path) &&
+			!strcmp(job->systemd, sender)))
+		job = job->next;
+	return job;
+}
+
+static int on_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unused)
+{
+	const char *path, *result, *sender = sd_bus_message_get_sender(signal);
+	struct units *units = userdata;
+	struct unit_job *job;
+
+	(void)unused;
+	if (!sender || sd_bus_message_read(signal, "uoss", NULL, &path, NULL, &result) < 0)
+		return 0;
+	job = find_job(units, path, sender);
+	if (!job)
+		return 0;
+
+	if (!strcmp(result, "done"))
+		job_end(job, NULL, NULL, NULL);
+	else
+		job_end(job, "its job ended as ", result, NULL);
+	return 0;
+}
+
+/* --- The connection --------------------------------------------------------------- */
+
+/* There is something to do, which units_work() is about to. */
+static void bus_ready(struct service *service, struct source *source)
+{
+	(void)service, (void)source;
+}
+
+/* No jobs are left. */
+static struct units *units_free(const struct service *service, struct units *units)
+{
+	if (units->fd >= 0)
+		service_forget_fd(service, units->fd);
+	sd_bus_close_unref(units->bus);
+	free(units);
+	return NULL;
+}
+
+/* Anew each time that what the bus waits for may have changed. */
+static int units_watch(const struct service *service, struct units *units)
+{
+	int fd = sd_bus_get_fd(units->bus), events = sd_bus_get_events(units->bus);
+	struct epoll_event event = { .data.ptr = &units->source };
+	int operation;
+
+	if (fd < 0 || events < 0)
+		return fd < 0 ? fd : events;
+
+	/* Of poll() and epoll these have the same numbers. */
+	event.events = (uint32_t)events;
+	operation = units->fd < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	if (epoll_ctl(service->epoll, operation, fd, &event) < 0)
+		return -errno;
+
+	units->fd = fd;
+	return 0;
+}
+
+/* What it sends goes before any StartUnit(). */
+static int subscribe(struct units *units)
+{
+	int r = sd_bus_match_signal_async(units->bus, /* ret_slot= */ NULL, SYSTEMD, SYSTEMD_PATH,
+					  SYSTEMD_MANAGER, "JobRemoved", on_removed,
+					  /* install_callback= */ NULL, units);
+
+	if (r < 0)
+		return r;
+
+	/* No answer is wanted: that of StartUnit() says whether there is a systemd. */
+	return sd_bus_call_method_async(units->bus, /* ret_slot= */ NULL, SYSTEMD, SYSTEMD_PATH,
+					SYSTEMD_MANAGER, "Subscribe", /* callback= */ NULL,
+					/* userdata= */ NULL, "");
+}
+
+static int units_new(struct service *service)
+{
+	struct units *units = calloc(1, sizeof(*units));
+	int r;
+
+	if (!units)
+		return -ENOMEM;
+
+	units->fd = -1;
+	units->source.ready = bus_ready;
+	r = sd_bus_open_system(&units->bus);
+	if (r >= 0)
+		r = subscribe(units);
+	if (r >= 0)
+		r = units_watch(service, units);
+	if (r < 0) {
+		units_free(service, units);
+		return r;
+	}
+
+	service->units = units;
+	return 0;
+}
+
+static int units_process(struct service *service, struct units *units)
+{
+	int r = 1;
+
+	for (int i = 0; i < MESSAGES_AT_ONCE && r > 0; i++)
+		r = sd_bus_process(units->bus, /* ret_message= */ NULL);
+	return r < 0 ? r : units_watch(service, units);
+}
+
+int units_work(struct service *service)
+{
+	struct units *units = service->units;
+	uint64_t at, now;
+	int r;
+
+	if (!units)
+		return -1;
+
+	r = units_process(service, units);
+	while (r < 0 && units->jobs)
+		job_end(units->jobs, "the system bus is gone: ", strerror(-r), NULL);
+	if (!units->jobs) {
+		service->units = units_free(service, units);
+		return -1;
+	}
+
+	now = now_usec();
+	if (sd_bus_get_timeout(units->bus, &at) < 0 || at == UINT64_MAX)
+		return -1;
+	return at > now ? (int)((at - now) / 1000) + 1 : 0;
+}
+
+void units_end(struct service *service)
+{
+	if (service->units)
+		service->units = units_free(service, service->units);
+}
+
+/* --- Starting ---------------------------------------------------------------------- */
+
+int unit_start(struct service *service, const char *unit, unit_done *done, void *userdata,
+	       struct unit_job **ret_job)
+{
+	struct unit_job *job = job_new(unit, done, userdata);
+	int r;
+
+	if (!job)
+		return -ENOMEM;
+
+	r = service->units ? 0 : units_new(service);
+	if (r == 0)
+		r = sd_bus_call_method_async(service->units->bus, &job->reply, SYSTEMD,
+					     SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit", on_reply,
+					     job, "ss", unit, "replace");
+	if (r >= 0)
+		r = units_watch(service, service->units);
+	if (r < 0) {
+		unit_job_free(job);
+		return r;
+	}
+
+	job_add(service->units, job);
+	*ret_job = job;
+	return 0;
+}
