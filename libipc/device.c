@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -57,7 +58,7 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	void *region;
 	int r;
 
-	*device = (struct device){ .wake_fd = -1 };
+	*device = (struct device){ .wake_fd = -1, .poll_fd = -1 };
 	device->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (device->fd < 0)
 		return -errno;
@@ -99,11 +100,13 @@ void device_close(struct device *device, bool mapped)
 {
 	if (mapped && device->region)
 		munmap((void *)device->region, device->region_size);
+	if (device->poll_fd >= 0)
+		close(device->poll_fd);
 	if (device->wake_fd >= 0)
 		close(device->wake_fd);
 	if (device->fd >= 0)
 		close(device->fd);
-	*device = (struct device){ .fd = -1, .wake_fd = -1 };
+	*device = (struct device){ .fd = -1, .wake_fd = -1, .poll_fd = -1 };
 }
 
 static void objects_to_driver(const struct device_send *send, struct ipcbus_object *to)
@@ -269,28 +272,56 @@ void device_wake(const struct device *device)
 	errno = saved;
 }
 
-int device_poll(const struct device *device, uint64_t timeout_usec)
+int device_set_poll(struct device *device, unsigned int polls)
 {
-	struct pollfd pfd = { .fd = device->fd, .events = POLLIN };
+	struct epoll_event event = { 0 };
+	int how;
+
+	if (device->poll_fd < 0)
+		device->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (device->poll_fd < 0)
+		return -errno;
+	if (polls == device->polls)
+		return 0;
+
+	if (polls & DEVICE_POLL_EVENT)
+		event.events |= EPOLLIN;
+	if (polls & DEVICE_POLL_ROOM)
+		event.events |= EPOLLOUT;
+	how = !device->polls ? EPOLL_CTL_ADD : polls ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+	if (epoll_ctl(device->poll_fd, how, device->fd, &event) < 0)
+		return -errno;
+	device->polls = polls;
+	return 0;
+}
+
+int device_poll(const struct device *device, int other, uint64_t timeout_usec)
+{
+	struct pollfd fds[3] = {
+		{ .fd = device->fd, .events = POLLIN },
+		{ .fd = device->poll_fd, .events = POLLIN },
+		{ .fd = other, .events = POLLIN },
+	};
 	struct timespec ts = {
 		.tv_sec = (time_t)(timeout_usec / 1000000),
 		.tv_nsec = (long)(timeout_usec % 1000000) * 1000,
 	};
 	int r;
 
-	r = ppoll(&pfd, 1, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
+	r = ppoll(fds, 3, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
 	if (r < 0)
 		return -errno;
-	if (r > 0 && !(pfd.revents & POLLIN))
+	if (fds[0].revents && !(fds[0].revents & POLLIN))
 		return -EIO;
-	return r;
+	return (fds[0].revents ? (int)DEVICE_POLL_EVENT : 0) |
+	       (fds[1].revents ? (int)DEVICE_POLL_ROOM : 0);
 }
 
 /* The event need not be taken: the file is there for nothing else. */
 int device_wait_manager(const char *path, uint64_t timeout_usec)
 {
 	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_ARRIVAL };
-	struct device device = { .wake_fd = -1 };
+	struct device device = { .wake_fd = -1, .poll_fd = -1 };
 	int r;
 
 	device.fd = open(path, O_RDWR | O_CLOEXEC);
@@ -299,7 +330,7 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 
 	r = device_ioctl(&device, IPCBUS_IOC_WATCH, &watch);
 	if (r == 0)
-		r = device_poll(&device, timeout_usec);
+		r = device_poll(&device, /* other= */ -1, timeout_usec);
 	device_close(&device, /* mapped= */ false);
 	return r;
 }

@@ -22,6 +22,8 @@
 struct device {
 	int fd;
 	int wake_fd;		/* a second fd of the same file, for device_wake() */
+	int poll_fd;		/* readable when there is what polls says; -1: not made */
+	unsigned int polls;	/* DEVICE_POLL_*: device_set_poll() */
 	const uint8_t *region;
 	size_t region_size;
 	uint64_t features;	/* IPCBUS_FEATURE_* of the driver */
@@ -150,8 +152,18 @@ void device_objects(const struct device *device, const struct device_event *even
  */
 void device_wake(const struct device *device);
 
-/* Waits for an event to be there: 1, 0 after the time, -EINTR, -errno. */
-int device_poll(const struct device *device, uint64_t timeout_usec);
+/* What an fd can be readable for. */
+#define DEVICE_POLL_EVENT	(1U << 0)	/* an event is there */
+#define DEVICE_POLL_ROOM	(1U << 1)	/* a oneway that was refused may find room */
+
+/* Makes device->poll_fd, if it is not there, and what it is readable for. Nothing is
+ * slower for one that polls for nothing. Under a lock of the caller's. */
+int device_set_poll(struct device *device, unsigned int polls);
+
+/* Waits for an event, for what poll_fd is there for, or until another fd (-1: none)
+ * is readable: DEVICE_POLL_*, 0 after the time or for the other fd, -EINTR, -errno.
+ * News of room are told once: who gets them acts on them. */
+int device_poll(const struct device *device, int other, uint64_t timeout_usec);
 
 /* Waits for the bus to have a manager: as device_poll(), by a file of its own. */
 int device_wait_manager(const char *path, uint64_t timeout_usec);

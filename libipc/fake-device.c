@@ -3,6 +3,7 @@
  * The device of unit tests. See fake-device.h.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,7 +71,9 @@ int device_open(struct device *device, const char *path, size_t region_size)
 {
 	if (!strcmp(path, "/nonexistent"))
 		return -ENOENT;
-	*device = (struct device){ .fd = -1, .wake_fd = -1, .region_size = region_size };
+	*device = (struct device){
+		.fd = -1, .wake_fd = -1, .poll_fd = -1, .region_size = region_size,
+	};
 	return 0;
 }
 
@@ -184,11 +187,21 @@ void device_wake(const struct device *device)
 	fake.woken++;
 }
 
-int device_poll(const struct device *device, uint64_t timeout_usec)
+int device_set_poll(struct device *device, unsigned int polls)
 {
+	device->polls = polls;
+	return 0;
+}
+
+/* What does not come now never comes. */
+int device_poll(const struct device *device, int other, uint64_t timeout_usec)
+{
+	struct pollfd pfd = { .fd = other, .events = POLLIN };
+
 	(void)device;
-	(void)timeout_usec;
-	return queue_begin < queue_end;
+	if (queue_begin < queue_end)
+		return DEVICE_POLL_EVENT;
+	return timeout_usec == UINT64_MAX && poll(&pfd, 1, 0) == 0 ? -EPIPE : 0;
 }
 
 int device_wait_manager(const char *path, uint64_t timeout_usec)

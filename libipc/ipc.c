@@ -110,6 +110,7 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 	*ipc = (struct ipc){ .refs = 1, .path = strdup(device_path(device)) };
 	if (!ipc->path)
 		return -ENOMEM;
+	rooms_init(ipc);
 	r = -pthread_mutex_init(&ipc->lock, NULL);
 	if (r < 0)
 		goto err_path;
@@ -211,6 +212,7 @@ static void ipc_close(struct ipc *ipc)
 	names_done(&ipc->names);
 	map_done(&ipc->calls);
 	map_done(&ipc->asyncs);
+	rooms_done(ipc);
 	pool_done(&ipc->pool);
 	pthread_mutex_destroy(&ipc->lock);
 	free(ipc->path);

@@ -10,6 +10,9 @@
  * looked at the flag just before, and is about to wait, is not missed: of a
  * thread that does not wait now the driver interrupts the next wait, and of one
  * that it does not know yet the first.
+ *
+ * In the same way they learn that a stream waits for room, of which only poll tells:
+ * until it has some they poll before they wait.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,19 +41,44 @@ void pool_done(struct pool *pool)
 
 /* --- Serving ------------------------------------------------------------------ */
 
+static int serve_polling(struct thread *t)
+{
+	struct ipc *ipc = t->ipc;
+	int r;
+
+	r = thread_flush(t);
+	if (r < 0)
+		return r;
+	r = device_poll(&ipc->device, atomic_load(&ipc->stop_fd), IPC_NEVER);
+	if (r < 0)
+		return r == -EINTR ? 0 : r;
+	if (r & DEVICE_POLL_ROOM)
+		room_came(ipc);
+	return r & DEVICE_POLL_EVENT ? ipc_process(ipc) : 0;
+}
+
 static int serve_until_stop(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
 	struct device_event event;
+	unsigned int attention;
 	int r;
 
-	while (likely(!atomic_load_explicit(&ipc->stop, memory_order_acquire))) {
+	for (;;) {
+		attention = atomic_load_explicit(&ipc->attention, memory_order_acquire);
+		if (unlikely(attention & ATTEND_STOP))
+			return thread_flush(t);
+		if (unlikely(attention & ATTEND_POLL)) {
+			r = serve_polling(t);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		r = thread_wait(t, DEVICE_WAIT | DEVICE_SERVE, &event);
 		if (unlikely(r < 0))
 			return r;
 		dispatch(t, &event);
 	}
-	return thread_flush(t);
 }
 
 static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
@@ -82,8 +110,12 @@ int ipc_process(struct ipc *ipc)
 		if (r < 0)
 			return r;
 	} while (event.kind == DEVICE_EVENT_INTERRUPTED);
-	if (event.kind == DEVICE_EVENT_NONE)
+	if (event.kind == DEVICE_EVENT_NONE) {
+		/* If that is not why it was called, no harm is done. */
+		if (unlikely(atomic_load(&ipc->attention) & ATTEND_ROOM))
+			room_came(ipc);
 		return 0;
+	}
 
 	dispatch(t, &event);
 	r = thread_flush(t);
@@ -92,16 +124,28 @@ int ipc_process(struct ipc *ipc)
 
 int ipc_get_fd(struct ipc *ipc)
 {
+	int r;
+
 	if (!ipc)
 		return -EINVAL;
-	return ipc->foreign ? -ECHILD : ipc->device.fd;
+	if (ipc->foreign)
+		return -ECHILD;
+	r = room_make_poll(ipc, DEVICE_POLL_EVENT);
+	return r < 0 ? r : ipc->device.poll_fd;
 }
 
 int ipc_wait(struct ipc *ipc, uint64_t timeout_usec)
 {
+	int r;
+
 	if (!ipc)
 		return -EINVAL;
-	return ipc->foreign ? -ECHILD : device_poll(&ipc->device, timeout_usec);
+	if (ipc->foreign)
+		return -ECHILD;
+	r = room_make_poll(ipc, /* polls= */ 0);
+	if (r == 0)
+		r = device_poll(&ipc->device, /* other= */ -1, timeout_usec);
+	return r > 0 ? 1 : r;
 }
 
 /* --- The pool ----------------------------------------------------------------- */
@@ -185,7 +229,7 @@ void pool_grow(struct ipc *ipc)
 
 	pthread_mutex_lock(&pool->lock);
 	if (pool->runners && pool->runners + pool->started < pool->limit &&
-	    !atomic_load_explicit(&ipc->stop, memory_order_relaxed) &&
+	    !(atomic_load_explicit(&ipc->attention, memory_order_relaxed) & ATTEND_STOP) &&
 	    pool_start_locked(ipc) < 0)
 		device_set_threads(&ipc->device, pool->limit);
 	pthread_mutex_unlock(&pool->lock);
@@ -248,7 +292,7 @@ static int pool_leave(struct ipc *ipc, int r)
 	pool->error = 0;
 	pool->started = 0;
 	pool->runners = 0;
-	atomic_store(&ipc->stop, false);
+	rooms_stop(ipc, false);
 	pthread_mutex_unlock(&pool->lock);
 	return r;
 }
@@ -293,6 +337,6 @@ void ipc_stop(struct ipc *ipc)
 	if (!ipc)
 		return;
 
-	atomic_store(&ipc->stop, true);
+	rooms_stop(ipc, true);
 	device_wake(&ipc->device);
 }

@@ -18,7 +18,7 @@ LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c name-demand
 	take.c client.c \
 	async.c request.c reply.c blob.c frame.c memory.c \
 	monitor.c intercept.c call.c cancel.c dispatch.c \
-	builtin.c ask.c stream.c stream_peer.c \
+	builtin.c ask.c stream.c stream_peer.c room.c \
 	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \

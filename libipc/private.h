@@ -18,7 +18,8 @@
  *   intercept.c  what a program wants done around every call
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
  * name.c, name-watch.c, name-demand.c, error.c, map.c,
- * ask.c what a client can ask any object, stream.c and stream_peer.c streams.
+ * ask.c what a client can ask any object, stream.c and stream_peer.c streams, room.c
+ * who waits for room.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes, watches and calls. In this order:
@@ -49,8 +50,13 @@
 
 #include "device.h"
 #include "map.h"
+#include "room.h"
 
 #define IPC_MAX_THREADS	1024
+
+#define ATTEND_STOP	(1U << 0)	/* ipc_stop() */
+#define ATTEND_ROOM	(1U << 1)	/* a stream waits for room */
+#define ATTEND_POLL	(1U << 2)	/* and is to be called back: they are to poll for it */
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
@@ -88,7 +94,8 @@ struct ipc {
 	char *path;			/* of the device */
 	struct names names;
 	bool foreign;			/* opened by the parent; written in fork() only */
-	atomic_bool stop;
+	atomic_uint attention;		/* ATTEND_*: what serving threads are to see */
+	atomic_int stop_fd;		/* an eventfd for those that poll, or -1: room.c */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	struct interceptor *interceptors; /* does not change once there are calls */
 	struct pool pool;
@@ -110,6 +117,7 @@ struct ipc {
 	struct async *spare_asyncs;	/* memory for the next ones */
 	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
+	struct rooms rooms;		/* who waits for room */
 	ipc_tap_cb tap_cb;		/* where a monitor's records go */
 	void *tap_userdata;
 };

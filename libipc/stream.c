@@ -68,6 +68,14 @@ static int arm_locked(int *fd)
 	return *fd < 0 ? -errno : 0;
 }
 
+static int poll_alone(int fd, uint64_t usec)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int timeout = usec / 1000 < INT_MAX ? (int)(usec / 1000) + 1 : -1;
+
+	return poll(&pfd, 1, timeout) < 0 && errno != EINTR ? -errno : 0;
+}
+
 /*
  * Sleeps until the fd says something or the deadline (0: none) is over, -EAGAIN. It
  * may be this very thread that the connection needs to be served by, so what comes
@@ -75,35 +83,64 @@ static int arm_locked(int *fd)
  */
 static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 {
-	struct pollfd fds[2] = {
-		{ .fd = fd, .events = POLLIN },
-		{ .fd = ipc_get_fd(stream->ipc), .events = POLLIN },
-	};
+	struct ipc *ipc = stream->ipc;
+	uint64_t left = IPC_NEVER;
 	struct thread *t;
-	int timeout = -1;
 	int r;
 
-	r = thread_get(stream->ipc, &t);
+	r = thread_get(ipc, &t);
 	if (r == 0)
 		r = thread_flush(t);
+	if (r == 0)
+		r = room_make_poll(ipc, /* polls= */ 0);
 	if (r < 0)
 		return r;
+	if (deadline)
+		left = time_until(deadline);
+	if (!left)
+		return -EAGAIN;
 
-	if (deadline) {
-		uint64_t left = time_until(deadline);
-
-		if (!left)
-			return -EAGAIN;
-		timeout = left / 1000 < INT_MAX ? (int)(left / 1000) + 1 : INT_MAX;
-	}
-	r = poll(fds, t->waiting ? 1 : 2, timeout);
+	if (t->waiting)
+		return poll_alone(fd, left);
+	r = device_poll(&ipc->device, fd, left);
 	if (r < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (!t->waiting && fds[1].revents) {
-		r = ipc_process(stream->ipc);
-		return r < 0 ? r : 0;
-	}
-	return 0;
+		return r == -EINTR ? 0 : r;
+	if (r & DEVICE_POLL_ROOM)
+		room_came(ipc);
+	if (r & DEVICE_POLL_EVENT)
+		r = ipc_process(ipc);
+	return r < 0 ? r : 0;
+}
+
+/* --- Room -------------------------------------------------------------------------- */
+
+static void room_is_there(struct room_waiter *waiter)
+{
+	struct ipc_stream *stream =
+		(struct ipc_stream *)((char *)waiter - offsetof(struct ipc_stream, room));
+
+	pthread_mutex_lock(&stream->lock);
+	stream_wake_sender_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+	stream_call_back(stream);
+	stream_put(stream);
+}
+
+static int want_room(struct ipc_stream *stream, bool by_others)
+{
+	int r;
+
+	stream_hold(stream);
+	r = room_want(stream->ipc, &stream->room, by_others);
+	if (r <= 0)
+		stream_put(stream);
+	return r;
+}
+
+static void forget_room(struct ipc_stream *stream)
+{
+	if (room_forget(stream->ipc, &stream->room))
+		stream_put(stream);
 }
 
 /* --- Life ------------------------------------------------------------------------- */
@@ -149,6 +186,7 @@ int stream_new(struct ipc *ipc, const struct ipc_method *method, bool server,
 	stream->last = &stream->first;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
+	stream->room.came = room_is_there;
 	pthread_mutex_init(&stream->lock, NULL);
 	describe_direction(&stream->in_methods[0], method, server);
 	describe_direction(&stream->out, method, !server);
@@ -229,6 +267,7 @@ static void stream_close(struct ipc_stream *stream)
 	struct stream_item *items;
 	bool over;
 
+	forget_room(stream);
 	pthread_mutex_lock(&stream->lock);
 	stream->closed = true;
 	items = take_items_locked(stream);
@@ -327,27 +366,6 @@ static int take_credit_locked(struct ipc_stream *stream)
 	return 0;
 }
 
-static int wait_for_credit(struct ipc_stream *stream, uint64_t timeout_usec, uint64_t deadline)
-{
-	int r;
-
-	for (;;) {
-		pthread_mutex_lock(&stream->lock);
-		r = take_credit_locked(stream);
-		if (r == -EAGAIN && timeout_usec) {
-			r = arm_locked(&stream->send_fd);
-			pthread_mutex_unlock(&stream->lock);
-			if (r == 0)
-				r = wait_fd(stream, stream->send_fd, deadline);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		pthread_mutex_unlock(&stream->lock);
-		return r;
-	}
-}
-
 /* The message did not go: its credit is for another. */
 static void return_credit(struct ipc_stream *stream)
 {
@@ -356,27 +374,119 @@ static void return_credit(struct ipc_stream *stream)
 	pthread_mutex_unlock(&stream->lock);
 }
 
+/* One that is to go on a stream, and how far it came. */
+struct sending {
+	const ProtobufCMessage *message;
+	uint64_t timeout_usec;
+	uint64_t deadline;	/* 0: none */
+	bool announced;		/* whoever gives credit wakes this thread */
+	bool full;		/* there was credit, but no room */
+	bool wants_room;	/* that has been said since it woke up last */
+	bool wanted_room;	/* or ever */
+};
+
+/*
+ * How long the driver is to wait for room: not at all, for this thread may be the one
+ * that makes the other end's sender go on; unless it may not serve now.
+ */
+static uint64_t room_usec(struct ipc_stream *stream, const struct sending *sending)
+{
+	struct thread *t;
+
+	if (!sending->timeout_usec || thread_get(stream->ipc, &t) < 0 || !t->waiting)
+		return 0;
+	return sending->deadline ? time_until(sending->deadline) ?: 1 : A_YEAR_USEC;
+}
+
+static int try_send(struct ipc_stream *stream, struct sending *sending)
+{
+	struct ipc_options options = { 0 };
+	int r;
+
+	pthread_mutex_lock(&stream->lock);
+	r = take_credit_locked(stream);
+	pthread_mutex_unlock(&stream->lock);
+	sending->full = false;
+	if (r < 0)
+		return r;
+
+	options.timeout_usec = room_usec(stream, sending);
+	r = ipc_rpc_oneway_with(stream->peer_data, &stream->out, &options, sending->message);
+	if (r < 0)
+		return_credit(stream);
+	if (r != -ETIMEDOUT && r != -EAGAIN)
+		return r;
+	sending->full = true;
+	return -EAGAIN;
+}
+
+/* Has this thread, or the callback, told when to try again: 1, to look once more after
+ * that; 0: that is done already, or nobody wants to know. */
+static int announce(struct ipc_stream *stream, struct sending *sending)
+{
+	bool cb;
+	int r = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	cb = stream->cb;
+	if (sending->timeout_usec && !sending->announced)
+		r = arm_locked(&stream->send_fd);
+	pthread_mutex_unlock(&stream->lock);
+	if (r < 0)
+		return r;
+
+	if (sending->timeout_usec && !sending->announced)
+		r = 1;
+	sending->announced = true;
+	if (!sending->full || sending->wants_room || (!sending->timeout_usec && !cb))
+		return r;
+	r = want_room(stream, cb);
+	if (r < 0)
+		return r;
+	sending->wants_room = true;
+	sending->wanted_room = true;
+	return 1;
+}
+
+static int send_within(struct ipc_stream *stream, struct sending *sending)
+{
+	int r;
+
+	for (;;) {
+		r = try_send(stream, sending);
+		if (r != -EAGAIN)
+			return r;
+		r = announce(stream, sending);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			continue;
+		if (!sending->timeout_usec)
+			return -EAGAIN;
+		r = wait_fd(stream, stream->send_fd, sending->deadline);
+		if (r < 0)
+			return r;
+		sending->announced = false;
+		sending->wants_room = false;
+	}
+}
+
 int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
 			uint64_t timeout_usec, const ProtobufCMessage *message)
 {
-	struct ipc_options options = { 0 };
-	uint64_t deadline;
+	struct sending sending = { .message = message, .timeout_usec = timeout_usec };
 	int r;
 
 	if (!stream || stream->method != method || !message ||
 	    message->descriptor != stream->out.request)
 		return -EINVAL;
-	deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
-
-	r = wait_for_credit(stream, timeout_usec, deadline);
-	if (r < 0)
-		return r;
-	if (timeout_usec)
-		options.timeout_usec = deadline ? time_until(deadline) ?: 1 : A_YEAR_USEC;
-	r = ipc_rpc_oneway_with(stream->peer_data, &stream->out, &options, message);
-	if (r < 0)
-		return_credit(stream);
-	return r == -ETIMEDOUT ? -EAGAIN : r;
+	if (timeout_usec && timeout_usec != IPC_NEVER)
+		sending.deadline = deadline_after(timeout_usec);
+	r = send_within(stream, &sending);
+	/* One that did not go is to be tried again: the callback says when. */
+	if (unlikely(sending.wanted_room) && r != -EAGAIN)
+		forget_room(stream);
+	return r;
 }
 
 static int end_with(struct ipc_stream *stream, int code, const char *name, const char *text)

@@ -85,6 +85,8 @@ struct ipc_stream {
 	int send_fd;
 	ipc_stream_cb cb;
 	void *cb_userdata;
+
+	struct room_waiter room;	/* has credit; while it waits it holds the memory */
 };
 
 /* A new end with one user. in: what comes, out: what goes. */
@@ -110,7 +112,7 @@ static inline bool stream_take_deferred(struct ipc_stream *stream)
 
 /* Both directions end with this error, unless something else ended them before. */
 void stream_break(struct ipc_stream *stream, int code);
-/* Something changed for whoever waits to receive, to send, or is called back. The
+/* Something may have changed for whoever waits to receive, to send, or is called back. The
  * first two under the lock, the last without. */
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);

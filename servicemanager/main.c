@@ -27,6 +27,8 @@
 
 #define EVENTS_AT_ONCE 64
 #define SETTLE_MSEC 500
+/* Without memory to hear of room it looks for that so often. */
+#define ROOM_MSEC 100
 
 static const char usage[] =
 	"usage: servicemanager [--device PATH] [--policy DIRECTORY]...\n"
@@ -278,9 +280,7 @@ static int process(struct daemon *daemon, const struct pollfd *fds)
 		r = process_epoll(daemon->epoll, daemon->service);
 		r = r < 0 ? r : 1;
 	}
-	if (r > 0 && fds[0].revents & POLLOUT)
-		service_room(daemon->service);
-	if (r > 0 && fds[0].revents & ~POLLOUT) {
+	if (r > 0 && fds[0].revents) {
 		r = process_bus(daemon->ipc);
 		r = r < 0 ? r : 1;
 	}
@@ -288,11 +288,17 @@ static int process(struct daemon *daemon, const struct pollfd *fds)
 	return r;
 }
 
+static void room_came(struct ipc *ipc, void *userdata)
+{
+	(void)ipc;
+	service_room(userdata);
+}
+
 /* Until a signal: 0, or -errno. The epoll has what the service waits for. */
 static int loop(struct daemon *daemon)
 {
 	struct pollfd fds[] = {
-		{ .fd = ipc_get_fd(daemon->ipc) },
+		{ .fd = ipc_get_fd(daemon->ipc), .events = POLLIN },
 		{ .fd = daemon->epoll, .events = POLLIN },
 		{ .fd = daemon->signals, .events = POLLIN },
 	};
@@ -301,7 +307,11 @@ static int loop(struct daemon *daemon)
 	while (r > 0) {
 		int timeout = earlier(service_work(daemon->service), notify_watchdog());
 
-		fds[0].events = service_wants_room(daemon->service) ? POLLIN | POLLOUT : POLLIN;
+		if (service_wants_room(daemon->service) &&
+		    ipc_on_room(daemon->ipc, room_came, daemon->service) < 0) {
+			service_room(daemon->service);
+			timeout = earlier(timeout, ROOM_MSEC);
+		}
 		if (poll(fds, 3, timeout) >= 0)
 			r = process(daemon, fds);
 		else if (errno != EINTR)

@@ -18,7 +18,7 @@ GUEST_TESTS += $(E2E_WITH_MANAGER)
 GUEST_RAW_TESTS += $(filter-out $(E2E_WITH_MANAGER),$(E2E_TESTS)) tests/e2e/containers
 ALL += $(E2E_TESTS)
 
-$(E2E_TESTS:%=%.o) $(E2E)/streams.o $(E2E_SHARED:%=$(E2E)/%.o): $(E2E)/%.o: tests/e2e/%.c \
+$(E2E_TESTS:%=%.o) $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/streams.o $(E2E)/stream-client.o: $(E2E)/%.o: tests/e2e/%.c \
 		| $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
@@ -62,6 +62,8 @@ $(E2E)/test-evolve: $(EVOLVE)
 $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
 
 # Streams, and a server of them.
-E2E_STREAMS := $(addprefix $(E2E)/,stream.ipc.o stream.pb-c.o)
-$(E2E)/test-stream $(E2E)/test-threads: $(E2E)/streams.o $(E2E_STREAMS)
-$(E2E)/test-stream.o $(E2E)/test-threads.o $(E2E)/streams.o: | $(E2E)/stream.ipc.h
+E2E_STREAMS := $(addprefix $(E2E)/,streams.o stream.ipc.o stream.pb-c.o)
+E2E_STREAMING := $(addprefix $(E2E)/test-,stream stream-room threads)
+$(E2E_STREAMING): $(E2E_STREAMS)
+$(filter-out %-threads,$(E2E_STREAMING)): $(E2E)/stream-client.o
+$(E2E_STREAMING:%=%.o) $(E2E)/streams.o $(E2E)/stream-client.o: | $(E2E)/stream.ipc.h

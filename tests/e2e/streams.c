@@ -60,8 +60,12 @@ static int sum(struct ipc_stream *stream, void *userdata)
 
 	(void)userdata;
 	handlers++;
-	while ((r = streams_pull_sum(stream, SECONDS(10), &number, &error)) > 0)
+	while ((r = streams_pull_sum(stream, SECONDS(10), &number, &error)) > 0) {
 		total.value += number->value;
+		/* It is not to be read as fast as it is sent. */
+		if (number->ballast.len)
+			usleep(2000);
+	}
 	last_error = r;
 	if (r == 0)
 		r = streams_reply_sum(stream, &total);
@@ -83,6 +87,7 @@ static int twice(struct ipc_stream *stream, void *userdata)
 			break;
 		}
 		reply.value = 2 * number->value;
+		reply.ballast = number->ballast;
 		r = streams_push_twice(stream, SECONDS(10), &reply);
 		if (r < 0)
 			break;
@@ -122,6 +127,54 @@ static int later(struct ipc_stream *stream, const Stream__CountRequest *request,
 	return 0;
 }
 
+struct offer {
+	pthread_mutex_t lock;
+	Stream__Number number;
+	uint64_t count;
+	bool done;
+};
+
+/* The callback may come again, on any thread, until the stream is let go. */
+static void offer_more(struct ipc_stream *stream, void *userdata)
+{
+	struct offer *o = userdata;
+	bool over = false;
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	while (!o->done && r == 0 && o->number.value < o->count) {
+		o->number.value++;
+		r = streams_push_offer(stream, 0, &o->number);
+		if (r < 0)
+			o->number.value--;
+	}
+	if (!o->done && r != -EAGAIN) {
+		over = o->done = true;
+		last_error = r;
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (over) {
+		ipc_stream_on_ready(stream, NULL, NULL);
+		ipc_stream_unref(stream);
+	}
+}
+
+static int offer(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
+{
+	static struct offer o = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	static uint8_t ballast[100000];
+
+	(void)userdata;
+	o.number = (Stream__Number)STREAM__NUMBER__INIT;
+	o.number.ballast.data = ballast;
+	o.number.ballast.len = request->ballast;
+	o.count = request->count;
+	o.done = false;
+	ipc_stream_on_ready(ipc_stream_ref(stream), offer_more, &o);
+	offer_more(stream, &o);
+	return 0;
+}
+
 static int look(struct ipc_call *call, void *userdata)
 {
 	Stream__LookReply reply = STREAM__LOOK_REPLY__INIT;
@@ -134,7 +187,7 @@ static int look(struct ipc_call *call, void *userdata)
 }
 
 const struct streams_ops streams_handlers = {
-	.count = count, .sum = sum, .twice = twice, .later = later, .look = look
+	.count = count, .sum = sum, .twice = twice, .later = later, .offer = offer, .look = look
 };
 
 int prepare_streams(struct ipc *ipc)

@@ -343,6 +343,67 @@ START_TEST(the_fd_says_when_there_is_work)
 }
 END_TEST
 
+static unsigned int n_room;
+
+static void room(struct ipc *ipc, void *userdata)
+{
+	ck_assert_ptr_eq(ipc, userdata);
+	n_room++;
+}
+
+/* Until no more goes. */
+static void tell_all(struct visitor *visitor)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	static char text[20000];
+	int r;
+
+	memset(text, 'x', sizeof(text) - 1);
+	request.text = text;
+	while ((r = visitor_tell(visitor, &request)) == 0)
+		;
+	ck_assert_int_eq(r, -EAGAIN);
+}
+
+START_TEST(told_of_room)
+{
+	struct ipc_object *object;
+	struct ipc *server, *client;
+	struct ipc_proxy *proxy;
+	struct visitor *visitor;
+
+	ck_assert_int_eq(ipc_open_sized(&server, NULL, 256 << 10), 0);
+	ck_assert_int_eq(ipc_open(&client, NULL), 0);
+	ck_assert_int_eq(visitor_object_new(server, &visitor_handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(server, object), 0);
+	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+	visitor = visitor_from_proxy(proxy);
+	for (unsigned int i = 1; i < 4; i++) {
+		tell_all(visitor);
+		ck_assert_int_eq(ipc_on_room(client, room, client), 0);
+		ck_assert_int_eq(ipc_wait(client, 20000), 0);
+		ck_assert_uint_eq(n_room, i - 1);
+		ck_assert_int_eq(ipc_process(server), 1);
+		ck_assert_int_eq(ipc_wait(client, UINT64_MAX), 1);
+		ck_assert_int_eq(ipc_process(client), 0);
+		ck_assert_uint_eq(n_room, i);
+		/* Once. */
+		ck_assert_int_eq(ipc_wait(client, 0), 0);
+	}
+	tell_all(visitor);
+	ck_assert_int_eq(ipc_on_room(client, room, client), 0);
+	ck_assert_int_eq(ipc_on_room(client, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_process(server), 1);
+	ck_assert_int_eq(ipc_wait(client, 0), 0);
+	ck_assert_int_eq(ipc_on_room(NULL, room, NULL), -EINVAL);
+	ck_assert_uint_eq(n_room, 3);
+	visitor_unref(visitor);
+	ipc_object_unref(object);
+	ipc_unref(client);
+	ipc_unref(server);
+}
+END_TEST
+
 static void nothing(int number)
 {
 	(void)number;
@@ -369,5 +430,5 @@ int main(void)
 	return RUN_TESTS("serve", the_pool_grows, a_handler_that_forks, many_threads_on_both_sides,
 			 stop_is_never_missed, stop_ends_all_that_run, stop_from_a_signal_handler,
 			 stop_from_a_handler, a_server_with_epoll, the_fd_says_when_there_is_work,
-			 waiting_has_an_end);
+			 told_of_room, waiting_has_an_end);
 }

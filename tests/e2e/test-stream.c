@@ -12,74 +12,7 @@
 
 #include <ipc/rpc.h>
 
-#include "streams.h"
-
-/* --- The client -------------------------------------------------------------------------- */
-
-static struct ipc *ipc;
-static struct streams *streams;
-static pid_t server;
-
-static void begin(unsigned int threads)
-{
-	struct server_options options = { .threads = threads, .prepare = prepare_streams };
-	struct ipc_proxy *proxy;
-
-	server = start_server(&options);
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
-	streams = streams_from_proxy(proxy);
-}
-
-static void end(void)
-{
-	streams_unref(streams);
-	ipc_unref(ipc);
-	kill_server(server);
-}
-
-static struct ipc_stream *open_count(uint32_t n, uint32_t usec, int32_t code, const char *text)
-{
-	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
-	struct ipc_stream *stream;
-
-	request.count = n;
-	request.usec = usec;
-	request.code = code;
-	request.text = (char *)text;
-	ck_assert_int_eq(streams_count_open(streams, NULL, &request, &stream, NULL), 0);
-	return stream;
-}
-
-/* All numbers to the end: what receive says there. */
-static int count_all(struct ipc_stream *stream, uint64_t want, struct ipc_error *error)
-{
-	const Stream__Number *number;
-	uint64_t got = 0;
-	int r;
-
-	while ((r = streams_count_receive(stream, SECONDS(10), &number, error)) > 0)
-		ck_assert_uint_eq(number->value, ++got);
-	ck_assert_uint_eq(got, want);
-	return r;
-}
-
-static void look_until(uint32_t n_handlers, int error)
-{
-	Stream__LookReply *reply;
-
-	for (int i = 0; i < 500; i++) {
-		bool done;
-
-		ck_assert_int_eq(streams_look(streams, &reply, NULL), 0);
-		done = reply->handlers == n_handlers && reply->last_error == error;
-		streams_look_reply_free(reply);
-		if (done)
-			return;
-		usleep(10000);
-	}
-	ck_abort_msg("the server does not come to %u handlers and error %d", n_handlers, error);
-}
+#include "stream-client.h"
 
 /* --- Streams of replies -------------------------------------------------------------------- */
 
@@ -150,16 +83,11 @@ START_TEST(large_messages_go_through_a_small_region)
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
 	const Stream__Number *number;
 	struct ipc_stream *stream;
-	struct ipc_proxy *proxy;
 	uint64_t got = 0;
 	int r;
 
 	begin(1);
-	streams_unref(streams);
-	ipc_unref(ipc);
-	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 256 << 10), 0);
-	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
-	streams = streams_from_proxy(proxy);
+	with_small_region();
 	request.count = 100;
 	request.ballast = 50000;
 	ck_assert_int_eq(streams_count_open(streams, NULL, &request, &stream, NULL), 0);

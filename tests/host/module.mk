@@ -35,7 +35,7 @@ HOST_KTESTS := $(filter-out test-stress test-trace test-memcg,$(patsubst tests/k
 	$(sort $(wildcard tests/kernel/test-*.c))))
 # Programs of tests/e2e that play their servers on threads as well as in processes.
 HOST_E2E := async blob call object serve stream stress threads
-HOST_E2E_SHARED := posix fixture server streams e2e.ipc e2e.pb-c stream.ipc stream.pb-c
+HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_E2E_SYMS := $(addprefix tests/host/posix/,posix.syms tests.syms e2e.syms)
 HOST_E2E_HEADERS = $(B)/tests/e2e/e2e.ipc.h $(B)/tests/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)
 

@@ -124,14 +124,21 @@ void ipc_stop(struct ipc *ipc);
 
 /* For event loops: when the fd is readable (EPOLLIN), call ipc_process() until
  * it returns 0. It handles one event without sleeping: 1 one was handled, 0
- * there was none, or -errno as ipc_run(). The fd is the connection's; do not
- * close it. */
+ * there was none (any more), or -errno as ipc_run(). The fd is the connection's; do
+ * not close it. It is made when it is first asked for: -EMFILE, -ENOMEM. */
 int ipc_get_fd(struct ipc *ipc);
 int ipc_process(struct ipc *ipc);
 
 /* Waits until there is something to process: 1, or 0 after timeout_usec
  * microseconds (UINT64_MAX: for ever), or -errno (-EINTR: a signal). */
 int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
+
+/* After a oneway to a receiver without room, -EAGAIN: calls cb once, on a thread that
+ * serves, when it may be tried again; that may fail again, and be asked for again. One
+ * callback a connection, NULL: none; streams have their own. Any thread; where other
+ * threads send as well, try once more after this. -EMFILE, -ENOMEM. */
+typedef void (*ipc_room_cb)(struct ipc *ipc, void *userdata);
+int ipc_on_room(struct ipc *ipc, ipc_room_cb cb, void *userdata);
 
 /* --- Names --------------------------------------------------------------- */
 
@@ -490,8 +497,8 @@ const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
  * A method with `stream` in its .proto file is opened by a client and handled by a
  * server with a struct ipc_stream each; generated functions send and receive on it:
  *
- *   send      0, or -EAGAIN: the other side is not ready for more within
- *             timeout_usec (0: do not wait; IPC_NEVER); -EPIPE: it is over
+ *   send      0, or -EAGAIN: the other side is not ready for more, or has no room,
+ *             within timeout_usec (0: do not wait; IPC_NEVER); -EPIPE: it is over
  *   receive   1 and a message, which is the stream's and valid until the next
  *             receive; 0: the end; -EAGAIN: nothing within timeout_usec; the other
  *             side's error. What was sent before an end or error arrives first
@@ -524,7 +531,8 @@ void ipc_stream_cancel(struct ipc_stream *stream);
 /*
  * For event loops. The fd is readable when there may be something to receive; receive
  * with timeout 0 until -EAGAIN then. It is the stream's. The callback says the same,
- * and that there is room to send again, on the thread that serves the connection.
+ * and after a send that said -EAGAIN that it may be tried again, on a thread that
+ * serves the connection. It may come once too often, and is set before that send.
  */
 int ipc_stream_get_fd(struct ipc_stream *stream);
 typedef void (*ipc_stream_cb)(struct ipc_stream *stream, void *userdata);

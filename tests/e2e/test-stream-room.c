@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams whose receiver gives credit but has no room for more: the sender is called
+ * back when it has, however it serves, and nobody waits for ever.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "stream-client.h"
+
+static unsigned int n_ready;
+
+static void ready(struct ipc_stream *stream, void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &n_ready);
+	ck_assert_ptr_eq(ipc_stream_ipc(stream), ipc);
+	n_ready++;
+}
+
+static void offered_to(unsigned int threads)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	uint64_t got = 0;
+	int r;
+
+	begin(threads);
+	with_small_region();
+	request.count = 60;
+	request.ballast = 50000;
+	ck_assert_int_eq(streams_offer_open(streams, NULL, &request, &stream, NULL), 0);
+	/* Until it has found out that there is room for two of them. */
+	usleep(50000);
+	while ((r = streams_offer_receive(stream, SECONDS(10), &number, NULL)) > 0)
+		ck_assert_uint_eq(number->value, ++got);
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(got, 60);
+	ipc_stream_unref(stream);
+	look_until(0, 0);
+	end();
+}
+
+START_TEST(called_back_when_there_is_room)
+{
+	offered_to(1);
+}
+END_TEST
+
+START_TEST(called_back_in_a_pool)
+{
+	offered_to(4);
+}
+END_TEST
+
+START_TEST(called_back_after_a_wait)
+{
+	offered_to(BY_WAIT);
+}
+END_TEST
+
+START_TEST(called_back_by_an_event_loop)
+{
+	offered_to(0);
+}
+END_TEST
+
+/* As much as there is room for is on its way, and only the callback says when more. */
+START_TEST(an_event_loop_sends_much)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *total;
+	struct ipc_stream *stream;
+	unsigned int refused = 0;
+	int r;
+
+	begin(1);
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event), 0);
+	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+	ipc_stream_on_ready(stream, ready, &n_ready);
+	number.ballast.len = 1000000;
+	number.ballast.data = calloc(1, number.ballast.len);
+	for (number.value = 1; number.value <= 60; number.value++) {
+		n_ready = 0;
+		while ((r = streams_sum_send(stream, 0, &number)) == -EAGAIN) {
+			refused++;
+			while (!n_ready) {
+				ck_assert_int_eq(epoll_wait(epoll, &event, 1, 10000), 1);
+				while ((r = ipc_process(ipc)) > 0)
+					;
+				ck_assert_int_eq(r, 0);
+			}
+			n_ready = 0;
+		}
+		ck_assert_int_eq(r, 0);
+	}
+	ck_assert_uint_gt(refused, 0);
+	free(number.ballast.data);
+	ck_assert_int_eq(streams_sum_finish(stream, SECONDS(10), &total, NULL), 0);
+	ck_assert_uint_eq(total->value, 60 * 61 / 2);
+	ipc_stream_unref(stream);
+	close(epoll);
+	end();
+}
+END_TEST
+
+/* Each has filled the other's region: each takes something out while it waits. */
+START_TEST(both_send_more_than_there_is_room_for)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *reply;
+	struct ipc_stream *stream;
+
+	begin(1);
+	ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), 0);
+	number.ballast.len = 900000;
+	number.ballast.data = calloc(1, number.ballast.len);
+	for (number.value = 1; number.value <= 24; number.value++)
+		ck_assert_int_eq(streams_twice_send(stream, SECONDS(5), &number), 0);
+	free(number.ballast.data);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	for (uint64_t i = 1; i <= 24; i++) {
+		ck_assert_int_eq(streams_twice_receive(stream, SECONDS(5), &reply, NULL), 1);
+		ck_assert_uint_eq(reply->value, 2 * i);
+		ck_assert_uint_eq(reply->ballast.len, 900000);
+	}
+	ck_assert_int_eq(streams_twice_receive(stream, SECONDS(5), &reply, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* A sender that waits for room does not outlive its stream, nor keep stop waiting. */
+static void *stop_later(void *unused)
+{
+	usleep(50000);
+	ipc_stop(ipc);
+	return unused;
+}
+
+START_TEST(stops_while_there_is_no_room)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	struct ipc_stream *stream;
+	pthread_t thread;
+	int r;
+
+	begin(1);
+	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+	ipc_stream_on_ready(stream, ready, &n_ready);
+	kill(server, SIGSTOP);
+	number.ballast.len = 1000000;
+	number.ballast.data = calloc(1, number.ballast.len);
+	while ((r = streams_sum_send(stream, 0, &number)) == 0)
+		;
+	free(number.ballast.data);
+	ck_assert_int_eq(r, -EAGAIN);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, stop_later, NULL), 0);
+		ck_assert_int_eq(ipc_run(ipc), 0);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	}
+	kill(server, SIGCONT);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream-room", called_back_when_there_is_room, called_back_in_a_pool,
+			 called_back_after_a_wait, called_back_by_an_event_loop,
+			 an_event_loop_sends_much, both_send_more_than_there_is_room_for,
+			 stops_while_there_is_no_room);
+}
