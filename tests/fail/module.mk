@@ -10,7 +10,7 @@ FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
 FAIL_SCENARIOS := tap walk files content messages combined early beside plain test-driver
 FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c)) \
 	$(patsubst tests/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/host/shim/*.c)) \
-	$(FAIL_HOST)/posix/posix.o $(FAIL_HOST)/posix/files.o $(FAIL_HOST)/kernel/raw.o
+	$(addprefix $(FAIL_HOST)/,posix/posix.o posix/poll.o posix/files.o kernel/raw.o)
 
 $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/fail/%.c
 	$(call msg,CC,$@)

@@ -34,7 +34,7 @@ HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicema
 HOST_KTESTS := $(filter-out test-stress test-trace test-memcg,$(patsubst tests/kernel/%.c,%, \
 	$(sort $(wildcard tests/kernel/test-*.c))))
 # Programs of tests/e2e that play their servers on threads as well as in processes.
-HOST_E2E := async blob call object serve stream stress threads
+HOST_E2E := async blob call object serve stream stream-room stress threads
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_E2E_SYMS := $(addprefix tests/host/posix/,posix.syms tests.syms e2e.syms)
 HOST_E2E_HEADERS = $(B)/tests/e2e/e2e.ipc.h $(B)/tests/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)
@@ -62,7 +62,7 @@ $(HOST_B)/$(1)/kernel/%.o: tests/kernel/%.c tests/host/posix/posix.syms tests/ho
 	  $$(if $$(filter test-%,$$*),--redefine-syms=tests/host/posix/tests.syms) $$@
 
 HOST_$(1)_KERNEL := $$(addprefix $(HOST_B)/$(1)/,$$(HOST_ONLY_DRIVER) $$(HOST_SHIM))
-HOST_$(1)_POSIX := $$(HOST_$(1)_KERNEL) $$(addprefix $(HOST_B)/$(1)/posix/,posix.o priority.o files.o)
+HOST_$(1)_POSIX := $$(HOST_$(1)_KERNEL) $$(addprefix $(HOST_B)/$(1)/posix/,posix.o poll.o priority.o files.o)
 HOST_$(1)_KTESTS := $$(HOST_KTESTS:%=$(HOST_B)/$(1)/%)
 
 $$(HOST_$(1)_KTESTS): $(HOST_B)/$(1)/%: $(HOST_B)/$(1)/kernel/%.o \
@@ -102,7 +102,7 @@ $(HOST_B)/$(1)/test-library: $(HOST_B)/$(1)/library/test-library.o $$(HOST_LIBIP
 
 # Programs of tests/e2e, with their generated code: what threads share is looked at
 # in all of it.
-$(HOST_B)/$(1)/e2e/%.o: tests/e2e/%.c tests/host/posix/e2e.syms | $$(HOST_E2E_HEADERS)
+$(HOST_B)/$(1)/e2e/%.o: tests/e2e/%.c $$(HOST_E2E_SYMS) | $$(HOST_E2E_HEADERS)
 	$$(call msg,CC,$$@)
 	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -pthread $$(E2E_CFLAGS) -MMD -MP -c -o $$@ $$<
 	$$(Q)cat $$(HOST_E2E_SYMS) | objcopy --redefine-syms=/dev/stdin $$@

@@ -38,7 +38,7 @@ static struct server_process *process_of(pid_t pid)
 
 /* --- In the server ------------------------------------------------------------- */
 
-/* epoll takes real files only. */
+/* Until it is stopped, which a loop on the fd alone is not told of. */
 static int serve_by_hand(struct server_process *process)
 {
 	int r = 0;

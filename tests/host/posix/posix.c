@@ -9,7 +9,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -67,7 +66,7 @@ static int result(int r)
 	return -1;
 }
 
-static bool is_device(int fd)
+bool posix_is_device(int fd)
 {
 	struct file *file = shim_file_of(fd);
 
@@ -183,20 +182,21 @@ int host_open(const char *path, int flags, ...)
 int host_close(int fd)
 {
 	posix_close_file(fd);
-	return is_device(fd) ? result(ASIDE(shim_close(fd))) : close(fd);
+	posix_close_polled(fd);
+	return posix_is_device(fd) ? result(ASIDE(shim_close(fd))) : close(fd);
 }
 
 int host_dup(int fd)
 {
-	return is_device(fd) ? result(shim_dup(fd, -1)) : dup(fd);
+	return posix_is_device(fd) ? result(shim_dup(fd, -1)) : dup(fd);
 }
 
 int host_dup3(int fd, int to, int flags)
 {
-	bool is = is_device(fd);
+	bool is = posix_is_device(fd);
 	int r;
 
-	if (!is && is_device(to))
+	if (!is && posix_is_device(to))
 		host_close(to);
 	r = dup3(fd, to, flags);
 	return r < 0 || !is ? r : result(ASIDE(shim_dup(fd, to)));
@@ -227,7 +227,7 @@ int host_fcntl(int fd, int cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, long);
 	va_end(args);
-	return is_device(fd) ? device_fcntl(fd, cmd, arg) : fcntl(fd, cmd, arg);
+	return posix_is_device(fd) ? device_fcntl(fd, cmd, arg) : fcntl(fd, cmd, arg);
 }
 
 int host_ioctl(int fd, unsigned long cmd, ...)
@@ -239,7 +239,7 @@ int host_ioctl(int fd, unsigned long cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
-	if (!is_device(fd))
+	if (!posix_is_device(fd))
 		return ioctl(fd, cmd, arg);
 	r = ASIDE(shim_ioctl(fd, cmd, arg));
 	return result(r);
@@ -300,7 +300,7 @@ static void *device_mmap(size_t size, int prot, int flags, int fd, off_t offset)
 
 void *host_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
 {
-	if (fd < 0 || !is_device(fd))
+	if (fd < 0 || !posix_is_device(fd))
 		return mmap(at, size, prot, flags, fd, offset);
 	return device_mmap(size, prot, flags, fd, offset);
 }
@@ -463,56 +463,11 @@ int host_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 	return pthread_sigmask(how, &others, old);
 }
 
-/* --- Poll ----------------------------------------------------------------- */
+/* --- Poll: see poll.c ------------------------------------------------------- */
 
-/* Revents of one without waiting; those of real files by the real poll. */
-static int poll_now(struct pollfd *fd)
+int posix_poll_device(int fd, short events, int timeout_ms)
 {
-	int r;
-
-	if (!is_device(fd->fd))
-		return poll(fd, 1, 0);
-	r = ASIDE(shim_poll(fd->fd, fd->events, 0));
-	fd->revents = r < 0 ? POLLNVAL : r & (fd->events | POLLERR);
-	return !!fd->revents;
-}
-
-static int poll_mixed(struct pollfd *fds, nfds_t n, int timeout_ms)
-{
-	int ready;
-
-	for (;; timeout_ms -= timeout_ms > 0) {
-		ready = 0;
-		for (nfds_t i = 0; i < n; i++)
-			ready += poll_now(&fds[i]) > 0;
-		if (ready || !timeout_ms)
-			return ready;
-		usleep(1000);
-	}
-}
-
-int host_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
-{
-	bool any = false;
-	int r;
-
-	for (nfds_t i = 0; i < n; i++)
-		any |= is_device(fds[i].fd);
-	if (!any)
-		return poll(fds, n, timeout_ms);
-	if (n > 1)
-		return poll_mixed(fds, n, timeout_ms);
-	r = ASIDE(shim_poll(fds[0].fd, fds[0].events, timeout_ms));
-	if (r < 0)
-		return result(r);
-	fds[0].revents = r & (fds[0].events | POLLERR);
-	return !!fds[0].revents;
-}
-
-int host_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
-{
-	(void)mask;
-	return host_poll(fds, n, t ? t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000 : -1);
+	return ASIDE(shim_poll(fd, events, timeout_ms));
 }
 
 /* --- Threads -------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "polled.h"
 #include "shim.h"
 
 /* A thread with a task in process; NULL: in a new one. */
