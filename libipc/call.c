@@ -21,11 +21,10 @@
 #include "call.h"
 #include "cancel.h"
 #include "deadline.h"
+#include "errors.h"
 #include "intercept.h"
 #include "object.h"
 #include "table.h"
-
-#define ERRNO_MAX	4095
 
 struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 {
@@ -261,23 +260,13 @@ int ipc_call_error(struct ipc_call *call, const char *name, const char *format, 
 
 int ipc_call_raise(struct ipc_call *call, const struct ipc_error *error)
 {
-	Ipc__Error sent = IPC__ERROR__INIT;
+	Ipc__Error sent;
 	int code;
 
-	if (!call || !error || !error->name || (error->details_size && !error->details))
+	if (!call || error_check(error, &code) < 0)
 		return -EINVAL;
-	code = error->code < 0 ? -error->code : error->code;
-	if (code < 0 || code > ERRNO_MAX)
-		return -EINVAL;
-
-	sent.name = error->name;
-	sent.message = error->message;
-	sent.has_number = error->number != 0;
-	sent.number = error->number;
-	sent.has_details = error->details_size != 0;
-	sent.details.data = error->details;
-	sent.details.len = error->details_size;
-	return call_send_explained(call, code ? code : EREMOTEIO, &sent);
+	error_describe(error, &sent);
+	return call_send_explained(call, -code, &sent);
 }
 
 int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)

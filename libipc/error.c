@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What went wrong, for people. Called by users; never by the library, which
- * prints nothing of its own accord.
+ * What went wrong: for people, by users alone, for the library prints nothing of its
+ * own accord; and from one side to the other, errors.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "errors.h"
 
 void ipc_error_done(struct ipc_error *error)
 {
@@ -20,6 +20,71 @@ void ipc_error_done(struct ipc_error *error)
 	free(error->details);
 	*error = (struct ipc_error)IPC_ERROR_INIT;
 }
+
+int error_set(struct ipc_error *error, int code)
+{
+	if (error) {
+		ipc_error_done(error);
+		error->code = code;
+	}
+	return code;
+}
+
+/* --- From one side to the other ---------------------------------------------------- */
+
+static char *dup_text(const char *text)
+{
+	return text && *text ? strdup(text) : NULL;
+}
+
+static void dup_details(struct ipc_error *error, const ProtobufCBinaryData *details)
+{
+	error->details = details->len ? malloc(details->len) : NULL;
+	if (!error->details)
+		return;
+	memcpy(error->details, details->data, details->len);
+	error->details_size = details->len;
+}
+
+int error_explain(struct ipc_error *error, int code, const Ipc__Error *explained)
+{
+	error_set(error, code);
+	if (!error)
+		return code;
+	error->name = dup_text(explained->name);
+	error->message = dup_text(explained->message);
+	error->number = explained->has_number ? explained->number : 0;
+	if (explained->has_details)
+		dup_details(error, &explained->details);
+	return code;
+}
+
+void error_describe(const struct ipc_error *error, Ipc__Error *ret_explained)
+{
+	*ret_explained = (Ipc__Error)IPC__ERROR__INIT;
+	ret_explained->name = error->name;
+	ret_explained->message = error->message;
+	ret_explained->has_number = error->number != 0;
+	ret_explained->number = error->number;
+	ret_explained->has_details = error->details_size != 0;
+	ret_explained->details.data = error->details;
+	ret_explained->details.len = error->details_size;
+}
+
+int error_check(const struct ipc_error *error, int *ret_code)
+{
+	int code;
+
+	if (!error || !error->name || (error->details_size && !error->details))
+		return -EINVAL;
+	code = error->code > 0 ? -error->code : error->code;
+	if (code < -ERRNO_MAX)
+		return -EINVAL;
+	*ret_code = code ?: -EREMOTEIO;
+	return 0;
+}
+
+/* --- For people --------------------------------------------------------------------- */
 
 /* The errnos to which this library gives a meaning of its own. */
 static const struct {

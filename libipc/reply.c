@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "blob.h"
 #include "message.h"
@@ -30,38 +29,11 @@ static struct reply *reply_of(ProtobufCMessage *message)
 
 /* --- Failure ------------------------------------------------------------------ */
 
-int error_set(struct ipc_error *error, int code)
-{
-	if (error) {
-		ipc_error_done(error);
-		error->code = code;
-	}
-	return code;
-}
-
-static char *dup_text(const char *text)
-{
-	return text && *text ? strdup(text) : NULL;
-}
-
-static void dup_details(struct ipc_error *error, const ProtobufCBinaryData *details)
-{
-	error->details = details->len ? malloc(details->len) : NULL;
-	if (!error->details)
-		return;
-	memcpy(error->details, details->data, details->len);
-	error->details_size = details->len;
-}
-
-/*
- * An error that the server raised. What explains it may be anything, or not
- * fit into memory: then the code must do.
- */
+/* An error that the server raised. What explains it may be anything. */
 static int receive_error(struct ipc_error *error, const struct device_event *event)
 {
 	uint64_t block[64];
 	struct message message;
-	const Ipc__Error *explained;
 
 	error_set(error, event->error);
 	if (!error || !event->size)
@@ -69,14 +41,8 @@ static int receive_error(struct ipc_error *error, const struct device_event *eve
 
 	message_init(&message, block, sizeof(block), event->size);
 	if (message_unpack(&message, &ipc__error__descriptor, /* recursive= */ false,
-			   event->payload, event->size) == 0) {
-		explained = (const Ipc__Error *)message.root;
-		error->name = dup_text(explained->name);
-		error->message = dup_text(explained->message);
-		error->number = explained->has_number ? explained->number : 0;
-		if (explained->has_details)
-			dup_details(error, &explained->details);
-	}
+			   event->payload, event->size) == 0)
+		error_explain(error, event->error, (const Ipc__Error *)message.root);
 	message_done(&message);
 	return event->error;
 }

@@ -6,10 +6,8 @@
 #ifndef IPC_REPLY_H
 #define IPC_REPLY_H
 
+#include "errors.h"
 #include "thread.h"
-
-/* What a failed call leaves in error, if that is not NULL: returns code. */
-int error_set(struct ipc_error *error, int code);
 
 /*
  * Takes everything that the event brought, and its buffer: 0 and, if ret_reply, the reply in

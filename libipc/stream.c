@@ -281,7 +281,7 @@ static void stream_close(struct ipc_stream *stream)
 		stream_put(stream);
 	if (!over && stream->peer_control) {
 		if (stream->server)
-			stream_send_end(stream, 0, NULL, NULL);
+			stream_send_end(stream, 0, NULL);
 		else
 			stream_send_cancel(stream);
 	}
@@ -489,7 +489,7 @@ int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *meth
 	return r;
 }
 
-static int end_with(struct ipc_stream *stream, int code, const char *name, const char *text)
+static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error)
 {
 	bool ended;
 	int r = 0;
@@ -504,34 +504,43 @@ static int end_with(struct ipc_stream *stream, int code, const char *name, const
 
 	if (ended)
 		return -EALREADY;
-	return r < 0 ? r : stream_send_end(stream, code, name, text);
+	return r < 0 ? r : stream_send_end(stream, code, error);
 }
 
 int ipc_stream_end(struct ipc_stream *stream)
 {
-	return stream ? end_with(stream, 0, NULL, NULL) : -EINVAL;
+	return stream ? end_with(stream, 0, NULL) : -EINVAL;
 }
 
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const char *format,
 		    ...)
 {
-	char *text = NULL;
+	struct ipc_error error = { .name = (char *)name };
 	va_list args;
 	int r;
 
 	if (name)
 		code = -EREMOTEIO;
-	if (!stream || code >= 0 || code < -4095)
+	if (!stream || code >= 0 || code < -ERRNO_MAX)
 		return -EINVAL;
 	if (format) {
 		va_start(args, format);
-		if (vasprintf(&text, format, args) < 0)
-			text = NULL;
+		if (vasprintf(&error.message, format, args) < 0)
+			error.message = NULL;
 		va_end(args);
 	}
-	r = end_with(stream, code, name, text);
-	free(text);
+	r = end_with(stream, code, &error);
+	free(error.message);
 	return r;
+}
+
+int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error)
+{
+	int code;
+
+	if (!stream || error_check(error, &code) < 0)
+		return -EINVAL;
+	return end_with(stream, code, error);
 }
 
 void ipc_stream_cancel(struct ipc_stream *stream)
@@ -560,12 +569,10 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 
 static int copy_error(struct ipc_error *to, const struct ipc_error *from)
 {
-	error_set(to, from->code);
-	if (to && from->name)
-		to->name = strdup(from->name);
-	if (to && from->message)
-		to->message = strdup(from->message);
-	return from->code;
+	Ipc__Error explained;
+
+	error_describe(from, &explained);
+	return error_explain(to, from->code, &explained);
 }
 
 /* 1: the next message is lent; 0: the end; -EAGAIN: nothing yet; or an error. */

@@ -122,7 +122,8 @@ void stream_call_back(struct ipc_stream *stream);
 int stream_make_objects(struct ipc_stream *stream);
 /* Oneways to the other end. */
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
-int stream_send_end(struct ipc_stream *stream, int code, const char *name, const char *text);
+/* error: what explains the code, or NULL. */
+int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error *error);
 void stream_send_cancel(struct ipc_stream *stream);
 
 /* IPC_CODE_STREAM, for builtin.c. */

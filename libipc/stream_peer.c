@@ -86,26 +86,22 @@ static int message_came(struct ipc_call *call, const ProtobufCMessage *message, 
 	return 0;
 }
 
-static char *dup_text(const char *text)
-{
-	return text && *text ? strdup(text) : NULL;
-}
-
 static int end_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
 		    void *userdata)
 {
 	const Ipc__StreamEnd *end = (const Ipc__StreamEnd *)message;
 	struct ipc_stream *stream = userdata;
+	int code;
 
 	(void)call, (void)ops;
 	pthread_mutex_lock(&stream->lock);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		stream->in_error.code = end->code >= -4095 && end->code <= 0 ? end->code : -EPROTO;
-		if (end->error) {
-			stream->in_error.name = dup_text(end->error->name);
-			stream->in_error.message = dup_text(end->error->message);
-		}
+		code = end->code >= -ERRNO_MAX && end->code <= 0 ? end->code : -EPROTO;
+		if (code && end->error)
+			error_explain(&stream->in_error, code, end->error);
+		else
+			error_set(&stream->in_error, code);
 	}
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
@@ -240,18 +236,17 @@ int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
 				   &credit.base);
 }
 
-int stream_send_end(struct ipc_stream *stream, int code, const char *name, const char *text)
+int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error *error)
 {
 	static const struct ipc_options options = { .timeout_usec = ROOM_USEC };
 	Ipc__StreamEnd end = IPC__STREAM_END__INIT;
-	Ipc__Error error = IPC__ERROR__INIT;
+	Ipc__Error explained;
 
 	end.has_code = true;
 	end.code = code;
-	if (name || text) {
-		error.name = (char *)name;
-		error.message = (char *)text;
-		end.error = &error;
+	if (error) {
+		error_describe(error, &explained);
+		end.error = &explained;
 	}
 	return ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
 }

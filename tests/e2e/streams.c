@@ -44,9 +44,17 @@ static int count(struct ipc_stream *stream, const Stream__CountRequest *request,
 	sent = 0;
 	ck_assert_int_eq(ipc_stream_pid(stream) != 0, 1);
 	r = push_numbers(stream, request, streams_push_count);
-	if (r == 0 && request->code)
+	if (r == 0 && request->number) {
+		struct ipc_error error = {
+			request->code, request->number, "stream.Worse", request->text,
+			request->details.data, request->details.len,
+		};
+
+		r = ipc_stream_raise(stream, &error);
+	} else if (r == 0 && request->code) {
 		r = ipc_stream_fail(stream, request->code, request->text[0] ? "stream.Bad" : NULL,
 				    "%s", request->text);
+	}
 	handlers--;
 	return r;
 }
@@ -67,6 +75,9 @@ static int sum(struct ipc_stream *stream, void *userdata)
 			usleep(2000);
 	}
 	last_error = r;
+	/* What is more than an errno goes back as it came. */
+	if (r < 0 && error.number)
+		ipc_stream_raise(stream, &error);
 	if (r == 0)
 		r = streams_reply_sum(stream, &total);
 	handlers--;

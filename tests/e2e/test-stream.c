@@ -124,6 +124,62 @@ START_TEST(an_error_ends_it_after_the_messages)
 }
 END_TEST
 
+static void expect_worse(const struct ipc_error *error, int code)
+{
+	ck_assert_int_eq(error->code, code);
+	ck_assert_int_eq(error->number, -4711);
+	ck_assert_str_eq(error->name, "stream.Worse");
+	ck_assert_str_eq(error->message, "much worse");
+	ck_assert_uint_eq(error->details_size, 5);
+	ck_assert_mem_eq(error->details, "a\0b\0c", 5);
+}
+
+START_TEST(an_error_with_all_that_one_can_have)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	struct ipc_error worse = {
+		-EDOM, -4711, "stream.Worse", "much worse", "a\0b\0c", 5,
+	};
+	const Stream__Number *total;
+	struct ipc_stream *stream;
+
+	begin(1);
+	request.count = 5;
+	request.text = "much worse";
+	request.number = -4711;
+	request.details.data = (uint8_t *)"a\0b\0c";
+	request.details.len = 5;
+	for (request.code = 0; request.code <= EDOM; request.code += EDOM) {
+		ck_assert_int_eq(streams_count_open(streams, NULL, &request, &stream, NULL), 0);
+		for (int i = 0; i < 2; i++) {
+			int code = request.code ? -EDOM : -EREMOTEIO;
+
+			ck_assert_int_eq(count_all(stream, i ? 0 : 5, &error), code);
+			expect_worse(&error, code);
+		}
+		ipc_stream_unref(stream);
+	}
+
+	/* And the other way. */
+	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_stream_raise(stream, &worse), 0);
+	ck_assert_int_eq(ipc_stream_raise(stream, &worse), -EALREADY);
+	ck_assert_int_eq(streams_sum_finish(stream, SECONDS(10), &total, &error), -EDOM);
+	expect_worse(&error, -EDOM);
+	look_until(0, -EDOM);
+	worse.name = NULL;
+	ck_assert_int_eq(ipc_stream_raise(stream, &worse), -EINVAL);
+	worse.name = "stream.Worse";
+	worse.code = -4096;
+	ck_assert_int_eq(ipc_stream_raise(stream, &worse), -EINVAL);
+	ck_assert_int_eq(ipc_stream_raise(stream, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_stream_raise(NULL, &worse), -EINVAL);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(nothing_within_the_time)
 {
 	const Stream__Number *number;
@@ -550,7 +606,8 @@ int main(void)
 	return RUN_TESTS("stream", replies_come_in_order, replies_from_a_pool,
 			 replies_from_an_event_loop, the_server_waits_for_the_client,
 			 large_messages_go_through_a_small_region,
-			 an_error_ends_it_after_the_messages, nothing_within_the_time,
+			 an_error_ends_it_after_the_messages,
+			 an_error_with_all_that_one_can_have, nothing_within_the_time,
 			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
 			 the_server_fails_while_the_client_sends, the_client_fails,
 			 a_cancel_stops_the_server, a_cancel_is_no_good_end, the_server_dies,

@@ -525,6 +525,8 @@ int ipc_stream_end(struct ipc_stream *stream);
 /* The same with an error: a negative errno, or with a name -EREMOTEIO. */
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same with all that an error can have, as ipc_call_raise(). */
+int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error);
 /* Ends both directions at once, on both sides. */
 void ipc_stream_cancel(struct ipc_stream *stream);
 
