@@ -28,7 +28,7 @@
  * each once, then only say which one holds the next frame.
  *
  * Threads: a struct ipc_memory may be used from any number of threads; what lies in
- * it is the users' to agree about.
+ * it is the users' to agree about. Fields of messages are for one thread at a time.
  */
 #ifndef IPC_BLOB_H
 #define IPC_BLOB_H

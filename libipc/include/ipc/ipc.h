@@ -49,12 +49,16 @@
  *   -ECANCELED    the call was cancelled; of an async call also: the connection
  *                 closed before the answer came
  *
- * Threads: a connection, its proxies and its objects may be used from any
- * number of threads at once, except where a function says otherwise. A struct
- * ipc_call is for one thread at a time. Callbacks run on threads inside
- * ipc_run(), ipc_process() or, for calls of the same chain that come back, on
- * the thread that waits for a reply; no lock of the library is held then, so
- * they may call anything but ipc_unref() of the last reference.
+ * Threads: whoever has a reference of a connection, object, proxy, call or stream,
+ * or was lent one by a handler or callback, may call any function on it from any
+ * thread, whatever others do with it at the same time, unless the function's comment
+ * says otherwise. A call may be answered from several threads: the first answer
+ * counts. Messages and structures are plain memory: who changes one, or takes
+ * something out of it, is alone with it. (The manual pages say MT-Safe, and MT-Safe
+ * race:NAME where NAME is the caller's to lock.) Callbacks run on threads inside
+ * ipc_run(), ipc_process() or, for calls of the same chain that come back, on the
+ * thread that waits for a reply; no lock of the library is held then, so they may
+ * call anything but ipc_unref() of the last reference.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -260,9 +264,9 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object);
 
 /*
  * Lets the object write down, for people, what goes on inside: for ipc_proxy_dump()
- * and tools. Before others can call it. cb gets the open fd, which stays the
- * library's, and returns 0 or -errno; root and this process's own user may ask,
- * others get -EPERM. It blocks a serving thread while it writes.
+ * and tools. Before others can call it, or other threads use it. cb gets the open fd,
+ * which stays the library's, and returns 0 or -errno; root and this process's own user
+ * may ask, others get -EPERM. It blocks a serving thread while it writes.
  */
 typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
 			   size_t n_args, void *userdata);
@@ -270,9 +274,10 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
  * What the object wants of the kernel; before its id is first asked for or it is
- * sent (-EBUSY). IPC_OBJECT_LABEL: ipc_call_label() in its handlers. The priority
- * is the least that its calls are served with: SCHED_OTHER with a nice value, or
- * SCHED_FIFO, SCHED_RR with 1 to 99. -EOPNOTSUPP: the driver is too old.
+ * sent (-EBUSY), and before other threads use it. IPC_OBJECT_LABEL: ipc_call_label()
+ * in its handlers. The priority is the least that its calls are served with:
+ * SCHED_OTHER with a nice value, or SCHED_FIFO, SCHED_RR with 1 to 99. -EOPNOTSUPP:
+ * the driver is too old.
  */
 #define IPC_OBJECT_LABEL	(1U << 0)
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags);
@@ -339,7 +344,8 @@ int ipc_proxy_off_freeze(struct ipc_proxy *proxy, uint64_t id);
  * leaves 0 (or -1) there. id points at the id of an Ipc__Object, fd at the fd
  * of an Ipc__Fd. -ENOENT: the field is empty, or the object ended on its way
  * home; -EXDEV: the object is one's own (ipc_take_proxy) or is not
- * (ipc_take_object); -EBADF: not the field of a received message. */
+ * (ipc_take_object); -EBADF: not the field of a received message. One thread at a
+ * time for a message. */
 int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy);
 int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object);
 int ipc_take_fd(int32_t *fd);

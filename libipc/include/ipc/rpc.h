@@ -145,8 +145,8 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request,
 			struct ipc_stream **ret_stream, struct ipc_error *error);
-/* See ipc.h. -EINVAL: the message is not what this end of the method sends, or the
- * stream is of another method. */
+/* See ipc.h; two threads must not receive, or finish, at once. -EINVAL: the message
+ * is not what this end of the method sends, or the stream is of another method. */
 int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
 			uint64_t timeout_usec, const ProtobufCMessage *message);
 int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *method,
