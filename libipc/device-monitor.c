@@ -20,6 +20,8 @@ _Static_assert((int)IPC_TAP_CALL == (int)IPCBUS_TAP_CALL &&
 	       (int)IPC_TAP_FAILED == (int)IPCBUS_TAP_FAILED &&
 	       (int)IPC_TAP_SPAM == (int)IPCBUS_TAP_SPAM &&
 	       (int)IPC_TAP_STARVED == (int)IPCBUS_TAP_STARVED, "kinds of records");
+_Static_assert(IPC_TAP_CLEAR == IPCBUS_SEND_CLEAR && IPC_TAP_REPLACE == IPCBUS_SEND_REPLACE &&
+	       IPC_TAP_OBJECTS_MAX == DEVICE_MAX_OBJECTS, "what a record is of");
 
 int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data)
 {
@@ -33,20 +35,19 @@ int device_monitor(const struct device *device, unsigned int flags, pid_t pid, s
 	return ioctl(device->fd, IPCBUS_IOC_MONITOR, &arg) < 0 ? -errno : 0;
 }
 
-static void take_objects(const struct device_event *event, const struct ipcbus_tap *from,
-			 struct ipc_tap *tap, struct ipc_tap_object *to)
+static void take_objects(const unsigned char *table, unsigned int n, struct ipc_tap_object *to)
 {
-	const struct ipcbus_tap_object *objects = (const void *)(event->payload + from->objects);
+	for (unsigned int i = 0; i < n; i++) {
+		struct ipcbus_tap_object object;
 
-	for (unsigned int i = 0; i < from->object_count; i++)
+		memcpy(&object, table + i * sizeof(object), sizeof(object));
 		to[i] = (struct ipc_tap_object){
-			.is_fd = objects[i].type == IPCBUS_OBJECT_FD,
-			.pid = (pid_t)objects[i].pid,
-			.node = objects[i].node,
-			.tag = objects[i].tag,
+			.is_fd = object.type == IPCBUS_OBJECT_FD,
+			.pid = (pid_t)object.pid,
+			.node = object.node,
+			.tag = object.tag,
 		};
-	tap->n_objects = from->object_count;
-	tap->objects = to;
+	}
 }
 
 static void take_parties(const struct ipcbus_tap *from, struct ipc_tap *tap)
@@ -59,17 +60,30 @@ static void take_parties(const struct ipcbus_tap *from, struct ipc_tap *tap)
 	tap->to_tid = (pid_t)from->to_tid;
 }
 
-/* A newer driver's head is longer: what is known of it is at its beginning. */
-bool device_tap(const struct device_event *event, struct ipc_tap *ret_tap,
-		struct ipc_tap_object *ret_objects)
+/* What the head says lies within size bytes. */
+static bool is_whole(const struct ipcbus_tap *head, size_t size)
 {
+	uint64_t table = (uint64_t)head->object_count * sizeof(struct ipcbus_tap_object);
+
+	if (head->size < sizeof(*head) || head->size > size ||
+	    head->data_kept > size - head->size || head->data_kept > head->data_size)
+		return false;
+	return head->object_count <= DEVICE_MAX_OBJECTS &&
+	       (!table || (head->objects <= size && table <= size - head->objects));
+}
+
+/* A newer driver's head is longer: what is known of it is at its beginning. */
+int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
+	       struct ipc_tap_object *ret_objects)
+{
+	const unsigned char *bytes = record;
 	struct ipcbus_tap from;
 
-	if (event->size < sizeof(from))
-		return false;
-	memcpy(&from, event->payload, sizeof(from));
-	if (from.size < sizeof(from) || from.object_count > DEVICE_MAX_OBJECTS)
-		return false;
+	if (size < sizeof(from))
+		return -EBADMSG;
+	memcpy(&from, bytes, sizeof(from));
+	if (!is_whole(&from, size))
+		return -EBADMSG;
 
 	*ret_tap = (struct ipc_tap){
 		.kind = from.kind,
@@ -86,9 +100,13 @@ bool device_tap(const struct device_event *event, struct ipc_tap *ret_tap,
 		.value = from.value,
 		.data_size = from.data_size,
 		.data_kept = from.data_kept,
-		.data = event->payload + from.size,
+		.data = bytes + from.size,
+		.n_objects = from.object_count,
+		.objects = ret_objects,
+		.record = record,
+		.record_size = size,
 	};
 	take_parties(&from, ret_tap);
-	take_objects(event, &from, ret_tap, ret_objects);
-	return true;
+	take_objects(bytes + from.objects, from.object_count, ret_objects);
+	return 0;
 }

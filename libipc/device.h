@@ -223,9 +223,9 @@ struct ipc_tap_object;
 
 /* Records of what happens on the bus from here on, as TAP events; flags 0: none. */
 int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data);
-/* Takes a record apart; objects: room for DEVICE_MAX_OBJECTS. False: it is none. */
-bool device_tap(const struct device_event *event, struct ipc_tap *ret_tap,
-		struct ipc_tap_object *ret_objects);
+/* Takes a record apart, whoever wrote it; objects: room for DEVICE_MAX_OBJECTS. -EBADMSG. */
+int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
+	       struct ipc_tap_object *ret_objects);
 
 int device_set_threads(const struct device *device, unsigned int max);
 int device_thread_exit(const struct device *device);

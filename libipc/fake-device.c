@@ -259,12 +259,13 @@ int device_monitor(const struct device *device, unsigned int flags, pid_t pid, s
 	return pid == 1 ? -ESRCH : flags > 7 ? -EINVAL : 0;
 }
 
-bool device_tap(const struct device_event *event, struct ipc_tap *ret_tap,
-		struct ipc_tap_object *ret_objects)
+int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
+	       struct ipc_tap_object *ret_objects)
 {
+	(void)record;
 	(void)ret_tap;
 	(void)ret_objects;
-	return event->size > 0;
+	return size ? 0 : -EBADMSG;
 }
 
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Monitors: <ipc/monitor.h>. Records come as events, in dispatch.c, and are the
- * driver's word: device.c takes them apart.
+ * Monitors: <ipc/monitor.h>. Records come as events, in dispatch.c; device-monitor.c
+ * takes them apart.
  */
 #include <errno.h>
 
@@ -25,10 +25,18 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 	return device_monitor(&ipc->device, flags, pid, max_data);
 }
 
+int ipc_tap_parse(const void *record, size_t size, struct ipc_tap *ret_tap,
+		  struct ipc_tap_object *ret_objects)
+{
+	if (!ret_tap || !ret_objects || (size && !record))
+		return -EINVAL;
+	return device_tap(record, size, ret_tap, ret_objects);
+}
+
 void monitor_tell(struct thread *t, const struct device_event *event)
 {
 	struct ipc_tap_object objects[DEVICE_MAX_OBJECTS];
-	struct ipc_tap tap = { .objects = objects };
+	struct ipc_tap tap;
 	struct ipc *ipc = t->ipc;
 	ipc_tap_cb cb;
 	void *userdata;
@@ -37,7 +45,7 @@ void monitor_tell(struct thread *t, const struct device_event *event)
 	cb = ipc->tap_cb;
 	userdata = ipc->tap_userdata;
 	ipc_unlock(ipc);
-	if (cb && device_tap(event, &tap, objects))
+	if (cb && device_tap(event->payload, event->size, &tap, objects) == 0)
 		cb(ipc, &tap, userdata);
 	thread_free_later(t, event->buffer, event->size);
 }

@@ -22,7 +22,12 @@ const char *ctl_device(void)
 
 int bus_open(struct ipc **ret_ipc)
 {
-	int r = ipc_open(ret_ipc, ctl_device());
+	return bus_open_sized(ret_ipc, IPC_REGION_DEFAULT);
+}
+
+int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
+{
+	int r = ipc_open_sized(ret_ipc, ctl_device(), region_size);
 
 	switch (r) {
 	case 0:

@@ -16,6 +16,7 @@ struct schema;
 struct service_manager;
 
 int bus_open(struct ipc **ret_ipc);
+int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
 /* Opens, too. The manager is the caller's to unref. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);

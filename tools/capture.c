@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "capture.h"
+#include "ipcbus-monitor.h"
 #include "ipcctl.h"
 
 #define MAGIC_NS 0xa1b23c4dU
@@ -41,6 +42,7 @@ struct capture {
 	int64_t offset;
 	void *packet;	/* what was read last */
 	struct packet_head head;
+	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
 };
 
 static int64_t offset_now(void)
@@ -110,9 +112,9 @@ static int put_packet(struct capture *capture, uint64_t time, const void *first,
 			strerror(errno));
 }
 
-int capture_write(struct capture *capture, const struct record *record)
+int capture_write(struct capture *capture, const struct ipc_tap *tap)
 {
-	return put_packet(capture, record->head.time, record->raw, record->raw_size, NULL, 0);
+	return put_packet(capture, tap->time, tap->record, tap->record_size, NULL, 0);
 }
 
 /* The names are in a record of kind 0, with the offset in `time`. */
@@ -146,7 +148,7 @@ int capture_create(struct capture **ret_capture, const char *path, const struct 
 
 /* --- Reading -------------------------------------------------------------------- */
 
-int capture_read(struct capture *capture, struct record *record)
+int capture_read(struct capture *capture, struct ipc_tap *ret_tap)
 {
 	struct packet_head *head = &capture->head;
 	size_t n = fread(head, 1, sizeof(*head), capture->file);
@@ -162,19 +164,19 @@ int capture_read(struct capture *capture, struct record *record)
 	capture->packet = packet;
 	if (fread(packet, 1, head->kept, capture->file) != head->kept)
 		return -EBADMSG;
-	return record_parse(record, packet, head->kept) ?: 1;
+	return ipc_tap_parse(packet, head->kept, ret_tap, capture->objects) ?: 1;
 }
 
 static int get_names(struct capture *capture, struct names **ret_names)
 {
-	struct record record;
+	struct ipc_tap tap;
 	json_t *json;
 
-	if (capture_read(capture, &record) != 1 || record.head.kind != 0)
+	if (capture_read(capture, &tap) != 1 || tap.kind != 0)
 		return complain(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
 				"%s is no recording of ipcctl's", capture->path);
-	capture->offset = record.head.time;
-	json = json_loadb((const char *)record.data, record.head.data_kept, 0, NULL);
+	capture->offset = tap.time;
+	json = json_loadb(tap.data, tap.data_kept, 0, NULL);
 	*ret_names = names_from_json(json);
 	json_decref(json);
 	return *ret_names ? STATUS_OK : fail_memory();

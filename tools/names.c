@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ipc/monitor.h>
+
 #include "bus.h"
 #include "ipcctl.h"
 #include "names.h"
@@ -17,7 +19,6 @@
 #include "schema.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
-#include "ipcbus-monitor.h"
 
 /**
  * struct names - all that is known
@@ -282,11 +283,11 @@ json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uin
 {
 	const struct schema_method *method = method_of(names, pid, node, code);
 
-	if (kind == IPCBUS_TAP_ERROR)
+	if (kind == IPC_TAP_ERROR)
 		return schema_decode(&ipc__error__descriptor, data, size);
 	if (!method)
 		return NULL;
-	return schema_decode(kind == IPCBUS_TAP_REPLY ? method->method.reply :
+	return schema_decode(kind == IPC_TAP_REPLY ? method->method.reply :
 							method->method.request,
 			     data, size);
 }

@@ -32,7 +32,7 @@ static const char *const results[] = { "equal", "differs", "error", "sent", "ski
  * struct past - a call of the recording, and how it ended there
  * @id: the call's
  * @again: it was sent again
- * @kind: of the record that ended it (enum ipcbus_tap_kind); 0: none did
+ * @kind: of the record that ended it (enum ipc_tap_kind); 0: none did
  * @time: of that record
  * @error: -errno, or 0
  * @data: the answer's protobuf bytes, @size of them; NULL: they cannot be compared
@@ -111,33 +111,31 @@ static void past_free(void *node)
 }
 
 /* The message of a payload that has all of it and nothing else; NULL: it is not so. */
-static const void *plain_message(const struct record *record)
+static const void *plain_message(const struct ipc_tap *tap)
 {
-	const struct ipcbus_tap *tap = &record->head;
 	const void *message;
 	size_t size;
 
-	if (tap->object_count || tap->data_kept < tap->data_size ||
-	    ipc_payload_message(record->data, tap->data_kept, &message, &size) < 0)
+	if (tap->n_objects || tap->data_kept < tap->data_size ||
+	    ipc_payload_message(tap->data, tap->data_kept, &message, &size) < 0)
 		return NULL;
-	return size == tap->data_kept ? record->data : NULL;
+	return size == tap->data_kept ? tap->data : NULL;
 }
 
-static int note_answer(struct resend *resend, const struct record *record)
+static int note_answer(struct resend *resend, const struct ipc_tap *tap)
 {
-	const struct ipcbus_tap *tap = &record->head;
-	const void *message = plain_message(record);
+	const void *message = plain_message(tap);
 	struct past *past;
 
-	if (!tap->id || (tap->kind != IPCBUS_TAP_REPLY && tap->kind != IPCBUS_TAP_ERROR &&
-			 tap->kind != IPCBUS_TAP_FAILED))
+	if (!tap->id || (tap->kind != IPC_TAP_REPLY && tap->kind != IPC_TAP_ERROR &&
+			 tap->kind != IPC_TAP_FAILED))
 		return 0;
 	past = past_get(resend, tap->id);
 	if (!past || past->kind)
 		return past ? 0 : -ENOMEM;
 	past->kind = tap->kind;
 	past->time = tap->time;
-	past->error = tap->kind == IPCBUS_TAP_REPLY ? 0 : tap->error;
+	past->error = tap->kind == IPC_TAP_REPLY ? 0 : tap->error;
 	if (!message)
 		return 0;
 	past->data = malloc(tap->data_kept + 1);
@@ -152,12 +150,12 @@ static int read_answers(struct resend *resend)
 {
 	struct capture *capture = NULL;
 	struct names *names = NULL;
-	struct record record;
+	struct ipc_tap tap;
 	int status, r = 0;
 
 	status = capture_open(&capture, resend->path, &names);
-	while (!status && (r = capture_read(capture, &record)) > 0)
-		if (note_answer(resend, &record) < 0)
+	while (!status && (r = capture_read(capture, &tap)) > 0)
+		if (note_answer(resend, &tap) < 0)
 			status = fail_memory();
 	if (r < 0)
 		status = complain(STATUS_FAILED, NULL, "%s is damaged", resend->path);
@@ -203,9 +201,9 @@ struct resend *resend_close(struct resend *resend)
 
 /* --- Whether it can be sent ----------------------------------------------------------- */
 
-bool resend_takes(struct resend *resend, const struct record *record, const char *service)
+bool resend_takes(struct resend *resend, const struct ipc_tap *tap, const char *service)
 {
-	if (record->head.kind != IPCBUS_TAP_CALL && record->head.kind != IPCBUS_TAP_ONEWAY)
+	if (tap->kind != IPC_TAP_CALL && tap->kind != IPC_TAP_ONEWAY)
 		return false;
 	if (!service)
 		resend->nameless++;
@@ -213,19 +211,18 @@ bool resend_takes(struct resend *resend, const struct record *record, const char
 }
 
 /* Why not; NULL: it can be. */
-static const char *obstacle(const struct resend *resend, const struct record *record,
+static const char *obstacle(const struct resend *resend, const struct ipc_tap *tap,
 			    const char *service)
 {
-	const struct ipcbus_tap *tap = &record->head;
 	const struct past *parent = past_find(resend, tap->parent);
 
-	if (tap->object_count)
+	if (tap->n_objects)
 		return "it carries objects or files";
-	if (tap->flags & IPCBUS_SEND_CLEAR)
+	if (tap->flags & IPC_TAP_CLEAR)
 		return "what is in it was a secret";
 	if (tap->data_kept < tap->data_size)
 		return "not all of it was recorded: --write with more --max-data";
-	if (!plain_message(record))
+	if (!plain_message(tap))
 		return "it carries blobs or metadata";
 	if (!strcmp(service, "servicemanager") && !resend->manager)
 		return "finding services is done anyway; --name servicemanager sends it";
@@ -282,11 +279,10 @@ static void wait_turn(struct resend *resend, uint64_t time)
 }
 
 /* 0 or -errno, with what the service says of it in error. */
-static int transmit(const struct record *record, struct ipc_proxy *proxy,
+static int transmit(const struct ipc_tap *tap, struct ipc_proxy *proxy,
 		    ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
-	const struct ipcbus_tap *tap = &record->head;
-	bool oneway = tap->kind == IPCBUS_TAP_ONEWAY;
+	bool oneway = tap->kind == IPC_TAP_ONEWAY;
 	const struct ipc_method method = {
 		.code = tap->code,
 		/* The answer may have objects, which are let go. */
@@ -296,12 +292,12 @@ static int transmit(const struct record *record, struct ipc_proxy *proxy,
 	};
 	const struct ipc_options options = {
 		.timeout_usec = TIMEOUT_USEC,
-		.flags = oneway && (tap->flags & IPCBUS_SEND_REPLACE) ? IPC_REPLACE : 0,
+		.flags = oneway && (tap->flags & IPC_TAP_REPLACE) ? IPC_REPLACE : 0,
 	};
 	ProtobufCMessage *request;
 	int r;
 
-	request = protobuf_c_message_unpack(method.request, NULL, tap->data_kept, record->data);
+	request = protobuf_c_message_unpack(method.request, NULL, tap->data_kept, tap->data);
 	if (!request)
 		return -EBADMSG;
 	if (oneway)
@@ -341,18 +337,17 @@ static int set(json_t *row, const char *key, json_t *value)
 }
 
 /* What is in an answer, as far as somebody knows. */
-static int set_answer(json_t *row, const char *key, const struct record *record,
+static int set_answer(json_t *row, const char *key, const struct ipc_tap *tap,
 		      const struct names *names, const void *data, size_t size)
 {
-	const struct ipcbus_tap *tap = &record->head;
-	json_t *json = names_decode(names, tap->to_pid, tap->node, tap->code, IPCBUS_TAP_REPLY,
+	json_t *json = names_decode(names, tap->to_pid, tap->node, tap->code, IPC_TAP_REPLY,
 				    data, size);
 
 	return set(row, key, json ? json : base64_encode(data, size));
 }
 
 /* Of a reply: what it is against the one of the recording. */
-static int judge_reply(const struct past *past, const struct record *record,
+static int judge_reply(const struct past *past, const struct ipc_tap *tap,
 		       const struct names *names, const ProtobufCMessage *reply, json_t *row,
 		       enum result *ret_result)
 {
@@ -370,11 +365,11 @@ static int judge_reply(const struct past *past, const struct record *record,
 	else
 		*ret_result = same_bytes(past, data, size) ? EQUAL : DIFFERS;
 	if (*ret_result == DIFFERS) {
-		r = set_answer(row, "answer", record, names, data, size);
+		r = set_answer(row, "answer", tap, names, data, size);
 		if (r == 0 && past->error)
 			r = set(row, "reason", json_string("it failed in the recording"));
 		else if (r == 0)
-			r = set_answer(row, "recorded", record, names, past->data, past->size);
+			r = set_answer(row, "recorded", tap, names, past->data, past->size);
 	}
 	free(data);
 	return r;
@@ -396,11 +391,11 @@ static int set_error(struct resend *resend, json_t *row, enum result result, int
 	return r == 0 ? set(row, "error", json_integer(error)) : r;
 }
 
-static int call_again(struct resend *resend, const struct record *record,
+static int call_again(struct resend *resend, const struct ipc_tap *tap,
 		      const struct names *names, struct ipc_proxy *proxy, json_t *row)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct past *past = past_get(resend, record->head.id);
+	struct past *past = past_get(resend, tap->id);
 	ProtobufCMessage *reply = NULL;
 	enum result result = SENT;
 	uint64_t begin;
@@ -410,39 +405,39 @@ static int call_again(struct resend *resend, const struct record *record,
 		return -ENOMEM;
 	past->again = true;
 	begin = tap_now();
-	sent = transmit(record, proxy, &reply, &error);
+	sent = transmit(tap, proxy, &reply, &error);
 	r = set(row, "took_us", json_real((double)(tap_now() - begin) / 1000));
 	if (r == 0 && past->kind)
 		r = set(row, "recorded_us",
-			json_real((double)(past->time - record->head.time) / 1000));
+			json_real((double)(past->time - tap->time) / 1000));
 	if (r < 0 || sent < 0) {
 		ipc_rpc_free(reply);
 		return r < 0 ? r : set_error(resend, row, judge_error(past, sent, &error), sent,
 					     error.name);
 	}
-	r = judge_reply(past, record, names, reply, row, &result);
+	r = judge_reply(past, tap, names, reply, row, &result);
 	ipc_rpc_free(reply);
 	return r < 0 ? r : set_result(resend, row, result, NULL);
 }
 
-int resend_message(struct resend *resend, const struct record *record, struct names *names,
+int resend_message(struct resend *resend, const struct ipc_tap *tap, struct names *names,
 		   const char *service, json_t *row)
 {
-	const char *reason = obstacle(resend, record, service);
+	const char *reason = obstacle(resend, tap, service);
 	const struct target *target;
 	int r;
 
 	if (reason)
 		return set_result(resend, row, SKIPPED, reason);
-	wait_turn(resend, record->head.time);
+	wait_turn(resend, tap->time);
 	target = target_of(resend, service);
 	if (!target)
 		return -ENOMEM;
 	if (target->error)
 		return set_error(resend, row, FAILED, target->error, NULL);
-	if (record->head.kind == IPCBUS_TAP_CALL)
-		return call_again(resend, record, names, target->proxy, row);
-	r = transmit(record, target->proxy, NULL, NULL);
+	if (tap->kind == IPC_TAP_CALL)
+		return call_again(resend, tap, names, target->proxy, row);
+	r = transmit(tap, target->proxy, NULL, NULL);
 	return r < 0 ? set_error(resend, row, FAILED, r, NULL) :
 		       set_result(resend, row, SENT, NULL);
 }

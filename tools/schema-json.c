@@ -17,10 +17,6 @@
 
 #include "schema.h"
 
-/* See find_body(). */
-#define FRAME_MARK 7
-#define FRAME_HEAD 16
-
 #define AT(type, message, offset) (*(type *)((char *)(message) + (offset)))
 
 static int set_message(ProtobufCMessage *message, const json_t *json, struct schema_world *world);
@@ -596,29 +592,13 @@ json_t *schema_to_json(const ProtobufCMessage *message)
 	return object;
 }
 
-/*
- * A payload with blobs or metadata has a head, whose first byte no message begins
- * with, and in it how long the message behind it is (rpc.h).
- */
-static void find_body(const unsigned char **data, size_t *size)
-{
-	uint32_t body;
-
-	if (*size < FRAME_HEAD || (*data)[0] != FRAME_MARK)
-		return;
-	memcpy(&body, *data + 4, sizeof(body));
-	if (body > *size - FRAME_HEAD)
-		return;
-	*data += FRAME_HEAD;
-	*size = body;
-}
-
 json_t *schema_decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size)
 {
 	ProtobufCMessage *message;
 	json_t *json;
 
-	find_body((const unsigned char **)&data, &size);
+	if (ipc_payload_message(data, size, &data, &size) < 0)
+		return NULL;
 	message = protobuf_c_message_unpack(type, NULL, size, data);
 	if (!message)
 		return NULL;

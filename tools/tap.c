@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * A monitor's side of the driver: see tap.h. With device.c of libipc the only code
- * of user space that enters the driver.
+ * A monitor's connection: see tap.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "bus.h"
 #include "ipcctl.h"
 #include "tap.h"
 
@@ -22,9 +16,10 @@
 #define REGION_SIZE ((size_t)64 << 20)
 
 struct tap {
-	int fd;
-	const unsigned char *region;
-	uint64_t held;	/* the buffer of the record that was handed out */
+	struct ipc *ipc;
+	tap_cb cb;
+	void *userdata;
+	int result;	/* of cb: not 0 once it has enough */
 };
 
 static volatile sig_atomic_t stopped;
@@ -56,136 +51,84 @@ uint64_t tap_now(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* --- Opening -------------------------------------------------------------------- */
-
 static int cannot(int error)
 {
 	switch (error) {
-	case ENOENT:
-	case ENXIO:
-	case ENODEV:
-		return complain(STATUS_NO_BUS, "load the module: modprobe ipcbus",
-				"there is no bus %s", ctl_device());
-	case EPERM:
-	case EACCES:
+	case -EPERM:
 		return complain(STATUS_DENIED, "try it as root: sudo ipcctl ...",
 				"you may not monitor the bus %s", ctl_device());
-	case EDQUOT:
+	case -EDQUOT:
 		return complain(STATUS_FAILED, "end one of the others: ipcctl top, monitor, graph",
 				"the bus has as many monitors as it may have");
-	case ESRCH:
-		return complain(STATUS_NOT_FOUND, NULL, "there is no such process");
-	case ENOTTY:
+	case -ESRCH:
+		return complain(STATUS_NOT_FOUND, "ipcctl stats shows those that have it open",
+				"there is no such process");
+	case -ENOTTY:
 		return complain(STATUS_FAILED, "ipcctl doctor says more",
-				"%s has no monitors: no bus, or the driver is too old",
-				ctl_device());
+				"the driver is too old for monitors");
 	default:
-		return complain(STATUS_FAILED, NULL, "monitor %s: %s", ctl_device(),
-				strerror(error));
+		return fail_errno(error, "monitor");
 	}
 }
 
-static int start(struct tap *tap, unsigned int flags, unsigned int pid, unsigned int max_data)
+static void on_record(struct ipc *ipc, const struct ipc_tap *record, void *userdata)
 {
-	struct ipcbus_monitor monitor = {
-		.size = sizeof(monitor), .flags = flags, .pid = pid, .max_data = max_data,
-	};
-	void *region;
+	struct tap *tap = userdata;
 
-	tap->fd = open(ctl_device(), O_RDWR | O_CLOEXEC);
-	if (tap->fd < 0)
-		tap->fd = open(ctl_device(), O_RDONLY | O_CLOEXEC);
-	if (tap->fd < 0)
-		return -errno;
-	region = mmap(NULL, REGION_SIZE, PROT_READ, MAP_SHARED, tap->fd, 0);
-	if (region == MAP_FAILED)
-		return errno == ENODEV ? -ENOTTY : -errno;
-	tap->region = region;
-	return ioctl(tap->fd, IPCBUS_IOC_MONITOR, &monitor) < 0 ? -errno : 0;
+	(void)ipc;
+	if (!tap->result)
+		tap->result = tap->cb(record, tap->userdata);
 }
 
-int tap_open(struct tap **ret_tap, unsigned int flags, unsigned int pid, unsigned int max_data)
+int tap_open(struct tap **ret_tap, unsigned int flags, pid_t pid, size_t max_data, tap_cb cb,
+	     void *userdata)
 {
 	struct tap *tap = calloc(1, sizeof(*tap));
-	int r;
+	int status, r;
 
 	if (!tap)
 		return fail_memory();
-	tap->fd = -1;
-	r = start(tap, flags, pid, max_data);
-	if (r < 0) {
-		tap_close(tap);
-		return cannot(-r);
+	tap->cb = cb;
+	tap->userdata = userdata;
+	status = bus_open_sized(&tap->ipc, REGION_SIZE);
+	if (!status) {
+		r = ipc_monitor(tap->ipc, flags, pid, max_data, on_record, tap);
+		status = r < 0 ? cannot(r) : STATUS_OK;
 	}
-	*ret_tap = tap;
-	return STATUS_OK;
+	if (status)
+		tap_close(tap);
+	else
+		*ret_tap = tap;
+	return status;
 }
 
 struct tap *tap_close(struct tap *tap)
 {
-	if (!tap)
-		return NULL;
-	if (tap->region)
-		munmap((void *)tap->region, REGION_SIZE);
-	if (tap->fd >= 0)
-		close(tap->fd);
+	if (tap)
+		ipc_unref(tap->ipc);
 	free(tap);
 	return NULL;
 }
 
-/* --- Records -------------------------------------------------------------------- */
-
-/* A longer head than ours is from a newer driver; what we know is at its beginning. */
-int record_parse(struct record *record, const void *raw, size_t size)
+/* Waits for a record until then: 0, or -errno. */
+static int await(const struct tap *tap, uint64_t until, uint64_t now)
 {
-	const unsigned char *bytes = raw;
-	struct ipcbus_tap *head = &record->head;
-	uint64_t table;
+	int r = ipc_wait(tap->ipc, until ? (until - now) / 1000 + 1 : UINT64_MAX);
 
-	if (size < IPCBUS_TAP_SIZE_VER0)
-		return -EBADMSG;
-	memset(head, 0, sizeof(*head));
-	memcpy(head, raw, IPCBUS_TAP_SIZE_VER0);
-	table = (uint64_t)head->object_count * sizeof(struct ipcbus_tap_object);
-	if (head->size < IPCBUS_TAP_SIZE_VER0 || head->size > size ||
-	    head->data_kept > size - head->size || head->data_kept > head->data_size)
-		return -EBADMSG;
-	if (table && (head->objects % 8 || head->objects > size || table > size - head->objects))
-		return -EBADMSG;
-	record->data = bytes + head->size;
-	record->objects = table ? (const void *)(bytes + head->objects) : NULL;
-	record->raw = raw;
-	record->raw_size = size;
-	return 0;
+	return r < 0 && r != -EINTR ? r : 0;
 }
 
-/* Gives back what was handed out, and takes one more if there is one. */
-static int take(struct tap *tap, struct record *record)
+int tap_run(struct tap *tap, uint64_t until)
 {
-	struct ipcbus_exchange exchange = {
-		.size = sizeof(exchange), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
-		.free = tap->held, .free_count = tap->held != 0,
-	};
+	uint64_t now = 0;
+	int r = 0;
 
-	if (ioctl(tap->fd, IPCBUS_IOC_EXCHANGE, &exchange) < 0)
-		return -errno;
-	tap->held = exchange.event.buffer;
-	if (exchange.event.kind != IPCBUS_EVENT_TAP)
-		return 0;
-	return record_parse(record, tap->region + exchange.event.offset,
-			    exchange.event.data_size) ?: 1;
-}
-
-int tap_next(struct tap *tap, int timeout_ms, struct record *record)
-{
-	struct pollfd poller = { .fd = tap->fd, .events = POLLIN };
-	int r;
-
-	r = take(tap, record);
-	if (r)
-		return r;
-	r = poll(&poller, 1, timeout_ms);
+	while (r >= 0 && !tap->result && !stopped && (!until || (now = tap_now()) < until)) {
+		r = ipc_process(tap->ipc);
+		if (r == 0)
+			r = await(tap, until, now);
+	}
 	if (r < 0)
-		return errno == EINTR ? 0 : -errno;
-	return r ? take(tap, record) : 0;
+		return fail_errno(r, "monitor");
+	return tap->result > 0 ? tap->result : STATUS_OK;
 }

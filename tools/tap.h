@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Being a monitor of the bus (driver/uapi/ipcbus-monitor.h): an open file of its
- * own, beside libipc, from which records come one by one.
+ * Being a monitor of the bus (<ipc/monitor.h>): a connection of its own, on which
+ * records come one by one. And the time, and what ends that which runs for ever.
  */
 #ifndef IPCCTL_TAP_H
 #define IPCCTL_TAP_H
@@ -9,37 +9,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-#include "ipcbus-monitor.h"
+#include <ipc/monitor.h>
 
 struct tap;
 
-/**
- * struct record - one record of a monitor
- * @head: the driver's
- * @data: @head.data_kept bytes of the payload
- * @objects: @head.object_count entries
- * @raw: all of it as it came, @raw_size bytes
- */
-struct record {
-	struct ipcbus_tap head;
-	const unsigned char *data;
-	const struct ipcbus_tap_object *objects;
-	const void *raw;
-	size_t raw_size;
-};
+/* What is done with a record, which is the library's: 0, or what tap_run() is to end
+ * with: an enum status, TAP_ENOUGH. */
+typedef int (*tap_cb)(const struct ipc_tap *tap, void *userdata);
+#define TAP_ENOUGH (-1)
 
-/* Begins to monitor: flags and pid as in struct ipcbus_monitor, of each payload at most
- * max_data bytes. Says itself what went wrong; an enum status. */
-int tap_open(struct tap **ret_tap, unsigned int flags, unsigned int pid, unsigned int max_data);
+/* Begins to monitor: flags are IPC_MONITOR_*, of the process pid or, if that is 0, of
+ * all, and of each payload at most max_data bytes. Says itself what went wrong; an enum
+ * status. */
+int tap_open(struct tap **ret_tap, unsigned int flags, pid_t pid, size_t max_data, tap_cb cb,
+	     void *userdata);
 struct tap *tap_close(struct tap *tap);
 
-/* The next record, which stays until the next call: 1; 0 after timeout_ms (-1: never) or
- * a signal; or -errno. */
-int tap_next(struct tap *tap, int timeout_ms, struct record *record);
-
-/* Takes a record apart: 0, or -EBADMSG if it is none. */
-int record_parse(struct record *record, const void *raw, size_t size);
+/* Has cb called for each record that comes before the time until (of tap_now(); 0: no
+ * end), a signal, or the end that cb makes. Says itself what went wrong; an enum status. */
+int tap_run(struct tap *tap, uint64_t until);
 
 /* SIGINT and SIGTERM end what runs for ever: after this tap_stopped() tells. */
 void tap_catch_signals(void);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "ipcbus-monitor.h"
 #include "trace-rules.h"
 #include "trace.h"
 #include "traffic.h"
@@ -231,12 +232,12 @@ START_TEST(latencies_are_told_to_nine_percent)
 }
 END_TEST
 
-static void tap(struct traffic *traffic, uint32_t kind, uint64_t id, uint64_t time)
+static void tap(struct traffic *traffic, enum ipc_tap_kind kind, uint64_t id, uint64_t time)
 {
-	struct ipcbus_tap tap = { .kind = kind, .id = id, .time = time, .from_pid = 1, .to_pid = 2,
-				  .node = 3, .data_size = 10 };
+	struct ipc_tap tap = { .kind = kind, .id = id, .time = time, .from_pid = 1, .to_pid = 2,
+			       .node = 3, .data_size = 10 };
 
-	if (kind == IPCBUS_TAP_REPLY || kind == IPCBUS_TAP_ERROR) {
+	if (kind == IPC_TAP_REPLY || kind == IPC_TAP_ERROR) {
 		tap.from_pid = 2;
 		tap.to_pid = 1;
 	}
@@ -247,16 +248,16 @@ START_TEST(traffic_is_summed)
 {
 	struct traffic *traffic = traffic_new();
 
-	tap(traffic, IPCBUS_TAP_CALL, 1, 1000);
-	tap(traffic, IPCBUS_TAP_REPLY, 1, 5000);
-	tap(traffic, IPCBUS_TAP_CALL, 2, 6000);
-	tap(traffic, IPCBUS_TAP_ERROR, 2, 7000);
-	tap(traffic, IPCBUS_TAP_CALL, 3, 8000);
-	tap(traffic, IPCBUS_TAP_FAILED, 3, 9000);
-	tap(traffic, IPCBUS_TAP_FAILED, 0, 9000);
-	tap(traffic, IPCBUS_TAP_ONEWAY, 4, 9000);
-	tap(traffic, IPCBUS_TAP_REPLY, 77, 9000);
-	tap(traffic, IPCBUS_TAP_SPAM, 0, 9000);
+	tap(traffic, IPC_TAP_CALL, 1, 1000);
+	tap(traffic, IPC_TAP_REPLY, 1, 5000);
+	tap(traffic, IPC_TAP_CALL, 2, 6000);
+	tap(traffic, IPC_TAP_ERROR, 2, 7000);
+	tap(traffic, IPC_TAP_CALL, 3, 8000);
+	tap(traffic, IPC_TAP_FAILED, 3, 9000);
+	tap(traffic, IPC_TAP_FAILED, 0, 9000);
+	tap(traffic, IPC_TAP_ONEWAY, 4, 9000);
+	tap(traffic, IPC_TAP_REPLY, 77, 9000);
+	tap(traffic, IPC_TAP_SPAM, 0, 9000);
 	ck_assert_uint_eq(traffic->n, 1);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 3);
 	ck_assert_uint_eq(traffic->pairs[0].oneways, 1);
@@ -264,10 +265,10 @@ START_TEST(traffic_is_summed)
 	ck_assert_uint_eq(traffic->pairs[0].failures, 2);
 	ck_assert_uint_eq(traffic->pairs[0].latency.count, 2);
 	ck_assert_uint_eq(traffic->pairs[0].latency.max, 4000);
-	tap(traffic, IPCBUS_TAP_CALL, 5, 1000);
+	tap(traffic, IPC_TAP_CALL, 5, 1000);
 	traffic_begin(traffic);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 0);
-	tap(traffic, IPCBUS_TAP_REPLY, 5, 3000);
+	tap(traffic, IPC_TAP_REPLY, 5, 3000);
 	ck_assert_uint_eq(traffic->pairs[0].latency.max, 2000);
 	traffic_free(traffic);
 }
@@ -294,16 +295,18 @@ START_TEST(records_are_taken_apart)
 {
 	static _Alignas(8) unsigned char raw[512];
 	size_t size = make(raw, "hello"), bad = 0;
-	struct record record;
+	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	struct ipc_tap tap;
 
-	ck_assert_int_eq(record_parse(&record, raw, size), 0);
-	ck_assert_int_eq(memcmp(record.data, "hello", 5), 0);
-	ck_assert_uint_eq(record.objects[0].tag, 9);
+	ck_assert_int_eq(ipc_tap_parse(raw, size, &tap, objects), 0);
+	ck_assert_int_eq(memcmp(tap.data, "hello", 5), 0);
+	ck_assert_uint_eq(tap.objects[0].tag, 9);
+	ck_assert(tap.objects[0].is_fd);
 	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(record_parse(&record, raw, i), -EBADMSG);
+		ck_assert_int_eq(ipc_tap_parse(raw, i, &tap, objects), -EBADMSG);
 	for (size_t i = 0; i < sizeof(struct ipcbus_tap); i++) {
 		raw[i] ^= 0xff;
-		bad += record_parse(&record, raw, size) < 0;
+		bad += ipc_tap_parse(raw, size, &tap, objects) < 0;
 		raw[i] ^= 0xff;
 	}
 	ck_assert_uint_gt(bad, 10);
@@ -313,30 +316,31 @@ END_TEST
 START_TEST(files_keep_records)
 {
 	static _Alignas(8) unsigned char raw[512];
+	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
 	struct capture *capture;
-	struct record record;
+	struct ipc_tap tap;
 	struct names *read;
 	char path[] = "/tmp/test-trace.XXXXXX";
 	int fd = mkstemp(path);
 
-	ck_assert_int_eq(record_parse(&record, raw, make(raw, "hello")), 0);
+	ck_assert_int_eq(ipc_tap_parse(raw, make(raw, "hello"), &tap, objects), 0);
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
-	ck_assert_int_eq(capture_write(capture, &record), 0);
-	ck_assert_int_eq(capture_write(capture, &record), 0);
+	ck_assert_int_eq(capture_write(capture, &tap), 0);
+	ck_assert_int_eq(capture_write(capture, &tap), 0);
 	ck_assert_int_eq(capture_close(capture), 0);
 
 	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_uint_eq(record.head.id, 5);
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_int_eq(capture_read(capture, &record), 0);
+	ck_assert_int_eq(capture_read(capture, &tap), 1);
+	ck_assert_uint_eq(tap.id, 5);
+	ck_assert_int_eq(capture_read(capture, &tap), 1);
+	ck_assert_int_eq(capture_read(capture, &tap), 0);
 	ck_assert_int_eq(capture_close(capture), 0);
 	names_free(read);
 
 	ck_assert_int_eq(ftruncate(fd, lseek(fd, 0, SEEK_END) - 1), 0);
 	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_int_eq(capture_read(capture, &record), -EBADMSG);
+	ck_assert_int_eq(capture_read(capture, &tap), 1);
+	ck_assert_int_eq(capture_read(capture, &tap), -EBADMSG);
 	capture_close(capture);
 	names_free(read);
 	close(fd);

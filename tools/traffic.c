@@ -101,7 +101,7 @@ static struct open_call *place_of(struct traffic *traffic, uint64_t id)
 	return &traffic->open[id % TRAFFIC_OPEN];
 }
 
-static void count_answer(struct traffic *traffic, const struct ipcbus_tap *tap)
+static void count_answer(struct traffic *traffic, const struct ipc_tap *tap)
 {
 	struct open_call *open = place_of(traffic, tap->id);
 	struct pair *pair;
@@ -111,21 +111,21 @@ static void count_answer(struct traffic *traffic, const struct ipcbus_tap *tap)
 	open->id = 0;
 	pair = &traffic->pairs[open->pair];
 	pair->bytes += tap->data_size;
-	pair->errors += tap->kind == IPCBUS_TAP_ERROR;
-	if (tap->kind == IPCBUS_TAP_FAILED)
+	pair->errors += tap->kind == IPC_TAP_ERROR;
+	if (tap->kind == IPC_TAP_FAILED)
 		pair->failures++;
 	else if (tap->time >= open->time)
 		latency_add(&pair->latency, tap->time - open->time);
 }
 
-static int count_message(struct traffic *traffic, const struct ipcbus_tap *tap)
+static int count_message(struct traffic *traffic, const struct ipc_tap *tap)
 {
 	struct pair *pair = find_pair(traffic, tap->from_pid, tap->to_pid, tap->node);
 
 	if (!pair)
 		return -ENOMEM;
 	pair->bytes += tap->data_size;
-	if (tap->kind == IPCBUS_TAP_ONEWAY) {
+	if (tap->kind == IPC_TAP_ONEWAY) {
 		pair->oneways++;
 		return 0;
 	}
@@ -137,7 +137,7 @@ static int count_message(struct traffic *traffic, const struct ipcbus_tap *tap)
 }
 
 /* A call that failed after it was sent takes its place back; another one never had one. */
-static int count_failure(struct traffic *traffic, const struct ipcbus_tap *tap)
+static int count_failure(struct traffic *traffic, const struct ipc_tap *tap)
 {
 	struct pair *pair;
 
@@ -152,18 +152,18 @@ static int count_failure(struct traffic *traffic, const struct ipcbus_tap *tap)
 	return 0;
 }
 
-int traffic_add(struct traffic *traffic, const struct ipcbus_tap *tap)
+int traffic_add(struct traffic *traffic, const struct ipc_tap *tap)
 {
 	traffic->lost += tap->lost;
 	switch (tap->kind) {
-	case IPCBUS_TAP_CALL:
-	case IPCBUS_TAP_ONEWAY:
+	case IPC_TAP_CALL:
+	case IPC_TAP_ONEWAY:
 		return count_message(traffic, tap);
-	case IPCBUS_TAP_REPLY:
-	case IPCBUS_TAP_ERROR:
+	case IPC_TAP_REPLY:
+	case IPC_TAP_ERROR:
 		count_answer(traffic, tap);
 		return 0;
-	case IPCBUS_TAP_FAILED:
+	case IPC_TAP_FAILED:
 		return count_failure(traffic, tap);
 	default:
 		return 0;

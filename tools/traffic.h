@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ipcbus-monitor.h"
+#include <ipc/monitor.h>
 
 /* Eighths of an octave of nanoseconds: 9 % wide, up to 2^40 ns. */
 #define TRAFFIC_BUCKETS (40 * 8)
@@ -73,7 +73,7 @@ struct traffic *traffic_new(void);
 struct traffic *traffic_free(struct traffic *traffic);
 
 /* Counts a record: 0 or -ENOMEM. */
-int traffic_add(struct traffic *traffic, const struct ipcbus_tap *tap);
+int traffic_add(struct traffic *traffic, const struct ipc_tap *tap);
 
 /* All sums to zero; calls that are open stay open. */
 void traffic_begin(struct traffic *traffic);

@@ -101,19 +101,9 @@ static int edges_of_traffic(struct names *names, const struct traffic *traffic, 
 	return 0;
 }
 
-static int listen_to(struct traffic *traffic, struct tap *tap)
+static int count(const struct ipc_tap *tap, void *traffic)
 {
-	uint64_t end = tap_now() + (uint64_t)seconds_ms * 1000000;
-	struct record record;
-	int r = 0;
-
-	tap_catch_signals();
-	while (r >= 0 && !tap_stopped() && tap_now() < end) {
-		r = tap_next(tap, (end - tap_now()) / 1000000 + 1, &record);
-		if (r > 0)
-			r = traffic_add(traffic, &record.head);
-	}
-	return r < 0 ? fail_errno(r, "monitor") : STATUS_OK;
+	return traffic_add(traffic, tap) < 0 ? fail_memory() : STATUS_OK;
 }
 
 static int look_at_traffic(struct names *names, json_t *edges)
@@ -124,9 +114,10 @@ static int look_at_traffic(struct names *names, json_t *edges)
 
 	if (!traffic)
 		return fail_memory();
-	status = tap_open(&tap, IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES, 0, 0);
+	status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, count, traffic);
+	tap_catch_signals();
 	if (!status)
-		status = listen_to(traffic, tap);
+		status = tap_run(tap, tap_now() + (uint64_t)seconds_ms * 1000000);
 	if (!status && edges_of_traffic(names, traffic, edges) < 0)
 		status = fail_memory();
 	tap_close(tap);

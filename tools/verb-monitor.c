@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,7 @@ static int option(int key, const char *value)
 static const char *const kinds[] = { "?",      "call", "oneway", "reply",
 				     "error",  "failed", "spam", "starved" };
 
-static const char *kind_of(const struct ipcbus_tap *tap)
+static const char *kind_of(const struct ipc_tap *tap)
 {
 	return tap->kind < sizeof(kinds) / sizeof(*kinds) ? kinds[tap->kind] : kinds[0];
 }
@@ -106,13 +107,13 @@ static struct shown *place_of(uint64_t id)
 	return &watching.calls[id % (sizeof(watching.calls) / sizeof(*watching.calls))];
 }
 
-static bool is_answer(const struct ipcbus_tap *tap)
+static bool is_answer(const struct ipc_tap *tap)
 {
-	return tap->kind == IPCBUS_TAP_REPLY || tap->kind == IPCBUS_TAP_ERROR;
+	return tap->kind == IPC_TAP_REPLY || tap->kind == IPC_TAP_ERROR;
 }
 
 /* The object that is called, of an answer as well: an answer goes from it. */
-static struct shown subject_of(const struct ipcbus_tap *tap)
+static struct shown subject_of(const struct ipc_tap *tap)
 {
 	struct shown subject = { tap->id, tap->time, tap->to_pid, tap->node, tap->code };
 	const struct shown *call = place_of(tap->id);
@@ -124,12 +125,13 @@ static struct shown subject_of(const struct ipcbus_tap *tap)
 	return (struct shown){ tap->id, tap->time, tap->from_pid, tap->node, tap->code };
 }
 
-static bool is_wanted(const struct ipcbus_tap *tap, const struct shown *subject)
+static bool is_wanted(const struct ipc_tap *tap, const struct shown *subject)
 {
 	const char *service = names_service(watching.names, subject->pid, subject->node);
 	char method[128];
 
-	if (watching.pid && tap->from_pid != watching.pid && tap->to_pid != watching.pid)
+	if (watching.pid && tap->from_pid != (pid_t)watching.pid &&
+	    tap->to_pid != (pid_t)watching.pid)
 		return false;
 	if (watching.name && !(service && !strcmp(service, watching.name)))
 		return false;
@@ -142,9 +144,8 @@ static bool is_wanted(const struct ipcbus_tap *tap, const struct shown *subject)
 
 /* --- Showing -------------------------------------------------------------------- */
 
-static json_t *row_new(const struct record *record, const struct shown *subject)
+static json_t *row_new(const struct ipc_tap *tap, const struct shown *subject)
 {
-	const struct ipcbus_tap *tap = &record->head;
 	char from[96], to[96], target[160], method[128];
 	json_t *row;
 
@@ -158,7 +159,7 @@ static json_t *row_new(const struct record *record, const struct shown *subject)
 			"from_pid", (json_int_t)tap->from_pid, "from", from, "from_uid",
 			(json_int_t)tap->from_uid, "to_pid", (json_int_t)tap->to_pid, "to", to,
 			"node", (json_int_t)subject->node, "service", target, "method", method,
-			"size", (json_int_t)tap->data_size, "objects", (int)tap->object_count);
+			"size", (json_int_t)tap->data_size, "objects", (int)tap->n_objects);
 	if (row && tap->error)
 		json_object_set_new(row, "error", json_integer(tap->error));
 	if (row && tap->parent)
@@ -171,14 +172,12 @@ static json_t *row_new(const struct record *record, const struct shown *subject)
 	return row;
 }
 
-static json_t *payload_of(const struct record *record, const struct shown *subject)
+static json_t *payload_of(const struct ipc_tap *tap, const struct shown *subject)
 {
-	const struct ipcbus_tap *tap = &record->head;
-
 	if (!tap->data_kept || tap->data_kept < tap->data_size)
 		return NULL;
 	return names_decode(watching.names, subject->pid, subject->node, subject->code,
-			    tap->kind, record->data, tap->data_kept);
+			    tap->kind, tap->data, tap->data_kept);
 }
 
 static const char *text_at(const json_t *row, const char *key)
@@ -208,21 +207,21 @@ static void put_result(const json_t *row)
 	free(then);
 }
 
-static void put_tail(const struct ipcbus_tap *tap, const json_t *row)
+static void put_tail(const struct ipc_tap *tap, const json_t *row)
 {
 	const json_t *took = json_object_get(row, "took_us");
 	const json_t *payload = json_object_get(row, "payload");
 	char *text = payload ? out_text(payload) : NULL;
 
-	if (tap->object_count)
-		printf(" %u objects", tap->object_count);
+	if (tap->n_objects)
+		printf(" %u objects", tap->n_objects);
 	if (tap->error)
 		printf(" %s%s%s", out_colour(COLOUR_RED), ipc_strerror(tap->error), out_plain());
 	if (took)
 		printf(" %s%.1f us%s", out_colour(COLOUR_DIM), json_real_value(took), out_plain());
-	if (tap->kind == IPCBUS_TAP_SPAM)
+	if (tap->kind == IPC_TAP_SPAM)
 		printf(" %u buffers", tap->value);
-	if (tap->kind == IPCBUS_TAP_STARVED)
+	if (tap->kind == IPC_TAP_STARVED)
 		printf(" waited %u ms", tap->value);
 	if (text)
 		printf("  %s", text);
@@ -231,7 +230,7 @@ static void put_tail(const struct ipcbus_tap *tap, const json_t *row)
 		put_result(row);
 }
 
-static void put_time(const struct ipcbus_tap *tap)
+static void put_time(const struct ipc_tap *tap)
 {
 	time_t seconds = (tap->time + capture_offset(watching.capture)) / 1000000000;
 	struct tm tm;
@@ -243,17 +242,17 @@ static void put_time(const struct ipcbus_tap *tap)
 	       (unsigned int)((tap->time + capture_offset(watching.capture)) % 1000000000 / 1000));
 }
 
-static int put_row(const struct ipcbus_tap *tap, json_t *row)
+static int put_row(const struct ipc_tap *tap, json_t *row)
 {
 	if (ctl.json)
 		return out_line(row);
 	if (!row)
 		return fail_memory();
 	if (tap->lost)
-		printf("%s%llu records were lost%s\n", out_colour(COLOUR_YELLOW), tap->lost,
+		printf("%s%" PRIu64 " records were lost%s\n", out_colour(COLOUR_YELLOW), tap->lost,
 		       out_plain());
 	put_time(tap);
-	printf("%-7s #%-6llu %s -> %s  %s%s.%s%s  %llu B", kind_of(tap), tap->id,
+	printf("%-7s #%-6" PRIu64 " %s -> %s  %s%s.%s%s  %zu B", kind_of(tap), tap->id,
 	       text_at(row, "from"), text_at(row, "to"), out_colour(COLOUR_BOLD),
 	       text_at(row, "service"), text_at(row, "method"), out_plain(),
 	       tap->data_size);
@@ -266,46 +265,47 @@ static int put_row(const struct ipcbus_tap *tap, json_t *row)
 }
 
 /* Shows a record or, with --resend, the message in it and what came of it. */
-static int show(const struct record *record, const struct shown *subject)
+static int show(const struct ipc_tap *tap, const struct shown *subject)
 {
-	json_t *row = row_new(record, subject);
-	json_t *payload = row ? payload_of(record, subject) : NULL;
+	json_t *row = row_new(tap, subject);
+	json_t *payload = row ? payload_of(tap, subject) : NULL;
 
 	if (payload)
 		json_object_set_new(row, "payload", payload);
 	if (row && watching.resend &&
-	    resend_message(watching.resend, record, watching.names,
+	    resend_message(watching.resend, tap, watching.names,
 			   names_service(watching.names, subject->pid, subject->node), row) < 0) {
 		json_decref(row);
 		row = NULL;
 	}
-	return put_row(&record->head, row);
+	return put_row(tap, row);
 }
 
 /* Whether the record is one of those that are sent again. */
-static bool is_passed_over(const struct record *record, const struct shown *subject)
+static bool is_passed_over(const struct ipc_tap *tap, const struct shown *subject)
 {
 	return watching.resend &&
-	       !resend_takes(watching.resend, record,
+	       !resend_takes(watching.resend, tap,
 			     names_service(watching.names, subject->pid, subject->node));
 }
 
-/* Returns a status, and counts down what --count asked for. */
-static int see(const struct record *record, bool *done)
+/* A status or, when there was all that --count asked for, TAP_ENOUGH. */
+static int see(const struct ipc_tap *tap, void *userdata)
 {
-	struct shown subject = subject_of(&record->head);
+	struct shown subject = subject_of(tap);
 	int status;
 
-	if (record->head.kind == IPCBUS_TAP_CALL)
-		*place_of(record->head.id) = subject;
-	if (!is_wanted(&record->head, &subject) || is_passed_over(record, &subject))
+	(void)userdata;
+	if (tap->kind == IPC_TAP_CALL)
+		*place_of(tap->id) = subject;
+	if (!is_wanted(tap, &subject) || is_passed_over(tap, &subject))
 		return STATUS_OK;
 	if (watching.write)
-		status = capture_write(watching.capture, record);
+		status = capture_write(watching.capture, tap);
 	else
-		status = show(record, &subject);
-	if (watching.count && --watching.count == 0)
-		*done = true;
+		status = show(tap, &subject);
+	if (!status && watching.count && --watching.count == 0)
+		return TAP_ENOUGH;
 	return status;
 }
 
@@ -313,44 +313,34 @@ static int see(const struct record *record, bool *done)
 
 static int watch_bus(void)
 {
-	struct record record;
 	struct tap *tap;
-	bool done = false;
-	int status, r;
+	int status;
 
-	status = tap_open(&tap, IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES |
-					IPCBUS_MONITOR_REPORTS,
-			  watching.pid, watching.max_data);
+	status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_REPORTS,
+			  watching.pid, watching.max_data, see, NULL);
 	if (status)
 		return status;
 	tap_catch_signals();
 	if (watching.write)
 		fprintf(stderr, "ipcctl: recording; Ctrl-C ends it\n");
-	while (!status && !done && !tap_stopped()) {
-		r = tap_next(tap, -1, &record);
-		if (r < 0)
-			status = fail_errno(r, "monitor");
-		if (r > 0)
-			status = see(&record, &done);
-	}
+	status = tap_run(tap, 0);
 	tap_close(tap);
 	return status;
 }
 
 static int watch_file(void)
 {
-	struct record record;
-	bool done = false;
-	int status = STATUS_OK, r;
+	struct ipc_tap tap;
+	int status = STATUS_OK, r = 1;
 
-	while (!status && !done && !tap_stopped()) {
-		r = capture_read(watching.capture, &record);
-		if (r == 0)
-			break;
-		status = r < 0 ? complain(STATUS_FAILED, NULL, "%s is damaged", watching.read) :
-				 see(&record, &done);
+	while (!status && r > 0 && !tap_stopped()) {
+		r = capture_read(watching.capture, &tap);
+		if (r > 0)
+			status = see(&tap, NULL);
 	}
-	return status;
+	if (r < 0)
+		return complain(STATUS_FAILED, NULL, "%s is damaged", watching.read);
+	return status == TAP_ENOUGH ? STATUS_OK : status;
 }
 
 static int send_file(void)

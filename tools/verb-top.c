@@ -192,18 +192,9 @@ static int put(struct names *names, const struct traffic *traffic, const json_t 
 	return status;
 }
 
-static int listen_to(struct tap *tap, struct traffic *traffic, uint64_t until)
+static int note(const struct ipc_tap *tap, void *traffic)
 {
-	struct record record;
-	uint64_t now;
-	int r = 0;
-
-	while (r >= 0 && !tap_stopped() && (now = tap_now()) < until) {
-		r = tap_next(tap, (until - now) / 1000000 + 1, &record);
-		if (r > 0)
-			r = traffic_add(traffic, &record.head);
-	}
-	return r < 0 ? fail_errno(r, "monitor") : STATUS_OK;
+	return traffic_add(traffic, tap) < 0 ? fail_memory() : STATUS_OK;
 }
 
 static int one_interval(struct tap *tap, struct traffic *traffic, struct names *names)
@@ -213,7 +204,7 @@ static int one_interval(struct tap *tap, struct traffic *traffic, struct names *
 	int status;
 
 	traffic_begin(traffic);
-	status = listen_to(tap, traffic, begin + (uint64_t)interval_ms * 1000000);
+	status = tap_run(tap, begin + (uint64_t)interval_ms * 1000000);
 	if (!status)
 		status = state_read("state", &state);
 	if (status)
@@ -232,9 +223,11 @@ static int run(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	status = traffic && names ? tap_open(&tap, IPCBUS_MONITOR_MESSAGES |
-							   IPCBUS_MONITOR_FAILURES, 0, 0) :
-				    fail_memory();
+	if (traffic && names)
+		status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, note,
+				  traffic);
+	else
+		status = fail_memory();
 	tap_catch_signals();
 	while (!status && !tap_stopped()) {
 		status = one_interval(tap, traffic, names);

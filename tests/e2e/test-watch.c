@@ -192,13 +192,31 @@ struct seen {
 	int replies;
 	int text;
 	int failures;
+	int parsed;
 };
+
+/* What is kept of a record is the same record, but not if it is cut off. */
+static void parse_again(const struct ipc_tap *tap, struct seen *seen)
+{
+	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	struct ipc_tap again;
+
+	ck_assert_int_eq(ipc_tap_parse(tap->record, tap->record_size, &again, objects), 0);
+	ck_assert_uint_eq(again.id, tap->id);
+	ck_assert_int_eq(again.kind, tap->kind);
+	ck_assert_ptr_eq(again.data, tap->data);
+	ck_assert_uint_eq(again.n_objects, tap->n_objects);
+	for (size_t size = 0; size < 120 + tap->data_kept; size++)
+		ck_assert_int_eq(ipc_tap_parse(tap->record, size, &again, objects), -EBADMSG);
+	seen->parsed++;
+}
 
 static void see(struct ipc *ipc, const struct ipc_tap *tap, void *userdata)
 {
 	struct seen *seen = userdata;
 
 	(void)ipc;
+	parse_again(tap, seen);
 	if (tap->kind == IPC_TAP_CALL) {
 		seen->calls++;
 		seen->call = tap->id;
@@ -241,6 +259,8 @@ START_TEST(a_monitor_sees_it)
 	process_all(monitor);
 	ck_assert_int_eq(seen.calls, 10);
 	ck_assert_int_eq(ipc_monitor(NULL, 0, 0, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_tap_parse(&seen, sizeof(seen), NULL, NULL), -EINVAL);
+	ck_assert_int_ge(seen.parsed, 20);
 	ipc_unref(monitor);
 	client_close(&client);
 	kill_server(pid);

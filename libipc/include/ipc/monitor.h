@@ -26,6 +26,12 @@ enum ipc_tap_kind {
 	IPC_TAP_STARVED = 7,
 };
 
+/* What a message was sent with: flags of struct ipc_tap. */
+#define IPC_TAP_CLEAR		(1U << 3)	/* a secret: nothing of it is kept */
+#define IPC_TAP_REPLACE		(1U << 4)	/* ONEWAY: as IPC_REPLACE */
+
+#define IPC_TAP_OBJECTS_MAX	64
+
 /* An object in a message: nobody's, only to look at. */
 struct ipc_tap_object {
 	int is_fd;
@@ -41,7 +47,7 @@ struct ipc_tap {
 	uint64_t id;		/* a reply has its call's */
 	uint64_t parent;	/* CALL: made while serving this one; or 0 */
 	uint64_t lost;		/* records before this one that found no room */
-	uint32_t flags;		/* the kernel's, of the message */
+	uint32_t flags;		/* the kernel's, of the message: IPC_TAP_* and others */
 	uint32_t code;		/* the method's number; ERROR: the errno */
 	uint32_t node;		/* the target's number with its owner */
 	int error;		/* ERROR, FAILED: -errno */
@@ -57,6 +63,8 @@ struct ipc_tap {
 	const void *data;
 	unsigned int n_objects;
 	const struct ipc_tap_object *objects;
+	const void *record;	/* all of it as the kernel has it, for ipc_tap_parse(): */
+	size_t record_size;	/* bytes */
 };
 
 /*
@@ -70,6 +78,16 @@ struct ipc_tap {
 typedef void (*ipc_tap_cb)(struct ipc *ipc, const struct ipc_tap *tap, void *userdata);
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 		ipc_tap_cb cb, void *userdata);
+
+/*
+ * Takes apart size bytes that were a record when they were kept, in a file perhaps; it
+ * needs no bus, but a machine of the same byte order. ret_objects has room for
+ * IPC_TAP_OBJECTS_MAX. What *ret_tap has of it points into record and ret_objects, and is
+ * as valid as those. A kind that no kernel knows is let through. 0 or -EBADMSG: it is no
+ * record, or cut off. From any thread.
+ */
+int ipc_tap_parse(const void *record, size_t size, struct ipc_tap *ret_tap,
+		  struct ipc_tap_object *ret_objects);
 
 #ifdef __cplusplus
 }
