@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ struct capture {
 	void *packet;	/* what was read last */
 	struct packet_head head;
 	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	struct names *names;
+	json_t *told;	/* processes whose names were written, by pid as text */
 };
 
 static int64_t offset_now(void)
@@ -91,6 +94,7 @@ int capture_close(struct capture *capture)
 	if (fclose(capture->file) && capture->writes)
 		status = complain(STATUS_FAILED, "is the disk full?", "cannot write %s: %s",
 				  capture->path, strerror(errno));
+	json_decref(capture->told);
 	free(capture->packet);
 	free(capture);
 	return status;
@@ -112,16 +116,10 @@ static int put_packet(struct capture *capture, uint64_t time, const void *first,
 			strerror(errno));
 }
 
-int capture_write(struct capture *capture, const struct ipc_tap *tap)
-{
-	return put_packet(capture, tap->time, tap->record, tap->record_size, NULL, 0);
-}
-
-/* The names are in a record of kind 0, with the offset in `time`. */
-static int put_names(struct capture *capture, const struct names *names)
+/* Names are in a record of kind 0, with the offset in `time`. Takes the reference. */
+static int put_names(struct capture *capture, json_t *json)
 {
 	struct ipcbus_tap head = { .size = sizeof(head), .time = capture->offset };
-	json_t *json = names_to_json(names);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	int status;
 
@@ -134,7 +132,31 @@ static int put_names(struct capture *capture, const struct names *names)
 	return status;
 }
 
-int capture_create(struct capture **ret_capture, const char *path, const struct names *names)
+/* Once of each process. */
+static int put_process(struct capture *capture, uint32_t pid)
+{
+	const char *name = names_known(capture->names, pid);
+	char key[16];
+
+	snprintf(key, sizeof(key), "%" PRIu32, pid);
+	if (!name || json_object_get(capture->told, key))
+		return STATUS_OK;
+	if (json_object_set_new(capture->told, key, json_true()) < 0)
+		return fail_memory();
+	return put_names(capture, json_pack("{s:{s:s}}", "processes", key, name));
+}
+
+int capture_write(struct capture *capture, const struct ipc_tap *tap)
+{
+	int status = put_process(capture, tap->from_pid);
+
+	if (!status)
+		status = put_process(capture, tap->to_pid);
+	return status ? status : put_packet(capture, tap->time, tap->record, tap->record_size,
+					    NULL, 0);
+}
+
+int capture_create(struct capture **ret_capture, const char *path, struct names *names)
 {
 	struct file_head head = { MAGIC_NS, 2, 4, 0, 0, MAX_PACKET, LINK_USER0 };
 	int status = start(ret_capture, path, "we");
@@ -142,13 +164,17 @@ int capture_create(struct capture **ret_capture, const char *path, const struct 
 	if (status)
 		return status;
 	(*ret_capture)->offset = offset_now();
+	(*ret_capture)->names = names;
+	(*ret_capture)->told = json_object();
+	if (!(*ret_capture)->told)
+		return fail_memory();
 	fwrite(&head, sizeof(head), 1, (*ret_capture)->file);
-	return put_names(*ret_capture, names);
+	return put_names(*ret_capture, names_to_json(names));
 }
 
 /* --- Reading -------------------------------------------------------------------- */
 
-int capture_read(struct capture *capture, struct ipc_tap *ret_tap)
+static int read_packet(struct capture *capture, struct ipc_tap *ret_tap)
 {
 	struct packet_head *head = &capture->head;
 	size_t n = fread(head, 1, sizeof(*head), capture->file);
@@ -172,14 +198,27 @@ static int get_names(struct capture *capture, struct names **ret_names)
 	struct ipc_tap tap;
 	json_t *json;
 
-	if (capture_read(capture, &tap) != 1 || tap.kind != 0)
+	if (read_packet(capture, &tap) != 1 || tap.kind != 0)
 		return complain(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
 				"%s is no recording of ipcctl's", capture->path);
 	capture->offset = tap.time;
 	json = json_loadb(tap.data, tap.data_kept, 0, NULL);
-	*ret_names = names_from_json(json);
+	*ret_names = capture->names = names_from_json(json);
 	json_decref(json);
 	return *ret_names ? STATUS_OK : fail_memory();
+}
+
+int capture_read(struct capture *capture, struct ipc_tap *ret_tap)
+{
+	json_t *json;
+	int r;
+
+	while ((r = read_packet(capture, ret_tap)) > 0 && ret_tap->kind == 0) {
+		json = json_loadb(ret_tap->data, ret_tap->data_kept, 0, NULL);
+		names_learn(capture->names, json_object_get(json, "processes"));
+		json_decref(json);
+	}
+	return r;
 }
 
 int capture_open(struct capture **ret_capture, const char *path, struct names **ret_names)

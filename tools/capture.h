@@ -2,7 +2,8 @@
 /*
  * Records in a file. It is a pcap file with nanoseconds and link type 147 (USER0),
  * so capinfos and editcap work with it; a packet is a record as the driver gave it
- * (struct ipcbus_tap). The first is of kind 0: JSON of what numbers are called.
+ * (struct ipcbus_tap). The first is of kind 0: JSON of what numbers are called. More of
+ * them come in between, each with the names of processes that are seen for the first time.
  */
 #ifndef IPCCTL_CAPTURE_H
 #define IPCCTL_CAPTURE_H
@@ -14,8 +15,9 @@
 
 struct capture;
 
-/* To write and to read. Each says itself what went wrong: an enum status. */
-int capture_create(struct capture **ret_capture, const char *path, const struct names *names);
+/* To write and to read; the names are the caller's to free, after the end. Each says itself
+ * what went wrong: an enum status. */
+int capture_create(struct capture **ret_capture, const char *path, struct names *names);
 int capture_open(struct capture **ret_capture, const char *path, struct names **ret_names);
 int capture_write(struct capture *capture, const struct ipc_tap *tap);
 

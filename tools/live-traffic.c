@@ -128,6 +128,38 @@ START_TEST(a_recording_is_shown_again)
 }
 END_TEST
 
+/* The clients of this file live for some milliseconds; they have names all the same. */
+START_TEST(who_is_gone_has_a_name)
+{
+	const struct ran *ran;
+	json_t *top, *pairs, *pair, *trace;
+	size_t i, named = 0;
+
+	ck_assert_int_eq(live_run("monitor --write /tmp/tap.pcap --count 60")->status, 0);
+	usleep(500000);
+	ran = live_run("monitor --read /tmp/tap.pcap --name demo.echo --method Say");
+	ck_assert_ptr_nonnull(strstr(ran->out, " client("));
+	unlink("/tmp/tap.pcap");
+
+	top = live_json("top --json --interval 1 --count 1");
+	pairs = json_object_get(top, "pairs");
+	json_array_foreach(pairs, i, pair)
+		named += !strncmp(text(pair, "from"), "client(", 7);
+	ck_assert_uint_ge(named, 1);
+	json_decref(top);
+	ck_assert_ptr_nonnull(strstr(live_run("graph --time 1")->out, "\"client("));
+
+	ck_assert_int_eq(live_run("trace --time 1 --output /tmp/trace.json")->status, 0);
+	trace = json_load_file("/tmp/trace.json", 0, NULL);
+	named = 0;
+	json_array_foreach(json_object_get(trace, "traceEvents"), i, pair)
+		named += !strncmp(text(json_object_get(pair, "args"), "name"), "client(", 7);
+	ck_assert_uint_ge(named, 1);
+	json_decref(trace);
+	unlink("/tmp/trace.json");
+}
+END_TEST
+
 START_TEST(users_may_not)
 {
 	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl monitor'")->status, 6);
@@ -224,6 +256,7 @@ int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl traffic", calls_and_answers_are_seen, people_get_lines,
-			  a_recording_is_shown_again, users_may_not, top_counts, graph_draws,
-			  a_trace_keeps_to_the_format, a_command_is_traced);
+			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
+			  top_counts, graph_draws, a_trace_keeps_to_the_format,
+			  a_command_is_traced);
 }

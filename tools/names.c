@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,13 @@
  *	in base64, where the service gave them
  * @schemas: of each of @services what was made of its set, or NULL
  * @processes: names by pid as text
+ * @live: the processes are those of this machine, now
  */
 struct names {
 	json_t *services;
 	struct schema **schemas;
 	json_t *processes;
+	bool live;
 };
 
 /* --- Learning ------------------------------------------------------------------- */
@@ -175,6 +178,7 @@ struct names *names_new(void)
 
 	if (!names)
 		return NULL;
+	names->live = true;
 	names->services = json_array();
 	names->processes = json_object();
 	if (!names->services || !names->processes || learn(names) < 0 || build_schemas(names) < 0)
@@ -292,21 +296,37 @@ json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uin
 			     data, size);
 }
 
+const char *names_known(const struct names *names, uint32_t pid)
+{
+	char key[16];
+
+	snprintf(key, sizeof(key), "%" PRIu32, pid);
+	return json_string_value(json_object_get(names->processes, key));
+}
+
+void names_note(struct names *names, uint32_t pid)
+{
+	char key[16], name[64];
+
+	if (!names->live || names_known(names, pid))
+		return;
+	process_name(pid, name, sizeof(name));
+	snprintf(key, sizeof(key), "%" PRIu32, pid);
+	/* Without memory it is looked up again. */
+	if (*name)
+		json_object_set_new(names->processes, key, json_string(name));
+}
+
 void names_process(struct names *names, uint32_t pid, char *text, size_t size)
 {
 	const char *known;
-	char key[16], name[64];
 
-	snprintf(key, sizeof(key), "%" PRIu32, pid);
-	known = json_string_value(json_object_get(names->processes, key));
-	if (!known) {
-		process_name(pid, name, sizeof(name));
-		/* Without memory it is looked up again. */
-		if (*name && json_object_set_new(names->processes, key, json_string(name)) == 0)
-			known = name;
-	}
+	names_note(names, pid);
+	known = names_known(names, pid);
 	if (known)
-		snprintf(text, size, "%s(%s)", known, key);
+		snprintf(text, size, "%s(%" PRIu32 ")", known, pid);
+	else if (pid)
+		snprintf(text, size, "%" PRIu32, pid);
 	else
-		snprintf(text, size, "%s", pid ? key : "?");
+		snprintf(text, size, "?");
 }

@@ -38,6 +38,13 @@ void names_learn(struct names *names, const json_t *processes);
 json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		     uint32_t kind, const void *data, size_t size);
 
+/* Takes the name of a process while it is there, for those below. Names that came from
+ * JSON are of another time, so nothing is looked up for them. */
+void names_note(struct names *names, uint32_t pid);
+
+/* The name alone, or NULL. */
+const char *names_known(const struct names *names, uint32_t pid);
+
 /* "client(312)", else "312". */
 void names_process(struct names *names, uint32_t pid, char *text, size_t size);
 

@@ -181,6 +181,26 @@ START_TEST(pieces_and_other_lines_do_no_harm)
 }
 END_TEST
 
+static const char *name_of(const char *pid)
+{
+	const char *name = json_string_value(json_object_get(trace.processes, pid));
+
+	return name ? name : "";
+}
+
+/* By the first thread if that is seen, by another until then. */
+START_TEST(processes_have_the_names_of_threads)
+{
+	say("worker-12 [0] . 1.0: ipcbus_send: id=1 kind=call from=10:12 to=20 node=1");
+	ck_assert_str_eq(name_of("10"), "worker");
+	say("client-10 [0] . 1.0: ipcbus_send: id=2 kind=call from=10:10 to=20 node=1");
+	say("worker-12 [0] . 1.0: ipcbus_answer: id=1 kind=reply to=10:12");
+	ck_assert_str_eq(name_of("10"), "client");
+	say("<...>-30 [0] . 1.0: ipcbus_send: id=3 kind=call from=30:30 to=20 node=1");
+	ck_assert_str_eq(name_of("30"), "");
+}
+END_TEST
+
 /* The judge of the tests above is no yes-man. */
 START_TEST(the_rules_are_rules)
 {
@@ -246,7 +266,7 @@ static void tap(struct traffic *traffic, enum ipc_tap_kind kind, uint64_t id, ui
 
 START_TEST(traffic_is_summed)
 {
-	struct traffic *traffic = traffic_new();
+	struct traffic *traffic = traffic_new(NULL);
 
 	tap(traffic, IPC_TAP_CALL, 1, 1000);
 	tap(traffic, IPC_TAP_REPLY, 1, 5000);
@@ -313,6 +333,45 @@ START_TEST(records_are_taken_apart)
 }
 END_TEST
 
+/* Of processes that come while it is written, too; once each. */
+START_TEST(files_keep_names)
+{
+	static _Alignas(8) unsigned char raw[512];
+	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	json_t *client = json_pack("{s:s}", "7", "client");
+	char path[] = "/tmp/test-trace.XXXXXX", text[64];
+	struct capture *capture;
+	struct ipc_tap tap;
+	struct names *read;
+	int fd = mkstemp(path);
+
+	ck_assert_int_eq(ipc_tap_parse(raw, make(raw, "hello"), &tap, objects), 0);
+	tap.from_pid = 7;
+	ck_assert_int_eq(capture_create(&capture, path, names), 0);
+	names_learn(names, client);
+	ck_assert_int_eq(capture_write(capture, &tap), 0);
+	ck_assert_int_eq(capture_write(capture, &tap), 0);
+	ck_assert_int_eq(capture_close(capture), 0);
+
+	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
+	ck_assert_ptr_null(names_known(read, 7));
+	ck_assert_int_eq(capture_read(capture, &tap), 1);
+	ck_assert_uint_eq(tap.id, 5);
+	names_process(read, 7, text, sizeof(text));
+	ck_assert_str_eq(text, "client(7)");
+	ck_assert_int_eq(capture_read(capture, &tap), 1);
+	ck_assert_int_eq(capture_read(capture, &tap), 0);
+	ck_assert_int_eq(capture_close(capture), 0);
+	/* A pid of then is not looked up now. */
+	names_process(read, getpid(), text, sizeof(text));
+	ck_assert_uint_eq(strtoul(text, NULL, 10), getpid());
+	names_free(read);
+	json_decref(client);
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
 START_TEST(files_keep_records)
 {
 	static _Alignas(8) unsigned char raw[512];
@@ -364,10 +423,12 @@ int main(void)
 	tcase_add_test(tcase, oneways_last_until_they_are_given_back);
 	tcase_add_test(tcase, failures_are_there_as_well);
 	tcase_add_test(tcase, pieces_and_other_lines_do_no_harm);
+	tcase_add_test(tcase, processes_have_the_names_of_threads);
 	tcase_add_test(tcase, the_rules_are_rules);
 	tcase_add_test(tcase, latencies_are_told_to_nine_percent);
 	tcase_add_test(tcase, traffic_is_summed);
 	tcase_add_test(tcase, records_are_taken_apart);
+	tcase_add_test(tcase, files_keep_names);
 	tcase_add_test(tcase, files_keep_records);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -192,18 +192,41 @@ static void read_error(json_t *fields)
 		json_object_set_new(fields, "error", json_integer(strtoll(text, NULL, 10)));
 }
 
-/* "   server-287   [001] ...": whoever is gone by the end is known by this. Only the
- * process's first thread has its name. */
-static int note_process(struct trace *trace, char *line)
+/* The process whose thread has that number, among those of an event; 0: none of them. */
+static uint32_t process_of(const json_t *fields, uint32_t tid)
+{
+	static const char *const keys[] = { "from", "to", "by" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		struct stage stage = stage_of(fields, keys[i], 0);
+
+		if (stage.tid == tid)
+			return stage.pid;
+	}
+	return 0;
+}
+
+/* The first thread's name is the process's; another's must do until that is seen. */
+static void set_name(struct trace *trace, const char *name, uint32_t tid, uint32_t pid)
+{
+	char key[16];
+
+	snprintf(key, sizeof(key), "%u", pid ? pid : tid);
+	/* A name that is no UTF-8 is none; without memory one stays a number. */
+	if (pid == tid || !json_object_get(trace->processes, key))
+		json_object_set_new(trace->processes, key, json_string(name));
+}
+
+/* "   server-287   [001] ...": whoever is gone by the end is known by this. */
+static int note_process(struct trace *trace, char *line, const json_t *fields)
 {
 	char *end = strstr(line, " ["), *dash;
+	uint32_t tid;
 
 	if (!trace->processes)
 		trace->processes = json_object();
 	if (!trace->processes)
 		return -ENOMEM;
-	while (end && end > line && end[-1] == ' ')
-		end--;
 	if (!end)
 		return 0;
 	*end = '\0';
@@ -212,10 +235,10 @@ static int note_process(struct trace *trace, char *line)
 		return 0;
 	*dash = '\0';
 	line += strspn(line, " ");
-	if (json_object_get(trace->processes, dash + 1))
-		return 0;
-	/* A name that is no UTF-8 is none. */
-	json_object_set_new(trace->processes, dash + 1, json_string(line));
+	tid = strtoul(dash + 1, NULL, 10);
+	/* The kernel remembers the names of some hundred threads. */
+	if (strcmp(line, "<...>"))
+		set_name(trace, line, tid, process_of(fields, tid));
 	return 0;
 }
 
@@ -247,7 +270,7 @@ int trace_line(struct trace *trace, char *line)
 	if (!fields)
 		return -ENOMEM;
 	read_error(fields);
-	r = note_process(trace, line);
+	r = note_process(trace, line, fields);
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (r == 0 && !strcmp(kind, events[i].name))
 			r = events[i].on(trace, fields, time_of(time));

@@ -6,11 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipcctl.h"
+#include "names.h"
 #include "traffic.h"
 
-struct traffic *traffic_new(void)
+struct traffic *traffic_new(struct names *names)
 {
-	return calloc(1, sizeof(struct traffic));
+	struct traffic *traffic = calloc(1, sizeof(*traffic));
+
+	if (traffic)
+		traffic->names = names;
+	return traffic;
 }
 
 struct traffic *traffic_free(struct traffic *traffic)
@@ -168,6 +174,16 @@ int traffic_add(struct traffic *traffic, const struct ipc_tap *tap)
 	default:
 		return 0;
 	}
+}
+
+int traffic_tap(const struct ipc_tap *tap, void *userdata)
+{
+	struct traffic *traffic = userdata;
+
+	/* Now, for they may be gone when it is shown. */
+	names_note(traffic->names, tap->from_pid);
+	names_note(traffic->names, tap->to_pid);
+	return traffic_add(traffic, tap) < 0 ? fail_memory() : STATUS_OK;
 }
 
 void traffic_begin(struct traffic *traffic)

@@ -52,16 +52,20 @@ struct pair {
 
 #define TRAFFIC_OPEN 65536
 
+struct names;
+
 /**
  * struct traffic - all of it
  * @pairs: @n of them, in the order in which they were seen first
  * @lost: records that there was no room for
+ * @names: where traffic_tap() notes who is seen
  * @open: calls without an answer, by id; one that finds its place taken is not timed
  */
 struct traffic {
 	struct pair *pairs;
 	size_t n;
 	uint64_t lost;
+	struct names *names;
 	struct open_call {
 		uint64_t id;
 		uint64_t time;
@@ -69,11 +73,14 @@ struct traffic {
 	} open[TRAFFIC_OPEN];
 };
 
-struct traffic *traffic_new(void);
+struct traffic *traffic_new(struct names *names);
 struct traffic *traffic_free(struct traffic *traffic);
 
 /* Counts a record: 0 or -ENOMEM. */
 int traffic_add(struct traffic *traffic, const struct ipc_tap *tap);
+
+/* The same for tap_open(). */
+int traffic_tap(const struct ipc_tap *tap, void *traffic);
 
 /* All sums to zero; calls that are open stay open. */
 void traffic_begin(struct traffic *traffic);

@@ -101,20 +101,16 @@ static int edges_of_traffic(struct names *names, const struct traffic *traffic, 
 	return 0;
 }
 
-static int count(const struct ipc_tap *tap, void *traffic)
-{
-	return traffic_add(traffic, tap) < 0 ? fail_memory() : STATUS_OK;
-}
-
 static int look_at_traffic(struct names *names, json_t *edges)
 {
-	struct traffic *traffic = traffic_new();
+	struct traffic *traffic = traffic_new(names);
 	struct tap *tap = NULL;
 	int status;
 
 	if (!traffic)
 		return fail_memory();
-	status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, count, traffic);
+	status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, traffic_tap,
+			  traffic);
 	tap_catch_signals();
 	if (!status)
 		status = tap_run(tap, tap_now() + (uint64_t)seconds_ms * 1000000);

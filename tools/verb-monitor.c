@@ -296,6 +296,9 @@ static int see(const struct ipc_tap *tap, void *userdata)
 	int status;
 
 	(void)userdata;
+	/* Now, and also of what is not wanted, for it may be gone by the time it is. */
+	names_note(watching.names, tap->from_pid);
+	names_note(watching.names, tap->to_pid);
 	if (tap->kind == IPC_TAP_CALL)
 		*place_of(tap->id) = subject;
 	if (!is_wanted(tap, &subject) || is_passed_over(tap, &subject))

@@ -192,11 +192,6 @@ static int put(struct names *names, const struct traffic *traffic, const json_t 
 	return status;
 }
 
-static int note(const struct ipc_tap *tap, void *traffic)
-{
-	return traffic_add(traffic, tap) < 0 ? fail_memory() : STATUS_OK;
-}
-
 static int one_interval(struct tap *tap, struct traffic *traffic, struct names *names)
 {
 	uint64_t begin = tap_now();
@@ -216,16 +211,16 @@ static int one_interval(struct tap *tap, struct traffic *traffic, struct names *
 
 static int run(int argc, char **argv)
 {
-	struct traffic *traffic = traffic_new();
 	struct names *names = names_new();
+	struct traffic *traffic = names ? traffic_new(names) : NULL;
 	struct tap *tap = NULL;
 	int status;
 
 	(void)argc;
 	(void)argv;
-	if (traffic && names)
-		status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, note,
-				  traffic);
+	if (traffic)
+		status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
+				  traffic_tap, traffic);
 	else
 		status = fail_memory();
 	tap_catch_signals();
