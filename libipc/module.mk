@@ -14,7 +14,7 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
-LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-watch.c name-demand.c \
+LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-again.c name-watch.c name-demand.c \
 	take.c client.c \
 	async.c request.c reply.c blob.c frame.c memory.c \
 	monitor.c intercept.c call.c cancel.c dispatch.c \

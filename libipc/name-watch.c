@@ -38,6 +38,8 @@ struct name_watch {
 	struct ipc *ipc;
 	uint64_t id;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
+	struct standing standing;	/* under names.lock */
+	bool missed;			/* a change; under names.lock */
 	bool prefix;
 	char name[128];
 	ipc_name_cb cb;
@@ -268,17 +270,14 @@ static int ask_locked(struct name_watch *watch, struct service_manager *manager,
 	return manager_result(method(manager, &request, /* error= */ NULL));
 }
 
-/* A change could not be taken: everything is to be told once more. */
+/* A change could not be taken: everything is to be told once more, when there may be
+ * memory again. */
 static void ask_again(struct name_watch *watch)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-
-	if (manager_get(watch->ipc, &manager) < 0)
-		return;
 	pthread_mutex_lock(&watch->ipc->names.lock);
-	ask_locked(watch, manager, service_manager_unwatch);
-	ask_locked(watch, manager, service_manager_watch);
+	watch->missed = watch->standing.due = true;
 	pthread_mutex_unlock(&watch->ipc->names.lock);
+	names_later(watch->ipc);
 }
 
 static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *change,
@@ -360,12 +359,52 @@ static int watch_new(struct ipc *ipc, const char *pattern, struct name_watch **r
 	return 0;
 }
 
-/* Of a manager that knows the watch already, -EEXIST, there is nothing to learn. */
-void name_watches_announce_locked(struct ipc *ipc, struct service_manager *manager)
+void name_watches_due_locked(struct ipc *ipc)
 {
 	for (struct name_watch *watch = ipc->names.watches; watch; watch = watch->next)
-		if (ask_locked(watch, manager, service_manager_watch) == -ENOTCONN)
-			break;
+		watch->standing.due = true;
+}
+
+/* Of a manager that knows the watch already, -EEXIST, there is nothing to learn. */
+static int watch_tell_locked(struct name_watch *watch, struct service_manager *manager)
+{
+	int r;
+
+	if (watch->missed) {
+		r = ask_locked(watch, manager, service_manager_unwatch);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		watch->missed = false;
+	}
+
+	r = ask_locked(watch, manager, service_manager_watch);
+	return r == -EEXIST ? 0 : r;
+}
+
+bool name_watches_tell_locked(struct ipc *ipc, struct service_manager *manager, bool last)
+{
+	bool later = false;
+
+	for (struct name_watch *watch = ipc->names.watches; watch; watch = watch->next) {
+		int r = watch->standing.due ? watch_tell_locked(watch, manager) : 0;
+
+		later |= standing_settle(&watch->standing, r, last);
+	}
+	return later;
+}
+
+int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE])
+{
+	for (struct name_watch *watch = ipc->names.watches; watch; watch = watch->next) {
+		int r = watch->standing.failure;
+
+		if (r == 0)
+			continue;
+		watch->standing.failure = 0;
+		stpcpy(stpcpy(pattern, watch->name), watch->prefix ? "*" : "");
+		return r;
+	}
+	return 0;
 }
 
 static int watch_begin(struct name_watch *watch, struct service_manager *manager)

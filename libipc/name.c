@@ -87,8 +87,7 @@ struct name *name_new(const char *text, struct ipc_object *object)
 	if (!name)
 		return NULL;
 
-	name->object = ipc_object_ref(object);
-	name->provider = NULL;
+	*name = (struct name){ .object = ipc_object_ref(object) };
 	memcpy(name->text, text, size);
 	return name;
 }
@@ -146,7 +145,7 @@ void names_close(struct ipc *ipc)
 
 /* --- Adding --------------------------------------------------------------------- */
 
-static int manager_add(struct service_manager *manager, const struct name *name)
+int name_tell_locked(struct service_manager *manager, const struct name *name)
 {
 	Ipc__Manager__AddRequest request = IPC__MANAGER__ADD_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
@@ -181,7 +180,7 @@ int name_add_locked(struct ipc *ipc, struct service_manager *manager, const stru
 {
 	int r = names_expect_manager_locked(ipc);
 
-	return r < 0 ? r : manager_add(manager, name);
+	return r < 0 ? r : name_tell_locked(manager, name);
 }
 
 int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
@@ -238,25 +237,6 @@ int ipc_remove_name(struct ipc *ipc, const char *name)
 		r = 0;
 	name_free(kept);
 	return r;
-}
-
-/*
- * What cannot be added now, because the manager went again or the name is another's
- * by now, is tried with the next one; nobody is there to be told.
- */
-void names_announce(struct ipc *ipc)
-{
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-
-	if (manager_get(ipc, &manager) < 0)
-		return;
-
-	names_lock(ipc);
-	for (struct name *name = ipc->names.list; name; name = name->next)
-		if (manager_add(manager, name) == -ENOTCONN)
-			break;
-	name_watches_announce_locked(ipc, manager);
-	names_unlock(ipc);
 }
 
 /* --- Finding -------------------------------------------------------------------- */

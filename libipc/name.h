@@ -6,7 +6,8 @@
  * nobody needs them.
  *
  * servicemanager may end and come again. A connection that has names or watches
- * is told when one comes (DEVICE_EVENT_MANAGER), and then adds them all again.
+ * is told when one comes (DEVICE_EVENT_MANAGER), and then adds them all again:
+ * name-again.c.
  */
 #ifndef IPC_NAME_H
 #define IPC_NAME_H
@@ -14,11 +15,21 @@
 #include "private.h"
 #include "servicemanager.ipc.h"
 
+/* A name, or what names start with and a '*'. */
+#define NAME_PATTERN_SIZE 130
+
+/* How a name or a watch of ours stands with the manager that is there. */
+struct standing {
+	bool due;		/* it is to be told, again */
+	int failure;		/* -errno that the user is to be told; 0: none */
+};
+
 /* Keeps an object alive while it has a name. */
 struct name {
 	struct name *next;
 	struct ipc_object *object;
 	struct ipc_object *provider;	/* what the manager gets instead; or NULL */
+	struct standing standing;
 	char text[];
 };
 
@@ -38,8 +49,8 @@ void names_done(struct names *names);
 /* The connection is closed: gives back the objects that have names. */
 void names_close(struct ipc *ipc);
 
-/* There is a manager, perhaps a new one: tells it what it is to know. */
-void names_announce(struct ipc *ipc);
+/* Tells the manager of one. */
+int name_tell_locked(struct service_manager *manager, const struct name *name);
 
 /* From now on we are told of new managers. */
 int names_expect_manager_locked(struct ipc *ipc);
@@ -58,7 +69,17 @@ int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_i
 size_t name_length(const char *text);
 
 /* name-watch.c: the same for watches. */
-void name_watches_announce_locked(struct ipc *ipc, struct service_manager *manager);
+void name_watches_due_locked(struct ipc *ipc);
+/* Those that are due; true: some still are. */
+bool name_watches_tell_locked(struct ipc *ipc, struct service_manager *manager, bool last);
+int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE]);
 void name_watches_close(struct ipc *ipc);
+
+/* name-again.c: there is a manager, perhaps a new one: tells it what it is to know. */
+void names_announce(struct ipc *ipc);
+/* In a moment: what is due by then. */
+void names_later(struct ipc *ipc);
+/* What came of telling it: true, it is to be tried again; not if this was the last time. */
+bool standing_settle(struct standing *standing, int r, bool last);
 
 #endif /* IPC_NAME_H */

@@ -17,7 +17,7 @@
  *   cancel.c     the end of calls before their answer
  *   intercept.c  what a program wants done around every call
  * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
- * name.c, name-watch.c, name-demand.c, error.c, map.c,
+ * name.c, name-again.c, name-watch.c, name-demand.c, error.c, map.c,
  * ask.c what a client can ask any object, stream.c and stream_peer.c streams, room.c
  * who waits for room.
  *
@@ -85,6 +85,9 @@ struct names {
 	struct name *list;
 	struct name_watch *watches;
 	bool arrival;			/* we are told when a manager comes */
+	unsigned int tries;		/* to tell it what it is to know */
+	ipc_name_failure_cb failure_cb;	/* or NULL */
+	void *failure_userdata;
 };
 
 struct ipc {

@@ -2,7 +2,8 @@
 /*
  * kill -9 of servicemanager, a hundred times, under traffic: no service is lost, no
  * call between others notices, who waits goes on waiting, and who watches is told
- * nothing that he knows. IPCBUS_KILLS says how often.
+ * nothing that he knows. IPCBUS_KILLS says how often. And what becomes of names that cannot
+ * be added again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,12 +31,13 @@ static struct shared {
 	atomic_uint calls, failed;	/* of the clients */
 	atomic_uint gets, away, missed;	/* of names: found, no manager, none */
 	atomic_uint present, gone, settled;
+	atomic_int failure;		/* what on_failure() was told last */
 } *shared;
 
 static pid_t children[SERVICES + CLIENTS + WAITERS + 2];
 static size_t n_children;
 
-static void start(int (*fn)(int), int number)
+static pid_t start(int (*fn)(int), int number)
 {
 	pid_t pid = fork();
 
@@ -45,6 +47,7 @@ static void start(int (*fn)(int), int number)
 		_exit(fn(number));
 	}
 	children[n_children++] = pid;
+	return pid;
 }
 
 static void await_ready(unsigned int n)
@@ -161,11 +164,16 @@ static int be_watcher(int unused)
 
 /* --- The test ------------------------------------------------------------------------ */
 
-static void begin(void)
+static void share(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	ck_assert_ptr_ne(shared, MAP_FAILED);
+}
+
+static void begin(void)
+{
+	share();
 	for (int i = 0; i < SERVICES; i++)
 		start(be_service, i);
 	await_ready(SERVICES);
@@ -254,7 +262,132 @@ START_TEST(a_hundred_times)
 }
 END_TEST
 
+/* --- What cannot be added again -------------------------------------------------------- */
+
+#define USER 1000
+#define USER_NAMES 1024 /* that one may have: servicemanager(8), LIMITS */
+
+static void on_failure(struct ipc *ipc, const char *name, int error, void *userdata)
+{
+	(void)ipc, (void)userdata;
+	atomic_store(&shared->failure, strcmp(name, "restart.name") ? 1 : error);
+}
+
+static int open_as(uid_t uid, struct ipc **ret_ipc)
+{
+	int r = ipc_open(ret_ipc, NULL);
+
+	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_name_failure(*ret_ipc, on_failure, NULL);
+}
+
+static int be_named(int uid)
+{
+	struct ipc *ipc;
+
+	if (open_as((uid_t)uid, &ipc) < 0 ||
+	    server_serve(ipc, "restart.name", &server_handlers, NULL) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	return ipc_run(ipc) < 0;
+}
+
+/* Has all names that its user may have. */
+static int be_greedy(int uid)
+{
+	struct ipc *ipc;
+	char name[32];
+
+	if (open_as((uid_t)uid, &ipc) < 0)
+		return 1;
+	for (int i = 0; i < USER_NAMES; i++) {
+		name_of(name, 0, i);
+		if (server_serve(ipc, name, &server_handlers, NULL) < 0)
+			return 2;
+	}
+	atomic_fetch_add(&shared->ready, 1);
+	return ipc_run(ipc) < 0;
+}
+
+static void end_one(pid_t pid)
+{
+	ck_assert_int_eq(children[--n_children], pid);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* While restart.name's owner does not run, servicemanager comes again, and another one. */
+static pid_t begin_with_other(struct manager *manager, uid_t uid, int (*other)(int))
+{
+	const char *arguments[] = { NULL };
+	pid_t owner, pid;
+
+	share();
+	manager_start(manager, arguments);
+	owner = start(be_named, (int)uid);
+	await_ready(1);
+	manager_end(manager, SIGKILL);
+	kill(owner, SIGSTOP);
+	manager_start(manager, arguments);
+	pid = start(other, USER);
+	await_ready(2);
+	kill(owner, SIGCONT);
+	return pid;
+}
+
+static void await_owner(struct ipc *ipc, uid_t uid)
+{
+	struct ipc_name_info info;
+	struct ipc_proxy *proxy;
+
+	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "restart.name", 20000000, &proxy), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "restart.name", &info), 0);
+	ck_assert_uint_eq(info.uid, uid);
+	ipc_proxy_unref(proxy);
+}
+
+START_TEST(who_lost_the_name_is_told)
+{
+	const char *arguments[] = { NULL };
+	struct manager manager;
+	struct ipc *ipc;
+	pid_t thief = begin_with_other(&manager, 0, be_named);
+
+	for (uint64_t since = now_ms(); !atomic_load(&shared->failure); sleep_ms(2))
+		ck_assert_uint_lt(now_ms() - since, 20000);
+	ck_assert_int_eq(atomic_load(&shared->failure), -EEXIST);
+	end_one(thief);
+
+	/* The next servicemanager hears of it. */
+	manager_end(&manager, SIGKILL);
+	manager_start(&manager, arguments);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	await_owner(ipc, 0);
+	ipc_unref(ipc);
+	end();
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(what_lacked_room_is_added_when_there_is_some)
+{
+	struct manager manager;
+	struct ipc *ipc;
+	pid_t greedy = begin_with_other(&manager, USER, be_greedy);
+
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	sleep_ms(300);
+	ck_assert_int_eq(ipc_check_name(ipc, "restart.name", NULL), -ENOENT);
+	end_one(greedy);
+	await_owner(ipc, USER);
+	ck_assert_int_eq(atomic_load(&shared->failure), 0);
+	ipc_unref(ipc);
+	end();
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("restart", a_hundred_times);
+	return RUN_TESTS("restart", a_hundred_times, who_lost_the_name_is_told,
+			 what_lacked_room_is_added_when_there_is_some);
 }

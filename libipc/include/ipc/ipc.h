@@ -156,6 +156,13 @@ int ipc_on_room(struct ipc *ipc, ipc_room_cb cb, void *userdata);
  * object is of another interface; -ENOTCONN there is no servicemanager now. One
  * that ends and comes again loses nothing: this library adds names and watches
  * again, from a serving thread, and who waits goes on waiting.
+ *
+ * Adding again may fail. For want of something (-ENOMEM, -EAGAIN, -EDQUOT, -ENOSPC,
+ * -ETIMEDOUT, -EHOSTDOWN) it is tried again 0.2 s later, then after twice as long each
+ * time, up to 10 s: ten times, in about a minute. What fails otherwise, because another
+ * user has the name by now (-EEXIST) or the policy forbids it (-EACCES), or too often, is
+ * told to who asked for that by ipc_on_name_failure(). The next servicemanager is told
+ * of all names and watches anyway; to try at once, add the name again.
  */
 
 /* Registers under a name; the connection keeps a reference of the object until
@@ -164,6 +171,16 @@ int ipc_on_room(struct ipc *ipc, ipc_room_cb cb, void *userdata);
 int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object);
 /* Without a servicemanager: nobody will add it again. -ENOENT: nobody has it. */
 int ipc_remove_name(struct ipc *ipc, const char *name);
+
+/*
+ * Calls cb, on a serving thread, for each name of ipc_add_name() and pattern of
+ * ipc_watch_names() that servicemanager came again without, and why: error is a negative
+ * errno. The text is valid during the call. One cb per connection, the last one that was
+ * set; NULL: none. An event that comes just then may still reach the one before.
+ */
+typedef void (*ipc_name_failure_cb)(struct ipc *ipc, const char *name, int error,
+				    void *userdata);
+int ipc_on_name_failure(struct ipc *ipc, ipc_name_failure_cb cb, void *userdata);
 
 /*
  * For a service that is started when it is wanted and leaves when it is not. As
