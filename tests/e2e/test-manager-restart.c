@@ -386,8 +386,141 @@ START_TEST(what_lacked_room_is_added_when_there_is_some)
 }
 END_TEST
 
+/* --- What went meanwhile ------------------------------------------------------------- */
+
+enum { REMOVED, STAYS, DIES, REPLACED, WATCHED };
+
+/* What was told of each: a '+' or a '-' each time. */
+static char told[WATCHED][64];
+static bool told_settled;
+
+static void note_change(struct ipc *ipc, enum ipc_name_change change,
+			const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	char *end;
+
+	(void)ipc, (void)proxy, (void)userdata;
+	if (change == IPC_NAME_SETTLED) {
+		told_settled = true;
+		return;
+	}
+	end = strchr(told[atoi(strchr(info->name, '/') + 1)], '\0');
+	*end = change == IPC_NAME_PRESENT ? '+' : '-';
+}
+
+static int be_watched(int number)
+{
+	struct ipc *ipc;
+	char name[32];
+
+	name_of(name, 9, number);
+	if (ipc_open(&ipc, NULL) < 0 || server_serve(ipc, name, &server_handlers, NULL) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	return ipc_run(ipc) < 0;
+}
+
+/* Names come and go without end, of which nobody is told. */
+static int be_restless(int unused)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+
+	(void)unused;
+	if (ipc_open(&ipc, NULL) < 0)
+		return 1;
+	atomic_fetch_add(&shared->ready, 1);
+	for (;;) {
+		server_serve(ipc, "restart.restless", &server_handlers, NULL);
+		ipc_remove_name(ipc, "restart.restless");
+		sleep_ms(50);
+	}
+}
+
+static bool all_is_told(void)
+{
+	return told_settled && !strcmp(told[REMOVED], "+-") && !strcmp(told[DIES], "+-") &&
+	       !strcmp(told[STAYS], "+") &&
+	       (!strcmp(told[REPLACED], "++") || !strcmp(told[REPLACED], "+-+"));
+}
+
+static bool all_were_told(void)
+{
+	for (int i = 0; i < WATCHED; i++)
+		if (strcmp(told[i], "+"))
+			return false;
+	return told_settled;
+}
+
+/* In milliseconds. */
+static uint64_t process_until(struct ipc *ipc, bool (*done)(void))
+{
+	uint64_t since = now_ms();
+
+	while (!done()) {
+		ck_assert_msg(now_ms() - since < 20000, "told: %s, %s, %s, %s", told[0], told[1],
+			      told[2], told[3]);
+		if (ipc_wait(ipc, 10000) == 1)
+			ck_assert_int_ge(ipc_process(ipc), 0);
+	}
+	return now_ms() - since;
+}
+
+static void go_and_come(bool restless)
+{
+	const char *arguments[] = { NULL };
+	struct ipc *ipc, *own;
+	struct manager manager;
+	pid_t dies, replaced;
+	uint64_t took;
+
+	share();
+	manager_start(&manager, arguments);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_open(&own, NULL), 0);
+	ck_assert_int_eq(server_serve(own, "restart.9/0", &server_handlers, NULL), 0);
+	if (restless)
+		start(be_restless, 0);
+	start(be_watched, STAYS);
+	dies = start(be_watched, DIES);
+	replaced = start(be_watched, REPLACED);
+	await_ready(restless ? 4 : 3);
+	ck_assert_int_eq(ipc_watch_names(ipc, "restart.9/*", note_change, NULL, NULL), 0);
+	process_until(ipc, all_were_told);
+
+	manager_end(&manager, SIGKILL);
+	end_one(replaced);
+	end_one(dies);
+	ck_assert_int_eq(ipc_remove_name(own, "restart.9/0"), 0);
+	/* One that ends before it could know changes nothing. */
+	manager_start(&manager, arguments);
+	manager_end(&manager, SIGKILL);
+	manager_start(&manager, arguments);
+	start(be_watched, REPLACED);
+	took = process_until(ipc, all_is_told);
+	printf("# what went meanwhile is told after %u ms%s\n", (unsigned int)took,
+	       restless ? ", while others come and go" : "");
+
+	ipc_unref(own);
+	ipc_unref(ipc);
+	end();
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+}
+
+START_TEST(what_went_meanwhile_is_told)
+{
+	go_and_come(false);
+}
+END_TEST
+
+START_TEST(it_is_told_even_if_others_come_and_go)
+{
+	go_and_come(true);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("restart", a_hundred_times, who_lost_the_name_is_told,
-			 what_lacked_room_is_added_when_there_is_some);
+			 what_lacked_room_is_added_when_there_is_some,
+			 what_went_meanwhile_is_told, it_is_told_even_if_others_come_and_go);
 }

@@ -226,7 +226,9 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info **r
  * for each that is there now, then IPC_NAME_SETTLED, then whenever one comes, comes
  * again with another object, or goes. The pattern is a name, or what names start
  * with and a '*'. What is the same before and after a restart of servicemanager is
- * not told again. A watcher that is slow may miss changes, but not how it is now.
+ * not told again; what went in between, or does not come back within half a second of
+ * it (three, if names still come then), is told as GONE then. A watcher that is slow may
+ * miss changes, but not how it is now.
  * The proxy is NULL if the name is GONE or may not be called, and is kept by the
  * watch until the next change of the name: ipc_proxy_ref() for longer.
  * ipc_unwatch_names(): cb is not called any more, unless it runs right now on
