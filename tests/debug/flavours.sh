@@ -67,7 +67,8 @@ flavour_bugs() {
 }
 
 # How tests/run runs there, and how long a test may take. User-mode Linux starts
-# in a second; the others are slow: what a test takes for a hang needs more time.
+# in a second; the others are slow: what a test takes for a hang needs more time, and
+# cases that are tagged long, up to each limit, would take minutes.
 flavour_run() {
 	local slow='--guests 2 --env CK_TIMEOUT_MULTIPLIER=10 --env IPCBUS_CRASH_SECONDS=60
 		--env IPCBUS_STRESS_SECONDS=30'
@@ -92,6 +93,6 @@ flavour_without() {
 	uml) echo "$all|tools/live-traffic$|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/test-" ;;
 	kasan) echo "$all|$daemons" ;;
 	kcsan) echo "$all|$daemons|debug/test-" ;;
-	kmsan) echo "$all|$daemons|debug/test-|(kernel|e2e)/test-(stress|brawl|race)$|crash/test-" ;;
+	kmsan) echo "$all|$daemons|debug/test-|(kernel|e2e)/test-(stress|brawl|race|memcg|reclaim|unmount)$|e2e/containers|crash/test-" ;;
 	esac
 }

@@ -354,6 +354,21 @@ uint32_t next_random(uint32_t *state)
 	return *state = v;
 }
 
+void none_but_ended(const struct raw *server)
+{
+	struct ipcbus_event call, ev;
+
+	for (;;) {
+		assert_ok(raw_next(server, IPCBUS_SERVE | IPCBUS_NONBLOCK, &call));
+		if (call.kind == IPCBUS_EVENT_NONE)
+			return;
+		ck_assert_uint_eq(call.kind, IPCBUS_EVENT_CALL);
+		raw_wait(server, IPCBUS_EVENT_CANCELED, &ev);
+		ck_assert_uint_eq(ev.call, call.call);
+		raw_reply(server, call.call, NULL, 0);
+	}
+}
+
 TCase *add_case(Suite *suite, const char *name, void (*setup)(void))
 {
 	TCase *tc = tcase_create(name);

@@ -94,6 +94,10 @@ unsigned int from_environment(const char *name, unsigned int otherwise);
 /* xorshift: the same numbers for the same seed everywhere */
 uint32_t next_random(uint32_t *state);
 
+/* raw_none() for one whose calls ended by their deadlines: one may be taken just as it
+ * ends; then the server learns so, and answers nobody. */
+void none_but_ended(const struct raw *server);
+
 /* Both run each case in a process of its own. */
 TCase *add_case(Suite *suite, const char *name, void (*setup)(void));
 int suite_main(Suite *suite);

@@ -193,22 +193,6 @@ START_TEST(limit)
 }
 END_TEST
 
-/* A call may be taken just as it ends: then the server learns so, and answers nobody. */
-static void none_but_ended(const struct raw *server)
-{
-	struct ipcbus_event call, ev;
-
-	for (;;) {
-		assert_ok(raw_next(server, IPCBUS_SERVE | IPCBUS_NONBLOCK, &call));
-		if (call.kind == IPCBUS_EVENT_NONE)
-			return;
-		ck_assert_uint_eq(call.kind, IPCBUS_EVENT_CALL);
-		raw_wait(server, IPCBUS_EVENT_CANCELED, &ev);
-		ck_assert_uint_eq(ev.call, call.call);
-		raw_reply(server, call.call, NULL, 0);
-	}
-}
-
 START_TEST(expire_in_order)
 {
 	struct pollfd p = { .fd = cli.fd, .events = POLLIN };

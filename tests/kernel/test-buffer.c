@@ -515,7 +515,7 @@ int main(void)
 	tcase_add_test(tc, failed_sends_take_no_room);
 
 	tc = add_case(s, "limits", setup_bus);
-	tcase_set_tags(tc, "long"); /* minutes, where every access is looked at */
+	tcase_set_tags(tc, "long");
 	tcase_add_test(tc, limit_on_buffers);
 
 	tc = add_case(s, "stress", setup_bus);

@@ -753,6 +753,9 @@ int main(void)
 	tcase_add_test(tc, destroying_leaves_taken_calls_open);
 	tcase_add_test(tc, destroying_drops_queued_oneways);
 	tcase_add_test(tc, node_ids_are_distinct);
+
+	tc = add_case(s, "limits", setup_bus);
+	tcase_set_tags(tc, "long");
 	tcase_add_test(tc, many_handles_at_once);
 	tcase_add_test(tc, limit_on_nodes);
 	return suite_main(s);
