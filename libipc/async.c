@@ -130,18 +130,6 @@ static int async_attach(struct async *async, struct ipc_call *parent, struct thr
 	return r == -EINVAL ? 0 : r < 0 ? r : 1;
 }
 
-/* The parent was cancelled before this call was there to be cancelled with it. */
-static void cancel_late(struct ipc_call *parent, uint64_t id)
-{
-	bool canceled;
-
-	ipc_lock(parent->ipc);
-	canceled = parent->canceled;
-	ipc_unlock(parent->ipc);
-	if (canceled)
-		device_cancel(&parent->ipc->device, id);
-}
-
 static int async_send(struct request *request, struct async *async, struct ipc_call *parent)
 {
 	struct ipc *ipc = request->t->ipc;
@@ -161,7 +149,7 @@ static int async_send(struct request *request, struct async *async, struct ipc_c
 	if (r < 0)
 		async_take(ipc, id, &gone);
 	else if (attached)
-		cancel_late(parent ? parent : request->t->serving, id);
+		call_child_sent(parent ? parent : request->t->serving, id);
 	return r;
 }
 

@@ -76,6 +76,8 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
  * oneway; then nothing is added. The child leaves the list with either call's end.
  */
 int call_add_child(struct ipc_call *parent, struct call_child *child);
+/* The driver has it: cancels it if the parent ended before there was what to cancel. */
+void call_child_sent(struct ipc_call *parent, uint64_t id);
 void call_remove_child(struct ipc_call *parent, struct call_child *child);
 /* The same, under ipc->lock. */
 void call_remove_child_locked(struct call_child *child);

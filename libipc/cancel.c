@@ -119,6 +119,17 @@ int call_add_child(struct ipc_call *parent, struct call_child *child)
 	return r;
 }
 
+void call_child_sent(struct ipc_call *parent, uint64_t id)
+{
+	bool canceled;
+
+	ipc_lock(parent->ipc);
+	canceled = parent->canceled;
+	ipc_unlock(parent->ipc);
+	if (canceled)
+		device_cancel(&parent->ipc->device, id);
+}
+
 void call_remove_child_locked(struct call_child *child)
 {
 	if (!child->link)

@@ -38,6 +38,19 @@ static int wait_reply(struct thread *t, struct device_event *event)
 	}
 }
 
+/* The same when nothing came yet. */
+static int wait_sent(struct thread *t, struct device_event *event)
+{
+	int r;
+
+	t->waiting++;
+	r = thread_wait(t, DEVICE_WAIT, event);
+	if (r == 0)
+		r = wait_reply(t, event);
+	t->waiting--;
+	return r;
+}
+
 static int send_and_wait(struct thread *t, const struct device_send *send,
 			 struct device_event *event)
 {
@@ -55,7 +68,11 @@ static int send_and_wait(struct thread *t, const struct device_send *send,
 	return r;
 }
 
-/* The call of a thread for a call that another serves: ends with that one. */
+/*
+ * A call for one that another thread may serve ends with that one. It is sent before
+ * it is waited for, to look in between whether its parent ended when the driver did
+ * not know it yet: from then on whoever hears of that end cancels it.
+ */
 static __attribute__((noinline)) int send_for(struct request *request, struct ipc_call *parent,
 					      struct device_event *event)
 {
@@ -69,7 +86,11 @@ static __attribute__((noinline)) int send_for(struct request *request, struct ip
 	if (r < 0)
 		return r;
 
-	r = send_and_wait(request->t, &request->send, event);
+	r = thread_exchange(request->t, &request->send, /* flags= */ 0, event);
+	if (r == 0) {
+		call_child_sent(parent, child.id);
+		r = wait_sent(request->t, event);
+	}
 	call_remove_child(parent, &child);
 	return r;
 }

@@ -128,6 +128,17 @@ static void record(const struct device_exchange *x)
 	sent->send.objects = sent->objects;
 }
 
+/* What happens on other threads before the driver knows of it comes first. */
+static void take_message(const struct device_exchange *x)
+{
+	void (*on_send)(void) = fake.on_send;
+
+	fake.on_send = NULL;
+	if (on_send)
+		on_send();
+	record(x);
+}
+
 static int send_error(const struct device_exchange *x)
 {
 	int r = fake.send_error;
@@ -162,7 +173,7 @@ int device_exchange(const struct device *device, struct device_exchange *x,
 		return -EPIPE;
 
 	if (x->send.kind != DEVICE_SEND_NONE)
-		record(x);
+		take_message(x);
 	*ret_event = (struct device_event){ .kind = DEVICE_EVENT_NONE };
 	if (would_sleep(x)) {
 		fake.on_empty();

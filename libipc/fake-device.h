@@ -36,6 +36,7 @@ struct fake {
 	int send_error;			/* the next message of this kind fails with it */
 	enum device_send_kind send_error_kind;
 	void (*on_empty)(void);
+	void (*on_send)(void);		/* once, before the next message is there */
 
 	unsigned int n_nodes;		/* ids from 1 */
 	struct device_node node;	/* the newest */

@@ -580,6 +580,43 @@ START_TEST(calls_for_a_kept_one)
 }
 END_TEST
 
+/* What another thread does that takes the event. */
+static void canceled_elsewhere(void)
+{
+	fake.cancel_error = -ENOENT;
+	call_canceled(ipc, 100);
+	fake.cancel_error = 0;
+}
+
+START_TEST(canceled_before_the_driver_knows)
+{
+	struct ipc_options options = { 0 };
+	uint64_t id;
+
+	for (int async = 0; async < 2; async++) {
+		begin();
+		on_echo = keep;
+		push_call(DEVICE_EVENT_CALL);
+		serve_one();
+		options.parent = kept;
+		options.id = id = ipc_new_id(ipc);
+		fake.on_send = canceled_elsewhere;
+		push_end(DEVICE_EVENT_FAILED, id, -ECANCELED);
+		if (async)
+			ck_assert_int_eq(call_async(&options, NULL), 0);
+		else
+			ck_assert_int_eq(call_now(&options), -ECANCELED);
+		/* In vain before it was sent, and again when it was. */
+		ck_assert_uint_eq(fake.n_cancels, 2);
+		ck_assert_uint_eq(fake.canceled, id);
+		if (async)
+			serve_one();
+		ipc_call_unref(kept);
+		end();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
@@ -587,5 +624,5 @@ int main(void)
 			 ids_of_ones_own, cancelling, the_nearest_limit_counts,
 			 oneways_wait_only_when_asked, what_a_handler_can_ask, told_of_the_end,
 			 told_too_late, a_handlers_calls_end_with_it, calls_outlive_an_answered_one,
-			 calls_for_a_kept_one);
+			 calls_for_a_kept_one, canceled_before_the_driver_knows);
 }

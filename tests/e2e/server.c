@@ -387,6 +387,41 @@ static void hung(int result, ProtobufCMessage *reply, const struct ipc_error *er
 	ipc_call_unref(userdata);
 }
 
+struct elsewhere {
+	struct ipc_call *call;
+	struct server *target;
+};
+
+static void *call_elsewhere(void *data)
+{
+	struct elsewhere *e = data;
+	struct ipc_options options = { .parent = e->call };
+	E2e__HangRequest inner = E2E__HANG_REQUEST__INIT;
+	int r;
+
+	r = ipc_rpc_call_with(server_proxy(e->target), method_hang(), &options, &inner.base, NULL,
+			      NULL);
+	atomic_fetch_sub(&hanging, 1);
+	ipc_call_errno(e->call, r, NULL);
+	server_unref(e->target);
+	ipc_call_unref(e->call);
+	free(e);
+	return NULL;
+}
+
+static int hang_elsewhere(struct ipc_call *call, struct server *target)
+{
+	struct elsewhere *e = malloc(sizeof(*e));
+	pthread_t thread;
+
+	if (!e)
+		return -ENOMEM;
+	*e = (struct elsewhere){ ipc_call_ref(call), server_ref(target) };
+	if (pthread_create(&thread, NULL, call_elsewhere, e))
+		abort();
+	return -pthread_detach(thread);
+}
+
 static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 {
 	ipc_auto(server_unref) struct server *target = NULL;
@@ -398,6 +433,8 @@ static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 		return r;
 	if (request->how == E2E__HANG_REQUEST__HOW__CALLING)
 		return server_hang(target, &inner, NULL);
+	if (request->how == E2E__HANG_REQUEST__HOW__CALLING_ELSEWHERE)
+		return hang_elsewhere(call, target);
 
 	ipc_call_ref(call);
 	r = ipc_rpc_call_async(server_proxy(target), method_hang(), NULL, &inner.base, hung, NULL,

@@ -326,6 +326,18 @@ START_TEST(cancelled_through_an_async_call)
 }
 END_TEST
 
+START_TEST(cancelled_through_another_thread)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ELSEWHERE, false);
+}
+END_TEST
+
+START_TEST(time_runs_out_through_another_thread)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ELSEWHERE, true);
+}
+END_TEST
+
 START_TEST(time_runs_out_through_a_waiting_handler)
 {
 	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING, true);
@@ -395,6 +407,7 @@ int main(void)
 			 a_blocked_call_is_cancelled, a_handler_asks, the_caller_dies,
 			 time_runs_out,
 			 cancelled_through_a_waiting_handler, cancelled_through_an_async_call,
+			 cancelled_through_another_thread, time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
 			 time_runs_out_through_an_async_call, a_oneway_waits_for_room,
 			 a_oneway_takes_anothers_place);
