@@ -25,7 +25,7 @@ struct ran {
 	char err[4096];
 };
 
-/* Runs "ipcctl ARGUMENTS", a line for the shell. The result stays until the next. */
+/* Runs "ipcctl ARGUMENTS", a line for the shell, of the ipcctl beside the test. The result stays until the next. */
 const struct ran *live_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, whose status must be 0, as JSON; the caller's to json_decref(). */

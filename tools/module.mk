@@ -2,7 +2,8 @@
 #
 # ipcctl: looks at a bus and what is on it. Unit tests are test-*.c and run on the
 # host, with everything but main.o linked in; live-* run the program itself in
-# the guest, with a servicemanager or, live-doctor, without.
+# the guest, with a servicemanager or, live-doctor, without. In asan/ is all of it once
+# more, with the sanitizers of tests/host.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
@@ -10,22 +11,32 @@ TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(filter-out tools/test-% tools/
 	$(sort $(wildcard tools/*.c))))
 TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/test-*.c)))
 TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/live-*.c)))
+TOOLS_ASAN_TESTS := $(TOOLS_UNIT_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)
+TOOLS_ASAN_LIVE_TESTS := $(TOOLS_LIVE_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)
 TOOLS_PACKAGES := jansson libkmod
 TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/idl -Idriver/uapi \
 	$(shell $(PKG_CONFIG) --cflags $(TOOLS_PACKAGES) 2>/dev/null)
 TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo -ljansson -lkmod)
 
-$(TOOLS)/%.o: tools/%.c | $(IPC_SHARED_HEADERS) \
-		$(B)/servicemanager/servicemanager.ipc.h $(B)/idl/google/protobuf/descriptor.pb-c.h
+TOOLS_HEADERS = $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h \
+	$(B)/idl/google/protobuf/descriptor.pb-c.h
+TOOLS_COMPILE = $(CC) $(ALL_CFLAGS) $(TOOLS_CFLAGS) $(CHECK_CFLAGS) -DIPC_VERSION='"$(VERSION)"' \
+	-MMD -MP -c -o $@ $<
+
+$(TOOLS)/%.o: tools/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(TOOLS_CFLAGS) $(CHECK_CFLAGS) -DIPC_VERSION='"$(VERSION)"' \
-	  -MMD -MP -c -o $@ $<
+	$(Q)$(TOOLS_COMPILE)
+
+$(TOOLS)/asan/%.o: tools/%.c | $(TOOLS_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(TOOLS_COMPILE) $(HOST_asan)
 
 # Not $(MANAGER_STUBS) and $(LIBIPC), which are only set further on.
 TOOLS_LINKED := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o \
 	$(B)/idl/google/protobuf/descriptor.pb-c.o
 TOOLS_LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \
 	$(LIBIPC) $(PROTOBUF_C_LIBS) $(TOOLS_LIBS)
+TOOLS_ASAN_LINK = $(TOOLS_LINK) $(HOST_asan) $(call LIBIPC_RPATH,../../libipc)
 
 $(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(B)/libipc/libipc.so
 	$(call msg,LD,$@)
@@ -35,6 +46,21 @@ $(TOOLS_UNIT_TESTS): %: %.o $(TOOLS)/trace-rules.o $(filter-out $(TOOLS)/main.o,
 		| $(B)/libipc/libipc.so
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK) $(CHECK_LIBS)
+
+$(TOOLS)/asan/ipcctl: $(TOOLS_CORE:$(TOOLS)/%=$(TOOLS)/asan/%) $(TOOLS_LINKED) | $(B)/libipc/libipc.so
+	$(call msg,LD,$@)
+	$(Q)$(TOOLS_ASAN_LINK)
+
+$(TOOLS_ASAN_TESTS): %: %.o $(TOOLS)/asan/trace-rules.o $(TOOLS_LINKED) \
+		$(patsubst $(TOOLS)/%,$(TOOLS)/asan/%,$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE))) \
+		| $(B)/libipc/libipc.so
+	$(call msg,LD,$@)
+	$(Q)$(TOOLS_ASAN_LINK) $(CHECK_LIBS)
+
+# The same programs: each runs the ipcctl that lies beside it.
+$(TOOLS_ASAN_LIVE_TESTS): $(TOOLS)/asan/%: $(TOOLS)/%
+	$(call msg,CP,$@)
+	$(Q)cp $< $@
 
 $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/live.o $(TOOLS)/trace-rules.o
 	$(call msg,LD,$@)
@@ -49,7 +75,7 @@ $(TOOLS)/test-schema.set: tools/test-schema.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I tools -I idl --include_imports --descriptor_set_out=$@ test-schema.proto
 
-$(TOOLS)/test-schema: | $(TOOLS)/test-schema.set
+$(TOOLS)/test-schema $(TOOLS)/asan/test-schema: | $(TOOLS)/test-schema.set
 
 .PHONY: install-tools
 install-tools: $(IPCCTL)
@@ -65,3 +91,13 @@ GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_RAW_TESTS += tools/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin
 INSTALLS += install-tools
+
+# HOST_WAYS is only set further on.
+ifneq ($(filter asan,$(or $(HOST_WAYS),asan)),)
+ALL += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
+UNIT_TESTS += $(TOOLS_ASAN_TESTS)
+GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
+GUEST_FILES += $(TOOLS)/asan/ipcctl
+endif
+
+-include $(wildcard $(TOOLS)/asan/*.d)

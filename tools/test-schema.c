@@ -311,6 +311,7 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, load, unload);
 	tcase_add_test(tcase, methods_are_known);
 	tcase_add_test(tcase, other_services_have_their_own);

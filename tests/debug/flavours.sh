@@ -87,7 +87,7 @@ flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 # has them. What is uninitialised is so without a race (kmsan, the slowest of all).
 # Only uml and kasan can be made to fail, and count what runs.
 flavour_without() {
-	local all=' examples/|tests/install/|abi/i386/'
+	local all=' examples/|tools/asan/|tests/install/|abi/i386/'
 	local daemons='servicemanager/|tools/|e2e/test-(manager-|loop-|allocations|evolve|watch)'
 	case $1 in
 	uml) echo "$all|tools/live-traffic$|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/test-" ;;
