@@ -277,9 +277,14 @@ void lookup_policy_changed(struct service *service)
 	struct registry_entry *entry;
 	size_t position = 0;
 
-	while ((entry = registry_next(service->registry, "", &position)))
-		if (!owner_of(entry)->cookie)
-			lookup_appeared(service, owner_of(entry));
+	while ((entry = registry_next(service->registry, "", &position))) {
+		struct owner *owner = owner_of(entry);
+
+		if (owner->cookie)
+			provide_wanted(service, owner);
+		else
+			lookup_provided(service, owner, owner->proxy);
+	}
 }
 
 /* Is the name one that nobody has, and for which nobody will be started? */
@@ -316,7 +321,7 @@ static const char *lookup_problem(const char *name, const char *interface)
 	if (!registry_name_is_valid(name))
 		return BAD_NAME;
 	if (!registry_interface_is_valid(interface))
-		return "an interface is up to 255 letters, digits and any of _ .";
+		return BAD_INTERFACE;
 
 	return NULL;
 }

@@ -121,7 +121,7 @@ static const char *add_problem(const Ipc__Manager__AddRequest *request)
 	if (!registry_name_is_valid(request->name))
 		return BAD_NAME;
 	if (!registry_interface_is_valid(request->interface))
-		return "an interface is up to 255 letters, digits and any of _ .";
+		return BAD_INTERFACE;
 	if (!added_object(request))
 		return "there is no object to add, or there are two";
 

@@ -27,6 +27,7 @@
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
 #define BAD_NAME "a name is 1 to 127 letters, digits and any of _ . / -"
+#define BAD_INTERFACE "an interface is up to 255 letters, digits and any of _ ."
 
 /* What the epoll's events point to. */
 struct source {

@@ -307,9 +307,8 @@ static int wait_for_what_is_hidden(void *data)
 {
 	struct ipc_proxy *proxy;
 
-	(void)data;
 	become(USER, 0);
-	expect(ipc_wait_name(ipc, "p.hidden", &proxy) == 0);
+	expect(ipc_wait_name(ipc, data, &proxy) == 0);
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
 	return 0;
@@ -337,7 +336,7 @@ START_TEST(who_watches_or_waits_sees_the_new_policy)
 	told = fdopen(fds[0], "r");
 	watcher = start_child(watch_what_is_hidden, &fds[1]);
 	ck_assert_str_eq(fgets(line, sizeof(line), told), "watching\n");
-	waiter = start_child(wait_for_what_is_hidden, NULL);
+	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
 	manager_expect(&manager, "waits for p.hidden");
 
 	reload("allow anyone all *\n", "read again: 1 rules");
@@ -347,6 +346,30 @@ START_TEST(who_watches_or_waits_sees_the_new_policy)
 	ck_assert_int_eq(wait_server(watcher), 0);
 	fclose(told);
 	close(fds[1]);
+	end();
+}
+END_TEST
+
+static void stay(struct ipc *from, const char *name, void *userdata)
+{
+	(void)from, (void)name, (void)userdata;
+}
+
+/* The object is asked for, which it was not before. */
+START_TEST(who_waits_for_a_name_on_demand_does_too)
+{
+	struct ipc_object *object;
+	pid_t waiter;
+
+	begin();
+	ck_assert_int_eq(ipc_remove_name(owner, "p.hidden"), 0);
+	ck_assert_int_eq(server_object_new(owner, &server_handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_add_name_on_demand(owner, "p.hidden", object, stay, NULL), 0);
+	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
+	manager_expect(&manager, "waits for p.hidden");
+	reload("allow anyone all *\n", "read again: 1 rules");
+	ck_assert_int_eq(wait_server(waiter), 0);
+	ipc_object_unref(object);
 	end();
 }
 END_TEST
@@ -417,5 +440,6 @@ int main(void)
 {
 	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count, labels_count,
 			 what_is_wrong_changes_nothing, who_watches_or_waits_sees_the_new_policy,
+			 who_waits_for_a_name_on_demand_does_too,
 			 the_policy_can_be_asked);
 }
