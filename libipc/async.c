@@ -173,8 +173,9 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 		if (ret_id)
 			*ret_id = async->child.id;
 		r = async_send(&request, async, options ? options->parent : NULL);
-	} while (unlikely(lacks_room(r)) &&
-		 request_shrink(&request, method, options, message) == 0);
+		if (unlikely(r < 0))
+			r = request_shrink(&request, method, options, message, r);
+	} while (unlikely(r > 0));
 	request_done(&request, r >= 0);
 	return r;
 }

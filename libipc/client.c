@@ -112,8 +112,9 @@ static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 			r = send_for(&request, options->parent, &event);
 		else
 			r = send_and_wait(request.t, &request.send, &event);
-	} while (unlikely(lacks_room(r)) &&
-		 request_shrink(&request, method, options, message) == 0);
+		if (unlikely(r < 0))
+			r = request_shrink(&request, method, options, message, r);
+	} while (unlikely(r > 0));
 	request_done(&request, r >= 0 && event.kind != DEVICE_EVENT_FAILED);
 	if (unlikely(r < 0))
 		return error_set(error, r);
@@ -192,11 +193,11 @@ static int oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		return r;
 
 	/* A signal ends the wait for room, not the time that there is for it. */
-	do
+	do {
 		r = thread_exchange(request.t, &request.send, /* flags= */ 0, &event);
-	while (unlikely(r == -EINTR) ||
-	       (unlikely(lacks_room(r)) &&
-		request_shrink(&request, method, options, message) == 0));
+		if (unlikely(r < 0 && r != -EINTR))
+			r = request_shrink(&request, method, options, message, r);
+	} while (unlikely(r == -EINTR || r > 0));
 	request_done(&request, r >= 0);
 	return r;
 }

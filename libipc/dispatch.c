@@ -53,8 +53,12 @@ static int call_prepare(struct ipc_call *call, const struct device_event *event)
 	int r;
 
 	r = claims_take(&call->request, call->ipc, event);
-	if (unlikely(r < 0))
+	if (unlikely(r < 0)) {
+		/* A caller is told that and no more. */
+		if (call->oneway)
+			call->object = object_from_cookie(call->ipc, event->cookie);
 		return r;
+	}
 
 	call->object = object_from_cookie(call->ipc, event->cookie);
 	if (unlikely(!call->object))
@@ -76,11 +80,20 @@ static int call_prepare(struct ipc_call *call, const struct device_event *event)
 	return claims_bind(&call->request);
 }
 
+/* Nobody is answered, but the object may want to know. */
+static void oneway_lost(struct ipc_object *object, int r)
+{
+	if (object && object->lost)
+		object->lost(object->userdata, r);
+}
+
 /* The same codes come from handlers too, so each says what it is about. */
 static void call_refuse(struct ipc_call *call, uint32_t code, int r)
 {
-	if (call->oneway)
+	if (call->oneway) {
+		oneway_lost(call->object, r);
 		return;
+	}
 	/* Found before it was known what is called: such as an object of no known type. */
 	if (!call->object) {
 		ipc_call_errno(call, r, NULL);
@@ -109,10 +122,17 @@ static void call_refuse(struct ipc_call *call, uint32_t code, int r)
 /* Without memory for a call: it is answered all the same. */
 static void serve_nothing(struct thread *t, const struct device_event *event)
 {
+	struct ipc_object *object;
+
 	claims_refuse(t->ipc, event);
 	thread_free_next(t, event->buffer);
-	if (event->kind == DEVICE_EVENT_CALL)
+	if (event->kind == DEVICE_EVENT_CALL) {
 		thread_stash(t, DEVICE_SEND_ERROR, ENOMEM, event->call, /* size= */ 0);
+		return;
+	}
+	object = object_from_cookie(t->ipc, event->cookie);
+	oneway_lost(object, -ENOMEM);
+	ipc_object_unref(object);
 }
 
 /* Interceptors may answer themselves; else their refusal is the answer. */

@@ -42,6 +42,8 @@ struct ipc_object {
 	/* Told when nobody else refers to the object; NULL mostly. Set once, before
 	 * the object is sent. */
 	void (*idle)(struct ipc_object *object);
+	/* Told, with userdata, that a oneway came that could not be served; likewise. */
+	void (*lost)(void *userdata, int error);
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */

@@ -159,18 +159,17 @@ int request_init(struct request *request, enum device_send_kind kind, struct ipc
 }
 
 int request_shrink(struct request *request, const struct ipc_method *method,
-		   const struct ipc_options *options, const ProtobufCMessage *message)
+		   const struct ipc_options *options, const ProtobufCMessage *message, int r)
 {
-	int r;
-
-	if (!blobs_shrink(&request->parts))
-		return -EMSGSIZE;
+	if (!lacks_room(r) || !blobs_shrink(&request->parts))
+		return r;
 	request_done(request, /* sent= */ false);
 	request->parts.large = BLOB_AGAIN;
 	r = fill_more(request, method, message, options ? options->metadata : NULL);
 	if (r < 0) {
 		request->send.n_objects = 0;
 		request->parts.n_files = 0;
+		return r;
 	}
-	return r;
+	return 1;
 }

@@ -36,11 +36,11 @@ static inline void request_done(struct request *request, bool sent)
 }
 
 /*
- * It does not fit where it is to go (lacks_room()): packs it once more, with blobs as
- * files. 0: send it again; -EMSGSIZE: there is nothing to make smaller; -errno. To be
- * done all the same.
+ * It failed with r. If that is because it does not fit where it is to go, packs it once
+ * more, with blobs as files: 1: send it again; else what it failed with in the end. To
+ * be done all the same.
  */
 int request_shrink(struct request *request, const struct ipc_method *method,
-		   const struct ipc_options *options, const ProtobufCMessage *message);
+		   const struct ipc_options *options, const ProtobufCMessage *message, int r);
 
 #endif /* IPC_REQUEST_H */

@@ -281,7 +281,7 @@ static void stream_close(struct ipc_stream *stream)
 		stream_put(stream);
 	if (!over && stream->peer_control) {
 		if (stream->server)
-			stream_send_end(stream, 0, NULL);
+			stream_send_end(stream, stream->out_code, NULL);
 		else
 			stream_send_cancel(stream);
 	}
@@ -355,11 +355,11 @@ static int take_credit_locked(struct ipc_stream *stream)
 {
 	if (stream->out_ended)
 		return -EPIPE;
-	if (stream->broken)
-		return stream->broken;
 	/* The server has answered: it does not want any more. */
 	if (!stream->server && stream->in_ended)
 		return stream->in_error.code ?: -EPIPE;
+	if (stream->broken)
+		return stream->broken;
 	if (!stream->credit)
 		return -EAGAIN;
 	stream->credit--;
@@ -489,6 +489,15 @@ int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *meth
 	return r;
 }
 
+/* To be said again, by the program, or when it lets go of the stream. */
+static void end_failed(struct ipc_stream *stream, int code)
+{
+	pthread_mutex_lock(&stream->lock);
+	stream->out_ended = false;
+	stream->out_code = code;
+	pthread_mutex_unlock(&stream->lock);
+}
+
 static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error)
 {
 	bool ended;
@@ -504,7 +513,12 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 
 	if (ended)
 		return -EALREADY;
-	return r < 0 ? r : stream_send_end(stream, code, error);
+	if (r < 0)
+		return r;
+	r = stream_send_end(stream, code, error);
+	if (r < 0)
+		end_failed(stream, code);
+	return r;
 }
 
 int ipc_stream_end(struct ipc_stream *stream)
@@ -600,9 +614,10 @@ static int take_message_locked(struct ipc_stream *stream, const ProtobufCMessage
 }
 
 /* Lets the sender go on when half of the window is free again. */
-static void give_credit(struct ipc_stream *stream)
+static int give_credit(struct ipc_stream *stream)
 {
 	unsigned int owed = 0;
+	int r = 0;
 
 	pthread_mutex_lock(&stream->lock);
 	if (stream->owed >= STREAM_WINDOW / 2 && !stream->in_ended && !stream->broken) {
@@ -610,9 +625,18 @@ static void give_credit(struct ipc_stream *stream)
 		stream->owed = 0;
 	}
 	pthread_mutex_unlock(&stream->lock);
+	if (owed)
+		r = stream_send_credit(stream, owed);
+	if (r == -ENOMEM) {
+		pthread_mutex_lock(&stream->lock);
+		stream->owed += owed;
+		pthread_mutex_unlock(&stream->lock);
+		return r;
+	}
 	/* A sender without credit waits for ever: better that both know. */
-	if (owed && stream_send_credit(stream, owed) < 0)
+	if (r < 0)
 		stream_break(stream, -EPIPE);
+	return 0;
 }
 
 static int try_receive(struct ipc_stream *stream, bool arm, const ProtobufCMessage **ret_message,
@@ -640,7 +664,9 @@ int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *m
 	deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 
 	item_free(take_lent(stream));
-	give_credit(stream);
+	r = give_credit(stream);
+	if (r < 0)
+		return error_set(error, r);
 
 	for (;;) {
 		r = try_receive(stream, timeout_usec != 0, ret_message, error);

@@ -75,6 +75,7 @@ struct ipc_stream {
 	unsigned int owed;		/* credit to give back */
 	unsigned int credit;		/* messages that may be sent */
 	bool out_ended;
+	int out_code;			/* of an end that was said, but could not be sent */
 	bool in_ended;
 	bool closed;			/* no users left */
 	int broken;			/* -errno that ended both directions, or 0 */

@@ -185,12 +185,30 @@ static const struct ipc_method end_method = {
 	.invoke = end_came,
 };
 
+/* What could not be taken is missing for ever; of a request the client is told. What a
+ * later version may say is none of our business. */
+static void message_lost(void *userdata, int error)
+{
+	struct ipc_stream *stream = userdata;
+
+	if (error == -EOPNOTSUPP)
+		return;
+	if (stream_take_deferred(stream)) {
+		ipc_stream_fail(stream, error, NULL, NULL);
+		stream_abandon(stream);
+	} else {
+		stream_break(stream, error);
+	}
+}
+
+/* Nobody can say anything to this end any more: the other one let go of it, if it
+ * could say so or not. */
 static void object_gone(void *userdata)
 {
 	struct ipc_stream *stream = userdata;
 
-	if (refs_drop(&stream->objects) && stream_take_deferred(stream))
-		stream_abandon(stream);
+	if (refs_drop(&stream->objects))
+		stream_break(stream, -EOWNERDEAD);
 	stream_put(stream);
 }
 
@@ -206,8 +224,10 @@ static int make_object(struct ipc_stream *stream, const struct ipc_interface *in
 	if (r < 0) {
 		refs_drop(&stream->objects);
 		stream_put(stream);
+		return r;
 	}
-	return r;
+	(*ret_object)->lost = message_lost;
+	return 0;
 }
 
 int stream_make_objects(struct ipc_stream *stream)
@@ -241,14 +261,20 @@ int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error 
 	static const struct ipc_options options = { .timeout_usec = ROOM_USEC };
 	Ipc__StreamEnd end = IPC__STREAM_END__INIT;
 	Ipc__Error explained;
+	int r = -EAGAIN;
 
 	end.has_code = true;
 	end.code = code;
 	if (error) {
 		error_describe(error, &explained);
 		end.error = &explained;
+		r = ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
 	}
-	return ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
+	/* Without memory or room for what explains it, the code must do. */
+	end.error = NULL;
+	if (r < 0)
+		r = ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
+	return r;
 }
 
 void stream_send_cancel(struct ipc_stream *stream)
@@ -270,13 +296,18 @@ struct introduction {
 	struct ipc_object *objects[2];
 };
 
-static void introduce(struct introduction *i, struct ipc_stream *stream)
+static int introduce(struct introduction *i, struct ipc_stream *stream)
 {
+	int r;
+
 	ipc__stream_open__init(&i->message);
 	ipc__object__init(&i->data);
 	ipc__object__init(&i->control);
-	i->data.id = ipc_object_id(stream->data);
-	i->control.id = ipc_object_id(stream->control);
+	r = object_get_id(stream->data, &i->data.id);
+	if (r == 0)
+		r = object_get_id(stream->control, &i->control.id);
+	if (r < 0)
+		return r;
 	i->message.data = &i->data;
 	i->message.control = &i->control;
 	i->message.has_window = true;
@@ -285,6 +316,7 @@ static void introduce(struct introduction *i, struct ipc_stream *stream)
 	i->objects[1] = stream->control;
 	stream->data = NULL;
 	stream->control = NULL;
+	return 0;
 }
 
 /* From now on the other end alone holds the objects, or nobody. */
@@ -332,7 +364,11 @@ static int serve_answer(struct ipc_call *call, struct ipc_stream *stream)
 	struct introduction answer;
 	int r;
 
-	introduce(&answer, stream);
+	r = introduce(&answer, stream);
+	if (r < 0) {
+		ipc_stream_unref(stream);
+		return r;
+	}
 	if (deferred) {
 		atomic_store(&stream->deferred, true);
 		ipc_unref(stream->ipc);
@@ -416,7 +452,9 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	ProtobufCMessage *answer;
 	int r;
 
-	introduce(&question, stream);
+	r = introduce(&question, stream);
+	if (r < 0)
+		return error_set(error, r);
 	question.message.has_method = true;
 	question.message.method = stream->method->code;
 	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_STREAM), options, &question.message.base,

@@ -20,6 +20,8 @@ struct ipc *ipc;
 struct test *peer;
 struct ipc_object *object, *other;
 struct ipc_call *kept;
+struct ipc_stream *opened;
+struct ipc_call **keep_crates;
 struct ipc_error error;
 Ipc__Test__EchoReply *echoed;
 int handled, destroyed, carry_fd = -1;
@@ -83,7 +85,36 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 	return 0;
 }
 
-const struct test_ops ops = { .echo = echo, .carry = carry, .log = log_line };
+/* Answers with what came. */
+static int ship(struct ipc_call *call, const Ipc__Test__Crate *request, void *userdata)
+{
+	(void)userdata;
+	handled++;
+	if (keep_crates) {
+		*keep_crates = ipc_call_ref(call);
+		return 0;
+	}
+	return test_reply_ship(call, request);
+}
+
+static int count_up(struct ipc_stream *stream, const Ipc__Test__EchoRequest *request,
+		    void *userdata)
+{
+	(void)request, (void)userdata;
+	handled++;
+	opened = ipc_stream_ref(stream);
+	return 0;
+}
+
+static int gather(struct ipc_stream *stream, void *userdata)
+{
+	return count_up(stream, NULL, userdata);
+}
+
+const struct test_ops ops = {
+	.echo = echo, .carry = carry, .log = log_line, .ship = ship, .count = count_up,
+	.gather = gather,
+};
 
 void on_destroy(void *userdata)
 {
@@ -93,13 +124,13 @@ void on_destroy(void *userdata)
 
 /* --- Messages to this side --------------------------------------------------- */
 
-static uint32_t code_of(const char *name)
+const struct ipc_method *method_of(const char *name)
 {
 	for (size_t i = 0; i < test_interface.n_methods; i++)
 		if (!strcmp(test_interface.methods[i].name, name))
-			return test_interface.methods[i].code;
+			return &test_interface.methods[i];
 	ck_abort_msg("no method %s", name);
-	return 0;
+	return NULL;
 }
 
 void push(struct device_event event, const ProtobufCMessage *message,
@@ -123,7 +154,7 @@ void push_reply(const char *text)
 struct device_event request_event(enum device_event_kind kind, const char *method)
 {
 	return (struct device_event){
-		.kind = kind, .cookie = object->wants.cookie, .code = code_of(method),
+		.kind = kind, .cookie = object->wants.cookie, .code = method_of(method)->code,
 		.call = kind == DEVICE_EVENT_CALL ? CALL : 0,
 	};
 }

@@ -23,6 +23,8 @@ extern struct ipc *ipc;
 extern struct test *peer;
 extern struct ipc_object *object, *other;
 extern struct ipc_call *kept;
+extern struct ipc_call **keep_crates;	/* not NULL: where the next Ship is kept */
+extern struct ipc_stream *opened;	/* from there; of the last handler's */
 extern struct ipc_error error;
 extern Ipc__Test__EchoReply *echoed;	/* by the last call_echo() */
 extern int handled;			/* calls and oneways */
@@ -38,6 +40,8 @@ void assert_may(int r);
 
 int answer(struct ipc_call *call, const char *text);
 void on_destroy(void *userdata);
+
+const struct ipc_method *method_of(const char *name);
 
 /* What the next waits return. */
 void push(struct device_event event, const ProtobufCMessage *message,

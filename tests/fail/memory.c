@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 
 #include "device.h"
@@ -157,6 +159,39 @@ int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 	return -1;
 }
 
+int __real_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags);
+
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	if (!fails(MEMORY_HOST))
+		return __real_memfd_create(name, flags);
+	errno = ENOMEM;
+	return -1;
+}
+
+int __real_eventfd(unsigned int count, int flags);
+int __wrap_eventfd(unsigned int count, int flags);
+
+int __wrap_eventfd(unsigned int count, int flags)
+{
+	if (!fails(MEMORY_HOST))
+		return __real_eventfd(count, flags);
+	errno = ENOMEM;
+	return -1;
+}
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	if (!fails(MEMORY_HOST))
+		return __real_mmap(at, size, protection, flags, fd, offset);
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
 /* --- The device --------------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -184,6 +219,7 @@ int __real_device_handle_put(const struct device *device, uint32_t handle, uint3
 int __real_device_node_create(const struct device *device, const struct device_node *node,
 			      uint64_t *ret_node);
 int __real_device_open(struct device *device, const char *path, size_t region_size);
+int __real_device_set_poll(struct device *device, unsigned int polls);
 int __real_device_set_threads(const struct device *device, unsigned int max);
 int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int __real_device_watch_arrival(const struct device *device);
@@ -193,6 +229,7 @@ int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint3
 int __wrap_device_node_create(const struct device *device, const struct device_node *node,
 			      uint64_t *ret_node);
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
+int __wrap_device_set_poll(struct device *device, unsigned int polls);
 int __wrap_device_set_threads(const struct device *device, unsigned int max);
 int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int __wrap_device_watch_arrival(const struct device *device);
@@ -261,6 +298,14 @@ int __wrap_device_set_threads(const struct device *device, unsigned int max)
 {
 	set_threads++;
 	return __real_device_set_threads(device, max);
+}
+
+int __wrap_device_set_poll(struct device *device, unsigned int polls)
+{
+	/* What is polled for less needs no memory. */
+	if (polls & ~device->polls && fails(MEMORY_DRIVER))
+		return -ENOMEM;
+	return __real_device_set_poll(device, polls);
 }
 
 int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)

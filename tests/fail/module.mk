@@ -33,9 +33,11 @@ FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) fake-device
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
 	$(FAIL_B)/libipc/test.pb-c.o
-FAIL_LIBRARY := memory library test-library test-manager
-FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl device_exchange \
-	device_handle_put device_node_create device_open device_set_threads device_watch \
+FAIL_LIBRARY := memory library test-library test-beyond test-streams test-manager
+FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl eventfd \
+	memfd_create mmap device_exchange \
+	device_handle_put device_node_create device_open device_set_poll device_set_threads \
+	device_watch \
 	device_watch_arrival
 FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
 	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
@@ -68,20 +70,21 @@ $(FAIL_MANAGER): $(FAIL_B)/servicemanager/%.o: servicemanager/%.c | $(FAIL_LIBRA
 	$(call msg,CC,$@)
 	$(Q)$(FAIL_LIBRARY_COMPILE)
 
-$(FAIL_B)/test-library: $(FAIL_B)/test-library.o $(FAIL_LINKED)
+FAIL_LIBRARY_TESTS := $(addprefix $(FAIL_B)/test-,library beyond streams)
+$(FAIL_LIBRARY_TESTS): %: %.o $(FAIL_LINKED)
 $(FAIL_B)/test-manager: $(FAIL_B)/test-manager.o $(FAIL_MANAGER) $(FAIL_LINKED)
 $(FAIL_B)/test-manager: LDLIBS += $(LIBSYSTEMD_LIBS)
-$(FAIL_B)/test-library $(FAIL_B)/test-manager:
+$(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager:
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS) $(LDLIBS)
 
-ALL += $(FAIL_B)/test-library $(FAIL_B)/test-manager
-UNIT_TESTS += $(FAIL_B)/test-library $(FAIL_B)/test-manager
+ALL += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
+UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 
 -include $(wildcard $(FAIL_B)/libipc/*.d $(FAIL_B)/servicemanager/*.d)
 
 UNIT_TESTS += tests/fail/planted
 
 .PHONY: test-fail
-test-fail: $(FAIL_B)/test-driver $(FAIL_B)/test-library $(FAIL_B)/test-manager $(B)/tests.list
+test-fail: $(FAIL_B)/test-driver $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager $(B)/tests.list
 	$(Q)tests/run --host '^unit $(FAIL_B)/' '^unit tests/fail/'

@@ -534,8 +534,9 @@ const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
  * receives; two must not receive at once. A message with blobs holds up the next
  * until the receiver asks for that.
  *
- * Errors of both: -ECANCELED: one side cancelled; -EOWNERDEAD: the other one died;
- * -EPROTO: it does not keep to the rules.
+ * Errors of both: -ECANCELED: one side cancelled; -EOWNERDEAD: the other one died, or
+ * let go without a word; -EPROTO: it does not keep to the rules; -ENOMEM: try again,
+ * unless a message was lost for want of memory: then it stays so.
  *
  * A handler may use its stream until it returns, or keep it with ipc_stream_ref()
  * and use it from any thread. When it is let go the server's sending ends, with what

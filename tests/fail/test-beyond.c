@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library without memory, as in test-library.c, beyond plain calls: async calls
+ * and those made for others, blobs in the message and in files, shared memory,
+ * metadata, and being told of room.
+ */
+#define _GNU_SOURCE
+#include <unistd.h>
+
+#include "call.h"
+#include "library.h"
+#include "memory.h"
+
+static int act_process(void)
+{
+	return ipc_process(ipc);
+}
+
+static void process_all(void)
+{
+	while (is_waiting())
+		ck_assert_int_ge(act_process(), 0);
+}
+
+/* --- Async calls ------------------------------------------------------------------ */
+
+static int ended, result;
+static uint64_t id;
+
+static void on_end(int r, Ipc__Test__EchoReply *reply, const struct ipc_error *why,
+		   void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &ended);
+	ended++;
+	result = r;
+	if (r == 0)
+		ck_assert_str_eq(reply->text, "world");
+	else
+		ck_assert_int_eq(why->code, r);
+}
+
+static int call_async(struct ipc_call *parent)
+{
+	struct ipc_options options = { .parent = parent, .id = id };
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = "hello";
+	return test_echo_async(peer, &options, &request, on_end, &ended, NULL);
+}
+
+static void push_end(enum device_event_kind kind, int code)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+	struct device_event event = { .kind = kind, .cookie = id, .error = code };
+
+	reply.text = "world";
+	push(event, kind == DEVICE_EVENT_REPLY ? &reply.base : NULL, NULL, 0);
+}
+
+static void prepare_async(void)
+{
+	ended = 0;
+	id = ipc_new_id(ipc);
+}
+
+static int act_async(void)
+{
+	return call_async(NULL);
+}
+
+/* One that was not made does not end, and its id is free. */
+static void finish_async(int r)
+{
+	assert_may(r);
+	ck_assert_int_eq(ended, 0);
+	ck_assert_uint_eq(ipc->asyncs.count, r == 0);
+	if (r < 0)
+		ck_assert_int_eq(act_async(), 0);
+	push_end(DEVICE_EVENT_REPLY, 0);
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(result, 0);
+}
+
+static void prepare_end(void)
+{
+	prepare_async();
+	ck_assert_int_eq(act_async(), 0);
+	push_end(DEVICE_EVENT_REPLY, 0);
+}
+
+/* It ends once, if only without its reply. */
+static void finish_end(int r)
+{
+	assert_may(r);
+	process_all();
+	ck_assert_int_eq(ended, 1);
+	assert_may(result);
+	ck_assert_uint_eq(ipc->asyncs.count, 0);
+}
+
+/* --- For a call that is served ------------------------------------------------------ */
+
+static void prepare_parent(void)
+{
+	prepare_async();
+	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	way = KEEP;
+	ck_assert_int_eq(act_process(), 1);
+}
+
+static int act_async_for(void)
+{
+	return call_async(kept);
+}
+
+static void cancel_parent(void)
+{
+	push((struct device_event){ .kind = DEVICE_EVENT_CANCELED, .call = CALL }, NULL, NULL, 0);
+	ck_assert_int_eq(act_process(), 1);
+}
+
+static void finish_parent(void)
+{
+	ck_assert_uint_eq(ipc->calls.count, 1);
+	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	kept = ipc_call_unref(kept);
+	ck_assert_uint_eq(ipc->calls.count, 0);
+}
+
+static void finish_async_for(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_async_for(), 0);
+	cancel_parent();
+	ck_assert_uint_eq(fake.n_cancels, 1);
+	ck_assert_uint_eq(fake.canceled, id);
+	push_end(DEVICE_EVENT_FAILED, -ECANCELED);
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(result, -ECANCELED);
+	finish_parent();
+}
+
+static void prepare_call_for(void)
+{
+	prepare_parent();
+	push_reply("world");
+}
+
+static int act_call_for(void)
+{
+	struct ipc_options options = { .parent = kept };
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	ProtobufCMessage *reply;
+	int r;
+
+	request.text = "hello";
+	r = ipc_rpc_call_with(test_proxy(peer), method_of("Echo"), &options, &request.base, &reply,
+			      &error);
+	if (r == 0)
+		echoed = (Ipc__Test__EchoReply *)reply;
+	return r;
+}
+
+static void finish_call_for(int r)
+{
+	assert_may(r);
+	if (r < 0) {
+		if (!is_waiting())
+			push_reply("world");
+		ck_assert_int_eq(act_call_for(), 0);
+	}
+	ck_assert_str_eq(echoed->text, "world");
+	test_echo_reply_free(echoed);
+	/* It is over: there is nothing to cancel. */
+	cancel_parent();
+	ck_assert_uint_eq(fake.n_cancels, 0);
+	finish_parent();
+}
+
+static void on_cancel(struct ipc_call *call, void *userdata)
+{
+	(void)userdata;
+	ck_assert_ptr_eq(call, kept);
+	ended++;
+}
+
+static int act_on_cancel(void)
+{
+	return ipc_call_on_cancel(kept, on_cancel, NULL);
+}
+
+static void finish_on_cancel(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_on_cancel(), 0);
+	cancel_parent();
+	ck_assert_int_eq(ended, 1);
+	finish_parent();
+}
+
+/* --- Blobs ------------------------------------------------------------------------- */
+
+#define INLINE	600
+#define LARGE	9000
+
+static uint8_t bytes[LARGE];
+static Ipc__Test__Crate *shipped;
+static struct ipc_memory *memory;
+static const char *const metadata[] = { "trace", "1-2-3", "tenant", "fail", NULL };
+
+/* A small one, one that is a part of its own, and one more. */
+static int ship(size_t more, const char *const *with)
+{
+	struct ipc_options options = { .metadata = with };
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Blob blobs[] = { IPC__BLOB__INIT, IPC__BLOB__INIT, IPC__BLOB__INIT };
+	Ipc__Blob *list[] = { &blobs[1], &blobs[2] };
+	ProtobufCMessage *reply;
+	int r;
+
+	ipc_blob_set(&blobs[0], bytes, 5);
+	ipc_blob_set(&blobs[1], bytes, INLINE);
+	ipc_blob_set(&blobs[2], bytes, more);
+	if (memory)
+		ck_assert_int_eq(ipc_blob_set_memory(&blobs[2], memory, more), 0);
+	crate.blob = &blobs[0];
+	crate.blobs = list;
+	crate.n_blobs = 2;
+	r = ipc_rpc_call_with(test_proxy(peer), method_of("Ship"), &options, &crate.base, &reply,
+			      &error);
+	if (r == 0)
+		shipped = (Ipc__Test__Crate *)reply;
+	return r;
+}
+
+static void expect_shipped(const Ipc__Test__Crate *crate, size_t more)
+{
+	ck_assert_uint_eq(ipc_blob_size(crate->blob), 5);
+	ck_assert_uint_eq(crate->n_blobs, 2);
+	ck_assert_uint_eq(ipc_blob_size(crate->blobs[0]), INLINE);
+	ck_assert_mem_eq(ipc_blob_data(crate->blobs[0]), bytes, INLINE);
+	ck_assert_uint_eq(ipc_blob_size(crate->blobs[1]), more);
+	ck_assert_mem_eq(ipc_blob_data(crate->blobs[1]), bytes, more);
+}
+
+/* What this side sent, or would have, arrives as this event. */
+static void push_back(const struct fake_sent *sent, struct device_event event)
+{
+	struct device_object table[DEVICE_MAX_OBJECTS];
+
+	memcpy(table, sent->objects, sizeof(table));
+	for (unsigned int i = 0; i < sent->send.n_objects; i++)
+		table[i].value = (uint64_t)dup((int)table[i].value);
+	event.buffer = 51;
+	fake_push(event, sent->data, sent->send.size, table, sent->send.n_objects);
+}
+
+static struct fake_sent template;
+
+/* Makes the template by sending, and begins anew. */
+static void note_shipped(size_t more)
+{
+	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, NULL, 0);
+	fake.keep_fds = true;
+	ck_assert_int_eq(ship(more, metadata), 0);
+	test_ship_reply_free(shipped);
+	template = *fake_last();
+	fake.keep_fds = false;
+	fake.n_sent = 0;
+	fake.n_freed = 0;
+}
+
+static void forget_shipped(void)
+{
+	for (unsigned int i = 0; i < template.send.n_objects; i++)
+		close((int)template.objects[i].value);
+	template.send.n_objects = 0;
+}
+
+static void push_shipped(void)
+{
+	push_back(&template, (struct device_event){ .kind = DEVICE_EVENT_REPLY });
+}
+
+static void prepare_ship(void)
+{
+	note_shipped(LARGE);
+	push_shipped();
+}
+
+static int act_ship(void)
+{
+	return ship(LARGE, NULL);
+}
+
+static int act_ship_with(void)
+{
+	return ship(LARGE, metadata);
+}
+
+static void finish_ships(int r, int (*act)(void))
+{
+	assert_may(r);
+	fake.send_error = 0;
+	if (r < 0) {
+		ck_assert_int_eq(error.code, r);
+		if (!is_waiting())
+			push_shipped();
+		ck_assert_int_eq(act(), 0);
+	}
+	expect_shipped(shipped, LARGE);
+	test_ship_reply_free(shipped);
+	forget_shipped();
+	memory = ipc_memory_unref(memory);
+}
+
+static void finish_ship(int r)
+{
+	finish_ships(r, act_ship);
+}
+
+static void finish_ship_with(int r)
+{
+	finish_ships(r, act_ship_with);
+}
+
+/* The receiver's region is too small for all of them: the large one goes as a file. */
+static void too_large(void)
+{
+	fake.send_error = -EMSGSIZE;
+	fake.send_error_kind = DEVICE_SEND_CALL;
+}
+
+static void prepare_file(void)
+{
+	prepare_ship();
+	too_large();
+}
+
+static int act_new_memory(void)
+{
+	int r = ipc_memory_new(LARGE, 0, &memory);
+
+	if (r == 0)
+		memcpy(ipc_memory_data(memory), bytes, LARGE);
+	return r;
+}
+
+static void prepare_sealed(void)
+{
+	ck_assert_int_eq(act_new_memory(), 0);
+	ck_assert_int_eq(ipc_memory_seal(memory), 0);
+	prepare_ship();
+}
+
+/* From there: with two in the message, or with one of them in a file. */
+static void push_ship(void)
+{
+	push_back(&template, request_event(DEVICE_EVENT_CALL, "Ship"));
+}
+
+static void prepare_serve(void)
+{
+	note_shipped(LARGE);
+	push_ship();
+}
+
+static void prepare_serve_file(void)
+{
+	ck_assert_int_eq(act_new_memory(), 0);
+	ck_assert_int_eq(ipc_memory_seal(memory), 0);
+	prepare_serve();
+	ck_assert_uint_eq(template.send.n_objects, 1);
+}
+
+/* It is answered with what came, or with an error. */
+static void finish_serve(int r)
+{
+	assert_may(r);
+	process_all();
+	ck_assert_uint_eq(fake.n_sent, 1);
+	ck_assert_uint_eq(fake_last()->send.call, CALL);
+	if (fake_last()->send.kind == DEVICE_SEND_ERROR)
+		ck_assert_uint_eq(fake_last()->send.code, ENOMEM);
+	else
+		ck_assert_uint_gt(fake_last()->send.size, INLINE);
+	ck_assert_uint_ge(fake.n_freed, 1);
+	forget_shipped();
+	memory = ipc_memory_unref(memory);
+}
+
+/* --- Shared memory, metadata, room --------------------------------------------------- */
+
+static void nothing(void)
+{
+}
+
+static void finish_new_memory(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_new_memory(), 0);
+	memory = ipc_memory_unref(memory);
+}
+
+static struct ipc_memory *taken;
+static struct ipc_call *with_memory;
+
+static Ipc__Memory *field(void)
+{
+	return ((Ipc__Test__Crate *)with_memory->request.root)->memory;
+}
+
+/* Arrives in a call that is kept. */
+static void prepare_take(void)
+{
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	struct device_object object_of = { DEVICE_OBJECT_FD, .tag = 66 };
+	Ipc__Memory sent = IPC__MEMORY__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+
+	ck_assert_int_eq(act_new_memory(), 0);
+	object_of.value = (uint64_t)dup(ipc_memory_fd(memory));
+	fd.fd = 66;
+	sent.fd = &fd;
+	crate.memory = &sent;
+	push(request_event(DEVICE_EVENT_CALL, "Ship"), &crate.base, &object_of, 1);
+	keep_crates = &with_memory;
+	ck_assert_int_eq(act_process(), 1);
+	keep_crates = NULL;
+}
+
+static int act_take(void)
+{
+	return ipc_memory_take(field(), 0, &taken);
+}
+
+/* Without memory to map it the file is gone with the try. */
+static void finish_take(int r)
+{
+	assert_may(r);
+	if (r == 0)
+		ck_assert_mem_eq(ipc_memory_data(taken), bytes, LARGE);
+	else
+		ck_assert_int_eq(act_take(), -ENOENT);
+	taken = ipc_memory_unref(taken);
+	with_memory = ipc_call_unref(with_memory);
+	memory = ipc_memory_unref(memory);
+}
+
+static void on_room(struct ipc *of, void *userdata)
+{
+	(void)of, (void)userdata;
+	ended++;
+}
+
+static int act_on_room(void)
+{
+	return ipc_on_room(ipc, on_room, NULL);
+}
+
+static void finish_on_room(int r)
+{
+	assert_may(r);
+	if (r < 0) {
+		/* One that was refused does not come. */
+		ck_assert_int_eq(act_process(), 0);
+		ck_assert_int_eq(ended, 0);
+		ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
+		ck_assert_int_eq(act_on_room(), 0);
+	}
+	ck_assert_int_eq(act_process(), 0);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(act_process(), 0);
+	ck_assert_int_eq(ended, 1);
+}
+
+static const struct scenario scenarios[] = {
+	{ "async call", prepare_async, act_async, finish_async },
+	{ "the end of one", prepare_end, act_process, finish_end },
+	{ "async call for another", prepare_parent, act_async_for, finish_async_for },
+	{ "call for another", prepare_call_for, act_call_for, finish_call_for },
+	{ "to be told of a cancel", prepare_parent, act_on_cancel, finish_on_cancel },
+	{ "blobs", prepare_ship, act_ship, finish_ship },
+	{ "blobs and metadata", prepare_ship, act_ship_with, finish_ship_with },
+	{ "a blob in a file", prepare_file, act_ship, finish_ship },
+	{ "a blob of sealed memory", prepare_sealed, act_ship, finish_ship },
+	{ "serve blobs and metadata", prepare_serve, act_process, finish_serve },
+	{ "serve a blob in a file", prepare_serve_file, act_process, finish_serve },
+	{ "new memory", nothing, act_new_memory, finish_new_memory },
+	{ "take memory", prepare_take, act_take, finish_take },
+	{ "to be told of room", prepare_async, act_on_room, finish_on_room },
+};
+
+int main(void)
+{
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	return library_walk(scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}

@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams without memory, as test-library.c has it for calls: what cannot be sent is
+ * to be sent again, what came and could not be kept ends the stream, and the other
+ * side always learns of an end, if only as its objects are let go.
+ */
+#define _GNU_SOURCE
+
+#include "library.h"
+#include "memory.h"
+#include "stream.h"
+
+#define DATA	20	/* handles of the other side's end */
+#define CONTROL	21
+
+static struct ipc_stream *stream;
+static struct ipc_object *data, *control;	/* of this end; the other side's to hold */
+static const Ipc__Test__EchoReply *received;
+static int n_ready;
+static char details[20000];
+
+static void ready(struct ipc_stream *which, void *userdata)
+{
+	(void)which, (void)userdata;
+	n_ready++;
+}
+
+/* --- The other side -------------------------------------------------------------- */
+
+/* Its two objects, of the end that answers, or opens a stream of this method. */
+static void push_ends(struct device_event event, const char *method)
+{
+	struct device_object table[] = {
+		{ DEVICE_OBJECT_HANDLE, .value = DATA, .tag = 77 },
+		{ DEVICE_OBJECT_HANDLE, .value = CONTROL, .tag = 78 },
+	};
+	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
+	Ipc__Object ids[] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
+
+	ids[0].id = 77;
+	ids[1].id = 78;
+	open.data = &ids[0];
+	open.control = &ids[1];
+	open.has_window = true;
+	open.window = STREAM_WINDOW;
+	open.has_method = method != NULL;
+	open.method = method ? method_of(method)->code : 0;
+	push(event, &open.base, table, 2);
+}
+
+static void push_answer(void)
+{
+	push_ends((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL);
+}
+
+static void push_open(const char *method)
+{
+	struct device_event event = request_event(DEVICE_EVENT_CALL, method);
+
+	event.code = IPC_CODE_STREAM;
+	push_ends(event, method);
+}
+
+/* What this side told of its end in its last message with objects. */
+static void note_ends(void)
+{
+	for (unsigned int i = 0; i < fake.n_sent; i++) {
+		const struct fake_sent *sent = &fake.sent[i];
+
+		if (sent->send.n_objects != 2)
+			continue;
+		data = object_from_node(ipc, sent->objects[0].value);
+		control = object_from_node(ipc, sent->objects[1].value);
+	}
+}
+
+static void push_to(const struct ipc_object *end_of, uint32_t code,
+		    const ProtobufCMessage *message)
+{
+	push((struct device_event){ .kind = DEVICE_EVENT_ONEWAY, .code = code,
+				    .cookie = end_of->wants.cookie }, message, NULL, 0);
+}
+
+static void push_message(void)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	reply.text = "tick";
+	push_to(data, STREAM_MESSAGE, &reply.base);
+}
+
+/* It has let go of this end. */
+static void push_idle(const struct ipc_object *end_of)
+{
+	push((struct device_event){ .kind = DEVICE_EVENT_IDLE, .cookie = end_of->wants.cookie },
+	     NULL, NULL, 0);
+}
+
+static int act_process(void)
+{
+	return ipc_process(ipc);
+}
+
+static void process_all(void)
+{
+	while (is_waiting())
+		ck_assert_int_ge(act_process(), 0);
+}
+
+/* Nothing of the stream is left, whatever came of it. */
+static void close_stream(void)
+{
+	stream = ipc_stream_unref(stream);
+	process_all();
+	ck_assert_int_eq(memory_handles(), 1);
+	ck_assert_uint_eq(ipc->watches.count, 0);
+	ck_assert_ptr_null(ipc->rooms.first);
+	ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
+}
+
+/* --- Opening ---------------------------------------------------------------------- */
+
+static int act_open_count(void)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = "from one";
+	return test_count_open(peer, NULL, &request, &stream, &error);
+}
+
+static int act_open_gather(void)
+{
+	return test_gather_open(peer, NULL, &stream, &error);
+}
+
+static void open_with(int (*act)(void))
+{
+	push_answer();
+	ck_assert_int_eq(act(), 0);
+	note_ends();
+}
+
+static void prepare_count(void)
+{
+	open_with(act_open_count);
+}
+
+static void prepare_gather(void)
+{
+	open_with(act_open_gather);
+}
+
+static void finish_open(int r, int (*act)(void))
+{
+	assert_may(r);
+	if (r < 0) {
+		ck_assert_ptr_null(stream);
+		ck_assert_int_eq(error.code, r);
+		ck_assert_int_eq(memory_handles(), 1);
+		if (!is_waiting())
+			push_answer();
+		ck_assert_int_eq(act(), 0);
+	}
+	ck_assert_int_eq(memory_handles(), 3);
+	close_stream();
+}
+
+static void finish_open_count(int r)
+{
+	finish_open(r, act_open_count);
+}
+
+static void finish_open_gather(int r)
+{
+	finish_open(r, act_open_gather);
+}
+
+/* --- Sending ---------------------------------------------------------------------- */
+
+static int send_within(uint64_t timeout_usec)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = "one";
+	return test_gather_send(stream, timeout_usec, &request);
+}
+
+static int act_send(void)
+{
+	return send_within(0);
+}
+
+static int act_send_waiting(void)
+{
+	return send_within(IPC_NEVER);
+}
+
+/* It is refused once. */
+static void no_room(void)
+{
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = DEVICE_SEND_ONEWAY;
+}
+
+static void prepare_no_room(void)
+{
+	prepare_gather();
+	no_room();
+}
+
+static void prepare_no_room_ready(void)
+{
+	prepare_no_room();
+	ipc_stream_on_ready(stream, ready, NULL);
+}
+
+/* One that did not go has taken no credit. */
+static void finish_send(int r)
+{
+	assert_may(r);
+	fake.send_error = 0;
+	ck_assert_uint_eq(stream->credit, STREAM_WINDOW - (r == 0));
+	if (r < 0)
+		ck_assert_int_eq(act_send(), 0);
+	ck_assert_uint_eq(fake_last()->send.handle, DATA);
+	ck_assert_uint_eq(stream->credit, STREAM_WINDOW - 1);
+	close_stream();
+}
+
+static void prepare_no_credit(void)
+{
+	Ipc__StreamCredit credit = IPC__STREAM_CREDIT__INIT;
+
+	prepare_gather();
+	for (int i = 0; i < STREAM_WINDOW; i++)
+		ck_assert_int_eq(act_send(), 0);
+	ck_assert_int_eq(act_send(), -EAGAIN);
+	credit.has_messages = true;
+	credit.messages = 8;
+	push_to(control, STREAM_CREDIT, &credit.base);
+}
+
+/* Credit that came may be lost: then the stream is. */
+static void finish_credit(int r)
+{
+	assert_may(r);
+	process_all();
+	if (stream->broken) {
+		ck_assert_int_eq(stream->broken, -ENOMEM);
+		ck_assert_int_eq(act_send(), -ENOMEM);
+	} else {
+		if (stream->credit == 8)
+			ck_assert_int_eq(act_send(), 0);
+		ck_assert_uint_eq(stream->credit, 7);
+	}
+	close_stream();
+}
+
+/* --- Ends ------------------------------------------------------------------------- */
+
+static int act_end(void)
+{
+	return ipc_stream_end(stream);
+}
+
+static int act_fail(void)
+{
+	return ipc_stream_fail(stream, 0, "fail.Test", "%s", "explained");
+}
+
+static int act_raise(void)
+{
+	/* More than was ever packed before. */
+	struct ipc_error all = { -EDOM, 5, "fail.Test", "explained", details, sizeof(details) };
+
+	return ipc_stream_raise(stream, &all);
+}
+
+static Ipc__StreamEnd *sent_end(void)
+{
+	const struct fake_sent *sent = fake_last();
+	Ipc__StreamEnd *end;
+
+	ck_assert_uint_eq(sent->send.handle, DATA);
+	ck_assert_uint_eq(sent->send.code, STREAM_END);
+	end = ipc__stream_end__unpack(NULL, sent->send.size, sent->data);
+	ck_assert_ptr_nonnull(end);
+	return end;
+}
+
+/* What explains it may be missing, the end may not; nor is it another one. */
+static void finish_ended(int r, int (*act)(void), int code)
+{
+	Ipc__StreamEnd *end;
+
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act(), 0);
+	ck_assert_int_eq(act(), -EALREADY);
+	end = sent_end();
+	ck_assert_int_eq(end->code, code);
+	if (end->error && end->error->message)
+		ck_assert_str_eq(end->error->message, "explained");
+	ipc__stream_end__free_unpacked(end, NULL);
+	close_stream();
+}
+
+static void finish_end(int r)
+{
+	finish_ended(r, act_end, 0);
+}
+
+static void finish_fail(int r)
+{
+	finish_ended(r, act_fail, -EREMOTEIO);
+}
+
+static void finish_raise(int r)
+{
+	finish_ended(r, act_raise, -EDOM);
+}
+
+static int act_cancel(void)
+{
+	ipc_stream_cancel(stream);
+	return 0;
+}
+
+static void finish_cancel(int r)
+{
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(act_send(), -ECANCELED);
+	close_stream();
+}
+
+static int act_close(void)
+{
+	stream = ipc_stream_unref(stream);
+	return 0;
+}
+
+static void finish_close(int r)
+{
+	ck_assert_int_eq(r, 0);
+	close_stream();
+}
+
+/* Nobody holds this end any more: it hears of that without any message. */
+static void prepare_let_go(void)
+{
+	prepare_count();
+	push_idle(data);
+	push_idle(control);
+	ck_assert_int_eq(act_process(), 1);
+}
+
+static void finish_let_go(int r)
+{
+	assert_may(r);
+	process_all();
+	ck_assert_int_eq(test_count_receive(stream, 0, &received, &error), -EOWNERDEAD);
+	close_stream();
+}
+
+/* --- Receiving -------------------------------------------------------------------- */
+
+static void prepare_message(void)
+{
+	prepare_count();
+	push_message();
+}
+
+static int receive_within(uint64_t timeout_usec)
+{
+	return test_count_receive(stream, timeout_usec, &received, &error);
+}
+
+static int act_receive(void)
+{
+	return receive_within(0);
+}
+
+static int act_receive_waiting(void)
+{
+	return receive_within(IPC_NEVER);
+}
+
+/* All of it, or the stream says again and again that something is missing. */
+static void finish_message(int r)
+{
+	ck_assert(r == 1 || r == -ENOMEM);
+	process_all();
+	r = received ? 1 : act_receive();
+	if (r == 1) {
+		ck_assert_str_eq(received->text, "tick");
+		ck_assert_int_eq(act_receive(), -EAGAIN);
+	} else {
+		ck_assert_int_eq(r, -ENOMEM);
+		push_message();
+		process_all();
+		ck_assert_int_eq(act_receive(), -ENOMEM);
+	}
+	received = NULL;
+	close_stream();
+}
+
+/* With the next one half of what this end takes was received. */
+static void prepare_half(void)
+{
+	prepare_count();
+	for (int i = 0; i < STREAM_WINDOW / 2; i++) {
+		push_message();
+		ck_assert_int_eq(act_process(), 1);
+	}
+	for (int i = 0; i < STREAM_WINDOW / 2; i++)
+		ck_assert_int_eq(act_receive(), 1);
+}
+
+static void finish_half(int r)
+{
+	Ipc__StreamCredit *credit;
+
+	ck_assert(r == -EAGAIN || r == -ENOMEM);
+	if (r == -ENOMEM)
+		ck_assert_int_eq(act_receive(), -EAGAIN);
+	ck_assert_uint_eq(fake_last()->send.handle, CONTROL);
+	credit = ipc__stream_credit__unpack(NULL, fake_last()->send.size, fake_last()->data);
+	ck_assert_uint_eq(credit->messages, STREAM_WINDOW / 2);
+	ipc__stream_credit__free_unpacked(credit, NULL);
+	received = NULL;
+	close_stream();
+}
+
+static void prepare_error(void)
+{
+	Ipc__StreamEnd over = IPC__STREAM_END__INIT;
+	Ipc__Error explained = IPC__ERROR__INIT;
+
+	prepare_count();
+	explained.name = "fail.Name";
+	explained.message = "explained";
+	explained.has_details = true;
+	explained.details.data = (uint8_t *)"details";
+	explained.details.len = 7;
+	over.has_code = true;
+	over.code = -EREMOTEIO;
+	over.error = &explained;
+	push_to(data, STREAM_END, &over.base);
+}
+
+static int act_error(void)
+{
+	int r = act_process();
+
+	return r < 0 ? r : act_receive();
+}
+
+static void finish_error(int r)
+{
+	process_all();
+	ck_assert(r == -EREMOTEIO || r == -ENOMEM);
+	r = act_receive();
+	ck_assert(r == -EREMOTEIO || r == -ENOMEM);
+	ck_assert_int_eq(error.code, r);
+	if (error.name)
+		ck_assert_str_eq(error.name, "fail.Name");
+	if (error.details)
+		ck_assert_mem_eq(error.details, "details", error.details_size);
+	close_stream();
+}
+
+static int act_fd(void)
+{
+	return ipc_stream_get_fd(stream);
+}
+
+static void finish_fd(int r)
+{
+	assert_may(r);
+	ck_assert_int_ge(act_fd(), 0);
+	close_stream();
+}
+
+/* --- Opened from there ------------------------------------------------------------- */
+
+static void prepare_serve_gather(void)
+{
+	push_open("Gather");
+}
+
+/* Answered in any case; with an end of this side, or with an error. */
+static void finish_serve_gather(int r)
+{
+	unsigned int answers = 0;
+
+	assert_may(r);
+	process_all();
+	for (unsigned int i = 0; i < fake.n_sent; i++) {
+		const struct device_send *sent = &fake.sent[i].send;
+
+		answers += sent->call == CALL;
+		if (sent->kind == DEVICE_SEND_ERROR) {
+			ck_assert_uint_eq(sent->code, ENOMEM);
+			ck_assert_ptr_null(opened);
+		}
+	}
+	ck_assert_uint_eq(answers, 1);
+	opened = ipc_stream_unref(opened);
+	close_stream();
+}
+
+/* Its handler waits for the request. */
+static void prepare_request(void)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	push_open("Count");
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(handled, 0);
+	note_ends();
+	request.text = "from one";
+	push_to(data, STREAM_MESSAGE, &request.base);
+}
+
+/* The handler has it, or the other side is told that it never will; and if there is no
+ * memory for that either, it sees that nobody is there. */
+static void finish_request(int r)
+{
+	Ipc__StreamEnd *end;
+
+	assert_may(r);
+	process_all();
+	if (!opened) {
+		ck_assert_int_eq(memory_handles(), 1);
+		if (fake_last()->send.kind == DEVICE_SEND_ONEWAY) {
+			end = sent_end();
+			ck_assert_int_eq(end->code, -ENOMEM);
+			ipc__stream_end__free_unpacked(end, NULL);
+		}
+	}
+	opened = ipc_stream_unref(opened);
+	close_stream();
+}
+
+static void prepare_serving(void)
+{
+	push_open("Gather");
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_ptr_nonnull(opened);
+}
+
+static int act_serve_fail(void)
+{
+	return ipc_stream_fail(opened, 0, "fail.Test", "%s", "explained");
+}
+
+/* A failure that could not be sent does not become a good end. */
+static void finish_serve_fail(int r)
+{
+	Ipc__StreamEnd *end;
+
+	assert_may(r);
+	opened = ipc_stream_unref(opened);
+	end = sent_end();
+	ck_assert_int_eq(end->code, -EREMOTEIO);
+	ipc__stream_end__free_unpacked(end, NULL);
+	close_stream();
+}
+
+static const struct scenario scenarios[] = {
+	{ "open for replies", push_answer, act_open_count, finish_open_count },
+	{ "open for requests", push_answer, act_open_gather, finish_open_gather },
+	{ "send", prepare_gather, act_send, finish_send },
+	{ "send, and wait", prepare_gather, act_send_waiting, finish_send },
+	{ "send without room", prepare_no_room_ready, act_send, finish_send },
+	{ "send without room, and wait", prepare_no_room, act_send_waiting, finish_send },
+	{ "send without credit, and wait", prepare_no_credit, act_send_waiting, finish_credit },
+	{ "credit", prepare_no_credit, act_process, finish_credit },
+	{ "end", prepare_gather, act_end, finish_end },
+	{ "fail", prepare_gather, act_fail, finish_fail },
+	{ "raise", prepare_gather, act_raise, finish_raise },
+	{ "cancel", prepare_gather, act_cancel, finish_cancel },
+	{ "let go", prepare_gather, act_close, finish_close },
+	{ "is let go", prepare_let_go, act_process, finish_let_go },
+	{ "a message", prepare_message, act_process, finish_message },
+	{ "wait for a message", prepare_message, act_receive_waiting, finish_message },
+	{ "give credit", prepare_half, act_receive, finish_half },
+	{ "an error", prepare_error, act_error, finish_error },
+	{ "fd", prepare_count, act_fd, finish_fd },
+	{ "serve requests", prepare_serve_gather, act_process, finish_serve_gather },
+	{ "serve replies", prepare_request, act_process, finish_request },
+	{ "serve, fail and let go", prepare_serving, act_serve_fail, finish_serve_fail },
+};
+
+int main(void)
+{
+	return library_walk(scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}
