@@ -474,6 +474,12 @@ static int watch(unsigned int round)
 	return r;
 }
 
+static void on_room(struct ipc *ipc, void *userdata)
+{
+	(void)ipc;
+	(void)userdata;
+}
+
 /* What may be changed and asked at any time. */
 static int look_around(unsigned int round)
 {
@@ -490,6 +496,10 @@ static int look_around(unsigned int round)
 		r = ipc_proxy_ping(manager, NULL);
 	if (r == 0)
 		r = ipc_object_info(visitor, &info);
+	if (r == 0)
+		r = ipc_wait(client.ipc, 0);
+	if (r >= 0)
+		r = ipc_on_room(client.ipc, round % 2 ? on_room : NULL, NULL);
 	ipc_object_unref(ipc_object_ref(visitor));
 	return r;
 }
