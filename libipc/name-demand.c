@@ -138,7 +138,11 @@ int ipc_add_name_on_demand(struct ipc *ipc, const char *name, struct ipc_object 
 		return r;
 	}
 
-	object->idle = object_is_idle;
+	/* Once: who finds it set under the lock looks at it without. */
+	ipc_lock(ipc);
+	if (!object->idle)
+		object->idle = object_is_idle;
+	ipc_unlock(ipc);
 	pthread_mutex_lock(&ipc->names.lock);
 	r = name_add_locked(ipc, manager, kept);
 	if (r == 0)

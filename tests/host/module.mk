@@ -38,6 +38,8 @@ HOST_E2E := async blob call object serve stream stream-room stress threads
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_E2E_SYMS := $(addprefix tests/host/posix/,posix.syms tests.syms e2e.syms)
 HOST_E2E_HEADERS = $(B)/tests/e2e/e2e.ipc.h $(B)/tests/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)
+HOST_MANAGER := $(filter-out main check-policy notify policy-load demand-load config, \
+	$(MANAGER_PARTS))
 
 # host_way WAY
 define host_way
@@ -124,7 +126,31 @@ $$(HOST_$(1)_E2E): $(HOST_B)/$(1)/e2e-%: $$(HOST_E2E_SHARED:%=$(HOST_B)/$(1)/e2e
 	$$(call msg,LD,$$@)
 	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS) $$(CHECK_LIBS)
 
-HOST_TESTS += $$(HOST_$(1)_KTESTS) $(HOST_B)/$(1)/test-library $$(HOST_$(1)_E2E)
+# servicemanager but for its loop and files, and what uses names of it.
+$(HOST_B)/$(1)/servicemanager/%.o: servicemanager/%.c tests/host/posix/posix.syms \
+		| $$(LIBIPC_HEADERS)
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(IPC_STUB_CFLAGS) -I$$(B)/servicemanager \
+	  -MMD -MP -c -o $$@ $$<
+	$$(Q)objcopy --redefine-syms=tests/host/posix/posix.syms $$@
+
+$(HOST_B)/$(1)/library/test-names.o: tests/host/posix/test-names.c $$(HOST_E2E_SYMS) \
+		| $$(HOST_E2E_HEADERS)
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) -pthread $$(E2E_CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(Q)cat $$(HOST_E2E_SYMS) | objcopy --redefine-syms=/dev/stdin $$@
+
+$(HOST_B)/$(1)/test-names: $(HOST_B)/$(1)/library/test-names.o \
+		$$(HOST_MANAGER:%=$(HOST_B)/$(1)/servicemanager/%.o) \
+		$$(HOST_E2E_SHARED:%=$(HOST_B)/$(1)/e2e/%.o) $$(HOST_LIBIPC:%=$(HOST_B)/$(1)/%) \
+		$(HOST_B)/$(1)/kernel/raw.o $(HOST_B)/$(1)/kernel/fixture.o \
+		$(HOST_B)/$(1)/posix/peer.o $$(HOST_$(1)_POSIX) $$(HOST_STUBS)
+	$$(call msg,LD,$$@)
+	$$(Q)$$(CC) $(HOST_$(1)) -pthread -o $$@ $$^ $$(PROTOBUF_C_LIBS) $$(CHECK_LIBS) \
+	  $$(LIBSYSTEMD_LIBS)
+
+HOST_TESTS += $$(HOST_$(1)_KTESTS) $(HOST_B)/$(1)/test-library $(HOST_B)/$(1)/test-names \
+	$$(HOST_$(1)_E2E)
 endef
 
 HOST_TESTS :=

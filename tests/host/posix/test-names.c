@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names from many threads at once, on servicemanager's own code, which ends and comes
+ * again meanwhile: libipc's side of names under the sanitizers. The processes are
+ * e2e.c's; the daemon's own loop is not here, nor its files.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "../../../servicemanager/service.h"
+#include "../../e2e/fixture.h"
+
+#define ROUNDS		40
+#define WORKERS		6	/* of each connection */
+#define RESTARTS	4
+
+/* --- The manager ------------------------------------------------------------------- */
+
+static struct {
+	struct policy *policy;
+	struct service *service;
+	int epoll;
+	atomic_bool stop;
+} manager;
+
+static int become_manager(struct ipc *ipc)
+{
+	static const char all[] = "allow anyone all *\n";
+	struct service_options options = { 0 };
+	int r;
+
+	atomic_store(&manager.stop, false);
+	manager.epoll = epoll_create1(EPOLL_CLOEXEC);
+	manager.policy = policy_new();
+	ck_assert_ptr_nonnull(manager.policy);
+	r = policy_read(manager.policy, "test", all, strlen(all), NULL, NULL, NULL);
+	if (r < 0)
+		return r;
+	options.epoll = manager.epoll;
+	options.policy = manager.policy;
+	return service_new(ipc, &options, &manager.service);
+}
+
+static int manage(struct ipc *ipc)
+{
+	int r = 0;
+
+	while (r >= 0 && !atomic_load(&manager.stop)) {
+		r = ipc_wait(ipc, 2000);
+		while (r > 0)
+			r = ipc_process(ipc);
+		service_work(manager.service);
+		if (service_wants_room(manager.service))
+			service_room(manager.service);
+	}
+	service_free(manager.service);
+	policy_free(manager.policy);
+	close(manager.epoll);
+	return r;
+}
+
+static pid_t start_manager(void)
+{
+	static const struct server_options options = {
+		.threads = 1, .prepare = become_manager, .loop = manage,
+	};
+
+	return start_server(&options);
+}
+
+static void stop_manager(pid_t pid)
+{
+	atomic_store(&manager.stop, true);
+	kill_server(pid);
+}
+
+/* --- Who uses names ------------------------------------------------------------------ */
+
+struct user {
+	struct ipc *ipc;
+	struct ipc_object *object;
+	pthread_t workers[WORKERS];
+	pthread_t servers[2];
+};
+
+static struct user users[2];
+static atomic_uint told;
+
+static const struct visitor_ops handlers;
+
+static void on_change(struct ipc *ipc, enum ipc_name_change change,
+		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)ipc;
+	(void)userdata;
+	ck_assert(change == IPC_NAME_SETTLED || strlen(info->name) > 0);
+	ipc_proxy_unref(ipc_proxy_ref(proxy));
+	atomic_fetch_add(&told, 1);
+}
+
+static void on_idle(struct ipc *ipc, const char *name, void *userdata)
+{
+	(void)userdata;
+	ipc_leave_name(ipc, name);
+}
+
+static void on_failure(struct ipc *ipc, const char *name, int error, void *userdata)
+{
+	(void)ipc;
+	(void)name;
+	(void)userdata;
+	ck_assert_int_lt(error, 0);
+}
+
+/* All that may come of it while others do the same, and the manager comes and goes. */
+static void expect_may(const char *what, int r)
+{
+	static const int may[] = {
+		ENOENT, ENOTCONN, ETIMEDOUT, EOWNERDEAD, EBUSY, EAGAIN, ECANCELED, EEXIST, EXDEV,
+	};
+
+	if (r >= 0)
+		return;
+	for (size_t i = 0; i < sizeof(may) / sizeof(may[0]); i++)
+		if (r == -may[i])
+			return;
+	ck_abort_msg("%s: %s", what, ipc_strerror(r));
+}
+
+static void find(struct ipc *ipc, const char *name)
+{
+	struct ipc_name_info *infos = NULL, info;
+	struct ipc_proxy *proxy = NULL;
+	int r;
+
+	r = ipc_get_name(ipc, name, &proxy);
+	expect_may("get", r);
+	proxy = ipc_proxy_unref(proxy);
+	r = ipc_wait_name_timeout(ipc, name, 3000, &proxy);
+	expect_may("wait", r);
+	ipc_proxy_unref(proxy);
+	expect_may("check", ipc_check_name(ipc, name, &info));
+	r = ipc_list_names(ipc, "t.", &infos);
+	expect_may("list", r);
+	free(infos);
+}
+
+static void use(struct user *user, unsigned int worker, unsigned int round)
+{
+	uint64_t id = 0;
+	char name[32];
+	int r;
+
+	/* Names of others' too, and of the other connection's. */
+	snprintf(name, sizeof(name), "t.%u", (worker + round) % (WORKERS + 2));
+	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &id);
+	expect_may("watch", r);
+	expect_may("add", ipc_add_name(user->ipc, name, user->object));
+	find(user->ipc, name);
+	expect_may("remove", ipc_remove_name(user->ipc, name));
+	ipc_on_name_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
+	snprintf(name, sizeof(name), "demand.%u.%u", worker, (unsigned int)(user - users));
+	expect_may("add on demand", ipc_add_name_on_demand(user->ipc, name, user->object, on_idle,
+							  NULL));
+	expect_may("leave", ipc_leave_name(user->ipc, name));
+	expect_may("remove", ipc_remove_name(user->ipc, name));
+	if (r == 0)
+		expect_may("unwatch", ipc_unwatch_names(user->ipc, id));
+}
+
+static atomic_uint next_worker;
+
+static void *work(void *data)
+{
+	unsigned int worker = atomic_fetch_add(&next_worker, 1) % WORKERS;
+
+	for (unsigned int round = 0; round < ROUNDS; round++)
+		use(data, worker, round);
+	return NULL;
+}
+
+static void *run(void *data)
+{
+	ck_assert_int_eq(ipc_run(((struct user *)data)->ipc), 0);
+	return NULL;
+}
+
+static void start_user(struct user *user)
+{
+	ck_assert_int_eq(ipc_open(&user->ipc, NULL), 0);
+	ck_assert_int_eq(visitor_object_new(user->ipc, &handlers, NULL, NULL, &user->object), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&user->servers[i], NULL, run, user), 0);
+	ck_assert_int_eq(ipc_add_name(user->ipc, user == users ? "kept.0" : "kept.1",
+				      user->object), 0);
+	for (int i = 0; i < WORKERS; i++)
+		ck_assert_int_eq(pthread_create(&user->workers[i], NULL, work, user), 0);
+}
+
+static void join_workers(struct user *user)
+{
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(user->workers[i], NULL);
+}
+
+static void end_user(struct user *user)
+{
+	ipc_stop(user->ipc);
+	for (int i = 0; i < 2; i++)
+		pthread_join(user->servers[i], NULL);
+	ipc_object_unref(user->object);
+	ipc_unref(user->ipc);
+}
+
+START_TEST(while_the_manager_comes_and_goes)
+{
+	struct ipc_proxy *proxy;
+	pid_t pid = start_manager();
+
+	for (int i = 0; i < 2; i++)
+		start_user(&users[i]);
+	for (int i = 0; i < RESTARTS; i++) {
+		sleep_ms(60);
+		stop_manager(pid);
+		pid = start_manager();
+	}
+	for (int i = 0; i < 2; i++)
+		join_workers(&users[i]);
+	/* What was there before is there in the end, whoever manages. */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(ipc_wait_name_timeout(users[!i].ipc, i ? "kept.1" : "kept.0",
+						       10000000, &proxy), 0);
+		ipc_proxy_unref(proxy);
+	}
+	ck_assert_uint_gt(told, 0);
+	for (int i = 0; i < 2; i++)
+		end_user(&users[i]);
+	stop_manager(pid);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("names", while_the_manager_comes_and_goes);
+}
