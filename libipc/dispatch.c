@@ -75,9 +75,15 @@ static int call_prepare(struct ipc_call *call, const struct device_event *event)
 			   call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
 		r = blobs_bind(&call->request);
-	if (r < 0 || !(method->flags & IPC_METHOD_REQUEST_OBJECTS))
+	if (r < 0)
 		return r;
-	return claims_bind(&call->request);
+	if (method->flags & IPC_METHOD_REQUEST_OBJECTS)
+		return claims_bind(&call->request);
+
+	/* No field can take any: not to be held for as long as the call is kept. */
+	if (unlikely(call->request.claims))
+		claims_release(&call->request);
+	return 0;
 }
 
 /* Nobody is answered, but the object may want to know. */

@@ -660,6 +660,30 @@ START_TEST(answered_later)
 }
 END_TEST
 
+/* Or whoever calls would have us hold what he likes, for as long as it takes. */
+START_TEST(a_kept_call_holds_nothing_that_no_field_takes)
+{
+	struct device_object handles[3] = {
+		{ DEVICE_OBJECT_HANDLE, .value = 7, .tag = 1 },
+		{ DEVICE_OBJECT_HANDLE, .value = 8, .tag = 2 },
+		{ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 3 },
+	};
+	struct device_event event = { .kind = DEVICE_EVENT_CALL, .call = 100, .buffer = 50 };
+
+	begin();
+	on_echo = keep;
+	event.cookie = fake.cookie;
+	event.code = code_of("Echo");
+	fake_push(event, "\x0a\x01x", 3, handles, 3);
+	serve_one();
+	ck_assert_uint_eq(fake.n_puts, 3);
+	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ipc_call_unref(kept);
+	ck_assert_uint_eq(fake.n_puts, 3);
+	end();
+}
+END_TEST
+
 START_TEST(never_answered)
 {
 	begin();
@@ -698,5 +722,6 @@ int main(void)
 			 a_oneway_is_not_answered, the_reply_leaves_before_another_call,
 			 a_call_inside_a_call, no_serving_while_a_reply_is_due,
 			 a_reply_that_cannot_be_sent, answered_later, never_answered,
-			 a_kept_call_keeps_the_connection);
+			 a_kept_call_keeps_the_connection,
+			 a_kept_call_holds_nothing_that_no_field_takes);
 }
