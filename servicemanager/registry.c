@@ -391,6 +391,20 @@ void registry_unwatch(struct registry *registry, struct registry_watch *watch)
 	discharge(registry, watch->uid, WATCHES);
 }
 
+void registry_watch_last(struct registry *registry, struct registry_watch *watch)
+{
+	struct registry_watch **link;
+
+	*watch->link = watch->next;
+	if (watch->next)
+		watch->next->link = watch->link;
+	for (link = &registry->watches; *link; link = &(*link)->next)
+		;
+	watch->next = NULL;
+	watch->link = link;
+	*link = watch;
+}
+
 bool registry_watches(const struct registry_watch *watch, const char *name)
 {
 	if (watch->prefix)

@@ -106,6 +106,9 @@ int registry_watch(struct registry *registry, struct registry_watch *watch);
 /* The watch has to be in the registry. */
 void registry_unwatch(struct registry *registry, struct registry_watch *watch);
 
+/* Puts the watch, which has to be in the registry, after all others. */
+void registry_watch_last(struct registry *registry, struct registry_watch *watch);
+
 /* Is the name one that is watched? */
 bool registry_watches(const struct registry_watch *watch, const char *name);
 

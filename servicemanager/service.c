@@ -19,9 +19,6 @@
 #define SETTLE_QUIET_USEC	300000
 #define SETTLE_MAX_USEC		3000000
 
-/* Who could not be told for now is told then. */
-#define RETRY_MSEC		20
-
 void say(const struct service *service, const char *format, ...)
 {
 	va_list args;
@@ -385,14 +382,11 @@ static int settle_in_msec(struct service *service)
 
 int service_work(struct service *service)
 {
-	int timeout;
+	int timeout = earlier(settle_in_msec(service), units_work(service));
 
-	if (service->wants_time)
-		watch_continue(service);
-
-	timeout = earlier(settle_in_msec(service), units_work(service));
 	timeout = earlier(timeout, activation_work(service));
-	return earlier(timeout, service->wants_time ? RETRY_MSEC : -1);
+	/* What came before may have given it something to do. */
+	return earlier(timeout, watch_work(service));
 }
 
 bool service_wants_room(const struct service *service)

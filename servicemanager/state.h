@@ -48,6 +48,8 @@ struct service {
 	bool settled;
 	bool wants_room;	/* a watch has more to tell than there was room for */
 	bool wants_time;	/* or could not be told for now */
+	bool wants_turn;	/* or than is told at a time */
+	unsigned int told_now;	/* names, in this turn of the loop */
 	int epoll;
 	bool verbose;
 };
@@ -148,6 +150,8 @@ void watch_changed(struct service *service, const char *name);
 void watch_policy_changed(struct service *service);
 /* Goes on telling those who are behind. */
 void watch_continue(struct service *service);
+/* As activation_work(). */
+int watch_work(struct service *service);
 void watch_end(struct service *service);
 
 /* --- provide.c ----------------------------------------------------------------- */

@@ -307,6 +307,14 @@ START_TEST(all_watches_are_found)
 		n++;
 	}
 	ck_assert_uint_eq(n, 2);
+	/* The newest comes first, until it has had its turn. */
+	ck_assert_ptr_eq(registry_next_watch(registry, NULL), &watches[2]);
+	registry_watch_last(registry, &watches[2]);
+	ck_assert_ptr_eq(registry_next_watch(registry, NULL), &watches[0]);
+	ck_assert_ptr_eq(registry_next_watch(registry, &watches[0]), &watches[2]);
+	ck_assert_ptr_null(registry_next_watch(registry, &watches[2]));
+	registry_watch_last(registry, &watches[2]);
+	ck_assert_ptr_eq(registry_next_watch(registry, &watches[0]), &watches[2]);
 	registry_unwatch(registry, &watches[2]);
 	registry_unwatch(registry, &watches[0]);
 	ck_assert_ptr_null(registry_next_watch(registry, NULL));

@@ -2,7 +2,8 @@
 /*
  * Telling those who watch names. Nothing waits for them: what a watcher has no
  * room for is kept until the driver says that there is room again, and if that
- * gets too much, it is told from the beginning.
+ * gets too much, it is told from the beginning. Nor does anybody wait while they
+ * are told: only so much is told at a time, to one watch after another.
  *
  * What a watch has to tell, in this order:
  *
@@ -22,6 +23,12 @@
 
 /* More names than this are not remembered for one watch. */
 #define PENDING_MAX 256
+
+/* More names than this are not looked at between two turns of the loop. */
+#define NAMES_AT_ONCE 512
+
+/* Who could not be told for now is told then. */
+#define RETRY_MSEC 20
 
 /* A name whose change is still to be told. */
 struct pending {
@@ -157,11 +164,15 @@ static int tell_present(struct watch *watch, struct registry_entry *entry)
 		    callable ? &object : NULL);
 }
 
+/* -EINPROGRESS: not now. */
 static int tell_name(struct watch *watch, const char *name)
 {
 	struct registry_entry *entry = registry_find(watch->service->registry, name);
 	Ipc__Manager__Entry gone = IPC__MANAGER__ENTRY__INIT;
 
+	if (watch->service->told_now == NAMES_AT_ONCE)
+		return -EINPROGRESS;
+	watch->service->told_now++;
 	if (!may(watch, POLICY_FIND, name))
 		return 0;
 	if (entry)
@@ -243,6 +254,13 @@ static void continue_telling(struct watch *watch)
 
 	if (r == 0)
 		return;
+	if (r == -EINPROGRESS) {
+		/* It had its share, or comes first next time. */
+		if (!service->wants_turn)
+			registry_watch_last(service->registry, &watch->entry);
+		service->wants_turn = true;
+		return;
+	}
 	if (is_passing(r)) {
 		watch->stuck = true;
 		service->wants_room |= r == -EAGAIN;
@@ -257,16 +275,36 @@ static void continue_telling(struct watch *watch)
 	watch_drop(watch);
 }
 
-void watch_continue(struct service *service)
+static void continue_all(struct service *service, bool stuck_too)
 {
 	struct registry_watch *next, *entry = registry_next_watch(service->registry, NULL);
 
-	service->wants_room = service->wants_time = false;
+	service->wants_turn = false;
 	for (; entry; entry = next) {
 		next = registry_next_watch(service->registry, entry);
-		watch_of(entry)->stuck = false;
+		if (stuck_too)
+			watch_of(entry)->stuck = false;
 		continue_telling(watch_of(entry));
 	}
+}
+
+void watch_continue(struct service *service)
+{
+	service->wants_room = service->wants_time = false;
+	continue_all(service, /* stuck_too= */ true);
+}
+
+int watch_work(struct service *service)
+{
+	service->told_now = 0;
+	if (service->wants_time)
+		watch_continue(service);
+	else if (service->wants_turn)
+		continue_all(service, /* stuck_too= */ false);
+	if (service->wants_turn)
+		return 0;
+
+	return service->wants_time ? RETRY_MSEC : -1;
 }
 
 /* Forgets what changed: everything is told again. */
