@@ -234,7 +234,9 @@ static int charge(struct registry *registry, uid_t uid, enum kind kind)
 	if (!user)
 		return -ENOMEM;
 
-	if (user->counts[kind] >= limits[kind].user || registry->counts[kind] >= limits[kind].all) {
+	/* One person may have thousands of uids, and so all there is: but not root's. */
+	if (user->counts[kind] >= limits[kind].user ||
+	    (uid && registry->counts[kind] >= limits[kind].all)) {
 		user_put(registry, user);
 		return -EDQUOT;
 	}

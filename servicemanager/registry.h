@@ -27,8 +27,9 @@
 #define REGISTRY_NAME_MAX	127
 #define REGISTRY_INTERFACE_MAX	255
 
-/* What one user may have, and all together: less than the driver allows to one
- * process, so that it is a user who meets a limit and never servicemanager. */
+/* What one user may have, and all together, to which root may add its own: less than the
+ * driver allows to one process, so that it is a user who meets a limit and never
+ * servicemanager. */
 #define REGISTRY_USER_NAMES	1024
 #define REGISTRY_USER_WAITERS	1024
 #define REGISTRY_USER_WATCHES	256

@@ -247,18 +247,25 @@ START_TEST(all_together_have_so_many)
 	entries = calloc(REGISTRY_NAMES, sizeof(*entries));
 	waiters = calloc(REGISTRY_WAITERS, sizeof(*waiters));
 	for (int i = 0; i < REGISTRY_NAMES; i++) {
-		entries[i].uid = (uid_t)(i % users);
+		entries[i].uid = (uid_t)(1 + i % users);
 		sprintf(entries[i].name, "n%d", i);
 		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced), 0);
 	}
 	for (int i = 0; i < REGISTRY_WAITERS; i++) {
-		waiters[i].uid = (uid_t)(i % users);
+		waiters[i].uid = (uid_t)(1 + i % users);
 		sprintf(waiters[i].name, "w%d", i);
 		ck_assert_int_eq(registry_wait(registry, &waiters[i]), 0);
 	}
 
 	ck_assert_int_eq(registry_add(registry, &late, &replaced), -EDQUOT);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), -EDQUOT);
+
+	/* Users cannot be made so many that root's services have no names. */
+	late.uid = late_waiter.uid = 0;
+	ck_assert_int_eq(registry_add(registry, &late, &replaced), 0);
+	ck_assert_int_eq(registry_wait(registry, &late_waiter), 0);
+	registry_remove(registry, &late);
+	registry_unwait(registry, &late_waiter);
 
 	for (int i = 0; i < REGISTRY_NAMES; i++)
 		registry_remove(registry, &entries[i]);
