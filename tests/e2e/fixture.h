@@ -39,8 +39,8 @@ int serve_until_stop(const struct server_options *options, struct ipc *ipc);
 /* The handlers of the server; object_new with them makes another one. */
 extern const struct server_ops server_handlers;
 
-/* How many calls of Hang the handlers hold in this process. */
-unsigned int local_hanging(void);
+/* How many calls of Hang the handlers hold on this connection. */
+unsigned int local_hanging(struct ipc *ipc);
 
 /* A connection, and the server seen from it. */
 struct client {

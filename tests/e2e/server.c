@@ -338,13 +338,35 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 
 /* --- Calls that nobody answers ------------------------------------------------------ */
 
-static atomic_uint hanging, told, had_ms;
+/* Of each connection, for where both sides are in one process (tests/host). */
+static struct hanging {
+	_Atomic(struct ipc *) ipc;
+	atomic_uint open, told, had_ms;
+} hanging[4];
+
+static struct hanging *hanging_of(struct ipc *ipc)
+{
+	for (size_t i = 0; i < sizeof(hanging) / sizeof(hanging[0]); i++) {
+		struct ipc *whose = NULL;
+
+		if (atomic_compare_exchange_strong(&hanging[i].ipc, &whose, ipc) || whose == ipc)
+			return &hanging[i];
+	}
+	abort();
+}
+
+static struct hanging *hanging_with(struct ipc_call *call)
+{
+	return hanging_of(ipc_call_ipc(call));
+}
 
 static void unhang(struct ipc_call *call, void *userdata)
 {
+	struct hanging *h = hanging_with(call);
+
 	(void)userdata;
-	atomic_fetch_add(&told, 1);
-	atomic_fetch_sub(&hanging, 1);
+	atomic_fetch_add(&h->told, 1);
+	atomic_fetch_sub(&h->open, 1);
 	ipc_call_unref(call);
 }
 
@@ -363,7 +385,7 @@ static int hang_asking(struct ipc_call *call)
 {
 	while (!ipc_call_canceled(call))
 		sleep_ms(1);
-	atomic_fetch_add(&told, 1);
+	atomic_fetch_add(&hanging_with(call)->told, 1);
 	return -ECANCELED;
 }
 
@@ -382,7 +404,7 @@ static void hung(int result, ProtobufCMessage *reply, const struct ipc_error *er
 	(void)reply;
 	(void)error;
 	(void)cb;
-	atomic_fetch_sub(&hanging, 1);
+	atomic_fetch_sub(&hanging_with(userdata)->open, 1);
 	ipc_call_errno(userdata, result, NULL);
 	ipc_call_unref(userdata);
 }
@@ -401,7 +423,7 @@ static void *call_elsewhere(void *data)
 
 	r = ipc_rpc_call_with(server_proxy(e->target), method_hang(), &options, &inner.base, NULL,
 			      NULL);
-	atomic_fetch_sub(&hanging, 1);
+	atomic_fetch_sub(&hanging_with(e->call)->open, 1);
 	ipc_call_errno(e->call, r, NULL);
 	server_unref(e->target);
 	ipc_call_unref(e->call);
@@ -446,12 +468,13 @@ static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 
 static int hang(struct ipc_call *call, const E2e__HangRequest *request, void *userdata)
 {
+	struct hanging *h = hanging_with(call);
 	uint64_t left = ipc_call_remaining(call);
 	int r;
 
 	(void)userdata;
-	atomic_store(&had_ms, left == IPC_NEVER ? 0 : (unsigned int)(left / 1000));
-	atomic_fetch_add(&hanging, 1);
+	atomic_store(&h->had_ms, left == IPC_NEVER ? 0 : (unsigned int)(left / 1000));
+	atomic_fetch_add(&h->open, 1);
 	if (request->how == E2E__HANG_REQUEST__HOW__KEPT)
 		r = hang_kept(call);
 	else if (request->how == E2E__HANG_REQUEST__HOW__ASKING)
@@ -459,23 +482,24 @@ static int hang(struct ipc_call *call, const E2e__HangRequest *request, void *us
 	else
 		r = hang_calling(call, request);
 	if (r < 0)
-		atomic_fetch_sub(&hanging, 1);
+		atomic_fetch_sub(&h->open, 1);
 	return r;
 }
 
-unsigned int local_hanging(void)
+unsigned int local_hanging(struct ipc *ipc)
 {
-	return atomic_load(&hanging);
+	return atomic_load(&hanging_of(ipc)->open);
 }
 
 static int get_hung(struct ipc_call *call, void *userdata)
 {
 	E2e__HungReply reply = E2E__HUNG_REPLY__INIT;
+	struct hanging *h = hanging_with(call);
 
 	(void)userdata;
-	reply.open = atomic_load(&hanging);
-	reply.told = atomic_load(&told);
-	reply.had_ms = atomic_load(&had_ms);
+	reply.open = atomic_load(&h->open);
+	reply.told = atomic_load(&h->told);
+	reply.had_ms = atomic_load(&h->had_ms);
 	return server_reply_hung(call, &reply);
 }
 

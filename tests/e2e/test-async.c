@@ -294,7 +294,7 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	request.how = how;
 	ck_assert_int_eq(ipc_rpc_call_async(server_proxy(client.server), method("Hang"), &options,
 					    &request.base, count_end, NULL, &ends, &id), 0);
-	while (!local_hanging()) {
+	while (!local_hanging(client.ipc)) {
 		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
 			;
@@ -304,7 +304,7 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	loop_until(&client, &ends, 1);
 	ck_assert_int_eq(ends.last, timeout ? -ETIMEDOUT : -ECANCELED);
 	/* Told all the way down. */
-	while (local_hanging()) {
+	while (local_hanging(client.ipc)) {
 		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
 			;
