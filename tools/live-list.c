@@ -131,6 +131,11 @@ START_TEST(command_lines_are_checked)
 	ck_assert_int_eq(live_run("wait")->status, 2);
 	ck_assert_int_eq(live_run("list a b")->status, 2);
 	ck_assert_int_eq(live_run("list --nothing")->status, 2);
+	ck_assert_str_eq(live_run("list --nothing")->err,
+			 "ipcctl: unrecognized option '--nothing'\nipcctl: try ipcctl list --help\n");
+	ck_assert_str_eq(live_run("--nothing")->err,
+			 "ipcctl: unrecognized option '--nothing'\nipcctl: try ipcctl --help\n");
+	ck_assert_int_eq(live_run("help dance")->status, 2);
 	ck_assert_int_eq(live_run("--timeout soon list")->status, 2);
 	ck_assert_int_eq(live_run("--color blue list")->status, 2);
 	ck_assert_int_eq(live_run("freeze --timeout 0 1")->status, 2);
@@ -147,6 +152,9 @@ START_TEST(every_verb_has_help)
 	while ((name = strtok_r(rest, "\n", &rest))) {
 		const struct ran *ran = live_run("%s --help", name);
 
+		ck_assert_int_eq(ran->status, 0);
+		ck_assert_ptr_eq(strstr(ran->out, "usage: ipcctl "), ran->out);
+		ran = live_run("help %s", name);
 		ck_assert_int_eq(ran->status, 0);
 		ck_assert_ptr_eq(strstr(ran->out, "usage: ipcctl "), ran->out);
 	}

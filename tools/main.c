@@ -47,11 +47,16 @@ static int help(void)
 	     "Looks at a bus and what is on it, and calls services.\n");
 	for (const struct verb *const *verb = verbs; *verb; verb++)
 		printf("  %-10s %s\n", (*verb)->name, (*verb)->summary);
-	printf("\nipcctl VERB --help says more of each; ipcctl(1) has all of it.\n\n%s"
+	printf("\nipcctl help VERB says more of each; ipcctl(1) has all of it.\n\n%s"
 	       "      --verbs          the verbs, a line each\n"
 	       "      --version        the version\n",
 	       common_help);
 	return STATUS_OK;
+}
+
+static int no_verb(const char *name)
+{
+	return complain(STATUS_USAGE, "ipcctl --help lists the verbs", "there is no verb %s", name);
 }
 
 static int put_verbs(void)
@@ -68,6 +73,16 @@ static int help_verb(const struct verb *verb)
 	return STATUS_OK;
 }
 
+/* "ipcctl help [VERB]", which many try first. */
+static int help_on(const char *name)
+{
+	const struct verb *verb = name ? find_verb(name) : NULL;
+
+	if (!name)
+		return help();
+	return verb ? help_verb(verb) : no_verb(name);
+}
+
 static int colour_option(const char *value)
 {
 	static const char *const names[] = { "auto", "always", "never" };
@@ -81,7 +96,7 @@ static int colour_option(const char *value)
 	return complain(STATUS_USAGE, NULL, "--color is auto, always or never, not \"%s\"", value);
 }
 
-static int common_option(int key, const char *value)
+static int common_option(const struct verb *verb, int key, const char *value)
 {
 	switch (key) {
 	case 'd':
@@ -96,7 +111,8 @@ static int common_option(int key, const char *value)
 		return parse_seconds("--timeout", value, &ctl.timeout_ms);
 	default:
 		/* getopt has said what. */
-		fputs("ipcctl: try --help\n", stderr);
+		fprintf(stderr, "ipcctl: try ipcctl %s%s--help\n", verb ? verb->name : "",
+			verb ? " " : "");
 		return STATUS_USAGE;
 	}
 }
@@ -134,13 +150,15 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 
 	join_options(verb, all, sizeof(all) / sizeof(*all));
 	optind = 0;
+	/* getopt's own complaints begin with it. */
+	argv[0] = "ipcctl";
 	while (!status && (key = getopt_long(argc, argv, "d:h", all, NULL)) != -1) {
 		if (key == 'h')
 			return help_verb(verb);
 		if (key < 0x100 && key != 'd' && key != '?')
 			status = verb->option(key, optarg);
 		else
-			status = common_option(key, optarg);
+			status = common_option(verb, key, optarg);
 	}
 	if (!status)
 		status = check_arguments(verb, argc - optind, argv + optind);
@@ -160,6 +178,7 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int key, status = 0;
 
+	argv[0] = "ipcctl";
 	while ((key = getopt_long(argc, argv, "+d:h", options, NULL)) != -1) {
 		if (key == 'h')
 			return help();
@@ -169,15 +188,14 @@ int main(int argc, char **argv)
 			puts("ipcctl " IPC_VERSION);
 			return STATUS_OK;
 		}
-		status = common_option(key, optarg);
+		status = common_option(NULL, key, optarg);
 		if (status)
 			return status;
 	}
 	if (optind == argc)
-		return complain(STATUS_USAGE, NULL, "what is to be done? Try ipcctl --help");
+		return complain(STATUS_USAGE, "ipcctl --help lists the verbs", "what is to be done?");
+	if (!strcmp(argv[optind], "help"))
+		return help_on(argv[optind + 1]);
 	verb = find_verb(argv[optind]);
-	if (!verb)
-		return complain(STATUS_USAGE, "ipcctl --help lists the verbs", "there is no verb %s",
-			    argv[optind]);
-	return run_verb(verb, argc - optind, argv + optind);
+	return verb ? run_verb(verb, argc - optind, argv + optind) : no_verb(argv[optind]);
 }

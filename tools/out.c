@@ -202,7 +202,8 @@ static int put_json(json_t *value, size_t flags)
 
 	if (!value)
 		return fail_memory();
-	r = json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+	/* 15 digits are what a double has: 452.3, not 452.30000000000001. */
+	r = json_dumpf(value, stdout, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	json_decref(value);
 	if (r < 0)
 		return complain(STATUS_FAILED, NULL, "cannot write JSON to standard output");

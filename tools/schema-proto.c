@@ -237,9 +237,11 @@ int schema_print(const struct schema *schema, FILE *file)
 	struct printer p = { .file = file, .package = from->package ? from->package : "" };
 
 	p.proto3 = from->syntax && !strcmp(from->syntax, "proto3");
-	line(&p, "syntax = \"%s\";\n", p.proto3 ? "proto3" : "proto2");
+	line(&p, "syntax = \"%s\";", p.proto3 ? "proto3" : "proto2");
 	if (*p.package)
-		line(&p, "package %s;\n", p.package);
+		line(&p, "\npackage %s;", p.package);
+	if (from->n_dependency)
+		fputc('\n', file);
 	for (size_t i = 0; i < from->n_dependency; i++)
 		line(&p, "import \"%s\";", from->dependency[i]);
 	for (size_t i = 0; i < from->n_service; i++) {

@@ -214,15 +214,15 @@ static void put_tail(const struct ipc_tap *tap, const json_t *row)
 	char *text = payload ? out_text(payload) : NULL;
 
 	if (tap->n_objects)
-		printf(" %u objects", tap->n_objects);
+		printf(", %u object%s", tap->n_objects, tap->n_objects == 1 ? "" : "s");
 	if (tap->error)
-		printf(" %s%s%s", out_colour(COLOUR_RED), ipc_strerror(tap->error), out_plain());
+		printf(", %s%s%s", out_colour(COLOUR_RED), ipc_strerror(tap->error), out_plain());
 	if (took)
-		printf(" %s%.1f us%s", out_colour(COLOUR_DIM), json_real_value(took), out_plain());
+		printf(", %s%.1f us%s", out_colour(COLOUR_DIM), json_real_value(took), out_plain());
 	if (tap->kind == IPC_TAP_SPAM)
-		printf(" %u buffers", tap->value);
+		printf(", %u buffers", tap->value);
 	if (tap->kind == IPC_TAP_STARVED)
-		printf(" waited %u ms", tap->value);
+		printf(", waited %u ms", tap->value);
 	if (text)
 		printf("  %s", text);
 	free(text);
