@@ -167,27 +167,30 @@ static int tell_remove(struct service_manager *manager, const char *name)
 	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
 
 	request.name = (char *)name;
+	request.left = true;
 	return manager_result(service_manager_remove(manager, &request, /* error= */ NULL));
 }
 
 /* Without a manager nobody can come through it; one that comes will not hear of the
- * name from us. -ENOENT: there is one that has not yet. */
+ * name from us. -ENOENT: there is one that has not yet. -EPERM: another process of this
+ * user has the name by now. */
 static bool may_leave(int r)
 {
-	return r == 0 || r == -ENOTCONN || r == -ENOENT;
+	return r == 0 || r == -ENOTCONN || r == -ENOENT || r == -EPERM;
 }
 
 static int leave_locked(struct ipc *ipc, struct service_manager *manager, struct name *name)
 {
-	int r = tell_leave(manager, name->text);
+	int left = tell_leave(manager, name->text), r;
 
-	if (!may_leave(r))
-		return r;
+	if (!may_leave(left))
+		return left;
 
 	r = object_end_if_idle(name->object);
 	if (r < 0) {
 		/* One that is not there now is told with all others when it comes. */
-		name_add_locked(ipc, manager, name);
+		if (left != -EPERM)
+			name_add_locked(ipc, manager, name);
 		return r;
 	}
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a new servicemanager is told, and what of that fails: on the fake device, whose
- * manager answers as a test says, and whose clock strikes when it says so.
+ * What a new servicemanager is told, what of that fails, and how names are left: on the
+ * fake device, whose manager answers as a test says, and whose clock strikes when it says
+ * so.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -225,6 +226,61 @@ START_TEST(what_was_removed_is_not_tried)
 }
 END_TEST
 
+/* --- Leaving ------------------------------------------------------------------------ */
+
+static void on_idle(struct ipc *from, const char *name, void *userdata)
+{
+	(void)from, (void)name, (void)userdata;
+}
+
+static void begin_on_demand(void)
+{
+	begin();
+	push_answer(0);
+	ck_assert_int_eq(ipc_add_name_on_demand(ipc, "name", object, on_idle, NULL), 0);
+}
+
+/* Another process of this user's has it by now: there is nothing to give up. */
+START_TEST(what_is_anothers_is_left_alone)
+{
+	begin_on_demand();
+	push_answer(-EPERM);
+	push_answer(-ENOENT);
+	ck_assert_int_eq(ipc_leave_name(ipc, "name"), 0);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("Remove"));
+	ck_assert_int_eq(ipc_leave_name(ipc, "name"), -ENOENT);
+	end();
+}
+END_TEST
+
+/* Nor to take back. */
+START_TEST(what_is_anothers_is_not_taken_back)
+{
+	begin_on_demand();
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+	fake.settle_error = -EBUSY;
+	push_answer(-EPERM);
+	ck_assert_int_eq(ipc_leave_name(ipc, "name"), -EBUSY);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("Leave"));
+	fake.settle_error = 0;
+	end();
+}
+END_TEST
+
+START_TEST(what_is_still_used_is_taken_back)
+{
+	begin_on_demand();
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+	fake.settle_error = -EBUSY;
+	push_answer(0);
+	push_answer(0);
+	ck_assert_int_eq(ipc_leave_name(ipc, "name"), -EBUSY);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("Add"));
+	fake.settle_error = 0;
+	end();
+}
+END_TEST
+
 /* The clock that runs ends with the connection, and touches nothing of it. */
 START_TEST(a_connection_may_close_meanwhile)
 {
@@ -243,5 +299,6 @@ int main(void)
 			 each_time_it_takes_longer_and_not_for_ever,
 			 without_a_clock_it_is_tried_once_more,
 			 the_end_of_a_manager_stops_the_clock, what_was_removed_is_not_tried,
-			 a_connection_may_close_meanwhile);
+			 a_connection_may_close_meanwhile, what_is_anothers_is_left_alone,
+			 what_is_anothers_is_not_taken_back, what_is_still_used_is_taken_back);
 }

@@ -266,6 +266,11 @@ static void remove_owner(struct service *service, struct owner *owner)
 	owner_drop(owner);
 }
 
+static bool has_left(const struct ipc_call *call, const struct owner *owner)
+{
+	return owner->leaving && owner->entry.pid == ipc_call_pid(call);
+}
+
 static int handle_remove(struct ipc_call *call, const Ipc__Manager__RemoveRequest *request,
 			 void *userdata)
 {
@@ -276,7 +281,7 @@ static int handle_remove(struct ipc_call *call, const Ipc__Manager__RemoveReques
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
 
 	entry = registry_find(service->registry, request->name);
-	if (!entry)
+	if (!entry || (request->left && !has_left(call, owner_of(entry))))
 		return answer_unknown(call);
 	if (registry_may_remove(entry, ipc_call_uid(call)) < 0)
 		return ipc_call_errno(call, EPERM, "%s belongs to uid %u", entry->name, entry->uid);

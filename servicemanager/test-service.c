@@ -247,6 +247,20 @@ START_TEST(root_may_remove_any)
 }
 END_TEST
 
+START_TEST(who_left_removes_only_what_is_still_his)
+{
+	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	struct peer peer = peer_start(0, add_a);
+
+	peer_await(&peer);
+	request.name = (char *)"test.a";
+	request.left = true;
+	ck_assert_int_eq(service_manager_remove(manager, &request, NULL), -ENOENT);
+	ck_assert_int_eq(get("test.a"), 0);
+	peer_kill(&peer);
+}
+END_TEST
+
 START_TEST(names_are_listed)
 {
 	ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
@@ -455,6 +469,7 @@ int main(void)
 	tcase_add_test(tcase, a_name_of_ones_own_is_replaced);
 	tcase_add_test(tcase, a_name_of_anothers_is_not);
 	tcase_add_test(tcase, root_may_remove_any);
+	tcase_add_test(tcase, who_left_removes_only_what_is_still_his);
 	tcase_add_test(tcase, names_are_listed);
 	tcase_add_test(tcase, bad_requests_are_refused);
 	tcase_add_test(tcase, the_manager_itself_cannot_be_added);
