@@ -101,7 +101,7 @@ static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 {
 	struct device_event event;
 	struct request request;
-	int r;
+	int r, again;
 
 	r = request_init(&request, DEVICE_SEND_CALL, proxy, method, options, message);
 	if (unlikely(r < 0))
@@ -112,12 +112,13 @@ static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 			r = send_for(&request, options->parent, &event);
 		else
 			r = send_and_wait(request.t, &request.send, &event);
-		if (unlikely(r < 0))
-			r = request_shrink(&request, method, options, message, r);
-	} while (unlikely(r > 0));
-	request_done(&request, r >= 0 && event.kind != DEVICE_EVENT_FAILED);
-	if (unlikely(r < 0))
-		return error_set(error, r);
+		again = unlikely(r < 0) ? request_shrink(&request, method, options, message, r) : 0;
+	} while (unlikely(again > 0));
+	if (unlikely(r < 0)) {
+		request_done(&request, /* sent= */ false);
+		return error_set(error, again);
+	}
+	request_done(&request, event.kind != DEVICE_EVENT_FAILED);
 	return reply_receive(request.t, method, &event, ret_reply, error);
 }
 
