@@ -126,8 +126,8 @@ int draw_svg(const json_t *edges)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
 	int wstatus = 0, r;
+	pid_t pid = 0;
 	FILE *file;
-	pid_t pid;
 
 	fflush(stdout);
 	file = start_dot(&pid);
