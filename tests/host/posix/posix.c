@@ -496,11 +496,41 @@ static void end_if_killed(void)
 		siglongjmp(self->end, 1);
 }
 
-/* A killed thread that waits for something else than the device. */
+/* Waiting for something else than the device. Anywhere else a thread may hold what all
+ * share, the C library's locks for one: it goes on until it waits or calls the device. */
+static _Thread_local volatile sig_atomic_t waiting;
+
 static void on_kill(int sig)
 {
 	(void)sig;
-	end_if_killed();
+	if (waiting)
+		end_if_killed();
+}
+
+#define WAIT(call)                                                            \
+	({                                                                    \
+		typeof(call) r_;                                              \
+                                                                              \
+		waiting++;                                                    \
+		end_if_killed();                                              \
+		r_ = (call);                                                  \
+		waiting--;                                                    \
+		r_;                                                           \
+	})
+
+ssize_t host_read(int fd, void *data, size_t size)
+{
+	return WAIT(read(fd, data, size));
+}
+
+int host_pause(void)
+{
+	return WAIT(pause());
+}
+
+int host_pthread_join(pthread_t thread, void **result)
+{
+	return WAIT(pthread_join(thread, result));
 }
 
 /* Destructors of others may still call the device: theirs run first. */
