@@ -455,7 +455,7 @@ static int watch(unsigned int round)
 {
 	ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
 	ipc_auto(counter_unref) struct counter *counter = NULL;
-	uint64_t death, freeze;
+	uint64_t death, freeze = 0;
 	int r;
 
 	r = server_new_counter(client.server, &reply, NULL);
