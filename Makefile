@@ -163,7 +163,7 @@ bench: $(B)/setup-demo.done
 export B KERNEL MORE_KERNELS
 
 run-test: all more-drivers $(if $(ONLY_GUEST_TESTS),,i386-tests)
-	@tests/run $(MORE_KERNELS:%=--also %)
+	@tests/run --guests 2 $(MORE_KERNELS:%=--also %)
 
 install: all
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done

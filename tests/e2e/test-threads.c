@@ -518,7 +518,9 @@ static atomic_bool dying;
 /* What may come of it when the server goes in the middle. */
 static bool is_gone(int r)
 {
-	return r == -EOWNERDEAD || r == -ENOTCONN || (atomic_load(&dying) && r == -ECANCELED);
+	/* Who sends on a stream learns no more than that it is over. */
+	return r == -EOWNERDEAD || r == -ENOTCONN ||
+	       (atomic_load(&dying) && (r == -ECANCELED || r == -EPIPE));
 }
 
 static void *work(void *data)
