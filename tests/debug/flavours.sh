@@ -80,17 +80,15 @@ flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 
 # Tests that are not for this kernel, as a regular expression. Examples measure, these
 # kernels run no 32-bit programs, and most programs that know the driver by libipc
-# alone tell nothing new of it: they run if $2 is "programs". Where time goes only in sleep, on one CPU without
+# alone tell nothing new of it. Where time goes only in sleep, on one CPU without
 # preemption (uml), those that race for some seconds would do so for ever. What is
 # uninitialised is so without a race (kmsan, the slowest of all). Only uml and kasan can
 # be made to fail, and count what runs.
 flavour_without() {
-	local all=' examples/|tools/asan/|tests/install/|abi/i386/'
-	local programs='servicemanager/|tools/|e2e/containers$|e2e/test-(manager-.*|loop-.*'
-	programs+='|allocations|evolve|watch|async|call|death|serve|threads)$'
-	[ "${2:-}" = programs ] || all+="|$programs"
+	local all=' examples/|tests/install/|abi/i386/|servicemanager/|tools/|e2e/containers$'
+	all+='|e2e/test-(manager-.*|loop-.*|allocations|evolve|watch|async|call|death|serve|threads)$'
 	case $1 in
-	uml) echo "$all|tools/live-traffic$|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
+	uml) echo "$all|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
 	kasan) echo "$all" ;;
 	kcsan) echo "$all|debug/test-" ;;
 	kmsan) echo "$all|debug/test-|/test-(stress|brawl|race|memcg|reclaim|unmount)$|crash/" ;;
