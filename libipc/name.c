@@ -68,16 +68,6 @@ void names_done(struct names *names)
 	pthread_mutex_destroy(&names->lock);
 }
 
-static void names_lock(struct ipc *ipc)
-{
-	pthread_mutex_lock(&ipc->names.lock);
-}
-
-static void names_unlock(struct ipc *ipc)
-{
-	pthread_mutex_unlock(&ipc->names.lock);
-}
-
 struct name *name_new(const char *text, struct ipc_object *object)
 {
 	size_t size = strlen(text) + 1;
@@ -199,11 +189,11 @@ int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 	kept = name_new(name, object);
 	if (!kept)
 		return -ENOMEM;
-	names_lock(ipc);
+	pthread_mutex_lock(&ipc->names.lock);
 	r = name_add_locked(ipc, manager, kept);
 	if (r == 0)
 		kept = name_keep_locked(ipc, kept);
-	names_unlock(ipc);
+	pthread_mutex_unlock(&ipc->names.lock);
 
 	name_free(kept);
 	return r;
@@ -226,11 +216,11 @@ int ipc_remove_name(struct ipc *ipc, const char *name)
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
-	names_lock(ipc);
+	pthread_mutex_lock(&ipc->names.lock);
 	r = manager_result(service_manager_remove(manager, &request, /* error= */ NULL));
 	if (is_removed(r))
 		kept = name_take_locked(ipc, name);
-	names_unlock(ipc);
+	pthread_mutex_unlock(&ipc->names.lock);
 
 	/* It was still to be added again. */
 	if (kept && (r == -ENOENT || r == -ENOTCONN))

@@ -225,8 +225,6 @@ static int units_new(struct service *service)
 	r = sd_bus_open_system(&units->bus);
 	if (r >= 0)
 		r = subscribe(units);
-	if (r >= 0)
-		r = units_watch(service, units);
 	if (r < 0) {
 		units_free(service, units);
 		return r;

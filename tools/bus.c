@@ -129,11 +129,16 @@ static int nobody(const char *name)
 		    name);
 }
 
-int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 {
 	/* Whoever may have registered as that, it is the manager. */
-	int r = strcmp(name, "servicemanager") ? ipc_get_name(ipc, name, ret_proxy) :
-						 ipc_get_manager(ipc, ret_proxy);
+	return strcmp(name, "servicemanager") ? ipc_get_name(ipc, name, ret_proxy) :
+						ipc_get_manager(ipc, ret_proxy);
+}
+
+int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+{
+	int r = bus_proxy(ipc, name, ret_proxy);
 
 	if (r == -EINVAL)
 		return complain(STATUS_USAGE, "a name is 1 to 127 letters, digits and any of _ . / -",

@@ -25,10 +25,13 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
  * process, unit, uid, user, interface. */
 int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows);
 
-/* The proxy of a name; "servicemanager" is the manager. */
+/* The proxy of a name; "servicemanager" is the manager. Returns -errno. */
+int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+
+/* The same, as a status. */
 int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
-/* The same, and what it says of itself. */
+/* The same, with what it says of itself. */
 int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy,
 		 struct schema **ret_schema);
 

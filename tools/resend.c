@@ -231,13 +231,6 @@ static const char *obstacle(const struct resend *resend, const struct ipc_tap *t
 	return NULL;
 }
 
-static int find_proxy(struct resend *resend, const char *name, struct ipc_proxy **ret_proxy)
-{
-	if (!strcmp(name, "servicemanager"))
-		return ipc_get_manager(resend->ipc, ret_proxy);
-	return ipc_get_name(resend->ipc, name, ret_proxy);
-}
-
 /* Each name is asked for once. NULL: no memory. */
 static const struct target *target_of(struct resend *resend, const char *name)
 {
@@ -254,7 +247,7 @@ static const struct target *target_of(struct resend *resend, const char *name)
 	*target = (struct target){ .name = strdup(name) };
 	if (!target->name)
 		return NULL;
-	target->error = find_proxy(resend, name, &target->proxy);
+	target->error = bus_proxy(resend->ipc, name, &target->proxy);
 	resend->n_targets++;
 	return target;
 }

@@ -200,6 +200,17 @@ bool is_waiting(void)
 	return ipc_wait(ipc, 0) == 1;
 }
 
+int act_process(void)
+{
+	return ipc_process(ipc);
+}
+
+void process_all(void)
+{
+	while (is_waiting())
+		ck_assert_int_ge(act_process(), 0);
+}
+
 /* --- One life of a connection ------------------------------------------------ */
 
 void begin(void)

@@ -2,8 +2,7 @@
 /*
  * A connection on the fake device with something of everything: a peer to call,
  * two objects that are called, and messages to this side; and the walk through
- * all points at which an operation on it can fail. For test-library.c and
- * test-manager.c.
+ * all points at which an operation on it can fail.
  */
 #ifndef TESTS_FAIL_LIBRARY_H
 #define TESTS_FAIL_LIBRARY_H
@@ -52,6 +51,9 @@ void push_request(enum device_event_kind kind, const char *method, const char *t
 /* Handles, an object that comes home, and a file. */
 void push_cargo(struct device_event event);
 bool is_waiting(void);
+/* Takes one of them, as an act or before one; or all. */
+int act_process(void);
+void process_all(void);
 
 void begin(void);
 int call_echo(const char *text);

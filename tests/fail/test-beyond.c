@@ -11,17 +11,6 @@
 #include "library.h"
 #include "memory.h"
 
-static int act_process(void)
-{
-	return ipc_process(ipc);
-}
-
-static void process_all(void)
-{
-	while (is_waiting())
-		ck_assert_int_ge(act_process(), 0);
-}
-
 /* --- Async calls ------------------------------------------------------------------ */
 
 static int ended, result;

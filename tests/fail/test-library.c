@@ -297,11 +297,6 @@ static void prepare_serve_long(void)
 	push_request(DEVICE_EVENT_CALL, "Echo", long_text);
 }
 
-static int act_process(void)
-{
-	return ipc_process(ipc);
-}
-
 /* What was not taken is taken now. */
 static void process_again(int r)
 {

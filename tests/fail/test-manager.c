@@ -139,11 +139,6 @@ static void request_list(void)
 	request("List", &list.base, NULL);
 }
 
-static int act_process(void)
-{
-	return ipc_process(ipc);
-}
-
 /* What became of a call: 0, the -errno that it was answered with, or no answer yet. */
 enum { OPEN = 1 };
 

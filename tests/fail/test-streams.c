@@ -96,17 +96,6 @@ static void push_idle(const struct ipc_object *end_of)
 	     NULL, NULL, 0);
 }
 
-static int act_process(void)
-{
-	return ipc_process(ipc);
-}
-
-static void process_all(void)
-{
-	while (is_waiting())
-		ck_assert_int_ge(act_process(), 0);
-}
-
 /* Nothing of the stream is left, whatever came of it. */
 static void close_stream(void)
 {
