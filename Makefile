@@ -29,6 +29,15 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
+# Compilers remember what they compiled before, in whichever clone (ccache; its own
+# CCACHE_DISABLE=1 does without).
+ifneq ($(wildcard /usr/lib/ccache/gcc),)
+ifeq ($(filter /usr/lib/ccache:%,$(PATH)),)
+export PATH := /usr/lib/ccache:$(PATH)
+export CCACHE_NOHASHDIR := 1
+endif
+endif
+
 WARNINGS := -Wall -Wextra
 ifneq ($(WERROR),0)
 WARNINGS += -Werror

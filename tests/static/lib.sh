@@ -79,3 +79,5 @@ compile_all() {
 	grep -vE '^(make|  )' "$static/$1.log" || :
 	return $status
 }
+
+compile_with_clang() { compile_all clang "$PWD/tests/static/noting clang" '-O1 -g -DNOTED'; }
