@@ -7,12 +7,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "fixture.h"
 
 #define THREADS	4
-#define ROUNDS	1500
+
+/* IPCBUS_FEWER_ROUNDS: so many times fewer, for kernels that are slow. */
+static int rounds = 1500;
 
 static const struct server_options pool = { .threads = 3 };
 
@@ -58,7 +61,7 @@ static void *use_shared_often(void *data)
 {
 	int r = 0;
 
-	for (int i = 0; i < ROUNDS && r == 0; i++)
+	for (int i = 0; i < rounds && r == 0; i++)
 		r = use_shared(data);
 	return (void *)(intptr_t)r;
 }
@@ -78,7 +81,7 @@ START_TEST(one_handle_for_all)
 	ck_assert_int_eq(server_shared_counter(client.server, &reply, NULL), 0);
 	ck_assert_int_eq(counter_take(client.ipc, reply->counter, &counter), 0);
 	ck_assert_int_eq(counter_add(counter, &request, &sum, NULL), 0);
-	ck_assert_uint_eq(sum->sum, THREADS * ROUNDS);
+	ck_assert_uint_eq(sum->sum, THREADS * rounds);
 	counter = counter_unref(counter);
 	client_close(&client);
 	kill_server(pid);
@@ -121,7 +124,7 @@ static void *bounce_often(void *data)
 {
 	int r = 0;
 
-	for (int i = 0; i < ROUNDS && r == 0; i++)
+	for (int i = 0; i < rounds && r == 0; i++)
 		r = bounce(data, travelling);
 	return (void *)(intptr_t)r;
 }
@@ -131,7 +134,7 @@ static void *bounce_new_ones(void *data)
 	struct client *client = data;
 	int r = 0;
 
-	for (int i = 0; i < ROUNDS && r == 0; i++) {
+	for (int i = 0; i < rounds && r == 0; i++) {
 		ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 
 		r = visitor_object_new(client->ipc, &no_handlers, NULL, note_destroyed, &object);
@@ -166,7 +169,7 @@ START_TEST(one_object_for_all)
 	wait_destroyed(1);
 
 	run_threads(bounce_new_ones, &client);
-	wait_destroyed(1 + THREADS * ROUNDS);
+	wait_destroyed(1 + THREADS * rounds);
 	ipc_stop(client.ipc);
 	pthread_join(server, NULL);
 	client_close(&client);
@@ -190,7 +193,7 @@ static void *watch_often(void *data)
 	struct counter *counter = data;
 	uint64_t id;
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		int r = counter_on_death(counter, count_call, NULL, &id);
 
 		if (r < 0)
@@ -245,5 +248,8 @@ END_TEST
 
 int main(void)
 {
+	const char *fewer = getenv("IPCBUS_FEWER_ROUNDS");
+
+	rounds /= fewer ? atoi(fewer) : 1;
 	return RUN_TESTS("stress", one_handle_for_all, one_object_for_all, watches_and_a_death);
 }

@@ -344,6 +344,11 @@ unsigned int from_environment(const char *name, unsigned int otherwise)
 	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
+unsigned int rounds(unsigned int n)
+{
+	return n / from_environment("IPCBUS_FEWER_ROUNDS", 1);
+}
+
 uint32_t next_random(uint32_t *state)
 {
 	uint32_t v = *state;

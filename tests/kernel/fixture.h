@@ -91,6 +91,8 @@ uint64_t deadline_in(int ms);
 int count_fds(void);
 /* A number that a person may set for a run. */
 unsigned int from_environment(const char *name, unsigned int otherwise);
+/* So many rounds, or IPCBUS_FEWER_ROUNDS times fewer: for kernels that are slow. */
+unsigned int rounds(unsigned int n);
 /* xorshift: the same numbers for the same seed everywhere */
 uint32_t next_random(uint32_t *state);
 

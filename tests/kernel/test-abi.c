@@ -666,7 +666,7 @@ START_TEST(random_structures)
 	struct raw r;
 
 	raw_open(&r, 65536);
-	for (int round = 0; round < 3000; round++) {
+	for (unsigned int round = 0; round < rounds(3000); round++) {
 		const struct form *f = &forms[next_random(&seed) % ARRAY_SIZE(forms)];
 
 		for (size_t i = 0; i < f->size / 8; i++) {

@@ -203,7 +203,7 @@ START_TEST(random_ids)
 
 	for (size_t i = 0; i < ARRAY_SIZE(ev); i++)
 		hold(&cli, &i, sizeof(i), &ev[i]);
-	for (int i = 0; i < 20000; i++) {
+	for (unsigned int i = 0; i < rounds(20000); i++) {
 		uint64_t id = ev[next_random(&seed) % ARRAY_SIZE(ev)].buffer;
 		int r;
 
@@ -470,9 +470,9 @@ START_TEST(model)
 	struct model *m = calloc(1, sizeof(*m));
 
 	m->seed = 1000 + _i;
-	for (int step = 0; step < 3000; step++) {
+	for (unsigned int step = 0; step < rounds(3000); step++) {
 		/* Seasons of filling and of emptying. */
-		if (next_random(&m->seed) % 100 < (step / 300 % 2 ? 35 : 70))
+		if (next_random(&m->seed) % 100 < (step / rounds(300) % 2 ? 35 : 70))
 			model_send(m);
 		else
 			model_free(m);
