@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
 # The one makefile: variables, the public targets, and the fragments of the
-# folders (*/module.mk, tests/*/module.mk), each of which appends to
+# folders (FOLDER/module.mk), each of which appends to
 #
 #   ALL          what `make all` builds
 #   INSTALLS     names of targets that `make install` runs
 #   UNIT_TESTS   executables that tests/run starts on the host
 #   GUEST_TESTS  executables that tests/run starts in the guest
 #   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
-#   DEBUG_TESTS  raw tests for the kernels of tests/debug alone
+#   DEBUG_TESTS  raw tests for the kernels of tests/env/debug alone
 #   GUEST_FILES  further files that the guest needs
 #   ONLY_GUEST_TESTS  instead of all these, where the guest is another machine
 #
@@ -55,7 +55,7 @@ includedir ?= $(PREFIX)/include
 datadir ?= $(PREFIX)/share
 mandir ?= $(datadir)/man
 
-# The guest's kernel: a name of tests/vm/kernels.sh (6.1, 6.12, ...), or `native`
+# The guest's kernel: a name of tests/env/vm/kernels.sh (6.1, 6.12, ...), or `native`
 # for the one that runs here. Empty: the stock kernel of this Debian release, and
 # `make test` then takes its guest tests to the other releases' kernels too.
 KERNEL ?=
@@ -65,8 +65,8 @@ ifneq ($(NATIVE),)
 KERNEL := native
 endif
 ifeq ($(KERNEL),)
-KERNEL := $(shell . tests/vm/kernels.sh && kernel_default)
-MORE_KERNELS := $(filter-out $(KERNEL),$(shell . tests/vm/kernels.sh && echo $$kernel_stock))
+KERNEL := $(shell . tests/env/vm/kernels.sh && kernel_default)
+MORE_KERNELS := $(filter-out $(KERNEL),$(shell . tests/env/vm/kernels.sh && echo $$kernel_stock))
 endif
 
 ifeq ($(V),1)
@@ -91,7 +91,11 @@ ONLY_GUEST_TESTS :=
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-include $(wildcard */module.mk tests/*/module.mk)
+FRAGMENTS := driver examples idl libipc packaging scripts servicemanager tools tests/suite/abi bench \
+	tests/env/coverage tests/suite/crash tests/env/debug tests/suite/e2e tests/suite/fault \
+	tests/suite/fuzz tests/env/host tests/suite/idl tests/suite/install tests/suite/kernel \
+	tests/suite/static
+include $(FRAGMENTS:%=%/module.mk)
 
 # A guest of another architecture runs what was built for it and nothing else.
 ifneq ($(ONLY_GUEST_TESTS),)
@@ -122,10 +126,10 @@ help:
 	  'make style       check the sources against the house style' \
 	  'make clean       remove $(B)/' \
 	  '' \
-	  'KERNEL=6.1       which kernel the guest runs; see tests/vm/README.md' \
+	  'KERNEL=6.1       which kernel the guest runs; see tests/env/vm/README.md' \
 	  'NATIVE=1         demo: on this very kernel instead of in a guest'
 
-# Programs that a person starts by hand (tests/run, tests/vm/run) find here
+# Programs that a person starts by hand (tests/run, tests/env/vm/run) find here
 # what there is to run, one "KIND PATH" a line.
 $(B)/tests.list: FORCE
 	@mkdir -p $(@D)
@@ -167,7 +171,7 @@ demo:
 # With FORMAT=tsv nothing but figures may come to stdout.
 bench: $(B)/setup-demo.done
 	+@$(MAKE) bench-programs >&2
-	@tests/bench/run $(if $(FORMAT),--format $(FORMAT))
+	@bench/run $(if $(FORMAT),--format $(FORMAT))
 
 export B KERNEL MORE_KERNELS
 
@@ -193,4 +197,4 @@ clean:
 style:
 	$(Q)scripts/style
 
--include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/tests/*/*/*.d)

@@ -12,16 +12,16 @@ DRIVER_KO := $(B)/driver/$(KERNEL)/ipcbus.ko
 DRIVER_SOURCES := $(wildcard driver/*.[chS] driver/Kbuild driver/uapi/*.h)
 
 # Where a kernel named @ is, and the file that says so.
-KERNEL_CACHE := $(shell . tests/vm/kernels.sh && kernel_cache @)
-KERNEL_READY := $(shell . tests/vm/kernels.sh && kernel_ready @)
+KERNEL_CACHE := $(shell . tests/env/vm/kernels.sh && kernel_cache @)
+KERNEL_READY := $(shell . tests/env/vm/kernels.sh && kernel_ready @)
 
 # CC here is the kernel's business, not that of who builds the libraries. Where
-# the machine's own is not the one, tests/vm/fetch has brought another. From 6.12
+# the machine's own is not the one, tests/env/vm/fetch has brought another. From 6.12
 # on pahole and a vmlinux are asked for, which headers do not have: BTF is off.
 KERNEL_CC ?= gcc
 KERNEL_MAKE = CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_PAHOLE_VERSION=0 CC=$(KERNEL_CC) \
-	$(shell . tests/debug/flavours.sh && flavour_make $(1)) \
-	$(shell . tests/vm/kernels.sh && kernel_make $(1))
+	$(shell . tests/env/debug/flavours.sh && flavour_make $(1)) \
+	$(shell . tests/env/vm/kernels.sh && kernel_make $(1))
 
 driver_build = $(if $(filter native,$(1)),/lib/modules/$(shell uname -r)/build,$(subst @,$(1),$(KERNEL_CACHE))/build)
 driver_ready = $(if $(filter native,$(1)),$(call driver_build,native)/Makefile,$(subst @,$(1),$(KERNEL_READY)))
@@ -34,7 +34,7 @@ kbuild = PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
 define driver_for
 ifneq ($(1),native)
 $(call driver_ready,$(1)):
-	@tests/vm/fetch $(1) >/dev/null
+	@tests/env/vm/fetch $(1) >/dev/null
 endif
 
 $(B)/driver/$(1)/ipcbus.ko: $(DRIVER_SOURCES) $(call driver_ready,$(1))

@@ -2,7 +2,7 @@
 #
 # The examples, built with the tree, and story with the demo. Each also has a
 # Makefile of its own that builds it against an installed libipc, as a user would;
-# tests/install does that. test-examples runs them in the guest.
+# tests/suite/install does that. test-examples runs them in the guest.
 
 EXAMPLES := $(B)/examples
 STORY_STUBS := $(EXAMPLES)/story/story.ipc.o $(EXAMPLES)/story/story.pb-c.o
@@ -58,9 +58,9 @@ $(EXAMPLE_PROGRAMS): | $(B)/libipc/libipc.so
 # What `make demo` needs, and no more.
 .PHONY: demo-programs
 demo-programs: $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager \
-  $(B)/tests/bench/bench $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
+  $(B)/bench/bench $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
 
 ALL += $(EXAMPLE_PROGRAMS)
 GUEST_TESTS += examples/test-examples
 GUEST_RAW_TESTS += examples/story/test-native
-GUEST_FILES += $(EXAMPLE_PROGRAMS) examples/story/demo examples/story/native $(B)/tests/bench/bench
+GUEST_FILES += $(EXAMPLE_PROGRAMS) examples/story/demo examples/story/native $(B)/bench/bench

@@ -150,9 +150,9 @@ $(IDL_TESTS): %: %.o $(filter-out $(B)/idl/main.o,$(IDL_OBJECTS))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 # A real request to damage.
-$(B)/idl/test-plugin.set: tests/idl/golden/kinds.proto idl/ipc/ipc.proto idl/ipc/options.proto
+$(B)/idl/test-plugin.set: tests/suite/idl/golden/kinds.proto idl/ipc/ipc.proto idl/ipc/options.proto
 	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I tests/idl/golden -I idl --include_imports --include_source_info \
+	$(Q)$(PROTOC) -I tests/suite/idl/golden -I idl --include_imports --include_source_info \
 	  --descriptor_set_out=$@ kinds.proto
 
 $(B)/idl/test-plugin: | $(B)/idl/test-plugin.set

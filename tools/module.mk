@@ -3,7 +3,7 @@
 # ipcctl: looks at a bus and what is on it. Unit tests are test-*.c and run on the
 # host, with everything but main.o linked in; live-* run the program itself in
 # the guest, with a servicemanager or, live-doctor, without. In asan/ is all of it once
-# more, with the sanitizers of tests/host.
+# more, with the sanitizers of tests/env/host.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl

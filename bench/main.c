@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The benchmark's guest program: runs every case in two processes of its own
+ * and prints a line per figure, tab-separated:
+ *
+ *   kernel  case  transport  bytes  instructions
+ *
+ * bench/run starts it in the deterministic guest, where a nanosecond is
+ * an instruction, and makes the table. Elsewhere the last column is time.
+ */
+#include "bench.h"
+#include "measure.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct bench_transport *const transports[] = {
+	&bench_ipcbus,	  &bench_typed,	 &bench_blob,	&bench_futex,  &bench_pipe,
+	&bench_seqpacket, &bench_stream, &bench_binder,
+};
+
+static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
+static const unsigned int batches[] = { 1, 16 };
+
+#define ONEWAY_SIZE	64
+/* The guest's idle seconds before the first round: what booting left to be
+ * done in the background is then done. */
+#define SETTLE_SECONDS	3
+/* A case whose two sides wait for each other is ended by this. */
+#define CASE_SECONDS	60
+
+/**
+ * struct options - the command line
+ * @transport: only the cases of this one, or NULL
+ * @name: only this case ("call", "typed", "blob", "oneway", "oneway16"), or NULL
+ * @size: only this many bytes, or 0
+ * @trace: instead of measuring, mark so many rounds for the tracer
+ */
+struct options {
+	const char *transport;
+	const char *name;
+	size_t size;
+	unsigned int trace;
+};
+
+static char request[BENCH_MAX_SIZE];
+
+int bench_fail(const char *what, int code)
+{
+	fprintf(stderr, "bench: %s: %s\n", what, strerror(-code));
+	return code;
+}
+
+int bench_ready(struct bench_case *c)
+{
+	ssize_t n;
+
+	n = write(c->ready_fd, "", 1);
+	close(c->ready_fd);
+	return n == 1 ? 0 : -EPIPE;
+}
+
+static const char *case_name(const struct bench_case *c)
+{
+	if (c->batch == 0)
+		return c->transport->call;
+	return c->batch == 1 ? "oneway" : "oneway16";
+}
+
+static int wait_ready(int fd)
+{
+	char byte;
+	ssize_t n;
+
+	n = read(fd, &byte, 1);
+	close(fd);
+	return n == 1 ? 0 : -ENOTCONN;
+}
+
+static void print_figure(const struct bench_case *c, uint64_t nsec)
+{
+	struct utsname name;
+
+	uname(&name);
+	printf("%s\t%s\t%s\t%zu\t%llu\n", name.release, case_name(c), c->transport->name, c->size,
+	       (unsigned long long)nsec);
+	fflush(stdout);
+}
+
+/* Where code lies in both processes, for whoever reads the trace. */
+static int print_maps(void)
+{
+	char line[512];
+	FILE *maps;
+
+	maps = fopen("/proc/self/maps", "re");
+	if (!maps)
+		return -errno;
+	while (fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "r-xp"))
+			fputs(line, stdout);
+	}
+	fclose(maps);
+	fflush(stdout);
+	return 0;
+}
+
+static int run_client(struct bench_case *c, const struct options *o)
+{
+	uint64_t nsec;
+	int r;
+
+	r = c->transport->connect ? c->transport->connect(c) : 0;
+	if (r < 0)
+		return r;
+	if (o->trace > 0) {
+		r = print_maps();
+		return r < 0 ? r : bench_trace(c, o->trace);
+	}
+	r = bench_measure(c, &nsec);
+	if (r == 0)
+		print_figure(c, nsec);
+	return r;
+}
+
+/* Returns in the server only when it failed, and there never at all. */
+static int fork_server(struct bench_case *c, pid_t *ret_pid, int *ret_ready)
+{
+	int ready[2], r;
+	pid_t pid;
+
+	if (pipe(ready) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid > 0) {
+		close(ready[1]);
+		*ret_ready = ready[0];
+		*ret_pid = pid;
+		return 0;
+	}
+	close(ready[0]);
+	c->ready_fd = ready[1];
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	r = c->transport->serve(c);
+	bench_fail("the server", r);
+	_exit(1);
+}
+
+/* One case, in a process of its own, which is the client. */
+static int run_pair(struct bench_case *c, const struct options *o)
+{
+	int ready = -1, r;
+	pid_t server = 0;
+
+	alarm(CASE_SECONDS);
+	c->state = calloc(1, c->transport->state_size);
+	if (!c->state)
+		return -ENOMEM;
+	r = c->transport->create ? c->transport->create(c) : 0;
+	if (r == 0)
+		r = fork_server(c, &server, &ready);
+	if (r < 0)
+		return r;
+	r = wait_ready(ready);
+	if (r == 0)
+		r = run_client(c, o);
+	/* The next case's server must find this one's gone. */
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	return r;
+}
+
+static int run_case(struct bench_case *c, const struct options *o)
+{
+	char what[64];
+	int status, r;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return bench_fail("fork", -errno);
+	if (pid == 0) {
+		r = run_pair(c, o);
+		_exit(r < 0 ? -r : 0);
+	}
+	waitpid(pid, &status, 0);
+	snprintf(what, sizeof(what), "%s of %zu bytes over %s", case_name(c), c->size,
+		 c->transport->name);
+	if (WIFSIGNALED(status))
+		return bench_fail(what, WTERMSIG(status) == SIGALRM ? -ETIMEDOUT : -EINTR);
+	return WEXITSTATUS(status) ? bench_fail(what, -WEXITSTATUS(status)) : 0;
+}
+
+static bool wanted(const struct bench_case *c, const struct options *o)
+{
+	if (c->batch && !c->transport->has_oneway)
+		return false;
+	if (c->transport->max_size && c->size > c->transport->max_size)
+		return false;
+	return (!o->transport || !strcmp(o->transport, c->transport->name)) &&
+	       (!o->name || !strcmp(o->name, case_name(c))) && (!o->size || o->size == c->size);
+}
+
+/* How many cases of a transport ran, or -errno. */
+static int run_transport(const struct bench_transport *transport, const struct options *o)
+{
+	struct bench_case c = { .transport = transport, .request = request };
+	int n = 0, r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes) + ARRAY_SIZE(batches) && r == 0; i++) {
+		bool call = i < ARRAY_SIZE(sizes);
+
+		c.size = call ? sizes[i] : ONEWAY_SIZE;
+		c.batch = call ? 0 : batches[i - ARRAY_SIZE(sizes)];
+		if (!wanted(&c, o))
+			continue;
+		r = run_case(&c, o);
+		n++;
+	}
+	return r < 0 ? r : n;
+}
+
+static int usage(void)
+{
+	fputs("usage: bench [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
+	      "  -t  only ipcbus, futex, pipe, stream, seqpacket or binder\n"
+	      "  -c  only call, typed, blob, oneway or oneway16\n"
+	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
+	      "  -p  mark ROUNDS rounds for bench/profile instead of measuring\n",
+	      stderr);
+	return 2;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "t:c:s:p:")) >= 0) {
+		switch (c) {
+		case 't':
+			o->transport = optarg;
+			break;
+		case 'c':
+			o->name = optarg;
+			break;
+		case 's':
+			o->size = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			o->trace = strtoul(optarg, NULL, 10);
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	return optind == argc ? 0 : -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	int n = 0, r;
+
+	if (parse(argc, argv, &o) < 0)
+		return usage();
+	memset(request, 'x', sizeof(request));
+	sleep(SETTLE_SECONDS);
+	for (size_t i = 0; i < ARRAY_SIZE(transports); i++) {
+		r = run_transport(transports[i], &o);
+		if (r < 0)
+			return 1;
+		n += r;
+	}
+	if (n == 0)
+		return usage();
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clock and the statistics: what one case costs, from the client's side.
+ * Calls the transport's round and nothing else of it.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include "bench.h"
+
+/*
+ * Nanoseconds of one call, or of one oneway message. In the deterministic
+ * guest a nanosecond is an instruction.
+ */
+int bench_measure(struct bench_case *c, uint64_t *ret_nsec);
+
+/*
+ * For bench/profile: after warming up, marks where each of `rounds`
+ * rounds begins and where the last one ends by calling addresses that the
+ * tracer knows (trace.h).
+ */
+int bench_trace(struct bench_case *c, unsigned int rounds);
+
+#endif /* BENCH_MEASURE_H */

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+#
+# The benchmark: a guest program, and for bench/profile a QEMU plugin
+# (tracer.so) with the program that reads what it wrote (fold).
+
+BENCH := $(B)/bench
+BENCH_NAMES := main measure futex pipe socket stream binder ipcbus typed
+BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
+
+ALL += $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so
+
+# What `make bench` needs, and no more: it is also run while the rest changes.
+.PHONY: bench-programs
+bench-programs: $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(B)/tests.list
+
+$(BENCH)/%.o: bench/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(BENCH)/typed.o: bench/typed.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
+
+$(BENCH)/bench: $(BENCH_OBJECTS) $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)
+
+$(BENCH)/fold: $(BENCH)/fold.o $(BENCH)/symbols.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# QEMU 9 wants version 2 of its plugin interface and older ones version 1; what
+# is used of it is the same.
+$(BENCH)/tracer.so: bench/tracer.c bench/trace.h
+	$(call msg,LD,$@)
+	$(Q)version=$$(qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p'); \
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -shared \
+	  -DTRACER_INTERFACE=$$((1 + ($${version:-0} >= 9))) -o $@ $<

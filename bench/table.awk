@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+#
+# The figures of bench as a table for people. bench/run starts it.
+
+BEGIN {
+	FS = "\t"
+	columns = split("call:4 call:4096 call:65536 call:262144 call:1048576 oneway:64 oneway16:64", column, " ")
+	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
+	rows = split("ipcbus ipcbus-typed ipcbus-blob futex pipe seqpacket stream binder", row, " ")
+}
+
+{
+	kernel = $1
+	stub = $2 == "typed" || $2 == "blob"
+	name = stub ? $3 "-" $2 : $3
+	place = (stub ? "call" : $2) ":" $4
+	figure[name, place] = $5
+	seen[name] = 1
+}
+
+function commas(n,  text) {
+	text = sprintf("%d", n)
+	while (text ~ /[0-9][0-9][0-9][0-9]/)
+		sub(/[0-9][0-9][0-9](,|$)/, ",&", text)
+	return text
+}
+
+function line(label, cells,  i) {
+	printf "%-14s", label
+	for (i = 1; i <= columns; i++)
+		printf "%10s", cells[i]
+	print ""
+}
+
+function print_row(name,  cells, i) {
+	if (!(name in seen))
+		return
+	for (i = 1; i <= columns; i++)
+		cells[i] = (name, column[i]) in figure ? commas(figure[name, column[i]]) : "-"
+	sub("-", ", ", name)
+	line(name, cells)
+}
+
+# Ours beside the smallest of the others'.
+function print_ratio(  cells, i, j, best, n) {
+	for (i = 1; i <= columns; i++) {
+		best = 0
+		for (j = 1; j <= rows; j++) {
+			n = figure[row[j], column[i]]
+			if (row[j] !~ /^ipcbus/ && n && (!best || n < best))
+				best = n
+		}
+		n = figure["ipcbus", column[i]]
+		cells[i] = n && best ? sprintf("%.2f", n / best) : "-"
+	}
+	line("ratio", cells)
+}
+
+END {
+	if (!kernel)
+		exit 1
+	print "Instructions per round trip, user and kernel, both processes; Linux " kernel
+	print ""
+	line("request of", title)
+	for (i = 1; i <= rows; i++)
+		print_row(row[i])
+	print ""
+	print_ratio()
+	print ""
+	print "ratio        ipcbus (raw ioctl) to the best of the others: below 1 is better."
+	print "request of   Two processes of one thread each on one CPU; the reply has 4 bytes."
+	print "             The request was written before; its receiver does not look into it,"
+	print "             but a read() has to copy it. A futex moves no payload."
+	print "oneway       64 bytes there, then 64 bytes back, per message: sent, woken up for,"
+	print "             received and given back. In 16s: sixteen there, then sixteen back."
+	print "binder       raw ioctl, freeing in the write that sends; no objects."
+	print "how          QEMU counts (-icount shift=0: a nanosecond is an instruction),"
+	print "             mitigations=off. Smallest of 3 medians of 31 groups of 1 to 16 rounds."
+}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+#
+# make coverage: which lines and branches of the driver and of libipc the tests
+# reach. On this machine those are the tests of the kernel's contract on the host
+# build, the failure points, the explored interleavings, the fuzzers' corpora and
+# the unit tests; in user-mode Linux the tests of the contract and whole programs.
+# HTML in $(B)/coverage/html. All is built once more, by gcc for gcov, in
+# $(B)/coverage, where the host build's one way is no sanitizer but gcov, and
+# programs have the library's objects in them, so that these are counted.
+
+COVERAGE_B := $(B)/tests/env/coverage
+# Threads count too.
+COVERAGE_FLAGS := --coverage -fprofile-update=atomic
+COVERAGE_REPLAYS := $(addprefix $(COVERAGE_B)/replay-,driver range skeleton table)
+COVERAGE_HOST := $(patsubst driver/%.c,$(B)/tests/env/host/asan/driver/%.o,$(wildcard driver/*.c)) \
+	$(patsubst tests/env/host/shim/%.c,$(B)/tests/env/host/asan/shim/%.o,$(wildcard tests/env/host/shim/*.c))
+COVERAGE_COMPILE = $(CC) -std=gnu11 -Wall -g -fno-strict-aliasing -fwrapv $(COVERAGE_FLAGS)
+
+$(COVERAGE_B)/replay-driver: $(wildcard tests/suite/fuzz/driver/*.c) tests/suite/fuzz/standalone.c \
+		$(COVERAGE_HOST)
+	$(call msg,CC,$@)
+	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ $^
+
+$(COVERAGE_B)/replay-range: tests/suite/fuzz/range.c tests/suite/fuzz/standalone.c \
+		$(B)/tests/env/host/asan/driver/range.o $(COVERAGE_HOST)
+	$(call msg,CC,$@)
+	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ \
+	  $(sort $^)
+
+# The library's objects are known only further on, so by name.
+COVERAGE_LIBRARY = $(LIBIPC_TEST_OBJECTS)
+$(COVERAGE_B)/replay-skeleton $(COVERAGE_B)/replay-table: $(COVERAGE_B)/replay-%: tests/suite/fuzz/%.c \
+		tests/suite/fuzz/account.c tests/suite/fuzz/standalone.c $(B)/libipc/test-table
+	$(call msg,CC,$@)
+	$(Q)$(COVERAGE_COMPILE) $(LIBIPC_CFLAGS) -I$(B)/libipc -pthread -o $@ \
+	  $(filter %.c,$^) $(COVERAGE_LIBRARY) -Wl,--wrap=close -Wl,--wrap=device_handle_put \
+	  $(PROTOBUF_C_LIBS)
+
+$(COVERAGE_B)/exit.o: tests/env/coverage/exit.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Known only when all fragments were read, so made by the recipe.
+COVERAGE_GUEST = $(filter $(addprefix $(B)/,tests/suite/e2e/% tests/suite/kernel/% servicemanager/%), \
+	$(GUEST_TESTS) $(GUEST_RAW_TESTS) $(GUEST_FILES)) $(DRIVER_KO) $(B)/tests.list
+
+.PHONY: coverage run-coverage coverage-programs
+
+coverage-programs: $(COVERAGE_REPLAYS)
+	+$(Q)$(MAKE) $(COVERAGE_GUEST) $(filter $(B)/tests/env/host/asan/% $(B)/libipc/test-% $(B)/tests/suite/fault/%,$(ALL)) \
+	  $(B)/tests/env/host/asan/explore
+
+coverage: setup $(B)/setup-debug.done
+	+@$(MAKE) B=$(B)/coverage $(B)/coverage/tests/env/coverage/exit.o
+	+@$(MAKE) B=$(B)/coverage KERNEL=uml GCOV_PROFILE=y CC=gcc WERROR=0 HOST_WAYS=asan \
+	  HOST_asan='$(COVERAGE_FLAGS) -O0' CFLAGS='-O0 -g $(COVERAGE_FLAGS)' \
+	  LDFLAGS='--coverage -Wl,--wrap=_exit $(B)/coverage/tests/env/coverage/exit.o' \
+	  LIBIPC='$$(LIBIPC_A)' coverage-programs
+	@tests/env/coverage/run

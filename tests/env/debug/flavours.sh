@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+#
+# The kernels with checkers: what each is made of, and which of its checkers
+# must report which of planted.c's bugs. Sourced by the scripts of this folder
+# and by tests/env/vm/run.
+#
+#   uml    a process: KASAN, lockdep, kmemleak, debug objects, fault injection
+#   kasan  the same in QEMU, with two processors, preemption, sleep-in-atomic
+#   kcsan  data races
+#   kmsan  uninitialised memory
+
+flavour_names='uml kasan kcsan kmsan'
+
+flavour_is_known() {
+	case " $flavour_names " in *" $1 "*) true ;; *) false ;; esac
+}
+
+flavour_fragments() {
+	case $1 in
+	uml) printf '%s.config\n' common machine-uml checks kasan ;;
+	kasan) printf '%s.config\n' common machine-qemu checks checks-qemu kasan ;;
+	kcsan) printf '%s.config\n' common machine-qemu checks checks-qemu kcsan ;;
+	kmsan) printf '%s.config\n' common machine-qemu kmsan ;;
+	esac
+}
+
+flavour_arch() { case $1 in uml) echo um ;; *) echo x86_64 ;; esac; }
+
+# KMSAN is clang's alone.
+flavour_compiler() { case $1 in kmsan) echo clang ;; *) echo gcc ;; esac; }
+
+flavour_targets() { case $1 in uml) echo linux modules ;; *) echo bzImage modules ;; esac; }
+
+# More for the kernel's command line, and its memory.
+flavour_append() { case $1 in uml | kasan) echo kasan_multi_shot ;; esac; }
+flavour_memory() { case $1 in kmsan) echo 2G ;; *) echo 1G ;; esac; }
+
+# How the module is built, beside what its own Kbuild says.
+flavour_make() {
+	case $1 in
+	uml) echo ARCH=um SUBARCH=x86_64 UBSAN_SANITIZE=y KCOV_INSTRUMENT=y ;;
+	kasan) echo UBSAN_SANITIZE=y KCOV_INSTRUMENT=y ;;
+	kmsan) echo "CC=$(flavour_compiler kmsan)" ;;
+	esac
+}
+
+# The bugs of planted.c that must be reported, "BUG REGEX" a line. Lockdep goes
+# first: it ends with the first report of anybody. The leak is looked for last.
+flavour_bugs() {
+	case $1 in uml | kasan | kcsan)
+		echo 'order possible circular locking dependency'
+		echo '- lockdep was off at the end' ;;
+	esac
+	case $1 in kasan | kcsan) echo 'atomic sleeping function called from invalid context' ;; esac
+	case $1 in uml | kasan | kcsan) echo 'object ODEBUG: free active' ;; esac
+	case $1 in uml | kasan)
+		echo 'overflow UBSAN: shift-out-of-bounds'
+		echo 'free KASAN: (slab-)?use-after-free in plant_free'
+		echo 'leak leaked:'
+		echo '- plant_leak' ;;
+	esac
+	case $1 in kcsan) echo 'race KCSAN: data-race in count' ;; esac
+	case $1 in kmsan)
+		echo 'branch KMSAN: uninit-value in plant_branch'
+		echo 'padding KMSAN: kernel-infoleak' ;;
+	esac
+}
+
+# How tests/run runs there, and how long a test may take. User-mode Linux starts
+# in a second; the others are slow: what a test takes for a hang needs more time, some
+# go fewer rounds, and cases that are tagged long, up to each limit, would take minutes.
+flavour_run() {
+	case $1 in
+	uml) echo --fresh --guests $(($(nproc) + 1)) ;;
+	*) echo --guests 2 --env CK_TIMEOUT_MULTIPLIER=10 --env CK_EXCLUDE_TAGS=long \
+		--env IPCBUS_FEWER_ROUNDS=5 --env IPCBUS_CRASH_SECONDS=20 ;;
+	esac
+}
+flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
+
+# Tests that are not for this kernel, as a regular expression. Examples measure, these
+# kernels run no 32-bit programs, and most programs that know the driver by libipc
+# alone tell nothing new of it. Where time goes only in sleep, on one CPU without
+# preemption (uml), those that race for some seconds would do so for ever. What is
+# uninitialised is so without a race (kmsan, the slowest of all). Only uml and kasan can
+# be made to fail, and count what runs.
+flavour_without() {
+	local all=' examples/|tests/suite/install/|abi/i386/|servicemanager/|tools/|e2e/containers$'
+	all+='|e2e/test-(manager-.*|loop-.*|allocations|evolve|watch|async|call|death|serve|threads'
+	all+='|object|stream|stream-room)$'
+	case $1 in
+	uml) echo "$all|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
+	kasan) echo "$all" ;;
+	kcsan) echo "$all|debug/test-" ;;
+	kmsan) echo "$all|debug/test-|/test-(stress|brawl|race|memcg|reclaim|unmount)$|crash/" ;;
+	esac
+}

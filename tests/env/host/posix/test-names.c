@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names from many threads at once, on servicemanager's own code, which ends and comes
+ * again meanwhile: libipc's side of names under the sanitizers. The processes are
+ * e2e.c's; the daemon's own loop is not here, nor its files. Then with connections that
+ * come and close with all of that under way, and a watch that sees it all and in the end
+ * knows what is there; and how much is told at a time.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "../../../../servicemanager/service.h"
+#include "../../../suite/e2e/fixture.h"
+
+#define ROUNDS		40
+#define WORKERS		6	/* of each connection */
+#define RESTARTS	4
+
+/* --- The manager ------------------------------------------------------------------- */
+
+static struct {
+	struct policy *policy;
+	struct service *service;
+	int epoll;
+	atomic_bool stop;
+	unsigned int told, told_at_most; /* to watches, in one turn of the loop */
+} manager;
+
+static int count_told(struct ipc_step *step, void *userdata)
+{
+	(void)userdata;
+	manager.told += !!step->outgoing;
+	return 0;
+}
+
+static int become_manager(struct ipc *ipc)
+{
+	static const struct ipc_interceptor counter = { .before = count_told };
+	static const char all[] = "allow anyone all *\n";
+	struct service_options options = { 0 };
+	int r;
+
+	atomic_store(&manager.stop, false);
+	manager.epoll = epoll_create1(EPOLL_CLOEXEC);
+	manager.policy = policy_new();
+	ck_assert_ptr_nonnull(manager.policy);
+	r = policy_read(manager.policy, "test", all, strlen(all), NULL, NULL, NULL);
+	if (r == 0)
+		r = ipc_add_interceptor(ipc, &counter);
+	if (r < 0)
+		return r;
+	options.epoll = manager.epoll;
+	options.policy = manager.policy;
+	return service_new(ipc, &options, &manager.service);
+}
+
+static int manage(struct ipc *ipc)
+{
+	int r = 0;
+
+	while (r >= 0 && !atomic_load(&manager.stop)) {
+		manager.told = 0;
+		r = ipc_wait(ipc, service_work(manager.service) == 0 ? 0 : 2000);
+		while (r > 0)
+			r = ipc_process(ipc);
+		if (service_wants_room(manager.service))
+			service_room(manager.service);
+		if (manager.told > manager.told_at_most)
+			manager.told_at_most = manager.told;
+	}
+	service_free(manager.service);
+	policy_free(manager.policy);
+	close(manager.epoll);
+	return r;
+}
+
+static pid_t start_manager(void)
+{
+	static const struct server_options options = {
+		.threads = 1, .prepare = become_manager, .loop = manage,
+	};
+
+	return start_server(&options);
+}
+
+static void stop_manager(pid_t pid)
+{
+	atomic_store(&manager.stop, true);
+	kill_server(pid);
+}
+
+/* --- Who uses names ------------------------------------------------------------------ */
+
+struct user {
+	struct ipc *ipc;
+	struct ipc_object *object;
+	pthread_t workers[WORKERS];
+	pthread_t servers[2];
+};
+
+static struct user users[2];
+static atomic_uint told;
+
+static const struct visitor_ops handlers;
+
+static void on_change(struct ipc *ipc, enum ipc_name_change change,
+		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)ipc;
+	(void)userdata;
+	ck_assert(change == IPC_NAME_SETTLED || strlen(info->name) > 0);
+	ipc_proxy_unref(ipc_proxy_ref(proxy));
+	atomic_fetch_add(&told, 1);
+}
+
+static void on_idle(struct ipc *ipc, const char *name, void *userdata)
+{
+	(void)userdata;
+	ipc_leave_name(ipc, name);
+}
+
+static void on_failure(struct ipc *ipc, const char *name, int error, void *userdata)
+{
+	(void)ipc;
+	(void)name;
+	(void)userdata;
+	ck_assert_int_lt(error, 0);
+}
+
+/* All that may come of it while others do the same, and the manager comes and goes. */
+static void expect_may(const char *what, int r)
+{
+	static const int may[] = {
+		ENOENT, ENOTCONN, ETIMEDOUT, EOWNERDEAD, EBUSY, EAGAIN, ECANCELED, EEXIST, EXDEV,
+	};
+
+	if (r >= 0)
+		return;
+	for (size_t i = 0; i < sizeof(may) / sizeof(may[0]); i++)
+		if (r == -may[i])
+			return;
+	ck_abort_msg("%s: %s", what, ipc_strerror(r));
+}
+
+static void find(struct ipc *ipc, const char *name)
+{
+	struct ipc_name_info *infos = NULL, info;
+	struct ipc_proxy *proxy = NULL;
+	int r;
+
+	r = ipc_get_name(ipc, name, &proxy);
+	expect_may("get", r);
+	proxy = ipc_proxy_unref(proxy);
+	r = ipc_wait_name_timeout(ipc, name, 3000, &proxy);
+	expect_may("wait", r);
+	ipc_proxy_unref(proxy);
+	expect_may("check", ipc_check_name(ipc, name, &info));
+	r = ipc_list_names(ipc, "t.", &infos);
+	expect_may("list", r);
+	free(infos);
+}
+
+static void use(struct user *user, unsigned int worker, unsigned int round)
+{
+	uint64_t id = 0;
+	char name[32];
+	int r;
+
+	/* Names of others' too, and of the other connection's. */
+	snprintf(name, sizeof(name), "t.%u", (worker + round) % (WORKERS + 2));
+	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &id);
+	expect_may("watch", r);
+	expect_may("add", ipc_add_name(user->ipc, name, user->object));
+	find(user->ipc, name);
+	expect_may("remove", ipc_remove_name(user->ipc, name));
+	ipc_on_name_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
+	snprintf(name, sizeof(name), "demand.%u.%u", worker, (unsigned int)(user - users));
+	expect_may("add on demand", ipc_add_name_on_demand(user->ipc, name, user->object, on_idle,
+							  NULL));
+	expect_may("leave", ipc_leave_name(user->ipc, name));
+	expect_may("remove", ipc_remove_name(user->ipc, name));
+	if (r == 0)
+		expect_may("unwatch", ipc_unwatch_names(user->ipc, id));
+}
+
+static atomic_uint next_worker;
+
+static void *work(void *data)
+{
+	unsigned int worker = atomic_fetch_add(&next_worker, 1) % WORKERS;
+
+	for (unsigned int round = 0; round < ROUNDS; round++)
+		use(data, worker, round);
+	return NULL;
+}
+
+static void *run(void *data)
+{
+	ck_assert_int_eq(ipc_run(((struct user *)data)->ipc), 0);
+	return NULL;
+}
+
+static void start_user(struct user *user)
+{
+	ck_assert_int_eq(ipc_open(&user->ipc, NULL), 0);
+	ck_assert_int_eq(visitor_object_new(user->ipc, &handlers, NULL, NULL, &user->object), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&user->servers[i], NULL, run, user), 0);
+	ck_assert_int_eq(ipc_add_name(user->ipc, user == users ? "kept.0" : "kept.1",
+				      user->object), 0);
+	for (int i = 0; i < WORKERS; i++)
+		ck_assert_int_eq(pthread_create(&user->workers[i], NULL, work, user), 0);
+}
+
+static void join_workers(struct user *user)
+{
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(user->workers[i], NULL);
+}
+
+static void end_user(struct user *user)
+{
+	ipc_stop(user->ipc);
+	for (int i = 0; i < 2; i++)
+		pthread_join(user->servers[i], NULL);
+	ipc_object_unref(user->object);
+	ipc_unref(user->ipc);
+}
+
+START_TEST(while_the_manager_comes_and_goes)
+{
+	struct ipc_proxy *proxy;
+	pid_t pid = start_manager();
+
+	for (int i = 0; i < 2; i++)
+		start_user(&users[i]);
+	for (int i = 0; i < RESTARTS; i++) {
+		sleep_ms(60);
+		stop_manager(pid);
+		pid = start_manager();
+	}
+	for (int i = 0; i < 2; i++)
+		join_workers(&users[i]);
+	/* What was there before is there in the end, whoever manages. */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(ipc_wait_name_timeout(users[!i].ipc, i ? "kept.1" : "kept.0",
+						       10000000, &proxy), 0);
+		ipc_proxy_unref(proxy);
+	}
+	ck_assert_uint_gt(told, 0);
+	for (int i = 0; i < 2; i++)
+		end_user(&users[i]);
+	stop_manager(pid);
+}
+END_TEST
+
+/* --- Who comes and goes ---------------------------------------------------------------- */
+
+#define LIVES	4	/* at once */
+#define NAMES	6
+
+static atomic_bool stop_living;
+static atomic_uint lives, calls;
+
+/* A connection that serves on a thread of its own. */
+struct life {
+	struct ipc *ipc;
+	struct ipc_object *object;
+	pthread_t server;
+	unsigned int seed;
+	uint64_t watch;
+	char name[16];
+};
+
+static void *run_life(void *data)
+{
+	ck_assert_int_eq(ipc_run(data), 0);
+	return NULL;
+}
+
+static void life_begin(struct life *life)
+{
+	life->watch = 0;
+	ck_assert_int_eq(ipc_open(&life->ipc, NULL), 0);
+	ck_assert_int_eq(server_object_new(life->ipc, &server_handlers, NULL, NULL, &life->object),
+			 0);
+	ck_assert_int_eq(pthread_create(&life->server, NULL, run_life, life->ipc), 0);
+}
+
+/* With all names and watches that there are. */
+static void life_end(struct life *life)
+{
+	ipc_stop(life->ipc);
+	pthread_join(life->server, NULL);
+	ipc_object_unref(life->object);
+	ipc_unref(life->ipc);
+}
+
+static unsigned int chance(struct life *life, unsigned int n)
+{
+	return (unsigned int)rand_r(&life->seed) % n;
+}
+
+static void act_add(struct life *life)
+{
+	expect_may("add", ipc_add_name(life->ipc, life->name, life->object));
+}
+
+static void act_add_on_demand(struct life *life)
+{
+	expect_may("add on demand", ipc_add_name_on_demand(life->ipc, life->name, life->object,
+							  on_idle, NULL));
+}
+
+static void act_remove(struct life *life)
+{
+	expect_may("remove", ipc_remove_name(life->ipc, life->name));
+}
+
+/* Whose it is may close before it answers. */
+static void act_call(struct life *life)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct ipc_proxy *proxy;
+	struct server *server;
+	int r = ipc_wait_name_timeout(life->ipc, life->name, 1 + chance(life, 5000), &proxy);
+
+	expect_may("wait", r);
+	if (r < 0)
+		return;
+	server = server_from_proxy(proxy);
+	request.text = "x";
+	r = server_say(server, &request, NULL, NULL);
+	expect_may("call", r);
+	atomic_fetch_add(&calls, r == 0);
+	server_unref(server);
+}
+
+static void act_watch(struct life *life)
+{
+	if (!life->watch) {
+		ck_assert_int_eq(ipc_watch_names(life->ipc, "h.*", on_change, NULL, &life->watch), 0);
+		return;
+	}
+	ck_assert_int_eq(ipc_unwatch_names(life->ipc, life->watch), 0);
+	life->watch = 0;
+}
+
+static void act_pause(struct life *life)
+{
+	(void)life;
+	usleep(500);
+}
+
+static void (*const acts[])(struct life *life) = {
+	act_add, act_add, act_add_on_demand, act_remove, act_call, act_call, act_watch, act_pause,
+};
+
+static void *live(void *data)
+{
+	struct life life = { .seed = (unsigned int)(uintptr_t)data };
+
+	while (!atomic_load(&stop_living)) {
+		life_begin(&life);
+		for (unsigned int n = 5 + chance(&life, 30); n; n--) {
+			snprintf(life.name, sizeof(life.name), "h.%u", chance(&life, NAMES));
+			acts[chance(&life, sizeof(acts) / sizeof(acts[0]))](&life);
+		}
+		life_end(&life);
+		atomic_fetch_add(&lives, 1);
+	}
+	return NULL;
+}
+
+/* What the watch that sees it all knows. */
+static atomic_bool known[NAMES];
+
+static void note_change(struct ipc *ipc, enum ipc_name_change change,
+			const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)ipc, (void)proxy, (void)userdata;
+	if (change != IPC_NAME_SETTLED)
+		atomic_store(&known[atoi(info->name + 2)], change == IPC_NAME_PRESENT);
+}
+
+/* Only that one, or -1: none. */
+static bool knows(int name)
+{
+	for (int i = 0; i < NAMES; i++)
+		if (atomic_load(&known[i]) != (i == name))
+			return false;
+	return true;
+}
+
+static void await_known(int name)
+{
+	for (uint64_t since = now_ms(); !knows(name); sleep_ms(2))
+		ck_assert_uint_lt(now_ms() - since, 20000);
+}
+
+START_TEST(while_connections_come_and_go)
+{
+	struct life watcher = { 0 }, last = { 0 };
+	pthread_t threads[LIVES];
+	pid_t pid = start_manager();
+
+	life_begin(&watcher);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "h.*", note_change, NULL, NULL), 0);
+	for (uintptr_t i = 0; i < LIVES; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, live, (void *)(i + 1)), 0);
+	for (int i = 0; i < RESTARTS; i++) {
+		sleep_ms(300);
+		stop_manager(pid);
+		sleep_ms(2);
+		pid = start_manager();
+	}
+	atomic_store(&stop_living, true);
+	for (int i = 0; i < LIVES; i++)
+		pthread_join(threads[i], NULL);
+	await_known(-1);
+	life_begin(&last);
+	ck_assert_int_eq(ipc_add_name(last.ipc, "h.3", last.object), 0);
+	await_known(3);
+	life_end(&last);
+	await_known(-1);
+	life_end(&watcher);
+	stop_manager(pid);
+	printf("# %u connections, %u calls\n", lives, calls);
+	ck_assert_uint_gt(calls, 0);
+}
+END_TEST
+
+/* --- Much to tell ------------------------------------------------------------------- */
+
+#define MANY	1000
+#define WATCHES	20
+
+static atomic_uint seen, settled;
+
+static void count_seen(struct ipc *ipc, enum ipc_name_change change,
+		       const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	(void)ipc, (void)info, (void)proxy, (void)userdata;
+	atomic_fetch_add(change == IPC_NAME_SETTLED ? &settled : &seen, 1);
+}
+
+/* So that others have their turn, and the loop its watchdog. */
+START_TEST(so_much_is_told_at_a_time)
+{
+	struct life life = { 0 };
+	pid_t pid = start_manager();
+
+	life_begin(&life);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(life.name, sizeof(life.name), "m.%d", i);
+		ck_assert_int_eq(ipc_add_name(life.ipc, life.name, life.object), 0);
+	}
+	for (int i = 0; i < WATCHES; i++)
+		ck_assert_int_eq(ipc_watch_names(life.ipc, "m.*", count_seen, NULL, NULL), 0);
+	for (uint64_t since = now_ms(); atomic_load(&settled) < WATCHES; sleep_ms(1))
+		ck_assert_uint_lt(now_ms() - since, 20000);
+	ck_assert_uint_eq(seen, WATCHES * MANY);
+	life_end(&life);
+	stop_manager(pid);
+	ck_assert_uint_gt(manager.told_at_most, 0);
+	ck_assert_uint_le(manager.told_at_most, 512 + WATCHES);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("names", while_the_manager_comes_and_goes, while_connections_come_and_go,
+			 so_much_is_told_at_a_time);
+}

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Files, their numbers, and the system calls on the device but those of memory
+ * (mm.c). Numbers are the lowest free ones, or, under the tests of tests/suite/kernel,
+ * real ones of the real kernel's (posix.c).
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/debugfs.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/miscdevice.h>
+
+#include "shim.h"
+
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct miscdevice *device;
+
+/* --- The driver's registrations ------------------------------------------- */
+
+int misc_register(struct miscdevice *misc)
+{
+	BUG_ON(device);
+	device = misc;
+	return 0;
+}
+
+void misc_deregister(struct miscdevice *misc)
+{
+	BUG_ON(device != misc);
+	device = NULL;
+}
+
+int nonseekable_open(struct inode *inode, struct file *file)
+{
+	(void)inode, (void)file;
+	return 0;
+}
+
+long compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return file->f_op->unlocked_ioctl(file, cmd, arg);
+}
+
+static struct {
+	const char *name;
+	const struct file_operations *fops;
+	void *data;
+} debugfs[32];
+
+struct dentry *debugfs_create_dir(const char *name, struct dentry *parent)
+{
+	(void)name, (void)parent;
+	return (struct dentry *)debugfs;
+}
+
+struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
+				   void *data, const struct file_operations *fops)
+{
+	(void)mode;
+	for (size_t i = 0; i < ARRAY_SIZE(debugfs); i++)
+		if (!debugfs[i].name) {
+			debugfs[i].name = name;
+			debugfs[i].fops = fops;
+			debugfs[i].data = data;
+			return parent;
+		}
+	shim_panic("debugfs: too many files");
+}
+
+void debugfs_remove(struct dentry *dentry)
+{
+	BUG_ON(dentry != (struct dentry *)debugfs);
+	memset(debugfs, 0, sizeof(debugfs));
+}
+
+void seq_printf(struct seq_file *seq, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (seq->size - seq->used < 256) {
+		seq->size = 2 * seq->size + 4096;
+		seq->text = realloc(seq->text, seq->size);
+		BUG_ON(!seq->text);
+	}
+	va_start(args, format);
+	n = vsnprintf(seq->text + seq->used, seq->size - seq->used, format, args);
+	va_end(args);
+	BUG_ON(n < 0 || (size_t)n >= seq->size - seq->used);
+	seq->used += n;
+}
+
+void seq_puts(struct seq_file *seq, const char *text)
+{
+	seq_printf(seq, "%s", text);
+}
+
+int single_open(struct file *file, int (*show)(struct seq_file *, void *), void *data)
+{
+	struct seq_file *seq = kzalloc(sizeof(*seq), GFP_KERNEL);
+
+	if (!seq)
+		return -ENOMEM;
+	seq->show = show;
+	seq->private = data;
+	file->private_data = seq;
+	return 0;
+}
+
+int single_release(struct inode *inode, struct file *file)
+{
+	(void)inode;
+	kfree(file->private_data);
+	return 0;
+}
+
+/* Only their names are used: what is read is read by shim_mount_read(). */
+ssize_t seq_read(struct file *file, char *to, size_t size, loff_t *at)
+{
+	(void)file, (void)to, (void)size, (void)at;
+	return 0;
+}
+
+loff_t seq_lseek(struct file *file, loff_t offset, int whence)
+{
+	(void)file, (void)offset, (void)whence;
+	return 0;
+}
+
+char *shim_debugfs_read(const char *name)
+{
+	struct seq_file seq = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(debugfs) && debugfs[i].name; i++)
+		if (!strcmp(debugfs[i].name, name)) {
+			seq.private = debugfs[i].data;
+			debugfs[i].fops->shim_show(&seq, NULL);
+			return seq.text ? seq.text : calloc(1, 1);
+		}
+	return NULL;
+}
+
+/* --- Files ---------------------------------------------------------------- */
+
+struct file *shim_file_new(const struct file_operations *fops, unsigned int flags)
+{
+	struct file *file = calloc(1, sizeof(*file));
+
+	BUG_ON(!file);
+	refcount_set(&file->ref, 1);
+	file->f_op = fops;
+	file->f_flags = flags;
+	file->f_cred = shim_get_current_cred();
+	file->real = -1;
+	shim_count(SHIM_FILES, 1);
+	return file;
+}
+
+static void file_free(struct file *file)
+{
+	if (file->real >= 0)
+		shim_fd_ops->done(file);
+	if (file->inode)
+		shim_super_put(file->inode->i_sb);
+	shim_put_cred(file->f_cred);
+	shim_count(SHIM_FILES, -1);
+	free(file);
+}
+
+void fput(struct file *file)
+{
+	struct inode inode = {};
+
+	if (!refcount_dec_and_test(&file->ref))
+		return;
+	if (file->f_op)
+		file->f_op->release(&inode, file);
+	file_free(file);
+}
+
+/* --- Numbers -------------------------------------------------------------- */
+
+static int lowest_number(void)
+{
+	struct shim_process *process = current->process;
+
+	for (int fd = 3; fd < SHIM_MAX_FDS; fd++)
+		if (!process->file[fd])
+			return fd;
+	return -EMFILE;
+}
+
+static void no_number(int fd)
+{
+	(void)fd;
+}
+
+static struct file *no_file(int fd)
+{
+	(void)fd;
+	return NULL;
+}
+
+static int receive_plain(struct file *file)
+{
+	refcount_inc(&file->ref);
+	return -EAGAIN;
+}
+
+static const struct shim_fd_ops plain_fd_ops = {
+	.get = lowest_number,
+	.put = no_number,
+	.foreign = no_file,
+	.receive = receive_plain,
+};
+
+const struct shim_fd_ops *shim_fd_ops = &plain_fd_ops;
+
+/* A number for file, whose reference it takes over, or -errno. */
+static int install(struct file *file)
+{
+	int fd;
+
+	pthread_mutex_lock(&table_lock);
+	fd = shim_fd_ops->get();
+	if (fd >= SHIM_MAX_FDS) {
+		shim_fd_ops->put(fd);
+		fd = -EMFILE;
+	}
+	if (fd >= 0) {
+		current->process->file[fd] = file;
+		current->process->files = max(current->process->files, fd + 1);
+	}
+	pthread_mutex_unlock(&table_lock);
+	return fd;
+}
+
+static struct file *take_out(int fd)
+{
+	struct file *file = NULL;
+
+	if (fd < 0 || fd >= SHIM_MAX_FDS)
+		return NULL;
+	pthread_mutex_lock(&table_lock);
+	swap(file, current->process->file[fd]);
+	if (file)
+		shim_fd_ops->put(fd);
+	pthread_mutex_unlock(&table_lock);
+	return file;
+}
+
+struct file *shim_file_of(int fd)
+{
+	struct file *file = NULL;
+
+	if (fd < 0 || fd >= SHIM_MAX_FDS)
+		return NULL;
+	pthread_mutex_lock(&table_lock);
+	file = current->process->file[fd];
+	/* Not by refcount_inc(), which has a point, under a lock of the real kernel's. */
+	if (file)
+		__atomic_fetch_add(&file->ref.refs.counter, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&table_lock);
+	return file;
+}
+
+struct file *fget(unsigned int fd)
+{
+	shim_point("fget", "");
+	return shim_file_of(fd) ?: shim_fd_ops->foreign(fd);
+}
+
+int receive_fd(struct file *file, unsigned int flags)
+{
+	int fd;
+
+	BUG_ON(flags != O_CLOEXEC);
+	shim_might_sleep("receive_fd");
+	shim_point("receive_fd", "");
+	if (shim_fail_now(SHIM_FAIL_FD))
+		return -EMFILE;
+	if (file->real >= 0)
+		return shim_fd_ops->receive(file);
+	refcount_inc(&file->ref);
+	fd = install(file);
+	if (fd < 0)
+		fput(file);
+	return fd;
+}
+
+int close_fd(unsigned int fd)
+{
+	shim_might_sleep("close_fd");
+	return shim_close(fd);
+}
+
+/* --- System calls --------------------------------------------------------- */
+
+/* inode: NULL, or one in a mount, whose reference goes to the file. */
+static int open_file(const struct file_operations *fops, struct inode *inode, unsigned int flags)
+{
+	struct file *file;
+	struct inode plain = {};
+	int ret;
+
+	file = shim_file_new(fops, flags);
+	file->inode = inode;
+	ret = file->f_op->open(inode ?: &plain, file);
+	if (ret) {
+		file_free(file);
+		return ret;
+	}
+	ret = install(file);
+	if (ret < 0)
+		fput(file);
+	return ret;
+}
+
+int shim_open(unsigned int flags)
+{
+	return device ? open_file(device->fops, NULL, flags) : -ENODEV;
+}
+
+int shim_open_at(struct inode *inode, unsigned int flags)
+{
+	return open_file(inode->i_fop, inode, flags);
+}
+
+int shim_plain_file(void)
+{
+	return install(shim_file_new(NULL, O_RDWR));
+}
+
+static int file_close(struct file *file)
+{
+	if (file->f_op)
+		file->f_op->flush(file, current->process);
+	fput(file);
+	return 0;
+}
+
+int shim_close(int fd)
+{
+	struct file *file = take_out(fd);
+
+	shim_point("close", "");
+	if (file)
+		return file_close(file);
+	if (shim_fd_ops == &plain_fd_ops)
+		return -EBADF;
+	shim_fd_ops->put(fd);
+	return 0;
+}
+
+/* to: a number that the caller has made free, or -1. */
+int shim_dup(int fd, int to)
+{
+	struct file *file = shim_file_of(fd);
+
+	if (!file)
+		return -EBADF;
+	if (to < 0)
+		return install(file);
+	BUG_ON(to >= SHIM_MAX_FDS);
+	pthread_mutex_lock(&table_lock);
+	swap(file, current->process->file[to]);
+	current->process->files = max(current->process->files, to + 1);
+	pthread_mutex_unlock(&table_lock);
+	if (file)
+		file_close(file);
+	return to;
+}
+
+int shim_ioctl(int fd, unsigned int cmd, void *arg)
+{
+	struct file *file = shim_file_of(fd);
+	long ret;
+
+	if (!file)
+		return -EBADF;
+	ret = file->f_op ? file->f_op->unlocked_ioctl(file, cmd, (unsigned long)arg) : -ENOTTY;
+	if (current->locks.n || current->locks.rcu)
+		shim_panic("ioctl: returns with %d locks, in %d sections", current->locks.n,
+			   current->locks.rcu);
+	fput(file);
+	/* On the way back to user space signals are delivered. */
+	__atomic_store_n(&current->signalled, false, __ATOMIC_SEQ_CST);
+	return ret;
+}
+
+/* --- Poll ----------------------------------------------------------------- */
+
+struct poller {
+	poll_table table;
+	wait_queue_head_t *queue;
+	wait_queue_entry_t entry;
+};
+
+static void enter_queue(struct file *file, wait_queue_head_t *queue, poll_table *table)
+{
+	struct poller *poller = container_of(table, struct poller, table);
+
+	(void)file;
+	BUG_ON(poller->queue);
+	poller->queue = queue;
+	init_waitqueue_entry(&poller->entry, current);
+	add_wait_queue(queue, &poller->entry);
+}
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+/* Real threads wait in short sleeps when there is a time limit. */
+static void poll_sleep(int timeout_ms)
+{
+	if (timeout_ms < 0)
+		schedule();
+	else
+		usleep(500);
+	__set_current_state(TASK_RUNNING);
+}
+
+int shim_poll(int fd, u32 events, int timeout_ms)
+{
+	struct poller poller = { .table = { .queue = enter_queue, .events = events } };
+	u64 end = now_ms() + (timeout_ms > 0 ? timeout_ms : 0);
+	struct file *file = shim_file_of(fd);
+	int revents;
+
+	if (!file)
+		return -EBADF;
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		revents = file->f_op->poll(file, &poller.table);
+		poller.table.queue = NULL;
+		if (revents & (events | EPOLLERR) || (timeout_ms >= 0 && now_ms() >= end))
+			break;
+		if (signal_pending(current)) {
+			revents = -EINTR;
+			break;
+		}
+		poll_sleep(timeout_ms);
+	}
+	__set_current_state(TASK_RUNNING);
+	if (poller.queue)
+		remove_wait_queue(poller.queue, &poller.entry);
+	fput(file);
+	return revents;
+}

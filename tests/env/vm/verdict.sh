@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+#
+# What came of a run of the guest. Sourced by tests/env/vm/run, after guest.sh.
+
+# What the console $1 ends with, for want of a better reason.
+last_words() {
+	say "the guest ended before it was done; its last words:"
+	tail -n 15 "$1" >&2
+}
+
+# Instead of the verdict on a run that is to go wrong: is each of `expected`
+# among the complaints of kernel and guest? Only what is looked for in other runs
+# counts, which is what this proves.
+verdict_expected() {
+	local regex missing=''
+	kernel_complaints <"$2" >"$1/complaints" || :
+	sed -n 's/^problem //p' "$1/report" >>"$1/complaints"
+	for regex in "${expected[@]}"; do
+		if ! grep -qE "$regex" "$1/complaints"; then
+			say "nobody complained: $regex"
+			missing=1
+		fi
+	done
+	if [ -z "$missing" ]; then
+		rm -f "$2"
+		exit 0
+	fi
+	say "console: $2"
+	exit 120
+}
+
+# verdict ENDED FOLDER CONSOLE: exit as the run should. ENDED is QEMU's status or
+# 124 for too late; FOLDER has the guest's report and QEMU's own words.
+verdict() {
+	local ended=$1 report=$2/report console=$3 failed='' status
+	status=$(sed -n 's/^status //p' "$report" 2>/dev/null || :)
+
+	[ ${#expected[@]} = 0 ] || verdict_expected "$2" "$console"
+
+	# The kernel's own complaints first, then the guest's.
+	if kernel_complaints <"$console" >"$2/complaints"; then
+		say "the kernel complained:"
+		head -n 80 "$2/complaints" >&2
+		failed=1
+	fi
+	if grep -q '^problem ' "$report" 2>/dev/null; then
+		sed -n 's/^problem /vm: /p' "$report" >&2
+		failed=1
+	fi
+	if [ "$ended" = 124 ]; then
+		say "not done after $timeout seconds, stopped"
+	elif [ "$ended" != 0 ]; then
+		say "QEMU failed:"
+		cat "$2/qemu" >&2
+		failed=1
+	elif [ "$(tail -n 1 "$report" 2>/dev/null)" != end ]; then
+		[ -n "$failed" ] || last_words "$console"
+		failed=1
+	fi
+
+	if [ -z "$failed" ] && [ "$ended" = 0 ] && [ "$status" = 0 ]; then
+		rm -f "$console"
+		exit 0
+	fi
+	say "console: $console"
+	[ "$ended" != 124 ] || exit 124
+	[ -z "$failed" ] || exit 120
+	exit "$status"
+}

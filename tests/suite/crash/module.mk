@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+#
+# Processes that die in the midst of work, in the guest, and that have hardly any
+# memory. Short runs are part of `make test`; `make crash TIME=600 SEED=N` is a long
+# one of both, in KERNEL if given.
+
+CRASH := $(B)/tests/suite/crash
+CRASH_TESTS := $(CRASH)/test-crash $(CRASH)/test-memory
+CRASH_OBJECTS := $(CRASH_TESTS:%=%.o) $(CRASH)/actors.o
+
+GUEST_RAW_TESTS += $(CRASH_TESTS)
+ALL += $(CRASH_TESTS)
+
+$(CRASH_OBJECTS): $(CRASH)/%.o: tests/suite/crash/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(CRASH_TESTS): %: %.o $(CRASH)/actors.o $(B)/tests/suite/kernel/raw.o $(B)/tests/suite/kernel/fixture.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
+
+TIME ?= 600
+SEED ?=
+
+.PHONY: crash run-crash
+crash: setup
+	+@$(MAKE) run-crash
+
+run-crash: all
+	@tests/env/vm/run --no-servicemanager --timeout $$((5 * $(TIME) + 300)) \
+	  --env IPCBUS_CRASH_SECONDS=$(TIME) $(if $(SEED),--env IPCBUS_CRASH_SEED=$(SEED)) \
+	  -- sh -c 'tests/suite/crash/test-crash && tests/suite/crash/test-memory'

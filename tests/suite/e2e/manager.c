@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A servicemanager of the test's own: see manager.h. The daemon is the one that
+ * was built, two folders up from here.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "manager.h"
+
+#define ARGUMENTS_MAX 16
+
+static void run_manager(const char *const *arguments, int log)
+{
+	char self[PATH_MAX] = "", path[PATH_MAX + 64];
+	const char *argv[ARGUMENTS_MAX + 2] = { path };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		_exit(126);
+	snprintf(path, sizeof(path), "%s/../../../servicemanager/servicemanager", dirname(self));
+	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
+		argv[i + 1] = arguments[i];
+	dup2(log, STDERR_FILENO);
+	execv(path, (char *const *)argv);
+	_exit(127);
+}
+
+void manager_start(struct manager *manager, const char *const *arguments)
+{
+	int fds[2];
+
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	manager->log = fdopen(fds[0], "r");
+	ck_assert_ptr_nonnull(manager->log);
+	manager->pid = fork();
+	ck_assert_int_ge(manager->pid, 0);
+	if (!manager->pid)
+		run_manager(arguments, fds[1]);
+	close(fds[1]);
+	manager_expect(manager, "servicemanager: ready");
+}
+
+void manager_expect(struct manager *manager, const char *text)
+{
+	char line[512];
+
+	while (fgets(line, sizeof(line), manager->log))
+		if (strstr(line, text))
+			return;
+	ck_abort_msg("servicemanager ends without saying \"%s\"", text);
+}
+
+void manager_signal(const struct manager *manager, int signal)
+{
+	ck_assert_int_eq(kill(manager->pid, signal), 0);
+}
+
+int manager_end(struct manager *manager, int signal)
+{
+	int status;
+
+	manager_signal(manager, signal);
+	ck_assert_int_eq(waitpid(manager->pid, &status, 0), manager->pid);
+	fclose(manager->log);
+	return status;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes of the whole-program tests, and their runner: see fixture.h. The host
+ * build has others (tests/env/host/posix/e2e.c).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+/* Says on the pipe how it began; the exit status says how it ended. */
+static void run_server(const struct server_options *options, int ready)
+{
+	struct ipc *ipc = NULL;
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	r = open_server(options, &ipc);
+	if (write(ready, &r, sizeof(r)) != sizeof(r) || r < 0)
+		_exit(2);
+	close(ready);
+
+	r = serve_until_stop(options, ipc);
+	ipc_unref(ipc);
+	_exit(r < 0);
+}
+
+pid_t start_server(const struct server_options *options)
+{
+	int ready[2], r = -EPIPE;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		run_server(options, ready[1]);
+
+	close(ready[1]);
+	if (read(ready[0], &r, sizeof(r)) != sizeof(r))
+		r = -EPIPE;
+	close(ready[0]);
+	ck_assert_msg(r == 0, "the server does not start: %s", ipc_strerror(r));
+	return pid;
+}
+
+int wait_server(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+void kill_server(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	wait_server(pid);
+}
+
+void run_child(int (*fn)(void *data), void *data)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(fn(data));
+	ck_assert_int_eq(wait_server(pid), 0);
+}
+
+int run_tests(const char *name, const TTest *const *tests, size_t n)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	for (size_t i = 0; i < n; i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+#
+# Every failure point: the driver's on the host build of tests/env/host, whose
+# objects these programs share; the library's on its fake device.
+
+FAIL_B := $(B)/tests/suite/fault
+FAIL_HOST := $(B)/tests/env/host/asan
+FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
+
+FAIL_SCENARIOS := tap walk files content messages combined early beside plain test-driver
+FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c)) \
+	$(patsubst tests/env/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/env/host/shim/*.c)) \
+	$(addprefix $(FAIL_HOST)/,posix/posix.o posix/poll.o posix/files.o kernel/raw.o)
+
+$(FAIL_SCENARIOS:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(FAIL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(FAIL_B)/world.o: tests/suite/fault/world.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(FAIL_CFLAGS) -fno-strict-aliasing -Itests/env/host/shim -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(FAIL_B)/test-driver: $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o) $(FAIL_B)/world.o $(FAIL_KERNEL)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ -Wl,--wrap=host_close,--wrap=host_ioctl \
+	  -Wl,--wrap=host_poll,--wrap=host_mmap,--wrap=host_munmap
+
+ALL += $(FAIL_B)/test-driver
+UNIT_TESTS += $(FAIL_B)/test-driver
+
+# The library's objects again, under the sanitizers.
+FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) fake-device
+FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
+	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
+	$(FAIL_B)/libipc/test.pb-c.o
+FAIL_LIBRARY := memory library test-library test-beyond test-streams test-manager
+FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl eventfd \
+	memfd_create mmap device_exchange \
+	device_handle_put device_node_create device_open device_set_poll device_set_threads \
+	device_watch \
+	device_watch_arrival
+FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
+	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
+FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \
+	$(B)/libipc/test.ipc.h \
+	$(B)/servicemanager/servicemanager.ipc.h
+
+$(FAIL_LIBRARY:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o): $(FAIL_B)/libipc/%.o: libipc/%.c | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+$(FAIL_B)/libipc/ipc.pb-c.o: $(B)/idl/ipc/ipc.pb-c.c
+$(FAIL_B)/libipc/servicemanager.ipc.o: $(B)/servicemanager/servicemanager.ipc.c
+$(FAIL_B)/libipc/servicemanager.pb-c.o: $(B)/servicemanager/servicemanager.pb-c.c
+$(FAIL_B)/libipc/test.ipc.o: $(B)/libipc/test.ipc.c
+$(FAIL_B)/libipc/test.pb-c.o: $(B)/libipc/test.pb-c.c
+$(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+FAIL_MANAGER := $(patsubst %,$(FAIL_B)/servicemanager/%.o,$(filter-out main check-policy notify policy-load demand-load config,$(MANAGER_PARTS)))
+FAIL_LINKED := $(FAIL_B)/memory.o $(FAIL_B)/library.o $(FAIL_B)/tap.o $(FAIL_B)/files.o \
+	$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS) $(LIBIPC_SHAPE)
+
+$(FAIL_MANAGER): $(FAIL_B)/servicemanager/%.o: servicemanager/%.c | $(FAIL_LIBRARY_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(FAIL_LIBRARY_COMPILE)
+
+FAIL_LIBRARY_TESTS := $(addprefix $(FAIL_B)/test-,library beyond streams)
+$(FAIL_LIBRARY_TESTS): %: %.o $(FAIL_LINKED)
+$(FAIL_B)/test-manager: $(FAIL_B)/test-manager.o $(FAIL_MANAGER) $(FAIL_LINKED)
+$(FAIL_B)/test-manager: LDLIBS += $(LIBSYSTEMD_LIBS)
+$(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager:
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS) $(LDLIBS)
+
+ALL += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
+UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
+
+-include $(wildcard $(FAIL_B)/libipc/*.d $(FAIL_B)/servicemanager/*.d)
+
+UNIT_TESTS += tests/suite/fault/planted
+
+.PHONY: test-fail
+test-fail: $(FAIL_B)/test-driver $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager $(B)/tests.list
+	$(Q)tests/run --host '^unit $(FAIL_B)/' '^unit tests/suite/fault/'

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The service manager without memory: its service on the library on the fake
+ * device. Who asks is answered in any case, what was refused is not there, and
+ * what is there is not lost.
+ */
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "../../../servicemanager/policy.h"
+#include "../../../servicemanager/service.h"
+#include "library.h"
+#include "memory.h"
+#include "servicemanager.ipc.h"
+
+#define ALL "allow anyone all *"
+#define OWNER 1000	/* user ids */
+#define NAMES 16	/* with one more the registry grows */
+
+static struct service *service;
+static struct policy *policy;
+static int epoll = -1;
+static uint64_t cookie, call;
+static uint32_t handle;
+
+/* --- The service -------------------------------------------------------------- */
+
+static int act_start(void)
+{
+	struct service_options options = { .epoll = epoll, .policy = policy };
+
+	return service_new(ipc, &options, &service);
+}
+
+static void prepare_epoll(void)
+{
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	ck_assert_int_ge(epoll, 0);
+	policy = policy_new();
+	ck_assert_int_eq(policy_read(policy, "test", ALL, strlen(ALL), NULL, NULL, NULL), 0);
+	call = 500;
+	handle = 100;
+}
+
+static void prepare_service(void)
+{
+	prepare_epoll();
+	ck_assert_int_eq(act_start(), 0);
+	cookie = fake.cookie;
+}
+
+static void finish_all(void)
+{
+	service = service_free(service);
+	policy = policy_free(policy);
+	close(epoll);
+	fake_reset();
+}
+
+static void finish_start(int r)
+{
+	assert_may(r);
+	if (r < 0)
+		ck_assert_int_eq(act_start(), 0);
+	finish_all();
+}
+
+/* --- Requests ----------------------------------------------------------------- */
+
+static void request(const char *method, const ProtobufCMessage *message,
+		    const struct device_object *o)
+{
+	struct device_event event = {
+		.kind = DEVICE_EVENT_CALL, .cookie = cookie, .call = ++call, .uid = OWNER,
+		.pid = getpid(),
+	};
+
+	for (size_t i = 0; i < service_manager_interface.n_methods; i++)
+		if (!strcmp(service_manager_interface.methods[i].name, method))
+			event.code = service_manager_interface.methods[i].code;
+	ck_assert_uint_ne(event.code, 0);
+	push(event, message, o, o ? 1 : 0);
+}
+
+static void request_add(const char *name)
+{
+	Ipc__Manager__AddRequest add = IPC__MANAGER__ADD_REQUEST__INIT;
+	struct device_object o = { DEVICE_OBJECT_HANDLE, .value = ++handle, .tag = 7 };
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	id.id = 7;
+	add.name = (char *)name;
+	add.object = &id;
+	request("Add", &add.base, &o);
+}
+
+static void request_get(const char *name)
+{
+	Ipc__Manager__GetRequest get = IPC__MANAGER__GET_REQUEST__INIT;
+
+	get.name = (char *)name;
+	request("Get", &get.base, NULL);
+}
+
+static void request_wait(const char *name)
+{
+	Ipc__Manager__WaitRequest wait = IPC__MANAGER__WAIT_REQUEST__INIT;
+
+	wait.name = (char *)name;
+	request("Wait", &wait.base, NULL);
+}
+
+static void request_remove(const char *name)
+{
+	Ipc__Manager__RemoveRequest remove = IPC__MANAGER__REMOVE_REQUEST__INIT;
+
+	remove.name = (char *)name;
+	request("Remove", &remove.base, NULL);
+}
+
+static void request_watch(const char *method)
+{
+	Ipc__Manager__WatchRequest watch = IPC__MANAGER__WATCH_REQUEST__INIT;
+	struct device_object o = { DEVICE_OBJECT_HANDLE, .value = 99, .tag = 8 };
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	id.id = 8;
+	watch.name = (char *)"fail.";
+	watch.prefix = true;
+	watch.watcher = &id;
+	request(method, &watch.base, &o);
+}
+
+static void request_list(void)
+{
+	Ipc__Manager__ListRequest list = IPC__MANAGER__LIST_REQUEST__INIT;
+
+	request("List", &list.base, NULL);
+}
+
+/* What became of a call: 0, the -errno that it was answered with, or no answer yet. */
+enum { OPEN = 1 };
+
+static int answer_of(uint64_t number)
+{
+	for (unsigned int i = 0; i < fake.n_sent; i++) {
+		const struct device_send *sent = &fake.sent[i].send;
+
+		if (sent->call == number)
+			return sent->kind == DEVICE_SEND_REPLY ? 0 : -(int)sent->code;
+	}
+	return OPEN;
+}
+
+/* The last request is dealt with; what its answer was. */
+static int dealt_with(int r)
+{
+	int answer;
+
+	assert_may(r);
+	if (r < 0 && is_waiting())
+		ck_assert_int_eq(act_process(), 1);
+	ck_assert(!is_waiting());
+	answer = answer_of(call);
+	ck_assert_msg(answer == 0 || answer == OPEN || answer == -ENOMEM, "answered with %d",
+		      answer);
+	return answer;
+}
+
+static int get(const char *name)
+{
+	request_get(name);
+	ck_assert_int_eq(act_process(), 1);
+	return answer_of(call);
+}
+
+/* --- Adding --------------------------------------------------------------------- */
+
+static void prepare_add(void)
+{
+	prepare_service();
+	request_add("fail.name");
+}
+
+static void prepare_add_more(void)
+{
+	char name[32];
+
+	prepare_service();
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "name.%d", i);
+		request_add(name);
+		ck_assert_int_eq(act_process(), 1);
+		ck_assert_int_eq(answer_of(call), 0);
+	}
+	request_add("fail.name");
+}
+
+/* The name is there if and only if it was said so. */
+static void finish_add(int r)
+{
+	int answer = dealt_with(r);
+
+	ck_assert_int_ne(answer, OPEN);
+	ck_assert_int_eq(get("fail.name"), answer ? -ENOENT : 0);
+	if (answer) {
+		request_add("fail.name");
+		ck_assert_int_eq(act_process(), 1);
+		ck_assert_int_eq(get("fail.name"), 0);
+	}
+	finish_all();
+}
+
+static uint64_t waits;
+
+static void prepare_add_awaited(void)
+{
+	prepare_service();
+	request_wait("fail.name");
+	waits = call;
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(answer_of(waits), OPEN);
+	request_add("fail.name");
+}
+
+/* Who waited goes on waiting, or has the name, or is told that it cannot be had. */
+static void finish_add_awaited(int r)
+{
+	int answer = dealt_with(r), waited = answer_of(waits);
+
+	ck_assert_int_ne(answer, OPEN);
+	if (answer)
+		ck_assert_int_eq(waited, OPEN);
+	else
+		ck_assert_msg(waited == 0 || waited == -ENOMEM, "who waited got %d", waited);
+	ck_assert_int_eq(get("fail.name"), answer ? -ENOENT : 0);
+	finish_all();
+}
+
+static void prepare_replace(void)
+{
+	prepare_add();
+	ck_assert_int_eq(act_process(), 1);
+	request_add("fail.name");
+}
+
+/* The old one stays until there is the new one; it is never neither. */
+static void finish_replace(int r)
+{
+	ck_assert_int_ne(dealt_with(r), OPEN);
+	ck_assert_int_eq(get("fail.name"), 0);
+	ck_assert_int_eq(memory_handles(), 2);
+	finish_all();
+}
+
+/* --- Asking ------------------------------------------------------------------------ */
+
+static void prepare_get(void)
+{
+	prepare_add();
+	ck_assert_int_eq(act_process(), 1);
+	request_get("fail.name");
+}
+
+static void finish_get(int r)
+{
+	ck_assert_int_ne(dealt_with(r), OPEN);
+	ck_assert_int_eq(get("fail.name"), 0);
+	finish_all();
+}
+
+static void prepare_wait(void)
+{
+	prepare_service();
+	request_wait("fail.name");
+}
+
+/* Waits, or was refused; then it can be asked for again. */
+static void finish_wait(int r)
+{
+	int answer = dealt_with(r);
+	uint64_t first = call;
+
+	ck_assert_int_ne(answer, 0);
+	request_wait("fail.name");
+	waits = call;
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(answer_of(waits), OPEN);
+	request_add("fail.name");
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(answer_of(waits), 0);
+	ck_assert_int_eq(answer_of(first), answer == OPEN ? 0 : answer);
+	finish_all();
+}
+
+static void prepare_list(void)
+{
+	prepare_add_more();
+	ck_assert_int_eq(act_process(), 1);
+	request_list();
+}
+
+static void finish_list(int r)
+{
+	ck_assert_int_ne(dealt_with(r), OPEN);
+	request_list();
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(answer_of(call), 0);
+	finish_all();
+}
+
+/* --- Watching --------------------------------------------------------------------- */
+
+/* Changes that were told. */
+static unsigned int told(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < fake.n_sent; i++)
+		n += fake.sent[i].send.kind == DEVICE_SEND_ONEWAY;
+	return n;
+}
+
+static void prepare_watch(void)
+{
+	prepare_add();
+	ck_assert_int_eq(act_process(), 1);
+	request_watch("Watch");
+}
+
+static void prepare_change(void)
+{
+	prepare_watch();
+	ck_assert_int_eq(act_process(), 1);
+	request_remove("fail.name");
+}
+
+/* What could not be told for now is told later. */
+static void tell_the_rest(unsigned int n)
+{
+	for (int i = 0; i < 10 && told() < n; i++)
+		service_work(service);
+	ck_assert_uint_ge(told(), n);
+}
+
+static void finish_watch(int r)
+{
+	int answer = dealt_with(r);
+
+	ck_assert_int_ne(answer, OPEN);
+	if (answer) {
+		request_watch("Watch");
+		ck_assert_int_eq(act_process(), 1);
+		ck_assert_int_eq(answer_of(call), 0);
+	}
+	tell_the_rest(2);
+	request_watch("Unwatch");
+	ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(answer_of(call), 0);
+	finish_all();
+}
+
+static void finish_change(int r)
+{
+	int answer = dealt_with(r);
+
+	if (answer) {
+		request_remove("fail.name");
+		ck_assert_int_eq(act_process(), 1);
+	}
+	tell_the_rest(3);
+	finish_all();
+}
+
+/* --- Going ---------------------------------------------------------------------------- */
+
+static void prepare_remove(void)
+{
+	prepare_add();
+	ck_assert_int_eq(act_process(), 1);
+	request_remove("fail.name");
+}
+
+static void finish_remove(int r)
+{
+	int answer = dealt_with(r);
+
+	ck_assert_int_ne(answer, OPEN);
+	ck_assert_int_eq(get("fail.name"), answer ? 0 : -ENOENT);
+	ck_assert_int_eq(memory_handles(), answer ? 2 : 1);
+	finish_all();
+}
+
+static void prepare_death(void)
+{
+	prepare_add();
+	ck_assert_int_eq(act_process(), 1);
+	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
+	     NULL, 0);
+}
+
+static void finish_death(int r)
+{
+	assert_may(r);
+	if (r < 0 && is_waiting())
+		ck_assert_int_eq(act_process(), 1);
+	ck_assert_int_eq(get("fail.name"), -ENOENT);
+	ck_assert_int_eq(memory_handles(), 1);
+	finish_all();
+}
+
+static const struct scenario scenarios[] = {
+	{ "start", prepare_epoll, act_start, finish_start },
+	{ "add", prepare_add, act_process, finish_add },
+	{ "add one too many", prepare_add_more, act_process, finish_add },
+	{ "add what is waited for", prepare_add_awaited, act_process, finish_add_awaited },
+	{ "replace", prepare_replace, act_process, finish_replace },
+	{ "get", prepare_get, act_process, finish_get },
+	{ "wait", prepare_wait, act_process, finish_wait },
+	{ "watch", prepare_watch, act_process, finish_watch },
+	{ "a change that is watched", prepare_change, act_process, finish_change },
+	{ "list", prepare_list, act_process, finish_list },
+	{ "remove", prepare_remove, act_process, finish_remove },
+	{ "an owner's death", prepare_death, act_process, finish_death },
+};
+
+int main(void)
+{
+	return library_walk(scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}

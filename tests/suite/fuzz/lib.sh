@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+#
+# What the scripts here share: which fuzzers there are and how each is started.
+# Sourced from the top of the tree.
+#
+# shellcheck shell=bash disable=SC2034
+
+B=${B:-build}
+fuzz_all=(range registry policy demand plugin table skeleton streams driver)
+
+# fuzz_is_built: says why not
+fuzz_is_built() {
+	local name
+	for name in "$@"; do
+		if [ ! -x "$B/tests/suite/fuzz/$name" ]; then
+			echo "fuzz: $B/tests/suite/fuzz/$name is not built: is clang installed? make setup" >&2
+			return 1
+		fi
+	done
+}
+
+# Sets `options`: how long inputs may be, and what suits the fuzzer.
+fuzz_options() {
+	options=(-timeout=20 -rss_limit_mb=1500 -print_final_stats=1)
+	case $1 in
+	driver) options+=(-max_len=320 -entropic=0) ;;
+	plugin) options+=(-max_len=20000) ;;
+	*) options+=(-max_len=600) ;;
+	esac
+}
+
+# The folders of a fuzzer's inputs in the tree that are there.
+fuzz_inputs() {
+	find "tests/suite/fuzz/$1/corpus" "tests/suite/fuzz/$1/crashes" -maxdepth 0 -type d 2>/dev/null
+}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+#
+# The fuzzers: NAME.c here (or NAME/*.c) and what it fuzzes, compiled by clang
+# with libFuzzer and the sanitizers into $(B)/tests/suite/fuzz/NAME. Sources of the
+# tree are compiled once for all of them, into $(B)/tests/suite/fuzz/of/.
+#
+#   make fuzz TIME=60            all of them, that many seconds together
+#   make fuzz FUZZERS=driver     some
+#
+# NAME/corpus holds inputs that reach what others do not, NAME/crashes those
+# that once found a mistake. tests/suite/fuzz/replay, a part of make test, tries all
+# of them and then goes on for some seconds. Without clang nothing is built.
+
+FUZZ_CC ?= clang
+FUZZ_B := $(B)/tests/suite/fuzz
+FUZZ_NAMES := range registry policy demand plugin table skeleton streams driver
+FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
+	$(FUZZ_INCLUDES) -MMD -MP -c -o $@ $<
+
+# What is fuzzed tells libFuzzer where it went; parsers also what they compare
+# with, which costs too much for the driver. The fuzzers themselves do not.
+FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
+$(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counters,pc-table
+$(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
+
+FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv -Itests/env/host/shim -Idriver/uapi -Idriver
+FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc
+FUZZ_IDL := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
+
+$(FUZZ_B)/of/driver/%.o $(FUZZ_B)/of/tests/env/host/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
+$(FUZZ_B)/of/libipc/%.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -pthread
+$(FUZZ_B)/of/idl/%.o: FUZZ_INCLUDES := $(FUZZ_IDL)
+$(FUZZ_B)/of/$(B)/%.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/idl
+
+$(FUZZ_B)/of/%.o: %.c
+	$(call msg,FUZZCC,$@)
+	$(Q)$(FUZZ_COMPILE)
+
+fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
+
+# --- What each is made of -------------------------------------------------------
+
+FUZZ_range := tests/suite/fuzz/range.c driver/range.c tests/env/host/shim/report.c
+FUZZ_registry := tests/suite/fuzz/registry.c servicemanager/registry.c
+FUZZ_policy := tests/suite/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c \
+	servicemanager/words.c
+FUZZ_demand := tests/suite/fuzz/demand.c servicemanager/demand-parse.c servicemanager/words.c \
+	servicemanager/registry.c
+FUZZ_LIBRARY := tests/suite/fuzz/account.c libipc/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
+	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
+	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
+FUZZ_table := tests/suite/fuzz/table.c $(FUZZ_LIBRARY)
+FUZZ_skeleton := tests/suite/fuzz/skeleton.c $(FUZZ_LIBRARY)
+FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIBRARY) \
+	$(B)/tests/suite/e2e/stream.ipc.c $(B)/tests/suite/e2e/stream.pb-c.c
+FUZZ_plugin := tests/suite/fuzz/plugin.c tests/suite/fuzz/proto.c \
+	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
+	$(B)/idl/shape.pb-c.c
+FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c) \
+	$(wildcard tests/env/host/shim/*.c)
+
+$(FUZZ_B)/of/tests/suite/fuzz/range.o $(FUZZ_B)/of/tests/suite/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
+$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o demand.o): FUZZ_INCLUDES := -Iservicemanager
+$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.o streams.o): \
+	FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e
+$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
+
+# Generated headers come first.
+$(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams)): \
+	| $(LIBIPC_HEADERS) $(B)/libipc/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
+$(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+
+$(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
+
+# --- All of them ------------------------------------------------------------------
+
+FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_B)/%)
+
+define fuzz_program
+$(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
+	$$(call msg,FUZZLD,$$@)
+	$$(Q)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread $$(FUZZ_LDFLAGS) -o $$@ $$^ $$(PROTOBUF_C_LIBS)
+endef
+$(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
+
+-include $(patsubst %.o,%.d,$(foreach name,$(FUZZ_NAMES),$(call fuzz_of,$(FUZZ_$(name)))))
+
+# --- Running them --------------------------------------------------------------------
+
+# Needs no libFuzzer.
+$(FUZZ_B)/test-mutate: tests/suite/fuzz/test-mutate.c tests/suite/fuzz/driver/mutate.c tests/suite/fuzz/driver/input.h
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(HOST_CFLAGS) $(HOST_asan) -Itests/suite/fuzz -o $@ $(filter %.c,$^) $(CHECK_LIBS)
+
+ALL += $(FUZZ_B)/test-mutate
+UNIT_TESTS += $(FUZZ_B)/test-mutate
+UNIT_TESTS += tests/suite/fuzz/replay
+ifneq ($(shell command -v $(FUZZ_CC)),)
+ALL += $(FUZZ_PROGRAMS)
+endif
+
+TIME ?= 60
+
+.PHONY: fuzz run-fuzz
+fuzz: setup
+	+@$(MAKE) run-fuzz
+
+run-fuzz: $(FUZZ_PROGRAMS)
+	@tests/suite/fuzz/run --time $(TIME) $(FUZZERS)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests of what protoc-gen-ipc writes: shell tests over golden/, fail/ and
+# compile/, and a program over stubs of golden/.
+
+IDL_SHELL_TESTS := $(addprefix tests/suite/idl/,test-golden test-fail test-compile test-plugin test-install \
+	test-check)
+
+IDL_GOLDEN := $(B)/tests/suite/idl/golden
+IDL_GOLDEN_NAMES := kinds depths echo
+IDL_GOLDEN_OBJECTS := $(foreach name,$(IDL_GOLDEN_NAMES),$(IDL_GOLDEN)/$(name).ipc.o \
+	$(IDL_GOLDEN)/$(name).pb-c.o)
+
+$(B)/tests/suite/idl/test-stubs.o: tests/suite/idl/test-stubs.c | $(IPC_SHARED_HEADERS) \
+		$(IDL_GOLDEN_NAMES:%=$(IDL_GOLDEN)/%.ipc.h) \
+		$(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) $(CHECK_CFLAGS) -I$(IDL_GOLDEN) -I$(B)/idl \
+	  -MMD -MP -c -o $@ $<
+
+$(B)/tests/suite/idl/test-stubs: $(B)/tests/suite/idl/test-stubs.o $(IDL_GOLDEN_OBJECTS) \
+		$(B)/idl/ipc/ipc.pb-c.o $(B)/idl/google/protobuf/descriptor.pb-c.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+ALL += $(B)/tests/suite/idl/test-stubs
+UNIT_TESTS += $(B)/tests/suite/idl/test-stubs $(IDL_SHELL_TESTS)

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+#
+# What users get by `make install`: test-install on the host, test-echo in the guest
+# with what that one has built, and test-tutorial, which starts a guest of its own.
+
+INSTALL_ECHO := $(addprefix $(B)/tests/suite/install/echo/,server client libipc.so.0)
+
+UNIT_TESTS += tests/suite/install/test-install tests/suite/install/test-tutorial
+GUEST_TESTS += tests/suite/install/test-echo
+GUEST_FILES += $(INSTALL_ECHO)

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+#
+# The driver's contract, tested through the raw UAPI inside the guest. Each
+# test-*.c here is one program of Check cases; raw.c and fixture.c are in all.
+
+KTEST_NAMES := $(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite/kernel/test-*.c)))
+KTEST_PROGS := $(KTEST_NAMES:%=$(B)/tests/suite/kernel/%)
+KTEST_COMMON := $(B)/tests/suite/kernel/raw.o $(B)/tests/suite/kernel/fixture.o
+
+GUEST_RAW_TESTS += $(KTEST_PROGS) tests/suite/kernel/first-manager
+ALL += $(KTEST_PROGS)
+
+$(KTEST_PROGS:%=%.o) $(KTEST_COMMON): $(B)/tests/suite/kernel/%.o: tests/suite/kernel/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(KTEST_PROGS): %: %.o $(KTEST_COMMON)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)

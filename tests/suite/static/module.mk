@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+#
+# The static checks: what can be said about the sources without running them.
+# Each script here is a test; `make check-static` runs them alone. They keep
+# what they build in $(B)/static, apart from all else.
+
+STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths sizes includes headers abi features gcc clang tidy \
+	driver kernel-style)
+
+UNIT_TESTS += $(STATIC_CHECKS)
+
+.PHONY: check-static run-check-static user-space
+
+check-static: setup
+	+@$(MAKE) run-check-static
+
+run-check-static: $(B)/tests.list
+	@tests/run --host '^unit tests/suite/static/'
+
+# What `make all` builds of C for user space, as make variables say. Code that
+# brings its own compilers and options along is left to itself.
+user-space:
+	+$(Q)$(MAKE) $(filter-out %.ko $(B)/tests/suite/fuzz/% $(B)/tests/env/host/% $(B)/tests/suite/abi/i386/% $(B)/tests/suite/abi/arm64/%,$(ALL))
