@@ -22,14 +22,6 @@ struct place {
 	char bus[80];
 };
 
-static inline bool may_mount(void)
-{
-	if (geteuid() == 0)
-		return true;
-	fprintf(stderr, "needs root, skipped\n");
-	return false;
-}
-
 static inline void place_make(struct place *p)
 {
 	strcpy(p->dir, "/tmp/ipcbus-mount-XXXXXX");
