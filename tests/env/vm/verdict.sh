@@ -2,10 +2,10 @@
 #
 # What came of a run of the guest. Sourced by tests/env/vm/run, after guest.sh.
 
-# What the console $1 ends with, for want of a better reason.
+# last_words CONSOLE QEMU MESSAGE: MESSAGE, and what console and QEMU's own words end with
 last_words() {
-	say "the guest ended before it was done; its last words:"
-	tail -n 15 "$1" >&2
+	say "$3"
+	tail -q -n 15 "$1" "$2" >&2
 }
 
 # Instead of the verdict on a run that is to go wrong: is each of `expected`
@@ -49,12 +49,16 @@ verdict() {
 	fi
 	if [ "$ended" = 124 ]; then
 		say "not done after $timeout seconds, stopped"
+	elif ! is_up; then
+		last_words "$console" "$2/qemu" "the guest did not come up; its last words:"
+		failed=1
 	elif [ "$ended" != 0 ]; then
 		say "QEMU failed:"
 		cat "$2/qemu" >&2
 		failed=1
 	elif [ "$(tail -n 1 "$report" 2>/dev/null)" != end ]; then
-		[ -n "$failed" ] || last_words "$console"
+		[ -n "$failed" ] || last_words "$console" "$2/qemu" \
+			"the guest ended before it was done; its last words:"
 		failed=1
 	fi
 
