@@ -44,15 +44,15 @@ static int exchange(struct ipcbus_state *s, uint32_t expected)
 {
 	struct ipcbus_exchange *x = &s->x;
 
-	x->free = x->event.buffer;
-	x->free_count = x->event.buffer != 0;
+	x->release = x->event.buffer;
+	x->release_count = x->event.buffer != 0;
 	x->thread = x->event.thread;
 	for (;;) {
 		if (ioctl(s->fd, IPCBUS_IOC_EXCHANGE, x) < 0)
 			return -errno;
 		if (x->event.kind != IPCBUS_EVENT_INTERRUPTED)
 			break;
-		x->free = x->free_count = 0;
+		x->release = x->release_count = 0;
 		clear_send(s);
 	}
 	if (x->event.kind == IPCBUS_EVENT_FAILED)

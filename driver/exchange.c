@@ -21,8 +21,8 @@ struct exchange_in {
 	u32 size;
 	u32 flags;
 	u32 thread;
-	u32 free_count;
-	u64 free;
+	u32 release_count;
+	u64 release;
 	struct ipcbus_send send;
 };
 
@@ -119,9 +119,9 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 		return -EINVAL;
 	if (in->flags & (IPCBUS_SERVE | IPCBUS_NONBLOCK) && !(in->flags & IPCBUS_WAIT))
 		return -EINVAL;
-	if (in->free_count > IPCBUS_MAX_FREE)
+	if (in->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
-	if (!in->free_count && in->free)
+	if (!in->release_count && in->release)
 		return -EINVAL;
 	if (in->send.kind)
 		return check_send(proc, &in->send);
@@ -142,13 +142,13 @@ static __always_inline int give_back_one(struct ipcbus_proc *proc, u64 id)
 
 static int give_back(struct ipcbus_proc *proc, const struct exchange_in *in, u32 *ret_index)
 {
-	u64 __user *ids = u64_to_user_ptr(in->free);
+	u64 __user *ids = u64_to_user_ptr(in->release);
 	u64 id;
 	int ret;
 
-	if (in->free_count == 1)
-		return give_back_one(proc, in->free);
-	for (*ret_index = 0; *ret_index < in->free_count; ++*ret_index) {
+	if (in->release_count == 1)
+		return give_back_one(proc, in->release);
+	for (*ret_index = 0; *ret_index < in->release_count; ++*ret_index) {
 		if (get_user(id, &ids[*ret_index]))
 			return -EFAULT;
 		ret = give_back_one(proc, id);
@@ -169,9 +169,9 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	struct ipcbus_message message;
 	int ret;
 
-	message.stage = IPCBUS_STAGE_FREE;
+	message.stage = IPCBUS_STAGE_RELEASE;
 	message.index = 0;
-	ret = in->free_count ? give_back(thread->proc, in, &message.index) : 0;
+	ret = in->release_count ? give_back(thread->proc, in, &message.index) : 0;
 	if (unlikely(ret)) {
 		message.send = NULL;
 		ipcbus_report_unsent(thread, &message, NULL, NULL, ret);

@@ -9,7 +9,7 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_DEADLINE, "deadline" },
 	{ IPCBUS_FEATURE_CANCEL, "cancel" },
 	{ IPCBUS_FEATURE_ASYNC, "async" },
-	{ IPCBUS_FEATURE_ROOM, "room" },
+	{ IPCBUS_FEATURE_WRITABLE, "writable" },
 	{ IPCBUS_FEATURE_CLEAR, "clear" },
 	{ IPCBUS_FEATURE_QUOTA, "quota" },
 	{ IPCBUS_FEATURE_REPLACE, "replace" },
@@ -17,9 +17,9 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_LABEL, "label" },
 	{ IPCBUS_FEATURE_PRIORITY, "priority" },
 	{ IPCBUS_FEATURE_NODE_INFO, "node_info" },
-	{ IPCBUS_FEATURE_CALLER, "caller" },
+	{ IPCBUS_FEATURE_SENDER_INFO, "sender_info" },
 	{ IPCBUS_FEATURE_MONITOR, "monitor" },
-	{ IPCBUS_FEATURE_ARRIVAL, "arrival" },
+	{ IPCBUS_FEATURE_WATCH_MANAGER, "watch_manager" },
 	{ IPCBUS_FEATURE_MOUNT, "mount" },
 	{}
 };

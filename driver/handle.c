@@ -334,7 +334,7 @@ static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args
 /* Only of handle 0, and then for the bus rather than for a node. */
 static bool is_arrival(const struct ipcbus_handle *args)
 {
-	return args->flags == IPCBUS_WATCH_ARRIVAL && !args->handle;
+	return args->flags == IPCBUS_WATCH_MANAGER && !args->handle;
 }
 
 int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)

@@ -45,7 +45,7 @@ static int origin_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_origin
 	return ret;
 }
 
-static int find_caller(struct ipcbus_proc *proc, struct ipcbus_caller *args)
+static int find_caller(struct ipcbus_proc *proc, struct ipcbus_sender_info *args)
 {
 	struct ipcbus_origin origin;
 	struct pid *pid;
@@ -62,19 +62,19 @@ static int find_caller(struct ipcbus_proc *proc, struct ipcbus_caller *args)
 	rcu_read_lock();
 	pid = ipcbus_origin_find(&origin);
 	if (pid) {
-		args->flags = IPCBUS_CALLER_ALIVE;
+		args->flags = IPCBUS_SENDER_ALIVE;
 		args->pid = pid_nr_ns(pid, proc->pid_ns);
 	}
 	rcu_read_unlock();
 	return 0;
 }
 
-long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_caller __user *arg)
+long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_sender_info __user *arg)
 {
-	struct ipcbus_caller args;
+	struct ipcbus_sender_info args;
 	int ret;
 
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_CALLER_SIZE_VER0, arg);
+	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_SENDER_INFO_SIZE_VER0, arg);
 	if (ret)
 		return ret;
 	ret = find_caller(proc, &args);

@@ -56,7 +56,7 @@ static inline void ipcbus_tell_sender(const struct ipcbus_sender *sender,
 	event->gid = sender->gid;
 }
 
-/* IPCBUS_IOC_CALLER */
-long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_caller __user *arg);
+/* IPCBUS_IOC_SENDER_INFO */
+long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_sender_info __user *arg);
 
 #endif

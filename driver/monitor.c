@@ -38,7 +38,7 @@ static bool tap_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 {
 	struct tap *tap = container_of(work, struct tap, work);
 
-	event->kind = IPCBUS_EVENT_TAP;
+	event->kind = IPCBUS_EVENT_RECORD;
 	ipcbus_buffer_deliver(tap->proc, tap->buffer, event);
 	kfree(tap);
 	return true;
@@ -66,9 +66,9 @@ static u32 objects_of(const struct ipcbus_record *record)
 
 /* The header as this monitor sees it. */
 static void complete_head(const struct ipcbus_proc *proc, const struct ipcbus_record *record,
-			  u32 max_data, struct ipcbus_tap *ret_tap)
+			  u32 max_data, struct ipcbus_monitor_record *ret_tap)
 {
-	struct ipcbus_tap *tap = ret_tap;
+	struct ipcbus_monitor_record *tap = ret_tap;
 
 	*tap = record->tap;
 	tap->size = sizeof(*tap);
@@ -89,12 +89,12 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 			  struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at)
 {
 	const struct ipcbus_object_ref *ref;
-	struct ipcbus_tap_object object;
+	struct ipcbus_record_object object;
 	u32 i;
 
 	for (i = 0; i < objects_of(record); i++) {
 		ref = &record->buffer->objects.ref[i];
-		object = (struct ipcbus_tap_object){ .type = ref->type, .tag = ref->tag };
+		object = (struct ipcbus_record_object){ .type = ref->type, .tag = ref->tag };
 		if (ref->type != IPCBUS_OBJECT_FD) {
 			object.pid = pid_nr_ns(ref->node->proc->pid, proc->pid_ns);
 			object.node = ref->node->id;
@@ -110,12 +110,12 @@ static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
 {
 	struct ipcbus_region *region = &proc->region;
 	struct ipcbus_buffer *buffer;
-	struct ipcbus_tap tap;
+	struct ipcbus_monitor_record tap;
 
 	complete_head(proc, record, max_data, &tap);
 	tap.lost = lost;
 	buffer = ipcbus_buffer_reserve(region, tap.objects + tap.object_count *
-				       sizeof(struct ipcbus_tap_object));
+				       sizeof(struct ipcbus_record_object));
 	if (!buffer)
 		return NULL;
 	ipcbus_buffer_write(region, buffer, 0, &tap, sizeof(tap));
@@ -166,7 +166,7 @@ static void tell(struct ipcbus_proc *proc, const struct ipcbus_record *record, u
 	u64 lost = atomic64_xchg(&proc->monitor.lost, 0);
 
 	if (!try_tell(proc, record, max_data, lost)) {
-		ipcbus_stat_count(IPCBUS_STAT_TAPS_LOST);
+		ipcbus_stat_count(IPCBUS_STAT_RECORDS_LOST);
 		atomic64_add(lost + 1, &proc->monitor.lost);
 	}
 }

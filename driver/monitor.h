@@ -59,7 +59,7 @@ struct ipcbus_monitor_wish {
  */
 struct ipcbus_record {
 	u32 wanted_by;
-	struct ipcbus_tap tap;
+	struct ipcbus_monitor_record tap;
 	struct {
 		struct pid *pid;
 		struct pid *tid;

@@ -470,7 +470,7 @@ static noinline long ioctl_other(struct ipcbus_proc *proc, unsigned int cmd, uns
 		return ioctl_set_threads(proc, user);
 	case IPCBUS_IOC_NODE_INFO:
 		return ioctl_node_info(proc, user);
-	case IPCBUS_IOC_CALLER:
+	case IPCBUS_IOC_SENDER_INFO:
 		return ipcbus_caller_ioctl(proc, user);
 	case IPCBUS_IOC_CANCEL:
 		return ioctl_cancel(proc, user);

@@ -164,7 +164,7 @@ static void tell_failure(struct ipcbus_proc *proc, struct ipcbus_failure *failur
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_FAILURES,
 		.tap = {
-			.kind = IPCBUS_TAP_FAILED,
+			.kind = IPCBUS_RECORD_FAILED,
 			.id = failure->id,
 			.data_size = failure->size,
 			.code = failure->code,
@@ -266,7 +266,7 @@ void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_e
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_REPORTS,
 		.tap = {
-			.kind = IPCBUS_TAP_SPAM,
+			.kind = IPCBUS_RECORD_SPAM,
 			.time = ktime_get_ns(),
 			.node = node->id,
 			.value = held,
@@ -290,7 +290,7 @@ void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_REPORTS,
 		.tap = {
-			.kind = IPCBUS_TAP_STARVED,
+			.kind = IPCBUS_RECORD_STARVED,
 			.time = ktime_get_ns(),
 			.id = t->id,
 			.code = t->code,

@@ -24,7 +24,7 @@ static const char *const names[IPCBUS_STAT_COUNT] = {
 	[IPCBUS_STAT_USERS] = "users",
 	[IPCBUS_STAT_SHARES] = "shares",
 	[IPCBUS_STAT_LOST] = "lost",
-	[IPCBUS_STAT_TAPS_LOST] = "taps_lost",
+	[IPCBUS_STAT_RECORDS_LOST] = "records_lost",
 	[IPCBUS_STAT_SPAM] = "spam",
 	[IPCBUS_STAT_STARVED] = "starved",
 };

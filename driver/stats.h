@@ -25,7 +25,7 @@ enum ipcbus_stat {
 	/* Oneways that were queued and never delivered; none of them lives. */
 	IPCBUS_STAT_LOST,
 	/* Records that a monitor had no room for; none of them lives. */
-	IPCBUS_STAT_TAPS_LOST,
+	IPCBUS_STAT_RECORDS_LOST,
 	/* Senders that were told they send too much; work that waited too long. */
 	IPCBUS_STAT_SPAM,
 	IPCBUS_STAT_STARVED,

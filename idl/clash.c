@@ -40,7 +40,7 @@ static const char *const finish_names[] = { "%s_%s_finish", "%s_reply_%s" };
 static const char *const service_names[] = {
 	"struct %s", "struct %s_ops", "%s_interface", "%s_connect", "%s_await", "%s_take",
 	"%s_from_proxy", "%s_ref", "%s_unref", "%s_unrefp", "%s_proxy", "%s_on_death",
-	"%s_off_death", "%s_object_new", "%s_serve", "%s_method_table",
+	"%s_off_death", "%s_object_new", "%s_register", "%s_method_table",
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))

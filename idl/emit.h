@@ -78,7 +78,7 @@ void sign_handler(struct emitter *e, const struct method *method, const char *ta
 void sign_reply(struct emitter *e, const struct service *service, const struct method *method,
 		const char *tail);
 void sign_object_new(struct emitter *e, const struct service *service, const char *tail);
-void sign_serve(struct emitter *e, const struct service *service, const char *tail);
+void sign_register(struct emitter *e, const struct service *service, const char *tail);
 
 /* --- Expressions --------------------------------------------------------------- */
 

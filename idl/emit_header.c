@@ -259,7 +259,7 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	note(e,
 	     "The same, and registers the object under a name: it lives as long as the connection. "
 	     "-EEXIST: a living object of another user has the name.");
-	sign_serve(e, s, ";\n\n");
+	sign_register(e, s, ";\n\n");
 }
 
 /* --- The file -------------------------------------------------------------------- */

@@ -126,8 +126,8 @@ static void emit_object(struct emitter *e, const struct service *s)
 					   "ret_object", NULL },
 		    ";\n}\n\n");
 
-	sign_serve(e, s, "\n{\n");
-	text_params(e->out, 1, "return ipc_rpc_serve",
+	sign_register(e, s, "\n{\n");
+	text_params(e->out, 1, "return ipc_rpc_register",
 		    (const char *const[]){ "ipc", "name", interface, "ops", "userdata", NULL },
 		    ";\n}\n\n");
 }

@@ -226,9 +226,9 @@ void sign_object_new(struct emitter *e, const struct service *service, const cha
 	     "void (*destroy)(void *userdata)", "struct ipc_object **ret_object", NULL);
 }
 
-void sign_serve(struct emitter *e, const struct service *service, const char *tail)
+void sign_register(struct emitter *e, const struct service *service, const char *tail)
 {
-	sign(e, tail, format(e, "int %s_serve", service->prefix), "struct ipc *ipc",
+	sign(e, tail, format(e, "int %s_register", service->prefix), "struct ipc *ipc",
 	     "const char *name", format(e, "const struct %s_ops *ops", service->prefix),
 	     "void *userdata", NULL);
 }

@@ -236,7 +236,7 @@ int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 /* --- Serving ------------------------------------------------------------------- */
 
-int ipc_rpc_serve(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
 		  const void *ops, void *userdata)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
@@ -245,5 +245,5 @@ int ipc_rpc_serve(struct ipc *ipc, const char *name, const struct ipc_interface 
 	r = ipc_object_new(ipc, interface, ops, userdata, /* destroy= */ NULL, &object);
 	if (r < 0)
 		return r;
-	return ipc_add_name(ipc, name, object);
+	return ipc_register_name(ipc, name, object);
 }

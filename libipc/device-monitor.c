@@ -13,15 +13,15 @@
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&
 	       IPC_MONITOR_FAILURES == IPCBUS_MONITOR_FAILURES &&
 	       IPC_MONITOR_REPORTS == IPCBUS_MONITOR_REPORTS, "what a monitor sees");
-_Static_assert((int)IPC_TAP_CALL == (int)IPCBUS_TAP_CALL &&
-	       (int)IPC_TAP_ONEWAY == (int)IPCBUS_TAP_ONEWAY &&
-	       (int)IPC_TAP_REPLY == (int)IPCBUS_TAP_REPLY &&
-	       (int)IPC_TAP_ERROR == (int)IPCBUS_TAP_ERROR &&
-	       (int)IPC_TAP_FAILED == (int)IPCBUS_TAP_FAILED &&
-	       (int)IPC_TAP_SPAM == (int)IPCBUS_TAP_SPAM &&
-	       (int)IPC_TAP_STARVED == (int)IPCBUS_TAP_STARVED, "kinds of records");
-_Static_assert(IPC_TAP_CLEAR == IPCBUS_SEND_CLEAR && IPC_TAP_REPLACE == IPCBUS_SEND_REPLACE &&
-	       IPC_TAP_OBJECTS_MAX == DEVICE_MAX_OBJECTS, "what a record is of");
+_Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
+	       (int)IPC_RECORD_ONEWAY == (int)IPCBUS_RECORD_ONEWAY &&
+	       (int)IPC_RECORD_REPLY == (int)IPCBUS_RECORD_REPLY &&
+	       (int)IPC_RECORD_ERROR == (int)IPCBUS_RECORD_ERROR &&
+	       (int)IPC_RECORD_FAILED == (int)IPCBUS_RECORD_FAILED &&
+	       (int)IPC_RECORD_SPAM == (int)IPCBUS_RECORD_SPAM &&
+	       (int)IPC_RECORD_STARVED == (int)IPCBUS_RECORD_STARVED, "kinds of records");
+_Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE &&
+	       IPC_RECORD_OBJECTS_MAX == DEVICE_MAX_OBJECTS, "what a record is of");
 
 int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data)
 {
@@ -35,13 +35,13 @@ int device_monitor(const struct device *device, unsigned int flags, pid_t pid, s
 	return ioctl(device->fd, IPCBUS_IOC_MONITOR, &arg) < 0 ? -errno : 0;
 }
 
-static void take_objects(const unsigned char *table, unsigned int n, struct ipc_tap_object *to)
+static void take_objects(const unsigned char *table, unsigned int n, struct ipc_record_object *to)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		struct ipcbus_tap_object object;
+		struct ipcbus_record_object object;
 
 		memcpy(&object, table + i * sizeof(object), sizeof(object));
-		to[i] = (struct ipc_tap_object){
+		to[i] = (struct ipc_record_object){
 			.is_fd = object.type == IPCBUS_OBJECT_FD,
 			.pid = (pid_t)object.pid,
 			.node = object.node,
@@ -50,7 +50,7 @@ static void take_objects(const unsigned char *table, unsigned int n, struct ipc_
 	}
 }
 
-static void take_parties(const struct ipcbus_tap *from, struct ipc_tap *tap)
+static void take_parties(const struct ipcbus_monitor_record *from, struct ipc_record *tap)
 {
 	tap->from_pid = (pid_t)from->from_pid;
 	tap->from_tid = (pid_t)from->from_tid;
@@ -61,9 +61,9 @@ static void take_parties(const struct ipcbus_tap *from, struct ipc_tap *tap)
 }
 
 /* What the head says lies within size bytes. */
-static bool is_whole(const struct ipcbus_tap *head, size_t size)
+static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 {
-	uint64_t table = (uint64_t)head->object_count * sizeof(struct ipcbus_tap_object);
+	uint64_t table = (uint64_t)head->object_count * sizeof(struct ipcbus_record_object);
 
 	if (head->size < sizeof(*head) || head->size > size ||
 	    head->data_kept > size - head->size || head->data_kept > head->data_size)
@@ -73,11 +73,11 @@ static bool is_whole(const struct ipcbus_tap *head, size_t size)
 }
 
 /* A newer driver's head is longer: what is known of it is at its beginning. */
-int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
-	       struct ipc_tap_object *ret_objects)
+int device_tap(const void *record, size_t size, struct ipc_record *ret_tap,
+	       struct ipc_record_object *ret_objects)
 {
 	const unsigned char *bytes = record;
-	struct ipcbus_tap from;
+	struct ipcbus_monitor_record from;
 
 	if (size < sizeof(from))
 		return -EBADMSG;
@@ -85,7 +85,7 @@ int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
 	if (!is_whole(&from, size))
 		return -EBADMSG;
 
-	*ret_tap = (struct ipc_tap){
+	*ret_tap = (struct ipc_record){
 		.kind = from.kind,
 		.time = from.time,
 		.id = from.id,

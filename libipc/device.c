@@ -39,7 +39,7 @@ _Static_assert((int)DEVICE_EVENT_NONE == (int)IPCBUS_EVENT_NONE &&
 	       (int)DEVICE_EVENT_CANCELED == (int)IPCBUS_EVENT_CANCELED &&
 	       (int)DEVICE_EVENT_FROZEN == (int)IPCBUS_EVENT_FROZEN &&
 	       (int)DEVICE_EVENT_THAWED == (int)IPCBUS_EVENT_THAWED &&
-	       (int)DEVICE_EVENT_TAP == (int)IPCBUS_EVENT_TAP, "kinds of events");
+	       (int)DEVICE_EVENT_RECORD == (int)IPCBUS_EVENT_RECORD, "kinds of events");
 _Static_assert((int)DEVICE_OBJECT_NODE == (int)IPCBUS_OBJECT_NODE &&
 	       (int)DEVICE_OBJECT_HANDLE == (int)IPCBUS_OBJECT_HANDLE &&
 	       (int)DEVICE_OBJECT_FD == (int)IPCBUS_OBJECT_FD, "kinds of objects");
@@ -184,9 +184,9 @@ static void event_from_driver(const struct device *device, const struct ipcbus_e
 /* How far a failed exchange came with the buffers to give back. */
 static unsigned int freed_until(const struct ipcbus_exchange *u)
 {
-	if (u->event.stage == IPCBUS_STAGE_FREE)
+	if (u->event.stage == IPCBUS_STAGE_RELEASE)
 		return u->event.index + 1; /* the bad one is not tried again */
-	return u->event.stage > IPCBUS_STAGE_FREE ? u->free_count : 0;
+	return u->event.stage > IPCBUS_STAGE_RELEASE ? u->release_count : 0;
 }
 
 static int exchange_ioctl(const struct device *device, struct ipcbus_exchange *u,
@@ -226,8 +226,8 @@ int device_exchange(const struct device *device, struct device_exchange *x,
 	u.size = sizeof(u);
 	u.flags = x->flags;
 	u.thread = x->thread;
-	u.free_count = x->n_free;
-	u.free = x->n_free == 1 ? x->free[0] : x->n_free ? (uintptr_t)x->free : 0;
+	u.release_count = x->n_free;
+	u.release = x->n_free == 1 ? x->free[0] : x->n_free ? (uintptr_t)x->free : 0;
 	send_to_driver(device, &x->send, &u.send);
 	/* Left alone by the driver when it fails early. */
 	u.event.stage = 0;
@@ -320,7 +320,7 @@ int device_poll(const struct device *device, int other, uint64_t timeout_usec)
 /* The event need not be taken: the file is there for nothing else. */
 int device_wait_manager(const char *path, uint64_t timeout_usec)
 {
-	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_ARRIVAL };
+	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_MANAGER };
 	struct device device = { .wake_fd = -1, .poll_fd = -1 };
 	int r;
 
@@ -415,9 +415,9 @@ int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, 
 
 int device_watch_arrival(const struct device *device)
 {
-	struct ipcbus_handle arg = { .size = sizeof(arg), .flags = IPCBUS_WATCH_ARRIVAL };
+	struct ipcbus_handle arg = { .size = sizeof(arg), .flags = IPCBUS_WATCH_MANAGER };
 
-	if (!(device->features & IPCBUS_FEATURE_ARRIVAL))
+	if (!(device->features & IPCBUS_FEATURE_WATCH_MANAGER))
 		return -EOPNOTSUPP;
 	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
 }
@@ -447,19 +447,19 @@ int device_call_canceled(const struct device *device, uint64_t call)
 
 int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid)
 {
-	struct ipcbus_caller arg = {
+	struct ipcbus_sender_info arg = {
 		.size = sizeof(arg),
 		.call = call,
 		.buffer = call ? 0 : buffer,
 	};
 	int r;
 
-	r = device_ioctl(device, IPCBUS_IOC_CALLER, &arg);
+	r = device_ioctl(device, IPCBUS_IOC_SENDER_INFO, &arg);
 	if (r < 0)
 		return r;
 
 	*ret_pid = (pid_t)arg.pid;
-	return !!(arg.flags & IPCBUS_CALLER_ALIVE);
+	return !!(arg.flags & IPCBUS_SENDER_ALIVE);
 }
 
 _Static_assert(DEVICE_CAME_CALL == IPCBUS_FROZEN_CALL &&

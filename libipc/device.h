@@ -88,7 +88,7 @@ enum device_event_kind {
 	DEVICE_EVENT_CANCELED,
 	DEVICE_EVENT_FROZEN,
 	DEVICE_EVENT_THAWED,
-	DEVICE_EVENT_TAP,
+	DEVICE_EVENT_RECORD,
 	DEVICE_EVENT_MANAGER = 13,
 };
 
@@ -218,14 +218,14 @@ int device_caller(const struct device *device, uint64_t call, uint64_t buffer, p
 #define DEVICE_CAME_ONEWAY	(1U << 1)
 int device_freeze(const struct device *device, pid_t pid, bool thaw, unsigned int timeout_msec);
 
-struct ipc_tap;
-struct ipc_tap_object;
+struct ipc_record;
+struct ipc_record_object;
 
 /* Records of what happens on the bus from here on, as TAP events; flags 0: none. */
 int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data);
 /* Takes a record apart, whoever wrote it; objects: room for DEVICE_MAX_OBJECTS. -EBADMSG. */
-int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
-	       struct ipc_tap_object *ret_objects);
+int device_tap(const void *record, size_t size, struct ipc_record *ret_tap,
+	       struct ipc_record_object *ret_objects);
 
 int device_set_threads(const struct device *device, unsigned int max);
 int device_thread_exit(const struct device *device);

@@ -218,7 +218,7 @@ void dispatch(struct thread *t, const struct device_event *event)
 		freeze_fire(t->ipc, event->cookie, event->kind == DEVICE_EVENT_FROZEN,
 			    event->code);
 		break;
-	case DEVICE_EVENT_TAP:
+	case DEVICE_EVENT_RECORD:
 		monitor_tell(t, event);
 		break;
 	case DEVICE_EVENT_NONE:

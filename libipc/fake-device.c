@@ -270,8 +270,8 @@ int device_monitor(const struct device *device, unsigned int flags, pid_t pid, s
 	return pid == 1 ? -ESRCH : flags > 7 ? -EINVAL : 0;
 }
 
-int device_tap(const void *record, size_t size, struct ipc_tap *ret_tap,
-	       struct ipc_tap_object *ret_objects)
+int device_tap(const void *record, size_t size, struct ipc_record *ret_tap,
+	       struct ipc_record_object *ret_objects)
 {
 	(void)record;
 	(void)ret_tap;

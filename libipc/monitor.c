@@ -7,7 +7,7 @@
 
 #include "monitor.h"
 
-int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data, ipc_tap_cb cb,
+int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data, ipc_record_cb cb,
 		void *userdata)
 {
 	if (!ipc || pid < 0 || (flags && !cb))
@@ -25,8 +25,8 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 	return device_monitor(&ipc->device, flags, pid, max_data);
 }
 
-int ipc_tap_parse(const void *record, size_t size, struct ipc_tap *ret_tap,
-		  struct ipc_tap_object *ret_objects)
+int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_tap,
+		  struct ipc_record_object *ret_objects)
 {
 	if (!ret_tap || !ret_objects || (size && !record))
 		return -EINVAL;
@@ -35,10 +35,10 @@ int ipc_tap_parse(const void *record, size_t size, struct ipc_tap *ret_tap,
 
 void monitor_tell(struct thread *t, const struct device_event *event)
 {
-	struct ipc_tap_object objects[DEVICE_MAX_OBJECTS];
-	struct ipc_tap tap;
+	struct ipc_record_object objects[DEVICE_MAX_OBJECTS];
+	struct ipc_record tap;
 	struct ipc *ipc = t->ipc;
-	ipc_tap_cb cb;
+	ipc_record_cb cb;
 	void *userdata;
 
 	ipc_lock(ipc);

@@ -116,7 +116,7 @@ static int demand_new(struct ipc *ipc, const char *name, struct ipc_object *obje
 	return r;
 }
 
-int ipc_add_name_on_demand(struct ipc *ipc, const char *name, struct ipc_object *object,
+int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object *object,
 			   ipc_idle_cb idle, void *userdata)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
@@ -156,19 +156,21 @@ int ipc_add_name_on_demand(struct ipc *ipc, const char *name, struct ipc_object 
 
 static int tell_leave(struct service_manager *manager, const char *name)
 {
-	Ipc__Manager__LeaveRequest request = IPC__MANAGER__LEAVE_REQUEST__INIT;
+	Ipc__Manager__IdleExitRequest request = IPC__MANAGER__IDLE_EXIT_REQUEST__INIT;
 
 	request.name = (char *)name;
-	return manager_result(service_manager_leave(manager, &request, /* error= */ NULL));
+	return manager_result(service_manager_idle_exit(manager, &request, /* error= */ NULL));
 }
 
 static int tell_remove(struct service_manager *manager, const char *name)
 {
-	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	int r;
 
 	request.name = (char *)name;
 	request.left = true;
-	return manager_result(service_manager_remove(manager, &request, /* error= */ NULL));
+	r = service_manager_unregister_name(manager, &request, /* error= */ NULL);
+	return manager_result(r);
 }
 
 /* Without a manager nobody can come through it; one that comes will not hear of the
@@ -199,7 +201,7 @@ static int leave_locked(struct ipc *ipc, struct service_manager *manager, struct
 	return 0;
 }
 
-int ipc_leave_name(struct ipc *ipc, const char *name)
+int ipc_idle_exit(struct ipc *ipc, const char *name)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	struct name *kept;

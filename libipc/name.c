@@ -137,7 +137,7 @@ void names_close(struct ipc *ipc)
 
 int name_tell_locked(struct service_manager *manager, const struct name *name)
 {
-	Ipc__Manager__AddRequest request = IPC__MANAGER__ADD_REQUEST__INIT;
+	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
@@ -150,7 +150,7 @@ int name_tell_locked(struct service_manager *manager, const struct name *name)
 	else
 		request.object = &id;
 	request.interface = (char *)name->object->interface->name;
-	return manager_result(service_manager_add(manager, &request, /* error= */ NULL));
+	return manager_result(service_manager_register_name(manager, &request, /* error= */ NULL));
 }
 
 /* With an old driver names are not added again; nothing else depends on it. */
@@ -173,7 +173,7 @@ int name_add_locked(struct ipc *ipc, struct service_manager *manager, const stru
 	return r < 0 ? r : name_tell_locked(manager, name);
 }
 
-int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object)
+int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	struct name *kept;
@@ -205,10 +205,10 @@ static bool is_removed(int r)
 	return r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN;
 }
 
-int ipc_remove_name(struct ipc *ipc, const char *name)
+int ipc_unregister_name(struct ipc *ipc, const char *name)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct name *kept = NULL;
 	int r;
 
@@ -217,7 +217,7 @@ int ipc_remove_name(struct ipc *ipc, const char *name)
 		return r;
 	request.name = (char *)name;
 	pthread_mutex_lock(&ipc->names.lock);
-	r = manager_result(service_manager_remove(manager, &request, /* error= */ NULL));
+	r = manager_result(service_manager_unregister_name(manager, &request, /* error= */ NULL));
 	if (is_removed(r))
 		kept = name_take_locked(ipc, name);
 	pthread_mutex_unlock(&ipc->names.lock);

@@ -121,7 +121,7 @@ struct ipc {
 	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
 	struct rooms rooms;		/* who waits for room */
-	ipc_tap_cb tap_cb;		/* where a monitor's records go */
+	ipc_record_cb tap_cb;		/* where a monitor's records go */
 	void *tap_userdata;
 };
 

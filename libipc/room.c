@@ -174,7 +174,7 @@ void room_came(struct ipc *ipc)
 static void user_room_came(struct room_waiter *waiter)
 {
 	struct ipc *ipc = (struct ipc *)((char *)waiter - offsetof(struct ipc, rooms.user));
-	ipc_room_cb cb;
+	ipc_writable_cb cb;
 	void *userdata;
 
 	ipc_lock(ipc);
@@ -186,7 +186,7 @@ static void user_room_came(struct room_waiter *waiter)
 		cb(ipc, userdata);
 }
 
-static void set_cb(struct ipc *ipc, ipc_room_cb cb, void *userdata)
+static void set_cb(struct ipc *ipc, ipc_writable_cb cb, void *userdata)
 {
 	ipc_lock(ipc);
 	ipc->rooms.cb = cb;
@@ -194,7 +194,7 @@ static void set_cb(struct ipc *ipc, ipc_room_cb cb, void *userdata)
 	ipc_unlock(ipc);
 }
 
-int ipc_on_room(struct ipc *ipc, ipc_room_cb cb, void *userdata)
+int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata)
 {
 	int r;
 

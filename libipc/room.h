@@ -25,7 +25,7 @@ struct room_waiter {
 struct rooms {
 	struct room_waiter *first;	/* the first come first */
 	struct room_waiter **last;
-	struct room_waiter user;	/* ipc_on_room() */
+	struct room_waiter user;	/* ipc_on_writable() */
 	void (*cb)(struct ipc *ipc, void *userdata);
 	void *cb_userdata;
 };

@@ -59,7 +59,7 @@ static void begin_with(const char *name)
 {
 	begin();
 	push_answer(0);
-	ck_assert_int_eq(ipc_add_name(ipc, name, object), 0);
+	ck_assert_int_eq(ipc_register_name(ipc, name, object), 0);
 }
 
 static void begin_watching(const char *pattern)
@@ -121,7 +121,7 @@ START_TEST(what_may_pass_is_tried_again)
 		ck_assert(clock_runs());
 		clock_ends(-ETIMEDOUT, errors[i]);
 		clock_ends(-ETIMEDOUT, 0);
-		ck_assert_uint_eq(fake_last()->send.code, code_of("Add"));
+		ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
 		ck_assert_str_eq(failures, "");
 		end();
 	}
@@ -216,7 +216,7 @@ START_TEST(what_was_removed_is_not_tried)
 	manager_comes(-ENOMEM);
 	sent = fake.n_sent;
 	push_answer(-ENOENT);
-	ck_assert_int_eq(ipc_remove_name(ipc, "name"), 0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
 	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .error = -ETIMEDOUT,
 					 .cookie = fake.sent[sent - 1].send.cookie },
 		  NULL, 0, NULL, 0);
@@ -237,7 +237,7 @@ static void begin_on_demand(void)
 {
 	begin();
 	push_answer(0);
-	ck_assert_int_eq(ipc_add_name_on_demand(ipc, "name", object, on_idle, NULL), 0);
+	ck_assert_int_eq(ipc_register_idle_exit(ipc, "name", object, on_idle, NULL), 0);
 }
 
 /* Another process of this user's has it by now: there is nothing to give up. */
@@ -246,9 +246,9 @@ START_TEST(what_is_anothers_is_left_alone)
 	begin_on_demand();
 	push_answer(-EPERM);
 	push_answer(-ENOENT);
-	ck_assert_int_eq(ipc_leave_name(ipc, "name"), 0);
-	ck_assert_uint_eq(fake_last()->send.code, code_of("Remove"));
-	ck_assert_int_eq(ipc_leave_name(ipc, "name"), -ENOENT);
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), 0);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("UnregisterName"));
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -ENOENT);
 	end();
 }
 END_TEST
@@ -260,8 +260,8 @@ START_TEST(what_is_anothers_is_not_taken_back)
 	ck_assert_uint_ne(ipc_object_id(object), 0);
 	fake.settle_error = -EBUSY;
 	push_answer(-EPERM);
-	ck_assert_int_eq(ipc_leave_name(ipc, "name"), -EBUSY);
-	ck_assert_uint_eq(fake_last()->send.code, code_of("Leave"));
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("IdleExit"));
 	fake.settle_error = 0;
 	end();
 }
@@ -274,8 +274,8 @@ START_TEST(what_is_still_used_is_taken_back)
 	fake.settle_error = -EBUSY;
 	push_answer(0);
 	push_answer(0);
-	ck_assert_int_eq(ipc_leave_name(ipc, "name"), -EBUSY);
-	ck_assert_uint_eq(fake_last()->send.code, code_of("Add"));
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
 	fake.settle_error = 0;
 	end();
 }

@@ -154,7 +154,7 @@ static int child(struct ipc_object *object, struct test *test)
 	    ipc_object_set_priority(object, 0, 0) != -ECHILD ||
 	    ipc_set_manager(ipc, object) != -ECHILD || ipc_get_manager(ipc, &proxy) != -ECHILD ||
 	    ipc_get_name(ipc, "a", &proxy) != -ECHILD || ipc_wait_name(ipc, "a", &proxy) != -ECHILD ||
-	    ipc_add_name(ipc, "a", object) != -ECHILD || ipc_remove_name(ipc, "a") != -ECHILD ||
+	    ipc_register_name(ipc, "a", object) != -ECHILD || ipc_unregister_name(ipc, "a") != -ECHILD ||
 	    test_object_new(ipc, &no_ops, NULL, NULL, &new) != -ECHILD ||
 	    test_on_death(test, no_death, NULL, &id) != -ECHILD ||
 	    test_off_death(test, 1) != -ECHILD || ipc_object_id(object))
@@ -227,7 +227,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(ipc_get_name(ipc, NULL, &proxy), -EINVAL);
 	ck_assert_int_eq(ipc_get_name(ipc, "a b", &proxy), -EINVAL);
 	ck_assert_int_eq(ipc_wait_name(ipc, "a\n", &proxy), -EINVAL);
-	ck_assert_int_eq(ipc_remove_name(ipc, "\xc3\xa4"), -EINVAL);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "\xc3\xa4"), -EINVAL);
 	ck_assert_uint_eq(fake.exchanges, 0);
 
 	/* A manager that is not there, and one that dies. */

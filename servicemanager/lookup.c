@@ -46,7 +46,7 @@ void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *en
 	message->interface = (char *)entry->interface;
 	message->pid = (uint32_t)entry->pid;
 	message->uid = entry->uid;
-	message->on_demand = owner_of((struct registry_entry *)entry)->cookie;
+	message->idle_exit = owner_of((struct registry_entry *)entry)->cookie;
 }
 
 /* --- Answering ------------------------------------------------------------------- */

@@ -308,7 +308,7 @@ static int loop(struct daemon *daemon)
 		int timeout = earlier(service_work(daemon->service), notify_watchdog());
 
 		if (service_wants_room(daemon->service) &&
-		    ipc_on_room(daemon->ipc, room_came, daemon->service) < 0) {
+		    ipc_on_writable(daemon->ipc, room_came, daemon->service) < 0) {
 			service_room(daemon->service);
 			timeout = earlier(timeout, ROOM_MSEC);
 		}

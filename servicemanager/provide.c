@@ -90,7 +90,8 @@ int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *re
 	return service_manager_reply_provide(call);
 }
 
-int handle_leave(struct ipc_call *call, const Ipc__Manager__LeaveRequest *request, void *userdata)
+int handle_leave(struct ipc_call *call, const Ipc__Manager__IdleExitRequest *request,
+		 void *userdata)
 {
 	struct service *service = userdata;
 	struct owner *owner = find_provided(service, request->name);
@@ -104,5 +105,5 @@ int handle_leave(struct ipc_call *call, const Ipc__Manager__LeaveRequest *reques
 		return ipc_call_errno(call, EBUSY, "somebody waits for %s", owner->entry.name);
 
 	owner->leaving = true;
-	return service_manager_reply_leave(call);
+	return service_manager_reply_idle_exit(call);
 }

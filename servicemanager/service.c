@@ -70,7 +70,7 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 
 /* Takes the proxy over, also when it fails. */
 static int owner_new(struct service *service, struct ipc_call *call,
-		     const Ipc__Manager__AddRequest *request, struct ipc_proxy *proxy,
+		     const Ipc__Manager__RegisterNameRequest *request, struct ipc_proxy *proxy,
 		     struct owner **ret_owner)
 {
 	struct owner *owner = calloc(1, sizeof(*owner));
@@ -102,7 +102,7 @@ static int owner_new(struct service *service, struct ipc_call *call,
 /* --- Adding ---------------------------------------------------------------------- */
 
 /* The object, or what provides it: one of them. */
-static Ipc__Object *added_object(const Ipc__Manager__AddRequest *request)
+static Ipc__Object *added_object(const Ipc__Manager__RegisterNameRequest *request)
 {
 	bool object = request->object && request->object->id;
 	bool provider = request->provider && request->provider->id;
@@ -113,7 +113,7 @@ static Ipc__Object *added_object(const Ipc__Manager__AddRequest *request)
 	return object ? request->object : request->provider;
 }
 
-static const char *add_problem(const Ipc__Manager__AddRequest *request)
+static const char *add_problem(const Ipc__Manager__RegisterNameRequest *request)
 {
 	if (!registry_name_is_valid(request->name))
 		return BAD_NAME;
@@ -157,7 +157,7 @@ static int added_again(struct service *service, struct ipc_call *call, struct ow
 	/* It was about to leave and does not. */
 	if (owner->leaving)
 		provide_appeared(service, owner);
-	return service_manager_reply_add(call);
+	return service_manager_reply_register_name(call);
 }
 
 static void settle_later(struct service *service)
@@ -204,7 +204,7 @@ static int add(struct service *service, struct ipc_call *call, struct owner *own
 	else if (r < 0)
 		r = answer_failure(call, r, "names");
 	else
-		return added(service, owner, old), service_manager_reply_add(call);
+		return added(service, owner, old), service_manager_reply_register_name(call);
 
 	owner_drop(owner);
 	return r;
@@ -229,7 +229,7 @@ static int may_add(const struct service *service, struct ipc_call *call, const c
 	return r < 0 ? r : 1;
 }
 
-static int handle_add(struct ipc_call *call, const Ipc__Manager__AddRequest *request,
+static int handle_add(struct ipc_call *call, const Ipc__Manager__RegisterNameRequest *request,
 		      void *userdata)
 {
 	const char *problem = add_problem(request);
@@ -271,7 +271,7 @@ static bool has_left(const struct ipc_call *call, const struct owner *owner)
 	return owner->leaving && owner->entry.pid == ipc_call_pid(call);
 }
 
-static int handle_remove(struct ipc_call *call, const Ipc__Manager__RemoveRequest *request,
+static int handle_remove(struct ipc_call *call, const Ipc__Manager__UnregisterNameRequest *request,
 			 void *userdata)
 {
 	struct service *service = userdata;
@@ -289,23 +289,23 @@ static int handle_remove(struct ipc_call *call, const Ipc__Manager__RemoveReques
 	say(service, "%s is gone: removed by pid %d, uid %u", entry->name, ipc_call_pid(call),
 	    ipc_call_uid(call));
 	remove_owner(service, owner_of(entry));
-	return service_manager_reply_remove(call);
+	return service_manager_reply_unregister_name(call);
 }
 
 /* --- The service ---------------------------------------------------------------------- */
 
 static const struct service_manager_ops ops = {
-	.add = handle_add,
+	.register_name = handle_add,
 	.get = handle_get,
 	.wait = handle_wait,
 	.check = handle_check,
 	.list = handle_list,
-	.remove = handle_remove,
+	.unregister_name = handle_remove,
 	.watch = handle_watch,
 	.unwatch = handle_unwatch,
 	.check_policy = handle_check_policy,
 	.provide = handle_provide,
-	.leave = handle_leave,
+	.idle_exit = handle_leave,
 };
 
 /* With an old driver no caller has a label. */

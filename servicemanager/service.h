@@ -53,7 +53,7 @@ void service_event(struct service *service, void *data);
  * -1: not for the sake of time. */
 int service_work(struct service *service);
 
-/* When this is true, service_room() is to be called once there is room: ipc_on_room(). */
+/* When this is true, service_room() is to be called once there is room: ipc_on_writable(). */
 bool service_wants_room(const struct service *service);
 void service_room(struct service *service);
 

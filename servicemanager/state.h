@@ -158,7 +158,7 @@ void watch_end(struct service *service);
 
 int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *request,
 		   void *userdata);
-int handle_leave(struct ipc_call *call, const Ipc__Manager__LeaveRequest *request,
+int handle_leave(struct ipc_call *call, const Ipc__Manager__IdleExitRequest *request,
 		 void *userdata);
 
 int provide_cookie(uint64_t *ret_cookie);

@@ -149,7 +149,7 @@ static void serve_something(struct ipc *ipc, const char *name)
 {
 	static const struct service_manager_ops nothing;
 
-	ck_assert_int_eq(service_manager_serve(ipc, name, &nothing, NULL), 0);
+	ck_assert_int_eq(service_manager_register(ipc, name, &nothing, NULL), 0);
 }
 
 START_TEST(those_who_wait_go_on_waiting)
@@ -205,7 +205,7 @@ START_TEST(it_comes_back_and_names_do)
 	kill(daemon.pid, SIGKILL);
 	ck_assert_int_eq(daemon_status(&daemon), -SIGKILL);
 	ck_assert_int_eq(ipc_check_name(ipc, "test.a", NULL), -ENOTCONN);
-	ck_assert_int_eq(ipc_remove_name(ipc, "test.b"), 0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "test.b"), 0);
 
 	daemon = daemon_start_ready("--verbose");
 	await_name(ipc, "test.a");

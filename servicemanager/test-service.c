@@ -132,7 +132,7 @@ static int get(const char *name)
 
 static void add_a(void)
 {
-	ck_assert_int_eq(ipc_add_name(ipc, "test.a", object_new()), 0);
+	ck_assert_int_eq(ipc_register_name(ipc, "test.a", object_new()), 0);
 }
 
 static bool a_is_gone(void)
@@ -148,9 +148,9 @@ START_TEST(a_name_is_found_and_removed)
 	peer = peer_start(0, add_a);
 	peer_await(&peer);
 	ck_assert_int_eq(get("test.a"), 0);
-	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), 0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "test.a"), 0);
 	ck_assert_int_eq(get("test.a"), -ENOENT);
-	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), -ENOENT);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "test.a"), -ENOENT);
 	peer_kill(&peer);
 }
 END_TEST
@@ -198,20 +198,20 @@ END_TEST
 
 static int add(const char *name, const char *interface, uint64_t id, struct ipc_error *error)
 {
-	Ipc__Manager__AddRequest request = IPC__MANAGER__ADD_REQUEST__INIT;
+	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Object object = IPC__OBJECT__INIT;
 
 	object.id = id;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
 	request.object = &object;
-	return service_manager_add(manager, &request, error);
+	return service_manager_register_name(manager, &request, error);
 }
 
 static void try_to_take_a(void)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	uint64_t id = ipc_object_id(object_new());
 
 	ck_assert_int_eq(add("test.a", "", id, &error), -EEXIST);
@@ -219,7 +219,7 @@ static void try_to_take_a(void)
 	ipc_error_done(&error);
 
 	request.name = (char *)"test.a";
-	ck_assert_int_eq(service_manager_remove(manager, &request, &error), -EPERM);
+	ck_assert_int_eq(service_manager_unregister_name(manager, &request, &error), -EPERM);
 	ck_assert_str_eq(error.message, "test.a belongs to uid 1000");
 	ck_assert_int_eq(get("test.a"), 0);
 }
@@ -241,7 +241,7 @@ START_TEST(root_may_remove_any)
 	struct peer peer = peer_start(1000, add_a);
 
 	peer_await(&peer);
-	ck_assert_int_eq(ipc_remove_name(ipc, "test.a"), 0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "test.a"), 0);
 	ck_assert(a_is_gone());
 	peer_kill(&peer);
 }
@@ -249,13 +249,13 @@ END_TEST
 
 START_TEST(who_left_removes_only_what_is_still_his)
 {
-	Ipc__Manager__RemoveRequest request = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct peer peer = peer_start(0, add_a);
 
 	peer_await(&peer);
 	request.name = (char *)"test.a";
 	request.left = true;
-	ck_assert_int_eq(service_manager_remove(manager, &request, NULL), -ENOENT);
+	ck_assert_int_eq(service_manager_unregister_name(manager, &request, NULL), -ENOENT);
 	ck_assert_int_eq(get("test.a"), 0);
 	peer_kill(&peer);
 }
@@ -287,7 +287,7 @@ END_TEST
 
 START_TEST(bad_requests_are_refused)
 {
-	Ipc__Manager__AddRequest nothing = IPC__MANAGER__ADD_REQUEST__INIT;
+	Ipc__Manager__RegisterNameRequest nothing = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Manager__ListRequest prefix = IPC__MANAGER__LIST_REQUEST__INIT;
 	Ipc__Manager__GetRequest name = IPC__MANAGER__GET_REQUEST__INIT;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -301,7 +301,7 @@ START_TEST(bad_requests_are_refused)
 	ck_assert_int_eq(add("test.a", interface, id, NULL), -EINVAL);
 	ck_assert_int_eq(add("test.a", "", 0, NULL), -EINVAL);
 	nothing.name = (char *)"test.a";
-	ck_assert_int_eq(service_manager_add(manager, &nothing, NULL), -EINVAL);
+	ck_assert_int_eq(service_manager_register_name(manager, &nothing, NULL), -EINVAL);
 	prefix.prefix = (char *)"a b";
 	ck_assert_int_eq(service_manager_list(manager, &prefix, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(service_manager_get(manager, &name, NULL, NULL), -EINVAL);

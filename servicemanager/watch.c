@@ -225,7 +225,7 @@ static int tell_all(struct watch *watch)
 	int r = 0;
 
 	if (watch->again) {
-		r = tell_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_AGAIN);
+		r = tell_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_REPLACED);
 		watch->again = r < 0;
 	}
 	if (r == 0 && !watch->through)

@@ -43,7 +43,7 @@ struct capture {
 	int64_t offset;
 	void *packet;	/* what was read last */
 	struct packet_head head;
-	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct names *names;
 	json_t *told;	/* processes whose names were written, by pid as text */
 };
@@ -119,7 +119,7 @@ static int put_packet(struct capture *capture, uint64_t time, const void *first,
 /* Names are in a record of kind 0, with the offset in `time`. Takes the reference. */
 static int put_names(struct capture *capture, json_t *json)
 {
-	struct ipcbus_tap head = { .size = sizeof(head), .time = capture->offset };
+	struct ipcbus_monitor_record head = { .size = sizeof(head), .time = capture->offset };
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	int status;
 
@@ -146,7 +146,7 @@ static int put_process(struct capture *capture, uint32_t pid)
 	return put_names(capture, json_pack("{s:{s:s}}", "processes", key, name));
 }
 
-int capture_write(struct capture *capture, const struct ipc_tap *tap)
+int capture_write(struct capture *capture, const struct ipc_record *tap)
 {
 	int status = put_process(capture, tap->from_pid);
 
@@ -174,7 +174,7 @@ int capture_create(struct capture **ret_capture, const char *path, struct names 
 
 /* --- Reading -------------------------------------------------------------------- */
 
-static int read_packet(struct capture *capture, struct ipc_tap *ret_tap)
+static int read_packet(struct capture *capture, struct ipc_record *ret_tap)
 {
 	struct packet_head *head = &capture->head;
 	size_t n = fread(head, 1, sizeof(*head), capture->file);
@@ -190,12 +190,12 @@ static int read_packet(struct capture *capture, struct ipc_tap *ret_tap)
 	capture->packet = packet;
 	if (fread(packet, 1, head->kept, capture->file) != head->kept)
 		return -EBADMSG;
-	return ipc_tap_parse(packet, head->kept, ret_tap, capture->objects) ?: 1;
+	return ipc_record_parse(packet, head->kept, ret_tap, capture->objects) ?: 1;
 }
 
 static int get_names(struct capture *capture, struct names **ret_names)
 {
-	struct ipc_tap tap;
+	struct ipc_record tap;
 	json_t *json;
 
 	if (read_packet(capture, &tap) != 1 || tap.kind != 0)
@@ -208,7 +208,7 @@ static int get_names(struct capture *capture, struct names **ret_names)
 	return *ret_names ? STATUS_OK : fail_memory();
 }
 
-int capture_read(struct capture *capture, struct ipc_tap *ret_tap)
+int capture_read(struct capture *capture, struct ipc_record *ret_tap)
 {
 	json_t *json;
 	int r;

@@ -188,10 +188,10 @@ static void judge_permission(const struct facts *facts, struct finding *finding)
 /* What these tools know of; the first bits of a driver of their own time. */
 #define KNOWN_FEATURES                                                                             \
 	(IPCBUS_FEATURE_DEADLINE | IPCBUS_FEATURE_CANCEL | IPCBUS_FEATURE_ASYNC |                  \
-	 IPCBUS_FEATURE_ROOM | IPCBUS_FEATURE_CLEAR | IPCBUS_FEATURE_REPLACE |                     \
+	 IPCBUS_FEATURE_WRITABLE | IPCBUS_FEATURE_CLEAR | IPCBUS_FEATURE_REPLACE |                 \
 	 IPCBUS_FEATURE_FREEZE | IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY |                  \
-	 IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_CALLER | IPCBUS_FEATURE_MONITOR |               \
-	 IPCBUS_FEATURE_ARRIVAL | IPCBUS_FEATURE_MOUNT)
+	 IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_SENDER_INFO | IPCBUS_FEATURE_MONITOR |          \
+	 IPCBUS_FEATURE_WATCH_MANAGER | IPCBUS_FEATURE_MOUNT)
 
 static void judge_version(const struct facts *facts, struct finding *finding)
 {

@@ -207,7 +207,7 @@ END_TEST
 static void nest(void)
 {
 	uint32_t packet[4];
-	struct ipcbus_tap tap;
+	struct ipcbus_monitor_record tap;
 	uint64_t first = 0;
 	FILE *file = fopen(FILE_NAME, "r+e");
 
@@ -216,9 +216,9 @@ static void nest(void)
 		long at = ftell(file);
 
 		ck_assert_uint_eq(fread(&tap, sizeof(tap), 1, file), 1);
-		if (tap.kind == IPCBUS_TAP_CALL && first)
+		if (tap.kind == IPCBUS_RECORD_CALL && first)
 			break;
-		if (tap.kind == IPCBUS_TAP_CALL)
+		if (tap.kind == IPCBUS_RECORD_CALL)
 			first = tap.id;
 		ck_assert_int_eq(fseek(file, at + packet[2], SEEK_SET), 0);
 	}

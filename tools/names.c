@@ -287,11 +287,11 @@ json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uin
 {
 	const struct schema_method *method = method_of(names, pid, node, code);
 
-	if (kind == IPC_TAP_ERROR)
+	if (kind == IPC_RECORD_ERROR)
 		return schema_decode(&ipc__error__descriptor, data, size);
 	if (!method)
 		return NULL;
-	return schema_decode(kind == IPC_TAP_REPLY ? method->method.reply :
+	return schema_decode(kind == IPC_RECORD_REPLY ? method->method.reply :
 							method->method.request,
 			     data, size);
 }

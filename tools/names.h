@@ -33,7 +33,7 @@ void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32
 /* More names of processes, by pid as text; those known before stay. */
 void names_learn(struct names *names, const json_t *processes);
 
-/* What is in a payload that a record of that kind (enum ipc_tap_kind) has, as JSON; NULL
+/* What is in a payload that a record of that kind (enum ipc_record_kind) has, as JSON; NULL
  * where nobody knows. */
 json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		     uint32_t kind, const void *data, size_t size);

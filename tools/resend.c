@@ -32,7 +32,7 @@ static const char *const results[] = { "equal", "differs", "error", "sent", "ski
  * struct past - a call of the recording, and how it ended there
  * @id: the call's
  * @again: it was sent again
- * @kind: of the record that ended it (enum ipc_tap_kind); 0: none did
+ * @kind: of the record that ended it (enum ipc_record_kind); 0: none did
  * @time: of that record
  * @error: -errno, or 0
  * @data: the answer's protobuf bytes, @size of them; NULL: they cannot be compared
@@ -111,7 +111,7 @@ static void past_free(void *node)
 }
 
 /* The message of a payload that has all of it and nothing else; NULL: it is not so. */
-static const void *plain_message(const struct ipc_tap *tap)
+static const void *plain_message(const struct ipc_record *tap)
 {
 	const void *message;
 	size_t size;
@@ -122,20 +122,20 @@ static const void *plain_message(const struct ipc_tap *tap)
 	return size == tap->data_kept ? tap->data : NULL;
 }
 
-static int note_answer(struct resend *resend, const struct ipc_tap *tap)
+static int note_answer(struct resend *resend, const struct ipc_record *tap)
 {
 	const void *message = plain_message(tap);
 	struct past *past;
 
-	if (!tap->id || (tap->kind != IPC_TAP_REPLY && tap->kind != IPC_TAP_ERROR &&
-			 tap->kind != IPC_TAP_FAILED))
+	if (!tap->id || (tap->kind != IPC_RECORD_REPLY && tap->kind != IPC_RECORD_ERROR &&
+			 tap->kind != IPC_RECORD_FAILED))
 		return 0;
 	past = past_get(resend, tap->id);
 	if (!past || past->kind)
 		return past ? 0 : -ENOMEM;
 	past->kind = tap->kind;
 	past->time = tap->time;
-	past->error = tap->kind == IPC_TAP_REPLY ? 0 : tap->error;
+	past->error = tap->kind == IPC_RECORD_REPLY ? 0 : tap->error;
 	if (!message)
 		return 0;
 	past->data = malloc(tap->data_kept + 1);
@@ -150,7 +150,7 @@ static int read_answers(struct resend *resend)
 {
 	struct capture *capture = NULL;
 	struct names *names = NULL;
-	struct ipc_tap tap;
+	struct ipc_record tap;
 	int status, r = 0;
 
 	status = capture_open(&capture, resend->path, &names);
@@ -201,9 +201,9 @@ struct resend *resend_close(struct resend *resend)
 
 /* --- Whether it can be sent ----------------------------------------------------------- */
 
-bool resend_takes(struct resend *resend, const struct ipc_tap *tap, const char *service)
+bool resend_takes(struct resend *resend, const struct ipc_record *tap, const char *service)
 {
-	if (tap->kind != IPC_TAP_CALL && tap->kind != IPC_TAP_ONEWAY)
+	if (tap->kind != IPC_RECORD_CALL && tap->kind != IPC_RECORD_ONEWAY)
 		return false;
 	if (!service)
 		resend->nameless++;
@@ -211,14 +211,14 @@ bool resend_takes(struct resend *resend, const struct ipc_tap *tap, const char *
 }
 
 /* Why not; NULL: it can be. */
-static const char *obstacle(const struct resend *resend, const struct ipc_tap *tap,
+static const char *obstacle(const struct resend *resend, const struct ipc_record *tap,
 			    const char *service)
 {
 	const struct past *parent = past_find(resend, tap->parent);
 
 	if (tap->n_objects)
 		return "it carries objects or files";
-	if (tap->flags & IPC_TAP_CLEAR)
+	if (tap->flags & IPC_RECORD_CLEAR)
 		return "what is in it was a secret";
 	if (tap->data_kept < tap->data_size)
 		return "not all of it was recorded: --write with more --max-data";
@@ -272,10 +272,10 @@ static void wait_turn(struct resend *resend, uint64_t time)
 }
 
 /* 0 or -errno, with what the service says of it in error. */
-static int transmit(const struct ipc_tap *tap, struct ipc_proxy *proxy,
+static int transmit(const struct ipc_record *tap, struct ipc_proxy *proxy,
 		    ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
-	bool oneway = tap->kind == IPC_TAP_ONEWAY;
+	bool oneway = tap->kind == IPC_RECORD_ONEWAY;
 	const struct ipc_method method = {
 		.code = tap->code,
 		/* The answer may have objects, which are let go. */
@@ -285,7 +285,7 @@ static int transmit(const struct ipc_tap *tap, struct ipc_proxy *proxy,
 	};
 	const struct ipc_options options = {
 		.timeout_usec = TIMEOUT_USEC,
-		.flags = oneway && (tap->flags & IPC_TAP_REPLACE) ? IPC_REPLACE : 0,
+		.flags = oneway && (tap->flags & IPC_RECORD_REPLACE) ? IPC_REPLACE : 0,
 	};
 	ProtobufCMessage *request;
 	int r;
@@ -330,17 +330,17 @@ static int set(json_t *row, const char *key, json_t *value)
 }
 
 /* What is in an answer, as far as somebody knows. */
-static int set_answer(json_t *row, const char *key, const struct ipc_tap *tap,
+static int set_answer(json_t *row, const char *key, const struct ipc_record *tap,
 		      const struct names *names, const void *data, size_t size)
 {
-	json_t *json = names_decode(names, tap->to_pid, tap->node, tap->code, IPC_TAP_REPLY,
+	json_t *json = names_decode(names, tap->to_pid, tap->node, tap->code, IPC_RECORD_REPLY,
 				    data, size);
 
 	return set(row, key, json ? json : base64_encode(data, size));
 }
 
 /* Of a reply: what it is against the one of the recording. */
-static int judge_reply(const struct past *past, const struct ipc_tap *tap,
+static int judge_reply(const struct past *past, const struct ipc_record *tap,
 		       const struct names *names, const ProtobufCMessage *reply, json_t *row,
 		       enum result *ret_result)
 {
@@ -384,7 +384,7 @@ static int set_error(struct resend *resend, json_t *row, enum result result, int
 	return r == 0 ? set(row, "error", json_integer(error)) : r;
 }
 
-static int call_again(struct resend *resend, const struct ipc_tap *tap,
+static int call_again(struct resend *resend, const struct ipc_record *tap,
 		      const struct names *names, struct ipc_proxy *proxy, json_t *row)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -413,7 +413,7 @@ static int call_again(struct resend *resend, const struct ipc_tap *tap,
 	return r < 0 ? r : set_result(resend, row, result, NULL);
 }
 
-int resend_message(struct resend *resend, const struct ipc_tap *tap, struct names *names,
+int resend_message(struct resend *resend, const struct ipc_record *tap, struct names *names,
 		   const char *service, json_t *row)
 {
 	const char *reason = obstacle(resend, tap, service);
@@ -428,7 +428,7 @@ int resend_message(struct resend *resend, const struct ipc_tap *tap, struct name
 		return -ENOMEM;
 	if (target->error)
 		return set_error(resend, row, FAILED, target->error, NULL);
-	if (tap->kind == IPC_TAP_CALL)
+	if (tap->kind == IPC_RECORD_CALL)
 		return call_again(resend, tap, names, target->proxy, row);
 	r = transmit(tap, target->proxy, NULL, NULL);
 	return r < 0 ? set_error(resend, row, FAILED, r, NULL) :

@@ -71,7 +71,7 @@ static int cannot(int error)
 	}
 }
 
-static void on_record(struct ipc *ipc, const struct ipc_tap *record, void *userdata)
+static void on_record(struct ipc *ipc, const struct ipc_record *record, void *userdata)
 {
 	struct tap *tap = userdata;
 

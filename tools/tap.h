@@ -17,7 +17,7 @@ struct tap;
 
 /* What is done with a record, which is the library's: 0, or what tap_run() is to end
  * with: an enum status, TAP_ENOUGH. */
-typedef int (*tap_cb)(const struct ipc_tap *tap, void *userdata);
+typedef int (*tap_cb)(const struct ipc_record *tap, void *userdata);
 #define TAP_ENOUGH (-1)
 
 /* Begins to monitor: flags are IPC_MONITOR_*, of the process pid or, if that is 0, of

@@ -252,12 +252,12 @@ START_TEST(latencies_are_told_to_nine_percent)
 }
 END_TEST
 
-static void tap(struct traffic *traffic, enum ipc_tap_kind kind, uint64_t id, uint64_t time)
+static void tap(struct traffic *traffic, enum ipc_record_kind kind, uint64_t id, uint64_t time)
 {
-	struct ipc_tap tap = { .kind = kind, .id = id, .time = time, .from_pid = 1, .to_pid = 2,
+	struct ipc_record tap = { .kind = kind, .id = id, .time = time, .from_pid = 1, .to_pid = 2,
 			       .node = 3, .data_size = 10 };
 
-	if (kind == IPC_TAP_REPLY || kind == IPC_TAP_ERROR) {
+	if (kind == IPC_RECORD_REPLY || kind == IPC_RECORD_ERROR) {
 		tap.from_pid = 2;
 		tap.to_pid = 1;
 	}
@@ -268,16 +268,16 @@ START_TEST(traffic_is_summed)
 {
 	struct traffic *traffic = traffic_new(NULL);
 
-	tap(traffic, IPC_TAP_CALL, 1, 1000);
-	tap(traffic, IPC_TAP_REPLY, 1, 5000);
-	tap(traffic, IPC_TAP_CALL, 2, 6000);
-	tap(traffic, IPC_TAP_ERROR, 2, 7000);
-	tap(traffic, IPC_TAP_CALL, 3, 8000);
-	tap(traffic, IPC_TAP_FAILED, 3, 9000);
-	tap(traffic, IPC_TAP_FAILED, 0, 9000);
-	tap(traffic, IPC_TAP_ONEWAY, 4, 9000);
-	tap(traffic, IPC_TAP_REPLY, 77, 9000);
-	tap(traffic, IPC_TAP_SPAM, 0, 9000);
+	tap(traffic, IPC_RECORD_CALL, 1, 1000);
+	tap(traffic, IPC_RECORD_REPLY, 1, 5000);
+	tap(traffic, IPC_RECORD_CALL, 2, 6000);
+	tap(traffic, IPC_RECORD_ERROR, 2, 7000);
+	tap(traffic, IPC_RECORD_CALL, 3, 8000);
+	tap(traffic, IPC_RECORD_FAILED, 3, 9000);
+	tap(traffic, IPC_RECORD_FAILED, 0, 9000);
+	tap(traffic, IPC_RECORD_ONEWAY, 4, 9000);
+	tap(traffic, IPC_RECORD_REPLY, 77, 9000);
+	tap(traffic, IPC_RECORD_SPAM, 0, 9000);
 	ck_assert_uint_eq(traffic->n, 1);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 3);
 	ck_assert_uint_eq(traffic->pairs[0].oneways, 1);
@@ -285,10 +285,10 @@ START_TEST(traffic_is_summed)
 	ck_assert_uint_eq(traffic->pairs[0].failures, 2);
 	ck_assert_uint_eq(traffic->pairs[0].latency.count, 2);
 	ck_assert_uint_eq(traffic->pairs[0].latency.max, 4000);
-	tap(traffic, IPC_TAP_CALL, 5, 1000);
+	tap(traffic, IPC_RECORD_CALL, 5, 1000);
 	traffic_begin(traffic);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 0);
-	tap(traffic, IPC_TAP_REPLY, 5, 3000);
+	tap(traffic, IPC_RECORD_REPLY, 5, 3000);
 	ck_assert_uint_eq(traffic->pairs[0].latency.max, 2000);
 	traffic_free(traffic);
 }
@@ -299,10 +299,11 @@ END_TEST
 /* A record as the driver writes it: head, payload, table. */
 static size_t make(unsigned char *raw, const char *payload)
 {
-	struct ipcbus_tap head = { .size = sizeof(head), .kind = IPCBUS_TAP_CALL, .id = 5,
-				   .data_size = strlen(payload), .data_kept = strlen(payload),
-				   .object_count = 1 };
-	struct ipcbus_tap_object object = { .type = IPCBUS_OBJECT_FD, .tag = 9 };
+	struct ipcbus_monitor_record head = {
+		.size = sizeof(head), .kind = IPCBUS_RECORD_CALL, .id = 5,
+		.data_size = strlen(payload), .data_kept = strlen(payload), .object_count = 1,
+	};
+	struct ipcbus_record_object object = { .type = IPCBUS_OBJECT_FD, .tag = 9 };
 
 	head.objects = (sizeof(head) + strlen(payload) + 7) / 8 * 8;
 	memcpy(raw, &head, sizeof(head));
@@ -315,18 +316,18 @@ START_TEST(records_are_taken_apart)
 {
 	static _Alignas(8) unsigned char raw[512];
 	size_t size = make(raw, "hello"), bad = 0;
-	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
-	struct ipc_tap tap;
+	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
+	struct ipc_record tap;
 
-	ck_assert_int_eq(ipc_tap_parse(raw, size, &tap, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, size, &tap, objects), 0);
 	ck_assert_int_eq(memcmp(tap.data, "hello", 5), 0);
 	ck_assert_uint_eq(tap.objects[0].tag, 9);
 	ck_assert(tap.objects[0].is_fd);
 	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(ipc_tap_parse(raw, i, &tap, objects), -EBADMSG);
-	for (size_t i = 0; i < sizeof(struct ipcbus_tap); i++) {
+		ck_assert_int_eq(ipc_record_parse(raw, i, &tap, objects), -EBADMSG);
+	for (size_t i = 0; i < sizeof(struct ipcbus_monitor_record); i++) {
 		raw[i] ^= 0xff;
-		bad += ipc_tap_parse(raw, size, &tap, objects) < 0;
+		bad += ipc_record_parse(raw, size, &tap, objects) < 0;
 		raw[i] ^= 0xff;
 	}
 	ck_assert_uint_gt(bad, 10);
@@ -337,15 +338,15 @@ END_TEST
 START_TEST(files_keep_names)
 {
 	static _Alignas(8) unsigned char raw[512];
-	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	json_t *client = json_pack("{s:s}", "7", "client");
 	char path[] = "/tmp/test-trace.XXXXXX", text[64];
 	struct capture *capture;
-	struct ipc_tap tap;
+	struct ipc_record tap;
 	struct names *read;
 	int fd = mkstemp(path);
 
-	ck_assert_int_eq(ipc_tap_parse(raw, make(raw, "hello"), &tap, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &tap, objects), 0);
 	tap.from_pid = 7;
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
 	names_learn(names, client);
@@ -375,14 +376,14 @@ END_TEST
 START_TEST(files_keep_records)
 {
 	static _Alignas(8) unsigned char raw[512];
-	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
+	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct capture *capture;
-	struct ipc_tap tap;
+	struct ipc_record tap;
 	struct names *read;
 	char path[] = "/tmp/test-trace.XXXXXX";
 	int fd = mkstemp(path);
 
-	ck_assert_int_eq(ipc_tap_parse(raw, make(raw, "hello"), &tap, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &tap, objects), 0);
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
 	ck_assert_int_eq(capture_write(capture, &tap), 0);
 	ck_assert_int_eq(capture_write(capture, &tap), 0);

@@ -107,7 +107,7 @@ static struct open_call *place_of(struct traffic *traffic, uint64_t id)
 	return &traffic->open[id % TRAFFIC_OPEN];
 }
 
-static void count_answer(struct traffic *traffic, const struct ipc_tap *tap)
+static void count_answer(struct traffic *traffic, const struct ipc_record *tap)
 {
 	struct open_call *open = place_of(traffic, tap->id);
 	struct pair *pair;
@@ -117,21 +117,21 @@ static void count_answer(struct traffic *traffic, const struct ipc_tap *tap)
 	open->id = 0;
 	pair = &traffic->pairs[open->pair];
 	pair->bytes += tap->data_size;
-	pair->errors += tap->kind == IPC_TAP_ERROR;
-	if (tap->kind == IPC_TAP_FAILED)
+	pair->errors += tap->kind == IPC_RECORD_ERROR;
+	if (tap->kind == IPC_RECORD_FAILED)
 		pair->failures++;
 	else if (tap->time >= open->time)
 		latency_add(&pair->latency, tap->time - open->time);
 }
 
-static int count_message(struct traffic *traffic, const struct ipc_tap *tap)
+static int count_message(struct traffic *traffic, const struct ipc_record *tap)
 {
 	struct pair *pair = find_pair(traffic, tap->from_pid, tap->to_pid, tap->node);
 
 	if (!pair)
 		return -ENOMEM;
 	pair->bytes += tap->data_size;
-	if (tap->kind == IPC_TAP_ONEWAY) {
+	if (tap->kind == IPC_RECORD_ONEWAY) {
 		pair->oneways++;
 		return 0;
 	}
@@ -143,7 +143,7 @@ static int count_message(struct traffic *traffic, const struct ipc_tap *tap)
 }
 
 /* A call that failed after it was sent takes its place back; another one never had one. */
-static int count_failure(struct traffic *traffic, const struct ipc_tap *tap)
+static int count_failure(struct traffic *traffic, const struct ipc_record *tap)
 {
 	struct pair *pair;
 
@@ -158,25 +158,25 @@ static int count_failure(struct traffic *traffic, const struct ipc_tap *tap)
 	return 0;
 }
 
-int traffic_add(struct traffic *traffic, const struct ipc_tap *tap)
+int traffic_add(struct traffic *traffic, const struct ipc_record *tap)
 {
 	traffic->lost += tap->lost;
 	switch (tap->kind) {
-	case IPC_TAP_CALL:
-	case IPC_TAP_ONEWAY:
+	case IPC_RECORD_CALL:
+	case IPC_RECORD_ONEWAY:
 		return count_message(traffic, tap);
-	case IPC_TAP_REPLY:
-	case IPC_TAP_ERROR:
+	case IPC_RECORD_REPLY:
+	case IPC_RECORD_ERROR:
 		count_answer(traffic, tap);
 		return 0;
-	case IPC_TAP_FAILED:
+	case IPC_RECORD_FAILED:
 		return count_failure(traffic, tap);
 	default:
 		return 0;
 	}
 }
 
-int traffic_tap(const struct ipc_tap *tap, void *userdata)
+int traffic_tap(const struct ipc_record *tap, void *userdata)
 {
 	struct traffic *traffic = userdata;
 

@@ -77,10 +77,10 @@ struct traffic *traffic_new(struct names *names);
 struct traffic *traffic_free(struct traffic *traffic);
 
 /* Counts a record: 0 or -ENOMEM. */
-int traffic_add(struct traffic *traffic, const struct ipc_tap *tap);
+int traffic_add(struct traffic *traffic, const struct ipc_record *tap);
 
 /* The same for tap_open(). */
-int traffic_tap(const struct ipc_tap *tap, void *traffic);
+int traffic_tap(const struct ipc_record *tap, void *traffic);
 
 /* All sums to zero; calls that are open stay open. */
 void traffic_begin(struct traffic *traffic);

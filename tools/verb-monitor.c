@@ -97,7 +97,7 @@ static int option(int key, const char *value)
 static const char *const kinds[] = { "?",      "call", "oneway", "reply",
 				     "error",  "failed", "spam", "starved" };
 
-static const char *kind_of(const struct ipc_tap *tap)
+static const char *kind_of(const struct ipc_record *tap)
 {
 	return tap->kind < sizeof(kinds) / sizeof(*kinds) ? kinds[tap->kind] : kinds[0];
 }
@@ -107,13 +107,13 @@ static struct shown *place_of(uint64_t id)
 	return &watching.calls[id % (sizeof(watching.calls) / sizeof(*watching.calls))];
 }
 
-static bool is_answer(const struct ipc_tap *tap)
+static bool is_answer(const struct ipc_record *tap)
 {
-	return tap->kind == IPC_TAP_REPLY || tap->kind == IPC_TAP_ERROR;
+	return tap->kind == IPC_RECORD_REPLY || tap->kind == IPC_RECORD_ERROR;
 }
 
 /* The object that is called, of an answer as well: an answer goes from it. */
-static struct shown subject_of(const struct ipc_tap *tap)
+static struct shown subject_of(const struct ipc_record *tap)
 {
 	struct shown subject = { tap->id, tap->time, tap->to_pid, tap->node, tap->code };
 	const struct shown *call = place_of(tap->id);
@@ -125,7 +125,7 @@ static struct shown subject_of(const struct ipc_tap *tap)
 	return (struct shown){ tap->id, tap->time, tap->from_pid, tap->node, tap->code };
 }
 
-static bool is_wanted(const struct ipc_tap *tap, const struct shown *subject)
+static bool is_wanted(const struct ipc_record *tap, const struct shown *subject)
 {
 	const char *service = names_service(watching.names, subject->pid, subject->node);
 	char method[128];
@@ -144,7 +144,7 @@ static bool is_wanted(const struct ipc_tap *tap, const struct shown *subject)
 
 /* --- Showing -------------------------------------------------------------------- */
 
-static json_t *row_new(const struct ipc_tap *tap, const struct shown *subject)
+static json_t *row_new(const struct ipc_record *tap, const struct shown *subject)
 {
 	char from[96], to[96], target[160], method[128];
 	json_t *row;
@@ -172,7 +172,7 @@ static json_t *row_new(const struct ipc_tap *tap, const struct shown *subject)
 	return row;
 }
 
-static json_t *payload_of(const struct ipc_tap *tap, const struct shown *subject)
+static json_t *payload_of(const struct ipc_record *tap, const struct shown *subject)
 {
 	if (!tap->data_kept || tap->data_kept < tap->data_size)
 		return NULL;
@@ -207,7 +207,7 @@ static void put_result(const json_t *row)
 	free(then);
 }
 
-static void put_tail(const struct ipc_tap *tap, const json_t *row)
+static void put_tail(const struct ipc_record *tap, const json_t *row)
 {
 	const json_t *took = json_object_get(row, "took_us");
 	const json_t *payload = json_object_get(row, "payload");
@@ -219,9 +219,9 @@ static void put_tail(const struct ipc_tap *tap, const json_t *row)
 		printf(", %s%s%s", out_colour(COLOUR_RED), ipc_strerror(tap->error), out_plain());
 	if (took)
 		printf(", %s%.1f us%s", out_colour(COLOUR_DIM), json_real_value(took), out_plain());
-	if (tap->kind == IPC_TAP_SPAM)
+	if (tap->kind == IPC_RECORD_SPAM)
 		printf(", %u buffers", tap->value);
-	if (tap->kind == IPC_TAP_STARVED)
+	if (tap->kind == IPC_RECORD_STARVED)
 		printf(", waited %u ms", tap->value);
 	if (text)
 		printf("  %s", text);
@@ -230,7 +230,7 @@ static void put_tail(const struct ipc_tap *tap, const json_t *row)
 		put_result(row);
 }
 
-static void put_time(const struct ipc_tap *tap)
+static void put_time(const struct ipc_record *tap)
 {
 	time_t seconds = (tap->time + capture_offset(watching.capture)) / 1000000000;
 	struct tm tm;
@@ -242,7 +242,7 @@ static void put_time(const struct ipc_tap *tap)
 	       (unsigned int)((tap->time + capture_offset(watching.capture)) % 1000000000 / 1000));
 }
 
-static int put_row(const struct ipc_tap *tap, json_t *row)
+static int put_row(const struct ipc_record *tap, json_t *row)
 {
 	if (ctl.json)
 		return out_line(row);
@@ -265,7 +265,7 @@ static int put_row(const struct ipc_tap *tap, json_t *row)
 }
 
 /* Shows a record or, with --resend, the message in it and what came of it. */
-static int show(const struct ipc_tap *tap, const struct shown *subject)
+static int show(const struct ipc_record *tap, const struct shown *subject)
 {
 	json_t *row = row_new(tap, subject);
 	json_t *payload = row ? payload_of(tap, subject) : NULL;
@@ -282,7 +282,7 @@ static int show(const struct ipc_tap *tap, const struct shown *subject)
 }
 
 /* Whether the record is one of those that are sent again. */
-static bool is_passed_over(const struct ipc_tap *tap, const struct shown *subject)
+static bool is_passed_over(const struct ipc_record *tap, const struct shown *subject)
 {
 	return watching.resend &&
 	       !resend_takes(watching.resend, tap,
@@ -290,7 +290,7 @@ static bool is_passed_over(const struct ipc_tap *tap, const struct shown *subjec
 }
 
 /* A status or, when there was all that --count asked for, TAP_ENOUGH. */
-static int see(const struct ipc_tap *tap, void *userdata)
+static int see(const struct ipc_record *tap, void *userdata)
 {
 	struct shown subject = subject_of(tap);
 	int status;
@@ -299,7 +299,7 @@ static int see(const struct ipc_tap *tap, void *userdata)
 	/* Now, and also of what is not wanted, for it may be gone by the time it is. */
 	names_note(watching.names, tap->from_pid);
 	names_note(watching.names, tap->to_pid);
-	if (tap->kind == IPC_TAP_CALL)
+	if (tap->kind == IPC_RECORD_CALL)
 		*place_of(tap->id) = subject;
 	if (!is_wanted(tap, &subject) || is_passed_over(tap, &subject))
 		return STATUS_OK;
@@ -333,7 +333,7 @@ static int watch_bus(void)
 
 static int watch_file(void)
 {
-	struct ipc_tap tap;
+	struct ipc_record tap;
 	int status = STATUS_OK, r = 1;
 
 	while (!status && r > 0 && !tap_stopped()) {

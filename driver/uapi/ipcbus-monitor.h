@@ -21,7 +21,7 @@
  * @max_data: bytes of each payload to copy at most; 0: none
  *
  * For who has CAP_SYS_ADMIN in the bus's user namespace, else -EPERM; at most 8
- * on a bus (-EDQUOT). Each record comes as an IPCBUS_EVENT_TAP to any thread that
+ * on a bus (-EDQUOT). Each record comes as an IPCBUS_EVENT_RECORD to any thread that
  * serves, in a buffer to be given back. Records have the share of the region that
  * oneways have; what finds no room there is lost, and the next that does says how
  * many. Nobody waits for a monitor. Its own traffic is not shown to it.
@@ -36,31 +36,31 @@ struct ipcbus_monitor {
 #define IPCBUS_MONITOR_SIZE_VER0 16
 
 /**
- * enum ipcbus_tap_kind - what a record is about
- * @IPCBUS_TAP_CALL: a call was made and will be queued next; FAILED with its id
+ * enum ipcbus_record_kind - what a record is about
+ * @IPCBUS_RECORD_CALL: a call was made and will be queued next; FAILED with its id
  *	takes that back
- * @IPCBUS_TAP_ONEWAY: the same of a oneway
- * @IPCBUS_TAP_REPLY: an answer will be handed over next
- * @IPCBUS_TAP_ERROR: the same of an error reply
- * @IPCBUS_TAP_FAILED: a message was not sent, or was sent and then failed: as
+ * @IPCBUS_RECORD_ONEWAY: the same of a oneway
+ * @IPCBUS_RECORD_REPLY: an answer will be handed over next
+ * @IPCBUS_RECORD_ERROR: the same of an error reply
+ * @IPCBUS_RECORD_FAILED: a message was not sent, or was sent and then failed: as
  *	in the event that its sender got, or would get
- * @IPCBUS_TAP_SPAM: the sender was told IPCBUS_EVENT_SPAM
- * @IPCBUS_TAP_STARVED: a message waited long because no thread was free
+ * @IPCBUS_RECORD_SPAM: the sender was told IPCBUS_EVENT_SPAM
+ * @IPCBUS_RECORD_STARVED: a message waited long because no thread was free
  */
-enum ipcbus_tap_kind {
-	IPCBUS_TAP_CALL = 1,
-	IPCBUS_TAP_ONEWAY = 2,
-	IPCBUS_TAP_REPLY = 3,
-	IPCBUS_TAP_ERROR = 4,
-	IPCBUS_TAP_FAILED = 5,
-	IPCBUS_TAP_SPAM = 6,
-	IPCBUS_TAP_STARVED = 7,
+enum ipcbus_record_kind {
+	IPCBUS_RECORD_CALL = 1,
+	IPCBUS_RECORD_ONEWAY = 2,
+	IPCBUS_RECORD_REPLY = 3,
+	IPCBUS_RECORD_ERROR = 4,
+	IPCBUS_RECORD_FAILED = 5,
+	IPCBUS_RECORD_SPAM = 6,
+	IPCBUS_RECORD_STARVED = 7,
 };
 
 /**
- * struct ipcbus_tap - the head of a record
+ * struct ipcbus_monitor_record - the head of a record
  * @size: bytes of the head; the payload's copy follows
- * @kind: enum ipcbus_tap_kind
+ * @kind: enum ipcbus_record_kind
  * @time: nanoseconds of CLOCK_MONOTONIC
  * @id: the message's: that of a call is also its reply's; 0 if it came to none
  * @parent: CALL: the call in which the sender made it, or 0
@@ -68,7 +68,7 @@ enum ipcbus_tap_kind {
  * @data_size: bytes of the payload
  * @data_kept: bytes of it that follow; none of a message sent with IPCBUS_SEND_CLEAR
  * @object_count: entries of the object table
- * @objects: where in the record that is (struct ipcbus_tap_object)
+ * @objects: where in the record that is (struct ipcbus_record_object)
  * @flags: IPCBUS_SEND_* as sent
  * @code: as sent
  * @node: the target's id in its owner
@@ -86,7 +86,7 @@ enum ipcbus_tap_kind {
  *	long it waited, in milliseconds
  * @reserved: 0
  */
-struct ipcbus_tap {
+struct ipcbus_monitor_record {
 	__u32 size;
 	__u32 kind;
 	__u64 time;
@@ -113,16 +113,16 @@ struct ipcbus_tap {
 	__u64 reserved;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_TAP_SIZE_VER0	120
+#define IPCBUS_MONITOR_RECORD_SIZE_VER0	120
 
 /**
- * struct ipcbus_tap_object - an object as nobody's
+ * struct ipcbus_record_object - an object as nobody's
  * @type: IPCBUS_OBJECT_NODE or IPCBUS_OBJECT_FD
  * @pid: NODE: its owner's process
  * @node: NODE: its id there
  * @tag: the sender's
  */
-struct ipcbus_tap_object {
+struct ipcbus_record_object {
 	__u32 type;
 	__u32 pid;
 	__u64 node;

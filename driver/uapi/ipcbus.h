@@ -97,13 +97,13 @@
 #define IPCBUS_IOC_CALL_INFO	_IO(IPCBUS_IOC_TYPE, 0x0c) /* ipcbus_call_info */
 #define IPCBUS_IOC_NODE_INFO	_IO(IPCBUS_IOC_TYPE, 0x0d) /* ipcbus_node_info */
 #define IPCBUS_IOC_FREEZE	_IO(IPCBUS_IOC_TYPE, 0x0e) /* ipcbus_freeze */
-#define IPCBUS_IOC_CALLER	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_caller */
+#define IPCBUS_IOC_SENDER_INFO	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_sender_info */
 #define IPCBUS_IOC_MONITOR	_IO(IPCBUS_IOC_TYPE, 0x0f) /* ipcbus_monitor, in ipcbus-monitor.h */
 
 /* Caps, the same for everybody. Counts above them are -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
-#define IPCBUS_MAX_FREE		256	/* buffers given back at once */
+#define IPCBUS_MAX_RELEASE		256	/* buffers given back at once */
 #define IPCBUS_MAX_BATCH	256	/* messages in one batch */
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region */
@@ -112,7 +112,7 @@
 #define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
 #define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
-#define IPCBUS_FEATURE_ROOM	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
+#define IPCBUS_FEATURE_WRITABLE	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
 #define IPCBUS_FEATURE_QUOTA	(1ULL << 5) /* shares and limits by user */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
@@ -120,9 +120,9 @@
 #define IPCBUS_FEATURE_LABEL	(1ULL << 8) /* NODE_WANT_LABEL, event.label */
 #define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, lent priorities */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
-#define IPCBUS_FEATURE_CALLER	(1ULL << 11) /* CALLER */
+#define IPCBUS_FEATURE_SENDER_INFO	(1ULL << 11) /* CALLER */
 #define IPCBUS_FEATURE_MONITOR	(1ULL << 12) /* MONITOR, EVENT_TAP, EVENT_SPAM */
-#define IPCBUS_FEATURE_ARRIVAL	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
+#define IPCBUS_FEATURE_WATCH_MANAGER	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
 #define IPCBUS_FEATURE_MOUNT	(1ULL << 14) /* mount -t ipcbus */
 
 /* What statfs(2) says of a mounted bus. */
@@ -302,7 +302,7 @@ struct ipcbus_send {
 /**
  * enum ipcbus_stage - where a failure was found
  * @IPCBUS_STAGE_ARGS: in the structure itself
- * @IPCBUS_STAGE_FREE: giving buffers back; the index is the buffer's place.
+ * @IPCBUS_STAGE_RELEASE: giving buffers back; the index is the buffer's place.
  *	Those before it were given back.
  * @IPCBUS_STAGE_TARGET: finding the target of the message, or the call
  * @IPCBUS_STAGE_BUFFER: finding room in the receiver's region
@@ -315,7 +315,7 @@ struct ipcbus_send {
  */
 enum ipcbus_stage {
 	IPCBUS_STAGE_ARGS = 1,
-	IPCBUS_STAGE_FREE = 2,
+	IPCBUS_STAGE_RELEASE = 2,
 	IPCBUS_STAGE_TARGET = 3,
 	IPCBUS_STAGE_BUFFER = 4,
 	IPCBUS_STAGE_COPY = 5,
@@ -356,7 +356,7 @@ enum ipcbus_stage {
  * @IPCBUS_EVENT_MANAGER: there is a manager, or a new one; @cookie is that of
  *	the watch for it, which goes on. Several that came before the event
  *	was taken are one event, and the last may be gone again by then.
- * @IPCBUS_EVENT_TAP: a monitor's: the payload is a struct ipcbus_tap and what
+ * @IPCBUS_EVENT_RECORD: a monitor's: the payload is a struct ipcbus_monitor_record and what
  *	it says
  */
 enum ipcbus_event_kind {
@@ -372,7 +372,7 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_CANCELED = 9,
 	IPCBUS_EVENT_FROZEN = 10,
 	IPCBUS_EVENT_THAWED = 11,
-	IPCBUS_EVENT_TAP = 12,
+	IPCBUS_EVENT_RECORD = 12,
 	IPCBUS_EVENT_MANAGER = 13,
 };
 
@@ -457,8 +457,8 @@ struct ipcbus_event {
  *	means IPCBUS_NONBLOCK always.
  * @thread: @event.thread of an earlier exchange of the same thread, or 0.
  *	Only a hint that saves a search; a wrong one does no harm.
- * @free_count: buffers to give back
- * @free: their ids: the id itself if one, else the address of an array of
+ * @release_count: buffers to give back
+ * @release: their ids: the id itself if one, else the address of an array of
  *	__u64. Objects that arrived in them stay the receiver's.
  * @send: the message
  * @event: out; all of it is written, also when the ioctl fails at a stage
@@ -473,8 +473,8 @@ struct ipcbus_exchange {
 	__u32 size;
 	__u32 flags;
 	__u32 thread;
-	__u32 free_count;
-	__u64 free;
+	__u32 release_count;
+	__u64 release;
 	struct ipcbus_send send;
 	struct ipcbus_event event;
 } __attribute__((aligned(8)));
@@ -585,7 +585,7 @@ struct ipcbus_node_info {
 #define IPCBUS_NODE_INFO_SIZE_VER0 40
 
 #define IPCBUS_WATCH_FROZEN	(1U << 0) /* also: when the owner is frozen, thawed */
-#define IPCBUS_WATCH_ARRIVAL	(1U << 1) /* of handle 0: when a manager comes */
+#define IPCBUS_WATCH_MANAGER	(1U << 1) /* of handle 0: when a manager comes */
 
 /**
  * struct ipcbus_handle - a handle of the caller's
@@ -605,7 +605,7 @@ struct ipcbus_node_info {
  * IPCBUS_WATCH_FROZEN: FROZEN and THAWED events besides, until DEAD; FROZEN comes
  * first if the owner is frozen now. What changes back before the event was taken is
  * not told. UNWATCH is without the flag.
- * IPCBUS_WATCH_ARRIVAL, with handle 0: another watch, one a proc (-EBUSY), that
+ * IPCBUS_WATCH_MANAGER, with handle 0: another watch, one a proc (-EBUSY), that
  * needs no manager. EVENT_MANAGER comes each time that a node becomes the bus's
  * manager, the caller's own too, and at once if there is one. It goes on until
  * UNWATCH with the same flag; afterwards no event comes.
@@ -673,13 +673,13 @@ struct ipcbus_call_info {
 
 #define IPCBUS_CALL_INFO_SIZE_VER0 24
 
-#define IPCBUS_CALLER_ALIVE	(1U << 0) /* there, if only to be waited for */
+#define IPCBUS_SENDER_ALIVE	(1U << 0) /* there, if only to be waited for */
 
 /**
- * struct ipcbus_caller - is the sender of a message still there?
- *	(IPCBUS_IOC_CALLER)
- * @size: sizeof(struct ipcbus_caller)
- * @flags: out: IPCBUS_CALLER_*; all outs are 0 on the way in
+ * struct ipcbus_sender_info - is the sender of a message still there?
+ *	(IPCBUS_IOC_SENDER_INFO)
+ * @size: sizeof(struct ipcbus_sender_info)
+ * @flags: out: IPCBUS_SENDER_*; all outs are 0 on the way in
  * @call: a call that this proc took and did not answer yet (-ESRCH), or 0
  * @buffer: if @call is 0: of a oneway, delivered and not given back (-ENOENT,
  *	-ESTALE; -EINVAL: there is no oneway in it)
@@ -688,10 +688,10 @@ struct ipcbus_call_info {
  * @reserved: 0
  *
  * A pid is not used again while its process is there. So a pidfd from
- * pidfd_open(event.pid), asked for before this said IPCBUS_CALLER_ALIVE, is the
+ * pidfd_open(event.pid), asked for before this said IPCBUS_SENDER_ALIVE, is the
  * sender's and nobody else's. The process may run another program since.
  */
-struct ipcbus_caller {
+struct ipcbus_sender_info {
 	__u32 size;
 	__u32 flags;
 	__u64 call;
@@ -700,7 +700,7 @@ struct ipcbus_caller {
 	__u32 reserved;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_CALLER_SIZE_VER0	32
+#define IPCBUS_SENDER_INFO_SIZE_VER0	32
 
 #define IPCBUS_FREEZE_THAW	(1U << 0) /* thaw instead */
 #define IPCBUS_FREEZE_QUERY	(1U << 1) /* change nothing */

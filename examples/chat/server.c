@@ -121,7 +121,7 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	r = room_serve(ipc, "demo.chat", &room_ops, /* userdata= */ NULL);
+	r = room_register(ipc, "demo.chat", &room_ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.chat", r, NULL);
 	r = ipc_run(ipc);

@@ -141,7 +141,7 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	r = tower_serve(ipc, "demo.clock", &ops, /* userdata= */ NULL);
+	r = tower_register(ipc, "demo.clock", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.clock", r, NULL);
 	r = loop(ipc);

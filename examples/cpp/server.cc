@@ -51,7 +51,7 @@ int main()
 		return ipc_fail("open /dev/ipcbus", r, nullptr);
 	std::unique_ptr<struct ipc, decltype(&ipc_unref)> ipc(opened, ipc_unref);
 
-	r = greeter_serve(ipc.get(), "demo.greeter", &ops, &greeter);
+	r = greeter_register(ipc.get(), "demo.greeter", &ops, &greeter);
 	if (r < 0)
 		return ipc_fail("register demo.greeter", r, nullptr);
 	r = ipc_run(ipc.get());

@@ -27,7 +27,7 @@ int main(void)
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
 
-	r = echo_serve(ipc, "demo.echo", &ops, /* userdata= */ NULL);
+	r = echo_register(ipc, "demo.echo", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.echo", r, NULL);
 

@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 	r = ipc_set_threads(ipc, 16);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);
-	r = worker_serve(ipc, argv[1], &ops, /* userdata= */ NULL);
+	r = worker_register(ipc, argv[1], &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail(argv[1], r, NULL);
 	r = ipc_run(ipc);

@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	r = files_serve(ipc, "demo.files", &ops, argv[1]);
+	r = files_register(ipc, "demo.files", &ops, argv[1]);
 	if (r < 0)
 		return ipc_fail("register demo.files", r, NULL);
 	r = ipc_run(ipc);

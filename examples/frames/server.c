@@ -72,7 +72,7 @@ int main(void)
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);
-	r = camera_serve(ipc, "demo.camera", &ops, /* userdata= */ NULL);
+	r = camera_register(ipc, "demo.camera", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.camera", r, NULL);
 	r = ipc_run(ipc);

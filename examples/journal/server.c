@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	r = journal_serve(ipc, "demo.journal", &ops, /* userdata= */ NULL);
+	r = journal_register(ipc, "demo.journal", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.journal", r, NULL);
 	r = ipc_run(ipc);

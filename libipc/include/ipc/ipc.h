@@ -141,8 +141,8 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
  * serves, when it may be tried again; that may fail again, and be asked for again. One
  * callback a connection, NULL: none; streams have their own. Any thread; where other
  * threads send as well, try once more after this. -EMFILE, -ENOMEM. */
-typedef void (*ipc_room_cb)(struct ipc *ipc, void *userdata);
-int ipc_on_room(struct ipc *ipc, ipc_room_cb cb, void *userdata);
+typedef void (*ipc_writable_cb)(struct ipc *ipc, void *userdata);
+int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata);
 
 /* --- Names --------------------------------------------------------------- */
 
@@ -166,14 +166,14 @@ int ipc_on_room(struct ipc *ipc, ipc_room_cb cb, void *userdata);
  */
 
 /* Registers under a name; the connection keeps a reference of the object until
- * ipc_remove_name() or the end. -EEXIST: a living object of another user has
+ * ipc_unregister_name() or the end. -EEXIST: a living object of another user has
  * the name; one's own is replaced. */
-int ipc_add_name(struct ipc *ipc, const char *name, struct ipc_object *object);
+int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object);
 /* Without a servicemanager: nobody will add it again. -ENOENT: nobody has it. */
-int ipc_remove_name(struct ipc *ipc, const char *name);
+int ipc_unregister_name(struct ipc *ipc, const char *name);
 
 /*
- * Calls cb, on a serving thread, for each name of ipc_add_name() and pattern of
+ * Calls cb, on a serving thread, for each name of ipc_register_name() and pattern of
  * ipc_watch_names() that servicemanager came again without, and why: error is a negative
  * errno. The text is valid during the call. One cb per connection, the last one that was
  * set; NULL: none. An event that comes just then may still reach the one before.
@@ -184,17 +184,17 @@ int ipc_on_name_failure(struct ipc *ipc, ipc_name_failure_cb cb, void *userdata)
 
 /*
  * For a service that is started when it is wanted and leaves when it is not. As
- * ipc_add_name(), but servicemanager does not hold the object itself, and idle is
+ * ipc_register_name(), but servicemanager does not hold the object itself, and idle is
  * called, on a serving thread, whenever nobody else has the object any more, and once
- * if nobody waits for it when it is added. ipc_leave_name() then gives the name up: 0,
+ * if nobody waits for it when it is added. ipc_idle_exit() then gives the name up: 0,
  * nobody has the object or can get it any more, and who wants the name has it served by
  * the next one that adds it: the process may end. -EBUSY: somebody has the object or is
  * about to: go on; idle will be called again. -ENOENT: the name is not on demand here.
  */
 typedef void (*ipc_idle_cb)(struct ipc *ipc, const char *name, void *userdata);
-int ipc_add_name_on_demand(struct ipc *ipc, const char *name, struct ipc_object *object,
+int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object *object,
 			   ipc_idle_cb idle, void *userdata);
-int ipc_leave_name(struct ipc *ipc, const char *name);
+int ipc_idle_exit(struct ipc *ipc, const char *name);
 
 /* ipc_get_name(): -ENOENT at once if nobody has the name (half a second later if
  * servicemanager came just now: it waits for owners to add names again).
@@ -271,7 +271,7 @@ int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
 
 /* --- Objects ------------------------------------------------------------- */
 
-/* Generated code calls ipc_object_new() (echo_object_new(), echo_serve()).
+/* Generated code calls ipc_object_new() (echo_object_new(), echo_register()).
  * The object lives while there are references here or proxies elsewhere; then
  * destroy, if any, is called with userdata, from whatever thread gave the last
  * one back. ops and interface must stay valid until then. */

@@ -16,24 +16,24 @@ extern "C" {
 #define IPC_MONITOR_FAILURES	(1U << 1)	/* messages that failed */
 #define IPC_MONITOR_REPORTS	(1U << 2)	/* floods of oneways, too few threads */
 
-enum ipc_tap_kind {
-	IPC_TAP_CALL = 1,
-	IPC_TAP_ONEWAY = 2,
-	IPC_TAP_REPLY = 3,
-	IPC_TAP_ERROR = 4,
-	IPC_TAP_FAILED = 5,
-	IPC_TAP_SPAM = 6,
-	IPC_TAP_STARVED = 7,
+enum ipc_record_kind {
+	IPC_RECORD_CALL = 1,
+	IPC_RECORD_ONEWAY = 2,
+	IPC_RECORD_REPLY = 3,
+	IPC_RECORD_ERROR = 4,
+	IPC_RECORD_FAILED = 5,
+	IPC_RECORD_SPAM = 6,
+	IPC_RECORD_STARVED = 7,
 };
 
-/* What a message was sent with: flags of struct ipc_tap. */
-#define IPC_TAP_CLEAR		(1U << 3)	/* a secret: nothing of it is kept */
-#define IPC_TAP_REPLACE		(1U << 4)	/* ONEWAY: as IPC_REPLACE */
+/* What a message was sent with: flags of struct ipc_record. */
+#define IPC_RECORD_CLEAR		(1U << 3)	/* a secret: nothing of it is kept */
+#define IPC_RECORD_REPLACE		(1U << 4)	/* ONEWAY: as IPC_REPLACE */
 
-#define IPC_TAP_OBJECTS_MAX	64
+#define IPC_RECORD_OBJECTS_MAX	64
 
 /* An object in a message: nobody's, only to look at. */
-struct ipc_tap_object {
+struct ipc_record_object {
 	int is_fd;
 	pid_t pid;		/* of its owner; 0: of a fd, or not to be seen from here */
 	uint64_t node;		/* its number there */
@@ -41,13 +41,13 @@ struct ipc_tap_object {
 };
 
 /* One record. Everything in it is the library's, until the callback returns. */
-struct ipc_tap {
-	enum ipc_tap_kind kind;
+struct ipc_record {
+	enum ipc_record_kind kind;
 	uint64_t time;		/* nanoseconds of CLOCK_MONOTONIC */
 	uint64_t id;		/* a reply has its call's */
 	uint64_t parent;	/* CALL: made while serving this one; or 0 */
 	uint64_t lost;		/* records before this one that found no room */
-	uint32_t flags;		/* the kernel's, of the message: IPC_TAP_* and others */
+	uint32_t flags;		/* the kernel's, of the message: IPC_RECORD_* and others */
 	uint32_t code;		/* the method's number; ERROR: the errno */
 	uint32_t node;		/* the target's number with its owner */
 	int error;		/* ERROR, FAILED: -errno */
@@ -62,8 +62,8 @@ struct ipc_tap {
 	size_t data_kept;	/* of which so many are here */
 	const void *data;
 	unsigned int n_objects;
-	const struct ipc_tap_object *objects;
-	const void *record;	/* all of it as the kernel has it, for ipc_tap_parse(): */
+	const struct ipc_record_object *objects;
+	const void *record;	/* all of it as the kernel has it, for ipc_record_parse(): */
 	size_t record_size;	/* bytes */
 };
 
@@ -75,19 +75,19 @@ struct ipc_tap {
  * own with a large region loses least. -EPERM: takes CAP_SYS_ADMIN where the bus
  * was mounted; -EDQUOT: the bus has its 8 monitors; -ESRCH: no such process.
  */
-typedef void (*ipc_tap_cb)(struct ipc *ipc, const struct ipc_tap *tap, void *userdata);
+typedef void (*ipc_record_cb)(struct ipc *ipc, const struct ipc_record *tap, void *userdata);
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
-		ipc_tap_cb cb, void *userdata);
+		ipc_record_cb cb, void *userdata);
 
 /*
  * Takes apart size bytes that were a record when they were kept, in a file perhaps; it
  * needs no bus, but a machine of the same byte order. ret_objects has room for
- * IPC_TAP_OBJECTS_MAX. What *ret_tap has of it points into record and ret_objects, and is
+ * IPC_RECORD_OBJECTS_MAX. What *ret_tap has of it points into record and ret_objects, and is
  * as valid as those. A kind that no kernel knows is let through. 0 or -EBADMSG: it is no
  * record, or cut off. From any thread.
  */
-int ipc_tap_parse(const void *record, size_t size, struct ipc_tap *ret_tap,
-		  struct ipc_tap_object *ret_objects);
+int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_tap,
+		  struct ipc_record_object *ret_objects);
 
 #ifdef __cplusplus
 }

@@ -165,8 +165,8 @@ int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *met
 int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
 		    int wait, struct ipc_proxy **ret_proxy);
 
-/* ipc_object_new() + ipc_add_name(); the connection owns the object. */
-int ipc_rpc_serve(struct ipc *ipc, const char *name,
+/* ipc_object_new() + ipc_register_name(); the connection owns the object. */
+int ipc_rpc_register(struct ipc *ipc, const char *name,
 		  const struct ipc_interface *interface, const void *ops,
 		  void *userdata);
 

@@ -425,7 +425,7 @@ static int act_give(struct state *s)
 {
 	uint64_t ids[3] = { s->parts[0].base, s->parts[1].base, s->parts[2].base };
 
-	s->exchange = (struct ipcbus_exchange){ .free_count = 3, .free = PTR64(ids) };
+	s->exchange = (struct ipcbus_exchange){ .release_count = 3, .release = PTR64(ids) };
 	return exchange(&srv, s);
 }
 

@@ -104,7 +104,9 @@ static void check_event(const struct ipcbus_event *ev)
 static int exchange(const struct proc *p, const struct ipcbus_send *send, uint64_t give,
 		    struct ipcbus_event *ret_event)
 {
-	AS(ipcbus_exchange) x = { .as = { .size = sizeof(x), .free = give, .free_count = !!give } };
+	AS(ipcbus_exchange) x = {
+		.as = { .size = sizeof(x), .release = give, .release_count = !!give },
+	};
 	int r;
 
 	if (send)

@@ -80,7 +80,7 @@
 /* Caps, the same for everybody. Counts above them are -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
-#define IPCBUS_MAX_FREE		256	/* buffers given back at once */
+#define IPCBUS_MAX_RELEASE		256	/* buffers given back at once */
 #define IPCBUS_MAX_BATCH	256	/* messages in one batch */
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region */
@@ -218,7 +218,7 @@ struct ipcbus_send {
 /**
  * enum ipcbus_stage - where a failure was found
  * @IPCBUS_STAGE_ARGS: in the structure itself
- * @IPCBUS_STAGE_FREE: giving buffers back; the index is the buffer's place.
+ * @IPCBUS_STAGE_RELEASE: giving buffers back; the index is the buffer's place.
  *	Those before it were given back.
  * @IPCBUS_STAGE_TARGET: finding the target of the message, or the call
  * @IPCBUS_STAGE_BUFFER: finding room in the receiver's region
@@ -230,7 +230,7 @@ struct ipcbus_send {
  */
 enum ipcbus_stage {
 	IPCBUS_STAGE_ARGS = 1,
-	IPCBUS_STAGE_FREE = 2,
+	IPCBUS_STAGE_RELEASE = 2,
 	IPCBUS_STAGE_TARGET = 3,
 	IPCBUS_STAGE_BUFFER = 4,
 	IPCBUS_STAGE_COPY = 5,
@@ -331,8 +331,8 @@ struct ipcbus_event {
  *	means IPCBUS_NONBLOCK always.
  * @thread: @event.thread of an earlier exchange of the same thread, or 0.
  *	Only a hint that saves a search; a wrong one does no harm.
- * @free_count: buffers to give back
- * @free: their ids: the id itself if one, else the address of an array of
+ * @release_count: buffers to give back
+ * @release: their ids: the id itself if one, else the address of an array of
  *	__u64. Objects that arrived in them stay the receiver's.
  * @send: the message
  * @event: out; all of it is written, also when the ioctl fails at a stage
@@ -347,8 +347,8 @@ struct ipcbus_exchange {
 	__u32 size;
 	__u32 flags;
 	__u32 thread;
-	__u32 free_count;
-	__u64 free;
+	__u32 release_count;
+	__u64 release;
 	struct ipcbus_send send;
 	struct ipcbus_event event;
 } __attribute__((aligned(8)));

@@ -165,7 +165,7 @@ static bool handle_event(const struct ipcbus_event *ev, uint32_t *rnd)
 		break;
 	}
 	if (ev->buffer) {
-		struct ipcbus_exchange x = { .free_count = 1, .free = ev->buffer };
+		struct ipcbus_exchange x = { .release_count = 1, .release = ev->buffer };
 
 		take_objects(ev);
 		exchange(&x);

@@ -40,7 +40,7 @@ static void leave_a_line(void)
 static void leave(struct ipc *ipc, const char *name, void *userdata)
 {
 	(void)userdata;
-	if (ipc_leave_name(ipc, name) == 0)
+	if (ipc_idle_exit(ipc, name) == 0)
 		ipc_stop(ipc);
 }
 
@@ -52,7 +52,7 @@ static int serve(const char *name, unsigned int delay_ms)
 	sleep_ms(delay_ms);
 	if (ipc_open(&ipc, NULL) < 0 ||
 	    server_object_new(ipc, &server_handlers, NULL, NULL, &object) < 0 ||
-	    ipc_add_name_on_demand(ipc, name, object, leave, NULL) < 0)
+	    ipc_register_idle_exit(ipc, name, object, leave, NULL) < 0)
 		return 1;
 	return ipc_run(ipc) < 0;
 }

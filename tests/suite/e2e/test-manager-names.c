@@ -57,7 +57,7 @@ START_TEST(added_found_and_removed)
 	service_open(&service);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(server_connect(ipc, "e2e.server", &server), -ENOENT);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.server", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), 0);
 	ck_assert_int_eq(server_connect(ipc, "e2e.server", &server), 0);
 	ck_assert_int_eq(say(server), 0);
 	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), 0);
@@ -67,15 +67,15 @@ START_TEST(added_found_and_removed)
 	ck_assert_int_eq(server_connect(service.ipc, "e2e.server", &again), -EXDEV);
 
 	/* Adding again replaces; a proxy of the one before keeps it. */
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.server", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), 0);
 	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), 0);
 	ck_assert_ptr_ne(again, server);
 	ck_assert_int_eq(say(server), 0);
 	server_unref(again);
 
-	ck_assert_int_eq(ipc_remove_name(service.ipc, "e2e.server"), 0);
+	ck_assert_int_eq(ipc_unregister_name(service.ipc, "e2e.server"), 0);
 	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), -ENOENT);
-	ck_assert_int_eq(ipc_remove_name(service.ipc, "e2e.server"), -ENOENT);
+	ck_assert_int_eq(ipc_unregister_name(service.ipc, "e2e.server"), -ENOENT);
 	ck_assert_int_eq(say(server), 0);
 	server_unref(server);
 	service_close(&service);
@@ -90,7 +90,7 @@ START_TEST(names_end_with_their_owner)
 	uint64_t begin;
 
 	service_open(&service);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.short", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.short", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(server_connect(ipc, "e2e.short", &server), 0);
 	service_close(&service);
@@ -111,7 +111,7 @@ static int serve_late(void *data)
 
 	(void)data;
 	sleep_ms(200);
-	if (ipc_open(&ipc, NULL) < 0 || server_serve(ipc, "e2e.late", &server_handlers, NULL) < 0)
+	if (ipc_open(&ipc, NULL) < 0 || server_register(ipc, "e2e.late", &server_handlers, NULL) < 0)
 		return 1;
 	return ipc_run(ipc) < 0;
 }
@@ -146,7 +146,7 @@ START_TEST(waited_for_so_long)
 	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.never", 0, &proxy), -ETIMEDOUT);
 
 	service_open(&service);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.there", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.there", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.there", 10000000, &proxy), 0);
 	ipc_proxy_unref(proxy);
 	service_close(&service);
@@ -163,10 +163,10 @@ static int take_roots_name(void *data)
 		return 1;
 	if (ipc_open(&ipc, NULL) < 0)
 		return 2;
-	r = server_serve(ipc, "e2e.roots", &server_handlers, NULL);
+	r = server_register(ipc, "e2e.roots", &server_handlers, NULL);
 	if (r != -EEXIST)
 		return 3;
-	if (ipc_remove_name(ipc, "e2e.roots") != -EPERM)
+	if (ipc_unregister_name(ipc, "e2e.roots") != -EPERM)
 		return 4;
 	ipc_unref(ipc);
 	return 0;
@@ -177,7 +177,7 @@ START_TEST(another_users_name)
 	struct service service;
 
 	service_open(&service);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.roots", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.roots", &server_handlers, NULL), 0);
 	run_child(take_roots_name, NULL);
 	service_close(&service);
 }
@@ -192,8 +192,8 @@ START_TEST(checked_and_listed)
 	service_open(&service);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "e2e.many/1", &info), -ENOENT);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.many/2", &server_handlers, NULL), 0);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.many/1", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.many/2", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.many/1", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "e2e.many/1", NULL), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "e2e.many/1", &info), 0);
 	ck_assert_str_eq(info.name, "e2e.many/1");
@@ -221,7 +221,7 @@ START_TEST(of_another_interface)
 	struct ipc_proxy *proxy;
 
 	service_open(&service);
-	ck_assert_int_eq(server_serve(service.ipc, "e2e.typed", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(service.ipc, "e2e.typed", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	for (int wait = 0; wait < 2; wait++) {
 		ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &visitor_interface, wait, &proxy),

@@ -64,7 +64,7 @@ static void begin(void)
 	manager_start(&manager, arguments);
 	ck_assert_int_eq(ipc_open(&owner, NULL), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		ck_assert_int_eq(server_serve(owner, names[i], &server_handlers, NULL), 0);
+		ck_assert_int_eq(server_register(owner, names[i], &server_handlers, NULL), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, owner), 0);
 }
 
@@ -106,7 +106,7 @@ static int get(const char *name)
 
 static int add(const char *name)
 {
-	return server_serve(ipc, name, &server_handlers, NULL);
+	return server_register(ipc, name, &server_handlers, NULL);
 }
 
 /* The place in the source where it was not as expected is the status. */
@@ -362,9 +362,9 @@ START_TEST(who_waits_for_a_name_on_demand_does_too)
 	pid_t waiter;
 
 	begin();
-	ck_assert_int_eq(ipc_remove_name(owner, "p.hidden"), 0);
+	ck_assert_int_eq(ipc_unregister_name(owner, "p.hidden"), 0);
 	ck_assert_int_eq(server_object_new(owner, &server_handlers, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_add_name_on_demand(owner, "p.hidden", object, stay, NULL), 0);
+	ck_assert_int_eq(ipc_register_idle_exit(owner, "p.hidden", object, stay, NULL), 0);
 	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
 	manager_expect(&manager, "waits for p.hidden");
 	reload("allow anyone all *\n", "read again: 1 rules");

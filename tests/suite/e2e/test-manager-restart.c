@@ -72,7 +72,7 @@ static int be_service(int number)
 		return 1;
 	for (int i = 0; i < NAMES; i++) {
 		name_of(name, number, i);
-		if (server_serve(ipc, name, &server_handlers, NULL) < 0)
+		if (server_register(ipc, name, &server_handlers, NULL) < 0)
 			return 2;
 	}
 	atomic_fetch_add(&shared->ready, 1);
@@ -208,7 +208,7 @@ static void serve_the_late(void)
 	struct ipc *ipc;
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_serve(ipc, "restart.late", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(ipc, "restart.late", &server_handlers, NULL), 0);
 	for (int i = 0; i < WAITERS; i++) {
 		pid_t pid = children[--n_children];
 		int status;
@@ -285,7 +285,7 @@ static int be_named(int uid)
 	struct ipc *ipc;
 
 	if (open_as((uid_t)uid, &ipc) < 0 ||
-	    server_serve(ipc, "restart.name", &server_handlers, NULL) < 0)
+	    server_register(ipc, "restart.name", &server_handlers, NULL) < 0)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
 	return ipc_run(ipc) < 0;
@@ -301,7 +301,7 @@ static int be_greedy(int uid)
 		return 1;
 	for (int i = 0; i < USER_NAMES; i++) {
 		name_of(name, 0, i);
-		if (server_serve(ipc, name, &server_handlers, NULL) < 0)
+		if (server_register(ipc, name, &server_handlers, NULL) < 0)
 			return 2;
 	}
 	atomic_fetch_add(&shared->ready, 1);
@@ -414,7 +414,7 @@ static int be_watched(int number)
 	char name[32];
 
 	name_of(name, 9, number);
-	if (ipc_open(&ipc, NULL) < 0 || server_serve(ipc, name, &server_handlers, NULL) < 0)
+	if (ipc_open(&ipc, NULL) < 0 || server_register(ipc, name, &server_handlers, NULL) < 0)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
 	return ipc_run(ipc) < 0;
@@ -430,8 +430,8 @@ static int be_restless(int unused)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
 	for (;;) {
-		server_serve(ipc, "restart.restless", &server_handlers, NULL);
-		ipc_remove_name(ipc, "restart.restless");
+		server_register(ipc, "restart.restless", &server_handlers, NULL);
+		ipc_unregister_name(ipc, "restart.restless");
 		sleep_ms(50);
 	}
 }
@@ -477,7 +477,7 @@ static void go_and_come(bool restless)
 	manager_start(&manager, arguments);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_open(&own, NULL), 0);
-	ck_assert_int_eq(server_serve(own, "restart.9/0", &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(own, "restart.9/0", &server_handlers, NULL), 0);
 	if (restless)
 		start(be_restless, 0);
 	start(be_watched, STAYS);
@@ -490,7 +490,7 @@ static void go_and_come(bool restless)
 	manager_end(&manager, SIGKILL);
 	end_one(replaced);
 	end_one(dies);
-	ck_assert_int_eq(ipc_remove_name(own, "restart.9/0"), 0);
+	ck_assert_int_eq(ipc_unregister_name(own, "restart.9/0"), 0);
 	/* One that ends before it could know changes nothing. */
 	manager_start(&manager, arguments);
 	manager_end(&manager, SIGKILL);

@@ -103,7 +103,7 @@ static void begin(void)
 
 static void add(const char *name)
 {
-	ck_assert_int_eq(server_serve(owner.ipc, name, &server_handlers, NULL), 0);
+	ck_assert_int_eq(server_register(owner.ipc, name, &server_handlers, NULL), 0);
 }
 
 START_TEST(what_is_there_what_comes_and_what_goes)
@@ -122,7 +122,7 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 
 	add("e2e.w.0");
 	expect(&many, "+e2e.w.0 ");
-	ck_assert_int_eq(ipc_remove_name(owner.ipc, "e2e.w.2"), 0);
+	ck_assert_int_eq(ipc_unregister_name(owner.ipc, "e2e.w.2"), 0);
 	expect(&one, "-e2e.w.2 ");
 	expect(&many, "-e2e.w.2 ");
 	add("e2e.w.2");
@@ -134,8 +134,8 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 
 	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id_one), 0);
 	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id_one), -ENOENT);
-	ck_assert_int_eq(ipc_remove_name(owner.ipc, "e2e.w.0"), 0);
-	ck_assert_int_eq(ipc_remove_name(owner.ipc, "e2e.w.1"), 0);
+	ck_assert_int_eq(ipc_unregister_name(owner.ipc, "e2e.w.0"), 0);
+	ck_assert_int_eq(ipc_unregister_name(owner.ipc, "e2e.w.1"), 0);
 	party_close(&owner);
 	expect(&many, "-e2e.w.0 -e2e.w.1 -e2e.w.2 ");
 	expect(&one, "");
@@ -227,7 +227,7 @@ static void add_many(void)
 	ck_assert_int_eq(server_object_new(owner.ipc, &server_handlers, NULL, NULL, &object), 0);
 	for (int i = 0; i < MANY; i++) {
 		sprintf(name, "e2e.slow.%d", i);
-		ck_assert_int_eq(ipc_add_name(owner.ipc, name, object), 0);
+		ck_assert_int_eq(ipc_register_name(owner.ipc, name, object), 0);
 	}
 }
 
@@ -263,7 +263,7 @@ START_TEST(who_is_slow_is_told_again)
 		char name[32];
 
 		sprintf(name, "e2e.slow.%d", i);
-		ck_assert_int_eq(ipc_remove_name(owner.ipc, name), 0);
+		ck_assert_int_eq(ipc_unregister_name(owner.ipc, name), 0);
 	}
 
 	/* Others have their answers meanwhile. */

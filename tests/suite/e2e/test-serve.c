@@ -380,7 +380,7 @@ START_TEST(told_of_room)
 	visitor = visitor_from_proxy(proxy);
 	for (unsigned int i = 1; i < 4; i++) {
 		tell_all(visitor);
-		ck_assert_int_eq(ipc_on_room(client, room, client), 0);
+		ck_assert_int_eq(ipc_on_writable(client, room, client), 0);
 		ck_assert_int_eq(ipc_wait(client, 20000), 0);
 		ck_assert_uint_eq(n_room, i - 1);
 		ck_assert_int_eq(ipc_process(server), 1);
@@ -391,11 +391,11 @@ START_TEST(told_of_room)
 		ck_assert_int_eq(ipc_wait(client, 0), 0);
 	}
 	tell_all(visitor);
-	ck_assert_int_eq(ipc_on_room(client, room, client), 0);
-	ck_assert_int_eq(ipc_on_room(client, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_on_writable(client, room, client), 0);
+	ck_assert_int_eq(ipc_on_writable(client, NULL, NULL), 0);
 	ck_assert_int_eq(ipc_process(server), 1);
 	ck_assert_int_eq(ipc_wait(client, 0), 0);
-	ck_assert_int_eq(ipc_on_room(NULL, room, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_on_writable(NULL, room, NULL), -EINVAL);
 	ck_assert_uint_eq(n_room, 3);
 	visitor_unref(visitor);
 	ipc_object_unref(object);

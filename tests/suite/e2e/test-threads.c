@@ -499,7 +499,7 @@ static int look_around(unsigned int round)
 	if (r == 0)
 		r = ipc_wait(client.ipc, 0);
 	if (r >= 0)
-		r = ipc_on_room(client.ipc, round % 2 ? on_room : NULL, NULL);
+		r = ipc_on_writable(client.ipc, round % 2 ? on_room : NULL, NULL);
 	ipc_object_unref(ipc_object_ref(visitor));
 	return r;
 }

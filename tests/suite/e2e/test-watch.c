@@ -196,38 +196,38 @@ struct seen {
 };
 
 /* What is kept of a record is the same record, but not if it is cut off. */
-static void parse_again(const struct ipc_tap *tap, struct seen *seen)
+static void parse_again(const struct ipc_record *tap, struct seen *seen)
 {
-	struct ipc_tap_object objects[IPC_TAP_OBJECTS_MAX];
-	struct ipc_tap again;
+	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
+	struct ipc_record again;
 
-	ck_assert_int_eq(ipc_tap_parse(tap->record, tap->record_size, &again, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(tap->record, tap->record_size, &again, objects), 0);
 	ck_assert_uint_eq(again.id, tap->id);
 	ck_assert_int_eq(again.kind, tap->kind);
 	ck_assert_ptr_eq(again.data, tap->data);
 	ck_assert_uint_eq(again.n_objects, tap->n_objects);
 	for (size_t size = 0; size < 120 + tap->data_kept; size++)
-		ck_assert_int_eq(ipc_tap_parse(tap->record, size, &again, objects), -EBADMSG);
+		ck_assert_int_eq(ipc_record_parse(tap->record, size, &again, objects), -EBADMSG);
 	seen->parsed++;
 }
 
-static void see(struct ipc *ipc, const struct ipc_tap *tap, void *userdata)
+static void see(struct ipc *ipc, const struct ipc_record *tap, void *userdata)
 {
 	struct seen *seen = userdata;
 
 	(void)ipc;
 	parse_again(tap, seen);
-	if (tap->kind == IPC_TAP_CALL) {
+	if (tap->kind == IPC_RECORD_CALL) {
 		seen->calls++;
 		seen->call = tap->id;
 		ck_assert_int_eq(tap->from_pid, getpid());
 		if (tap->data_kept && memmem(tap->data, tap->data_kept, "tapped", 6))
 			seen->text++;
 		ck_assert_uint_le(tap->data_kept, 64);
-	} else if (tap->kind == IPC_TAP_REPLY) {
+	} else if (tap->kind == IPC_RECORD_REPLY) {
 		seen->replies++;
 		ck_assert_uint_eq(tap->id, seen->call);
-	} else if (tap->kind == IPC_TAP_FAILED) {
+	} else if (tap->kind == IPC_RECORD_FAILED) {
 		seen->failures++;
 		ck_assert_int_eq(tap->error, -EBADF);
 	}
@@ -259,7 +259,7 @@ START_TEST(a_monitor_sees_it)
 	process_all(monitor);
 	ck_assert_int_eq(seen.calls, 10);
 	ck_assert_int_eq(ipc_monitor(NULL, 0, 0, 0, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_tap_parse(&seen, sizeof(seen), NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_record_parse(&seen, sizeof(seen), NULL, NULL), -EINVAL);
 	ck_assert_int_ge(seen.parsed, 20);
 	ipc_unref(monitor);
 	client_close(&client);

@@ -34,7 +34,7 @@ static void prepare_records(void)
 		CHECK(!oneway(0, i));
 	be_side(OTH);
 	next_event(&event);
-	CHECK(event.kind == IPCBUS_EVENT_TAP);
+	CHECK(event.kind == IPCBUS_EVENT_RECORD);
 }
 
 /* --- Traffic ------------------------------------------------------------------ */
@@ -69,13 +69,13 @@ static void serve_the_call(void *unused)
 
 static void check_record(const struct ipcbus_event *event)
 {
-	const struct ipcbus_tap *tap = shim_touch(sides[OTH].map, event->offset);
+	const struct ipcbus_monitor_record *tap = shim_touch(sides[OTH].map, event->offset);
 	int r;
 
 	/* Closed meanwhile by another thread. */
 	if (tap) {
 		CHECK(tap->size == sizeof(*tap) && !tap->reserved);
-		CHECK(tap->kind >= IPCBUS_TAP_CALL && tap->kind <= IPCBUS_TAP_STARVED);
+		CHECK(tap->kind >= IPCBUS_RECORD_CALL && tap->kind <= IPCBUS_RECORD_STARVED);
 		CHECK(tap->data_kept <= tap->data_size);
 	}
 	r = give_back(event->buffer);
@@ -89,11 +89,11 @@ static void take_records(void *unused)
 	(void)unused;
 	do {
 		next_event(&event);
-		CHECK(event.kind == IPCBUS_EVENT_TAP || event.kind == IPCBUS_EVENT_NONE ||
+		CHECK(event.kind == IPCBUS_EVENT_RECORD || event.kind == IPCBUS_EVENT_NONE ||
 		      event.kind == IPCBUS_EVENT_INTERRUPTED);
-		if (event.kind == IPCBUS_EVENT_TAP)
+		if (event.kind == IPCBUS_EVENT_RECORD)
 			check_record(&event);
-	} while (event.kind == IPCBUS_EVENT_TAP);
+	} while (event.kind == IPCBUS_EVENT_RECORD);
 }
 
 static void close_monitor(void *unused)

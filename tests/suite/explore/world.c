@@ -29,7 +29,7 @@ enum side own_side(void)
 int exchange(u32 flags, const struct ipcbus_send *send, u64 buffer, struct ipcbus_event *ret)
 {
 	struct ipcbus_exchange x = {
-		.size = sizeof(x), .flags = flags, .free_count = !!buffer, .free = buffer,
+		.size = sizeof(x), .flags = flags, .release_count = !!buffer, .release = buffer,
 	};
 	int r;
 
@@ -60,7 +60,7 @@ int ioctl_handle(unsigned int cmd, u32 handle, u32 count, u64 cookie)
 int ioctl_arrival(unsigned int cmd, u64 cookie)
 {
 	struct ipcbus_handle args = {
-		.size = sizeof(args), .flags = IPCBUS_WATCH_ARRIVAL, .cookie = cookie,
+		.size = sizeof(args), .flags = IPCBUS_WATCH_MANAGER, .cookie = cookie,
 	};
 
 	return shim_ioctl(sides[own_side()].fd, cmd, &args);

@@ -193,7 +193,7 @@ static void prepare_give_secret(struct state *s)
 
 static int give_secret(struct state *s)
 {
-	s->x = (struct ipcbus_exchange){ .free_count = 1, .free = s->event.buffer };
+	s->x = (struct ipcbus_exchange){ .release_count = 1, .release = s->event.buffer };
 	return exchange(s, &srv);
 }
 
@@ -336,19 +336,19 @@ struct told {
 static struct told listen_to(const struct state *s)
 {
 	struct told told = { 0 };
-	const struct ipcbus_tap *tap;
+	const struct ipcbus_monitor_record *tap;
 	struct ipcbus_event ev;
 
 	for (;;) {
 		next_past_idle(&oth, &ev);
 		if (ev.kind == IPCBUS_EVENT_NONE)
 			return told;
-		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_TAP);
+		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_RECORD);
 		tap = raw_payload(&oth, &ev);
 		told.n++;
 		told.last = tap->kind;
 		told.lost += tap->lost;
-		if (tap->kind == IPCBUS_TAP_FAILED)
+		if (tap->kind == IPCBUS_RECORD_FAILED)
 			assert_may(s, tap->error);
 		if (tap->data_kept > 3)
 			ck_assert(pattern_is((const uint8_t *)tap + tap->size, tap->data_kept, 3));
@@ -373,7 +373,7 @@ static void finish_tapped(struct state *s, int r)
 	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
 	told = listen_to(s);
 	if (told.n)
-		ck_assert_uint_eq(told.last, ev.kind ? IPCBUS_TAP_ONEWAY : IPCBUS_TAP_FAILED);
+		ck_assert_uint_eq(told.last, ev.kind ? IPCBUS_RECORD_ONEWAY : IPCBUS_RECORD_FAILED);
 	if (ev.kind != IPCBUS_EVENT_NONE)
 		content_check(s, &srv, &ev);
 	raw_oneway(&cli, 0, 1, "on", 2);
@@ -401,7 +401,7 @@ static void finish_record(struct state *s, int r)
 	if (r < 0)
 		next_past_idle(&oth, &ev);
 	check_effect(s, r, r == 0 || ev.kind == IPCBUS_EVENT_NONE);
-	ck_assert_msg(ev.kind == IPCBUS_EVENT_TAP || r < 0, "event %u", ev.kind);
+	ck_assert_msg(ev.kind == IPCBUS_EVENT_RECORD || r < 0, "event %u", ev.kind);
 	take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	content_check(s, &srv, &ev);
 	content_done(s);
@@ -470,7 +470,7 @@ static void prepare_monitor_close(struct state *s)
 	assert_ok(act_monitor(s));
 	for (int i = 0; i < 3; i++)
 		raw_oneway(&cli, 0, 1, "seen", 4);
-	raw_take(&oth, IPCBUS_EVENT_TAP, &s->event);
+	raw_take(&oth, IPCBUS_EVENT_RECORD, &s->event);
 }
 
 static int act_monitor_close(struct state *s)
@@ -504,11 +504,11 @@ static void prepare_caller_of_oneway(struct state *s)
 static int act_caller(struct state *s)
 {
 	bool call = s->event.kind == IPCBUS_EVENT_CALL;
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 	int r = raw_caller(&srv, call ? s->event.call : 0, call ? 0 : s->event.buffer, &caller);
 
 	if (r == 0) {
-		ck_assert_uint_eq(caller.flags, IPCBUS_CALLER_ALIVE);
+		ck_assert_uint_eq(caller.flags, IPCBUS_SENDER_ALIVE);
 		ck_assert_uint_eq(caller.pid, s->event.pid);
 	}
 	return r;

@@ -128,7 +128,7 @@ static void prepare_give(struct state *s)
 
 static int act_give(struct state *s)
 {
-	s->x = (struct ipcbus_exchange){ .free_count = HELD, .free = PTR64(s->ids) };
+	s->x = (struct ipcbus_exchange){ .release_count = HELD, .release = PTR64(s->ids) };
 	return exchange(s, &srv);
 }
 
@@ -157,7 +157,7 @@ static void prepare_give_home(struct state *s)
 
 static int act_give_one(struct state *s)
 {
-	s->x = (struct ipcbus_exchange){ .free_count = 1, .free = s->ids[0] };
+	s->x = (struct ipcbus_exchange){ .release_count = 1, .release = s->ids[0] };
 	return exchange(s, &srv);
 }
 
@@ -191,7 +191,7 @@ static int act_serve(struct state *s)
 {
 	s->x = (struct ipcbus_exchange){
 		.flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
-		.free_count = HELD, .free = PTR64(s->ids), .send = s->send,
+		.release_count = HELD, .release = PTR64(s->ids), .send = s->send,
 	};
 	return exchange(s, &srv);
 }
@@ -203,7 +203,7 @@ static void catch_up(struct state *s, int r, bool replied, uint32_t given)
 
 	if (r < 0 && !is_silent(s)) {
 		ck_assert_msg(!replied, "%s at stage %u, and replied", errname(r), ev->stage);
-		ck_assert_uint_eq(given, ev->stage == IPCBUS_STAGE_FREE ? ev->index : HELD);
+		ck_assert_uint_eq(given, ev->stage == IPCBUS_STAGE_RELEASE ? ev->index : HELD);
 	}
 	if (r == 0 || replied)
 		ck_assert_uint_eq(given, HELD);
@@ -267,7 +267,7 @@ static int act_client(struct state *s)
 {
 	s->x = (struct ipcbus_exchange){
 		.flags = IPCBUS_WAIT | IPCBUS_NONBLOCK,
-		.free_count = 1, .free = s->ids[0], .send = s->send,
+		.release_count = 1, .release = s->ids[0], .send = s->send,
 	};
 	return exchange(s, &cli);
 }

@@ -369,7 +369,7 @@ static void finish_unwatch(struct state *s, int r)
 static int act_watch_arrival(struct state *s)
 {
 	(void)s;
-	return raw_watch_for(&cli, 0, IPCBUS_WATCH_ARRIVAL, 77);
+	return raw_watch_for(&cli, 0, IPCBUS_WATCH_MANAGER, 77);
 }
 
 static void finish_watch_arrival(struct state *s, int r)
@@ -382,7 +382,7 @@ static void finish_watch_arrival(struct state *s, int r)
 	raw_take(&cli, IPCBUS_EVENT_MANAGER, &ev);
 	ck_assert_uint_eq(ev.cookie, 77);
 	raw_none(&cli);
-	assert_ok(raw_unwatch_for(&cli, 0, IPCBUS_WATCH_ARRIVAL));
+	assert_ok(raw_unwatch_for(&cli, 0, IPCBUS_WATCH_MANAGER));
 }
 
 static void prepare_fired(struct state *s)

@@ -449,7 +449,7 @@ static void on_room(struct ipc *of, void *userdata)
 
 static int act_on_room(void)
 {
-	return ipc_on_room(ipc, on_room, NULL);
+	return ipc_on_writable(ipc, on_room, NULL);
 }
 
 static void finish_on_room(int r)

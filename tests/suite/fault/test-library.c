@@ -459,7 +459,7 @@ static void push_nothing(void)
 
 static int act_add(void)
 {
-	return ipc_add_name(ipc, "fail.test", other);
+	return ipc_register_name(ipc, "fail.test", other);
 }
 
 static void finish_add(int r)
@@ -471,7 +471,7 @@ static void finish_add(int r)
 	}
 	ck_assert_ptr_nonnull(ipc->names.list);
 	push_nothing();
-	ck_assert_int_eq(ipc_remove_name(ipc, "fail.test"), 0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "fail.test"), 0);
 	ck_assert_ptr_null(ipc->names.list);
 }
 
@@ -484,7 +484,7 @@ static void prepare_remove(void)
 
 static int act_remove(void)
 {
-	return ipc_remove_name(ipc, "fail.test");
+	return ipc_unregister_name(ipc, "fail.test");
 }
 
 static void finish_remove(int r)
@@ -543,7 +543,7 @@ static void finish_wait(int r)
 /* A name that is served: object, number, name, all in one. */
 static int act_serve_name(void)
 {
-	return test_serve(ipc, "fail.test", &ops, NULL);
+	return test_register(ipc, "fail.test", &ops, NULL);
 }
 
 static void finish_serve_name(int r)

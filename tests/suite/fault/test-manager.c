@@ -85,14 +85,14 @@ static void request(const char *method, const ProtobufCMessage *message,
 
 static void request_add(const char *name)
 {
-	Ipc__Manager__AddRequest add = IPC__MANAGER__ADD_REQUEST__INIT;
+	Ipc__Manager__RegisterNameRequest add = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	struct device_object o = { DEVICE_OBJECT_HANDLE, .value = ++handle, .tag = 7 };
 	Ipc__Object id = IPC__OBJECT__INIT;
 
 	id.id = 7;
 	add.name = (char *)name;
 	add.object = &id;
-	request("Add", &add.base, &o);
+	request("RegisterName", &add.base, &o);
 }
 
 static void request_get(const char *name)
@@ -113,10 +113,10 @@ static void request_wait(const char *name)
 
 static void request_remove(const char *name)
 {
-	Ipc__Manager__RemoveRequest remove = IPC__MANAGER__REMOVE_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest remove = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 
 	remove.name = (char *)name;
-	request("Remove", &remove.base, NULL);
+	request("UnregisterName", &remove.base, NULL);
 }
 
 static void request_watch(const char *method)

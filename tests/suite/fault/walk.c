@@ -195,7 +195,7 @@ static void check_stage(const struct state *s)
 		[SHIM_FAIL_ALLOC] = 1U << IPCBUS_STAGE_TARGET | 1U << IPCBUS_STAGE_BUFFER |
 				    1U << IPCBUS_STAGE_OBJECT,
 		[SHIM_FAIL_PAGE] = 1U << IPCBUS_STAGE_BUFFER,
-		[SHIM_FAIL_COPY] = 1U << IPCBUS_STAGE_FREE | 1U << IPCBUS_STAGE_COPY |
+		[SHIM_FAIL_COPY] = 1U << IPCBUS_STAGE_RELEASE | 1U << IPCBUS_STAGE_COPY |
 				   1U << IPCBUS_STAGE_OBJECT,
 	};
 	const struct ipcbus_send *send = &s->x.send;
@@ -204,8 +204,8 @@ static void check_stage(const struct state *s)
 
 	if (is_single(s))
 		ck_assert_msg(allowed[s->plan->fail[0].kind] & 1U << ev->stage, "stage %u", ev->stage);
-	if (ev->stage == IPCBUS_STAGE_FREE)
-		most = s->x.free_count;
+	if (ev->stage == IPCBUS_STAGE_RELEASE)
+		most = s->x.release_count;
 	if (ev->stage == IPCBUS_STAGE_COPY)
 		most = send->data_size && !send->iov_count ? 1 : send->iov_count;
 	if (ev->stage == IPCBUS_STAGE_OBJECT)

@@ -119,7 +119,7 @@ void ipc_rpc_free(ProtobufCMessage *reply)
 	free(reply);
 }
 
-int ipc_rpc_serve(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
 		  const void *ops, void *userdata)
 {
 	last.function = __func__;
@@ -578,8 +578,8 @@ START_TEST(objects_are_made_with_the_interface)
 	ck_assert_ptr_eq(last.ops, &ops);
 	ck_assert_ptr_eq(last.userdata, &handled);
 
-	ck_assert_int_eq(echo_serve(CONNECTION, "demo.echo", &ops, NULL), 0);
-	ck_assert_str_eq(last.function, "ipc_rpc_serve");
+	ck_assert_int_eq(echo_register(CONNECTION, "demo.echo", &ops, NULL), 0);
+	ck_assert_str_eq(last.function, "ipc_rpc_register");
 	ck_assert_str_eq(last.name, "demo.echo");
 	ck_assert_ptr_eq(last.interface, &echo_interface);
 }

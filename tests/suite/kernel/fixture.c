@@ -280,8 +280,8 @@ void serve_echo(const struct raw *r)
 			if (ev.code == QUIT)
 				x.flags = 0;
 		}
-		x.free_count = !!ev.buffer;
-		x.free = ev.buffer;
+		x.release_count = !!ev.buffer;
+		x.release = ev.buffer;
 		if (!x.flags) {
 			assert_ok(raw_exchange(r, &x));
 			return;

@@ -278,7 +278,7 @@ static bool is_told_by_cookie(uint32_t kind)
 
 static bool is_known(uint32_t kind)
 {
-	return kind <= IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_TAP || is_told_by_cookie(kind);
+	return kind <= IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_RECORD || is_told_by_cookie(kind);
 }
 
 /* What is meaningless for a kind of event must be 0. */
@@ -309,8 +309,8 @@ static void check_unused_fields(const struct ipcbus_event *e)
 
 static void check_message_fields(const struct ipcbus_event *e)
 {
-	if (e->kind == IPCBUS_EVENT_TAP) {
-		raw_assert(e->buffer && e->data_size >= IPCBUS_TAP_SIZE_VER0, "tap of %llu bytes",
+	if (e->kind == IPCBUS_EVENT_RECORD) {
+		raw_assert(e->buffer && e->data_size >= IPCBUS_MONITOR_RECORD_SIZE_VER0, "tap of %llu bytes",
 			   (unsigned long long)e->data_size);
 		raw_assert(!e->object_count && !e->pid && !e->tid && !e->uid && !e->gid,
 			   "a tap with objects or a sender");
@@ -386,7 +386,7 @@ int raw_next(const struct raw *r, uint32_t flags, struct ipcbus_event *ev)
 
 int raw_free(const struct raw *r, uint64_t id)
 {
-	struct ipcbus_exchange x = { .free_count = 1, .free = id };
+	struct ipcbus_exchange x = { .release_count = 1, .release = id };
 
 	return raw_exchange(r, &x);
 }
@@ -497,10 +497,10 @@ int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *r
 	return dev_ioctl(r->fd, IPCBUS_IOC_NODE_INFO, ret);
 }
 
-int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_caller *ret)
+int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_sender_info *ret)
 {
-	*ret = (struct ipcbus_caller){ .size = sizeof(*ret), .call = call, .buffer = buffer };
-	return dev_ioctl(r->fd, IPCBUS_IOC_CALLER, ret);
+	*ret = (struct ipcbus_sender_info){ .size = sizeof(*ret), .call = call, .buffer = buffer };
+	return dev_ioctl(r->fd, IPCBUS_IOC_SENDER_INFO, ret);
 }
 
 int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,

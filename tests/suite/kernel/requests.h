@@ -103,7 +103,7 @@ union any {
 	struct ipcbus_threads threads;
 	struct ipcbus_cancel cancel;
 	struct ipcbus_call_info call_info;
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 	struct ipcbus_monitor monitor;
 	struct ipcbus_freeze freeze;
 };
@@ -150,14 +150,15 @@ static void make_error(union any *a)
 
 static void make_give_one(union any *a)
 {
-	a->exchange.free_count = 1;
-	a->exchange.free = there.buffers[0];
+	a->exchange.release_count = 1;
+	a->exchange.release = there.buffers[0];
 }
 
 static void make_give_array(union any *a)
 {
-	a->exchange.free_count = 1 + !!there.buffers[1];
-	a->exchange.free = a->exchange.free_count == 1 ? there.buffers[0] : PTR64(there.buffers);
+	a->exchange.release_count = 1 + !!there.buffers[1];
+	a->exchange.release =
+		a->exchange.release_count == 1 ? there.buffers[0] : PTR64(there.buffers);
 }
 
 static void make_wait(union any *a)
@@ -295,8 +296,8 @@ static const struct {
 	REQUEST(CANCEL, CANCEL, cancel, CLI, make_cancel, 0),
 	REQUEST(CALL_INFO, CALL_INFO, call_info, SRV, make_call_info, 0),
 	REQUEST(NODE_INFO, NODE_INFO, node_info, CLI, make_node_info, 0),
-	REQUEST(CALLER, CALLER, caller, SRV, make_caller, 0),
-	REQUEST(SENDER, CALLER, caller, SRV, make_sender, 0),
+	REQUEST(CALLER, SENDER_INFO, sender_info, SRV, make_caller, 0),
+	REQUEST(SENDER, SENDER_INFO, sender_info, SRV, make_sender, 0),
 	REQUEST(MONITOR, MONITOR, monitor, OTH, make_monitor, 0),
 	REQUEST(QUERY, FREEZE, freeze, CLI, make_query, 0),
 };

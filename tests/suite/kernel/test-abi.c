@@ -18,7 +18,7 @@
 	(IPCBUS_FEATURE_DEADLINE |                                                    \
 	 IPCBUS_FEATURE_CANCEL |                                                      \
 	 IPCBUS_FEATURE_ASYNC |                                                       \
-	 IPCBUS_FEATURE_ROOM |                                                        \
+	 IPCBUS_FEATURE_WRITABLE |                                                        \
 	 IPCBUS_FEATURE_CLEAR |                                                        \
 	 IPCBUS_FEATURE_QUOTA |                                                        \
 	 IPCBUS_FEATURE_REPLACE |                                                        \
@@ -26,9 +26,9 @@
 	 IPCBUS_FEATURE_LABEL |                                                        \
 	 IPCBUS_FEATURE_PRIORITY |                                                        \
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
-	 IPCBUS_FEATURE_CALLER |                                                        \
+	 IPCBUS_FEATURE_SENDER_INFO |                                                        \
 	 IPCBUS_FEATURE_MONITOR |                                                     \
-	 IPCBUS_FEATURE_ARRIVAL | IPCBUS_FEATURE_MOUNT)
+	 IPCBUS_FEATURE_WATCH_MANAGER | IPCBUS_FEATURE_MOUNT)
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
 
@@ -52,7 +52,7 @@ static const struct form {
 	FORM(UNWATCH, HANDLE, handle),
 	FORM(SET_THREADS, THREADS, threads),
 	FORM(NODE_INFO, NODE_INFO, node_info),
-	FORM(CALLER, CALLER, caller),
+	FORM(SENDER_INFO, SENDER_INFO, sender_info),
 	FORM(CANCEL, CANCEL, cancel),
 	FORM(CALL_INFO, CALL_INFO, call_info),
 	FORM(MONITOR, MONITOR, monitor),
@@ -70,12 +70,12 @@ START_TEST(sizes_are_what_they_were)
 	ck_assert_uint_eq(sizeof(struct ipcbus_handle), IPCBUS_HANDLE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_threads), IPCBUS_THREADS_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_node_info), IPCBUS_NODE_INFO_SIZE_VER0);
-	ck_assert_uint_eq(sizeof(struct ipcbus_caller), IPCBUS_CALLER_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_sender_info), IPCBUS_SENDER_INFO_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_cancel), IPCBUS_CANCEL_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_call_info), IPCBUS_CALL_INFO_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_monitor), IPCBUS_MONITOR_SIZE_VER0);
-	ck_assert_uint_eq(sizeof(struct ipcbus_tap), IPCBUS_TAP_SIZE_VER0);
-	ck_assert_uint_eq(sizeof(struct ipcbus_tap_object), 24);
+	ck_assert_uint_eq(sizeof(struct ipcbus_monitor_record), IPCBUS_MONITOR_RECORD_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_record_object), 24);
 	ck_assert_uint_eq(sizeof(struct ipcbus_freeze), IPCBUS_FREEZE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_object), 32);
 	ck_assert_uint_eq(sizeof(struct ipcbus_iovec), 16);
@@ -221,7 +221,7 @@ START_TEST(answers_that_cannot_be_written)
 {
 	char *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ipcbus_node_info info = { .size = sizeof(info), .node = srv_node };
-	struct ipcbus_caller caller = { .size = sizeof(caller) };
+	struct ipcbus_sender_info caller = { .size = sizeof(caller) };
 	struct ipcbus_event ev;
 
 	raw_call(&cli, 0, 1, NULL, 0);
@@ -231,7 +231,7 @@ START_TEST(answers_that_cannot_be_written)
 	memcpy(ro + 2048, &caller, sizeof(caller));
 	mprotect(ro, 4096, PROT_READ);
 	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_NODE_INFO, ro), -EFAULT);
-	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_CALLER, ro + 2048), -EFAULT);
+	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_SENDER_INFO, ro + 2048), -EFAULT);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
@@ -265,8 +265,8 @@ static const struct field {
 	X(flags, 1U << 3, -EINVAL),
 	X(flags, 1U << 31, -EINVAL),
 	X(flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 16, -EINVAL),
-	X(free_count, IPCBUS_MAX_FREE + 1, -E2BIG),
-	X(free_count, 0xffffffff, -E2BIG),
+	X(release_count, IPCBUS_MAX_RELEASE + 1, -E2BIG),
+	X(release_count, 0xffffffff, -E2BIG),
 	X(send.kind, 5, -EINVAL),
 	X(send.kind, 0xffffffff, -EINVAL),
 	/* kind NONE: the rest is 0 */
@@ -565,13 +565,13 @@ START_TEST(handle_fields_of_each_ioctl)
 	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, 0, 1), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 1U << 2, 5), -EINVAL);
 	assert_result(handle_fields(IPCBUS_IOC_WATCH, 0, 1U << 31, 5), -EINVAL);
-	assert_result(handle_fields(IPCBUS_IOC_WATCH, 1, IPCBUS_WATCH_ARRIVAL, 5), -EINVAL);
-	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 1, IPCBUS_WATCH_ARRIVAL, 0), -EINVAL);
-	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, IPCBUS_WATCH_ARRIVAL, 1), -EINVAL);
-	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, IPCBUS_WATCH_ARRIVAL, 0), -ENOENT);
-	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, IPCBUS_WATCH_ARRIVAL, 0), -EINVAL);
-	assert_result(raw_watch_for(&cli, 1, IPCBUS_WATCH_ARRIVAL, 5), -EINVAL);
-	assert_result(raw_unwatch_for(&cli, 1, IPCBUS_WATCH_ARRIVAL), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_WATCH, 1, IPCBUS_WATCH_MANAGER, 5), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 1, IPCBUS_WATCH_MANAGER, 0), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, IPCBUS_WATCH_MANAGER, 1), -EINVAL);
+	assert_result(handle_fields(IPCBUS_IOC_UNWATCH, 0, IPCBUS_WATCH_MANAGER, 0), -ENOENT);
+	assert_result(handle_fields(IPCBUS_IOC_HANDLE_PUT, 1, IPCBUS_WATCH_MANAGER, 0), -EINVAL);
+	assert_result(raw_watch_for(&cli, 1, IPCBUS_WATCH_MANAGER, 5), -EINVAL);
+	assert_result(raw_unwatch_for(&cli, 1, IPCBUS_WATCH_MANAGER), -EINVAL);
 	ck_assert_int_eq(handle_fields(IPCBUS_IOC_WATCH, 0, 0, 5), 0);
 	ck_assert_int_eq(handle_fields(IPCBUS_IOC_UNWATCH, 0, 0, 0), 0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches for managers that come: IPCBUS_WATCH_ARRIVAL.
+ * Watches for managers that come: IPCBUS_WATCH_MANAGER.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,12 +13,12 @@
 
 static int watch_arrival(const struct raw *r, uint64_t cookie)
 {
-	return raw_watch_for(r, 0, IPCBUS_WATCH_ARRIVAL, cookie);
+	return raw_watch_for(r, 0, IPCBUS_WATCH_MANAGER, cookie);
 }
 
 static int unwatch_arrival(const struct raw *r)
 {
-	return raw_unwatch_for(r, 0, IPCBUS_WATCH_ARRIVAL);
+	return raw_unwatch_for(r, 0, IPCBUS_WATCH_MANAGER);
 }
 
 static void expect_manager(const struct raw *r)

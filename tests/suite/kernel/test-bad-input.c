@@ -56,7 +56,7 @@ static const struct row {
 	VERSION(CANCEL, cancel, CANCEL)
 	VERSION(CALL_INFO, call_info, CALL_INFO)
 	VERSION(NODE_INFO, node_info, NODE_INFO)
-	VERSION(CALLER, caller, CALLER)
+	VERSION(CALLER, sender_info, SENDER_INFO)
 	VERSION(MONITOR, monitor, MONITOR)
 	VERSION(QUERY, freeze, FREEZE)
 
@@ -66,11 +66,11 @@ static const struct row {
 	ROW(request, exchange, flags, IPCBUS_NONBLOCK, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 3, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 31, EINVAL) \
-	ROW(request, exchange, free_count, IPCBUS_MAX_FREE + 1, E2BIG) \
-	ROW(request, exchange, free_count, 0xffffffff, E2BIG) \
-	LATE(request, free_count, 1, ENOENT, FREE) \
-	LATE(request, free_count, 2, EFAULT, FREE) \
-	ROW(request, exchange, free, 1, EINVAL) \
+	ROW(request, exchange, release_count, IPCBUS_MAX_RELEASE + 1, E2BIG) \
+	ROW(request, exchange, release_count, 0xffffffff, E2BIG) \
+	LATE(request, release_count, 1, ENOENT, RELEASE) \
+	LATE(request, release_count, 2, EFAULT, RELEASE) \
+	ROW(request, exchange, release, 1, EINVAL) \
 	SEND(request, kind, 5, EINVAL) \
 	SEND(request, kind, 0xffffffff, EINVAL) \
 	SEND(request, flags, 1U << 5, EINVAL) \
@@ -182,11 +182,11 @@ static const struct row {
 	SEND(ERROR, code, 0xffffffff, EINVAL)
 
 	/* Giving back */
-	LATE(GIVE_ONE, free, 0, ENOENT, FREE)
-	LATE(GIVE_ONE, free, NOT_THERE, ENOENT, FREE)
-	LATE(GIVE_ONE, free, ~0ULL, ENOENT, FREE)
-	ROW(GIVE_ONE, exchange, free_count, 0, EINVAL)
-	LATE(GIVE_ONE, free_count, 2, EFAULT, FREE) /* an id is no address */
+	LATE(GIVE_ONE, release, 0, ENOENT, RELEASE)
+	LATE(GIVE_ONE, release, NOT_THERE, ENOENT, RELEASE)
+	LATE(GIVE_ONE, release, ~0ULL, ENOENT, RELEASE)
+	ROW(GIVE_ONE, exchange, release_count, 0, EINVAL)
+	LATE(GIVE_ONE, release_count, 2, EFAULT, RELEASE) /* an id is no address */
 	SEND(GIVE_ONE, data_size, 1, EINVAL) /* of nothing */
 	SEND(WAIT, handle, 1, EINVAL)
 	SEND(WAIT, objects, PAGE, EINVAL)
@@ -269,15 +269,15 @@ static const struct row {
 	ROW(WATCH, handle, handle, NOT_THERE, EBADF)
 	ROW(WATCH, handle, handle, 0xffffffff, EBADF)
 	ROW(WATCH, handle, count, 1, EINVAL)
-	ROW(WATCH, handle, flags, IPCBUS_WATCH_ARRIVAL, EINVAL) /* of another than 0 */
-	ROW(WATCH, handle, flags, IPCBUS_WATCH_FROZEN | IPCBUS_WATCH_ARRIVAL, EINVAL)
+	ROW(WATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL) /* of another than 0 */
+	ROW(WATCH, handle, flags, IPCBUS_WATCH_FROZEN | IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(WATCH, handle, flags, 1U << 2, EINVAL)
 	ROW(WATCH, handle, flags, 1U << 31, EINVAL)
 	ROW(UNWATCH, handle, handle, NOT_THERE, EBADF)
 	ROW(UNWATCH, handle, handle, 0, ENOENT)
 	ROW(UNWATCH, handle, count, 1, EINVAL)
 	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_FROZEN, EINVAL)
-	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_ARRIVAL, EINVAL)
+	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(UNWATCH, handle, cookie, 1, EINVAL)
 
 	/* Threads, calls, senders, others */
@@ -292,15 +292,15 @@ static const struct row {
 	ROW(CALL_INFO, call_info, call, 0, ESRCH)
 	ROW(CALL_INFO, call_info, call, NOT_THERE, ESRCH)
 	ROW(CALL_INFO, call_info, call, ~0ULL, ESRCH)
-	ROW(CALLER, caller, flags, 1, EINVAL)
-	ROW(CALLER, caller, pid, 1, EINVAL)
-	ROW(CALLER, caller, reserved, 1, EINVAL)
-	ROW(CALLER, caller, call, 0, EINVAL)
-	ROW(CALLER, caller, call, NOT_THERE, ESRCH)
-	ROW(CALLER, caller, buffer, 1, EINVAL) /* one of both */
-	ROW(SENDER, caller, buffer, 0, EINVAL)
-	ROW(SENDER, caller, buffer, NOT_THERE, ENOENT)
-	ROW(SENDER, caller, buffer, ~0ULL, ENOENT)
+	ROW(CALLER, sender_info, flags, 1, EINVAL)
+	ROW(CALLER, sender_info, pid, 1, EINVAL)
+	ROW(CALLER, sender_info, reserved, 1, EINVAL)
+	ROW(CALLER, sender_info, call, 0, EINVAL)
+	ROW(CALLER, sender_info, call, NOT_THERE, ESRCH)
+	ROW(CALLER, sender_info, buffer, 1, EINVAL) /* one of both */
+	ROW(SENDER, sender_info, buffer, 0, EINVAL)
+	ROW(SENDER, sender_info, buffer, NOT_THERE, ENOENT)
+	ROW(SENDER, sender_info, buffer, ~0ULL, ENOENT)
 	ROW(MONITOR, monitor, flags, 0, EINVAL) /* none, and how much of it */
 	ROW(MONITOR, monitor, flags, 1U << 3, EINVAL)
 	ROW(MONITOR, monitor, flags, 1U << 31, EINVAL)

@@ -60,7 +60,7 @@ static const struct pointer {
 	SENT(REPLY, objects, there.in_answer, OBJECT)
 	SENT(ERROR, data, there.text, COPY)
 	SENT(ERROR, objects, there.in_answer, OBJECT)
-	TO(GIVE_ARRAY, NULL, exchange, free, there.buffers, 8, FREE, 0)
+	TO(GIVE_ARRAY, NULL, exchange, release, there.buffers, 8, RELEASE, 0)
 	TO(BATCH, NULL, batch, sends, there.sends, sizeof(there.sends[0]), ARGS, 0)
 	TO(BATCH, &there.sends[0], send, data, there.text, sizeof(there.text), COPY, 0)
 };
@@ -117,9 +117,9 @@ START_TEST(ids_that_end_half_way)
 	union any a;
 
 	make(GIVE_ARRAY, &a);
-	a.exchange.free = half(there.buffers, 12);
+	a.exchange.release = half(there.buffers, 12);
 	assert_result(issue(GIVE_ARRAY, &a), -EFAULT);
-	ck_assert_uint_eq(a.exchange.event.stage, IPCBUS_STAGE_FREE);
+	ck_assert_uint_eq(a.exchange.event.stage, IPCBUS_STAGE_RELEASE);
 	ck_assert_uint_eq(a.exchange.event.index, 1);
 	assert_result(raw_free(&srv, there.buffers[0]), -ESTALE);
 	assert_ok(raw_free(&srv, there.buffers[1]));
@@ -311,7 +311,7 @@ static void put_request_locked(enum request which, const struct raw *by)
 	if (which == BATCH) {
 		a.batch.sends = put_page(SENDS, sends, sizeof(sends));
 	} else if (which == GIVE_ARRAY) {
-		a.exchange.free = put_page(IDS, there.buffers, sizeof(there.buffers));
+		a.exchange.release = put_page(IDS, there.buffers, sizeof(there.buffers));
 	} else {
 		send->objects = put_page(OBJECTS, by == &srv ? &there.in_answer : there.objects,
 					 send->object_count * sizeof(there.objects[0]));

@@ -28,7 +28,7 @@ static void hold(const struct raw *from, const void *data, size_t size, struct i
 static int free_many(const struct raw *r, const uint64_t *ids, uint32_t n,
 		     struct ipcbus_event *ret)
 {
-	struct ipcbus_exchange x = { .free_count = n, .free = PTR64(ids) };
+	struct ipcbus_exchange x = { .release_count = n, .release = PTR64(ids) };
 	int e = raw_exchange(r, &x);
 
 	*ret = x.event;
@@ -67,11 +67,11 @@ END_TEST
 START_TEST(id_that_never_was)
 {
 	static const uint64_t ids[] = { 0, 1, 2, 77, 1ULL << 31, 1ULL << 32, 1ULL << 63, ~0ULL };
-	struct ipcbus_exchange x = { .free_count = 1, .free = ids[_i] };
+	struct ipcbus_exchange x = { .release_count = 1, .release = ids[_i] };
 
 	assert_result(raw_exchange(&srv, &x), -ENOENT);
 	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_FAILED);
-	ck_assert_uint_eq(x.event.stage, IPCBUS_STAGE_FREE);
+	ck_assert_uint_eq(x.event.stage, IPCBUS_STAGE_RELEASE);
 	ck_assert_uint_eq(x.event.index, 0);
 }
 END_TEST
@@ -121,15 +121,15 @@ END_TEST
 
 START_TEST(many_at_once)
 {
-	static struct ipcbus_event ev[IPCBUS_MAX_FREE], failure;
-	static uint64_t ids[IPCBUS_MAX_FREE];
+	static struct ipcbus_event ev[IPCBUS_MAX_RELEASE], failure;
+	static uint64_t ids[IPCBUS_MAX_RELEASE];
 
-	for (int i = 0; i < IPCBUS_MAX_FREE; i++) {
+	for (int i = 0; i < IPCBUS_MAX_RELEASE; i++) {
 		hold(&cli, &i, sizeof(i), &ev[i]);
 		ids[i] = ev[i].buffer;
 	}
-	assert_ok(free_many(&srv, ids, IPCBUS_MAX_FREE, &failure));
-	for (int i = 0; i < IPCBUS_MAX_FREE; i++)
+	assert_ok(free_many(&srv, ids, IPCBUS_MAX_RELEASE, &failure));
+	for (int i = 0; i < IPCBUS_MAX_RELEASE; i++)
 		assert_result(raw_free(&srv, ids[i]), -ESTALE);
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(bad_one_among_many)
 	}
 	ids[_i] = 0;
 	assert_result(free_many(&srv, ids, 6, &failure), -ENOENT);
-	ck_assert_uint_eq(failure.stage, IPCBUS_STAGE_FREE);
+	ck_assert_uint_eq(failure.stage, IPCBUS_STAGE_RELEASE);
 	ck_assert_uint_eq(failure.index, _i);
 	for (int i = 0; i < 6; i++)
 		assert_result(raw_free(&srv, ev[i].buffer), i < _i ? -ESTALE : 0);
@@ -175,7 +175,7 @@ START_TEST(ids_from_nowhere)
 	hold(&cli, "x", 1, &ev);
 	page[511] = ev.buffer;
 	assert_result(free_many(&srv, page + 511, 3, &failure), -EFAULT);
-	ck_assert_uint_eq(failure.stage, IPCBUS_STAGE_FREE);
+	ck_assert_uint_eq(failure.stage, IPCBUS_STAGE_RELEASE);
 	ck_assert_uint_le(failure.index, 1);
 	assert_result(free_many(&srv, (void *)8, 2, &failure), -EFAULT);
 	raw_free(&srv, ev.buffer);
@@ -186,7 +186,7 @@ END_TEST
 START_TEST(bad_free_sends_nothing)
 {
 	struct ipcbus_exchange x = {
-		.free_count = 1, .free = 4711,
+		.release_count = 1, .release = 4711,
 		.send = { .kind = IPCBUS_SEND_CALL, .data = PTR64("x"), .data_size = 1 },
 	};
 

@@ -555,8 +555,8 @@ START_TEST(one_exchange_does_all_three)
 	raw_call(&cli, 0, 1, "a", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &first);
 	raw_call(&oth, 0, 2, "b", 1);
-	x.free_count = 1;
-	x.free = first.buffer;
+	x.release_count = 1;
+	x.release = first.buffer;
 	x.send = (struct ipcbus_send){
 		.kind = IPCBUS_SEND_REPLY, .call = first.call, .data = PTR64("r"), .data_size = 1,
 	};

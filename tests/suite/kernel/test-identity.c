@@ -141,7 +141,7 @@ static int send_as_user(struct peer *self, void *arg)
 
 START_TEST(oneways_of_a_dead_sender)
 {
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 	struct ipcbus_event ev;
 	struct peer p;
 
@@ -163,7 +163,7 @@ END_TEST
 
 static void expect_caller(uint64_t call, uint64_t buffer, uint32_t flags, pid_t pid)
 {
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 
 	assert_ok(raw_caller(&srv, call, buffer, &caller));
 	ck_assert_uint_eq(caller.flags, flags);
@@ -172,13 +172,13 @@ static void expect_caller(uint64_t call, uint64_t buffer, uint32_t flags, pid_t 
 
 START_TEST(sender_of_a_oneway_is_there_or_gone)
 {
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 	struct ipcbus_event ev;
 	struct peer p;
 
 	peer_start(&p, send_as_user, NULL);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, p.pid);
+	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, p.pid);
 	peer_hear(&p);
 	peer_kill(&p);
 	expect_caller(0, ev.buffer, 0, 0);
@@ -203,13 +203,13 @@ static int call_for_ever(struct peer *self, void *arg)
 /* A call whose caller is gone is still to be answered, and says so. */
 START_TEST(sender_of_a_call_is_there_or_gone)
 {
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 	struct ipcbus_event ev;
 	struct peer p;
 
 	peer_start(&p, call_for_ever, NULL);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, p.pid);
+	expect_caller(ev.call, 0, IPCBUS_SENDER_ALIVE, p.pid);
 	assert_result(raw_caller(&cli, ev.call, 0, &caller), -ESRCH);
 	peer_kill(&p);
 	expect_caller(ev.call, 0, 0, 0);
@@ -227,25 +227,25 @@ START_TEST(sender_thread_may_end)
 	helper_start(&h, oneway_from_a_thread, NULL);
 	helper_end(&h);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, getpid());
+	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, getpid());
 	raw_give(&srv, &ev);
 }
 END_TEST
 
-static const struct ipcbus_caller bad_questions[] = {
+static const struct ipcbus_sender_info bad_questions[] = {
 	{ .flags = 1 }, { .flags = 1U << 31 }, { .pid = 1 }, { .reserved = 1 }, { .buffer = 1 },
 };
 
 START_TEST(bad_question)
 {
-	struct ipcbus_caller caller = bad_questions[_i];
+	struct ipcbus_sender_info caller = bad_questions[_i];
 	struct ipcbus_event ev;
 
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	caller.size = sizeof(caller);
 	caller.call = ev.call;
-	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_CALLER, &caller), -EINVAL);
+	assert_result(dev_ioctl(srv.fd, IPCBUS_IOC_SENDER_INFO, &caller), -EINVAL);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
@@ -253,7 +253,7 @@ END_TEST
 
 START_TEST(sender_of_no_message)
 {
-	struct ipcbus_caller caller;
+	struct ipcbus_sender_info caller;
 	struct ipcbus_event ev;
 
 	raw_call(&cli, 0, 1, "x", 1);
@@ -267,7 +267,7 @@ START_TEST(sender_of_no_message)
 	assert_result(raw_caller(&srv, 0, ~0ULL, &caller), -ENOENT);
 	raw_give(&srv, &ev);
 	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -ESTALE);
-	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, getpid());
+	expect_caller(ev.call, 0, IPCBUS_SENDER_ALIVE, getpid());
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
@@ -385,12 +385,12 @@ START_TEST(sender_in_an_inner_namespace)
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(ev.pid, inner);
 	ck_assert_uint_eq(ev.tid, inner);
-	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, inner);
+	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, inner);
 	raw_give(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.pid, inner);
 	ck_assert_uint_eq(ev.tid, inner);
-	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, inner);
+	expect_caller(ev.call, 0, IPCBUS_SENDER_ALIVE, inner);
 	raw_reply(&srv, ev.call, NULL, 0);
 	peer_end(&p);
 }
@@ -414,10 +414,10 @@ static int serve_inside(struct peer *self, void *arg)
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	if (ev.pid || ev.tid || ev.uid)
 		_exit(93);
-	expect_caller(0, ev.buffer, IPCBUS_CALLER_ALIVE, 0);
+	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, 0);
 	raw_give(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	expect_caller(ev.call, 0, IPCBUS_CALLER_ALIVE, 0);
+	expect_caller(ev.call, 0, IPCBUS_SENDER_ALIVE, 0);
 	raw_reply(&srv, ev.call, NULL, 0);
 	_exit(!ev.pid && !ev.tid && !ev.uid ? 0 : 94);
 }

@@ -23,9 +23,9 @@ static struct raw mon = { .fd = -1 };
 /* A record and the event that brought it. */
 struct record {
 	struct ipcbus_event ev;
-	const struct ipcbus_tap *tap;
+	const struct ipcbus_monitor_record *tap;
 	const uint8_t *data;
-	const struct ipcbus_tap_object *objects;
+	const struct ipcbus_record_object *objects;
 };
 
 static uint64_t now_ns(void)
@@ -39,9 +39,9 @@ static uint64_t now_ns(void)
 /* must: the next record is of this kind */
 static void take(uint32_t kind, struct record *ret)
 {
-	raw_take(&mon, IPCBUS_EVENT_TAP, &ret->ev);
+	raw_take(&mon, IPCBUS_EVENT_RECORD, &ret->ev);
 	ret->tap = (const void *)(mon.map + ret->ev.offset);
-	ck_assert_uint_ge(ret->tap->size, IPCBUS_TAP_SIZE_VER0);
+	ck_assert_uint_ge(ret->tap->size, IPCBUS_MONITOR_RECORD_SIZE_VER0);
 	ck_assert_uint_eq(ret->tap->kind, kind);
 	ck_assert_uint_le(ret->tap->data_kept, ret->tap->data_size);
 	ck_assert_uint_le(ret->tap->objects + ret->tap->object_count * sizeof(*ret->objects),
@@ -80,7 +80,7 @@ START_TEST(call_and_reply)
 	uint64_t id;
 
 	raw_call(&cli, 0, 17, "hello", 5);
-	take(IPCBUS_TAP_CALL, &r);
+	take(IPCBUS_RECORD_CALL, &r);
 	id = r.tap->id;
 	ck_assert_uint_ne(id, 0);
 	ck_assert_uint_ge(r.tap->time, before);
@@ -105,7 +105,7 @@ START_TEST(call_and_reply)
 	ck_assert_uint_eq(ev.call, id);
 	raw_give(&srv, &ev);
 	raw_reply(&srv, ev.call, "fine!!", 6);
-	take(IPCBUS_TAP_REPLY, &r);
+	take(IPCBUS_RECORD_REPLY, &r);
 	ck_assert_uint_eq(r.tap->id, id);
 	ck_assert_uint_eq(r.tap->data_size, 6);
 	ck_assert_mem_eq(r.data, "fine!!", 6);
@@ -130,8 +130,8 @@ START_TEST(error_reply)
 	raw_error(&srv, ev.call, EIO, "why", 3);
 	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
 	raw_give(&cli, &ev);
-	skip(IPCBUS_TAP_CALL);
-	take(IPCBUS_TAP_ERROR, &r);
+	skip(IPCBUS_RECORD_CALL);
+	take(IPCBUS_RECORD_ERROR, &r);
 	ck_assert_int_eq(r.tap->error, -EIO);
 	ck_assert_mem_eq(r.data, "why", 3);
 	done(&r);
@@ -159,7 +159,7 @@ START_TEST(payload_and_objects)
 	for (uint32_t max = 0; max <= 65536; max += 65536 / 8 - 3) {
 		assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_MESSAGES, 0, max));
 		assert_ok(raw_send(&cli, &send, NULL));
-		take(IPCBUS_TAP_ONEWAY, &r);
+		take(IPCBUS_RECORD_ONEWAY, &r);
 		ck_assert_uint_eq(r.tap->data_size, sizeof(data));
 		ck_assert_uint_eq(r.tap->data_kept, max < sizeof(data) ? max : sizeof(data));
 		ck_assert_mem_eq(r.data, data, r.tap->data_kept);
@@ -190,7 +190,7 @@ START_TEST(secrets_are_left_out)
 	struct record r;
 
 	assert_ok(raw_send(&cli, &send, NULL));
-	take(IPCBUS_TAP_ONEWAY, &r);
+	take(IPCBUS_RECORD_ONEWAY, &r);
 	ck_assert_uint_eq(r.tap->flags, IPCBUS_SEND_CLEAR);
 	ck_assert_uint_eq(r.tap->data_size, 6);
 	ck_assert_uint_eq(r.tap->data_kept, 0);
@@ -214,8 +214,8 @@ START_TEST(nested_calls_name_their_parent)
 	raw_call(&cli, 0, 100, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
 	raw_call(&srv, handle, 101, NULL, 0);
-	skip(IPCBUS_TAP_CALL);
-	take(IPCBUS_TAP_CALL, &r);
+	skip(IPCBUS_RECORD_CALL);
+	take(IPCBUS_RECORD_CALL, &r);
 	ck_assert_uint_eq(r.tap->parent, outer.call);
 	done(&r);
 	raw_take(&oth, IPCBUS_EVENT_CALL, &ev);
@@ -224,8 +224,8 @@ START_TEST(nested_calls_name_their_parent)
 	raw_reply(&srv, outer.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	assert_ok(raw_put(&srv, handle, 1));
-	skip(IPCBUS_TAP_REPLY);
-	skip(IPCBUS_TAP_REPLY);
+	skip(IPCBUS_RECORD_REPLY);
+	skip(IPCBUS_RECORD_REPLY);
 }
 END_TEST
 
@@ -242,7 +242,7 @@ START_TEST(failures)
 
 	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_FAILURES, 0, 0));
 	raw_fails(&cli, &send, -EBADF, IPCBUS_STAGE_OBJECT, 1);
-	take(IPCBUS_TAP_FAILED, &r);
+	take(IPCBUS_RECORD_FAILED, &r);
 	ck_assert_int_eq(r.tap->error, -EBADF);
 	ck_assert_uint_eq(r.tap->stage, IPCBUS_STAGE_OBJECT);
 	ck_assert_uint_eq(r.tap->index, 1);
@@ -256,7 +256,7 @@ START_TEST(failures)
 	raw_call(&cli, 0, 8, NULL, 0);
 	raw_close(&srv);
 	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-	take(IPCBUS_TAP_FAILED, &r);
+	take(IPCBUS_RECORD_FAILED, &r);
 	ck_assert_int_eq(r.tap->error, -EOWNERDEAD);
 	ck_assert_uint_eq(r.tap->stage, IPCBUS_STAGE_QUEUE);
 	ck_assert_uint_ne(r.tap->id, 0);
@@ -288,7 +288,7 @@ START_TEST(wishes)
 
 	assert_ok(raw_monitor(&mon, EVERYTHING, getpid(), 0));
 	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
-	skip(IPCBUS_TAP_FAILED);
+	skip(IPCBUS_RECORD_FAILED);
 	peer_start(&p, do_nothing, NULL);
 	assert_ok(raw_monitor(&mon, EVERYTHING, p.pid, 0));
 	peer_tell(&p, 0);
@@ -302,7 +302,7 @@ START_TEST(wishes)
 	assert_ok(raw_monitor(&mon, 0, 0, 0));
 	assert_ok(raw_monitor(&mon, 0, 0, 0));
 	raw_oneway(&cli, 0, 1, NULL, 0);
-	skip(IPCBUS_TAP_ONEWAY);
+	skip(IPCBUS_RECORD_ONEWAY);
 	raw_none(&mon);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_give(&srv, &ev);
@@ -316,8 +316,8 @@ START_TEST(own_traffic_is_not_seen)
 	assert_ok(raw_monitor(&srv, EVERYTHING, 0, 0));
 	raw_round_trip(&cli, 0, &srv, "x", 1);
 	raw_none(&srv);
-	skip(IPCBUS_TAP_CALL);
-	skip(IPCBUS_TAP_REPLY);
+	skip(IPCBUS_RECORD_CALL);
+	skip(IPCBUS_RECORD_REPLY);
 }
 END_TEST
 
@@ -337,7 +337,7 @@ START_TEST(lost)
 		raw_give(&srv, &ev);
 	}
 	while (!raw_next(&mon, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind) {
-		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_TAP);
+		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_RECORD);
 		raw_give(&mon, &ev);
 		got++;
 	}
@@ -345,11 +345,11 @@ START_TEST(lost)
 	ck_assert_uint_lt(got, sent);
 	missing = sent - got;
 	raw_oneway(&cli, 0, 1, NULL, 0);
-	take(IPCBUS_TAP_ONEWAY, &r);
+	take(IPCBUS_RECORD_ONEWAY, &r);
 	ck_assert_uint_eq(r.tap->lost, missing);
 	done(&r);
 	raw_oneway(&cli, 0, 1, NULL, 0);
-	take(IPCBUS_TAP_ONEWAY, &r);
+	take(IPCBUS_RECORD_ONEWAY, &r);
 	ck_assert_uint_eq(r.tap->lost, 0);
 	done(&r);
 }
@@ -370,7 +370,7 @@ START_TEST(too_large)
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_give(&srv, &ev);
 	raw_oneway(&cli, 0, 1, data, 30000);
-	take(IPCBUS_TAP_ONEWAY, &r);
+	take(IPCBUS_RECORD_ONEWAY, &r);
 	ck_assert_uint_eq(r.tap->lost, 1);
 	ck_assert_uint_eq(r.tap->data_kept, 30000);
 	done(&r);
@@ -404,9 +404,9 @@ START_TEST(several)
 	raw_open(&others[7], 65536);
 	assert_result(raw_monitor(&others[7], EVERYTHING, 0, 0), -EDQUOT);
 	raw_oneway(&cli, 0, 1, "x", 1);
-	skip(IPCBUS_TAP_ONEWAY);
+	skip(IPCBUS_RECORD_ONEWAY);
 	for (int i = 0; i < 7; i++)
-		raw_take(&others[i], IPCBUS_EVENT_TAP, &ev);
+		raw_take(&others[i], IPCBUS_EVENT_RECORD, &ev);
 	raw_close(&others[3]);
 	assert_ok(raw_monitor(&others[7], EVERYTHING, 0, 0));
 	for (int i = 0; i < 8; i++)

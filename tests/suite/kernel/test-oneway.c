@@ -118,8 +118,8 @@ START_TEST(freeing_and_waiting_in_one_exchange_brings_the_next)
 		assert_ok(raw_exchange(&srv, &x));
 		ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_ONEWAY);
 		ck_assert_uint_eq(x.event.code, i);
-		x.free_count = 1;
-		x.free = x.event.buffer;
+		x.release_count = 1;
+		x.release = x.event.buffer;
 	}
 	assert_ok(raw_exchange(&srv, &x));
 	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_NONE);

@@ -81,11 +81,11 @@ static int flood(void)
 	return told;
 }
 
-static const struct ipcbus_tap *take(uint32_t kind, struct ipcbus_event *ev)
+static const struct ipcbus_monitor_record *take(uint32_t kind, struct ipcbus_event *ev)
 {
-	const struct ipcbus_tap *tap;
+	const struct ipcbus_monitor_record *tap;
 
-	raw_take(&mon, IPCBUS_EVENT_TAP, ev);
+	raw_take(&mon, IPCBUS_EVENT_RECORD, ev);
 	tap = (const void *)(mon.map + ev->offset);
 	ck_assert_uint_eq(tap->kind, kind);
 	return tap;
@@ -94,12 +94,12 @@ static const struct ipcbus_tap *take(uint32_t kind, struct ipcbus_event *ev)
 START_TEST(told_once)
 {
 	long before = total("spam");
-	const struct ipcbus_tap *tap;
+	const struct ipcbus_monitor_record *tap;
 	struct ipcbus_event ev;
 
 	ck_assert_int_eq(flood(), PIECES - 1);
 	ck_assert_int_eq(total("spam"), before + 1);
-	tap = take(IPCBUS_TAP_SPAM, &ev);
+	tap = take(IPCBUS_RECORD_SPAM, &ev);
 	ck_assert_uint_eq(tap->from_pid, getpid());
 	ck_assert_uint_eq(tap->from_tid, syscall(SYS_gettid));
 	ck_assert_uint_eq(tap->from_uid, geteuid());
@@ -214,7 +214,7 @@ END_TEST
 START_TEST(starved)
 {
 	long before = total("starved");
-	const struct ipcbus_tap *tap;
+	const struct ipcbus_monitor_record *tap;
 	struct ipcbus_event ev, record;
 
 	raw_call(&cli, 0, 4, NULL, 0);
@@ -227,7 +227,7 @@ START_TEST(starved)
 	usleep(200000);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_int_eq(total("starved"), before + 1);
-	tap = take(IPCBUS_TAP_STARVED, &record);
+	tap = take(IPCBUS_RECORD_STARVED, &record);
 	ck_assert_uint_eq(tap->id, ev.call);
 	ck_assert_uint_eq(tap->code, 5);
 	ck_assert_uint_eq(tap->node, srv_node);
@@ -290,7 +290,7 @@ static bool next_pid(pid_t pid)
 /* A oneway may be there longer than who sent it, whose number then is another's. */
 START_TEST(sender_is_gone)
 {
-	const struct ipcbus_tap *tap;
+	const struct ipcbus_monitor_record *tap;
 	struct ipcbus_event ev;
 	struct peer sender, other;
 	bool same;
@@ -302,7 +302,7 @@ START_TEST(sender_is_gone)
 	usleep(200000);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_give(&srv, &ev);
-	tap = take(IPCBUS_TAP_STARVED, &ev);
+	tap = take(IPCBUS_RECORD_STARVED, &ev);
 	ck_assert_uint_eq(tap->from_pid, 0);
 	ck_assert_uint_eq(tap->from_tid, 0);
 	raw_give(&mon, &ev);

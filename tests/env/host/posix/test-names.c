@@ -123,7 +123,7 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 static void on_idle(struct ipc *ipc, const char *name, void *userdata)
 {
 	(void)userdata;
-	ipc_leave_name(ipc, name);
+	ipc_idle_exit(ipc, name);
 }
 
 static void on_failure(struct ipc *ipc, const char *name, int error, void *userdata)
@@ -177,15 +177,15 @@ static void use(struct user *user, unsigned int worker, unsigned int round)
 	snprintf(name, sizeof(name), "t.%u", (worker + round) % (WORKERS + 2));
 	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &id);
 	expect_may("watch", r);
-	expect_may("add", ipc_add_name(user->ipc, name, user->object));
+	expect_may("add", ipc_register_name(user->ipc, name, user->object));
 	find(user->ipc, name);
-	expect_may("remove", ipc_remove_name(user->ipc, name));
+	expect_may("remove", ipc_unregister_name(user->ipc, name));
 	ipc_on_name_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
 	snprintf(name, sizeof(name), "demand.%u.%u", worker, (unsigned int)(user - users));
-	expect_may("add on demand", ipc_add_name_on_demand(user->ipc, name, user->object, on_idle,
+	expect_may("add on demand", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
 							  NULL));
-	expect_may("leave", ipc_leave_name(user->ipc, name));
-	expect_may("remove", ipc_remove_name(user->ipc, name));
+	expect_may("leave", ipc_idle_exit(user->ipc, name));
+	expect_may("remove", ipc_unregister_name(user->ipc, name));
 	if (r == 0)
 		expect_may("unwatch", ipc_unwatch_names(user->ipc, id));
 }
@@ -213,7 +213,7 @@ static void start_user(struct user *user)
 	ck_assert_int_eq(visitor_object_new(user->ipc, &handlers, NULL, NULL, &user->object), 0);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&user->servers[i], NULL, run, user), 0);
-	ck_assert_int_eq(ipc_add_name(user->ipc, user == users ? "kept.0" : "kept.1",
+	ck_assert_int_eq(ipc_register_name(user->ipc, user == users ? "kept.0" : "kept.1",
 				      user->object), 0);
 	for (int i = 0; i < WORKERS; i++)
 		ck_assert_int_eq(pthread_create(&user->workers[i], NULL, work, user), 0);
@@ -310,18 +310,18 @@ static unsigned int chance(struct life *life, unsigned int n)
 
 static void act_add(struct life *life)
 {
-	expect_may("add", ipc_add_name(life->ipc, life->name, life->object));
+	expect_may("add", ipc_register_name(life->ipc, life->name, life->object));
 }
 
 static void act_add_on_demand(struct life *life)
 {
-	expect_may("add on demand", ipc_add_name_on_demand(life->ipc, life->name, life->object,
+	expect_may("add on demand", ipc_register_idle_exit(life->ipc, life->name, life->object,
 							  on_idle, NULL));
 }
 
 static void act_remove(struct life *life)
 {
-	expect_may("remove", ipc_remove_name(life->ipc, life->name));
+	expect_may("remove", ipc_unregister_name(life->ipc, life->name));
 }
 
 /* Whose it is may close before it answers. */
@@ -426,7 +426,7 @@ START_TEST(while_connections_come_and_go)
 		pthread_join(threads[i], NULL);
 	await_known(-1);
 	life_begin(&last);
-	ck_assert_int_eq(ipc_add_name(last.ipc, "h.3", last.object), 0);
+	ck_assert_int_eq(ipc_register_name(last.ipc, "h.3", last.object), 0);
 	await_known(3);
 	life_end(&last);
 	await_known(-1);
@@ -460,7 +460,7 @@ START_TEST(so_much_is_told_at_a_time)
 	life_begin(&life);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(life.name, sizeof(life.name), "m.%d", i);
-		ck_assert_int_eq(ipc_add_name(life.ipc, life.name, life.object), 0);
+		ck_assert_int_eq(ipc_register_name(life.ipc, life.name, life.object), 0);
 	}
 	for (int i = 0; i < WATCHES; i++)
 		ck_assert_int_eq(ipc_watch_names(life.ipc, "m.*", count_seen, NULL, NULL), 0);

@@ -517,17 +517,17 @@ static void dead_arrived(const struct thread *t, const struct ipcbus_event *ev)
 
 static void tap_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
-	struct ipcbus_tap tap;
+	struct ipcbus_monitor_record tap;
 	u32 life = t->proc->life;
 
 	must(!(ev->offset & 7) && ev->data_size >= sizeof(tap) && !ev->object_count,
 	     "a record of %llu bytes", ev->data_size);
 	if (region_read(t->proc, ev->offset, &tap, sizeof(tap))) {
-		must(tap.size == sizeof(tap) && tap.kind >= IPCBUS_TAP_CALL &&
-			     tap.kind <= IPCBUS_TAP_STARVED && !tap.reserved,
+		must(tap.size == sizeof(tap) && tap.kind >= IPCBUS_RECORD_CALL &&
+			     tap.kind <= IPCBUS_RECORD_STARVED && !tap.reserved,
 		     "a record of kind %u", tap.kind);
 		must(tap.data_kept <= tap.data_size &&
-			     tap.objects + tap.object_count * sizeof(struct ipcbus_tap_object) ==
+			     tap.objects + tap.object_count * sizeof(struct ipcbus_record_object) ==
 				     ev->data_size,
 		     "a record that does not add up");
 	}
@@ -602,7 +602,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 			node_of_cookie(t->proc, ev.cookie);
 		must(is_bare(&ev), "IDLE with more than it should");
 		break;
-	case IPCBUS_EVENT_TAP:
+	case IPCBUS_EVENT_RECORD:
 		tap_arrived(t, &ev);
 		break;
 	case IPCBUS_EVENT_FROZEN:

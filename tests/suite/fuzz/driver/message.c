@@ -342,8 +342,8 @@ unsigned int free_build(struct thread *t, struct ipcbus_exchange *x, u8 how, u64
 	if (how >= PICK_GARBAGE)
 		ids[n++] = how & 4 ? how : how * 0x100000001ULL;
 	memcpy(t->free, ids, n * sizeof(*ids));
-	x->free_count = n;
-	x->free = n == 1 ? ids[0] : n ? (unsigned long)t->free : 0;
+	x->release_count = n;
+	x->release = n == 1 ? ids[0] : n ? (unsigned long)t->free : 0;
 	return n;
 }
 
@@ -362,7 +362,7 @@ static unsigned int count_freed(unsigned int n, const struct ipcbus_event *event
 		return n;
 	if (event->kind != IPCBUS_EVENT_FAILED)
 		return 0; /* malformed: nothing was done at all */
-	return event->stage == IPCBUS_STAGE_FREE ? event->index : n;
+	return event->stage == IPCBUS_STAGE_RELEASE ? event->index : n;
 }
 
 void free_done(struct thread *t, const u64 *ids, unsigned int n, const struct ipcbus_event *event,

@@ -333,7 +333,7 @@ static void op_watch(struct thread *t, const u8 *arg)
 
 	args.handle = h && arg[1] & 6 ? h->number : arg[0] >= 0xf0 ? arg[0] * 3U : 0;
 	if (arg[1] & 0x40)
-		args.flags = IPCBUS_WATCH_ARRIVAL;
+		args.flags = IPCBUS_WATCH_MANAGER;
 	else if (arg[1] & 0x20 && cmd == IPCBUS_IOC_WATCH)
 		args.flags = IPCBUS_WATCH_FROZEN;
 	if (cmd == IPCBUS_IOC_WATCH)
@@ -397,7 +397,7 @@ static void ask_node(struct thread *t, const u8 *arg)
 
 static void ask_caller(struct thread *t, const u8 *arg)
 {
-	struct ipcbus_caller caller = { .size = sizeof(caller) };
+	struct ipcbus_sender_info caller = { .size = sizeof(caller) };
 	struct proc *proc = t->proc;
 	bool odd;
 	int ret;
@@ -406,7 +406,7 @@ static void ask_caller(struct thread *t, const u8 *arg)
 		caller.call = proc->calls[arg[1] % proc->n_calls].id;
 	else if (proc->n_held)
 		caller.buffer = proc->held[arg[1] % proc->n_held].id;
-	ret = control(t, IPCBUS_IOC_CALLER, &caller, sizeof(caller), &odd);
+	ret = control(t, IPCBUS_IOC_SENDER_INFO, &caller, sizeof(caller), &odd);
 	if (!ret && !odd)
 		must(caller.flags || !caller.pid, "pid %u of nobody", caller.pid);
 	trace("%u: caller -> %d, flags %u\n", t->index, ret, caller.flags);

@@ -171,10 +171,10 @@ int depths_object_new(struct ipc *ipc, const struct depths_ops *ops,
 			      ret_object);
 }
 
-int depths_serve(struct ipc *ipc, const char *name,
-		 const struct depths_ops *ops, void *userdata)
+int depths_register(struct ipc *ipc, const char *name,
+		    const struct depths_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &depths_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &depths_interface, ops, userdata);
 }
 
 int depths_connect(struct ipc *ipc, const char *name,

@@ -250,8 +250,8 @@ int depths_object_new(struct ipc *ipc, const struct depths_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int depths_serve(struct ipc *ipc, const char *name,
-		 const struct depths_ops *ops, void *userdata);
+int depths_register(struct ipc *ipc, const char *name,
+		    const struct depths_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }

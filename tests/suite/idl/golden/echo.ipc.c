@@ -111,10 +111,10 @@ int echo_object_new(struct ipc *ipc, const struct echo_ops *ops,
 			      ret_object);
 }
 
-int echo_serve(struct ipc *ipc, const char *name, const struct echo_ops *ops,
-	       void *userdata)
+int echo_register(struct ipc *ipc, const char *name,
+		  const struct echo_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &echo_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &echo_interface, ops, userdata);
 }
 
 int echo_connect(struct ipc *ipc, const char *name, struct echo **ret_echo)

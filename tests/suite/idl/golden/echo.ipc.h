@@ -176,8 +176,8 @@ int echo_object_new(struct ipc *ipc, const struct echo_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int echo_serve(struct ipc *ipc, const char *name, const struct echo_ops *ops,
-	       void *userdata);
+int echo_register(struct ipc *ipc, const char *name,
+		  const struct echo_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }

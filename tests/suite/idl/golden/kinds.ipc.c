@@ -208,11 +208,11 @@ int kinds_of_url_object_new(struct ipc *ipc,
 			      destroy, ret_object);
 }
 
-int kinds_of_url_serve(struct ipc *ipc, const char *name,
-		       const struct kinds_of_url_ops *ops, void *userdata)
+int kinds_of_url_register(struct ipc *ipc, const char *name,
+			  const struct kinds_of_url_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &kinds_of_url_interface, ops,
-			     userdata);
+	return ipc_rpc_register(ipc, name, &kinds_of_url_interface, ops,
+				userdata);
 }
 
 int kinds_of_url_connect(struct ipc *ipc, const char *name,

@@ -279,8 +279,8 @@ int kinds_of_url_object_new(struct ipc *ipc,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int kinds_of_url_serve(struct ipc *ipc, const char *name,
-		       const struct kinds_of_url_ops *ops, void *userdata);
+int kinds_of_url_register(struct ipc *ipc, const char *name,
+			  const struct kinds_of_url_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }

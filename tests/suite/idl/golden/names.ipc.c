@@ -65,10 +65,11 @@ int commented_object_new(struct ipc *ipc, const struct commented_ops *ops,
 			      destroy, ret_object);
 }
 
-int commented_serve(struct ipc *ipc, const char *name,
-		    const struct commented_ops *ops, void *userdata)
+int commented_register(struct ipc *ipc, const char *name,
+		       const struct commented_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &commented_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &commented_interface, ops,
+				userdata);
 }
 
 int commented_connect(struct ipc *ipc, const char *name,
@@ -267,10 +268,10 @@ int request_object_new(struct ipc *ipc, const struct request_ops *ops,
 			      ret_object);
 }
 
-int request_serve(struct ipc *ipc, const char *name,
-		  const struct request_ops *ops, void *userdata)
+int request_register(struct ipc *ipc, const char *name,
+		     const struct request_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &request_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &request_interface, ops, userdata);
 }
 
 int request_connect(struct ipc *ipc, const char *name,
@@ -464,10 +465,10 @@ int short2_object_new(struct ipc *ipc, const struct short2_ops *ops,
 			      ret_object);
 }
 
-int short2_serve(struct ipc *ipc, const char *name,
-		 const struct short2_ops *ops, void *userdata)
+int short2_register(struct ipc *ipc, const char *name,
+		    const struct short2_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &short2_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &short2_interface, ops, userdata);
 }
 
 int short2_connect(struct ipc *ipc, const char *name,

@@ -164,8 +164,8 @@ int commented_object_new(struct ipc *ipc, const struct commented_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int commented_serve(struct ipc *ipc, const char *name,
-		    const struct commented_ops *ops, void *userdata);
+int commented_register(struct ipc *ipc, const char *name,
+		       const struct commented_ops *ops, void *userdata);
 
 /* === my_app.V2.io.Request ================================================= */
 
@@ -310,8 +310,8 @@ int request_object_new(struct ipc *ipc, const struct request_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int request_serve(struct ipc *ipc, const char *name,
-		  const struct request_ops *ops, void *userdata);
+int request_register(struct ipc *ipc, const char *name,
+		     const struct request_ops *ops, void *userdata);
 
 /* === my_app.V2.io.Prefixed ================================================ */
 
@@ -452,8 +452,8 @@ int short2_object_new(struct ipc *ipc, const struct short2_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int short2_serve(struct ipc *ipc, const char *name,
-		 const struct short2_ops *ops, void *userdata);
+int short2_register(struct ipc *ipc, const char *name,
+		    const struct short2_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }

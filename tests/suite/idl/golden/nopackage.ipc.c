@@ -61,10 +61,10 @@ int oracle_object_new(struct ipc *ipc, const struct oracle_ops *ops,
 			      ret_object);
 }
 
-int oracle_serve(struct ipc *ipc, const char *name,
-		 const struct oracle_ops *ops, void *userdata)
+int oracle_register(struct ipc *ipc, const char *name,
+		    const struct oracle_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &oracle_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &oracle_interface, ops, userdata);
 }
 
 int oracle_connect(struct ipc *ipc, const char *name,

@@ -147,8 +147,8 @@ int oracle_object_new(struct ipc *ipc, const struct oracle_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int oracle_serve(struct ipc *ipc, const char *name,
-		 const struct oracle_ops *ops, void *userdata);
+int oracle_register(struct ipc *ipc, const char *name,
+		    const struct oracle_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }

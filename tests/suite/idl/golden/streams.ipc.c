@@ -225,10 +225,10 @@ int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
 			      ret_object);
 }
 
-int clock_serve(struct ipc *ipc, const char *name, const struct clock_ops *ops,
-		void *userdata)
+int clock_register(struct ipc *ipc, const char *name,
+		   const struct clock_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &clock_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &clock_interface, ops, userdata);
 }
 
 int clock_connect(struct ipc *ipc, const char *name, struct clock **ret_clock)

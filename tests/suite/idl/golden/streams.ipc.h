@@ -212,8 +212,8 @@ int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int clock_serve(struct ipc *ipc, const char *name, const struct clock_ops *ops,
-		void *userdata);
+int clock_register(struct ipc *ipc, const char *name,
+		   const struct clock_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }

@@ -92,10 +92,10 @@ int map_view_object_new(struct ipc *ipc, const struct map_view_ops *ops,
 			      ret_object);
 }
 
-int map_view_serve(struct ipc *ipc, const char *name,
-		   const struct map_view_ops *ops, void *userdata)
+int map_view_register(struct ipc *ipc, const char *name,
+		      const struct map_view_ops *ops, void *userdata)
 {
-	return ipc_rpc_serve(ipc, name, &map_view_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &map_view_interface, ops, userdata);
 }
 
 int map_view_connect(struct ipc *ipc, const char *name,

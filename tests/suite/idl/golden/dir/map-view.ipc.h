@@ -173,8 +173,8 @@ int map_view_object_new(struct ipc *ipc, const struct map_view_ops *ops,
  * The same, and registers the object under a name: it lives as long as the
  * connection. -EEXIST: a living object of another user has the name.
  */
-int map_view_serve(struct ipc *ipc, const char *name,
-		   const struct map_view_ops *ops, void *userdata);
+int map_view_register(struct ipc *ipc, const char *name,
+		      const struct map_view_ops *ops, void *userdata);
 
 #ifdef __cplusplus
 }
