@@ -15,7 +15,7 @@
 #define SCHED_NORMAL		0
 #define SCHED_FIFO		1
 #define SCHED_RR		2
-#define SCHED_FLAG_RESET_ON_FORK 1
+#define SCHED_FLAG_RESET_ON_FORK 0x01
 
 struct cred;
 struct mm_struct;
