@@ -96,11 +96,16 @@ ALL += $(B)/idl/protoc-gen-ipc
 
 # --- Stubs of any folder ---------------------------------------------------------
 
-# One run of protoc makes all four. A .proto without services makes two.
-$(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h: %.proto $(B)/idl/protoc-gen-ipc
-	$(call msg,PROTOC,$<)
+# Two rules, because a .proto without services has no stubs, and a pattern rule must
+# make all of its targets. Stubs include the messages' header.
+$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I $(<D) -I idl --c_out=$(@D) $<
+
+$(B)/%.ipc.c $(B)/%.ipc.h: %.proto $(B)/idl/protoc-gen-ipc | $(B)/%.pb-c.h
+	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I $(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
-	  --c_out=$(@D) --ipc_out=$(@D) $<
+	  --ipc_out=$(@D) $<
 
 # They may be nobody's explicit goal; make would delete them after use.
 .PRECIOUS: $(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h
