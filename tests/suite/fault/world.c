@@ -77,7 +77,7 @@ static struct task_struct *enter_owner(int fd)
 	({                                                                        \
 		struct task_struct *before_ = enter_owner(fd);                    \
 		__typeof__(call) r_ = (call);                                     \
-                                                                                  \
+										  \
 		shim_task = before_;                                              \
 		r_;                                                               \
 	})

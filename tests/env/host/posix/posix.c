@@ -46,7 +46,7 @@ static _Thread_local int inside;
 #define ASIDE(expr)                                                           \
 	({                                                                    \
 		int r_;                                                       \
-                                                                              \
+									      \
 		inside++;                                                     \
 		r_ = (expr);                                                  \
 		inside--;                                                     \
@@ -510,7 +510,7 @@ static void on_kill(int sig)
 #define WAIT(call)                                                            \
 	({                                                                    \
 		typeof(call) r_;                                              \
-                                                                              \
+									      \
 		waiting++;                                                    \
 		end_if_killed();                                              \
 		r_ = (call);                                                  \

@@ -128,7 +128,7 @@ static inline void *ERR_CAST(const void *ptr)
 #define cmpxchg(p, old, new)                                                  \
 	({                                                                    \
 		__typeof__(*(p)) old_ = (old);                                \
-                                                                              \
+									      \
 		shim_point("cmpxchg", #p);                                    \
 		__atomic_compare_exchange_n(p, &old_, new, false,             \
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \

@@ -22,7 +22,7 @@ void *memdup_user(const void __user *from, size_t size);
 	({                                                                    \
 		__typeof__(x) value_ = 0;                                     \
 		int ret_ = copy_from_user(&value_, from, sizeof(*(from))) ? -EFAULT : 0; \
-                                                                              \
+									      \
 		static_assert(sizeof(value_) == sizeof(*(from)));             \
 		(x) = value_;                                                 \
 		ret_;                                                         \
@@ -30,6 +30,6 @@ void *memdup_user(const void __user *from, size_t size);
 #define put_user(x, to)                                                       \
 	({                                                                    \
 		__typeof__(*(to)) value_ = (x);                               \
-                                                                              \
+									      \
 		copy_to_user(to, &value_, sizeof(value_)) ? -EFAULT : 0;      \
 	})
