@@ -152,7 +152,8 @@ static void sender_at_rest(const struct thread *t)
 	if (!waits_in(t, &region->room))
 		return;
 	must(!m->target->dead, "thread %u waits for room of a dead node", t->index);
-	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object),
+	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object) +
+				     m->target->label_size,
 			     IPCBUS_UNIT) ?: 1;
 	must(!is_room(region, t->proc, target, units),
 	     "thread %u waits for room, and there is some", t->index);

@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <linux/security.h>
+
 #include "stats.h"
 #include "world.h"
 
@@ -149,6 +151,8 @@ struct node *node_create(struct proc *proc, u32 flags, u8 priority)
 	node->id = args.node;
 	node->prio = prio;
 	node->accept_fds = flags & IPCBUS_NODE_ACCEPT_FDS;
+	if (flags & IPCBUS_NODE_WANT_LABEL)
+		node->label_size = strlen(shim_label) + 1;
 	return node;
 }
 

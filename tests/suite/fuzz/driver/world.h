@@ -49,6 +49,7 @@ struct node {
 	u64 id;
 	u64 cookie;
 	bool accept_fds;
+	u32 label_size;		/* what its messages take for their senders' labels */
 	int prio;		/* the least its messages are served with */
 	bool dying;		/* destroying it began, or the proc's end did */
 	bool dead;		/* ... and is over; since: */
