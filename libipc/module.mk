@@ -118,4 +118,4 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
 	  libipc/include/ipc/blob.h libipc/include/ipc/monitor.h \
 	  libipc/include/ipc/sd-event.h libipc/include/ipc/glib.h \
 	  $(DESTDIR)$(includedir)/ipc
-	$(Q)$(INSTALL) -m 644 $(wildcard libipc/*.3) $(DESTDIR)$(mandir)/man3
+	$(Q)$(INSTALL) -m 644 $(wildcard libipc/man/*.3) $(DESTDIR)$(mandir)/man3
