@@ -261,7 +261,7 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	return 0;
 }
 
-_Static_assert(IPC_CAME_CALL == DEVICE_CAME_CALL && IPC_CAME_ONEWAY == DEVICE_CAME_ONEWAY,
+_Static_assert(IPC_FROZEN_CALL == DEVICE_CAME_CALL && IPC_FROZEN_ONEWAY == DEVICE_CAME_ONEWAY,
 	       "what came");
 
 static int freeze(struct ipc *ipc, pid_t pid, bool thaw, unsigned int timeout_msec)

@@ -30,13 +30,13 @@ static int said(pid_t pid, bool frozen, int came)
 {
 	if (ctl.json)
 		return out_json(json_pack("{s:i, s:b, s:b, s:b}", "pid", (int)pid, "frozen", frozen,
-					  "calls_refused", came & IPC_CAME_CALL, "oneways_kept",
-					  came & IPC_CAME_ONEWAY));
+					  "calls_refused", came & IPC_FROZEN_CALL, "oneways_kept",
+					  came & IPC_FROZEN_ONEWAY));
 	printf("process %d is %s%s%s%s\n", (int)pid, frozen ? "frozen" : "thawed",
 	       came ? "; meanwhile there were " : "",
-	       came & IPC_CAME_CALL ? "calls, which failed" : "",
-	       came == (IPC_CAME_CALL | IPC_CAME_ONEWAY) ? ", and oneways, which come now" :
-	       came == IPC_CAME_ONEWAY			 ? "oneways, which come now" :
+	       came & IPC_FROZEN_CALL ? "calls, which failed" : "",
+	       came == (IPC_FROZEN_CALL | IPC_FROZEN_ONEWAY) ? ", and oneways, which come now" :
+	       came == IPC_FROZEN_ONEWAY			 ? "oneways, which come now" :
 							   "");
 	return STATUS_OK;
 }

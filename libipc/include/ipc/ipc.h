@@ -256,9 +256,9 @@ int ipc_wait_manager(const char *device, uint64_t timeout_usec);
  * are kept until ipc_thaw(). Waits up to timeout_msec for calls that came before:
  * -EAGAIN if some are left; then it is not frozen. -ESRCH: it is not on this bus;
  * -EPERM: another user's; -EBUSY: somebody else is freezing it; -EINTR: a signal.
- * ipc_thaw() says what came meanwhile: IPC_CAME_CALL, IPC_CAME_ONEWAY, or 0. */
-#define IPC_CAME_CALL	1
-#define IPC_CAME_ONEWAY	2
+ * ipc_thaw() says what came meanwhile: IPC_FROZEN_CALL, IPC_FROZEN_ONEWAY, or 0. */
+#define IPC_FROZEN_CALL	1
+#define IPC_FROZEN_ONEWAY	2
 int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec);
 int ipc_thaw(struct ipc *ipc, pid_t pid);
 

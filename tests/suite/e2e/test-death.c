@@ -78,7 +78,7 @@ START_TEST(a_frozen_server)
 	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 1000), 0);
 	kill(pid, SIGSTOP);
 	ck_assert_int_eq(say(&client), -EHOSTDOWN);
-	ck_assert_int_eq(ipc_thaw(client.ipc, pid), IPC_CAME_CALL);
+	ck_assert_int_eq(ipc_thaw(client.ipc, pid), IPC_FROZEN_CALL);
 	kill(pid, SIGCONT);
 	ck_assert_int_eq(say(&client), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, 0, 0), -ESRCH);
