@@ -180,9 +180,9 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 	return r;
 }
 
-static struct ipc_step step_of(const struct async *async, struct ipc_proxy *proxy)
+static struct ipc_intercepted step_of(const struct async *async, struct ipc_proxy *proxy)
 {
-	return (struct ipc_step){
+	return (struct ipc_intercepted){
 		.outgoing = 1,
 		.method = async->method ? async->method->name : NULL,
 		.proxy = proxy,
@@ -195,7 +195,7 @@ static int call_intercepted(struct ipc_proxy *proxy, const struct async *model,
 			    uint64_t *ret_id)
 {
 	struct ipc_options changed = options ? *options : (struct ipc_options){ 0 };
-	struct ipc_step step = step_of(model, proxy);
+	struct ipc_intercepted step = step_of(model, proxy);
 	int r;
 
 	step.metadata = changed.metadata;
@@ -235,7 +235,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 static void async_complete(struct ipc *ipc, const struct async *async, int result,
 			   ProtobufCMessage *reply, const struct ipc_error *error)
 {
-	struct ipc_step step;
+	struct ipc_intercepted step;
 
 	async->complete(result, reply, error, async->cb, async->userdata);
 	if (unlikely(async->intercepted)) {

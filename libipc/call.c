@@ -304,9 +304,9 @@ static void call_answer_last(struct ipc_call *call, int code)
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
 
-void call_step(struct ipc_call *call, struct ipc_step *ret_step)
+void call_step(struct ipc_call *call, struct ipc_intercepted *ret_step)
 {
-	*ret_step = (struct ipc_step){
+	*ret_step = (struct ipc_intercepted){
 		.interface = call->object ? call->object->interface->name : NULL,
 		.method = call->method ? call->method->name : NULL,
 		.call = call,
@@ -315,7 +315,7 @@ void call_step(struct ipc_call *call, struct ipc_step *ret_step)
 
 static void call_tell_end(struct ipc_call *call)
 {
-	struct ipc_step step;
+	struct ipc_intercepted step;
 
 	call_step(call, &step);
 	intercept_after(call->ipc, &step, call->result);

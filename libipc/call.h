@@ -59,7 +59,7 @@ struct ipc_call {
 };
 
 /* What interceptors see of it. */
-void call_step(struct ipc_call *call, struct ipc_step *ret_step);
+void call_step(struct ipc_call *call, struct ipc_intercepted *ret_step);
 
 /* NULL: no memory. */
 struct ipc_call *call_new(struct thread *t, const struct device_event *event);

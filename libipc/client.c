@@ -124,13 +124,13 @@ static int call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 /* What a call is to interceptors; what they change of it is in ret_options. */
 static int ask(struct ipc_proxy *proxy, const struct ipc_method *method,
-	       const struct ipc_options *options, struct ipc_step *ret_step,
+	       const struct ipc_options *options, struct ipc_intercepted *ret_step,
 	       struct ipc_options *ret_options)
 {
 	int r;
 
 	*ret_options = options ? *options : (struct ipc_options){ 0 };
-	*ret_step = (struct ipc_step){
+	*ret_step = (struct ipc_intercepted){
 		.outgoing = 1,
 		.method = method ? method->name : NULL,
 		.proxy = proxy,
@@ -150,7 +150,7 @@ static __attribute__((noinline)) int call_intercepted(struct ipc_proxy *proxy,
 {
 	struct ipc *ipc = ipc_ref(proxy->ipc);
 	struct ipc_options changed;
-	struct ipc_step step;
+	struct ipc_intercepted step;
 	int r;
 
 	r = ask(proxy, method, options, &step, &changed);
@@ -209,7 +209,7 @@ static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy,
 							const ProtobufCMessage *message)
 {
 	struct ipc_options changed;
-	struct ipc_step step;
+	struct ipc_intercepted step;
 	int r;
 
 	r = ask(proxy, method, options, &step, &changed);

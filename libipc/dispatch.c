@@ -144,7 +144,7 @@ static void serve_nothing(struct thread *t, const struct device_event *event)
 /* Interceptors may answer themselves; else their refusal is the answer. */
 static int call_intercept(struct ipc_call *call)
 {
-	struct ipc_step step;
+	struct ipc_intercepted step;
 	int r;
 
 	call_step(call, &step);

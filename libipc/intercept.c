@@ -38,14 +38,14 @@ int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *intercept
 }
 
 /* From one on back to the first. */
-static void tell(struct interceptor *from, struct ipc_step *step, int result)
+static void tell(struct interceptor *from, struct ipc_intercepted *step, int result)
 {
 	for (struct interceptor *i = from; i; i = i->previous)
 		if (i->user.after)
 			i->user.after(step, result, i->user.userdata);
 }
 
-int intercept_before(struct ipc *ipc, struct ipc_step *step)
+int intercept_before(struct ipc *ipc, struct ipc_intercepted *step)
 {
 	for (struct interceptor *i = ipc->interceptors; i; i = i->next) {
 		int r = i->user.before ? i->user.before(step, i->user.userdata) : 0;
@@ -58,7 +58,7 @@ int intercept_before(struct ipc *ipc, struct ipc_step *step)
 	return 0;
 }
 
-void intercept_after(struct ipc *ipc, struct ipc_step *step, int result)
+void intercept_after(struct ipc *ipc, struct ipc_intercepted *step, int result)
 {
 	struct interceptor *last = ipc->interceptors;
 

@@ -14,9 +14,9 @@ struct interceptor;
  * Asks all, in the order in which they were added: 0, or the first refusal; those
  * that agreed before that are told of it.
  */
-int intercept_before(struct ipc *ipc, struct ipc_step *step);
+int intercept_before(struct ipc *ipc, struct ipc_intercepted *step);
 /* Tells all of the end, in the other order. */
-void intercept_after(struct ipc *ipc, struct ipc_step *step, int result);
+void intercept_after(struct ipc *ipc, struct ipc_intercepted *step, int result);
 /* The connection is closed. */
 void interceptors_close(struct ipc *ipc);
 

@@ -36,14 +36,14 @@ static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, vo
 
 static const struct test_ops ops = { .echo = echo };
 
-static void note(const char *what, const struct ipc_step *step, const char *who)
+static void note(const char *what, const struct ipc_intercepted *step, const char *who)
 {
 	sprintf(story + strlen(story), "%s%s%s.%s%s ", what, who,
 		step->outgoing ? ">" : "<", step->interface ? step->interface : "",
 		step->method);
 }
 
-static int before(struct ipc_step *step, void *userdata)
+static int before(struct ipc_intercepted *step, void *userdata)
 {
 	static const char *const trace[] = { "trace", "1", NULL };
 
@@ -54,7 +54,7 @@ static int before(struct ipc_step *step, void *userdata)
 	return *(char *)userdata == 'b' ? refusal : 0;
 }
 
-static void after(const struct ipc_step *step, int result, void *userdata)
+static void after(const struct ipc_intercepted *step, int result, void *userdata)
 {
 	note("-", step, userdata);
 	sprintf(story + strlen(story) - 1, "=%d ", result);

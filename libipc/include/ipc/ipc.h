@@ -417,7 +417,7 @@ int ipc_cancel(struct ipc *ipc, uint64_t id);
 /* --- Around every call ------------------------------------------------------- */
 
 /* A call, or oneway, that is about to be made or served. */
-struct ipc_step {
+struct ipc_intercepted {
 	int outgoing;			/* 1: made here; 0: served here */
 	const char *interface;		/* served: "echo.Echo"; NULL if not known */
 	const char *method;		/* "Say"; NULL if the object has no such method */
@@ -435,8 +435,8 @@ struct ipc_step {
  * Those of a call that is refused are told only if they were asked before.
  */
 struct ipc_interceptor {
-	int (*before)(struct ipc_step *step, void *userdata);
-	void (*after)(const struct ipc_step *step, int result, void *userdata);
+	int (*before)(struct ipc_intercepted *step, void *userdata);
+	void (*after)(const struct ipc_intercepted *step, int result, void *userdata);
 	void *userdata;
 };
 

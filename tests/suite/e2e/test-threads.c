@@ -26,7 +26,7 @@ struct account {
 	atomic_uint begun, ended;
 };
 
-static int before_step(struct ipc_step *step, void *userdata)
+static int before_step(struct ipc_intercepted *step, void *userdata)
 {
 	static const char *const trace[] = { "trace", "here", NULL };
 	struct account *account = userdata;
@@ -39,7 +39,7 @@ static int before_step(struct ipc_step *step, void *userdata)
 	return 0;
 }
 
-static void after_step(const struct ipc_step *step, int result, void *userdata)
+static void after_step(const struct ipc_intercepted *step, int result, void *userdata)
 {
 	struct account *account = userdata;
 

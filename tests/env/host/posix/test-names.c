@@ -33,7 +33,7 @@ static struct {
 	unsigned int told, told_at_most; /* to watches, in one turn of the loop */
 } manager;
 
-static int count_told(struct ipc_step *step, void *userdata)
+static int count_told(struct ipc_intercepted *step, void *userdata)
 {
 	(void)userdata;
 	manager.told += !!step->outgoing;
