@@ -121,7 +121,7 @@ static void report(struct ipc *ipc)
 			names.failure_cb(ipc, pattern, r, names.failure_userdata);
 }
 
-int ipc_on_name_failure(struct ipc *ipc, ipc_name_failure_cb cb, void *userdata)
+int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata)
 {
 	if (!ipc)
 		return -EINVAL;

@@ -86,7 +86,7 @@ struct names {
 	struct name_watch *watches;
 	bool arrival;			/* we are told when a manager comes */
 	unsigned int tries;		/* to tell it what it is to know */
-	ipc_name_failure_cb failure_cb;	/* or NULL */
+	ipc_replay_failure_cb failure_cb;	/* or NULL */
 	void *failure_userdata;
 };
 

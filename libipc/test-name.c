@@ -27,7 +27,7 @@ static void on_failure(struct ipc *from, const char *name, int error, void *user
 	ck_assert_ptr_eq(from, ipc);
 	ck_assert_ptr_eq(userdata, &failures);
 	/* No lock is held. */
-	ck_assert_int_eq(ipc_on_name_failure(ipc, on_failure, userdata), 0);
+	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, userdata), 0);
 	snprintf(failures + size, sizeof(failures) - size, "%s %d\n", name, error);
 }
 
@@ -52,7 +52,7 @@ static void begin(void)
 	failures[0] = '\0';
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_on_name_failure(ipc, on_failure, &failures), 0);
+	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, &failures), 0);
 }
 
 static void begin_with(const char *name)

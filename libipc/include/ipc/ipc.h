@@ -161,7 +161,7 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata);
  * -ETIMEDOUT, -EHOSTDOWN) it is tried again 0.2 s later, then after twice as long each
  * time, up to 10 s: ten times, in about a minute. What fails otherwise, because another
  * user has the name by now (-EEXIST) or the policy forbids it (-EACCES), or too often, is
- * told to who asked for that by ipc_on_name_failure(). The next servicemanager is told
+ * told to who asked for that by ipc_on_replay_failure(). The next servicemanager is told
  * of all names and watches anyway; to try at once, add the name again.
  */
 
@@ -178,9 +178,9 @@ int ipc_unregister_name(struct ipc *ipc, const char *name);
  * errno. The text is valid during the call. One cb per connection, the last one that was
  * set; NULL: none. An event that comes just then may still reach the one before.
  */
-typedef void (*ipc_name_failure_cb)(struct ipc *ipc, const char *name, int error,
+typedef void (*ipc_replay_failure_cb)(struct ipc *ipc, const char *name, int error,
 				    void *userdata);
-int ipc_on_name_failure(struct ipc *ipc, ipc_name_failure_cb cb, void *userdata);
+int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata);
 
 /*
  * For a service that is started when it is wanted and leaves when it is not. As

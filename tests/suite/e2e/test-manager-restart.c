@@ -277,7 +277,7 @@ static int open_as(uid_t uid, struct ipc **ret_ipc)
 {
 	int r = ipc_open(ret_ipc, NULL);
 
-	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_name_failure(*ret_ipc, on_failure, NULL);
+	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_replay_failure(*ret_ipc, on_failure, NULL);
 }
 
 static int be_named(int uid)

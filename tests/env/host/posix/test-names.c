@@ -180,7 +180,7 @@ static void use(struct user *user, unsigned int worker, unsigned int round)
 	expect_may("add", ipc_register_name(user->ipc, name, user->object));
 	find(user->ipc, name);
 	expect_may("remove", ipc_unregister_name(user->ipc, name));
-	ipc_on_name_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
+	ipc_on_replay_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
 	snprintf(name, sizeof(name), "demand.%u.%u", worker, (unsigned int)(user - users));
 	expect_may("add on demand", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
 							  NULL));
