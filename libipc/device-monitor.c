@@ -103,8 +103,8 @@ int device_tap(const void *record, size_t size, struct ipc_record *ret_tap,
 		.data = bytes + from.size,
 		.n_objects = from.object_count,
 		.objects = ret_objects,
-		.record = record,
-		.record_size = size,
+		.raw = record,
+		.raw_size = size,
 	};
 	take_parties(&from, ret_tap);
 	take_objects(bytes + from.objects, from.object_count, ret_objects);

@@ -152,7 +152,7 @@ int capture_write(struct capture *capture, const struct ipc_record *tap)
 
 	if (!status)
 		status = put_process(capture, tap->to_pid);
-	return status ? status : put_packet(capture, tap->time, tap->record, tap->record_size,
+	return status ? status : put_packet(capture, tap->time, tap->raw, tap->raw_size,
 					    NULL, 0);
 }
 

@@ -63,8 +63,8 @@ struct ipc_record {
 	const void *data;
 	unsigned int n_objects;
 	const struct ipc_record_object *objects;
-	const void *record;	/* all of it as the kernel has it, for ipc_record_parse(): */
-	size_t record_size;	/* bytes */
+	const void *raw;	/* all of it as the kernel has it, for ipc_record_parse(): */
+	size_t raw_size;	/* bytes */
 };
 
 /*
@@ -75,18 +75,18 @@ struct ipc_record {
  * own with a large region loses least. -EPERM: takes CAP_SYS_ADMIN where the bus
  * was mounted; -EDQUOT: the bus has its 8 monitors; -ESRCH: no such process.
  */
-typedef void (*ipc_record_cb)(struct ipc *ipc, const struct ipc_record *tap, void *userdata);
+typedef void (*ipc_record_cb)(struct ipc *ipc, const struct ipc_record *record, void *userdata);
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 		ipc_record_cb cb, void *userdata);
 
 /*
  * Takes apart size bytes that were a record when they were kept, in a file perhaps; it
  * needs no bus, but a machine of the same byte order. ret_objects has room for
- * IPC_RECORD_OBJECTS_MAX. What *ret_tap has of it points into record and ret_objects, and is
+ * IPC_RECORD_OBJECTS_MAX. What *ret_record has of it points into record and ret_objects, and is
  * as valid as those. A kind that no kernel knows is let through. 0 or -EBADMSG: it is no
  * record, or cut off. From any thread.
  */
-int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_tap,
+int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_record,
 		  struct ipc_record_object *ret_objects);
 
 #ifdef __cplusplus

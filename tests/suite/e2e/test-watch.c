@@ -201,13 +201,13 @@ static void parse_again(const struct ipc_record *tap, struct seen *seen)
 	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct ipc_record again;
 
-	ck_assert_int_eq(ipc_record_parse(tap->record, tap->record_size, &again, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(tap->raw, tap->raw_size, &again, objects), 0);
 	ck_assert_uint_eq(again.id, tap->id);
 	ck_assert_int_eq(again.kind, tap->kind);
 	ck_assert_ptr_eq(again.data, tap->data);
 	ck_assert_uint_eq(again.n_objects, tap->n_objects);
 	for (size_t size = 0; size < 120 + tap->data_kept; size++)
-		ck_assert_int_eq(ipc_record_parse(tap->record, size, &again, objects), -EBADMSG);
+		ck_assert_int_eq(ipc_record_parse(tap->raw, size, &again, objects), -EBADMSG);
 	seen->parsed++;
 }
 
