@@ -35,17 +35,19 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	case -ENOENT:
 	case -ENXIO:
 	case -ENODEV:
-		return complain(STATUS_NO_BUS, "load the module: modprobe ipcbus; ipcctl doctor says more",
-			    "there is no bus %s", ctl_device());
+		return fail_with(STATUS_NO_BUS,
+				 "load the module: modprobe ipcbus; ipcctl doctor says more",
+				 "there is no bus %s", ctl_device());
 	case -EACCES:
 	case -EPERM:
-		return complain(STATUS_DENIED, "become a member of its group; ipcctl doctor says which",
-			    "you may not open the bus %s", ctl_device());
+		return fail_with(STATUS_DENIED,
+				 "become a member of its group; ipcctl doctor says which",
+				 "you may not open the bus %s", ctl_device());
 	case -ENOTTY:
-		return complain(STATUS_NO_BUS, NULL, "%s is no bus", ctl_device());
+		return fail_with(STATUS_NO_BUS, NULL, "%s is no bus", ctl_device());
 	default:
-		return complain(STATUS_FAILED, "ipcctl doctor may say more", "the bus %s: %s",
-			    ctl_device(), ipc_strerror(r));
+		return fail_with(STATUS_FAILED, "ipcctl doctor may say more", "the bus %s: %s",
+				 ctl_device(), ipc_strerror(r));
 	}
 }
 
@@ -125,8 +127,8 @@ json_t *bus_row(const json_t *rows, const char *name)
 
 static int nobody(const char *name)
 {
-	return complain(STATUS_NOT_FOUND, "ipcctl list shows what there is", "no service is named %s",
-		    name);
+	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows what there is",
+			 "no service is named %s", name);
 }
 
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
@@ -141,8 +143,9 @@ int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	int r = bus_proxy(ipc, name, ret_proxy);
 
 	if (r == -EINVAL)
-		return complain(STATUS_USAGE, "a name is 1 to 127 letters, digits and any of _ . / -",
-			    "\"%s\" is no name", name);
+		return fail_with(STATUS_USAGE,
+				 "a name is 1 to 127 letters, digits and any of _ . / -",
+				 "\"%s\" is no name", name);
 	if (r == -ENOENT)
 		return nobody(name);
 	return r < 0 ? fail_errno(r, name) : STATUS_OK;
@@ -158,10 +161,10 @@ int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy
 	status = bus_find(ipc, name, &proxy);
 	if (status)
 		return status;
-	r = schema_ask(proxy, ret_schema, &error);
+	r = schema_introspect(proxy, ret_schema, &error);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)
-		return complain(STATUS_NOT_FOUND, "it may be made with an older protoc-gen-ipc",
-				"%s does not describe itself", name);
+		return fail_with(STATUS_NOT_FOUND, "it may be made with an older protoc-gen-ipc",
+				 "%s does not describe itself", name);
 	if (r < 0)
 		return fail_errno(r, name);
 	*ret_proxy = proxy;
@@ -185,8 +188,8 @@ static int find_pid(const char *name, pid_t *ret_pid)
 	*ret_pid = json_integer_value(json_object_get(row, "pid"));
 	json_decref(rows);
 	if (row && !*ret_pid)
-		return complain(STATUS_NOT_FOUND, "name it by its pid",
-			    "the process of %s cannot be seen by the service manager", name);
+		return fail_with(STATUS_NOT_FOUND, "name it by its pid",
+				 "the process of %s cannot be seen by the service manager", name);
 	return row ? STATUS_OK : nobody(name);
 }
 

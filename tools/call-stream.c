@@ -64,11 +64,11 @@ static int finish(struct exchange *exchange)
 static int send_one(struct exchange *exchange, json_t *json)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct schema_world world = { .ipc = exchange->ipc };
+	struct schema_context context = { .ipc = exchange->ipc };
 	ProtobufCMessage *request;
 	int status, r;
 
-	status = call_make_request(exchange->method, json, &world, &request);
+	status = call_make_request(exchange->method, json, &context, &request);
 	if (!status) {
 		r = ipc_rpc_stream_send(exchange->stream, &exchange->method->method, IPC_NEVER,
 					request);
@@ -76,14 +76,14 @@ static int send_one(struct exchange *exchange, json_t *json)
 		if (r < 0)
 			status = call_refused(r, exchange->method->method.name, &error);
 	}
-	schema_world_done(&world);
+	schema_context_done(&context);
 	return status;
 }
 
 static int bad_json(const json_error_t *error)
 {
-	return complain(STATUS_USAGE, "requests are JSON objects, one after the other",
-			"JSON, line %d, column %d: %s", error->line, error->column, error->text);
+	return fail_with(STATUS_USAGE, "requests are JSON objects, one after the other",
+			 "JSON, line %d, column %d: %s", error->line, error->column, error->text);
 }
 
 /* Answers that come meanwhile are shown, so that neither side waits for the other. */
@@ -144,7 +144,7 @@ static int open_stream(struct exchange *exchange, struct ipc_proxy *proxy,
 /* One request, and a stream of answers. */
 static int run_out(struct exchange *exchange, struct ipc_proxy *proxy, const char *text)
 {
-	struct schema_world world = { .ipc = exchange->ipc };
+	struct schema_context context = { .ipc = exchange->ipc };
 	ProtobufCMessage *request;
 	json_error_t error;
 	json_t *json;
@@ -155,12 +155,12 @@ static int run_out(struct exchange *exchange, struct ipc_proxy *proxy, const cha
 					    json_loads(text ? text : "{}", 0, &error);
 	if (!json)
 		return bad_json(&error);
-	status = call_make_request(exchange->method, json, &world, &request);
+	status = call_make_request(exchange->method, json, &context, &request);
 	if (!status) {
 		status = open_stream(exchange, proxy, request);
 		protobuf_c_message_free_unpacked(request, NULL);
 	}
-	schema_world_done(&world);
+	schema_context_done(&context);
 	return status ? status : receive(exchange, IPC_NEVER, &over);
 }
 

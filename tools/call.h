@@ -10,7 +10,7 @@
 
 /* A request of JSON, whose reference it takes: a status, with what is wrong said. */
 int call_make_request(const struct schema_method *method, json_t *json,
-		      struct schema_world *world, ProtobufCMessage **ret_request);
+		      struct schema_context *context, ProtobufCMessage **ret_request);
 
 /* Shows an answer, as a line if there are more. */
 int call_put_reply(const ProtobufCMessage *reply, bool line);

@@ -13,6 +13,7 @@
 #include "capture.h"
 #include "ipcbus-monitor.h"
 #include "ipcctl.h"
+#include "stop.h"
 
 #define MAGIC_NS 0xa1b23c4dU
 #define LINK_USER0 147
@@ -51,7 +52,7 @@ struct capture {
 static int64_t offset_now(void)
 {
 	struct timespec real;
-	uint64_t mono = tap_now();
+	uint64_t mono = clock_ns();
 
 	clock_gettime(CLOCK_REALTIME, &real);
 	return (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - (int64_t)mono;
@@ -79,7 +80,7 @@ static int start(struct capture **ret_capture, const char *path, const char *mod
 	capture->file = fopen(path, mode);
 	if (!capture->file) {
 		free(capture);
-		return complain(STATUS_FAILED, NULL, "%s: %s", path, strerror(errno));
+		return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(errno));
 	}
 	*ret_capture = capture;
 	return STATUS_OK;
@@ -92,8 +93,8 @@ int capture_close(struct capture *capture)
 	if (!capture)
 		return STATUS_OK;
 	if (fclose(capture->file) && capture->writes)
-		status = complain(STATUS_FAILED, "is the disk full?", "cannot write %s: %s",
-				  capture->path, strerror(errno));
+		status = fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s: %s",
+				   capture->path, strerror(errno));
 	json_decref(capture->told);
 	free(capture->packet);
 	free(capture);
@@ -112,8 +113,8 @@ static int put_packet(struct capture *capture, uint64_t time, const void *first,
 	    fwrite(first, 1, n, capture->file) == n &&
 	    (!m || fwrite(second, 1, m, capture->file) == m))
 		return STATUS_OK;
-	return complain(STATUS_FAILED, "is the disk full?", "cannot write %s: %s", capture->path,
-			strerror(errno));
+	return fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s: %s", capture->path,
+			 strerror(errno));
 }
 
 /* Names are in a record of kind 0, with the offset in `time`. Takes the reference. */
@@ -127,7 +128,7 @@ static int put_names(struct capture *capture, json_t *json)
 	if (!text)
 		return fail_memory();
 	head.data_size = head.data_kept = strlen(text);
-	status = put_packet(capture, tap_now(), &head, sizeof(head), text, strlen(text));
+	status = put_packet(capture, clock_ns(), &head, sizeof(head), text, strlen(text));
 	free(text);
 	return status;
 }
@@ -146,14 +147,15 @@ static int put_process(struct capture *capture, uint32_t pid)
 	return put_names(capture, json_pack("{s:{s:s}}", "processes", key, name));
 }
 
-int capture_write(struct capture *capture, const struct ipc_record *tap)
+int capture_write(struct capture *capture, const struct ipc_record *record)
 {
-	int status = put_process(capture, tap->from_pid);
+	int status = put_process(capture, record->from_pid);
 
 	if (!status)
-		status = put_process(capture, tap->to_pid);
-	return status ? status : put_packet(capture, tap->time, tap->raw, tap->raw_size,
-					    NULL, 0);
+		status = put_process(capture, record->to_pid);
+	if (status)
+		return status;
+	return put_packet(capture, record->time, record->raw, record->raw_size, NULL, 0);
 }
 
 int capture_create(struct capture **ret_capture, const char *path, struct names *names)
@@ -174,7 +176,7 @@ int capture_create(struct capture **ret_capture, const char *path, struct names 
 
 /* --- Reading -------------------------------------------------------------------- */
 
-static int read_packet(struct capture *capture, struct ipc_record *ret_tap)
+static int read_packet(struct capture *capture, struct ipc_record *ret_record)
 {
 	struct packet_head *head = &capture->head;
 	size_t n = fread(head, 1, sizeof(*head), capture->file);
@@ -190,31 +192,31 @@ static int read_packet(struct capture *capture, struct ipc_record *ret_tap)
 	capture->packet = packet;
 	if (fread(packet, 1, head->kept, capture->file) != head->kept)
 		return -EBADMSG;
-	return ipc_record_parse(packet, head->kept, ret_tap, capture->objects) ?: 1;
+	return ipc_record_parse(packet, head->kept, ret_record, capture->objects) ?: 1;
 }
 
 static int get_names(struct capture *capture, struct names **ret_names)
 {
-	struct ipc_record tap;
+	struct ipc_record record;
 	json_t *json;
 
-	if (read_packet(capture, &tap) != 1 || tap.kind != 0)
-		return complain(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
-				"%s is no recording of ipcctl's", capture->path);
-	capture->offset = tap.time;
-	json = json_loadb(tap.data, tap.data_kept, 0, NULL);
+	if (read_packet(capture, &record) != 1 || record.kind != 0)
+		return fail_with(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
+				 "%s is no recording of ipcctl's", capture->path);
+	capture->offset = record.time;
+	json = json_loadb(record.data, record.data_kept, 0, NULL);
 	*ret_names = capture->names = names_from_json(json);
 	json_decref(json);
 	return *ret_names ? STATUS_OK : fail_memory();
 }
 
-int capture_read(struct capture *capture, struct ipc_record *ret_tap)
+int capture_read(struct capture *capture, struct ipc_record *ret_record)
 {
 	json_t *json;
 	int r;
 
-	while ((r = read_packet(capture, ret_tap)) > 0 && ret_tap->kind == 0) {
-		json = json_loadb(ret_tap->data, ret_tap->data_kept, 0, NULL);
+	while ((r = read_packet(capture, ret_record)) > 0 && ret_record->kind == 0) {
+		json = json_loadb(ret_record->data, ret_record->data_kept, 0, NULL);
 		names_learn(capture->names, json_object_get(json, "processes"));
 		json_decref(json);
 	}
@@ -230,8 +232,8 @@ int capture_open(struct capture **ret_capture, const char *path, struct names **
 		return status;
 	if (fread(&head, sizeof(head), 1, (*ret_capture)->file) != 1 || head.magic != MAGIC_NS ||
 	    head.link != LINK_USER0)
-		return complain(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
-				"%s is no recording of ipcctl's, or of another kind of machine",
-				path);
+		return fail_with(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
+				 "%s is no recording of ipcctl's, or of another kind of machine",
+				 path);
 	return get_names(*ret_capture, ret_names);
 }

@@ -10,8 +10,9 @@
 
 #include <stdint.h>
 
+#include <ipc/monitor.h>
+
 #include "names.h"
-#include "tap.h"
 
 struct capture;
 
@@ -19,10 +20,10 @@ struct capture;
  * what went wrong: an enum status. */
 int capture_create(struct capture **ret_capture, const char *path, struct names *names);
 int capture_open(struct capture **ret_capture, const char *path, struct names **ret_names);
-int capture_write(struct capture *capture, const struct ipc_record *tap);
+int capture_write(struct capture *capture, const struct ipc_record *record);
 
 /* The next record, until the next call: 1, 0 at the end, -EBADMSG, -ENOMEM. */
-int capture_read(struct capture *capture, struct ipc_record *ret_tap);
+int capture_read(struct capture *capture, struct ipc_record *ret_record);
 
 /* A status: what was written may not be on the disk. NULL is allowed. */
 int capture_close(struct capture *capture);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ipcctl doctor in two steps: doctor-facts.c looks at the system and decides
- * nothing; doctor-judge.c makes findings of the facts and looks at nothing. So any
+ * nothing; doctor-checks.c makes findings of the facts and looks at nothing. So any
  * illness can be had in a test.
  */
 #ifndef IPCCTL_DOCTOR_H
@@ -68,9 +68,9 @@ struct facts {
 /* root and device must be set, the rest zero. */
 void facts_gather(struct facts *facts);
 
-/* An array of findings: objects with check, state ("ok", "warning", "wrong" or
+/* An array of findings: objects with check, state ("ok", "warning", "error" or
  * "unknown"), text and, where there is something to do, fix: a command. NULL: no
  * memory. */
-json_t *facts_judge(const struct facts *facts);
+json_t *facts_check(const struct facts *facts);
 
 #endif

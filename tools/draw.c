@@ -132,11 +132,11 @@ int draw_svg(const json_t *edges)
 	fflush(stdout);
 	file = start_dot(&pid);
 	if (!file && errno == ENOENT)
-		return complain(STATUS_FAILED,
-				"install it: apt install graphviz; without it leave --svg away",
-				"there is no dot, which makes the SVG");
+		return fail_with(STATUS_FAILED,
+				 "install it: apt install graphviz; without it leave --svg away",
+				 "there is no dot, which makes the SVG");
 	if (!file)
-		return complain(STATUS_FAILED, NULL, "cannot run dot: %s", strerror(errno));
+		return fail_with(STATUS_FAILED, NULL, "cannot run dot: %s", strerror(errno));
 	/* One that ends early is told of below. */
 	sigaction(SIGPIPE, &ignore, &before);
 	draw_dot(file, edges);
@@ -145,6 +145,6 @@ int draw_svg(const json_t *edges)
 	if (waitpid(pid, &wstatus, 0) == pid && r == 0 && WIFEXITED(wstatus) &&
 	    WEXITSTATUS(wstatus) == 0)
 		return STATUS_OK;
-	return complain(STATUS_FAILED, "ipcctl graph without --svg shows what it was given",
-			"dot, which makes the SVG, did not end well");
+	return fail_with(STATUS_FAILED, "ipcctl graph without --svg shows what it was given",
+			 "dot, which makes the SVG, did not end well");
 }

@@ -7,13 +7,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <ipc/ipc.h>
 
@@ -21,7 +18,7 @@
 
 struct ctl ctl;
 
-static void say(int status, const char *hint, const char *text)
+static void print_error(int status, const char *hint, const char *text)
 {
 	json_t *error;
 
@@ -38,7 +35,7 @@ static void say(int status, const char *hint, const char *text)
 	json_decref(error);
 }
 
-int complain(int status, const char *hint, const char *format, ...)
+int fail_with(int status, const char *hint, const char *format, ...)
 {
 	char *text;
 	va_list args;
@@ -48,7 +45,7 @@ int complain(int status, const char *hint, const char *format, ...)
 	va_start(args, format);
 	n = vasprintf(&text, format, args);
 	va_end(args);
-	say(status, hint, n < 0 ? "out of memory" : text);
+	print_error(status, hint, n < 0 ? "out of memory" : text);
 	if (n >= 0)
 		free(text);
 	return status;
@@ -56,7 +53,7 @@ int complain(int status, const char *hint, const char *format, ...)
 
 int fail_memory(void)
 {
-	return complain(STATUS_FAILED, NULL, "out of memory");
+	return fail_with(STATUS_FAILED, NULL, "out of memory");
 }
 
 static int status_of(int error)
@@ -100,7 +97,7 @@ static const char *hint_of(int error)
 
 int fail_errno(int error, const char *what)
 {
-	return complain(status_of(error), hint_of(error), "%s: %s", what, ipc_strerror(error));
+	return fail_with(status_of(error), hint_of(error), "%s: %s", what, ipc_strerror(error));
 }
 
 int parse_number(const char *what, const char *text, unsigned long min, unsigned long max,
@@ -112,8 +109,8 @@ int parse_number(const char *what, const char *text, unsigned long min, unsigned
 	errno = 0;
 	number = strtoul(text, &end, 10);
 	if (errno || !isdigit((unsigned char)*text) || *end || number < min || number > max)
-		return complain(STATUS_USAGE, NULL, "%s is a number from %lu to %lu, not \"%s\"", what,
-			    min, max, text);
+		return fail_with(STATUS_USAGE, NULL, "%s is a number from %lu to %lu, not \"%s\"",
+				 what, min, max, text);
 	*ret_number = number;
 	return 0;
 }
@@ -125,37 +122,9 @@ int parse_seconds(const char *what, const char *text, unsigned int *ret_ms)
 
 	seconds = strtod(text, &end);
 	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
-		return complain(STATUS_USAGE, NULL, "%s is seconds, 0.001 to 86400, not \"%s\"", what,
-			    text);
+		return fail_with(STATUS_USAGE, NULL, "%s is seconds, 0.001 to 86400, not \"%s\"",
+				 what, text);
 	/* A tenth may be a little less than a tenth. */
 	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
 	return 0;
-}
-
-/* --- The time that --timeout gave ------------------------------------------------ */
-
-static char late[128];
-
-/* A signal handler: nothing but write and end. Calls that are open end with us. */
-static void on_deadline(int signal)
-{
-	ssize_t n;
-
-	(void)signal;
-	n = write(STDERR_FILENO, late, strlen(late));
-	(void)n;
-	_exit(STATUS_TIMEOUT);
-}
-
-void deadline_start(unsigned int ms)
-{
-	struct itimerval timer = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
-	struct sigaction action = { .sa_handler = on_deadline };
-	const char *format = "ipcctl: not done within %u.%03u s\n";
-
-	if (ctl.json)
-		format = "{\"error\":\"not done within %u.%03u s\",\"status\":7}\n";
-	snprintf(late, sizeof(late), format, ms / 1000, ms % 1000);
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
 }

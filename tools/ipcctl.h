@@ -5,7 +5,7 @@
  *
  *   main.c     the command line: finds the verb, reads options, runs it
  *   verb-*.c   a verb each, and what only it needs
- *   out.c      what goes to standard output: tables, records, colours, JSON
+ *   out.c      what goes to standard output: tables, records, colors, JSON
  *   fail.c     what goes to standard error, and the exit status
  *   bus.c      a connection, the manager and its list of names
  *   state.c    the driver's files about a bus
@@ -39,13 +39,13 @@ enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
  * struct ctl - what the options that every verb has say
  * @device: the bus; NULL: $IPCBUS_DEVICE, else /dev/ipcbus
  * @json: JSON instead of text for people
- * @colour: when to colour
+ * @color: when to color
  * @timeout_ms: how long all of it may take, in milliseconds; 0: for ever
  */
 struct ctl {
 	const char *device;
 	bool json;
-	enum when colour;
+	enum when color;
 	unsigned int timeout_ms;
 };
 
@@ -88,7 +88,7 @@ extern const struct verb *const verbs[];
 
 /* Says what is wrong and, in the second line, how to right it (hint, or NULL).
  * Returns status. */
-int complain(int status, const char *hint, const char *format, ...)
+int fail_with(int status, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* No memory. */
@@ -103,8 +103,5 @@ int parse_number(const char *what, const char *text, unsigned long min, unsigned
 
 /* Seconds with up to three decimals to milliseconds, 1 ms to a day; 0, or a status. */
 int parse_seconds(const char *what, const char *text, unsigned int *ret_ms);
-
-/* From here on the process ends with STATUS_TIMEOUT when ms are over (0: never). */
-void deadline_start(unsigned int ms);
 
 #endif

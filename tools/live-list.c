@@ -69,9 +69,9 @@ START_TEST(waiting_ends_with_the_time)
 {
 	ck_assert_int_eq(live_run("wait --timeout 0.3 no.body")->status, 7);
 	ck_assert_str_eq(live_run("wait --timeout 0.3 no.body")->err,
-			 "ipcctl: not done within 0.300 s\n");
+			 "ipcctl: not done within 0.300 s (--timeout)\n");
 	ck_assert_str_eq(live_run("--json --timeout 0.3 wait no.body")->err,
-			 "{\"error\":\"not done within 0.300 s\",\"status\":7}\n");
+			 "{\"error\":\"not done within 0.300 s (--timeout)\",\"status\":7}\n");
 	ck_assert_int_eq(live_run("wait 'no body'")->status, 2);
 }
 END_TEST

@@ -151,9 +151,9 @@ START_TEST(another_answer_differs)
 	restart();
 	rows = resend("--method Meet", 10);
 	row = row_with(rows, "differs");
-	ck_assert_int_ne(json_integer_value(json_object_get(json_object_get(row, "answer"), "pid")),
-			 json_integer_value(json_object_get(json_object_get(row, "recorded"),
-							    "pid")));
+	ck_assert_int_ne(
+		json_integer_value(json_object_get(json_object_get(row, "reply"), "pid")),
+		json_integer_value(json_object_get(json_object_get(row, "recorded"), "pid")));
 	ck_assert_int_eq(sum(rows, "equal"), 0);
 	json_decref(rows);
 	out = live_run("monitor --read " FILE_NAME " --resend --method Meet --count 1")->out;
@@ -207,7 +207,7 @@ END_TEST
 static void nest(void)
 {
 	uint32_t packet[4];
-	struct ipcbus_monitor_record tap;
+	struct ipcbus_monitor_record record;
 	uint64_t first = 0;
 	FILE *file = fopen(FILE_NAME, "r+e");
 
@@ -215,16 +215,16 @@ static void nest(void)
 	while (fread(packet, sizeof(packet), 1, file) == 1) {
 		long at = ftell(file);
 
-		ck_assert_uint_eq(fread(&tap, sizeof(tap), 1, file), 1);
-		if (tap.kind == IPCBUS_RECORD_CALL && first)
+		ck_assert_uint_eq(fread(&record, sizeof(record), 1, file), 1);
+		if (record.kind == IPCBUS_RECORD_CALL && first)
 			break;
-		if (tap.kind == IPCBUS_RECORD_CALL)
-			first = tap.id;
+		if (record.kind == IPCBUS_RECORD_CALL)
+			first = record.id;
 		ck_assert_int_eq(fseek(file, at + packet[2], SEEK_SET), 0);
 	}
-	tap.parent = first;
-	ck_assert_int_eq(fseek(file, -(long)sizeof(tap), SEEK_CUR), 0);
-	ck_assert_uint_eq(fwrite(&tap, sizeof(tap), 1, file), 1);
+	record.parent = first;
+	ck_assert_int_eq(fseek(file, -(long)sizeof(record), SEEK_CUR), 0);
+	ck_assert_uint_eq(fwrite(&record, sizeof(record), 1, file), 1);
 	ck_assert_int_eq(fclose(file), 0);
 }
 

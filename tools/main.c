@@ -7,15 +7,19 @@
 #include <string.h>
 
 #include "ipcctl.h"
+#include "stop.h"
 #include "verbs.h"
 
 /* Keys of the options of all verbs; those of one verb are letters. */
-enum { KEY_JSON = 0x100, KEY_COLOUR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS };
+enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS };
 
-#define COMMON_OPTIONS                                                                             \
-	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, KEY_JSON },       \
-	{ "color", required_argument, NULL, KEY_COLOUR },                                          \
-	{ "timeout", required_argument, NULL, KEY_TIMEOUT }, { "help", no_argument, NULL, 'h' }
+#define COMMON_OPTIONS                                                                       \
+	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, KEY_JSON }, \
+		{ "color", required_argument, NULL, KEY_COLOR },                             \
+		{ "timeout", required_argument, NULL, KEY_TIMEOUT },                         \
+	{                                                                                    \
+		"help", no_argument, NULL, 'h'                                               \
+	}
 
 static const char common_help[] =
 	"Options of every verb:\n"
@@ -56,7 +60,8 @@ static int help(void)
 
 static int no_verb(const char *name)
 {
-	return complain(STATUS_USAGE, "ipcctl --help lists the verbs", "there is no verb %s", name);
+	return fail_with(STATUS_USAGE, "ipcctl --help lists the verbs", "there is no verb %s",
+			 name);
 }
 
 static int put_verbs(void)
@@ -83,17 +88,17 @@ static int help_on(const char *name)
 	return verb ? help_verb(verb) : no_verb(name);
 }
 
-static int colour_option(const char *value)
+static int color_option(const char *value)
 {
 	static const char *const names[] = { "auto", "always", "never" };
 
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(value, names[i]))
 			continue;
-		ctl.colour = (enum when)i;
+		ctl.color = (enum when)i;
 		return 0;
 	}
-	return complain(STATUS_USAGE, NULL, "--color is auto, always or never, not \"%s\"", value);
+	return fail_with(STATUS_USAGE, NULL, "--color is auto, always or never, not \"%s\"", value);
 }
 
 static int common_option(const struct verb *verb, int key, const char *value)
@@ -105,8 +110,8 @@ static int common_option(const struct verb *verb, int key, const char *value)
 	case KEY_JSON:
 		ctl.json = true;
 		return 0;
-	case KEY_COLOUR:
-		return colour_option(value);
+	case KEY_COLOR:
+		return color_option(value);
 	case KEY_TIMEOUT:
 		return parse_seconds("--timeout", value, &ctl.timeout_ms);
 	default:
@@ -135,11 +140,11 @@ static int join_options(const struct verb *verb, struct option *all, size_t max)
 static int check_arguments(const struct verb *verb, int argc, char **argv)
 {
 	if (argc < verb->min)
-		return complain(STATUS_USAGE, NULL, "%s needs %s; try ipcctl %s --help", verb->name,
-			    verb->arguments, verb->name);
+		return fail_with(STATUS_USAGE, NULL, "%s needs %s; try ipcctl %s --help",
+				 verb->name, verb->arguments, verb->name);
 	if (argc > verb->max)
-		return complain(STATUS_USAGE, NULL, "what is \"%s\"? Try ipcctl %s --help",
-			    argv[verb->max], verb->name);
+		return fail_with(STATUS_USAGE, NULL, "what is \"%s\"? Try ipcctl %s --help",
+				 argv[verb->max], verb->name);
 	return 0;
 }
 
@@ -165,7 +170,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	if (status)
 		return status;
 	if (ctl.timeout_ms && !verb->keeps_time)
-		deadline_start(ctl.timeout_ms);
+		stop_after(ctl.timeout_ms);
 	return verb->run(argc - optind, argv + optind);
 }
 
@@ -193,7 +198,8 @@ int main(int argc, char **argv)
 			return status;
 	}
 	if (optind == argc)
-		return complain(STATUS_USAGE, "ipcctl --help lists the verbs", "what is to be done?");
+		return fail_with(STATUS_USAGE, "ipcctl --help lists the verbs",
+				 "what is to be done?");
 	if (!strcmp(argv[optind], "help"))
 		return help_on(argv[optind + 1]);
 	verb = find_verb(argv[optind]);

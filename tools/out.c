@@ -13,29 +13,28 @@
 #include "ipcctl.h"
 #include "out.h"
 
-static bool coloured(void)
+static bool colored(void)
 {
 	const char *no = getenv("NO_COLOR");
 
-	if (ctl.colour != WHEN_AUTO)
-		return ctl.colour == WHEN_ALWAYS;
+	if (ctl.color != WHEN_AUTO)
+		return ctl.color == WHEN_ALWAYS;
 	return isatty(STDOUT_FILENO) && !(no && *no);
 }
 
-const char *out_colour(enum colour colour)
+const char *out_color(enum color color)
 {
 	static const char *const codes[] = {
-		[COLOUR_NONE] = "",	     [COLOUR_BOLD] = "\033[1m",
-		[COLOUR_DIM] = "\033[2m",    [COLOUR_RED] = "\033[31m",
-		[COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m",
+		[COLOR_NONE] = "",	  [COLOR_BOLD] = "\033[1m",   [COLOR_DIM] = "\033[2m",
+		[COLOR_RED] = "\033[31m", [COLOR_GREEN] = "\033[32m", [COLOR_YELLOW] = "\033[33m",
 	};
 
-	return coloured() ? codes[colour] : "";
+	return colored() ? codes[color] : "";
 }
 
 const char *out_plain(void)
 {
-	return coloured() ? "\033[0m" : "";
+	return colored() ? "\033[0m" : "";
 }
 
 /* --- Cells ---------------------------------------------------------------------- */
@@ -140,23 +139,22 @@ static bool grid_fill(struct grid *grid, const json_t *rows)
 }
 
 static void put_cell(FILE *file, const struct grid *grid, size_t column, const char *text,
-		     enum colour colour)
+		     enum color color)
 {
 	bool last = column + 1 == grid->n, right = grid->columns[column].right;
 	int blanks = grid->widths[column] - width_of(text);
 
-	fprintf(file, "%*s%s%s%s", right ? blanks : 0, "", out_colour(colour), text,
-		colour ? out_plain() : "");
+	fprintf(file, "%*s%s%s%s", right ? blanks : 0, "", out_color(color), text,
+		color ? out_plain() : "");
 	fprintf(file, "%*s%s", right || last ? 0 : blanks, "", last ? "\n" : "  ");
 }
 
 static void grid_put(FILE *file, const struct grid *grid)
 {
 	for (size_t i = 0; i < grid->n; i++)
-		put_cell(file, grid, i, grid->columns[i].title, COLOUR_DIM);
+		put_cell(file, grid, i, grid->columns[i].title, COLOR_DIM);
 	for (size_t i = 0; i < grid->n * grid->rows; i++)
-		put_cell(file, grid, i % grid->n, grid->cells[i],
-			 grid->columns[i % grid->n].colour);
+		put_cell(file, grid, i % grid->n, grid->cells[i], grid->columns[i % grid->n].color);
 }
 
 int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *rows)
@@ -178,7 +176,7 @@ static int written(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return STATUS_OK;
-	return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 }
 
 int out_table(const struct column *columns, size_t n, json_t *rows)
@@ -206,7 +204,7 @@ static int put_json(json_t *value, size_t flags)
 	r = json_dumpf(value, stdout, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	json_decref(value);
 	if (r < 0)
-		return complain(STATUS_FAILED, NULL, "cannot write JSON to standard output");
+		return fail_with(STATUS_FAILED, NULL, "cannot write JSON to standard output");
 	putchar('\n');
 	return written();
 }

@@ -11,23 +11,23 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum colour { COLOUR_NONE, COLOUR_BOLD, COLOUR_DIM, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW };
+enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_RED, COLOR_GREEN, COLOR_YELLOW };
 
-/* The escape sequences that begin and end a colour; "" where there are none. */
-const char *out_colour(enum colour colour);
+/* The escape sequences that begin and end a color; "" where there are none. */
+const char *out_color(enum color color);
 const char *out_plain(void);
 
 /**
  * struct column - a column of a table
  * @title: its head
  * @key: of the value in each row's object
- * @colour: of the cells
+ * @color: of the cells
  * @right: numbers go to the right
  */
 struct column {
 	const char *title;
 	const char *key;
-	enum colour colour;
+	enum color color;
 	bool right;
 };
 

@@ -20,6 +20,7 @@
 #include "out.h"
 #include "resend.h"
 #include "schema.h"
+#include "stop.h"
 
 /* As long as an answer is waited for, and a oneway's receiver to have room. */
 #define TIMEOUT_USEC 10000000
@@ -29,17 +30,17 @@ enum result { EQUAL, DIFFERS, FAILED, SENT, SKIPPED, N_RESULTS };
 static const char *const results[] = { "equal", "differs", "error", "sent", "skipped" };
 
 /**
- * struct past - a call of the recording, and how it ended there
+ * struct recorded_call - a call of the recording, and how it ended there
  * @id: the call's
- * @again: it was sent again
+ * @resent: it was sent again
  * @kind: of the record that ended it (enum ipc_record_kind); 0: none did
  * @time: of that record
  * @error: -errno, or 0
  * @data: the answer's protobuf bytes, @size of them; NULL: they cannot be compared
  */
-struct past {
+struct recorded_call {
 	uint64_t id;
-	bool again;
+	bool resent;
 	uint32_t kind;
 	uint64_t time;
 	int error;
@@ -56,14 +57,14 @@ struct target {
 
 struct resend {
 	struct ipc *ipc;
-	void *pasts;	/* a tree (tsearch) */
+	void *calls; /* a tree (tsearch) */
 	struct target *targets;
 	size_t n_targets;
 	const char *path;
 	unsigned long speed;
 	bool manager;
-	uint64_t began;	/* tap_now(), when the message of the time @first was sent */
-	uint64_t first;
+	uint64_t start_ns; /* clock_ns() when the message recorded at @first_ns was sent */
+	uint64_t first_ns;
 	unsigned long counts[N_RESULTS];
 	unsigned long nameless;
 };
@@ -72,93 +73,93 @@ struct resend {
 
 static int by_id(const void *a, const void *b)
 {
-	const struct past *x = a, *y = b;
+	const struct recorded_call *x = a, *y = b;
 
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static struct past *past_find(const struct resend *resend, uint64_t id)
+static struct recorded_call *recorded_find(const struct resend *resend, uint64_t id)
 {
-	struct past key = { .id = id };
-	struct past *const *found = id ? tfind(&key, &resend->pasts, by_id) : NULL;
+	struct recorded_call key = { .id = id };
+	struct recorded_call *const *found = id ? tfind(&key, &resend->calls, by_id) : NULL;
 
 	return found ? *found : NULL;
 }
 
 /* The one of that id, a new one if there is none; NULL: no memory. */
-static struct past *past_get(struct resend *resend, uint64_t id)
+static struct recorded_call *recorded_get(struct resend *resend, uint64_t id)
 {
-	struct past *past = past_find(resend, id);
+	struct recorded_call *recorded = recorded_find(resend, id);
 
-	if (past)
-		return past;
-	past = calloc(1, sizeof(*past));
-	if (!past)
+	if (recorded)
+		return recorded;
+	recorded = calloc(1, sizeof(*recorded));
+	if (!recorded)
 		return NULL;
-	past->id = id;
-	if (tsearch(past, &resend->pasts, by_id))
-		return past;
-	free(past);
+	recorded->id = id;
+	if (tsearch(recorded, &resend->calls, by_id))
+		return recorded;
+	free(recorded);
 	return NULL;
 }
 
-static void past_free(void *node)
+static void recorded_free(void *node)
 {
-	struct past *past = node;
+	struct recorded_call *recorded = node;
 
-	free(past->data);
-	free(past);
+	free(recorded->data);
+	free(recorded);
 }
 
 /* The message of a payload that has all of it and nothing else; NULL: it is not so. */
-static const void *plain_message(const struct ipc_record *tap)
+static const void *plain_message(const struct ipc_record *record)
 {
 	const void *message;
 	size_t size;
 
-	if (tap->n_objects || tap->data_kept < tap->data_size ||
-	    ipc_payload_message(tap->data, tap->data_kept, &message, &size) < 0)
+	if (record->n_objects || record->data_kept < record->data_size ||
+	    ipc_payload_message(record->data, record->data_kept, &message, &size) < 0)
 		return NULL;
-	return size == tap->data_kept ? tap->data : NULL;
+	return size == record->data_kept ? record->data : NULL;
 }
 
-static int note_answer(struct resend *resend, const struct ipc_record *tap)
+static int note_reply(struct resend *resend, const struct ipc_record *record)
 {
-	const void *message = plain_message(tap);
-	struct past *past;
+	const void *message = plain_message(record);
+	struct recorded_call *recorded;
 
-	if (!tap->id || (tap->kind != IPC_RECORD_REPLY && tap->kind != IPC_RECORD_ERROR &&
-			 tap->kind != IPC_RECORD_FAILED))
+	if (!record->id || (record->kind != IPC_RECORD_REPLY && record->kind != IPC_RECORD_ERROR &&
+			    record->kind != IPC_RECORD_FAILED))
 		return 0;
-	past = past_get(resend, tap->id);
-	if (!past || past->kind)
-		return past ? 0 : -ENOMEM;
-	past->kind = tap->kind;
-	past->time = tap->time;
-	past->error = tap->kind == IPC_RECORD_REPLY ? 0 : tap->error;
+	recorded = recorded_get(resend, record->id);
+	if (!recorded || recorded->kind)
+		return recorded ? 0 : -ENOMEM;
+	recorded->kind = record->kind;
+	recorded->time = record->time;
+	recorded->error = record->kind == IPC_RECORD_REPLY ? 0 : record->error;
 	if (!message)
 		return 0;
-	past->data = malloc(tap->data_kept + 1);
-	if (!past->data)
+	recorded->data = malloc(record->data_kept + 1);
+	if (!recorded->data)
 		return -ENOMEM;
-	past->size = tap->data_kept;
-	memcpy(past->data, message, past->size);
+	recorded->size = record->data_kept;
+	memcpy(recorded->data, message, recorded->size);
 	return 0;
 }
 
-static int read_answers(struct resend *resend)
+static int read_replies(struct resend *resend)
 {
 	struct capture *capture = NULL;
 	struct names *names = NULL;
-	struct ipc_record tap;
+	struct ipc_record record;
 	int status, r = 0;
 
 	status = capture_open(&capture, resend->path, &names);
-	while (!status && (r = capture_read(capture, &tap)) > 0)
-		if (note_answer(resend, &tap) < 0)
+	while (!status && (r = capture_read(capture, &record)) > 0)
+		if (note_reply(resend, &record) < 0)
 			status = fail_memory();
 	if (r < 0)
-		status = complain(STATUS_FAILED, NULL, "%s is damaged", resend->path);
+		status = fail_with(STATUS_FAILED, NULL, "%s is damaged", resend->path);
 	names_free(names);
 	capture_close(capture);
 	return status;
@@ -174,7 +175,7 @@ int resend_open(struct resend **ret_resend, const char *path, unsigned long spee
 	resend->path = path;
 	resend->speed = speed;
 	resend->manager = manager;
-	status = read_answers(resend);
+	status = read_replies(resend);
 	if (!status)
 		status = bus_open(&resend->ipc);
 	if (status)
@@ -193,7 +194,7 @@ struct resend *resend_close(struct resend *resend)
 		free(resend->targets[i].name);
 	}
 	free(resend->targets);
-	tdestroy(resend->pasts, past_free);
+	tdestroy(resend->calls, recorded_free);
 	ipc_unref(resend->ipc);
 	free(resend);
 	return NULL;
@@ -201,9 +202,9 @@ struct resend *resend_close(struct resend *resend)
 
 /* --- Whether it can be sent ----------------------------------------------------------- */
 
-bool resend_takes(struct resend *resend, const struct ipc_record *tap, const char *service)
+bool resend_accepts(struct resend *resend, const struct ipc_record *record, const char *service)
 {
-	if (tap->kind != IPC_RECORD_CALL && tap->kind != IPC_RECORD_ONEWAY)
+	if (record->kind != IPC_RECORD_CALL && record->kind != IPC_RECORD_ONEWAY)
 		return false;
 	if (!service)
 		resend->nameless++;
@@ -211,22 +212,22 @@ bool resend_takes(struct resend *resend, const struct ipc_record *tap, const cha
 }
 
 /* Why not; NULL: it can be. */
-static const char *obstacle(const struct resend *resend, const struct ipc_record *tap,
-			    const char *service)
+static const char *skip_reason(const struct resend *resend, const struct ipc_record *record,
+			       const char *service)
 {
-	const struct past *parent = past_find(resend, tap->parent);
+	const struct recorded_call *parent = recorded_find(resend, record->parent);
 
-	if (tap->n_objects)
+	if (record->n_objects)
 		return "it carries objects or files";
-	if (tap->flags & IPC_RECORD_CLEAR)
+	if (record->flags & IPC_RECORD_CLEAR)
 		return "what is in it was a secret";
-	if (tap->data_kept < tap->data_size)
+	if (record->data_kept < record->data_size)
 		return "not all of it was recorded: --write with more --max-data";
-	if (!plain_message(tap))
+	if (!plain_message(record))
 		return "it carries blobs or metadata";
 	if (!strcmp(service, "servicemanager") && !resend->manager)
 		return "finding services is done anyway; --name servicemanager sends it";
-	if (parent && parent->again)
+	if (parent && parent->resent)
 		return "a call that was sent again leads to it";
 	return NULL;
 }
@@ -255,29 +256,29 @@ static const struct target *target_of(struct resend *resend, const char *name)
 /* --- Sending ---------------------------------------------------------------------- */
 
 /* The pauses of the recording, by the speed that was asked for. */
-static void wait_turn(struct resend *resend, uint64_t time)
+static void wait_until_due(struct resend *resend, uint64_t time)
 {
 	struct timespec until;
 	uint64_t due;
 
-	if (!resend->first) {
-		resend->first = time;
-		resend->began = tap_now();
+	if (!resend->first_ns) {
+		resend->first_ns = time;
+		resend->start_ns = clock_ns();
 	}
-	if (!resend->speed || time <= resend->first)
+	if (!resend->speed || time <= resend->first_ns)
 		return;
-	due = resend->began + (time - resend->first) / resend->speed;
+	due = resend->start_ns + (time - resend->first_ns) / resend->speed;
 	until = (struct timespec){ due / 1000000000, due % 1000000000 };
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
 /* 0 or -errno, with what the service says of it in error. */
-static int transmit(const struct ipc_record *tap, struct ipc_proxy *proxy,
+static int transmit(const struct ipc_record *record, struct ipc_proxy *proxy,
 		    ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
-	bool oneway = tap->kind == IPC_RECORD_ONEWAY;
+	bool oneway = record->kind == IPC_RECORD_ONEWAY;
 	const struct ipc_method method = {
-		.code = tap->code,
+		.code = record->code,
 		/* The answer may have objects, which are let go. */
 		.flags = oneway ? IPC_METHOD_ONEWAY : IPC_METHOD_REPLY_OBJECTS,
 		.request = &ipc__none__descriptor,
@@ -285,12 +286,12 @@ static int transmit(const struct ipc_record *tap, struct ipc_proxy *proxy,
 	};
 	const struct ipc_options options = {
 		.timeout_usec = TIMEOUT_USEC,
-		.flags = oneway && (tap->flags & IPC_RECORD_REPLACE) ? IPC_REPLACE : 0,
+		.flags = oneway && (record->flags & IPC_RECORD_REPLACE) ? IPC_REPLACE : 0,
 	};
 	ProtobufCMessage *request;
 	int r;
 
-	request = protobuf_c_message_unpack(method.request, NULL, tap->data_kept, tap->data);
+	request = protobuf_c_message_unpack(method.request, NULL, record->data_kept, record->data);
 	if (!request)
 		return -EBADMSG;
 	if (oneway)
@@ -304,9 +305,10 @@ static int transmit(const struct ipc_record *tap, struct ipc_proxy *proxy,
 /* --- Comparing -------------------------------------------------------------------- */
 
 /* Whether an error then and one now have the same name. */
-static bool same_name(const struct past *past, const char *name)
+static bool same_name(const struct recorded_call *recorded, const char *name)
 {
-	Ipc__Error *then = past->data ? ipc__error__unpack(NULL, past->size, past->data) : NULL;
+	Ipc__Error *then =
+		recorded->data ? ipc__error__unpack(NULL, recorded->size, recorded->data) : NULL;
 	bool same = !strcmp(then && then->name ? then->name : "", name ? name : "");
 
 	if (then)
@@ -314,14 +316,16 @@ static bool same_name(const struct past *past, const char *name)
 	return same;
 }
 
-static bool same_bytes(const struct past *past, const void *data, size_t size)
+static bool same_bytes(const struct recorded_call *recorded, const void *data, size_t size)
 {
-	return past->size == size && !memcmp(past->data, data, size);
+	return recorded->size == size && !memcmp(recorded->data, data, size);
 }
 
-static enum result judge_error(const struct past *past, int r, const struct ipc_error *error)
+static enum result compare_error(const struct recorded_call *recorded, int r,
+				 const struct ipc_error *error)
 {
-	return past->kind && past->error == r && same_name(past, error->name) ? EQUAL : FAILED;
+	return recorded->kind && recorded->error == r && same_name(recorded, error->name) ? EQUAL :
+											    FAILED;
 }
 
 static int set(json_t *row, const char *key, json_t *value)
@@ -330,19 +334,19 @@ static int set(json_t *row, const char *key, json_t *value)
 }
 
 /* What is in an answer, as far as somebody knows. */
-static int set_answer(json_t *row, const char *key, const struct ipc_record *tap,
-		      const struct names *names, const void *data, size_t size)
+static int set_reply(json_t *row, const char *key, const struct ipc_record *record,
+		     const struct names *names, const void *data, size_t size)
 {
-	json_t *json = names_decode(names, tap->to_pid, tap->node, tap->code, IPC_RECORD_REPLY,
-				    data, size);
+	json_t *json = names_decode(names, record->to_pid, record->node, record->code,
+				    IPC_RECORD_REPLY, data, size);
 
 	return set(row, key, json ? json : base64_encode(data, size));
 }
 
 /* Of a reply: what it is against the one of the recording. */
-static int judge_reply(const struct past *past, const struct ipc_record *tap,
-		       const struct names *names, const ProtobufCMessage *reply, json_t *row,
-		       enum result *ret_result)
+static int compare_reply(const struct recorded_call *recorded, const struct ipc_record *record,
+			 const struct names *names, const ProtobufCMessage *reply, json_t *row,
+			 enum result *ret_result)
 {
 	size_t size = protobuf_c_message_get_packed_size(reply);
 	uint8_t *data = malloc(size + 1);
@@ -351,18 +355,19 @@ static int judge_reply(const struct past *past, const struct ipc_record *tap,
 	if (r < 0)
 		return r;
 	protobuf_c_message_pack(reply, data);
-	if (past->error)
+	if (recorded->error)
 		*ret_result = DIFFERS;
-	else if (!past->kind || !past->data)
+	else if (!recorded->kind || !recorded->data)
 		*ret_result = SENT;
 	else
-		*ret_result = same_bytes(past, data, size) ? EQUAL : DIFFERS;
+		*ret_result = same_bytes(recorded, data, size) ? EQUAL : DIFFERS;
 	if (*ret_result == DIFFERS) {
-		r = set_answer(row, "answer", tap, names, data, size);
-		if (r == 0 && past->error)
+		r = set_reply(row, "reply", record, names, data, size);
+		if (r == 0 && recorded->error)
 			r = set(row, "reason", json_string("it failed in the recording"));
 		else if (r == 0)
-			r = set_answer(row, "recorded", tap, names, past->data, past->size);
+			r = set_reply(row, "recorded", record, names, recorded->data,
+				      recorded->size);
 	}
 	free(data);
 	return r;
@@ -384,53 +389,54 @@ static int set_error(struct resend *resend, json_t *row, enum result result, int
 	return r == 0 ? set(row, "error", json_integer(error)) : r;
 }
 
-static int call_again(struct resend *resend, const struct ipc_record *tap,
-		      const struct names *names, struct ipc_proxy *proxy, json_t *row)
+static int resend_call(struct resend *resend, const struct ipc_record *record,
+		       const struct names *names, struct ipc_proxy *proxy, json_t *row)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct past *past = past_get(resend, tap->id);
+	struct recorded_call *recorded = recorded_get(resend, record->id);
 	ProtobufCMessage *reply = NULL;
 	enum result result = SENT;
 	uint64_t begin;
 	int sent, r;
 
-	if (!past)
+	if (!recorded)
 		return -ENOMEM;
-	past->again = true;
-	begin = tap_now();
-	sent = transmit(tap, proxy, &reply, &error);
-	r = set(row, "took_us", json_real((double)(tap_now() - begin) / 1000));
-	if (r == 0 && past->kind)
+	recorded->resent = true;
+	begin = clock_ns();
+	sent = transmit(record, proxy, &reply, &error);
+	r = set(row, "took_us", json_real((double)(clock_ns() - begin) / 1000));
+	if (r == 0 && recorded->kind)
 		r = set(row, "recorded_us",
-			json_real((double)(past->time - tap->time) / 1000));
+			json_real((double)(recorded->time - record->time) / 1000));
 	if (r < 0 || sent < 0) {
 		ipc_rpc_free(reply);
-		return r < 0 ? r : set_error(resend, row, judge_error(past, sent, &error), sent,
-					     error.name);
+		return r < 0 ? r :
+			       set_error(resend, row, compare_error(recorded, sent, &error), sent,
+					 error.name);
 	}
-	r = judge_reply(past, tap, names, reply, row, &result);
+	r = compare_reply(recorded, record, names, reply, row, &result);
 	ipc_rpc_free(reply);
 	return r < 0 ? r : set_result(resend, row, result, NULL);
 }
 
-int resend_message(struct resend *resend, const struct ipc_record *tap, struct names *names,
+int resend_message(struct resend *resend, const struct ipc_record *record, struct names *names,
 		   const char *service, json_t *row)
 {
-	const char *reason = obstacle(resend, tap, service);
+	const char *reason = skip_reason(resend, record, service);
 	const struct target *target;
 	int r;
 
 	if (reason)
 		return set_result(resend, row, SKIPPED, reason);
-	wait_turn(resend, tap->time);
+	wait_until_due(resend, record->time);
 	target = target_of(resend, service);
 	if (!target)
 		return -ENOMEM;
 	if (target->error)
 		return set_error(resend, row, FAILED, target->error, NULL);
-	if (tap->kind == IPC_RECORD_CALL)
-		return call_again(resend, tap, names, target->proxy, row);
-	r = transmit(tap, target->proxy, NULL, NULL);
+	if (record->kind == IPC_RECORD_CALL)
+		return resend_call(resend, record, names, target->proxy, row);
+	r = transmit(record, target->proxy, NULL, NULL);
 	return r < 0 ? set_error(resend, row, FAILED, r, NULL) :
 		       set_result(resend, row, SENT, NULL);
 }
@@ -463,10 +469,10 @@ int resend_sum(const struct resend *resend)
 	if (status)
 		return status;
 	if (!all)
-		return complain(STATUS_FAILED, "ipcctl monitor --read FILE shows what is in it",
-				"nothing of %s was sent again", resend->path);
+		return fail_with(STATUS_FAILED, "ipcctl monitor --read FILE shows what is in it",
+				 "nothing of %s was sent again", resend->path);
 	if (others)
-		return complain(STATUS_DIFFERS, NULL, "%lu of %lu did not end as in %s", others, all,
-				resend->path);
+		return fail_with(STATUS_DIFFERS, NULL, "%lu of %lu did not end as in %s", others,
+				 all, resend->path);
 	return STATUS_OK;
 }

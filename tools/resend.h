@@ -10,8 +10,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include <ipc/monitor.h>
+
 #include "names.h"
-#include "tap.h"
 
 struct resend;
 
@@ -21,11 +22,11 @@ struct resend;
 int resend_open(struct resend **ret_resend, const char *path, unsigned long speed, bool manager);
 
 /* Whether it is a message that went to a service with a name. */
-bool resend_takes(struct resend *resend, const struct ipc_record *tap, const char *service);
+bool resend_accepts(struct resend *resend, const struct ipc_record *record, const char *service);
 
 /* Sends it, or not, and adds to row what came of it: result, reason, took_us,
  * recorded_us, answer, recorded. 0 or -ENOMEM. */
-int resend_message(struct resend *resend, const struct ipc_record *tap, struct names *names,
+int resend_message(struct resend *resend, const struct ipc_record *record, struct names *names,
 		   const char *service, json_t *row);
 
 /* Prints the sums. A status: STATUS_DIFFERS, if not all was as in the recording. */

@@ -19,7 +19,8 @@
 
 #define AT(type, message, offset) (*(type *)((char *)(message) + (offset)))
 
-static int set_message(ProtobufCMessage *message, const json_t *json, struct schema_world *world);
+static int set_message(ProtobufCMessage *message, const json_t *json,
+		       struct schema_context *context);
 
 /* --- Base64 --------------------------------------------------------------------- */
 
@@ -75,11 +76,11 @@ void *base64_decode(const json_t *text, size_t *ret_size)
 
 /* --- JSON to a message -------------------------------------------------------------- */
 
-static int wrong(struct schema_world *world, const ProtobufCFieldDescriptor *field,
+static int wrong(struct schema_context *context, const ProtobufCFieldDescriptor *field,
 		 const char *what)
 {
-	if (!world->what[0])
-		snprintf(world->what, sizeof(world->what), "%s: %s", field->name, what);
+	if (!context->what[0])
+		snprintf(context->what, sizeof(context->what), "%s: %s", field->name, what);
 	return -EINVAL;
 }
 
@@ -107,12 +108,12 @@ static int get_integer(const json_t *json, int64_t min, uint64_t max, uint64_t *
 }
 
 static int set_integer(const ProtobufCFieldDescriptor *field, void *member, const json_t *json,
-		       struct schema_world *world, int64_t min, uint64_t max)
+		       struct schema_context *context, int64_t min, uint64_t max)
 {
 	uint64_t value;
 
 	if (get_integer(json, min, max, &value) < 0)
-		return wrong(world, field, "a number is wanted that fits its type");
+		return wrong(context, field, "a number is wanted that fits its type");
 	if (max > UINT32_MAX)
 		*(uint64_t *)member = value;
 	else
@@ -121,7 +122,7 @@ static int set_integer(const ProtobufCFieldDescriptor *field, void *member, cons
 }
 
 static int set_enum(const ProtobufCFieldDescriptor *field, int32_t *member, const json_t *json,
-		    struct schema_world *world)
+		    struct schema_context *context)
 {
 	const ProtobufCEnumDescriptor *type = field->descriptor;
 	const char *name = json_string_value(json);
@@ -135,20 +136,20 @@ static int set_enum(const ProtobufCFieldDescriptor *field, int32_t *member, cons
 		*member = type->values[i].value;
 		return 0;
 	}
-	return wrong(world, field, "no such value of the enum");
+	return wrong(context, field, "no such value of the enum");
 }
 
 static int set_bytes(const ProtobufCFieldDescriptor *field, ProtobufCBinaryData *member,
-		     const json_t *json, struct schema_world *world)
+		     const json_t *json, struct schema_context *context)
 {
 	if (!json_is_string(json))
-		return wrong(world, field, "bytes are wanted as text in base64");
+		return wrong(context, field, "bytes are wanted as text in base64");
 	member->data = base64_decode(json, &member->len);
-	return member->data ? 0 : wrong(world, field, "this is not base64");
+	return member->data ? 0 : wrong(context, field, "this is not base64");
 }
 
 static int set_number(const ProtobufCFieldDescriptor *field, void *member, const json_t *json,
-		      struct schema_world *world)
+		      struct schema_context *context)
 {
 	double value = json_number_value(json);
 
@@ -157,7 +158,7 @@ static int set_number(const ProtobufCFieldDescriptor *field, void *member, const
 
 		if (!text || (strcmp(text, "NaN") && strcmp(text, "Infinity") &&
 			      strcmp(text, "-Infinity")))
-			return wrong(world, field, "a number is wanted");
+			return wrong(context, field, "a number is wanted");
 		value = *text == 'N' ? NAN : *text == 'I' ? INFINITY : -INFINITY;
 	}
 	if (field->type == PROTOBUF_C_TYPE_FLOAT)
@@ -179,72 +180,72 @@ static int open_file(const char *path)
 }
 
 static int set_fd(const ProtobufCFieldDescriptor *field, Ipc__Fd *member, const json_t *json,
-		  struct schema_world *world)
+		  struct schema_context *context)
 {
 	char what[200];
 	int fd;
 
-	if (world->n_fds == sizeof(world->fds) / sizeof(*world->fds))
-		return wrong(world, field, "a message has at most 64 objects and fds");
+	if (context->n_fds == sizeof(context->fds) / sizeof(*context->fds))
+		return wrong(context, field, "a message has at most 64 objects and fds");
 	if (json_is_integer(json))
 		fd = fcntl(json_integer_value(json), F_DUPFD_CLOEXEC, 3);
 	else if (json_is_string(json))
 		fd = open_file(json_string_value(json));
 	else
-		return wrong(world, field, "a file is wanted: an fd's number, or a path");
+		return wrong(context, field, "a file is wanted: an fd's number, or a path");
 	if (fd < 0) {
 		snprintf(what, sizeof(what), "cannot be opened: %s", strerror(errno));
-		return wrong(world, field, what);
+		return wrong(context, field, what);
 	}
-	world->fds[world->n_fds++] = fd;
+	context->fds[context->n_fds++] = fd;
 	member->fd = fd;
 	return 0;
 }
 
 static int set_object(const ProtobufCFieldDescriptor *field, Ipc__Object *member,
-		      const json_t *json, struct schema_world *world)
+		      const json_t *json, struct schema_context *context)
 {
 	struct ipc_proxy *proxy;
 	char what[200];
 	int r;
 
-	if (!json_is_string(json) || !world->ipc)
-		return wrong(world, field, "an object is wanted: a service's name");
-	if (world->n_proxies == sizeof(world->proxies) / sizeof(*world->proxies))
-		return wrong(world, field, "a message has at most 64 objects and fds");
-	r = ipc_get_name(world->ipc, json_string_value(json), &proxy);
+	if (!json_is_string(json) || !context->ipc)
+		return wrong(context, field, "an object is wanted: a service's name");
+	if (context->n_proxies == sizeof(context->proxies) / sizeof(*context->proxies))
+		return wrong(context, field, "a message has at most 64 objects and fds");
+	r = ipc_get_name(context->ipc, json_string_value(json), &proxy);
 	if (r < 0) {
 		snprintf(what, sizeof(what), "%.100s: %s", json_string_value(json), ipc_strerror(r));
-		return wrong(world, field, what);
+		return wrong(context, field, what);
 	}
-	world->proxies[world->n_proxies++] = proxy;
+	context->proxies[context->n_proxies++] = proxy;
 	member->id = ipc_proxy_id(proxy);
 	return 0;
 }
 
 static int set_blob(const ProtobufCFieldDescriptor *field, Ipc__Blob *member, const json_t *json,
-		    struct schema_world *world)
+		    struct schema_context *context)
 {
 	size_t size;
 	void *data;
 
 	if (!json_is_string(json))
-		return wrong(world, field, "bytes are wanted as text in base64");
+		return wrong(context, field, "bytes are wanted as text in base64");
 	data = base64_decode(json, &size);
 	if (!data)
-		return wrong(world, field, "this is not base64");
+		return wrong(context, field, "this is not base64");
 	/* Freed with the message, like any bytes. */
 	ipc_blob_set(member, data, size);
 	return 0;
 }
 
-void schema_world_done(struct schema_world *world)
+void schema_context_done(struct schema_context *context)
 {
-	for (size_t i = 0; i < world->n_fds; i++)
-		close(world->fds[i]);
-	for (size_t i = 0; i < world->n_proxies; i++)
-		ipc_proxy_unref(world->proxies[i]);
-	world->n_fds = world->n_proxies = 0;
+	for (size_t i = 0; i < context->n_fds; i++)
+		close(context->fds[i]);
+	for (size_t i = 0; i < context->n_proxies; i++)
+		ipc_proxy_unref(context->proxies[i]);
+	context->n_fds = context->n_proxies = 0;
 }
 
 static ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *type)
@@ -259,61 +260,61 @@ static ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *type)
 }
 
 static int set_nested(const ProtobufCFieldDescriptor *field, ProtobufCMessage **member,
-		      const json_t *json, struct schema_world *world)
+		      const json_t *json, struct schema_context *context)
 {
 	*member = message_new(field->descriptor);
 	if (!*member)
 		return -ENOMEM;
 	if ((*member)->descriptor == &ipc__fd__descriptor)
-		return set_fd(field, (Ipc__Fd *)*member, json, world);
+		return set_fd(field, (Ipc__Fd *)*member, json, context);
 	if ((*member)->descriptor == &ipc__object__descriptor)
-		return set_object(field, (Ipc__Object *)*member, json, world);
+		return set_object(field, (Ipc__Object *)*member, json, context);
 	if ((*member)->descriptor == &ipc__blob__descriptor)
-		return set_blob(field, (Ipc__Blob *)*member, json, world);
+		return set_blob(field, (Ipc__Blob *)*member, json, context);
 	if (!json_is_object(json))
-		return wrong(world, field, "an object with fields is wanted");
-	return set_message(*member, json, world);
+		return wrong(context, field, "an object with fields is wanted");
+	return set_message(*member, json, context);
 }
 
 /* --- Fields --------------------------------------------------------------------- */
 
 static int set_value(const ProtobufCFieldDescriptor *field, void *member, const json_t *json,
-		     struct schema_world *world)
+		     struct schema_context *context)
 {
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_SINT32:
 	case PROTOBUF_C_TYPE_SFIXED32:
-		return set_integer(field, member, json, world, INT32_MIN, INT32_MAX);
+		return set_integer(field, member, json, context, INT32_MIN, INT32_MAX);
 	case PROTOBUF_C_TYPE_UINT32:
 	case PROTOBUF_C_TYPE_FIXED32:
-		return set_integer(field, member, json, world, 0, UINT32_MAX);
+		return set_integer(field, member, json, context, 0, UINT32_MAX);
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
-		return set_integer(field, member, json, world, INT64_MIN, INT64_MAX);
+		return set_integer(field, member, json, context, INT64_MIN, INT64_MAX);
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
-		return set_integer(field, member, json, world, 0, UINT64_MAX);
+		return set_integer(field, member, json, context, 0, UINT64_MAX);
 	case PROTOBUF_C_TYPE_FLOAT:
 	case PROTOBUF_C_TYPE_DOUBLE:
-		return set_number(field, member, json, world);
+		return set_number(field, member, json, context);
 	case PROTOBUF_C_TYPE_BOOL:
 		if (!json_is_boolean(json))
-			return wrong(world, field, "true or false is wanted");
+			return wrong(context, field, "true or false is wanted");
 		*(protobuf_c_boolean *)member = json_is_true(json);
 		return 0;
 	case PROTOBUF_C_TYPE_ENUM:
-		return set_enum(field, member, json, world);
+		return set_enum(field, member, json, context);
 	case PROTOBUF_C_TYPE_STRING:
 		if (!json_is_string(json))
-			return wrong(world, field, "text is wanted");
+			return wrong(context, field, "text is wanted");
 		*(char **)member = strdup(json_string_value(json));
 		return *(char **)member ? 0 : -ENOMEM;
 	case PROTOBUF_C_TYPE_BYTES:
-		return set_bytes(field, member, json, world);
+		return set_bytes(field, member, json, context);
 	default:
-		return set_nested(field, member, json, world);
+		return set_nested(field, member, json, context);
 	}
 }
 
@@ -341,14 +342,14 @@ static size_t size_of(const ProtobufCFieldDescriptor *field)
 }
 
 static int set_repeated(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-			const json_t *json, struct schema_world *world)
+			const json_t *json, struct schema_context *context)
 {
 	size_t *n = &AT(size_t, message, field->quantifier_offset), size = size_of(field);
 	char *values;
 	int r = 0;
 
 	if (!json_is_array(json))
-		return wrong(world, field, "a list is wanted");
+		return wrong(context, field, "a list is wanted");
 	values = calloc(json_array_size(json) + 1, size);
 	if (!values)
 		return -ENOMEM;
@@ -356,24 +357,24 @@ static int set_repeated(ProtobufCMessage *message, const ProtobufCFieldDescripto
 	for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
 		/* A value that was begun is freed with the message. */
 		(*n)++;
-		r = set_value(field, values + i * size, json_array_get(json, i), world);
+		r = set_value(field, values + i * size, json_array_get(json, i), context);
 	}
 	return r;
 }
 
 static int set_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-		     const json_t *json, struct schema_world *world)
+		     const json_t *json, struct schema_context *context)
 {
 	if (field->label == PROTOBUF_C_LABEL_REPEATED)
-		return set_repeated(message, field, json, world);
+		return set_repeated(message, field, json, context);
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
 		if (AT(uint32_t, message, field->quantifier_offset))
-			return wrong(world, field, "another one of the oneof is there");
+			return wrong(context, field, "another one of the oneof is there");
 		AT(uint32_t, message, field->quantifier_offset) = field->id;
 	} else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->quantifier_offset) {
 		AT(protobuf_c_boolean, message, field->quantifier_offset) = 1;
 	}
-	return set_value(field, &AT(char, message, field->offset), json, world);
+	return set_value(field, &AT(char, message, field->offset), json, context);
 }
 
 static const ProtobufCFieldDescriptor *field_named(const ProtobufCMessageDescriptor *type,
@@ -386,18 +387,19 @@ static const ProtobufCFieldDescriptor *field_named(const ProtobufCMessageDescrip
 }
 
 static int check_required(const ProtobufCMessage *message, const json_t *json,
-			  struct schema_world *world)
+			  struct schema_context *context)
 {
 	const ProtobufCMessageDescriptor *type = message->descriptor;
 
 	for (unsigned int i = 0; i < type->n_fields; i++)
 		if (type->fields[i].label == PROTOBUF_C_LABEL_REQUIRED &&
 		    !json_object_get(json, type->fields[i].name))
-			return wrong(world, &type->fields[i], "is required");
+			return wrong(context, &type->fields[i], "is required");
 	return 0;
 }
 
-static int set_message(ProtobufCMessage *message, const json_t *json, struct schema_world *world)
+static int set_message(ProtobufCMessage *message, const json_t *json,
+		       struct schema_context *context)
 {
 	const char *name;
 	json_t *value;
@@ -407,31 +409,31 @@ static int set_message(ProtobufCMessage *message, const json_t *json, struct sch
 		const ProtobufCFieldDescriptor *field = field_named(message->descriptor, name);
 
 		if (!field) {
-			snprintf(world->what, sizeof(world->what), "%s has no field %s",
+			snprintf(context->what, sizeof(context->what), "%s has no field %s",
 				 message->descriptor->name, name);
 			return -EINVAL;
 		}
-		r = json_is_null(value) ? 0 : set_field(message, field, value, world);
+		r = json_is_null(value) ? 0 : set_field(message, field, value, context);
 		if (r < 0)
 			return r;
 	}
-	return check_required(message, json, world);
+	return check_required(message, json, context);
 }
 
 int schema_from_json(const ProtobufCMessageDescriptor *type, const json_t *json,
-		     struct schema_world *world, ProtobufCMessage **ret_message)
+		     struct schema_context *context, ProtobufCMessage **ret_message)
 {
 	ProtobufCMessage *message;
 	int r;
 
 	if (!json_is_object(json)) {
-		snprintf(world->what, sizeof(world->what), "a JSON object is wanted, like {}");
+		snprintf(context->what, sizeof(context->what), "a JSON object is wanted, like {}");
 		return -EINVAL;
 	}
 	message = message_new(type);
 	if (!message)
 		return -ENOMEM;
-	r = set_message(message, json, world);
+	r = set_message(message, json, context);
 	if (r < 0) {
 		protobuf_c_message_free_unpacked(message, NULL);
 		return r;

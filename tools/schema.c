@@ -217,7 +217,7 @@ struct schema *schema_free(struct schema *schema)
 	return NULL;
 }
 
-int schema_ask(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error)
+int schema_introspect(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error)
 {
 	Ipc__Description *description;
 	int r;

@@ -41,7 +41,7 @@ int schema_new(const void *set, size_t size, const char *interface, struct schem
 struct schema *schema_free(struct schema *schema);
 
 /* Asks the object itself; 0 or -errno. error may be NULL. */
-int schema_ask(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error);
+int schema_introspect(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error);
 
 const char *schema_interface(const struct schema *schema);
 size_t schema_count(const struct schema *schema);
@@ -59,13 +59,13 @@ int schema_print(const struct schema *schema, FILE *file);
 /* --- Messages (schema-json.c) ------------------------------------------------------ */
 
 /**
- * struct schema_world - what JSON may name besides values
+ * struct schema_context - what JSON may name besides values
  * @ipc: where objects are found by name; NULL: there are none
  * @fds: fds that were opened for fields, @n_fds of them, to be closed by who sends
  * @proxies: objects that were found for fields, @n_proxies of them, to be unref'ed
  * @what: where the JSON is wrong, and why
  */
-struct schema_world {
+struct schema_context {
 	struct ipc *ipc;
 	int fds[64];
 	size_t n_fds;
@@ -74,13 +74,13 @@ struct schema_world {
 	char what[256];
 };
 
-void schema_world_done(struct schema_world *world);
+void schema_context_done(struct schema_context *context);
 
 /* A message of JSON, the caller's to protobuf_c_message_free_unpacked(): 0, -ENOMEM, or
- * -EINVAL and world->what. An Ipc.Fd is a number (an open fd), or a path to read ("-":
+ * -EINVAL and context->what. An Ipc.Fd is a number (an open fd), or a path to read ("-":
  * standard input), or ">PATH" to write; an ipc.Object a service's name. */
 int schema_from_json(const ProtobufCMessageDescriptor *type, const json_t *json,
-		     struct schema_world *world, ProtobufCMessage **ret_message);
+		     struct schema_context *context, ProtobufCMessage **ret_message);
 
 /* JSON of a message; NULL: no memory. */
 json_t *schema_to_json(const ProtobufCMessage *message);

@@ -130,14 +130,15 @@ static char *path_of(const char *name)
 static int cannot_open(const char *path, int error)
 {
 	if (error == ENOENT && is_default())
-		return complain(STATUS_NO_BUS,
-			    "load the module: modprobe ipcbus; mount debugfs: mount -t debugfs "
-			    "debugfs /sys/kernel/debug",
-			    "there is no %s", path);
+		return fail_with(
+			STATUS_NO_BUS,
+			"load the module: modprobe ipcbus; mount debugfs: mount -t debugfs "
+			"debugfs /sys/kernel/debug",
+			"there is no %s", path);
 	if (error == EACCES)
-		return complain(STATUS_DENIED, "try it as root: sudo ipcctl ...", "%s may not be read",
-			    path);
-	return complain(STATUS_FAILED, NULL, "%s: %s", path, strerror(error));
+		return fail_with(STATUS_DENIED, "try it as root: sudo ipcctl ...",
+				 "%s may not be read", path);
+	return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(error));
 }
 
 int state_read(const char *name, json_t **ret_state)

@@ -37,7 +37,7 @@ static void be_well(void)
 static void be_examined(void)
 {
 	json_decref(findings);
-	findings = facts_judge(&facts);
+	findings = facts_check(&facts);
 	ck_assert_ptr_nonnull(findings);
 }
 
@@ -92,10 +92,10 @@ static void lose_module(void)
 START_TEST(module_not_loaded)
 {
 	lose_module();
-	is_ill("module", "wrong", "is not loaded", "modprobe ipcbus");
-	is_ill("device", "wrong", "as the module is not loaded", "modprobe ipcbus");
+	is_ill("module", "error", "is not loaded", "modprobe ipcbus");
+	is_ill("device", "error", "as the module is not loaded", "modprobe ipcbus");
 	facts.indexed = false;
-	is_ill("module", "wrong", "is not loaded", "depmod && modprobe ipcbus");
+	is_ill("module", "error", "is not loaded", "depmod && modprobe ipcbus");
 	ck_assert_str_eq(said("permission", "state"), "unknown");
 	ck_assert_str_eq(said("version", "state"), "unknown");
 	ck_assert_str_eq(said("manager", "state"), "unknown");
@@ -107,11 +107,11 @@ START_TEST(module_missing)
 {
 	lose_module();
 	facts.file[0] = facts.vermagic[0] = '\0';
-	is_ill("module", "wrong", "there is none for kernel 6.1.0-9-amd64",
+	is_ill("module", "error", "there is none for kernel 6.1.0-9-amd64",
 	       "dkms autoinstall -k 6.1.0-9-amd64");
 	facts.dkms = facts.headers = false;
-	is_ill("module", "wrong", "there is none", "apt install ipcbus-dkms");
-	is_ill("headers", "wrong", "not there", "apt install linux-headers-6.1.0-9-amd64");
+	is_ill("module", "error", "there is none", "apt install ipcbus-dkms");
+	is_ill("headers", "error", "not there", "apt install linux-headers-6.1.0-9-amd64");
 }
 END_TEST
 
@@ -119,10 +119,10 @@ START_TEST(module_of_another_kernel)
 {
 	lose_module();
 	strcpy(facts.vermagic, "6.1.0-90-amd64 SMP");
-	is_ill("module", "wrong", "another kernel (6.1.0-90-amd64 SMP)",
+	is_ill("module", "error", "another kernel (6.1.0-90-amd64 SMP)",
 	       "dkms install --force ipcbus -k 6.1.0-9-amd64");
 	strcpy(facts.vermagic, "6.1.0-9-amd64");
-	is_ill("module", "wrong", "is not loaded", "modprobe");
+	is_ill("module", "error", "is not loaded", "modprobe");
 }
 END_TEST
 
@@ -130,16 +130,16 @@ START_TEST(module_refused)
 {
 	lose_module();
 	strcpy(facts.refusal, "ipcbus: Unknown symbol foo (err -2)");
-	is_ill("module", "wrong", "Unknown symbol foo", "dkms install --force");
+	is_ill("module", "error", "Unknown symbol foo", "dkms install --force");
 	facts.secure_boot = true;
 	strcpy(facts.lockdown, "none");
 	be_examined();
 	is_well("signature");
 	strcpy(facts.lockdown, "integrity");
-	is_ill("signature", "wrong", "takes no unsigned modules", "mokutil --import");
+	is_ill("signature", "error", "takes no unsigned modules", "mokutil --import");
 	strcpy(facts.signer, "DKMS key");
 	strcpy(facts.refusal, "Loading of module with unavailable key is rejected");
-	is_ill("signature", "wrong", "does not know the key of \"DKMS key\"", "mokutil --import");
+	is_ill("signature", "error", "does not know the key of \"DKMS key\"", "mokutil --import");
 	facts.refusal[0] = '\0';
 	be_examined();
 	is_well("signature");
@@ -155,34 +155,34 @@ END_TEST
 START_TEST(no_permission)
 {
 	facts.open_error = -EACCES;
-	is_ill("permission", "wrong", "joe may not open /dev/ipcbus (mode 0660, group ipcbus)",
+	is_ill("permission", "error", "joe may not open /dev/ipcbus (mode 0660, group ipcbus)",
 	       "usermod -a -G ipcbus joe");
 	facts.mode = 0600;
-	is_ill("permission", "wrong", "mode 0600", "chgrp ipcbus /dev/ipcbus");
+	is_ill("permission", "error", "mode 0600", "chgrp ipcbus /dev/ipcbus");
 	facts.open_error = -EIO;
-	is_ill("permission", "wrong", "Input/output", "dmesg");
+	is_ill("permission", "error", "Input/output", "dmesg");
 }
 END_TEST
 
 START_TEST(version_mismatch)
 {
 	facts.info.version = IPCBUS_VERSION + 1;
-	is_ill("version", "wrong", "the driver has version 2, these tools are for version 1",
+	is_ill("version", "error", "the driver has version 2, these tools are for version 1",
 	       "modprobe ipcbus");
 	facts.info.version = IPCBUS_VERSION;
 	facts.info.features = ~(uint64_t)IPCBUS_FEATURE_MONITOR;
 	is_ill("version", "warning", "older than these tools (it lacks features 0x1000)", "upgrade");
 	facts.info_error = -ENOTTY;
-	is_ill("version", "wrong", "is no bus", "ls -l");
+	is_ill("version", "error", "is no bus", "ls -l");
 	facts.info_error = -EINVAL;
-	is_ill("version", "wrong", "does not say", "reboot");
+	is_ill("version", "error", "does not say", "reboot");
 }
 END_TEST
 
 START_TEST(other_ailments)
 {
 	facts.manager = 0;
-	is_ill("manager", "wrong", "no service manager", "systemctl start");
+	is_ill("manager", "error", "no service manager", "systemctl start");
 	facts.manager = -EPERM;
 	is_ill("manager", "unknown", "cannot be seen", "");
 	facts.policy = -EACCES;
@@ -193,11 +193,11 @@ START_TEST(other_ailments)
 	facts.headers = false;
 	is_ill("headers", "warning", "not there", "apt install");
 	facts.device_error = -ENOENT;
-	is_ill("device", "wrong", "though the module is loaded", "udevadm");
+	is_ill("device", "error", "though the module is loaded", "udevadm");
 	facts.device = "/run/bus";
-	is_ill("device", "wrong", "no /run/bus", "mount -t ipcbus");
+	is_ill("device", "error", "no /run/bus", "mount -t ipcbus");
 	facts.device_error = -EACCES;
-	is_ill("device", "wrong", "Permission denied", "ls -ld");
+	is_ill("device", "error", "Permission denied", "ls -ld");
 }
 END_TEST
 
@@ -264,7 +264,7 @@ START_TEST(nothing_is_there)
 	ck_assert_str_eq(facts.file, "");
 	ck_assert_int_eq(facts.device_error, -ENOENT);
 	ck_assert_int_eq(facts.policy, -ENOENT);
-	is_ill("module", "wrong", "not loaded", "ipcbus");
+	is_ill("module", "error", "not loaded", "ipcbus");
 }
 END_TEST
 
@@ -292,7 +292,7 @@ START_TEST(files_are_read)
 	ck_assert_int_eq(facts.policy, 1);
 	ck_assert_str_eq(facts.refusal, "ipcbus: version magic '6.0' should be '6.1'");
 	ck_assert_int_eq(facts.info_error, -ENOTTY);
-	is_ill("version", "wrong", "no bus", "mount");
+	is_ill("version", "error", "no bus", "mount");
 }
 END_TEST
 

@@ -14,9 +14,9 @@
 #include "state.h"
 
 static const struct column columns[] = {
-	{ "NAME", "name", COLOUR_BOLD, false },
-	{ "N", "n", COLOUR_NONE, true },
-	{ "WHAT", "what", COLOUR_NONE, false },
+	{ "NAME", "name", COLOR_BOLD, false },
+	{ "N", "n", COLOR_NONE, true },
+	{ "WHAT", "what", COLOR_NONE, false },
 };
 
 static char *table(json_t *rows)
@@ -47,19 +47,19 @@ START_TEST(columns_line_up)
 }
 END_TEST
 
-START_TEST(colours_only_when_wanted)
+START_TEST(colors_only_when_wanted)
 {
 	char *text;
 
-	ctl.colour = WHEN_ALWAYS;
+	ctl.color = WHEN_ALWAYS;
 	text = table(json_pack("[{s:s}]", "name", "a"));
 	ck_assert_ptr_nonnull(strstr(text, "\033[1ma\033[0m"));
 	free(text);
-	ctl.colour = WHEN_NEVER;
+	ctl.color = WHEN_NEVER;
 	text = table(json_pack("[{s:s}]", "name", "a"));
 	ck_assert_ptr_null(strchr(text, '\033'));
 	free(text);
-	ctl.colour = WHEN_AUTO;
+	ctl.color = WHEN_AUTO;
 }
 END_TEST
 
@@ -181,7 +181,7 @@ int main(void)
 
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, columns_line_up);
-	tcase_add_test(tcase, colours_only_when_wanted);
+	tcase_add_test(tcase, colors_only_when_wanted);
 	tcase_add_test(tcase, nothing_odd_gets_to_the_terminal);
 	tcase_add_test(tcase, values_have_texts);
 	tcase_add_test(tcase, state_is_read);

@@ -16,7 +16,7 @@
 static unsigned char set[1 << 16];
 static size_t set_size;
 static struct schema *schema;
-static struct schema_world world;
+static struct schema_context context;
 
 static size_t slurp(const char *path, void *bytes, size_t size)
 {
@@ -37,12 +37,12 @@ static void load(void)
 	snprintf(path, sizeof(path), "%s/tools/test-schema.set", getenv("B") ? getenv("B") : "build");
 	set_size = slurp(path, set, sizeof(set));
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.Kinds", &schema), 0);
-	world = (struct schema_world){ 0 };
+	context = (struct schema_context){ 0 };
 }
 
 static void unload(void)
 {
-	schema_world_done(&world);
+	schema_context_done(&context);
 	schema = schema_free(schema);
 }
 
@@ -104,7 +104,7 @@ static char *there_and_back(const ProtobufCMessageDescriptor *type, const char *
 	char *out;
 
 	ck_assert_ptr_nonnull(json);
-	ck_assert_msg(schema_from_json(type, json, &world, &message) == 0, "%s", world.what);
+	ck_assert_msg(schema_from_json(type, json, &context, &message) == 0, "%s", context.what);
 	ck_assert_uint_lt(protobuf_c_message_get_packed_size(message), sizeof(bytes));
 	size = protobuf_c_message_pack(message, bytes);
 	protobuf_c_message_free_unpacked(message, NULL);
@@ -166,10 +166,10 @@ static void is_refused(const char *method, const char *text, const char *why)
 	json_t *json = json_loads(text, 0, NULL);
 	ProtobufCMessage *message;
 
-	world.what[0] = '\0';
+	context.what[0] = '\0';
 	ck_assert_ptr_nonnull(json);
-	ck_assert_int_eq(schema_from_json(request_of(method), json, &world, &message), -EINVAL);
-	ck_assert_msg(strstr(world.what, why) != NULL, "%s", world.what);
+	ck_assert_int_eq(schema_from_json(request_of(method), json, &context, &message), -EINVAL);
+	ck_assert_msg(strstr(context.what, why) != NULL, "%s", context.what);
 	json_decref(json);
 }
 
@@ -206,9 +206,9 @@ START_TEST(files_are_opened)
 	json_t *json = json_pack("{s:s}", "file", "/dev/null");
 	ProtobufCMessage *message;
 
-	ck_assert_int_eq(schema_from_json(request_of("Echo"), json, &world, &message), 0);
-	ck_assert_uint_eq(world.n_fds, 1);
-	ck_assert_int_ge(world.fds[0], 3);
+	ck_assert_int_eq(schema_from_json(request_of("Echo"), json, &context, &message), 0);
+	ck_assert_uint_eq(context.n_fds, 1);
+	ck_assert_int_ge(context.fds[0], 3);
 	protobuf_c_message_free_unpacked(message, NULL);
 	json_decref(json);
 }

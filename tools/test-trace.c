@@ -252,32 +252,37 @@ START_TEST(latencies_are_told_to_nine_percent)
 }
 END_TEST
 
-static void tap(struct traffic *traffic, enum ipc_record_kind kind, uint64_t id, uint64_t time)
+static void record(struct traffic *traffic, enum ipc_record_kind kind, uint64_t id, uint64_t time)
 {
-	struct ipc_record tap = { .kind = kind, .id = id, .time = time, .from_pid = 1, .to_pid = 2,
-			       .node = 3, .data_size = 10 };
+	struct ipc_record record = { .kind = kind,
+				     .id = id,
+				     .time = time,
+				     .from_pid = 1,
+				     .to_pid = 2,
+				     .node = 3,
+				     .data_size = 10 };
 
 	if (kind == IPC_RECORD_REPLY || kind == IPC_RECORD_ERROR) {
-		tap.from_pid = 2;
-		tap.to_pid = 1;
+		record.from_pid = 2;
+		record.to_pid = 1;
 	}
-	ck_assert_int_eq(traffic_add(traffic, &tap), 0);
+	ck_assert_int_eq(traffic_add(traffic, &record), 0);
 }
 
 START_TEST(traffic_is_summed)
 {
 	struct traffic *traffic = traffic_new(NULL);
 
-	tap(traffic, IPC_RECORD_CALL, 1, 1000);
-	tap(traffic, IPC_RECORD_REPLY, 1, 5000);
-	tap(traffic, IPC_RECORD_CALL, 2, 6000);
-	tap(traffic, IPC_RECORD_ERROR, 2, 7000);
-	tap(traffic, IPC_RECORD_CALL, 3, 8000);
-	tap(traffic, IPC_RECORD_FAILED, 3, 9000);
-	tap(traffic, IPC_RECORD_FAILED, 0, 9000);
-	tap(traffic, IPC_RECORD_ONEWAY, 4, 9000);
-	tap(traffic, IPC_RECORD_REPLY, 77, 9000);
-	tap(traffic, IPC_RECORD_SPAM, 0, 9000);
+	record(traffic, IPC_RECORD_CALL, 1, 1000);
+	record(traffic, IPC_RECORD_REPLY, 1, 5000);
+	record(traffic, IPC_RECORD_CALL, 2, 6000);
+	record(traffic, IPC_RECORD_ERROR, 2, 7000);
+	record(traffic, IPC_RECORD_CALL, 3, 8000);
+	record(traffic, IPC_RECORD_FAILED, 3, 9000);
+	record(traffic, IPC_RECORD_FAILED, 0, 9000);
+	record(traffic, IPC_RECORD_ONEWAY, 4, 9000);
+	record(traffic, IPC_RECORD_REPLY, 77, 9000);
+	record(traffic, IPC_RECORD_SPAM, 0, 9000);
 	ck_assert_uint_eq(traffic->n, 1);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 3);
 	ck_assert_uint_eq(traffic->pairs[0].oneways, 1);
@@ -285,10 +290,10 @@ START_TEST(traffic_is_summed)
 	ck_assert_uint_eq(traffic->pairs[0].failures, 2);
 	ck_assert_uint_eq(traffic->pairs[0].latency.count, 2);
 	ck_assert_uint_eq(traffic->pairs[0].latency.max, 4000);
-	tap(traffic, IPC_RECORD_CALL, 5, 1000);
+	record(traffic, IPC_RECORD_CALL, 5, 1000);
 	traffic_begin(traffic);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 0);
-	tap(traffic, IPC_RECORD_REPLY, 5, 3000);
+	record(traffic, IPC_RECORD_REPLY, 5, 3000);
 	ck_assert_uint_eq(traffic->pairs[0].latency.max, 2000);
 	traffic_free(traffic);
 }
@@ -317,17 +322,17 @@ START_TEST(records_are_taken_apart)
 	static _Alignas(8) unsigned char raw[512];
 	size_t size = make(raw, "hello"), bad = 0;
 	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
-	struct ipc_record tap;
+	struct ipc_record record;
 
-	ck_assert_int_eq(ipc_record_parse(raw, size, &tap, objects), 0);
-	ck_assert_int_eq(memcmp(tap.data, "hello", 5), 0);
-	ck_assert_uint_eq(tap.objects[0].tag, 9);
-	ck_assert(tap.objects[0].is_fd);
+	ck_assert_int_eq(ipc_record_parse(raw, size, &record, objects), 0);
+	ck_assert_int_eq(memcmp(record.data, "hello", 5), 0);
+	ck_assert_uint_eq(record.objects[0].tag, 9);
+	ck_assert(record.objects[0].is_fd);
 	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(ipc_record_parse(raw, i, &tap, objects), -EBADMSG);
+		ck_assert_int_eq(ipc_record_parse(raw, i, &record, objects), -EBADMSG);
 	for (size_t i = 0; i < sizeof(struct ipcbus_monitor_record); i++) {
 		raw[i] ^= 0xff;
-		bad += ipc_record_parse(raw, size, &tap, objects) < 0;
+		bad += ipc_record_parse(raw, size, &record, objects) < 0;
 		raw[i] ^= 0xff;
 	}
 	ck_assert_uint_gt(bad, 10);
@@ -342,26 +347,26 @@ START_TEST(files_keep_names)
 	json_t *client = json_pack("{s:s}", "7", "client");
 	char path[] = "/tmp/test-trace.XXXXXX", text[64];
 	struct capture *capture;
-	struct ipc_record tap;
+	struct ipc_record record;
 	struct names *read;
 	int fd = mkstemp(path);
 
-	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &tap, objects), 0);
-	tap.from_pid = 7;
+	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record, objects), 0);
+	record.from_pid = 7;
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
 	names_learn(names, client);
-	ck_assert_int_eq(capture_write(capture, &tap), 0);
-	ck_assert_int_eq(capture_write(capture, &tap), 0);
+	ck_assert_int_eq(capture_write(capture, &record), 0);
+	ck_assert_int_eq(capture_write(capture, &record), 0);
 	ck_assert_int_eq(capture_close(capture), 0);
 
 	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
 	ck_assert_ptr_null(names_known(read, 7));
-	ck_assert_int_eq(capture_read(capture, &tap), 1);
-	ck_assert_uint_eq(tap.id, 5);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_uint_eq(record.id, 5);
 	names_process(read, 7, text, sizeof(text));
 	ck_assert_str_eq(text, "client(7)");
-	ck_assert_int_eq(capture_read(capture, &tap), 1);
-	ck_assert_int_eq(capture_read(capture, &tap), 0);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_int_eq(capture_read(capture, &record), 0);
 	ck_assert_int_eq(capture_close(capture), 0);
 	/* A pid of then is not looked up now. */
 	names_process(read, getpid(), text, sizeof(text));
@@ -378,29 +383,29 @@ START_TEST(files_keep_records)
 	static _Alignas(8) unsigned char raw[512];
 	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct capture *capture;
-	struct ipc_record tap;
+	struct ipc_record record;
 	struct names *read;
 	char path[] = "/tmp/test-trace.XXXXXX";
 	int fd = mkstemp(path);
 
-	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &tap, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record, objects), 0);
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
-	ck_assert_int_eq(capture_write(capture, &tap), 0);
-	ck_assert_int_eq(capture_write(capture, &tap), 0);
+	ck_assert_int_eq(capture_write(capture, &record), 0);
+	ck_assert_int_eq(capture_write(capture, &record), 0);
 	ck_assert_int_eq(capture_close(capture), 0);
 
 	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_int_eq(capture_read(capture, &tap), 1);
-	ck_assert_uint_eq(tap.id, 5);
-	ck_assert_int_eq(capture_read(capture, &tap), 1);
-	ck_assert_int_eq(capture_read(capture, &tap), 0);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_uint_eq(record.id, 5);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_int_eq(capture_read(capture, &record), 0);
 	ck_assert_int_eq(capture_close(capture), 0);
 	names_free(read);
 
 	ck_assert_int_eq(ftruncate(fd, lseek(fd, 0, SEEK_END) - 1), 0);
 	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_int_eq(capture_read(capture, &tap), 1);
-	ck_assert_int_eq(capture_read(capture, &tap), -EBADMSG);
+	ck_assert_int_eq(capture_read(capture, &record), 1);
+	ck_assert_int_eq(capture_read(capture, &record), -EBADMSG);
 	capture_close(capture);
 	names_free(read);
 	close(fd);

@@ -71,7 +71,7 @@ static uint64_t last_of(const struct trace *trace)
 
 	for (size_t i = 0; i < trace->n; i++) {
 		const struct message *m = &trace->messages[i];
-		const uint64_t times[] = { m->send.ns, m->deliver.ns, m->reply.ns, m->answer.ns };
+		const uint64_t times[] = { m->send.ns, m->deliver.ns, m->reply.ns, m->receive.ns };
 
 		for (int j = 0; j < 4; j++)
 			last = times[j] > last ? times[j] : last;
@@ -100,7 +100,8 @@ static void make_slices(struct writer *writer, const struct trace *trace)
 		const struct message *m = &trace->messages[i];
 		uint64_t sent = m->oneway || m->failed ? m->send.ns + 1000 : last;
 
-		add_slice(writer, m, &m->send, &m->answer, m->answer.ns ? m->answer.ns : sent, 0);
+		add_slice(writer, m, &m->send, &m->receive, m->receive.ns ? m->receive.ns : sent,
+			  0);
 		if (m->deliver.ns)
 			add_slice(writer, m, &m->deliver, &m->reply,
 				  m->reply.ns ? m->reply.ns : last, 1);
@@ -225,7 +226,7 @@ static void put_arrows(struct writer *writer, const struct slice *client,
 	snprintf(id, sizeof(id), "m%" PRIu64, m->id);
 	put_end(writer, "s", id, client->begin, client);
 	put_end(writer, "f", id, server->begin, server);
-	if (m->oneway || !m->reply.ns || !m->answer.ns || m->answer.ns < m->reply.ns)
+	if (m->oneway || !m->reply.ns || !m->receive.ns || m->receive.ns < m->reply.ns)
 		return;
 	snprintf(id, sizeof(id), "r%" PRIu64, m->id);
 	put_end(writer, "s", id, server->end, server);

@@ -131,12 +131,12 @@ static int on_reply(struct trace *trace, const json_t *fields, uint64_t ns)
 	return 0;
 }
 
-static int on_answer(struct trace *trace, const json_t *fields, uint64_t ns)
+static int on_receive(struct trace *trace, const json_t *fields, uint64_t ns)
 {
 	struct message *message = find(trace, state_number(fields, "id"));
 
 	if (message) {
-		message->answer = stage_of(fields, "to", ns);
+		message->receive = stage_of(fields, "to", ns);
 		message->error = state_number(fields, "error");
 	}
 	return 0;
@@ -249,7 +249,7 @@ int trace_line(struct trace *trace, char *line)
 		int (*on)(struct trace *trace, const json_t *fields, uint64_t ns);
 	} events[] = {
 		{ "ipcbus_send:", on_send },   { "ipcbus_deliver:", on_deliver },
-		{ "ipcbus_reply:", on_reply }, { "ipcbus_answer:", on_answer },
+		{ "ipcbus_reply:", on_reply }, { "ipcbus_answer:", on_receive },
 		{ "ipcbus_free:", on_free },   { "ipcbus_fail:", on_fail },
 	};
 	char *event = strstr(line, ": ipcbus_"), *time = event;

@@ -33,7 +33,7 @@ struct stage {
  * @send: by the client
  * @deliver: to the server
  * @reply: by the server; of a oneway: when it gave the buffer back
- * @answer: to the client
+ * @receive: to the client
  * @to: the process that it goes to
  * @node: the object there
  * @code: the method
@@ -50,7 +50,7 @@ struct message {
 	struct stage send;
 	struct stage deliver;
 	struct stage reply;
-	struct stage answer;
+	struct stage receive;
 	uint32_t to;
 	uint32_t node;
 	uint32_t code;

@@ -107,83 +107,85 @@ static struct open_call *place_of(struct traffic *traffic, uint64_t id)
 	return &traffic->open[id % TRAFFIC_OPEN];
 }
 
-static void count_answer(struct traffic *traffic, const struct ipc_record *tap)
+static void count_reply(struct traffic *traffic, const struct ipc_record *record)
 {
-	struct open_call *open = place_of(traffic, tap->id);
+	struct open_call *open = place_of(traffic, record->id);
 	struct pair *pair;
 
-	if (!tap->id || open->id != tap->id)
+	if (!record->id || open->id != record->id)
 		return;
 	open->id = 0;
 	pair = &traffic->pairs[open->pair];
-	pair->bytes += tap->data_size;
-	pair->errors += tap->kind == IPC_RECORD_ERROR;
-	if (tap->kind == IPC_RECORD_FAILED)
+	pair->bytes += record->data_size;
+	pair->errors += record->kind == IPC_RECORD_ERROR;
+	if (record->kind == IPC_RECORD_FAILED)
 		pair->failures++;
-	else if (tap->time >= open->time)
-		latency_add(&pair->latency, tap->time - open->time);
+	else if (record->time >= open->time)
+		latency_add(&pair->latency, record->time - open->time);
 }
 
-static int count_message(struct traffic *traffic, const struct ipc_record *tap)
+static int count_message(struct traffic *traffic, const struct ipc_record *record)
 {
-	struct pair *pair = find_pair(traffic, tap->from_pid, tap->to_pid, tap->node);
+	struct pair *pair = find_pair(traffic, record->from_pid, record->to_pid, record->node);
 
 	if (!pair)
 		return -ENOMEM;
-	pair->bytes += tap->data_size;
-	if (tap->kind == IPC_RECORD_ONEWAY) {
+	pair->bytes += record->data_size;
+	if (record->kind == IPC_RECORD_ONEWAY) {
 		pair->oneways++;
 		return 0;
 	}
 	pair->calls++;
-	*place_of(traffic, tap->id) = (struct open_call){
-		.id = tap->id, .time = tap->time, .pair = pair - traffic->pairs,
+	*place_of(traffic, record->id) = (struct open_call){
+		.id = record->id,
+		.time = record->time,
+		.pair = pair - traffic->pairs,
 	};
 	return 0;
 }
 
 /* A call that failed after it was sent takes its place back; another one never had one. */
-static int count_failure(struct traffic *traffic, const struct ipc_record *tap)
+static int count_failure(struct traffic *traffic, const struct ipc_record *record)
 {
 	struct pair *pair;
 
-	if (tap->id && place_of(traffic, tap->id)->id == tap->id) {
-		count_answer(traffic, tap);
+	if (record->id && place_of(traffic, record->id)->id == record->id) {
+		count_reply(traffic, record);
 		return 0;
 	}
-	pair = find_pair(traffic, tap->from_pid, tap->to_pid, tap->node);
+	pair = find_pair(traffic, record->from_pid, record->to_pid, record->node);
 	if (!pair)
 		return -ENOMEM;
 	pair->failures++;
 	return 0;
 }
 
-int traffic_add(struct traffic *traffic, const struct ipc_record *tap)
+int traffic_add(struct traffic *traffic, const struct ipc_record *record)
 {
-	traffic->lost += tap->lost;
-	switch (tap->kind) {
+	traffic->lost += record->lost;
+	switch (record->kind) {
 	case IPC_RECORD_CALL:
 	case IPC_RECORD_ONEWAY:
-		return count_message(traffic, tap);
+		return count_message(traffic, record);
 	case IPC_RECORD_REPLY:
 	case IPC_RECORD_ERROR:
-		count_answer(traffic, tap);
+		count_reply(traffic, record);
 		return 0;
 	case IPC_RECORD_FAILED:
-		return count_failure(traffic, tap);
+		return count_failure(traffic, record);
 	default:
 		return 0;
 	}
 }
 
-int traffic_tap(const struct ipc_record *tap, void *userdata)
+int traffic_on_record(const struct ipc_record *record, void *userdata)
 {
 	struct traffic *traffic = userdata;
 
 	/* Now, for they may be gone when it is shown. */
-	names_note(traffic->names, tap->from_pid);
-	names_note(traffic->names, tap->to_pid);
-	return traffic_add(traffic, tap) < 0 ? fail_memory() : STATUS_OK;
+	names_note(traffic->names, record->from_pid);
+	names_note(traffic->names, record->to_pid);
+	return traffic_add(traffic, record) < 0 ? fail_memory() : STATUS_OK;
 }
 
 void traffic_begin(struct traffic *traffic)

@@ -58,7 +58,7 @@ struct names;
  * struct traffic - all of it
  * @pairs: @n of them, in the order in which they were seen first
  * @lost: records that there was no room for
- * @names: where traffic_tap() notes who is seen
+ * @names: where traffic_on_record() notes who is seen
  * @open: calls without an answer, by id; one that finds its place taken is not timed
  */
 struct traffic {
@@ -77,10 +77,10 @@ struct traffic *traffic_new(struct names *names);
 struct traffic *traffic_free(struct traffic *traffic);
 
 /* Counts a record: 0 or -ENOMEM. */
-int traffic_add(struct traffic *traffic, const struct ipc_record *tap);
+int traffic_add(struct traffic *traffic, const struct ipc_record *record);
 
-/* The same for tap_open(). */
-int traffic_tap(const struct ipc_record *tap, void *traffic);
+/* The same for monitor_open(). */
+int traffic_on_record(const struct ipc_record *record, void *traffic);
 
 /* All sums to zero; calls that are open stay open. */
 void traffic_begin(struct traffic *traffic);

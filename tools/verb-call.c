@@ -41,8 +41,8 @@ static int no_method(const struct schema *schema, const char *name)
 	for (size_t i = 0; i < schema_count(schema); i++)
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
 			 schema_at(schema, i)->method.name);
-	return complain(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s",
-			schema_interface(schema), name, known);
+	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s",
+			 schema_interface(schema), name, known);
 }
 
 /* An argument, or "-": standard input. */
@@ -56,29 +56,30 @@ static int read_json(const char *text, json_t **ret_json)
 		*ret_json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 	if (*ret_json)
 		return STATUS_OK;
-	return complain(STATUS_USAGE, "the request is one JSON object, like '{\"text\": \"hello\"}'",
-			"JSON, line %d, column %d: %s", error.line, error.column, error.text);
+	return fail_with(STATUS_USAGE,
+			 "the request is one JSON object, like '{\"text\": \"hello\"}'",
+			 "JSON, line %d, column %d: %s", error.line, error.column, error.text);
 }
 
 int call_make_request(const struct schema_method *method, json_t *json,
-		      struct schema_world *world, ProtobufCMessage **ret_request)
+		      struct schema_context *context, ProtobufCMessage **ret_request)
 {
-	int r = schema_from_json(method->method.request, json, world, ret_request);
+	int r = schema_from_json(method->method.request, json, context, ret_request);
 
 	json_decref(json);
 	if (r == -EINVAL)
-		return complain(STATUS_USAGE, "ipcctl describe NAME shows what it takes", "%s: %s",
-				method->method.request->name, world->what);
+		return fail_with(STATUS_USAGE, "ipcctl describe NAME shows what it takes", "%s: %s",
+				 method->method.request->name, context->what);
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
 
 static int make_request(const struct schema_method *method, const char *text,
-			struct schema_world *world, ProtobufCMessage **ret_request)
+			struct schema_context *context, ProtobufCMessage **ret_request)
 {
 	json_t *json;
 	int status = read_json(text, &json);
 
-	return status ? status : call_make_request(method, json, world, ret_request);
+	return status ? status : call_make_request(method, json, context, ret_request);
 }
 
 /* --- The answer ------------------------------------------------------------------- */
@@ -91,7 +92,7 @@ static int cat_fd(int fd)
 	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
 		fwrite(buffer, 1, n, stdout);
 	if (n < 0 || fflush(stdout) < 0)
-		return complain(STATUS_FAILED, NULL, "copying the file: %s", strerror(errno));
+		return fail_with(STATUS_FAILED, NULL, "copying the file: %s", strerror(errno));
 	return STATUS_OK;
 }
 
@@ -127,14 +128,14 @@ int call_put_reply(const ProtobufCMessage *reply, bool line)
 int call_refused(int r, const char *what, const struct ipc_error *error)
 {
 	if (r == -ETIMEDOUT)
-		return complain(STATUS_TIMEOUT, "give it more: --timeout S", "%s: not done in time",
-				what);
+		return fail_with(STATUS_TIMEOUT, "give it more: --timeout S",
+				 "%s: not done in time", what);
 	if (r == -EOWNERDEAD || r == -EHOSTDOWN)
 		return fail_errno(r, what);
 	if (error->name || error->message || r == -EREMOTEIO)
-		return complain(STATUS_REMOTE, NULL, "%s: %s%s%s", what,
-				error->name ? error->name : ipc_strerror(r), error->message ? ": " : "",
-				error->message ? error->message : "");
+		return fail_with(STATUS_REMOTE, NULL, "%s: %s%s%s", what,
+				 error->name ? error->name : ipc_strerror(r),
+				 error->message ? ": " : "", error->message ? error->message : "");
 	return fail_errno(r, what);
 }
 
@@ -159,18 +160,18 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 static int call(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,
 		const char *text)
 {
-	struct schema_world world = { .ipc = ipc };
+	struct schema_context context = { .ipc = ipc };
 	ProtobufCMessage *request;
 	int status;
 
 	if (method->streams_in || method->streams_out)
 		return call_stream(ipc, proxy, method, text);
-	status = make_request(method, text ? text : "{}", &world, &request);
+	status = make_request(method, text ? text : "{}", &context, &request);
 	if (!status) {
 		status = send(proxy, method, request);
 		protobuf_c_message_free_unpacked(request, NULL);
 	}
-	schema_world_done(&world);
+	schema_context_done(&context);
 	return status;
 }
 

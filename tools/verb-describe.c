@@ -12,7 +12,7 @@
 #include "ipcctl.h"
 #include "out.h"
 #include "schema.h"
-#include "tap.h"
+#include "stop.h"
 #include "verbs.h"
 
 static bool methods_only;
@@ -81,7 +81,7 @@ static int put(const struct schema *schema)
 		puts(schema_at(schema, i)->method.name);
 	if ((methods_only || schema_print(schema, stdout) == 0) && fflush(stdout) == 0)
 		return STATUS_OK;
-	return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 }
 
 static int run_describe(int argc, char **argv)
@@ -118,22 +118,22 @@ static int run_ping(int argc, char **argv)
 		status = bus_find(ipc, argv[0], &proxy);
 	if (status)
 		return status;
-	begin = tap_now();
+	begin = clock_ns();
 	r = ipc_proxy_ping(proxy, &error);
 	if (r < 0)
 		return fail_errno(r, argv[0]);
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us",
-					  (tap_now() - begin) / 1000.0));
-	printf("%s answers, in %.0f us\n", argv[0], (tap_now() - begin) / 1000.0);
+					  (clock_ns() - begin) / 1000.0));
+	printf("%s answers, in %.0f us\n", argv[0], (clock_ns() - begin) / 1000.0);
 	return STATUS_OK;
 }
 
 static int dump_refused(int r, const char *name, const struct ipc_error *error)
 {
 	if (r == -EOPNOTSUPP)
-		return complain(STATUS_NOT_FOUND, "a service says it with ipc_object_set_dump()",
-				"%s has nothing to say of its inside", name);
+		return fail_with(STATUS_NOT_FOUND, "a service says it with ipc_object_set_dump()",
+				 "%s has nothing to say of its inside", name);
 	return fail_errno(r, error->message ? error->message : name);
 }
 

@@ -31,12 +31,12 @@ static const char *text_of(const json_t *finding, const char *key)
 	return json_string_value(json_object_get(finding, key));
 }
 
-static enum colour colour_of(const char *state)
+static enum color color_of(const char *state)
 {
-	return !strcmp(state, "ok")	 ? COLOUR_GREEN :
-	       !strcmp(state, "wrong")	 ? COLOUR_RED :
-	       !strcmp(state, "warning") ? COLOUR_YELLOW :
-					   COLOUR_DIM;
+	return !strcmp(state, "ok")	 ? COLOR_GREEN :
+	       !strcmp(state, "error")	 ? COLOR_RED :
+	       !strcmp(state, "warning") ? COLOR_YELLOW :
+					   COLOR_DIM;
 }
 
 /* Texts have names of files and lines of the kernel's in them. */
@@ -47,10 +47,10 @@ static int put_finding(const json_t *finding)
 
 	if (!text)
 		return fail_memory();
-	printf("%s%-8s%s %-11s %s\n", out_colour(colour_of(state)), state, out_plain(),
+	printf("%s%-8s%s %-11s %s\n", out_color(color_of(state)), state, out_plain(),
 	       text_of(finding, "check"), text);
 	if (fix)
-		printf("%21s%sto right it:%s %s\n", "", out_colour(COLOUR_BOLD), out_plain(), fix);
+		printf("%21s%sto right it:%s %s\n", "", out_color(COLOR_BOLD), out_plain(), fix);
 	free(text);
 	return STATUS_OK;
 }
@@ -82,12 +82,11 @@ static int run(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	facts_gather(&facts);
-	findings = facts_judge(&facts);
+	findings = facts_check(&facts);
 	if (!findings)
 		return fail_memory();
-	json_array_foreach(findings, i, finding)
-		if (!strcmp(text_of(finding, "state"), "wrong"))
-			status = STATUS_FAILED;
+	json_array_foreach(findings, i, finding) if (!strcmp(text_of(finding, "state"), "error"))
+		status = STATUS_FAILED;
 	return put(findings, status);
 }
 

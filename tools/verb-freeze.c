@@ -16,13 +16,14 @@
 static int cannot(int r, pid_t pid, const char *what)
 {
 	if (r == -EAGAIN)
-		return complain(STATUS_TIMEOUT, "give it more time: --timeout SECONDS",
-			    "process %d has calls that it does not answer", (int)pid);
+		return fail_with(STATUS_TIMEOUT, "give it more time: --timeout SECONDS",
+				 "process %d has calls that it does not answer", (int)pid);
 	if (r == -ESRCH)
-		return complain(STATUS_NOT_FOUND, "ipcctl list shows who is", "process %d is not on %s",
-			    (int)pid, ctl_device());
+		return fail_with(STATUS_NOT_FOUND, "ipcctl list shows who is",
+				 "process %d is not on %s", (int)pid, ctl_device());
 	if (r == -EBUSY)
-		return complain(STATUS_FAILED, NULL, "somebody else is freezing process %d", (int)pid);
+		return fail_with(STATUS_FAILED, NULL, "somebody else is freezing process %d",
+				 (int)pid);
 	return fail_errno(r, what);
 }
 

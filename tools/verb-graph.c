@@ -11,10 +11,11 @@
 
 #include "draw.h"
 #include "ipcctl.h"
+#include "monitor.h"
 #include "names.h"
 #include "out.h"
 #include "state.h"
-#include "tap.h"
+#include "stop.h"
 #include "traffic.h"
 #include "verbs.h"
 
@@ -104,19 +105,19 @@ static int edges_of_traffic(struct names *names, const struct traffic *traffic, 
 static int look_at_traffic(struct names *names, json_t *edges)
 {
 	struct traffic *traffic = traffic_new(names);
-	struct tap *tap = NULL;
+	struct monitor *monitor = NULL;
 	int status;
 
 	if (!traffic)
 		return fail_memory();
-	status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, traffic_tap,
-			  traffic);
-	tap_catch_signals();
+	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
+			      traffic_on_record, traffic);
+	stop_on_signals();
 	if (!status)
-		status = tap_run(tap, tap_now() + (uint64_t)seconds_ms * 1000000);
+		status = monitor_run(monitor, clock_ns() + (uint64_t)seconds_ms * 1000000);
 	if (!status && edges_of_traffic(names, traffic, edges) < 0)
 		status = fail_memory();
-	tap_close(tap);
+	monitor_close(monitor);
 	traffic_free(traffic);
 	return status;
 }
@@ -148,7 +149,7 @@ static int put(json_t *edges)
 		draw_dot(stdout, edges);
 	json_decref(edges);
 	if (fflush(stdout) < 0)
-		return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	return status;
 }
 

@@ -38,10 +38,12 @@ static int put_names(json_t *rows)
 static int run(int argc, char **argv)
 {
 	static const struct column columns[] = {
-		{ "NAME", "name", COLOUR_BOLD, false }, { "PID", "pid", COLOUR_NONE, true },
-		{ "PROCESS", "process", COLOUR_NONE, false }, { "UNIT", "unit", COLOUR_NONE, false },
-		{ "USER", "user", COLOUR_NONE, false },
-		{ "INTERFACE", "interface", COLOUR_NONE, false },
+		{ "NAME", "name", COLOR_BOLD, false },
+		{ "PID", "pid", COLOR_NONE, true },
+		{ "PROCESS", "process", COLOR_NONE, false },
+		{ "UNIT", "unit", COLOR_NONE, false },
+		{ "USER", "user", COLOR_NONE, false },
+		{ "INTERFACE", "interface", COLOR_NONE, false },
 	};
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;

@@ -14,32 +14,33 @@
 #include "bus.h"
 #include "capture.h"
 #include "ipcctl.h"
+#include "monitor.h"
 #include "names.h"
 #include "out.h"
 #include "resend.h"
-#include "tap.h"
+#include "stop.h"
 #include "verbs.h"
 
 /**
- * struct watching - what this run of the verb is about
+ * struct session - what this run of the verb is about
  * @name: of this service only
  * @pid: of this process only
  * @method: of this method only
  * @write: into this file
  * @read: from this one
- * @again: and send it again, so many times as fast as it was (@speed; 0: without pauses)
+ * @resends: send what it has once more, @speed times as fast (0: without pauses)
  * @max_data: bytes of each payload
  * @count: so many records, then the end; 0: no end
  * @names: what numbers are called
  * @calls: calls that were shown, for their answers: by id
  */
-static struct watching {
+static struct session {
 	const char *name;
 	unsigned long pid;
 	const char *method;
 	const char *write;
 	const char *read;
-	bool again;
+	bool resends;
 	unsigned long speed;
 	unsigned long max_data;
 	unsigned long count;
@@ -53,7 +54,7 @@ static struct watching {
 	} calls[4096];
 	struct capture *capture;
 	struct resend *resend;
-} watching = { .max_data = 4096 };
+} session = { .max_data = 4096 };
 
 static const struct option options[] = {
 	{ "name", required_argument, NULL, 'n' },   { "pid", required_argument, NULL, 'p' },
@@ -67,28 +68,28 @@ static int option(int key, const char *value)
 {
 	switch (key) {
 	case 'n':
-		watching.name = value;
+		session.name = value;
 		return 0;
 	case 'p':
-		return parse_number("--pid", value, 1, 1 << 22, &watching.pid);
+		return parse_number("--pid", value, 1, 1 << 22, &session.pid);
 	case 'm':
-		watching.method = value;
+		session.method = value;
 		return 0;
 	case 'w':
-		watching.write = value;
+		session.write = value;
 		return 0;
 	case 'r':
-		watching.read = value;
+		session.read = value;
 		return 0;
 	case 'a':
-		watching.again = true;
+		session.resends = true;
 		return 0;
 	case 'f':
-		return parse_number("--speed", value, 1, 1000, &watching.speed);
+		return parse_number("--speed", value, 1, 1000, &session.speed);
 	case 's':
-		return parse_number("--max-data", value, 0, 1 << 20, &watching.max_data);
+		return parse_number("--max-data", value, 0, 1 << 20, &session.max_data);
 	default:
-		return parse_number("--count", value, 1, 1UL << 40, &watching.count);
+		return parse_number("--count", value, 1, 1UL << 40, &session.count);
 	}
 }
 
@@ -97,87 +98,90 @@ static int option(int key, const char *value)
 static const char *const kinds[] = { "?",      "call", "oneway", "reply",
 				     "error",  "failed", "spam", "starved" };
 
-static const char *kind_of(const struct ipc_record *tap)
+static const char *kind_of(const struct ipc_record *record)
 {
-	return tap->kind < sizeof(kinds) / sizeof(*kinds) ? kinds[tap->kind] : kinds[0];
+	return record->kind < sizeof(kinds) / sizeof(*kinds) ? kinds[record->kind] : kinds[0];
 }
 
 static struct shown *place_of(uint64_t id)
 {
-	return &watching.calls[id % (sizeof(watching.calls) / sizeof(*watching.calls))];
+	return &session.calls[id % (sizeof(session.calls) / sizeof(*session.calls))];
 }
 
-static bool is_answer(const struct ipc_record *tap)
+static bool is_reply(const struct ipc_record *record)
 {
-	return tap->kind == IPC_RECORD_REPLY || tap->kind == IPC_RECORD_ERROR;
+	return record->kind == IPC_RECORD_REPLY || record->kind == IPC_RECORD_ERROR;
 }
 
 /* The object that is called, of an answer as well: an answer goes from it. */
-static struct shown subject_of(const struct ipc_record *tap)
+static struct shown subject_of(const struct ipc_record *record)
 {
-	struct shown subject = { tap->id, tap->time, tap->to_pid, tap->node, tap->code };
-	const struct shown *call = place_of(tap->id);
+	struct shown subject = { record->id, record->time, record->to_pid, record->node,
+				 record->code };
+	const struct shown *call = place_of(record->id);
 
-	if (!is_answer(tap))
+	if (!is_reply(record))
 		return subject;
-	if (tap->id && call->id == tap->id)
+	if (record->id && call->id == record->id)
 		return *call;
-	return (struct shown){ tap->id, tap->time, tap->from_pid, tap->node, tap->code };
+	return (struct shown){ record->id, record->time, record->from_pid, record->node,
+			       record->code };
 }
 
-static bool is_wanted(const struct ipc_record *tap, const struct shown *subject)
+static bool is_wanted(const struct ipc_record *record, const struct shown *subject)
 {
-	const char *service = names_service(watching.names, subject->pid, subject->node);
+	const char *service = names_service(session.names, subject->pid, subject->node);
 	char method[128];
 
-	if (watching.pid && tap->from_pid != (pid_t)watching.pid &&
-	    tap->to_pid != (pid_t)watching.pid)
+	if (session.pid && record->from_pid != (pid_t)session.pid &&
+	    record->to_pid != (pid_t)session.pid)
 		return false;
-	if (watching.name && !(service && !strcmp(service, watching.name)))
+	if (session.name && !(service && !strcmp(service, session.name)))
 		return false;
-	if (!watching.method)
+	if (!session.method)
 		return true;
-	names_method(watching.names, subject->pid, subject->node, subject->code, method,
+	names_method(session.names, subject->pid, subject->node, subject->code, method,
 		     sizeof(method));
-	return !strcmp(method, watching.method);
+	return !strcmp(method, session.method);
 }
 
 /* --- Showing -------------------------------------------------------------------- */
 
-static json_t *row_new(const struct ipc_record *tap, const struct shown *subject)
+static json_t *row_new(const struct ipc_record *record, const struct shown *subject)
 {
 	char from[96], to[96], target[160], method[128];
 	json_t *row;
 
-	names_process(watching.names, tap->from_pid, from, sizeof(from));
-	names_process(watching.names, tap->to_pid, to, sizeof(to));
-	names_target(watching.names, subject->pid, subject->node, target, sizeof(target));
-	names_method(watching.names, subject->pid, subject->node, subject->code, method,
+	names_process(session.names, record->from_pid, from, sizeof(from));
+	names_process(session.names, record->to_pid, to, sizeof(to));
+	names_target(session.names, subject->pid, subject->node, target, sizeof(target));
+	names_method(session.names, subject->pid, subject->node, subject->code, method,
 		     sizeof(method));
 	row = json_pack("{s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:s, s:s, s:I, s:i}", "time",
-			(json_int_t)tap->time, "kind", kind_of(tap), "id", (json_int_t)tap->id,
-			"from_pid", (json_int_t)tap->from_pid, "from", from, "from_uid",
-			(json_int_t)tap->from_uid, "to_pid", (json_int_t)tap->to_pid, "to", to,
-			"node", (json_int_t)subject->node, "service", target, "method", method,
-			"size", (json_int_t)tap->data_size, "objects", (int)tap->n_objects);
-	if (row && tap->error)
-		json_object_set_new(row, "error", json_integer(tap->error));
-	if (row && tap->parent)
-		json_object_set_new(row, "parent", json_integer(tap->parent));
-	if (row && tap->lost)
-		json_object_set_new(row, "lost", json_integer(tap->lost));
-	if (row && is_answer(tap) && place_of(tap->id)->id == tap->id)
+			(json_int_t)record->time, "kind", kind_of(record), "id",
+			(json_int_t)record->id, "from_pid", (json_int_t)record->from_pid, "from",
+			from, "from_uid", (json_int_t)record->from_uid, "to_pid",
+			(json_int_t)record->to_pid, "to", to, "node", (json_int_t)subject->node,
+			"service", target, "method", method, "size", (json_int_t)record->data_size,
+			"objects", (int)record->n_objects);
+	if (row && record->error)
+		json_object_set_new(row, "error", json_integer(record->error));
+	if (row && record->parent)
+		json_object_set_new(row, "parent", json_integer(record->parent));
+	if (row && record->lost)
+		json_object_set_new(row, "lost", json_integer(record->lost));
+	if (row && is_reply(record) && place_of(record->id)->id == record->id)
 		json_object_set_new(row, "took_us",
-				    json_real((double)(tap->time - subject->time) / 1000));
+				    json_real((double)(record->time - subject->time) / 1000));
 	return row;
 }
 
-static json_t *payload_of(const struct ipc_record *tap, const struct shown *subject)
+static json_t *payload_of(const struct ipc_record *record, const struct shown *subject)
 {
-	if (!tap->data_kept || tap->data_kept < tap->data_size)
+	if (!record->data_kept || record->data_kept < record->data_size)
 		return NULL;
-	return names_decode(watching.names, subject->pid, subject->node, subject->code,
-			    tap->kind, tap->data, tap->data_kept);
+	return names_decode(session.names, subject->pid, subject->node, subject->code, record->kind,
+			    record->data, record->data_kept);
 }
 
 static const char *text_at(const json_t *row, const char *key)
@@ -190,13 +194,13 @@ static void put_result(const json_t *row)
 {
 	static const char *const good[] = { "equal", "sent" };
 	const char *result = text_at(row, "result"), *reason = text_at(row, "reason");
-	const json_t *answer = json_object_get(row, "answer");
+	const json_t *reply = json_object_get(row, "reply");
 	const json_t *recorded = json_object_get(row, "recorded");
 	bool is_good = !strcmp(result, good[0]) || !strcmp(result, good[1]);
-	char *now = answer ? out_text(answer) : NULL;
+	char *now = reply ? out_text(reply) : NULL;
 	char *then = recorded ? out_text(recorded) : NULL;
 
-	printf("  %s%s%s", out_colour(is_good ? COLOUR_GREEN : COLOUR_RED), result, out_plain());
+	printf("  %s%s%s", out_color(is_good ? COLOR_GREEN : COLOR_RED), result, out_plain());
 	if (reason)
 		printf(": %s", reason);
 	if (now)
@@ -207,22 +211,22 @@ static void put_result(const json_t *row)
 	free(then);
 }
 
-static void put_tail(const struct ipc_record *tap, const json_t *row)
+static void put_tail(const struct ipc_record *record, const json_t *row)
 {
 	const json_t *took = json_object_get(row, "took_us");
 	const json_t *payload = json_object_get(row, "payload");
 	char *text = payload ? out_text(payload) : NULL;
 
-	if (tap->n_objects)
-		printf(", %u object%s", tap->n_objects, tap->n_objects == 1 ? "" : "s");
-	if (tap->error)
-		printf(", %s%s%s", out_colour(COLOUR_RED), ipc_strerror(tap->error), out_plain());
+	if (record->n_objects)
+		printf(", %u object%s", record->n_objects, record->n_objects == 1 ? "" : "s");
+	if (record->error)
+		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror(record->error), out_plain());
 	if (took)
-		printf(", %s%.1f us%s", out_colour(COLOUR_DIM), json_real_value(took), out_plain());
-	if (tap->kind == IPC_RECORD_SPAM)
-		printf(", %u buffers", tap->value);
-	if (tap->kind == IPC_RECORD_STARVED)
-		printf(", waited %u ms", tap->value);
+		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
+	if (record->kind == IPC_RECORD_SPAM)
+		printf(", %u buffers", record->value);
+	if (record->kind == IPC_RECORD_STARVED)
+		printf(", waited %u ms", record->value);
 	if (text)
 		printf("  %s", text);
 	free(text);
@@ -230,156 +234,157 @@ static void put_tail(const struct ipc_record *tap, const json_t *row)
 		put_result(row);
 }
 
-static void put_time(const struct ipc_record *tap)
+static void put_time(const struct ipc_record *record)
 {
-	time_t seconds = (tap->time + capture_offset(watching.capture)) / 1000000000;
+	time_t seconds = (record->time + capture_offset(session.capture)) / 1000000000;
 	struct tm tm;
 	char text[16];
 
 	localtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
 	printf("%s.%06u ", text,
-	       (unsigned int)((tap->time + capture_offset(watching.capture)) % 1000000000 / 1000));
+	       (unsigned int)((record->time + capture_offset(session.capture)) % 1000000000 /
+			      1000));
 }
 
-static int put_row(const struct ipc_record *tap, json_t *row)
+static int put_row(const struct ipc_record *record, json_t *row)
 {
 	if (ctl.json)
 		return out_line(row);
 	if (!row)
 		return fail_memory();
-	if (tap->lost)
-		printf("%s%" PRIu64 " records were lost%s\n", out_colour(COLOUR_YELLOW), tap->lost,
+	if (record->lost)
+		printf("%s%" PRIu64 " records were lost%s\n", out_color(COLOR_YELLOW), record->lost,
 		       out_plain());
-	put_time(tap);
-	printf("%-7s #%-6" PRIu64 " %s -> %s  %s%s.%s%s  %zu B", kind_of(tap), tap->id,
-	       text_at(row, "from"), text_at(row, "to"), out_colour(COLOUR_BOLD),
-	       text_at(row, "service"), text_at(row, "method"), out_plain(),
-	       tap->data_size);
-	put_tail(tap, row);
+	put_time(record);
+	printf("%-7s #%-6" PRIu64 " %s -> %s  %s%s.%s%s  %zu B", kind_of(record), record->id,
+	       text_at(row, "from"), text_at(row, "to"), out_color(COLOR_BOLD),
+	       text_at(row, "service"), text_at(row, "method"), out_plain(), record->data_size);
+	put_tail(record, row);
 	putchar('\n');
 	json_decref(row);
 	if (fflush(stdout) < 0)
-		return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	return STATUS_OK;
 }
 
 /* Shows a record or, with --resend, the message in it and what came of it. */
-static int show(const struct ipc_record *tap, const struct shown *subject)
+static int show(const struct ipc_record *record, const struct shown *subject)
 {
-	json_t *row = row_new(tap, subject);
-	json_t *payload = row ? payload_of(tap, subject) : NULL;
+	json_t *row = row_new(record, subject);
+	json_t *payload = row ? payload_of(record, subject) : NULL;
 
 	if (payload)
 		json_object_set_new(row, "payload", payload);
-	if (row && watching.resend &&
-	    resend_message(watching.resend, tap, watching.names,
-			   names_service(watching.names, subject->pid, subject->node), row) < 0) {
+	if (row && session.resend &&
+	    resend_message(session.resend, record, session.names,
+			   names_service(session.names, subject->pid, subject->node), row) < 0) {
 		json_decref(row);
 		row = NULL;
 	}
-	return put_row(tap, row);
+	return put_row(record, row);
 }
 
 /* Whether the record is one of those that are sent again. */
-static bool is_passed_over(const struct ipc_record *tap, const struct shown *subject)
+static bool is_skipped(const struct ipc_record *record, const struct shown *subject)
 {
-	return watching.resend &&
-	       !resend_takes(watching.resend, tap,
-			     names_service(watching.names, subject->pid, subject->node));
+	return session.resend &&
+	       !resend_accepts(session.resend, record,
+			       names_service(session.names, subject->pid, subject->node));
 }
 
-/* A status or, when there was all that --count asked for, TAP_ENOUGH. */
-static int see(const struct ipc_record *tap, void *userdata)
+/* A status or, when there was all that --count asked for, MONITOR_STOP. */
+static int on_record(const struct ipc_record *record, void *userdata)
 {
-	struct shown subject = subject_of(tap);
+	struct shown subject = subject_of(record);
 	int status;
 
 	(void)userdata;
 	/* Now, and also of what is not wanted, for it may be gone by the time it is. */
-	names_note(watching.names, tap->from_pid);
-	names_note(watching.names, tap->to_pid);
-	if (tap->kind == IPC_RECORD_CALL)
-		*place_of(tap->id) = subject;
-	if (!is_wanted(tap, &subject) || is_passed_over(tap, &subject))
+	names_note(session.names, record->from_pid);
+	names_note(session.names, record->to_pid);
+	if (record->kind == IPC_RECORD_CALL)
+		*place_of(record->id) = subject;
+	if (!is_wanted(record, &subject) || is_skipped(record, &subject))
 		return STATUS_OK;
-	if (watching.write)
-		status = capture_write(watching.capture, tap);
+	if (session.write)
+		status = capture_write(session.capture, record);
 	else
-		status = show(tap, &subject);
-	if (!status && watching.count && --watching.count == 0)
-		return TAP_ENOUGH;
+		status = show(record, &subject);
+	if (!status && session.count && --session.count == 0)
+		return MONITOR_STOP;
 	return status;
 }
 
 /* --- Where records come from -------------------------------------------------------- */
 
-static int watch_bus(void)
+static int monitor_bus(void)
 {
-	struct tap *tap;
+	struct monitor *monitor;
 	int status;
 
-	status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_REPORTS,
-			  watching.pid, watching.max_data, see, NULL);
+	status = monitor_open(&monitor,
+			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_REPORTS,
+			      session.pid, session.max_data, on_record, NULL);
 	if (status)
 		return status;
-	tap_catch_signals();
-	if (watching.write)
+	stop_on_signals();
+	if (session.write)
 		fprintf(stderr, "ipcctl: recording; Ctrl-C ends it\n");
-	status = tap_run(tap, 0);
-	tap_close(tap);
+	status = monitor_run(monitor, 0);
+	monitor_close(monitor);
 	return status;
 }
 
-static int watch_file(void)
+static int replay_file(void)
 {
-	struct ipc_record tap;
+	struct ipc_record record;
 	int status = STATUS_OK, r = 1;
 
-	while (!status && r > 0 && !tap_stopped()) {
-		r = capture_read(watching.capture, &tap);
+	while (!status && r > 0 && !stop_requested()) {
+		r = capture_read(session.capture, &record);
 		if (r > 0)
-			status = see(&tap, NULL);
+			status = on_record(&record, NULL);
 	}
 	if (r < 0)
-		return complain(STATUS_FAILED, NULL, "%s is damaged", watching.read);
-	return status == TAP_ENOUGH ? STATUS_OK : status;
+		return fail_with(STATUS_FAILED, NULL, "%s is damaged", session.read);
+	return status == MONITOR_STOP ? STATUS_OK : status;
 }
 
-static int send_file(void)
+static int resend_file(void)
 {
-	bool manager = watching.name && !strcmp(watching.name, "servicemanager");
-	int status = resend_open(&watching.resend, watching.read, watching.speed, manager);
+	bool manager = session.name && !strcmp(session.name, "servicemanager");
+	int status = resend_open(&session.resend, session.read, session.speed, manager);
 
 	if (status)
 		return status;
-	tap_catch_signals();
-	status = watch_file();
+	stop_on_signals();
+	status = replay_file();
 	if (!status)
-		status = resend_sum(watching.resend);
-	resend_close(watching.resend);
+		status = resend_sum(session.resend);
+	resend_close(session.resend);
 	return status;
 }
 
 static int run_file(void)
 {
-	int status = capture_open(&watching.capture, watching.read, &watching.names);
+	int status = capture_open(&session.capture, session.read, &session.names);
 
 	if (status)
 		return status;
-	return watching.again ? send_file() : watch_file();
+	return session.resends ? resend_file() : replay_file();
 }
 
 static int run_bus(void)
 {
 	int status = STATUS_OK;
 
-	watching.names = names_new();
-	if (!watching.names)
+	session.names = names_new();
+	if (!session.names)
 		return fail_memory();
-	if (watching.write)
-		status = capture_create(&watching.capture, watching.write, watching.names);
-	return status ? status : watch_bus();
+	if (session.write)
+		status = capture_create(&session.capture, session.write, session.names);
+	return status ? status : monitor_bus();
 }
 
 static int run(int argc, char **argv)
@@ -388,15 +393,15 @@ static int run(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (watching.read && watching.write)
-		return complain(STATUS_USAGE, NULL, "--read and --write do not go together");
-	if (watching.again ? !watching.read : watching.speed)
-		return complain(STATUS_USAGE, NULL, "%s",
-				watching.again ? "--resend goes with --read FILE" :
-						 "--speed goes with --resend");
-	status = watching.read ? run_file() : run_bus();
-	closed = capture_close(watching.capture);
-	names_free(watching.names);
+	if (session.read && session.write)
+		return fail_with(STATUS_USAGE, NULL, "--read and --write do not go together");
+	if (session.resends ? !session.read : session.speed)
+		return fail_with(STATUS_USAGE, NULL, "%s",
+				 session.resends ? "--resend goes with --read FILE" :
+						       "--speed goes with --resend");
+	status = session.read ? run_file() : run_bus();
+	closed = capture_close(session.capture);
+	names_free(session.names);
 	return status ? status : closed;
 }
 

@@ -48,7 +48,7 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	if (!entry) {
 		status = parse_number("--user", user, 0, UINT32_MAX - 1, &number);
 		if (status)
-			return complain(STATUS_USAGE, NULL, "there is no user %s", user);
+			return fail_with(STATUS_USAGE, NULL, "there is no user %s", user);
 		request->uid = number;
 		entry = getpwuid(number);
 	}
@@ -56,7 +56,8 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 		return STATUS_OK;
 	request->uid = entry->pw_uid;
 	if (getgrouplist(entry->pw_name, entry->pw_gid, groups, &n) < 0)
-		return complain(STATUS_FAILED, NULL, "%s has more than %d groups", user, MAX_GROUPS);
+		return fail_with(STATUS_FAILED, NULL, "%s has more than %d groups", user,
+				 MAX_GROUPS);
 	for (int i = 0; i < n; i++)
 		numbers[i] = groups[i];
 	request->gids = numbers;
@@ -76,7 +77,7 @@ static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, c
 					 (int)reply->line, "rule", reply->rule));
 		return put ? put : status;
 	}
-	printf("%s%s%s\n", out_colour(allowed ? COLOUR_GREEN : COLOUR_RED), reply->verdict,
+	printf("%s%s%s\n", out_color(allowed ? COLOR_GREEN : COLOR_RED), reply->verdict,
 	       out_plain());
 	if (*reply->file)
 		printf("%s:%u: %s\n", reply->file, reply->line, reply->rule);
@@ -103,8 +104,8 @@ static int check(struct service_manager *manager, const char *right, const char 
 		return status;
 	r = service_manager_check_policy(manager, &request, &reply, &error);
 	if (r == -EINVAL)
-		return complain(STATUS_USAGE, "ipcctl policy --help", "%s",
-				error.message ? error.message : "this cannot be asked");
+		return fail_with(STATUS_USAGE, "ipcctl policy --help", "%s",
+				 error.message ? error.message : "this cannot be asked");
 	if (r < 0)
 		return fail_errno(r == -EOWNERDEAD ? -ENOTCONN : r,
 				  error.message ? error.message : "the service manager");
@@ -119,8 +120,8 @@ static int run(int argc, char **argv)
 
 	(void)argc;
 	if (strcmp(argv[0], "check"))
-		return complain(STATUS_USAGE, "ipcctl policy check RIGHT NAME",
-				"policy can only check, not \"%s\"", argv[0]);
+		return fail_with(STATUS_USAGE, "ipcctl policy check RIGHT NAME",
+				 "policy can only check, not \"%s\"", argv[0]);
 	status = bus_manager(&ipc, &manager);
 	return status ? status : check(manager, argv[1], argv[2]);
 }

@@ -90,13 +90,19 @@ static void put_counters(json_t *counters)
 static int put(json_t *rows, json_t *counters)
 {
 	static const struct column columns[] = {
-		{ "PID", "pid", COLOUR_NONE, true }, { "PROCESS", "process", COLOUR_BOLD, false },
-		{ "THREADS", "threads", COLOUR_NONE, true }, { "BUSY", "busy", COLOUR_NONE, true },
-		{ "QUEUE", "queued", COLOUR_NONE, true }, { "MS", "queued_ms", COLOUR_DIM, true },
-		{ "NODES", "nodes", COLOUR_NONE, true }, { "HANDLES", "handles", COLOUR_NONE, true },
-		{ "BUFFERS", "buffers", COLOUR_NONE, true }, { "BYTES", "used", COLOUR_NONE, true },
-		{ "OF", "size", COLOUR_NONE, true }, { "HELD", "held", COLOUR_NONE, true },
-		{ "MS", "held_ms", COLOUR_DIM, true },
+		{ "PID", "pid", COLOR_NONE, true },
+		{ "PROCESS", "process", COLOR_BOLD, false },
+		{ "THREADS", "threads", COLOR_NONE, true },
+		{ "BUSY", "busy", COLOR_NONE, true },
+		{ "QUEUE", "queued", COLOR_NONE, true },
+		{ "MS", "queued_ms", COLOR_DIM, true },
+		{ "NODES", "nodes", COLOR_NONE, true },
+		{ "HANDLES", "handles", COLOR_NONE, true },
+		{ "BUFFERS", "buffers", COLOR_NONE, true },
+		{ "BYTES", "used", COLOR_NONE, true },
+		{ "OF", "size", COLOR_NONE, true },
+		{ "HELD", "held", COLOR_NONE, true },
+		{ "MS", "held_ms", COLOR_DIM, true },
 	};
 	int status;
 

@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "ipcctl.h"
+#include "monitor.h"
 #include "names.h"
 #include "out.h"
 #include "state.h"
 #include "stats.h"
-#include "tap.h"
+#include "stop.h"
 #include "traffic.h"
 #include "verbs.h"
 
@@ -137,24 +138,34 @@ static json_t *pairs_of(struct names *names, const struct traffic *traffic, doub
 static int put_text(const json_t *procs, const json_t *pairs, const struct traffic *traffic)
 {
 	static const struct column proc_columns[] = {
-		{ "PID", "pid", COLOUR_NONE, true }, { "PROCESS", "process", COLOUR_BOLD, false },
-		{ "CALLS/S", "calls_s", COLOUR_NONE, true },
-		{ "ONEWAYS/S", "oneways_s", COLOUR_NONE, true },
-		{ "P50 us", "p50_us", COLOUR_NONE, true }, { "P90", "p90_us", COLOUR_NONE, true },
-		{ "P99", "p99_us", COLOUR_NONE, true }, { "MAX", "max_us", COLOUR_NONE, true },
-		{ "FAILED", "failed", COLOUR_NONE, true }, { "THREADS", "threads", COLOUR_NONE, true },
-		{ "BUSY", "busy", COLOUR_NONE, true }, { "QUEUE", "queued", COLOUR_NONE, true },
-		{ "MS", "queued_ms", COLOUR_DIM, true }, { "BUFFERS", "buffers", COLOUR_NONE, true },
-		{ "BYTES", "used", COLOUR_NONE, true }, { "HELD", "held", COLOUR_NONE, true },
-		{ "MS", "held_ms", COLOUR_DIM, true },
+		{ "PID", "pid", COLOR_NONE, true },
+		{ "PROCESS", "process", COLOR_BOLD, false },
+		{ "CALLS/S", "calls_s", COLOR_NONE, true },
+		{ "ONEWAYS/S", "oneways_s", COLOR_NONE, true },
+		{ "P50 us", "p50_us", COLOR_NONE, true },
+		{ "P90", "p90_us", COLOR_NONE, true },
+		{ "P99", "p99_us", COLOR_NONE, true },
+		{ "MAX", "max_us", COLOR_NONE, true },
+		{ "FAILED", "failed", COLOR_NONE, true },
+		{ "THREADS", "threads", COLOR_NONE, true },
+		{ "BUSY", "busy", COLOR_NONE, true },
+		{ "QUEUE", "queued", COLOR_NONE, true },
+		{ "MS", "queued_ms", COLOR_DIM, true },
+		{ "BUFFERS", "buffers", COLOR_NONE, true },
+		{ "BYTES", "used", COLOR_NONE, true },
+		{ "HELD", "held", COLOR_NONE, true },
+		{ "MS", "held_ms", COLOR_DIM, true },
 	};
 	static const struct column pair_columns[] = {
-		{ "FROM", "from", COLOUR_NONE, false }, { "TO", "to", COLOUR_NONE, false },
-		{ "SERVICE", "service", COLOUR_BOLD, false },
-		{ "CALLS/S", "calls_s", COLOUR_NONE, true },
-		{ "ONEWAYS/S", "oneways_s", COLOUR_NONE, true },
-		{ "KB/S", "kb_s", COLOUR_NONE, true }, { "P50 us", "p50_us", COLOUR_NONE, true },
-		{ "P99", "p99_us", COLOUR_NONE, true }, { "FAILED", "failed", COLOUR_NONE, true },
+		{ "FROM", "from", COLOR_NONE, false },
+		{ "TO", "to", COLOR_NONE, false },
+		{ "SERVICE", "service", COLOR_BOLD, false },
+		{ "CALLS/S", "calls_s", COLOR_NONE, true },
+		{ "ONEWAYS/S", "oneways_s", COLOR_NONE, true },
+		{ "KB/S", "kb_s", COLOR_NONE, true },
+		{ "P50 us", "p50_us", COLOR_NONE, true },
+		{ "P99", "p99_us", COLOR_NONE, true },
+		{ "FAILED", "failed", COLOR_NONE, true },
 	};
 	int status;
 
@@ -162,7 +173,7 @@ static int put_text(const json_t *procs, const json_t *pairs, const struct traff
 		fputs("\033[H\033[2J", stdout);
 	if (traffic->lost)
 		printf("%s%llu records were lost: there is more than this%s\n",
-		       out_colour(COLOUR_YELLOW), (unsigned long long)traffic->lost, out_plain());
+		       out_color(COLOR_YELLOW), (unsigned long long)traffic->lost, out_plain());
 	status = out_rows(stdout, proc_columns,
 			  sizeof(proc_columns) / sizeof(*proc_columns), procs);
 	putchar('\n');
@@ -171,7 +182,7 @@ static int put_text(const json_t *procs, const json_t *pairs, const struct traff
 				  sizeof(pair_columns) / sizeof(*pair_columns), pairs);
 	putchar('\n');
 	if (fflush(stdout) < 0)
-		return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	return status;
 }
 
@@ -192,19 +203,19 @@ static int put(struct names *names, const struct traffic *traffic, const json_t 
 	return status;
 }
 
-static int one_interval(struct tap *tap, struct traffic *traffic, struct names *names)
+static int one_interval(struct monitor *monitor, struct traffic *traffic, struct names *names)
 {
-	uint64_t begin = tap_now();
+	uint64_t begin = clock_ns();
 	json_t *state;
 	int status;
 
 	traffic_begin(traffic);
-	status = tap_run(tap, begin + (uint64_t)interval_ms * 1000000);
+	status = monitor_run(monitor, begin + (uint64_t)interval_ms * 1000000);
 	if (!status)
 		status = state_read("state", &state);
 	if (status)
 		return status;
-	status = put(names, traffic, state, (tap_now() - begin) / 1e9);
+	status = put(names, traffic, state, (clock_ns() - begin) / 1e9);
 	json_decref(state);
 	return status;
 }
@@ -213,23 +224,23 @@ static int run(int argc, char **argv)
 {
 	struct names *names = names_new();
 	struct traffic *traffic = names ? traffic_new(names) : NULL;
-	struct tap *tap = NULL;
+	struct monitor *monitor = NULL;
 	int status;
 
 	(void)argc;
 	(void)argv;
 	if (traffic)
-		status = tap_open(&tap, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
-				  traffic_tap, traffic);
+		status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
+				      traffic_on_record, traffic);
 	else
 		status = fail_memory();
-	tap_catch_signals();
-	while (!status && !tap_stopped()) {
-		status = one_interval(tap, traffic, names);
+	stop_on_signals();
+	while (!status && !stop_requested()) {
+		status = one_interval(monitor, traffic, names);
 		if (count && --count == 0)
 			break;
 	}
-	tap_close(tap);
+	monitor_close(monitor);
 	names_free(names);
 	traffic_free(traffic);
 	return status;

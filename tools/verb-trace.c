@@ -18,7 +18,7 @@
 #include "ipcctl.h"
 #include "names.h"
 #include "out.h"
-#include "tap.h"
+#include "stop.h"
 #include "trace.h"
 #include "verbs.h"
 
@@ -66,13 +66,13 @@ static int put_file(const char *name, const char *text)
 static int cannot(int error)
 {
 	if (error == -EACCES || error == -EPERM)
-		return complain(STATUS_DENIED, "try it as root: sudo ipcctl ...",
-				"you may not trace the kernel");
+		return fail_with(STATUS_DENIED, "try it as root: sudo ipcctl ...",
+				 "you may not trace the kernel");
 	if (error == -ENOENT)
-		return complain(STATUS_NO_BUS,
-				"modprobe ipcbus; mount -t tracefs tracefs /sys/kernel/tracing",
-				"there are no tracepoints of ipcbus");
-	return complain(STATUS_FAILED, NULL, "tracing: %s", strerror(-error));
+		return fail_with(STATUS_NO_BUS,
+				 "modprobe ipcbus; mount -t tracefs tracefs /sys/kernel/tracing",
+				 "there are no tracepoints of ipcbus");
+	return fail_with(STATUS_FAILED, NULL, "tracing: %s", strerror(-error));
 }
 
 static const char *tracefs(void)
@@ -148,7 +148,7 @@ static bool is_over(pid_t command, uint64_t until)
 {
 	siginfo_t info = { 0 };
 
-	if (tap_stopped() || (until && tap_now() >= until))
+	if (stop_requested() || (until && clock_ns() >= until))
 		return true;
 	return command && waitid(P_PID, command, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       info.si_pid == command;
@@ -157,7 +157,7 @@ static bool is_over(pid_t command, uint64_t until)
 static int record(struct trace *trace, int pipe, pid_t command)
 {
 	static char text[1 << 16];
-	uint64_t until = time_ms ? tap_now() + (uint64_t)time_ms * 1000000 : 0;
+	uint64_t until = time_ms ? clock_ns() + (uint64_t)time_ms * 1000000 : 0;
 	bool over = false;
 	size_t size = 0;
 	int r = 0;
@@ -191,14 +191,14 @@ static int record_all(struct trace *trace, struct names **ret_names, char **argv
 	r = begin(&pipe);
 	if (r == 0) {
 		*ret_names = names_new();
-		tap_catch_signals();
+		stop_on_signals();
 		if (*argv)
 			command = start(argv);
 		r = command < 0 ? -errno : record(trace, pipe, command);
 	}
 	end(pipe);
 	if (command > 0) {
-		if (tap_stopped() || time_ms)
+		if (stop_requested() || time_ms)
 			kill(command, SIGTERM);
 		waitpid(command, NULL, 0);
 	}
@@ -213,7 +213,7 @@ static int read_input(struct trace *trace)
 	int r = 0;
 
 	if (!file)
-		return complain(STATUS_FAILED, NULL, "%s: %s", input, strerror(errno));
+		return fail_with(STATUS_FAILED, NULL, "%s: %s", input, strerror(errno));
 	while (r == 0 && getline(&line, &size, file) > 0)
 		r = trace_line(trace, line);
 	free(line);
@@ -235,7 +235,7 @@ static int put(const struct trace *trace, struct names *names)
 	r = json_dump_file(json, output, JSON_COMPACT);
 	json_decref(json);
 	if (r < 0)
-		return complain(STATUS_FAILED, "is the disk full?", "cannot write %s", output);
+		return fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s", output);
 	if (trace->lost)
 		fprintf(stderr, "ipcctl: the kernel had no room for %llu events\n",
 			(unsigned long long)trace->lost);
@@ -256,7 +256,7 @@ static int run(int argc, char **argv)
 	if (!output)
 		output = "ipcbus-trace.json";
 	if (input && argc)
-		return complain(STATUS_USAGE, NULL, "with --input nothing is run");
+		return fail_with(STATUS_USAGE, NULL, "with --input nothing is run");
 	if (input)
 		status = read_input(&trace);
 	else

@@ -24,8 +24,9 @@ static int wait_name(struct ipc *ipc, const char *name)
 	} while (r == -ENOTCONN || r == -EINTR);
 
 	if (r == -EINVAL)
-		return complain(STATUS_USAGE, "a name is 1 to 127 letters, digits and any of _ . / -",
-			    "\"%s\" is no name", name);
+		return fail_with(STATUS_USAGE,
+				 "a name is 1 to 127 letters, digits and any of _ . / -",
+				 "\"%s\" is no name", name);
 	return r < 0 ? fail_errno(r, name) : STATUS_OK;
 }
 

@@ -68,8 +68,7 @@ static int put_text(const json_t *change)
 	static const char *const keys[] = { "name", "pid", "process", "unit", "user", "interface" };
 	bool gone = !json_object_get(change, "pid");
 
-	printf("%s%c%s", out_colour(gone ? COLOUR_RED : COLOUR_GREEN), gone ? '-' : '+',
-	       out_plain());
+	printf("%s%c%s", out_color(gone ? COLOR_RED : COLOR_GREEN), gone ? '-' : '+', out_plain());
 	for (size_t i = 0; i < (gone ? 1 : sizeof(keys) / sizeof(*keys)); i++) {
 		char *text = out_text(json_object_get(change, keys[i]));
 
@@ -81,7 +80,7 @@ static int put_text(const json_t *change)
 	putchar('\n');
 	if (fflush(stdout) == 0)
 		return STATUS_OK;
-	return complain(STATUS_FAILED, NULL, "cannot write to standard output");
+	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 }
 
 static int put(json_t *change)
@@ -122,8 +121,8 @@ static int watch(struct ipc *ipc, const char *pattern)
 	catch_signals();
 	r = ipc_watch_names(ipc, pattern, on_change, NULL, &id);
 	if (r == -EINVAL)
-		return complain(STATUS_USAGE, "it is a name, or what names start with and a '*'",
-				"\"%s\" is no pattern of names", pattern);
+		return fail_with(STATUS_USAGE, "it is a name, or what names start with and a '*'",
+				 "\"%s\" is no pattern of names", pattern);
 	if (r < 0)
 		return fail_errno(r, "watching names");
 	r = ipc_run(ipc);

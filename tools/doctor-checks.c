@@ -12,7 +12,7 @@
 
 #include "doctor.h"
 
-static const char ok[] = "ok", warning[] = "warning", wrong[] = "wrong", unknown[] = "unknown";
+static const char ok[] = "ok", warning[] = "warning", error[] = "error", unknown[] = "unknown";
 
 /**
  * struct finding - one check's result while it is made
@@ -68,9 +68,9 @@ static bool is_of_this_kernel(const struct facts *facts)
 	       (!facts->vermagic[n] || facts->vermagic[n] == ' ');
 }
 
-static void judge_missing(const struct facts *facts, struct finding *finding)
+static void check_missing(const struct facts *facts, struct finding *finding)
 {
-	find(finding, wrong, "the module ipcbus is not loaded, and there is none for kernel %s",
+	find(finding, error, "the module ipcbus is not loaded, and there is none for kernel %s",
 	     facts->release);
 	if (facts->dkms)
 		fix(finding, "dkms autoinstall -k %s && modprobe ipcbus", facts->release);
@@ -78,29 +78,33 @@ static void judge_missing(const struct facts *facts, struct finding *finding)
 		fix(finding, "apt install ipcbus-dkms, or in the source: make install-module");
 }
 
-static void judge_module(const struct facts *facts, struct finding *finding)
+static void check_module(const struct facts *facts, struct finding *finding)
 {
 	if (facts->loaded) {
 		find(finding, ok, "the module ipcbus is loaded");
 	} else if (!facts->file[0]) {
-		judge_missing(facts, finding);
+		check_missing(facts, finding);
 	} else if (facts->vermagic[0] && !is_of_this_kernel(facts)) {
-		find(finding, wrong, "%s was built for another kernel (%s) than %s", facts->file,
+		find(finding, error, "%s was built for another kernel (%s) than %s", facts->file,
 		     facts->vermagic, facts->release);
 		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus",
 		    facts->release);
 	} else if (facts->refusal[0]) {
-		find(finding, wrong, "the kernel refused the module: %s", facts->refusal);
-		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus; of a signature "
-			     "see below", facts->release);
+		find(finding, error, "the kernel refused the module: %s", facts->refusal);
+		fix(finding,
+		    "dkms install --force ipcbus -k %s && modprobe ipcbus; of a signature "
+		    "see below",
+		    facts->release);
 	} else {
-		find(finding, wrong, "the module ipcbus is not loaded");
-		fix(finding, "%smodprobe ipcbus; at every boot: echo ipcbus "
-			     ">/etc/modules-load.d/ipcbus.conf", facts->indexed ? "" : "depmod && ");
+		find(finding, error, "the module ipcbus is not loaded");
+		fix(finding,
+		    "%smodprobe ipcbus; at every boot: echo ipcbus "
+		    ">/etc/modules-load.d/ipcbus.conf",
+		    facts->indexed ? "" : "depmod && ");
 	}
 }
 
-static void judge_signature(const struct facts *facts, struct finding *finding)
+static void check_signature(const struct facts *facts, struct finding *finding)
 {
 	const char *secure = facts->secure_boot ? "Secure Boot is on" : "Secure Boot is off";
 
@@ -112,12 +116,14 @@ static void judge_signature(const struct facts *facts, struct finding *finding)
 		find(finding, unknown, "%s and the kernel wants signed modules; there is none yet",
 		     secure);
 	} else if (!facts->signer[0]) {
-		find(finding, wrong, "%s, and the kernel takes no unsigned modules like %s", secure,
+		find(finding, error, "%s, and the kernel takes no unsigned modules like %s", secure,
 		     facts->file);
-		fix(finding, "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it, then: "
-			     "dkms install --force ipcbus -k %s", facts->release);
+		fix(finding,
+		    "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it, then: "
+		    "dkms install --force ipcbus -k %s",
+		    facts->release);
 	} else if (strstr(facts->refusal, "key")) {
-		find(finding, wrong, "%s, and the kernel does not know the key of \"%s\"", secure,
+		find(finding, error, "%s, and the kernel does not know the key of \"%s\"", secure,
 		     facts->signer);
 		fix(finding, "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it");
 	} else {
@@ -125,14 +131,14 @@ static void judge_signature(const struct facts *facts, struct finding *finding)
 	}
 }
 
-static void judge_headers(const struct facts *facts, struct finding *finding)
+static void check_headers(const struct facts *facts, struct finding *finding)
 {
 	if (facts->headers) {
 		find(finding, ok, "the headers of kernel %s are there, DKMS can build for it",
 		     facts->release);
 		return;
 	}
-	find(finding, facts->loaded || facts->file[0] ? warning : wrong,
+	find(finding, facts->loaded || facts->file[0] ? warning : error,
 	     "the headers of kernel %s are not there, without which DKMS builds nothing",
 	     facts->release);
 	fix(finding, "apt install linux-headers-%s", facts->release);
@@ -140,32 +146,32 @@ static void judge_headers(const struct facts *facts, struct finding *finding)
 
 /* --- The device ------------------------------------------------------------------ */
 
-static void judge_device(const struct facts *facts, struct finding *finding)
+static void check_device(const struct facts *facts, struct finding *finding)
 {
 	if (!facts->device_error) {
 		find(finding, ok, "%s is there", facts->device);
 	} else if (facts->device_error != -ENOENT) {
-		find(finding, wrong, "%s cannot be looked at: %s", facts->device,
+		find(finding, error, "%s cannot be looked at: %s", facts->device,
 		     strerror(-facts->device_error));
 		fix(finding, "ls -ld %s", facts->device);
 	} else if (!facts->loaded) {
-		find(finding, wrong, "there is no %s, as the module is not loaded", facts->device);
+		find(finding, error, "there is no %s, as the module is not loaded", facts->device);
 		fix(finding, "modprobe ipcbus");
 	} else if (strcmp(facts->device, "/dev/ipcbus")) {
-		find(finding, wrong, "there is no %s", facts->device);
+		find(finding, error, "there is no %s", facts->device);
 		fix(finding, "mount -t ipcbus none FOLDER, and IPCBUS_DEVICE=FOLDER/bus");
 	} else {
-		find(finding, wrong, "there is no %s, though the module is loaded", facts->device);
+		find(finding, error, "there is no %s, though the module is loaded", facts->device);
 		fix(finding, "udevadm trigger --name-match=ipcbus");
 	}
 }
 
-static void judge_permission(const struct facts *facts, struct finding *finding)
+static void check_permission(const struct facts *facts, struct finding *finding)
 {
 	if (facts->device_error) {
 		find(finding, unknown, "there is no device to open");
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
-		find(finding, wrong, "%s may not open %s (mode %04o, group %s)", facts->user,
+		find(finding, error, "%s may not open %s (mode %04o, group %s)", facts->user,
 		     facts->device, facts->mode, facts->group);
 		if (facts->mode & 040)
 			fix(finding, "usermod -a -G %s %s, and log in again", facts->group,
@@ -174,46 +180,47 @@ static void judge_permission(const struct facts *facts, struct finding *finding)
 			fix(finding, "groupadd -f ipcbus && chgrp ipcbus %s && chmod 0660 %s",
 			    facts->device, facts->device);
 	} else if (facts->open_error) {
-		find(finding, wrong, "%s cannot be opened: %s", facts->device,
+		find(finding, error, "%s cannot be opened: %s", facts->device,
 		     strerror(-facts->open_error));
 		fix(finding, "dmesg | grep ipcbus");
 	} else {
-		find(finding, ok, "%s may open %s (mode %04o, group %s)", facts->user, facts->device,
-		     facts->mode, facts->group);
+		find(finding, ok, "%s may open %s (mode %04o, group %s)", facts->user,
+		     facts->device, facts->mode, facts->group);
 	}
 }
 
 /* --- The driver -------------------------------------------------------------------- */
 
 /* What these tools know of; the first bits of a driver of their own time. */
-#define KNOWN_FEATURES                                                                             \
-	(IPCBUS_FEATURE_DEADLINE | IPCBUS_FEATURE_CANCEL | IPCBUS_FEATURE_ASYNC |                  \
-	 IPCBUS_FEATURE_WRITABLE | IPCBUS_FEATURE_CLEAR | IPCBUS_FEATURE_REPLACE |                 \
-	 IPCBUS_FEATURE_FREEZE | IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY |                  \
-	 IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_SENDER_INFO | IPCBUS_FEATURE_MONITOR |          \
+#define KNOWN_FEATURES                                                                    \
+	(IPCBUS_FEATURE_DEADLINE | IPCBUS_FEATURE_CANCEL | IPCBUS_FEATURE_ASYNC |         \
+	 IPCBUS_FEATURE_WRITABLE | IPCBUS_FEATURE_CLEAR | IPCBUS_FEATURE_REPLACE |        \
+	 IPCBUS_FEATURE_FREEZE | IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY |         \
+	 IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_SENDER_INFO | IPCBUS_FEATURE_MONITOR | \
 	 IPCBUS_FEATURE_WATCH_MANAGER | IPCBUS_FEATURE_MOUNT)
 
-static void judge_version(const struct facts *facts, struct finding *finding)
+static void check_version(const struct facts *facts, struct finding *finding)
 {
 	unsigned long long lacks = KNOWN_FEATURES & ~facts->info.features;
 
 	if (facts->device_error || facts->open_error) {
 		find(finding, unknown, "there is no driver to ask");
 	} else if (facts->info_error == -ENOTTY) {
-		find(finding, wrong, "%s is no bus", facts->device);
-		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount", facts->device);
+		find(finding, error, "%s is no bus", facts->device);
+		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount",
+		    facts->device);
 	} else if (facts->info_error) {
-		find(finding, wrong, "the driver does not say its version: %s",
+		find(finding, error, "the driver does not say its version: %s",
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {
-		find(finding, wrong, "the driver has version %u, these tools are for version %u",
+		find(finding, error, "the driver has version %u, these tools are for version %u",
 		     facts->info.version, IPCBUS_VERSION);
 		fix(finding, "apt install --only-upgrade ipcbus-dkms ipcbus-tools libipc0, then: "
 			     "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (lacks) {
-		find(finding, warning, "the driver is older than these tools (it lacks features %#llx)",
-		     lacks);
+		find(finding, warning,
+		     "the driver is older than these tools (it lacks features %#llx)", lacks);
 		fix(finding, "apt install --only-upgrade ipcbus-dkms, then: rmmod ipcbus && "
 			     "modprobe ipcbus, or reboot");
 	} else {
@@ -221,7 +228,7 @@ static void judge_version(const struct facts *facts, struct finding *finding)
 	}
 }
 
-static void judge_manager(const struct facts *facts, struct finding *finding)
+static void check_manager(const struct facts *facts, struct finding *finding)
 {
 	if (facts->device_error || facts->open_error || facts->info_error) {
 		find(finding, unknown, "there is no bus that could have a service manager");
@@ -231,13 +238,14 @@ static void judge_manager(const struct facts *facts, struct finding *finding)
 		find(finding, unknown, "whether there is a service manager cannot be seen: %s",
 		     strerror(-facts->manager));
 	} else {
-		find(finding, wrong, "no service manager serves %s", facts->device);
-		fix(finding, "systemctl start ipcbus-servicemanager, or: servicemanager --device %s &",
+		find(finding, error, "no service manager serves %s", facts->device);
+		fix(finding,
+		    "systemctl start ipcbus-servicemanager, or: servicemanager --device %s &",
 		    facts->device);
 	}
 }
 
-static void judge_policy(const struct facts *facts, struct finding *finding)
+static void check_policy(const struct facts *facts, struct finding *finding)
 {
 	if (facts->policy > 0)
 		find(finding, ok, "/etc/ipcbus/policy.d has %d file%s", facts->policy,
@@ -249,16 +257,16 @@ static void judge_policy(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->policy));
 }
 
-json_t *facts_judge(const struct facts *facts)
+json_t *facts_check(const struct facts *facts)
 {
 	static const struct {
 		const char *name;
-		void (*judge)(const struct facts *facts, struct finding *finding);
+		void (*check)(const struct facts *facts, struct finding *finding);
 	} checks[] = {
-		{ "module", judge_module },	    { "signature", judge_signature },
-		{ "headers", judge_headers },	    { "device", judge_device },
-		{ "permission", judge_permission }, { "version", judge_version },
-		{ "manager", judge_manager },	    { "policy", judge_policy },
+		{ "module", check_module },	    { "signature", check_signature },
+		{ "headers", check_headers },	    { "device", check_device },
+		{ "permission", check_permission }, { "version", check_version },
+		{ "manager", check_manager },	    { "policy", check_policy },
 	};
 	json_t *findings = json_array();
 
@@ -266,7 +274,7 @@ json_t *facts_judge(const struct facts *facts)
 		struct finding finding = { .state = ok };
 		json_t *row;
 
-		checks[i].judge(facts, &finding);
+		checks[i].check(facts, &finding);
 		row = json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "state",
 				finding.state, "text", finding.text, "fix",
 				finding.fix[0] ? finding.fix : NULL);
