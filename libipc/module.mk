@@ -5,8 +5,8 @@
 # have as a prerequisite, and find it again at run time through $(LIBIPC_RPATH),
 # relative to the program: $(call LIBIPC_RPATH,../libipc).
 #
-# Unit tests are test-*.c beside their subjects and link the library's objects
-# themselves, hidden symbols and all, with fake-device.c in the place of device.c.
+# Unit tests are tests/test-*.c. They link the library's objects themselves, hidden
+# symbols and all, with tests/fake-device.c in the place of core/device.c.
 
 LIBIPC_SONAME := libipc.so.0
 LIBIPC_SO := $(B)/libipc/libipc.so
@@ -14,17 +14,15 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
-LIBIPC_SOURCES := ipc.c object.c proxy.c death.c name.c name-again.c name-watch.c name-demand.c \
-	take.c client.c \
-	async.c request.c reply.c blob.c frame.c memory.c \
-	monitor.c intercept.c call.c cancel.c dispatch.c \
-	builtin.c ask.c stream.c stream_peer.c room.c \
-	loop.c thread.c table.c walk.c message.c arena.c map.c error.c
+# core/ carries bytes, objects and fds; typed/ has messages, names and what generated code
+# calls, on top of it. device.c is what tests replace.
+LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device.c libipc/core/device-monitor.c, \
+	$(sort $(wildcard libipc/core/*.c libipc/typed/*.c))))
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
 	$(LIBIPC_SHAPE)
-LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/device.o $(B)/libipc/device-monitor.o
+LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/core/device.o $(B)/libipc/core/device-monitor.o
 
 # initial-exec: one instruction instead of a call for what a thread keeps.
 LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
@@ -36,7 +34,7 @@ $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o): $(B)/libipc/%.o: libipc/%.c | $(LIBIPC_HE
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE)
 
-$(B)/libipc/device.o $(B)/libipc/device-monitor.o: $(B)/libipc/%.o: libipc/%.c
+$(B)/libipc/core/device.o $(B)/libipc/core/device-monitor.o: $(B)/libipc/%.o: libipc/%.c
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -Idriver/uapi
 
@@ -81,21 +79,21 @@ GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
 
 # --- Unit tests -----------------------------------------------------------------
 
-LIBIPC_TESTS := $(patsubst libipc/%.c,$(B)/libipc/%,$(sort $(wildcard libipc/test-*.c)))
-LIBIPC_TEST_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/fake-device.o $(B)/libipc/test.pb-c.o \
-	$(B)/libipc/test.ipc.o
+LIBIPC_TESTS := $(patsubst libipc/%.c,$(B)/libipc/%,$(sort $(wildcard libipc/tests/test-*.c)))
+LIBIPC_TEST_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/tests/fake-device.o $(B)/libipc/tests/test.pb-c.o \
+	$(B)/libipc/tests/test.ipc.o
 
-$(LIBIPC_TESTS:%=%.o) $(B)/libipc/fake-device.o: $(B)/libipc/%.o: libipc/%.c \
-		| $(LIBIPC_HEADERS) $(B)/libipc/test.ipc.h
+$(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%.c \
+		| $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h
 	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc
+	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc/tests
 
 $(LIBIPC_TESTS): %: %.o $(LIBIPC_TEST_OBJECTS)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 ALL += $(LIBIPC_TESTS)
-UNIT_TESTS += $(LIBIPC_TESTS) libipc/test-symbols
+UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols
 
 # --- Install --------------------------------------------------------------------
 

@@ -30,9 +30,9 @@ $(COVERAGE_B)/replay-range: tests/suite/fuzz/range.c tests/suite/fuzz/standalone
 # The library's objects are known only further on, so by name.
 COVERAGE_LIBRARY = $(LIBIPC_TEST_OBJECTS)
 $(COVERAGE_B)/replay-skeleton $(COVERAGE_B)/replay-table: $(COVERAGE_B)/replay-%: tests/suite/fuzz/%.c \
-		tests/suite/fuzz/account.c tests/suite/fuzz/standalone.c $(B)/libipc/test-table
+		tests/suite/fuzz/account.c tests/suite/fuzz/standalone.c $(B)/libipc/tests/test-table
 	$(call msg,CC,$@)
-	$(Q)$(COVERAGE_COMPILE) $(LIBIPC_CFLAGS) -I$(B)/libipc -pthread -o $@ \
+	$(Q)$(COVERAGE_COMPILE) $(LIBIPC_CFLAGS) -I$(B)/libipc/tests -pthread -o $@ \
 	  $(filter %.c,$^) $(COVERAGE_LIBRARY) -Wl,--wrap=close -Wl,--wrap=device_handle_put \
 	  $(PROTOBUF_C_LIBS)
 
@@ -47,7 +47,7 @@ COVERAGE_GUEST = $(filter $(addprefix $(B)/,tests/suite/e2e/% tests/suite/kernel
 .PHONY: coverage run-coverage coverage-programs
 
 coverage-programs: $(COVERAGE_REPLAYS)
-	+$(Q)$(MAKE) $(COVERAGE_GUEST) $(filter $(B)/tests/env/host/asan/% $(B)/libipc/test-% $(B)/tests/suite/fault/%,$(ALL)) \
+	+$(Q)$(MAKE) $(COVERAGE_GUEST) $(filter $(B)/tests/env/host/asan/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(ALL)) \
 	  $(B)/tests/env/host/asan/explore
 
 coverage: setup $(B)/setup-debug.done

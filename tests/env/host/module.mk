@@ -24,10 +24,10 @@ HOST_INCLUDES := -Itests/env/host/shim -Idriver/uapi
 HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c))
 HOST_SHIM := $(patsubst tests/env/host/%.c,%.o,$(wildcard tests/env/host/shim/*.c))
 HOST_EXPLORE := $(patsubst tests/suite/explore/%.c,%,$(wildcard tests/suite/explore/*.c))
-HOST_LIBIPC := $(patsubst %.c,%.o,$(filter-out %/fake-device.c libipc/test-%,$(wildcard libipc/*.c)))
+HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))
 # Generated code is not looked at with sanitizers: it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
-	test.pb-c.o test.ipc.o) $(LIBIPC_SHAPE)
+	tests/test.pb-c.o tests/test.ipc.o) $(LIBIPC_SHAPE)
 # Peers of test-stress have static state of their own: it needs real processes.
 # test-trace needs tracefs.
 # Memory cgroups are the real kernel's, who is not to be bothered.
@@ -89,7 +89,7 @@ $(HOST_B)/$(1)/libipc/%.o: libipc/%.c tests/env/host/posix/posix.syms | $$(LIBIP
 	$$(Q)objcopy --redefine-syms=tests/env/host/posix/posix.syms $$@
 
 $(HOST_B)/$(1)/library/test-library.o: tests/env/host/posix/test-library.c \
-		tests/env/host/posix/posix.syms tests/env/host/posix/tests.syms | $$(B)/libipc/test.ipc.h
+		tests/env/host/posix/posix.syms tests/env/host/posix/tests.syms | $$(B)/libipc/tests/test.ipc.h
 	$$(call msg,CC,$$@)
 	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(IPC_STUB_CFLAGS) -I$$(B)/libipc -Idriver/uapi \
 	  -MMD -MP -c -o $$@ $$<

@@ -53,7 +53,7 @@ $(E2E)/systemd.o: tests/suite/e2e/systemd.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A peer that keeps to no rule speaks to the driver itself.
-$(E2E)/test-hostile: $(B)/libipc/device.o
+$(E2E)/test-hostile: $(B)/libipc/core/device.o
 
 # Programs of different age in one.
 EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.o \

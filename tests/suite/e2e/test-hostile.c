@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device.h"
+#include "core/device.h"
 #include "fixture.h"
 #include <ipc/rpc.h>
 
@@ -53,7 +53,7 @@ static void end(void)
 
 static void give_back(uint64_t buffer)
 {
-	struct device_exchange x = { .free = &buffer, .n_free = 1, .thread = number };
+	struct device_exchange x = { .release = &buffer, .n_release = 1, .thread = number };
 	struct device_event event;
 
 	if (buffer)
@@ -292,8 +292,8 @@ static void bad_server(enum device_send_kind kind, const void *data, size_t size
 			.data = data,
 			.size = size,
 		};
-		x.free = &event.buffer;
-		x.n_free = event.buffer != 0;
+		x.release = &event.buffer;
+		x.n_release = event.buffer != 0;
 	}
 }
 

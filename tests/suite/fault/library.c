@@ -11,7 +11,7 @@
 #include "files.h"
 #include "library.h"
 #include "memory.h"
-#include "proxy.h"
+#include "core/proxy.h"
 #include "tap.h"
 
 #define MOST_POINTS 200

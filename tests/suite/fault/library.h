@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fake-device.h"
-#include "object.h"
+#include "tests/fake-device.h"
+#include "core/object.h"
 #include "test.ipc.h"
 
 #define CALL 100	/* the number of the call that is served */

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 
-#include "device.h"
+#include "core/device.h"
 #include "memory.h"
 
 /* --- Whose turn it is --------------------------------------------------------- */
@@ -222,7 +222,7 @@ int __real_device_open(struct device *device, const char *path, size_t region_si
 int __real_device_set_poll(struct device *device, unsigned int polls);
 int __real_device_set_threads(const struct device *device, unsigned int max);
 int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
-int __real_device_watch_arrival(const struct device *device);
+int __real_device_watch_manager(const struct device *device);
 int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
 			   struct device_event *ret_event);
 int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
@@ -232,11 +232,11 @@ int __wrap_device_open(struct device *device, const char *path, size_t region_si
 int __wrap_device_set_poll(struct device *device, unsigned int polls);
 int __wrap_device_set_threads(const struct device *device, unsigned int max);
 int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
-int __wrap_device_watch_arrival(const struct device *device);
+int __wrap_device_watch_manager(const struct device *device);
 
-int __wrap_device_watch_arrival(const struct device *device)
+int __wrap_device_watch_manager(const struct device *device)
 {
-	return fails(MEMORY_DRIVER) ? -ENOMEM : __real_device_watch_arrival(device);
+	return fails(MEMORY_DRIVER) ? -ENOMEM : __real_device_watch_manager(device);
 }
 
 static void count_handles(const struct device *device, const struct device_event *event)
@@ -262,7 +262,7 @@ int __wrap_device_exchange(const struct device *device, struct device_exchange *
 {
 	int r;
 
-	x->n_freed = 0;
+	x->n_released = 0;
 	if (needs_memory(&x->send) && fails(MEMORY_DRIVER))
 		return -ENOMEM;
 	pthread_mutex_lock(&lock);

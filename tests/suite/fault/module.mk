@@ -29,20 +29,20 @@ ALL += $(FAIL_B)/test-driver
 UNIT_TESTS += $(FAIL_B)/test-driver
 
 # The library's objects again, under the sanitizers.
-FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) fake-device
+FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) tests/fake-device
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
-	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/test.ipc.o \
-	$(FAIL_B)/libipc/test.pb-c.o
+	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/tests/test.ipc.o \
+	$(FAIL_B)/libipc/tests/test.pb-c.o
 FAIL_LIBRARY := memory library test-library test-beyond test-streams test-manager
 FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl eventfd \
 	memfd_create mmap device_exchange \
 	device_handle_put device_node_create device_open device_set_poll device_set_threads \
 	device_watch \
-	device_watch_arrival
-FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc \
+	device_watch_manager
+FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc/tests \
 	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
 FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \
-	$(B)/libipc/test.ipc.h \
+	$(B)/libipc/tests/test.ipc.h \
 	$(B)/servicemanager/servicemanager.ipc.h
 
 $(FAIL_LIBRARY:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c | $(FAIL_LIBRARY_HEADERS)
@@ -56,8 +56,8 @@ $(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o): $(FAIL_B)/libipc/%.o: libipc/%.c | $(FAIL
 $(FAIL_B)/libipc/ipc.pb-c.o: $(B)/idl/ipc/ipc.pb-c.c
 $(FAIL_B)/libipc/servicemanager.ipc.o: $(B)/servicemanager/servicemanager.ipc.c
 $(FAIL_B)/libipc/servicemanager.pb-c.o: $(B)/servicemanager/servicemanager.pb-c.c
-$(FAIL_B)/libipc/test.ipc.o: $(B)/libipc/test.ipc.c
-$(FAIL_B)/libipc/test.pb-c.o: $(B)/libipc/test.pb-c.c
+$(FAIL_B)/libipc/tests/test.ipc.o: $(B)/libipc/tests/test.ipc.c
+$(FAIL_B)/libipc/tests/test.pb-c.o: $(B)/libipc/tests/test.pb-c.c
 $(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(FAIL_LIBRARY_COMPILE)
@@ -81,7 +81,7 @@ $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager:
 ALL += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 
--include $(wildcard $(FAIL_B)/libipc/*.d $(FAIL_B)/servicemanager/*.d)
+-include $(wildcard $(FAIL_B)/libipc/*/*.d $(FAIL_B)/servicemanager/*.d)
 
 UNIT_TESTS += tests/suite/fault/planted
 

@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include <unistd.h>
 
-#include "call.h"
+#include "core/call.h"
 #include "library.h"
 #include "memory.h"
 
@@ -260,7 +260,7 @@ static void note_shipped(size_t more)
 	template = *fake_last();
 	fake.keep_fds = false;
 	fake.n_sent = 0;
-	fake.n_freed = 0;
+	fake.n_released = 0;
 }
 
 static void forget_shipped(void)
@@ -377,7 +377,7 @@ static void finish_serve(int r)
 		ck_assert_uint_eq(fake_last()->send.code, ENOMEM);
 	else
 		ck_assert_uint_gt(fake_last()->send.size, INLINE);
-	ck_assert_uint_ge(fake.n_freed, 1);
+	ck_assert_uint_ge(fake.n_released, 1);
 	forget_shipped();
 	memory = ipc_memory_unref(memory);
 }

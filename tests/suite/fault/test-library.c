@@ -9,10 +9,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "death.h"
+#include "core/death.h"
 #include "library.h"
 #include "memory.h"
-#include "proxy.h"
+#include "core/proxy.h"
 #include "servicemanager.ipc.h"
 
 static struct ipc_proxy *found;
@@ -403,7 +403,7 @@ static void finish_serve_oneway(int r)
 {
 	process_again(r);
 	ck_assert_uint_eq(fake.n_sent, 0);
-	ck_assert_uint_eq(fake.n_freed, 1);
+	ck_assert_uint_eq(fake.n_released, 1);
 }
 
 /* --- Deaths ------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 
 #include "library.h"
 #include "memory.h"
-#include "stream.h"
+#include "core/stream.h"
 
 #define DATA	20	/* handles of the other side's end */
 #define CONTROL	21
@@ -103,7 +103,7 @@ static void close_stream(void)
 	process_all();
 	ck_assert_int_eq(memory_handles(), 1);
 	ck_assert_uint_eq(ipc->watches.count, 0);
-	ck_assert_ptr_null(ipc->rooms.first);
+	ck_assert_ptr_null(ipc->writable.first);
 	ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
 }
 

@@ -26,7 +26,7 @@ $(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counte
 $(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
 
 FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv -Itests/env/host/shim -Idriver/uapi -Idriver
-FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc
+FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc/tests
 FUZZ_IDL := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
 
 $(FUZZ_B)/of/driver/%.o $(FUZZ_B)/of/tests/env/host/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
@@ -48,9 +48,9 @@ FUZZ_policy := tests/suite/fuzz/policy.c servicemanager/policy.c servicemanager/
 	servicemanager/words.c
 FUZZ_demand := tests/suite/fuzz/demand.c servicemanager/demand-parse.c servicemanager/words.c \
 	servicemanager/registry.c
-FUZZ_LIBRARY := tests/suite/fuzz/account.c libipc/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
+FUZZ_LIBRARY := tests/suite/fuzz/account.c libipc/tests/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
 	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
-	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/test.ipc.c $(B)/libipc/test.pb-c.c
+	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/tests/test.ipc.c $(B)/libipc/tests/test.pb-c.c
 FUZZ_table := tests/suite/fuzz/table.c $(FUZZ_LIBRARY)
 FUZZ_skeleton := tests/suite/fuzz/skeleton.c $(FUZZ_LIBRARY)
 FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIBRARY) \
@@ -69,7 +69,7 @@ $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $
 
 # Generated headers come first.
 $(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams)): \
-	| $(LIBIPC_HEADERS) $(B)/libipc/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
+	| $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
 $(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 
 $(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put

@@ -8,7 +8,7 @@
 #include "service.h"
 
 #include "account.h"
-#include "fake-device.h"
+#include "tests/fake-device.h"
 #include "input.h"
 
 #define MAX_EVENTS 12
@@ -120,9 +120,9 @@ static void check_buffers(void)
 {
 	unsigned int times[FAKE_MAX] = { 0 };
 
-	must(fake.n_freed == n_buffers);
-	for (unsigned int i = 0; i < fake.n_freed; i++)
-		must(++times[fake.freed[i] - FIRST_BUFFER] == 1);
+	must(fake.n_released == n_buffers);
+	for (unsigned int i = 0; i < fake.n_released; i++)
+		must(++times[fake.released[i] - FIRST_BUFFER] == 1);
 }
 
 /* The callers let go of all objects that the service made besides itself. */

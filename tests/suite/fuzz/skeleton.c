@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Generated skeletons and stubs, and the library under them, against a hostile
- * peer, on the library's fake device (libipc/fake-device.c).
+ * peer, on the library's fake device (libipc/tests/fake-device.c).
  *
  * Input: a count of events, then each event: what it is, to which object and
  * method, its object table, its payload; what is left decides what handlers do and
@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "call.h"
-#include "fake-device.h"
+#include "core/call.h"
+#include "tests/fake-device.h"
 #include "input.h"
-#include "object.h"
-#include "proxy.h"
+#include "core/object.h"
+#include "core/proxy.h"
 #include "test.ipc.h"
-#include "thread.h"
+#include "core/thread.h"
 
 #define MAX_EVENTS 10
 #define MAX_KEPT 16
@@ -290,9 +290,9 @@ static void each_buffer_is_given_back_once(void)
 {
 	unsigned int times[FAKE_MAX] = { 0 };
 
-	must(fake.n_freed == n_buffers);
-	for (unsigned int i = 0; i < fake.n_freed; i++)
-		must(++times[fake.freed[i] - FIRST_BUFFER] == 1);
+	must(fake.n_released == n_buffers);
+	for (unsigned int i = 0; i < fake.n_released; i++)
+		must(++times[fake.released[i] - FIRST_BUFFER] == 1);
 }
 
 /* --- One input ------------------------------------------------------------------------------ */

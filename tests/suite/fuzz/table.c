@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The object table of libipc (libipc/table.c), both ways. Input: which objects
+ * The object table of libipc (libipc/typed/table.c), both ways. Input: which objects
  * and fds a message has in which fields; what the driver makes of each; what a
  * hostile sender changes in the table on its way; what the receiver takes out.
  * Without changes every field must get what it had; with any, nothing may be
@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "fake-device.h"
+#include "tests/fake-device.h"
 #include "input.h"
-#include "object.h"
-#include "proxy.h"
-#include "table.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "typed/table.h"
 #include "test.ipc.h"
 
 #define MAX_FIELDS 80

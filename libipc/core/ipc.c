@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The connection: open, count, close, and what fork() does to it.
+ *
+ * All connections are in one list, the registry, whose lock comes before all
+ * others (private.h). It is taken when a connection opens or closes, when a
+ * thread first uses one or ends, and around fork().
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "async.h"
+#include "intercept.h"
+#include "loop.h"
+#include "typed/name.h"
+#include "object.h"
+#include "proxy.h"
+#include "thread.h"
+
+#define DEVICE_PATH	"/dev/ipcbus"
+#define REGION_MAX	((size_t)1 << 30)
+
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct ipc *registry;
+static uint64_t last_id;
+
+void registry_lock(void)
+{
+	pthread_mutex_lock(&registry_mutex);
+}
+
+void registry_unlock(void)
+{
+	pthread_mutex_unlock(&registry_mutex);
+}
+
+/* --- Fork ----------------------------------------------------------------------- */
+
+static void fork_prepare(void)
+{
+	registry_lock();
+	for (struct ipc *ipc = registry; ipc; ipc = ipc->next) {
+		ipc_lock(ipc);
+		pthread_mutex_lock(&ipc->pool.lock);
+	}
+}
+
+static void fork_done(void)
+{
+	for (struct ipc *ipc = registry; ipc; ipc = ipc->next) {
+		pthread_mutex_unlock(&ipc->pool.lock);
+		ipc_unlock(ipc);
+	}
+	registry_unlock();
+}
+
+static void fork_child(void)
+{
+	for (struct ipc *ipc = registry; ipc; ipc = ipc->next)
+		ipc->foreign = true;
+	threads_forget();
+	fork_done();
+}
+
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static int fork_error;
+
+static void fork_init(void)
+{
+	fork_error = -pthread_atfork(fork_prepare, fork_done, fork_child);
+}
+
+/* --- Opening -------------------------------------------------------------------- */
+
+static void registry_add(struct ipc *ipc)
+{
+	registry_lock();
+	ipc->id = ++last_id;
+	ipc->next = registry;
+	registry = ipc;
+	registry_unlock();
+}
+
+static void registry_remove(struct ipc *ipc)
+{
+	struct ipc **link = &registry;
+
+	registry_lock();
+	while (*link != ipc)
+		link = &(*link)->next;
+	*link = ipc->next;
+	threads_detach(ipc);
+	registry_unlock();
+}
+
+static const char *device_path(const char *device)
+{
+	if (!device)
+		device = secure_getenv("IPCBUS_DEVICE");
+	return device && *device ? device : DEVICE_PATH;
+}
+
+static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
+{
+	int r;
+
+	*ipc = (struct ipc){ .refs = 1, .path = strdup(device_path(device)) };
+	if (!ipc->path)
+		return -ENOMEM;
+	writable_init(ipc);
+	r = -pthread_mutex_init(&ipc->lock, NULL);
+	if (r < 0)
+		goto err_path;
+	r = pool_init(&ipc->pool);
+	if (r < 0)
+		goto err_lock;
+	r = names_init(&ipc->names);
+	if (r < 0)
+		goto err_pool;
+	r = device_open(&ipc->device, ipc->path, region_size);
+	if (r < 0)
+		goto err_names;
+	return 0;
+
+err_names:
+	names_done(&ipc->names);
+err_pool:
+	pool_done(&ipc->pool);
+err_lock:
+	pthread_mutex_destroy(&ipc->lock);
+err_path:
+	free(ipc->path);
+	return r;
+}
+
+int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
+{
+	struct ipc *ipc;
+	int r;
+
+	if (!ret_ipc || !region_size || region_size > REGION_MAX ||
+	    region_size % (size_t)sysconf(_SC_PAGESIZE))
+		return -EINVAL;
+
+	pthread_once(&fork_once, fork_init);
+	if (fork_error)
+		return fork_error;
+
+	ipc = malloc(sizeof(*ipc));
+	if (!ipc)
+		return -ENOMEM;
+	r = ipc_init(ipc, device, region_size);
+	if (r < 0) {
+		free(ipc);
+		return r;
+	}
+
+	registry_add(ipc);
+	*ret_ipc = ipc;
+	return 0;
+}
+
+int ipc_set_clear(struct ipc *ipc, int clear)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	return device_set_clear(&ipc->device, clear);
+}
+
+int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	atomic_store_explicit(&ipc->timeout_usec, timeout_usec, memory_order_relaxed);
+	return 0;
+}
+
+int ipc_open(struct ipc **ret_ipc, const char *device)
+{
+	return ipc_open_sized(ret_ipc, device, IPC_REGION_DEFAULT);
+}
+
+/* --- Closing -------------------------------------------------------------------- */
+
+/*
+ * First the device, which ends all that others have of this connection; then
+ * nothing new can arrive, and what is left is memory. The completions of async calls
+ * are the last to be called, and still find a connection, if a dead one.
+ */
+static void ipc_close(struct ipc *ipc)
+{
+	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
+	asyncs_close(ipc);
+	registry_remove(ipc);
+	interceptors_close(ipc);
+	names_close(ipc);
+	if (ipc->manager)
+		ipc_object_unref(ipc->manager);
+	proxies_close(ipc);
+	objects_close(ipc);
+	map_done(&ipc->nodes);
+	map_done(&ipc->cookies);
+	map_done(&ipc->proxies);
+	map_done(&ipc->watches);
+	names_done(&ipc->names);
+	map_done(&ipc->calls);
+	map_done(&ipc->asyncs);
+	writable_done(ipc);
+	pool_done(&ipc->pool);
+	pthread_mutex_destroy(&ipc->lock);
+	free(ipc->path);
+	free(ipc);
+}
+
+struct ipc *ipc_ref(struct ipc *ipc)
+{
+	if (ipc)
+		refs_take(&ipc->refs);
+	return ipc;
+}
+
+struct ipc *ipc_unref(struct ipc *ipc)
+{
+	if (ipc && refs_drop(&ipc->refs))
+		ipc_close(ipc);
+	return NULL;
+}
+
+/* --- The manager ---------------------------------------------------------------- */
+
+int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
+{
+	struct ipc_object *old;
+	uint64_t id;
+	int r;
+
+	if (!ipc || !object || object->ipc != ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	r = object_get_id(object, &id);
+	if (r < 0)
+		return r;
+	r = device_set_manager(&ipc->device, id_node(id));
+	if (r < 0)
+		return r;
+
+	ipc_lock(ipc);
+	old = ipc->manager;
+	ipc->manager = ipc_object_ref(object);
+	ipc_unlock(ipc);
+	ipc_object_unref(old);
+	return 0;
+}
+
+_Static_assert(IPC_FROZEN_CALL == DEVICE_CAME_CALL && IPC_FROZEN_ONEWAY == DEVICE_CAME_ONEWAY,
+	       "what came");
+
+static int freeze(struct ipc *ipc, pid_t pid, bool thaw, unsigned int timeout_msec)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	return device_freeze(&ipc->device, pid, thaw, timeout_msec);
+}
+
+int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec)
+{
+	int r = freeze(ipc, pid, /* thaw= */ false, timeout_msec);
+
+	return r < 0 ? r : 0;
+}
+
+int ipc_thaw(struct ipc *ipc, pid_t pid)
+{
+	return freeze(ipc, pid, /* thaw= */ true, /* timeout_msec= */ 0);
+}
+
+int ipc_wait_manager(const char *device, uint64_t timeout_usec)
+{
+	return device_wait_manager(device_path(device), timeout_usec);
+}

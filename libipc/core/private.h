@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connection from inside, and the library's locks.
+ *
+ * Files, in the order in which a call passes through them:
+ *   client.c     a stub's call: send, wait; async.c without waiting
+ *   request.c    what goes out; reply.c what comes back
+ *   message.c    protobuf bytes <-> message; arena.c its memory
+ *   blob.c       blobs and metadata around a message; frame.c, memory.c
+ *   table.c      objects and fds in a message <-> the driver's object table
+ *   thread.c     what a thread keeps for a connection; the exchange
+ *   device.c     the driver
+ *   loop.c       the serving threads: wait, hand to dispatch.c, again
+ *   dispatch.c   event -> object -> method -> handler
+ *   builtin.c    the methods that every object has
+ *   call.c       what a handler does: answer, keep, ask who calls
+ *   cancel.c     the end of calls before their answer
+ *   intercept.c  what a program wants done around every call
+ * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
+ * name.c, name-replay.c, name-watch.c, name-idle.c, error.c, map.c,
+ * introspect.c what a client can ask any object, stream.c and stream-peer.c streams, writable.c
+ * who waits for room.
+ *
+ * Locks. No callback of the user's runs and nothing sleeps under any of them,
+ * but for the driver's short ioctls on nodes, watches and calls. In this order:
+ *
+ *   ipc->names.lock         what has a name; held over calls of the manager, who
+ *   |                       waits for nobody
+ *   registry lock (ipc.c)   all connections; each one's threads; which
+ *   |                       connection a thread's state belongs to
+ *   +- ipc->lock            the tables of objects, proxies, watches and names
+ *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
+ *
+ * fork() takes all but the first, so that the child finds them free; there the
+ * connection is *foreign*: nothing but giving memory back works.
+ */
+#ifndef IPC_PRIVATE_H
+#define IPC_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* What the public headers declare is what the shared library exports. */
+#pragma GCC visibility push(default)
+#include <ipc/ipc.h>
+#include <ipc/monitor.h>
+#include <ipc/rpc.h>
+#pragma GCC visibility pop
+
+#include "device.h"
+#include "map.h"
+#include "writable.h"
+
+#define IPC_MAX_THREADS	1024
+
+#define ATTEND_STOP	(1U << 0)	/* ipc_stop() */
+#define ATTEND_WRITABLE	(1U << 1)	/* a stream waits for room */
+#define ATTEND_POLL	(1U << 2)	/* and is to be called back: they are to poll for it */
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+struct async;
+struct interceptor;
+struct name;
+struct name_watch;
+struct thread;
+struct pool_thread;
+
+/* The threads of ipc_run(). */
+struct pool {
+	pthread_mutex_t lock;
+	unsigned int limit;		/* threads that may serve, ours and the callers' */
+	unsigned int runners;		/* threads of the user's inside ipc_run() */
+	unsigned int started;		/* threads that were started and not joined */
+	int error;			/* why one of them ended, if not by ipc_stop() */
+	struct pool_thread *threads;
+};
+
+/* What servicemanager is to know of this connection: name.c, name-watch.c. */
+struct names {
+	pthread_mutex_t lock;
+	/* Under names.lock. */
+	struct name *list;
+	struct name_watch *watches;
+	bool watches_manager;			/* we are told when a manager comes */
+	unsigned int tries;		/* to tell it what it is to know */
+	ipc_replay_failure_cb failure_cb;	/* or NULL */
+	void *failure_userdata;
+};
+
+struct ipc {
+	atomic_uint refs;
+	uint64_t id;			/* of all connections of this process, never twice */
+	struct device device;
+	char *path;			/* of the device */
+	struct names names;
+	bool foreign;			/* opened by the parent; written in fork() only */
+	atomic_uint attention;		/* ATTEND_*: what serving threads are to see */
+	atomic_int stop_fd;		/* an eventfd for those that poll, or -1: writable.c */
+	_Atomic uint64_t timeout_usec;	/* 0: none */
+	struct interceptor *interceptors; /* does not change once there are calls */
+	struct pool pool;
+
+	/* Under the registry lock. */
+	struct ipc *next;
+	struct thread *threads;
+
+	pthread_mutex_t lock;
+	/* Under ipc->lock. */
+	uint64_t last_cookie;		/* of nodes, watches and watchers: never twice */
+	struct ipc_object *objects;	/* all of them */
+	struct map nodes;		/* node -> object */
+	struct map cookies;		/* cookie of a node -> object */
+	struct map proxies;		/* handle -> proxy */
+	struct map watches;		/* cookie of a watch -> proxy */
+	struct map calls;		/* number of a served call that is watched -> call */
+	struct map asyncs;		/* id of an async call of ours -> struct async */
+	struct async *spare_asyncs;	/* memory for the next ones */
+	unsigned int n_spare_asyncs;
+	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
+	struct writable writable;		/* who waits for room */
+	ipc_record_cb record_cb;		/* where a monitor's records go */
+	void *record_userdata;
+};
+
+void registry_lock(void);
+void registry_unlock(void);
+
+static inline void ipc_lock(struct ipc *ipc)
+{
+	pthread_mutex_lock(&ipc->lock);
+}
+
+static inline void ipc_unlock(struct ipc *ipc)
+{
+	pthread_mutex_unlock(&ipc->lock);
+}
+
+static inline uint64_t ipc_next_cookie_locked(struct ipc *ipc)
+{
+	return ++ipc->last_cookie;
+}
+
+/* Drops a reference unless it is the last, which needs a lock to drop. */
+static inline bool refs_drop_unless_last(atomic_uint *refs)
+{
+	unsigned int n = atomic_load_explicit(refs, memory_order_relaxed);
+
+	while (n > 1)
+		if (atomic_compare_exchange_weak_explicit(refs, &n, n - 1, memory_order_release,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static inline void refs_take(atomic_uint *refs)
+{
+	atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+}
+
+/* True if that was the last. */
+static inline bool refs_drop(atomic_uint *refs)
+{
+	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+#endif /* IPC_PRIVATE_H */

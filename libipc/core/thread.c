@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads and the exchange. See thread.h.
+ *
+ * A thread has a list of states, one for each connection that it used, and
+ * ends them when it ends. A connection that closes only marks the states of
+ * other threads; each thread frees its own when it next makes one, or ends.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "call.h"
+#include "thread.h"
+
+__thread struct thread *thread_last;
+static __thread struct thread *thread_list;
+
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static int exit_error;
+
+static void thread_free(struct thread *t)
+{
+	if (t == thread_last)
+		thread_last = NULL;
+	free(t->spare);
+	free(t->spare_reply);
+	free(t->scratch.data);
+	free(t);
+}
+
+/* Under the registry lock. */
+static void thread_unlink_locked(struct thread *t)
+{
+	*t->ipc_link = t->ipc_next;
+	if (t->ipc_next)
+		t->ipc_next->ipc_link = t->ipc_link;
+	t->ipc = NULL;
+}
+
+/*
+ * The lock keeps the connection open meanwhile. What the driver says does not
+ * matter to a thread that is ending.
+ */
+static void thread_leave(struct thread *t)
+{
+	registry_lock();
+	if (t->ipc) {
+		if (!t->ipc->foreign) {
+			thread_flush(t);
+			device_thread_exit(&t->ipc->device);
+		}
+		thread_unlink_locked(t);
+	}
+	registry_unlock();
+}
+
+/* Runs when a thread ends. */
+static void thread_exit(void *list)
+{
+	struct thread *t = list;
+
+	thread_list = NULL;
+	while (t) {
+		struct thread *next = t->next;
+
+		thread_leave(t);
+		thread_free(t);
+		t = next;
+	}
+}
+
+static void exit_init(void)
+{
+	exit_error = -pthread_key_create(&exit_key, thread_exit);
+}
+
+/* Frees the calling thread's states of connections that closed meanwhile. */
+static void thread_prune(void)
+{
+	struct thread **link = &thread_list;
+
+	registry_lock();
+	while (*link) {
+		struct thread *t = *link;
+
+		if (t->ipc) {
+			link = &t->next;
+			continue;
+		}
+		*link = t->next;
+		thread_free(t);
+	}
+	registry_unlock();
+}
+
+static void thread_link(struct thread *t, struct ipc *ipc)
+{
+	registry_lock();
+	t->ipc = ipc;
+	t->ipc_id = ipc->id;
+	t->ipc_next = ipc->threads;
+	t->ipc_link = &ipc->threads;
+	if (t->ipc_next)
+		t->ipc_next->ipc_link = &t->ipc_next;
+	ipc->threads = t;
+	registry_unlock();
+}
+
+static int thread_new(struct ipc *ipc, struct thread **ret_thread)
+{
+	struct thread *t;
+	int r;
+
+	pthread_once(&exit_once, exit_init);
+	if (exit_error)
+		return exit_error;
+
+	thread_prune();
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+
+	t->next = thread_list;
+	r = pthread_setspecific(exit_key, t);
+	if (r) {
+		free(t);
+		return -r;
+	}
+	thread_list = t;
+	thread_link(t, ipc);
+	*ret_thread = t;
+	return 0;
+}
+
+int thread_find(struct ipc *ipc, struct thread **ret_thread)
+{
+	struct thread *t;
+	int r;
+
+	if (ipc->foreign)
+		return -ECHILD;
+
+	for (t = thread_list; t; t = t->next)
+		if (t->ipc_id == ipc->id)
+			break;
+	if (!t) {
+		r = thread_new(ipc, &t);
+		if (r < 0)
+			return r;
+	}
+	thread_last = t;
+	*ret_thread = t;
+	return 0;
+}
+
+void threads_detach(struct ipc *ipc)
+{
+	while (ipc->threads)
+		thread_unlink_locked(ipc->threads);
+}
+
+void threads_forget(void)
+{
+	thread_last = NULL;
+}
+
+static void release_done(struct thread *t, unsigned int n_released)
+{
+	unsigned int left = 0;
+
+	for (unsigned int i = n_released; i < t->n_release; i++)
+		t->release[left++] = t->release[i];
+	t->n_release = left;
+	if (!left)
+		t->release_bytes = 0;
+}
+
+int thread_exchange(struct thread *t, const struct device_send *send, unsigned int flags,
+		    struct device_event *ret_event)
+{
+	struct device_exchange x;
+	int r;
+
+	x.flags = flags;
+	x.thread = t->number;
+	x.release = t->release;
+	x.n_release = t->n_release;
+	x.send = *send;
+	r = device_exchange(&t->ipc->device, &x, ret_event);
+	if (unlikely(r < 0)) {
+		release_done(t, x.n_released);
+		return r;
+	}
+
+	t->n_release = 0;
+	t->release_bytes = 0;
+	t->number = x.thread;
+	return 0;
+}
+
+/*
+ * The stash could not be sent, but the call is still open: make it something
+ * that can, so that the caller does not wait for ever. First a reply becomes
+ * an error without a payload; then there is nothing left to try. A call that
+ * is not open any more needs nothing.
+ */
+static void stash_weaken(struct stash *stash, int error)
+{
+	if (error == -ESRCH || (stash->kind == DEVICE_SEND_ERROR && !stash->size)) {
+		stash->kind = DEVICE_SEND_NONE;
+		return;
+	}
+	if (stash->kind == DEVICE_SEND_REPLY)
+		stash->code = (uint32_t)-error;
+	stash->kind = DEVICE_SEND_ERROR;
+	stash->size = 0;
+}
+
+int thread_wait(struct thread *t, unsigned int flags, struct device_event *ret_event)
+{
+	for (;;) {
+		struct device_send send = {
+			.kind = t->stash.kind,
+			.code = t->stash.code,
+			.call = t->stash.call,
+			.data = t->stash.size ? t->scratch.data : NULL,
+			.size = t->stash.size,
+		};
+		int r;
+
+		r = thread_exchange(t, &send, flags, ret_event);
+		if (likely(r == 0)) {
+			t->stash = (struct stash){ .kind = DEVICE_SEND_NONE };
+			return 0;
+		}
+		if (send.kind == DEVICE_SEND_NONE)
+			return r;
+		stash_weaken(&t->stash, r);
+	}
+}
+
+int thread_flush(struct thread *t)
+{
+	struct device_event event;
+
+	if (t->stash.kind == DEVICE_SEND_NONE && !t->n_release)
+		return 0;
+
+	return thread_wait(t, /* flags= */ 0, &event);
+}
+
+void thread_stash(struct thread *t, enum device_send_kind kind, uint32_t code, uint64_t call,
+		  size_t size)
+{
+	t->stash = (struct stash){ .kind = kind, .code = code, .call = call, .size = size };
+}
+
+/* What a thread may hold back when nobody knows when it comes again. */
+static size_t release_bytes_max(const struct thread *t)
+{
+	size_t max = t->ipc->device.region_size / IPC_MAX_THREADS;
+
+	return max < (64 << 10) ? max : 64 << 10;
+}
+
+void thread_release_next(struct thread *t, uint64_t buffer)
+{
+	struct device_send nothing = { .kind = DEVICE_SEND_NONE };
+	struct device_event event;
+
+	if (!buffer)
+		return;
+
+	t->release[t->n_release++] = buffer;
+	if (unlikely(t->n_release == THREAD_MAX_RELEASE)) {
+		/* The stash waits on, its handler may still run. */
+		thread_exchange(t, &nothing, /* flags= */ 0, &event);
+		/* Only a fork or a closed fd leaves it full; then all is lost. */
+		if (t->n_release == THREAD_MAX_RELEASE)
+			t->n_release--;
+	}
+}
+
+void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
+{
+	if (!buffer)
+		return;
+
+	thread_release_next(t, buffer);
+	t->release_bytes += size;
+	if (unlikely(t->release_bytes > release_bytes_max(t)))
+		thread_flush(t);
+}
+
+/* Makes room. Nothing in the scratch is wanted any more: no copy of it. */
+static int scratch_resize(struct scratch *scratch, size_t size)
+{
+	size_t want = (size + 4096) & ~(size_t)4095;
+	uint8_t *data;
+
+	data = malloc(want);
+	if (!data)
+		return -ENOMEM;
+
+	free(scratch->data);
+	*scratch = (struct scratch){ .data = data, .size = want };
+	return 0;
+}
+
+static bool scratch_fits(const struct scratch *scratch, size_t size)
+{
+	return size <= scratch->size &&
+	       (scratch->size <= THREAD_SCRATCH_KEPT || size > THREAD_SCRATCH_KEPT);
+}
+
+int thread_reserve(struct thread *t, size_t size)
+{
+	return scratch_fits(&t->scratch, size) ? 0 : scratch_resize(&t->scratch, size);
+}
+
+int thread_pack(struct thread *t, const ProtobufCMessage *message, size_t *ret_size)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	int r;
+
+	if (unlikely(!scratch_fits(&t->scratch, size))) {
+		r = scratch_resize(&t->scratch, size);
+		if (r < 0)
+			return r;
+	}
+	*ret_size = protobuf_c_message_pack(message, t->scratch.data);
+	return 0;
+}

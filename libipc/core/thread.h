@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one thread keeps for one connection, and the exchange with the driver.
+ *
+ * Buffers to give back are collected and ride on the next exchange, and so
+ * does the reply of a handler that is just returning (the *stash*): that is
+ * what makes a round trip one system call a side. Everything here belongs to
+ * the calling thread; only the link to the connection is shared, under the
+ * registry lock.
+ */
+#ifndef IPC_THREAD_H
+#define IPC_THREAD_H
+
+#include "private.h"
+
+/* As many buffers to give back are given back at once. */
+#define THREAD_MAX_RELEASE		8
+/* Scratch memory above this is not kept for smaller messages. */
+#define THREAD_SCRATCH_KEPT	((size_t)256 << 10)
+
+/* Where messages are packed. */
+struct scratch {
+	uint8_t *data;
+	size_t size;
+};
+
+/* A reply, packed in the scratch, that goes with the next exchange. */
+struct stash {
+	enum device_send_kind kind;	/* REPLY, ERROR, or NONE: nothing stashed */
+	uint32_t code;
+	uint64_t call;
+	size_t size;
+};
+
+struct reply;
+
+struct thread {
+	struct ipc *ipc;		/* NULL: closed. Others clear it: registry lock */
+	uint64_t ipc_id;
+	uint32_t number;		/* the driver's, or 0 */
+	unsigned int waiting;		/* calls whose reply this thread waits for */
+	struct ipc_call *serving;	/* innermost call whose handler runs here */
+	struct ipc_call *spare;		/* memory for the next call */
+	struct reply *spare_reply;	/* and for the next reply */
+	struct stash stash;
+	struct scratch scratch;
+	unsigned int n_release;
+	size_t release_bytes;
+	uint64_t release[THREAD_MAX_RELEASE];
+
+	struct thread *next;		/* the same thread's, other connections */
+	struct thread *ipc_next;	/* the same connection's, other threads: */
+	struct thread **ipc_link;	/* registry lock */
+};
+
+/* The connection this thread used last. */
+extern __thread struct thread *thread_last;
+
+int thread_find(struct ipc *ipc, struct thread **ret_thread);
+
+/* The calling thread's state. -ECHILD after fork, -ENOMEM. */
+static inline int thread_get(struct ipc *ipc, struct thread **ret_thread)
+{
+	struct thread *t = thread_last;
+
+	if (likely(t && t->ipc_id == ipc->id)) {
+		*ret_thread = t;
+		return 0;
+	}
+	return thread_find(ipc, ret_thread);
+}
+
+/* Cuts all threads off a connection that closes. Under the registry lock. */
+void threads_detach(struct ipc *ipc);
+/* In the child of a fork: no thread there knows any connection. */
+void threads_forget(void);
+
+/*
+ * Sends, waits if flags say so, and gives back what is due. On failure nothing
+ * was sent. There must be no stash.
+ */
+int thread_exchange(struct thread *t, const struct device_send *send, unsigned int flags,
+		    struct device_event *ret_event);
+/* The same with the stash, if there is one, as what is sent. */
+int thread_wait(struct thread *t, unsigned int flags, struct device_event *ret_event);
+/* Sends the stash and gives buffers back now, if there are any. */
+int thread_flush(struct thread *t);
+
+/* The scratch is about to be used: what is stashed in it must go. */
+static inline int thread_flush_stash(struct thread *t)
+{
+	return likely(t->stash.kind == DEVICE_SEND_NONE) ? 0 : thread_flush(t);
+}
+
+/* Leaves a reply in the scratch for the next exchange. */
+void thread_stash(struct thread *t, enum device_send_kind kind, uint32_t code, uint64_t call,
+		  size_t size);
+
+/*
+ * Gives a buffer back some time soon: _later() bounds what a thread may hold
+ * when it does not come back for long, _next() relies on an exchange that
+ * follows anyway. 0 is no buffer.
+ */
+void thread_release_later(struct thread *t, uint64_t buffer, size_t size);
+void thread_release_next(struct thread *t, uint64_t buffer);
+
+/* Makes room in the scratch, where nothing must be stashed: -ENOMEM. */
+int thread_reserve(struct thread *t, size_t size);
+/* Packs a message into the scratch, where nothing must be stashed. */
+int thread_pack(struct thread *t, const ProtobufCMessage *message, size_t *ret_size);
+
+#endif /* IPC_THREAD_H */

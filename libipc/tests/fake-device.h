@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device that does as it is told: stands in for device.c in unit tests.
+ *
+ * A test queues the events that waits are to return and looks at what was
+ * sent and asked. One fake for all connections; one thread unless a test says
+ * otherwise. A wait that finds no event calls on_empty and is interrupted, or
+ * without that fails with -EPIPE, having sent nothing: no test waits for ever.
+ */
+#ifndef IPC_FAKE_DEVICE_H
+#define IPC_FAKE_DEVICE_H
+
+#include "core/device.h"
+
+#define FAKE_MAX	64
+#define FAKE_PAYLOAD	65536
+
+/* One message that was sent. */
+struct fake_sent {
+	struct device_send send;	/* data and objects point to the copies below */
+	unsigned int flags;		/* of its exchange */
+	unsigned int n_release;		/* buffers that were given back with it */
+	uint8_t data[FAKE_PAYLOAD];
+	struct device_object objects[DEVICE_MAX_OBJECTS];
+};
+
+struct fake {
+	unsigned int exchanges;
+	unsigned int n_sent;
+	struct fake_sent sent[FAKE_MAX];
+
+	unsigned int n_released;		/* buffers that were given back */
+	uint64_t released[FAKE_MAX];
+
+	bool keep_fds;			/* those sent are duplicated, for fake_close_fds() */
+	int send_error;			/* the next message of this kind fails with it */
+	enum device_send_kind send_error_kind;
+	void (*on_empty)(void);
+	void (*on_send)(void);		/* once, before the next message is there */
+
+	unsigned int n_nodes;		/* ids from 1 */
+	struct device_node node;	/* the newest */
+	uint64_t cookie;		/* its */
+	unsigned int n_settled;		/* calls of device_node_destroy_idle() */
+	int settle_error;
+
+	unsigned int n_puts;
+	uint32_t put_handle;
+	uint32_t put_count;
+	int watches;			/* set minus removed */
+	uint64_t watch_cookie;
+	bool watch_frozen;
+	int manager_watches;			/* watches for a manager */
+	int unwatch_error;
+	unsigned int woken;
+	unsigned int n_cancels;		/* of calls, by device_cancel() */
+	uint64_t canceled;		/* the cookie of the last */
+	int cancel_error;
+	unsigned int n_asked;		/* calls of device_call_canceled() */
+	uint64_t canceled_call;		/* of which that says yes */
+	int caller;			/* what device_caller() says, and with which pid */
+	pid_t caller_pid;
+};
+
+extern struct fake fake;
+
+void fake_reset(void);
+/* The next wait returns this; payload and objects are copied into the region. */
+void fake_push(struct device_event event, const void *payload, size_t size,
+	       const struct device_object *objects, unsigned int n_objects);
+/* Closes the duplicates of the message sent last. */
+void fake_close_fds(void);
+/* The message sent last. */
+const struct fake_sent *fake_last(void);
+
+#endif /* IPC_FAKE_DEVICE_H */

@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls that nobody waits for, time limits and cancelling, on a fake device: what
+ * the driver is asked, and that each completion runs once.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/async.h"
+#include "core/call.h"
+#include "fake-device.h"
+#include "core/proxy.h"
+#include "test-run.h"
+#include "test.ipc.h"
+
+static struct ipc *ipc;
+static struct test *peer;
+static struct ipc_object *object;
+static struct ipc_call *kept;
+
+/* What the completions were told. */
+static struct {
+	unsigned int count;
+	int result;
+	int code;
+	char text[64];
+	ProtobufCMessage *reply;
+	void *userdata;
+} end_of;
+
+static int (*on_echo)(struct ipc_call *call);
+
+static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)request;
+	(void)userdata;
+	return on_echo(call);
+}
+
+static const struct test_ops ops = { .echo = echo, .log = echo };
+
+static const struct ipc_method *method(const char *name)
+{
+	for (size_t i = 0; i < test_interface.n_methods; i++)
+		if (!strcmp(test_interface.methods[i].name, name))
+			return &test_interface.methods[i];
+	ck_abort_msg("no method %s", name);
+	return NULL;
+}
+
+static void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	memset(&end_of, 0, sizeof(end_of));
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+}
+
+static void end(void)
+{
+	test_unref(peer);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+static void completed(void)
+{
+	ck_abort_msg("not to be called");
+}
+
+static void complete(int result, ProtobufCMessage *reply, const struct ipc_error *error,
+		     ipc_rpc_cb cb, void *userdata)
+{
+	ck_assert(cb == completed);
+	ck_assert_ptr_nonnull(error);
+	end_of.count++;
+	end_of.result = result;
+	end_of.code = error->code;
+	end_of.reply = reply;
+	end_of.userdata = userdata;
+	if (reply)
+		strcpy(end_of.text, ((Ipc__Test__EchoReply *)reply)->text);
+	else if (error->message)
+		strcpy(end_of.text, error->message);
+}
+
+static int call_async(const struct ipc_options *options, uint64_t *ret_id)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	return ipc_rpc_call_async(test_proxy(peer), method("Echo"), options, &request.base, complete,
+				  completed, &end_of, ret_id);
+}
+
+static int call_now(const struct ipc_options *options)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	return ipc_rpc_call_with(test_proxy(peer), method("Echo"), options, &request.base, NULL,
+				 NULL);
+}
+
+static int log_with(const struct ipc_options *options)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	return ipc_rpc_oneway_with(test_proxy(peer), method("Log"), options, &request.base);
+}
+
+static void push_end(enum device_event_kind kind, uint64_t cookie, int error)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+	Ipc__Error explained = IPC__ERROR__INIT;
+	const ProtobufCMessage *message = kind == DEVICE_EVENT_REPLY ? &reply.base :
+								       &explained.base;
+	struct device_event event = { .kind = kind, .cookie = cookie, .error = error };
+	uint8_t data[256] = { 0 };
+	size_t size = 0;
+
+	reply.text = "late";
+	explained.message = "no";
+	if (kind != DEVICE_EVENT_FAILED) {
+		size = protobuf_c_message_pack(message, data);
+		event.buffer = 70;
+	}
+	fake_push(event, data, size, NULL, 0);
+}
+
+static void push_call(enum device_event_kind kind)
+{
+	struct device_event event = {
+		.kind = kind,
+		.cookie = fake.cookie,
+		.code = method(kind == DEVICE_EVENT_CALL ? "Echo" : "Log")->code,
+		.call = kind == DEVICE_EVENT_CALL ? 100 : 0,
+		.buffer = 50,
+		.deadline = kind == DEVICE_EVENT_CALL ? 5000 : 0,
+	};
+
+	fake_push(event, NULL, 0, NULL, 0);
+}
+
+static void push_canceled(void)
+{
+	struct device_event event = { .kind = DEVICE_EVENT_CANCELED, .call = 100 };
+
+	fake.canceled_call = 100;
+	fake_push(event, NULL, 0, NULL, 0);
+}
+
+static void serve_one(void)
+{
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+/* --- Async ---------------------------------------------------------------------- */
+
+START_TEST(a_reply_completes)
+{
+	uint64_t id = 0;
+
+	begin();
+	ck_assert_int_eq(call_async(NULL, &id), 0);
+	ck_assert_uint_ne(id, 0);
+	ck_assert(fake_last()->send.async);
+	ck_assert_uint_eq(fake_last()->send.cookie, id);
+	ck_assert_uint_eq(fake_last()->flags, 0);
+	ck_assert_uint_eq(end_of.count, 0);
+
+	push_end(DEVICE_EVENT_REPLY, id, 0);
+	serve_one();
+	ck_assert_uint_eq(end_of.count, 1);
+	ck_assert_int_eq(end_of.result, 0);
+	ck_assert_str_eq(end_of.text, "late");
+	ck_assert_ptr_eq(end_of.userdata, &end_of);
+	ck_assert_uint_eq(fake.n_released, 1);
+
+	/* What the driver would never do: tell twice. */
+	push_end(DEVICE_EVENT_REPLY, id, 0);
+	serve_one();
+	ck_assert_uint_eq(end_of.count, 1);
+	end();
+	ck_assert_uint_eq(end_of.count, 1);
+}
+END_TEST
+
+static void complete_and_keep(int result, ProtobufCMessage *reply, const struct ipc_error *error,
+			      ipc_rpc_cb cb, void *userdata)
+{
+	complete(result, reply, error, cb, userdata);
+	ipc_rpc_keep(reply);
+}
+
+START_TEST(a_reply_may_be_kept)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	uint64_t id;
+
+	begin();
+	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Echo"), NULL, &request.base,
+					    complete_and_keep, completed, &end_of, &id), 0);
+	push_end(DEVICE_EVENT_REPLY, id, 0);
+	serve_one();
+	ck_assert_str_eq(((Ipc__Test__EchoReply *)end_of.reply)->text, "late");
+	ipc_rpc_free(end_of.reply);
+	ipc_rpc_keep(NULL);
+	end();
+}
+END_TEST
+
+START_TEST(failures_complete)
+{
+	uint64_t id;
+
+	begin();
+	ck_assert_int_eq(call_async(NULL, &id), 0);
+	push_end(DEVICE_EVENT_ERROR, id, -EIO);
+	serve_one();
+	ck_assert_int_eq(end_of.result, -EIO);
+	ck_assert_int_eq(end_of.code, -EIO);
+	ck_assert_str_eq(end_of.text, "no");
+	ck_assert_ptr_null(end_of.reply);
+
+	ck_assert_int_eq(call_async(NULL, &id), 0);
+	push_end(DEVICE_EVENT_FAILED, id, -EOWNERDEAD);
+	serve_one();
+	ck_assert_int_eq(end_of.result, -EOWNERDEAD);
+	ck_assert_uint_eq(end_of.count, 2);
+	end();
+}
+END_TEST
+
+START_TEST(what_was_not_sent_does_not_complete)
+{
+	struct ipc_options options = { .reserved = { 1 } };
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	begin();
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = DEVICE_SEND_CALL;
+	ck_assert_int_eq(call_async(NULL, NULL), -ENOSPC);
+	ck_assert_int_eq(call_async(&options, NULL), -EINVAL);
+	options = (struct ipc_options){ .flags = IPC_REPLACE };
+	ck_assert_int_eq(call_async(&options, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Echo"), NULL, &request.base,
+					    NULL, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Carry"), NULL, &request.base,
+					    complete, NULL, NULL, NULL), -EINVAL);
+	end();
+	ck_assert_uint_eq(end_of.count, 0);
+}
+END_TEST
+
+/* Whoever waits for a completion to free something is not let down. */
+START_TEST(the_end_of_the_connection_completes)
+{
+	begin();
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(call_async(NULL, NULL), 0);
+	end();
+	ck_assert_uint_eq(end_of.count, 100);
+	ck_assert_int_eq(end_of.result, -ECANCELED);
+	ck_assert_int_eq(end_of.code, -ECANCELED);
+}
+END_TEST
+
+START_TEST(ids_of_ones_own)
+{
+	struct ipc_options options = { 0 };
+	uint64_t id = 0;
+
+	begin();
+	options.id = ipc_new_id(ipc);
+	ck_assert_int_eq(call_async(&options, &id), 0);
+	ck_assert_uint_eq(id, options.id);
+	ck_assert_int_eq(call_async(&options, NULL), -EEXIST);
+	ck_assert_uint_ne(ipc_new_id(ipc), id);
+	ck_assert_uint_eq(ipc_new_id(NULL), 0);
+	end();
+}
+END_TEST
+
+START_TEST(cancelling)
+{
+	uint64_t id;
+
+	begin();
+	ck_assert_int_eq(call_async(NULL, &id), 0);
+	ck_assert_int_eq(ipc_cancel(ipc, id), 0);
+	ck_assert_uint_eq(fake.canceled, id);
+	/* The driver's word completes it. */
+	ck_assert_uint_eq(end_of.count, 0);
+	push_end(DEVICE_EVENT_FAILED, id, -ECANCELED);
+	serve_one();
+	ck_assert_int_eq(end_of.result, -ECANCELED);
+
+	fake.cancel_error = -ENOENT;
+	ck_assert_int_eq(ipc_cancel(ipc, id), -ENOENT);
+	ck_assert_int_eq(ipc_cancel(ipc, 0), -EINVAL);
+	ck_assert_int_eq(ipc_cancel(NULL, id), -EINVAL);
+	end();
+}
+END_TEST
+
+/* --- Time ----------------------------------------------------------------------- */
+
+/* How long from now the last message has, in microseconds, roughly. */
+static uint64_t time_left(void)
+{
+	struct timespec now;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	ck_assert_uint_gt(fake_last()->send.deadline, ns);
+	return (fake_last()->send.deadline - ns) / 1000;
+}
+
+#define SECOND	UINT64_C(1000000)
+
+static void check_time(uint64_t usec)
+{
+	ck_assert_uint_le(time_left(), usec);
+	ck_assert_uint_gt(time_left(), usec - SECOND * 100);
+}
+
+START_TEST(the_nearest_limit_counts)
+{
+	struct ipc_options options = { .timeout_usec = 1000 * SECOND };
+	struct ipc_method limited = *method("Echo");
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	begin();
+	ck_assert_int_eq(call_async(NULL, NULL), 0);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+
+	ck_assert_int_eq(ipc_set_timeout(ipc, 4000 * SECOND), 0);
+	ck_assert_int_eq(call_async(NULL, NULL), 0);
+	check_time(4000 * SECOND);
+
+	limited.timeout_usec = 3000 * SECOND;
+	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), &limited, NULL, &request.base,
+					    complete, completed, NULL, NULL), 0);
+	check_time(3000 * SECOND);
+
+	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 2000 * SECOND), 0);
+	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), &limited, NULL, &request.base,
+					    complete, completed, NULL, NULL), 0);
+	check_time(2000 * SECOND);
+
+	ck_assert_int_eq(call_async(&options, NULL), 0);
+	check_time(1000 * SECOND);
+	push_end(DEVICE_EVENT_REPLY, 0, 0);
+	ck_assert_int_eq(call_now(&options), 0);
+	check_time(1000 * SECOND);
+
+	/* As the proxy and so on, but for ever. */
+	options.timeout_usec = IPC_NEVER;
+	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 0), 0);
+	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_NEVER), 0);
+	ck_assert_int_eq(call_async(NULL, NULL), 0);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+	ck_assert_int_eq(ipc_set_timeout(ipc, SECOND), 0);
+	ck_assert_int_eq(call_async(&options, NULL), 0);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+
+	ck_assert_int_eq(ipc_set_timeout(NULL, 1), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_set_timeout(NULL, 1), -EINVAL);
+	end();
+}
+END_TEST
+
+START_TEST(oneways_wait_only_when_asked)
+{
+	struct ipc_options options = { .timeout_usec = 1000 * SECOND };
+
+	begin();
+	ck_assert_int_eq(ipc_set_timeout(ipc, SECOND), 0);
+	ck_assert_int_eq(log_with(NULL), 0);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+	ck_assert(!fake_last()->send.replace);
+	/* A signal does not end the wait. */
+	fake.send_error = -EINTR;
+	fake.send_error_kind = DEVICE_SEND_ONEWAY;
+	ck_assert_int_eq(log_with(&options), 0);
+	check_time(1000 * SECOND);
+
+	options = (struct ipc_options){ .flags = IPC_REPLACE };
+	ck_assert_int_eq(log_with(&options), 0);
+	ck_assert(fake_last()->send.replace);
+	options.id = 7;
+	ck_assert_int_eq(log_with(&options), -EINVAL);
+	options = (struct ipc_options){ .flags = 2 };
+	ck_assert_int_eq(log_with(&options), -EINVAL);
+	end();
+}
+END_TEST
+
+/* --- The served call's end ---------------------------------------------------------- */
+
+static int keep(struct ipc_call *call)
+{
+	kept = ipc_call_ref(call);
+	return 0;
+}
+
+static unsigned int told;
+static int told_result;
+
+static void on_cancel(struct ipc_call *call, void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &told);
+	told++;
+	told_result = ipc_call_canceled(call);
+}
+
+START_TEST(what_a_handler_can_ask)
+{
+	begin();
+	on_echo = keep;
+	push_call(DEVICE_EVENT_CALL);
+	serve_one();
+	ck_assert_uint_eq(ipc_call_remaining(kept), 0);
+	ck_assert_int_eq(ipc_call_canceled(kept), 0);
+	fake.canceled_call = 100;
+	ck_assert_int_eq(ipc_call_canceled(kept), 1);
+	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL), -EINVAL);
+	ck_assert_ptr_null(ipc_call_label(kept));
+	ipc_call_unref(kept);
+
+	push_call(DEVICE_EVENT_ONEWAY);
+	serve_one();
+	ck_assert_uint_eq(ipc_call_remaining(kept), IPC_NEVER);
+	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL), -EINVAL);
+	ipc_call_unref(kept);
+	ck_assert_int_eq(ipc_call_canceled(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(NULL, on_cancel, NULL), -EINVAL);
+	end();
+}
+END_TEST
+
+START_TEST(told_of_the_end)
+{
+	begin();
+	told = 0;
+	on_echo = keep;
+	push_call(DEVICE_EVENT_CALL);
+	serve_one();
+
+	/* Taken back: nothing is told. */
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), 0);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), 0);
+	push_canceled();
+	serve_one();
+	ck_assert_uint_eq(told, 1);
+	ck_assert_int_eq(told_result, 1);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), -ECANCELED);
+
+	/* Again, and of a call that is not there any more. */
+	push_canceled();
+	serve_one();
+	ipc_call_unref(kept);
+	push_canceled();
+	serve_one();
+	ck_assert_uint_eq(told, 1);
+	end();
+}
+END_TEST
+
+START_TEST(told_too_late)
+{
+	begin();
+	told = 0;
+	on_echo = keep;
+	push_call(DEVICE_EVENT_CALL);
+	serve_one();
+	/* The event came before anybody was interested. */
+	push_canceled();
+	serve_one();
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), -ECANCELED);
+	ck_assert_uint_eq(told, 0);
+	ipc_call_unref(kept);
+	end();
+}
+END_TEST
+
+/* --- Calls made for it --------------------------------------------------------------- */
+
+static uint64_t child_id;
+
+static int call_and_keep(struct ipc_call *call)
+{
+	ck_assert_int_eq(call_async(NULL, &child_id), 0);
+	return keep(call);
+}
+
+START_TEST(a_handlers_calls_end_with_it)
+{
+	begin();
+	on_echo = call_and_keep;
+	push_call(DEVICE_EVENT_CALL);
+	serve_one();
+	push_canceled();
+	serve_one();
+	ck_assert_uint_eq(fake.n_cancels, 1);
+	ck_assert_uint_eq(fake.canceled, child_id);
+	push_end(DEVICE_EVENT_FAILED, child_id, -ECANCELED);
+	serve_one();
+	ck_assert_int_eq(end_of.result, -ECANCELED);
+	ipc_call_unref(kept);
+	end();
+}
+END_TEST
+
+START_TEST(calls_outlive_an_answered_one)
+{
+	begin();
+	on_echo = call_and_keep;
+	push_call(DEVICE_EVENT_CALL);
+	serve_one();
+	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ipc_call_unref(kept);
+	push_canceled();
+	serve_one();
+	ck_assert_uint_eq(fake.n_cancels, 0);
+	push_end(DEVICE_EVENT_REPLY, child_id, 0);
+	serve_one();
+	ck_assert_uint_eq(end_of.count, 1);
+	ck_assert_int_eq(end_of.result, 0);
+	end();
+}
+END_TEST
+
+START_TEST(calls_for_a_kept_one)
+{
+	struct ipc_options options = { .timeout_usec = 1000 * SECOND };
+	uint64_t id;
+
+	begin();
+	on_echo = keep;
+	push_call(DEVICE_EVENT_CALL);
+	serve_one();
+	options.parent = kept;
+	ck_assert_int_eq(call_async(&options, &id), 0);
+	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
+
+	/* One that is waited for gets a number to be cancelled by. */
+	push_end(DEVICE_EVENT_REPLY, 0, 0);
+	ck_assert_int_eq(call_now(&options), 0);
+	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
+	ck_assert_uint_ne(fake_last()->send.cookie, 0);
+	/* The driver was asked once: it tells what comes later. */
+	ck_assert_uint_eq(fake.n_asked, 1);
+
+	push_canceled();
+	serve_one();
+	ck_assert_uint_eq(fake.n_cancels, 1);
+	ck_assert_uint_eq(fake.canceled, id);
+	ck_assert_int_eq(call_async(&options, NULL), -ECANCELED);
+	ck_assert_int_eq(call_now(&options), -ECANCELED);
+	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ipc_call_unref(kept);
+
+	push_call(DEVICE_EVENT_ONEWAY);
+	serve_one();
+	options.parent = kept;
+	ck_assert_int_eq(call_now(&options), -EINVAL);
+	ipc_call_unref(kept);
+	end();
+	ck_assert_uint_eq(end_of.count, 1);
+}
+END_TEST
+
+/* What another thread does that takes the event. */
+static void canceled_elsewhere(void)
+{
+	fake.cancel_error = -ENOENT;
+	call_canceled(ipc, 100);
+	fake.cancel_error = 0;
+}
+
+START_TEST(canceled_before_the_driver_knows)
+{
+	struct ipc_options options = { 0 };
+	uint64_t id;
+
+	for (int async = 0; async < 2; async++) {
+		begin();
+		on_echo = keep;
+		push_call(DEVICE_EVENT_CALL);
+		serve_one();
+		options.parent = kept;
+		options.id = id = ipc_new_id(ipc);
+		fake.on_send = canceled_elsewhere;
+		push_end(DEVICE_EVENT_FAILED, id, -ECANCELED);
+		if (async)
+			ck_assert_int_eq(call_async(&options, NULL), 0);
+		else
+			ck_assert_int_eq(call_now(&options), -ECANCELED);
+		/* In vain before it was sent, and again when it was. */
+		ck_assert_uint_eq(fake.n_cancels, 2);
+		ck_assert_uint_eq(fake.canceled, id);
+		if (async)
+			serve_one();
+		ipc_call_unref(kept);
+		end();
+	}
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
+			 what_was_not_sent_does_not_complete, the_end_of_the_connection_completes,
+			 ids_of_ones_own, cancelling, the_nearest_limit_counts,
+			 oneways_wait_only_when_asked, what_a_handler_can_ask, told_of_the_end,
+			 told_too_late, a_handlers_calls_end_with_it, calls_outlive_an_answered_one,
+			 calls_for_a_kept_one, canceled_before_the_driver_knows);
+}

@@ -1,0 +1,727 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls from both sides, on a fake device: what is sent when, with what, and
+ * what becomes of failures.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake-device.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "test-run.h"
+#include "test.ipc.h"
+#include "core/thread.h"
+
+static struct ipc *ipc;
+static struct test *peer;
+static struct ipc_object *object;
+static struct ipc_call *kept;
+static int (*on_echo)(struct ipc_call *call, const Ipc__Test__EchoRequest *request);
+static int logged;
+
+static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)userdata;
+	return on_echo(call, request);
+}
+
+static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)userdata;
+	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
+	ck_assert_int_eq(ipc_call_errno(call, EIO, NULL), -EINVAL);
+	ck_assert_str_eq(request->text, "line");
+	logged++;
+	return -EIO;
+}
+
+static const struct test_ops ops = { .echo = echo, .log = log_line };
+
+static void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	logged = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+}
+
+static void end(void)
+{
+	test_unref(peer);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+static uint32_t code_of(const char *name)
+{
+	for (size_t i = 0; i < test_interface.n_methods; i++)
+		if (!strcmp(test_interface.methods[i].name, name))
+			return test_interface.methods[i].code;
+	ck_abort_msg("no method %s", name);
+	return 0;
+}
+
+static void push_packed(struct device_event event, const ProtobufCMessage *message)
+{
+	uint8_t data[1024];
+	size_t size = message ? protobuf_c_message_pack(message, data) : 0;
+
+	fake_push(event, data, size, NULL, 0);
+}
+
+static void push_reply(const char *text, uint64_t buffer)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	reply.text = (char *)text;
+	push_packed((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = buffer },
+		    &reply.base);
+}
+
+static void push_request(enum device_event_kind kind, const char *method, const char *text)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	struct device_event event = {
+		.kind = kind,
+		.cookie = fake.cookie,
+		.code = code_of(method),
+		.call = kind == DEVICE_EVENT_CALL ? 100 : 0,
+		.buffer = 50,
+		.pid = 1,
+		.tid = 2,
+		.uid = 3,
+		.gid = 4,
+	};
+
+	request.text = (char *)text;
+	push_packed(event, &request.base);
+}
+
+/* What the error reply that was sent last says. */
+static void check_error(int code, const char *name, const char *message)
+{
+	const struct fake_sent *sent = fake_last();
+	Ipc__Error *error = ipc__error__unpack(NULL, sent->send.size, sent->data);
+
+	ck_assert_uint_eq(sent->send.kind, DEVICE_SEND_ERROR);
+	ck_assert_uint_eq(sent->send.call, 100);
+	ck_assert_uint_eq(sent->send.code, (uint32_t)code);
+	ck_assert_ptr_nonnull(error);
+	if (name)
+		ck_assert_str_eq(error->name, name);
+	if (message)
+		ck_assert_str_eq(error->message, message);
+	else
+		ck_assert_uint_eq(sent->send.size, 0);
+	ipc__error__free_unpacked(error, NULL);
+}
+
+static void check_reply(const char *text)
+{
+	const struct fake_sent *sent = fake_last();
+	Ipc__Test__EchoReply *reply = ipc__test__echo_reply__unpack(NULL, sent->send.size,
+								    sent->data);
+
+	ck_assert_uint_eq(sent->send.kind, DEVICE_SEND_REPLY);
+	ck_assert_uint_eq(sent->send.call, 100);
+	ck_assert_ptr_nonnull(reply);
+	ck_assert_str_eq(reply->text, text);
+	ipc__test__echo_reply__free_unpacked(reply, NULL);
+}
+
+/* --- The caller's side -------------------------------------------------------- */
+
+static int call_echo(const char *text, Ipc__Test__EchoReply **ret_reply, struct ipc_error *error)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	request.text = (char *)text;
+	return test_echo(peer, &request, ret_reply, error);
+}
+
+START_TEST(a_call_is_one_exchange)
+{
+	Ipc__Test__EchoReply *reply = NULL;
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	begin();
+	push_reply("world", 31);
+	ck_assert_int_eq(call_echo("hello", &reply, &error), 0);
+	ck_assert_str_eq(reply->text, "world");
+	ck_assert_int_eq(error.code, 0);
+	ck_assert_uint_eq(fake.exchanges, 1);
+	ck_assert_uint_eq(fake.sent[0].send.handle, 5);
+	ck_assert_uint_eq(fake.sent[0].send.code, code_of("Echo"));
+	ck_assert_uint_eq(fake.sent[0].flags, DEVICE_WAIT);
+	ck_assert(!fake.sent[0].send.accept_fds);
+	test_echo_reply_free(reply);
+	test_echo_reply_free(NULL);
+
+	/* The reply's buffer goes back with the next one. */
+	push_reply("", 32);
+	ck_assert_int_eq(call_echo("again", NULL, NULL), 0);
+	ck_assert_uint_eq(fake.exchanges, 2);
+	ck_assert_uint_eq(fake.sent[1].n_release, 1);
+	ck_assert_uint_eq(fake.released[0], 31);
+	end();
+}
+END_TEST
+
+START_TEST(buffers_to_give_back_do_not_pile_up)
+{
+	struct thread *t;
+
+	begin();
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	for (uint64_t i = 1; i <= 20; i++) {
+		thread_release_later(t, i, 8);
+		ck_assert_uint_lt(t->n_release, THREAD_MAX_RELEASE);
+	}
+	ck_assert_uint_eq(fake.n_released, 16);
+	/* A large one does not wait at all. */
+	thread_release_later(t, 21, 1 << 20);
+	ck_assert_uint_eq(fake.n_released, 21);
+	ck_assert_uint_eq(t->n_release, 0);
+	/* No buffer is none. */
+	thread_release_later(t, 0, 0);
+	ck_assert_uint_eq(t->n_release, 0);
+	end();
+}
+END_TEST
+
+START_TEST(signals_do_not_end_a_call)
+{
+	Ipc__Test__EchoReply *reply = NULL;
+
+	begin();
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
+	push_reply("world", 31);
+	ck_assert_int_eq(call_echo("hello", &reply, NULL), 0);
+	ck_assert_uint_eq(fake.n_sent, 1);
+	ck_assert_uint_eq(fake.exchanges, 3);
+	test_echo_reply_free(reply);
+	end();
+}
+END_TEST
+
+START_TEST(errors_of_the_driver)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Test__EchoReply *reply = (void *)1;
+
+	begin();
+	fake.send_error = -EOWNERDEAD;
+	fake.send_error_kind = DEVICE_SEND_CALL;
+	ck_assert_int_eq(call_echo("hello", &reply, &error), -EOWNERDEAD);
+	ck_assert_int_eq(error.code, -EOWNERDEAD);
+	ck_assert_ptr_eq(reply, (void *)1);
+
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .error = -EMFILE }, NULL, 0,
+		  NULL, 0);
+	ck_assert_int_eq(call_echo("hello", &reply, &error), -EMFILE);
+	ck_assert_int_eq(error.code, -EMFILE);
+	ck_assert_ptr_null(error.message);
+	end();
+}
+END_TEST
+
+START_TEST(errors_of_the_server)
+{
+	Ipc__Error sent = IPC__ERROR__INIT;
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct device_event event = {
+		.kind = DEVICE_EVENT_ERROR,
+		.error = -EREMOTEIO,
+		.buffer = 9,
+	};
+
+	begin();
+	sent.name = "echo.Empty";
+	sent.message = "nothing to say";
+	push_packed(event, &sent.base);
+	ck_assert_int_eq(call_echo("", NULL, &error), -EREMOTEIO);
+	ck_assert_int_eq(error.code, -EREMOTEIO);
+	ck_assert_str_eq(error.name, "echo.Empty");
+	ck_assert_str_eq(error.message, "nothing to say");
+
+	/* The next failure replaces it; its explanation is rubbish. */
+	event.error = -EIO;
+	fake_push(event, "\xff\xff\xff", 3, NULL, 0);
+	ck_assert_int_eq(call_echo("", NULL, &error), -EIO);
+	ck_assert_int_eq(error.code, -EIO);
+	ck_assert_ptr_null(error.name);
+	ck_assert_ptr_null(error.message);
+	end();
+}
+END_TEST
+
+START_TEST(a_reply_that_is_none)
+{
+	Ipc__Test__EchoReply *reply = (void *)1;
+	struct device_object handle = { DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 };
+
+	begin();
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = 7 }, "\x0a\x05", 2,
+		  &handle, 1);
+	ck_assert_int_eq(call_echo("", &reply, NULL), -EBADMSG);
+	ck_assert_ptr_eq(reply, (void *)1);
+	/* What came with it is given back, and so is what nobody asked for. */
+	ck_assert_uint_eq(fake.n_puts, 1);
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = 8 }, NULL, 0,
+		  &handle, 1);
+	ck_assert_int_eq(call_echo("", NULL, NULL), 0);
+	ck_assert_uint_eq(fake.n_puts, 2);
+	end();
+}
+END_TEST
+
+START_TEST(not_the_methods_request)
+{
+	Ipc__Test__EchoReply wrong = IPC__TEST__ECHO_REPLY__INIT;
+
+	begin();
+	ck_assert_int_eq(test_echo(peer, (void *)&wrong, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(test_log(NULL, NULL), -EINVAL);
+	ck_assert_uint_eq(fake.exchanges, 0);
+	end();
+}
+END_TEST
+
+START_TEST(an_object_that_could_not_be_sent_is_not_held)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+
+	begin();
+	id.id = ipc_object_id(object);
+	cargo.object = &id;
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = DEVICE_SEND_ONEWAY;
+	ck_assert_int_eq(test_drop(peer, &cargo), -ENOSPC);
+	ipc_object_unref(object);
+	ck_assert_uint_eq(fake.n_settled, 1);
+	object = NULL;
+	end();
+}
+END_TEST
+
+/* --- The server's side -------------------------------------------------------- */
+
+static void serve_one(void)
+{
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void stop(void)
+{
+	ipc_stop(ipc);
+}
+
+/* Until the queue is empty. */
+static void run(void)
+{
+	fake.on_empty = stop;
+	ck_assert_int_eq(ipc_run(ipc), 0);
+	ck_assert_uint_eq(fake.woken, 1);
+}
+
+/* Process 1 is there, if that is who called. */
+static void ask_for_a_pidfd(struct ipc_call *call)
+{
+	int fd;
+
+	fake.caller = 1;
+	fake.caller_pid = 1;
+	fd = ipc_call_pidfd(call);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	fake.caller = 0;
+	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
+	fake.caller = 1;
+	fake.caller_pid = 2;
+	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
+	fake.caller = -ENOTTY;
+	ck_assert_int_eq(ipc_call_pidfd(call), -ENOTTY);
+}
+
+static int answer(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+	size_t size;
+
+	ck_assert_int_eq(ipc_call_pid(call), 1);
+	ck_assert_int_eq(ipc_call_tid(call), 2);
+	ck_assert_uint_eq(ipc_call_uid(call), 3);
+	ck_assert_uint_eq(ipc_call_gid(call), 4);
+	ask_for_a_pidfd(call);
+	ck_assert_ptr_eq(ipc_call_ipc(call), ipc);
+	ck_assert_ptr_nonnull(ipc_call_payload(call, &size));
+	ck_assert_uint_gt(size, 0);
+
+	/* What fails before the answer does not count as one. */
+	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
+	ck_assert_int_eq(test_reply_echo(call, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_errno(call, 0, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_errno(call, 4096, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_error(call, NULL, NULL), -EINVAL);
+
+	reply.text = request->text;
+	ck_assert_int_eq(test_reply_echo(call, &reply), 0);
+	ck_assert_int_eq(test_reply_echo(call, &reply), -EALREADY);
+	ck_assert_int_eq(ipc_call_error(call, "x", NULL), -EALREADY);
+	/* Not sent yet. */
+	ck_assert_uint_eq(fake.n_sent, 0);
+	return -EIO;
+}
+
+START_TEST(a_served_call_is_one_exchange)
+{
+	begin();
+	on_echo = answer;
+	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	run();
+	check_reply("hello");
+	ck_assert_uint_eq(fake.n_sent, 1);
+	/* The wait for the call, and the reply with the next wait and the free. */
+	ck_assert_uint_eq(fake.exchanges, 2);
+	ck_assert_uint_eq(fake_last()->flags, DEVICE_WAIT | DEVICE_SERVE);
+	ck_assert_uint_eq(fake_last()->n_release, 1);
+	ck_assert_uint_eq(fake.released[0], 50);
+	end();
+}
+END_TEST
+
+START_TEST(an_event_loop_does_not_keep_the_reply)
+{
+	begin();
+	on_echo = answer;
+	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
+	ck_assert_int_eq(ipc_process(ipc), 0);
+	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
+	serve_one();
+	check_reply("hello");
+	ck_assert_int_eq(ipc_process(ipc), 0);
+	end();
+}
+END_TEST
+
+static int return_error(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	(void)call;
+	(void)request;
+	return -EDOM;
+}
+
+static int return_nothing(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	(void)call;
+	(void)request;
+	return 0;
+}
+
+static int return_odd(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	(void)call;
+	(void)request;
+	return -100000;
+}
+
+static int raise_error(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	return ipc_call_error(call, "echo.Empty", "nothing to %s", request->text);
+}
+
+static int raise_errno(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	(void)request;
+	return ipc_call_errno(call, ENOENT, "no %d", 7);
+}
+
+START_TEST(what_a_handler_can_end_with)
+{
+	static const struct {
+		int (*handler)(struct ipc_call *call, const Ipc__Test__EchoRequest *request);
+		int code;
+		const char *name;
+		const char *message;
+	} ends[] = {
+		{ return_error, EDOM, NULL, NULL },
+		{ return_nothing, ENOMSG, NULL, NULL },
+		{ return_odd, EIO, NULL, NULL },
+		{ raise_error, EREMOTEIO, "echo.Empty", "nothing to say" },
+		{ raise_errno, ENOENT, NULL, "no 7" },
+	};
+
+	begin();
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		on_echo = ends[i].handler;
+		push_request(DEVICE_EVENT_CALL, "Echo", "say");
+		serve_one();
+		check_error(ends[i].code, ends[i].name, ends[i].message);
+		ck_assert_uint_eq(fake.n_sent, i + 1);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(what_never_reaches_a_handler)
+{
+	begin();
+	/* No handler. */
+	push_request(DEVICE_EVENT_CALL, "Poke", "x");
+	serve_one();
+	check_error(EOPNOTSUPP, NULL, NULL);
+	/* No such method. */
+	push_packed((struct device_event){ .kind = DEVICE_EVENT_CALL, .call = 100, .code = 4711,
+					   .cookie = fake.cookie }, NULL);
+	serve_one();
+	check_error(EOPNOTSUPP, NULL, "ipc.test.Test has no method with the number 0x1267");
+	/* A oneway called, and a call sent oneway. */
+	push_request(DEVICE_EVENT_CALL, "Log", "line");
+	serve_one();
+	check_error(EPROTO, NULL, "ipc.test.Test.Log is oneway: it has no reply");
+	on_echo = answer;
+	push_request(DEVICE_EVENT_ONEWAY, "Echo", "x");
+	serve_one();
+	ck_assert_uint_eq(fake.n_sent, 3);
+	/* Not a request. */
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_CALL, .call = 100, .buffer = 3,
+					 .code = code_of("Echo"), .cookie = fake.cookie },
+		  "\x0a\x7f", 2, NULL, 0);
+	serve_one();
+	check_error(EBADMSG, NULL,
+		    "ipc.test.Test.Echo: the request is not a valid ipc.test.EchoRequest");
+	/* No such object, any more. */
+	push_packed((struct device_event){ .kind = DEVICE_EVENT_CALL, .call = 100,
+					   .cookie = 4711 }, NULL);
+	serve_one();
+	check_error(EOWNERDEAD, NULL, NULL);
+	ck_assert_int_eq(logged, 0);
+	end();
+}
+END_TEST
+
+START_TEST(a_oneway_is_not_answered)
+{
+	begin();
+	push_request(DEVICE_EVENT_ONEWAY, "Log", "line");
+	serve_one();
+	ck_assert_int_eq(logged, 1);
+	ck_assert_uint_eq(fake.n_sent, 0);
+	/* Its buffer is given back, or the next would not come. */
+	ck_assert_uint_eq(fake.released[0], 50);
+	end();
+}
+END_TEST
+
+static int answer_and_call(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	(void)request;
+	reply.text = "first";
+	ck_assert_int_eq(test_reply_echo(call, &reply), 0);
+	ck_assert_uint_eq(fake.n_sent, 0);
+	push_reply("inner", 60);
+	ck_assert_int_eq(call_echo("second", NULL, NULL), 0);
+	ck_assert_uint_eq(fake.n_sent, 2);
+	return 0;
+}
+
+START_TEST(the_reply_leaves_before_another_call)
+{
+	begin();
+	on_echo = answer_and_call;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	ck_assert_uint_eq(fake.sent[0].send.kind, DEVICE_SEND_REPLY);
+	ck_assert_uint_eq(fake.sent[1].send.kind, DEVICE_SEND_CALL);
+	ck_assert_uint_eq(fake.n_sent, 2);
+	end();
+}
+END_TEST
+
+/* A call that comes back while ours is open is served by the same thread. */
+START_TEST(a_call_inside_a_call)
+{
+	Ipc__Test__EchoReply *reply = NULL;
+
+	begin();
+	on_echo = raise_errno;
+	push_request(DEVICE_EVENT_CALL, "Echo", "callback");
+	push_reply("outer", 61);
+	ck_assert_int_eq(call_echo("x", &reply, NULL), 0);
+	ck_assert_str_eq(reply->text, "outer");
+	test_echo_reply_free(reply);
+	ck_assert_uint_eq(fake.n_sent, 2);
+	/* Answered in the exchange that goes on waiting. */
+	ck_assert_uint_eq(fake.exchanges, 2);
+	ck_assert_uint_eq(fake_last()->flags, DEVICE_WAIT);
+	check_error(ENOENT, NULL, "no 7");
+	end();
+}
+END_TEST
+
+static int try_to_serve(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	ck_assert_int_eq(ipc_process(ipc), -EDEADLK);
+	ck_assert_int_eq(ipc_run(ipc), -EDEADLK);
+	return raise_errno(call, request);
+}
+
+START_TEST(no_serving_while_a_reply_is_due)
+{
+	begin();
+	on_echo = try_to_serve;
+	push_request(DEVICE_EVENT_CALL, "Echo", "callback");
+	push_reply("outer", 61);
+	ck_assert_int_eq(call_echo("x", NULL, NULL), 0);
+	end();
+}
+END_TEST
+
+START_TEST(a_reply_that_cannot_be_sent)
+{
+	begin();
+	on_echo = answer;
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = DEVICE_SEND_REPLY;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	check_error(ENOSPC, NULL, NULL);
+
+	/* The explanation of an error can be left out. */
+	on_echo = raise_errno;
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = DEVICE_SEND_ERROR;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	check_error(ENOENT, NULL, NULL);
+
+	/* Answered elsewhere: nothing more to send. */
+	fake.send_error = -ESRCH;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	ck_assert_uint_eq(fake.n_sent, 2);
+	end();
+}
+END_TEST
+
+/* --- Later -------------------------------------------------------------------- */
+
+static int keep(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+{
+	ck_assert_str_eq(request->text, "x");
+	kept = ipc_call_ref(call);
+	return 0;
+}
+
+START_TEST(answered_later)
+{
+	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
+
+	begin();
+	on_echo = keep;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	ck_assert_uint_eq(fake.n_sent, 0);
+	ck_assert_uint_eq(fake.n_released, 0);
+	ck_assert_uint_gt(((const char *)ipc_call_payload(kept, NULL))[0], 0);
+
+	/* Memory of the loop's own calls is not this one's. */
+	on_echo = raise_errno;
+	push_request(DEVICE_EVENT_CALL, "Echo", "y");
+	serve_one();
+	ck_assert_uint_eq(fake.n_sent, 1);
+
+	/* It fails once, stays open, and is sent at once the second time. */
+	reply.text = "late";
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = DEVICE_SEND_REPLY;
+	ck_assert_int_eq(test_reply_echo(kept, &reply), -ENOSPC);
+	ck_assert_int_eq(test_reply_echo(kept, &reply), 0);
+	check_reply("late");
+	ck_assert_int_eq(test_reply_echo(kept, &reply), -EALREADY);
+	ck_assert_uint_eq(fake.n_released, 1);
+	ck_assert_ptr_null(ipc_call_unref(kept));
+	ck_assert_uint_eq(fake.n_sent, 2);
+	ck_assert_uint_eq(fake.n_released, 2);
+	end();
+}
+END_TEST
+
+/* Or whoever calls would have us hold what he likes, for as long as it takes. */
+START_TEST(a_kept_call_holds_nothing_that_no_field_takes)
+{
+	struct device_object handles[3] = {
+		{ DEVICE_OBJECT_HANDLE, .value = 7, .tag = 1 },
+		{ DEVICE_OBJECT_HANDLE, .value = 8, .tag = 2 },
+		{ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 3 },
+	};
+	struct device_event event = { .kind = DEVICE_EVENT_CALL, .call = 100, .buffer = 50 };
+
+	begin();
+	on_echo = keep;
+	event.cookie = fake.cookie;
+	event.code = code_of("Echo");
+	fake_push(event, "\x0a\x01x", 3, handles, 3);
+	serve_one();
+	ck_assert_uint_eq(fake.n_puts, 3);
+	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ipc_call_unref(kept);
+	ck_assert_uint_eq(fake.n_puts, 3);
+	end();
+}
+END_TEST
+
+START_TEST(never_answered)
+{
+	begin();
+	on_echo = keep;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	ck_assert_ptr_null(ipc_call_unref(kept));
+	check_error(ENOMSG, NULL, NULL);
+	ck_assert_ptr_null(ipc_call_unref(NULL));
+	ck_assert_ptr_null(ipc_call_ref(NULL));
+	end();
+}
+END_TEST
+
+START_TEST(a_kept_call_keeps_the_connection)
+{
+	begin();
+	on_echo = keep;
+	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	serve_one();
+	end();
+	ck_assert_int_eq(ipc_call_errno(kept, ENOENT, "late"), 0);
+	check_error(ENOENT, NULL, "late");
+	ipc_call_unref(kept);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("call", a_call_is_one_exchange, buffers_to_give_back_do_not_pile_up,
+			 signals_do_not_end_a_call, errors_of_the_driver, errors_of_the_server,
+			 a_reply_that_is_none, not_the_methods_request,
+			 an_object_that_could_not_be_sent_is_not_held,
+			 a_served_call_is_one_exchange, an_event_loop_does_not_keep_the_reply,
+			 what_a_handler_can_end_with, what_never_reaches_a_handler,
+			 a_oneway_is_not_answered, the_reply_leaves_before_another_call,
+			 a_call_inside_a_call, no_serving_while_a_reply_is_due,
+			 a_reply_that_cannot_be_sent, answered_later, never_answered,
+			 a_kept_call_keeps_the_connection,
+			 a_kept_call_holds_nothing_that_no_field_takes);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Proxies and their death watches.
+ */
+#include <errno.h>
+
+#include "core/death.h"
+#include "fake-device.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "test-run.h"
+
+static struct ipc *ipc;
+static char calls[16];
+static int n_calls;
+
+static struct ipc_proxy *begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	n_calls = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	return proxy;
+}
+
+static void note(struct ipc_proxy *proxy, void *userdata)
+{
+	ck_assert_uint_eq(proxy->handle, 5);
+	calls[n_calls++] = *(char *)userdata;
+	calls[n_calls] = 0;
+}
+
+START_TEST(counts_are_put_together)
+{
+	struct ipc_proxy *proxy = begin();
+	struct ipc_proxy *again;
+
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &again), 0);
+	ck_assert_ptr_eq(again, proxy);
+	ck_assert_uint_eq(ipc_proxy_id(proxy), id_of_handle(5));
+	ck_assert_ptr_eq(ipc_proxy_ipc(proxy), ipc);
+	ck_assert_ptr_null(ipc_proxy_unref(again));
+	ck_assert_uint_eq(fake.n_puts, 0);
+	ck_assert_ptr_null(ipc_proxy_unref(proxy));
+	ck_assert_uint_eq(fake.n_puts, 1);
+	ck_assert_uint_eq(fake.put_count, 2);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(the_managers_handle_is_never_put)
+{
+	struct ipc_proxy *proxy = begin(), *manager, *arrived;
+
+	ck_assert_int_eq(ipc_get_manager(ipc, &manager), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, MANAGER_HANDLE, &arrived), 0);
+	ck_assert_ptr_eq(arrived, manager);
+	ipc_proxy_unref(manager);
+	ipc_proxy_unref(arrived);
+	ck_assert_uint_eq(fake.n_puts, 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(watchers_are_called_in_order_and_once)
+{
+	struct ipc_proxy *proxy = begin();
+	uint64_t a, b;
+
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", &a), 0);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &b), 0);
+	ck_assert_uint_ne(a, b);
+	ck_assert_int_eq(fake.watches, 1);
+	death_fire(ipc, fake.watch_cookie + 1);
+	ck_assert_int_eq(n_calls, 0);
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_str_eq(calls, "ab");
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_int_eq(n_calls, 2);
+	ck_assert_int_eq(ipc_proxy_off_death(proxy, a), -ENOENT);
+	ipc_proxy_unref(proxy);
+	ck_assert_uint_eq(fake.n_puts, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(a_watch_holds_the_proxy)
+{
+	struct ipc_proxy *proxy = begin();
+
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), 0);
+	ipc_proxy_unref(proxy);
+	ck_assert_uint_eq(fake.n_puts, 0);
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_str_eq(calls, "a");
+	ck_assert_uint_eq(fake.n_puts, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(taken_back)
+{
+	struct ipc_proxy *proxy = begin();
+	uint64_t a, b;
+
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", &a), 0);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &b), 0);
+	ck_assert_int_eq(ipc_proxy_off_death(proxy, a), 0);
+	ck_assert_int_eq(fake.watches, 1);
+	/* The event is in another thread's hands already. */
+	fake.unwatch_error = -ENOENT;
+	ck_assert_int_eq(ipc_proxy_off_death(proxy, b), 0);
+	ck_assert_int_eq(fake.watches, 0);
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_int_eq(n_calls, 0);
+	ck_assert_int_eq(ipc_proxy_off_death(proxy, b), -ENOENT);
+	ipc_proxy_unref(proxy);
+	ck_assert_uint_eq(fake.n_puts, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(a_new_watch_after_death)
+{
+	struct ipc_proxy *proxy = begin();
+	uint64_t first;
+
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), 0);
+	first = fake.watch_cookie;
+	death_fire(ipc, first);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", NULL), 0);
+	ck_assert_uint_ne(fake.watch_cookie, first);
+	death_fire(ipc, first);
+	ck_assert_str_eq(calls, "a");
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_str_eq(calls, "ab");
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
+static uint64_t other;
+
+static void take_other_back(struct ipc_proxy *proxy, void *userdata)
+{
+	note(proxy, userdata);
+	ck_assert_int_eq(ipc_proxy_off_death(proxy, other), 0);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "n", NULL), 0);
+}
+
+/* A callback that takes back one that is still to come, and adds one. */
+START_TEST(callbacks_may_change_the_list)
+{
+	struct ipc_proxy *proxy = begin();
+	uint64_t first;
+
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, take_other_back, "a", NULL), 0);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &other), 0);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "c", NULL), 0);
+	first = fake.watch_cookie;
+	death_fire(ipc, first);
+	ck_assert_str_eq(calls, "ac");
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_str_eq(calls, "acn");
+	ipc_proxy_unref(proxy);
+	ck_assert_uint_eq(fake.n_puts, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* --- Freezing ------------------------------------------------------------------- */
+
+static char frozen[16];
+static int n_frozen;
+
+static void on_freeze(struct ipc_proxy *proxy, int is_frozen, void *userdata)
+{
+	(void)proxy;
+	frozen[n_frozen++] = (char)(*(const char *)userdata + (is_frozen ? 0 : 'a' - 'A'));
+	frozen[n_frozen] = 0;
+}
+
+static void push_freeze(enum device_event_kind kind, uint64_t cookie, uint32_t count)
+{
+	struct device_event event = { .kind = kind, .cookie = cookie, .code = count };
+
+	fake_push(event, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+START_TEST(told_of_freezing)
+{
+	struct ipc_proxy *proxy = begin();
+	uint64_t a, b, first;
+
+	n_frozen = 0;
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, NULL, NULL, NULL), -EINVAL);
+	/* A watch for death is there: a wider one takes its place. */
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "1", NULL), 0);
+	ck_assert(!fake.watch_frozen);
+	first = fake.watch_cookie;
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, on_freeze, "A", &a), 0);
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, on_freeze, "B", &b), 0);
+	ck_assert(fake.watch_frozen);
+	ck_assert_int_eq(fake.watches, 1);
+	ck_assert_uint_ne(fake.watch_cookie, first);
+
+	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 1);
+	push_freeze(DEVICE_EVENT_THAWED, fake.watch_cookie, 3);
+	/* Overtaken by the one before, and of a watch that is not there. */
+	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 2);
+	push_freeze(DEVICE_EVENT_FROZEN, first, 4);
+	ck_assert_str_eq(frozen, "ABab");
+
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), 0);
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), -ENOENT);
+	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 4);
+	ck_assert_str_eq(frozen, "ABabB");
+
+	/* Death is told to those who asked for that, and ends the others too. */
+	death_fire(ipc, fake.watch_cookie);
+	ck_assert_str_eq(calls, "1");
+	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, b), -ENOENT);
+	ck_assert_str_eq(frozen, "ABabB");
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(the_end_of_the_connection_forgets_watchers)
+{
+	struct ipc_proxy *proxy = begin();
+
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), 0);
+	ipc_unref(ipc);
+	ck_assert_int_eq(n_calls, 0);
+	/* Against the rules, but it must not crash. */
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), -EINVAL);
+	ipc_proxy_unref(proxy);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("death", counts_are_put_together, the_managers_handle_is_never_put,
+			 watchers_are_called_in_order_and_once, a_watch_holds_the_proxy, taken_back,
+			 a_new_watch_after_death, callbacks_may_change_the_list,
+			 told_of_freezing,
+			 the_end_of_the_connection_forgets_watchers);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Words for errors.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/private.h"
+#include "test-run.h"
+
+START_TEST(every_number_has_words)
+{
+	ck_assert_str_eq(ipc_strerror(0), "no error");
+	ck_assert_str_eq(ipc_strerror(-ENOTCONN), "no servicemanager is running");
+	ck_assert_ptr_eq(ipc_strerror(ENOTCONN), ipc_strerror(-ENOTCONN));
+	ck_assert_str_eq(ipc_strerror(-ENOMEM), "Cannot allocate memory");
+	ck_assert_str_eq(ipc_strerror(-4095), "unknown error");
+}
+END_TEST
+
+START_TEST(done_leaves_an_empty_error)
+{
+	struct ipc_error error = { .code = -EREMOTEIO, .name = strdup("a"), .message = strdup("b") };
+
+	ipc_error_done(&error);
+	ck_assert_int_eq(error.code, 0);
+	ck_assert_ptr_null(error.name);
+	ck_assert_ptr_null(error.message);
+	ipc_error_done(&error);
+	ipc_error_done(NULL);
+}
+END_TEST
+
+/* What ipc_fail() prints; the caller frees. */
+static char *printed(const char *what, int code, const struct ipc_error *error)
+{
+	char *text = NULL;
+	FILE *before = stderr;
+	size_t size;
+
+	stderr = open_memstream(&text, &size);
+	ck_assert_int_eq(ipc_fail(what, code, error), 1);
+	fclose(stderr);
+	stderr = before;
+	return text;
+}
+
+START_TEST(fail_says_what_is_known)
+{
+	struct ipc_error all = { .code = -EREMOTEIO, .name = "echo.Empty", .message = "nothing to say" };
+	struct ipc_error text = { .code = -ENOENT, .name = NULL, .message = "no file of that name" };
+	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .message = NULL };
+	struct ipc_error none = IPC_ERROR_INIT;
+	char *line;
+
+	line = printed("say", -EREMOTEIO, &all);
+	ck_assert_str_eq(line, "say: echo.Empty: nothing to say\n");
+	free(line);
+	line = printed("say", -ENOENT, &text);
+	ck_assert_str_eq(line, "say: no file of that name\n");
+	free(line);
+	line = printed("say", -EREMOTEIO, &name);
+	ck_assert_str_eq(line, "say: echo.Empty: the service reports an error\n");
+	free(line);
+	line = printed("say", -ENOTCONN, &none);
+	ck_assert_str_eq(line, "say: no servicemanager is running\n");
+	free(line);
+	line = printed("say", -ENOTCONN, NULL);
+	ck_assert_str_eq(line, "say: no servicemanager is running\n");
+	free(line);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("error", every_number_has_words, done_leaves_an_empty_error,
+			 fail_says_what_is_known);
+}

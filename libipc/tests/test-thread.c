@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads, forks, and several connections of one thread.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fake-device.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "test-run.h"
+#include "test.ipc.h"
+#include "core/thread.h"
+
+static struct ipc *ipc;
+static const struct test_ops no_ops;
+
+static void begin(void)
+{
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+}
+
+START_TEST(opening)
+{
+	struct ipc *other;
+
+	ck_assert_int_eq(ipc_open(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_open(&other, "/nonexistent"), -ENOENT);
+	ck_assert_int_eq(ipc_open_sized(&other, NULL, 0), -EINVAL);
+	ck_assert_int_eq(ipc_open_sized(&other, NULL, 1000), -EINVAL);
+	ck_assert_int_eq(ipc_open_sized(&other, NULL, (1UL << 30) + 4096), -EINVAL);
+	ck_assert_int_eq(ipc_open_sized(&other, NULL, 4096), 0);
+	ck_assert_ptr_eq(ipc_ref(other), other);
+	ck_assert_ptr_null(ipc_unref(other));
+	ck_assert_ptr_null(ipc_unref(other));
+	ck_assert_ptr_null(ipc_unref(NULL));
+}
+END_TEST
+
+START_TEST(the_environment_names_the_device)
+{
+	setenv("IPCBUS_DEVICE", "/nonexistent", 1);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), -ENOENT);
+	ck_assert_int_eq(ipc_open(&ipc, "/dev/other"), 0);
+	ipc_unref(ipc);
+	setenv("IPCBUS_DEVICE", "", 1);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(a_state_for_each_connection)
+{
+	struct thread *a, *b, *again;
+	struct ipc *other;
+
+	begin();
+	ck_assert_int_eq(ipc_open(&other, NULL), 0);
+	ck_assert_int_eq(thread_get(ipc, &a), 0);
+	ck_assert_int_eq(thread_get(other, &b), 0);
+	ck_assert_ptr_ne(a, b);
+	ck_assert_int_eq(thread_get(ipc, &again), 0);
+	ck_assert_ptr_eq(again, a);
+	ipc_unref(other);
+	ck_assert_int_eq(thread_get(ipc, &again), 0);
+	ck_assert_ptr_eq(again, a);
+	ipc_unref(ipc);
+	/* The next connection may lie where the last one was. */
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+		ck_assert_int_eq(thread_get(ipc, &a), 0);
+		ck_assert_ptr_eq(a->ipc, ipc);
+		ck_assert_uint_eq(a->n_release, 0);
+		ipc_unref(ipc);
+	}
+}
+END_TEST
+
+static void *use_and_leave(void *data)
+{
+	struct thread *t;
+
+	ck_assert_int_eq(thread_get(data, &t), 0);
+	thread_release_next(t, 7);
+	return NULL;
+}
+
+START_TEST(a_thread_that_ends_gives_back)
+{
+	pthread_t id;
+
+	begin();
+	pthread_create(&id, NULL, use_and_leave, ipc);
+	pthread_join(id, NULL);
+	ck_assert_uint_eq(fake.n_released, 1);
+	ck_assert_ptr_null(ipc->threads);
+	ipc_unref(ipc);
+}
+END_TEST
+
+static pthread_barrier_t barrier;
+
+static void *outlive(void *data)
+{
+	struct thread *t;
+
+	ck_assert_int_eq(thread_get(data, &t), 0);
+	thread_release_next(t, 7);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+START_TEST(a_thread_that_outlives_the_connection)
+{
+	pthread_t id;
+
+	begin();
+	pthread_barrier_init(&barrier, NULL, 2);
+	pthread_create(&id, NULL, outlive, ipc);
+	pthread_barrier_wait(&barrier);
+	ipc_unref(ipc);
+	pthread_barrier_wait(&barrier);
+	pthread_join(id, NULL);
+	ck_assert_uint_eq(fake.n_released, 0);
+}
+END_TEST
+
+static void no_death(struct ipc_proxy *proxy, void *userdata)
+{
+	(void)proxy;
+	(void)userdata;
+}
+
+static int child(struct ipc_object *object, struct test *test)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	struct ipc_object *new;
+	struct ipc_proxy *proxy;
+	struct ipc *other;
+	uint64_t id;
+
+	if (test_echo(test, &request, NULL, NULL) != -ECHILD ||
+	    test_log(test, &request) != -ECHILD || ipc_run(ipc) != -ECHILD ||
+	    ipc_process(ipc) != -ECHILD || ipc_wait(ipc, 0) != -ECHILD ||
+	    ipc_get_fd(ipc) != -ECHILD || ipc_set_threads(ipc, 2) != -ECHILD ||
+	    ipc_set_clear(ipc, 1) != -ECHILD || ipc_set_timeout(ipc, 1) != -ECHILD ||
+	    ipc_proxy_set_timeout(test_proxy(test), 1) != -ECHILD ||
+	    ipc_cancel(ipc, 1) != -ECHILD || ipc_object_set_flags(object, 0) != -ECHILD ||
+	    ipc_object_set_priority(object, 0, 0) != -ECHILD ||
+	    ipc_set_manager(ipc, object) != -ECHILD || ipc_get_manager(ipc, &proxy) != -ECHILD ||
+	    ipc_get_name(ipc, "a", &proxy) != -ECHILD || ipc_wait_name(ipc, "a", &proxy) != -ECHILD ||
+	    ipc_register_name(ipc, "a", object) != -ECHILD || ipc_unregister_name(ipc, "a") != -ECHILD ||
+	    test_object_new(ipc, &no_ops, NULL, NULL, &new) != -ECHILD ||
+	    test_on_death(test, no_death, NULL, &id) != -ECHILD ||
+	    test_off_death(test, 1) != -ECHILD || ipc_object_id(object))
+		return 1;
+	ipc_stop(ipc);
+	test_unref(test);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+
+	/* One of its own works. */
+	if (ipc_open(&other, NULL) < 0 || test_object_new(other, &no_ops, NULL, NULL, &new) < 0)
+		return 2;
+	if (!ipc_object_id(new))
+		return 3;
+	ipc_object_unref(new);
+	ipc_unref(other);
+	return 0;
+}
+
+START_TEST(a_child_has_no_part_in_it)
+{
+	struct ipc_object *object;
+	struct ipc_proxy *proxy;
+	struct thread *t;
+	int status;
+	pid_t pid;
+
+	begin();
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	ck_assert_int_eq(test_object_new(ipc, &no_ops, NULL, NULL, &object), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(child(object, test_from_proxy(proxy)));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+
+	/* The parent's goes on. */
+	ck_assert_uint_ne(ipc_object_id(object), 0);
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	ipc_proxy_unref(proxy);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(limits_of_threads)
+{
+	begin();
+	ck_assert_int_eq(ipc_set_threads(ipc, 0), -EINVAL);
+	ck_assert_int_eq(ipc_set_threads(ipc, IPC_MAX_THREADS + 1), -EINVAL);
+	ck_assert_int_eq(ipc_set_threads(ipc, IPC_MAX_THREADS), 0);
+	ck_assert_int_eq(ipc_set_threads(ipc, 1), 0);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(bad_names)
+{
+	struct ipc_proxy *proxy;
+	char name[130];
+
+	begin();
+	for (size_t i = 0; i < sizeof(name); i++)
+		name[i] = 'a';
+	name[128] = 0;
+	ck_assert_int_eq(ipc_get_name(ipc, name, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_get_name(ipc, "", &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_get_name(ipc, NULL, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_get_name(ipc, "a b", &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_wait_name(ipc, "a\n", &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "\xc3\xa4"), -EINVAL);
+	ck_assert_uint_eq(fake.exchanges, 0);
+
+	/* A manager that is not there, and one that dies. */
+	name[127] = 0;
+	fake.send_error = -ENOTCONN;
+	fake.send_error_kind = DEVICE_SEND_CALL;
+	ck_assert_int_eq(ipc_get_name(ipc, name, &proxy), -ENOTCONN);
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .error = -EOWNERDEAD }, NULL,
+		  0, NULL, 0);
+	/* Who waits asks the next one; one that answers with nothing has no name. */
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_wait_name(ipc, "A-Z_a/z.0", &proxy), -ENOENT);
+	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_get_name(ipc, "a", &proxy), -ENOENT);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(a_stop_before_the_run_counts)
+{
+	begin();
+	ipc_stop(ipc);
+	ck_assert_int_eq(ipc_run(ipc), 0);
+	ck_assert_uint_eq(fake.exchanges, 0);
+	/* And only once. */
+	ck_assert_int_eq(ipc_run(ipc), -EPIPE);
+	ipc_stop(NULL);
+	ipc_unref(ipc);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("thread", opening, the_environment_names_the_device,
+			 a_state_for_each_connection, a_thread_that_ends_gives_back,
+			 a_thread_that_outlives_the_connection, a_child_has_no_part_in_it,
+			 limits_of_threads, bad_names, a_stop_before_the_run_counts);
+}

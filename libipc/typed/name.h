@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of services, which servicemanager keeps: the client's side. name.c has
+ * the names of this connection and the questions about others'; name-watch.c
+ * is told when they come and go; name-idle.c is for services that leave when
+ * nobody needs them.
+ *
+ * servicemanager may end and come again. A connection that has names or watches
+ * is told when one comes (DEVICE_EVENT_MANAGER), and then adds them all again:
+ * name-replay.c.
+ */
+#ifndef IPC_NAME_H
+#define IPC_NAME_H
+
+#include "core/private.h"
+#include "servicemanager.ipc.h"
+
+/* A name, or what names start with and a '*'. */
+#define NAME_PATTERN_SIZE 130
+
+/* How a name or a watch of ours stands with the manager that is there. */
+struct standing {
+	bool due;		/* it is to be told, again */
+	int failure;		/* -errno that the user is to be told; 0: none */
+};
+
+/* Keeps an object alive while it has a name. */
+struct name {
+	struct name *next;
+	struct ipc_object *object;
+	struct ipc_object *provider;	/* what the manager gets instead; or NULL */
+	struct standing standing;
+	char text[];
+};
+
+/* Takes the place of what had the name before, which is the caller's to free. */
+struct name *name_new(const char *text, struct ipc_object *object);
+void name_free(struct name *name);
+struct name *name_keep_locked(struct ipc *ipc, struct name *name);
+struct name *name_find_locked(struct ipc *ipc, const char *text);
+struct name *name_take_locked(struct ipc *ipc, const char *text);
+
+/* Adds it, and has it added again to every new manager; -errno. */
+int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name);
+
+int names_init(struct names *names);
+void names_done(struct names *names);
+
+/* The connection is closed: gives back the objects that have names. */
+void names_close(struct ipc *ipc);
+
+/* Tells the manager of one. */
+int name_register_locked(struct service_manager *manager, const struct name *name);
+
+/* From now on we are told of new managers. */
+int names_expect_manager_locked(struct ipc *ipc);
+
+/* -EINVAL, -ECHILD; else the manager, there or not. */
+int manager_get(struct ipc *ipc, struct service_manager **ret_manager);
+/* The same, if the name is one. */
+int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **ret_manager);
+/* A manager that died, or never was, is no manager; the rest is its answer. */
+int manager_result(int r);
+
+/* A reply's entry, which may be anything. */
+int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
+
+/* 1 to 127 characters of [A-Za-z0-9_./-]: how many of them the text begins with. */
+size_t name_length(const char *text);
+
+/* name-watch.c: the same for watches. */
+void name_watches_due_locked(struct ipc *ipc);
+/* Those that are due; true: some still are. */
+bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, bool last);
+int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE]);
+void name_watches_close(struct ipc *ipc);
+
+/* name-replay.c: there is a manager, perhaps a new one: tells it what it is to know. */
+void names_replay(struct ipc *ipc);
+/* In a moment: what is due by then. */
+void names_later(struct ipc *ipc);
+/* What came of telling it: true, it is to be tried again; not if this was the last time. */
+bool standing_settle(struct standing *standing, int r, bool last);
+
+#endif /* IPC_NAME_H */
