@@ -26,8 +26,9 @@ KERNEL_MAKE = CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_PAHOLE_VERSION=0 CC=$(KERNEL
 driver_build = $(if $(filter native,$(1)),/lib/modules/$(shell uname -r)/build,$(subst @,$(1),$(KERNEL_CACHE))/build)
 driver_ready = $(if $(filter native,$(1)),$(call driver_build,native)/Makefile,$(subst @,$(1),$(KERNEL_READY)))
 
-# $(call kbuild,KERNEL): what builds a module in the folder of the target
-kbuild = PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
+# $(call kbuild,KERNEL): what builds a module in the folder of the target. make -n says
+# what that is: the folder is not there then, without which kbuild cannot say more.
+kbuild = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),:) PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
 	-C $(call driver_build,$(1)) M=$(abspath $(@D)) $(call KERNEL_MAKE,$(1)) modules
 
 # driver_for KERNEL
