@@ -91,9 +91,10 @@ ONLY_GUEST_TESTS :=
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-FRAGMENTS := driver examples idl libipc packaging scripts servicemanager tools tests/suite/abi bench \
-	tests/env/coverage tests/suite/crash tests/env/debug tests/suite/e2e tests/suite/fault \
-	tests/suite/fuzz tests/env/host tests/suite/idl tests/suite/install tests/suite/kernel \
+# In this order: each uses variables of those before it, and in recipes of all.
+FRAGMENTS := driver idl libipc servicemanager tests/env/host tools examples packaging scripts bench \
+	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/crash \
+	tests/suite/e2e tests/suite/fault tests/suite/fuzz tests/suite/idl tests/suite/install \
 	tests/suite/static
 include $(FRAGMENTS:%=%/module.mk)
 

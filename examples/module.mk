@@ -49,8 +49,7 @@ EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) cpp,$(EXAMPLES)/$(name)/serv
 $(EXAMPLES)/cpp/server $(EXAMPLES)/cpp/client: EXAMPLE_LIBS := -static-libgcc -Wl,-Bstatic \
 	-lstdc++ -Wl,-Bdynamic -lm
 
-# Not $(LIBIPC), which is only set further on.
-$(EXAMPLE_PROGRAMS): | $(B)/libipc/libipc.so
+$(EXAMPLE_PROGRAMS): | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(EXAMPLE_LIBS)

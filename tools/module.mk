@@ -31,29 +31,28 @@ $(TOOLS)/asan/%.o: tools/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(TOOLS_COMPILE) $(HOST_asan)
 
-# Not $(MANAGER_STUBS) and $(LIBIPC), which are only set further on.
-TOOLS_LINKED := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o \
+TOOLS_LINKED := $(MANAGER_STUBS) \
 	$(B)/idl/google/protobuf/descriptor.pb-c.o
 TOOLS_LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \
 	$(LIBIPC) $(PROTOBUF_C_LIBS) $(TOOLS_LIBS)
 TOOLS_ASAN_LINK = $(TOOLS_LINK) $(HOST_asan) $(call LIBIPC_RPATH,../../libipc)
 
-$(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(B)/libipc/libipc.so
+$(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK)
 
 $(TOOLS_UNIT_TESTS): %: %.o $(TOOLS)/trace-rules.o $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) $(TOOLS_LINKED) \
-		| $(B)/libipc/libipc.so
+		| $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK) $(CHECK_LIBS)
 
-$(TOOLS)/asan/ipcctl: $(TOOLS_CORE:$(TOOLS)/%=$(TOOLS)/asan/%) $(TOOLS_LINKED) | $(B)/libipc/libipc.so
+$(TOOLS)/asan/ipcctl: $(TOOLS_CORE:$(TOOLS)/%=$(TOOLS)/asan/%) $(TOOLS_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_ASAN_LINK)
 
 $(TOOLS_ASAN_TESTS): %: %.o $(TOOLS)/asan/trace-rules.o $(TOOLS_LINKED) \
 		$(patsubst $(TOOLS)/%,$(TOOLS)/asan/%,$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE))) \
-		| $(B)/libipc/libipc.so
+		| $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_ASAN_LINK) $(CHECK_LIBS)
 
@@ -92,8 +91,7 @@ GUEST_RAW_TESTS += tools/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin
 INSTALLS += install-tools
 
-# HOST_WAYS is only set further on.
-ifneq ($(filter asan,$(or $(HOST_WAYS),asan)),)
+ifneq ($(filter asan,$(HOST_WAYS)),)
 ALL += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_ASAN_TESTS)
 GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)

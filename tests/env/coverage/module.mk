@@ -27,13 +27,11 @@ $(COVERAGE_B)/replay-range: tests/suite/fuzz/range.c tests/suite/fuzz/standalone
 	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ \
 	  $(sort $^)
 
-# The library's objects are known only further on, so by name.
-COVERAGE_LIBRARY = $(LIBIPC_TEST_OBJECTS)
 $(COVERAGE_B)/replay-skeleton $(COVERAGE_B)/replay-table: $(COVERAGE_B)/replay-%: tests/suite/fuzz/%.c \
 		tests/suite/fuzz/account.c tests/suite/fuzz/standalone.c $(B)/libipc/tests/test-table
 	$(call msg,CC,$@)
 	$(Q)$(COVERAGE_COMPILE) $(LIBIPC_CFLAGS) -I$(B)/libipc/tests -pthread -o $@ \
-	  $(filter %.c,$^) $(COVERAGE_LIBRARY) -Wl,--wrap=close -Wl,--wrap=device_handle_put \
+	  $(filter %.c,$^) $(LIBIPC_TEST_OBJECTS) -Wl,--wrap=close -Wl,--wrap=device_handle_put \
 	  $(PROTOBUF_C_LIBS)
 
 $(COVERAGE_B)/exit.o: tests/env/coverage/exit.c
