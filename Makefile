@@ -14,8 +14,9 @@
 #
 # and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
 # also makes the target's folder; commands take $(Q) in front, so that V=1
-# shows them. Compilers get -MMD -MP; the .d files are included from here.
-# Outputs go under $(B), in sub-folders named like the sources'.
+# shows them. Compilers get -MMD -MP: what has a .d file beside it is compiled anew
+# when a header or a flag changes. Outputs go under $(B), in sub-folders named like
+# the sources'.
 
 B ?= build
 V ?=
@@ -68,6 +69,9 @@ ifeq ($(KERNEL),)
 KERNEL := $(shell . tests/env/vm/kernels.sh && kernel_default)
 MORE_KERNELS := $(filter-out $(KERNEL),$(shell . tests/env/vm/kernels.sh && echo $$kernel_stock))
 endif
+
+# Not empty for make -n: flags of one letter are in the first word, if there are any.
+DRY := $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS))))
 
 ifeq ($(V),1)
 Q :=
@@ -198,4 +202,19 @@ clean:
 style:
 	$(Q)scripts/style
 
--include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/tests/*/*/*.d)
+# What was compiled before, but for other builds inside this one.
+COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage driver debug vm uninstall, \
+	-path $(B)/$(part) -o) -false \) -prune -o -name '*.d' -print 2>/dev/null))
+-include $(COMPILED:=.d)
+
+# All of it is compiled anew when one of these has another value than the last time.
+FLAGS := $(strip $(foreach name,CC CXX AR ALL_CFLAGS CXXFLAGS LDFLAGS VERSION PROTOBUF_C_CFLAGS, \
+	$(name)=$($(name))))
+$(COMPILED:=.o): $(B)/flags
+ifneq ($(file <$(B)/flags),$(FLAGS))
+ifeq ($(DRY)$(filter help style clean,$(MAKECMDGOALS)),)
+$(shell mkdir -p $(B))$(file >$(B)/flags,$(FLAGS))
+else
+$(B)/flags: FORCE; @:
+endif
+endif

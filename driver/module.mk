@@ -28,7 +28,7 @@ driver_ready = $(if $(filter native,$(1)),$(call driver_build,native)/Makefile,$
 
 # $(call kbuild,KERNEL): what builds a module in the folder of the target. make -n says
 # what that is: the folder is not there then, without which kbuild cannot say more.
-kbuild = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),:) PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
+kbuild = $(if $(DRY),:) PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
 	-C $(call driver_build,$(1)) M=$(abspath $(@D)) $(call KERNEL_MAKE,$(1)) modules
 
 # driver_for KERNEL

@@ -16,6 +16,14 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
 	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MMD -MP -c -o $@ $<
 
+# The programs that are installed look where PREFIX says.
+$(B)/servicemanager/main.o: $(B)/servicemanager/datadir
+ifneq ($(file <$(B)/servicemanager/datadir),$(datadir))
+$(B)/servicemanager/datadir: FORCE
+	$(call msg,GEN,$@)
+	$(Q)echo '$(datadir)' >$@
+endif
+
 MANAGER_PARTS := main check-policy notify service access lookup watch provide activation unit caller registry policy policy-parse \
 	policy-load demand-parse demand-load words config
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)

@@ -97,5 +97,3 @@ UNIT_TESTS += $(TOOLS_ASAN_TESTS)
 GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
 GUEST_FILES += $(TOOLS)/asan/ipcctl
 endif
-
--include $(wildcard $(TOOLS)/asan/*.d)

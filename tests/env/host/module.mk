@@ -156,8 +156,6 @@ endef
 HOST_TESTS :=
 $(foreach way,$(HOST_WAYS),$(eval $(call host_way,$(way))))
 
--include $(wildcard $(HOST_B)/*/*.d $(HOST_B)/*/*/*.d)
-
 # The explorer tries each race for a share of 20 seconds; planted bugs show that
 # it would see them.
 HOST_EXPLORER := $(patsubst %,$(HOST_B)/%/explore,$(filter-out tsan,$(HOST_WAYS)))

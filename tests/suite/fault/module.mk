@@ -81,8 +81,6 @@ $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager:
 ALL += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 
--include $(wildcard $(FAIL_B)/libipc/*/*.d $(FAIL_B)/servicemanager/*.d)
-
 UNIT_TESTS += tests/suite/fault/planted
 
 .PHONY: test-fail

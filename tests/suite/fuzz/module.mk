@@ -85,8 +85,6 @@ $(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
--include $(patsubst %.o,%.d,$(foreach name,$(FUZZ_NAMES),$(call fuzz_of,$(FUZZ_$(name)))))
-
 # --- Running them --------------------------------------------------------------------
 
 # Needs no libFuzzer.
