@@ -376,10 +376,12 @@ static int read_trace(const char *path, uint64_t **ret_words, size_t *ret_n)
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	fseek(f, 0, SEEK_END);
-	size = ftell(f);
-	rewind(f);
-	words = malloc(size > 0 ? size : 1);
+	size = fseek(f, 0, SEEK_END) < 0 ? -1 : ftell(f);
+	if (size < 0 || fseek(f, 0, SEEK_SET) < 0) {
+		fclose(f);
+		return -EIO;
+	}
+	words = malloc(size ? size : 1);
 	if (!words || fread(words, 1, size, f) != (size_t)size) {
 		free(words);
 		fclose(f);

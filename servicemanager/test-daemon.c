@@ -57,7 +57,7 @@ static const char *daemon_line(const struct daemon *daemon)
 {
 	static char line[256];
 
-	if (!fgets(line, sizeof(line), daemon->log))
+	if (feof(daemon->log) || ferror(daemon->log) || !fgets(line, sizeof(line), daemon->log))
 		return "";
 
 	line[strcspn(line, "\n")] = '\0';

@@ -211,6 +211,7 @@ static void nest(void)
 	uint64_t first = 0;
 	FILE *file = fopen(FILE_NAME, "r+e");
 
+	ck_assert_ptr_nonnull(file);
 	ck_assert_int_eq(fseek(file, 24, SEEK_SET), 0);
 	while (fread(packet, sizeof(packet), 1, file) == 1) {
 		long at = ftell(file);

@@ -153,7 +153,7 @@ int state_read(const char *name, json_t **ret_state)
 	if (!file)
 		status = cannot_open(path, errno);
 	free(path);
-	if (status)
+	if (!file)
 		return status;
 	*ret_state = state_parse(file);
 	fclose(file);

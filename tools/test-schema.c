@@ -279,6 +279,7 @@ START_TEST(damaged_sets_do_no_harm)
 		if (schema_new(set, set_size, "test.schema.Kinds", &other) == 0) {
 			FILE *file = fopen("/dev/null", "we");
 
+			ck_assert_ptr_nonnull(file);
 			schema_print(other, file);
 			fclose(file);
 			schema_free(other);

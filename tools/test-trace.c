@@ -388,6 +388,7 @@ START_TEST(files_keep_records)
 	char path[] = "/tmp/test-trace.XXXXXX";
 	int fd = mkstemp(path);
 
+	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record, objects), 0);
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
 	ck_assert_int_eq(capture_write(capture, &record), 0);

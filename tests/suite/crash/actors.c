@@ -163,6 +163,8 @@ static bool handle_event(const struct ipcbus_event *ev, uint32_t *rnd)
 	case IPCBUS_EVENT_CANCELED:
 		hear_of_cancel(ev);
 		break;
+	default:
+		break;
 	}
 	if (ev->buffer) {
 		struct ipcbus_exchange x = { .release_count = 1, .release = ev->buffer };

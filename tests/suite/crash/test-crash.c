@@ -39,7 +39,8 @@ static void replace_file(struct raw *r, uint32_t *seed)
 {
 	int fd = below(seed, 2) ? open("/dev/null", O_RDWR) : dev_open(O_RDWR);
 
-	dup2(fd, r->fd);
+	if (fd >= 0)
+		dup2(fd, r->fd);
 }
 
 static void unmap_region(struct raw *r, uint32_t *seed)

@@ -149,6 +149,7 @@ void systemd_start(char *const *argv)
 
 	snprintf(socket_path, sizeof(socket_path), "/tmp/systemd.%d", getpid());
 	strcpy(address.sun_path, socket_path);
+	ck_assert_int_ge(listener, 0);
 	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(listen(listener, 8), 0);
 	snprintf(bus, sizeof(bus), "unix:path=%s", socket_path);

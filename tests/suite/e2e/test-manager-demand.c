@@ -31,6 +31,8 @@ static void leave_a_line(void)
 	struct rlimit files;
 	FILE *file = fopen(STARTS, "a");
 
+	if (!file)
+		return;
 	getrlimit(RLIMIT_NOFILE, &files);
 	fprintf(file, "uid %d, files %d\n", (int)geteuid(), (int)files.rlim_cur);
 	fclose(file);
@@ -132,6 +134,7 @@ static int starts(void)
 	FILE *file = fopen(STARTS, "r");
 	int c, n = 0;
 
+	ck_assert_ptr_nonnull(file);
 	while ((c = fgetc(file)) != EOF)
 		n += c == '\n';
 	fclose(file);
@@ -334,6 +337,7 @@ START_TEST(it_has_its_limits)
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "demand.good"), 0);
 	file = fopen(STARTS, "r");
+	ck_assert_ptr_nonnull(file);
 	ck_assert_str_eq(fgets(line, sizeof(line), file), "uid 0, files 77\n");
 	fclose(file);
 	end();

@@ -289,6 +289,7 @@ static int watch_what_is_hidden(void *data)
 	FILE *told = fdopen(*(int *)data, "w");
 	uint64_t id;
 
+	expect(told != NULL);
 	become(USER, 0);
 	expect(ipc_watch_names(ipc, "p.hidden*", on_change, NULL, &id) == 0);
 	expect(becomes(&settled, 1) && present == 0);
@@ -334,6 +335,7 @@ START_TEST(who_watches_or_waits_sees_the_new_policy)
 	begin();
 	ck_assert_int_eq(pipe(fds), 0);
 	told = fdopen(fds[0], "r");
+	ck_assert_ptr_nonnull(told);
 	watcher = start_child(watch_what_is_hidden, &fds[1]);
 	ck_assert_str_eq(fgets(line, sizeof(line), told), "watching\n");
 	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");

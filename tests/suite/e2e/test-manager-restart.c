@@ -249,7 +249,7 @@ START_TEST(a_hundred_times)
 		;
 	printf("# %d times killed: %u calls, %u of them failed; %u times a name was got, %u times there was no manager; all %d names got again after %u ms, at most %u\n",
 	       n, shared->calls, shared->failed, shared->gets, shared->away, SERVICES * NAMES,
-	       (unsigned int)(sum / (uint64_t)n), (unsigned int)longest);
+	       (unsigned int)(sum / (n > 0 ? n : 1)), (unsigned int)longest);
 	ck_assert_uint_eq(shared->failed, 0);
 	ck_assert_uint_eq(shared->missed, 0);
 	ck_assert_uint_eq(shared->settled, 1);

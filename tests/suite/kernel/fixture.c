@@ -346,7 +346,9 @@ unsigned int from_environment(const char *name, unsigned int otherwise)
 
 unsigned int rounds(unsigned int n)
 {
-	return n / from_environment("IPCBUS_FEWER_ROUNDS", 1);
+	unsigned int fewer = from_environment("IPCBUS_FEWER_ROUNDS", 1);
+
+	return fewer ? n / fewer : n;
 }
 
 uint32_t next_random(uint32_t *state)

@@ -38,6 +38,8 @@ static void assert_same_file(int a, int b)
 	struct stat sa, sb;
 
 	ck_assert_msg(r <= 0, "fds %d and %d are not of the same open file", a, b);
+	ck_assert_int_ge(a, 0);
+	ck_assert_int_ge(b, 0);
 	ck_assert_int_eq(fstat(a, &sa), 0);
 	ck_assert_int_eq(fstat(b, &sb), 0);
 	ck_assert_uint_eq(sa.st_dev, sb.st_dev);
@@ -232,7 +234,7 @@ static int make_listener(void)
 	struct sockaddr name = { .sa_family = AF_UNIX };
 
 	/* An abstract name of the kernel's choice. */
-	if (bind(fd, &name, sizeof(name.sa_family)) || listen(fd, 1))
+	if (fd < 0 || bind(fd, &name, sizeof(name.sa_family)) || listen(fd, 1))
 		return -1;
 	return fd;
 }
@@ -368,6 +370,7 @@ START_TEST(number_is_taken_again)
 	int fd = memfd_create("sent", MFD_CLOEXEC), keep = dup(fd), other = open("/dev/null", O_RDWR);
 	struct ipcbus_event ev;
 
+	ck_assert_int_ge(other, 0);
 	objects[0] = object_fd(fd);
 	assert_ok(raw_send(&cli, &send, NULL));
 	ck_assert_int_eq(dup2(other, fd), fd);

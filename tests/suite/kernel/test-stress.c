@@ -171,6 +171,8 @@ static bool actor_event(struct actor *a, const struct ipcbus_event *ev, uint32_t
 	case IPCBUS_EVENT_ERROR:
 		ends = true;
 		break;
+	default:
+		break;
 	}
 	if (ev->buffer)
 		raw_free(&a->r, ev->buffer);
