@@ -136,8 +136,9 @@ static int may_claim(struct ipcbus_bus *bus)
 	return 0;
 }
 
-int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *args)
+int ipcbus_bus_set_manager(struct ipcbus_proc *proc, void *data)
 {
+	const struct ipcbus_node *args = data;
 	struct ipcbus_node_entry *node, *old = NULL;
 	struct ipcbus_bus *bus = proc->bus;
 	int ret;

@@ -101,7 +101,7 @@ void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
 /* The proc after last, or the first for NULL, counted; drops last. NULL: no more. */
 struct ipcbus_proc *ipcbus_bus_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);
 
-int ipcbus_bus_set_manager(struct ipcbus_proc *proc, const struct ipcbus_node *args);
+int ipcbus_bus_set_manager(struct ipcbus_proc *proc, void *data);
 bool ipcbus_bus_has_manager_locked(struct ipcbus_bus *bus);
 /* With a remote reference; NULL if there is none. */
 struct ipcbus_node_entry *ipcbus_bus_manager(struct ipcbus_bus *bus);

@@ -163,8 +163,9 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc, u64 cooki
 	return t;
 }
 
-int ipcbus_cancel(struct ipcbus_proc *proc, const struct ipcbus_cancel *args)
+int ipcbus_cancel(struct ipcbus_proc *proc, void *data)
 {
+	const struct ipcbus_cancel *args = data;
 	struct ipcbus_transaction *t;
 	int ret = -ENOENT;
 
@@ -180,8 +181,9 @@ int ipcbus_cancel(struct ipcbus_proc *proc, const struct ipcbus_cancel *args)
 	return ret;
 }
 
-int ipcbus_call_info(struct ipcbus_proc *proc, struct ipcbus_call_info *args)
+int ipcbus_call_info(struct ipcbus_proc *proc, void *data)
 {
+	struct ipcbus_call_info *args = data;
 	struct ipcbus_transaction *t;
 	int ret = -ESRCH;
 

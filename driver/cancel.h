@@ -8,8 +8,9 @@
 
 #include "main.h"
 
-int ipcbus_cancel(struct ipcbus_proc *proc, const struct ipcbus_cancel *args);
-int ipcbus_call_info(struct ipcbus_proc *proc, struct ipcbus_call_info *args);
+/* Ioctls: struct ipcbus_cancel, struct ipcbus_call_info. */
+int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
+int ipcbus_call_info(struct ipcbus_proc *proc, void *data);
 
 /*
  * t is not PENDING any more, and it was not its server who ended it: a request that

@@ -28,23 +28,6 @@ struct exchange_in {
 
 static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, event));
 
-int ipcbus_copy_args(void *args, size_t size, size_t first_size, const void __user *arg)
-{
-	u32 user_size;
-	int ret;
-
-	if (get_user(user_size, (const u32 __user *)arg))
-		return -EFAULT;
-	if (user_size < first_size)
-		return -EINVAL;
-	if (user_size > PAGE_SIZE)
-		return -E2BIG;
-	ret = copy_struct_from_user(args, size, arg, user_size);
-	/* The size that was checked, whatever stands there by now. */
-	*(u32 *)args = user_size;
-	return ret;
-}
-
 /* A structure of another version: what is behind ours must be zero. */
 static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __user *arg)
 {
@@ -196,11 +179,6 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 	return ret;
 }
 
-int ipcbus_copy_result(void __user *arg, const void *args, size_t size, u32 user_size)
-{
-	return copy_to_user(arg, args, min_t(size_t, size, user_size)) ? -EFAULT : 0;
-}
-
 long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock)
 {
 	struct ipcbus_event event = {};
@@ -265,32 +243,27 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 	return 0;
 }
 
-long ipcbus_send_batch(struct ipcbus_proc *proc, struct ipcbus_batch __user *arg)
+int ipcbus_send_batch(struct ipcbus_proc *proc, void *args)
 {
 	struct ipcbus_message message = { .oneway = true };
+	struct ipcbus_batch *batch = args;
 	struct ipcbus_thread *thread;
-	struct ipcbus_batch batch;
 	int ret;
 
-	ret = ipcbus_copy_args(&batch, sizeof(batch), IPCBUS_BATCH_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	if (batch.flags)
+	if (batch->flags)
 		return -EINVAL;
-	if (batch.count > IPCBUS_MAX_BATCH)
+	if (batch->count > IPCBUS_MAX_BATCH)
 		return -E2BIG;
 	thread = ipcbus_thread_current(proc, 0);
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 
-	batch.stage = 0;
-	batch.index = 0;
-	ret = send_all(thread, &batch, &message);
+	batch->stage = 0;
+	batch->index = 0;
+	ret = send_all(thread, batch, &message);
 	if (ret) {
-		batch.stage = message.stage;
-		batch.index = message.index;
+		batch->stage = message.stage;
+		batch->index = message.index;
 	}
-	if (copy_to_user(arg, &batch, sizeof(batch)))
-		return -EFAULT;
 	return ret;
 }

@@ -356,25 +356,20 @@ static int check_args(const struct ipcbus_freeze *args)
 	return flags && args->timeout_ms ? -EINVAL : 0;
 }
 
-long ipcbus_freeze_ioctl(struct ipcbus_proc *proc, struct ipcbus_freeze __user *arg)
+int ipcbus_freeze(struct ipcbus_proc *proc, void *data)
 {
-	struct ipcbus_freeze args;
-	struct ipcbus_freezer freezer = { .bus = proc->bus, .args = &args };
+	struct ipcbus_freezer freezer = { .bus = proc->bus, .args = data };
 	int ret;
 
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_FREEZE_SIZE_VER0, arg);
-	if (!ret)
-		ret = check_args(&args);
+	ret = check_args(freezer.args);
 	if (ret)
 		return ret;
 	init_waitqueue_head(&freezer.changed);
-	freezer.pid = find_get_pid(args.pid);
+	freezer.pid = find_get_pid(freezer.args->pid);
 	if (!freezer.pid)
 		return -ESRCH;
 	ret = act(&freezer);
 	tell_watchers(&freezer);
 	put_pid(freezer.pid);
-	if (put_user(args.received, &arg->received) || put_user(args.pending, &arg->pending))
-		return -EFAULT;
 	return ret;
 }

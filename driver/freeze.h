@@ -14,7 +14,7 @@
 #include "proc.h"
 
 /* IPCBUS_IOC_FREEZE. */
-long ipcbus_freeze_ioctl(struct ipcbus_proc *proc, struct ipcbus_freeze __user *arg);
+int ipcbus_freeze(struct ipcbus_proc *proc, void *data);
 
 void ipcbus_freezer_wake(struct ipcbus_freezer *freezer);
 

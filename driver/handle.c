@@ -272,7 +272,7 @@ out:
 	return ret;
 }
 
-int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count)
+int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count)
 {
 	struct ipcbus_handle_entry *entry;
 	int ret = 0;
@@ -337,8 +337,18 @@ static bool is_arrival(const struct ipcbus_handle *args)
 	return args->flags == IPCBUS_WATCH_MANAGER && !args->handle;
 }
 
-int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+int ipcbus_handle_put(struct ipcbus_proc *proc, void *data)
 {
+	const struct ipcbus_handle *args = data;
+
+	if (args->flags || args->cookie || !args->count)
+		return -EINVAL;
+	return ipcbus_handle_put_counts(proc, args->handle, args->count);
+}
+
+int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data)
+{
+	const struct ipcbus_handle *args = data;
 	int ret;
 
 	if (args->count || (args->flags & ~IPCBUS_WATCH_FROZEN && !is_arrival(args)))
@@ -366,8 +376,9 @@ static int unwatch_node(struct ipcbus_proc *proc, u32 number)
 	return ipcbus_watch_cancel(watch);
 }
 
-int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
+int ipcbus_handle_unwatch(struct ipcbus_proc *proc, void *data)
 {
+	const struct ipcbus_handle *args = data;
 	int ret;
 
 	if (args->count || args->cookie || (args->flags && !is_arrival(args)))

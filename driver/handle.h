@@ -58,14 +58,16 @@ struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 numbe
 int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		       u32 *ret_number);
 /* -EBADF: no such handle, or fewer counts. */
-int ipcbus_handle_put(struct ipcbus_proc *proc, u32 number, u32 count);
+int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count);
 
 /* The first handle from *number on, and in *number which; NULL: no more. Under
  * handle_lock. */
 struct ipcbus_handle_entry *ipcbus_handle_next(struct ipcbus_proc *proc, u32 *number);
 
-int ipcbus_handle_watch(struct ipcbus_proc *proc, const struct ipcbus_handle *args);
-int ipcbus_handle_unwatch(struct ipcbus_proc *proc, const struct ipcbus_handle *args);
+/* Ioctls: struct ipcbus_handle. */
+int ipcbus_handle_put(struct ipcbus_proc *proc, void *data);
+int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data);
+int ipcbus_handle_unwatch(struct ipcbus_proc *proc, void *data);
 
 /* All of a proc that is dead. */
 void ipcbus_handles_release(struct ipcbus_proc *proc);

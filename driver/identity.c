@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a receiver can ask about who sent: see identity.h. Called by proc.c for the
- * ioctl; what goes into every event is inline there.
+ * What a receiver can find out about a sender: see identity.h. What goes into every
+ * event is inline there.
  */
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 
 #include "buffer.h"
-#include "exchange.h"
 #include "identity.h"
 #include "origin.h"
 #include "transaction.h"
@@ -45,8 +43,9 @@ static int origin_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_origin
 	return ret;
 }
 
-static int find_caller(struct ipcbus_proc *proc, struct ipcbus_sender_info *args)
+int ipcbus_sender_info(struct ipcbus_proc *proc, void *data)
 {
+	struct ipcbus_sender_info *args = data;
 	struct ipcbus_origin origin;
 	struct pid *pid;
 	int ret;
@@ -66,21 +65,5 @@ static int find_caller(struct ipcbus_proc *proc, struct ipcbus_sender_info *args
 		args->pid = pid_nr_ns(pid, proc->pid_ns);
 	}
 	rcu_read_unlock();
-	return 0;
-}
-
-long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_sender_info __user *arg)
-{
-	struct ipcbus_sender_info args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_SENDER_INFO_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	ret = find_caller(proc, &args);
-	if (ret)
-		return ret;
-	if (put_user(args.flags, &arg->flags) || put_user(args.pid, &arg->pid))
-		return -EFAULT;
 	return 0;
 }

@@ -57,6 +57,6 @@ static inline void ipcbus_tell_sender(const struct ipcbus_sender *sender,
 }
 
 /* IPCBUS_IOC_SENDER_INFO */
-long ipcbus_caller_ioctl(struct ipcbus_proc *proc, struct ipcbus_sender_info __user *arg);
+int ipcbus_sender_info(struct ipcbus_proc *proc, void *data);
 
 #endif

@@ -262,8 +262,9 @@ static int set_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
 	return change == -EDQUOT ? change : 0;
 }
 
-int ipcbus_monitor_set(struct ipcbus_proc *proc, const struct ipcbus_monitor *args)
+int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data)
 {
+	const struct ipcbus_monitor *args = data;
 	struct ipcbus_monitor_wish wish = { .flags = args->flags, .max_data = args->max_data };
 
 	if (args->flags & ~WISHES || (!args->flags && (args->pid || args->max_data)))

@@ -74,7 +74,7 @@ struct ipcbus_record {
 /* May sleep. */
 void ipcbus_monitors_tell(struct ipcbus_monitors *monitors, const struct ipcbus_record *record);
 
-int ipcbus_monitor_set(struct ipcbus_proc *proc, const struct ipcbus_monitor *args);
+int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data);
 /* The proc goes. */
 void ipcbus_monitor_release(struct ipcbus_proc *proc);
 

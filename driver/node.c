@@ -54,9 +54,10 @@ static const struct ipcbus_work_ops idle_ops = {
 	.cancel = idle_cancel,
 };
 
-int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args)
+int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 {
 	struct ipcbus_node_entry *node;
+	struct ipcbus_node *args = data;
 	int ret, prio;
 
 	if (args->flags & ~CREATE_FLAGS || args->node)
@@ -207,8 +208,9 @@ static void bury(struct ipcbus_node_entry *node)
 	ipcbus_node_put(node);
 }
 
-int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args)
+int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data)
 {
+	const struct ipcbus_node *args = data;
 	struct ipcbus_node_entry *node;
 	int ret = 0;
 
@@ -238,6 +240,13 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args
 	return ret;
 }
 
+void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data)
+{
+	const struct ipcbus_node *args = data;
+
+	ipcbus_node_destroy(proc, &(struct ipcbus_node){ .node = args->node });
+}
+
 static void info_locked(struct ipcbus_node_entry *node, struct ipcbus_node_info *args)
 {
 	struct ipcbus_work *work;
@@ -253,8 +262,9 @@ static void info_locked(struct ipcbus_node_entry *node, struct ipcbus_node_info 
 		args->oneways++;
 }
 
-int ipcbus_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info *args)
+int ipcbus_node_info(struct ipcbus_proc *proc, void *data)
 {
+	struct ipcbus_node_info *args = data;
 	struct ipcbus_node_entry *node;
 	bool alive = false;
 

@@ -58,9 +58,12 @@ struct ipcbus_node_entry {
 	struct ipcbus_work idle;
 };
 
-int ipcbus_node_create(struct ipcbus_proc *proc, struct ipcbus_node *args);
-int ipcbus_node_destroy(struct ipcbus_proc *proc, const struct ipcbus_node *args);
-int ipcbus_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info *args);
+/* Ioctls: struct ipcbus_node, struct ipcbus_node_info. */
+int ipcbus_node_create(struct ipcbus_proc *proc, void *data);
+int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data);
+int ipcbus_node_info(struct ipcbus_proc *proc, void *data);
+/* Takes back what NODE_CREATE did: nobody learned the node's id. */
+void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data);
 /* All of a proc that is dead. */
 void ipcbus_nodes_release(struct ipcbus_proc *proc);
 

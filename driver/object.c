@@ -152,7 +152,7 @@ static void uninstall_one(struct ipcbus_proc *receiver, const struct ipcbus_obje
 	if (object->type == IPCBUS_OBJECT_FD)
 		close_fd(object->value);
 	else if (object->type == IPCBUS_OBJECT_HANDLE)
-		ipcbus_handle_put(receiver, object->value, 1);
+		ipcbus_handle_put_counts(receiver, object->value, 1);
 }
 
 int ipcbus_objects_install(struct ipcbus_proc *receiver, const struct ipcbus_objects *objects,

@@ -18,14 +18,12 @@
 
 #include "answer.h"
 #include "bus.h"
-#include "cancel.h"
 #include "compat.h"
-#include "exchange.h"
 #include "expiry.h"
 #include "freeze.h"
 #include "fs.h"
 #include "handle.h"
-#include "identity.h"
+#include "ioctl.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"
@@ -192,12 +190,6 @@ static int proc_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Is the current thread one of the process that opened the file, before exec? */
-static bool is_opener(struct ipcbus_proc *proc)
-{
-	return proc->mm == current->mm && proc->pid == task_tgid(current);
-}
-
 /*
  * Whoever opened the file cannot use it any more: all threads of the process are
  * on their way out, or its address space is gone because it executes another
@@ -221,7 +213,7 @@ static int proc_flush(struct file *file, fl_owner_t id)
 
 	if (opener_is_gone(proc))
 		proc_shut_down(proc);
-	else if (is_opener(proc))
+	else if (ipcbus_proc_is_opener(proc))
 		ipcbus_threads_interrupt(proc);
 	return 0;
 }
@@ -263,7 +255,7 @@ static int proc_mmap(struct file *file, struct vm_area_struct *vma)
 	size_t size = vma->vm_end - vma->vm_start;
 	int ret;
 
-	if (!is_opener(proc))
+	if (!ipcbus_proc_is_opener(proc))
 		return -ECHILD;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
 		return -EPERM;
@@ -290,212 +282,12 @@ static __poll_t proc_poll(struct file *file, poll_table *wait)
 	struct ipcbus_proc *proc = file->private_data;
 	__poll_t mask = 0;
 
-	if (!is_opener(proc))
+	if (!ipcbus_proc_is_opener(proc))
 		return EPOLLERR;
 	poll_wait(file, &proc->poll_wait, wait);
 	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	return mask | ipcbus_room_poll(proc, poll_requested_events(wait));
-}
-
-static long ioctl_info(struct ipcbus_proc *proc, void __user *arg)
-{
-	struct ipcbus_info args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_INFO_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	args = (struct ipcbus_info){
-		.size = args.size,
-		.version = IPCBUS_VERSION,
-		.features = IPCBUS_FEATURES,
-		.region_size = proc->region.size,
-		.max_nodes = READ_ONCE(proc->bus->limits.nodes),
-		.max_handles = READ_ONCE(proc->bus->limits.handles),
-		.max_buffers = IPCBUS_LIMIT_BUFFERS,
-		.max_threads = READ_ONCE(proc->bus->limits.threads),
-		.user_procs = ipcbus_user_limit(proc->bus, IPCBUS_USE_PROCS),
-		.user_nodes = ipcbus_user_limit(proc->bus, IPCBUS_USE_NODES),
-		.user_handles = ipcbus_user_limit(proc->bus, IPCBUS_USE_HANDLES),
-		.user_watches = ipcbus_user_limit(proc->bus, IPCBUS_USE_WATCHES),
-		.user_calls = ipcbus_user_limit(proc->bus, IPCBUS_USE_CALLS),
-		.user_files = ipcbus_user_limit(proc->bus, IPCBUS_USE_FILES),
-	};
-	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
-}
-
-static long ioctl_node_create(struct ipcbus_proc *proc, struct ipcbus_node __user *arg)
-{
-	struct ipcbus_node args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	ret = ipcbus_node_create(proc, &args);
-	if (ret)
-		return ret;
-	if (!put_user(args.node, &arg->node))
-		return 0;
-	/* Nobody learned its id. */
-	ipcbus_node_destroy(proc, &(struct ipcbus_node){ .node = args.node });
-	return -EFAULT;
-}
-
-static long ioctl_node(struct ipcbus_proc *proc, void __user *arg,
-		       int (*op)(struct ipcbus_proc *, const struct ipcbus_node *))
-{
-	struct ipcbus_node args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_SIZE_VER0, arg);
-	return ret ?: op(proc, &args);
-}
-
-static long ioctl_node_info(struct ipcbus_proc *proc, struct ipcbus_node_info __user *arg)
-{
-	struct ipcbus_node_info args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_NODE_INFO_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	ret = ipcbus_node_info(proc, &args);
-	if (ret)
-		return ret;
-	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
-}
-
-static int handle_put(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
-{
-	if (args->flags || args->cookie || !args->count)
-		return -EINVAL;
-	return ipcbus_handle_put(proc, args->handle, args->count);
-}
-
-static long ioctl_handle(struct ipcbus_proc *proc, void __user *arg,
-			 int (*op)(struct ipcbus_proc *, const struct ipcbus_handle *))
-{
-	struct ipcbus_handle args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_HANDLE_SIZE_VER0, arg);
-	return ret ?: op(proc, &args);
-}
-
-static long ioctl_cancel(struct ipcbus_proc *proc, void __user *arg)
-{
-	struct ipcbus_cancel args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_CANCEL_SIZE_VER0, arg);
-	return ret ?: ipcbus_cancel(proc, &args);
-}
-
-static long ioctl_call_info(struct ipcbus_proc *proc, void __user *arg)
-{
-	struct ipcbus_call_info args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_CALL_INFO_SIZE_VER0, arg);
-	if (!ret)
-		ret = ipcbus_call_info(proc, &args);
-	if (ret)
-		return ret;
-	return ipcbus_copy_result(arg, &args, sizeof(args), args.size);
-}
-
-static long ioctl_set_threads(struct ipcbus_proc *proc, void __user *arg)
-{
-	struct ipcbus_threads args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_THREADS_SIZE_VER0, arg);
-	if (ret)
-		return ret;
-	if (args.max > READ_ONCE(proc->bus->limits.threads))
-		return -EINVAL;
-	spin_lock(&proc->lock);
-	proc->max_threads = args.max;
-	proc->asked = false;
-	spin_unlock(&proc->lock);
-	return 0;
-}
-
-static long ioctl_monitor(struct ipcbus_proc *proc, void __user *arg)
-{
-	struct ipcbus_monitor args;
-	int ret;
-
-	ret = ipcbus_copy_args(&args, sizeof(args), IPCBUS_MONITOR_SIZE_VER0, arg);
-	return ret ?: ipcbus_monitor_set(proc, &args);
-}
-
-static long ioctl_thread_exit(struct ipcbus_proc *proc, unsigned long arg)
-{
-	struct ipcbus_thread *thread;
-
-	if (arg)
-		return -EINVAL;
-	thread = ipcbus_thread_find(proc);
-	if (thread && ipcbus_thread_unlist(thread))
-		ipcbus_thread_exit(thread);
-	return 0;
-}
-
-/* All but the one that moves messages, whose way is kept short. */
-static noinline long ioctl_other(struct ipcbus_proc *proc, unsigned int cmd, unsigned long arg)
-{
-	void __user *user = (void __user *)arg;
-
-	switch (cmd) {
-	case IPCBUS_IOC_SEND_BATCH:
-		return ipcbus_send_batch(proc, user);
-	case IPCBUS_IOC_INFO:
-		return ioctl_info(proc, user);
-	case IPCBUS_IOC_SET_MANAGER:
-		return ioctl_node(proc, user, ipcbus_bus_set_manager);
-	case IPCBUS_IOC_NODE_CREATE:
-		return ioctl_node_create(proc, user);
-	case IPCBUS_IOC_NODE_DESTROY:
-		return ioctl_node(proc, user, ipcbus_node_destroy);
-	case IPCBUS_IOC_HANDLE_PUT:
-		return ioctl_handle(proc, user, handle_put);
-	case IPCBUS_IOC_WATCH:
-		return ioctl_handle(proc, user, ipcbus_handle_watch);
-	case IPCBUS_IOC_UNWATCH:
-		return ioctl_handle(proc, user, ipcbus_handle_unwatch);
-	case IPCBUS_IOC_SET_THREADS:
-		return ioctl_set_threads(proc, user);
-	case IPCBUS_IOC_NODE_INFO:
-		return ioctl_node_info(proc, user);
-	case IPCBUS_IOC_SENDER_INFO:
-		return ipcbus_caller_ioctl(proc, user);
-	case IPCBUS_IOC_CANCEL:
-		return ioctl_cancel(proc, user);
-	case IPCBUS_IOC_CALL_INFO:
-		return ioctl_call_info(proc, user);
-	case IPCBUS_IOC_FREEZE:
-		return ipcbus_freeze_ioctl(proc, user);
-	case IPCBUS_IOC_MONITOR:
-		return ioctl_monitor(proc, user);
-	case IPCBUS_IOC_THREAD_EXIT:
-		return ioctl_thread_exit(proc, arg);
-	default:
-		return -ENOTTY;
-	}
-}
-
-static long proc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	struct ipcbus_proc *proc = file->private_data;
-
-	if (unlikely(!is_opener(proc)))
-		return -ECHILD;
-	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
-		return ipcbus_exchange(proc, (void __user *)arg, file->f_flags & O_NONBLOCK);
-	return ioctl_other(proc, cmd, arg);
 }
 
 const struct file_operations ipcbus_fops = {
@@ -505,6 +297,6 @@ const struct file_operations ipcbus_fops = {
 	.flush = proc_flush,
 	.mmap = proc_mmap,
 	.poll = proc_poll,
-	.unlocked_ioctl = proc_ioctl,
+	.unlocked_ioctl = ipcbus_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -10,6 +10,8 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -154,6 +156,12 @@ static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 }
 
 void ipcbus_proc_put(struct ipcbus_proc *proc);
+
+/* Is the current thread one of the process that opened the file, before exec? */
+static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc)
+{
+	return proc->mm == current->mm && proc->pid == task_tgid(current);
+}
 
 /*
  * The one place where work is published: hands it to the thread that went idle

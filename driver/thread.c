@@ -249,6 +249,28 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 	ipcbus_thread_put(thread);
 }
 
+int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
+{
+	struct ipcbus_thread *thread = ipcbus_thread_find(proc);
+
+	if (thread && ipcbus_thread_unlist(thread))
+		ipcbus_thread_exit(thread);
+	return 0;
+}
+
+int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
+{
+	const struct ipcbus_threads *args = data;
+
+	if (args->max > READ_ONCE(proc->bus->limits.threads))
+		return -EINVAL;
+	spin_lock(&proc->lock);
+	proc->max_threads = args->max;
+	proc->asked = false;
+	spin_unlock(&proc->lock);
+	return 0;
+}
+
 /* What a thread finds when it looks. */
 struct found {
 	struct ipcbus_work *work;

@@ -121,6 +121,10 @@ bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
  */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
 
+/* Ioctls: THREAD_EXIT, which has no structure; SET_THREADS, struct ipcbus_threads. */
+int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
+int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);
+
 /* Takes t off the thread's stack, wherever in it (proc->lock). */
 void ipcbus_thread_remove_locked(struct ipcbus_thread *thread, struct ipcbus_transaction *t);
 

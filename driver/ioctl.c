@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls, a row each. A row's operation is in the file of its noun. It works on
+ * the driver's own copy of the argument, which is copied in before and copied out
+ * afterwards, here and nowhere else.
+ */
+#include <linux/build_bug.h>
+#include <linux/fs.h>
+#include <linux/minmax.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+
+#include "bus.h"
+#include "cancel.h"
+#include "exchange.h"
+#include "freeze.h"
+#include "handle.h"
+#include "identity.h"
+#include "info.h"
+#include "ioctl.h"
+#include "monitor.h"
+#include "node.h"
+#include "proc.h"
+#include "thread.h"
+
+/**
+ * enum ioctl_out - when the argument is copied back to user space
+ * @OUT_NEVER: it has no outputs
+ * @OUT_ON_SUCCESS: when the operation succeeded
+ * @OUT_ALWAYS: also when it failed, for its outputs say how far it came
+ */
+enum ioctl_out {
+	OUT_NEVER,
+	OUT_ON_SUCCESS,
+	OUT_ALWAYS,
+};
+
+/**
+ * struct ioctl_row - one ioctl
+ * @cmd: IPCBUS_IOC_*
+ * @size: bytes of its structure; 0: it has none, and its argument is 0
+ * @first_size: bytes of the structure's first version, which all callers have
+ * @out: when the structure is copied back
+ * @op: what it does
+ * @undo: takes back what @op did when the outputs cannot be written; may be NULL
+ */
+struct ioctl_row {
+	unsigned int cmd;
+	u16 size;
+	u16 first_size;
+	enum ioctl_out out;
+	int (*op)(struct ipcbus_proc *proc, void *args);
+	void (*undo)(struct ipcbus_proc *proc, void *args);
+};
+
+/* Room for the largest structure, with its size in front of any. */
+union ioctl_args {
+	u32 size;
+	struct ipcbus_batch batch;
+	struct ipcbus_info info;
+};
+
+/* A feature that the driver does not announce has no ioctl. */
+#define CHECK_ROW(type, feature)					\
+	(BUILD_BUG_ON_ZERO(sizeof(type) > sizeof(union ioctl_args)) +	\
+	 BUILD_BUG_ON_ZERO((feature) & ~IPCBUS_FEATURES))
+
+#define IOCTL(name, type, first, when, feature, ...)			\
+	[_IOC_NR(IPCBUS_IOC_##name)] = {				\
+		.cmd = IPCBUS_IOC_##name,				\
+		.size = sizeof(type) + CHECK_ROW(type, feature),	\
+		.first_size = first,					\
+		.out = OUT_##when,					\
+		__VA_ARGS__						\
+	}
+
+static const struct ioctl_row rows[] = {
+	/* EXCHANGE has no row: see ipcbus_ioctl(). */
+	IOCTL(INFO, struct ipcbus_info, IPCBUS_INFO_SIZE_VER0, ON_SUCCESS, 0,
+	      .op = ipcbus_info),
+	IOCTL(SEND_BATCH, struct ipcbus_batch, IPCBUS_BATCH_SIZE_VER0, ALWAYS, 0,
+	      .op = ipcbus_send_batch),
+	IOCTL(SET_MANAGER, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, NEVER, 0,
+	      .op = ipcbus_bus_set_manager),
+	IOCTL(NODE_CREATE, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, ON_SUCCESS, 0,
+	      .op = ipcbus_node_create, .undo = ipcbus_node_uncreate),
+	IOCTL(NODE_DESTROY, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, NEVER, 0,
+	      .op = ipcbus_node_destroy),
+	IOCTL(HANDLE_PUT, struct ipcbus_handle, IPCBUS_HANDLE_SIZE_VER0, NEVER, 0,
+	      .op = ipcbus_handle_put),
+	IOCTL(WATCH, struct ipcbus_handle, IPCBUS_HANDLE_SIZE_VER0, NEVER, 0,
+	      .op = ipcbus_handle_watch),
+	IOCTL(UNWATCH, struct ipcbus_handle, IPCBUS_HANDLE_SIZE_VER0, NEVER, 0,
+	      .op = ipcbus_handle_unwatch),
+	IOCTL(SET_THREADS, struct ipcbus_threads, IPCBUS_THREADS_SIZE_VER0, NEVER, 0,
+	      .op = ipcbus_threads_set),
+	/* No structure. */
+	[_IOC_NR(IPCBUS_IOC_THREAD_EXIT)] = {
+		.cmd = IPCBUS_IOC_THREAD_EXIT,
+		.op = ipcbus_thread_leave,
+	},
+	IOCTL(CANCEL, struct ipcbus_cancel, IPCBUS_CANCEL_SIZE_VER0, NEVER,
+	      IPCBUS_FEATURE_CANCEL, .op = ipcbus_cancel),
+	IOCTL(CALL_INFO, struct ipcbus_call_info, IPCBUS_CALL_INFO_SIZE_VER0, ON_SUCCESS,
+	      IPCBUS_FEATURE_CANCEL, .op = ipcbus_call_info),
+	IOCTL(NODE_INFO, struct ipcbus_node_info, IPCBUS_NODE_INFO_SIZE_VER0, ON_SUCCESS,
+	      IPCBUS_FEATURE_NODE_INFO, .op = ipcbus_node_info),
+	IOCTL(FREEZE, struct ipcbus_freeze, IPCBUS_FREEZE_SIZE_VER0, ALWAYS,
+	      IPCBUS_FEATURE_FREEZE, .op = ipcbus_freeze),
+	IOCTL(SENDER_INFO, struct ipcbus_sender_info, IPCBUS_SENDER_INFO_SIZE_VER0, ON_SUCCESS,
+	      IPCBUS_FEATURE_SENDER_INFO, .op = ipcbus_sender_info),
+	IOCTL(MONITOR, struct ipcbus_monitor, IPCBUS_MONITOR_SIZE_VER0, NEVER,
+	      IPCBUS_FEATURE_MONITOR, .op = ipcbus_monitor_set),
+};
+
+static const struct ioctl_row *row_of(unsigned int cmd)
+{
+	const struct ioctl_row *row;
+	unsigned int number = _IOC_NR(cmd);
+
+	if (number >= ARRAY_SIZE(rows))
+		return NULL;
+	row = &rows[array_index_nospec(number, ARRAY_SIZE(rows))];
+	return row->op && row->cmd == cmd ? row : NULL;
+}
+
+/* Zeroes behind a shorter structure; behind a longer one the user's must be zero. */
+static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const void __user *user)
+{
+	u32 size;
+	int ret;
+
+	if (get_user(size, (const u32 __user *)user))
+		return -EFAULT;
+	if (size < row->first_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(args, row->size, user, size);
+	/* The size that was checked, whatever stands there by now. */
+	args->size = size;
+	return ret;
+}
+
+static int copy_out(void __user *user, const union ioctl_args *args, const struct ioctl_row *row)
+{
+	return copy_to_user(user, args, min_t(size_t, row->size, args->size)) ? -EFAULT : 0;
+}
+
+static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, unsigned long arg)
+{
+	const struct ioctl_row *row = row_of(cmd);
+	void __user *user = (void __user *)arg;
+	union ioctl_args args;
+	int ret;
+
+	if (!row)
+		return -ENOTTY;
+	if (!row->size)
+		return arg ? -EINVAL : row->op(proc, NULL);
+	ret = copy_in(&args, row, user);
+	if (ret)
+		return ret;
+	ret = row->op(proc, &args);
+	if (row->out == OUT_NEVER || (ret && row->out == OUT_ON_SUCCESS))
+		return ret;
+	if (!copy_out(user, &args, row))
+		return ret;
+	if (row->undo)
+		row->undo(proc, &args);
+	return -EFAULT;
+}
+
+/* EXCHANGE comes first and has its own copies: its way is kept short. */
+long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcbus_proc *proc = file->private_data;
+
+	if (unlikely(!ipcbus_proc_is_opener(proc)))
+		return -ECHILD;
+	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
+		return ipcbus_exchange(proc, (void __user *)arg, file->f_flags & O_NONBLOCK);
+	return ioctl_by_row(proc, cmd, arg);
+}
