@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Asking the policy: for the other handlers, and for those who only want to know
- * what it says.
+ * Asking the policy: see access.h.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
+#include "reply.h"
 #include "state.h"
 
-struct policy_decision access_decide(const struct service *service, const struct caller *caller,
+struct policy_decision access_decide(const struct manager *manager, const struct caller *caller,
 				     unsigned int rights, const char *name)
 {
 	struct policy_decision decision = { POLICY_ALLOW, NULL };
@@ -17,7 +18,7 @@ struct policy_decision access_decide(const struct service *service, const struct
 	for (unsigned int right = 1; right <= rights; right <<= 1) {
 		if (!(rights & right))
 			continue;
-		decision = policy_decide(service->policy, &caller->subject,
+		decision = policy_decide(manager->policy, &caller->subject,
 					 (enum policy_right)right, name);
 		if (decision.verdict != POLICY_ALLOW)
 			break;
@@ -26,21 +27,10 @@ struct policy_decision access_decide(const struct service *service, const struct
 	return decision;
 }
 
-bool access_allows(const struct service *service, const struct caller *caller,
-		   unsigned int rights, const char *name)
+bool access_allows(const struct manager *manager, const struct caller *caller, unsigned int rights,
+		   const char *name)
 {
-	return access_decide(service, caller, rights, name).verdict == POLICY_ALLOW;
-}
-
-int answer_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name)
-{
-	if (!decision->rule)
-		return ipc_call_errno(call, EACCES, "no rule of the policy allows uid %u that with %s",
-				      ipc_call_uid(call), name);
-
-	return ipc_call_errno(call, EACCES, "the policy refuses uid %u that with %s: %s:%u",
-			      ipc_call_uid(call), name, policy_rule_file(decision->rule),
-			      policy_rule_line(decision->rule));
+	return access_decide(manager, caller, rights, name).verdict == POLICY_ALLOW;
 }
 
 /* --- Checking -------------------------------------------------------------------- */
@@ -58,22 +48,22 @@ static int reply_decision(struct ipc_call *call, const struct policy_decision *d
 	return service_manager_reply_check_policy(call, &reply);
 }
 
-static int check_self(const struct service *service, struct ipc_call *call,
-		      enum policy_right right, const char *name)
+static int check_self(const struct manager *manager, struct ipc_call *call, enum policy_right right,
+		      const char *name)
 {
 	struct policy_decision decision;
 	struct caller caller;
-	int r = caller_init(&caller, call, service->policy);
+	int r = caller_init(&caller, call, manager->policy);
 
 	if (r < 0)
 		return r;
 
-	decision = access_decide(service, &caller, right, name);
+	decision = access_decide(manager, &caller, right, name);
 	caller_done(&caller);
 	return reply_decision(call, &decision);
 }
 
-static int check_other(const struct service *service, struct ipc_call *call,
+static int check_other(const struct manager *manager, struct ipc_call *call,
 		       const Ipc__Manager__CheckPolicyRequest *request, enum policy_right right)
 {
 	struct policy_subject subject = {
@@ -88,7 +78,7 @@ static int check_other(const struct service *service, struct ipc_call *call,
 	if (ipc_call_uid(call) != 0 && ipc_call_uid(call) != geteuid())
 		return ipc_call_errno(call, EPERM, "only root may ask about others");
 
-	decision = policy_decide(service->policy, &subject, right, request->name);
+	decision = policy_decide(manager->policy, &subject, right, request->name);
 	return reply_decision(call, &decision);
 }
 
@@ -96,14 +86,14 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 			void *userdata)
 {
 	enum policy_right right = policy_right_from(request->right);
-	const struct service *service = userdata;
+	const struct manager *manager = userdata;
 
 	if (!right)
 		return ipc_call_errno(call, EINVAL, "a right is add, find, list or call");
 	if (!registry_name_is_valid(request->name))
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
 	if (request->self)
-		return check_self(service, call, right, request->name);
+		return check_self(manager, call, right, request->name);
 
-	return check_other(service, call, request, right);
+	return check_other(manager, call, request, right);
 }

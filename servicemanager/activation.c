@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starting services when somebody wants one of their names and nobody has it. An
- * activation is one service's file with what became of it:
+ * Starting services: see activation.h. An activation is the file of one service and the
+ * state of that service:
  *
- *   down      nothing runs, as far as we know
- *   starting  until all its names are there, it ended, or its time is over
- *   up        its names were there; it may run without them, on its way out
+ *   down      nothing runs, as far as servicemanager knows
+ *   starting  until all names are registered, the service exits, or its timeout passes
+ *   up        all names were registered. The service may since have given them up, and be
+ *             about to exit
  *
- * One that fails to start, or crashes, is not started again at once: half a second
- * later, then twice as long each time, up to a minute. Who gets its name meanwhile is
- * told so; who waits goes on waiting. Ten seconds of running make up for failures.
+ * A service that fails to start, or crashes, is started again after half a second, then
+ * after twice as long each time, up to a minute. Meanwhile Get() of its names fails and
+ * Wait() goes on waiting. Ten seconds of running clear the count of failures.
  *
- * A program is a process of ours; a unit is systemd's business, which unit.c asks.
+ * A program is a child of servicemanager; unit.c has systemd start a unit.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,30 +28,34 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "demand.h"
+#include "activation.h"
+#include "activation-config.h"
+#include "source.h"
 #include "state.h"
+#include "unit.h"
+#include "waiter.h"
 
-#define RETRY_USEC	500000ULL
-#define RETRY_MAX_USEC	60000000ULL
-#define STABLE_USEC	10000000ULL
+#define RETRY_USEC     500000ULL
+#define RETRY_MAX_USEC 60000000ULL
+#define STABLE_USEC    10000000ULL
 
 struct activation {
-	struct source source; /* its process ended */
-	struct service *service;
-	struct demand *demand;
+	struct source source; /* the pidfd */
+	struct manager *manager;
+	struct activation_config *config;
 	struct activation *next;
-	pid_t pid;	/* 0: none that we know */
+	pid_t pid; /* 0: no process, as far as we know */
 	int pidfd;
 	bool starting;
 	uint64_t started_at;
-	uint64_t deadline;	/* 0: none */
+	uint64_t deadline; /* 0: none */
 	uint64_t retry_at;
-	unsigned int failures;	/* in a row */
-	char problem[UNIT_PROBLEM_MAX]; /* the last one's */
-	struct unit_job *job;	/* or NULL */
+	unsigned int failures;		/* in a row */
+	char problem[UNIT_PROBLEM_MAX]; /* of the last failure */
+	struct unit_job *job;		/* or NULL */
 };
 
-/* Always, with --verbose or not: this is the administrator's business. */
+/* Also without --verbose, because administrators must see it. */
 static void report(const struct activation *a, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -58,28 +63,27 @@ static void report(const struct activation *a, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "servicemanager: %s: ", a->demand->file);
+	fprintf(stderr, "servicemanager: %s: ", a->config->file);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
 }
 
-static bool all_names_are_there(const struct activation *a)
+static bool has_all_names(const struct activation *a)
 {
-	for (char **name = a->demand->names; *name; name++)
-		if (!registry_find(a->service->registry, *name))
+	for (char **name = a->config->names; *name; name++)
+		if (!registry_find(a->manager->registry, *name))
 			return false;
 
 	return true;
 }
 
-/* Does somebody wait for a name of its that nobody has? */
+/* Does somebody wait for one of its names, which nobody has? */
 static bool is_wanted(const struct activation *a)
 {
-	for (char **name = a->demand->names; *name; name++)
-		if (!registry_find(a->service->registry, *name) &&
-		    lookup_is_awaited(a->service, *name))
+	for (char **name = a->config->names; *name; name++)
+		if (!registry_find(a->manager->registry, *name) && waiters_exist(a->manager, *name))
 			return true;
 
 	return false;
@@ -87,30 +91,30 @@ static bool is_wanted(const struct activation *a)
 
 /* --- The process ------------------------------------------------------------------- */
 
-static int become_user(const struct demand *demand)
+static int become_user(const struct activation_config *config)
 {
-	if (demand->uid == geteuid())
+	if (config->uid == geteuid())
 		return 0;
-	if (initgroups(demand->user, demand->gid) < 0 || setgid(demand->gid) < 0 ||
-	    setuid(demand->uid) < 0)
+	if (initgroups(config->user, config->gid) < 0 || setgid(config->gid) < 0 ||
+	    setuid(config->uid) < 0)
 		return -errno;
 
 	return 0;
 }
 
-static int set_limits(const struct demand *demand)
+static int set_limits(const struct activation_config *config)
 {
-	for (size_t i = 0; i < demand->n_limits; i++) {
-		struct rlimit limit = { demand->limits[i].value, demand->limits[i].value };
+	for (size_t i = 0; i < config->n_limits; i++) {
+		struct rlimit limit = { config->limits[i].value, config->limits[i].value };
 
-		if (setrlimit(demand->limits[i].resource, &limit) < 0)
+		if (setrlimit(config->limits[i].resource, &limit) < 0)
 			return -errno;
 	}
 
 	return 0;
 }
 
-/* It is on our bus, and what systemd told us is not its. */
+/* The service is on our bus. What systemd set for us is not meant for it. */
 static int set_environment(const char *device)
 {
 	unsetenv("NOTIFY_SOCKET");
@@ -136,46 +140,45 @@ static int detach(void)
 	return dup2(null, STDIN_FILENO) < 0 ? -errno : 0;
 }
 
-/* In the child. What it says is in our log. */
+/* In the child, whose output goes to our log. */
 static void run(const struct activation *a)
 {
-	const struct demand *demand = a->demand;
+	const struct activation_config *config = a->config;
 	int r;
 
 	r = detach();
 	if (r == 0)
-		r = set_environment(a->service->device);
+		r = set_environment(a->manager->device);
 	if (r == 0)
-		r = set_limits(demand);
+		r = set_limits(config);
 	if (r == 0)
-		r = become_user(demand);
+		r = become_user(config);
 	if (r == 0)
-		execv(demand->command[0], demand->command);
+		execv(config->command[0], config->command);
 
-	report(a, "cannot run %s: %s", demand->command[0], strerror(r < 0 ? -r : errno));
+	report(a, "cannot run %s: %s", config->command[0], strerror(r < 0 ? -r : errno));
 	_exit(127);
 }
 
 static void forget_process(struct activation *a)
 {
 	if (a->pidfd >= 0) {
-		service_forget_fd(a->service, a->pidfd);
+		source_remove(a->manager, a->pidfd);
 		close(a->pidfd);
 	}
 	a->pidfd = -1;
 	a->pid = 0;
 }
 
-/* Without a pidfd nobody would tell us of its end: then it does not live. */
+/* Without a pidfd its exit would go unnoticed, so then the process is killed. */
 static int watch_process(struct activation *a)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &a->source };
+	int r;
 
 	a->pidfd = pidfd_open(a->pid, /* flags= */ 0);
-	if (a->pidfd >= 0 && epoll_ctl(a->service->epoll, EPOLL_CTL_ADD, a->pidfd, &event) == 0)
+	r = a->pidfd < 0 ? -errno : source_set(a->manager, &a->source, a->pidfd, EPOLLIN);
+	if (r == 0)
 		return 0;
-
-	int r = -errno;
 
 	kill(a->pid, SIGKILL);
 	waitpid(a->pid, NULL, 0);
@@ -218,9 +221,9 @@ static void fail(struct activation *a, const char *format, ...)
 	report(a, "%s; %u times in a row, next try in %u.%u s", a->problem, a->failures,
 	       (unsigned int)(delay / 1000000), (unsigned int)(delay / 100000 % 10));
 
-	for (char **name = a->demand->names; *name; name++)
-		if (!registry_find(a->service->registry, *name))
-			lookup_unreachable(a->service, *name, a->problem);
+	for (char **name = a->config->names; *name; name++)
+		if (!registry_find(a->manager->registry, *name))
+			waiters_fail_gets(a->manager, *name, a->problem);
 }
 
 static void unit_ended(void *userdata, const char *problem)
@@ -234,17 +237,17 @@ static void unit_ended(void *userdata, const char *problem)
 
 static void start(struct activation *a)
 {
-	const char *unit = a->demand->unit;
+	const char *unit = a->config->unit;
 	int r;
 
 	a->started_at = now_usec();
-	a->deadline = a->started_at + a->demand->timeout_sec * 1000000ULL;
+	a->deadline = a->started_at + a->config->timeout_sec * 1000000ULL;
 	a->starting = true;
-	say(a->service, "starting %s", a->demand->file);
-	r = unit ? unit_start(a->service, unit, unit_ended, a, &a->job) : spawn(a);
+	log_verbose(a->manager, "starting %s", a->config->file);
+	r = unit ? unit_start(a->manager, unit, unit_ended, a, &a->job) : spawn(a);
 	if (r < 0)
-		fail(a, "%s%s%s", unit ?: "cannot be started", unit ? ": no way to systemd: " : ": ",
-		     strerror(-r));
+		fail(a, "%s%s%s", unit ?: "cannot be started",
+		     unit ? ": no way to systemd: " : ": ", strerror(-r));
 }
 
 static void ended(struct activation *a, const siginfo_t *info)
@@ -261,13 +264,13 @@ static void ended(struct activation *a, const siginfo_t *info)
 	a->deadline = 0;
 }
 
-static void process_ended(struct service *service, struct source *source)
+static void process_ended(struct manager *manager, struct source *source)
 {
 	struct activation *a = container_of(source, struct activation, source);
 	siginfo_t info = { .si_code = 0 };
 	int r = waitid(P_PIDFD, (id_t)a->pidfd, &info, WEXITED | WNOHANG);
 
-	(void)service;
+	(void)manager;
 	if (r == 0 && info.si_pid == 0)
 		return;
 	forget_process(a);
@@ -275,25 +278,25 @@ static void process_ended(struct service *service, struct source *source)
 		ended(a, &info);
 }
 
-/* It neither adds its names nor ends. */
-static void time_is_over(struct activation *a)
+/* It neither registers its names nor exits. */
+static void timed_out(struct activation *a)
 {
 	a->deadline = 0;
 	if (a->pidfd >= 0)
 		pidfd_send_signal(a->pidfd, SIGKILL, NULL, /* flags= */ 0);
 	a->job = unit_job_free(a->job);
 	if (a->starting)
-		fail(a, "%s%sits names are not there after seconds: %u", a->demand->unit ?: "",
-		     a->demand->unit ? ": " : "", a->demand->timeout_sec);
+		fail(a, "%s%sits names are not there after seconds: %u", a->config->unit ?: "",
+		     a->config->unit ? ": " : "", a->config->timeout_sec);
 }
 
-/* --- What others tell ---------------------------------------------------------------- */
+/* --- Starting ------------------------------------------------------------------------ */
 
-struct activation *activation_find(const struct service *service, const char *name)
+struct activation *activation_find(const struct manager *manager, const char *name)
 {
-	struct activation *a = service->activations;
+	struct activation *a = manager->activations;
 
-	while (a && !demand_has_name(a->demand, name))
+	while (a && !activation_config_has_name(a->config, name))
 		a = a->next;
 	return a;
 }
@@ -305,40 +308,40 @@ const char *activation_problem(const struct activation *a)
 
 void activation_wanted(struct activation *a)
 {
-	/* Owners may be about to add their names again, and this one may be one. */
-	if (a->starting || !a->service->settled)
+	/* Its owner may be about to register the name again. */
+	if (a->starting || !a->manager->settled)
 		return;
 	if (a->pid || a->job) {
-		/* On its way out, or else it is in the way. */
+		/* It must exit soon, or it is killed. */
 		if (!a->deadline)
-			a->deadline = now_usec() + a->demand->timeout_sec * 1000000ULL;
+			a->deadline = now_usec() + a->config->timeout_sec * 1000000ULL;
 		return;
 	}
 	if (now_usec() >= a->retry_at)
 		start(a);
 }
 
-void activation_appeared(struct service *service, const char *name)
+void activation_registered(struct manager *manager, const char *name)
 {
-	struct activation *a = activation_find(service, name);
+	struct activation *a = activation_find(manager, name);
 
-	if (!a || !all_names_are_there(a))
+	if (!a || !has_all_names(a))
 		return;
 
 	a->starting = false;
 	a->deadline = 0;
-	/* Units that crash are damped by systemd. */
-	if (a->demand->unit)
+	/* systemd limits how often a unit that crashes starts again. */
+	if (a->config->unit)
 		a->failures = 0;
 }
 
-int activation_work(struct service *service)
+int activation_work(struct manager *manager)
 {
 	uint64_t now = now_usec(), next = 0;
 
-	for (struct activation *a = service->activations; a; a = a->next) {
+	for (struct activation *a = manager->activations; a; a = a->next) {
 		if (a->deadline && now >= a->deadline)
-			time_is_over(a);
+			timed_out(a);
 		if (!a->starting && is_wanted(a))
 			activation_wanted(a);
 		if (a->deadline && (!next || a->deadline < next))
@@ -347,14 +350,12 @@ int activation_work(struct service *service)
 			next = a->retry_at;
 	}
 
-	if (!next)
-		return -1;
-	return next > now ? (int)((next - now) / 1000) + 1 : 0;
+	return next ? timeout_until(next) : -1;
 }
 
 /* --- Life ---------------------------------------------------------------------------- */
 
-static struct activation *activation_new(struct service *service, struct demand *demand)
+static struct activation *activation_new(struct manager *manager, struct activation_config *config)
 {
 	struct activation *a = calloc(1, sizeof(*a));
 
@@ -362,8 +363,8 @@ static struct activation *activation_new(struct service *service, struct demand 
 		return NULL;
 
 	a->source.ready = process_ended;
-	a->service = service;
-	a->demand = demand;
+	a->manager = manager;
+	a->config = config;
 	a->pidfd = -1;
 	return a;
 }
@@ -372,15 +373,15 @@ static void activation_free(struct activation *a)
 {
 	forget_process(a);
 	unit_job_free(a->job);
-	demand_free(a->demand);
+	activation_config_free(a->config);
 	free(a);
 }
 
-static struct activation *take_old(struct service *service, const char *file)
+static struct activation *take_old(struct manager *manager, const char *file)
 {
-	struct activation **link = &service->activations, *a;
+	struct activation **link = &manager->activations, *a;
 
-	while (*link && strcmp((*link)->demand->file, file))
+	while (*link && strcmp((*link)->config->file, file))
 		link = &(*link)->next;
 	a = *link;
 	if (a)
@@ -388,48 +389,47 @@ static struct activation *take_old(struct service *service, const char *file)
 	return a;
 }
 
-/* One whose file is still there goes on as what it was, with what the file says now. */
-static struct activation *renew(struct service *service, struct demand *demand)
+/* A service whose file is still there keeps its state, with what the file says now. */
+static struct activation *renew(struct manager *manager, struct activation_config *config)
 {
-	struct activation *a = take_old(service, demand->file);
+	struct activation *a = take_old(manager, config->file);
 
 	if (!a)
-		return activation_new(service, demand);
+		return activation_new(manager, config);
 
-	demand_free(a->demand);
-	a->demand = demand;
+	activation_config_free(a->config);
+	a->config = config;
 	return a;
 }
 
-int service_set_demands(struct service *service, struct demands *demands)
+int activations_set(struct manager *manager, struct activation_configs *configs)
 {
 	struct activation *list = NULL;
 	int r = 0;
 
-	for (size_t i = 0; i < demands->count; i++) {
-		struct activation *a = renew(service, demands->list[i]);
+	for (size_t i = 0; i < configs->count; i++) {
+		struct activation *a = renew(manager, configs->list[i]);
 
 		if (!a) {
-			demand_free(demands->list[i]);
+			activation_config_free(configs->list[i]);
 			r = -ENOMEM;
 			continue;
 		}
 		a->next = list;
 		list = a;
 	}
-	demands->count = 0;
-	activations_end(service);
-	service->activations = list;
+	configs->count = 0;
+	activations_end(manager);
+	manager->activations = list;
 	return r;
 }
 
-/* Those that run go on: they are services like any. */
-void activations_end(struct service *service)
+void activations_end(struct manager *manager)
 {
-	while (service->activations) {
-		struct activation *a = service->activations;
+	while (manager->activations) {
+		struct activation *a = manager->activations;
 
-		service->activations = a->next;
+		manager->activations = a->next;
 		activation_free(a);
 	}
 }

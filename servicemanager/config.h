@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-#define CONFIG_FILES_MAX	512
-#define CONFIG_SIZE_MAX		(1 << 20)
+#define CONFIG_FILES_MAX 512
+#define CONFIG_SIZE_MAX	 (1 << 20)
 
 struct config_file {
 	char *path;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The daemon that gives names to objects, and its tests: the registry on the
-# host, the service in the guest.
+# The daemon that gives names to objects, and its tests: the pure parts on the host, the
+# methods and the daemon in the guest.
 
 MANAGER := $(B)/servicemanager/servicemanager
 MANAGER_STUBS := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o
@@ -24,8 +24,11 @@ $(B)/servicemanager/datadir: FORCE
 	$(Q)echo '$(datadir)' >$@
 endif
 
-MANAGER_PARTS := main check-policy notify service access lookup watch provide activation unit caller registry policy policy-parse \
-	policy-load demand-parse demand-load words config
+# From below to above. The core is what the tests build: it reads no files, and knows no
+# signals and no loop.
+MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reply \
+	access waiter unit activation idle-exit lookup watch registration manager
+MANAGER_PARTS := $(MANAGER_CORE) config policy-load activation-load check-policy systemd daemon main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
@@ -39,12 +42,12 @@ $(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf
 $(B)/servicemanager/policy-load.o: $(B)/servicemanager/default-policy.inc
 
 $(B)/servicemanager/test-policy: $(addprefix $(B)/servicemanager/,test-policy.o policy.o \
-		policy-parse.o policy-load.o words.o config.o)
+		policy-parse.o policy-load.o words.o config.o log.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
-$(B)/servicemanager/test-demand: $(addprefix $(B)/servicemanager/,test-demand.o demand-parse.o \
-		demand-load.o words.o config.o registry.o)
+$(B)/servicemanager/test-activation: $(addprefix $(B)/servicemanager/,test-activation.o activation-parse.o \
+		activation-load.o words.o config.o log.o registry.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
@@ -53,7 +56,7 @@ $(B)/servicemanager/test-registry: $(B)/servicemanager/test-registry.o \
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
-MANAGER_GUEST_TESTS := $(B)/servicemanager/test-service $(B)/servicemanager/test-daemon
+MANAGER_GUEST_TESTS := $(B)/servicemanager/test-manager $(B)/servicemanager/test-daemon
 $(MANAGER_GUEST_TESTS): %: %.o $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
@@ -68,10 +71,10 @@ install-servicemanager: $(MANAGER)
 	  $(DESTDIR)$(datadir)/ipcbus/policy.d/00-default.conf
 
 ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
-	$(B)/servicemanager/test-demand $(MANAGER_GUEST_TESTS)
+	$(B)/servicemanager/test-activation $(MANAGER_GUEST_TESTS)
 UNIT_TESTS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
-	$(B)/servicemanager/test-demand
-GUEST_TESTS += $(B)/servicemanager/test-service
+	$(B)/servicemanager/test-activation
+GUEST_TESTS += $(B)/servicemanager/test-manager
 GUEST_RAW_TESTS += $(B)/servicemanager/test-daemon
 GUEST_FILES += $(MANAGER)
 INSTALLS += install-servicemanager

@@ -73,14 +73,14 @@ static const struct policy_names names = { .user = user_named, .group = group_na
 
 /* --- Reading ------------------------------------------------------------------------- */
 
-static void print_problem(const char *file, const struct policy_problem *problem)
+static void print_problem(const char *file, const struct text_problem *problem)
 {
 	fprintf(stderr, "servicemanager: %s:%u: %s\n", file, problem->line, problem->text);
 }
 
 static int load_text(struct policy *policy, const char *path, const char *text, size_t size)
 {
-	struct policy_problem problem;
+	struct text_problem problem;
 	int r = policy_read(policy, path, text, size, &names, print_problem, &problem);
 
 	if (r == -EINVAL)

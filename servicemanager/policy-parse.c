@@ -13,7 +13,6 @@
  * is and where a comment begins is in words.h.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,47 +20,36 @@
 #include "policy-rule.h"
 #include "words.h"
 
-/* One line on its way to a rule. Words point into the buffer. */
-struct line {
+/* Words point into the line. */
+struct parser {
 	const char *file;
 	const struct policy_names *names;
-	void (*warn)(const char *file, const struct policy_problem *problem);
-	struct policy_problem *problem;
-	unsigned int number;
-	char buffer[POLICY_LINE_MAX + 1];
-	struct words words; /* of the buffer */
+	void (*warn)(const char *file, const struct text_problem *problem);
+	struct text_problem *problem;
+	struct line line;
+	struct words words;
 	size_t at; /* the next word */
 };
 
-static int complain(struct line *line, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+#define complain(parser, ...) \
+	text_problem_set((parser)->problem, (parser)->line.number, __VA_ARGS__)
 
-static int complain(struct line *line, const char *format, ...)
+static void warn_of(const struct parser *parser, const char *what, const char *name)
 {
-	va_list args;
+	struct text_problem problem;
 
-	line->problem->line = line->number;
-	va_start(args, format);
-	vsnprintf(line->problem->text, sizeof(line->problem->text), format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
-static void warn_of(const struct line *line, const char *what, const char *name)
-{
-	struct policy_problem problem = { .line = line->number };
-
-	if (!line->warn)
+	if (!parser->warn)
 		return;
 
-	snprintf(problem.text, sizeof(problem.text), "there is no %s \"%.64s\": the rule is about nobody of that name",
-		 what, name);
-	line->warn(line->file, &problem);
+	text_problem_set(&problem, parser->line.number,
+			 "there is no %s \"%.64s\": the rule is about nobody of that name", what,
+			 name);
+	parser->warn(parser->file, &problem);
 }
 
-static char *next_word(struct line *line)
+static char *next_word(struct parser *parser)
 {
-	return line->at < line->words.count ? line->words.list[line->at++] : NULL;
+	return parser->at < parser->words.count ? parser->words.list[parser->at++] : NULL;
 }
 
 /* --- Who --------------------------------------------------------------------------- */
@@ -86,26 +74,27 @@ static bool take_number(const char **p, uint32_t *ret)
 }
 
 /* 1: "7" or "7-9"; 0: it is a name; -EINVAL. */
-static int range_from(struct line *line, const char *text, struct policy_range *ret)
+static int range_from(struct parser *parser, const char *text, struct policy_range *ret)
 {
 	const char *p = text;
 
 	if (!take_number(&p, &ret->first))
-		return *text >= '0' && *text <= '9' ? complain(line, "\"%.64s\" is too large", text) :
-						      0;
+		return *text >= '0' && *text <= '9' ?
+			       complain(parser, "\"%.64s\" is too large", text) :
+			       0;
 	ret->last = ret->first;
 	if (*p == '-') {
 		p++;
 		if (!take_number(&p, &ret->last) || *p)
-			return complain(line, "\"%.64s\" is no range of numbers", text);
+			return complain(parser, "\"%.64s\" is no range of numbers", text);
 		if (ret->last < ret->first)
-			return complain(line, "\"%.64s\" ends before it begins", text);
+			return complain(parser, "\"%.64s\" ends before it begins", text);
 	}
 
-	return *p ? complain(line, "\"%.64s\" is neither a number nor a name", text) : 1;
+	return *p ? complain(parser, "\"%.64s\" is neither a number nor a name", text) : 1;
 }
 
-static int range_named(struct line *line, const char *what, const char *name,
+static int range_named(struct parser *parser, const char *what, const char *name,
 		       struct policy_range *ret)
 {
 	uid_t uid = 0;
@@ -113,11 +102,11 @@ static int range_named(struct line *line, const char *what, const char *name,
 	int r;
 
 	if (*what == 'u')
-		r = line->names->user(name, &uid);
+		r = parser->names->user(name, &uid);
 	else
-		r = line->names->group(name, &gid);
+		r = parser->names->group(name, &gid);
 	if (r < 0) {
-		warn_of(line, what, name);
+		warn_of(parser, what, name);
 		return 0;
 	}
 
@@ -125,17 +114,17 @@ static int range_named(struct line *line, const char *what, const char *name,
 	return 1;
 }
 
-static int add_range(struct line *line, const char *what, const char *text,
+static int add_range(struct parser *parser, const char *what, const char *text,
 		     struct policy_ranges *ranges)
 {
 	struct policy_range range, *grown;
 	int r;
 
 	if (!*text)
-		return complain(line, "a %s is missing around a comma", what);
-	r = range_from(line, text, &range);
+		return complain(parser, "a %s is missing around a comma", what);
+	r = range_from(parser, text, &range);
 	if (r == 0)
-		r = range_named(line, what, text, &range);
+		r = range_named(parser, what, text, &range);
 	if (r <= 0)
 		return r;
 
@@ -148,19 +137,19 @@ static int add_range(struct line *line, const char *what, const char *text,
 	return 0;
 }
 
-static int parse_list(struct line *line, const char *what, struct policy_ranges *ranges)
+static int parse_list(struct parser *parser, const char *what, struct policy_ranges *ranges)
 {
-	char *list = next_word(line), *item;
+	char *list = next_word(parser), *item;
 	int r;
 
 	if (!list)
-		return complain(line, "which %s?", what);
+		return complain(parser, "which %s?", what);
 	if (!ranges->any)
-		return complain(line, "%s comes twice: write a list with commas", what);
+		return complain(parser, "%s comes twice: write a list with commas", what);
 
 	ranges->any = false;
 	while ((item = strsep(&list, ","))) {
-		r = add_range(line, what, item, ranges);
+		r = add_range(parser, what, item, ranges);
 		if (r < 0)
 			return r;
 	}
@@ -168,48 +157,49 @@ static int parse_list(struct line *line, const char *what, struct policy_ranges 
 	return 0;
 }
 
-static int parse_label(struct line *line, struct policy_rule *rule)
+static int parse_label(struct parser *parser, struct policy_rule *rule)
 {
-	char *label = next_word(line);
+	char *label = next_word(parser);
 
 	if (!label || !*label)
-		return complain(line, "which label?");
+		return complain(parser, "which label?");
 	if (rule->label)
-		return complain(line, "label comes twice");
+		return complain(parser, "label comes twice");
 
 	rule->label = strdup(label);
 	return rule->label ? 0 : -ENOMEM;
 }
 
 /* Up to the first word that is none of who's; that is left. */
-static int parse_who(struct line *line, struct policy_rule *rule)
+static int parse_who(struct parser *parser, struct policy_rule *rule)
 {
-	size_t before = line->at;
+	size_t before = parser->at;
 	char *word;
 	int r = 0;
 
 	rule->users.any = rule->groups.any = true;
-	word = next_word(line);
+	word = next_word(parser);
 	if (word && !strcmp(word, "anyone"))
 		return 0;
 
-	for (; word && r == 0; word = next_word(line)) {
+	for (; word && r == 0; word = next_word(parser)) {
 		if (!strcmp(word, "user"))
-			r = parse_list(line, "user", &rule->users);
+			r = parse_list(parser, "user", &rule->users);
 		else if (!strcmp(word, "group"))
-			r = parse_list(line, "group", &rule->groups);
+			r = parse_list(parser, "group", &rule->groups);
 		else if (!strcmp(word, "label"))
-			r = parse_label(line, rule);
+			r = parse_label(parser, rule);
 		else
 			break;
 	}
 	if (r < 0)
 		return r;
 	if (word)
-		line->at--;
+		parser->at--;
 
-	return line->at > before ? 0 :
-				   complain(line, "who? anyone, user LIST, group LIST or label PATTERN");
+	return parser->at > before ?
+		       0 :
+		       complain(parser, "who? anyone, user LIST, group LIST or label PATTERN");
 }
 
 /* --- What ---------------------------------------------------------------------------- */
@@ -225,9 +215,9 @@ enum policy_right policy_right_from(const char *text)
 	return 0;
 }
 
-static int parse_verdict(struct line *line, struct policy_rule *rule)
+static int parse_verdict(struct parser *parser, struct policy_rule *rule)
 {
-	const char *word = next_word(line);
+	const char *word = next_word(parser);
 
 	if (!strcmp(word, "allow"))
 		rule->verdict = POLICY_ALLOW;
@@ -236,20 +226,20 @@ static int parse_verdict(struct line *line, struct policy_rule *rule)
 	else if (!strcmp(word, "hide"))
 		rule->verdict = POLICY_HIDE;
 	else
-		return complain(line, "a rule begins with allow, refuse or hide, not \"%.64s\"",
+		return complain(parser, "a rule begins with allow, refuse or hide, not \"%.64s\"",
 				word);
 
 	return 0;
 }
 
-static int parse_rights(struct line *line, struct policy_rule *rule)
+static int parse_rights(struct parser *parser, struct policy_rule *rule)
 {
-	char *list = next_word(line), *item;
+	char *list = next_word(parser), *item;
 
 	if (!list)
-		return complain(line, "which rights? all, or some of add,find,list,call");
+		return complain(parser, "which rights? all, or some of add,find,list,call");
 	if (!strcmp(list, "all")) {
-		rule->rights = POLICY_ADD | POLICY_FIND | POLICY_LIST | POLICY_CALL;
+		rule->rights = POLICY_REGISTER | POLICY_FIND | POLICY_LIST | POLICY_CALL;
 		return 0;
 	}
 
@@ -257,7 +247,8 @@ static int parse_rights(struct line *line, struct policy_rule *rule)
 		unsigned int right = policy_right_from(item);
 
 		if (!right)
-			return complain(line, "\"%.64s\" is no right: all, or some of add,find,list,call",
+			return complain(parser,
+					"\"%.64s\" is no right: all, or some of add,find,list,call",
 					item);
 		rule->rights |= right;
 	}
@@ -275,7 +266,8 @@ static bool pattern_is_valid(const char *pattern)
 			if (*++p != 'u')
 				return false;
 		} else if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				   "0123456789_./-", *p)) {
+				   "0123456789_./-",
+				   *p)) {
 			return false;
 		}
 	}
@@ -283,7 +275,7 @@ static bool pattern_is_valid(const char *pattern)
 	return *pattern;
 }
 
-static int parse_patterns(struct line *line, struct policy_rule *rule)
+static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 {
 	char *word;
 
@@ -291,9 +283,10 @@ static int parse_patterns(struct line *line, struct policy_rule *rule)
 	if (!rule->patterns)
 		return -ENOMEM;
 
-	while ((word = next_word(line))) {
+	while ((word = next_word(parser))) {
 		if (!pattern_is_valid(word))
-			return complain(line, "\"%.64s\" is no name, nor the beginning of names and a *",
+			return complain(parser,
+					"\"%.64s\" is no name, nor the beginning of names and a *",
 					word);
 		rule->patterns[rule->n_patterns] = strdup(word);
 		if (!rule->patterns[rule->n_patterns])
@@ -301,90 +294,74 @@ static int parse_patterns(struct line *line, struct policy_rule *rule)
 		rule->n_patterns++;
 	}
 
-	return rule->n_patterns ? 0 : complain(line, "which names? * is all of them");
+	return rule->n_patterns ? 0 : complain(parser, "which names? * is all of them");
 }
 
 /* --- Lines --------------------------------------------------------------------------- */
 
-static int parse_rule(struct line *line, struct policy_rule *rule)
+static int parse_rule(struct parser *parser, struct policy_rule *rule)
 {
 	const char *problem;
 	int r;
 
-	rule->line = line->number;
-	rule->file = strdup(line->file);
-	rule->text = strdup(line->buffer + strspn(line->buffer, " \t"));
+	rule->line = parser->line.number;
+	rule->file = strdup(parser->file);
+	rule->text = strdup(parser->line.text + strspn(parser->line.text, " \t"));
 	if (!rule->file || !rule->text)
 		return -ENOMEM;
 
-	line->at = 0;
-	problem = words_split(&line->words, line->buffer);
+	parser->at = 0;
+	problem = words_split(&parser->words, &parser->line);
 	if (problem)
-		return complain(line, "%s", problem);
+		return complain(parser, "%s", problem);
 
-	r = parse_verdict(line, rule);
+	r = parse_verdict(parser, rule);
 	if (r == 0)
-		r = parse_who(line, rule);
+		r = parse_who(parser, rule);
 	if (r == 0)
-		r = parse_rights(line, rule);
+		r = parse_rights(parser, rule);
 	if (r == 0)
-		r = parse_patterns(line, rule);
+		r = parse_patterns(parser, rule);
 	return r;
 }
 
-/* The buffer has the line. */
-static int read_rule(struct line *line, struct policy *policy)
+static int read_rule(struct parser *parser, struct policy *policy)
 {
-	struct policy_rule *rule;
+	struct policy_rule *rule = calloc(1, sizeof(*rule));
 	int r;
 
-	if (!words_are_there(line->buffer))
-		return 0;
-
-	rule = calloc(1, sizeof(*rule));
 	if (!rule)
 		return -ENOMEM;
-	r = parse_rule(line, rule);
+	r = parse_rule(parser, rule);
 	if (r < 0) {
 		policy_rule_free(rule);
 		return r;
 	}
 
 	r = policy_append(policy, rule);
-	return r == -EINVAL ? complain(line, "more than %d rules", POLICY_RULES_MAX) : r;
-}
-
-static int take_line(struct line *line, const char *text, size_t size)
-{
-	const char *problem = words_take_line(line->buffer, sizeof(line->buffer), text, size);
-
-	return problem ? complain(line, "%s", problem) : 0;
+	return r == -EINVAL ? complain(parser, "more than %d rules", POLICY_RULES_MAX) : r;
 }
 
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,
 		const struct policy_names *names,
-		void (*warn)(const char *file, const struct policy_problem *problem),
-		struct policy_problem *ret_problem)
+		void (*warn)(const char *file, const struct text_problem *problem),
+		struct text_problem *ret_problem)
 {
-	struct line line = {
-		.file = file, .names = names, .warn = warn, .problem = ret_problem,
+	struct parser parser = {
+		.file = file,
+		.names = names,
+		.warn = warn,
+		.problem = ret_problem,
 	};
+	const char *problem;
+	int r = 0;
 
-	while (size) {
-		const char *end = memchr(text, '\n', size);
-		size_t length = end ? (size_t)(end - text) : size;
-		int r;
-
-		line.number++;
-		r = take_line(&line, text, length);
-		if (r == 0)
-			r = read_rule(&line, policy);
-		if (r < 0)
-			return r;
-		length += end ? 1 : 0;
-		text += length;
-		size -= length;
+	while (r == 0 && line_next(&parser.line, &text, &size, &problem)) {
+		if (problem)
+			r = complain(&parser, "%s", problem);
+		else if (line_has_words(&parser.line))
+			r = read_rule(&parser, policy);
 	}
 
-	return 0;
+	return r;
 }

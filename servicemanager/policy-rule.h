@@ -26,7 +26,7 @@ struct policy_rule {
 	unsigned int rights; /* enum policy_right, or'ed */
 	struct policy_ranges users;
 	struct policy_ranges groups;
-	char *label; /* NULL: any */
+	char *label;	 /* NULL: any */
 	char **patterns; /* of names */
 	size_t n_patterns;
 	char *file;

@@ -15,19 +15,20 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define POLICY_RULES_MAX	4096
-#define POLICY_LINE_MAX		1024	/* bytes of one rule */
+#include "words.h"
+
+#define POLICY_RULES_MAX 4096
 
 enum policy_right {
-	POLICY_ADD = 1 << 0,	/* give an object the name */
-	POLICY_FIND = 1 << 1,	/* learn that somebody has it, and who */
-	POLICY_LIST = 1 << 2,	/* see it among others */
-	POLICY_CALL = 1 << 3,	/* get the object */
+	POLICY_REGISTER = 1 << 0, /* give an object the name */
+	POLICY_FIND = 1 << 1,	  /* learn that somebody has it, and who */
+	POLICY_LIST = 1 << 2,	  /* see it among others */
+	POLICY_CALL = 1 << 3,	  /* get the object */
 };
 
 enum policy_verdict {
 	POLICY_REFUSE,
-	POLICY_HIDE,	/* as if nobody had the name; to add it: refused */
+	POLICY_HIDE, /* as if nobody had the name; to add it: refused */
 	POLICY_ALLOW,
 };
 
@@ -45,12 +46,6 @@ struct policy_rule;
 struct policy_decision {
 	enum policy_verdict verdict;
 	const struct policy_rule *rule; /* NULL: no rule is about it */
-};
-
-/* What is wrong with a text. */
-struct policy_problem {
-	unsigned int line;
-	char text[256];
 };
 
 /* How names of users and groups become numbers: 0, or -ENOENT. */
@@ -72,12 +67,12 @@ struct policy *policy_free(struct policy *policy);
  */
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,
 		const struct policy_names *names,
-		void (*warn)(const char *file, const struct policy_problem *problem),
-		struct policy_problem *ret_problem);
+		void (*warn)(const char *file, const struct text_problem *problem),
+		struct text_problem *ret_problem);
 
 struct policy_decision policy_decide(const struct policy *policy,
-				     const struct policy_subject *subject,
-				     enum policy_right right, const char *name);
+				     const struct policy_subject *subject, enum policy_right right,
+				     const char *name);
 
 /* Does it matter which groups besides the first a caller has? */
 bool policy_asks_for_groups(const struct policy *policy);

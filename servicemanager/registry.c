@@ -255,7 +255,7 @@ static void discharge(struct registry *registry, uid_t uid, enum kind kind)
 	user_put(registry, user);
 }
 
-int registry_add(struct registry *registry, struct registry_entry *entry,
+int registry_register(struct registry *registry, struct registry_entry *entry,
 		 struct registry_entry **ret_replaced)
 {
 	struct registry_entry *old = registry_find(registry, entry->name);
@@ -288,7 +288,7 @@ struct registry_entry *registry_find(const struct registry *registry, const char
 	return slot ? slot->owner : NULL;
 }
 
-void registry_remove(struct registry *registry, struct registry_entry *entry)
+void registry_unregister(struct registry *registry, struct registry_entry *entry)
 {
 	struct slot *slot = slot_find(registry, entry->name);
 
@@ -298,7 +298,7 @@ void registry_remove(struct registry *registry, struct registry_entry *entry)
 	discharge(registry, entry->uid, NAMES);
 }
 
-int registry_may_remove(const struct registry_entry *entry, uid_t uid)
+int registry_may_unregister(const struct registry_entry *entry, uid_t uid)
 {
 	return uid == entry->uid || uid == 0 ? 0 : -EPERM;
 }

@@ -24,18 +24,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define REGISTRY_NAME_MAX	127
-#define REGISTRY_INTERFACE_MAX	255
+#define REGISTRY_NAME_MAX      127
+#define REGISTRY_INTERFACE_MAX 255
 
 /* What one user may have, and all together, to which root may add its own: less than the
  * driver allows to one process, so that it is a user who meets a limit and never
  * servicemanager. */
-#define REGISTRY_USER_NAMES	1024
-#define REGISTRY_USER_WAITERS	1024
-#define REGISTRY_USER_WATCHES	256
-#define REGISTRY_NAMES		16384
-#define REGISTRY_WAITERS	8192
-#define REGISTRY_WATCHES	4096
+#define REGISTRY_USER_NAMES   1024
+#define REGISTRY_USER_WAITERS 1024
+#define REGISTRY_USER_WATCHES 256
+#define REGISTRY_NAMES	      16384
+#define REGISTRY_WAITERS      8192
+#define REGISTRY_WATCHES      4096
 
 struct registry_entry {
 	char name[REGISTRY_NAME_MAX + 1];
@@ -75,17 +75,17 @@ struct registry *registry_free(struct registry *registry);
  * before and is the caller's again, or NULL. -EEXIST: it is another user's;
  * -EDQUOT: too many names; -ENOMEM.
  */
-int registry_add(struct registry *registry, struct registry_entry *entry,
-		 struct registry_entry **ret_replaced);
+int registry_register(struct registry *registry, struct registry_entry *entry,
+		      struct registry_entry **ret_replaced);
 
 /* NULL: nobody has the name. */
 struct registry_entry *registry_find(const struct registry *registry, const char *name);
 
 /* The entry has to be in the registry. */
-void registry_remove(struct registry *registry, struct registry_entry *entry);
+void registry_unregister(struct registry *registry, struct registry_entry *entry);
 
 /* May the user remove the entry? His own, or root any: 0, else -EPERM. */
-int registry_may_remove(const struct registry_entry *entry, uid_t uid);
+int registry_may_unregister(const struct registry_entry *entry, uid_t uid);
 
 /* The next entry in the order of names whose name starts with the prefix, from
  * *position, which is 0 at first; NULL at the end. */
@@ -116,8 +116,7 @@ bool registry_watches(const struct registry_watch *watch, const char *name);
 /* The first of the watched entries whose name comes after that one in the order of
  * names ("": of all); NULL if there is none. */
 struct registry_entry *registry_watched_after(const struct registry *registry,
-					      const struct registry_watch *watch,
-					      const char *name);
+					      const struct registry_watch *watch, const char *name);
 
 /* The watch after one, of all; NULL as the one before: the first. */
 struct registry_watch *registry_next_watch(const struct registry *registry,

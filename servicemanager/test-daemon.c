@@ -98,7 +98,7 @@ START_TEST(there_is_only_one)
 {
 	struct daemon daemon = daemon_start_ready(NULL), second = daemon_start(NULL, NULL);
 
-	ck_assert_str_eq(daemon_line(&second), "servicemanager: another one serves this bus already");
+	ck_assert_str_eq(daemon_line(&second), "servicemanager: another servicemanager runs on this bus already");
 	ck_assert_int_eq(daemon_status(&second), 1);
 	kill(daemon.pid, SIGTERM);
 	ck_assert_int_eq(daemon_status(&daemon), 0);
@@ -111,7 +111,7 @@ START_TEST(wrong_arguments_are_refused)
 
 	ck_assert_int_eq(daemon_status(&daemon), 2);
 	daemon = daemon_start("nonsense", NULL);
-	ck_assert_str_eq(daemon_line(&daemon), "servicemanager: what is \"nonsense\"? Try --help.");
+	ck_assert_str_eq(daemon_line(&daemon), "servicemanager: unexpected argument \"nonsense\"; see servicemanager --help");
 	ck_assert_int_eq(daemon_status(&daemon), 2);
 	daemon = daemon_start("--device", "/nowhere");
 	ck_assert_str_eq(daemon_line(&daemon),

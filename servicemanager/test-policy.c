@@ -15,7 +15,7 @@
 
 #include "policy-load.h"
 
-static struct policy_problem problem;
+static struct text_problem problem;
 static unsigned int warned;
 
 static int user_named(const char *name, uid_t *ret_uid)
@@ -34,7 +34,7 @@ static int group_named(const char *name, gid_t *ret_gid)
 	return 0;
 }
 
-static void warn(const char *file, const struct policy_problem *about)
+static void warn(const char *file, const struct text_problem *about)
 {
 	ck_assert_str_eq(file, "test");
 	ck_assert_uint_gt(about->line, 0);
@@ -92,8 +92,8 @@ START_TEST(the_last_rule_that_is_about_it_decides)
 	ck_assert_int_eq(decide(policy, 1005, POLICY_FIND, "secret.but"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1005, POLICY_CALL, "secret.a"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1006, POLICY_FIND, "secret.a"), POLICY_ALLOW);
-	ck_assert_int_eq(decide(policy, 1005, POLICY_ADD, "ipc.a"), POLICY_REFUSE);
-	ck_assert_int_eq(decide(policy, 0, POLICY_ADD, "ipc.a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1005, POLICY_REGISTER, "ipc.a"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 0, POLICY_REGISTER, "ipc.a"), POLICY_ALLOW);
 	policy_free(policy);
 }
 END_TEST
@@ -108,7 +108,7 @@ START_TEST(it_says_which_rule)
 	ck_assert_str_eq(policy_rule_file(decision.rule), "test");
 	ck_assert_uint_eq(policy_rule_line(decision.rule), 2);
 	ck_assert_str_eq(policy_rule_text(decision.rule), "allow anyone\tfind a.* # all of a");
-	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_ADD, "a.b").rule);
+	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_REGISTER, "a.b").rule);
 	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_FIND, "a").rule);
 	policy_free(policy);
 }
@@ -214,8 +214,8 @@ START_TEST(what_is_wrong_is_said)
 		  "\"a*b\" is no name, nor the beginning of names and a *" },
 		{ "allow anyone find %x", "\"%x\" is no name, nor the beginning of names and a *" },
 		{ "allow label \"a find *", "a quote is not closed" },
-		{ "allow label \"a\"b find *", "after a quote comes a blank" },
-		{ "allow label a\"b\" find *", "a quote is to come at the beginning of a word" },
+		{ "allow label \"a\"b find *", "a closing quote must be followed by a blank" },
+		{ "allow label a\"b\" find *", "a quote must be at the beginning of a word" },
 		{ "allow anyone find \001", "there is a control character in the line" },
 	};
 	char text[256];
@@ -236,13 +236,13 @@ END_TEST
 START_TEST(there_are_limits)
 {
 	struct policy *policy = policy_new();
-	char line[POLICY_LINE_MAX + 2];
+	char line[WORDS_LINE_MAX + 2];
 
 	memset(line, ' ', sizeof(line));
-	line[POLICY_LINE_MAX] = '\0';
+	line[WORDS_LINE_MAX] = '\0';
 	ck_assert_int_eq(try(policy, line), 0);
-	line[POLICY_LINE_MAX] = ' ';
-	line[POLICY_LINE_MAX + 1] = '\0';
+	line[WORDS_LINE_MAX] = ' ';
+	line[WORDS_LINE_MAX + 1] = '\0';
 	ck_assert_int_eq(try(policy, line), -EINVAL);
 	for (int i = 0; i < POLICY_RULES_MAX; i++)
 		ck_assert_int_eq(try(policy, "allow anyone all *"), 0);
@@ -315,11 +315,11 @@ START_TEST(without_files_the_built_in_rules_hold)
 	begin_files();
 	ck_assert_int_eq(policy_load(directories, &policy), 0);
 	ck_assert_int_eq(decide(policy, 1000, POLICY_FIND, "ipc.x"), POLICY_ALLOW);
-	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "ipc.x"), POLICY_REFUSE);
-	ck_assert_int_eq(decide(policy, 0, POLICY_ADD, "ipc.x"), POLICY_ALLOW);
-	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "demo.echo"), POLICY_ALLOW);
-	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "user/1000/a"), POLICY_ALLOW);
-	ck_assert_int_eq(decide(policy, 1000, POLICY_ADD, "user/1001/a"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "ipc.x"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 0, POLICY_REGISTER, "ipc.x"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "demo.echo"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "user/1000/a"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "user/1001/a"), POLICY_REFUSE);
 	policy_free(policy);
 	end_files();
 }

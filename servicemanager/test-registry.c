@@ -83,12 +83,12 @@ START_TEST(a_name_is_added_found_and_removed)
 	struct registry_entry a = entry("demo.echo", 1000), *replaced = &a;
 
 	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
-	ck_assert_int_eq(registry_add(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
 	ck_assert_ptr_null(replaced);
 	ck_assert_ptr_eq(registry_find(registry, "demo.echo"), &a);
 	ck_assert_ptr_null(registry_find(registry, "demo.ech"));
 	ck_assert_ptr_null(registry_find(registry, "demo.echoo"));
-	registry_remove(registry, &a);
+	registry_unregister(registry, &a);
 	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
 }
 END_TEST
@@ -97,11 +97,11 @@ START_TEST(ones_own_name_is_replaced)
 {
 	struct registry_entry a = entry("x", 1000), b = entry("x", 1000), *replaced;
 
-	ck_assert_int_eq(registry_add(registry, &a, &replaced), 0);
-	ck_assert_int_eq(registry_add(registry, &b, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
 	ck_assert_ptr_eq(replaced, &a);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
-	registry_remove(registry, &b);
+	registry_unregister(registry, &b);
 }
 END_TEST
 
@@ -110,16 +110,16 @@ START_TEST(anothers_name_is_not)
 	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
 	struct registry_entry *replaced;
 
-	ck_assert_int_eq(registry_add(registry, &a, &replaced), 0);
-	ck_assert_int_eq(registry_add(registry, &b, &replaced), -EEXIST);
-	ck_assert_int_eq(registry_add(registry, &root, &replaced), -EEXIST);
+	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, &replaced), -EEXIST);
+	ck_assert_int_eq(registry_register(registry, &root, &replaced), -EEXIST);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &a);
-	ck_assert_int_eq(registry_may_remove(&a, 1001), -EPERM);
-	ck_assert_int_eq(registry_may_remove(&a, 1000), 0);
-	ck_assert_int_eq(registry_may_remove(&a, 0), 0);
-	registry_remove(registry, &a);
-	ck_assert_int_eq(registry_add(registry, &b, &replaced), 0);
-	registry_remove(registry, &b);
+	ck_assert_int_eq(registry_may_unregister(&a, 1001), -EPERM);
+	ck_assert_int_eq(registry_may_unregister(&a, 1000), 0);
+	ck_assert_int_eq(registry_may_unregister(&a, 0), 0);
+	registry_unregister(registry, &a);
+	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
+	registry_unregister(registry, &b);
 }
 END_TEST
 
@@ -147,7 +147,7 @@ START_TEST(names_are_listed_in_order)
 
 	ck_assert_str_eq(list(""), "");
 	for (size_t i = 0; i < 5; i++)
-		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced), 0);
+		ck_assert_int_eq(registry_register(registry, &entries[i], &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &w), 0);
 
 	ck_assert_str_eq(list(""), "a a.b a.c ab b ");
@@ -157,7 +157,7 @@ START_TEST(names_are_listed_in_order)
 	ck_assert_str_eq(list("c"), "");
 
 	for (size_t i = 0; i < 5; i++)
-		registry_remove(registry, &entries[i]);
+		registry_unregister(registry, &entries[i]);
 	ck_assert_str_eq(list(""), "");
 	registry_unwait(registry, &w);
 }
@@ -185,13 +185,13 @@ START_TEST(waiters_come_out_in_order)
 	ck_assert_ptr_null(registry_find(registry, "x"));
 	registry_unwait(registry, &b);
 
-	ck_assert_int_eq(registry_add(registry, &e, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &e, &replaced), 0);
 	ck_assert_ptr_eq(take("x"), &a);
 	ck_assert_ptr_eq(take("x"), &c);
 	ck_assert_ptr_null(take("x"));
 	ck_assert_ptr_null(take("z"));
 	ck_assert_ptr_eq(registry_find(registry, "x"), &e);
-	registry_remove(registry, &e);
+	registry_unregister(registry, &e);
 	registry_unwait(registry, &other);
 }
 END_TEST
@@ -204,19 +204,19 @@ START_TEST(a_user_has_so_many_names)
 	for (int i = 0; i <= REGISTRY_USER_NAMES; i++) {
 		entries[i] = entry("", 7);
 		sprintf(entries[i].name, "n%d", i);
-		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced),
+		ck_assert_int_eq(registry_register(registry, &entries[i], &replaced),
 				 i < REGISTRY_USER_NAMES ? 0 : -EDQUOT);
 	}
 
 	/* Replacing counts nothing, and others are unaffected. */
-	ck_assert_int_eq(registry_add(registry, &entries[3], &replaced), 0);
-	ck_assert_int_eq(registry_add(registry, &other, &replaced), 0);
-	registry_remove(registry, &other);
+	ck_assert_int_eq(registry_register(registry, &entries[3], &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &other, &replaced), 0);
+	registry_unregister(registry, &other);
 
-	registry_remove(registry, &entries[0]);
-	ck_assert_int_eq(registry_add(registry, &entries[REGISTRY_USER_NAMES], &replaced), 0);
+	registry_unregister(registry, &entries[0]);
+	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], &replaced), 0);
 	for (int i = 1; i <= REGISTRY_USER_NAMES; i++)
-		registry_remove(registry, &entries[i]);
+		registry_unregister(registry, &entries[i]);
 }
 END_TEST
 
@@ -249,7 +249,7 @@ START_TEST(all_together_have_so_many)
 	for (int i = 0; i < REGISTRY_NAMES; i++) {
 		entries[i].uid = (uid_t)(1 + i % users);
 		sprintf(entries[i].name, "n%d", i);
-		ck_assert_int_eq(registry_add(registry, &entries[i], &replaced), 0);
+		ck_assert_int_eq(registry_register(registry, &entries[i], &replaced), 0);
 	}
 	for (int i = 0; i < REGISTRY_WAITERS; i++) {
 		waiters[i].uid = (uid_t)(1 + i % users);
@@ -257,18 +257,18 @@ START_TEST(all_together_have_so_many)
 		ck_assert_int_eq(registry_wait(registry, &waiters[i]), 0);
 	}
 
-	ck_assert_int_eq(registry_add(registry, &late, &replaced), -EDQUOT);
+	ck_assert_int_eq(registry_register(registry, &late, &replaced), -EDQUOT);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), -EDQUOT);
 
 	/* Users cannot be made so many that root's services have no names. */
 	late.uid = late_waiter.uid = 0;
-	ck_assert_int_eq(registry_add(registry, &late, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &late, &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), 0);
-	registry_remove(registry, &late);
+	registry_unregister(registry, &late);
 	registry_unwait(registry, &late_waiter);
 
 	for (int i = 0; i < REGISTRY_NAMES; i++)
-		registry_remove(registry, &entries[i]);
+		registry_unregister(registry, &entries[i]);
 	for (int i = 0; i < REGISTRY_WAITERS; i++)
 		registry_unwait(registry, &waiters[i]);
 	free(entries);
@@ -338,7 +338,7 @@ START_TEST(what_is_watched_is_walked_in_order)
 	struct registry_entry *old;
 
 	for (int i = 4; i >= 0; i--)
-		ck_assert_int_eq(registry_add(registry, &entries[i], &old), 0);
+		ck_assert_int_eq(registry_register(registry, &entries[i], &old), 0);
 	ck_assert_int_eq(registry_wait(registry, &nobodys), 0);
 	ck_assert_ptr_eq(registry_watched_after(registry, &some, ""), &entries[1]);
 	ck_assert_ptr_eq(registry_watched_after(registry, &some, "b.1"), &entries[2]);
@@ -347,7 +347,7 @@ START_TEST(what_is_watched_is_walked_in_order)
 	ck_assert_ptr_eq(registry_watched_after(registry, &one, ""), &entries[2]);
 	ck_assert_ptr_null(registry_watched_after(registry, &one, "b.2"));
 	for (int i = 0; i < 5; i++)
-		registry_remove(registry, &entries[i]);
+		registry_unregister(registry, &entries[i]);
 	registry_unwait(registry, &nobodys);
 }
 END_TEST

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Having systemd start units, over the system bus and without waiting: the connection
- * is there while jobs are, and its fd is among what main.c's loop waits for. Called by
- * activation.c.
+ * Having systemd start units: see unit.h. The connection to the system bus exists while
+ * there are jobs.
  *
- * A job is StartUnit(), which answers with the job's path, and then the signal
- * JobRemoved with that path and what came of it. Anybody on the system bus may send us a
- * signal: only one from whom answered StartUnit() counts.
+ * For each job systemd replies to StartUnit() with the path of the job, and later sends the
+ * signal JobRemoved with that path and the result. Anybody on the system bus may send us a
+ * signal, so only one from the sender of that reply counts.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,20 +14,22 @@
 #include <sys/epoll.h>
 #include <systemd/sd-bus.h>
 
+#include "source.h"
 #include "state.h"
+#include "unit.h"
 
 #define SYSTEMD		"org.freedesktop.systemd1"
 #define SYSTEMD_PATH	"/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER	"org.freedesktop.systemd1.Manager"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
 #define MESSAGES_AT_ONCE 64
 
 struct unit_job {
-	struct unit_job *next, **link;	/* in units.jobs */
-	sd_bus_slot *reply;	/* what StartUnit() answers */
+	struct unit_job *next, **link; /* in units.jobs */
+	sd_bus_slot *reply;	       /* of StartUnit() */
 	char *unit;
-	char *path;		/* once it did */
-	char *systemd;		/* and who */
+	char *path;    /* from the reply */
+	char *systemd; /* who sent it */
 	unit_done *done;
 	void *userdata;
 };
@@ -36,7 +37,7 @@ struct unit_job {
 struct units {
 	struct source source;
 	sd_bus *bus;
-	int fd;			/* its, once it is among what the loop waits for */
+	int fd; /* -1: the loop does not wait for it yet */
 	struct unit_job *jobs;
 };
 
@@ -87,7 +88,7 @@ static void job_add(struct units *units, struct unit_job *job)
 	units->jobs = job;
 }
 
-/* The parts of a text that says what is wrong; all NULL: nothing is. */
+/* what, why and help are the parts of a text; what is NULL on success. */
 static void job_end(struct unit_job *job, const char *what, const char *why, const char *help)
 {
 	char problem[UNIT_PROBLEM_MAX];
@@ -160,43 +161,39 @@ static int on_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unus
 
 /* --- The connection --------------------------------------------------------------- */
 
-/* There is something to do, which units_work() is about to. */
-static void bus_ready(struct service *service, struct source *source)
+/* units_work(), which runs next, does the work. */
+static void bus_ready(struct manager *manager, struct source *source)
 {
-	(void)service, (void)source;
+	(void)manager, (void)source;
 }
 
 /* No jobs are left. */
-static struct units *units_free(const struct service *service, struct units *units)
+static struct units *units_free(const struct manager *manager, struct units *units)
 {
 	if (units->fd >= 0)
-		service_forget_fd(service, units->fd);
+		source_remove(manager, units->fd);
 	sd_bus_close_unref(units->bus);
 	free(units);
 	return NULL;
 }
 
-/* Anew each time that what the bus waits for may have changed. */
-static int units_watch(const struct service *service, struct units *units)
+/* For each time that the events the bus waits for may have changed. */
+static int units_watch(const struct manager *manager, struct units *units)
 {
 	int fd = sd_bus_get_fd(units->bus), events = sd_bus_get_events(units->bus);
-	struct epoll_event event = { .data.ptr = &units->source };
-	int operation;
+	int r;
 
 	if (fd < 0 || events < 0)
 		return fd < 0 ? fd : events;
 
-	/* Of poll() and epoll these have the same numbers. */
-	event.events = (uint32_t)events;
-	operation = units->fd < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	if (epoll_ctl(service->epoll, operation, fd, &event) < 0)
-		return -errno;
-
-	units->fd = fd;
-	return 0;
+	/* The events of poll() and of epoll have the same values. */
+	r = source_set(manager, &units->source, fd, (uint32_t)events);
+	if (r == 0)
+		units->fd = fd;
+	return r;
 }
 
-/* What it sends goes before any StartUnit(). */
+/* Must come before the first StartUnit(). */
 static int subscribe(struct units *units)
 {
 	int r = sd_bus_match_signal_async(units->bus, /* ret_slot= */ NULL, SYSTEMD, SYSTEMD_PATH,
@@ -206,13 +203,13 @@ static int subscribe(struct units *units)
 	if (r < 0)
 		return r;
 
-	/* No answer is wanted: that of StartUnit() says whether there is a systemd. */
+	/* No reply is needed: that of StartUnit() shows whether systemd is there. */
 	return sd_bus_call_method_async(units->bus, /* ret_slot= */ NULL, SYSTEMD, SYSTEMD_PATH,
 					SYSTEMD_MANAGER, "Subscribe", /* callback= */ NULL,
 					/* userdata= */ NULL, "");
 }
 
-static int units_new(struct service *service)
+static int units_new(struct manager *manager)
 {
 	struct units *units = calloc(1, sizeof(*units));
 	int r;
@@ -226,55 +223,54 @@ static int units_new(struct service *service)
 	if (r >= 0)
 		r = subscribe(units);
 	if (r < 0) {
-		units_free(service, units);
+		units_free(manager, units);
 		return r;
 	}
 
-	service->units = units;
+	manager->units = units;
 	return 0;
 }
 
-static int units_process(struct service *service, struct units *units)
+static int units_process(struct manager *manager, struct units *units)
 {
 	int r = 1;
 
 	for (int i = 0; i < MESSAGES_AT_ONCE && r > 0; i++)
 		r = sd_bus_process(units->bus, /* ret_message= */ NULL);
-	return r < 0 ? r : units_watch(service, units);
+	return r < 0 ? r : units_watch(manager, units);
 }
 
-int units_work(struct service *service)
+int units_work(struct manager *manager)
 {
-	struct units *units = service->units;
-	uint64_t at, now;
+	struct units *units = manager->units;
+	uint64_t at;
 	int r;
 
 	if (!units)
 		return -1;
 
-	r = units_process(service, units);
+	r = units_process(manager, units);
 	while (r < 0 && units->jobs)
 		job_end(units->jobs, "the system bus is gone: ", strerror(-r), NULL);
 	if (!units->jobs) {
-		service->units = units_free(service, units);
+		manager->units = units_free(manager, units);
 		return -1;
 	}
 
-	now = now_usec();
 	if (sd_bus_get_timeout(units->bus, &at) < 0 || at == UINT64_MAX)
 		return -1;
-	return at > now ? (int)((at - now) / 1000) + 1 : 0;
+	return timeout_until(at);
 }
 
-void units_end(struct service *service)
+void units_end(struct manager *manager)
 {
-	if (service->units)
-		service->units = units_free(service, service->units);
+	if (manager->units)
+		manager->units = units_free(manager, manager->units);
 }
 
 /* --- Starting ---------------------------------------------------------------------- */
 
-int unit_start(struct service *service, const char *unit, unit_done *done, void *userdata,
+int unit_start(struct manager *manager, const char *unit, unit_done *done, void *userdata,
 	       struct unit_job **ret_job)
 {
 	struct unit_job *job = job_new(unit, done, userdata);
@@ -283,19 +279,19 @@ int unit_start(struct service *service, const char *unit, unit_done *done, void 
 	if (!job)
 		return -ENOMEM;
 
-	r = service->units ? 0 : units_new(service);
+	r = manager->units ? 0 : units_new(manager);
 	if (r == 0)
-		r = sd_bus_call_method_async(service->units->bus, &job->reply, SYSTEMD,
+		r = sd_bus_call_method_async(manager->units->bus, &job->reply, SYSTEMD,
 					     SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit", on_reply,
 					     job, "ss", unit, "replace");
 	if (r >= 0)
-		r = units_watch(service, service->units);
+		r = units_watch(manager, manager->units);
 	if (r < 0) {
 		unit_job_free(job);
 		return r;
 	}
 
-	job_add(service->units, job);
+	job_add(manager->units, job);
 	*ret_job = job;
 	return 0;
 }

@@ -1,36 +1,40 @@
 // SPDX-License-Identifier: MIT
 /*
- * Telling those who watch names. Nothing waits for them: what a watcher has no
- * room for is kept until the driver says that there is room again, and if that
- * gets too much, it is told from the beginning. Nor does anybody wait while they
- * are told: only so much is told at a time, to one watch after another.
+ * Watches of names: see watch.h. Nothing waits for a watcher. While its region has no
+ * space, its notifications are kept until the driver reports space. If there are too many
+ * to keep, the watch is replayed from the beginning. Nor does anybody wait while watchers
+ * are notified: between two turns of the loop only some names are handled, for one watch
+ * after another.
  *
- * What a watch has to tell, in this order:
+ * A watch sends, in this order:
  *
- *   AGAIN     if it missed something
- *   PRESENT   of every name after the *cursor*, which goes through them all when
- *             the watch begins and after AGAIN
- *   PRESENT, GONE of the names that changed behind it, each once however often
- *   SETTLED   once, but not while owners may be about to add their names again
+ *   REPLAY    if it missed a change
+ *   PRESENT   for every name after the *cursor*, which passes all names when the watch
+ *             begins, and again after REPLAY
+ *   PRESENT, GONE  for each name that changed behind the cursor, once however often it did
+ *   SETTLED   once, but not while owners may be about to register their names again
  *
- * A name that changes while the cursor has not reached it needs nothing.
+ * A change ahead of the cursor needs no notification of its own.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
+#include "reply.h"
 #include "state.h"
+#include "watch.h"
 
-/* More names than this are not remembered for one watch. */
+/* Changed names that one watch keeps; with more, it is replayed. */
 #define PENDING_MAX 256
 
-/* More names than this are not looked at between two turns of the loop. */
+/* Names that are handled between two turns of the loop. */
 #define NAMES_AT_ONCE 512
 
-/* Who could not be told for now is told then. */
+/* After this time a watch that lacked a resource tries again. */
 #define RETRY_MSEC 20
 
-/* A name whose change is still to be told. */
+/* A changed name that the watcher must still be notified of. */
 struct pending {
 	struct pending *next;
 	char name[];
@@ -38,7 +42,7 @@ struct pending {
 
 struct watch {
 	struct registry_watch entry;
-	struct service *service;
+	struct manager *manager;
 	struct watcher *watcher;
 	uint64_t cookie; /* the watcher's own */
 	struct caller caller;
@@ -46,11 +50,11 @@ struct watch {
 	struct pending *pending;
 	size_t n_pending;
 	char cursor[REGISTRY_NAME_MAX + 1];
-	bool through;	/* the cursor is */
-	bool settled;	/* and that was told */
-	bool stuck;	/* until watch_continue(): there is no room */
-	bool again;	/* to be told first */
-	bool dropped;	/* no longer in the registry; its death watch frees it */
+	bool passed;  /* the cursor is behind the last name */
+	bool settled; /* SETTLED was sent */
+	bool stuck;   /* a notification failed; until watch_continue() */
+	bool replay;  /* REPLAY must be sent first */
+	bool dropped; /* no longer in the registry; its death watch frees it */
 };
 
 static struct watch *watch_of(struct registry_watch *entry)
@@ -79,12 +83,11 @@ static void watch_free(struct watch *watch)
 	free(watch);
 }
 
-/* The watch is not in the registry, or not any more. */
+/* Frees a watch that is not in the registry, or no longer. */
 static void watch_drop(struct watch *watch)
 {
-	if (watch->death &&
-	    ipc_proxy_off_death(watcher_proxy(watch->watcher), watch->death) < 0) {
-		/* It died just now and watcher_died() is about to come. */
+	if (watch->death && ipc_proxy_off_death(watcher_proxy(watch->watcher), watch->death) < 0) {
+		/* It died just now: watcher_died() is about to run. */
 		watch->dropped = true;
 		return;
 	}
@@ -98,12 +101,12 @@ static void watcher_died(struct ipc_proxy *proxy, void *userdata)
 
 	(void)proxy;
 	if (!watch->dropped)
-		registry_unwatch(watch->service->registry, &watch->entry);
+		registry_unwatch(watch->manager->registry, &watch->entry);
 	watch_free(watch);
 }
 
-/* Takes the proxy over, also when it fails. */
-static int watch_new(struct service *service, struct ipc_call *call,
+/* Takes the proxy over, even on failure. */
+static int watch_new(struct manager *manager, struct ipc_call *call,
 		     const Ipc__Manager__WatchRequest *request, struct ipc_proxy *proxy,
 		     struct watch **ret_watch)
 {
@@ -119,9 +122,9 @@ static int watch_new(struct service *service, struct ipc_call *call,
 	watch->entry.prefix = request->prefix;
 	watch->entry.uid = ipc_call_uid(call);
 	watch->cookie = request->cookie;
-	watch->service = service;
+	watch->manager = manager;
 	watch->watcher = watcher_from_proxy(proxy);
-	r = caller_init(&watch->caller, call, service->policy);
+	r = caller_init(&watch->caller, call, manager->policy);
 	if (r == 0)
 		r = ipc_proxy_on_death(proxy, watcher_died, watch, &watch->death);
 	if (r < 0) {
@@ -133,10 +136,10 @@ static int watch_new(struct service *service, struct ipc_call *call,
 	return 0;
 }
 
-/* --- Telling ---------------------------------------------------------------------- */
+/* --- Notifications ----------------------------------------------------------------- */
 
-static int tell(struct watch *watch, Ipc__Manager__ChangeKind kind, Ipc__Manager__Entry *entry,
-		Ipc__Object *object)
+static int notify(struct watch *watch, Ipc__Manager__ChangeKind kind, Ipc__Manager__Entry *entry,
+		  Ipc__Object *object)
 {
 	Ipc__Manager__Change change = IPC__MANAGER__CHANGE__INIT;
 
@@ -149,10 +152,10 @@ static int tell(struct watch *watch, Ipc__Manager__ChangeKind kind, Ipc__Manager
 
 static bool may(const struct watch *watch, enum policy_right right, const char *name)
 {
-	return access_allows(watch->service, &watch->caller, right, name);
+	return access_allows(watch->manager, &watch->caller, right, name);
 }
 
-static int tell_present(struct watch *watch, struct registry_entry *entry)
+static int notify_present(struct watch *watch, struct registry_entry *entry)
 {
 	bool callable = !owner_of(entry)->cookie && may(watch, POLICY_CALL, entry->name);
 	Ipc__Object object = IPC__OBJECT__INIT;
@@ -160,50 +163,50 @@ static int tell_present(struct watch *watch, struct registry_entry *entry)
 
 	entry_message(&message, entry);
 	object.id = ipc_proxy_id(owner_of(entry)->proxy);
-	return tell(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT, &message,
-		    callable ? &object : NULL);
+	return notify(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT, &message,
+		      callable ? &object : NULL);
 }
 
-/* -EINPROGRESS: not now. */
-static int tell_name(struct watch *watch, const char *name)
+/* -EINPROGRESS: this turn of the loop has handled enough names. */
+static int notify_name(struct watch *watch, const char *name)
 {
-	struct registry_entry *entry = registry_find(watch->service->registry, name);
+	struct registry_entry *entry = registry_find(watch->manager->registry, name);
 	Ipc__Manager__Entry gone = IPC__MANAGER__ENTRY__INIT;
 
-	if (watch->service->told_now == NAMES_AT_ONCE)
+	if (watch->manager->notified == NAMES_AT_ONCE)
 		return -EINPROGRESS;
-	watch->service->told_now++;
+	watch->manager->notified++;
 	if (!may(watch, POLICY_FIND, name))
 		return 0;
 	if (entry)
-		return tell_present(watch, entry);
+		return notify_present(watch, entry);
 
 	gone.name = (char *)name;
-	return tell(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_GONE, &gone, /* object= */ NULL);
+	return notify(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_GONE, &gone, /* object= */ NULL);
 }
 
-static int tell_from_cursor(struct watch *watch)
+static int notify_from_cursor(struct watch *watch)
 {
 	struct registry_entry *entry;
 
-	while ((entry = registry_watched_after(watch->service->registry, &watch->entry,
+	while ((entry = registry_watched_after(watch->manager->registry, &watch->entry,
 					       watch->cursor))) {
-		int r = tell_name(watch, entry->name);
+		int r = notify_name(watch, entry->name);
 
 		if (r < 0)
 			return r;
 		strcpy(watch->cursor, entry->name);
 	}
 
-	watch->through = true;
+	watch->passed = true;
 	return 0;
 }
 
-static int tell_pending(struct watch *watch)
+static int notify_pending(struct watch *watch)
 {
 	while (watch->pending) {
 		struct pending *pending = watch->pending;
-		int r = tell_name(watch, pending->name);
+		int r = notify_name(watch, pending->name);
 
 		if (r < 0)
 			return r;
@@ -215,114 +218,114 @@ static int tell_pending(struct watch *watch)
 	return 0;
 }
 
-static int tell_mark(struct watch *watch, Ipc__Manager__ChangeKind kind)
+static int notify_mark(struct watch *watch, Ipc__Manager__ChangeKind kind)
 {
-	return tell(watch, kind, /* entry= */ NULL, /* object= */ NULL);
+	return notify(watch, kind, /* entry= */ NULL, /* object= */ NULL);
 }
 
-static int tell_all(struct watch *watch)
+static int notify_watcher(struct watch *watch)
 {
 	int r = 0;
 
-	if (watch->again) {
-		r = tell_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_REPLACED);
-		watch->again = r < 0;
+	if (watch->replay) {
+		r = notify_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_REPLACED);
+		watch->replay = r < 0;
 	}
-	if (r == 0 && !watch->through)
-		r = tell_from_cursor(watch);
+	if (r == 0 && !watch->passed)
+		r = notify_from_cursor(watch);
 	if (r == 0)
-		r = tell_pending(watch);
-	if (r == 0 && !watch->settled && watch->service->settled) {
-		r = tell_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_SETTLED);
+		r = notify_pending(watch);
+	if (r == 0 && !watch->settled && watch->manager->settled) {
+		r = notify_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_SETTLED);
 		watch->settled = r == 0;
 	}
 
 	return r;
 }
 
-/* Is this because of the moment? Only of -EAGAIN does the driver say when it is over. */
+/* May it succeed later? Only after -EAGAIN does the driver report when. */
 static bool is_passing(int r)
 {
 	return r == -EAGAIN || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM;
 }
 
-/* May end the watch: nobody can be told who is gone, or takes no objects. */
-static void continue_telling(struct watch *watch)
+/* Sends what the watch has to send. Ends it if its watcher died or takes no objects. */
+static void continue_watch(struct watch *watch)
 {
-	struct service *service = watch->service;
-	int r = watch->stuck ? 0 : tell_all(watch);
+	struct manager *manager = watch->manager;
+	int r = watch->stuck ? 0 : notify_watcher(watch);
 
 	if (r == 0)
 		return;
 	if (r == -EINPROGRESS) {
-		/* It had its share, or comes first next time. */
-		if (!service->wants_turn)
-			registry_watch_last(service->registry, &watch->entry);
-		service->wants_turn = true;
+		/* The first one that stops here had its share; later ones keep their place. */
+		if (!manager->wants_turn)
+			registry_watch_last(manager->registry, &watch->entry);
+		manager->wants_turn = true;
 		return;
 	}
 	if (is_passing(r)) {
 		watch->stuck = true;
-		service->wants_room |= r == -EAGAIN;
-		service->wants_time |= r != -EAGAIN;
+		manager->wants_writable |= r == -EAGAIN;
+		manager->wants_time |= r != -EAGAIN;
 		return;
 	}
 
 	if (r != -EOWNERDEAD)
-		say(service, "uid %u watches %s%s no more: %s", watch->entry.uid,
-		    watch->entry.name, watch->entry.prefix ? "*" : "", ipc_strerror(r));
-	registry_unwatch(service->registry, &watch->entry);
+		log_verbose(manager, "uid %u watches %s%s no more: %s", watch->entry.uid,
+			    watch->entry.name, watch->entry.prefix ? "*" : "", ipc_strerror(r));
+	registry_unwatch(manager->registry, &watch->entry);
 	watch_drop(watch);
 }
 
-static void continue_all(struct service *service, bool stuck_too)
+static void continue_all(struct manager *manager, bool stuck_too)
 {
-	struct registry_watch *next, *entry = registry_next_watch(service->registry, NULL);
+	struct registry_watch *next, *entry = registry_next_watch(manager->registry, NULL);
 
-	service->wants_turn = false;
+	manager->wants_turn = false;
 	for (; entry; entry = next) {
-		next = registry_next_watch(service->registry, entry);
+		next = registry_next_watch(manager->registry, entry);
 		if (stuck_too)
 			watch_of(entry)->stuck = false;
-		continue_telling(watch_of(entry));
+		continue_watch(watch_of(entry));
 	}
 }
 
-void watch_continue(struct service *service)
+void watch_continue(struct manager *manager)
 {
-	service->wants_room = service->wants_time = false;
-	continue_all(service, /* stuck_too= */ true);
+	manager->wants_writable = manager->wants_time = false;
+	continue_all(manager, /* stuck_too= */ true);
 }
 
-int watch_work(struct service *service)
+int watch_work(struct manager *manager)
 {
-	service->told_now = 0;
-	if (service->wants_time)
-		watch_continue(service);
-	else if (service->wants_turn)
-		continue_all(service, /* stuck_too= */ false);
-	if (service->wants_turn)
+	manager->notified = 0;
+	if (manager->wants_time)
+		watch_continue(manager);
+	else if (manager->wants_turn)
+		continue_all(manager, /* stuck_too= */ false);
+	if (manager->wants_turn)
 		return 0;
 
-	return service->wants_time ? RETRY_MSEC : -1;
+	return manager->wants_time ? RETRY_MSEC : -1;
 }
 
-/* Forgets what changed: everything is told again. */
-static void start_again(struct watch *watch)
+/* Forgets what changed: all names are sent again. */
+static void restart(struct watch *watch)
 {
 	forget_pending(watch);
 	watch->cursor[0] = '\0';
-	watch->through = watch->settled = false;
-	watch->again = true;
+	watch->passed = watch->settled = false;
+	watch->replay = true;
 }
 
-void watch_policy_changed(struct service *service)
+void watch_policy_changed(struct manager *manager)
 {
 	struct registry_watch *entry = NULL;
 
-	while ((entry = registry_next_watch(service->registry, entry)))
-		start_again(watch_of(entry));
-	watch_continue(service);
+	while ((entry = registry_next_watch(manager->registry, entry)))
+		restart(watch_of(entry));
+	watch_continue(manager);
 }
 
 static void append_pending(struct watch *watch, const char *name)
@@ -333,10 +336,10 @@ static void append_pending(struct watch *watch, const char *name)
 		if (!strcmp((*link)->name, name))
 			return;
 
-	pending = watch->n_pending < PENDING_MAX ? malloc(sizeof(*pending) + strlen(name) + 1) :
-						   NULL;
+	pending =
+		watch->n_pending < PENDING_MAX ? malloc(sizeof(*pending) + strlen(name) + 1) : NULL;
 	if (!pending) {
-		start_again(watch);
+		restart(watch);
 		return;
 	}
 
@@ -346,19 +349,19 @@ static void append_pending(struct watch *watch, const char *name)
 	watch->n_pending++;
 }
 
-void watch_changed(struct service *service, const char *name)
+void watch_changed(struct manager *manager, const char *name)
 {
-	struct registry_watch *next, *entry = registry_next_watch(service->registry, NULL);
+	struct registry_watch *next, *entry = registry_next_watch(manager->registry, NULL);
 
 	for (; entry; entry = next) {
 		struct watch *watch = watch_of(entry);
 
-		next = registry_next_watch(service->registry, entry);
+		next = registry_next_watch(manager->registry, entry);
 		if (!registry_watches(entry, name))
 			continue;
-		if (watch->through || strcmp(name, watch->cursor) <= 0)
+		if (watch->passed || strcmp(name, watch->cursor) <= 0)
 			append_pending(watch, name);
-		continue_telling(watch);
+		continue_watch(watch);
 	}
 }
 
@@ -376,7 +379,7 @@ static const char *watch_problem(const Ipc__Manager__WatchRequest *request)
 	return NULL;
 }
 
-static int take_watcher(struct service *service, struct ipc_call *call,
+static int take_watcher(struct manager *manager, struct ipc_call *call,
 			const Ipc__Manager__WatchRequest *request, struct ipc_proxy **ret_proxy)
 {
 	const char *problem = watch_problem(request);
@@ -386,15 +389,15 @@ static int take_watcher(struct service *service, struct ipc_call *call,
 		return -EINVAL;
 	}
 
-	return ipc_take_proxy(service->ipc, &request->watcher->id, ret_proxy);
+	return ipc_take_proxy(manager->ipc, &request->watcher->id, ret_proxy);
 }
 
-static struct watch *find_watch(const struct service *service, const struct ipc_proxy *proxy,
+static struct watch *find_watch(const struct manager *manager, const struct ipc_proxy *proxy,
 				const Ipc__Manager__WatchRequest *request)
 {
 	struct registry_watch *entry = NULL;
 
-	while ((entry = registry_next_watch(service->registry, entry)))
+	while ((entry = registry_next_watch(manager->registry, entry)))
 		if (entry->prefix == !!request->prefix && !strcmp(entry->name, request->name) &&
 		    watcher_proxy(watch_of(entry)->watcher) == proxy)
 			return watch_of(entry);
@@ -402,70 +405,68 @@ static struct watch *find_watch(const struct service *service, const struct ipc_
 	return NULL;
 }
 
-int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *request,
-		 void *userdata)
+int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *request, void *userdata)
 {
-	struct service *service = userdata;
+	struct manager *manager = userdata;
 	struct policy_decision decision;
 	struct ipc_proxy *proxy;
 	struct watch *watch;
 	int r;
 
-	r = take_watcher(service, call, request, &proxy);
+	r = take_watcher(manager, call, request, &proxy);
 	if (r < 0)
 		return r;
-	if (find_watch(service, proxy, request)) {
+	if (find_watch(manager, proxy, request)) {
 		ipc_proxy_unref(proxy);
 		return ipc_call_errno(call, EEXIST, "it watches %s already", request->name);
 	}
 
-	r = watch_new(service, call, request, proxy, &watch);
+	r = watch_new(manager, call, request, proxy, &watch);
 	if (r < 0)
 		return r;
-	decision = access_decide(service, &watch->caller, POLICY_FIND, request->name);
+	decision = access_decide(manager, &watch->caller, POLICY_FIND, request->name);
 	if (!request->prefix && decision.verdict == POLICY_REFUSE) {
 		watch_drop(watch);
-		return answer_denied(call, &decision, request->name);
+		return reply_denied(call, &decision, request->name);
 	}
-	r = registry_watch(service->registry, &watch->entry);
+	r = registry_watch(manager->registry, &watch->entry);
 	if (r < 0) {
 		watch_drop(watch);
-		return answer_failure(call, r, "watches");
+		return reply_failure(call, r, "watches");
 	}
 
-	say(service, "pid %d, uid %u watches %s%s", ipc_call_pid(call), ipc_call_uid(call),
-	    request->name, request->prefix ? "*" : "");
-	continue_telling(watch);
+	log_verbose(manager, "pid %d, uid %u watches %s%s", ipc_call_pid(call), ipc_call_uid(call),
+		    request->name, request->prefix ? "*" : "");
+	continue_watch(watch);
 	return service_manager_reply_watch(call);
 }
 
-int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *request,
-		   void *userdata)
+int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *request, void *userdata)
 {
-	struct service *service = userdata;
+	struct manager *manager = userdata;
 	struct ipc_proxy *proxy;
 	struct watch *watch;
 	int r;
 
-	r = take_watcher(service, call, request, &proxy);
+	r = take_watcher(manager, call, request, &proxy);
 	if (r < 0)
 		return r;
-	watch = find_watch(service, proxy, request);
+	watch = find_watch(manager, proxy, request);
 	ipc_proxy_unref(proxy);
 	if (!watch || watch->entry.uid != ipc_call_uid(call))
 		return ipc_call_errno(call, ENOENT, "there is no such watch");
 
-	registry_unwatch(service->registry, &watch->entry);
+	registry_unwatch(manager->registry, &watch->entry);
 	watch_drop(watch);
 	return service_manager_reply_unwatch(call);
 }
 
-void watch_end(struct service *service)
+void watch_end(struct manager *manager)
 {
 	struct registry_watch *entry;
 
-	while (service->registry && (entry = registry_next_watch(service->registry, NULL))) {
-		registry_unwatch(service->registry, entry);
+	while (manager->registry && (entry = registry_next_watch(manager->registry, NULL))) {
+		registry_unwatch(manager->registry, entry);
 		watch_drop(watch_of(entry));
 	}
 }

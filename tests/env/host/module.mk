@@ -38,8 +38,7 @@ HOST_E2E := async blob call object serve stream stream-room stress threads
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_E2E_SYMS := $(addprefix tests/env/host/posix/,posix.syms tests.syms e2e.syms)
 HOST_E2E_HEADERS = $(B)/tests/suite/e2e/e2e.ipc.h $(B)/tests/suite/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)
-HOST_MANAGER := $(filter-out main check-policy notify policy-load demand-load config, \
-	$(MANAGER_PARTS))
+HOST_MANAGER := $(MANAGER_CORE)
 
 # host_way WAY
 define host_way

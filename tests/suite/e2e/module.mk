@@ -7,7 +7,7 @@
 
 E2E := $(B)/tests/suite/e2e
 E2E_TESTS := $(patsubst tests/suite/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/suite/e2e/test-*.c)))
-E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,demand policy restart)
+E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,activation policy restart)
 E2E_SHARED := fixture process manager server
 E2E_COMMON := $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -Ilibipc -pthread
@@ -40,14 +40,14 @@ $(E2E)/test-loop-sd-event: LDLIBS += $(shell pkg-config --libs libsystemd)
 $(E2E)/test-loop-glib: LDLIBS += $(shell pkg-config --libs glib-2.0)
 
 # Ask what has no function in the library.
-E2E_ASKING := $(addprefix $(E2E)/test-manager-,demand policy)
+E2E_ASKING := $(addprefix $(E2E)/test-manager-,activation policy)
 $(E2E_ASKING:%=%.o): E2E_CFLAGS += -I$(B)/servicemanager
 $(E2E_ASKING:%=%.o): | $(B)/servicemanager/servicemanager.ipc.h
 $(E2E_ASKING): $(MANAGER_STUBS)
 
 # Has a stand-in for systemd.
-$(E2E)/test-manager-demand: $(E2E)/systemd.o
-$(E2E)/test-manager-demand: LDLIBS += $(LIBSYSTEMD_LIBS)
+$(E2E)/test-manager-activation: $(E2E)/systemd.o
+$(E2E)/test-manager-activation: LDLIBS += $(LIBSYSTEMD_LIBS)
 $(E2E)/systemd.o: tests/suite/e2e/systemd.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<

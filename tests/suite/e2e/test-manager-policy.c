@@ -253,9 +253,9 @@ START_TEST(what_is_wrong_changes_nothing)
 {
 	begin();
 	reload("allow anyone all *\nallow nonsense\n", "50-test.conf:2: ");
-	manager_expect(&manager, "the policy stays as it was");
+	manager_expect(&manager, "kept the old policy");
 	run_child(find_some, NULL);
-	reload(rules, "the policy was read again: 9 rules");
+	reload(rules, "reloaded the policy: 9 rules");
 	run_child(find_some, NULL);
 	end();
 }

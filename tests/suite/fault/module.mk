@@ -62,7 +62,7 @@ $(FAIL_STUBS): | $(FAIL_LIBRARY_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(FAIL_LIBRARY_COMPILE)
 
-FAIL_MANAGER := $(patsubst %,$(FAIL_B)/servicemanager/%.o,$(filter-out main check-policy notify policy-load demand-load config,$(MANAGER_PARTS)))
+FAIL_MANAGER := $(patsubst %,$(FAIL_B)/servicemanager/%.o,$(MANAGER_CORE))
 FAIL_LINKED := $(FAIL_B)/memory.o $(FAIL_B)/library.o $(FAIL_B)/tap.o $(FAIL_B)/files.o \
 	$(FAIL_LIBIPC:%=$(FAIL_B)/libipc/%.o) $(FAIL_STUBS) $(LIBIPC_SHAPE)
 

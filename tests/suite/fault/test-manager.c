@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "../../../servicemanager/policy.h"
-#include "../../../servicemanager/service.h"
+#include "../../../servicemanager/manager.h"
 #include "library.h"
 #include "memory.h"
 #include "servicemanager.ipc.h"
@@ -18,7 +18,7 @@
 #define OWNER 1000	/* user ids */
 #define NAMES 16	/* with one more the registry grows */
 
-static struct service *service;
+static struct manager *manager;
 static struct policy *policy;
 static int epoll = -1;
 static uint64_t cookie, call;
@@ -28,9 +28,9 @@ static uint32_t handle;
 
 static int act_start(void)
 {
-	struct service_options options = { .epoll = epoll, .policy = policy };
+	struct manager_options options = { .epoll = epoll, .policy = policy };
 
-	return service_new(ipc, &options, &service);
+	return manager_new(ipc, &options, &manager);
 }
 
 static void prepare_epoll(void)
@@ -52,7 +52,7 @@ static void prepare_service(void)
 
 static void finish_all(void)
 {
-	service = service_free(service);
+	manager = manager_free(manager);
 	policy = policy_free(policy);
 	close(epoll);
 	fake_reset();
@@ -340,7 +340,7 @@ static void prepare_change(void)
 static void tell_the_rest(unsigned int n)
 {
 	for (int i = 0; i < 10 && told() < n; i++)
-		service_work(service);
+		manager_work(manager);
 	ck_assert_uint_ge(told(), n);
 }
 

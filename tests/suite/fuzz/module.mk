@@ -13,7 +13,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/suite/fuzz
-FUZZ_NAMES := range registry policy demand plugin table skeleton streams driver
+FUZZ_NAMES := range registry policy activation plugin table skeleton streams driver
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
@@ -46,7 +46,7 @@ FUZZ_range := tests/suite/fuzz/range.c driver/range.c tests/env/host/shim/report
 FUZZ_registry := tests/suite/fuzz/registry.c servicemanager/registry.c
 FUZZ_policy := tests/suite/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c \
 	servicemanager/words.c
-FUZZ_demand := tests/suite/fuzz/demand.c servicemanager/demand-parse.c servicemanager/words.c \
+FUZZ_activation := tests/suite/fuzz/activation.c servicemanager/activation-parse.c servicemanager/words.c \
 	servicemanager/registry.c
 FUZZ_LIBRARY := tests/suite/fuzz/account.c libipc/tests/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
 	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
@@ -62,7 +62,7 @@ FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c) \
 	$(wildcard tests/env/host/shim/*.c)
 
 $(FUZZ_B)/of/tests/suite/fuzz/range.o $(FUZZ_B)/of/tests/suite/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
-$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o demand.o): FUZZ_INCLUDES := -Iservicemanager
+$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o activation.o): FUZZ_INCLUDES := -Iservicemanager
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.o streams.o): \
 	FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)

@@ -34,7 +34,7 @@ static int number_named(const char *name, unsigned int *ret)
 
 static const struct policy_names names = { .user = number_named, .group = number_named };
 
-static struct policy *read_text(const char *text, size_t size, struct policy_problem *problem)
+static struct policy *read_text(const char *text, size_t size, struct text_problem *problem)
 {
 	struct policy *policy = policy_new();
 	int r = policy_read(policy, "fuzz", text, size, &names, NULL, problem);
@@ -98,7 +98,7 @@ static void compare_rule(const struct policy_rule *rule, const struct policy_dec
 static void compare(const struct policy *policy, const char *text, size_t size,
 		    const struct policy_subject *subject, const char *name)
 {
-	for (unsigned int right = POLICY_ADD; right <= POLICY_CALL; right <<= 1) {
+	for (unsigned int right = POLICY_REGISTER; right <= POLICY_CALL; right <<= 1) {
 		struct policy_decision a = policy_decide(policy, subject, right, name), b;
 		unsigned int line;
 
@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ .uid = 2, .gid = 1, .groups = groups, .n_groups = 2, .label = "a b" },
 	};
 	static const char *const tried[] = { "a", "a.b", "user/2/x" };
-	struct policy_problem problem = { .line = 0 };
+	struct text_problem problem = { .line = 0 };
 	const char *text = (const char *)data;
 	struct policy *policy;
 

@@ -141,7 +141,7 @@ static void add(const char *name, uid_t uid)
 	own->entry.uid = uid;
 	own->hash = hash_of(name);
 	strcpy(own->entry.name, name);
-	r = registry_add(registry, &own->entry, &replaced);
+	r = registry_register(registry, &own->entry, &replaced);
 	if (before && !replaces) {
 		must(r == -EEXIST);
 	} else if (!before && names_of(uid) >= REGISTRY_USER_NAMES) {
@@ -173,8 +173,9 @@ static void remove_name(const char *name, uid_t uid)
 	must(registry_find(registry, name) == (own ? &own->entry : NULL));
 	if (!own)
 		return;
-	must(registry_may_remove(&own->entry, uid) == (!uid || uid == own->entry.uid ? 0 : -EPERM));
-	registry_remove(registry, &own->entry);
+	must(registry_may_unregister(&own->entry, uid) ==
+	     (!uid || uid == own->entry.uid ? 0 : -EPERM));
+	registry_unregister(registry, &own->entry);
 	own->in = false;
 }
 
@@ -312,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list("");
 	for (int i = 0; i < n_entries; i++)
 		if (entries[i].in)
-			registry_remove(registry, &entries[i].entry);
+			registry_unregister(registry, &entries[i].entry);
 	for (int i = 0; i < n_waits; i++)
 		if (waits[i].since)
 			registry_unwait(registry, &waits[i].waiter);

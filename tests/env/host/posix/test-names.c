@@ -16,7 +16,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "../../../../servicemanager/service.h"
+#include "../../../../servicemanager/manager.h"
 #include "../../../suite/e2e/fixture.h"
 
 #define ROUNDS		40
@@ -27,57 +27,57 @@
 
 static struct {
 	struct policy *policy;
-	struct service *service;
+	struct manager *manager;
 	int epoll;
 	atomic_bool stop;
-	unsigned int told, told_at_most; /* to watches, in one turn of the loop */
-} manager;
+	unsigned int notified, notified_at_most; /* names, by watches, in one turn of the loop */
+} state;
 
-static int count_told(struct ipc_intercepted *step, void *userdata)
+static int count_notified(struct ipc_intercepted *step, void *userdata)
 {
 	(void)userdata;
-	manager.told += !!step->outgoing;
+	state.notified += !!step->outgoing;
 	return 0;
 }
 
 static int become_manager(struct ipc *ipc)
 {
-	static const struct ipc_interceptor counter = { .before = count_told };
+	static const struct ipc_interceptor counter = { .before = count_notified };
 	static const char all[] = "allow anyone all *\n";
-	struct service_options options = { 0 };
+	struct manager_options options = { 0 };
 	int r;
 
-	atomic_store(&manager.stop, false);
-	manager.epoll = epoll_create1(EPOLL_CLOEXEC);
-	manager.policy = policy_new();
-	ck_assert_ptr_nonnull(manager.policy);
-	r = policy_read(manager.policy, "test", all, strlen(all), NULL, NULL, NULL);
+	atomic_store(&state.stop, false);
+	state.epoll = epoll_create1(EPOLL_CLOEXEC);
+	state.policy = policy_new();
+	ck_assert_ptr_nonnull(state.policy);
+	r = policy_read(state.policy, "test", all, strlen(all), NULL, NULL, NULL);
 	if (r == 0)
 		r = ipc_add_interceptor(ipc, &counter);
 	if (r < 0)
 		return r;
-	options.epoll = manager.epoll;
-	options.policy = manager.policy;
-	return service_new(ipc, &options, &manager.service);
+	options.epoll = state.epoll;
+	options.policy = state.policy;
+	return manager_new(ipc, &options, &state.manager);
 }
 
 static int manage(struct ipc *ipc)
 {
 	int r = 0;
 
-	while (r >= 0 && !atomic_load(&manager.stop)) {
-		manager.told = 0;
-		r = ipc_wait(ipc, service_work(manager.service) == 0 ? 0 : 2000);
+	while (r >= 0 && !atomic_load(&state.stop)) {
+		state.notified = 0;
+		r = ipc_wait(ipc, manager_work(state.manager) == 0 ? 0 : 2000);
 		while (r > 0)
 			r = ipc_process(ipc);
-		if (service_wants_room(manager.service))
-			service_room(manager.service);
-		if (manager.told > manager.told_at_most)
-			manager.told_at_most = manager.told;
+		if (manager_wants_writable(state.manager))
+			manager_writable(state.manager);
+		if (state.notified > state.notified_at_most)
+			state.notified_at_most = state.notified;
 	}
-	service_free(manager.service);
-	policy_free(manager.policy);
-	close(manager.epoll);
+	manager_free(state.manager);
+	policy_free(state.policy);
+	close(state.epoll);
 	return r;
 }
 
@@ -92,7 +92,7 @@ static pid_t start_manager(void)
 
 static void stop_manager(pid_t pid)
 {
-	atomic_store(&manager.stop, true);
+	atomic_store(&state.stop, true);
 	kill_server(pid);
 }
 
@@ -469,8 +469,8 @@ START_TEST(so_much_is_told_at_a_time)
 	ck_assert_uint_eq(seen, WATCHES * MANY);
 	life_end(&life);
 	stop_manager(pid);
-	ck_assert_uint_gt(manager.told_at_most, 0);
-	ck_assert_uint_le(manager.told_at_most, 512 + WATCHES);
+	ck_assert_uint_gt(state.notified_at_most, 0);
+	ck_assert_uint_le(state.notified_at_most, 512 + WATCHES);
 }
 END_TEST
 

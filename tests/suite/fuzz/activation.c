@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Texts of files of services that are started on demand. What is refused names a line
+ * Texts of the files of services that servicemanager starts. What is refused names a line
  * of the text, or none if something is missing; what is accepted is whole, within its
  * limits, and the same when it is read again.
  */
@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "demand.h"
+#include "activation-config.h"
 #include "registry.h"
 
 #define must(condition)                                                                 \
 	do {                                                                            \
 		if (!(condition)) {                                                     \
-			fprintf(stderr, "demand: line %d: %s\n", __LINE__, #condition); \
+			fprintf(stderr, "activation: line %d: %s\n", __LINE__, #condition); \
 			abort();                                                        \
 		}                                                                       \
 	} while (0)
@@ -31,18 +31,18 @@ static unsigned int lines_of(const char *text, size_t size)
 	return n;
 }
 
-static void check(const struct demand *demand)
+static void check(const struct activation_config *config)
 {
-	must(demand->names && demand->names[0]);
-	for (char **name = demand->names; *name; name++) {
+	must(config->names && config->names[0]);
+	for (char **name = config->names; *name; name++) {
 		must(registry_name_is_valid(*name));
-		must(demand_has_name(demand, *name));
+		must(activation_config_has_name(config, *name));
 	}
-	must(!demand->command != !demand->unit);
-	must(!demand->command || demand->command[0][0] == '/');
-	must(!demand->unit || (demand->unit[0] != '-' && !demand->user && !demand->n_limits));
-	must(demand->n_limits <= DEMAND_LIMITS);
-	must(demand->timeout_sec >= 1 && demand->timeout_sec <= 3600);
+	must(!config->command != !config->unit);
+	must(!config->command || config->command[0][0] == '/');
+	must(!config->unit || (config->unit[0] != '-' && !config->user && !config->n_limits));
+	must(config->n_limits <= ACTIVATION_LIMITS);
+	must(config->timeout_sec >= 1 && config->timeout_sec <= 3600);
 }
 
 static void compare(char **a, char **b)
@@ -56,23 +56,23 @@ static void compare(char **a, char **b)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct demand_problem problem = { .line = 0 };
+	struct text_problem problem = { .line = 0 };
 	const char *text = (const char *)data;
-	struct demand *demand, *again;
+	struct activation_config *config, *second;
 	int r;
 
-	r = demand_read("fuzz", text, size, &demand, &problem);
+	r = activation_config_read("fuzz", text, size, &config, &problem);
 	if (r < 0) {
 		must(r == -EINVAL);
 		must(problem.line <= lines_of(text, size) && problem.text[0]);
 		return 0;
 	}
 
-	check(demand);
-	must(demand_read("fuzz", text, size, &again, &problem) == 0);
-	compare(demand->names, again->names);
-	compare(demand->command, again->command);
-	demand_free(again);
-	demand_free(demand);
+	check(config);
+	must(activation_config_read("fuzz", text, size, &second, &problem) == 0);
+	compare(config->names, second->names);
+	compare(config->command, second->command);
+	activation_config_free(second);
+	activation_config_free(config);
 	return 0;
 }

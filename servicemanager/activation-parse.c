@@ -10,41 +10,28 @@
  *   timeout SECONDS       for the names to be there
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "demand.h"
+#include "activation-config.h"
 #include "registry.h"
 #include "words.h"
 
-#define LINE_MAX_SIZE	1024
-#define TIMEOUT_MAX	3600
+#define TIMEOUT_MAX 3600
 
 struct parser {
-	struct demand *demand;
-	struct demand_problem *problem;
-	unsigned int line;
+	struct activation_config *config;
+	struct text_problem *problem;
+	struct line line;
 	struct words words;
 };
 
-static int complain(struct parser *parser, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+#define complain(parser, ...) \
+	text_problem_set((parser)->problem, (parser)->line.number, __VA_ARGS__)
 
-static int complain(struct parser *parser, const char *format, ...)
-{
-	va_list args;
-
-	parser->problem->line = parser->line;
-	va_start(args, format);
-	vsnprintf(parser->problem->text, sizeof(parser->problem->text), format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
-/* --- Demands ----------------------------------------------------------------------- */
+/* --- Configurations ----------------------------------------------------------------------- */
 
 static void strings_free(char **strings)
 {
@@ -53,23 +40,23 @@ static void strings_free(char **strings)
 	free(strings);
 }
 
-struct demand *demand_free(struct demand *demand)
+struct activation_config *activation_config_free(struct activation_config *config)
 {
-	if (!demand)
+	if (!config)
 		return NULL;
 
-	strings_free(demand->names);
-	strings_free(demand->command);
-	free(demand->unit);
-	free(demand->user);
-	free(demand->file);
-	free(demand);
+	strings_free(config->names);
+	strings_free(config->command);
+	free(config->unit);
+	free(config->user);
+	free(config->file);
+	free(config);
 	return NULL;
 }
 
-bool demand_has_name(const struct demand *demand, const char *name)
+bool activation_config_has_name(const struct activation_config *config, const char *name)
 {
-	for (char **own = demand->names; own && *own; own++)
+	for (char **own = config->names; own && *own; own++)
 		if (!strcmp(*own, name))
 			return true;
 
@@ -98,25 +85,25 @@ static int parse_name(struct parser *parser)
 {
 	const struct words *words = &parser->words;
 
-	if (parser->demand->names)
+	if (parser->config->names)
 		return complain(parser, "name comes twice: write all names on one line");
 	for (size_t i = 1; i < words->count; i++)
 		if (!registry_name_is_valid(words->list[i]))
 			return complain(parser, "no name can be \"%.64s\"", words->list[i]);
 
-	parser->demand->names = copy_words(words);
-	return parser->demand->names ? 0 : -ENOMEM;
+	parser->config->names = copy_words(words);
+	return parser->config->names ? 0 : -ENOMEM;
 }
 
 static int parse_run(struct parser *parser)
 {
-	if (parser->demand->command || parser->demand->unit)
+	if (parser->config->command || parser->config->unit)
 		return complain(parser, "there is one run or one unit");
 	if (*parser->words.list[1] != '/')
 		return complain(parser, "what is run begins with a /");
 
-	parser->demand->command = copy_words(&parser->words);
-	return parser->demand->command ? 0 : -ENOMEM;
+	parser->config->command = copy_words(&parser->words);
+	return parser->config->command ? 0 : -ENOMEM;
 }
 
 /* More is for systemd to say. */
@@ -124,24 +111,24 @@ static int parse_unit(struct parser *parser)
 {
 	const char *unit = parser->words.list[1];
 
-	if (parser->demand->command || parser->demand->unit)
+	if (parser->config->command || parser->config->unit)
 		return complain(parser, "there is one run or one unit");
 	if (parser->words.count > 2 || *unit == '-' || !strchr(unit, '.'))
 		return complain(parser, "a unit is like mixer.service");
 
-	parser->demand->unit = strdup(unit);
-	return parser->demand->unit ? 0 : -ENOMEM;
+	parser->config->unit = strdup(unit);
+	return parser->config->unit ? 0 : -ENOMEM;
 }
 
 static int parse_user(struct parser *parser)
 {
-	if (parser->demand->user)
+	if (parser->config->user)
 		return complain(parser, "user comes twice");
 	if (parser->words.count > 2)
 		return complain(parser, "a service runs as one user");
 
-	parser->demand->user = strdup(parser->words.list[1]);
-	return parser->demand->user ? 0 : -ENOMEM;
+	parser->config->user = strdup(parser->words.list[1]);
+	return parser->config->user ? 0 : -ENOMEM;
 }
 
 static bool number_from(const char *text, uint64_t *ret)
@@ -172,30 +159,30 @@ static int parse_limit(struct parser *parser)
 	static const struct {
 		const char *name;
 		int resource;
-	} known[DEMAND_LIMITS] = {
+	} known[ACTIVATION_LIMITS] = {
 		{ "files", RLIMIT_NOFILE },
 		{ "processes", RLIMIT_NPROC },
 		{ "memory", RLIMIT_AS },
 		{ "core", RLIMIT_CORE },
 	};
-	struct demand *demand = parser->demand;
+	struct activation_config *config = parser->config;
 	char **words = parser->words.list;
 	uint64_t value;
 	size_t i = 0;
 
 	if (parser->words.count != 3 || !number_from(words[2], &value))
 		return complain(parser, "a limit is like: limit memory 64M");
-	while (i < DEMAND_LIMITS && strcmp(words[1], known[i].name))
+	while (i < ACTIVATION_LIMITS && strcmp(words[1], known[i].name))
 		i++;
-	if (i == DEMAND_LIMITS)
+	if (i == ACTIVATION_LIMITS)
 		return complain(parser, "\"%.64s\" is no limit: files, processes, memory, core",
 				words[1]);
-	for (size_t j = 0; j < demand->n_limits; j++)
-		if (demand->limits[j].resource == known[i].resource)
+	for (size_t j = 0; j < config->n_limits; j++)
+		if (config->limits[j].resource == known[i].resource)
 			return complain(parser, "limit %s comes twice", known[i].name);
 
-	demand->limits[demand->n_limits].resource = known[i].resource;
-	demand->limits[demand->n_limits++].value = value;
+	config->limits[config->n_limits].resource = known[i].resource;
+	config->limits[config->n_limits++].value = value;
 	return 0;
 }
 
@@ -207,7 +194,7 @@ static int parse_timeout(struct parser *parser)
 	    seconds < 1 || seconds > TIMEOUT_MAX)
 		return complain(parser, "a timeout is 1 to %d seconds", TIMEOUT_MAX);
 
-	parser->demand->timeout_sec = (unsigned int)seconds;
+	parser->config->timeout_sec = (unsigned int)seconds;
 	return 0;
 }
 
@@ -230,35 +217,27 @@ static int parse_words(struct parser *parser)
 		return known[i].parse(parser);
 	}
 
-	return complain(parser, "a line begins with name, run, unit, user, limit or timeout, not \"%.64s\"",
+	return complain(parser,
+			"a line begins with name, run, unit, user, limit or timeout, not \"%.64s\"",
 			word);
 }
 
-static int parse_line(struct parser *parser, const char *text, size_t size)
+static int parse_line(struct parser *parser)
 {
-	char buffer[LINE_MAX_SIZE + 1];
-	const char *problem;
+	const char *problem = words_split(&parser->words, &parser->line);
 
-	problem = words_take_line(buffer, sizeof(buffer), text, size);
-	if (!problem && !words_are_there(buffer))
-		return 0;
-	if (!problem)
-		problem = words_split(&parser->words, buffer);
-	if (problem)
-		return complain(parser, "%s", problem);
-
-	return parse_words(parser);
+	return problem ? complain(parser, "%s", problem) : parse_words(parser);
 }
 
 static int check_whole(struct parser *parser)
 {
-	const struct demand *demand = parser->demand;
+	const struct activation_config *config = parser->config;
 
-	if (!demand->names)
+	if (!config->names)
 		return complain(parser, "there is no line with name");
-	if (!demand->command && !demand->unit)
+	if (!config->command && !config->unit)
 		return complain(parser, "there is no line with run or unit");
-	if (demand->unit && (demand->user || demand->n_limits))
+	if (config->unit && (config->user || config->n_limits))
 		return complain(parser, "user and limits of a unit are in the unit");
 
 	return 0;
@@ -266,41 +245,38 @@ static int check_whole(struct parser *parser)
 
 static int parse(struct parser *parser, const char *file, const char *text, size_t size)
 {
+	const char *problem;
 	int r = 0;
 
-	parser->demand->file = strdup(file);
-	parser->demand->timeout_sec = DEMAND_TIMEOUT_SEC;
-	if (!parser->demand->file)
+	parser->config->file = strdup(file);
+	parser->config->timeout_sec = ACTIVATION_TIMEOUT_SEC;
+	if (!parser->config->file)
 		return -ENOMEM;
 
-	while (size && r == 0) {
-		const char *end = memchr(text, '\n', size);
-		size_t length = end ? (size_t)(end - text) : size;
-
-		parser->line++;
-		r = parse_line(parser, text, length);
-		length += end ? 1 : 0;
-		text += length;
-		size -= length;
+	while (r == 0 && line_next(&parser->line, &text, &size, &problem)) {
+		if (problem)
+			r = complain(parser, "%s", problem);
+		else if (line_has_words(&parser->line))
+			r = parse_line(parser);
 	}
 
 	return r < 0 ? r : check_whole(parser);
 }
 
-int demand_read(const char *file, const char *text, size_t size, struct demand **ret_demand,
-		struct demand_problem *ret_problem)
+int activation_config_read(const char *file, const char *text, size_t size,
+			   struct activation_config **ret_config, struct text_problem *ret_problem)
 {
 	struct parser parser = {
-		.demand = calloc(1, sizeof(*parser.demand)),
+		.config = calloc(1, sizeof(*parser.config)),
 		.problem = ret_problem,
 	};
-	int r = parser.demand ? parse(&parser, file, text, size) : -ENOMEM;
+	int r = parser.config ? parse(&parser, file, text, size) : -ENOMEM;
 
 	if (r < 0) {
-		demand_free(parser.demand);
+		activation_config_free(parser.config);
 		return r;
 	}
 
-	*ret_demand = parser.demand;
+	*ret_config = parser.config;
 	return 0;
 }

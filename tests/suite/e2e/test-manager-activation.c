@@ -22,7 +22,7 @@
 #include "servicemanager.ipc.h"
 #include "systemd.h"
 
-#define STARTS "/tmp/demand.starts"
+#define STARTS "/tmp/activation.starts"
 
 /* --- The service --------------------------------------------------------------------- */
 
@@ -72,7 +72,7 @@ static int be_service(char **arguments)
 /* --- The test -------------------------------------------------------------------------- */
 
 static struct manager manager;
-static char directory[] = "/tmp/demand.XXXXXX";
+static char directory[] = "/tmp/activation.XXXXXX";
 
 static FILE *open_file(const char *name)
 {
@@ -166,7 +166,7 @@ static void *get_one(void *unused)
 
 	(void)unused;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_connect(ipc, "demand.slow", &server), 0);
+	ck_assert_int_eq(server_connect(ipc, "activation.slow", &server), 0);
 	pthread_barrier_wait(&all_have_it);
 	server_unref(server);
 	return NULL;
@@ -187,7 +187,7 @@ static void get_at_once(void)
 START_TEST(it_is_started_once)
 {
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.slow", "slow", "");
+	put("activation.slow", "slow", "");
 	begin();
 	get_at_once();
 	end();
@@ -206,7 +206,7 @@ static int come_and_go(void *data)
 	if (ipc_open(&ipc, NULL) < 0)
 		return 1;
 	for (int i = 0; i < ROUNDS; i++) {
-		r = get(ipc, "demand.good");
+		r = get(ipc, "activation.good");
 		if (r < 0) {
 			fprintf(stderr, "round %d: %s\n", i, ipc_strerror(r));
 			return 2;
@@ -223,7 +223,7 @@ START_TEST(it_leaves_and_no_call_is_lost)
 	int n;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.good", "good", "");
+	put("activation.good", "good", "");
 	begin();
 	for (uintptr_t i = 0; i < 2; i++) {
 		others[i] = fork();
@@ -247,22 +247,22 @@ START_TEST(who_has_the_object_keeps_it)
 	struct server *server;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.good", "good", "");
+	put("activation.good", "good", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	/* To ask is not to start. */
-	ck_assert_int_eq(ipc_check_name(ipc, "demand.good", &info), -ENOENT);
-	ck_assert_int_eq(server_connect(ipc, "demand.good", &server), 0);
-	ck_assert_int_eq(ipc_check_name(ipc, "demand.good", &info), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "activation.good", &info), -ENOENT);
+	ck_assert_int_eq(server_connect(ipc, "activation.good", &server), 0);
+	ck_assert_int_eq(ipc_check_name(ipc, "activation.good", &info), 0);
 	for (int i = 0; i < 5; i++) {
-		ck_assert_int_eq(get(ipc, "demand.good"), 0);
+		ck_assert_int_eq(get(ipc, "activation.good"), 0);
 		sleep_ms(20);
 	}
 	request.text = "x";
 	ck_assert_int_eq(server_say(server, &request, NULL, NULL), 0);
 	ck_assert_int_eq(starts(), 1);
 	server_unref(server);
-	manager_expect(&manager, "demand.good is gone");
+	manager_expect(&manager, "activation.good is gone");
 	end();
 }
 END_TEST
@@ -273,19 +273,19 @@ START_TEST(what_crashes_is_damped)
 	uint64_t since;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.crash", "crash", "");
+	put("activation.crash", "crash", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(get(ipc, "demand.crash"), -EHOSTUNREACH);
+	ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
 	manager_expect(&manager, "ended with status 3; 1 times in a row, next try in 0.5 s");
 	for (since = now_ms(); now_ms() - since < 300; sleep_ms(10))
-		ck_assert_int_eq(get(ipc, "demand.crash"), -EHOSTUNREACH);
+		ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
 	ck_assert_int_le(starts(), 2);
 	sleep_ms(600);
-	ck_assert_int_eq(get(ipc, "demand.crash"), -EHOSTUNREACH);
+	ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
 	manager_expect(&manager, "2 times in a row, next try in 1.0 s");
 	/* Another one, of which nothing is known. */
-	ck_assert_int_eq(get(ipc, "demand.none"), -ENOENT);
+	ck_assert_int_eq(get(ipc, "activation.none"), -ENOENT);
 	end();
 }
 END_TEST
@@ -297,13 +297,13 @@ START_TEST(who_waits_gets_it_once_it_is_mended)
 	pid_t pid;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.crash", "crash", "");
+	put("activation.crash", "crash", "");
 	begin();
 	pid = fork();
 	if (!pid)
-		_exit(ipc_open(&ipc, NULL) < 0 || server_await(ipc, "demand.crash", &server) < 0);
+		_exit(ipc_open(&ipc, NULL) < 0 || server_await(ipc, "activation.crash", &server) < 0);
 	manager_expect(&manager, "2 times in a row");
-	put("demand.crash", "good", "");
+	put("activation.crash", "good", "");
 	manager_signal(&manager, SIGHUP);
 	ck_assert_int_eq(wait_server(pid), 0);
 	end();
@@ -315,10 +315,10 @@ START_TEST(what_hangs_is_killed)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.hang", "hang", "timeout 1");
+	put("activation.hang", "hang", "timeout 1");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(get(ipc, "demand.hang"), -EHOSTUNREACH);
+	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
 	manager_expect(&manager, "its names are not there after seconds: 1");
 	ck_assert_int_eq(starts(), 1);
 	end();
@@ -332,10 +332,10 @@ START_TEST(it_has_its_limits)
 	FILE *file;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.good", "good", "limit files 77\nlimit core 0\nuser root\n");
+	put("activation.good", "good", "limit files 77\nlimit core 0\nuser root\n");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(get(ipc, "demand.good"), 0);
+	ck_assert_int_eq(get(ipc, "activation.good"), 0);
 	file = fopen(STARTS, "r");
 	ck_assert_ptr_nonnull(file);
 	ck_assert_str_eq(fgets(line, sizeof(line), file), "uid 0, files 77\n");
@@ -349,15 +349,15 @@ START_TEST(what_is_wrong_changes_nothing)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("demand.good", "good", "");
+	put("activation.good", "good", "");
 	begin();
-	put("demand.more", "good", "nonsense 1\n");
+	put("activation.more", "good", "nonsense 1\n");
 	manager_signal(&manager, SIGHUP);
-	manager_expect(&manager, "demand.more.conf:4: a line begins with name, run, unit");
-	manager_expect(&manager, "the services stay as they were");
+	manager_expect(&manager, "activation.more.conf:4: a line begins with name, run, unit");
+	manager_expect(&manager, "kept the old services");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(get(ipc, "demand.good"), 0);
-	ck_assert_int_eq(get(ipc, "demand.more"), -ENOENT);
+	ck_assert_int_eq(get(ipc, "activation.good"), 0);
+	ck_assert_int_eq(get(ipc, "activation.more"), -ENOENT);
 	end();
 }
 END_TEST
@@ -366,12 +366,12 @@ END_TEST
 
 static void begin_with_systemd(const char *unit, const char *more)
 {
-	static char *program[] = { NULL, (char *)"--serve", (char *)"demand.slow", (char *)"slow",
+	static char *program[] = { NULL, (char *)"--serve", (char *)"activation.slow", (char *)"slow",
 				   NULL };
 
 	program[0] = find_self();
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put_unit("demand.slow", unit, more);
+	put_unit("activation.slow", unit, more);
 	systemd_start(program);
 	begin();
 }
@@ -393,7 +393,7 @@ static void fails_with(struct ipc *ipc, const char *text)
 
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	service_manager = service_manager_from_proxy(proxy);
-	request.name = (char *)"demand.slow";
+	request.name = (char *)"activation.slow";
 	ck_assert_int_eq(service_manager_get(service_manager, &request, &reply, &error),
 			 -EHOSTUNREACH);
 	ck_assert_msg(error.message && strstr(error.message, text), "it says: %s, not: %s",
@@ -414,7 +414,7 @@ END_TEST
 static const struct {
 	const char *unit, *text;
 } failures[] = {
-	{ "failing.service", "demand.slow: its service does not start: failing.service: its job ended as failed" },
+	{ "failing.service", "activation.slow: its service does not start: failing.service: its job ended as failed" },
 	{ "none.service", "none.service: cannot be started: Unit none.service not found." },
 	{ "denied.service", "denied.service: cannot be started: Permission denied (ipcbus-services(5)" },
 	{ "rude.service", "rude.service: " },
@@ -426,7 +426,7 @@ START_TEST(a_unit_that_fails_is_named)
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
 		ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
-		strcpy(directory, "/tmp/demand.XXXXXX");
+		strcpy(directory, "/tmp/activation.XXXXXX");
 		begin_with_systemd(failures[i].unit, "timeout 1");
 		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 		fails_with(ipc, failures[i].text);
@@ -444,7 +444,7 @@ START_TEST(without_a_bus_there_are_no_units)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put_unit("demand.slow", "good.service", "");
+	put_unit("activation.slow", "good.service", "");
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", /* overwrite= */ 1);
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -461,7 +461,7 @@ START_TEST(who_waits_for_a_unit_gets_it_at_last)
 
 	begin_with_systemd("mended.service", "");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_await(ipc, "demand.slow", &server), 0);
+	ck_assert_int_eq(server_await(ipc, "activation.slow", &server), 0);
 	ck_assert_uint_eq(systemd_starts(), 2);
 	server_unref(server);
 	end_with_systemd();
@@ -473,7 +473,7 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "--serve"))
 		return be_service(argv + 2);
 
-	return RUN_TESTS("demand", it_is_started_once, it_leaves_and_no_call_is_lost,
+	return RUN_TESTS("activation", it_is_started_once, it_leaves_and_no_call_is_lost,
 			 who_has_the_object_keeps_it, what_crashes_is_damped,
 			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
 			 it_has_its_limits, what_is_wrong_changes_nothing,

@@ -456,7 +456,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("service");
+	TCase *tcase = tcase_create("manager");
 	Suite *suite = suite_create("servicemanager");
 	SRunner *runner;
 	int failed;

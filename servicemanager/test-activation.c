@@ -11,51 +11,51 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "demand.h"
+#include "activation-config.h"
 
-static struct demand_problem problem;
+static struct text_problem problem;
 
-static int try(const char *text, struct demand **ret_demand)
+static int try(const char *text, struct activation_config **ret_config)
 {
 	memset(&problem, 0, sizeof(problem));
-	return demand_read("test", text, strlen(text), ret_demand, &problem);
+	return activation_config_read("test", text, strlen(text), ret_config, &problem);
 }
 
 START_TEST(a_program_and_its_limits)
 {
-	struct demand *demand;
+	struct activation_config *config;
 
 	ck_assert_int_eq(try("# one\nname a.b a.c/d\n\nrun /bin/x \"a b\" c # so\nuser eve\n"
 			     "limit files 9\nlimit memory 64M\nlimit core 0\nlimit processes 2K\n"
-			     "timeout 3", &demand), 0);
-	ck_assert_str_eq(demand->file, "test");
-	ck_assert(demand_has_name(demand, "a.b") && demand_has_name(demand, "a.c/d"));
-	ck_assert(!demand_has_name(demand, "a"));
-	ck_assert_str_eq(demand->command[0], "/bin/x");
-	ck_assert_str_eq(demand->command[1], "a b");
-	ck_assert_str_eq(demand->command[2], "c");
-	ck_assert_ptr_null(demand->command[3]);
-	ck_assert_ptr_null(demand->unit);
-	ck_assert_str_eq(demand->user, "eve");
-	ck_assert_uint_eq(demand->n_limits, 4);
-	ck_assert_int_eq(demand->limits[1].resource, RLIMIT_AS);
-	ck_assert_uint_eq(demand->limits[1].value, 64 << 20);
-	ck_assert_uint_eq(demand->limits[3].value, 2048);
-	ck_assert_uint_eq(demand->timeout_sec, 3);
-	ck_assert_ptr_null(demand_free(demand));
-	ck_assert_ptr_null(demand_free(NULL));
+			     "timeout 3", &config), 0);
+	ck_assert_str_eq(config->file, "test");
+	ck_assert(activation_config_has_name(config, "a.b") && activation_config_has_name(config, "a.c/d"));
+	ck_assert(!activation_config_has_name(config, "a"));
+	ck_assert_str_eq(config->command[0], "/bin/x");
+	ck_assert_str_eq(config->command[1], "a b");
+	ck_assert_str_eq(config->command[2], "c");
+	ck_assert_ptr_null(config->command[3]);
+	ck_assert_ptr_null(config->unit);
+	ck_assert_str_eq(config->user, "eve");
+	ck_assert_uint_eq(config->n_limits, 4);
+	ck_assert_int_eq(config->limits[1].resource, RLIMIT_AS);
+	ck_assert_uint_eq(config->limits[1].value, 64 << 20);
+	ck_assert_uint_eq(config->limits[3].value, 2048);
+	ck_assert_uint_eq(config->timeout_sec, 3);
+	ck_assert_ptr_null(activation_config_free(config));
+	ck_assert_ptr_null(activation_config_free(NULL));
 }
 END_TEST
 
 START_TEST(a_unit)
 {
-	struct demand *demand;
+	struct activation_config *config;
 
-	ck_assert_int_eq(try("unit mixer.service\nname mixer.main\n", &demand), 0);
-	ck_assert_str_eq(demand->unit, "mixer.service");
-	ck_assert_ptr_null(demand->command);
-	ck_assert_uint_eq(demand->timeout_sec, DEMAND_TIMEOUT_SEC);
-	demand_free(demand);
+	ck_assert_int_eq(try("unit mixer.service\nname mixer.main\n", &config), 0);
+	ck_assert_str_eq(config->unit, "mixer.service");
+	ck_assert_ptr_null(config->command);
+	ck_assert_uint_eq(config->timeout_sec, ACTIVATION_TIMEOUT_SEC);
+	activation_config_free(config);
 }
 END_TEST
 
@@ -86,17 +86,17 @@ START_TEST(what_is_wrong_is_said)
 		{ "unit a.b\nname a\nuser x\n", 3, "user and limits of a unit are in the unit" },
 		{ "run /x \"a\n", 1, "a quote is not closed" },
 	};
-	struct demand *demand;
+	struct activation_config *config;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-		ck_assert_int_eq(try(wrong[i].text, &demand), -EINVAL);
+		ck_assert_int_eq(try(wrong[i].text, &config), -EINVAL);
 		ck_assert_str_eq(problem.text, wrong[i].problem);
 		ck_assert_uint_eq(problem.line, wrong[i].line);
 	}
 }
 END_TEST
 
-static char directory[] = "/tmp/demands.XXXXXX";
+static char directory[] = "/tmp/activations.XXXXXX";
 
 static void put(const char *name, const char *text)
 {
@@ -113,25 +113,25 @@ static void put(const char *name, const char *text)
 START_TEST(files_are_found_and_names_are_in_one)
 {
 	const char *directories[] = { directory, "/nonexistent", NULL };
-	struct demands *demands;
+	struct activation_configs *configs;
 	char command[64];
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	ck_assert_int_eq(demands_load(directories, &demands), 0);
-	ck_assert_uint_eq(demands->count, 0);
-	demands_free(demands);
+	ck_assert_int_eq(activation_configs_load(directories, &configs), 0);
+	ck_assert_uint_eq(configs->count, 0);
+	activation_configs_free(configs);
 	put("b.conf", "name b\nunit b.service\n");
 	put("a.conf", "name a\nrun /a\n");
-	ck_assert_int_eq(demands_load(directories, &demands), 0);
-	ck_assert_uint_eq(demands->count, 2);
-	ck_assert(demand_has_name(demands->list[0], "a"));
-	ck_assert_uint_eq(demands->list[0]->uid, geteuid());
-	demands_free(demands);
+	ck_assert_int_eq(activation_configs_load(directories, &configs), 0);
+	ck_assert_uint_eq(configs->count, 2);
+	ck_assert(activation_config_has_name(configs->list[0], "a"));
+	ck_assert_uint_eq(configs->list[0]->uid, geteuid());
+	activation_configs_free(configs);
 
 	put("c.conf", "name c b\nrun /c\n");
-	ck_assert_int_eq(demands_load(directories, &demands), -EINVAL);
+	ck_assert_int_eq(activation_configs_load(directories, &configs), -EINVAL);
 	put("c.conf", "name c\nrun /c\nuser no-such-user\n");
-	ck_assert_int_eq(demands_load(directories, &demands), -EINVAL);
+	ck_assert_int_eq(activation_configs_load(directories, &configs), -EINVAL);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	ck_assert_int_eq(system(command), 0);
 }
@@ -139,7 +139,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("demand");
+	TCase *tcase = tcase_create("activation");
 	Suite *suite = suite_create("servicemanager");
 	SRunner *runner;
 	int failed;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the policy allows a caller, for the handlers; and CheckPolicy(), for those who
+ * only ask.
+ */
+#ifndef SERVICEMANAGER_ACCESS_H
+#define SERVICEMANAGER_ACCESS_H
+
+#include "caller.h"
+#include "servicemanager.ipc.h"
+
+struct manager;
+
+/* Whether the caller has all these rights (enum policy_right, or'ed) on the name. The
+ * first right that is missing decides. */
+struct policy_decision access_decide(const struct manager *manager, const struct caller *caller,
+				     unsigned int rights, const char *name);
+bool access_allows(const struct manager *manager, const struct caller *caller, unsigned int rights,
+		   const char *name);
+
+int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
+			void *userdata);
+
+#endif /* SERVICEMANAGER_ACCESS_H */

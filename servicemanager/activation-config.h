@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of ipcbus-services(5) say: one service a file, which activation.c starts.
+ * activation-parse.c reads the text of one and is pure; activation-load.c finds the files
+ * and the users they name.
+ */
+#ifndef SERVICEMANAGER_ACTIVATION_CONFIG_H
+#define SERVICEMANAGER_ACTIVATION_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "words.h"
+
+#define ACTIVATIONS_MAX	       512
+#define ACTIVATION_LIMITS      4
+#define ACTIVATION_TIMEOUT_SEC 10 /* of a file without a timeout */
+
+struct activation_config {
+	char *file;
+	char **names;	/* that the service registers; ends with NULL */
+	char **command; /* ends with NULL; or NULL: there is a unit */
+	char *unit;
+	char *user; /* NULL: that of servicemanager */
+	uid_t uid;
+	gid_t gid;
+	unsigned int timeout_sec; /* until all names must be registered */
+	struct {
+		int resource;
+		rlim_t value;
+	} limits[ACTIVATION_LIMITS];
+	size_t n_limits;
+};
+
+struct activation_configs {
+	struct activation_config *list[ACTIVATIONS_MAX];
+	size_t count;
+};
+
+/* Parses the text of one file. -EINVAL: *ret_problem says why; -ENOMEM. */
+int activation_config_read(const char *file, const char *text, size_t size,
+			   struct activation_config **ret_config, struct text_problem *ret_problem);
+struct activation_config *activation_config_free(struct activation_config *config);
+bool activation_config_has_name(const struct activation_config *config, const char *name);
+
+/*
+ * Reads all *.conf of the directories, as policy_load() does, and finds the users. What is
+ * wrong is in the log.
+ *
+ *   -EINVAL  a file is wrong, a name is in two files, or servicemanager cannot become the
+ *            user of a program
+ *   -ENOMEM
+ *   other    why a file cannot be read
+ */
+int activation_configs_load(const char *const *directories,
+			    struct activation_configs **ret_configs);
+struct activation_configs *activation_configs_free(struct activation_configs *configs);
+
+#endif /* SERVICEMANAGER_ACTIVATION_CONFIG_H */

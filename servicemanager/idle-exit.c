@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names whose service exits when nobody has its object: see idle-exit.h. For such a name
+ * servicemanager holds a Provider and not the object, so that only clients hold references
+ * to the object, and the driver can notify the service when there are none. A caller who
+ * wants the object waits. The manager notifies the Provider once, gets the object by
+ * Provide(), and hands it on to all who wait.
+ *
+ *   idle     nobody waits for the object
+ *   asked    the Provider was notified; callers that come now wait with the others
+ *   exiting  the service called IdleExit(); callers wait until it unregisters the name,
+ *            registers it again, or dies
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "idle-exit.h"
+#include "reply.h"
+#include "state.h"
+#include "waiter.h"
+
+int idle_exit_cookie(uint64_t *ret_cookie)
+{
+	do {
+		if (getrandom(ret_cookie, sizeof(*ret_cookie), /* flags= */ 0) < 0)
+			return -errno;
+	} while (!*ret_cookie);
+
+	return 0;
+}
+
+static int notify_provider(const struct owner *owner, uint64_t cookie)
+{
+	Ipc__Manager__NeedRequest request = IPC__MANAGER__NEED_REQUEST__INIT;
+
+	request.cookie = cookie;
+	return provider_need(provider_from_proxy(owner->proxy), &request);
+}
+
+void idle_exit_wanted(struct manager *manager, struct owner *owner)
+{
+	int r;
+
+	if (owner->exiting || owner->asked || !waiters_exist(manager, owner->entry.name))
+		return;
+
+	r = notify_provider(owner, owner->cookie);
+	if (r == 0)
+		owner->asked = true;
+	else
+		waiters_fail(manager, owner->entry.name, -r, "its service cannot be asked for it");
+}
+
+/* A Provider that cannot be notified that nobody wants the object only exits later. */
+void idle_exit_registered(struct manager *manager, struct owner *owner)
+{
+	owner->exiting = false;
+	if (waiters_exist(manager, owner->entry.name))
+		idle_exit_wanted(manager, owner);
+	else if (notify_provider(owner, /* cookie= */ 0) < 0)
+		log_verbose(manager, "%s: its service does not know that nobody wants it",
+			    owner->entry.name);
+}
+
+static struct owner *find_idle_exit(const struct manager *manager, const char *name)
+{
+	struct registry_entry *entry =
+		registry_name_is_valid(name) ? registry_find(manager->registry, name) : NULL;
+
+	return entry && owner_of(entry)->cookie ? owner_of(entry) : NULL;
+}
+
+int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *request,
+		   void *userdata)
+{
+	struct manager *manager = userdata;
+	struct owner *owner = find_idle_exit(manager, request->name);
+	struct ipc_proxy *proxy;
+	int r;
+
+	/* Only the Provider knows the cookie. */
+	if (!owner || !owner->asked || owner->cookie != request->cookie)
+		return ipc_call_errno(call, ENOENT, "nobody needs that");
+	if (!request->object)
+		return ipc_call_errno(call, EINVAL, "there is no object");
+	r = ipc_take_proxy(manager->ipc, &request->object->id, &proxy);
+	if (r < 0)
+		return r;
+
+	owner->asked = false;
+	waiters_reply(manager, owner, proxy);
+	ipc_proxy_unref(proxy);
+	return service_manager_reply_provide(call);
+}
+
+int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest *request,
+		     void *userdata)
+{
+	struct manager *manager = userdata;
+	struct owner *owner = find_idle_exit(manager, request->name);
+
+	if (!owner)
+		return ipc_call_errno(call, ENOENT, "nobody has that name on demand");
+	if (owner->entry.uid != ipc_call_uid(call) || owner->entry.pid != ipc_call_pid(call))
+		return ipc_call_errno(call, EPERM, "%s belongs to another process",
+				      owner->entry.name);
+	if (owner->asked || waiters_exist(manager, owner->entry.name))
+		return ipc_call_errno(call, EBUSY, "somebody waits for %s", owner->entry.name);
+
+	owner->exiting = true;
+	return service_manager_reply_idle_exit(call);
+}

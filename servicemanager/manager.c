@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The life of the manager, and what is due when: see manager.h. Its methods are in
+ * registration.c, lookup.c, watch.c, idle-exit.c and access.c. Each handler validates
+ * what the caller sent, asks or changes the registry and replies. None of them calls
+ * anybody, so none can be kept waiting.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "access.h"
+#include "activation.h"
+#include "idle-exit.h"
+#include "lookup.h"
+#include "manager.h"
+#include "registration.h"
+#include "source.h"
+#include "state.h"
+#include "unit.h"
+#include "waiter.h"
+#include "watch.h"
+
+static const struct service_manager_ops ops = {
+	.register_name = handle_register_name,
+	.get = handle_get,
+	.wait = handle_wait,
+	.check = handle_check,
+	.list = handle_list,
+	.unregister_name = handle_unregister_name,
+	.watch = handle_watch,
+	.unwatch = handle_unwatch,
+	.check_policy = handle_check_policy,
+	.provide = handle_provide,
+	.idle_exit = handle_idle_exit,
+};
+
+/* A driver without labels knows no label of any caller: then rules about labels match
+ * nobody. */
+static int ask_for_labels(struct ipc_object *object)
+{
+	int r = ipc_object_set_flags(object, IPC_OBJECT_LABEL);
+
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+int manager_new(struct ipc *ipc, const struct manager_options *options,
+		struct manager **ret_manager)
+{
+	struct manager *manager = calloc(1, sizeof(*manager));
+	int r;
+
+	if (!manager)
+		return -ENOMEM;
+
+	manager->ipc = ipc;
+	manager->epoll = options->epoll;
+	manager->verbose = options->verbose;
+	manager->policy = options->policy;
+	manager->device = options->device;
+	manager->settled = !options->settle_msec;
+	manager->started_at = now_usec();
+	manager->settled_at = manager->started_at + options->settle_msec * 1000ULL;
+	manager->registry = registry_new();
+	r = manager->registry ? 0 : -ENOMEM;
+	if (r == 0)
+		r = service_manager_object_new(ipc, &ops, manager, /* destroy= */ NULL,
+					       &manager->object);
+	if (r == 0)
+		r = ask_for_labels(manager->object);
+	if (r == 0)
+		r = ipc_set_manager(ipc, manager->object);
+	if (r < 0) {
+		manager_free(manager);
+		return r;
+	}
+
+	*ret_manager = manager;
+	return 0;
+}
+
+void manager_set_policy(struct manager *manager, const struct policy *policy)
+{
+	manager->policy = policy;
+	lookup_policy_changed(manager);
+	watch_policy_changed(manager);
+}
+
+int manager_set_activations(struct manager *manager, struct activation_configs *configs)
+{
+	return activations_set(manager, configs);
+}
+
+void manager_event(struct manager *manager, void *data)
+{
+	struct source *source = data;
+
+	source->ready(manager, source);
+}
+
+static int settle_work(struct manager *manager)
+{
+	int timeout;
+
+	if (manager->settled)
+		return -1;
+	timeout = timeout_until(manager->settled_at);
+	if (timeout)
+		return timeout;
+
+	manager->settled = true;
+	lookup_settle(manager);
+	watch_continue(manager);
+	return -1;
+}
+
+int manager_work(struct manager *manager)
+{
+	int timeout = timeout_min(settle_work(manager), units_work(manager));
+
+	timeout = timeout_min(timeout, activation_work(manager));
+	/* Last, because all of the above may change names. */
+	return timeout_min(timeout, watch_work(manager));
+}
+
+bool manager_wants_writable(const struct manager *manager)
+{
+	return manager->wants_writable;
+}
+
+void manager_writable(struct manager *manager)
+{
+	watch_continue(manager);
+}
+
+struct manager *manager_free(struct manager *manager)
+{
+	if (!manager)
+		return NULL;
+
+	waiters_end(manager);
+	activations_end(manager);
+	units_end(manager);
+	watch_end(manager);
+	registrations_end(manager);
+	registry_free(manager->registry);
+	ipc_object_unref(manager->object);
+	free(manager);
+	return NULL;
+}

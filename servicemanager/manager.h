@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The service manager: the object behind handle 0 of a bus, with the methods of
+ * servicemanager.proto. daemon.c runs it, on one thread.
+ */
+#ifndef SERVICEMANAGER_MANAGER_H
+#define SERVICEMANAGER_MANAGER_H
+
+#include <stdbool.h>
+
+#include <ipc/ipc.h>
+
+#include "policy.h"
+
+struct activation_configs;
+struct manager;
+
+struct manager_options {
+	/* The manager adds to this epoll what it waits for besides the bus. The loop passes
+	 * the data.ptr of each event to manager_event(). */
+	int epoll;
+	/* For this long, Get() waits for a name that nobody has: its owner may be about to
+	 * register it again. The time grows while others still do so. */
+	unsigned int settle_msec;
+	bool verbose;
+	/* The bus, for services that the manager starts; NULL: the default one. */
+	const char *device;
+	/* Stays the caller's, who may free it after manager_free(), or after another
+	 * policy was set. */
+	const struct policy *policy;
+};
+
+/* Becomes the manager of the bus. -ENOMEM, or an error of ipc_set_manager(). */
+int manager_new(struct ipc *ipc, const struct manager_options *options,
+		struct manager **ret_manager);
+
+/* Applies the policy from now on, also to callers that wait or watch already. */
+void manager_set_policy(struct manager *manager, const struct policy *policy);
+
+/* Activates these services and no others. Takes them out of the list. -ENOMEM: some are
+ * missing. */
+int manager_set_activations(struct manager *manager, struct activation_configs *configs);
+
+void manager_event(struct manager *manager, void *data);
+
+/* Does what is due. Returns after how many milliseconds it must be called again, or -1
+ * for no limit. */
+int manager_work(struct manager *manager);
+
+/* While this is true, manager_writable() must be called once a sender may try again: see
+ * ipc_on_writable(). */
+bool manager_wants_writable(const struct manager *manager);
+void manager_writable(struct manager *manager);
+
+/* Forgets all names. Calls that wait end with an error. */
+struct manager *manager_free(struct manager *manager);
+
+#endif /* SERVICEMANAGER_MANAGER_H */

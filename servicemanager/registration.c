@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Registering and unregistering names, and the lives of their owners: see registration.h.
+ * What is kept for a name is a struct owner (state.h). It ends when the name is
+ * unregistered, when another object replaces it, or when its object dies.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access.h"
+#include "activation.h"
+#include "idle-exit.h"
+#include "lookup.h"
+#include "registration.h"
+#include "reply.h"
+#include "state.h"
+#include "watch.h"
+
+/* After a restart owners register their names again within milliseconds. The manager
+ * waits until none did for this long, but no longer than the maximum. */
+#define SETTLE_QUIET_USEC 300000
+#define SETTLE_MAX_USEC	  3000000
+
+/* --- Owners -------------------------------------------------------------------- */
+
+static void owner_free(struct owner *owner)
+{
+	ipc_proxy_unref(owner->proxy);
+	free(owner);
+}
+
+/* Frees an owner that is not in the registry, or no longer. */
+static void owner_drop(struct owner *owner)
+{
+	if (owner->death && ipc_proxy_off_death(owner->proxy, owner->death) < 0) {
+		/* It died just now: owner_died() is about to run. */
+		owner->dropped = true;
+		return;
+	}
+
+	owner_free(owner);
+}
+
+static void owner_died(struct ipc_proxy *proxy, void *userdata)
+{
+	struct owner *owner = userdata;
+
+	(void)proxy;
+	if (!owner->dropped) {
+		registry_unregister(owner->manager->registry, &owner->entry);
+		log_verbose(owner->manager, "%s is gone: its owner died (pid %d, uid %u)",
+			    owner->entry.name, owner->entry.pid, owner->entry.uid);
+		watch_changed(owner->manager, owner->entry.name);
+	}
+
+	owner_free(owner);
+}
+
+/* Takes the proxy over, even on failure. */
+static int owner_new(struct manager *manager, struct ipc_call *call,
+		     const Ipc__Manager__RegisterNameRequest *request, struct ipc_proxy *proxy,
+		     struct owner **ret_owner)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+	int r;
+
+	if (!owner) {
+		ipc_proxy_unref(proxy);
+		return -ENOMEM;
+	}
+
+	strcpy(owner->entry.name, request->name);
+	strcpy(owner->entry.interface, request->interface);
+	owner->entry.pid = ipc_call_pid(call);
+	owner->entry.uid = ipc_call_uid(call);
+	owner->manager = manager;
+	owner->proxy = proxy;
+	r = request->provider ? idle_exit_cookie(&owner->cookie) : 0;
+	if (r == 0)
+		r = ipc_proxy_on_death(proxy, owner_died, owner, &owner->death);
+	if (r < 0) {
+		owner_free(owner);
+		return r;
+	}
+
+	*ret_owner = owner;
+	return 0;
+}
+
+/* --- Registering ----------------------------------------------------------------- */
+
+/* The object or its Provider; NULL: the request has neither, or both. */
+static Ipc__Object *registered_object(const Ipc__Manager__RegisterNameRequest *request)
+{
+	bool object = request->object && request->object->id;
+	bool provider = request->provider && request->provider->id;
+
+	if (object == provider)
+		return NULL;
+
+	return object ? request->object : request->provider;
+}
+
+static const char *register_problem(const Ipc__Manager__RegisterNameRequest *request)
+{
+	if (!registry_name_is_valid(request->name))
+		return BAD_NAME;
+	if (!registry_interface_is_valid(request->interface))
+		return BAD_INTERFACE;
+	if (!registered_object(request))
+		return "there is no object to add, or there are two";
+
+	return NULL;
+}
+
+static int reply_taken(struct ipc_call *call, const struct registry_entry *entry)
+{
+	return ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", entry->name,
+			      entry->uid);
+}
+
+/* The owner that already has the name, if the request changes nothing: after each of our
+ * restarts every owner registers its names again. */
+static struct owner *find_same(const struct manager *manager, const struct owner *owner)
+{
+	struct registry_entry *entry = registry_find(manager->registry, owner->entry.name);
+
+	if (!entry || owner_of(entry)->proxy != owner->proxy || entry->uid != owner->entry.uid ||
+	    entry->pid != owner->entry.pid || strcmp(entry->interface, owner->entry.interface) ||
+	    !owner_of(entry)->cookie != !owner->cookie)
+		return NULL;
+
+	return owner_of(entry);
+}
+
+static int registered_again(struct manager *manager, struct ipc_call *call, struct owner *owner)
+{
+	/* It was about to exit, and stays. */
+	if (owner->exiting)
+		idle_exit_registered(manager, owner);
+	return service_manager_reply_register_name(call);
+}
+
+static void settle_later(struct manager *manager)
+{
+	uint64_t latest = manager->started_at + SETTLE_MAX_USEC;
+	uint64_t at = now_usec() + SETTLE_QUIET_USEC;
+
+	if (at > latest)
+		at = latest;
+	if (at > manager->settled_at)
+		manager->settled_at = at;
+}
+
+static void registered(struct manager *manager, struct owner *owner, struct registry_entry *old)
+{
+	log_verbose(manager, "%s is there: %s (pid %d, uid %u)", owner->entry.name,
+		    *owner->entry.interface ? owner->entry.interface : "an object",
+		    owner->entry.pid, owner->entry.uid);
+	if (old)
+		owner_drop(owner_of(old));
+	if (!manager->settled)
+		settle_later(manager);
+	activation_registered(manager, owner->entry.name);
+	lookup_registered(manager, owner);
+	watch_changed(manager, owner->entry.name);
+}
+
+/* Takes the owner over. */
+static int register_owner(struct manager *manager, struct ipc_call *call, struct owner *owner)
+{
+	struct owner *same = find_same(manager, owner);
+	const char *name = owner->entry.name;
+	struct registry_entry *old;
+	int r;
+
+	if (same) {
+		owner_drop(owner);
+		return registered_again(manager, call, same);
+	}
+
+	r = registry_register(manager->registry, &owner->entry, &old);
+	if (r == 0) {
+		registered(manager, owner, old);
+		return service_manager_reply_register_name(call);
+	}
+
+	if (r == -EEXIST)
+		r = reply_taken(call, registry_find(manager->registry, name));
+	else
+		r = reply_failure(call, r, "names");
+	owner_drop(owner);
+	return r;
+}
+
+/* 1: it may. Otherwise the reply was sent, which returned 0 or -errno. */
+static int may_register(const struct manager *manager, struct ipc_call *call, const char *name)
+{
+	struct policy_decision decision;
+	struct caller caller;
+	int r = caller_init(&caller, call, manager->policy);
+
+	if (r < 0)
+		return r;
+
+	decision = access_decide(manager, &caller, POLICY_REGISTER, name);
+	caller_done(&caller);
+	if (decision.verdict == POLICY_ALLOW)
+		return 1;
+
+	return reply_denied(call, &decision, name);
+}
+
+int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterNameRequest *request,
+			 void *userdata)
+{
+	const char *problem = register_problem(request);
+	struct manager *manager = userdata;
+	struct ipc_proxy *proxy;
+	struct owner *owner;
+	int r;
+
+	if (problem)
+		return ipc_call_errno(call, EINVAL, "%s", problem);
+
+	r = may_register(manager, call, request->name);
+	if (r <= 0)
+		return r;
+	r = ipc_take_proxy(manager->ipc, &registered_object(request)->id, &proxy);
+	if (r == -EXDEV)
+		return ipc_call_errno(call, EINVAL, "servicemanager itself cannot be added");
+	if (r < 0)
+		return r;
+
+	r = owner_new(manager, call, request, proxy, &owner);
+	if (r < 0)
+		return r;
+
+	return register_owner(manager, call, owner);
+}
+
+/* --- Unregistering --------------------------------------------------------------- */
+
+static void unregister_owner(struct manager *manager, struct owner *owner)
+{
+	registry_unregister(manager->registry, &owner->entry);
+	watch_changed(manager, owner->entry.name);
+	owner_drop(owner);
+}
+
+static bool is_exiting(const struct ipc_call *call, const struct owner *owner)
+{
+	return owner->exiting && owner->entry.pid == ipc_call_pid(call);
+}
+
+int handle_unregister_name(struct ipc_call *call,
+			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata)
+{
+	struct manager *manager = userdata;
+	struct registry_entry *entry;
+
+	if (!registry_name_is_valid(request->name))
+		return ipc_call_errno(call, EINVAL, BAD_NAME);
+
+	entry = registry_find(manager->registry, request->name);
+	if (!entry || (request->left && !is_exiting(call, owner_of(entry))))
+		return reply_unknown(call);
+	if (registry_may_unregister(entry, ipc_call_uid(call)) < 0)
+		return ipc_call_errno(call, EPERM, "%s belongs to uid %u", entry->name, entry->uid);
+
+	log_verbose(manager, "%s is gone: removed by pid %d, uid %u", entry->name,
+		    ipc_call_pid(call), ipc_call_uid(call));
+	unregister_owner(manager, owner_of(entry));
+	return service_manager_reply_unregister_name(call);
+}
+
+void registrations_end(struct manager *manager)
+{
+	struct registry_entry *entry;
+	size_t position = 0;
+
+	while (manager->registry && (entry = registry_next(manager->registry, "", &position))) {
+		registry_unregister(manager->registry, entry);
+		owner_drop(owner_of(entry));
+		position = 0;
+	}
+}

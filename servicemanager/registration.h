@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Registering and unregistering names: RegisterName() and UnregisterName().
+ */
+#ifndef SERVICEMANAGER_REGISTRATION_H
+#define SERVICEMANAGER_REGISTRATION_H
+
+#include "servicemanager.ipc.h"
+
+struct manager;
+
+int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterNameRequest *request,
+			 void *userdata);
+int handle_unregister_name(struct ipc_call *call,
+			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata);
+
+/* Removes all names, without notifications. */
+void registrations_end(struct manager *manager);
+
+#endif /* SERVICEMANAGER_REGISTRATION_H */

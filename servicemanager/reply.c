@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Replies that several handlers send: see reply.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "reply.h"
+
+int reply_failure(struct ipc_call *call, int r, const char *what)
+{
+	if (r != -EDQUOT)
+		return r;
+
+	return ipc_call_errno(call, EDQUOT, "there are too many %s, yours or all together", what);
+}
+
+int reply_unknown(struct ipc_call *call)
+{
+	return ipc_call_errno(call, ENOENT, "nobody has that name");
+}
+
+int reply_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name)
+{
+	if (!decision->rule)
+		return ipc_call_errno(call, EACCES,
+				      "no rule of the policy allows uid %u that with %s",
+				      ipc_call_uid(call), name);
+
+	return ipc_call_errno(call, EACCES, "the policy refuses uid %u that with %s: %s:%u",
+			      ipc_call_uid(call), name, policy_rule_file(decision->rule),
+			      policy_rule_line(decision->rule));
+}
+
+int reply_unreachable(struct ipc_call *call, const char *name, const char *problem)
+{
+	return ipc_call_errno(call, EHOSTUNREACH, "%s: its service does not start: %s", name,
+			      problem);
+}
+
+bool has_interface(const struct registry_entry *entry, const char *interface)
+{
+	return !*interface || !*entry->interface || !strcmp(interface, entry->interface);
+}
+
+int reply_other_interface(struct ipc_call *call, const struct registry_entry *entry,
+			  const char *wanted)
+{
+	return ipc_call_errno(call, EPROTOTYPE, "%s is a %s and no %s", entry->name,
+			      entry->interface, wanted);
+}
+
+int reply_object(struct ipc_call *call, const struct owner *owner, const struct ipc_proxy *proxy,
+		 const char *interface, bool get)
+{
+	Ipc__Manager__WaitReply wait_reply = IPC__MANAGER__WAIT_REPLY__INIT;
+	Ipc__Manager__GetReply get_reply = IPC__MANAGER__GET_REPLY__INIT;
+	Ipc__Object object = IPC__OBJECT__INIT;
+
+	if (!has_interface(&owner->entry, interface))
+		return reply_other_interface(call, &owner->entry, interface);
+
+	object.id = ipc_proxy_id(proxy);
+	get_reply.object = wait_reply.object = &object;
+	return get ? service_manager_reply_get(call, &get_reply) :
+		     service_manager_reply_wait(call, &wait_reply);
+}
+
+void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry)
+{
+	ipc__manager__entry__init(message);
+	message->name = (char *)entry->name;
+	message->interface = (char *)entry->interface;
+	message->pid = (uint32_t)entry->pid;
+	message->uid = entry->uid;
+	message->idle_exit = owner_of((struct registry_entry *)entry)->cookie;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that wait for a name. Their callers get the object once it is there, or the
+ * error for which it cannot be had.
+ */
+#ifndef SERVICEMANAGER_WAITER_H
+#define SERVICEMANAGER_WAITER_H
+
+#include "caller.h"
+#include "registry.h"
+
+struct manager;
+struct owner;
+
+struct waiter {
+	struct registry_waiter entry;
+	struct manager *manager;
+	char interface[REGISTRY_INTERFACE_MAX + 1]; /* wanted; empty: any */
+	struct caller caller;
+	bool get;		     /* Get(), not Wait() */
+	struct waiter *next, **link; /* in manager.waiters */
+	struct ipc_call *call;
+};
+
+/* What a call asks for. */
+struct wanted {
+	struct ipc_call *call;
+	const char *name;
+	const char *interface; /* empty: any */
+	bool get;	       /* Get(), not Wait() */
+	struct caller caller;
+};
+
+/* The call stays open until one of the functions below ends it. Takes the caller out of
+ * *wanted on success. -EMSGSIZE: the request is too large to be kept; -ENOMEM. If the
+ * user has too many waiting calls, the reply is sent and says so. */
+int waiter_add(struct manager *manager, struct wanted *wanted);
+
+/* Frees the waiter. Its call has its reply, or needs none. */
+void waiter_end(struct manager *manager, struct waiter *waiter);
+
+/* Does a caller wait for the name whom the policy lets have it? */
+bool waiters_exist(const struct manager *manager, const char *name);
+
+/* Hands the object to those who wait for the owner's name and may have it. */
+void waiters_reply(struct manager *manager, const struct owner *owner,
+		   const struct ipc_proxy *object);
+
+/* Ends all calls that wait for the name with that error. */
+void waiters_fail(struct manager *manager, const char *name, int code, const char *text);
+
+/* The service of the name does not start: ends the Get() calls that wait for it. */
+void waiters_fail_gets(struct manager *manager, const char *name, const char *problem);
+
+/* Ends all calls that wait: servicemanager exits. */
+void waiters_end(struct manager *manager);
+
+#endif /* SERVICEMANAGER_WAITER_H */
