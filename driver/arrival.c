@@ -66,14 +66,14 @@ static bool arrival_deliver(struct ipcbus_work *work, struct ipcbus_thread *thre
 	return wanted;
 }
 
-static void arrival_cancel(struct ipcbus_work *work)
+static void arrival_discard(struct ipcbus_work *work)
 {
 	arrival_put(container_of(work, struct ipcbus_arrival, work));
 }
 
 static const struct ipcbus_work_ops arrival_ops = {
 	.deliver = arrival_deliver,
-	.cancel = arrival_cancel,
+	.discard = arrival_discard,
 };
 
 static void arrival_fire(struct ipcbus_arrival *arrival)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regions and buffers: see buffer.h. Called by request.c and answer.c for what is sent
+ * Regions and buffers: see buffer.h. Called by request.c and reply.c for what is sent
  * and by exchange.c for what is given back.
  */
 #include <linux/jiffies.h>
@@ -14,8 +14,8 @@
 #include "message.h"
 #include "node.h"
 #include "proc.h"
+#include "quota.h"
 #include "reclaim.h"
-#include "share.h"
 #include "stats.h"
 
 static_assert(IPCBUS_BUFFER_ONEWAY == (u32)true);
@@ -27,9 +27,9 @@ void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner)
 {
 	region->owner = owner;
 	spin_lock_init(&region->lock);
-	init_waitqueue_head(&region->room);
+	init_waitqueue_head(&region->space);
 	INIT_LIST_HEAD(&region->spare);
-	ipcbus_shares_init(region);
+	ipcbus_quotas_init(region);
 	region->first_generation = get_random_u32();
 }
 
@@ -111,7 +111,7 @@ void ipcbus_region_done(struct ipcbus_region *region)
 	if (region->size)
 		ipcbus_reclaim_remove(region);
 	unmap(region);
-	ipcbus_shares_done(region);
+	ipcbus_quotas_done(region);
 }
 
 u32 ipcbus_buffer_units(const struct ipcbus_message *message)
@@ -136,7 +136,7 @@ static int units_needed(struct ipcbus_region *region, const struct ipcbus_messag
 		if (message->oneway)
 			limit /= 2;
 		/* Another user's can be half of that at most. */
-		if (message->share)
+		if (message->quota)
 			limit /= 2;
 	}
 	return *ret_units > limit ? -EMSGSIZE : 0;
@@ -217,7 +217,7 @@ static struct ipcbus_buffer *cut_range_locked(struct ipcbus_region *region, u32 
 			list_add(&spare->spare, &region->spare);
 		if (range)
 			return container_of(range, struct ipcbus_buffer, range);
-		if (!region->cooling)
+		if (!region->reclaiming)
 			return ERR_PTR(-ENOSPC);
 		spin_unlock(&region->lock);
 		ipcbus_reclaim_wait();
@@ -233,7 +233,7 @@ static u32 quick_units(const struct ipcbus_region *region)
 u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
-	return region->ranges.left + quick_units(region) + region->cooling;
+	return region->ranges.left + quick_units(region) + region->reclaiming;
 }
 
 static __always_inline struct ipcbus_buffer *
@@ -247,7 +247,7 @@ reserve_range(struct ipcbus_region *region, u32 units, struct ipcbus_message *me
 	if (unlikely(region->buffers >= IPCBUS_LIMIT_BUFFERS))
 		ret = -EDQUOT;
 	else if (unlikely(counted))
-		ret = ipcbus_share_charge_locked(region, units, message);
+		ret = ipcbus_quota_charge_locked(region, units, message);
 	if (unlikely(ret)) {
 		spin_unlock(&region->lock);
 		return ERR_PTR(ret);
@@ -263,7 +263,7 @@ reserve_range(struct ipcbus_region *region, u32 units, struct ipcbus_message *me
 		buffer->state = IPCBUS_BUFFER_QUEUED;
 		region->buffers++;
 	} else if (counted) {
-		ipcbus_share_uncharge_locked(region, units, message);
+		ipcbus_quota_uncharge_locked(region, units, message);
 	}
 	spin_unlock(&region->lock);
 	return buffer;
@@ -341,10 +341,10 @@ static int make_filled(struct ipcbus_region *region, struct ipcbus_message *mess
 		return PTR_ERR(buffer);
 	WRITE_ONCE(buffer->flags, message->care);
 	buffer->since = jiffies;
-	if (unlikely(message->care & IPCBUS_BUFFER_SHARED)) {
-		buffer->share = message->share;
+	if (unlikely(message->care & IPCBUS_BUFFER_CHARGED)) {
+		buffer->quota = message->quota;
 		/* Counted in it as long as it is there. */
-		message->share = NULL;
+		message->quota = NULL;
 	}
 	buffer->data_size = message->send->data_size;
 	buffer->node = NULL;
@@ -384,20 +384,20 @@ static __always_inline int make(struct ipcbus_proc *sender, struct ipcbus_proc *
 }
 
 /* Of another user's region a message takes from its own user's share. */
-static int take_share(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
-		      struct ipcbus_message *message)
+static int get_quota(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
+		     struct ipcbus_message *message)
 {
-	struct ipcbus_share *share;
+	struct ipcbus_quota *quota;
 
 	/* A reply was asked for. */
 	if (message->send->kind > IPCBUS_SEND_ONEWAY)
 		return 0;
 	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
-	share = ipcbus_share_get(&receiver->region, sender->user);
-	if (IS_ERR(share))
-		return PTR_ERR(share);
-	message->care |= IPCBUS_BUFFER_SHARED;
-	message->share = share;
+	quota = ipcbus_quota_get(&receiver->region, sender->user);
+	if (IS_ERR(quota))
+		return PTR_ERR(quota);
+	message->care |= IPCBUS_BUFFER_CHARGED;
+	message->quota = quota;
 	return 0;
 }
 
@@ -413,16 +413,16 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 		return 0;
 	}
 	message->care = message->oneway | (message->send->flags & IPCBUS_SEND_CLEAR);
-	message->share = NULL;
+	message->quota = NULL;
 	if (unlikely(sender->user != receiver->user)) {
-		ret = take_share(sender, receiver, message);
+		ret = get_quota(sender, receiver, message);
 		if (ret)
 			return ret;
 	}
 	ret = make(sender, receiver, accept_fds, message, ret_buffer);
 	/* A buffer that was made has it. */
-	if (unlikely(message->share))
-		ipcbus_share_put(&receiver->region, message->share);
+	if (unlikely(message->quota))
+		ipcbus_quota_put(&receiver->region, message->quota);
 	return ret;
 }
 
@@ -516,7 +516,7 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 		event->object_count = buffer->objects.count;
 		ipcbus_objects_keep_home(&buffer->objects, receiver);
 	}
-	/* With the acquire in ipcbus_buffer_give_back(): all above is done by then. */
+	/* With the acquire in ipcbus_buffer_release(): all above is done by then. */
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
 }
 
@@ -533,7 +533,7 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	buffer->state = IPCBUS_BUFFER_FREE;
 	region->buffers--;
 	if (unlikely(buffer->flags & IPCBUS_BUFFER_COUNTED))
-		ipcbus_share_end_locked(region, buffer);
+		ipcbus_quota_end_locked(region, buffer);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
 				       region->quick_count == IPCBUS_QUICK_BUFFERS)))
 		free_quick(region);
@@ -637,8 +637,7 @@ static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus
 	return buffer;
 }
 
-int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
-			    struct ipcbus_leftovers *leftovers)
+int ipcbus_buffer_release(struct ipcbus_region *region, u64 id, struct ipcbus_leftovers *leftovers)
 {
 	struct ipcbus_buffer *buffer;
 	int ret = 0;
@@ -653,7 +652,7 @@ int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
 	return ret;
 }
 
-int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_origin *ret_origin)
+int ipcbus_buffer_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sender_id *ret_id)
 {
 	struct ipcbus_buffer *buffer;
 	int ret = 0;
@@ -665,39 +664,39 @@ int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_ori
 	else if (!(buffer->flags & IPCBUS_BUFFER_ONEWAY))
 		ret = -EINVAL;
 	else
-		*ret_origin = buffer->origin;
+		*ret_id = buffer->sender_id;
 	spin_unlock(&region->lock);
 	return ret;
 }
 
-struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 min_units)
+struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units)
 {
 	struct ipcbus_range *range;
 
 	spin_lock(&region->lock);
 	free_quick(region);
-	range = ipcbus_range_take_warm(&region->ranges, min_units);
-	region->cooling = range ? range->size : 0;
+	range = ipcbus_range_take_backed(&region->ranges, min_units);
+	region->reclaiming = range ? range->size : 0;
 	spin_unlock(&region->lock);
 	return range;
 }
 
-void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range *range)
+void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_range *range)
 {
 	struct ipcbus_range *unused[2];
 
 	spin_lock(&region->lock);
-	spare_ranges(region, unused, ipcbus_range_put_cooled(&region->ranges, range, unused));
-	region->cooling = 0;
+	spare_ranges(region, unused, ipcbus_range_put_reclaimed(&region->ranges, range, unused));
+	region->reclaiming = 0;
 	spin_unlock(&region->lock);
 }
 
-u32 ipcbus_region_warm(struct ipcbus_region *region)
+u32 ipcbus_region_backed(struct ipcbus_region *region)
 {
 	u32 units;
 
 	spin_lock(&region->lock);
-	units = region->ranges.warm + quick_units(region);
+	units = region->ranges.backed + quick_units(region);
 	spin_unlock(&region->lock);
 	return units;
 }

@@ -17,9 +17,9 @@
 
 #include "main.h"
 #include "object.h"
-#include "origin.h"
 #include "pages.h"
 #include "range.h"
+#include "sender.h"
 
 /* Payloads start on a multiple of this; also the smallest buffer, in bytes. */
 #define IPCBUS_UNIT		64
@@ -37,8 +37,8 @@ enum ipcbus_buffer_state {
 
 /* What a buffer has to be treated with care for. */
 #define IPCBUS_BUFFER_ONEWAY	1U	/* counts against the region's oneway share */
-#define IPCBUS_BUFFER_SHARED	2U	/* charged to @share */
-#define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_SHARED)
+#define IPCBUS_BUFFER_CHARGED	2U	/* charged to @share */
+#define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_CHARGED)
 #define IPCBUS_BUFFER_CLEAR	IPCBUS_SEND_CLEAR /* to be wiped at its end */
 
 /**
@@ -53,7 +53,7 @@ enum ipcbus_buffer_state {
  * @flags: IPCBUS_BUFFER_*; constant while it is used
  * @since: when its message was made, in jiffies
  * @from: the number of the proc that sent it, 0: the driver
- * @share: whose user sent it, if that is not the receiver's own (SHARED)
+ * @quota: whose user sent it, if that is not the receiver's own (SHARED)
  * @data_size: bytes of payload
  * @objects: what travels beside the payload; of a delivered one: the receiver's
  *	own nodes that came home
@@ -61,7 +61,7 @@ enum ipcbus_buffer_state {
  *	with a reference; else NULL
  * @label: of a message to a node that wants labels: where the sender's is
  * @label_size: and its size with the end, or 0 if there is none
- * @origin: of a delivered oneway: who sent it
+ * @sender_id: of a delivered oneway: who sent it
  */
 struct ipcbus_buffer {
 	struct ipcbus_range range;
@@ -73,13 +73,13 @@ struct ipcbus_buffer {
 	u32 flags;
 	unsigned long since;
 	u64 from;
-	struct ipcbus_share *share;
+	struct ipcbus_quota *quota;
 	size_t data_size;
 	struct ipcbus_objects objects;
 	struct ipcbus_node_entry *node;
 	size_t label;
 	u32 label_size;
-	struct ipcbus_origin origin;
+	struct ipcbus_sender_id sender_id;
 };
 
 /**
@@ -89,7 +89,7 @@ struct ipcbus_buffer {
  * @owner: the address space whose memory cgroup pays; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of those that reclaim.c asks
- * @cooling: units of the free range that it has taken out, or 0; who finds no
+ * @reclaiming: units of the free range that it has taken out, or 0; who finds no
  *	room then waits for it
  * @ranges: the free and used ranges
  * @quick: buffers given back lately, all of one size, kept as they are: the next
@@ -101,11 +101,11 @@ struct ipcbus_buffer {
  * @first_generation: of every slot; random, so that ids of one proc mean nothing
  *	in another
  * @buffers: queued or delivered, at most IPCBUS_LIMIT_BUFFERS
- * @shares: of other users
- * @idle_shares: those without a buffer, the latest first
- * @idle_share_count: how many
+ * @quotas: of other users
+ * @idle_quotas: those without a buffer, the latest first
+ * @idle_quota_count: how many
  * @oneway_units: taken by oneways, at most half of the region
- * @room: who waits for a oneway's share of it
+ * @space: who waits for a oneway's share of it
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  * @spam_units: when that much is taken by oneways, spam.c looks closer; constant
  * @spam_look: how many there must be before spam.c looks who sends them; 0 while
@@ -117,7 +117,7 @@ struct ipcbus_region {
 	struct mm_struct *owner;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
-	u32 cooling;
+	u32 reclaiming;
 	struct ipcbus_range_pool ranges;
 	struct ipcbus_buffer *quick;
 	u32 quick_count;
@@ -126,10 +126,10 @@ struct ipcbus_region {
 	u32 slabs;
 	u32 first_generation;
 	u32 buffers;
-	wait_queue_head_t room;
-	struct rb_root shares;
-	struct list_head idle_shares;
-	u32 idle_share_count;
+	wait_queue_head_t space;
+	struct rb_root quotas;
+	struct list_head idle_quotas;
+	u32 idle_quota_count;
 	u32 oneway_units;
 	u32 oneways;
 	u32 spam_units;
@@ -228,8 +228,7 @@ void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *
 
 /* User space gives a delivered one back. -ENOENT, -ESTALE. Leftovers are for the
  * caller to drop; they are empty when it comes in. */
-int ipcbus_buffer_give_back(struct ipcbus_region *region, u64 id,
-			    struct ipcbus_leftovers *leftovers);
+int ipcbus_buffer_release(struct ipcbus_region *region, u64 id, struct ipcbus_leftovers *leftovers);
 void ipcbus_leftovers_drop(struct ipcbus_leftovers *leftovers);
 
 /*
@@ -237,14 +236,14 @@ void ipcbus_leftovers_drop(struct ipcbus_leftovers *leftovers);
  * up, out of everybody's way until it is put back. Buffers kept for the next
  * message count as free. NULL if there is none.
  */
-struct ipcbus_range *ipcbus_region_take_warm(struct ipcbus_region *region, u32 min_units);
-void ipcbus_region_put_cooled(struct ipcbus_region *region, struct ipcbus_range *range);
+struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units);
+void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_range *range);
 /* How many units no message takes. */
 u32 ipcbus_region_left_locked(const struct ipcbus_region *region);
 /* In about how many units those ranges are warm. */
-u32 ipcbus_region_warm(struct ipcbus_region *region);
+u32 ipcbus_region_backed(struct ipcbus_region *region);
 
 /* Who sent the oneway in a delivered buffer. -ENOENT, -ESTALE; -EINVAL: none. */
-int ipcbus_buffer_origin(struct ipcbus_region *region, u64 id, struct ipcbus_origin *ret_origin);
+int ipcbus_buffer_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sender_id *ret_id);
 
 #endif

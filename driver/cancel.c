@@ -5,13 +5,13 @@
  */
 #include <linux/sched.h>
 
-#include "answer.h"
 #include "buffer.h"
 #include "cancel.h"
 #include "freeze.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
+#include "reply.h"
 #include "report.h"
 #include "thread.h"
 #include "transaction.h"
@@ -19,7 +19,7 @@
 static bool canceled_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			     struct ipcbus_event *event)
 {
-	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, told);
+	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, notice);
 
 	event->kind = IPCBUS_EVENT_CANCELED;
 	event->call = t->id;
@@ -28,17 +28,17 @@ static bool canceled_deliver(struct ipcbus_work *work, struct ipcbus_thread *thr
 	return true;
 }
 
-static void canceled_cancel(struct ipcbus_work *work)
+static void canceled_discard(struct ipcbus_work *work)
 {
-	ipcbus_transaction_put(container_of(work, struct ipcbus_transaction, told), NULL);
+	ipcbus_transaction_put(container_of(work, struct ipcbus_transaction, notice), NULL);
 }
 
 static const struct ipcbus_work_ops canceled_ops = {
 	.deliver = canceled_deliver,
-	.cancel = canceled_cancel,
+	.discard = canceled_discard,
 };
 
-void ipcbus_cancel_tell_locked(struct ipcbus_transaction *t)
+void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *server = t->node->proc;
 
@@ -46,17 +46,17 @@ void ipcbus_cancel_tell_locked(struct ipcbus_transaction *t)
 	if (t->canceled)
 		return;
 	t->canceled = true;
-	ipcbus_work_init(&t->told, &canceled_ops);
+	ipcbus_work_init(&t->notice, &canceled_ops);
 	if (server->dead)
 		return;
 	refcount_inc(&t->ref);
-	ipcbus_proc_queue_locked(server, &t->told);
+	ipcbus_proc_queue_locked(server, &t->notice);
 }
 
-bool ipcbus_cancel_untell_locked(struct ipcbus_transaction *t)
+bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->node->proc->lock);
-	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->told);
+	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->notice);
 }
 
 /* Calls that t's server waits for, made while it served t: they fail and go to the
@@ -70,7 +70,7 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 	for (p = server ? server->top : t; p != t; p = *ipcbus_transaction_below(p, server)) {
 		if (p->from != server || p->state != IPCBUS_PENDING)
 			continue;
-		ipcbus_answer_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_reply_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 		refcount_inc(&p->ref);
 		list_add_tail(&p->done.entry, list);
 	}
@@ -96,14 +96,14 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 		idle = ipcbus_node_end_call_locked(t->node);
 		ipcbus_freeze_changed_locked(server);
 	} else if (!hlist_unhashed(&t->open)) {
-		ipcbus_cancel_tell_locked(t);
+		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);
 	}
 	/* In no queue and no table: it is being answered, or not sent yet. */
 	spin_unlock(&server->lock);
 	if (queued)
 		drop_request(t, idle);
-	ipcbus_loan_return(t);
+	ipcbus_boost_end(t);
 }
 
 /* A list of what is still to do, not a recursion: see ipcbus_transaction_free(). */
@@ -157,7 +157,7 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc, u64 cooki
 	t = find_locked(proc, cookie);
 	if (t) {
 		refcount_inc(&t->ref);
-		ipcbus_answer_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_reply_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 	}
 	spin_unlock(&proc->lock);
 	return t;

@@ -20,9 +20,9 @@ int ipcbus_call_info(struct ipcbus_proc *proc, void *data);
 void ipcbus_cancel_server(struct ipcbus_transaction *t);
 
 /* Only the telling, of an open call (node->proc->lock). */
-void ipcbus_cancel_tell_locked(struct ipcbus_transaction *t);
+void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);
 /* Not open any more: if the server was not told yet there is no need to. True if
  * the event's reference is to be put (node->proc->lock). */
-bool ipcbus_cancel_untell_locked(struct ipcbus_transaction *t);
+bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t);
 
 #endif

@@ -40,8 +40,8 @@ enum watch_state {
  * @freeze_work: in the watcher's queue, too
  * @freeze_entry: in owner->freeze_watches, or empty (node->proc->lock)
  * @freeze_count: owner->freeze_count when it was looked at last (node->proc->lock)
- * @told_frozen: what the last event said (proc->lock)
- * @told_count: how many there were (proc->lock)
+ * @notified_frozen: what the last event said (proc->lock)
+ * @notified_count: how many there were (proc->lock)
  */
 struct ipcbus_watch {
 	struct kref ref;
@@ -54,8 +54,8 @@ struct ipcbus_watch {
 	struct ipcbus_work freeze_work;
 	struct list_head freeze_entry;
 	u32 freeze_count;
-	bool told_frozen;
-	u32 told_count;
+	bool notified_frozen;
+	u32 notified_count;
 };
 
 static void trace_life(const struct ipcbus_watch *watch, u32 what)
@@ -100,14 +100,14 @@ static bool watch_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 	return wanted;
 }
 
-static void watch_drop(struct ipcbus_work *work)
+static void watch_discard(struct ipcbus_work *work)
 {
 	ipcbus_watch_put(container_of(work, struct ipcbus_watch, work));
 }
 
 static const struct ipcbus_work_ops watch_ops = {
 	.deliver = watch_deliver,
-	.cancel = watch_drop,
+	.discard = watch_discard,
 };
 
 static void link_locked(struct ipcbus_watch *watch, u32 flags)
@@ -158,10 +158,10 @@ static bool freeze_deliver(struct ipcbus_work *work, struct ipcbus_thread *threa
 	spin_lock(&watch->proc->lock);
 	/* If it changes after this the work is queued again. */
 	frozen = READ_ONCE(watch->node->proc->frozen);
-	wanted = watch->state == WATCH_ARMED && watch->told_frozen != frozen;
+	wanted = watch->state == WATCH_ARMED && watch->notified_frozen != frozen;
 	if (wanted) {
-		watch->told_frozen = frozen;
-		event->code = ++watch->told_count;
+		watch->notified_frozen = frozen;
+		event->code = ++watch->notified_count;
 	}
 	spin_unlock(&watch->proc->lock);
 	if (wanted) {
@@ -172,17 +172,17 @@ static bool freeze_deliver(struct ipcbus_work *work, struct ipcbus_thread *threa
 	return wanted;
 }
 
-static void freeze_drop(struct ipcbus_work *work)
+static void freeze_discard(struct ipcbus_work *work)
 {
 	ipcbus_watch_put(container_of(work, struct ipcbus_watch, freeze_work));
 }
 
 static const struct ipcbus_work_ops freeze_ops = {
 	.deliver = freeze_deliver,
-	.cancel = freeze_drop,
+	.discard = freeze_discard,
 };
 
-static void watch_tell(struct ipcbus_watch *watch)
+static void watch_notify(struct ipcbus_watch *watch)
 {
 	struct ipcbus_proc *proc = watch->proc;
 
@@ -196,7 +196,7 @@ static void watch_tell(struct ipcbus_watch *watch)
 }
 
 /* The next that was not looked at since the proc's state changed, counted. */
-static struct ipcbus_watch *next_to_tell(struct ipcbus_proc *proc)
+static struct ipcbus_watch *next_to_notify(struct ipcbus_proc *proc)
 {
 	struct ipcbus_watch *watch;
 
@@ -213,12 +213,12 @@ static struct ipcbus_watch *next_to_tell(struct ipcbus_proc *proc)
 	return watch;
 }
 
-void ipcbus_watches_tell(struct ipcbus_proc *proc)
+void ipcbus_watches_notify(struct ipcbus_proc *proc)
 {
 	struct ipcbus_watch *watch;
 
-	while ((watch = next_to_tell(proc))) {
-		watch_tell(watch);
+	while ((watch = next_to_notify(proc))) {
+		watch_notify(watch);
 		ipcbus_watch_put(watch);
 	}
 }
@@ -261,7 +261,7 @@ int ipcbus_watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u
 	if (dead)
 		watch_fire(watch);
 	else if (frozen)
-		watch_tell(watch);
+		watch_notify(watch);
 	*ret_watch = watch;
 	return 0;
 }

@@ -23,6 +23,6 @@ void ipcbus_watch_put(struct ipcbus_watch *watch);
 /* The node is dead: fires all its watches. */
 void ipcbus_watches_fire(struct ipcbus_node_entry *node);
 /* The proc was frozen or thawed: tells those who asked for it. */
-void ipcbus_watches_tell(struct ipcbus_proc *proc);
+void ipcbus_watches_notify(struct ipcbus_proc *proc);
 
 #endif

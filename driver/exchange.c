@@ -5,12 +5,12 @@
  */
 #include <linux/uaccess.h>
 
-#include "answer.h"
 #include "buffer.h"
 #include "compat.h"
 #include "exchange.h"
 #include "message.h"
 #include "proc.h"
+#include "reply.h"
 #include "report.h"
 #include "request.h"
 #include "spam.h"
@@ -111,30 +111,30 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 	return is_empty(&in->send) ? 0 : -EINVAL;
 }
 
-static __always_inline int give_back_one(struct ipcbus_proc *proc, u64 id)
+static __always_inline int release_one(struct ipcbus_proc *proc, u64 id)
 {
 	struct ipcbus_leftovers leftovers = {};
 	int ret;
 
-	ret = ipcbus_buffer_give_back(&proc->region, id, &leftovers);
-	ipcbus_report_free(id, ret);
+	ret = ipcbus_buffer_release(&proc->region, id, &leftovers);
+	ipcbus_report_release(id, ret);
 	if (unlikely(leftovers.node || leftovers.objects.count))
 		ipcbus_leftovers_drop(&leftovers);
 	return ret;
 }
 
-static int give_back(struct ipcbus_proc *proc, const struct exchange_in *in, u32 *ret_index)
+static int release(struct ipcbus_proc *proc, const struct exchange_in *in, u32 *ret_index)
 {
 	u64 __user *ids = u64_to_user_ptr(in->release);
 	u64 id;
 	int ret;
 
 	if (in->release_count == 1)
-		return give_back_one(proc, in->release);
+		return release_one(proc, in->release);
 	for (*ret_index = 0; *ret_index < in->release_count; ++*ret_index) {
 		if (get_user(id, &ids[*ret_index]))
 			return -EFAULT;
-		ret = give_back_one(proc, id);
+		ret = release_one(proc, id);
 		if (ret)
 			return ret;
 	}
@@ -146,15 +146,15 @@ static bool is_request(u32 kind)
 	return kind == IPCBUS_SEND_CALL || kind == IPCBUS_SEND_ONEWAY;
 }
 
-static int give_back_and_send(struct ipcbus_thread *thread, const struct exchange_in *in,
-			      struct ipcbus_event *event)
+static int release_and_send(struct ipcbus_thread *thread, const struct exchange_in *in,
+			    struct ipcbus_event *event)
 {
 	struct ipcbus_message message;
 	int ret;
 
 	message.stage = IPCBUS_STAGE_RELEASE;
 	message.index = 0;
-	ret = in->release_count ? give_back(thread->proc, in, &message.index) : 0;
+	ret = in->release_count ? release(thread->proc, in, &message.index) : 0;
 	if (unlikely(ret)) {
 		message.send = NULL;
 		ipcbus_report_unsent(thread, &message, NULL, NULL, ret);
@@ -164,7 +164,7 @@ static int give_back_and_send(struct ipcbus_thread *thread, const struct exchang
 		message.label_size = 0;
 		message.credit = 0;
 		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
-						  ipcbus_answer_send(thread, &message);
+						  ipcbus_reply_send(thread, &message);
 	}
 	if (likely(!ret))
 		return 0;
@@ -197,7 +197,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 
-	ret = give_back_and_send(thread, &in, &event);
+	ret = release_and_send(thread, &in, &event);
 	if (likely(!ret)) {
 		if (in.flags & IPCBUS_WAIT) {
 			if (nonblock)
@@ -210,8 +210,8 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (unlikely(thread->deadline))
 			ipcbus_thread_leave_to_timer(thread);
 	}
-	if (unlikely(thread->loan.unsettled))
-		ipcbus_loan_return_to_user(thread, in.flags, event.kind);
+	if (unlikely(thread->boost.stale))
+		ipcbus_boost_leave(thread, in.flags, event.kind);
 	if (copy_to_user(&arg->event, &event, sizeof(event)))
 		return -EFAULT;
 	return ret;

@@ -7,10 +7,10 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
-#include "answer.h"
 #include "cancel.h"
 #include "expiry.h"
 #include "proc.h"
+#include "reply.h"
 #include "report.h"
 #include "ticks.h"
 #include "transaction.h"
@@ -54,7 +54,7 @@ static struct ipcbus_transaction *expire_one(struct ipcbus_proc *proc)
 	}
 	if (t) {
 		refcount_inc(&t->ref);
-		ipcbus_answer_fail_locked(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_reply_fail_locked(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 	}
 	spin_unlock(&proc->lock);
 	return t;

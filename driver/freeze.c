@@ -231,15 +231,15 @@ static void thaw(struct ipcbus_freezer *freezer)
 }
 
 /* A proc whose change its watchers were not told yet, counted, or NULL. */
-static struct ipcbus_proc *next_untold(struct ipcbus_freezer *freezer)
+static struct ipcbus_proc *next_to_notify(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc, *found = NULL;
 
 	mutex_lock(&freezer->bus->lock);
 	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
 		spin_lock(&proc->lock);
-		if (!found && proc->freeze_told != proc->freeze_count) {
-			proc->freeze_told = proc->freeze_count;
+		if (!found && proc->freeze_notified != proc->freeze_count) {
+			proc->freeze_notified = proc->freeze_count;
 			found = ipcbus_proc_get(proc);
 		}
 		spin_unlock(&proc->lock);
@@ -249,12 +249,12 @@ static struct ipcbus_proc *next_untold(struct ipcbus_freezer *freezer)
 }
 
 /* Watches may be the last to know a proc, so no lock is held. */
-static void tell_watchers(struct ipcbus_freezer *freezer)
+static void notify_watchers(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
 
-	while ((proc = next_untold(freezer))) {
-		ipcbus_watches_tell(proc);
+	while ((proc = next_to_notify(freezer))) {
+		ipcbus_watches_notify(proc);
 		ipcbus_proc_put(proc);
 	}
 }
@@ -369,7 +369,7 @@ int ipcbus_freeze(struct ipcbus_proc *proc, void *data)
 	if (!freezer.pid)
 		return -ESRCH;
 	ret = act(&freezer);
-	tell_watchers(&freezer);
+	notify_watchers(&freezer);
 	put_pid(freezer.pid);
 	return ret;
 }

@@ -15,12 +15,12 @@
 #include "exchange.h"
 #include "freeze.h"
 #include "handle.h"
-#include "identity.h"
 #include "info.h"
 #include "ioctl.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"
+#include "sender.h"
 #include "thread.h"
 
 /**

@@ -30,15 +30,15 @@
  * Two of one kind are never held together, so nothing here knows two procs at
  * once: what concerns two is done in two steps, and the second looks again.
  *
- *   thread->loan.lock    mutex     what a thread runs by; above proc->lock alone
+ *   thread->boost.lock    mutex     what a thread runs by; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
  *   +- bus->lock         mutex     the bus's procs, its users and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watchers of the proc's own nodes
- *         +- wait queues' own      wake-ups happen under proc->lock; region->room
+ *         +- wait queues' own      wake-ups happen under proc->lock; region->space
  *   region->lock         spinlock  the proc's ranges, buffer states and shares
- *   +- region->room      who waits for room there, and then
+ *   +- region->space      who waits for room there, and then
  *      +- wait queues' own      of who polls for it
  *   failures->lock       spinlock  the last failures of a bus; leaf
  *   monitors->lock       spinlock  who monitors a bus, and what; leaf
@@ -104,7 +104,7 @@ struct ipcbus_proc;
 struct ipcbus_region;
 struct ipcbus_thread;
 struct ipcbus_transaction;
-struct ipcbus_share;
+struct ipcbus_quota;
 struct ipcbus_user;
 
 #endif

@@ -16,7 +16,7 @@
  * @oneway: send->kind is IPCBUS_SEND_ONEWAY
  * @label_size: room for the sender's label and its end, or 0
  * @care: flags of its buffer
- * @share: what it is charged to in the receiver's region, until a buffer has it
+ * @quota: what it is charged to in the receiver's region, until a buffer has it
  * @credit: a oneway: units of the one that it replaces, which count as free; 0 once
  *	they are not needed
  */
@@ -28,7 +28,7 @@ struct ipcbus_message {
 	u32 label_size;
 	u32 credit;
 	u32 care;
-	struct ipcbus_share *share;
+	struct ipcbus_quota *quota;
 };
 
 /* Enters a stage; what fails from here on failed in it. */

@@ -22,39 +22,39 @@
 #define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
 
 /**
- * struct tap - a record on its way to a monitor
+ * struct notice - a record on its way to a monitor
  * @work: in the monitor's queue, which keeps the monitor
  * @proc: the monitor; constant
  * @buffer: the record, in the monitor's region
  */
-struct tap {
+struct notice {
 	struct ipcbus_work work;
 	struct ipcbus_proc *proc;
 	struct ipcbus_buffer *buffer;
 };
 
-static bool tap_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
-			struct ipcbus_event *event)
+static bool notice_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			   struct ipcbus_event *event)
 {
-	struct tap *tap = container_of(work, struct tap, work);
+	struct notice *notice = container_of(work, struct notice, work);
 
 	event->kind = IPCBUS_EVENT_RECORD;
-	ipcbus_buffer_deliver(tap->proc, tap->buffer, event);
-	kfree(tap);
+	ipcbus_buffer_deliver(notice->proc, notice->buffer, event);
+	kfree(notice);
 	return true;
 }
 
-static void tap_cancel(struct ipcbus_work *work)
+static void notice_discard(struct ipcbus_work *work)
 {
-	struct tap *tap = container_of(work, struct tap, work);
+	struct notice *notice = container_of(work, struct notice, work);
 
-	ipcbus_buffer_free(&tap->proc->region, tap->buffer);
-	kfree(tap);
+	ipcbus_buffer_free(&notice->proc->region, notice->buffer);
+	kfree(notice);
 }
 
-static const struct ipcbus_work_ops tap_ops = {
-	.deliver = tap_deliver,
-	.cancel = tap_cancel,
+static const struct ipcbus_work_ops notice_ops = {
+	.deliver = notice_deliver,
+	.discard = notice_discard,
 };
 
 /* --- What a record is made of --------------------------------------------------- */
@@ -66,23 +66,23 @@ static u32 objects_of(const struct ipcbus_record *record)
 
 /* The header as this monitor sees it. */
 static void complete_head(const struct ipcbus_proc *proc, const struct ipcbus_record *record,
-			  u32 max_data, struct ipcbus_monitor_record *ret_tap)
+			  u32 max_data, struct ipcbus_monitor_record *ret_head)
 {
-	struct ipcbus_monitor_record *tap = ret_tap;
+	struct ipcbus_monitor_record *head = ret_head;
 
-	*tap = record->tap;
-	tap->size = sizeof(*tap);
-	tap->from_pid = pid_nr_ns(record->from.pid, proc->pid_ns);
-	tap->from_tid = pid_nr_ns(record->from.tid, proc->pid_ns);
-	tap->to_pid = pid_nr_ns(record->to.pid, proc->pid_ns);
-	tap->to_tid = pid_nr_ns(record->to.tid, proc->pid_ns);
-	tap->from_uid = from_kuid_munged(proc->user_ns, record->uid);
-	tap->from_gid = from_kgid_munged(proc->user_ns, record->gid);
+	*head = record->head;
+	head->size = sizeof(*head);
+	head->from_pid = pid_nr_ns(record->from.pid, proc->pid_ns);
+	head->from_tid = pid_nr_ns(record->from.tid, proc->pid_ns);
+	head->to_pid = pid_nr_ns(record->to.pid, proc->pid_ns);
+	head->to_tid = pid_nr_ns(record->to.tid, proc->pid_ns);
+	head->from_uid = from_kuid_munged(proc->user_ns, record->uid);
+	head->from_gid = from_kgid_munged(proc->user_ns, record->gid);
 	/* A secret would stay in the monitor's region. */
-	if (record->buffer && !(tap->flags & IPCBUS_SEND_CLEAR))
-		tap->data_kept = min_t(u64, tap->data_size, max_data);
-	tap->objects = sizeof(*tap) + ALIGN(tap->data_kept, 8);
-	tap->object_count = objects_of(record);
+	if (record->buffer && !(head->flags & IPCBUS_SEND_CLEAR))
+		head->data_kept = min_t(u64, head->data_size, max_data);
+	head->objects = sizeof(*head) + ALIGN(head->data_kept, 8);
+	head->object_count = objects_of(record);
 }
 
 static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_record *record,
@@ -110,33 +110,33 @@ static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
 {
 	struct ipcbus_region *region = &proc->region;
 	struct ipcbus_buffer *buffer;
-	struct ipcbus_monitor_record tap;
+	struct ipcbus_monitor_record head;
 
-	complete_head(proc, record, max_data, &tap);
-	tap.lost = lost;
-	buffer = ipcbus_buffer_reserve(region, tap.objects + tap.object_count *
-				       sizeof(struct ipcbus_record_object));
+	complete_head(proc, record, max_data, &head);
+	head.lost = lost;
+	buffer = ipcbus_buffer_reserve(
+		region, head.objects + head.object_count * sizeof(struct ipcbus_record_object));
 	if (!buffer)
 		return NULL;
-	ipcbus_buffer_write(region, buffer, 0, &tap, sizeof(tap));
-	if (tap.data_kept)
-		ipcbus_buffer_copy(region, buffer, sizeof(tap), record->region, record->buffer,
-				   tap.data_kept);
-	write_objects(proc, record, region, buffer, tap.objects);
+	ipcbus_buffer_write(region, buffer, 0, &head, sizeof(head));
+	if (head.data_kept)
+		ipcbus_buffer_copy(region, buffer, sizeof(head), record->region, record->buffer,
+				   head.data_kept);
+	write_objects(proc, record, region, buffer, head.objects);
 	return buffer;
 }
 
-/* --- Telling ------------------------------------------------------------------- */
+/* --- Recording ------------------------------------------------------------------- */
 
-static bool queue_tap(struct tap *tap)
+static bool queue_notice(struct notice *notice)
 {
-	struct ipcbus_proc *proc = tap->proc;
+	struct ipcbus_proc *proc = notice->proc;
 	bool queued;
 
 	spin_lock(&proc->lock);
 	queued = !proc->dead;
 	if (queued)
-		ipcbus_proc_queue_locked(proc, &tap->work);
+		ipcbus_proc_queue_locked(proc, &notice->work);
 	spin_unlock(&proc->lock);
 	return queued;
 }
@@ -144,20 +144,20 @@ static bool queue_tap(struct tap *tap)
 static bool try_tell(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
 		     u64 lost)
 {
-	struct tap *tap;
+	struct notice *notice;
 
-	tap = kmalloc(sizeof(*tap), GFP_KERNEL_ACCOUNT);
-	if (!tap)
+	notice = kmalloc(sizeof(*notice), GFP_KERNEL_ACCOUNT);
+	if (!notice)
 		return false;
-	ipcbus_work_init(&tap->work, &tap_ops);
-	tap->proc = proc;
-	tap->buffer = make_buffer(proc, record, max_data, lost);
-	if (!tap->buffer) {
-		kfree(tap);
+	ipcbus_work_init(&notice->work, &notice_ops);
+	notice->proc = proc;
+	notice->buffer = make_buffer(proc, record, max_data, lost);
+	if (!notice->buffer) {
+		kfree(notice);
 		return false;
 	}
-	if (!queue_tap(tap))
-		tap_cancel(&tap->work);
+	if (!queue_notice(notice))
+		notice_discard(&notice->work);
 	return true;
 }
 
@@ -183,7 +183,7 @@ static bool wants(const struct ipcbus_proc *proc, const struct ipcbus_record *re
 	       (!wish->pid || wish->pid == record->from.pid || wish->pid == record->to.pid);
 }
 
-void ipcbus_monitors_tell(struct ipcbus_monitors *monitors, const struct ipcbus_record *record)
+void ipcbus_monitors_record(struct ipcbus_monitors *monitors, const struct ipcbus_record *record)
 {
 	struct ipcbus_proc *proc;
 	u32 max_data = 0;

@@ -48,7 +48,7 @@ struct ipcbus_monitor_wish {
 /**
  * struct ipcbus_record - what a monitor is to learn
  * @wanted_by: IPCBUS_MONITOR_*: who wants it
- * @tap: as the monitor gets it, but for what depends on the monitor: its size,
+ * @head: as the monitor gets it, but for what depends on the monitor: its size,
  *	what is kept, and who from and to are
  * @from: the sender: its process, its thread, its proc; each NULL if not known
  * @to: the receiver, likewise
@@ -59,7 +59,7 @@ struct ipcbus_monitor_wish {
  */
 struct ipcbus_record {
 	u32 wanted_by;
-	struct ipcbus_monitor_record tap;
+	struct ipcbus_monitor_record head;
 	struct {
 		struct pid *pid;
 		struct pid *tid;
@@ -72,7 +72,7 @@ struct ipcbus_record {
 };
 
 /* May sleep. */
-void ipcbus_monitors_tell(struct ipcbus_monitors *monitors, const struct ipcbus_record *record);
+void ipcbus_monitors_record(struct ipcbus_monitors *monitors, const struct ipcbus_record *record);
 
 int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data);
 /* The proc goes. */

@@ -44,14 +44,14 @@ static bool idle_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 	return idle;
 }
 
-static void idle_cancel(struct ipcbus_work *work)
+static void idle_discard(struct ipcbus_work *work)
 {
 	ipcbus_node_put(container_of(work, struct ipcbus_node_entry, idle));
 }
 
 static const struct ipcbus_work_ops idle_ops = {
 	.deliver = idle_deliver,
-	.cancel = idle_cancel,
+	.discard = idle_discard,
 };
 
 int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
@@ -184,7 +184,7 @@ static void kill_locked(struct ipcbus_node_entry *node)
 	lockdep_assert_held(&node->proc->lock);
 	WRITE_ONCE(node->dead, true);
 	/* Takes the queue's lock in any case: who comes to wait after that sees it. */
-	wake_up_interruptible_all(&node->proc->region.room);
+	wake_up_interruptible_all(&node->proc->region.space);
 	node->replaceable = RB_ROOT;
 	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
 		t = ipcbus_transaction_of(work);
@@ -202,7 +202,7 @@ static void bury(struct ipcbus_node_entry *node)
 	trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_ENDS);
 	xa_erase(&proc->nodes, node->id);
 	ipcbus_watches_fire(node);
-	ipcbus_proc_cancel(proc, &node->oneways);
+	ipcbus_proc_discard(proc, &node->oneways);
 	atomic_dec(&proc->node_count);
 	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
 	ipcbus_node_put(node);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Priorities, lent and queued by: see priority.h. Loans are settled by exchange.c
- * and thread.c for the thread that runs, by answer.c for who serves a call that
+ * and thread.c for the thread that runs, by reply.c for who serves a call that
  * was answered by another thread or is wanted no more.
  */
 #include <linux/capability.h>
@@ -16,11 +16,11 @@
 #include "thread.h"
 #include "transaction.h"
 
-void ipcbus_loan_init(struct ipcbus_loan *loan)
+void ipcbus_boost_init(struct ipcbus_boost *boost)
 {
-	mutex_init(&loan->lock);
-	loan->oneway = IPCBUS_PRIORITY_NONE;
-	loan->lent = IPCBUS_PRIORITY_NONE;
+	mutex_init(&boost->lock);
+	boost->oneway = IPCBUS_PRIORITY_NONE;
+	boost->inherited = IPCBUS_PRIORITY_NONE;
 }
 
 /* --- What a thread should run by ----------------------------------------------- */
@@ -46,8 +46,8 @@ static int wanted_locked(struct ipcbus_thread *thread, u32 *ret_policy)
 	while (t && !is_served_locked(t, thread))
 		t = *ipcbus_transaction_below(t, thread);
 	if (!t) {
-		*ret_policy = READ_ONCE(thread->loan.oneway_policy);
-		return READ_ONCE(thread->loan.oneway);
+		*ret_policy = READ_ONCE(thread->boost.oneway_policy);
+		return READ_ONCE(thread->boost.oneway);
 	}
 	*ret_policy = t->work.prio == t->node->prio ? t->node->policy : policy_of(t);
 	/* A deadline cannot be lent. */
@@ -56,89 +56,89 @@ static int wanted_locked(struct ipcbus_thread *thread, u32 *ret_policy)
 
 /* --- Giving and taking back ------------------------------------------------------ */
 
-static void remember_own(struct ipcbus_loan *loan, struct task_struct *task)
+static void remember_own(struct ipcbus_boost *boost, struct task_struct *task)
 {
-	lockdep_assert_held(&loan->lock);
-	loan->policy = READ_ONCE(task->policy);
-	loan->prio = task->normal_prio;
-	loan->nice = task_nice(task);
-	loan->rt = task->rt_priority;
-	loan->slice = ipcbus_task_slice(task);
-	loan->reset = task->sched_reset_on_fork;
+	lockdep_assert_held(&boost->lock);
+	boost->policy = READ_ONCE(task->policy);
+	boost->prio = task->normal_prio;
+	boost->nice = task_nice(task);
+	boost->rt = task->rt_priority;
+	boost->slice = ipcbus_task_slice(task);
+	boost->reset = task->sched_reset_on_fork;
 }
 
 /*
  * What is lent is the thread's alone: its children start as ordinary ones. Any
  * failure leaves it as it is, which nobody can do anything about.
  */
-static void lend(struct ipcbus_loan *loan, struct task_struct *task, int prio, u32 policy)
+static void inherit(struct ipcbus_boost *boost, struct task_struct *task, int prio, u32 policy)
 {
 	struct sched_attr attr = {
 		.size = sizeof(attr),
 		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
-		.sched_nice = loan->nice,
+		.sched_nice = boost->nice,
 	};
 
-	lockdep_assert_held(&loan->lock);
+	lockdep_assert_held(&boost->lock);
 	if (rt_prio(prio)) {
 		attr.sched_policy = policy == SCHED_RR ? SCHED_RR : SCHED_FIFO;
 		attr.sched_priority = MAX_RT_PRIO - 1 - prio;
 	} else {
-		attr.sched_policy = loan->policy;
+		attr.sched_policy = boost->policy;
 		attr.sched_nice = PRIO_TO_NICE(prio);
-		attr.sched_runtime = loan->slice;
+		attr.sched_runtime = boost->slice;
 	}
 	if (!sched_setattr_nocheck(task, &attr)) {
-		loan->lent = prio;
-		loan->lent_policy = attr.sched_policy;
+		boost->inherited = prio;
+		boost->inherited_policy = attr.sched_policy;
 	}
 }
 
-static void take_back(struct ipcbus_loan *loan, struct task_struct *task)
+static void restore(struct ipcbus_boost *boost, struct task_struct *task)
 {
 	struct sched_attr attr = {
 		.size = sizeof(attr),
-		.sched_policy = loan->policy,
-		.sched_flags = loan->reset ? SCHED_FLAG_RESET_ON_FORK : 0,
-		.sched_nice = loan->nice,
-		.sched_priority = loan->rt,
-		.sched_runtime = loan->slice,
+		.sched_policy = boost->policy,
+		.sched_flags = boost->reset ? SCHED_FLAG_RESET_ON_FORK : 0,
+		.sched_nice = boost->nice,
+		.sched_priority = boost->rt,
+		.sched_runtime = boost->slice,
 	};
 
-	lockdep_assert_held(&loan->lock);
-	if (loan->lent != IPCBUS_PRIORITY_NONE && !(READ_ONCE(task->flags) & PF_EXITING))
+	lockdep_assert_held(&boost->lock);
+	if (boost->inherited != IPCBUS_PRIORITY_NONE && !(READ_ONCE(task->flags) & PF_EXITING))
 		sched_setattr_nocheck(task, &attr);
-	loan->lent = IPCBUS_PRIORITY_NONE;
+	boost->inherited = IPCBUS_PRIORITY_NONE;
 }
 
-void ipcbus_loan_settle(struct ipcbus_thread *thread)
+void ipcbus_boost_update(struct ipcbus_thread *thread)
 {
-	struct ipcbus_loan *loan = &thread->loan;
+	struct ipcbus_boost *boost = &thread->boost;
 	u32 policy;
 	int prio;
 
-	mutex_lock(&loan->lock);
-	if (loan->lent == IPCBUS_PRIORITY_NONE) {
+	mutex_lock(&boost->lock);
+	if (boost->inherited == IPCBUS_PRIORITY_NONE) {
 		/* Only the thread itself borrows. */
 		if (thread->task != current)
 			goto out;
-		remember_own(loan, thread->task);
+		remember_own(boost, thread->task);
 	}
 	spin_lock(&thread->proc->lock);
 	prio = wanted_locked(thread, &policy);
 	spin_unlock(&thread->proc->lock);
 
 	/* A realtime thread is never lowered. */
-	if (prio == loan->prio || (loan->prio < MAX_RT_PRIO && prio > loan->prio))
+	if (prio == boost->prio || (boost->prio < MAX_RT_PRIO && prio > boost->prio))
 		prio = IPCBUS_PRIORITY_NONE;
 	if (prio == IPCBUS_PRIORITY_NONE)
-		take_back(loan, thread->task);
-	else if (prio != loan->lent || (rt_prio(prio) && policy != loan->lent_policy))
-		lend(loan, thread->task, prio, policy);
+		restore(boost, thread->task);
+	else if (prio != boost->inherited || (rt_prio(prio) && policy != boost->inherited_policy))
+		inherit(boost, thread->task, prio, policy);
 	if (thread->task == current)
-		WRITE_ONCE(loan->unsettled, loan->lent != IPCBUS_PRIORITY_NONE);
+		WRITE_ONCE(boost->stale, boost->inherited != IPCBUS_PRIORITY_NONE);
 out:
-	mutex_unlock(&loan->lock);
+	mutex_unlock(&boost->lock);
 }
 
 /* Unless it is in a call that it made on behalf of the oneway. */
@@ -151,17 +151,17 @@ static void end_oneway(struct ipcbus_thread *thread)
 	while (t && t->from != thread)
 		t = t->to_below;
 	if (!t)
-		WRITE_ONCE(thread->loan.oneway, IPCBUS_PRIORITY_NONE);
+		WRITE_ONCE(thread->boost.oneway, IPCBUS_PRIORITY_NONE);
 	spin_unlock(&thread->proc->lock);
 }
 
-void ipcbus_loan_sleep(struct ipcbus_thread *thread)
+void ipcbus_boost_sleep(struct ipcbus_thread *thread)
 {
 	end_oneway(thread);
-	ipcbus_loan_settle(thread);
+	ipcbus_boost_update(thread);
 }
 
-void ipcbus_loan_return_to_user(struct ipcbus_thread *thread, u32 flags, u32 kind)
+void ipcbus_boost_leave(struct ipcbus_thread *thread, u32 flags, u32 kind)
 {
 	switch (kind) {
 	case IPCBUS_EVENT_ONEWAY:
@@ -174,10 +174,10 @@ void ipcbus_loan_return_to_user(struct ipcbus_thread *thread, u32 flags, u32 kin
 		if (flags & IPCBUS_WAIT)
 			end_oneway(thread);
 	}
-	ipcbus_loan_settle(thread);
+	ipcbus_boost_update(thread);
 }
 
-void ipcbus_loan_return(struct ipcbus_transaction *t)
+void ipcbus_boost_end(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *proc = t->node->proc;
 	struct ipcbus_thread *server;
@@ -185,14 +185,14 @@ void ipcbus_loan_return(struct ipcbus_transaction *t)
 	spin_lock(&proc->lock);
 	/* Once it is claimed the server may be gone. */
 	server = hlist_unhashed(&t->open) ? NULL : t->server;
-	if (server && READ_ONCE(server->loan.unsettled))
+	if (server && READ_ONCE(server->boost.stale))
 		ipcbus_thread_get(server);
 	else
 		server = NULL;
 	spin_unlock(&proc->lock);
 	if (!server)
 		return;
-	ipcbus_loan_settle(server);
+	ipcbus_boost_update(server);
 	ipcbus_thread_put(server);
 }
 

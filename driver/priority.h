@@ -27,13 +27,13 @@
 #define IPCBUS_MAX_PASSED	64
 
 /**
- * struct ipcbus_loan - what a thread runs by
+ * struct ipcbus_boost - what a thread runs by
  * @lock: only one settles at a time
- * @unsettled: there is a loan, or there is to be one; the thread's own to change
+ * @stale: there is a boost, or there is to be one; the thread's own to change
  * @oneway: of the node of the oneway that it serves, or NONE; likewise
  * @oneway_policy: likewise
- * @lent: the priority that it was given, or NONE if it has its own (@lock)
- * @lent_policy: likewise
+ * @inherited: the priority that it was given, or NONE if it has its own (@lock)
+ * @inherited_policy: likewise
  * @policy: its own, to go back to; likewise the next four (@lock)
  * @prio: where that is on the scale
  * @nice: with which policy
@@ -41,13 +41,13 @@
  * @slice: or slice
  * @reset: and whether children are to be ordinary
  */
-struct ipcbus_loan {
+struct ipcbus_boost {
 	struct mutex lock;
-	bool unsettled;
+	bool stale;
 	int oneway;
 	u32 oneway_policy;
-	int lent;
-	u32 lent_policy;
+	int inherited;
+	u32 inherited_policy;
 	u32 policy;
 	int prio;
 	int nice;
@@ -56,7 +56,7 @@ struct ipcbus_loan {
 	bool reset;
 };
 
-void ipcbus_loan_init(struct ipcbus_loan *loan);
+void ipcbus_boost_init(struct ipcbus_boost *boost);
 
 /* The current thread's, as the scheduler sees it: with what it was lent. */
 static __always_inline int ipcbus_priority_current(void)
@@ -68,15 +68,15 @@ static __always_inline int ipcbus_priority_current(void)
  * Gives the thread the priority of the innermost call it serves whose caller still
  * waits, or of the oneway, or its own. By anybody, without a lock.
  */
-void ipcbus_loan_settle(struct ipcbus_thread *thread);
+void ipcbus_boost_update(struct ipcbus_thread *thread);
 
 /* The current thread goes to sleep, or back to user space with an event: a oneway
  * that it served is done with when it waited for something else. */
-void ipcbus_loan_sleep(struct ipcbus_thread *thread);
-void ipcbus_loan_return_to_user(struct ipcbus_thread *thread, u32 flags, u32 kind);
+void ipcbus_boost_sleep(struct ipcbus_thread *thread);
+void ipcbus_boost_leave(struct ipcbus_thread *thread, u32 flags, u32 kind);
 
 /* Nobody waits for t any more: who serves it, if anybody, runs by its own again. */
-void ipcbus_loan_return(struct ipcbus_transaction *t);
+void ipcbus_boost_end(struct ipcbus_transaction *t);
 
 /* What NODE_CREATE asks for: -EINVAL, -EPERM. */
 int ipcbus_priority_of_node(const struct ipcbus_node *args, int *ret_prio);

@@ -16,7 +16,6 @@
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 
-#include "answer.h"
 #include "bus.h"
 #include "compat.h"
 #include "expiry.h"
@@ -28,7 +27,8 @@
 #include "node.h"
 #include "proc.h"
 #include "reclaim.h"
-#include "room.h"
+#include "reply.h"
+#include "space.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -99,7 +99,7 @@ static int proc_open(struct inode *inode, struct file *file)
 	hash_init(proc->asyncs);
 	ipcbus_expiry_begin(proc);
 	init_waitqueue_head(&proc->poll_wait);
-	INIT_LIST_HEAD(&proc->rooms);
+	INIT_LIST_HEAD(&proc->space_watches);
 	INIT_LIST_HEAD(&proc->freeze_watches);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_PROCS);
@@ -127,7 +127,7 @@ err_free:
 	return -ENOMEM;
 }
 
-void ipcbus_proc_cancel(struct ipcbus_proc *proc, struct list_head *queue)
+void ipcbus_proc_discard(struct ipcbus_proc *proc, struct list_head *queue)
 {
 	struct ipcbus_work *work;
 
@@ -139,7 +139,7 @@ void ipcbus_proc_cancel(struct ipcbus_proc *proc, struct list_head *queue)
 		spin_unlock(&proc->lock);
 		if (!work)
 			return;
-		work->ops->cancel(work);
+		work->ops->discard(work);
 	}
 }
 
@@ -170,12 +170,12 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);
 	ipcbus_expiry_end(proc);
-	ipcbus_rooms_release(proc);
+	ipcbus_space_watches_release(proc);
 	ipcbus_asyncs_release(proc);
 	/* What belongs to no node. */
-	ipcbus_proc_cancel(proc, &proc->work);
+	ipcbus_proc_discard(proc, &proc->work);
 	ipcbus_nodes_release(proc);
-	ipcbus_answers_release(proc);
+	ipcbus_open_calls_release(proc);
 	ipcbus_handles_release(proc);
 	ipcbus_region_release(&proc->region);
 }
@@ -287,7 +287,7 @@ static __poll_t proc_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &proc->poll_wait, wait);
 	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	return mask | ipcbus_room_poll(proc, poll_requested_events(wait));
+	return mask | ipcbus_space_poll(proc, poll_requested_events(wait));
 }
 
 const struct file_operations ipcbus_fops = {

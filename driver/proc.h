@@ -27,15 +27,15 @@
 #define IPCBUS_QUICK_THREADS	16
 
 /**
- * enum ipcbus_room - what a sender of oneways is to be told by poll
- * @IPCBUS_ROOM: there is room, or somebody was told that there is again
- * @IPCBUS_NO_ROOM: one was refused after that
- * @IPCBUS_ROOM_NEWS: room was made then, and nobody was told yet
+ * enum ipcbus_writable - what a sender of oneways is to be told by poll
+ * @IPCBUS_WRITABLE: there is room, or somebody was told that there is again
+ * @IPCBUS_NOT_WRITABLE: one was refused after that
+ * @IPCBUS_WRITABLE_AGAIN: room was made then, and nobody was told yet
  */
-enum ipcbus_room {
-	IPCBUS_ROOM,
-	IPCBUS_NO_ROOM,
-	IPCBUS_ROOM_NEWS,
+enum ipcbus_writable {
+	IPCBUS_WRITABLE,
+	IPCBUS_NOT_WRITABLE,
+	IPCBUS_WRITABLE_AGAIN,
 };
 
 /**
@@ -75,8 +75,8 @@ enum ipcbus_room {
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
  * @poll_wait: who polls the file
- * @rooms: regions of others that were full for a oneway of this proc
- * @room: whether room was made in any of them since; changed without the lock
+ * @space_watches: regions of others that were full for a oneway of this proc
+ * @writable: whether room was made in any of them since; changed without the lock
  * @serving: threads that ever served
  * @max_threads: up to how many @serving more are asked for
  * @asked: one was asked for and has not come yet
@@ -87,7 +87,7 @@ enum ipcbus_room {
  * @barred: dead, frozen or about to be: what a sender looks at
  * @received: IPCBUS_FROZEN_*: what came since it was frozen last
  * @freeze_count: how often it was frozen or thawed
- * @freeze_told: @freeze_count when watches were told last
+ * @freeze_notified: @freeze_count when watches were told last
  * @freeze_watches: watches that tell of that; those that were not told of the last
  *	time come first
  */
@@ -131,8 +131,8 @@ struct ipcbus_proc {
 	struct rb_root_cached expiry;
 	struct delayed_work expire;
 	wait_queue_head_t poll_wait;
-	struct list_head rooms;
-	enum ipcbus_room room;
+	struct list_head space_watches;
+	enum ipcbus_writable writable;
 	u32 serving;
 	u32 max_threads;
 	bool asked;
@@ -142,7 +142,7 @@ struct ipcbus_proc {
 	bool barred;
 	u32 received;
 	u32 freeze_count;
-	u32 freeze_told;
+	u32 freeze_notified;
 	struct ipcbus_freezer *freezer;
 	struct list_head freeze_watches;
 };
@@ -172,6 +172,6 @@ static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc
 void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
 
 /* Cancels all in a queue of the proc to which nothing comes any more. */
-void ipcbus_proc_cancel(struct ipcbus_proc *proc, struct list_head *queue);
+void ipcbus_proc_discard(struct ipcbus_proc *proc, struct list_head *queue);
 
 #endif

@@ -34,9 +34,9 @@ static void class_above(u32 size, u32 *fl, u32 *sl)
 	class_of(size, fl, sl);
 }
 
-static bool is_warm(const struct ipcbus_range *range)
+static bool is_backed(const struct ipcbus_range *range)
 {
-	return range->warm_start != range->warm_end;
+	return range->backed_start != range->backed_end;
 }
 
 static struct ipcbus_range *range_of(struct list_head *link)
@@ -53,12 +53,12 @@ static void insert(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 	first = &pool->free[fl][sl];
 	range->used = false;
 	pool->left += range->size;
-	pool->warm += range->warm_end - range->warm_start;
+	pool->backed += range->backed_end - range->backed_start;
 	/* Before the first of a ring is at its end. */
 	INIT_LIST_HEAD(&range->link);
 	if (*first)
 		list_add_tail(&range->link, *first);
-	if (!*first || is_warm(range))
+	if (!*first || is_backed(range))
 		*first = &range->link;
 	pool->sl_bitmap[fl] |= 1U << sl;
 	pool->fl_bitmap |= 1U << fl;
@@ -72,7 +72,7 @@ static void remove(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 	class_of(range->size, &fl, &sl);
 	first = &pool->free[fl][sl];
 	pool->left -= range->size;
-	pool->warm -= range->warm_end - range->warm_start;
+	pool->backed -= range->backed_end - range->backed_start;
 	if (!list_empty(&range->link)) {
 		if (*first == &range->link)
 			*first = range->link.next;
@@ -144,12 +144,12 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 }
 
 /* The part of the warm hull that lies between start and end. */
-static void clip_warm(struct ipcbus_range *range, u32 warm_start, u32 warm_end)
+static void clip_warm(struct ipcbus_range *range, u32 backed_start, u32 backed_end)
 {
 	u32 end = range->start + range->size;
 
-	range->warm_start = clamp(warm_start, range->start, end);
-	range->warm_end = clamp(warm_end, range->start, end);
+	range->backed_start = clamp(backed_start, range->start, end);
+	range->backed_end = clamp(backed_end, range->start, end);
 }
 
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
@@ -173,8 +173,8 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
 	range->size -= upper->size;
 	upper->start = range->start + range->size;
 	upper->used = true;
-	clip_warm(upper, range->warm_start, range->warm_end);
-	clip_warm(range, range->warm_start, range->warm_end);
+	clip_warm(upper, range->backed_start, range->backed_end);
+	clip_warm(range, range->backed_start, range->backed_end);
 	insert(pool, at_end ? range : upper);
 	return at_end ? upper : range;
 }
@@ -182,18 +182,18 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
 /* Makes lower cover upper as well; upper's descriptor is unused then. */
 static void join(struct ipcbus_range *lower, struct ipcbus_range *upper)
 {
-	if (!is_warm(lower)) {
-		lower->warm_start = upper->warm_start;
-		lower->warm_end = upper->warm_end;
-	} else if (is_warm(upper)) {
-		lower->warm_end = upper->warm_end;
+	if (!is_backed(lower)) {
+		lower->backed_start = upper->backed_start;
+		lower->backed_end = upper->backed_end;
+	} else if (is_backed(upper)) {
+		lower->backed_end = upper->backed_end;
 	}
 	lower->size += upper->size;
 	unchain(upper);
 }
 
-int ipcbus_range_put_cooled(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
-			    struct ipcbus_range *unused[2])
+int ipcbus_range_put_reclaimed(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
+			       struct ipcbus_range *unused[2])
 {
 	struct ipcbus_range *before = range->before, *after = range->after;
 	int n = 0;
@@ -216,13 +216,13 @@ int ipcbus_range_put_cooled(struct ipcbus_range_pool *pool, struct ipcbus_range 
 int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
 		      struct ipcbus_range *unused[2])
 {
-	range->warm_start = range->start;
-	range->warm_end = range->start + range->size;
-	return ipcbus_range_put_cooled(pool, range, unused);
+	range->backed_start = range->start;
+	range->backed_end = range->start + range->size;
+	return ipcbus_range_put_reclaimed(pool, range, unused);
 }
 
 /* The largest first; in each list the warm ones come first. */
-struct ipcbus_range *ipcbus_range_take_warm(struct ipcbus_range_pool *pool, u32 min_size)
+struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size)
 {
 	struct ipcbus_range *range;
 	int fl, sl;
@@ -234,7 +234,7 @@ struct ipcbus_range *ipcbus_range_take_warm(struct ipcbus_range_pool *pool, u32 
 			range = range_of(pool->free[fl][sl]);
 			if (range->size < min_size)
 				return NULL;
-			if (!is_warm(range))
+			if (!is_backed(range))
 				continue;
 			remove(pool, range);
 			range->used = true;

@@ -32,8 +32,8 @@
  * @link: in the list of its size class while free
  * @start: first unit
  * @size: units, never 0
- * @warm_start: of a free one: all its warm units are between this one
- * @warm_end: and before this one; nothing is warm if they are equal
+ * @backed_start: of a free one: all its warm units are between this one
+ * @backed_end: and before this one; nothing is warm if they are equal
  * @used: whether it is handed out
  */
 struct ipcbus_range {
@@ -42,22 +42,22 @@ struct ipcbus_range {
 	struct list_head link;
 	u32 start;
 	u32 size;
-	u32 warm_start;
-	u32 warm_end;
+	u32 backed_start;
+	u32 backed_end;
 	bool used;
 };
 
 /**
  * struct ipcbus_range_pool - all ranges of one number line
  * @left: units that are free
- * @warm: units in the hulls of all free ranges
+ * @backed: units in the hulls of all free ranges
  * @fl_bitmap: which first levels have a free range
  * @sl_bitmap: which lists of each
  * @free: the first range of each list, which is a ring; NULL if it is empty
  */
 struct ipcbus_range_pool {
 	u32 left;
-	u32 warm;
+	u32 backed;
 	u32 fl_bitmap;
 	u8 sl_bitmap[IPCBUS_RANGE_FL_COUNT];
 	struct list_head *free[IPCBUS_RANGE_FL_COUNT][IPCBUS_RANGE_SL_COUNT];
@@ -84,11 +84,11 @@ int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range
 
 /*
  * Hands out a free range as it is, of at least that size (a power of two) and not
- * all cold, or NULL. Its user cools what it can, says so in warm_start and warm_end, and puts
+ * all cold, or NULL. Its user cools what it can, says so in backed_start and backed_end, and puts
  * it back, which is like ipcbus_range_free() but warms nothing.
  */
-struct ipcbus_range *ipcbus_range_take_warm(struct ipcbus_range_pool *pool, u32 min_size);
-int ipcbus_range_put_cooled(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
-			    struct ipcbus_range *unused[2]);
+struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size);
+int ipcbus_range_put_reclaimed(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
+			       struct ipcbus_range *unused[2]);
 
 #endif

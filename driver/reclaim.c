@@ -69,17 +69,17 @@ void ipcbus_reclaim_wait(void)
  * Frees whole pages in the warm part of a range that is taken out. The part of a
  * page at either end may belong to a buffer; when that goes, the page is warm.
  */
-static unsigned long cool(struct ipcbus_region *region, struct ipcbus_range *range,
-			  unsigned long want)
+static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_range *range,
+				   unsigned long want)
 {
 	unsigned long first = DIV_ROUND_UP(range->start, UNITS_PER_PAGE);
 	unsigned long end = (range->start + range->size) / UNITS_PER_PAGE;
-	unsigned long next = max(first, range->warm_start / UNITS_PER_PAGE);
+	unsigned long next = max(first, range->backed_start / UNITS_PER_PAGE);
 	unsigned long dropped;
 
-	end = min(end, DIV_ROUND_UP(range->warm_end, UNITS_PER_PAGE));
+	end = min(end, DIV_ROUND_UP(range->backed_end, UNITS_PER_PAGE));
 	dropped = ipcbus_pages_drop(&region->pages, &next, end, want);
-	range->warm_start = next < end ? next * UNITS_PER_PAGE : range->warm_end;
+	range->backed_start = next < end ? next * UNITS_PER_PAGE : range->backed_end;
 	return dropped;
 }
 
@@ -89,9 +89,9 @@ static unsigned long reclaim_region(struct ipcbus_region *region, unsigned long 
 	unsigned long dropped = 0;
 
 	lockdep_assert_held(&reclaim_lock);
-	while (dropped < want && (range = ipcbus_region_take_warm(region, UNITS_PER_PAGE))) {
-		dropped += cool(region, range, want - dropped);
-		ipcbus_region_put_cooled(region, range);
+	while (dropped < want && (range = ipcbus_region_take_backed(region, UNITS_PER_PAGE))) {
+		dropped += reclaim_range(region, range, want - dropped);
+		ipcbus_region_put_reclaimed(region, range);
 	}
 	return dropped;
 }
@@ -117,7 +117,7 @@ static unsigned long count_idle(struct shrinker *unused, struct shrink_control *
 		return 0;
 	list_for_each_entry(region, &regions, reclaim_entry)
 		pages += min_t(unsigned long, atomic_long_read(&region->pages.resident),
-			       DIV_ROUND_UP(ipcbus_region_warm(region), UNITS_PER_PAGE));
+			       DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
 	mutex_unlock(&reclaim_lock);
 	return pages ?: SHRINK_EMPTY;
 }

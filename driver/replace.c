@@ -39,7 +39,7 @@ static struct ipcbus_transaction *find_locked(struct ipcbus_transaction *t,
 	return *link ? other : NULL;
 }
 
-u32 ipcbus_replace_room(struct ipcbus_transaction *t)
+u32 ipcbus_replace_space(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *target = t->node->proc;
 	struct rb_node **link, *parent;

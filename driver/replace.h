@@ -10,7 +10,7 @@
 #include "main.h"
 
 /* The room of the one that t would replace, in units; 0: there is none. */
-u32 ipcbus_replace_room(struct ipcbus_transaction *t);
+u32 ipcbus_replace_space(struct ipcbus_transaction *t);
 /* t is about to be queued: takes the one that it replaces off its queue. NULL, or
  * for ipcbus_replace_drop() (proc->lock). */
 struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t);

@@ -15,9 +15,9 @@
 #include "message.h"
 #include "monitor.h"
 #include "node.h"
-#include "origin.h"
 #include "proc.h"
 #include "report.h"
+#include "sender.h"
 #include "stats.h"
 #include "thread.h"
 #include "trace.h"
@@ -51,7 +51,7 @@ static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thr
 
 	*record = (struct ipcbus_record){
 		.wanted_by = IPCBUS_MONITOR_MESSAGES,
-		.tap = {
+		.head = {
 			/* Those of messages have the numbers of what is sent. */
 			.kind = send->kind,
 			.time = ktime_get_ns(),
@@ -68,10 +68,10 @@ static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thr
 	};
 }
 
-static void tell_monitors(struct ipcbus_bus *bus, const struct ipcbus_record *record)
+static void record_for_monitors(struct ipcbus_bus *bus, const struct ipcbus_record *record)
 {
 	if (READ_ONCE(bus->monitors.count))
-		ipcbus_monitors_tell(&bus->monitors, record);
+		ipcbus_monitors_record(&bus->monitors, record);
 }
 
 void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
@@ -81,13 +81,13 @@ void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_m
 	struct ipcbus_record record;
 
 	begin_record(&record, thread, message, t);
-	record.tap.parent = t->parent ? t->parent->id : 0;
+	record.head.parent = t->parent ? t->parent->id : 0;
 	record.to.pid = target->pid;
 	record.to.proc = target;
 	record.region = &target->region;
 	record.buffer = t->buffer;
 	trace_ipcbus_send(&record, message->send->handle);
-	tell_monitors(target->bus, &record);
+	record_for_monitors(target->bus, &record);
 }
 
 void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
@@ -107,28 +107,27 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 
 	begin_record(&record, thread, message, t);
 	if (message->send->kind == IPCBUS_SEND_ERROR)
-		record.tap.error = -(s32)message->send->code;
+		record.head.error = -(s32)message->send->code;
 	record.to.pid = caller->pid;
 	record.to.tid = t->from ? t->from->pid : NULL;
 	record.to.proc = caller;
 	record.region = &caller->region;
 	record.buffer = buffer;
 	trace_ipcbus_reply(&record);
-	tell_monitors(caller->bus, &record);
+	record_for_monitors(caller->bus, &record);
 }
 
-void ipcbus_report_answer_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event)
+void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event)
 {
-	trace_ipcbus_answer(event->call, event->kind, event->error, party(thread),
-			    event->buffer);
+	trace_ipcbus_result(event->call, event->kind, event->error, party(thread), event->buffer);
 }
 
-void ipcbus_report_free_slow(u64 id, int result)
+void ipcbus_report_release_slow(u64 id, int result)
 {
 	struct ipcbus_party by = { task_tgid_nr(current), task_pid_nr(current) };
 
 	if (!result)
-		trace_ipcbus_free(by, id);
+		trace_ipcbus_release(by, id);
 }
 
 void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
@@ -158,12 +157,12 @@ static struct pid *target_of(const struct ipcbus_send *send, const struct ipcbus
 }
 
 /* proc: the one that sent, or that would have received, whichever is known. */
-static void tell_failure(struct ipcbus_proc *proc, struct ipcbus_failure *failure, kuid_t uid,
-			 kgid_t gid)
+static void report_failure(struct ipcbus_proc *proc, struct ipcbus_failure *failure, kuid_t uid,
+			   kgid_t gid)
 {
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_FAILURES,
-		.tap = {
+		.head = {
 			.kind = IPCBUS_RECORD_FAILED,
 			.id = failure->id,
 			.data_size = failure->size,
@@ -180,10 +179,10 @@ static void tell_failure(struct ipcbus_proc *proc, struct ipcbus_failure *failur
 	};
 
 	failure->time = ktime_get_ns();
-	record.tap.time = failure->time;
+	record.head.time = failure->time;
 	ipcbus_failures_add(&proc->bus->failures, failure);
 	trace_ipcbus_fail(failure);
-	tell_monitors(proc->bus, &record);
+	record_for_monitors(proc->bus, &record);
 }
 
 int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
@@ -204,7 +203,7 @@ int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_messa
 		.index = message->index,
 	};
 
-	tell_failure(thread->proc, &failure, current_euid(), current_egid());
+	report_failure(thread->proc, &failure, current_euid(), current_egid());
 	return error;
 }
 
@@ -230,7 +229,7 @@ static void get_sender(const struct ipcbus_transaction *t, struct pid **ret_pid,
 		return;
 	}
 	rcu_read_lock();
-	*ret_pid = get_pid(ipcbus_origin_find(&t->origin));
+	*ret_pid = get_pid(ipcbus_sender_id_find(&t->sender_id));
 	*ret_tid = get_pid(find_thread(*ret_pid, t->sender.tid, t->node->proc->pid_ns));
 	rcu_read_unlock();
 }
@@ -252,8 +251,8 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 	};
 
 	get_sender(t, &failure.from.pid, &failure.from.tid);
-	tell_failure(target, &failure, make_kuid(target->user_ns, t->sender.uid),
-		     make_kgid(target->user_ns, t->sender.gid));
+	report_failure(target, &failure, make_kuid(target->user_ns, t->sender.uid),
+		       make_kgid(target->user_ns, t->sender.gid));
 	put_pid(failure.from.pid);
 	put_pid(failure.from.tid);
 }
@@ -265,7 +264,7 @@ void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_e
 {
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_REPORTS,
-		.tap = {
+		.head = {
 			.kind = IPCBUS_RECORD_SPAM,
 			.time = ktime_get_ns(),
 			.node = node->id,
@@ -280,7 +279,7 @@ void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_e
 
 	ipcbus_stat_count(IPCBUS_STAT_SPAM);
 	trace_ipcbus_spam(&record);
-	tell_monitors(node->proc->bus, &record);
+	record_for_monitors(node->proc->bus, &record);
 }
 
 void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms)
@@ -289,7 +288,7 @@ void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work
 	struct ipcbus_proc *proc = thread->proc;
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_REPORTS,
-		.tap = {
+		.head = {
 			.kind = IPCBUS_RECORD_STARVED,
 			.time = ktime_get_ns(),
 			.id = t->id,
@@ -304,7 +303,7 @@ void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work
 
 	get_sender(t, &record.from.pid, &record.from.tid);
 	trace_ipcbus_starved(&record);
-	tell_monitors(proc->bus, &record);
+	record_for_monitors(proc->bus, &record);
 	put_pid(record.from.pid);
 	put_pid(record.from.tid);
 }

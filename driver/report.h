@@ -25,8 +25,8 @@ void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbu
 void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			      const struct ipcbus_transaction *t,
 			      const struct ipcbus_buffer *buffer);
-void ipcbus_report_answer_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event);
-void ipcbus_report_free_slow(u64 id, int result);
+void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event);
+void ipcbus_report_release_slow(u64 id, int result);
 void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms);
 void ipcbus_report_wait_slow(struct ipcbus_thread *thread);
 
@@ -59,18 +59,18 @@ static __always_inline void ipcbus_report_reply(struct ipcbus_thread *thread,
 }
 
 /* The caller, thread, will see this event, which ends its call. */
-static __always_inline void ipcbus_report_answer(struct ipcbus_thread *thread,
+static __always_inline void ipcbus_report_result(struct ipcbus_thread *thread,
 						 const struct ipcbus_event *event)
 {
 	if (ipcbus_reported())
-		ipcbus_report_answer_slow(thread, event);
+		ipcbus_report_result_slow(thread, event);
 }
 
 /* The current process gave a buffer back, if result is 0. */
-static __always_inline void ipcbus_report_free(u64 id, int result)
+static __always_inline void ipcbus_report_release(u64 id, int result)
 {
 	if (ipcbus_reported())
-		ipcbus_report_free_slow(id, result);
+		ipcbus_report_release_slow(id, result);
 }
 
 /* The thread took work that waited for so long, or 0: not too long. */

@@ -5,7 +5,6 @@
  */
 #include <linux/ktime.h>
 
-#include "answer.h"
 #include "buffer.h"
 #include "expiry.h"
 #include "freeze.h"
@@ -15,9 +14,10 @@
 #include "node.h"
 #include "proc.h"
 #include "replace.h"
+#include "reply.h"
 #include "report.h"
 #include "request.h"
-#include "room.h"
+#include "space.h"
 #include "spam.h"
 #include "thread.h"
 #include "transaction.h"
@@ -98,7 +98,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	struct ipcbus_proc *proc = thread->proc;
 	int ret = 0;
 
-	t->origin = thread->origin;
+	t->sender_id = thread->sender_id;
 	spin_lock(&proc->lock);
 	inherit_deadline_locked(t, thread);
 	if (proc->async_count >= IPCBUS_LIMIT_ASYNCS) {
@@ -122,7 +122,7 @@ static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	spin_lock(&thread->proc->lock);
 	ipcbus_thread_remove_locked(thread, t);
-	ipcbus_answer_abandon_locked(t);
+	ipcbus_reply_abandon_locked(t);
 	spin_unlock(&thread->proc->lock);
 }
 
@@ -133,7 +133,7 @@ static bool end_async(struct ipcbus_transaction *t)
 	bool ended;
 
 	spin_lock(&proc->lock);
-	ended = ipcbus_answer_abandon_locked(t);
+	ended = ipcbus_reply_abandon_locked(t);
 	if (ended) {
 		hash_del(&t->async_entry);
 		proc->async_count--;
@@ -270,7 +270,7 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	u32 held;
 	int ret;
 
-	t->origin = thread->origin;
+	t->sender_id = thread->sender_id;
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	ipcbus_report_send(thread, message, t);
 	ret = queue_oneway(t, message, &old);
@@ -294,7 +294,7 @@ static __always_inline int request_make(struct ipcbus_proc *sender, struct ipcbu
 	ret = ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS, message,
 				 ret_buffer);
 	if (unlikely(ret == -EAGAIN && message->oneway && message->stage == IPCBUS_STAGE_BUFFER))
-		ret = ipcbus_room_make(sender, node, message, ret_buffer);
+		ret = ipcbus_space_make(sender, node, message, ret_buffer);
 	return ret;
 }
 
@@ -342,7 +342,7 @@ static __always_inline int make_and_send(struct ipcbus_thread *thread,
  * One that replaces another counts that one's room as free. When that one was taken
  * before this one was queued, this has to find room, or wait for it, like any other.
  */
-static bool is_to_find_room(struct ipcbus_message *message, int error)
+static bool must_find_space(struct ipcbus_message *message, int error)
 {
 	if (error != -EAGAIN || message->stage != IPCBUS_STAGE_QUEUE)
 		return false;
@@ -367,11 +367,11 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 	}
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
 		t->replaces = thread->proc->serial;
-		message->credit = ipcbus_replace_room(t);
+		message->credit = ipcbus_replace_space(t);
 	}
 	do {
 		ret = make_and_send(thread, node, message, t);
-	} while (unlikely(ret < 0) && is_to_find_room(message, ret));
+	} while (unlikely(ret < 0) && must_find_space(message, ret));
 	if (unlikely(ret < 0)) {
 		ipcbus_report_unsent(thread, message, t, node, ret);
 		ipcbus_transaction_put(t, thread);

@@ -42,7 +42,7 @@ bool ipcbus_spam_look(struct ipcbus_region *region, const struct ipcbus_proc *se
 	if (region->oneways >= region->spam_look) {
 		found = has_many(region, sender, ret_held);
 		/* Looking takes as long as there are many, so not at each of them. */
-		WRITE_ONCE(region->spam_look, found ? IPCBUS_SPAM_TOLD :
+		WRITE_ONCE(region->spam_look, found ? IPCBUS_SPAM_NOTIFIED :
 						      region->oneways + region->oneways / 8 + 1);
 	}
 	spin_unlock(&region->lock);

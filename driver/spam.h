@@ -13,7 +13,7 @@
 #define IPCBUS_SENT_SPAM	1
 
 /* Already told somebody; ipcbus_region.spam_look */
-#define IPCBUS_SPAM_TOLD	U32_MAX
+#define IPCBUS_SPAM_NOTIFIED U32_MAX
 
 bool ipcbus_spam_look(struct ipcbus_region *region, const struct ipcbus_proc *sender,
 		      u32 *ret_held);

@@ -11,22 +11,14 @@
 DEFINE_PER_CPU(struct ipcbus_stats, ipcbus_stats);
 
 static const char *const names[IPCBUS_STAT_COUNT] = {
-	[IPCBUS_STAT_PROCS] = "procs",
-	[IPCBUS_STAT_THREADS] = "threads",
-	[IPCBUS_STAT_NODES] = "nodes",
-	[IPCBUS_STAT_HANDLES] = "handles",
-	[IPCBUS_STAT_WATCHES] = "watches",
-	[IPCBUS_STAT_TRANSACTIONS] = "transactions",
-	[IPCBUS_STAT_BUFFERS] = "buffers",
-	[IPCBUS_STAT_FILES] = "files",
-	[IPCBUS_STAT_PAGES] = "pages",
-	[IPCBUS_STAT_BUSES] = "buses",
-	[IPCBUS_STAT_USERS] = "users",
-	[IPCBUS_STAT_SHARES] = "shares",
-	[IPCBUS_STAT_LOST] = "lost",
-	[IPCBUS_STAT_RECORDS_LOST] = "records_lost",
-	[IPCBUS_STAT_SPAM] = "spam",
-	[IPCBUS_STAT_STARVED] = "starved",
+	[IPCBUS_STAT_PROCS] = "procs",	   [IPCBUS_STAT_THREADS] = "threads",
+	[IPCBUS_STAT_NODES] = "nodes",	   [IPCBUS_STAT_HANDLES] = "handles",
+	[IPCBUS_STAT_WATCHES] = "watches", [IPCBUS_STAT_TRANSACTIONS] = "transactions",
+	[IPCBUS_STAT_BUFFERS] = "buffers", [IPCBUS_STAT_FILES] = "files",
+	[IPCBUS_STAT_PAGES] = "pages",	   [IPCBUS_STAT_BUSES] = "buses",
+	[IPCBUS_STAT_USERS] = "users",	   [IPCBUS_STAT_QUOTAS] = "quotas",
+	[IPCBUS_STAT_LOST] = "lost",	   [IPCBUS_STAT_RECORDS_LOST] = "records_lost",
+	[IPCBUS_STAT_SPAM] = "spam",	   [IPCBUS_STAT_STARVED] = "starved",
 };
 
 const char *ipcbus_stat_name(enum ipcbus_stat stat)

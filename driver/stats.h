@@ -21,7 +21,7 @@ enum ipcbus_stat {
 	IPCBUS_STAT_PAGES,
 	IPCBUS_STAT_BUSES,
 	IPCBUS_STAT_USERS,
-	IPCBUS_STAT_SHARES,
+	IPCBUS_STAT_QUOTAS,
 	/* Oneways that were queued and never delivered; none of them lives. */
 	IPCBUS_STAT_LOST,
 	/* Records that a monitor had no room for; none of them lives. */

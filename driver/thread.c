@@ -14,12 +14,12 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "answer.h"
 #include "bus.h"
 #include "cancel.h"
 #include "compat.h"
 #include "expiry.h"
 #include "proc.h"
+#include "reply.h"
 #include "report.h"
 #include "stats.h"
 #include "thread.h"
@@ -113,10 +113,10 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->tgid = get_pid(task_tgid(current));
 	thread->pid_nr = pid_nr_ns(thread->pid, proc->pid_ns);
 	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
-	ipcbus_origin_set(&thread->origin);
+	ipcbus_sender_id_set(&thread->sender_id);
 	thread->task = get_task_struct(current);
 	init_waitqueue_entry(&thread->waiter, current);
-	ipcbus_loan_init(&thread->loan);
+	ipcbus_boost_init(&thread->boost);
 	INIT_LIST_HEAD(&thread->work);
 	INIT_HLIST_NODE(&thread->idle);
 	ipcbus_stat_add(IPCBUS_STAT_THREADS);
@@ -223,14 +223,14 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		t = thread->top;
 		if (t) {
 			thread->top = t->from_below;
-			pending = ipcbus_answer_abandon_locked(t);
+			pending = ipcbus_reply_abandon_locked(t);
 		}
 		spin_unlock(&proc->lock);
 		if (!t)
 			break;
 		if (pending)
 			ipcbus_cancel_server(t);
-		ipcbus_answer_drop(t);
+		ipcbus_reply_drop(t);
 	}
 	spin_lock(&proc->lock);
 	while ((work = pop_own_locked(thread))) {
@@ -243,9 +243,9 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		thread->serves = false;
 		proc->serving--;
 	}
-	WRITE_ONCE(thread->loan.oneway, IPCBUS_PRIORITY_NONE);
+	WRITE_ONCE(thread->boost.oneway, IPCBUS_PRIORITY_NONE);
 	spin_unlock(&proc->lock);
-	ipcbus_loan_settle(thread);
+	ipcbus_boost_update(thread);
 	ipcbus_thread_put(thread);
 }
 
@@ -274,7 +274,7 @@ int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
 /* What a thread finds when it looks. */
 struct found {
 	struct ipcbus_work *work;
-	struct ipcbus_transaction *answered;
+	struct ipcbus_transaction *ended;
 	struct ipcbus_transaction *expired;
 	bool interrupted;
 	bool spawn;
@@ -321,8 +321,8 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	found->work = pop_own_locked(thread);
 	if (found->work) {
 		/* Calls that come back, or what it was idle for. */
-	} else if (is_in_own_call_locked(thread, IPCBUS_ANSWERED)) {
-		found->answered = thread->top;
+	} else if (is_in_own_call_locked(thread, IPCBUS_ENDED)) {
+		found->ended = thread->top;
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !list_empty(&proc->work)) {
 		found->work = pop_locked(&proc->work);
@@ -330,7 +330,7 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	} else if (has_expired_locked(thread)) {
 		found->expired = thread->top;
 		thread->top = thread->top->from_below;
-		ipcbus_answer_abandon_locked(found->expired);
+		ipcbus_reply_abandon_locked(found->expired);
 	} else if (thread->interrupted) {
 		thread->interrupted = false;
 		found->interrupted = true;
@@ -343,7 +343,7 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		found->spawn = wants_spawn_locked(proc, thread);
 	}
 	more = !list_empty(&thread->work) || thread->interrupted ||
-	       is_in_own_call_locked(thread, IPCBUS_ANSWERED);
+	       is_in_own_call_locked(thread, IPCBUS_ENDED);
 	WRITE_ONCE(thread->kick, more);
 	return true;
 }
@@ -402,8 +402,8 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
 
-	if (unlikely(thread->loan.unsettled))
-		ipcbus_loan_sleep(thread);
+	if (unlikely(thread->boost.stale))
+		ipcbus_boost_sleep(thread);
 	ipcbus_report_wait(thread);
 	WRITE_ONCE(thread->since, jiffies);
 	WRITE_ONCE(thread->asleep, true);
@@ -459,8 +459,8 @@ static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 /* Makes an event of what was found; false if it came to nothing. */
 static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
 {
-	if (found->answered) {
-		ipcbus_answer_take(found->answered, thread, event);
+	if (found->ended) {
+		ipcbus_reply_take(found->ended, thread, event);
 	} else if (found->expired) {
 		take_expired(found->expired, thread, event);
 	} else if (found->work) {
@@ -512,8 +512,7 @@ static bool call_ended_locked(struct ipcbus_thread *thread)
 {
 	struct ipcbus_transaction *t = own_call_locked(thread);
 
-	return t && (t->state == IPCBUS_ANSWERED ||
-		     (t->deadline && ktime_get_ns() >= t->deadline));
+	return t && (t->state == IPCBUS_ENDED || (t->deadline && ktime_get_ns() >= t->deadline));
 }
 
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)

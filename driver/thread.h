@@ -5,17 +5,21 @@
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H
 
+#include <linux/cred.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/user_namespace.h>
 #include <linux/wait.h>
 
 #include "main.h"
-#include "origin.h"
 #include "priority.h"
 #include "proc.h"
+#include "sender.h"
 
 /**
  * struct ipcbus_thread - one thread that uses the file
@@ -26,7 +30,7 @@
  * @tgid: its process, counted; constant
  * @pid_nr: @pid as its own proc knows it; constant
  * @tgid_nr: @tgid likewise; constant
- * @origin: its process, for who asks later; constant
+ * @sender_id: its process, for who asks later; constant
  * @number: its place in proc->threads, from 1; constant
  * @task: the thread, counted; for waking it only; constant
  * @waiter: how it is woken; in no queue, for nobody else waits for the same
@@ -54,7 +58,7 @@ struct ipcbus_thread {
 	struct pid *tgid;
 	u32 pid_nr;
 	u32 tgid_nr;
-	struct ipcbus_origin origin;
+	struct ipcbus_sender_id sender_id;
 	u32 number;
 	struct task_struct *task;
 	wait_queue_entry_t waiter;
@@ -68,14 +72,14 @@ struct ipcbus_thread {
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
-	struct ipcbus_loan loan;
+	struct ipcbus_boost boost;
 	struct ipcbus_transaction *spare;
 };
 
 /* The current thread may have to run by another priority than it does. */
-static inline void ipcbus_loan_unsettle(struct ipcbus_thread *thread)
+static inline void ipcbus_boost_mark(struct ipcbus_thread *thread)
 {
-	WRITE_ONCE(thread->loan.unsettled, true);
+	WRITE_ONCE(thread->boost.stale, true);
 }
 
 /* The calling thread's, made at its first call. number is the user's guess. */
@@ -110,6 +114,29 @@ void ipcbus_thread_free(struct kref *ref);
 static inline void ipcbus_thread_put(struct ipcbus_thread *thread)
 {
 	kref_put(&thread->ref, ipcbus_thread_free);
+}
+
+/* Fills in the current thread as the sender, as the owner of receiver sees it. */
+static __always_inline void ipcbus_thread_identify(const struct ipcbus_thread *thread,
+						   const struct ipcbus_proc *receiver,
+						   struct ipcbus_sender *sender)
+{
+	const struct cred *cred = current_cred();
+
+	if (likely(receiver->pid_ns == thread->proc->pid_ns)) {
+		sender->pid = thread->tgid_nr;
+		sender->tid = thread->pid_nr;
+	} else {
+		sender->pid = pid_nr_ns(thread->tgid, receiver->pid_ns);
+		sender->tid = pid_nr_ns(thread->pid, receiver->pid_ns);
+	}
+	if (likely(receiver->user_ns == &init_user_ns)) {
+		sender->uid = __kuid_val(cred->euid);
+		sender->gid = __kgid_val(cred->egid);
+	} else {
+		sender->uid = from_kuid_munged(receiver->user_ns, cred->euid);
+		sender->gid = from_kgid_munged(receiver->user_ns, cred->egid);
+	}
 }
 
 /* Takes it out of its proc's table; false if somebody else did. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Deadlines in ticks, for those who sleep until one or have a timer do it. Used by
- * expiry.c, room.c and freeze.c.
+ * expiry.c, space.c and freeze.c.
  */
 #ifndef IPCBUS_TICKS_H
 #define IPCBUS_TICKS_H

@@ -45,7 +45,7 @@ struct ipcbus_party {
 			 { 3, "reply" },	\
 			 { 4, "error" })
 
-#define ipcbus_show_answer(kind)		\
+#define ipcbus_show_result(kind)		\
 	__print_symbolic(kind,			\
 			 { 4, "reply" },	\
 			 { 5, "error" },	\
@@ -54,7 +54,7 @@ struct ipcbus_party {
 #define ipcbus_show_stage(stage)		\
 	__print_symbolic(stage,			\
 			 { 1, "args" },		\
-			 { 2, "free" },		\
+			 { 2, "release" },		\
 			 { 3, "target" },	\
 			 { 4, "buffer" },	\
 			 { 5, "copy" },		\
@@ -81,17 +81,17 @@ TRACE_EVENT_FN(ipcbus_send,
 		__field(u64, size)
 	),
 	TP_fast_assign(
-		__entry->id = r->tap.id;
-		__entry->parent = r->tap.parent;
-		__entry->kind = r->tap.kind;
+		__entry->id = r->head.id;
+		__entry->parent = r->head.parent;
+		__entry->kind = r->head.kind;
 		__entry->from = pid_nr(r->from.pid);
 		__entry->from_tid = pid_nr(r->from.tid);
 		__entry->to = pid_nr(r->to.pid);
-		__entry->node = r->tap.node;
+		__entry->node = r->head.node;
 		__entry->handle = handle;
-		__entry->code = r->tap.code;
-		__entry->objects = r->tap.object_count;
-		__entry->size = r->tap.data_size;
+		__entry->code = r->head.code;
+		__entry->objects = r->head.object_count;
+		__entry->size = r->head.data_size;
 	),
 	TP_printk("id=%llu kind=%s from=%d:%d to=%d node=%u handle=%u code=%u size=%llu objects=%u parent=%llu",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->from,
@@ -140,13 +140,13 @@ TRACE_EVENT_FN(ipcbus_reply,
 		__field(u32, objects)
 	),
 	TP_fast_assign(
-		__entry->id = r->tap.id;
-		__entry->size = r->tap.data_size;
-		__entry->kind = r->tap.kind;
-		__entry->error = r->tap.error;
+		__entry->id = r->head.id;
+		__entry->size = r->head.data_size;
+		__entry->kind = r->head.kind;
+		__entry->error = r->head.error;
 		__entry->from = pid_nr(r->from.pid);
 		__entry->from_tid = pid_nr(r->from.tid);
-		__entry->objects = r->tap.object_count;
+		__entry->objects = r->head.object_count;
 	),
 	TP_printk("id=%llu kind=%s error=%d from=%d:%d size=%llu objects=%u",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error,
@@ -155,7 +155,7 @@ TRACE_EVENT_FN(ipcbus_reply,
 );
 
 /* The caller took its answer, of whichever kind. */
-TRACE_EVENT_FN(ipcbus_answer,
+TRACE_EVENT_FN(ipcbus_result,
 	TP_PROTO(u64 id, u32 kind, s32 error, struct ipcbus_party to, u64 buffer),
 	TP_ARGS(id, kind, error, to, buffer),
 	TP_STRUCT__entry(
@@ -175,13 +175,13 @@ TRACE_EVENT_FN(ipcbus_answer,
 		__entry->to_tid = to.tid;
 	),
 	TP_printk("id=%llu kind=%s error=%d to=%d:%d buffer=0x%llx",
-		  __entry->id, ipcbus_show_answer(__entry->kind), __entry->error,
+		  __entry->id, ipcbus_show_result(__entry->kind), __entry->error,
 		  __entry->to, __entry->to_tid, __entry->buffer),
 	ipcbus_report_begin, ipcbus_report_end
 );
 
 /* A receiver gives a buffer back. */
-TRACE_EVENT_FN(ipcbus_free,
+TRACE_EVENT_FN(ipcbus_release,
 	TP_PROTO(struct ipcbus_party by, u64 buffer),
 	TP_ARGS(by, buffer),
 	TP_STRUCT__entry(
@@ -265,8 +265,8 @@ TRACE_EVENT(ipcbus_spam,
 		__entry->from = pid_nr(r->from.pid);
 		__entry->from_tid = pid_nr(r->from.tid);
 		__entry->to = pid_nr(r->to.pid);
-		__entry->node = r->tap.node;
-		__entry->held = r->tap.value;
+		__entry->node = r->head.node;
+		__entry->held = r->head.value;
 	),
 	TP_printk("from=%d:%d to=%d node=%u held=%u", __entry->from, __entry->from_tid,
 		  __entry->to, __entry->node, __entry->held)
@@ -284,11 +284,11 @@ TRACE_EVENT_FN(ipcbus_starved,
 		__field(u32, ms)
 	),
 	TP_fast_assign(
-		__entry->id = r->tap.id;
+		__entry->id = r->head.id;
 		__entry->to = pid_nr(r->to.pid);
 		__entry->to_tid = pid_nr(r->to.tid);
-		__entry->node = r->tap.node;
-		__entry->ms = r->tap.value;
+		__entry->node = r->head.node;
+		__entry->ms = r->head.value;
 	),
 	TP_printk("id=%llu to=%d:%d node=%u ms=%u", __entry->id, __entry->to,
 		  __entry->to_tid, __entry->node, __entry->ms),

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Calls and oneways: see transaction.h. Sent by request.c, delivered through
- * thread.c to who serves them, answered by answer.c.
+ * thread.c to who serves them, answered by reply.c.
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "answer.h"
 #include "cancel.h"
 #include "freeze.h"
-#include "identity.h"
 #include "message.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
 #include "replace.h"
+#include "reply.h"
 #include "report.h"
+#include "sender.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -131,10 +131,10 @@ static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index
 		return;
 	}
 	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
-	ipcbus_answer_fail(t, error, stage, index);
+	ipcbus_reply_fail(t, error, stage, index);
 }
 
-static void transaction_cancel(struct ipcbus_work *work)
+static void transaction_discard(struct ipcbus_work *work)
 {
 	refuse(container_of(work, struct ipcbus_transaction, work), -EOWNERDEAD, IPCBUS_STAGE_QUEUE,
 	       0);
@@ -143,11 +143,11 @@ static void transaction_cancel(struct ipcbus_work *work)
 /* The call could not be delivered after all. */
 static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
-	bool idle, untold;
+	bool idle, withdrawn;
 
 	spin_lock(&thread->proc->lock);
 	hash_del(&t->open);
-	untold = ipcbus_cancel_untell_locked(t);
+	withdrawn = ipcbus_cancel_withdraw_locked(t);
 	ipcbus_transaction_end_serving_locked(t);
 	/* The call below may have been answered while this one hid it. */
 	ipcbus_thread_kick_locked(thread);
@@ -156,7 +156,7 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	spin_unlock(&thread->proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
-	if (untold)
+	if (withdrawn)
 		ipcbus_transaction_put(t, NULL);
 }
 
@@ -172,14 +172,14 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 /* The thread is going to serve a oneway to node, by the node's priority if any. */
 static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
 {
-	WRITE_ONCE(thread->loan.oneway, node->prio);
+	WRITE_ONCE(thread->boost.oneway, node->prio);
 	if (unlikely(node->flags & IPCBUS_NODE_PRIORITY)) {
-		WRITE_ONCE(thread->loan.oneway_policy, node->policy);
-		ipcbus_loan_unsettle(thread);
+		WRITE_ONCE(thread->boost.oneway_policy, node->policy);
+		ipcbus_boost_mark(thread);
 	}
 }
 
-static void tell_label(const struct ipcbus_buffer *buffer, struct ipcbus_event *event)
+static void label_to_event(const struct ipcbus_buffer *buffer, struct ipcbus_event *event)
 {
 	if (!buffer || !buffer->label_size)
 		return;
@@ -203,14 +203,14 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		return refuse_delivery(t, thread, ret, IPCBUS_STAGE_DELIVER, index);
 
 	if (unlikely(t->node->flags & IPCBUS_NODE_WANT_LABEL))
-		tell_label(buffer, event);
+		label_to_event(buffer, event);
 	event->cookie = t->node->cookie;
 	event->code = t->code;
-	ipcbus_tell_sender(&t->sender, event);
+	ipcbus_sender_to_event(&t->sender, event);
 	if (t->oneway) {
 		event->kind = IPCBUS_EVENT_ONEWAY;
 		buffer->node = ipcbus_node_get(t->node);
-		buffer->origin = t->origin;
+		buffer->sender_id = t->sender_id;
 		begin_oneway(thread, t->node);
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 		ipcbus_report_deliver(thread, t, event);
@@ -218,7 +218,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		return true;
 	}
 	if (unlikely(t->work.prio != ipcbus_priority_current()))
-		ipcbus_loan_unsettle(thread);
+		ipcbus_boost_mark(thread);
 	event->kind = IPCBUS_EVENT_CALL;
 	event->flags |= t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
 	event->call = t->id;
@@ -233,7 +233,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 
 static const struct ipcbus_work_ops transaction_ops = {
 	.deliver = transaction_deliver,
-	.cancel = transaction_cancel,
+	.discard = transaction_discard,
 };
 
 struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
@@ -319,7 +319,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	t->delivering = false;
 	t->canceled = false;
 	t->server = NULL;
-	ipcbus_identify(thread, node->proc, &t->sender);
+	ipcbus_thread_identify(thread, node->proc, &t->sender);
 	ipcbus_stat_add(IPCBUS_STAT_TRANSACTIONS);
 	return t;
 }

@@ -17,13 +17,13 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 
-#include "identity.h"
 #include "main.h"
+#include "sender.h"
 #include "work.h"
 
 enum ipcbus_transaction_state {
 	IPCBUS_PENDING,
-	IPCBUS_ANSWERED,
+	IPCBUS_ENDED,
 	IPCBUS_ABANDONED,
 };
 
@@ -39,7 +39,7 @@ enum ipcbus_transaction_state {
  * @accept_fds: the reply may bring fds; constant
  * @depth: calls in the chain up to this one; constant
  * @sender: who sent it; constant
- * @origin: of a oneway or async call: the process that sent it; constant
+ * @sender_id: of a oneway or async call: the process that sent it; constant
  * @deadline: when the caller stops waiting, or 0; constant
  * @cookie: the caller's; constant
  * @caller: where the answer goes: @from's proc, or of an async call counted; NULL
@@ -60,13 +60,13 @@ enum ipcbus_transaction_state {
  * @done: an async call's answer, in the caller's queue (caller->lock); of another:
  *	in the list of who cancels it
  * @expiry: in caller->expiry, if a timer ends it (caller->lock)
- * @answer: the event the caller will get (caller->lock)
+ * @result: the event the caller will get (caller->lock)
  * @reply: the answer's buffer, in the caller's region, or NULL
  * @open: in proc->open (node->proc->lock)
  * @delivering: the thread that took it still makes its event: set with node->proc->lock,
  *	cleared without; until then it cannot be answered
  * @canceled: nobody waits for the answer (node->proc->lock)
- * @told: tells the server so; holds a reference while it is queued
+ * @notice: tells the server so; holds a reference while it is queued
  * @server: on whose stack it is, or NULL (node->proc->lock)
  * @to_below: the next on @server's stack
  */
@@ -81,7 +81,7 @@ struct ipcbus_transaction {
 	bool accept_fds;
 	u32 depth;
 	struct ipcbus_sender sender;
-	struct ipcbus_origin origin;
+	struct ipcbus_sender_id sender_id;
 	u64 deadline;
 	u64 cookie;
 	struct ipcbus_proc *caller;
@@ -105,13 +105,13 @@ struct ipcbus_transaction {
 		u32 stage;
 		u32 index;
 		struct ipcbus_sender sender;
-	} answer;
+	} result;
 	struct ipcbus_buffer *reply;
 
 	struct hlist_node open;
 	bool delivering;
 	bool canceled;
-	struct ipcbus_work told;
+	struct ipcbus_work notice;
 	struct ipcbus_thread *server;
 	struct ipcbus_transaction *to_below;
 };

@@ -5,7 +5,7 @@
  * thing goes; what is too much fails with -EDQUOT for this user and for nobody
  * else. A proc is of the user who opened it, whatever its threads become.
  *
- * How much of somebody else's region a user may take is in share.h.
+ * How much of somebody else's region a user may take is in quota.h.
  */
 #ifndef IPCBUS_USER_H
 #define IPCBUS_USER_H

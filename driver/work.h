@@ -18,12 +18,12 @@ struct ipcbus_work;
  * struct ipcbus_work_ops - one kind of work
  * @deliver: in the receiving thread, no lock held, work off every queue: fills
  *	event and returns true, or false if there is nothing to tell (any more)
- * @cancel: the proc is going, no lock held, work off every queue
+ * @discard: the proc is going, no lock held, work off every queue
  */
 struct ipcbus_work_ops {
 	bool (*deliver)(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			struct ipcbus_event *event);
-	void (*cancel)(struct ipcbus_work *work);
+	void (*discard)(struct ipcbus_work *work);
 };
 
 /**

@@ -70,9 +70,9 @@ START_TEST(a_call_has_two_slices_and_two_arrows)
 
 	say("  client-312  [000] ..... 10.000001: ipcbus_send: id=41 kind=call from=312:312 to=287 node=1 handle=0 code=7 size=16 objects=0 parent=0");
 	say("  server-287  [001] ..... 10.000005: ipcbus_deliver: id=41 kind=call to=287:288 buffer=0x5 size=16");
-	say("  server-287  [001] ..... 10.000007: ipcbus_free: by=287:288 buffer=0x5");
+	say("  server-287  [001] ..... 10.000007: ipcbus_release: by=287:288 buffer=0x5");
 	say("  server-287  [001] ..... 10.000009: ipcbus_reply: id=41 kind=reply error=0 from=287:288 size=4 objects=0");
-	say("  client-312  [000] ..... 10.000012: ipcbus_answer: id=41 kind=reply error=0 to=312:312 buffer=0x9");
+	say("  client-312  [000] ..... 10.000012: ipcbus_result: id=41 kind=reply error=0 to=312:312 buffer=0x9");
 	json = timeline();
 	ck_assert_uint_eq(count(json, "X", &slice), 2);
 	ck_assert_uint_eq(trace_arrows(json), 2);
@@ -94,9 +94,9 @@ START_TEST(calls_within_calls_lie_within)
 	say("b-2 [0] . 1.2: ipcbus_send: id=2 kind=call from=2:2 to=1 node=1 handle=0 code=8 size=1 objects=0 parent=1");
 	say("a-1 [0] . 1.3: ipcbus_deliver: id=2 kind=call to=1:1 buffer=0x6 size=16");
 	say("a-1 [0] . 1.4: ipcbus_reply: id=2 kind=error error=-5 from=1:1 size=4 objects=0");
-	say("b-2 [0] . 1.5: ipcbus_answer: id=2 kind=error error=-5 to=2:2 buffer=0x9");
+	say("b-2 [0] . 1.5: ipcbus_result: id=2 kind=error error=-5 to=2:2 buffer=0x9");
 	say("b-2 [0] . 1.6: ipcbus_reply: id=1 kind=reply error=0 from=2:2 size=4 objects=0");
-	say("a-1 [0] . 1.7: ipcbus_answer: id=1 kind=reply error=0 to=1:1 buffer=0x9");
+	say("a-1 [0] . 1.7: ipcbus_result: id=1 kind=reply error=0 to=1:1 buffer=0x9");
 	json = timeline();
 	ck_assert_uint_eq(count(json, "X", NULL), 4);
 	ck_assert_uint_eq(count(json, "b", NULL), 0);
@@ -118,8 +118,8 @@ START_TEST(what_overlaps_has_a_row_of_its_own)
 	say("b-2 [0] . 1.3: ipcbus_deliver: id=2 kind=call to=2:2 buffer=0x6 size=1");
 	say("b-2 [0] . 1.4: ipcbus_reply: id=1 kind=reply error=0 from=2:2 size=4 objects=0");
 	say("b-2 [0] . 1.5: ipcbus_reply: id=2 kind=reply error=0 from=2:3 size=4 objects=0");
-	say("a-1 [0] . 1.6: ipcbus_answer: id=1 kind=reply error=0 to=1:1 buffer=0x9");
-	say("a-1 [0] . 1.7: ipcbus_answer: id=2 kind=reply error=0 to=1:4 buffer=0x9");
+	say("a-1 [0] . 1.6: ipcbus_result: id=1 kind=reply error=0 to=1:1 buffer=0x9");
+	say("a-1 [0] . 1.7: ipcbus_result: id=2 kind=reply error=0 to=1:4 buffer=0x9");
 	json = timeline();
 	ck_assert_uint_eq(count(json, "X", NULL), 2);
 	ck_assert_uint_eq(count(json, "b", NULL), 2);
@@ -135,7 +135,7 @@ START_TEST(oneways_last_until_they_are_given_back)
 
 	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=oneway from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
 	say("b-2 [0] . 1.2: ipcbus_deliver: id=1 kind=oneway to=2:2 buffer=0x5 size=1");
-	say("b-2 [0] . 1.5: ipcbus_free: by=2:2 buffer=0x5");
+	say("b-2 [0] . 1.5: ipcbus_release: by=2:2 buffer=0x5");
 	json = timeline();
 	ck_assert_uint_eq(count(json, "X", NULL), 2);
 	ck_assert_uint_eq(trace_arrows(json), 1);
@@ -170,8 +170,8 @@ START_TEST(pieces_and_other_lines_do_no_harm)
 	say("sh-1 [0] . 1.0: sched_switch: prev=1");
 	say("b-2 [0] . 1.2: ipcbus_deliver: id=9 kind=call to=2:2 buffer=0x5 size=1");
 	say("b-2 [0] . 1.2: ipcbus_reply: id=9");
-	say("b-2 [0] . 1.2: ipcbus_answer:");
-	say("b-2 [0] . 1.2: ipcbus_free: by=2:2 buffer=");
+	say("b-2 [0] . 1.2: ipcbus_result:");
+	say("b-2 [0] . 1.2: ipcbus_release: by=2:2 buffer=");
 	say(": ipcbus_send: id=3");
 	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1");
 	json = timeline();
@@ -194,7 +194,7 @@ START_TEST(processes_have_the_names_of_threads)
 	say("worker-12 [0] . 1.0: ipcbus_send: id=1 kind=call from=10:12 to=20 node=1");
 	ck_assert_str_eq(name_of("10"), "worker");
 	say("client-10 [0] . 1.0: ipcbus_send: id=2 kind=call from=10:10 to=20 node=1");
-	say("worker-12 [0] . 1.0: ipcbus_answer: id=1 kind=reply to=10:12");
+	say("worker-12 [0] . 1.0: ipcbus_result: id=1 kind=reply to=10:12");
 	ck_assert_str_eq(name_of("10"), "client");
 	say("<...>-30 [0] . 1.0: ipcbus_send: id=3 kind=call from=30:30 to=20 node=1");
 	ck_assert_str_eq(name_of("30"), "");

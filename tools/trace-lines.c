@@ -248,9 +248,9 @@ int trace_line(struct trace *trace, char *line)
 		const char *name;
 		int (*on)(struct trace *trace, const json_t *fields, uint64_t ns);
 	} events[] = {
-		{ "ipcbus_send:", on_send },   { "ipcbus_deliver:", on_deliver },
-		{ "ipcbus_reply:", on_reply }, { "ipcbus_answer:", on_receive },
-		{ "ipcbus_free:", on_free },   { "ipcbus_fail:", on_fail },
+		{ "ipcbus_send:", on_send },	{ "ipcbus_deliver:", on_deliver },
+		{ "ipcbus_reply:", on_reply },	{ "ipcbus_result:", on_receive },
+		{ "ipcbus_release:", on_free }, { "ipcbus_fail:", on_fail },
 	};
 	char *event = strstr(line, ": ipcbus_"), *time = event;
 	const char *kind;

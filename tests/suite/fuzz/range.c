@@ -3,10 +3,10 @@
  * The interval allocator of driver/range.c against a list of what is handed out.
  *
  * Input: two bytes say how large the pool is, then operations of two bytes:
- * allocate some size at either end, give one back, or cool a part of a warm one.
+ * allocate some size at either end, give one back, or reclaim a part of a backed one.
  * After each operation all that range.h promises is checked: ranges do not
  * overlap, lie where they were asked for, neighbours that are free are one,
- * nothing that surely fits is refused, and what was given back is warm.
+ * nothing that surely fits is refused, and what was given back is backed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,42 +31,42 @@ static u32 total;
 	} while (0)
 
 /* The hull of a free range lies in it. Returns how large it is. */
-static u32 check_warm(const struct ipcbus_range *range)
+static u32 check_backed(const struct ipcbus_range *range)
 {
 	if (range->used)
 		return 0;
-	must(range->start <= range->warm_start && range->warm_start <= range->warm_end);
-	must(range->warm_end <= range->start + range->size);
-	return range->warm_end - range->warm_start;
+	must(range->start <= range->backed_start && range->backed_start <= range->backed_end);
+	must(range->backed_end <= range->start + range->size);
+	return range->backed_end - range->backed_start;
 }
 
 /* The chain covers everything, and agrees with the model. Returns the largest free. */
 static u32 check_chain(void)
 {
 	const struct ipcbus_range *range = &whole;
-	u32 at = 0, largest = 0, warm = 0, left = 0;
+	u32 at = 0, largest = 0, backed = 0, left = 0;
 	unsigned int used = 0;
 
 	for (; range; range = range->after) {
 		must(range->start == at && range->size);
 		must(!range->after || range->after->before == range);
 		must(range->used || !range->after || range->after->used);
-		warm += check_warm(range);
+		backed += check_backed(range);
 		left += range->used ? 0 : range->size;
 		used += range->used;
 		if (!range->used && range->size > largest)
 			largest = range->size;
 		at += range->size;
 	}
-	must(at == total && used == n_live && warm == pool.warm && left == pool.left);
+	must(at == total && used == n_live && backed == pool.backed && left == pool.left);
 	return largest;
 }
 
-/* The warm ones of a list come first. */
+/* The backed ones of a list come first. */
 static void check_list(struct list_head *first)
 {
 	struct list_head *link = first;
-	bool warm = true;
+	bool backed = true;
 
 	if (!first)
 		return;
@@ -74,8 +74,8 @@ static void check_list(struct list_head *first)
 		const struct ipcbus_range *range = list_entry(link, struct ipcbus_range, link);
 
 		must(!range->used);
-		must(warm || range->warm_start == range->warm_end);
-		warm = range->warm_start != range->warm_end;
+		must(backed || range->backed_start == range->backed_end);
+		backed = range->backed_start != range->backed_end;
 		link = link->next;
 	} while (link != first);
 }
@@ -129,37 +129,37 @@ static void free_unused(struct ipcbus_range *unused[2], int n)
 }
 
 /* Whether all of it is in the hull of the free range that it is part of now. */
-static bool is_warm(u32 start, u32 end)
+static bool is_backed(u32 start, u32 end)
 {
 	for (const struct ipcbus_range *range = &whole; range; range = range->after)
 		if (!range->used && range->start <= start && range->start + range->size >= end)
-			return range->warm_start <= start && range->warm_end >= end;
+			return range->backed_start <= start && range->backed_end >= end;
 	return false;
 }
 
-static void give_back(unsigned int i)
+static void release(unsigned int i)
 {
 	u32 start = live[i]->start, end = start + live[i]->size;
 	struct ipcbus_range *unused[2] = { NULL, NULL }, *mine = live[i];
 
 	live[i] = live[--n_live];
 	free_unused(unused, ipcbus_range_free(&pool, mine, unused));
-	must(is_warm(start, end));
+	must(is_backed(start, end));
 }
 
-/* A part of the largest class that is warm becomes cold. */
-static void cool(unsigned int log, u8 part)
+/* A part of the largest class that is backed is not backed any more. */
+static void reclaim_range(unsigned int log, u8 part)
 {
-	struct ipcbus_range *range = ipcbus_range_take_warm(&pool, 1U << log);
+	struct ipcbus_range *range = ipcbus_range_take_backed(&pool, 1U << log);
 	struct ipcbus_range *unused[2] = { NULL, NULL };
-	u32 warm;
+	u32 backed;
 
 	if (!range)
 		return;
-	must(range->used && range->size >= 1U << log && range->warm_end > range->warm_start);
-	warm = range->warm_end - range->warm_start;
-	range->warm_start += part % 4 ? warm / (part % 4) : warm;
-	free_unused(unused, ipcbus_range_put_cooled(&pool, range, unused));
+	must(range->used && range->size >= 1U << log && range->backed_end > range->backed_start);
+	backed = range->backed_end - range->backed_start;
+	range->backed_start += part % 4 ? backed / (part % 4) : backed;
+	free_unused(unused, ipcbus_range_put_reclaimed(&pool, range, unused));
 }
 
 static u32 size_of(uint8_t kind, uint8_t value)
@@ -189,16 +189,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t what = input_byte(&input), value = input_byte(&input);
 
 		if (what % 32 == 30)
-			cool(what / 32, value);
+			reclaim_range(what / 32, value);
 		else if (what & 1 && n_live < MAX_LIVE)
 			allocate(size_of(what >> 2, value), what & 2, largest);
 		else if (n_live)
-			give_back(value % n_live);
+			release(value % n_live);
 		largest = check_chain();
 		check_lists();
 	}
 	while (n_live)
-		give_back(n_live - 1);
+		release(n_live - 1);
 	must(check_chain() == total);
 	return 0;
 }

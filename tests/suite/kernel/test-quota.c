@@ -428,7 +428,7 @@ START_TEST(many_users)
 		raw_give(&srv, &ev);
 		raw_close(&r);
 	}
-	ck_assert_int_le(live("shares"), 17);
+	ck_assert_int_le(live("quotas"), 17);
 }
 END_TEST
 
@@ -445,14 +445,14 @@ START_TEST(many_users_at_once)
 		raw_oneway(&r, 0, uid, data, 100);
 		raw_close(&r);
 	}
-	ck_assert_int_eq(live("shares"), 100);
+	ck_assert_int_eq(live("quotas"), 100);
 	for (uid = 2000; uid < 2100; uid++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.code, uid);
 		raw_give(&srv, &ev);
 	}
 	raw_oneway(&cli, 0, 1, data, 100);
-	ck_assert_int_le(live("shares"), 17);
+	ck_assert_int_le(live("quotas"), 17);
 }
 END_TEST
 
@@ -542,7 +542,7 @@ int main(void)
 	tcase_add_test(tc, info_says_them);
 	tcase_add_test(tc, debugfs_says_who_has_what);
 
-	tc = add_user_case(s, "shares");
+	tc = add_user_case(s, "quotas");
 	tcase_add_test(tc, flood_of_calls);
 	tcase_add_test(tc, owner_is_not_limited);
 	tcase_add_test(tc, too_large_for_a_share);

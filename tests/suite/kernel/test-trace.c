@@ -154,8 +154,8 @@ START_TEST(call_and_reply)
 	ck_assert_uint_eq(number(line, "buffer"), call.buffer);
 	ck_assert_uint_eq(number(line, "size"), 5);
 
-	ck_assert_uint_eq(number(event("ipcbus_free", 0), "buffer"), call.buffer);
-	ck_assert_str_eq(field(event("ipcbus_free", 0), "by"), self());
+	ck_assert_uint_eq(number(event("ipcbus_release", 0), "buffer"), call.buffer);
+	ck_assert_str_eq(field(event("ipcbus_release", 0), "by"), self());
 
 	line = event("ipcbus_reply", 0);
 	ck_assert_uint_eq(number(line, "id"), id);
@@ -163,17 +163,17 @@ START_TEST(call_and_reply)
 	ck_assert_str_eq(field(line, "error"), "0");
 	ck_assert_uint_eq(number(line, "size"), 6);
 
-	line = event("ipcbus_answer", 0);
+	line = event("ipcbus_result", 0);
 	ck_assert_uint_eq(number(line, "id"), id);
 	ck_assert_str_eq(field(line, "kind"), "reply");
 	ck_assert_uint_eq(number(line, "buffer"), reply.buffer);
-	ck_assert_uint_eq(number(event("ipcbus_free", 1), "buffer"), reply.buffer);
+	ck_assert_uint_eq(number(event("ipcbus_release", 1), "buffer"), reply.buffer);
 
 	ck_assert_int_eq(count("ipcbus_send"), 1);
 	ck_assert_int_eq(count("ipcbus_deliver"), 1);
 	ck_assert_int_eq(count("ipcbus_reply"), 1);
-	ck_assert_int_eq(count("ipcbus_answer"), 1);
-	ck_assert_int_eq(count("ipcbus_free"), 2);
+	ck_assert_int_eq(count("ipcbus_result"), 1);
+	ck_assert_int_eq(count("ipcbus_release"), 2);
 	ck_assert_int_eq(count("ipcbus_fail"), 0);
 }
 END_TEST
@@ -189,8 +189,8 @@ START_TEST(error_reply)
 	take_trace();
 	ck_assert_str_eq(field(event("ipcbus_reply", 0), "kind"), "error");
 	ck_assert_str_eq(field(event("ipcbus_reply", 0), "error"), "-20");
-	ck_assert_str_eq(field(event("ipcbus_answer", 0), "kind"), "error");
-	ck_assert_str_eq(field(event("ipcbus_answer", 0), "error"), "-20");
+	ck_assert_str_eq(field(event("ipcbus_result", 0), "kind"), "error");
+	ck_assert_str_eq(field(event("ipcbus_result", 0), "error"), "-20");
 }
 END_TEST
 
@@ -206,7 +206,7 @@ START_TEST(oneway)
 	ck_assert_str_eq(field(event("ipcbus_deliver", 0), "kind"), "oneway");
 	ck_assert_uint_eq(number(event("ipcbus_send", 0), "id"),
 			  number(event("ipcbus_deliver", 0), "id"));
-	ck_assert_uint_eq(number(event("ipcbus_free", 0), "buffer"), ev.buffer);
+	ck_assert_uint_eq(number(event("ipcbus_release", 0), "buffer"), ev.buffer);
 }
 END_TEST
 
@@ -262,12 +262,12 @@ START_TEST(failures)
 	ck_assert_uint_eq(number(event("ipcbus_fail", 1), "size"), 9);
 	ck_assert_int_eq(number(event("ipcbus_fail", 1), "to"), getpid());
 	ck_assert_str_eq(field(event("ipcbus_fail", 2), "error"), "-3");
-	ck_assert_str_eq(field(event("ipcbus_fail", 3), "stage"), "free");
+	ck_assert_str_eq(field(event("ipcbus_fail", 3), "stage"), "release");
 	ck_assert_str_eq(field(event("ipcbus_fail", 4), "stage"), "queue");
 	ck_assert_uint_eq(number(event("ipcbus_fail", 4), "id"),
 			  number(event("ipcbus_send", 0), "id"));
 	ck_assert_str_eq(field(event("ipcbus_fail", 4), "from"), self());
-	ck_assert_str_eq(field(event("ipcbus_answer", 0), "kind"), "failed");
+	ck_assert_str_eq(field(event("ipcbus_result", 0), "kind"), "failed");
 }
 END_TEST
 

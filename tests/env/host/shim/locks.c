@@ -28,7 +28,7 @@ static const struct {
 	{ "&proc->handle_lock", "ipcbus_default_bus.lock" },
 	{ "&proc->handle_lock", "&bus->lock" },
 	{ "&proc->handle_lock", "&proc->lock" },
-	{ "&loan->lock", "&proc->lock" },
+	{ "&boost->lock", "&proc->lock" },
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
 	{ "&bus->lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&region->lock" },

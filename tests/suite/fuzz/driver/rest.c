@@ -5,7 +5,7 @@
  * fuzz.c.
  */
 #include "proc.h"
-#include "share.h"
+#include "quota.h"
 #include "user.h"
 #include "world.h"
 
@@ -19,32 +19,32 @@ static const struct ipcbus_proc *proc_of(const struct proc *proc)
 	return file && file->f_op == &ipcbus_fops ? file->private_data : NULL;
 }
 
-static const struct ipcbus_share *share_of(const struct ipcbus_region *region,
+static const struct ipcbus_quota *share_of(const struct ipcbus_region *region,
 					   const struct ipcbus_user *user)
 {
-	const struct rb_node *node = region->shares.rb_node;
-	const struct ipcbus_share *share;
+	const struct rb_node *node = region->quotas.rb_node;
+	const struct ipcbus_quota *quota;
 
 	while (node) {
-		share = rb_entry(node, struct ipcbus_share, by_user);
-		if (share->user == user)
-			return share;
-		node = user < share->user ? node->rb_left : node->rb_right;
+		quota = rb_entry(node, struct ipcbus_quota, by_user);
+		if (quota->user == user)
+			return quota;
+		node = user < quota->user ? node->rb_left : node->rb_right;
 	}
 	return NULL;
 }
 
 static void judge_share(const struct ipcbus_region *region, const struct ipcbus_user *user)
 {
-	const struct ipcbus_share *share = share_of(region, user);
+	const struct ipcbus_quota *quota = share_of(region, user);
 	u32 all = region->size / IPCBUS_UNIT;
 
-	if (!share)
+	if (!quota)
 		return;
-	must(share->oneway_units <= all / 4, "oneways of one user have %u of %u units",
-	     share->oneway_units, all);
-	must(share->units <= all / 2 + all / 4, "one user has %u of %u units", share->units, all);
-	must(share->oneway_units <= region->oneway_units && share->buffers >= share->oneways,
+	must(quota->oneway_units <= all / 4, "oneways of one user have %u of %u units",
+	     quota->oneway_units, all);
+	must(quota->units <= all / 2 + all / 4, "one user has %u of %u units", quota->units, all);
+	must(quota->oneway_units <= region->oneway_units && quota->buffers >= quota->oneways,
 	     "more in a share than there is");
 }
 
@@ -127,14 +127,14 @@ static bool is_room(const struct ipcbus_region *region, const struct proc *from,
 		    const struct proc *to, u32 units)
 {
 	u32 most = region->size / IPCBUS_UNIT / 2, own;
-	const struct ipcbus_share *share;
+	const struct ipcbus_quota *quota;
 
 	if (region->oneway_units + units > most)
 		return false;
 	if (!world.strangers || from == to || !proc_of(from))
 		return true;
-	share = share_of(region, proc_of(from)->user);
-	own = share ? share->oneway_units : 0;
+	quota = share_of(region, proc_of(from)->user);
+	own = quota ? quota->oneway_units : 0;
 	return own + units <= (most - region->oneway_units + own) / 2;
 }
 
@@ -149,7 +149,7 @@ static void sender_at_rest(const struct thread *t)
 	if (m->target->life != target->life || !proc_of(target) || target->lossy)
 		return;
 	region = &proc_of(target)->region;
-	if (!waits_in(t, &region->room))
+	if (!waits_in(t, &region->space))
 		return;
 	must(!m->target->dead, "thread %u waits for room of a dead node", t->index);
 	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object) +

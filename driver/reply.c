@@ -3,17 +3,17 @@
  * How calls end: answered by the server, failed by the driver, abandoned by the
  * caller. Called by exchange.c for replies, by thread.c for the caller's side.
  */
-#include "answer.h"
 #include "buffer.h"
 #include "cancel.h"
 #include "expiry.h"
 #include "freeze.h"
-#include "identity.h"
 #include "message.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
+#include "reply.h"
 #include "report.h"
+#include "sender.h"
 #include "thread.h"
 #include "transaction.h"
 
@@ -28,30 +28,30 @@ static bool async_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 	t->caller->async_count--;
 	spin_unlock(&t->caller->lock);
 	/* Not on behalf of the oneway that this thread served last, if it did. */
-	WRITE_ONCE(thread->loan.oneway, IPCBUS_PRIORITY_NONE);
-	ipcbus_answer_take(t, thread, event);
+	WRITE_ONCE(thread->boost.oneway, IPCBUS_PRIORITY_NONE);
+	ipcbus_reply_take(t, thread, event);
 	return true;
 }
 
-static void async_cancel(struct ipcbus_work *work)
+static void async_discard(struct ipcbus_work *work)
 {
-	ipcbus_answer_drop(container_of(work, struct ipcbus_transaction, done));
+	ipcbus_reply_drop(container_of(work, struct ipcbus_transaction, done));
 }
 
 static const struct ipcbus_work_ops async_ops = {
 	.deliver = async_deliver,
-	.cancel = async_cancel,
+	.discard = async_discard,
 };
 
 /* Whatever the answer is: from here on the caller may look at it. */
 static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u32 stage, u32 index)
 {
 	lockdep_assert_held(&t->caller->lock);
-	t->answer.kind = kind;
-	t->answer.error = error;
-	t->answer.stage = stage;
-	t->answer.index = index;
-	WRITE_ONCE(t->state, IPCBUS_ANSWERED);
+	t->result.kind = kind;
+	t->result.error = error;
+	t->result.stage = stage;
+	t->result.index = index;
+	WRITE_ONCE(t->state, IPCBUS_ENDED);
 	if (unlikely(!RB_EMPTY_NODE(&t->expiry)))
 		ipcbus_expiry_remove_locked(t);
 	if (likely(!t->async)) {
@@ -63,16 +63,16 @@ static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u3
 	ipcbus_proc_queue_locked(t->caller, &t->done);
 }
 
-void ipcbus_answer_fail_locked(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
+void ipcbus_reply_fail_locked(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
 	publish_locked(t, IPCBUS_EVENT_FAILED, error, stage, index);
 }
 
-void ipcbus_answer_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
+void ipcbus_reply_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
 	spin_lock(&t->caller->lock);
 	if (t->state == IPCBUS_PENDING)
-		ipcbus_answer_fail_locked(t, error, stage, index);
+		ipcbus_reply_fail_locked(t, error, stage, index);
 	spin_unlock(&t->caller->lock);
 	ipcbus_transaction_put(t, NULL);
 }
@@ -96,8 +96,8 @@ static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u3
 	return wanted;
 }
 
-void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
-			struct ipcbus_event *event)
+void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
+		       struct ipcbus_event *event)
 {
 	struct ipcbus_buffer *buffer = t->reply;
 	u32 index = 0;
@@ -113,24 +113,24 @@ void ipcbus_answer_take(struct ipcbus_transaction *t, struct ipcbus_thread *thre
 		event->error = ret;
 		event->stage = IPCBUS_STAGE_DELIVER;
 		event->index = index;
-		ipcbus_report_answer(thread, event);
+		ipcbus_report_result(thread, event);
 		ipcbus_transaction_put(t, thread);
 		return;
 	}
-	event->kind = t->answer.kind;
-	event->error = t->answer.error;
-	event->stage = t->answer.stage;
-	event->index = t->answer.index;
+	event->kind = t->result.kind;
+	event->error = t->result.error;
+	event->stage = t->result.stage;
+	event->index = t->result.index;
 	/* The driver's own answers have no sender. */
-	if (t->answer.kind != IPCBUS_EVENT_FAILED)
-		ipcbus_tell_sender(&t->answer.sender, event);
+	if (t->result.kind != IPCBUS_EVENT_FAILED)
+		ipcbus_sender_to_event(&t->result.sender, event);
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
-	ipcbus_report_answer(thread, event);
+	ipcbus_report_result(thread, event);
 	ipcbus_transaction_put(t, thread);
 }
 
-bool ipcbus_answer_abandon_locked(struct ipcbus_transaction *t)
+bool ipcbus_reply_abandon_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->caller->lock);
 	if (t->state != IPCBUS_PENDING)
@@ -141,7 +141,7 @@ bool ipcbus_answer_abandon_locked(struct ipcbus_transaction *t)
 	return true;
 }
 
-void ipcbus_answer_drop(struct ipcbus_transaction *t)
+void ipcbus_reply_drop(struct ipcbus_transaction *t)
 {
 	ipcbus_buffer_drop(&t->caller->region, t->reply);
 	ipcbus_transaction_put(t, NULL);
@@ -156,7 +156,7 @@ static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
 	spin_lock(&proc->lock);
 	hash_for_each(proc->asyncs, bucket, t, async_entry) {
 		hash_del(&t->async_entry);
-		ipcbus_answer_abandon_locked(t);
+		ipcbus_reply_abandon_locked(t);
 		break;
 	}
 	spin_unlock(&proc->lock);
@@ -184,7 +184,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 					struct ipcbus_thread **ret_server)
 {
 	struct ipcbus_proc *proc = thread->proc;
-	bool idle = false, untold = false;
+	bool idle = false, withdrawn = false;
 	struct ipcbus_transaction *t;
 
 	spin_lock(&proc->lock);
@@ -195,19 +195,18 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 		hash_del(&t->open);
 		if (t->server) {
 			ipcbus_transaction_end_serving_locked(t);
-			if (unlikely(t->server != thread &&
-				     READ_ONCE(t->server->loan.unsettled)))
+			if (unlikely(t->server != thread && READ_ONCE(t->server->boost.stale)))
 				*ret_server = ipcbus_thread_get(t->server);
 		}
 		idle = ipcbus_node_end_call_locked(t->node);
-		untold = ipcbus_cancel_untell_locked(t);
+		withdrawn = ipcbus_cancel_withdraw_locked(t);
 		ipcbus_freeze_changed_locked(proc);
 		break;
 	}
 	spin_unlock(&proc->lock);
 	if (unlikely(idle))
 		ipcbus_node_check_idle(t->node);
-	if (unlikely(untold))
+	if (unlikely(withdrawn))
 		ipcbus_transaction_put(t, NULL);
 	return t;
 }
@@ -227,7 +226,7 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	}
 	/* Called off when it was in no table. */
 	if (READ_ONCE(t->state) != IPCBUS_PENDING)
-		ipcbus_cancel_tell_locked(t);
+		ipcbus_cancel_notify_locked(t);
 	spin_unlock(&proc->lock);
 }
 
@@ -246,18 +245,18 @@ static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
 	return t;
 }
 
-void ipcbus_answers_release(struct ipcbus_proc *proc)
+void ipcbus_open_calls_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
 
 	/* Callers may still cancel, and look whether it is open. */
 	while ((t = pop_open(proc))) {
 		ipcbus_report_failed(t, NULL, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-		ipcbus_answer_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+		ipcbus_reply_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	}
 }
 
-int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
+int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
 	bool error = message->send->kind == IPCBUS_SEND_ERROR;
 	struct ipcbus_buffer *buffer;
@@ -269,7 +268,7 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
 	t = claim(thread, message->send->call, &server);
 	if (unlikely(server)) {
-		ipcbus_loan_settle(server);
+		ipcbus_boost_update(server);
 		ipcbus_thread_put(server);
 	}
 	if (!t)
@@ -286,7 +285,7 @@ int ipcbus_answer_send(struct ipcbus_thread *thread, struct ipcbus_message *mess
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}
-	ipcbus_identify(thread, caller, &t->answer.sender);
+	ipcbus_thread_identify(thread, caller, &t->result.sender);
 	ipcbus_report_reply(thread, message, t, buffer);
 	if (!answer(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 		    error ? -(s32)message->send->code : 0))
