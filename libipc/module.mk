@@ -112,8 +112,5 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
 	$(Q)ln -sf $(LIBIPC_SONAME) $(DESTDIR)$(libdir)/libipc.so
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
-	$(Q)$(INSTALL) -m 644 libipc/include/ipc/ipc.h libipc/include/ipc/rpc.h \
-	  libipc/include/ipc/blob.h libipc/include/ipc/monitor.h \
-	  libipc/include/ipc/sd-event.h libipc/include/ipc/glib.h \
-	  $(DESTDIR)$(includedir)/ipc
+	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h) $(DESTDIR)$(includedir)/ipc
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/man/*.3) $(DESTDIR)$(mandir)/man3

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Much data in messages: fields of the types ipc.Blob and ipc.Memory.
+ * Large data in messages: fields of the types ipc.Blob and ipc.Memory. The rules and the
+ * error list of <ipc/ipc.h> apply.
  *
- * A blob is bytes, from none to a gigabyte, with one meaning at every size. Sent,
- * they lie in the sender's memory, which must stay as it is until the call, the
- * oneway or the reply function returns; the kernel gathers them from there.
- * Received, they lie in the mapping where the message arrived, read-only, as long
- * as the message: a request's as long as its call, a reply's until it is freed.
- * From IPC_BLOB_LARGE bytes on, or if the receiver has no room for them in its region,
- * they travel as a sealed memory file that is mapped for the receiver; neither side
- * sees a difference but in time: fresh memory costs some ten times the copy. They
- * never change after they were sent, whatever the sender does.
+ * A blob is 0 bytes to 1 GiB. The library does not copy it.
+ *
+ *   Sending     The bytes stay in the sender's memory. They must not change until the
+ *               call, oneway, stream send or reply function returns. The kernel copies
+ *               them from there. What was sent does not change afterwards.
+ *   Receiving   The bytes lie in a read-only mapping as long as the message: a request's
+ *               until its handler returns or the kept call is released, a reply's until it
+ *               is freed, a stream's until the next receive.
+ *   Large blobs From IPC_BLOB_LARGE bytes on, or if the receiver's region has no space, the
+ *               bytes are copied into a sealed memory file, which is mapped for the
+ *               receiver. Only the time differs: fresh memory costs about ten times the
+ *               copy.
  *
  *	Camera__Frame frame = CAMERA__FRAME__INIT;
  *	Ipc__Blob pixels = IPC__BLOB__INIT;
@@ -23,12 +27,12 @@
  *	{
  *		return draw(ipc_blob_data(frame->pixels), ipc_blob_size(frame->pixels));
  *
- * Memory is a file of memory that two processes have at once: what one writes the
- * other sees. Its size never changes. A stream of frames reuses a few of them: send
- * each once, then only say which one holds the next frame.
+ * A struct ipc_memory is a memory file that two processes map at once: what one writes, the
+ * other sees. Its size never changes. To stream frames, send a few of them once; then send
+ * only the number of the one that holds the next frame.
  *
- * Threads: a struct ipc_memory may be used from any number of threads; what lies in
- * it is the users' to agree about. Fields of messages are for one thread at a time.
+ * Threads: a struct ipc_memory may be used from any thread; access to its bytes is for its
+ * users to synchronize. A field of a message belongs to one thread at a time.
  */
 #ifndef IPC_BLOB_H
 #define IPC_BLOB_H
@@ -45,12 +49,12 @@ struct ipc_memory;
 
 /* --- Blobs --------------------------------------------------------------------- */
 
-/* From so many bytes on a blob travels as a file. */
+/* From this number of bytes on, a blob travels as a file. */
 #define IPC_BLOB_LARGE		((size_t)4 << 20)
-/* The most blobs that are not empty in one message (-E2BIG). */
+/* Maximum of non-empty blobs in one message; with more, sending fails with -E2BIG. */
 #define IPC_BLOBS_MAX		64
 
-/* What a blob that is sent stands for. The bytes stay the caller's. */
+/* Set a field that will be sent to size bytes at data. The bytes stay the caller's. */
 static inline void ipc_blob_set(Ipc__Blob *blob, const void *data, size_t size)
 {
 	blob->has_size = 1;
@@ -62,20 +66,26 @@ static inline void ipc_blob_set(Ipc__Blob *blob, const void *data, size_t size)
 	blob->memory = 0;
 }
 
-/* The bytes of a blob, 8-byte aligned if they were received; NULL if there are none. */
+/* Return the bytes of a blob, or NULL if it has none. Received bytes are 8-byte aligned.
+ * NULL is allowed. */
 static inline const void *ipc_blob_data(const Ipc__Blob *blob)
 {
 	return blob && blob->data.len ? blob->data.data : NULL;
 }
 
+/* Return the number of bytes of a blob. NULL is allowed. */
 static inline size_t ipc_blob_size(const Ipc__Blob *blob)
 {
 	return blob ? blob->data.len : 0;
 }
 
 /*
- * The same for the first size bytes of sealed memory, which are not copied at all.
- * -EINVAL: it has not so many; -EBUSY: it is not sealed (ipc_memory_seal()).
+ * Set a field that will be sent to the first size bytes of sealed memory, which are not
+ * copied at all. The caller keeps its reference of memory at least until the message is
+ * sent.
+ *
+ *   -EINVAL   The memory is smaller than size.
+ *   -EBUSY    The memory is not sealed; see ipc_memory_seal().
  */
 int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size);
 
@@ -84,33 +94,41 @@ int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size)
 #define IPC_MEMORY_WRITE	(1U << 0)
 
 /*
- * New memory of size bytes, all zero, mapped for reading and writing. flags:
- * IPC_MEMORY_WRITE: whoever receives it may write too; 0: may only read. -EINVAL:
- * size is 0; -ENOMEM; -EMFILE.
+ * Create zeroed memory of size bytes and map it for reading and writing. The caller owns
+ * *ret_memory and releases it with ipc_memory_unref(). With IPC_MEMORY_WRITE in flags
+ * receivers may write too; with 0 they may only read.
+ *
+ *   -EINVAL   size is 0, or flags has other bits.
+ *   -EFBIG    size is too large for a file.
+ *   -EMFILE   This process cannot open more files.
  */
 int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory);
+
+/* Take or drop a reference. The last one unmaps the memory here. */
 struct ipc_memory *ipc_memory_ref(struct ipc_memory *memory);
 struct ipc_memory *ipc_memory_unref(struct ipc_memory *memory);
 static inline void ipc_memory_unrefp(struct ipc_memory **p) { ipc_memory_unref(*p); }
 
-/* Where it is mapped: the same address as long as there is a reference. */
+/* Return the address of the mapping, which does not change, and its size in bytes. */
 void *ipc_memory_data(const struct ipc_memory *memory);
 size_t ipc_memory_size(const struct ipc_memory *memory);
 
 /*
- * Nobody can write any more, not here either: the memory stays as it is for ever.
- * -EBUSY: another process has it mapped for writing; here it cannot be written any
- * more all the same.
+ * Seal the memory: nobody can write to it any more, not here either. Sealing sealed memory
+ * succeeds.
+ *
+ *   -EBUSY    Another process has it mapped for writing. It is read-only here all the same.
  */
 int ipc_memory_seal(struct ipc_memory *memory);
-/* Whether it is sealed: its contents can be trusted not to change. */
+
+/* Return 1 if the memory is sealed, so that its bytes cannot change; else 0. */
 int ipc_memory_is_sealed(const struct ipc_memory *memory);
 
-/* The file itself, still the memory's, or -EINVAL. */
+/* Return the file descriptor, which stays the memory's; -EINVAL for NULL. */
 int ipc_memory_fd(const struct ipc_memory *memory);
 
-/* What a field that is sent stands for. fd becomes part of the field; it and the
- * memory stay the caller's, at least until the message is sent. */
+/* Set a field that will be sent to this memory. fd becomes part of the field. The caller
+ * keeps fd and memory at least until the message is sent. */
 static inline void ipc_memory_put(Ipc__Memory *field, Ipc__Fd *fd,
 				  const struct ipc_memory *memory)
 {
@@ -119,17 +137,26 @@ static inline void ipc_memory_put(Ipc__Memory *field, Ipc__Fd *fd,
 }
 
 /*
- * Takes the memory out of the field of a received message and maps it, for reading,
- * or with IPC_MEMORY_WRITE for writing too. -ENOENT: the field is empty; -EBADMSG: it
- * is no memory whose size is fixed; -EPERM: it may not be written.
+ * Take the memory out of a field of a received message and map it: for reading, or with
+ * IPC_MEMORY_WRITE in flags for writing too. The field is empty afterwards. The caller owns
+ * *ret_memory. One thread at a time for each message.
+ *
+ * A sender that may write can change the bytes at any time. Copy them before you check
+ * them, unless ipc_memory_is_sealed().
+ *
+ *   -ENOENT   The field is empty.
+ *   -EBADMSG  It is no memory of fixed size.
+ *   -EPERM    It may not be written.
  */
 int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory);
 
 /* --- Payloads, for tools ----------------------------------------------------------- */
 
 /*
- * The protobuf message in a payload, which blobs and metadata may surround. 0 or
- * -EBADMSG.
+ * Find the protobuf message in the payload of a request or record, which blobs and metadata
+ * may surround. *ret_message points into payload.
+ *
+ *   -EBADMSG  The payload is malformed.
  */
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);

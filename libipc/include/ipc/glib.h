@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection in the main loop of GLib. The program links glib itself; libipc
- * does not need it.
+ * A connection in the main loop of GLib. The program links glib itself; libipc does not
+ * use it.
  *
  *	id = ipc_attach_glib(ipc, NULL, G_PRIORITY_DEFAULT);
  *	...
@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* Others in the loop get their turn after so many events of the connection. */
+/* Events of the connection that are handled before other sources get their turn. */
 #define IPC_GLIB_AT_ONCE	32
 
 static inline gboolean ipc_glib_dispatch(gint fd, GIOCondition condition, gpointer data)
@@ -37,10 +37,13 @@ static inline void ipc_glib_destroy(gpointer data)
 }
 
 /*
- * Handlers and callbacks of the connection run in the loop of that context (NULL:
- * the default one) from now on. The source keeps a reference of the connection; it
- * ends with g_source_remove() of the number that is returned, or by itself when
- * ipc_process() fails, as after a fork(). 0: not a connection of this process.
+ * Serve the connection in the loop of context (NULL: the default context) with this
+ * priority. Handlers and callbacks run in that loop. Returns the source's id, for
+ * g_source_remove(), or 0 if ipc_get_fd() fails: the connection belongs to another process,
+ * or no more files can be opened.
+ *
+ * The source holds a reference of the connection. It removes itself when ipc_process()
+ * fails, such as in a child process after fork().
  */
 static inline guint ipc_attach_glib(struct ipc *ipc, GMainContext *context, gint priority)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seeing what happens on a bus: for administrators' tools. The kernel's header
- * <linux/ipcbus-monitor.h> says what each record means in full.
+ * Monitors: records of the traffic on a bus, for administrators' tools. The rules and the
+ * error list of <ipc/ipc.h> apply. <linux/ipcbus-monitor.h> describes records in full.
  */
 #ifndef IPC_MONITOR_H
 #define IPC_MONITOR_H
@@ -14,80 +14,85 @@ extern "C" {
 
 #define IPC_MONITOR_MESSAGES	(1U << 0)	/* calls, oneways, replies, errors */
 #define IPC_MONITOR_FAILURES	(1U << 1)	/* messages that failed */
-#define IPC_MONITOR_REPORTS	(1U << 2)	/* floods of oneways, too few threads */
+#define IPC_MONITOR_REPORTS	(1U << 2)	/* floods of oneways, lack of threads */
 
 enum ipc_record_kind {
 	IPC_RECORD_CALL = 1,
 	IPC_RECORD_ONEWAY = 2,
 	IPC_RECORD_REPLY = 3,
 	IPC_RECORD_ERROR = 4,
-	IPC_RECORD_FAILED = 5,
-	IPC_RECORD_SPAM = 6,
-	IPC_RECORD_STARVED = 7,
+	IPC_RECORD_FAILED = 5,		/* a message was not delivered */
+	IPC_RECORD_SPAM = 6,		/* a sender fills a receiver with oneways */
+	IPC_RECORD_STARVED = 7,		/* a message waited long for a thread */
 };
 
-/* What a message was sent with: flags of struct ipc_record. */
-#define IPC_RECORD_CLEAR		(1U << 3)	/* a secret: nothing of it is kept */
-#define IPC_RECORD_REPLACE		(1U << 4)	/* ONEWAY: as IPC_REPLACE */
+/* Flags of struct ipc_record, as its message was sent. */
+#define IPC_RECORD_CLEAR		(1U << 3)	/* secret: the record has no payload */
+#define IPC_RECORD_REPLACE		(1U << 4)	/* ONEWAY: IPC_REPLACE */
 
 #define IPC_RECORD_OBJECTS_MAX	64
 
-/* An object in a message: nobody's, only to look at. */
+/* An object or file in a message. The record holds no reference of it. */
 struct ipc_record_object {
 	int is_fd;
-	pid_t pid;		/* of its owner; 0: of a fd, or not to be seen from here */
-	uint64_t node;		/* its number there */
-	uint64_t tag;
+	pid_t pid;		/* of the object's owner; 0 for a file, or if not visible */
+	uint64_t node;		/* the object's number in its owner */
+	uint64_t tag;		/* the number in the payload that stands for it */
 };
 
-/* One record. Everything in it is the library's, until the callback returns. */
+/* One record. The library owns all of it until the callback returns. */
 struct ipc_record {
 	enum ipc_record_kind kind;
-	uint64_t time;		/* nanoseconds of CLOCK_MONOTONIC */
-	uint64_t id;		/* a reply has its call's */
-	uint64_t parent;	/* CALL: made while serving this one; or 0 */
-	uint64_t lost;		/* records before this one that found no room */
-	uint32_t flags;		/* the kernel's, of the message: IPC_RECORD_* and others */
-	uint32_t code;		/* the method's number; ERROR: the errno */
-	uint32_t node;		/* the target's number with its owner */
-	int error;		/* ERROR, FAILED: -errno */
-	uint32_t stage;		/* FAILED: the kernel's */
-	uint32_t index;
-	pid_t from_pid, from_tid;	/* 0 where they cannot be seen from here */
+	uint64_t time;		/* nanoseconds, CLOCK_MONOTONIC */
+	uint64_t id;		/* of the message; a reply has the id of its call */
+	uint64_t parent;	/* CALL: the call that the sender was serving; or 0 */
+	uint64_t lost;		/* records lost before this one for lack of space */
+	uint32_t flags;		/* IPC_RECORD_* and other flags of the kernel */
+	uint32_t code;		/* number of the method; ERROR: the errno */
+	uint32_t node;		/* the target's number in its owner */
+	int error;		/* ERROR, FAILED: negative errno */
+	uint32_t stage;		/* FAILED: enum ipcbus_stage */
+	uint32_t index;		/* FAILED: which object or part; or 0 */
+	pid_t from_pid, from_tid;	/* the sender; 0 if not visible */
 	uid_t from_uid;
 	gid_t from_gid;
-	pid_t to_pid, to_tid;
+	pid_t to_pid, to_tid;	/* the receiver; 0 if not visible or not known yet */
 	uint32_t value;		/* SPAM: messages; STARVED: milliseconds */
 	size_t data_size;	/* bytes of the payload */
-	size_t data_kept;	/* of which so many are here */
+	size_t data_kept;	/* bytes of it at data */
 	const void *data;
 	unsigned int n_objects;
 	const struct ipc_record_object *objects;
-	const void *raw;	/* all of it as the kernel has it, for ipc_record_parse(): */
-	size_t raw_size;	/* bytes */
+	const void *raw;	/* the kernel's record, for ipc_record_parse() */
+	size_t raw_size;	/* bytes of it */
 };
 
 /*
- * Calls cb on a serving thread for each record of what flags ask for
- * (IPC_MONITOR_*; 0: no more), of the process pid or, if that is 0, of all; with up
- * to max_data bytes of each payload. It replaces what the connection asked for
- * before; cb and userdata must stay valid until it is closed. A connection of its
- * own with a large region loses least. -EPERM: takes CAP_SYS_ADMIN where the bus
- * was mounted; -EDQUOT: the bus has its 8 monitors; -ESRCH: no such process.
+ * Call cb on a serving thread for each record of the kinds in flags (IPC_MONITOR_*; 0: stop)
+ * that concerns process pid (0: all), with up to max_data bytes of each payload.
+ * ipc_payload_message() finds the message in a payload. A new call replaces the request
+ * before. cb and userdata must stay valid until the connection closes.
+ *
+ * Senders do not wait for a monitor: records that do not fit into the region are lost. Use
+ * a connection of its own with a large region.
+ *
+ *   -EPERM    The caller needs CAP_SYS_ADMIN where the bus was mounted.
+ *   -EDQUOT   The bus has 8 monitors already.
+ *   -ESRCH    There is no such process.
  */
 typedef void (*ipc_record_cb)(struct ipc *ipc, const struct ipc_record *record, void *userdata);
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 		ipc_record_cb cb, void *userdata);
 
 /*
- * Takes apart size bytes that were a record when they were kept, in a file perhaps; it
- * needs no bus, but a machine of the same byte order. ret_objects has room for
- * IPC_RECORD_OBJECTS_MAX. What *ret_record has of it points into record and ret_objects, and is
- * as valid as those. A kind that no kernel knows is let through. 0 or -EBADMSG: it is no
- * record, or cut off. From any thread.
+ * Parse a record that was saved: size bytes at raw. Needs no bus, but a machine of the same
+ * byte order. ret_objects is an array of IPC_RECORD_OBJECTS_MAX. *ret_record points into
+ * raw and ret_objects. Any input is safe; unknown kinds are accepted.
+ *
+ *   -EBADMSG  It is no record, or it is truncated.
  */
-int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_record,
-		  struct ipc_record_object *ret_objects);
+int ipc_record_parse(const void *raw, size_t size, struct ipc_record *ret_record,
+		     struct ipc_record_object *ret_objects);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection in the event loop of libsystemd. The program links libsystemd
- * itself; libipc does not need it.
+ * A connection in the event loop of libsystemd. The program links libsystemd itself;
+ * libipc does not use it.
  *
  *	r = ipc_attach_event(ipc, event, SD_EVENT_PRIORITY_NORMAL, NULL);
  *	...
@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-/* Others in the loop get their turn after so many events of the connection. */
+/* Events of the connection that are handled before other sources get their turn. */
 #define IPC_EVENTS_AT_ONCE	32
 
 static inline int ipc_event_dispatch(sd_event_source *source, int fd, uint32_t events,
@@ -40,10 +40,12 @@ static inline void ipc_event_destroy(void *userdata)
 }
 
 /*
- * Handlers and callbacks of the connection run in the loop from now on. The source
- * keeps a reference of the connection. It is the loop's if ret_source is NULL, else
- * the caller's to unref. A failure of ipc_process() switches the source off, as
- * any handler's does (sd_event_source_set_exit_on_failure()). 0 or -errno.
+ * Serve the connection in the loop with this priority. Handlers and callbacks run in the
+ * loop. Returns 0, or the negative errno of ipc_get_fd() or sd_event_add_io().
+ *
+ * The source holds a reference of the connection. If ret_source is NULL, the loop owns the
+ * source; otherwise the caller unrefs it. If ipc_process() fails, the loop disables the
+ * source, see sd_event_source_set_exit_on_failure().
  */
 static inline int ipc_attach_event(struct ipc *ipc, sd_event *event, int64_t priority,
 				   sd_event_source **ret_source)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of services: registering, finding, watching. Included by <ipc/ipc.h>, whose rules
+ * and error list apply.
+ *
+ * A name has 1 to 127 characters of [A-Za-z0-9_./-]; any other fails with -EINVAL. What
+ * follows the first '/' distinguishes instances of one service: "camera.Provider/front".
+ *
+ * The service manager maps names to objects. All functions that take a name call it, so
+ * they block until it replies. The connection's time limit, ipc_set_timeout(), applies.
+ * They may fail with any error of a call, and with these:
+ *
+ *   -ENOENT       Nobody has the name, or the policy hides it from this process.
+ *   -EACCES       The policy forbids it; see ipcbus-policy(5).
+ *   -EHOSTUNREACH Finding: the name's service should be activated, and that failed.
+ *   -ENOTCONN     No service manager is running.
+ *   -EDQUOT       This user has too many names, waits or watches.
+ *
+ * Replay. When a new service manager starts, the library repeats all registrations and
+ * watches of a connection, on a serving thread. A replay that fails with -ENOMEM, -EAGAIN,
+ * -EDQUOT, -ENOSPC, -ETIMEDOUT or -EHOSTDOWN is repeated after 0.2 s, then after twice the
+ * time before, up to 10 s; ten times in all, which takes about a minute. If it fails with
+ * another errno (-EEXIST: another user has the name by now; -EACCES) or too often, the
+ * callback of ipc_on_replay_failure() is called. The registration is kept in any case and
+ * replayed at the next service manager.
+ */
+#ifndef IPC_PUBLIC_NAME_H
+#define IPC_PUBLIC_NAME_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ipc;
+struct ipc_object;
+struct ipc_proxy;
+
+/* --- Registering ----------------------------------------------------------- */
+
+/*
+ * Register an object under a name. The connection keeps a reference of the object until
+ * ipc_unregister_name() or its end. If this user's object has the name, it is replaced.
+ *
+ *   -EEXIST   A living object of another user has the name.
+ */
+int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object);
+
+/*
+ * Unregister a name. Succeeds without a service manager too if this connection registered
+ * the name; then it is not replayed.
+ *
+ *   -EPERM    The name belongs to another user.
+ */
+int ipc_unregister_name(struct ipc *ipc, const char *name);
+
+/*
+ * Set the callback for failed replays. It runs on a serving thread, once for each name or
+ * watched pattern that the new service manager does not accept. error is a negative errno.
+ * name is valid during the call. A connection has one callback; NULL removes it. The
+ * previous one may still be running.
+ */
+typedef void (*ipc_replay_failure_cb)(struct ipc *ipc, const char *name, int error,
+				      void *userdata);
+int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata);
+
+/*
+ * Register an object of a service that exits when nobody uses it. Like ipc_register_name(),
+ * but the service manager holds no reference of the object. idle is called on a serving
+ * thread each time that the last other user drops the object, and once after registration
+ * if nobody is waiting for the name. It may call ipc_idle_exit().
+ *
+ * ipc_idle_exit() gives up the name. It blocks. On success nobody has the object or can get
+ * it any more, and the process may exit: clients that ask for the name from now on wait
+ * for the next process that registers it.
+ *
+ *   -EBUSY    Somebody uses the object or is about to. Continue; idle will be called again.
+ *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.
+ *   -EEXIST   ipc_register_idle_exit(): as ipc_register_name().
+ */
+typedef void (*ipc_idle_cb)(struct ipc *ipc, const char *name, void *userdata);
+int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object *object,
+			   ipc_idle_cb idle, void *userdata);
+int ipc_idle_exit(struct ipc *ipc, const char *name);
+
+/* --- Finding --------------------------------------------------------------- */
+
+/*
+ * Find the object that is registered under a name. The caller owns *ret_proxy and releases
+ * it with ipc_proxy_unref(). Generated code wraps these: echo_connect(), echo_await().
+ *
+ * ipc_get_name() fails with -ENOENT if nobody has the name; within half a second after
+ * the start of a service manager it waits for replays first. If the name's service can be
+ * activated, it waits until that has started.
+ * ipc_wait_name() waits until somebody registers the name, and for a service manager too.
+ * ipc_wait_name_timeout() does so for at most timeout_usec microseconds.
+ *
+ *   -EXDEV      The object belongs to this connection.
+ *   -ETIMEDOUT  The time is over.
+ */
+int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+int ipc_wait_name_timeout(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+			  struct ipc_proxy **ret_proxy);
+
+/* A registered name. */
+struct ipc_name_info {
+	char name[128];
+	char interface[256];	/* "echo.Echo"; "" if unknown */
+	pid_t pid;		/* of the process that registered it; 0 if not visible */
+	uid_t uid;		/* of its user */
+};
+
+/* Return 0 if somebody has the name. ret_info may be NULL. */
+int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
+
+/* List the names that start with prefix (NULL: all), sorted. Returns how many. The caller
+ * frees *ret_infos with free(). */
+int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info **ret_infos);
+
+/* --- Watching -------------------------------------------------------------- */
+
+enum ipc_name_change {
+	IPC_NAME_PRESENT = 1,	/* registered, or replaced by another object */
+	IPC_NAME_GONE = 2,	/* unregistered, or its process died */
+	IPC_NAME_SETTLED = 3,	/* all names that exist were reported; info and proxy are NULL */
+};
+
+/*
+ * Call cb on a serving thread for each name that matches pattern: first once for each
+ * matching name that exists, then with IPC_NAME_SETTLED, then once for each later change.
+ * pattern is a name, or a prefix followed by '*'. Callbacks of one watch run one after
+ * another. Works without a service manager too: cb is called when one starts.
+ *
+ * info and proxy belong to the library and are valid during cb; ipc_proxy_ref() keeps the
+ * proxy. proxy is NULL if the name is gone, if the policy forbids calling the object, or if
+ * the object belongs to this connection.
+ *
+ * A slow watcher may miss intermediate changes, but always receives the latest state. A
+ * restart of the service manager is not reported; names that are still missing half a
+ * second later (three seconds while registrations still arrive) are reported as gone.
+ *
+ * *ret_id is for ipc_unwatch_names() and is written before cb can run; it may be NULL. After
+ * ipc_unwatch_names() cb will not start any more, but may still be running on another
+ * thread.
+ *
+ *   -ENOENT   ipc_unwatch_names(): there is no such watch.
+ */
+typedef void (*ipc_name_cb)(struct ipc *ipc, enum ipc_name_change change,
+			    const struct ipc_name_info *info, struct ipc_proxy *proxy,
+			    void *userdata);
+int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
+		    uint64_t *ret_id);
+int ipc_unwatch_names(struct ipc *ipc, uint64_t id);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPC_PUBLIC_NAME_H */
