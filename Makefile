@@ -124,6 +124,7 @@ help:
   '                 line of totals' \
 	  'make test-uml    the guest tests, each in a kernel of its own that checks itself' \
 	  'make test-debug  the guest tests in every kernel with checkers (builds them once)' \
+	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \
