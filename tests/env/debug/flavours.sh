@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The kernels with checkers: what each is made of, and which of its checkers
-# must report which of planted.c's bugs. Sourced by the scripts of this folder
+# must report which of mutants.c's bugs. Sourced by the scripts of this folder
 # and by tests/env/vm/run.
 #
 #   uml    a process: KASAN, lockdep, kmemleak, debug objects, fault injection
@@ -44,7 +44,7 @@ flavour_make() {
 	esac
 }
 
-# The bugs of planted.c that must be reported, "BUG REGEX" a line. Lockdep goes
+# The bugs of mutants.c that must be reported, "BUG REGEX" a line. Lockdep goes
 # first: it ends with the first report of anybody. The leak is looked for last.
 flavour_bugs() {
 	case $1 in uml | kasan | kcsan)
@@ -55,13 +55,13 @@ flavour_bugs() {
 	case $1 in uml | kasan | kcsan) echo 'object ODEBUG: free active' ;; esac
 	case $1 in uml | kasan)
 		echo 'overflow UBSAN: shift-out-of-bounds'
-		echo 'free KASAN: (slab-)?use-after-free in plant_free'
+		echo 'free KASAN: (slab-)?use-after-free in commit_free'
 		echo 'leak leaked:'
-		echo '- plant_leak' ;;
+		echo '- commit_leak' ;;
 	esac
 	case $1 in kcsan) echo 'race KCSAN: data-race in count' ;; esac
 	case $1 in kmsan)
-		echo 'branch KMSAN: uninit-value in plant_branch'
+		echo 'branch KMSAN: uninit-value in commit_branch'
 		echo 'padding KMSAN: kernel-infoleak' ;;
 	esac
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Kernels with checkers: what is built for them, and `make test-uml`,
-# `make test-debug`. DEBUG_TESTS run in these kernels alone; planted.ko is a
-# module of bugs that show whether the checkers are awake.
+# `make test-debug`. DEBUG_TESTS run in these kernels alone; mutants.ko is a
+# module of bugs that show whether the checkers report them.
 
 DEBUG_DIR := $(B)/tests/env/debug
 DEBUG_TESTS += $(DEBUG_DIR)/test-fail $(DEBUG_DIR)/test-regions
@@ -23,19 +23,19 @@ $(DEBUG_DIR)/test-regions: $(DEBUG_DIR)/test-regions.o $(DEBUG_DIR)/kcov.o \
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
 
-PLANTED_KO := $(B)/debug/$(KERNEL)/planted.ko
-PLANTED_SOURCES := $(wildcard tests/env/debug/planted/*)
+MUTANTS_KO := $(B)/debug/$(KERNEL)/mutants.ko
+MUTANTS_SOURCES := $(wildcard tests/env/debug/mutants/*)
 
-$(PLANTED_KO): $(PLANTED_SOURCES) $(call driver_ready,$(KERNEL))
+$(MUTANTS_KO): $(MUTANTS_SOURCES) $(call driver_ready,$(KERNEL))
 	$(call msg,KBUILD,$@)
-	@ln -sfn $(patsubst %,$(CURDIR)/%,$(PLANTED_SOURCES)) $(@D)
+	@ln -sfn $(patsubst %,$(CURDIR)/%,$(MUTANTS_SOURCES)) $(@D)
 	+$(Q)$(call kbuild,$(KERNEL))
 	@touch $@
 
 .PHONY: test-uml test-debug run-test-uml run-test-debug debug-modules
 
 # For one kernel at a time: make KERNEL=kasan debug-modules
-debug-modules: $(DRIVER_KO) $(PLANTED_KO)
+debug-modules: $(DRIVER_KO) $(MUTANTS_KO)
 
 test-uml test-debug: setup $(B)/setup-debug.done
 	+@$(MAKE) run-$@

@@ -155,14 +155,14 @@ endef
 HOST_TESTS :=
 $(foreach way,$(HOST_WAYS),$(eval $(call host_way,$(way))))
 
-# The explorer tries each race for a share of 20 seconds; planted bugs show that
-# it would see them.
+# The explorer tries each race for a part of 20 seconds; mutants show that it would
+# see them.
 HOST_EXPLORER := $(patsubst %,$(HOST_B)/%/explore,$(filter-out tsan,$(HOST_WAYS)))
 HOST_TESTS += $(HOST_EXPLORER)
 
 ALL += $(HOST_TESTS)
-UNIT_TESTS += $(HOST_TESTS) $(if $(filter asan,$(HOST_WAYS)),tests/env/host/planted)
+UNIT_TESTS += $(HOST_TESTS) $(if $(filter asan,$(HOST_WAYS)),tests/suite/explore/mutants)
 
 .PHONY: test-host
 test-host: $(HOST_TESTS) $(B)/tests.list
-	$(Q)tests/run --host '^unit ($(HOST_B)|tests/env/host)/'
+	$(Q)tests/run --host '^unit ($(HOST_B)|tests/suite/explore)/'

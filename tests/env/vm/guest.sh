@@ -28,7 +28,7 @@ kernel_races_of_modules() {
 		}
 		report != "" {
 			report = report "\n" $0
-			if (/ \[(ipcbus|planted)\]/) module = 1
+			if (/ \[(ipcbus|mutants)\]/) module = 1
 			if (/==========/) { if (module && !sleeper) print report; report = "" }
 			next
 		}

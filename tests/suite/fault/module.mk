@@ -81,7 +81,7 @@ $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager:
 ALL += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 
-UNIT_TESTS += tests/suite/fault/planted
+UNIT_TESTS += tests/suite/fault/mutants
 
 .PHONY: test-fail
 test-fail: $(FAIL_B)/test-driver $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager $(B)/tests.list

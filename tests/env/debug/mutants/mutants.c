@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Bugs on purpose, one for each checker of the kernels in tests/env/debug, to prove
- * that the checker is awake. Writing a bug's name to debugfs planted/bug commits
- * it. Loaded by tests/env/debug/awake and by nobody else.
+ * that the checker reports it. Writing a bug's name to debugfs mutants/bug commits
+ * it. Loaded by tests/env/debug/find-mutants and by nobody else.
  *
  *   order      two mutexes taken in both orders     lockdep
  *   atomic     may sleep under a spinlock           sleep-in-atomic
@@ -38,7 +38,7 @@ static struct dentry *dir;
 static int counter;
 static int result;
 
-static int plant_order(char __user *to)
+static int commit_order(char __user *to)
 {
 	mutex_lock(&first);
 	mutex_lock(&second);
@@ -51,7 +51,7 @@ static int plant_order(char __user *to)
 	return 0;
 }
 
-static int plant_atomic(char __user *to)
+static int commit_atomic(char __user *to)
 {
 	spin_lock(&spin);
 	kfree(kmalloc(16, GFP_KERNEL));
@@ -59,7 +59,7 @@ static int plant_atomic(char __user *to)
 	return 0;
 }
 
-static int plant_overflow(char __user *to)
+static int commit_overflow(char __user *to)
 {
 	int by = 33;
 
@@ -76,7 +76,7 @@ static void timed_out(struct timer_list *timer)
 {
 }
 
-static int plant_object(char __user *to)
+static int commit_object(char __user *to)
 {
 	struct timed *timed = kmalloc(sizeof(*timed), GFP_KERNEL);
 
@@ -88,7 +88,7 @@ static int plant_object(char __user *to)
 	return 0;
 }
 
-static int plant_leak(char __user *to)
+static int commit_leak(char __user *to)
 {
 	void *p;
 	int i;
@@ -101,7 +101,7 @@ static int plant_leak(char __user *to)
 	return p ? 0 : -ENOMEM;
 }
 
-static int plant_free(char __user *to)
+static int commit_free(char __user *to)
 {
 	char *p = kmalloc(64, GFP_KERNEL);
 
@@ -127,10 +127,10 @@ static int count(void *unused)
 	return 0;
 }
 
-static int plant_race(char __user *to)
+static int commit_race(char __user *to)
 {
-	struct task_struct *a = kthread_run(count, NULL, "planted-a");
-	struct task_struct *b = kthread_run(count, NULL, "planted-b");
+	struct task_struct *a = kthread_run(count, NULL, "mutant-a");
+	struct task_struct *b = kthread_run(count, NULL, "mutant-b");
 
 	msleep(2500);
 	if (!IS_ERR(a))
@@ -140,7 +140,7 @@ static int plant_race(char __user *to)
 	return 0;
 }
 
-static int plant_branch(char __user *to)
+static int commit_branch(char __user *to)
 {
 	int *p = kmalloc(sizeof(*p), GFP_KERNEL);
 
@@ -152,7 +152,7 @@ static int plant_branch(char __user *to)
 	return 0;
 }
 
-static int plant_padding(char __user *to)
+static int commit_padding(char __user *to)
 {
 	struct padded *padded = kmalloc(sizeof(*padded), GFP_KERNEL);
 	int left;
@@ -168,11 +168,11 @@ static int plant_padding(char __user *to)
 
 static const struct {
 	const char *name;
-	int (*plant)(char __user *to);
+	int (*commit)(char __user *to);
 } bugs[] = {
-	{ "order", plant_order },   { "atomic", plant_atomic }, { "overflow", plant_overflow },
-	{ "object", plant_object }, { "leak", plant_leak },	{ "free", plant_free },
-	{ "race", plant_race },	    { "branch", plant_branch }, { "padding", plant_padding },
+	{ "order", commit_order },   { "atomic", commit_atomic }, { "overflow", commit_overflow },
+	{ "object", commit_object }, { "leak", commit_leak },     { "free", commit_free },
+	{ "race", commit_race },     { "branch", commit_branch }, { "padding", commit_padding },
 };
 
 static ssize_t bug_write(struct file *file, const char __user *from, size_t size, loff_t *pos)
@@ -188,7 +188,7 @@ static ssize_t bug_write(struct file *file, const char __user *from, size_t size
 	for (i = 0; i < ARRAY_SIZE(bugs); i++) {
 		if (strcmp(strim(name), bugs[i].name))
 			continue;
-		r = bugs[i].plant((char __user *)from);
+		r = bugs[i].commit((char __user *)from);
 		return r ? r : size;
 	}
 	return -ENOENT;
@@ -199,19 +199,19 @@ static const struct file_operations bug_fops = {
 	.write = bug_write,
 };
 
-static int __init planted_init(void)
+static int __init mutants_init(void)
 {
-	dir = debugfs_create_dir("planted", NULL);
+	dir = debugfs_create_dir("mutants", NULL);
 	debugfs_create_file("bug", 0200, dir, NULL, &bug_fops);
 	return 0;
 }
-module_init(planted_init);
+module_init(mutants_init);
 
-static void __exit planted_exit(void)
+static void __exit mutants_exit(void)
 {
 	debugfs_remove(dir);
 }
-module_exit(planted_exit);
+module_exit(mutants_exit);
 
-MODULE_DESCRIPTION("Bugs on purpose, to prove that checkers are awake");
+MODULE_DESCRIPTION("Bugs on purpose, to prove that checkers report them");
 MODULE_LICENSE("GPL");
