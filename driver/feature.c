@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The features by name: see feature.h. Read by fs.c when it fills a mount.
+ * The features by name: see feature.h. fs.c reads them when it fills a mount.
  */
+#include <linux/build_bug.h>
+#include <linux/kernel.h>
+
 #include "feature.h"
 #include "main.h"
 
@@ -23,3 +26,6 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_MOUNT, "mount" },
 	{}
 };
+
+/* A feature without a name does not compile. */
+static_assert((1ULL << (ARRAY_SIZE(ipcbus_feature) - 1)) - 1 == IPCBUS_FEATURES_ALL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The features by name, as each mount shows them; those that this driver has are
- * in IPCBUS_FEATURES.
+ * The features by name, as each mount shows them. The driver has all features of the
+ * header (IPCBUS_FEATURES_ALL).
  */
 #ifndef IPCBUS_FEATURE_H
 #define IPCBUS_FEATURE_H
@@ -18,7 +18,7 @@ struct ipcbus_feature {
 	const char *name;
 };
 
-/* All that the UAPI knows; the last has no name. */
+/* One for each IPCBUS_FEATURE_*, then one without a name. */
 extern const struct ipcbus_feature ipcbus_feature[];
 
 #endif

@@ -302,8 +302,7 @@ static int add_features(struct super_block *sb)
 		return -ENOMEM;
 	inc_nlink(d_inode(sb->s_root));
 	for (feature = ipcbus_feature; feature->name; feature++)
-		if (feature->bit & IPCBUS_FEATURES &&
-		    !add(dir, feature->name, S_IFREG | 0444, NULL))
+		if (!add(dir, feature->name, S_IFREG | 0444, NULL))
 			return -ENOMEM;
 	return 0;
 }

@@ -60,10 +60,10 @@ union ioctl_args {
 	struct ipcbus_info info;
 };
 
-/* A feature that the driver does not announce has no ioctl. */
+/* An ioctl after the first version has a feature that the header describes. */
 #define CHECK_ROW(type, feature)					\
 	(BUILD_BUG_ON_ZERO(sizeof(type) > sizeof(union ioctl_args)) +	\
-	 BUILD_BUG_ON_ZERO((feature) & ~IPCBUS_FEATURES))
+	 BUILD_BUG_ON_ZERO((feature) & ~IPCBUS_FEATURES_ALL))
 
 #define IOCTL(name, type, first, when, feature, ...)			\
 	[_IOC_NR(IPCBUS_IOC_##name)] = {				\

@@ -71,24 +71,6 @@
 #define IPCBUS_LIMIT_THREADS	1024
 #define IPCBUS_LIMIT_ASYNCS	16384
 
-/* Likewise: what there is beyond the first version; by name in feature.c. */
-#define IPCBUS_FEATURES			\
-	(IPCBUS_FEATURE_DEADLINE |	\
-	 IPCBUS_FEATURE_CANCEL |	\
-	 IPCBUS_FEATURE_ASYNC |		\
-	 IPCBUS_FEATURE_WRITABLE |		\
-	 IPCBUS_FEATURE_CLEAR |		\
-	 IPCBUS_FEATURE_QUOTA |		\
-	 IPCBUS_FEATURE_REPLACE |		\
-	 IPCBUS_FEATURE_FREEZE |		\
-	 IPCBUS_FEATURE_LABEL |		\
-	 IPCBUS_FEATURE_PRIORITY |	\
-	 IPCBUS_FEATURE_NODE_INFO |		\
-	 IPCBUS_FEATURE_SENDER_INFO |		\
-	 IPCBUS_FEATURE_MONITOR |		\
-	 IPCBUS_FEATURE_WATCH_MANAGER |		\
-	 IPCBUS_FEATURE_MOUNT)
-
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
 

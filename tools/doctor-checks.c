@@ -191,17 +191,9 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 
 /* --- The driver -------------------------------------------------------------------- */
 
-/* What these tools know of; the first bits of a driver of their own time. */
-#define KNOWN_FEATURES                                                                    \
-	(IPCBUS_FEATURE_DEADLINE | IPCBUS_FEATURE_CANCEL | IPCBUS_FEATURE_ASYNC |         \
-	 IPCBUS_FEATURE_WRITABLE | IPCBUS_FEATURE_CLEAR | IPCBUS_FEATURE_REPLACE |        \
-	 IPCBUS_FEATURE_FREEZE | IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY |         \
-	 IPCBUS_FEATURE_NODE_INFO | IPCBUS_FEATURE_SENDER_INFO | IPCBUS_FEATURE_MONITOR | \
-	 IPCBUS_FEATURE_WATCH_MANAGER | IPCBUS_FEATURE_MOUNT)
-
 static void check_version(const struct facts *facts, struct finding *finding)
 {
-	unsigned long long lacks = KNOWN_FEATURES & ~facts->info.features;
+	unsigned long long lacks = IPCBUS_FEATURES_ALL & ~facts->info.features;
 
 	if (facts->device_error || facts->open_error) {
 		find(finding, unknown, "there is no driver to ask");

@@ -125,6 +125,9 @@
 #define IPCBUS_FEATURE_WATCH_MANAGER	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
 #define IPCBUS_FEATURE_MOUNT	(1ULL << 14) /* mount -t ipcbus */
 
+/* Every feature that this header describes. The value grows with the header. */
+#define IPCBUS_FEATURES_ALL	((IPCBUS_FEATURE_MOUNT << 1) - 1)
+
 /* What statfs(2) says of a mounted bus. */
 #define IPCBUS_SUPER_MAGIC	0x69706362
 

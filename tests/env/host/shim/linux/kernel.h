@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* What all kernel code has. */
+#pragma once
+
+#include "../kernel.h"
