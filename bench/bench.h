@@ -13,7 +13,7 @@
  *           was written before the first round, and who receives it does not
  *           look into it, unless the transport itself has to copy it out.
  *   oneway  a round is `batch` messages of `size` bytes there, and then as many
- *           back: each message is sent, woken up for, received and given back,
+ *           back: each message is sent, woken up for, received and released,
  *           and nothing else is paid for.
  */
 #ifndef BENCH_H
@@ -35,7 +35,7 @@
  * @size: bytes of a request or of a oneway message
  * @batch: messages in a row; 0: calls
  * @request: @size bytes to send
- * @ready_fd: the server's to tell that it can be reached, see bench_ready()
+ * @ready_fd: the server's to report that it can be reached, see bench_ready()
  * @state: the transport's own, state_size bytes, zero at first
  */
 struct bench_case {
@@ -55,7 +55,7 @@ struct bench_case {
  * @max_size: the largest request; 0: any. A futex moves no payload.
  * @has_oneway: @turn exists
  * @create: makes what the two share, before the fork; may be NULL
- * @serve: the server: gets ready, says so by bench_ready(), then answers until
+ * @serve: the server: gets ready, says so by bench_ready(), then replies until
  *	it is killed; returns only to fail
  * @connect: the client, when the server is ready; may be NULL
  * @round: the client's part of one round, of the case's shape

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The kernel's own binder by raw ioctl, as libbinder does at best: the server
- * is the context manager, a buffer is given back in the same write that sends
+ * is the context manager, a buffer is released in the same write that sends
  * the next command, a batch of oneways is one write, and no object travels in
  * a round. (For oneways, the client's object is passed once, before.)
  */
@@ -25,7 +25,7 @@
  * @out: commands for the next write
  * @out_size: bytes of them
  * @received: transactions and replies that the last read brought
- * @last: the latest of them; its buffer is not given back yet
+ * @last: the latest of them; its buffer is not released yet
  * @reply: what is sent as a reply
  */
 struct binder_state {
@@ -136,7 +136,7 @@ static void put_batch(struct bench_case *c)
 		put_message(s, BC_TRANSACTION, TF_ONE_WAY, c->request, c->size);
 }
 
-/* The next of a batch comes when the one before was given back. */
+/* The next of a batch comes when the one before was released. */
 static int receive_batch(struct bench_case *c)
 {
 	struct binder_state *s = c->state;

@@ -36,7 +36,7 @@ static int futex(_Atomic uint32_t *word, int operation, uint32_t value)
 	return syscall(SYS_futex, word, operation, value, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
-static int futex_tell(struct futex_state *s, int own)
+static int futex_notify(struct futex_state *s, int own)
 {
 	atomic_store(&s->words[own], s->rounds);
 	return futex(&s->words[own], FUTEX_WAKE, 1);
@@ -62,7 +62,7 @@ static int futex_serve(struct bench_case *c)
 		s->rounds++;
 		r = futex_await(s, 0);
 		if (r == 0)
-			r = futex_tell(s, 1);
+			r = futex_notify(s, 1);
 	}
 	return r;
 }
@@ -73,7 +73,7 @@ static int futex_round(struct bench_case *c)
 	int r;
 
 	s->rounds++;
-	r = futex_tell(s, 0);
+	r = futex_notify(s, 0);
 	if (r < 0)
 		return r;
 	return futex_await(s, 1);

@@ -39,7 +39,7 @@ static void clear_send(struct ipcbus_state *s)
 	s->x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
 }
 
-/* Gives back the last event's buffer, sends x.send, waits. */
+/* Releases the last event's buffer, sends x.send, waits. */
 static int exchange(struct ipcbus_state *s, uint32_t expected)
 {
 	struct ipcbus_exchange *x = &s->x;

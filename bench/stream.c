@@ -66,7 +66,7 @@ static int receive_batch(struct bench_case *c, int side)
 	return r;
 }
 
-static int answer_call(struct bench_case *c)
+static int reply_call(struct bench_case *c)
 {
 	struct stream_state *s = c->state;
 	int r;
@@ -77,7 +77,7 @@ static int answer_call(struct bench_case *c)
 	return write_all(s->out[SERVER], s->buffer, BENCH_REPLY_SIZE);
 }
 
-static int answer_batch(struct bench_case *c)
+static int reply_batch(struct bench_case *c)
 {
 	int r;
 
@@ -93,7 +93,7 @@ int stream_serve(struct bench_case *c)
 
 	r = bench_ready(c);
 	while (r == 0)
-		r = c->batch ? answer_batch(c) : answer_call(c);
+		r = c->batch ? reply_batch(c) : reply_call(c);
 	return r;
 }
 

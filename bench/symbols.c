@@ -17,14 +17,14 @@ static int add(struct symbols *s, uint64_t start, uint64_t end, const char *name
 {
 	struct symbol *symbol;
 
-	if (s->n == s->room) {
-		size_t room = s->room ? 2 * s->room : 4096;
-		void *items = reallocarray(s->items, room, sizeof(*s->items));
+	if (s->n == s->space) {
+		size_t space = s->space ? 2 * s->space : 4096;
+		void *items = reallocarray(s->items, space, sizeof(*s->items));
 
 		if (!items)
 			return -ENOMEM;
 		s->items = items;
-		s->room = room;
+		s->space = space;
 	}
 	symbol = &s->items[s->n];
 	*symbol = (struct symbol){ start, end, strdup(name), strdup(object) };

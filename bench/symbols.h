@@ -28,12 +28,12 @@ struct symbol {
  * struct symbols - all that are known; zero at first
  * @items: in the order of addresses once symbols_sort() was called
  * @n: how many
- * @room: for how many there is memory
+ * @space: for how many there is memory
  */
 struct symbols {
 	struct symbol *items;
 	size_t n;
-	size_t room;
+	size_t space;
 };
 
 /* Adds the functions among the lines of /proc/kallsyms; others are skipped. */

@@ -72,7 +72,7 @@ END {
 	print "             The request was written before; its receiver does not look into it,"
 	print "             but a read() has to copy it. A futex moves no payload."
 	print "oneway       64 bytes there, then 64 bytes back, per message: sent, woken up for,"
-	print "             received and given back. In 16s: sixteen there, then sixteen back."
+	print "             received and released. In 16s: sixteen there, then sixteen back."
 	print "binder       raw ioctl, freeing in the write that sends; no objects."
 	print "how          QEMU counts (-icount shift=0: a nanosecond is an instruction),"
 	print "             mitigations=off. Smallest of 3 medians of 31 groups of 1 to 16 rounds."

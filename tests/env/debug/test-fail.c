@@ -129,7 +129,7 @@ static void serve(struct state *s, const struct ipcbus_event *ev)
 	if (!(s->send.flags & IPCBUS_SEND_IOV) && ev->data_size)
 		ck_assert_int_eq(memcmp(raw_payload(&srv, ev), data, ev->data_size), 0);
 	close_objects(&srv, ev);
-	raw_give(&srv, ev);
+	raw_release(&srv, ev);
 }
 
 static void answer(const struct ipcbus_event *call)
@@ -139,7 +139,7 @@ static void answer(const struct ipcbus_event *call)
 	raw_reply(&srv, call->call, "yes", 3);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&cli, &ev, "yes", 3);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 
 /*
@@ -302,7 +302,7 @@ static void prepare_reply(struct state *s)
 {
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &s->event);
-	raw_give(&srv, &s->event);
+	raw_release(&srv, &s->event);
 	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = s->event.call,
 					.data = PTR64(data), .data_size = 5000 };
 }
@@ -316,7 +316,7 @@ static void prepare_reply_objects(struct state *s)
 	s->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_ok(raw_send(&cli, &call, NULL));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &s->event);
-	raw_give(&srv, &s->event);
+	raw_release(&srv, &s->event);
 	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = s->event.call,
 					.data = PTR64(data), .data_size = 50 };
 	add_objects(s);
@@ -352,7 +352,7 @@ static void finish_reply(struct state *s, int r)
 	ck_assert_uint_eq(ev.data_size, s->send.data_size);
 	ck_assert_uint_eq(ev.object_count, s->send.object_count);
 	close_objects(&cli, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	if (s->fd >= 0)
 		close(s->fd);
 }
@@ -391,7 +391,7 @@ static void finish_take_reply(struct state *s, int r)
 	if (ev.kind == IPCBUS_EVENT_REPLY) {
 		ck_assert_uint_eq(ev.object_count, 3);
 		close_objects(&cli, &ev);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	} else if (ev.kind == IPCBUS_EVENT_FAILED) {
 		ck_assert_uint_eq(ev.stage, IPCBUS_STAGE_DELIVER);
 		ck_assert_msg(may_fail_with(ev.error), "%s", errname(ev.error));
@@ -417,7 +417,7 @@ static void prepare_give(struct state *s)
 		s->parts[i].base = s->event.buffer;
 		raw_reply(&srv, s->event.call, NULL, 0);
 		raw_take(&oth, IPCBUS_EVENT_REPLY, &s->event);
-		raw_give(&oth, &s->event);
+		raw_release(&oth, &s->event);
 	}
 }
 

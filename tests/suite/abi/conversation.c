@@ -3,9 +3,9 @@
  * A program from another time. One source, two programs:
  *
  *   test-older  built with the contract as it was when it was first published
- *               (ipcbus-v1.h): runs as ever, and is told of nothing later
+ *               (ipcbus-v1.h): runs as ever, and is notified of nothing later
  *   test-newer  built with structures that are longer than the driver knows:
- *               runs as long as what is beyond is zero, and else is told so
+ *               runs as long as what is beyond is zero, and else gets an error
  *
  * It plays both sides of each conversation in one thread, and knows the driver
  * by the contract alone. HEADER and LATER come from module.mk.
@@ -197,7 +197,7 @@ START_TEST(the_driver_says_what_it_is)
 }
 END_TEST
 
-START_TEST(a_call_is_answered)
+START_TEST(a_call_gets_its_reply)
 {
 	struct ipcbus_event call = must_call(0, "ping"), reply;
 
@@ -211,21 +211,21 @@ END_TEST
 
 START_TEST(a_call_fails)
 {
-	struct ipcbus_event call = must_call(0, "ping"), answer;
+	struct ipcbus_event call = must_call(0, "ping"), end;
 	struct ipcbus_send error = message(IPCBUS_SEND_ERROR, "why");
 
 	error.call = call.call;
 	error.code = EDOM;
 	must_send(&server, &error);
-	answer = must_take(&client, IPCBUS_EVENT_ERROR);
-	ck_assert_int_eq(answer.error, -EDOM);
-	says(&client, &answer, "why");
+	end = must_take(&client, IPCBUS_EVENT_ERROR);
+	ck_assert_int_eq(end.error, -EDOM);
+	says(&client, &end, "why");
 
 	error = message(IPCBUS_SEND_CALL, "nobody");
 	error.handle = 4711;
-	ck_assert_int_eq(exchange(&client, &error, 0, &answer), -EBADF);
-	ck_assert_uint_eq(answer.kind, IPCBUS_EVENT_FAILED);
-	ck_assert_uint_eq(answer.stage, IPCBUS_STAGE_TARGET);
+	ck_assert_int_eq(exchange(&client, &error, 0, &end), -EBADF);
+	ck_assert_uint_eq(end.kind, IPCBUS_EVENT_FAILED);
+	ck_assert_uint_eq(end.stage, IPCBUS_STAGE_TARGET);
 }
 END_TEST
 
@@ -306,7 +306,7 @@ START_TEST(an_fd_goes_along)
 }
 END_TEST
 
-START_TEST(a_death_is_told)
+START_TEST(a_death_is_reported)
 {
 	ck_assert_int_eq(handle_ioctl(&client, IPCBUS_IOC_WATCH, 0, 0, 31), 0);
 	ck_assert_int_eq(handle_ioctl(&client, IPCBUS_IOC_UNWATCH, 0, 0, 0), 0);
@@ -360,12 +360,12 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, the_driver_says_what_it_is);
-	tcase_add_test(tc, a_call_is_answered);
+	tcase_add_test(tc, a_call_gets_its_reply);
 	tcase_add_test(tc, a_call_fails);
 	tcase_add_test(tc, oneways_arrive_in_order);
 	tcase_add_test(tc, an_object_goes_round);
 	tcase_add_test(tc, an_fd_goes_along);
-	tcase_add_test(tc, a_death_is_told);
+	tcase_add_test(tc, a_death_is_reported);
 	tcase_add_test(tc, a_pool_is_asked_to_grow);
 #if LATER
 	tcase_add_test(tc, what_is_not_known_is_refused);

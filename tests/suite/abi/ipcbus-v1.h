@@ -11,8 +11,8 @@
  *
  * Vocabulary: a *node* is an object's home in its owner's proc; a *handle* is
  * another proc's number for a node; handle 0 is the bus's manager; a *call* is
- * answered once, a *oneway* never; a *buffer* is a received message's place in
- * the region, held by the receiver until it gives it back.
+ * replied to once, a *oneway* never; a *buffer* is a received message's place in
+ * the region, held by the receiver until it releases it.
  *
  * Versions: every structure starts with its size in bytes. A shorter structure
  * than the driver knows is completed with zeroes (but not below the _VER0 size:
@@ -40,16 +40,16 @@
  *   ESRCH       reply to a call that is not open in this proc
  *   EMSGSIZE    the message can never fit into the receiver's region
  *   ENOSPC      the receiver's region is full at the moment
- *   EAGAIN      oneway: their share of the receiver's region, half of its bytes
+ *   EAGAIN      oneway: their quota of the receiver's region, half of its bytes
  *               and of its buffers, is full
  *   EDQUOT      a limit on nodes, handles, threads or buffers is reached
  *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
  *               object table
  *   EPERM       the receiver takes no fds
- *   EMFILE      the receiver has no room for an fd (stage DELIVER); the security
+ *   EMFILE      the receiver has no space for an fd (stage DELIVER); the security
  *               module's own error where that forbids it
  *   ENOENT      no such node or watch; a buffer id that was never handed out
- *   ESTALE      a buffer that was given back before
+ *   ESTALE      a buffer that was released before
  *   EBUSY       the bus has a manager; the node is still referred to; the fd
  *               is mapped already
  *   ENOMEM      the kernel has no memory
@@ -80,7 +80,7 @@
 /* Caps, the same for everybody. Counts above them are -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
-#define IPCBUS_MAX_RELEASE		256	/* buffers given back at once */
+#define IPCBUS_MAX_RELEASE		256	/* buffers released at once */
 #define IPCBUS_MAX_BATCH	256	/* messages in one batch */
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region */
@@ -164,11 +164,11 @@ struct ipcbus_iovec {
  *	reply. Goes to the thread of the target that waits deeper in this very
  *	chain of calls if there is one, else to any thread that serves.
  * @IPCBUS_SEND_ONEWAY: no reply. Oneways to one node arrive in order, one at
- *	a time: the next when the buffer of the one before was given back.
- * @IPCBUS_SEND_REPLY: answers @call. From any thread of the proc, once. When
- *	it fails the call stays open and may be answered again. A reply to a
+ *	a time: the next when the buffer of the one before was released.
+ * @IPCBUS_SEND_REPLY: replies to @call. From any thread of the proc, once. When
+ *	it fails the call stays open and may be replied to again. A reply to a
  *	caller that is gone is dropped without an error.
- * @IPCBUS_SEND_ERROR: answers @call with a failure: @code is an errno, 1 to
+ * @IPCBUS_SEND_ERROR: replies to @call with a failure: @code is an errno, 1 to
  *	4095; the payload may explain.
  */
 enum ipcbus_send_kind {
@@ -219,9 +219,9 @@ struct ipcbus_send {
  * enum ipcbus_stage - where a failure was found
  * @IPCBUS_STAGE_ARGS: in the structure itself
  * @IPCBUS_STAGE_RELEASE: giving buffers back; the index is the buffer's place.
- *	Those before it were given back.
+ *	Those before it were released.
  * @IPCBUS_STAGE_TARGET: finding the target of the message, or the call
- * @IPCBUS_STAGE_BUFFER: finding room in the receiver's region
+ * @IPCBUS_STAGE_BUFFER: finding space in the receiver's region
  * @IPCBUS_STAGE_COPY: copying the payload; the index is the part's
  * @IPCBUS_STAGE_OBJECT: taking the objects; the index is the entry's
  * @IPCBUS_STAGE_QUEUE: handing the message to the receiver
@@ -244,10 +244,10 @@ enum ipcbus_stage {
  * @IPCBUS_EVENT_NONE: nothing to do (without IPCBUS_WAIT, or nonblocking)
  * @IPCBUS_EVENT_INTERRUPTED: a signal, or another thread closed an fd of the
  *	file. What was to be freed and sent is done; wait again without it.
- * @IPCBUS_EVENT_CALL: somebody calls a node of this proc; answer @call
- * @IPCBUS_EVENT_ONEWAY: the same without an answer
- * @IPCBUS_EVENT_REPLY: the answer to this thread's last call
- * @IPCBUS_EVENT_ERROR: the answer is a failure raised by the server: @error
+ * @IPCBUS_EVENT_CALL: somebody calls a node of this proc; reply to @call
+ * @IPCBUS_EVENT_ONEWAY: the same without a reply
+ * @IPCBUS_EVENT_REPLY: the reply to this thread's last call
+ * @IPCBUS_EVENT_ERROR: the reply is a failure raised by the server: @error
  *	is its -errno, the payload may explain
  * @IPCBUS_EVENT_FAILED: the call failed in the driver: @error, @stage, @index;
  *	-EOWNERDEAD when the server died over it. Also filled in when the ioctl
@@ -255,7 +255,7 @@ enum ipcbus_stage {
  * @IPCBUS_EVENT_DEAD: the node of a watched handle is dead; @cookie is the
  *	watch's. Comes once; the watch is gone.
  * @IPCBUS_EVENT_IDLE: nobody refers to the node with @cookie any more and no
- *	message to it is on its way, unanswered or not given back; or a
+ *	message to it is on its way, open or not released; or a
  *	message that would have carried it was not sent. It may be sent again all
  *	the same: NODE_DESTROY with IF_IDLE settles it.
  */
@@ -278,9 +278,9 @@ enum ipcbus_event_kind {
  * struct ipcbus_event - one event; the driver writes all of it
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_*
- * @call: CALL: the number to answer with; REPLY, ERROR, FAILED: of own call
+ * @call: CALL: the number to reply with; REPLY, ERROR, FAILED: of own call
  * @cookie: CALL, ONEWAY, IDLE: the node's; DEAD: the watch's
- * @buffer: id to give back when done with payload and object table; 0 if none
+ * @buffer: id to release when done with payload and object table; 0 if none
  * @offset: the payload in the region
  * @data_size: bytes of the payload
  * @objects: the object table in the region (struct ipcbus_object)
@@ -325,13 +325,13 @@ struct ipcbus_event {
 #define IPCBUS_NONBLOCK		(1U << 2) /* with WAIT: EVENT_NONE, not sleep */
 
 /**
- * struct ipcbus_exchange - give back, send, wait, in this order
+ * struct ipcbus_exchange - release, send, wait, in this order
  * @size: sizeof(struct ipcbus_exchange)
  * @flags: IPCBUS_WAIT, IPCBUS_SERVE, IPCBUS_NONBLOCK. O_NONBLOCK on the file
  *	means IPCBUS_NONBLOCK always.
  * @thread: @event.thread of an earlier exchange of the same thread, or 0.
  *	Only a hint that saves a search; a wrong one does no harm.
- * @release_count: buffers to give back
+ * @release_count: buffers to release
  * @release: their ids: the id itself if one, else the address of an array of
  *	__u64. Objects that arrived in them stay the receiver's.
  * @send: the message
@@ -341,7 +341,7 @@ struct ipcbus_event {
  * A thread that has a call outstanding waits for its reply, and for calls of
  * the same chain that come back to this proc; IPCBUS_SERVE changes nothing
  * then. A call that a thread took and left open when it waits again may be
- * answered later, by any thread. Returns 0 or -errno.
+ * replied to later, by any thread. Returns 0 or -errno.
  */
 struct ipcbus_exchange {
 	__u32 size;
@@ -393,7 +393,7 @@ struct ipcbus_batch {
  *
  * A node lives until its owner destroys it or dies; then calls that wait for it
  * fail with -EOWNERDEAD and watches fire. Calls that a thread of the owner took
- * before stay open until they are answered, or the owner dies.
+ * before stay open until they are replied to, or the owner dies.
  * SET_MANAGER makes the node handle 0 of the bus, until it is destroyed:
  * -EBUSY while there is another, -EPERM unless the effective user is that of
  * the first manager since the driver was loaded, or root.

@@ -101,8 +101,8 @@ static void take_objects(const struct ipcbus_event *ev)
 	}
 }
 
-/* The answer brings what came, and now and then an object. */
-static void answer(const struct ipcbus_event *ev, uint32_t *seed)
+/* The reply brings what came, and now and then an object. */
+static void reply(const struct ipcbus_event *ev, uint32_t *seed)
 {
 	struct ipcbus_object o = below(seed, 2) && friend ? object_handle(friend) :
 							    object_node(own_node);
@@ -113,7 +113,7 @@ static void answer(const struct ipcbus_event *ev, uint32_t *seed)
 	} };
 
 	if (below(seed, 50) == 0)
-		return; /* never answered: somebody has to die first */
+		return; /* never replied to: somebody has to die first */
 	if (!exchange(&x))
 		return;
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ERROR, .code = EAGAIN,
@@ -146,14 +146,14 @@ static bool handle_event(const struct ipcbus_event *ev, uint32_t *rnd)
 	switch (ev->kind) {
 	case IPCBUS_EVENT_CALL:
 		check_payload(ev, ev->code, "a call is not what was sent");
-		answer(ev, rnd);
+		reply(ev, rnd);
 		break;
 	case IPCBUS_EVENT_ONEWAY:
 		check_payload(ev, ev->code, "a oneway is not what was sent");
 		break;
 	case IPCBUS_EVENT_REPLY:
 		check_payload(ev, ev->cookie, "a reply is not what was sent");
-		__atomic_fetch_add(&board->answered, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&board->replied, 1, __ATOMIC_RELAXED);
 		over = is_own(ev);
 		break;
 	case IPCBUS_EVENT_ERROR:
@@ -180,7 +180,7 @@ static bool serve(uint32_t flags, uint32_t *rnd)
 {
 	struct ipcbus_exchange x;
 
-	/* Answers to async calls come beside what is served. */
+	/* Replies to async calls come beside what is served. */
 	for (int i = 0; i < 3; i++) {
 		x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT | IPCBUS_SERVE | flags };
 		if (exchange(&x))

@@ -17,7 +17,7 @@ enum { ACTORS = 3 }; /* the first is the manager */
 /* What all of them see, in shared memory. */
 struct board {
 	uint64_t calls;
-	uint64_t answered;
+	uint64_t replied;
 	uint64_t begun; /* calls at the start of the round */
 	uint64_t wrong;
 	char what[200];

@@ -236,7 +236,7 @@ static void bury_all(struct peer *p)
 			usleep(200);
 	}
 	for (unsigned int i = 0; i < ACTORS; i++) {
-		close(p[i].tell);
+		close(p[i].notify);
 		close(p[i].hear);
 	}
 }
@@ -282,11 +282,11 @@ START_TEST(disturbed)
 		rounds++;
 		ck_assert_msg(!board->wrong, "%s, round %u, IPCBUS_CRASH_SEED=%u: %s", d->name,
 			      rounds, seed_given, board->what);
-		/* A slow machine may have been disturbed each time before it answered. */
-	} while (now_ms() < end || (!board->answered && now_ms() < end + 20000));
-	ck_assert_msg(board->answered, "%s: %u rounds without traffic", d->name, rounds);
-	printf("%s: %u rounds, %llu calls, %llu answered\n", d->name, rounds,
-	       (unsigned long long)board->calls, (unsigned long long)board->answered);
+		/* A slow machine may have been disturbed each time before it replied. */
+	} while (now_ms() < end || (!board->replied && now_ms() < end + 20000));
+	ck_assert_msg(board->replied, "%s: %u rounds without traffic", d->name, rounds);
+	printf("%s: %u rounds, %llu calls, %llu replied to\n", d->name, rounds,
+	       (unsigned long long)board->calls, (unsigned long long)board->replied);
 }
 END_TEST
 

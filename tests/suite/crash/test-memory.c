@@ -148,7 +148,7 @@ static int fill_in_group(struct peer *self, void *arg)
 {
 	if (write_file(GROUP "/cgroup.procs", "0"))
 		complain("cannot enter the group", errno);
-	/* Most of the time it is this one whom the kernel chooses. */
+	/* Most of the time it is this one that the kernel chooses. */
 	write_file("/proc/self/oom_score_adj", "500");
 	return fill(self, arg);
 }
@@ -168,7 +168,7 @@ static void bury(struct peer *p, int n)
 		ck_assert_int_eq(waitpid(p[i].pid, &status, 0), p[i].pid);
 		if (WIFEXITED(status) && WEXITSTATUS(status))
 			complain("a process found something wrong", WEXITSTATUS(status));
-		close(p[i].tell);
+		close(p[i].notify);
 		close(p[i].hear);
 	}
 }
@@ -214,10 +214,10 @@ START_TEST(short_of_memory)
 		rounds++;
 		ck_assert_msg(!board->wrong, "round %u, IPCBUS_CRASH_SEED=%u: %s", rounds,
 			      seed_given, board->what);
-	} while (now_ms() < end || (!board->answered && now_ms() < end + 20000));
-	ck_assert_msg(board->answered, "%u rounds without traffic", rounds);
-	printf("%u rounds, %llu calls, %llu answered, %ld killed for memory\n", rounds,
-	       (unsigned long long)board->calls, (unsigned long long)board->answered,
+	} while (now_ms() < end || (!board->replied && now_ms() < end + 20000));
+	ck_assert_msg(board->replied, "%u rounds without traffic", rounds);
+	printf("%u rounds, %llu calls, %llu replied to, %ld killed for memory\n", rounds,
+	       (unsigned long long)board->calls, (unsigned long long)board->replied,
 	       read_number(GROUP "/memory.events", "oom_kill "));
 }
 END_TEST

@@ -80,7 +80,7 @@ static int get_logged(struct ipc_call *call, void *userdata)
 static int visit(struct ipc_call *call, const E2e__VisitRequest *request, void *userdata)
 {
 	ipc_auto(visitor_unref) struct visitor *visitor = NULL;
-	ipc_auto(visitor_visited_reply_free) E2e__VisitReply *answer = NULL;
+	ipc_auto(visitor_visited_reply_free) E2e__VisitReply *visit = NULL;
 	E2e__VisitRequest inner = E2E__VISIT_REQUEST__INIT;
 	E2e__VisitReply reply = E2E__VISIT_REPLY__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
@@ -96,11 +96,11 @@ static int visit(struct ipc_call *call, const E2e__VisitRequest *request, void *
 		id.id = ipc_proxy_id(visitor_proxy(visitor));
 		inner.visitor = &id;
 		inner.depth = request->depth - 1;
-		r = visitor_visited(visitor, &inner, &answer, /* error= */ NULL);
+		r = visitor_visited(visitor, &inner, &visit, /* error= */ NULL);
 		if (r < 0)
 			return r;
-		reply.depth = answer->depth;
-		reply.tid = answer->tid;
+		reply.depth = visit->depth;
+		reply.tid = visit->tid;
 	}
 	reply.depth++;
 	return server_reply_visit(call, &reply);
@@ -269,7 +269,7 @@ static int count_alive(struct ipc_call *call, void *userdata)
 	return server_reply_alive(call, &reply);
 }
 
-/* --- Answers from elsewhere ------------------------------------------------------- */
+/* --- Replies from elsewhere ------------------------------------------------------- */
 
 /* The request stays valid as long as the call is held. */
 struct late {
@@ -277,7 +277,7 @@ struct late {
 	const E2e__LaterRequest *request;
 };
 
-static void *answer_late(void *data)
+static void *reply_late(void *data)
 {
 	struct late *late = data;
 	E2e__SayReply reply = E2E__SAY_REPLY__INIT;
@@ -303,7 +303,7 @@ static int later(struct ipc_call *call, const E2e__LaterRequest *request, void *
 		return -ENOMEM;
 	late->call = ipc_call_ref(call);
 	late->request = request;
-	r = -pthread_create(&thread, NULL, answer_late, late);
+	r = -pthread_create(&thread, NULL, reply_late, late);
 	if (r < 0) {
 		ipc_call_unref(late->call);
 		free(late);
@@ -336,12 +336,12 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 	return server_reply_meet(call, &reply);
 }
 
-/* --- Calls that nobody answers ------------------------------------------------------ */
+/* --- Calls that nobody replies to ------------------------------------------------------ */
 
 /* Of each connection, for where both sides are in one process (tests/env/host). */
 static struct hanging {
 	_Atomic(struct ipc *) ipc;
-	atomic_uint open, told, had_ms;
+	atomic_uint open, notified, had_ms;
 } hanging[4];
 
 static struct hanging *hanging_of(struct ipc *ipc)
@@ -365,7 +365,7 @@ static void unhang(struct ipc_call *call, void *userdata)
 	struct hanging *h = hanging_with(call);
 
 	(void)userdata;
-	atomic_fetch_add(&h->told, 1);
+	atomic_fetch_add(&h->notified, 1);
 	atomic_fetch_sub(&h->open, 1);
 	ipc_call_unref(call);
 }
@@ -385,7 +385,7 @@ static int hang_asking(struct ipc_call *call)
 {
 	while (!ipc_call_canceled(call))
 		sleep_ms(1);
-	atomic_fetch_add(&hanging_with(call)->told, 1);
+	atomic_fetch_add(&hanging_with(call)->notified, 1);
 	return -ECANCELED;
 }
 
@@ -498,7 +498,7 @@ static int get_hung(struct ipc_call *call, void *userdata)
 
 	(void)userdata;
 	reply.open = atomic_load(&h->open);
-	reply.told = atomic_load(&h->told);
+	reply.notified = atomic_load(&h->notified);
 	reply.had_ms = atomic_load(&h->had_ms);
 	return server_reply_hung(call, &reply);
 }

@@ -88,7 +88,7 @@ void look_until(uint32_t n_handlers, int error)
 	ck_abort_msg("the server does not come to %u handlers and error %d", n_handlers, error);
 }
 
-/* So that room is what lacks, and not credit. */
+/* So that space is what lacks, and not credit. */
 void with_small_region(void)
 {
 	struct ipc_proxy *proxy;

@@ -16,7 +16,7 @@ extern pid_t server;
 #define BY_WAIT 1000u
 void begin(unsigned int threads);
 void end(void);
-/* This side again, with 256 KiB: room is what lacks then, and not credit. */
+/* This side again, with 256 KiB: space is what lacks then, and not credit. */
 void with_small_region(void);
 
 struct ipc_stream *open_count(uint32_t n, uint32_t usec, int32_t code, const char *text);

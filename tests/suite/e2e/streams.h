@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The server of stream.proto for the whole-program tests that use streams. What it
- * tells by Look is of the stream that it last dealt with.
+ * reports by Look is of the stream that it last dealt with.
  */
 #ifndef E2E_STREAMS_H
 #define E2E_STREAMS_H

@@ -3,7 +3,7 @@
  * How often memory is asked for: not at all per call, once caller and server are
  * under way. This program counts what the library and protobuf-c ask of malloc(),
  * its own asking included (so there is no ck_assert in a round, which asks too); the
- * server tells its count in its answers.
+ * server reports its count in its replies.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,8 +43,8 @@ void *realloc(void *old, size_t size)
 
 /* --- Both sides ------------------------------------------------------------------- */
 
-/* Answers with how often this process asked for memory. */
-static int tell(struct ipc_call *call, const E2e__AddRequest *request, void *userdata)
+/* Replies with how often this process asked for memory. */
+static int notify(struct ipc_call *call, const E2e__AddRequest *request, void *userdata)
 {
 	E2e__AddReply reply = E2E__ADD_REPLY__INIT;
 
@@ -71,7 +71,7 @@ static int swallow(struct ipc_call *call, const E2e__Parcel *parcel, void *userd
 	return counter_reply_weigh(call, &reply);
 }
 
-static const struct counter_ops handlers = { .add = tell, .bump = take, .weigh = swallow };
+static const struct counter_ops handlers = { .add = notify, .bump = take, .weigh = swallow };
 
 static int serve(struct ipc *ipc)
 {
@@ -88,7 +88,7 @@ struct world {
 	struct ipc *ipc;
 	struct counter *counter;
 	unsigned int ended;
-	uint32_t there;		/* the server's count, at its last answer */
+	uint32_t there;		/* the server's count, at its last reply */
 };
 
 static const struct ipc_method *method_of(const char *name)
@@ -133,7 +133,7 @@ static void check_rounds(int (*round)(struct world *world))
 	ck_assert_int_eq(ipc_open(&world.ipc, NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(world.ipc, &proxy), 0);
 	world.counter = counter_from_proxy(proxy);
-	/* The server answers before it has asked for what its first answer needs. */
+	/* The server replies before it has asked for what its first reply needs. */
 	ck_assert_int_eq(call(&world), 0);
 	ck_assert_int_eq(rounds(&world, round, 20), 0);
 

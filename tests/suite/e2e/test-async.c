@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls that nobody waits for, time limits, and the end of calls before their
- * answer: through the driver, and through a process in the middle.
+ * reply: through the driver, and through a process in the middle.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -129,21 +129,22 @@ START_TEST(closing_over_them)
 }
 END_TEST
 
-/* --- Being told ---------------------------------------------------------------------- */
+/* --- Being notified ---------------------------------------------------------------------- */
 
 /* What the server counts, once that is as many. */
-static void await_hung(struct client *client, uint32_t open, uint32_t told, uint32_t *ret_had_ms)
+static void await_hung(struct client *client, uint32_t open, uint32_t notified,
+		       uint32_t *ret_had_ms)
 {
 	for (int i = 0;; i++) {
 		ipc_auto(server_hung_reply_free) E2e__HungReply *reply = NULL;
 
 		ck_assert_int_eq(server_hung(client->server, &reply, NULL), 0);
-		if (reply->open == open && reply->told == told) {
+		if (reply->open == open && reply->notified == notified) {
 			if (ret_had_ms)
 				*ret_had_ms = reply->had_ms;
 			return;
 		}
-		ck_assert_msg(i < 2000, "%u open, %u told", reply->open, reply->told);
+		ck_assert_msg(i < 2000, "%u open, %u notified", reply->open, reply->notified);
 		sleep_ms(10);
 	}
 }
@@ -275,7 +276,7 @@ START_TEST(time_runs_out)
 }
 END_TEST
 
-/* Client -> server in the middle -> this process, whose calls nobody answers. */
+/* Client -> server in the middle -> this process, whose calls nobody replies to. */
 static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 {
 	pid_t pid = start_server(&pool);
@@ -303,7 +304,7 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 		ck_assert_int_eq(ipc_cancel(client.ipc, id), 0);
 	loop_until(&client, &ends, 1);
 	ck_assert_int_eq(ends.last, timeout ? -ETIMEDOUT : -ECANCELED);
-	/* Told all the way down. */
+	/* Notification goes all the way down. */
 	while (local_hanging(client.ipc)) {
 		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
@@ -352,7 +353,7 @@ END_TEST
 
 /* --- Oneways --------------------------------------------------------------------------- */
 
-START_TEST(a_oneway_waits_for_room)
+START_TEST(a_oneway_waits_for_space)
 {
 	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
 	struct ipc_options patient = { .timeout_usec = 20000000 };
@@ -409,6 +410,6 @@ int main(void)
 			 cancelled_through_a_waiting_handler, cancelled_through_an_async_call,
 			 cancelled_through_another_thread, time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
-			 time_runs_out_through_an_async_call, a_oneway_waits_for_room,
+			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
 			 a_oneway_takes_anothers_place);
 }

@@ -13,8 +13,8 @@
 
 /* --- The server ------------------------------------------------------------------- */
 
-/* Frames are told apart by their first byte. */
-static struct ipc_memory *lent;
+/* Frames are distinguished by their first byte. */
+static struct ipc_memory *kept;
 
 static uint32_t sum(const uint8_t *data, size_t size)
 {
@@ -33,15 +33,15 @@ static int weigh(struct ipc_call *call, const E2e__Parcel *parcel, void *userdat
 
 	(void)userdata;
 	if (parcel->memory) {
-		lent = ipc_memory_unref(lent);
-		r = ipc_memory_take(parcel->memory, 0, &lent);
+		kept = ipc_memory_unref(kept);
+		r = ipc_memory_take(parcel->memory, 0, &kept);
 		if (r < 0)
 			return r;
 	}
 	if (parcel->blob)
 		reply.sum = sum(ipc_blob_data(parcel->blob), ipc_blob_size(parcel->blob));
-	else if (lent)
-		reply.sum = sum(ipc_memory_data(lent), ipc_memory_size(lent));
+	else if (kept)
+		reply.sum = sum(ipc_memory_data(kept), ipc_memory_size(kept));
 	return counter_reply_weigh(call, &reply);
 }
 
@@ -181,7 +181,7 @@ START_TEST(replies_stay_where_they_arrived)
 }
 END_TEST
 
-/* Where there is little room, less is large. */
+/* Where there is little space, less is large. */
 START_TEST(small_regions)
 {
 	uint8_t *data = pattern(500000);

@@ -153,7 +153,7 @@ START_TEST(errors_that_the_server_raises)
 }
 END_TEST
 
-START_TEST(handlers_that_do_not_answer)
+START_TEST(handlers_that_do_not_reply)
 {
 	pid_t pid = start_server(&one_thread);
 	E2e__FinishRequest request = E2E__FINISH_REQUEST__INIT;
@@ -243,7 +243,7 @@ START_TEST(too_many_oneways)
 	}
 	ck_assert_int_eq(r, -EAGAIN);
 	ck_assert_uint_gt(sent, 3);
-	/* There is room for a call all the same, and for more when it is done. */
+	/* There is space for a call all the same, and for more when it is done. */
 	ck_assert_int_eq(say(&client, "still there?", &reply), 0);
 	server_say_reply_free(reply);
 	for (uint64_t begin = now_ms(); r == -EAGAIN && now_ms() - begin < 10000; sleep_ms(10))
@@ -255,7 +255,7 @@ START_TEST(too_many_oneways)
 }
 END_TEST
 
-START_TEST(answers_from_another_thread)
+START_TEST(replies_from_another_thread)
 {
 	pid_t pid = start_server(&one_thread);
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
@@ -277,7 +277,7 @@ START_TEST(answers_from_another_thread)
 }
 END_TEST
 
-/* The server's only thread is free while a call waits for its answer. */
+/* The server's only thread is free while a call waits for its reply. */
 static int ask_later(void *data)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
@@ -362,8 +362,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("call", a_reply_comes_back, messages_of_every_size, larger_than_the_region,
-			 secrets, errors_that_the_server_raises, handlers_that_do_not_answer,
+			 secrets, errors_that_the_server_raises, handlers_that_do_not_reply,
 			 methods_that_it_does_not_have, a_oneway_does_not_wait, too_many_oneways,
-			 answers_from_another_thread, others_are_served_meanwhile, who_calls,
+			 replies_from_another_thread, others_are_served_meanwhile, who_calls,
 			 without_a_server);
 }

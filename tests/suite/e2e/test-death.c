@@ -132,7 +132,7 @@ START_TEST(objects_of_a_dead_server)
 	ck_assert_int_eq(counter_add(watched, &request, NULL, NULL), -EOWNERDEAD);
 	ck_assert_int_eq(counter_add(later, &request, NULL, NULL), -EOWNERDEAD);
 
-	/* On a dead one at once, and on one that told of its death again. */
+	/* On a dead one at once, and on one that reported its death again. */
 	ck_assert_int_eq(counter_on_death(later, note_death, counter_proxy(later), NULL), 0);
 	wait_deaths(&client, 3);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);

@@ -274,7 +274,7 @@ END_TEST
 
 /* --- Those that must not meet --------------------------------------------------------- */
 
-START_TEST(hashes_tell_shapes_apart)
+START_TEST(hashes_differ_with_shapes)
 {
 	ck_assert_uint_ne(old_store_interface.hash, 0);
 	ck_assert_uint_ne(old_store_interface.hash, new_store_interface.hash);
@@ -282,7 +282,7 @@ START_TEST(hashes_tell_shapes_apart)
 }
 END_TEST
 
-START_TEST(incompatible_version_is_told)
+START_TEST(incompatible_version_is_reported)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	pid_t pid = begin(make_broken);
@@ -291,13 +291,13 @@ START_TEST(incompatible_version_is_told)
 	ck_assert_ptr_null(error.message);
 	ck_assert_int_eq(ipc_rpc_check(proxy, &old_store_interface, &error), -EPROTOTYPE);
 	ck_assert_int_eq(error.code, -EPROTOTYPE);
-	ck_assert_str_eq(error.message, "evolve.Store/Count: was answered, is oneway; and 4 more");
+	ck_assert_str_eq(error.message, "evolve.Store/Count: was replied to, is oneway; and 4 more");
 	ck_assert_int_eq(ipc_rpc_check(proxy, &old_store_interface, NULL), -EPROTOTYPE);
 	end(pid);
 }
 END_TEST
 
-START_TEST(another_service_is_told)
+START_TEST(another_service_is_reported)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	pid_t pid = begin(make_old);
@@ -331,7 +331,7 @@ START_TEST(ping_and_describe)
 }
 END_TEST
 
-START_TEST(dead_objects_do_not_answer)
+START_TEST(dead_objects_do_not_reply)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	pid_t pid = begin(make_new);
@@ -396,8 +396,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("evolve", old_client_and_new_server, new_client_and_old_server,
-			 new_client_and_new_server, hashes_tell_shapes_apart,
-			 incompatible_version_is_told, another_service_is_told, ping_and_describe,
-			 dead_objects_do_not_answer, dump_writes_to_a_file,
+			 new_client_and_new_server, hashes_differ_with_shapes,
+			 incompatible_version_is_reported, another_service_is_reported,
+			 ping_and_describe, dead_objects_do_not_reply, dump_writes_to_a_file,
 			 dump_is_not_for_strangers);
 }

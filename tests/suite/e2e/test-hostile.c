@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A peer that keeps to no rule, against a server of generated code: whatever
- * it sends is answered with an error, and the server goes on as if nothing had
+ * it sends is replied to with an error, and the server goes on as if nothing had
  * been. It speaks to the driver through device.h, below the library.
  */
 #include <errno.h>
@@ -33,7 +33,7 @@ static void begin(void)
 	ck_assert_int_eq(device_open(&device, "/dev/ipcbus", 1 << 20), 0);
 }
 
-/* The well-behaved still get their answers. */
+/* The well-behaved still get their replies. */
 static void end(void)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -270,7 +270,7 @@ END_TEST
 
 /* --- A server that keeps to no rule --------------------------------------------------- */
 
-/* Answers every call with what the test says, for ever. */
+/* Replies to every call with what the test says, for ever. */
 static void bad_server(enum device_send_kind kind, const void *data, size_t size)
 {
 	struct device_exchange x = { .flags = DEVICE_WAIT | DEVICE_SERVE };

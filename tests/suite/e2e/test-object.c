@@ -20,7 +20,7 @@ struct visits {
 	struct client *client;
 	unsigned int count;
 	pid_t tid;
-	uint64_t told;
+	uint64_t notified;
 };
 
 static int call_visit(struct client *client, uint64_t visitor, uint32_t depth,
@@ -63,17 +63,17 @@ static int visited(struct ipc_call *call, const E2e__VisitRequest *request, void
 	return visitor_reply_visited(call, &reply);
 }
 
-static int tell(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+static int notify(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
 {
 	struct visits *visits = userdata;
 
 	(void)call;
 	(void)request;
-	visits->told++;
+	visits->notified++;
 	return 0;
 }
 
-static const struct visitor_ops visitor_handlers = { .visited = visited, .tell = tell };
+static const struct visitor_ops visitor_handlers = { .visited = visited, .notify = notify };
 
 START_TEST(callbacks_come_on_the_thread_that_waits)
 {
@@ -368,11 +368,11 @@ START_TEST(a_file_for_the_server)
 	request.fd = &fd;
 	for (int i = 0; i < 2000; i++) {
 		ck_assert_int_eq(pipe(ends), 0);
-		ck_assert_int_eq(write(ends[1], "news", 4), 4);
+		ck_assert_int_eq(write(ends[1], "notice", 4), 4);
 		close(ends[1]);
 		fd.fd = ends[0];
 		ck_assert_int_eq(server_read(client.server, &request, &reply, NULL), 0);
-		ck_assert_str_eq(reply->text, "news");
+		ck_assert_str_eq(reply->text, "notice");
 		server_read_reply_free(reply);
 		/* The sender's own stays open. */
 		ck_assert_int_eq(close(ends[0]), 0);

@@ -180,7 +180,7 @@ static void *be_called(void *data)
 	return (void *)(intptr_t)visitor_visited(data, &request, NULL, NULL);
 }
 
-/* One stop ends all that run, and they answer what they serve. */
+/* One stop ends all that run, and they reply to what they serve. */
 START_TEST(stop_ends_all_that_run)
 {
 	static const struct visitor_ops handlers = { .visited = be_there };
@@ -256,7 +256,7 @@ START_TEST(stop_from_a_handler)
 	struct client client;
 
 	client_open(&client);
-	/* The answer of the last call still arrives. */
+	/* The reply of the last call still arrives. */
 	ck_assert_int_eq(server_stop(client.server, NULL), 0);
 	ck_assert_int_eq(wait_server(pid), 0);
 	ck_assert_int_eq(say(client.server), -ENOTCONN);
@@ -290,20 +290,20 @@ START_TEST(a_server_with_epoll)
 }
 END_TEST
 
-static int told;
+static int notified;
 
-static int tell(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+static int notify(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
 {
 	(void)call;
 	(void)request;
 	(void)userdata;
-	told++;
+	notified++;
 	return 0;
 }
 
-static const struct visitor_ops visitor_handlers = { .tell = tell };
+static const struct visitor_ops visitor_handlers = { .notify = notify };
 
-/* Two connections in one thread: one tells the other, which polls. */
+/* Two connections in one thread: one notifies the other, which polls. */
 START_TEST(the_fd_says_when_there_is_work)
 {
 	struct ipc_object *object;
@@ -326,15 +326,15 @@ START_TEST(the_fd_says_when_there_is_work)
 	for (int i = 1; i < 50; i++) {
 		ck_assert_int_eq(poll(&pfd, 1, 0), 0);
 		ck_assert_int_eq(ipc_wait(server, 0), 0);
-		ck_assert_int_eq(visitor_tell(visitor, &request), 0);
-		ck_assert_int_eq(visitor_tell(visitor, &request), 0);
+		ck_assert_int_eq(visitor_notify(visitor, &request), 0);
+		ck_assert_int_eq(visitor_notify(visitor, &request), 0);
 		ck_assert_int_eq(poll(&pfd, 1, 0), 1);
 		ck_assert_int_eq(ipc_wait(server, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(poll(&pfd, 1, 0), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(ipc_process(server), 0);
-		ck_assert_int_eq(told, i * 2);
+		ck_assert_int_eq(notified, i * 2);
 	}
 	visitor_unref(visitor);
 	ipc_object_unref(object);
@@ -343,16 +343,16 @@ START_TEST(the_fd_says_when_there_is_work)
 }
 END_TEST
 
-static unsigned int n_room;
+static unsigned int n_space;
 
-static void room(struct ipc *ipc, void *userdata)
+static void on_writable(struct ipc *ipc, void *userdata)
 {
 	ck_assert_ptr_eq(ipc, userdata);
-	n_room++;
+	n_space++;
 }
 
 /* Until no more goes. */
-static void tell_all(struct visitor *visitor)
+static void notify_all(struct visitor *visitor)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	static char text[20000];
@@ -360,12 +360,12 @@ static void tell_all(struct visitor *visitor)
 
 	memset(text, 'x', sizeof(text) - 1);
 	request.text = text;
-	while ((r = visitor_tell(visitor, &request)) == 0)
+	while ((r = visitor_notify(visitor, &request)) == 0)
 		;
 	ck_assert_int_eq(r, -EAGAIN);
 }
 
-START_TEST(told_of_room)
+START_TEST(notified_of_space)
 {
 	struct ipc_object *object;
 	struct ipc *server, *client;
@@ -379,24 +379,24 @@ START_TEST(told_of_room)
 	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
 	visitor = visitor_from_proxy(proxy);
 	for (unsigned int i = 1; i < 4; i++) {
-		tell_all(visitor);
-		ck_assert_int_eq(ipc_on_writable(client, room, client), 0);
+		notify_all(visitor);
+		ck_assert_int_eq(ipc_on_writable(client, on_writable, client), 0);
 		ck_assert_int_eq(ipc_wait(client, 20000), 0);
-		ck_assert_uint_eq(n_room, i - 1);
+		ck_assert_uint_eq(n_space, i - 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(ipc_wait(client, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(client), 0);
-		ck_assert_uint_eq(n_room, i);
+		ck_assert_uint_eq(n_space, i);
 		/* Once. */
 		ck_assert_int_eq(ipc_wait(client, 0), 0);
 	}
-	tell_all(visitor);
-	ck_assert_int_eq(ipc_on_writable(client, room, client), 0);
+	notify_all(visitor);
+	ck_assert_int_eq(ipc_on_writable(client, on_writable, client), 0);
 	ck_assert_int_eq(ipc_on_writable(client, NULL, NULL), 0);
 	ck_assert_int_eq(ipc_process(server), 1);
 	ck_assert_int_eq(ipc_wait(client, 0), 0);
-	ck_assert_int_eq(ipc_on_writable(NULL, room, NULL), -EINVAL);
-	ck_assert_uint_eq(n_room, 3);
+	ck_assert_int_eq(ipc_on_writable(NULL, on_writable, NULL), -EINVAL);
+	ck_assert_uint_eq(n_space, 3);
 	visitor_unref(visitor);
 	ipc_object_unref(object);
 	ipc_unref(client);
@@ -430,5 +430,5 @@ int main(void)
 	return RUN_TESTS("serve", the_pool_grows, a_handler_that_forks, many_threads_on_both_sides,
 			 stop_is_never_missed, stop_ends_all_that_run, stop_from_a_signal_handler,
 			 stop_from_a_handler, a_server_with_epoll, the_fd_says_when_there_is_work,
-			 told_of_room, waiting_has_an_end);
+			 notified_of_space, waiting_has_an_end);
 }

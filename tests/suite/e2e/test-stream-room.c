@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams whose receiver gives credit but has no room for more: the sender is called
+ * Streams whose receiver gives credit but has no space for more: the sender is called
  * back when it has, however it serves, and nobody waits for ever.
  */
 #define _GNU_SOURCE
@@ -35,7 +35,7 @@ static void offered_to(unsigned int threads)
 	request.count = 60;
 	request.ballast = 50000;
 	ck_assert_int_eq(streams_offer_open(streams, NULL, &request, &stream, NULL), 0);
-	/* Until it has found out that there is room for two of them. */
+	/* Until it has found out that there is space for two of them. */
 	usleep(50000);
 	while ((r = streams_offer_receive(stream, SECONDS(10), &number, NULL)) > 0)
 		ck_assert_uint_eq(number->value, ++got);
@@ -46,7 +46,7 @@ static void offered_to(unsigned int threads)
 	end();
 }
 
-START_TEST(called_back_when_there_is_room)
+START_TEST(called_back_when_there_is_space)
 {
 	offered_to(1);
 }
@@ -70,7 +70,7 @@ START_TEST(called_back_by_an_event_loop)
 }
 END_TEST
 
-/* As much as there is room for is on its way, and only the callback says when more. */
+/* As much as there is space for is on its way, and only the callback says when more. */
 START_TEST(an_event_loop_sends_much)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -112,7 +112,7 @@ START_TEST(an_event_loop_sends_much)
 END_TEST
 
 /* Each has filled the other's region: each takes something out while it waits. */
-START_TEST(both_send_more_than_there_is_room_for)
+START_TEST(both_send_more_than_there_is_space_for)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
 	const Stream__Number *reply;
@@ -137,7 +137,7 @@ START_TEST(both_send_more_than_there_is_room_for)
 }
 END_TEST
 
-/* A sender that waits for room does not outlive its stream, nor keep stop waiting. */
+/* A sender that waits for space does not outlive its stream, nor keep stop waiting. */
 static void *stop_later(void *unused)
 {
 	usleep(50000);
@@ -145,7 +145,7 @@ static void *stop_later(void *unused)
 	return unused;
 }
 
-START_TEST(stops_while_there_is_no_room)
+START_TEST(stops_while_there_is_no_space)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
 	struct ipc_stream *stream;
@@ -175,8 +175,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("stream-room", called_back_when_there_is_room, called_back_in_a_pool,
+	return RUN_TESTS("stream-space", called_back_when_there_is_space, called_back_in_a_pool,
 			 called_back_after_a_wait, called_back_by_an_event_loop,
-			 an_event_loop_sends_much, both_send_more_than_there_is_room_for,
-			 stops_while_there_is_no_room);
+			 an_event_loop_sends_much, both_send_more_than_there_is_space_for,
+			 stops_while_there_is_no_space);
 }

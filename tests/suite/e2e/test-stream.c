@@ -510,12 +510,12 @@ static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 	ipc_rpc_free(&open->base);
 }
 
-static int tell(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
+static int notify(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
 {
 	const struct ipc_method method = {
 		.code = code,
 		.flags = IPC_METHOD_ONEWAY,
-		.name = "tell",
+		.name = "notify",
 		.request = message->descriptor,
 		.reply = &ipc__none__descriptor,
 	};
@@ -562,7 +562,7 @@ START_TEST(strangers_do_not_disturb)
 	take_ends(open, &data, &control);
 	number.value = 1;
 	for (int i = 0; i < 40; i++)
-		ck_assert_int_eq(tell(data, 1, &number.base), 0);
+		ck_assert_int_eq(notify(data, 1, &number.base), 0);
 	/* It sent what credit there was, which was none, and then gave up. */
 	look_until(0, -EPROTO);
 	ipc_proxy_unref(data);
@@ -573,12 +573,12 @@ START_TEST(strangers_do_not_disturb)
 	take_ends(open, &data, &control);
 	credit.has_messages = true;
 	credit.messages = UINT32_MAX;
-	ck_assert_int_eq(tell(control, 1, &credit.base), 0);
+	ck_assert_int_eq(notify(control, 1, &credit.base), 0);
 	over.has_code = true;
 	over.code = INT32_MIN;
-	ck_assert_int_eq(tell(data, 2, &over.base), 0);
-	ck_assert_int_eq(tell(data, 2, &over.base), 0);
-	ck_assert_int_eq(tell(data, 1, &number.base), 0);
+	ck_assert_int_eq(notify(data, 2, &over.base), 0);
+	ck_assert_int_eq(notify(data, 2, &over.base), 0);
+	ck_assert_int_eq(notify(data, 1, &number.base), 0);
 	look_until(0, -EPROTO);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
@@ -586,7 +586,7 @@ START_TEST(strangers_do_not_disturb)
 	/* Opened, and ended before it said what for; and let go of. */
 	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);
 	take_ends(open, &data, &control);
-	ck_assert_int_eq(tell(data, 2, &over.base), 0);
+	ck_assert_int_eq(notify(data, 2, &over.base), 0);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
 	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);

@@ -66,7 +66,7 @@ static void *use_shared_often(void *data)
 	return (void *)(intptr_t)r;
 }
 
-/* Puts and arrivals of one handle cross each other all the time. */
+/* Puts and manager watches of one handle cross each other all the time. */
 START_TEST(one_handle_for_all)
 {
 	pid_t pid = start_server(&pool);

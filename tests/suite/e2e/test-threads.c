@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whatever one connection can do, from many threads at once, against a server with a
- * pool: calls that wait, that do not, that are cancelled from elsewhere; answers by
+ * pool: calls that wait, that do not, that are cancelled from elsewhere; replies by
  * other threads, streams, callbacks, watches, metadata and interceptors. In the guest
  * with two processes, in the host build under the sanitizers (tests/env/host/module.mk).
  */
@@ -93,7 +93,7 @@ static void on_unwanted(struct ipc_call *call, void *userdata)
 	ipc_call_errno(call, ECANCELED, "%s", "nobody waits");
 }
 
-static void *answer_elsewhere(void *data)
+static void *reply_elsewhere(void *data)
 {
 	struct ipc_call *call = data;
 
@@ -103,8 +103,8 @@ static void *answer_elsewhere(void *data)
 	return NULL;
 }
 
-/* The handler's thread leaves the call while one answers it, and one may be told that
- * nobody waits any more and answers too. */
+/* The handler's thread leaves the call while one replies to it, and one may be notified that
+ * nobody waits any more and replies too. */
 static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *request,
 			    void *userdata)
 {
@@ -113,7 +113,7 @@ static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *req
 
 	(void)request;
 	(void)userdata;
-	r = -pthread_create(&thread, NULL, answer_elsewhere, ipc_call_ref(call));
+	r = -pthread_create(&thread, NULL, reply_elsewhere, ipc_call_ref(call));
 	if (r < 0)
 		ipc_call_unref(call);
 	else
@@ -122,7 +122,7 @@ static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *req
 }
 
 /* The usual server, but that Bounce gives an object with streams, and Finish is
- * answered in more than one place. */
+ * replied to in more than one place. */
 static int prepare(struct ipc *ipc)
 {
 	static struct server_ops handlers;
@@ -326,7 +326,7 @@ static void on_hang(int result, const struct ipc_error *error, void *data)
 	atomic_fetch_sub(&pending, 1);
 }
 
-/* Answered by a thread of the server's while it is cancelled, or never answered. */
+/* Replied to by a thread of the server's while it is cancelled, or never replied to. */
 static int call_async(unsigned int round)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
@@ -474,7 +474,7 @@ static int watch(unsigned int round)
 	return r;
 }
 
-static void on_room(struct ipc *ipc, void *userdata)
+static void on_space(struct ipc *ipc, void *userdata)
 {
 	(void)ipc;
 	(void)userdata;
@@ -499,7 +499,7 @@ static int look_around(unsigned int round)
 	if (r == 0)
 		r = ipc_wait(client.ipc, 0);
 	if (r >= 0)
-		r = ipc_on_writable(client.ipc, round % 2 ? on_room : NULL, NULL);
+		r = ipc_on_writable(client.ipc, round % 2 ? on_space : NULL, NULL);
 	ipc_object_unref(ipc_object_ref(visitor));
 	return r;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel counts and tells: references, deaths, freezing, and to a monitor
+ * What the kernel counts and notifies: references, deaths, freezing, and to a monitor
  * all that happens.
  */
 #define _GNU_SOURCE
@@ -65,7 +65,7 @@ START_TEST(counts_are_exact)
 	for (int i = 0; i < ROUNDS; i++)
 		bounce(&client, object);
 
-	/* A call gives back the buffer of the last reply. */
+	/* A call releases the buffer of the last reply. */
 	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
 	server_logged_reply_free(reply);
 	for (int i = 0; info_of(object).refs && i < 500; i++)
@@ -196,40 +196,40 @@ struct seen {
 };
 
 /* What is kept of a record is the same record, but not if it is cut off. */
-static void parse_again(const struct ipc_record *tap, struct seen *seen)
+static void parse_again(const struct ipc_record *record, struct seen *seen)
 {
 	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct ipc_record again;
 
-	ck_assert_int_eq(ipc_record_parse(tap->raw, tap->raw_size, &again, objects), 0);
-	ck_assert_uint_eq(again.id, tap->id);
-	ck_assert_int_eq(again.kind, tap->kind);
-	ck_assert_ptr_eq(again.data, tap->data);
-	ck_assert_uint_eq(again.n_objects, tap->n_objects);
-	for (size_t size = 0; size < 120 + tap->data_kept; size++)
-		ck_assert_int_eq(ipc_record_parse(tap->raw, size, &again, objects), -EBADMSG);
+	ck_assert_int_eq(ipc_record_parse(record->raw, record->raw_size, &again, objects), 0);
+	ck_assert_uint_eq(again.id, record->id);
+	ck_assert_int_eq(again.kind, record->kind);
+	ck_assert_ptr_eq(again.data, record->data);
+	ck_assert_uint_eq(again.n_objects, record->n_objects);
+	for (size_t size = 0; size < 120 + record->data_kept; size++)
+		ck_assert_int_eq(ipc_record_parse(record->raw, size, &again, objects), -EBADMSG);
 	seen->parsed++;
 }
 
-static void see(struct ipc *ipc, const struct ipc_record *tap, void *userdata)
+static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata)
 {
 	struct seen *seen = userdata;
 
 	(void)ipc;
-	parse_again(tap, seen);
-	if (tap->kind == IPC_RECORD_CALL) {
+	parse_again(record, seen);
+	if (record->kind == IPC_RECORD_CALL) {
 		seen->calls++;
-		seen->call = tap->id;
-		ck_assert_int_eq(tap->from_pid, getpid());
-		if (tap->data_kept && memmem(tap->data, tap->data_kept, "tapped", 6))
+		seen->call = record->id;
+		ck_assert_int_eq(record->from_pid, getpid());
+		if (record->data_kept && memmem(record->data, record->data_kept, "watched", 7))
 			seen->text++;
-		ck_assert_uint_le(tap->data_kept, 64);
-	} else if (tap->kind == IPC_RECORD_REPLY) {
+		ck_assert_uint_le(record->data_kept, 64);
+	} else if (record->kind == IPC_RECORD_REPLY) {
 		seen->replies++;
-		ck_assert_uint_eq(tap->id, seen->call);
-	} else if (tap->kind == IPC_RECORD_FAILED) {
+		ck_assert_uint_eq(record->id, seen->call);
+	} else if (record->kind == IPC_RECORD_FAILED) {
 		seen->failures++;
-		ck_assert_int_eq(tap->error, -EBADF);
+		ck_assert_int_eq(record->error, -EBADF);
 	}
 }
 
@@ -246,7 +246,7 @@ START_TEST(a_monitor_sees_it)
 	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 64, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 64,
 				     see, &seen), 0);
-	request.text = "tapped";
+	request.text = "watched";
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
 	process_all(monitor);

@@ -85,7 +85,7 @@ static void finish_label(struct state *s, int r)
 	check_label(s, &ev);
 }
 
-/* The call of one who was not told of it ends with him. */
+/* The call of one who was not notified of it ends with him. */
 static void end_lost_call(struct state *s)
 {
 	raw_close(&srv);
@@ -138,7 +138,7 @@ static bool is_clear(void)
 	return true;
 }
 
-/* What came is given back: the receiver has its objects, nobody the text. */
+/* What came is released: the receiver has its objects, nobody the text. */
 static void take_secret(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -238,7 +238,7 @@ static void finish_newer(struct state *s, int r)
 	check_effect(s, r, ev.data_size != OLD_SIZE);
 	if (ev.data_size == OLD_SIZE) {
 		files_close_new(&s->files);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		assert_ok(send_it(s));
 		take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	}
@@ -247,11 +247,11 @@ static void finish_newer(struct state *s, int r)
 	content_done(s);
 }
 
-/* --- Answers to async calls -------------------------------------------------- */
+/* --- Replies to async calls -------------------------------------------------- */
 
-static const struct content in_answers = { "payload and objects", 5000, 0, "nf" };
+static const struct content in_replies = { "payload and objects", 5000, 0, "nf" };
 
-static void prepare_async_answer(struct state *s)
+static void prepare_async_reply(struct state *s)
 {
 	struct ipcbus_send call = {
 		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC | IPCBUS_SEND_ACCEPT_FDS,
@@ -266,14 +266,14 @@ static void prepare_async_answer(struct state *s)
 	note_counts(s);
 }
 
-static void check_async_answer(struct state *s, const struct ipcbus_event *ev)
+static void check_async_reply(struct state *s, const struct ipcbus_event *ev)
 {
 	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_REPLY);
 	ck_assert_uint_eq(ev->cookie, COOKIE);
 	content_check(s, &cli, ev);
 }
 
-static void finish_async_answer(struct state *s, int r)
+static void finish_async_reply(struct state *s, int r)
 {
 	struct ipcbus_event ev;
 
@@ -284,14 +284,14 @@ static void finish_async_answer(struct state *s, int r)
 		assert_ok(send_it(s));
 		next_past_idle(&cli, &ev);
 	}
-	check_async_answer(s, &ev);
+	check_async_reply(s, &ev);
 	assert_result(raw_cancel(&cli, COOKIE), -ENOENT);
 	content_done(s);
 }
 
 static void prepare_take_async(struct state *s)
 {
-	prepare_async_answer(s);
+	prepare_async_reply(s);
 	assert_ok(raw_send(&srv, &s->send, NULL));
 }
 
@@ -312,7 +312,7 @@ static void finish_take_async(struct state *s, int r)
 		s->counts[TRANSACTIONS]--;
 		expect_undone(s, 0);
 	} else {
-		check_async_answer(s, &ev);
+		check_async_reply(s, &ev);
 	}
 	assert_result(raw_cancel(&cli, COOKIE), -ENOENT);
 	next_past_idle(&cli, &ev);
@@ -324,39 +324,40 @@ static void finish_take_async(struct state *s, int r)
 
 #define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
 
-static const struct content tapped = { "payload and objects", 5000, 0, "nfh" };
+static const struct content monitored = { "payload and objects", 5000, 0, "nfh" };
 
-/* What the monitor was told; fails at what cannot be. */
-struct told {
+/* What the monitor was notified; fails at what cannot be. */
+struct notified {
 	uint32_t n;
 	uint32_t last;	/* its kind */
 	uint64_t lost;
 };
 
-static struct told listen_to(const struct state *s)
+static struct notified listen_to(const struct state *s)
 {
-	struct told told = { 0 };
-	const struct ipcbus_monitor_record *tap;
+	struct notified notified = { 0 };
+	const struct ipcbus_monitor_record *record;
 	struct ipcbus_event ev;
 
 	for (;;) {
 		next_past_idle(&oth, &ev);
 		if (ev.kind == IPCBUS_EVENT_NONE)
-			return told;
+			return notified;
 		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_RECORD);
-		tap = raw_payload(&oth, &ev);
-		told.n++;
-		told.last = tap->kind;
-		told.lost += tap->lost;
-		if (tap->kind == IPCBUS_RECORD_FAILED)
-			assert_may(s, tap->error);
-		if (tap->data_kept > 3)
-			ck_assert(pattern_is((const uint8_t *)tap + tap->size, tap->data_kept, 3));
-		raw_give(&oth, &ev);
+		record = raw_payload(&oth, &ev);
+		notified.n++;
+		notified.last = record->kind;
+		notified.lost += record->lost;
+		if (record->kind == IPCBUS_RECORD_FAILED)
+			assert_may(s, record->error);
+		if (record->data_kept > 3)
+			ck_assert(pattern_is((const uint8_t *)record + record->size,
+					     record->data_kept, 3));
+		raw_release(&oth, &ev);
 	}
 }
 
-static void prepare_tapped(struct state *s)
+static void prepare_monitored(struct state *s)
 {
 	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY };
 	content_make(s, &cli, &srv);
@@ -364,32 +365,32 @@ static void prepare_tapped(struct state *s)
 }
 
 /* One record of it whatever came of it, or one that is said to be lost. */
-static void finish_tapped(struct state *s, int r)
+static void finish_monitored(struct state *s, int r)
 {
 	struct ipcbus_event ev;
-	struct told told, more;
+	struct notified seen, more;
 
 	next_past_idle(&srv, &ev);
 	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
-	told = listen_to(s);
-	if (told.n)
-		ck_assert_uint_eq(told.last, ev.kind ? IPCBUS_RECORD_ONEWAY : IPCBUS_RECORD_FAILED);
+	seen = listen_to(s);
+	if (seen.n)
+		ck_assert_uint_eq(seen.last, ev.kind ? IPCBUS_RECORD_ONEWAY : IPCBUS_RECORD_FAILED);
 	if (ev.kind != IPCBUS_EVENT_NONE)
 		content_check(s, &srv, &ev);
 	raw_oneway(&cli, 0, 1, "on", 2);
 	more = listen_to(s);
 	ck_assert_uint_eq(more.n, 1);
-	told.n += told.lost + more.lost;
+	seen.n += seen.lost + more.lost;
 	if (ev.kind != IPCBUS_EVENT_NONE || !is_silent(s))
-		ck_assert_uint_eq(told.n, 1);
-	else /* it had not begun, or its failure could not be told to who sent it */
-		ck_assert_uint_le(told.n, !is_single(s));
+		ck_assert_uint_eq(seen.n, 1);
+	else /* it had not begun, or its failure could not be reported to its sender */
+		ck_assert_uint_le(seen.n, !is_single(s));
 	content_done(s);
 }
 
 static void prepare_record(struct state *s)
 {
-	prepare_tapped(s);
+	prepare_monitored(s);
 	assert_ok(raw_send(&cli, &s->send, NULL));
 }
 
@@ -518,7 +519,7 @@ static void finish_caller(struct state *s, int r)
 {
 	assert_may(s, r);
 	assert_ok(act_caller(s));
-	raw_give(&srv, &s->event);
+	raw_release(&srv, &s->event);
 }
 
 static void prepare_node_info(struct state *s)
@@ -595,15 +596,15 @@ const struct scenario beside_scenarios[] = {
 	{ "take a label", &label_alone, &srv, prepare_take_label, take_it, finish_take_label },
 	{ "take a label", &label_of_mixed, &srv, prepare_take_label, take_it, finish_take_label },
 	{ "a secret", &secret, &cli, prepare_secret, send_it, finish_secret },
-	{ "give back a secret", &secret, &srv, prepare_give_secret, give_secret,
+	{ "release a secret", &secret, &srv, prepare_give_secret, give_secret,
 	  finish_give_secret },
 	{ "a newer oneway", &newer, &cli, prepare_newer, send_it, finish_newer },
-	{ "answer an async call", &in_answers, &srv, prepare_async_answer, send_it,
-	  finish_async_answer },
-	{ "take the answer to an async call", &in_answers, &cli, prepare_take_async, take_it,
+	{ "reply an async call", &in_replies, &srv, prepare_async_reply, send_it,
+	  finish_async_reply },
+	{ "take the reply to an async call", &in_replies, &cli, prepare_take_async, take_it,
 	  finish_take_async },
-	{ "a monitored message", &tapped, &cli, prepare_tapped, send_it, finish_tapped },
-	{ "take a record", &tapped, &oth, prepare_record, take_it, finish_record },
+	{ "a monitored message", &monitored, &cli, prepare_monitored, send_it, finish_monitored },
+	{ "take a record", &monitored, &oth, prepare_record, take_it, finish_record },
 	{ "monitor", NULL, &oth, prepare_no_monitor, act_monitor, finish_monitor },
 	{ "monitor one process", NULL, &oth, prepare_monitor_one, act_monitor_one, finish_monitor },
 	{ "end monitoring", NULL, &oth, prepare_monitor_end, act_monitor_end, finish_monitor_end },

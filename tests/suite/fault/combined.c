@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * System calls that do several things: batches, and exchanges that give back,
+ * System calls that do several things: batches, and exchanges that release,
  * send and wait at once. What was done before the failure is done, what comes
  * after it is not.
  */
@@ -14,7 +14,7 @@
 
 enum { BATCH = 4 };
 
-#define UNTOLD 0xa5a5a5a5
+#define NOT_WRITTEN 0xa5a5a5a5
 
 static const struct content in_batches = { "payload and objects", 5000, 0, "nf" };
 
@@ -34,7 +34,7 @@ static int send_batch(struct state *s, uint32_t first, struct ipcbus_batch *batc
 	}
 	*batch = (struct ipcbus_batch){
 		.size = sizeof(*batch), .count = BATCH - first, .sends = PTR64(sends + first),
-		.done = UNTOLD,
+		.done = NOT_WRITTEN,
 	};
 	return dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, batch);
 }
@@ -45,7 +45,7 @@ static int act_batch(struct state *s)
 	int r = send_batch(s, 0, &batch);
 
 	s->done = batch.done;
-	if (r < 0 && batch.done != UNTOLD) {
+	if (r < 0 && batch.done != NOT_WRITTEN) {
 		ck_assert_uint_lt(batch.done, BATCH);
 		ck_assert_uint_ge(batch.stage, IPCBUS_STAGE_ARGS);
 		ck_assert_uint_le(batch.stage, IPCBUS_STAGE_QUEUE);
@@ -77,7 +77,7 @@ static void finish_batch(struct state *s, int r)
 	assert_may(s, r);
 	n = take_batch(s, 0);
 	ck_assert_msg(r < 0 || n == BATCH, "%u of %u arrived", n, BATCH);
-	if (s->done != UNTOLD)
+	if (s->done != NOT_WRITTEN)
 		ck_assert_uint_eq(n, s->done);
 	else
 		ck_assert_msg(r == -ENOMEM ? !n : r == -EFAULT, "%s, without a word", errname(r));
@@ -91,7 +91,7 @@ static void finish_batch(struct state *s, int r)
 	content_done(s);
 }
 
-/* --- Buffers are given back -------------------------------------------------- */
+/* --- Buffers are released -------------------------------------------------- */
 
 enum { HELD = 5 };
 
@@ -109,7 +109,7 @@ static void hold_buffers(struct state *s)
 	}
 }
 
-/* Given back are those from the first on, as far as it came, and no other. */
+/* released are those from the first on, as far as it came, and no other. */
 static uint32_t check_held(const struct state *s)
 {
 	uint32_t n = 0;
@@ -170,7 +170,7 @@ static void finish_give_one(struct state *s, int r)
 	raw_round_trip(&cli, 0, &srv, "on", 2);
 }
 
-/* --- The server's exchange: give back, reply, wait for the next -------------- */
+/* --- The server's exchange: release, reply, wait for the next -------------- */
 
 static const struct content in_replies = { "payload and objects", 5000, 0, "nfh" };
 
@@ -221,7 +221,7 @@ static void end_next(const struct ipcbus_event *next)
 	ck_assert_uint_eq(next->code, 77);
 	raw_holds(&srv, next, "next", 4);
 	raw_reply(&srv, next->call, NULL, 0);
-	raw_give(&srv, next);
+	raw_release(&srv, next);
 	take_past_idle(&oth, IPCBUS_EVENT_REPLY, &ev);
 }
 
@@ -248,7 +248,7 @@ static void finish_serve(struct state *s, int r)
 	content_done(s);
 }
 
-/* --- The client's exchange: give back, call, wait ---------------------------- */
+/* --- The client's exchange: release, call, wait ---------------------------- */
 
 static const struct content in_calls = { "payload and objects", 5000, 0, "nfh" };
 
@@ -278,7 +278,7 @@ static void finish_client(struct state *s, int r)
 
 	next_past_idle(&srv, &ev);
 	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
-	/* A failure that is told comes after the buffer; the first copy before it. */
+	/* A failure that is notified comes after the buffer; the first copy before it. */
 	if (r == 0 || !is_silent(s) || ev.kind != IPCBUS_EVENT_NONE)
 		assert_result(raw_free(&cli, s->ids[0]), -ESTALE);
 	if (is_copy(s, 1))
@@ -330,10 +330,10 @@ static void finish_late_reply(struct state *s, int r)
 
 const struct scenario combined_scenarios[] = {
 	{ "batch", &in_batches, &cli, prepare_batch, act_batch, finish_batch },
-	{ "give back five buffers", NULL, &srv, prepare_give, act_give, finish_give },
-	{ "give back", &at_home, &srv, prepare_give_home, act_give_one, finish_give_one },
-	{ "give back, reply and wait", &in_replies, &srv, prepare_serve, act_serve, finish_serve },
-	{ "give back, call and wait", &in_calls, &cli, prepare_client, act_client, finish_client },
+	{ "release five buffers", NULL, &srv, prepare_give, act_give, finish_give },
+	{ "release", &at_home, &srv, prepare_give_home, act_give_one, finish_give_one },
+	{ "release, reply and wait", &in_replies, &srv, prepare_serve, act_serve, finish_serve },
+	{ "release, call and wait", &in_calls, &cli, prepare_client, act_client, finish_client },
 	{ "reply to nobody", &in_replies, &srv, prepare_late_reply, act_late_reply,
 	  finish_late_reply },
 };

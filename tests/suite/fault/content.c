@@ -148,7 +148,7 @@ void content_check(struct state *s, const struct raw *to, const struct ipcbus_ev
 		ck_assert_uint_eq(o[i].tag, TAG + i);
 		check_object(s, to, objects[i], &o[i]);
 	}
-	raw_give(to, ev);
+	raw_release(to, ev);
 	files_expect(&s->files);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that nobody sleeps on and that end before their answer, and oneways that
- * find no room.
+ * Calls that nobody sleeps on and that end before their reply, and oneways that
+ * find no space.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "scenarios.h"
 
 #define COOKIE 77
-#define LARGE (REGION / 8)	/* of four there is room, of a stranger's two */
+#define LARGE (REGION / 8)	/* of four there is space, of a stranger's two */
 #define FOREVER (~0ULL >> 2)
 
 static char large[LARGE];
@@ -113,7 +113,7 @@ static void finish_call_info(struct state *s, int r)
 	finish_cancel(s, cancel(&cli, COOKIE));
 }
 
-/* --- No room ----------------------------------------------------------------- */
+/* --- No space ----------------------------------------------------------------- */
 
 static int send_large(uint64_t deadline)
 {
@@ -136,7 +136,7 @@ static void prepare_full(struct state *s)
 	fill(s, 4);
 }
 
-static void prepare_full_share(struct state *s)
+static void prepare_full_quota(struct state *s)
 {
 	world_estrange(&cli);
 	fill(s, 2);
@@ -180,7 +180,7 @@ static int act_batch_too_late(struct state *s)
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
-/* Nothing more was sent; when there is room poll says so, whatever failed. */
+/* Nothing more was sent; when there is space poll says so, whatever failed. */
 static void finish_full(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -188,7 +188,7 @@ static void finish_full(struct state *s, int r)
 	assert_may(s, r);
 	while (s->done--) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
 	world_enter(&cli);
@@ -196,7 +196,7 @@ static void finish_full(struct state *s, int r)
 	world_leave();
 	assert_ok(send_large(0));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 
 const struct scenario early_scenarios[] = {
@@ -204,10 +204,10 @@ const struct scenario early_scenarios[] = {
 	{ "cancel", NULL, &cli, prepare_cancel, act_cancel, finish_cancel },
 	{ "call info", NULL, &srv, prepare_cancel, act_call_info, finish_call_info },
 	{ "a oneway that is refused", NULL, &cli, prepare_full, act_refused, finish_full },
-	{ "a stranger's that is refused", NULL, &cli, prepare_full_share, act_refused,
+	{ "a stranger's that is refused", NULL, &cli, prepare_full_quota, act_refused,
 	  finish_full },
 	{ "a oneway that waits", NULL, &cli, prepare_full, act_too_late, finish_full },
-	{ "a stranger's that waits", NULL, &cli, prepare_full_share, act_too_late, finish_full },
+	{ "a stranger's that waits", NULL, &cli, prepare_full_quota, act_too_late, finish_full },
 	{ "a batch that waits", NULL, &cli, prepare_full, act_batch_too_late, finish_full },
 };
 const size_t n_early_scenarios = ARRAY_SIZE(early_scenarios);

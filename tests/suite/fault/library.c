@@ -34,7 +34,7 @@ void assert_may(int r)
 
 /* --- The service of this side ------------------------------------------------ */
 
-int answer(struct ipc_call *call, const char *text)
+int send_reply(struct ipc_call *call, const char *text)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 
@@ -55,11 +55,11 @@ static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, vo
 	case EXPLAIN:
 		return ipc_call_errno(call, EDOM, "%s", request->text);
 	default:
-		return answer(call, request->text);
+		return send_reply(call, request->text);
 	}
 }
 
-/* Answers with all that came and an object of its own. */
+/* Replies with all that came and an object of its own. */
 static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
 {
 	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
@@ -85,7 +85,7 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 	return 0;
 }
 
-/* Answers with what came. */
+/* Replies with what came. */
 static int ship(struct ipc_call *call, const Ipc__Test__Crate *request, void *userdata)
 {
 	(void)userdata;
@@ -219,7 +219,7 @@ void begin(void)
 
 	fake_reset();
 	handled = destroyed = 0;
-	way = ANSWER;
+	way = REPLY;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	memory_handle_arrived();
@@ -243,7 +243,7 @@ static void expect_usable(void)
 	int before = handled;
 
 	ck_assert(!is_waiting());
-	way = ANSWER;
+	way = REPLY;
 	push_reply("usable");
 	ck_assert_int_eq(call_echo("hello"), 0);
 	ck_assert_str_eq(echoed->text, "usable");

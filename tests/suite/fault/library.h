@@ -31,13 +31,13 @@ extern int destroyed;			/* objects */
 extern int carry_fd;			/* closed by end() if it is one */
 
 extern const struct test_ops ops;
-/* How the next Echo is answered. */
-extern enum way { ANSWER, KEEP, RAISE, EXPLAIN } way;
+/* How the next Echo is replied to. */
+extern enum way { REPLY, KEEP, RAISE, EXPLAIN } way;
 
 /* All that may come of what was refused. */
 void assert_may(int r);
 
-int answer(struct ipc_call *call, const char *text);
+int send_reply(struct ipc_call *call, const char *text);
 void on_destroy(void *userdata);
 
 const struct ipc_method *method_of(const char *name);

@@ -250,7 +250,7 @@ static void count_handles(const struct device *device, const struct device_event
 		handles += objects[i].type == DEVICE_OBJECT_HANDLE;
 }
 
-/* Neither waits nor answers of nothing need memory, if the driver knows the thread. */
+/* Neither waits nor replies of nothing need memory, if the driver knows the thread. */
 static bool needs_memory(const struct device_send *send)
 {
 	return send->kind == DEVICE_SEND_CALL || send->kind == DEVICE_SEND_ONEWAY || send->size ||

@@ -32,7 +32,7 @@ long memory_pieces(void);
 long memory_handles(void);
 /* A handle that came by no event. */
 void memory_handle_arrived(void);
-/* How many times the driver was told a number of threads. */
+/* How many times the driver was notified a number of threads. */
 unsigned int memory_set_threads(void);
 
 #endif /* TESTS_FAIL_MEMORY_H */

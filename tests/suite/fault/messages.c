@@ -29,7 +29,7 @@ static void send_it(struct state *s, const struct raw *from)
 	s->counts[HANDLES] = live("handles");
 }
 
-/* A message that its receiver had no room for, told to whoever sent it. */
+/* A message that its receiver had no space for, notified to whoever sent it. */
 static void check_refused(const struct state *s, const struct ipcbus_event *ev)
 {
 	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_FAILED);
@@ -38,17 +38,17 @@ static void check_refused(const struct state *s, const struct ipcbus_event *ev)
 	ck_assert_uint_lt(ev->index, s->send.object_count);
 }
 
-static void answer(const struct raw *from, const struct raw *to, uint64_t call)
+static void reply(const struct raw *from, const struct raw *to, uint64_t call)
 {
 	struct ipcbus_event ev;
 
 	raw_reply(from, call, "yes", 3);
 	take_past_idle(to, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(to, &ev, "yes", 3);
-	raw_give(to, &ev);
+	raw_release(to, &ev);
 }
 
-/* All is well, and has been told: nothing more comes, and calls go through. */
+/* All is well, and has been notified: nothing more comes, and calls go through. */
 static void finish_all(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -87,7 +87,7 @@ static void finish_call(struct state *s, int r)
 	}
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
 	content_check(s, &srv, &ev);
-	answer(&srv, &cli, ev.call);
+	reply(&srv, &cli, ev.call);
 	finish_all(s);
 }
 
@@ -105,7 +105,7 @@ static int act_take(struct state *s)
 }
 
 /*
- * It was taken, but the taker was not told: the contract says that it is lost
+ * It was taken, but the taker was not notified: the contract says that it is lost
  * then. The call is open until the taker ends.
  */
 static void finish_lost(struct state *s)
@@ -146,7 +146,7 @@ static void finish_take(struct state *s, int r)
 	}
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
 	content_check(s, &srv, &ev);
-	answer(&srv, &cli, ev.call);
+	reply(&srv, &cli, ev.call);
 	finish_all(s);
 }
 
@@ -190,7 +190,7 @@ static void check_lost(struct state *s, const struct ipcbus_event *ev)
 	ck_assert_uint_eq(ev->code, 1);
 	ck_assert_int_eq(total("lost"), s->done + 1);
 	raw_holds(&srv, ev, "next", 4);
-	raw_give(&srv, ev);
+	raw_release(&srv, ev);
 	expect_undone(s, 0);
 	assert_ok(raw_send(&cli, &s->send, NULL));
 	raw_oneway(&cli, 0, 1, "next", 4);
@@ -220,7 +220,7 @@ static void finish_take_oneway(struct state *s, int r)
 	content_check(s, &srv, &ev);
 	take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_int_eq(ev.code, 1);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	finish_all(s);
 }
 
@@ -255,7 +255,7 @@ static int act_reply(struct state *s)
 	return act_send_from(s, &srv);
 }
 
-static void check_answer(struct state *s, const struct ipcbus_event *ev)
+static void check_reply(struct state *s, const struct ipcbus_event *ev)
 {
 	bool error = s->send.kind == IPCBUS_SEND_ERROR;
 
@@ -265,7 +265,7 @@ static void check_answer(struct state *s, const struct ipcbus_event *ev)
 	content_check(s, &cli, ev);
 }
 
-/* A call whose answer failed stays open: it is answered again, and once. */
+/* A call whose reply failed stays open: it is replied to again, and once. */
 static void finish_reply(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -277,7 +277,7 @@ static void finish_reply(struct state *s, int r)
 		assert_ok(raw_send(&srv, &s->send, NULL));
 		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
 	}
-	check_answer(s, &ev);
+	check_reply(s, &ev);
 	assert_result(raw_send(&srv, &s->send, NULL), -ESRCH);
 	finish_all(s);
 }
@@ -317,14 +317,14 @@ static void finish_take_reply(struct state *s, int r)
 		s->counts[TRANSACTIONS]--;
 		expect_undone(s, 0);
 	} else {
-		check_answer(s, &ev);
+		check_reply(s, &ev);
 	}
 	finish_all(s);
 }
 
 /* --- Calls that come back to the caller -------------------------------------- */
 
-/* cli calls srv, which is about to call a node of cli's before it answers. */
+/* cli calls srv, which is about to call a node of cli's before it replies. */
 static void prepare_nested(struct state *s)
 {
 	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL };
@@ -345,8 +345,8 @@ static void end_nested(struct state *s, const struct ipcbus_event *inner)
 	ck_assert_uint_eq(inner->kind, IPCBUS_EVENT_CALL);
 	ck_assert_uint_eq(inner->cookie, 9);
 	content_check(s, &cli, inner);
-	answer(&cli, &srv, inner->call);
-	answer(&srv, &cli, s->event.call);
+	reply(&cli, &srv, inner->call);
+	reply(&srv, &cli, s->event.call);
 	finish_all(s);
 }
 
@@ -408,7 +408,7 @@ static void finish_take_nested(struct state *s, int r)
 
 enum { DESCRIPTORS = 32, GIVEN = 4 };
 
-/* All are held but one, which stands for the room that is left. */
+/* All are held but one, which stands for the space that is left. */
 static void hold_all(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -428,7 +428,7 @@ static void prepare_full(struct state *s)
 	prepare_call(s);
 }
 
-/* Some were given back and are kept at hand, of another size than is wanted. */
+/* Some were released and are kept at hand, of another size than is wanted. */
 static void prepare_spare(struct state *s)
 {
 	hold_all(s);

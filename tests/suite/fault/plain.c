@@ -114,7 +114,7 @@ static void finish_map(struct state *s, int r)
 	assert_ok(dev_close(s->fd));
 }
 
-/* Somebody has a share of a region that is not there yet. */
+/* Somebody has a quota of a region that is not there yet. */
 static void prepare_map_shared(struct state *s)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .data = PTR64("x"), .data_size = 1 };
@@ -202,7 +202,7 @@ static int act_node(struct state *s)
 	return r;
 }
 
-/* A node whose number nobody was told is gone. */
+/* A node whose number nobody was notified is gone. */
 static void finish_node(struct state *s, int r)
 {
 	assert_may(s, r);
@@ -366,19 +366,19 @@ static void finish_unwatch(struct state *s, int r)
 	raw_none(&cli);
 }
 
-static int act_watch_arrival(struct state *s)
+static int act_watch_manager_watch(struct state *s)
 {
 	(void)s;
 	return raw_watch_for(&cli, 0, IPCBUS_WATCH_MANAGER, 77);
 }
 
-static void finish_watch_arrival(struct state *s, int r)
+static void finish_watch_manager_watch(struct state *s, int r)
 {
 	struct ipcbus_event ev;
 
 	assert_may(s, r);
 	ck_assert_int_eq(live("watches"), r == 0);
-	assert_result(act_watch_arrival(s), r == 0 ? -EBUSY : 0);
+	assert_result(act_watch_manager_watch(s), r == 0 ? -EBUSY : 0);
 	raw_take(&cli, IPCBUS_EVENT_MANAGER, &ev);
 	ck_assert_uint_eq(ev.cookie, 77);
 	raw_none(&cli);
@@ -399,7 +399,7 @@ static int act_take(struct state *s)
 	return exchange(s, s->sc->actor);
 }
 
-/* An event that was taken and could not be told is lost. */
+/* An event that was taken and could not be notified is lost. */
 static void finish_fired(struct state *s, int r)
 {
 	struct ipcbus_event ev = s->x.event;
@@ -599,7 +599,7 @@ static void finish_replace(struct state *s, int r)
 	ck_assert_uint_eq(ev.data_size, 3);
 	sent = *(const char *)raw_payload(&srv, &ev) == 'n';
 	check_effect(s, r, sent);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&srv);
 }
 
@@ -630,7 +630,7 @@ static int act_thaw(struct state *s)
 	return raw_freeze(&srv, IPCBUS_FREEZE_THAW, s->event.pid, 0, &f);
 }
 
-/* What was done and could not be told is done. */
+/* What was done and could not be notified is done. */
 static void finish_freeze(struct state *s, int r)
 {
 	struct ipcbus_freeze f;
@@ -678,7 +678,7 @@ static int act_read(struct state *s)
 static void finish_read(struct state *s, int r)
 {
 	assert_ok(r);
-	raw_give(&srv, &s->event);
+	raw_release(&srv, &s->event);
 }
 
 const struct scenario plain_scenarios[] = {
@@ -701,8 +701,8 @@ const struct scenario plain_scenarios[] = {
 	{ "watch a dead node", NULL, &cli, prepare_dead, act_watch, finish_watch_dead },
 	{ "watch the manager", NULL, &cli, prepare_nothing, act_watch_manager,
 	  finish_watch_manager },
-	{ "watch for a manager", NULL, &cli, prepare_nothing, act_watch_arrival,
-	  finish_watch_arrival },
+	{ "watch for a manager", NULL, &cli, prepare_nothing, act_watch_manager_watch,
+	  finish_watch_manager_watch },
 	{ "unwatch", NULL, &cli, prepare_watched, act_unwatch, finish_unwatch },
 	{ "take a death", NULL, &cli, prepare_fired, act_take, finish_fired },
 	{ "take an idle node", NULL, &oth, prepare_idle, act_take, finish_idle },

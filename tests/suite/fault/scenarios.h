@@ -7,14 +7,14 @@
 
 #define MOST_SCENARIOS 200
 
-/* Messages of all contents; ret has room for MOST_SCENARIOS. Returns how many. */
+/* Messages of all contents; ret has space for MOST_SCENARIOS. Returns how many. */
 size_t message_scenarios(struct scenario *ret);
 
 /* Batches, and exchanges that do several things at once. */
 extern const struct scenario combined_scenarios[];
 extern const size_t n_combined_scenarios;
 
-/* Calls that end early, and oneways without room. */
+/* Calls that end early, and oneways without space. */
 extern const struct scenario early_scenarios[];
 extern const size_t n_early_scenarios;
 

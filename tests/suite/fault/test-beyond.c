@@ -2,7 +2,7 @@
 /*
  * The library without memory, as in test-library.c, beyond plain calls: async calls
  * and those made for others, blobs in the message and in files, shared memory,
- * metadata, and being told of room.
+ * metadata, and being notified of space.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -366,7 +366,7 @@ static void prepare_serve_file(void)
 	ck_assert_uint_eq(template.send.n_objects, 1);
 }
 
-/* It is answered with what came, or with an error. */
+/* It is replied to with what came, or with an error. */
 static void finish_serve(int r)
 {
 	assert_may(r);
@@ -382,7 +382,7 @@ static void finish_serve(int r)
 	memory = ipc_memory_unref(memory);
 }
 
-/* --- Shared memory, metadata, room --------------------------------------------------- */
+/* --- Shared memory, metadata, space --------------------------------------------------- */
 
 static void nothing(void)
 {
@@ -441,18 +441,18 @@ static void finish_take(int r)
 	memory = ipc_memory_unref(memory);
 }
 
-static void on_room(struct ipc *of, void *userdata)
+static void on_space(struct ipc *of, void *userdata)
 {
 	(void)of, (void)userdata;
 	ended++;
 }
 
-static int act_on_room(void)
+static int act_on_space(void)
 {
-	return ipc_on_writable(ipc, on_room, NULL);
+	return ipc_on_writable(ipc, on_space, NULL);
 }
 
-static void finish_on_room(int r)
+static void finish_on_space(int r)
 {
 	assert_may(r);
 	if (r < 0) {
@@ -460,7 +460,7 @@ static void finish_on_room(int r)
 		ck_assert_int_eq(act_process(), 0);
 		ck_assert_int_eq(ended, 0);
 		ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
-		ck_assert_int_eq(act_on_room(), 0);
+		ck_assert_int_eq(act_on_space(), 0);
 	}
 	ck_assert_int_eq(act_process(), 0);
 	ck_assert_int_eq(ended, 1);
@@ -473,7 +473,7 @@ static const struct scenario scenarios[] = {
 	{ "the end of one", prepare_end, act_process, finish_end },
 	{ "async call for another", prepare_parent, act_async_for, finish_async_for },
 	{ "call for another", prepare_call_for, act_call_for, finish_call_for },
-	{ "to be told of a cancel", prepare_parent, act_on_cancel, finish_on_cancel },
+	{ "to be notified of a cancel", prepare_parent, act_on_cancel, finish_on_cancel },
 	{ "blobs", prepare_ship, act_ship, finish_ship },
 	{ "blobs and metadata", prepare_ship, act_ship_with, finish_ship_with },
 	{ "a blob in a file", prepare_file, act_ship, finish_ship },
@@ -482,7 +482,7 @@ static const struct scenario scenarios[] = {
 	{ "serve a blob in a file", prepare_serve_file, act_process, finish_serve },
 	{ "new memory", nothing, act_new_memory, finish_new_memory },
 	{ "take memory", prepare_take, act_take, finish_take },
-	{ "to be told of room", prepare_async, act_on_room, finish_on_room },
+	{ "to be notified of space", prepare_async, act_on_space, finish_on_space },
 };
 
 int main(void)

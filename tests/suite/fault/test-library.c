@@ -19,7 +19,7 @@ static struct ipc_proxy *found;
 static Ipc__Test__Cargo *carried;
 static int died;
 static char long_text[20000];
-static unsigned int told;
+static unsigned int notified;
 
 static void nothing(void)
 {
@@ -256,7 +256,7 @@ static void prepare_nested(void)
 	push_reply("world");
 }
 
-static void expect_answer(unsigned int i, const char *text)
+static void expect_reply(unsigned int i, const char *text)
 {
 	const struct fake_sent *sent = &fake.sent[i];
 	Ipc__Test__EchoReply *reply;
@@ -280,7 +280,7 @@ static void finish_nested(int r)
 	if (r < 0)
 		ck_assert_int_eq(act_call(), 0);
 	ck_assert_uint_eq(fake.sent[0].send.kind, DEVICE_SEND_CALL);
-	expect_answer(1, "back");
+	expect_reply(1, "back");
 	ck_assert_str_eq(echoed->text, "world");
 	test_echo_reply_free(echoed);
 }
@@ -306,19 +306,19 @@ static void process_again(int r)
 	ck_assert(!is_waiting());
 }
 
-/* It is answered in any case, if only with the error. */
+/* It is replied to in any case, if only with the error. */
 static void finish_serve(int r)
 {
 	process_again(r);
 	ck_assert_uint_eq(fake.n_sent, 1);
-	expect_answer(0, "hello");
+	expect_reply(0, "hello");
 }
 
 static void finish_serve_long(int r)
 {
 	process_again(r);
 	ck_assert_uint_eq(fake.n_sent, 1);
-	expect_answer(0, long_text);
+	expect_reply(0, long_text);
 }
 
 static void prepare_raise(void)
@@ -358,10 +358,10 @@ static void prepare_keep(void)
 
 static int act_late(void)
 {
-	return answer(kept, "late");
+	return send_reply(kept, "late");
 }
 
-/* A call whose answer failed can be answered again. */
+/* A call whose reply failed can be replied to again. */
 static void finish_late(int r)
 {
 	assert_may(r);
@@ -371,7 +371,7 @@ static void finish_late(int r)
 	kept = ipc_call_unref(kept);
 	ck_assert_uint_eq(fake.n_sent, 1);
 	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
-	expect_answer(0, "late");
+	expect_reply(0, "late");
 }
 
 static void prepare_serve_carry(void)
@@ -398,7 +398,7 @@ static void prepare_serve_oneway(void)
 	push_request(DEVICE_EVENT_ONEWAY, "Log", long_text);
 }
 
-/* Lost without memory for it, but its buffer is given back: others wait for that. */
+/* Lost without memory for it, but its buffer is released: others wait for that. */
 static void finish_serve_oneway(int r)
 {
 	process_again(r);
@@ -566,7 +566,7 @@ static void prepare_run(void)
 	struct device_event event = request_event(DEVICE_EVENT_ONEWAY, "Log");
 
 	ck_assert_int_eq(ipc_set_threads(ipc, 4), 0);
-	told = memory_set_threads();
+	notified = memory_set_threads();
 	event.spawn = true;
 	push(event, NULL, NULL, 0);
 	fake.on_empty = stop;
@@ -583,7 +583,7 @@ static void finish_run(int r)
 	assert_may(r);
 	if (r < 0 && is_waiting())
 		ck_assert_int_eq(act_run(), 0);
-	ck_assert_uint_le(memory_set_threads(), told + 1);
+	ck_assert_uint_le(memory_set_threads(), notified + 1);
 	fake.on_empty = NULL;
 }
 

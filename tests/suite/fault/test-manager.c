@@ -139,7 +139,7 @@ static void request_list(void)
 	request("List", &list.base, NULL);
 }
 
-/* What became of a call: 0, the -errno that it was answered with, or no answer yet. */
+/* What became of a call: 0, the -errno that it was answered with, or no reply yet. */
 enum { OPEN = 1 };
 
 static int answer_of(uint64_t number)
@@ -153,19 +153,19 @@ static int answer_of(uint64_t number)
 	return OPEN;
 }
 
-/* The last request is dealt with; what its answer was. */
+/* The last request is dealt with; what its reply was. */
 static int dealt_with(int r)
 {
-	int answer;
+	int reply;
 
 	assert_may(r);
 	if (r < 0 && is_waiting())
 		ck_assert_int_eq(act_process(), 1);
 	ck_assert(!is_waiting());
-	answer = answer_of(call);
-	ck_assert_msg(answer == 0 || answer == OPEN || answer == -ENOMEM, "answered with %d",
-		      answer);
-	return answer;
+	reply = answer_of(call);
+	ck_assert_msg(reply == 0 || reply == OPEN || reply == -ENOMEM, "answered with %d",
+		      reply);
+	return reply;
 }
 
 static int get(const char *name)
@@ -200,11 +200,11 @@ static void prepare_add_more(void)
 /* The name is there if and only if it was said so. */
 static void finish_add(int r)
 {
-	int answer = dealt_with(r);
+	int reply = dealt_with(r);
 
-	ck_assert_int_ne(answer, OPEN);
-	ck_assert_int_eq(get("fail.name"), answer ? -ENOENT : 0);
-	if (answer) {
+	ck_assert_int_ne(reply, OPEN);
+	ck_assert_int_eq(get("fail.name"), reply ? -ENOENT : 0);
+	if (reply) {
 		request_add("fail.name");
 		ck_assert_int_eq(act_process(), 1);
 		ck_assert_int_eq(get("fail.name"), 0);
@@ -224,17 +224,17 @@ static void prepare_add_awaited(void)
 	request_add("fail.name");
 }
 
-/* Who waited goes on waiting, or has the name, or is told that it cannot be had. */
+/* Who waited goes on waiting, or has the name, or is notified that it cannot be had. */
 static void finish_add_awaited(int r)
 {
-	int answer = dealt_with(r), waited = answer_of(waits);
+	int reply = dealt_with(r), waited = answer_of(waits);
 
-	ck_assert_int_ne(answer, OPEN);
-	if (answer)
+	ck_assert_int_ne(reply, OPEN);
+	if (reply)
 		ck_assert_int_eq(waited, OPEN);
 	else
 		ck_assert_msg(waited == 0 || waited == -ENOMEM, "who waited got %d", waited);
-	ck_assert_int_eq(get("fail.name"), answer ? -ENOENT : 0);
+	ck_assert_int_eq(get("fail.name"), reply ? -ENOENT : 0);
 	finish_all();
 }
 
@@ -279,10 +279,10 @@ static void prepare_wait(void)
 /* Waits, or was refused; then it can be asked for again. */
 static void finish_wait(int r)
 {
-	int answer = dealt_with(r);
+	int reply = dealt_with(r);
 	uint64_t first = call;
 
-	ck_assert_int_ne(answer, 0);
+	ck_assert_int_ne(reply, 0);
 	request_wait("fail.name");
 	waits = call;
 	ck_assert_int_eq(act_process(), 1);
@@ -290,7 +290,7 @@ static void finish_wait(int r)
 	request_add("fail.name");
 	ck_assert_int_eq(act_process(), 1);
 	ck_assert_int_eq(answer_of(waits), 0);
-	ck_assert_int_eq(answer_of(first), answer == OPEN ? 0 : answer);
+	ck_assert_int_eq(answer_of(first), reply == OPEN ? 0 : reply);
 	finish_all();
 }
 
@@ -312,8 +312,8 @@ static void finish_list(int r)
 
 /* --- Watching --------------------------------------------------------------------- */
 
-/* Changes that were told. */
-static unsigned int told(void)
+/* Changes that were notified. */
+static unsigned int notified(void)
 {
 	unsigned int n = 0;
 
@@ -336,20 +336,20 @@ static void prepare_change(void)
 	request_remove("fail.name");
 }
 
-/* What could not be told for now is told later. */
+/* What could not be notified for now is notified later. */
 static void tell_the_rest(unsigned int n)
 {
-	for (int i = 0; i < 10 && told() < n; i++)
+	for (int i = 0; i < 10 && notified() < n; i++)
 		manager_work(manager);
-	ck_assert_uint_ge(told(), n);
+	ck_assert_uint_ge(notified(), n);
 }
 
 static void finish_watch(int r)
 {
-	int answer = dealt_with(r);
+	int reply = dealt_with(r);
 
-	ck_assert_int_ne(answer, OPEN);
-	if (answer) {
+	ck_assert_int_ne(reply, OPEN);
+	if (reply) {
 		request_watch("Watch");
 		ck_assert_int_eq(act_process(), 1);
 		ck_assert_int_eq(answer_of(call), 0);
@@ -363,9 +363,9 @@ static void finish_watch(int r)
 
 static void finish_change(int r)
 {
-	int answer = dealt_with(r);
+	int reply = dealt_with(r);
 
-	if (answer) {
+	if (reply) {
 		request_remove("fail.name");
 		ck_assert_int_eq(act_process(), 1);
 	}
@@ -384,11 +384,11 @@ static void prepare_remove(void)
 
 static void finish_remove(int r)
 {
-	int answer = dealt_with(r);
+	int reply = dealt_with(r);
 
-	ck_assert_int_ne(answer, OPEN);
-	ck_assert_int_eq(get("fail.name"), answer ? 0 : -ENOENT);
-	ck_assert_int_eq(memory_handles(), answer ? 2 : 1);
+	ck_assert_int_ne(reply, OPEN);
+	ck_assert_int_eq(get("fail.name"), reply ? 0 : -ENOENT);
+	ck_assert_int_eq(memory_handles(), reply ? 2 : 1);
 	finish_all();
 }
 

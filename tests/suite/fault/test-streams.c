@@ -27,7 +27,7 @@ static void ready(struct ipc_stream *which, void *userdata)
 
 /* --- The other side -------------------------------------------------------------- */
 
-/* Its two objects, of the end that answers, or opens a stream of this method. */
+/* Its two objects, of the end that replies, or opens a stream of this method. */
 static void push_ends(struct device_event event, const char *method)
 {
 	struct device_object table[] = {
@@ -61,7 +61,7 @@ static void push_open(const char *method)
 	push_ends(event, method);
 }
 
-/* What this side told of its end in its last message with objects. */
+/* What this side notified of its end in its last message with objects. */
 static void note_ends(void)
 {
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
@@ -185,21 +185,21 @@ static int act_send_waiting(void)
 }
 
 /* It is refused once. */
-static void no_room(void)
+static void no_space(void)
 {
 	fake.send_error = -EAGAIN;
 	fake.send_error_kind = DEVICE_SEND_ONEWAY;
 }
 
-static void prepare_no_room(void)
+static void prepare_no_space(void)
 {
 	prepare_gather();
-	no_room();
+	no_space();
 }
 
-static void prepare_no_room_ready(void)
+static void prepare_no_space_ready(void)
 {
-	prepare_no_room();
+	prepare_no_space();
 	ipc_stream_on_ready(stream, ready, NULL);
 }
 
@@ -477,23 +477,23 @@ static void prepare_serve_gather(void)
 	push_open("Gather");
 }
 
-/* Answered in any case; with an end of this side, or with an error. */
+/* Replied to in any case; with an end of this side, or with an error. */
 static void finish_serve_gather(int r)
 {
-	unsigned int answers = 0;
+	unsigned int replies = 0;
 
 	assert_may(r);
 	process_all();
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
 		const struct device_send *sent = &fake.sent[i].send;
 
-		answers += sent->call == CALL;
+		replies += sent->call == CALL;
 		if (sent->kind == DEVICE_SEND_ERROR) {
 			ck_assert_uint_eq(sent->code, ENOMEM);
 			ck_assert_ptr_null(opened);
 		}
 	}
-	ck_assert_uint_eq(answers, 1);
+	ck_assert_uint_eq(replies, 1);
 	opened = ipc_stream_unref(opened);
 	close_stream();
 }
@@ -511,7 +511,7 @@ static void prepare_request(void)
 	push_to(data, STREAM_MESSAGE, &request.base);
 }
 
-/* The handler has it, or the other side is told that it never will; and if there is no
+/* The handler has it, or the other side is notified that it never will; and if there is no
  * memory for that either, it sees that nobody is there. */
 static void finish_request(int r)
 {
@@ -561,8 +561,8 @@ static const struct scenario scenarios[] = {
 	{ "open for requests", push_answer, act_open_gather, finish_open_gather },
 	{ "send", prepare_gather, act_send, finish_send },
 	{ "send, and wait", prepare_gather, act_send_waiting, finish_send },
-	{ "send without room", prepare_no_room_ready, act_send, finish_send },
-	{ "send without room, and wait", prepare_no_room, act_send_waiting, finish_send },
+	{ "send without space", prepare_no_space_ready, act_send, finish_send },
+	{ "send without space, and wait", prepare_no_space, act_send_waiting, finish_send },
 	{ "send without credit, and wait", prepare_no_credit, act_send_waiting, finish_credit },
 	{ "credit", prepare_no_credit, act_process, finish_credit },
 	{ "end", prepare_gather, act_end, finish_end },

@@ -233,7 +233,7 @@ void check_effect(const struct state *s, int r, bool happened)
 	else if (r != -EFAULT || !is_silent(s))
 		ck_assert_msg(!happened, "it failed with %s, and happened", errname(r));
 	else if (is_single(s))
-		/* The first copy brings the structure, the last one tells the event. */
+		/* The first copy brings the structure, the last one notifies the event. */
 		ck_assert_msg(happened == !is_copy(s, 1), "user copy %u failed, %s",
 			      s->plan->fail[0].nth, happened ? "and happened" : "without a word");
 }

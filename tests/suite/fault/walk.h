@@ -63,7 +63,7 @@ bool may_fail_with(const struct state *s, int r);
 
 /* s->x by its proc; what it says of a failure is looked at. */
 int exchange(struct state *s, const struct raw *who);
-/* That the act's failure is told in the right order of stages. */
+/* That the act's failure is notified in the right order of stages. */
 void check_order(unsigned int stage);
 /* The driver wrote no event: it had not begun, or could not at the end. */
 bool is_silent(const struct state *s);

@@ -248,7 +248,7 @@ static void bystanders_begin(void)
 	raw_call(&near, far_handle, 7, "over their heads", 16);
 	raw_take(&far, IPCBUS_EVENT_CALL, &far_call);
 	raw_holds(&far, &far_call, "over their heads", 16);
-	raw_give(&far, &far_call);
+	raw_release(&far, &far_call);
 }
 
 static void bystanders_end(void)
@@ -258,7 +258,7 @@ static void bystanders_end(void)
 	raw_reply(&far, far_call.call, "so it is", 8);
 	raw_take(&near, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&near, &ev, "so it is", 8);
-	raw_give(&near, &ev);
+	raw_release(&near, &ev);
 	raw_none(&near);
 	raw_none(&far);
 }

@@ -5,7 +5,7 @@
  *
  * Each proc has a process of its own, as the host build fakes them (shim.h),
  * and all are played by one thread: a system call on a proc is made by the
- * process that opened it, so raw_*() need not be told who calls. Everything that
+ * process that opened it, so raw_*() need not be notified who calls. Everything that
  * can leak is counted before and after.
  */
 #ifndef TESTS_FAIL_WORLD_H

@@ -153,17 +153,17 @@ void peer_start(struct peer *p, int (*fn)(struct peer *self, void *arg), void *a
 	if (p->pid == 0) {
 		close(there[1]);
 		close(back[0]);
-		peer_main(&(struct peer){ .tell = back[1], .hear = there[0] }, fn, arg);
+		peer_main(&(struct peer){ .notify = back[1], .hear = there[0] }, fn, arg);
 	}
 	close(there[0]);
 	close(back[1]);
-	p->tell = there[1];
+	p->notify = there[1];
 	p->hear = back[0];
 }
 
-void peer_tell(struct peer *p, uint64_t what)
+void peer_notify(struct peer *p, uint64_t what)
 {
-	ssize_t n = write(p->tell, &what, sizeof(what));
+	ssize_t n = write(p->notify, &what, sizeof(what));
 
 	ck_assert_msg(n == sizeof(what), "the peer is gone: %s", strerror(errno));
 }
@@ -186,7 +186,7 @@ static int peer_status(struct peer *p)
 
 	while (waitpid(p->pid, &status, 0) < 0)
 		ck_assert_int_eq(errno, EINTR);
-	close(p->tell);
+	close(p->notify);
 	close(p->hear);
 	return status;
 }

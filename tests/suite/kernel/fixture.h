@@ -40,12 +40,12 @@ void expect_nothing_left(void);
 /* Another process. Its function's result is its exit status. */
 struct peer {
 	pid_t pid;
-	int tell; /* a byte a step, both ways */
+	int notify; /* a byte a step, both ways */
 	int hear;
 };
 
 void peer_start(struct peer *p, int (*fn)(struct peer *self, void *arg), void *arg);
-void peer_tell(struct peer *p, uint64_t what);
+void peer_notify(struct peer *p, uint64_t what);
 uint64_t peer_hear(struct peer *p);
 void peer_kill(struct peer *p);
 /* must: ended by itself, with 0 */
@@ -67,7 +67,7 @@ void *helper_end(struct helper *h);
 /* Until that thread of this process sleeps in the kernel. */
 void wait_asleep(pid_t tid);
 
-/* Answer calls with their own payload until one with code QUIT. */
+/* Reply calls with their own payload until one with code QUIT. */
 #define QUIT 0xffffffffU
 void serve_echo(const struct raw *r);
 
@@ -97,7 +97,7 @@ unsigned int rounds(unsigned int n);
 uint32_t next_random(uint32_t *state);
 
 /* raw_none() for one whose calls ended by their deadlines: one may be taken just as it
- * ends; then the server learns so, and answers nobody. */
+ * ends; then the server learns so, and replies nobody. */
 void none_but_ended(const struct raw *server);
 
 /* Both run each case in a process of its own. */

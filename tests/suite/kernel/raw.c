@@ -39,7 +39,7 @@
 #undef raw_payload
 #undef raw_objects
 #undef raw_holds
-#undef raw_give
+#undef raw_release
 #undef raw_round_trip
 #undef raw_hand
 #undef raw_call_wait
@@ -270,7 +270,7 @@ static bool is_freeze(uint32_t kind)
 }
 
 /* Of a node of one's own, or a watch. */
-static bool is_told_by_cookie(uint32_t kind)
+static bool has_only_cookie(uint32_t kind)
 {
 	return kind == IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_DEAD ||
 	       kind == IPCBUS_EVENT_MANAGER || kind == IPCBUS_EVENT_CANCELED || is_freeze(kind);
@@ -278,7 +278,7 @@ static bool is_told_by_cookie(uint32_t kind)
 
 static bool is_known(uint32_t kind)
 {
-	return kind <= IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_RECORD || is_told_by_cookie(kind);
+	return kind <= IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_RECORD || has_only_cookie(kind);
 }
 
 /* What is meaningless for a kind of event must be 0. */
@@ -295,7 +295,7 @@ static void check_unused_fields(const struct ipcbus_event *e)
 				 is_own_call(k)), "kind %u with call %llu",
 		   k, (unsigned long long)e->call);
 	raw_assert(!e->deadline || k == IPCBUS_EVENT_CALL, "kind %u with a deadline", k);
-	raw_assert(!e->cookie || is_request(k) || is_own_call(k) || is_told_by_cookie(k),
+	raw_assert(!e->cookie || is_request(k) || is_own_call(k) || has_only_cookie(k),
 		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);
 	raw_assert(!e->code || is_request(k) || is_freeze(k), "kind %u with code %u", k, e->code);
 	raw_assert((e->error < 0) == (k == IPCBUS_EVENT_ERROR || k == IPCBUS_EVENT_FAILED) &&
@@ -310,10 +310,10 @@ static void check_unused_fields(const struct ipcbus_event *e)
 static void check_message_fields(const struct ipcbus_event *e)
 {
 	if (e->kind == IPCBUS_EVENT_RECORD) {
-		raw_assert(e->buffer && e->data_size >= IPCBUS_MONITOR_RECORD_SIZE_VER0, "tap of %llu bytes",
+		raw_assert(e->buffer && e->data_size >= IPCBUS_MONITOR_RECORD_SIZE_VER0, "record of %llu bytes",
 			   (unsigned long long)e->data_size);
 		raw_assert(!e->object_count && !e->pid && !e->tid && !e->uid && !e->gid,
-			   "a tap with objects or a sender");
+			   "a record with objects or a sender");
 		return;
 	}
 	if (!is_message(e->kind)) {
@@ -671,7 +671,7 @@ void raw_holds(const struct raw *r, const struct ipcbus_event *ev, const void *d
 	raw_assert(i == size, "byte %zu is %#x, wanted %#x", i, got[i], want[i]);
 }
 
-void raw_give(const struct raw *r, const struct ipcbus_event *ev)
+void raw_release(const struct raw *r, const struct ipcbus_event *ev)
 {
 	int e = ev->buffer ? raw_free(r, ev->buffer) : 0;
 
@@ -687,10 +687,10 @@ void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *t
 	raw_take(to, IPCBUS_EVENT_CALL, &request);
 	raw_holds(to, &request, data, size);
 	raw_reply(to, request.call, data, size);
-	raw_give(to, &request);
+	raw_release(to, &request);
 	raw_take(from, IPCBUS_EVENT_REPLY, &reply);
 	raw_holds(from, &reply, data, size);
-	raw_give(from, &reply);
+	raw_release(from, &reply);
 }
 
 /* @by gets a handle for @from's node: it comes with a oneway. */
@@ -707,11 +707,11 @@ static uint32_t show_to_manager(const struct raw *by, const struct raw *from, ui
 	raw_assert(!e, "a node to the manager: %s", errname(e));
 	raw_take(by, IPCBUS_EVENT_ONEWAY, &ev);
 	handle = raw_objects(by, &ev)[0].value;
-	raw_give(by, &ev);
+	raw_release(by, &ev);
 	return handle;
 }
 
-/* @to asks, @by answers with the object. */
+/* @to asks, @by replies with the object. */
 static uint32_t hand_out(const struct raw *by, const struct raw *to, struct ipcbus_object o)
 {
 	struct ipcbus_send send = {
@@ -723,14 +723,14 @@ static uint32_t hand_out(const struct raw *by, const struct raw *to, struct ipcb
 
 	raw_call(to, 0, 0, NULL, 0);
 	raw_take(by, IPCBUS_EVENT_CALL, &ev);
-	raw_give(by, &ev);
+	raw_release(by, &ev);
 	send.call = ev.call;
 	e = raw_send(by, &send, NULL);
 	raw_assert(!e, "a handle from the manager: %s", errname(e));
 	raw_take(to, IPCBUS_EVENT_REPLY, &ev);
 	raw_assert(raw_objects(to, &ev)[0].type == IPCBUS_OBJECT_HANDLE, "no handle came");
 	handle = raw_objects(to, &ev)[0].value;
-	raw_give(to, &ev);
+	raw_release(to, &ev);
 	return handle;
 }
 

@@ -162,7 +162,7 @@ const struct ipcbus_object *raw_objects(const struct raw *r, const struct ipcbus
 /* must: the payload is this */
 void raw_holds(const struct raw *r, const struct ipcbus_event *ev, const void *data, size_t size);
 /* must: give the event's buffer back, if it has one */
-void raw_give(const struct raw *r, const struct ipcbus_event *ev);
+void raw_release(const struct raw *r, const struct ipcbus_event *ev);
 
 /* must: the whole of a call between two procs of this thread */
 void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *to,
@@ -194,7 +194,7 @@ bool pattern_is(const void *data, size_t size, uint32_t seed);
 #define raw_payload(...) RAW_HERE((raw_payload)(__VA_ARGS__))
 #define raw_objects(...) RAW_HERE((raw_objects)(__VA_ARGS__))
 #define raw_holds(...) RAW_HERE((raw_holds)(__VA_ARGS__))
-#define raw_give(...) RAW_HERE((raw_give)(__VA_ARGS__))
+#define raw_release(...) RAW_HERE((raw_release)(__VA_ARGS__))
 #define raw_round_trip(...) RAW_HERE((raw_round_trip)(__VA_ARGS__))
 #define raw_hand(...) RAW_HERE((raw_hand)(__VA_ARGS__))
 #define raw_call_wait(...) RAW_HERE((raw_call_wait)(__VA_ARGS__))

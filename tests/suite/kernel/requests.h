@@ -24,14 +24,14 @@ static struct {
 	uint64_t async_call;	/* likewise; cli's, with COOKIE */
 	uint64_t buffers[2];	/* of oneways that srv holds */
 	uint64_t node;		/* cli's own */
-	uint64_t answer_node;	/* srv's */
+	uint64_t reply_node;	/* srv's */
 	uint64_t oth_node;	/* oth's */
 	uint32_t handle;	/* cli's, for that */
 	uint32_t watched;	/* likewise, and watched */
 	uint32_t back;		/* srv's, for oth_node */
 	uint32_t target;	/* of what is sent; 0: the manager */
 	struct ipcbus_object objects[4];
-	struct ipcbus_object in_answer;
+	struct ipcbus_object in_reply;
 	struct ipcbus_iovec parts[3];
 	struct ipcbus_send sends[2];
 	char text[16];
@@ -57,7 +57,7 @@ static void make_there(void)
 
 	memset(&there, 0, sizeof(there));
 	there.node = raw_node(&cli, 0, 1);
-	there.answer_node = raw_node(&srv, 0, 1);
+	there.reply_node = raw_node(&srv, 0, 1);
 	there.oth_node = raw_node(&oth, IPCBUS_NODE_ACCEPT_FDS, 2);
 	there.handle = give_handle(&cli, &oth, there.oth_node);
 	there.back = give_handle(&srv, &oth, there.oth_node);
@@ -69,13 +69,13 @@ static void make_there(void)
 	assert_ok(raw_send(&cli, &async, NULL));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	there.async_call = ev.call;
-	/* The next to a node comes when the one before was given back. */
+	/* The next to a node comes when the one before was released. */
 	there.buffers[0] = hold_a_oneway();
 	there.buffers[1] = ev.buffer;
 	there.objects[0] = object_node(there.node);
 	there.objects[1] = object_handle(there.handle);
 	there.objects[2] = object_fd(1);
-	there.in_answer = object_node(there.answer_node);
+	there.in_reply = object_node(there.reply_node);
 	there.parts[0] = (struct ipcbus_iovec){ PTR64(there.text), 10 };
 	there.parts[1] = (struct ipcbus_iovec){ PTR64(there.text), 0 };
 	there.parts[2] = (struct ipcbus_iovec){ PTR64(there.text), 6 };
@@ -136,7 +136,7 @@ static void make_reply(union any *a)
 {
 	a->exchange.send = (struct ipcbus_send){
 		.kind = IPCBUS_SEND_REPLY, .call = there.call, .data = PTR64(there.text),
-		.data_size = sizeof(there.text), .objects = PTR64(&there.in_answer),
+		.data_size = sizeof(there.text), .objects = PTR64(&there.in_reply),
 		.object_count = 1,
 	};
 }

@@ -217,7 +217,7 @@ START_TEST(structure_that_cannot_be_written)
 }
 END_TEST
 
-START_TEST(answers_that_cannot_be_written)
+START_TEST(replies_that_cannot_be_written)
 {
 	char *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ipcbus_node_info info = { .size = sizeof(info), .node = srv_node };
@@ -521,7 +521,7 @@ START_TEST(longer_exchange_works)
 		ck_assert_uint_eq(x.more[i], 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_holds(&srv, &ev, "long", 4);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -688,7 +688,7 @@ START_TEST(random_structures)
 		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
 		if (ev.kind == IPCBUS_EVENT_NONE)
 			break;
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_round_trip(&cli, 0, &srv, "still here", 10);
 }
@@ -708,7 +708,7 @@ int main(void)
 	tcase_add_loop_test(tc, structure_larger_than_its_memory, 0, n);
 	tcase_add_loop_test(tc, structure_from_nowhere, 0, n);
 	tcase_add_loop_test(tc, structure_that_cannot_be_written, 0, 3);
-	tcase_add_test(tc, answers_that_cannot_be_written);
+	tcase_add_test(tc, replies_that_cannot_be_written);
 	tcase_add_test(tc, unknown_ioctls);
 	tcase_add_loop_test(tc, random_structures, 0, 4);
 

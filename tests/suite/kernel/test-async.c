@@ -27,7 +27,7 @@ static void take_ended(const struct raw *r, uint64_t cookie, int error)
 	raw_wait(r, error ? IPCBUS_EVENT_FAILED : IPCBUS_EVENT_REPLY, &ev);
 	ck_assert_uint_eq(ev.cookie, cookie);
 	ck_assert_int_eq(ev.error, error);
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 }
 
 START_TEST(reply_comes_as_an_event)
@@ -42,7 +42,7 @@ START_TEST(reply_comes_as_an_event)
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	ck_assert_uint_eq(ev.cookie, 7);
 	raw_holds(&cli, &ev, "reply", 5);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	raw_none(&cli);
 }
 END_TEST
@@ -57,7 +57,7 @@ START_TEST(error_comes_as_an_event)
 	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
 	ck_assert_uint_eq(ev.cookie, 7);
 	ck_assert_int_eq(ev.error, -EIO);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -151,7 +151,7 @@ START_TEST(waits_after_what_came_to_nothing)
 }
 END_TEST
 
-START_TEST(thousands_answered_backwards)
+START_TEST(thousands_get_replies_backwards)
 {
 	const unsigned int n = from_environment("ASYNC_CALLS", 3000);
 	uint64_t *calls = calloc(n, sizeof(*calls));
@@ -181,7 +181,7 @@ START_TEST(limit)
 		n++;
 	ck_assert_uint_ge(n, 10000);
 	assert_result(r, -EDQUOT);
-	/* Others, and waiting for an answer, are not touched by it. */
+	/* Others, and waiting for a reply, are not touched by it. */
 	assert_ok(send_async(&oth, 0, 7, 0));
 	assert_ok(raw_cancel(&oth, 7));
 	take_ended(&oth, 7, -ECANCELED);
@@ -253,7 +253,7 @@ START_TEST(target_dies)
 }
 END_TEST
 
-/* Queued, taken, cancelled, answered and not taken: all at the caller's end. */
+/* Queued, taken, cancelled, replied to and not taken: all at the caller's end. */
 START_TEST(caller_closes)
 {
 	struct ipcbus_event ev;
@@ -323,7 +323,7 @@ START_TEST(reply_that_cannot_be_delivered)
 }
 END_TEST
 
-/* In one loop with serving: an answer and a request both come to whoever waits. */
+/* In one loop with serving: a reply and a request both come to whoever waits. */
 START_TEST(between_two_that_serve)
 {
 	uint32_t to_cli = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -351,7 +351,7 @@ int main(void)
 	tcase_add_test(tc, sends_and_waits_at_once);
 	tcase_add_test(tc, waits_where_something_is_there);
 	tcase_add_test(tc, waits_after_what_came_to_nothing);
-	tcase_add_test(tc, thousands_answered_backwards);
+	tcase_add_test(tc, thousands_get_replies_backwards);
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, failed_send);
 	tcase_add_test(tc, reply_that_cannot_be_delivered);

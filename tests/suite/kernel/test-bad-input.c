@@ -154,7 +154,7 @@ static const struct row {
 	OBJECT(2, value, ~0ULL, EBADF)
 	AT(CALL, NULL, exchange, send.object_count, 4, EINVAL, IPCBUS_STAGE_OBJECT, 3)
 
-	/* Answers */
+	/* Replies */
 #define ANSWER(request) \
 	LATE(request, send.call, 0, ESRCH, TARGET) \
 	LATE(request, send.call, NOT_THERE, ESRCH, TARGET) \
@@ -168,10 +168,10 @@ static const struct row {
 	SEND(request, flags, IPCBUS_SEND_REPLACE, EINVAL) \
 	LATE(request, send.data_size, REGION + 1, EMSGSIZE, BUFFER) \
 	LATE(request, send.data_size, ~0ULL, EMSGSIZE, BUFFER) \
-	AT(request, &there.in_answer, object, type, 0, EINVAL, IPCBUS_STAGE_OBJECT, 0) \
-	AT(request, &there.in_answer, object, type, IPCBUS_OBJECT_FD, EPERM, \
+	AT(request, &there.in_reply, object, type, 0, EINVAL, IPCBUS_STAGE_OBJECT, 0) \
+	AT(request, &there.in_reply, object, type, IPCBUS_OBJECT_FD, EPERM, \
 	   IPCBUS_STAGE_OBJECT, 0) \
-	AT(request, &there.in_answer, object, value, NOT_THERE, EBADF, IPCBUS_STAGE_OBJECT, 0)
+	AT(request, &there.in_reply, object, value, NOT_THERE, EBADF, IPCBUS_STAGE_OBJECT, 0)
 	ANSWER(REPLY)
 	ANSWER(ERROR)
 	SEND(REPLY, kind, IPCBUS_SEND_ERROR, EINVAL) /* of no errno */
@@ -181,7 +181,7 @@ static const struct row {
 	SEND(ERROR, code, 4096, EINVAL)
 	SEND(ERROR, code, 0xffffffff, EINVAL)
 
-	/* Giving back */
+	/* Releasing */
 	LATE(GIVE_ONE, release, 0, ENOENT, RELEASE)
 	LATE(GIVE_ONE, release, NOT_THERE, ENOENT, RELEASE)
 	LATE(GIVE_ONE, release, ~0ULL, ENOENT, RELEASE)

@@ -57,9 +57,9 @@ static const struct pointer {
 	TO(PARTS, &there.parts[0], iovec, base, there.text, 10, COPY, 0)
 	TO(PARTS, &there.parts[2], iovec, base, there.text, 6, COPY, 2)
 	SENT(REPLY, data, there.text, COPY)
-	SENT(REPLY, objects, there.in_answer, OBJECT)
+	SENT(REPLY, objects, there.in_reply, OBJECT)
 	SENT(ERROR, data, there.text, COPY)
-	SENT(ERROR, objects, there.in_answer, OBJECT)
+	SENT(ERROR, objects, there.in_reply, OBJECT)
 	TO(GIVE_ARRAY, NULL, exchange, release, there.buffers, 8, RELEASE, 0)
 	TO(BATCH, NULL, batch, sends, there.sends, sizeof(there.sends[0]), ARGS, 0)
 	TO(BATCH, &there.sends[0], send, data, there.text, sizeof(there.text), COPY, 0)
@@ -139,7 +139,7 @@ START_TEST(batch_that_ends_half_way)
 	assert_ok(raw_free(&srv, there.buffers[0]));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(ev.code, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&srv);
 }
 END_TEST
@@ -172,19 +172,19 @@ START_TEST(structures_that_end_half_way)
 }
 END_TEST
 
-/* Answers that cannot be stored; messages have gone then. */
+/* Replies that cannot be stored; messages have gone then. */
 static const struct {
 	enum request request;
 	int transactions;
-} answered[] = {
+} replied[] = {
 	{ NODE_CREATE, 0 }, { NODE_INFO, 0 }, { CALL_INFO, 0 }, { CALLER, 0 }, { SENDER, 0 },
 	{ QUERY, 0 }, { WAIT, 0 }, { CALL, 1 }, { ONEWAY, 1 }, { BATCH, 2 }, { REPLY, 0 },
 };
 
-START_TEST(answers_without_a_place)
+START_TEST(replies_without_a_place)
 {
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	enum request which = answered[_i].request;
+	enum request which = replied[_i].request;
 	long nodes = live("nodes"), transactions = live("transactions");
 	union any a;
 
@@ -192,7 +192,7 @@ START_TEST(answers_without_a_place)
 	memcpy(page, &a, requests[which].size);
 	mprotect(page, PAGE, PROT_READ);
 	assert_result(issue(which, page), -EFAULT);
-	ck_assert_int_eq(live("transactions"), transactions + answered[_i].transactions);
+	ck_assert_int_eq(live("transactions"), transactions + replied[_i].transactions);
 	ck_assert_int_eq(live("nodes"), nodes);
 	munmap(page, PAGE);
 }
@@ -313,7 +313,7 @@ static void put_request_locked(enum request which, const struct raw *by)
 	} else if (which == GIVE_ARRAY) {
 		a.exchange.release = put_page(IDS, there.buffers, sizeof(there.buffers));
 	} else {
-		send->objects = put_page(OBJECTS, by == &srv ? &there.in_answer : there.objects,
+		send->objects = put_page(OBJECTS, by == &srv ? &there.in_reply : there.objects,
 					 send->object_count * sizeof(there.objects[0]));
 		send->data = which == PARTS ? put_page(PARTS_PAGE, parts, sizeof(parts)) : text;
 	}
@@ -350,7 +350,7 @@ static unsigned int drain(const struct raw *r)
 		if (ev.kind == IPCBUS_EVENT_NONE)
 			return n;
 		drop_objects(r, &ev);
-		raw_give(r, &ev);
+		raw_release(r, &ev);
 		if (ev.kind == IPCBUS_EVENT_CALL)
 			raw_error(r, ev.call, EIO, NULL, 0);
 		n += ev.kind == IPCBUS_EVENT_CALL || ev.kind == IPCBUS_EVENT_ONEWAY ||
@@ -358,17 +358,17 @@ static unsigned int drain(const struct raw *r)
 	}
 }
 
-/* What requests and answers of everybody amount to. */
-static unsigned int drain_all(bool answers)
+/* What requests and replies of everybody amount to. */
+static unsigned int drain_all(bool replies)
 {
 	unsigned int n = drain(&srv) + drain(&oth), m = drain(&cli);
 
-	/* What a call's answer leaves behind. */
+	/* What a call's reply leaves behind. */
 	drain(&srv);
-	return answers ? n + m : n;
+	return replies ? n + m : n;
 }
 
-/* What a row of changed bytes may lead to; anything else would be news. */
+/* What a row of changed bytes may lead to; anything else would be notice. */
 static bool is_for_bad_input(int r)
 {
 	static const int errors[] = {
@@ -396,14 +396,14 @@ static const struct shaky {
 	{ ONEWAY, OBJECTS, 0, sizeof(there.objects) },
 	{ PARTS, PARTS_PAGE, 0, sizeof(there.parts) },
 	{ REPLY, ARGS, FIELDS },
-	{ REPLY, OBJECTS, 0, sizeof(there.in_answer) },
+	{ REPLY, OBJECTS, 0, sizeof(there.in_reply) },
 	{ GIVE_ARRAY, ARGS, 12, 12 },
 	{ GIVE_ARRAY, IDS, 0, sizeof(there.buffers) },
 	{ BATCH, ARGS, 4, 12 },
 	{ BATCH, SENDS, 0, sizeof(there.sends) },
 };
 
-/* Calls to answer and buffers to give back, where they have gone. */
+/* Calls to reply and buffers to release, where they have gone. */
 static void renew(enum request which)
 {
 	struct ipcbus_event ev;
@@ -530,7 +530,7 @@ int main(void)
 	tcase_add_test(tc, ids_that_end_half_way);
 	tcase_add_test(tc, batch_that_ends_half_way);
 	tcase_add_test(tc, structures_that_end_half_way);
-	tcase_add_loop_test(tc, answers_without_a_place, 0, ARRAY_SIZE(answered));
+	tcase_add_loop_test(tc, replies_without_a_place, 0, ARRAY_SIZE(replied));
 
 	tc = add_case(s, "changing", setup_there);
 	tcase_add_loop_test(tc, memory_that_changes, 0, ARRAY_SIZE(shakies));

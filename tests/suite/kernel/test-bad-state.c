@@ -64,7 +64,7 @@ static void enter_frozen(void)
 	assert_ok(raw_freeze(&srv, 0, getpid(), 0, &f));
 }
 
-/* Their threads wait for answers, one of them while it serves. */
+/* Their threads wait for replies, one of them while it serves. */
 static void enter_in_a_call(void)
 {
 	struct ipcbus_event ev;
@@ -74,7 +74,7 @@ static void enter_in_a_call(void)
 	raw_call(&srv, there.back, 1, NULL, 0);
 }
 
-/* The manager's region has no room left. */
+/* The manager's region has no space left. */
 static void enter_full(void)
 {
 	static char large[REGION / 4];
@@ -184,7 +184,7 @@ static const struct row {
 	SENT_TO(OWNER_CLOSED, EOWNERDEAD, TARGET),
 	{ OWNER_CLOSED, MONITOR, -EBADF, 0 }, /* its own, by a file that is closed */
 
-	/* They may still send what nobody waits for, answer and give back. */
+	/* They may still send what nobody waits for, reply and release. */
 	{ FROZEN, CALL, -EHOSTDOWN, IPCBUS_STAGE_QUEUE },
 	{ FROZEN, PARTS, -EHOSTDOWN, IPCBUS_STAGE_QUEUE },
 	NO_CALL(FROZEN),
@@ -267,7 +267,7 @@ END_TEST
 
 /*
  * Those that work: first what only asks, last what ends what others ask about. A
- * call is answered once, and a buffer given back once: so there are two goes.
+ * call is replied to once, and a buffer released once: so there are two goes.
  */
 static const enum request goes[2][REQUESTS] = {
 	{ WAIT, CALL_INFO, NODE_INFO, CALLER, SENDER, QUERY, SET_THREADS, MONITOR, NODE_CREATE,

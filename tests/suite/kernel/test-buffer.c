@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Buffers: giving back by id, several at once, wrong ids; a region that is full
+ * Buffers: releasing by id, several at once, wrong ids; a region that is full
  * and recovers; and a model that is compared with the driver step by step.
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #define SMALL_REGION 65536
 
-/* A call from @from that is taken and answered at once: only its buffer stays. */
+/* A call from @from that is taken and replied to at once: only its buffer stays. */
 static void hold(const struct raw *from, const void *data, size_t size, struct ipcbus_event *ev)
 {
 	struct ipcbus_event reply;
@@ -22,7 +22,7 @@ static void hold(const struct raw *from, const void *data, size_t size, struct i
 	raw_take(&srv, IPCBUS_EVENT_CALL, ev);
 	raw_reply(&srv, ev->call, NULL, 0);
 	raw_take(from, IPCBUS_EVENT_REPLY, &reply);
-	raw_give(from, &reply);
+	raw_release(from, &reply);
 }
 
 static int free_many(const struct raw *r, const uint64_t *ids, uint32_t n,
@@ -35,7 +35,7 @@ static int free_many(const struct raw *r, const uint64_t *ids, uint32_t n,
 	return e;
 }
 
-START_TEST(given_back_twice)
+START_TEST(released_twice)
 {
 	struct ipcbus_event ev;
 
@@ -46,7 +46,7 @@ START_TEST(given_back_twice)
 
 	/* Its place is used again: the old id must not hit the new message. */
 	hold(&cli, "y", 1, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -55,12 +55,12 @@ START_TEST(old_id_after_the_place_was_reused)
 	struct ipcbus_event first, second;
 
 	hold(&cli, "first", 5, &first);
-	raw_give(&srv, &first);
+	raw_release(&srv, &first);
 	hold(&cli, "again", 5, &second);
 	ck_assert_uint_ne(first.buffer, second.buffer);
 	assert_result(raw_free(&srv, first.buffer), -ESTALE);
 	raw_holds(&srv, &second, "again", 5);
-	raw_give(&srv, &second);
+	raw_release(&srv, &second);
 }
 END_TEST
 
@@ -84,12 +84,12 @@ START_TEST(id_before_delivery)
 	/* What the next id would be, if ids were counted up in place. */
 	hold(&cli, "x", 1, &ev);
 	next = ev.buffer + (1ULL << 32);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_call(&cli, 0, 1, "y", 1);
 	assert_result(raw_free(&srv, next), -ENOENT);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_holds(&srv, &ev, "y", 1);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -104,7 +104,7 @@ START_TEST(id_of_another_proc)
 	r = raw_free(&oth, ev.buffer);
 	ck_assert_msg(r == -ENOENT || r == -ESTALE, "%s", errname(r));
 	raw_holds(&srv, &ev, "x", 1);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -182,7 +182,7 @@ START_TEST(ids_from_nowhere)
 }
 END_TEST
 
-/* When giving back fails, nothing is sent. */
+/* When releasing fails, nothing is sent. */
 START_TEST(bad_free_sends_nothing)
 {
 	struct ipcbus_exchange x = {
@@ -219,7 +219,7 @@ START_TEST(random_ids)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(ev); i++) {
 		raw_holds(&srv, &ev[i], &i, sizeof(i));
-		raw_give(&srv, &ev[i]);
+		raw_release(&srv, &ev[i]);
 	}
 }
 END_TEST
@@ -256,14 +256,14 @@ START_TEST(full_region_recovers)
 			memset(data, 'a' + i, sizeof(data));
 			raw_holds(&srv, &held[i], data, send.data_size);
 		}
-		raw_give(&srv, &held[round]);
+		raw_release(&srv, &held[round]);
 		hold(&oth, data, send.data_size, &held[round]);
 		raw_fails(&cli, &send, -ENOSPC, IPCBUS_STAGE_BUFFER, 0);
 		while (n--)
-			raw_give(&srv, &held[n]);
+			raw_release(&srv, &held[n]);
 		/* All in one piece again. */
 		hold(&cli, data, SMALL_REGION, &held[0]);
-		raw_give(&srv, &held[0]);
+		raw_release(&srv, &held[0]);
 	}
 }
 END_TEST
@@ -282,10 +282,10 @@ START_TEST(undelivered_messages_fill_the_region)
 	for (int i = 0; i < 3; i++)
 		assert_ok(raw_send(&callers[i], &send, NULL));
 	raw_fails(&callers[3], &send, -ENOSPC, IPCBUS_STAGE_BUFFER, 0);
-	/* One that is called back by its sender's death makes room, once it is off. */
+	/* One that is called back by its sender's death makes space, once it is off. */
 	for (int i = 0; i < 3; i++) {
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		raw_reply(&srv, ev.call, NULL, 0);
 	}
 	assert_ok(raw_send(&callers[3], &send, NULL));
@@ -294,7 +294,7 @@ START_TEST(undelivered_messages_fill_the_region)
 }
 END_TEST
 
-/* The caller's region is full: the server is told, and may answer with less. */
+/* The caller's region is full: the server is notified, and may reply with less. */
 START_TEST(full_region_of_the_caller)
 {
 	static char data[3000];
@@ -317,12 +317,12 @@ START_TEST(full_region_of_the_caller)
 	raw_error(&srv, call, ENOSPC, NULL, 0);
 	raw_take(&caller, IPCBUS_EVENT_ERROR, &ev);
 	ck_assert_int_eq(ev.error, -ENOSPC);
-	raw_give(&caller, &reply);
+	raw_release(&caller, &reply);
 	raw_close(&caller);
 }
 END_TEST
 
-START_TEST(failed_sends_take_no_room)
+START_TEST(failed_sends_take_no_space)
 {
 	struct ipcbus_send bad = { .kind = IPCBUS_SEND_CALL, .data = 8, .data_size = 30000 };
 	struct ipcbus_event ev;
@@ -331,7 +331,7 @@ START_TEST(failed_sends_take_no_room)
 	for (int i = 0; i < 500; i++)
 		raw_fails(&cli, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
 	hold(&cli, data, SMALL_REGION, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -357,7 +357,7 @@ START_TEST(limit_on_buffers)
 	ck_assert_msg(r == -EDQUOT, "%s after %u", errname(r), n);
 	ck_assert_uint_eq(n, max);
 	while (n--)
-		raw_give(&srv, &held[n]);
+		raw_release(&srv, &held[n]);
 	free(held);
 	hold(&cli, "x", 1, &(struct ipcbus_event){ 0 });
 }
@@ -461,7 +461,7 @@ static void model_free(struct model *m)
 	i = next_random(&m->seed) % m->n;
 	ck_assert(pattern_is(raw_payload(&srv, &m->held[i].ev), m->held[i].ev.data_size,
 			     m->held[i].seed));
-	raw_give(&srv, &m->held[i].ev);
+	raw_release(&srv, &m->held[i].ev);
 	m->held[i] = m->held[--m->n];
 }
 
@@ -486,7 +486,7 @@ START_TEST(model)
 	struct ipcbus_event ev;
 
 	hold(&cli, whole, REGION, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -495,7 +495,7 @@ int main(void)
 	Suite *s = suite_create("buffer");
 	TCase *tc = add_case(s, "ids", setup_bus);
 
-	tcase_add_test(tc, given_back_twice);
+	tcase_add_test(tc, released_twice);
 	tcase_add_test(tc, old_id_after_the_place_was_reused);
 	tcase_add_loop_test(tc, id_that_never_was, 0, 8);
 	tcase_add_test(tc, id_before_delivery);
@@ -512,7 +512,7 @@ int main(void)
 	tcase_add_test(tc, full_region_recovers);
 	tcase_add_test(tc, undelivered_messages_fill_the_region);
 	tcase_add_test(tc, full_region_of_the_caller);
-	tcase_add_test(tc, failed_sends_take_no_room);
+	tcase_add_test(tc, failed_sends_take_no_space);
 
 	tc = add_case(s, "limits", setup_bus);
 	tcase_set_tags(tc, "long");

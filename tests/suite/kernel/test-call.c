@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls and replies: contents of every size, messages in parts, error replies,
- * who may answer what and how often. Chains of calls are in test-nested.c.
+ * who may reply to what and how often. Chains of calls are in test-nested.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,11 +37,11 @@ START_TEST(call_carries_its_fields)
 	ck_assert_uint_eq(request.object_count, 0);
 
 	raw_reply(&srv, request.call, "pong!", 5);
-	raw_give(&srv, &request);
+	raw_release(&srv, &request);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &reply);
 	raw_holds(&cli, &reply, "pong!", 5);
 	ck_assert_uint_eq(reply.pid, getpid());
-	raw_give(&cli, &reply);
+	raw_release(&cli, &reply);
 	raw_none(&srv);
 	raw_none(&cli);
 }
@@ -76,11 +76,11 @@ START_TEST(message_as_large_as_the_region)
 		raw_call(&oth, 0, 1, data, REGION);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		raw_holds(&srv, &ev, data, REGION);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		raw_reply(&srv, ev.call, data, REGION);
 		raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
 		raw_holds(&oth, &ev, data, REGION);
-		raw_give(&oth, &ev);
+		raw_release(&oth, &ev);
 	}
 	free(data);
 }
@@ -116,7 +116,7 @@ START_TEST(reply_larger_than_the_callers_region)
 
 	raw_call(&cli, 0, 1, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	send.call = ev.call;
 	raw_fails(&srv, &send, -EMSGSIZE, IPCBUS_STAGE_BUFFER, 0);
 	raw_none(&cli);
@@ -136,12 +136,12 @@ START_TEST(reply_of_zero_bytes_has_no_content)
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.data_size, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	ck_assert_uint_eq(ev.data_size, 0);
 	ck_assert_uint_eq(ev.object_count, 0);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -159,14 +159,14 @@ static void call_parts(const struct ipcbus_iovec *parts, uint32_t count, uint64_
 	raw_take(&srv, IPCBUS_EVENT_CALL, ev);
 }
 
-static void answer(const struct ipcbus_event *request)
+static void send_reply(const struct ipcbus_event *request)
 {
 	struct ipcbus_event ev;
 
-	raw_give(&srv, request);
+	raw_release(&srv, request);
 	raw_reply(&srv, request->call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 
 START_TEST(parts_are_joined)
@@ -179,7 +179,7 @@ START_TEST(parts_are_joined)
 
 	call_parts(parts, ARRAY_SIZE(parts), 13, &ev);
 	raw_holds(&srv, &ev, "one two three", 13);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
@@ -197,11 +197,11 @@ START_TEST(most_parts)
 	}
 	call_parts(parts, IPCBUS_MAX_IOV, used, &ev);
 	raw_holds(&srv, &ev, data, used);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
-/* There is no page behind it, nor what would tell of one. */
+/* There is no page behind it, nor what would notify of one. */
 START_TEST(empty_part_where_the_region_ends)
 {
 	static char data[REGION];
@@ -211,7 +211,7 @@ START_TEST(empty_part_where_the_region_ends)
 	pattern_fill(data, sizeof(data), 3);
 	call_parts(parts, ARRAY_SIZE(parts), REGION, &ev);
 	raw_holds(&srv, &ev, data, REGION);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
@@ -222,7 +222,7 @@ START_TEST(one_part_is_like_none)
 
 	call_parts(&part, 1, 5, &ev);
 	raw_holds(&srv, &ev, "alone", 5);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
@@ -232,7 +232,7 @@ START_TEST(no_part_is_an_empty_message)
 
 	call_parts(NULL, 0, 0, &ev);
 	ck_assert_uint_eq(ev.data_size, 0);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
@@ -325,12 +325,12 @@ START_TEST(payload_from_the_own_region)
 	raw_reply(&srv, first.call, raw_payload(&srv, &first), sizeof(data));
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &second);
 	raw_holds(&cli, &second, data, sizeof(data));
-	raw_give(&cli, &second);
-	raw_give(&srv, &first);
+	raw_release(&cli, &second);
+	raw_release(&srv, &first);
 }
 END_TEST
 
-/* Errors as answers */
+/* Errors as replies */
 
 static const uint32_t error_codes[] = { 1, EIO, EREMOTEIO, 4094, 4095 };
 
@@ -341,13 +341,13 @@ START_TEST(error_reply_carries_code_and_payload)
 
 	raw_call(&cli, 0, 1, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_error(&srv, ev.call, code, "because", 7);
 	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
 	ck_assert_int_eq(ev.error, -(int)code);
 	raw_holds(&cli, &ev, "because", 7);
 	ck_assert_uint_eq(ev.pid, getpid());
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -363,11 +363,11 @@ START_TEST(error_reply_needs_an_errno)
 	send.call = ev.call;
 	assert_result(raw_send(&srv, &send, NULL), -EINVAL);
 	raw_none(&cli);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
-/* Who answers */
+/* Who replies */
 
 static void reply_fails(const struct raw *r, uint64_t call, uint32_t kind)
 {
@@ -384,7 +384,7 @@ START_TEST(second_reply_fails)
 
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	answer(&ev);
+	send_reply(&ev);
 	reply_fails(&srv, ev.call, IPCBUS_SEND_REPLY);
 	reply_fails(&srv, ev.call, IPCBUS_SEND_ERROR);
 	raw_none(&cli);
@@ -399,7 +399,7 @@ START_TEST(reply_to_what_was_never_asked)
 	reply_fails(&srv, 1, IPCBUS_SEND_REPLY);
 	reply_fails(&srv, ~0ULL, IPCBUS_SEND_REPLY);
 
-	/* Neither the caller nor a third proc may answer, nor srv before it took it. */
+	/* Neither the caller nor a third proc may reply, nor srv before it took it. */
 	raw_call(&cli, 0, 1, NULL, 0);
 	for (uint64_t guess = 1; guess < 64; guess++)
 		reply_fails(&srv, guess, IPCBUS_SEND_REPLY);
@@ -407,7 +407,7 @@ START_TEST(reply_to_what_was_never_asked)
 	reply_fails(&cli, ev.call, IPCBUS_SEND_REPLY);
 	reply_fails(&oth, ev.call, IPCBUS_SEND_REPLY);
 	reply_fails(&oth, ev.call, IPCBUS_SEND_ERROR);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
@@ -427,7 +427,7 @@ START_TEST(failed_reply_leaves_the_call_open)
 	};
 	raw_fails(&srv, &send, -EBADF, IPCBUS_STAGE_OBJECT, 0);
 	raw_none(&cli);
-	answer(&ev);
+	send_reply(&ev);
 }
 END_TEST
 
@@ -444,17 +444,17 @@ START_TEST(replies_out_of_order)
 	raw_none(&cli);
 	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&oth, &ev, "2", 1);
-	raw_give(&oth, &ev);
+	raw_release(&oth, &ev);
 	raw_reply(&srv, first.call, "1", 1);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&cli, &ev, "1", 1);
-	raw_give(&cli, &ev);
-	raw_give(&srv, &first);
-	raw_give(&srv, &second);
+	raw_release(&cli, &ev);
+	raw_release(&srv, &first);
+	raw_release(&srv, &second);
 }
 END_TEST
 
-START_TEST(many_callers_answered_at_random)
+START_TEST(many_callers_get_replies_at_random)
 {
 	struct raw callers[24];
 	struct ipcbus_event calls[ARRAY_SIZE(callers)], ev;
@@ -473,7 +473,7 @@ START_TEST(many_callers_answered_at_random)
 		size_t k = next_random(&seed) % left, who = calls[k].code;
 
 		raw_reply(&srv, calls[k].call, &who, sizeof(who));
-		raw_give(&srv, &calls[k]);
+		raw_release(&srv, &calls[k]);
 		raw_take(&callers[who], IPCBUS_EVENT_REPLY, &ev);
 		raw_holds(&callers[who], &ev, &who, sizeof(who));
 		raw_close(&callers[who]);
@@ -499,11 +499,11 @@ START_TEST(another_thread_replies)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	helper_start(&h, reply_elsewhere, &ev);
 	helper_end(&h);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	reply_fails(&srv, ev.call, IPCBUS_SEND_REPLY);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&cli, &ev, "other", 5);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -515,7 +515,7 @@ static int echo_process(struct peer *self, void *arg)
 	raw_open(&srv, REGION);
 	srv_node = raw_node(&srv, 0, SRV_COOKIE);
 	assert_ok(raw_claim(&srv, srv_node));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	serve_echo(&srv);
 	raw_close(&srv);
 	return 0;
@@ -538,10 +538,10 @@ START_TEST(ping_pong_between_processes)
 		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
 		ck_assert_uint_eq(ev.pid, p.pid);
 		raw_holds(&cli, &ev, data, size);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	}
 	raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	peer_end(&p);
 }
 END_TEST
@@ -565,12 +565,12 @@ START_TEST(one_exchange_does_all_three)
 	ck_assert_uint_eq(x.event.code, 2);
 	assert_result(raw_free(&srv, first.buffer), -ESTALE);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &first);
-	raw_give(&cli, &first);
+	raw_release(&cli, &first);
 
 	raw_reply(&srv, x.event.call, NULL, 0);
-	raw_give(&srv, &x.event);
+	raw_release(&srv, &x.event);
 	raw_take(&oth, IPCBUS_EVENT_REPLY, &first);
-	raw_give(&oth, &first);
+	raw_release(&oth, &first);
 }
 END_TEST
 
@@ -601,14 +601,14 @@ int main(void)
 	tcase_add_test(tc, parts_must_add_up);
 	tcase_add_test(tc, bad_part_names_its_index);
 
-	tc = add_case(s, "answers", setup_bus);
+	tc = add_case(s, "replies", setup_bus);
 	tcase_add_loop_test(tc, error_reply_carries_code_and_payload, 0, ARRAY_SIZE(error_codes));
 	tcase_add_loop_test(tc, error_reply_needs_an_errno, 0, ARRAY_SIZE(no_error_codes));
 	tcase_add_test(tc, second_reply_fails);
 	tcase_add_test(tc, reply_to_what_was_never_asked);
 	tcase_add_test(tc, failed_reply_leaves_the_call_open);
 	tcase_add_test(tc, replies_out_of_order);
-	tcase_add_test(tc, many_callers_answered_at_random);
+	tcase_add_test(tc, many_callers_get_replies_at_random);
 	tcase_add_test(tc, another_thread_replies);
 
 	tc = add_case(s, "processes", setup_bare);

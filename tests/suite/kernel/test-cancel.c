@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Cancelling: by another thread, by the caller's end, down a chain of calls, and
- * against an answer that comes at the same time.
+ * against a reply that comes at the same time.
  */
 #include <errno.h>
 #include <sched.h>
@@ -57,7 +57,7 @@ START_TEST(call_that_was_taken)
 }
 END_TEST
 
-START_TEST(answer_was_there_first)
+START_TEST(reply_was_there_first)
 {
 	struct ipcbus_event ev;
 
@@ -90,7 +90,7 @@ START_TEST(only_those_with_the_cookie)
 }
 END_TEST
 
-/* An answer that was refused leaves the call open; the server still learns it. */
+/* An reply that was refused leaves the call open; the server still learns it. */
 START_TEST(after_a_reply_that_failed)
 {
 	struct ipcbus_send bad = { .kind = IPCBUS_SEND_REPLY, .data = 8, .data_size = 8 };
@@ -102,7 +102,7 @@ START_TEST(after_a_reply_that_failed)
 	raw_fails(&srv, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
 	assert_ok(raw_cancel(&cli, 5));
 	take_canceled(&srv, ev.call);
-	/* Nobody waits: a bad answer is as good as any. */
+	/* Nobody waits: a bad reply is as good as any. */
 	assert_ok(raw_send(&srv, &bad, NULL));
 	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 }
@@ -152,7 +152,7 @@ static int call_and_wait(struct peer *self, void *arg)
 
 	raw_open(&r, REGION);
 	send_call(&r, 0, 5);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	if (arg)
 		assert_ok(dev_ioctl(r.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 	else
@@ -230,14 +230,14 @@ static void *echo_server(void *arg)
 		assert_ok(raw_next(&srv, IPCBUS_SERVE, &ev));
 		if (ev.kind != IPCBUS_EVENT_CALL)
 			continue;
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		raw_reply(&srv, ev.call, "y", 1);
 		if (ev.code == QUIT)
 			return NULL;
 	}
 }
 
-START_TEST(races_with_the_answer)
+START_TEST(races_with_the_reply)
 {
 	unsigned int rounds = from_environment("CANCEL_ROUNDS", 2000);
 	struct helper server, h;
@@ -257,12 +257,12 @@ START_TEST(races_with_the_answer)
 			ck_assert_int_eq(x.event.error, -ECANCELED);
 		else
 			ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_REPLY);
-		raw_give(&cli, &x.event);
+		raw_release(&cli, &x.event);
 	}
 	__atomic_store_n(&done, true, __ATOMIC_RELAXED);
 	helper_end(&h);
 	raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	helper_end(&server);
 }
 END_TEST
@@ -274,7 +274,7 @@ int main(void)
 
 	tcase_add_test(tc, request_that_nobody_took);
 	tcase_add_test(tc, call_that_was_taken);
-	tcase_add_test(tc, answer_was_there_first);
+	tcase_add_test(tc, reply_was_there_first);
 	tcase_add_test(tc, only_those_with_the_cookie);
 	tcase_add_test(tc, after_a_reply_that_failed);
 	tcase_add_test(tc, goes_down_the_chain);
@@ -282,6 +282,6 @@ int main(void)
 	tcase_add_test(tc, caller_is_killed);
 	tcase_add_test(tc, calling_thread_exits);
 	tcase_add_test(tc, server_closes_over_it);
-	tcase_add_test(tc, races_with_the_answer);
+	tcase_add_test(tc, races_with_the_reply);
 	return suite_main(s);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Secrets: a message sent with IPCBUS_SEND_CLEAR is nowhere in its receiver's
- * region once its buffer is given back or the message is dropped.
+ * region once its buffer is released or the message is dropped.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,9 +52,9 @@ static void look_at_all(const struct raw *from, const struct raw *to, size_t siz
 		seen = ((const uint8_t *)raw_payload(to, &ev))[i];
 	(void)seen;
 	raw_reply(to, ev.call, NULL, 0);
-	raw_give(to, &ev);
+	raw_release(to, &ev);
 	raw_take(from, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(from, &ev);
+	raw_release(from, &ev);
 	memset(secret, SECRET, size);
 }
 
@@ -74,15 +74,15 @@ START_TEST(request)
 	raw_take(&srv, _i % 2 ? IPCBUS_EVENT_ONEWAY : IPCBUS_EVENT_CALL, &ev);
 	raw_holds(&srv, &ev, secret, size);
 	ck_assert_uint_eq(seen_by(&srv), size);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_uint_eq(seen_by(&srv), 0);
 	assert_result(raw_free(&srv, ev.buffer), -ESTALE);
-	/* The room is as good as any. */
+	/* The space is as good as any. */
 	raw_round_trip(&oth, 0, &srv, secret, size);
 }
 END_TEST
 
-START_TEST(answer)
+START_TEST(reply)
 {
 	static const uint32_t kinds[] = { IPCBUS_SEND_REPLY, IPCBUS_SEND_ERROR };
 	size_t size = sizes[_i / 2];
@@ -98,7 +98,7 @@ START_TEST(answer)
 	assert_ok(raw_send(&srv, &send, NULL));
 	raw_take(&cli, _i % 2 ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&cli, &ev, secret, size);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	ck_assert_uint_eq(seen_by(&cli), 0);
 }
 END_TEST
@@ -111,7 +111,7 @@ START_TEST(without_the_flag_it_stays)
 	raw_oneway(&cli, 0, 1, secret, 100);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_holds(&srv, &ev, secret, 100);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_uint_eq(seen_by(&srv), 100);
 }
 END_TEST
@@ -130,7 +130,7 @@ START_TEST(neighbours_keep_theirs)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_call(&oth, 0, 1, "after", 5);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &after);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_holds(&srv, &before, "before", 6);
 	raw_holds(&srv, &after, "after", 5);
 }
@@ -155,7 +155,7 @@ START_TEST(object_table_too)
 	table = raw_objects(&cli, &ev);
 	ck_assert_uint_eq(table->tag, o.tag);
 	assert_ok(raw_put(&cli, table->value, 1));
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	ck_assert_uint_eq(seen_by(&cli), 0);
 }
 END_TEST
@@ -172,7 +172,7 @@ START_TEST(parts)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_holds(&srv, &ev, secret, 6000);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_uint_eq(seen_by(&srv), 0);
 }
 END_TEST
@@ -257,7 +257,7 @@ static void *give_back(void *result)
 	return NULL;
 }
 
-START_TEST(given_back_by_two_at_once)
+START_TEST(released_by_two_at_once)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_CLEAR,
@@ -290,15 +290,15 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("clear");
-	TCase *tc = add_case(s, "given back", setup_secret);
+	TCase *tc = add_case(s, "released", setup_secret);
 
 	tcase_add_loop_test(tc, request, 0, 2 * ARRAY_SIZE(sizes));
-	tcase_add_loop_test(tc, answer, 0, 2 * ARRAY_SIZE(sizes));
+	tcase_add_loop_test(tc, reply, 0, 2 * ARRAY_SIZE(sizes));
 	tcase_add_test(tc, without_the_flag_it_stays);
 	tcase_add_test(tc, neighbours_keep_theirs);
 	tcase_add_test(tc, object_table_too);
 	tcase_add_test(tc, parts);
-	tcase_add_test(tc, given_back_by_two_at_once);
+	tcase_add_test(tc, released_by_two_at_once);
 	tcase_add_test(tc, driver_says_that_it_can);
 
 	tc = add_case(s, "dropped", setup_secret);

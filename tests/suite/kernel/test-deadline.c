@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Deadlines: the caller gets its time-out at the time and not before, the server
- * learns it, its late answer is dropped, and calls made meanwhile inherit.
+ * learns it, its late reply is dropped, and calls made meanwhile inherit.
  */
 #include <errno.h>
 #include <poll.h>
@@ -60,7 +60,7 @@ static void *late_client(void *arg)
 	return NULL;
 }
 
-START_TEST(server_learns_it_and_answers_in_vain)
+START_TEST(server_learns_it_and_replies_in_vain)
 {
 	struct ipcbus_call_info info;
 	struct ipcbus_event ev, end;
@@ -86,8 +86,8 @@ START_TEST(server_learns_it_and_answers_in_vain)
 }
 END_TEST
 
-/* Answered before the server takes the event: then it is of no use. */
-START_TEST(event_of_an_answered_call_does_not_come)
+/* Replied to before the server takes the event: then it is of no use. */
+START_TEST(event_of_a_finished_call_does_not_come)
 {
 	struct ipcbus_event ev;
 	struct helper h;
@@ -100,7 +100,7 @@ START_TEST(event_of_an_answered_call_does_not_come)
 }
 END_TEST
 
-START_TEST(answer_in_time)
+START_TEST(reply_in_time)
 {
 	struct ipcbus_send send = call_by(deadline_in(60000));
 	struct ipcbus_event ev;
@@ -115,7 +115,7 @@ START_TEST(answer_in_time)
 }
 END_TEST
 
-/* A wait that does not block tells it too, and poll wakes up for it. */
+/* A wait that does not block notifies it too, and poll wakes up for it. */
 START_TEST(thread_that_does_not_sleep_on_it)
 {
 	struct ipcbus_send send = call_by(deadline_in(200));
@@ -204,7 +204,7 @@ START_TEST(nested_call_inherits)
 		raw_take(&oth, IPCBUS_EVENT_CALL, &second);
 		ck_assert_uint_eq(second.deadline, cases[i / 2].effective);
 		raw_reply(&oth, second.call, NULL, 0);
-		/* An async one's answer is for a thread that serves nothing else. */
+		/* An async one's reply is for a thread that serves nothing else. */
 		if (i % 2)
 			raw_reply(&srv, first.call, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
@@ -287,7 +287,7 @@ START_TEST(whole_chain_expires)
 }
 END_TEST
 
-/* An answer and the deadline at the same time: one of them, and never both. */
+/* An reply and the deadline at the same time: one of them, and never both. */
 static void *hasty_client(void *arg)
 {
 	unsigned int *timed_out = arg;
@@ -300,7 +300,7 @@ static void *hasty_client(void *arg)
 		int r = raw_exchange(&cli, &x);
 
 		if (!r && x.event.kind == IPCBUS_EVENT_REPLY) {
-			raw_give(&cli, &x.event);
+			raw_release(&cli, &x.event);
 			continue;
 		}
 		/* Maybe it had passed before it was sent. */
@@ -314,7 +314,7 @@ static void *hasty_client(void *arg)
 	return NULL;
 }
 
-START_TEST(answer_races_with_the_deadline)
+START_TEST(reply_races_with_the_deadline)
 {
 	unsigned int timed_out = 0;
 	struct ipcbus_event ev;
@@ -343,9 +343,9 @@ int main(void)
 
 	tcase_add_test(bus, nobody_takes_it);
 	tcase_add_test(bus, passed_before_it_was_sent);
-	tcase_add_test(bus, server_learns_it_and_answers_in_vain);
-	tcase_add_test(bus, event_of_an_answered_call_does_not_come);
-	tcase_add_test(bus, answer_in_time);
+	tcase_add_test(bus, server_learns_it_and_replies_in_vain);
+	tcase_add_test(bus, event_of_a_finished_call_does_not_come);
+	tcase_add_test(bus, reply_in_time);
 	tcase_add_test(bus, thread_that_does_not_sleep_on_it);
 	tcase_add_test(bus, deadline_at_the_end_of_time);
 	tcase_add_test(bus, sleeps_until_the_end_of_time);
@@ -353,6 +353,6 @@ int main(void)
 	tcase_add_test(bus, expires_below_a_nested_call);
 	tcase_add_test(bus, second_call_does_not_inherit);
 	tcase_add_test(bus, whole_chain_expires);
-	tcase_add_test(bus, answer_races_with_the_deadline);
+	tcase_add_test(bus, reply_races_with_the_deadline);
 	return suite_main(suite);
 }

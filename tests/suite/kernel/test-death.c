@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Death: of servers over a call, of callers, of processes by kill -9; and the
- * watches that tell about it. Death under random load is in test-stress.c.
+ * watches that notify about it. Death under random load is in test-stress.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -65,7 +65,7 @@ START_TEST(reply_to_a_closed_caller_is_dropped)
 
 	raw_call(&cli, 0, 1, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_close(&cli);
 	raw_reply(&srv, ev.call, "late", 4);
 	raw_fails(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call }, -ESRCH,
@@ -85,7 +85,7 @@ START_TEST(caller_closes_before_the_call_is_taken)
 	assert_ok(e);
 	if (ev.kind == IPCBUS_EVENT_CALL) {
 		raw_reply(&srv, ev.call, NULL, 0);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
 	raw_round_trip(&oth, 0, &srv, "still here", 10);
@@ -100,7 +100,7 @@ static int call_and_hang(struct peer *self, void *arg)
 	(void)arg;
 	memset(data, 'k', sizeof(data));
 	raw_open(&cli, REGION);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_call_wait(&cli, 0, 1, data, sizeof(data), &ev);
 	return 1;
 }
@@ -115,7 +115,7 @@ START_TEST(caller_is_killed_while_the_server_works)
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	peer_kill(&p);
 	raw_reply(&srv, ev.call, "nobody reads this", 17);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&srv);
 	raw_round_trip(&cli, 0, &srv, "still here", 10);
 }
@@ -128,9 +128,9 @@ static int serve_and_hang(struct peer *self, void *arg)
 	(void)arg;
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, SRV_COOKIE)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	peer_tell(self, 2);
+	peer_notify(self, 2);
 	pause();
 	return 1;
 }
@@ -178,11 +178,11 @@ static int serve_and_fork(struct peer *self, void *arg)
 		for (;;)
 			pause();
 	}
-	peer_tell(self, child);
+	peer_notify(self, child);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	if (arg)
 		dev_close(srv.fd);
-	peer_tell(self, 2);
+	peer_notify(self, 2);
 	pause();
 	return 1;
 }
@@ -231,12 +231,12 @@ static int hold_much(struct peer *self, void *arg)
 	raw_open(&oth, REGION);
 	raw_call_wait(&oth, 0, 1, "x", 1, &ev);
 	raw_node(&oth, 0, 1);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	pause();
 	return 1;
 }
 
-/* It holds a reply's buffer and handles, has unanswered calls and queued work. */
+/* It holds a reply's buffer and handles, has open calls and queued work. */
 START_TEST(killed_process_with_everything_open)
 {
 	struct ipcbus_object o[4];
@@ -247,7 +247,7 @@ START_TEST(killed_process_with_everything_open)
 		o[i] = object_node(raw_node(&srv, 0, i));
 	peer_start(&p, hold_much, NULL);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_ok(raw_send(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call,
 							.objects = PTR64(o),
 							.object_count = ARRAY_SIZE(o) }, NULL));
@@ -298,7 +298,7 @@ static int own_a_node(struct peer *self, void *arg)
 	raw_open(&oth, REGION);
 	o = object_node(raw_node(&oth, 0, 1));
 	assert_ok(raw_send(&oth, &send, NULL));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	pause();
 	return 1;
 }
@@ -313,7 +313,7 @@ START_TEST(watch_fires_on_kill)
 	peer_hear(&p);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	handle = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_ok(raw_watch(&srv, handle, COOKIE));
 	raw_none(&srv);
 	peer_kill(&p);
@@ -440,7 +440,7 @@ START_TEST(watching_one_manager_after_the_other)
 }
 END_TEST
 
-/* The next manager is used before the news of the first one's death is taken. */
+/* The next manager is used before the notice of the first one's death is taken. */
 START_TEST(fired_watch_survives_a_new_manager)
 {
 	assert_ok(raw_watch(&cli, 0, COOKIE));
@@ -500,7 +500,7 @@ START_TEST(many_nodes_of_one_owner)
 }
 END_TEST
 
-/* What the dead had sent before comes before the news of its death. */
+/* What the dead had sent before comes before the notice of its death. */
 START_TEST(death_comes_after_the_last_oneway)
 {
 	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -511,7 +511,7 @@ START_TEST(death_comes_after_the_last_oneway)
 	raw_close(&oth);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_holds(&srv, &ev, "last words", 10);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect_dead(&srv, COOKIE);
 	raw_none(&srv);
 }
@@ -558,7 +558,7 @@ START_TEST(death_wakes_a_serving_thread)
 }
 END_TEST
 
-/* A thread that waits for its reply is not for news; they wait for one that serves. */
+/* A thread that waits for its reply is not for notice; they wait for one that serves. */
 START_TEST(death_does_not_disturb_a_caller)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -569,10 +569,10 @@ START_TEST(death_does_not_disturb_a_caller)
 	raw_close(&oth);
 	raw_none(&cli);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	expect_dead(&cli, COOKIE);
 }
 END_TEST

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * File descriptors of all kinds and numbers in messages, and what becomes of them
- * on the way: closed, replaced, cancelled, answered to nobody. See test-fd.c for
- * who may send them and what a receiver without room for them does.
+ * on the way: closed, replaced, cancelled, replied to to nobody. See test-fd.c for
+ * who may send them and what a receiver without space for them does.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -58,7 +58,7 @@ static int pass(int fd)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	got = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_int_eq(fcntl(got, F_GETFD), FD_CLOEXEC);
 	return got;
 }
@@ -93,7 +93,7 @@ static void expect_files(const struct raw *r, const struct ipcbus_event *ev, int
 		assert_same_file(o[i].value, sent[i]);
 		close(o[i].value);
 	}
-	raw_give(r, ev);
+	raw_release(r, ev);
 }
 
 static const int numbers[] = { 0, 1, 2, IPCBUS_MAX_OBJECTS - 1, IPCBUS_MAX_OBJECTS };
@@ -377,7 +377,7 @@ START_TEST(number_is_taken_again)
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	assert_same_file(raw_objects(&srv, &ev)[0].value, keep);
 	close(raw_objects(&srv, &ev)[0].value);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	close(fd);
 	close(keep);
 	close(other);
@@ -426,12 +426,12 @@ START_TEST(replaced_oneway)
 	assert_ok(raw_send(&cli, &send, NULL));
 	expect_closed(end);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
 /* Taken by nobody: the caller left before. */
-START_TEST(answer_to_nobody)
+START_TEST(reply_to_nobody)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_REPLY, 1);
 	struct ipcbus_event ev;
@@ -472,7 +472,7 @@ START_TEST(queued_oneways)
 		assert_same_file(raw_objects(&srv, &ev)[0].value, fds[i]);
 		close(raw_objects(&srv, &ev)[0].value);
 		close(fds[i]);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	ck_assert_int_eq(count_fds(), before);
 }
@@ -513,7 +513,7 @@ static int send_and_die(struct peer *self, void *arg)
 	make_files(1);
 	ck_assert_int_eq(write(sent[0], "left", 4), 4);
 	assert_ok(raw_send(&cli, &send, NULL));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	peer_hear(self);
 	return 0;
 }
@@ -535,7 +535,7 @@ START_TEST(sender_that_is_killed)
 	ck_assert_int_eq(pread(got, text, 4, 0), 4);
 	ck_assert_str_eq(text, "left");
 	close(got);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -583,7 +583,7 @@ START_TEST(number_that_comes_and_goes)
 		ck_assert_int_eq(fstat(raw_objects(&srv, &ev)[0].value, &st), 0);
 		ck_assert(S_ISCHR(st.st_mode));
 		close(raw_objects(&srv, &ev)[0].value);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	__atomic_store_n(&open_and_close.stop, true, __ATOMIC_RELAXED);
 	helper_end(&h);
@@ -612,7 +612,7 @@ int main(void)
 	tcase_add_test(tc, cancelled_call);
 	tcase_add_test(tc, expired_call);
 	tcase_add_test(tc, replaced_oneway);
-	tcase_add_loop_test(tc, answer_to_nobody, 0, 2);
+	tcase_add_loop_test(tc, reply_to_nobody, 0, 2);
 	tcase_add_test(tc, queued_oneways);
 	tcase_add_test(tc, batch_with_a_bad_one);
 	tcase_add_test(tc, number_that_comes_and_goes);

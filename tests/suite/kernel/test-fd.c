@@ -36,7 +36,7 @@ static int pass(int fd)
 	ck_assert_uint_eq(o.type, IPCBUS_OBJECT_FD);
 	ck_assert_uint_eq(o.tag, 7);
 	ck_assert_uint_eq(o.cookie, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	return o.value;
 }
 
@@ -131,7 +131,7 @@ START_TEST(sender_may_close_at_once)
 	close(p[1]);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	got = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_int_eq(write(got, "x", 1), 1);
 	ck_assert_int_eq(read(p[0], &c, 1), 1);
 	close(got);
@@ -171,7 +171,7 @@ START_TEST(fds_among_other_objects)
 		close(fds[i / 3]);
 	}
 	ck_assert_int_eq(count_fds(), before);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -190,7 +190,7 @@ START_TEST(full_table_of_fds)
 	ck_assert_int_eq(count_fds(), before + IPCBUS_MAX_OBJECTS);
 	for (int i = 0; i < IPCBUS_MAX_OBJECTS; i++)
 		ck_assert_int_eq(close(raw_objects(&srv, &ev)[i].value), 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -231,7 +231,7 @@ static void reply_with_fd(uint32_t call_flags, uint32_t reply_kind, int want)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.flags & IPCBUS_EVENT_ACCEPT_FDS,
 			  call_flags ? IPCBUS_EVENT_ACCEPT_FDS : 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	send.call = ev.call;
 	if (reply_kind == IPCBUS_SEND_ERROR)
 		send.code = EIO;
@@ -247,7 +247,7 @@ static void reply_with_fd(uint32_t call_flags, uint32_t reply_kind, int want)
 		 &ev);
 	if (!want)
 		ck_assert_int_eq(close(raw_objects(&cli, &ev)[0].value), 0);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 
 START_TEST(reply_may_bring_fds_where_asked_for)
@@ -322,7 +322,7 @@ static void limit_fds(int more)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
 }
 
-START_TEST(receiver_without_room_for_a_calls_fds)
+START_TEST(receiver_without_space_for_a_calls_fds)
 {
 	struct ipcbus_object o[5];
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_CALL, o, 5);
@@ -344,7 +344,7 @@ START_TEST(receiver_without_room_for_a_calls_fds)
 }
 END_TEST
 
-START_TEST(receiver_without_room_for_a_oneways_fds)
+START_TEST(receiver_without_space_for_a_oneways_fds)
 {
 	struct ipcbus_object o = object_fd(1);
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, &o, 1);
@@ -355,13 +355,13 @@ START_TEST(receiver_without_room_for_a_oneways_fds)
 	limit_fds(0);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev); /* the bad one is gone, the next is not stuck */
 	ck_assert_uint_eq(ev.code, 55);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	limit_fds(50);
 	raw_none(&srv);
 }
 END_TEST
 
-START_TEST(caller_without_room_for_a_replys_fds)
+START_TEST(caller_without_space_for_a_replys_fds)
 {
 	struct ipcbus_object o = object_fd(1);
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_REPLY, &o, 1);
@@ -370,7 +370,7 @@ START_TEST(caller_without_room_for_a_replys_fds)
 	assert_ok(raw_send(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL,
 							.flags = IPCBUS_SEND_ACCEPT_FDS }, NULL));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	send.call = ev.call;
 	assert_ok(raw_send(&srv, &send, NULL));
 	limit_fds(0);
@@ -474,12 +474,12 @@ static int receive_one(struct peer *self, void *arg)
 	(void)arg;
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, 1)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	fd = raw_objects(&srv, &ev)[0].value;
 	ck_assert_int_eq(write(fd, "from the peer", 13), 13);
 	raw_reply(&srv, ev.call, NULL, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	return 0;
 }
 
@@ -528,9 +528,9 @@ int main(void)
 	tcase_add_test(tc, own_device_is_refused);
 
 	tc = add_case(s, "delivery", setup_bus);
-	tcase_add_test(tc, receiver_without_room_for_a_calls_fds);
-	tcase_add_test(tc, receiver_without_room_for_a_oneways_fds);
-	tcase_add_test(tc, caller_without_room_for_a_replys_fds);
+	tcase_add_test(tc, receiver_without_space_for_a_calls_fds);
+	tcase_add_test(tc, receiver_without_space_for_a_oneways_fds);
+	tcase_add_test(tc, caller_without_space_for_a_replys_fds);
 	tcase_add_test(tc, undelivered_fd_is_closed_with_the_receiver);
 	tcase_add_test(tc, undelivered_fd_is_closed_with_the_node);
 	tcase_add_test(tc, failed_send_holds_no_fd);

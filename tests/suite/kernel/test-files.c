@@ -183,18 +183,18 @@ START_TEST(buffers)
 	ck_assert_uint_eq(number(l, "held"), 2);
 	ck_assert_uint_ne(number(l, "oldest"), 0);
 	ck_assert_uint_eq(number(l, "oldest_from"), CLI);
-	raw_give(&srv, &oneway);
+	raw_release(&srv, &oneway);
 	read_file("state");
 	l = line("region", "proc=%" PRIu64, SRV);
 	ck_assert_uint_eq(number(l, "held"), 1);
 	ck_assert_uint_eq(number(l, "oldest"), call.buffer);
-	raw_give(&srv, &call);
+	raw_release(&srv, &call);
 	raw_reply(&srv, call.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &call);
 }
 END_TEST
 
-/* A oneway that is not given back holds up those behind it, and that is seen. */
+/* A oneway that is not released holds up those behind it, and that is seen. */
 START_TEST(stalled_node)
 {
 	struct ipcbus_event ev;
@@ -293,7 +293,7 @@ START_TEST(transactions)
 }
 END_TEST
 
-/* A queue is told as far as a piece goes. */
+/* A queue is notified as far as a piece goes. */
 START_TEST(long_queue)
 {
 	for (int i = 0; i < 300; i++)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Freezing and thawing a process, and watches that tell of it.
+ * Freezing and thawing a process, and watches that notify of it.
  *
- * The process is a peer that does what it is told, step by step. It serves one
+ * The process is a peer that does what it is notified, step by step. It serves one
  * node, of which srv, the manager, has a handle.
  */
 #define _GNU_SOURCE
@@ -39,7 +39,7 @@ static uint64_t take(uint32_t flags, uint64_t *call)
 	while (ev.kind == IPCBUS_EVENT_INTERRUPTED);
 	if (ev.kind == IPCBUS_EVENT_CALL)
 		*call = ev.call;
-	raw_give(&oth, &ev);
+	raw_release(&oth, &ev);
 	return ev.kind;
 }
 
@@ -78,15 +78,15 @@ static int be_target(struct peer *self, void *arg)
 							.objects = PTR64(&o), .object_count = 1 },
 			   NULL));
 	raw_wait(&oth, IPCBUS_EVENT_REPLY, &ev);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	while ((step = peer_hear(self)) != LEAVE)
-		peer_tell(self, do_step(step, &call));
+		peer_notify(self, do_step(step, &call));
 	return 0;
 }
 
 static uint64_t step(enum step step)
 {
-	peer_tell(&target, step);
+	peer_notify(&target, step);
 	return peer_hear(&target);
 }
 
@@ -99,13 +99,13 @@ static void start_target(uid_t *uid)
 	ck_assert_uint_eq(raw_objects(&srv, &ev)->type, IPCBUS_OBJECT_HANDLE);
 	handle = raw_objects(&srv, &ev)->value;
 	raw_reply(&srv, ev.call, NULL, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	peer_hear(&target);
 }
 
 static void end_target(void)
 {
-	peer_tell(&target, LEAVE);
+	peer_notify(&target, LEAVE);
 	peer_end(&target);
 }
 
@@ -162,7 +162,7 @@ static void call_works(void)
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
 	step(ANSWER);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 
 /* Frozen */
@@ -251,7 +251,7 @@ START_TEST(a_thread_that_waits_gets_nothing)
 {
 	struct pollfd pfd = { .fd = target.hear, .events = POLLIN };
 
-	peer_tell(&target, WAIT);
+	peer_notify(&target, WAIT);
 	usleep(20000);
 	freeze();
 	raw_oneway(&srv, handle, 1, "kept", 4);
@@ -262,7 +262,7 @@ START_TEST(a_thread_that_waits_gets_nothing)
 }
 END_TEST
 
-START_TEST(the_answer_to_its_own_call_is_kept)
+START_TEST(the_reply_to_its_own_call_is_kept)
 {
 	struct ipcbus_event ev;
 
@@ -270,7 +270,7 @@ START_TEST(the_answer_to_its_own_call_is_kept)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	freeze();
 	raw_reply(&srv, ev.call, "kept", 4);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_uint_eq(step(POLL), 0);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_NONE);
 	thaw(0);
@@ -294,10 +294,10 @@ START_TEST(a_call_that_comes_back_is_refused)
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
 	step(ANSWER);
 	raw_reply(&srv, ev.call, NULL, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_REPLY);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	end_target();
 }
 END_TEST
@@ -369,7 +369,7 @@ START_TEST(a_call_that_was_taken)
 	expect_state(0, 1);
 	step(ANSWER);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	call_works();
 	freeze();
 	thaw(0);
@@ -422,7 +422,7 @@ static void begin_to_freeze(struct helper *h, struct attempt *a)
 	usleep(30000);
 }
 
-static void answer_last_call(void)
+static void reply_last_call(void)
 {
 	step(ANSWER);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
@@ -442,11 +442,11 @@ static uint32_t pass_handle_on(void)
 			   NULL));
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	passed = raw_objects(&cli, &ev)->value;
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	return passed;
 }
 
-START_TEST(it_waits_for_the_answer)
+START_TEST(it_waits_for_the_reply)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .handle = pass_handle_on() };
 	struct attempt a;
@@ -458,7 +458,7 @@ START_TEST(it_waits_for_the_answer)
 	expect_state(IPCBUS_FROZEN_CALL, 1);
 	raw_oneway(&srv, handle, 1, NULL, 0);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
-	answer_last_call();
+	reply_last_call();
 	helper_end(&h);
 	assert_ok(a.result);
 	ck_assert_uint_eq(a.f.pending, 0);
@@ -477,7 +477,7 @@ START_TEST(two_freeze_it)
 
 	begin_to_freeze(&h, &a);
 	assert_result(act(0, &f), -EBUSY);
-	answer_last_call();
+	reply_last_call();
 	helper_end(&h);
 	assert_ok(a.result);
 	thaw(0);
@@ -494,7 +494,7 @@ START_TEST(thawed_before_it_was_frozen)
 	thaw(0);
 	helper_end(&h);
 	assert_result(a.result, -EAGAIN);
-	answer_last_call();
+	reply_last_call();
 	call_works();
 	end_target();
 }
@@ -530,7 +530,7 @@ START_TEST(a_signal_gives_it_up)
 	helper_end(&h);
 	assert_result(a.result, -EINTR);
 	ck_assert_uint_eq(a.f.pending, 1);
-	answer_last_call();
+	reply_last_call();
 	call_works();
 	end_target();
 }
@@ -607,7 +607,7 @@ START_TEST(a_process_that_is_not_here)
 	assert_result(raw_freeze(&cli, 0, p.pid, 0, &f), -ESRCH);
 	assert_result(raw_freeze(&cli, IPCBUS_FREEZE_THAW, p.pid, 0, &f), -ESRCH);
 	assert_result(raw_freeze(&cli, IPCBUS_FREEZE_QUERY, p.pid, 0, &f), -ESRCH);
-	peer_tell(&p, 1);
+	peer_notify(&p, 1);
 	peer_end(&p);
 	assert_result(raw_freeze(&cli, 0, p.pid, 0, &f), -ESRCH);
 }
@@ -620,7 +620,7 @@ static void watch_frozen(uint64_t cookie)
 	assert_ok(raw_watch_for(&srv, handle, IPCBUS_WATCH_FROZEN, cookie));
 }
 
-static void expect_told(uint32_t kind, uint32_t nth)
+static void expect_notified(uint32_t kind, uint32_t nth)
 {
 	struct ipcbus_event ev;
 
@@ -629,17 +629,17 @@ static void expect_told(uint32_t kind, uint32_t nth)
 	ck_assert_uint_eq(ev.code, nth);
 }
 
-START_TEST(told_of_each_change)
+START_TEST(notified_of_each_change)
 {
 	watch_frozen(COOKIE);
 	raw_none(&srv);
 	for (int i = 0; i < 5; i++) {
 		freeze();
-		expect_told(IPCBUS_EVENT_FROZEN, 2 * i + 1);
+		expect_notified(IPCBUS_EVENT_FROZEN, 2 * i + 1);
 		freeze();
 		raw_none(&srv);
 		thaw(0);
-		expect_told(IPCBUS_EVENT_THAWED, 2 * i + 2);
+		expect_notified(IPCBUS_EVENT_THAWED, 2 * i + 2);
 		thaw(0);
 		raw_none(&srv);
 	}
@@ -647,19 +647,19 @@ START_TEST(told_of_each_change)
 }
 END_TEST
 
-START_TEST(told_first_of_what_is)
+START_TEST(notified_first_of_what_is)
 {
 	freeze();
 	watch_frozen(COOKIE);
-	expect_told(IPCBUS_EVENT_FROZEN, 1);
+	expect_notified(IPCBUS_EVENT_FROZEN, 1);
 	raw_none(&srv);
 	thaw(0);
-	expect_told(IPCBUS_EVENT_THAWED, 2);
+	expect_notified(IPCBUS_EVENT_THAWED, 2);
 	end_target();
 }
 END_TEST
 
-START_TEST(told_of_the_last_only)
+START_TEST(notified_of_the_last_only)
 {
 	watch_frozen(COOKIE);
 	for (int i = 0; i < 3; i++) {
@@ -672,18 +672,18 @@ START_TEST(told_of_the_last_only)
 		thaw(0);
 	}
 	freeze();
-	expect_told(IPCBUS_EVENT_FROZEN, 1);
+	expect_notified(IPCBUS_EVENT_FROZEN, 1);
 	raw_none(&srv);
 	thaw(0);
 	freeze();
 	raw_none(&srv);
 	thaw(0);
-	expect_told(IPCBUS_EVENT_THAWED, 2);
+	expect_notified(IPCBUS_EVENT_THAWED, 2);
 	end_target();
 }
 END_TEST
 
-START_TEST(not_told_of_what_failed)
+START_TEST(not_notified_of_what_failed)
 {
 	struct ipcbus_freeze f;
 
@@ -693,13 +693,13 @@ START_TEST(not_told_of_what_failed)
 	raw_call(&srv, handle, 1, NULL, 0);
 	assert_result(act(0, &f), -EAGAIN);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
-	answer_last_call();
+	reply_last_call();
 	raw_none(&srv);
 	end_target();
 }
 END_TEST
 
-START_TEST(ended_watches_tell_nothing)
+START_TEST(ended_watches_notify_nothing)
 {
 	watch_frozen(COOKIE);
 	freeze();
@@ -721,7 +721,7 @@ START_TEST(death_ends_them)
 
 	watch_frozen(COOKIE);
 	freeze();
-	expect_told(IPCBUS_EVENT_FROZEN, 1);
+	expect_notified(IPCBUS_EVENT_FROZEN, 1);
 	peer_kill(&target);
 	raw_wait(&srv, IPCBUS_EVENT_DEAD, &ev);
 	ck_assert_uint_eq(ev.cookie, COOKIE);
@@ -753,7 +753,7 @@ int main(void)
 	tcase_add_test(tc, oneways_that_waited_before_are_kept);
 	tcase_add_test(tc, a_batch_is_kept);
 	tcase_add_test(tc, a_thread_that_waits_gets_nothing);
-	tcase_add_test(tc, the_answer_to_its_own_call_is_kept);
+	tcase_add_test(tc, the_reply_to_its_own_call_is_kept);
 	tcase_add_test(tc, a_call_that_comes_back_is_refused);
 	tcase_add_test(tc, killed_while_it_is_frozen);
 	tcase_add_test(tc, stopped_while_it_is_frozen);
@@ -761,18 +761,18 @@ int main(void)
 	tc = add_case(s, "freezing", setup_target);
 	tcase_add_test(tc, a_call_that_was_taken);
 	tcase_add_test(tc, the_time_is_over);
-	tcase_add_test(tc, it_waits_for_the_answer);
+	tcase_add_test(tc, it_waits_for_the_reply);
 	tcase_add_test(tc, two_freeze_it);
 	tcase_add_test(tc, thawed_before_it_was_frozen);
 	tcase_add_test(tc, killed_before_it_was_frozen);
 	tcase_add_test(tc, a_signal_gives_it_up);
 
 	tc = add_case(s, "watches", setup_target);
-	tcase_add_test(tc, told_of_each_change);
-	tcase_add_test(tc, told_first_of_what_is);
-	tcase_add_test(tc, told_of_the_last_only);
-	tcase_add_test(tc, not_told_of_what_failed);
-	tcase_add_test(tc, ended_watches_tell_nothing);
+	tcase_add_test(tc, notified_of_each_change);
+	tcase_add_test(tc, notified_first_of_what_is);
+	tcase_add_test(tc, notified_of_the_last_only);
+	tcase_add_test(tc, not_notified_of_what_failed);
+	tcase_add_test(tc, ended_watches_notify_nothing);
 	tcase_add_test(tc, death_ends_them);
 	tcase_add_test(tc, closed_with_one_untaken);
 

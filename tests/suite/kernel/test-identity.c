@@ -82,7 +82,7 @@ START_TEST(thread_id_is_the_threads)
 	ck_assert_uint_eq(ev.pid, getpid());
 	ck_assert_uint_eq(ev.tid, h.tid);
 	ck_assert_uint_ne(ev.tid, ev.pid);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -96,7 +96,7 @@ static int serve_as_user(struct peer *self, void *arg)
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
 	if (setresgid(3000, 3000, 3000) < 0 || setresuid(1000, 1000, 1000) < 0)
 		return 98;
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
@@ -134,7 +134,7 @@ static int send_as_user(struct peer *self, void *arg)
 	    setresuid(1000, 1000, 1000) < 0)
 		return 98;
 	raw_oneway(&r, 0, 2, NULL, 0);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	peer_hear(self);
 	return 0;
 }
@@ -153,11 +153,11 @@ START_TEST(oneways_of_a_dead_sender)
 	assert_ok(raw_caller(&srv, 0, ev.buffer, &caller));
 	ck_assert_uint_eq(caller.flags, 0);
 	ck_assert_uint_eq(caller.pid, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	expect_sender(&ev, p.pid, 1000, 2000);
 	ck_assert_uint_eq(ev.tid, p.pid);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -182,10 +182,10 @@ START_TEST(sender_of_a_oneway_is_there_or_gone)
 	peer_hear(&p);
 	peer_kill(&p);
 	expect_caller(0, ev.buffer, 0, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -ESTALE);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -200,7 +200,7 @@ static int call_for_ever(struct peer *self, void *arg)
 	return 93;
 }
 
-/* A call whose caller is gone is still to be answered, and says so. */
+/* A call whose caller is gone is still to be replied to, and says so. */
 START_TEST(sender_of_a_call_is_there_or_gone)
 {
 	struct ipcbus_sender_info caller;
@@ -228,7 +228,7 @@ START_TEST(sender_thread_may_end)
 	helper_end(&h);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, getpid());
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -265,7 +265,7 @@ START_TEST(sender_of_no_message)
 	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -EINVAL);
 	assert_result(raw_caller(&srv, 0, ev.buffer + 1, &caller), -ENOENT);
 	assert_result(raw_caller(&srv, 0, ~0ULL, &caller), -ENOENT);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -ESTALE);
 	expect_caller(ev.call, 0, IPCBUS_SENDER_ALIVE, getpid());
 	raw_reply(&srv, ev.call, NULL, 0);
@@ -329,10 +329,10 @@ START_TEST(setuid_program)
 	peer_start(&p, exec_setuid, path);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	expect_sender(&ev, p.pid, 0, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	expect_sender(&ev, p.pid, 1000, 2000);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	peer_end(&p);
 	unlink(path);
 	dev_set_mode(mode);
@@ -362,7 +362,7 @@ static int call_from_inside(struct peer *self, void *arg)
 		return 98;
 	pid = fork();
 	if (pid) {
-		peer_tell(self, pid);
+		peer_notify(self, pid);
 		return wait_for(pid);
 	}
 	if (getpid() != 1)
@@ -386,7 +386,7 @@ START_TEST(sender_in_an_inner_namespace)
 	ck_assert_uint_eq(ev.pid, inner);
 	ck_assert_uint_eq(ev.tid, inner);
 	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, inner);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.pid, inner);
 	ck_assert_uint_eq(ev.tid, inner);
@@ -410,12 +410,12 @@ static int serve_inside(struct peer *self, void *arg)
 		return wait_for(pid);
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	if (ev.pid || ev.tid || ev.uid)
 		_exit(93);
 	expect_caller(0, ev.buffer, IPCBUS_SENDER_ALIVE, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_caller(ev.call, 0, IPCBUS_SENDER_ALIVE, 0);
 	raw_reply(&srv, ev.call, NULL, 0);
@@ -477,11 +477,11 @@ static int serve_in_user_namespace(struct peer *self, void *arg)
 
 	(void)arg;
 	if (unshare(CLONE_NEWUSER) < 0) {
-		peer_tell(self, 0);
+		peer_notify(self, 0);
 		return 0;
 	}
 	raw_open(&oth, REGION);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_call_wait(&oth, 0, 1, NULL, 0, &ev);
 	return ev.kind == IPCBUS_EVENT_REPLY && ev.uid == 65534 && ev.gid == 65534 ? 0 : 94;
 }
@@ -520,18 +520,18 @@ static int serve_as_root_of_few(struct peer *self, void *arg)
 
 	(void)arg;
 	if (unshare(CLONE_NEWUSER) < 0) {
-		peer_tell(self, 0);
+		peer_notify(self, 0);
 		return 0;
 	}
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	peer_hear(self);
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	if (ev.uid != 65534 || ev.gid != 65534)
 		return 94;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	return ev.uid == 0 && ev.gid == 7 ? 0 : 95;
 }
@@ -551,11 +551,11 @@ START_TEST(users_that_have_a_number_there)
 	write_file(path, "0 1000 1");
 	snprintf(path, sizeof(path), "/proc/%d/gid_map", server.pid);
 	write_file(path, "7 2000 1");
-	peer_tell(&server, 1);
+	peer_notify(&server, 1);
 	peer_hear(&server);
 	peer_start(&client, send_as_user, NULL);
 	peer_hear(&client);
-	peer_tell(&client, 1);
+	peer_notify(&client, 1);
 	peer_end(&client);
 	peer_end(&server);
 }
@@ -615,7 +615,7 @@ START_TEST(received_page_is_the_page_written)
 			      (unsigned long long)at, (unsigned long long)frame);
 		ck_assert_uint_ne(frame, frame_of(data));
 	}
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	free(data);
 }
 END_TEST

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an owner is told about its node: who refers to it, what is on its way to
+ * What an owner is notified about its node: who refers to it, what is on its way to
  * it, who watches it.
  */
 #include <errno.h>
@@ -39,7 +39,7 @@ START_TEST(info_counts_references)
 	expect_info(node, 1, 0, 0, 0);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	handle = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect_info(node, 1, 0, 0, 0);
 	assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
 	assert_ok(raw_put(&srv, handle, 1));
@@ -68,7 +68,7 @@ START_TEST(info_counts_messages_and_watches)
 	expect_info(node, 1, 4, 2, 1);
 	raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
 	expect_info(node, 1, 4, 2, 1);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	expect_info(node, 1, 3, 1, 1);
 	raw_take(&cli, IPCBUS_EVENT_CALL, &call);
 	expect_info(node, 1, 3, 1, 1);
@@ -79,7 +79,7 @@ START_TEST(info_counts_messages_and_watches)
 	expect_info(node, 1, 2, 1, 0);
 	for (int i = 0; i < 2; i++) {
 		raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	}
 	expect_info(node, 1, 0, 0, 0);
 }

@@ -61,11 +61,11 @@ START_TEST(call_brings_a_label)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_holds(&srv, &ev, "hello", 5);
 	expect_label(&ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, "yes", 3);
 	/* raw_take() asserts that there is none in other events. */
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -79,7 +79,7 @@ START_TEST(empty_call_brings_a_label)
 	ck_assert_uint_eq(!ev.buffer, !mine[0]);
 	ck_assert_uint_eq(ev.data_size, 0);
 	expect_label(&ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
@@ -95,7 +95,7 @@ START_TEST(oneways_bring_labels)
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.code, i);
 		expect_label(&ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 }
 END_TEST
@@ -108,7 +108,7 @@ START_TEST(nothing_unasked)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.label, 0);
 	ck_assert_uint_eq(ev.label_size, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
@@ -143,7 +143,7 @@ START_TEST(label_beside_the_rest)
 					close(got[k].value);
 		}
 		for (int i = 1; i >= 0; i--) {
-			raw_give(&srv, &ev[i]);
+			raw_release(&srv, &ev[i]);
 			raw_reply(&srv, ev[i].call, NULL, 0);
 			raw_take(&cli, IPCBUS_EVENT_REPLY, &ev[i]);
 		}
@@ -151,8 +151,8 @@ START_TEST(label_beside_the_rest)
 }
 END_TEST
 
-/* It takes room, and a failure gives it back. */
-START_TEST(label_needs_room)
+/* It takes space, and a failure releases it. */
+START_TEST(label_needs_space)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .handle = handle };
 	char *data = calloc(1, REGION);
@@ -169,7 +169,7 @@ START_TEST(label_needs_room)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_label(&ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	free(data);
@@ -196,7 +196,7 @@ int main(void)
 	tcase_add_test(tc, oneways_bring_labels);
 	tcase_add_test(tc, nothing_unasked);
 	tcase_add_test(tc, label_beside_the_rest);
-	tcase_add_test(tc, label_needs_room);
+	tcase_add_test(tc, label_needs_space);
 	tcase_add_test(tc, only_new_nodes_are_asked);
 	return suite_main(s);
 }

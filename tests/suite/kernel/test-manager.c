@@ -52,7 +52,7 @@ START_TEST(manager_calls_itself)
 }
 END_TEST
 
-START_TEST(closing_makes_room)
+START_TEST(closing_makes_space)
 {
 	raw_close(&srv);
 	call_fails(&cli, -ENOTCONN);
@@ -107,7 +107,7 @@ static int be_manager(struct peer *self, void *arg)
 	(void)arg;
 	raw_open(&srv, 65536);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	serve_echo(&srv);
 	return 1;
 }
@@ -124,7 +124,7 @@ START_TEST(killing_makes_room)
 		raw_call_wait(&cli, 0, 1, "hello", 5, &ev);
 		raw_holds(&cli, &ev, "hello", 5);
 		ck_assert_uint_eq(ev.pid, p.pid);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 		peer_kill(&p);
 	}
 }
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 	tc = add_case(s, "one", setup_bus);
 	tcase_add_test(tc, one_manager);
 	tcase_add_test(tc, manager_calls_itself);
-	tcase_add_test(tc, closing_makes_room);
+	tcase_add_test(tc, closing_makes_space);
 	tcase_add_test(tc, destroying_the_node_makes_room);
 	tcase_add_test(tc, managing_refers_to_the_node);
 	tcase_add_test(tc, queued_call_stays_with_the_old_manager);

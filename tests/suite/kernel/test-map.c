@@ -3,7 +3,7 @@
  * The region and who may use the file: mapped once, read-only, by the address
  * space that opened it, and showing nothing but messages.
  *
- * Run with --after-exec FD by itself: tells what an inherited fd is good for.
+ * Run with --after-exec FD by itself: reports what an inherited fd is good for.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -155,7 +155,7 @@ START_TEST(no_way_around_the_protection)
 	ck_assert_int_ge(mem, 0);
 	ck_assert_int_eq(pwrite(mem, "X", 1, (uintptr_t)to.iov_base), -1);
 	raw_holds(&srv, &ev, "genuine", 7);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	close(mem);
 }
 END_TEST
@@ -187,11 +187,11 @@ START_TEST(mapping_may_move)
 	moved.map = cli.map = m;
 	raw_call(&moved, 0, 1, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, "after", 5);
 	raw_take(&moved, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&moved, &ev, "after", 5);
-	raw_give(&moved, &ev);
+	raw_release(&moved, &ev);
 }
 END_TEST
 
@@ -212,7 +212,7 @@ START_TEST(advice_does_no_harm)
 		madvise(at, REGION, advices[i]);
 		raw_holds(&srv, &ev, data, sizeof(data));
 	}
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -288,7 +288,7 @@ START_TEST(reading_what_never_held_a_message)
 	for (size_t i = 0; i < REGION; i += 4096)
 		seen += !fault_of(srv.map + i);
 	ck_assert_int_lt(seen, REGION / 4096 / 2);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -306,7 +306,7 @@ START_TEST(nothing_foreign_beside_a_message)
 		if ((uintptr_t)p < at || (uintptr_t)p >= at + 3)
 			ck_assert_msg(!*p, "byte %#lx of the page is %#x",
 				      (unsigned long)((uintptr_t)p - page), *p);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -324,7 +324,7 @@ START_TEST(nothing_of_the_former_owner)
 	for (size_t size = 1; size < 40000; size = size * 3 + 5) {
 		raw_call(&next, 0, 1, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		memset(secret, 'n', size);
 		raw_reply(&srv, ev.call, secret, size);
 		raw_take(&next, IPCBUS_EVENT_REPLY, &ev);
@@ -357,7 +357,7 @@ START_TEST(messages_to_an_unmapped_region)
 		return;
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -369,16 +369,16 @@ START_TEST(half_unmapped_region)
 	assert_ok(dev_unmap((void *)(uintptr_t)(srv.map + REGION / 4), REGION / 2));
 	raw_call(&cli, 0, 1, data, sizeof(data));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
 /* Other address spaces */
 
-/* All that one can ask of an fd answers ECHILD. */
+/* All that one can ask of an fd replies ECHILD. */
 static int everything_is_echild(int fd)
 {
 	struct ipcbus_exchange x = { .size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE };
@@ -456,7 +456,7 @@ START_TEST(mapping_is_not_inherited)
 END_TEST
 
 /* The advice that undoes "not inherited" is refused, or at least shows nothing. */
-START_TEST(mapping_is_not_inherited_on_demand)
+START_TEST(mapping_is_not_inherited_on_request)
 {
 	pid_t pid;
 
@@ -517,10 +517,10 @@ END_TEST
 
 static void send_fd(int socket, int fd)
 {
-	char room[CMSG_SPACE(sizeof(int))] = "", byte = 'f';
+	char space[CMSG_SPACE(sizeof(int))] = "", byte = 'f';
 	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room,
-			    .msg_controllen = sizeof(room) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+			    .msg_controllen = sizeof(space) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
@@ -531,10 +531,10 @@ static void send_fd(int socket, int fd)
 
 static int receive_fd(int socket)
 {
-	char room[CMSG_SPACE(sizeof(int))] = "", byte;
+	char space[CMSG_SPACE(sizeof(int))] = "", byte;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room,
-			    .msg_controllen = sizeof(room) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+			    .msg_controllen = sizeof(space) };
 	int fd = -1;
 
 	if (recvmsg(socket, &m, 0) == 1 && CMSG_FIRSTHDR(&m))
@@ -635,7 +635,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, use_after_fork);
 	tcase_add_test(tc, unmapped_file_after_fork);
 	tcase_add_test(tc, mapping_is_not_inherited);
-	tcase_add_test(tc, mapping_is_not_inherited_on_demand);
+	tcase_add_test(tc, mapping_is_not_inherited_on_request);
 	tcase_add_test(tc, use_after_exec);
 	tcase_add_test(tc, exec_of_the_opener);
 	tcase_add_test(tc, use_through_a_passed_fd);

@@ -87,7 +87,7 @@ static void enter(const char *group)
 	assert_ok(write_file(group, "cgroup.procs", "0"));
 }
 
-/* A server in the group "receiver" that gives back, and answers, what it gets. */
+/* A server in the group "receiver" that releases, and replies, what it gets. */
 static int serve_in_group(struct peer *self, void *arg)
 {
 	struct raw me;
@@ -97,13 +97,13 @@ static int serve_in_group(struct peer *self, void *arg)
 	raw_open(&me, *(size_t *)arg);
 	node = raw_node(&me, 0, 1);
 	assert_ok(raw_claim(&me, node));
-	peer_tell(self, 0);
+	peer_notify(self, 0);
 	for (;;) {
 		struct ipcbus_event ev;
 
 		raw_wait(&me, IPCBUS_EVENT_CALL, &ev);
-		/* In this order: whoever has the reply counts on the room. */
-		raw_give(&me, &ev);
+		/* In this order: whoever has the reply counts on the space. */
+		raw_release(&me, &ev);
 		raw_reply(&me, ev.call, NULL, 0);
 		if (ev.code == QUIT)
 			break;
@@ -174,7 +174,7 @@ START_TEST(owner_pays)
 	assert_ok(send_large(&cli, 32 * MIB));
 	ck_assert_int_ge(used_by("receiver") - receiver, 31 * MIB);
 	ck_assert_int_lt(used_by("sender") - sender, MIB);
-	/* And is given back to. */
+	/* And is released to. */
 	assert_ok(dev_reclaim());
 	ck_assert_int_lt(used_by("receiver") - receiver, MIB);
 	end(&server);
@@ -192,7 +192,7 @@ START_TEST(small_sender_sends_what_is_large)
 }
 END_TEST
 
-/* The sender is told; nobody is killed; what fits goes through as before. */
+/* The sender is notified; nobody is killed; what fits goes through as before. */
 START_TEST(small_receiver_is_left_alone)
 {
 	struct peer server;
@@ -207,7 +207,7 @@ START_TEST(small_receiver_is_left_alone)
 END_TEST
 
 /* Its own idle pages are enough for the next message, wherever that lies. */
-START_TEST(idle_pages_make_room)
+START_TEST(idle_pages_make_space)
 {
 	struct peer server;
 
@@ -241,7 +241,7 @@ int main(void)
 	tcase_add_test(tc, owner_pays);
 	tcase_add_test(tc, small_sender_sends_what_is_large);
 	tcase_add_test(tc, small_receiver_is_left_alone);
-	tcase_add_test(tc, idle_pages_make_room);
+	tcase_add_test(tc, idle_pages_make_space);
 	failed = suite_main(s);
 	umount(ROOT);
 	return failed;

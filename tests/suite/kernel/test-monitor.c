@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A monitor sees what it asked for, all of it, with payloads and objects, and
- * is never in the way: what finds no room is counted and lost.
+ * is never in the way: what finds no space is counted and lost.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@ static struct raw mon = { .fd = -1 };
 /* A record and the event that brought it. */
 struct record {
 	struct ipcbus_event ev;
-	const struct ipcbus_monitor_record *tap;
+	const struct ipcbus_monitor_record *head;
 	const uint8_t *data;
 	const struct ipcbus_record_object *objects;
 };
@@ -40,21 +40,21 @@ static uint64_t now_ns(void)
 static void take(uint32_t kind, struct record *ret)
 {
 	raw_take(&mon, IPCBUS_EVENT_RECORD, &ret->ev);
-	ret->tap = (const void *)(mon.map + ret->ev.offset);
-	ck_assert_uint_ge(ret->tap->size, IPCBUS_MONITOR_RECORD_SIZE_VER0);
-	ck_assert_uint_eq(ret->tap->kind, kind);
-	ck_assert_uint_le(ret->tap->data_kept, ret->tap->data_size);
-	ck_assert_uint_le(ret->tap->objects + ret->tap->object_count * sizeof(*ret->objects),
+	ret->head = (const void *)(mon.map + ret->ev.offset);
+	ck_assert_uint_ge(ret->head->size, IPCBUS_MONITOR_RECORD_SIZE_VER0);
+	ck_assert_uint_eq(ret->head->kind, kind);
+	ck_assert_uint_le(ret->head->data_kept, ret->head->data_size);
+	ck_assert_uint_le(ret->head->objects + ret->head->object_count * sizeof(*ret->objects),
 			  ret->ev.data_size);
-	ck_assert_uint_le(ret->tap->time, now_ns());
-	ck_assert_uint_eq(ret->tap->reserved, 0);
-	ret->data = (const uint8_t *)ret->tap + ret->tap->size;
-	ret->objects = (const void *)((const uint8_t *)ret->tap + ret->tap->objects);
+	ck_assert_uint_le(ret->head->time, now_ns());
+	ck_assert_uint_eq(ret->head->reserved, 0);
+	ret->data = (const uint8_t *)ret->head + ret->head->size;
+	ret->objects = (const void *)((const uint8_t *)ret->head + ret->head->objects);
 }
 
 static void done(const struct record *r)
 {
-	raw_give(&mon, &r->ev);
+	raw_release(&mon, &r->ev);
 }
 
 static void skip(uint32_t kind)
@@ -81,41 +81,41 @@ START_TEST(call_and_reply)
 
 	raw_call(&cli, 0, 17, "hello", 5);
 	take(IPCBUS_RECORD_CALL, &r);
-	id = r.tap->id;
+	id = r.head->id;
 	ck_assert_uint_ne(id, 0);
-	ck_assert_uint_ge(r.tap->time, before);
-	ck_assert_uint_eq(r.tap->parent, 0);
-	ck_assert_uint_eq(r.tap->lost, 0);
-	ck_assert_uint_eq(r.tap->data_size, 5);
-	ck_assert_uint_eq(r.tap->data_kept, 5);
+	ck_assert_uint_ge(r.head->time, before);
+	ck_assert_uint_eq(r.head->parent, 0);
+	ck_assert_uint_eq(r.head->lost, 0);
+	ck_assert_uint_eq(r.head->data_size, 5);
+	ck_assert_uint_eq(r.head->data_kept, 5);
 	ck_assert_mem_eq(r.data, "hello", 5);
-	ck_assert_uint_eq(r.tap->object_count, 0);
-	ck_assert_uint_eq(r.tap->code, 17);
-	ck_assert_uint_eq(r.tap->node, srv_node);
-	ck_assert_int_eq(r.tap->error, 0);
-	ck_assert_uint_eq(r.tap->from_pid, getpid());
-	ck_assert_uint_eq(r.tap->from_tid, syscall(SYS_gettid));
-	ck_assert_uint_eq(r.tap->from_uid, geteuid());
-	ck_assert_uint_eq(r.tap->from_gid, getegid());
-	ck_assert_uint_eq(r.tap->to_pid, getpid());
-	ck_assert_uint_eq(r.tap->to_tid, 0);
+	ck_assert_uint_eq(r.head->object_count, 0);
+	ck_assert_uint_eq(r.head->code, 17);
+	ck_assert_uint_eq(r.head->node, srv_node);
+	ck_assert_int_eq(r.head->error, 0);
+	ck_assert_uint_eq(r.head->from_pid, getpid());
+	ck_assert_uint_eq(r.head->from_tid, syscall(SYS_gettid));
+	ck_assert_uint_eq(r.head->from_uid, geteuid());
+	ck_assert_uint_eq(r.head->from_gid, getegid());
+	ck_assert_uint_eq(r.head->to_pid, getpid());
+	ck_assert_uint_eq(r.head->to_tid, 0);
 	done(&r);
 
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.call, id);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, "fine!!", 6);
 	take(IPCBUS_RECORD_REPLY, &r);
-	ck_assert_uint_eq(r.tap->id, id);
-	ck_assert_uint_eq(r.tap->data_size, 6);
+	ck_assert_uint_eq(r.head->id, id);
+	ck_assert_uint_eq(r.head->data_size, 6);
 	ck_assert_mem_eq(r.data, "fine!!", 6);
-	ck_assert_uint_eq(r.tap->code, 17);
-	ck_assert_uint_eq(r.tap->from_pid, getpid());
-	ck_assert_uint_eq(r.tap->to_pid, getpid());
-	ck_assert_uint_eq(r.tap->to_tid, syscall(SYS_gettid));
+	ck_assert_uint_eq(r.head->code, 17);
+	ck_assert_uint_eq(r.head->from_pid, getpid());
+	ck_assert_uint_eq(r.head->to_pid, getpid());
+	ck_assert_uint_eq(r.head->to_tid, syscall(SYS_gettid));
 	done(&r);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	raw_none(&mon);
 }
 END_TEST
@@ -129,10 +129,10 @@ START_TEST(error_reply)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_error(&srv, ev.call, EIO, "why", 3);
 	raw_take(&cli, IPCBUS_EVENT_ERROR, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	skip(IPCBUS_RECORD_CALL);
 	take(IPCBUS_RECORD_ERROR, &r);
-	ck_assert_int_eq(r.tap->error, -EIO);
+	ck_assert_int_eq(r.head->error, -EIO);
 	ck_assert_mem_eq(r.data, "why", 3);
 	done(&r);
 }
@@ -160,10 +160,10 @@ START_TEST(payload_and_objects)
 		assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_MESSAGES, 0, max));
 		assert_ok(raw_send(&cli, &send, NULL));
 		take(IPCBUS_RECORD_ONEWAY, &r);
-		ck_assert_uint_eq(r.tap->data_size, sizeof(data));
-		ck_assert_uint_eq(r.tap->data_kept, max < sizeof(data) ? max : sizeof(data));
-		ck_assert_mem_eq(r.data, data, r.tap->data_kept);
-		ck_assert_uint_eq(r.tap->object_count, 2);
+		ck_assert_uint_eq(r.head->data_size, sizeof(data));
+		ck_assert_uint_eq(r.head->data_kept, max < sizeof(data) ? max : sizeof(data));
+		ck_assert_mem_eq(r.data, data, r.head->data_kept);
+		ck_assert_uint_eq(r.head->object_count, 2);
 		ck_assert_uint_eq(r.objects[0].type, IPCBUS_OBJECT_NODE);
 		ck_assert_uint_eq(r.objects[0].pid, getpid());
 		ck_assert_uint_eq(r.objects[0].node, objects[0].value);
@@ -174,7 +174,7 @@ START_TEST(payload_and_objects)
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		assert_ok(raw_put(&srv, raw_objects(&srv, &ev)[0].value, 1));
 		dev_close(raw_objects(&srv, &ev)[1].value);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	close(fd);
 }
@@ -191,13 +191,13 @@ START_TEST(secrets_are_left_out)
 
 	assert_ok(raw_send(&cli, &send, NULL));
 	take(IPCBUS_RECORD_ONEWAY, &r);
-	ck_assert_uint_eq(r.tap->flags, IPCBUS_SEND_CLEAR);
-	ck_assert_uint_eq(r.tap->data_size, 6);
-	ck_assert_uint_eq(r.tap->data_kept, 0);
-	ck_assert_uint_eq(r.ev.data_size, sizeof(*r.tap));
+	ck_assert_uint_eq(r.head->flags, IPCBUS_SEND_CLEAR);
+	ck_assert_uint_eq(r.head->data_size, 6);
+	ck_assert_uint_eq(r.head->data_kept, 0);
+	ck_assert_uint_eq(r.ev.data_size, sizeof(*r.head));
 	done(&r);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -209,14 +209,14 @@ START_TEST(nested_calls_name_their_parent)
 
 	assert_ok(raw_monitor(&mon, 0, 0, 0));
 	while (!raw_next(&mon, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind)
-		raw_give(&mon, &ev);
+		raw_release(&mon, &ev);
 	assert_ok(raw_monitor(&mon, EVERYTHING, 0, 0));
 	raw_call(&cli, 0, 100, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
 	raw_call(&srv, handle, 101, NULL, 0);
 	skip(IPCBUS_RECORD_CALL);
 	take(IPCBUS_RECORD_CALL, &r);
-	ck_assert_uint_eq(r.tap->parent, outer.call);
+	ck_assert_uint_eq(r.head->parent, outer.call);
 	done(&r);
 	raw_take(&oth, IPCBUS_EVENT_CALL, &ev);
 	raw_reply(&oth, ev.call, NULL, 0);
@@ -243,13 +243,13 @@ START_TEST(failures)
 	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_FAILURES, 0, 0));
 	raw_fails(&cli, &send, -EBADF, IPCBUS_STAGE_OBJECT, 1);
 	take(IPCBUS_RECORD_FAILED, &r);
-	ck_assert_int_eq(r.tap->error, -EBADF);
-	ck_assert_uint_eq(r.tap->stage, IPCBUS_STAGE_OBJECT);
-	ck_assert_uint_eq(r.tap->index, 1);
-	ck_assert_uint_eq(r.tap->code, 6);
-	ck_assert_uint_eq(r.tap->node, srv_node);
-	ck_assert_uint_eq(r.tap->to_pid, getpid());
-	ck_assert_uint_eq(r.tap->from_uid, geteuid());
+	ck_assert_int_eq(r.head->error, -EBADF);
+	ck_assert_uint_eq(r.head->stage, IPCBUS_STAGE_OBJECT);
+	ck_assert_uint_eq(r.head->index, 1);
+	ck_assert_uint_eq(r.head->code, 6);
+	ck_assert_uint_eq(r.head->node, srv_node);
+	ck_assert_uint_eq(r.head->to_pid, getpid());
+	ck_assert_uint_eq(r.head->from_uid, geteuid());
 	done(&r);
 	raw_take(&cli, IPCBUS_EVENT_IDLE, &ev);
 
@@ -257,11 +257,11 @@ START_TEST(failures)
 	raw_close(&srv);
 	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	take(IPCBUS_RECORD_FAILED, &r);
-	ck_assert_int_eq(r.tap->error, -EOWNERDEAD);
-	ck_assert_uint_eq(r.tap->stage, IPCBUS_STAGE_QUEUE);
-	ck_assert_uint_ne(r.tap->id, 0);
-	ck_assert_uint_eq(r.tap->from_pid, getpid());
-	ck_assert_uint_eq(r.tap->from_uid, geteuid());
+	ck_assert_int_eq(r.head->error, -EOWNERDEAD);
+	ck_assert_uint_eq(r.head->stage, IPCBUS_STAGE_QUEUE);
+	ck_assert_uint_ne(r.head->id, 0);
+	ck_assert_uint_eq(r.head->from_pid, getpid());
+	ck_assert_uint_eq(r.head->from_uid, geteuid());
 	done(&r);
 	raw_none(&mon);
 }
@@ -291,7 +291,7 @@ START_TEST(wishes)
 	skip(IPCBUS_RECORD_FAILED);
 	peer_start(&p, do_nothing, NULL);
 	assert_ok(raw_monitor(&mon, EVERYTHING, p.pid, 0));
-	peer_tell(&p, 0);
+	peer_notify(&p, 0);
 	peer_end(&p);
 	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
 	raw_none(&mon);
@@ -305,7 +305,7 @@ START_TEST(wishes)
 	skip(IPCBUS_RECORD_ONEWAY);
 	raw_none(&mon);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -334,11 +334,11 @@ START_TEST(lost)
 	for (; sent < 100; sent++) {
 		raw_oneway(&cli, 0, sent, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	while (!raw_next(&mon, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind) {
 		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_RECORD);
-		raw_give(&mon, &ev);
+		raw_release(&mon, &ev);
 		got++;
 	}
 	ck_assert_uint_gt(got, 10);
@@ -346,11 +346,11 @@ START_TEST(lost)
 	missing = sent - got;
 	raw_oneway(&cli, 0, 1, NULL, 0);
 	take(IPCBUS_RECORD_ONEWAY, &r);
-	ck_assert_uint_eq(r.tap->lost, missing);
+	ck_assert_uint_eq(r.head->lost, missing);
 	done(&r);
 	raw_oneway(&cli, 0, 1, NULL, 0);
 	take(IPCBUS_RECORD_ONEWAY, &r);
-	ck_assert_uint_eq(r.tap->lost, 0);
+	ck_assert_uint_eq(r.head->lost, 0);
 	done(&r);
 }
 END_TEST
@@ -368,11 +368,11 @@ START_TEST(too_large)
 	raw_oneway(&cli, 0, 1, data, sizeof(data));
 	raw_none(&mon);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_oneway(&cli, 0, 1, data, 30000);
 	take(IPCBUS_RECORD_ONEWAY, &r);
-	ck_assert_uint_eq(r.tap->lost, 1);
-	ck_assert_uint_eq(r.tap->data_kept, 30000);
+	ck_assert_uint_eq(r.head->lost, 1);
+	ck_assert_uint_eq(r.head->data_kept, 30000);
 	done(&r);
 }
 END_TEST
@@ -385,7 +385,7 @@ START_TEST(monitor_closes)
 	for (int i = 0; i < 3; i++) {
 		raw_oneway(&cli, 0, 1, "x", 1);
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_close(&mon);
 	raw_round_trip(&cli, 0, &srv, "x", 1);

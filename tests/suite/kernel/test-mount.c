@@ -91,7 +91,7 @@ START_TEST(numbers_do_not_cross)
 }
 END_TEST
 
-/* A call of one bus is nothing that can be answered on another. */
+/* A call of one bus is nothing that can be replied to on another. */
 START_TEST(calls_do_not_cross)
 {
 	struct ipcbus_send reply = { .kind = IPCBUS_SEND_REPLY };
@@ -179,10 +179,10 @@ static int claim_in_a_namespace(struct peer *self, void *arg)
 	struct raw r;
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-		peer_tell(self, 0);
+		peer_notify(self, 0);
 		return 0;
 	}
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	peer_hear(self);
 	if (setresuid(0, 0, 0) < 0)
 		return 98;
@@ -219,7 +219,7 @@ START_TEST(root_of_the_namespace_may_claim)
 	if (peer_hear(&peer)) {
 		write_map(peer.pid, "uid_map", "0 1000 10");
 		write_map(peer.pid, "gid_map", "0 1000 10");
-		peer_tell(&peer, 1);
+		peer_notify(&peer, 1);
 	} else {
 		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
 	}

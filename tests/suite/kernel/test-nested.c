@@ -15,7 +15,7 @@ static void take_reply(const struct raw *r)
 	struct ipcbus_event ev;
 
 	raw_take(r, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 }
 
 static uint64_t take_call(const struct raw *r, uint32_t code)
@@ -24,7 +24,7 @@ static uint64_t take_call(const struct raw *r, uint32_t code)
 
 	raw_take(r, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.code, code);
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 	return ev.call;
 }
 
@@ -36,7 +36,7 @@ static uint64_t take_nested(const struct raw *r, uint32_t code)
 	assert_ok(raw_next(r, IPCBUS_NONBLOCK, &ev));
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
 	ck_assert_uint_eq(ev.code, code);
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 	return ev.call;
 }
 
@@ -113,7 +113,7 @@ START_TEST(oneway_back_waits_its_turn)
 	take_reply(&cli);
 	raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(ev.code, 5);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(too_deep)
 	raw_oneway(&cli, 0, 1, "x", 1);
 	come_up(&c, IPCBUS_MAX_DEPTH);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&cli);
 	raw_round_trip(&cli, 0, &srv, "still here", 10);
 }
@@ -288,7 +288,7 @@ START_TEST(thread_exit_in_the_middle_of_a_call)
 	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 	assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
 	if (ev.kind == IPCBUS_EVENT_CALL) {
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		raw_reply(&srv, ev.call, NULL, 0);
 	}
 	raw_none(&cli);
@@ -443,7 +443,7 @@ static void call_down(const struct raw *r, uint32_t handle, uint32_t depth)
 	}
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
 	raw_holds(r, &ev, &depth, sizeof(depth));
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 }
 
 static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev)
@@ -451,7 +451,7 @@ static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event
 	uint32_t depth = ev->code;
 
 	raw_holds(r, ev, &depth, sizeof(depth));
-	raw_give(r, ev);
+	raw_release(r, ev);
 	if (depth)
 		call_down(r, handle, depth - 1);
 	raw_reply(r, ev->call, &depth, sizeof(depth));
@@ -465,10 +465,10 @@ static int serve_recursion(struct peer *self, void *arg)
 	(void)arg;
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	back = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	for (;;) {
 		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);

@@ -60,17 +60,17 @@ START_TEST(node_becomes_a_handle_that_can_be_called)
 	ck_assert_uint_eq(o.tag, 0x1122334455667788ULL);
 	handle = o.value;
 	ck_assert_uint_ne(handle, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 
 	/* The handle outlives the buffer it came in. */
 	raw_call(&srv, handle, 5, "hello", 5);
 	raw_take(&cli, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.cookie, COOKIE);
 	raw_holds(&cli, &ev, "hello", 5);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	raw_reply(&cli, ev.call, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_ok(raw_put(&srv, handle, 1));
 	expect_idle(&cli, COOKIE);
 }
@@ -88,7 +88,7 @@ START_TEST(handle_comes_home_as_the_node)
 
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	send.call = ev.call;
 	o.tag = 42;
 	assert_ok(raw_send(&srv, &send, NULL));
@@ -98,7 +98,7 @@ START_TEST(handle_comes_home_as_the_node)
 	ck_assert_uint_eq(o.value, node);
 	ck_assert_uint_eq(o.cookie, COOKIE);
 	ck_assert_uint_eq(o.tag, 42);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -127,7 +127,7 @@ START_TEST(same_node_same_handle_counted)
 	show(&cli, o, 2, &ev);
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[0].value, handle);
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[1].value, handle);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 
 	/* Four came; after three it must still work. */
 	assert_ok(raw_put(&srv, handle, 1));
@@ -215,10 +215,10 @@ START_TEST(handle_values_are_not_cut_to_32_bits)
 	raw_fails(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call,
 					       .objects = PTR64(&o), .object_count = 1 },
 		  -EBADF, IPCBUS_STAGE_OBJECT, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -260,7 +260,7 @@ START_TEST(full_table_keeps_order_and_tags)
 	}
 	for (size_t i = 1; i < ARRAY_SIZE(nodes); i++)
 		ck_assert_uint_ne(got[i].value, got[0].value);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -287,7 +287,7 @@ START_TEST(table_and_payload_together)
 		ck_assert_uint_eq(raw_objects(&srv, &ev)[i].tag, i);
 	ck_assert(ev.objects >= ev.offset + ev.data_size ||
 		  ev.objects + sizeof(o) <= ev.offset);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -306,7 +306,7 @@ START_TEST(manager_handle_can_be_passed)
 	raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(raw_objects(&cli, &ev)[0].type, IPCBUS_OBJECT_HANDLE);
 	handle = raw_objects(&cli, &ev)[0].value;
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	raw_round_trip(&cli, handle, &srv, "x", 1);
 }
 END_TEST
@@ -320,7 +320,7 @@ START_TEST(manager_handle_comes_home)
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[0].type, IPCBUS_OBJECT_NODE);
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[0].value, srv_node);
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[0].cookie, SRV_COOKIE);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -355,7 +355,7 @@ START_TEST(queued_objects_go_with_the_sender)
 	/* The message still comes; its handle is for a dead node. */
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	handle = raw_objects(&srv, &ev)[0].value;
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_fails(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .handle = handle },
 		  -EOWNERDEAD, IPCBUS_STAGE_TARGET, 0);
 	assert_ok(raw_put(&srv, handle, 1));
@@ -370,7 +370,7 @@ START_TEST(reply_objects_to_a_gone_caller)
 
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_close(&cli);
 	assert_ok(raw_send(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call,
 							.objects = PTR64(&o), .object_count = 1 },
@@ -432,7 +432,7 @@ START_TEST(message_in_flight_refers_to_the_node)
 			   NULL));
 	assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
 }
 END_TEST
@@ -453,7 +453,7 @@ START_TEST(messages_on_their_way_keep_the_node)
 		ck_assert_uint_eq(ev.code, i);
 		raw_none(&cli);
 		assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	}
 	expect_idle(&cli, COOKIE);
 	raw_none(&cli);
@@ -524,13 +524,13 @@ START_TEST(home_coming_keeps_the_node)
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
 	raw_none(&cli);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	expect_idle(&cli, COOKIE);
 	assert_ok(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE));
 }
 END_TEST
 
-/* Held by nobody but a message that its receiver never gives back. */
+/* Held by nobody but a message that its receiver never releases. */
 START_TEST(home_coming_goes_with_the_proc)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -585,7 +585,7 @@ START_TEST(dead_node_does_not_come_home)
 	o = raw_objects(&cli, &ev)[0];
 	ck_assert_uint_eq(o.type, IPCBUS_OBJECT_HANDLE);
 	ck_assert_uint_eq(o.cookie, 0);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .handle = o.value },
 		  -EOWNERDEAD, IPCBUS_STAGE_TARGET, 0);
 	assert_ok(raw_put(&cli, o.value, 1));
@@ -616,15 +616,15 @@ START_TEST(destroying_fails_queued_calls)
 	raw_failed(&oth, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	raw_take(&cli, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.cookie, COOKIE + 1);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	raw_reply(&cli, ev.call, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&cli);
 }
 END_TEST
 
-/* What a thread of the owner took already is answered as if nothing had been. */
+/* What a thread of the owner took already is replied to as if nothing had been. */
 START_TEST(destroying_leaves_taken_calls_open)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -633,13 +633,13 @@ START_TEST(destroying_leaves_taken_calls_open)
 
 	raw_call(&oth, handle, 1, "x", 1);
 	raw_take(&cli, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	assert_ok(raw_destroy(&cli, node, 0));
 	raw_none(&oth);
 	raw_reply(&cli, ev.call, "still", 5);
 	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&oth, &ev, "still", 5);
-	raw_give(&oth, &ev);
+	raw_release(&oth, &ev);
 	raw_none(&cli);
 }
 END_TEST
@@ -683,7 +683,7 @@ START_TEST(many_handles_at_once)
 		raw_oneway(&oth, handles[i], 0, &i, sizeof(i));
 		raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.cookie, i);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	}
 	for (int i = 0; i < N; i++)
 		assert_ok(raw_put(&oth, handles[i], 1));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways: order and one at a time per node, the share of the region that they
+ * Oneways: order and one at a time per node, the quota of the region that they
  * may fill, and several in one system call.
  */
 #include <errno.h>
@@ -27,13 +27,13 @@ START_TEST(oneway_carries_its_fields)
 	ck_assert_uint_eq(ev.pid, getpid());
 	ck_assert_uint_eq(ev.uid, geteuid());
 	ck_assert_uint_eq(ev.gid, getegid());
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&cli);
 	raw_none(&srv);
 }
 END_TEST
 
-START_TEST(oneway_needs_no_answer_and_takes_none)
+START_TEST(oneway_needs_no_reply_and_takes_none)
 {
 	struct ipcbus_event ev;
 
@@ -41,7 +41,7 @@ START_TEST(oneway_needs_no_answer_and_takes_none)
 	take_oneway(&srv, &ev);
 	raw_fails(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call }, -ESRCH,
 		  IPCBUS_STAGE_TARGET, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -55,7 +55,7 @@ START_TEST(order_per_node_one_at_a_time)
 		ck_assert_uint_eq(take_oneway(&srv, &ev), i);
 		raw_holds(&srv, &ev, &i, sizeof(i));
 		raw_none(&srv);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
 }
@@ -80,17 +80,17 @@ START_TEST(nodes_do_not_wait_for_each_other)
 	}
 	raw_none(&srv);
 
-	/* Giving back the second node's lets the second node go on, no other. */
-	raw_give(&srv, &held[1]);
+	/* Releasing the second node's lets the second node go on, no other. */
+	raw_release(&srv, &held[1]);
 	ck_assert_uint_eq(take_oneway(&srv, &ev), 1);
 	ck_assert_uint_eq(ev.cookie, 2);
 	raw_none(&srv);
-	raw_give(&srv, &ev);
-	raw_give(&srv, &held[0]);
-	raw_give(&srv, &held[2]);
+	raw_release(&srv, &ev);
+	raw_release(&srv, &held[0]);
+	raw_release(&srv, &held[2]);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_uint_eq(take_oneway(&srv, &ev), 1);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 }
 END_TEST
@@ -103,7 +103,7 @@ START_TEST(empty_oneways_keep_order)
 		raw_oneway(&cli, 0, i, NULL, 0);
 	for (uint32_t i = 0; i < 10; i++) {
 		ck_assert_uint_eq(take_oneway(&srv, &ev), i);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 }
 END_TEST
@@ -136,13 +136,13 @@ START_TEST(calls_pass_waiting_oneways)
 	raw_call(&oth, 0, 3, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &call);
 	ck_assert_uint_eq(call.code, 3);
-	raw_give(&srv, &call);
+	raw_release(&srv, &call);
 	raw_reply(&srv, call.call, NULL, 0);
 	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&oth, &ev);
-	raw_give(&srv, &busy);
+	raw_release(&oth, &ev);
+	raw_release(&srv, &busy);
 	ck_assert_uint_eq(take_oneway(&srv, &ev), 2);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -153,12 +153,12 @@ START_TEST(sender_with_an_open_call_may_send_oneways)
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_oneway(&cli, 0, 2, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &call);
-	raw_give(&srv, &call);
+	raw_release(&srv, &call);
 	ck_assert_uint_eq(take_oneway(&srv, &ev), 2);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, call.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
@@ -185,14 +185,14 @@ static void drain(const struct raw *r, unsigned int n)
 
 	while (n--) {
 		take_oneway(r, &ev);
-		raw_give(r, &ev);
+		raw_release(r, &ev);
 	}
 	raw_none(r);
 }
 
 static const size_t flood_sizes[] = { 1, 200, 4096, 30000, 100000 };
 
-START_TEST(full_share_pushes_back)
+START_TEST(full_quota_pushes_back)
 {
 	char *data = calloc(1, 200000);
 	size_t size = flood_sizes[_i];
@@ -204,7 +204,7 @@ START_TEST(full_share_pushes_back)
 	ck_assert_uint_lt((uint64_t)sent * size, REGION);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 
-	/* Calls still find room, those of the flood's sender too. */
+	/* Calls still find space, those of the flood's sender too. */
 	for (int i = 0; i < 3; i++) {
 		raw_round_trip(&oth, 0, &srv, data, size);
 		raw_round_trip(&cli, 0, &srv, data, size);
@@ -213,7 +213,7 @@ START_TEST(full_share_pushes_back)
 }
 END_TEST
 
-START_TEST(share_comes_back)
+START_TEST(quota_comes_back)
 {
 	char *data = calloc(1, 200000);
 	size_t size = flood_sizes[_i];
@@ -229,7 +229,7 @@ START_TEST(share_comes_back)
 END_TEST
 
 /* Many small ones use up descriptors before bytes. */
-START_TEST(tiny_ones_leave_room_for_calls)
+START_TEST(tiny_ones_leave_space_for_calls)
 {
 	unsigned int sent;
 
@@ -295,7 +295,7 @@ static void expect_codes(uint32_t first, uint32_t end)
 	for (uint32_t i = first; i < end; i++) {
 		ck_assert_uint_eq(take_oneway(&srv, &ev), i);
 		raw_holds(&srv, &ev, &i, sizeof(i));
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
 }
@@ -330,7 +330,7 @@ START_TEST(batch_to_many_nodes)
 	for (uint32_t i = 0; i < 8; i++) {
 		ck_assert_uint_eq(take_oneway(&srv, &ev), i);
 		ck_assert_uint_eq(ev.cookie, i + 1);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 }
 END_TEST
@@ -401,7 +401,7 @@ START_TEST(batch_takes_oneways_only)
 }
 END_TEST
 
-START_TEST(batch_into_a_full_share)
+START_TEST(batch_into_a_full_quota)
 {
 	static struct ipcbus_send sends[IPCBUS_MAX_BATCH];
 	static char data[8192];
@@ -436,7 +436,7 @@ int main(void)
 	TCase *tc = add_case(s, "order", setup_bus);
 
 	tcase_add_test(tc, oneway_carries_its_fields);
-	tcase_add_test(tc, oneway_needs_no_answer_and_takes_none);
+	tcase_add_test(tc, oneway_needs_no_reply_and_takes_none);
 	tcase_add_test(tc, order_per_node_one_at_a_time);
 	tcase_add_test(tc, nodes_do_not_wait_for_each_other);
 	tcase_add_test(tc, empty_oneways_keep_order);
@@ -445,9 +445,9 @@ int main(void)
 	tcase_add_test(tc, sender_with_an_open_call_may_send_oneways);
 
 	tc = add_case(s, "share", setup_bus);
-	tcase_add_loop_test(tc, full_share_pushes_back, 0, ARRAY_SIZE(flood_sizes));
-	tcase_add_loop_test(tc, share_comes_back, 0, ARRAY_SIZE(flood_sizes));
-	tcase_add_test(tc, tiny_ones_leave_room_for_calls);
+	tcase_add_loop_test(tc, full_quota_pushes_back, 0, ARRAY_SIZE(flood_sizes));
+	tcase_add_loop_test(tc, quota_comes_back, 0, ARRAY_SIZE(flood_sizes));
+	tcase_add_test(tc, tiny_ones_leave_space_for_calls);
 	tcase_add_test(tc, oneway_larger_than_the_region);
 	tcase_add_test(tc, flood_goes_with_its_receiver);
 	tcase_add_test(tc, flood_outlives_its_sender);
@@ -458,7 +458,7 @@ int main(void)
 	tcase_add_loop_test(tc, batch_stops_at_the_first_bad_one, 0, 8);
 	tcase_add_test(tc, batch_says_where_one_failed);
 	tcase_add_loop_test(tc, batch_takes_oneways_only, 0, 6);
-	tcase_add_test(tc, batch_into_a_full_share);
+	tcase_add_test(tc, batch_into_a_full_quota);
 	tcase_add_test(tc, batch_from_nowhere);
 	return suite_main(s);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * poll tells the truth: readable exactly when a wait that does not block would
+ * poll notifies the truth: readable exactly when a wait that does not block would
  * return an event, whoever queued it, from the same thread too.
  */
 #define _GNU_SOURCE
@@ -54,10 +54,10 @@ START_TEST(call_and_reply)
 	ck_assert(!readable(&cli));
 	expect_event(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_quiet(&srv);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, "y", 1);
 	expect_event(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	expect_quiet(&cli);
 }
 END_TEST
@@ -85,7 +85,7 @@ START_TEST(failed_call)
 }
 END_TEST
 
-/* The next oneway of a node is there when the one before was given back. */
+/* The next oneway of a node is there when the one before was released. */
 START_TEST(oneways)
 {
 	struct ipcbus_event ev;
@@ -95,7 +95,7 @@ START_TEST(oneways)
 	for (int i = 0; i < 3; i++) {
 		expect_event(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		expect_quiet(&srv);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	expect_quiet(&srv);
 }
@@ -110,9 +110,9 @@ START_TEST(batch)
 
 	assert_ok(raw_batch(&cli, sends, 2, &b));
 	expect_event(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect_event(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect_quiet(&srv);
 }
 END_TEST
@@ -148,7 +148,7 @@ START_TEST(work_while_in_a_call)
 	raw_reply(&srv, call.call, NULL, 0);
 	expect_event(&cli, IPCBUS_EVENT_REPLY, &ev);
 	expect_event(&cli, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	expect_quiet(&cli);
 }
 END_TEST
@@ -193,7 +193,7 @@ START_TEST(nonblocking_file)
 	raw_oneway(&cli, 0, 1, "x", 1);
 	assert_ok(raw_next(&srv, IPCBUS_SERVE, &ev));
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_ONEWAY);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -205,7 +205,7 @@ START_TEST(wait_without_serve_takes_no_work)
 	assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_NONE);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -224,7 +224,7 @@ static void expect_wake(void)
 
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_holds(&srv, &ev, "wake", 4);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 
 START_TEST(poll_is_woken)
@@ -324,8 +324,8 @@ START_TEST(select_is_woken)
 END_TEST
 
 /* The wait queue lives as long as whoever is on it, whatever order things go. */
-/* A wait leaves what is served and finds the answer below it; so does poll. */
-START_TEST(answer_below_a_nested_call)
+/* A wait leaves what is served and finds the reply below it; so does poll. */
+START_TEST(reply_below_a_nested_call)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
 	struct ipcbus_event outer, inner, ev;
@@ -385,7 +385,7 @@ static void *serve_few(void *arg)
 
 	for (int i = 0; i < 20; i++) {
 		raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	return arg;
 }
@@ -433,11 +433,11 @@ START_TEST(one_thread_runs_all)
 		if (who == 10) {
 			raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 			raw_reply(&srv, ev.call, raw_payload(&srv, &ev), ev.data_size);
-			raw_give(&srv, &ev);
+			raw_release(&srv, &ev);
 			continue;
 		}
 		raw_take(&callers[who], IPCBUS_EVENT_REPLY, &ev);
-		raw_give(&callers[who], &ev);
+		raw_release(&callers[who], &ev);
 		done++;
 		if (sent < 300) {
 			raw_call(&callers[who], 0, sent, &sent, sizeof(sent));
@@ -462,7 +462,7 @@ int main(void)
 	tcase_add_test(tc, oneways);
 	tcase_add_test(tc, batch);
 	tcase_add_test(tc, nested_call);
-	tcase_add_test(tc, answer_below_a_nested_call);
+	tcase_add_test(tc, reply_below_a_nested_call);
 	tcase_add_test(tc, work_while_in_a_call);
 	tcase_add_test(tc, death_and_idle);
 	tcase_add_test(tc, taken_back_events);

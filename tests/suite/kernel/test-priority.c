@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Priorities: a caller lends its own to the thread that serves its call, for as
+ * Priorities: a caller passes on its own to the thread that serves its call, for as
  * long as it waits; a node can ask for a least one; and what waits for a thread
  * waits in the order of priorities.
  */
@@ -65,7 +65,7 @@ static void *call_as(void *arg)
 	return NULL;
 }
 
-/* The call is queued when this returns; its thread has ended, its answer is lost. */
+/* The call is queued when this returns; its thread has ended, its reply is lost. */
 static void queue(struct caller c)
 {
 	struct helper h;
@@ -101,7 +101,7 @@ static uint32_t handle_to(int policy, int priority)
 	return give_handle(&cli, &srv, node_with(&srv, policy, priority));
 }
 
-START_TEST(nice_is_lent_until_the_answer)
+START_TEST(nice_is_inherited_until_the_reply)
 {
 	static const int nices[] = { -7, 5, 0, 19, -20 };
 	struct caller c = { .nice = nices[_i] };
@@ -117,7 +117,7 @@ START_TEST(nice_is_lent_until_the_answer)
 }
 END_TEST
 
-START_TEST(realtime_is_lent_until_the_answer)
+START_TEST(realtime_is_inherited_until_the_reply)
 {
 	struct caller c = { .policy = _i ? SCHED_RR : SCHED_FIFO, .priority = 33 };
 	struct ipcbus_event ev;
@@ -127,7 +127,7 @@ START_TEST(realtime_is_lent_until_the_answer)
 	helper_start(&h, call_and_wait_as, &c);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_policy_of(0, c.policy, 33);
-	/* Children are not lent anything. */
+	/* Children are not inherited anything. */
 	ck_assert(sched_getscheduler(0) & SCHED_RESET_ON_FORK);
 	raw_error(&srv, ev.call, EIO, NULL, 0);
 	expect_policy_of(0, SCHED_OTHER, 0);
@@ -158,7 +158,7 @@ START_TEST(realtime_server_is_never_lowered)
 }
 END_TEST
 
-START_TEST(answer_and_wait_in_one)
+START_TEST(reply_and_wait_in_one)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK };
 	struct ipcbus_event ev;
@@ -179,8 +179,8 @@ START_TEST(answer_and_wait_in_one)
 }
 END_TEST
 
-/* Who waits again without having answered serves nobody. */
-START_TEST(waiting_ends_the_loan)
+/* Who waits again without having replied to serves nobody. */
+START_TEST(waiting_ends_the_boost)
 {
 	struct ipcbus_event ev;
 
@@ -201,11 +201,11 @@ static void *wait_as(void *arg)
 	(void)arg;
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	return NULL;
 }
 
-START_TEST(sleeping_ends_the_loan)
+START_TEST(sleeping_ends_the_boost)
 {
 	struct ipcbus_event ev;
 	struct helper h;
@@ -220,7 +220,7 @@ START_TEST(sleeping_ends_the_loan)
 }
 END_TEST
 
-START_TEST(failed_answer_keeps_the_loan)
+START_TEST(failed_reply_keeps_the_boost)
 {
 	struct ipcbus_send bad = { .kind = IPCBUS_SEND_REPLY, .data = 8, .data_size = 8 };
 	struct ipcbus_event ev;
@@ -242,7 +242,7 @@ static void *reply_to(void *arg)
 	return NULL;
 }
 
-START_TEST(another_thread_answers)
+START_TEST(another_thread_replies)
 {
 	struct ipcbus_event ev;
 	struct helper h, other;
@@ -259,7 +259,7 @@ START_TEST(another_thread_answers)
 }
 END_TEST
 
-START_TEST(thread_exit_ends_the_loan)
+START_TEST(thread_exit_ends_the_boost)
 {
 	struct ipcbus_event ev;
 
@@ -272,7 +272,7 @@ START_TEST(thread_exit_ends_the_loan)
 }
 END_TEST
 
-START_TEST(closing_ends_the_loan)
+START_TEST(closing_ends_the_boost)
 {
 	struct ipcbus_event ev;
 
@@ -363,7 +363,7 @@ START_TEST(canceled_call_takes_it_along)
 }
 END_TEST
 
-START_TEST(async_calls_lend_too)
+START_TEST(async_calls_give_a_boost_too)
 {
 	struct ipcbus_send send = timed_call(0);
 	struct ipcbus_event ev;
@@ -380,7 +380,7 @@ START_TEST(async_calls_lend_too)
 }
 END_TEST
 
-START_TEST(destroyed_node_keeps_the_loan)
+START_TEST(destroyed_node_keeps_the_boost)
 {
 	struct ipcbus_event ev;
 
@@ -441,7 +441,7 @@ static void *serve_from_oth(void *arg)
 	raw_wait(&oth, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_int_eq(nice_of(0), -5);
 	set_nice(-9);
-	/* Back to the thread that waits, with more than it was lent before. */
+	/* Back to the thread that waits, with more than it was inherited before. */
 	raw_call_wait(&oth, 0, 77, NULL, 0, &ev);
 	return NULL;
 }
@@ -514,14 +514,14 @@ START_TEST(oneways_have_the_nodes_alone)
 	queue((struct caller){ .handle = handle, .nice = -8, .oneway = true });
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_int_eq(nice_of(0), -3);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_int_eq(nice_of(0), -3);
 	raw_none(&srv);
 	ck_assert_int_eq(nice_of(0), 0);
 	queue((struct caller){ .nice = -8, .oneway = true });
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_int_eq(nice_of(0), 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -539,7 +539,7 @@ START_TEST(oneway_that_calls_keeps_the_nodes)
 	raw_reply(&oth, inner.call, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &reply);
 	ck_assert_int_eq(nice_of(0), -3);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&srv);
 	ck_assert_int_eq(nice_of(0), 0);
 }
@@ -627,7 +627,7 @@ static void expect_order(const char *codes)
 			raw_reply(&srv, ev.call, NULL, 0);
 		else
 			ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_ONEWAY);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
 }
@@ -703,7 +703,7 @@ START_TEST(events_do_not_overtake)
 	queue(low);
 	raw_close(&dead);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_take(&srv, IPCBUS_EVENT_DEAD, &ev);
 	ck_assert_uint_eq(ev.cookie, 4);
 }
@@ -712,27 +712,27 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("priority");
-	TCase *tc = add_case(s, "lent", setup_bus);
+	TCase *tc = add_case(s, "inherited", setup_bus);
 
 	if (geteuid()) {
 		fprintf(stderr, "needs root\n");
 		return 77;
 	}
-	tcase_add_loop_test(tc, nice_is_lent_until_the_answer, 0, 5);
-	tcase_add_loop_test(tc, realtime_is_lent_until_the_answer, 0, 2);
+	tcase_add_loop_test(tc, nice_is_inherited_until_the_reply, 0, 5);
+	tcase_add_loop_test(tc, realtime_is_inherited_until_the_reply, 0, 2);
 	tcase_add_test(tc, realtime_server_is_never_lowered);
-	tcase_add_test(tc, answer_and_wait_in_one);
-	tcase_add_test(tc, waiting_ends_the_loan);
-	tcase_add_test(tc, sleeping_ends_the_loan);
-	tcase_add_test(tc, failed_answer_keeps_the_loan);
-	tcase_add_test(tc, another_thread_answers);
-	tcase_add_test(tc, thread_exit_ends_the_loan);
-	tcase_add_test(tc, closing_ends_the_loan);
+	tcase_add_test(tc, reply_and_wait_in_one);
+	tcase_add_test(tc, waiting_ends_the_boost);
+	tcase_add_test(tc, sleeping_ends_the_boost);
+	tcase_add_test(tc, failed_reply_keeps_the_boost);
+	tcase_add_test(tc, another_thread_replies);
+	tcase_add_test(tc, thread_exit_ends_the_boost);
+	tcase_add_test(tc, closing_ends_the_boost);
 	tcase_add_test(tc, caller_that_goes_takes_it_along);
 	tcase_add_test(tc, expired_call_takes_it_along);
 	tcase_add_test(tc, canceled_call_takes_it_along);
-	tcase_add_test(tc, async_calls_lend_too);
-	tcase_add_test(tc, destroyed_node_keeps_the_loan);
+	tcase_add_test(tc, async_calls_give_a_boost_too);
+	tcase_add_test(tc, destroyed_node_keeps_the_boost);
 	tcase_add_test(tc, own_priority_comes_back);
 	tcase_add_test(tc, nested_calls_inherit);
 	tcase_add_test(tc, call_back_in_a_chain);

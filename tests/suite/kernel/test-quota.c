@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What one user can take from others: limits on what its procs have together,
- * and its share of other users' regions. Who takes too much is told; the others
+ * and its quota of other users' regions. Who takes too much is notified; the others
  * notice nothing. One thread opens the device under several names.
  */
 #define _GNU_SOURCE
@@ -117,7 +117,7 @@ static uint32_t get_handle(const struct raw *to)
 	reply_node(to);
 	raw_take(to, IPCBUS_EVENT_REPLY, &ev);
 	handle = raw_objects(to, &ev)[0].value;
-	raw_give(to, &ev);
+	raw_release(to, &ev);
 	return handle;
 }
 
@@ -165,7 +165,7 @@ START_TEST(calls)
 	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
 	assert_ok(raw_send(&oth, &send, NULL));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
 }
@@ -189,7 +189,7 @@ START_TEST(files)
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	close(raw_objects(&srv, &ev)[0].value);
 	close(raw_objects(&srv, &ev)[1].value);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_ok(raw_send(&cli, &send, NULL));
 }
 END_TEST
@@ -301,7 +301,7 @@ START_TEST(flood_of_calls)
 		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
 		if (ev.kind == IPCBUS_EVENT_NONE)
 			break;
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		raw_error(&srv, ev.call, EIO, NULL, 0);
 	}
 	/* It is the buffers that count. */
@@ -319,7 +319,7 @@ START_TEST(owner_is_not_limited)
 }
 END_TEST
 
-START_TEST(too_large_for_a_share)
+START_TEST(too_large_for_a_quota)
 {
 	assert_result(try_call(&cli, REGION / 2 + 1), -EMSGSIZE);
 	assert_result(try_oneway(&cli, REGION / 4 + 1, 0), -EMSGSIZE);
@@ -339,7 +339,7 @@ START_TEST(replies_are_not_charged)
 	raw_take(&cli, IPCBUS_EVENT_CALL, &ev);
 	raw_reply(&cli, ev.call, data, REGION - 4096);
 	raw_take(&own, IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&own, &ev);
+	raw_release(&own, &ev);
 	raw_close(&own);
 }
 END_TEST
@@ -362,7 +362,7 @@ START_TEST(flood_of_oneways)
 	/* What the other one took is not left for this one. */
 	for (int i = 0; i < 2; i++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		ck_assert(dev_poll(cli.fd, 0) & POLLOUT);
 	}
 	assert_ok(try_oneway(&cli, 4000, 0));
@@ -380,11 +380,11 @@ static void *give_one_back(void *unused)
 	(void)unused;
 	usleep(20000);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	return NULL;
 }
 
-START_TEST(oneway_waits_for_its_share)
+START_TEST(oneway_waits_for_its_quota)
 {
 	struct helper helper;
 
@@ -425,14 +425,14 @@ START_TEST(many_users)
 		open_as(&r, uid);
 		raw_oneway(&r, 0, 1, data, 100);
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		raw_close(&r);
 	}
 	ck_assert_int_le(live("quotas"), 17);
 }
 END_TEST
 
-/* Each has a share of its own as long as it has something there. */
+/* Each has a quota of its own as long as it has something there. */
 START_TEST(many_users_at_once)
 {
 	struct ipcbus_event ev;
@@ -449,7 +449,7 @@ START_TEST(many_users_at_once)
 	for (uid = 2000; uid < 2100; uid++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.code, uid);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_oneway(&cli, 0, 1, data, 100);
 	ck_assert_int_le(live("quotas"), 17);
@@ -465,7 +465,7 @@ static int flood_as_peer(struct peer *self, void *arg)
 
 	(void)arg;
 	open_as(&me, 1000);
-	peer_tell(self, 0);
+	peer_notify(self, 0);
 	while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE)) {
 		int e = try_oneway(&me, 4000, 0);
 
@@ -487,7 +487,7 @@ static void *serve(void *arg)
 			raw_reply(&srv, ev.call, NULL, 0);
 		if (ev.kind == IPCBUS_EVENT_NONE)
 			usleep(100);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	return NULL;
 }
@@ -545,10 +545,10 @@ int main(void)
 	tc = add_user_case(s, "quotas");
 	tcase_add_test(tc, flood_of_calls);
 	tcase_add_test(tc, owner_is_not_limited);
-	tcase_add_test(tc, too_large_for_a_share);
+	tcase_add_test(tc, too_large_for_a_quota);
 	tcase_add_test(tc, replies_are_not_charged);
 	tcase_add_test(tc, flood_of_oneways);
-	tcase_add_test(tc, oneway_waits_for_its_share);
+	tcase_add_test(tc, oneway_waits_for_its_quota);
 	tcase_add_test(tc, failures_are_not_charged);
 	tcase_add_test(tc, many_users);
 	tcase_add_test(tc, many_users_at_once);

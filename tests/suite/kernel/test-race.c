@@ -88,17 +88,17 @@ static void duel_end(struct duel *d, struct helper *h)
 	helper_end(h);
 }
 
-/* One buffer given back, one call answered, one handle put: by two at once. */
+/* One buffer released, one call replied to, one handle put: by two at once. */
 
-static int give_back_it(void *arg)
+static int release_it(void *arg)
 {
 	return raw_free(&srv, *(uint64_t *)arg);
 }
 
-START_TEST(one_buffer_given_back_by_two)
+START_TEST(one_buffer_released_by_two)
 {
 	uint64_t id;
-	struct duel d = { .a = give_back_it, .b = give_back_it, .arg = &id };
+	struct duel d = { .a = release_it, .b = release_it, .arg = &id };
 	struct ipcbus_event ev, reply;
 	struct helper h;
 
@@ -119,7 +119,7 @@ START_TEST(one_buffer_given_back_by_two)
 }
 END_TEST
 
-static int answer_it(void *arg)
+static int reply_it(void *arg)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_REPLY, .call = *(uint64_t *)arg, .data = PTR64("yes"),
@@ -129,7 +129,7 @@ static int answer_it(void *arg)
 	return raw_send(&srv, &send, NULL);
 }
 
-static int answer_it_badly(void *arg)
+static int reply_it_badly(void *arg)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_REPLY, .call = *(uint64_t *)arg, .data = 8, .data_size = 3,
@@ -138,10 +138,10 @@ static int answer_it_badly(void *arg)
 	return raw_send(&srv, &send, NULL);
 }
 
-START_TEST(one_call_answered_by_two)
+START_TEST(one_call_with_two_replies)
 {
 	uint64_t call;
-	struct duel d = { .a = answer_it, .b = answer_it, .arg = &call };
+	struct duel d = { .a = reply_it, .b = reply_it, .arg = &call };
 	struct ipcbus_event ev;
 	struct helper h;
 
@@ -156,18 +156,18 @@ START_TEST(one_call_answered_by_two)
 			      "%s and %s", errname(a), errname(d.result_b));
 		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 		raw_holds(&cli, &ev, "yes", 3);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 		raw_none(&cli);
 	}
 	duel_end(&d, &h);
 }
 END_TEST
 
-/* One of the answers fails half-way and must leave the call to the other. */
-START_TEST(one_call_answered_well_and_badly)
+/* One of the replies fails half-way and must leave the call to the other. */
+START_TEST(one_call_with_a_good_and_a_bad_reply)
 {
 	uint64_t call;
-	struct duel d = { .a = answer_it, .b = answer_it_badly, .arg = &call };
+	struct duel d = { .a = reply_it, .b = reply_it_badly, .arg = &call };
 	struct ipcbus_event ev;
 	struct helper h;
 
@@ -185,7 +185,7 @@ START_TEST(one_call_answered_well_and_badly)
 			assert_ok(a);
 		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 		raw_holds(&cli, &ev, "yes", 3);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	}
 	duel_end(&d, &h);
 }
@@ -234,7 +234,7 @@ static void drain(const struct raw *r)
 		assert_ok(raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
 		if (ev.kind == IPCBUS_EVENT_NONE)
 			return;
-		raw_give(r, &ev);
+		raw_release(r, &ev);
 	}
 }
 
@@ -338,7 +338,7 @@ START_TEST(node_destroyed_while_called)
 }
 END_TEST
 
-/* A proc is closed while it is called, sent to, watched, answered. */
+/* A proc is closed while it is called, sent to, watched, replied to. */
 
 static int close_oth(void *arg)
 {
@@ -468,9 +468,9 @@ START_TEST(proc_closed_while_its_handle_is_put)
 }
 END_TEST
 
-/* The caller closes while it is answered, with objects and fds in the answer. */
+/* The caller closes while it is replied to, with objects and fds in the reply. */
 
-static int answer_with_everything(void *arg)
+static int reply_with_everything(void *arg)
 {
 	static char data[30000];
 	struct ipcbus_object o[3] = { object_node(srv_node), object_fd(1), object_fd(1) };
@@ -482,10 +482,10 @@ static int answer_with_everything(void *arg)
 	return raw_send(&srv, &send, NULL);
 }
 
-START_TEST(caller_closed_while_answered)
+START_TEST(caller_closed_during_the_reply)
 {
 	uint64_t call;
-	struct duel d = { .a = close_oth, .b = answer_with_everything, .arg = &call };
+	struct duel d = { .a = close_oth, .b = reply_with_everything, .arg = &call };
 	struct ipcbus_event ev;
 	struct helper h;
 
@@ -516,7 +516,7 @@ static int take_whatever(void *arg)
 		return e;
 	if (ev.kind == IPCBUS_EVENT_CALL)
 		raw_reply(&srv, ev.call, NULL, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	return 0;
 }
 
@@ -549,7 +549,7 @@ static int exit_cli(void *arg)
 START_TEST(thread_exit_against_a_reply)
 {
 	uint64_t call;
-	struct duel d = { .a = exit_cli, .b = answer_it, .arg = &call };
+	struct duel d = { .a = exit_cli, .b = reply_it, .arg = &call };
 	struct ipcbus_event ev;
 	struct helper h;
 
@@ -664,7 +664,7 @@ START_TEST(region_read_while_written)
 	memset(first, 1, sizeof(first));
 	raw_call(&oth, 0, 1, first, sizeof(first));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	if (ev.offset)
 		goto out; /* the allocator begins elsewhere: nothing to read for sure */
 	duel_start(&d, &h);
@@ -674,7 +674,7 @@ START_TEST(region_read_while_written)
 		assert_ok(duel_fight(&d));
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		raw_holds(&srv, &ev, data, 300000);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	duel_end(&d, &h);
 out:
@@ -687,9 +687,9 @@ int main(void)
 	Suite *s = suite_create("race");
 	TCase *tc = add_case(s, "duels", setup_bus);
 
-	tcase_add_test(tc, one_buffer_given_back_by_two);
-	tcase_add_test(tc, one_call_answered_by_two);
-	tcase_add_test(tc, one_call_answered_well_and_badly);
+	tcase_add_test(tc, one_buffer_released_by_two);
+	tcase_add_test(tc, one_call_with_two_replies);
+	tcase_add_test(tc, one_call_with_a_good_and_a_bad_reply);
 	tcase_add_test(tc, one_handle_put_by_two);
 	tcase_add_test(tc, handle_put_while_used);
 	tcase_add_test(tc, node_destroyed_if_idle_while_it_becomes_so);
@@ -699,7 +699,7 @@ int main(void)
 	tcase_add_test(tc, proc_closed_while_watched);
 	tcase_add_test(tc, proc_closed_while_unwatched);
 	tcase_add_test(tc, proc_closed_while_its_handle_is_put);
-	tcase_add_test(tc, caller_closed_while_answered);
+	tcase_add_test(tc, caller_closed_during_the_reply);
 	tcase_add_test(tc, caller_closed_while_its_call_is_taken);
 	tcase_add_test(tc, thread_exit_against_a_reply);
 	tcase_add_test(tc, region_read_while_written);

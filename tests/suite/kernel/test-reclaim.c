@@ -24,7 +24,7 @@ static void reclaim(void)
 	assert_ok(dev_reclaim());
 }
 
-/* A call that is answered and stays in srv's region. */
+/* A call that is replied to and stays in srv's region. */
 static void hold(uint32_t seed, size_t size, struct ipcbus_event *ev)
 {
 	struct ipcbus_event reply;
@@ -34,7 +34,7 @@ static void hold(uint32_t seed, size_t size, struct ipcbus_event *ev)
 	raw_take(&srv, IPCBUS_EVENT_CALL, ev);
 	raw_reply(&srv, ev->call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &reply);
-	raw_give(&cli, &reply);
+	raw_release(&cli, &reply);
 }
 
 static void still_holds(const struct ipcbus_event *ev)
@@ -62,7 +62,7 @@ START_TEST(idle_regions_give_all_back)
 	raw_round_trip(&cli, 0, &srv, "small", 5);
 	hold(1, LARGE, &ev);
 	still_holds(&ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_int_ge(live("pages"), LARGE / PAGE);
 	reclaim();
 	ck_assert_int_eq(live("pages"), 0);
@@ -82,7 +82,7 @@ START_TEST(used_as_before_afterwards)
 		if (i % 3 == 0)
 			reclaim();
 		still_holds(&ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		if (i % 4 == 0)
 			reclaim();
 	}
@@ -125,7 +125,7 @@ START_TEST(messages_in_use_stay)
 		uint32_t which = i * 7 % ARRAY_SIZE(held);
 
 		if (which % 2)
-			raw_give(&srv, &held[which]);
+			raw_release(&srv, &held[which]);
 	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(held); i += 2)
 		held[n++] = held[i];
@@ -134,7 +134,7 @@ START_TEST(messages_in_use_stay)
 		still_holds(&held[i]);
 	ck_assert_int_eq(live("pages"), pages_under(held, n));
 	for (size_t i = 0; i < n; i++)
-		raw_give(&srv, &held[i]);
+		raw_release(&srv, &held[i]);
 	reclaim();
 	ck_assert_int_eq(live("pages"), 0);
 }
@@ -153,7 +153,7 @@ START_TEST(messages_on_their_way_stay)
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.code, i);
 		still_holds(&ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		reclaim();
 	}
 	ck_assert_int_eq(live("pages"), 0);
@@ -167,7 +167,7 @@ START_TEST(what_went_is_not_mapped)
 
 	hold(1, 8 * PAGE, &first);
 	still_holds(&first);
-	raw_give(&srv, &first);
+	raw_release(&srv, &first);
 	ck_assert(readable(&srv, first.offset));
 	reclaim();
 	ck_assert(!readable(&srv, first.offset));
@@ -175,7 +175,7 @@ START_TEST(what_went_is_not_mapped)
 	hold(2, 8 * PAGE, &second);
 	ck_assert_uint_eq(second.offset, first.offset);
 	still_holds(&second);
-	raw_give(&srv, &second);
+	raw_release(&srv, &second);
 }
 END_TEST
 
@@ -186,13 +186,13 @@ START_TEST(new_pages_are_empty)
 	const uint8_t *at;
 
 	hold(1, PAGE, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	reclaim();
 	hold(2, 100, &ev);
 	at = raw_payload(&srv, &ev);
 	for (size_t i = 100; (ev.offset + i) % PAGE; i++)
 		ck_assert_uint_eq(at[i], 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -235,14 +235,14 @@ START_TEST(pages_that_change_hands)
 		raw_take(r, IPCBUS_EVENT_REPLY, &ev);
 		raw_holds(r, &ev, data, size);
 		only_own(r, own);
-		raw_give(r, &ev);
+		raw_release(r, &ev);
 		if (i % 3 == 0)
 			reclaim();
 	}
 }
 END_TEST
 
-/* The file of debugfs tells the same. */
+/* The file of debugfs notifies the same. */
 START_TEST(pages_file_agrees)
 {
 	static char text[64 * 1024];
@@ -257,7 +257,7 @@ START_TEST(pages_file_agrees)
 		lines++;
 	ck_assert_int_eq(lines, live("pages"));
 	ck_assert_int_eq(lines, pages_under(&ev, 1));
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -314,7 +314,7 @@ static int serve_peer(struct peer *self, void *arg)
 	node = raw_node(&me, 0, 1);
 	assert_ok(raw_claim(&me, node));
 	helper_start(&reader, read_for_ever, &me);
-	peer_tell(self, 0);
+	peer_notify(self, 0);
 	serve_echo(&me);
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	helper_end(&reader);
@@ -339,7 +339,7 @@ static unsigned int talk(const struct raw *me, uint32_t seed, unsigned int ms)
 		ck_assert_int_eq(ev.kind, IPCBUS_EVENT_REPLY);
 		ck_assert_uint_eq(ev.data_size, size);
 		ck_assert(pattern_is(raw_payload(me, &ev), size, code));
-		raw_give(me, &ev);
+		raw_release(me, &ev);
 	}
 	free(mine);
 	return n;
@@ -368,8 +368,8 @@ START_TEST(traffic_under_pressure)
 }
 END_TEST
 
-/* Messages as large as the region: there is room, or there will be at once. */
-START_TEST(reclaim_is_not_lack_of_room)
+/* Messages as large as the region: there is space, or there will be at once. */
+START_TEST(reclaim_is_not_lack_of_space)
 {
 	struct helper reclaimer;
 	struct ipcbus_event ev;
@@ -381,7 +381,7 @@ START_TEST(reclaim_is_not_lack_of_room)
 	for (uint32_t i = 0; i < 300; i++) {
 		hold(i, SMALL_REGION, &ev);
 		still_holds(&ev);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 		sched_yield();
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
@@ -410,7 +410,7 @@ int main(void)
 	tcase_add_test(tc, dead_owner_with_messages_on_their_way);
 
 	tc = add_case(s, "at the same time", setup_bare);
-	tcase_add_test(tc, reclaim_is_not_lack_of_room);
+	tcase_add_test(tc, reclaim_is_not_lack_of_space);
 	tcase_add_test(tc, traffic_under_pressure);
 	return suite_main(s);
 }

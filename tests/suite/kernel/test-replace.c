@@ -30,7 +30,7 @@ static void send_newest(const struct raw *r, uint32_t handle, uint32_t code, con
 	assert_ok(raw_send(r, &send, NULL));
 }
 
-/* Takes the next oneway and gives it back, so that the one behind it may come. */
+/* Takes the next oneway and releases it, so that the one behind it may come. */
 static void expect(uint32_t code, const char *text)
 {
 	struct ipcbus_event ev;
@@ -38,7 +38,7 @@ static void expect(uint32_t code, const char *text)
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(ev.code, code);
 	raw_holds(&srv, &ev, text, strlen(text));
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 
 /* One that srv took and keeps: the next ones wait behind it. */
@@ -57,7 +57,7 @@ START_TEST(one_that_waits_is_replaced)
 	send_newest(&cli, 0, NEWEST, "two");
 	send_newest(&cli, 0, NEWEST, "three");
 	raw_none(&srv);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect(NEWEST, "three");
 	raw_none(&srv);
 }
@@ -84,7 +84,7 @@ START_TEST(it_goes_to_the_end)
 	send_newest(&cli, 0, 2, "other");
 	send_newest(&cli, 0, NEWEST, "new");
 	raw_oneway(&cli, 0, 3, "behind", 6);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect(1, "between");
 	expect(2, "other");
 	expect(NEWEST, "new");
@@ -113,7 +113,7 @@ START_TEST(one_that_was_taken_stays)
 	send_newest(&cli, 0, NEWEST, "new");
 	raw_holds(&srv, &ev, "taken", 5);
 	raw_none(&srv);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect(NEWEST, "new");
 	raw_none(&srv);
 }
@@ -129,7 +129,7 @@ START_TEST(only_what_is_alike_is_replaced)
 	send_newest(&oth, 0, NEWEST, "another proc");
 	send_newest(&cli, 0, NEWEST, "new");
 	raw_oneway(&cli, 0, NEWEST, "plain behind", 12);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect(1, "another code");
 	expect(NEWEST, "plain before");
 	expect(NEWEST, "another proc");
@@ -182,7 +182,7 @@ START_TEST(many_codes)
 		snprintf(text, sizeof(text), "%u", next_random(&seed));
 		send_newest(&cli, 0, code, text);
 	}
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	seed = 5;
 	for (uint32_t i = 0; i < CODES; i++) {
 		snprintf(text, sizeof(text), "%u", next_random(&seed));
@@ -217,13 +217,13 @@ START_TEST(objects_come_back)
 	ck_assert_uint_eq(ev.cookie, 77);
 	raw_take(&oth, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_holds(&oth, &ev, "without", 7);
-	raw_give(&oth, &ev);
+	raw_release(&oth, &ev);
 	ck_assert_int_eq(count_fds(), before);
 }
 END_TEST
 
-/* What is left of the share is less than one more; the old one's room serves. */
-START_TEST(the_share_is_full)
+/* What is left of the share is less than one more; the old one's space serves. */
+START_TEST(the_quota_is_full)
 {
 	static char data[REGION / 8];
 	struct ipcbus_send send = newest(0, NEWEST, ""), plain;
@@ -251,15 +251,15 @@ START_TEST(the_share_is_full)
 		assert_ok(raw_send(&cli, &send, NULL));
 	ck_assert_int_eq(live("buffers"), buffers);
 	raw_fails(&cli, &plain, -EAGAIN, IPCBUS_STAGE_BUFFER, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	for (int i = 0; i < 3; i++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_int_eq(*(const char *)raw_payload(&srv, &ev), i < 2 ? 'o' : 'n');
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	assert_ok(raw_send(&cli, &plain, NULL));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -284,7 +284,7 @@ START_TEST(a_failed_one_replaces_nothing)
 	send.objects = PTR64(&(struct ipcbus_object){ .type = 99 });
 	send.object_count = 1;
 	raw_fails(&cli, &send, -EINVAL, IPCBUS_STAGE_OBJECT, 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	expect(NEWEST, "kept");
 	raw_none(&srv);
 }
@@ -387,7 +387,7 @@ START_TEST(what_is_newest_arrives)
 		ck_assert_uint_gt(number, last[ev.code]);
 		last[ev.code] = number;
 		ended += number == ROUNDS;
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	for (int i = 0; i < SENDERS; i++)
 		helper_end(&h[i]);
@@ -414,7 +414,7 @@ int main(void)
 
 	tc = add_case(s, "what it held", setup_bus);
 	tcase_add_test(tc, objects_come_back);
-	tcase_add_test(tc, the_share_is_full);
+	tcase_add_test(tc, the_quota_is_full);
 	tcase_add_test(tc, a_failed_one_replaces_nothing);
 	tcase_add_test(tc, none_is_lost);
 	tcase_add_test(tc, destroyed_with_their_node);

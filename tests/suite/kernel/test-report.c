@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who floods a receiver is told so, once, and monitors with it; work that waits
+ * Who floods a receiver gets an error, once, and monitors with it; work that waits
  * long for a thread is reported.
  */
 #define _GNU_SOURCE
@@ -65,48 +65,48 @@ static void drain(void)
 	struct ipcbus_event ev;
 
 	while (!raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind)
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 }
 
-/* Fills the room but for less than a fifth; which piece was too many, or -1. */
+/* Fills the space but for less than a fifth; which piece was too many, or -1. */
 static int flood(void)
 {
-	int told = -1;
+	int notified = -1;
 
 	for (int i = 0; i < PIECES; i++)
 		if (send_piece(&cli, PIECE_SIZE)) {
-			ck_assert_int_eq(told, -1);
-			told = i;
+			ck_assert_int_eq(notified, -1);
+			notified = i;
 		}
-	return told;
+	return notified;
 }
 
 static const struct ipcbus_monitor_record *take(uint32_t kind, struct ipcbus_event *ev)
 {
-	const struct ipcbus_monitor_record *tap;
+	const struct ipcbus_monitor_record *record;
 
 	raw_take(&mon, IPCBUS_EVENT_RECORD, ev);
-	tap = (const void *)(mon.map + ev->offset);
-	ck_assert_uint_eq(tap->kind, kind);
-	return tap;
+	record = (const void *)(mon.map + ev->offset);
+	ck_assert_uint_eq(record->kind, kind);
+	return record;
 }
 
-START_TEST(told_once)
+START_TEST(notified_once)
 {
 	long before = total("spam");
-	const struct ipcbus_monitor_record *tap;
+	const struct ipcbus_monitor_record *record;
 	struct ipcbus_event ev;
 
 	ck_assert_int_eq(flood(), PIECES - 1);
 	ck_assert_int_eq(total("spam"), before + 1);
-	tap = take(IPCBUS_RECORD_SPAM, &ev);
-	ck_assert_uint_eq(tap->from_pid, getpid());
-	ck_assert_uint_eq(tap->from_tid, syscall(SYS_gettid));
-	ck_assert_uint_eq(tap->from_uid, geteuid());
-	ck_assert_uint_eq(tap->to_pid, getpid());
-	ck_assert_uint_eq(tap->node, srv_node);
-	ck_assert_uint_gt(tap->value, 1);
-	raw_give(&mon, &ev);
+	record = take(IPCBUS_RECORD_SPAM, &ev);
+	ck_assert_uint_eq(record->from_pid, getpid());
+	ck_assert_uint_eq(record->from_tid, syscall(SYS_gettid));
+	ck_assert_uint_eq(record->from_uid, geteuid());
+	ck_assert_uint_eq(record->to_pid, getpid());
+	ck_assert_uint_eq(record->node, srv_node);
+	ck_assert_uint_gt(record->value, 1);
+	raw_release(&mon, &ev);
 	ck_assert(!send_piece(&cli, PIECE_SIZE));
 	raw_none(&mon);
 	drain();
@@ -115,7 +115,7 @@ START_TEST(told_once)
 }
 END_TEST
 
-START_TEST(told_again_after_there_was_room)
+START_TEST(notified_again_after_there_was_space)
 {
 	long before = total("spam");
 
@@ -127,7 +127,7 @@ START_TEST(told_again_after_there_was_room)
 }
 END_TEST
 
-/* Whoever has little of it is not told, though the room is nearly gone. */
+/* Whoever has little of it is not notified, though the space is nearly gone. */
 START_TEST(the_right_one)
 {
 	for (int i = 0; i < PIECES - 1; i++)
@@ -142,13 +142,13 @@ START_TEST(the_right_one)
 }
 END_TEST
 
-/* Small ones, which fill no room, but their number does. */
+/* Small ones, which fill no space, but their number does. */
 START_TEST(many_small_ones)
 {
 	struct raw big;
 	uint64_t node;
 	uint32_t handle;
-	int told = 0, sent = 0;
+	int notified = 0, sent = 0;
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
 	struct ipcbus_event ev;
 
@@ -158,9 +158,9 @@ START_TEST(many_small_ones)
 	send.handle = handle;
 	for (; sent < 7000; sent++) {
 		assert_ok(raw_send(&cli, &send, &ev));
-		told += !!ev.flags;
+		notified += !!ev.flags;
 	}
-	ck_assert_int_eq(told, 1);
+	ck_assert_int_eq(notified, 1);
 	raw_close(&big);
 	assert_ok(raw_put(&cli, handle, 1));
 }
@@ -214,8 +214,8 @@ END_TEST
 START_TEST(starved)
 {
 	long before = total("starved");
-	const struct ipcbus_monitor_record *tap;
-	struct ipcbus_event ev, record;
+	const struct ipcbus_monitor_record *record;
+	struct ipcbus_event ev, came;
 
 	raw_call(&cli, 0, 4, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
@@ -227,14 +227,14 @@ START_TEST(starved)
 	usleep(200000);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_int_eq(total("starved"), before + 1);
-	tap = take(IPCBUS_RECORD_STARVED, &record);
-	ck_assert_uint_eq(tap->id, ev.call);
-	ck_assert_uint_eq(tap->code, 5);
-	ck_assert_uint_eq(tap->node, srv_node);
-	ck_assert_uint_ge(tap->value, 190);
-	ck_assert_uint_eq(tap->from_pid, getpid());
-	ck_assert_uint_eq(tap->to_tid, syscall(SYS_gettid));
-	raw_give(&mon, &record);
+	record = take(IPCBUS_RECORD_STARVED, &came);
+	ck_assert_uint_eq(record->id, ev.call);
+	ck_assert_uint_eq(record->code, 5);
+	ck_assert_uint_eq(record->node, srv_node);
+	ck_assert_uint_ge(record->value, 190);
+	ck_assert_uint_eq(record->from_pid, getpid());
+	ck_assert_uint_eq(record->to_tid, syscall(SYS_gettid));
+	raw_release(&mon, &came);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 }
@@ -250,9 +250,9 @@ START_TEST(oneways_in_order_do_not_starve)
 	raw_oneway(&cli, 0, 2, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	usleep(200000);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert_int_eq(total("starved"), before);
 	raw_none(&mon);
 }
@@ -290,7 +290,7 @@ static bool next_pid(pid_t pid)
 /* A oneway may be there longer than who sent it, whose number then is another's. */
 START_TEST(sender_is_gone)
 {
-	const struct ipcbus_monitor_record *tap;
+	const struct ipcbus_monitor_record *record;
 	struct ipcbus_event ev;
 	struct peer sender, other;
 	bool same;
@@ -301,12 +301,12 @@ START_TEST(sender_is_gone)
 	peer_start(&other, do_nothing, NULL);
 	usleep(200000);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
-	tap = take(IPCBUS_RECORD_STARVED, &ev);
-	ck_assert_uint_eq(tap->from_pid, 0);
-	ck_assert_uint_eq(tap->from_tid, 0);
-	raw_give(&mon, &ev);
-	peer_tell(&other, 1);
+	raw_release(&srv, &ev);
+	record = take(IPCBUS_RECORD_STARVED, &ev);
+	ck_assert_uint_eq(record->from_pid, 0);
+	ck_assert_uint_eq(record->from_tid, 0);
+	raw_release(&mon, &ev);
+	peer_notify(&other, 1);
 	peer_end(&other);
 	if (same && other.pid != sender.pid)
 		fprintf(stderr, "the number was not given again: %d\n", other.pid);
@@ -319,8 +319,8 @@ int main(void)
 	TCase *tc = add_case(suite, "report", setup_reports);
 
 	tcase_add_checked_fixture(tc, NULL, teardown_reports);
-	tcase_add_test(tc, told_once);
-	tcase_add_test(tc, told_again_after_there_was_room);
+	tcase_add_test(tc, notified_once);
+	tcase_add_test(tc, notified_again_after_there_was_space);
 	tcase_add_test(tc, the_right_one);
 	tcase_add_test(tc, many_small_ones);
 	tcase_add_test(tc, batch);

@@ -136,12 +136,12 @@ static uint64_t open_call(const struct raw *from)
 
 	raw_call(from, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	return ev.call;
 }
 
 static const uint32_t requests[] = { IPCBUS_SEND_CALL, IPCBUS_SEND_ONEWAY };
-static const uint32_t answers[] = { IPCBUS_SEND_REPLY, IPCBUS_SEND_ERROR };
+static const uint32_t replies[] = { IPCBUS_SEND_REPLY, IPCBUS_SEND_ERROR };
 
 START_TEST(receiver_closes)
 {
@@ -177,7 +177,7 @@ START_TEST(receiver_unmaps)
 	trap_open(NULL);
 	assert_ok(sender_end(&s));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -192,17 +192,17 @@ START_TEST(others_go_on)
 	raw_oneway(&oth, 0, 7, "first", 5);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_holds(&srv, &ev, "first", 5);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_none(&srv);
 	trap_open("late");
 	assert_ok(sender_end(&s));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_int_eq(memcmp((char *)raw_payload(&srv, &ev) + PAGE - 1, "plate", 5), 0);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
-/* What the receiver can see of the room that is being filled: no other's data. */
+/* What the receiver can see of the space that is being filled: no other's data. */
 START_TEST(memory_goes_away)
 {
 	struct sender s;
@@ -220,7 +220,7 @@ START_TEST(caller_closes)
 	uint64_t call = open_call(&cli);
 	struct sender s;
 
-	sender_start(&s, &srv, answers[_i], call);
+	sender_start(&s, &srv, replies[_i], call);
 	raw_close(&cli);
 	trap_open(NULL);
 	assert_ok(sender_end(&s));
@@ -232,7 +232,7 @@ START_TEST(caller_thread_exits)
 	uint64_t call = open_call(&cli);
 	struct sender s;
 
-	sender_start(&s, &srv, answers[_i], call);
+	sender_start(&s, &srv, replies[_i], call);
 	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 	trap_open(NULL);
 	assert_ok(sender_end(&s));
@@ -240,13 +240,13 @@ START_TEST(caller_thread_exits)
 }
 END_TEST
 
-START_TEST(second_answer)
+START_TEST(second_reply)
 {
 	uint64_t call = open_call(&cli);
 	struct ipcbus_event ev;
 	struct sender s;
 
-	sender_start(&s, &srv, answers[_i], call);
+	sender_start(&s, &srv, replies[_i], call);
 	raw_fails(&srv, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = call }, -ESRCH,
 		  IPCBUS_STAGE_TARGET, 0);
 	raw_none(&cli);
@@ -254,46 +254,46 @@ START_TEST(second_answer)
 	assert_ok(sender_end(&s));
 	raw_take(&cli, _i ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY, &ev);
 	ck_assert_uint_eq(ev.data_size, PAGE + 100);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
-/* The answer fails half-way: the call is open again, for any thread. */
-START_TEST(answer_fails)
+/* The reply fails half-way: the call is open again, for any thread. */
+START_TEST(reply_fails)
 {
 	uint64_t call = open_call(&cli);
 	struct ipcbus_event ev;
 	struct sender s;
 
-	sender_start(&s, &srv, answers[_i], call);
+	sender_start(&s, &srv, replies[_i], call);
 	trap_remove();
 	assert_result(sender_end(&s), -EFAULT);
 	raw_none(&cli);
 	raw_reply(&srv, call, "after all", 9);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	raw_holds(&cli, &ev, "after all", 9);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
-/* While a thread answers, its node is destroyed: what it took stays its own. */
-START_TEST(node_destroyed_under_the_answer)
+/* While a thread replies, its node is destroyed: what it took stays its own. */
+START_TEST(node_destroyed_under_the_reply)
 {
 	uint64_t call = open_call(&cli);
 	struct ipcbus_event ev;
 	struct sender s;
 
-	sender_start(&s, &srv, answers[_i], call);
+	sender_start(&s, &srv, replies[_i], call);
 	assert_ok(raw_destroy(&srv, srv_node, 0));
 	trap_open(NULL);
 	assert_ok(sender_end(&s));
 	raw_take(&cli, _i ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY, &ev);
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 }
 END_TEST
 
-/* Idle or not: a call whose answer is half-way is not answered yet. */
-START_TEST(node_settled_under_a_failing_answer)
+/* Idle or not: a call whose reply is half-way is not replied to yet. */
+START_TEST(node_settled_under_a_failing_reply)
 {
 	uint64_t node = raw_node(&srv, 0, 77), call;
 	uint32_t handle = give_handle(&cli, &srv, node);
@@ -357,12 +357,12 @@ START_TEST(handle_put_under_the_message)
 	} while (ev.kind == IPCBUS_EVENT_IDLE);
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_ONEWAY);
 	ck_assert_uint_eq(ev.cookie, 7);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
 /*
- * The share is full, and what sleeps half-way counts on the room of the one that it
+ * The share is full, and what sleeps half-way counts on the space of the one that it
  * replaces; then that one is taken after all.
  */
 static void replaced_one_is_taken(struct sender *s, uint64_t deadline, struct ipcbus_event *ev)
@@ -406,25 +406,25 @@ START_TEST(replaced_one_is_taken_meanwhile)
 	assert_result(sender_end(&s), -EAGAIN);
 	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
 	ck_assert(!writable(&cli));
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	ck_assert(writable(&cli));
 	assert_ok(raw_send(&cli, &s.send, NULL));
 }
 END_TEST
 
-START_TEST(replaced_one_is_taken_and_room_comes)
+START_TEST(replaced_one_is_taken_and_space_comes)
 {
 	struct ipcbus_event ev;
 	struct sender s;
 
 	replaced_one_is_taken(&s, ~0ULL, &ev);
 	usleep(20000);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	assert_ok(sender_end(&s));
 	for (int i = 0; i < 3; i++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.code, i < 2 ? 0 : 5);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
 }
@@ -438,7 +438,7 @@ START_TEST(replaced_one_is_taken_and_time_is_over)
 	replaced_one_is_taken(&s, 1, &ev);
 	assert_result(sender_end(&s), -ETIMEDOUT);
 	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -450,7 +450,7 @@ static int send_and_sleep(struct peer *self, void *arg)
 	raw_open(&cli, REGION);
 	trap_set();
 	sender_start(&s, &cli, IPCBUS_SEND_CALL, 0);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	pause();
 	return 1;
 }
@@ -501,7 +501,7 @@ START_TEST(event_on_its_way_out)
 	ev = t.x->event;
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
 	raw_holds(&srv, &ev, "x", 1);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
 }
 END_TEST
@@ -527,16 +527,16 @@ int main(void)
 	tcase_add_loop_test(tc, table_of_a_message_to_a_dead, 0, 2);
 	tcase_add_test(tc, handle_put_under_the_message);
 	tcase_add_test(tc, replaced_one_is_taken_meanwhile);
-	tcase_add_test(tc, replaced_one_is_taken_and_room_comes);
+	tcase_add_test(tc, replaced_one_is_taken_and_space_comes);
 	tcase_add_test(tc, replaced_one_is_taken_and_time_is_over);
 
-	tc = add_case(s, "answer", setup_trap);
+	tc = add_case(s, "reply", setup_trap);
 	tcase_add_loop_test(tc, caller_closes, 0, 2);
 	tcase_add_loop_test(tc, caller_thread_exits, 0, 2);
-	tcase_add_loop_test(tc, second_answer, 0, 2);
-	tcase_add_loop_test(tc, answer_fails, 0, 2);
-	tcase_add_loop_test(tc, node_destroyed_under_the_answer, 0, 2);
-	tcase_add_test(tc, node_settled_under_a_failing_answer);
+	tcase_add_loop_test(tc, second_reply, 0, 2);
+	tcase_add_loop_test(tc, reply_fails, 0, 2);
+	tcase_add_loop_test(tc, node_destroyed_under_the_reply, 0, 2);
+	tcase_add_test(tc, node_settled_under_a_failing_reply);
 
 	tc = add_case(s, "event", setup_trap);
 	tcase_add_test(tc, event_on_its_way_out);

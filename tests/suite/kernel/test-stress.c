@@ -24,7 +24,7 @@ enum { ACTORS = 8 };
 /* What everybody sees of everybody, in shared memory. */
 struct board {
 	uint64_t calls;
-	uint64_t answered;
+	uint64_t replies;
 	uint64_t failed;
 	uint64_t wrong;
 	char what[200];
@@ -68,7 +68,7 @@ static void manager_keep(struct manager *m, const struct ipcbus_event *ev)
 }
 
 /* An object of somebody's, maybe dead, maybe the caller's own. */
-static void manager_answer(struct manager *m, const struct ipcbus_event *ev)
+static void manager_reply(struct manager *m, const struct ipcbus_event *ev)
 {
 	struct ipcbus_object o = object_handle(
 		m->handles[next_random(&m->seed) % ARRAY_SIZE(m->handles)]);
@@ -104,7 +104,7 @@ static int manager_main(struct peer *self, void *arg)
 		if (ev.object_count)
 			manager_keep(&m, &ev);
 		if (ev.kind == IPCBUS_EVENT_CALL)
-			manager_answer(&m, &ev);
+			manager_reply(&m, &ev);
 		if (ev.buffer)
 			raw_free(&srv, ev.buffer);
 	}
@@ -121,10 +121,10 @@ struct actor {
 	char data[20000];
 };
 
-static void actor_answer(struct actor *a, const struct ipcbus_event *ev)
+static void actor_reply(struct actor *a, const struct ipcbus_event *ev)
 {
 	if (ev->code == HOLD && next_random(&a->seed) % 2)
-		return; /* never answered: its caller waits for somebody's death */
+		return; /* never replied to: its caller waits for somebody's death */
 	raw_send(&a->r, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev->call,
 					       .data = PTR64(raw_payload(&a->r, ev)),
 					       .data_size = ev->data_size }, NULL);
@@ -153,12 +153,12 @@ static bool actor_event(struct actor *a, const struct ipcbus_event *ev, uint32_t
 
 	switch (ev->kind) {
 	case IPCBUS_EVENT_CALL:
-		actor_answer(a, ev);
+		actor_reply(a, ev);
 		break;
 	case IPCBUS_EVENT_REPLY:
 		if (ev->data_size != size || !pattern_is(raw_payload(&a->r, ev), size, seed))
 			complain("a reply is not what was sent", ev->data_size);
-		__atomic_fetch_add(&board->answered, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&board->replies, 1, __ATOMIC_RELAXED);
 		actor_take_objects(a, ev);
 		ends = true;
 		break;
@@ -262,11 +262,11 @@ START_TEST(killed_at_random)
 	}
 	for (int i = 0; i < ACTORS; i++)
 		peer_kill(&p[i]);
-	fprintf(stderr, "%u kills, %llu calls, %llu answered, %llu failed by a death\n", kills,
-		(unsigned long long)board->calls, (unsigned long long)board->answered,
+	fprintf(stderr, "%u kills, %llu calls, %llu replied to, %llu failed by a death\n", kills,
+		(unsigned long long)board->calls, (unsigned long long)board->replies,
 		(unsigned long long)board->failed);
 	ck_assert_msg(!board->wrong, "%s", board->what);
-	ck_assert_uint_gt(board->answered, 50);
+	ck_assert_uint_gt(board->replies, 50);
 	ck_assert_uint_gt(kills, 20);
 	expect_nothing_left();
 }

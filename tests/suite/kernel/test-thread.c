@@ -14,7 +14,7 @@
 
 #include "fixture.h"
 
-/* A thread of srv's that answers calls with code 0 by its own tid, ends by QUIT. */
+/* A thread of srv's that replies to calls with code 0 by its own tid, ends by QUIT. */
 struct server {
 	struct helper h;
 	unsigned int served;
@@ -34,7 +34,7 @@ static void *serve_thread(void *arg)
 		s->asked += !!(ev.flags & IPCBUS_EVENT_SPAWN);
 		quit = ev.code == QUIT;
 		raw_reply(&srv, ev.call, &s->h.tid, sizeof(s->h.tid));
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	if (s->exit_politely)
 		assert_ok(dev_ioctl(srv.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
@@ -48,7 +48,7 @@ static void start_server(struct server *s)
 	wait_asleep(s->h.tid);
 }
 
-/* Who answered. */
+/* Who replied to. */
 static pid_t ask(const struct raw *r, uint32_t code)
 {
 	struct ipcbus_event ev;
@@ -59,7 +59,7 @@ static pid_t ask(const struct raw *r, uint32_t code)
 	memcpy(&tid, raw_payload(r, &ev), sizeof(tid));
 	ck_assert_uint_eq(ev.tid, tid);
 	ck_assert_uint_eq(ev.pid, getpid());
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 	return tid;
 }
 
@@ -234,7 +234,7 @@ START_TEST(lower_limit_than_threads)
 }
 END_TEST
 
-/* One that leaves makes room for another. */
+/* One that leaves makes space for another. */
 START_TEST(thread_that_left_is_asked_for_again)
 {
 	struct server s;
@@ -422,7 +422,7 @@ START_TEST(wrong_hints_do_no_harm)
 	start_server(&s);
 	raw_call_wait(&cli, 0, 0, NULL, 0, &ev);
 	mine = ev.thread;
-	raw_give(&cli, &ev);
+	raw_release(&cli, &ev);
 	for (size_t i = 0; i < ARRAY_SIZE(hints); i++) {
 		struct ipcbus_exchange x = {
 			.flags = IPCBUS_WAIT, .thread = hints[i],
@@ -432,7 +432,7 @@ START_TEST(wrong_hints_do_no_harm)
 		assert_ok(raw_exchange(&cli, &x));
 		ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_REPLY);
 		ck_assert_uint_eq(x.event.thread, mine);
-		raw_give(&cli, &x.event);
+		raw_release(&cli, &x.event);
 	}
 	/* Another thread's number is no way into its calls. */
 	struct ipcbus_exchange x = {
@@ -480,7 +480,7 @@ static void *touch(void *arg)
 	return NULL;
 }
 
-/* Threads that end without a word make room when it is needed. */
+/* Threads that end without a word make space when it is needed. */
 START_TEST(ended_threads_do_not_use_up_the_limit)
 {
 	uint32_t max = raw_info(&cli).max_threads;
@@ -560,7 +560,7 @@ START_TEST(signal_interrupts_a_caller_once)
 	ck_assert_uint_eq(w.first.kind, IPCBUS_EVENT_INTERRUPTED);
 	ck_assert_uint_eq(w.second.kind, IPCBUS_EVENT_REPLY);
 	raw_holds(&cli, &w.second, "late", 4);
-	raw_give(&cli, &w.second);
+	raw_release(&cli, &w.second);
 }
 END_TEST
 
@@ -578,7 +578,7 @@ START_TEST(signal_interrupts_a_server)
 	helper_end(&h);
 	ck_assert_uint_eq(w.first.kind, IPCBUS_EVENT_INTERRUPTED);
 	ck_assert_uint_eq(w.second.kind, IPCBUS_EVENT_CALL);
-	raw_give(&srv, &w.second);
+	raw_release(&srv, &w.second);
 }
 END_TEST
 
@@ -627,7 +627,7 @@ START_TEST(closing_a_dup_wakes_waiters)
 	helper_end(&h);
 	ck_assert_uint_eq(w.first.kind, IPCBUS_EVENT_INTERRUPTED);
 	ck_assert_uint_eq(w.second.kind, IPCBUS_EVENT_CALL);
-	raw_give(&srv, &w.second);
+	raw_release(&srv, &w.second);
 }
 END_TEST
 
@@ -669,7 +669,7 @@ static void *stress_client(void *arg)
 		raw_assert(ev.kind == IPCBUS_EVENT_REPLY, "event %u, %s", ev.kind,
 			   errname(ev.error));
 		raw_holds(&r, &ev, data, size);
-		raw_give(&r, &ev);
+		raw_release(&r, &ev);
 		calls++;
 	}
 	raw_close(&r);
@@ -716,7 +716,7 @@ static void *own_threads_call(void *arg)
 		raw_call_wait(&cli, *(uint32_t *)arg, i, &i, sizeof(i), &ev);
 		raw_assert(ev.kind == IPCBUS_EVENT_REPLY, "event %u", ev.kind);
 		raw_holds(&cli, &ev, &i, sizeof(i));
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 	}
 	return NULL;
 }

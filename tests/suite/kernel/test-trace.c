@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tracepoints tell what docs/tracing.md says: each stage of a message once, in
+ * Tracepoints report what docs/tracing.md says: each stage of a message once, in
  * order, joined by ids; failures with errno and stage; no kernel pointers.
  *
  * Each case has an instance of tracefs of its own.
@@ -128,10 +128,10 @@ START_TEST(call_and_reply)
 
 	raw_call(&cli, 0, 17, "hello", 5);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &call);
-	raw_give(&srv, &call);
+	raw_release(&srv, &call);
 	raw_reply(&srv, call.call, "fine!!", 6);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &reply);
-	raw_give(&cli, &reply);
+	raw_release(&cli, &reply);
 	take_trace();
 
 	line = event("ipcbus_send", 0);
@@ -200,7 +200,7 @@ START_TEST(oneway)
 
 	raw_oneway(&cli, 0, 3, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 	take_trace();
 	ck_assert_str_eq(field(event("ipcbus_send", 0), "kind"), "oneway");
 	ck_assert_str_eq(field(event("ipcbus_deliver", 0), "kind"), "oneway");

@@ -75,7 +75,7 @@ static int serve_forever(struct peer *self, void *arg)
 
 	raw_open_at(&r, p->bus, 65536);
 	assert_ok(raw_claim(&r, raw_node(&r, IPCBUS_NODE_ACCEPT_FDS, 1)));
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	serve_echo(&r);
 	return 0;
 }
@@ -95,7 +95,7 @@ START_TEST(killed_after_the_unmount)
 	assert_ok(raw_watch(&r, 0, 5));
 	assert_ok(try_umount(&p, MNT_DETACH));
 	raw_call_wait(&r, 0, 1, "x", 1, &ev);
-	raw_give(&r, &ev);
+	raw_release(&r, &ev);
 	peer_kill(&peer);
 	raw_wait(&r, IPCBUS_EVENT_DEAD, &ev);
 	raw_fails(&r, &call, -ENOTCONN, IPCBUS_STAGE_TARGET, 0);
@@ -167,7 +167,7 @@ static int open_in_a_copy(struct peer *self, void *arg)
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return 98;
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	peer_hear(self);
 	raw_open_at(&r, p->bus, 65536);
 	raw_call_wait(&r, 0, 1, "x", 1, &ev);
@@ -188,7 +188,7 @@ START_TEST(mounts_propagate)
 	peer_hear(&peer);
 	assert_ok(try_mount(&p, 0, NULL));
 	pair_open(&pair, p.bus);
-	peer_tell(&peer, 1);
+	peer_notify(&peer, 1);
 	raw_wait(&pair.server, IPCBUS_EVENT_CALL, &ev);
 	raw_reply(&pair.server, ev.call, NULL, 0);
 	peer_end(&peer);

@@ -38,7 +38,7 @@ static struct server_process *process_of(pid_t pid)
 
 /* --- In the server ------------------------------------------------------------- */
 
-/* Until it is stopped, which a loop on the fd alone is not told of. */
+/* Until it is stopped, which a loop on the fd alone is not notified of. */
 static int serve_by_hand(struct server_process *process)
 {
 	int r = 0;
@@ -71,7 +71,7 @@ static int be_server(struct peer *self, void *data)
 	int r;
 
 	r = open_server(&process->options, &process->ipc);
-	peer_tell(self, (uint64_t)-r);
+	peer_notify(self, (uint64_t)-r);
 	if (r < 0)
 		return 1;
 	ck_assert_int_eq(pthread_create(&server, NULL, serve, process), 0);

@@ -77,13 +77,13 @@ void host_peer_start(struct peer *p, int (*fn)(struct peer *, void *), void *arg
 	ck_assert_int_eq(pipe2(there, O_CLOEXEC), 0);
 	ck_assert_int_eq(pipe2(back, O_CLOEXEC), 0);
 	*running = (struct running){
-		.self = { .tell = back[1], .hear = there[0] }, .fn = fn, .arg = arg,
+		.self = { .notify = back[1], .hear = there[0] }, .fn = fn, .arg = arg,
 		.srv.fd = -1, .cli.fd = -1, .oth.fd = -1,
 	};
 	ck_assert_int_eq(posix_thread(&running->thread, NULL, NULL, peer_main, running), 0);
 	while (!__atomic_load_n(&running->pid, __ATOMIC_ACQUIRE))
 		usleep(100);
-	*p = (struct peer){ .pid = running->pid, .tell = there[1], .hear = back[0] };
+	*p = (struct peer){ .pid = running->pid, .notify = there[1], .hear = back[0] };
 }
 
 static int peer_status(struct peer *p)
@@ -92,9 +92,9 @@ static int peer_status(struct peer *p)
 	void *status;
 
 	ck_assert_int_eq(pthread_join(running->thread, &status), 0);
-	close(p->tell);
+	close(p->notify);
 	close(p->hear);
-	close(running->self.tell);
+	close(running->self.notify);
 	close(running->self.hear);
 	shim_process_put(running->process);
 	running->pid = 0;

@@ -90,7 +90,7 @@ static int serve(struct peer *self, void *arg)
 	ck_assert_int_eq(test_object_new(ipc, &ops, ipc, NULL, &object), 0);
 	ck_assert_int_eq(ipc_set_threads(ipc, *(int *)arg), 0);
 	ck_assert_int_eq(ipc_set_manager(ipc, object), 0);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	return ipc_run(ipc);
 }
 

@@ -4,7 +4,7 @@
  * again meanwhile: libipc's side of names under the sanitizers. The processes are
  * e2e.c's; the daemon's own loop is not here, nor its files. Then with connections that
  * come and close with all of that under way, and a watch that sees it all and in the end
- * knows what is there; and how much is told at a time.
+ * knows what is there; and how much is notified at a time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -313,7 +313,7 @@ static void act_add(struct life *life)
 	expect_may("add", ipc_register_name(life->ipc, life->name, life->object));
 }
 
-static void act_add_on_demand(struct life *life)
+static void act_add_on_activation(struct life *life)
 {
 	expect_may("add on demand", ipc_register_idle_exit(life->ipc, life->name, life->object,
 							  on_idle, NULL));
@@ -324,7 +324,7 @@ static void act_remove(struct life *life)
 	expect_may("remove", ipc_unregister_name(life->ipc, life->name));
 }
 
-/* Whose it is may close before it answers. */
+/* Whose it is may close before it replies. */
 static void act_call(struct life *life)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -360,7 +360,7 @@ static void act_pause(struct life *life)
 }
 
 static void (*const acts[])(struct life *life) = {
-	act_add, act_add, act_add_on_demand, act_remove, act_call, act_call, act_watch, act_pause,
+	act_add, act_add, act_add_on_activation, act_remove, act_call, act_call, act_watch, act_pause,
 };
 
 static void *live(void *data)
@@ -437,7 +437,7 @@ START_TEST(while_connections_come_and_go)
 }
 END_TEST
 
-/* --- Much to tell ------------------------------------------------------------------- */
+/* --- Much to notify ------------------------------------------------------------------- */
 
 #define MANY	1000
 #define WATCHES	20
@@ -452,7 +452,7 @@ static void count_seen(struct ipc *ipc, enum ipc_name_change change,
 }
 
 /* So that others have their turn, and the loop its watchdog. */
-START_TEST(so_much_is_told_at_a_time)
+START_TEST(so_much_is_notified_at_a_time)
 {
 	struct life life = { 0 };
 	pid_t pid = start_manager();
@@ -477,5 +477,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("names", while_the_manager_comes_and_goes, while_connections_come_and_go,
-			 so_much_is_told_at_a_time);
+			 so_much_is_notified_at_a_time);
 }

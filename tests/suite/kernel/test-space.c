@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Back-pressure: what a sender of oneways can do when its share of the receiver's
+ * Back-pressure: what a sender of oneways can do when its quota of the receiver's
  * region is full. Nothing is lost, and nobody has to ask again and again.
  */
 #define _GNU_SOURCE
@@ -45,7 +45,7 @@ static void take_one(const struct raw *r)
 	struct ipcbus_event ev;
 
 	raw_wait(r, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_give(r, &ev);
+	raw_release(r, &ev);
 }
 
 static bool writable(const struct raw *r, int timeout_ms)
@@ -55,7 +55,7 @@ static bool writable(const struct raw *r, int timeout_ms)
 	return poll(&p, 1, timeout_ms) == 1;
 }
 
-START_TEST(poll_tells_when_to_try_again)
+START_TEST(poll_notifies_when_to_try_again)
 {
 	struct ipcbus_send send = chunk(0);
 
@@ -110,8 +110,8 @@ START_TEST(any_of_two_targets)
 }
 END_TEST
 
-/* Room at one must not be forgotten over a refusal by the other. */
-START_TEST(room_before_the_other_refused)
+/* Space at one must not be forgotten over a refusal by the other. */
+START_TEST(space_before_the_other_refused)
 {
 	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 	struct pollfd reader = { .fd = cli.fd, .events = POLLIN };
@@ -185,7 +185,7 @@ START_TEST(waits_until_its_deadline)
 }
 END_TEST
 
-START_TEST(deadline_is_not_asked_where_there_is_room)
+START_TEST(deadline_is_not_asked_where_there_is_space)
 {
 	struct ipcbus_send send = chunk(1);
 
@@ -194,7 +194,7 @@ START_TEST(deadline_is_not_asked_where_there_is_room)
 }
 END_TEST
 
-START_TEST(waits_for_room)
+START_TEST(waits_for_space)
 {
 	const uint64_t deadlines[] = { deadline_in(60000), ~0ULL };
 
@@ -213,7 +213,7 @@ START_TEST(waits_for_room)
 }
 END_TEST
 
-/* All of a batch, one by one as room comes. */
+/* All of a batch, one by one as space comes. */
 static void *batch_of_many(void *arg)
 {
 	struct ipcbus_send sends[64];
@@ -229,7 +229,7 @@ static void *batch_of_many(void *arg)
 	return NULL;
 }
 
-START_TEST(batch_waits_for_room)
+START_TEST(batch_waits_for_space)
 {
 	struct ipcbus_event ev;
 	struct helper h;
@@ -238,7 +238,7 @@ START_TEST(batch_waits_for_room)
 	for (uint32_t i = 0; i < 64; i++) {
 		raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		ck_assert_uint_eq(ev.code, i);
-		raw_give(&srv, &ev);
+		raw_release(&srv, &ev);
 	}
 	helper_end(&h);
 }
@@ -290,7 +290,7 @@ START_TEST(signal_over_a_wait)
 }
 END_TEST
 
-/* More senders than there is room for: each gets its turn. */
+/* More senders than there is space for: each gets its turn. */
 static void *one_of_many(void *arg)
 {
 	uint32_t manager = 0;
@@ -352,7 +352,7 @@ static void take_code(uint32_t code)
 
 	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(ev.code, code);
-	raw_give(&srv, &ev);
+	raw_release(&srv, &ev);
 }
 
 START_TEST(first_come_first_served)
@@ -371,12 +371,12 @@ START_TEST(first_come_first_served)
 	for (uint32_t i = 0; i < n; i++)
 		take_code(100 + ARRAY_SIZE(w) - n + i);
 	raw_none(&srv);
-	/* And nobody was woken for the room of another one. */
+	/* And nobody was woken for the space of another one. */
 	ck_assert_int_lt(switches, 3 * ARRAY_SIZE(w));
 }
 END_TEST
 
-/* What is too large lets others by, and has its turn when there is room. */
+/* What is too large lets others by, and has its turn when there is space. */
 START_TEST(who_fits_goes)
 {
 	struct waiter large, small[2];
@@ -426,22 +426,22 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("room");
+	Suite *s = suite_create("space");
 	TCase *tc = add_case(s, "poll", setup_bus);
 
-	tcase_add_test(tc, poll_tells_when_to_try_again);
+	tcase_add_test(tc, poll_notifies_when_to_try_again);
 	tcase_add_test(tc, poll_wakes_up);
 	tcase_add_test(tc, any_of_two_targets);
-	tcase_add_test(tc, room_before_the_other_refused);
+	tcase_add_test(tc, space_before_the_other_refused);
 	tcase_add_test(tc, target_goes);
 	tcase_add_test(tc, target_goes_for_good);
 	tcase_add_test(tc, sender_goes);
 
 	tc = add_case(s, "wait", setup_bus);
 	tcase_add_test(tc, waits_until_its_deadline);
-	tcase_add_test(tc, deadline_is_not_asked_where_there_is_room);
-	tcase_add_test(tc, waits_for_room);
-	tcase_add_test(tc, batch_waits_for_room);
+	tcase_add_test(tc, deadline_is_not_asked_where_there_is_space);
+	tcase_add_test(tc, waits_for_space);
+	tcase_add_test(tc, batch_waits_for_space);
 	tcase_add_test(tc, target_goes_over_a_wait);
 	tcase_add_test(tc, signal_over_a_wait);
 	tcase_add_test(tc, many_wait);

@@ -11,12 +11,12 @@
 
 #define COOKIE 0xa441f00dULL
 
-static int watch_arrival(const struct raw *r, uint64_t cookie)
+static int watch_manager_watch(const struct raw *r, uint64_t cookie)
 {
 	return raw_watch_for(r, 0, IPCBUS_WATCH_MANAGER, cookie);
 }
 
-static int unwatch_arrival(const struct raw *r)
+static int unwatch_manager_watch(const struct raw *r)
 {
 	return raw_unwatch_for(r, 0, IPCBUS_WATCH_MANAGER);
 }
@@ -35,19 +35,19 @@ static void claim_anew(const struct raw *r)
 	assert_ok(raw_claim(r, raw_node(r, 0, SRV_COOKIE)));
 }
 
-START_TEST(told_at_once_where_there_is_one)
+START_TEST(notified_at_once_where_there_is_one)
 {
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
 	raw_round_trip(&cli, 0, &srv, "x", 1);
 	raw_none(&cli);
 }
 END_TEST
 
-START_TEST(told_of_each_that_comes)
+START_TEST(notified_of_each_that_comes)
 {
 	raw_open(&cli, REGION);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	raw_none(&cli);
 	for (int i = 0; i < 5; i++) {
 		raw_open(&srv, 65536);
@@ -64,7 +64,7 @@ END_TEST
 START_TEST(several_are_one_event)
 {
 	raw_open(&cli, REGION);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	for (int i = 0; i < 3; i++) {
 		raw_open(&srv, 65536);
 		claim_anew(&srv);
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(a_new_node_of_the_old_manager_is_a_new_one)
 {
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
 	assert_ok(raw_destroy(&srv, srv_node, 0));
 	raw_none(&cli);
@@ -91,17 +91,17 @@ START_TEST(a_refused_claim_is_none)
 {
 	uint64_t node = raw_node(&oth, 0, 1);
 
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
 	assert_result(raw_claim(&oth, node), -EBUSY);
 	raw_none(&cli);
 }
 END_TEST
 
-START_TEST(the_manager_is_told_of_itself)
+START_TEST(the_manager_is_notified_of_itself)
 {
 	raw_open(&srv, REGION);
-	assert_ok(watch_arrival(&srv, COOKIE));
+	assert_ok(watch_manager_watch(&srv, COOKIE));
 	claim_anew(&srv);
 	expect_manager(&srv);
 }
@@ -109,23 +109,23 @@ END_TEST
 
 START_TEST(one_a_proc)
 {
-	assert_ok(watch_arrival(&cli, COOKIE));
-	assert_result(watch_arrival(&cli, COOKIE + 1), -EBUSY);
+	assert_ok(watch_manager_watch(&cli, COOKIE));
+	assert_result(watch_manager_watch(&cli, COOKIE + 1), -EBUSY);
 	expect_manager(&cli);
-	assert_result(watch_arrival(&cli, COOKIE + 1), -EBUSY);
-	assert_ok(watch_arrival(&oth, COOKIE));
+	assert_result(watch_manager_watch(&cli, COOKIE + 1), -EBUSY);
+	assert_ok(watch_manager_watch(&oth, COOKIE));
 	expect_manager(&oth);
-	assert_ok(unwatch_arrival(&cli));
-	assert_result(unwatch_arrival(&cli), -ENOENT);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(unwatch_manager_watch(&cli));
+	assert_result(unwatch_manager_watch(&cli), -ENOENT);
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
 }
 END_TEST
 
 START_TEST(ended_before_it_was_taken)
 {
-	assert_ok(watch_arrival(&cli, COOKIE));
-	assert_ok(unwatch_arrival(&cli));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
+	assert_ok(unwatch_manager_watch(&cli));
 	raw_none(&cli);
 	raw_close(&srv);
 	raw_open(&srv, REGION);
@@ -140,7 +140,7 @@ START_TEST(beside_the_death_watch)
 	struct ipcbus_event ev;
 
 	assert_ok(raw_watch(&cli, 0, 1));
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
 	raw_close(&srv);
 	raw_take(&cli, IPCBUS_EVENT_DEAD, &ev);
@@ -149,7 +149,7 @@ START_TEST(beside_the_death_watch)
 	claim_anew(&srv);
 	expect_manager(&cli);
 	assert_ok(raw_watch(&cli, 0, 2));
-	assert_ok(unwatch_arrival(&cli));
+	assert_ok(unwatch_manager_watch(&cli));
 	assert_ok(raw_unwatch(&cli, 0));
 	assert_result(raw_unwatch(&cli, 0), -ENOENT);
 }
@@ -160,7 +160,7 @@ START_TEST(not_for_a_thread_in_a_call)
 	struct ipcbus_event ev;
 
 	raw_call(&cli, 0, 1, NULL, 0);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	raw_none(&cli);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
@@ -169,10 +169,10 @@ START_TEST(not_for_a_thread_in_a_call)
 }
 END_TEST
 
-START_TEST(poll_tells)
+START_TEST(poll_notifies)
 {
 	raw_open(&cli, 0);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	ck_assert_int_eq(dev_poll(cli.fd, 0) & POLLIN, 0);
 	raw_open(&srv, REGION);
 	claim_anew(&srv);
@@ -184,9 +184,9 @@ END_TEST
 
 START_TEST(closed_with_the_event_untaken)
 {
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	raw_close(&cli);
-	assert_ok(watch_arrival(&oth, COOKIE));
+	assert_ok(watch_manager_watch(&oth, COOKIE));
 	raw_close(&srv);
 	raw_close(&oth);
 }
@@ -206,7 +206,7 @@ START_TEST(wakes_who_waits)
 	struct helper h;
 
 	raw_open(&cli, REGION);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	helper_start(&h, wait_for_manager, &ev);
 	wait_asleep(h.tid);
 	raw_open(&srv, REGION);
@@ -221,7 +221,7 @@ static int be_manager(struct peer *self, void *arg)
 	(void)arg;
 	raw_open(&srv, 65536);
 	claim_anew(&srv);
-	peer_tell(self, 1);
+	peer_notify(self, 1);
 	serve_echo(&srv);
 	return 1;
 }
@@ -233,14 +233,14 @@ START_TEST(managers_are_killed_and_come_again)
 	struct peer p;
 
 	raw_open(&cli, REGION);
-	assert_ok(watch_arrival(&cli, COOKIE));
+	assert_ok(watch_manager_watch(&cli, COOKIE));
 	for (int i = 0; i < 5; i++) {
 		peer_start(&p, be_manager, NULL);
 		peer_hear(&p);
 		raw_wait(&cli, IPCBUS_EVENT_MANAGER, &ev);
 		raw_call_wait(&cli, 0, 1, "register", 8, &ev);
 		raw_holds(&cli, &ev, "register", 8);
-		raw_give(&cli, &ev);
+		raw_release(&cli, &ev);
 		peer_kill(&p);
 	}
 	raw_none(&cli);
@@ -249,10 +249,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("arrival");
+	Suite *s = suite_create("manager watch");
 	TCase *tc = add_case(s, "watch", setup_bus);
 
-	tcase_add_test(tc, told_at_once_where_there_is_one);
+	tcase_add_test(tc, notified_at_once_where_there_is_one);
 	tcase_add_test(tc, a_new_node_of_the_old_manager_is_a_new_one);
 	tcase_add_test(tc, a_refused_claim_is_none);
 	tcase_add_test(tc, one_a_proc);
@@ -262,10 +262,10 @@ int main(void)
 	tcase_add_test(tc, closed_with_the_event_untaken);
 
 	tc = add_case(s, "managers", setup_bare);
-	tcase_add_test(tc, told_of_each_that_comes);
+	tcase_add_test(tc, notified_of_each_that_comes);
 	tcase_add_test(tc, several_are_one_event);
-	tcase_add_test(tc, the_manager_is_told_of_itself);
-	tcase_add_test(tc, poll_tells);
+	tcase_add_test(tc, the_manager_is_notified_of_itself);
+	tcase_add_test(tc, poll_notifies);
 	tcase_add_test(tc, wakes_who_waits);
 	tcase_add_test(tc, managers_are_killed_and_come_again);
 	return suite_main(s);
