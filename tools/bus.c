@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bus and its manager: see bus.h.
+ * The bus and its service manager: see bus.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,6 +12,8 @@
 #include "process.h"
 #include "schema.h"
 #include "servicemanager.ipc.h"
+#include "stop.h"
+#include "value.h"
 
 const char *ctl_device(void)
 {
@@ -36,17 +38,16 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	case -ENXIO:
 	case -ENODEV:
 		return fail_with(STATUS_NO_BUS,
-				 "load the module: modprobe ipcbus; ipcctl doctor says more",
-				 "there is no bus %s", ctl_device());
+				 "load the driver: modprobe ipcbus; or see ipcctl doctor",
+				 "no bus at %s", ctl_device());
 	case -EACCES:
 	case -EPERM:
-		return fail_with(STATUS_DENIED,
-				 "become a member of its group; ipcctl doctor says which",
-				 "you may not open the bus %s", ctl_device());
+		return fail_with(STATUS_DENIED, "join the group of the file; see ipcctl doctor",
+				 "no permission to open the bus %s", ctl_device());
 	case -ENOTTY:
-		return fail_with(STATUS_NO_BUS, NULL, "%s is no bus", ctl_device());
+		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_device());
 	default:
-		return fail_with(STATUS_FAILED, "ipcctl doctor may say more", "the bus %s: %s",
+		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot open the bus %s: %s",
 				 ctl_device(), ipc_strerror(r));
 	}
 }
@@ -88,12 +89,8 @@ static json_t *rows_new(const Ipc__Manager__ListReply *reply)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; rows && i < reply->n_entries; i++) {
-		if (json_array_append_new(rows, row_new(reply->entries[i])) < 0) {
-			json_decref(rows);
-			rows = NULL;
-		}
-	}
+	for (size_t i = 0; rows && i < reply->n_entries; i++)
+		rows = value_append(rows, row_new(reply->entries[i]));
 	return rows;
 }
 
@@ -114,60 +111,64 @@ int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_r
 	return *ret_rows ? STATUS_OK : fail_memory();
 }
 
-json_t *bus_row(const json_t *rows, const char *name)
+static int no_service(const char *name)
 {
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-		if (!strcmp(json_string_value(json_object_get(row, "name")), name))
-			return row;
-	return NULL;
-}
-
-static int nobody(const char *name)
-{
-	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows what there is",
-			 "no service is named %s", name);
+	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the registered services",
+			 "no service is registered as %s", name);
 }
 
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 {
-	/* Whoever may have registered as that, it is the manager. */
-	return strcmp(name, "servicemanager") ? ipc_get_name(ipc, name, ret_proxy) :
-						ipc_get_manager(ipc, ret_proxy);
+	/* Even if a service has registered this name. */
+	if (!strcmp(name, "servicemanager"))
+		return ipc_get_manager(ipc, ret_proxy);
+	return ipc_get_name(ipc, name, ret_proxy);
 }
 
-int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
+int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy)
 {
-	int r = bus_proxy(ipc, name, ret_proxy);
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int status, r;
 
+	status = bus_open(&ipc);
+	if (status)
+		return status;
+	stop_message("it may be stopped; see ipcctl top", "service %s did not reply", name);
+	r = bus_proxy(ipc, name, ret_proxy);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE,
-				 "a name is 1 to 127 letters, digits and any of _ . / -",
-				 "\"%s\" is no name", name);
+				 "a name has 1 to 127 letters, digits, and any of _ . / -",
+				 "\"%s\" is not a valid name", name);
 	if (r == -ENOENT)
-		return nobody(name);
-	return r < 0 ? fail_errno(r, name) : STATUS_OK;
+		return no_service(name);
+	if (r < 0)
+		return fail_errno(r, name);
+	*ret_ipc = ipc;
+	ipc = NULL;
+	return STATUS_OK;
 }
 
-int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy,
+int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy,
 		 struct schema **ret_schema)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int status, r;
 
-	status = bus_find(ipc, name, &proxy);
+	status = bus_find(name, &ipc, &proxy);
 	if (status)
 		return status;
 	r = schema_introspect(proxy, ret_schema, &error);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)
-		return fail_with(STATUS_NOT_FOUND, "it may be made with an older protoc-gen-ipc",
-				 "%s does not describe itself", name);
+		return fail_with(STATUS_NOT_FOUND,
+				 "an older protoc-gen-ipc may have made its stubs",
+				 "service %s does not describe its interface", name);
 	if (r < 0)
 		return fail_errno(r, name);
+	*ret_ipc = ipc;
 	*ret_proxy = proxy;
+	ipc = NULL;
 	proxy = NULL;
 	return STATUS_OK;
 }
@@ -177,30 +178,37 @@ static int find_pid(const char *name, pid_t *ret_pid)
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	json_t *rows = NULL, *row;
+	bool found = false;
 	int status;
+	size_t i;
 
 	status = bus_manager(&ipc, &manager);
 	if (!status)
 		status = bus_list(manager, name, &rows);
 	if (status)
 		return status;
-	row = bus_row(rows, name);
-	*ret_pid = json_integer_value(json_object_get(row, "pid"));
+	json_array_foreach(rows, i, row)
+	{
+		if (strcmp(value_text(row, "name"), name))
+			continue;
+		found = true;
+		*ret_pid = value_number(row, "pid");
+	}
 	json_decref(rows);
-	if (row && !*ret_pid)
-		return fail_with(STATUS_NOT_FOUND, "name it by its pid",
-				 "the process of %s cannot be seen by the service manager", name);
-	return row ? STATUS_OK : nobody(name);
+	if (found && !*ret_pid)
+		return fail_with(STATUS_NOT_FOUND, "use its pid in place of its name",
+				 "the service manager cannot see the process of %s", name);
+	return found ? STATUS_OK : no_service(name);
 }
 
-int bus_process(const char *who, pid_t *ret_pid)
+int bus_process(const char *text, pid_t *ret_pid)
 {
 	unsigned long number;
 	int status;
 
-	if (!*who || who[strspn(who, "0123456789")])
-		return find_pid(who, ret_pid);
-	status = parse_number("a pid", who, 1, 1 << 22, &number);
+	if (!*text || text[strspn(text, "0123456789")])
+		return find_pid(text, ret_pid);
+	status = parse_number("PID", text, 1, 1 << 22, &number);
 	if (!status)
 		*ret_pid = number;
 	return status;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection to the bus that the options name, its manager, and the names that
- * the manager knows. Each function says itself what went wrong and returns an
- * enum status.
+ * A connection to the bus of the options, its service manager, and the names that are
+ * registered there. Unless it says otherwise, a function prints what went wrong and
+ * returns an enum status; what it returns in ret_ outputs belongs to the caller.
  */
 #ifndef IPCCTL_BUS_H
 #define IPCCTL_BUS_H
@@ -18,27 +18,25 @@ struct service_manager;
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* Opens, too. The manager is the caller's to unref. */
+/* Opens the bus and finds its service manager. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
 /* The services whose names begin with prefix: an array of objects with name, pid,
  * process, unit, uid, user, interface. */
 int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows);
 
-/* The proxy of a name; "servicemanager" is the manager. Returns -errno. */
+/* The proxy of a name; "servicemanager" is the service manager. 0 or -errno, and nothing
+ * is printed. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
-/* The same, as a status. */
-int bus_find(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+/* Opens the bus and finds a name as bus_proxy() does. */
+int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy);
 
-/* The same, with what it says of itself. */
-int bus_describe(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy,
+/* The same, and asks the service for its interface. */
+int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy,
 		 struct schema **ret_schema);
 
-/* The process of who registered a name, or of a number: "PID or NAME". */
-int bus_process(const char *who, pid_t *ret_pid);
-
-/* The row of a service in the array of bus_list(), borrowed. */
-json_t *bus_row(const json_t *rows, const char *name);
+/* The process "PID" or the one that registered "NAME". */
+int bus_process(const char *text, pid_t *ret_pid);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Methods with streams, for ipcctl call: requests from standard input, one JSON
- * object after the other, and answers line by line.
+ * Methods with streams, for ipcctl call: requests from standard input, one JSON object
+ * after the other, and replies line by line.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,33 +12,33 @@
 #include "ipcctl.h"
 
 /**
- * struct exchange - a stream that is open
+ * struct stream_call - a stream that is open
  * @ipc: the connection
- * @method: what was called
- * @stream: this end of it
+ * @method: the called method
+ * @stream: our end of the stream
  */
-struct exchange {
+struct stream_call {
 	struct ipc *ipc;
 	const struct schema_method *method;
 	struct ipc_stream *stream;
 };
 
-/* --- Answers -------------------------------------------------------------------- */
+/* --- Replies -------------------------------------------------------------------- */
 
-/* Shows what has come within that time: a status; *ret_over: it was the last. */
-static int receive(struct exchange *exchange, uint64_t timeout_usec, bool *ret_over)
+/* Prints messages until none arrives within that time. *ret_over: the stream has ended. */
+static int receive(struct stream_call *call, uint64_t timeout_usec, bool *ret_over)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	const ProtobufCMessage *message;
 	int status = STATUS_OK, r;
 
 	for (*ret_over = false; !status && !*ret_over;) {
-		r = ipc_rpc_stream_receive(exchange->stream, &exchange->method->method,
-					   timeout_usec, &message, &error);
+		r = ipc_rpc_stream_receive(call->stream, &call->method->method, timeout_usec,
+					   &message, &error);
 		if (r == -EAGAIN || r == -ETIMEDOUT)
 			return STATUS_OK;
 		if (r < 0)
-			return call_refused(r, exchange->method->method.name, &error);
+			return call_failed(r, call->method->method.name, &error);
 		*ret_over = r == 0;
 		if (r > 0)
 			status = call_put_reply(message, true);
@@ -46,35 +46,33 @@ static int receive(struct exchange *exchange, uint64_t timeout_usec, bool *ret_o
 	return status;
 }
 
-static int finish(struct exchange *exchange)
+static int finish(struct stream_call *call)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	const ProtobufCMessage *reply;
 	int r;
 
-	r = ipc_rpc_stream_finish(exchange->stream, &exchange->method->method, IPC_NEVER, &reply,
-				  &error);
+	r = ipc_rpc_stream_finish(call->stream, &call->method->method, IPC_NEVER, &reply, &error);
 	if (r < 0)
-		return call_refused(r, exchange->method->method.name, &error);
+		return call_failed(r, call->method->method.name, &error);
 	return call_put_reply(reply, false);
 }
 
 /* --- Requests ------------------------------------------------------------------- */
 
-static int send_one(struct exchange *exchange, json_t *json)
+static int send_one(struct stream_call *call, json_t *json)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct schema_context context = { .ipc = exchange->ipc };
+	struct schema_context context = { .ipc = call->ipc };
 	ProtobufCMessage *request;
 	int status, r;
 
-	status = call_make_request(exchange->method, json, &context, &request);
+	status = call_make_request(call->method, json, &context, &request);
 	if (!status) {
-		r = ipc_rpc_stream_send(exchange->stream, &exchange->method->method, IPC_NEVER,
-					request);
+		r = ipc_rpc_stream_send(call->stream, &call->method->method, IPC_NEVER, request);
 		protobuf_c_message_free_unpacked(request, NULL);
 		if (r < 0)
-			status = call_refused(r, exchange->method->method.name, &error);
+			status = call_failed(r, call->method->method.name, &error);
 	}
 	schema_context_done(&context);
 	return status;
@@ -82,12 +80,13 @@ static int send_one(struct exchange *exchange, json_t *json)
 
 static int bad_json(const json_error_t *error)
 {
-	return fail_with(STATUS_USAGE, "requests are JSON objects, one after the other",
-			 "JSON, line %d, column %d: %s", error->line, error->column, error->text);
+	return fail_with(STATUS_USAGE, "give JSON objects, one after the other",
+			 "invalid JSON in line %d, column %d: %s", error->line, error->column,
+			 error->text);
 }
 
-/* Answers that come meanwhile are shown, so that neither side waits for the other. */
-static int send_input(struct exchange *exchange)
+/* Prints replies that arrive meanwhile, so that neither side waits for the other. */
+static int send_input(struct stream_call *call)
 {
 	json_error_t error;
 	bool over = false;
@@ -95,56 +94,56 @@ static int send_input(struct exchange *exchange)
 	int status = STATUS_OK;
 
 	while (!status && !over && (json = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, &error))) {
-		status = send_one(exchange, json);
-		if (!status && exchange->method->streams_out)
-			status = receive(exchange, 0, &over);
+		status = send_one(call, json);
+		if (!status && call->method->streams_out)
+			status = receive(call, 0, &over);
 	}
 	if (!status && !over && !feof(stdin))
 		status = bad_json(&error);
 	return status;
 }
 
-static int send_all(struct exchange *exchange, const char *text)
+static int send_all(struct stream_call *call, const char *text)
 {
 	json_error_t error;
 	json_t *json;
 
 	if (!text || !strcmp(text, "-"))
-		return send_input(exchange);
+		return send_input(call);
 	json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	return json ? send_one(exchange, json) : bad_json(&error);
+	return json ? send_one(call, json) : bad_json(&error);
 }
 
-static int run_in(struct exchange *exchange, const char *text)
+static int run_in(struct stream_call *call, const char *text)
 {
 	bool over;
-	int status = send_all(exchange, text);
+	int status = send_all(call, text);
 
 	if (status)
 		return status;
-	if (!exchange->method->streams_out)
-		return finish(exchange);
-	ipc_stream_end(exchange->stream);
-	return receive(exchange, IPC_NEVER, &over);
+	if (!call->method->streams_out)
+		return finish(call);
+	ipc_stream_end(call->stream);
+	return receive(call, IPC_NEVER, &over);
 }
 
 /* --- Both ----------------------------------------------------------------------- */
 
-static int open_stream(struct exchange *exchange, struct ipc_proxy *proxy,
+static int open_stream(struct stream_call *call, struct ipc_proxy *proxy,
 		       const ProtobufCMessage *request)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	int r;
 
-	r = ipc_rpc_stream_open(proxy, &exchange->method->method, /* options= */ NULL, request,
-				&exchange->stream, &error);
-	return r < 0 ? call_refused(r, exchange->method->method.name, &error) : STATUS_OK;
+	r = ipc_rpc_stream_open(proxy, &call->method->method, /* options= */ NULL, request,
+				&call->stream, &error);
+	return r < 0 ? call_failed(r, call->method->method.name, &error) : STATUS_OK;
 }
 
-/* One request, and a stream of answers. */
-static int run_out(struct exchange *exchange, struct ipc_proxy *proxy, const char *text)
+/* One request, and a stream of replies. */
+static int run_out(struct stream_call *call, struct ipc_proxy *proxy, const char *text)
 {
-	struct schema_context context = { .ipc = exchange->ipc };
+	struct schema_context context = { .ipc = call->ipc };
 	ProtobufCMessage *request;
 	json_error_t error;
 	json_t *json;
@@ -155,28 +154,28 @@ static int run_out(struct exchange *exchange, struct ipc_proxy *proxy, const cha
 					    json_loads(text ? text : "{}", 0, &error);
 	if (!json)
 		return bad_json(&error);
-	status = call_make_request(exchange->method, json, &context, &request);
+	status = call_make_request(call->method, json, &context, &request);
 	if (!status) {
-		status = open_stream(exchange, proxy, request);
+		status = open_stream(call, proxy, request);
 		protobuf_c_message_free_unpacked(request, NULL);
 	}
 	schema_context_done(&context);
-	return status ? status : receive(exchange, IPC_NEVER, &over);
+	return status ? status : receive(call, IPC_NEVER, &over);
 }
 
 int call_stream(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,
 		const char *text)
 {
-	struct exchange exchange = { .ipc = ipc, .method = method };
+	struct stream_call call = { .ipc = ipc, .method = method };
 	int status;
 
 	if (!method->streams_in) {
-		status = run_out(&exchange, proxy, text);
+		status = run_out(&call, proxy, text);
 	} else {
-		status = open_stream(&exchange, proxy, /* request= */ NULL);
+		status = open_stream(&call, proxy, /* request= */ NULL);
 		if (!status)
-			status = run_in(&exchange, text);
+			status = run_in(&call, text);
 	}
-	ipc_stream_unref(exchange.stream);
+	ipc_stream_unref(call.stream);
 	return status;
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two halves of ipcctl call share: verb-call.c, and call-stream.c for
- * methods with streams.
+ * What verb-call.c and call-stream.c (methods with streams) share. Each function prints what
+ * went wrong and returns an enum status.
  */
 #ifndef IPCCTL_CALL_H
 #define IPCCTL_CALL_H
 
 #include "schema.h"
 
-/* A request of JSON, whose reference it takes: a status, with what is wrong said. */
+/* Makes a request of JSON, whose reference it takes. */
 int call_make_request(const struct schema_method *method, json_t *json,
 		      struct schema_context *context, ProtobufCMessage **ret_request);
 
-/* Shows an answer, as a line if there are more. */
+/* Prints a reply; as one line if more follow. */
 int call_put_reply(const ProtobufCMessage *reply, bool line);
 
-/* Says why a call of what failed. */
-int call_refused(int r, const char *what, const struct ipc_error *error);
+/* Prints why a call failed: r is its -errno, what the method. */
+int call_failed(int r, const char *what, const struct ipc_error *error);
 
-/* All of a method with streams. text: the request, "-" or NULL as on the command line. */
+/* Calls a method with streams. text: JSON, "-" or NULL, as on the command line. */
 int call_stream(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,
 		const char *text);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Records in a pcap file: see capture.h. What is read may be anything.
+ * Records in a pcap file: see capture.h. A file that is read may contain anything.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #define MAGIC_NS 0xa1b23c4dU
 #define LINK_USER0 147
-/* A payload of a monitor's is at most 1 MiB, its table 2 KiB, names are texts. */
+/* A payload has at most 1 MiB, an object table 2 KiB; the rest is for names. */
 #define MAX_PACKET ((uint32_t)16 << 20)
 
 struct file_head {
@@ -42,11 +42,11 @@ struct capture {
 	const char *path;
 	bool writes;
 	int64_t offset;
-	void *packet;	/* what was read last */
+	void *packet; /* read last */
 	struct packet_head head;
 	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct names *names;
-	json_t *told;	/* processes whose names were written, by pid as text */
+	json_t *written; /* processes whose names are in the file, by pid as text */
 };
 
 static int64_t offset_now(void)
@@ -95,7 +95,7 @@ int capture_close(struct capture *capture)
 	if (fclose(capture->file) && capture->writes)
 		status = fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s: %s",
 				   capture->path, strerror(errno));
-	json_decref(capture->told);
+	json_decref(capture->written);
 	free(capture->packet);
 	free(capture);
 	return status;
@@ -117,7 +117,7 @@ static int put_packet(struct capture *capture, uint64_t time, const void *first,
 			 strerror(errno));
 }
 
-/* Names are in a record of kind 0, with the offset in `time`. Takes the reference. */
+/* Writes names as a record of kind 0, with the offset in `time`. Takes the reference. */
 static int put_names(struct capture *capture, json_t *json)
 {
 	struct ipcbus_monitor_record head = { .size = sizeof(head), .time = capture->offset };
@@ -133,16 +133,16 @@ static int put_names(struct capture *capture, json_t *json)
 	return status;
 }
 
-/* Once of each process. */
+/* Writes the name of a process once. */
 static int put_process(struct capture *capture, uint32_t pid)
 {
 	const char *name = names_known(capture->names, pid);
 	char key[16];
 
 	snprintf(key, sizeof(key), "%" PRIu32, pid);
-	if (!name || json_object_get(capture->told, key))
+	if (!name || json_object_get(capture->written, key))
 		return STATUS_OK;
-	if (json_object_set_new(capture->told, key, json_true()) < 0)
+	if (json_object_set_new(capture->written, key, json_true()) < 0)
 		return fail_memory();
 	return put_names(capture, json_pack("{s:{s:s}}", "processes", key, name));
 }
@@ -167,8 +167,8 @@ int capture_create(struct capture **ret_capture, const char *path, struct names 
 		return status;
 	(*ret_capture)->offset = offset_now();
 	(*ret_capture)->names = names;
-	(*ret_capture)->told = json_object();
-	if (!(*ret_capture)->told)
+	(*ret_capture)->written = json_object();
+	if (!(*ret_capture)->written)
 		return fail_memory();
 	fwrite(&head, sizeof(head), 1, (*ret_capture)->file);
 	return put_names(*ret_capture, names_to_json(names));
@@ -201,8 +201,8 @@ static int get_names(struct capture *capture, struct names **ret_names)
 	json_t *json;
 
 	if (read_packet(capture, &record) != 1 || record.kind != 0)
-		return fail_with(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
-				 "%s is no recording of ipcctl's", capture->path);
+		return fail_with(STATUS_FAILED, "make one: ipcctl monitor --write FILE",
+				 "%s is not a recording of ipcctl", capture->path);
 	capture->offset = record.time;
 	json = json_loadb(record.data, record.data_kept, 0, NULL);
 	*ret_names = capture->names = names_from_json(json);
@@ -232,8 +232,8 @@ int capture_open(struct capture **ret_capture, const char *path, struct names **
 		return status;
 	if (fread(&head, sizeof(head), 1, (*ret_capture)->file) != 1 || head.magic != MAGIC_NS ||
 	    head.link != LINK_USER0)
-		return fail_with(STATUS_FAILED, "record one: ipcctl monitor --write FILE",
-				 "%s is no recording of ipcctl's, or of another kind of machine",
+		return fail_with(STATUS_FAILED, "make one: ipcctl monitor --write FILE",
+				 "%s is not a recording of ipcctl, or of another architecture",
 				 path);
 	return get_names(*ret_capture, ret_names);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the facts mean, and which command rights what is wrong. Looks at nothing
- * itself. Each check adds one finding.
+ * What the facts mean, and which command fixes what is wrong. Each check makes one finding.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,10 +14,10 @@
 static const char ok[] = "ok", warning[] = "warning", error[] = "error", unknown[] = "unknown";
 
 /**
- * struct finding - one check's result while it is made
+ * struct finding - the result of a check
  * @state: one of the four above
- * @text: what was found
- * @fix: the command, or ""
+ * @text: a sentence
+ * @fix: a command, or ""
  */
 struct finding {
 	const char *state;
@@ -70,7 +69,8 @@ static bool is_of_this_kernel(const struct facts *facts)
 
 static void check_missing(const struct facts *facts, struct finding *finding)
 {
-	find(finding, error, "the module ipcbus is not loaded, and there is none for kernel %s",
+	find(finding, error,
+	     "the module ipcbus is not loaded, and no file of it was found for kernel %s",
 	     facts->release);
 	if (facts->dkms)
 		fix(finding, "dkms autoinstall -k %s && modprobe ipcbus", facts->release);
@@ -92,8 +92,8 @@ static void check_module(const struct facts *facts, struct finding *finding)
 	} else if (facts->refusal[0]) {
 		find(finding, error, "the kernel refused the module: %s", facts->refusal);
 		fix(finding,
-		    "dkms install --force ipcbus -k %s && modprobe ipcbus; of a signature "
-		    "see below",
+		    "dkms install --force ipcbus -k %s && modprobe ipcbus; if it "
+		    "lacks a signature, see below",
 		    facts->release);
 	} else {
 		find(finding, error, "the module ipcbus is not loaded");
@@ -109,15 +109,16 @@ static void check_signature(const struct facts *facts, struct finding *finding)
 	const char *secure = facts->secure_boot ? "Secure Boot is on" : "Secure Boot is off";
 
 	if (!wants_signature(facts)) {
-		find(finding, ok, "%s, and the kernel takes unsigned modules", secure);
+		find(finding, ok, "%s, and the kernel accepts unsigned modules", secure);
 	} else if (facts->loaded) {
-		find(finding, ok, "%s, the kernel wants signed modules, and took this one", secure);
-	} else if (!facts->file[0]) {
-		find(finding, unknown, "%s and the kernel wants signed modules; there is none yet",
+		find(finding, ok, "%s, the kernel requires signed modules, and accepted this one",
 		     secure);
+	} else if (!facts->file[0]) {
+		find(finding, unknown,
+		     "%s and the kernel requires signed modules; no module was found", secure);
 	} else if (!facts->signer[0]) {
-		find(finding, error, "%s, and the kernel takes no unsigned modules like %s", secure,
-		     facts->file);
+		find(finding, error, "%s, and the kernel refuses unsigned modules such as %s",
+		     secure, facts->file);
 		fix(finding,
 		    "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it, then: "
 		    "dkms install --force ipcbus -k %s",
@@ -134,12 +135,12 @@ static void check_signature(const struct facts *facts, struct finding *finding)
 static void check_headers(const struct facts *facts, struct finding *finding)
 {
 	if (facts->headers) {
-		find(finding, ok, "the headers of kernel %s are there, DKMS can build for it",
+		find(finding, ok, "the headers of kernel %s are installed, DKMS can build for it",
 		     facts->release);
 		return;
 	}
 	find(finding, facts->loaded || facts->file[0] ? warning : error,
-	     "the headers of kernel %s are not there, without which DKMS builds nothing",
+	     "the headers of kernel %s are not installed, DKMS cannot build for it",
 	     facts->release);
 	fix(finding, "apt install linux-headers-%s", facts->release);
 }
@@ -149,19 +150,21 @@ static void check_headers(const struct facts *facts, struct finding *finding)
 static void check_device(const struct facts *facts, struct finding *finding)
 {
 	if (!facts->device_error) {
-		find(finding, ok, "%s is there", facts->device);
+		find(finding, ok, "%s exists", facts->device);
 	} else if (facts->device_error != -ENOENT) {
-		find(finding, error, "%s cannot be looked at: %s", facts->device,
+		find(finding, error, "cannot examine %s: %s", facts->device,
 		     strerror(-facts->device_error));
 		fix(finding, "ls -ld %s", facts->device);
 	} else if (!facts->loaded) {
-		find(finding, error, "there is no %s, as the module is not loaded", facts->device);
+		find(finding, error, "%s does not exist, because the module is not loaded",
+		     facts->device);
 		fix(finding, "modprobe ipcbus");
 	} else if (strcmp(facts->device, "/dev/ipcbus")) {
-		find(finding, error, "there is no %s", facts->device);
+		find(finding, error, "%s does not exist", facts->device);
 		fix(finding, "mount -t ipcbus none FOLDER, and IPCBUS_DEVICE=FOLDER/bus");
 	} else {
-		find(finding, error, "there is no %s, though the module is loaded", facts->device);
+		find(finding, error, "%s does not exist, although the module is loaded",
+		     facts->device);
 		fix(finding, "udevadm trigger --name-match=ipcbus");
 	}
 }
@@ -169,10 +172,10 @@ static void check_device(const struct facts *facts, struct finding *finding)
 static void check_permission(const struct facts *facts, struct finding *finding)
 {
 	if (facts->device_error) {
-		find(finding, unknown, "there is no device to open");
+		find(finding, unknown, "no device to open");
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
-		find(finding, error, "%s may not open %s (mode %04o, group %s)", facts->user,
-		     facts->device, facts->mode, facts->group);
+		find(finding, error, "user %s has no permission to open %s (mode %04o, group %s)",
+		     facts->user, facts->device, facts->mode, facts->group);
 		if (facts->mode & 040)
 			fix(finding, "usermod -a -G %s %s, and log in again", facts->group,
 			    facts->user);
@@ -180,12 +183,12 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 			fix(finding, "groupadd -f ipcbus && chgrp ipcbus %s && chmod 0660 %s",
 			    facts->device, facts->device);
 	} else if (facts->open_error) {
-		find(finding, error, "%s cannot be opened: %s", facts->device,
+		find(finding, error, "cannot open %s: %s", facts->device,
 		     strerror(-facts->open_error));
 		fix(finding, "dmesg | grep ipcbus");
 	} else {
-		find(finding, ok, "%s may open %s (mode %04o, group %s)", facts->user,
-		     facts->device, facts->mode, facts->group);
+		find(finding, ok, "user %s has permission to open %s (mode %04o, group %s)",
+		     facts->user, facts->device, facts->mode, facts->group);
 	}
 }
 
@@ -196,13 +199,13 @@ static void check_version(const struct facts *facts, struct finding *finding)
 	unsigned long long lacks = IPCBUS_FEATURES_ALL & ~facts->info.features;
 
 	if (facts->device_error || facts->open_error) {
-		find(finding, unknown, "there is no driver to ask");
+		find(finding, unknown, "no driver to ask");
 	} else if (facts->info_error == -ENOTTY) {
-		find(finding, error, "%s is no bus", facts->device);
+		find(finding, error, "%s is not a bus", facts->device);
 		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount",
 		    facts->device);
 	} else if (facts->info_error) {
-		find(finding, error, "the driver does not say its version: %s",
+		find(finding, error, "cannot read the version of the driver: %s",
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {
@@ -212,25 +215,26 @@ static void check_version(const struct facts *facts, struct finding *finding)
 			     "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (lacks) {
 		find(finding, warning,
-		     "the driver is older than these tools (it lacks features %#llx)", lacks);
+		     "the driver is older than these tools: it lacks features %#llx", lacks);
 		fix(finding, "apt install --only-upgrade ipcbus-dkms, then: rmmod ipcbus && "
 			     "modprobe ipcbus, or reboot");
 	} else {
-		find(finding, ok, "the driver has version %u, as these tools", facts->info.version);
+		find(finding, ok, "the driver has version %u, the same as these tools",
+		     facts->info.version);
 	}
 }
 
 static void check_manager(const struct facts *facts, struct finding *finding)
 {
 	if (facts->device_error || facts->open_error || facts->info_error) {
-		find(finding, unknown, "there is no bus that could have a service manager");
+		find(finding, unknown, "no bus to look for a service manager");
 	} else if (facts->manager > 0) {
-		find(finding, ok, "a service manager serves %s", facts->device);
+		find(finding, ok, "a service manager runs on %s", facts->device);
 	} else if (facts->manager < 0) {
-		find(finding, unknown, "whether there is a service manager cannot be seen: %s",
+		find(finding, unknown, "cannot find out whether a service manager runs: %s",
 		     strerror(-facts->manager));
 	} else {
-		find(finding, error, "no service manager serves %s", facts->device);
+		find(finding, error, "no service manager runs on %s", facts->device);
 		fix(finding,
 		    "systemctl start ipcbus-servicemanager, or: servicemanager --device %s &",
 		    facts->device);
@@ -243,9 +247,9 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 		find(finding, ok, "/etc/ipcbus/policy.d has %d file%s", facts->policy,
 		     facts->policy == 1 ? "" : "s");
 	else if (facts->policy == 0 || facts->policy == -ENOENT)
-		find(finding, ok, "/etc/ipcbus/policy.d has no rules: the shipped default holds");
+		find(finding, ok, "/etc/ipcbus/policy.d has no files; the shipped default applies");
 	else
-		find(finding, unknown, "/etc/ipcbus/policy.d cannot be read: %s",
+		find(finding, unknown, "cannot read /etc/ipcbus/policy.d: %s",
 		     strerror(-facts->policy));
 }
 

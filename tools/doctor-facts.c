@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Looks at the system for ipcctl doctor: files under the root, the module by
- * libkmod, the driver by its one ioctl that tells.
+ * Collects the facts for ipcctl doctor: files below the root, the module with libkmod, the
+ * driver with IPCBUS_IOC_INFO.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -39,7 +39,7 @@ static bool is_there(const struct facts *facts, const char *file)
 	return path_of(facts, path, sizeof(path), file) && access(path, F_OK) == 0;
 }
 
-/* What fits of a file; bytes, and a 0 behind them. */
+/* The beginning of a file and a 0. Returns the number of bytes. */
 static size_t slurp(const struct facts *facts, const char *file, char *text, size_t size)
 {
 	char path[1024];
@@ -77,7 +77,7 @@ static void note_info(struct facts *facts, const struct kmod_module *module)
 	kmod_module_info_free_list(list);
 }
 
-/* As modprobe would find it. */
+/* As modprobe finds it. */
 static struct kmod_module *find_by_index(struct kmod_ctx *ctx)
 {
 	struct kmod_module *module = NULL;
@@ -89,7 +89,7 @@ static struct kmod_module *find_by_index(struct kmod_ctx *ctx)
 	return module;
 }
 
-/* Where modules from outside the kernel are put, indexed or not. */
+/* In the folders for modules that are not part of the kernel, indexed or not. */
 static struct kmod_module *find_by_place(struct kmod_ctx *ctx, const char *folder)
 {
 	struct kmod_module *module = NULL;
@@ -146,7 +146,7 @@ static bool is_refusal(const char *line)
 	return false;
 }
 
-/* A record a read: "6,339,5140900,-;TEXT\n" and more that matters not. */
+/* Each read returns one record: "6,339,5140900,-;TEXT\n", then details. */
 static void look_into_log(struct facts *facts)
 {
 	char path[1024], line[2048];
@@ -169,7 +169,7 @@ static void look_into_log(struct facts *facts)
 	close(fd);
 }
 
-/* "none [integrity] confidentiality": what is between the brackets. */
+/* "none [integrity] confidentiality": the mode is in brackets. */
 static void look_at_lockdown(struct facts *facts)
 {
 	const char *begin, *end;
@@ -208,7 +208,7 @@ static void look_at_dkms(struct facts *facts)
 		globfree(&found);
 }
 
-/* --- The device, and who is behind it --------------------------------------------- */
+/* --- The device, the driver, the manager --------------------------------------------- */
 
 static void look_at_device(struct facts *facts)
 {

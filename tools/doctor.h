@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipcctl doctor in two steps: doctor-facts.c looks at the system and decides
- * nothing; doctor-checks.c makes findings of the facts and looks at nothing. So any
- * illness can be had in a test.
+ * ipcctl doctor in two steps: doctor-facts.c collects facts about the system, and
+ * doctor-checks.c makes findings of them without looking at the system. So a test can have
+ * any defect.
  */
 #ifndef IPCCTL_DOCTOR_H
 #define IPCCTL_DOCTOR_H
@@ -14,30 +14,30 @@
 #include "ipcbus.h"
 
 /**
- * struct facts - what was seen of the system
- * @root: where it lies: "" or a folder that has /dev, /lib, /sys...
- * @device: the bus's path
- * @release: of the kernel that runs
- * @user: who asks, by name
- * @loaded: the module is in the kernel
- * @file: the module's file for this kernel, or ""
- * @indexed: modprobe finds it
- * @vermagic: what that was built for
- * @signer: who signed it, or ""
- * @refusal: what the kernel last said when it would not have the module, or ""
- * @secure_boot: the firmware insists on signatures
- * @lockdown: so does the kernel: its mode, or "" where it has none
- * @sig_enforce: so does the kernel by its own option
- * @headers: the kernel's headers are there
- * @dkms: a source of the module is there for DKMS
- * @device_error: why the device cannot be looked at, a negative errno
- * @mode: of the device
- * @group: of the device, by name
- * @open_error: why it cannot be opened, a negative errno
- * @info: what the driver says of itself
- * @info_error: why it does not, a negative errno
- * @manager: 1 there is a service manager, 0 none, or a negative errno
- * @policy: files of policy, or a negative errno
+ * struct facts - facts about the system
+ * @root: prefix of all paths: "" or a folder that has /dev, /lib, /sys...
+ * @device: path of the bus
+ * @release: release of the running kernel
+ * @user: name of the user of ipcctl
+ * @loaded: the module is loaded
+ * @file: file of the module for this kernel, or ""
+ * @indexed: modprobe finds @file
+ * @vermagic: kernel for which @file was built
+ * @signer: signer of @file, or ""
+ * @refusal: last line of the kernel's log that refuses the module, or ""
+ * @secure_boot: Secure Boot is on
+ * @lockdown: lockdown mode of the kernel, or ""
+ * @sig_enforce: the kernel's option module.sig_enforce is on
+ * @headers: the headers of the kernel are installed
+ * @dkms: a source of the module is installed for DKMS
+ * @device_error: 0, or -errno of stat(@device)
+ * @mode: mode of the device
+ * @group: name of the group of the device
+ * @open_error: 0, or -errno of open(@device)
+ * @info: version and features of the driver
+ * @info_error: 0, or -errno of IPCBUS_IOC_INFO
+ * @manager: 1: a service manager runs, 0: none, or -errno
+ * @policy: number of policy files, or -errno
  */
 struct facts {
 	const char *root;
@@ -65,12 +65,11 @@ struct facts {
 	int policy;
 };
 
-/* root and device must be set, the rest zero. */
+/* The caller sets root and device, and the rest to zero. */
 void facts_gather(struct facts *facts);
 
-/* An array of findings: objects with check, state ("ok", "warning", "error" or
- * "unknown"), text and, where there is something to do, fix: a command. NULL: no
- * memory. */
+/* An array of findings: objects with check, state ("ok", "warning", "error" or "unknown"),
+ * text and, if there is a remedy, fix: a command. NULL: no memory. */
 json_t *facts_check(const struct facts *facts);
 
 #endif

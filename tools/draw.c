@@ -14,16 +14,11 @@
 
 #include "draw.h"
 #include "ipcctl.h"
-#include "state.h"
+#include "value.h"
 
 /* --- DOT ------------------------------------------------------------------------ */
 
-static const char *text_at(const json_t *edge, const char *key)
-{
-	return json_string_value(json_object_get(edge, key));
-}
-
-/* Within double quotes. */
+/* In double quotes. */
 static void put_quoted(FILE *file, const char *text)
 {
 	fputc('"', file);
@@ -35,7 +30,7 @@ static void put_quoted(FILE *file, const char *text)
 	fputc('"', file);
 }
 
-/* More traffic, a thicker line. */
+/* More messages, a thicker line. */
 static double width_of(json_int_t messages)
 {
 	double width = 1;
@@ -47,15 +42,15 @@ static double width_of(json_int_t messages)
 
 static void put_edge(FILE *file, const json_t *edge)
 {
-	json_int_t calls = state_number(edge, "calls"), oneways = state_number(edge, "oneways");
-	bool failed = state_number(edge, "failures");
+	json_int_t calls = value_number(edge, "calls"), oneways = value_number(edge, "oneways");
+	bool failed = value_number(edge, "failures");
 	char label[320];
 
 	fputc('\t', file);
-	put_quoted(file, text_at(edge, "from"));
+	put_quoted(file, value_text(edge, "from"));
 	fputs(" -> ", file);
-	put_quoted(file, text_at(edge, "to"));
-	snprintf(label, sizeof(label), "%s", text_at(edge, "service"));
+	put_quoted(file, value_text(edge, "to"));
+	snprintf(label, sizeof(label), "%s", value_text(edge, "service"));
 	if (calls)
 		snprintf(label + strlen(label), sizeof(label) - strlen(label), "\n%lld calls, %.0f us",
 			 (long long)calls, json_real_value(json_object_get(edge, "p50_us")));
@@ -86,7 +81,7 @@ void draw_dot(FILE *file, const json_t *edges)
 
 /* --- SVG ------------------------------------------------------------------------ */
 
-/* Runs dot with that standard input: 0 or -errno. */
+/* Runs dot with this standard input. 0 or -errno. */
 static int spawn_dot(int input, pid_t *ret_pid)
 {
 	char *const argv[] = { "dot", "-Tsvg", NULL };
@@ -102,7 +97,7 @@ static int spawn_dot(int input, pid_t *ret_pid)
 	return -r;
 }
 
-/* The same, whose input is what is written to the file; NULL, and errno. */
+/* Runs dot, whose input is what is written to the file. NULL: errno says why. */
 static FILE *start_dot(pid_t *ret_pid)
 {
 	FILE *file = NULL;
@@ -133,11 +128,11 @@ int draw_svg(const json_t *edges)
 	file = start_dot(&pid);
 	if (!file && errno == ENOENT)
 		return fail_with(STATUS_FAILED,
-				 "install it: apt install graphviz; without it leave --svg away",
-				 "there is no dot, which makes the SVG");
+				 "install it: apt install graphviz; or print DOT, without --svg",
+				 "cannot find graphviz's dot, which makes the SVG");
 	if (!file)
 		return fail_with(STATUS_FAILED, NULL, "cannot run dot: %s", strerror(errno));
-	/* One that ends early is told of below. */
+	/* If dot ends early, its exit status says so. */
 	sigaction(SIGPIPE, &ignore, &before);
 	draw_dot(file, edges);
 	r = fclose(file);
@@ -145,6 +140,6 @@ int draw_svg(const json_t *edges)
 	if (waitpid(pid, &wstatus, 0) == pid && r == 0 && WIFEXITED(wstatus) &&
 	    WEXITSTATUS(wstatus) == 0)
 		return STATUS_OK;
-	return fail_with(STATUS_FAILED, "ipcctl graph without --svg shows what it was given",
-			 "dot, which makes the SVG, did not end well");
+	return fail_with(STATUS_FAILED, "ipcctl graph without --svg prints its input",
+			 "graphviz's dot failed");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pictures of who talks to whom, for ipcctl graph: edges as DOT, and as the SVG that
- * graphviz's dot makes of it. No bus here.
+ * Draws the edges of ipcctl graph as DOT, or as SVG with the help of graphviz's dot. Needs
+ * no bus.
  */
 #ifndef IPCCTL_DRAW_H
 #define IPCCTL_DRAW_H
@@ -13,7 +13,7 @@
  * failures and p50_us. */
 void draw_dot(FILE *file, const json_t *edges);
 
-/* To standard output. Says itself what went wrong; an enum status. */
+/* Prints to standard output. Prints what went wrong; returns an enum status. */
 int draw_svg(const json_t *edges);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What goes to standard error: what is wrong, how to right it, and the exit
- * status that belongs to it. With --json it is an object.
+ * Standard error: what failed, what to do about it, and the exit status that belongs to
+ * it. With --json it is an object.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -84,12 +84,12 @@ static const char *hint_of(int error)
 {
 	switch (error) {
 	case -ENOTCONN:
-		return "start one: servicemanager, or systemctl start ipcbus-servicemanager";
+		return "start the service manager: systemctl start ipcbus-servicemanager, or: servicemanager &";
 	case -EPERM:
 	case -EACCES:
-		return "try it as root: sudo ipcctl ...";
+		return "run it as root: sudo ipcctl ...";
 	case -EHOSTDOWN:
-		return "thaw it: ipcctl thaw PID";
+		return "the service is frozen; thaw it: ipcctl thaw NAME";
 	default:
 		return NULL;
 	}
@@ -109,8 +109,9 @@ int parse_number(const char *what, const char *text, unsigned long min, unsigned
 	errno = 0;
 	number = strtoul(text, &end, 10);
 	if (errno || !isdigit((unsigned char)*text) || *end || number < min || number > max)
-		return fail_with(STATUS_USAGE, NULL, "%s is a number from %lu to %lu, not \"%s\"",
-				 what, min, max, text);
+		return fail_with(STATUS_USAGE, NULL,
+				 "%s takes a number from %lu to %lu, not \"%s\"", what, min, max,
+				 text);
 	*ret_number = number;
 	return 0;
 }
@@ -122,9 +123,9 @@ int parse_seconds(const char *what, const char *text, unsigned int *ret_ms)
 
 	seconds = strtod(text, &end);
 	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
-		return fail_with(STATUS_USAGE, NULL, "%s is seconds, 0.001 to 86400, not \"%s\"",
-				 what, text);
-	/* A tenth may be a little less than a tenth. */
+		return fail_with(STATUS_USAGE, NULL,
+				 "%s takes seconds from 0.001 to 86400, not \"%s\"", what, text);
+	/* 0.1 may be stored as a little less. */
 	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
 	return 0;
 }

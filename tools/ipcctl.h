@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all files of ipcctl share: the options that every verb has, the shape of
- * a verb, exit statuses, and how to fail.
+ * What all files of ipcctl share: the options of every verb, the description of a verb,
+ * exit statuses, and how to fail.
  *
- *   main.c     the command line: finds the verb, reads options, runs it
- *   verb-*.c   a verb each, and what only it needs
- *   out.c      what goes to standard output: tables, records, colors, JSON
- *   fail.c     what goes to standard error, and the exit status
- *   bus.c      a connection, the manager and its list of names
- *   state.c    the driver's files about a bus
- *   process.c  what the system knows of a process
+ *   main.c        the command line: finds the verb, reads options, runs it; help
+ *   verb-*.c      one verb each, and what only it needs
+ *   out.c         standard output: tables, lines, colors, JSON
+ *   fail.c        standard error and the exit status
+ *   stop.c        what ends a run: --timeout, signals
+ *   bus.c         a connection, the service manager and its list of names
+ *   state.c       the driver's files about a bus
+ *   process.c     what the system knows of a process
+ *   value.c       JSON values
+ *   schema*.c     a service's description of itself; its messages as JSON and back
+ *   names.c       names for the numbers in records: services, methods, processes
+ *   monitor.c     receives the driver's records
+ *   capture.c     records in a file
+ *   resend.c      sends the calls of such a file once more
+ *   traffic.c     sums over records
+ *   trace-*.c     tracepoints as a timeline
+ *   doctor-*.c    facts about the system, and checks of them
+ *   draw.c        a graph as DOT or SVG
  */
 #ifndef IPCCTL_H
 #define IPCCTL_H
@@ -18,34 +29,41 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Exit statuses; documented in ipcctl(1), and never renumbered. */
+/* Exit statuses. Users rely on the numbers (ipcctl(1)): add at the end, never renumber.
+ * main.c has a text for each. */
 enum status {
 	STATUS_OK = 0,
-	STATUS_FAILED = 1,	/* anything that has no status of its own */
-	STATUS_USAGE = 2,	/* the command line is wrong */
-	STATUS_NOT_FOUND = 3,	/* no such name, process, method */
-	STATUS_NO_MANAGER = 4,	/* no servicemanager runs on the bus */
-	STATUS_NO_BUS = 5,	/* there is no such bus */
-	STATUS_DENIED = 6,	/* not allowed */
-	STATUS_TIMEOUT = 7,	/* not done in the time that --timeout gave */
-	STATUS_REMOTE = 8,	/* the service answered with an error */
-	STATUS_GONE = 9,	/* the other side died, or is frozen */
-	STATUS_DIFFERS = 10,	/* monitor --resend: not all ended as in the recording */
+	STATUS_FAILED = 1,     /* failure without a status of its own */
+	STATUS_USAGE = 2,      /* error in the command line */
+	STATUS_NOT_FOUND = 3,  /* no such name, process or method */
+	STATUS_NO_MANAGER = 4, /* no service manager runs on the bus */
+	STATUS_NO_BUS = 5,     /* no such bus */
+	STATUS_DENIED = 6,     /* permission denied */
+	STATUS_TIMEOUT = 7,    /* not done within --timeout */
+	STATUS_REMOTE = 8,     /* the service replied with an error */
+	STATUS_GONE = 9,       /* the service died, or is frozen */
+	STATUS_DIFFERS = 10,   /* monitor --resend: not all calls ended as recorded */
+	N_STATUSES
 };
 
-enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
+/* For struct verb.statuses. Every verb may end with 0, 1 and 2, and one that opens the bus
+ * also with those of ON_BUS. */
+#define MAY_END(name) (1u << STATUS_##name)
+#define ON_BUS	      (MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT))
+
+enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 /**
- * struct ctl - what the options that every verb has say
- * @device: the bus; NULL: $IPCBUS_DEVICE, else /dev/ipcbus
+ * struct ctl - the options of every verb
+ * @device: path of the bus; NULL: $IPCBUS_DEVICE, else /dev/ipcbus
  * @json: JSON instead of text for people
- * @color: when to color
- * @timeout_ms: how long all of it may take, in milliseconds; 0: for ever
+ * @color: when to use colors
+ * @timeout_ms: limit for the whole run in milliseconds; 0: none
  */
 struct ctl {
 	const char *device;
 	bool json;
-	enum when color;
+	enum color_when color;
 	unsigned int timeout_ms;
 };
 
@@ -55,24 +73,32 @@ extern struct ctl ctl;
 const char *ctl_device(void);
 
 /**
- * struct verb - one thing that ipcctl can do
+ * struct verb - one command of ipcctl
  * @name: as on the command line
- * @arguments: what follows the options in its usage line, or ""
- * @summary: a line for the list of verbs
- * @help: what --help says of it: sentences, its own options
- * @options: its own options, ended by zeroes, or NULL; val is the key, not one of
- *	those that main.c uses
- * @option: takes one of them: 0, or a status after having said what is wrong
+ * @arguments: what follows the options in the usage line, or "". Completion reads it:
+ *	NAME and PREFIX are services, METHOD is one of the service before it, COMMAND is a
+ *	program, lower-case words stand for themselves
+ * @summary: one line for the list of verbs
+ * @description: sentences for --help
+ * @option_help: its options for --help, a line each, or NULL
+ * @example: command lines for --help
+ * @statuses: how it may end besides 0, 1 and 2: MAY_END() and ON_BUS
+ * @options: its options, ended by zeroes, or NULL. A flag sets its int itself
+ *	(struct option.flag); the others have a letter as val
+ * @option: handles an option with a value: 0, or a status after it has printed what is wrong
  * @min: arguments it needs
- * @max: and may have
- * @keeps_time: --timeout is its own business
- * @run: does it: an enum status
+ * @max: arguments it accepts
+ * @keeps_time: @run handles ctl.timeout_ms itself
+ * @run: executes the verb; returns an enum status
  */
 struct verb {
 	const char *name;
 	const char *arguments;
 	const char *summary;
-	const char *help;
+	const char *description;
+	const char *option_help;
+	const char *example;
+	unsigned int statuses;
 	const struct option *options;
 	int (*option)(int key, const char *value);
 	int min;
@@ -81,27 +107,23 @@ struct verb {
 	int (*run)(int argc, char **argv);
 };
 
-/* All of them in the order of the help, ended by NULL (main.c). */
-extern const struct verb *const verbs[];
-
 /* --- Failing (fail.c) ---------------------------------------------------------- */
 
-/* Says what is wrong and, in the second line, how to right it (hint, or NULL).
- * Returns status. */
+/* Prints what failed and, in a second line, what to do (hint, or NULL). Returns status. */
 int fail_with(int status, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* No memory. */
+/* The same for no memory. */
 int fail_memory(void);
 
-/* The negative errno of a library's or the system's function, said of what. */
+/* The same for a negative errno of libipc or the system; what: what failed. */
 int fail_errno(int error, const char *what);
 
-/* A number from min to max in text, said of what; 0, or a status. */
+/* A number from min to max; what: the option, for the message. 0, or a status. */
 int parse_number(const char *what, const char *text, unsigned long min, unsigned long max,
 		 unsigned long *ret_number);
 
-/* Seconds with up to three decimals to milliseconds, 1 ms to a day; 0, or a status. */
+/* Seconds with up to three decimals, 1 ms to a day, as milliseconds. 0, or a status. */
 int parse_seconds(const char *what, const char *text, unsigned int *ret_ms);
 
 #endif

@@ -25,18 +25,18 @@ static void end(void)
 START_TEST(a_service_describes_itself)
 {
 	const struct ran *ran = live_run("describe demo.echo");
-	json_t *told, *method;
+	json_t *description, *method;
 
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "package echo;"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "  rpc Say(SayRequest) returns (SayReply);\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "  string text = 1;\n"));
 	ck_assert_str_eq(live_run("describe --methods demo.echo")->out, "Say\n");
-	told = live_json("describe --json demo.echo");
-	method = live_find(json_object_get(told, "methods"), "name", "Say");
-	ck_assert_str_eq(json_string_value(json_object_get(told, "interface")), "echo.Echo");
+	description = live_json("describe --json demo.echo");
+	method = live_find(json_object_get(description, "methods"), "name", "Say");
+	ck_assert_str_eq(json_string_value(json_object_get(description, "interface")), "echo.Echo");
 	ck_assert_str_eq(json_string_value(json_object_get(method, "request")), "echo.SayRequest");
-	json_decref(told);
+	json_decref(description);
 	ran = live_run("describe servicemanager");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "  repeated Entry entries = 1;\n"));
@@ -75,7 +75,7 @@ START_TEST(mistakes_are_explained)
 	ck_assert_ptr_nonnull(strstr(ran->err, "echo.SayRequest has no field txt"));
 	ran = live_run("call demo.echo Say '{\"text\": 1}'");
 	ck_assert_int_eq(ran->status, 2);
-	ck_assert_ptr_nonnull(strstr(ran->err, "text: text is wanted"));
+	ck_assert_ptr_nonnull(strstr(ran->err, "text: expected a string"));
 	ck_assert_int_eq(live_run("call demo.echo Say '{\"text\": '")->status, 2);
 	ck_assert_int_eq(live_run("call demo.echo Say '[]'")->status, 2);
 	ck_assert_int_eq(live_run("call no.body Say")->status, 3);
@@ -97,7 +97,7 @@ START_TEST(a_stopped_service_is_given_up)
 }
 END_TEST
 
-START_TEST(answers_stream_line_by_line)
+START_TEST(replies_stream_line_by_line)
 {
 	pid_t clock = live_start("/t/examples/clock/server", NULL);
 	const struct ran *ran;
@@ -162,7 +162,7 @@ START_TEST(dumping_is_the_services_matter)
 
 	ran = live_run("dump demo.echo");
 	ck_assert_int_eq(ran->status, 3);
-	ck_assert_ptr_nonnull(strstr(ran->err, "nothing to say"));
+	ck_assert_ptr_nonnull(strstr(ran->err, "has no dump"));
 	ck_assert_int_eq(live_run("dump no.body")->status, 3);
 }
 END_TEST
@@ -172,6 +172,6 @@ int main(void)
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
 			  mistakes_are_explained, a_stopped_service_is_given_up,
-			  answers_stream_line_by_line, files_go_in_and_out,
+			  replies_stream_line_by_line, files_go_in_and_out,
 			  dumping_is_the_services_matter);
 }

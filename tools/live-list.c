@@ -69,9 +69,10 @@ START_TEST(waiting_ends_with_the_time)
 {
 	ck_assert_int_eq(live_run("wait --timeout 0.3 no.body")->status, 7);
 	ck_assert_str_eq(live_run("wait --timeout 0.3 no.body")->err,
-			 "ipcctl: not done within 0.300 s (--timeout)\n");
+			 "ipcctl: service no.body was not registered within 0.300 s\n");
 	ck_assert_str_eq(live_run("--json --timeout 0.3 wait no.body")->err,
-			 "{\"error\":\"not done within 0.300 s (--timeout)\",\"status\":7}\n");
+			 "{\"error\":\"service no.body was not registered within 0.300 s\","
+			 "\"status\":7}\n");
 	ck_assert_int_eq(live_run("wait 'no body'")->status, 2);
 }
 END_TEST
@@ -106,7 +107,7 @@ START_TEST(a_process_is_frozen_and_thawed)
 	ck_assert(json_is_true(json_object_get(said, "frozen")));
 	json_decref(said);
 	ck_assert_int_ne(system(ECHO_CLIENT " hello 2>/dev/null"), 0);
-	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "calls, which failed"));
+	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "calls to it failed"));
 	ck_assert_int_eq(system(ECHO_CLIENT " hello"), 0);
 	live_stop(echo);
 }
@@ -131,10 +132,11 @@ START_TEST(command_lines_are_checked)
 	ck_assert_int_eq(live_run("wait")->status, 2);
 	ck_assert_int_eq(live_run("list a b")->status, 2);
 	ck_assert_int_eq(live_run("list --nothing")->status, 2);
-	ck_assert_str_eq(live_run("list --nothing")->err,
-			 "ipcctl: unrecognized option '--nothing'\nipcctl: try ipcctl list --help\n");
+	ck_assert_str_eq(
+		live_run("list --nothing")->err,
+		"ipcctl: unrecognized option '--nothing'\nipcctl: see ipcctl list --help\n");
 	ck_assert_str_eq(live_run("--nothing")->err,
-			 "ipcctl: unrecognized option '--nothing'\nipcctl: try ipcctl --help\n");
+			 "ipcctl: unrecognized option '--nothing'\nipcctl: see ipcctl --help\n");
 	ck_assert_int_eq(live_run("help dance")->status, 2);
 	ck_assert_int_eq(live_run("--timeout soon list")->status, 2);
 	ck_assert_int_eq(live_run("--color blue list")->status, 2);
@@ -145,18 +147,25 @@ END_TEST
 
 START_TEST(every_verb_has_help)
 {
+	static const char *const parts[] = { "usage: ipcctl ", "\n\nOptions:\n",
+					     "\n\nExit status:\n", "\n\nExample:\n" };
 	char names[1024], *name, *rest = names;
 
 	snprintf(names, sizeof(names), "%.1000s", live_run("--verbs")->out);
 	ck_assert_ptr_nonnull(strstr(names, "list"));
 	while ((name = strtok_r(rest, "\n", &rest))) {
 		const struct ran *ran = live_run("%s --help", name);
+		char help[8192];
 
 		ck_assert_int_eq(ran->status, 0);
-		ck_assert_ptr_eq(strstr(ran->out, "usage: ipcctl "), ran->out);
+		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+			ck_assert_msg(strstr(ran->out, parts[i]) != NULL, "%s: no %s", name,
+				      parts[i]);
+		ck_assert_uint_lt(strlen(ran->out), sizeof(help));
+		strcpy(help, ran->out);
 		ran = live_run("help %s", name);
 		ck_assert_int_eq(ran->status, 0);
-		ck_assert_ptr_eq(strstr(ran->out, "usage: ipcctl "), ran->out);
+		ck_assert_str_eq(ran->out, help);
 	}
 }
 END_TEST

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * ipcctl monitor --resend: in the guest, with the servicemanager up and the story
- * server, some of whose answers depend on nothing (Say), some on which process it is
+ * server, some of whose replies depend on nothing (Say), some on which process it is
  * (Meet), and to which objects and oneways are sent.
  */
 #define _GNU_SOURCE
@@ -128,7 +128,7 @@ START_TEST(what_is_sent_is_chosen)
 	ck_assert_uint_eq(json_array_size(rows), 3);
 	ck_assert_int_eq(sum(rows, "equal"), 2);
 	json_decref(rows);
-	/* There is no answer to compare with if there was no room for it. */
+	/* There is no reply to compare with if --max-data cut it. */
 	record("--name demo.story --max-data 3 --count 20", CALL "Say '{\"text\": \"x\"}'");
 	rows = resend("--method Say", 0);
 	ck_assert_str_eq(text(json_array_get(rows, 0), "result"), "sent");
@@ -142,7 +142,7 @@ START_TEST(what_is_sent_is_chosen)
 }
 END_TEST
 
-START_TEST(another_answer_differs)
+START_TEST(another_reply_differs)
 {
 	json_t *rows, *row;
 	const char *out;
@@ -184,7 +184,7 @@ START_TEST(failing_is_an_error)
 END_TEST
 
 /* What the file has not got cannot be sent. */
-START_TEST(what_cannot_be_sent_is_told)
+START_TEST(messages_are_skipped_with_a_reason)
 {
 	json_t *rows;
 
@@ -194,7 +194,7 @@ START_TEST(what_cannot_be_sent_is_told)
 	ck_assert_str_eq(text(live_find(rows, "method", "Log"), "result"), "sent");
 	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "result"), "skipped");
 	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "reason"),
-			 "it carries objects or files");
+			 "it has objects or files");
 	ck_assert_int_ge(sum(rows, "skipped"), 1);
 	json_decref(rows);
 	rows = resend("", 0);
@@ -238,7 +238,7 @@ START_TEST(what_follows_is_not_sent)
 	rows = resend("", 0);
 	ck_assert_str_eq(text(json_array_get(rows, 0), "result"), "equal");
 	ck_assert_str_eq(text(json_array_get(rows, 1), "reason"),
-			 "a call that was sent again leads to it");
+			 "a service sends it while it serves a call that was resent");
 	ck_assert_str_eq(text(json_array_get(rows, 2), "result"), "equal");
 	json_decref(rows);
 }
@@ -271,6 +271,7 @@ int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl monitor --resend", the_same_is_equal, what_is_sent_is_chosen,
-			  another_answer_differs, failing_is_an_error,
-			  what_cannot_be_sent_is_told, what_follows_is_not_sent, pauses_are_kept);
+			  another_reply_differs, failing_is_an_error,
+			  messages_are_skipped_with_a_reason, what_follows_is_not_sent,
+			  pauses_are_kept);
 }

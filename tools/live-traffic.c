@@ -56,7 +56,7 @@ static json_t *lines(const char *out)
 	return array;
 }
 
-static json_t *answer_to(json_t *rows, const json_t *call)
+static json_t *reply_to(json_t *rows, const json_t *call)
 {
 	json_t *row;
 	size_t i;
@@ -69,7 +69,7 @@ static json_t *answer_to(json_t *rows, const json_t *call)
 
 /* --- monitor -------------------------------------------------------------------- */
 
-START_TEST(calls_and_answers_are_seen)
+START_TEST(calls_and_replies_are_printed)
 {
 	const struct ran *ran = live_run("monitor --json --name demo.echo --method Say --count 6");
 	json_t *rows = lines(ran->out), *call, *reply;
@@ -77,7 +77,7 @@ START_TEST(calls_and_answers_are_seen)
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_uint_eq(json_array_size(rows), 6);
 	call = live_find(rows, "kind", "call");
-	reply = answer_to(rows, call);
+	reply = reply_to(rows, call);
 	ck_assert_str_eq(text(call, "service"), "demo.echo");
 	ck_assert_str_eq(text(call, "method"), "Say");
 	ck_assert_int_eq(number(call, "to_pid"), echo);
@@ -255,7 +255,7 @@ END_TEST
 int main(void)
 {
 	live_fixture(begin, end);
-	return LIVE_TESTS("ipcctl traffic", calls_and_answers_are_seen, people_get_lines,
+	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
 			  top_counts, graph_draws, a_trace_keeps_to_the_format,
 			  a_command_is_traced);

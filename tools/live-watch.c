@@ -15,7 +15,7 @@
 #define OUTPUT "/tmp/live-watch"
 
 /* Whether the watcher's output has the text, within five seconds. */
-static bool told(const char *text)
+static bool was_printed(const char *text)
 {
 	static char out[4096];
 
@@ -51,27 +51,27 @@ static int ended(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
-START_TEST(coming_and_going_is_told)
+START_TEST(changes_are_printed)
 {
 	pid_t watcher = watch("--json"), echo;
 
-	ck_assert(told("{\"change\":\"settled\"}\n"));
+	ck_assert(was_printed("{\"change\":\"settled\"}\n"));
 	echo = live_echo();
-	ck_assert(told("{\"change\":\"present\",\"name\":\"demo.echo\""));
-	ck_assert(told("\"process\":\"server\""));
+	ck_assert(was_printed("{\"change\":\"present\",\"name\":\"demo.echo\""));
+	ck_assert(was_printed("\"process\":\"server\""));
 	live_stop(echo);
-	ck_assert(told("{\"change\":\"gone\",\"name\":\"demo.echo\"}\n"));
+	ck_assert(was_printed("{\"change\":\"gone\",\"name\":\"demo.echo\"}\n"));
 	kill(watcher, SIGINT);
 	ck_assert_int_eq(ended(watcher), 0);
 }
 END_TEST
 
-START_TEST(what_is_there_is_told_at_once)
+START_TEST(existing_services_are_printed_first)
 {
 	pid_t echo = live_echo(), watcher = watch("--count 1 'demo.*'");
 
 	ck_assert_int_eq(ended(watcher), 0);
-	ck_assert(told("+ demo.echo "));
+	ck_assert(was_printed("+ demo.echo "));
 	ck_assert_int_eq(live_run("watch --timeout 0.5 other.name")->status, 7);
 	ck_assert_int_eq(live_run("watch 'a b'")->status, 2);
 	live_stop(echo);
@@ -103,6 +103,6 @@ END_TEST
 
 int main(void)
 {
-	return LIVE_TESTS("ipcctl watch", coming_and_going_is_told, what_is_there_is_told_at_once,
+	return LIVE_TESTS("ipcctl watch", changes_are_printed, existing_services_are_printed_first,
 			  policy_says_why);
 }

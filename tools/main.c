@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl: the command line. Finds the verb, reads the options that all verbs have
- * and those of its own, and runs it.
+ * ipcctl: the command line. Finds the verb, reads the options of every verb and its own,
+ * and runs it. And the help, which completion and the manual page's test read, too.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "stop.h"
 #include "verbs.h"
 
-/* Keys of the options of all verbs; those of one verb are letters. */
+/* Keys of the options of every verb; those of one verb are letters. */
 enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS };
 
 #define COMMON_OPTIONS                                                                       \
@@ -22,18 +22,31 @@ enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS };
 	}
 
 static const char common_help[] =
-	"Options of every verb:\n"
 	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
-	"      --json           JSON: one value, or a line for each of a stream\n"
-	"      --timeout S      give up after S seconds, with status 7\n"
-	"      --color WHEN     auto (default), always, never\n"
-	"  -h, --help           this text\n";
+	"      --json           print JSON: one value, or one line for each item of a stream\n"
+	"      --timeout S      give up after S seconds (default: no limit)\n"
+	"      --color WHEN     auto (default), always or never\n"
+	"  -h, --help           print this text\n";
 
-const struct verb *const verbs[] = {
+static const char *const status_texts[N_STATUSES] = {
+	[STATUS_OK] = "success",
+	[STATUS_FAILED] = "failure without a status of its own",
+	[STATUS_USAGE] = "error in the command line",
+	[STATUS_NOT_FOUND] = "no such name, process or method",
+	[STATUS_NO_MANAGER] = "no service manager runs on the bus",
+	[STATUS_NO_BUS] = "no such bus",
+	[STATUS_DENIED] = "permission denied",
+	[STATUS_TIMEOUT] = "not done within --timeout",
+	[STATUS_REMOTE] = "the service replied with an error",
+	[STATUS_GONE] = "the service died, or is frozen",
+	[STATUS_DIFFERS] = "not all calls ended as recorded",
+};
+
+static const struct verb *const verbs[] = {
 #define VERB(name) &verb_##name,
 	VERBS
 #undef VERB
-	NULL,
+		NULL,
 };
 
 static const struct verb *find_verb(const char *name)
@@ -44,41 +57,44 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+static int no_verb(const char *name)
+{
+	return fail_with(STATUS_USAGE, "see ipcctl --help", "no such verb: %s", name);
+}
+
+/* --- Help ------------------------------------------------------------------------ */
+
 static int help(void)
 {
 	puts("usage: ipcctl [OPTION]... VERB [OPTION]... [ARGUMENT]...\n"
 	     "\n"
-	     "Looks at a bus and what is on it, and calls services.\n");
+	     "Inspects a bus and the services on it, and calls them.\n"
+	     "\n"
+	     "Verbs:");
 	for (const struct verb *const *verb = verbs; *verb; verb++)
 		printf("  %-10s %s\n", (*verb)->name, (*verb)->summary);
-	printf("\nipcctl help VERB says more of each; ipcctl(1) has all of it.\n\n%s"
-	       "      --verbs          the verbs, a line each\n"
-	       "      --version        the version\n",
+	printf("\nSee \"ipcctl help VERB\" for one verb, and ipcctl(1).\n\nOptions:\n%s"
+	       "      --verbs          print the names of the verbs, one a line\n"
+	       "      --version        print the version\n",
 	       common_help);
-	return STATUS_OK;
-}
-
-static int no_verb(const char *name)
-{
-	return fail_with(STATUS_USAGE, "ipcctl --help lists the verbs", "there is no verb %s",
-			 name);
-}
-
-static int put_verbs(void)
-{
-	for (const struct verb *const *verb = verbs; *verb; verb++)
-		puts((*verb)->name);
 	return STATUS_OK;
 }
 
 static int help_verb(const struct verb *verb)
 {
-	printf("usage: ipcctl %s [OPTION]...%s%s\n\n%s\n%s", verb->name, *verb->arguments ? " " : "",
-	       verb->arguments, verb->help, common_help);
+	unsigned int statuses = MAY_END(OK) | MAY_END(FAILED) | MAY_END(USAGE) | verb->statuses;
+
+	printf("usage: ipcctl %s [OPTION]...%s%s\n\n%s\nOptions:\n%s%s\nExit status:\n", verb->name,
+	       *verb->arguments ? " " : "", verb->arguments, verb->description,
+	       verb->option_help ? verb->option_help : "", common_help);
+	for (int i = 0; i < N_STATUSES; i++)
+		if (statuses & 1u << i)
+			printf("  %-2d  %s\n", i, status_texts[i]);
+	printf("\nExample:\n%s", verb->example);
 	return STATUS_OK;
 }
 
-/* "ipcctl help [VERB]", which many try first. */
+/* "ipcctl help [VERB]", which many people try first. */
 static int help_on(const char *name)
 {
 	const struct verb *verb = name ? find_verb(name) : NULL;
@@ -88,6 +104,15 @@ static int help_on(const char *name)
 	return verb ? help_verb(verb) : no_verb(name);
 }
 
+static int put_verbs(void)
+{
+	for (const struct verb *const *verb = verbs; *verb; verb++)
+		puts((*verb)->name);
+	return STATUS_OK;
+}
+
+/* --- Options of every verb -------------------------------------------------------- */
+
 static int color_option(const char *value)
 {
 	static const char *const names[] = { "auto", "always", "never" };
@@ -95,10 +120,11 @@ static int color_option(const char *value)
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(value, names[i]))
 			continue;
-		ctl.color = (enum when)i;
+		ctl.color = (enum color_when)i;
 		return 0;
 	}
-	return fail_with(STATUS_USAGE, NULL, "--color is auto, always or never, not \"%s\"", value);
+	return fail_with(STATUS_USAGE, NULL, "--color takes auto, always or never, not \"%s\"",
+			 value);
 }
 
 static int common_option(const struct verb *verb, int key, const char *value)
@@ -115,8 +141,8 @@ static int common_option(const struct verb *verb, int key, const char *value)
 	case KEY_TIMEOUT:
 		return parse_seconds("--timeout", value, &ctl.timeout_ms);
 	default:
-		/* getopt has said what. */
-		fprintf(stderr, "ipcctl: try ipcctl %s%s--help\n", verb ? verb->name : "",
+		/* getopt has printed what is wrong. */
+		fprintf(stderr, "ipcctl: see ipcctl %s%s--help\n", verb ? verb->name : "",
 			verb ? " " : "");
 		return STATUS_USAGE;
 	}
@@ -124,8 +150,7 @@ static int common_option(const struct verb *verb, int key, const char *value)
 
 /* --- A verb --------------------------------------------------------------------- */
 
-/* The options of all verbs and this one's; letters without values are short, too. */
-static int join_options(const struct verb *verb, struct option *all, size_t max)
+static void join_options(const struct verb *verb, struct option *all, size_t max)
 {
 	static const struct option common[] = { COMMON_OPTIONS };
 	size_t n = sizeof(common) / sizeof(*common);
@@ -134,16 +159,17 @@ static int join_options(const struct verb *verb, struct option *all, size_t max)
 	for (const struct option *o = verb->options; o && o->name && n + 1 < max; o++)
 		all[n++] = *o;
 	memset(&all[n], 0, sizeof(*all));
-	return n;
 }
 
 static int check_arguments(const struct verb *verb, int argc, char **argv)
 {
 	if (argc < verb->min)
-		return fail_with(STATUS_USAGE, NULL, "%s needs %s; try ipcctl %s --help",
-				 verb->name, verb->arguments, verb->name);
+		return fail_with(STATUS_USAGE, NULL,
+				 "missing argument: ipcctl %s %s; see ipcctl %s --help", verb->name,
+				 verb->arguments, verb->name);
 	if (argc > verb->max)
-		return fail_with(STATUS_USAGE, NULL, "what is \"%s\"? Try ipcctl %s --help",
+		return fail_with(STATUS_USAGE, NULL,
+				 "unexpected argument \"%s\"; see ipcctl %s --help",
 				 argv[verb->max], verb->name);
 	return 0;
 }
@@ -155,14 +181,15 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 
 	join_options(verb, all, sizeof(all) / sizeof(*all));
 	optind = 0;
-	/* getopt's own complaints begin with it. */
+	/* getopt's own messages begin with it. */
 	argv[0] = "ipcctl";
 	while (!status && (key = getopt_long(argc, argv, "d:h", all, NULL)) != -1) {
 		if (key == 'h')
 			return help_verb(verb);
-		if (key < 0x100 && key != 'd' && key != '?')
+		/* 0: a flag, which getopt has set. */
+		if (key && key < 0x100 && key != 'd' && key != '?')
 			status = verb->option(key, optarg);
-		else
+		else if (key)
 			status = common_option(verb, key, optarg);
 	}
 	if (!status)
@@ -198,8 +225,7 @@ int main(int argc, char **argv)
 			return status;
 	}
 	if (optind == argc)
-		return fail_with(STATUS_USAGE, "ipcctl --help lists the verbs",
-				 "what is to be done?");
+		return fail_with(STATUS_USAGE, NULL, "missing verb; see ipcctl --help");
 	if (!strcmp(argv[optind], "help"))
 		return help_on(argv[optind + 1]);
 	verb = find_verb(argv[optind]);

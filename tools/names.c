@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names for numbers: see names.h. Services are found by their names; at which node
- * one is, the driver's state says of our own handles.
+ * Names for numbers: see names.h. To learn the node of a service, we get a handle of it and
+ * look that up in the driver's state.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -20,14 +20,15 @@
 #include "schema.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
+#include "value.h"
 
 /**
  * struct names - all that is known
- * @services: an array of objects: name, pid, node, interface, and set, the descriptors
- *	in base64, where the service gave them
- * @schemas: of each of @services what was made of its set, or NULL
+ * @services: an array of objects: name, pid, node and, if the service described itself,
+ *	interface and set (the descriptors in base64)
+ * @schemas: the schema of each of @services, or NULL
  * @processes: names by pid as text
- * @live: the processes are those of this machine, now
+ * @live: pids are those of this machine, now; else those of a file
  */
 struct names {
 	json_t *services;
@@ -38,25 +39,26 @@ struct names {
 
 /* --- Learning ------------------------------------------------------------------- */
 
-/* The node behind a handle of the proc that libipc opened: the driver's own line. */
+/* The driver's line about the handle of a proxy. */
 static const json_t *handle_of(const json_t *state, const struct ipc_proxy *proxy)
 {
 	json_int_t number = (json_int_t)(ipc_proxy_id(proxy) >> 1) - 1;
 	json_t *proc, *handle;
 	size_t i, j;
 
-	json_array_foreach(state_all(state, "proc"), i, proc) {
-		if (state_number(proc, "pid") != getpid())
+	json_array_foreach(json_object_get(state, "proc"), i, proc)
+	{
+		if (value_number(proc, "pid") != getpid())
 			continue;
-		json_array_foreach(state_all(state, "handle"), j, handle)
-			if (state_number(handle, "proc") == state_number(proc, "proc") &&
-			    state_number(handle, "handle") == number)
-				return handle;
+		json_array_foreach(
+			json_object_get(state, "handle"), j,
+			handle) if (value_number(handle, "proc") == value_number(proc, "proc") &&
+				    value_number(handle, "handle") == number) return handle;
 	}
 	return NULL;
 }
 
-/* What the object says of itself, if it does. */
+/* Adds interface and descriptors, if the object has them. */
 static void describe(json_t *service, struct ipc_proxy *proxy)
 {
 	Ipc__Description *description;
@@ -74,84 +76,84 @@ static int add_service(struct names *names, const char *name, struct ipc_proxy *
 		       const json_t *state)
 {
 	const json_t *handle = handle_of(state, proxy);
-	json_t *service = json_pack("{s:s, s:I, s:I}", "name", name, "pid",
-				    state_number(handle, "pid"), "node",
-				    state_number(handle, "node"));
+	json_t *service =
+		json_pack("{s:s, s:I, s:I}", "name", name, "pid", value_number(handle, "pid"),
+			  "node", value_number(handle, "node"));
 
 	describe(service, proxy);
 	return json_array_append_new(names->services, service);
 }
 
-/* All proxies first, then the driver's file once, for it has the handles then. */
-struct finding {
+/* First all proxies, then the driver's file, which then has a handle of each. */
+struct lookup {
 	struct ipc *ipc;
 	json_t *rows;
 	struct ipc_proxy **proxies;
 	json_t *state;
 };
 
-static void finding_done(struct finding *finding)
+static void lookup_done(struct lookup *lookup)
 {
-	for (size_t i = 0; finding->proxies && i < json_array_size(finding->rows); i++)
-		ipc_proxy_unref(finding->proxies[i]);
-	free(finding->proxies);
-	json_decref(finding->state);
-	json_decref(finding->rows);
+	for (size_t i = 0; lookup->proxies && i < json_array_size(lookup->rows); i++)
+		ipc_proxy_unref(lookup->proxies[i]);
+	free(lookup->proxies);
+	json_decref(lookup->state);
+	json_decref(lookup->rows);
 }
 
-static const char *name_at(const struct finding *finding, size_t i)
+static const char *name_at(const struct lookup *lookup, size_t i)
 {
-	return json_string_value(json_object_get(json_array_get(finding->rows, i), "name"));
+	return json_string_value(json_object_get(json_array_get(lookup->rows, i), "name"));
 }
 
-static int get_proxies(struct finding *finding)
+static int get_proxies(struct lookup *lookup)
 {
-	size_t n = json_array_size(finding->rows);
+	size_t n = json_array_size(lookup->rows);
 
-	finding->proxies = calloc(n + 1, sizeof(struct ipc_proxy *));
-	if (!finding->proxies)
+	lookup->proxies = calloc(n + 1, sizeof(struct ipc_proxy *));
+	if (!lookup->proxies)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (ipc_get_name(finding->ipc, name_at(finding, i), &finding->proxies[i]) < 0)
-			finding->proxies[i] = NULL;
+		if (ipc_get_name(lookup->ipc, name_at(lookup, i), &lookup->proxies[i]) < 0)
+			lookup->proxies[i] = NULL;
 	return 0;
 }
 
-static int learn_services(struct names *names, struct finding *finding)
+static int learn_services(struct names *names, struct lookup *lookup)
 {
-	for (size_t i = 0; i < json_array_size(finding->rows); i++) {
-		struct ipc_proxy *proxy = finding->proxies[i];
+	for (size_t i = 0; i < json_array_size(lookup->rows); i++) {
+		struct ipc_proxy *proxy = lookup->proxies[i];
 
-		if (proxy && add_service(names, name_at(finding, i), proxy, finding->state) < 0)
+		if (proxy && add_service(names, name_at(lookup, i), proxy, lookup->state) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* Without a service manager, or the right to look, there is just less to know. */
+/* Without a service manager or permission, names are missing. That is no error. */
 static int learn(struct names *names)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct finding finding = { 0 };
+	struct lookup lookup = { 0 };
 	int r = 0;
 
 	if (bus_manager(&ipc, &manager))
 		return 0;
-	finding.ipc = ipc;
-	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_list(manager, "", &finding.rows)) {
-		r = get_proxies(&finding);
-		if (r == 0 && !state_read("state", &finding.state))
-			r = learn_services(names, &finding);
-		if (r == 0 && finding.state)
+	lookup.ipc = ipc;
+	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_list(manager, "", &lookup.rows)) {
+		r = get_proxies(&lookup);
+		if (r == 0 && !state_read("state", &lookup.state))
+			r = learn_services(names, &lookup);
+		if (r == 0 && lookup.state)
 			r = add_service(names, "servicemanager", service_manager_proxy(manager),
-					finding.state);
+					lookup.state);
 	}
-	finding_done(&finding);
+	lookup_done(&lookup);
 	return r;
 }
 
-/* What cannot be used is left NULL. */
+/* A set that is not valid leaves NULL. */
 static int build_schemas(struct names *names)
 {
 	json_t *service;
@@ -204,7 +206,7 @@ json_t *names_to_json(const struct names *names)
 	return json_pack("{s:O, s:O}", "services", names->services, "processes", names->processes);
 }
 
-/* A copy of what has the right type, else what is empty. */
+/* A copy if the type is right, else an empty value. */
 static json_t *copy_of(const json_t *value, json_type type)
 {
 	if (value && json_typeof(value) == type)
@@ -227,21 +229,21 @@ struct names *names_from_json(const json_t *json)
 
 void names_learn(struct names *names, const json_t *processes)
 {
-	/* Without memory some stay numbers. */
+	/* Without memory they stay numbers. */
 	json_object_update_missing(names->processes, (json_t *)processes);
 }
 
-/* --- Telling -------------------------------------------------------------------- */
+/* --- Names ---------------------------------------------------------------------- */
 
-/* Its place in services, or their number. */
+/* Index of the service at a node; if there is none, the number of services. */
 static size_t index_of(const struct names *names, uint32_t pid, uint32_t node)
 {
 	json_t *service;
 	size_t i;
 
-	json_array_foreach(names->services, i, service)
-		if (state_number(service, "pid") == pid && state_number(service, "node") == node)
-			return i;
+	json_array_foreach(names->services, i,
+			   service) if (value_number(service, "pid") == (json_int_t)pid &&
+					value_number(service, "node") == (json_int_t)node) return i;
 	return json_array_size(names->services);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What people call things: the service at a node, the method behind a code, the
- * process with a pid. Numbers where nobody knows better.
+ * Names for the numbers in records: of the service at a node, the method of a code, and the
+ * process of a pid. A number without a name is printed as such.
  */
 #ifndef IPCCTL_NAMES_H
 #define IPCCTL_NAMES_H
@@ -11,16 +11,16 @@
 
 struct names;
 
-/* Asks the service manager, the services and the driver; what cannot be known is left
- * out. NULL: no memory. */
+/* Asks the service manager, the services and the driver. What they do not say is missing.
+ * NULL: no memory. */
 struct names *names_new(void);
 struct names *names_free(struct names *names);
 
-/* The same from and to JSON, for files. names_from_json(): NULL is no memory. */
+/* The same to and from JSON, for files. NULL: no memory. */
 json_t *names_to_json(const struct names *names);
 struct names *names_from_json(const json_t *json);
 
-/* The service at a node, or NULL. */
+/* The name of the service at a node, or NULL. */
 const char *names_service(const struct names *names, uint32_t pid, uint32_t node);
 
 /* "demo.echo", else "PROCESS/NODE". */
@@ -30,19 +30,19 @@ void names_target(const struct names *names, uint32_t pid, uint32_t node, char *
 void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		  char *text, size_t size);
 
-/* More names of processes, by pid as text; those known before stay. */
+/* Adds names of processes, by pid as text. Known ones stay. */
 void names_learn(struct names *names, const json_t *processes);
 
-/* What is in a payload that a record of that kind (enum ipc_record_kind) has, as JSON; NULL
- * where nobody knows. */
+/* The payload of a record of this kind (enum ipc_record_kind) as JSON. NULL: its type is
+ * unknown, or it does not match. */
 json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		     uint32_t kind, const void *data, size_t size);
 
-/* Takes the name of a process while it is there, for those below. Names that came from
- * JSON are of another time, so nothing is looked up for them. */
+/* Looks up the name of a process while it exists, for the functions below. Does nothing for
+ * names from JSON: their processes are of another time. */
 void names_note(struct names *names, uint32_t pid);
 
-/* The name alone, or NULL. */
+/* The name only, or NULL. */
 const char *names_known(const struct names *names, uint32_t pid);
 
 /* "client(312)", else "312". */

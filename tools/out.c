@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tables, lines and JSON: see out.h. What comes from others (names of processes,
- * texts of errors) gets to the terminal without control characters.
+ * Tables, lines and JSON: see out.h. Texts of others (names of processes, texts of errors)
+ * are printed without control characters.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -17,8 +17,8 @@ static bool colored(void)
 {
 	const char *no = getenv("NO_COLOR");
 
-	if (ctl.color != WHEN_AUTO)
-		return ctl.color == WHEN_ALWAYS;
+	if (ctl.color != COLOR_AUTO)
+		return ctl.color == COLOR_ALWAYS;
 	return isatty(STDOUT_FILENO) && !(no && *no);
 }
 
@@ -39,7 +39,7 @@ const char *out_plain(void)
 
 /* --- Cells ---------------------------------------------------------------------- */
 
-static char *harmless(char *text)
+static char *strip_control(char *text)
 {
 	for (char *c = text; c && *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
@@ -72,7 +72,8 @@ char *out_text(const json_t *value)
 
 	switch (value ? json_typeof(value) : JSON_NULL) {
 	case JSON_STRING:
-		return harmless(strdup(*json_string_value(value) ? json_string_value(value) : "-"));
+		return strip_control(
+			strdup(*json_string_value(value) ? json_string_value(value) : "-"));
 	case JSON_INTEGER:
 		n = asprintf(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		break;
@@ -86,14 +87,14 @@ char *out_text(const json_t *value)
 	case JSON_ARRAY:
 		return json_array_size(value) ? join(value) : strdup("-");
 	case JSON_OBJECT:
-		return harmless(json_dumps(value, JSON_COMPACT));
+		return strip_control(json_dumps(value, JSON_COMPACT));
 	default:
 		return strdup("-");
 	}
 	return n < 0 ? NULL : text;
 }
 
-/* How many places a text takes: characters of UTF-8. */
+/* The number of UTF-8 characters. */
 static int width_of(const char *text)
 {
 	int width = 0;
@@ -101,6 +102,13 @@ static int width_of(const char *text)
 	for (; *text; text++)
 		width += ((unsigned char)*text & 0xc0) != 0x80;
 	return width;
+}
+
+int out_flush(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return STATUS_OK;
+	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 }
 
 /* --- Tables --------------------------------------------------------------------- */
@@ -171,14 +179,6 @@ int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *r
 	return filled ? STATUS_OK : fail_memory();
 }
 
-/* What did not get out, to a full disk for one, is a failure. */
-static int written(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return STATUS_OK;
-	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
-}
-
 int out_table(const struct column *columns, size_t n, json_t *rows)
 {
 	int status;
@@ -189,7 +189,7 @@ int out_table(const struct column *columns, size_t n, json_t *rows)
 		return out_json(rows);
 	status = out_rows(stdout, columns, n, rows);
 	json_decref(rows);
-	return status ? status : written();
+	return status ? status : out_flush();
 }
 
 /* --- JSON ----------------------------------------------------------------------- */
@@ -206,7 +206,7 @@ static int put_json(json_t *value, size_t flags)
 	if (r < 0)
 		return fail_with(STATUS_FAILED, NULL, "cannot write JSON to standard output");
 	putchar('\n');
-	return written();
+	return out_flush();
 }
 
 int out_json(json_t *value)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Standard output. A verb builds JSON values; people get them as tables and
- * lines, and with --json they are printed as they are. So both say the same.
+ * Standard output. A verb builds JSON values. Text for people is made of them; with --json
+ * they are printed as they are, so both have the same content.
  */
 #ifndef IPCCTL_OUT_H
 #define IPCCTL_OUT_H
@@ -13,16 +13,16 @@
 
 enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_RED, COLOR_GREEN, COLOR_YELLOW };
 
-/* The escape sequences that begin and end a color; "" where there are none. */
+/* The escape sequences that begin and end a color; "" if colors are off. */
 const char *out_color(enum color color);
 const char *out_plain(void);
 
 /**
  * struct column - a column of a table
  * @title: its head
- * @key: of the value in each row's object
- * @color: of the cells
- * @right: numbers go to the right
+ * @key: key of its value in a row
+ * @color: color of its cells
+ * @right: align to the right, for numbers
  */
 struct column {
 	const char *title;
@@ -31,18 +31,24 @@ struct column {
 	bool right;
 };
 
-/* A cell's text of a value: of an array its parts, "-" for nothing; control characters
- * become "?". The caller's to free; NULL: no memory. */
+/* A value as the text of a cell. An array is joined with commas, nothing is "-", control
+ * characters become "?". The caller frees it; NULL: no memory. */
 char *out_text(const json_t *value);
 
-/* Prints rows, an array of objects, and takes the reference; NULL is no memory. The
- * second shows only the text, to any stream. Each an enum status. */
+/* The functions below return an enum status and print what went wrong. Where they take a
+ * reference, NULL stands for no memory. */
+
+/* Prints an array of objects as a table or JSON, and takes its reference. */
 int out_table(const struct column *columns, size_t n, json_t *rows);
+
+/* Prints the table to a stream. */
 int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *rows);
 
-/* Prints a value as JSON and takes the reference; NULL is no memory. A line is for
- * streams: compact, and out at once. Each an enum status. */
+/* Prints a value as JSON, and takes its reference. A line is compact, for streams. */
 int out_json(json_t *value);
 int out_line(json_t *value);
+
+/* Flushes standard output. Fails if anything printed so far was not written. */
+int out_flush(void);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "process.h"
 
-/* What fits of a file of a process, as a string. */
+/* The beginning of a file of a process, as a string. */
 static void read_proc(pid_t pid, const char *file, char *text, size_t size)
 {
 	char path[64];

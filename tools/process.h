@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the system knows of a process. All of it may be gone by the time it is
- * looked at; then the answers are empty.
+ * What the system knows of a process. If the process has ended, the texts are empty.
  */
 #ifndef IPCCTL_PROCESS_H
 #define IPCCTL_PROCESS_H
@@ -12,13 +11,13 @@
 /* Its name, as ps shows it. */
 void process_name(pid_t pid, char *name, size_t size);
 
-/* The systemd unit that it belongs to ("echo.service"). */
+/* Its systemd unit ("echo.service"). */
 void process_unit(pid_t pid, char *unit, size_t size);
 
-/* The unit in the text of /proc/PID/cgroup: the last part that is one. */
+/* The last systemd unit in the text of /proc/PID/cgroup. */
 void unit_in_cgroup(const char *text, char *unit, size_t size);
 
-/* A user's name, or the number. */
+/* The name of a user; a number if there is none. */
 void user_name(uid_t uid, char *name, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sending a recording again: see resend.h. Messages are sent as the bytes that they
- * were, as ones of a type without fields, so that it takes no descriptor: protobuf-c
- * keeps what it does not know, and of the answers, too.
+ * Resending a recording: see resend.h. Messages are sent as the recorded bytes, without the
+ * descriptors of their types: they have a type without fields, and protobuf-c keeps unknown
+ * fields, also those of replies.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "schema.h"
 #include "stop.h"
 
-/* As long as an answer is waited for, and a oneway's receiver to have room. */
+/* Limit for a reply, and for a receiver to have space for a oneway. */
 #define TIMEOUT_USEC 10000000
 
 enum result { EQUAL, DIFFERS, FAILED, SENT, SKIPPED, N_RESULTS };
@@ -30,13 +30,13 @@ enum result { EQUAL, DIFFERS, FAILED, SENT, SKIPPED, N_RESULTS };
 static const char *const results[] = { "equal", "differs", "error", "sent", "skipped" };
 
 /**
- * struct recorded_call - a call of the recording, and how it ended there
- * @id: the call's
- * @resent: it was sent again
- * @kind: of the record that ended it (enum ipc_record_kind); 0: none did
+ * struct recorded_call - a call of the recording, and its end
+ * @id: id of the call
+ * @resent: it was resent
+ * @kind: of the record of its end (enum ipc_record_kind); 0: there is none
  * @time: of that record
  * @error: -errno, or 0
- * @data: the answer's protobuf bytes, @size of them; NULL: they cannot be compared
+ * @data: protobuf bytes of the reply, @size of them; NULL: they cannot be compared
  */
 struct recorded_call {
 	uint64_t id;
@@ -48,7 +48,7 @@ struct recorded_call {
 	size_t size;
 };
 
-/* Who has a name now; @error: 0, or why nobody does. */
+/* The service that has a name now; @error: -errno if there is none. */
 struct target {
 	char *name;
 	struct ipc_proxy *proxy;
@@ -66,10 +66,10 @@ struct resend {
 	uint64_t start_ns; /* clock_ns() when the message recorded at @first_ns was sent */
 	uint64_t first_ns;
 	unsigned long counts[N_RESULTS];
-	unsigned long nameless;
+	unsigned long unnamed;
 };
 
-/* --- What became of it then --------------------------------------------------------- */
+/* --- The recorded calls --------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -86,7 +86,7 @@ static struct recorded_call *recorded_find(const struct resend *resend, uint64_t
 	return found ? *found : NULL;
 }
 
-/* The one of that id, a new one if there is none; NULL: no memory. */
+/* The call with this id; a new one if there is none. NULL: no memory. */
 static struct recorded_call *recorded_get(struct resend *resend, uint64_t id)
 {
 	struct recorded_call *recorded = recorded_find(resend, id);
@@ -111,7 +111,7 @@ static void recorded_free(void *node)
 	free(recorded);
 }
 
-/* The message of a payload that has all of it and nothing else; NULL: it is not so. */
+/* The message in a payload; NULL: it is incomplete, or objects, blobs or metadata are with it. */
 static const void *plain_message(const struct ipc_record *record)
 {
 	const void *message;
@@ -200,39 +200,39 @@ struct resend *resend_close(struct resend *resend)
 	return NULL;
 }
 
-/* --- Whether it can be sent ----------------------------------------------------------- */
+/* --- Reasons to skip one -------------------------------------------------------------- */
 
 bool resend_accepts(struct resend *resend, const struct ipc_record *record, const char *service)
 {
 	if (record->kind != IPC_RECORD_CALL && record->kind != IPC_RECORD_ONEWAY)
 		return false;
 	if (!service)
-		resend->nameless++;
+		resend->unnamed++;
 	return service;
 }
 
-/* Why not; NULL: it can be. */
+/* NULL: the message can be resent. */
 static const char *skip_reason(const struct resend *resend, const struct ipc_record *record,
 			       const char *service)
 {
 	const struct recorded_call *parent = recorded_find(resend, record->parent);
 
 	if (record->n_objects)
-		return "it carries objects or files";
+		return "it has objects or files";
 	if (record->flags & IPC_RECORD_CLEAR)
-		return "what is in it was a secret";
+		return "its content was secret (IPC_CLEAR)";
 	if (record->data_kept < record->data_size)
-		return "not all of it was recorded: --write with more --max-data";
+		return "it is recorded in part only: use a larger --max-data with --write";
 	if (!plain_message(record))
-		return "it carries blobs or metadata";
+		return "it has blobs or metadata";
 	if (!strcmp(service, "servicemanager") && !resend->manager)
-		return "finding services is done anyway; --name servicemanager sends it";
+		return "it went to the service manager: --name servicemanager resends it";
 	if (parent && parent->resent)
-		return "a call that was sent again leads to it";
+		return "a service sends it while it serves a call that was resent";
 	return NULL;
 }
 
-/* Each name is asked for once. NULL: no memory. */
+/* Looks up each name once. NULL: no memory. */
 static const struct target *target_of(struct resend *resend, const char *name)
 {
 	struct target *target;
@@ -255,7 +255,7 @@ static const struct target *target_of(struct resend *resend, const char *name)
 
 /* --- Sending ---------------------------------------------------------------------- */
 
-/* The pauses of the recording, by the speed that was asked for. */
+/* Sleeps for the recorded pauses, divided by the speed. */
 static void wait_until_due(struct resend *resend, uint64_t time)
 {
 	struct timespec until;
@@ -272,14 +272,14 @@ static void wait_until_due(struct resend *resend, uint64_t time)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
-/* 0 or -errno, with what the service says of it in error. */
+/* 0 or -errno; error: what the service says about it. */
 static int transmit(const struct ipc_record *record, struct ipc_proxy *proxy,
 		    ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
 	bool oneway = record->kind == IPC_RECORD_ONEWAY;
 	const struct ipc_method method = {
 		.code = record->code,
-		/* The answer may have objects, which are let go. */
+		/* The reply may have objects, which are released. */
 		.flags = oneway ? IPC_METHOD_ONEWAY : IPC_METHOD_REPLY_OBJECTS,
 		.request = &ipc__none__descriptor,
 		.reply = &ipc__none__descriptor,
@@ -304,7 +304,7 @@ static int transmit(const struct ipc_record *record, struct ipc_proxy *proxy,
 
 /* --- Comparing -------------------------------------------------------------------- */
 
-/* Whether an error then and one now have the same name. */
+/* Whether the recorded error and this one have the same name. */
 static bool same_name(const struct recorded_call *recorded, const char *name)
 {
 	Ipc__Error *then =
@@ -333,7 +333,7 @@ static int set(json_t *row, const char *key, json_t *value)
 	return json_object_set_new(row, key, value) < 0 ? -ENOMEM : 0;
 }
 
-/* What is in an answer, as far as somebody knows. */
+/* Adds a reply as JSON; in base64 if its type is unknown. */
 static int set_reply(json_t *row, const char *key, const struct ipc_record *record,
 		     const struct names *names, const void *data, size_t size)
 {
@@ -343,7 +343,7 @@ static int set_reply(json_t *row, const char *key, const struct ipc_record *reco
 	return set(row, key, json ? json : base64_encode(data, size));
 }
 
-/* Of a reply: what it is against the one of the recording. */
+/* Compares a reply with the recorded one, and adds both to row if they differ. */
 static int compare_reply(const struct recorded_call *recorded, const struct ipc_record *record,
 			 const struct names *names, const ProtobufCMessage *reply, json_t *row,
 			 enum result *ret_result)
@@ -448,15 +448,14 @@ static int put_sums(const struct resend *resend)
 	const unsigned long *n = resend->counts;
 
 	if (ctl.json)
-		return out_line(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "kind", "sum",
-					  "equal", (json_int_t)n[EQUAL], "differs",
-					  (json_int_t)n[DIFFERS], "error", (json_int_t)n[FAILED],
-					  "sent", (json_int_t)n[SENT], "skipped",
-					  (json_int_t)n[SKIPPED], "nameless",
-					  (json_int_t)resend->nameless));
-	printf("%lu equal, %lu differ, %lu failed, %lu with nothing to compare; %lu skipped; "
-	       "%lu to no service with a name\n",
-	       n[EQUAL], n[DIFFERS], n[FAILED], n[SENT], n[SKIPPED], resend->nameless);
+		return out_line(
+			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "kind", "sum", "equal",
+				  (json_int_t)n[EQUAL], "differs", (json_int_t)n[DIFFERS], "error",
+				  (json_int_t)n[FAILED], "sent", (json_int_t)n[SENT], "skipped",
+				  (json_int_t)n[SKIPPED], "unnamed", (json_int_t)resend->unnamed));
+	printf("%lu equal, %lu differ, %lu failed, %lu sent without a reply to compare; %lu skipped; "
+	       "%lu to objects without a name\n",
+	       n[EQUAL], n[DIFFERS], n[FAILED], n[SENT], n[SKIPPED], resend->unnamed);
 	return STATUS_OK;
 }
 
@@ -469,10 +468,10 @@ int resend_sum(const struct resend *resend)
 	if (status)
 		return status;
 	if (!all)
-		return fail_with(STATUS_FAILED, "ipcctl monitor --read FILE shows what is in it",
-				 "nothing of %s was sent again", resend->path);
+		return fail_with(STATUS_FAILED, "ipcctl monitor --read FILE prints its content",
+				 "%s has no message that can be resent", resend->path);
 	if (others)
-		return fail_with(STATUS_DIFFERS, NULL, "%lu of %lu did not end as in %s", others,
-				 all, resend->path);
+		return fail_with(STATUS_DIFFERS, NULL, "%lu of %lu messages did not end as in %s",
+				 others, all, resend->path);
 	return STATUS_OK;
 }

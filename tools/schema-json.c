@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of any type <-> JSON, by their descriptors: as protobuf's own JSON, but
- * that fields keep the names they have in the .proto and 64 bits are numbers.
- * Objects and fds are written as schema.h says.
+ * Converts messages to JSON and back by their descriptors. The format is protobuf's own, but
+ * fields keep their names of the .proto file, and 64-bit values are numbers. schema.h describes
+ * objects and fds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <ipc/blob.h>
 
 #include "schema.h"
+#include "value.h"
 
 #define AT(type, message, offset) (*(type *)((char *)(message) + (offset)))
 
@@ -76,15 +77,15 @@ void *base64_decode(const json_t *text, size_t *ret_size)
 
 /* --- JSON to a message -------------------------------------------------------------- */
 
-static int wrong(struct schema_context *context, const ProtobufCFieldDescriptor *field,
-		 const char *what)
+static int set_error(struct schema_context *context, const ProtobufCFieldDescriptor *field,
+		     const char *what)
 {
 	if (!context->what[0])
 		snprintf(context->what, sizeof(context->what), "%s: %s", field->name, what);
 	return -EINVAL;
 }
 
-/* Numbers may be texts, as protobuf has them for 64 bits. */
+/* A number may be a string: protobuf prints those of 64 bits so. */
 static int get_integer(const json_t *json, int64_t min, uint64_t max, uint64_t *ret_value)
 {
 	const char *text = json_string_value(json);
@@ -113,7 +114,7 @@ static int set_integer(const ProtobufCFieldDescriptor *field, void *member, cons
 	uint64_t value;
 
 	if (get_integer(json, min, max, &value) < 0)
-		return wrong(context, field, "a number is wanted that fits its type");
+		return set_error(context, field, "expected a number that fits the type");
 	if (max > UINT32_MAX)
 		*(uint64_t *)member = value;
 	else
@@ -136,16 +137,16 @@ static int set_enum(const ProtobufCFieldDescriptor *field, int32_t *member, cons
 		*member = type->values[i].value;
 		return 0;
 	}
-	return wrong(context, field, "no such value of the enum");
+	return set_error(context, field, "no such value of the enum");
 }
 
 static int set_bytes(const ProtobufCFieldDescriptor *field, ProtobufCBinaryData *member,
 		     const json_t *json, struct schema_context *context)
 {
 	if (!json_is_string(json))
-		return wrong(context, field, "bytes are wanted as text in base64");
+		return set_error(context, field, "expected bytes as a base64 string");
 	member->data = base64_decode(json, &member->len);
-	return member->data ? 0 : wrong(context, field, "this is not base64");
+	return member->data ? 0 : set_error(context, field, "not valid base64");
 }
 
 static int set_number(const ProtobufCFieldDescriptor *field, void *member, const json_t *json,
@@ -158,7 +159,7 @@ static int set_number(const ProtobufCFieldDescriptor *field, void *member, const
 
 		if (!text || (strcmp(text, "NaN") && strcmp(text, "Infinity") &&
 			      strcmp(text, "-Infinity")))
-			return wrong(context, field, "a number is wanted");
+			return set_error(context, field, "expected a number");
 		value = *text == 'N' ? NAN : *text == 'I' ? INFINITY : -INFINITY;
 	}
 	if (field->type == PROTOBUF_C_TYPE_FLOAT)
@@ -186,16 +187,16 @@ static int set_fd(const ProtobufCFieldDescriptor *field, Ipc__Fd *member, const 
 	int fd;
 
 	if (context->n_fds == sizeof(context->fds) / sizeof(*context->fds))
-		return wrong(context, field, "a message has at most 64 objects and fds");
+		return set_error(context, field, "a message has at most 64 objects and fds");
 	if (json_is_integer(json))
 		fd = fcntl(json_integer_value(json), F_DUPFD_CLOEXEC, 3);
 	else if (json_is_string(json))
 		fd = open_file(json_string_value(json));
 	else
-		return wrong(context, field, "a file is wanted: an fd's number, or a path");
+		return set_error(context, field, "expected a file: the number of an fd, or a path");
 	if (fd < 0) {
-		snprintf(what, sizeof(what), "cannot be opened: %s", strerror(errno));
-		return wrong(context, field, what);
+		snprintf(what, sizeof(what), "cannot open: %s", strerror(errno));
+		return set_error(context, field, what);
 	}
 	context->fds[context->n_fds++] = fd;
 	member->fd = fd;
@@ -210,13 +211,13 @@ static int set_object(const ProtobufCFieldDescriptor *field, Ipc__Object *member
 	int r;
 
 	if (!json_is_string(json) || !context->ipc)
-		return wrong(context, field, "an object is wanted: a service's name");
+		return set_error(context, field, "expected an object: the name of a service");
 	if (context->n_proxies == sizeof(context->proxies) / sizeof(*context->proxies))
-		return wrong(context, field, "a message has at most 64 objects and fds");
+		return set_error(context, field, "a message has at most 64 objects and fds");
 	r = ipc_get_name(context->ipc, json_string_value(json), &proxy);
 	if (r < 0) {
 		snprintf(what, sizeof(what), "%.100s: %s", json_string_value(json), ipc_strerror(r));
-		return wrong(context, field, what);
+		return set_error(context, field, what);
 	}
 	context->proxies[context->n_proxies++] = proxy;
 	member->id = ipc_proxy_id(proxy);
@@ -230,11 +231,11 @@ static int set_blob(const ProtobufCFieldDescriptor *field, Ipc__Blob *member, co
 	void *data;
 
 	if (!json_is_string(json))
-		return wrong(context, field, "bytes are wanted as text in base64");
+		return set_error(context, field, "expected bytes as a base64 string");
 	data = base64_decode(json, &size);
 	if (!data)
-		return wrong(context, field, "this is not base64");
-	/* Freed with the message, like any bytes. */
+		return set_error(context, field, "not valid base64");
+	/* They are freed with the message. */
 	ipc_blob_set(member, data, size);
 	return 0;
 }
@@ -272,7 +273,7 @@ static int set_nested(const ProtobufCFieldDescriptor *field, ProtobufCMessage **
 	if ((*member)->descriptor == &ipc__blob__descriptor)
 		return set_blob(field, (Ipc__Blob *)*member, json, context);
 	if (!json_is_object(json))
-		return wrong(context, field, "an object with fields is wanted");
+		return set_error(context, field, "expected a JSON object");
 	return set_message(*member, json, context);
 }
 
@@ -301,14 +302,14 @@ static int set_value(const ProtobufCFieldDescriptor *field, void *member, const 
 		return set_number(field, member, json, context);
 	case PROTOBUF_C_TYPE_BOOL:
 		if (!json_is_boolean(json))
-			return wrong(context, field, "true or false is wanted");
+			return set_error(context, field, "expected true or false");
 		*(protobuf_c_boolean *)member = json_is_true(json);
 		return 0;
 	case PROTOBUF_C_TYPE_ENUM:
 		return set_enum(field, member, json, context);
 	case PROTOBUF_C_TYPE_STRING:
 		if (!json_is_string(json))
-			return wrong(context, field, "text is wanted");
+			return set_error(context, field, "expected a string");
 		*(char **)member = strdup(json_string_value(json));
 		return *(char **)member ? 0 : -ENOMEM;
 	case PROTOBUF_C_TYPE_BYTES:
@@ -349,13 +350,13 @@ static int set_repeated(ProtobufCMessage *message, const ProtobufCFieldDescripto
 	int r = 0;
 
 	if (!json_is_array(json))
-		return wrong(context, field, "a list is wanted");
+		return set_error(context, field, "expected an array");
 	values = calloc(json_array_size(json) + 1, size);
 	if (!values)
 		return -ENOMEM;
 	AT(void *, message, field->offset) = values;
 	for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
-		/* A value that was begun is freed with the message. */
+		/* Counted first, so that a value that is built in part is freed with the message. */
 		(*n)++;
 		r = set_value(field, values + i * size, json_array_get(json, i), context);
 	}
@@ -369,7 +370,7 @@ static int set_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *
 		return set_repeated(message, field, json, context);
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
 		if (AT(uint32_t, message, field->quantifier_offset))
-			return wrong(context, field, "another one of the oneof is there");
+			return set_error(context, field, "another field of the oneof is set");
 		AT(uint32_t, message, field->quantifier_offset) = field->id;
 	} else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->quantifier_offset) {
 		AT(protobuf_c_boolean, message, field->quantifier_offset) = 1;
@@ -394,7 +395,7 @@ static int check_required(const ProtobufCMessage *message, const json_t *json,
 	for (unsigned int i = 0; i < type->n_fields; i++)
 		if (type->fields[i].label == PROTOBUF_C_LABEL_REQUIRED &&
 		    !json_object_get(json, type->fields[i].name))
-			return wrong(context, &type->fields[i], "is required");
+			return set_error(context, &type->fields[i], "is required");
 	return 0;
 }
 
@@ -427,7 +428,7 @@ int schema_from_json(const ProtobufCMessageDescriptor *type, const json_t *json,
 	int r;
 
 	if (!json_is_object(json)) {
-		snprintf(context->what, sizeof(context->what), "a JSON object is wanted, like {}");
+		snprintf(context->what, sizeof(context->what), "expected a JSON object, as in {}");
 		return -EINVAL;
 	}
 	message = message_new(type);
@@ -453,7 +454,7 @@ static json_t *number_to_json(double value)
 	return json_real(value);
 }
 
-/* JSON's numbers here have 63 bits and a sign. */
+/* jansson's integers have 63 bits and a sign. */
 static json_t *unsigned_to_json(uint64_t value)
 {
 	char text[32];
@@ -474,7 +475,7 @@ static json_t *enum_to_json(const ProtobufCFieldDescriptor *field, int32_t value
 	return json_integer(value);
 }
 
-/* What is no UTF-8 is shown as bytes. */
+/* Text that is not UTF-8 is shown as bytes. */
 static json_t *text_to_json(const char *text)
 {
 	if (!text)
@@ -482,7 +483,7 @@ static json_t *text_to_json(const char *text)
 	return json_string(text) ?: base64_encode(text, strlen(text));
 }
 
-/* Of a message that was only looked at the bytes are not there. */
+/* A message that was only decoded has the size of its blobs, not the bytes. */
 static json_t *blob_to_json(const Ipc__Blob *blob)
 {
 	if (blob->size && !ipc_blob_data(blob))
@@ -549,10 +550,7 @@ static json_t *repeated_to_json(const ProtobufCMessage *message,
 	for (size_t i = 0; array && i < n; i++) {
 		const char *value = values + i * size_of(field);
 
-		if (json_array_append_new(array, value_to_json(field, value)) == 0)
-			continue;
-		json_decref(array);
-		array = NULL;
+		array = value_append(array, value_to_json(field, value));
 	}
 	return array;
 }
@@ -579,17 +577,14 @@ json_t *schema_to_json(const ProtobufCMessage *message)
 
 	for (unsigned int i = 0; object && i < type->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &type->fields[i];
-		json_t *value;
+		const char *member = &AT(const char, message, field->offset);
 
 		if (!is_set(message, field))
 			continue;
-		value = field->label == PROTOBUF_C_LABEL_REPEATED ?
-				repeated_to_json(message, field) :
-				value_to_json(field, &AT(const char, message, field->offset));
-		if (json_object_set_new(object, field->name, value) == 0)
-			continue;
-		json_decref(object);
-		object = NULL;
+		if (field->label == PROTOBUF_C_LABEL_REPEATED)
+			object = value_set(object, field->name, repeated_to_json(message, field));
+		else
+			object = value_set(object, field->name, value_to_json(field, member));
 	}
 	return object;
 }

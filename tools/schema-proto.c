@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Descriptors back to a .proto file that protoc reads.
+ * Prints descriptors as a .proto file that protoc reads.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "schema-private.h"
 
-/* What is printed, and how deep in braces. */
+/* depth: number of open braces. */
 struct printer {
 	FILE *file;
 	const char *package;
@@ -74,7 +74,7 @@ static const char *label_of(const struct printer *p,
 	}
 }
 
-/* Texts have quotes and escapes, bytes have come escaped; the rest are words. */
+/* A string is quoted and escaped here; bytes are escaped already; others are words. */
 static void put_default(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field)
 {
 	bool text = field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
@@ -134,7 +134,7 @@ static bool is_map_entry(const Google__Protobuf__DescriptorProto *type)
 	return type->options && type->options->map_entry;
 }
 
-/* The entry type of a field map<K, V>, which protoc made up. */
+/* The entry type that protoc generates for a field map<K, V>, or NULL. */
 static const Google__Protobuf__DescriptorProto *
 map_entry(const Google__Protobuf__DescriptorProto *type,
 	  const Google__Protobuf__FieldDescriptorProto *field)
@@ -160,7 +160,7 @@ static void put_oneof(struct printer *p, const Google__Protobuf__DescriptorProto
 	line(p, "}");
 }
 
-/* A oneof is printed where its first member is. */
+/* A oneof is printed in place of its first member. */
 static bool is_later_member(const Google__Protobuf__DescriptorProto *type, size_t i)
 {
 	for (size_t j = 0; j < i; j++)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * protobuf-c descriptors built at run time of those of descriptor.proto. A message
- * is laid out field after field; members of a oneof have a place each, and share the
- * number that says which it is.
+ * Builds protobuf-c descriptors at run time from those of descriptor.proto. A message is laid
+ * out field after field. The members of a oneof have a place each, and share the number that
+ * says which one is set.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@ const ProtobufCEnumDescriptor *schema_enum(const struct schema *schema, const ch
 	return NULL;
 }
 
-/* What libipc looks for in a message must be its own. */
+/* libipc recognizes these types by the address of its own descriptor. */
 static const ProtobufCMessageDescriptor *own_type(const char *name)
 {
 	static const ProtobufCMessageDescriptor *const own[] = {
@@ -179,7 +179,7 @@ static const struct {
 	[18] = { PROTOBUF_C_TYPE_SINT64, 8 },
 };
 
-/* Room of that size at its alignment, which is at most 8. */
+/* Space of this size at its alignment, which is at most 8. */
 static unsigned int place(size_t *end, size_t size)
 {
 	size_t align = size < 8 ? size : 8, at = (*end + align - 1) / align * align;
@@ -269,7 +269,7 @@ static int by_number(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Rows of numbers without gaps, as protobuf-c looks fields up by. */
+/* Ranges of consecutive field numbers, by which protobuf-c looks up fields. */
 static int build_ranges(struct schema *schema, ProtobufCMessageDescriptor *built)
 {
 	ProtobufCIntRange *ranges = schema_alloc(schema, built->n_fields + 1, sizeof(*ranges));

@@ -55,7 +55,7 @@ char *schema_text(struct schema *schema, const char *format, ...)
 
 /* --- Methods -------------------------------------------------------------------- */
 
-/* An option that protobuf-c does not know is an unknown field: a varint. */
+/* The options of ipc/options.proto are unknown fields for protobuf-c: varints. */
 static bool option_of(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
 		      uint64_t *ret_value)
 {
@@ -74,7 +74,7 @@ static bool option_of(const Google__Protobuf__MethodDescriptorProto *method, uin
 	return false;
 }
 
-/* As the generator derives it: FNV-1a of "pkg.Service/Method" with the top bit set. */
+/* As protoc-gen-ipc derives it: FNV-1a of "pkg.Service/Method" with the top bit set. */
 static uint32_t code_of(const char *interface, const char *method)
 {
 	const char *parts[] = { interface, "/", method };
@@ -86,7 +86,7 @@ static uint32_t code_of(const char *interface, const char *method)
 	return hash | 0x80000000u;
 }
 
-/* A method with streams is known by having one; nobody opens it here. */
+/* libipc knows methods with streams by this callback. It is never called. */
 static int no_server(struct ipc_stream *stream, const ProtobufCMessage *request, const void *ops,
 		     void *userdata)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a service says of itself, made usable: of the descriptors that it answers
- * "describe" with, protobuf-c descriptors are built at run time, so that libipc can
- * carry its messages, objects and fds, and JSON can be made of them and back.
+ * The interface of a service, as it describes it. protobuf-c descriptors are built at run
+ * time, so that libipc can send its messages, objects and fds, and convert them to and from
+ * JSON.
  *
  *   schema.c        methods
  *   schema-types.c  messages and enums
@@ -35,12 +35,13 @@ struct schema_method {
 	bool streams_out;
 };
 
-/* Of a FileDescriptorSet, the service with that full name. 0, -ENOMEM, -EBADMSG: it is
- * none, or -ENOENT: the service is not in it. */
+/* Builds the service with this full name from a FileDescriptorSet. 0; -ENOMEM; -EBADMSG: the
+ * set is not valid; -ENOENT: the service is not in it. */
 int schema_new(const void *set, size_t size, const char *interface, struct schema **ret_schema);
 struct schema *schema_free(struct schema *schema);
 
-/* Asks the object itself; 0 or -errno. error may be NULL. */
+/* Builds it from the description that the object itself returns. 0 or -errno. error may be
+ * NULL. */
 int schema_introspect(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error);
 
 const char *schema_interface(const struct schema *schema);
@@ -50,19 +51,19 @@ const struct schema_method *schema_at(const struct schema *schema, size_t i);
 const struct schema_method *schema_find(const struct schema *schema, const char *name);
 const struct schema_method *schema_find_code(const struct schema *schema, uint32_t code);
 
-/* A method that every object has, or NULL. */
+/* The name of a method that every object has, or NULL. */
 const char *schema_builtin(uint32_t code);
 
-/* Prints the service's file as a .proto; 0 or -ENOMEM. */
+/* Prints the .proto file of the service. 0 or -EIO. */
 int schema_print(const struct schema *schema, FILE *file);
 
 /* --- Messages (schema-json.c) ------------------------------------------------------ */
 
 /**
- * struct schema_context - what JSON may name besides values
- * @ipc: where objects are found by name; NULL: there are none
- * @fds: fds that were opened for fields, @n_fds of them, to be closed by who sends
- * @proxies: objects that were found for fields, @n_proxies of them, to be unref'ed
+ * struct schema_context - files and objects of a message that is made of JSON
+ * @ipc: connection for objects; NULL: fields of type ipc.Object are refused
+ * @fds: @n_fds opened files
+ * @proxies: @n_proxies objects
  * @what: where the JSON is wrong, and why
  */
 struct schema_context {
@@ -74,23 +75,25 @@ struct schema_context {
 	char what[256];
 };
 
+/* Closes the files and releases the objects, after the message was sent. */
 void schema_context_done(struct schema_context *context);
 
-/* A message of JSON, the caller's to protobuf_c_message_free_unpacked(): 0, -ENOMEM, or
- * -EINVAL and context->what. An Ipc.Fd is a number (an open fd), or a path to read ("-":
- * standard input), or ">PATH" to write; an ipc.Object a service's name. */
+/* Makes a message of JSON. The caller frees it with protobuf_c_message_free_unpacked(). 0;
+ * -ENOMEM; -EINVAL: context->what says why. An ipc.Fd is the number of an open fd, the path of
+ * a file to read ("-": standard input), or ">PATH" to write. An ipc.Object is the name of a
+ * service. */
 int schema_from_json(const ProtobufCMessageDescriptor *type, const json_t *json,
 		     struct schema_context *context, ProtobufCMessage **ret_message);
 
-/* JSON of a message; NULL: no memory. */
+/* A message as JSON. NULL: no memory. */
 json_t *schema_to_json(const ProtobufCMessage *message);
 
-/* Bytes as text and back; NULL: no memory, or not base64. The second's result, with a 0
- * behind it, is the caller's to free. */
+/* Bytes as base64 and back. NULL: no memory, or not base64. The caller frees the decoded
+ * bytes, which a 0 follows. */
 json_t *base64_encode(const void *data, size_t size);
 void *base64_decode(const json_t *text, size_t *ret_size);
 
-/* JSON of bytes of that type; NULL: they are none, or no memory. */
+/* The bytes of a message of this type as JSON. NULL: they are no such message, or no memory. */
 json_t *schema_decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "ipcctl.h"
 #include "state.h"
+#include "value.h"
 
 #define DEBUGFS "/sys/kernel/debug/ipcbus"
 
@@ -37,24 +38,9 @@ json_t *state_parse_line(char *line, const char **ret_kind)
 		if (!value)
 			continue;
 		*value++ = '\0';
-		if (json_object_set_new(object, word, value_of(value)) < 0) {
-			json_decref(object);
-			object = NULL;
-		}
+		object = value_set(object, word, value_of(value));
 	}
 	return object;
-}
-
-/* Puts an object into the array of its kind; takes its reference. */
-static int put(json_t *state, const char *kind, json_t *object)
-{
-	json_t *array = json_object_get(state, kind);
-
-	if (!array && json_object_set_new(state, kind, array = json_array()) < 0) {
-		json_decref(object);
-		return -ENOMEM;
-	}
-	return json_array_append_new(array, object);
 }
 
 json_t *state_parse(FILE *file)
@@ -66,11 +52,11 @@ json_t *state_parse(FILE *file)
 
 	while (state && getline(&line, &size, file) > 0) {
 		json_t *object = state_parse_line(line, &kind);
+		json_t *array = json_incref(json_object_get(state, kind));
 
-		if (!object || put(state, kind, object) < 0) {
-			json_decref(state);
-			state = NULL;
-		}
+		/* This array is in state, too, if the kind is not new. */
+		array = value_append(array ? array : json_array(), object);
+		state = value_set(state, kind, array);
 	}
 	free(line);
 	return state;
@@ -82,31 +68,16 @@ json_t *counters_parse(FILE *file)
 	unsigned long live, total;
 	char name[64];
 
-	while (counters && fscanf(file, "%63s %lu %lu", name, &live, &total) == 3) {
-		json_t *counter = json_pack("{s:I, s:I}", "live", (json_int_t)live, "total",
-					    (json_int_t)total);
-
-		if (json_object_set_new(counters, name, counter) < 0) {
-			json_decref(counters);
-			counters = NULL;
-		}
-	}
+	while (counters && fscanf(file, "%63s %lu %lu", name, &live, &total) == 3)
+		counters = value_set(counters, name,
+				     json_pack("{s:I, s:I}", "live", (json_int_t)live, "total",
+					       (json_int_t)total));
 	return counters;
-}
-
-json_int_t state_number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-const json_t *state_all(const json_t *state, const char *kind)
-{
-	return json_object_get(state, kind);
 }
 
 /* --- Files ---------------------------------------------------------------------- */
 
-/* The default bus's files are in debugfs, a mounted one's beside its "bus". */
+/* The files of the default bus are in debugfs, those of a mounted one beside its "bus". */
 static bool is_default(void)
 {
 	struct stat st;
@@ -132,12 +103,12 @@ static int cannot_open(const char *path, int error)
 	if (error == ENOENT && is_default())
 		return fail_with(
 			STATUS_NO_BUS,
-			"load the module: modprobe ipcbus; mount debugfs: mount -t debugfs "
+			"load the driver: modprobe ipcbus; mount debugfs: mount -t debugfs "
 			"debugfs /sys/kernel/debug",
-			"there is no %s", path);
+			"no such file: %s", path);
 	if (error == EACCES)
-		return fail_with(STATUS_DENIED, "try it as root: sudo ipcctl ...",
-				 "%s may not be read", path);
+		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
+				 "no permission to read %s", path);
 	return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(error));
 }
 

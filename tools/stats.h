@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A row for each proc of a bus, made of its state: shared by stats and top.
+ * One row for each proc of a bus, for stats and top.
  */
 #ifndef IPCCTL_STATS_H
 #define IPCCTL_STATS_H

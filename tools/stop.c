@@ -3,8 +3,11 @@
  * Deadline, signals and the clock: see stop.h.
  */
 #define _GNU_SOURCE
+#include <jansson.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -13,7 +16,9 @@
 #include "ipcctl.h"
 #include "stop.h"
 
-static char timeout_message[128];
+/* The whole message. It is replaced at once, because the signal may come at any time. */
+static char *volatile message;
+static unsigned int limit_ms;
 static volatile sig_atomic_t requested;
 
 /* A signal handler may only write and exit. The driver ends calls that are still open. */
@@ -22,7 +27,7 @@ static void on_deadline(int signal)
 	ssize_t n;
 
 	(void)signal;
-	n = write(STDERR_FILENO, timeout_message, strlen(timeout_message));
+	n = message ? write(STDERR_FILENO, message, strlen(message)) : 0;
 	(void)n;
 	_exit(STATUS_TIMEOUT);
 }
@@ -31,13 +36,48 @@ void stop_after(unsigned int ms)
 {
 	struct itimerval timer = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
 	struct sigaction action = { .sa_handler = on_deadline };
-	const char *format = "ipcctl: not done within %u.%03u s (--timeout)\n";
 
-	if (ctl.json)
-		format = "{\"error\":\"not done within %u.%03u s (--timeout)\",\"status\":7}\n";
-	snprintf(timeout_message, sizeof(timeout_message), format, ms / 1000, ms % 1000);
+	limit_ms = ms;
+	stop_message(NULL, "not done");
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static char *as_json(const char *text, const char *hint)
+{
+	json_t *error = json_pack("{s:s, s:i, s:s*}", "error", text, "status", STATUS_TIMEOUT,
+				  "hint", hint);
+	char *line = json_dumps(error, JSON_COMPACT), *all = NULL;
+
+	if (line && asprintf(&all, "%s\n", line) < 0)
+		all = NULL;
+	free(line);
+	json_decref(error);
+	return all;
+}
+
+void stop_message(const char *hint, const char *format, ...)
+{
+	char *old = message, *text, *all = NULL, what[256];
+	va_list args;
+
+	if (!limit_ms)
+		return;
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	if (asprintf(&text, "%s within %u.%03u s", what, limit_ms / 1000, limit_ms % 1000) < 0)
+		return;
+	if (ctl.json)
+		all = as_json(text, hint);
+	else if (asprintf(&all, "ipcctl: %s\n%s%s%s", text, hint ? "ipcctl: " : "",
+			  hint ? hint : "", hint ? "\n" : "") < 0)
+		all = NULL;
+	free(text);
+	if (!all)
+		return;
+	message = all;
+	free(old);
 }
 
 static void on_signal(int signal)

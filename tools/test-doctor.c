@@ -41,7 +41,7 @@ static void be_examined(void)
 	ck_assert_ptr_nonnull(findings);
 }
 
-static const char *said(const char *check, const char *key)
+static const char *finding_of(const char *check, const char *key)
 {
 	json_t *finding;
 	size_t i;
@@ -57,18 +57,20 @@ static const char *said(const char *check, const char *key)
 }
 
 /* Each check but this is well or unknown; this one is so, and names such a command. */
-static void is_ill(const char *check, const char *state, const char *text, const char *fix)
+static void is_defect(const char *check, const char *state, const char *text, const char *fix)
 {
 	be_examined();
-	ck_assert_str_eq(said(check, "state"), state);
-	ck_assert_msg(strstr(said(check, "text"), text) != NULL, "%s", said(check, "text"));
-	ck_assert_msg(strstr(said(check, "fix"), fix) != NULL, "%s", said(check, "fix"));
+	ck_assert_str_eq(finding_of(check, "state"), state);
+	ck_assert_msg(strstr(finding_of(check, "text"), text) != NULL, "%s",
+		      finding_of(check, "text"));
+	ck_assert_msg(strstr(finding_of(check, "fix"), fix) != NULL, "%s",
+		      finding_of(check, "fix"));
 }
 
-static void is_well(const char *check)
+static void is_fine(const char *check)
 {
-	ck_assert_str_eq(said(check, "state"), "ok");
-	ck_assert_str_eq(said(check, "fix"), "");
+	ck_assert_str_eq(finding_of(check, "state"), "ok");
+	ck_assert_str_eq(finding_of(check, "fix"), "");
 }
 
 START_TEST(health)
@@ -79,7 +81,7 @@ START_TEST(health)
 	be_examined();
 	ck_assert_uint_eq(json_array_size(findings), 8);
 	for (size_t i = 0; i < 8; i++)
-		is_well(checks[i]);
+		is_fine(checks[i]);
 }
 END_TEST
 
@@ -92,14 +94,14 @@ static void lose_module(void)
 START_TEST(module_not_loaded)
 {
 	lose_module();
-	is_ill("module", "error", "is not loaded", "modprobe ipcbus");
-	is_ill("device", "error", "as the module is not loaded", "modprobe ipcbus");
+	is_defect("module", "error", "is not loaded", "modprobe ipcbus");
+	is_defect("device", "error", "because the module is not loaded", "modprobe ipcbus");
 	facts.indexed = false;
-	is_ill("module", "error", "is not loaded", "depmod && modprobe ipcbus");
-	ck_assert_str_eq(said("permission", "state"), "unknown");
-	ck_assert_str_eq(said("version", "state"), "unknown");
-	ck_assert_str_eq(said("manager", "state"), "unknown");
-	is_well("signature");
+	is_defect("module", "error", "is not loaded", "depmod && modprobe ipcbus");
+	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
+	ck_assert_str_eq(finding_of("version", "state"), "unknown");
+	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
+	is_fine("signature");
 }
 END_TEST
 
@@ -107,11 +109,11 @@ START_TEST(module_missing)
 {
 	lose_module();
 	facts.file[0] = facts.vermagic[0] = '\0';
-	is_ill("module", "error", "there is none for kernel 6.1.0-9-amd64",
-	       "dkms autoinstall -k 6.1.0-9-amd64");
+	is_defect("module", "error", "no file of it was found for kernel 6.1.0-9-amd64",
+		  "dkms autoinstall -k 6.1.0-9-amd64");
 	facts.dkms = facts.headers = false;
-	is_ill("module", "error", "there is none", "apt install ipcbus-dkms");
-	is_ill("headers", "error", "not there", "apt install linux-headers-6.1.0-9-amd64");
+	is_defect("module", "error", "no file of it", "apt install ipcbus-dkms");
+	is_defect("headers", "error", "not installed", "apt install linux-headers-6.1.0-9-amd64");
 }
 END_TEST
 
@@ -119,10 +121,10 @@ START_TEST(module_of_another_kernel)
 {
 	lose_module();
 	strcpy(facts.vermagic, "6.1.0-90-amd64 SMP");
-	is_ill("module", "error", "another kernel (6.1.0-90-amd64 SMP)",
-	       "dkms install --force ipcbus -k 6.1.0-9-amd64");
+	is_defect("module", "error", "another kernel (6.1.0-90-amd64 SMP)",
+		  "dkms install --force ipcbus -k 6.1.0-9-amd64");
 	strcpy(facts.vermagic, "6.1.0-9-amd64");
-	is_ill("module", "error", "is not loaded", "modprobe");
+	is_defect("module", "error", "is not loaded", "modprobe");
 }
 END_TEST
 
@@ -130,74 +132,77 @@ START_TEST(module_refused)
 {
 	lose_module();
 	strcpy(facts.refusal, "ipcbus: Unknown symbol foo (err -2)");
-	is_ill("module", "error", "Unknown symbol foo", "dkms install --force");
+	is_defect("module", "error", "Unknown symbol foo", "dkms install --force");
 	facts.secure_boot = true;
 	strcpy(facts.lockdown, "none");
 	be_examined();
-	is_well("signature");
+	is_fine("signature");
 	strcpy(facts.lockdown, "integrity");
-	is_ill("signature", "error", "takes no unsigned modules", "mokutil --import");
+	is_defect("signature", "error", "refuses unsigned modules", "mokutil --import");
 	strcpy(facts.signer, "DKMS key");
 	strcpy(facts.refusal, "Loading of module with unavailable key is rejected");
-	is_ill("signature", "error", "does not know the key of \"DKMS key\"", "mokutil --import");
+	is_defect("signature", "error", "does not know the key of \"DKMS key\"",
+		  "mokutil --import");
 	facts.refusal[0] = '\0';
 	be_examined();
-	is_well("signature");
+	is_fine("signature");
 	facts.file[0] = '\0';
-	is_ill("signature", "unknown", "there is none yet", "");
+	is_defect("signature", "unknown", "no module was found", "");
 	be_well();
 	facts.sig_enforce = true;
 	be_examined();
-	is_well("signature");
+	is_fine("signature");
 }
 END_TEST
 
 START_TEST(no_permission)
 {
 	facts.open_error = -EACCES;
-	is_ill("permission", "error", "joe may not open /dev/ipcbus (mode 0660, group ipcbus)",
-	       "usermod -a -G ipcbus joe");
+	is_defect("permission", "error",
+		  "joe has no permission to open /dev/ipcbus (mode 0660, group ipcbus)",
+		  "usermod -a -G ipcbus joe");
 	facts.mode = 0600;
-	is_ill("permission", "error", "mode 0600", "chgrp ipcbus /dev/ipcbus");
+	is_defect("permission", "error", "mode 0600", "chgrp ipcbus /dev/ipcbus");
 	facts.open_error = -EIO;
-	is_ill("permission", "error", "Input/output", "dmesg");
+	is_defect("permission", "error", "Input/output", "dmesg");
 }
 END_TEST
 
 START_TEST(version_mismatch)
 {
 	facts.info.version = IPCBUS_VERSION + 1;
-	is_ill("version", "error", "the driver has version 2, these tools are for version 1",
-	       "modprobe ipcbus");
+	is_defect("version", "error", "the driver has version 2, these tools are for version 1",
+		  "modprobe ipcbus");
 	facts.info.version = IPCBUS_VERSION;
 	facts.info.features = ~(uint64_t)IPCBUS_FEATURE_MONITOR;
-	is_ill("version", "warning", "older than these tools (it lacks features 0x1000)", "upgrade");
+	is_defect("version", "warning", "older than these tools: it lacks features 0x1000",
+		  "upgrade");
 	facts.info_error = -ENOTTY;
-	is_ill("version", "error", "is no bus", "ls -l");
+	is_defect("version", "error", "is not a bus", "ls -l");
 	facts.info_error = -EINVAL;
-	is_ill("version", "error", "does not say", "reboot");
+	is_defect("version", "error", "cannot read the version", "reboot");
 }
 END_TEST
 
 START_TEST(other_ailments)
 {
 	facts.manager = 0;
-	is_ill("manager", "error", "no service manager", "systemctl start");
+	is_defect("manager", "error", "no service manager", "systemctl start");
 	facts.manager = -EPERM;
-	is_ill("manager", "unknown", "cannot be seen", "");
+	is_defect("manager", "unknown", "cannot find out", "");
 	facts.policy = -EACCES;
-	is_ill("policy", "unknown", "cannot be read", "");
+	is_defect("policy", "unknown", "cannot read", "");
 	facts.policy = -ENOENT;
 	be_examined();
-	is_well("policy");
+	is_fine("policy");
 	facts.headers = false;
-	is_ill("headers", "warning", "not there", "apt install");
+	is_defect("headers", "warning", "not installed", "apt install");
 	facts.device_error = -ENOENT;
-	is_ill("device", "error", "though the module is loaded", "udevadm");
+	is_defect("device", "error", "although the module is loaded", "udevadm");
 	facts.device = "/run/bus";
-	is_ill("device", "error", "no /run/bus", "mount -t ipcbus");
+	is_defect("device", "error", "/run/bus does not exist", "mount -t ipcbus");
 	facts.device_error = -EACCES;
-	is_ill("device", "error", "Permission denied", "ls -ld");
+	is_defect("device", "error", "Permission denied", "ls -ld");
 }
 END_TEST
 
@@ -264,7 +269,7 @@ START_TEST(nothing_is_there)
 	ck_assert_str_eq(facts.file, "");
 	ck_assert_int_eq(facts.device_error, -ENOENT);
 	ck_assert_int_eq(facts.policy, -ENOENT);
-	is_ill("module", "error", "not loaded", "ipcbus");
+	is_defect("module", "error", "not loaded", "ipcbus");
 }
 END_TEST
 
@@ -292,7 +297,7 @@ START_TEST(files_are_read)
 	ck_assert_int_eq(facts.policy, 1);
 	ck_assert_str_eq(facts.refusal, "ipcbus: version magic '6.0' should be '6.1'");
 	ck_assert_int_eq(facts.info_error, -ENOTTY);
-	is_ill("version", "error", "no bus", "mount");
+	is_defect("version", "error", "not a bus", "mount");
 }
 END_TEST
 

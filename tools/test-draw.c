@@ -85,7 +85,7 @@ START_TEST(without_dot_there_is_none)
 END_TEST
 
 /* One that fails before it has read anything does not end us. */
-START_TEST(a_dot_that_fails_is_told)
+START_TEST(a_failure_of_dot_is_reported)
 {
 	char folder[] = "/tmp/test-draw.XXXXXX", path[64];
 
@@ -110,7 +110,7 @@ int main(void)
 	tcase_add_test(tcase, edges_are_dot);
 	tcase_add_test(tcase, dot_makes_svg);
 	tcase_add_test(tcase, without_dot_there_is_none);
-	tcase_add_test(tcase, a_dot_that_fails_is_told);
+	tcase_add_test(tcase, a_failure_of_dot_is_reported);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -12,6 +12,7 @@
 #include "out.h"
 #include "process.h"
 #include "state.h"
+#include "value.h"
 
 static const struct column columns[] = {
 	{ "NAME", "name", COLOR_BOLD, false },
@@ -51,15 +52,15 @@ START_TEST(colors_only_when_wanted)
 {
 	char *text;
 
-	ctl.color = WHEN_ALWAYS;
+	ctl.color = COLOR_ALWAYS;
 	text = table(json_pack("[{s:s}]", "name", "a"));
 	ck_assert_ptr_nonnull(strstr(text, "\033[1ma\033[0m"));
 	free(text);
-	ctl.color = WHEN_NEVER;
+	ctl.color = COLOR_NEVER;
 	text = table(json_pack("[{s:s}]", "name", "a"));
 	ck_assert_ptr_null(strchr(text, '\033'));
 	free(text);
-	ctl.color = WHEN_AUTO;
+	ctl.color = COLOR_AUTO;
 }
 END_TEST
 
@@ -108,14 +109,14 @@ START_TEST(state_is_read)
 	json_t *state = state_parse(file), *first;
 
 	fclose(file);
-	ck_assert_uint_eq(json_array_size(state_all(state, "proc")), 2);
-	first = json_array_get(state_all(state, "proc"), 0);
-	ck_assert_int_eq(state_number(first, "pid"), 20);
+	ck_assert_uint_eq(json_array_size(json_object_get(state, "proc")), 2);
+	first = json_array_get(json_object_get(state, "proc"), 0);
+	ck_assert_int_eq(value_number(first, "pid"), 20);
 	ck_assert_str_eq(json_string_value(json_object_get(first, "oldest")), "0x10");
 	ck_assert(json_is_string(json_object_get(first, "big")));
-	ck_assert_int_eq(state_number(first, "nothing"), 0);
-	ck_assert_uint_eq(json_array_size(state_all(state, "more")), 1);
-	ck_assert_ptr_null(state_all(state, "node"));
+	ck_assert_int_eq(value_number(first, "nothing"), 0);
+	ck_assert_uint_eq(json_array_size(json_object_get(state, "more")), 1);
+	ck_assert_ptr_null(json_object_get(state, "node"));
 	json_decref(state);
 }
 END_TEST
@@ -127,8 +128,8 @@ START_TEST(counters_are_read)
 	json_t *counters = counters_parse(file);
 
 	fclose(file);
-	ck_assert_int_eq(state_number(json_object_get(counters, "procs"), "total"), 10);
-	ck_assert_int_eq(state_number(json_object_get(counters, "nodes"), "live"), 1);
+	ck_assert_int_eq(value_number(json_object_get(counters, "procs"), "total"), 10);
+	ck_assert_int_eq(value_number(json_object_get(counters, "nodes"), "live"), 1);
 	json_decref(counters);
 }
 END_TEST

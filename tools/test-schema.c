@@ -66,8 +66,8 @@ START_TEST(methods_are_known)
 	ck_assert_ptr_eq(schema_find_code(schema, echo->method.code), echo);
 	ck_assert_str_eq(echo->method.reply->name, "test.schema.All");
 	ck_assert(!echo->oneway && !echo->streams_in && !echo->streams_out);
-	ck_assert(schema_find(schema, "Tell")->oneway);
-	ck_assert_ptr_eq(schema_find(schema, "Tell")->method.reply, &ipc__none__descriptor);
+	ck_assert(schema_find(schema, "Choose")->oneway);
+	ck_assert_ptr_eq(schema_find(schema, "Choose")->method.reply, &ipc__none__descriptor);
 	ck_assert_uint_eq(schema_find(schema, "Seven")->method.code, 7);
 	ck_assert(schema_find(schema, "Pour")->streams_in && schema_find(schema, "Pour")->streams_out);
 	ck_assert_ptr_null(schema_find(schema, "Nothing"));
@@ -144,18 +144,18 @@ START_TEST(every_kind_goes_there_and_back)
 	survives("Echo", "{\"numbers\": [1, -2, 3], \"texts\": [\"\", \"b\"], \"blobs\": [\"\", \"/w==\"],"
 			 "\"deeps\": [\"ONE\", \"NONE\"], \"inners\": [{\"color\": \"RED\"}]}");
 	survives("Echo", "{\"counts\": [{\"key\": \"a\", \"value\": 1}]}");
-	survives("Tell", "{\"before\": 1, \"text\": \"x\", \"after\": \"y\"}");
-	survives("Tell", "{\"number\": 0}");
+	survives("Choose", "{\"before\": 1, \"text\": \"x\", \"after\": \"y\"}");
+	survives("Choose", "{\"number\": 0}");
 }
 END_TEST
 
 START_TEST(what_is_not_set_is_not_there)
 {
-	char *out = there_and_back(request_of("Tell"), "{\"number\": 5, \"text\": null}");
+	char *out = there_and_back(request_of("Choose"), "{\"number\": 5, \"text\": null}");
 
 	ck_assert_str_eq(out, "{\"after\":\"\",\"before\":0,\"number\":5}");
 	free(out);
-	out = there_and_back(request_of("Tell"), "{}");
+	out = there_and_back(request_of("Choose"), "{}");
 	ck_assert_str_eq(out, "{\"after\":\"\",\"before\":0}");
 	free(out);
 }
@@ -176,28 +176,28 @@ static void is_refused(const char *method, const char *text, const char *why)
 START_TEST(mistakes_are_named)
 {
 	is_refused("Echo", "{\"b\": 1}", "test.schema.All has no field b");
-	is_refused("Echo", "{\"a_int32\": 2147483648}", "a_int32: a number is wanted that fits");
+	is_refused("Echo", "{\"a_int32\": 2147483648}", "a_int32: expected a number that fits");
 	is_refused("Echo", "{\"a_uint32\": -1}", "a_uint32");
 	is_refused("Echo", "{\"a_uint64\": \"-1\"}", "a_uint64");
 	is_refused("Echo", "{\"a_int64\": \"x\"}", "a_int64");
 	is_refused("Echo", "{\"a_int64\": \"9223372036854775808\"}", "a_int64");
 	is_refused("Echo", "{\"a_bool\": 1}", "true or false");
-	is_refused("Echo", "{\"a_double\": \"big\"}", "a number is wanted");
-	is_refused("Echo", "{\"a_string\": 1}", "text is wanted");
-	is_refused("Echo", "{\"a_bytes\": \"*\"}", "not base64");
+	is_refused("Echo", "{\"a_double\": \"big\"}", "expected a number");
+	is_refused("Echo", "{\"a_string\": 1}", "expected a string");
+	is_refused("Echo", "{\"a_bytes\": \"*\"}", "not valid base64");
 	is_refused("Echo", "{\"a_bytes\": 1}", "base64");
 	is_refused("Echo", "{\"a_color\": \"PINK\"}", "no such value");
 	is_refused("Echo", "{\"a_color\": true}", "no such value");
-	is_refused("Echo", "{\"a_inner\": 1}", "an object with fields");
-	is_refused("Echo", "{\"numbers\": 1}", "a list is wanted");
-	is_refused("Echo", "{\"texts\": [\"a\", 1]}", "text is wanted");
+	is_refused("Echo", "{\"a_inner\": 1}", "expected a JSON object");
+	is_refused("Echo", "{\"numbers\": 1}", "expected an array");
+	is_refused("Echo", "{\"texts\": [\"a\", 1]}", "expected a string");
 	is_refused("Echo", "{\"a_inner\": {\"again\": {\"a_inner\": {\"x\": 1}}}}", "no field x");
-	is_refused("Tell", "{\"text\": \"a\", \"number\": 1}", "another one of the oneof");
-	is_refused("Echo", "{\"file\": \"/no/such/file\"}", "file: cannot be opened: No such file");
-	is_refused("Echo", "{\"file\": true}", "a file is wanted");
-	is_refused("Echo", "{\"file\": 999}", "cannot be opened");
-	is_refused("Echo", "{\"object\": \"demo\"}", "an object is wanted");
-	is_refused("Echo", "[]", "a JSON object is wanted");
+	is_refused("Choose", "{\"text\": \"a\", \"number\": 1}", "another field of the oneof");
+	is_refused("Echo", "{\"file\": \"/no/such/file\"}", "file: cannot open: No such file");
+	is_refused("Echo", "{\"file\": true}", "expected a file");
+	is_refused("Echo", "{\"file\": 999}", "cannot open");
+	is_refused("Echo", "{\"object\": \"demo\"}", "expected an object");
+	is_refused("Echo", "[]", "expected a JSON object");
 }
 END_TEST
 

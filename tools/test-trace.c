@@ -107,7 +107,7 @@ START_TEST(calls_within_calls_lie_within)
 }
 END_TEST
 
-/* Two calls without waiting overlap on their thread, and one is answered elsewhere. */
+/* Two async calls overlap on their thread, and another thread receives one reply. */
 START_TEST(what_overlaps_has_a_row_of_its_own)
 {
 	json_t *json;
@@ -232,23 +232,23 @@ END_TEST
 
 /* --- Traffic -------------------------------------------------------------------- */
 
-START_TEST(latencies_are_told_to_nine_percent)
+START_TEST(latencies_are_precise_to_nine_percent)
 {
 	static struct latency latency, other;
 
-	ck_assert_uint_eq(latency_share(&latency, 0.5), 0);
+	ck_assert_uint_eq(latency_quantile(&latency, 0.5), 0);
 	for (uint64_t i = 1; i <= 1000; i++)
 		latency_add(&latency, i * 1000);
-	ck_assert_uint_ge(latency_share(&latency, 0.5), 500000);
-	ck_assert_uint_le(latency_share(&latency, 0.5), 560000);
-	ck_assert_uint_ge(latency_share(&latency, 0.99), 990000);
-	ck_assert_uint_eq(latency_share(&latency, 1), 1000000);
+	ck_assert_uint_ge(latency_quantile(&latency, 0.5), 500000);
+	ck_assert_uint_le(latency_quantile(&latency, 0.5), 560000);
+	ck_assert_uint_ge(latency_quantile(&latency, 0.99), 990000);
+	ck_assert_uint_eq(latency_quantile(&latency, 1), 1000000);
 	latency_add(&other, UINT64_MAX);
 	latency_add(&other, 0);
 	latency_join(&latency, &other);
 	ck_assert_uint_eq(latency.count, 1002);
-	ck_assert_uint_eq(latency_share(&other, 0.1), 0);
-	ck_assert_uint_gt(latency_share(&other, 1), 1ULL << 39);
+	ck_assert_uint_eq(latency_quantile(&other, 0.1), 0);
+	ck_assert_uint_gt(latency_quantile(&other, 1), 1ULL << 39);
 }
 END_TEST
 
@@ -432,7 +432,7 @@ int main(void)
 	tcase_add_test(tcase, pieces_and_other_lines_do_no_harm);
 	tcase_add_test(tcase, processes_have_the_names_of_threads);
 	tcase_add_test(tcase, the_rules_are_rules);
-	tcase_add_test(tcase, latencies_are_told_to_nine_percent);
+	tcase_add_test(tcase, latencies_are_precise_to_nine_percent);
 	tcase_add_test(tcase, traffic_is_summed);
 	tcase_add_test(tcase, records_are_taken_apart);
 	tcase_add_test(tcase, files_keep_names);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages to the Chrome trace format. A call is a slice on the client's thread, from
- * sending to its answer, and one on the server's, from delivery to reply; flow arrows
- * go from the one to the other and back. Slices of one thread must lie within each
- * other: what does not (calls without waiting, answers from another thread) is an
- * asynchronous slice instead, which has a row of its own.
+ * Messages to the Chrome trace format. A call is two slices: on the client's thread from the
+ * send to the receipt of the reply, and on the server's thread from delivery to reply. Flow
+ * arrows connect them in both directions. Slices of one thread must be nested. Those that are
+ * not (async calls, replies from another thread) become asynchronous slices, each on a row of
+ * its own.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,14 +16,14 @@
 #include "trace.h"
 
 /**
- * struct slice - a stretch of time on a thread
- * @message: what it is about
- * @begin: with it, in ns
- * @end: and until then
- * @pid: on which process
- * @tid: and thread
- * @server: the server's
- * @async: it does not lie within the others of its thread
+ * struct slice - an interval on a thread
+ * @message: its message
+ * @begin: in ns
+ * @end: in ns
+ * @pid: its process
+ * @tid: its thread
+ * @server: it is the server's slice of the message
+ * @async: it is not nested within the others of its thread
  */
 struct slice {
 	const struct message *message;
@@ -36,12 +36,11 @@ struct slice {
 };
 
 /**
- * struct writer - the events as they are made
- * @events: the array
- * @slices: all of them
- * @n: how many
- * @names: what numbers are called
- * @failed: there was no memory for one
+ * struct writer - state of the conversion
+ * @events: the result
+ * @slices: @n of them
+ * @names: names for the numbers
+ * @failed: no memory for an event
  */
 struct writer {
 	json_t *events;
@@ -71,7 +70,7 @@ static uint64_t last_of(const struct trace *trace)
 
 	for (size_t i = 0; i < trace->n; i++) {
 		const struct message *m = &trace->messages[i];
-		const uint64_t times[] = { m->send.ns, m->deliver.ns, m->reply.ns, m->receive.ns };
+		const uint64_t times[] = { m->send.ns, m->deliver.ns, m->reply.ns, m->result.ns };
 
 		for (int j = 0; j < 4; j++)
 			last = times[j] > last ? times[j] : last;
@@ -86,7 +85,7 @@ static void add_slice(struct writer *writer, const struct message *message,
 
 	*slice = (struct slice){ .message = message, .begin = from->ns, .end = end,
 				 .pid = from->pid, .tid = from->tid, .server = server };
-	/* An arrow needs a slice that is longer than nothing. */
+	/* An arrow needs a slice with a duration. */
 	if (slice->end <= slice->begin)
 		slice->end = slice->begin + 1;
 	slice->async = to && to->ns && to->tid != from->tid;
@@ -100,7 +99,7 @@ static void make_slices(struct writer *writer, const struct trace *trace)
 		const struct message *m = &trace->messages[i];
 		uint64_t sent = m->oneway || m->failed ? m->send.ns + 1000 : last;
 
-		add_slice(writer, m, &m->send, &m->receive, m->receive.ns ? m->receive.ns : sent,
+		add_slice(writer, m, &m->send, &m->result, m->result.ns ? m->result.ns : sent,
 			  0);
 		if (m->deliver.ns)
 			add_slice(writer, m, &m->deliver, &m->reply,
@@ -119,8 +118,8 @@ static int by_thread(const void *a, const void *b)
 	return x->end > y->end ? -1 : x->end < y->end;
 }
 
-/* Slices in the order of their threads and beginnings: what ends after one that it
- * began within did not lie in it. A stack of ends holds those that are open. */
+/* Sorts slices by thread and beginning. A slice that ends after the one in which it begins is
+ * not nested. The stack has the ends of the slices that are open. */
 static void mark_overlaps(struct writer *writer)
 {
 	uint64_t ends[64];
@@ -148,21 +147,16 @@ static void mark_overlaps(struct writer *writer)
 static json_t *arguments_of(const struct slice *slice, struct names *names)
 {
 	const struct message *m = slice->message;
+	double waited_us = (double)(m->deliver.ns - m->send.ns) / 1000;
 	char target[160];
-	json_t *arguments;
 
 	names_target(names, m->to, m->node, target, sizeof(target));
-	arguments = json_pack("{s:I, s:s, s:I, s:I}", "id", (json_int_t)m->id, "service", target,
-			      "size", (json_int_t)m->size, "reply_size",
-			      (json_int_t)m->reply_size);
-	if (arguments && m->parent)
-		json_object_set_new(arguments, "parent", json_integer(m->parent));
-	if (arguments && m->error)
-		json_object_set_new(arguments, "error", json_integer(m->error));
-	if (arguments && m->deliver.ns)
-		json_object_set_new(arguments, "waited_us",
-				    json_real((double)(m->deliver.ns - m->send.ns) / 1000));
-	return arguments;
+	return json_pack("{s:I, s:s, s:I, s:I, s:o*, s:o*, s:o*}", "id", (json_int_t)m->id,
+			 "service", target, "size", (json_int_t)m->size, "reply_size",
+			 (json_int_t)m->reply_size, "parent",
+			 m->parent ? json_integer(m->parent) : NULL, "error",
+			 m->error ? json_integer(m->error) : NULL, "waited_us",
+			 m->deliver.ns ? json_real(waited_us) : NULL);
 }
 
 static void name_of(const struct slice *slice, struct names *names, char *text, size_t size)
@@ -214,7 +208,7 @@ static void put_end(struct writer *writer, const char *phase, const char *id, ui
 	put(writer, event);
 }
 
-/* Arrows are drawn between slices of threads alone: there, and back with the answer. */
+/* Arrows connect synchronous slices only: there, and back with the reply. */
 static void put_arrows(struct writer *writer, const struct slice *client,
 		       const struct slice *server)
 {
@@ -226,7 +220,7 @@ static void put_arrows(struct writer *writer, const struct slice *client,
 	snprintf(id, sizeof(id), "m%" PRIu64, m->id);
 	put_end(writer, "s", id, client->begin, client);
 	put_end(writer, "f", id, server->begin, server);
-	if (m->oneway || !m->reply.ns || !m->receive.ns || m->receive.ns < m->reply.ns)
+	if (m->oneway || !m->reply.ns || !m->result.ns || m->result.ns < m->reply.ns)
 		return;
 	snprintf(id, sizeof(id), "r%" PRIu64, m->id);
 	put_end(writer, "s", id, server->end, server);
@@ -250,7 +244,7 @@ static void put_all_arrows(struct writer *writer)
 			put_arrows(writer, &writer->slices[i - 1], &writer->slices[i]);
 }
 
-/* Of each thread once: slices are in the order of threads. */
+/* Once for each thread: slices are sorted by thread. */
 static void put_names(struct writer *writer)
 {
 	char name[96], thread[128];

@@ -12,8 +12,9 @@
 
 #include "state.h"
 #include "trace.h"
+#include "value.h"
 
-/* A message is found among the last so many, for ids only grow. */
+/* A message is looked for among so many of the latest. */
 #define MEMORY 4096
 
 static struct message *find(struct trace *trace, uint64_t id)
@@ -42,14 +43,14 @@ static struct message *find_buffer(struct trace *trace, uint32_t pid, uint64_t b
 static struct message *add(struct trace *trace)
 {
 	struct message *messages;
-	size_t room = trace->room ? trace->room * 2 : 1024;
+	size_t capacity = trace->capacity ? trace->capacity * 2 : 1024;
 
-	if (trace->n == trace->room) {
-		messages = reallocarray(trace->messages, room, sizeof(*messages));
+	if (trace->n == trace->capacity) {
+		messages = reallocarray(trace->messages, capacity, sizeof(*messages));
 		if (!messages)
 			return NULL;
 		trace->messages = messages;
-		trace->room = room;
+		trace->capacity = capacity;
 	}
 	memset(&trace->messages[trace->n], 0, sizeof(*trace->messages));
 	return &trace->messages[trace->n++];
@@ -66,15 +67,13 @@ void trace_done(struct trace *trace)
 
 static const char *text_of(const json_t *fields, const char *key)
 {
-	const char *text = json_string_value(json_object_get(fields, key));
-
-	return text ? text : "";
+	return value_text(fields, key) ?: "";
 }
 
 /* "287:288", or 287 alone. */
 static struct stage stage_of(const json_t *fields, const char *key, uint64_t ns)
 {
-	struct stage stage = { .ns = ns, .pid = state_number(fields, key) };
+	struct stage stage = { .ns = ns, .pid = value_number(fields, key) };
 	unsigned int pid, tid;
 
 	if (sscanf(text_of(fields, key), "%u:%u", &pid, &tid) == 2) {
@@ -97,20 +96,20 @@ static int on_send(struct trace *trace, const json_t *fields, uint64_t ns)
 
 	if (!message)
 		return -ENOMEM;
-	message->id = state_number(fields, "id");
+	message->id = value_number(fields, "id");
 	message->oneway = !strcmp(text_of(fields, "kind"), "oneway");
 	message->send = stage_of(fields, "from", ns);
-	message->to = state_number(fields, "to");
-	message->node = state_number(fields, "node");
-	message->code = state_number(fields, "code");
-	message->size = state_number(fields, "size");
-	message->parent = state_number(fields, "parent");
+	message->to = value_number(fields, "to");
+	message->node = value_number(fields, "node");
+	message->code = value_number(fields, "code");
+	message->size = value_number(fields, "size");
+	message->parent = value_number(fields, "parent");
 	return 0;
 }
 
 static int on_deliver(struct trace *trace, const json_t *fields, uint64_t ns)
 {
-	struct message *message = find(trace, state_number(fields, "id"));
+	struct message *message = find(trace, value_number(fields, "id"));
 
 	if (message) {
 		message->deliver = stage_of(fields, "to", ns);
@@ -121,29 +120,29 @@ static int on_deliver(struct trace *trace, const json_t *fields, uint64_t ns)
 
 static int on_reply(struct trace *trace, const json_t *fields, uint64_t ns)
 {
-	struct message *message = find(trace, state_number(fields, "id"));
+	struct message *message = find(trace, value_number(fields, "id"));
 
 	if (message) {
 		message->reply = stage_of(fields, "from", ns);
-		message->reply_size = state_number(fields, "size");
-		message->error = state_number(fields, "error");
+		message->reply_size = value_number(fields, "size");
+		message->error = value_number(fields, "error");
 	}
 	return 0;
 }
 
-static int on_receive(struct trace *trace, const json_t *fields, uint64_t ns)
+static int on_result(struct trace *trace, const json_t *fields, uint64_t ns)
 {
-	struct message *message = find(trace, state_number(fields, "id"));
+	struct message *message = find(trace, value_number(fields, "id"));
 
 	if (message) {
-		message->receive = stage_of(fields, "to", ns);
-		message->error = state_number(fields, "error");
+		message->result = stage_of(fields, "to", ns);
+		message->error = value_number(fields, "error");
 	}
 	return 0;
 }
 
-/* What a oneway's receiver gives back it has done with. */
-static int on_free(struct trace *trace, const json_t *fields, uint64_t ns)
+/* A receiver that releases the buffer of a oneway has handled it. */
+static int on_release(struct trace *trace, const json_t *fields, uint64_t ns)
 {
 	struct stage by = stage_of(fields, "by", ns);
 	struct message *message = find_buffer(trace, by.pid, buffer_of(fields));
@@ -158,7 +157,7 @@ static int on_free(struct trace *trace, const json_t *fields, uint64_t ns)
 
 static int on_fail(struct trace *trace, const json_t *fields, uint64_t ns)
 {
-	struct message *message = find(trace, state_number(fields, "id"));
+	struct message *message = find(trace, value_number(fields, "id"));
 
 	if (!message) {
 		int r = on_send(trace, fields, ns);
@@ -168,11 +167,11 @@ static int on_fail(struct trace *trace, const json_t *fields, uint64_t ns)
 		message = &trace->messages[trace->n - 1];
 	}
 	message->failed = 1;
-	message->error = state_number(fields, "error");
+	message->error = value_number(fields, "error");
 	return 0;
 }
 
-/* Seconds with nine decimals or fewer. */
+/* Seconds with at most nine decimals. */
 static uint64_t time_of(const char *text)
 {
 	uint64_t ns = strtoull(text, NULL, 10) * 1000000000, unit = 100000000;
@@ -183,7 +182,7 @@ static uint64_t time_of(const char *text)
 	return ns;
 }
 
-/* Negative numbers are texts to state_parse_line(). */
+/* state_parse_line() takes negative numbers for texts. */
 static void read_error(json_t *fields)
 {
 	const char *text = text_of(fields, "error");
@@ -192,7 +191,7 @@ static void read_error(json_t *fields)
 		json_object_set_new(fields, "error", json_integer(strtoll(text, NULL, 10)));
 }
 
-/* The process whose thread has that number, among those of an event; 0: none of them. */
+/* The process of a thread, from the fields of an event; 0: unknown. */
 static uint32_t process_of(const json_t *fields, uint32_t tid)
 {
 	static const char *const keys[] = { "from", "to", "by" };
@@ -206,18 +205,18 @@ static uint32_t process_of(const json_t *fields, uint32_t tid)
 	return 0;
 }
 
-/* The first thread's name is the process's; another's must do until that is seen. */
+/* The name of the first thread is that of the process. Another one serves until then. */
 static void set_name(struct trace *trace, const char *name, uint32_t tid, uint32_t pid)
 {
 	char key[16];
 
 	snprintf(key, sizeof(key), "%u", pid ? pid : tid);
-	/* A name that is no UTF-8 is none; without memory one stays a number. */
+	/* Without a valid name or memory the process stays a number. */
 	if (pid == tid || !json_object_get(trace->processes, key))
 		json_object_set_new(trace->processes, key, json_string(name));
 }
 
-/* "   server-287   [001] ...": whoever is gone by the end is known by this. */
+/* "   server-287   [001] ...": also names processes that end before the trace does. */
 static int note_process(struct trace *trace, char *line, const json_t *fields)
 {
 	char *end = strstr(line, " ["), *dash;
@@ -236,7 +235,7 @@ static int note_process(struct trace *trace, char *line, const json_t *fields)
 	*dash = '\0';
 	line += strspn(line, " ");
 	tid = strtoul(dash + 1, NULL, 10);
-	/* The kernel remembers the names of some hundred threads. */
+	/* The kernel has dropped the name. */
 	if (strcmp(line, "<...>"))
 		set_name(trace, line, tid, process_of(fields, tid));
 	return 0;
@@ -249,8 +248,8 @@ int trace_line(struct trace *trace, char *line)
 		int (*on)(struct trace *trace, const json_t *fields, uint64_t ns);
 	} events[] = {
 		{ "ipcbus_send:", on_send },	{ "ipcbus_deliver:", on_deliver },
-		{ "ipcbus_reply:", on_reply },	{ "ipcbus_result:", on_receive },
-		{ "ipcbus_release:", on_free }, { "ipcbus_fail:", on_fail },
+		{ "ipcbus_reply:", on_reply },	    { "ipcbus_result:", on_result },
+		{ "ipcbus_release:", on_release },  { "ipcbus_fail:", on_fail },
 	};
 	char *event = strstr(line, ": ipcbus_"), *time = event;
 	const char *kind;

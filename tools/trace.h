@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The driver's tracepoints as a timeline: lines of trace_pipe become messages with
- * their stages, and those the events of the Chrome trace format, which Perfetto and
- * chrome://tracing open. No bus and no file here.
+ * The driver's tracepoints as a timeline: lines of trace_pipe become messages with stages
+ * (trace-lines.c), and these become events of the Chrome trace format (trace-json.c), which
+ * Perfetto and chrome://tracing open. Needs no bus and no file.
  */
 #ifndef IPCCTL_TRACE_H
 #define IPCCTL_TRACE_H
@@ -14,10 +14,10 @@
 #include "names.h"
 
 /**
- * struct stage - one of a message's stages
- * @ns: when; 0: it was not seen
- * @pid: whose process
- * @tid: and thread
+ * struct stage - one stage of a message
+ * @ns: time; 0: it was not recorded
+ * @pid: process of the stage
+ * @tid: thread of the stage
  */
 struct stage {
 	uint64_t ns;
@@ -26,22 +26,22 @@ struct stage {
 };
 
 /**
- * struct message - a call or oneway as far as it was seen
- * @id: the driver's
- * @oneway: it has no answer
+ * struct message - a call or oneway, as far as it was recorded
+ * @id: from the driver
+ * @oneway: it has no reply
  * @failed: it was not sent, or failed afterwards
- * @send: by the client
- * @deliver: to the server
- * @reply: by the server; of a oneway: when it gave the buffer back
- * @receive: to the client
- * @to: the process that it goes to
+ * @send: the client sends it
+ * @deliver: the server receives it
+ * @reply: the server replies; of a oneway: the server releases its buffer
+ * @result: the client receives the reply
+ * @to: process of the receiver
  * @node: the object there
  * @code: the method
  * @size: bytes of the request
- * @reply_size: bytes of the answer
- * @error: of the answer, or of the failure
- * @parent: the call in which it was made, or 0
- * @buffer: the receiver's, until it is given back
+ * @reply_size: bytes of the reply
+ * @error: of the reply, or of the failure
+ * @parent: the call during which it was sent, or 0
+ * @buffer: of the receiver, until it is released
  */
 struct message {
 	uint64_t id;
@@ -50,7 +50,7 @@ struct message {
 	struct stage send;
 	struct stage deliver;
 	struct stage reply;
-	struct stage receive;
+	struct stage result;
 	uint32_t to;
 	uint32_t node;
 	uint32_t code;
@@ -63,24 +63,23 @@ struct message {
 
 /**
  * struct trace - all messages
- * @messages: @n of them by the order of their sending
+ * @messages: @n of them in the order in which they were sent; space for @capacity
  * @processes: names of threads' processes, by pid as text
- * @lost: lines that the kernel had no room for
+ * @lost: events that the kernel had to drop
  */
 struct trace {
 	struct message *messages;
 	size_t n;
-	size_t room;
+	size_t capacity;
 	json_t *processes;
 	uint64_t lost;
 };
 
-/* Takes a line of trace_pipe, which is changed; what is none of ours is passed over.
- * 0 or -ENOMEM. */
+/* Reads a line of trace_pipe, and changes it. Ignores lines of other drivers. 0 or -ENOMEM. */
 int trace_line(struct trace *trace, char *line);
 void trace_done(struct trace *trace);
 
-/* The whole as one JSON object; NULL: no memory. */
+/* The trace as one JSON object. NULL: no memory. */
 json_t *trace_to_json(const struct trace *trace, struct names *names);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sums over a monitor's records: see traffic.h.
+ * Sums over records: see traffic.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct traffic *traffic_free(struct traffic *traffic)
 
 /* --- Latency -------------------------------------------------------------------- */
 
-/* The octave, and the three bits behind its first. */
+/* The octave, and the three bits after its first. */
 static unsigned int bucket_of(uint64_t ns)
 {
 	unsigned int octave, index;
@@ -41,7 +41,7 @@ static unsigned int bucket_of(uint64_t ns)
 	return index < TRAFFIC_BUCKETS ? index : TRAFFIC_BUCKETS - 1;
 }
 
-/* The largest that falls into a bucket. */
+/* The largest value in a bucket. */
 static uint64_t end_of(unsigned int bucket)
 {
 	unsigned int octave = bucket / 8 + 2;
@@ -68,13 +68,13 @@ void latency_join(struct latency *latency, const struct latency *other)
 		latency->max = other->max;
 }
 
-uint64_t latency_share(const struct latency *latency, double share)
+uint64_t latency_quantile(const struct latency *latency, double quantile)
 {
 	uint64_t seen = 0;
 
 	for (unsigned int i = 0; i < TRAFFIC_BUCKETS; i++) {
 		seen += latency->buckets[i];
-		if (seen && (double)seen >= share * (double)latency->count)
+		if (seen && (double)seen >= quantile * (double)latency->count)
 			return end_of(i) < latency->max ? end_of(i) : latency->max;
 	}
 	return 0;
@@ -82,7 +82,7 @@ uint64_t latency_share(const struct latency *latency, double share)
 
 /* --- Records -------------------------------------------------------------------- */
 
-/* There are tens of them, not thousands. */
+/* There are tens of pairs, not thousands. */
 static struct pair *find_pair(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
 {
 	struct pair *pairs;
@@ -144,7 +144,7 @@ static int count_message(struct traffic *traffic, const struct ipc_record *recor
 	return 0;
 }
 
-/* A call that failed after it was sent takes its place back; another one never had one. */
+/* Ends a call that failed after it was sent. Other messages were not counted before. */
 static int count_failure(struct traffic *traffic, const struct ipc_record *record)
 {
 	struct pair *pair;
@@ -182,7 +182,7 @@ int traffic_on_record(const struct ipc_record *record, void *userdata)
 {
 	struct traffic *traffic = userdata;
 
-	/* Now, for they may be gone when it is shown. */
+	/* Now, because the processes may end before their names are printed. */
 	names_note(traffic->names, record->from_pid);
 	names_note(traffic->names, record->to_pid);
 	return traffic_add(traffic, record) < 0 ? fail_memory() : STATUS_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who calls whom, how often and how long it takes: sums over a monitor's records.
- * No bus and no output here.
+ * Sums over records: calls and oneways between two processes, and the latency of calls.
+ * Needs no bus and prints nothing.
  */
 #ifndef IPCCTL_TRAFFIC_H
 #define IPCCTL_TRAFFIC_H
@@ -11,14 +11,14 @@
 
 #include <ipc/monitor.h>
 
-/* Eighths of an octave of nanoseconds: 9 % wide, up to 2^40 ns. */
+/* Each octave has eight buckets, so a bucket is about 9 % wide; the last ends at 2^40 ns. */
 #define TRAFFIC_BUCKETS (40 * 8)
 
 /**
- * struct latency - how long calls took
- * @count: answers
+ * struct latency - distribution of the time from call to reply
+ * @count: number of replies
  * @max: the longest, in ns
- * @buckets: how many fell into each
+ * @buckets: number of replies in each bucket
  */
 struct latency {
 	uint64_t count;
@@ -27,16 +27,16 @@ struct latency {
 };
 
 /**
- * struct pair - what went from one process to one object of another
- * @from: the sender's process
- * @to: the receiver's
+ * struct pair - messages from one process to one object of another
+ * @from: pid of the sender
+ * @to: pid of the receiver
  * @node: the object there
- * @calls: calls made
- * @oneways: oneways sent
+ * @calls: number of calls
+ * @oneways: number of oneways
  * @errors: error replies
  * @failures: messages that the driver did not deliver
- * @bytes: of payloads there and back
- * @latency: from each call to its answer
+ * @bytes: of payloads in both directions
+ * @latency: from call to reply
  */
 struct pair {
 	uint32_t from;
@@ -55,11 +55,11 @@ struct pair {
 struct names;
 
 /**
- * struct traffic - all of it
- * @pairs: @n of them, in the order in which they were seen first
- * @lost: records that there was no room for
- * @names: where traffic_on_record() notes who is seen
- * @open: calls without an answer, by id; one that finds its place taken is not timed
+ * struct traffic - sums of all pairs
+ * @pairs: @n of them, in the order of their first message
+ * @lost: records that the driver had to drop
+ * @names: traffic_on_record() looks up processes here
+ * @open: calls without a reply, by id; a later call may overwrite one, which is then not timed
  */
 struct traffic {
 	struct pair *pairs;
@@ -76,19 +76,19 @@ struct traffic {
 struct traffic *traffic_new(struct names *names);
 struct traffic *traffic_free(struct traffic *traffic);
 
-/* Counts a record: 0 or -ENOMEM. */
+/* Counts a record. 0 or -ENOMEM. */
 int traffic_add(struct traffic *traffic, const struct ipc_record *record);
 
-/* The same for monitor_open(). */
+/* The same as a callback for monitor_open(). */
 int traffic_on_record(const struct ipc_record *record, void *traffic);
 
-/* All sums to zero; calls that are open stay open. */
+/* Sets all sums to zero. Open calls stay open. */
 void traffic_begin(struct traffic *traffic);
 
 void latency_add(struct latency *latency, uint64_t ns);
 void latency_join(struct latency *latency, const struct latency *other);
 
-/* How many ns that share of the calls (0 to 1) took at most, to 9 %; 0 if there were none. */
-uint64_t latency_share(const struct latency *latency, double share);
+/* The quantile (0 to 1) in ns, to 9 %; 0 if there were no calls. */
+uint64_t latency_quantile(const struct latency *latency, double quantile);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl call: any method of any service, with JSON in and out, by what the service
- * says of itself.
+ * ipcctl call: calls any method of any service, with JSON in and out. The service
+ * describes its messages.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,20 +17,12 @@
 #include "schema.h"
 #include "verbs.h"
 
-static bool cat;
+static int cat;
 
 static const struct option options[] = {
-	{ "cat", no_argument, NULL, 'c' },
+	{ "cat", no_argument, &cat, 1 },
 	{ NULL, 0, NULL, 0 },
 };
-
-static int option(int key, const char *value)
-{
-	(void)key;
-	(void)value;
-	cat = true;
-	return 0;
-}
 
 /* --- The request ------------------------------------------------------------------ */
 
@@ -56,9 +48,9 @@ static int read_json(const char *text, json_t **ret_json)
 		*ret_json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 	if (*ret_json)
 		return STATUS_OK;
-	return fail_with(STATUS_USAGE,
-			 "the request is one JSON object, like '{\"text\": \"hello\"}'",
-			 "JSON, line %d, column %d: %s", error.line, error.column, error.text);
+	return fail_with(STATUS_USAGE, "give one JSON object, as in '{\"text\": \"hello\"}'",
+			 "invalid JSON in line %d, column %d: %s", error.line, error.column,
+			 error.text);
 }
 
 int call_make_request(const struct schema_method *method, json_t *json,
@@ -68,7 +60,7 @@ int call_make_request(const struct schema_method *method, json_t *json,
 
 	json_decref(json);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE, "ipcctl describe NAME shows what it takes", "%s: %s",
+		return fail_with(STATUS_USAGE, "ipcctl describe NAME prints the fields", "%s: %s",
 				 method->method.request->name, context->what);
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
@@ -82,7 +74,7 @@ static int make_request(const struct schema_method *method, const char *text,
 	return status ? status : call_make_request(method, json, context, ret_request);
 }
 
-/* --- The answer ------------------------------------------------------------------- */
+/* --- The reply ------------------------------------------------------------------- */
 
 static int cat_fd(int fd)
 {
@@ -92,11 +84,11 @@ static int cat_fd(int fd)
 	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
 		fwrite(buffer, 1, n, stdout);
 	if (n < 0 || fflush(stdout) < 0)
-		return fail_with(STATUS_FAILED, NULL, "copying the file: %s", strerror(errno));
+		return fail_with(STATUS_FAILED, NULL, "cannot copy the file: %s", strerror(errno));
 	return STATUS_OK;
 }
 
-/* With --cat: what is behind each fd of the answer's own fields. */
+/* With --cat: the content of each file among the reply's own fields. */
 static int cat_fds(const ProtobufCMessage *reply)
 {
 	const ProtobufCMessageDescriptor *type = reply->descriptor;
@@ -125,11 +117,11 @@ int call_put_reply(const ProtobufCMessage *reply, bool line)
 	return line || ctl.json || !json ? out_line(json) : out_json(json);
 }
 
-int call_refused(int r, const char *what, const struct ipc_error *error)
+int call_failed(int r, const char *what, const struct ipc_error *error)
 {
 	if (r == -ETIMEDOUT)
-		return fail_with(STATUS_TIMEOUT, "give it more: --timeout S",
-				 "%s: not done in time", what);
+		return fail_with(STATUS_TIMEOUT, "wait longer: --timeout S", "%s: not done in time",
+				 what);
 	if (r == -EOWNERDEAD || r == -EHOSTDOWN)
 		return fail_errno(r, what);
 	if (error->name || error->message || r == -EREMOTEIO)
@@ -151,7 +143,7 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 	else
 		r = ipc_rpc_call(proxy, &method->method, request, &reply, &error);
 	if (r < 0)
-		return call_refused(r, method->method.name, &error);
+		return call_failed(r, method->method.name, &error);
 	status = call_put_reply(reply, false);
 	ipc_rpc_free(reply);
 	return status;
@@ -183,9 +175,7 @@ static int run(int argc, char **argv)
 	struct schema *schema;
 	int status;
 
-	status = bus_open(&ipc);
-	if (!status)
-		status = bus_describe(ipc, argv[0], &proxy, &schema);
+	status = bus_describe(argv[0], &ipc, &proxy, &schema);
 	if (status)
 		return status;
 	method = schema_find(schema, argv[1]);
@@ -201,19 +191,23 @@ const struct verb verb_call = {
 	.name = "call",
 	.arguments = "NAME METHOD [JSON|-]",
 	.summary = "call a method, with JSON in and out",
-	.help = "Calls METHOD of the service NAME with the fields that the JSON object has, {} if there\n"
-		"is none; \"-\" reads it from standard input. The service itself says what types the\n"
-		"fields have: ipcctl describe NAME. The answer is printed as JSON; of a oneway there\n"
-		"is none. Bytes are text in base64. A field that is a file (ipc.Fd) takes a number,\n"
-		"which is an open fd of ipcctl's (0: standard input), or a path to read, or \">PATH\"\n"
-		"to write; one that is an object (ipc.Object) takes a service's name. An error of the\n"
-		"service's is status 8.\n"
-		"Of a stream of answers each is a line; a stream of requests is read from standard\n"
-		"input, one JSON object after the other, unless JSON gives a single one.\n"
+	.description =
+		"Calls METHOD of the service NAME and prints the reply as JSON. The request is a JSON\n"
+		"object with the fields that ipcctl describe NAME lists. The default is {}, and \"-\"\n"
+		"reads it from standard input. A oneway has no reply.\n"
 		"\n"
-		"      --cat            print what is in the files that the answer brings\n",
+		"  bytes        text in base64\n"
+		"  ipc.Fd       the number of an open fd of ipcctl (0: standard input), the path of a\n"
+		"               file to read, or \">PATH\" for a file to write\n"
+		"  ipc.Object   the name of a service\n"
+		"\n"
+		"If the reply is a stream, each message is one line. If the request is a stream, ipcctl\n"
+		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n",
+	.option_help = "      --cat            print the content of the files in the reply\n",
+	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n",
+	.statuses =
+		ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(REMOTE) | MAY_END(GONE),
 	.options = options,
-	.option = option,
 	.min = 2,
 	.max = 3,
 	.run = run,

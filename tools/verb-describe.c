@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl describe, ping, dump: what every object answers.
+ * ipcctl describe, ping, dump: what every service can do without code of its own.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,22 +13,15 @@
 #include "out.h"
 #include "schema.h"
 #include "stop.h"
+#include "value.h"
 #include "verbs.h"
 
-static bool methods_only;
+static int methods_only;
 
 static const struct option options[] = {
-	{ "methods", no_argument, NULL, 'm' },
+	{ "methods", no_argument, &methods_only, 1 },
 	{ NULL, 0, NULL, 0 },
 };
-
-static int option(int key, const char *value)
-{
-	(void)key;
-	(void)value;
-	methods_only = true;
-	return 0;
-}
 
 /* --- describe --------------------------------------------------------------------- */
 
@@ -38,16 +31,13 @@ static json_t *methods_of(const struct schema *schema)
 
 	for (size_t i = 0; methods && i < schema_count(schema); i++) {
 		const struct schema_method *m = schema_at(schema, i);
-		json_t *row = json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "name",
-					m->method.name, "code", (json_int_t)m->method.code,
-					"request", m->method.request->name, "reply",
-					m->method.reply->name, "oneway", m->oneway, "streams_in",
-					m->streams_in, "streams_out", m->streams_out);
 
-		if (json_array_append_new(methods, row) < 0) {
-			json_decref(methods);
-			methods = NULL;
-		}
+		methods = value_append(
+			methods, json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "name",
+					   m->method.name, "code", (json_int_t)m->method.code,
+					   "request", m->method.request->name, "reply",
+					   m->method.reply->name, "oneway", m->oneway, "streams_in",
+					   m->streams_in, "streams_out", m->streams_out));
 	}
 	return methods;
 }
@@ -77,11 +67,11 @@ static int put(const struct schema *schema)
 {
 	if (ctl.json)
 		return put_json(schema);
+	if (!methods_only && schema_print(schema, stdout) < 0)
+		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	for (size_t i = 0; methods_only && i < schema_count(schema); i++)
 		puts(schema_at(schema, i)->method.name);
-	if ((methods_only || schema_print(schema, stdout) == 0) && fflush(stdout) == 0)
-		return STATUS_OK;
-	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
+	return out_flush();
 }
 
 static int run_describe(int argc, char **argv)
@@ -92,9 +82,7 @@ static int run_describe(int argc, char **argv)
 	int status;
 
 	(void)argc;
-	status = bus_open(&ipc);
-	if (!status)
-		status = bus_describe(ipc, argv[0], &proxy, &schema);
+	status = bus_describe(argv[0], &ipc, &proxy, &schema);
 	if (status)
 		return status;
 	status = put(schema);
@@ -110,31 +98,22 @@ static int run_ping(int argc, char **argv)
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t begin;
+	double us;
 	int status, r;
 
 	(void)argc;
-	status = bus_open(&ipc);
-	if (!status)
-		status = bus_find(ipc, argv[0], &proxy);
+	status = bus_find(argv[0], &ipc, &proxy);
 	if (status)
 		return status;
 	begin = clock_ns();
 	r = ipc_proxy_ping(proxy, &error);
+	us = (clock_ns() - begin) / 1000.0;
 	if (r < 0)
 		return fail_errno(r, argv[0]);
 	if (ctl.json)
-		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us",
-					  (clock_ns() - begin) / 1000.0));
-	printf("%s answers, in %.0f us\n", argv[0], (clock_ns() - begin) / 1000.0);
+		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us", us));
+	printf("%s replied in %.0f us\n", argv[0], us);
 	return STATUS_OK;
-}
-
-static int dump_refused(int r, const char *name, const struct ipc_error *error)
-{
-	if (r == -EOPNOTSUPP)
-		return fail_with(STATUS_NOT_FOUND, "a service says it with ipc_object_set_dump()",
-				 "%s has nothing to say of its inside", name);
-	return fail_errno(r, error->message ? error->message : name);
 }
 
 static int run_dump(int argc, char **argv)
@@ -144,25 +123,28 @@ static int run_dump(int argc, char **argv)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int status, r;
 
-	status = bus_open(&ipc);
-	if (!status)
-		status = bus_find(ipc, argv[0], &proxy);
+	status = bus_find(argv[0], &ipc, &proxy);
 	if (status)
 		return status;
 	r = ipc_proxy_dump(proxy, STDOUT_FILENO, (const char *const *)argv + 1, argc - 1, &error);
-	return r < 0 ? dump_refused(r, argv[0], &error) : STATUS_OK;
+	if (r == -EOPNOTSUPP)
+		return fail_with(STATUS_NOT_FOUND,
+				 "a service enables it with ipc_object_set_dump()",
+				 "service %s has no dump", argv[0]);
+	return r < 0 ? fail_errno(r, error.message ? error.message : argv[0]) : STATUS_OK;
 }
 
 const struct verb verb_describe = {
 	.name = "describe",
 	.arguments = "NAME",
-	.summary = "what a service can do, as a .proto file",
-	.help = "Prints the .proto file of the service NAME, as the service itself tells it; protoc\n"
-		"reads it. \"servicemanager\" is the service manager.\n"
-		"\n"
-		"      --methods        the methods' names alone, a line each\n",
+	.summary = "print the interface of a service as a .proto file",
+	.description =
+		"Asks the service NAME for its interface and prints it as a .proto file, which protoc\n"
+		"reads. The name \"servicemanager\" stands for the service manager.\n",
+	.option_help = "      --methods        print the names of the methods only, one a line\n",
+	.example = "  ipcctl describe demo.echo\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.options = options,
-	.option = option,
 	.min = 1,
 	.max = 1,
 	.run = run_describe,
@@ -171,9 +153,12 @@ const struct verb verb_describe = {
 const struct verb verb_ping = {
 	.name = "ping",
 	.arguments = "NAME",
-	.summary = "whether a service answers, and how fast",
-	.help = "Asks the service NAME whether a thread of it serves. Without --timeout it waits for\n"
-		"ever: with status 7 it does not answer.\n",
+	.summary = "check whether a service replies, and how fast",
+	.description =
+		"Sends the service NAME a call that a thread of it must serve, and prints the time from\n"
+		"the call to the reply in microseconds. Without --timeout it waits without limit.\n",
+	.example = "  ipcctl ping --timeout 1 demo.echo\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.min = 1,
 	.max = 1,
 	.run = run_ping,
@@ -182,9 +167,13 @@ const struct verb verb_ping = {
 const struct verb verb_dump = {
 	.name = "dump",
 	.arguments = "NAME [ARGUMENT]...",
-	.summary = "what goes on inside a service, in its own words",
-	.help = "Has the service NAME write down what goes on inside it, to standard output. The\n"
-		"ARGUMENTs are its own. For root, and the user whose process it is.\n",
+	.summary = "print the internal state of a service",
+	.description =
+		"Asks the service NAME to write its internal state to standard output. The service\n"
+		"defines the format and the meaning of each ARGUMENT. Root may do this, and the user of\n"
+		"the service.\n",
+	.example = "  ipcctl dump demo.story\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.min = 1,
 	.max = 32,
 	.run = run_dump,

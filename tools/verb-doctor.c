@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl doctor: looks whether everything is there that a bus needs, and says what
- * to do about what is not.
+ * ipcctl doctor: checks everything that a bus needs, and prints how to fix what is wrong.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "doctor.h"
 #include "ipcctl.h"
 #include "out.h"
+#include "value.h"
 #include "verbs.h"
 
 static const char *root = "";
@@ -26,11 +26,6 @@ static int option(int key, const char *value)
 	return 0;
 }
 
-static const char *text_of(const json_t *finding, const char *key)
-{
-	return json_string_value(json_object_get(finding, key));
-}
-
 static enum color color_of(const char *state)
 {
 	return !strcmp(state, "ok")	 ? COLOR_GREEN :
@@ -39,18 +34,18 @@ static enum color color_of(const char *state)
 					   COLOR_DIM;
 }
 
-/* Texts have names of files and lines of the kernel's in them. */
+/* Texts contain names of files and lines of the kernel's log: out_text() cleans them. */
 static int put_finding(const json_t *finding)
 {
 	char *text = out_text(json_object_get(finding, "text"));
-	const char *state = text_of(finding, "state"), *fix = text_of(finding, "fix");
+	const char *state = value_text(finding, "state"), *fix = value_text(finding, "fix");
 
 	if (!text)
 		return fail_memory();
 	printf("%s%-8s%s %-11s %s\n", out_color(color_of(state)), state, out_plain(),
-	       text_of(finding, "check"), text);
+	       value_text(finding, "check"), text);
 	if (fix)
-		printf("%21s%sto right it:%s %s\n", "", out_color(COLOR_BOLD), out_plain(), fix);
+		printf("%21s%sfix:%s %s\n", "", out_color(COLOR_BOLD), out_plain(), fix);
 	free(text);
 	return STATUS_OK;
 }
@@ -85,7 +80,7 @@ static int run(int argc, char **argv)
 	findings = facts_check(&facts);
 	if (!findings)
 		return fail_memory();
-	json_array_foreach(findings, i, finding) if (!strcmp(text_of(finding, "state"), "error"))
+	json_array_foreach(findings, i, finding) if (!strcmp(value_text(finding, "state"), "error"))
 		status = STATUS_FAILED;
 	return put(findings, status);
 }
@@ -93,13 +88,14 @@ static int run(int argc, char **argv)
 const struct verb verb_doctor = {
 	.name = "doctor",
 	.arguments = "",
-	.summary = "what is wrong here, and the command that rights it",
-	.help = "Looks at the module, its signature, the kernel's headers, the device, what one may do\n"
-		"with it, the driver's version, the service manager and the policy; says of each what\n"
-		"it found and, where something is wrong, the command that rights it. Ends with\n"
-		"status 1 if anything is wrong. As root it sees more: the kernel's log.\n"
-		"\n"
-		"      --root DIR       look at the system under DIR\n",
+	.summary = "check the system, and print how to fix what is wrong",
+	.description =
+		"Checks the module, its signature, the kernel's headers, the device, the permission to\n"
+		"open it, the driver's version, the service manager and the policy. Each line begins\n"
+		"with ok, warning, error or unknown; the command that fixes it follows. The status is 1\n"
+		"if there is an error. Root sees more, because it may read the kernel's log.\n",
+	.option_help = "      --root DIR       check the system below DIR\n",
+	.example = "  sudo ipcctl doctor\n",
 	.options = options,
 	.option = option,
 	.run = run,

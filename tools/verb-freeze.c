@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl freeze and thaw: keep calls and oneways from processes that are not to
- * run for a while.
+ * ipcctl freeze and thaw: keep calls and oneways from a process for a while.
  */
 #include <errno.h>
 
@@ -10,78 +9,80 @@
 #include "out.h"
 #include "verbs.h"
 
-/* How long freezing waits for calls that came before. */
-#define PATIENCE_MS 3000
+/* Freezing waits so long for calls that the process got before. */
+#define FREEZE_TIMEOUT_MS 3000
 
-static int cannot(int r, pid_t pid, const char *what)
+static int fail_to(const char *what, pid_t pid, int error)
 {
-	if (r == -EAGAIN)
-		return fail_with(STATUS_TIMEOUT, "give it more time: --timeout SECONDS",
-				 "process %d has calls that it does not answer", (int)pid);
-	if (r == -ESRCH)
-		return fail_with(STATUS_NOT_FOUND, "ipcctl list shows who is",
-				 "process %d is not on %s", (int)pid, ctl_device());
-	if (r == -EBUSY)
-		return fail_with(STATUS_FAILED, NULL, "somebody else is freezing process %d",
+	if (error == -EAGAIN)
+		return fail_with(STATUS_TIMEOUT, "wait longer: --timeout SECONDS",
+				 "cannot freeze process %d: it did not reply to all calls in time",
 				 (int)pid);
-	return fail_errno(r, what);
+	if (error == -ESRCH)
+		return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
+				 "process %d is not on the bus %s", (int)pid, ctl_device());
+	if (error == -EBUSY)
+		return fail_with(STATUS_FAILED, "try again",
+				 "another program is freezing process %d at this moment", (int)pid);
+	return fail_errno(error, what);
 }
 
-static int said(pid_t pid, bool frozen, int came)
+/* missed: IPC_FROZEN_*, what arrived while the process was frozen. */
+static int put(pid_t pid, bool frozen, int missed)
 {
 	if (ctl.json)
 		return out_json(json_pack("{s:i, s:b, s:b, s:b}", "pid", (int)pid, "frozen", frozen,
-					  "calls_refused", came & IPC_FROZEN_CALL, "oneways_kept",
-					  came & IPC_FROZEN_ONEWAY));
-	printf("process %d is %s%s%s%s\n", (int)pid, frozen ? "frozen" : "thawed",
-	       came ? "; meanwhile there were " : "",
-	       came & IPC_FROZEN_CALL ? "calls, which failed" : "",
-	       came == (IPC_FROZEN_CALL | IPC_FROZEN_ONEWAY) ? ", and oneways, which come now" :
-	       came == IPC_FROZEN_ONEWAY			 ? "oneways, which come now" :
-							   "");
+					  "calls_failed", missed & IPC_FROZEN_CALL,
+					  "oneways_queued", missed & IPC_FROZEN_ONEWAY));
+	printf("process %d is %s%s%s\n", (int)pid, frozen ? "frozen" : "thawed",
+	       missed & IPC_FROZEN_CALL ? "; calls to it failed meanwhile" : "",
+	       missed & IPC_FROZEN_ONEWAY ? "; queued oneways arrive now" : "");
 	return STATUS_OK;
+}
+
+static int run(const char *process, bool freeze)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	pid_t pid;
+	int status, r;
+
+	status = bus_process(process, &pid);
+	if (!status)
+		status = bus_open(&ipc);
+	if (status)
+		return status;
+	if (freeze)
+		r = ipc_freeze(ipc, pid, ctl.timeout_ms ? ctl.timeout_ms : FREEZE_TIMEOUT_MS);
+	else
+		r = ipc_thaw(ipc, pid);
+	if (r < 0)
+		return fail_to(freeze ? "freeze" : "thaw", pid, r);
+	return put(pid, freeze, freeze ? 0 : r);
 }
 
 static int run_freeze(int argc, char **argv)
 {
-	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	pid_t pid;
-	int status, r;
-
 	(void)argc;
-	status = bus_process(argv[0], &pid);
-	if (!status)
-		status = bus_open(&ipc);
-	if (status)
-		return status;
-	r = ipc_freeze(ipc, pid, ctl.timeout_ms ? ctl.timeout_ms : PATIENCE_MS);
-	return r < 0 ? cannot(r, pid, "freeze") : said(pid, true, 0);
+	return run(argv[0], true);
 }
 
 static int run_thaw(int argc, char **argv)
 {
-	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	pid_t pid;
-	int status, r;
-
 	(void)argc;
-	status = bus_process(argv[0], &pid);
-	if (!status)
-		status = bus_open(&ipc);
-	if (status)
-		return status;
-	r = ipc_thaw(ipc, pid);
-	return r < 0 ? cannot(r, pid, "thaw") : said(pid, false, r);
+	return run(argv[0], false);
 }
 
 const struct verb verb_freeze = {
 	.name = "freeze",
 	.arguments = "PID|NAME",
-	.summary = "keep calls away from a process",
-	.help = "Freezes the process PID, or the one that registered NAME: calls to it fail with\n"
-		"\"frozen\" (EHOSTDOWN) and oneways are kept, until it is thawed. Calls that came\n"
-		"before are let finish, for --timeout seconds (3): if it does not answer them it is\n"
-		"not frozen. For its own user, and for root.\n",
+	.summary = "keep calls and oneways away from a process",
+	.description =
+		"Freezes the process PID, or the one that registered NAME. Until it is thawed, calls to\n"
+		"it fail with EHOSTDOWN and oneways stay queued. First it may finish the calls that it\n"
+		"has, for at most --timeout seconds (default: 3). If it does not, it is not frozen and\n"
+		"the status is 7. Root may do this, and the user of the process.\n",
+	.example = "  ipcctl freeze demo.echo\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,
 	.max = 1,
 	.keeps_time = true,
@@ -91,8 +92,12 @@ const struct verb verb_freeze = {
 const struct verb verb_thaw = {
 	.name = "thaw",
 	.arguments = "PID|NAME",
-	.summary = "and let them come again",
-	.help = "Ends what ipcctl freeze began, and says what came meanwhile.\n",
+	.summary = "end freeze",
+	.description =
+		"Thaws a process that ipcctl freeze has frozen, and prints whether calls failed and\n"
+		"oneways were queued meanwhile.\n",
+	.example = "  ipcctl thaw demo.echo\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,
 	.max = 1,
 	.run = run_thaw,

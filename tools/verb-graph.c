@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl graph: who talks to whom, as DOT or SVG: processes, and between them what
- * was seen to be called within some seconds, or which objects they hold.
+ * ipcctl graph: draws the processes on a bus, and between them the objects they hold or the
+ * calls of some seconds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,28 +17,27 @@
 #include "state.h"
 #include "stop.h"
 #include "traffic.h"
+#include "value.h"
 #include "verbs.h"
 
 static unsigned int seconds_ms;
-static bool svg;
+static int svg;
 
 static const struct option options[] = {
 	{ "time", required_argument, NULL, 't' },
-	{ "svg", no_argument, NULL, 's' },
+	{ "svg", no_argument, &svg, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
 static int option(int key, const char *value)
 {
-	if (key == 't')
-		return parse_seconds("--time", value, &seconds_ms);
-	svg = true;
-	return 0;
+	(void)key;
+	return parse_seconds("--time", value, &seconds_ms);
 }
 
 /* --- Edges ---------------------------------------------------------------------- */
 
-/* An edge: from and to are processes' names, service what is there. */
+/* An edge between two processes; service: the object at its end. */
 static json_t *edge_new(struct names *names, uint32_t from, uint32_t to, uint32_t node)
 {
 	char a[96], b[96], service[160];
@@ -49,60 +48,54 @@ static json_t *edge_new(struct names *names, uint32_t from, uint32_t to, uint32_
 	return json_pack("{s:s, s:s, s:s}", "from", a, "to", b, "service", service);
 }
 
-static int add_edge(json_t *edges, json_t *edge)
-{
-	return json_array_append_new(edges, edge);
-}
-
 static json_int_t pid_of(const json_t *state, json_int_t number)
 {
 	json_t *proc;
 	size_t i;
 
-	json_array_foreach(state_all(state, "proc"), i, proc)
-		if (state_number(proc, "proc") == number)
-			return state_number(proc, "pid");
+	json_array_foreach(json_object_get(state, "proc"), i,
+			   proc) if (value_number(proc, "proc") ==
+				     number) return value_number(proc, "pid");
 	return 0;
 }
 
-/* Handles: the state says whose, and of what. Ours are of no interest. */
-static int edges_of_state(struct names *names, const json_t *state, json_t *edges)
+/* An edge for each handle but our own. */
+static json_t *edges_of_state(struct names *names, const json_t *state)
 {
-	json_t *handle;
+	json_t *edges = json_array(), *handle;
 	size_t i;
 
-	json_array_foreach(state_all(state, "handle"), i, handle) {
-		json_int_t holder = pid_of(state, state_number(handle, "proc"));
+	json_array_foreach(json_object_get(state, "handle"), i, handle)
+	{
+		json_int_t holder = pid_of(state, value_number(handle, "proc"));
 
-		if (holder && holder != getpid() &&
-		    add_edge(edges, edge_new(names, holder, state_number(handle, "pid"),
-					     state_number(handle, "node"))) < 0)
-			return -ENOMEM;
+		if (edges && holder && holder != getpid())
+			edges = value_append(edges,
+					     edge_new(names, holder, value_number(handle, "pid"),
+						      value_number(handle, "node")));
 	}
-	return 0;
+	return edges;
 }
 
-static int edges_of_traffic(struct names *names, const struct traffic *traffic, json_t *edges)
+static json_t *edges_of_traffic(struct names *names, const struct traffic *traffic)
 {
-	for (size_t i = 0; i < traffic->n; i++) {
+	json_t *edges = json_array();
+
+	for (size_t i = 0; edges && i < traffic->n; i++) {
 		const struct pair *pair = &traffic->pairs[i];
 		json_t *edge = edge_new(names, pair->from, pair->to, pair->node);
 
-		if (!edge)
-			return -ENOMEM;
-		json_object_set_new(edge, "calls", json_integer(pair->calls));
-		json_object_set_new(edge, "oneways", json_integer(pair->oneways));
-		json_object_set_new(edge, "failures",
-				    json_integer(pair->errors + pair->failures));
-		json_object_set_new(edge, "p50_us",
-				    json_real(latency_share(&pair->latency, 0.5) / 1000.0));
-		if (add_edge(edges, edge) < 0)
-			return -ENOMEM;
+		edge = value_set(edge, "calls", json_integer(pair->calls));
+		edge = value_set(edge, "oneways", json_integer(pair->oneways));
+		edge = value_set(edge, "failures", json_integer(pair->errors + pair->failures));
+		edge = value_set(edge, "p50_us",
+				 json_real(latency_quantile(&pair->latency, 0.5) / 1000.0));
+		edges = value_append(edges, edge);
 	}
-	return 0;
+	return edges;
 }
 
-static int look_at_traffic(struct names *names, json_t *edges)
+static int get_traffic_edges(struct names *names, json_t **ret_edges)
 {
 	struct traffic *traffic = traffic_new(names);
 	struct monitor *monitor = NULL;
@@ -115,24 +108,23 @@ static int look_at_traffic(struct names *names, json_t *edges)
 	stop_on_signals();
 	if (!status)
 		status = monitor_run(monitor, clock_ns() + (uint64_t)seconds_ms * 1000000);
-	if (!status && edges_of_traffic(names, traffic, edges) < 0)
-		status = fail_memory();
+	if (!status)
+		*ret_edges = edges_of_traffic(names, traffic);
 	monitor_close(monitor);
 	traffic_free(traffic);
 	return status;
 }
 
-static int look_at_handles(struct names *names, json_t *edges)
+static int get_handle_edges(struct names *names, json_t **ret_edges)
 {
 	json_t *state;
 	int status = state_read("state", &state);
 
 	if (status)
 		return status;
-	if (edges_of_state(names, state, edges) < 0)
-		status = fail_memory();
+	*ret_edges = edges_of_state(names, state);
 	json_decref(state);
-	return status;
+	return STATUS_OK;
 }
 
 /* --- The verb ------------------------------------------------------------------- */
@@ -141,49 +133,45 @@ static int put(json_t *edges)
 {
 	int status = STATUS_OK;
 
-	if (ctl.json)
+	if (ctl.json || !edges)
 		return out_json(edges);
 	if (svg)
 		status = draw_svg(edges);
 	else
 		draw_dot(stdout, edges);
 	json_decref(edges);
-	if (fflush(stdout) < 0)
-		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
-	return status;
+	return status ? status : out_flush();
 }
 
 static int run(int argc, char **argv)
 {
 	struct names *names = names_new();
-	json_t *edges = json_array();
+	json_t *edges = NULL;
 	int status;
 
 	(void)argc;
 	(void)argv;
-	if (!names || !edges)
-		status = fail_memory();
-	else if (seconds_ms)
-		status = look_at_traffic(names, edges);
-	else
-		status = look_at_handles(names, edges);
+	if (!names)
+		return fail_memory();
+	status = seconds_ms ? get_traffic_edges(names, &edges) : get_handle_edges(names, &edges);
 	names_free(names);
-	if (!status)
-		return put(edges);
-	json_decref(edges);
-	return status;
+	return status ? status : put(edges);
 }
 
 const struct verb verb_graph = {
 	.name = "graph",
 	.arguments = "",
-	.summary = "who talks to whom, as DOT, SVG or JSON",
-	.help = "Draws the processes on the bus and who holds whose objects or, with --time, who called\n"
-		"whom in those seconds, how often, how long it took at the median, and in red where\n"
-		"something failed. DOT is for graphviz; --svg has it make a picture.\n"
-		"\n"
-		"      --time S         watch the traffic for S seconds\n"
-		"      --svg            SVG, by graphviz's dot\n",
+	.summary = "draw the processes and their connections as DOT or SVG",
+	.description =
+		"Prints a graph of the processes on the bus. An edge is an object that a process holds,\n"
+		"from the holder to the owner. With --time, an edge is traffic within that time: number\n"
+		"of calls and oneways, median latency, and red if a message failed. The format is DOT,\n"
+		"for graphviz. Needs root; with --time, CAP_SYS_ADMIN in the user namespace in which the\n"
+		"bus was mounted.\n",
+	.option_help = "      --time S         draw the traffic of S seconds\n"
+		       "      --svg            print SVG (needs graphviz)\n",
+	.example = "  sudo ipcctl graph --time 5 --svg >bus.svg\n",
+	.statuses = ON_BUS,
 	.options = options,
 	.option = option,
 	.run = run,

@@ -1,36 +1,28 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl list: which services there are, and whose they are.
+ * ipcctl list: the registered services and their processes.
  */
 #include "bus.h"
 #include "ipcctl.h"
 #include "out.h"
 #include "servicemanager.ipc.h"
+#include "value.h"
 #include "verbs.h"
 
-static bool plain;
+static int names_only;
 
 static const struct option options[] = {
-	{ "names", no_argument, NULL, 'n' },
+	{ "names", no_argument, &names_only, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
-static int option(int key, const char *value)
-{
-	(void)key;
-	(void)value;
-	plain = true;
-	return 0;
-}
-
-/* For scripts and completion: the names alone, a line each. */
+/* For scripts and completion. */
 static int put_names(json_t *rows)
 {
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-		puts(json_string_value(json_object_get(row, "name")));
+	json_array_foreach(rows, i, row) puts(value_text(row, "name"));
 	json_decref(rows);
 	return STATUS_OK;
 }
@@ -55,20 +47,21 @@ static int run(int argc, char **argv)
 		status = bus_list(manager, argc ? argv[0] : "", &rows);
 	if (status)
 		return status;
-	return plain ? put_names(rows) : out_table(columns, 6, rows);
+	return names_only ? put_names(rows) : out_table(columns, 6, rows);
 }
 
 const struct verb verb_list = {
 	.name = "list",
 	.arguments = "[PREFIX]",
-	.summary = "which services there are: name, process, unit, user, interface",
-	.help = "Lists the services whose names begin with PREFIX, or all, sorted by name: their\n"
-		"process, its systemd unit and user, and the interface they were registered with.\n"
-		"Processes that the service manager cannot see have pid 0.\n"
-		"\n"
-		"      --names          the names alone, a line each\n",
+	.summary = "list services: name, process, unit, user, interface",
+	.description =
+		"Lists the services whose names begin with PREFIX, or all, sorted by name. For each it\n"
+		"prints the process and its systemd unit, the user, and the interface that the process\n"
+		"registered. The pid is 0 if the service manager cannot see the process.\n",
+	.option_help = "      --names          print the names only, one a line\n",
+	.example = "  ipcctl list demo.\n",
+	.statuses = ON_BUS | MAY_END(NO_MANAGER),
 	.options = options,
-	.option = option,
 	.max = 1,
 	.run = run,
 };

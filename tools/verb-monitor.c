@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl monitor: each message on the bus as it happens, or as a file has it, from
- * which it can be sent again.
+ * ipcctl monitor: prints each message on the bus, records them into a file, prints such a
+ * file, and resends what is in it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,20 +19,24 @@
 #include "out.h"
 #include "resend.h"
 #include "stop.h"
+#include "value.h"
 #include "verbs.h"
 
 /**
- * struct session - what this run of the verb is about
- * @name: of this service only
- * @pid: of this process only
- * @method: of this method only
- * @write: into this file
- * @read: from this one
- * @resends: send what it has once more, @speed times as fast (0: without pauses)
+ * struct session - options and state of this run
+ * @name: only messages of this service
+ * @pid: only messages of this process
+ * @method: only messages of this method
+ * @write: file to write to, or NULL
+ * @read: file to read from, or NULL
+ * @resends: resend the messages of @read
+ * @speed: with so many times the recorded speed; 0: without pauses
  * @max_data: bytes of each payload
- * @count: so many records, then the end; 0: no end
- * @names: what numbers are called
- * @calls: calls that were shown, for their answers: by id
+ * @count: end after so many records; 0: no limit
+ * @names: names for the numbers in records
+ * @calls: the latest calls by id, to find the call of a reply
+ * @capture: the open file
+ * @resend: its messages are resent
  */
 static struct session {
 	const char *name;
@@ -40,7 +44,7 @@ static struct session {
 	const char *method;
 	const char *write;
 	const char *read;
-	bool resends;
+	int resends;
 	unsigned long speed;
 	unsigned long max_data;
 	unsigned long count;
@@ -60,7 +64,7 @@ static const struct option options[] = {
 	{ "name", required_argument, NULL, 'n' },   { "pid", required_argument, NULL, 'p' },
 	{ "method", required_argument, NULL, 'm' }, { "write", required_argument, NULL, 'w' },
 	{ "read", required_argument, NULL, 'r' },   { "max-data", required_argument, NULL, 's' },
-	{ "count", required_argument, NULL, 'c' },  { "resend", no_argument, NULL, 'a' },
+	{ "count", required_argument, NULL, 'c' },  { "resend", no_argument, &session.resends, 1 },
 	{ "speed", required_argument, NULL, 'f' },  { NULL, 0, NULL, 0 },
 };
 
@@ -81,9 +85,6 @@ static int option(int key, const char *value)
 	case 'r':
 		session.read = value;
 		return 0;
-	case 'a':
-		session.resends = true;
-		return 0;
 	case 'f':
 		return parse_number("--speed", value, 1, 1000, &session.speed);
 	case 's':
@@ -93,7 +94,7 @@ static int option(int key, const char *value)
 	}
 }
 
-/* --- What a record is about ------------------------------------------------------- */
+/* --- The subject of a record ------------------------------------------------------ */
 
 static const char *const kinds[] = { "?",      "call", "oneway", "reply",
 				     "error",  "failed", "spam", "starved" };
@@ -113,7 +114,7 @@ static bool is_reply(const struct ipc_record *record)
 	return record->kind == IPC_RECORD_REPLY || record->kind == IPC_RECORD_ERROR;
 }
 
-/* The object that is called, of an answer as well: an answer goes from it. */
+/* The called object. A reply comes from it, every other message goes to it. */
 static struct shown subject_of(const struct ipc_record *record)
 {
 	struct shown subject = { record->id, record->time, record->to_pid, record->node,
@@ -164,15 +165,15 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 			(json_int_t)record->to_pid, "to", to, "node", (json_int_t)subject->node,
 			"service", target, "method", method, "size", (json_int_t)record->data_size,
 			"objects", (int)record->n_objects);
-	if (row && record->error)
-		json_object_set_new(row, "error", json_integer(record->error));
-	if (row && record->parent)
-		json_object_set_new(row, "parent", json_integer(record->parent));
-	if (row && record->lost)
-		json_object_set_new(row, "lost", json_integer(record->lost));
-	if (row && is_reply(record) && place_of(record->id)->id == record->id)
-		json_object_set_new(row, "took_us",
-				    json_real((double)(record->time - subject->time) / 1000));
+	if (record->error)
+		row = value_set(row, "error", json_integer(record->error));
+	if (record->parent)
+		row = value_set(row, "parent", json_integer(record->parent));
+	if (record->lost)
+		row = value_set(row, "lost", json_integer(record->lost));
+	if (is_reply(record) && place_of(record->id)->id == record->id)
+		row = value_set(row, "took_us",
+				json_real((double)(record->time - subject->time) / 1000));
 	return row;
 }
 
@@ -184,16 +185,11 @@ static json_t *payload_of(const struct ipc_record *record, const struct shown *s
 			    record->data, record->data_kept);
 }
 
-static const char *text_at(const json_t *row, const char *key)
-{
-	return json_string_value(json_object_get(row, key));
-}
-
-/* What came of a message that was sent again. */
+/* The outcome of a message that was resent. */
 static void put_result(const json_t *row)
 {
 	static const char *const good[] = { "equal", "sent" };
-	const char *result = text_at(row, "result"), *reason = text_at(row, "reason");
+	const char *result = value_text(row, "result"), *reason = value_text(row, "reason");
 	const json_t *reply = json_object_get(row, "reply");
 	const json_t *recorded = json_object_get(row, "recorded");
 	bool is_good = !strcmp(result, good[0]) || !strcmp(result, good[1]);
@@ -230,7 +226,7 @@ static void put_tail(const struct ipc_record *record, const json_t *row)
 	if (text)
 		printf("  %s", text);
 	free(text);
-	if (text_at(row, "result"))
+	if (value_text(row, "result"))
 		put_result(row);
 }
 
@@ -258,17 +254,16 @@ static int put_row(const struct ipc_record *record, json_t *row)
 		       out_plain());
 	put_time(record);
 	printf("%-7s #%-6" PRIu64 " %s -> %s  %s%s.%s%s  %zu B", kind_of(record), record->id,
-	       text_at(row, "from"), text_at(row, "to"), out_color(COLOR_BOLD),
-	       text_at(row, "service"), text_at(row, "method"), out_plain(), record->data_size);
+	       value_text(row, "from"), value_text(row, "to"), out_color(COLOR_BOLD),
+	       value_text(row, "service"), value_text(row, "method"), out_plain(),
+	       record->data_size);
 	put_tail(record, row);
 	putchar('\n');
 	json_decref(row);
-	if (fflush(stdout) < 0)
-		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
-	return STATUS_OK;
+	return out_flush();
 }
 
-/* Shows a record or, with --resend, the message in it and what came of it. */
+/* Prints a record or, with --resend, resends its message and prints the outcome. */
 static int show(const struct ipc_record *record, const struct shown *subject)
 {
 	json_t *row = row_new(record, subject);
@@ -285,7 +280,7 @@ static int show(const struct ipc_record *record, const struct shown *subject)
 	return put_row(record, row);
 }
 
-/* Whether the record is one of those that are sent again. */
+/* With --resend, only some records matter. */
 static bool is_skipped(const struct ipc_record *record, const struct shown *subject)
 {
 	return session.resend &&
@@ -293,14 +288,14 @@ static bool is_skipped(const struct ipc_record *record, const struct shown *subj
 			       names_service(session.names, subject->pid, subject->node));
 }
 
-/* A status or, when there was all that --count asked for, MONITOR_STOP. */
+/* Returns an enum status, or MONITOR_STOP after --count records. */
 static int on_record(const struct ipc_record *record, void *userdata)
 {
 	struct shown subject = subject_of(record);
 	int status;
 
 	(void)userdata;
-	/* Now, and also of what is not wanted, for it may be gone by the time it is. */
+	/* Now, and for every record, because the processes may end before they are printed. */
 	names_note(session.names, record->from_pid);
 	names_note(session.names, record->to_pid);
 	if (record->kind == IPC_RECORD_CALL)
@@ -316,7 +311,7 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	return status;
 }
 
-/* --- Where records come from -------------------------------------------------------- */
+/* --- The source of records ---------------------------------------------------------- */
 
 static int monitor_bus(void)
 {
@@ -330,13 +325,13 @@ static int monitor_bus(void)
 		return status;
 	stop_on_signals();
 	if (session.write)
-		fprintf(stderr, "ipcctl: recording; Ctrl-C ends it\n");
+		fprintf(stderr, "ipcctl: recording into %s; Ctrl-C ends it\n", session.write);
 	status = monitor_run(monitor, 0);
 	monitor_close(monitor);
 	return status;
 }
 
-static int replay_file(void)
+static int read_file(void)
 {
 	struct ipc_record record;
 	int status = STATUS_OK, r = 1;
@@ -359,7 +354,7 @@ static int resend_file(void)
 	if (status)
 		return status;
 	stop_on_signals();
-	status = replay_file();
+	status = read_file();
 	if (!status)
 		status = resend_sum(session.resend);
 	resend_close(session.resend);
@@ -372,7 +367,7 @@ static int run_file(void)
 
 	if (status)
 		return status;
-	return session.resends ? resend_file() : replay_file();
+	return session.resends ? resend_file() : read_file();
 }
 
 static int run_bus(void)
@@ -394,11 +389,11 @@ static int run(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (session.read && session.write)
-		return fail_with(STATUS_USAGE, NULL, "--read and --write do not go together");
+		return fail_with(STATUS_USAGE, NULL, "--read and --write exclude each other");
 	if (session.resends ? !session.read : session.speed)
 		return fail_with(STATUS_USAGE, NULL, "%s",
-				 session.resends ? "--resend goes with --read FILE" :
-						       "--speed goes with --resend");
+				 session.resends ? "--resend needs --read FILE" :
+						   "--speed needs --resend");
 	status = session.read ? run_file() : run_bus();
 	closed = capture_close(session.capture);
 	names_free(session.names);
@@ -408,29 +403,38 @@ static int run(int argc, char **argv)
 const struct verb verb_monitor = {
 	.name = "monitor",
 	.arguments = "",
-	.summary = "each message as it happens, also into a file and from it",
-	.help = "Shows each call, oneway, answer and failure on the bus: who to whom, the service and\n"
-		"method, the size, what answers took, and what is in it where the service describes\n"
-		"itself. Needs CAP_SYS_ADMIN where the bus was mounted. Nobody waits for a monitor;\n"
-		"it says when it lost something.\n"
+	.summary = "print each message; record messages and resend them",
+	.description =
+		"Prints each call, oneway, reply and failure on the bus: sender and receiver, service and\n"
+		"method, size, the time from call to reply, and the content if the service describes its\n"
+		"interface. Messages never wait for a monitor; a line says how many records were lost.\n"
+		"Needs CAP_SYS_ADMIN in the user namespace in which the bus was mounted. With --read it\n"
+		"needs neither a bus nor a permission.\n"
 		"\n"
-		"      --name NAME      only what goes to and from this service\n"
-		"      --pid PID        this process\n"
-		"      --method METHOD  this method\n"
+		"With --resend, calls and oneways of the file go to the services that have the names now,\n"
+		"one after the other, with the permissions of the user of ipcctl. Each line ends with the\n"
+		"outcome:\n"
+		"\n"
+		"  equal        the reply or error is as recorded\n"
+		"  differs      the reply is different; both are printed\n"
+		"  error        it failed, and in another way than recorded\n"
+		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
+		"  skipped      it cannot be resent; the line says why\n",
+	.option_help =
+		"      --name NAME      only messages to and from this service\n"
+		"      --pid PID        only messages of this process\n"
+		"      --method METHOD  only messages of this method\n"
 		"      --count N        end after N records\n"
-		"      --max-data N     bytes of each payload (4096)\n"
-		"      --write FILE     record into FILE (pcap, link type 147), and show nothing\n"
-		"      --read FILE      show what was recorded; needs no rights and no bus\n"
-		"      --resend         with --read: send the calls and oneways to services once more,\n"
-		"                       one after the other, and compare the answers\n"
-		"      --speed N        with --resend: with the recording's pauses, N times as fast;\n"
-		"                       else without pauses\n"
-		"\n"
-		"What is sent again goes to who has the service's name now, with the caller's rights.\n"
-		"Each line says what came of it: equal, differs, error (it failed, and not as it did),\n"
-		"sent (a oneway, or the answer was not recorded), or skipped and why: objects, files,\n"
-		"blobs and metadata are not in a recording, nor what is longer than --max-data. An\n"
-		"answer is waited for 10 s. Status 10: something differs or failed.\n",
+		"      --max-data N     record at most N bytes of each payload (default: 4096)\n"
+		"      --write FILE     record into FILE (pcap, link type 147), and print nothing\n"
+		"      --read FILE      print a recording\n"
+		"      --resend         with --read: resend its calls and oneways, compare the replies\n"
+		"                       (each call may take 10 s)\n"
+		"      --speed N        with --resend: N times the recorded speed (default: no pauses)\n",
+	.example = "  sudo ipcctl monitor --name demo.echo\n"
+		   "  sudo ipcctl monitor --write calls.pcap --max-data 65536\n"
+		   "  ipcctl monitor --read calls.pcap --resend\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(DIFFERS),
 	.options = options,
 	.option = option,
 	.run = run,

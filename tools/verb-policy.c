@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl policy check: whether somebody may do something with a name, and which rule
- * says so. It is the service manager that answers, by the policy that it keeps to.
+ * ipcctl policy check: what the policy permits, and which rule decides. The service
+ * manager is asked, because it knows the policy in use.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,7 +36,7 @@ static int option(int key, const char *value)
 	return 0;
 }
 
-/* Whose numbers are asked about: a user of this system, or a number alone. */
+/* Fills in uid and groups: of a user of this system, or a number only. */
 static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 {
 	static gid_t groups[MAX_GROUPS];
@@ -48,7 +48,7 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	if (!entry) {
 		status = parse_number("--user", user, 0, UINT32_MAX - 1, &number);
 		if (status)
-			return fail_with(STATUS_USAGE, NULL, "there is no user %s", user);
+			return fail_with(STATUS_USAGE, NULL, "no such user: %s", user);
 		request->uid = number;
 		entry = getpwuid(number);
 	}
@@ -82,7 +82,7 @@ static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, c
 	if (*reply->file)
 		printf("%s:%u: %s\n", reply->file, reply->line, reply->rule);
 	else
-		puts("no rule is about this");
+		puts("no rule matches; the default applies");
 	return status;
 }
 
@@ -104,8 +104,8 @@ static int check(struct service_manager *manager, const char *right, const char 
 		return status;
 	r = service_manager_check_policy(manager, &request, &reply, &error);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE, "ipcctl policy --help", "%s",
-				 error.message ? error.message : "this cannot be asked");
+		return fail_with(STATUS_USAGE, "see ipcctl policy --help", "%s",
+				 error.message ? error.message : "invalid question");
 	if (r < 0)
 		return fail_errno(r == -EOWNERDEAD ? -ENOTCONN : r,
 				  error.message ? error.message : "the service manager");
@@ -121,21 +121,24 @@ static int run(int argc, char **argv)
 	(void)argc;
 	if (strcmp(argv[0], "check"))
 		return fail_with(STATUS_USAGE, "ipcctl policy check RIGHT NAME",
-				 "policy can only check, not \"%s\"", argv[0]);
+				 "unknown subcommand \"%s\"; policy knows check only", argv[0]);
 	status = bus_manager(&ipc, &manager);
 	return status ? status : check(manager, argv[1], argv[2]);
 }
 
 const struct verb verb_policy = {
 	.name = "policy",
-	.arguments = "check RIGHT NAME",
-	.summary = "who may do what with which names, and by which rule",
-	.help = "Asks the service manager whether one may do something with NAME, and which rule\n"
-		"decides: ipcbus-policy(5). RIGHT is add, find, list or call. Ends with status 0 if it\n"
-		"is allowed, and 6 if it is refused or the name is hidden.\n"
-		"\n"
-		"      --user USER      ask about this user, by name or number, and its groups\n"
-		"      --label LABEL    with this label of the security module\n",
+	.arguments = "check add|find|list|call NAME",
+	.summary = "check what the policy permits, and by which rule",
+	.description =
+		"Asks the service manager whether you may add (register), find, list or call NAME,\n"
+		"and prints the rule of ipcbus-policy(5) that decides. The status is 0 if it is allowed,\n"
+		"and 6 if it is refused or the name is hidden.\n",
+	.option_help =
+		"      --user USER      check for this user (name or number) and their groups\n"
+		"      --label LABEL    check for this label of the security module\n",
+	.example = "  ipcctl policy check --user joe find demo.echo\n",
+	.statuses = ON_BUS | MAY_END(NO_MANAGER),
 	.options = options,
 	.option = option,
 	.min = 3,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl stats: how the processes on a bus are doing, at one moment, and what the
- * driver counts.
+ * ipcctl stats: threads, queues and buffers of each process at one moment, and the driver's
+ * counters.
  */
 #include <string.h>
 
@@ -10,9 +10,10 @@
 #include "process.h"
 #include "state.h"
 #include "stats.h"
+#include "value.h"
 #include "verbs.h"
 
-/* How many of the rows of a kind belong to a proc and, with key, have that value. */
+/* Counts the rows of a kind that belong to a proc and, if key is given, have this value. */
 static int count(const json_t *state, const char *kind, json_int_t proc, const char *key,
 		 const char *value)
 {
@@ -20,10 +21,11 @@ static int count(const json_t *state, const char *kind, json_int_t proc, const c
 	size_t i;
 	int n = 0;
 
-	json_array_foreach(state_all(state, kind), i, row) {
-		const char *text = key ? json_string_value(json_object_get(row, key)) : NULL;
+	json_array_foreach(json_object_get(state, kind), i, row)
+	{
+		const char *text = key ? value_text(row, key) : NULL;
 
-		if (state_number(row, "proc") == proc && (!key || (text && !strcmp(text, value))))
+		if (value_number(row, "proc") == proc && (!key || (text && !strcmp(text, value))))
 			n++;
 	}
 	return n;
@@ -34,29 +36,28 @@ static const json_t *region_of(const json_t *state, json_int_t proc)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(state_all(state, "region"), i, row)
-		if (state_number(row, "proc") == proc)
-			return row;
+	json_array_foreach(json_object_get(state, "region"), i,
+			   row) if (value_number(row, "proc") == proc) return row;
 	return NULL;
 }
 
 static json_t *row_new(const json_t *state, const json_t *proc)
 {
-	json_int_t number = state_number(proc, "proc"), pid = state_number(proc, "pid");
+	json_int_t number = value_number(proc, "proc"), pid = value_number(proc, "pid");
 	const json_t *region = region_of(state, number);
 	char name[64];
 
 	process_name(pid, name, sizeof(name));
-	return json_pack("{s:I, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "pid", pid, "process", name, "threads",
-			 count(state, "thread", number, NULL, NULL), "busy",
-			 count(state, "thread", number, "state", "serving"), "max_threads",
-			 state_number(proc, "max_threads"), "queued", state_number(proc, "queued"),
-			 "queued_ms", state_number(proc, "oldest_ms"), "nodes",
-			 state_number(proc, "nodes"), "handles", state_number(proc, "handles"),
-			 "buffers", state_number(region, "buffers"), "used",
-			 state_number(region, "used"), "size", state_number(region, "size"), "held",
-			 state_number(region, "held"), "held_ms", state_number(region, "oldest_ms"));
+	return json_pack(
+		"{s:I, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
+		pid, "process", name, "threads", count(state, "thread", number, NULL, NULL), "busy",
+		count(state, "thread", number, "state", "serving"), "max_threads",
+		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
+		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
+		"handles", value_number(proc, "handles"), "buffers",
+		value_number(region, "buffers"), "used", value_number(region, "used"), "size",
+		value_number(region, "size"), "held", value_number(region, "held"), "held_ms",
+		value_number(region, "oldest_ms"));
 }
 
 json_t *stats_rows(const json_t *state)
@@ -64,12 +65,8 @@ json_t *stats_rows(const json_t *state)
 	json_t *rows = json_array(), *proc;
 	size_t i;
 
-	json_array_foreach(state_all(state, "proc"), i, proc) {
-		if (!rows || json_array_append_new(rows, row_new(state, proc)) == 0)
-			continue;
-		json_decref(rows);
-		rows = NULL;
-	}
+	json_array_foreach(json_object_get(state, "proc"), i, proc) if (rows) rows =
+		value_append(rows, row_new(state, proc));
 	return rows;
 }
 
@@ -80,9 +77,9 @@ static void put_counters(json_t *counters)
 	int n = 0;
 
 	json_object_foreach(counters, name, counter)
-		printf("%s%s %lld (%lld)", n++ ? ", " : "\nnow (ever): ", name,
-		       (long long)state_number(counter, "live"),
-		       (long long)state_number(counter, "total"));
+		printf("%s%s %lld (%lld)", n++ ? ", " : "\nCounters, now (total): ", name,
+		       (long long)value_number(counter, "live"),
+		       (long long)value_number(counter, "total"));
 	if (n)
 		putchar('\n');
 }
@@ -140,12 +137,15 @@ static int run(int argc, char **argv)
 const struct verb verb_stats = {
 	.name = "stats",
 	.arguments = "",
-	.summary = "threads, queues and buffers of each process, and the driver's counters",
-	.help = "Shows, for each connection to the bus: its threads, how many of them serve, what\n"
-		"waits for one and how long the oldest of it, its nodes and handles, the buffers in\n"
-		"its region, their bytes of how many, and those it was handed and has not given\n"
-		"back, with the age of the oldest in milliseconds. Of the default bus the driver's\n"
-		"counters follow: what lives now, and how much there was since it was loaded.\n"
-		"For root, or the owner of a mounted bus.\n",
+	.summary = "threads, queues and buffers of each process",
+	.description =
+		"Prints a line for each connection to the bus: threads (BUSY: those that serve), queued\n"
+		"messages (QUEUE) and the age of the oldest one in ms, nodes, handles, buffers in the\n"
+		"region with their bytes and the size of the region (OF), and buffers that the process\n"
+		"has received and not released (HELD) with the age of the oldest one in ms. For the\n"
+		"default bus, the driver's counters follow: how many exist now, and the total since it\n"
+		"was loaded. Needs root, or the owner of a mounted bus.\n",
+	.example = "  sudo ipcctl stats\n",
+	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.run = run,
 };

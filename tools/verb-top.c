@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl top: what goes on, again and again: calls and their latency by a monitor's
- * records, queues and buffers by the driver's state.
+ * ipcctl top: prints at intervals the calls and their latency, from the records of a
+ * monitor, and queues and buffers, from the driver's state.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "stats.h"
 #include "stop.h"
 #include "traffic.h"
+#include "value.h"
 #include "verbs.h"
 
 #define MAX_ROWS 20
@@ -42,19 +43,19 @@ static int option(int key, const char *value)
 
 static void set(json_t *object, const char *key, json_t *value)
 {
-	/* What has no memory is left out, and shown as "-". */
+	/* Without memory it is missing, and printed as "-". */
 	json_object_set_new(object, key, value);
 }
 
 static void set_latency(json_t *row, const struct latency *latency)
 {
-	set(row, "p50_us", json_real(latency_share(latency, 0.5) / 1000.0));
-	set(row, "p90_us", json_real(latency_share(latency, 0.9) / 1000.0));
-	set(row, "p99_us", json_real(latency_share(latency, 0.99) / 1000.0));
+	set(row, "p50_us", json_real(latency_quantile(latency, 0.5) / 1000.0));
+	set(row, "p90_us", json_real(latency_quantile(latency, 0.9) / 1000.0));
+	set(row, "p99_us", json_real(latency_quantile(latency, 0.99) / 1000.0));
 	set(row, "max_us", json_real(latency->max / 1000.0));
 }
 
-/* What came to a process, joined over who sent it. */
+/* Adds what a process received, summed over the senders. */
 static void set_traffic(json_t *row, const struct traffic *traffic, double seconds)
 {
 	struct latency latency = { 0 };
@@ -63,7 +64,7 @@ static void set_traffic(json_t *row, const struct traffic *traffic, double secon
 	for (size_t i = 0; i < traffic->n; i++) {
 		const struct pair *pair = &traffic->pairs[i];
 
-		if (pair->to != state_number(row, "pid"))
+		if (pair->to != value_number(row, "pid"))
 			continue;
 		calls += pair->calls;
 		oneways += pair->oneways;
@@ -111,7 +112,7 @@ static json_t *pair_row(struct names *names, const struct pair *pair, double sec
 	return row;
 }
 
-/* Those with the most, first. */
+/* Sorted by the number of messages. */
 static json_t *pairs_of(struct names *names, const struct traffic *traffic, double seconds)
 {
 	const struct pair **sorted = calloc(traffic->n + 1, sizeof(*sorted));
@@ -125,10 +126,7 @@ static json_t *pairs_of(struct names *names, const struct traffic *traffic, doub
 	if (rows)
 		qsort(sorted, n, sizeof(*sorted), by_calls);
 	for (size_t i = 0; rows && i < n && i < MAX_ROWS; i++)
-		if (json_array_append_new(rows, pair_row(names, sorted[i], seconds)) < 0) {
-			json_decref(rows);
-			rows = NULL;
-		}
+		rows = value_append(rows, pair_row(names, sorted[i], seconds));
 	free(sorted);
 	return rows;
 }
@@ -172,7 +170,7 @@ static int put_text(const json_t *procs, const json_t *pairs, const struct traff
 	if (isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (traffic->lost)
-		printf("%s%llu records were lost: there is more than this%s\n",
+		printf("%s%llu records were lost; the numbers are too low%s\n",
 		       out_color(COLOR_YELLOW), (unsigned long long)traffic->lost, out_plain());
 	status = out_rows(stdout, proc_columns,
 			  sizeof(proc_columns) / sizeof(*proc_columns), procs);
@@ -181,9 +179,7 @@ static int put_text(const json_t *procs, const json_t *pairs, const struct traff
 		status = out_rows(stdout, pair_columns,
 				  sizeof(pair_columns) / sizeof(*pair_columns), pairs);
 	putchar('\n');
-	if (fflush(stdout) < 0)
-		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
-	return status;
+	return status ? status : out_flush();
 }
 
 static int put(struct names *names, const struct traffic *traffic, const json_t *state,
@@ -249,15 +245,17 @@ static int run(int argc, char **argv)
 const struct verb verb_top = {
 	.name = "top",
 	.arguments = "",
-	.summary = "live: calls, latency, queues, buffers, who calls whom",
-	.help = "Shows, once an interval, of each process what came to it: calls and oneways a second,\n"
-		"how long calls took (median, 90 %, 99 %, longest; to 9 %), what failed; its threads,\n"
-		"what waits for one and for how long, the buffers in its region and those it holds,\n"
-		"with the age of the oldest. Below, who calls whom most. Needs CAP_SYS_ADMIN where the\n"
-		"bus was mounted. Ctrl-C ends it.\n"
-		"\n"
-		"      --interval S     every S seconds (1)\n"
-		"      --count N        N times\n",
+	.summary = "print calls, latency, queues and buffers at intervals",
+	.description =
+		"Prints, once an interval, a line for each process with what it received: calls and\n"
+		"oneways a second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %),\n"
+		"failed calls; then threads, queue and buffers as ipcctl stats does. A second table has\n"
+		"the busiest pairs of sender and service. Needs CAP_SYS_ADMIN in the user namespace in\n"
+		"which the bus was mounted. Ctrl-C ends it.\n",
+	.option_help = "      --interval S     length of an interval in seconds (default: 1)\n"
+		       "      --count N        end after N intervals\n",
+	.example = "  sudo ipcctl top --interval 5\n",
+	.statuses = ON_BUS,
 	.options = options,
 	.option = option,
 	.run = run,

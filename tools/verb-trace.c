@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl trace: records the driver's tracepoints in an instance of tracefs of its
- * own, so that nobody else's tracing is disturbed, and writes a timeline.
+ * ipcctl trace: records the driver's tracepoints and writes a timeline. It uses an instance
+ * of tracefs of its own, so other users of tracing do not notice.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -66,13 +66,15 @@ static int put_file(const char *name, const char *text)
 static int cannot(int error)
 {
 	if (error == -EACCES || error == -EPERM)
-		return fail_with(STATUS_DENIED, "try it as root: sudo ipcctl ...",
-				 "you may not trace the kernel");
+		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
+				 "no permission to trace the kernel");
 	if (error == -ENOENT)
-		return fail_with(STATUS_NO_BUS,
-				 "modprobe ipcbus; mount -t tracefs tracefs /sys/kernel/tracing",
-				 "there are no tracepoints of ipcbus");
-	return fail_with(STATUS_FAILED, NULL, "tracing: %s", strerror(-error));
+		return fail_with(
+			STATUS_NO_BUS,
+			"load the driver: modprobe ipcbus; mount tracefs: mount -t tracefs tracefs "
+			"/sys/kernel/tracing",
+			"cannot find the tracepoints of ipcbus");
+	return fail_with(STATUS_FAILED, NULL, "cannot trace: %s", strerror(-error));
 }
 
 static const char *tracefs(void)
@@ -81,7 +83,7 @@ static const char *tracefs(void)
 								     "/sys/kernel/debug/tracing";
 }
 
-/* CLOCK_MONOTONIC, so that it goes with other recordings. */
+/* The clock is CLOCK_MONOTONIC, as in the driver's records. */
 static int begin(int *ret_pipe)
 {
 	char path[256];
@@ -102,7 +104,7 @@ static int begin(int *ret_pipe)
 	return r;
 }
 
-/* An instance cannot go while its pipe is open. */
+/* The pipe must be closed before the instance can be removed. */
 static void end(int pipe)
 {
 	put_file("events/ipcbus/enable", "0");
@@ -113,7 +115,7 @@ static void end(int pipe)
 
 /* --- Recording ---------------------------------------------------------------------- */
 
-/* All whole lines of what has come; what is left of a line is kept for the next. */
+/* Takes all complete lines. The rest moves to the beginning of text. */
 static int take_lines(struct trace *trace, char *text, size_t *size)
 {
 	char *line = text, *newline;
@@ -129,16 +131,16 @@ static int take_lines(struct trace *trace, char *text, size_t *size)
 	return r;
 }
 
-/* What the pipe has by now. */
-static int drain(struct trace *trace, int pipe, char *text, size_t *size, size_t room)
+/* Reads what the pipe has now. */
+static int drain(struct trace *trace, int pipe, char *text, size_t *size, size_t capacity)
 {
 	ssize_t n;
 	int r = 0;
 
-	while (r == 0 && (n = read(pipe, text + *size, room - *size)) > 0) {
+	while (r == 0 && (n = read(pipe, text + *size, capacity - *size)) > 0) {
 		*size += n;
 		r = take_lines(trace, text, size);
-		if (*size == room)
+		if (*size == capacity)
 			*size = 0;
 	}
 	return r;
@@ -182,7 +184,7 @@ static pid_t start(char **argv)
 	_exit(127);
 }
 
-/* The command's own output goes where it always goes, ours to a file. */
+/* The command keeps its standard output; the timeline goes to a file. */
 static int record_all(struct trace *trace, struct names **ret_names, char **argv)
 {
 	pid_t command = 0;
@@ -237,12 +239,12 @@ static int put(const struct trace *trace, struct names *names)
 	if (r < 0)
 		return fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s", output);
 	if (trace->lost)
-		fprintf(stderr, "ipcctl: the kernel had no room for %llu events\n",
+		fprintf(stderr, "ipcctl: the kernel dropped %llu events\n",
 			(unsigned long long)trace->lost);
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:I, s:I}", "file", output, "messages",
 					  (json_int_t)trace->n, "lost", (json_int_t)trace->lost));
-	printf("%zu messages are in %s; open it at https://ui.perfetto.dev or chrome://tracing\n",
+	printf("wrote %zu messages to %s; open it at https://ui.perfetto.dev or chrome://tracing\n",
 	       trace->n, output);
 	return STATUS_OK;
 }
@@ -256,7 +258,7 @@ static int run(int argc, char **argv)
 	if (!output)
 		output = "ipcbus-trace.json";
 	if (input && argc)
-		return fail_with(STATUS_USAGE, NULL, "with --input nothing is run");
+		return fail_with(STATUS_USAGE, NULL, "--input and COMMAND exclude each other");
 	if (input)
 		status = read_input(&trace);
 	else
@@ -274,15 +276,18 @@ const struct verb verb_trace = {
 	.name = "trace",
 	.arguments = "[COMMAND [ARGUMENT]...]",
 	.summary = "record a timeline of all messages, for Perfetto",
-	.help = "Records the driver's tracepoints until COMMAND ends, --time is over or Ctrl-C, and\n"
-		"writes a timeline that https://ui.perfetto.dev and chrome://tracing open: each call\n"
-		"on the client's and the server's thread with arrows there and back, by the methods'\n"
-		"names where services describe themselves. For root. All buses are in it.\n"
-		"Options of COMMAND come after \"--\".\n"
-		"\n"
-		"      --time S         for S seconds\n"
-		"      --output FILE    ipcbus-trace.json; -: standard output\n"
-		"      --input FILE     make it of a file that was copied from trace_pipe\n",
+	.description =
+		"Records the driver's tracepoints until COMMAND ends, --time is over or Ctrl-C. Then it\n"
+		"writes a timeline that https://ui.perfetto.dev and chrome://tracing open: each call on\n"
+		"the threads of client and server, with arrows in both directions. Methods have names if\n"
+		"their service describes its interface. The timeline has all buses of the machine. Needs\n"
+		"root. Options of COMMAND follow \"--\".\n",
+	.option_help =
+		"      --time S         record for S seconds\n"
+		"      --output FILE    write to FILE; -: standard output (default: ipcbus-trace.json)\n"
+		"      --input FILE     do not record; read a copy of trace_pipe\n",
+	.example = "  sudo ipcctl trace --output echo.json -- ./client hello\n",
+	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.options = options,
 	.option = option,
 	.max = 256,

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl wait: until there is a service of that name. Nothing is polled: the
- * service manager answers when somebody registers it.
+ * ipcctl wait: waits until services are registered. Nothing polls: the service manager
+ * replies when a service registers the name.
  */
 #include <errno.h>
 
 #include "bus.h"
 #include "ipcctl.h"
 #include "out.h"
+#include "stop.h"
 #include "verbs.h"
 
-/* The manager may be away, too, and may go before it has answered. */
+/* The service manager may start later, too, or end before it replies. */
 static int wait_name(struct ipc *ipc, const char *name)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	int r;
 
+	stop_message(NULL, "service %s was not registered", name);
 	do {
 		r = ipc_wait_manager(ctl_device(), UINT64_MAX);
 		if (r < 0 && r != -EINTR)
-			return fail_errno(r, "waiting for a service manager");
+			return fail_errno(r, "wait for a service manager");
 		r = ipc_wait_name(ipc, name, &proxy);
 	} while (r == -ENOTCONN || r == -EINTR);
 
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE,
-				 "a name is 1 to 127 letters, digits and any of _ . / -",
-				 "\"%s\" is no name", name);
+				 "a name has 1 to 127 letters, digits, and any of _ . / -",
+				 "\"%s\" is not a valid name", name);
 	return r < 0 ? fail_errno(r, name) : STATUS_OK;
 }
 
@@ -46,9 +48,11 @@ static int run(int argc, char **argv)
 const struct verb verb_wait = {
 	.name = "wait",
 	.arguments = "NAME...",
-	.summary = "wait until services are there",
-	.help = "Waits until each NAME is registered, also for the service manager itself. Ends with\n"
-		"status 0 then, or with 7 when the time of --timeout is over.\n",
+	.summary = "wait until services are registered",
+	.description =
+		"Waits until each NAME is registered. If no service manager runs, waits for it, too.\n",
+	.example = "  ipcctl wait --timeout 10 demo.echo && ./client\n",
+	.statuses = ON_BUS,
 	.min = 1,
 	.max = 64,
 	.run = run,

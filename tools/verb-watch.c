@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl watch: which services come and go, as it happens. The service manager
- * tells; nothing is polled.
+ * ipcctl watch: prints services as they are registered and as they end. The service
+ * manager notifies; nothing polls.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,9 +29,8 @@ static int option(int key, const char *value)
 	return parse_number("--count", value, 1, 1UL << 40, &count);
 }
 
-/* What the signal handler and the callback act on. */
-static struct ipc *bus;
-static int result;
+static struct ipc *bus; /* for the signal handler */
+static int result;	/* of the callback: an enum status */
 
 static void on_stop(int signal)
 {
@@ -78,9 +77,7 @@ static int put_text(const json_t *change)
 		free(text);
 	}
 	putchar('\n');
-	if (fflush(stdout) == 0)
-		return STATUS_OK;
-	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
+	return out_flush();
 }
 
 static int put(json_t *change)
@@ -94,7 +91,7 @@ static int put(json_t *change)
 	return status;
 }
 
-/* People see themselves what is there already. */
+/* IPC_NAME_SETTLED is for programs: the services that existed before are complete. */
 static void on_change(struct ipc *ipc, enum ipc_name_change change,
 		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
 {
@@ -121,12 +118,13 @@ static int watch(struct ipc *ipc, const char *pattern)
 	catch_signals();
 	r = ipc_watch_names(ipc, pattern, on_change, NULL, &id);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE, "it is a name, or what names start with and a '*'",
-				 "\"%s\" is no pattern of names", pattern);
+		return fail_with(STATUS_USAGE,
+				 "a pattern is a name, or the beginning of names and a '*'",
+				 "\"%s\" is not a valid pattern", pattern);
 	if (r < 0)
-		return fail_errno(r, "watching names");
+		return fail_errno(r, "watch names");
 	r = ipc_run(ipc);
-	return r < 0 ? fail_errno(r, "watching names") : result;
+	return r < 0 ? fail_errno(r, "watch names") : result;
 }
 
 static int run(int argc, char **argv)
@@ -141,12 +139,15 @@ static int run(int argc, char **argv)
 const struct verb verb_watch = {
 	.name = "watch",
 	.arguments = "[NAME|'PREFIX*']",
-	.summary = "services that come and go, as it happens",
-	.help = "Tells of each service that is there (+), and then of those that come, come again or\n"
-		"go (-), until Ctrl-C: all, or NAME, or those that start with PREFIX. With --json a\n"
-		"line says \"settled\" when what was there is told.\n"
-		"\n"
-		"      --count N        end after N lines\n",
+	.summary = "print services as they come and go",
+	.description =
+		"Prints one line for each service that exists (+), and then one for each that is\n"
+		"registered or replaced (+) or ends (-), until Ctrl-C. It prints all services, or NAME\n"
+		"only, or those whose names begin with PREFIX. With --json, a line with the change\n"
+		"\"settled\" follows the services that existed at the start.\n",
+	.option_help = "      --count N        end after N lines\n",
+	.example = "  ipcctl watch 'demo.*'\n",
+	.statuses = ON_BUS,
 	.options = options,
 	.option = option,
 	.max = 1,

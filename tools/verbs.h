@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All verbs, in the order of the help. Each is in verb-NAME.c.
+ * All verbs, in the order of the help. Each is in verb-NAME.c; ping and dump are in
+ * verb-describe.c, thaw is in verb-freeze.c.
  */
 #ifndef IPCCTL_VERBS_H
 #define IPCCTL_VERBS_H
