@@ -113,13 +113,13 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 
 static __always_inline int release_one(struct ipcbus_proc *proc, u64 id)
 {
-	struct ipcbus_leftovers leftovers = {};
+	struct ipcbus_cargo cargo = {};
 	int ret;
 
-	ret = ipcbus_buffer_release(&proc->region, id, &leftovers);
+	ret = ipcbus_region_release(&proc->region, id, &cargo);
 	ipcbus_report_release(id, ret);
-	if (unlikely(leftovers.node || leftovers.objects.count))
-		ipcbus_leftovers_drop(&leftovers);
+	if (unlikely(cargo.node || cargo.objects.count))
+		ipcbus_cargo_drop(&cargo);
 	return ret;
 }
 
@@ -162,7 +162,7 @@ static int release_and_send(struct ipcbus_thread *thread, const struct exchange_
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		message.label_size = 0;
-		message.credit = 0;
+		message.want.credit = 0;
 		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
 						  ipcbus_reply_send(thread, &message);
 	}
@@ -227,7 +227,7 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 	message->send = &send;
 	for (batch->done = 0; batch->done < batch->count; batch->done++) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_ARGS);
-		message->credit = 0;
+		message->want.credit = 0;
 		if (copy_from_user(&send, &sends[batch->done], sizeof(send)))
 			return -EFAULT;
 		if (send.kind != IPCBUS_SEND_ONEWAY)

@@ -9,8 +9,8 @@
 #include "debugfs.h"
 #include "expiry.h"
 #include "fs.h"
+#include "mem/reclaim.h"
 #include "proc.h"
-#include "reclaim.h"
 #include "transaction.h"
 
 static struct miscdevice device = {

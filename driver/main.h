@@ -74,6 +74,26 @@
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
 
+/**
+ * struct ipcbus_sender_id - the process that sent a message, see sender.h
+ * @pid: its number in the initial pid namespace
+ * @started: its start time in nanoseconds
+ */
+struct ipcbus_sender_id {
+	u32 pid;
+	u64 started;
+};
+
+/**
+ * struct ipcbus_objects - what travels beside a payload, see object.h
+ * @count: how many
+ * @ref: a counted reference each
+ */
+struct ipcbus_objects {
+	u32 count;
+	struct ipcbus_object_ref *ref;
+};
+
 struct ipcbus_arrival;
 struct ipcbus_buffer;
 struct ipcbus_bus;

@@ -7,6 +7,7 @@
 #define IPCBUS_MESSAGE_H
 
 #include "main.h"
+#include "mem/quota.h"
 
 /**
  * struct ipcbus_message - one struct ipcbus_send on its way in
@@ -14,11 +15,8 @@
  * @stage: enum ipcbus_stage it is at, or failed at
  * @index: which part or object it is at, or failed at
  * @oneway: send->kind is IPCBUS_SEND_ONEWAY
- * @label_size: room for the sender's label and its end, or 0
- * @care: flags of its buffer
- * @quota: what it is charged to in the receiver's region, until a buffer has it
- * @credit: a oneway: units of the one that it replaces, which count as free; 0 once
- *	they are not needed
+ * @label_size: bytes for the sender's label and its end, or 0
+ * @want: what it wants of the receiver's region
  */
 struct ipcbus_message {
 	const struct ipcbus_send *send;
@@ -26,9 +24,7 @@ struct ipcbus_message {
 	u32 index;
 	bool oneway;
 	u32 label_size;
-	u32 credit;
-	u32 care;
-	struct ipcbus_quota *quota;
+	struct ipcbus_reservation want;
 };
 
 /* Enters a stage; what fails from here on failed in it. */

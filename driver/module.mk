@@ -9,7 +9,7 @@
 ifneq ($(wildcard driver/Kbuild),)
 
 DRIVER_KO := $(B)/driver/$(KERNEL)/ipcbus.ko
-DRIVER_SOURCES := $(wildcard driver/*.[chS] driver/Kbuild driver/uapi/*.h)
+DRIVER_SOURCES := $(wildcard driver/*.[ch] driver/mem/*.[ch] driver/Kbuild driver/uapi/*.h)
 
 # Where a kernel named @ is, and the file that says so.
 KERNEL_CACHE := $(shell . tests/env/vm/kernels.sh && kernel_cache @)
@@ -41,7 +41,9 @@ endif
 $(B)/driver/$(1)/ipcbus.ko: $(DRIVER_SOURCES) $(call driver_ready,$(1))
 	$$(call msg,KBUILD,$$@)
 	@find $$(@D) -xtype l -delete
-	@ln -sfn $(patsubst %,$(CURDIR)/%,$(filter-out driver/uapi/%,$(DRIVER_SOURCES)) driver/uapi) $$(@D)
+	@mkdir -p $$(@D)/mem
+	@ln -sfn $(patsubst %,$(CURDIR)/%,$(filter-out driver/uapi/% driver/mem/%,$(DRIVER_SOURCES)) driver/uapi) $$(@D)
+	@ln -sfn $(patsubst %,$(CURDIR)/%,$(filter driver/mem/%,$(DRIVER_SOURCES))) $$(@D)/mem
 	+$$(Q)$$(call kbuild,$(1))
 	@touch $$@
 endef

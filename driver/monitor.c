@@ -61,7 +61,7 @@ static const struct ipcbus_work_ops notice_ops = {
 
 static u32 objects_of(const struct ipcbus_record *record)
 {
-	return record->buffer ? record->buffer->objects.count : 0;
+	return record->buffer ? record->buffer->cargo.objects.count : 0;
 }
 
 /* The header as this monitor sees it. */
@@ -93,7 +93,7 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 	u32 i;
 
 	for (i = 0; i < objects_of(record); i++) {
-		ref = &record->buffer->objects.ref[i];
+		ref = &record->buffer->cargo.objects.ref[i];
 		object = (struct ipcbus_record_object){ .type = ref->type, .tag = ref->tag };
 		if (ref->type != IPCBUS_OBJECT_FD) {
 			object.pid = pid_nr_ns(ref->node->proc->pid, proc->pid_ns);
@@ -141,7 +141,7 @@ static bool queue_notice(struct notice *notice)
 	return queued;
 }
 
-static bool try_tell(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
+static bool try_record(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
 		     u64 lost)
 {
 	struct notice *notice;
@@ -161,11 +161,11 @@ static bool try_tell(struct ipcbus_proc *proc, const struct ipcbus_record *recor
 	return true;
 }
 
-static void tell(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data)
+static void record_for(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data)
 {
 	u64 lost = atomic64_xchg(&proc->monitor.lost, 0);
 
-	if (!try_tell(proc, record, max_data, lost)) {
+	if (!try_record(proc, record, max_data, lost)) {
 		ipcbus_stat_count(IPCBUS_STAT_RECORDS_LOST);
 		atomic64_add(lost + 1, &proc->monitor.lost);
 	}
@@ -201,7 +201,7 @@ void ipcbus_monitors_record(struct ipcbus_monitors *monitors, const struct ipcbu
 		spin_unlock(&monitors->lock);
 		if (!proc)
 			continue;
-		tell(proc, record, max_data);
+		record_for(proc, record, max_data);
 		ipcbus_proc_put(proc);
 	}
 }

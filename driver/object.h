@@ -27,11 +27,6 @@ struct ipcbus_object_ref {
 	struct ipcbus_user *user;
 };
 
-struct ipcbus_objects {
-	u32 count;
-	struct ipcbus_object_ref *ref;
-};
-
 /* Takes what the message's table names; message->index says which failed. */
 int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *message,
 			bool accept_fds, struct ipcbus_objects *objects);

@@ -23,10 +23,10 @@
 #include "fs.h"
 #include "handle.h"
 #include "ioctl.h"
+#include "mem/reclaim.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"
-#include "reclaim.h"
 #include "reply.h"
 #include "space.h"
 #include "stats.h"
@@ -177,7 +177,7 @@ static void proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_nodes_release(proc);
 	ipcbus_open_calls_release(proc);
 	ipcbus_handles_release(proc);
-	ipcbus_region_release(&proc->region);
+	ipcbus_buffers_release(&proc->region);
 }
 
 /* The last fd is closed. */

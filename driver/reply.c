@@ -105,7 +105,7 @@ void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 
 	event->call = t->id;
 	event->cookie = t->cookie;
-	if (buffer && buffer->objects.count)
+	if (buffer && buffer->cargo.objects.count)
 		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
 	if (ret) {
 		ipcbus_buffer_drop(&thread->proc->region, buffer);

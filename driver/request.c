@@ -194,7 +194,7 @@ static int replace_locked(struct ipcbus_transaction *t, const struct ipcbus_mess
 			  struct ipcbus_transaction **ret_old)
 {
 	*ret_old = ipcbus_replace_locked(t);
-	if (*ret_old || !message->credit)
+	if (*ret_old || !message->want.credit)
 		return 0;
 	ipcbus_replace_taken_locked(t);
 	return -EAGAIN;
@@ -346,7 +346,7 @@ static bool must_find_space(struct ipcbus_message *message, int error)
 {
 	if (error != -EAGAIN || message->stage != IPCBUS_STAGE_QUEUE)
 		return false;
-	message->credit = 0;
+	message->want.credit = 0;
 	return true;
 }
 
@@ -367,7 +367,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 	}
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
 		t->replaces = thread->proc->serial;
-		message->credit = ipcbus_replace_space(t);
+		message->want.credit = ipcbus_replace_space(t);
 	}
 	do {
 		ret = make_and_send(thread, node, message, t);

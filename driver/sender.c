@@ -58,7 +58,7 @@ int ipcbus_sender_info(struct ipcbus_proc *proc, void *data)
 	if (args->call)
 		ret = sender_of_call(proc, args->call, &id);
 	else
-		ret = ipcbus_buffer_sender(&proc->region, args->buffer, &id);
+		ret = ipcbus_region_sender(&proc->region, args->buffer, &id);
 	if (ret)
 		return ret;
 	rcu_read_lock();

@@ -19,16 +19,6 @@
 
 struct pid;
 
-/**
- * struct ipcbus_sender_id - one process
- * @pid: its number in the initial pid namespace
- * @started: its start time in nanoseconds
- */
-struct ipcbus_sender_id {
-	u32 pid;
-	u64 started;
-};
-
 /* Stores the current process. */
 void ipcbus_sender_id_set(struct ipcbus_sender_id *id);
 

@@ -9,12 +9,13 @@
 #include <linux/wait.h>
 
 #include "buffer.h"
+#include "mem/quota.h"
 #include "message.h"
 #include "node.h"
 #include "proc.h"
-#include "quota.h"
 #include "space.h"
 #include "ticks.h"
+#include "user.h"
 
 /**
  * struct ipcbus_space_watch - a sender that polls, and a region that was full
@@ -43,29 +44,19 @@ enum space_state {
  * @entry: in region->space of the target: behind the watches, the first come first;
  *	with them if it needs no more room than what it replaces gives back
  * @region: the target's
- * @user: in whose share of it there must be room, or NULL
+ * @uid: the user whose quota there must have space, or invalid
  * @message: what it wants to send
  * @state: region->lock, but to begin looking
  */
 struct space_waiter {
 	wait_queue_entry_t entry;
 	struct ipcbus_region *region;
-	struct ipcbus_user *user;
+	kuid_t uid;
 	const struct ipcbus_message *message;
 	enum space_state state;
 };
 
-/**
- * struct space_round - one look at who may have the room that there is
- * @units: promised to those who were woken
- * @count: how many those are
- */
-struct space_round {
-	u32 units;
-	u32 count;
-};
-
-static bool is_full(const struct ipcbus_region *region, const struct space_round *round)
+static bool is_full(const struct ipcbus_region *region, const struct ipcbus_space_round *round)
 {
 	return region->oneway_units + round->units >= region->size / IPCBUS_UNIT / 2 ||
 	       region->oneways + round->count >= IPCBUS_LIMIT_BUFFERS / 2;
@@ -79,23 +70,23 @@ static bool is_full(const struct ipcbus_region *region, const struct space_round
 static int may_have_space(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
 	struct space_waiter *waiter = container_of(entry, struct space_waiter, entry);
-	struct space_round *round = key;
+	struct ipcbus_space_round *round = key;
 	enum space_state state;
 	u32 units;
 
 	/* The end of a node: all are to look whether it is theirs. */
 	if (!round)
 		return woken_wake_function(entry, mode, flags, key);
-	if (!waiter->message->credit && is_full(waiter->region, round))
+	if (!waiter->message->want.credit && is_full(waiter->region, round))
 		return -1;
 	state = READ_ONCE(waiter->state);
 	if (state == SPACE_LOOKING)
 		return 0;
-	units = ipcbus_buffer_units(waiter->message);
+	units = waiter->message->want.units;
 	if (state == SPACE_WAITING) {
-		if (!ipcbus_quota_has_space_locked(waiter->region, waiter->user,
+		if (!ipcbus_quota_has_space_locked(waiter->region, waiter->uid,
 						   round->units + units, round->count + 1,
-						   waiter->message->credit))
+						   waiter->message->want.credit))
 			return 0;
 		WRITE_ONCE(waiter->state, SPACE_WOKEN);
 		woken_wake_function(entry, mode, flags, key);
@@ -103,16 +94,6 @@ static int may_have_space(wait_queue_entry_t *entry, unsigned int mode, int flag
 	round->units += units;
 	round->count++;
 	return 0;
-}
-
-void ipcbus_space_wake_locked(struct ipcbus_region *region)
-{
-	struct space_round round = {};
-
-	lockdep_assert_held(&region->lock);
-	/* Who comes to wait looks for room, under the region's lock, after that. */
-	if (waitqueue_active(&region->space))
-		__wake_up(&region->space, TASK_INTERRUPTIBLE, 0, &round);
 }
 
 /* The waiter has looked: it waits, or leaves and is in the queue no more. Room that
@@ -153,14 +134,14 @@ static int wait_for_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *
 	struct ipcbus_region *region = &node->proc->region;
 	struct space_waiter waiter = {
 		.region = region,
-		.user = sender->user != node->proc->user ? sender->user : NULL,
+		.uid = sender->user != node->proc->user ? sender->user->uid : INVALID_UID,
 		.message = message,
 	};
 	int ret;
 
 	init_waitqueue_entry(&waiter.entry, current);
 	waiter.entry.func = may_have_space;
-	if (message->credit)
+	if (message->want.credit)
 		add_wait_queue(&region->space, &waiter.entry);
 	else
 		add_wait_queue_exclusive(&region->space, &waiter.entry);

@@ -13,10 +13,6 @@
 int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
-/* A oneway's room in the region was given back: wakes all who poll for that, and of those
- * who wait the first for whom there is enough (region->lock). */
-void ipcbus_space_wake_locked(struct ipcbus_region *region);
-
 /* EPOLLOUT, or 0. asked: for which events; who asks for that has heard. */
 __poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked);
 

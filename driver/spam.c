@@ -18,8 +18,7 @@ static bool has_many(struct ipcbus_region *region, const struct ipcbus_proc *sen
 	slots = region->slabs * IPCBUS_BUFFERS_PER_SLAB;
 	*ret_held = 0;
 	for (slot = 0; slot < slots; slot++) {
-		buffer = &region->slab[slot / IPCBUS_BUFFERS_PER_SLAB]
-				      [slot % IPCBUS_BUFFERS_PER_SLAB];
+		buffer = ipcbus_region_buffer(region, slot);
 		/* Who has it need not hold the lock to go on with it. */
 		if (READ_ONCE(buffer->state) == IPCBUS_BUFFER_FREE ||
 		    !(READ_ONCE(buffer->flags) & IPCBUS_BUFFER_ONEWAY) ||

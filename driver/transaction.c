@@ -197,7 +197,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 
 	if (READ_ONCE(t->node->dead))
 		return refuse_delivery(t, thread, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-	if (buffer && buffer->objects.count)
+	if (buffer && buffer->cargo.objects.count)
 		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
 	if (ret)
 		return refuse_delivery(t, thread, ret, IPCBUS_STAGE_DELIVER, index);
@@ -209,7 +209,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	ipcbus_sender_to_event(&t->sender, event);
 	if (t->oneway) {
 		event->kind = IPCBUS_EVENT_ONEWAY;
-		buffer->node = ipcbus_node_get(t->node);
+		buffer->cargo.node = ipcbus_node_get(t->node);
 		buffer->sender_id = t->sender_id;
 		begin_oneway(thread, t->node);
 		ipcbus_buffer_deliver(thread->proc, buffer, event);

@@ -12,7 +12,7 @@ COVERAGE_B := $(B)/tests/env/coverage
 # Threads count too.
 COVERAGE_FLAGS := --coverage -fprofile-update=atomic
 COVERAGE_REPLAYS := $(addprefix $(COVERAGE_B)/replay-,driver range skeleton table)
-COVERAGE_HOST := $(patsubst driver/%.c,$(B)/tests/env/host/asan/driver/%.o,$(wildcard driver/*.c)) \
+COVERAGE_HOST := $(patsubst driver/%.c,$(B)/tests/env/host/asan/driver/%.o,$(wildcard driver/*.c driver/mem/*.c)) \
 	$(patsubst tests/env/host/shim/%.c,$(B)/tests/env/host/asan/shim/%.o,$(wildcard tests/env/host/shim/*.c))
 COVERAGE_COMPILE = $(CC) -std=gnu11 -Wall -g -fno-strict-aliasing -fwrapv $(COVERAGE_FLAGS)
 
@@ -22,7 +22,7 @@ $(COVERAGE_B)/replay-driver: $(wildcard tests/suite/fuzz/driver/*.c) tests/suite
 	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ $^
 
 $(COVERAGE_B)/replay-range: tests/suite/fuzz/range.c tests/suite/fuzz/standalone.c \
-		$(B)/tests/env/host/asan/driver/range.o $(COVERAGE_HOST)
+		$(B)/tests/env/host/asan/driver/mem/range.o $(COVERAGE_HOST)
 	$(call msg,CC,$@)
 	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ \
 	  $(sort $^)

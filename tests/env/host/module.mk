@@ -21,7 +21,7 @@ HOST_DRIVER_CFLAGS := -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) -O1 
 	-fno-strict-aliasing -fwrapv -Wno-unknown-warning-option -Wno-dangling-pointer
 HOST_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing
 HOST_INCLUDES := -Itests/env/host/shim -Idriver/uapi
-HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c))
+HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c driver/mem/*.c))
 HOST_SHIM := $(patsubst tests/env/host/%.c,%.o,$(wildcard tests/env/host/shim/*.c))
 HOST_EXPLORE := $(patsubst tests/suite/explore/%.c,%,$(wildcard tests/suite/explore/*.c))
 HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))

@@ -8,7 +8,7 @@ FAIL_HOST := $(B)/tests/env/host/asan
 FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
 
 FAIL_SCENARIOS := tap walk files content messages combined early beside plain test-driver
-FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c)) \
+FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c driver/mem/*.c)) \
 	$(patsubst tests/env/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/env/host/shim/*.c)) \
 	$(addprefix $(FAIL_HOST)/,posix/posix.o posix/poll.o posix/files.o kernel/raw.o)
 

@@ -42,7 +42,7 @@ fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
 
 # --- What each is made of -------------------------------------------------------
 
-FUZZ_range := tests/suite/fuzz/range.c driver/range.c tests/env/host/shim/report.c
+FUZZ_range := tests/suite/fuzz/range.c driver/mem/range.c tests/env/host/shim/report.c
 FUZZ_registry := tests/suite/fuzz/registry.c servicemanager/registry.c
 FUZZ_policy := tests/suite/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c \
 	servicemanager/words.c
@@ -58,7 +58,7 @@ FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIB
 FUZZ_plugin := tests/suite/fuzz/plugin.c tests/suite/fuzz/proto.c \
 	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
 	$(B)/idl/shape.pb-c.c
-FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c) \
+FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
 	$(wildcard tests/env/host/shim/*.c)
 
 $(FUZZ_B)/of/tests/suite/fuzz/range.o $(FUZZ_B)/of/tests/suite/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)

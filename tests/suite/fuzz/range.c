@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The interval allocator of driver/range.c against a list of what is handed out.
+ * The interval allocator of driver/mem/range.c against a list of what is handed out.
  *
  * Input: two bytes say how large the pool is, then operations of two bytes:
  * allocate some size at either end, give one back, or reclaim a part of a backed one.
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "input.h"
-#include "range.h"
+#include "mem/range.h"
 
 #define MAX_LIVE 64
 

@@ -5,7 +5,7 @@
  * fuzz.c.
  */
 #include "proc.h"
-#include "quota.h"
+#include "mem/quota.h"
 #include "user.h"
 #include "world.h"
 
@@ -27,9 +27,9 @@ static const struct ipcbus_quota *share_of(const struct ipcbus_region *region,
 
 	while (node) {
 		quota = rb_entry(node, struct ipcbus_quota, by_user);
-		if (quota->user == user)
+		if (uid_eq(quota->uid, user->uid))
 			return quota;
-		node = user < quota->user ? node->rb_left : node->rb_right;
+		node = uid_lt(user->uid, quota->uid) ? node->rb_left : node->rb_right;
 	}
 	return NULL;
 }

@@ -9,9 +9,9 @@
 #include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
 
-#include "buffer.h"
-#include "compat.h"
+#include "../compat.h"
 #include "reclaim.h"
+#include "region.h"
 
 #define UNITS_PER_PAGE	(PAGE_SIZE / IPCBUS_UNIT)
 #define FS_MAGIC	0x49504352

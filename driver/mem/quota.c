@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shares of regions: see quota.h. Called by buffer.c for oneways and for messages
- * from other users, and for nobody else's.
+ * Quotas: see quota.h. region.c charges oneways and messages from other users, and
+ * nobody else's. space.c waits for what is uncharged.
  */
 #include <linux/slab.h>
+#include <linux/wait.h>
 
-#include "buffer.h"
-#include "message.h"
+#include "../stats.h"
 #include "quota.h"
-#include "space.h"
-#include "stats.h"
-#include "user.h"
+#include "region.h"
 
-/* So many that are idle stay, for who sends now mostly sends again. */
+/* So many idle ones stay, for a user who sends now mostly sends again. */
 #define KEPT_QUOTAS	16
 
 /* Where the user's is, or would be. */
-static struct ipcbus_quota *find_locked(struct ipcbus_region *region,
-					const struct ipcbus_user *user, struct rb_node ***ret_link,
-					struct rb_node **ret_parent)
+static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid,
+					struct rb_node ***ret_link, struct rb_node **ret_parent)
 {
 	struct rb_node **link = &region->quotas.rb_node;
 	struct ipcbus_quota *quota;
@@ -27,10 +24,10 @@ static struct ipcbus_quota *find_locked(struct ipcbus_region *region,
 	*ret_parent = NULL;
 	while (*link) {
 		quota = rb_entry(*link, struct ipcbus_quota, by_user);
-		if (quota->user == user)
+		if (uid_eq(quota->uid, uid))
 			return quota;
 		*ret_parent = *link;
-		link = user < quota->user ? &(*link)->rb_left : &(*link)->rb_right;
+		link = uid_lt(uid, quota->uid) ? &(*link)->rb_left : &(*link)->rb_right;
 	}
 	*ret_link = link;
 	return NULL;
@@ -72,13 +69,12 @@ static void free_quotas(struct list_head *quotas)
 	struct ipcbus_quota *quota, *next;
 
 	list_for_each_entry_safe(quota, next, quotas, idle) {
-		ipcbus_user_put(quota->user);
 		ipcbus_stat_remove(IPCBUS_STAT_QUOTAS);
 		kfree(quota);
 	}
 }
 
-/* Takes over the reference of new->user. Returns the one that is there then. */
+/* Returns the one that is there then. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {
 	struct rb_node **link, *parent;
@@ -86,7 +82,7 @@ static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbu
 	LIST_HEAD(old);
 
 	spin_lock(&region->lock);
-	quota = find_locked(region, new->user, &link, &parent);
+	quota = find_locked(region, new->uid, &link, &parent);
 	if (quota) {
 		hold_locked(region, quota);
 		list_add(&new->idle, &old);
@@ -102,13 +98,13 @@ static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbu
 	return quota;
 }
 
-struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, struct ipcbus_user *user)
+struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid)
 {
 	struct rb_node **link, *parent;
 	struct ipcbus_quota *quota;
 
 	spin_lock(&region->lock);
-	quota = find_locked(region, user, &link, &parent);
+	quota = find_locked(region, uid, &link, &parent);
 	if (quota)
 		hold_locked(region, quota);
 	spin_unlock(&region->lock);
@@ -117,7 +113,7 @@ struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, struct ipcbu
 	quota = kzalloc(sizeof(*quota), GFP_KERNEL_ACCOUNT);
 	if (!quota)
 		return ERR_PTR(-ENOMEM);
-	quota->user = ipcbus_user_get(user);
+	quota->uid = uid;
 	ipcbus_stat_add(IPCBUS_STAT_QUOTAS);
 	return add_quota(region, quota);
 }
@@ -129,7 +125,7 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 	spin_unlock(&region->lock);
 }
 
-/* Half of what is left, with its own. */
+/* Is it at most half of what is left, its own counted as left? */
 static bool is_fair(u32 own, u32 more, u32 left)
 {
 	return own + more <= (left + own) / 2;
@@ -143,8 +139,8 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_qu
 	       is_fair(quota->buffers - 1, 1, IPCBUS_LIMIT_BUFFERS - region->buffers);
 }
 
-/* So many more among all oneways, and in their sender's share if it has one; credit is
- * what they replace, and none if that has gone meanwhile. */
+/* Do so many more fit among all oneways, and into their sender's quota if it has one?
+ * credit is what they replace, and none if that has gone meanwhile. */
 static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
 			u32 units, u32 count, u32 credit)
 {
@@ -161,57 +157,65 @@ static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_
 	       is_fair(quota->oneways - !!credit, count, most - region->oneways + !!credit);
 }
 
-bool ipcbus_quota_has_space_locked(struct ipcbus_region *region, const struct ipcbus_user *user,
-				   u32 units, u32 count, u32 credit)
+bool ipcbus_quota_has_space_locked(struct ipcbus_region *region, kuid_t uid, u32 units, u32 count,
+				   u32 credit)
 {
 	static const struct ipcbus_quota none;
 	const struct ipcbus_quota *quota = NULL;
 	struct rb_node **link, *parent;
 
 	lockdep_assert_held(&region->lock);
-	if (user)
-		quota = find_locked(region, user, &link, &parent) ?: &none;
+	if (uid_valid(uid))
+		quota = find_locked(region, uid, &link, &parent) ?: &none;
 	return oneways_fit(region, quota, units, count, 0) ||
 	       (credit && oneways_fit(region, quota, units, count, credit));
 }
 
 /* What the message replaces is free soon. */
-static bool may_take_oneway(const struct ipcbus_region *region, u32 units,
-			    struct ipcbus_message *message)
+static bool may_take_oneway(const struct ipcbus_region *region, struct ipcbus_reservation *want)
 {
-	if (oneways_fit(region, message->quota, units, 1, 0)) {
-		message->credit = 0;
+	if (oneways_fit(region, want->quota, want->units, 1, 0)) {
+		want->credit = 0;
 		return true;
 	}
-	return message->credit && oneways_fit(region, message->quota, units, 1, message->credit);
+	return want->credit && oneways_fit(region, want->quota, want->units, 1, want->credit);
 }
 
-int ipcbus_quota_charge_locked(struct ipcbus_region *region, u32 units,
-			       struct ipcbus_message *message)
+int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reservation *want)
 {
-	struct ipcbus_quota *quota = message->quota;
+	struct ipcbus_quota *quota = want->quota;
 
 	lockdep_assert_held(&region->lock);
-	if (message->oneway) {
-		if (!may_take_oneway(region, units, message))
+	if (want->flags & IPCBUS_BUFFER_ONEWAY) {
+		if (!may_take_oneway(region, want))
 			return -EAGAIN;
-		/* Looked at without the lock by ipcbus_is_spam(). */
-		WRITE_ONCE(region->oneway_units, region->oneway_units + units);
+		/* ipcbus_is_spam() looks at them without the lock. */
+		WRITE_ONCE(region->oneway_units, region->oneway_units + want->units);
 		WRITE_ONCE(region->oneways, region->oneways + 1);
-	} else if (!call_fits(region, quota, units)) {
+	} else if (!call_fits(region, quota, want->units)) {
 		return -EDQUOT;
 	}
 	if (!quota)
 		return 0;
-	quota->units += units;
-	if (message->oneway) {
-		quota->oneway_units += units;
+	quota->units += want->units;
+	if (want->flags & IPCBUS_BUFFER_ONEWAY) {
+		quota->oneway_units += want->units;
 		quota->oneways++;
 	}
 	return 0;
 }
 
-/* The share first: who waits for room is woken then. */
+void ipcbus_space_wake_locked(struct ipcbus_region *region)
+{
+	struct ipcbus_space_round round = {};
+
+	lockdep_assert_held(&region->lock);
+	/* Who comes to wait looks for space, under the region's lock, after that. */
+	if (waitqueue_active(&region->space))
+		__wake_up(&region->space, TASK_INTERRUPTIBLE, 0, &round);
+}
+
+/* The quota first: then it wakes who waits for space in it. */
 static void uncharge(struct ipcbus_region *region, struct ipcbus_quota *quota, u32 units,
 		     bool oneway)
 {
@@ -228,10 +232,10 @@ static void uncharge(struct ipcbus_region *region, struct ipcbus_quota *quota, u
 	}
 }
 
-void ipcbus_quota_uncharge_locked(struct ipcbus_region *region, u32 units,
-				  struct ipcbus_message *message)
+void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
+				  const struct ipcbus_reservation *want)
 {
-	uncharge(region, message->quota, units, message->oneway);
+	uncharge(region, want->quota, want->units, want->flags & IPCBUS_BUFFER_ONEWAY);
 }
 
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer)

@@ -16,9 +16,9 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include "../stats.h"
 #include "charge.h"
 #include "pages.h"
-#include "stats.h"
 
 /* Large messages are copied in runs as long as physical memory is: 64 KB. */
 #define CHUNK_ORDER	4

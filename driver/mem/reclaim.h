@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#include "main.h"
+#include "../main.h"
 
 int ipcbus_reclaim_init(void);
 void ipcbus_reclaim_done(void);

@@ -13,7 +13,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-#include "compat.h"
+#include "../compat.h"
 
 /**
  * struct ipcbus_pages - the pages of one region
