@@ -76,7 +76,7 @@ static int check_other(const struct manager *manager, struct ipc_call *call,
 	struct policy_decision decision;
 
 	if (ipc_call_uid(call) != 0 && ipc_call_uid(call) != geteuid())
-		return ipc_call_errno(call, EPERM, "only root may ask about others");
+		return ipc_call_errno(call, EPERM, "only root and the user of servicemanager may ask about other users");
 
 	decision = policy_decide(manager->policy, &subject, right, request->name);
 	return reply_decision(call, &decision);
@@ -89,7 +89,7 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 	const struct manager *manager = userdata;
 
 	if (!right)
-		return ipc_call_errno(call, EINVAL, "a right is add, find, list or call");
+		return ipc_call_errno(call, EINVAL, "unknown right; it is register, find, list or call");
 	if (!registry_name_is_valid(request->name))
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
 	if (request->self)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of services that are started on demand, and the users that they name.
+ * The files of services that are activated, and the users that they name.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -11,6 +11,7 @@
 
 #include "activation-config.h"
 #include "config.h"
+#include "log.h"
 
 struct activation_configs *activation_configs_free(struct activation_configs *configs)
 {
@@ -23,12 +24,6 @@ struct activation_configs *activation_configs_free(struct activation_configs *co
 	return NULL;
 }
 
-static int complain(const char *file, const char *text, const char *what)
-{
-	fprintf(stderr, "servicemanager: %s: %s%s\n", file, text, what);
-	return -EINVAL;
-}
-
 static int find_user(struct activation_config *config)
 {
 	const struct passwd *entry;
@@ -39,25 +34,31 @@ static int find_user(struct activation_config *config)
 		return 0;
 
 	entry = getpwnam(config->user);
-	if (!entry)
-		return complain(config->file, "there is no user ", config->user);
-	if (geteuid() != 0 && entry->pw_uid != geteuid())
-		return complain(config->file,
-				"only root can run it as another user; use a unit for ",
-				config->user);
+	if (!entry) {
+		log_line("%s: unknown user %s", config->file, config->user);
+		return -EINVAL;
+	}
+	if (geteuid() != 0 && entry->pw_uid != geteuid()) {
+		log_line("%s: only root can run a program as %s; use a unit", config->file,
+			 config->user);
+		return -EINVAL;
+	}
 
 	config->uid = entry->pw_uid;
 	config->gid = entry->pw_gid;
 	return 0;
 }
 
-static int find_names(const struct activation_configs *configs,
-		      const struct activation_config *config)
+static int check_names(const struct activation_configs *configs,
+		       const struct activation_config *config)
 {
 	for (size_t i = 0; i < configs->count; i++)
 		for (char **name = config->names; *name; name++)
-			if (activation_config_has_name(configs->list[i], *name))
-				return complain(config->file, "another file has the name ", *name);
+			if (activation_config_has_name(configs->list[i], *name)) {
+				log_line("%s: %s has the name %s too", config->file,
+					 configs->list[i]->file, *name);
+				return -EINVAL;
+			}
 
 	return 0;
 }
@@ -67,7 +68,7 @@ static int add(struct activation_configs *configs, struct activation_config *con
 	int r = find_user(config);
 
 	if (r == 0)
-		r = find_names(configs, config);
+		r = check_names(configs, config);
 	if (r < 0) {
 		activation_config_free(config);
 		return r;
@@ -84,7 +85,7 @@ static int take_file(void *userdata, const char *path, const char *text, size_t 
 	int r = activation_config_read(path, text, size, &config, &problem);
 
 	if (r == -EINVAL)
-		fprintf(stderr, "servicemanager: %s:%u: %s\n", path, problem.line, problem.text);
+		log_line("%s:%u: %s", path, problem.line, problem.text);
 	return r < 0 ? r : add(userdata, config);
 }
 

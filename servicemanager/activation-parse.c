@@ -86,10 +86,10 @@ static int parse_name(struct parser *parser)
 	const struct words *words = &parser->words;
 
 	if (parser->config->names)
-		return complain(parser, "name comes twice: write all names on one line");
+		return complain(parser, "more than one name line; write all names on one");
 	for (size_t i = 1; i < words->count; i++)
 		if (!registry_name_is_valid(words->list[i]))
-			return complain(parser, "no name can be \"%.64s\"", words->list[i]);
+			return complain(parser, "\"%.64s\" is not a valid name", words->list[i]);
 
 	parser->config->names = copy_words(words);
 	return parser->config->names ? 0 : -ENOMEM;
@@ -98,9 +98,9 @@ static int parse_name(struct parser *parser)
 static int parse_run(struct parser *parser)
 {
 	if (parser->config->command || parser->config->unit)
-		return complain(parser, "there is one run or one unit");
+		return complain(parser, "more than one run or unit line");
 	if (*parser->words.list[1] != '/')
-		return complain(parser, "what is run begins with a /");
+		return complain(parser, "a program needs an absolute path");
 
 	parser->config->command = copy_words(&parser->words);
 	return parser->config->command ? 0 : -ENOMEM;
@@ -112,9 +112,9 @@ static int parse_unit(struct parser *parser)
 	const char *unit = parser->words.list[1];
 
 	if (parser->config->command || parser->config->unit)
-		return complain(parser, "there is one run or one unit");
+		return complain(parser, "more than one run or unit line");
 	if (parser->words.count > 2 || *unit == '-' || !strchr(unit, '.'))
-		return complain(parser, "a unit is like mixer.service");
+		return complain(parser, "a unit is written like mixer.service");
 
 	parser->config->unit = strdup(unit);
 	return parser->config->unit ? 0 : -ENOMEM;
@@ -123,9 +123,9 @@ static int parse_unit(struct parser *parser)
 static int parse_user(struct parser *parser)
 {
 	if (parser->config->user)
-		return complain(parser, "user comes twice");
+		return complain(parser, "more than one user line");
 	if (parser->words.count > 2)
-		return complain(parser, "a service runs as one user");
+		return complain(parser, "a user line has one user");
 
 	parser->config->user = strdup(parser->words.list[1]);
 	return parser->config->user ? 0 : -ENOMEM;
@@ -171,15 +171,15 @@ static int parse_limit(struct parser *parser)
 	size_t i = 0;
 
 	if (parser->words.count != 3 || !number_from(words[2], &value))
-		return complain(parser, "a limit is like: limit memory 64M");
+		return complain(parser, "a limit is written like this: limit memory 64M");
 	while (i < ACTIVATION_LIMITS && strcmp(words[1], known[i].name))
 		i++;
 	if (i == ACTIVATION_LIMITS)
-		return complain(parser, "\"%.64s\" is no limit: files, processes, memory, core",
+		return complain(parser, "unknown limit \"%.64s\"; use files, processes, memory or core",
 				words[1]);
 	for (size_t j = 0; j < config->n_limits; j++)
 		if (config->limits[j].resource == known[i].resource)
-			return complain(parser, "limit %s comes twice", known[i].name);
+			return complain(parser, "more than one limit of %s", known[i].name);
 
 	config->limits[config->n_limits].resource = known[i].resource;
 	config->limits[config->n_limits++].value = value;
@@ -192,7 +192,7 @@ static int parse_timeout(struct parser *parser)
 
 	if (parser->words.count > 2 || !number_from(parser->words.list[1], &seconds) ||
 	    seconds < 1 || seconds > TIMEOUT_MAX)
-		return complain(parser, "a timeout is 1 to %d seconds", TIMEOUT_MAX);
+		return complain(parser, "a timeout must be 1 to %d seconds", TIMEOUT_MAX);
 
 	parser->config->timeout_sec = (unsigned int)seconds;
 	return 0;
@@ -213,12 +213,12 @@ static int parse_words(struct parser *parser)
 		if (strcmp(word, known[i].word))
 			continue;
 		if (parser->words.count < 2)
-			return complain(parser, "after \"%s\" something is missing", word);
+			return complain(parser, "\"%s\" needs a value", word);
 		return known[i].parse(parser);
 	}
 
 	return complain(parser,
-			"a line begins with name, run, unit, user, limit or timeout, not \"%.64s\"",
+			"unknown word \"%.64s\"; use name, run, unit, user, limit or timeout",
 			word);
 }
 
@@ -234,11 +234,11 @@ static int check_whole(struct parser *parser)
 	const struct activation_config *config = parser->config;
 
 	if (!config->names)
-		return complain(parser, "there is no line with name");
+		return complain(parser, "no name line");
 	if (!config->command && !config->unit)
-		return complain(parser, "there is no line with run or unit");
+		return complain(parser, "no run or unit line");
 	if (config->unit && (config->user || config->n_limits))
-		return complain(parser, "user and limits of a unit are in the unit");
+		return complain(parser, "user and limit do not go with unit; set them in the unit");
 
 	return 0;
 }

@@ -55,21 +55,6 @@ struct activation {
 	struct unit_job *job;		/* or NULL */
 };
 
-/* Also without --verbose, because administrators must see it. */
-static void report(const struct activation *a, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void report(const struct activation *a, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "servicemanager: %s: ", a->config->file);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
 static bool has_all_names(const struct activation *a)
 {
 	for (char **name = a->config->names; *name; name++)
@@ -156,7 +141,8 @@ static void run(const struct activation *a)
 	if (r == 0)
 		execv(config->command[0], config->command);
 
-	report(a, "cannot run %s: %s", config->command[0], strerror(r < 0 ? -r : errno));
+	log_line("%s: cannot run %s: %s", config->file, config->command[0],
+		 strerror(r < 0 ? -r : errno));
 	_exit(127);
 }
 
@@ -218,8 +204,10 @@ static void fail(struct activation *a, const char *format, ...)
 	a->starting = false;
 	a->deadline = 0;
 	a->retry_at = now_usec() + delay;
-	report(a, "%s; %u times in a row, next try in %u.%u s", a->problem, a->failures,
-	       (unsigned int)(delay / 1000000), (unsigned int)(delay / 100000 % 10));
+	/* Also without --verbose, because administrators must see it. */
+	log_line("service failed: %s: %s; %u in a row, next try in %u.%u s", a->config->file,
+		 a->problem, a->failures, (unsigned int)(delay / 1000000),
+		 (unsigned int)(delay / 100000 % 10));
 
 	for (char **name = a->config->names; *name; name++)
 		if (!registry_find(a->manager->registry, *name))
@@ -246,8 +234,9 @@ static void start(struct activation *a)
 	log_verbose(a->manager, "starting %s", a->config->file);
 	r = unit ? unit_start(a->manager, unit, unit_ended, a, &a->job) : spawn(a);
 	if (r < 0)
-		fail(a, "%s%s%s", unit ?: "cannot be started",
-		     unit ? ": no way to systemd: " : ": ", strerror(-r));
+		fail(a, "%s%s%s",
+		     unit ?: "cannot start the program: ", unit ? ": cannot reach systemd: " : "",
+		     strerror(-r));
 }
 
 static void ended(struct activation *a, const siginfo_t *info)
@@ -257,8 +246,8 @@ static void ended(struct activation *a, const siginfo_t *info)
 	if (now_usec() - a->started_at >= STABLE_USEC)
 		a->failures = 0;
 	if (a->starting || killed || info->si_status != 0)
-		fail(a, "%s%s %d", a->starting ? "before its names were there it " : "",
-		     killed ? "was killed by signal" : "ended with status", info->si_status);
+		fail(a, "%s %d%s", killed ? "killed by signal" : "exited with status",
+		     info->si_status, a->starting ? " before its names were registered" : "");
 	else
 		a->failures = 0;
 	a->deadline = 0;
@@ -286,7 +275,7 @@ static void timed_out(struct activation *a)
 		pidfd_send_signal(a->pidfd, SIGKILL, NULL, /* flags= */ 0);
 	a->job = unit_job_free(a->job);
 	if (a->starting)
-		fail(a, "%s%sits names are not there after seconds: %u", a->config->unit ?: "",
+		fail(a, "%s%snames not registered within %u s", a->config->unit ?: "",
 		     a->config->unit ? ": " : "", a->config->timeout_sec);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who calls: see caller.h. The driver tells the effective ids. The further groups
- * are read from /proc, certainly of the process that called: there is a pidfd of
- * it before, and it is still that process afterwards.
+ * The caller of a method: see caller.h. The driver reports the effective ids. The
+ * supplementary groups are read from /proc. If the driver has a pidfd of the caller
+ * afterwards, the pid was not reused, so the file was that of the caller.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +89,7 @@ static int read_status(pid_t pid, char **ret_text)
 	return 0;
 }
 
-/* Who cannot be seen from here has none that we could know of. */
+/* A caller in another pid namespace has no pid here, and no groups that we could know. */
 static int read_groups(struct caller *caller, const struct ipc_call *call)
 {
 	char *status = NULL;
@@ -104,7 +104,7 @@ static int read_groups(struct caller *caller, const struct ipc_call *call)
 	if (r < 0)
 		return r;
 
-	/* It has had its number up to now: so that was its status. */
+	/* The caller had this pid until now, so the status was its own. */
 	pidfd = ipc_call_pidfd(call);
 	if (pidfd >= 0) {
 		close(pidfd);
@@ -121,7 +121,7 @@ static int read_groups(struct caller *caller, const struct ipc_call *call)
 	return 0;
 }
 
-/* Our own, for the call's ends with it. */
+/* A copy, because that of the call ends with the call. */
 static int copy_label(struct caller *caller, const char *label)
 {
 	if (!label)

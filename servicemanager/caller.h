@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who calls, as far as the policy asks: ids and label as the kernel says, and the
- * further groups if a rule is about groups. Kept for as long as a call or a watch
- * waits, since the policy is asked again when there is something to tell.
+ * What the policy must know of a caller: ids and label, which the kernel reports, and the
+ * supplementary groups, if a rule is about groups. A call that waits and a watch keep it,
+ * because the policy decides again for each object and each notification.
  */
 #ifndef SERVICEMANAGER_CALLER_H
 #define SERVICEMANAGER_CALLER_H
@@ -17,12 +17,12 @@ struct caller {
 	char *label;
 };
 
-/* -ENOMEM, or why the groups cannot be known. */
+/* -ENOMEM, or why the groups cannot be read; -ESRCH: the caller has died. */
 int caller_init(struct caller *caller, const struct ipc_call *call, const struct policy *policy);
 void caller_done(struct caller *caller);
 
-/* The numbers behind "Groups:" in the text of a /proc/PID/status: how many, or
- * -EBADMSG, -ENOMEM. *ret_groups is to be freed. */
+/* Parses "Groups:" in the text of a /proc/PID/status. Returns how many there are, -EBADMSG or
+ * -ENOMEM. The caller frees *ret_groups. */
 int caller_groups_from(const char *status, gid_t **ret_groups);
 
 #endif /* SERVICEMANAGER_CALLER_H */

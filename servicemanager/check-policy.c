@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check-policy.h"
+#include "log.h"
 #include "policy-load.h"
 #include "registry.h"
 
@@ -24,7 +25,7 @@ struct question {
 
 static int complain(const char *what, const char *which)
 {
-	fprintf(stderr, "servicemanager: %s \"%s\"\n", what, which);
+	log_line("%s \"%s\"", what, which);
 	return -EINVAL;
 }
 
@@ -35,9 +36,9 @@ static int parse_groups(struct question *question, char *list)
 
 	while ((item = strsep(&list, ","))) {
 		if (subject->n_groups == GROUPS_MAX)
-			return complain("too many groups with", item);
+			return complain("more than 64 groups, at", item);
 		if (policy_find_group(item, &question->groups[subject->n_groups++]) < 0)
-			return complain("there is no group", item);
+			return complain("unknown group", item);
 	}
 	if (subject->n_groups)
 		subject->gid = question->groups[0];
@@ -45,13 +46,13 @@ static int parse_groups(struct question *question, char *list)
 	return 0;
 }
 
-/* Without groups the group has the user's number. */
+/* Without groups, the group with the number of the user. */
 static int parse_who(struct question *question, char *who)
 {
 	char *user = strsep(&who, ":");
 
 	if (policy_find_user(user, &question->subject.uid) < 0)
-		return complain("there is no user", user);
+		return complain("unknown user", user);
 
 	question->subject.gid = question->subject.uid;
 	question->subject.groups = question->groups;
@@ -61,23 +62,23 @@ static int parse_who(struct question *question, char *who)
 static int parse_question(struct question *question, char **words)
 {
 	if (!words[1] || !words[2] || (words[3] && words[4])) {
-		fputs("servicemanager: the question is: USER[:GROUP,...] RIGHT NAME [LABEL]\n", stderr);
+		log_line("expected USER[:GROUP,...] RIGHT NAME [LABEL]");
 		return -EINVAL;
 	}
 	if (parse_who(question, words[0]) < 0)
 		return -EINVAL;
 	question->right = policy_right_from(words[1]);
 	if (!question->right)
-		return complain("a right is add, find, list or call, not", words[1]);
+		return complain("a right is register, find, list or call, not", words[1]);
 	question->name = words[2];
 	if (!registry_name_is_valid(question->name))
-		return complain("no name can be", question->name);
+		return complain("invalid name", question->name);
 
 	question->subject.label = words[3];
 	return 0;
 }
 
-static int answer(const struct policy *policy, const struct question *question)
+static int print_decision(const struct policy *policy, const struct question *question)
 {
 	struct policy_decision decision = policy_decide(policy, &question->subject,
 							question->right, question->name);
@@ -87,7 +88,7 @@ static int answer(const struct policy *policy, const struct question *question)
 		       policy_rule_file(decision.rule), policy_rule_line(decision.rule),
 		       policy_rule_text(decision.rule));
 	else
-		printf("%s: no rule is about it\n", policy_verdict_text(decision.verdict));
+		printf("%s: no rule matches\n", policy_verdict_text(decision.verdict));
 
 	switch (decision.verdict) {
 	case POLICY_ALLOW:
@@ -111,7 +112,7 @@ int check_policy(const char *const *directories, char **words)
 		return BAD_POLICY;
 
 	if (question.name)
-		status = answer(policy, &question);
+		status = print_decision(policy, &question);
 	else
 		printf("%zu rules\n", policy_count(policy));
 	policy_free(policy);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files of configuration: see config.h.
+ * Configuration files: see config.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "log.h"
 
 void config_done(struct config *config)
 {
@@ -44,7 +45,7 @@ static int add_file(struct config *config, const char *directory, const char *na
 	if (!is_config(name) || has_file(config, name))
 		return 0;
 	if (config->count == CONFIG_FILES_MAX) {
-		fprintf(stderr, "servicemanager: %s: more than %d files\n", directory, CONFIG_FILES_MAX);
+		log_line("cannot read %s: more than %d files", directory, CONFIG_FILES_MAX);
 		return -EINVAL;
 	}
 	if (asprintf(&file->path, "%s/%s", directory, name) < 0)
@@ -55,7 +56,6 @@ static int add_file(struct config *config, const char *directory, const char *na
 	return 0;
 }
 
-/* A directory that is not there has no files. */
 static int add_directory(struct config *config, const char *directory)
 {
 	const struct dirent *entry;
@@ -66,7 +66,7 @@ static int add_directory(struct config *config, const char *directory)
 		return 0;
 	if (!dir) {
 		r = -errno;
-		fprintf(stderr, "servicemanager: cannot read %s: %s\n", directory, strerror(-r));
+		log_line("cannot read %s: %s", directory, strerror(-r));
 		return r;
 	}
 
@@ -81,7 +81,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct config_file *)a)->name, ((const struct config_file *)b)->name);
 }
 
-/* *ret_text is to be freed. */
+/* The caller frees *ret_text. */
 static int read_open(int fd, char **ret_text, size_t *ret_size)
 {
 	struct stat status;
@@ -146,7 +146,7 @@ static int take(const char *path, config_taker *taker, void *userdata)
 	int r = read_file(path, &text, &size);
 
 	if (r < 0) {
-		fprintf(stderr, "servicemanager: cannot read %s: %s\n", path, strerror(-r));
+		log_line("cannot read %s: %s", path, strerror(-r));
 		return r;
 	}
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of configuration: all *.conf of some directories, in the order of their
- * names; of several with one name that in the first directory. For policy-load.c and
- * demand-load.c. What cannot be read is said on standard error.
+ * Configuration files, for policy-load.c and activation-load.c: all *.conf of some
+ * directories, in the order of their names. Of several files with one name only that in
+ * the first directory counts. The log says what cannot be read.
  */
 #ifndef SERVICEMANAGER_CONFIG_H
 #define SERVICEMANAGER_CONFIG_H
@@ -14,7 +14,7 @@
 
 struct config_file {
 	char *path;
-	const char *name; /* its end */
+	const char *name; /* the last component of the path */
 };
 
 struct config {
@@ -22,14 +22,14 @@ struct config {
 	size_t count;
 };
 
-/* Finds the files. directories ends with NULL; one that is not there has none. To be
- * followed by config_done() in any case. */
+/* Finds the files. directories ends with NULL; one that does not exist has no files. The
+ * caller must call config_done(), even on failure. */
 int config_open(struct config *config, const char *const *directories);
 void config_done(struct config *config);
 size_t config_count(const struct config *config);
 
-/* Hands them out one by one. What fails with one keeps none from being handed out,
- * so that all that is wrong is said; the last failure is returned. */
+/* Reads each file and passes it to the taker. Goes on after a failure, so that the log has
+ * all that is wrong; returns the last failure. */
 typedef int config_taker(void *userdata, const char *path, const char *text, size_t size);
 int config_read(const struct config *config, config_taker *taker, void *userdata);
 

@@ -224,7 +224,7 @@ static int serve(struct daemon *daemon)
 	systemd_stopping();
 	daemon->manager = manager_free(daemon->manager);
 	if (r < 0)
-		return ipc_fail("servicemanager: cannot go on", r, NULL);
+		return ipc_fail("servicemanager: cannot continue", r, NULL);
 
 	return EXIT_SUCCESS;
 }
@@ -234,7 +234,7 @@ static int open_bus(struct ipc **ret_ipc, const char *device)
 	int r = ipc_open(ret_ipc, device);
 
 	if (r == -ENOENT) {
-		log_line("there is no %s; is the module ipcbus loaded (modprobe ipcbus)?",
+		log_line("cannot open %s: it does not exist; load the module first (modprobe ipcbus)",
 			 device				 ?:
 				 getenv("IPCBUS_DEVICE") ?:
 							   "/dev/ipcbus");

@@ -49,7 +49,7 @@ void idle_exit_wanted(struct manager *manager, struct owner *owner)
 	if (r == 0)
 		owner->asked = true;
 	else
-		waiters_fail(manager, owner->entry.name, -r, "its service cannot be asked for it");
+		waiters_fail(manager, owner->entry.name, -r, "its Provider cannot be notified");
 }
 
 /* A Provider that cannot be notified that nobody wants the object only exits later. */
@@ -59,7 +59,7 @@ void idle_exit_registered(struct manager *manager, struct owner *owner)
 	if (waiters_exist(manager, owner->entry.name))
 		idle_exit_wanted(manager, owner);
 	else if (notify_provider(owner, /* cookie= */ 0) < 0)
-		log_verbose(manager, "%s: its service does not know that nobody wants it",
+		log_verbose(manager, "failed to notify the Provider of %s that nobody wants it",
 			    owner->entry.name);
 }
 
@@ -81,9 +81,9 @@ int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *re
 
 	/* Only the Provider knows the cookie. */
 	if (!owner || !owner->asked || owner->cookie != request->cookie)
-		return ipc_call_errno(call, ENOENT, "nobody needs that");
+		return ipc_call_errno(call, ENOENT, "nobody waits for the object of that name, or the cookie is wrong");
 	if (!request->object)
-		return ipc_call_errno(call, EINVAL, "there is no object");
+		return ipc_call_errno(call, EINVAL, "no object in the request");
 	r = ipc_take_proxy(manager->ipc, &request->object->id, &proxy);
 	if (r < 0)
 		return r;
@@ -101,9 +101,9 @@ int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest 
 	struct owner *owner = find_idle_exit(manager, request->name);
 
 	if (!owner)
-		return ipc_call_errno(call, ENOENT, "nobody has that name on demand");
+		return ipc_call_errno(call, ENOENT, "nobody registered that name with a Provider");
 	if (owner->entry.uid != ipc_call_uid(call) || owner->entry.pid != ipc_call_pid(call))
-		return ipc_call_errno(call, EPERM, "%s belongs to another process",
+		return ipc_call_errno(call, EPERM, "another process registered %s",
 				      owner->entry.name);
 	if (owner->asked || waiters_exist(manager, owner->entry.name))
 		return ipc_call_errno(call, EBUSY, "somebody waits for %s", owner->entry.name);

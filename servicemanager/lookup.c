@@ -270,7 +270,7 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 	int r;
 
 	if (!registry_prefix_is_valid(request->prefix))
-		return ipc_call_errno(call, EINVAL, "no name has that prefix: " BAD_NAME);
+		return ipc_call_errno(call, EINVAL, "invalid prefix: " BAD_NAME);
 
 	r = caller_init(&caller, call, manager->policy);
 	if (r < 0)

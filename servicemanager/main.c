@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager: its options. daemon.c runs the daemon, and check-policy.c answers
+ * servicemanager: its options. daemon.c runs the daemon, and check-policy.c runs
  * --check-policy.
  */
 #include <getopt.h>
@@ -19,18 +19,20 @@ static const char usage[] =
 	"       servicemanager --check-policy [--policy DIRECTORY]...\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
-	"Gives names to the objects of a bus. One runs on each bus, in the foreground.\n"
+	"Gives names to the objects of a bus. One servicemanager runs on each bus, in the\n"
+	"foreground.\n"
 	"\n"
-	"  -d, --device PATH  the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
-	"  -p, --policy DIR   read the policy there instead of in /etc/ipcbus/policy.d and\n"
-	"                     " IPC_DATADIR "/ipcbus/policy.d\n"
-	"  -s, --services DIR read the services to be started on demand there instead of in\n"
-	"                     /etc/ipcbus/services.d and " IPC_DATADIR "/ipcbus/services.d\n"
-	"      --check-policy say what is wrong with the policy's files and exit, or whether\n"
-	"                     USER may add, find, list or call NAME, and by which rule\n"
-	"  -v, --verbose      say on standard error what comes and goes\n"
-	"  -h, --help         this text\n"
-	"      --version      the version\n";
+	"  -d, --device PATH   the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
+	"  -p, --policy DIR    read the policy from DIR, instead of /etc/ipcbus/policy.d and\n"
+	"                      " IPC_DATADIR "/ipcbus/policy.d\n"
+	"  -s, --services DIR  read the services to activate from DIR, instead of\n"
+	"                      /etc/ipcbus/services.d and\n"
+	"                      " IPC_DATADIR "/ipcbus/services.d\n"
+	"      --check-policy  check the files of the policy; or print whether USER may\n"
+	"                      register, find, list or call NAME, and which rule decides\n"
+	"  -v, --verbose       log names, waiting calls and watches as they come and go\n"
+	"  -h, --help          print this text\n"
+	"      --version       print the version\n";
 
 #define DIRECTORIES_MAX 8
 

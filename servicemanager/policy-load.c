@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy from its files, and who its names are: see policy-load.h.
+ * Loading the policy: see policy-load.h.
  */
 #include <errno.h>
 #include <grp.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "log.h"
 #include "policy-load.h"
 
 static const char built_in[] =
@@ -36,7 +37,7 @@ static int number_from(const char *text, unsigned int *ret)
 	return 0;
 }
 
-/* root is root, database or not. */
+/* root is 0 even without a user database. */
 static int user_named(const char *name, uid_t *ret_uid)
 {
 	const struct passwd *entry = getpwnam(name);
@@ -75,7 +76,7 @@ static const struct policy_names names = { .user = user_named, .group = group_na
 
 static void print_problem(const char *file, const struct text_problem *problem)
 {
-	fprintf(stderr, "servicemanager: %s:%u: %s\n", file, problem->line, problem->text);
+	log_line("%s:%u: %s", file, problem->line, problem->text);
 }
 
 static int load_text(struct policy *policy, const char *path, const char *text, size_t size)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The policy's files, and the user database behind the names in them. Called by
- * main.c at the start, on SIGHUP and for --check-policy; nothing here is called
- * while a request is served.
+ * The files of the policy, and the user database behind the names in them. Called at the
+ * start, on SIGHUP and for --check-policy, but never while a request is served, because
+ * the user database may block.
  */
 #ifndef SERVICEMANAGER_POLICY_LOAD_H
 #define SERVICEMANAGER_POLICY_LOAD_H
@@ -10,14 +10,18 @@
 #include "policy.h"
 
 /*
- * Reads all *.conf of the directories, in the order of their names; of two with
- * one name that in the earlier directory. directories ends with NULL. Without any
- * file the built-in rules apply. What is wrong is said on standard error, file and
- * line first. -EINVAL: one of them is not right; -ENOMEM, or why one cannot be read.
+ * Reads all *.conf of the directories, which end with NULL, in the order of the names of
+ * the files. Of two files with one name, only that in the earlier directory is read.
+ * Without any file the built-in rules apply. What is wrong is in the log.
+ *
+ *   -EINVAL  a file is wrong
+ *   -ENOMEM
+ *   other    why a file cannot be read
  */
 int policy_load(const char *const *directories, struct policy **ret_policy);
 
-/* "NAME" or "NUMBER", in the user database or not: -ENOENT, -EINVAL. */
+/* The text is a name, or a number, which need not be in the user database. -ENOENT: there
+ * is no such name. */
 int policy_find_user(const char *text, uid_t *ret_uid);
 int policy_find_group(const char *text, gid_t *ret_gid);
 

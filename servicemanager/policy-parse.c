@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The text of a policy file: a rule a line, words apart by blanks.
+ * The text of a policy file. Each line is a rule:
  *
  *   VERDICT WHO... RIGHTS NAME...
  *
  *   VERDICT  allow, refuse, hide
  *   WHO      anyone, or one or more of: user LIST, group LIST, label PATTERN
- *   RIGHTS   all, or some of add,find,list,call
- *   NAME     a name; "%u" in it is the caller's user id, '*' at its end anything
+ *   RIGHTS   all, or some of register,find,list,call
+ *   NAME     a name; "%u" in it is the user id of the caller, and a '*' at its end matches
+ *            any rest
  *
- * A LIST has commas and no blanks: names, numbers, ranges of numbers. What a word
- * is and where a comment begins is in words.h.
+ * A LIST has names, numbers and ranges of numbers, with commas and no blanks. words.h says
+ * what a word and a comment is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void warn_of(const struct parser *parser, const char *what, const char *n
 		return;
 
 	text_problem_set(&problem, parser->line.number,
-			 "there is no %s \"%.64s\": the rule is about nobody of that name", what,
+			 "unknown %s \"%.64s\": the rule matches nobody of that name", what,
 			 name);
 	parser->warn(parser->file, &problem);
 }
@@ -54,7 +55,7 @@ static char *next_word(struct parser *parser)
 
 /* --- Who --------------------------------------------------------------------------- */
 
-/* A number up to 2^32 - 2: the last one is nobody's. */
+/* A number up to 2^32 - 2; 2^32 - 1 is nobody's. */
 static bool take_number(const char **p, uint32_t *ret)
 {
 	unsigned long value;
@@ -73,7 +74,7 @@ static bool take_number(const char **p, uint32_t *ret)
 	return true;
 }
 
-/* 1: "7" or "7-9"; 0: it is a name; -EINVAL. */
+/* 1: *ret is from "7" or "7-9"; 0: the text is a name; -EINVAL. */
 static int range_from(struct parser *parser, const char *text, struct policy_range *ret)
 {
 	const char *p = text;
@@ -86,7 +87,7 @@ static int range_from(struct parser *parser, const char *text, struct policy_ran
 	if (*p == '-') {
 		p++;
 		if (!take_number(&p, &ret->last) || *p)
-			return complain(parser, "\"%.64s\" is no range of numbers", text);
+			return complain(parser, "\"%.64s\" is not a range of numbers", text);
 		if (ret->last < ret->first)
 			return complain(parser, "\"%.64s\" ends before it begins", text);
 	}
@@ -121,7 +122,7 @@ static int add_range(struct parser *parser, const char *what, const char *text,
 	int r;
 
 	if (!*text)
-		return complain(parser, "a %s is missing around a comma", what);
+		return complain(parser, "missing %s before or after a comma", what);
 	r = range_from(parser, text, &range);
 	if (r == 0)
 		r = range_named(parser, what, text, &range);
@@ -143,9 +144,9 @@ static int parse_list(struct parser *parser, const char *what, struct policy_ran
 	int r;
 
 	if (!list)
-		return complain(parser, "which %s?", what);
+		return complain(parser, "\"%s\" needs a list", what);
 	if (!ranges->any)
-		return complain(parser, "%s comes twice: write a list with commas", what);
+		return complain(parser, "more than one %s; write a list with commas", what);
 
 	ranges->any = false;
 	while ((item = strsep(&list, ","))) {
@@ -162,15 +163,15 @@ static int parse_label(struct parser *parser, struct policy_rule *rule)
 	char *label = next_word(parser);
 
 	if (!label || !*label)
-		return complain(parser, "which label?");
+		return complain(parser, "\"label\" needs a pattern");
 	if (rule->label)
-		return complain(parser, "label comes twice");
+		return complain(parser, "more than one label");
 
 	rule->label = strdup(label);
 	return rule->label ? 0 : -ENOMEM;
 }
 
-/* Up to the first word that is none of who's; that is left. */
+/* Stops before the first word that does not say who. */
 static int parse_who(struct parser *parser, struct policy_rule *rule)
 {
 	size_t before = parser->at;
@@ -199,14 +200,14 @@ static int parse_who(struct parser *parser, struct policy_rule *rule)
 
 	return parser->at > before ?
 		       0 :
-		       complain(parser, "who? anyone, user LIST, group LIST or label PATTERN");
+		       complain(parser, "missing who; use anyone, user LIST, group LIST or label PATTERN");
 }
 
 /* --- What ---------------------------------------------------------------------------- */
 
 enum policy_right policy_right_from(const char *text)
 {
-	static const char *const names[] = { "add", "find", "list", "call" };
+	static const char *const names[] = { "register", "find", "list", "call" };
 
 	for (int i = 0; i < 4; i++)
 		if (!strcmp(text, names[i]))
@@ -237,7 +238,7 @@ static int parse_rights(struct parser *parser, struct policy_rule *rule)
 	char *list = next_word(parser), *item;
 
 	if (!list)
-		return complain(parser, "which rights? all, or some of add,find,list,call");
+		return complain(parser, "missing rights; use all, or some of register,find,list,call");
 	if (!strcmp(list, "all")) {
 		rule->rights = POLICY_REGISTER | POLICY_FIND | POLICY_LIST | POLICY_CALL;
 		return 0;
@@ -248,7 +249,7 @@ static int parse_rights(struct parser *parser, struct policy_rule *rule)
 
 		if (!right)
 			return complain(parser,
-					"\"%.64s\" is no right: all, or some of add,find,list,call",
+					"unknown right \"%.64s\"; use all, or some of register,find,list,call",
 					item);
 		rule->rights |= right;
 	}
@@ -286,7 +287,7 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 	while ((word = next_word(parser))) {
 		if (!pattern_is_valid(word))
 			return complain(parser,
-					"\"%.64s\" is no name, nor the beginning of names and a *",
+					"\"%.64s\" is neither a name nor the beginning of names and a *",
 					word);
 		rule->patterns[rule->n_patterns] = strdup(word);
 		if (!rule->patterns[rule->n_patterns])
@@ -294,7 +295,7 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 		rule->n_patterns++;
 	}
 
-	return rule->n_patterns ? 0 : complain(parser, "which names? * is all of them");
+	return rule->n_patterns ? 0 : complain(parser, "missing names; * means all");
 }
 
 /* --- Lines --------------------------------------------------------------------------- */

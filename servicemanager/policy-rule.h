@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rule, between policy-parse.c, which makes it, and policy.c, which keeps and
- * applies it.
+ * A rule: policy-parse.c makes it, policy.c keeps and applies it.
  */
 #ifndef SERVICEMANAGER_POLICY_RULE_H
 #define SERVICEMANAGER_POLICY_RULE_H
@@ -16,7 +15,7 @@ struct policy_range {
 };
 
 struct policy_ranges {
-	bool any; /* all numbers; else those in the list, which may be empty */
+	bool any; /* all numbers; otherwise those of the list, which may be empty */
 	struct policy_range *ranges;
 	size_t count;
 };

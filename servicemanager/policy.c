@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a policy says: see policy.h. Rules are looked at from the last one back,
- * each in full; there are some dozens.
+ * Keeping and applying rules: see policy.h. There are some dozens, so a decision compares
+ * one after another, from the last one back.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ struct policy *policy_free(struct policy *policy)
 	return NULL;
 }
 
-static int make_room(struct policy *policy)
+static int reserve(struct policy *policy)
 {
 	size_t size = policy->size ? 2 * policy->size : 16;
 	struct policy_rule **rules;
@@ -73,7 +73,7 @@ static int make_room(struct policy *policy)
 
 int policy_append(struct policy *policy, struct policy_rule *rule)
 {
-	int r = make_room(policy);
+	int r = reserve(policy);
 
 	if (r < 0) {
 		policy_rule_free(rule);
@@ -110,10 +110,7 @@ static bool groups_match(const struct policy_ranges *ranges, const struct policy
 	return false;
 }
 
-/*
- * A pattern is a name; "%u" in it is the caller's user id, and a '*' at its end is
- * anything, or nothing.
- */
+/* "%u" in a pattern is the user id of the caller; a '*' at its end matches any rest. */
 static bool pattern_matches(const char *pattern, const char *name, uid_t uid)
 {
 	char number[16];
@@ -186,7 +183,7 @@ bool policy_asks_for_groups(const struct policy *policy)
 	return false;
 }
 
-/* --- Telling ------------------------------------------------------------------- */
+/* --- Texts --------------------------------------------------------------------- */
 
 size_t policy_count(const struct policy *policy)
 {

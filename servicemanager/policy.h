@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The policy of names: who may add, find, list and call which. policy.c decides,
- * policy-parse.c reads the text of a file; ipcbus-policy(5) is what people are
- * told. Pure: no files, no user database, no ipc. policy-load.c finds the files.
+ * The policy: who may register, find, list and call which names. policy.c decides,
+ * policy-parse.c reads the text of a file, and policy-load.c finds the files;
+ * ipcbus-policy(5) describes them. Pure: no files, no user database, no ipc.
  *
- * A policy is a list of rules in the order in which they were read. The last one
- * that is about the caller, the right and the name decides; if none is, it is
+ * A policy is a list of rules in the order in which they were read. The last rule that
+ * matches the caller, the right and the name decides. If none matches, access is
  * refused.
  */
 #ifndef SERVICEMANAGER_POLICY_H
@@ -21,18 +21,18 @@
 
 enum policy_right {
 	POLICY_REGISTER = 1 << 0, /* give an object the name */
-	POLICY_FIND = 1 << 1,	  /* learn that somebody has it, and who */
-	POLICY_LIST = 1 << 2,	  /* see it among others */
+	POLICY_FIND = 1 << 1,	  /* learn who has it */
+	POLICY_LIST = 1 << 2,	  /* see it in a list of names */
 	POLICY_CALL = 1 << 3,	  /* get the object */
 };
 
 enum policy_verdict {
 	POLICY_REFUSE,
-	POLICY_HIDE, /* as if nobody had the name; to add it: refused */
+	POLICY_HIDE, /* as if nobody had the name; registering it is refused */
 	POLICY_ALLOW,
 };
 
-/* Whom a rule may be about. */
+/* What a rule may match. */
 struct policy_subject {
 	uid_t uid;
 	gid_t gid;
@@ -45,10 +45,10 @@ struct policy_rule;
 
 struct policy_decision {
 	enum policy_verdict verdict;
-	const struct policy_rule *rule; /* NULL: no rule is about it */
+	const struct policy_rule *rule; /* NULL: no rule matches */
 };
 
-/* How names of users and groups become numbers: 0, or -ENOENT. */
+/* Looks up names of users and groups. -ENOENT: there is none. */
 struct policy_names {
 	int (*user)(const char *name, uid_t *ret_uid);
 	int (*group)(const char *name, gid_t *ret_gid);
@@ -56,14 +56,17 @@ struct policy_names {
 
 struct policy;
 
-/* NULL: out of memory. Without rules it refuses everything. */
+/* A policy without rules, which refuses everything. NULL: out of memory. */
 struct policy *policy_new(void);
 struct policy *policy_free(struct policy *policy);
 
 /*
- * Appends the rules of a file's text. -EINVAL: the text is wrong and *ret_problem
- * says where; -ENOMEM. Then some of its rules may be there: throw the policy away.
- * A user or group that does not exist is nobody; warn, if not NULL, is told.
+ * Appends the rules in the text of a file. A user or group that does not exist matches
+ * nobody, and is passed to warn(), which may be NULL. After an error some of the rules may
+ * be in the policy, which must not be used.
+ *
+ *   -EINVAL  the text is wrong; *ret_problem says where and why
+ *   -ENOMEM
  */
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,
 		const struct policy_names *names,
@@ -74,16 +77,16 @@ struct policy_decision policy_decide(const struct policy *policy,
 				     const struct policy_subject *subject, enum policy_right right,
 				     const char *name);
 
-/* Does it matter which groups besides the first a caller has? */
+/* Is there a rule about groups? If not, supplementary groups of a caller do not matter. */
 bool policy_asks_for_groups(const struct policy *policy);
 
 size_t policy_count(const struct policy *policy);
 const char *policy_rule_file(const struct policy_rule *rule);
 unsigned int policy_rule_line(const struct policy_rule *rule);
-/* The line as it was written. */
+/* The line of the file. */
 const char *policy_rule_text(const struct policy_rule *rule);
 
-/* "add", "find", "list", "call": 0 if it is none of these. */
+/* From "register", "find", "list" or "call"; 0 for anything else. */
 enum policy_right policy_right_from(const char *text);
 const char *policy_verdict_text(enum policy_verdict verdict);
 

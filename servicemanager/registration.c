@@ -49,7 +49,7 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 	(void)proxy;
 	if (!owner->dropped) {
 		registry_unregister(owner->manager->registry, &owner->entry);
-		log_verbose(owner->manager, "%s is gone: its owner died (pid %d, uid %u)",
+		log_verbose(owner->manager, "unregistered %s: its object died (pid %d, uid %u)",
 			    owner->entry.name, owner->entry.pid, owner->entry.uid);
 		watch_changed(owner->manager, owner->entry.name);
 	}
@@ -109,7 +109,7 @@ static const char *register_problem(const Ipc__Manager__RegisterNameRequest *req
 	if (!registry_interface_is_valid(request->interface))
 		return BAD_INTERFACE;
 	if (!registered_object(request))
-		return "there is no object to add, or there are two";
+		return "the request needs either an object or a provider";
 
 	return NULL;
 }
@@ -155,7 +155,7 @@ static void settle_later(struct manager *manager)
 
 static void registered(struct manager *manager, struct owner *owner, struct registry_entry *old)
 {
-	log_verbose(manager, "%s is there: %s (pid %d, uid %u)", owner->entry.name,
+	log_verbose(manager, "registered %s: %s (pid %d, uid %u)", owner->entry.name,
 		    *owner->entry.interface ? owner->entry.interface : "an object",
 		    owner->entry.pid, owner->entry.uid);
 	if (old)
@@ -229,7 +229,7 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 		return r;
 	r = ipc_take_proxy(manager->ipc, &registered_object(request)->id, &proxy);
 	if (r == -EXDEV)
-		return ipc_call_errno(call, EINVAL, "servicemanager itself cannot be added");
+		return ipc_call_errno(call, EINVAL, "servicemanager's own object cannot be registered");
 	if (r < 0)
 		return r;
 
@@ -241,13 +241,6 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 }
 
 /* --- Unregistering --------------------------------------------------------------- */
-
-static void unregister_owner(struct manager *manager, struct owner *owner)
-{
-	registry_unregister(manager->registry, &owner->entry);
-	watch_changed(manager, owner->entry.name);
-	owner_drop(owner);
-}
 
 static bool is_exiting(const struct ipc_call *call, const struct owner *owner)
 {
@@ -264,14 +257,16 @@ int handle_unregister_name(struct ipc_call *call,
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
 
 	entry = registry_find(manager->registry, request->name);
-	if (!entry || (request->left && !is_exiting(call, owner_of(entry))))
+	if (!entry || (request->idle_exit && !is_exiting(call, owner_of(entry))))
 		return reply_unknown(call);
 	if (registry_may_unregister(entry, ipc_call_uid(call)) < 0)
 		return ipc_call_errno(call, EPERM, "%s belongs to uid %u", entry->name, entry->uid);
 
-	log_verbose(manager, "%s is gone: removed by pid %d, uid %u", entry->name,
+	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
 		    ipc_call_pid(call), ipc_call_uid(call));
-	unregister_owner(manager, owner_of(entry));
+	registry_unregister(manager->registry, entry);
+	watch_changed(manager, entry->name);
+	owner_drop(owner_of(entry));
 	return service_manager_reply_unregister_name(call);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The registry: an array of names and one of users, both sorted. There are
- * thousands of names at most, and listing them in order is free.
+ * The registry: an array of names and an array of users, both sorted. There are thousands
+ * of names at most, and their order is the order of lists.
  */
 #include <assert.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "registry.h"
 
-/* A name that has an owner, or waiters, or both for a moment. */
+/* A name with an owner, waiters or both. */
 struct slot {
 	char name[REGISTRY_NAME_MAX + 1];
 	struct registry_entry *owner;
@@ -73,7 +73,7 @@ bool registry_interface_is_valid(const char *interface)
 
 /* --- Sorted arrays -------------------------------------------------------------- */
 
-/* The array with room for one element more, where it may have moved to, or NULL. */
+/* The array, which may have moved, with space for one more element; or NULL. */
 static void *array_grow(void *array, size_t count, size_t *size, size_t element)
 {
 	size_t grown = *size ? 2 * *size : 16;
@@ -143,7 +143,7 @@ static struct slot *slot_get(struct registry *registry, const char *name)
 	return slot;
 }
 
-/* Forgets a name that nobody has and nobody waits for. */
+/* Forgets the name if it has neither an owner nor waiters. */
 static void slot_put(struct registry *registry, struct slot *slot)
 {
 	size_t i;
@@ -195,7 +195,7 @@ static struct user *user_get(struct registry *registry, uid_t uid)
 	return &registry->users[i];
 }
 
-/* Forgets a user who has nothing. */
+/* Forgets the user if nothing is counted. */
 static void user_put(struct registry *registry, struct user *user)
 {
 	for (size_t i = 0; i < KINDS; i++)
@@ -226,7 +226,7 @@ struct registry *registry_free(struct registry *registry)
 	return NULL;
 }
 
-/* Both the user and all together, by one; undone by discharge(). */
+/* Counts one more for the user and for all users; discharge() undoes it. */
 static int charge(struct registry *registry, uid_t uid, enum kind kind)
 {
 	struct user *user = user_get(registry, uid);
@@ -234,7 +234,8 @@ static int charge(struct registry *registry, uid_t uid, enum kind kind)
 	if (!user)
 		return -ENOMEM;
 
-	/* One person may have thousands of uids, and so all there is: but not root's. */
+	/* One person may have thousands of uids, and so reach the limit of all users: root must
+	 * still get in. */
 	if (user->counts[kind] >= limits[kind].user ||
 	    (uid && registry->counts[kind] >= limits[kind].all)) {
 		user_put(registry, user);
@@ -265,7 +266,7 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 	if (old && old->uid != entry->uid)
 		return -EEXIST;
 
-	/* One's own is replaced, and counted already. */
+	/* An entry that is replaced is counted already. */
 	r = old ? 0 : charge(registry, entry->uid, NAMES);
 	if (r < 0)
 		return r;
@@ -415,7 +416,7 @@ bool registry_watches(const struct registry_watch *watch, const char *name)
 	return !strcmp(name, watch->name);
 }
 
-/* The names that are watched lie together, from the watch's own on. */
+/* Watched names are neighbors, from the name of the watch on. */
 struct registry_entry *registry_watched_after(const struct registry *registry,
 					      const struct registry_watch *watch, const char *name)
 {

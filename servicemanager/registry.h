@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registry: which names there are, whose they are, who waits for one, and
- * who watches some.
+ * The registry: names, their owners, those who wait for a name, and those who watch names.
  *
- * Pure: it takes plain arguments, calls nobody, knows no connection and no
- * clock. Entries, waiters and watches belong to the caller (service.c,
- * lookup.c, watch.c), which embeds them in what it keeps for each; the registry
- * links them, keeps copies of the names and counts what every user has.
+ * Pure: it takes plain arguments, calls nobody, and knows no connection and no clock.
+ * Entries, waiters and watches belong to registration.c, waiter.c and watch.c, which embed
+ * them in their own structures. The registry links them, copies the names, and counts what
+ * each user has.
  *
- * A name is in one of three states:
+ * A name is in one of these states:
  *
- *   unknown   -- registry_add() -->  owned
- *   unknown   -- registry_wait() --> waited for
- *   waited for - registry_add() -->  owned, with waiters: the caller takes those
- *                                    out that may have it, and answers them
+ *   unknown     registry_register() makes it owned, registry_wait() makes it awaited
+ *   awaited     registry_register() makes it owned. Then waiter.c removes the waiters that
+ *               may have the object
+ *   owned       also with waiters that may not have the object
  *
- * and is forgotten when neither an owner nor a waiter is left.
+ * A name without an owner and without waiters is forgotten.
  */
 #ifndef SERVICEMANAGER_REGISTRY_H
 #define SERVICEMANAGER_REGISTRY_H
@@ -27,9 +26,9 @@
 #define REGISTRY_NAME_MAX      127
 #define REGISTRY_INTERFACE_MAX 255
 
-/* What one user may have, and all together, to which root may add its own: less than the
- * driver allows to one process, so that it is a user who meets a limit and never
- * servicemanager. */
+/* Limits of each user, and of all users together, which root may exceed. They are lower
+ * than what the driver allows one process, so that a user reaches a limit before
+ * servicemanager does. */
 #define REGISTRY_USER_NAMES   1024
 #define REGISTRY_USER_WAITERS 1024
 #define REGISTRY_USER_WATCHES 256
@@ -60,7 +59,7 @@ struct registry_watch {
 
 struct registry;
 
-/* 1 to 127 characters of [A-Za-z0-9_./-]; a prefix of one, or none at all. */
+/* 1 to 127 characters of [A-Za-z0-9_./-]. A prefix may also be empty. */
 bool registry_name_is_valid(const char *name);
 bool registry_prefix_is_valid(const char *prefix);
 /* Up to 255 characters of [A-Za-z0-9_.]. */
@@ -71,9 +70,12 @@ struct registry *registry_new(void);
 struct registry *registry_free(struct registry *registry);
 
 /*
- * Gives the entry its name. *ret_replaced is the user's own entry that had it
- * before and is the caller's again, or NULL. -EEXIST: it is another user's;
- * -EDQUOT: too many names; -ENOMEM.
+ * Registers the entry under its name. *ret_replaced is the entry of the same user that had
+ * the name before, and belongs to the caller again; or NULL.
+ *
+ *   -EEXIST  another user has the name
+ *   -EDQUOT  the user, or all users together, have too many names
+ *   -ENOMEM
  */
 int registry_register(struct registry *registry, struct registry_entry *entry,
 		      struct registry_entry **ret_replaced);
@@ -81,44 +83,44 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 /* NULL: nobody has the name. */
 struct registry_entry *registry_find(const struct registry *registry, const char *name);
 
-/* The entry has to be in the registry. */
+/* The entry must be in the registry. */
 void registry_unregister(struct registry *registry, struct registry_entry *entry);
 
-/* May the user remove the entry? His own, or root any: 0, else -EPERM. */
+/* -EPERM: the user is neither root nor the owner of the entry. */
 int registry_may_unregister(const struct registry_entry *entry, uid_t uid);
 
-/* The next entry in the order of names whose name starts with the prefix, from
- * *position, which is 0 at first; NULL at the end. */
+/* Iterates over the entries with the prefix, in the order of names. *position must be 0 at
+ * first. NULL: there are no more. */
 struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
 				     size_t *position);
 
-/* -EDQUOT: too many waiters; -ENOMEM. Nobody has the name. */
+/* Adds a waiter for its name. -EDQUOT: too many waiters; -ENOMEM. */
 int registry_wait(struct registry *registry, struct registry_waiter *waiter);
 
-/* The waiter has to be in the registry. */
+/* The waiter must be in the registry. */
 void registry_unwait(struct registry *registry, struct registry_waiter *waiter);
 
-/* Who waits for the name, the one that has waited longest first; NULL if nobody does. */
+/* The waiters of the name, the oldest first; NULL if there are none. */
 struct registry_waiter *registry_waiters(const struct registry *registry, const char *name);
 
 /* -EDQUOT: too many watches; -ENOMEM. */
 int registry_watch(struct registry *registry, struct registry_watch *watch);
 
-/* The watch has to be in the registry. */
+/* The watch must be in the registry. */
 void registry_unwatch(struct registry *registry, struct registry_watch *watch);
 
-/* Puts the watch, which has to be in the registry, after all others. */
+/* Moves the watch, which must be in the registry, behind all others. */
 void registry_watch_last(struct registry *registry, struct registry_watch *watch);
 
-/* Is the name one that is watched? */
+/* Is the name watched by this watch? */
 bool registry_watches(const struct registry_watch *watch, const char *name);
 
-/* The first of the watched entries whose name comes after that one in the order of
- * names ("": of all); NULL if there is none. */
+/* The first watched entry whose name sorts after the given one ("": the first of all); NULL
+ * if there is none. */
 struct registry_entry *registry_watched_after(const struct registry *registry,
 					      const struct registry_watch *watch, const char *name);
 
-/* The watch after one, of all; NULL as the one before: the first. */
+/* The watch that follows; the first one, if before is NULL. NULL: there are no more. */
 struct registry_watch *registry_next_watch(const struct registry *registry,
 					   const struct registry_watch *before);
 

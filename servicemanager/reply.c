@@ -12,7 +12,7 @@ int reply_failure(struct ipc_call *call, int r, const char *what)
 	if (r != -EDQUOT)
 		return r;
 
-	return ipc_call_errno(call, EDQUOT, "there are too many %s, yours or all together", what);
+	return ipc_call_errno(call, EDQUOT, "too many %s, of your user or of all users", what);
 }
 
 int reply_unknown(struct ipc_call *call)
@@ -24,17 +24,17 @@ int reply_denied(struct ipc_call *call, const struct policy_decision *decision, 
 {
 	if (!decision->rule)
 		return ipc_call_errno(call, EACCES,
-				      "no rule of the policy allows uid %u that with %s",
+				      "the policy denies uid %u access to %s: no rule matches",
 				      ipc_call_uid(call), name);
 
-	return ipc_call_errno(call, EACCES, "the policy refuses uid %u that with %s: %s:%u",
+	return ipc_call_errno(call, EACCES, "the policy denies uid %u access to %s: %s:%u",
 			      ipc_call_uid(call), name, policy_rule_file(decision->rule),
 			      policy_rule_line(decision->rule));
 }
 
 int reply_unreachable(struct ipc_call *call, const char *name, const char *problem)
 {
-	return ipc_call_errno(call, EHOSTUNREACH, "%s: its service does not start: %s", name,
+	return ipc_call_errno(call, EHOSTUNREACH, "cannot start the service of %s: %s", name,
 			      problem);
 }
 
@@ -46,7 +46,7 @@ bool has_interface(const struct registry_entry *entry, const char *interface)
 int reply_other_interface(struct ipc_call *call, const struct registry_entry *entry,
 			  const char *wanted)
 {
-	return ipc_call_errno(call, EPROTOTYPE, "%s is a %s and no %s", entry->name,
+	return ipc_call_errno(call, EPROTOTYPE, "%s has the interface %s, not %s", entry->name,
 			      entry->interface, wanted);
 }
 

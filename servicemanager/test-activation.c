@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of services that are started on demand: what they may say, and what is
- * wrong with them and where.
+ * The files of services that are activated: what they may say, and what is wrong with them
+ * and where.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -66,24 +66,24 @@ START_TEST(what_is_wrong_is_said)
 		unsigned int line;
 		const char *problem;
 	} wrong[] = {
-		{ "", 0, "there is no line with name" },
-		{ "name a\n", 1, "there is no line with run or unit" },
-		{ "\nstart x\n", 2, "a line begins with name, run, unit, user, limit or timeout, not \"start\"" },
-		{ "name\n", 1, "after \"name\" something is missing" },
-		{ "name a b(\n", 1, "no name can be \"b(\"" },
-		{ "name a\nname b\n", 2, "name comes twice: write all names on one line" },
-		{ "run x\n", 1, "what is run begins with a /" },
-		{ "run /x\nunit x.service\n", 2, "there is one run or one unit" },
-		{ "unit -x.service\n", 1, "a unit is like mixer.service" },
-		{ "unit x\n", 1, "a unit is like mixer.service" },
-		{ "user a b\n", 1, "a service runs as one user" },
-		{ "limit files\n", 1, "a limit is like: limit memory 64M" },
-		{ "limit files -1\n", 1, "a limit is like: limit memory 64M" },
-		{ "limit files 1T\n", 1, "a limit is like: limit memory 64M" },
-		{ "limit sleep 1\n", 1, "\"sleep\" is no limit: files, processes, memory, core" },
-		{ "limit core 1\nlimit core 2\n", 2, "limit core comes twice" },
-		{ "timeout 0\n", 1, "a timeout is 1 to 3600 seconds" },
-		{ "unit a.b\nname a\nuser x\n", 3, "user and limits of a unit are in the unit" },
+		{ "", 0, "no name line" },
+		{ "name a\n", 1, "no run or unit line" },
+		{ "\nstart x\n", 2, "unknown word \"start\"; use name, run, unit, user, limit or timeout" },
+		{ "name\n", 1, "\"name\" needs a value" },
+		{ "name a b(\n", 1, "\"b(\" is not a valid name" },
+		{ "name a\nname b\n", 2, "more than one name line; write all names on one" },
+		{ "run x\n", 1, "a program needs an absolute path" },
+		{ "run /x\nunit x.service\n", 2, "more than one run or unit line" },
+		{ "unit -x.service\n", 1, "a unit is written like mixer.service" },
+		{ "unit x\n", 1, "a unit is written like mixer.service" },
+		{ "user a b\n", 1, "a user line has one user" },
+		{ "limit files\n", 1, "a limit is written like this: limit memory 64M" },
+		{ "limit files -1\n", 1, "a limit is written like this: limit memory 64M" },
+		{ "limit files 1T\n", 1, "a limit is written like this: limit memory 64M" },
+		{ "limit sleep 1\n", 1, "unknown limit \"sleep\"; use files, processes, memory or core" },
+		{ "limit core 1\nlimit core 2\n", 2, "more than one limit of core" },
+		{ "timeout 0\n", 1, "a timeout must be 1 to 3600 seconds" },
+		{ "unit a.b\nname a\nuser x\n", 3, "user and limit do not go with unit; set them in the unit" },
 		{ "run /x \"a\n", 1, "a quote is not closed" },
 	};
 	struct activation_config *config;

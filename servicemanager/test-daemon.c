@@ -115,8 +115,8 @@ START_TEST(wrong_arguments_are_refused)
 	ck_assert_int_eq(daemon_status(&daemon), 2);
 	daemon = daemon_start("--device", "/nowhere");
 	ck_assert_str_eq(daemon_line(&daemon),
-			 "servicemanager: there is no /nowhere; is the module ipcbus loaded "
-			 "(modprobe ipcbus)?");
+			 "servicemanager: cannot open /nowhere: it does not exist; load the module first "
+			 "(modprobe ipcbus)");
 	ck_assert_int_eq(daemon_status(&daemon), 1);
 	daemon = daemon_start("--device", "/dev/null");
 	ck_assert_int_eq(daemon_status(&daemon), 1);
@@ -140,7 +140,7 @@ static void expect_waiter(const struct daemon *daemon, pid_t pid)
 {
 	char expected[64];
 
-	sprintf(expected, "servicemanager: pid %d, uid 0 waits for test.late", pid);
+	sprintf(expected, "servicemanager: waiting for test.late: pid %d, uid 0", pid);
 	ck_assert_str_eq(daemon_line(daemon), expected);
 }
 
@@ -199,7 +199,7 @@ START_TEST(it_comes_back_and_names_do)
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	serve_something(ipc, "test.a");
 	serve_something(ipc, "test.b");
-	sprintf(expected, "servicemanager: test.a is there: ipc.manager.ServiceManager (pid %d, uid 0)",
+	sprintf(expected, "servicemanager: registered test.a: ipc.manager.ServiceManager (pid %d, uid 0)",
 		getpid());
 	ck_assert_str_eq(daemon_line(&daemon), expected);
 	kill(daemon.pid, SIGKILL);
@@ -212,7 +212,7 @@ START_TEST(it_comes_back_and_names_do)
 	ck_assert_str_eq(daemon_line(&daemon), expected);
 	ck_assert_int_eq(ipc_check_name(ipc, "test.b", NULL), -ENOENT);
 	ipc_unref(ipc);
-	sprintf(expected, "servicemanager: test.a is gone: its owner died (pid %d, uid 0)", getpid());
+	sprintf(expected, "servicemanager: unregistered test.a: its object died (pid %d, uid 0)", getpid());
 	ck_assert_str_eq(daemon_line(&daemon), expected);
 	kill(daemon.pid, SIGTERM);
 	ck_assert_int_eq(daemon_status(&daemon), 0);
@@ -347,7 +347,7 @@ static void expect_watchdog(int fd)
 	ck_assert_mem_eq(notice, "WATCHDOG=1", 10);
 }
 
-START_TEST(it_tells_systemd)
+START_TEST(systemd_is_notified)
 {
 	int fd = listen_as_systemd();
 	struct daemon daemon = daemon_start_ready(NULL);
@@ -392,7 +392,7 @@ int main(void)
 	tcase_add_test(tcase, after_a_start_a_missing_name_is_waited_for);
 	tcase_add_test(tcase, it_can_be_waited_for);
 	tcase_add_test(tcase, it_needs_no_root);
-	tcase_add_test(tcase, it_tells_systemd);
+	tcase_add_test(tcase, systemd_is_notified);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

@@ -69,7 +69,7 @@ struct peer {
 };
 
 /* Another process of that user, which connects, does its part, says so, and
- * lives until it is told to end. */
+ * lives until it is killed. */
 static struct peer peer_start(uid_t uid, void (*part)(void))
 {
 	struct peer peer;
@@ -105,7 +105,7 @@ static void peer_kill(struct peer *peer)
 	close(peer->done);
 }
 
-/* Does it become so within two seconds? Death is told a moment later. */
+/* Does it become so within two seconds? Death is noticed a moment later. */
 static bool soon(bool (*condition)(void))
 {
 	for (int i = 0; i < 200; i++) {
@@ -247,14 +247,14 @@ START_TEST(root_may_remove_any)
 }
 END_TEST
 
-START_TEST(who_left_removes_only_what_is_still_his)
+START_TEST(idle_exit_unregisters_only_an_own_name)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct peer peer = peer_start(0, add_a);
 
 	peer_await(&peer);
 	request.name = (char *)"test.a";
-	request.left = true;
+	request.idle_exit = true;
 	ck_assert_int_eq(service_manager_unregister_name(manager, &request, NULL), -ENOENT);
 	ck_assert_int_eq(get("test.a"), 0);
 	peer_kill(&peer);
@@ -332,7 +332,7 @@ START_TEST(a_user_has_so_many_names)
 		ck_assert_int_eq(add(name, "", id, NULL), 0);
 	}
 	ck_assert_int_eq(add("test.one.more", "", id, &error), -EDQUOT);
-	ck_assert_str_eq(error.message, "there are too many names, yours or all together");
+	ck_assert_str_eq(error.message, "too many names, of your user or of all users");
 	ck_assert_int_eq(add("test.many.0", "", id, NULL), 0);
 }
 END_TEST
@@ -426,7 +426,7 @@ START_TEST(waiters_are_limited_and_forgotten_when_they_die)
 	for (int i = 0; i < 2; i++)
 		peer_kill(&crowds[i]);
 
-	/* Now there is room again. */
+	/* Now another one may wait. */
 	usleep(500000);
 	late = peer_start(1001, wait_for_a);
 	usleep(200000);
@@ -469,7 +469,7 @@ int main(void)
 	tcase_add_test(tcase, a_name_of_ones_own_is_replaced);
 	tcase_add_test(tcase, a_name_of_anothers_is_not);
 	tcase_add_test(tcase, root_may_remove_any);
-	tcase_add_test(tcase, who_left_removes_only_what_is_still_his);
+	tcase_add_test(tcase, idle_exit_unregisters_only_an_own_name);
 	tcase_add_test(tcase, names_are_listed);
 	tcase_add_test(tcase, bad_requests_are_refused);
 	tcase_add_test(tcase, the_manager_itself_cannot_be_added);

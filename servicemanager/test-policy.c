@@ -84,8 +84,8 @@ START_TEST(the_last_rule_that_is_about_it_decides)
 	struct policy *policy = policy_from("allow anyone all *\n"
 					    "hide user eve find,list secret.*\n"
 					    "allow user 1005 find secret.but  # this\n"
-					    "refuse anyone add ipc.*\n"
-					    "allow user root add ipc.*");
+					    "refuse anyone register ipc.*\n"
+					    "allow user root register ipc.*");
 
 	ck_assert_uint_eq(policy_count(policy), 5);
 	ck_assert_int_eq(decide(policy, 1005, POLICY_FIND, "secret.a"), POLICY_HIDE);
@@ -196,23 +196,23 @@ START_TEST(what_is_wrong_is_said)
 		const char *line, *text;
 	} wrong[] = {
 		{ "permit anyone all *", "a rule begins with allow, refuse or hide, not \"permit\"" },
-		{ "allow", "who? anyone, user LIST, group LIST or label PATTERN" },
-		{ "allow all *", "who? anyone, user LIST, group LIST or label PATTERN" },
-		{ "allow user", "which user?" },
-		{ "allow user 1 user 2 all *", "user comes twice: write a list with commas" },
-		{ "allow user 1,,2 all *", "a user is missing around a comma" },
+		{ "allow", "missing who; use anyone, user LIST, group LIST or label PATTERN" },
+		{ "allow all *", "missing who; use anyone, user LIST, group LIST or label PATTERN" },
+		{ "allow user", "\"user\" needs a list" },
+		{ "allow user 1 user 2 all *", "more than one user; write a list with commas" },
+		{ "allow user 1,,2 all *", "missing user before or after a comma" },
 		{ "allow group 5-2 all *", "\"5-2\" ends before it begins" },
-		{ "allow user 5- all *", "\"5-\" is no range of numbers" },
+		{ "allow user 5- all *", "\"5-\" is not a range of numbers" },
 		{ "allow user 5x all *", "\"5x\" is neither a number nor a name" },
 		{ "allow user 4294967295 all *", "\"4294967295\" is too large" },
-		{ "allow label", "which label?" },
-		{ "allow label a label b all *", "label comes twice" },
-		{ "allow anyone", "which rights? all, or some of add,find,list,call" },
-		{ "allow anyone find,eat *", "\"eat\" is no right: all, or some of add,find,list,call" },
-		{ "allow anyone find", "which names? * is all of them" },
+		{ "allow label", "\"label\" needs a pattern" },
+		{ "allow label a label b all *", "more than one label" },
+		{ "allow anyone", "missing rights; use all, or some of register,find,list,call" },
+		{ "allow anyone find,eat *", "unknown right \"eat\"; use all, or some of register,find,list,call" },
+		{ "allow anyone find", "missing names; * means all" },
 		{ "allow anyone find a*b",
-		  "\"a*b\" is no name, nor the beginning of names and a *" },
-		{ "allow anyone find %x", "\"%x\" is no name, nor the beginning of names and a *" },
+		  "\"a*b\" is neither a name nor the beginning of names and a *" },
+		{ "allow anyone find %x", "\"%x\" is neither a name nor the beginning of names and a *" },
 		{ "allow label \"a find *", "a quote is not closed" },
 		{ "allow label \"a\"b find *", "a closing quote must be followed by a blank" },
 		{ "allow label a\"b\" find *", "a quote must be at the beginning of a word" },

@@ -113,12 +113,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
 
 	(void)unused;
 	if (error) {
-		job_end(job, "cannot be started: ", error->message ?: error->name,
-			is_denied(error) ? " (ipcbus-services(5): how polkit allows it)" : NULL);
+		job_end(job, "systemd refuses to start it: ", error->message ?: error->name,
+			is_denied(error) ? " (see ipcbus-services(5) for the polkit rule)" : NULL);
 		return 0;
 	}
 	if (sd_bus_message_read(reply, "o", &path) < 0 || !sender) {
-		job_end(job, "systemd does not say which job it is", NULL, NULL);
+		job_end(job, "systemd's reply names no job", NULL, NULL);
 		return 0;
 	}
 
@@ -155,7 +155,7 @@ static int on_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unus
 	if (!strcmp(result, "done"))
 		job_end(job, NULL, NULL, NULL);
 	else
-		job_end(job, "its job ended as ", result, NULL);
+		job_end(job, "its job ended with result ", result, NULL);
 	return 0;
 }
 
@@ -251,7 +251,7 @@ int units_work(struct manager *manager)
 
 	r = units_process(manager, units);
 	while (r < 0 && units->jobs)
-		job_end(units->jobs, "the system bus is gone: ", strerror(-r), NULL);
+		job_end(units->jobs, "lost the system bus: ", strerror(-r), NULL);
 	if (!units->jobs) {
 		manager->units = units_free(manager, units);
 		return -1;

@@ -39,8 +39,8 @@ static void call_canceled(struct ipc_call *call, void *userdata)
 {
 	struct waiter *waiter = userdata;
 
-	log_verbose(waiter->manager, "pid %d waits for %s no more", ipc_call_pid(call),
-		    waiter->entry.name);
+	log_verbose(waiter->manager, "stopped waiting for %s: canceled by pid %d",
+		    waiter->entry.name, ipc_call_pid(call));
 	waiter_end(waiter->manager, waiter);
 }
 
@@ -97,8 +97,8 @@ int waiter_add(struct manager *manager, struct wanted *wanted)
 		return reply_failure(call, r, "waiting calls");
 	}
 
-	log_verbose(manager, "pid %d, uid %u waits for %s", ipc_call_pid(call), ipc_call_uid(call),
-		    waiter->entry.name);
+	log_verbose(manager, "waiting for %s: pid %d, uid %u", waiter->entry.name,
+		    ipc_call_pid(call), ipc_call_uid(call));
 	return 0;
 }
 
@@ -132,7 +132,7 @@ static void waiter_reply(struct manager *manager, struct waiter *waiter, const s
 	else
 		r = reply_denied(waiter->call, &decision, owner->entry.name);
 	if (r < 0)
-		ipc_call_errno(waiter->call, -r, "the object cannot be handed over");
+		ipc_call_errno(waiter->call, -r, "cannot send the object");
 	waiter_end(manager, waiter);
 }
 
@@ -178,7 +178,7 @@ void waiters_fail_gets(struct manager *manager, const char *name, const char *pr
 void waiters_end(struct manager *manager)
 {
 	while (manager->waiters) {
-		ipc_call_errno(manager->waiters->call, ENOTCONN, "servicemanager ends");
+		ipc_call_errno(manager->waiters->call, ENOTCONN, "servicemanager exits");
 		waiter_end(manager, manager->waiters);
 	}
 }

@@ -39,7 +39,7 @@ int waiter_add(struct manager *manager, struct wanted *wanted);
 /* Frees the waiter. Its call has its reply, or needs none. */
 void waiter_end(struct manager *manager, struct waiter *waiter);
 
-/* Does a caller wait for the name whom the policy lets have it? */
+/* Is there a waiter for the name that the policy lets have it? */
 bool waiters_exist(const struct manager *manager, const char *name);
 
 /* Hands the object to those who wait for the owner's name and may have it. */

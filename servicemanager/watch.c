@@ -228,7 +228,7 @@ static int notify_watcher(struct watch *watch)
 	int r = 0;
 
 	if (watch->replay) {
-		r = notify_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_REPLACED);
+		r = notify_mark(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY);
 		watch->replay = r < 0;
 	}
 	if (r == 0 && !watch->passed)
@@ -272,8 +272,8 @@ static void continue_watch(struct watch *watch)
 	}
 
 	if (r != -EOWNERDEAD)
-		log_verbose(manager, "uid %u watches %s%s no more: %s", watch->entry.uid,
-			    watch->entry.name, watch->entry.prefix ? "*" : "", ipc_strerror(r));
+		log_verbose(manager, "stopped watching %s%s for uid %u: %s", watch->entry.name,
+			    watch->entry.prefix ? "*" : "", watch->entry.uid, ipc_strerror(r));
 	registry_unwatch(manager->registry, &watch->entry);
 	watch_drop(watch);
 }
@@ -370,11 +370,11 @@ void watch_changed(struct manager *manager, const char *name)
 static const char *watch_problem(const Ipc__Manager__WatchRequest *request)
 {
 	if (request->prefix && !registry_prefix_is_valid(request->name))
-		return "no name has that prefix: " BAD_NAME;
+		return "invalid prefix: " BAD_NAME;
 	if (!request->prefix && !registry_name_is_valid(request->name))
 		return BAD_NAME;
 	if (!request->watcher || !request->watcher->id)
-		return "there is no watcher";
+		return "no watcher in the request";
 
 	return NULL;
 }
@@ -418,7 +418,8 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 		return r;
 	if (find_watch(manager, proxy, request)) {
 		ipc_proxy_unref(proxy);
-		return ipc_call_errno(call, EEXIST, "it watches %s already", request->name);
+		return ipc_call_errno(call, EEXIST, "this watcher watches %s already",
+				      request->name);
 	}
 
 	r = watch_new(manager, call, request, proxy, &watch);
@@ -435,8 +436,8 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 		return reply_failure(call, r, "watches");
 	}
 
-	log_verbose(manager, "pid %d, uid %u watches %s%s", ipc_call_pid(call), ipc_call_uid(call),
-		    request->name, request->prefix ? "*" : "");
+	log_verbose(manager, "watching %s%s: pid %d, uid %u", request->name,
+		    request->prefix ? "*" : "", ipc_call_pid(call), ipc_call_uid(call));
 	continue_watch(watch);
 	return service_manager_reply_watch(call);
 }
@@ -454,7 +455,7 @@ int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *requ
 	watch = find_watch(manager, proxy, request);
 	ipc_proxy_unref(proxy);
 	if (!watch || watch->entry.uid != ipc_call_uid(call))
-		return ipc_call_errno(call, ENOENT, "there is no such watch");
+		return ipc_call_errno(call, ENOENT, "there is no such watch of your user");
 
 	registry_unwatch(manager->registry, &watch->entry);
 	watch_drop(watch);

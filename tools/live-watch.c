@@ -85,15 +85,15 @@ START_TEST(policy_says_why)
 
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_eq(strstr(ran->out, "allowed\n"), ran->out);
-	said = live_json("policy check --json --user root add demo.echo");
+	said = live_json("policy check --json --user root register demo.echo");
 	ck_assert_str_eq(json_string_value(json_object_get(said, "verdict")), "allowed");
 	ck_assert_int_gt(strlen(json_string_value(json_object_get(said, "file"))), 0);
 	json_decref(said);
 	ck_assert_int_eq(live_run("policy check --user 4000 call x.y")->status, 0);
-	ran = live_run("policy check --user user add system.x");
+	ran = live_run("policy check --user user register system.x");
 	ck_assert_int_eq(ran->status, 6);
 	ck_assert_ptr_eq(strstr(ran->out, "refused\n"), ran->out);
-	ck_assert_ptr_nonnull(strstr(ran->out, ": refuse anyone add ipc.* system.*"));
+	ck_assert_ptr_nonnull(strstr(ran->out, ": refuse anyone register ipc.* system.*"));
 	ck_assert_int_eq(live_run("policy check dance demo.echo")->status, 2);
 	ck_assert_int_eq(live_run("policy check --user no-such-user find x")->status, 2);
 	ck_assert_int_eq(live_run("policy change find x")->status, 2);

@@ -128,10 +128,10 @@ static int run(int argc, char **argv)
 
 const struct verb verb_policy = {
 	.name = "policy",
-	.arguments = "check add|find|list|call NAME",
+	.arguments = "check register|find|list|call NAME",
 	.summary = "check what the policy permits, and by which rule",
 	.description =
-		"Asks the service manager whether you may add (register), find, list or call NAME,\n"
+		"Asks the service manager whether you may register, find, list or call NAME,\n"
 		"and prints the rule of ipcbus-policy(5) that decides. The status is 0 if it is allowed,\n"
 		"and 6 if it is refused or the name is hidden.\n",
 	.option_help =

@@ -168,7 +168,7 @@ static int send_unregister(struct service_manager *manager, const char *name)
 	int r;
 
 	request.name = (char *)name;
-	request.left = true;
+	request.idle_exit = true;
 	r = service_manager_unregister_name(manager, &request, /* error= */ NULL);
 	return manager_result(r);
 }

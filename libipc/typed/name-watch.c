@@ -242,7 +242,7 @@ static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *cha
 	ipc_lock(watch->ipc);
 	current = !watch->ended && change->cookie >= watch->cookie;
 	if (current && (change->cookie > watch->cookie ||
-			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLACED))
+			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY))
 		doubt_all_locked(watch);
 	if (current)
 		watch->cookie = change->cookie;

@@ -67,7 +67,7 @@ _ipcctl_arguments() {
 	policy)
 		case $# in
 		0) echo check ;;
-		1) printf '%s\n' add find list call ;;
+		1) printf '%s\n' register find list call ;;
 		2) _ipcctl_ask list --names ;;
 		esac
 		;;

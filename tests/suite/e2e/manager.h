@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A servicemanager of the test's own, on a bus without one: started with chosen
- * arguments, told to read its policy again, killed, started again.
+ * arguments, made to read its policy again, killed, started again.
  */
 #ifndef E2E_MANAGER_H
 #define E2E_MANAGER_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Services that are started when somebody wants them and leave when nobody does. The
+ * Services that are started when somebody wants them, and exit when nobody does. The
  * services are this program, started with --serve by a servicemanager of the test's
  * own, or by a stand-in for systemd that it asks; each start leaves a line in a file.
  */
@@ -38,8 +38,8 @@ static void leave_a_line(void)
 	fclose(file);
 }
 
-/* Ends as soon as nobody has the object, if that is still so. */
-static void leave(struct ipc *ipc, const char *name, void *userdata)
+/* Exits as soon as nobody has the object, if that is still so. */
+static void exit_when_idle(struct ipc *ipc, const char *name, void *userdata)
 {
 	(void)userdata;
 	if (ipc_idle_exit(ipc, name) == 0)
@@ -54,7 +54,7 @@ static int serve(const char *name, unsigned int delay_ms)
 	sleep_ms(delay_ms);
 	if (ipc_open(&ipc, NULL) < 0 ||
 	    server_object_new(ipc, &server_handlers, NULL, NULL, &object) < 0 ||
-	    ipc_register_idle_exit(ipc, name, object, leave, NULL) < 0)
+	    ipc_register_idle_exit(ipc, name, object, exit_when_idle, NULL) < 0)
 		return 1;
 	return ipc_run(ipc) < 0;
 }
@@ -217,7 +217,7 @@ static int come_and_go(void *data)
 	return 0;
 }
 
-START_TEST(it_leaves_and_no_call_is_lost)
+START_TEST(it_exits_when_idle_and_no_call_is_lost)
 {
 	pid_t others[2];
 	int n;
@@ -262,7 +262,7 @@ START_TEST(who_has_the_object_keeps_it)
 	ck_assert_int_eq(server_say(server, &request, NULL, NULL), 0);
 	ck_assert_int_eq(starts(), 1);
 	server_unref(server);
-	manager_expect(&manager, "activation.good is gone");
+	manager_expect(&manager, "unregistered activation.good");
 	end();
 }
 END_TEST
@@ -277,13 +277,13 @@ START_TEST(what_crashes_is_damped)
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
-	manager_expect(&manager, "ended with status 3; 1 times in a row, next try in 0.5 s");
+	manager_expect(&manager, "exited with status 3 before its names were registered; 1 in a row, next try in 0.5 s");
 	for (since = now_ms(); now_ms() - since < 300; sleep_ms(10))
 		ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
 	ck_assert_int_le(starts(), 2);
 	sleep_ms(600);
 	ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
-	manager_expect(&manager, "2 times in a row, next try in 1.0 s");
+	manager_expect(&manager, "2 in a row, next try in 1.0 s");
 	/* Another one, of which nothing is known. */
 	ck_assert_int_eq(get(ipc, "activation.none"), -ENOENT);
 	end();
@@ -302,7 +302,7 @@ START_TEST(who_waits_gets_it_once_it_is_mended)
 	pid = fork();
 	if (!pid)
 		_exit(ipc_open(&ipc, NULL) < 0 || server_await(ipc, "activation.crash", &server) < 0);
-	manager_expect(&manager, "2 times in a row");
+	manager_expect(&manager, "2 in a row");
 	put("activation.crash", "good", "");
 	manager_signal(&manager, SIGHUP);
 	ck_assert_int_eq(wait_server(pid), 0);
@@ -319,7 +319,7 @@ START_TEST(what_hangs_is_killed)
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
-	manager_expect(&manager, "its names are not there after seconds: 1");
+	manager_expect(&manager, "names not registered within 1 s");
 	ck_assert_int_eq(starts(), 1);
 	end();
 }
@@ -353,7 +353,7 @@ START_TEST(what_is_wrong_changes_nothing)
 	begin();
 	put("activation.more", "good", "nonsense 1\n");
 	manager_signal(&manager, SIGHUP);
-	manager_expect(&manager, "activation.more.conf:4: a line begins with name, run, unit");
+	manager_expect(&manager, "activation.more.conf:4: unknown word \"nonsense\"");
 	manager_expect(&manager, "kept the old services");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.good"), 0);
@@ -382,7 +382,7 @@ static void end_with_systemd(void)
 	systemd_stop();
 }
 
-/* Who only gets the name is told which unit it is and what is the matter. */
+/* Getting the name fails, and the text says which unit failed and why. */
 static void fails_with(struct ipc *ipc, const char *text)
 {
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
@@ -414,11 +414,11 @@ END_TEST
 static const struct {
 	const char *unit, *text;
 } failures[] = {
-	{ "failing.service", "activation.slow: its service does not start: failing.service: its job ended as failed" },
-	{ "none.service", "none.service: cannot be started: Unit none.service not found." },
-	{ "denied.service", "denied.service: cannot be started: Permission denied (ipcbus-services(5)" },
+	{ "failing.service", "cannot start the service of activation.slow: failing.service: its job ended with result failed" },
+	{ "none.service", "none.service: systemd refuses to start it: Unit none.service not found." },
+	{ "denied.service", "denied.service: systemd refuses to start it: Permission denied (see ipcbus-services(5)" },
 	{ "rude.service", "rude.service: " },
-	{ "silent.service", "silent.service: its names are not there after seconds: 1" },
+	{ "silent.service", "silent.service: names not registered within 1 s" },
 };
 
 START_TEST(a_unit_that_fails_is_named)
@@ -448,12 +448,12 @@ START_TEST(without_a_bus_there_are_no_units)
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", /* overwrite= */ 1);
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	fails_with(ipc, "good.service: no way to systemd: No such file or directory");
+	fails_with(ipc, "good.service: cannot reach systemd: No such file or directory");
 	end();
 }
 END_TEST
 
-/* He is not told that the first try failed. */
+/* The caller does not notice that the first try failed. */
 START_TEST(who_waits_for_a_unit_gets_it_at_last)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -473,7 +473,7 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "--serve"))
 		return be_service(argv + 2);
 
-	return RUN_TESTS("activation", it_is_started_once, it_leaves_and_no_call_is_lost,
+	return RUN_TESTS("activation", it_is_started_once, it_exits_when_idle_and_no_call_is_lost,
 			 who_has_the_object_keeps_it, what_crashes_is_damped,
 			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
 			 it_has_its_limits, what_is_wrong_changes_nothing,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy, as those meet it whom it is about: a servicemanager with files of the
+ * The policy, as its users meet it: a servicemanager with files of the
  * test's own, and processes of several users.
  */
 #define _GNU_SOURCE
@@ -23,13 +23,13 @@
 
 static const char rules[] = "allow anyone all *\n"
 			    "hide user 1000 find p.hidden*\n"
-			    "refuse user 1000 find,add p.refused\n"
+			    "refuse user 1000 find,register p.refused\n"
 			    "refuse user 1000 call p.seen\n"
 			    "hide user 1000 list p.unlisted p.hidden*\n"
 			    "refuse anyone find p.club\n"
 			    "allow group 77 find p.club\n"
-			    "refuse anyone add user/*\n"
-			    "allow anyone add user/%u/*\n";
+			    "refuse anyone register user/*\n"
+			    "allow anyone register user/%u/*\n";
 
 static struct manager manager;
 static char directory[] = "/tmp/policy.XXXXXX";
@@ -233,7 +233,7 @@ START_TEST(labels_count)
 		 rules, *label ? label : "none_t");
 	write_policy(text);
 	manager_signal(&manager, SIGHUP);
-	manager_expect(&manager, "read again: 11 rules");
+	manager_expect(&manager, "reloaded the policy: 11 rules");
 	run_child(get_by_label, label);
 	printf("# label: %s\n", *label ? label : "there is no security module");
 	end();
@@ -286,18 +286,18 @@ static bool becomes(atomic_int *value, int wanted)
 /* Watches what is hidden, and says what is to be done next by ending a line. */
 static int watch_what_is_hidden(void *data)
 {
-	FILE *told = fdopen(*(int *)data, "w");
+	FILE *said = fdopen(*(int *)data, "w");
 	uint64_t id;
 
-	expect(told != NULL);
+	expect(said != NULL);
 	become(USER, 0);
 	expect(ipc_watch_names(ipc, "p.hidden*", on_change, NULL, &id) == 0);
 	expect(becomes(&settled, 1) && present == 0);
-	fputs("watching\n", told);
-	fflush(told);
+	fputs("watching\n", said);
+	fflush(said);
 	expect(becomes(&present, 1));
-	fputs("seen\n", told);
-	fflush(told);
+	fputs("seen\n", said);
+	fflush(said);
 	expect(becomes(&gone, 1));
 	expect(ipc_watch_names(ipc, "p.refused", on_change, NULL, &id) == -EACCES);
 	ipc_unref(ipc);
@@ -330,23 +330,23 @@ START_TEST(who_watches_or_waits_sees_the_new_policy)
 	pid_t watcher, waiter;
 	char line[32];
 	int fds[2];
-	FILE *told;
+	FILE *said;
 
 	begin();
 	ck_assert_int_eq(pipe(fds), 0);
-	told = fdopen(fds[0], "r");
-	ck_assert_ptr_nonnull(told);
+	said = fdopen(fds[0], "r");
+	ck_assert_ptr_nonnull(said);
 	watcher = start_child(watch_what_is_hidden, &fds[1]);
-	ck_assert_str_eq(fgets(line, sizeof(line), told), "watching\n");
+	ck_assert_str_eq(fgets(line, sizeof(line), said), "watching\n");
 	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
-	manager_expect(&manager, "waits for p.hidden");
+	manager_expect(&manager, "waiting for p.hidden");
 
-	reload("allow anyone all *\n", "read again: 1 rules");
+	reload("allow anyone all *\n", "reloaded the policy: 1 rules");
 	ck_assert_int_eq(wait_server(waiter), 0);
-	ck_assert_str_eq(fgets(line, sizeof(line), told), "seen\n");
-	reload(rules, "read again: 9 rules");
+	ck_assert_str_eq(fgets(line, sizeof(line), said), "seen\n");
+	reload(rules, "reloaded the policy: 9 rules");
 	ck_assert_int_eq(wait_server(watcher), 0);
-	fclose(told);
+	fclose(said);
 	close(fds[1]);
 	end();
 }
@@ -358,7 +358,7 @@ static void stay(struct ipc *from, const char *name, void *userdata)
 }
 
 /* The object is asked for, which it was not before. */
-START_TEST(who_waits_for_a_name_on_demand_does_too)
+START_TEST(who_waits_for_an_idle_exit_name_does_too)
 {
 	struct ipc_object *object;
 	pid_t waiter;
@@ -368,8 +368,8 @@ START_TEST(who_waits_for_a_name_on_demand_does_too)
 	ck_assert_int_eq(server_object_new(owner, &server_handlers, NULL, NULL, &object), 0);
 	ck_assert_int_eq(ipc_register_idle_exit(owner, "p.hidden", object, stay, NULL), 0);
 	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
-	manager_expect(&manager, "waits for p.hidden");
-	reload("allow anyone all *\n", "read again: 1 rules");
+	manager_expect(&manager, "waiting for p.hidden");
+	reload("allow anyone all *\n", "reloaded the policy: 1 rules");
 	ck_assert_int_eq(wait_server(waiter), 0);
 	ipc_object_unref(object);
 	end();
@@ -442,6 +442,6 @@ int main(void)
 {
 	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count, labels_count,
 			 what_is_wrong_changes_nothing, who_watches_or_waits_sees_the_new_policy,
-			 who_waits_for_a_name_on_demand_does_too,
+			 who_waits_for_an_idle_exit_name_does_too,
 			 the_policy_can_be_asked);
 }

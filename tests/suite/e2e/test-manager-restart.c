@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * kill -9 of servicemanager, a hundred times, under traffic: no service is lost, no
- * call between others notices, who waits goes on waiting, and who watches is told
+ * call between others notices, who waits goes on waiting, and who watches is notified
  * nothing that he knows. IPCBUS_KILLS says how often. And what becomes of names that cannot
  * be added again.
  */
@@ -25,13 +25,13 @@
 #define CLIENTS 2
 #define WAITERS 2
 
-/* What the processes tell each other. */
+/* What the processes share. */
 static struct shared {
 	atomic_uint ready;		/* processes that did what comes first */
 	atomic_uint calls, failed;	/* of the clients */
 	atomic_uint gets, away, missed;	/* of names: found, no manager, none */
 	atomic_uint present, gone, settled;
-	atomic_int failure;		/* what on_failure() was told last */
+	atomic_int failure;		/* the last failure of on_failure() */
 } *shared;
 
 static pid_t children[SERVICES + CLIENTS + WAITERS + 2];
@@ -345,7 +345,7 @@ static void await_owner(struct ipc *ipc, uid_t uid)
 	ipc_proxy_unref(proxy);
 }
 
-START_TEST(who_lost_the_name_is_told)
+START_TEST(who_lost_the_name_is_notified)
 {
 	const char *arguments[] = { NULL };
 	struct manager manager;
@@ -368,7 +368,7 @@ START_TEST(who_lost_the_name_is_told)
 }
 END_TEST
 
-START_TEST(what_lacked_room_is_added_when_there_is_some)
+START_TEST(what_lacked_space_is_registered_when_there_is_some)
 {
 	struct manager manager;
 	struct ipc *ipc;
@@ -390,9 +390,9 @@ END_TEST
 
 enum { REMOVED, STAYS, DIES, REPLACED, WATCHED };
 
-/* What was told of each: a '+' or a '-' each time. */
-static char told[WATCHED][64];
-static bool told_settled;
+/* The changes of each: a '+' or a '-' each time. */
+static char changes[WATCHED][64];
+static bool settled;
 
 static void note_change(struct ipc *ipc, enum ipc_name_change change,
 			const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
@@ -401,10 +401,10 @@ static void note_change(struct ipc *ipc, enum ipc_name_change change,
 
 	(void)ipc, (void)proxy, (void)userdata;
 	if (change == IPC_NAME_SETTLED) {
-		told_settled = true;
+		settled = true;
 		return;
 	}
-	end = strchr(told[atoi(strchr(info->name, '/') + 1)], '\0');
+	end = strchr(changes[atoi(strchr(info->name, '/') + 1)], '\0');
 	*end = change == IPC_NAME_PRESENT ? '+' : '-';
 }
 
@@ -420,7 +420,7 @@ static int be_watched(int number)
 	return ipc_run(ipc) < 0;
 }
 
-/* Names come and go without end, of which nobody is told. */
+/* Names come and go without end, of which nobody is notified. */
 static int be_restless(int unused)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -436,19 +436,19 @@ static int be_restless(int unused)
 	}
 }
 
-static bool all_is_told(void)
+static bool all_changes_came(void)
 {
-	return told_settled && !strcmp(told[REMOVED], "+-") && !strcmp(told[DIES], "+-") &&
-	       !strcmp(told[STAYS], "+") &&
-	       (!strcmp(told[REPLACED], "++") || !strcmp(told[REPLACED], "+-+"));
+	return settled && !strcmp(changes[REMOVED], "+-") && !strcmp(changes[DIES], "+-") &&
+	       !strcmp(changes[STAYS], "+") &&
+	       (!strcmp(changes[REPLACED], "++") || !strcmp(changes[REPLACED], "+-+"));
 }
 
-static bool all_were_told(void)
+static bool all_names_came(void)
 {
 	for (int i = 0; i < WATCHED; i++)
-		if (strcmp(told[i], "+"))
+		if (strcmp(changes[i], "+"))
 			return false;
-	return told_settled;
+	return settled;
 }
 
 /* In milliseconds. */
@@ -457,8 +457,8 @@ static uint64_t process_until(struct ipc *ipc, bool (*done)(void))
 	uint64_t since = now_ms();
 
 	while (!done()) {
-		ck_assert_msg(now_ms() - since < 20000, "told: %s, %s, %s, %s", told[0], told[1],
-			      told[2], told[3]);
+		ck_assert_msg(now_ms() - since < 20000, "changes: %s, %s, %s, %s", changes[0], changes[1],
+			      changes[2], changes[3]);
 		if (ipc_wait(ipc, 10000) == 1)
 			ck_assert_int_ge(ipc_process(ipc), 0);
 	}
@@ -485,7 +485,7 @@ static void go_and_come(bool restless)
 	replaced = start(be_watched, REPLACED);
 	await_ready(restless ? 4 : 3);
 	ck_assert_int_eq(ipc_watch_names(ipc, "restart.9/*", note_change, NULL, NULL), 0);
-	process_until(ipc, all_were_told);
+	process_until(ipc, all_names_came);
 
 	manager_end(&manager, SIGKILL);
 	end_one(replaced);
@@ -496,8 +496,8 @@ static void go_and_come(bool restless)
 	manager_end(&manager, SIGKILL);
 	manager_start(&manager, arguments);
 	start(be_watched, REPLACED);
-	took = process_until(ipc, all_is_told);
-	printf("# what went meanwhile is told after %u ms%s\n", (unsigned int)took,
+	took = process_until(ipc, all_changes_came);
+	printf("# what went meanwhile is reported after %u ms%s\n", (unsigned int)took,
 	       restless ? ", while others come and go" : "");
 
 	ipc_unref(own);
@@ -506,13 +506,13 @@ static void go_and_come(bool restless)
 	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
 }
 
-START_TEST(what_went_meanwhile_is_told)
+START_TEST(what_went_meanwhile_is_reported)
 {
 	go_and_come(false);
 }
 END_TEST
 
-START_TEST(it_is_told_even_if_others_come_and_go)
+START_TEST(it_is_reported_even_if_others_come_and_go)
 {
 	go_and_come(true);
 }
@@ -520,7 +520,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("restart", a_hundred_times, who_lost_the_name_is_told,
-			 what_lacked_room_is_added_when_there_is_some,
-			 what_went_meanwhile_is_told, it_is_told_even_if_others_come_and_go);
+	return RUN_TESTS("restart", a_hundred_times, who_lost_the_name_is_notified,
+			 what_lacked_space_is_registered_when_there_is_some,
+			 what_went_meanwhile_is_reported,
+			 it_is_reported_even_if_others_come_and_go);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watching names, with the real servicemanager: who is told what, and that one who
+ * Watching names, with the real servicemanager: who is notified of what, and that one who
  * is slow keeps nobody waiting and knows in the end what is there.
  */
 #define _GNU_SOURCE
@@ -15,7 +15,7 @@
 
 #define SEEN_MAX 2048
 
-/* What one watch was told, as "+name ", "-name " and "= ". */
+/* The changes of one watch, as "+name ", "-name " and "= ". */
 struct seen {
 	pthread_mutex_t lock;
 	char text[SEEN_MAX];
@@ -216,7 +216,7 @@ START_TEST(a_callback_may_end_its_watch)
 }
 END_TEST
 
-/* More changes than a small region has room for, and than anybody remembers. */
+/* More changes than a small region has space for, and than anybody remembers. */
 #define MANY 700
 
 static void add_many(void)
@@ -249,7 +249,7 @@ static void believe(struct ipc *ipc, enum ipc_name_change change,
 	atomic_fetch_add(&wrong, believed[i] == i % 2 ? -1 : 1);
 }
 
-START_TEST(who_is_slow_is_told_again)
+START_TEST(who_is_slow_gets_a_replay)
 {
 	struct ipc_name_info *infos;
 	uint64_t id, since;
@@ -266,11 +266,11 @@ START_TEST(who_is_slow_is_told_again)
 		ck_assert_int_eq(ipc_unregister_name(owner.ipc, name), 0);
 	}
 
-	/* Others have their answers meanwhile. */
+	/* Others get their replies meanwhile. */
 	ck_assert_int_eq(ipc_list_names(owner.ipc, "e2e.slow.", &infos), MANY / 2);
 	free(infos);
 
-	/* In the end it knows, and was told nothing twice. */
+	/* In the end it knows, and heard nothing twice. */
 	party_serve(&watcher);
 	for (since = now_ms(); now_ms() - since < 20000 && wrong; sleep_ms(10))
 		;
@@ -285,5 +285,5 @@ int main(void)
 {
 	return RUN_TESTS("watch", what_is_there_what_comes_and_what_goes,
 			 ones_own_names_have_no_proxy, patterns_have_rules,
-			 a_callback_may_end_its_watch, who_is_slow_is_told_again);
+			 a_callback_may_end_its_watch, who_is_slow_gets_a_replay);
 }

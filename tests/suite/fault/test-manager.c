@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The service manager without memory: its service on the library on the fake
- * device. Who asks is answered in any case, what was refused is not there, and
+ * device. Every call gets a reply, what was refused is not there, and
  * what is there is not lost.
  */
 #include <stdio.h>
@@ -139,10 +139,10 @@ static void request_list(void)
 	request("List", &list.base, NULL);
 }
 
-/* What became of a call: 0, the -errno that it was answered with, or no reply yet. */
+/* What became of a call: 0, the -errno of its reply, or OPEN: no reply yet. */
 enum { OPEN = 1 };
 
-static int answer_of(uint64_t number)
+static int reply_of(uint64_t number)
 {
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
 		const struct device_send *sent = &fake.sent[i].send;
@@ -153,7 +153,7 @@ static int answer_of(uint64_t number)
 	return OPEN;
 }
 
-/* The last request is dealt with; what its reply was. */
+/* The last request was handled; returns its reply. */
 static int dealt_with(int r)
 {
 	int reply;
@@ -162,8 +162,8 @@ static int dealt_with(int r)
 	if (r < 0 && is_waiting())
 		ck_assert_int_eq(act_process(), 1);
 	ck_assert(!is_waiting());
-	reply = answer_of(call);
-	ck_assert_msg(reply == 0 || reply == OPEN || reply == -ENOMEM, "answered with %d",
+	reply = reply_of(call);
+	ck_assert_msg(reply == 0 || reply == OPEN || reply == -ENOMEM, "replied with %d",
 		      reply);
 	return reply;
 }
@@ -172,7 +172,7 @@ static int get(const char *name)
 {
 	request_get(name);
 	ck_assert_int_eq(act_process(), 1);
-	return answer_of(call);
+	return reply_of(call);
 }
 
 /* --- Adding --------------------------------------------------------------------- */
@@ -192,7 +192,7 @@ static void prepare_add_more(void)
 		snprintf(name, sizeof(name), "name.%d", i);
 		request_add(name);
 		ck_assert_int_eq(act_process(), 1);
-		ck_assert_int_eq(answer_of(call), 0);
+		ck_assert_int_eq(reply_of(call), 0);
 	}
 	request_add("fail.name");
 }
@@ -220,14 +220,14 @@ static void prepare_add_awaited(void)
 	request_wait("fail.name");
 	waits = call;
 	ck_assert_int_eq(act_process(), 1);
-	ck_assert_int_eq(answer_of(waits), OPEN);
+	ck_assert_int_eq(reply_of(waits), OPEN);
 	request_add("fail.name");
 }
 
-/* Who waited goes on waiting, or has the name, or is notified that it cannot be had. */
+/* Who waited goes on waiting, or has the name, or gets an error. */
 static void finish_add_awaited(int r)
 {
-	int reply = dealt_with(r), waited = answer_of(waits);
+	int reply = dealt_with(r), waited = reply_of(waits);
 
 	ck_assert_int_ne(reply, OPEN);
 	if (reply)
@@ -286,11 +286,11 @@ static void finish_wait(int r)
 	request_wait("fail.name");
 	waits = call;
 	ck_assert_int_eq(act_process(), 1);
-	ck_assert_int_eq(answer_of(waits), OPEN);
+	ck_assert_int_eq(reply_of(waits), OPEN);
 	request_add("fail.name");
 	ck_assert_int_eq(act_process(), 1);
-	ck_assert_int_eq(answer_of(waits), 0);
-	ck_assert_int_eq(answer_of(first), reply == OPEN ? 0 : reply);
+	ck_assert_int_eq(reply_of(waits), 0);
+	ck_assert_int_eq(reply_of(first), reply == OPEN ? 0 : reply);
 	finish_all();
 }
 
@@ -306,13 +306,13 @@ static void finish_list(int r)
 	ck_assert_int_ne(dealt_with(r), OPEN);
 	request_list();
 	ck_assert_int_eq(act_process(), 1);
-	ck_assert_int_eq(answer_of(call), 0);
+	ck_assert_int_eq(reply_of(call), 0);
 	finish_all();
 }
 
 /* --- Watching --------------------------------------------------------------------- */
 
-/* Changes that were notified. */
+/* Changes that were sent. */
 static unsigned int notified(void)
 {
 	unsigned int n = 0;
@@ -336,8 +336,8 @@ static void prepare_change(void)
 	request_remove("fail.name");
 }
 
-/* What could not be notified for now is notified later. */
-static void tell_the_rest(unsigned int n)
+/* What could not be sent for now is sent later. */
+static void notify_the_rest(unsigned int n)
 {
 	for (int i = 0; i < 10 && notified() < n; i++)
 		manager_work(manager);
@@ -352,12 +352,12 @@ static void finish_watch(int r)
 	if (reply) {
 		request_watch("Watch");
 		ck_assert_int_eq(act_process(), 1);
-		ck_assert_int_eq(answer_of(call), 0);
+		ck_assert_int_eq(reply_of(call), 0);
 	}
-	tell_the_rest(2);
+	notify_the_rest(2);
 	request_watch("Unwatch");
 	ck_assert_int_eq(act_process(), 1);
-	ck_assert_int_eq(answer_of(call), 0);
+	ck_assert_int_eq(reply_of(call), 0);
 	finish_all();
 }
 
@@ -369,7 +369,7 @@ static void finish_change(int r)
 		request_remove("fail.name");
 		ck_assert_int_eq(act_process(), 1);
 	}
-	tell_the_rest(3);
+	notify_the_rest(3);
 	finish_all();
 }
 

@@ -4,7 +4,7 @@
  * again meanwhile: libipc's side of names under the sanitizers. The processes are
  * e2e.c's; the daemon's own loop is not here, nor its files. Then with connections that
  * come and close with all of that under way, and a watch that sees it all and in the end
- * knows what is there; and how much is notified at a time.
+ * knows what is there; and how many names are handled at a time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -106,7 +106,7 @@ struct user {
 };
 
 static struct user users[2];
-static atomic_uint told;
+static atomic_uint notified;
 
 static const struct visitor_ops handlers;
 
@@ -117,7 +117,7 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 	(void)userdata;
 	ck_assert(change == IPC_NAME_SETTLED || strlen(info->name) > 0);
 	ipc_proxy_unref(ipc_proxy_ref(proxy));
-	atomic_fetch_add(&told, 1);
+	atomic_fetch_add(&notified, 1);
 }
 
 static void on_idle(struct ipc *ipc, const char *name, void *userdata)
@@ -177,14 +177,14 @@ static void use(struct user *user, unsigned int worker, unsigned int round)
 	snprintf(name, sizeof(name), "t.%u", (worker + round) % (WORKERS + 2));
 	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &id);
 	expect_may("watch", r);
-	expect_may("add", ipc_register_name(user->ipc, name, user->object));
+	expect_may("register", ipc_register_name(user->ipc, name, user->object));
 	find(user->ipc, name);
 	expect_may("remove", ipc_unregister_name(user->ipc, name));
 	ipc_on_replay_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
-	snprintf(name, sizeof(name), "demand.%u.%u", worker, (unsigned int)(user - users));
-	expect_may("add on demand", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
+	snprintf(name, sizeof(name), "idle.%u.%u", worker, (unsigned int)(user - users));
+	expect_may("register idle exit", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
 							  NULL));
-	expect_may("leave", ipc_idle_exit(user->ipc, name));
+	expect_may("idle exit", ipc_idle_exit(user->ipc, name));
 	expect_may("remove", ipc_unregister_name(user->ipc, name));
 	if (r == 0)
 		expect_may("unwatch", ipc_unwatch_names(user->ipc, id));
@@ -254,7 +254,7 @@ START_TEST(while_the_manager_comes_and_goes)
 						       10000000, &proxy), 0);
 		ipc_proxy_unref(proxy);
 	}
-	ck_assert_uint_gt(told, 0);
+	ck_assert_uint_gt(notified, 0);
 	for (int i = 0; i < 2; i++)
 		end_user(&users[i]);
 	stop_manager(pid);
@@ -308,23 +308,23 @@ static unsigned int chance(struct life *life, unsigned int n)
 	return (unsigned int)rand_r(&life->seed) % n;
 }
 
-static void act_add(struct life *life)
+static void act_register(struct life *life)
 {
-	expect_may("add", ipc_register_name(life->ipc, life->name, life->object));
+	expect_may("register", ipc_register_name(life->ipc, life->name, life->object));
 }
 
-static void act_add_on_activation(struct life *life)
+static void act_register_idle_exit(struct life *life)
 {
-	expect_may("add on demand", ipc_register_idle_exit(life->ipc, life->name, life->object,
+	expect_may("register idle exit", ipc_register_idle_exit(life->ipc, life->name, life->object,
 							  on_idle, NULL));
 }
 
-static void act_remove(struct life *life)
+static void act_unregister(struct life *life)
 {
 	expect_may("remove", ipc_unregister_name(life->ipc, life->name));
 }
 
-/* Whose it is may close before it replies. */
+/* Its process may close before it replies. */
 static void act_call(struct life *life)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -360,7 +360,8 @@ static void act_pause(struct life *life)
 }
 
 static void (*const acts[])(struct life *life) = {
-	act_add, act_add, act_add_on_activation, act_remove, act_call, act_call, act_watch, act_pause,
+	act_register, act_register, act_register_idle_exit, act_unregister,
+	act_call,     act_call,	    act_watch,		    act_pause,
 };
 
 static void *live(void *data)
@@ -437,7 +438,7 @@ START_TEST(while_connections_come_and_go)
 }
 END_TEST
 
-/* --- Much to notify ------------------------------------------------------------------- */
+/* --- Many names --------------------------------------------------------------------- */
 
 #define MANY	1000
 #define WATCHES	20
@@ -452,7 +453,7 @@ static void count_seen(struct ipc *ipc, enum ipc_name_change change,
 }
 
 /* So that others have their turn, and the loop its watchdog. */
-START_TEST(so_much_is_notified_at_a_time)
+START_TEST(so_many_names_at_a_time)
 {
 	struct life life = { 0 };
 	pid_t pid = start_manager();
@@ -477,5 +478,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("names", while_the_manager_comes_and_goes, while_connections_come_and_go,
-			 so_much_is_notified_at_a_time);
+			 so_many_names_at_a_time);
 }
