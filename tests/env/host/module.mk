@@ -90,7 +90,7 @@ $(HOST_B)/$(1)/libipc/%.o: libipc/%.c tests/env/host/posix/posix.syms | $$(LIBIP
 $(HOST_B)/$(1)/library/test-library.o: tests/env/host/posix/test-library.c \
 		tests/env/host/posix/posix.syms tests/env/host/posix/tests.syms | $$(B)/libipc/tests/test.ipc.h
 	$$(call msg,CC,$$@)
-	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(IPC_STUB_CFLAGS) -I$$(B)/libipc -Idriver/uapi \
+	$$(Q)$$(CC) $$(HOST_CFLAGS) $(HOST_$(1)) $$(IPC_STUB_CFLAGS) -I$$(B)/libipc/tests -Idriver/uapi \
 	  -MMD -MP -c -o $$@ $$<
 	$$(Q)objcopy --redefine-syms=tests/env/host/posix/posix.syms \
 	  --redefine-syms=tests/env/host/posix/tests.syms $$@
