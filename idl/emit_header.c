@@ -1,11 +1,44 @@
 // SPDX-License-Identifier: MIT
 /*
- * X.ipc.h: for each service what a client needs, in the order of a proxy's
- * life, then what a server needs. The comments are the manual of the stubs.
+ * X.ipc.h: for each service what a client needs, in the order of a proxy's life, then
+ * what a server needs. The comments are the manual of the stubs: whoever has this header
+ * alone can call, serve, reply and stream.
  */
 #include <string.h>
 
 #include "emit.h"
+
+/* What precedes the text of items: blanks, which the item's sign or errno replaces. */
+#define NOTE_ITEM  " *     "
+#define NOTE_ERROR " *                  "
+
+/*
+ * One line of a note: a paragraph, an empty line, or an item of a list, which begins
+ * with "- " or with "-ENAME " and is indented.
+ */
+static void note_line(struct emitter *e, const char *line)
+{
+	bool is_error = line[0] == '-' && line[1] != ' ';
+	size_t lead = line[0] != '-' ? 0 : is_error ? strcspn(line, " ") : 1;
+	size_t start = e->out->size;
+
+	if (!*line) {
+		emit(e, " *\n");
+		return;
+	}
+	text_fill(e->out, is_error ? NOTE_ERROR : lead ? NOTE_ITEM : " * ", line + lead);
+	memcpy(e->out->data + start + strlen(" *   "), line, lead);
+}
+
+static void note_lines(struct emitter *e, const char *string)
+{
+	while (*string) {
+		size_t length = strcspn(string, "\n");
+
+		note_line(e, arena_strndup(e->arena, string, length));
+		string += length + (string[length] == '\n');
+	}
+}
 
 /* A comment; on one line if it fits. */
 static void note(struct emitter *e, const char *format, ...)
@@ -20,13 +53,13 @@ static void note(struct emitter *e, const char *format, ...)
 	string = arena_vprintf(e->arena, format, args);
 	va_end(args);
 
-	if (strlen(string) + strlen("/*  */") < TEXT_MARGIN) {
+	if (!strchr(string, '\n') && strlen(string) + strlen("/*  */") < TEXT_MARGIN) {
 		emit(e, "/* %s */\n", string);
 		return;
 	}
 
 	emit(e, "/*\n");
-	text_fill(e->out, " * ", string);
+	note_lines(e, string);
 	emit(e, " */\n");
 }
 
@@ -41,7 +74,7 @@ static void author_note(struct emitter *e, const char *comment, const char *stri
 	emit(e, "/*\n");
 	text_quote(e->out, " * ", comment);
 	emit(e, " *\n");
-	text_fill(e->out, " * ", string);
+	note_lines(e, string);
 	emit(e, " */\n");
 }
 
@@ -51,15 +84,17 @@ static void emit_type(struct emitter *e, const struct service *s)
 {
 	author_note(e, s->comment,
 		    arena_printf(e->arena,
-				 "A proxy of somebody's %s. Never defined: it is a struct ipc_proxy "
-				 "under a name of its own, see %s_proxy(). Functions return 0 or a "
-				 "negative errno (<ipc/ipc.h> lists them) and write ret_ outputs on "
-				 "success only.",
+				 "A proxy: an object of another process that has the service %s. The "
+				 "type is never defined; it is a struct ipc_proxy under another name, see "
+				 "%s_proxy().\n"
+				 "\n"
+				 "Functions of type int return 0 on success or a negative errno, and write "
+				 "ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has "
+				 "the rules for all functions and the list of all errors.",
 				 s->full_name, s->prefix));
 	emit(e, "struct %s;\n\n", s->prefix);
 
-	note(e, "What libipc and tools know of the service; %s_object_new() passes it on.",
-	     s->prefix);
+	note(e, "The service's description, for ipc_object_new() and ipc_rpc_check().");
 	emit(e, "extern const struct ipc_interface %s_interface;\n\n", s->prefix);
 }
 
@@ -68,24 +103,34 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	emit_title(e, '-', "Client: finding an object");
 
 	note(e,
-	     "Gets the object that is registered under a name. *ret_%s is the caller's to unref. "
-	     "-ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no %s.",
-	     s->prefix, s->full_name);
+	     "Find the object that is registered under a name. The caller releases *ret_%s with "
+	     "%s_unref(). Blocks until the service manager replies.\n"
+	     "\n"
+	     "-ENOENT Nobody has the name.\n"
+	     "-EPROTOTYPE The object has another service.\n"
+	     "-EACCES The policy forbids it.\n"
+	     "-EHOSTUNREACH Activation of the service failed.\n"
+	     "-ENOTCONN No service manager is running.\n"
+	     "-EXDEV The object belongs to this connection.",
+	     s->prefix, s->prefix);
 	sign_connect(e, s, ";\n\n");
 
-	note(e, "The same, but waits until somebody has the name.");
+	note(e, "The same, but wait until somebody registers the name, and for a service manager.");
 	sign_await(e, s, ";\n\n");
 
 	note(e,
-	     "Takes the object out of a field of a received message, where it leaves none. "
-	     "*ret_%s is the caller's to unref. -ENOENT: there is none, or no field; -EXDEV: it is "
-	     "an object of this process.",
-	     s->prefix);
+	     "Take the object out of a field of a received message, which is empty afterwards. The "
+	     "caller releases *ret_%s with %s_unref(). One thread at a time for each message.\n"
+	     "\n"
+	     "-ENOENT The field is NULL or empty.\n"
+	     "-EXDEV The object belongs to this connection: see ipc_take_object().\n"
+	     "-EBADF The number is no object of this connection.",
+	     s->prefix, s->prefix);
 	sign_take(e, s, ";\n\n");
 
 	note(e,
-	     "Turns a proxy into one of this service, reference and all; NULL stays NULL. Whether "
-	     "the object has the service shows with the first call (-EOPNOTSUPP).");
+	     "Convert a proxy, with its reference. NULL stays NULL. The service is not checked: if "
+	     "the object does not have it, calls fail with -EOPNOTSUPP.");
 	sign_from_proxy(e, s, ";\n\n");
 }
 
@@ -93,54 +138,60 @@ static void emit_keeping(struct emitter *e, const struct service *s)
 {
 	emit_title(e, '-', "Client: keeping it");
 
-	note(e, "One reference more, and one less: that returns NULL. Both take NULL.");
+	note(e, "Take or drop a reference. Both accept NULL; %s_unref() returns NULL.", s->prefix);
 	sign_ref(e, s, ";\n");
 	sign_unref(e, s, ";\n");
 	emit(e, "static inline void %s_unrefp(struct %s **p)\n{\n\t%s_unref(*p);\n}\n\n", s->prefix,
 	     s->prefix, s->prefix);
 
 	note(e,
-	     "The proxy itself, still %s's: for ipc_proxy_id() and everything else that <ipc/ipc.h> "
-	     "does with one.",
-	     s->self);
+	     "Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and other "
+	     "functions of <ipc/ipc.h>.");
 	sign_proxy(e, s, ";\n\n");
 
 	note(e,
-	     "Calls cb once, with the proxy and userdata, when the object is dead; *ret_id, if "
-	     "ret_id is not NULL, is for %s_off_death(), which takes that back (-ENOENT: cb was "
-	     "called). See ipc_proxy_on_death().",
-	     s->prefix);
+	     "Call cb once, on a serving thread, when the object's process died or destroyed the "
+	     "object. *ret_id is for %s_off_death(); ret_id may be NULL. %s_off_death() removes the "
+	     "callback, which may still be running on another thread.\n"
+	     "\n"
+	     "-ENOENT %s_off_death(): cb has run or is about to.",
+	     s->prefix, s->prefix, s->prefix);
 	sign_on_death(e, s, ";\n");
 	sign_off_death(e, s, ";\n\n");
 }
 
+static const char *stream_note(struct emitter *e, const struct service *s, const struct method *m)
+{
+	return arena_printf(e->arena,
+			    "Open a stream of %s. The caller releases *ret_stream with "
+			    "ipc_stream_unref(). options and error may be NULL.%s",
+			    !m->pushes	? "requests" :
+			    !m->sends ? "replies" :
+					"requests and one of replies",
+			    m->pushes ? "" :
+					arena_printf(e->arena,
+						     " %s_%s_finish() ends the requests and waits for "
+						     "the reply, which belongs to the stream; ret_reply "
+						     "may be NULL.",
+						     s->prefix, m->snake));
+}
+
 static const char *call_note(struct emitter *e, const struct service *s, const struct method *m)
 {
-	if (m->oneway)
-		return arena_printf(e->arena,
-				    "Sends %s and returns once it is queued; nothing comes back. "
-				    "-EAGAIN: the receiver is too far behind.",
-				    m->name);
-
 	if (m->streams)
-		return arena_printf(e->arena,
-				    "Opens a stream of %s. *ret_stream is the caller's, for "
-				    "ipc_stream_unref() and what else <ipc/ipc.h> does with streams; it "
-				    "tells about sending and receiving too.",
-				    !m->pushes	? "requests; the finish ends it and waits for the reply" :
-				    !m->sends ? "replies" :
-						"requests and one of replies");
+		return stream_note(e, s, m);
+
+	if (m->oneway)
+		return arena_printf(e->arena, "Send the oneway %s.", m->name);
 
 	if (!m->has_reply)
 		return arena_printf(e->arena,
-				    "Calls %s and waits until it is done. error, if it is not NULL, "
-				    "tells more about a failure.",
+				    "Call %s and block until it is done. error may be NULL.",
 				    m->name);
 
 	return arena_printf(e->arena,
-			    "Calls %s and waits for the reply. *ret_reply is the caller's, to free with "
-			    "%s_%s_reply_free(); ret_reply may be NULL. error, if it is not NULL, tells "
-			    "more about a failure.",
+			    "Call %s and block until the reply, which the caller frees with "
+			    "%s_%s_reply_free(). ret_reply and error may be NULL.",
 			    m->name, s->prefix, m->snake);
 }
 
@@ -169,20 +220,100 @@ static void emit_method_calls(struct emitter *e, const struct service *s, const 
 	emit(e, "\n");
 }
 
-static void emit_calls(struct emitter *e, const struct service *s)
-{
-	emit_title(e, '-', "Client: calling it");
+/* The kinds of methods that a service has, so that each is explained where it occurs. */
+struct kinds {
+	bool calls;
+	bool oneways;
+	bool streams;
+};
 
+static struct kinds service_kinds(const struct service *s)
+{
+	struct kinds kinds = { false, false, false };
+
+	for (size_t i = 0; i < s->n_methods; i++) {
+		kinds.streams |= s->methods[i].streams;
+		kinds.oneways |= s->methods[i].oneway;
+		kinds.calls |= !s->methods[i].streams && !s->methods[i].oneway;
+	}
+	return kinds;
+}
+
+static void explain_calls(struct emitter *e, const struct service *s)
+{
 	note(e,
-	     "Each method can be called in three ways. %s_METHOD() waits. %s_METHOD_with() does the "
-	     "same with options, such as a timeout or an id to cancel it by (struct ipc_options; "
-	     "NULL: none). %s_METHOD_async() does not wait: if it returns 0, cb is called once, on a "
-	     "serving thread, with 0 and the reply, or with a negative errno, no reply and what the "
-	     "server says (error is never NULL). The reply is freed afterwards unless cb keeps it "
-	     "with _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id may "
-	     "be NULL. A oneway does not wait either, and nothing comes back.",
+	     "Calls. Each method has three functions:\n"
+	     "\n"
+	     "- %s_METHOD() calls it and blocks until the reply.\n"
+	     "- %s_METHOD_with() takes options besides, such as a time limit or an id for "
+	     "ipc_cancel(): see struct ipc_options. NULL: none.\n"
+	     "- %s_METHOD_async() starts the call and returns. If that succeeds, cb runs once, on a "
+	     "serving thread: with 0 and the reply, or with a negative errno, no reply, and an error "
+	     "that is never NULL. The library frees the reply when cb returns, unless cb called "
+	     "_reply_keep(); then the program frees it with _reply_free(). *ret_id is for "
+	     "ipc_cancel(); ret_id may be NULL. If the connection closes, cb gets -ECANCELED.\n"
+	     "\n"
+	     "The request stays the caller's. error, which must be IPC_ERROR_INIT before, describes a "
+	     "failure; free it with ipc_error_done(). The errors to expect are:\n"
+	     "\n"
+	     "-EREMOTEIO The service reports an error of its own: see error->name. It may report "
+	     "any other errno as well.\n"
+	     "-EOPNOTSUPP The object has no such method.\n"
+	     "-EOWNERDEAD The object's process died or destroyed the object.\n"
+	     "-EHOSTDOWN The object's process is frozen.\n"
+	     "-ENOMSG The server ended the call without a reply.\n"
+	     "-ETIMEDOUT The time limit expired.\n"
+	     "-ECANCELED The call was canceled.\n"
+	     "-ENOSPC The receiver's region is full at the moment.\n"
+	     "-EMSGSIZE The message can never fit into the receiver's region.",
 	     s->prefix, s->prefix, s->prefix);
 	emit(e, "\n");
+}
+
+static void explain_oneways(struct emitter *e)
+{
+	note(e,
+	     "Oneways. They return when the message is queued at the receiver. They do not wait for "
+	     "space, unless options have a timeout_usec. Oneways to one object are handled in the "
+	     "order in which they were sent.\n"
+	     "\n"
+	     "-EAGAIN The receiver has no space: see ipc_on_writable().\n"
+	     "-ETIMEDOUT The receiver had no space in time.");
+	emit(e, "\n");
+}
+
+static void explain_streams(struct emitter *e)
+{
+	note(e,
+	     "Streams. _open() blocks until the server accepts the stream; its time limit is in "
+	     "options. Each function waits for at most timeout_usec microseconds; 0: not at all, "
+	     "IPC_NEVER: without limit.\n"
+	     "\n"
+	     "- _send() returns 0 if the message is on its way. The message stays the caller's.\n"
+	     "- _receive() returns 1 and a message, or 0 at the end. The message belongs to the "
+	     "stream and is valid until the next receive. Only one thread may receive.\n"
+	     "- ipc_stream_end(), ipc_stream_fail() and ipc_stream_cancel() end it: see "
+	     "<ipc/stream.h>.\n"
+	     "\n"
+	     "-EAGAIN The time is over: no message arrived, or the receiver has no space.\n"
+	     "-EPIPE Sending has ended.\n"
+	     "-ECANCELED The stream was canceled.\n"
+	     "-EOWNERDEAD The other side died or closed its end.\n"
+	     "-ENOMSG _finish(): the server ended the stream without a reply.");
+	emit(e, "\n");
+}
+
+static void emit_calls(struct emitter *e, const struct service *s)
+{
+	struct kinds kinds = service_kinds(s);
+
+	emit_title(e, '-', "Client: calling it");
+	if (kinds.calls)
+		explain_calls(e, s);
+	if (kinds.oneways)
+		explain_oneways(e);
+	if (kinds.streams)
+		explain_streams(e);
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit_method_calls(e, s, &s->methods[i]);
 }
@@ -194,10 +325,23 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	emit_title(e, '-', "Server");
 
 	note(e,
-	     "The handlers. Each gets the call, the request, which is the library's, and the "
-	     "object's userdata. It answers once, by the reply function of its method or by "
-	     "ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h> tells how to "
-	     "answer later. Oneways are not answered. NULL: callers get -EOPNOTSUPP.");
+	     "The handlers. A handler gets the call or stream, the request and the userdata of its "
+	     "object. They belong to the library and are valid until the handler returns, or until "
+	     "the kept call or stream is released. A handler does one of the following:\n"
+	     "\n"
+	     "- It replies once, with the reply function of its method or with ipc_call_error(), and "
+	     "returns 0.\n"
+	     "- It returns a negative errno, which the caller gets.\n"
+	     "- It keeps the call with ipc_call_ref() and returns 0. Any thread may reply later, and "
+	     "then drops it with ipc_call_unref().\n"
+	     "\n"
+	     "A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a handler is NULL, "
+	     "callers get -EOPNOTSUPP. If several threads serve, handlers run concurrently.%s",
+	     !service_kinds(s).streams ?
+		     "" :
+		     "\n\nA handler with a stream uses it until it returns, or keeps it with "
+		     "ipc_stream_ref(). A negative errno that it returns ends the stream with that "
+		     "error.");
 	emit(e, "struct %s_ops {\n", s->prefix);
 	for (size_t i = 0; i < s->n_methods; i++) {
 		if (s->methods[i].streams)
@@ -210,55 +354,52 @@ static void emit_ops(struct emitter *e, const struct service *s)
 
 static void emit_replies(struct emitter *e, const struct service *s)
 {
-	bool any = false;
+	if (!service_kinds(s).calls)
+		return;
 
-	for (size_t i = 0; i < s->n_methods; i++) {
-		if (s->methods[i].oneway || s->methods[i].streams)
-			continue;
-		if (!any)
-			note(e,
-			     "Answer a call of that method; reply stays the caller's. -EINVAL: the call is "
-			     "of another method; -EALREADY: it is answered.");
-		sign_reply(e, s, &s->methods[i], ";\n");
-		any = true;
-	}
-
-	if (any)
-		emit(e, "\n");
+	note(e,
+	     "Reply to a call of that method, from any thread. reply stays the caller's.\n"
+	     "\n"
+	     "-EALREADY The call already has a reply.\n"
+	     "-EINVAL The call is of another method.");
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (!s->methods[i].oneway && !s->methods[i].streams)
+			sign_reply(e, s, &s->methods[i], ";\n");
+	emit(e, "\n");
 }
 
 static void emit_server_streams(struct emitter *e, const struct service *s)
 {
-	bool any = false;
+	if (!service_kinds(s).streams)
+		return;
 
-	for (size_t i = 0; i < s->n_methods; i++) {
-		if (!s->methods[i].streams)
-			continue;
-		if (!any)
-			note(e,
-			     "The server's ends of streams, in the handler or wherever it keeps them: pull "
-			     "receives what the client sends, push sends to it, reply sends the one reply "
-			     "to a stream of requests and ends it. -EINVAL: the stream is of another "
-			     "method.");
-		emit_stream_server(e, s, &s->methods[i], false);
-		any = true;
-	}
-
-	if (any)
-		emit(e, "\n");
+	note(e,
+	     "The server's ends of streams: push sends and pull receives, like _send() and _receive() "
+	     "above. reply sends the one reply to a stream of requests and ends the stream, without "
+	     "waiting.\n"
+	     "\n"
+	     "-EINVAL The stream is of another method.");
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (s->methods[i].streams)
+			emit_stream_server(e, s, &s->methods[i], false);
+	emit(e, "\n");
 }
 
 static void emit_objects(struct emitter *e, const struct service *s)
 {
 	note(e,
-	     "A new object with this service. *ret_object is the caller's to unref; when nobody "
-	     "refers to it any more, here or elsewhere, destroy, if it is not NULL, is called with "
-	     "userdata. ops must stay valid until then.");
+	     "Create an object with this service. The caller releases *ret_object with "
+	     "ipc_object_unref(). The object lives until nobody here or elsewhere refers to it; then "
+	     "destroy(userdata) runs, if destroy is not NULL. ops must stay valid until then.");
 	sign_object_new(e, s, ";\n\n");
 
 	note(e,
-	     "The same, and registers the object under a name: it lives as long as the connection. "
-	     "-EEXIST: a living object of another user has the name.");
+	     "Create an object and register it under a name. The connection owns the object. Blocks "
+	     "until the service manager replies. Then ipc_run() or ipc_process() runs the handlers.\n"
+	     "\n"
+	     "-EEXIST A living object of another user has the name.\n"
+	     "-EACCES The policy forbids it.\n"
+	     "-ENOTCONN No service manager is running.");
 	sign_register(e, s, ";\n\n");
 }
 
@@ -277,7 +418,7 @@ static void emit_service(struct emitter *e, const struct service *s)
 	emit_objects(e, s);
 }
 
-/* Then <ipc/blob.h> is of use, which fills and reads them. */
+/* Then the header includes <ipc/blob.h>, which fills and reads them. */
 static bool has_blobs(const struct unit *unit)
 {
 	for (size_t i = 0; i < unit->n_services; i++) {
@@ -293,8 +434,8 @@ static bool has_blobs(const struct unit *unit)
 
 void emit_header(struct emitter *e)
 {
-	if (e->unit->licence)
-		emit(e, "/* SPDX-License-Identifier: %s */\n", e->unit->licence);
+	if (e->unit->license)
+		emit(e, "/* SPDX-License-Identifier: %s */\n", e->unit->license);
 	emit(e, "/* Generated by protoc-gen-ipc from %s. Do not edit. */\n", e->unit->file);
 	emit(e, "#ifndef IPC_STUB_%s_H\n#define IPC_STUB_%s_H\n\n", e->unit->identifier,
 	     e->unit->identifier);

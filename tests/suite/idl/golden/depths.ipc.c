@@ -71,7 +71,7 @@ static int depths_invoke_toss(struct ipc_call *call,
 	return handlers->toss(call, (const MyApp__V2__Io__Leaf *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	DEPTHS_METHOD_TIE,
 	DEPTHS_METHOD_TOSS,

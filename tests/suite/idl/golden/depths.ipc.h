@@ -15,49 +15,64 @@ extern "C" {
 /* === my_app.V2.io.Depths ================================================== */
 
 /*
- * A proxy of somebody's my_app.V2.io.Depths. Never defined: it is a struct
- * ipc_proxy under a name of its own, see depths_proxy(). Functions return 0 or
- * a negative errno (<ipc/ipc.h> lists them) and write ret_ outputs on success
- * only.
+ * A proxy: an object of another process that has the service
+ * my_app.V2.io.Depths. The type is never defined; it is a struct ipc_proxy
+ * under another name, see depths_proxy().
+ *
+ * Functions of type int return 0 on success or a negative errno, and write
+ * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
+ * rules for all functions and the list of all errors.
  */
 struct depths;
 
-/*
- * What libipc and tools know of the service; depths_object_new() passes it on.
- */
+/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
 extern const struct ipc_interface depths_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Gets the object that is registered under a name. *ret_depths is the caller's
- * to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no
- * my_app.V2.io.Depths.
+ * Find the object that is registered under a name. The caller releases
+ * *ret_depths with depths_unref(). Blocks until the service manager replies.
+ *
+ *   -ENOENT        Nobody has the name.
+ *   -EPROTOTYPE    The object has another service.
+ *   -EACCES        The policy forbids it.
+ *   -EHOSTUNREACH  Activation of the service failed.
+ *   -ENOTCONN      No service manager is running.
+ *   -EXDEV         The object belongs to this connection.
  */
 int depths_connect(struct ipc *ipc, const char *name,
 		   struct depths **ret_depths);
 
-/* The same, but waits until somebody has the name. */
+/*
+ * The same, but wait until somebody registers the name, and for a service
+ * manager.
+ */
 int depths_await(struct ipc *ipc, const char *name,
 		 struct depths **ret_depths);
 
 /*
- * Takes the object out of a field of a received message, where it leaves none.
- * *ret_depths is the caller's to unref. -ENOENT: there is none, or no field;
- * -EXDEV: it is an object of this process.
+ * Take the object out of a field of a received message, which is empty
+ * afterwards. The caller releases *ret_depths with depths_unref(). One thread
+ * at a time for each message.
+ *
+ *   -ENOENT        The field is NULL or empty.
+ *   -EXDEV         The object belongs to this connection: see
+ *                  ipc_take_object().
+ *   -EBADF         The number is no object of this connection.
  */
 int depths_take(struct ipc *ipc, Ipc__Object *field,
 		struct depths **ret_depths);
 
 /*
- * Turns a proxy into one of this service, reference and all; NULL stays NULL.
- * Whether the object has the service shows with the first call (-EOPNOTSUPP).
+ * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct depths *depths_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* One reference more, and one less: that returns NULL. Both take NULL. */
+/* Take or drop a reference. Both accept NULL; depths_unref() returns NULL. */
 struct depths *depths_ref(struct depths *depths);
 struct depths *depths_unref(struct depths *depths);
 static inline void depths_unrefp(struct depths **p)
@@ -66,15 +81,18 @@ static inline void depths_unrefp(struct depths **p)
 }
 
 /*
- * The proxy itself, still depths's: for ipc_proxy_id() and everything else
- * that <ipc/ipc.h> does with one.
+ * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
+ * other functions of <ipc/ipc.h>.
  */
 struct ipc_proxy *depths_proxy(struct depths *depths);
 
 /*
- * Calls cb once, with the proxy and userdata, when the object is dead;
- * *ret_id, if ret_id is not NULL, is for depths_off_death(), which takes that
- * back (-ENOENT: cb was called). See ipc_proxy_on_death().
+ * Call cb once, on a serving thread, when the object's process died or
+ * destroyed the object. *ret_id is for depths_off_death(); ret_id may be NULL.
+ * depths_off_death() removes the callback, which may still be running on
+ * another thread.
+ *
+ *   -ENOENT        depths_off_death(): cb has run or is about to.
  */
 int depths_on_death(struct depths *depths, ipc_death_cb cb, void *userdata,
 		    uint64_t *ret_id);
@@ -83,22 +101,48 @@ int depths_off_death(struct depths *depths, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Each method can be called in three ways. depths_METHOD() waits.
- * depths_METHOD_with() does the same with options, such as a timeout or an id
- * to cancel it by (struct ipc_options; NULL: none). depths_METHOD_async() does
- * not wait: if it returns 0, cb is called once, on a serving thread, with 0
- * and the reply, or with a negative errno, no reply and what the server says
- * (error is never NULL). The reply is freed afterwards unless cb keeps it with
- * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
- * may be NULL. A oneway does not wait either, and nothing comes back.
+ * Calls. Each method has three functions:
+ *
+ *   - depths_METHOD() calls it and blocks until the reply.
+ *   - depths_METHOD_with() takes options besides, such as a time limit or an
+ *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - depths_METHOD_async() starts the call and returns. If that succeeds, cb
+ *     runs once, on a serving thread: with 0 and the reply, or with a negative
+ *     errno, no reply, and an error that is never NULL. The library frees the
+ *     reply when cb returns, unless cb called _reply_keep(); then the program
+ *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
+ *     NULL. If the connection closes, cb gets -ECANCELED.
+ *
+ * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * describes a failure; free it with ipc_error_done(). The errors to expect
+ * are:
+ *
+ *   -EREMOTEIO     The service reports an error of its own: see error->name.
+ *                  It may report any other errno as well.
+ *   -EOPNOTSUPP    The object has no such method.
+ *   -EOWNERDEAD    The object's process died or destroyed the object.
+ *   -EHOSTDOWN     The object's process is frozen.
+ *   -ENOMSG        The server ended the call without a reply.
+ *   -ETIMEDOUT     The time limit expired.
+ *   -ECANCELED     The call was canceled.
+ *   -ENOSPC        The receiver's region is full at the moment.
+ *   -EMSGSIZE      The message can never fit into the receiver's region.
+ */
+
+/*
+ * Oneways. They return when the message is queued at the receiver. They do not
+ * wait for space, unless options have a timeout_usec. Oneways to one object
+ * are handled in the order in which they were sent.
+ *
+ *   -EAGAIN        The receiver has no space: see ipc_on_writable().
+ *   -ETIMEDOUT     The receiver had no space in time.
  */
 
 /*
  * Objects, descriptors and recursion, at any depth.
  *
- * Calls OpenAll and waits for the reply. *ret_reply is the caller's, to free
- * with depths_open_all_reply_free(); ret_reply may be NULL. error, if it is
- * not NULL, tells more about a failure.
+ * Call OpenAll and block until the reply, which the caller frees with
+ * depths_open_all_reply_free(). ret_reply and error may be NULL.
  */
 int depths_open_all(struct depths *depths, const MyApp__V2__Io__Ping *request,
 		    MyApp__V2__Io__Files **ret_reply, struct ipc_error *error);
@@ -123,9 +167,8 @@ static inline void depths_open_all_reply_freep(MyApp__V2__Io__Files **p)
 }
 
 /*
- * Calls Climb and waits for the reply. *ret_reply is the caller's, to free
- * with depths_climb_reply_free(); ret_reply may be NULL. error, if it is not
- * NULL, tells more about a failure.
+ * Call Climb and block until the reply, which the caller frees with
+ * depths_climb_reply_free(). ret_reply and error may be NULL.
  */
 int depths_climb(struct depths *depths, const MyApp__V2__Io__Tree *request,
 		 MyApp__V2__Io__HTTPRequest2Go **ret_reply,
@@ -149,9 +192,8 @@ static inline void depths_climb_reply_freep(MyApp__V2__Io__HTTPRequest2Go **p)
 }
 
 /*
- * Calls Tie and waits for the reply. *ret_reply is the caller's, to free with
- * depths_tie_reply_free(); ret_reply may be NULL. error, if it is not NULL,
- * tells more about a failure.
+ * Call Tie and block until the reply, which the caller frees with
+ * depths_tie_reply_free(). ret_reply and error may be NULL.
  */
 int depths_tie(struct depths *depths, const MyApp__V2__Io__Rope *request,
 	       MyApp__V2__Io__Odd1Name **ret_reply, struct ipc_error *error);
@@ -172,9 +214,8 @@ static inline void depths_tie_reply_freep(MyApp__V2__Io__Odd1Name **p)
 }
 
 /*
- * Calls Part and waits for the reply. *ret_reply is the caller's, to free with
- * depths_part_reply_free(); ret_reply may be NULL. error, if it is not NULL,
- * tells more about a failure.
+ * Call Part and block until the reply, which the caller frees with
+ * depths_part_reply_free(). ret_reply and error may be NULL.
  */
 int depths_part(struct depths *depths,
 		const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
@@ -194,10 +235,7 @@ static inline void depths_part_reply_freep(MyApp__V2__Io__Pong **p)
 	depths_part_reply_free(*p);
 }
 
-/*
- * Sends Toss and returns once it is queued; nothing comes back. -EAGAIN: the
- * receiver is too far behind.
- */
+/* Send the oneway Toss. */
 int depths_toss(struct depths *depths, const MyApp__V2__Io__Leaf *request);
 int depths_toss_with(struct depths *depths, const struct ipc_options *options,
 		     const MyApp__V2__Io__Leaf *request);
@@ -205,11 +243,20 @@ int depths_toss_with(struct depths *depths, const struct ipc_options *options,
 /* --- Server --------------------------------------------------------------- */
 
 /*
- * The handlers. Each gets the call, the request, which is the library's, and
- * the object's userdata. It answers once, by the reply function of its method
- * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. Oneways are not answered. NULL: callers get
- * -EOPNOTSUPP.
+ * The handlers. A handler gets the call or stream, the request and the
+ * userdata of its object. They belong to the library and are valid until the
+ * handler returns, or until the kept call or stream is released. A handler
+ * does one of the following:
+ *
+ *   - It replies once, with the reply function of its method or with
+ *     ipc_call_error(), and returns 0.
+ *   - It returns a negative errno, which the caller gets.
+ *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
+ *     reply later, and then drops it with ipc_call_unref().
+ *
+ * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
+ * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
+ * run concurrently.
  */
 struct depths_ops {
 	int (*open_all)(struct ipc_call *call,
@@ -226,8 +273,10 @@ struct depths_ops {
 };
 
 /*
- * Answer a call of that method; reply stays the caller's. -EINVAL: the call is
- * of another method; -EALREADY: it is answered.
+ * Reply to a call of that method, from any thread. reply stays the caller's.
+ *
+ *   -EALREADY      The call already has a reply.
+ *   -EINVAL        The call is of another method.
  */
 int depths_reply_open_all(struct ipc_call *call,
 			  const MyApp__V2__Io__Files *reply);
@@ -238,17 +287,23 @@ int depths_reply_tie(struct ipc_call *call,
 int depths_reply_part(struct ipc_call *call, const MyApp__V2__Io__Pong *reply);
 
 /*
- * A new object with this service. *ret_object is the caller's to unref; when
- * nobody refers to it any more, here or elsewhere, destroy, if it is not NULL,
- * is called with userdata. ops must stay valid until then.
+ * Create an object with this service. The caller releases *ret_object with
+ * ipc_object_unref(). The object lives until nobody here or elsewhere refers
+ * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
+ * valid until then.
  */
 int depths_object_new(struct ipc *ipc, const struct depths_ops *ops,
 		      void *userdata, void (*destroy)(void *userdata),
 		      struct ipc_object **ret_object);
 
 /*
- * The same, and registers the object under a name: it lives as long as the
- * connection. -EEXIST: a living object of another user has the name.
+ * Create an object and register it under a name. The connection owns the
+ * object. Blocks until the service manager replies. Then ipc_run() or
+ * ipc_process() runs the handlers.
+ *
+ *   -EEXIST        A living object of another user has the name.
+ *   -EACCES        The policy forbids it.
+ *   -ENOTCONN      No service manager is running.
  */
 int depths_register(struct ipc *ipc, const char *name,
 		    const struct depths_ops *ops, void *userdata);

@@ -47,7 +47,7 @@ static int echo_invoke_watch(struct ipc_call *call,
 	return handlers->watch(call, (const Echo__WatchRequest *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	ECHO_METHOD_SAY,
 	ECHO_METHOD_LOG,

@@ -86,7 +86,7 @@ static int kinds_of_url_invoke_not_oneway(struct ipc_call *call,
 	return handlers->not_oneway(call, (const MyApp__V2__Io__Chain *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	KINDS_OF_URL_METHOD_SEVENTH,
 	KINDS_OF_URL_METHOD_LAST,

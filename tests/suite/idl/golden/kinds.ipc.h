@@ -17,50 +17,68 @@ extern "C" {
 /*
  * Every kind of method.
  *
- * A proxy of somebody's my_app.V2.io.KindsOfURL. Never defined: it is a struct
- * ipc_proxy under a name of its own, see kinds_of_url_proxy(). Functions
- * return 0 or a negative errno (<ipc/ipc.h> lists them) and write ret_ outputs
- * on success only.
+ * A proxy: an object of another process that has the service
+ * my_app.V2.io.KindsOfURL. The type is never defined; it is a struct ipc_proxy
+ * under another name, see kinds_of_url_proxy().
+ *
+ * Functions of type int return 0 on success or a negative errno, and write
+ * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
+ * rules for all functions and the list of all errors.
  */
 struct kinds_of_url;
 
-/*
- * What libipc and tools know of the service; kinds_of_url_object_new() passes
- * it on.
- */
+/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
 extern const struct ipc_interface kinds_of_url_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Gets the object that is registered under a name. *ret_kinds_of_url is the
- * caller's to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has
- * who is no my_app.V2.io.KindsOfURL.
+ * Find the object that is registered under a name. The caller releases
+ * *ret_kinds_of_url with kinds_of_url_unref(). Blocks until the service
+ * manager replies.
+ *
+ *   -ENOENT        Nobody has the name.
+ *   -EPROTOTYPE    The object has another service.
+ *   -EACCES        The policy forbids it.
+ *   -EHOSTUNREACH  Activation of the service failed.
+ *   -ENOTCONN      No service manager is running.
+ *   -EXDEV         The object belongs to this connection.
  */
 int kinds_of_url_connect(struct ipc *ipc, const char *name,
 			 struct kinds_of_url **ret_kinds_of_url);
 
-/* The same, but waits until somebody has the name. */
+/*
+ * The same, but wait until somebody registers the name, and for a service
+ * manager.
+ */
 int kinds_of_url_await(struct ipc *ipc, const char *name,
 		       struct kinds_of_url **ret_kinds_of_url);
 
 /*
- * Takes the object out of a field of a received message, where it leaves none.
- * *ret_kinds_of_url is the caller's to unref. -ENOENT: there is none, or no
- * field; -EXDEV: it is an object of this process.
+ * Take the object out of a field of a received message, which is empty
+ * afterwards. The caller releases *ret_kinds_of_url with kinds_of_url_unref().
+ * One thread at a time for each message.
+ *
+ *   -ENOENT        The field is NULL or empty.
+ *   -EXDEV         The object belongs to this connection: see
+ *                  ipc_take_object().
+ *   -EBADF         The number is no object of this connection.
  */
 int kinds_of_url_take(struct ipc *ipc, Ipc__Object *field,
 		      struct kinds_of_url **ret_kinds_of_url);
 
 /*
- * Turns a proxy into one of this service, reference and all; NULL stays NULL.
- * Whether the object has the service shows with the first call (-EOPNOTSUPP).
+ * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct kinds_of_url *kinds_of_url_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* One reference more, and one less: that returns NULL. Both take NULL. */
+/*
+ * Take or drop a reference. Both accept NULL; kinds_of_url_unref() returns
+ * NULL.
+ */
 struct kinds_of_url *kinds_of_url_ref(struct kinds_of_url *kinds_of_url);
 struct kinds_of_url *kinds_of_url_unref(struct kinds_of_url *kinds_of_url);
 static inline void kinds_of_url_unrefp(struct kinds_of_url **p)
@@ -69,15 +87,18 @@ static inline void kinds_of_url_unrefp(struct kinds_of_url **p)
 }
 
 /*
- * The proxy itself, still kinds_of_url's: for ipc_proxy_id() and everything
- * else that <ipc/ipc.h> does with one.
+ * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
+ * other functions of <ipc/ipc.h>.
  */
 struct ipc_proxy *kinds_of_url_proxy(struct kinds_of_url *kinds_of_url);
 
 /*
- * Calls cb once, with the proxy and userdata, when the object is dead;
- * *ret_id, if ret_id is not NULL, is for kinds_of_url_off_death(), which takes
- * that back (-ENOENT: cb was called). See ipc_proxy_on_death().
+ * Call cb once, on a serving thread, when the object's process died or
+ * destroyed the object. *ret_id is for kinds_of_url_off_death(); ret_id may be
+ * NULL. kinds_of_url_off_death() removes the callback, which may still be
+ * running on another thread.
+ *
+ *   -ENOENT        kinds_of_url_off_death(): cb has run or is about to.
  */
 int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
 			  void *userdata, uint64_t *ret_id);
@@ -86,22 +107,48 @@ int kinds_of_url_off_death(struct kinds_of_url *kinds_of_url, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Each method can be called in three ways. kinds_of_url_METHOD() waits.
- * kinds_of_url_METHOD_with() does the same with options, such as a timeout or
- * an id to cancel it by (struct ipc_options; NULL: none).
- * kinds_of_url_METHOD_async() does not wait: if it returns 0, cb is called
- * once, on a serving thread, with 0 and the reply, or with a negative errno,
- * no reply and what the server says (error is never NULL). The reply is freed
- * afterwards unless cb keeps it with _reply_keep(), for _reply_free() later.
- * *ret_id is for ipc_cancel(); ret_id may be NULL. A oneway does not wait
- * either, and nothing comes back.
+ * Calls. Each method has three functions:
+ *
+ *   - kinds_of_url_METHOD() calls it and blocks until the reply.
+ *   - kinds_of_url_METHOD_with() takes options besides, such as a time limit
+ *     or an id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - kinds_of_url_METHOD_async() starts the call and returns. If that
+ *     succeeds, cb runs once, on a serving thread: with 0 and the reply, or
+ *     with a negative errno, no reply, and an error that is never NULL. The
+ *     library frees the reply when cb returns, unless cb called _reply_keep();
+ *     then the program frees it with _reply_free(). *ret_id is for
+ *     ipc_cancel(); ret_id may be NULL. If the connection closes, cb gets
+ *     -ECANCELED.
+ *
+ * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * describes a failure; free it with ipc_error_done(). The errors to expect
+ * are:
+ *
+ *   -EREMOTEIO     The service reports an error of its own: see error->name.
+ *                  It may report any other errno as well.
+ *   -EOPNOTSUPP    The object has no such method.
+ *   -EOWNERDEAD    The object's process died or destroyed the object.
+ *   -EHOSTDOWN     The object's process is frozen.
+ *   -ENOMSG        The server ended the call without a reply.
+ *   -ETIMEDOUT     The time limit expired.
+ *   -ECANCELED     The call was canceled.
+ *   -ENOSPC        The receiver's region is full at the moment.
+ *   -EMSGSIZE      The message can never fit into the receiver's region.
+ */
+
+/*
+ * Oneways. They return when the message is queued at the receiver. They do not
+ * wait for space, unless options have a timeout_usec. Oneways to one object
+ * are handled in the order in which they were sent.
+ *
+ *   -EAGAIN        The receiver has no space: see ipc_on_writable().
+ *   -ETIMEDOUT     The receiver had no space in time.
  */
 
 /*
  * Without a request.
  *
- * Calls Stop and waits until it is done. error, if it is not NULL, tells more
- * about a failure.
+ * Call Stop and block until it is done. error may be NULL.
  */
 int kinds_of_url_stop(struct kinds_of_url *kinds_of_url,
 		      struct ipc_error *error);
@@ -116,9 +163,8 @@ int kinds_of_url_stop_async(struct kinds_of_url *kinds_of_url,
 			    uint64_t *ret_id);
 
 /*
- * Calls GetStatus and waits for the reply. *ret_reply is the caller's, to free
- * with kinds_of_url_get_status_reply_free(); ret_reply may be NULL. error, if
- * it is not NULL, tells more about a failure.
+ * Call GetStatus and block until the reply, which the caller frees with
+ * kinds_of_url_get_status_reply_free(). ret_reply and error may be NULL.
  */
 int kinds_of_url_get_status(struct kinds_of_url *kinds_of_url,
 			    MyApp__V2__Io__Chain **ret_reply,
@@ -142,10 +188,7 @@ static inline void kinds_of_url_get_status_reply_freep(MyApp__V2__Io__Chain **p)
 	kinds_of_url_get_status_reply_free(*p);
 }
 
-/*
- * Sends Kick and returns once it is queued; nothing comes back. -EAGAIN: the
- * receiver is too far behind.
- */
+/* Send the oneway Kick. */
 int kinds_of_url_kick(struct kinds_of_url *kinds_of_url);
 int kinds_of_url_kick_with(struct kinds_of_url *kinds_of_url,
 			   const struct ipc_options *options);
@@ -153,9 +196,8 @@ int kinds_of_url_kick_with(struct kinds_of_url *kinds_of_url,
 /*
  * Numbers of their own, smaller ones first.
  *
- * Calls Seventh and waits for the reply. *ret_reply is the caller's, to free
- * with kinds_of_url_seventh_reply_free(); ret_reply may be NULL. error, if it
- * is not NULL, tells more about a failure.
+ * Call Seventh and block until the reply, which the caller frees with
+ * kinds_of_url_seventh_reply_free(). ret_reply and error may be NULL.
  */
 int kinds_of_url_seventh(struct kinds_of_url *kinds_of_url,
 			 const MyApp__V2__Io__Chain *request,
@@ -183,9 +225,8 @@ static inline void kinds_of_url_seventh_reply_freep(MyApp__V2__Io__Chain **p)
 }
 
 /*
- * Calls Last and waits for the reply. *ret_reply is the caller's, to free with
- * kinds_of_url_last_reply_free(); ret_reply may be NULL. error, if it is not
- * NULL, tells more about a failure.
+ * Call Last and block until the reply, which the caller frees with
+ * kinds_of_url_last_reply_free(). ret_reply and error may be NULL.
  */
 int kinds_of_url_last(struct kinds_of_url *kinds_of_url,
 		      const MyApp__V2__Io__Chain *request,
@@ -211,10 +252,7 @@ static inline void kinds_of_url_last_reply_freep(MyApp__V2__Io__Chain **p)
 	kinds_of_url_last_reply_free(*p);
 }
 
-/*
- * Calls NotOneway and waits until it is done. error, if it is not NULL, tells
- * more about a failure.
- */
+/* Call NotOneway and block until it is done. error may be NULL. */
 int kinds_of_url_not_oneway(struct kinds_of_url *kinds_of_url,
 			    const MyApp__V2__Io__Chain *request,
 			    struct ipc_error *error);
@@ -234,11 +272,20 @@ int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
 /* --- Server --------------------------------------------------------------- */
 
 /*
- * The handlers. Each gets the call, the request, which is the library's, and
- * the object's userdata. It answers once, by the reply function of its method
- * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. Oneways are not answered. NULL: callers get
- * -EOPNOTSUPP.
+ * The handlers. A handler gets the call or stream, the request and the
+ * userdata of its object. They belong to the library and are valid until the
+ * handler returns, or until the kept call or stream is released. A handler
+ * does one of the following:
+ *
+ *   - It replies once, with the reply function of its method or with
+ *     ipc_call_error(), and returns 0.
+ *   - It returns a negative errno, which the caller gets.
+ *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
+ *     reply later, and then drops it with ipc_call_unref().
+ *
+ * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
+ * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
+ * run concurrently.
  */
 struct kinds_of_url_ops {
 	int (*stop)(struct ipc_call *call, void *userdata);
@@ -253,8 +300,10 @@ struct kinds_of_url_ops {
 };
 
 /*
- * Answer a call of that method; reply stays the caller's. -EINVAL: the call is
- * of another method; -EALREADY: it is answered.
+ * Reply to a call of that method, from any thread. reply stays the caller's.
+ *
+ *   -EALREADY      The call already has a reply.
+ *   -EINVAL        The call is of another method.
  */
 int kinds_of_url_reply_stop(struct ipc_call *call);
 int kinds_of_url_reply_get_status(struct ipc_call *call,
@@ -266,9 +315,10 @@ int kinds_of_url_reply_last(struct ipc_call *call,
 int kinds_of_url_reply_not_oneway(struct ipc_call *call);
 
 /*
- * A new object with this service. *ret_object is the caller's to unref; when
- * nobody refers to it any more, here or elsewhere, destroy, if it is not NULL,
- * is called with userdata. ops must stay valid until then.
+ * Create an object with this service. The caller releases *ret_object with
+ * ipc_object_unref(). The object lives until nobody here or elsewhere refers
+ * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
+ * valid until then.
  */
 int kinds_of_url_object_new(struct ipc *ipc,
 			    const struct kinds_of_url_ops *ops, void *userdata,
@@ -276,8 +326,13 @@ int kinds_of_url_object_new(struct ipc *ipc,
 			    struct ipc_object **ret_object);
 
 /*
- * The same, and registers the object under a name: it lives as long as the
- * connection. -EEXIST: a living object of another user has the name.
+ * Create an object and register it under a name. The connection owns the
+ * object. Blocks until the service manager replies. Then ipc_run() or
+ * ipc_process() runs the handlers.
+ *
+ *   -EEXIST        A living object of another user has the name.
+ *   -EACCES        The policy forbids it.
+ *   -ENOTCONN      No service manager is running.
  */
 int kinds_of_url_register(struct ipc *ipc, const char *name,
 			  const struct kinds_of_url_ops *ops, void *userdata);

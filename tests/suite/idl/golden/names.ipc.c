@@ -23,7 +23,7 @@ static int commented_invoke_http2_server_now(struct ipc_call *call,
 	return handlers->http2_server_now(call, (const MyApp__V2__Io__Chain *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	COMMENTED_METHOD_HTTP2_SERVER_NOW,
 };
@@ -227,7 +227,7 @@ static int request_invoke_send(struct ipc_call *call,
 	return handlers->send(call, (const MyApp__V2__Io__Chain *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	REQUEST_METHOD_SEND,
 };
@@ -424,7 +424,7 @@ static int short2_invoke_do_it(struct ipc_call *call,
 	return handlers->do_it(call, (const MyApp__V2__Io__Chain *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	SHORT2_METHOD_DO_IT,
 };

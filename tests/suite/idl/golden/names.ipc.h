@@ -15,50 +15,67 @@ extern "C" {
 /* === my_app.V2.io.Commented =============================================== */
 
 /*
- * A proxy of somebody's my_app.V2.io.Commented. Never defined: it is a struct
- * ipc_proxy under a name of its own, see commented_proxy(). Functions return 0
- * or a negative errno (<ipc/ipc.h> lists them) and write ret_ outputs on
- * success only.
+ * A proxy: an object of another process that has the service
+ * my_app.V2.io.Commented. The type is never defined; it is a struct ipc_proxy
+ * under another name, see commented_proxy().
+ *
+ * Functions of type int return 0 on success or a negative errno, and write
+ * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
+ * rules for all functions and the list of all errors.
  */
 struct commented;
 
-/*
- * What libipc and tools know of the service; commented_object_new() passes it
- * on.
- */
+/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
 extern const struct ipc_interface commented_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Gets the object that is registered under a name. *ret_commented is the
- * caller's to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has
- * who is no my_app.V2.io.Commented.
+ * Find the object that is registered under a name. The caller releases
+ * *ret_commented with commented_unref(). Blocks until the service manager
+ * replies.
+ *
+ *   -ENOENT        Nobody has the name.
+ *   -EPROTOTYPE    The object has another service.
+ *   -EACCES        The policy forbids it.
+ *   -EHOSTUNREACH  Activation of the service failed.
+ *   -ENOTCONN      No service manager is running.
+ *   -EXDEV         The object belongs to this connection.
  */
 int commented_connect(struct ipc *ipc, const char *name,
 		      struct commented **ret_commented);
 
-/* The same, but waits until somebody has the name. */
+/*
+ * The same, but wait until somebody registers the name, and for a service
+ * manager.
+ */
 int commented_await(struct ipc *ipc, const char *name,
 		    struct commented **ret_commented);
 
 /*
- * Takes the object out of a field of a received message, where it leaves none.
- * *ret_commented is the caller's to unref. -ENOENT: there is none, or no
- * field; -EXDEV: it is an object of this process.
+ * Take the object out of a field of a received message, which is empty
+ * afterwards. The caller releases *ret_commented with commented_unref(). One
+ * thread at a time for each message.
+ *
+ *   -ENOENT        The field is NULL or empty.
+ *   -EXDEV         The object belongs to this connection: see
+ *                  ipc_take_object().
+ *   -EBADF         The number is no object of this connection.
  */
 int commented_take(struct ipc *ipc, Ipc__Object *field,
 		   struct commented **ret_commented);
 
 /*
- * Turns a proxy into one of this service, reference and all; NULL stays NULL.
- * Whether the object has the service shows with the first call (-EOPNOTSUPP).
+ * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct commented *commented_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* One reference more, and one less: that returns NULL. Both take NULL. */
+/*
+ * Take or drop a reference. Both accept NULL; commented_unref() returns NULL.
+ */
 struct commented *commented_ref(struct commented *commented);
 struct commented *commented_unref(struct commented *commented);
 static inline void commented_unrefp(struct commented **p)
@@ -67,15 +84,18 @@ static inline void commented_unrefp(struct commented **p)
 }
 
 /*
- * The proxy itself, still commented's: for ipc_proxy_id() and everything else
- * that <ipc/ipc.h> does with one.
+ * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
+ * other functions of <ipc/ipc.h>.
  */
 struct ipc_proxy *commented_proxy(struct commented *commented);
 
 /*
- * Calls cb once, with the proxy and userdata, when the object is dead;
- * *ret_id, if ret_id is not NULL, is for commented_off_death(), which takes
- * that back (-ENOENT: cb was called). See ipc_proxy_on_death().
+ * Call cb once, on a serving thread, when the object's process died or
+ * destroyed the object. *ret_id is for commented_off_death(); ret_id may be
+ * NULL. commented_off_death() removes the callback, which may still be running
+ * on another thread.
+ *
+ *   -ENOENT        commented_off_death(): cb has run or is about to.
  */
 int commented_on_death(struct commented *commented, ipc_death_cb cb,
 		       void *userdata, uint64_t *ret_id);
@@ -84,15 +104,32 @@ int commented_off_death(struct commented *commented, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Each method can be called in three ways. commented_METHOD() waits.
- * commented_METHOD_with() does the same with options, such as a timeout or an
- * id to cancel it by (struct ipc_options; NULL: none).
- * commented_METHOD_async() does not wait: if it returns 0, cb is called once,
- * on a serving thread, with 0 and the reply, or with a negative errno, no
- * reply and what the server says (error is never NULL). The reply is freed
- * afterwards unless cb keeps it with _reply_keep(), for _reply_free() later.
- * *ret_id is for ipc_cancel(); ret_id may be NULL. A oneway does not wait
- * either, and nothing comes back.
+ * Calls. Each method has three functions:
+ *
+ *   - commented_METHOD() calls it and blocks until the reply.
+ *   - commented_METHOD_with() takes options besides, such as a time limit or
+ *     an id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - commented_METHOD_async() starts the call and returns. If that succeeds,
+ *     cb runs once, on a serving thread: with 0 and the reply, or with a
+ *     negative errno, no reply, and an error that is never NULL. The library
+ *     frees the reply when cb returns, unless cb called _reply_keep(); then
+ *     the program frees it with _reply_free(). *ret_id is for ipc_cancel();
+ *     ret_id may be NULL. If the connection closes, cb gets -ECANCELED.
+ *
+ * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * describes a failure; free it with ipc_error_done(). The errors to expect
+ * are:
+ *
+ *   -EREMOTEIO     The service reports an error of its own: see error->name.
+ *                  It may report any other errno as well.
+ *   -EOPNOTSUPP    The object has no such method.
+ *   -EOWNERDEAD    The object's process died or destroyed the object.
+ *   -EHOSTDOWN     The object's process is frozen.
+ *   -ENOMSG        The server ended the call without a reply.
+ *   -ETIMEDOUT     The time limit expired.
+ *   -ECANCELED     The call was canceled.
+ *   -ENOSPC        The receiver's region is full at the moment.
+ *   -EMSGSIZE      The message can never fit into the receiver's region.
  */
 
 /*
@@ -100,9 +137,8 @@ int commented_off_death(struct commented *commented, uint64_t id);
  *
  * and	goes on after two empty lines
  *
- * Calls HTTP2ServerNow and waits for the reply. *ret_reply is the caller's, to
- * free with commented_http2_server_now_reply_free(); ret_reply may be NULL.
- * error, if it is not NULL, tells more about a failure.
+ * Call HTTP2ServerNow and block until the reply, which the caller frees with
+ * commented_http2_server_now_reply_free(). ret_reply and error may be NULL.
  */
 int commented_http2_server_now(struct commented *commented,
 			       const MyApp__V2__Io__Chain *request,
@@ -132,11 +168,20 @@ static inline void commented_http2_server_now_reply_freep(MyApp__V2__Io__Chain *
 /* --- Server --------------------------------------------------------------- */
 
 /*
- * The handlers. Each gets the call, the request, which is the library's, and
- * the object's userdata. It answers once, by the reply function of its method
- * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. Oneways are not answered. NULL: callers get
- * -EOPNOTSUPP.
+ * The handlers. A handler gets the call or stream, the request and the
+ * userdata of its object. They belong to the library and are valid until the
+ * handler returns, or until the kept call or stream is released. A handler
+ * does one of the following:
+ *
+ *   - It replies once, with the reply function of its method or with
+ *     ipc_call_error(), and returns 0.
+ *   - It returns a negative errno, which the caller gets.
+ *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
+ *     reply later, and then drops it with ipc_call_unref().
+ *
+ * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
+ * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
+ * run concurrently.
  */
 struct commented_ops {
 	int (*http2_server_now)(struct ipc_call *call,
@@ -145,24 +190,32 @@ struct commented_ops {
 };
 
 /*
- * Answer a call of that method; reply stays the caller's. -EINVAL: the call is
- * of another method; -EALREADY: it is answered.
+ * Reply to a call of that method, from any thread. reply stays the caller's.
+ *
+ *   -EALREADY      The call already has a reply.
+ *   -EINVAL        The call is of another method.
  */
 int commented_reply_http2_server_now(struct ipc_call *call,
 				     const MyApp__V2__Io__Chain *reply);
 
 /*
- * A new object with this service. *ret_object is the caller's to unref; when
- * nobody refers to it any more, here or elsewhere, destroy, if it is not NULL,
- * is called with userdata. ops must stay valid until then.
+ * Create an object with this service. The caller releases *ret_object with
+ * ipc_object_unref(). The object lives until nobody here or elsewhere refers
+ * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
+ * valid until then.
  */
 int commented_object_new(struct ipc *ipc, const struct commented_ops *ops,
 			 void *userdata, void (*destroy)(void *userdata),
 			 struct ipc_object **ret_object);
 
 /*
- * The same, and registers the object under a name: it lives as long as the
- * connection. -EEXIST: a living object of another user has the name.
+ * Create an object and register it under a name. The connection owns the
+ * object. Blocks until the service manager replies. Then ipc_run() or
+ * ipc_process() runs the handlers.
+ *
+ *   -EEXIST        A living object of another user has the name.
+ *   -EACCES        The policy forbids it.
+ *   -ENOTCONN      No service manager is running.
  */
 int commented_register(struct ipc *ipc, const char *name,
 		       const struct commented_ops *ops, void *userdata);
@@ -172,50 +225,64 @@ int commented_register(struct ipc *ipc, const char *name,
 /*
  * Called like a parameter.
  *
- * A proxy of somebody's my_app.V2.io.Request. Never defined: it is a struct
- * ipc_proxy under a name of its own, see request_proxy(). Functions return 0
- * or a negative errno (<ipc/ipc.h> lists them) and write ret_ outputs on
- * success only.
+ * A proxy: an object of another process that has the service
+ * my_app.V2.io.Request. The type is never defined; it is a struct ipc_proxy
+ * under another name, see request_proxy().
+ *
+ * Functions of type int return 0 on success or a negative errno, and write
+ * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
+ * rules for all functions and the list of all errors.
  */
 struct request;
 
-/*
- * What libipc and tools know of the service; request_object_new() passes it
- * on.
- */
+/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
 extern const struct ipc_interface request_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Gets the object that is registered under a name. *ret_request is the
- * caller's to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has
- * who is no my_app.V2.io.Request.
+ * Find the object that is registered under a name. The caller releases
+ * *ret_request with request_unref(). Blocks until the service manager replies.
+ *
+ *   -ENOENT        Nobody has the name.
+ *   -EPROTOTYPE    The object has another service.
+ *   -EACCES        The policy forbids it.
+ *   -EHOSTUNREACH  Activation of the service failed.
+ *   -ENOTCONN      No service manager is running.
+ *   -EXDEV         The object belongs to this connection.
  */
 int request_connect(struct ipc *ipc, const char *name,
 		    struct request **ret_request);
 
-/* The same, but waits until somebody has the name. */
+/*
+ * The same, but wait until somebody registers the name, and for a service
+ * manager.
+ */
 int request_await(struct ipc *ipc, const char *name,
 		  struct request **ret_request);
 
 /*
- * Takes the object out of a field of a received message, where it leaves none.
- * *ret_request is the caller's to unref. -ENOENT: there is none, or no field;
- * -EXDEV: it is an object of this process.
+ * Take the object out of a field of a received message, which is empty
+ * afterwards. The caller releases *ret_request with request_unref(). One
+ * thread at a time for each message.
+ *
+ *   -ENOENT        The field is NULL or empty.
+ *   -EXDEV         The object belongs to this connection: see
+ *                  ipc_take_object().
+ *   -EBADF         The number is no object of this connection.
  */
 int request_take(struct ipc *ipc, Ipc__Object *field,
 		 struct request **ret_request);
 
 /*
- * Turns a proxy into one of this service, reference and all; NULL stays NULL.
- * Whether the object has the service shows with the first call (-EOPNOTSUPP).
+ * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct request *request_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* One reference more, and one less: that returns NULL. Both take NULL. */
+/* Take or drop a reference. Both accept NULL; request_unref() returns NULL. */
 struct request *request_ref(struct request *request_);
 struct request *request_unref(struct request *request_);
 static inline void request_unrefp(struct request **p)
@@ -224,15 +291,18 @@ static inline void request_unrefp(struct request **p)
 }
 
 /*
- * The proxy itself, still request_'s: for ipc_proxy_id() and everything else
- * that <ipc/ipc.h> does with one.
+ * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
+ * other functions of <ipc/ipc.h>.
  */
 struct ipc_proxy *request_proxy(struct request *request_);
 
 /*
- * Calls cb once, with the proxy and userdata, when the object is dead;
- * *ret_id, if ret_id is not NULL, is for request_off_death(), which takes that
- * back (-ENOENT: cb was called). See ipc_proxy_on_death().
+ * Call cb once, on a serving thread, when the object's process died or
+ * destroyed the object. *ret_id is for request_off_death(); ret_id may be
+ * NULL. request_off_death() removes the callback, which may still be running
+ * on another thread.
+ *
+ *   -ENOENT        request_off_death(): cb has run or is about to.
  */
 int request_on_death(struct request *request_, ipc_death_cb cb, void *userdata,
 		     uint64_t *ret_id);
@@ -241,20 +311,37 @@ int request_off_death(struct request *request_, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Each method can be called in three ways. request_METHOD() waits.
- * request_METHOD_with() does the same with options, such as a timeout or an id
- * to cancel it by (struct ipc_options; NULL: none). request_METHOD_async()
- * does not wait: if it returns 0, cb is called once, on a serving thread, with
- * 0 and the reply, or with a negative errno, no reply and what the server says
- * (error is never NULL). The reply is freed afterwards unless cb keeps it with
- * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
- * may be NULL. A oneway does not wait either, and nothing comes back.
+ * Calls. Each method has three functions:
+ *
+ *   - request_METHOD() calls it and blocks until the reply.
+ *   - request_METHOD_with() takes options besides, such as a time limit or an
+ *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - request_METHOD_async() starts the call and returns. If that succeeds, cb
+ *     runs once, on a serving thread: with 0 and the reply, or with a negative
+ *     errno, no reply, and an error that is never NULL. The library frees the
+ *     reply when cb returns, unless cb called _reply_keep(); then the program
+ *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
+ *     NULL. If the connection closes, cb gets -ECANCELED.
+ *
+ * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * describes a failure; free it with ipc_error_done(). The errors to expect
+ * are:
+ *
+ *   -EREMOTEIO     The service reports an error of its own: see error->name.
+ *                  It may report any other errno as well.
+ *   -EOPNOTSUPP    The object has no such method.
+ *   -EOWNERDEAD    The object's process died or destroyed the object.
+ *   -EHOSTDOWN     The object's process is frozen.
+ *   -ENOMSG        The server ended the call without a reply.
+ *   -ETIMEDOUT     The time limit expired.
+ *   -ECANCELED     The call was canceled.
+ *   -ENOSPC        The receiver's region is full at the moment.
+ *   -EMSGSIZE      The message can never fit into the receiver's region.
  */
 
 /*
- * Calls send and waits for the reply. *ret_reply is the caller's, to free with
- * request_send_reply_free(); ret_reply may be NULL. error, if it is not NULL,
- * tells more about a failure.
+ * Call send and block until the reply, which the caller frees with
+ * request_send_reply_free(). ret_reply and error may be NULL.
  */
 int request_send(struct request *request_, const MyApp__V2__Io__Chain *request,
 		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error);
@@ -279,11 +366,20 @@ static inline void request_send_reply_freep(MyApp__V2__Io__Chain **p)
 /* --- Server --------------------------------------------------------------- */
 
 /*
- * The handlers. Each gets the call, the request, which is the library's, and
- * the object's userdata. It answers once, by the reply function of its method
- * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. Oneways are not answered. NULL: callers get
- * -EOPNOTSUPP.
+ * The handlers. A handler gets the call or stream, the request and the
+ * userdata of its object. They belong to the library and are valid until the
+ * handler returns, or until the kept call or stream is released. A handler
+ * does one of the following:
+ *
+ *   - It replies once, with the reply function of its method or with
+ *     ipc_call_error(), and returns 0.
+ *   - It returns a negative errno, which the caller gets.
+ *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
+ *     reply later, and then drops it with ipc_call_unref().
+ *
+ * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
+ * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
+ * run concurrently.
  */
 struct request_ops {
 	int (*send)(struct ipc_call *call, const MyApp__V2__Io__Chain *request,
@@ -291,24 +387,32 @@ struct request_ops {
 };
 
 /*
- * Answer a call of that method; reply stays the caller's. -EINVAL: the call is
- * of another method; -EALREADY: it is answered.
+ * Reply to a call of that method, from any thread. reply stays the caller's.
+ *
+ *   -EALREADY      The call already has a reply.
+ *   -EINVAL        The call is of another method.
  */
 int request_reply_send(struct ipc_call *call,
 		       const MyApp__V2__Io__Chain *reply);
 
 /*
- * A new object with this service. *ret_object is the caller's to unref; when
- * nobody refers to it any more, here or elsewhere, destroy, if it is not NULL,
- * is called with userdata. ops must stay valid until then.
+ * Create an object with this service. The caller releases *ret_object with
+ * ipc_object_unref(). The object lives until nobody here or elsewhere refers
+ * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
+ * valid until then.
  */
 int request_object_new(struct ipc *ipc, const struct request_ops *ops,
 		       void *userdata, void (*destroy)(void *userdata),
 		       struct ipc_object **ret_object);
 
 /*
- * The same, and registers the object under a name: it lives as long as the
- * connection. -EEXIST: a living object of another user has the name.
+ * Create an object and register it under a name. The connection owns the
+ * object. Blocks until the service manager replies. Then ipc_run() or
+ * ipc_process() runs the handlers.
+ *
+ *   -EEXIST        A living object of another user has the name.
+ *   -EACCES        The policy forbids it.
+ *   -ENOTCONN      No service manager is running.
  */
 int request_register(struct ipc *ipc, const char *name,
 		     const struct request_ops *ops, void *userdata);
@@ -316,49 +420,64 @@ int request_register(struct ipc *ipc, const char *name,
 /* === my_app.V2.io.Prefixed ================================================ */
 
 /*
- * A proxy of somebody's my_app.V2.io.Prefixed. Never defined: it is a struct
- * ipc_proxy under a name of its own, see short2_proxy(). Functions return 0 or
- * a negative errno (<ipc/ipc.h> lists them) and write ret_ outputs on success
- * only.
+ * A proxy: an object of another process that has the service
+ * my_app.V2.io.Prefixed. The type is never defined; it is a struct ipc_proxy
+ * under another name, see short2_proxy().
+ *
+ * Functions of type int return 0 on success or a negative errno, and write
+ * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
+ * rules for all functions and the list of all errors.
  */
 struct short2;
 
-/*
- * What libipc and tools know of the service; short2_object_new() passes it on.
- */
+/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
 extern const struct ipc_interface short2_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Gets the object that is registered under a name. *ret_short2 is the caller's
- * to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no
- * my_app.V2.io.Prefixed.
+ * Find the object that is registered under a name. The caller releases
+ * *ret_short2 with short2_unref(). Blocks until the service manager replies.
+ *
+ *   -ENOENT        Nobody has the name.
+ *   -EPROTOTYPE    The object has another service.
+ *   -EACCES        The policy forbids it.
+ *   -EHOSTUNREACH  Activation of the service failed.
+ *   -ENOTCONN      No service manager is running.
+ *   -EXDEV         The object belongs to this connection.
  */
 int short2_connect(struct ipc *ipc, const char *name,
 		   struct short2 **ret_short2);
 
-/* The same, but waits until somebody has the name. */
+/*
+ * The same, but wait until somebody registers the name, and for a service
+ * manager.
+ */
 int short2_await(struct ipc *ipc, const char *name,
 		 struct short2 **ret_short2);
 
 /*
- * Takes the object out of a field of a received message, where it leaves none.
- * *ret_short2 is the caller's to unref. -ENOENT: there is none, or no field;
- * -EXDEV: it is an object of this process.
+ * Take the object out of a field of a received message, which is empty
+ * afterwards. The caller releases *ret_short2 with short2_unref(). One thread
+ * at a time for each message.
+ *
+ *   -ENOENT        The field is NULL or empty.
+ *   -EXDEV         The object belongs to this connection: see
+ *                  ipc_take_object().
+ *   -EBADF         The number is no object of this connection.
  */
 int short2_take(struct ipc *ipc, Ipc__Object *field,
 		struct short2 **ret_short2);
 
 /*
- * Turns a proxy into one of this service, reference and all; NULL stays NULL.
- * Whether the object has the service shows with the first call (-EOPNOTSUPP).
+ * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct short2 *short2_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* One reference more, and one less: that returns NULL. Both take NULL. */
+/* Take or drop a reference. Both accept NULL; short2_unref() returns NULL. */
 struct short2 *short2_ref(struct short2 *short2);
 struct short2 *short2_unref(struct short2 *short2);
 static inline void short2_unrefp(struct short2 **p)
@@ -367,15 +486,18 @@ static inline void short2_unrefp(struct short2 **p)
 }
 
 /*
- * The proxy itself, still short2's: for ipc_proxy_id() and everything else
- * that <ipc/ipc.h> does with one.
+ * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
+ * other functions of <ipc/ipc.h>.
  */
 struct ipc_proxy *short2_proxy(struct short2 *short2);
 
 /*
- * Calls cb once, with the proxy and userdata, when the object is dead;
- * *ret_id, if ret_id is not NULL, is for short2_off_death(), which takes that
- * back (-ENOENT: cb was called). See ipc_proxy_on_death().
+ * Call cb once, on a serving thread, when the object's process died or
+ * destroyed the object. *ret_id is for short2_off_death(); ret_id may be NULL.
+ * short2_off_death() removes the callback, which may still be running on
+ * another thread.
+ *
+ *   -ENOENT        short2_off_death(): cb has run or is about to.
  */
 int short2_on_death(struct short2 *short2, ipc_death_cb cb, void *userdata,
 		    uint64_t *ret_id);
@@ -384,20 +506,37 @@ int short2_off_death(struct short2 *short2, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Each method can be called in three ways. short2_METHOD() waits.
- * short2_METHOD_with() does the same with options, such as a timeout or an id
- * to cancel it by (struct ipc_options; NULL: none). short2_METHOD_async() does
- * not wait: if it returns 0, cb is called once, on a serving thread, with 0
- * and the reply, or with a negative errno, no reply and what the server says
- * (error is never NULL). The reply is freed afterwards unless cb keeps it with
- * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
- * may be NULL. A oneway does not wait either, and nothing comes back.
+ * Calls. Each method has three functions:
+ *
+ *   - short2_METHOD() calls it and blocks until the reply.
+ *   - short2_METHOD_with() takes options besides, such as a time limit or an
+ *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - short2_METHOD_async() starts the call and returns. If that succeeds, cb
+ *     runs once, on a serving thread: with 0 and the reply, or with a negative
+ *     errno, no reply, and an error that is never NULL. The library frees the
+ *     reply when cb returns, unless cb called _reply_keep(); then the program
+ *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
+ *     NULL. If the connection closes, cb gets -ECANCELED.
+ *
+ * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * describes a failure; free it with ipc_error_done(). The errors to expect
+ * are:
+ *
+ *   -EREMOTEIO     The service reports an error of its own: see error->name.
+ *                  It may report any other errno as well.
+ *   -EOPNOTSUPP    The object has no such method.
+ *   -EOWNERDEAD    The object's process died or destroyed the object.
+ *   -EHOSTDOWN     The object's process is frozen.
+ *   -ENOMSG        The server ended the call without a reply.
+ *   -ETIMEDOUT     The time limit expired.
+ *   -ECANCELED     The call was canceled.
+ *   -ENOSPC        The receiver's region is full at the moment.
+ *   -EMSGSIZE      The message can never fit into the receiver's region.
  */
 
 /*
- * Calls DoIt and waits for the reply. *ret_reply is the caller's, to free with
- * short2_do_it_reply_free(); ret_reply may be NULL. error, if it is not NULL,
- * tells more about a failure.
+ * Call DoIt and block until the reply, which the caller frees with
+ * short2_do_it_reply_free(). ret_reply and error may be NULL.
  */
 int short2_do_it(struct short2 *short2, const MyApp__V2__Io__Chain *request,
 		 MyApp__V2__Io__Chain **ret_reply, struct ipc_error *error);
@@ -421,11 +560,20 @@ static inline void short2_do_it_reply_freep(MyApp__V2__Io__Chain **p)
 /* --- Server --------------------------------------------------------------- */
 
 /*
- * The handlers. Each gets the call, the request, which is the library's, and
- * the object's userdata. It answers once, by the reply function of its method
- * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. Oneways are not answered. NULL: callers get
- * -EOPNOTSUPP.
+ * The handlers. A handler gets the call or stream, the request and the
+ * userdata of its object. They belong to the library and are valid until the
+ * handler returns, or until the kept call or stream is released. A handler
+ * does one of the following:
+ *
+ *   - It replies once, with the reply function of its method or with
+ *     ipc_call_error(), and returns 0.
+ *   - It returns a negative errno, which the caller gets.
+ *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
+ *     reply later, and then drops it with ipc_call_unref().
+ *
+ * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
+ * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
+ * run concurrently.
  */
 struct short2_ops {
 	int (*do_it)(struct ipc_call *call,
@@ -433,24 +581,32 @@ struct short2_ops {
 };
 
 /*
- * Answer a call of that method; reply stays the caller's. -EINVAL: the call is
- * of another method; -EALREADY: it is answered.
+ * Reply to a call of that method, from any thread. reply stays the caller's.
+ *
+ *   -EALREADY      The call already has a reply.
+ *   -EINVAL        The call is of another method.
  */
 int short2_reply_do_it(struct ipc_call *call,
 		       const MyApp__V2__Io__Chain *reply);
 
 /*
- * A new object with this service. *ret_object is the caller's to unref; when
- * nobody refers to it any more, here or elsewhere, destroy, if it is not NULL,
- * is called with userdata. ops must stay valid until then.
+ * Create an object with this service. The caller releases *ret_object with
+ * ipc_object_unref(). The object lives until nobody here or elsewhere refers
+ * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
+ * valid until then.
  */
 int short2_object_new(struct ipc *ipc, const struct short2_ops *ops,
 		      void *userdata, void (*destroy)(void *userdata),
 		      struct ipc_object **ret_object);
 
 /*
- * The same, and registers the object under a name: it lives as long as the
- * connection. -EEXIST: a living object of another user has the name.
+ * Create an object and register it under a name. The connection owns the
+ * object. Blocks until the service manager replies. Then ipc_run() or
+ * ipc_process() runs the handlers.
+ *
+ *   -EEXIST        A living object of another user has the name.
+ *   -EACCES        The policy forbids it.
+ *   -ENOTCONN      No service manager is running.
  */
 int short2_register(struct ipc *ipc, const char *name,
 		    const struct short2_ops *ops, void *userdata);

@@ -23,7 +23,7 @@ static int oracle_invoke_ask(struct ipc_call *call,
 	return handlers->ask(call, (const Question *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	ORACLE_METHOD_ASK,
 };

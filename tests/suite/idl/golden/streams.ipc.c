@@ -74,7 +74,7 @@ static int clock_invoke_set(struct ipc_call *call,
 	return handlers->set(call, (const Streams__Tick *)request, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	CLOCK_METHOD_WATCH,
 	CLOCK_METHOD_UPLOAD,

@@ -15,45 +15,61 @@ extern "C" {
 /* === streams.Clock ======================================================== */
 
 /*
- * A proxy of somebody's streams.Clock. Never defined: it is a struct ipc_proxy
- * under a name of its own, see clock_proxy(). Functions return 0 or a negative
- * errno (<ipc/ipc.h> lists them) and write ret_ outputs on success only.
+ * A proxy: an object of another process that has the service streams.Clock.
+ * The type is never defined; it is a struct ipc_proxy under another name, see
+ * clock_proxy().
+ *
+ * Functions of type int return 0 on success or a negative errno, and write
+ * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
+ * rules for all functions and the list of all errors.
  */
 struct clock;
 
-/*
- * What libipc and tools know of the service; clock_object_new() passes it on.
- */
+/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
 extern const struct ipc_interface clock_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Gets the object that is registered under a name. *ret_clock is the caller's
- * to unref. -ENOENT: nobody has the name; -EPROTOTYPE: somebody has who is no
- * streams.Clock.
+ * Find the object that is registered under a name. The caller releases
+ * *ret_clock with clock_unref(). Blocks until the service manager replies.
+ *
+ *   -ENOENT        Nobody has the name.
+ *   -EPROTOTYPE    The object has another service.
+ *   -EACCES        The policy forbids it.
+ *   -EHOSTUNREACH  Activation of the service failed.
+ *   -ENOTCONN      No service manager is running.
+ *   -EXDEV         The object belongs to this connection.
  */
 int clock_connect(struct ipc *ipc, const char *name, struct clock **ret_clock);
 
-/* The same, but waits until somebody has the name. */
+/*
+ * The same, but wait until somebody registers the name, and for a service
+ * manager.
+ */
 int clock_await(struct ipc *ipc, const char *name, struct clock **ret_clock);
 
 /*
- * Takes the object out of a field of a received message, where it leaves none.
- * *ret_clock is the caller's to unref. -ENOENT: there is none, or no field;
- * -EXDEV: it is an object of this process.
+ * Take the object out of a field of a received message, which is empty
+ * afterwards. The caller releases *ret_clock with clock_unref(). One thread at
+ * a time for each message.
+ *
+ *   -ENOENT        The field is NULL or empty.
+ *   -EXDEV         The object belongs to this connection: see
+ *                  ipc_take_object().
+ *   -EBADF         The number is no object of this connection.
  */
 int clock_take(struct ipc *ipc, Ipc__Object *field, struct clock **ret_clock);
 
 /*
- * Turns a proxy into one of this service, reference and all; NULL stays NULL.
- * Whether the object has the service shows with the first call (-EOPNOTSUPP).
+ * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct clock *clock_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* One reference more, and one less: that returns NULL. Both take NULL. */
+/* Take or drop a reference. Both accept NULL; clock_unref() returns NULL. */
 struct clock *clock_ref(struct clock *clock);
 struct clock *clock_unref(struct clock *clock);
 static inline void clock_unrefp(struct clock **p)
@@ -62,15 +78,18 @@ static inline void clock_unrefp(struct clock **p)
 }
 
 /*
- * The proxy itself, still clock's: for ipc_proxy_id() and everything else that
- * <ipc/ipc.h> does with one.
+ * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
+ * other functions of <ipc/ipc.h>.
  */
 struct ipc_proxy *clock_proxy(struct clock *clock);
 
 /*
- * Calls cb once, with the proxy and userdata, when the object is dead;
- * *ret_id, if ret_id is not NULL, is for clock_off_death(), which takes that
- * back (-ENOENT: cb was called). See ipc_proxy_on_death().
+ * Call cb once, on a serving thread, when the object's process died or
+ * destroyed the object. *ret_id is for clock_off_death(); ret_id may be NULL.
+ * clock_off_death() removes the callback, which may still be running on
+ * another thread.
+ *
+ *   -ENOENT        clock_off_death(): cb has run or is about to.
  */
 int clock_on_death(struct clock *clock, ipc_death_cb cb, void *userdata,
 		   uint64_t *ret_id);
@@ -79,22 +98,60 @@ int clock_off_death(struct clock *clock, uint64_t id);
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Each method can be called in three ways. clock_METHOD() waits.
- * clock_METHOD_with() does the same with options, such as a timeout or an id
- * to cancel it by (struct ipc_options; NULL: none). clock_METHOD_async() does
- * not wait: if it returns 0, cb is called once, on a serving thread, with 0
- * and the reply, or with a negative errno, no reply and what the server says
- * (error is never NULL). The reply is freed afterwards unless cb keeps it with
- * _reply_keep(), for _reply_free() later. *ret_id is for ipc_cancel(); ret_id
- * may be NULL. A oneway does not wait either, and nothing comes back.
+ * Calls. Each method has three functions:
+ *
+ *   - clock_METHOD() calls it and blocks until the reply.
+ *   - clock_METHOD_with() takes options besides, such as a time limit or an id
+ *     for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - clock_METHOD_async() starts the call and returns. If that succeeds, cb
+ *     runs once, on a serving thread: with 0 and the reply, or with a negative
+ *     errno, no reply, and an error that is never NULL. The library frees the
+ *     reply when cb returns, unless cb called _reply_keep(); then the program
+ *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
+ *     NULL. If the connection closes, cb gets -ECANCELED.
+ *
+ * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * describes a failure; free it with ipc_error_done(). The errors to expect
+ * are:
+ *
+ *   -EREMOTEIO     The service reports an error of its own: see error->name.
+ *                  It may report any other errno as well.
+ *   -EOPNOTSUPP    The object has no such method.
+ *   -EOWNERDEAD    The object's process died or destroyed the object.
+ *   -EHOSTDOWN     The object's process is frozen.
+ *   -ENOMSG        The server ended the call without a reply.
+ *   -ETIMEDOUT     The time limit expired.
+ *   -ECANCELED     The call was canceled.
+ *   -ENOSPC        The receiver's region is full at the moment.
+ *   -EMSGSIZE      The message can never fit into the receiver's region.
+ */
+
+/*
+ * Streams. _open() blocks until the server accepts the stream; its time limit
+ * is in options. Each function waits for at most timeout_usec microseconds; 0:
+ * not at all, IPC_NEVER: without limit.
+ *
+ *   - _send() returns 0 if the message is on its way. The message stays the
+ *     caller's.
+ *   - _receive() returns 1 and a message, or 0 at the end. The message belongs
+ *     to the stream and is valid until the next receive. Only one thread may
+ *     receive.
+ *   - ipc_stream_end(), ipc_stream_fail() and ipc_stream_cancel() end it: see
+ *     <ipc/stream.h>.
+ *
+ *   -EAGAIN        The time is over: no message arrived, or the receiver has
+ *                  no space.
+ *   -EPIPE         Sending has ended.
+ *   -ECANCELED     The stream was canceled.
+ *   -EOWNERDEAD    The other side died or closed its end.
+ *   -ENOMSG        _finish(): the server ended the stream without a reply.
  */
 
 /*
  * Ticks until nobody listens.
  *
- * Opens a stream of replies. *ret_stream is the caller's, for
- * ipc_stream_unref() and what else <ipc/ipc.h> does with streams; it tells
- * about sending and receiving too.
+ * Open a stream of replies. The caller releases *ret_stream with
+ * ipc_stream_unref(). options and error may be NULL.
  */
 int clock_watch_open(struct clock *clock, const struct ipc_options *options,
 		     const Streams__WatchRequest *request,
@@ -104,9 +161,8 @@ int clock_watch_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 			struct ipc_error *error);
 
 /*
- * Opens a stream of replies. *ret_stream is the caller's, for
- * ipc_stream_unref() and what else <ipc/ipc.h> does with streams; it tells
- * about sending and receiving too.
+ * Open a stream of replies. The caller releases *ret_stream with
+ * ipc_stream_unref(). options and error may be NULL.
  */
 int clock_listen_open(struct clock *clock, const struct ipc_options *options,
 		      struct ipc_stream **ret_stream, struct ipc_error *error);
@@ -115,9 +171,10 @@ int clock_listen_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 			 struct ipc_error *error);
 
 /*
- * Opens a stream of requests; the finish ends it and waits for the reply.
- * *ret_stream is the caller's, for ipc_stream_unref() and what else
- * <ipc/ipc.h> does with streams; it tells about sending and receiving too.
+ * Open a stream of requests. The caller releases *ret_stream with
+ * ipc_stream_unref(). options and error may be NULL. clock_upload_finish()
+ * ends the requests and waits for the reply, which belongs to the stream;
+ * ret_reply may be NULL.
  */
 int clock_upload_open(struct clock *clock, const struct ipc_options *options,
 		      struct ipc_stream **ret_stream, struct ipc_error *error);
@@ -128,9 +185,8 @@ int clock_upload_finish(struct ipc_stream *stream, uint64_t timeout_usec,
 			struct ipc_error *error);
 
 /*
- * Opens a stream of requests and one of replies. *ret_stream is the caller's,
- * for ipc_stream_unref() and what else <ipc/ipc.h> does with streams; it tells
- * about sending and receiving too.
+ * Open a stream of requests and one of replies. The caller releases
+ * *ret_stream with ipc_stream_unref(). options and error may be NULL.
  */
 int clock_chat_open(struct clock *clock, const struct ipc_options *options,
 		    struct ipc_stream **ret_stream, struct ipc_error *error);
@@ -140,10 +196,7 @@ int clock_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 		       const Streams__Tick **ret_message,
 		       struct ipc_error *error);
 
-/*
- * Calls Set and waits until it is done. error, if it is not NULL, tells more
- * about a failure.
- */
+/* Call Set and block until it is done. error may be NULL. */
 int clock_set(struct clock *clock, const Streams__Tick *request,
 	      struct ipc_error *error);
 int clock_set_with(struct clock *clock, const struct ipc_options *options,
@@ -157,11 +210,24 @@ int clock_set_async(struct clock *clock, const struct ipc_options *options,
 /* --- Server --------------------------------------------------------------- */
 
 /*
- * The handlers. Each gets the call, the request, which is the library's, and
- * the object's userdata. It answers once, by the reply function of its method
- * or by ipc_call_error(), or returns a negative errno instead; <ipc/ipc.h>
- * tells how to answer later. Oneways are not answered. NULL: callers get
- * -EOPNOTSUPP.
+ * The handlers. A handler gets the call or stream, the request and the
+ * userdata of its object. They belong to the library and are valid until the
+ * handler returns, or until the kept call or stream is released. A handler
+ * does one of the following:
+ *
+ *   - It replies once, with the reply function of its method or with
+ *     ipc_call_error(), and returns 0.
+ *   - It returns a negative errno, which the caller gets.
+ *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
+ *     reply later, and then drops it with ipc_call_unref().
+ *
+ * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
+ * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
+ * run concurrently.
+ *
+ * A handler with a stream uses it until it returns, or keeps it with
+ * ipc_stream_ref(). A negative errno that it returns ends the stream with that
+ * error.
  */
 struct clock_ops {
 	int (*watch)(struct ipc_stream *stream,
@@ -174,16 +240,19 @@ struct clock_ops {
 };
 
 /*
- * Answer a call of that method; reply stays the caller's. -EINVAL: the call is
- * of another method; -EALREADY: it is answered.
+ * Reply to a call of that method, from any thread. reply stays the caller's.
+ *
+ *   -EALREADY      The call already has a reply.
+ *   -EINVAL        The call is of another method.
  */
 int clock_reply_set(struct ipc_call *call);
 
 /*
- * The server's ends of streams, in the handler or wherever it keeps them: pull
- * receives what the client sends, push sends to it, reply sends the one reply
- * to a stream of requests and ends it. -EINVAL: the stream is of another
- * method.
+ * The server's ends of streams: push sends and pull receives, like _send() and
+ * _receive() above. reply sends the one reply to a stream of requests and ends
+ * the stream, without waiting.
+ *
+ *   -EINVAL        The stream is of another method.
  */
 int clock_push_watch(struct ipc_stream *stream, uint64_t timeout_usec,
 		     const Streams__Tick *message);
@@ -200,17 +269,23 @@ int clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 		    const Streams__Tick *message);
 
 /*
- * A new object with this service. *ret_object is the caller's to unref; when
- * nobody refers to it any more, here or elsewhere, destroy, if it is not NULL,
- * is called with userdata. ops must stay valid until then.
+ * Create an object with this service. The caller releases *ret_object with
+ * ipc_object_unref(). The object lives until nobody here or elsewhere refers
+ * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
+ * valid until then.
  */
 int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
 		     void *userdata, void (*destroy)(void *userdata),
 		     struct ipc_object **ret_object);
 
 /*
- * The same, and registers the object under a name: it lives as long as the
- * connection. -EEXIST: a living object of another user has the name.
+ * Create an object and register it under a name. The connection owns the
+ * object. Blocks until the service manager replies. Then ipc_run() or
+ * ipc_process() runs the handlers.
+ *
+ *   -EEXIST        A living object of another user has the name.
+ *   -EACCES        The policy forbids it.
+ *   -ENOTCONN      No service manager is running.
  */
 int clock_register(struct ipc *ipc, const char *name,
 		   const struct clock_ops *ops, void *userdata);

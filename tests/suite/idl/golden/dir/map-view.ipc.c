@@ -36,7 +36,7 @@ static int map_view_invoke_where(struct ipc_call *call,
 	return handlers->where(call, userdata);
 }
 
-/* Places in the table below, which is sorted by code. */
+/* Indices into the table below, which is sorted by number. */
 enum {
 	MAP_VIEW_METHOD_WHERE,
 	MAP_VIEW_METHOD_CENTRE,
