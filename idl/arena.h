@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of one run of the generator. Everything is allocated from one arena
- * and freed at once at the end, so nobody needs to say who owns what.
+ * Memory of one run of the generator. Everything is allocated from one arena and freed
+ * together at the end, so no function needs rules of ownership.
  *
- * Out of memory ends the program with a message: a generator that cannot hold
- * its input has nothing better to do, and nothing to tidy up.
+ * If memory runs out, the program prints a message and exits: there is nothing to clean
+ * up.
  */
 #ifndef IDL_ARENA_H
 #define IDL_ARENA_H
@@ -20,7 +20,7 @@ struct arena {
 	struct arena_block *blocks;
 };
 
-/* Zeroed, never NULL. */
+/* Return zeroed memory, never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_array(struct arena *arena, size_t count, size_t size);
 char *arena_strndup(struct arena *arena, const char *string, size_t length);
@@ -29,12 +29,12 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* For protobuf_c_message_unpack(); what it frees stays until the end. */
+/* For protobuf_c_message_unpack(). Its free does nothing. */
 ProtobufCAllocator arena_allocator(struct arena *arena);
 
 void arena_done(struct arena *arena);
 
-/* Says so on stderr and exits with 1. */
+/* Prints a message and exits with 1. */
 void out_of_memory(void) __attribute__((noreturn));
 
 #endif /* IDL_ARENA_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every name that the emitters give to something at file scope goes through one
- * table. What is added to the emitters is added here, and only here can a clash
- * be found before the user's compiler finds it.
+ * Every name that the emitters generate at file scope is entered into one table. A name
+ * that is new in the emitters must be added here; otherwise only the user's compiler
+ * finds a clash.
  */
 #define _GNU_SOURCE
 #include <search.h>
@@ -24,9 +24,9 @@ struct table {
 	void *root; /* tsearch(3) */
 };
 
-/* Which names a method brings, as formats of prefix and snake. */
+/* The names of a method, as formats of prefix and snake. */
 static const char *const method_names[] = { "%s_%s", "%s_%s_with", "%s_invoke_%s" };
-static const char *const answered_names[] = { "%s_reply_%s", "%s_%s_cb", "%s_%s_async",
+static const char *const replied_names[] = { "%s_reply_%s", "%s_%s_cb", "%s_%s_async",
 					      "%s_complete_%s" };
 static const char *const reply_names[] = { "%s_%s_reply_keep", "%s_%s_reply_free",
 					   "%s_%s_reply_freep" };
@@ -36,7 +36,7 @@ static const char *const sends_names[] = { "%s_%s_send", "%s_pull_%s" };
 static const char *const pushes_names[] = { "%s_%s_receive", "%s_push_%s" };
 static const char *const finish_names[] = { "%s_%s_finish", "%s_reply_%s" };
 
-/* And which a service brings by itself. */
+/* The names of a service itself. */
 static const char *const service_names[] = {
 	"struct %s", "struct %s_ops", "%s_interface", "%s_connect", "%s_await", "%s_take",
 	"%s_from_proxy", "%s_ref", "%s_unref", "%s_unrefp", "%s_proxy", "%s_on_death",
@@ -50,7 +50,7 @@ static int compare_c_names(const void *a, const void *b)
 	return strcmp(((const struct c_name *)a)->name, ((const struct c_name *)b)->name);
 }
 
-/* False if the name is taken: one complaint for each owner is enough. */
+/* Returns false if the name is taken: one error for each owner is enough. */
 static bool table_add(struct table *table, const char *name, const char *owner,
 		      struct path place)
 {
@@ -64,8 +64,8 @@ static bool table_add(struct table *table, const char *name, const char *owner,
 
 	if (*found != entry) {
 		diag_add(table->diag, table->unit->file, table->source, place,
-			 "%s: the C name %s is already that of %s; rename one of them", owner, name,
-			 (*found)->owner);
+			 "%s: %s already has the C name %s; rename one of them", owner,
+			 (*found)->owner, name);
 		return false;
 	}
 
@@ -99,7 +99,7 @@ static bool add_method_names(struct table *table, const struct service *service,
 
 static void add_service(struct table *table, const struct service *service)
 {
-	const char *owner = arena_printf(table->arena, "service %s itself", service->name);
+	const char *owner = arena_printf(table->arena, "service %s", service->name);
 
 	for (size_t i = 0; i < LENGTH(service_names); i++)
 		if (!table_add(table,
@@ -129,7 +129,7 @@ static void add_method(struct table *table, const struct service *service,
 {
 	const char *owner = arena_printf(table->arena, "rpc %s.%s", service->name, method->name);
 
-	/* protoc-c's own, for which more names are the same: GetHTTPS and GetHttps. */
+	/* protoc-c's own name, which is the same for more names: GetHTTPS and GetHttps. */
 	const char *pb_c = arena_printf(table->arena, "%s__%s",
 					name_c_lower(table->arena, service->pb_name),
 					name_c_lower(table->arena, method->name));
@@ -144,8 +144,8 @@ static void add_method(struct table *table, const struct service *service,
 	if (!add_method_names(table, service, method, owner, method_names, LENGTH(method_names)))
 		return;
 
-	if (!method->oneway && !add_method_names(table, service, method, owner, answered_names,
-						 LENGTH(answered_names)))
+	if (!method->oneway && !add_method_names(table, service, method, owner, replied_names,
+						 LENGTH(replied_names)))
 		return;
 
 	if (method->has_reply)
@@ -167,7 +167,7 @@ void clash_check(const struct unit *unit, struct arena *arena, const struct sour
 		.diag = diag,
 	};
 
-	table_add(&table, "file_descriptor_set", "the file itself", (struct path){ 0 });
+	table_add(&table, "file_descriptor_set", "the generated file", (struct path){ 0 });
 	for (size_t i = 0; i < unit->n_services; i++)
 		add_service(&table, &unit->services[i]);
 

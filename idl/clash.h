@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Do the C names of a unit clash, with each other or with the C library?
+ * Check that the C names of a unit clash neither with each other nor with the C library.
  */
 #ifndef IDL_CLASH_H
 #define IDL_CLASH_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The list of what is wrong.
+ * The list of errors.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ const char *diag_report(const struct diag *diag, struct arena *arena)
 	if (!diag->count)
 		return NULL;
 
-	/* A list starts on a line of its own: protoc puts "--ipc_out: " in front. */
+	/* protoc prints "--ipc_out: " first, so a list starts on the next line. */
 	if (diag->count > 1)
 		return arena_printf(arena, "%u errors\n%s", diag->count, diag->text.data);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is wrong with a .proto file, for its author: "file:line:column: text",
- * a line each, collected so that one run shows everything.
+ * Errors in a .proto file, for its author: one line "file:line:column: text" each. They
+ * are collected, so that one run shows all of them.
  */
 #ifndef IDL_DIAG_H
 #define IDL_DIAG_H
@@ -17,7 +17,7 @@ struct diag {
 void diag_add(struct diag *diag, const char *file, const struct source *source,
 	      struct path path, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* All of it, as protoc shows it behind "--ipc_out: "; NULL if nothing is wrong. */
+/* Returns all errors as one text, which protoc prints after "--ipc_out: "; NULL: none. */
 const char *diag_report(const struct diag *diag, struct arena *arena);
 
 void diag_done(struct diag *diag);

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The emitters: from the model to C. One file of theirs for each part of what
- * they write:
+ * The emitters: from the model to C. One file for each part of the output:
  *
  *   emit_header.c   X.ipc.h, from the first line to the last
  *   emit_source.c   X.ipc.c: its frame, and the embedded descriptors
- *   emit_server.c     what serves: trampolines, method table, replies
- *   emit_client.c     what calls: the proxy's functions
+ *   emit_server.c     the server: handlers' trampolines, method table, replies
+ *   emit_client.c     the client: the proxy's functions
  *   emit_stream.c   methods with streams, in both files
  *   emit_sign.c     the functions' signatures, for header and source alike
  *
- * A name at file scope that any of them writes has to stand in clash.c too.
+ * Add every new name at file scope to clash.c too.
  */
 #ifndef IDL_EMIT_H
 #define IDL_EMIT_H
@@ -37,7 +36,7 @@ void emit_source(struct emitter *e);
 void emit_server(struct emitter *e, const struct service *service);
 void emit_client(struct emitter *e, const struct service *service);
 
-/* Methods with streams: in the header's or the source's words. */
+/* Methods with streams: declarations for the header, or definitions for the source. */
 void emit_stream_client(struct emitter *e, const struct service *service,
 			const struct method *method, bool source);
 void emit_stream_server(struct emitter *e, const struct service *service,

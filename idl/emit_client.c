@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The calling half of X.ipc.c: a proxy with a type, and a function per method.
- * A reply is received as a ProtobufCMessage and handed out as what it is: never
- * stored through a pointer of another type, which the compiler may assume not
- * to happen.
+ * The client's half of X.ipc.c: a proxy with a type, and the functions of each method. A
+ * reply is received as a ProtobufCMessage and converted to its own type. It is never stored
+ * through a pointer of another type, because compilers assume that this does not happen.
  */
 #include "emit.h"
 
 /* --- Finding and keeping ---------------------------------------------------------- */
 
-/* The end of a function that got a proxy by the call; r and proxy are declared. */
+/* The end of a function that gets a proxy from the call. r and proxy are declared. */
 static void emit_get(struct emitter *e, const struct service *s, const char *call)
 {
 	emit(e, "\tr = %s;\n\tif (r < 0)\n\t\treturn r;\n\n", call);
@@ -69,8 +68,8 @@ static void emit_none(struct emitter *e, const struct method *m)
 		emit(e, "\tstatic const Ipc__None none = IPC__NONE__INIT;\n\n");
 }
 
-/* lead calls a function of libipc's with proxy, method, options, request and what
- * comes after that, up to a NULL. */
+/* lead calls a function of libipc with proxy, method, options, request and more, a list that
+ * ends with NULL. */
 static void emit_rpc(struct emitter *e, const struct service *s, const struct method *m,
 		     const char *lead, const char *const *more, const char *tail)
 {
@@ -132,7 +131,7 @@ static void emit_call(struct emitter *e, const struct service *s, const struct m
 		    params, ";\n}\n\n");
 }
 
-/* The async call, and the function that gives the callback its own types back. */
+/* The async call, and the function that calls the callback with its own types. */
 static void emit_async(struct emitter *e, const struct service *s, const struct method *m)
 {
 	const char *complete = arena_printf(e->arena, "%s_complete_%s", s->prefix, m->snake);

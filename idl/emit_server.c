@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The serving half of X.ipc.c: from a call that libipc unpacked to the handler
- * of the right type, and what libipc has to know for that.
+ * The server's half of X.ipc.c: functions that pass an unpacked request to the handler in its
+ * own type, and the table with which libipc finds them.
  */
 #include <inttypes.h>
 
@@ -29,7 +29,7 @@ static void emit_invoke(struct emitter *e, const struct service *s, const struct
 
 static void emit_indices(struct emitter *e, const struct service *s)
 {
-	emit(e, "/* Places in the table below, which is sorted by code. */\nenum {\n");
+	emit(e, "/* Indices into the table below, which is sorted by number. */\nenum {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit(e, "\t%s,\n", s->by_code[i]->index);
 	emit(e, "};\n\n");

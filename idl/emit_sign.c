@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The signatures of everything that is generated. The header declares and the
- * source defines with the same words, so they cannot differ.
+ * The signatures of generated functions. Header and source are made from the same strings,
+ * so they cannot differ.
  */
 #include <stdarg.h>
 #include <string.h>

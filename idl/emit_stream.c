@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Methods with streams, in header and source: what opens one, what sends and
- * receives at either end, and what calls the handler. Both files get the same list
- * of functions, so they cannot differ.
+ * Methods with streams, in header and source: functions that open, send and receive, and the
+ * function that calls the handler. Both files are made from the same list of functions, so
+ * they cannot differ.
  */
 #include "emit.h"
 
@@ -29,7 +29,7 @@ static void emit_function(struct stream_emitter *se, const struct function *f)
 		emit(se->e, "%s}\n\n", f->body);
 }
 
-/* Calls a function of libipc's that gives a message out, and gives it its type. */
+/* Calls a function of libipc that returns a message, and converts it to its type. */
 static const char *receiving_body(struct stream_emitter *se, const char *function,
 				  const char *condition, const char *class, const char *ret)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * protoc-gen-ipc: protoc starts it for --ipc_out, writes a request to its
- * standard input and reads the response from its standard output. Only this
- * file knows of processes, arguments and streams.
+ * protoc-gen-ipc: protoc starts it for --ipc_out, writes a request to its standard input
+ * and reads the response from its standard output. Only this file uses arguments, files
+ * and standard streams.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,25 +18,24 @@
 #include "text.h"
 
 static const char usage[] =
-	"protoc-gen-ipc makes the C stubs of the services in .proto files. It is started\n"
-	"by protoc, not by hand:\n"
+	"protoc-gen-ipc generates C stubs for the services in .proto files. protoc starts it:\n"
 	"\n"
 	"  protoc --c_out=DIR --ipc_out=DIR FILE.proto...\n"
 	"\n"
-	"writes FILE.pb-c.h and FILE.pb-c.c (messages, by protoc-gen-c) and FILE.ipc.h and\n"
-	"FILE.ipc.c (services) to DIR. Where protoc-gen-ipc is not in the PATH, add\n"
-	"--plugin=protoc-gen-ipc=PROGRAM. FILE.proto finds ipc/ipc.proto and\n"
-	"ipc/options.proto with -I $(pkg-config --variable=protodir libipc).\n"
+	"writes FILE.pb-c.h and FILE.pb-c.c (messages, from protoc-gen-c) and FILE.ipc.h and\n"
+	"FILE.ipc.c (services) to DIR. If protoc-gen-ipc is not in the PATH, add\n"
+	"--plugin=protoc-gen-ipc=PROGRAM. To import ipc/ipc.proto and ipc/options.proto, add\n"
+	"-I $(pkg-config --variable=protodir libipc).\n"
 	"\n"
 	"  protoc-gen-ipc --check OLD NEW\n"
 	"\n"
-	"tells what in the services of the descriptor set NEW breaks programs that were\n"
-	"built from OLD, line by line, and exits with 1 if there is anything. protoc\n"
-	"--include_imports --descriptor_set_out=FILE writes such a set.\n"
+	"lists the changes from OLD to NEW that break programs built from OLD, and exits with\n"
+	"1 if there are any. OLD and NEW are descriptor sets; protoc --include_imports\n"
+	"--descriptor_set_out=FILE writes one.\n"
 	"\n"
-	"  -h, --help     this text\n"
+	"  -h, --help     print this text\n"
 	"      --check    compare two descriptor sets\n"
-	"      --version  the version\n";
+	"      --version  print the version\n";
 
 static int check_files(const char *old_name, const char *new_name);
 
@@ -59,17 +58,17 @@ static int parse_arguments(int argc, char **argv)
 	case 'c':
 		if (argc - optind == 2)
 			return check_files(argv[optind], argv[optind + 1]);
-		fputs("protoc-gen-ipc: --check wants two descriptor sets, OLD and NEW.\n", stderr);
+		fputs("protoc-gen-ipc: --check needs two descriptor sets, OLD and NEW\n", stderr);
 		return 2;
 	case -1:
 		break;
 	default:
-		fputs("Try protoc-gen-ipc --help.\n", stderr);
+		fputs("Try 'protoc-gen-ipc --help'.\n", stderr);
 		return 2;
 	}
 
 	if (optind < argc || isatty(STDIN_FILENO)) {
-		fputs("protoc-gen-ipc: protoc starts this program, for --ipc_out. See --help.\n",
+		fputs("protoc-gen-ipc: protoc starts this program, for --ipc_out; see --help\n",
 		      stderr);
 		return 2;
 	}
@@ -137,7 +136,7 @@ static int run(struct arena *arena, struct text *input)
 
 /* --- --check ------------------------------------------------------------------- */
 
-/* NULL: said why on stderr. */
+/* Prints the reason and returns NULL on failure. */
 static struct shape *read_shape(struct arena *arena, const char *name)
 {
 	struct text text = { 0 };
@@ -152,7 +151,7 @@ static struct shape *read_shape(struct arena *arena, const char *name)
 				   text.size);
 		if (!shape)
 			fprintf(stderr,
-				"protoc-gen-ipc: %s is no descriptor set; write one with protoc "
+				"protoc-gen-ipc: %s is not a descriptor set; create one with protoc "
 				"--include_imports --descriptor_set_out=%s\n",
 				name, name);
 	}

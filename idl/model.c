@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * From descriptors to the model. Whatever a .proto can ask for that cannot be
- * had is found here, with the place in the file where it is asked for.
+ * From descriptors to the model. What a .proto file requests but the generator cannot
+ * generate is found here, with its place in the file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 #define METHOD_OUTPUT	     3
 #define METHOD_OPTIONS	     4
 
-/* Of ipc/options.proto, likewise. */
+/* Field numbers of ipc/options.proto. */
 #define OPTION_ID	50602
 #define OPTION_C_PREFIX 50601
 
@@ -60,15 +60,15 @@ static void check_streams(struct builder *b, const struct method *method, struct
 		return;
 	if (method->oneway)
 		complain(b, path_field(place, METHOD_OPTIONS),
-			 "rpc %s: a stream has an end on either side, so it is no oneway",
+			 "rpc %s: a method with streams cannot be a oneway; remove (ipc.oneway)",
 			 method->name);
 	if (!method->has_request && method->sends)
 		complain(b, path_field(place, METHOD_INPUT),
-			 "rpc %s: a stream of ipc.None carries nothing; give its messages a type",
+			 "rpc %s: a stream of ipc.None has no content; define a message for it",
 			 method->name);
 	if (type_is(method->reply, "ipc.None"))
 		complain(b, path_field(place, METHOD_OUTPUT),
-			 "rpc %s: a method with streams returns messages; give them a type",
+			 "rpc %s: a method with streams cannot return ipc.None; define a message for it",
 			 method->name);
 }
 
@@ -80,7 +80,7 @@ static void check_type(struct builder *b, const struct method *method, const str
 
 	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd") || type_is(type, "ipc.Blob") ||
 	    type_is(type, "ipc.Memory"))
-		complain(b, place, "rpc %s: %s must be a field of a message, not the message",
+		complain(b, place, "rpc %s: %s cannot be a request or reply itself; make it a field of a message",
 			 method->name, type->full_name);
 
 	if (!(type->holds & TYPE_HOLDS_GROUP))
@@ -89,8 +89,8 @@ static void check_type(struct builder *b, const struct method *method, const str
 	group = types_find_group(b->arena, &b->request->types, type, &owner);
 	if (group)
 		complain(b, place,
-			 "rpc %s: message %s has a group, field %d, which protobuf-c cannot do; "
-			 "make it a message",
+			 "rpc %s: message %s has a group, field %d, which protobuf-c does not "
+			 "support; make it a message",
 			 method->name, owner->full_name, group->number);
 }
 
@@ -116,7 +116,7 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 			 METHOD_TIMEOUT_MAX);
 	else if (options.has_timeout && options.oneway)
 		complain(b, path_field(place, OPTION_TIMEOUT),
-			 "rpc %s: nobody waits for a oneway; (ipc.timeout_ms) is for calls",
+			 "rpc %s: a oneway cannot have (ipc.timeout_ms), because nobody waits for it",
 			 method->name);
 	if (!options.has_id)
 		return;
@@ -153,9 +153,9 @@ static void check_method(struct builder *b, const struct method *method)
 
 	if (!*method->snake)
 		complain(b, path_field(place, METHOD_NAME),
-			 "rpc %s: no C name can be made of it; it needs a letter before any digit",
+			 "rpc %s: the name has no C form; it needs a letter before any digit",
 			 method->name);
-	/* protoc-c has a struct member of that name as well, and nothing helps it. */
+	/* protoc-c generates a struct member of that name too, and no option changes it. */
 	if (name_is_reserved(method->snake) ||
 	    name_is_reserved(name_c_lower(b->arena, method->name)))
 		complain(b, path_field(place, METHOD_NAME),
@@ -167,7 +167,7 @@ static void check_method(struct builder *b, const struct method *method)
 	check_type(b, method, method->reply, path_field(place, METHOD_OUTPUT));
 	if (method->oneway && !type_is(method->reply, "ipc.None"))
 		complain(b, path_field(place, METHOD_OUTPUT),
-			 "rpc %s: a oneway has no reply, so it must return ipc.None, not %s",
+			 "rpc %s: a oneway must return ipc.None, not %s",
 			 method->name, method->reply->full_name);
 }
 
@@ -181,7 +181,7 @@ static int compare_codes(const void *a, const void *b)
 	if (x->code != y->code)
 		return x->code < y->code ? -1 : 1;
 
-	/* Equal ones in the order of the file, so that the later is blamed. */
+	/* Equal ones in the order of the file, so that the error is about the later one. */
 	return x < y ? -1 : x > y;
 }
 
@@ -201,12 +201,12 @@ static void sort_codes(struct builder *b, struct service *service)
 			complain(b,
 				 path_field(path_field(sorted[i]->place, METHOD_OPTIONS),
 					    OPTION_ID),
-				 "rpc %s: rpc %s has the number %u already; choose another (ipc.id)",
+				 "rpc %s: rpc %s already has the number %u; choose another (ipc.id)",
 				 sorted[i]->name, sorted[i - 1]->name, sorted[i]->code);
 		else
 			complain(b, path_field(sorted[i]->place, METHOD_NAME),
-				 "rpc %s: its name gives it the same number (0x%08x) as rpc %s; give "
-				 "one of them a number of its own with option (ipc.id)",
+				 "rpc %s: the number derived from its name, 0x%08x, is also that of rpc "
+				 "%s; set option (ipc.id) on one of them",
 				 sorted[i]->name, sorted[i]->code, sorted[i - 1]->name);
 	}
 
@@ -229,21 +229,21 @@ static void check_prefix(struct builder *b, const struct service *service, struc
 
 	if (!name_is_snake(prefix))
 		complain(b, place,
-			 "service %s: \"%s\" cannot begin C names; option (ipc.c_prefix) takes words "
-			 "of small letters and digits with single underscores between them",
+			 "service %s: \"%s\" is no prefix of C names; option (ipc.c_prefix) needs "
+			 "words of small letters and digits with single underscores between them",
 			 service->name, prefix);
 	else if (name_is_reserved(prefix))
 		complain(b, place, "service %s: the C name %s is reserved; %s", service->name,
 			 prefix, choose);
 	else if (prefix_belongs_to(prefix, "ipc"))
-		complain(b, place, "service %s: C names that begin with ipc are libipc's; %s",
+		complain(b, place, "service %s: C names that begin with ipc belong to libipc; %s",
 			 service->name, choose);
 	else if (prefix_belongs_to(prefix, "protobuf_c"))
-		complain(b, place, "service %s: C names that begin with protobuf_c are protobuf-c's; %s",
+		complain(b, place, "service %s: C names that begin with protobuf_c belong to protobuf-c; %s",
 			 service->name, choose);
 }
 
-/* The place that decides the prefix: the option, or the name. */
+/* Returns the place that determines the prefix: the option, or the name. */
 static struct path build_prefix(struct builder *b, struct service *service,
 				const ServiceProto *proto)
 {
@@ -265,8 +265,8 @@ static struct path build_prefix(struct builder *b, struct service *service,
 	return path_field(service->place, SERVICE_NAME);
 }
 
-/* The parameter "struct echo *echo", unless something else is called so where
- * it occurs. */
+/* The name of the parameter "struct echo *echo"; changed if another parameter or local
+ * variable of generated functions has that name. */
 static const char *build_self(struct builder *b, const char *prefix)
 {
 	static const char *const taken[] = {
@@ -299,8 +299,8 @@ static void build_service(struct builder *b, struct service *service,
 	check_prefix(b, service, prefix_place);
 	if (!proto->n_method)
 		complain(b, service->place,
-			 "service %s has no rpc, and what protoc-c makes of it does not compile; give "
-			 "it one",
+			 "service %s has no rpc, and protoc-c generates code for it that does not "
+			 "compile; add an rpc",
 			 service->name);
 
 	service->methods = arena_array(b->arena, proto->n_method + 1, sizeof(*service->methods));
@@ -316,7 +316,7 @@ static void build_service(struct builder *b, struct service *service,
 	sort_codes(b, service);
 }
 
-/* Every name of the second would clash: one complaint says it. */
+/* Every name of the second service would clash: report that once. */
 static bool check_prefixes(struct builder *b, const struct unit *unit)
 {
 	bool unique = true;
@@ -326,7 +326,7 @@ static bool check_prefixes(struct builder *b, const struct unit *unit)
 			if (strcmp(unit->services[i].prefix, unit->services[j].prefix))
 				continue;
 			complain(b, unit->services[i].place,
-				 "service %s: the C names of service %s begin with %s already; "
+				 "service %s: the C names of service %s already begin with %s; "
 				 "choose another prefix with option (ipc.c_prefix)",
 				 unit->services[i].name, unit->services[j].name,
 				 unit->services[i].prefix);
@@ -338,13 +338,13 @@ static bool check_prefixes(struct builder *b, const struct unit *unit)
 	return unique;
 }
 
-/* What libipc compares before it looks closer. */
+/* libipc compares the hashes first; if they are equal, it compares nothing else. */
 static void hash_services(struct builder *b, struct unit *unit)
 {
 	struct shape *shape = shape_read(b->arena, unit->set, unit->set_size);
 
 	if (!shape) {
-		complain(b, (struct path){ 0 }, "a type in it, or in its imports, has no name");
+		complain(b, (struct path){ 0 }, "a type in this file or its imports has no name");
 		return;
 	}
 	for (size_t i = 0; i < unit->n_services; i++)
@@ -369,11 +369,11 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 	unit->file = file->name;
 	unit->base = name_file_base(b.arena, file->name);
 	unit->identifier = name_file_identifier(b.arena, file->name);
-	unit->licence = source_licence(&b.source, b.arena);
+	unit->license = source_license(&b.source, b.arena);
 	unit->services = arena_array(b.arena, file->n_service + 1, sizeof(*unit->services));
 	unit->n_services = file->n_service;
 	if (!name_is_file(file->name)) {
-		complain(&b, (struct path){ 0 }, "C cannot include a file of that name; rename it");
+		complain(&b, (struct path){ 0 }, "C cannot include a file with this name; rename it");
 		return;
 	}
 
@@ -382,7 +382,7 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 		build_service(&b, &unit->services[i], file->service[i]);
 	}
 
-	/* Names that are wrong by themselves would only clash as well. */
+	/* Report clashes only if all names are valid by themselves. */
 	if (check_prefixes(&b, unit) && diag->count == before)
 		clash_check(unit, b.arena, &b.source, diag);
 

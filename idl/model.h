@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model: what the emitters write down, with every name and number decided
- * and everything checked. model.c builds it from descriptors; from here on
- * nothing can be wrong any more.
+ * The model: everything that the emitters need, with all names and numbers computed and
+ * checked. model.c builds it from descriptors. Emitters cannot fail.
  */
 #ifndef IDL_MODEL_H
 #define IDL_MODEL_H
@@ -32,7 +31,7 @@ struct method {
 struct service {
 	const char *name;      /* "Echo" */
 	const char *full_name; /* "echo.Echo" */
-	const char *pb_name;   /* what protoc-c mangles; differs with c_package */
+	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
 	const char *prefix;    /* "echo" */
 	const char *self;      /* "echo", the parameter's name */
 	const char *comment;   /* the author's, or NULL */
@@ -48,15 +47,15 @@ struct unit {
 	const char *file; /* "dir/echo.proto" */
 	const char *base; /* "dir/echo" */
 	const char *identifier; /* "dir_2fecho_2eproto" */
-	const char *licence; /* "MIT", by the author's SPDX line, or NULL */
+	const char *license; /* "MIT", by the author's SPDX line, or NULL */
 	struct service *services;
 	size_t n_services;
 	const uint8_t *set; /* FileDescriptorSet */
 	size_t set_size;
 };
 
-/* Builds the unit of one file; what its author did wrong goes to diag, and then
- * the unit is not to be used. */
+/* Builds the unit of one file. Errors of its author go to diag; then the unit must not be
+ * used. */
 void unit_build(struct unit *unit, const struct request *request,
 		const Google__Protobuf__FileDescriptorProto *file, struct diag *diag);
 

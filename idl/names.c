@@ -32,9 +32,9 @@ static char to_lower(char c)
 	return is_upper(c) ? (char)(c - 'A' + 'a') : c;
 }
 
-/* --- As protoc-c does it ---------------------------------------------------- */
+/* --- Names of protoc-c -------------------------------------------------------- */
 
-/* One part of a full name: capitals begin words unless one stands before. */
+/* One part of a full name. A capital begins a word unless it follows another. */
 static char *put_lower(char *out, const char *part, size_t length)
 {
 	bool was_upper = true;
@@ -49,7 +49,7 @@ static char *put_lower(char *out, const char *part, size_t length)
 	return out;
 }
 
-/* Underscores go, and what follows them is a capital. */
+/* Removes underscores; the character after one becomes a capital. */
 static char *put_camel(char *out, const char *part, size_t length)
 {
 	bool capital = true;
@@ -146,7 +146,7 @@ char *name_file_identifier(struct arena *arena, const char *file)
 	return name;
 }
 
-/* --- Ours ------------------------------------------------------------------- */
+/* --- Names of services and methods -------------------------------------------- */
 
 /* Does a word begin at name[i]? FooBar, foo2Bar, and the last capital of a run
  * that goes on in lower case: HTTPServer. */
@@ -205,7 +205,7 @@ uint32_t name_code(const char *path)
 	return hash | 0x80000000;
 }
 
-/* --- Questions --------------------------------------------------------------- */
+/* --- Checks -------------------------------------------------------------------- */
 
 static size_t identifier_length(const char *name)
 {

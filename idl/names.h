@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names: what a .proto name is called in C. Pure functions; results live in the
- * arena.
+ * Names: from .proto names to C names. Pure functions; results live in the arena.
  *
- * Two conversions exist side by side. Message types are called as protoc-c
- * calls them, oddities included (SayURLReply is say_urlreply), because its
- * header declares them. Services and methods are ours to name and come out as
- * a person would write them (GetURLList is get_url_list). Ours never contain
- * two underscores in a row and protoc-c's always do, so the two cannot clash.
+ * There are two conversions. Message types have the names that protoc-c uses, with its
+ * oddities (SayURLReply becomes say_urlreply), because its header declares them. Services
+ * and methods have names as a person would write them (GetURLList becomes get_url_list).
+ * These never contain two underscores in a row and protoc-c's always do, so they cannot
+ * clash.
  */
 #ifndef IDL_NAMES_H
 #define IDL_NAMES_H
@@ -17,13 +16,13 @@
 
 #include "arena.h"
 
-/* --- As protoc-c does it; full names without a leading dot ----------------- */
+/* --- Names of protoc-c; full names have no leading dot ---------------------- */
 
 char *name_c_class(struct arena *arena, const char *full_name);	/* Echo__SayReply */
 char *name_c_lower(struct arena *arena, const char *full_name);	/* echo__say_reply */
 
-/* The full name that protoc-c mangles where option (pb_c_file).c_package is
- * given; package is the file's, "" for none. */
+/* The full name from which protoc-c makes C names if option (pb_c_file).c_package is set.
+ * package is the file's, "" for none. */
 char *name_override(struct arena *arena, const char *full_name, const char *package,
 		    const char *c_package);
 
@@ -31,7 +30,7 @@ char *name_override(struct arena *arena, const char *full_name, const char *pack
 char *name_file_base(struct arena *arena, const char *file);
 char *name_file_identifier(struct arena *arena, const char *file);
 
-/* --- Ours ------------------------------------------------------------------ */
+/* --- Names of services and methods ------------------------------------------ */
 
 /* Snake case; "" if nothing is left or a digit comes first. */
 char *name_snake(struct arena *arena, const char *name);
@@ -41,24 +40,24 @@ char *name_upper(struct arena *arena, const char *name);
  * "package.Service/Method". */
 uint32_t name_code(const char *path);
 
-/* --- Questions -------------------------------------------------------------- */
+/* --- Checks ------------------------------------------------------------------ */
 
 /* [A-Za-z_][A-Za-z0-9_]*, and such parts with single dots between them. */
 bool name_is_identifier(const char *name);
 bool name_is_dotted(const char *name);
 
-/* May it stand in an #include and in a comment? */
+/* True if it can be used in an #include and in a comment. */
 bool name_is_file(const char *file);
 
 /* Words in lower case with single underscores between them. */
 bool name_is_snake(const char *name);
 
-/* Keywords of C and C++, and macros that the included headers define: no name of
- * a struct or of a member of one. */
+/* True for keywords of C and C++ and for macros that the included headers define: these
+ * cannot name a struct or a member. */
 bool name_is_reserved(const char *word);
 
-/* Does the C library have a function of that name? Only those that could come
- * out of a service and a method: timer_create, sem_wait. */
+/* True if the C library has a function with that name. Lists only names that a service and
+ * a method could make: timer_create, sem_wait. */
 bool name_is_libc(const char *name);
 
 #endif /* IDL_NAMES_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipc/options.proto: the numbers here are those there.
+ * The options of ipc/options.proto, with the field numbers from there.
  */
 #include <string.h>
 
@@ -46,7 +46,7 @@ static bool bad_unknown(struct bad_option *ret_bad, struct arena *arena, const F
 	return bad_value(ret_bad, (uint32_t)option->number,
 			 arena_printf(arena,
 				      "this protoc-gen-ipc does not know option (ipc.%s), "
-				      "number %d; is it older than ipc/options.proto?",
+				      "number %d; it may be older than ipc/options.proto",
 				      option->name ?: "", option->number));
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of ipc/options.proto. protobuf-c knows no extensions and keeps
- * them as unknown fields, from which they are read here. Options of other
- * packages are nobody's business; one of package ipc that this generator does
- * not know is an error, because ignoring it would generate something else than
- * was asked for.
+ * The options of ipc/options.proto. protobuf-c does not support extensions and keeps them
+ * as unknown fields, from which they are read here. Options of other packages are ignored.
+ * An unknown option of package ipc is an error, because the generated code would not do
+ * what its author requests.
  */
 #ifndef IDL_OPTIONS_H
 #define IDL_OPTIONS_H
@@ -26,14 +25,14 @@ struct service_options {
 	const char *c_prefix; /* NULL if not given */
 };
 
-/* One that is not known, or has a value of the wrong kind. */
+/* An unknown option, or one with a value of the wrong type. */
 struct bad_option {
 	uint32_t number;
 	const char *problem;
 };
 
-/* The files are searched for the names of unknown options. Return whether all
- * is well; *ret_bad is the first that is not. options may be NULL. */
+/* Return false at the first bad option and set *ret_bad. The names of unknown options are
+ * looked up in files. options may be NULL. */
 bool options_of_method(struct arena *arena, struct method_options *ret,
 		       const Google__Protobuf__MethodOptions *options,
 		       Google__Protobuf__FileDescriptorProto *const *files, size_t n_files,

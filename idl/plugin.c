@@ -51,7 +51,8 @@ static void add_unit(struct arena *arena, Response *response, const struct unit 
 	add_file(arena, response, unit->base, ".ipc.c", &text);
 }
 
-/* The units of all files that have services; NULL, or the request's fault. */
+/* Builds the units of all files that have services. Returns NULL, or an error in the
+ * request. */
 static const char *build_units(struct request *request, const Request *asked,
 			       struct unit *units, size_t *n_units, struct diag *diag)
 {
@@ -59,7 +60,7 @@ static const char *build_units(struct request *request, const Request *asked,
 		const File *file = request_file(request, asked->file_to_generate[i]);
 
 		if (!file)
-			return "a file to generate is not among the files";
+			return "a file to generate is missing";
 		if (file->n_service)
 			unit_build(&units[(*n_units)++], request, file, diag);
 	}

@@ -11,9 +11,9 @@
 #include "arena.h"
 
 /*
- * Answers a CodeGeneratorRequest with a CodeGeneratorResponse; what is wrong
- * with the .proto files is in the response. NULL, or what is wrong with the
- * request itself, which no protoc sends.
+ * Makes the CodeGeneratorResponse to a CodeGeneratorRequest. Errors in the .proto files are
+ * part of the response. Returns NULL, or the error in the request itself; protoc never
+ * sends such a request.
  */
 const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 		       uint8_t **ret_response, size_t *ret_size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What protoc asks for: the files of a CodeGeneratorRequest with all their
- * imports, checked for what the rest of the generator relies on.
+ * The files of a CodeGeneratorRequest with all their imports, checked for what the rest of
+ * the generator relies on.
  */
 #ifndef IDL_REQUEST_H
 #define IDL_REQUEST_H
@@ -16,8 +16,8 @@ struct request {
 };
 
 /*
- * Checks what protoc always gets right: names are there and are identifiers,
- * types exist. NULL, or what is not so.
+ * Checks that names exist and are identifiers and that types exist, as protoc guarantees.
+ * Returns NULL, or an error.
  */
 const char *request_init(struct request *request, struct arena *arena,
 			 Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
@@ -26,9 +26,9 @@ const Google__Protobuf__FileDescriptorProto *request_file(const struct request *
 							  const char *name);
 
 /*
- * A serialised FileDescriptorSet: the file and all its imports, imports first,
- * without comments and positions. descriptor.proto is left out: every protobuf
- * implementation brings it along.
+ * A serialized FileDescriptorSet: the file and all its imports, imports first, without
+ * comments and positions. descriptor.proto is left out, because every implementation of
+ * protobuf has it.
  */
 const uint8_t *request_file_set(const struct request *request,
 				const Google__Protobuf__FileDescriptorProto *file,

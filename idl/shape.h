@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shape of services: what two programs must agree about to understand each
- * other. Names of types and fields, comments and the order in a file are not
- * part of it; numbers, kinds and who may leave what out are.
+ * The shape of services: what two programs must agree on to understand each other. Numbers,
+ * types, and which fields may be missing are part of it. Names of types and fields,
+ * comments, and the order in a file are not.
  *
- * Works on the bytes of a google.protobuf.FileDescriptorSet. Pure: no streams,
- * no globals. protoc-gen-ipc hashes and compares with it (shape of two files on
- * disk); libipc compares what two running programs were built from.
+ * Works on the bytes of a google.protobuf.FileDescriptorSet, without files or globals.
+ * protoc-gen-ipc computes hashes and compares two files; libipc compares the files from
+ * which two running programs were built.
  */
 #ifndef IDL_SHAPE_H
 #define IDL_SHAPE_H
@@ -16,33 +16,38 @@
 
 struct shape;
 
-/* What the bytes of a set are to be unpacked as, once they are known not to nest
- * too deeply: that is the caller's to check. */
+/* The type with which to unpack the bytes of a set. The caller first checks that they do
+ * not nest too deeply. */
 const ProtobufCMessageDescriptor *shape_descriptor(void);
 
-/* set is such a message and must stay until shape_free(). -ENOMEM; -EBADMSG: not
- * what protoc writes. */
+/* set is a message of that type and must stay valid until shape_free().
+ *   -EBADMSG  protoc does not write such a set.
+ *   -ENOMEM */
 int shape_new(struct shape **ret_shape, const ProtobufCMessage *set);
 struct shape *shape_free(struct shape *shape);
 
-/* A hash of the shape of a service ("echo.Echo"), never 0. -ENOENT: the set has no
- * such service; -ENOMEM. */
+/* Computes a hash of the shape of a service ("echo.Echo"), never 0.
+ *   -ENOENT   The set has no such service.
+ *   -ENOMEM */
 int shape_hash(const struct shape *shape, const char *service, uint64_t *ret_hash);
 
 /*
- * SHAPE_EVOLVE: may new take the place of old? What disappears counts.
- * SHAPE_TALK: can programs of both understand each other in what both have?
+ * SHAPE_EVOLVE: may new replace old? Methods and fields that disappear count.
+ * SHAPE_TALK: can programs of both use the methods and fields that both have?
  */
 enum shape_question {
 	SHAPE_EVOLVE,
 	SHAPE_TALK,
 };
 
-/* One difference that breaks something: "echo.Echo/Say: ...". Valid in the call. */
+/* Called for a difference that breaks something: "echo.Echo/Say: ...". text is valid during
+ * the call. */
 typedef void (*shape_report)(void *userdata, const char *text);
 
-/* How many differences break something; each is reported. service: the only one
- * to look at, or NULL for all that old has. -ENOMEM; -E2BIG: too large to tell. */
+/* Returns how many differences break something, and reports each. service is the one to
+ * compare; NULL: all services of old.
+ *   -E2BIG    The types are too many to compare.
+ *   -ENOMEM */
 int shape_compare(const struct shape *old, const struct shape *new, const char *service,
 		  enum shape_question question, shape_report report, void *userdata);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two shapes held against each other. See shape.h.
+ * Compare two shapes. See shape.h.
  *
- * What is looked at besides the methods is a list of pairs of types, the old and
- * the new that stand in the same place. It grows while fields are compared, and no
- * pair is on it twice, so types that hold themselves come to an end.
+ * Besides the methods, a list of pairs of types is compared: the old and the new type in
+ * the same place. The list grows while fields are compared. No pair is in it twice, so the
+ * comparison of recursive types ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "shape_private.h"
 
-/* More than any real interface has; what a stranger describes must end somewhere. */
+/* More than any real interface has. It bounds the work on a peer's descriptors. */
 #define PAIRS_MAX 4096
 
 struct pair {
@@ -76,8 +76,8 @@ static bool is_special(const char *name)
 	return !strncmp(name, ".ipc.", strlen(".ipc."));
 }
 
-/* Two types in the same place. Those that libipc knows, and those that the set does
- * not have, are the same if they are called the same. */
+/* Two types in the same place. Types of package ipc, and types that the set does not
+ * contain, are equal if their names are. */
 static void compare_types(struct comparison *c, const char *where, const char *old_name,
 			  const char *new_name)
 {
@@ -202,7 +202,7 @@ static void compare_messages(struct comparison *c, const struct pair *pair)
 	for (size_t i = 0; i < new->n_field; i++)
 		if (new->field[i]->label == LABEL_REQUIRED &&
 		    !find_field(old, new->field[i]->number))
-			breaks(c, "%s.%s (%d): is new and required; old programs do not send it",
+			breaks(c, "%s.%s (%d): is new and required, and old programs do not send it",
 			       pair->old->name + 1, new->field[i]->name ?: "?",
 			       new->field[i]->number);
 }
@@ -236,7 +236,7 @@ static void compare_enums(struct comparison *c, const struct pair *pair)
 
 /* --- Services --------------------------------------------------------------------- */
 
-/* A method with a number of its own is found by that, others by name. */
+/* A method with option (ipc.id) is found by its number, others by name. */
 static const Shape__Method *find_method(const Shape__Service *service, const Shape__Method *like)
 {
 	uint32_t id = shape_method_id(like);
@@ -263,14 +263,14 @@ static bool has_method_named(const Shape__Service *service, const char *name)
 static const char *kind_name(const Shape__Method *method)
 {
 	if (shape_is_oneway(method))
-		return "oneway";
+		return "a oneway";
 	if (method->client_streaming && method->server_streaming)
 		return "streaming both ways";
 	if (method->client_streaming)
 		return "streaming to the server";
 	if (method->server_streaming)
 		return "streaming to the client";
-	return "answered";
+	return "a call";
 }
 
 static void compare_method(struct comparison *c, const char *where, const Shape__Method *old,
@@ -308,7 +308,7 @@ static void compare_services(struct comparison *c, const char *name, const Shape
 		if (other)
 			compare_method(c, where, method, other);
 		else if (has_method_named(new, method->name))
-			breaks(c, "%s: its number (ipc.id) is not what it was", where);
+			breaks(c, "%s: has another number (ipc.id)", where);
 		else if (c->question == SHAPE_EVOLVE)
 			breaks(c, "%s: is gone", where);
 		free(where);

@@ -32,10 +32,10 @@ struct shape {
 	size_t capacity;
 };
 
-/* As asprintf(), NULL: no memory. The caller's to free. */
+/* Like asprintf(). The caller frees the text. Returns NULL if out of memory. */
 char *shape_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* NULL: no such type, as with those of descriptor.proto, which no set contains. */
+/* Return NULL if there is no such type; types of descriptor.proto are in no set. */
 const struct shape_type *shape_type(const struct shape *shape, const char *name);
 const Shape__Service *shape_service(const struct shape *shape, const char *name);
 
@@ -44,7 +44,7 @@ static inline bool shape_is_oneway(const Shape__Method *method)
 	return method->options && method->options->oneway;
 }
 
-/* The number that (ipc.id) gives, or 0. */
+/* The number of option (ipc.id), or 0. */
 static inline uint32_t shape_method_id(const Shape__Method *method)
 {
 	return method->options ? method->options->id : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * SourceCodeInfo, sorted once so that every question is a binary search.
+ * SourceCodeInfo, sorted once, so that every lookup is a binary search.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +102,7 @@ const char *source_comment(const struct source *source, struct path path)
 	return location ? location->leading_comments : NULL;
 }
 
-static const char *licence_in(const char *comment, struct arena *arena)
+static const char *license_in(const char *comment, struct arena *arena)
 {
 	static const char tag[] = "SPDX-License-Identifier:";
 	const char *text = comment ? strstr(comment, tag) : NULL;
@@ -120,30 +120,30 @@ static const char *licence_in(const char *comment, struct arena *arena)
 	return length ? arena_printf(arena, "%.*s", (int)length, text) : NULL;
 }
 
-static const char *licence_above(const Location *location, struct arena *arena)
+static const char *license_above(const Location *location, struct arena *arena)
 {
-	const char *licence;
+	const char *license;
 
 	for (size_t i = 0; i < location->n_leading_detached_comments; i++) {
-		licence = licence_in(location->leading_detached_comments[i], arena);
-		if (licence)
-			return licence;
+		license = license_in(location->leading_detached_comments[i], arena);
+		if (license)
+			return license;
 	}
-	return licence_in(location->leading_comments, arena);
+	return license_in(location->leading_comments, arena);
 }
 
-const char *source_licence(const struct source *source, struct arena *arena)
+const char *source_license(const struct source *source, struct arena *arena)
 {
 	/* One of them comes first; syntax may be left out. */
 	static const int32_t first[] = { FILE_SYNTAX, FILE_PACKAGE };
-	const char *licence = NULL;
+	const char *license = NULL;
 
-	for (size_t i = 0; !licence && i < sizeof(first) / sizeof(first[0]); i++) {
+	for (size_t i = 0; !license && i < sizeof(first) / sizeof(first[0]); i++) {
 		struct path path = path_field((struct path){ 0 }, first[i]);
 		const Location *location = source_find(source, &path);
 
 		if (location)
-			licence = licence_above(location, arena);
+			license = license_above(location, arena);
 	}
-	return licence;
+	return license;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things stand in a .proto file, and what its author wrote above them:
- * protoc's SourceCodeInfo. A place is a path of field numbers and indices from
- * the FileDescriptorProto down ({6, 0, 2, 1}: the second method of the first
- * service; descriptor.proto explains it).
+ * Positions in a .proto file and its comments: protoc's SourceCodeInfo. A place is a path of
+ * field numbers and indices from the FileDescriptorProto down. {6, 0, 2, 1} is the second
+ * method of the first service; descriptor.proto explains it.
  */
 #ifndef IDL_SOURCE_H
 #define IDL_SOURCE_H
@@ -21,8 +20,8 @@ struct path {
 	size_t length;
 };
 
-/* The path one or two steps further down: into a field, into its n-th element.
- * Paths are cut at PATH_MAX_LENGTH, which names the next thing above. */
+/* The path one or two steps further down: into a field, or into its n-th element. A path is
+ * cut at PATH_MAX_LENGTH; then it names what contains the place. */
 struct path path_field(struct path path, int32_t field);
 struct path path_element(struct path path, int32_t field, size_t index);
 
@@ -34,16 +33,16 @@ struct source {
 
 struct source source_new(struct arena *arena, const Google__Protobuf__SourceCodeInfo *info);
 
-/* Line and column, from 1, of the place or of the nearest one around it; 0 if
- * the file came without locations. */
+/* Line and column, from 1, of the place or of the nearest place that contains it; 0 if the
+ * file has no locations. */
 void source_position(const struct source *source, struct path path, int *ret_line,
 		     int *ret_column);
 
-/* The comment above the place, or NULL. */
+/* Returns the comment above the place, or NULL. */
 const char *source_comment(const struct source *source, struct path path);
 
-/* What the comments in front of the file's first statement say after
- * "SPDX-License-Identifier:", or NULL. */
-const char *source_licence(const struct source *source, struct arena *arena);
+/* Returns the text after "SPDX-License-Identifier:" in the comments before the file's first
+ * statement, or NULL. */
+const char *source_license(const struct source *source, struct arena *arena);
 
 #endif /* IDL_SOURCE_H */

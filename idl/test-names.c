@@ -111,7 +111,7 @@ START_TEST(files_lose_their_ending)
 }
 END_TEST
 
-START_TEST(questions_are_answered)
+START_TEST(checks_return_truth)
 {
 	ck_assert(name_is_identifier("_a1"));
 	ck_assert(!name_is_identifier("1a"));
@@ -174,7 +174,7 @@ int main(void)
 	tcase_add_test(tcase, ours_are_valid_whatever_they_are_made_of);
 	tcase_add_test(tcase, numbers_are_fnv_with_the_top_bit);
 	tcase_add_test(tcase, files_lose_their_ending);
-	tcase_add_test(tcase, questions_are_answered);
+	tcase_add_test(tcase, checks_return_truth);
 	tcase_add_test(tcase, reserved_words_are_found);
 	suite_add_tcase(suite, tcase);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The plugin against what is no request: real ones that are cut or damaged must
- * give an answer or a complaint, and nothing else. The program takes the file
+ * The plugin with requests that protoc never sends: real ones that are cut or damaged must
+ * give a response or an error, and nothing else. The program takes the file
  * of a FileDescriptorSet (protoc --descriptor_set_out) whose last file has
  * services, from $IDL_FILE_SET or beside itself.
  */
@@ -74,16 +74,16 @@ static void teardown(void)
 static Response *run(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size ?: 1);
-	uint8_t *answer;
-	size_t answer_size;
+	uint8_t *packed;
+	size_t packed_size;
 	Response *response = NULL;
 	const char *problem;
 
 	memcpy(copy, data, size);
-	problem = plugin_run(&arena, copy, size, &answer, &answer_size);
+	problem = plugin_run(&arena, copy, size, &packed, &packed_size);
 	if (!problem) {
 		response = google__protobuf__compiler__code_generator_response__unpack(
-			NULL, answer_size, answer);
+			NULL, packed_size, packed);
 		ck_assert_ptr_nonnull(response);
 		/* Either is wrong, or there is something. */
 		ck_assert(!response->error || !response->n_file);
@@ -101,7 +101,7 @@ static void drop(Response *response)
 
 /* --- Cases ---------------------------------------------------------------------- */
 
-START_TEST(a_request_is_answered)
+START_TEST(a_request_gets_a_response)
 {
 	Response *response = run(request_data, request_size);
 
@@ -196,7 +196,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 100);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, a_request_is_answered);
+	tcase_add_test(tcase, a_request_gets_a_response);
 	tcase_add_test(tcase, an_empty_request_gives_nothing);
 	tcase_add_test(tcase, a_file_that_is_not_there_is_no_request);
 	tcase_add_test(tcase, cut_requests_do_no_harm);

@@ -101,8 +101,8 @@ void text_fill(struct text *text, const char *lead, const char *string)
 	text_add(text, "\n");
 }
 
-/* Would the two characters, and perhaps the third, mean something to the
- * compiler inside of a comment? The last one is a backslash as a trigraph. */
+/* True if two or three characters have a meaning for the compiler inside a comment. The last
+ * one is the trigraph of a backslash. */
 static bool quote_splits(const char *p)
 {
 	return !strncmp(p, "*/", 2) || !strncmp(p, "/*", 2) || !strncmp(p, "?\?/", 3);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text that grows: the output files and the error report. Also lays out what
- * generated C is made of: comments filled to the margin and parameter lists
- * broken under their parenthesis. Knows nothing of services.
+ * Text that grows: the output files and the error report. Also the layout of generated C:
+ * comments filled to the margin, and parameter lists broken under their parenthesis. It is
+ * independent of services.
  */
 #ifndef IDL_TEXT_H
 #define IDL_TEXT_H
@@ -26,11 +26,11 @@ void text_printf(struct text *text, const char *format, ...)
 /* Words of string, each line starting with lead and ending before the margin. */
 void text_fill(struct text *text, const char *lead, const char *string);
 
-/* Lines of a comment in a .proto file, each starting with lead, with what would
- * end or nest a C comment pulled apart. Empty lines at either end are dropped. */
+/* Lines of a comment in a .proto file, each starting with lead. Characters that would end or
+ * nest a C comment are separated. Empty lines at either end are dropped. */
 void text_quote(struct text *text, const char *lead, const char *comment);
 
-/* So many tabs, lead, the parameters (NULL at the end) in parentheses, and tail:
+/* tabs, lead, the parameters (a list that ends with NULL) in parentheses, and tail:
  * "int echo_say(struct echo *echo,\n\t     const ...);\n". */
 void text_params(struct text *text, unsigned int tabs, const char *lead,
 		 const char *const *params, const char *tail);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Message types as a graph: an edge goes from a type to each type that its
- * fields hold. No recursion over edges, however long a chain of types is.
+ * Message types as a graph. An edge leads from a type to each type of its fields. The code
+ * does not recurse over edges, so chains of types may be long.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -103,11 +103,11 @@ struct type *types_find(const struct types *types, const char *name)
 
 /* --- The graph --------------------------------------------------------------- */
 
-/* The edges backwards: by[first[t]] up to by[first[t + 1]] hold type t. */
+/* The reversed edges: by[first[t]] up to by[first[t + 1]] are the types that contain t. */
 struct holders {
 	size_t *first;
 	size_t *by;
-	size_t *n_held; /* per type: its edges forwards, not yet settled */
+	size_t *n_held; /* for each type: its edges that are not processed yet */
 };
 
 static bool field_is_message(const Field *field)
@@ -124,13 +124,13 @@ static void edge_count(struct holders *holders, size_t from, size_t to)
 	holders->n_held[from]++;
 }
 
-/* Fills each slice from its end, so that first[] is right when all is done. */
+/* Fills each slice from its end, so that first[] is correct at the end. */
 static void edge_store(struct holders *holders, size_t from, size_t to)
 {
 	holders->by[--holders->first[to + 1]] = from;
 }
 
-/* Calls for every edge; false if a field's type is unknown. */
+/* Calls it for every edge. Returns false if the type of a field is unknown. */
 static bool for_each_edge(const struct types *types, struct holders *holders, edge_fn *fn)
 {
 	for (size_t t = 0; t < types->count; t++) {
@@ -177,7 +177,7 @@ static bool holders_build(struct arena *arena, const struct types *types,
 	return true;
 }
 
-/* From the types that are marked up to all that hold them. */
+/* Marks all types that contain a marked type. */
 static void mark_holders(struct arena *arena, struct types *types,
 			 const struct holders *holders, unsigned int mark)
 {
@@ -239,8 +239,8 @@ static void mark_all(struct arena *arena, struct types *types, const struct hold
 	mark_holders(arena, types, holders, TYPE_HOLDS_BLOBS);
 }
 
-/* From the types that hold none up: a type all of whose held types come to an
- * end does so too. What is left can go round in a circle. */
+/* Starts at the types that contain none. A type is finite if all types that it contains
+ * are. The remaining types are recursive or contain a recursive type. */
 static void mark_endless(struct arena *arena, struct types *types, struct holders *holders)
 {
 	size_t *todo = arena_array(arena, types->count + 1, sizeof(*todo));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every message type of a request, by full name, with what libipc has to know
- * about it: can it hold objects, can it hold itself.
+ * Every message type of a request by full name, with its properties that libipc needs:
+ * whether it can contain objects, blobs or itself.
  */
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
@@ -17,11 +17,11 @@
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */
-	const char *pb_name;   /* what protoc-c mangles; differs with c_package */
+	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
 	const Google__Protobuf__DescriptorProto *descriptor;
 	const Google__Protobuf__FileDescriptorProto *file;
-	unsigned int holds; /* TYPE_HOLDS_*: it is one itself, or holds one at any depth */
-	bool endless;	    /* ... a type that can hold itself */
+	unsigned int holds; /* TYPE_HOLDS_*: it is one, or contains one at any depth */
+	bool endless;	    /* contains a type that can contain itself */
 };
 
 struct types {
@@ -29,20 +29,20 @@ struct types {
 	size_t count;
 };
 
-/* Collects the types of all files. NULL, or what is wrong with them. */
+/* Collects the types of all files. Returns NULL, or an error. */
 const char *types_collect(struct arena *arena, struct types *types,
 			  Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
 
-/* What protoc-c mangles instead of the full name of something in the file. */
+/* The name from which protoc-c makes C names, for a full name in the file. */
 const char *types_pb_name(struct arena *arena,
 			  const Google__Protobuf__FileDescriptorProto *file,
 			  const char *full_name);
 
-/* name as it stands in a field or method: with a leading dot. NULL if unknown. */
+/* name has a leading dot, as in a field or method. Returns NULL if it is unknown. */
 struct type *types_find(const struct types *types, const char *name);
 
-/* A field of kind group that a type with TYPE_HOLDS_GROUP holds; *ret_owner is
- * the message that has it. NULL if there is none. */
+/* Finds a field of kind group in a type with TYPE_HOLDS_GROUP. *ret_owner is the message
+ * that has the field. Returns NULL if there is none. */
 const Google__Protobuf__FieldDescriptorProto *
 types_find_group(struct arena *arena, const struct types *types, const struct type *type,
 		 const struct type **ret_owner);
