@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * ipcbus: seeing what happens on a bus, for administrators' tools. What is said of
- * structures, versions and errors in ipcbus.h holds here too.
+ * ipcbus: observing a bus, for administrators' tools.
+ *
+ * ipcbus.h describes structures, versions and general errors. They apply here too.
  */
 #ifndef _UAPI_LINUX_IPCBUS_MONITOR_H
 #define _UAPI_LINUX_IPCBUS_MONITOR_H
@@ -13,18 +14,22 @@
 #define IPCBUS_MONITOR_REPORTS	(1U << 2) /* SPAM, STARVED */
 
 /**
- * struct ipcbus_monitor - see what happens on the bus (IPCBUS_IOC_MONITOR)
+ * struct ipcbus_monitor - get a record of what happens on the bus (IPCBUS_IOC_MONITOR)
  * @size: sizeof(struct ipcbus_monitor)
- * @flags: IPCBUS_MONITOR_*, which replaces what was asked for before; 0: no more
- * @pid: only what this process sends or gets, by its id in the caller's pid
- *	namespace (-ESRCH if there is none); 0: all
- * @max_data: bytes of each payload to copy at most; 0: none
+ * @flags: IPCBUS_MONITOR_*. They replace those of an earlier call. 0: stop.
+ * @pid: only what this process sends or receives, by its id in the caller's pid namespace;
+ *	0: everything
+ * @max_data: how many bytes of each payload to copy at most; 0: none
  *
- * For who has CAP_SYS_ADMIN in the bus's user namespace, else -EPERM; at most 8
- * on a bus (-EDQUOT). Each record comes as an IPCBUS_EVENT_RECORD to any thread that
- * serves, in a buffer to be given back. Records have the share of the region that
- * oneways have; what finds no room there is lost, and the next that does says how
- * many. Nobody waits for a monitor. Its own traffic is not shown to it.
+ * A thread that serves gets each record as an IPCBUS_EVENT_RECORD. The monitor releases its
+ * buffer like any other. Records may occupy as much of the region as oneways. If there is
+ * no space, the record is lost, and the next one says how many were lost. No sender waits
+ * for a monitor. A monitor gets no records of its own messages.
+ *   - EDQUOT: the bus has 8 monitors already
+ *   - EINVAL: @pid or @max_data is set and @flags is 0
+ *   - ENOBUFS: the caller has not mapped its region
+ *   - EPERM: the caller does not have CAP_SYS_ADMIN in the bus's user namespace
+ *   - ESRCH: there is no process @pid
  */
 struct ipcbus_monitor {
 	__u32 size;
@@ -36,16 +41,16 @@ struct ipcbus_monitor {
 #define IPCBUS_MONITOR_SIZE_VER0 16
 
 /**
- * enum ipcbus_record_kind - what a record is about
- * @IPCBUS_RECORD_CALL: a call was made and will be queued next; FAILED with its id
- *	takes that back
- * @IPCBUS_RECORD_ONEWAY: the same of a oneway
- * @IPCBUS_RECORD_REPLY: an answer will be handed over next
- * @IPCBUS_RECORD_ERROR: the same of an error reply
- * @IPCBUS_RECORD_FAILED: a message was not sent, or was sent and then failed: as
- *	in the event that its sender got, or would get
- * @IPCBUS_RECORD_SPAM: the sender was told IPCBUS_EVENT_SPAM
- * @IPCBUS_RECORD_STARVED: a message waited long because no thread was free
+ * enum ipcbus_record_kind - what a record reports
+ * @IPCBUS_RECORD_CALL: A call that will be queued next. If that fails, a FAILED with the
+ *	same id follows.
+ * @IPCBUS_RECORD_ONEWAY: A oneway that will be queued next. As for CALL.
+ * @IPCBUS_RECORD_REPLY: A reply that will be handed to the caller next.
+ * @IPCBUS_RECORD_ERROR: An error reply that will be handed to the caller next.
+ * @IPCBUS_RECORD_FAILED: A message was not sent, or it was sent and failed then. error,
+ *	stage and index are those of the event that its sender got, or would have got.
+ * @IPCBUS_RECORD_SPAM: The sender of a oneway got IPCBUS_EVENT_SPAM.
+ * @IPCBUS_RECORD_STARVED: A message waited long because no thread was free.
  */
 enum ipcbus_record_kind {
 	IPCBUS_RECORD_CALL = 1,
@@ -59,31 +64,33 @@ enum ipcbus_record_kind {
 
 /**
  * struct ipcbus_monitor_record - the head of a record
- * @size: bytes of the head; the payload's copy follows
+ * @size: bytes of the head. The copy of the payload follows it.
  * @kind: enum ipcbus_record_kind
  * @time: nanoseconds of CLOCK_MONOTONIC
- * @id: the message's: that of a call is also its reply's; 0 if it came to none
- * @parent: CALL: the call in which the sender made it, or 0
- * @lost: records that were lost since the one before
+ * @id: number of the message. A reply has the number of its call. 0 if the message never
+ *	got one.
+ * @parent: CALL: the call that the sender served when it made this one, or 0
+ * @lost: how many records were lost since the last one
  * @data_size: bytes of the payload
- * @data_kept: bytes of it that follow; none of a message sent with IPCBUS_SEND_CLEAR
+ * @data_kept: bytes of it that follow. 0 if the message has IPCBUS_SEND_CLEAR.
  * @object_count: entries of the object table
- * @objects: where in the record that is (struct ipcbus_record_object)
+ * @objects: offset in the record of the object table (struct ipcbus_record_object)
  * @flags: IPCBUS_SEND_* as sent
  * @code: as sent
- * @node: the target's id in its owner
- * @error: ERROR, FAILED: -errno
+ * @node: the id of the target in its owner
+ * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage
  * @index: FAILED: which buffer, part or object
- * @from_pid: the sender's process as seen in the monitor's pid namespace; 0
- *	where it cannot be seen
- * @from_tid: its thread
- * @from_uid: its effective user id in the monitor's user namespace
- * @from_gid: its effective group id, likewise
- * @to_pid: the receiver's process
- * @to_tid: REPLY, ERROR, STARVED: its thread; else 0: not known yet
- * @value: SPAM: buffers of the sender's in the receiver's region; STARVED: how
- *	long it waited, in milliseconds
+ * @from_pid: the sender's process in the monitor's pid namespace; 0 if it is not visible
+ *	there
+ * @from_tid: the sender's thread, likewise
+ * @from_uid: the sender's effective user id in the monitor's user namespace
+ * @from_gid: the sender's effective group id, likewise
+ * @to_pid: the receiver's process, as @from_pid
+ * @to_tid: REPLY, ERROR, STARVED: the receiver's thread. Otherwise 0, because no thread has
+ *	taken the message yet.
+ * @value: SPAM: how many buffers the sender has in the receiver's region. STARVED: how long
+ *	the message waited, in milliseconds.
  * @reserved: 0
  */
 struct ipcbus_monitor_record {
@@ -116,11 +123,12 @@ struct ipcbus_monitor_record {
 #define IPCBUS_MONITOR_RECORD_SIZE_VER0	120
 
 /**
- * struct ipcbus_record_object - an object as nobody's
+ * struct ipcbus_record_object - an object of a recorded message; the monitor gets no
+ *	reference to it
  * @type: IPCBUS_OBJECT_NODE or IPCBUS_OBJECT_FD
- * @pid: NODE: its owner's process
+ * @pid: NODE: the process of its owner
  * @node: NODE: its id there
- * @tag: the sender's
+ * @tag: as sent
  */
 struct ipcbus_record_object {
 	__u32 type;

@@ -2,74 +2,87 @@
 /*
  * ipcbus: the contract between the driver and user space.
  *
- * A process opens a bus once (one open file = one *proc*), maps it once,
- * read-only and shared (the *region*), and then talks through one ioctl,
- * IPCBUS_IOC_EXCHANGE: give buffers back, send one message, wait for one event.
- * Only the process that opened the file may use it, until it calls exec: every
- * ioctl and mmap from elsewhere (after fork or vfork, after exec, through a passed
- * fd) is -ECHILD. When it ends, so does all that it had here, whoever holds fds.
+ * A process opens a bus once and maps it once, read-only and shared. From then on one ioctl,
+ * IPCBUS_IOC_EXCHANGE, moves all messages. It releases buffers, sends one message, and waits for
+ * one event.
  *
- * Vocabulary: a *node* is an object's home in its owner's proc; a *handle* is
- * another proc's number for a node; handle 0 is the bus's manager; a *call* is
- * answered once, a *oneway* never; a *buffer* is a received message's place in
- * the region, held by the receiver until it gives it back.
+ * Vocabulary:
+ *   bus      Procs that can reach each other: /dev/ipcbus, or one mount of a file system "ipcbus",
+ *            which the file "bus" in it opens. Nothing crosses from one bus to another.
+ *   proc     One open file on a bus. It belongs to the process that opened it.
+ *   user     The effective user of that process when it opened the file.
+ *   region   The mapping of a proc. The driver copies messages to the proc into it.
+ *   buffer   The place of one received message in the region.
+ *   node     An object that others can call, in the proc of its owner.
+ *   handle   The number by which a proc refers to a node of another proc. Handle 0 refers to the
+ *            bus's manager, which usually is servicemanager(8).
+ *   call     A message that ends with one reply, one error or one failure.
+ *   oneway   A message without a reply.
+ *   event    What one exchange delivers: a message or a notification.
  *
- * Buses: /dev/ipcbus opens one, and each mount of a file system "ipcbus" makes
- * another, which the file "bus" in it opens. Each has a manager of its own, and
- * nothing crosses from one to the other. See ipcbus(4) for mount options and for
- * the other files there.
+ * Who may call: Only the process that opened the file may use it, and only until it calls exec.
+ *   All its threads may use it at the same time. Every ioctl and mmap from elsewhere fails with
+ *   -ECHILD: from a child after fork or vfork, after exec, and through a passed file descriptor.
+ *   When the process ends, its proc ends too, even if others still hold the file.
  *
- * Versions: every structure starts with its size in bytes. A shorter structure
- * than the driver knows is completed with zeroes (but not below the _VER0 size:
- * -EINVAL); a longer one must be zero past what the driver knows (-E2BIG).
- * Reserved fields must be zero and unknown flags unset (-EINVAL). Numbers and
- * meanings never change. All fields have the same layout for 32-bit programs.
+ * Blocking: Three things wait for other processes. A signal ends each of them.
+ *     - EXCHANGE with IPCBUS_WAIT and without IPCBUS_NONBLOCK, until there is an event
+ *     - a oneway with a deadline, until the receiver has space
+ *     - FREEZE, for at most timeout_ms
+ *   All other ioctls return at once. They may sleep for kernel memory.
  *
- * Errors: an ioctl that fails has sent nothing. EXCHANGE then says in its event
- * at which stage (enum ipcbus_stage) and at which index the failure was found.
+ * Ownership: The sender keeps its payload, objects and file descriptors. It may change or free
+ *   them as soon as the ioctl returns. The receiver owns the buffer of an event until any of its
+ *   threads releases it by an exchange. It owns the objects of a message from delivery on.
+ *   Releasing the buffer does not release them.
  *
- *   EINVAL      malformed: short size, reserved field, unknown flag or kind;
- *               a call to a node of the caller's own proc
- *   E2BIG       non-zero tail, or a count over its cap
- *   EFAULT      a pointer to nowhere. An exchange whose event cannot be written
- *               has freed and sent all the same, and what it took is lost; a
- *               batch whose counts cannot be written has been sent as well
- *   ECHILD      not the process that opened the file
- *   ENOTTY      no such ioctl
- *   ENOBUFS     no region: the receiver's (stage TARGET) or the sender's own,
- *               without which no reply can arrive (stage ARGS)
- *   ENOTCONN    handle 0 while the bus has no manager
- *   EBADF       no such handle (stage TARGET), or handle, node or fd in the
- *               object table (stage OBJECT)
- *   EOWNERDEAD  the node's owner died or destroyed it
- *   ESRCH       reply to a call that is not open in this proc
- *   ETIMEDOUT   the deadline passed (stage QUEUE: before a call was sent; REPLY:
- *               over it; BUFFER: over a oneway that waited for room)
- *   ECANCELED   the call was cancelled (stage REPLY)
- *   EHOSTDOWN   the target is frozen
- *   EMSGSIZE    the message can never fit into the receiver's region: it is
- *               larger than all of it, of oneways half of it, of another
- *               user's sender half of that
- *   ENOSPC      the receiver's region is full at the moment
- *   EAGAIN      oneway: their share of the receiver's region, half of its bytes
- *               and of its buffers, is full; poll tells when to try again
- *   EINTR       a signal came while a oneway waited for room
- *   EDQUOT      a limit of the proc or of its user (ipcbus_info) on nodes,
- *               handles, watches, threads, buffers, open calls or fds on their
- *               way is reached, or the sender's user has had its share of the
- *               receiver's region (stage BUFFER); open: too many procs of the
- *               user or on the bus; mmap: too large a region for the bus
- *   ELOOP       calls nested deeper than IPCBUS_MAX_DEPTH; an ipcbus fd in the
- *               object table
- *   EPERM       the receiver takes no fds; the caller may not do this
- *   EMFILE      the receiver has no room for an fd (stage DELIVER); the security
- *               module's own error where that forbids it
- *   ENOENT      no such node or watch; a buffer id that was never handed out
- *   ESTALE      a buffer that was given back before
- *   EBUSY       the bus has a manager; the node is still referred to; the fd
- *               is mapped already
- *   ENOMEM      the kernel has no memory, or (stage BUFFER) the memory cgroup of
- *               the receiver, to which its region is charged
+ * Versions: Every argument starts with its size in bytes.
+ *     - A structure that is shorter than the driver's is completed with zeroes. If it is shorter
+ *       than its _VER0 size, the ioctl fails with -EINVAL.
+ *     - A structure that is longer than the driver's must be zero in the rest. Otherwise, or if it
+ *       is larger than a page, the ioctl fails with -E2BIG.
+ *     - Reserved fields must be zero and unknown flags must not be set (-EINVAL).
+ *   Numbers and meanings never change. 32-bit and 64-bit programs use the same layout.
+ *
+ * Errors: An ioctl returns 0, or -1 with errno. An exchange that fails has sent nothing. If it
+ *   fails at a later stage than ARGS, it also writes an IPCBUS_EVENT_FAILED with error, stage and
+ *   index. enum ipcbus_stage and the comment of each ioctl say more about the errors there.
+ *   E2BIG       A structure has a tail that is not zero, or a count is above its cap.
+ *   EAGAIN      Oneways occupy their half of the receiver's region, or the sender's user its quota
+ *               of that half. poll reports EPOLLOUT when to try again.
+ *   EBADF       There is no such handle, node or fd.
+ *   EBUSY       Somebody else is there first: see the ioctl.
+ *   ECANCELED   The call was canceled.
+ *   ECHILD      The caller is not the process that opened the file.
+ *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the quota
+ *               of the sender's user in the receiver's region.
+ *   EFAULT      A pointer is not valid. An exchange whose event cannot be written has released and
+ *               sent all the same, and the event that it took is lost. A batch whose results
+ *               cannot be written has been sent.
+ *   EHOSTDOWN   The target is frozen.
+ *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
+ *   EINVAL      The argument is malformed, or values exclude each other. The target of a message
+ *               is a node of the sender's own proc.
+ *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH. An object is a file descriptor of a
+ *               bus.
+ *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids it,
+ *               the error is the module's.
+ *   EMSGSIZE    The message can never fit into the receiver's region.
+ *   ENOBUFS     A region is not mapped: the receiver's, or the sender's own, without which no
+ *               reply can arrive.
+ *   ENOENT      There is no such node or watch. A buffer id was never handed out.
+ *   ENOMEM      The kernel has no memory, or the memory cgroup of the receiver, to which the
+ *               region is charged.
+ *   ENOSPC      The receiver's region is full at the moment.
+ *   ENOTCONN    Handle 0 is used and the bus has no manager.
+ *   ENOTTY      There is no such ioctl.
+ *   EOWNERDEAD  The owner of the node died, or destroyed the node.
+ *   EPERM       The caller may not do this. The receiver does not accept fds.
+ *   ESRCH       There is no such call open in this proc, or no such process.
+ *   ESTALE      The buffer was already released.
+ *   ETIMEDOUT   The deadline passed.
+ *
+ * ipcbus(4) describes open, mmap and poll, mounts, and what administrators need.
  */
 #ifndef _UAPI_LINUX_IPCBUS_H
 #define _UAPI_LINUX_IPCBUS_H
@@ -78,10 +91,9 @@
 #include <linux/types.h>
 
 #define IPCBUS_VERSION		1
-
 #define IPCBUS_IOC_TYPE		0xBE
 
-/* The argument is a pointer to the structure named behind the number. */
+/* The argument is a pointer to the structure that stands behind the number. */
 #define IPCBUS_IOC_INFO		_IO(IPCBUS_IOC_TYPE, 0x00) /* ipcbus_info */
 #define IPCBUS_IOC_EXCHANGE	_IO(IPCBUS_IOC_TYPE, 0x01) /* ipcbus_exchange */
 #define IPCBUS_IOC_SEND_BATCH	_IO(IPCBUS_IOC_TYPE, 0x02) /* ipcbus_batch */
@@ -92,68 +104,73 @@
 #define IPCBUS_IOC_WATCH	_IO(IPCBUS_IOC_TYPE, 0x07) /* ipcbus_handle */
 #define IPCBUS_IOC_UNWATCH	_IO(IPCBUS_IOC_TYPE, 0x08) /* ipcbus_handle */
 #define IPCBUS_IOC_SET_THREADS	_IO(IPCBUS_IOC_TYPE, 0x09) /* ipcbus_threads */
-#define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a) /* no argument: 0 */
+/*
+ * The calling thread will not use the file any more. The argument is 0 (else -EINVAL). The reply to
+ * a call that the thread waits for is dropped. Calls that it serves stay open for other threads.
+ * The driver removes a thread that ends without this only when the proc reaches max_threads.
+ */
+#define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
 #define IPCBUS_IOC_CANCEL	_IO(IPCBUS_IOC_TYPE, 0x0b) /* ipcbus_cancel */
 #define IPCBUS_IOC_CALL_INFO	_IO(IPCBUS_IOC_TYPE, 0x0c) /* ipcbus_call_info */
 #define IPCBUS_IOC_NODE_INFO	_IO(IPCBUS_IOC_TYPE, 0x0d) /* ipcbus_node_info */
 #define IPCBUS_IOC_FREEZE	_IO(IPCBUS_IOC_TYPE, 0x0e) /* ipcbus_freeze */
-#define IPCBUS_IOC_SENDER_INFO	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_sender_info */
 #define IPCBUS_IOC_MONITOR	_IO(IPCBUS_IOC_TYPE, 0x0f) /* ipcbus_monitor, in ipcbus-monitor.h */
+#define IPCBUS_IOC_SENDER_INFO	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_sender_info */
 
-/* Caps, the same for everybody. Counts above them are -E2BIG. */
+/* Caps for every proc. A count above its cap fails with -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
-#define IPCBUS_MAX_RELEASE		256	/* buffers given back at once */
+#define IPCBUS_MAX_RELEASE	256	/* buffers that one exchange releases */
 #define IPCBUS_MAX_BATCH	256	/* messages in one batch */
-#define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls */
-#define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region */
+#define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls (-ELOOP) */
+#define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
 
-/* What a driver may have beyond the first; never asked for by failing calls. */
+/* What a driver has beyond the first version. ipcbus_info.features reports it. */
 #define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
 #define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
 #define IPCBUS_FEATURE_WRITABLE	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
-#define IPCBUS_FEATURE_QUOTA	(1ULL << 5) /* shares and limits by user */
+#define IPCBUS_FEATURE_QUOTA	(1ULL << 5) /* quotas and limits for each user */
 #define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
 #define IPCBUS_FEATURE_FREEZE	(1ULL << 7) /* FREEZE, WATCH_FROZEN */
 #define IPCBUS_FEATURE_LABEL	(1ULL << 8) /* NODE_WANT_LABEL, event.label */
-#define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, lent priorities */
+#define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, inherited priority */
 #define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
-#define IPCBUS_FEATURE_SENDER_INFO	(1ULL << 11) /* CALLER */
-#define IPCBUS_FEATURE_MONITOR	(1ULL << 12) /* MONITOR, EVENT_TAP, EVENT_SPAM */
-#define IPCBUS_FEATURE_WATCH_MANAGER	(1ULL << 13) /* WATCH_ARRIVAL, EVENT_MANAGER */
+#define IPCBUS_FEATURE_SENDER_INFO (1ULL << 11) /* SENDER_INFO */
+#define IPCBUS_FEATURE_MONITOR	(1ULL << 12) /* MONITOR, EVENT_RECORD, EVENT_SPAM */
+#define IPCBUS_FEATURE_WATCH_MANAGER (1ULL << 13) /* WATCH_MANAGER, EVENT_MANAGER */
 #define IPCBUS_FEATURE_MOUNT	(1ULL << 14) /* mount -t ipcbus */
 
 /* Every feature that this header describes. The value grows with the header. */
 #define IPCBUS_FEATURES_ALL	((IPCBUS_FEATURE_MOUNT << 1) - 1)
 
-/* What statfs(2) says of a mounted bus. */
+/* statfs(2) reports this as the type of a mounted bus. */
 #define IPCBUS_SUPER_MAGIC	0x69706362
 
 /**
- * struct ipcbus_info - what this driver is (IPCBUS_IOC_INFO)
+ * struct ipcbus_info - what the driver is and what it allows (IPCBUS_IOC_INFO)
  * @size: sizeof(struct ipcbus_info)
  * @version: out: IPCBUS_VERSION of the driver
  * @features: out: IPCBUS_FEATURE_*
- * @region_size: out: bytes of this proc's region, 0 while not mapped
- * @max_nodes: out: nodes this proc may have
- * @max_handles: out: handles this proc may have
+ * @region_size: out: bytes of this proc's region; 0 while it is not mapped
+ * @max_nodes: out: nodes that this proc may have
+ * @max_handles: out: handles that this proc may have
  * @max_buffers: out: buffers that may be in this proc's region at once
  * @max_threads: out: threads of this proc that may use the file
- * @user_procs: out: open files that all procs of this one's user may be together
- * @user_nodes: out: nodes of all of them
- * @user_handles: out: handles, likewise
- * @user_watches: out: watches, likewise
- * @user_calls: out: calls and oneways that they sent and that are not over, and
- *	one that each thread keeps
- * @user_files: out: fds in messages of theirs that nobody took yet
+ * @user_procs: out: open files that all procs of this proc's user may be together
+ * @user_nodes: out: nodes that they may have together
+ * @user_handles: out: handles that they may have together
+ * @user_watches: out: watches that they may have together
+ * @user_calls: out: calls and oneways that they sent and that did not end, one more a thread
+ * @user_files: out: fds in their messages that no receiver took yet
  *
- * A proc's user is the effective one of who opened the file. What goes beyond is
- * -EDQUOT (open, too). Of the region of another user's proc, a user's calls may
- * take half of what is left, all that its messages have there counted as left:
- * -EDQUOT beyond; its oneways likewise of the oneways' half: -EAGAIN. Replies count
- * as nobody's.
+ * What exceeds one of these limits fails with -EDQUOT, also in open(2).
+ *
+ * Quota in a region of another user: A user's calls may occupy at most half of the space that
+ * others leave free in the region. Beyond that the send fails with -EDQUOT. The same rule applies
+ * to oneways within the oneway half, with -EAGAIN. It applies to the number of buffers as well as
+ * to bytes. Replies do not count against a quota.
  */
 struct ipcbus_info {
 	__u32 size;
@@ -171,18 +188,16 @@ struct ipcbus_info {
 	__u32 user_calls;
 	__u32 user_files;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_INFO_SIZE_VER0	40
 
 /**
  * enum ipcbus_object_type - what an entry of the object table is
- * @IPCBUS_OBJECT_NODE: sent: a node of the sender's own, by its id;
- *	received: a node of the receiver's own that came home, unless it is
- *	dead: then a handle like any dead one
- * @IPCBUS_OBJECT_HANDLE: sent: a handle of the sender's; received: a handle
- *	of the receiver's, with one count for the receiver to put
- * @IPCBUS_OBJECT_FD: sent: an open fd of the sender's; received: a new fd,
- *	O_CLOEXEC, the receiver's to close
+ * @IPCBUS_OBJECT_NODE: To send: a node of the sender, by its id. Received: a node of the receiver
+ *	that came home. If that node is dead, the receiver gets a handle to a dead node instead.
+ * @IPCBUS_OBJECT_HANDLE: To send: a handle of the sender. Received: a handle of the receiver, with
+ *	one more count. The receiver puts the count by HANDLE_PUT.
+ * @IPCBUS_OBJECT_FD: To send: an open fd of the sender. Received: a new fd with O_CLOEXEC. The
+ *	receiver closes it.
  */
 enum ipcbus_object_type {
 	IPCBUS_OBJECT_NODE = 1,
@@ -195,14 +210,13 @@ enum ipcbus_object_type {
  * @type: enum ipcbus_object_type
  * @flags: 0
  * @value: node id, handle or fd
- * @cookie: sent: 0; received: the cookie of a node that came home, else 0
- * @tag: any number of the sender's; arrives unchanged. Ties the entry to a
- *	place in the payload, which the driver never looks into.
+ * @cookie: To send: 0. Received: the cookie of a node that came home, else 0.
+ * @tag: any number; the driver delivers it unchanged. It ties the entry to a place in the payload,
+ *	which the driver does not read.
  *
- * Objects are installed in the receiver when the message is delivered, all or
- * none, and are the receiver's own from then on; the sender keeps its own. If
- * they cannot be, a caller learns it; a oneway is dropped and counted as lost in
- * debugfs.
+ * The driver installs the objects in the receiver when it delivers the message: all of them or
+ * none. If it cannot, a call ends with FAILED at stage DELIVER, and a oneway is dropped and counted
+ * as lost in debugfs.
  */
 struct ipcbus_object {
 	__u32 type;
@@ -213,9 +227,9 @@ struct ipcbus_object {
 } __attribute__((aligned(8)));
 
 /**
- * struct ipcbus_iovec - one part of a message in the sender's memory
+ * struct ipcbus_iovec - one part of a payload in the sender's memory
  * @base: address
- * @size: bytes
+ * @size: bytes; may be 0
  */
 struct ipcbus_iovec {
 	__u64 base;
@@ -223,18 +237,19 @@ struct ipcbus_iovec {
 } __attribute__((aligned(8)));
 
 /**
- * enum ipcbus_send_kind - what is sent
+ * enum ipcbus_send_kind - what an exchange sends
  * @IPCBUS_SEND_NONE: nothing
- * @IPCBUS_SEND_CALL: a call: the sending thread owes itself a wait for the
- *	reply. Goes to the thread of the target that waits deeper in this very
- *	chain of calls if there is one, else to any thread that serves.
- * @IPCBUS_SEND_ONEWAY: no reply. Oneways to one node arrive in order, one at
- *	a time: the next when the buffer of the one before was given back.
- * @IPCBUS_SEND_REPLY: answers @call. From any thread of the proc, once. When
- *	it fails the call stays open and may be answered again. A reply to a
- *	caller that is gone is dropped without an error.
- * @IPCBUS_SEND_ERROR: answers @call with a failure: @code is an errno, 1 to
- *	4095; the payload may explain.
+ * @IPCBUS_SEND_CALL: a call. The sending thread must later wait for the reply, unless the call is
+ *	async. If a thread of the target waits deeper in the same chain of calls, it gets the call.
+ *	Otherwise any thread that serves gets it.
+ * @IPCBUS_SEND_ONEWAY: a message without a reply. Oneways to one node are delivered in order and
+ *	one at a time. The next one is delivered when the receiver has released the buffer of the
+ *	one before.
+ * @IPCBUS_SEND_REPLY: the reply to @call. Any thread of the proc may send it, once. If it fails,
+ *	the call stays open and the proc may reply again. If the caller no longer waits, the reply
+ *	is dropped and the exchange succeeds.
+ * @IPCBUS_SEND_ERROR: a reply that reports a failure. @code is an errno from 1 to 4095. The
+ *	payload may explain it. All else is as for IPCBUS_SEND_REPLY.
  */
 enum ipcbus_send_kind {
 	IPCBUS_SEND_NONE = 0,
@@ -244,48 +259,49 @@ enum ipcbus_send_kind {
 	IPCBUS_SEND_ERROR = 4,
 };
 
-#define IPCBUS_SEND_IOV		(1U << 0) /* @data is an ipcbus_iovec array */
-#define IPCBUS_SEND_ACCEPT_FDS	(1U << 1) /* CALL: the reply may bring fds */
+#define IPCBUS_SEND_IOV		(1U << 0) /* @data is an array of ipcbus_iovec */
+#define IPCBUS_SEND_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
 #define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: the thread does not wait for it */
-#define IPCBUS_SEND_CLEAR	(1U << 3) /* wiped when it is given back */
-#define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: instead of an older one */
+#define IPCBUS_SEND_CLEAR	(1U << 3) /* the buffer is zeroed when it is released */
+#define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: replaces an older one */
 
 /**
  * struct ipcbus_send - one message to send
- * @kind: enum ipcbus_send_kind; the rest is 0 for IPCBUS_SEND_NONE
+ * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields are 0.
  * @flags: IPCBUS_SEND_*
  * @handle: CALL, ONEWAY: the target
- * @code: CALL, ONEWAY: any number for the receiver (method); ERROR: errno
- * @call: REPLY, ERROR: the call, from the event that brought it
+ * @code: CALL, ONEWAY: any number; the receiver gets it in its event (the method). ERROR: the
+ *	errno. REPLY: 0.
+ * @call: REPLY, ERROR: the call, from the event that delivered it. Otherwise 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
- * @iov_count: parts; 0 without IPCBUS_SEND_IOV. Their sizes must add up to
- *	@data_size (-EINVAL).
+ * @iov_count: number of parts, at most IPCBUS_MAX_IOV; 0 without IPCBUS_SEND_IOV. The sizes of the
+ *	parts must add up to @data_size (-EINVAL, stage COPY).
  * @object_count: entries of the object table, at most IPCBUS_MAX_OBJECTS
  * @objects: address of an array of struct ipcbus_object
- * @deadline: CALL: when the caller stops waiting; a call made while serving
- *	another ends no later than that one. ONEWAY: until when to wait for
- *	room, which is for the first come for whom it is enough. Nanoseconds of
- *	CLOCK_MONOTONIC; 0: CALL: as the call that the thread serves, else
- *	never; ONEWAY: not at all, -EAGAIN.
- * @cookie: CALL: any number, for IPCBUS_IOC_CANCEL and, of an async call, in
- *	the event that ends it
+ * @deadline: absolute time in nanoseconds of CLOCK_MONOTONIC. REPLY, ERROR: 0.
+ *	CALL: when the call ends with -ETIMEDOUT. A call that a thread makes while it serves another
+ *	one ends no later than that one. 0: as that one, else never.
+ *	ONEWAY: until when the send waits for space. Space goes to the earliest waiter whose message
+ *	fits. 0: the send does not wait and fails with -EAGAIN.
+ * @cookie: CALL: any number. IPCBUS_IOC_CANCEL finds the call by it, and the event that ends the
+ *	call has it. Otherwise 0.
  *
- * An async call (IPCBUS_SEND_ASYNC) belongs to the proc, not to the thread: its
- * REPLY, ERROR or FAILED comes once, to any thread that serves, with @cookie.
+ * The driver copies the payload once, from the sender's memory into the receiver's region. There
+ * it starts at a multiple of 8 bytes. The driver reads the object table once, before it acts on
+ * any entry.
  *
- * A oneway with IPCBUS_SEND_REPLACE takes the place of an older one of the same
- * proc to the same node that had the flag and the same @code too, if no thread took
- * that yet: the older one is dropped, with its objects, and the new one goes to
- * the queue's end. Where the oneways' share is full the older one's room counts.
+ * IPCBUS_SEND_ASYNC: The call belongs to the proc instead of the thread. Any thread that serves
+ * gets its REPLY, ERROR or FAILED, once.
  *
- * A message with IPCBUS_SEND_CLEAR, of whatever kind, is overwritten with zeroes,
- * payload and object table, when the receiver gives its buffer back, or when it
- * is dropped: before that returns and before the room is used again.
+ * IPCBUS_SEND_REPLACE: The oneway replaces an older one that came from the same proc, goes to the
+ * same node, has the flag and the same @code, and was not yet taken by a thread. The driver drops
+ * the older one with its objects. The new one goes to the end of the queue. If the oneway half of
+ * the region is full, the space of the older one counts as free.
  *
- * The payload is copied once, from here into the receiver's region, where it
- * starts 8-byte aligned. The driver reads the object table once, before it
- * acts on any of it.
+ * IPCBUS_SEND_CLEAR: The driver overwrites payload and object table with zeroes when the receiver
+ * releases the buffer, or when the message is dropped. It does so before the release returns and
+ * before the space is used again. Every kind of message may have the flag.
  */
 struct ipcbus_send {
 	__u32 kind;
@@ -304,17 +320,25 @@ struct ipcbus_send {
 
 /**
  * enum ipcbus_stage - where a failure was found
- * @IPCBUS_STAGE_ARGS: in the structure itself
- * @IPCBUS_STAGE_RELEASE: giving buffers back; the index is the buffer's place.
- *	Those before it were given back.
- * @IPCBUS_STAGE_TARGET: finding the target of the message, or the call
- * @IPCBUS_STAGE_BUFFER: finding room in the receiver's region
- * @IPCBUS_STAGE_COPY: copying the payload; the index is the part's
- * @IPCBUS_STAGE_OBJECT: taking the objects; the index is the entry's
- * @IPCBUS_STAGE_QUEUE: handing the message to the receiver
- * @IPCBUS_STAGE_DELIVER: installing the objects in the receiver, which never
- *	saw the message; the index is the entry's
- * @IPCBUS_STAGE_REPLY: waiting for the answer: deadline passed, or cancelled
+ * @IPCBUS_STAGE_ARGS: in the structure itself. EINVAL, E2BIG, EFAULT; EDQUOT and ENOMEM for a new
+ *	thread; ENOBUFS for a call without an own region. No event is written.
+ * @IPCBUS_STAGE_RELEASE: while releasing buffers. @index is the position of the buffer; those
+ *	before it were released. ENOENT, ESTALE, EFAULT.
+ * @IPCBUS_STAGE_TARGET: while finding the target or the call. EBADF, ENOTCONN, EOWNERDEAD, EINVAL,
+ *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls; ENOMEM; for IPCBUS_NODE_WANT_LABEL also
+ *	errors of a security module.
+ * @IPCBUS_STAGE_BUFFER: while reserving space in the receiver's region. EMSGSIZE, ENOSPC, EDQUOT,
+ *	EAGAIN, ENOMEM; for a oneway that waited also ETIMEDOUT, EINTR and EOWNERDEAD. EMSGSIZE
+ *	means that the message is larger than the region. For a oneway the limit is half of the
+ *	region. For a call or oneway of another user it is half as much again.
+ * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
+ * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
+ *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for ipcbus_info.user_files.
+ * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
+ *	for async calls. FAILED of a call that was queued: EOWNERDEAD.
+ * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver, which did not get the
+ *	message. @index is the entry. EMFILE, EDQUOT, ENOMEM, and errors of a security module.
+ * @IPCBUS_STAGE_REPLY: while waiting for the reply. ETIMEDOUT, ECANCELED.
  */
 enum ipcbus_stage {
 	IPCBUS_STAGE_ARGS = 1,
@@ -330,37 +354,35 @@ enum ipcbus_stage {
 
 /**
  * enum ipcbus_event_kind - what happened
- * @IPCBUS_EVENT_NONE: nothing to do (without IPCBUS_WAIT, or nonblocking)
- * @IPCBUS_EVENT_INTERRUPTED: a signal, or another thread closed an fd of the
- *	file. What was to be freed and sent is done; wait again without it.
- * @IPCBUS_EVENT_CALL: somebody calls a node of this proc; answer @call
- * @IPCBUS_EVENT_ONEWAY: the same without an answer
- * @IPCBUS_EVENT_REPLY: the answer to this thread's last call, or to an async
- *	call
- * @IPCBUS_EVENT_ERROR: the answer is a failure raised by the server: @error
- *	is its -errno, the payload may explain
- * @IPCBUS_EVENT_FAILED: the call failed in the driver: @error, @stage, @index;
- *	-EOWNERDEAD when the server died over it. Also filled in when the ioctl
- *	itself returns an error.
- * @IPCBUS_EVENT_DEAD: the node of a watched handle is dead; @cookie is the
- *	watch's. Comes once; the watch is gone.
- * @IPCBUS_EVENT_IDLE: nobody refers to the node with @cookie any more and no
- *	message to it is on its way, unanswered or not given back; or a
- *	message that would have carried it was not sent. It may be sent again all
- *	the same: NODE_DESTROY with IF_IDLE settles it.
- * @IPCBUS_EVENT_CANCELED: nobody waits for the answer to @call, which a thread
- *	of this proc took, any more: cancelled, expired, or the caller is gone.
- *	It is still to be answered, if only to be closed; calls made meanwhile
- *	by the thread that serves it, but for async ones, have been cancelled
- *	as well. May overtake the call's own event to another thread.
- * @IPCBUS_EVENT_FROZEN: the owner of a handle watched with IPCBUS_WATCH_FROZEN is
- *	frozen; @cookie is the watch's, which goes on
- * @IPCBUS_EVENT_THAWED: likewise: it is not any more
- * @IPCBUS_EVENT_MANAGER: there is a manager, or a new one; @cookie is that of
- *	the watch for it, which goes on. Several that came before the event
- *	was taken are one event, and the last may be gone again by then.
- * @IPCBUS_EVENT_RECORD: a monitor's: the payload is a struct ipcbus_monitor_record and what
- *	it says
+ * @IPCBUS_EVENT_NONE: Nothing. The exchange did not wait, or had nothing to take.
+ * @IPCBUS_EVENT_INTERRUPTED: A signal came, or another thread closed a file descriptor of the
+ *	file. The exchange has released and sent. Wait again, without releasing and sending the
+ *	same once more.
+ * @IPCBUS_EVENT_CALL: A call to a node of this proc. Reply to @call.
+ * @IPCBUS_EVENT_ONEWAY: A oneway to a node of this proc. Release @buffer to get the next one of
+ *	the same node.
+ * @IPCBUS_EVENT_REPLY: The reply to this thread's last call, or to an async call.
+ * @IPCBUS_EVENT_ERROR: The same, but the server replied with an error. @error is the negative
+ *	errno; the payload may explain it.
+ * @IPCBUS_EVENT_FAILED: The driver ended the call, or an exchange failed. @error, @stage and
+ *	@index say why. If the server died over the call, @error is -EOWNERDEAD.
+ * @IPCBUS_EVENT_DEAD: The node of a watched handle is dead. @cookie is the watch's. The event is
+ *	delivered once, and the watch is gone then.
+ * @IPCBUS_EVENT_IDLE: Nobody refers to the node with @cookie any more, and no message to it is
+ *	queued, open or held in a buffer. The event also comes if a message that contained the node
+ *	could not be sent. The node may become referenced again. Only NODE_DESTROY with
+ *	IPCBUS_NODE_IF_IDLE is conclusive.
+ * @IPCBUS_EVENT_CANCELED: Nobody waits for the reply to @call any more: it was canceled, its
+ *	deadline passed, or the caller is gone. The server must still reply, to close the call.
+ *	Calls that its thread made meanwhile are canceled too, except async ones. Another thread
+ *	may get this event before it gets the call itself.
+ * @IPCBUS_EVENT_FROZEN: The owner of a handle that is watched with IPCBUS_WATCH_FROZEN is frozen.
+ *	@cookie is the watch's, and the watch stays.
+ * @IPCBUS_EVENT_THAWED: The same owner is no longer frozen.
+ * @IPCBUS_EVENT_MANAGER: The bus has a manager, or a new one. @cookie is that of the manager
+ *	watch, which stays. Managers that came before the event was delivered are one event.
+ *	The last one may be gone by then.
+ * @IPCBUS_EVENT_RECORD: For monitors: the payload starts with a struct ipcbus_monitor_record.
  */
 enum ipcbus_event_kind {
 	IPCBUS_EVENT_NONE = 0,
@@ -379,47 +401,47 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_MANAGER = 13,
 };
 
-#define IPCBUS_EVENT_SPAWN	(1U << 0) /* please start one more thread */
-#define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may bring fds */
 /*
- * The oneway just sent was one of too many: less than a fifth of the receiver's
- * room for oneways is left, and the sender has more than a quarter of that room,
- * or 50 buffers, in it. Not said again before there is room.
+ * All threads of the pool are busy, and the proc has fewer than ipcbus_threads.max. Start one more
+ * thread that serves. The driver does not ask again before it comes.
+ */
+#define IPCBUS_EVENT_SPAWN	(1U << 0)
+#define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
+/*
+ * The oneway that this exchange sent is one of too many. Less than a fifth of the receiver's
+ * oneway half is free, and this proc occupies more than a quarter of that half, or more than 50
+ * buffers. Reported once, and again only after more than a fifth was free.
  */
 #define IPCBUS_EVENT_SPAM	(1U << 2)
 
 /**
- * struct ipcbus_event - one event; the driver writes all of it
+ * struct ipcbus_event - one event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_*
- * @call: CALL: the number to answer with; CANCELED: that number; REPLY,
- *	ERROR, FAILED: of own call
- * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's; DEAD, FROZEN,
- *	THAWED, MANAGER: the watch's; REPLY, ERROR, FAILED: the call's own
- * @buffer: id to give back when done with payload and object table; 0 if none
- * @offset: the payload in the region
+ * @call: CALL, CANCELED: the number to reply with. REPLY, ERROR, FAILED: that of the own call.
+ * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's. DEAD, FROZEN, THAWED, MANAGER: the watch's.
+ *	REPLY, ERROR, FAILED: that of the call.
+ * @buffer: id of the buffer; 0 if there is none. Release it when payload, object table and label
+ *	are no longer needed.
+ * @offset: where the payload starts in the region
  * @data_size: bytes of the payload
- * @objects: the object table in the region (struct ipcbus_object)
- * @object_count: entries of it
- * @code: CALL, ONEWAY: as sent; FROZEN, THAWED: counts the watch's such events, so
- *	that two threads know which of theirs is the later
- * @error: ERROR, FAILED: -errno
+ * @objects: where the object table (struct ipcbus_object) starts in the region
+ * @object_count: entries of the object table
+ * @code: CALL, ONEWAY: as sent. FROZEN, THAWED: the number of this event among those of the watch.
+ *	If two threads get one each, the higher number is the later one.
+ * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage
- * @index: FAILED: which buffer, part or object, else 0
- * @thread: this thread's number, for ipcbus_exchange.thread; 0 when FAILED
- *	came with an ioctl error
- * @pid: CALL, ONEWAY, REPLY, ERROR: the sender's process id as seen in the
- *	receiver's pid namespace; 0 where it cannot be seen
- * @tid: its thread id, likewise
- * @uid: its effective user id when it sent, in the receiver's user namespace
- * @gid: its effective group id, likewise
- * @deadline: CALL: when the caller stops waiting, nanoseconds of
- *	CLOCK_MONOTONIC; 0: never
- * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: what the security
- *	module calls the sending thread, in the region like @offset, with a 0 at
- *	its end; part of @buffer
- * @label_size: bytes of it, without the 0; 0 where there is no such module, or
- *	it has no label
+ * @index: FAILED: which buffer, part or object; else 0
+ * @thread: this thread's number, for ipcbus_exchange.thread. 0 if the ioctl failed.
+ * @pid: CALL, ONEWAY, REPLY, ERROR: the sender's process id in the receiver's pid namespace; 0 if
+ *	it is not visible there
+ * @tid: the sender's thread id, likewise
+ * @uid: the sender's effective user id when it sent, in the receiver's user namespace
+ * @gid: the sender's effective group id when it sent, likewise
+ * @deadline: CALL: when the call ends, in nanoseconds of CLOCK_MONOTONIC; 0: never
+ * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: where the security module's label of
+ *	the sending thread starts in the region. It ends with a zero byte and is part of @buffer.
+ * @label_size: bytes of the label without the zero byte; 0 if there is no label
  * @reserved0: 0
  * @reserved: 0
  */
@@ -451,26 +473,36 @@ struct ipcbus_event {
 
 #define IPCBUS_WAIT		(1U << 0) /* wait for an event */
 #define IPCBUS_SERVE		(1U << 1) /* with WAIT: also take work of the proc */
-#define IPCBUS_NONBLOCK		(1U << 2) /* with WAIT: EVENT_NONE, not sleep */
+#define IPCBUS_NONBLOCK		(1U << 2) /* with WAIT: EVENT_NONE instead of sleeping */
 
 /**
- * struct ipcbus_exchange - give back, send, wait, in this order
+ * struct ipcbus_exchange - release, send and wait, in this order (IPCBUS_IOC_EXCHANGE)
  * @size: sizeof(struct ipcbus_exchange)
- * @flags: IPCBUS_WAIT, IPCBUS_SERVE, IPCBUS_NONBLOCK. O_NONBLOCK on the file
- *	means IPCBUS_NONBLOCK always.
- * @thread: @event.thread of an earlier exchange of the same thread, or 0.
- *	Only a hint that saves a search; a wrong one does no harm.
- * @release_count: buffers to give back
- * @release: their ids: the id itself if one, else the address of an array of
- *	__u64. Objects that arrived in them stay the receiver's.
- * @send: the message
- * @event: out; all of it is written, also when the ioctl fails at a stage
- *	after ARGS
+ * @flags: IPCBUS_WAIT, IPCBUS_SERVE, IPCBUS_NONBLOCK
+ * @thread: event.thread of an earlier exchange of the same thread, or 0. It is a hint that saves a
+ *	search. A wrong value is harmless.
+ * @release_count: number of buffers to release, at most IPCBUS_MAX_RELEASE
+ * @release: ids of these buffers. For one buffer: its id. For more: the address of an array of
+ *	__u64. For none: 0.
+ * @send: the message to send
+ * @event: out: the event. The driver does not read it. It writes all of it, also if the ioctl
+ *	fails at a stage after ARGS.
  *
- * A thread that has a call outstanding waits for its reply, and for calls of
- * the same chain that come back to this proc; IPCBUS_SERVE changes nothing
- * then. A call that a thread took and left open when it waits again may be
- * answered later, by any thread. Returns 0 or -errno.
+ * Without IPCBUS_WAIT the exchange releases, sends and returns with EVENT_NONE.
+ * With IPCBUS_WAIT it takes one event:
+ *   - If the thread made a call that did not end, it gets the end of this call, or a call of the
+ *     same chain that comes back to this proc. IPCBUS_SERVE changes nothing.
+ *   - Else, with IPCBUS_SERVE, it gets the next work of the proc: calls, oneways, ends of async
+ *     calls, and notifications.
+ *   - Else it only returns when it is interrupted.
+ * If there is nothing to take, the thread sleeps. With IPCBUS_NONBLOCK, or O_NONBLOCK on the file,
+ * it returns EVENT_NONE instead.
+ *
+ * A thread that takes a call and then waits again without a reply leaves the call open. Any thread
+ * may reply to it later.
+ *
+ * Fails with the errors that enum ipcbus_stage lists for the stages ARGS to QUEUE. A call that
+ * fails after it was sent returns 0 and EVENT_FAILED.
  */
 struct ipcbus_exchange {
 	__u32 size;
@@ -481,21 +513,20 @@ struct ipcbus_exchange {
 	struct ipcbus_send send;
 	struct ipcbus_event event;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_EXCHANGE_SIZE_VER0 224
 
 /**
- * struct ipcbus_batch - several oneways in one system call
+ * struct ipcbus_batch - several oneways in one system call (IPCBUS_IOC_SEND_BATCH)
  * @size: sizeof(struct ipcbus_batch)
- * @count: messages, at most IPCBUS_MAX_BATCH
+ * @count: number of messages, at most IPCBUS_MAX_BATCH
  * @sends: address of an array of struct ipcbus_send, each a ONEWAY
  * @done: out: how many were sent
- * @stage: out: where the next one failed, else 0
- * @index: out: likewise
- * @flags: 0; out: IPCBUS_EVENT_SPAM if one of them was
+ * @stage: out: the stage at which the next one failed, else 0
+ * @index: out: which part or object of it, else 0
+ * @flags: 0. Out: IPCBUS_EVENT_SPAM if it applies to one of the oneways.
  *
- * Stops at the first that fails. Returns 0 when all were sent, else the
- * -errno of the one that was not: the first @done are on their way.
+ * The batch stops at the first message that fails and returns its error. The first @done messages
+ * have been sent. Errors are those of a oneway in an exchange.
  */
 struct ipcbus_batch {
 	__u32 size;
@@ -506,44 +537,56 @@ struct ipcbus_batch {
 	__u32 index;
 	__u32 flags;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_BATCH_SIZE_VER0	32
 
-#define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may bring fds */
-#define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if referred to */
-#define IPCBUS_NODE_WANT_LABEL	(1U << 2) /* CREATE: messages bring event.label */
-#define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @policy, @priority are set */
+#define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may contain fds */
+#define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if it is referred to */
+#define IPCBUS_NODE_WANT_LABEL	(1U << 2) /* CREATE: events have event.label */
+#define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @policy and @priority are set */
 
 /**
- * struct ipcbus_node - a node of the caller's own
+ * struct ipcbus_node - a node of the caller's proc (IPCBUS_IOC_NODE_CREATE,
+ *	IPCBUS_IOC_NODE_DESTROY, IPCBUS_IOC_SET_MANAGER)
  * @size: sizeof(struct ipcbus_node)
  * @flags: IPCBUS_NODE_*
- * @node: NODE_CREATE: out: its id, from 1; else: which
- * @cookie: NODE_CREATE: any number of the owner's, in each event of the node;
- *	else 0
- * @policy: NODE_CREATE with IPCBUS_NODE_PRIORITY: SCHED_OTHER, SCHED_FIFO or
- *	SCHED_RR; else 0
- * @priority: likewise: a nice value, -20 to 19, or 1 to 99; else 0
+ * @node: NODE_CREATE: 0. Out: the id of the new node, from 1. Otherwise: the id.
+ * @cookie: NODE_CREATE: any number; each event of the node has it. Otherwise 0.
+ * @policy: With IPCBUS_NODE_PRIORITY: SCHED_OTHER, SCHED_FIFO or SCHED_RR. Otherwise 0.
+ * @priority: With IPCBUS_NODE_PRIORITY: a nice value from -20 to 19 for SCHED_OTHER, or a
+ *	realtime priority from 1 to 99. Otherwise 0.
  *
- * A node lives until its owner destroys it or dies; then calls that wait for it
- * fail with -EOWNERDEAD and watches fire. Calls that a thread of the owner took
- * before stay open until they are answered, or the owner dies.
- * SET_MANAGER makes the node handle 0 of the bus, until it is destroyed:
- * -EBUSY while there is another, -EPERM unless the effective user is that of
- * the first manager of this bus since the driver was loaded or the bus mounted,
- * or root, globally or in the user namespace in which the bus was mounted.
+ * NODE_CREATE makes a node. It lives until its owner destroys it or dies.
+ *   - EDQUOT: the limit of nodes of the proc or of its user is reached
+ *   - EPERM: the caller could not set this priority for itself
+ *   - EFAULT: the id could not be written; there is no new node
  *
- * Priority: a thread that takes a call runs with its caller's, nice or realtime
- * class, as the caller had it when it sent, from then until the call is answered,
- * nobody waits for it any more, or the thread waits again without having answered;
- * then with its own again. IPCBUS_NODE_PRIORITY sets the least that a node's
- * messages are served with: calls whose callers have less, and oneways, which lend
- * nothing else. -EPERM if the owner could not set it for itself (RLIMIT_NICE,
- * RLIMIT_RTPRIO, CAP_SYS_NICE). A realtime thread is never lowered; SCHED_BATCH and
- * SCHED_IDLE lend their nice value and are kept by who borrows; SCHED_DEADLINE is
- * not lent. What a thread was lent its children do not inherit, and what others
- * set for it meanwhile is lost. Messages of a better priority overtake others
- * that wait for any thread, but not in the same node's row of oneways.
+ * NODE_DESTROY ends a node. Calls and oneways that wait for it fail with -EOWNERDEAD, and watches
+ * fire. Calls that a thread took before stay open until the owner replies or dies. With
+ * IPCBUS_NODE_IF_IDLE it destroys the node only if ipcbus_node_info.refs and pending are 0. Test
+ * and end are one step.
+ *   - ENOENT: there is no such node
+ *   - EBUSY: IPCBUS_NODE_IF_IDLE is set and the node is not idle
+ *
+ * SET_MANAGER makes the node handle 0 of the bus until it is destroyed. The first manager since the
+ * driver was loaded or the bus mounted may be of any user. Later the caller's effective user must
+ * be that user, or root in the initial user namespace or in the one in which the bus was mounted.
+ *   - ENOENT: there is no such node
+ *   - EBUSY: the bus has a manager
+ *   - EPERM: the caller's effective user is none of these
+ *
+ * Inherited priority: A thread that takes a call runs with the priority that the caller had when it
+ * sent the call: its nice value, or its realtime class and priority. The boost ends when the call
+ * is replied to, when nobody waits for it any more, or when the thread waits again without having
+ * replied. Then the thread has its own priority again. IPCBUS_NODE_PRIORITY sets a minimum for the
+ * node. It applies to calls of callers with a lower priority, and to oneways, which inherit no
+ * priority of their sender.
+ *   - A realtime thread is never lowered.
+ *   - A SCHED_BATCH or SCHED_IDLE caller passes on its nice value. A server's thread of such a
+ *     class keeps its class. SCHED_DEADLINE is not inherited.
+ *   - Children of the thread do not inherit the boost. A change that others make to the thread's
+ *     priority during the boost is lost.
+ *   - Messages of a higher priority overtake other messages that wait for any thread. They do not
+ *     overtake oneways of the same node.
  */
 struct ipcbus_node {
 	__u32 size;
@@ -553,26 +596,24 @@ struct ipcbus_node {
 	__u32 policy;
 	__s32 priority;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_NODE_SIZE_VER0	24
 
 /**
- * struct ipcbus_node_info - who is interested in a node of the caller's own
- *	(IPCBUS_IOC_NODE_INFO)
+ * struct ipcbus_node_info - who refers to a node of the caller's proc (IPCBUS_IOC_NODE_INFO)
  * @size: sizeof(struct ipcbus_node_info)
  * @flags: 0
- * @node: which; -ENOENT if there is none
- * @cookie: out: the node's; all outs are 0 on the way in
- * @refs: out: what refers to it: others' handles, objects in messages on their
- *	way, being handle 0, and messages of its owner's own that brought it home
- *	and were not given back
- * @pending: out: messages to it on their way or with its owner: calls until
- *	they are answered, oneways until they are given back
- * @oneways: out: those of them that wait for the oneway before
- * @watches: out: how many want to know of its death
+ * @node: id of the node
+ * @cookie: out: the node's cookie. All outputs are 0 on input (-EINVAL).
+ * @refs: out: number of references: handles of others, objects in queued messages, one for being
+ *	handle 0, and received messages that brought the node home and whose buffer is not released
+ * @pending: out: messages to the node that did not end. A call ends when it is replied to, a
+ *	oneway when its buffer is released.
+ * @oneways: out: those of them that wait for an earlier oneway
+ * @watches: out: number of death watches on the node
  *
- * A moment's truth: only NODE_DESTROY with IF_IDLE can act on it. That succeeds
- * when @refs and @pending are 0.
+ * The result may be outdated when the ioctl returns. To act on it, use NODE_DESTROY with
+ * IPCBUS_NODE_IF_IDLE.
+ *   - ENOENT: there is no such node
  */
 struct ipcbus_node_info {
 	__u32 size;
@@ -584,34 +625,45 @@ struct ipcbus_node_info {
 	__u32 oneways;
 	__u32 watches;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_NODE_INFO_SIZE_VER0 40
 
-#define IPCBUS_WATCH_FROZEN	(1U << 0) /* also: when the owner is frozen, thawed */
-#define IPCBUS_WATCH_MANAGER	(1U << 1) /* of handle 0: when a manager comes */
+#define IPCBUS_WATCH_FROZEN	(1U << 0) /* also notify when the owner is frozen or thawed */
+#define IPCBUS_WATCH_MANAGER	(1U << 1) /* on handle 0: notify when there is a new manager */
 
 /**
- * struct ipcbus_handle - a handle of the caller's
+ * struct ipcbus_handle - a handle of the caller's proc (IPCBUS_IOC_HANDLE_PUT, IPCBUS_IOC_WATCH,
+ *	IPCBUS_IOC_UNWATCH)
  * @size: sizeof(struct ipcbus_handle)
- * @handle: which
- * @count: HANDLE_PUT: how many counts to put (each delivery brought one; -EBADF
- *	and none is put if it has fewer); the handle is gone with the last, and so
- *	is its watch. WATCH, UNWATCH: 0
- * @flags: WATCH, UNWATCH: IPCBUS_WATCH_*; else 0
- * @cookie: WATCH: for its events; else 0
+ * @handle: the handle
+ * @count: HANDLE_PUT: how many counts to put, at least 1. Otherwise 0.
+ * @flags: WATCH: IPCBUS_WATCH_*. UNWATCH: 0 or IPCBUS_WATCH_MANAGER. Otherwise 0.
+ * @cookie: WATCH: any number; the events of the watch have it. Otherwise 0.
  *
- * WATCH: one watch a handle (-EBUSY); on a dead node it fires at once.
- * Handle 0 can be watched without being counted and is never put.
- * UNWATCH: 0 means that the event will not come any more, -ENOENT that there
- * is no watch, or that the event was taken before or, of handle 0 after a new
- * manager came, still will be.
- * IPCBUS_WATCH_FROZEN: FROZEN and THAWED events besides, until DEAD; FROZEN comes
- * first if the owner is frozen now. What changes back before the event was taken is
- * not told. UNWATCH is without the flag.
- * IPCBUS_WATCH_MANAGER, with handle 0: another watch, one a proc (-EBUSY), that
- * needs no manager. EVENT_MANAGER comes each time that a node becomes the bus's
- * manager, the caller's own too, and at once if there is one. It goes on until
- * UNWATCH with the same flag; afterwards no event comes.
+ * HANDLE_PUT puts counts. Each delivery of the handle brought one. When the last count is put, the
+ * handle and its watch are gone. Handle 0 has no counts and is never put.
+ *   - EBADF: there is no such handle, it is 0, or it has fewer counts; none was put
+ *
+ * WATCH sets a death watch. EVENT_DEAD comes once, when the node dies, or at once if it is dead. A
+ * handle has one death watch at a time. Handle 0 can be watched too. With IPCBUS_WATCH_FROZEN,
+ * FROZEN and THAWED events come as well, until DEAD. If the owner is frozen now, FROZEN comes
+ * first. Changes that are reverted before delivery are not reported.
+ *   - EBADF: there is no such handle
+ *   - EBUSY: the handle is already watched
+ *   - EDQUOT: the user has too many watches, or too many handles (handle 0)
+ *   - ENOTCONN: the handle is 0 and the bus has no manager
+ *
+ * WATCH of handle 0 with IPCBUS_WATCH_MANAGER sets a manager watch, one for each proc. It needs no
+ * manager. EVENT_MANAGER comes each time a node becomes the manager, also a node of the caller,
+ * and at once if there is a manager. The watch stays until UNWATCH.
+ *   - EBUSY: the proc already has a manager watch
+ *   - EDQUOT: the user has too many watches
+ *
+ * UNWATCH without a flag ends the death watch of the handle. When it succeeds, no event of the
+ * watch will come. UNWATCH of handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch; no
+ * EVENT_MANAGER comes after it returned.
+ *   - EBADF: there is no such handle
+ *   - ENOENT: there is no watch; or its event was already delivered; or the handle is 0, a new
+ *     manager has registered, and the event of the old one is still queued
  */
 struct ipcbus_handle {
 	__u32 size;
@@ -620,52 +672,49 @@ struct ipcbus_handle {
 	__u32 flags;
 	__u64 cookie;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_HANDLE_SIZE_VER0	24
 
 /**
- * struct ipcbus_threads - the pool (IPCBUS_IOC_SET_THREADS)
+ * struct ipcbus_threads - size of the thread pool (IPCBUS_IOC_SET_THREADS)
  * @size: sizeof(struct ipcbus_threads)
- * @max: threads that may serve before the driver stops asking for more with
- *	IPCBUS_EVENT_SPAWN; 0: never ask (the default). At most
- *	ipcbus_info.max_threads (-EINVAL). Said again, it also forgets that a
- *	thread was asked for and did not come.
+ * @max: up to how many threads the driver asks for one more by IPCBUS_EVENT_SPAWN; 0: it never asks
+ *
+ * The default is 0. Setting it again also clears a request that no thread followed.
+ *   - EINVAL: @max is above ipcbus_info.max_threads
  */
 struct ipcbus_threads {
 	__u32 size;
 	__u32 max;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_THREADS_SIZE_VER0 8
 
 /**
- * struct ipcbus_cancel - end calls of the caller's own (IPCBUS_IOC_CANCEL)
+ * struct ipcbus_cancel - end calls of the caller's proc early (IPCBUS_IOC_CANCEL)
  * @size: sizeof(struct ipcbus_cancel)
  * @flags: 0
- * @cookie: of the calls, not 0
+ * @cookie: cookie of the calls, not 0
  *
- * Every open call of this proc with that cookie, whichever thread made it,
- * fails with -ECANCELED at stage REPLY. -ENOENT if there is none (any more): its
- * answer is there or was taken.
+ * Every open call of the proc with this cookie ends with -ECANCELED at stage REPLY. It does not
+ * matter which thread made it.
+ *   - ENOENT: no call with this cookie is open; its reply arrived, or was delivered
  */
 struct ipcbus_cancel {
 	__u32 size;
 	__u32 flags;
 	__u64 cookie;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_CANCEL_SIZE_VER0	16
 
-#define IPCBUS_CALL_CANCELED	(1U << 0) /* nobody waits for the answer */
+#define IPCBUS_CALL_CANCELED	(1U << 0) /* nobody waits for the reply */
 
 /**
- * struct ipcbus_call_info - a call that this proc took and did not answer yet
+ * struct ipcbus_call_info - a call that this proc has not replied to (IPCBUS_IOC_CALL_INFO)
  * @size: sizeof(struct ipcbus_call_info)
- * @flags: out: IPCBUS_CALL_*
- * @call: which
- * @deadline: out: as in its event
+ * @flags: 0. Out: IPCBUS_CALL_*
+ * @call: the call, from its event
+ * @deadline: 0. Out: when the call ends, as in its event
  *
- * -ESRCH if it is not open here.
+ *   - ESRCH: the call is not open in this proc
  */
 struct ipcbus_call_info {
 	__u32 size;
@@ -673,26 +722,26 @@ struct ipcbus_call_info {
 	__u64 call;
 	__u64 deadline;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_CALL_INFO_SIZE_VER0 24
 
-#define IPCBUS_SENDER_ALIVE	(1U << 0) /* there, if only to be waited for */
+#define IPCBUS_SENDER_ALIVE	(1U << 0) /* the process exists, perhaps as a zombie */
 
 /**
- * struct ipcbus_sender_info - is the sender of a message still there?
- *	(IPCBUS_IOC_SENDER_INFO)
+ * struct ipcbus_sender_info - whether a sender still exists (IPCBUS_IOC_SENDER_INFO)
  * @size: sizeof(struct ipcbus_sender_info)
- * @flags: out: IPCBUS_SENDER_*; all outs are 0 on the way in
- * @call: a call that this proc took and did not answer yet (-ESRCH), or 0
- * @buffer: if @call is 0: of a oneway, delivered and not given back (-ENOENT,
- *	-ESTALE; -EINVAL: there is no oneway in it)
- * @pid: out: its process id in this proc's pid namespace; 0 if it is gone, or
- *	cannot be seen from here
+ * @flags: 0. Out: IPCBUS_SENDER_*
+ * @call: a call that this proc took and did not reply to yet, or 0
+ * @buffer: if @call is 0: the buffer of a oneway, delivered and not released. Otherwise 0.
+ * @pid: 0. Out: its pid in this proc's pid namespace; 0 if it is gone or not visible there
  * @reserved: 0
  *
- * A pid is not used again while its process is there. So a pidfd from
- * pidfd_open(event.pid), asked for before this said IPCBUS_SENDER_ALIVE, is the
- * sender's and nobody else's. The process may run another program since.
+ * A pid is not used again while its process exists. So open a pidfd first, with
+ * pidfd_open(event.pid), and then use this ioctl. If it reports IPCBUS_SENDER_ALIVE, the pidfd
+ * refers to the sender. The process may have executed another program since.
+ *   - EINVAL: neither or both of @call and @buffer are set, or the buffer has no oneway
+ *   - ESRCH: the call is not open in this proc
+ *   - ENOENT: the buffer id was never handed out
+ *   - ESTALE: the buffer was released
  */
 struct ipcbus_sender_info {
 	__u32 size;
@@ -702,36 +751,40 @@ struct ipcbus_sender_info {
 	__u32 pid;
 	__u32 reserved;
 } __attribute__((aligned(8)));
-
-#define IPCBUS_SENDER_INFO_SIZE_VER0	32
+#define IPCBUS_SENDER_INFO_SIZE_VER0 32
 
 #define IPCBUS_FREEZE_THAW	(1U << 0) /* thaw instead */
 #define IPCBUS_FREEZE_QUERY	(1U << 1) /* change nothing */
-
 #define IPCBUS_FROZEN_CALL	(1U << 0) /* a call came, and was refused */
-#define IPCBUS_FROZEN_ONEWAY	(1U << 1) /* a oneway came, and is kept */
-#define IPCBUS_FROZEN_NOW	(1U << 2) /* it is frozen */
+#define IPCBUS_FROZEN_ONEWAY	(1U << 1) /* a oneway came, and is queued */
+#define IPCBUS_FROZEN_NOW	(1U << 2) /* the process is frozen */
 
 /**
- * struct ipcbus_freeze - a process takes no part (IPCBUS_IOC_FREEZE)
+ * struct ipcbus_freeze - stop a process from taking part, or let it continue (IPCBUS_IOC_FREEZE)
  * @size: sizeof(struct ipcbus_freeze)
- * @flags: IPCBUS_FREEZE_*, one at most
- * @pid: the process, as seen in the caller's pid namespace
- * @timeout_ms: how long to wait for calls that came before; 0 with a flag
- * @received: out: IPCBUS_FROZEN_*: what came since it was frozen last
- * @pending: out: calls that came and are not answered
+ * @flags: 0, IPCBUS_FREEZE_THAW or IPCBUS_FREEZE_QUERY
+ * @pid: the process, in the caller's pid namespace
+ * @timeout_ms: how long to wait for open calls, in milliseconds; 0 with a flag
+ * @received: out: IPCBUS_FROZEN_*: what came since the process was last frozen
+ * @pending: out: calls that the process has not replied to
  *
- * Acts on all files that the process has open on the caller's bus: -ESRCH if there
- * is none, -EPERM unless the caller's effective user opened them or it has
- * CAP_KILL in their user namespace. From the beginning on new calls to it fail with
- * -EHOSTDOWN (stage QUEUE); once those that came before are answered it is frozen: its
- * threads get nothing more, poll says that there is nothing, and oneways, answers and
- * all other events are kept for it. It may still send, answer and give back.
- * -EAGAIN: calls were left when the time was over, @pending of them, or it was thawed
- * meanwhile; -EINTR: a signal; -EBUSY: somebody else is freezing it. Then it is not
- * frozen by this. Freezing what is frozen, or thawing what is not, changes nothing.
- * A frozen process that is killed is dead like any other. It may be stopped while it
- * is frozen: nobody waits for it then.
+ * The ioctl acts on all files that the process has open on the caller's bus. The caller's
+ * effective user must have opened them, or the caller needs CAP_KILL in their user namespace.
+ *
+ * Freezing has two steps. From the first one on, new calls to the process fail with -EHOSTDOWN
+ * (stage QUEUE). When it has replied to the calls that came before, it is frozen:
+ *   - its threads get no event, and poll does not report EPOLLIN,
+ *   - oneways, replies and all other events are queued for it,
+ *   - it may still send, reply and release.
+ * Nobody waits for a frozen process, so it may be stopped. If it is killed, it dies like any
+ * other. Freezing a frozen process, or thawing one that is not, changes nothing.
+ *
+ * If one of these errors is returned, the ioctl has not frozen the process:
+ *   - EAGAIN: @pending calls were open after @timeout_ms, or the process was thawed meanwhile
+ *   - EBUSY: somebody else is freezing it
+ *   - EINTR: a signal came
+ *   - EPERM: the caller may not freeze it
+ *   - ESRCH: the process has no file open on this bus
  */
 struct ipcbus_freeze {
 	__u32 size;
@@ -741,7 +794,6 @@ struct ipcbus_freeze {
 	__u32 received;
 	__u32 pending;
 } __attribute__((aligned(8)));
-
 #define IPCBUS_FREEZE_SIZE_VER0	24
 
 #endif /* _UAPI_LINUX_IPCBUS_H */
