@@ -76,7 +76,7 @@ flavour_run() {
 		--env IPCBUS_FEWER_ROUNDS=5 --env IPCBUS_CRASH_SECONDS=20 ;;
 	esac
 }
-flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
+flavour_timeout() { case $1 in uml) echo 600 ;; *) echo 900 ;; esac; }
 
 # Tests that are not for this kernel, as a regular expression. Examples measure, these
 # kernels run no 32-bit programs, and most programs that know the driver by libipc
@@ -85,13 +85,13 @@ flavour_timeout() { case $1 in uml) echo 120 ;; *) echo 900 ;; esac; }
 # uninitialised is so without a race (kmsan, the slowest of all). Only uml and kasan can
 # be made to fail, and count what runs.
 flavour_without() {
-	local all=' examples/|tests/suite/install/|abi/i386/|servicemanager/|tools/|e2e/containers$'
+	local failing='suite/fault/|fuzz/test-regions' all=' examples/|tests/suite/install/|abi/i386/|servicemanager/|tools/|e2e/containers$'
 	all+='|e2e/test-(manager-.*|loop-.*|allocations|evolve|watch|async|call|death|serve|threads'
 	all+='|object|stream|stream-room)$'
 	case $1 in
 	uml) echo "$all|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
 	kasan) echo "$all" ;;
-	kcsan) echo "$all|debug/test-" ;;
-	kmsan) echo "$all|debug/test-|/test-(stress|brawl|race|memcg|reclaim|unmount)$|crash/" ;;
+	kcsan) echo "$all|$failing" ;;
+	kmsan) echo "$all|$failing|/test-(stress|brawl|race|memcg|reclaim|unmount)$|crash/" ;;
 	esac
 }

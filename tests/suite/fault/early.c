@@ -138,7 +138,7 @@ static void prepare_full(struct state *s)
 
 static void prepare_full_quota(struct state *s)
 {
-	world_estrange(&cli);
+	env_estrange(&cli);
 	fill(s, 2);
 }
 
@@ -191,9 +191,9 @@ static void finish_full(struct state *s, int r)
 		raw_release(&srv, &ev);
 	}
 	raw_none(&srv);
-	world_enter(&cli);
+	env_enter(&cli);
 	ck_assert_int_ne(dev_poll(cli.fd, 0) & 4 /* POLLOUT */, 0);
-	world_leave();
+	env_leave();
 	assert_ok(send_large(0));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&srv, &ev);

@@ -456,26 +456,26 @@ static const struct scenario crowded[] = {
 
 static void prepare_strange_call(struct state *s)
 {
-	world_estrange(&cli);
+	env_estrange(&cli);
 	prepare_call(s);
 }
 
 static void prepare_strange_oneway(struct state *s)
 {
-	world_estrange(&cli);
+	env_estrange(&cli);
 	prepare_oneway(s);
 }
 
 static void prepare_take_strange_oneway(struct state *s)
 {
-	world_estrange(&cli);
+	env_estrange(&cli);
 	prepare_take_oneway(s);
 }
 
 /* Its share is there already. */
 static void prepare_next_call(struct state *s)
 {
-	world_estrange(&cli);
+	env_estrange(&cli);
 	raw_round_trip(&cli, 0, &srv, "first", 5);
 	prepare_call(s);
 }

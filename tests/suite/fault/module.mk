@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
 # Every failure point: the driver's on the host build of tests/env/host, whose
-# objects these programs share; the library's on its fake device.
+# objects these programs share, and in kernels that can be made to fail; the library's
+# on its fake device.
 
 FAIL_B := $(B)/tests/suite/fault
 FAIL_HOST := $(B)/tests/env/host/asan
 FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
 
-FAIL_SCENARIOS := tap walk files content messages combined early beside plain test-driver
+FAIL_SCENARIOS := tap env walk files content messages combined early beside plain test-driver
 FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c driver/mem/*.c)) \
 	$(patsubst tests/env/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/env/host/shim/*.c)) \
 	$(addprefix $(FAIL_HOST)/,posix/posix.o posix/poll.o posix/files.o kernel/raw.o)
@@ -16,17 +17,30 @@ $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(FAIL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(FAIL_B)/world.o: tests/suite/fault/world.c
+$(FAIL_B)/env-host.o: tests/suite/fault/env-host.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(FAIL_CFLAGS) -fno-strict-aliasing -Itests/env/host/shim -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(FAIL_B)/test-driver: $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o) $(FAIL_B)/world.o $(FAIL_KERNEL)
+$(FAIL_B)/test-driver: $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o) $(FAIL_B)/env-host.o $(FAIL_KERNEL)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ -Wl,--wrap=host_close,--wrap=host_ioctl \
 	  -Wl,--wrap=host_poll,--wrap=host_mmap,--wrap=host_munmap
 
-ALL += $(FAIL_B)/test-driver
+# The same for kernels of tests/env/debug.
+FAIL_IN_KERNEL := $(patsubst %,$(FAIL_B)/kernel/%.o,$(FAIL_SCENARIOS) env-kernel fail-nth)
+
+$(FAIL_IN_KERNEL): $(FAIL_B)/kernel/%.o: tests/suite/fault/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+# Symbols are bound at the start: looking one up must not be what fails.
+$(FAIL_B)/kernel/test-driver: $(FAIL_IN_KERNEL) $(B)/tests/suite/kernel/raw.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -pthread -o $@ $^
+
+ALL += $(FAIL_B)/test-driver $(FAIL_B)/kernel/test-driver
 UNIT_TESTS += $(FAIL_B)/test-driver
+DEBUG_TESTS += $(FAIL_B)/kernel/test-driver
 
 # The library's objects again, under the sanitizers.
 FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) tests/fake-device
@@ -83,6 +97,6 @@ UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 
 UNIT_TESTS += tests/suite/fault/mutants
 
-.PHONY: test-fail
-test-fail: $(FAIL_B)/test-driver $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager $(B)/tests.list
+.PHONY: test-fault
+test-fault: $(FAIL_B)/test-driver $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager $(B)/tests.list
 	$(Q)tests/run --host '^unit $(FAIL_B)/' '^unit tests/suite/fault/'

@@ -18,9 +18,9 @@ static void prepare_nothing(struct state *s)
 
 static int act_open(struct state *s)
 {
-	world_enter(&cli);
+	env_enter(&cli);
 	s->fd = dev_open(2 /* O_RDWR */);
-	world_leave();
+	env_leave();
 	return s->fd;
 }
 
@@ -34,24 +34,22 @@ static void finish_open(struct state *s, int r)
 
 /* --- Mounted buses ----------------------------------------------------------- */
 
-#define BUS_DIR "/tmp/ipcbus-of-tests-fail" /* need not be there */
-
 static int act_mount(struct state *s)
 {
 	int r;
 
 	(void)s;
-	world_enter(&cli);
+	env_enter(&cli);
 	r = dev_mount(BUS_DIR, 0, "max_procs=2,mode=600");
-	world_leave();
+	env_leave();
 	return r;
 }
 
 static int act_open_mounted(struct state *s)
 {
-	world_enter(&cli);
+	env_enter(&cli);
 	s->fd = dev_open_at(BUS_DIR "/bus", 2 /* O_RDWR */);
-	world_leave();
+	env_leave();
 	return s->fd;
 }
 
@@ -108,9 +106,9 @@ static void finish_map(struct state *s, int r)
 		assert_ok(act_map(s));
 	r2.map = s->map;
 	raw_round_trip(&r2, 0, &srv, "mapped", 6);
-	world_enter(&cli);
+	env_enter(&cli);
 	assert_ok(dev_unmap(s->map, REGION));
-	world_leave();
+	env_leave();
 	assert_ok(dev_close(s->fd));
 }
 
@@ -122,7 +120,7 @@ static void prepare_map_shared(struct state *s)
 
 	prepare_map(s);
 	r2 = (struct raw){ .fd = s->fd };
-	world_estrange(&oth);
+	env_estrange(&oth);
 	send.handle = give_handle(&oth, &r2, raw_node(&r2, 0, 1));
 	s->handle = send.handle;
 	ck_assert_int_lt(raw_send(&oth, &send, NULL), 0);
@@ -137,9 +135,9 @@ static void finish_map_shared(struct state *s, int r)
 		assert_ok(act_map(s));
 	r2.map = s->map;
 	raw_round_trip(&oth, s->handle, &r2, "mapped", 6);
-	world_enter(&cli);
+	env_enter(&cli);
 	assert_ok(dev_unmap(s->map, REGION));
-	world_leave();
+	env_leave();
 	assert_ok(dev_close(s->fd));
 }
 
@@ -147,16 +145,16 @@ static void finish_map_shared(struct state *s, int r)
 static void prepare_strange_open(struct state *s)
 {
 	(void)s;
-	world_estrange(&cli);
+	env_estrange(&cli);
 	raw_close(&cli);
 }
 
 static void finish_strange_open(struct state *s, int r)
 {
 	finish_open(s, r);
-	world_enter(&cli);
+	env_enter(&cli);
 	raw_open(&cli, REGION);
-	world_leave();
+	env_leave();
 }
 
 static int act_info(struct state *s)

@@ -117,6 +117,13 @@ void tap_run(const char *name, void (*fn)(const void *arg), const void *arg)
 	}
 }
 
+void tap_skip(const char *name, const char *reason)
+{
+	n_run++;
+	if (!only())
+		printf("ok %u - %s # SKIP %s\n", n_run, name, reason);
+}
+
 unsigned int tap_number(void)
 {
 	return n_run;

@@ -16,6 +16,8 @@ void tap_plan(size_t n);
 /* fn must end by tap_ok(), with what is to stand behind the name. */
 void tap_run(const char *name, void (*fn)(const void *arg), const void *arg);
 void tap_ok(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Counts as a test that was skipped, for that reason. */
+void tap_skip(const char *name, const char *reason);
 /* Which test this is, from 1. */
 unsigned int tap_number(void);
 /* The exit status. */

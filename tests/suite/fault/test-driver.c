@@ -2,17 +2,26 @@
 /*
  * Every operation of the driver, failing at every point: see README.md.
  */
+#include <stdio.h>
+
 #include "scenarios.h"
 #include "tap.h"
 
 int main(void)
 {
 	static struct scenario messages[MOST_SCENARIOS];
-	size_t n = message_scenarios(messages);
+	size_t n = message_scenarios(messages), n_tests;
+	const struct env_test *tests = env_tests(&n_tests);
+	int r = env_check();
 
-	tap_plan(1 + n + n_combined_scenarios + n_early_scenarios + n_beside_scenarios +
+	if (r < 0) {
+		printf("this kernel cannot be made to fail: %s\n", errname(r));
+		return 77;
+	}
+	tap_plan(n_tests + n + n_combined_scenarios + n_early_scenarios + n_beside_scenarios +
 		 n_plain_scenarios);
-	tap_run("load", world_load, NULL);
+	for (size_t i = 0; i < n_tests; i++)
+		tap_run(tests[i].name, tests[i].fn, NULL);
 	walk_all(messages, n);
 	walk_all(combined_scenarios, n_combined_scenarios);
 	walk_all(early_scenarios, n_early_scenarios);

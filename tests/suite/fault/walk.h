@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A scenario, and the walk through all its points of failure: it is run in one
- * new world after the other, once as it should be, then with the first step of
+ * new environment after the other, once as it should be, then with the first step of
  * each kind failing, with the second, until there is none left, and then with
  * some pairs of them.
  */
 #ifndef TESTS_FAIL_WALK_H
 #define TESTS_FAIL_WALK_H
 
-#include "world.h"
+#include "env.h"
 
 struct content;
 struct scenario;
@@ -53,8 +53,9 @@ struct scenario {
 /* Prints a line for each scenario, with how many points and pairs were walked. */
 void walk_all(const struct scenario *scenarios, size_t n);
 
-/* One step, once, is to fail, and it is the copying of user memory. */
+/* One step, once, is to fail, and its kind is known. */
 bool is_single(const struct state *s);
+/* It is the copying of user memory. */
 bool is_copy(const struct state *s, unsigned int nth);
 /* An error that comes of what was to fail. */
 bool may_fail_with(const struct state *s, int r);

@@ -87,6 +87,19 @@ $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
 # --- Running them --------------------------------------------------------------------
 
+# A fuzzer of its own, led by KCOV, for kernels of tests/env/debug.
+FUZZ_REGIONS := $(addprefix $(FUZZ_B)/,test-regions.o kcov.o)
+$(FUZZ_REGIONS): $(FUZZ_B)/%.o: tests/suite/fuzz/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(FUZZ_B)/test-regions: $(FUZZ_REGIONS) $(KTEST_COMMON)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS)
+
+ALL += $(FUZZ_B)/test-regions
+DEBUG_TESTS += $(FUZZ_B)/test-regions
+
 # Needs no libFuzzer.
 $(FUZZ_B)/test-mutate: tests/suite/fuzz/test-mutate.c tests/suite/fuzz/driver/mutate.c tests/suite/fuzz/driver/input.h
 	$(call msg,LD,$@)

@@ -237,7 +237,8 @@ void raw_close(struct raw *r)
 {
 	if (r->fd < 0)
 		return;
-	if (r->map)
+	/* Without memory, where that is made to fail once. */
+	if (r->map && dev_unmap((void *)(uintptr_t)r->map, r->size) == -ENOMEM)
 		dev_unmap((void *)(uintptr_t)r->map, r->size);
 	forget(r->fd);
 	dev_close(r->fd);

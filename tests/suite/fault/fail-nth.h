@@ -6,8 +6,8 @@
  *
  * Needs a kernel with fault injection (tests/env/debug) and root.
  */
-#ifndef TESTS_DEBUG_FAIL_H
-#define TESTS_DEBUG_FAIL_H
+#ifndef TESTS_FAULT_FAIL_NTH_H
+#define TESTS_FAULT_FAIL_NTH_H
 
 #include <stdbool.h>
 
@@ -19,4 +19,4 @@ void fail_arm(unsigned int nth);
 /* No more; says whether one failed. */
 bool fail_disarm(void);
 
-#endif /* TESTS_DEBUG_FAIL_H */
+#endif /* TESTS_FAULT_FAIL_NTH_H */

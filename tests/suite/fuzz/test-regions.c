@@ -23,8 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../suite/kernel/fixture.h"
-#include "../../suite/kernel/raw.h"
+#include "../kernel/fixture.h"
+#include "../kernel/raw.h"
 #include "kcov.h"
 
 enum { PAGES = 64, HELD = 8, OPS = 24, INPUTS = 1024, PAGE = 4096 };

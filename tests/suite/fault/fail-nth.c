@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/thread-self/fail-nth; see fail.h. The file is opened once per thread:
+ * /proc/thread-self/fail-nth; see fail-nth.h. The file is opened once per thread:
  * opening is something that can fail, too.
  */
 #define _GNU_SOURCE
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fail.h"
+#include "fail-nth.h"
 
 #define DEBUGFS "/sys/kernel/debug/"
 
