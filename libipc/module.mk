@@ -103,6 +103,12 @@ $(B)/libipc/libipc.pc: libipc/libipc.pc.in FORCE
 	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(protodir)|' \
 	  -e 's|@VERSION@|$(VERSION)|' $< >$@
 
+# "PAGE FUNCTION" for each function in the tables of attributes: man finds it by its name.
+LIBIPC_MAN_NAMES := awk '/^\.SH/ { inside = /ATTRIBUTES/ } \
+	inside && /^\.BR ipc_[a-z_]* \(\)/ && $$2 !~ /^ipc_rpc_/ { \
+		page = FILENAME; sub(/.*\//, "", page); \
+		if (page != $$2 ".3") print page, $$2 }' $(wildcard libipc/man/*.3)
+
 .PHONY: install-libipc
 INSTALLS += install-libipc
 install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
@@ -114,3 +120,5 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h) $(DESTDIR)$(includedir)/ipc
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/man/*.3) $(DESTDIR)$(mandir)/man3
+	$(Q)$(LIBIPC_MAN_NAMES) | while read -r page name; do \
+	  ln -sf $$page $(DESTDIR)$(mandir)/man3/$$name.3; done
