@@ -454,7 +454,8 @@ int ipc_cancel(struct ipc *ipc, uint64_t id);
  *     request stays valid until the last ipc_call_unref().
  *
  * If the handler returns 0 without a reply, or the last reference goes without one, the
- * caller gets -ENOMSG. A oneway has no reply: its handler's result is dropped.
+ * caller gets -ENOMSG. A oneway has no reply: its handler's result is dropped. A oneway that
+ * is kept holds up later oneways to the same object until it is released.
  *
  * A reply from the handler is sent when the handler returns or calls something else. If
  * that fails, the caller gets the errno. A reply that contains objects, files or blobs, or
