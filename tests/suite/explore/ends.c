@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that end early, by whoever is first: the answer, a cancel, the deadline,
- * the death of either side. Each ends once, with what its end was told to whom;
- * and nobody serves on a call without having been told. The caller's last word
+ * Calls that end early, by whoever is first: the reply, a cancel, the deadline,
+ * the death of either side. Each ends once, with what its end was notified to who;
+ * and nobody serves on a call without having been notified. The caller's last word
  * is a oneway, so that servers can wait for all that may come.
  */
 #include <string.h>
@@ -47,7 +47,7 @@ static void check_end(const struct ipcbus_event *event, u64 deadline)
 {
 	look_at(event);
 	if (event->buffer)
-		CHECK(!give_back(event->buffer));
+		CHECK(!release(event->buffer));
 	CHECK(event->cookie == COOKIE);
 	if (event->kind == IPCBUS_EVENT_REPLY)
 		return;
@@ -172,8 +172,8 @@ static bool is_canceled(u64 id)
 	return flags & IPCBUS_CALL_CANCELED;
 }
 
-/* Once it was answered nothing more is heard of it. */
-static void answer_finally(u64 id)
+/* Once it was replied to nothing more is heard of it. */
+static void reply_finally(u64 id)
 {
 	u32 flags;
 
@@ -186,10 +186,10 @@ static void hear_the_end(const struct ipcbus_event *event)
 {
 	CHECK(event->code == THE_END);
 	heard_the_end[own_side()] = true;
-	CHECK(!give_back(event->buffer));
+	CHECK(!release(event->buffer));
 }
 
-/* Is it told meanwhile that nobody waits? If so that is so. */
+/* Is it notified meanwhile that nobody waits? If so that is so. */
 static void look_up_from(u64 id)
 {
 	struct ipcbus_event event;
@@ -216,7 +216,7 @@ static void serve_until_the_end(void (*serve)(u64 id))
 			continue;
 		}
 		CHECK(event.kind == IPCBUS_EVENT_CALL);
-		CHECK(!give_back(event.buffer));
+		CHECK(!release(event.buffer));
 		serve(event.call);
 	}
 }
@@ -224,7 +224,7 @@ static void serve_until_the_end(void (*serve)(u64 id))
 static void serve_slowly(u64 id)
 {
 	look_up_from(id);
-	answer_finally(id);
+	reply_finally(id);
 }
 
 void ends_serve(void *unused)
@@ -233,7 +233,7 @@ void ends_serve(void *unused)
 	serve_until_the_end(serve_slowly);
 }
 
-/* Its first answer fails: the call is open again, and is called off like another. */
+/* Its first reply fails: the call is open again, and is called off like another. */
 static void serve_badly(u64 id)
 {
 	int r = reply_object(id, IPCBUS_OBJECT_HANDLE, 99);
@@ -242,7 +242,7 @@ static void serve_badly(u64 id)
 	if (r) {
 		CHECK(r == -EBADF);
 		look_up_from(id);
-		answer_finally(id);
+		reply_finally(id);
 	}
 }
 
@@ -266,9 +266,9 @@ static void serve_by_calling(u64 id)
 			CHECK(is_canceled(id));
 	} else {
 		CHECK(!r && event.kind == IPCBUS_EVENT_REPLY);
-		CHECK(!give_back(event.buffer));
+		CHECK(!release(event.buffer));
 	}
-	answer_finally(id);
+	reply_finally(id);
 }
 
 void ends_serve_by_chain(void *unused)
@@ -304,12 +304,12 @@ void ends_prepare_async(void)
 	be_side(SRV);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_CALL && event.deadline == send.deadline);
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 	taken = event.call;
 }
 
 void ends_reply(void *unused)
 {
 	(void)unused;
-	answer_finally(taken);
+	reply_finally(taken);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of calls that end early, and of oneways that wait for room: see ends.c. */
+/* Scenarios of calls that end early, and of oneways that wait for space: see ends.c. */
 #pragma once
 
-/* Threads: each side's part in calls that may end before their answer. */
+/* Threads: each side's part in calls that may end before their reply. */
 void ends_serve(void *unused);
 void ends_serve_by_chain(void *unused);
 void ends_serve_badly(void *unused);
@@ -20,26 +20,26 @@ void ends_prepare(void);
 void ends_prepare_chain(void);
 void ends_prepare_async(void);
 
-/* Threads: senders that find no room, and who makes it. */
-void room_wait(void *unused);
-void room_wait_until(void *unused);
-void room_wait_signalled(void *unused);
-void room_signal(void *unused);
-void room_poll(void *unused);
-void room_poll_either(void *unused);
-void room_try(void *unused);
-void room_try_or_closed(void *unused);
-void room_make(void *unused);
+/* Threads: senders that find no space, and who makes it. */
+void space_wait(void *unused);
+void space_wait_until(void *unused);
+void space_wait_signalled(void *unused);
+void space_signal(void *unused);
+void space_poll(void *unused);
+void space_poll_either(void *unused);
+void space_try(void *unused);
+void space_try_or_closed(void *unused);
+void space_make(void *unused);
 /* One that replaces another; serve until that was taken. */
-void room_replace_wait(void *unused);
-void room_replace_poll(void *unused);
-void room_serve_newer(void *unused);
+void space_replace_wait(void *unused);
+void space_replace_poll(void *unused);
+void space_serve_newer(void *unused);
 /* Another that waits as well. */
-void room_wait_newer(void *unused);
-void room_make_and_serve_newer(void *unused);
+void space_wait_newer(void *unused);
+void space_make_and_serve_newer(void *unused);
 
-void room_prepare(void);
-void room_prepare_replace(void);
-void room_prepare_line(void);
-void room_prepare_two(void);
-void room_prepare_signal(void);
+void space_prepare(void);
+void space_prepare_replace(void);
+void space_prepare_line(void);
+void space_prepare_two(void);
+void space_prepare_signal(void);

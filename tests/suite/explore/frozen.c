@@ -5,7 +5,7 @@
 #include "frozen.h"
 #include "scenarios.h"
 
-/* Who freezes SRV holds a handle of it that tells; it hears of each state it made. */
+/* Who freezes SRV holds a handle of it that notifies; it hears of each state it made. */
 void prepare_freeze(void)
 {
 	struct ipcbus_handle watch = {
@@ -125,7 +125,7 @@ void serve_while_freezing(void *unused)
 	do {
 		wait_event(&event);
 		oneways += event.kind == IPCBUS_EVENT_ONEWAY;
-		answer(&event);
+		reply_to(&event);
 	} while (oneways < 2);
 }
 
@@ -163,5 +163,5 @@ void poll_and_take(void *unused)
 	CHECK(shim_poll(sides[SRV].fd, EPOLLIN, -1) & EPOLLIN);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
-	answer(&event);
+	reply_to(&event);
 }

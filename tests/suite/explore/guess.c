@@ -32,7 +32,7 @@ void guess_prepare(void)
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_CALL);
 	last = event.call;
-	answer(&event);
+	reply_to(&event);
 	be(1);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY);
@@ -48,7 +48,7 @@ void guess_serve(void *unused)
 	CHECK(event.kind == IPCBUS_EVENT_CALL && event.call == last + 1);
 	look_at(&event);
 	if (event.buffer)
-		CHECK(!give_back(event.buffer));
+		CHECK(!release(event.buffer));
 	r = reply(event.call);
 	CHECK(!r || r == -ESRCH);
 }

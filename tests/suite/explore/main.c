@@ -22,7 +22,7 @@ static const char usage[] =
 	"       explore --list\n"
 	"\n"
 	"Without --seed or --schedule: for each scenario first all schedules with at\n"
-	"most N preemptions (2), then random ones from SEED (1) on, in equal shares of\n"
+	"most N preemptions (2), then random ones from SEED (1) on, in equal quotas of\n"
 	"the seconds (20). What goes wrong is shown with the command that repeats it.\n";
 
 static struct {

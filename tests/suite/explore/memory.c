@@ -46,7 +46,7 @@ void memory_prepare_held(void)
 void memory_prepare_idle(void)
 {
 	memory_prepare_held();
-	CHECK(!give_back(held.buffer));
+	CHECK(!release(held.buffer));
 }
 
 void memory_prepare_full(void)
@@ -57,11 +57,11 @@ void memory_prepare_full(void)
 	CHECK(!send_bytes(IPCBUS_SEND_CALL, 'a', REGION));
 	take(IPCBUS_EVENT_CALL);
 	CHECK(!reply(held.call));
-	CHECK(!give_back(held.buffer));
+	CHECK(!release(held.buffer));
 	be_side(CLI);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY);
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 }
 
 void memory_reclaim(void *unused)
@@ -94,14 +94,14 @@ void memory_call_full(void *unused)
 	CHECK(!send_bytes(IPCBUS_SEND_CALL, 'b', REGION));
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY);
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 }
 
 void memory_look_and_free(void *unused)
 {
 	(void)unused;
 	check_bytes(&held, 'a');
-	CHECK(!give_back(held.buffer));
+	CHECK(!release(held.buffer));
 }
 
 void memory_serve(void *unused)
@@ -112,7 +112,7 @@ void memory_serve(void *unused)
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
 	check_bytes(&event, 'b');
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 }
 
 void memory_serve_full(void *unused)
@@ -124,5 +124,5 @@ void memory_serve_full(void *unused)
 	CHECK(event.kind == IPCBUS_EVENT_CALL);
 	check_bytes(&event, 'b');
 	CHECK(!reply(event.call));
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 }

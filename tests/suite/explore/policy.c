@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random, exhaustive and repeated choices; see policy.h. Unless told otherwise
+ * Random, exhaustive and repeated choices; see policy.h. Unless notified otherwise
  * a thread runs on until it cannot, and then the first that can.
  */
 #include <stdio.h>

@@ -43,6 +43,6 @@ void serve_until_both(void *unused)
 		wait_event(&event);
 		CHECK(event.kind == IPCBUS_EVENT_ONEWAY && event.code <= 2);
 		seen |= 1U << event.code;
-		answer(&event);
+		reply_to(&event);
 	}
 }

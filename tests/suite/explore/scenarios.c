@@ -18,7 +18,7 @@ static u64 node;
 
 /* --- Building blocks ------------------------------------------------------ */
 
-void answer(const struct ipcbus_event *event)
+void reply_to(const struct ipcbus_event *event)
 {
 	int r;
 
@@ -28,7 +28,7 @@ void answer(const struct ipcbus_event *event)
 		CHECK(!r || r == -EBADF || r == -ESRCH);
 	}
 	if (event->buffer) {
-		r = give_back(event->buffer);
+		r = release(event->buffer);
 		/* Closed; its number may be that of a file that arrived since. */
 		CHECK(!r || r == -EBADF || r == -ENOTTY);
 	}
@@ -40,7 +40,7 @@ static void serve_one(void *unused)
 
 	(void)unused;
 	wait_event(&event);
-	answer(&event);
+	reply_to(&event);
 }
 
 void serve_what_is_there(void *unused)
@@ -50,7 +50,7 @@ void serve_what_is_there(void *unused)
 	(void)unused;
 	do {
 		next_event(&event);
-		answer(&event);
+		reply_to(&event);
 	} while (event.kind != IPCBUS_EVENT_NONE);
 }
 
@@ -67,14 +67,14 @@ void call_through(u32 target, int error)
 	do {
 		wait_event(&event);
 		if (event.kind == IPCBUS_EVENT_CALL)
-			answer(&event);
+			reply_to(&event);
 	} while (event.kind == IPCBUS_EVENT_CALL || event.kind == IPCBUS_EVENT_DEAD ||
 		 event.kind == IPCBUS_EVENT_IDLE);
 	if (event.kind == IPCBUS_EVENT_FAILED)
 		CHECK(event.error == -EOWNERDEAD || event.error == error);
 	else
 		CHECK(event.kind == IPCBUS_EVENT_REPLY || event.kind == IPCBUS_EVENT_NONE);
-	answer(&event);
+	reply_to(&event);
 }
 
 static void call_manager(void *unused)
@@ -125,7 +125,7 @@ static void reply_and_free(void *unused)
 
 	(void)unused;
 	CHECK(!r || r == -ESRCH);
-	CHECK(!give_back(buffer));
+	CHECK(!release(buffer));
 }
 
 static void wait_for_reply(void *unused)
@@ -135,7 +135,7 @@ static void wait_for_reply(void *unused)
 	(void)unused;
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY);
-	answer(&event);
+	reply_to(&event);
 }
 
 /* --- free_deliver --------------------------------------------------------- */
@@ -253,7 +253,7 @@ static void reply_with_node(void *unused)
 {
 	(void)unused;
 	CHECK(!reply_object(id, IPCBUS_OBJECT_NODE, sides[SRV].node));
-	CHECK(!give_back(buffer));
+	CHECK(!release(buffer));
 }
 
 static void receive_and_put(void *unused)
@@ -267,7 +267,7 @@ static void receive_and_put(void *unused)
 	object = shim_touch(sides[CLI].map, event.objects);
 	CHECK(object->type == IPCBUS_OBJECT_HANDLE);
 	CHECK(!ioctl_handle(IPCBUS_IOC_HANDLE_PUT, object->value, 1, 0));
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 }
 
 /* --- destroy_queued ------------------------------------------------------- */
@@ -280,9 +280,9 @@ static void destroy_manager(void *unused)
 
 /* --- oneway_close --------------------------------------------------------- */
 
-static void give_it_back(void *unused)
+static void release_it(void *unused)
 {
-	int r = give_back(buffer);
+	int r = release(buffer);
 
 	(void)unused;
 	CHECK(!r || r == -EBADF);
@@ -303,7 +303,7 @@ static void call_back(void *unused)
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_CALL);
 	call_through(handle, -EOWNERDEAD);
-	answer(&event);
+	reply_to(&event);
 }
 
 /* The call may be gone before it is taken, or while it is served. */
@@ -315,7 +315,7 @@ static void call_back_if_called(void *unused)
 	next_event(&event);
 	if (event.kind == IPCBUS_EVENT_CALL)
 		call_through(handle, -ECANCELED);
-	answer(&event);
+	reply_to(&event);
 }
 
 static void serve_and_close(void *unused)
@@ -417,7 +417,7 @@ static void try_call_manager(void *unused)
 		next_event(&event);
 }
 
-/* --- arrival ---------------------------------------------------------------- */
+/* --- manager watch ---------------------------------------------------------------- */
 
 static void prepare_no_manager(void)
 {
@@ -437,7 +437,7 @@ static void watch_for_manager(void *unused)
 	struct ipcbus_event event;
 
 	(void)unused;
-	CHECK(!ioctl_arrival(IPCBUS_IOC_WATCH, 5));
+	CHECK(!ioctl_manager_watch(IPCBUS_IOC_WATCH, 5));
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_MANAGER && event.cookie == 5);
 	next_event(&event);
@@ -445,11 +445,11 @@ static void watch_for_manager(void *unused)
 	try_call_manager(unused);
 }
 
-static void prepare_arrival(void)
+static void prepare_manager_watch(void)
 {
 	prepare_no_manager();
 	be_side(CLI);
-	CHECK(!ioctl_arrival(IPCBUS_IOC_WATCH, 5));
+	CHECK(!ioctl_manager_watch(IPCBUS_IOC_WATCH, 5));
 }
 
 static void unwatch_manager(void *unused)
@@ -457,7 +457,7 @@ static void unwatch_manager(void *unused)
 	struct ipcbus_event event;
 
 	(void)unused;
-	CHECK(!ioctl_arrival(IPCBUS_IOC_UNWATCH, 0));
+	CHECK(!ioctl_manager_watch(IPCBUS_IOC_UNWATCH, 0));
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_NONE);
 }
@@ -500,7 +500,7 @@ static void serve_until_idle(void *unused)
 			break;
 		CHECK(event.kind == IPCBUS_EVENT_ONEWAY && event.cookie == 9);
 		seen = true;
-		answer(&event);
+		reply_to(&event);
 	}
 	CHECK(seen);
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, node, IPCBUS_NODE_IF_IDLE));
@@ -533,7 +533,7 @@ static void poll_and_serve(void *unused)
 	CHECK(shim_poll(sides[SRV].fd, EPOLLIN, -1) & EPOLLIN);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_CALL);
-	answer(&event);
+	reply_to(&event);
 }
 
 /* --- signals -------------------------------------------------------------- */
@@ -554,7 +554,7 @@ static void wait_signalled(void *unused)
 	CHECK(!exchange(IPCBUS_WAIT | IPCBUS_SERVE, NULL, 0, &event));
 	if (event.kind == IPCBUS_EVENT_INTERRUPTED)
 		next_event(&event);
-	answer(&event);
+	reply_to(&event);
 }
 
 static void send_signal(void *unused)
@@ -579,9 +579,9 @@ static const struct scenario scenarios[] = {
 	{ "die_call", "the server dies while it is called and serves", NULL,
 	  { { "serve", SRV, serve_what_is_there }, { "call", CLI, call_manager },
 	    { "call2", OTH, call_manager } }, 1U << SRV },
-	{ "death_reply", "the caller dies while it is answered", prepare_taken_call,
+	{ "death_reply", "the caller dies while it is replied to", prepare_taken_call,
 	  { { "reply", SRV, reply_and_free }, { "die", CLI, leave } }, 1U << CLI },
-	{ "exit_reply", "the calling thread leaves while it is answered", prepare_taken_call,
+	{ "exit_reply", "the calling thread leaves while it is replied to", prepare_taken_call,
 	  { { "reply", SRV, reply_and_free }, { "leave", CLI, leave },
 	    { "close", CLI, close_file } }, 0 },
 	{ "munmap_fault", "unmap and close against faults and senders", deliver_a_oneway,
@@ -606,8 +606,8 @@ static const struct scenario scenarios[] = {
 	{ "destroy_serve", "the same, while it is served", NULL,
 	  { { "destroy", SRV, destroy_manager }, { "serve", SRV, serve_what_is_there },
 	    { "call", CLI, call_manager } }, 0 },
-	{ "oneway_close", "a oneway is given back while its receiver closes", deliver_a_oneway,
-	  { { "free", SRV, give_it_back }, { "close", SRV, close_file },
+	{ "oneway_close", "a oneway is released while its receiver closes", deliver_a_oneway,
+	  { { "free", SRV, release_it }, { "close", SRV, close_file },
 	    { "send", CLI, two_oneways } }, 0 },
 	{ "nested", "a call that comes back", prepare_nested,
 	  { { "serve", SRV, call_back }, { "call", CLI, call_manager } }, 0 },
@@ -622,19 +622,19 @@ static const struct scenario scenarios[] = {
 	{ "batch_close", "the receiver closes under a batch", NULL,
 	  { { "batch", CLI, send_batch }, { "serve", SRV, serve_what_is_there },
 	    { "close", SRV, close_file } }, 0 },
-	{ "two_repliers", "two answer one call", prepare_two_repliers,
+	{ "two_repliers", "two reply one call", prepare_two_repliers,
 	  { { "reply1", SRV, reply_too }, { "reply2", SRV, reply_too },
 	    { "wait", CLI, wait_for_reply } }, 0 },
 	{ "replace_manager", "handle 0 while the manager changes", NULL,
 	  { { "destroy", SRV, destroy_manager }, { "claim", OTH, become_manager },
 	    { "call", CLI, try_call_manager } }, 0 },
-	{ "arrival", "a manager comes while it is asked for", prepare_no_manager,
+	{ "manager watch", "a manager comes while it is asked for", prepare_no_manager,
 	  { { "claim", OTH, claim }, { "watch", CLI, watch_for_manager },
 	    { "close", SRV, close_file } }, 0 },
-	{ "arrival_unwatch", "a manager comes while it is not asked for any more", prepare_arrival,
+	{ "manager_watch_unwatch", "a manager comes while it is not asked for any more", prepare_manager_watch,
 	  { { "claim", OTH, claim }, { "unwatch", CLI, unwatch_manager },
 	    { "take", CLI, take_manager } }, 0 },
-	{ "arrival_close", "a manager comes while who waits for it closes", prepare_arrival,
+	{ "manager_watch_close", "a manager comes while who waits for it closes", prepare_manager_watch,
 	  { { "claim", OTH, claim }, { "close", CLI, close_file } }, 0 },
 	{ "replace_take", "oneways are replaced while they are taken", prepare_replace,
 	  { { "serve", SRV, serve_until_both }, { "send", CLI, replace_both },
@@ -648,7 +648,7 @@ static const struct scenario scenarios[] = {
 	{ "freeze_call", "a process is frozen and thawed while it is called", prepare_freeze,
 	  { { "serve", SRV, serve_while_freezing }, { "call", CLI, call_and_two_oneways },
 	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_reply", "the same, while it answers", prepare_freeze_taken,
+	{ "freeze_reply", "the same, while it replies", prepare_freeze_taken,
 	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_and_thaw } }, 0 },
 	{ "freeze_close", "the same, while it closes", prepare_freeze,
@@ -660,7 +660,7 @@ static const struct scenario scenarios[] = {
 	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
 	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
 	    { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "freeze_wait", "who freezes is woken by the answer", prepare_freeze_taken,
+	{ "freeze_wait", "who freezes is woken by the reply", prepare_freeze_taken,
 	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_wait } }, 0 },
 	{ "freeze_wait_close", "the same, by the end of the process", prepare_freeze_taken,
@@ -674,7 +674,7 @@ static const struct scenario scenarios[] = {
 	{ "freeze_wait_thaw", "the same, by a thaw", prepare_freeze_queued,
 	  { { "freeze", OTH, freeze_wait }, { "thaw", CLI, freeze_thaw },
 	    { "serve", SRV, serve_one } }, 0 },
-	{ "freeze_watcher", "who is to be told closes", prepare_freeze,
+	{ "freeze_watcher", "who is to be notified closes", prepare_freeze,
 	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
 	{ "thaw_wait", "who waits is thawed", prepare_frozen,
 	  { { "serve", SRV, serve_one }, { "thaw", OTH, thaw_it } }, 0 },
@@ -682,7 +682,7 @@ static const struct scenario scenarios[] = {
 	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
-	{ "guessed_call", "a call is answered as it is delivered", guess_prepare,
+	{ "guessed_call", "a call is replied to as it is delivered", guess_prepare,
 	  { { "serve", SRV, guess_serve }, { "call", CLI, guess_call_and_close },
 	    { "guess", SRV, guess_reply } }, 0 },
 	{ "guessed_node", "a node is destroyed as it is created", NULL,
@@ -701,22 +701,22 @@ static const struct scenario scenarios[] = {
 	{ "reclaim_free", "pages go while buffers come and go", memory_prepare_held,
 	  { { "free", SRV, memory_look_and_free }, { "reclaim", OTH, memory_reclaim },
 	    { "send", CLI, memory_send }, { "serve", SRV, memory_serve } }, 0 },
-	{ "reclaim_room", "who finds no room but for reclaim waits", memory_prepare_full,
+	{ "reclaim_space", "who finds no space but for reclaim waits", memory_prepare_full,
 	  { { "call", CLI, memory_call_full }, { "reclaim", OTH, memory_reclaim },
 	    { "serve", SRV, memory_serve_full } }, 0 },
 	{ "reclaim_close", "pages go while the receiver does", memory_prepare_idle,
 	  { { "close", SRV, close_file }, { "reclaim1", OTH, memory_reclaim },
 	    { "reclaim2", OTH, memory_reclaim }, { "send", CLI, memory_send } }, 0 },
-	{ "cancel_answer", "a call is answered and cancelled", ends_prepare,
+	{ "cancel_reply", "a call is replied to and cancelled", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel } }, 0 },
-	{ "deadline_answer", "a call is answered as its deadline passes", ends_prepare,
+	{ "deadline_reply", "a call is replied to as its deadline passes", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_by_deadline },
 	    { "cancel", CLI, ends_cancel } }, 0 },
 	{ "deadline_poll", "the same, of a thread that polls", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_and_poll },
 	    { "time", OTH, ends_time }, { "cancel", CLI, ends_cancel } }, 0 },
-	{ "cancel_unclaim", "an answer fails while its call is cancelled", ends_prepare,
+	{ "cancel_unclaim", "an reply fails while its call is cancelled", ends_prepare,
 	  { { "serve", SRV, ends_serve_badly }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel } }, 0 },
 	{ "cancel_chain", "a call is cancelled while its server calls on", ends_prepare_chain,
@@ -728,7 +728,7 @@ static const struct scenario scenarios[] = {
 	{ "async_wait", "an async call that its thread waits for at once", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_async_and_wait },
 	    { "cancel", CLI, ends_cancel } }, 0 },
-	{ "async_ends", "an async call is answered, cancelled and expires", ends_prepare,
+	{ "async_ends", "an async call is replied to, cancelled and expires", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_async_by_deadline },
 	    { "cancel", CLI, ends_cancel }, { "time", OTH, ends_time } }, 0 },
 	{ "async_close", "the caller of an async call closes as that ends", ends_prepare_async,
@@ -740,50 +740,50 @@ static const struct scenario scenarios[] = {
 	{ "cancel_die", "the server dies with a call that is cancelled", ends_prepare,
 	  { { "serve", SRV, serve_what_is_there }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel } }, 1U << SRV },
-	{ "room_free", "room is made for who waits for it", room_prepare,
-	  { { "wait", CLI, room_wait }, { "free", SRV, room_make } }, 0 },
-	{ "room_deadline", "the same, or the deadline passes", room_prepare,
-	  { { "wait", CLI, room_wait_until }, { "free", SRV, room_make },
-	    { "wait2", OTH, room_wait_until } }, 0 },
-	{ "room_signal", "the same, or a signal comes", room_prepare_signal,
-	  { { "wait", CLI, room_wait_signalled }, { "signal", CLI, room_signal },
-	    { "free", SRV, room_make } }, 0 },
-	{ "room_destroy", "who waits for room hears that the node is gone", room_prepare,
-	  { { "wait", CLI, room_wait }, { "destroy", SRV, destroy_manager },
-	    { "wait2", OTH, room_wait } }, 0 },
-	{ "room_close", "the same, of the whole receiver", room_prepare,
-	  { { "wait", CLI, room_wait }, { "close", SRV, close_file },
+	{ "space_free", "space is made for who waits for it", space_prepare,
+	  { { "wait", CLI, space_wait }, { "free", SRV, space_make } }, 0 },
+	{ "space_deadline", "the same, or the deadline passes", space_prepare,
+	  { { "wait", CLI, space_wait_until }, { "free", SRV, space_make },
+	    { "wait2", OTH, space_wait_until } }, 0 },
+	{ "space_signal", "the same, or a signal comes", space_prepare_signal,
+	  { { "wait", CLI, space_wait_signalled }, { "signal", CLI, space_signal },
+	    { "free", SRV, space_make } }, 0 },
+	{ "space_destroy", "who waits for space hears that the node is gone", space_prepare,
+	  { { "wait", CLI, space_wait }, { "destroy", SRV, destroy_manager },
+	    { "wait2", OTH, space_wait } }, 0 },
+	{ "space_close", "the same, of the whole receiver", space_prepare,
+	  { { "wait", CLI, space_wait }, { "close", SRV, close_file },
 	    { "try", OTH, two_oneways } }, 0 },
-	{ "room_poll", "who polls for room is woken, whoever else was refused", room_prepare,
-	  { { "poll", CLI, room_poll }, { "try", CLI, room_try },
-	    { "free", SRV, room_make } }, 0 },
-	{ "room_poll_close", "the same, as the receiver closes", room_prepare,
-	  { { "poll", CLI, room_poll }, { "close", SRV, close_file } }, 0 },
-	{ "room_poll_either", "room at one of two that refused", room_prepare_two,
-	  { { "poll", CLI, room_poll_either }, { "free", SRV, room_make } }, 0 },
-	{ "room_line", "who waits behind one that gives up", room_prepare_line,
-	  { { "wait", CLI, room_wait_until }, { "behind", OTH, room_wait_newer },
-	    { "serve", SRV, room_make_and_serve_newer } }, 0 },
-	{ "room_line_signal", "the same, for a signal", room_prepare_line,
-	  { { "wait", CLI, room_wait_signalled }, { "behind", OTH, room_wait_newer },
-	    { "serve", SRV, room_make_and_serve_newer }, { "signal", CLI, room_signal } }, 0 },
-	{ "room_replace", "what it replaces is taken: it waits", room_prepare_replace,
-	  { { "wait", CLI, room_replace_wait }, { "serve", SRV, room_serve_newer } }, 0 },
-	{ "room_replace_poll", "the same, by poll", room_prepare_replace,
-	  { { "poll", CLI, room_replace_poll }, { "serve", SRV, room_serve_newer } }, 0 },
-	{ "room_poll_leave", "who was refused closes while room is made", room_prepare,
-	  { { "try", CLI, room_try_or_closed }, { "close", CLI, close_file },
-	    { "free", SRV, room_make } }, 0 },
+	{ "space_poll", "who polls for space is woken, whoever else was refused", space_prepare,
+	  { { "poll", CLI, space_poll }, { "try", CLI, space_try },
+	    { "free", SRV, space_make } }, 0 },
+	{ "space_poll_close", "the same, as the receiver closes", space_prepare,
+	  { { "poll", CLI, space_poll }, { "close", SRV, close_file } }, 0 },
+	{ "space_poll_either", "space at one of two that refused", space_prepare_two,
+	  { { "poll", CLI, space_poll_either }, { "free", SRV, space_make } }, 0 },
+	{ "space_line", "who waits behind one that gives up", space_prepare_line,
+	  { { "wait", CLI, space_wait_until }, { "behind", OTH, space_wait_newer },
+	    { "serve", SRV, space_make_and_serve_newer } }, 0 },
+	{ "space_line_signal", "the same, for a signal", space_prepare_line,
+	  { { "wait", CLI, space_wait_signalled }, { "behind", OTH, space_wait_newer },
+	    { "serve", SRV, space_make_and_serve_newer }, { "signal", CLI, space_signal } }, 0 },
+	{ "space_replace", "what it replaces is taken: it waits", space_prepare_replace,
+	  { { "wait", CLI, space_replace_wait }, { "serve", SRV, space_serve_newer } }, 0 },
+	{ "space_replace_poll", "the same, by poll", space_prepare_replace,
+	  { { "poll", CLI, space_replace_poll }, { "serve", SRV, space_serve_newer } }, 0 },
+	{ "space_poll_leave", "who was refused closes while space is made", space_prepare,
+	  { { "try", CLI, space_try_or_closed }, { "close", CLI, close_file },
+	    { "free", SRV, space_make } }, 0 },
 };
 
 static const struct {
 	const struct scenario *rows;
 	const size_t *count;
 } tables[] = {
-	{ share_scenarios, &n_share_scenarios },
+	{ quota_scenarios, &n_quota_scenarios },
 	{ mount_scenarios, &n_mount_scenarios },
-	{ loan_scenarios, &n_loan_scenarios },
-	{ tap_scenarios, &n_tap_scenarios },
+	{ boost_scenarios, &n_boost_scenarios },
+	{ record_scenarios, &n_record_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What scenarios.c lends to those that are in files of their own. */
+/* What scenarios.c passes on to those that are in files of their own. */
 #pragma once
 
 #include "world.h"
 
-/* Tables of their own: shares.c, mounts.c, loans.c, taps.c. */
-extern const struct scenario share_scenarios[];
-extern const size_t n_share_scenarios;
+/* Tables of their own: quotas.c, mounts.c, boost.c, records.c. */
+extern const struct scenario quota_scenarios[];
+extern const size_t n_quota_scenarios;
 extern const struct scenario mount_scenarios[];
 extern const size_t n_mount_scenarios;
-extern const struct scenario loan_scenarios[];
-extern const size_t n_loan_scenarios;
-extern const struct scenario tap_scenarios[];
-extern const size_t n_tap_scenarios;
+extern const struct scenario boost_scenarios[];
+extern const size_t n_boost_scenarios;
+extern const struct scenario record_scenarios[];
+extern const size_t n_record_scenarios;
 
 /* What a server does with an event. */
-void answer(const struct ipcbus_event *event);
+void reply_to(const struct ipcbus_event *event);
 /* A call, and what came of it; error: how else it may fail. */
 void call_through(u32 target, int error);
 /* A call by thread caller that SRV took. */

@@ -57,7 +57,7 @@ int ioctl_handle(unsigned int cmd, u32 handle, u32 count, u64 cookie)
 	return shim_ioctl(sides[own_side()].fd, cmd, &arg);
 }
 
-int ioctl_arrival(unsigned int cmd, u64 cookie)
+int ioctl_manager_watch(unsigned int cmd, u64 cookie)
 {
 	struct ipcbus_handle args = {
 		.size = sizeof(args), .flags = IPCBUS_WATCH_MANAGER, .cookie = cookie,
@@ -125,7 +125,7 @@ int reply_object(u64 id, u32 type, u64 value)
 	return exchange(0, &send, 0, NULL);
 }
 
-int give_back(u64 buffer)
+int release(u64 buffer)
 {
 	return exchange(0, NULL, buffer, NULL);
 }
@@ -228,7 +228,7 @@ static u32 show_to_manager(enum side from, u64 node)
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
 	handle = ((const struct ipcbus_object *)shim_touch(sides[SRV].map, event.objects))->value;
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 	return handle;
 }
 
@@ -242,13 +242,13 @@ static u32 hand_out(enum side to, u32 type, u64 value)
 	be_side(SRV);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_CALL);
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 	CHECK(!reply_object(event.call, type, value));
 	be_side(to);
 	next_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY);
 	handle = ((const struct ipcbus_object *)shim_touch(sides[to].map, event.objects))->value;
-	CHECK(!give_back(event.buffer));
+	CHECK(!release(event.buffer));
 	return handle;
 }
 

@@ -67,7 +67,7 @@ extern struct world_side sides[SIDES];
 int exchange(u32 flags, const struct ipcbus_send *send, u64 buffer, struct ipcbus_event *ret);
 int ioctl_node(unsigned int cmd, u64 node, u32 flags);
 int ioctl_handle(unsigned int cmd, u32 handle, u32 count, u64 cookie);
-int ioctl_arrival(unsigned int cmd, u64 cookie);
+int ioctl_manager_watch(unsigned int cmd, u64 cookie);
 /* Of the side's process, by the calling thread's file. */
 int ioctl_freeze(enum side side, u32 flags, struct ipcbus_freeze *ret);
 enum side own_side(void);
@@ -77,7 +77,7 @@ int oneway(u32 handle, u32 code);
 int call(u32 handle, u32 code);
 int reply(u64 id);
 int reply_object(u64 id, u32 type, u64 value);
-int give_back(u64 buffer);
+int release(u64 buffer);
 /* Waits, and serves if it is in no call; comes back with no INTERRUPTED. */
 void wait_event(struct ipcbus_event *ret);
 /* What is there now, or NONE. */

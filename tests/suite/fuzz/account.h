@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keeps account of what the library is given with messages on its fake device
- * and has to give back: file descriptors, which are closed once, and counts of
+ * and has to release: file descriptors, which are closed once, and counts of
  * handles, which are put. The fds are mere numbers; close() and
  * device_handle_put() are taken over by the linker (--wrap).
  */
@@ -25,7 +25,7 @@ void account_begin(void);
 int account_fd(void);
 /* One more count of a handle below 256. */
 void account_handle(uint32_t handle);
-/* Everything was given back. */
+/* Everything was released. */
 void account_end(void);
 
 #endif /* FUZZ_ACCOUNT_H */

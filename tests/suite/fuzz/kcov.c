@@ -44,7 +44,7 @@ static size_t step(unsigned long from, unsigned long to)
 	return ((from * 31) ^ to) * 0x9e3779b97f4a7c15UL >> 48;
 }
 
-size_t kcov_news(void)
+size_t kcov_new(void)
 {
 	size_t n = __atomic_load_n(&places[0], __ATOMIC_RELAXED), before = total;
 

@@ -15,7 +15,7 @@ int kcov_init(void);
 void kcov_begin(void);
 /* In the parent, when the child has ended: how many steps from one place to another it
  * took that no child before had taken. */
-size_t kcov_news(void);
+size_t kcov_new(void);
 /* How many different steps were seen in all. */
 size_t kcov_total(void);
 

@@ -19,7 +19,7 @@ FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
 	$(FUZZ_INCLUDES) -MMD -MP -c -o $@ $<
 
-# What is fuzzed tells libFuzzer where it went; parsers also what they compare
+# What is fuzzed reports to libFuzzer where it went; parsers also what they compare
 # with, which costs too much for the driver. The fuzzers themselves do not.
 FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
 $(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counters,pc-table

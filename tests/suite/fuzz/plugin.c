@@ -2,8 +2,8 @@
 /*
  * protoc-gen-ipc with requests that protoc would not send. Input: a
  * CodeGeneratorRequest, mutated as a message (proto.c) and as bytes. Whatever
- * comes, the answer is a response, or a complaint; a response has files or an
- * error, and the files are text. What is answered twice is answered the same.
+ * comes, the reply is a response, or a complaint; a response has files or an
+ * error, and the files are text. What is replied to twice is replied to the same.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /*
  * Texts of policy files. What is refused names a line of the text. What is accepted
  * decides as its lines do one by one, from the last to the first; and a rule's own
- * text, as it is told to people, is a policy that says the same.
+ * text, as it is notified to people, is a policy that says the same.
  */
 #include <assert.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
  * allocate some size at either end, give one back, or reclaim a part of a backed one.
  * After each operation all that range.h promises is checked: ranges do not
  * overlap, lie where they were asked for, neighbours that are free are one,
- * nothing that surely fits is refused, and what was given back is backed.
+ * nothing that surely fits is refused, and what was released is backed.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -189,7 +189,7 @@ static void list(const char *prefix)
 	must(!registry_next(registry, prefix, &position));
 }
 
-/* The same as one who watches goes through them, who was told up to some name. */
+/* The same as one who watches goes through them, who was notified up to some name. */
 static void walk(const char *prefix, const char *from)
 {
 	static struct own *found[MAX];

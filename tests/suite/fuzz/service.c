@@ -101,9 +101,9 @@ static void push_event(const struct fuzz_service *service, struct input *input)
 	fake_push(event, payload, size, objects, n);
 }
 
-static void check_answers(void)
+static void check_replies(void)
 {
-	unsigned int answers[FAKE_MAX] = { 0 };
+	unsigned int replies[FAKE_MAX] = { 0 };
 
 	must(fake.n_sent <= FAKE_MAX);
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
@@ -112,7 +112,7 @@ static void check_answers(void)
 		if (sent->kind != DEVICE_SEND_REPLY && sent->kind != DEVICE_SEND_ERROR)
 			continue;
 		must(sent->call >= FIRST_CALL && sent->call < FIRST_CALL + n_calls);
-		must(++answers[sent->call - FIRST_CALL] == 1);
+		must(++replies[sent->call - FIRST_CALL] == 1);
 	}
 }
 
@@ -162,7 +162,7 @@ int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t
 	must(ipc_process(ipc) == 0);
 	ipc_object_unref(object);
 	ipc_unref(ipc);
-	check_answers();
+	check_replies();
 	check_buffers();
 	account_end();
 	return 0;

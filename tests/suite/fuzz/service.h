@@ -20,7 +20,7 @@ struct fuzz_service {
 /*
  * One input: calls and oneways to the service and to whatever objects it makes of
  * its own, with payloads and objects that may be anything. Whatever comes, each call
- * is answered at most once, each buffer given back once, each fd closed and each
+ * is replied to at most once, each buffer released once, each fd closed and each
  * handle put. Handlers must not wait. Returns 0.
  */
 int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t size);

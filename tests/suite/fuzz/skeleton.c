@@ -5,7 +5,7 @@
  *
  * Input: a count of events, then each event: what it is, to which object and
  * method, its object table, its payload; what is left decides what handlers do and
- * what they get for calls of theirs. Each call is answered once, each buffer given
+ * what they get for calls of theirs. Each call is replied to once, each buffer given
  * back once, each fd closed and each count of a handle put, whatever comes.
  */
 #include <errno.h>
@@ -77,9 +77,9 @@ static unsigned int objects_make(struct input *input, struct device_object *obje
 	return n;
 }
 
-static struct device_event event_make(struct input *input, bool is_answer)
+static struct device_event event_make(struct input *input, bool is_reply)
 {
-	static const enum device_event_kind answers[] = {
+	static const enum device_event_kind replies[] = {
 		DEVICE_EVENT_REPLY, DEVICE_EVENT_REPLY, DEVICE_EVENT_ERROR, DEVICE_EVENT_FAILED,
 	};
 	static const enum device_event_kind others[] = {
@@ -88,7 +88,7 @@ static struct device_event event_make(struct input *input, bool is_answer)
 	};
 	uint8_t what = input_byte(input), method = input_byte(input);
 	struct device_event event = {
-		.kind = is_answer ? answers[what % 4] : others[what % 8],
+		.kind = is_reply ? replies[what % 4] : others[what % 8],
 		.spawn = what & 0x80,
 		.accept_fds = what & 0x40,
 		.cookie = what & 0x20 ? method : object_cookie,
@@ -107,9 +107,9 @@ static bool brings_content(enum device_event_kind kind)
 	return kind >= DEVICE_EVENT_CALL && kind <= DEVICE_EVENT_ERROR;
 }
 
-static void push_event(struct input *input, bool is_answer)
+static void push_event(struct input *input, bool is_reply)
 {
-	struct device_event event = event_make(input, is_answer);
+	struct device_event event = event_make(input, is_reply);
 	struct device_object objects[DEVICE_MAX_OBJECTS];
 	const uint8_t *payload = NULL;
 	unsigned int n = 0;
@@ -128,7 +128,7 @@ static void push_event(struct input *input, bool is_answer)
 /* A thread waits for its reply and nothing else comes: so it gets one. */
 static void on_empty(void)
 {
-	push_event(decisions, /* is_answer= */ true);
+	push_event(decisions, /* is_reply= */ true);
 }
 
 /* --- Handlers, which do anything that one may -------------------------------------------- */
@@ -174,7 +174,7 @@ static void take_out(const Ipc__Test__Cargo *cargo)
 	}
 }
 
-static int answer(struct ipc_call *call, const ProtobufCMessage *reply, uint8_t how)
+static int give_reply(struct ipc_call *call, const ProtobufCMessage *reply, uint8_t how)
 {
 	switch (how % 5) {
 	case 0:
@@ -206,7 +206,7 @@ static int handle(struct ipc_call *call, const ProtobufCMessage *reply)
 		kept[n_kept++] = ipc_call_ref(call);
 		return 0;
 	}
-	return answer(call, reply, how);
+	return give_reply(call, reply, how);
 }
 
 static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
@@ -269,9 +269,9 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 
 /* --- Accounts ----------------------------------------------------------------------------- */
 
-static void each_call_is_answered_once(void)
+static void each_call_is_replied_once(void)
 {
-	unsigned int answers[FAKE_MAX] = { 0 };
+	unsigned int replies[FAKE_MAX] = { 0 };
 
 	must(fake.n_sent <= FAKE_MAX);
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
@@ -280,13 +280,13 @@ static void each_call_is_answered_once(void)
 		if (sent->kind != DEVICE_SEND_REPLY && sent->kind != DEVICE_SEND_ERROR)
 			continue;
 		must(sent->call >= FIRST_CALL && sent->call < FIRST_CALL + n_calls);
-		answers[sent->call - FIRST_CALL]++;
+		replies[sent->call - FIRST_CALL]++;
 	}
 	for (unsigned int i = 0; i < n_calls; i++)
-		must(answers[i] == 1);
+		must(replies[i] == 1);
 }
 
-static void each_buffer_is_given_back_once(void)
+static void each_buffer_is_released_once(void)
 {
 	unsigned int times[FAKE_MAX] = { 0 };
 
@@ -320,7 +320,7 @@ static void end(const unsigned int *deaths)
 {
 	for (unsigned int i = 0; i < n_kept; i++) {
 		if (i & 1)
-			answer(kept[i], NULL, (uint8_t)(i % 2 + 1));
+			give_reply(kept[i], NULL, (uint8_t)(i % 2 + 1));
 		ipc_call_unref(kept[i]);
 	}
 	must(ipc_process(ipc) == 0);
@@ -329,8 +329,8 @@ static void end(const unsigned int *deaths)
 	ipc_object_unref(object);
 	ipc_unref(ipc);
 	must(*deaths <= 1);
-	each_call_is_answered_once();
-	each_buffer_is_given_back_once();
+	each_call_is_replied_once();
+	each_buffer_is_released_once();
 	account_end();
 }
 
@@ -344,7 +344,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	begin(&deaths);
 	for (unsigned int i = 0; i < n; i++)
-		push_event(&input, /* is_answer= */ false);
+		push_event(&input, /* is_reply= */ false);
 	decisions = &input;
 	if (how & 1) {
 		fake.send_error = -ENOSPC;

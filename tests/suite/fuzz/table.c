@@ -4,7 +4,7 @@
  * and fds a message has in which fields; what the driver makes of each; what a
  * hostile sender changes in the table on its way; what the receiver takes out.
  * Without changes every field must get what it had; with any, nothing may be
- * lost, kept or given back twice.
+ * lost, kept or released twice.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The driver fuzzer's own mutations stay within the room that they are given, from
+ * The driver fuzzer's own mutations stay within the space that they are given, from
  * any input: none at all, one with more operations than are run, one that fills the
- * room. Under the address sanitizer, with memory of the very size.
+ * space. Under the address sanitizer, with memory of the very size.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 	return size < max_size ? size : max_size;
 }
 
-static uint8_t *room(size_t size)
+static uint8_t *space(size_t size)
 {
 	uint8_t *data = malloc(size);
 
@@ -39,7 +39,7 @@ START_TEST(mutations_stay_inside)
 
 	for (size_t i = 0; i < N_SIZES; i++) {
 		for (unsigned int seed = 0; sizes[i] <= max && seed < 2000; seed++) {
-			uint8_t *data = room(max);
+			uint8_t *data = space(max);
 
 			ck_assert_uint_le(LLVMFuzzerCustomMutator(data, sizes[i], max,
 								  seed * 2654435761U), max);
@@ -55,7 +55,7 @@ START_TEST(crosses_stay_inside)
 
 	for (unsigned int seed = 0; seed < N_SIZES * N_SIZES * 50; seed++) {
 		size_t a_size = sizes[seed % N_SIZES], b_size = sizes[seed / N_SIZES % N_SIZES];
-		uint8_t *a = room(a_size), *b = room(b_size), *out = room(max);
+		uint8_t *a = space(a_size), *b = space(b_size), *out = space(max);
 
 		ck_assert_uint_le(LLVMFuzzerCustomCrossOver(a, a_size, b, b_size, out, max,
 							    seed * 2654435761U), max);

@@ -382,7 +382,7 @@ static size_t run(const struct input *in)
 		/* What failed there was said there. */
 		_exit(1);
 	}
-	return kcov_news();
+	return kcov_new();
 }
 
 static void invent(uint8_t *op, uint32_t *seed)

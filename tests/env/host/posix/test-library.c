@@ -49,7 +49,7 @@ static int poke(struct ipc_call *call, const Ipc__Test__EchoRequest *request, vo
 	return test_reply_poke(call);
 }
 
-/* Answered when nobody waits any more. */
+/* Replied to when nobody waits any more. */
 static void let_go(struct ipc_call *call, void *userdata)
 {
 	(void)userdata;
@@ -141,7 +141,7 @@ static void stop_server(struct peer *server)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
 	open_client(&ipc, &test);
-	/* A server that stops may be gone before its answer is. */
+	/* A server that stops may be gone before its reply is. */
 	(void)test_poke(test, &request, NULL);
 	peer_end(server);
 }
@@ -216,7 +216,7 @@ static void *cancel_all(void *data)
 	return NULL;
 }
 
-/* One third is answered, one is cancelled, one runs out of time. */
+/* One third is replied to, one is cancelled, one runs out of time. */
 static void call_async(struct waiter *w)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;

@@ -18,7 +18,7 @@
 
 #define MAX_CLASSES 64
 
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct shim_lock *)0)->real), "room");
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct shim_lock *)0)->real), "space");
 
 /* Which driver lock may be taken while which is held. */
 static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Points: moments at which another thread may run, as far as the driver can
- * tell. With real threads they cost one test and do nothing; under the
+ * notify. With real threads they cost one test and do nothing; under the
  * deterministic scheduler (sched.c) each is a choice who runs next.
  *
  * Coarse points are where threads meet: locks, sleeps, wake-ups, memory, user

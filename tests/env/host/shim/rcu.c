@@ -125,14 +125,14 @@ static void forked(void)
 
 static void start_locked(void)
 {
-	static bool told;
+	static bool notified;
 	pthread_t thread;
 
 	if (started)
 		return;
-	if (!told)
+	if (!notified)
 		pthread_atfork(NULL, NULL, forked);
-	told = true;
+	notified = true;
 	started = true;
 	BUG_ON(pthread_create(&thread, NULL, reclaim, NULL));
 	pthread_detach(thread);

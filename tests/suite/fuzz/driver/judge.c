@@ -187,7 +187,7 @@ static void content_arrived(struct thread *t, const struct ipcbus_event *ev, str
 	}
 	if (t->proc->life == life)
 		objects_arrived(t->proc, ev, m && !m->odd ? m : NULL);
-	/* Only now may other threads give it back. */
+	/* Only now may other threads releases it. */
 	if (t->proc->life == life)
 		held_new(t->proc, ev, oneway);
 }
@@ -352,7 +352,7 @@ void judge_sent(const struct message *m, int ret)
 
 	if (m->odd || world.any_odd)
 		return;
-	judge_shares();
+	judge_quotas();
 	must(ret != -EAGAIN || (oneway && (!m->deadline || m->replaces)), "EAGAIN for message %u", message_number(m));
 	must(ret != -EINTR || (oneway && m->deadline), "EINTR for message %u", message_number(m));
 	must(ret != -ETIMEDOUT || may_have_expired(m), "message %u timed out too early",
@@ -437,7 +437,7 @@ static struct message *ended(struct thread *t, const struct ipcbus_event *ev)
 }
 
 /* Of several that were tried, the one that looks like it. */
-static struct message *find_answer(const struct message *request, const struct ipcbus_event *ev)
+static struct message *find_reply(const struct message *request, const struct ipcbus_event *ev)
 {
 	enum ipcbus_send_kind kind =
 		ev->kind == IPCBUS_EVENT_REPLY ? IPCBUS_SEND_REPLY : IPCBUS_SEND_ERROR;
@@ -454,20 +454,20 @@ static struct message *find_answer(const struct message *request, const struct i
 		    m->from->tid == ev->tid && (u32)-ev->error == m->error)
 			return m;
 	}
-	must(false, "an answer that nobody sent");
+	must(false, "an reply that nobody sent");
 	return NULL;
 }
 
-static void answer_arrived(struct thread *t, const struct ipcbus_event *ev)
+static void reply_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
 	struct message *request = ended(t, ev), *m = NULL;
 
 	if (request && !request->odd) {
-		must(request->kind == IPCBUS_SEND_CALL, "an answer to something else");
-		must(request->delivered || world.any_odd, "an answer to what nobody got");
+		must(request->kind == IPCBUS_SEND_CALL, "an reply to something else");
+		must(request->delivered || world.any_odd, "an reply to what nobody got");
 		must(!request->delivered || request->call == ev->call || world.any_odd,
-		     "an answer to another call");
-		m = find_answer(request, ev);
+		     "an reply to another call");
+		m = find_reply(request, ev);
 	}
 	if (m)
 		m->delivered = true;
@@ -480,7 +480,7 @@ static void failure_arrived(struct thread *t, const struct ipcbus_event *ev)
 
 	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_REPLY,
 	     "FAILED with error %d at stage %u", ev->error, ev->stage);
-	must(!ev->buffer && !ev->pid && !ev->tid && !ev->uid && !ev->gid, "FAILED tells too much");
+	must(!ev->buffer && !ev->pid && !ev->tid && !ev->uid && !ev->gid, "FAILED notifies too much");
 	if (!request || request->odd || world.any_odd || ev->error != -EOWNERDEAD)
 		return;
 	must(!request->target || request->target->dying || request->target->proc->killed ||
@@ -515,20 +515,21 @@ static void dead_arrived(const struct thread *t, const struct ipcbus_event *ev)
 	}
 }
 
-static void tap_arrived(struct thread *t, const struct ipcbus_event *ev)
+static void record_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
-	struct ipcbus_monitor_record tap;
+	struct ipcbus_monitor_record record;
 	u32 life = t->proc->life;
 
-	must(!(ev->offset & 7) && ev->data_size >= sizeof(tap) && !ev->object_count,
+	must(!(ev->offset & 7) && ev->data_size >= sizeof(record) && !ev->object_count,
 	     "a record of %llu bytes", ev->data_size);
-	if (region_read(t->proc, ev->offset, &tap, sizeof(tap))) {
-		must(tap.size == sizeof(tap) && tap.kind >= IPCBUS_RECORD_CALL &&
-			     tap.kind <= IPCBUS_RECORD_STARVED && !tap.reserved,
-		     "a record of kind %u", tap.kind);
-		must(tap.data_kept <= tap.data_size &&
-			     tap.objects + tap.object_count * sizeof(struct ipcbus_record_object) ==
-				     ev->data_size,
+	if (region_read(t->proc, ev->offset, &record, sizeof(record))) {
+		u32 table = record.object_count * sizeof(struct ipcbus_record_object);
+
+		must(record.size == sizeof(record) && record.kind >= IPCBUS_RECORD_CALL &&
+			     record.kind <= IPCBUS_RECORD_STARVED && !record.reserved,
+		     "a record of kind %u", record.kind);
+		must(record.data_kept <= record.data_size &&
+			     record.objects + table == ev->data_size,
 		     "a record that does not add up");
 	}
 	if (t->proc->life == life)
@@ -561,12 +562,12 @@ static void canceled_arrived(const struct thread *t, const struct ipcbus_event *
 		must(overtakes, "CANCELED of call %llu, which is not here", ev->call);
 		return;
 	}
-	must(!m->told, "CANCELED of call %llu twice", ev->call);
-	must(!m->answered || m->answered_at > t->began, "CANCELED of call %llu, which was answered",
+	must(!m->notified, "CANCELED of call %llu twice", ev->call);
+	must(!m->replied || m->replied_at > t->began, "CANCELED of call %llu, which was replied to",
 	     ev->call);
 	must(judge_nobody_waits(m), "CANCELED of message %u, and somebody waits",
 	     message_number(m));
-	m->told = true;
+	m->notified = true;
 }
 
 void judge_event(struct thread *t, const struct ipcbus_event *event)
@@ -588,7 +589,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:
-		answer_arrived(t, &ev);
+		reply_arrived(t, &ev);
 		break;
 	case IPCBUS_EVENT_FAILED:
 		failure_arrived(t, &ev);
@@ -603,7 +604,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		must(is_bare(&ev), "IDLE with more than it should");
 		break;
 	case IPCBUS_EVENT_RECORD:
-		tap_arrived(t, &ev);
+		record_arrived(t, &ev);
 		break;
 	case IPCBUS_EVENT_FROZEN:
 	case IPCBUS_EVENT_THAWED:
@@ -611,7 +612,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		must(ev.code && is_bare(&ev), "FROZEN or THAWED with more, or less, than it should");
 		break;
 	case IPCBUS_EVENT_MANAGER:
-		must(ev.cookie == ARRIVAL_COOKIE || world.any_odd, "MANAGER for nobody");
+		must(ev.cookie == MANAGER_WATCH_COOKIE || world.any_odd, "MANAGER for nobody");
 		must(is_bare(&ev), "MANAGER with more than it should");
 		break;
 	case IPCBUS_EVENT_CANCELED:

@@ -113,7 +113,7 @@ static void payload_build(struct thread *t, struct message *m, struct ipcbus_sen
 	u8 *at;
 
 	m->size = size_of(how);
-	at = t->payload + t->room - m->size;
+	at = t->payload + t->space - m->size;
 	memcpy(at, payload_of(message_number(m)), m->size);
 	send->data = (unsigned long)at;
 	send->data_size = m->size;
@@ -270,7 +270,7 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 	return m;
 }
 
-/* --- Room ---------------------------------------------------------------------------- */
+/* --- Space ---------------------------------------------------------------------------- */
 
 /* By its receiver, for a oneway without a deadline. */
 static void refused(const struct message *m)
@@ -283,13 +283,13 @@ static void refused(const struct message *m)
 		sender->refused_at[m->target->proc->index] = ++world.clock;
 }
 
-void room_made(const struct proc *proc, u64 began)
+void space_made(const struct proc *proc, u64 began)
 {
 	for (unsigned int i = 0; i < world.n_procs; i++) {
 		u64 *refused_at = &world.procs[i].refused_at[proc->index];
 
 		if (*refused_at && *refused_at < began) {
-			world.procs[i].news = true;
+			world.procs[i].space_made = true;
 			*refused_at = 0;
 		}
 	}
@@ -308,12 +308,12 @@ void message_done(struct message *m, int ret, bool maybe)
 	if (ret == -EAGAIN)
 		refused(m);
 	if (!ret && m->request) {
-		m->request->answered = true;
-		m->request->answered_at = ++world.clock;
+		m->request->replied = true;
+		m->request->replied_at = ++world.clock;
 	}
 }
 
-/* --- Giving back --------------------------------------------------------------------- */
+/* --- Releasing --------------------------------------------------------------------- */
 
 static u64 pick_held(struct proc *proc, unsigned int from)
 {
@@ -355,7 +355,7 @@ static struct held *find_held(struct proc *proc, u64 id)
 	return NULL;
 }
 
-/* How many of n were given back. */
+/* How many of n were released. */
 static unsigned int count_freed(unsigned int n, const struct ipcbus_event *event, int ret)
 {
 	if (!ret)
@@ -377,7 +377,7 @@ void free_done(struct thread *t, const u64 *ids, unsigned int n, const struct ip
 		if (!held)
 			continue;
 		if (i < freed && held->oneway)
-			room_made(proc, t->began);
+			space_made(proc, t->began);
 		if (i < freed) {
 			*held = proc->held[--proc->n_held];
 			continue;

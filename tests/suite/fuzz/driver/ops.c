@@ -75,7 +75,7 @@ static void forget_freed(struct proc *proc)
 			i++;
 }
 
-/* A call of this number is answered, or may be; what its deadline was. */
+/* A call of this number is replied to, or may be; what its deadline was. */
 static u64 forget_call(struct proc *proc, u64 id)
 {
 	u64 deadline = 0;
@@ -132,7 +132,7 @@ static void exchange_build(struct thread *t, struct exchange *e, const u8 *arg)
 	memset(x, 0, sizeof(*x));
 	memset(&x->event, 0xee, sizeof(x->event));
 	x->size = sizeof(*x);
-	t->room = USER_PAYLOAD;
+	t->space = USER_PAYLOAD;
 	x->thread = arg[0] & 0x40 ? arg[5] : t->number;
 	x->flags = flags_of(arg[5]);
 	e->n_ids = free_build(t, x, arg[5] >> 2 | (arg[5] >= 0xf8 ? 0xf0 : 0), e->ids);
@@ -224,7 +224,7 @@ static void op_batch(struct thread *t, const u8 *arg)
 	for (batch.count = 0; batch.count < 1U + arg[0] % 4; batch.count++) {
 		u8 one[6] = { IPCBUS_SEND_ONEWAY, arg[1], arg[2] % 128, arg[3] & ~1, 0, 0 };
 
-		t->room = USER_PAYLOAD - batch.count * 128;
+		t->space = USER_PAYLOAD - batch.count * 128;
 		messages[batch.count] = message_build(t, &sends[batch.count], one);
 		if (!messages[batch.count])
 			break;
@@ -277,7 +277,7 @@ static void op_destroy(struct thread *t, const u8 *arg)
 	if (node && !ret && !odd) {
 		node->dead = true;
 		node->dead_at = world.clock;
-		room_made(t->proc, began);
+		space_made(t->proc, began);
 	} else if (node && !odd && ret != -ENOENT) {
 		node->dying = was || t->proc->life != node->life;
 	}
@@ -337,7 +337,7 @@ static void op_watch(struct thread *t, const u8 *arg)
 	else if (arg[1] & 0x20 && cmd == IPCBUS_IOC_WATCH)
 		args.flags = IPCBUS_WATCH_FROZEN;
 	if (cmd == IPCBUS_IOC_WATCH)
-		args.cookie = arg[1] & 0x40 ? ARRIVAL_COOKIE : 0x3a7c000000ULL + args.handle;
+		args.cookie = arg[1] & 0x40 ? MANAGER_WATCH_COOKIE : 0x3a7c000000ULL + args.handle;
 	ret = control(t, cmd, &args, sizeof(args), &odd);
 	trace("%u: %s handle %u flags %x -> %d\n", t->index, arg[1] & 1 ? "watch" : "unwatch",
 	      args.handle, args.flags, ret);
@@ -613,7 +613,7 @@ static void op_call_info(struct thread *t, const u8 *arg)
 	const struct open_call *call = NULL;
 	struct message *m;
 	u32 life = proc->life;
-	bool odd, told;
+	bool odd, knows;
 	int ret;
 
 	if (proc->n_calls && arg[0] < 0xf0)
@@ -621,7 +621,7 @@ static void op_call_info(struct thread *t, const u8 *arg)
 	if (call)
 		args.call = call->id;
 	m = call ? call->message : NULL;
-	told = m && m->told;
+	knows = m && m->notified;
 	ret = control(t, IPCBUS_IOC_CALL_INFO, &args, sizeof(args), &odd);
 	trace("%u: call %llu -> %d, flags %x\n", t->index, args.call, ret, args.flags);
 	if (!call || odd || world.any_odd || life != proc->life || proc->fd < 0)
@@ -632,7 +632,7 @@ static void op_call_info(struct thread *t, const u8 *arg)
 	must(!ret, "call %llu is open, and CALL_INFO says %d", args.call, ret);
 	must(args.deadline == call->deadline, "call %llu has another deadline", args.call);
 	must(!(args.flags & ~IPCBUS_CALL_CANCELED), "flags %x of a call", args.flags);
-	must(!told || args.flags, "told that nobody waits for call %llu, and somebody does", args.call);
+	must(!knows || args.flags, "notified that nobody waits for call %llu, and somebody does", args.call);
 	must(!args.flags || !m || judge_nobody_waits(m), "call %llu is not cancelled", args.call);
 }
 
@@ -641,7 +641,7 @@ static void op_poll(struct thread *t, const u8 *arg)
 	static const u32 asked[] = { EPOLLOUT, EPOLLIN | EPOLLOUT, EPOLLIN, EPOLLOUT };
 	struct proc *proc = t->proc;
 	u32 events = asked[arg[0] % 4], life = proc->life;
-	bool news = proc->news && !proc->polling, sends = false;
+	bool space_made = proc->space_made && !proc->polling, sends = false;
 	unsigned int refusals = proc->refusals;
 	int ret;
 
@@ -659,12 +659,12 @@ static void op_poll(struct thread *t, const u8 *arg)
 	if (ret < 0 || ret & EPOLLERR || !(events & EPOLLOUT) || life != proc->life)
 		return;
 	if (ret & EPOLLOUT) {
-		proc->news = false;
+		proc->space_made = false;
 		proc->refusals++;
 		memset(proc->refused_at, 0, sizeof(proc->refused_at));
 	} else if (!world.any_odd) {
-		must(!news || refusals != proc->refusals, "room was made, and poll does not say so");
-		must(proc->refused || sends, "poll says there is no room, and nobody was refused");
+		must(!space_made || refusals != proc->refusals, "space was made, and poll does not say so");
+		must(proc->refused || sends, "poll says there is no space, and nobody was refused");
 	}
 }
 

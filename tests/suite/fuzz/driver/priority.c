@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What threads run by: they change it themselves, and the driver lends them what
+ * What threads run by: they change it themselves, and the driver passes on them what
  * their callers have. See world.h; called by ops.c and judge.c.
  */
 #include <linux/sched/rt.h>
@@ -12,7 +12,7 @@ static int now(const struct thread *t)
 	return t->task->normal_prio;
 }
 
-/* Not while something is lent: what is set then is lost, and so it should be. */
+/* Not while something is inherited: what is set then is lost, and so it should be. */
 void op_priority(struct thread *t, const u8 *arg)
 {
 	if (now(t) != t->own || t->indebted)
@@ -41,13 +41,13 @@ int priority_of_node(struct ipcbus_node *args, u8 pick)
 }
 
 /* What a call by who runs by prio makes of its server. */
-static int lent(const struct thread *t, int prio, const struct node *node)
+static int inherited(const struct thread *t, int prio, const struct node *node)
 {
 	prio = min(prio, node->prio);
 	return t->own < MAX_RT_PRIO && prio > t->own ? t->own : prio;
 }
 
-/* Nothing but the server's answer can have ended it. */
+/* Nothing but the server's reply can have ended it. */
 static bool is_waited_for(const struct message *m)
 {
 	const struct thread *from = m->from;
@@ -61,7 +61,7 @@ void priority_of_call(const struct thread *t, const struct message *m, const str
 {
 	if (!is_waited_for(m) || t->proc->killed || t->indebted)
 		return;
-	must(now(t) == lent(t, m->prio, node) || now(t) == lent(t, m->from->own, node),
+	must(now(t) == inherited(t, m->prio, node) || now(t) == inherited(t, m->from->own, node),
 	     "serves message %u by %d: its own is %d, its caller's %d, its node's %d",
 	     message_number(m), now(t), t->own, m->prio, node->prio);
 }
@@ -74,7 +74,7 @@ void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:
 	case IPCBUS_EVENT_FAILED:
-		/* These bring a loan, or may come between what was lent before. */
+		/* These bring a boost, or may come between what was inherited before. */
 		return;
 	default:
 		must(now(t) == t->own || t->indebted || world.any_odd, "waited, got event %u, and runs by %d, not %d",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * When all threads sleep: may they? Nobody does who has something to do, whose
- * call has ended, or who waits for room that is there. See world.h; called by
+ * call has ended, or who waits for space that is there. See world.h; called by
  * fuzz.c.
  */
 #include "proc.h"
@@ -9,7 +9,7 @@
 #include "user.h"
 #include "world.h"
 
-/* --- Shares of a region --------------------------------------------------------------- */
+/* --- Quotas of a region --------------------------------------------------------------- */
 
 /* By its file; NULL: it is closed. */
 static const struct ipcbus_proc *proc_of(const struct proc *proc)
@@ -19,7 +19,7 @@ static const struct ipcbus_proc *proc_of(const struct proc *proc)
 	return file && file->f_op == &ipcbus_fops ? file->private_data : NULL;
 }
 
-static const struct ipcbus_quota *share_of(const struct ipcbus_region *region,
+static const struct ipcbus_quota *quota_of(const struct ipcbus_region *region,
 					   const struct ipcbus_user *user)
 {
 	const struct rb_node *node = region->quotas.rb_node;
@@ -34,9 +34,9 @@ static const struct ipcbus_quota *share_of(const struct ipcbus_region *region,
 	return NULL;
 }
 
-static void judge_share(const struct ipcbus_region *region, const struct ipcbus_user *user)
+static void judge_quota(const struct ipcbus_region *region, const struct ipcbus_user *user)
 {
-	const struct ipcbus_quota *quota = share_of(region, user);
+	const struct ipcbus_quota *quota = quota_of(region, user);
 	u32 all = region->size / IPCBUS_UNIT;
 
 	if (!quota)
@@ -48,7 +48,7 @@ static void judge_share(const struct ipcbus_region *region, const struct ipcbus_
 	     "more in a share than there is");
 }
 
-void judge_shares(void)
+void judge_quotas(void)
 {
 	/* For a moment there are both, what replaces and what is replaced. */
 	for (unsigned int i = 0; i < world.n_threads; i++)
@@ -57,13 +57,13 @@ void judge_shares(void)
 	for (unsigned int i = 0; world.strangers && i < world.n_procs; i++)
 		for (unsigned int j = 0; j < world.n_procs; j++)
 			if (proc_of(&world.procs[i]) && proc_of(&world.procs[j]))
-				judge_share(&proc_of(&world.procs[i])->region,
+				judge_quota(&proc_of(&world.procs[i])->region,
 					    proc_of(&world.procs[j])->user);
 }
 
 /* --- At rest ------------------------------------------------------------------------------ */
 
-/* A oneway without room may be what keeps it. */
+/* A oneway without space may be what keeps it. */
 static bool is_sending_patiently(const struct thread *t)
 {
 	return t->sending && t->sending->kind == IPCBUS_SEND_ONEWAY && t->sending->deadline;
@@ -100,7 +100,7 @@ static void call_at_rest(const struct message *m)
 {
 	u32 number = message_number(m);
 
-	must(!m->answered, "call %u rests, and is answered", number);
+	must(!m->replied, "call %u rests, and is replied to", number);
 	must(!m->must_cancel, "call %u rests, and was cancelled", number);
 	/* All that time can do was done. */
 	must(!m->deadline || m->deadline == ~0ULL, "call %u rests, and its deadline has passed",
@@ -123,7 +123,7 @@ static bool waits_in(const struct thread *t, const wait_queue_head_t *queue)
 	return false;
 }
 
-static bool is_room(const struct ipcbus_region *region, const struct proc *from,
+static bool is_space(const struct ipcbus_region *region, const struct proc *from,
 		    const struct proc *to, u32 units)
 {
 	u32 most = region->size / IPCBUS_UNIT / 2, own;
@@ -133,12 +133,12 @@ static bool is_room(const struct ipcbus_region *region, const struct proc *from,
 		return false;
 	if (!world.strangers || from == to || !proc_of(from))
 		return true;
-	quota = share_of(region, proc_of(from)->user);
+	quota = quota_of(region, proc_of(from)->user);
 	own = quota ? quota->oneway_units : 0;
 	return own + units <= (most - region->oneway_units + own) / 2;
 }
 
-/* In the queue of a region for room, where by the driver's own count there is some? */
+/* In the queue of a region for space, where by the driver's own count there is some? */
 static void sender_at_rest(const struct thread *t)
 {
 	const struct message *m = t->sending;
@@ -151,12 +151,12 @@ static void sender_at_rest(const struct thread *t)
 	region = &proc_of(target)->region;
 	if (!waits_in(t, &region->space))
 		return;
-	must(!m->target->dead, "thread %u waits for room of a dead node", t->index);
+	must(!m->target->dead, "thread %u waits for space of a dead node", t->index);
 	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object) +
 				     m->target->label_size,
 			     IPCBUS_UNIT) ?: 1;
-	must(!is_room(region, t->proc, target, units),
-	     "thread %u waits for room, and there is some", t->index);
+	must(!is_space(region, t->proc, target, units),
+	     "thread %u waits for space, and there is some", t->index);
 }
 
 static void thread_at_rest(const struct thread *t)
@@ -167,10 +167,10 @@ static void thread_at_rest(const struct thread *t)
 		return;
 	if (is_sending_patiently(t) && t->sending->target)
 		sender_at_rest(t);
-	/* Poll tells of the end of its thread's call as well. */
+	/* Poll notifies of the end of its thread's call as well. */
 	if (t->polls & EPOLLIN && t->n_stack && !t->astray && !t->stack[t->n_stack - 1]->odd)
 		call_at_rest(t->stack[t->n_stack - 1]);
-	must(!(t->polls & EPOLLOUT) || !t->proc->news, "thread %u polls, and room was made",
+	must(!(t->polls & EPOLLOUT) || !t->proc->space_made, "thread %u polls, and space was made",
 	     t->index);
 }
 
@@ -193,7 +193,7 @@ void judge_rest(void)
 			continue;
 		proc_gone(&world.procs[i]);
 		if (is_gone(&world.procs[i]))
-			room_made(&world.procs[i], world.clock);
+			space_made(&world.procs[i], world.clock);
 	}
 	if (world.any_odd)
 		return;

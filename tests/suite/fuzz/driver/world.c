@@ -90,7 +90,7 @@ int proc_open(struct proc *proc, unsigned int flags)
 		return fd;
 	proc->fd = fd;
 	proc->life++;
-	/* What a mapping keeps of the file before may go on without room. */
+	/* What a mapping keeps of the file before may go on without space. */
 	for (unsigned int i = 0; i < world.n_procs; i++)
 		world.procs[i].refused_at[proc->index] = 0;
 	return 0;
@@ -116,7 +116,7 @@ void proc_closing(struct proc *proc)
 	proc->n_handles = proc->n_held = proc->n_calls = 0;
 	proc->map = NULL;
 	memset(proc->refused_at, 0, sizeof(proc->refused_at));
-	proc->refused = proc->news = proc->odd_calls = false;
+	proc->refused = proc->space_made = proc->odd_calls = false;
 	proc->life++;
 }
 

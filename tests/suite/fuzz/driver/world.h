@@ -9,7 +9,7 @@
  *   world.c    processes and threads, from nothing and to nothing
  *   ops.c      one operation: arguments made from bytes, and the ioctl
  *   message.c  what is sent: targets, payloads, object tables
- *   priority.c what threads run by: set, and lent
+ *   priority.c what threads run by: set, and inherited
  *   judge.c    what comes: is it what was sent?
  *   rest.c     when all sleep: may they?
  *
@@ -55,7 +55,7 @@ struct node {
 	bool dead;		/* ... and is over; since: */
 	u64 dead_at;
 	u32 last[MAX_THREADS];	/* the newest oneway delivered, by sender */
-	unsigned int held;	/* oneways delivered and not given back */
+	unsigned int held;	/* oneways delivered and not released */
 };
 
 enum message_state {
@@ -79,18 +79,18 @@ struct message {
 	bool odd;		/* sent with something wrong: it may be anything */
 	bool nested;		/* its sender may be in a call: it may be for one thread only */
 	bool delivered;
-	bool tried;		/* CALL: an answer to it was begun */
-	bool answered;		/* ... and was sent; since: */
-	u64 answered_at;
-	bool async;		/* CALL: its answer is the process's */
+	bool tried;		/* CALL: an reply to it was begun */
+	bool replied;		/* ... and was sent; since: */
+	u64 replied_at;
+	bool async;		/* CALL: its reply is the process's */
 	u64 cookie;
 	u64 deadline;
 	u64 limit;		/* no deadline that it inherits is earlier; 0: none */
 	unsigned int cancels;	/* CANCEL was asked for its cookie, so often */
 	bool must_cancel;	/* ... and said that it ended it; since: */
 	u64 canceled_at;
-	bool left;		/* its thread did not wait for the answer */
-	bool told;		/* the server: nobody waits */
+	bool left;		/* its thread did not wait for the reply */
+	bool notified;		/* the server: nobody waits */
 	bool ended;		/* the caller got its event, with this error */
 	int error_of_end;
 	u32 life;		/* of its sender's proc */
@@ -145,9 +145,9 @@ struct proc {
 	unsigned int touching;	/* threads that read the region */
 	u64 refused_at[MAX_PROCS]; /* when a oneway to that one was, or 0 */
 	bool refused;		/* one was, ever */
-	bool news;		/* room was made since and poll was not asked */
+	bool space_made;		/* space was made since and poll was not asked */
 	unsigned int polling;	/* threads that are asking it */
-	unsigned int refusals;	/* and answers of poll */
+	unsigned int refusals;	/* and replies of poll */
 	struct shim_map *map;
 	size_t map_size;
 	unsigned int n_handles, n_held, n_calls, n_fds;
@@ -177,7 +177,7 @@ struct thread {
 	bool batch;		/* in SEND_BATCH */
 	u32 polls;		/* in poll, for these events */
 	u64 began;		/* ... since when */
-	int own;		/* what it runs by when nothing is lent */
+	int own;		/* what it runs by when nothing is inherited */
 	bool indebted;		/* to a file that was closed; its mapping keeps it alive */
 	u64 limit;		/* the earliest deadline of what it took, or 0 */
 	struct message *sending;
@@ -193,7 +193,7 @@ struct thread {
 	struct ipcbus_iovec *iov;
 	u64 *free;
 	u8 *payload;
-	u32 room;		/* of it, below what is in use */
+	u32 space;		/* of it, below what is in use */
 };
 
 struct world {
@@ -238,7 +238,7 @@ struct node *node_create(struct proc *proc, u32 flags, u8 priority);
 void *bad_address(void);
 
 /* ops.c */
-#define ARRIVAL_COOKIE 0xa44100000000ULL
+#define MANAGER_WATCH_COOKIE 0xa44100000000ULL
 /* Of a call, with the number of its message; some have this one: */
 #define CALL_COOKIE 0xca1100000000ULL
 #define SHARED_COOKIE 1
@@ -250,7 +250,7 @@ void op_run(struct thread *t, const struct op *op);
 /* Of oneways that replace each other, a few codes for all. */
 #define CODE_REPLACE 0x5eee0000U
 
-/* Fills in the message that op asks for; NULL: there is no room for more. */
+/* Fills in the message that op asks for; NULL: there is no space for more. */
 struct message *message_build(struct thread *t, struct ipcbus_send *send, const u8 *arg);
 void message_done(struct message *m, int ret, bool maybe);
 u32 message_number(const struct message *m);
@@ -260,8 +260,8 @@ const u8 *payload_of(u32 number);
 unsigned int free_build(struct thread *t, struct ipcbus_exchange *x, u8 how, u64 ids[32]);
 void free_done(struct thread *t, const u64 *ids, unsigned int n, const struct ipcbus_event *event,
 	       int ret);
-/* Something that began then may have made room for oneways to proc. */
-void room_made(const struct proc *proc, u64 began);
+/* Something that began then may have made space for oneways to proc. */
+void space_made(const struct proc *proc, u64 began);
 
 /* priority.c */
 /* By itself. */
@@ -277,7 +277,7 @@ void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event
 void judge_event(struct thread *t, const struct ipcbus_event *event);
 /* The call is there, and nothing can have ended it: CANCEL must find it. */
 bool judge_is_open(const struct message *m);
-/* Whether a server may have been told that nobody waits for the answer. */
+/* Whether a server may have been notified that nobody waits for the reply. */
 bool judge_nobody_waits(const struct message *m);
 /* odd: with something wrong on purpose. */
 void judge_errno(int ret, bool odd);
@@ -290,7 +290,7 @@ bool message_can_arrive(const struct message *m);
 
 /* rest.c */
 /* No user has more of another's region than it may. */
-void judge_shares(void);
+void judge_quotas(void);
 /* All threads that are left sleep: none may have anything to do. */
 void judge_rest(void);
 #endif /* FUZZ_WORLD_H */

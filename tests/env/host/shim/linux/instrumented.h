@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells the address sanitizer of copies that it cannot see: see user.c. */
+/* Notifies the address sanitizer of copies that it cannot see: see user.c. */
 #pragma once
 
 #include "../kernel.h"

@@ -56,7 +56,7 @@ struct vm_operations_struct {
 	void (*close)(struct vm_area_struct *vma);
 };
 
-/* One page frame; which is told by its place in shim_pages. */
+/* One page frame; which is notified by its place in shim_pages. */
 struct page {
 	refcount_t ref;
 	bool locked;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A security module that has one label for all, until it is told that it has none. */
+/* A security module that has one label for all, until it is notified that it has none. */
 #pragma once
 
 #include "../kernel.h"

@@ -43,7 +43,7 @@ static inline u32 __kgid_val(kgid_t gid)
 
 struct user_namespace;
 
-/* Whom an id of the namespace means; nobody has -1. */
+/* The id that an id of the namespace means; -1 if it means none. */
 kuid_t make_kuid(struct user_namespace *ns, u32 uid);
 kgid_t make_kgid(struct user_namespace *ns, u32 gid);
 bool kuid_has_mapping(struct user_namespace *ns, kuid_t uid);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Senders of oneways that find no room, and all that may end their wait. SRV holds
- * two messages which are all that it may hold, and gives back the smaller one. No
+ * Senders of oneways that find no space, and all that may end their wait. SRV holds
+ * two messages which are all that it may hold, and releases the smaller one. No
  * wake-up may be lost: then the scheduler finds nobody who can run.
  */
 #include <linux/ktime.h>
@@ -29,7 +29,7 @@ static int send_bytes(u32 handle, size_t size, u64 deadline)
 
 /* --- Waiting ---------------------------------------------------------------- */
 
-void room_wait(void *unused)
+void space_wait(void *unused)
 {
 	int r = send_bytes(0, SMALL, ~0ULL);
 
@@ -37,7 +37,7 @@ void room_wait(void *unused)
 	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
 }
 
-void room_wait_until(void *unused)
+void space_wait_until(void *unused)
 {
 	u64 deadline = ktime_get_ns() + 1000;
 	int r = send_bytes(0, SMALL, deadline);
@@ -46,7 +46,7 @@ void room_wait_until(void *unused)
 	CHECK(!r || (r == -ETIMEDOUT && ktime_get_ns() >= deadline));
 }
 
-void room_wait_signalled(void *unused)
+void space_wait_signalled(void *unused)
 {
 	int r = send_bytes(0, SMALL, ~0ULL);
 
@@ -54,7 +54,7 @@ void room_wait_signalled(void *unused)
 	CHECK(!r || r == -EINTR);
 }
 
-void room_signal(void *unused)
+void space_signal(void *unused)
 {
 	(void)unused;
 	get_task_struct(sleeper);
@@ -72,40 +72,40 @@ static bool is_refused(int r)
 	return false;
 }
 
-static void poll_for_room(void)
+static void poll_for_space(void)
 {
 	CHECK(shim_poll(sides[CLI].fd, EPOLLOUT, -1) & EPOLLOUT);
 }
 
-void room_poll(void *unused)
+void space_poll(void *unused)
 {
 	(void)unused;
 	while (is_refused(send_bytes(0, SMALL, 0)))
-		poll_for_room();
+		poll_for_space();
 }
 
-/* Of two that refused, one makes room, whenever, and the other does not. */
-void room_poll_either(void *unused)
+/* Of two that refused, one makes space, whenever, and the other does not. */
+void space_poll_either(void *unused)
 {
 	bool refused = is_refused(send_bytes(0, SMALL, 0));
 
 	(void)unused;
 	CHECK(is_refused(send_bytes(other, SMALL, 0)));
 	while (refused) {
-		poll_for_room();
+		poll_for_space();
 		refused = is_refused(send_bytes(0, SMALL, 0));
 	}
 }
 
 /* For more than there will be. */
-void room_try(void *unused)
+void space_try(void *unused)
 {
 	(void)unused;
 	CHECK(is_refused(send_bytes(0, REGION / 2, 0)));
 }
 
 /* The same, while another thread closes the file. */
-void room_try_or_closed(void *unused)
+void space_try_or_closed(void *unused)
 {
 	int r = send_bytes(0, REGION / 2, 0);
 
@@ -113,10 +113,10 @@ void room_try_or_closed(void *unused)
 	CHECK(r == -EBADF || is_refused(r));
 }
 
-void room_make(void *unused)
+void space_make(void *unused)
 {
 	(void)unused;
-	CHECK(!give_back(held));
+	CHECK(!release(held));
 }
 
 /* --- Replacing ---------------------------------------------------------------- */
@@ -134,33 +134,33 @@ static int send_replacing(size_t size, u64 deadline)
 	return exchange(0, &send, 0, NULL);
 }
 
-void room_replace_wait(void *unused)
+void space_replace_wait(void *unused)
 {
 	(void)unused;
 	CHECK(!send_replacing(NEWER, ~0ULL));
 }
 
-void room_replace_poll(void *unused)
+void space_replace_poll(void *unused)
 {
 	(void)unused;
 	while (is_refused(send_replacing(NEWER, 0)))
-		poll_for_room();
+		poll_for_space();
 }
 
 /* Not replacing anything; it must have its turn, whatever others do. */
-void room_wait_newer(void *unused)
+void space_wait_newer(void *unused)
 {
 	(void)unused;
 	CHECK(!send_bytes(0, NEWER, ~0ULL));
 }
 
-void room_make_and_serve_newer(void *unused)
+void space_make_and_serve_newer(void *unused)
 {
-	room_make(unused);
-	room_serve_newer(unused);
+	space_make(unused);
+	space_serve_newer(unused);
 }
 
-void room_serve_newer(void *unused)
+void space_serve_newer(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -168,7 +168,7 @@ void room_serve_newer(void *unused)
 	do {
 		wait_event(&event);
 		CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
-		CHECK(!give_back(event.buffer));
+		CHECK(!release(event.buffer));
 	} while (event.data_size != NEWER);
 }
 
@@ -189,14 +189,14 @@ static u64 fill(u32 handle, enum side side, u64 node, size_t size)
 }
 
 /* What is not taken yet counts as well. */
-void room_prepare(void)
+void space_prepare(void)
 {
 	held = fill(0, SRV, sides[SRV].node, SMALL);
 	fill(0, SRV, 0, LARGE);
 }
 
 /* The large one stays where it is. */
-void room_prepare_line(void)
+void space_prepare_line(void)
 {
 	u64 node;
 
@@ -209,23 +209,23 @@ void room_prepare_line(void)
 	sleeper = current;
 }
 
-void room_prepare_replace(void)
+void space_prepare_replace(void)
 {
 	be_side(CLI);
 	CHECK(!send_replacing(SMALL, 0));
 	fill(0, SRV, 0, LARGE);
 }
 
-void room_prepare_two(void)
+void space_prepare_two(void)
 {
 	other = hand_over(CLI, OTH, sides[OTH].node);
-	room_prepare();
+	space_prepare();
 	fill(other, OTH, 0, REGION / 2);
 }
 
-void room_prepare_signal(void)
+void space_prepare_signal(void)
 {
-	room_prepare();
+	space_prepare();
 	be(0);
 	sleeper = current;
 }

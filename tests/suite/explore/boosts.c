@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Priorities that are lent: CLI runs by a better one than the others, and its calls
- * end in all ways while SRV, and OTH behind it, serve them. Whoever has answered or
+ * Priorities that are inherited: CLI runs by a better one than the others, and its calls
+ * end in all ways while SRV, and OTH behind it, serve them. Whoever has replied to or
  * waited again runs by its own; who does nothing does so when all the others have done
  * what ends the call.
  */
@@ -32,7 +32,7 @@ static void runs_by_its_own(void)
 	CHECK(runs_by(current) == DEFAULT_PRIO);
 }
 
-/* The call may have ended since, but nothing else can be lent. */
+/* The call may have ended since, but nothing else can be inherited. */
 static void runs_by_own_or(int prio)
 {
 	CHECK(runs_by(current) == DEFAULT_PRIO || runs_by(current) == prio);
@@ -52,7 +52,7 @@ static void prepare_callers(void)
 	next = hand_over(SRV, OTH, sides[OTH].node);
 }
 
-/* SRV's thread has a call of CLI's, and what that lends. */
+/* SRV's thread has a call of CLI's, and what that passes on. */
 static void take_one(void)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 1, .cookie = COOKIE };
@@ -138,7 +138,7 @@ static void call_with_cookie(void *unused)
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY || event.kind == IPCBUS_EVENT_FAILED);
 	if (event.buffer)
-		CHECK(!give_back(event.buffer));
+		CHECK(!release(event.buffer));
 	say_the_end();
 }
 
@@ -164,7 +164,7 @@ static void two_lifted(void *unused)
 
 /* --- SRV --------------------------------------------------------------------- */
 
-/* Takes it and answers; false: the file was closed, and what comes of that may last. */
+/* Takes it and replies; false: the file was closed, and what comes of that may last. */
 static bool serve(const struct ipcbus_event *event)
 {
 	int r = 0;
@@ -177,7 +177,7 @@ static bool serve(const struct ipcbus_event *event)
 			runs_by_its_own();
 	}
 	if (!r && event->buffer)
-		r = give_back(event->buffer);
+		r = release(event->buffer);
 	return !r;
 }
 
@@ -206,7 +206,7 @@ static void serve_to_the_end(void *unused)
 }
 
 /* Another thread than the one that took it. */
-static void answer_for_another(void *unused)
+static void reply_for_another(void *unused)
 {
 	int r = reply(taken);
 
@@ -216,19 +216,19 @@ static void answer_for_another(void *unused)
 	ended();
 }
 
-static void answer_own(void *unused)
+static void reply_own(void *unused)
 {
 	int r;
 
 	runs_by_own_or(BETTER);
 	r = reply(taken);
 	CHECK(!r || r == -ESRCH);
-	/* Another may be about to answer it. */
+	/* Another may be about to reply to it. */
 	runs_by_own_or(r ? BETTER : DEFAULT_PRIO);
 	serve_all(unused);
 }
 
-/* Without an answer: that is somebody else's business from then on. */
+/* Without an reply: that is somebody else's business from then on. */
 static void wait_again(void *unused)
 {
 	runs_by_own_or(BETTER);
@@ -248,7 +248,7 @@ static void close_over_it(void *unused)
 	ended();
 }
 
-/* Calls on before it answers, as who it calls for. */
+/* Calls on before it replies, as who it calls for. */
 static void serve_by_another(void *unused)
 {
 	struct ipcbus_event event;
@@ -274,43 +274,43 @@ static void destroy_lifted(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, lifted_node, 0));
 }
 
-const struct scenario loan_scenarios[] = {
-	{ "loan_cancel", "a call is cancelled while its server is to borrow", prepare_callers,
+const struct scenario boost_scenarios[] = {
+	{ "boost_cancel", "a call is cancelled while its server is to borrow", prepare_callers,
 	  { { "serve", SRV, serve_to_the_end }, { "call", CLI, call_with_cookie },
 	    { "cancel", CLI, cancel } }, 0 },
-	{ "loan_answers", "who borrowed answers, another thread too, and a cancel comes",
+	{ "boost_replies", "who borrowed replies, another thread too, and a cancel comes",
 	  prepare_taken,
-	  { { "borrower", SRV, answer_own }, { "call", CLI, leave },
-	    { "another", SRV, answer_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "loan_waits", "who borrowed waits again while others end the call", prepare_taken,
+	  { { "borrower", SRV, reply_own }, { "call", CLI, leave },
+	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
+	{ "boost_waits", "who borrowed waits again while others end the call", prepare_taken,
 	  { { "borrower", SRV, wait_again }, { "call", CLI, leave },
-	    { "another", SRV, answer_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "loan_exit", "who borrowed leaves while others end the call", prepare_taken,
+	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
+	{ "boost_exit", "who borrowed leaves while others end the call", prepare_taken,
 	  { { "borrower", SRV, thread_exit }, { "call", CLI, leave },
-	    { "another", SRV, answer_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "loan_idle", "who borrowed does nothing while others end the call", prepare_two_enders,
-	  { { "another", SRV, answer_for_another }, { "call", CLI, leave },
+	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
+	{ "boost_idle", "who borrowed does nothing while others end the call", prepare_two_enders,
+	  { { "another", SRV, reply_for_another }, { "call", CLI, leave },
 	    { "cancel", CLI, cancel } }, 0 },
-	{ "loan_let_go", "who borrowed does nothing while the call is cancelled", prepare_ender,
+	{ "boost_let_go", "who borrowed does nothing while the call is cancelled", prepare_ender,
 	  { { "cancel", CLI, cancel }, { "call", CLI, leave } }, 0 },
-	{ "loan_caller_dies", "a caller dies while who borrowed answers", prepare_taken,
-	  { { "borrower", SRV, answer_own }, { "die", CLI, leave } }, 1U << CLI },
-	{ "loan_caller_closes", "a caller closes while another thread answers", prepare_two_enders,
-	  { { "another", SRV, answer_for_another }, { "close", CLI, close_over_it } }, 0 },
-	{ "loan_server_closes", "a server closes over what it borrowed", prepare_two_enders,
+	{ "boost_caller_dies", "a caller dies while who borrowed replies", prepare_taken,
+	  { { "borrower", SRV, reply_own }, { "die", CLI, leave } }, 1U << CLI },
+	{ "boost_caller_closes", "a caller closes while another thread replies", prepare_two_enders,
+	  { { "another", SRV, reply_for_another }, { "close", CLI, close_over_it } }, 0 },
+	{ "boost_server_closes", "a server closes over what it borrowed", prepare_two_enders,
 	  { { "close", SRV, close_over_it }, { "call", CLI, leave },
 	    { "cancel", CLI, cancel } }, 0 },
-	{ "loan_closes", "the same with nobody else", prepare_ender,
+	{ "boost_closes", "the same with nobody else", prepare_ender,
 	  { { "close", SRV, close_over_it }, { "call", CLI, leave } }, 0 },
-	{ "loan_chain", "borrowed through two servers, and cancelled", prepare_callers,
+	{ "boost_chain", "borrowed through two servers, and cancelled", prepare_callers,
 	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
 	    { "next", OTH, serve_the_next }, { "cancel", CLI, cancel } }, 1U << OTH },
-	{ "loan_chain_dies", "the same, and the one in the middle closes", prepare_callers,
+	{ "boost_chain_dies", "the same, and the one in the middle closes", prepare_callers,
 	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
 	    { "next", OTH, serve_the_next }, { "close", SRV, close_file } }, 1U << OTH },
-	{ "loan_oneways", "a node's minimum is borrowed while the node goes", prepare_lifted,
+	{ "boost_oneways", "a node's minimum is borrowed while the node goes", prepare_lifted,
 	  { { "serve", SRV, serve_all }, { "send", CLI, two_lifted },
 	    { "destroy", SRV, destroy_lifted } }, 0 },
 };
 
-const size_t n_loan_scenarios = ARRAY_SIZE(loan_scenarios);
+const size_t n_boost_scenarios = ARRAY_SIZE(boost_scenarios);

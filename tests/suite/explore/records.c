@@ -61,7 +61,7 @@ static void serve_the_call(void *unused)
 	(void)unused;
 	do {
 		wait_event(&event);
-		answer(&event);
+		reply_to(&event);
 	} while (event.kind != IPCBUS_EVENT_CALL);
 }
 
@@ -69,16 +69,16 @@ static void serve_the_call(void *unused)
 
 static void check_record(const struct ipcbus_event *event)
 {
-	const struct ipcbus_monitor_record *tap = shim_touch(sides[OTH].map, event->offset);
+	const struct ipcbus_monitor_record *record = shim_touch(sides[OTH].map, event->offset);
 	int r;
 
 	/* Closed meanwhile by another thread. */
-	if (tap) {
-		CHECK(tap->size == sizeof(*tap) && !tap->reserved);
-		CHECK(tap->kind >= IPCBUS_RECORD_CALL && tap->kind <= IPCBUS_RECORD_STARVED);
-		CHECK(tap->data_kept <= tap->data_size);
+	if (record) {
+		CHECK(record->size == sizeof(*record) && !record->reserved);
+		CHECK(record->kind >= IPCBUS_RECORD_CALL && record->kind <= IPCBUS_RECORD_STARVED);
+		CHECK(record->data_kept <= record->data_size);
 	}
-	r = give_back(event->buffer);
+	r = release(event->buffer);
 	CHECK(!r || r == -EBADF);
 }
 
@@ -124,25 +124,25 @@ static void come_and_go(void *unused)
 	CHECK(!r || r == -EBADF);
 }
 
-const struct scenario tap_scenarios[] = {
-	{ "tap_close", "a monitor closes under traffic", prepare_monitor,
+const struct scenario record_scenarios[] = {
+	{ "record_close", "a monitor closes under traffic", prepare_monitor,
 	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
 	    { "close", OTH, close_monitor } }, 0 },
-	{ "tap_take", "the same while it takes records", prepare_monitor,
+	{ "record_take", "the same while it takes records", prepare_monitor,
 	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
 	    { "close", OTH, close_monitor }, { "take", OTH, take_records } }, 0 },
-	{ "tap_records", "a monitor closes with records that it did not take", prepare_records,
+	{ "record_records", "a monitor closes with records that it did not take", prepare_records,
 	  { { "fail", CLI, fail }, { "close", OTH, close_monitor },
 	    { "take", OTH, take_records } }, 0 },
-	{ "tap_die", "a monitor dies under traffic", prepare_monitor,
+	{ "record_die", "a monitor dies under traffic", prepare_monitor,
 	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
 	    { "take", OTH, take_records } }, 1U << OTH },
-	{ "tap_change", "a monitor changes its mind under traffic", prepare_monitor,
+	{ "record_change", "a monitor changes its mind under traffic", prepare_monitor,
 	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
 	    { "change", OTH, change_its_mind } }, 0 },
-	{ "tap_come", "a monitor comes and goes while it closes", NULL,
+	{ "record_come", "a monitor comes and goes while it closes", NULL,
 	  { { "fail", CLI, fail }, { "come", OTH, come_and_go },
 	    { "close", OTH, close_monitor } }, 0 },
 };
 
-const size_t n_tap_scenarios = ARRAY_SIZE(tap_scenarios);
+const size_t n_record_scenarios = ARRAY_SIZE(record_scenarios);

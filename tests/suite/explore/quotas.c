@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages from other users' procs: shares that come, go and are waited for, and
+ * Messages from other users' procs: quotas that come, go and are waited for, and
  * users whose last proc goes while the next one comes.
  */
 #include "scenarios.h"
@@ -26,45 +26,45 @@ static int send_piece(int fd, u64 deadline)
 /* --- Threads ---------------------------------------------------------------- */
 
 /* Each is the user's first, and finds or makes the share. */
-static void shares_send(void *unused)
+static void quotas_send(void *unused)
 {
 	(void)unused;
 	CHECK(!oneway(0, 1));
 }
 
-static void shares_serve_two(void *unused)
+static void quotas_serve_two(void *unused)
 {
 	struct ipcbus_event event;
 
 	(void)unused;
 	for (int i = 0; i < 2; i++) {
 		wait_event(&event);
-		answer(&event);
+		reply_to(&event);
 	}
 }
 
-static void shares_wait(void *unused)
+static void quotas_wait(void *unused)
 {
 	(void)unused;
 	CHECK(!send_piece(sides[own_side()].fd, ~0ULL));
 }
 
-/* Gives back all: what another one took in between must not keep who waits. */
-static void shares_make_room(void *unused)
+/* Releases all: what another one took in between must not keep who waits. */
+static void quotas_make_space(void *unused)
 {
 	struct ipcbus_event event;
 
 	(void)unused;
-	CHECK(!give_back(held));
+	CHECK(!release(held));
 	for (int i = 0; i < 3; i++) {
 		wait_event(&event);
 		CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
-		answer(&event);
+		reply_to(&event);
 	}
 }
 
 /* One more proc of CLI's user, which may have gone, and may be gone again. */
-static void shares_open_and_send(void *unused)
+static void quotas_open_and_send(void *unused)
 {
 	int fd, r;
 
@@ -78,17 +78,17 @@ static void shares_open_and_send(void *unused)
 
 /* --- Before ----------------------------------------------------------------- */
 
-static void shares_prepare(void)
+static void quotas_prepare(void)
 {
 	world_estrange(CLI, 1000);
 	world_estrange(OTH, 1001);
 }
 
-static void shares_prepare_full(void)
+static void quotas_prepare_full(void)
 {
 	struct ipcbus_event event;
 
-	shares_prepare();
+	quotas_prepare();
 	be_side(CLI);
 	for (int i = 0; i < 2; i++)
 		CHECK(!send_piece(sides[CLI].fd, 0));
@@ -100,7 +100,7 @@ static void shares_prepare_full(void)
 }
 
 /* OTH is one of the same user. */
-static void shares_prepare_sent(void)
+static void quotas_prepare_sent(void)
 {
 	world_estrange(CLI, 1000);
 	world_estrange(OTH, 1000);
@@ -108,19 +108,19 @@ static void shares_prepare_sent(void)
 	CHECK(!send_piece(sides[CLI].fd, 0));
 }
 
-const struct scenario share_scenarios[] = {
-	{ "share_first", "two of a user send for the first time", shares_prepare,
-	  { { "send", CLI, shares_send }, { "send2", CLI, shares_send },
-	    { "serve", SRV, shares_serve_two } }, 0 },
-	{ "share_close", "the same, while the receiver closes", shares_prepare,
+const struct scenario quota_scenarios[] = {
+	{ "quota_first", "two of a user send for the first time", quotas_prepare,
+	  { { "send", CLI, quotas_send }, { "send2", CLI, quotas_send },
+	    { "serve", SRV, quotas_serve_two } }, 0 },
+	{ "quota_close", "the same, while the receiver closes", quotas_prepare,
 	  { { "send", CLI, two_oneways }, { "send2", OTH, two_oneways },
 	    { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "share_room", "who waits for its share is not kept by others", shares_prepare_full,
-	  { { "wait", CLI, shares_wait }, { "other", OTH, shares_wait },
-	    { "free", SRV, shares_make_room } }, 0 },
-	{ "user_last", "the last of a user goes as the next one comes", shares_prepare_sent,
+	{ "quota_space", "who waits for its share is not kept by others", quotas_prepare_full,
+	  { { "wait", CLI, quotas_wait }, { "other", OTH, quotas_wait },
+	    { "free", SRV, quotas_make_space } }, 0 },
+	{ "user_last", "the last of a user goes as the next one comes", quotas_prepare_sent,
 	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
-	    { "open", OTH, shares_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
+	    { "open", OTH, quotas_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
 };
 
-const size_t n_share_scenarios = ARRAY_SIZE(share_scenarios);
+const size_t n_quota_scenarios = ARRAY_SIZE(quota_scenarios);
