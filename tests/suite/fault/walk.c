@@ -147,9 +147,9 @@ void walk_all(const struct scenario *scenarios, size_t n)
 		snprintf(name, sizeof(name), "%s%s%s", sc->name, sc->content ? ": " : "",
 			 sc->content ? content_name(sc->content) : "");
 		if (env_lacks(sc->name))
-			tap_skip(name, env_lacks(sc->name));
+			record_skip(name, env_lacks(sc->name));
 		else
-			tap_run(name, walk, sc);
+			record_run(name, walk, sc);
 	}
 }
 
