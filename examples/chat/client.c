@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * client NAME: says what comes on standard input, prints what others say, until the
- * input ends. One epoll loop for both.
+ * client NAME: sends the lines of its standard input, and prints those of the others, until
+ * the input ends. One epoll loop handles both.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,40 +18,40 @@ static int hear(struct ipc_call *call, const Chat__Line *request, void *userdata
 	return 0;
 }
 
-static const struct ear_ops ops = { .hear = hear };
+static const struct listener_ops ops = { .hear = hear };
 
 static int join(struct ipc *ipc, const char *name, struct seat **ret_seat)
 {
-	ipc_auto(room_join_reply_free) Chat__JoinReply *reply = NULL;
+	ipc_auto(chat_join_reply_free) Chat__JoinReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	ipc_auto(ipc_object_unref) struct ipc_object *ear = NULL;
-	ipc_auto(room_unref) struct room *room = NULL;
+	ipc_auto(ipc_object_unref) struct ipc_object *listener = NULL;
+	ipc_auto(chat_unref) struct chat *chat = NULL;
 	Chat__JoinRequest request = CHAT__JOIN_REQUEST__INIT;
 	Ipc__Object object = IPC__OBJECT__INIT;
 	int r;
 
-	r = room_await(ipc, "demo.chat", &room);
+	r = chat_await(ipc, "demo.chat", &chat);
 	if (r < 0)
 		return ipc_fail("find demo.chat", r, NULL);
-	r = ear_object_new(ipc, &ops, NULL, NULL, &ear);
+	r = listener_object_new(ipc, &ops, NULL, NULL, &listener);
 	if (r < 0)
-		return ipc_fail("make an ear", r, NULL);
+		return ipc_fail("create the listener", r, NULL);
 
-	object.id = ipc_object_id(ear);
+	object.id = ipc_object_id(listener);
 	request.name = (char *)name;
-	request.ear = &object;
-	r = room_join(room, &request, &reply, &error);
+	request.listener = &object;
+	r = chat_join(chat, &request, &reply, &error);
 	if (r < 0)
 		return ipc_fail("join", r, &error);
 	for (size_t i = 0; i < reply->n_others; i++)
 		printf("%s is here\n", reply->others[i]);
 	fflush(stdout);
-	/* The room holds the ear from now on. */
+	/* From now on the server holds a reference of the listener. */
 	r = seat_take(ipc, reply->seat, ret_seat);
 	return r < 0 ? ipc_fail("take the seat", r, NULL) : 0;
 }
 
-/* 1: the input ended. */
+/* Returns 1 at the end of the input. */
 static int say_line(struct seat *seat)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -77,7 +77,7 @@ static int talk(struct ipc *ipc, struct seat *seat)
 	epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event);
 	event.data.fd = STDIN_FILENO;
 	epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event);
-	/* Lines that stdio has read ahead would not wake epoll. */
+	/* epoll does not see lines that stdio has read ahead. */
 	setvbuf(stdin, NULL, _IONBF, 0);
 
 	while (r == 0 && epoll_wait(epoll, &event, 1, -1) == 1) {

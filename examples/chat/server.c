@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The room, demo.chat. A member is an object of ours (the seat) and a proxy of
- * theirs (the ear). It leaves when it lets go of its seat, or dies: both end in
- * the seat's destroy function, so there is one way out.
+ * The chat server, demo.chat. For each member it has an object (the seat, which the client
+ * holds) and a proxy (of the client's listener). A member leaves by releasing its seat or by
+ * dying. Both end in the destroy function of the seat.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,28 +12,28 @@
 
 struct member {
 	struct member *next;
-	struct ear *ear;
+	struct listener *listener;
 	char *name;
 };
 
-/* One thread serves, so nothing is locked. */
+/* One thread serves, so no lock is needed. */
 static struct member *members;
 
-static void tell_others(const struct member *from, const char *text)
+static void send_to_others(const struct member *from, const char *text)
 {
 	Chat__Line line = CHAT__LINE__INIT;
 
 	line.from = from->name;
 	line.text = (char *)text;
 	for (struct member *m = members; m; m = m->next)
-		/* Who is slow or gone misses a line; the room does not wait. */
+		/* A slow or dead member misses the line. The server does not wait. */
 		if (m != from)
-			ear_hear(m->ear, &line);
+			listener_hear(m->listener, &line);
 }
 
 static int say(struct ipc_call *call, const Chat__Line *request, void *userdata)
 {
-	tell_others(userdata, request->text);
+	send_to_others(userdata, request->text);
 	return seat_reply_say(call);
 }
 
@@ -41,12 +41,12 @@ static const struct seat_ops seat_ops = { .say = say };
 
 static void member_free(struct member *member)
 {
-	ear_unref(member->ear);
+	listener_unref(member->listener);
 	free(member->name);
 	free(member);
 }
 
-/* Nobody holds the seat any more. */
+/* The last reference of the seat is gone. */
 static void leave(void *userdata)
 {
 	struct member *member = userdata;
@@ -56,12 +56,12 @@ static void leave(void *userdata)
 		link = &(*link)->next;
 	if (*link) {
 		*link = member->next;
-		tell_others(member, "(leaves)");
+		send_to_others(member, "(leaves)");
 	}
 	member_free(member);
 }
 
-static int answer(struct ipc_call *call, struct member *member)
+static int add_member(struct ipc_call *call, struct member *member)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *seat = NULL;
 	Chat__JoinReply reply = CHAT__JOIN_REPLY__INIT;
@@ -82,9 +82,9 @@ static int answer(struct ipc_call *call, struct member *member)
 
 	member->next = members;
 	members = member;
-	tell_others(member, "(joins)");
-	/* If it fails, our reference is the last one, and the member leaves again. */
-	return room_reply_join(call, &reply);
+	send_to_others(member, "(joins)");
+	/* If this fails, ours is the last reference of the seat, and the member leaves again. */
+	return chat_reply_join(call, &reply);
 }
 
 static int join(struct ipc_call *call, const Chat__JoinRequest *request, void *userdata)
@@ -94,24 +94,25 @@ static int join(struct ipc_call *call, const Chat__JoinRequest *request, void *u
 
 	(void)userdata;
 	if (!request->name[0])
-		return ipc_call_error(call, "chat.Nameless", "everybody here has a name");
+		return ipc_call_error(call, "chat.Nameless", "the name is empty");
 	for (struct member *m = members; m; m = m->next)
 		if (!strcmp(m->name, request->name))
-			return ipc_call_error(call, "chat.Taken", "there is a %s already", m->name);
+			return ipc_call_error(call, "chat.Taken", "the name %s is taken", m->name);
 
 	member = calloc(1, sizeof(*member));
 	if (!member)
 		return -ENOMEM;
 	member->name = strdup(request->name);
-	r = member->name ? ear_take(ipc_call_ipc(call), request->ear, &member->ear) : -ENOMEM;
+	r = member->name ? listener_take(ipc_call_ipc(call), request->listener, &member->listener) :
+			   -ENOMEM;
 	if (r < 0) {
 		member_free(member);
 		return r;
 	}
-	return answer(call, member);
+	return add_member(call, member);
 }
 
-static const struct room_ops room_ops = { .join = join };
+static const struct chat_ops chat_ops = { .join = join };
 
 int main(void)
 {
@@ -121,7 +122,7 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	r = room_register(ipc, "demo.chat", &room_ops, /* userdata= */ NULL);
+	r = chat_register(ipc, "demo.chat", &chat_ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.chat", r, NULL);
 	r = ipc_run(ipc);

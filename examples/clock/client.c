@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * client COUNT [PERIOD_MS]: prints so many ticks, then asks how far they are off.
+ * client COUNT [PERIOD_MS]: prints COUNT ticks, then compares as many clocks.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,14 +22,14 @@ static int watch(struct tower *tower, int count, int period_ms)
 	request.period_ms = (uint32_t)period_ms;
 	r = tower_watch_open(tower, /* options= */ NULL, &request, &stream, &error);
 	for (int i = 0; r >= 0 && i < count; i++) {
-		/* The tick is the stream's until the next one. */
+		/* The tick belongs to the stream, and is valid until the next receive. */
 		r = tower_watch_receive(stream, TIMEOUT_USEC, &tick, &error);
 		if (r == 0)
 			r = -ENODATA;
 		if (r > 0)
 			printf("tick %" PRIu64 "\n", tick->number);
 	}
-	/* Whoever lets go of the stream cancels it: the clock stops ticking for us. */
+	/* The last unref cancels the stream: the server stops sending. */
 	return r < 0 ? ipc_fail("watch", r, &error) : 0;
 }
 

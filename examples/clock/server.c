@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * demo.clock: one timer for each listener, all in one epoll loop. A listener that
- * does not keep up misses ticks, and is told how many; it never holds up the clock.
+ * demo.clock: one timer for each listener, all in one epoll loop. A slow listener misses
+ * ticks, and the next tick says how many. It never delays the clock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static int watch(struct ipc_stream *stream, const Clock__WatchRequest *request, 
 
 	(void)userdata;
 	if (!request->period_ms)
-		return ipc_stream_fail(stream, 0, "clock.NoPeriod", "a clock ticks every so often");
+		return ipc_stream_fail(stream, 0, "clock.NoPeriod", "the period is zero");
 	listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return -ENOMEM;
@@ -90,7 +90,7 @@ static void tick(struct listener *listener)
 		listener_free(listener);
 }
 
-/* Waits for its messages inside the handler: the library serves others meanwhile. */
+/* The handler waits for messages. The library serves other calls meanwhile. */
 static int compare(struct ipc_stream *stream, void *userdata)
 {
 	Clock__Verdict verdict = CLOCK__VERDICT__INIT;

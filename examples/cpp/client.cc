@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * client NAME...: greets everybody. --stop ends the server.
+ * client NAME...: prints a greeting for each NAME. --stop ends the server.
  */
 #include <cstring>
 #include <iostream>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A server in C++: the handlers are C's, the object behind them is not.
+ * A server in C++: C handlers call a C++ object, which they get as userdata.
  */
 #include <memory>
 #include <string>

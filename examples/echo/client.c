@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * An echo client: says its first argument and prints what comes back.
+ * An echo client: sends its first argument and prints the reply.
  */
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * An echo server: registers as demo.echo and answers until it is stopped.
+ * An echo server: registers as demo.echo and serves until it is stopped.
  */
 #include "echo.ipc.h"
 

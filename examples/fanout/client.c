@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * client COUNT MILLISECONDS WORKER...: spreads COUNT jobs over the workers without
- * waiting for any, and sums up what comes back. One thread, one epoll loop, which
- * could have timers and sockets of its own; here a timer shows that it stays free.
+ * client COUNT MILLISECONDS WORKER...: sends COUNT jobs to the workers without waiting, and
+ * adds up the replies. It has one thread and one epoll loop. A timer in the loop shows that
+ * calls do not block it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static int send_jobs(struct ipc *ipc, unsigned int count, unsigned int milliseco
 		Fanout__Job job = FANOUT__JOB__INIT;
 		int r;
 
-		/* The proxy may go before its answer comes. */
+		/* The proxy may be released before the reply arrives. */
 		r = worker_await(ipc, names[i % n_names], &worker);
 		if (r < 0)
 			return ipc_fail(names[i % n_names], r, NULL);
@@ -111,6 +111,6 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = loop(ipc);
 	printf("%u done, %u failed, sum %lld%s\n", state.done, state.failed, state.sum,
-	       state.ticks ? ", and the loop was free" : "");
+	       state.ticks ? ", and the loop was never blocked" : "");
 	return r || state.failed;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * server NAME: a worker under that name, with up to 16 threads.
+ * server NAME: registers a worker under NAME, with up to 16 threads.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static int square(struct ipc_call *call, const Fanout__Job *request, void *userd
 	(void)userdata;
 	for (uint32_t i = 0; i < request->milliseconds; i++) {
 		usleep(1000);
-		/* Nobody wants to know any more: why go on? */
+		/* The caller has canceled or died: stop. */
 		if (ipc_call_canceled(call) > 0)
 			return -ECANCELED;
 	}

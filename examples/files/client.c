@@ -23,7 +23,7 @@ static int list(struct files *files)
 	return 0;
 }
 
-/* The open file, or -1 and the reason on stderr. */
+/* Returns the open file. -1: the reason is on standard error. */
 static int open_file(struct files *files, const char *name, bool create)
 {
 	ipc_auto(files_open_reply_free) Files__OpenReply *reply = NULL;
@@ -35,7 +35,7 @@ static int open_file(struct files *files, const char *name, bool create)
 	request.create = create;
 	r = files_open(files, &request, &reply, &error);
 	if (r == 0)
-		/* Taken out of the reply, it is ours; otherwise it is closed with it. */
+		/* Without this, the fd is closed with the reply. */
 		r = reply->fd ? ipc_take_fd(&reply->fd->fd) : -1;
 	if (r < 0)
 		ipc_fail("open", r, &error);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * server FOLDER: offers the files of a folder as demo.files. A name never leads out
- * of the folder: it has no slash, and a link is not followed.
+ * server FOLDER: registers demo.files, which opens the files of a folder. A name cannot lead
+ * out of the folder: it has no slash, and links are not followed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -51,7 +51,7 @@ static int open_in(const char *folder, const char *name, bool create)
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	/* Not blocking: it may be a pipe that nobody writes to. */
+	/* O_NONBLOCK: it may be a pipe without a writer. */
 	fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	if (fd < 0)
 		fd = -errno;
@@ -73,7 +73,7 @@ static int open_file(struct ipc_call *call, const Files__OpenRequest *request, v
 		return ipc_call_errno(call, file.fd, "%s: %s", request->name,
 				      strerror(-file.fd));
 
-	/* The client gets a file descriptor of its own; ours is closed as ever. */
+	/* The reply carries a copy for the client; we close ours. */
 	reply.fd = &file;
 	r = files_reply_open(call, &reply);
 	close(file.fd);

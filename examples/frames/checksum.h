@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A checksum of pixels: quick, and different for any that are out of place.
+ * A quick checksum of pixels. It depends on their order.
  */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * client COUNT WIDTH HEIGHT: looks at so many frames and checks each pixel.
+ * client COUNT WIDTH HEIGHT: receives COUNT frames and checks each pixel.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@ static bool is_sound(const Frames__Frame *frame, uint32_t number)
 {
 	size_t n = (size_t)frame->width * frame->height;
 
-	/* Right where the message arrived: the pixels are read, never copied. */
+	/* The pixels are read where the message arrived, not copied. */
 	return frame->number == number && ipc_blob_size(frame->pixels) == n * sizeof(uint32_t) &&
 	       checksum(ipc_blob_data(frame->pixels), n) == frame->checksum;
 }
@@ -32,7 +32,7 @@ static int watch(struct camera *camera, const Frames__WatchRequest *request)
 	r = camera_watch_open(camera, /* options= */ NULL, request, &stream, &error);
 	if (r < 0)
 		return ipc_fail("watch", r, &error);
-	/* The frame before goes back with each receive. */
+	/* Each receive releases the frame before. */
 	while ((r = camera_watch_receive(stream, TIMEOUT_USEC, &frame, &error)) > 0)
 		if (!is_sound(frame, ++seen))
 			damaged++;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * demo.camera: takes pictures of a pattern that moves. The frame lies in memory of
- * its own; a blob stands for it, whatever its size.
+ * demo.camera: sends pictures of a moving pattern. The pixels are a blob, which may be
+ * larger than a message.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "frames.ipc.h"
 
 #define SIDE_MAX	8192
-/* A viewer that stands still for so long is sent no more. */
-#define PATIENCE_USEC	10000000
+/* The stream of a viewer that receives nothing for so long ends. */
+#define SEND_TIMEOUT_USEC 10000000
 
 static void take_picture(uint32_t *pixels, size_t n, uint32_t number)
 {
@@ -34,8 +34,8 @@ static int send_frames(struct ipc_stream *stream, const Frames__WatchRequest *re
 		take_picture(pixels, n, ++frame.number);
 		frame.checksum = checksum(pixels, n);
 		ipc_blob_set(&blob, pixels, n * sizeof(*pixels));
-		/* When it returns, the picture is on its way and the memory ours again. */
-		r = camera_push_watch(stream, PATIENCE_USEC, &frame);
+		/* When this returns, the pixels may be overwritten. */
+		r = camera_push_watch(stream, SEND_TIMEOUT_USEC, &frame);
 	}
 	return r;
 }
@@ -48,7 +48,7 @@ static int watch(struct ipc_stream *stream, const Frames__WatchRequest *request,
 	(void)userdata;
 	if (!request->width || request->width > SIDE_MAX || !request->height ||
 	    request->height > SIDE_MAX)
-		return ipc_stream_fail(stream, 0, "camera.BadSize", "%u x %u is no picture",
+		return ipc_stream_fail(stream, 0, "camera.BadSize", "%u x %u is not a valid size",
 				       request->width, request->height);
 	pixels = malloc((size_t)request->width * request->height * sizeof(*pixels));
 	if (!pixels)
@@ -68,7 +68,7 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	/* A thread for each viewer. */
+	/* One thread for each viewer. */
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);

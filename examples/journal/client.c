@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * client WRITER COUNT: writes so many lines and stays until all are safe, whatever
- * becomes of the server meanwhile. It keeps what is not safe yet, here just by being
- * able to make it again.
+ * client WRITER COUNT: writes COUNT lines and ends when all are safe, even if the server is
+ * killed and started again meanwhile. A client must keep the lines that are not safe yet;
+ * this one can make them again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,7 +27,7 @@ static int64_t ask_safe(struct journal *journal, uint32_t writer)
 
 static int write_lines(struct journal *journal, uint32_t writer, uint64_t from, uint64_t to)
 {
-	/* If the server is behind, wait for room, but not for ever. */
+	/* If the server is behind, wait for space, with a limit. */
 	static const struct ipc_options options = { .timeout_usec = 1000000 };
 	Journal__Line line = JOURNAL__LINE__INIT;
 	char text[64];
@@ -42,7 +42,7 @@ static int write_lines(struct journal *journal, uint32_t writer, uint64_t from, 
 	return r;
 }
 
-/* Writes until the server goes (-errno) or all is safe (0). *safe only grows. */
+/* Writes until the server dies (-errno) or all lines are safe (0). *safe only grows. */
 static int write_all(struct journal *journal, uint32_t writer, uint64_t count, uint64_t *safe)
 {
 	for (;;) {
@@ -52,7 +52,8 @@ static int write_all(struct journal *journal, uint32_t writer, uint64_t count, u
 		if (now < 0)
 			return (int)now;
 		if ((uint64_t)now < *safe) {
-			fprintf(stderr, "lost: %" PRIu64 " were safe, now %" PRId64 "\n", *safe, now);
+			fprintf(stderr, "lost lines: %" PRIu64 " were safe, now %" PRId64 "\n",
+				*safe, now);
 			exit(3);
 		}
 		*safe = (uint64_t)now;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of the journal, mapped by whoever reads or writes it.
+ * The file of the journal, mapped by the server and the reader.
  *
- * A line is written behind the end, then the end is moved over it by one store. What
- * is killed in between leaves a line that nobody counts. The pages are the kernel's,
- * so they outlive the process; a power cut would need msync() besides.
+ * A line is written behind the end. Then one store moves the end behind the line. If the
+ * server is killed in between, the line does not count. The pages belong to the kernel and
+ * outlive the process. To survive a power failure, msync() would be needed, too.
  */
 #ifndef JOURNAL_FILE_H
 #define JOURNAL_FILE_H
@@ -28,9 +28,9 @@ struct record {
 	char text[];
 };
 
-/* Maps the file, which is made if there is none: NULL and errno. */
+/* Maps the file; to write, it creates it if needed. NULL: see errno. */
 struct file *file_open(const char *path, int writable);
-/* The record behind one; NULL first. NULL: there is none. */
+/* The record after this one; of NULL the first. NULL: there is none. */
 const struct record *file_next(const struct file *file, const struct record *record);
 /* 0, or -ENOSPC. */
 int file_append(struct file *file, uint32_t writer, uint64_t number, const char *text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * reader FILE: prints the lines, and fails if one of a writer is missing or twice.
+ * reader FILE: prints the lines. Fails if a line of a writer is missing or doubled.
  */
 #include <inttypes.h>
 #include <stdio.h>

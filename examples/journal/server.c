@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * server FILE: writes lines to the file, and says which are safe. Kill it with -9
- * whenever you like and start it again: it goes on where it was.
+ * server FILE: writes lines to the file, and says which are safe. It may be killed with
+ * SIGKILL at any time. The next one continues with the same file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static int write_line(struct ipc_call *call, const Journal__Line *request, void 
 	uint64_t *last = last_of(request->writer);
 
 	(void)call, (void)userdata;
-	/* There is nobody to tell; the writer sees it in what is safe. */
+	/* A oneway has no reply for an error. The writer sees it in the reply of Safe(). */
 	if (last && request->number == *last + 1 &&
 	    file_append(file, request->writer, request->number, request->text) == 0)
 		*last = request->number;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A typed call: what comes back when all goes well, and when it does not.
+ * Typed calls: a reply, and two kinds of errors.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,13 +20,13 @@ static int say_something(struct story *story)
 	if (r < 0)
 		return ipc_fail("say", r, &error);
 
-	show("Say(\"hello, bus\")", "\"%s\", %u letters", reply->text, reply->letters);
+	show("Say(\"hello, bus\")", "returns \"%s\", %u letters", reply->text, reply->letters);
 	if (strcmp(reply->text, "HELLO, BUS") || reply->letters != strlen(request.text))
-		return fail("that is not what was said, in capitals");
+		return fail("this is not the text in capitals");
 	return 0;
 }
 
-/* An error of the service's own has a name, for programs, and a text. */
+/* A service can define errors, with a name for programs and a text for people. */
 static int say_nothing(struct story *story)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -37,11 +37,12 @@ static int say_nothing(struct story *story)
 	if (r != -EREMOTEIO || !error.name || !error.message)
 		return fail("Say(\"\") returned %d (%s)", r, ipc_strerror(r));
 
-	show("Say(\"\")", "%s, %s: \"%s\"", strerrorname_np(-r), error.name, error.message);
-	return strcmp(error.name, "story.Empty") ? fail("that is another error") : 0;
+	show("Say(\"\")", "fails with %s, %s: \"%s\"", strerrorname_np(-r), error.name,
+	     error.message);
+	return strcmp(error.name, "story.Empty") ? fail("this is another error") : 0;
 }
 
-/* Where an errno says it all, the call returns that. */
+/* If an errno is enough, the call returns that. */
 static int say_too_much(struct story *story)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -56,7 +57,7 @@ static int say_too_much(struct story *story)
 	if (r != -E2BIG || !error.message)
 		return fail("Say() of 200 letters returned %d (%s)", r, ipc_strerror(r));
 
-	show("Say(200 letters)", "%s: \"%s\"", strerrorname_np(-r), error.message);
+	show("Say(200 letters)", "fails with %s: \"%s\"", strerrorname_np(-r), error.message);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The client of the demo: runs one step, by name, against the server that is
- * registered as demo.story. The demo script puts the steps together.
+ * The client of the demo: runs one step, by name, with the server that is registered as
+ * demo.story. The script demo runs the steps in order.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "client.h"
 
-/* A step that takes longer is stuck. */
+/* A step that takes longer hangs. */
 #define STEP_SECONDS	30
 
 static const struct {
@@ -37,7 +37,7 @@ int fail(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	printf("    NOT AS IT SHOULD BE: ");
+	printf("    UNEXPECTED: ");
 	vprintf(format, args);
 	putchar('\n');
 	va_end(args);
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 	}
 
 	alarm(STEP_SECONDS);
-	/* Each line is seen when it is printed, also through a pipe. */
+	/* Print line by line, also into a pipe. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's steps, one file each. A step prints its evidence with show(),
- * and says with fail() what did not turn out as it should; it returns an exit
- * status. client.c runs the one that it is told to.
+ * The steps of the client, one file each. A step prints its evidence with show(), and what is
+ * unexpected with fail(). It returns an exit status. client.c runs the step of its argument.
  */
 #ifndef STORY_CLIENT_H
 #define STORY_CLIENT_H
@@ -18,7 +17,7 @@ int step_fd(struct ipc *ipc, struct story *story);
 int step_pages(struct ipc *ipc, struct story *story);
 int step_death(struct ipc *ipc, struct story *story);
 
-/* One line: whose or what, and what about it. */
+/* Prints a line: a party or thing, and a sentence about it. */
 void show(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Returns 1. */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

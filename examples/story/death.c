@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Death: the client watches the server, kills it, is told, and calls it again.
+ * Death: the client watches the server, kills it, receives the notification, and calls it
+ * once more.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 #include "client.h"
 
-#define PATIENCE_USEC	UINT64_C(5000000)
+#define NOTIFY_TIMEOUT_USEC UINT64_C(5000000)
 
 static void on_death(struct ipc_proxy *proxy, void *userdata)
 {
@@ -22,7 +23,7 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 /* Handles events until the notification comes: 0, or -ETIMEDOUT. */
 static int wait_for_death(struct ipc *ipc, const uint64_t *died_usec)
 {
-	uint64_t deadline = now_usec() + PATIENCE_USEC, now;
+	uint64_t deadline = now_usec() + NOTIFY_TIMEOUT_USEC, now;
 	int r = 0;
 
 	while (!*died_usec && r >= 0) {
@@ -52,7 +53,7 @@ static int kill_server(struct story *story, uint64_t *ret_killed_usec)
 	return 0;
 }
 
-static int call_again(struct story *story)
+static int call_dead_server(struct story *story)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Story__SayRequest request = STORY__SAY_REQUEST__INIT;
@@ -63,7 +64,7 @@ static int call_again(struct story *story)
 	if (r != -EOWNERDEAD)
 		return fail("the next call returned %d (%s)", r, ipc_strerror(r));
 
-	show("next call", "%s:", strerrorname_np(-r));
+	show("next call", "fails with %s:", strerrorname_np(-r));
 	show("", "\"%s\"", ipc_strerror(r));
 	return 0;
 }
@@ -83,6 +84,6 @@ int step_death(struct ipc *ipc, struct story *story)
 	if (r < 0)
 		return ipc_fail("wait for the server's death", r, NULL);
 
-	show("client", "is told %.2f ms later", (died_usec - killed_usec) / 1e3);
-	return call_again(story);
+	show("client", "is notified %.2f ms later", (died_usec - killed_usec) / 1e3);
+	return call_dead_server(story);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file descriptor in a message: the server gets a new one for the same open
- * file, here the reading end of a pipe.
+ * A file descriptor in a message: the server receives a new descriptor of the same open file,
+ * here the reading end of a pipe.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ static int share(struct story *story, int fd)
 	int r;
 
 	if (fstat(fd, &status) < 0)
-		return ipc_fail("look at the pipe", -errno, NULL);
+		return ipc_fail("examine the pipe", -errno, NULL);
 
 	file.fd = fd;
 	request.file = &file;
@@ -33,12 +33,12 @@ static int share(struct story *story, int fd)
 	if (r < 0)
 		return ipc_fail("share", r, &error);
 
-	show("client", "sends its fd %d, the reading end of pipe:[%ju]", fd, (uintmax_t)status.st_ino);
-	show("server", "has its own fd %d for it: pipe:[%" PRIu64 "]", reply->fd, reply->inode);
+	show("client", "sends fd %d, the reading end of pipe:[%ju]", fd, (uintmax_t)status.st_ino);
+	show("server", "receives it as fd %d: pipe:[%" PRIu64 "]", reply->fd, reply->inode);
 	show("server", "reads from it: \"%s\"", reply->text);
 	if (reply->inode != status.st_ino)
-		return fail("that is another file");
-	return strcmp(reply->text, letter) ? fail("that is not what was written") : 0;
+		return fail("this is another file");
+	return strcmp(reply->text, letter) ? fail("this is not what was written") : 0;
 }
 
 int step_fd(struct ipc *ipc, struct story *story)
@@ -47,7 +47,7 @@ int step_fd(struct ipc *ipc, struct story *story)
 
 	(void)ipc;
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return ipc_fail("make a pipe", -errno, NULL);
+		return ipc_fail("create a pipe", -errno, NULL);
 
 	if (write(ends[1], letter, strlen(letter)) < 0)
 		status = ipc_fail("write into the pipe", -errno, NULL);

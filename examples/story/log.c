@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two handlers that do not answer at once: Log() is oneway and never does,
- * Read() keeps its call and is answered from Log(), when there are enough lines.
- * And what "ipcctl dump demo.story" prints.
+ * Two handlers that do not reply at once: Log() is a oneway and never replies; Read() keeps
+ * its call, and Log() replies to it when there are enough lines. And the output of "ipcctl
+ * dump demo.story".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +44,7 @@ static int log_add(struct log *log, const struct log_line *line)
 	return 0;
 }
 
-/* All lines go to the reader. protobuf-c wants an array of pointers. */
+/* Returns all lines to the reader. protobuf-c needs an array of pointers. */
 static int reply_lines(struct ipc_call *call, struct log *log)
 {
 	Story__ReadReply reply = STORY__READ_REPLY__INIT;
@@ -72,14 +72,14 @@ int serve_read(struct ipc_call *call, const Story__ReadRequest *request, void *u
 	if (log->n_lines >= request->lines)
 		return reply_lines(call, log);
 	if (log->reader)
-		return ipc_call_errno(call, -EBUSY, "somebody waits for the lines already");
+		return ipc_call_errno(call, -EBUSY, "another caller waits for the lines");
 
 	log->reader = ipc_call_ref(call);
 	log->wanted = request->lines;
 	return 0;
 }
 
-static int is_asked_for(const char *line, char *const *args, size_t n_args)
+static int is_selected(const char *line, char *const *args, size_t n_args)
 {
 	for (size_t i = 0; i < n_args; i++)
 		if (strstr(line, args[i]))
@@ -87,7 +87,7 @@ static int is_asked_for(const char *line, char *const *args, size_t n_args)
 	return n_args == 0;
 }
 
-/* For people: what is in the log; with arguments the lines that have one of them in them. */
+/* Prints the log; with arguments, the lines that contain one of them. */
 int dump_log(struct ipc_call *call, int fd, char *const *args, size_t n_args, void *userdata)
 {
 	const struct log *log = &((const struct server *)userdata)->log;
@@ -97,13 +97,13 @@ int dump_log(struct ipc_call *call, int fd, char *const *args, size_t n_args, vo
 		    log->reader ? ", and a reader for more" : "") < 0)
 		return -EIO;
 	for (size_t i = 0; i < log->n_lines; i++)
-		if (is_asked_for(log->lines[i].text, args, n_args) &&
+		if (is_selected(log->lines[i].text, args, n_args) &&
 		    dprintf(fd, "%s\n", log->lines[i].text) < 0)
 			return -EIO;
 	return 0;
 }
 
-/* Nobody waits for a oneway, so nobody hears of its errors either. */
+/* A oneway has no reply, so its errors are not reported. */
 int serve_log(struct ipc_call *call, const Story__LogRequest *request, void *userdata)
 {
 	struct log *log = &((struct server *)userdata)->log;

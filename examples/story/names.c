@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finding a service by name: at once if it is there, else by waiting for it.
- * Which of the two it was shows in the time at which the server registered.
+ * Finds a service by name: at once if it is registered, else by waiting for it. The time at
+ * which the server registered shows which of both happened.
  */
 #include <errno.h>
 #include <unistd.h>
 
 #include "client.h"
 
-/* story_await() alone would do; asking first shows that nobody was there. */
+/* story_await() alone would be enough. The first attempt shows that there was no server. */
 static int find(struct ipc *ipc, struct story **ret_story)
 {
 	int r;
@@ -17,7 +17,8 @@ static int find(struct ipc *ipc, struct story **ret_story)
 	if (r != -ENOENT)
 		return r;
 
-	show("client", "pid %d asks for demo.story, which nobody has yet; waits", getpid());
+	show("client", "pid %d looks for demo.story; it is not registered yet, so it waits",
+	     getpid());
 	return story_await(ipc, "demo.story", ret_story);
 }
 
@@ -41,11 +42,12 @@ int step_names(struct ipc *ipc)
 		return fail("found before it was registered");
 
 	if (reply->since_usec > asked)
-		show("server", "pid %u registers %.2f ms later", reply->pid,
+		show("server", "pid %u registers demo.story %.2f ms later", reply->pid,
 		     (reply->since_usec - asked) / 1e3);
 	else
-		show("server", "pid %u registered %.2f ms before", reply->pid,
+		show("server", "pid %u registered demo.story %.2f ms before", reply->pid,
 		     (asked - reply->since_usec) / 1e3);
-	show("client", "pid %d has it %.2f ms after it asked", getpid(), (found - asked) / 1e3);
+	show("client", "pid %d finds it %.2f ms after it began to look", getpid(),
+	     (found - asked) / 1e3);
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A client that was built against a later version of the interface: what both
- * versions have works as before, what only the newer one has is a clear error.
+ * A client that was built with a later version of the interface. The method of both versions
+ * works; the method that only the later one has fails with a clear error.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,7 @@ static int say(struct story *story, const Story__SayRequest *request)
 	if (r < 0)
 		return ipc_fail("say", r, &error);
 
-	printf("    %-22s  \"%s\"\n", "newer client: Say()", reply->text);
+	printf("    %-22s  returns \"%s\"\n", "newer client: Say()", reply->text);
 	return 0;
 }
 
@@ -32,9 +32,9 @@ static int shout(struct story *story, const Story__SayRequest *request)
 
 	r = story_shout(story, request, /* ret_reply= */ NULL, &error);
 	if (r != -EOPNOTSUPP)
-		return ipc_fail("Shout() was not refused as a missing method", r, &error);
+		return ipc_fail("Shout() did not fail as a missing method", r, &error);
 
-	printf("    %-22s  %s: \"%s\"\n", "newer client: Shout()", strerrorname_np(-r),
+	printf("    %-22s  fails with %s: \"%s\"\n", "newer client: Shout()", strerrorname_np(-r),
 	       error.message ? error.message : ipc_strerror(r));
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneway calls: they are queued, in order, and the server takes its time. Times
- * are of the clock that both sides share, counted from the first call.
+ * Oneways: the driver queues them in order, and the server handles them slowly. Times are
+ * relative to the first call; both sides use the same clock.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #define LINES		5
 #define BUSY_MSEC	40
 
-/* Sends the lines; *ret_sent is when the last call had returned. */
+/* Sends the lines. *ret_sent: when the last call had returned. */
 static int send_lines(struct story *story, uint64_t start, uint64_t *ret_sent)
 {
 	Story__LogRequest request = STORY__LOG_REQUEST__INIT;
@@ -38,19 +38,19 @@ static int show_lines(const Story__ReadReply *reply, uint64_t start, uint64_t se
 	for (size_t i = 0; i < reply->n_entries; i++) {
 		const Story__LogEntry *entry = reply->entries[i];
 
-		show("server", "%5.1f to %5.1f ms: busy with \"%s\"",
+		show("server", "%5.1f to %5.1f ms: handles \"%s\"",
 		     (entry->begin_usec - start) / 1e3, (entry->end_usec - start) / 1e3,
 		     entry->line);
 		snprintf(expected, sizeof(expected), "line %zu", i + 1);
 		if (strcmp(entry->line, expected))
-			return fail("out of order: this should be \"%s\"", expected);
+			return fail("wrong order: expected \"%s\"", expected);
 		if (i && entry->begin_usec < reply->entries[i - 1]->end_usec)
-			return fail("begun before the line before it was done");
+			return fail("begun before the previous line was done");
 	}
 	if (reply->n_entries != LINES)
-		return fail("%zu lines arrived of %d", reply->n_entries, LINES);
+		return fail("%zu of %d lines arrived", reply->n_entries, LINES);
 	if (reply->entries[LINES - 1]->end_usec - start < sent)
-		return fail("the client was kept until the server was done");
+		return fail("the client had to wait for the server");
 	return 0;
 }
 
@@ -67,7 +67,7 @@ int step_oneway(struct ipc *ipc, struct story *story)
 	if (r < 0)
 		return ipc_fail("log", r, NULL);
 
-	show("client", "calls Log() %d times, the last returns at %.2f ms", LINES, sent / 1e3);
+	show("client", "calls Log() %d times; the last call returns at %.2f ms", LINES, sent / 1e3);
 	request.lines = LINES;
 	r = story_read(story, &request, &reply, &error);
 	if (r < 0)

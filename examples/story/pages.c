@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One copy: the server tells where the request that it just got lies, in its
- * page table and in the driver's list of pages (where.c). The driver copied
- * from the client's memory into its pages; if those are the very pages that
- * the server reads, nobody copied a second time.
+ * One copy: the server returns where a request is, by its page table and by the driver's list
+ * of pages (where.c). The driver copies from the memory of the client into its pages. If the
+ * server reads the same pages, there was no second copy.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +16,7 @@
 #define DATA_SIZE	((size_t)64 << 10)
 #define SHOWN		3
 
-/* Bytes that are nowhere yet. */
+/* Random bytes, which no other memory has. */
 static int fill(uint8_t *data, size_t size, uint64_t *ret_sum)
 {
 	uint64_t sum = 0;
@@ -33,7 +32,7 @@ static int fill(uint8_t *data, size_t size, uint64_t *ret_sum)
 
 static int compare(const Story__WhereReply *reply)
 {
-	show("page of its region", "the server reads     the driver wrote");
+	show("page of its region", "the server reads     the driver wrote to");
 	for (size_t i = 0; i < reply->n_pages; i++) {
 		const Story__Page *page = reply->pages[i];
 
@@ -46,7 +45,7 @@ static int compare(const Story__WhereReply *reply)
 	}
 	if (reply->n_pages < DATA_SIZE / 4096)
 		return fail("%zu pages cannot hold the request", reply->n_pages);
-	show("...", "all %zu pages of the request are the same", reply->n_pages);
+	show("...", "all %zu pages of the request are identical", reply->n_pages);
 	return 0;
 }
 
@@ -60,9 +59,9 @@ static int ask(struct story *story, const Story__WhereRequest *request, uint64_t
 	if (r < 0)
 		return ipc_fail("where", r, &error);
 
-	show("server", "finds them there, their sum is %" PRIu64, reply->sum);
+	show("server", "adds them up in its region: the sum is %" PRIu64, reply->sum);
 	if (reply->sum != sum)
-		return fail("those are other bytes");
+		return fail("these are other bytes");
 	return compare(reply);
 }
 
@@ -80,7 +79,7 @@ int step_pages(struct ipc *ipc, struct story *story)
 
 	r = fill(data, DATA_SIZE, &sum);
 	if (r == 0)
-		show("client", "sends %zu random bytes, their sum is %" PRIu64, DATA_SIZE, sum);
+		show("client", "sends %zu random bytes; their sum is %" PRIu64, DATA_SIZE, sum);
 	request.data.data = data;
 	request.data.len = DATA_SIZE;
 	status = r < 0 ? ipc_fail("make random bytes", r, NULL) : ask(story, &request, sum);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The server of the demo: registers as demo.story, serves on one thread and
- * never stops by itself. See story.proto for what it offers.
+ * The server of the demo: registers as demo.story and serves on one thread until it is
+ * killed. story.proto describes the methods.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -25,7 +25,7 @@ static int meet(struct ipc_call *call, void *userdata)
 	return story_reply_meet(call, &reply);
 }
 
-/* A reply, or an error: one with a name of its own, or an errno with a text. */
+/* Returns a reply, or an error: with a name of its own, or an errno with a text. */
 static int say(struct ipc_call *call, const Story__SayRequest *request, void *userdata)
 {
 	Story__SayReply reply = STORY__SAY_REPLY__INIT;
@@ -34,7 +34,7 @@ static int say(struct ipc_call *call, const Story__SayRequest *request, void *us
 
 	(void)userdata;
 	if (letters == 0)
-		return ipc_call_error(call, "story.Empty", "nothing was said");
+		return ipc_call_error(call, "story.Empty", "the text is empty");
 	if (letters > MAX_LETTERS)
 		return ipc_call_errno(call, -E2BIG, "%zu letters are more than %d", letters,
 				      MAX_LETTERS);
@@ -46,8 +46,8 @@ static int say(struct ipc_call *call, const Story__SayRequest *request, void *us
 	return story_reply_say(call, &reply);
 }
 
-/* The object that came with the request is called like any other; its process
- * is waiting in Count() at this moment. */
+/* The object in the request is called like any other. Its process waits in Count()
+ * meanwhile. */
 static int count(struct ipc_call *call, const Story__CountRequest *request, void *userdata)
 {
 	ipc_auto(listener_unref) struct listener *listener = NULL;
@@ -58,7 +58,7 @@ static int count(struct ipc_call *call, const Story__CountRequest *request, void
 	(void)userdata;
 	r = listener_take(ipc_call_ipc(call), request->listener, &listener);
 	if (r < 0)
-		return ipc_call_errno(call, r, "nobody listens");
+		return ipc_call_errno(call, r, "cannot take the listener");
 
 	for (heard.number = 1; heard.number <= request->to; heard.number++) {
 		r = listener_heard(listener, &heard, /* ret_reply= */ NULL, /* error= */ NULL);
@@ -70,7 +70,7 @@ static int count(struct ipc_call *call, const Story__CountRequest *request, void
 	return story_reply_count(call, &reply);
 }
 
-/* The fd belongs to the request, which closes it unless ipc_take_fd() does. */
+/* The fd belongs to the request and is closed with it, unless ipc_take_fd() takes it. */
 static int share(struct ipc_call *call, const Story__ShareRequest *request, void *userdata)
 {
 	Story__ShareReply reply = STORY__SHARE_REPLY__INIT;
@@ -80,11 +80,11 @@ static int share(struct ipc_call *call, const Story__ShareRequest *request, void
 
 	(void)userdata;
 	if (!request->file)
-		return ipc_call_errno(call, -EBADF, "no file was shared");
+		return ipc_call_errno(call, -EBADF, "the request has no file");
 
 	n = read(request->file->fd, text, sizeof(text) - 1);
 	if (n < 0 || fstat(request->file->fd, &status) < 0)
-		return ipc_call_errno(call, -errno, "the file cannot be read");
+		return ipc_call_errno(call, -errno, "cannot read the file");
 
 	text[n] = '\0';
 	reply.fd = request->file->fd;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of the server: server.c offers the object and has the short
- * handlers, log.c those that answer late or never, where.c the one that looks
- * at its own memory.
+ * The parts of the server: server.c registers the object and has the short handlers, log.c
+ * those that reply later or never, where.c the one that examines its own memory.
  */
 #ifndef STORY_SERVER_H
 #define STORY_SERVER_H
@@ -12,10 +11,8 @@
 
 /**
  * struct log - the lines that were logged and not yet read
- * @lines: each line's text is malloc'd
- * @n_lines: how many
+ * @lines: @n_lines of them; each text is allocated
  * @reader: the call that waits for @wanted lines, or NULL
- * @wanted: see @reader
  */
 struct log {
 	struct log_line {
@@ -29,7 +26,7 @@ struct log {
 };
 
 /**
- * struct server - what the handlers get as userdata
+ * struct server - the userdata of the handlers
  * @since_usec: when the name was registered
  * @log: see struct log
  */

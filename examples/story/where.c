@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where a received request lies in physical memory, asked in two places that
- * know nothing of each other: this process's page table (/proc/self/pagemap),
- * which says what the process reads, and the driver's list of the pages that
- * it writes messages to (debugfs). Both are for root only.
+ * Where a received request is in physical memory, from two independent sources: the page
+ * table of this process (/proc/self/pagemap), which says what it reads, and the driver's list
+ * of the pages it writes to (debugfs). Both need root.
  *
- * No service needs this; it is here to show that a message is copied once.
+ * No service needs this. It shows that a message is copied once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,7 +40,7 @@ static uintptr_t mapping_start(uintptr_t address)
 	return found;
 }
 
-/* The page frame behind an address in this process; 0 if it cannot be known. */
+/* The page frame of an address in this process; 0: unknown. */
 static uint64_t mapped_frame(uintptr_t address)
 {
 	uint64_t entry = 0;
@@ -85,7 +84,7 @@ static void look_at(Story__Page *page, uintptr_t address, uintptr_t region)
 	page->written = written_frame(page->offset);
 }
 
-/* Of the request as it lies in the region, not of the unpacked copy. */
+/* The sum over the request in the region, not over the unpacked copy. */
 static uint64_t sum_in_place(const void *payload, size_t size, const ProtobufCBinaryData *data)
 {
 	const uint8_t *at = memmem(payload, size, data->data, data->len);
@@ -106,7 +105,7 @@ int serve_where(struct ipc_call *call, const Story__WhereRequest *request, void 
 
 	(void)userdata;
 	if (geteuid() != 0)
-		return ipc_call_error(call, "story.NotRoot", "only root may know page frames");
+		return ipc_call_error(call, "story.NotRoot", "only root may read page frames");
 
 	for (uintptr_t page = payload & ~(PAGE - 1); page < payload + size; page += PAGE) {
 		if (reply.n_pages == MAX_PAGES)
