@@ -1,78 +1,73 @@
 # SPDX-License-Identifier: MIT
 #
-# bash completion for ipcctl: verbs, options, names of services and methods. What is
-# on the bus is asked for with a short time-out, and silence where there is none.
+# bash completion for ipcctl. It knows no verb: verbs, options and arguments are those of
+# `ipcctl --verbs` and of the usage line and options in `ipcctl VERB --help`. Names on the bus
+# are looked up with a short time-out.
 # shellcheck shell=bash
 
-_ipcctl_ask() { ipcctl --timeout 1 "$@" 2>/dev/null; }
+_ipcctl_query() { ipcctl --timeout 1 "$@" 2>/dev/null; }
 
-# Options that a word belongs to; what is behind them is not of the verb's arguments.
-_ipcctl_valued='^(--(device|timeout|color|user|label|name|pid|method|count|max-data|write|read|speed|interval|time|output|input|root)|-d)$'
+# Prints "OPTION VALUE" for each option of a verb; without VALUE if it takes none.
+_ipcctl_options() {
+	ipcctl ${1:+"$1"} --help 2>/dev/null |
+		sed -nE 's/^ +(-[a-z], )?(--[a-z-]+)( [A-Z]+)?( .*|$)/\2\3/p'
+}
 
-# The options of a verb, as its help has them.
-_ipcctl_options() { ipcctl "$@" --help 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+'; }
+# _ipcctl_value VALUE SERVICE: what a word of the usage line or an option's value may be
+_ipcctl_value() {
+	case $1 in
+	NAME | PREFIX) _ipcctl_query list --names ;;
+	METHOD) [ -z "$2" ] || _ipcctl_query describe --methods "$2" ;;
+	COMMAND) compgen -c -- "$cur" ;;
+	PATH | FILE | DIR) compgen -f -- "$cur" ;;
+	USER) compgen -u -- "$cur" ;;
+	WHEN) printf '%s\n' auto always never ;;
+	[a-z]*) echo "$1" ;;
+	esac
+}
+
+# _ipcctl_arguments VERB GIVEN...: what may follow, by the usage line
+_ipcctl_arguments() {
+	local verb=$1 usage word n
+	shift
+	n=$#
+	read -ra usage < <(ipcctl "$verb" --help 2>/dev/null |
+		sed -n "1{s/.*\[OPTION\]\.\.\.//; s/[][*']//g; p; q}")
+	[ ${#usage[@]} -gt 0 ] || return
+	if [ $n -ge ${#usage[@]} ]; then
+		word=${usage[-1]}
+		[[ $word == *... ]] || return
+	else
+		word=${usage[n]}
+	fi
+	for word in ${word//|/ }; do _ipcctl_value "${word%...}" "${1-}"; done
+}
 
 _ipcctl() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
-	local words=() given=()
-	COMPREPLY=()
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i option value
+	local given=() words
+	local -A values=([-d]=PATH [--device]=PATH [--timeout]=S [--color]=WHEN)
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		if [[ ${COMP_WORDS[i]} =~ $_ipcctl_valued ]]; then
+		if [ -n "${values[${COMP_WORDS[i]}]-}" ]; then
 			i=$((i + 1))
 		elif [[ ${COMP_WORDS[i]} != -* ]]; then
-			if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; else given+=("${COMP_WORDS[i]}"); fi
+			if [ -n "$verb" ]; then given+=("${COMP_WORDS[i]}"); continue; fi
+			verb=${COMP_WORDS[i]}
+			while read -r option value; do
+				[ -z "$value" ] || values[$option]=$value
+			done < <(_ipcctl_options "$verb")
 		fi
 	done
-	case $prev in
-	--color) words=(auto always never) ;;
-	--device | -d | --write | --read | --output | --input | --root)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		return
-		;;
-	--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur"); return ;;
-	esac
-	if [ ${#words[@]} = 0 ]; then
-		case $cur in
-		-*) mapfile -t words < <(_ipcctl_options ${verb:+"$verb"}) ;;
-		*) mapfile -t words < <(_ipcctl_words "$verb" "$prev" "${given[@]}") ;;
-		esac
+	if [ -n "${values[$prev]-}" ]; then
+		words=$(_ipcctl_value "${values[$prev]}" '')
+	elif [[ $cur == -* ]]; then
+		words=$(_ipcctl_options "$verb" | sed 's/ .*//')
+	elif [ -z "$verb" ]; then
+		words=$(ipcctl --verbs 2>/dev/null)
+	else
+		words=$(_ipcctl_arguments "$verb" "${given[@]}")
 	fi
-	mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$cur")
-}
-
-# _ipcctl_words VERB PREVIOUS [ARGUMENT]...: what may come next
-_ipcctl_words() {
-	local verb=$1 prev=$2
-	shift 2
-	if [ "$prev" = --name ]; then
-		_ipcctl_ask list --names
-	elif ! [[ $prev =~ $_ipcctl_valued ]]; then
-		_ipcctl_arguments "$verb" "$@"
-	fi
-}
-
-# _ipcctl_arguments VERB [ARGUMENT]...: what may follow them
-_ipcctl_arguments() {
-	local verb=$1
-	shift
-	case $verb in
-	'') ipcctl --verbs 2>/dev/null ;;
-	call | describe | ping | dump | freeze | thaw)
-		case $verb:$# in
-		*:0) _ipcctl_ask list --names ;;
-		call:1) _ipcctl_ask describe --methods "$1" ;;
-		esac
-		;;
-	list | wait | watch) _ipcctl_ask list --names ;;
-	policy)
-		case $# in
-		0) echo check ;;
-		1) printf '%s\n' register find list call ;;
-		2) _ipcctl_ask list --names ;;
-		esac
-		;;
-	trace) compgen -c ;;
-	esac
+	mapfile -t COMPREPLY < <(IFS=$'\n'; compgen -W "$words" -- "$cur")
 }
 
 complete -F _ipcctl ipcctl
