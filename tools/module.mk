@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: MIT
 #
-# ipcctl: looks at a bus and what is on it. Unit tests are test-*.c and run on the
-# host, with everything but main.o linked in; live-* run the program itself in
-# the guest, with a servicemanager or, live-doctor, without. In asan/ is all of it once
-# more, with the sanitizers of tests/env/host.
+# ipcctl. Unit tests are tests/test-*.c; they run on the host and link everything but main.o.
+# tests/live-* run the program itself in the guest, with a servicemanager or, live-doctor,
+# without. asan/ has all of it once more, with the sanitizers of tests/env/host.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
-TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(filter-out tools/test-% tools/live% tools/trace-rules.c, \
-	$(sort $(wildcard tools/*.c))))
-TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/test-*.c)))
-TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/live-*.c)))
+TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(sort $(wildcard tools/*.c)))
+TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/tests/test-*.c)))
+TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/tests/live-*.c)))
 TOOLS_ASAN_TESTS := $(TOOLS_UNIT_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)
 TOOLS_ASAN_LIVE_TESTS := $(TOOLS_LIVE_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)
 TOOLS_PACKAGES := jansson libkmod
-TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/idl -Idriver/uapi \
+TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/idl -Idriver/uapi -Itools \
 	$(shell $(PKG_CONFIG) --cflags $(TOOLS_PACKAGES) 2>/dev/null)
 TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo -ljansson -lkmod)
 
@@ -41,40 +39,41 @@ $(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK)
 
-$(TOOLS_UNIT_TESTS): %: %.o $(TOOLS)/trace-rules.o $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) $(TOOLS_LINKED) \
+$(TOOLS_UNIT_TESTS): %: %.o $(TOOLS)/tests/trace-rules.o $(TOOLS_LINKED) \
+		$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) \
 		| $(LIBIPC)
 	$(call msg,LD,$@)
-	$(Q)$(TOOLS_LINK) $(CHECK_LIBS)
+	$(Q)$(TOOLS_LINK) $(call LIBIPC_RPATH,../../libipc) $(CHECK_LIBS)
 
 $(TOOLS)/asan/ipcctl: $(TOOLS_CORE:$(TOOLS)/%=$(TOOLS)/asan/%) $(TOOLS_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_ASAN_LINK)
 
-$(TOOLS_ASAN_TESTS): %: %.o $(TOOLS)/asan/trace-rules.o $(TOOLS_LINKED) \
+$(TOOLS_ASAN_TESTS): %: %.o $(TOOLS)/asan/tests/trace-rules.o $(TOOLS_LINKED) \
 		$(patsubst $(TOOLS)/%,$(TOOLS)/asan/%,$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE))) \
 		| $(LIBIPC)
 	$(call msg,LD,$@)
-	$(Q)$(TOOLS_ASAN_LINK) $(CHECK_LIBS)
+	$(Q)$(TOOLS_ASAN_LINK) $(call LIBIPC_RPATH,../../../libipc) $(CHECK_LIBS)
 
-# The same programs: each runs the ipcctl that lies beside it.
+# The same programs: each runs the ipcctl of the folder above it.
 $(TOOLS_ASAN_LIVE_TESTS): $(TOOLS)/asan/%: $(TOOLS)/%
 	$(call msg,CP,$@)
 	$(Q)cp $< $@
 
-$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/live.o $(TOOLS)/trace-rules.o
+$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o $(TOOLS)/tests/trace-rules.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
-# What the kernel refuses, for live-doctor.
+# A module that the kernel refuses, for live-doctor.
 $(TOOLS)/other-kernel.bin: $(DRIVER_KO)
 	$(call msg,SED,$@)
 	$(Q)sed 's/vermagic=[0-9]*\.\([^ ]*\) SMP /vermagic=9.\1 SMX /' $< >$@
 
-$(TOOLS)/test-schema.set: tools/test-schema.proto $(wildcard idl/ipc/*.proto)
+$(TOOLS)/tests/test-schema.set: tools/tests/test-schema.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I tools -I idl --include_imports --descriptor_set_out=$@ test-schema.proto
+	$(Q)$(PROTOC) -I tools/tests -I idl --include_imports --descriptor_set_out=$@ test-schema.proto
 
-$(TOOLS)/test-schema $(TOOLS)/asan/test-schema: | $(TOOLS)/test-schema.set
+$(TOOLS)/tests/test-schema $(TOOLS)/asan/tests/test-schema: | $(TOOLS)/tests/test-schema.set
 
 .PHONY: install-tools
 install-tools: $(IPCCTL)
@@ -85,9 +84,9 @@ install-tools: $(IPCCTL)
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
 ALL += $(TOOLS)/other-kernel.bin $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
-UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/test-completion
+UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man
 GUEST_TESTS += $(TOOLS_LIVE_TESTS)
-GUEST_RAW_TESTS += tools/live-doctor
+GUEST_RAW_TESTS += tools/tests/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin
 INSTALLS += install-tools
 

@@ -23,11 +23,21 @@ static json_t *findings;
 static void be_well(void)
 {
 	static const struct facts well = {
-		.root = "", .device = "/dev/ipcbus", .release = "6.1.0-9-amd64", .user = "joe",
+		.root = "",
+		.device = "/dev/ipcbus",
+		.release = "6.1.0-9-amd64",
+		.user = "joe",
 
-		.loaded = true, .indexed = true, .file = "/lib/modules/6.1.0-9-amd64/updates/dkms/ipcbus.ko",
-		.vermagic = "6.1.0-9-amd64 SMP", .headers = true, .dkms = true, .mode = 0660,
-		.group = "ipcbus", .manager = 1, .policy = 2,
+		.loaded = true,
+		.indexed = true,
+		.file = "/lib/modules/6.1.0-9-amd64/updates/dkms/ipcbus.ko",
+		.vermagic = "6.1.0-9-amd64 SMP",
+		.headers = true,
+		.dkms = true,
+		.mode = 0660,
+		.group = "ipcbus",
+		.manager = 1,
+		.policy = 2,
 		.info = { .version = IPCBUS_VERSION, .features = ~0ULL },
 	};
 
@@ -46,12 +56,14 @@ static const char *finding_of(const char *check, const char *key)
 	json_t *finding;
 	size_t i;
 
-	json_array_foreach(findings, i, finding)
-		if (!strcmp(json_string_value(json_object_get(finding, "check")), check)) {
-			const char *text = json_string_value(json_object_get(finding, key));
+	json_array_foreach(
+		findings, i,
+		finding) if (!strcmp(json_string_value(json_object_get(finding, "check")), check))
+	{
+		const char *text = json_string_value(json_object_get(finding, key));
 
-			return text ? text : "";
-		}
+		return text ? text : "";
+	}
 	ck_abort_msg("no check %s", check);
 	return "";
 }
@@ -75,8 +87,8 @@ static void is_fine(const char *check)
 
 START_TEST(health)
 {
-	static const char *const checks[] = { "module", "signature", "headers", "device",
-					      "permission", "version", "manager", "policy" };
+	static const char *const checks[] = { "module",	    "signature", "headers", "device",
+					      "permission", "version",	 "manager", "policy" };
 
 	be_examined();
 	ck_assert_uint_eq(json_array_size(findings), 8);

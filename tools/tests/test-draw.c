@@ -19,8 +19,8 @@ static json_t *edges(void)
 {
 	return json_pack("[{s:s, s:s, s:s}, {s:s, s:s, s:s, s:i, s:i, s:i, s:f}]", "from",
 			 "client(12)", "to", "server(7)", "service", "demo.echo", "from",
-			 "say \"x\\(13)", "to", "server(7)", "service", "7/3", "calls", 1200, "oneways",
-			 5, "failures", 1, "p50_us", 85.4);
+			 "say \"x\\(13)", "to", "server(7)", "service", "7/3", "calls", 1200,
+			 "oneways", 5, "failures", 1, "p50_us", 85.4);
 }
 
 static void dot(void)
@@ -59,8 +59,9 @@ START_TEST(edges_are_dot)
 	ck_assert_ptr_eq(strstr(text, "digraph ipcbus {\n"), text);
 	ck_assert_ptr_nonnull(strstr(text, "\t\"client(12)\" -> \"server(7)\" [penwidth=1.0, "
 					   "label=\"demo.echo\"];\n"));
-	ck_assert_ptr_nonnull(strstr(text, "\t\"say \\\"x\\\\(13)\" -> \"server(7)\" [penwidth=3.4, "
-					   "color=red, label=\"7/3\\n1200 calls, 85 us\\n5 oneways\"];\n"));
+	ck_assert_ptr_nonnull(
+		strstr(text, "\t\"say \\\"x\\\\(13)\" -> \"server(7)\" [penwidth=3.4, "
+			     "color=red, label=\"7/3\\n1200 calls, 85 us\\n5 oneways\"];\n"));
 }
 END_TEST
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# ask.zsh FOLDER LINE: what an interactive zsh completes at the end of LINE with the
-# _ipcctl that lies here, a word each line. For test-completion. A zsh of its own runs on
-# a pseudo terminal, for completion is only there on one; what it would offer goes to a
-# file in FOLDER.
+# complete.zsh FOLDER LINE: prints what zsh completes at the end of LINE with _ipcctl, one
+# word a line. For test-completion. Completion needs a terminal, so an interactive zsh runs on
+# a pseudo terminal and writes what it offers to a file in FOLDER.
 setopt err_exit no_unset
 zmodload zsh/zpty
 
-here=${0:A:h}
+here=${0:A:h:h}/completion
 out=$1/offered
 : >$out
 
@@ -19,7 +18,7 @@ compinit -u -d $1/dump
 zstyle ':completion:*' insert-tab false
 bindkey '^I' complete-word
 
-# Questions are left to zsh; of what is offered, the matching words are noted.
+# Notes the matching words of what is offered; queries only pass through.
 compadd() {
 	local -a hits
 	if (( ! \${@[(I)-(O|A|D)*]} )); then

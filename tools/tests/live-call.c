@@ -53,10 +53,11 @@ START_TEST(a_method_is_called)
 	ck_assert_str_eq(live_run("call --json demo.echo Say '{\"text\": \"x\"}'")->out,
 			 "{\"text\":\"x\"}\n");
 	ck_assert_str_eq(live_run("--version >/dev/null; (echo '{\"text\": \"in\"}' | "
-				  "ipcctl --json call demo.echo Say -)")->out,
+				  "ipcctl --json call demo.echo Say -)")
+				 ->out,
 			 "{\"text\":\"in\"}\n");
-	ck_assert_ptr_nonnull(strstr(live_run("call servicemanager List '{\"prefix\": \"demo\"}'")->out,
-				     "demo.echo"));
+	ck_assert_ptr_nonnull(strstr(
+		live_run("call servicemanager List '{\"prefix\": \"demo\"}'")->out, "demo.echo"));
 }
 END_TEST
 
@@ -86,7 +87,8 @@ END_TEST
 START_TEST(a_stopped_service_is_given_up)
 {
 	kill(echo, SIGSTOP);
-	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status, 7);
+	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status,
+			 7);
 	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
 	kill(echo, SIGCONT);
 	ck_assert_int_eq(live_run("ping --timeout 5 demo.echo")->status, 0);
@@ -103,12 +105,14 @@ START_TEST(replies_stream_line_by_line)
 	const struct ran *ran;
 
 	ck_assert_int_eq(live_run("wait --timeout 10 demo.clock")->status, 0);
-	ran = live_run("--version >/dev/null; (ipcctl call demo.clock Watch '{\"period_ms\": 20}' | "
-		       "head -n 3)");
+	ran = live_run(
+		"--version >/dev/null; (ipcctl call demo.clock Watch '{\"period_ms\": 20}' | "
+		"head -n 3)");
 	ck_assert_ptr_eq(strstr(ran->out, "{\"number\":"), ran->out);
 	ck_assert_ptr_nonnull(strstr(ran->out, "}\n{\"number\":"));
-	ran = live_run("--version >/dev/null; (echo '{\"number\": 1, \"usec\": 5} {\"usec\": \"7\"}' | "
-		       "ipcctl call demo.clock Compare --json)");
+	ran = live_run(
+		"--version >/dev/null; (echo '{\"number\": 1, \"usec\": 5} {\"usec\": \"7\"}' | "
+		"ipcctl call demo.clock Compare --json)");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "\"clocks\":2"));
 	ck_assert_int_eq(live_run("call demo.clock Compare '{\"none\": 1}'")->status, 2);
@@ -125,9 +129,10 @@ START_TEST(files_go_in_and_out)
 	ck_assert_int_eq(system("mkdir -p /tmp/live-files && echo inside >/tmp/live-files/a"), 0);
 	files = live_start("/t/examples/files/server", "/tmp/live-files", NULL);
 	ck_assert_int_eq(live_run("wait --timeout 10 demo.files demo.story")->status, 0);
-	ck_assert_str_eq(live_run("call --cat demo.files Open '{\"name\": \"a\"}'")->out, "inside\n");
-	ck_assert_ptr_nonnull(strstr(live_run("call demo.files Open '{\"name\": \"a\"}'")->out,
-				     "\"fd\": "));
+	ck_assert_str_eq(live_run("call --cat demo.files Open '{\"name\": \"a\"}'")->out,
+			 "inside\n");
+	ck_assert_ptr_nonnull(
+		strstr(live_run("call demo.files Open '{\"name\": \"a\"}'")->out, "\"fd\": "));
 	reply = live_json("call demo.story Share '{\"file\": \"/tmp/live-files/a\"}'");
 	ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(reply, "text")), "inside"));
 	json_decref(reply);
@@ -148,8 +153,8 @@ START_TEST(dumping_is_the_services_matter)
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_str_eq(ran->out, "0 lines wait to be read\n");
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(live_run("call demo.story Log '{\"line\": \"line %d\"}'", i)->status,
-				 0);
+		ck_assert_int_eq(
+			live_run("call demo.story Log '{\"line\": \"line %d\"}'", i)->status, 0);
 	ck_assert_str_eq(live_run("dump demo.story")->out,
 			 "3 lines wait to be read\nline 0\nline 1\nline 2\n");
 	ck_assert_str_eq(live_run("dump demo.story 2 'e 0'")->out,

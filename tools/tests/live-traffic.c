@@ -61,9 +61,8 @@ static json_t *reply_to(json_t *rows, const json_t *call)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-		if (number(row, "id") == number(call, "id") && !strcmp(text(row, "kind"), "reply"))
-			return row;
+	json_array_foreach(rows, i, row) if (number(row, "id") == number(call, "id") &&
+					     !strcmp(text(row, "kind"), "reply")) return row;
 	return NULL;
 }
 
@@ -143,8 +142,7 @@ START_TEST(who_is_gone_has_a_name)
 
 	top = live_json("top --json --interval 1 --count 1");
 	pairs = json_object_get(top, "pairs");
-	json_array_foreach(pairs, i, pair)
-		named += !strncmp(text(pair, "from"), "client(", 7);
+	json_array_foreach(pairs, i, pair) named += !strncmp(text(pair, "from"), "client(", 7);
 	ck_assert_uint_ge(named, 1);
 	json_decref(top);
 	ck_assert_ptr_nonnull(strstr(live_run("graph --time 1")->out, "\"client("));
@@ -152,8 +150,8 @@ START_TEST(who_is_gone_has_a_name)
 	ck_assert_int_eq(live_run("trace --time 1 --output /tmp/trace.json")->status, 0);
 	trace = json_load_file("/tmp/trace.json", 0, NULL);
 	named = 0;
-	json_array_foreach(json_object_get(trace, "traceEvents"), i, pair)
-		named += !strncmp(text(json_object_get(pair, "args"), "name"), "client(", 7);
+	json_array_foreach(json_object_get(trace, "traceEvents"), i, pair) named +=
+		!strncmp(text(json_object_get(pair, "args"), "name"), "client(", 7);
 	ck_assert_uint_ge(named, 1);
 	json_decref(trace);
 	unlink("/tmp/trace.json");
@@ -219,8 +217,9 @@ END_TEST
 
 START_TEST(a_trace_keeps_to_the_format)
 {
-	json_t *said = live_json("trace --json --output /tmp/trace.json " ECHO_CLIENT " hi >/dev/null;"
-				 " ipcctl trace --json --time 0.7 --output /tmp/trace.json");
+	json_t *said =
+		live_json("trace --json --output /tmp/trace.json " ECHO_CLIENT " hi >/dev/null;"
+			  " ipcctl trace --json --time 0.7 --output /tmp/trace.json");
 	json_t *trace = json_load_file("/tmp/trace.json", 0, NULL);
 	json_t *slice = live_find(json_object_get(trace, "traceEvents"), "name", "Say");
 

@@ -55,9 +55,10 @@ static size_t count(const json_t *json, const char *phase, const json_t **ret_ev
 	json_t *event;
 	size_t i, n = 0;
 
-	json_array_foreach(json_object_get(json, "traceEvents"), i, event)
-		if (!strcmp(json_string_value(json_object_get(event, "ph")), phase) && !n++ && ret_event)
-			*ret_event = event;
+	json_array_foreach(
+		json_object_get(json, "traceEvents"), i,
+		event) if (!strcmp(json_string_value(json_object_get(event, "ph")), phase) &&
+			   !n++ && ret_event) *ret_event = event;
 	return n;
 }
 
@@ -305,8 +306,12 @@ END_TEST
 static size_t make(unsigned char *raw, const char *payload)
 {
 	struct ipcbus_monitor_record head = {
-		.size = sizeof(head), .kind = IPCBUS_RECORD_CALL, .id = 5,
-		.data_size = strlen(payload), .data_kept = strlen(payload), .object_count = 1,
+		.size = sizeof(head),
+		.kind = IPCBUS_RECORD_CALL,
+		.id = 5,
+		.data_size = strlen(payload),
+		.data_kept = strlen(payload),
+		.object_count = 1,
 	};
 	struct ipcbus_record_object object = { .type = IPCBUS_OBJECT_FD, .tag = 9 };
 

@@ -35,8 +35,8 @@ static char *table(json_t *rows)
 
 START_TEST(columns_line_up)
 {
-	char *text = table(json_pack("[{s:s, s:i, s:s}, {s:s, s:i}]", "name", "a", "n", 1000, "what",
-				     "x", "name", "länger", "n", 7));
+	char *text = table(json_pack("[{s:s, s:i, s:s}, {s:s, s:i}]", "name", "a", "n", 1000,
+				     "what", "x", "name", "länger", "n", 7));
 
 	ck_assert_str_eq(text, "NAME       N  WHAT\n"
 			       "a       1000  x\n"
@@ -66,7 +66,8 @@ END_TEST
 
 START_TEST(nothing_odd_gets_to_the_terminal)
 {
-	char *text = table(json_pack("[{s:s, s:s}]", "name", "\033]0;title\007", "what", "a\nb\177"));
+	char *text =
+		table(json_pack("[{s:s, s:s}]", "name", "\033]0;title\007", "what", "a\nb\177"));
 
 	ck_assert_str_eq(text, "NAME        N  WHAT\n"
 			       "?]0;title?  -  a?b?\n");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests that run ipcctl in the guest (live-*.c): running it, looking at
- * what it printed, and services to look at.
+ * For the tests that run ipcctl in the guest (live-*.c): runs it and services.
  */
 #ifndef IPCCTL_LIVE_H
 #define IPCCTL_LIVE_H
@@ -14,7 +13,7 @@
 #define ECHO_CLIENT "/t/examples/echo/client"
 
 /**
- * struct ran - what became of a command
+ * struct ran - the outcome of a command
  * @status: its exit status
  * @out: its standard output
  * @err: its standard error
@@ -25,32 +24,32 @@ struct ran {
 	char err[4096];
 };
 
-/* Runs "ipcctl ARGUMENTS", a line for the shell, of the ipcctl beside the test. The result stays until the next. */
+/* Runs "ipcctl ARGUMENTS", a line for the shell. The result is valid until the next run. */
 const struct ran *live_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, whose status must be 0, as JSON; the caller's to json_decref(). */
+/* The same; the status must be 0. Returns the output as JSON; the caller releases it. */
 json_t *live_json(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The object of an array whose key has that text; NULL if there is none. */
+/* The object of an array whose key has this text, or NULL. */
 json_t *live_find(json_t *array, const char *key, const char *text);
 
-/* Starts a program in the background, killed with the case. */
+/* Starts a program in the background. It is killed when the test case ends. */
 pid_t live_start(const char *program, ...) __attribute__((sentinel));
 
-/* An echo server, which has its name when this returns. */
+/* Starts an echo server and waits until it is registered. */
 pid_t live_echo(void);
 
-/* Ends it and waits for its end. */
+/* Kills the echo server and waits until its name is gone. */
 void live_stop(pid_t pid);
 
-/* What to do before and after each case. */
+/* Functions to call before and after each test case. */
 void live_fixture(void (*begin)(void), void (*end)(void));
 
-/* Runs the cases: what main() returns. */
+/* Runs the test cases. Returns the exit status. */
 int live_tests(const char *name, const TTest *const *tests, size_t n);
 
-#define LIVE_TESTS(name, ...)                                                                      \
-	live_tests(name, (const TTest *const[]){ __VA_ARGS__ },                                    \
+#define LIVE_TESTS(name, ...)                                   \
+	live_tests(name, (const TTest *const[]){ __VA_ARGS__ }, \
 		   sizeof((const TTest *const[]){ __VA_ARGS__ }) / sizeof(const TTest *))
 
 #endif

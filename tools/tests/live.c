@@ -80,7 +80,8 @@ json_t *live_find(json_t *array, const char *key, const char *text)
 	json_t *object;
 	size_t i;
 
-	json_array_foreach(array, i, object) {
+	json_array_foreach(array, i, object)
+	{
 		const char *value = json_string_value(json_object_get(object, key));
 
 		if (value && !strcmp(value, text))
@@ -140,17 +141,20 @@ void live_fixture(void (*begin)(void), void (*end)(void))
 	after = end;
 }
 
-/* The ipcctl that is found first is the one beside the test. What a sanitizer finds in it
- * has a status that no test expects. */
+/* PATH begins with the folder above that of the test, where its ipcctl is. If a sanitizer
+ * finds a defect in it, the status is one that no test expects. */
 static int choose_ipcctl(void)
 {
-	char path[512], *slash;
+	char path[512], *slash = NULL;
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) / 2);
 
 	if (n <= 0)
 		return -1;
 	path[n] = '\0';
-	slash = strrchr(path, '/');
+	for (int i = 0; i < 2; i++) {
+		slash = strrchr(path, '/');
+		*slash = '\0';
+	}
 	snprintf(slash, path + sizeof(path) - slash, ":%s", getenv("PATH"));
 	return setenv("PATH", path, 1) | setenv("ASAN_OPTIONS", "exitcode=99", 1) |
 	       setenv("UBSAN_OPTIONS", "exitcode=99", 1);

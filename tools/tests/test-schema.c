@@ -34,7 +34,8 @@ static void load(void)
 {
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/tools/test-schema.set", getenv("B") ? getenv("B") : "build");
+	snprintf(path, sizeof(path), "%s/tools/tests/test-schema.set",
+		 getenv("B") ? getenv("B") : "build");
 	set_size = slurp(path, set, sizeof(set));
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.Kinds", &schema), 0);
 	context = (struct schema_context){ 0 };
@@ -69,7 +70,8 @@ START_TEST(methods_are_known)
 	ck_assert(schema_find(schema, "Choose")->oneway);
 	ck_assert_ptr_eq(schema_find(schema, "Choose")->method.reply, &ipc__none__descriptor);
 	ck_assert_uint_eq(schema_find(schema, "Seven")->method.code, 7);
-	ck_assert(schema_find(schema, "Pour")->streams_in && schema_find(schema, "Pour")->streams_out);
+	ck_assert(schema_find(schema, "Pour")->streams_in &&
+		  schema_find(schema, "Pour")->streams_out);
 	ck_assert_ptr_null(schema_find(schema, "Nothing"));
 	ck_assert_ptr_null(schema_find_code(schema, 8));
 	ck_assert_str_eq(schema_builtin(IPC_CODE_PING), "ping");
@@ -140,9 +142,11 @@ START_TEST(every_kind_goes_there_and_back)
 	survives("Echo", "{\"a_float\": 1.5, \"a_double\": -0.1, \"a_bool\": true,"
 			 "\"a_string\": \"grüß\\n\", \"a_bytes\": \"AAECAw==\"}");
 	survives("Echo", "{\"a_double\": \"NaN\", \"a_float\": \"-Infinity\"}");
-	survives("Echo", "{\"a_color\": \"BLUE\", \"a_inner\": {\"color\": \"GREEN\"}, \"maybe\": 0}");
-	survives("Echo", "{\"numbers\": [1, -2, 3], \"texts\": [\"\", \"b\"], \"blobs\": [\"\", \"/w==\"],"
-			 "\"deeps\": [\"ONE\", \"NONE\"], \"inners\": [{\"color\": \"RED\"}]}");
+	survives("Echo",
+		 "{\"a_color\": \"BLUE\", \"a_inner\": {\"color\": \"GREEN\"}, \"maybe\": 0}");
+	survives("Echo",
+		 "{\"numbers\": [1, -2, 3], \"texts\": [\"\", \"b\"], \"blobs\": [\"\", \"/w==\"],"
+		 "\"deeps\": [\"ONE\", \"NONE\"], \"inners\": [{\"color\": \"RED\"}]}");
 	survives("Echo", "{\"counts\": [{\"key\": \"a\", \"value\": 1}]}");
 	survives("Choose", "{\"before\": 1, \"text\": \"x\", \"after\": \"y\"}");
 	survives("Choose", "{\"number\": 0}");
@@ -216,9 +220,10 @@ END_TEST
 
 START_TEST(bytes_as_text)
 {
-	static const char *const cases[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" },
-						{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
-						{ "\377\376\375", "//79" } };
+	static const char *const cases[][2] = {
+		{ "", "" },	   { "f", "Zg==" },	   { "fo", "Zm8=" },
+		{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "\377\376\375", "//79" }
+	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		json_t *text = base64_encode(cases[i][0], strlen(cases[i][0]));
@@ -250,7 +255,8 @@ START_TEST(the_file_comes_back)
 	fclose(file);
 	snprintf(line, sizeof(line),
 		 "cd %s && protoc -I . -I $OLDPWD/idl --include_imports --descriptor_set_out=set "
-		 "test-schema.proto", folder);
+		 "test-schema.proto",
+		 folder);
 	ck_assert_int_eq(system(line), 0);
 	snprintf(path, sizeof(path), "%s/set", folder);
 	ck_assert_uint_eq(slurp(path, again, sizeof(again)), set_size);

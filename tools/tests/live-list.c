@@ -90,8 +90,8 @@ START_TEST(processes_have_stats)
 	ck_assert_int_eq(number(row, "nodes"), 1);
 	ck_assert_int_eq(number(row, "threads"), 1);
 	ck_assert_int_eq(number(row, "size"), 16 << 20);
-	ck_assert_int_ge(number(json_object_get(json_object_get(stats, "counters"), "procs"),
-				"live"), 2);
+	ck_assert_int_ge(
+		number(json_object_get(json_object_get(stats, "counters"), "procs"), "live"), 2);
 	json_decref(stats);
 	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "servicemanager"));
 	live_stop(echo);
@@ -120,8 +120,10 @@ START_TEST(failures_have_statuses)
 	ck_assert_int_eq(live_run("--device /dev/nothing list")->status, 5);
 	ck_assert_ptr_nonnull(strstr(live_run("--device /dev/nothing list")->err, "modprobe"));
 	ck_assert_int_eq(live_run("--device /dev/null list")->status, 5);
-	ck_assert_int_eq(live_run("--version; su nobody -c 'ipcctl list' || su user -c 'ipcctl stats'")
-				 ->status, 6);
+	ck_assert_int_eq(
+		live_run("--version; su nobody -c 'ipcctl list' || su user -c 'ipcctl stats'")
+			->status,
+		6);
 }
 END_TEST
 

@@ -82,7 +82,8 @@ static void check_nesting(const json_t *events, const json_t *a)
 	const json_t *b;
 	size_t i;
 
-	json_array_foreach(events, i, b) {
+	json_array_foreach(events, i, b)
+	{
 		if (a == b || *text(b, "ph") != 'X' || !same_thread(a, b))
 			continue;
 		if (at(a) <= at(b) && at(b) + NEAR < end_of(a) && end_of(b) > end_of(a) + NEAR &&
@@ -96,10 +97,9 @@ static int is_on_a_slice(const json_t *events, const json_t *end)
 	const json_t *b;
 	size_t i;
 
-	json_array_foreach(events, i, b)
-		if (*text(b, "ph") == 'X' && same_thread(end, b) && at(b) <= at(end) + NEAR &&
-		    at(end) <= end_of(b) + NEAR)
-			return 1;
+	json_array_foreach(events, i, b) if (*text(b, "ph") == 'X' && same_thread(end, b) &&
+					     at(b) <= at(end) + NEAR &&
+					     at(end) <= end_of(b) + NEAR) return 1;
 	return 0;
 }
 
@@ -111,7 +111,8 @@ static const json_t *partner(const json_t *events, const json_t *event, char pha
 	const json_t *b, *found = NULL;
 	size_t i;
 
-	json_array_foreach(events, i, b) {
+	json_array_foreach(events, i, b)
+	{
 		if (*text(b, "ph") != phase || strcmp(text(b, "id"), text(event, "id")) ||
 		    strcmp(text(b, "cat"), text(event, "cat")) ||
 		    strcmp(text(b, "name"), text(event, "name")))
@@ -172,12 +173,9 @@ const char *trace_fault(const json_t *trace)
 	fault[0] = '\0';
 	if (!json_is_array(events))
 		return "there are no traceEvents";
-	json_array_foreach(events, i, event)
-		check_fields(event);
+	json_array_foreach(events, i, event) check_fields(event);
 	/* Comparing all with all takes long when there are many: the first will do. */
-	json_array_foreach(events, i, event)
-		if (i < 2000)
-			check_pairs(events, event);
+	json_array_foreach(events, i, event) if (i < 2000) check_pairs(events, event);
 	return fault;
 }
 
@@ -186,7 +184,7 @@ size_t trace_arrows(const json_t *trace)
 	json_t *event;
 	size_t i, n = 0;
 
-	json_array_foreach(json_object_get(trace, "traceEvents"), i, event)
-		n += *text(event, "ph") == 's';
+	json_array_foreach(json_object_get(trace, "traceEvents"), i, event) n +=
+		*text(event, "ph") == 's';
 	return n;
 }

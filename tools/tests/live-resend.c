@@ -19,7 +19,7 @@
 #include "live.h"
 
 #define FILE_NAME "/tmp/resend.pcap"
-#define CALL "ipcctl call demo.story "
+#define CALL	  "ipcctl call demo.story "
 
 static pid_t story;
 
@@ -63,7 +63,8 @@ static void record(const char *options, const char *commands)
 /* The lines of monitor --read --resend --json; the last one is the sums. */
 static json_t *resend(const char *options, int status)
 {
-	const struct ran *ran = live_run("monitor --read " FILE_NAME " --resend --json %s", options);
+	const struct ran *ran =
+		live_run("monitor --read " FILE_NAME " --resend --json %s", options);
 	json_t *rows = json_array();
 
 	ck_assert_int_eq(ran->status, status);
@@ -101,8 +102,7 @@ START_TEST(the_same_is_equal)
 {
 	json_t *rows, *row;
 
-	record("--name demo.story --count 30",
-	       CALL "Say '{\"text\": \"hello\"}'; " CALL "Say");
+	record("--name demo.story --count 30", CALL "Say '{\"text\": \"hello\"}'; " CALL "Say");
 	rows = resend("", 0);
 	row = live_find(rows, "method", "Say");
 	ck_assert_str_eq(text(row, "result"), "equal");
@@ -133,12 +133,14 @@ START_TEST(what_is_sent_is_chosen)
 	rows = resend("--method Say", 0);
 	ck_assert_str_eq(text(json_array_get(rows, 0), "result"), "sent");
 	json_decref(rows);
-	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --name no.body")->status, 1);
+	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --name no.body")->status,
+			 1);
 	ck_assert_int_eq(live_run("monitor --resend")->status, 2);
 	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --speed 2")->status, 2);
 	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --speed 0")->status, 2);
 	ck_assert_int_eq(live_run("monitor --read /no/thing --resend")->status, 1);
-	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend -d /dev/nothing")->status, 5);
+	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend -d /dev/nothing")->status,
+			 5);
 }
 END_TEST
 
@@ -188,8 +190,8 @@ START_TEST(messages_are_skipped_with_a_reason)
 {
 	json_t *rows;
 
-	record("--count 120", CALL "Log '{\"line\": \"x\"}'; " CALL
-	       "Share '{\"file\": \"/etc/passwd\"}'");
+	record("--count 120",
+	       CALL "Log '{\"line\": \"x\"}'; " CALL "Share '{\"file\": \"/etc/passwd\"}'");
 	rows = resend("--name demo.story", 0);
 	ck_assert_str_eq(text(live_find(rows, "method", "Log"), "result"), "sent");
 	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "result"), "skipped");
@@ -251,12 +253,14 @@ START_TEST(pauses_are_kept)
 	struct timespec before, after;
 	double took, recorded;
 
-	record("--name demo.story --method Say --count 8", CALL "Say '{\"text\": \"x\"}'; sleep 0.3");
+	record("--name demo.story --method Say --count 8",
+	       CALL "Say '{\"text\": \"x\"}'; sleep 0.3");
 	rows = resend("", 0);
 	first = json_array_get(rows, 0);
 	last = json_array_get(rows, json_array_size(rows) - 2);
 	recorded = (json_integer_value(json_object_get(last, "time")) -
-		    json_integer_value(json_object_get(first, "time"))) / 1e9;
+		    json_integer_value(json_object_get(first, "time"))) /
+		   1e9;
 	json_decref(rows);
 	ck_assert(recorded > 0.8);
 	clock_gettime(CLOCK_MONOTONIC, &before);
