@@ -46,7 +46,7 @@ struct plan {
 
 /* 0, or -errno where nothing can be made to fail. */
 int env_check(void);
-/* Tests besides the scenarios, for record_run(); *ret is how many. */
+/* Tests besides the scenarios, for tap_run(); *ret is how many. */
 struct env_test {
 	const char *name;
 	void (*fn)(const void *unused);

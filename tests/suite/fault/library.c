@@ -352,6 +352,6 @@ int library_walk(const struct scenario *scenarios, size_t n)
 {
 	tap_plan(n);
 	for (size_t i = 0; i < n; i++)
-		record_run(scenarios[i].name, walk, &scenarios[i]);
+		tap_run(scenarios[i].name, walk, &scenarios[i]);
 	return tap_result();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lines, the children and the complaints; see record.h.
+ * The lines, the children and the complaints; see tap.h.
  */
 #include <check.h>
 #include <errno.h>
@@ -104,7 +104,7 @@ static bool run_in_child(void (*fn)(const void *arg), const void *arg)
 	return !status;
 }
 
-void record_run(const char *name, void (*fn)(const void *arg), const void *arg)
+void tap_run(const char *name, void (*fn)(const void *arg), const void *arg)
 {
 	n_run++;
 	running = name;

@@ -14,7 +14,7 @@
 
 void tap_plan(size_t n);
 /* fn must end by tap_ok(), with what is to stand behind the name. */
-void record_run(const char *name, void (*fn)(const void *arg), const void *arg);
+void tap_run(const char *name, void (*fn)(const void *arg), const void *arg);
 void tap_ok(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Counts as a test that was skipped, for that reason. */
 void record_skip(const char *name, const char *reason);

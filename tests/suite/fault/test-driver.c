@@ -21,7 +21,7 @@ int main(void)
 	tap_plan(n_tests + n + n_combined_scenarios + n_early_scenarios + n_beside_scenarios +
 		 n_plain_scenarios);
 	for (size_t i = 0; i < n_tests; i++)
-		record_run(tests[i].name, tests[i].fn, NULL);
+		tap_run(tests[i].name, tests[i].fn, NULL);
 	walk_all(messages, n);
 	walk_all(combined_scenarios, n_combined_scenarios);
 	walk_all(early_scenarios, n_early_scenarios);

@@ -149,7 +149,7 @@ void walk_all(const struct scenario *scenarios, size_t n)
 		if (env_lacks(sc->name))
 			record_skip(name, env_lacks(sc->name));
 		else
-			record_run(name, walk, sc);
+			tap_run(name, walk, sc);
 	}
 }
 
