@@ -87,7 +87,7 @@ flavour_timeout() { case $1 in uml) echo 600 ;; *) echo 900 ;; esac; }
 flavour_without() {
 	local failing='suite/fault/|fuzz/test-regions' all=' examples/|tests/suite/install/|abi/i386/|servicemanager/|tools/|e2e/containers$'
 	all+='|e2e/test-(manager-.*|loop-.*|allocations|evolve|watch|async|call|death|serve|threads'
-	all+='|object|stream|stream-room)$'
+	all+='|object|stream|stream-space)$'
 	case $1 in
 	uml) echo "$all|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
 	kasan) echo "$all" ;;

@@ -34,7 +34,7 @@ HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicema
 HOST_KTESTS := $(filter-out test-stress test-trace test-memcg,$(patsubst tests/suite/kernel/%.c,%, \
 	$(sort $(wildcard tests/suite/kernel/test-*.c))))
 # Programs of tests/suite/e2e that play their servers on threads as well as in processes.
-HOST_E2E := async blob call object serve stream stream-room stress threads
+HOST_E2E := async blob call object serve stream stream-space stress threads
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_E2E_SYMS := $(addprefix tests/env/host/posix/,posix.syms tests.syms e2e.syms)
 HOST_E2E_HEADERS = $(B)/tests/suite/e2e/e2e.ipc.h $(B)/tests/suite/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)

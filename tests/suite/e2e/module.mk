@@ -63,7 +63,7 @@ $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
 
 # Streams, and a server of them.
 E2E_STREAMS := $(addprefix $(E2E)/,streams.o stream.ipc.o stream.pb-c.o)
-E2E_STREAMING := $(addprefix $(E2E)/test-,stream stream-room threads)
+E2E_STREAMING := $(addprefix $(E2E)/test-,stream stream-space threads)
 $(E2E_STREAMING): $(E2E_STREAMS)
 $(filter-out %-threads,$(E2E_STREAMING)): $(E2E)/stream-client.o
 $(E2E_STREAMING:%=%.o) $(E2E)/streams.o $(E2E)/stream-client.o: | $(E2E)/stream.ipc.h

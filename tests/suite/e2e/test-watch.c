@@ -155,7 +155,7 @@ static void await_state(struct client *client, const int *state, int wanted)
 	ck_assert_int_eq(*state, wanted);
 }
 
-START_TEST(told_of_freezing)
+START_TEST(notified_of_freezing)
 {
 	pid_t pid = start_server(&one_thread);
 	int state = -1, late = -1, deaths = 0;
@@ -270,5 +270,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("watch", counts_are_exact, counters_come_and_go,
-			 many_watchers_of_one_proxy, told_of_freezing, a_monitor_sees_it);
+			 many_watchers_of_one_proxy, notified_of_freezing, a_monitor_sees_it);
 }

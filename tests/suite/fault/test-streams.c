@@ -48,7 +48,7 @@ static void push_ends(struct device_event event, const char *method)
 	push(event, &open.base, table, 2);
 }
 
-static void push_answer(void)
+static void push_open_reply(void)
 {
 	push_ends((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL);
 }
@@ -124,7 +124,7 @@ static int act_open_gather(void)
 
 static void open_with(int (*act)(void))
 {
-	push_answer();
+	push_open_reply();
 	ck_assert_int_eq(act(), 0);
 	note_ends();
 }
@@ -147,7 +147,7 @@ static void finish_open(int r, int (*act)(void))
 		ck_assert_int_eq(error.code, r);
 		ck_assert_int_eq(memory_handles(), 1);
 		if (!is_waiting())
-			push_answer();
+			push_open_reply();
 		ck_assert_int_eq(act(), 0);
 	}
 	ck_assert_int_eq(memory_handles(), 3);
@@ -557,8 +557,8 @@ static void finish_serve_fail(int r)
 }
 
 static const struct scenario scenarios[] = {
-	{ "open for replies", push_answer, act_open_count, finish_open_count },
-	{ "open for requests", push_answer, act_open_gather, finish_open_gather },
+	{ "open for replies", push_open_reply, act_open_count, finish_open_count },
+	{ "open for requests", push_open_reply, act_open_gather, finish_open_gather },
 	{ "send", prepare_gather, act_send, finish_send },
 	{ "send, and wait", prepare_gather, act_send_waiting, finish_send },
 	{ "send without space", prepare_no_space_ready, act_send, finish_send },

@@ -155,7 +155,7 @@ static const struct row {
 	AT(CALL, NULL, exchange, send.object_count, 4, EINVAL, IPCBUS_STAGE_OBJECT, 3)
 
 	/* Replies */
-#define ANSWER(request) \
+#define FINISH(request) \
 	LATE(request, send.call, 0, ESRCH, TARGET) \
 	LATE(request, send.call, NOT_THERE, ESRCH, TARGET) \
 	LATE(request, send.call, ~0ULL, ESRCH, TARGET) \
@@ -172,8 +172,8 @@ static const struct row {
 	AT(request, &there.in_reply, object, type, IPCBUS_OBJECT_FD, EPERM, \
 	   IPCBUS_STAGE_OBJECT, 0) \
 	AT(request, &there.in_reply, object, value, NOT_THERE, EBADF, IPCBUS_STAGE_OBJECT, 0)
-	ANSWER(REPLY)
-	ANSWER(ERROR)
+	FINISH(REPLY)
+	FINISH(ERROR)
 	SEND(REPLY, kind, IPCBUS_SEND_ERROR, EINVAL) /* of no errno */
 	SEND(REPLY, code, 1, EINVAL)
 	SEND(ERROR, kind, IPCBUS_SEND_REPLY, EINVAL)

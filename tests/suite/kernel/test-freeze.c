@@ -21,7 +21,7 @@
 enum step {
 	TAKE = 1,	/* what is there now; says what kind of event it was */
 	WAIT,		/* the same, but waits for it */
-	ANSWER,		/* the call that was taken last */
+	FINISH,		/* the call that was taken last */
 	CALL,		/* the manager */
 	POLL,		/* says 1 if there is something */
 	LEAVE,
@@ -50,7 +50,7 @@ static uint64_t do_step(enum step step, uint64_t *call)
 		return take(IPCBUS_NONBLOCK, call);
 	case WAIT:
 		return take(0, call);
-	case ANSWER:
+	case FINISH:
 		raw_reply(&oth, *call, "done", 4);
 		return 0;
 	case CALL:
@@ -160,7 +160,7 @@ static void call_works(void)
 
 	raw_call(&srv, handle, 1, "yes", 3);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
-	step(ANSWER);
+	step(FINISH);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
 	raw_release(&srv, &ev);
 }
@@ -292,7 +292,7 @@ START_TEST(a_call_that_comes_back_is_refused)
 	thaw(IPCBUS_FROZEN_CALL);
 	raw_call(&srv, handle, 1, NULL, 0);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
-	step(ANSWER);
+	step(FINISH);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_release(&srv, &ev);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_REPLY);
@@ -367,7 +367,7 @@ START_TEST(a_call_that_was_taken)
 	assert_result(act(0, &f), -EAGAIN);
 	ck_assert_uint_eq(f.pending, 1);
 	expect_state(0, 1);
-	step(ANSWER);
+	step(FINISH);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
 	raw_release(&srv, &ev);
 	call_works();
@@ -392,7 +392,7 @@ START_TEST(the_time_is_over)
 	/* It sleeps all the while. */
 	ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, 20);
 	ck_assert_uint_eq(f.pending, 1);
-	step(ANSWER);
+	step(FINISH);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
 	call_works();
 	end_target();
@@ -424,7 +424,7 @@ static void begin_to_freeze(struct helper *h, struct attempt *a)
 
 static void reply_last_call(void)
 {
-	step(ANSWER);
+	step(FINISH);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
 }
 

@@ -2,7 +2,7 @@
 /*
  * Handle 0: who may be the bus's manager, and for how long.
  *
- * Who claims first since the driver was loaded decides whom others must be: in
+ * Who claims first since the driver was loaded decides who may follow: in
  * these tests that is root. With --claim UID the program only tries that, says
  * what came of it, and so lets first-manager begin with another.
  */
@@ -61,7 +61,7 @@ START_TEST(closing_makes_space)
 }
 END_TEST
 
-START_TEST(destroying_the_node_makes_room)
+START_TEST(destroying_the_node_makes_space)
 {
 	assert_ok(raw_destroy(&srv, srv_node, 0));
 	call_fails(&cli, -ENOTCONN);
@@ -112,7 +112,7 @@ static int be_manager(struct peer *self, void *arg)
 	return 1;
 }
 
-START_TEST(killing_makes_room)
+START_TEST(killing_makes_space)
 {
 	struct ipcbus_event ev;
 	struct peer p;
@@ -193,7 +193,7 @@ START_TEST(other_users_may_not_claim)
 END_TEST
 
 /* Prints the errno's name, or "ok". */
-static int claim_and_tell(uid_t uid)
+static int claim_and_report(uid_t uid)
 {
 	struct ipcbus_node n = { 0 };
 	struct raw r = { .fd = dev_open(O_RDWR) };
@@ -215,20 +215,20 @@ int main(int argc, char **argv)
 	TCase *tc;
 
 	if (argc == 3 && !strcmp(argv[1], "--claim"))
-		return claim_and_tell(atoi(argv[2]));
+		return claim_and_report(atoi(argv[2]));
 
 	tc = add_case(s, "one", setup_bus);
 	tcase_add_test(tc, one_manager);
 	tcase_add_test(tc, manager_calls_itself);
 	tcase_add_test(tc, closing_makes_space);
-	tcase_add_test(tc, destroying_the_node_makes_room);
+	tcase_add_test(tc, destroying_the_node_makes_space);
 	tcase_add_test(tc, managing_refers_to_the_node);
 	tcase_add_test(tc, queued_call_stays_with_the_old_manager);
 
 	tc = add_case(s, "none", setup_bare);
 	tcase_add_test(tc, no_manager);
 	tcase_add_test(tc, managers_one_after_the_other);
-	tcase_add_test(tc, killing_makes_room);
+	tcase_add_test(tc, killing_makes_space);
 	tcase_add_test(tc, other_users_may_not_claim);
 	return suite_main(s);
 }

@@ -242,7 +242,7 @@ START_TEST(debugfs_says_who_has_what)
 }
 END_TEST
 
-/* --- Shares of a region ------------------------------------------------------- */
+/* --- Quotas of a region ------------------------------------------------------- */
 
 #define PIECE 20000
 
