@@ -22,6 +22,7 @@
 #include "freeze.h"
 #include "fs.h"
 #include "handle.h"
+#include "info.h"
 #include "ioctl.h"
 #include "mem/reclaim.h"
 #include "monitor.h"
@@ -299,4 +300,5 @@ const struct file_operations ipcbus_fops = {
 	.poll = proc_poll,
 	.unlocked_ioctl = ipcbus_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = ipcbus_show_fdinfo,
 };

@@ -4,6 +4,11 @@
  * it, who watches it.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "fixture.h"
 
@@ -125,6 +130,71 @@ START_TEST(info_of_no_node)
 }
 END_TEST
 
+/* --- /proc/PID/fdinfo/FD ------------------------------------------------------- */
+
+/* The value of a line "ipcbus-NAME:", of the file r->fd. */
+static unsigned long fdinfo(const struct raw *r, const char *name)
+{
+	char path[64], text[1024], key[64];
+	const char *line;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", r->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	size = read(fd, text, sizeof(text) - 1);
+	ck_assert_int_gt(size, 0);
+	close(fd);
+	text[size] = 0;
+	snprintf(key, sizeof(key), "ipcbus-%s:\t", name);
+	line = strstr(text, key);
+	ck_assert_msg(line, "no %s in %s", key, text);
+	return strtoul(line + strlen(key), NULL, 10);
+}
+
+START_TEST(fdinfo_of_a_proc)
+{
+	unsigned long space = fdinfo(&srv, "space"), nodes = fdinfo(&srv, "nodes");
+	struct ipcbus_event ev;
+	unsigned long handles;
+	uint64_t node;
+
+	ck_assert_uint_eq(fdinfo(&srv, "region"), raw_info(&srv).region_size);
+	ck_assert_uint_eq(space, raw_info(&srv).region_size);
+	ck_assert_uint_eq(fdinfo(&srv, "buffers"), 0);
+	ck_assert_uint_eq(fdinfo(&srv, "queued"), 0);
+	raw_oneway(&cli, 0, 1, "x", 1);
+	ck_assert_uint_eq(fdinfo(&srv, "queued"), 1);
+	ck_assert_uint_eq(fdinfo(&srv, "buffers"), 1);
+	ck_assert_uint_lt(fdinfo(&srv, "space"), space);
+	ck_assert_uint_ge(fdinfo(&cli, "threads"), 1);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(fdinfo(&srv, "queued"), 0);
+	ck_assert_uint_eq(fdinfo(&srv, "buffers"), 1);
+	raw_release(&srv, &ev);
+	ck_assert_uint_eq(fdinfo(&srv, "buffers"), 0);
+	ck_assert_uint_eq(fdinfo(&srv, "space"), space);
+
+	handles = fdinfo(&cli, "handles");
+	node = raw_node(&srv, 0, 7);
+	ck_assert_uint_eq(fdinfo(&srv, "nodes"), nodes + 1);
+	give_handle(&cli, &srv, node);
+	ck_assert_uint_eq(fdinfo(&cli, "handles"), handles + 1);
+}
+END_TEST
+
+START_TEST(fdinfo_without_a_region)
+{
+	struct raw r = { .fd = dev_open(O_RDWR) };
+
+	ck_assert_uint_eq(fdinfo(&r, "region"), 0);
+	ck_assert_uint_eq(fdinfo(&r, "space"), 0);
+	ck_assert_uint_eq(fdinfo(&r, "threads"), 0);
+	close(r.fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("info");
@@ -135,5 +205,8 @@ int main(void)
 	tcase_add_test(tc, info_of_what_is_not_mine);
 	tcase_add_test(tc, info_of_no_node);
 	tcase_add_loop_test(tc, bad_question, 0, ARRAY_SIZE(bad_questions));
+	tc = add_case(s, "fdinfo", setup_bus);
+	tcase_add_test(tc, fdinfo_of_a_proc);
+	tcase_add_test(tc, fdinfo_without_a_region);
 	return suite_main(s);
 }

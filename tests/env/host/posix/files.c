@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What tests read and write of the kernel beside the device: the driver's files
- * in debugfs, its parameters, the security label, and the one that makes memory
- * short. Each is a file in memory with its text; called by posix.c.
+ * in debugfs and fdinfo, its parameters, the security label, and the one that makes
+ * memory short. Each is a file in memory with its text; called by posix.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,6 +20,7 @@
 #define PARAMETERS "/sys/module/ipcbus/parameters/"
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define LABEL "/proc/self/attr/current"
+#define FDINFO "/proc/self/fdinfo/"
 
 /* A parameter is set when its file is closed; one at a time. */
 static struct {
@@ -64,7 +65,7 @@ static const char *in_folder(const char *path, const char *folder)
 bool posix_is_file(const char *path)
 {
 	return in_folder(path, DEBUGFS) || in_folder(path, PARAMETERS) ||
-	       !strcmp(path, DROP_CACHES) || !strcmp(path, LABEL);
+	       in_folder(path, FDINFO) || !strcmp(path, DROP_CACHES) || !strcmp(path, LABEL);
 }
 
 int posix_open_file(const char *path)
@@ -76,6 +77,9 @@ int posix_open_file(const char *path)
 	name = in_folder(path, PARAMETERS);
 	if (name)
 		return open_param(name);
+	name = in_folder(path, FDINFO);
+	if (name)
+		return posix_text_file("fdinfo", shim_fdinfo_read(atoi(name)));
 	if (!strcmp(path, LABEL))
 		return posix_text_file("label", strdup(shim_label));
 	/* Opening is enough; what is written goes nowhere. */

@@ -148,6 +148,19 @@ char *shim_debugfs_read(const char *name)
 	return NULL;
 }
 
+char *shim_fdinfo_read(int fd)
+{
+	struct file *file = shim_file_of(fd);
+	struct seq_file seq = {};
+
+	if (!file)
+		return NULL;
+	if (file->f_op)
+		file->f_op->show_fdinfo(&seq, file);
+	fput(file);
+	return seq.text ? seq.text : calloc(1, 1);
+}
+
 /* --- Files ---------------------------------------------------------------- */
 
 struct file *shim_file_new(const struct file_operations *fops, unsigned int flags)

@@ -116,6 +116,8 @@ int shim_ioctl(int fd, unsigned int cmd, void *arg);
 int shim_poll(int fd, u32 events, int timeout_ms);
 /* The current process's device file with that number, counted, or NULL. */
 struct file *shim_file_of(int fd);
+/* What /proc says about the current process's file with that number, or NULL. */
+char *shim_fdinfo_read(int fd);
 /* A file of no driver's, with a number of its own. */
 int shim_plain_file(void);
 

@@ -78,6 +78,7 @@ struct file_operations {
 	long (*compat_ioctl)(struct file *, unsigned int, unsigned long);
 	ssize_t (*read)(struct file *, char *, size_t, loff_t *);
 	loff_t (*llseek)(struct file *, loff_t, int);
+	void (*show_fdinfo)(struct seq_file *, struct file *);
 	/* of debugfs files; stands for open and read of a seq_file */
 	int (*shim_show)(struct seq_file *, void *);
 };
