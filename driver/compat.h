@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that the driver supports, and nowhere else.
+ * What differs between the kernels that the driver supports, what they do not export,
+ * and nowhere else. docs/upstream.md has the reasons.
  */
 #ifndef IPCBUS_COMPAT_H
 #define IPCBUS_COMPAT_H
@@ -10,12 +11,14 @@
 #include <linux/fs.h>
 #include <linux/instrumented.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/security.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/wait.h>
+#include <uapi/linux/sched/types.h>
 
 /*
  * A local that is written in full before it is read: kernels built to zero all
@@ -24,14 +27,11 @@
 #define ipcbus_uninitialized __attribute__((__uninitialized__))
 
 /* A new fd for file in the current process; 6.8 added a parameter. */
-static inline int ipcbus_receive_fd(struct file *file, unsigned int flags)
-{
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
-	return receive_fd(file, NULL, flags);
+#define ipcbus_receive_fd(file, flags) receive_fd(file, NULL, flags)
 #else
-	return receive_fd(file, flags);
+#define ipcbus_receive_fd(file, flags) receive_fd(file, flags)
 #endif
-}
 
 /*
  * copy_from_user() without the search for the object that `to` lies in, which
@@ -65,35 +65,36 @@ static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter)
 	default_wake_function(waiter, TASK_INTERRUPTIBLE, IPCBUS_WF_SYNC, NULL);
 }
 
-/* The slice that a thread chose for itself, 0 if none; 6.12 brought it. */
-static inline u64 ipcbus_task_slice(struct task_struct *task)
+/*
+ * How the scheduler runs a task, as sched_getattr(2) reports it, for
+ * sched_setattr_nocheck(). A task has a slice of its own since 6.12.
+ */
+static inline void ipcbus_sched_get(struct task_struct *task, struct sched_attr *ret_attr)
 {
+	*ret_attr = (struct sched_attr){
+		.size = sizeof(*ret_attr),
+		.sched_policy = READ_ONCE(task->policy),
+		.sched_flags = task->sched_reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0,
+		.sched_nice = task_nice(task),
+		.sched_priority = task->rt_priority,
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-	return task->se.custom_slice ? task->se.slice : 0;
-#else
-	return 0;
+		.sched_runtime = task->se.custom_slice ? task->se.slice : 0,
 #endif
+	};
 }
 
 /*
- * The text by which the security module knows the current thread: taken, used, and
- * given back. 6.13 put an identity of each module in the place of one number, 6.14 a
- * structure around the text, 6.18 a choice of module. -EOPNOTSUPP: there is none.
+ * The label of the current thread: taken, used and released. 6.13 replaced one number by
+ * an identity of each module, 6.14 put a structure around the text, 6.18 added a choice
+ * of module. -EOPNOTSUPP: there is none.
  */
-struct ipcbus_secctx {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+struct ipcbus_secctx {
 	struct lsm_context context;
-#else
-	struct {
-		char *context;
-		u32 len;
-	} context;
-#endif
 };
 
 static inline int ipcbus_secctx_take(struct ipcbus_secctx *ctx)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
 	struct lsm_prop prop;
 	int ret;
 
@@ -104,15 +105,35 @@ static inline int ipcbus_secctx_take(struct ipcbus_secctx *ctx)
 	ret = security_lsmprop_to_secctx(&prop, &ctx->context);
 #endif
 	return ret < 0 ? ret : 0;
+}
+
+static inline void ipcbus_secctx_drop(struct ipcbus_secctx *ctx)
+{
+	security_release_secctx(&ctx->context);
+}
 #else
+struct ipcbus_secctx {
+	struct {
+		char *context;
+		u32 len;
+	} context;
+};
+
+static inline int ipcbus_secctx_take(struct ipcbus_secctx *ctx)
+{
 	u32 secid;
 
 	security_current_getsecid_subj(&secid);
 	if (!secid)
 		return -EOPNOTSUPP;
 	return security_secid_to_secctx(secid, &ctx->context.context, &ctx->context.len);
-#endif
 }
+
+static inline void ipcbus_secctx_drop(struct ipcbus_secctx *ctx)
+{
+	security_release_secctx(ctx->context.context, ctx->context.len);
+}
+#endif
 
 static inline const char *ipcbus_secctx_text(const struct ipcbus_secctx *ctx)
 {
@@ -124,104 +145,99 @@ static inline u32 ipcbus_secctx_size(const struct ipcbus_secctx *ctx)
 	return ctx->context.len;
 }
 
-static inline void ipcbus_secctx_drop(struct ipcbus_secctx *ctx)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
-	security_release_secctx(&ctx->context);
+/*
+ * Changes a mapping's flags inside ->mmap, and what a file system's setattr gets for
+ * mapped ids; 6.3 hid the first and renamed the second.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define ipcbus_idmap struct mnt_idmap
+#define ipcbus_vm_flags_mod vm_flags_mod
 #else
-	security_release_secctx(ctx->context.context, ctx->context.len);
-#endif
-}
+#define ipcbus_idmap struct user_namespace
 
-/* Changes a mapping's flags inside ->mmap; 6.3 hid them. */
 static inline void ipcbus_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
 				       vm_flags_t clear)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-	vm_flags_mod(vma, set, clear);
-#else
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
-#endif
 }
-
-/* A registered shrinker, or NULL; 6.7 made them the kernel's to allocate. */
-static inline struct shrinker *
-ipcbus_shrinker_new(unsigned long (*count)(struct shrinker *, struct shrink_control *),
-		    unsigned long (*scan)(struct shrinker *, struct shrink_control *))
-{
-	struct shrinker *shrinker;
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-	shrinker = shrinker_alloc(0, "ipcbus");
-#else
-	shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
 #endif
+
+typedef unsigned long ipcbus_shrinker_op(struct shrinker *, struct shrink_control *);
+
+/*
+ * A registered shrinker, or NULL, and all times of a new inode. 6.7 made shrinkers the
+ * kernel's to allocate, and hid the times.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *ipcbus_shrinker_new(ipcbus_shrinker_op *count,
+						   ipcbus_shrinker_op *scan)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "ipcbus");
+
 	if (!shrinker)
 		return NULL;
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
 	shrinker->seeks = DEFAULT_SEEKS;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 	shrinker_register(shrinker);
-#else
-	if (register_shrinker(shrinker, "ipcbus")) {
-		kfree(shrinker);
-		return NULL;
-	}
-#endif
 	return shrinker;
 }
 
 static inline void ipcbus_shrinker_free(struct shrinker *shrinker)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 	shrinker_free(shrinker);
-#else
-	unregister_shrinker(shrinker);
-	kfree(shrinker);
-#endif
 }
 
-/* What a file system's setattr is told about mapped ids; 6.3 renamed it. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-#define ipcbus_idmap struct mnt_idmap
-#else
-#define ipcbus_idmap struct user_namespace
-#endif
-
-/* All times of a new inode; 6.7 hid them. */
 static inline void ipcbus_inode_init_times(struct inode *inode)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 	simple_inode_init_ts(inode);
+}
 #else
+static inline struct shrinker *ipcbus_shrinker_new(ipcbus_shrinker_op *count,
+						   ipcbus_shrinker_op *scan)
+{
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	if (!register_shrinker(shrinker, "ipcbus"))
+		return shrinker;
+	kfree(shrinker);
+	return NULL;
+}
+
+static inline void ipcbus_shrinker_free(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+
+static inline void ipcbus_inode_init_times(struct inode *inode)
+{
 	inode->i_ctime = current_time(inode);
 	inode->i_mtime = inode->i_ctime;
 	inode->i_atime = inode->i_ctime;
-#endif
 }
+#endif
 
 /*
- * A dentry that only the end of the file system removes, and that end. Such a one
- * used to be known by the reference that nobody put; since 6.19 by a flag.
+ * A dentry that only the end of the file system removes, and that end. Such a one was
+ * known by the reference that nobody put; since 6.19 it is known by a flag.
  */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 static inline void ipcbus_add_dentry(struct dentry *dentry, struct inode *inode)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 	d_make_persistent(dentry, inode);
 	dput(dentry);
-#else
-	d_add(dentry, inode);
-#endif
 }
 
-static inline void ipcbus_kill_super(struct super_block *sb)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-	kill_anon_super(sb);
+#define ipcbus_kill_super kill_anon_super
 #else
-	kill_litter_super(sb);
+#define ipcbus_add_dentry d_add
+#define ipcbus_kill_super kill_litter_super
 #endif
-}
 
 #endif

@@ -7,7 +7,6 @@
 #include <linux/capability.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
-#include <uapi/linux/sched/types.h>
 
 #include "compat.h"
 #include "node.h"
@@ -56,15 +55,11 @@ static int wanted_locked(struct ipcbus_thread *thread, u32 *ret_policy)
 
 /* --- Giving and taking back ------------------------------------------------------ */
 
-static void remember_own(struct ipcbus_boost *boost, struct task_struct *task)
+static void remember_own(struct ipcbus_boost *boost)
 {
 	lockdep_assert_held(&boost->lock);
-	boost->policy = READ_ONCE(task->policy);
-	boost->prio = task->normal_prio;
-	boost->nice = task_nice(task);
-	boost->rt = task->rt_priority;
-	boost->slice = ipcbus_task_slice(task);
-	boost->reset = task->sched_reset_on_fork;
+	boost->prio = ipcbus_priority_current();
+	ipcbus_sched_get(current, &boost->own);
 }
 
 /*
@@ -73,20 +68,16 @@ static void remember_own(struct ipcbus_boost *boost, struct task_struct *task)
  */
 static void inherit(struct ipcbus_boost *boost, struct task_struct *task, int prio, u32 policy)
 {
-	struct sched_attr attr = {
-		.size = sizeof(attr),
-		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
-		.sched_nice = boost->nice,
-	};
+	struct sched_attr attr = boost->own;
 
 	lockdep_assert_held(&boost->lock);
+	attr.sched_flags = SCHED_FLAG_RESET_ON_FORK;
 	if (rt_prio(prio)) {
 		attr.sched_policy = policy == SCHED_RR ? SCHED_RR : SCHED_FIFO;
 		attr.sched_priority = MAX_RT_PRIO - 1 - prio;
+		attr.sched_runtime = 0;
 	} else {
-		attr.sched_policy = boost->policy;
 		attr.sched_nice = PRIO_TO_NICE(prio);
-		attr.sched_runtime = boost->slice;
 	}
 	if (!sched_setattr_nocheck(task, &attr)) {
 		boost->inherited = prio;
@@ -96,18 +87,9 @@ static void inherit(struct ipcbus_boost *boost, struct task_struct *task, int pr
 
 static void restore(struct ipcbus_boost *boost, struct task_struct *task)
 {
-	struct sched_attr attr = {
-		.size = sizeof(attr),
-		.sched_policy = boost->policy,
-		.sched_flags = boost->reset ? SCHED_FLAG_RESET_ON_FORK : 0,
-		.sched_nice = boost->nice,
-		.sched_priority = boost->rt,
-		.sched_runtime = boost->slice,
-	};
-
 	lockdep_assert_held(&boost->lock);
 	if (boost->inherited != IPCBUS_PRIORITY_NONE && !(READ_ONCE(task->flags) & PF_EXITING))
-		sched_setattr_nocheck(task, &attr);
+		sched_setattr_nocheck(task, &boost->own);
 	boost->inherited = IPCBUS_PRIORITY_NONE;
 }
 
@@ -122,7 +104,7 @@ void ipcbus_boost_update(struct ipcbus_thread *thread)
 		/* Only the thread itself borrows. */
 		if (thread->task != current)
 			goto out;
-		remember_own(boost, thread->task);
+		remember_own(boost);
 	}
 	spin_lock(&thread->proc->lock);
 	prio = wanted_locked(thread, &policy);

@@ -16,6 +16,7 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/prio.h>
+#include <uapi/linux/sched/types.h>
 
 #include "main.h"
 #include "work.h"
@@ -34,12 +35,8 @@
  * @oneway_policy: likewise
  * @inherited: the priority that it was given, or NONE if it has its own (@lock)
  * @inherited_policy: likewise
- * @policy: its own, to go back to; likewise the next four (@lock)
- * @prio: where that is on the scale
- * @nice: with which policy
- * @rt: and priority
- * @slice: or slice
- * @reset: and whether children are to be ordinary
+ * @prio: its own priority (@lock)
+ * @own: class and priority to restore (@lock)
  */
 struct ipcbus_boost {
 	struct mutex lock;
@@ -48,12 +45,8 @@ struct ipcbus_boost {
 	u32 oneway_policy;
 	int inherited;
 	u32 inherited_policy;
-	u32 policy;
 	int prio;
-	int nice;
-	u32 rt;
-	u64 slice;
-	bool reset;
+	struct sched_attr own;
 };
 
 void ipcbus_boost_init(struct ipcbus_boost *boost);
