@@ -47,7 +47,7 @@
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
  * @interrupted: its next wait returns at once (proc->lock)
- * @loan: by whose priority it runs
+ * @boost: the priority by which it runs
  * @spare: a transaction that is of no use now, for the next call; its own
  */
 struct ipcbus_thread {
