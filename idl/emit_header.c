@@ -162,18 +162,19 @@ static void emit_keeping(struct emitter *e, const struct service *s)
 
 static const char *stream_note(struct emitter *e, const struct service *s, const struct method *m)
 {
+	const char *kind = "requests", *finish = "";
+
+	if (m->pushes)
+		kind = m->sends ? "requests and one of replies" : "replies";
+	else
+		finish = arena_printf(e->arena,
+				      " %s_%s_finish() ends the requests and waits for the reply, which "
+				      "belongs to the stream; ret_reply may be NULL.",
+				      s->prefix, m->snake);
 	return arena_printf(e->arena,
 			    "Open a stream of %s. The caller releases *ret_stream with "
 			    "ipc_stream_unref(). options and error may be NULL.%s",
-			    !m->pushes	? "requests" :
-			    !m->sends ? "replies" :
-					"requests and one of replies",
-			    m->pushes ? "" :
-					arena_printf(e->arena,
-						     " %s_%s_finish() ends the requests and waits for "
-						     "the reply, which belongs to the stream; ret_reply "
-						     "may be NULL.",
-						     s->prefix, m->snake));
+			    kind, finish);
 }
 
 static const char *call_note(struct emitter *e, const struct service *s, const struct method *m)
