@@ -391,7 +391,8 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	note(e,
 	     "Create an object with this service. The caller releases *ret_object with "
 	     "ipc_object_unref(). The object lives until nobody here or elsewhere refers to it; then "
-	     "destroy(userdata) runs, if destroy is not NULL. ops must stay valid until then.");
+	     "destroy(userdata) runs, if destroy is not NULL. ops must stay valid until then. To send "
+	     "it, set the id of an Ipc__Object in a message to ipc_object_id().");
 	sign_object_new(e, s, ";\n\n");
 
 	note(e,

@@ -290,7 +290,8 @@ int depths_reply_part(struct ipc_call *call, const MyApp__V2__Io__Pong *reply);
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int depths_object_new(struct ipc *ipc, const struct depths_ops *ops,
 		      void *userdata, void (*destroy)(void *userdata),

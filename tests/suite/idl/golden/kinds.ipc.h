@@ -318,7 +318,8 @@ int kinds_of_url_reply_not_oneway(struct ipc_call *call);
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int kinds_of_url_object_new(struct ipc *ipc,
 			    const struct kinds_of_url_ops *ops, void *userdata,

@@ -202,7 +202,8 @@ int commented_reply_http2_server_now(struct ipc_call *call,
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int commented_object_new(struct ipc *ipc, const struct commented_ops *ops,
 			 void *userdata, void (*destroy)(void *userdata),
@@ -399,7 +400,8 @@ int request_reply_send(struct ipc_call *call,
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int request_object_new(struct ipc *ipc, const struct request_ops *ops,
 		       void *userdata, void (*destroy)(void *userdata),
@@ -593,7 +595,8 @@ int short2_reply_do_it(struct ipc_call *call,
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int short2_object_new(struct ipc *ipc, const struct short2_ops *ops,
 		      void *userdata, void (*destroy)(void *userdata),

@@ -272,7 +272,8 @@ int clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
 		     void *userdata, void (*destroy)(void *userdata),

@@ -209,7 +209,8 @@ int map_view_reply_where(struct ipc_call *call,
  * Create an object with this service. The caller releases *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
- * valid until then.
+ * valid until then. To send it, set the id of an Ipc__Object in a message to
+ * ipc_object_id().
  */
 int map_view_object_new(struct ipc *ipc, const struct map_view_ops *ops,
 			void *userdata, void (*destroy)(void *userdata),
