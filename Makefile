@@ -24,6 +24,7 @@ V ?=
 CC ?= gcc
 CXX ?= g++
 AR ?= ar
+OBJCOPY ?= objcopy
 PKG_CONFIG ?= pkg-config
 INSTALL ?= install
 ifeq ($(origin CC),default)

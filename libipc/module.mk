@@ -71,7 +71,7 @@ $(LIBIPC_SO): $(B)/libipc/$(LIBIPC_SONAME)
 $(LIBIPC_A): $(LIBIPC_OBJECTS)
 	$(call msg,AR,$@)
 	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
-	$(Q)objcopy --localize-hidden $(@:.a=.static.o)
+	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.static.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
 
 ALL += $(LIBIPC_SO) $(LIBIPC_A)
