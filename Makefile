@@ -47,6 +47,13 @@ endif
 CFLAGS ?= -O2 -g
 CXXFLAGS ?= -O2 -g
 LDFLAGS ?=
+
+# What runs while we build (the plugin) is compiled by these. Set them where CC, AR,
+# OBJCOPY and PKG_CONFIG are for another architecture than this machine's.
+CC_FOR_BUILD ?= $(CC)
+CFLAGS_FOR_BUILD ?= $(CFLAGS)
+LDFLAGS_FOR_BUILD ?= $(LDFLAGS)
+PKG_CONFIG_FOR_BUILD ?= $(PKG_CONFIG)
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS)
 
 PREFIX ?= /usr/local
@@ -210,7 +217,7 @@ COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage drive
 -include $(COMPILED:=.d)
 
 # All of it is compiled anew when one of these has another value than the last time.
-FLAGS := $(strip $(foreach name,CC CXX AR ALL_CFLAGS CXXFLAGS LDFLAGS VERSION PROTOBUF_C_CFLAGS, \
+FLAGS := $(strip $(foreach name,CC CXX AR CC_FOR_BUILD CFLAGS_FOR_BUILD ALL_CFLAGS CXXFLAGS LDFLAGS VERSION PROTOBUF_C_CFLAGS, \
 	$(name)=$($(name))))
 $(COMPILED:=.o): $(B)/flags
 ifneq ($(file <$(B)/flags),$(FLAGS))

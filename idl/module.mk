@@ -68,7 +68,9 @@ IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c sourc
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
 	$(B)/idl/shape.pb-c.o
-IDL_CFLAGS := -I$(B)/idl $(PROTOBUF_C_CFLAGS)
+IDL_CFLAGS := -I$(B)/idl $(shell $(PKG_CONFIG_FOR_BUILD) --cflags libprotobuf-c 2>/dev/null)
+IDL_COMPILE = $(CC_FOR_BUILD) -std=gnu11 $(WARNINGS) $(CFLAGS_FOR_BUILD) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
+IDL_LIBS := $(shell $(PKG_CONFIG_FOR_BUILD) --libs libprotobuf-c 2>/dev/null || echo -lprotobuf-c)
 
 $(B)/idl/google/protobuf/%.pb-c.c $(B)/idl/google/protobuf/%.pb-c.h: \
 		$(PROTO_INCLUDE)/google/protobuf/%.proto
@@ -77,22 +79,28 @@ $(B)/idl/google/protobuf/%.pb-c.c $(B)/idl/google/protobuf/%.pb-c.h: \
 
 $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o): %.o: %.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(IDL_COMPILE)
 
 $(B)/idl/shape.pb-c.o: $(B)/idl/shape.pb-c.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(IDL_COMPILE)
 
 $(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) \
 		$(B)/idl/shape.pb-c.h
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+	$(Q)$(IDL_COMPILE) -DIPC_VERSION='"$(VERSION)"'
 
 $(B)/idl/protoc-gen-ipc: $(IDL_OBJECTS)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS)
+	$(Q)$(CC_FOR_BUILD) $(LDFLAGS_FOR_BUILD) -o $@ $^ $(IDL_LIBS)
 
 ALL += $(B)/idl/protoc-gen-ipc
+
+# Of these the programs that we build have one as well.
+IDL_DESCRIPTOR := $(B)/idl/descriptor.pb-c.o
+$(IDL_DESCRIPTOR): $(B)/idl/google/protobuf/descriptor.pb-c.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -I$(B)/idl $(PROTOBUF_C_CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- Stubs of any folder ---------------------------------------------------------
 
@@ -148,11 +156,11 @@ CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
 $(IDL_TESTS:%=%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IDL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(IDL_COMPILE) $(CHECK_CFLAGS)
 
 $(IDL_TESTS): %: %.o $(filter-out $(B)/idl/main.o,$(IDL_OBJECTS))
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC_FOR_BUILD) $(LDFLAGS_FOR_BUILD) -o $@ $^ $(IDL_LIBS) $(CHECK_LIBS)
 
 # A real request to damage.
 $(B)/idl/test-plugin.set: tests/suite/idl/golden/kinds.proto idl/ipc/ipc.proto idl/ipc/options.proto

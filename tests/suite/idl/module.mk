@@ -19,7 +19,7 @@ $(B)/tests/suite/idl/test-stubs.o: tests/suite/idl/test-stubs.c | $(IPC_SHARED_H
 	  -MMD -MP -c -o $@ $<
 
 $(B)/tests/suite/idl/test-stubs: $(B)/tests/suite/idl/test-stubs.o $(IDL_GOLDEN_OBJECTS) \
-		$(B)/idl/ipc/ipc.pb-c.o $(B)/idl/google/protobuf/descriptor.pb-c.o
+		$(B)/idl/ipc/ipc.pb-c.o $(IDL_DESCRIPTOR)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
