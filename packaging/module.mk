@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What the system is told about servicemanager: its unit, its user, who may
+# What the system learns about servicemanager: its unit, its user, who may
 # open the device, and which units it may start. Installed beside it; nothing here is built.
 
 unitdir ?= $(PREFIX)/lib/systemd/system
