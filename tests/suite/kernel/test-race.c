@@ -28,6 +28,7 @@ struct duel {
 	unsigned int round;
 	int result_b;
 	bool over;
+	struct helper helper; /* plays b */
 };
 
 static void both_ready(struct duel *d, unsigned int round)
@@ -63,9 +64,9 @@ static void *second(void *arg)
 	}
 }
 
-static void duel_start(struct duel *d, struct helper *h)
+static void duel_start(struct duel *d)
 {
-	helper_start(h, second, d);
+	helper_start(&d->helper, second, d);
 }
 
 static int duel_fight(struct duel *d)
@@ -82,10 +83,23 @@ static int duel_fight(struct duel *d)
 	return result;
 }
 
-static void duel_end(struct duel *d, struct helper *h)
+/* One of the two must succeed, and the other fail with that. */
+static void duel_for_one(struct duel *d, int error)
 {
+	int a = duel_fight(d);
+
+	ck_assert_msg((a == 0 && d->result_b == error) || (a == error && d->result_b == 0),
+		      "%s and %s", errname(a), errname(d->result_b));
+}
+
+/* Whether there is one more of so many rounds; after the last it ends the helper. */
+static bool duel_goes_on(struct duel *d, unsigned int rounds)
+{
+	if (d->round < rounds)
+		return true;
 	__atomic_store_n(&d->over, true, __ATOMIC_RELEASE);
-	helper_end(h);
+	helper_end(&d->helper);
+	return false;
 }
 
 /* One buffer released, one call replied to, one handle put: by two at once. */
@@ -100,22 +114,15 @@ START_TEST(one_buffer_released_by_two)
 	uint64_t id;
 	struct duel d = { .a = release_it, .b = release_it, .arg = &id };
 	struct ipcbus_event ev, reply;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		raw_call(&cli, 0, 1, "x", 1);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		id = ev.buffer;
 		raw_reply(&srv, ev.call, NULL, 0);
 		raw_take(&cli, IPCBUS_EVENT_REPLY, &reply);
-		int a = duel_fight(&d);
-
-		ck_assert_msg((a == 0 && d.result_b == -ESTALE) ||
-				      (a == -ESTALE && d.result_b == 0),
-			      "%s and %s", errname(a), errname(d.result_b));
+		duel_for_one(&d, -ESTALE);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -143,23 +150,17 @@ START_TEST(one_call_with_two_replies)
 	uint64_t call;
 	struct duel d = { .a = reply_it, .b = reply_it, .arg = &call };
 	struct ipcbus_event ev;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		raw_call(&cli, 0, 1, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		call = ev.call;
-		int a = duel_fight(&d);
-
-		ck_assert_msg((a == 0 && d.result_b == -ESRCH) || (a == -ESRCH && d.result_b == 0),
-			      "%s and %s", errname(a), errname(d.result_b));
+		duel_for_one(&d, -ESRCH);
 		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 		raw_holds(&cli, &ev, "yes", 3);
 		raw_release(&cli, &ev);
 		raw_none(&cli);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -169,10 +170,8 @@ START_TEST(one_call_with_a_good_and_a_bad_reply)
 	uint64_t call;
 	struct duel d = { .a = reply_it, .b = reply_it_badly, .arg = &call };
 	struct ipcbus_event ev;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		raw_call(&cli, 0, 1, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		call = ev.call;
@@ -187,7 +186,6 @@ START_TEST(one_call_with_a_good_and_a_bad_reply)
 		raw_holds(&cli, &ev, "yes", 3);
 		raw_release(&cli, &ev);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -202,18 +200,12 @@ START_TEST(one_handle_put_by_two)
 	uint32_t handle;
 	struct duel d = { .a = put_it, .b = put_it, .arg = &handle };
 	struct ipcbus_event ev;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		handle = give_handle(&cli, &srv, node);
-		int a = duel_fight(&d);
-
-		ck_assert_msg((a == 0 && d.result_b == -EBADF) || (a == -EBADF && d.result_b == 0),
-			      "%s and %s", errname(a), errname(d.result_b));
+		duel_for_one(&d, -EBADF);
 		raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -243,17 +235,14 @@ START_TEST(handle_put_while_used)
 	uint64_t node = raw_node(&srv, 0, 5);
 	uint32_t handle;
 	struct duel d = { .a = put_it, .b = oneway_to_it, .arg = &handle };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		handle = give_handle(&cli, &srv, node);
 		assert_ok(duel_fight(&d));
 		ck_assert(d.result_b == 0 || d.result_b == -EBADF);
 		drain(&srv);
 		assert_result(raw_put(&cli, handle, 1), -EBADF);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -278,10 +267,8 @@ START_TEST(node_destroyed_if_idle_while_it_becomes_so)
 {
 	struct settle s;
 	struct duel d = { .a = put_settled, .b = destroy_if_idle, .arg = &s };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.node = raw_node(&srv, 0, 7);
 		s.handle = give_handle(&cli, &srv, s.node);
 		assert_ok(duel_fight(&d));
@@ -294,7 +281,6 @@ START_TEST(node_destroyed_if_idle_while_it_becomes_so)
 		}
 		raw_none(&srv);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -323,10 +309,8 @@ START_TEST(node_destroyed_while_called)
 {
 	struct settle s;
 	struct duel d = { .a = destroy_it, .b = call_it, .arg = &s };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.node = raw_node(&srv, 0, 7);
 		s.handle = give_handle(&cli, &srv, s.node);
 		assert_ok(duel_fight(&d));
@@ -334,7 +318,6 @@ START_TEST(node_destroyed_while_called)
 		assert_ok(raw_put(&cli, s.handle, 1));
 		raw_none(&srv);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -351,17 +334,14 @@ START_TEST(proc_closed_while_called)
 {
 	struct settle s;
 	struct duel d = { .a = close_oth, .b = call_it, .arg = &s };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 		assert_ok(duel_fight(&d));
 		assert_result(d.result_b, -EOWNERDEAD);
 		assert_ok(raw_put(&cli, s.handle, 1));
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -381,10 +361,8 @@ START_TEST(proc_closed_while_sent_to)
 {
 	struct settle s;
 	struct duel d = { .a = close_oth, .b = oneway_and_put, .arg = &s };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 		assert_ok(duel_fight(&d));
 		if (d.result_b) {
@@ -393,7 +371,6 @@ START_TEST(proc_closed_while_sent_to)
 		}
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -407,10 +384,8 @@ START_TEST(proc_closed_while_watched)
 	struct settle s;
 	struct duel d = { .a = close_oth, .b = watch_it, .arg = &s };
 	struct ipcbus_event ev;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 		assert_ok(duel_fight(&d));
 		assert_ok(d.result_b);
@@ -419,7 +394,6 @@ START_TEST(proc_closed_while_watched)
 		assert_ok(raw_put(&cli, s.handle, 1));
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -433,10 +407,8 @@ START_TEST(proc_closed_while_unwatched)
 {
 	struct settle s;
 	struct duel d = { .a = close_oth, .b = unwatch_it, .arg = &s };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 		assert_ok(raw_watch(&cli, s.handle, 5));
 		assert_ok(duel_fight(&d));
@@ -445,7 +417,6 @@ START_TEST(proc_closed_while_unwatched)
 		assert_ok(raw_put(&cli, s.handle, 1));
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -453,10 +424,8 @@ START_TEST(proc_closed_while_its_handle_is_put)
 {
 	struct settle s;
 	struct duel d = { .a = close_oth, .b = put_settled, .arg = &s };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		s.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 		assert_ok(raw_watch(&cli, s.handle, 5));
 		assert_ok(duel_fight(&d));
@@ -464,7 +433,6 @@ START_TEST(proc_closed_while_its_handle_is_put)
 		raw_none(&cli);
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -487,10 +455,8 @@ START_TEST(caller_closed_during_the_reply)
 	uint64_t call;
 	struct duel d = { .a = close_oth, .b = reply_with_everything, .arg = &call };
 	struct ipcbus_event ev;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL,
 								.flags = IPCBUS_SEND_ACCEPT_FDS },
 				   NULL));
@@ -500,7 +466,6 @@ START_TEST(caller_closed_during_the_reply)
 		assert_ok(d.result_b);
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -524,17 +489,14 @@ START_TEST(caller_closed_while_its_call_is_taken)
 {
 	struct duel d = { .a = close_oth, .b = take_whatever, .arg = NULL };
 	static char data[5000];
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		raw_call(&oth, 0, 1, data, sizeof(data));
 		assert_ok(duel_fight(&d));
 		assert_ok(d.result_b);
 		drain(&srv);
 		raw_open(&oth, 65536);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -551,10 +513,8 @@ START_TEST(thread_exit_against_a_reply)
 	uint64_t call;
 	struct duel d = { .a = exit_cli, .b = reply_it, .arg = &call };
 	struct ipcbus_event ev;
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		raw_call(&cli, 0, 1, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		call = ev.call;
@@ -562,7 +522,6 @@ START_TEST(thread_exit_against_a_reply)
 		assert_ok(d.result_b);
 		raw_none(&cli);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -582,22 +541,16 @@ START_TEST(two_claim_the_bus)
 {
 	uint64_t nodes[2];
 	struct duel d = { .a = claim_as_cli, .b = claim_as_oth, .arg = nodes };
-	struct helper h;
 
 	raw_open(&cli, 65536);
 	raw_open(&oth, 65536);
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		nodes[0] = raw_node(&cli, 0, 1);
 		nodes[1] = raw_node(&oth, 0, 1);
-		int a = duel_fight(&d);
-
-		ck_assert_msg((a == 0 && d.result_b == -EBUSY) || (a == -EBUSY && d.result_b == 0),
-			      "%s and %s", errname(a), errname(d.result_b));
+		duel_for_one(&d, -EBUSY);
 		assert_ok(raw_destroy(&cli, nodes[0], 0));
 		assert_ok(raw_destroy(&oth, nodes[1], 0));
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -615,18 +568,12 @@ START_TEST(two_map_the_region)
 {
 	struct raw r;
 	struct duel d = { .a = map_it, .b = map_it, .arg = &r };
-	struct helper h;
 
-	duel_start(&d, &h);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (duel_start(&d); duel_goes_on(&d, ROUNDS);) {
 		raw_open(&r, 0);
-		int a = duel_fight(&d);
-
-		ck_assert_msg((a == 0 && d.result_b == -EBUSY) || (a == -EBUSY && d.result_b == 0),
-			      "%s and %s", errname(a), errname(d.result_b));
+		duel_for_one(&d, -EBUSY);
 		raw_close(&r);
 	}
-	duel_end(&d, &h);
 }
 END_TEST
 
@@ -659,7 +606,6 @@ START_TEST(region_read_while_written)
 	struct duel d = { .a = send_large, .b = read_all, .arg = data };
 	static char first[8192];
 	struct ipcbus_event ev;
-	struct helper h;
 
 	memset(first, 1, sizeof(first));
 	raw_call(&oth, 0, 1, first, sizeof(first));
@@ -667,16 +613,14 @@ START_TEST(region_read_while_written)
 	raw_release(&srv, &ev);
 	if (ev.offset)
 		goto out; /* the allocator begins elsewhere: nothing to read for sure */
-	duel_start(&d, &h);
-	for (int i = 0; i < 60; i++) {
-		pattern_fill(data, 300000, i);
+	for (duel_start(&d); duel_goes_on(&d, 60);) {
+		pattern_fill(data, 300000, d.round);
 		madvise((void *)(uintptr_t)srv.map, REGION, MADV_DONTNEED);
 		assert_ok(duel_fight(&d));
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		raw_holds(&srv, &ev, data, 300000);
 		raw_release(&srv, &ev);
 	}
-	duel_end(&d, &h);
 out:
 	free(data);
 }
