@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# What the system learns about servicemanager: its unit, its user, who may
-# open the device, and which units it may start. Installed beside it; nothing here is built.
+# What the system must know of servicemanager: its unit, its user, who may open the device,
+# and which units it may start. Installed with it.
 
 unitdir ?= $(PREFIX)/lib/systemd/system
 sysusersdir ?= $(PREFIX)/lib/sysusers.d
