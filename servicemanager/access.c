@@ -33,6 +33,21 @@ bool access_allows(const struct manager *manager, const struct caller *caller, u
 	return access_decide(manager, caller, rights, name).verdict == POLICY_ALLOW;
 }
 
+int access_decide_call(const struct manager *manager, const struct ipc_call *call,
+		       enum policy_right right, const char *name,
+		       struct policy_decision *ret_decision)
+{
+	struct caller caller;
+	int r = caller_init(&caller, call, manager->policy);
+
+	if (r < 0)
+		return r;
+
+	*ret_decision = access_decide(manager, &caller, right, name);
+	caller_done(&caller);
+	return 0;
+}
+
 /* --- Checking -------------------------------------------------------------------- */
 
 static int reply_decision(struct ipc_call *call, const struct policy_decision *decision)
@@ -48,23 +63,9 @@ static int reply_decision(struct ipc_call *call, const struct policy_decision *d
 	return service_manager_reply_check_policy(call, &reply);
 }
 
-static int check_self(const struct manager *manager, struct ipc_call *call, enum policy_right right,
-		      const char *name)
-{
-	struct policy_decision decision;
-	struct caller caller;
-	int r = caller_init(&caller, call, manager->policy);
-
-	if (r < 0)
-		return r;
-
-	decision = access_decide(manager, &caller, right, name);
-	caller_done(&caller);
-	return reply_decision(call, &decision);
-}
-
-static int check_other(const struct manager *manager, struct ipc_call *call,
-		       const Ipc__Manager__CheckPolicyRequest *request, enum policy_right right)
+static int decide_other(const struct manager *manager, const struct ipc_call *call,
+			const Ipc__Manager__CheckPolicyRequest *request, enum policy_right right,
+			struct policy_decision *ret_decision)
 {
 	struct policy_subject subject = {
 		.uid = request->uid,
@@ -73,13 +74,12 @@ static int check_other(const struct manager *manager, struct ipc_call *call,
 		.n_groups = request->n_gids,
 		.label = *request->label ? request->label : NULL,
 	};
-	struct policy_decision decision;
 
 	if (ipc_call_uid(call) != 0 && ipc_call_uid(call) != geteuid())
-		return ipc_call_errno(call, EPERM, "only root and the user of servicemanager may ask about other users");
+		return -EPERM;
 
-	decision = policy_decide(manager->policy, &subject, right, request->name);
-	return reply_decision(call, &decision);
+	*ret_decision = policy_decide(manager->policy, &subject, right, request->name);
+	return 0;
 }
 
 int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
@@ -87,13 +87,19 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 {
 	enum policy_right right = policy_right_from(request->right);
 	const struct manager *manager = userdata;
+	struct policy_decision decision;
+	int r;
 
 	if (!right)
 		return ipc_call_errno(call, EINVAL, "unknown right; it is register, find, list or call");
 	if (!registry_name_is_valid(request->name))
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
-	if (request->self)
-		return check_self(manager, call, right, request->name);
+	r = request->self ? access_decide_call(manager, call, right, request->name, &decision) :
+			    decide_other(manager, call, request, right, &decision);
+	if (r == -EPERM)
+		return ipc_call_errno(
+			call, EPERM,
+			"only root and the user of servicemanager may ask about other users");
 
-	return check_other(manager, call, request, right);
+	return r < 0 ? r : reply_decision(call, &decision);
 }

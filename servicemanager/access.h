@@ -15,6 +15,10 @@ struct manager;
  * first right that is missing decides. */
 struct policy_decision access_decide(const struct manager *manager, const struct caller *caller,
 				     unsigned int rights, const char *name);
+/* The same for the caller of a method. -ENOMEM, or why the caller cannot be known. */
+int access_decide_call(const struct manager *manager, const struct ipc_call *call,
+		       enum policy_right right, const char *name,
+		       struct policy_decision *ret_decision);
 bool access_allows(const struct manager *manager, const struct caller *caller, unsigned int rights,
 		   const char *name);
 

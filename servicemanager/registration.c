@@ -198,14 +198,10 @@ static int register_owner(struct manager *manager, struct ipc_call *call, struct
 static int may_register(const struct manager *manager, struct ipc_call *call, const char *name)
 {
 	struct policy_decision decision;
-	struct caller caller;
-	int r = caller_init(&caller, call, manager->policy);
+	int r = access_decide_call(manager, call, POLICY_REGISTER, name, &decision);
 
 	if (r < 0)
 		return r;
-
-	decision = access_decide(manager, &caller, POLICY_REGISTER, name);
-	caller_done(&caller);
 	if (decision.verdict == POLICY_ALLOW)
 		return 1;
 
