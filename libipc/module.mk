@@ -16,27 +16,24 @@ LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
 
 # core/ carries bytes, objects and fds; typed/ has messages, names and what generated code
 # calls, on top of it. device.c is what tests replace.
-LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device.c libipc/core/device-monitor.c, \
-	$(sort $(wildcard libipc/core/*.c libipc/typed/*.c))))
+LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device.c,$(sort \
+	$(wildcard libipc/core/*.c libipc/typed/*.c))))
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
-LIBIPC_CORE := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
+LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
 	$(LIBIPC_SHAPE)
-LIBIPC_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/core/device.o $(B)/libipc/core/device-monitor.o
+LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(B)/libipc/core/device.o
 
 # initial-exec: one instruction instead of a call for what a thread keeps.
-LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
+LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc -Idriver/uapi \
 	$(IPC_STUB_CFLAGS) -I$(B)/servicemanager
 LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MMD -MP -c -o $@ $<
 LIBIPC_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
 
-$(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o): $(B)/libipc/%.o: libipc/%.c | $(LIBIPC_HEADERS)
+$(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/core/device.o: $(B)/libipc/%.o: libipc/%.c \
+		| $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE)
-
-$(B)/libipc/core/device.o $(B)/libipc/core/device-monitor.o: $(B)/libipc/%.o: libipc/%.c
-	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE) -Idriver/uapi
 
 # The shared messages are part of the interface; the manager's stub is not.
 $(B)/libipc/ipc.pb-c.o: $(IPC_SHARED_SOURCE) | $(IPC_SHARED_HEADERS)
@@ -80,7 +77,7 @@ GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
 # --- Unit tests -----------------------------------------------------------------
 
 LIBIPC_TESTS := $(patsubst libipc/%.c,$(B)/libipc/%,$(sort $(wildcard libipc/tests/test-*.c)))
-LIBIPC_TEST_OBJECTS := $(LIBIPC_CORE) $(B)/libipc/tests/fake-device.o $(B)/libipc/tests/test.pb-c.o \
+LIBIPC_TEST_OBJECTS := $(LIBIPC_LINKED) $(B)/libipc/tests/fake-device.o $(B)/libipc/tests/test.pb-c.o \
 	$(B)/libipc/tests/test.ipc.o
 
 $(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%.c \

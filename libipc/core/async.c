@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Async calls: sent by a stub, ended by an event that any serving thread takes.
- * See rpc.h for the contract with generated code; dispatch.c brings the events.
+ * Async calls: see async.h. dispatch.c brings the events that end them.
  *
  * What is remembered of one, struct async, is in the connection's table before
  * the call is sent, since its end may overtake the sending. Whoever takes it out
@@ -14,23 +13,10 @@
 #include <stdlib.h>
 
 #include "async.h"
-#include "call.h"
 #include "intercept.h"
 #include "proxy.h"
-#include "reply.h"
-#include "request.h"
 
 #define SPARE_MAX	64
-
-struct async {
-	struct async *next;		/* of the spare ones */
-	const struct ipc_method *method;
-	ipc_rpc_complete complete;
-	ipc_rpc_cb cb;
-	void *userdata;
-	struct call_child child;	/* with its id; on a list or not */
-	bool intercepted;
-};
 
 /* --- The table -------------------------------------------------------------------- */
 
@@ -133,18 +119,18 @@ static int async_attach(struct async *async, struct ipc_call *parent, struct thr
 static int async_send(struct request *request, struct async *async, struct ipc_call *parent)
 {
 	struct ipc *ipc = request->t->ipc;
-	struct device_event event;
 	uint64_t id = async->child.id;
 	struct async gone;
 	int attached = 0;
 	int r;
 
-	request->send.async = true;
-	request->send.cookie = id;
+	request->x.flags = 0;
+	request->x.send.flags |= IPCBUS_SEND_ASYNC;
+	request->x.send.cookie = id;
 	r = async_attach(async, parent, request->t);
 	if (r >= 0) {
 		attached = r;
-		r = thread_exchange(request->t, &request->send, /* flags= */ 0, &event);
+		r = thread_exchange(request->t, &request->x);
 	}
 	if (r < 0)
 		async_take(ipc, id, &gone);
@@ -153,127 +139,60 @@ static int async_send(struct request *request, struct async *async, struct ipc_c
 	return r;
 }
 
-static int call_async(struct ipc_proxy *proxy, const struct async *model,
-		      const struct ipc_options *options, const ProtobufCMessage *message,
-		      uint64_t *ret_id)
+int request_async(struct request *request, const struct async *model, struct ipc_call *parent,
+		  uint64_t *ret_id)
 {
-	const struct ipc_method *method = model->method;
-	struct request request;
 	struct async *async;
 	int r;
 
-	r = request_init(&request, DEVICE_SEND_CALL, proxy, method, options, message);
+	r = async_add(request->t->ipc, model, request->x.send.cookie, &async);
 	if (r < 0)
 		return r;
-
-	do {
-		r = async_add(request.t->ipc, model, request.send.cookie, &async);
-		if (r < 0)
-			break;
-		if (ret_id)
-			*ret_id = async->child.id;
-		r = async_send(&request, async, options ? options->parent : NULL);
-		if (unlikely(r < 0))
-			r = request_shrink(&request, method, options, message, r);
-	} while (unlikely(r > 0));
-	request_done(&request, r >= 0);
-	return r;
-}
-
-static struct ipc_intercepted step_of(const struct async *async, struct ipc_proxy *proxy)
-{
-	return (struct ipc_intercepted){
-		.outgoing = 1,
-		.method = async->method ? async->method->name : NULL,
-		.proxy = proxy,
-	};
-}
-
-/* Told of the end where that is, by async_end(). */
-static int call_intercepted(struct ipc_proxy *proxy, const struct async *model,
-			    const struct ipc_options *options, const ProtobufCMessage *message,
-			    uint64_t *ret_id)
-{
-	struct ipc_options changed = options ? *options : (struct ipc_options){ 0 };
-	struct ipc_intercepted step = step_of(model, proxy);
-	int r;
-
-	step.metadata = changed.metadata;
-	r = intercept_before(proxy->ipc, &step);
-	if (r < 0)
-		return r;
-	changed.metadata = step.metadata;
-	r = call_async(proxy, model, &changed, message, ret_id);
-	if (r < 0)
-		intercept_after(proxy->ipc, &step, r);
-	return r;
-}
-
-int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
-		       const struct ipc_options *options, const ProtobufCMessage *message,
-		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
-		       uint64_t *ret_id)
-{
-	struct async model = {
-		.method = method,
-		.complete = complete,
-		.cb = cb,
-		.userdata = userdata,
-	};
-
-	if (!complete)
-		return -EINVAL;
-	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors)) {
-		model.intercepted = true;
-		return call_intercepted(proxy, &model, options, message, ret_id);
-	}
-	return call_async(proxy, &model, options, message, ret_id);
+	if (ret_id)
+		*ret_id = async->child.id;
+	return async_send(request, async, parent);
 }
 
 /* --- The end ------------------------------------------------------------------------ */
 
-static void async_complete(struct ipc *ipc, const struct async *async, int result,
-			   ProtobufCMessage *reply, const struct ipc_error *error)
+static void end(struct ipc *ipc, struct thread *t, const struct async *async,
+		struct ipcbus_event *event)
 {
 	struct ipc_intercepted step;
+	int result;
 
-	async->complete(result, reply, error, async->cb, async->userdata);
+	result = async->end(t, async, event);
 	if (unlikely(async->intercepted)) {
-		step = step_of(async, /* proxy= */ NULL);
+		step = (struct ipc_intercepted){ .outgoing = 1, .method = async->name };
 		intercept_after(ipc, &step, result);
 	}
 }
 
-void async_end(struct thread *t, const struct device_event *event)
+void async_end(struct thread *t, const struct ipcbus_event *event)
 {
-	struct ipc_error error = IPC_ERROR_INIT;
-	ProtobufCMessage *reply = NULL;
-	struct device_event copy;
+	struct ipcbus_event copy = *event;
 	struct async async;
-	int r;
 
 	/* The driver tells each end once, of calls that it was given. */
-	if (!async_take(t->ipc, event->cookie, &async))
-		return;
-
-	copy = *event;
-	r = reply_receive(t, async.method, &copy, &reply, &error);
-	async_complete(t->ipc, &async, r, reply, &error);
-	reply_release(reply);
-	ipc_error_done(&error);
+	if (async_take(t->ipc, event->cookie, &async))
+		end(t->ipc, t, &async, &copy);
 }
 
 /* In a forked child there is nothing to end: those are the parent's. */
 void asyncs_close(struct ipc *ipc)
 {
-	struct ipc_error error = { .code = -ECANCELED };
 	struct async *spare;
 	struct async async;
 	uint64_t id;
 
 	while (map_first(&ipc->asyncs, &id)) {
+		struct ipcbus_event event = {
+			.kind = IPCBUS_EVENT_FAILED,
+			.error = -ECANCELED,
+		};
+
 		if (async_take(ipc, id, &async) && !ipc->foreign)
-			async_complete(ipc, &async, -ECANCELED, /* reply= */ NULL, &error);
+			end(ipc, /* t= */ NULL, &async, &event);
 	}
 	while ((spare = ipc->spare_asyncs)) {
 		ipc->spare_asyncs = spare->next;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a handler does with its call: answer it, keep it, ask who calls. See
- * call.h; the functions for users are in ipc.h, ipc_rpc_reply() is what
- * generated code answers with.
+ * What a handler does with its call: reply, keep it, find out who calls. See call.h;
+ * the functions for users are in ipc.h.
  *
- * An answer of the handler that is just running is only left with its thread
- * (thread_stash()) and leaves with the thread's next exchange. Answers from
+ * A reply of the handler that is just running is only left with its thread
+ * (thread_stash()) and leaves with the thread's next exchange. Replies from
  * elsewhere, and those with objects, whose sending may fail in ways that the
  * handler should learn of, are sent at once.
  */
@@ -17,16 +16,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "typed/blob.h"
 #include "call.h"
 #include "cancel.h"
 #include "deadline.h"
 #include "errors.h"
+#include "frame.h"
 #include "intercept.h"
 #include "object.h"
-#include "typed/table.h"
 
-struct ipc_call *call_new(struct thread *t, const struct device_event *event)
+struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 {
 	struct ipc_call *call = t->spare;
 
@@ -38,31 +36,33 @@ struct ipc_call *call_new(struct thread *t, const struct device_event *event)
 		return NULL;
 
 	atomic_init(&call->refs, 1);
-	call->detached = false;
-	call->oneway = event->kind == DEVICE_EVENT_ONEWAY;
+	call->oneway = event->kind == IPCBUS_EVENT_ONEWAY;
 	atomic_init(&call->replied, false);
-	call->watched = false;
 	call->intercepted = false;
 	atomic_init(&call->result, 0);
+	call->watched = false;
+	call->detached = false;
 	call->ipc = t->ipc;
 	call->object = NULL;
 	call->method = NULL;
+	call->name = NULL;
+	call->done = NULL;
 	call->number = event->call;
 	call->buffer = event->buffer;
-	call->payload = event->payload;
-	call->size = event->size;
+	call->payload = device_at(&t->ipc->device, event->offset);
+	call->size = event->data_size;
+	call->code = event->code;
 	call->uid = event->uid;
 	call->gid = event->gid;
-	call->pid = event->pid;
-	call->tid = event->tid;
+	call->pid = (pid_t)event->pid;
+	call->tid = (pid_t)event->tid;
+	call->label_size = event->label_size;
 	call->deadline = event->deadline;
 	call->label = event->label;
-	call->label_size = event->label_size;
-	message_init(&call->request, call->block, sizeof(call->block), event->size);
 	return call;
 }
 
-/* --- Answering ---------------------------------------------------------------- */
+/* --- Replying ------------------------------------------------------------------ */
 
 static bool call_is_replied(const struct ipc_call *call)
 {
@@ -74,8 +74,7 @@ static void call_set_replied(struct ipc_call *call)
 	atomic_store_explicit(&call->replied, true, memory_order_relaxed);
 }
 
-/* The thread to answer with, its scratch free. */
-static int call_thread(struct ipc_call *call, struct thread **ret_thread)
+int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread)
 {
 	struct thread *t;
 	int r;
@@ -96,16 +95,17 @@ static int call_thread(struct ipc_call *call, struct thread **ret_thread)
 	return 0;
 }
 
-static int call_send_now(struct ipc_call *call, struct thread *t, struct device_send *send)
+int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchange *x)
 {
-	struct device_event event;
 	int r;
 
-	r = thread_exchange(t, send, /* flags= */ 0, &event);
-	if (r < 0 && send->kind == DEVICE_SEND_ERROR && send->size) {
+	x->flags = 0;
+	x->send.call = call->number;
+	r = thread_exchange(t, x);
+	if (r < 0 && x->send.kind == IPCBUS_SEND_ERROR && x->send.data_size) {
 		/* Better the bare error than a caller that waits. */
-		send->size = 0;
-		r = thread_exchange(t, send, /* flags= */ 0, &event);
+		x->send.data_size = 0;
+		r = thread_exchange(t, x);
 	}
 	/* Open no more: another thread was faster. */
 	if (r == -ESRCH)
@@ -117,119 +117,47 @@ static int call_send_now(struct ipc_call *call, struct thread *t, struct device_
 	return 0;
 }
 
-/* The payload is in the thread's scratch. */
-static int call_send(struct ipc_call *call, struct thread *t, enum device_send_kind kind,
-		     uint32_t code, size_t size)
+int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size)
 {
-	struct device_send send = {
-		.kind = kind,
-		.code = code,
-		.call = call->number,
-		.data = t->scratch.data,
-		.size = size,
-	};
+	struct ipcbus_exchange x;
 
-	if (unlikely(kind == DEVICE_SEND_ERROR))
+	if (unlikely(kind == IPCBUS_SEND_ERROR))
 		atomic_store_explicit(&call->result, -(int)code, memory_order_relaxed);
 	if (likely(t->serving == call)) {
 		thread_stash(t, kind, code, call->number, size);
 		call_set_replied(call);
 		return 0;
 	}
-	return call_send_now(call, t, &send);
-}
-
-/* A reply that can carry more than bytes; if it does not it may wait like any. */
-static int call_send_parts(struct ipc_call *call, struct thread *t, const ProtobufCMessage *reply,
-			   size_t large, bool *ret_shrink)
-{
-	uint32_t flags = call->method->flags;
-	struct device_send send = { .kind = DEVICE_SEND_REPLY, .call = call->number };
-	struct table table = { .n = 0 };
-	struct parts parts;
-	int r = 0;
-
-	if (flags & IPC_METHOD_REPLY_OBJECTS)
-		r = table_build(&table, call->ipc, reply);
-	if (r < 0)
-		return r;
-
-	parts.large = large;
-	r = blobs_pack(&parts, t, reply, flags & IPC_METHOD_REPLY_BLOBS, /* metadata= */ NULL,
-		       &table, &send);
-	if (r == 0 && !table.n && !send.n_parts)
-		return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, send.size);
-	if (r == 0) {
-		send.objects = table.objects;
-		send.n_objects = table.n;
-		r = call_send_now(call, t, &send);
-		*ret_shrink = lacks_space(r) && blobs_shrink(&parts);
-		parts_done(&parts);
-	}
-	if (r < 0)
-		table_unsent(&table, call->ipc);
-	return r;
-}
-
-static __attribute__((noinline)) int call_send_more(struct ipc_call *call, struct thread *t,
-						    const ProtobufCMessage *reply)
-{
-	bool shrink = false;
-	int r;
-
-	r = call_send_parts(call, t, reply, IPC_BLOB_LARGE, &shrink);
-	/* The caller has little room: what can be a file becomes one. */
-	if (shrink)
-		r = call_send_parts(call, t, reply, BLOB_AGAIN, &shrink);
-	return r;
-}
-
-int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
-		  const ProtobufCMessage *reply)
-{
-	struct thread *t;
-	size_t size;
-	int r;
-
-	if (unlikely(!call || !method || method != call->method || !reply ||
-		     reply->descriptor != method->reply))
-		return -EINVAL;
-
-	r = call_thread(call, &t);
-	if (r < 0)
-		return r;
-	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
-		return call_send_more(call, t, reply);
-
-	r = thread_pack(t, reply, &size);
-	if (r < 0)
-		return r;
-	return call_send(call, t, DEVICE_SEND_REPLY, /* code= */ 0, size);
+	x.send = (struct ipcbus_send){
+		.kind = kind,
+		.code = code,
+		.data = (uintptr_t)t->scratch.data,
+		.data_size = size,
+	};
+	return call_send_now(call, t, &x);
 }
 
 /* Without anything to say, or without memory, the errno alone goes. */
-static int call_send_explained(struct ipc_call *call, int code, const Ipc__Error *error)
+static int call_send_explained(struct ipc_call *call, int code, const struct ipc_error *error)
 {
 	struct thread *t;
 	size_t size = 0;
 	int r;
 
-	r = call_thread(call, &t);
+	r = call_prepare_reply(call, &t);
 	if (r < 0)
 		return r;
-	if ((error->name || error->message) && thread_pack(t, &error->base, &size) < 0)
-		size = 0;
-	return call_send(call, t, DEVICE_SEND_ERROR, (uint32_t)code, size);
+	if ((error->name || error->message) && thread_reserve(t, error_size(error)) == 0)
+		size = error_encode(error, t->scratch.data);
+	return call_send(call, t, IPCBUS_SEND_ERROR, (uint32_t)code, size);
 }
 
 /* text is freed here. */
 static int call_send_error(struct ipc_call *call, int code, const char *name, char *text)
 {
-	Ipc__Error error = IPC__ERROR__INIT;
+	struct ipc_error error = { .name = (char *)name, .message = text };
 	int r;
 
-	error.name = (char *)name;
-	error.message = text;
 	r = call_send_explained(call, code, &error);
 	free(text);
 	return r;
@@ -260,13 +188,11 @@ int ipc_call_error(struct ipc_call *call, const char *name, const char *format, 
 
 int ipc_call_raise(struct ipc_call *call, const struct ipc_error *error)
 {
-	Ipc__Error sent;
 	int code;
 
 	if (!call || error_check(error, &code) < 0)
 		return -EINVAL;
-	error_describe(error, &sent);
-	return call_send_explained(call, -code, &sent);
+	return call_send_explained(call, -code, error);
 }
 
 int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
@@ -304,31 +230,42 @@ static void call_reply_last(struct ipc_call *call, int code)
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
 
-void call_step(struct ipc_call *call, struct ipc_intercepted *ret_step)
+static struct ipc_intercepted step_of(struct ipc_call *call)
 {
-	*ret_step = (struct ipc_intercepted){
-		.interface = call->object ? call->object->interface->name : NULL,
-		.method = call->method ? call->method->name : NULL,
+	return (struct ipc_intercepted){
+		.interface = call->object ? call->object->interface : NULL,
+		.method = call->name,
 		.call = call,
 	};
 }
 
-static void call_notify_end(struct ipc_call *call)
+int call_intercept_slow(struct ipc_call *call, const char *method)
 {
 	struct ipc_intercepted step;
+	int r;
 
-	call_step(call, &step);
+	call->name = method;
+	step = step_of(call);
+	r = intercept_before(call->ipc, &step);
+	call->intercepted = r == 0;
+	return r;
+}
+
+static void call_intercept_end(struct ipc_call *call)
+{
+	struct ipc_intercepted step = step_of(call);
+
 	intercept_after(call->ipc, &step, call->result);
 }
 
 static void call_done(struct ipc_call *call)
 {
 	if (unlikely(call->intercepted))
-		call_notify_end(call);
+		call_intercept_end(call);
 	if (unlikely(call->watched))
 		call_unwatch(call);
-	claims_release(&call->request);
-	message_done(&call->request);
+	if (likely(call->done))
+		call->done(call);
 	ipc_object_unref(call->object);
 }
 
@@ -418,14 +355,20 @@ int ipc_call_canceled(const struct ipc_call *call)
 
 const char *ipc_call_metadata(const struct ipc_call *call, const char *name)
 {
-	return call->request.framed ? frame_metadata(&call->request.frame, name) : NULL;
+	const uint8_t *data = call->payload;
+	size_t size = call->size;
+	struct frame frame;
+
+	if (!unlikely_frame(data, size) || frame_parse(&frame, &data, &size) < 0)
+		return NULL;
+	return frame_metadata(&frame, name);
 }
 
 const char *ipc_call_label(const struct ipc_call *call)
 {
 	if (!call->label_size)
 		return NULL;
-	return (const char *)call->ipc->device.region + call->label;
+	return device_at(&call->ipc->device, call->label);
 }
 
 uid_t ipc_call_uid(const struct ipc_call *call)
@@ -454,7 +397,7 @@ pid_t ipc_call_tid(const struct ipc_call *call)
  */
 int ipc_call_pidfd(const struct ipc_call *call)
 {
-	pid_t pid;
+	struct ipcbus_sender_info info = { .call = call->number };
 	int fd, r;
 
 	if (call_is_replied(call))
@@ -464,8 +407,10 @@ int ipc_call_pidfd(const struct ipc_call *call)
 	fd = (int)syscall(SYS_pidfd_open, call->pid, 0);
 	if (fd < 0)
 		return -errno;
-	r = device_caller(&call->ipc->device, call->number, call->buffer, &pid);
-	if (r > 0 && pid == call->pid)
+	if (!call->number)
+		info.buffer = call->buffer;
+	r = device_sender_info(&call->ipc->device, &info);
+	if (r == 0 && info.flags & IPCBUS_SENDER_ALIVE && (pid_t)info.pid == call->pid)
 		return fd;
 
 	close(fd);

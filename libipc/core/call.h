@@ -10,12 +10,11 @@
 #ifndef IPC_CALL_H
 #define IPC_CALL_H
 
-#include "typed/message.h"
 #include "private.h"
 #include "thread.h"
 
-/* A usual request is unpacked into the call itself. */
-#define CALL_BLOCK	2048
+/* Memory for whoever serves the call: a usual request is unpacked into it. */
+#define CALL_BLOCK	2304
 
 /* A call of ours that is made for one that is served here: on that one's list. */
 struct call_child {
@@ -28,41 +27,59 @@ struct ipc_call {
 	atomic_uint refs;
 	bool oneway;
 	atomic_bool replied;
-	bool intercepted;			/* its end is to be told */
-	atomic_int result;			/* how it was answered: 0 or -errno */
+	bool intercepted;			/* interceptors are to hear of its end */
+	atomic_int result;			/* how it ended: 0 or -errno */
 	bool watched;				/* in ipc->calls: wants to hear of its end. Under
 						 * ipc->lock, or by who has the last reference */
+	bool detached;				/* the buffer is released after the handler */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
-	const struct ipc_method *method;	/* NULL: there is none */
-	uint64_t number;			/* the driver's, to answer with */
+	const struct ipc_method *method;	/* of typed/; else NULL */
+	const char *name;			/* of the method, for interceptors; or NULL */
+	void (*done)(struct ipc_call *call);	/* releases what is in the block; or NULL */
+	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;
 	const uint8_t *payload;			/* in the region */
 	size_t size;
+	uint32_t code;
 	uid_t uid;
-	bool detached;				/* the buffer is given back after the handler */
 	gid_t gid;
 	pid_t pid;
 	pid_t tid;
+	uint32_t label_size;			/* 0: none */
 	uint64_t deadline;			/* of the monotonic clock, ns; 0: never */
 	uint64_t label;				/* in the region */
-	uint32_t label_size;			/* 0: none */
 
 	/* Under ipc->lock, once watched. */
-	bool canceled;				/* nobody waits for the answer */
+	bool canceled;				/* nobody waits for the reply */
 	struct call_child *children;
 	ipc_cancel_cb cancel_cb;
 	void *cancel_userdata;
 
-	struct message request;
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
 };
 
-/* What interceptors see of it. */
-void call_step(struct ipc_call *call, struct ipc_intercepted *ret_step);
+/* Asks the interceptors about a call of that method (NULL: unknown), if there are any.
+ * They may reply themselves; else their refusal is the reply. */
+int call_intercept_slow(struct ipc_call *call, const char *method);
+
+static inline int call_intercept(struct ipc_call *call, const char *method)
+{
+	return likely(!call->ipc->interceptors) ? 0 : call_intercept_slow(call, method);
+}
+
+/*
+ * Replies. call_prepare_reply() finds the thread to reply with, its scratch free:
+ * -EINVAL: a oneway; -EALREADY. call_send() sends size bytes in that scratch, or
+ * stashes them; call_send_now() sends what x->send says of the message. kind: REPLY, or
+ * ERROR with the errno as code.
+ */
+int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread);
+int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size);
+int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchange *x);
 
 /* NULL: no memory. */
-struct ipc_call *call_new(struct thread *t, const struct device_event *event);
+struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*
  * The handler has returned: r is what it said. Answers if nobody has and
  * nobody will, and drops the first reference. outer is the call that the

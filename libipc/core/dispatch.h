@@ -9,6 +9,6 @@
 
 #include "thread.h"
 
-void dispatch(struct thread *t, const struct device_event *event);
+void dispatch(struct thread *t, const struct ipcbus_event *event);
 
 #endif /* IPC_DISPATCH_H */

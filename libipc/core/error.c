@@ -32,43 +32,110 @@ int error_set(struct ipc_error *error, int code)
 
 /* --- From one side to the other ---------------------------------------------------- */
 
-static char *dup_text(const char *text)
+/* Numbers of the fields of ipc.Error. */
+enum { ERROR_NAME = 1, ERROR_MESSAGE, ERROR_NUMBER, ERROR_DETAILS };
+
+/* Up to a 0 in it; an empty text is none. */
+static void set_text(char **text, struct wire bytes)
+{
+	size_t size = bytes.at < bytes.end ?
+			      strnlen((const char *)bytes.at, (size_t)(bytes.end - bytes.at)) : 0;
+
+	free(*text);
+	*text = size ? malloc(size + 1) : NULL;
+	if (!*text)
+		return;
+	memcpy(*text, bytes.at, size);
+	(*text)[size] = '\0';
+}
+
+static void set_details(struct ipc_error *error, const void *data, size_t size)
+{
+	free(error->details);
+	error->details = size ? malloc(size) : NULL;
+	error->details_size = error->details ? size : 0;
+	if (error->details)
+		memcpy(error->details, data, size);
+}
+
+static int set_field(struct ipc_error *error, const struct wire_field *field)
+{
+	unsigned int type = field->number == ERROR_NUMBER ? WIRE_VARINT : WIRE_BYTES;
+
+	if (field->number < ERROR_NAME || field->number > ERROR_DETAILS)
+		return 0;
+	if (field->type != type)
+		return -EBADMSG;
+
+	switch (field->number) {
+	case ERROR_NAME:
+		set_text(&error->name, field->bytes);
+		break;
+	case ERROR_MESSAGE:
+		set_text(&error->message, field->bytes);
+		break;
+	case ERROR_NUMBER:
+		error->number = wire_unzigzag(field->value);
+		break;
+	case ERROR_DETAILS:
+		set_details(error, field->bytes.at, (size_t)(field->bytes.end - field->bytes.at));
+		break;
+	}
+	return 0;
+}
+
+int error_decode(struct ipc_error *error, int code, struct wire explained)
+{
+	struct wire_field field;
+	int r;
+
+	error_set(error, code);
+	if (!error)
+		return code;
+	while ((r = wire_next(&explained, &field)) > 0) {
+		r = set_field(error, &field);
+		if (r < 0)
+			break;
+	}
+	return r < 0 ? error_set(error, code) : code;
+}
+
+static char *copy_text(const char *text)
 {
 	return text && *text ? strdup(text) : NULL;
 }
 
-static void dup_details(struct ipc_error *error, const ProtobufCBinaryData *details)
+int error_copy(struct ipc_error *error, const struct ipc_error *from)
 {
-	error->details = details->len ? malloc(details->len) : NULL;
-	if (!error->details)
-		return;
-	memcpy(error->details, details->data, details->len);
-	error->details_size = details->len;
+	error_set(error, from->code);
+	if (error) {
+		error->name = copy_text(from->name);
+		error->message = copy_text(from->message);
+		error->number = from->number;
+		set_details(error, from->details, from->details_size);
+	}
+	return from->code;
 }
 
-int error_explain(struct ipc_error *error, int code, const Ipc__Error *explained)
+size_t error_size(const struct ipc_error *error)
 {
-	error_set(error, code);
-	if (!error)
-		return code;
-	error->name = dup_text(explained->name);
-	error->message = dup_text(explained->message);
-	error->number = explained->has_number ? explained->number : 0;
-	if (explained->has_details)
-		dup_details(error, &explained->details);
-	return code;
+	return 4 * WIRE_FIELD_MAX + (error->name ? strlen(error->name) : 0) +
+	       (error->message ? strlen(error->message) : 0) + error->details_size;
 }
 
-void error_describe(const struct ipc_error *error, Ipc__Error *ret_explained)
+size_t error_encode(const struct ipc_error *error, uint8_t *to)
 {
-	*ret_explained = (Ipc__Error)IPC__ERROR__INIT;
-	ret_explained->name = error->name;
-	ret_explained->message = error->message;
-	ret_explained->has_number = error->number != 0;
-	ret_explained->number = error->number;
-	ret_explained->has_details = error->details_size != 0;
-	ret_explained->details.data = error->details;
-	ret_explained->details.len = error->details_size;
+	uint8_t *at = to;
+
+	if (error->name)
+		at = wire_put_bytes(at, ERROR_NAME, error->name, strlen(error->name));
+	if (error->message)
+		at = wire_put_bytes(at, ERROR_MESSAGE, error->message, strlen(error->message));
+	if (error->number)
+		at = wire_put_number(at, ERROR_NUMBER, wire_zigzag(error->number));
+	if (error->details_size)
+		at = wire_put_bytes(at, ERROR_DETAILS, error->details, error->details_size);
+	return (size_t)(at - to);
 }
 
 int error_check(const struct ipc_error *error, int *ret_code)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Interceptors: see intercept.h. Called by client.c and async.c for calls of ours,
- * by dispatch.c and call.c for those that are served. The list does not change any
+ * Interceptors: see intercept.h. Called by raw.c and typed/rpc.c for calls of ours,
+ * by call.c for those that are served. The list does not change any
  * more once there are calls, so no lock is needed to walk it.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "intercept.h"
+#include "proxy.h"
 
 struct interceptor {
 	struct interceptor *next;	/* added later */
@@ -65,6 +66,26 @@ void intercept_after(struct ipc *ipc, struct ipc_intercepted *step, int result)
 	while (last && last->next)
 		last = last->next;
 	notify(last, step, result);
+}
+
+int intercept_request(struct ipc_proxy *proxy, const char *method,
+		      const struct ipc_options *options, struct ipc_intercepted *ret_step,
+		      struct ipc_options *ret_options)
+{
+	int r;
+
+	if (!proxy || !proxy->ipc || !proxy->ipc->interceptors)
+		return 0;
+	*ret_options = options ? *options : (struct ipc_options){ 0 };
+	*ret_step = (struct ipc_intercepted){
+		.outgoing = 1,
+		.method = method,
+		.proxy = proxy,
+		.metadata = ret_options->metadata,
+	};
+	r = intercept_before(proxy->ipc, ret_step);
+	ret_options->metadata = ret_step->metadata;
+	return r < 0 ? r : 1;
 }
 
 void interceptors_close(struct ipc *ipc)

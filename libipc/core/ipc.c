@@ -15,7 +15,6 @@
 #include "async.h"
 #include "intercept.h"
 #include "loop.h"
-#include "typed/name.h"
 #include "object.h"
 #include "proxy.h"
 #include "thread.h"
@@ -117,16 +116,11 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 	r = pool_init(&ipc->pool);
 	if (r < 0)
 		goto err_lock;
-	r = names_init(&ipc->names);
-	if (r < 0)
-		goto err_pool;
 	r = device_open(&ipc->device, ipc->path, region_size);
 	if (r < 0)
-		goto err_names;
+		goto err_pool;
 	return 0;
 
-err_names:
-	names_done(&ipc->names);
 err_pool:
 	pool_done(&ipc->pool);
 err_lock:
@@ -200,7 +194,8 @@ static void ipc_close(struct ipc *ipc)
 	asyncs_close(ipc);
 	registry_remove(ipc);
 	interceptors_close(ipc);
-	names_close(ipc);
+	if (ipc->upper)
+		ipc->upper->close(ipc->upper);
 	if (ipc->manager)
 		ipc_object_unref(ipc->manager);
 	proxies_close(ipc);
@@ -209,7 +204,6 @@ static void ipc_close(struct ipc *ipc)
 	map_done(&ipc->cookies);
 	map_done(&ipc->proxies);
 	map_done(&ipc->watches);
-	names_done(&ipc->names);
 	map_done(&ipc->calls);
 	map_done(&ipc->asyncs);
 	writable_done(ipc);
@@ -261,28 +255,31 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	return 0;
 }
 
-_Static_assert(IPC_FROZEN_CALL == DEVICE_CAME_CALL && IPC_FROZEN_ONEWAY == DEVICE_CAME_ONEWAY,
-	       "what came");
+_Static_assert(IPC_FROZEN_CALL == IPCBUS_FROZEN_CALL &&
+	       IPC_FROZEN_ONEWAY == IPCBUS_FROZEN_ONEWAY, "what came");
 
-static int freeze(struct ipc *ipc, pid_t pid, bool thaw, unsigned int timeout_msec)
+static int freeze(struct ipc *ipc, struct ipcbus_freeze *freeze)
 {
 	if (!ipc)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
-	return device_freeze(&ipc->device, pid, thaw, timeout_msec);
+	return device_freeze(&ipc->device, freeze);
 }
 
 int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec)
 {
-	int r = freeze(ipc, pid, /* thaw= */ false, timeout_msec);
+	struct ipcbus_freeze arg = { .pid = (uint32_t)pid, .timeout_ms = timeout_msec };
 
-	return r < 0 ? r : 0;
+	return freeze(ipc, &arg);
 }
 
 int ipc_thaw(struct ipc *ipc, pid_t pid)
 {
-	return freeze(ipc, pid, /* thaw= */ true, /* timeout_msec= */ 0);
+	struct ipcbus_freeze arg = { .pid = (uint32_t)pid, .flags = IPCBUS_FREEZE_THAW };
+	int r = freeze(ipc, &arg);
+
+	return r < 0 ? r : (int)(arg.received & (IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY));
 }
 
 int ipc_wait_manager(const char *device, uint64_t timeout_usec)

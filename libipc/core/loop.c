@@ -60,7 +60,7 @@ static int serve_polling(struct thread *t)
 static int serve_until_stop(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
-	struct device_event event;
+	struct ipcbus_exchange x;
 	unsigned int attention;
 	int r;
 
@@ -74,10 +74,10 @@ static int serve_until_stop(struct thread *t)
 				return r;
 			continue;
 		}
-		r = thread_wait(t, DEVICE_WAIT | DEVICE_SERVE, &event);
+		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE, &x);
 		if (unlikely(r < 0))
 			return r;
-		dispatch(t, &event);
+		dispatch(t, &x.event);
 	}
 }
 
@@ -97,7 +97,7 @@ static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 
 int ipc_process(struct ipc *ipc)
 {
-	struct device_event event;
+	struct ipcbus_exchange x;
 	struct thread *t;
 	int r;
 
@@ -106,18 +106,18 @@ int ipc_process(struct ipc *ipc)
 		return r;
 
 	do {
-		r = thread_wait(t, DEVICE_WAIT | DEVICE_SERVE | DEVICE_NONBLOCK, &event);
+		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
 		if (r < 0)
 			return r;
-	} while (event.kind == DEVICE_EVENT_INTERRUPTED);
-	if (event.kind == DEVICE_EVENT_NONE) {
+	} while (x.event.kind == IPCBUS_EVENT_INTERRUPTED);
+	if (x.event.kind == IPCBUS_EVENT_NONE) {
 		/* If that is not why it was called, no harm is done. */
 		if (unlikely(atomic_load(&ipc->attention) & ATTEND_WRITABLE))
 			writable_notify(ipc);
 		return 0;
 	}
 
-	dispatch(t, &event);
+	dispatch(t, &x.event);
 	r = thread_flush(t);
 	return r < 0 ? r : 1;
 }

@@ -8,6 +8,6 @@
 #include "thread.h"
 
 /* A record arrived. */
-void monitor_deliver(struct thread *t, const struct device_event *event);
+void monitor_deliver(struct thread *t, const struct ipcbus_event *event);
 
 #endif /* IPC_MONITORS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Objects: see object.h for how long they live. Called by users, by dispatch.c
- * for events, and by table.c for objects that travel in messages.
+ * for events, and by entry.c for objects that travel in messages.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,30 +40,24 @@ static void object_free(struct ipc_object *object)
 	free(object);
 }
 
-int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
-		   void *userdata, void (*destroy)(void *userdata),
-		   struct ipc_object **ret_object)
+int object_new(struct ipc *ipc, const struct object_type *type, size_t size, unsigned int flags,
+	       void *userdata, struct ipc_object **ret_object)
 {
 	struct ipc_object *object;
 
-	if (!ipc || !interface || !ret_object)
-		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
 
-	object = malloc(sizeof(*object));
+	object = calloc(1, size);
 	if (!object)
 		return -ENOMEM;
 
-	*object = (struct ipc_object){
-		.refs = 1,
-		.ipc = ipc,
-		.interface = interface,
-		.ops = ops,
-		.userdata = userdata,
-		.destroy = destroy,
-		.maybe_idle = true,
-	};
+	atomic_init(&object->refs, 1);
+	object->ipc = ipc;
+	object->type = type;
+	object->userdata = userdata;
+	object->wants.flags = flags;
+	object->maybe_idle = true;
 	ipc_lock(ipc);
 	object_link_locked(object);
 	ipc_unlock(ipc);
@@ -121,34 +115,21 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object)
 	return NULL;
 }
 
-/* Files go only to those whose methods can take any object at all, or blobs. */
-static bool accepts_fds(const struct ipc_object *object)
-{
-	const struct ipc_interface *interface = object->interface;
-
-	if (object->dump)
-		return true;
-	for (size_t i = 0; i < interface->n_methods; i++)
-		if (interface->methods[i].flags &
-		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS))
-			return true;
-	return false;
-}
-
 /* On failure nothing is left but perhaps an idle node, which is destroyed. */
 static int object_make_node_locked(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
 	uint64_t cookie = ipc_next_cookie_locked(ipc);
+	struct ipcbus_node wants = object->wants;
 	uint64_t node;
 	int r;
 
-	object->wants.cookie = cookie;
-	object->wants.accept_fds = accepts_fds(object);
-	r = device_node_create(&ipc->device, &object->wants, &node);
+	wants.cookie = cookie;
+	r = device_node_create(&ipc->device, &wants);
 	if (r < 0)
 		return r;
 
+	node = wants.node;
 	r = map_add(&ipc->nodes, node, object);
 	if (r < 0)
 		goto err;
@@ -157,6 +138,7 @@ static int object_make_node_locked(struct ipc_object *object)
 		map_remove(&ipc->nodes, node);
 		goto err;
 	}
+	object->wants.cookie = cookie;
 	object->node = node;
 	return 0;
 err:
@@ -165,7 +147,7 @@ err:
 }
 
 /* Under the lock: nobody makes the node meanwhile. */
-static int object_want_locked(struct ipc_object *object, const struct device_node *wants)
+static int object_want_locked(struct ipc_object *object, const struct ipcbus_node *wants)
 {
 	if (object->node)
 		return -EBUSY;
@@ -173,7 +155,7 @@ static int object_want_locked(struct ipc_object *object, const struct device_nod
 	return 0;
 }
 
-static int object_want(struct ipc_object *object, const struct device_node *wants)
+static int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
 {
 	int r;
 
@@ -190,26 +172,28 @@ static int object_want(struct ipc_object *object, const struct device_node *want
 
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags)
 {
-	struct device_node wants;
+	struct ipcbus_node wants;
 
 	if (!object || flags & ~IPC_OBJECT_LABEL)
 		return -EINVAL;
 
 	wants = object->wants;
-	wants.want_label = flags & IPC_OBJECT_LABEL;
+	wants.flags &= ~IPCBUS_NODE_WANT_LABEL;
+	if (flags & IPC_OBJECT_LABEL)
+		wants.flags |= IPCBUS_NODE_WANT_LABEL;
 	return object_want(object, &wants);
 }
 
 int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 {
-	struct device_node wants;
+	struct ipcbus_node wants;
 
 	if (!object)
 		return -EINVAL;
 
 	wants = object->wants;
-	wants.has_priority = true;
-	wants.policy = policy;
+	wants.flags |= IPCBUS_NODE_PRIORITY;
+	wants.policy = (uint32_t)policy;
 	wants.priority = priority;
 	return object_want(object, &wants);
 }
@@ -261,8 +245,7 @@ void *ipc_object_userdata(const struct ipc_object *object)
 
 int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret_info)
 {
-	struct device_node_info info = { 0 };
-	uint64_t node;
+	struct ipcbus_node_info info = { 0 };
 	int r = 0;
 
 	if (!object || !object->ipc || !ret_info)
@@ -270,9 +253,9 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 	if (object->ipc->foreign)
 		return -ECHILD;
 
-	node = atomic_load(&object->node);
-	if (node)
-		r = device_node_info(&object->ipc->device, node, &info);
+	info.node = atomic_load(&object->node);
+	if (info.node)
+		r = device_node_info(&object->ipc->device, &info);
 	if (r < 0)
 		return r;
 
@@ -323,7 +306,7 @@ int object_sending(struct ipc *ipc, uint64_t node)
  * reference, if it has somebody to be told of that. */
 static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 {
-	struct ipc_object *object, *told = NULL;
+	struct ipc_object *object, *notified = NULL;
 	bool gone = false;
 
 	ipc_lock(ipc);
@@ -332,12 +315,12 @@ static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, u
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
 		if (!gone && object->idle)
-			told = ipc_object_ref(object);
+			notified = ipc_object_ref(object);
 	}
 	ipc_unlock(ipc);
 	if (gone)
 		object_free(object);
-	return told;
+	return notified;
 }
 
 void object_unsent(struct ipc *ipc, uint64_t node)
@@ -347,11 +330,11 @@ void object_unsent(struct ipc *ipc, uint64_t node)
 
 void object_idle(struct ipc *ipc, uint64_t cookie)
 {
-	struct ipc_object *told = object_check(ipc, &ipc->cookies, cookie);
+	struct ipc_object *idle = object_check(ipc, &ipc->cookies, cookie);
 
-	if (told)
-		told->idle(told);
-	ipc_object_unref(told);
+	if (idle)
+		idle->idle(idle);
+	ipc_object_unref(idle);
 }
 
 int object_end_if_idle(struct ipc_object *object)

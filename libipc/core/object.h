@@ -31,27 +31,49 @@
 
 #include "private.h"
 
+struct ipc_call;
+struct ipc_stream;
+struct ipcbus_event;
+
+/* What kind of object it is: of bytes (raw.c), of a stream (stream-peer.c), of generated
+ * code (typed/serve.c). */
+struct object_type {
+	/*
+	 * A call or oneway of the object came. Takes over the entries that came with it.
+	 * Returns what its handler does: call_end() acts on that.
+	 */
+	int (*serve)(struct ipc_call *call, const struct ipcbus_event *event);
+	/* NULL: of no interest. A oneway came for which there was no memory. */
+	void (*lost)(struct ipc_object *object, int error);
+	/* NULL: it has no streams. Makes a server's end of the method with that code, or
+	 * refuses: -EOPNOTSUPP. */
+	int (*new_stream)(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+};
+
+/* The first member of each kind. */
 struct ipc_object {
 	atomic_uint refs;
 	struct ipc *ipc;	/* NULL: closed before the last reference went */
-	const struct ipc_interface *interface;
-	const void *ops;
+	const struct object_type *type;
+	const char *interface;	/* its name, or NULL */
 	void *userdata;
 	void (*destroy)(void *userdata);
-	ipc_dump_cb dump;	/* or NULL */
-	/* Told when nobody else refers to the object; NULL mostly. Set once, before
+	/* Called when nobody else refers to the object; NULL mostly. Set once, before
 	 * the object is sent. */
 	void (*idle)(struct ipc_object *object);
-	/* Told, with userdata, that a oneway came that could not be served; likewise. */
-	void (*lost)(void *userdata, int error);
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
-	struct device_node wants;	/* of the node */
+	struct ipcbus_node wants;	/* of the driver, for the node */
 	bool maybe_idle;
 	struct ipc_object *next;
 	struct ipc_object **link;
 };
+
+/* A new object in size bytes, of which those behind struct ipc_object are 0. flags:
+ * IPCBUS_NODE_*. */
+int object_new(struct ipc *ipc, const struct object_type *type, size_t size, unsigned int flags,
+	       void *userdata, struct ipc_object **ret_object);
 
 /* What id in a message stands for: see ipc_object_id() and ipc_proxy_id(). */
 static inline bool id_is_object(uint64_t id)

@@ -2,29 +2,30 @@
 /*
  * The connection from inside, and the library's locks.
  *
- * Files, in the order in which a call passes through them:
- *   client.c     a stub's call: send, wait; async.c without waiting
- *   request.c    what goes out; reply.c what comes back
- *   message.c    protobuf bytes <-> message; arena.c its memory
- *   blob.c       blobs and metadata around a message; frame.c, memory.c
- *   table.c      objects and fds in a message <-> the driver's object table
+ * core/ moves bytes, objects and fds and knows no protobuf. In the order in which a
+ * call passes through its files:
+ *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
+ *   request.c    what every request has: whom, how long, for whom; send, wait
+ *   async.c      calls that nobody waits for
+ *   entry.c      objects and fds <-> the driver's object table
  *   thread.c     what a thread keeps for a connection; the exchange
  *   device.c     the driver
  *   loop.c       the serving threads: wait, hand to dispatch.c, again
- *   dispatch.c   event -> object -> method -> handler
- *   builtin.c    the methods that every object has
- *   call.c       what a handler does: answer, keep, ask who calls
- *   cancel.c     the end of calls before their answer
+ *   dispatch.c   event -> object -> whoever serves its kind
+ *   call.c       what a handler does: reply, keep, find out who calls
+ *   cancel.c     the end of calls before their reply
+ *   reply.c      what a call of ours came to
  *   intercept.c  what a program wants done around every call
- * and beside that way: ipc.c the connection, object.c, proxy.c, death.c,
- * name.c, name-replay.c, name-watch.c, name-idle.c, error.c, map.c,
- * introspect.c what a client can ask any object, stream.c and stream-peer.c streams, writable.c
- * who waits for room.
+ * and beside that way: ipc.c the connection, object.c, proxy.c, death.c, take.c,
+ * error.c, map.c, monitor.c, stream.c and stream-peer.c streams, wire.c the few messages
+ * of the library's own, writable.c oneways that wait for space.
+ *
+ * typed/ adds messages: see typed/rpc.h. It uses core/, which knows nothing of it.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes, watches and calls. In this order:
  *
- *   ipc->names.lock         what has a name; held over calls of the manager, who
+ *   names lock (typed/)     what has a name; held over calls of the manager, who
  *   |                       waits for nobody
  *   registry lock (ipc.c)   all connections; each one's threads; which
  *   |                       connection a thread's state belongs to
@@ -32,7 +33,7 @@
  *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
  *
  * fork() takes all but the first, so that the child finds them free; there the
- * connection is *foreign*: nothing but giving memory back works.
+ * connection is *foreign*: nothing but freeing memory works.
  */
 #ifndef IPC_PRIVATE_H
 #define IPC_PRIVATE_H
@@ -45,7 +46,7 @@
 #pragma GCC visibility push(default)
 #include <ipc/ipc.h>
 #include <ipc/monitor.h>
-#include <ipc/rpc.h>
+#include <ipc/raw.h>
 #pragma GCC visibility pop
 
 #include "device.h"
@@ -63,8 +64,6 @@
 
 struct async;
 struct interceptor;
-struct name;
-struct name_watch;
 struct thread;
 struct pool_thread;
 
@@ -78,16 +77,12 @@ struct pool {
 	struct pool_thread *threads;
 };
 
-/* What servicemanager is to know of this connection: name.c, name-watch.c. */
-struct names {
-	pthread_mutex_t lock;
-	/* Under names.lock. */
-	struct name *list;
-	struct name_watch *watches;
-	bool watches_manager;			/* we are told when a manager comes */
-	unsigned int tries;		/* to tell it what it is to know */
-	ipc_replay_failure_cb failure_cb;	/* or NULL */
-	void *failure_userdata;
+/* What stands on a connection: the names of typed/. */
+struct upper {
+	/* There is a manager, perhaps a new one. */
+	void (*manager_came)(struct upper *upper);
+	/* The connection is closed: releases the objects, then the memory. */
+	void (*close)(struct upper *upper);
 };
 
 struct ipc {
@@ -95,7 +90,7 @@ struct ipc {
 	uint64_t id;			/* of all connections of this process, never twice */
 	struct device device;
 	char *path;			/* of the device */
-	struct names names;
+	struct upper *_Atomic upper;	/* or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
 	atomic_uint attention;		/* ATTEND_*: what serving threads are to see */
 	atomic_int stop_fd;		/* an eventfd for those that poll, or -1: writable.c */

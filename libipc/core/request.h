@@ -1,46 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request on its way out: from the message and the options of its call to
- * what the driver is given. Called by client.c and async.c.
+ * A request on its way out: whom it is for, how long it may take, for which call it is
+ * made. Then it is sent, and waited for. Called by raw.c and by typed/rpc.c, which fill
+ * in the message, and by async.c.
  */
 #ifndef IPC_REQUEST_H
 #define IPC_REQUEST_H
 
-#include "typed/blob.h"
-#include "typed/table.h"
 #include "thread.h"
 
 struct request {
 	struct thread *t;
-	struct device_send send;
-	struct table table;		/* in use if send.n_objects */
-	struct parts parts;		/* n_files says what is held */
+	struct ipcbus_exchange x;	/* send: the request. event: how it ended */
 };
 
 /*
- * Packs a request into the thread's scratch. kind: CALL or ONEWAY. On failure
- * nothing is held; on success it is to be sent, and done. -EINVAL: not the
- * method's message, or options that are none.
+ * Sets all but the message; the thread's scratch is free then. kind: CALL or ONEWAY.
+ * timeout_usec: what the method says, 0: nothing; options may be NULL. -EINVAL: options
+ * that are none; -ECHILD, -ENOMEM. Nothing is held.
  */
-int request_init(struct request *request, enum device_send_kind kind, struct ipc_proxy *proxy,
-		 const struct ipc_method *method, const struct ipc_options *options,
-		 const ProtobufCMessage *message);
+int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
+		 uint64_t timeout_usec, const struct ipc_options *options);
 
-/* It was sent, or not after all. */
-static inline void request_done(struct request *request, bool sent)
-{
-	if (unlikely(!sent && request->send.n_objects))
-		table_unsent(&request->table, request->t->ipc);
-	if (unlikely(request->parts.n_files))
-		parts_done(&request->parts);
-}
-
-/*
- * It failed with r. If that is because it does not fit where it is to go, packs it once
- * more, with blobs as files: 1: send it again; else what it failed with in the end. To
- * be done all the same.
- */
-int request_shrink(struct request *request, const struct ipc_method *method,
-		   const struct ipc_options *options, const ProtobufCMessage *message, int r);
+/* Sends a call and waits for its end; parent may be NULL. On failure nothing was sent, and
+ * it may be sent again. */
+int request_call(struct request *request, struct ipc_call *parent);
+/* Sends a oneway. */
+int request_oneway(struct request *request);
 
 #endif /* IPC_REQUEST_H */

@@ -3,40 +3,57 @@
  * What the ends of a stream say to each other: the two objects that each has, what
  * is called on them, and how a stream is opened. See stream.h. The other end is a
  * stranger: it may send what it likes, whenever it likes.
+ *
+ * The messages are those of ipc.proto: StreamOpen, StreamCredit, StreamEnd.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "typed/builtin.h"
 #include "call.h"
+#include "entry.h"
+#include "errors.h"
 #include "object.h"
 #include "proxy.h"
-#include "reply.h"
+#include "raw.h"
 #include "stream.h"
+#include "wire.h"
 
-/* How long the other end may leave no room for credit, an end or a cancel. */
-#define SPACE_USEC	5000000
+/* Numbers of their fields. */
+enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW };
+enum { OBJECT_ID = 1 };
+enum { CREDIT_MESSAGES = 1 };
+enum { END_CODE = 1, END_ERROR };
+
+/* The fields of a payload, which metadata may surround. */
+static int fields_of(const void *payload, size_t size, struct wire *ret_fields)
+{
+	const void *data;
+	int r;
+
+	r = ipc_payload_message(payload, size, &data, &size);
+	if (r == 0)
+		*ret_fields = wire_of(data, size);
+	return r;
+}
 
 /* --- Messages ---------------------------------------------------------------------- */
 
 /* The request of a stream of replies: only now is the handler called. */
-static void start_handler(struct ipc_stream *stream, const ProtobufCMessage *request)
+static void start_handler(struct ipc_stream *stream, const void *request)
 {
-	struct ipc_object *service = stream->service;
 	int r;
 
 	r = stream_watch(stream);
 	if (r == 0)
-		r = stream->method->open(stream, request, service->ops, service->userdata);
+		r = stream->of.type->handle(stream, request);
 	if (r < 0)
 		ipc_stream_fail(stream, r, NULL, NULL);
 	ipc_stream_unref(stream);
 }
 
-static int keep_message(struct ipc_stream *stream, struct ipc_call *call,
-			const ProtobufCMessage *message)
+static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const void *message)
 {
 	struct stream_item *item = malloc(sizeof(*item));
 	int r = 0;
@@ -44,7 +61,6 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call,
 	if (!item)
 		return -ENOMEM;
 	*item = (struct stream_item){ .call = ipc_call_ref(call), .message = message };
-	call->detached = !(stream->in_methods[0].flags & IPC_METHOD_REQUEST_BLOBS);
 
 	pthread_mutex_lock(&stream->lock);
 	if (stream->closed || stream->in_ended || stream->broken) {
@@ -66,40 +82,57 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call,
 	return r;
 }
 
-static int message_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
-			void *userdata)
+static void message_came(struct ipc_stream *stream, struct ipc_call *call, const void *message)
 {
-	struct ipc_stream *stream = userdata;
 	int r;
 
-	(void)ops;
 	if (stream_take_deferred(stream)) {
 		ipc_ref(stream->ipc);
 		start_handler(stream, message);
-		return 0;
+		return;
 	}
 	r = keep_message(stream, call, message);
 	if (r == 0)
 		stream_call_back(stream);
 	else if (r != -EPIPE)
 		stream_break(stream, r);
-	return 0;
 }
 
-static int end_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
-		    void *userdata)
-{
-	const Ipc__StreamEnd *end = (const Ipc__StreamEnd *)message;
-	struct ipc_stream *stream = userdata;
-	int code;
+/* --- Ends, credit and cancelling ---------------------------------------------------- */
 
-	(void)call, (void)ops;
+struct end {
+	int code;
+	struct wire error;
+};
+
+static int parse_end(const struct ipc_call *call, struct end *ret_end)
+{
+	struct wire_field field;
+	struct wire wire;
+	int r;
+
+	*ret_end = (struct end){ .code = 0 };
+	r = fields_of(call->payload, call->size, &wire);
+	while (r >= 0 && (r = wire_next(&wire, &field)) > 0) {
+		if (field.number == END_CODE && field.type == WIRE_VARINT)
+			ret_end->code = wire_unzigzag(field.value);
+		else if (field.number == END_ERROR && field.type == WIRE_BYTES)
+			ret_end->error = field.bytes;
+		else if (field.number == END_CODE || field.number == END_ERROR)
+			return -EBADMSG;
+	}
+	return r;
+}
+
+static void end_came(struct ipc_stream *stream, const struct end *end)
+{
+	int code = end->code >= -ERRNO_MAX && end->code <= 0 ? end->code : -EPROTO;
+
 	pthread_mutex_lock(&stream->lock);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		code = end->code >= -ERRNO_MAX && end->code <= 0 ? end->code : -EPROTO;
-		if (code && end->error)
-			error_explain(&stream->in_error, code, end->error);
+		if (code && end->error.at)
+			error_decode(&stream->in_error, code, end->error);
 		else
 			error_set(&stream->in_error, code);
 	}
@@ -114,23 +147,34 @@ static int end_came(struct ipc_call *call, const ProtobufCMessage *message, cons
 	} else {
 		stream_call_back(stream);
 	}
-	return 0;
 }
 
-/* --- Credit and cancelling ------------------------------------------------------------ */
-
-static int credit_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
-		       void *userdata)
+static int parse_credit(const struct ipc_call *call, uint32_t *ret_messages)
 {
-	const Ipc__StreamCredit *credit = (const Ipc__StreamCredit *)message;
-	struct ipc_stream *stream = userdata;
+	struct wire_field field;
+	struct wire wire;
+	int r;
+
+	*ret_messages = 0;
+	r = fields_of(call->payload, call->size, &wire);
+	while (r >= 0 && (r = wire_next(&wire, &field)) > 0) {
+		if (field.number != CREDIT_MESSAGES)
+			continue;
+		if (field.type != WIRE_VARINT)
+			return -EBADMSG;
+		*ret_messages = (uint32_t)field.value;
+	}
+	return r;
+}
+
+static void credit_came(struct ipc_stream *stream, uint32_t messages)
+{
 	bool lie;
 
-	(void)call, (void)ops;
 	pthread_mutex_lock(&stream->lock);
-	lie = credit->messages > STREAM_MAX_CREDIT - stream->credit;
+	lie = messages > STREAM_MAX_CREDIT - stream->credit;
 	if (!lie)
-		stream->credit += credit->messages;
+		stream->credit += messages;
 	stream_wake_sender_locked(stream);
 	pthread_mutex_unlock(&stream->lock);
 
@@ -138,58 +182,15 @@ static int credit_came(struct ipc_call *call, const ProtobufCMessage *message, c
 		stream_break(stream, -EPROTO);
 	else
 		stream_call_back(stream);
-	return 0;
 }
 
-static int cancel_came(struct ipc_call *call, const ProtobufCMessage *message, const void *ops,
-		       void *userdata)
+/* --- The two objects ------------------------------------------------------------------ */
+
+/* What could not be taken is missing for ever; of a request the client is informed. What
+ * a later version may say is none of our business. */
+static void message_lost(struct ipc_object *object, int error)
 {
-	struct ipc_stream *stream = userdata;
-
-	(void)call, (void)message, (void)ops;
-	stream_break(stream, -ECANCELED);
-	return 0;
-}
-
-static const struct ipc_method control_methods[] = {
-	{
-		.code = STREAM_CREDIT,
-		.flags = IPC_METHOD_ONEWAY,
-		.name = "credit",
-		.request = &ipc__stream_credit__descriptor,
-		.reply = &ipc__none__descriptor,
-		.invoke = credit_came,
-	},
-	{
-		.code = STREAM_CANCEL,
-		.flags = IPC_METHOD_ONEWAY,
-		.name = "cancel",
-		.request = &ipc__none__descriptor,
-		.reply = &ipc__none__descriptor,
-		.invoke = cancel_came,
-	},
-};
-
-static const struct ipc_interface control_interface = {
-	.name = "ipc.StreamControl",
-	.methods = control_methods,
-	.n_methods = 2,
-};
-
-static const struct ipc_method end_method = {
-	.code = STREAM_END,
-	.flags = IPC_METHOD_ONEWAY,
-	.name = "end",
-	.request = &ipc__stream_end__descriptor,
-	.reply = &ipc__none__descriptor,
-	.invoke = end_came,
-};
-
-/* What could not be taken is missing for ever; of a request the client is told. What a
- * later version may say is none of our business. */
-static void message_lost(void *userdata, int error)
-{
-	struct ipc_stream *stream = userdata;
+	struct ipc_stream *stream = object->userdata;
 
 	if (error == -EOPNOTSUPP)
 		return;
@@ -200,6 +201,78 @@ static void message_lost(void *userdata, int error)
 		stream_break(stream, error);
 	}
 }
+
+static int take_data(struct ipc_stream *stream, struct ipc_call *call,
+		     const struct ipcbus_event *event)
+{
+	const void *message;
+	struct end end;
+	int r;
+
+	if (call->code == STREAM_MESSAGE && call->oneway) {
+		r = stream->of.type->unpack(stream, call, event, &message);
+		if (r < 0)
+			return r;
+		r = call_intercept(call, stream->of.name);
+		if (r == 0)
+			message_came(stream, call, message);
+		return 0;
+	}
+	event_refuse(call->ipc, event);
+	if (!call->oneway)
+		return -EPROTO;
+	if (call->code != STREAM_END)
+		return -EOPNOTSUPP;
+	r = parse_end(call, &end);
+	if (r == 0 && call_intercept(call, "end") == 0)
+		end_came(stream, &end);
+	return r;
+}
+
+static int take_control(struct ipc_stream *stream, struct ipc_call *call,
+			const struct ipcbus_event *event)
+{
+	uint32_t messages;
+	int r = 0;
+
+	event_refuse(call->ipc, event);
+	if (!call->oneway)
+		return -EPROTO;
+	switch (call->code) {
+	case STREAM_CREDIT:
+		r = parse_credit(call, &messages);
+		if (r == 0 && call_intercept(call, "credit") == 0)
+			credit_came(stream, messages);
+		return r;
+	case STREAM_CANCEL:
+		if (call_intercept(call, "cancel") == 0)
+			stream_break(stream, -ECANCELED);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int serve_data(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	int r = take_data(call->object->userdata, call, event);
+
+	if (r < 0 && call->oneway)
+		message_lost(call->object, r);
+	return r;
+}
+
+static int serve_control(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	int r = take_control(call->object->userdata, call, event);
+
+	if (r < 0 && call->oneway)
+		message_lost(call->object, r);
+	return r;
+}
+
+static const struct object_type data_type = { .serve = serve_data, .lost = message_lost };
+static const struct object_type control_type = { .serve = serve_control, .lost = message_lost };
 
 /* Nobody can say anything to this end any more: the other one let go of it, if it
  * could say so or not. */
@@ -212,21 +285,19 @@ static void object_gone(void *userdata)
 	stream_put(stream);
 }
 
-static int make_object(struct ipc_stream *stream, const struct ipc_interface *interface,
-		       struct ipc_object **ret_object)
+static int make_object(struct ipc_stream *stream, const struct object_type *type,
+		       const char *interface, bool accept_fds, struct ipc_object **ret_object)
 {
 	int r;
 
+	r = object_new(stream->ipc, type, sizeof(struct ipc_object),
+		       accept_fds ? IPCBUS_NODE_ACCEPT_FDS : 0, stream, ret_object);
+	if (r < 0)
+		return r;
 	stream_hold(stream);
 	refs_take(&stream->objects);
-	r = ipc_object_new(stream->ipc, interface, /* ops= */ NULL, stream, object_gone,
-			   ret_object);
-	if (r < 0) {
-		refs_drop(&stream->objects);
-		stream_put(stream);
-		return r;
-	}
-	(*ret_object)->lost = message_lost;
+	(*ret_object)->interface = interface;
+	(*ret_object)->destroy = object_gone;
 	return 0;
 }
 
@@ -234,86 +305,118 @@ int stream_make_objects(struct ipc_stream *stream)
 {
 	int r;
 
-	stream->in_methods[0].invoke = message_came;
-	stream->in_methods[1] = end_method;
-	stream->in = (struct ipc_interface){
-		.name = "ipc.StreamData",
-		.methods = stream->in_methods,
-		.n_methods = 2,
+	r = make_object(stream, &data_type, "ipc.StreamData", stream->of.accept_fds,
+			&stream->data);
+	return r < 0 ? r : make_object(stream, &control_type, "ipc.StreamControl",
+				       /* accept_fds= */ false, &stream->control);
+}
+
+/* --- Speaking to the other end's ------------------------------------------------------- */
+
+static int say(struct ipc_proxy *proxy, const char *method, uint32_t code, const uint8_t *data,
+	       const uint8_t *end)
+{
+	static const struct ipc_options options = { .timeout_usec = STREAM_SPACE_USEC };
+	const struct ipc_raw_message message = {
+		.code = code,
+		.data = data,
+		.size = (size_t)(end - data),
 	};
-	r = make_object(stream, &stream->in, &stream->data);
-	return r < 0 ? r : make_object(stream, &control_interface, &stream->control);
+
+	return raw_oneway_as(proxy, method, &message, &options);
 }
 
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
 {
-	static const struct ipc_options options = { .timeout_usec = SPACE_USEC };
-	Ipc__StreamCredit credit = IPC__STREAM_CREDIT__INIT;
+	uint8_t data[WIRE_FIELD_MAX];
 
-	credit.has_messages = true;
-	credit.messages = messages;
-	return ipc_rpc_oneway_with(stream->peer_control, &control_methods[0], &options,
-				   &credit.base);
+	return say(stream->peer_control, "credit", STREAM_CREDIT, data,
+		   wire_put_number(data, CREDIT_MESSAGES, messages));
+}
+
+static int send_explained(struct ipc_stream *stream, int code, const struct ipc_error *error)
+{
+	size_t size = error_size(error);
+	uint8_t *explained = malloc(size), *data = malloc(size + 2 * WIRE_FIELD_MAX), *at;
+	int r = -ENOMEM;
+
+	if (explained && data) {
+		at = wire_put_number(data, END_CODE, wire_zigzag(code));
+		at = wire_put_bytes(at, END_ERROR, explained, error_encode(error, explained));
+		r = say(stream->peer_data, "end", STREAM_END, data, at);
+	}
+	free(data);
+	free(explained);
+	return r;
 }
 
 int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error *error)
 {
-	static const struct ipc_options options = { .timeout_usec = SPACE_USEC };
-	Ipc__StreamEnd end = IPC__STREAM_END__INIT;
-	Ipc__Error explained;
+	uint8_t data[WIRE_FIELD_MAX];
 	int r = -EAGAIN;
 
-	end.has_code = true;
-	end.code = code;
-	if (error) {
-		error_describe(error, &explained);
-		end.error = &explained;
-		r = ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
-	}
-	/* Without memory or room for what explains it, the code must do. */
-	end.error = NULL;
+	if (error)
+		r = send_explained(stream, code, error);
+	/* Without memory or space for what explains it, the code must do. */
 	if (r < 0)
-		r = ipc_rpc_oneway_with(stream->peer_data, &end_method, &options, &end.base);
+		r = say(stream->peer_data, "end", STREAM_END, data,
+			wire_put_number(data, END_CODE, wire_zigzag(code)));
 	return r;
 }
 
 void stream_send_cancel(struct ipc_stream *stream)
 {
-	static const struct ipc_options options = { .timeout_usec = SPACE_USEC };
-	static const Ipc__None none = IPC__NONE__INIT;
+	static const uint8_t nothing[1];
 
-	/* If it cannot be told it learns when this end's objects are gone. */
-	ipc_rpc_oneway_with(stream->peer_control, &control_methods[1], &options, &none.base);
+	/* If it cannot be sent the other end learns when this end's objects are gone. */
+	say(stream->peer_control, "cancel", STREAM_CANCEL, nothing, nothing);
 }
 
 /* --- Opening ---------------------------------------------------------------------------- */
 
 /* This end, as the other is told of it. Holds the objects until it was. */
 struct introduction {
-	Ipc__StreamOpen message;
-	Ipc__Object data;
-	Ipc__Object control;
-	struct ipc_object *objects[2];
+	struct ipc_raw_message message;
+	struct ipc_raw_entry entries[2];
+	uint8_t data[4 * WIRE_FIELD_MAX];
 };
 
-static int introduce(struct introduction *i, struct ipc_stream *stream)
+static int introduce_object(struct ipc_object *object, uint32_t field, uint8_t **at,
+			    struct ipc_raw_entry *entry)
 {
+	uint8_t id[WIRE_FIELD_MAX];
+	uint64_t tag;
 	int r;
 
-	ipc__stream_open__init(&i->message);
-	ipc__object__init(&i->data);
-	ipc__object__init(&i->control);
-	r = object_get_id(stream->data, &i->data.id);
-	if (r == 0)
-		r = object_get_id(stream->control, &i->control.id);
+	r = object_get_id(object, &tag);
 	if (r < 0)
 		return r;
-	i->message.data = &i->data;
-	i->message.control = &i->control;
-	i->message.has_window = true;
-	i->message.window = STREAM_WINDOW;
-	i->objects[0] = stream->data;
-	i->objects[1] = stream->control;
+	*at = wire_put_bytes(*at, field, id, (size_t)(wire_put_fixed64(id, OBJECT_ID, tag) - id));
+	*entry = (struct ipc_raw_entry){ .tag = tag, .type = IPC_RAW_OBJECT, .object = object };
+	return 0;
+}
+
+/* method: 0 in the reply. */
+static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t method)
+{
+	uint8_t *at = i->data;
+	int r;
+
+	if (method)
+		at = wire_put_number(at, OPEN_METHOD, method);
+	r = introduce_object(stream->data, OPEN_DATA, &at, &i->entries[0]);
+	if (r == 0)
+		r = introduce_object(stream->control, OPEN_CONTROL, &at, &i->entries[1]);
+	if (r < 0)
+		return r;
+	at = wire_put_number(at, OPEN_WINDOW, STREAM_WINDOW);
+	i->message = (struct ipc_raw_message){
+		.code = method ? IPC_CODE_STREAM : 0,
+		.data = i->data,
+		.size = (size_t)(at - i->data),
+		.entries = i->entries,
+		.n_entries = 2,
+	};
 	stream->data = NULL;
 	stream->control = NULL;
 	return 0;
@@ -322,49 +425,110 @@ static int introduce(struct introduction *i, struct ipc_stream *stream)
 /* From now on the other end alone holds the objects, or nobody. */
 static void introduced(struct introduction *i)
 {
-	ipc_object_unref(i->objects[0]);
-	ipc_object_unref(i->objects[1]);
+	ipc_object_unref(i->entries[0].object);
+	ipc_object_unref(i->entries[1].object);
+}
+
+/* The other end's introduction. */
+struct open {
+	uint32_t method;
+	uint32_t window;
+	bool has[2];		/* data, control */
+	uint64_t id[2];
+};
+
+static int parse_object(struct wire bytes, uint64_t *ret_id)
+{
+	struct wire_field field;
+	int r;
+
+	*ret_id = 0;
+	while ((r = wire_next(&bytes, &field)) > 0) {
+		if (field.number != OBJECT_ID)
+			continue;
+		if (field.type != WIRE_64BIT)
+			return -EBADMSG;
+		*ret_id = field.value;
+	}
+	return r;
+}
+
+static int parse_field(struct open *open, const struct wire_field *field)
+{
+	bool is_object = field->number == OPEN_DATA || field->number == OPEN_CONTROL;
+	unsigned int i = field->number - OPEN_DATA;
+
+	if (field->number < OPEN_METHOD || field->number > OPEN_WINDOW)
+		return 0;
+	if (field->type != (is_object ? WIRE_BYTES : WIRE_VARINT))
+		return -EBADMSG;
+	if (is_object) {
+		open->has[i] = true;
+		return parse_object(field->bytes, &open->id[i]);
+	}
+	if (field->number == OPEN_METHOD)
+		open->method = (uint32_t)field->value;
+	else
+		open->window = (uint32_t)field->value;
+	return 0;
+}
+
+static int parse_open(const struct ipc_raw_message *message, struct open *ret_open)
+{
+	struct wire_field field;
+	struct wire wire;
+	int r;
+
+	*ret_open = (struct open){ .method = 0 };
+	r = fields_of(message->data, message->size, &wire);
+	while (r >= 0 && (r = wire_next(&wire, &field)) > 0)
+		r = parse_field(ret_open, &field);
+	return r < 0 ? r : ret_open->has[0] && ret_open->has[1] ? 0 : -EBADMSG;
+}
+
+/* A new reference of what came under that tag; it must be the other process's. */
+static int find_proxy(const struct ipc_raw_message *message, uint64_t tag,
+		      struct ipc_proxy **ret_proxy)
+{
+	for (size_t i = 0; i < message->n_entries; i++) {
+		const struct ipc_raw_entry *entry = &message->entries[i];
+
+		if (entry->tag != tag || entry->type == IPC_RAW_FD)
+			continue;
+		if (entry->type != IPC_RAW_PROXY)
+			return -EXDEV;
+		*ret_proxy = ipc_proxy_ref(entry->proxy);
+		return 0;
+	}
+	return -EBADMSG;
 }
 
 /* Takes the other end's objects out of its introduction. */
-static int meet(struct ipc_stream *stream, const Ipc__StreamOpen *open)
+static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message,
+		const struct open *open)
 {
-	struct ipc_proxy *data, *control;
 	int r;
 
-	if (!open->data || !open->control)
-		return -EBADMSG;
-	r = ipc_take_proxy(stream->ipc, &open->data->id, &data);
+	r = find_proxy(message, open->id[0], &stream->peer_data);
 	if (r < 0)
 		return r;
-	r = ipc_take_proxy(stream->ipc, &open->control->id, &control);
+	r = find_proxy(message, open->id[1], &stream->peer_control);
 	if (r < 0) {
-		ipc_proxy_unref(data);
+		stream->peer_data = ipc_proxy_unref(stream->peer_data);
 		return r;
 	}
-	stream->peer_data = data;
-	stream->peer_control = control;
 	stream->credit = open->window < STREAM_MAX_CREDIT ? open->window : STREAM_MAX_CREDIT;
 	return 0;
 }
 
-static const struct ipc_method *find_stream_method(const struct ipc_interface *interface,
-						   uint32_t code)
-{
-	for (size_t i = 0; i < interface->n_methods; i++)
-		if (interface->methods[i].code == code && interface->methods[i].open)
-			return &interface->methods[i];
-	return NULL;
-}
-
-/* Answers, after which the stream may be at work on another thread already. */
+/* Replies, after which the stream may be at work on another thread already. */
 static int serve_reply(struct ipc_call *call, struct ipc_stream *stream)
 {
-	bool deferred = !(stream->method->flags & IPC_METHOD_REQUEST_STREAM);
-	struct introduction answer;
+	bool deferred = stream->of.defer;
+	struct introduction reply;
 	int r;
 
-	r = introduce(&answer, stream);
+	r = introduce(&reply, stream, /* method= */ 0);
 	if (r < 0) {
 		ipc_stream_unref(stream);
 		return r;
@@ -373,122 +537,69 @@ static int serve_reply(struct ipc_call *call, struct ipc_stream *stream)
 		atomic_store(&stream->deferred, true);
 		ipc_unref(stream->ipc);
 	}
-	r = ipc_rpc_reply(call, call->method, &answer.message.base);
+	r = ipc_raw_reply(call, &reply.message);
 	if (r < 0 && deferred) {
 		if (stream_take_deferred(stream))
 			stream_abandon(stream);
 	} else if (r < 0) {
 		ipc_stream_unref(stream);
 	}
-	introduced(&answer);
+	introduced(&reply);
 	return r;
 }
 
-static int serve_new(struct ipc_call *call, const struct ipc_method *method,
-		     const Ipc__StreamOpen *open, struct ipc_stream **ret_stream)
+int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 {
 	struct ipc_stream *stream;
+	struct open open;
+	bool deferred;
 	int r;
 
-	r = stream_new(call->ipc, method, /* server= */ true, &stream);
+	r = parse_open(message, &open);
+	if (r == 0)
+		r = call->object->type->new_stream(call, open.method, &stream);
+	if (r == -EOPNOTSUPP)
+		return ipc_call_errno(call, r, "%s has no stream with the number 0x%x",
+				      call->object->interface ?: "the object", open.method);
 	if (r < 0)
 		return r;
 	stream->service = ipc_object_ref(call->object);
 	stream->uid = call->uid;
 	stream->gid = call->gid;
 	stream->pid = call->pid;
-	r = meet(stream, open);
+	r = meet(stream, message, &open);
 	if (r < 0) {
 		ipc_stream_unref(stream);
 		return r;
 	}
-	*ret_stream = stream;
-	return serve_reply(call, stream);
-}
-
-int stream_serve(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
-		 void *userdata)
-{
-	const Ipc__StreamOpen *open = (const Ipc__StreamOpen *)request;
-	const struct ipc_method *method;
-	struct ipc_stream *stream = NULL;
-	int r;
-
-	(void)ops, (void)userdata;
-	method = find_stream_method(call->object->interface, open->method);
-	if (!method)
-		return ipc_call_errno(call, EOPNOTSUPP, "%s has no stream with the number 0x%x",
-				      call->object->interface->name, open->method);
-	r = serve_new(call, method, open, &stream);
-	if (r < 0)
-		return r;
+	deferred = stream->of.defer;
+	r = serve_reply(call, stream);
 	/* Otherwise it waits for the request, which may be on another thread already. */
-	if (method->flags & IPC_METHOD_REQUEST_STREAM)
+	if (r == 0 && !deferred)
 		start_handler(stream, NULL);
-	return 0;
+	return r;
 }
 
-int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
-			  void *userdata)
+int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		const struct ipc_options *options, struct ipc_error *error)
 {
-	(void)request, (void)ops, (void)userdata;
-	return ipc_call_errno(call, EPROTO, "%s.%s is a stream: it is opened, not called",
-			      call->object->interface->name, call->method->name);
-}
-
-/* The request of a stream of replies is the one message of the other direction. */
-static int send_request(struct ipc_stream *stream, const ProtobufCMessage *request)
-{
-	int r = ipc_rpc_stream_send(stream, stream->method, SPACE_USEC, request);
-
-	return r < 0 ? r : ipc_stream_end(stream);
-}
-
-static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
-		     const struct ipc_options *options, const ProtobufCMessage *request,
-		     struct ipc_error *error)
-{
+	struct ipc_raw_message *reply;
 	struct introduction question;
-	ProtobufCMessage *answer;
+	struct open open;
 	int r;
 
-	r = introduce(&question, stream);
+	r = introduce(&question, stream, stream->of.code);
 	if (r < 0)
 		return error_set(error, r);
-	question.message.has_method = true;
-	question.message.method = stream->method->code;
-	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_STREAM), options, &question.message.base,
-			      &answer, error);
+	r = raw_call_as(proxy, "stream", &question.message, options, &reply, error);
 	introduced(&question);
 	if (r < 0)
 		return r;
-	r = meet(stream, (Ipc__StreamOpen *)answer);
-	ipc_rpc_free(answer);
+	r = parse_open(reply, &open);
+	if (r == 0)
+		r = meet(stream, reply, &open);
+	ipc_raw_free(reply);
 	if (r == 0)
 		r = stream_watch(stream);
-	if (r == 0 && !(stream->method->flags & IPC_METHOD_REQUEST_STREAM))
-		r = send_request(stream, request);
 	return r < 0 ? error_set(error, r) : 0;
-}
-
-int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
-			const struct ipc_options *options, const ProtobufCMessage *request,
-			struct ipc_stream **ret_stream, struct ipc_error *error)
-{
-	struct ipc_stream *stream;
-	int r;
-
-	if (!proxy || !proxy->ipc || !method || !method->open || !ret_stream ||
-	    !request != !!(method->flags & IPC_METHOD_REQUEST_STREAM))
-		return error_set(error, -EINVAL);
-	r = stream_new(proxy->ipc, method, /* server= */ false, &stream);
-	if (r < 0)
-		return error_set(error, r);
-	r = open_with(stream, proxy, options, request, error);
-	if (r < 0) {
-		ipc_stream_unref(stream);
-		return r;
-	}
-	*ret_stream = stream;
-	return 0;
 }

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #include "deadline.h"
-#include "reply.h"
+#include "errors.h"
+#include "object.h"
 #include "stream.h"
 #include "thread.h"
 
@@ -145,35 +146,9 @@ static void forget_writable(struct ipc_stream *stream)
 
 /* --- Life ------------------------------------------------------------------------- */
 
-/* How a direction's messages look as the only method of an object. */
-static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
-			       bool requests)
+int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream)
 {
-	static const struct {
-		uint32_t request;
-		uint32_t reply;
-	} flags[] = {
-		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
-		{ IPC_METHOD_REQUEST_RECURSIVE, IPC_METHOD_REPLY_RECURSIVE },
-		{ IPC_METHOD_REQUEST_BLOBS, IPC_METHOD_REPLY_BLOBS },
-	};
-
-	*method = (struct ipc_method){
-		.code = STREAM_MESSAGE,
-		.flags = IPC_METHOD_ONEWAY,
-		.name = of->name,
-		.request = requests ? of->request : of->reply,
-		.reply = &ipc__none__descriptor,
-	};
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (of->flags & (requests ? flags[i].request : flags[i].reply))
-			method->flags |= flags[i].request;
-}
-
-int stream_new(struct ipc *ipc, const struct ipc_method *method, bool server,
-	       struct ipc_stream **ret_stream)
-{
-	struct ipc_stream *stream = calloc(1, sizeof(*stream));
+	struct ipc_stream *stream = calloc(1, of->size);
 	int r;
 
 	if (!stream)
@@ -181,15 +156,12 @@ int stream_new(struct ipc *ipc, const struct ipc_method *method, bool server,
 	atomic_init(&stream->refs, 1);
 	atomic_init(&stream->users, 1);
 	stream->ipc = ipc_ref(ipc);
-	stream->method = method;
-	stream->server = server;
+	stream->of = *of;
 	stream->last = &stream->first;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
 	stream->writable.ready = stream_is_writable;
 	pthread_mutex_init(&stream->lock, NULL);
-	describe_direction(&stream->in_methods[0], method, server);
-	describe_direction(&stream->out, method, !server);
 
 	r = stream_make_objects(stream);
 	if (r < 0) {
@@ -271,8 +243,8 @@ static void stream_close(struct ipc_stream *stream)
 	pthread_mutex_lock(&stream->lock);
 	stream->closed = true;
 	items = take_items_locked(stream);
-	over = stream->broken || (stream->out_ended && (stream->server || stream->in_ended)) ||
-	       (!stream->server && stream->in_ended);
+	over = stream->broken || (stream->out_ended && (stream->of.server || stream->in_ended)) ||
+	       (!stream->of.server && stream->in_ended);
 	pthread_mutex_unlock(&stream->lock);
 	items_free(items);
 	item_free(take_lent(stream));
@@ -280,7 +252,7 @@ static void stream_close(struct ipc_stream *stream)
 	if (stream->watch && ipc_proxy_off_death(stream->peer_control, stream->watch) == 0)
 		stream_put(stream);
 	if (!over && stream->peer_control) {
-		if (stream->server)
+		if (stream->of.server)
 			stream_send_end(stream, stream->out_code, NULL);
 		else
 			stream_send_cancel(stream);
@@ -356,7 +328,7 @@ static int take_credit_locked(struct ipc_stream *stream)
 	if (stream->out_ended)
 		return -EPIPE;
 	/* The server has answered: it does not want any more. */
-	if (!stream->server && stream->in_ended)
+	if (!stream->of.server && stream->in_ended)
 		return stream->in_error.code ?: -EPIPE;
 	if (stream->broken)
 		return stream->broken;
@@ -376,7 +348,7 @@ static void return_credit(struct ipc_stream *stream)
 
 /* One that is to go on a stream, and how far it came. */
 struct sending {
-	const ProtobufCMessage *message;
+	const void *message;
 	uint64_t timeout_usec;
 	uint64_t deadline;	/* 0: none */
 	bool announced;		/* whoever gives credit wakes this thread */
@@ -411,7 +383,7 @@ static int try_send(struct ipc_stream *stream, struct sending *sending)
 		return r;
 
 	options.timeout_usec = space_usec(stream, sending);
-	r = ipc_rpc_oneway_with(stream->peer_data, &stream->out, &options, sending->message);
+	r = stream->of.type->send(stream, sending->message, &options);
 	if (r < 0)
 		return_credit(stream);
 	if (r != -ETIMEDOUT && r != -EAGAIN)
@@ -471,15 +443,11 @@ static int send_within(struct ipc_stream *stream, struct sending *sending)
 	}
 }
 
-int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
-			uint64_t timeout_usec, const ProtobufCMessage *message)
+int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
 {
 	struct sending sending = { .message = message, .timeout_usec = timeout_usec };
 	int r;
 
-	if (!stream || stream->method != method || !message ||
-	    message->descriptor != stream->out.request)
-		return -EINVAL;
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		sending.deadline = deadline_after(timeout_usec);
 	r = send_within(stream, &sending);
@@ -581,16 +549,8 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 
 /* --- Receiving ------------------------------------------------------------------------ */
 
-static int copy_error(struct ipc_error *to, const struct ipc_error *from)
-{
-	Ipc__Error explained;
-
-	error_describe(from, &explained);
-	return error_explain(to, from->code, &explained);
-}
-
 /* 1: the next message is lent; 0: the end; -EAGAIN: nothing yet; or an error. */
-static int take_message_locked(struct ipc_stream *stream, const ProtobufCMessage **ret_message,
+static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
 			       struct ipc_error *error)
 {
 	struct stream_item *item = stream->first;
@@ -607,7 +567,7 @@ static int take_message_locked(struct ipc_stream *stream, const ProtobufCMessage
 		return 1;
 	}
 	if (stream->in_ended && !stream->lost)
-		return stream->in_error.code ? copy_error(error, &stream->in_error) : 0;
+		return stream->in_error.code ? error_copy(error, &stream->in_error) : 0;
 	if (stream->broken)
 		return error_set(error, stream->broken);
 	return -EAGAIN;
@@ -639,7 +599,7 @@ static int grant_credit(struct ipc_stream *stream)
 	return 0;
 }
 
-static int try_receive(struct ipc_stream *stream, bool arm, const ProtobufCMessage **ret_message,
+static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_message,
 		       struct ipc_error *error)
 {
 	int r, armed = 0;
@@ -652,16 +612,11 @@ static int try_receive(struct ipc_stream *stream, bool arm, const ProtobufCMessa
 	return armed < 0 ? error_set(error, armed) : r;
 }
 
-int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *method,
-			   uint64_t timeout_usec, const ProtobufCMessage **ret_message,
-			   struct ipc_error *error)
+int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
+		   struct ipc_error *error)
 {
-	uint64_t deadline;
+	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 	int r;
-
-	if (!stream || stream->method != method || !ret_message)
-		return -EINVAL;
-	deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 
 	item_free(take_lent(stream));
 	r = grant_credit(stream);
@@ -676,35 +631,6 @@ int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *m
 		if (r < 0)
 			return r == -EAGAIN ? r : error_set(error, r);
 	}
-}
-
-int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *method,
-			  uint64_t timeout_usec, const ProtobufCMessage **ret_reply,
-			  struct ipc_error *error)
-{
-	const ProtobufCMessage *reply = NULL;
-	int r;
-
-	if (!stream || stream->method != method)
-		return -EINVAL;
-	/* It may have failed, or been answered, before everything was sent. */
-	ipc_stream_end(stream);
-	r = ipc_rpc_stream_receive(stream, method, timeout_usec, &reply, error);
-	if (r == 0)
-		return error_set(error, -ENOMSG);
-	if (r < 0)
-		return r;
-	if (ret_reply)
-		*ret_reply = reply;
-	return 0;
-}
-
-int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *method,
-			 const ProtobufCMessage *reply)
-{
-	int r = ipc_rpc_stream_send(stream, method, /* timeout_usec= */ 0, reply);
-
-	return r < 0 ? r : ipc_stream_end(stream);
 }
 
 /* --- Event loops, and who it is --------------------------------------------------------- */

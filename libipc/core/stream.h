@@ -24,6 +24,8 @@
 
 #include "private.h"
 
+struct ipcbus_event;
+
 /* Messages that an end takes before it gives credit; credit comes in halves. */
 #define STREAM_WINDOW		16
 /* More credit than this is a lie. */
@@ -39,16 +41,41 @@
 struct stream_item {
 	struct stream_item *next;
 	struct ipc_call *call;		/* holds it */
-	const ProtobufCMessage *message;
+	const void *message;
 };
 
+/* What its messages are: bytes (raw-stream.c) or protobuf (typed/streams.c). */
+struct stream_type {
+	/* Makes of a message that came what receive gives out, to live as long as the
+	 * call. Takes over the entries that came with it. */
+	int (*unpack)(struct ipc_stream *stream, struct ipc_call *call,
+		      const struct ipcbus_event *event, const void **ret_message);
+	/* Sends a message, a oneway, to stream->peer_data. */
+	int (*send)(struct ipc_stream *stream, const void *message,
+		    const struct ipc_options *options);
+	/* Server: calls the handler; request: the deferred one, or NULL. */
+	int (*handle)(struct ipc_stream *stream, const void *request);
+};
+
+/* What a stream is made with. */
+struct stream_of {
+	const struct stream_type *type;
+	size_t size;			/* of its memory, with struct ipc_stream in front */
+	uint32_t code;			/* of the method */
+	const char *name;		/* of the method, or NULL */
+	const struct ipc_method *method; /* typed/'s, or NULL */
+	bool accept_fds;		/* messages that come may bring some */
+	bool server;
+	bool defer;			/* the handler waits for the request */
+};
+
+/* The first member of each type's. */
 struct ipc_stream {
 	atomic_uint refs;		/* memory: users together, two objects, the watch */
 	atomic_uint users;
 	atomic_uint objects;		/* that are not gone */
 	struct ipc *ipc;		/* held, unless deferred */
-	const struct ipc_method *method;
-	bool server;
+	struct stream_of of;
 	atomic_bool deferred;		/* server: the handler waits for its request, and
 					 * whoever clears it owns the user that it will be */
 	struct ipc_object *service;	/* server: whose handler runs */
@@ -56,10 +83,6 @@ struct ipc_stream {
 	gid_t gid;
 	pid_t pid;
 
-	/* What may come in on data, and how messages go out. */
-	struct ipc_interface in;
-	struct ipc_method in_methods[2];
-	struct ipc_method out;
 	struct ipc_object *data;
 	struct ipc_object *control;
 	struct ipc_proxy *peer_data;
@@ -90,9 +113,19 @@ struct ipc_stream {
 	struct writable_waiter writable;	/* has credit; while it waits it holds the memory */
 };
 
-/* A new end with one user. in: what comes, out: what goes. */
-int stream_new(struct ipc *ipc, const struct ipc_method *method, bool server,
-	       struct ipc_stream **ret_stream);
+/* A new end with one user; memory behind struct ipc_stream is 0. */
+int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream);
+/* Opens one of ours at an object. On failure it is still the caller's to unref. */
+int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		const struct ipc_options *options, struct ipc_error *error);
+/* A call of IPC_CODE_STREAM of an object whose type has new_stream(). */
+int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message);
+
+/* As ipc_rpc_stream_send() and _receive(), with what unpack() and send() know. */
+int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message);
+int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
+		   struct ipc_error *error);
+
 /* Watches the life of the other end, which is known. */
 int stream_watch(struct ipc_stream *stream);
 /* A deferred end whose request will never come: the taker's to call. */
@@ -121,14 +154,13 @@ void stream_call_back(struct ipc_stream *stream);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
+/* How long the other end may leave no space for a credit, an end or a cancel. */
+#define STREAM_SPACE_USEC	5000000
+
 /* Oneways to the other end. */
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
 /* error: what explains the code, or NULL. */
 int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error *error);
 void stream_send_cancel(struct ipc_stream *stream);
-
-/* IPC_CODE_STREAM, for builtin.c. */
-int stream_serve(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
-		 void *userdata);
 
 #endif /* IPC_STREAM_H */

@@ -165,37 +165,39 @@ void threads_forget(void)
 	thread_last = NULL;
 }
 
-static void release_done(struct thread *t, unsigned int n_released)
+/* How far a failed exchange came with the buffers: a bad one is not tried again. */
+static void release_done(struct thread *t, const struct ipcbus_event *event)
 {
+	unsigned int done = event->stage > IPCBUS_STAGE_RELEASE ? t->n_release : 0;
 	unsigned int left = 0;
 
-	for (unsigned int i = n_released; i < t->n_release; i++)
+	if (event->stage == IPCBUS_STAGE_RELEASE)
+		done = event->index + 1;
+	for (unsigned int i = done; i < t->n_release; i++)
 		t->release[left++] = t->release[i];
 	t->n_release = left;
 	if (!left)
 		t->release_bytes = 0;
 }
 
-int thread_exchange(struct thread *t, const struct device_send *send, unsigned int flags,
-		    struct device_event *ret_event)
+int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
 {
-	struct device_exchange x;
 	int r;
 
-	x.flags = flags;
-	x.thread = t->number;
-	x.release = t->release;
-	x.n_release = t->n_release;
-	x.send = *send;
-	r = device_exchange(&t->ipc->device, &x, ret_event);
+	x->thread = t->number;
+	x->release_count = t->n_release;
+	x->release = t->n_release == 1 ? t->release[0] : (uintptr_t)t->release;
+	if (!t->n_release)
+		x->release = 0;
+	r = device_exchange(&t->ipc->device, x);
 	if (unlikely(r < 0)) {
-		release_done(t, x.n_released);
+		release_done(t, &x->event);
 		return r;
 	}
 
 	t->n_release = 0;
 	t->release_bytes = 0;
-	t->number = x.thread;
+	t->number = x->event.thread;
 	return 0;
 }
 
@@ -207,34 +209,35 @@ int thread_exchange(struct thread *t, const struct device_send *send, unsigned i
  */
 static void stash_weaken(struct stash *stash, int error)
 {
-	if (error == -ESRCH || (stash->kind == DEVICE_SEND_ERROR && !stash->size)) {
-		stash->kind = DEVICE_SEND_NONE;
+	if (error == -ESRCH || (stash->kind == IPCBUS_SEND_ERROR && !stash->size)) {
+		stash->kind = IPCBUS_SEND_NONE;
 		return;
 	}
-	if (stash->kind == DEVICE_SEND_REPLY)
+	if (stash->kind == IPCBUS_SEND_REPLY)
 		stash->code = (uint32_t)-error;
-	stash->kind = DEVICE_SEND_ERROR;
+	stash->kind = IPCBUS_SEND_ERROR;
 	stash->size = 0;
 }
 
-int thread_wait(struct thread *t, unsigned int flags, struct device_event *ret_event)
+int thread_wait(struct thread *t, unsigned int flags, struct ipcbus_exchange *x)
 {
 	for (;;) {
-		struct device_send send = {
+		int r;
+
+		x->flags = flags;
+		x->send = (struct ipcbus_send){
 			.kind = t->stash.kind,
 			.code = t->stash.code,
 			.call = t->stash.call,
-			.data = t->stash.size ? t->scratch.data : NULL,
-			.size = t->stash.size,
+			.data = t->stash.size ? (uintptr_t)t->scratch.data : 0,
+			.data_size = t->stash.size,
 		};
-		int r;
-
-		r = thread_exchange(t, &send, flags, ret_event);
+		r = thread_exchange(t, x);
 		if (likely(r == 0)) {
-			t->stash = (struct stash){ .kind = DEVICE_SEND_NONE };
+			t->stash = (struct stash){ .kind = IPCBUS_SEND_NONE };
 			return 0;
 		}
-		if (send.kind == DEVICE_SEND_NONE)
+		if (t->stash.kind == IPCBUS_SEND_NONE)
 			return r;
 		stash_weaken(&t->stash, r);
 	}
@@ -242,15 +245,15 @@ int thread_wait(struct thread *t, unsigned int flags, struct device_event *ret_e
 
 int thread_flush(struct thread *t)
 {
-	struct device_event event;
+	struct ipcbus_exchange x;
 
-	if (t->stash.kind == DEVICE_SEND_NONE && !t->n_release)
+	if (t->stash.kind == IPCBUS_SEND_NONE && !t->n_release)
 		return 0;
 
-	return thread_wait(t, /* flags= */ 0, &event);
+	return thread_wait(t, /* flags= */ 0, &x);
 }
 
-void thread_stash(struct thread *t, enum device_send_kind kind, uint32_t code, uint64_t call,
+void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
 		  size_t size)
 {
 	t->stash = (struct stash){ .kind = kind, .code = code, .call = call, .size = size };
@@ -266,8 +269,7 @@ static size_t release_bytes_max(const struct thread *t)
 
 void thread_release_next(struct thread *t, uint64_t buffer)
 {
-	struct device_send nothing = { .kind = DEVICE_SEND_NONE };
-	struct device_event event;
+	struct ipcbus_exchange x;
 
 	if (!buffer)
 		return;
@@ -275,7 +277,9 @@ void thread_release_next(struct thread *t, uint64_t buffer)
 	t->release[t->n_release++] = buffer;
 	if (unlikely(t->n_release == THREAD_MAX_RELEASE)) {
 		/* The stash waits on, its handler may still run. */
-		thread_exchange(t, &nothing, /* flags= */ 0, &event);
+		x.flags = 0;
+		x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+		thread_exchange(t, &x);
 		/* Only a fork or a closed fd leaves it full; then all is lost. */
 		if (t->n_release == THREAD_MAX_RELEASE)
 			t->n_release--;
@@ -293,8 +297,8 @@ void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
 		thread_flush(t);
 }
 
-/* Makes room. Nothing in the scratch is wanted any more: no copy of it. */
-static int scratch_resize(struct scratch *scratch, size_t size)
+/* Nothing in the scratch is wanted any more: it is not copied. */
+int scratch_resize(struct scratch *scratch, size_t size)
 {
 	size_t want = (size + 4096) & ~(size_t)4095;
 	uint8_t *data;
@@ -305,30 +309,5 @@ static int scratch_resize(struct scratch *scratch, size_t size)
 
 	free(scratch->data);
 	*scratch = (struct scratch){ .data = data, .size = want };
-	return 0;
-}
-
-static bool scratch_fits(const struct scratch *scratch, size_t size)
-{
-	return size <= scratch->size &&
-	       (scratch->size <= THREAD_SCRATCH_KEPT || size > THREAD_SCRATCH_KEPT);
-}
-
-int thread_reserve(struct thread *t, size_t size)
-{
-	return scratch_fits(&t->scratch, size) ? 0 : scratch_resize(&t->scratch, size);
-}
-
-int thread_pack(struct thread *t, const ProtobufCMessage *message, size_t *ret_size)
-{
-	size_t size = protobuf_c_message_get_packed_size(message);
-	int r;
-
-	if (unlikely(!scratch_fits(&t->scratch, size))) {
-		r = scratch_resize(&t->scratch, size);
-		if (r < 0)
-			return r;
-	}
-	*ret_size = protobuf_c_message_pack(message, t->scratch.data);
 	return 0;
 }

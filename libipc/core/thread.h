@@ -2,7 +2,7 @@
 /*
  * What one thread keeps for one connection, and the exchange with the driver.
  *
- * Buffers to give back are collected and ride on the next exchange, and so
+ * Buffers to release are collected and ride on the next exchange, and so
  * does the reply of a handler that is just returning (the *stash*): that is
  * what makes a round trip one system call a side. Everything here belongs to
  * the calling thread; only the link to the connection is shared, under the
@@ -13,7 +13,7 @@
 
 #include "private.h"
 
-/* As many buffers to give back are given back at once. */
+/* As many buffers are released at once. */
 #define THREAD_MAX_RELEASE		8
 /* Scratch memory above this is not kept for smaller messages. */
 #define THREAD_SCRATCH_KEPT	((size_t)256 << 10)
@@ -26,7 +26,7 @@ struct scratch {
 
 /* A reply, packed in the scratch, that goes with the next exchange. */
 struct stash {
-	enum device_send_kind kind;	/* REPLY, ERROR, or NONE: nothing stashed */
+	uint32_t kind;			/* REPLY, ERROR, or NONE: nothing stashed */
 	uint32_t code;
 	uint64_t call;
 	size_t size;
@@ -76,37 +76,44 @@ void threads_detach(struct ipc *ipc);
 void threads_forget(void);
 
 /*
- * Sends, waits if flags say so, and gives back what is due. On failure nothing
- * was sent. There must be no stash.
+ * Sends x->send, waits if x->flags say so, and releases what is due; x->event is what
+ * came. On failure nothing was sent. There must be no stash.
  */
-int thread_exchange(struct thread *t, const struct device_send *send, unsigned int flags,
-		    struct device_event *ret_event);
+int thread_exchange(struct thread *t, struct ipcbus_exchange *x);
 /* The same with the stash, if there is one, as what is sent. */
-int thread_wait(struct thread *t, unsigned int flags, struct device_event *ret_event);
-/* Sends the stash and gives buffers back now, if there are any. */
+int thread_wait(struct thread *t, unsigned int flags, struct ipcbus_exchange *x);
+/* Sends the stash and releases buffers now, if there are any. */
 int thread_flush(struct thread *t);
 
 /* The scratch is about to be used: what is stashed in it must go. */
 static inline int thread_flush_stash(struct thread *t)
 {
-	return likely(t->stash.kind == DEVICE_SEND_NONE) ? 0 : thread_flush(t);
+	return likely(t->stash.kind == IPCBUS_SEND_NONE) ? 0 : thread_flush(t);
 }
 
 /* Leaves a reply in the scratch for the next exchange. */
-void thread_stash(struct thread *t, enum device_send_kind kind, uint32_t code, uint64_t call,
+void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
 		  size_t size);
 
 /*
- * Gives a buffer back some time soon: _later() bounds what a thread may hold
+ * Releases a buffer some time soon: _later() bounds what a thread may hold
  * when it does not come back for long, _next() relies on an exchange that
  * follows anyway. 0 is no buffer.
  */
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size);
 void thread_release_next(struct thread *t, uint64_t buffer);
 
-/* Makes room in the scratch, where nothing must be stashed: -ENOMEM. */
-int thread_reserve(struct thread *t, size_t size);
-/* Packs a message into the scratch, where nothing must be stashed. */
-int thread_pack(struct thread *t, const ProtobufCMessage *message, size_t *ret_size);
+int scratch_resize(struct scratch *scratch, size_t size);
+
+/* Makes space for so many bytes in the scratch, where nothing must be stashed: -ENOMEM. */
+static inline int thread_reserve(struct thread *t, size_t size)
+{
+	const struct scratch *scratch = &t->scratch;
+
+	if (likely(size <= scratch->size &&
+		   (scratch->size <= THREAD_SCRATCH_KEPT || size > THREAD_SCRATCH_KEPT)))
+		return 0;
+	return scratch_resize(&t->scratch, size);
+}
 
 #endif /* IPC_THREAD_H */

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "fake-device.h"
+#include "ipcbus-monitor.h"
 
 struct fake_event {
-	struct device_event event;
+	struct ipcbus_event event;
 	uint8_t *payload;
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
 };
 
 struct fake fake;
@@ -29,8 +30,8 @@ void fake_reset(void)
 	queue_begin = queue_end = 0;
 }
 
-void fake_push(struct device_event event, const void *payload, size_t size,
-	       const struct device_object *objects, unsigned int n_objects)
+void fake_push(struct ipcbus_event event, const void *payload, size_t size,
+	       const struct ipcbus_object *objects, unsigned int n_objects)
 {
 	struct fake_event *next = &queue[queue_end++];
 
@@ -45,10 +46,11 @@ void fake_push(struct device_event event, const void *payload, size_t size,
 	if (n_objects)
 		memcpy(next->objects, objects, n_objects * sizeof(*objects));
 	next->event = event;
-	next->event.payload = next->payload;
-	next->event.size = size;
-	next->event.n_objects = n_objects;
-	next->event.objects = queue_end - 1;
+	/* The region begins at address 0. */
+	next->event.offset = (uintptr_t)next->payload;
+	next->event.data_size = size;
+	next->event.object_count = n_objects;
+	next->event.objects = (uintptr_t)next->objects;
 }
 
 const struct fake_sent *fake_last(void)
@@ -62,8 +64,8 @@ void fake_close_fds(void)
 {
 	const struct fake_sent *sent = fake_last();
 
-	for (unsigned int i = 0; i < sent->send.n_objects; i++)
-		if (sent->objects[i].type == DEVICE_OBJECT_FD)
+	for (unsigned int i = 0; i < sent->send.object_count; i++)
+		if (sent->objects[i].type == IPCBUS_OBJECT_FD)
 			close((int)sent->objects[i].value);
 }
 
@@ -79,7 +81,7 @@ int device_open(struct device *device, const char *path, size_t region_size)
 
 int device_set_clear(struct device *device, bool clear)
 {
-	device->send_flags = clear;
+	device->send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
 	return 0;
 }
 
@@ -90,46 +92,43 @@ void device_close(struct device *device, bool mapped)
 }
 
 /* As the driver would: the parts must add up. */
-static void gather(uint8_t *to, const struct device_send *send)
+static void gather(const struct ipcbus_send *send, uint8_t *to)
 {
+	const struct ipcbus_iovec *parts = (const void *)(uintptr_t)send->data;
 	size_t size = 0;
 
-	if (!send->n_parts) {
-		memcpy(to, send->data, send->size);
+	if (!(send->flags & IPCBUS_SEND_IOV)) {
+		if (send->data_size && send->data_size <= FAKE_PAYLOAD)
+			memcpy(to, (const void *)(uintptr_t)send->data, send->data_size);
 		return;
 	}
-	for (unsigned int i = 0; i < send->n_parts; i++) {
-		if (size + send->parts[i].size > send->size)
-			abort();
-		memcpy(to + size, (const void *)(uintptr_t)send->parts[i].base,
-		       send->parts[i].size);
-		size += send->parts[i].size;
+	for (unsigned int i = 0; i < send->iov_count; i++) {
+		if (size + parts[i].size <= FAKE_PAYLOAD)
+			memcpy(to + size, (const void *)(uintptr_t)parts[i].base, parts[i].size);
+		size += parts[i].size;
 	}
-	if (size != send->size)
+	if (size != send->data_size)
 		abort();
 }
 
-static void record(const struct device_exchange *x)
+static void record(const struct ipcbus_exchange *x)
 {
 	struct fake_sent *sent = &fake.sent[fake.n_sent++ % FAKE_MAX];
 
 	sent->send = x->send;
 	sent->flags = x->flags;
-	sent->n_release = x->n_release;
-	if (x->send.size <= FAKE_PAYLOAD && x->send.size)
-		gather(sent->data, &x->send);
-	if (x->send.n_objects)
-		memcpy(sent->objects, x->send.objects,
-		       x->send.n_objects * sizeof(sent->objects[0]));
-	for (unsigned int i = 0; fake.keep_fds && i < x->send.n_objects; i++)
-		if (sent->objects[i].type == DEVICE_OBJECT_FD)
+	sent->n_release = x->release_count;
+	gather(&sent->send, sent->data);
+	if (x->send.object_count)
+		memcpy(sent->objects, (const void *)(uintptr_t)x->send.objects,
+		       x->send.object_count * sizeof(sent->objects[0]));
+	for (unsigned int i = 0; fake.keep_fds && i < x->send.object_count; i++)
+		if (sent->objects[i].type == IPCBUS_OBJECT_FD)
 			sent->objects[i].value = (uint64_t)dup((int)sent->objects[i].value);
-	sent->send.data = sent->data;
-	sent->send.objects = sent->objects;
 }
 
 /* What happens on other threads before the driver knows of it comes first. */
-static void take_message(const struct device_exchange *x)
+static void take_message(const struct ipcbus_exchange *x)
 {
 	void (*on_send)(void) = fake.on_send;
 
@@ -139,7 +138,7 @@ static void take_message(const struct device_exchange *x)
 	record(x);
 }
 
-static int send_error(const struct device_exchange *x)
+static int send_error(const struct ipcbus_exchange *x)
 {
 	int r = fake.send_error;
 
@@ -149,47 +148,47 @@ static int send_error(const struct device_exchange *x)
 	return r;
 }
 
-static bool would_sleep(const struct device_exchange *x)
+static bool would_sleep(const struct ipcbus_exchange *x)
 {
-	return x->flags & DEVICE_WAIT && !(x->flags & DEVICE_NONBLOCK) &&
+	return x->flags & IPCBUS_WAIT && !(x->flags & IPCBUS_NONBLOCK) &&
 	       queue_begin == queue_end;
 }
 
-int device_exchange(const struct device *device, struct device_exchange *x,
-		    struct device_event *ret_event)
+static void release(const struct ipcbus_exchange *x)
+{
+	const uint64_t *buffers = x->release_count == 1 ? &x->release :
+							   (const void *)(uintptr_t)x->release;
+
+	for (unsigned int i = 0; i < x->release_count; i++)
+		fake.released[fake.n_released++ % FAKE_MAX] = buffers[i];
+}
+
+int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 {
 	int r;
 
-	(void)device;
 	fake.exchanges++;
-	for (unsigned int i = 0; i < x->n_release; i++)
-		fake.released[fake.n_released++ % FAKE_MAX] = x->release[i];
-	x->n_released = x->n_release;
-	x->thread = 1;
+	if (x->send.kind)
+		x->send.flags |= device->send_flags;
+	release(x);
+	x->event = (struct ipcbus_event){ .stage = IPCBUS_STAGE_TARGET, .thread = 1 };
 	r = send_error(x);
 	if (r < 0)
 		return r;
 	if (would_sleep(x) && !fake.on_empty)
 		return -EPIPE;
 
-	if (x->send.kind != DEVICE_SEND_NONE)
+	if (x->send.kind != IPCBUS_SEND_NONE)
 		take_message(x);
-	*ret_event = (struct device_event){ .kind = DEVICE_EVENT_NONE };
+	x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
 	if (would_sleep(x)) {
 		fake.on_empty();
-		ret_event->kind = DEVICE_EVENT_INTERRUPTED;
-	} else if (x->flags & DEVICE_WAIT && queue_begin < queue_end) {
-		*ret_event = queue[queue_begin++].event;
+		x->event.kind = IPCBUS_EVENT_INTERRUPTED;
+	} else if (x->flags & IPCBUS_WAIT && queue_begin < queue_end) {
+		x->event = queue[queue_begin++].event;
 	}
+	x->event.thread = 1;
 	return 0;
-}
-
-void device_objects(const struct device *device, const struct device_event *event,
-		    struct device_object *ret_objects)
-{
-	(void)device;
-	memcpy(ret_objects, queue[event->objects].objects,
-	       event->n_objects * sizeof(*ret_objects));
 }
 
 void device_wake(const struct device *device)
@@ -222,13 +221,12 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 	return 1;
 }
 
-int device_node_create(const struct device *device, const struct device_node *node,
-		       uint64_t *ret_node)
+int device_node_create(const struct device *device, struct ipcbus_node *node)
 {
 	(void)device;
 	fake.node = *node;
 	fake.cookie = node->cookie;
-	*ret_node = ++fake.n_nodes;
+	node->node = ++fake.n_nodes;
 	return 0;
 }
 
@@ -255,28 +253,20 @@ int device_handle_put(const struct device *device, uint32_t handle, uint32_t cou
 	return 0;
 }
 
-int device_node_info(const struct device *device, uint64_t node,
-		     struct device_node_info *ret_info)
+int device_node_info(const struct device *device, struct ipcbus_node_info *info)
 {
 	(void)device;
-	*ret_info = (struct device_node_info){ 1, 2, 3, 4 };
-	return node ? 0 : -ENOENT;
+	info->refs = 1;
+	info->pending = 2;
+	info->oneways = 3;
+	info->watches = 4;
+	return info->node ? 0 : -ENOENT;
 }
 
-int device_monitor(const struct device *device, unsigned int flags, pid_t pid, size_t max_data)
+int device_monitor(const struct device *device, struct ipcbus_monitor *monitor)
 {
 	(void)device;
-	(void)max_data;
-	return pid == 1 ? -ESRCH : flags > 7 ? -EINVAL : 0;
-}
-
-int device_record(const void *record, size_t size, struct ipc_record *ret_record,
-	       struct ipc_record_object *ret_objects)
-{
-	(void)record;
-	(void)ret_record;
-	(void)ret_objects;
-	return size ? 0 : -EBADMSG;
+	return monitor->pid == 1 ? -ESRCH : monitor->flags > 7 ? -EINVAL : 0;
 }
 
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
@@ -319,22 +309,23 @@ int device_call_canceled(const struct device *device, uint64_t call)
 	return call == fake.canceled_call;
 }
 
-int device_caller(const struct device *device, uint64_t call, uint64_t buffer, pid_t *ret_pid)
+int device_sender_info(const struct device *device, struct ipcbus_sender_info *info)
 {
 	(void)device;
-	if (fake.caller < 0 || !(call || buffer))
-		return fake.caller < 0 ? fake.caller : -EINVAL;
-	*ret_pid = fake.caller_pid;
-	return fake.caller;
+	if (!info->call && !info->buffer)
+		return -EINVAL;
+	info->flags = fake.sender_flags;
+	info->pid = fake.sender_pid;
+	return fake.sender_error;
 }
 
-int device_freeze(const struct device *device, pid_t pid, bool thaw, unsigned int timeout_msec)
+int device_freeze(const struct device *device, struct ipcbus_freeze *freeze)
 {
 	(void)device;
-	(void)timeout_msec;
-	if (!pid)
+	if (!freeze->pid)
 		return -ESRCH;
-	return thaw ? DEVICE_CAME_CALL | DEVICE_CAME_ONEWAY : 0;
+	freeze->received = IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY;
+	return 0;
 }
 
 int device_set_threads(const struct device *device, unsigned int max)

@@ -17,11 +17,11 @@
 
 /* One message that was sent. */
 struct fake_sent {
-	struct device_send send;	/* data and objects point to the copies below */
+	struct ipcbus_send send;	/* as it was sent: data and objects are below */
 	unsigned int flags;		/* of its exchange */
-	unsigned int n_release;		/* buffers that were given back with it */
+	unsigned int n_release;		/* buffers that were released with it */
 	uint8_t data[FAKE_PAYLOAD];
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
 };
 
 struct fake {
@@ -34,12 +34,12 @@ struct fake {
 
 	bool keep_fds;			/* those sent are duplicated, for fake_close_fds() */
 	int send_error;			/* the next message of this kind fails with it */
-	enum device_send_kind send_error_kind;
+	uint32_t send_error_kind;
 	void (*on_empty)(void);
 	void (*on_send)(void);		/* once, before the next message is there */
 
 	unsigned int n_nodes;		/* ids from 1 */
-	struct device_node node;	/* the newest */
+	struct ipcbus_node node;	/* the newest */
 	uint64_t cookie;		/* its */
 	unsigned int n_settled;		/* calls of device_node_destroy_idle() */
 	int settle_error;
@@ -58,16 +58,17 @@ struct fake {
 	int cancel_error;
 	unsigned int n_asked;		/* calls of device_call_canceled() */
 	uint64_t canceled_call;		/* of which that says yes */
-	int caller;			/* what device_caller() says, and with which pid */
-	pid_t caller_pid;
+	int sender_error;		/* what device_sender_info() says */
+	uint32_t sender_flags;
+	uint32_t sender_pid;
 };
 
 extern struct fake fake;
 
 void fake_reset(void);
 /* The next wait returns this; payload and objects are copied into the region. */
-void fake_push(struct device_event event, const void *payload, size_t size,
-	       const struct device_object *objects, unsigned int n_objects);
+void fake_push(struct ipcbus_event event, const void *payload, size_t size,
+	       const struct ipcbus_object *objects, unsigned int n_objects);
 /* Closes the duplicates of the message sent last. */
 void fake_close_fds(void);
 /* The message sent last. */

@@ -4,6 +4,7 @@
  * the driver is asked, and that each completion runs once.
  */
 #include <errno.h>
+#include <ipc/rpc.h>
 #include <string.h>
 
 #include "core/async.h"
@@ -112,34 +113,34 @@ static int log_with(const struct ipc_options *options)
 	return ipc_rpc_oneway_with(test_proxy(peer), method("Log"), options, &request.base);
 }
 
-static void push_end(enum device_event_kind kind, uint64_t cookie, int error)
+static void push_end(uint32_t kind, uint64_t cookie, int error)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 	Ipc__Error explained = IPC__ERROR__INIT;
-	const ProtobufCMessage *message = kind == DEVICE_EVENT_REPLY ? &reply.base :
+	const ProtobufCMessage *message = kind == IPCBUS_EVENT_REPLY ? &reply.base :
 								       &explained.base;
-	struct device_event event = { .kind = kind, .cookie = cookie, .error = error };
+	struct ipcbus_event event = { .kind = kind, .cookie = cookie, .error = error };
 	uint8_t data[256] = { 0 };
 	size_t size = 0;
 
 	reply.text = "late";
 	explained.message = "no";
-	if (kind != DEVICE_EVENT_FAILED) {
+	if (kind != IPCBUS_EVENT_FAILED) {
 		size = protobuf_c_message_pack(message, data);
 		event.buffer = 70;
 	}
 	fake_push(event, data, size, NULL, 0);
 }
 
-static void push_call(enum device_event_kind kind)
+static void push_call(uint32_t kind)
 {
-	struct device_event event = {
+	struct ipcbus_event event = {
 		.kind = kind,
 		.cookie = fake.cookie,
-		.code = method(kind == DEVICE_EVENT_CALL ? "Echo" : "Log")->code,
-		.call = kind == DEVICE_EVENT_CALL ? 100 : 0,
+		.code = method(kind == IPCBUS_EVENT_CALL ? "Echo" : "Log")->code,
+		.call = kind == IPCBUS_EVENT_CALL ? 100 : 0,
 		.buffer = 50,
-		.deadline = kind == DEVICE_EVENT_CALL ? 5000 : 0,
+		.deadline = kind == IPCBUS_EVENT_CALL ? 5000 : 0,
 	};
 
 	fake_push(event, NULL, 0, NULL, 0);
@@ -147,7 +148,7 @@ static void push_call(enum device_event_kind kind)
 
 static void push_canceled(void)
 {
-	struct device_event event = { .kind = DEVICE_EVENT_CANCELED, .call = 100 };
+	struct ipcbus_event event = { .kind = IPCBUS_EVENT_CANCELED, .call = 100 };
 
 	fake.canceled_call = 100;
 	fake_push(event, NULL, 0, NULL, 0);
@@ -167,12 +168,12 @@ START_TEST(a_reply_completes)
 	begin();
 	ck_assert_int_eq(call_async(NULL, &id), 0);
 	ck_assert_uint_ne(id, 0);
-	ck_assert(fake_last()->send.async);
+	ck_assert(fake_last()->send.flags & IPCBUS_SEND_ASYNC);
 	ck_assert_uint_eq(fake_last()->send.cookie, id);
 	ck_assert_uint_eq(fake_last()->flags, 0);
 	ck_assert_uint_eq(end_of.count, 0);
 
-	push_end(DEVICE_EVENT_REPLY, id, 0);
+	push_end(IPCBUS_EVENT_REPLY, id, 0);
 	serve_one();
 	ck_assert_uint_eq(end_of.count, 1);
 	ck_assert_int_eq(end_of.result, 0);
@@ -181,7 +182,7 @@ START_TEST(a_reply_completes)
 	ck_assert_uint_eq(fake.n_released, 1);
 
 	/* What the driver would never do: tell twice. */
-	push_end(DEVICE_EVENT_REPLY, id, 0);
+	push_end(IPCBUS_EVENT_REPLY, id, 0);
 	serve_one();
 	ck_assert_uint_eq(end_of.count, 1);
 	end();
@@ -204,7 +205,7 @@ START_TEST(a_reply_may_be_kept)
 	begin();
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Echo"), NULL, &request.base,
 					    complete_and_keep, completed, &end_of, &id), 0);
-	push_end(DEVICE_EVENT_REPLY, id, 0);
+	push_end(IPCBUS_EVENT_REPLY, id, 0);
 	serve_one();
 	ck_assert_str_eq(((Ipc__Test__EchoReply *)end_of.reply)->text, "late");
 	ipc_rpc_free(end_of.reply);
@@ -219,7 +220,7 @@ START_TEST(failures_complete)
 
 	begin();
 	ck_assert_int_eq(call_async(NULL, &id), 0);
-	push_end(DEVICE_EVENT_ERROR, id, -EIO);
+	push_end(IPCBUS_EVENT_ERROR, id, -EIO);
 	serve_one();
 	ck_assert_int_eq(end_of.result, -EIO);
 	ck_assert_int_eq(end_of.code, -EIO);
@@ -227,7 +228,7 @@ START_TEST(failures_complete)
 	ck_assert_ptr_null(end_of.reply);
 
 	ck_assert_int_eq(call_async(NULL, &id), 0);
-	push_end(DEVICE_EVENT_FAILED, id, -EOWNERDEAD);
+	push_end(IPCBUS_EVENT_FAILED, id, -EOWNERDEAD);
 	serve_one();
 	ck_assert_int_eq(end_of.result, -EOWNERDEAD);
 	ck_assert_uint_eq(end_of.count, 2);
@@ -242,7 +243,7 @@ START_TEST(what_was_not_sent_does_not_complete)
 
 	begin();
 	fake.send_error = -ENOSPC;
-	fake.send_error_kind = DEVICE_SEND_CALL;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
 	ck_assert_int_eq(call_async(NULL, NULL), -ENOSPC);
 	ck_assert_int_eq(call_async(&options, NULL), -EINVAL);
 	options = (struct ipc_options){ .flags = IPC_REPLACE };
@@ -295,7 +296,7 @@ START_TEST(cancelling)
 	ck_assert_uint_eq(fake.canceled, id);
 	/* The driver's word completes it. */
 	ck_assert_uint_eq(end_of.count, 0);
-	push_end(DEVICE_EVENT_FAILED, id, -ECANCELED);
+	push_end(IPCBUS_EVENT_FAILED, id, -ECANCELED);
 	serve_one();
 	ck_assert_int_eq(end_of.result, -ECANCELED);
 
@@ -355,7 +356,7 @@ START_TEST(the_nearest_limit_counts)
 
 	ck_assert_int_eq(call_async(&options, NULL), 0);
 	check_time(1000 * SECOND);
-	push_end(DEVICE_EVENT_REPLY, 0, 0);
+	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
 	check_time(1000 * SECOND);
 
@@ -383,16 +384,16 @@ START_TEST(oneways_wait_only_when_asked)
 	ck_assert_int_eq(ipc_set_timeout(ipc, SECOND), 0);
 	ck_assert_int_eq(log_with(NULL), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
-	ck_assert(!fake_last()->send.replace);
+	ck_assert(!(fake_last()->send.flags & IPCBUS_SEND_REPLACE));
 	/* A signal does not end the wait. */
 	fake.send_error = -EINTR;
-	fake.send_error_kind = DEVICE_SEND_ONEWAY;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
 	ck_assert_int_eq(log_with(&options), 0);
 	check_time(1000 * SECOND);
 
 	options = (struct ipc_options){ .flags = IPC_REPLACE };
 	ck_assert_int_eq(log_with(&options), 0);
-	ck_assert(fake_last()->send.replace);
+	ck_assert(fake_last()->send.flags & IPCBUS_SEND_REPLACE);
 	options.id = 7;
 	ck_assert_int_eq(log_with(&options), -EINVAL);
 	options = (struct ipc_options){ .flags = 2 };
@@ -423,7 +424,7 @@ START_TEST(what_a_handler_can_ask)
 {
 	begin();
 	on_echo = keep;
-	push_call(DEVICE_EVENT_CALL);
+	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	ck_assert_uint_eq(ipc_call_remaining(kept), 0);
 	ck_assert_int_eq(ipc_call_canceled(kept), 0);
@@ -435,7 +436,7 @@ START_TEST(what_a_handler_can_ask)
 	ck_assert_ptr_null(ipc_call_label(kept));
 	ipc_call_unref(kept);
 
-	push_call(DEVICE_EVENT_ONEWAY);
+	push_call(IPCBUS_EVENT_ONEWAY);
 	serve_one();
 	ck_assert_uint_eq(ipc_call_remaining(kept), IPC_NEVER);
 	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
@@ -452,7 +453,7 @@ START_TEST(told_of_the_end)
 	begin();
 	told = 0;
 	on_echo = keep;
-	push_call(DEVICE_EVENT_CALL);
+	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 
 	/* Taken back: nothing is told. */
@@ -481,7 +482,7 @@ START_TEST(told_too_late)
 	begin();
 	told = 0;
 	on_echo = keep;
-	push_call(DEVICE_EVENT_CALL);
+	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	/* The event came before anybody was interested. */
 	push_canceled();
@@ -507,13 +508,13 @@ START_TEST(a_handlers_calls_end_with_it)
 {
 	begin();
 	on_echo = call_and_keep;
-	push_call(DEVICE_EVENT_CALL);
+	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	push_canceled();
 	serve_one();
 	ck_assert_uint_eq(fake.n_cancels, 1);
 	ck_assert_uint_eq(fake.canceled, child_id);
-	push_end(DEVICE_EVENT_FAILED, child_id, -ECANCELED);
+	push_end(IPCBUS_EVENT_FAILED, child_id, -ECANCELED);
 	serve_one();
 	ck_assert_int_eq(end_of.result, -ECANCELED);
 	ipc_call_unref(kept);
@@ -525,14 +526,14 @@ START_TEST(calls_outlive_an_answered_one)
 {
 	begin();
 	on_echo = call_and_keep;
-	push_call(DEVICE_EVENT_CALL);
+	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
 	ipc_call_unref(kept);
 	push_canceled();
 	serve_one();
 	ck_assert_uint_eq(fake.n_cancels, 0);
-	push_end(DEVICE_EVENT_REPLY, child_id, 0);
+	push_end(IPCBUS_EVENT_REPLY, child_id, 0);
 	serve_one();
 	ck_assert_uint_eq(end_of.count, 1);
 	ck_assert_int_eq(end_of.result, 0);
@@ -547,14 +548,14 @@ START_TEST(calls_for_a_kept_one)
 
 	begin();
 	on_echo = keep;
-	push_call(DEVICE_EVENT_CALL);
+	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	options.parent = kept;
 	ck_assert_int_eq(call_async(&options, &id), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
 
 	/* One that is waited for gets a number to be cancelled by. */
-	push_end(DEVICE_EVENT_REPLY, 0, 0);
+	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
 	ck_assert_uint_ne(fake_last()->send.cookie, 0);
@@ -570,7 +571,7 @@ START_TEST(calls_for_a_kept_one)
 	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
 	ipc_call_unref(kept);
 
-	push_call(DEVICE_EVENT_ONEWAY);
+	push_call(IPCBUS_EVENT_ONEWAY);
 	serve_one();
 	options.parent = kept;
 	ck_assert_int_eq(call_now(&options), -EINVAL);
@@ -596,12 +597,12 @@ START_TEST(canceled_before_the_driver_knows)
 	for (int async = 0; async < 2; async++) {
 		begin();
 		on_echo = keep;
-		push_call(DEVICE_EVENT_CALL);
+		push_call(IPCBUS_EVENT_CALL);
 		serve_one();
 		options.parent = kept;
 		options.id = id = ipc_new_id(ipc);
 		fake.on_send = canceled_elsewhere;
-		push_end(DEVICE_EVENT_FAILED, id, -ECANCELED);
+		push_end(IPCBUS_EVENT_FAILED, id, -ECANCELED);
 		if (async)
 			ck_assert_int_eq(call_async(&options, NULL), 0);
 		else

@@ -14,7 +14,8 @@
 #include "typed/blob.h"
 #include "core/call.h"
 #include "fake-device.h"
-#include "typed/frame.h"
+#include "core/frame.h"
+#include "typed/typed.h"
 #include "core/object.h"
 #include "core/proxy.h"
 #include "test-run.h"
@@ -54,7 +55,7 @@ static void begin(void)
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
 	ck_assert_uint_ne(ipc_object_id(object), 0);
-	ck_assert(fake.node.accept_fds);
+	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 }
 
 static void end(void)
@@ -67,7 +68,7 @@ static void end(void)
 /* Sends it, and lets what was sent arrive here as a call. */
 static int send_crate(const Ipc__Test__Crate *crate, const struct ipc_options *options)
 {
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	return ipc_rpc_call_with(test_proxy(peer), method_ship(), options, &crate->base, NULL,
 				 NULL);
 }
@@ -75,27 +76,27 @@ static int send_crate(const Ipc__Test__Crate *crate, const struct ipc_options *o
 static void arrive(void)
 {
 	const struct fake_sent *sent = fake_last();
-	struct device_event event = {
-		.kind = DEVICE_EVENT_CALL,
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_CALL,
 		.cookie = fake.cookie,
 		.code = method_ship()->code,
 		.call = 100,
 		.buffer = 50,
 	};
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
 
 	memcpy(objects, sent->objects, sizeof(objects));
-	for (unsigned int i = 0; i < sent->send.n_objects; i++)
-		if (objects[i].type == DEVICE_OBJECT_FD)
+	for (unsigned int i = 0; i < sent->send.object_count; i++)
+		if (objects[i].type == IPCBUS_OBJECT_FD)
 			objects[i].value = (uint64_t)dup((int)objects[i].value);
 	kept = NULL;
-	fake_push(event, sent->data, sent->send.size, objects, sent->send.n_objects);
+	fake_push(event, sent->data, sent->send.data_size, objects, sent->send.object_count);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
 static const Ipc__Test__Crate *arrived(void)
 {
-	return (const Ipc__Test__Crate *)kept->request.root;
+	return (const Ipc__Test__Crate *)((struct typed_call *)kept->block)->request.root;
 }
 
 static void check_blob(const Ipc__Blob *blob, const uint8_t *data, size_t size)
@@ -142,9 +143,9 @@ START_TEST(blobs_of_every_size)
 		crate.blob = &blob;
 		crate.label = "label";
 		ck_assert_int_eq(send_crate(&crate, NULL), 0);
-		ck_assert_uint_eq(fake_last()->send.n_objects, 0);
+		ck_assert_uint_eq(fake_last()->send.object_count, 0);
 		/* Nothing of the sender's memory is told. */
-		ck_assert_ptr_null(memmem(fake_last()->data, fake_last()->send.size,
+		ck_assert_ptr_null(memmem(fake_last()->data, fake_last()->send.data_size,
 					  &blob.data.data, sizeof(blob.data.data)));
 		arrive();
 		check_blob(arrived()->blob, data, sizes[i]);
@@ -230,8 +231,8 @@ START_TEST(large_ones_are_files)
 	/* The file is closed when it was sent: look while it is. */
 	fake.keep_fds = true;
 	ck_assert_int_eq(send_crate(&crate, NULL), 0);
-	ck_assert_uint_eq(fake_last()->send.n_objects, 1);
-	ck_assert_uint_lt(fake_last()->send.size, 1000);
+	ck_assert_uint_eq(fake_last()->send.object_count, 1);
+	ck_assert_uint_lt(fake_last()->send.data_size, 1000);
 	arrive();
 	check_blob(arrived()->blobs[0], data, 100);
 	check_blob(arrived()->blobs[1], data, IPC_BLOB_LARGE + 3);
@@ -259,7 +260,7 @@ START_TEST(sealed_memory_is_not_copied)
 	ck_assert_int_eq(ipc_blob_set_memory(&blob, memory, 5000), 0);
 	crate.blob = &blob;
 	ck_assert_int_eq(send_crate(&crate, NULL), 0);
-	ck_assert_uint_eq(fake_last()->send.n_objects, 1);
+	ck_assert_uint_eq(fake_last()->send.object_count, 1);
 	ck_assert_int_eq((int)fake_last()->objects[0].value, ipc_memory_fd(memory));
 	arrive();
 	ck_assert_uint_eq(ipc_blob_size(arrived()->blob), 5000);
@@ -315,13 +316,13 @@ START_TEST(a_reply_keeps_its_buffer)
 	ipc_blob_set(&blob, data, 3000);
 	crate.blob = &blob;
 	ck_assert_int_eq(test_reply_ship(kept, &crate), 0);
-	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
-	ck_assert_uint_gt(fake_last()->send.n_parts, 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
+	ck_assert_uint_gt(fake_last()->send.iov_count, 1);
 	ipc_call_unref(kept);
 
 	/* And that arrives with its caller. */
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = 61 },
-		  fake.sent[fake.n_sent - 1].data, fake.sent[fake.n_sent - 1].send.size, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 61 },
+		  fake_last()->data, fake_last()->send.data_size, NULL, 0);
 	crate.blob = NULL;
 	fake.n_released = 0;
 	ck_assert_int_eq(ipc_rpc_call(test_proxy(peer), method_ship(), &crate.base, &reply, NULL),
@@ -372,11 +373,11 @@ END_TEST
 /* --- Strangers ---------------------------------------------------------------------- */
 
 /* What becomes of a payload: 0 it reached the handler, else the errno it was refused with. */
-static int take(const void *payload, size_t size, const struct device_object *objects,
+static int take(const void *payload, size_t size, const struct ipcbus_object *objects,
 		unsigned int n_objects)
 {
-	struct device_event event = {
-		.kind = DEVICE_EVENT_CALL,
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_CALL,
 		.cookie = fake.cookie,
 		.code = method_ship()->code,
 		.call = 100,
@@ -466,7 +467,7 @@ START_TEST(blobs_that_did_not_come)
 	blob.has_size = 1;
 	blob.size = 4;
 	size = pack_blob(data, &blob, 8);
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_CALL, .cookie = fake.cookie,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .cookie = fake.cookie,
 					 .code = method_ship()->code, .call = 100 },
 		  data, size, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
@@ -481,7 +482,7 @@ END_TEST
 static int take_file(int fd)
 {
 	uint64_t payload[32] = { 0 };
-	struct device_object entry = { .type = DEVICE_OBJECT_FD, .tag = BLOB_TAG };
+	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD, .tag = BLOB_TAG };
 	Ipc__Blob blob = IPC__BLOB__INIT;
 	size_t size;
 

@@ -4,6 +4,7 @@
  * what becomes of failures.
  */
 #include <errno.h>
+#include <ipc/rpc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,7 +69,7 @@ static uint32_t code_of(const char *name)
 	return 0;
 }
 
-static void push_packed(struct device_event event, const ProtobufCMessage *message)
+static void push_packed(struct ipcbus_event event, const ProtobufCMessage *message)
 {
 	uint8_t data[1024];
 	size_t size = message ? protobuf_c_message_pack(message, data) : 0;
@@ -81,18 +82,18 @@ static void push_reply(const char *text, uint64_t buffer)
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 
 	reply.text = (char *)text;
-	push_packed((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = buffer },
+	push_packed((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = buffer },
 		    &reply.base);
 }
 
-static void push_request(enum device_event_kind kind, const char *method, const char *text)
+static void push_request(uint32_t kind, const char *method, const char *text)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
-	struct device_event event = {
+	struct ipcbus_event event = {
 		.kind = kind,
 		.cookie = fake.cookie,
 		.code = code_of(method),
-		.call = kind == DEVICE_EVENT_CALL ? 100 : 0,
+		.call = kind == IPCBUS_EVENT_CALL ? 100 : 0,
 		.buffer = 50,
 		.pid = 1,
 		.tid = 2,
@@ -108,9 +109,9 @@ static void push_request(enum device_event_kind kind, const char *method, const 
 static void check_error(int code, const char *name, const char *message)
 {
 	const struct fake_sent *sent = fake_last();
-	Ipc__Error *error = ipc__error__unpack(NULL, sent->send.size, sent->data);
+	Ipc__Error *error = ipc__error__unpack(NULL, sent->send.data_size, sent->data);
 
-	ck_assert_uint_eq(sent->send.kind, DEVICE_SEND_ERROR);
+	ck_assert_uint_eq(sent->send.kind, IPCBUS_SEND_ERROR);
 	ck_assert_uint_eq(sent->send.call, 100);
 	ck_assert_uint_eq(sent->send.code, (uint32_t)code);
 	ck_assert_ptr_nonnull(error);
@@ -119,17 +120,17 @@ static void check_error(int code, const char *name, const char *message)
 	if (message)
 		ck_assert_str_eq(error->message, message);
 	else
-		ck_assert_uint_eq(sent->send.size, 0);
+		ck_assert_uint_eq(sent->send.data_size, 0);
 	ipc__error__free_unpacked(error, NULL);
 }
 
 static void check_reply(const char *text)
 {
 	const struct fake_sent *sent = fake_last();
-	Ipc__Test__EchoReply *reply = ipc__test__echo_reply__unpack(NULL, sent->send.size,
+	Ipc__Test__EchoReply *reply = ipc__test__echo_reply__unpack(NULL, sent->send.data_size,
 								    sent->data);
 
-	ck_assert_uint_eq(sent->send.kind, DEVICE_SEND_REPLY);
+	ck_assert_uint_eq(sent->send.kind, IPCBUS_SEND_REPLY);
 	ck_assert_uint_eq(sent->send.call, 100);
 	ck_assert_ptr_nonnull(reply);
 	ck_assert_str_eq(reply->text, text);
@@ -159,8 +160,8 @@ START_TEST(a_call_is_one_exchange)
 	ck_assert_uint_eq(fake.exchanges, 1);
 	ck_assert_uint_eq(fake.sent[0].send.handle, 5);
 	ck_assert_uint_eq(fake.sent[0].send.code, code_of("Echo"));
-	ck_assert_uint_eq(fake.sent[0].flags, DEVICE_WAIT);
-	ck_assert(!fake.sent[0].send.accept_fds);
+	ck_assert_uint_eq(fake.sent[0].flags, IPCBUS_WAIT);
+	ck_assert(!(fake.sent[0].send.flags & IPCBUS_SEND_ACCEPT_FDS));
 	test_echo_reply_free(reply);
 	test_echo_reply_free(NULL);
 
@@ -201,8 +202,8 @@ START_TEST(signals_do_not_end_a_call)
 	Ipc__Test__EchoReply *reply = NULL;
 
 	begin();
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
 	push_reply("world", 31);
 	ck_assert_int_eq(call_echo("hello", &reply, NULL), 0);
 	ck_assert_uint_eq(fake.n_sent, 1);
@@ -219,12 +220,12 @@ START_TEST(errors_of_the_driver)
 
 	begin();
 	fake.send_error = -EOWNERDEAD;
-	fake.send_error_kind = DEVICE_SEND_CALL;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
 	ck_assert_int_eq(call_echo("hello", &reply, &error), -EOWNERDEAD);
 	ck_assert_int_eq(error.code, -EOWNERDEAD);
 	ck_assert_ptr_eq(reply, (void *)1);
 
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .error = -EMFILE }, NULL, 0,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EMFILE }, NULL, 0,
 		  NULL, 0);
 	ck_assert_int_eq(call_echo("hello", &reply, &error), -EMFILE);
 	ck_assert_int_eq(error.code, -EMFILE);
@@ -237,8 +238,8 @@ START_TEST(errors_of_the_server)
 {
 	Ipc__Error sent = IPC__ERROR__INIT;
 	struct ipc_error error = IPC_ERROR_INIT;
-	struct device_event event = {
-		.kind = DEVICE_EVENT_ERROR,
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_ERROR,
 		.error = -EREMOTEIO,
 		.buffer = 9,
 	};
@@ -266,16 +267,16 @@ END_TEST
 START_TEST(a_reply_that_is_none)
 {
 	Ipc__Test__EchoReply *reply = (void *)1;
-	struct device_object handle = { DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 };
+	struct ipcbus_object handle = { IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 };
 
 	begin();
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = 7 }, "\x0a\x05", 2,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, "\x0a\x05", 2,
 		  &handle, 1);
 	ck_assert_int_eq(call_echo("", &reply, NULL), -EBADMSG);
 	ck_assert_ptr_eq(reply, (void *)1);
 	/* What came with it is given back, and so is what nobody asked for. */
 	ck_assert_uint_eq(fake.n_puts, 1);
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY, .buffer = 8 }, NULL, 0,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 8 }, NULL, 0,
 		  &handle, 1);
 	ck_assert_int_eq(call_echo("", NULL, NULL), 0);
 	ck_assert_uint_eq(fake.n_puts, 2);
@@ -304,7 +305,7 @@ START_TEST(an_object_that_could_not_be_sent_is_not_held)
 	id.id = ipc_object_id(object);
 	cargo.object = &id;
 	fake.send_error = -ENOSPC;
-	fake.send_error_kind = DEVICE_SEND_ONEWAY;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
 	ck_assert_int_eq(test_drop(peer, &cargo), -ENOSPC);
 	ipc_object_unref(object);
 	ck_assert_uint_eq(fake.n_settled, 1);
@@ -338,17 +339,17 @@ static void ask_for_a_pidfd(struct ipc_call *call)
 {
 	int fd;
 
-	fake.caller = 1;
-	fake.caller_pid = 1;
+	fake.sender_flags = IPCBUS_SENDER_ALIVE;
+	fake.sender_pid = 1;
 	fd = ipc_call_pidfd(call);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	fake.caller = 0;
+	fake.sender_flags = 0;
 	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
-	fake.caller = 1;
-	fake.caller_pid = 2;
+	fake.sender_flags = IPCBUS_SENDER_ALIVE;
+	fake.sender_pid = 2;
 	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
-	fake.caller = -ENOTTY;
+	fake.sender_error = -ENOTTY;
 	ck_assert_int_eq(ipc_call_pidfd(call), -ENOTTY);
 }
 
@@ -386,13 +387,13 @@ START_TEST(a_served_call_is_one_exchange)
 {
 	begin();
 	on_echo = answer;
-	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 	run();
 	check_reply("hello");
 	ck_assert_uint_eq(fake.n_sent, 1);
 	/* The wait for the call, and the reply with the next wait and the free. */
 	ck_assert_uint_eq(fake.exchanges, 2);
-	ck_assert_uint_eq(fake_last()->flags, DEVICE_WAIT | DEVICE_SERVE);
+	ck_assert_uint_eq(fake_last()->flags, IPCBUS_WAIT | IPCBUS_SERVE);
 	ck_assert_uint_eq(fake_last()->n_release, 1);
 	ck_assert_uint_eq(fake.released[0], 50);
 	end();
@@ -405,8 +406,8 @@ START_TEST(an_event_loop_does_not_keep_the_reply)
 	on_echo = answer;
 	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
 	ck_assert_int_eq(ipc_process(ipc), 0);
-	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
+	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
 	serve_one();
 	check_reply("hello");
@@ -465,7 +466,7 @@ START_TEST(what_a_handler_can_end_with)
 	begin();
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		on_echo = ends[i].handler;
-		push_request(DEVICE_EVENT_CALL, "Echo", "say");
+		push_request(IPCBUS_EVENT_CALL, "Echo", "say");
 		serve_one();
 		check_error(ends[i].code, ends[i].name, ends[i].message);
 		ck_assert_uint_eq(fake.n_sent, i + 1);
@@ -478,31 +479,31 @@ START_TEST(what_never_reaches_a_handler)
 {
 	begin();
 	/* No handler. */
-	push_request(DEVICE_EVENT_CALL, "Poke", "x");
+	push_request(IPCBUS_EVENT_CALL, "Poke", "x");
 	serve_one();
 	check_error(EOPNOTSUPP, NULL, NULL);
 	/* No such method. */
-	push_packed((struct device_event){ .kind = DEVICE_EVENT_CALL, .call = 100, .code = 4711,
+	push_packed((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .code = 4711,
 					   .cookie = fake.cookie }, NULL);
 	serve_one();
 	check_error(EOPNOTSUPP, NULL, "ipc.test.Test has no method with the number 0x1267");
 	/* A oneway called, and a call sent oneway. */
-	push_request(DEVICE_EVENT_CALL, "Log", "line");
+	push_request(IPCBUS_EVENT_CALL, "Log", "line");
 	serve_one();
 	check_error(EPROTO, NULL, "ipc.test.Test.Log is oneway: it has no reply");
 	on_echo = answer;
-	push_request(DEVICE_EVENT_ONEWAY, "Echo", "x");
+	push_request(IPCBUS_EVENT_ONEWAY, "Echo", "x");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 3);
 	/* Not a request. */
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_CALL, .call = 100, .buffer = 3,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 3,
 					 .code = code_of("Echo"), .cookie = fake.cookie },
 		  "\x0a\x7f", 2, NULL, 0);
 	serve_one();
 	check_error(EBADMSG, NULL,
 		    "ipc.test.Test.Echo: the request is not a valid ipc.test.EchoRequest");
 	/* No such object, any more. */
-	push_packed((struct device_event){ .kind = DEVICE_EVENT_CALL, .call = 100,
+	push_packed((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
 					   .cookie = 4711 }, NULL);
 	serve_one();
 	check_error(EOWNERDEAD, NULL, NULL);
@@ -514,7 +515,7 @@ END_TEST
 START_TEST(a_oneway_is_not_answered)
 {
 	begin();
-	push_request(DEVICE_EVENT_ONEWAY, "Log", "line");
+	push_request(IPCBUS_EVENT_ONEWAY, "Log", "line");
 	serve_one();
 	ck_assert_int_eq(logged, 1);
 	ck_assert_uint_eq(fake.n_sent, 0);
@@ -542,10 +543,10 @@ START_TEST(the_reply_leaves_before_another_call)
 {
 	begin();
 	on_echo = answer_and_call;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
-	ck_assert_uint_eq(fake.sent[0].send.kind, DEVICE_SEND_REPLY);
-	ck_assert_uint_eq(fake.sent[1].send.kind, DEVICE_SEND_CALL);
+	ck_assert_uint_eq(fake.sent[0].send.kind, IPCBUS_SEND_REPLY);
+	ck_assert_uint_eq(fake.sent[1].send.kind, IPCBUS_SEND_CALL);
 	ck_assert_uint_eq(fake.n_sent, 2);
 	end();
 }
@@ -558,7 +559,7 @@ START_TEST(a_call_inside_a_call)
 
 	begin();
 	on_echo = raise_errno;
-	push_request(DEVICE_EVENT_CALL, "Echo", "callback");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "callback");
 	push_reply("outer", 61);
 	ck_assert_int_eq(call_echo("x", &reply, NULL), 0);
 	ck_assert_str_eq(reply->text, "outer");
@@ -566,7 +567,7 @@ START_TEST(a_call_inside_a_call)
 	ck_assert_uint_eq(fake.n_sent, 2);
 	/* Answered in the exchange that goes on waiting. */
 	ck_assert_uint_eq(fake.exchanges, 2);
-	ck_assert_uint_eq(fake_last()->flags, DEVICE_WAIT);
+	ck_assert_uint_eq(fake_last()->flags, IPCBUS_WAIT);
 	check_error(ENOENT, NULL, "no 7");
 	end();
 }
@@ -583,7 +584,7 @@ START_TEST(no_serving_while_a_reply_is_due)
 {
 	begin();
 	on_echo = try_to_serve;
-	push_request(DEVICE_EVENT_CALL, "Echo", "callback");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "callback");
 	push_reply("outer", 61);
 	ck_assert_int_eq(call_echo("x", NULL, NULL), 0);
 	end();
@@ -595,22 +596,22 @@ START_TEST(a_reply_that_cannot_be_sent)
 	begin();
 	on_echo = answer;
 	fake.send_error = -ENOSPC;
-	fake.send_error_kind = DEVICE_SEND_REPLY;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	fake.send_error_kind = IPCBUS_SEND_REPLY;
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	check_error(ENOSPC, NULL, NULL);
 
 	/* The explanation of an error can be left out. */
 	on_echo = raise_errno;
 	fake.send_error = -ENOSPC;
-	fake.send_error_kind = DEVICE_SEND_ERROR;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	fake.send_error_kind = IPCBUS_SEND_ERROR;
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	check_error(ENOENT, NULL, NULL);
 
 	/* Answered elsewhere: nothing more to send. */
 	fake.send_error = -ESRCH;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 2);
 	end();
@@ -632,7 +633,7 @@ START_TEST(answered_later)
 
 	begin();
 	on_echo = keep;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 0);
 	ck_assert_uint_eq(fake.n_released, 0);
@@ -640,14 +641,14 @@ START_TEST(answered_later)
 
 	/* Memory of the loop's own calls is not this one's. */
 	on_echo = raise_errno;
-	push_request(DEVICE_EVENT_CALL, "Echo", "y");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "y");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 1);
 
 	/* It fails once, stays open, and is sent at once the second time. */
 	reply.text = "late";
 	fake.send_error = -ENOSPC;
-	fake.send_error_kind = DEVICE_SEND_REPLY;
+	fake.send_error_kind = IPCBUS_SEND_REPLY;
 	ck_assert_int_eq(test_reply_echo(kept, &reply), -ENOSPC);
 	ck_assert_int_eq(test_reply_echo(kept, &reply), 0);
 	check_reply("late");
@@ -663,12 +664,12 @@ END_TEST
 /* Or whoever calls would have us hold what he likes, for as long as it takes. */
 START_TEST(a_kept_call_holds_nothing_that_no_field_takes)
 {
-	struct device_object handles[3] = {
-		{ DEVICE_OBJECT_HANDLE, .value = 7, .tag = 1 },
-		{ DEVICE_OBJECT_HANDLE, .value = 8, .tag = 2 },
-		{ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 3 },
+	struct ipcbus_object handles[3] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 7, .tag = 1 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 8, .tag = 2 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 3 },
 	};
-	struct device_event event = { .kind = DEVICE_EVENT_CALL, .call = 100, .buffer = 50 };
+	struct ipcbus_event event = { .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50 };
 
 	begin();
 	on_echo = keep;
@@ -688,7 +689,7 @@ START_TEST(never_answered)
 {
 	begin();
 	on_echo = keep;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	ck_assert_ptr_null(ipc_call_unref(kept));
 	check_error(ENOMSG, NULL, NULL);
@@ -702,7 +703,7 @@ START_TEST(a_kept_call_keeps_the_connection)
 {
 	begin();
 	on_echo = keep;
-	push_request(DEVICE_EVENT_CALL, "Echo", "x");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	end();
 	ck_assert_int_eq(ipc_call_errno(kept, ENOENT, "late"), 0);

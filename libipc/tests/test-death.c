@@ -183,9 +183,9 @@ static void on_freeze(struct ipc_proxy *proxy, int is_frozen, void *userdata)
 	frozen[n_frozen] = 0;
 }
 
-static void push_freeze(enum device_event_kind kind, uint64_t cookie, uint32_t count)
+static void push_freeze(uint32_t kind, uint64_t cookie, uint32_t count)
 {
-	struct device_event event = { .kind = kind, .cookie = cookie, .code = count };
+	struct ipcbus_event event = { .kind = kind, .cookie = cookie, .code = count };
 
 	fake_push(event, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
@@ -208,16 +208,16 @@ START_TEST(told_of_freezing)
 	ck_assert_int_eq(fake.watches, 1);
 	ck_assert_uint_ne(fake.watch_cookie, first);
 
-	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 1);
-	push_freeze(DEVICE_EVENT_THAWED, fake.watch_cookie, 3);
+	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 1);
+	push_freeze(IPCBUS_EVENT_THAWED, fake.watch_cookie, 3);
 	/* Overtaken by the one before, and of a watch that is not there. */
-	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 2);
-	push_freeze(DEVICE_EVENT_FROZEN, first, 4);
+	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 2);
+	push_freeze(IPCBUS_EVENT_FROZEN, first, 4);
 	ck_assert_str_eq(frozen, "ABab");
 
 	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), 0);
 	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), -ENOENT);
-	push_freeze(DEVICE_EVENT_FROZEN, fake.watch_cookie, 4);
+	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 4);
 	ck_assert_str_eq(frozen, "ABabB");
 
 	/* Death is told to those who asked for that, and ends the others too. */

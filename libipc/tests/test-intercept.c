@@ -3,11 +3,12 @@
  * Interceptors around calls of ours and calls that are served, on a fake device.
  */
 #include <errno.h>
+#include <ipc/rpc.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "fake-device.h"
-#include "typed/frame.h"
+#include "core/frame.h"
 #include "core/object.h"
 #include "core/proxy.h"
 #include "test-run.h"
@@ -99,8 +100,8 @@ static uint32_t code_echo(void)
 static void serve(const char *text)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
-	struct device_event event = {
-		.kind = DEVICE_EVENT_CALL, .cookie = fake.cookie, .code = code_echo(), .call = 100,
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_CALL, .cookie = fake.cookie, .code = code_echo(), .call = 100,
 	};
 	uint8_t data[64];
 
@@ -115,14 +116,14 @@ START_TEST(around_calls_of_ours)
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
 
 	begin();
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(test_echo(peer, &request, NULL, NULL), 0);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo -b>.Echo=0 -a>.Echo=0 ");
 	ck_assert_uint_eq(fake_last()->data[0], FRAME_MAGIC);
 
 	*story = 0;
 	fake.send_error = -EOWNERDEAD;
-	fake.send_error_kind = DEVICE_SEND_CALL;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
 	ck_assert_int_eq(test_echo(peer, &request, NULL, NULL), -EOWNERDEAD);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo -b>.Echo=-130 -a>.Echo=-130 ");
 
@@ -172,14 +173,14 @@ START_TEST(around_async_calls)
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method, NULL, &request.base, complete,
 					    NULL, NULL, &id), 0);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo ");
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .cookie = id, .error = -EIO },
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .cookie = id, .error = -EIO },
 		  NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo complete -b>.Echo=-5 -a>.Echo=-5 ");
 
 	*story = 0;
 	fake.send_error = -ENOSPC;
-	fake.send_error_kind = DEVICE_SEND_CALL;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method, NULL, &request.base, complete,
 					    NULL, NULL, &id), -ENOSPC);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo -b>.Echo=-28 -a>.Echo=-28 ");
@@ -213,7 +214,7 @@ START_TEST(around_what_is_served)
 	refusal = -EACCES;
 	serve("");
 	ck_assert_str_eq(story, "+a<." NAME "Echo +b<." NAME "Echo -a<." NAME "Echo=-13 ");
-	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
 	ck_assert_uint_eq(fake_last()->send.code, EACCES);
 	end();
 }

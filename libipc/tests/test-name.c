@@ -5,6 +5,7 @@
  * so.
  */
 #include <errno.h>
+#include <ipc/rpc.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -40,7 +41,7 @@ static void on_change(struct ipc *from, enum ipc_name_change change,
 /* The manager's next answer. */
 static void push_answer(int r)
 {
-	struct device_event event = { .kind = r ? DEVICE_EVENT_ERROR : DEVICE_EVENT_REPLY,
+	struct ipcbus_event event = { .kind = r ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 				      .error = r, .buffer = 70 };
 
 	fake_push(event, "", 0, NULL, 0);
@@ -86,20 +87,20 @@ static uint32_t code_of(const char *method)
 /* Another manager comes, and answers one thing that it is told so. */
 static void manager_comes(int r)
 {
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_MANAGER }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
 	push_answer(r);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
 static bool clock_runs(void)
 {
-	return fake_last()->send.async && fake_last()->send.code == code_of("Wait");
+	return fake_last()->send.flags & IPCBUS_SEND_ASYNC && fake_last()->send.code == code_of("Wait");
 }
 
 /* The clock ends so, and the manager's next answer is the other. */
 static void clock_ends(int how, int r)
 {
-	struct device_event event = { .kind = DEVICE_EVENT_FAILED, .error = how };
+	struct ipcbus_event event = { .kind = IPCBUS_EVENT_FAILED, .error = how };
 
 	ck_assert(clock_runs());
 	event.cookie = fake_last()->send.cookie;
@@ -217,7 +218,7 @@ START_TEST(what_was_removed_is_not_tried)
 	sent = fake.n_sent;
 	push_answer(-ENOENT);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .error = -ETIMEDOUT,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -ETIMEDOUT,
 					 .cookie = fake.sent[sent - 1].send.cookie },
 		  NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);

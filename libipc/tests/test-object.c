@@ -63,8 +63,8 @@ START_TEST(what_the_node_shall_have)
 	ck_assert_int_eq(ipc_object_set_flags(object, IPC_OBJECT_LABEL), 0);
 	ck_assert_int_eq(ipc_object_set_priority(object, 1, 7), 0);
 	ck_assert_uint_ne(ipc_object_id(object), 0);
-	ck_assert(fake.node.want_label);
-	ck_assert(fake.node.has_priority);
+	ck_assert(fake.node.flags & IPCBUS_NODE_WANT_LABEL);
+	ck_assert(fake.node.flags & IPCBUS_NODE_PRIORITY);
 	ck_assert_int_eq(fake.node.policy, 1);
 	ck_assert_int_eq(fake.node.priority, 7);
 	/* Too late. */
@@ -83,7 +83,7 @@ START_TEST(one_node_for_all_ids)
 	ck_assert(id_is_object(id));
 	ck_assert_uint_eq(ipc_object_id(object), id);
 	ck_assert_uint_eq(fake.n_nodes, 1);
-	ck_assert(fake.node.accept_fds);
+	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 	ck_assert_ptr_eq(ipc_object_userdata(object), &destroyed);
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 1);

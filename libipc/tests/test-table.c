@@ -59,18 +59,18 @@ START_TEST(entries_are_in_the_order_of_the_fields)
 
 	ck_assert_int_eq(table_build(&table, ipc, &cargo.base), 0);
 	ck_assert_uint_eq(table.n, 6);
-	ck_assert_uint_eq(table.objects[0].type, DEVICE_OBJECT_NODE);
+	ck_assert_uint_eq(table.objects[0].type, IPCBUS_OBJECT_NODE);
 	ck_assert_uint_eq(table.objects[0].value, 1);
 	ck_assert_uint_eq(table.objects[0].tag, own.id);
-	ck_assert_uint_eq(table.objects[1].type, DEVICE_OBJECT_HANDLE);
+	ck_assert_uint_eq(table.objects[1].type, IPCBUS_OBJECT_HANDLE);
 	ck_assert_uint_eq(table.objects[1].value, 41);
 	ck_assert_uint_eq(table.objects[1].tag, other.id);
-	ck_assert_uint_eq(table.objects[2].type, DEVICE_OBJECT_NODE);
-	ck_assert_uint_eq(table.objects[3].type, DEVICE_OBJECT_FD);
+	ck_assert_uint_eq(table.objects[2].type, IPCBUS_OBJECT_NODE);
+	ck_assert_uint_eq(table.objects[3].type, IPCBUS_OBJECT_FD);
 	ck_assert_uint_eq(table.objects[3].value, 5);
 	ck_assert_uint_eq(table.objects[3].tag, 5);
 	ck_assert_uint_eq(table.objects[4].value, 41);
-	ck_assert_uint_eq(table.objects[5].type, DEVICE_OBJECT_FD);
+	ck_assert_uint_eq(table.objects[5].type, IPCBUS_OBJECT_FD);
 	ipc_object_unref(object);
 	ipc_unref(ipc);
 }
@@ -81,7 +81,7 @@ START_TEST(what_cannot_be_sent)
 	struct ipc_object *object;
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
-	Ipc__Object *objects[DEVICE_MAX_OBJECTS + 1];
+	Ipc__Object *objects[IPCBUS_MAX_OBJECTS + 1];
 	Ipc__Fd fd = IPC__FD__INIT;
 	struct table table;
 
@@ -100,10 +100,10 @@ START_TEST(what_cannot_be_sent)
 
 	cargo.object = NULL;
 	id.id = id_of_handle(7);
-	for (int i = 0; i <= DEVICE_MAX_OBJECTS; i++)
+	for (int i = 0; i <= IPCBUS_MAX_OBJECTS; i++)
 		objects[i] = &id;
 	cargo.objects = objects;
-	cargo.n_objects = DEVICE_MAX_OBJECTS;
+	cargo.n_objects = IPCBUS_MAX_OBJECTS;
 	ck_assert_int_eq(table_build(&table, ipc, &cargo.base), 0);
 	cargo.n_objects++;
 	ck_assert_int_eq(table_build(&table, ipc, &cargo.base), -E2BIG);
@@ -139,21 +139,19 @@ END_TEST
 
 /* What a receiver makes of the cargo, with these entries. */
 static int receive(struct message *message, const Ipc__Test__Cargo *cargo,
-		   const struct device_object *objects, unsigned int n)
+		   const struct ipcbus_object *objects, unsigned int n)
 {
-	struct device_event event;
-	struct device device = { .fd = -1 };
-	struct device_exchange x = { .flags = DEVICE_WAIT };
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT };
 	uint8_t data[4096];
 	size_t size = ipc__test__cargo__pack(cargo, data);
 	int r;
 
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_CALL }, data, size, objects, n);
-	ck_assert_int_eq(device_exchange(&device, &x, &event), 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL }, data, size, objects, n);
+	ck_assert_int_eq(device_exchange(&ipc->device, &x), 0);
 	message_init(message, block, sizeof(block), size);
-	r = claims_take(message, ipc, &event);
+	r = claims_take(message, ipc, &x.event);
 	ck_assert_int_eq(r, 0);
-	r = message_unpack(message, &ipc__test__cargo__descriptor, true, event.payload, event.size);
+	r = message_unpack(message, &ipc__test__cargo__descriptor, true, data, size);
 	ck_assert_int_eq(r, 0);
 	return claims_bind(message);
 }
@@ -186,7 +184,7 @@ START_TEST(fields_get_the_receivers_numbers)
 	Ipc__Object a = IPC__OBJECT__INIT, b = IPC__OBJECT__INIT;
 	Ipc__Object *objects[] = { &b };
 	Ipc__Fd fd = IPC__FD__INIT;
-	struct device_object entries[3];
+	struct ipcbus_object entries[3];
 	struct message message;
 	int n;
 
@@ -201,10 +199,10 @@ START_TEST(fields_get_the_receivers_numbers)
 	cargo.objects = objects;
 	cargo.n_objects = 1;
 	cargo.fd = &fd;
-	entries[0] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 1001 };
-	entries[1] = (struct device_object){ DEVICE_OBJECT_NODE, .value = 1,
+	entries[0] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1001 };
+	entries[1] = (struct ipcbus_object){ IPCBUS_OBJECT_NODE, .value = 1,
 					     .cookie = fake.cookie, .tag = 1002 };
-	entries[2] = (struct device_object){ DEVICE_OBJECT_FD, .value = (uint64_t)n, .tag = 17 };
+	entries[2] = (struct ipcbus_object){ IPCBUS_OBJECT_FD, .value = (uint64_t)n, .tag = 17 };
 	ck_assert_int_eq(receive(&message, &cargo, entries, 3), 0);
 
 	got = (Ipc__Test__Cargo *)message.root;
@@ -244,7 +242,7 @@ START_TEST(what_is_not_taken_goes_with_the_message)
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
-	struct device_object entries[2];
+	struct ipcbus_object entries[2];
 	struct message message;
 	int n;
 
@@ -254,8 +252,8 @@ START_TEST(what_is_not_taken_goes_with_the_message)
 	fd.fd = 0;
 	cargo.object = &id;
 	cargo.fd = &fd;
-	entries[0] = (struct device_object){ DEVICE_OBJECT_FD, .value = (uint64_t)n, .tag = 0 };
-	entries[1] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 };
+	entries[0] = (struct ipcbus_object){ IPCBUS_OBJECT_FD, .value = (uint64_t)n, .tag = 0 };
+	entries[1] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 };
 	ck_assert_int_eq(receive(&message, &cargo, entries, 2), 0);
 	ck_assert(is_open(n));
 	done(&message);
@@ -268,15 +266,15 @@ END_TEST
 START_TEST(what_no_field_names_is_given_back_at_once)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
-	struct device_object entries[3];
+	struct ipcbus_object entries[3];
 	struct message message;
 	int n;
 
 	begin();
 	n = open_fd();
-	entries[0] = (struct device_object){ DEVICE_OBJECT_FD, .value = (uint64_t)n, .tag = 8 };
-	entries[1] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 };
-	entries[2] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 };
+	entries[0] = (struct ipcbus_object){ IPCBUS_OBJECT_FD, .value = (uint64_t)n, .tag = 8 };
+	entries[1] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 };
+	entries[2] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 };
 	ck_assert_int_eq(receive(&message, &cargo, entries, 3), 0);
 	ck_assert(!is_open(n));
 	ck_assert_uint_eq(fake.n_puts, 1);
@@ -292,7 +290,7 @@ START_TEST(a_field_without_an_entry_is_refused)
 	Ipc__Object id = IPC__OBJECT__INIT;
 	Ipc__Object *twice[] = { &id, &id };
 	Ipc__Fd fd = IPC__FD__INIT;
-	struct device_object entry = { DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 };
+	struct ipcbus_object entry = { IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 };
 	struct message message;
 
 	begin();
@@ -333,7 +331,7 @@ START_TEST(an_object_that_ended_on_the_way_is_none)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT, *got;
 	Ipc__Object id = IPC__OBJECT__INIT;
-	struct device_object entry = { DEVICE_OBJECT_NODE, .value = 77, .cookie = 77, .tag = 4 };
+	struct ipcbus_object entry = { IPCBUS_OBJECT_NODE, .value = 77, .cookie = 77, .tag = 4 };
 	struct message message;
 
 	begin();
@@ -352,9 +350,9 @@ START_TEST(the_same_handle_is_the_same_proxy)
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT, *got;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	Ipc__Object *twice[] = { &id, &id };
-	struct device_object entries[] = {
-		{ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 },
-		{ DEVICE_OBJECT_HANDLE, .value = 9, .tag = 4 },
+	struct ipcbus_object entries[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 4 },
 	};
 	struct ipc_proxy *a, *b;
 	struct message message;

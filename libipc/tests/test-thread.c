@@ -233,14 +233,14 @@ START_TEST(bad_names)
 	/* A manager that is not there, and one that dies. */
 	name[127] = 0;
 	fake.send_error = -ENOTCONN;
-	fake.send_error_kind = DEVICE_SEND_CALL;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
 	ck_assert_int_eq(ipc_get_name(ipc, name, &proxy), -ENOTCONN);
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_FAILED, .error = -EOWNERDEAD }, NULL,
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EOWNERDEAD }, NULL,
 		  0, NULL, 0);
 	/* Who waits asks the next one; one that answers with nothing has no name. */
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_wait_name(ipc, "A-Z_a/z.0", &proxy), -ENOENT);
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, 0, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_get_name(ipc, "a", &proxy), -ENOENT);
 	ipc_unref(ipc);
 }

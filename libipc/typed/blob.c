@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Blobs, out and in: see blob.h. Called by request.c and call.c to send, by
- * reply.c and dispatch.c to receive.
+ * Blobs, out and in: see blob.h. Called by rpc.c and serve.c.
  *
  * In a message that is sent, a blob's field says only how long it is; data and
  * memory are marked as not there, so that protobuf-c passes them over, but hold
@@ -16,7 +15,8 @@
 #include <unistd.h>
 
 #include "blob.h"
-#include "frame.h"
+#include "core/frame.h"
+#include "typed.h"
 #include "walk.h"
 
 /* A small blob costs less when it is copied than as a part of its own. */
@@ -90,7 +90,7 @@ static int add_file(struct parts *parts, struct table *table, const Ipc__Blob *b
 			return fd;
 		parts->files[parts->n_files++] = fd;
 	}
-	return table_append(table, DEVICE_OBJECT_FD, (uint64_t)fd, BLOB_TAG | index);
+	return table_append(table, IPCBUS_OBJECT_FD, (uint64_t)fd, BLOB_TAG | index);
 }
 
 static bool is_file(const struct parts *parts, const Ipc__Blob *blob)
@@ -111,14 +111,14 @@ bool blobs_shrink(const struct parts *parts)
 static void add_part(struct parts *parts, const void *data, size_t size)
 {
 	if (size)
-		parts->parts[parts->n++] = (struct device_part){ (uintptr_t)data, size };
+		parts->parts[parts->n++] = (struct ipcbus_iovec){ (uintptr_t)data, size };
 }
 
 /* The next blob: small ones right behind the scratch as long as nothing else is. */
 static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
 {
 	static const uint64_t zero;
-	struct device_part *scratch = &parts->parts[0];
+	struct ipcbus_iovec *scratch = &parts->parts[0];
 	size_t size = blob->data.len;
 	size_t fill = FRAME_ALIGN(size) - size;
 
@@ -130,21 +130,6 @@ static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
 	}
 	add_part(parts, blob->data.data, size);
 	add_part(parts, &zero, fill);
-}
-
-static size_t metadata_size(const char *const *metadata)
-{
-	size_t size = 0;
-
-	for (; metadata && *metadata; metadata++)
-		size += strlen(*metadata) + 1;
-	return size;
-}
-
-static void metadata_copy(uint8_t *to, const char *const *metadata)
-{
-	for (; *metadata; metadata++)
-		to = (uint8_t *)stpcpy((char *)to, *metadata) + 1;
 }
 
 /* Header, message and metadata, and room for what small blobs come behind. */
@@ -198,43 +183,67 @@ static int pack_parts(struct parts *parts, struct thread *t, const ProtobufCMess
 	return r;
 }
 
-int blobs_pack(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
-	       bool has_blobs, const char *const *metadata, struct table *table,
-	       struct device_send *send)
+static void parts_done(struct parts *parts)
+{
+	while (parts->n_files)
+		close(parts->files[--parts->n_files]);
+}
+
+static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
+		bool has_blobs, const char *const *metadata, struct ipcbus_send *send)
 {
 	struct collector found = { .visitor = { .blob = collect } };
+	struct parts *parts = &packed->parts;
 	int r = 0;
 
-	parts->n = 0;
-	parts->n_files = 0;
 	if (has_blobs)
 		r = message_walk(message, &found.visitor);
 	if (r < 0)
 		return r;
-	if (!found.n && !(metadata && *metadata)) {
-		send->data = NULL;
-		r = thread_pack(t, message, &send->size);
-		send->data = t->scratch.data;
-		return r;
-	}
+	if (!found.n && !(metadata && *metadata))
+		return message_pack(t, message, send);
 
-	r = pack_parts(parts, t, message, metadata, &found, table);
+	r = pack_parts(parts, t, message, metadata, &found, &packed->table);
 	if (r < 0) {
 		parts_done(parts);
 		return r;
 	}
-	send->parts = parts->parts;
-	send->n_parts = parts->n;
-	send->size = 0;
+	send->flags |= IPCBUS_SEND_IOV;
+	send->data = (uintptr_t)parts->parts;
+	send->iov_count = parts->n;
+	send->data_size = 0;
 	for (unsigned int i = 0; i < parts->n; i++)
-		send->size += parts->parts[i].size;
+		send->data_size += parts->parts[i].size;
 	return 0;
 }
 
-void parts_done(struct parts *parts)
+int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
+		bool has_objects, bool has_blobs, const char *const *metadata, size_t large,
+		struct ipcbus_send *send)
 {
-	while (parts->n_files)
-		close(parts->files[--parts->n_files]);
+	int r = 0;
+
+	packed->table.n = 0;
+	packed->parts.n = 0;
+	packed->parts.n_files = 0;
+	packed->parts.large = large;
+	if (has_objects)
+		r = table_build(&packed->table, t->ipc, message);
+	if (r < 0)
+		return r;
+	r = pack(packed, t, message, has_blobs, metadata, send);
+	if (r < 0)
+		table_unsent(&packed->table, t->ipc);
+	else
+		table_attach(&packed->table, send);
+	return r;
+}
+
+void packed_done(struct packed *packed, struct ipc *ipc, bool sent)
+{
+	if (!sent)
+		table_unsent(&packed->table, ipc);
+	parts_done(&packed->parts);
 }
 
 int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size)
@@ -325,23 +334,4 @@ int blobs_bind(struct message *message)
 	};
 
 	return message_walk(message->root, &binder.visitor);
-}
-
-int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
-			size_t *ret_size)
-{
-	const uint8_t *data = payload;
-	struct frame frame;
-	int r;
-
-	if (!ret_message || !ret_size || (size && !payload))
-		return -EINVAL;
-	if (unlikely_frame(data, size)) {
-		r = frame_parse(&frame, &data, &size);
-		if (r < 0)
-			return r;
-	}
-	*ret_message = data;
-	*ret_size = size;
-	return 0;
 }

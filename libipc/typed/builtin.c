@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 #include "builtin.h"
-#include "core/call.h"
-#include "core/object.h"
-#include "core/stream.h"
+#include "typed.h"
 
 static const Ipc__None none = IPC__NONE__INIT;
 
@@ -23,7 +21,7 @@ static int ping(struct ipc_call *call, const ProtobufCMessage *request, const vo
 static int describe(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
 		    void *userdata)
 {
-	const struct ipc_interface *interface = call->object->interface;
+	const struct ipc_interface *interface = typed_object(call->object)->interface;
 	Ipc__Description reply = IPC__DESCRIPTION__INIT;
 
 	(void)request, (void)ops, (void)userdata;
@@ -40,11 +38,12 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 		void *userdata)
 {
 	const Ipc__DumpRequest *request = (const Ipc__DumpRequest *)message;
-	const char *name = call->object->interface->name;
+	ipc_dump_cb cb = typed_object(call->object)->dump;
+	const char *name = call->object->interface;
 	int r;
 
 	(void)ops;
-	if (!call->object->dump)
+	if (!cb)
 		return ipc_call_errno(call, EOPNOTSUPP, "%s has nothing to dump", name);
 	if (call->uid != 0 && call->uid != geteuid())
 		return ipc_call_errno(call, EPERM, "%s shows its inside to root and user %u only",
@@ -52,7 +51,7 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 	if (!request->fd || request->fd->fd < 0)
 		return ipc_call_errno(call, EBADF, "dump needs a file to write to");
 
-	r = call->object->dump(call, request->fd->fd, request->args, request->n_args, userdata);
+	r = cb(call, request->fd->fd, request->args, request->n_args, userdata);
 	if (r < 0 || call->replied)
 		return r;
 	return ipc_rpc_reply(call, call->method, &none.base);
@@ -81,14 +80,6 @@ static const struct ipc_method methods[] = {
 		.reply = &ipc__none__descriptor,
 		.invoke = dump,
 	},
-	{
-		.code = IPC_CODE_STREAM,
-		.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REPLY_OBJECTS,
-		.name = "stream",
-		.request = &ipc__stream_open__descriptor,
-		.reply = &ipc__stream_open__descriptor,
-		.invoke = stream_serve,
-	},
 };
 
 const struct ipc_method *builtin_find(uint32_t code)
@@ -100,8 +91,11 @@ const struct ipc_method *builtin_find(uint32_t code)
 
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 {
-	if (!object)
+	if (!object || object->type != &typed_type)
 		return -EINVAL;
-	object->dump = cb;
+	typed_object(object)->dump = cb;
+	/* The file that it writes to. */
+	if (cb)
+		object->wants.flags |= IPCBUS_NODE_ACCEPT_FDS;
 	return 0;
 }

@@ -12,7 +12,6 @@
 
 #include "../../idl/shape.h"
 #include "builtin.h"
-#include "message.h"
 
 /* What a stranger describes is not compared when it is larger. */
 #define SET_MAX		((size_t)1 << 20)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "arena.h"
-#include "frame.h"
+#include "core/frame.h"
 
 struct claims;
 

@@ -18,7 +18,6 @@
 #include <string.h>
 
 #include "name.h"
-#include "core/object.h"
 
 /* Belongs to the provider (destroy). */
 struct idle_name {
@@ -80,11 +79,11 @@ static void object_is_idle(struct ipc_object *object)
 	struct ipc_object *provider = NULL;
 	struct idle_name *idle_name;
 
-	pthread_mutex_lock(&ipc->names.lock);
-	for (struct name *name = ipc->names.list; name && !provider; name = name->next)
+	pthread_mutex_lock(&names_of(ipc)->lock);
+	for (struct name *name = names_of(ipc)->list; name && !provider; name = name->next)
 		if (name->object == object)
 			provider = ipc_object_ref(name->provider);
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	if (!provider)
 		return;
 
@@ -143,11 +142,11 @@ int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object 
 	if (!object->idle)
 		object->idle = object_is_idle;
 	ipc_unlock(ipc);
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	r = name_add_locked(ipc, manager, kept);
 	if (r == 0)
 		kept = name_keep_locked(ipc, kept);
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	name_free(kept);
 	return r;
 }
@@ -211,11 +210,11 @@ int ipc_idle_exit(struct ipc *ipc, const char *name)
 	if (r < 0)
 		return r;
 
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	kept = name_find_locked(ipc, name);
 	r = kept && kept->provider ? idle_exit_locked(ipc, manager, kept) : -ENOENT;
 	kept = r == 0 ? name_take_locked(ipc, name) : NULL;
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	name_free(kept);
 	return r;
 }

@@ -42,16 +42,16 @@ bool standing_settle(struct standing *standing, int r, bool last)
 /* Is there more to do later? */
 static bool try_locked(struct ipc *ipc, struct service_manager *manager)
 {
-	bool last = ++ipc->names.tries > TRIES_MAX, later = false;
+	bool last = ++names_of(ipc)->tries > TRIES_MAX, later = false;
 
-	for (struct name *name = ipc->names.list; name; name = name->next) {
+	for (struct name *name = names_of(ipc)->list; name; name = name->next) {
 		int r = name->standing.due ? name_register_locked(manager, name) : 0;
 
 		later |= standing_settle(&name->standing, r, last);
 	}
 	later |= name_watches_send_locked(ipc, manager, last);
 	if (!later)
-		ipc->names.tries = 0;
+		names_of(ipc)->tries = 0;
 	return later;
 }
 
@@ -68,9 +68,9 @@ static void on_clock(int r, Ipc__Manager__WaitReply *reply, const struct ipc_err
 	if (r == -EOWNERDEAD || r == -ECANCELED)
 		return;
 	if (r != -ETIMEDOUT) {
-		pthread_mutex_lock(&ipc->names.lock);
-		ipc->names.tries = TRIES_MAX;
-		pthread_mutex_unlock(&ipc->names.lock);
+		pthread_mutex_lock(&names_of(ipc)->lock);
+		names_of(ipc)->tries = TRIES_MAX;
+		pthread_mutex_unlock(&names_of(ipc)->lock);
 	}
 	try_again(ipc);
 }
@@ -78,7 +78,7 @@ static void on_clock(int r, Ipc__Manager__WaitReply *reply, const struct ipc_err
 static int start_clock_locked(struct ipc *ipc, struct service_manager *manager)
 {
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
-	uint64_t usec = RETRY_USEC << ipc->names.tries;
+	uint64_t usec = RETRY_USEC << names_of(ipc)->tries;
 	struct ipc_options options = {
 		.timeout_usec = usec < RETRY_MAX_USEC ? usec : RETRY_MAX_USEC,
 	};
@@ -95,8 +95,8 @@ static int take_failure(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE], struct
 {
 	int r = 0;
 
-	pthread_mutex_lock(&ipc->names.lock);
-	for (struct name *name = ipc->names.list; name && r == 0; name = name->next) {
+	pthread_mutex_lock(&names_of(ipc)->lock);
+	for (struct name *name = names_of(ipc)->list; name && r == 0; name = name->next) {
 		r = name->standing.failure;
 		name->standing.failure = 0;
 		if (r < 0)
@@ -104,9 +104,9 @@ static int take_failure(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE], struct
 	}
 	if (r == 0)
 		r = name_watches_take_failure_locked(ipc, pattern);
-	ret_names->failure_cb = ipc->names.failure_cb;
-	ret_names->failure_userdata = ipc->names.failure_userdata;
-	pthread_mutex_unlock(&ipc->names.lock);
+	ret_names->failure_cb = names_of(ipc)->failure_cb;
+	ret_names->failure_userdata = names_of(ipc)->failure_userdata;
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	return r;
 }
 
@@ -123,15 +123,18 @@ static void report(struct ipc *ipc)
 
 int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata)
 {
+	int r;
+
 	if (!ipc)
 		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
+	r = names_make(ipc);
+	if (r < 0)
+		return r;
 
-	pthread_mutex_lock(&ipc->names.lock);
-	ipc->names.failure_cb = cb;
-	ipc->names.failure_userdata = userdata;
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
+	names_of(ipc)->failure_cb = cb;
+	names_of(ipc)->failure_userdata = userdata;
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	return 0;
 }
 
@@ -145,21 +148,21 @@ static void try_again(struct ipc *ipc)
 	if (manager_get(ipc, &manager) < 0)
 		return;
 
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	while (try_locked(ipc, manager) && start_clock_locked(ipc, manager) < 0)
-		ipc->names.tries = TRIES_MAX;
-	pthread_mutex_unlock(&ipc->names.lock);
+		names_of(ipc)->tries = TRIES_MAX;
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	report(ipc);
 }
 
 void names_replay(struct ipc *ipc)
 {
-	pthread_mutex_lock(&ipc->names.lock);
-	ipc->names.tries = 0;
-	for (struct name *name = ipc->names.list; name; name = name->next)
+	pthread_mutex_lock(&names_of(ipc)->lock);
+	names_of(ipc)->tries = 0;
+	for (struct name *name = names_of(ipc)->list; name; name = name->next)
 		name->standing.due = true;
 	name_watches_due_locked(ipc);
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	try_again(ipc);
 }
 
@@ -171,11 +174,11 @@ void names_later(struct ipc *ipc)
 	if (manager_get(ipc, &manager) < 0)
 		return;
 
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	r = start_clock_locked(ipc, manager);
 	if (r < 0)
-		ipc->names.tries = TRIES_MAX;
-	pthread_mutex_unlock(&ipc->names.lock);
+		names_of(ipc)->tries = TRIES_MAX;
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	if (r < 0)
 		try_again(ipc);
 }

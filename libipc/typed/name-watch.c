@@ -22,7 +22,6 @@
 #include <string.h>
 
 #include "name.h"
-#include "core/object.h"
 
 /* A name that is there, as far as we were told. */
 struct known {
@@ -274,9 +273,9 @@ static int ask_locked(struct name_watch *watch, struct service_manager *manager,
  * memory again. */
 static void ask_again(struct name_watch *watch)
 {
-	pthread_mutex_lock(&watch->ipc->names.lock);
+	pthread_mutex_lock(&names_of(watch->ipc)->lock);
 	watch->missed = watch->standing.due = true;
-	pthread_mutex_unlock(&watch->ipc->names.lock);
+	pthread_mutex_unlock(&names_of(watch->ipc)->lock);
 	names_later(watch->ipc);
 }
 
@@ -361,7 +360,7 @@ static int watch_new(struct ipc *ipc, const char *pattern, struct name_watch **r
 
 void name_watches_due_locked(struct ipc *ipc)
 {
-	for (struct name_watch *watch = ipc->names.watches; watch; watch = watch->next)
+	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next)
 		watch->standing.due = true;
 }
 
@@ -385,7 +384,7 @@ bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, 
 {
 	bool later = false;
 
-	for (struct name_watch *watch = ipc->names.watches; watch; watch = watch->next) {
+	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next) {
 		int r = watch->standing.due ? watch_tell_locked(watch, manager) : 0;
 
 		later |= standing_settle(&watch->standing, r, last);
@@ -395,7 +394,7 @@ bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, 
 
 int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE])
 {
-	for (struct name_watch *watch = ipc->names.watches; watch; watch = watch->next) {
+	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next) {
 		int r = watch->standing.failure;
 
 		if (r == 0)
@@ -412,18 +411,18 @@ static int watch_begin(struct name_watch *watch, struct service_manager *manager
 	struct ipc *ipc = watch->ipc;
 	int r;
 
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	r = names_expect_manager_locked(ipc);
 	if (r == 0)
 		r = ask_locked(watch, manager, service_manager_watch);
 	/* Without a manager now: the one that comes will be asked. */
-	if (r == -ENOTCONN && ipc->names.watches_manager)
+	if (r == -ENOTCONN && names_of(ipc)->watches_manager)
 		r = 0;
 	if (r == 0) {
-		watch->next = ipc->names.watches;
-		ipc->names.watches = watch;
+		watch->next = names_of(ipc)->watches;
+		names_of(ipc)->watches = watch;
 	}
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	return r;
 }
 
@@ -458,7 +457,7 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 
 static struct name_watch *watch_take_locked(struct ipc *ipc, uint64_t id)
 {
-	for (struct name_watch **link = &ipc->names.watches; *link; link = &(*link)->next) {
+	for (struct name_watch **link = &names_of(ipc)->watches; *link; link = &(*link)->next) {
 		struct name_watch *watch = *link;
 
 		if (watch->id != id)
@@ -479,7 +478,7 @@ int ipc_unwatch_names(struct ipc *ipc, uint64_t id)
 	if (r < 0)
 		return r;
 
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	watch = watch_take_locked(ipc, id);
 	if (watch) {
 		ipc_lock(ipc);
@@ -488,7 +487,7 @@ int ipc_unwatch_names(struct ipc *ipc, uint64_t id)
 		/* What it says does not matter: with the object its watch ends too. */
 		ask_locked(watch, manager, service_manager_unwatch);
 	}
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 	if (!watch)
 		return -ENOENT;
 
@@ -498,10 +497,10 @@ int ipc_unwatch_names(struct ipc *ipc, uint64_t id)
 
 void name_watches_close(struct ipc *ipc)
 {
-	while (ipc->names.watches) {
-		struct name_watch *watch = ipc->names.watches;
+	while (names_of(ipc)->watches) {
+		struct name_watch *watch = names_of(ipc)->watches;
 
-		ipc->names.watches = watch->next;
+		names_of(ipc)->watches = watch->next;
 		ipc_object_unref(watch->object);
 	}
 }

@@ -13,7 +13,6 @@
 #include <time.h>
 
 #include "name.h"
-#include "core/object.h"
 
 #define NAME_MAX_SIZE	127
 
@@ -41,7 +40,9 @@ int manager_get(struct ipc *ipc, struct service_manager **ret_manager)
 
 	if (!ipc)
 		return -EINVAL;
-	r = ipc_get_manager(ipc, &proxy);
+	r = names_make(ipc);
+	if (r == 0)
+		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0)
 		return r;
 
@@ -58,14 +59,49 @@ int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **
 
 /* --- What this connection has added ------------------------------------------------ */
 
-int names_init(struct names *names)
+static void names_close(struct upper *upper)
 {
-	return -pthread_mutex_init(&names->lock, NULL);
+	struct names *names = (struct names *)upper;
+
+	while (names->list) {
+		struct name *name = names->list;
+
+		names->list = name->next;
+		name_free(name);
+	}
+	name_watches_close(names->ipc);
+	pthread_mutex_destroy(&names->lock);
+	free(names);
 }
 
-void names_done(struct names *names)
+static void names_manager_came(struct upper *upper)
 {
-	pthread_mutex_destroy(&names->lock);
+	names_replay(((struct names *)upper)->ipc);
+}
+
+int names_make(struct ipc *ipc)
+{
+	struct upper *none = NULL;
+	struct names *names;
+
+	if (ipc->foreign)
+		return -ECHILD;
+	if (likely(names_of(ipc)))
+		return 0;
+	names = calloc(1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	names->upper.manager_came = names_manager_came;
+	names->upper.close = names_close;
+	names->ipc = ipc;
+	pthread_mutex_init(&names->lock, NULL);
+
+	/* Another thread may be making them. */
+	if (!atomic_compare_exchange_strong(&ipc->upper, &none, &names->upper)) {
+		pthread_mutex_destroy(&names->lock);
+		free(names);
+	}
+	return 0;
 }
 
 struct name *name_new(const char *text, struct ipc_object *object)
@@ -93,7 +129,7 @@ void name_free(struct name *name)
 
 struct name *name_find_locked(struct ipc *ipc, const char *text)
 {
-	struct name *name = ipc->names.list;
+	struct name *name = names_of(ipc)->list;
 
 	while (name && strcmp(name->text, text))
 		name = name->next;
@@ -102,7 +138,7 @@ struct name *name_find_locked(struct ipc *ipc, const char *text)
 
 struct name *name_take_locked(struct ipc *ipc, const char *text)
 {
-	for (struct name **link = &ipc->names.list; *link; link = &(*link)->next) {
+	for (struct name **link = &names_of(ipc)->list; *link; link = &(*link)->next) {
 		struct name *name = *link;
 
 		if (strcmp(name->text, text))
@@ -117,20 +153,9 @@ struct name *name_keep_locked(struct ipc *ipc, struct name *name)
 {
 	struct name *old = name_take_locked(ipc, name->text);
 
-	name->next = ipc->names.list;
-	ipc->names.list = name;
+	name->next = names_of(ipc)->list;
+	names_of(ipc)->list = name;
 	return old;
-}
-
-void names_close(struct ipc *ipc)
-{
-	while (ipc->names.list) {
-		struct name *name = ipc->names.list;
-
-		ipc->names.list = name->next;
-		name_free(name);
-	}
-	name_watches_close(ipc);
 }
 
 /* --- Adding --------------------------------------------------------------------- */
@@ -149,7 +174,7 @@ int name_register_locked(struct service_manager *manager, const struct name *nam
 		request.provider = &id;
 	else
 		request.object = &id;
-	request.interface = (char *)name->object->interface->name;
+	request.interface = (char *)(name->object->interface ?: "");
 	return manager_result(service_manager_register_name(manager, &request, /* error= */ NULL));
 }
 
@@ -158,11 +183,11 @@ int names_expect_manager_locked(struct ipc *ipc)
 {
 	int r;
 
-	if (ipc->names.watches_manager)
+	if (names_of(ipc)->watches_manager)
 		return 0;
 
 	r = device_watch_manager(&ipc->device);
-	ipc->names.watches_manager = r == 0;
+	names_of(ipc)->watches_manager = r == 0;
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -189,11 +214,11 @@ int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *obje
 	kept = name_new(name, object);
 	if (!kept)
 		return -ENOMEM;
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	r = name_add_locked(ipc, manager, kept);
 	if (r == 0)
 		kept = name_keep_locked(ipc, kept);
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 
 	name_free(kept);
 	return r;
@@ -216,11 +241,11 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
-	pthread_mutex_lock(&ipc->names.lock);
+	pthread_mutex_lock(&names_of(ipc)->lock);
 	r = manager_result(service_manager_unregister_name(manager, &request, /* error= */ NULL));
 	if (is_removed(r))
 		kept = name_take_locked(ipc, name);
-	pthread_mutex_unlock(&ipc->names.lock);
+	pthread_mutex_unlock(&names_of(ipc)->lock);
 
 	/* It was still to be added again. */
 	if (kept && (r == -ENOENT || r == -ENOTCONN))

@@ -6,13 +6,15 @@
  * nobody needs them.
  *
  * servicemanager may end and come again. A connection that has names or watches
- * is told when one comes (DEVICE_EVENT_MANAGER), and then adds them all again:
+ * is notified when one comes (IPCBUS_EVENT_MANAGER), and then registers all again:
  * name-replay.c.
  */
 #ifndef IPC_NAME_H
 #define IPC_NAME_H
 
-#include "core/private.h"
+/* First: it says what is exported. */
+#include "typed.h"
+
 #include "servicemanager.ipc.h"
 
 /* A name, or what names start with and a '*'. */
@@ -33,6 +35,31 @@ struct name {
 	char text[];
 };
 
+struct name_watch;
+
+/* What servicemanager is to know of a connection; made with the first of it. */
+struct names {
+	struct upper upper;
+	struct ipc *ipc;
+	pthread_mutex_t lock;
+	/* Under the lock. */
+	struct name *list;
+	struct name_watch *watches;
+	bool watches_manager;		/* new managers are reported */
+	unsigned int tries;		/* to replay */
+	ipc_replay_failure_cb failure_cb; /* or NULL */
+	void *failure_userdata;
+};
+
+/* Of a connection that has some. */
+static inline struct names *names_of(struct ipc *ipc)
+{
+	return (struct names *)atomic_load(&ipc->upper);
+}
+
+/* Makes them, unless they are there: -ENOMEM, -ECHILD. */
+int names_make(struct ipc *ipc);
+
 /* Takes the place of what had the name before, which is the caller's to free. */
 struct name *name_new(const char *text, struct ipc_object *object);
 void name_free(struct name *name);
@@ -42,12 +69,6 @@ struct name *name_take_locked(struct ipc *ipc, const char *text);
 
 /* Adds it, and has it added again to every new manager; -errno. */
 int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name);
-
-int names_init(struct names *names);
-void names_done(struct names *names);
-
-/* The connection is closed: gives back the objects that have names. */
-void names_close(struct ipc *ipc);
 
 /* Tells the manager of one. */
 int name_register_locked(struct service_manager *manager, const struct name *name);

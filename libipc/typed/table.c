@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The object table of a message, for both sides. See table.h; called by
- * client.c and call.c to send, by client.c and dispatch.c to receive.
+ * blob.c to send, by rpc.c and serve.c to receive.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -19,37 +19,16 @@ struct table_builder {
 	struct ipc *ipc;
 };
 
-int table_append(struct table *table, enum device_object_type type, uint64_t value,
-			uint64_t tag)
-{
-	if (table->n == DEVICE_MAX_OBJECTS)
-		return -E2BIG;
-
-	table->objects[table->n++] = (struct device_object){
-		.type = type,
-		.value = value,
-		.tag = tag,
-	};
-	return 0;
-}
-
 static int build_object(struct visitor *visitor, uint64_t *id)
 {
 	struct table_builder *builder = (struct table_builder *)visitor;
-	int r;
 
 	if (!*id)
 		return 0;
 	if (!id_is_object(*id))
-		return table_append(builder->table, DEVICE_OBJECT_HANDLE, id_handle(*id), *id);
+		return table_append(builder->table, IPCBUS_OBJECT_HANDLE, id_handle(*id), *id);
 
-	r = table_append(builder->table, DEVICE_OBJECT_NODE, id_node(*id), *id);
-	if (r < 0)
-		return r;
-	r = object_sending(builder->ipc, id_node(*id));
-	if (r < 0)
-		builder->table->n--;
-	return r;
+	return table_append_node(builder->table, builder->ipc, id_node(*id), *id);
 }
 
 /* A fd's tag is its number. */
@@ -59,7 +38,7 @@ static int build_fd(struct visitor *visitor, int32_t *fd)
 
 	if (*fd < 0)
 		return -EBADF;
-	return table_append(builder->table, DEVICE_OBJECT_FD, (uint64_t)*fd, (uint64_t)*fd);
+	return table_append(builder->table, IPCBUS_OBJECT_FD, (uint64_t)*fd, (uint64_t)*fd);
 }
 
 int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *message)
@@ -78,24 +57,11 @@ int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *me
 	return r;
 }
 
-void table_unsent(const struct table *table, struct ipc *ipc)
-{
-	for (unsigned int i = 0; i < table->n; i++)
-		if (table->objects[i].type == DEVICE_OBJECT_NODE)
-			object_unsent(ipc, table->objects[i].value);
-}
-
 /* --- Receiving ---------------------------------------------------------------- */
 
 struct claim {
-	enum device_object_type type;
-	uint64_t tag;
+	struct ipc_raw_entry entry;
 	void *field;			/* uint64_t *id or int32_t *fd; NULL: none yet */
-	union {
-		struct ipc_object *object;	/* NULL: it ended meanwhile */
-		struct ipc_proxy *proxy;
-		int fd;
-	};
 };
 
 struct claims {
@@ -103,43 +69,12 @@ struct claims {
 	struct claim claims[];
 };
 
-static int claim_take(struct claim *claim, struct ipc *ipc, const struct device_object *object)
-{
-	*claim = (struct claim){ .type = object->type, .tag = object->tag };
-	switch (object->type) {
-	case DEVICE_OBJECT_NODE:
-		claim->object = object_from_cookie(ipc, object->cookie);
-		return 0;
-	case DEVICE_OBJECT_HANDLE:
-		return proxy_arrived(ipc, (uint32_t)object->value, &claim->proxy);
-	case DEVICE_OBJECT_FD:
-		claim->fd = (int)object->value;
-		return 0;
-	}
-	return -EPROTO;
-}
-
-static void claim_release(struct claim *claim)
-{
-	switch (claim->type) {
-	case DEVICE_OBJECT_NODE:
-		ipc_object_unref(claim->object);
-		break;
-	case DEVICE_OBJECT_HANDLE:
-		ipc_proxy_unref(claim->proxy);
-		break;
-	case DEVICE_OBJECT_FD:
-		close(claim->fd);
-		break;
-	}
-}
-
 /* The number that the field gets; 0 for an object that ended meanwhile. */
 static uint64_t claim_id(const struct claim *claim)
 {
-	if (claim->type == DEVICE_OBJECT_HANDLE)
-		return ipc_proxy_id(claim->proxy);
-	return ipc_object_id(claim->object);
+	if (claim->entry.type == IPC_RAW_PROXY)
+		return ipc_proxy_id(claim->entry.proxy);
+	return ipc_object_id(claim->entry.object);
 }
 
 /* Whether nobody took it out of its field. */
@@ -147,55 +82,30 @@ static bool claim_is_kept(const struct claim *claim)
 {
 	if (!claim->field)
 		return true;
-	if (claim->type == DEVICE_OBJECT_FD)
+	if (claim->entry.type == IPC_RAW_FD)
 		return *(int32_t *)claim->field >= 0;
 	return *(uint64_t *)claim->field != 0;
 }
 
-/* For memory that could not be had: what came is given back as it is. */
-static void objects_refuse(struct ipc *ipc, const struct device_object *objects, unsigned int n)
+int claims_take_more(struct message *message, struct ipc *ipc, const struct ipcbus_event *event)
 {
-	struct claim claim;
-
-	for (unsigned int i = 0; i < n; i++)
-		if (claim_take(&claim, ipc, &objects[i]) == 0)
-			claim_release(&claim);
-}
-
-void claims_refuse(struct ipc *ipc, const struct device_event *event)
-{
-	struct device_object objects[DEVICE_MAX_OBJECTS];
-
-	if (likely(!event->n_objects))
-		return;
-
-	device_objects(&ipc->device, event, objects);
-	objects_refuse(ipc, objects, event->n_objects);
-}
-
-int claims_take(struct message *message, struct ipc *ipc, const struct device_event *event)
-{
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	const struct ipcbus_object *objects = event_objects(ipc, event);
+	unsigned int n = event->object_count;
 	struct claims *claims;
 	int r;
 
-	if (likely(!event->n_objects))
-		return 0;
-
-	device_objects(&ipc->device, event, objects);
-	claims = arena_alloc(&message->arena,
-			     sizeof(*claims) + event->n_objects * sizeof(claims->claims[0]));
+	claims = arena_alloc(&message->arena, sizeof(*claims) + n * sizeof(claims->claims[0]));
 	if (!claims) {
-		objects_refuse(ipc, objects, event->n_objects);
+		objects_refuse(ipc, objects, n);
 		return -ENOMEM;
 	}
 
 	message->claims = claims;
-	for (claims->n = 0; claims->n < event->n_objects; claims->n++) {
-		r = claim_take(&claims->claims[claims->n], ipc, &objects[claims->n]);
+	for (claims->n = 0; claims->n < n; claims->n++) {
+		claims->claims[claims->n].field = NULL;
+		r = entry_take(&claims->claims[claims->n].entry, ipc, &objects[claims->n]);
 		if (r < 0) {
-			objects_refuse(ipc, &objects[claims->n + 1],
-				       event->n_objects - claims->n - 1);
+			objects_refuse(ipc, &objects[claims->n + 1], n - claims->n - 1);
 			claims_release(message);
 			return r;
 		}
@@ -211,8 +121,8 @@ static struct claim *claim_find(struct claims *claims, bool is_fd, uint64_t tag)
 	for (unsigned int i = 0; i < claims->n; i++) {
 		struct claim *claim = &claims->claims[i];
 
-		if (!claim->field && claim->tag == tag &&
-		    (claim->type == DEVICE_OBJECT_FD) == is_fd)
+		if (!claim->field && claim->entry.tag == tag &&
+		    (claim->entry.type == IPC_RAW_FD) == is_fd)
 			return claim;
 	}
 	return NULL;
@@ -225,7 +135,7 @@ int claims_take_fd(struct claims *claims, uint64_t tag)
 
 	if (!claim)
 		return -ENOENT;
-	fd = claim->fd;
+	fd = claim->entry.fd;
 	*claim = claims->claims[--claims->n];
 	return fd;
 }
@@ -263,11 +173,11 @@ static int bind_fd(struct visitor *visitor, int32_t *fd)
 	if (!claim)
 		return -EBADMSG;
 	claim->field = fd;
-	*fd = claim->fd;
+	*fd = claim->entry.fd;
 	return 0;
 }
 
-/* Gives back what no field took. */
+/* Releases what no field took. */
 static void claims_trim(struct claims *claims)
 {
 	unsigned int n = 0;
@@ -276,7 +186,7 @@ static void claims_trim(struct claims *claims)
 		if (claims->claims[i].field)
 			claims->claims[n++] = claims->claims[i];
 		else
-			claim_release(&claims->claims[i]);
+			entry_release(&claims->claims[i].entry);
 	}
 	claims->n = n;
 }
@@ -308,5 +218,5 @@ void claims_release(struct message *message)
 	message->claims = NULL;
 	for (unsigned int i = 0; i < claims->n; i++)
 		if (claim_is_kept(&claims->claims[i]))
-			claim_release(&claims->claims[i]);
+			entry_release(&claims->claims[i].entry);
 }

@@ -38,6 +38,7 @@
 #define IPC_BLOB_H
 
 #include <ipc/ipc.pb-c.h>
+#include <ipc/raw.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -149,17 +150,6 @@ static inline void ipc_memory_put(Ipc__Memory *field, Ipc__Fd *fd,
  *   -EPERM    It may not be written.
  */
 int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory);
-
-/* --- Payloads, for tools ----------------------------------------------------------- */
-
-/*
- * Find the protobuf message in the payload of a request or record, which blobs and metadata
- * may surround. *ret_message points into payload.
- *
- *   -EBADMSG  The payload is malformed.
- */
-int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
-			size_t *ret_size);
 
 #ifdef __cplusplus
 }

@@ -27,6 +27,7 @@
  *                   administration
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
+ *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/blob.h>    large data and shared memory
  *   <ipc/monitor.h> records of the traffic on a bus
  *   <ipc/sd-event.h>, <ipc/glib.h>  a connection in those event loops

@@ -15,6 +15,7 @@
 
 #include <ipc/ipc.h>
 #include <ipc/ipc.pb-c.h>
+#include <ipc/raw.h>
 #include <protobuf-c/protobuf-c.h>
 
 #ifdef __cplusplus
@@ -67,21 +68,6 @@ struct ipc_interface {
 	size_t descriptor_size;
 	uint64_t hash;			/* of all that both sides must agree on; 0: unknown */
 };
-
-/*
- * Numbers of methods. The number of a method without the option (ipc.id) is the FNV-1a hash
- * of "package.Service/Method" with the top bit set. Numbers of (ipc.id) are below
- * IPC_CODE_BUILTIN.
- */
-#define IPC_CODE_BUILTIN	0x10000U
-#define IPC_CODE_DERIVED	0x80000000U
-
-/* Methods of every object: ipc.None -> ipc.None, ipc.None -> ipc.Description,
- * ipc.DumpRequest -> ipc.None, ipc.StreamOpen -> ipc.StreamOpen. */
-#define IPC_CODE_PING		(IPC_CODE_BUILTIN + 0)
-#define IPC_CODE_DESCRIBE	(IPC_CODE_BUILTIN + 1)
-#define IPC_CODE_DUMP		(IPC_CODE_BUILTIN + 2)
-#define IPC_CODE_STREAM		(IPC_CODE_BUILTIN + 3)
 
 /* --- Introspection --------------------------------------------------------------- */
 

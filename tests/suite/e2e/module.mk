@@ -10,7 +10,7 @@ E2E_TESTS := $(patsubst tests/suite/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/sui
 E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,activation policy restart)
 E2E_SHARED := fixture process manager server
 E2E_COMMON := $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
-E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -Ilibipc -pthread
+E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -pthread
 
 E2E_WITH_MANAGER := $(filter-out $(E2E_OWN_MANAGER),$(filter $(E2E)/test-manager-%,$(E2E_TESTS)))
 
@@ -51,9 +51,6 @@ $(E2E)/test-manager-activation: LDLIBS += $(LIBSYSTEMD_LIBS)
 $(E2E)/systemd.o: tests/suite/e2e/systemd.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
-
-# A peer that keeps to no rule speaks to the driver itself.
-$(E2E)/test-hostile: $(B)/libipc/core/device.o
 
 # Programs of different age in one.
 EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.o \

@@ -2,20 +2,20 @@
 /*
  * A peer that keeps to no rule, against a server of generated code: whatever
  * it sends is replied to with an error, and the server goes on as if nothing had
- * been. It speaks to the driver through device.h, below the library.
+ * been. It speaks bytes: <ipc/raw.h>.
  */
 #include <errno.h>
+#include <ipc/raw.h>
+#include <ipc/rpc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "core/device.h"
 #include "fixture.h"
-#include <ipc/rpc.h>
 
 static const struct server_options one_thread = { .threads = 1 };
-static struct device device;
-static uint32_t number;		/* of this thread, the driver's */
+static struct ipc *ipc;
+static struct ipc_proxy *proxy;
 static pid_t pid;
 
 static uint32_t code_of(const char *name)
@@ -30,7 +30,8 @@ static uint32_t code_of(const char *name)
 static void begin(void)
 {
 	pid = start_server(&one_thread);
-	ck_assert_int_eq(device_open(&device, "/dev/ipcbus", 1 << 20), 0);
+	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 1 << 20), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 }
 
 /* The well-behaved still get their replies. */
@@ -48,58 +49,31 @@ static void end(void)
 	ck_assert_int_eq(server_stop(client.server, NULL), 0);
 	ck_assert_int_eq(wait_server(pid), 0);
 	client_close(&client);
-	device_close(&device, true);
-}
-
-static void give_back(uint64_t buffer)
-{
-	struct device_exchange x = { .release = &buffer, .n_release = 1, .thread = number };
-	struct device_event event;
-
-	if (buffer)
-		ck_assert_int_eq(device_exchange(&device, &x, &event), 0);
+	proxy = ipc_proxy_unref(proxy);
+	ipc = ipc_unref(ipc);
 }
 
 /* What the call ends with: 0 for a reply, or the error. */
-static int call(uint32_t code, const void *data, size_t size, const struct device_object *objects,
-		unsigned int n_objects)
+static int call(uint32_t code, const void *data, size_t size, struct ipc_raw_entry *entries,
+		size_t n_entries)
 {
-	struct device_exchange x = {
-		.flags = DEVICE_WAIT,
-		.thread = number,
-		.send = {
-			.kind = DEVICE_SEND_CALL,
-			.code = code,
-			.data = data,
-			.size = size,
-			.accept_fds = true,
-			.objects = objects,
-			.n_objects = n_objects,
-		},
+	const struct ipc_raw_message request = {
+		.code = code,
+		.flags = IPC_RAW_ACCEPT_FDS,
+		.data = data,
+		.size = size,
+		.entries = entries,
+		.n_entries = n_entries,
 	};
-	struct device_event event;
-	int r;
 
-	r = device_exchange(&device, &x, &event);
-	if (r < 0)
-		return r;
-	number = x.thread;
-	ck_assert(event.kind == DEVICE_EVENT_REPLY || event.kind == DEVICE_EVENT_ERROR);
-	if (event.kind == DEVICE_EVENT_ERROR)
-		r = event.error;
-	give_back(event.buffer);
-	return r;
+	return ipc_raw_call(proxy, &request, NULL, NULL, NULL);
 }
 
 static void oneway(uint32_t code, const void *data, size_t size)
 {
-	struct device_exchange x = {
-		.thread = number,
-		.send = { .kind = DEVICE_SEND_ONEWAY, .code = code, .data = data, .size = size },
-	};
-	struct device_event event;
+	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
 
-	ck_assert_int_eq(device_exchange(&device, &x, &event), 0);
+	ck_assert_int_eq(ipc_raw_oneway(proxy, &message, NULL), 0);
 }
 
 START_TEST(noise_to_every_method)
@@ -201,39 +175,47 @@ START_TEST(too_deep)
 }
 END_TEST
 
+static int never(struct ipc_call *served, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)request, (void)userdata;
+	return ipc_call_errno(served, EIO, NULL);
+}
+
 /* Objects that the payload does not name, and names of what was not sent. */
 START_TEST(objects_that_do_not_match)
 {
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	static const struct ipc_raw_ops ops = { .serve = never };
+	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
 	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
 	E2e__ReadRequest read_request = E2E__READ_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
-	struct device_node own = { .cookie = 1 };
+	struct ipc_object *own;
 	uint8_t data[100];
-	uint64_t node;
 	size_t size;
 
 	begin();
-	ck_assert_int_eq(device_node_create(&device, &own, &node), 0);
-	for (int i = 0; i < DEVICE_MAX_OBJECTS; i++)
-		objects[i] = (struct device_object){
-			.type = i % 2 ? DEVICE_OBJECT_NODE : DEVICE_OBJECT_FD,
-			.value = i % 2 ? node : 0,
-			.tag = (uint64_t)i + 1,
-		};
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &own), 0);
+	for (int i = 0; i < IPC_RAW_ENTRIES_MAX; i++) {
+		entries[i].tag = (uint64_t)i + 1;
+		entries[i].type = i % 2 ? IPC_RAW_OBJECT : IPC_RAW_FD;
+		if (i % 2)
+			entries[i].object = own;
+		else
+			entries[i].fd = STDIN_FILENO;
+	}
 
 	/* Nothing in the payload, and a method that takes no objects at all. */
-	ck_assert_int_eq(call(code_of("Visit"), NULL, 0, objects, DEVICE_MAX_OBJECTS), -EINVAL);
-	ck_assert_int_eq(call(code_of("Say"), NULL, 0, objects, DEVICE_MAX_OBJECTS), 0);
-	ck_assert_int_eq(call(4711, NULL, 0, objects, DEVICE_MAX_OBJECTS), -EOPNOTSUPP);
+	ck_assert_int_eq(call(code_of("Visit"), NULL, 0, entries, IPC_RAW_ENTRIES_MAX), -EINVAL);
+	ck_assert_int_eq(call(code_of("Say"), NULL, 0, entries, IPC_RAW_ENTRIES_MAX), 0);
+	ck_assert_int_eq(call(4711, NULL, 0, entries, IPC_RAW_ENTRIES_MAX), -EOPNOTSUPP);
 
 	request.visitor = &id;
 	for (uint64_t tag = 1; tag < 10; tag++) {
 		id.id = tag;
 		size = e2e__visit_request__pack(&request, data);
 		/* Odd tags are files'. */
-		ck_assert_int_eq(call(code_of("Visit"), data, size, objects, 8),
+		ck_assert_int_eq(call(code_of("Visit"), data, size, entries, 8),
 				 tag % 2 || tag > 8 ? -EBADMSG : 0);
 		ck_assert_int_eq(call(code_of("Visit"), data, size, NULL, 0), -EBADMSG);
 	}
@@ -249,6 +231,7 @@ START_TEST(objects_that_do_not_match)
 		size = e2e__read_request__pack(&read_request, data);
 		ck_assert_int_eq(call(code_of("Read"), data, size, NULL, 0), -EBADMSG);
 	}
+	ipc_object_unref(own);
 	end();
 }
 END_TEST
@@ -256,13 +239,13 @@ END_TEST
 /* As many as the server may have open: it is not left without. */
 START_TEST(files_without_end)
 {
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
 
 	begin();
-	for (int i = 0; i < DEVICE_MAX_OBJECTS; i++)
-		objects[i] = (struct device_object){ .type = DEVICE_OBJECT_FD, .tag = 1 };
+	for (int i = 0; i < IPC_RAW_ENTRIES_MAX; i++)
+		entries[i] = (struct ipc_raw_entry){ .tag = 1, .type = IPC_RAW_FD, .fd = 0 };
 	for (int round = 0; round < 100; round++)
-		ck_assert_int_eq(call(code_of("Say"), "\xff", 1, objects, DEVICE_MAX_OBJECTS),
+		ck_assert_int_eq(call(code_of("Say"), "\xff", 1, entries, IPC_RAW_ENTRIES_MAX),
 				 -EBADMSG);
 	end();
 }
@@ -270,34 +253,41 @@ END_TEST
 
 /* --- A server that keeps to no rule --------------------------------------------------- */
 
-/* Replies to every call with what the test says, for ever. */
-static void bad_server(enum device_send_kind kind, const void *data, size_t size)
-{
-	struct device_exchange x = { .flags = DEVICE_WAIT | DEVICE_SERVE };
-	struct device_node own = { .cookie = 1, .accept_fds = true };
-	struct device_event event;
-	uint64_t node;
+struct bad_reply {
+	bool is_error;
+	const void *data;
+	size_t size;
+	int expect;
+};
 
-	if (device_open(&device, "/dev/ipcbus", 1 << 20) < 0 ||
-	    device_node_create(&device, &own, &node) < 0 ||
-	    device_set_manager(&device, node) < 0)
-		_exit(2);
-	for (;;) {
-		if (device_exchange(&device, &x, &event) < 0)
-			_exit(3);
-		x.send = (struct device_send){
-			.kind = kind,
-			.code = kind == DEVICE_SEND_ERROR ? EREMOTEIO : 0,
-			.call = event.call,
-			.data = data,
-			.size = size,
-		};
-		x.release = &event.buffer;
-		x.n_release = event.buffer != 0;
-	}
+/* Every call gets what the test says. */
+static int reply_badly(struct ipc_call *served, const struct ipc_raw_message *request,
+		       void *userdata)
+{
+	const struct bad_reply *bad = userdata;
+	const struct ipc_raw_message reply = { .data = bad->data, .size = bad->size };
+
+	(void)request;
+	if (bad->is_error)
+		return ipc_raw_error(served, EREMOTEIO, bad->data, bad->size);
+	return ipc_raw_reply(served, &reply);
 }
 
-static void call_bad_server(enum device_send_kind kind, const void *data, size_t size, int expect)
+static void bad_server(struct bad_reply *bad)
+{
+	static const struct ipc_raw_ops ops = {
+		.flags = IPC_RAW_ACCEPT_FDS, .serve = reply_badly,
+	};
+	struct ipc_object *object;
+
+	if (ipc_open_sized(&ipc, NULL, 1 << 20) < 0 ||
+	    ipc_raw_object_new(ipc, &ops, bad, &object) < 0 || ipc_set_manager(ipc, object) < 0)
+		_exit(2);
+	ipc_run(ipc);
+	_exit(3);
+}
+
+static void call_bad_server(struct bad_reply bad)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	E2e__NewCounterReply *reply = NULL;
@@ -306,26 +296,27 @@ static void call_bad_server(enum device_send_kind kind, const void *data, size_t
 
 	pid = fork();
 	if (!pid)
-		bad_server(kind, data, size);
+		bad_server(&bad);
 	client_open(&client);
 	for (int i = 0; r == -ENOTCONN && i < 1000; i++) {
 		r = server_new_counter(client.server, &reply, &error);
 		if (r == -ENOTCONN)
 			sleep_ms(5);
 	}
-	ck_assert_int_eq(r, expect);
+	ck_assert_int_eq(r, bad.expect);
 	ck_assert_ptr_null(reply);
-	ck_assert_int_eq(error.code, expect);
+	ck_assert_int_eq(error.code, bad.expect);
 	client_close(&client);
 	kill_server(pid);
 }
 
 START_TEST(replies_that_are_none)
 {
-	call_bad_server(DEVICE_SEND_REPLY, "\xff\xff\xff", 3, -EBADMSG);
+	call_bad_server((struct bad_reply){ false, "\xff\xff\xff", 3, -EBADMSG });
 	/* An object that did not come. */
-	call_bad_server(DEVICE_SEND_REPLY, "\x0a\x09\x09\x03\0\0\0\0\0\0\0", 11, -EBADMSG);
-	call_bad_server(DEVICE_SEND_ERROR, "\xff\xff\xff", 3, -EREMOTEIO);
+	call_bad_server((struct bad_reply){ false, "\x0a\x09\x09\x03\0\0\0\0\0\0\0", 11,
+					    -EBADMSG });
+	call_bad_server((struct bad_reply){ true, "\xff\xff\xff", 3, -EREMOTEIO });
 }
 END_TEST
 

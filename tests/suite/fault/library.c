@@ -133,8 +133,8 @@ const struct ipc_method *method_of(const char *name)
 	return NULL;
 }
 
-void push(struct device_event event, const ProtobufCMessage *message,
-	  const struct device_object *objects, unsigned int n)
+void push(struct ipcbus_event event, const ProtobufCMessage *message,
+	  const struct ipcbus_object *objects, unsigned int n)
 {
 	static uint8_t data[FAKE_PAYLOAD];
 	size_t size = message ? protobuf_c_message_pack(message, data) : 0;
@@ -148,18 +148,18 @@ void push_reply(const char *text)
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 
 	reply.text = (char *)text;
-	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, &reply.base, NULL, 0);
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, &reply.base, NULL, 0);
 }
 
-struct device_event request_event(enum device_event_kind kind, const char *method)
+struct ipcbus_event request_event(uint32_t kind, const char *method)
 {
-	return (struct device_event){
+	return (struct ipcbus_event){
 		.kind = kind, .cookie = object->wants.cookie, .code = method_of(method)->code,
-		.call = kind == DEVICE_EVENT_CALL ? CALL : 0,
+		.call = kind == IPCBUS_EVENT_CALL ? CALL : 0,
 	};
 }
 
-void push_request(enum device_event_kind kind, const char *method, const char *text)
+void push_request(uint32_t kind, const char *method, const char *text)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
 
@@ -168,11 +168,11 @@ void push_request(enum device_event_kind kind, const char *method, const char *t
 }
 
 /* Handles, a file and an object that comes home. */
-void push_cargo(struct device_event event)
+void push_cargo(struct ipcbus_event event)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	Ipc__Object ids[HANDLES + 1], *objects[HANDLES + 1];
-	struct device_object table[HANDLES + 2];
+	struct ipcbus_object table[HANDLES + 2];
 	Ipc__Fd fd = IPC__FD__INIT;
 	unsigned int i;
 
@@ -180,14 +180,14 @@ void push_cargo(struct device_event event)
 		ids[i] = (Ipc__Object)IPC__OBJECT__INIT;
 		ids[i].id = 1000 + i;
 		objects[i] = &ids[i];
-		table[i] = (struct device_object){ DEVICE_OBJECT_HANDLE, .value = 10 + i,
+		table[i] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 10 + i,
 						   .tag = 1000 + i };
 	}
-	table[HANDLES].type = DEVICE_OBJECT_NODE;
+	table[HANDLES].type = IPCBUS_OBJECT_NODE;
 	table[HANDLES].value = object->node;
 	table[HANDLES].cookie = object->wants.cookie;
 	fd.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	table[HANDLES + 1] = (struct device_object){ DEVICE_OBJECT_FD, .value = fd.fd,
+	table[HANDLES + 1] = (struct ipcbus_object){ IPCBUS_OBJECT_FD, .value = fd.fd,
 						     .tag = fd.fd };
 	cargo.objects = objects;
 	cargo.n_objects = HANDLES + 1;
@@ -248,10 +248,10 @@ static void expect_usable(void)
 	ck_assert_int_eq(call_echo("hello"), 0);
 	ck_assert_str_eq(echoed->text, "usable");
 	test_echo_reply_free(echoed);
-	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	ck_assert_int_eq(handled, before + 1);
-	ck_assert_int_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
+	ck_assert_int_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
 	ck_assert_int_eq(ipc_process(ipc), 0);
 }
 

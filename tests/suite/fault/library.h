@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "tests/fake-device.h"
-#include "core/object.h"
 #include "test.ipc.h"
+#include "typed/typed.h"
 
 #define CALL 100	/* the number of the call that is served */
 #define HANDLES 9	/* that come with a cargo */
@@ -43,13 +43,13 @@ void on_destroy(void *userdata);
 const struct ipc_method *method_of(const char *name);
 
 /* What the next waits return. */
-void push(struct device_event event, const ProtobufCMessage *message,
-	  const struct device_object *objects, unsigned int n);
+void push(struct ipcbus_event event, const ProtobufCMessage *message,
+	  const struct ipcbus_object *objects, unsigned int n);
 void push_reply(const char *text);
-struct device_event request_event(enum device_event_kind kind, const char *method);
-void push_request(enum device_event_kind kind, const char *method, const char *text);
+struct ipcbus_event request_event(enum ipcbus_event_kind kind, const char *method);
+void push_request(enum ipcbus_event_kind kind, const char *method, const char *text);
 /* Handles, an object that comes home, and a file. */
-void push_cargo(struct device_event event);
+void push_cargo(struct ipcbus_event event);
 bool is_waiting(void);
 /* Takes one of them, as an act or before one; or all. */
 int act_process(void);

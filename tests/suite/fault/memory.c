@@ -213,21 +213,17 @@ unsigned int memory_set_threads(void)
 	return set_threads;
 }
 
-int __real_device_exchange(const struct device *device, struct device_exchange *x,
-			   struct device_event *ret_event);
+int __real_device_exchange(const struct device *device, struct ipcbus_exchange *x);
 int __real_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
-int __real_device_node_create(const struct device *device, const struct device_node *node,
-			      uint64_t *ret_node);
+int __real_device_node_create(const struct device *device, struct ipcbus_node *node);
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_poll(struct device *device, unsigned int polls);
 int __real_device_set_threads(const struct device *device, unsigned int max);
 int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int __real_device_watch_manager(const struct device *device);
-int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
-			   struct device_event *ret_event);
+int __wrap_device_exchange(const struct device *device, struct ipcbus_exchange *x);
 int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
-int __wrap_device_node_create(const struct device *device, const struct device_node *node,
-			      uint64_t *ret_node);
+int __wrap_device_node_create(const struct device *device, struct ipcbus_node *node);
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_poll(struct device *device, unsigned int polls);
 int __wrap_device_set_threads(const struct device *device, unsigned int max);
@@ -239,36 +235,32 @@ int __wrap_device_watch_manager(const struct device *device)
 	return fails(MEMORY_DRIVER) ? -ENOMEM : __real_device_watch_manager(device);
 }
 
-static void count_handles(const struct device *device, const struct device_event *event)
+static void count_handles(const struct device *device, const struct ipcbus_event *event)
 {
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	const struct ipcbus_object *objects = device_at(device, event->objects);
 
-	if (!event->n_objects)
-		return;
-	device_objects(device, event, objects);
-	for (unsigned int i = 0; i < event->n_objects; i++)
-		handles += objects[i].type == DEVICE_OBJECT_HANDLE;
+	for (unsigned int i = 0; i < event->object_count; i++)
+		handles += objects[i].type == IPCBUS_OBJECT_HANDLE;
 }
 
 /* Neither waits nor replies of nothing need memory, if the driver knows the thread. */
-static bool needs_memory(const struct device_send *send)
+static bool needs_memory(const struct ipcbus_send *send)
 {
-	return send->kind == DEVICE_SEND_CALL || send->kind == DEVICE_SEND_ONEWAY || send->size ||
-	       send->n_objects;
+	return send->kind == IPCBUS_SEND_CALL || send->kind == IPCBUS_SEND_ONEWAY ||
+	       send->data_size || send->object_count;
 }
 
-int __wrap_device_exchange(const struct device *device, struct device_exchange *x,
-			   struct device_event *ret_event)
+int __wrap_device_exchange(const struct device *device, struct ipcbus_exchange *x)
 {
 	int r;
 
-	x->n_released = 0;
+	x->event.stage = 0;
 	if (needs_memory(&x->send) && fails(MEMORY_DRIVER))
 		return -ENOMEM;
 	pthread_mutex_lock(&lock);
-	r = __real_device_exchange(device, x, ret_event);
+	r = __real_device_exchange(device, x);
 	if (!r)
-		count_handles(device, ret_event);
+		count_handles(device, &x->event);
 	pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -279,12 +271,11 @@ int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint3
 	return __real_device_handle_put(device, handle, count);
 }
 
-int __wrap_device_node_create(const struct device *device, const struct device_node *node,
-			      uint64_t *ret_node)
+int __wrap_device_node_create(const struct device *device, struct ipcbus_node *node)
 {
 	if (fails(MEMORY_DRIVER))
 		return -ENOMEM;
-	return __real_device_node_create(device, node, ret_node);
+	return __real_device_node_create(device, node);
 }
 
 int __wrap_device_open(struct device *device, const char *path, size_t region_size)

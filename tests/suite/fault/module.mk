@@ -53,7 +53,7 @@ FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread
 	device_handle_put device_node_create device_open device_set_poll device_set_threads \
 	device_watch \
 	device_watch_manager
-FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -I$(B)/libipc/tests \
+FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -Idriver/uapi -I$(B)/libipc/tests \
 	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
 FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \
 	$(B)/libipc/tests/test.ipc.h \

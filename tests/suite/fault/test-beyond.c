@@ -37,13 +37,13 @@ static int call_async(struct ipc_call *parent)
 	return test_echo_async(peer, &options, &request, on_end, &ended, NULL);
 }
 
-static void push_end(enum device_event_kind kind, int code)
+static void push_end(uint32_t kind, int code)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
-	struct device_event event = { .kind = kind, .cookie = id, .error = code };
+	struct ipcbus_event event = { .kind = kind, .cookie = id, .error = code };
 
 	reply.text = "world";
-	push(event, kind == DEVICE_EVENT_REPLY ? &reply.base : NULL, NULL, 0);
+	push(event, kind == IPCBUS_EVENT_REPLY ? &reply.base : NULL, NULL, 0);
 }
 
 static void prepare_async(void)
@@ -65,7 +65,7 @@ static void finish_async(int r)
 	ck_assert_uint_eq(ipc->asyncs.count, r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_async(), 0);
-	push_end(DEVICE_EVENT_REPLY, 0);
+	push_end(IPCBUS_EVENT_REPLY, 0);
 	ck_assert_int_eq(act_process(), 1);
 	ck_assert_int_eq(ended, 1);
 	ck_assert_int_eq(result, 0);
@@ -75,7 +75,7 @@ static void prepare_end(void)
 {
 	prepare_async();
 	ck_assert_int_eq(act_async(), 0);
-	push_end(DEVICE_EVENT_REPLY, 0);
+	push_end(IPCBUS_EVENT_REPLY, 0);
 }
 
 /* It ends once, if only without its reply. */
@@ -93,7 +93,7 @@ static void finish_end(int r)
 static void prepare_parent(void)
 {
 	prepare_async();
-	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 	way = KEEP;
 	ck_assert_int_eq(act_process(), 1);
 }
@@ -105,7 +105,7 @@ static int act_async_for(void)
 
 static void cancel_parent(void)
 {
-	push((struct device_event){ .kind = DEVICE_EVENT_CANCELED, .call = CALL }, NULL, NULL, 0);
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = CALL }, NULL, NULL, 0);
 	ck_assert_int_eq(act_process(), 1);
 }
 
@@ -125,7 +125,7 @@ static void finish_async_for(int r)
 	cancel_parent();
 	ck_assert_uint_eq(fake.n_cancels, 1);
 	ck_assert_uint_eq(fake.canceled, id);
-	push_end(DEVICE_EVENT_FAILED, -ECANCELED);
+	push_end(IPCBUS_EVENT_FAILED, -ECANCELED);
 	ck_assert_int_eq(act_process(), 1);
 	ck_assert_int_eq(ended, 1);
 	ck_assert_int_eq(result, -ECANCELED);
@@ -237,15 +237,15 @@ static void expect_shipped(const Ipc__Test__Crate *crate, size_t more)
 }
 
 /* What this side sent, or would have, arrives as this event. */
-static void push_back(const struct fake_sent *sent, struct device_event event)
+static void push_back(const struct fake_sent *sent, struct ipcbus_event event)
 {
-	struct device_object table[DEVICE_MAX_OBJECTS];
+	struct ipcbus_object table[IPCBUS_MAX_OBJECTS];
 
 	memcpy(table, sent->objects, sizeof(table));
-	for (unsigned int i = 0; i < sent->send.n_objects; i++)
+	for (unsigned int i = 0; i < sent->send.object_count; i++)
 		table[i].value = (uint64_t)dup((int)table[i].value);
 	event.buffer = 51;
-	fake_push(event, sent->data, sent->send.size, table, sent->send.n_objects);
+	fake_push(event, sent->data, sent->send.data_size, table, sent->send.object_count);
 }
 
 static struct fake_sent template;
@@ -253,7 +253,7 @@ static struct fake_sent template;
 /* Makes the template by sending, and begins anew. */
 static void note_shipped(size_t more)
 {
-	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, NULL, 0);
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, NULL, 0);
 	fake.keep_fds = true;
 	ck_assert_int_eq(ship(more, metadata), 0);
 	test_ship_reply_free(shipped);
@@ -265,14 +265,14 @@ static void note_shipped(size_t more)
 
 static void forget_shipped(void)
 {
-	for (unsigned int i = 0; i < template.send.n_objects; i++)
+	for (unsigned int i = 0; i < template.send.object_count; i++)
 		close((int)template.objects[i].value);
-	template.send.n_objects = 0;
+	template.send.object_count = 0;
 }
 
 static void push_shipped(void)
 {
-	push_back(&template, (struct device_event){ .kind = DEVICE_EVENT_REPLY });
+	push_back(&template, (struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY });
 }
 
 static void prepare_ship(void)
@@ -321,7 +321,7 @@ static void finish_ship_with(int r)
 static void too_large(void)
 {
 	fake.send_error = -EMSGSIZE;
-	fake.send_error_kind = DEVICE_SEND_CALL;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
 }
 
 static void prepare_file(void)
@@ -349,7 +349,7 @@ static void prepare_sealed(void)
 /* From there: with two in the message, or with one of them in a file. */
 static void push_ship(void)
 {
-	push_back(&template, request_event(DEVICE_EVENT_CALL, "Ship"));
+	push_back(&template, request_event(IPCBUS_EVENT_CALL, "Ship"));
 }
 
 static void prepare_serve(void)
@@ -363,7 +363,7 @@ static void prepare_serve_file(void)
 	ck_assert_int_eq(act_new_memory(), 0);
 	ck_assert_int_eq(ipc_memory_seal(memory), 0);
 	prepare_serve();
-	ck_assert_uint_eq(template.send.n_objects, 1);
+	ck_assert_uint_eq(template.send.object_count, 1);
 }
 
 /* It is replied to with what came, or with an error. */
@@ -373,10 +373,10 @@ static void finish_serve(int r)
 	process_all();
 	ck_assert_uint_eq(fake.n_sent, 1);
 	ck_assert_uint_eq(fake_last()->send.call, CALL);
-	if (fake_last()->send.kind == DEVICE_SEND_ERROR)
+	if (fake_last()->send.kind == IPCBUS_SEND_ERROR)
 		ck_assert_uint_eq(fake_last()->send.code, ENOMEM);
 	else
-		ck_assert_uint_gt(fake_last()->send.size, INLINE);
+		ck_assert_uint_gt(fake_last()->send.data_size, INLINE);
 	ck_assert_uint_ge(fake.n_released, 1);
 	forget_shipped();
 	memory = ipc_memory_unref(memory);
@@ -401,14 +401,16 @@ static struct ipc_call *with_memory;
 
 static Ipc__Memory *field(void)
 {
-	return ((Ipc__Test__Crate *)with_memory->request.root)->memory;
+	const struct typed_call *typed = (const struct typed_call *)with_memory->block;
+
+	return ((Ipc__Test__Crate *)typed->request.root)->memory;
 }
 
 /* Arrives in a call that is kept. */
 static void prepare_take(void)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	struct device_object object_of = { DEVICE_OBJECT_FD, .tag = 66 };
+	struct ipcbus_object object_of = { IPCBUS_OBJECT_FD, .tag = 66 };
 	Ipc__Memory sent = IPC__MEMORY__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
 
@@ -417,7 +419,7 @@ static void prepare_take(void)
 	fd.fd = 66;
 	sent.fd = &fd;
 	crate.memory = &sent;
-	push(request_event(DEVICE_EVENT_CALL, "Ship"), &crate.base, &object_of, 1);
+	push(request_event(IPCBUS_EVENT_CALL, "Ship"), &crate.base, &object_of, 1);
 	keep_crates = &with_memory;
 	ck_assert_int_eq(act_process(), 1);
 	keep_crates = NULL;

@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "core/proxy.h"
 #include "servicemanager.ipc.h"
+#include "typed/name.h"
 
 static struct ipc_proxy *found;
 static Ipc__Test__Cargo *carried;
@@ -161,7 +162,7 @@ static void push_error(void)
 
 	sent.name = "fail.Name";
 	sent.message = long_text;
-	push((struct device_event){ .kind = DEVICE_EVENT_ERROR, .error = -EREMOTEIO }, &sent.base,
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -EREMOTEIO }, &sent.base,
 	     NULL, 0);
 }
 
@@ -180,7 +181,7 @@ static void finish_error(int r)
 
 static void push_cargo_reply(void)
 {
-	push_cargo((struct device_event){ .kind = DEVICE_EVENT_REPLY });
+	push_cargo((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY });
 }
 
 /* An object that has no number yet, and a file. */
@@ -246,13 +247,13 @@ static void finish_drop(int r)
 	ck_assert_uint_eq(fake.n_sent, r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_drop(), 0);
-	ck_assert_uint_eq(fake_last()->send.n_objects, 2);
+	ck_assert_uint_eq(fake_last()->send.object_count, 2);
 }
 
 /* A call from there comes back while this one waits. */
 static void prepare_nested(void)
 {
-	push_request(DEVICE_EVENT_CALL, "Echo", "back");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "back");
 	push_reply("world");
 }
 
@@ -262,12 +263,12 @@ static void expect_reply(unsigned int i, const char *text)
 	Ipc__Test__EchoReply *reply;
 
 	ck_assert_uint_eq(sent->send.call, CALL);
-	if (sent->send.kind == DEVICE_SEND_ERROR) {
+	if (sent->send.kind == IPCBUS_SEND_ERROR) {
 		ck_assert_uint_eq(sent->send.code, ENOMEM);
 		return;
 	}
-	ck_assert_uint_eq(sent->send.kind, DEVICE_SEND_REPLY);
-	reply = ipc__test__echo_reply__unpack(NULL, sent->send.size, sent->data);
+	ck_assert_uint_eq(sent->send.kind, IPCBUS_SEND_REPLY);
+	reply = ipc__test__echo_reply__unpack(NULL, sent->send.data_size, sent->data);
 	ck_assert_str_eq(reply->text, text);
 	ipc__test__echo_reply__free_unpacked(reply, NULL);
 }
@@ -279,7 +280,7 @@ static void finish_nested(int r)
 		push_reply("world");
 	if (r < 0)
 		ck_assert_int_eq(act_call(), 0);
-	ck_assert_uint_eq(fake.sent[0].send.kind, DEVICE_SEND_CALL);
+	ck_assert_uint_eq(fake.sent[0].send.kind, IPCBUS_SEND_CALL);
 	expect_reply(1, "back");
 	ck_assert_str_eq(echoed->text, "world");
 	test_echo_reply_free(echoed);
@@ -289,12 +290,12 @@ static void finish_nested(int r)
 
 static void prepare_serve(void)
 {
-	push_request(DEVICE_EVENT_CALL, "Echo", "hello");
+	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 }
 
 static void prepare_serve_long(void)
 {
-	push_request(DEVICE_EVENT_CALL, "Echo", long_text);
+	push_request(IPCBUS_EVENT_CALL, "Echo", long_text);
 }
 
 /* What was not taken is taken now. */
@@ -339,7 +340,7 @@ static void finish_explain(int r)
 
 	process_again(r);
 	ck_assert_uint_eq(fake.n_sent, 1);
-	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
 	code = fake_last()->send.code;
 	if (handled)
 		ck_assert_uint_eq(code, way == RAISE ? EREMOTEIO : EDOM);
@@ -370,32 +371,32 @@ static void finish_late(int r)
 	ck_assert_int_eq(act_late(), -EALREADY);
 	kept = ipc_call_unref(kept);
 	ck_assert_uint_eq(fake.n_sent, 1);
-	ck_assert_uint_eq(fake_last()->send.kind, DEVICE_SEND_REPLY);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
 	expect_reply(0, "late");
 }
 
 static void prepare_serve_carry(void)
 {
-	push_cargo(request_event(DEVICE_EVENT_CALL, "Carry"));
+	push_cargo(request_event(IPCBUS_EVENT_CALL, "Carry"));
 }
 
 static void finish_serve_carry(int r)
 {
-	const struct device_send *sent;
+	const struct ipcbus_send *sent;
 
 	process_again(r);
 	ck_assert_uint_eq(fake.n_sent, 1);
 	sent = &fake_last()->send;
-	if (sent->kind == DEVICE_SEND_ERROR)
+	if (sent->kind == IPCBUS_SEND_ERROR)
 		ck_assert_uint_eq(sent->code, ENOMEM);
 	else
-		ck_assert_uint_eq(sent->n_objects, HANDLES + 3);
+		ck_assert_uint_eq(sent->object_count, HANDLES + 3);
 	ck_assert_int_eq(memory_handles(), 1);
 }
 
 static void prepare_serve_oneway(void)
 {
-	push_request(DEVICE_EVENT_ONEWAY, "Log", long_text);
+	push_request(IPCBUS_EVENT_ONEWAY, "Log", long_text);
 }
 
 /* Lost without memory for it, but its buffer is released: others wait for that. */
@@ -430,7 +431,7 @@ static void finish_watch(int r)
 	ck_assert_int_eq(fake.watches, r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_watch(), 0);
-	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
 	     NULL, 0);
 	ck_assert_int_eq(act_process(), 1);
 	ck_assert_int_eq(died, 1);
@@ -440,7 +441,7 @@ static void prepare_dead(void)
 {
 	prepare_watch();
 	ck_assert_int_eq(act_watch(), 0);
-	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
 	     NULL, 0);
 }
 
@@ -454,7 +455,7 @@ static void finish_dead(int r)
 
 static void push_nothing(void)
 {
-	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL, NULL, 0);
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, NULL, 0);
 }
 
 static int act_add(void)
@@ -469,10 +470,10 @@ static void finish_add(int r)
 		ck_assert_uint_eq(fake.n_sent, 0);
 		ck_assert_int_eq(act_add(), 0);
 	}
-	ck_assert_ptr_nonnull(ipc->names.list);
+	ck_assert_ptr_nonnull(names_of(ipc)->list);
 	push_nothing();
 	ck_assert_int_eq(ipc_unregister_name(ipc, "fail.test"), 0);
-	ck_assert_ptr_null(ipc->names.list);
+	ck_assert_ptr_null(names_of(ipc)->list);
 }
 
 static void prepare_remove(void)
@@ -490,7 +491,7 @@ static int act_remove(void)
 static void finish_remove(int r)
 {
 	assert_may(r);
-	ck_assert_int_eq(!ipc->names.list, r == 0);
+	ck_assert_int_eq(!names_of(ipc)->list, r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_remove(), 0);
 }
@@ -498,12 +499,12 @@ static void finish_remove(int r)
 static void push_found(void)
 {
 	Ipc__Manager__GetReply reply = IPC__MANAGER__GET_REPLY__INIT;
-	struct device_object handle = { DEVICE_OBJECT_HANDLE, .value = 9, .tag = 77 };
+	struct ipcbus_object handle = { IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 77 };
 	Ipc__Object id = IPC__OBJECT__INIT;
 
 	id.id = 77;
 	reply.object = &id;
-	push((struct device_event){ .kind = DEVICE_EVENT_REPLY }, &reply.base, &handle, 1);
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, &reply.base, &handle, 1);
 }
 
 static int act_get(void)
@@ -551,7 +552,7 @@ static void finish_serve_name(int r)
 	assert_may(r);
 	if (r < 0)
 		ck_assert_int_eq(act_serve_name(), 0);
-	ck_assert_ptr_nonnull(ipc->names.list);
+	ck_assert_ptr_nonnull(names_of(ipc)->list);
 }
 
 /* --- Threads ----------------------------------------------------------------- */
@@ -563,11 +564,11 @@ static void stop(void)
 
 static void prepare_run(void)
 {
-	struct device_event event = request_event(DEVICE_EVENT_ONEWAY, "Log");
+	struct ipcbus_event event = request_event(IPCBUS_EVENT_ONEWAY, "Log");
 
 	ck_assert_int_eq(ipc_set_threads(ipc, 4), 0);
 	notified = memory_set_threads();
-	event.spawn = true;
+	event.flags = IPCBUS_EVENT_SPAWN;
 	push(event, NULL, NULL, 0);
 	fake.on_empty = stop;
 }

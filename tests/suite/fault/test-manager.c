@@ -69,10 +69,10 @@ static void finish_start(int r)
 /* --- Requests ----------------------------------------------------------------- */
 
 static void request(const char *method, const ProtobufCMessage *message,
-		    const struct device_object *o)
+		    const struct ipcbus_object *o)
 {
-	struct device_event event = {
-		.kind = DEVICE_EVENT_CALL, .cookie = cookie, .call = ++call, .uid = OWNER,
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_CALL, .cookie = cookie, .call = ++call, .uid = OWNER,
 		.pid = getpid(),
 	};
 
@@ -86,7 +86,7 @@ static void request(const char *method, const ProtobufCMessage *message,
 static void request_add(const char *name)
 {
 	Ipc__Manager__RegisterNameRequest add = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
-	struct device_object o = { DEVICE_OBJECT_HANDLE, .value = ++handle, .tag = 7 };
+	struct ipcbus_object o = { IPCBUS_OBJECT_HANDLE, .value = ++handle, .tag = 7 };
 	Ipc__Object id = IPC__OBJECT__INIT;
 
 	id.id = 7;
@@ -122,7 +122,7 @@ static void request_remove(const char *name)
 static void request_watch(const char *method)
 {
 	Ipc__Manager__WatchRequest watch = IPC__MANAGER__WATCH_REQUEST__INIT;
-	struct device_object o = { DEVICE_OBJECT_HANDLE, .value = 99, .tag = 8 };
+	struct ipcbus_object o = { IPCBUS_OBJECT_HANDLE, .value = 99, .tag = 8 };
 	Ipc__Object id = IPC__OBJECT__INIT;
 
 	id.id = 8;
@@ -145,10 +145,10 @@ enum { OPEN = 1 };
 static int reply_of(uint64_t number)
 {
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
-		const struct device_send *sent = &fake.sent[i].send;
+		const struct ipcbus_send *sent = &fake.sent[i].send;
 
 		if (sent->call == number)
-			return sent->kind == DEVICE_SEND_REPLY ? 0 : -(int)sent->code;
+			return sent->kind == IPCBUS_SEND_REPLY ? 0 : -(int)sent->code;
 	}
 	return OPEN;
 }
@@ -318,7 +318,7 @@ static unsigned int notified(void)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < fake.n_sent; i++)
-		n += fake.sent[i].send.kind == DEVICE_SEND_ONEWAY;
+		n += fake.sent[i].send.kind == IPCBUS_SEND_ONEWAY;
 	return n;
 }
 
@@ -396,7 +396,7 @@ static void prepare_death(void)
 {
 	prepare_add();
 	ck_assert_int_eq(act_process(), 1);
-	push((struct device_event){ .kind = DEVICE_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_DEAD, .cookie = fake.watch_cookie }, NULL,
 	     NULL, 0);
 }
 

@@ -28,11 +28,11 @@ static void ready(struct ipc_stream *which, void *userdata)
 /* --- The other side -------------------------------------------------------------- */
 
 /* Its two objects, of the end that replies, or opens a stream of this method. */
-static void push_ends(struct device_event event, const char *method)
+static void push_ends(struct ipcbus_event event, const char *method)
 {
-	struct device_object table[] = {
-		{ DEVICE_OBJECT_HANDLE, .value = DATA, .tag = 77 },
-		{ DEVICE_OBJECT_HANDLE, .value = CONTROL, .tag = 78 },
+	struct ipcbus_object table[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = DATA, .tag = 77 },
+		{ IPCBUS_OBJECT_HANDLE, .value = CONTROL, .tag = 78 },
 	};
 	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
 	Ipc__Object ids[] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
@@ -50,12 +50,12 @@ static void push_ends(struct device_event event, const char *method)
 
 static void push_open_reply(void)
 {
-	push_ends((struct device_event){ .kind = DEVICE_EVENT_REPLY }, NULL);
+	push_ends((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL);
 }
 
 static void push_open(const char *method)
 {
-	struct device_event event = request_event(DEVICE_EVENT_CALL, method);
+	struct ipcbus_event event = request_event(IPCBUS_EVENT_CALL, method);
 
 	event.code = IPC_CODE_STREAM;
 	push_ends(event, method);
@@ -67,7 +67,7 @@ static void note_ends(void)
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
 		const struct fake_sent *sent = &fake.sent[i];
 
-		if (sent->send.n_objects != 2)
+		if (sent->send.object_count != 2)
 			continue;
 		data = object_from_node(ipc, sent->objects[0].value);
 		control = object_from_node(ipc, sent->objects[1].value);
@@ -77,7 +77,7 @@ static void note_ends(void)
 static void push_to(const struct ipc_object *end_of, uint32_t code,
 		    const ProtobufCMessage *message)
 {
-	push((struct device_event){ .kind = DEVICE_EVENT_ONEWAY, .code = code,
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = code,
 				    .cookie = end_of->wants.cookie }, message, NULL, 0);
 }
 
@@ -92,7 +92,7 @@ static void push_message(void)
 /* It has let go of this end. */
 static void push_idle(const struct ipc_object *end_of)
 {
-	push((struct device_event){ .kind = DEVICE_EVENT_IDLE, .cookie = end_of->wants.cookie },
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = end_of->wants.cookie },
 	     NULL, NULL, 0);
 }
 
@@ -188,7 +188,7 @@ static int act_send_waiting(void)
 static void no_space(void)
 {
 	fake.send_error = -EAGAIN;
-	fake.send_error_kind = DEVICE_SEND_ONEWAY;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
 }
 
 static void prepare_no_space(void)
@@ -272,7 +272,7 @@ static Ipc__StreamEnd *sent_end(void)
 
 	ck_assert_uint_eq(sent->send.handle, DATA);
 	ck_assert_uint_eq(sent->send.code, STREAM_END);
-	end = ipc__stream_end__unpack(NULL, sent->send.size, sent->data);
+	end = ipc__stream_end__unpack(NULL, sent->send.data_size, sent->data);
 	ck_assert_ptr_nonnull(end);
 	return end;
 }
@@ -413,7 +413,7 @@ static void finish_half(int r)
 	if (r == -ENOMEM)
 		ck_assert_int_eq(act_receive(), -EAGAIN);
 	ck_assert_uint_eq(fake_last()->send.handle, CONTROL);
-	credit = ipc__stream_credit__unpack(NULL, fake_last()->send.size, fake_last()->data);
+	credit = ipc__stream_credit__unpack(NULL, fake_last()->send.data_size, fake_last()->data);
 	ck_assert_uint_eq(credit->messages, STREAM_WINDOW / 2);
 	ipc__stream_credit__free_unpacked(credit, NULL);
 	received = NULL;
@@ -485,10 +485,10 @@ static void finish_serve_gather(int r)
 	assert_may(r);
 	process_all();
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
-		const struct device_send *sent = &fake.sent[i].send;
+		const struct ipcbus_send *sent = &fake.sent[i].send;
 
 		replies += sent->call == CALL;
-		if (sent->kind == DEVICE_SEND_ERROR) {
+		if (sent->kind == IPCBUS_SEND_ERROR) {
 			ck_assert_uint_eq(sent->code, ENOMEM);
 			ck_assert_ptr_null(opened);
 		}
@@ -521,7 +521,7 @@ static void finish_request(int r)
 	process_all();
 	if (!opened) {
 		ck_assert_int_eq(memory_handles(), 1);
-		if (fake_last()->send.kind == DEVICE_SEND_ONEWAY) {
+		if (fake_last()->send.kind == IPCBUS_SEND_ONEWAY) {
 			end = sent_end();
 			ck_assert_int_eq(end->code, -ENOMEM);
 			ipc__stream_end__free_unpacked(end, NULL);

@@ -26,7 +26,7 @@ $(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counte
 $(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
 
 FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv -Itests/env/host/shim -Idriver/uapi -Idriver
-FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc/tests
+FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc -Idriver/uapi $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc/tests
 FUZZ_IDL := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
 
 $(FUZZ_B)/of/driver/%.o $(FUZZ_B)/of/tests/env/host/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)

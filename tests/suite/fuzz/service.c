@@ -17,20 +17,20 @@
 
 static uint64_t n_calls, n_buffers;
 
-static unsigned int make_objects(struct input *input, struct device_object *objects)
+static unsigned int make_objects(struct input *input, struct ipcbus_object *objects)
 {
 	unsigned int n = input_byte(input) % 4;
 
 	for (unsigned int i = 0; i < n; i++) {
 		uint8_t what = input_byte(input);
 
-		objects[i] = (struct device_object){ .tag = input_byte(input) };
+		objects[i] = (struct ipcbus_object){ .tag = input_byte(input) };
 		if (what & 1) {
-			objects[i].type = DEVICE_OBJECT_HANDLE;
+			objects[i].type = IPCBUS_OBJECT_HANDLE;
 			objects[i].value = what | 1;
 			account_handle(what | 1);
 		} else {
-			objects[i].type = DEVICE_OBJECT_FD;
+			objects[i].type = IPCBUS_OBJECT_FD;
 			objects[i].value = account_fd();
 		}
 	}
@@ -51,21 +51,21 @@ static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choic
 static void push_opening(const struct fuzz_service *service, struct input *input)
 {
 	const struct ipc_interface *interface = service->interface;
-	struct device_event event = {
-		.kind = DEVICE_EVENT_CALL,
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_CALL,
 		.cookie = 1,
 		.code = IPC_CODE_STREAM,
 		.call = FIRST_CALL + n_calls++,
 		.buffer = FIRST_BUFFER + n_buffers++,
 	};
-	struct device_object objects[2];
+	struct ipcbus_object objects[2];
 	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
 	Ipc__Object ends[2] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
 	uint8_t payload[64];
 
 	for (unsigned int i = 0; i < 2; i++) {
-		objects[i] = (struct device_object){
-			.type = DEVICE_OBJECT_HANDLE, .value = 10 + i, .tag = 2 + 2 * i
+		objects[i] = (struct ipcbus_object){
+			.type = IPCBUS_OBJECT_HANDLE, .value = 10 + i, .tag = 2 + 2 * i
 		};
 		account_handle(10 + i);
 		ends[i].id = objects[i].tag;
@@ -82,10 +82,10 @@ static void push_opening(const struct fuzz_service *service, struct input *input
 static void push_event(const struct fuzz_service *service, struct input *input)
 {
 	uint8_t what = input_byte(input);
-	struct device_object objects[4];
-	struct device_event event = {
-		.kind = what & 1 ? DEVICE_EVENT_CALL : DEVICE_EVENT_ONEWAY,
-		.accept_fds = what & 2,
+	struct ipcbus_object objects[4];
+	struct ipcbus_event event = {
+		.kind = what & 1 ? IPCBUS_EVENT_CALL : IPCBUS_EVENT_ONEWAY,
+		.flags = what & 2 ? IPCBUS_EVENT_ACCEPT_FDS : 0,
 		.cookie = what & 4 ? 1 + input_byte(input) % (fake.cookie + 1) : 1,
 		.code = choose_code(service->interface, input_byte(input)),
 		.uid = what & 8 ? 0 : 1000,
@@ -96,7 +96,7 @@ static void push_event(const struct fuzz_service *service, struct input *input)
 	size_t size = input_bytes(input, input_byte(input), &payload);
 
 	event.buffer = FIRST_BUFFER + n_buffers++;
-	if (event.kind == DEVICE_EVENT_CALL)
+	if (event.kind == IPCBUS_EVENT_CALL)
 		event.call = FIRST_CALL + n_calls++;
 	fake_push(event, payload, size, objects, n);
 }
@@ -107,9 +107,9 @@ static void check_replies(void)
 
 	must(fake.n_sent <= FAKE_MAX);
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
-		const struct device_send *sent = &fake.sent[i].send;
+		const struct ipcbus_send *sent = &fake.sent[i].send;
 
-		if (sent->kind != DEVICE_SEND_REPLY && sent->kind != DEVICE_SEND_ERROR)
+		if (sent->kind != IPCBUS_SEND_REPLY && sent->kind != IPCBUS_SEND_ERROR)
 			continue;
 		must(sent->call >= FIRST_CALL && sent->call < FIRST_CALL + n_calls);
 		must(++replies[sent->call - FIRST_CALL] == 1);
@@ -129,7 +129,7 @@ static void check_buffers(void)
 static void let_go(struct ipc *ipc)
 {
 	for (uint64_t cookie = fake.cookie; cookie > 1; cookie--) {
-		struct device_event idle = { .kind = DEVICE_EVENT_IDLE, .cookie = cookie };
+		struct ipcbus_event idle = { .kind = IPCBUS_EVENT_IDLE, .cookie = cookie };
 
 		fake_push(idle, NULL, 0, NULL, 0);
 		must(ipc_process(ipc) >= 0);

@@ -19,6 +19,7 @@
 #include "core/object.h"
 #include "core/proxy.h"
 #include "test.ipc.h"
+#include "typed/typed.h"
 #include "core/thread.h"
 
 #define MAX_EVENTS 10
@@ -37,30 +38,30 @@ static unsigned int n_kept;
 
 /* --- What comes ------------------------------------------------------------------------ */
 
-static struct device_object object_make(struct input *input)
+static struct ipcbus_object object_make(struct input *input)
 {
 	uint8_t what = input_byte(input), value = input_byte(input);
-	struct device_object o = { .tag = input_byte(input) };
+	struct ipcbus_object o = { .tag = input_byte(input) };
 
 	switch (what % 4) {
 	case 0:
-		o.type = DEVICE_OBJECT_NODE;
+		o.type = IPCBUS_OBJECT_NODE;
 		o.value = value;
 		o.cookie = what & 4 ? object_cookie : value;
 		break;
 	case 1:
-		o.type = DEVICE_OBJECT_HANDLE;
+		o.type = IPCBUS_OBJECT_HANDLE;
 		o.value = value;
 		if (value)
 			account_handle(value);
 		break;
 	case 2:
-		o.type = DEVICE_OBJECT_FD;
+		o.type = IPCBUS_OBJECT_FD;
 		o.value = account_fd();
 		break;
 	default:
 		/* The driver sends no other types: a newer one's might come. */
-		o.type = what & 8 ? DEVICE_OBJECT_HANDLE : 9;
+		o.type = what & 8 ? IPCBUS_OBJECT_HANDLE : 9;
 		o.value = 7;
 		if (what & 8)
 			account_handle(7);
@@ -68,7 +69,7 @@ static struct device_object object_make(struct input *input)
 	return o;
 }
 
-static unsigned int objects_make(struct input *input, struct device_object *objects)
+static unsigned int objects_make(struct input *input, struct ipcbus_object *objects)
 {
 	unsigned int n = input_byte(input) % 6;
 
@@ -77,40 +78,40 @@ static unsigned int objects_make(struct input *input, struct device_object *obje
 	return n;
 }
 
-static struct device_event event_make(struct input *input, bool is_reply)
+static struct ipcbus_event event_make(struct input *input, bool is_reply)
 {
-	static const enum device_event_kind replies[] = {
-		DEVICE_EVENT_REPLY, DEVICE_EVENT_REPLY, DEVICE_EVENT_ERROR, DEVICE_EVENT_FAILED,
+	static const enum ipcbus_event_kind replies[] = {
+		IPCBUS_EVENT_REPLY, IPCBUS_EVENT_REPLY, IPCBUS_EVENT_ERROR, IPCBUS_EVENT_FAILED,
 	};
-	static const enum device_event_kind others[] = {
-		DEVICE_EVENT_CALL, DEVICE_EVENT_CALL, DEVICE_EVENT_CALL, DEVICE_EVENT_ONEWAY,
-		DEVICE_EVENT_DEAD, DEVICE_EVENT_IDLE, DEVICE_EVENT_NONE, DEVICE_EVENT_INTERRUPTED,
+	static const enum ipcbus_event_kind others[] = {
+		IPCBUS_EVENT_CALL, IPCBUS_EVENT_CALL, IPCBUS_EVENT_CALL, IPCBUS_EVENT_ONEWAY,
+		IPCBUS_EVENT_DEAD, IPCBUS_EVENT_IDLE, IPCBUS_EVENT_NONE, IPCBUS_EVENT_INTERRUPTED,
 	};
 	uint8_t what = input_byte(input), method = input_byte(input);
-	struct device_event event = {
+	struct ipcbus_event event = {
 		.kind = is_reply ? replies[what % 4] : others[what % 8],
-		.spawn = what & 0x80,
-		.accept_fds = what & 0x40,
+		.flags = (what & 0x80 ? IPCBUS_EVENT_SPAWN : 0) |
+			 (what & 0x40 ? IPCBUS_EVENT_ACCEPT_FDS : 0),
 		.cookie = what & 0x20 ? method : object_cookie,
 		.error = -(method ?: 1),
 	};
 
 	event.code = method % 8 < test_interface.n_methods ?
 			     test_interface.methods[method % 8].code : method;
-	if (event.kind == DEVICE_EVENT_DEAD && !(what & 0x20))
+	if (event.kind == IPCBUS_EVENT_DEAD && !(what & 0x20))
 		event.cookie = fake.watch_cookie;
 	return event;
 }
 
-static bool brings_content(enum device_event_kind kind)
+static bool brings_content(uint32_t kind)
 {
-	return kind >= DEVICE_EVENT_CALL && kind <= DEVICE_EVENT_ERROR;
+	return kind >= IPCBUS_EVENT_CALL && kind <= IPCBUS_EVENT_ERROR;
 }
 
 static void push_event(struct input *input, bool is_reply)
 {
-	struct device_event event = event_make(input, is_reply);
-	struct device_object objects[DEVICE_MAX_OBJECTS];
+	struct ipcbus_event event = event_make(input, is_reply);
+	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
 	const uint8_t *payload = NULL;
 	unsigned int n = 0;
 	size_t size = 0;
@@ -120,7 +121,7 @@ static void push_event(struct input *input, bool is_reply)
 		size = input_bytes(input, input_byte(input), &payload);
 		event.buffer = FIRST_BUFFER + n_buffers++;
 	}
-	if (event.kind == DEVICE_EVENT_CALL)
+	if (event.kind == IPCBUS_EVENT_CALL)
 		event.call = FIRST_CALL + n_calls++;
 	fake_push(event, payload, size, objects, n);
 }
@@ -275,9 +276,9 @@ static void each_call_is_replied_once(void)
 
 	must(fake.n_sent <= FAKE_MAX);
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
-		const struct device_send *sent = &fake.sent[i].send;
+		const struct ipcbus_send *sent = &fake.sent[i].send;
 
-		if (sent->kind != DEVICE_SEND_REPLY && sent->kind != DEVICE_SEND_ERROR)
+		if (sent->kind != IPCBUS_SEND_REPLY && sent->kind != IPCBUS_SEND_ERROR)
 			continue;
 		must(sent->call >= FIRST_CALL && sent->call < FIRST_CALL + n_calls);
 		replies[sent->call - FIRST_CALL]++;
@@ -348,7 +349,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	decisions = &input;
 	if (how & 1) {
 		fake.send_error = -ENOSPC;
-		fake.send_error_kind = how & 2 ? DEVICE_SEND_REPLY : DEVICE_SEND_CALL;
+		fake.send_error_kind = how & 2 ? IPCBUS_SEND_REPLY : IPCBUS_SEND_CALL;
 	}
 	fake.settle_error = how & 4 ? -EBUSY : 0;
 	if (how & 8)

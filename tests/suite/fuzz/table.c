@@ -132,26 +132,26 @@ static unsigned int entries_of(void)
 
 /* --- What the driver, and then a hostile peer, make of the table --------------------------- */
 
-static void entry_arrives(struct device_object *o, uint8_t what)
+static void entry_arrives(struct ipcbus_object *o, uint8_t what)
 {
 	o->cookie = 0;
-	if (o->type == DEVICE_OBJECT_FD) {
+	if (o->type == IPCBUS_OBJECT_FD) {
 		o->value = (uint64_t)account_fd();
 	} else if (what & 1) {
-		o->type = DEVICE_OBJECT_NODE;
+		o->type = IPCBUS_OBJECT_NODE;
 		o->value = 1;
 		o->cookie = what & 2 ? fake.cookie : what;
 	} else {
-		o->type = DEVICE_OBJECT_HANDLE;
+		o->type = IPCBUS_OBJECT_HANDLE;
 		o->value = 1 + what / 4;
 		account_handle((uint32_t)o->value);
 	}
 }
 
-static void damage(struct input *input, struct device_object *o, unsigned int n)
+static void damage(struct input *input, struct ipcbus_object *o, unsigned int n)
 {
-	struct device_object *a = &o[input_byte(input) % n], *b = &o[input_byte(input) % n];
-	struct device_object swapped;
+	struct ipcbus_object *a = &o[input_byte(input) % n], *b = &o[input_byte(input) % n];
+	struct ipcbus_object swapped;
 
 	switch (input_byte(input) % 3) {
 	case 0:
@@ -171,7 +171,7 @@ static void damage(struct input *input, struct device_object *o, unsigned int n)
 
 struct looker {
 	struct input *input;
-	const struct device_object *arrived;	/* NULL: it may be anything */
+	const struct ipcbus_object *arrived;	/* NULL: it may be anything */
 	unsigned int at;
 };
 
@@ -183,10 +183,10 @@ static void look_object(struct looker *l, Ipc__Object *o)
 	if (!o)
 		return;
 	if (o->id && l->arrived) {
-		const struct device_object *a = &l->arrived[l->at++];
+		const struct ipcbus_object *a = &l->arrived[l->at++];
 
-		must(a->type != DEVICE_OBJECT_FD);
-		must(o->id == (a->type == DEVICE_OBJECT_HANDLE ? id_of_handle((uint32_t)a->value) :
+		must(a->type != IPCBUS_OBJECT_FD);
+		must(o->id == (a->type == IPCBUS_OBJECT_HANDLE ? id_of_handle((uint32_t)a->value) :
 								 ipc_object_id(object)));
 	}
 	if (!(input_byte(l->input) & 1))
@@ -203,7 +203,7 @@ static void look_fd(struct looker *l, Ipc__Fd *fd)
 	if (!fd)
 		return;
 	if (l->arrived)
-		must(l->arrived[l->at].type == DEVICE_OBJECT_FD &&
+		must(l->arrived[l->at].type == IPCBUS_OBJECT_FD &&
 		     l->arrived[l->at++].value == (uint64_t)fd->fd);
 	if (input_byte(l->input) & 1)
 		must(close(ipc_take_fd(&fd->fd)) == 0 && ipc_take_fd(&fd->fd) == -ENOENT);
@@ -235,22 +235,21 @@ static void look(struct looker *l, Ipc__Test__Cargo *cargo)
 }
 
 static void receive(struct input *input, const uint8_t *data, size_t size,
-		    const struct device_object *arrived, unsigned int n, bool is_sane)
+		    const struct ipcbus_object *arrived, unsigned int n, bool is_sane)
 {
 	static uint64_t block[512];
-	struct device_event event;
-	struct device_exchange x = { .flags = DEVICE_WAIT | DEVICE_NONBLOCK };
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_NONBLOCK };
 	struct looker l = { .input = input, .arrived = is_sane ? arrived : NULL };
 	struct message message;
 	int r;
 
-	fake_push((struct device_event){ .kind = DEVICE_EVENT_CALL }, data, size, arrived, n);
-	must(device_exchange(&ipc->device, &x, &event) == 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL }, data, size, arrived, n);
+	must(device_exchange(&ipc->device, &x) == 0);
 	message_init(&message, block, sizeof(block), size);
-	r = claims_take(&message, ipc, &event);
+	r = claims_take(&message, ipc, &x.event);
 	must(r == 0);
 	r = message_unpack(&message, &ipc__test__cargo__descriptor, /* recursive= */ true,
-			   event.payload, event.size);
+			   device_at(&ipc->device, x.event.offset), x.event.data_size);
 	must(r == 0);
 	r = claims_bind(&message);
 	must(r == 0 || (!is_sane && r == -EBADMSG));
@@ -272,7 +271,7 @@ static void send_and_receive(struct input *input, const Ipc__Test__Cargo *cargo)
 	int r = table_build(&table, ipc, &cargo->base);
 
 	must(size <= sizeof(data));
-	must(r == (entries_of() > DEVICE_MAX_OBJECTS ? -E2BIG : 0));
+	must(r == (entries_of() > IPCBUS_MAX_OBJECTS ? -E2BIG : 0));
 	if (r < 0)
 		return;
 	must(table.n == entries_of());
@@ -282,7 +281,7 @@ static void send_and_receive(struct input *input, const Ipc__Test__Cargo *cargo)
 
 		entry_arrives(&table.objects[i], what);
 		/* A cookie of nobody: the field is empty then. */
-		is_sane &= table.objects[i].type != DEVICE_OBJECT_NODE || what & 2;
+		is_sane &= table.objects[i].type != IPCBUS_OBJECT_NODE || what & 2;
 	}
 	for (unsigned int n = input_byte(input) % 4; n && table.n; n--) {
 		damage(input, table.objects, table.n);

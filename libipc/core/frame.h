@@ -15,7 +15,7 @@
  * in the object table, with a tag of its own, BLOB_TAG plus its number among the
  * message's blobs.
  *
- * blob.c puts frames together; frame.c and blob.c take them apart.
+ * raw.c and typed/blob.c put frames together; frame.c and typed/blob.c take them apart.
  */
 #ifndef IPC_FRAME_H
 #define IPC_FRAME_H
@@ -73,6 +73,10 @@ static inline size_t frame_message_size(const uint8_t *data, size_t size)
 	message_size = ((const struct frame_header *)data)->message_size;
 	return message_size < size ? message_size : size;
 }
+
+/* How long metadata (NULL: none) is in a frame, and its bytes. */
+size_t metadata_size(const char *const *metadata);
+void metadata_copy(uint8_t *to, const char *const *metadata);
 
 /* The value that goes with a name, or NULL. */
 const char *frame_metadata(const struct frame *frame, const char *name);

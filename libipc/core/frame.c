@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "frame.h"
+#include "private.h"
 
 /* Cuts off the next part, which may be followed by bytes that fill up to 8. */
 static int cut(const uint8_t **at, const uint8_t *end, size_t size, const uint8_t **ret_part)
@@ -54,6 +55,21 @@ int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
 	return 0;
 }
 
+size_t metadata_size(const char *const *metadata)
+{
+	size_t size = 0;
+
+	for (; metadata && *metadata; metadata++)
+		size += strlen(*metadata) + 1;
+	return size;
+}
+
+void metadata_copy(uint8_t *to, const char *const *metadata)
+{
+	for (; *metadata; metadata++)
+		to = (uint8_t *)stpcpy((char *)to, *metadata) + 1;
+}
+
 const char *frame_metadata(const struct frame *frame, const char *name)
 {
 	const char *at = frame->metadata;
@@ -76,4 +92,23 @@ void frame_done(struct frame *frame)
 	for (struct frame_mapping *m = frame->mappings; m; m = m->next)
 		munmap(m->data, m->size);
 	frame->mappings = NULL;
+}
+
+int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
+			size_t *ret_size)
+{
+	const uint8_t *data = payload;
+	struct frame frame;
+	int r;
+
+	if (!ret_message || !ret_size || (size && !payload))
+		return -EINVAL;
+	if (unlikely_frame(data, size)) {
+		r = frame_parse(&frame, &data, &size);
+		if (r < 0)
+			return r;
+	}
+	*ret_message = data;
+	*ret_size = size;
+	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * Taking things out of a received message: the references that its fields hold
- * go over to the caller. table.c put them there and gives back the rest.
+ * go over to the caller. typed/table.c put them there and releases the rest.
  */
 #include <errno.h>
 
-#include "core/object.h"
-#include "core/proxy.h"
+#include "object.h"
+#include "proxy.h"
 
 int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy)
 {

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Entries of messages: see entry.h. Called by raw.c and by typed/table.c.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "entry.h"
+#include "object.h"
+#include "proxy.h"
+
+/* --- Sending ------------------------------------------------------------------ */
+
+int table_append(struct table *table, uint32_t type, uint64_t value, uint64_t tag)
+{
+	if (table->n == IPCBUS_MAX_OBJECTS)
+		return -E2BIG;
+
+	table->objects[table->n++] = (struct ipcbus_object){
+		.type = type,
+		.value = value,
+		.tag = tag,
+	};
+	return 0;
+}
+
+int table_append_node(struct table *table, struct ipc *ipc, uint64_t node, uint64_t tag)
+{
+	int r;
+
+	r = table_append(table, IPCBUS_OBJECT_NODE, node, tag);
+	if (r < 0)
+		return r;
+	r = object_sending(ipc, node);
+	if (r < 0)
+		table->n--;
+	return r;
+}
+
+void table_unsent(const struct table *table, struct ipc *ipc)
+{
+	for (unsigned int i = 0; i < table->n; i++)
+		if (table->objects[i].type == IPCBUS_OBJECT_NODE)
+			object_unsent(ipc, table->objects[i].value);
+}
+
+/* --- Receiving ---------------------------------------------------------------- */
+
+_Static_assert((int)IPC_RAW_OBJECT == (int)IPCBUS_OBJECT_NODE &&
+	       (int)IPC_RAW_PROXY == (int)IPCBUS_OBJECT_HANDLE &&
+	       (int)IPC_RAW_FD == (int)IPCBUS_OBJECT_FD &&
+	       IPC_RAW_ENTRIES_MAX == IPCBUS_MAX_OBJECTS, "entries are the driver's objects");
+
+int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus_object *object)
+{
+	*entry = (struct ipc_raw_entry){ .type = object->type, .tag = object->tag };
+	switch (object->type) {
+	case IPCBUS_OBJECT_NODE:
+		entry->object = object_from_cookie(ipc, object->cookie);
+		return 0;
+	case IPCBUS_OBJECT_HANDLE:
+		return proxy_arrived(ipc, (uint32_t)object->value, &entry->proxy);
+	case IPCBUS_OBJECT_FD:
+		entry->fd = (int32_t)object->value;
+		return 0;
+	}
+	return -EPROTO;
+}
+
+void entry_release(struct ipc_raw_entry *entry)
+{
+	switch (entry->type) {
+	case IPC_RAW_OBJECT:
+		ipc_object_unref(entry->object);
+		break;
+	case IPC_RAW_PROXY:
+		ipc_proxy_unref(entry->proxy);
+		break;
+	case IPC_RAW_FD:
+		if (entry->fd >= 0)
+			close(entry->fd);
+		break;
+	}
+}
+
+void objects_refuse(struct ipc *ipc, const struct ipcbus_object *objects, unsigned int n)
+{
+	struct ipc_raw_entry entry;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (entry_take(&entry, ipc, &objects[i]) == 0)
+			entry_release(&entry);
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams of bytes: <ipc/raw.h>.
+ */
+#include <errno.h>
+
+#include "call.h"
+#include "errors.h"
+#include "object.h"
+#include "raw.h"
+#include "stream.h"
+
+/* The next message must not wait until this one is received: its bytes are copied. */
+static int unpack(struct ipc_stream *stream, struct ipc_call *call,
+		  const struct ipcbus_event *event, const void **ret_message)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	(void)stream;
+	call->code = 0;
+	r = raw_receive(call, event, /* copy= */ true, &message);
+	if (r < 0)
+		return r;
+	call->detached = true;
+	*ret_message = message;
+	return 0;
+}
+
+static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options)
+{
+	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
+
+	message.code = STREAM_MESSAGE;
+	return raw_oneway_as(stream->peer_data, stream->of.name, &message, options);
+}
+
+static int handle(struct ipc_stream *stream, const void *request)
+{
+	const struct ipc_raw_ops *ops = raw_object_ops(stream->service);
+
+	(void)request;
+	return ops->stream(stream, stream->of.code, stream->service->userdata);
+}
+
+static const struct stream_type raw_stream = {
+	.unpack = unpack,
+	.send = send,
+	.handle = handle,
+};
+
+int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream)
+{
+	const struct stream_of of = {
+		.type = &raw_stream,
+		.size = sizeof(struct ipc_stream),
+		.code = code,
+		.accept_fds = raw_object_ops(call->object)->flags & IPC_RAW_ACCEPT_FDS,
+		.server = true,
+	};
+
+	return stream_new(call->ipc, &of, ret_stream);
+}
+
+int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
+			const struct ipc_options *options, struct ipc_stream **ret_stream,
+			struct ipc_error *error)
+{
+	const struct stream_of of = {
+		.type = &raw_stream,
+		.size = sizeof(struct ipc_stream),
+		.code = code,
+		.accept_fds = true,
+	};
+	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
+	struct ipc_stream *stream;
+	int r;
+
+	if (!ipc || !code || !ret_stream)
+		return error_set(error, -EINVAL);
+	r = stream_new(ipc, &of, &stream);
+	if (r < 0)
+		return error_set(error, r);
+	r = stream_open(stream, proxy, options, error);
+	if (r < 0) {
+		ipc_stream_unref(stream);
+		return r;
+	}
+	*ret_stream = stream;
+	return 0;
+}
+
+int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,
+			uint64_t timeout_usec)
+{
+	if (!stream || stream->of.type != &raw_stream || !message || message->code ||
+	    message->flags)
+		return -EINVAL;
+	return stream_send(stream, timeout_usec, message);
+}
+
+int ipc_raw_stream_receive(struct ipc_stream *stream, uint64_t timeout_usec,
+			   const struct ipc_raw_message **ret_message, struct ipc_error *error)
+{
+	const void *message;
+	int r;
+
+	if (!stream || stream->of.type != &raw_stream || !ret_message)
+		return -EINVAL;
+	r = stream_receive(stream, timeout_usec, &message, error);
+	if (r > 0)
+		*ret_message = message;
+	return r;
+}

@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages of bytes: <ipc/raw.h>. stream-peer.c says with them what the ends of a
+ * stream say to each other.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async.h"
+#include "call.h"
+#include "entry.h"
+#include "frame.h"
+#include "intercept.h"
+#include "object.h"
+#include "proxy.h"
+#include "raw.h"
+#include "reply.h"
+#include "request.h"
+#include "stream.h"
+
+/* --- Sending ------------------------------------------------------------------- */
+
+/* What a message consists of, as the driver wants it. */
+struct outgoing {
+	struct table table;
+	struct frame_header header;
+	/* The header, what is the user's, what fills up to 8, metadata. */
+	struct ipcbus_iovec parts[IPC_RAW_PARTS_MAX + 3];
+};
+
+static int append_object(struct table *table, struct ipc *ipc, struct ipc_object *object,
+			 uint64_t tag)
+{
+	uint64_t id;
+	int r;
+
+	if (!object || object->ipc != ipc)
+		return -EBADF;
+	r = object_get_id(object, &id);
+	return r < 0 ? r : table_append_node(table, ipc, id_node(id), tag);
+}
+
+static int append_entry(struct table *table, struct ipc *ipc, const struct ipc_raw_entry *entry)
+{
+	switch (entry->type) {
+	case IPC_RAW_OBJECT:
+		return append_object(table, ipc, entry->object, entry->tag);
+	case IPC_RAW_PROXY:
+		if (!entry->proxy || entry->proxy->ipc != ipc)
+			return -EBADF;
+		return table_append(table, IPCBUS_OBJECT_HANDLE, entry->proxy->handle, entry->tag);
+	case IPC_RAW_FD:
+		if (entry->fd < 0)
+			return -EBADF;
+		return table_append(table, IPCBUS_OBJECT_FD, (uint64_t)entry->fd, entry->tag);
+	}
+	return -EINVAL;
+}
+
+static int append_entries(struct table *table, struct ipc *ipc,
+			  const struct ipc_raw_message *message)
+{
+	int r = 0;
+
+	table->n = 0;
+	for (size_t i = 0; r == 0 && i < message->n_entries; i++)
+		r = append_entry(table, ipc, &message->entries[i]);
+	if (r < 0)
+		table_unsent(table, ipc);
+	return r;
+}
+
+static int check(const struct ipc_raw_message *message, uint32_t flags)
+{
+	if (!message || message->flags & ~flags || (message->size && !message->data) ||
+	    (message->n_parts && (message->data || !message->parts)) ||
+	    (message->n_entries && !message->entries))
+		return -EINVAL;
+	return message->n_parts > IPC_RAW_PARTS_MAX ? -E2BIG : 0;
+}
+
+static void add_part(struct outgoing *out, struct ipcbus_send *send, const void *data, size_t size)
+{
+	out->parts[send->iov_count++] = (struct ipcbus_iovec){ (uintptr_t)data, size };
+	send->data_size += size;
+}
+
+static void add_bytes(struct outgoing *out, struct ipcbus_send *send,
+		      const struct ipc_raw_message *message)
+{
+	for (size_t i = 0; i < message->n_parts; i++)
+		add_part(out, send, message->parts[i].iov_base, message->parts[i].iov_len);
+	if (message->size)
+		add_part(out, send, message->data, message->size);
+}
+
+/* A frame of the bytes and metadata, which lies in the scratch. */
+static int add_frame(struct outgoing *out, struct thread *t, struct ipcbus_send *send,
+		     const struct ipc_raw_message *message, const char *const *metadata)
+{
+	static const uint64_t zero;
+	size_t extra = metadata_size(metadata);
+	size_t size;
+
+	if (thread_reserve(t, extra) < 0)
+		return -ENOMEM;
+	metadata_copy(t->scratch.data, metadata);
+	add_part(out, send, &out->header, sizeof(out->header));
+	add_bytes(out, send, message);
+	size = send->data_size - sizeof(out->header);
+	if (size > UINT32_MAX || extra > UINT32_MAX)
+		return -EMSGSIZE;
+	out->header = (struct frame_header){
+		.magic = FRAME_MAGIC,
+		.message_size = (uint32_t)size,
+		.metadata_size = (uint32_t)extra,
+	};
+	if (FRAME_ALIGN(size) > size)
+		add_part(out, send, &zero, FRAME_ALIGN(size) - size);
+	add_part(out, send, t->scratch.data, extra);
+	return 0;
+}
+
+static int fill_bytes(struct outgoing *out, struct thread *t, struct ipcbus_send *send,
+		      const struct ipc_raw_message *message, const char *const *metadata)
+{
+	bool framed = metadata && *metadata;
+
+	if (!framed && !message->n_parts) {
+		send->data = (uintptr_t)message->data;
+		send->data_size = message->size;
+		return 0;
+	}
+	send->flags |= IPCBUS_SEND_IOV;
+	send->data = (uintptr_t)out->parts;
+	if (framed)
+		return add_frame(out, t, send, message, metadata);
+	add_bytes(out, send, message);
+	return 0;
+}
+
+/* On failure nothing is held; on success out->table is, until the message was sent. */
+static int fill(struct outgoing *out, struct thread *t, struct ipcbus_send *send,
+		const struct ipc_raw_message *message, const char *const *metadata)
+{
+	int r;
+
+	r = fill_bytes(out, t, send, message, metadata);
+	if (r == 0)
+		r = append_entries(&out->table, t->ipc, message);
+	if (r == 0)
+		table_attach(&out->table, send);
+	return r;
+}
+
+static int start(struct request *request, struct outgoing *out, uint32_t kind,
+		 struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		 const struct ipc_options *options)
+{
+	int r;
+
+	r = check(message, kind == IPCBUS_SEND_CALL ? IPC_RAW_ACCEPT_FDS : 0);
+	if (r == 0)
+		r = request_init(request, kind, proxy, message->code, /* timeout_usec= */ 0,
+				 options);
+	if (r < 0)
+		return r;
+	if (message->flags & IPC_RAW_ACCEPT_FDS)
+		request->x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;
+	return fill(out, request->t, &request->x.send, message, options ? options->metadata : NULL);
+}
+
+/* --- Replies ------------------------------------------------------------------- */
+
+struct raw_reply {
+	struct reply base;
+	struct ipc_raw_message message;
+	struct ipc_raw_entry entries[];
+};
+
+static struct raw_reply *reply_of(struct ipc_raw_message *message)
+{
+	return (struct raw_reply *)((char *)message - offsetof(struct raw_reply, message));
+}
+
+/* Takes the references that came: on failure the message has none of them. */
+static int take_entries(struct ipc_raw_message *message, struct ipc_raw_entry *entries,
+			struct ipc *ipc, const struct ipcbus_event *event)
+{
+	const struct ipcbus_object *objects = event_objects(ipc, event);
+	unsigned int n = event->object_count;
+	int r;
+
+	message->entries = entries;
+	for (message->n_entries = 0; message->n_entries < n; message->n_entries++) {
+		size_t i = message->n_entries;
+
+		r = entry_take(&entries[i], ipc, &objects[i]);
+		if (r < 0) {
+			objects_refuse(ipc, &objects[i + 1], n - (unsigned int)i - 1);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void release_entries(struct ipc_raw_message *message)
+{
+	for (size_t i = 0; i < message->n_entries; i++)
+		entry_release(&message->entries[i]);
+	message->n_entries = 0;
+}
+
+static int take_reply(struct thread *t, struct ipcbus_event *event,
+		      struct ipc_raw_message **ret_reply)
+{
+	struct ipc *ipc = t->ipc;
+	struct raw_reply *reply;
+	int r;
+
+	reply = (void *)reply_alloc(t, sizeof(*reply) +
+				    event->object_count * sizeof(reply->entries[0]));
+	if (!reply) {
+		event_refuse(ipc, event);
+		return -ENOMEM;
+	}
+	reply->message = (struct ipc_raw_message){
+		.data = device_at(&ipc->device, event->offset),
+		.size = event->data_size,
+	};
+	r = take_entries(&reply->message, reply->entries, ipc, event);
+	if (r < 0) {
+		ipc_raw_free(&reply->message);
+		return r;
+	}
+	reply_hold(&reply->base, ipc, event);
+	*ret_reply = &reply->message;
+	return 0;
+}
+
+static int receive(struct thread *t, struct ipcbus_event *event,
+		   struct ipc_raw_message **ret_reply, struct ipc_error *error)
+{
+	int r = 0;
+
+	if (event->kind != IPCBUS_EVENT_REPLY)
+		r = reply_failed(t, event, error);
+	else if (ret_reply)
+		r = take_reply(t, event, ret_reply);
+	else
+		event_refuse(t->ipc, event);
+	if (r < 0 && event->kind == IPCBUS_EVENT_REPLY)
+		error_set(error, r);
+	thread_release_later(t, event->buffer, event->data_size);
+	return r;
+}
+
+void ipc_raw_free(struct ipc_raw_message *message)
+{
+	if (!message)
+		return;
+	release_entries(message);
+	reply_free(&reply_of(message)->base);
+}
+
+void ipc_raw_keep(struct ipc_raw_message *reply)
+{
+	if (reply)
+		reply_of(reply)->base.kept = true;
+}
+
+/* --- Calls ---------------------------------------------------------------------- */
+
+static int call(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		const struct ipc_options *options, struct ipc_raw_message **ret_reply,
+		struct ipc_error *error)
+{
+	struct outgoing out;
+	struct request request;
+	int r;
+
+	r = start(&request, &out, IPCBUS_SEND_CALL, proxy, message, options);
+	if (r < 0)
+		return error_set(error, r);
+	r = request_call(&request, options ? options->parent : NULL);
+	if (r < 0 || request.x.event.kind == IPCBUS_EVENT_FAILED)
+		table_unsent(&out.table, request.t->ipc);
+	if (r < 0)
+		return error_set(error, r);
+	return receive(request.t, &request.x.event, ret_reply, error);
+}
+
+int raw_call_as(struct ipc_proxy *proxy, const char *method,
+		const struct ipc_raw_message *request, const struct ipc_options *options,
+		struct ipc_raw_message **ret_reply, struct ipc_error *error)
+{
+	struct ipc_intercepted step;
+	struct ipc_options changed;
+	struct ipc *ipc;
+	int r;
+
+	r = intercept_request(proxy, method, options, &step, &changed);
+	if (r < 0)
+		return error_set(error, r);
+	if (r == 0)
+		return call(proxy, request, options, ret_reply, error);
+
+	/* The proxy may go while it waits. */
+	ipc = ipc_ref(proxy->ipc);
+	r = call(proxy, request, &changed, ret_reply, error);
+	intercept_after(ipc, &step, r);
+	ipc_unref(ipc);
+	return r;
+}
+
+int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
+		 struct ipc_error *error)
+{
+	return raw_call_as(proxy, /* method= */ NULL, request, options, ret_reply, error);
+}
+
+static int end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_raw_message *reply = NULL;
+	int r;
+
+	r = receive(t, event, &reply, &error);
+	((ipc_raw_cb)async->cb)(r, reply, &error, async->userdata);
+	if (reply && !reply_of(reply)->base.kept)
+		ipc_raw_free(reply);
+	ipc_error_done(&error);
+	return r;
+}
+
+static int call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		      const struct ipc_options *options, const struct async *model,
+		      uint64_t *ret_id)
+{
+	struct outgoing out;
+	struct request request;
+	int r;
+
+	r = start(&request, &out, IPCBUS_SEND_CALL, proxy, message, options);
+	if (r < 0)
+		return r;
+	r = request_async(&request, model, options ? options->parent : NULL, ret_id);
+	if (r < 0)
+		table_unsent(&out.table, request.t->ipc);
+	return r;
+}
+
+int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
+		       uint64_t *ret_id)
+{
+	struct async model = { .end = end, .cb = (void (*)(void))cb, .userdata = userdata };
+	struct ipc_intercepted step;
+	struct ipc_options changed;
+	int r;
+
+	if (!cb)
+		return -EINVAL;
+	r = intercept_request(proxy, /* method= */ NULL, options, &step, &changed);
+	if (r < 0)
+		return r;
+	model.intercepted = r;
+	r = call_async(proxy, request, r > 0 ? &changed : options, &model, ret_id);
+	if (r < 0 && model.intercepted)
+		intercept_after(proxy->ipc, &step, r);
+	return r;
+}
+
+static int oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		  const struct ipc_options *options)
+{
+	struct outgoing out;
+	struct request request;
+	int r;
+
+	r = start(&request, &out, IPCBUS_SEND_ONEWAY, proxy, message, options);
+	if (r < 0)
+		return r;
+	r = request_oneway(&request);
+	if (r < 0)
+		table_unsent(&out.table, request.t->ipc);
+	return r;
+}
+
+int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
+		  const struct ipc_raw_message *message, const struct ipc_options *options)
+{
+	struct ipc_intercepted step;
+	struct ipc_options changed;
+	int r;
+
+	r = intercept_request(proxy, method, options, &step, &changed);
+	if (r <= 0)
+		return r < 0 ? r : oneway(proxy, message, options);
+	r = oneway(proxy, message, &changed);
+	intercept_after(proxy->ipc, &step, r);
+	return r;
+}
+
+int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		   const struct ipc_options *options)
+{
+	return raw_oneway_as(proxy, /* method= */ NULL, message, options);
+}
+
+/* --- Serving --------------------------------------------------------------------- */
+
+/* In the memory of a call. */
+struct raw_request {
+	struct ipc_raw_message message;
+	void *copy;
+	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
+};
+
+_Static_assert(sizeof(struct raw_request) <= CALL_BLOCK, "a call has memory for it");
+
+static void request_done(struct ipc_call *call)
+{
+	struct raw_request *request = (struct raw_request *)call->block;
+
+	release_entries(&request->message);
+	free(request->copy);
+}
+
+int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool copy,
+		const struct ipc_raw_message **ret_message)
+{
+	struct raw_request *request = (struct raw_request *)call->block;
+
+	request->copy = copy && call->size ? malloc(call->size) : NULL;
+	if (copy && call->size && !request->copy) {
+		event_refuse(call->ipc, event);
+		return -ENOMEM;
+	}
+	request->message = (struct ipc_raw_message){
+		.code = call->code,
+		.data = request->copy ? memcpy(request->copy, call->payload, call->size) :
+					call->payload,
+		.size = call->size,
+	};
+	call->done = request_done;
+	*ret_message = &request->message;
+	return take_entries(&request->message, request->entries, call->ipc, event);
+}
+
+struct raw_object {
+	struct ipc_object base;
+	const struct ipc_raw_ops *ops;
+};
+
+const struct ipc_raw_ops *raw_object_ops(const struct ipc_object *object)
+{
+	return ((const struct raw_object *)object)->ops;
+}
+
+static int serve(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	static const struct ipc_raw_message empty = { .size = 0 };
+	const struct ipc_raw_ops *ops = raw_object_ops(call->object);
+	bool is_stream = call->code == IPC_CODE_STREAM && ops->stream;
+	const struct ipc_raw_message *message;
+	int r;
+
+	r = raw_receive(call, event, /* copy= */ false, &message);
+	if (r == 0)
+		r = call_intercept(call, is_stream ? "stream" : NULL);
+	if (r < 0)
+		return r;
+	if (call->code == IPC_CODE_PING && !call->oneway)
+		return ipc_raw_reply(call, &empty);
+	if (is_stream)
+		return stream_serve(call, message);
+	return ops->serve(call, message, call->object->userdata);
+}
+
+static const struct object_type raw_type = { .serve = serve, .new_stream = raw_stream_new };
+
+int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *userdata,
+		       struct ipc_object **ret_object)
+{
+	struct ipc_object *object;
+	int r;
+
+	if (!ipc || !ops || !ops->serve || ops->flags & ~IPC_RAW_ACCEPT_FDS || ops->reserved ||
+	    !ret_object)
+		return -EINVAL;
+	r = object_new(ipc, &raw_type, sizeof(struct raw_object),
+		       ops->flags & IPC_RAW_ACCEPT_FDS ? IPCBUS_NODE_ACCEPT_FDS : 0, userdata,
+		       &object);
+	if (r < 0)
+		return r;
+	object->interface = ops->interface;
+	object->destroy = ops->destroy;
+	((struct raw_object *)object)->ops = ops;
+	*ret_object = object;
+	return 0;
+}
+
+/* --- Replying -------------------------------------------------------------------- */
+
+/* The bytes of a reply that waits for its handler's return are its thread's. */
+static int gather(struct thread *t, const struct ipc_raw_message *message, size_t *ret_size)
+{
+	size_t size = message->size;
+	uint8_t *at;
+
+	for (size_t i = 0; i < message->n_parts; i++)
+		size += message->parts[i].iov_len;
+	if (thread_reserve(t, size) < 0)
+		return -ENOMEM;
+	at = t->scratch.data;
+	if (message->size)
+		memcpy(at, message->data, message->size);
+	for (size_t i = 0; i < message->n_parts; i++)
+		at = mempcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
+	*ret_size = size;
+	return 0;
+}
+
+static int reply_now(struct ipc_call *call, struct thread *t, const struct ipc_raw_message *reply)
+{
+	struct ipcbus_exchange x;
+	struct outgoing out;
+	int r;
+
+	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
+	r = fill(&out, t, &x.send, reply, /* metadata= */ NULL);
+	if (r < 0)
+		return r;
+	r = call_send_now(call, t, &x);
+	if (r < 0)
+		table_unsent(&out.table, call->ipc);
+	return r;
+}
+
+int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply)
+{
+	struct thread *t;
+	size_t size;
+	int r;
+
+	if (!call)
+		return -EINVAL;
+	r = check(reply, /* flags= */ 0);
+	if (r == 0)
+		r = call_prepare_reply(call, &t);
+	if (r < 0)
+		return r;
+	if (t->serving != call || reply->n_entries)
+		return reply_now(call, t, reply);
+	r = gather(t, reply, &size);
+	return r < 0 ? r : call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, size);
+}
+
+int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size)
+{
+	const struct ipc_raw_message explained = { .data = data, .size = size };
+	struct thread *t;
+	int r;
+
+	if (code < 0 && code >= -ERRNO_MAX)
+		code = -code;
+	if (!call || code < 1 || code > ERRNO_MAX || (size && !data))
+		return -EINVAL;
+	r = call_prepare_reply(call, &t);
+	if (r == 0)
+		r = gather(t, &explained, &size);
+	return r < 0 ? r : call_send(call, t, IPCBUS_SEND_ERROR, (uint32_t)code, size);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Raw messages inside the library: <ipc/raw.h> with names of methods, for interceptors.
+ */
+#ifndef IPC_RAWS_H
+#define IPC_RAWS_H
+
+#include "private.h"
+
+struct ipcbus_event;
+
+/* ipc_raw_call(), ipc_raw_oneway() of a method with that name; NULL: unknown. */
+int raw_call_as(struct ipc_proxy *proxy, const char *method,
+		const struct ipc_raw_message *request, const struct ipc_options *options,
+		struct ipc_raw_message **ret_reply, struct ipc_error *error);
+int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
+		  const struct ipc_raw_message *message, const struct ipc_options *options);
+
+/*
+ * Makes a raw message of what came, in the memory of the call. Takes over the entries;
+ * the call releases them. On failure (-ENOMEM) nothing is held. copy: the bytes are to
+ * outlive the buffer.
+ */
+int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool copy,
+		const struct ipc_raw_message **ret_message);
+
+/* raw-stream.c: object_type.new_stream of raw objects. */
+int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+
+struct raw_object;
+const struct ipc_raw_ops *raw_object_ops(const struct ipc_object *object);
+
+#endif /* IPC_RAWS_H */

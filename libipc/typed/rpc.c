@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A stub's way out and back: pack, send, wait, unpack. What generated code calls for
+ * methods of others (<ipc/rpc.h>).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+
+#include "blob.h"
+#include "core/async.h"
+#include "core/entry.h"
+#include "core/intercept.h"
+#include "core/proxy.h"
+#include "core/reply.h"
+#include "core/request.h"
+#include "table.h"
+#include "typed.h"
+
+/* --- Requests -------------------------------------------------------------------- */
+
+/* A request of a method. */
+struct rpc {
+	struct request request;
+	const struct ipc_method *method;
+	const ProtobufCMessage *message;
+	const struct ipc_options *options;	/* or NULL */
+	bool is_packed;				/* in more than the scratch: */
+	struct packed packed;
+};
+
+/* What only methods that can carry more than bytes have, or calls with metadata. */
+static __attribute__((noinline)) int fill_more(struct rpc *rpc, size_t large)
+{
+	uint32_t flags = rpc->method->flags;
+	int r;
+
+	r = packed_init(&rpc->packed, rpc->request.t, rpc->message,
+			flags & IPC_METHOD_REQUEST_OBJECTS, flags & IPC_METHOD_REQUEST_BLOBS,
+			rpc->options ? rpc->options->metadata : NULL, large, &rpc->request.x.send);
+	rpc->is_packed = r == 0;
+	return r;
+}
+
+/* On success it is to be sent, and done. */
+static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
+		 const struct ipc_method *method, const struct ipc_options *options,
+		 const ProtobufCMessage *message)
+{
+	int r;
+
+	if (unlikely(!method || !message || message->descriptor != method->request))
+		return -EINVAL;
+	r = request_init(&rpc->request, kind, proxy, method->code, method->timeout_usec, options);
+	if (unlikely(r < 0))
+		return r;
+
+	rpc->method = method;
+	rpc->message = message;
+	rpc->options = options;
+	rpc->is_packed = false;
+	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
+		rpc->request.x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;
+	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) ||
+	    unlikely(options && options->metadata))
+		return fill_more(rpc, IPC_BLOB_LARGE);
+	return message_pack(rpc->request.t, message, &rpc->request.x.send);
+}
+
+/* It was sent, or not after all. */
+static inline void done(struct rpc *rpc, bool sent)
+{
+	if (unlikely(rpc->is_packed))
+		packed_done(&rpc->packed, rpc->request.t->ipc, sent);
+	rpc->is_packed = false;
+}
+
+/*
+ * It failed with r. If that is because it does not fit where it is to go, packs it once
+ * more, with blobs as files: 1: send it again; else what it failed with in the end. To
+ * be done all the same.
+ */
+static int shrink(struct rpc *rpc, int r)
+{
+	struct ipcbus_send *send = &rpc->request.x.send;
+
+	if (!lacks_space(r) || !rpc->is_packed || !blobs_shrink(&rpc->packed.parts))
+		return r;
+	done(rpc, /* sent= */ false);
+	send->flags &= ~IPCBUS_SEND_IOV;
+	r = fill_more(rpc, BLOB_AGAIN);
+	return r < 0 ? r : 1;
+}
+
+/* --- Replies ------------------------------------------------------------------ */
+
+/* The message of the user's type lies right behind. */
+struct typed_reply {
+	struct reply base;
+	struct message message;
+	uint64_t block[];
+};
+
+static struct typed_reply *reply_of(ProtobufCMessage *message)
+{
+	return (struct typed_reply *)((char *)message - offsetof(struct typed_reply, block));
+}
+
+static int unpack(struct typed_reply *reply, const struct ipc_method *method,
+		  const uint8_t *data, size_t size)
+{
+	int r;
+
+	r = message_unpack(&reply->message, method->reply,
+			   method->flags & IPC_METHOD_REPLY_RECURSIVE, data, size);
+	if (r < 0)
+		return r;
+	/* reply_of() counts on it: protobuf-c allocates the message first. */
+	return likely((void *)reply->message.root == (void *)reply->block) ? 0 : -EPROTO;
+}
+
+/* What came with the reply: held by its fields, or released. */
+static int claim(struct typed_reply *reply, struct ipc *ipc, const struct ipc_method *method,
+		 const struct ipcbus_event *event)
+{
+	int r;
+
+	r = claims_take(&reply->message, ipc, event);
+	if (r == 0 && unlikely(method->flags & IPC_METHOD_REPLY_BLOBS))
+		r = blobs_bind(&reply->message);
+	if (r < 0 || !(method->flags & IPC_METHOD_REPLY_OBJECTS))
+		return r;
+	return claims_bind(&reply->message);
+}
+
+/* One block for all that a usual message of this size needs. */
+static struct typed_reply *reply_new(struct thread *t,
+				     const ProtobufCMessageDescriptor *descriptor,
+				     const uint8_t *data, size_t data_size)
+{
+	size_t size = frame_message_size(data, data_size);
+	struct typed_reply *reply;
+
+	reply = (void *)reply_alloc(t, sizeof(*reply) + descriptor->sizeof_message + size +
+				       (size < 512 ? size : 512) + 64);
+	if (reply)
+		message_init(&reply->message, reply->block, reply->base.size - sizeof(*reply),
+			     size);
+	return reply;
+}
+
+static void free_reply(struct typed_reply *reply)
+{
+	if (!reply)
+		return;
+	claims_release(&reply->message);
+	message_done(&reply->message);
+	reply_free(&reply->base);
+}
+
+static int take_reply(struct thread *t, const struct ipc_method *method,
+		      struct ipcbus_event *event, ProtobufCMessage **ret_reply)
+{
+	const uint8_t *data = device_at(&t->ipc->device, event->offset);
+	struct ipc *ipc = t->ipc;
+	struct typed_reply *reply;
+	int r;
+
+	reply = reply_new(t, method->reply, data, event->data_size);
+	r = reply ? unpack(reply, method, data, event->data_size) : -ENOMEM;
+	if (unlikely(r < 0))
+		event_refuse(ipc, event);
+	else
+		r = claim(reply, ipc, method, event);
+	if (unlikely(r < 0)) {
+		free_reply(reply);
+		return r;
+	}
+	/* Its blobs lie in the buffer. */
+	if (unlikely(reply->message.framed))
+		reply_hold(&reply->base, ipc, event);
+	*ret_reply = reply->message.root;
+	return 0;
+}
+
+/*
+ * Takes everything that the event brought, and its buffer: 0 and, if ret_reply, the reply
+ * in *ret_reply; or what went wrong, in error too.
+ */
+static int receive(struct thread *t, const struct ipc_method *method, struct ipcbus_event *event,
+		   ProtobufCMessage **ret_reply, struct ipc_error *error)
+{
+	int r = 0;
+
+	if (unlikely(event->kind != IPCBUS_EVENT_REPLY)) {
+		r = reply_failed(t, event, error);
+	} else if (ret_reply) {
+		r = take_reply(t, method, event, ret_reply);
+		if (unlikely(r < 0))
+			error_set(error, r);
+	} else {
+		event_refuse(t->ipc, event);
+	}
+	thread_release_later(t, event->buffer, event->data_size);
+	return r;
+}
+
+void ipc_rpc_keep(ProtobufCMessage *message)
+{
+	if (message)
+		reply_of(message)->base.kept = true;
+}
+
+void ipc_rpc_free(ProtobufCMessage *message)
+{
+	if (message)
+		free_reply(reply_of(message));
+}
+
+/* --- Calls --------------------------------------------------------------------- */
+
+static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
+		const struct ipc_options *options, const ProtobufCMessage *message,
+		ProtobufCMessage **ret_reply, struct ipc_error *error)
+{
+	struct rpc rpc;
+	int r, again;
+
+	r = start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
+	if (unlikely(r < 0))
+		return error_set(error, r);
+
+	do {
+		r = request_call(&rpc.request, unlikely(options) ? options->parent : NULL);
+		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
+	} while (unlikely(again > 0));
+	done(&rpc, r == 0 && rpc.request.x.event.kind != IPCBUS_EVENT_FAILED);
+	if (unlikely(r < 0))
+		return error_set(error, again);
+	return receive(rpc.request.t, method, &rpc.request.x.event, ret_reply, error);
+}
+
+static __attribute__((noinline)) int call_intercepted(struct ipc_proxy *proxy,
+						      const struct ipc_method *method,
+						      const struct ipc_options *options,
+						      const ProtobufCMessage *message,
+						      ProtobufCMessage **ret_reply,
+						      struct ipc_error *error)
+{
+	struct ipc *ipc = ipc_ref(proxy->ipc);
+	struct ipc_options changed;
+	struct ipc_intercepted step;
+	int r;
+
+	r = intercept_request(proxy, method ? method->name : NULL, options, &step, &changed);
+	if (r < 0) {
+		error_set(error, r);
+	} else {
+		r = call(proxy, method, &changed, message, ret_reply, error);
+		intercept_after(ipc, &step, r);
+	}
+	ipc_unref(ipc);
+	return r;
+}
+
+int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      ProtobufCMessage **ret_reply, struct ipc_error *error)
+{
+	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors))
+		return call_intercepted(proxy, method, options, message, ret_reply, error);
+	return call(proxy, method, options, message, ret_reply, error);
+}
+
+int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
+		 const ProtobufCMessage *message, ProtobufCMessage **ret_reply,
+		 struct ipc_error *error)
+{
+	return ipc_rpc_call_with(proxy, method, /* options= */ NULL, message, ret_reply, error);
+}
+
+/* --- Calls without waiting -------------------------------------------------------- */
+
+static int end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	ProtobufCMessage *reply = NULL;
+	int r;
+
+	r = receive(t, async->method, event, &reply, &error);
+	((ipc_rpc_complete)async->complete)(r, reply, &error, async->cb, async->userdata);
+	if (reply && !reply_of(reply)->base.kept)
+		ipc_rpc_free(reply);
+	ipc_error_done(&error);
+	return r;
+}
+
+static int call_async(struct ipc_proxy *proxy, const struct async *model,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      uint64_t *ret_id)
+{
+	struct rpc rpc;
+	int r, again;
+
+	r = start(&rpc, IPCBUS_SEND_CALL, proxy, model->method, options, message);
+	if (r < 0)
+		return r;
+
+	do {
+		r = request_async(&rpc.request, model, options ? options->parent : NULL, ret_id);
+		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
+	} while (unlikely(again > 0));
+	done(&rpc, r == 0);
+	return again;
+}
+
+int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+		       const struct ipc_options *options, const ProtobufCMessage *message,
+		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
+		       uint64_t *ret_id)
+{
+	struct async model = {
+		.end = end,
+		.method = method,
+		.name = method ? method->name : NULL,
+		.complete = (void (*)(void))complete,
+		.cb = cb,
+		.userdata = userdata,
+	};
+	struct ipc_intercepted step;
+	struct ipc_options changed;
+	int r;
+
+	if (!complete)
+		return -EINVAL;
+	r = intercept_request(proxy, model.name, options, &step, &changed);
+	if (r <= 0)
+		return r < 0 ? r : call_async(proxy, &model, options, message, ret_id);
+
+	/* Its end is where interceptors hear of it. */
+	model.intercepted = true;
+	r = call_async(proxy, &model, &changed, message, ret_id);
+	if (r < 0)
+		intercept_after(proxy->ipc, &step, r);
+	return r;
+}
+
+/* --- Oneways ------------------------------------------------------------------- */
+
+static int oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
+		  const struct ipc_options *options, const ProtobufCMessage *message)
+{
+	struct rpc rpc;
+	int r, again;
+
+	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
+	if (r < 0)
+		return r;
+
+	do {
+		r = request_oneway(&rpc.request);
+		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
+	} while (unlikely(again > 0));
+	done(&rpc, r == 0);
+	return again;
+}
+
+static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy,
+							const struct ipc_method *method,
+							const struct ipc_options *options,
+							const ProtobufCMessage *message)
+{
+	struct ipc_options changed;
+	struct ipc_intercepted step;
+	int r;
+
+	r = intercept_request(proxy, method ? method->name : NULL, options, &step, &changed);
+	if (r < 0)
+		return r;
+	r = oneway(proxy, method, &changed, message);
+	intercept_after(proxy->ipc, &step, r);
+	return r;
+}
+
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *message)
+{
+	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors))
+		return oneway_intercepted(proxy, method, options, message);
+	return oneway(proxy, method, options, message);
+}
+
+int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
+		   const ProtobufCMessage *message)
+{
+	return ipc_rpc_oneway_with(proxy, method, /* options= */ NULL, message);
+}

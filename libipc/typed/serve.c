@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Objects of generated code: method -> handler -> reply. Called by core/dispatch.c, by
+ * way of typed_type.
+ *
+ * The request is a stranger's. What cannot be given to a handler is refused
+ * with an error that says why; a oneway is dropped instead:
+ *   -EOPNOTSUPP   the object's interface has no method with this number
+ *   -EPROTO       called for a reply where the method is oneway, or the
+ *                 reverse: the two sides were built from different files
+ *   -EBADMSG      not a request of this method
+ */
+#include <errno.h>
+
+#include "blob.h"
+#include "builtin.h"
+#include "core/raw.h"
+#include "core/request.h"
+#include "core/stream.h"
+#include "table.h"
+#include "typed.h"
+
+/* --- Objects ------------------------------------------------------------------- */
+
+/* Files go only to those whose methods can take any object at all, or blobs. */
+static unsigned int node_flags(const struct ipc_interface *interface)
+{
+	for (size_t i = 0; i < interface->n_methods; i++)
+		if (interface->methods[i].flags &
+		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS))
+			return IPCBUS_NODE_ACCEPT_FDS;
+	return 0;
+}
+
+int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
+		   void *userdata, void (*destroy)(void *userdata),
+		   struct ipc_object **ret_object)
+{
+	struct ipc_object *object;
+	int r;
+
+	if (!ipc || !interface || !ret_object)
+		return -EINVAL;
+	r = object_new(ipc, &typed_type, sizeof(struct typed_object), node_flags(interface),
+		       userdata, &object);
+	if (r < 0)
+		return r;
+	object->interface = interface->name;
+	object->destroy = destroy;
+	typed_object(object)->interface = interface;
+	typed_object(object)->ops = ops;
+	*ret_object = object;
+	return 0;
+}
+
+int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		     const void *ops, void *userdata)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	r = ipc_object_new(ipc, interface, ops, userdata, /* destroy= */ NULL, &object);
+	if (r < 0)
+		return r;
+	return ipc_register_name(ipc, name, object);
+}
+
+/* --- Requests ------------------------------------------------------------------- */
+
+static void release_request(struct ipc_call *call)
+{
+	struct message *request = &((struct typed_call *)call->block)->request;
+
+	claims_release(request);
+	message_done(request);
+}
+
+int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
+		 const struct ipc_method *method, ProtobufCMessage **ret_message)
+{
+	struct typed_call *typed = (struct typed_call *)call->block;
+	struct message *request = &typed->request;
+	int r;
+
+	message_init(request, typed->block, CALL_BLOCK - offsetof(struct typed_call, block),
+		     call->size);
+	call->done = release_request;
+	r = claims_take(request, call->ipc, event);
+	if (unlikely(r < 0))
+		return r;
+	r = message_unpack(request, method->request, method->flags & IPC_METHOD_REQUEST_RECURSIVE,
+			   call->payload, call->size);
+	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
+		r = blobs_bind(request);
+	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
+		r = claims_bind(request);
+	/* No field can take any: not to be held for as long as the call is kept. */
+	else if (unlikely(request->claims))
+		claims_release(request);
+	*ret_message = request->root;
+	return r;
+}
+
+static const struct ipc_method *method_find(const struct ipc_interface *interface,
+					    uint32_t code)
+{
+	size_t low = 0;
+	size_t high = interface->n_methods;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (interface->methods[middle].code < code)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == interface->n_methods || interface->methods[low].code != code)
+		return builtin_find(code);
+	return &interface->methods[low];
+}
+
+/* The same codes come from handlers too, so each says what it is about. */
+static int refuse(struct ipc_call *call, int r)
+{
+	const char *interface = call->object->interface;
+
+	if (call->oneway)
+		return r;
+	switch (r) {
+	case -EOPNOTSUPP:
+		ipc_call_errno(call, r, "%s has no method with the number 0x%x", interface,
+			       call->code);
+		break;
+	case -EPROTO:
+		ipc_call_errno(call, r, "%s.%s is oneway: it has no reply", interface,
+			       call->method->name);
+		break;
+	case -EBADMSG:
+		ipc_call_errno(call, r, "%s.%s: the request is not a valid %s", interface,
+			       call->method->name, call->method->request->name);
+		break;
+	}
+	return r;
+}
+
+static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	r = raw_receive(call, event, /* copy= */ false, &message);
+	if (r == 0)
+		r = call_intercept(call, "stream");
+	if (r < 0)
+		return r;
+	r = stream_serve(call, message);
+	if (r == -EBADMSG)
+		ipc_call_errno(call, r, "%s.stream: the request is not a valid ipc.StreamOpen",
+			       call->object->interface);
+	return r;
+}
+
+/* Without a method, or with one of another kind. */
+static __attribute__((noinline)) int serve_other(struct ipc_call *call,
+						 const struct ipcbus_event *event)
+{
+	if (!call->method && call->code == IPC_CODE_STREAM && !call->oneway)
+		return serve_stream(call, event);
+	event_refuse(call->ipc, event);
+	return refuse(call, call->method ? -EPROTO : -EOPNOTSUPP);
+}
+
+static int serve(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	const struct typed_object *object = typed_object(call->object);
+	const struct ipc_method *method = method_find(object->interface, call->code);
+	ProtobufCMessage *request;
+	int r;
+
+	call->method = method;
+	if (unlikely(!method || call->oneway != !!(method->flags & IPC_METHOD_ONEWAY)))
+		return serve_other(call, event);
+	r = typed_unpack(call, event, method, &request);
+	if (unlikely(r < 0))
+		return refuse(call, r);
+	r = call_intercept(call, method->name);
+	if (unlikely(r < 0))
+		return r;
+	return method->invoke(call, request, object->ops, object->base.userdata);
+}
+
+const struct object_type typed_type = { .serve = serve, .new_stream = typed_stream_new };
+
+/* --- Replies --------------------------------------------------------------------- */
+
+/* A reply that can carry more than bytes; if it does not it may wait like any. */
+static int reply_parts(struct ipc_call *call, struct thread *t, const ProtobufCMessage *reply,
+		       size_t large, bool *ret_shrink)
+{
+	struct ipcbus_exchange x;
+	struct packed packed;
+	int r;
+
+	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
+	r = packed_init(&packed, t, reply, call->method->flags & IPC_METHOD_REPLY_OBJECTS,
+			call->method->flags & IPC_METHOD_REPLY_BLOBS, /* metadata= */ NULL, large,
+			&x.send);
+	if (r < 0)
+		return r;
+	if (!packed.table.n && !x.send.iov_count)
+		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
+
+	r = call_send_now(call, t, &x);
+	*ret_shrink = lacks_space(r) && blobs_shrink(&packed.parts);
+	packed_done(&packed, call->ipc, r == 0);
+	return r;
+}
+
+static __attribute__((noinline)) int reply_more(struct ipc_call *call, struct thread *t,
+						const ProtobufCMessage *reply)
+{
+	bool shrink = false;
+	int r;
+
+	r = reply_parts(call, t, reply, IPC_BLOB_LARGE, &shrink);
+	/* The caller has little space: what can be a file becomes one. */
+	if (shrink)
+		r = reply_parts(call, t, reply, BLOB_AGAIN, &shrink);
+	return r;
+}
+
+int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
+		  const ProtobufCMessage *reply)
+{
+	struct ipcbus_send send;
+	struct thread *t;
+	int r;
+
+	if (unlikely(!call || !method || method != call->method || !reply ||
+		     reply->descriptor != method->reply))
+		return -EINVAL;
+
+	r = call_prepare_reply(call, &t);
+	if (r < 0)
+		return r;
+	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
+		return reply_more(call, t, reply);
+
+	r = message_pack(t, reply, &send);
+	if (r < 0)
+		return r;
+	return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams of protobuf messages, for generated code: <ipc/rpc.h>. The engine is
+ * core/stream.c.
+ */
+#include <errno.h>
+
+#include "core/errors.h"
+#include "core/proxy.h"
+#include "core/stream.h"
+#include "typed.h"
+
+struct typed_stream {
+	struct ipc_stream base;
+	struct ipc_method in;	/* what comes, and what goes, as methods */
+	struct ipc_method out;
+};
+
+static struct typed_stream *typed_stream(struct ipc_stream *stream)
+{
+	return (struct typed_stream *)stream;
+}
+
+/* How a direction's messages look as the only method of an object. */
+static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
+			       bool requests)
+{
+	static const struct {
+		uint32_t request;
+		uint32_t reply;
+	} flags[] = {
+		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
+		{ IPC_METHOD_REQUEST_RECURSIVE, IPC_METHOD_REPLY_RECURSIVE },
+		{ IPC_METHOD_REQUEST_BLOBS, IPC_METHOD_REPLY_BLOBS },
+	};
+
+	*method = (struct ipc_method){
+		.code = STREAM_MESSAGE,
+		.flags = IPC_METHOD_ONEWAY,
+		.name = of->name,
+		.request = requests ? of->request : of->reply,
+		.reply = &ipc__none__descriptor,
+	};
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (of->flags & (requests ? flags[i].request : flags[i].reply))
+			method->flags |= flags[i].request;
+}
+
+static int unpack(struct ipc_stream *stream, struct ipc_call *call,
+		  const struct ipcbus_event *event, const void **ret_message)
+{
+	const struct ipc_method *in = &typed_stream(stream)->in;
+	ProtobufCMessage *message;
+	int r;
+
+	r = typed_unpack(call, event, in, &message);
+	if (r < 0)
+		return r;
+	/* Blobs lie in the buffer. */
+	call->detached = !(in->flags & IPC_METHOD_REQUEST_BLOBS);
+	*ret_message = message;
+	return 0;
+}
+
+static int send(struct ipc_stream *stream, const void *message, const struct ipc_options *options)
+{
+	return ipc_rpc_oneway_with(stream->peer_data, &typed_stream(stream)->out, options,
+				   message);
+}
+
+static int handle(struct ipc_stream *stream, const void *request)
+{
+	const struct typed_object *service = typed_object(stream->service);
+
+	return stream->of.method->open(stream, request, service->ops, service->base.userdata);
+}
+
+static const struct stream_type typed = { .unpack = unpack, .send = send, .handle = handle };
+
+static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool server,
+		      struct ipc_stream **ret_stream)
+{
+	struct stream_of of = {
+		.type = &typed,
+		.size = sizeof(struct typed_stream),
+		.code = method->code,
+		.name = method->name,
+		.method = method,
+		.server = server,
+		.defer = server && !(method->flags & IPC_METHOD_REQUEST_STREAM),
+	};
+	struct ipc_method in;
+	int r;
+
+	describe_direction(&in, method, server);
+	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS);
+	r = stream_new(ipc, &of, ret_stream);
+	if (r < 0)
+		return r;
+	typed_stream(*ret_stream)->in = in;
+	describe_direction(&typed_stream(*ret_stream)->out, method, !server);
+	return 0;
+}
+
+int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream)
+{
+	const struct ipc_interface *interface = typed_object(call->object)->interface;
+
+	for (size_t i = 0; i < interface->n_methods; i++)
+		if (interface->methods[i].code == code && interface->methods[i].open)
+			return new_stream(call->ipc, &interface->methods[i], /* server= */ true,
+					  ret_stream);
+	return -EOPNOTSUPP;
+}
+
+int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
+			  void *userdata)
+{
+	(void)request, (void)ops, (void)userdata;
+	return ipc_call_errno(call, EPROTO, "%s.%s is a stream: it is opened, not called",
+			      call->object->interface, call->method->name);
+}
+
+/* The request of a stream of replies is the one message of the other direction. */
+static int send_request(struct ipc_stream *stream, const ProtobufCMessage *request)
+{
+	int r = ipc_rpc_stream_send(stream, stream->of.method, STREAM_SPACE_USEC, request);
+
+	return r < 0 ? r : ipc_stream_end(stream);
+}
+
+static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		     const struct ipc_options *options, const ProtobufCMessage *request,
+		     struct ipc_error *error)
+{
+	int r;
+
+	r = stream_open(stream, proxy, options, error);
+	if (r < 0 || stream->of.method->flags & IPC_METHOD_REQUEST_STREAM)
+		return r;
+	r = send_request(stream, request);
+	return r < 0 ? error_set(error, r) : 0;
+}
+
+int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *request,
+			struct ipc_stream **ret_stream, struct ipc_error *error)
+{
+	struct ipc_stream *stream;
+	int r;
+
+	if (!proxy || !proxy->ipc || !method || !method->open || !ret_stream ||
+	    !request != !!(method->flags & IPC_METHOD_REQUEST_STREAM))
+		return error_set(error, -EINVAL);
+	r = new_stream(proxy->ipc, method, /* server= */ false, &stream);
+	if (r < 0)
+		return error_set(error, r);
+	r = open_with(stream, proxy, options, request, error);
+	if (r < 0) {
+		ipc_stream_unref(stream);
+		return r;
+	}
+	*ret_stream = stream;
+	return 0;
+}
+
+int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
+			uint64_t timeout_usec, const ProtobufCMessage *message)
+{
+	if (!stream || !method || stream->of.method != method || !message ||
+	    message->descriptor != typed_stream(stream)->out.request)
+		return -EINVAL;
+	return stream_send(stream, timeout_usec, message);
+}
+
+int ipc_rpc_stream_receive(struct ipc_stream *stream, const struct ipc_method *method,
+			   uint64_t timeout_usec, const ProtobufCMessage **ret_message,
+			   struct ipc_error *error)
+{
+	const void *message;
+	int r;
+
+	if (!stream || !method || stream->of.method != method || !ret_message)
+		return -EINVAL;
+	r = stream_receive(stream, timeout_usec, &message, error);
+	if (r > 0)
+		*ret_message = message;
+	return r;
+}
+
+int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *method,
+			  uint64_t timeout_usec, const ProtobufCMessage **ret_reply,
+			  struct ipc_error *error)
+{
+	const ProtobufCMessage *reply = NULL;
+	int r;
+
+	if (!stream || !method || stream->of.method != method)
+		return -EINVAL;
+	/* It may have failed, or had its reply, before everything was sent. */
+	ipc_stream_end(stream);
+	r = ipc_rpc_stream_receive(stream, method, timeout_usec, &reply, error);
+	if (r == 0)
+		return error_set(error, -ENOMSG);
+	if (r < 0)
+		return r;
+	if (ret_reply)
+		*ret_reply = reply;
+	return 0;
+}
+
+int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *method,
+			 const ProtobufCMessage *reply)
+{
+	int r = ipc_rpc_stream_send(stream, method, /* timeout_usec= */ 0, reply);
+
+	return r < 0 ? r : ipc_stream_end(stream);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What typed/ adds to core/: protobuf messages in place of bytes, and all that generated
+ * code calls. It uses core/ by its headers, as raw.c does.
+ *
+ *   rpc.c         a stub's call: pack, send, wait, unpack
+ *   serve.c       objects of generated code: unpack, handler, reply
+ *   streams.c     streams of messages
+ *   message.c     protobuf bytes <-> message; arena.c its memory
+ *   blob.c        blobs and metadata around a message; memory.c their files
+ *   table.c       objects and fds in a message <-> entries; walk.c finds them
+ *   builtin.c     the methods that every object has; introspect.c calls them
+ *   name.c, name-replay.c, name-watch.c, name-idle.c: names, by servicemanager's stub
+ */
+#ifndef IPC_TYPED_H
+#define IPC_TYPED_H
+
+#include "core/call.h"
+#include "core/object.h"
+#include "core/thread.h"
+#include "message.h"
+
+#pragma GCC visibility push(default)
+#include <ipc/rpc.h>
+#pragma GCC visibility pop
+
+/* An object of generated code. */
+struct typed_object {
+	struct ipc_object base;
+	const struct ipc_interface *interface;
+	const void *ops;
+	ipc_dump_cb dump;	/* or NULL */
+};
+
+extern const struct object_type typed_type;
+
+/* Of an object whose type is typed_type. */
+static inline struct typed_object *typed_object(struct ipc_object *object)
+{
+	return (struct typed_object *)object;
+}
+
+/* The request of a served call, in the memory of the call. */
+struct typed_call {
+	struct message request;
+	uint64_t block[];	/* where a usual one is unpacked to */
+};
+
+/*
+ * Unpacks what came as a request of that method, and binds entries and blobs to its
+ * fields. Takes over what came, also when it fails; then the call releases it. -EBADMSG,
+ * -ENOMEM.
+ */
+int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
+		 const struct ipc_method *method, ProtobufCMessage **ret_message);
+
+/* streams.c: object_type.new_stream of typed objects. */
+int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+
+/* Packs a message without objects and blobs into the scratch, where nothing must be
+ * stashed, and makes that what is sent. */
+static inline int message_pack(struct thread *t, const ProtobufCMessage *message,
+			       struct ipcbus_send *send)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	int r;
+
+	r = thread_reserve(t, size);
+	if (unlikely(r < 0))
+		return r;
+	send->data = (uintptr_t)t->scratch.data;
+	send->data_size = protobuf_c_message_pack(message, t->scratch.data);
+	return 0;
+}
+
+#endif /* IPC_TYPED_H */
