@@ -368,7 +368,7 @@ START_TEST(a_file_for_the_server)
 	request.fd = &fd;
 	for (int i = 0; i < 2000; i++) {
 		ck_assert_int_eq(pipe(ends), 0);
-		ck_assert_int_eq(write(ends[1], "notice", 4), 4);
+		ck_assert_int_eq(write(ends[1], "notice", 6), 6);
 		close(ends[1]);
 		fd.fd = ends[0];
 		ck_assert_int_eq(server_read(client.server, &request, &reply, NULL), 0);
