@@ -18,20 +18,20 @@
 
 struct ctl ctl;
 
-static void print_error(int status, const char *hint, const char *text)
+void print_error(FILE *file, int status, const char *hint, const char *text)
 {
 	json_t *error;
 
 	if (!ctl.json) {
-		fprintf(stderr, "ipcctl: %s\n", text);
+		fprintf(file, "ipcctl: %s\n", text);
 		if (hint)
-			fprintf(stderr, "ipcctl: %s\n", hint);
+			fprintf(file, "ipcctl: %s\n", hint);
 		return;
 	}
 	error = json_pack("{s:s, s:i, s:s*}", "error", text, "status", status, "hint", hint);
 	if (error)
-		json_dumpf(error, stderr, JSON_COMPACT);
-	fputs(error ? "\n" : "{\"error\":\"out of memory\"}\n", stderr);
+		json_dumpf(error, file, JSON_COMPACT);
+	fputs(error ? "\n" : "{\"error\":\"out of memory\"}\n", file);
 	json_decref(error);
 }
 
@@ -45,7 +45,7 @@ int fail_with(int status, const char *hint, const char *format, ...)
 	va_start(args, format);
 	n = vasprintf(&text, format, args);
 	va_end(args);
-	print_error(status, hint, n < 0 ? "out of memory" : text);
+	print_error(stderr, status, hint, n < 0 ? "out of memory" : text);
 	if (n >= 0)
 		free(text);
 	return status;

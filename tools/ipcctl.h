@@ -25,9 +25,9 @@
 #ifndef IPCCTL_H
 #define IPCCTL_H
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Exit statuses. Users rely on the numbers (ipcctl(1)): add at the end, never renumber.
  * main.c has a text for each. */
@@ -73,6 +73,36 @@ extern struct ctl ctl;
 const char *ctl_device(void);
 
 /**
+ * struct verb_option - one option of a verb
+ * @name: without "--"
+ * @value: name of its value in the help, which completion reads, too: NAME is a service, FILE
+ *	and DIR are paths, USER is a user. NULL: the option is a flag
+ * @help: for --help; further lines begin with 23 blanks
+ * @flag: set to true
+ * @text: set to the value
+ * @ms: set to the value in seconds, as milliseconds
+ * @number: set to the value, which must be from @min to @max
+ * @min: see @number
+ * @max: see @number
+ *
+ * One of the four pointers is set.
+ */
+struct verb_option {
+	const char *name;
+	const char *value;
+	const char *help;
+	bool *flag;
+	const char **text;
+	unsigned int *ms;
+	unsigned long *number;
+	unsigned long min;
+	unsigned long max;
+};
+
+/* For --count. */
+#define MAX_COUNT (1UL << 40)
+
+/**
  * struct verb - one command of ipcctl
  * @name: as on the command line
  * @arguments: what follows the options in the usage line, or "". Completion reads it:
@@ -80,12 +110,9 @@ const char *ctl_device(void);
  *	program, lower-case words stand for themselves
  * @summary: one line for the list of verbs
  * @description: sentences for --help
- * @option_help: its options for --help, a line each, or NULL
  * @example: command lines for --help
  * @statuses: how it may end besides 0, 1 and 2: MAY_END() and ON_BUS
- * @options: its options, ended by zeroes, or NULL. A flag sets its int itself
- *	(struct option.flag); the others have a letter as val
- * @option: handles an option with a value: 0, or a status after it has printed what is wrong
+ * @options: its options, ended by zeroes, or NULL
  * @min: arguments it needs
  * @max: arguments it accepts
  * @keeps_time: @run handles ctl.timeout_ms itself
@@ -96,11 +123,9 @@ struct verb {
 	const char *arguments;
 	const char *summary;
 	const char *description;
-	const char *option_help;
 	const char *example;
 	unsigned int statuses;
-	const struct option *options;
-	int (*option)(int key, const char *value);
+	const struct verb_option *options;
 	int min;
 	int max;
 	bool keeps_time;
@@ -113,10 +138,13 @@ struct verb {
 int fail_with(int status, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same for no memory. */
+/* Prints such an error to another stream. */
+void print_error(FILE *file, int status, const char *hint, const char *text);
+
+/* fail_with() for no memory. */
 int fail_memory(void);
 
-/* The same for a negative errno of libipc or the system; what: what failed. */
+/* fail_with() for a negative errno of libipc or the system; what: what failed. */
 int fail_errno(int error, const char *what);
 
 /* A number from min to max; what: the option, for the message. 0, or a status. */

@@ -3,6 +3,7 @@
  * ipcctl: the command line. Finds the verb, reads the options of every verb and its own,
  * and runs it. And the help, which completion and the manual page's test read, too.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +11,8 @@
 #include "stop.h"
 #include "verbs.h"
 
-/* Keys of the options of every verb; those of one verb are letters. */
-enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS };
+/* Keys of the options of every verb, and of the first one of a single verb. */
+enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
 
 #define COMMON_OPTIONS                                                                       \
 	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, KEY_JSON }, \
@@ -84,9 +85,12 @@ static int help_verb(const struct verb *verb)
 {
 	unsigned int statuses = MAY_END(OK) | MAY_END(FAILED) | MAY_END(USAGE) | verb->statuses;
 
-	printf("usage: ipcctl %s [OPTION]...%s%s\n\n%s\nOptions:\n%s%s\nExit status:\n", verb->name,
-	       *verb->arguments ? " " : "", verb->arguments, verb->description,
-	       verb->option_help ? verb->option_help : "", common_help);
+	printf("usage: ipcctl %s [OPTION]...%s%s\n\n%s\nOptions:\n", verb->name,
+	       *verb->arguments ? " " : "", verb->arguments, verb->description);
+	for (const struct verb_option *o = verb->options; o && o->name; o++)
+		printf("      --%s %-*s %s\n", o->name, 13 - (int)strlen(o->name),
+		       o->value ? o->value : "", o->help);
+	printf("%s\nExit status:\n", common_help);
 	for (int i = 0; i < N_STATUSES; i++)
 		if (statuses & 1u << i)
 			printf("  %-2d  %s\n", i, status_texts[i]);
@@ -156,9 +160,26 @@ static void join_options(const struct verb *verb, struct option *all, size_t max
 	size_t n = sizeof(common) / sizeof(*common);
 
 	memcpy(all, common, sizeof(common));
-	for (const struct option *o = verb->options; o && o->name && n + 1 < max; o++)
-		all[n++] = *o;
+	for (const struct verb_option *o = verb->options; o && o->name && n + 1 < max; o++)
+		all[n++] = (struct option){ o->name, o->value ? required_argument : no_argument,
+					    NULL, KEY_VERB + (int)(o - verb->options) };
 	memset(&all[n], 0, sizeof(*all));
+}
+
+static int set_option(const struct verb_option *option, const char *value)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), "--%s", option->name);
+	if (option->number)
+		return parse_number(name, value, option->min, option->max, option->number);
+	if (option->ms)
+		return parse_seconds(name, value, option->ms);
+	if (option->text)
+		*option->text = value;
+	else
+		*option->flag = true;
+	return 0;
 }
 
 static int check_arguments(const struct verb *verb, int argc, char **argv)
@@ -186,10 +207,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	while (!status && (key = getopt_long(argc, argv, "d:h", all, NULL)) != -1) {
 		if (key == 'h')
 			return help_verb(verb);
-		/* 0: a flag, which getopt has set. */
-		if (key && key < 0x100 && key != 'd' && key != '?')
-			status = verb->option(key, optarg);
-		else if (key)
+		if (key >= KEY_VERB)
+			status = set_option(&verb->options[key - KEY_VERB], optarg);
+		else
 			status = common_option(verb, key, optarg);
 	}
 	if (!status)

@@ -3,7 +3,6 @@
  * Deadline, signals and the clock: see stop.h.
  */
 #define _GNU_SOURCE
-#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,41 +42,27 @@ void stop_after(unsigned int ms)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static char *as_json(const char *text, const char *hint)
-{
-	json_t *error = json_pack("{s:s, s:i, s:s*}", "error", text, "status", STATUS_TIMEOUT,
-				  "hint", hint);
-	char *line = json_dumps(error, JSON_COMPACT), *all = NULL;
-
-	if (line && asprintf(&all, "%s\n", line) < 0)
-		all = NULL;
-	free(line);
-	json_decref(error);
-	return all;
-}
-
 void stop_message(const char *hint, const char *format, ...)
 {
-	char *old = message, *text, *all = NULL, what[256];
+	char *old = message, *text = NULL, what[256], all[320];
 	va_list args;
+	FILE *file;
+	size_t size;
 
 	if (!limit_ms)
 		return;
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	if (asprintf(&text, "%s within %u.%03u s", what, limit_ms / 1000, limit_ms % 1000) < 0)
+	snprintf(all, sizeof(all), "%s within %u.%03u s", what, limit_ms / 1000, limit_ms % 1000);
+	file = open_memstream(&text, &size);
+	if (!file)
 		return;
-	if (ctl.json)
-		all = as_json(text, hint);
-	else if (asprintf(&all, "ipcctl: %s\n%s%s%s", text, hint ? "ipcctl: " : "",
-			  hint ? hint : "", hint ? "\n" : "") < 0)
-		all = NULL;
-	free(text);
-	if (!all)
-		return;
-	message = all;
-	free(old);
+	print_error(file, STATUS_TIMEOUT, hint, all);
+	if (fclose(file) == 0) {
+		message = text;
+		free(old);
+	}
 }
 
 static void on_signal(int signal)

@@ -17,11 +17,11 @@
 #include "schema.h"
 #include "verbs.h"
 
-static int cat;
+static bool cat;
 
-static const struct option options[] = {
-	{ "cat", no_argument, &cat, 1 },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "cat", NULL, "print the content of the files in the reply", .flag = &cat },
+	{ 0 },
 };
 
 /* --- The request ------------------------------------------------------------------ */
@@ -203,7 +203,6 @@ const struct verb verb_call = {
 		"\n"
 		"If the reply is a stream, each message is one line. If the request is a stream, ipcctl\n"
 		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n",
-	.option_help = "      --cat            print the content of the files in the reply\n",
 	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n",
 	.statuses =
 		ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(REMOTE) | MAY_END(GONE),

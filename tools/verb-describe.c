@@ -16,11 +16,12 @@
 #include "value.h"
 #include "verbs.h"
 
-static int methods_only;
+static bool methods_only;
 
-static const struct option options[] = {
-	{ "methods", no_argument, &methods_only, 1 },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "methods", NULL, "print the names of the methods only, one a line",
+	  .flag = &methods_only },
+	{ 0 },
 };
 
 /* --- describe --------------------------------------------------------------------- */
@@ -141,7 +142,6 @@ const struct verb verb_describe = {
 	.description =
 		"Asks the service NAME for its interface and prints it as a .proto file, which protoc\n"
 		"reads. The name \"servicemanager\" stands for the service manager.\n",
-	.option_help = "      --methods        print the names of the methods only, one a line\n",
 	.example = "  ipcctl describe demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.options = options,

@@ -14,17 +14,10 @@
 
 static const char *root = "";
 
-static const struct option options[] = {
-	{ "root", required_argument, NULL, 'r' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "root", "DIR", "check the system below DIR", .text = &root },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	(void)key;
-	root = value;
-	return 0;
-}
 
 static enum color color_of(const char *state)
 {
@@ -94,9 +87,7 @@ const struct verb verb_doctor = {
 		"open it, the driver's version, the service manager and the policy. Each line begins\n"
 		"with ok, warning, error or unknown; the command that fixes it follows. The status is 1\n"
 		"if there is an error. Root sees more, because it may read the kernel's log.\n",
-	.option_help = "      --root DIR       check the system below DIR\n",
 	.example = "  sudo ipcctl doctor\n",
 	.options = options,
-	.option = option,
 	.run = run,
 };

@@ -21,19 +21,13 @@
 #include "verbs.h"
 
 static unsigned int seconds_ms;
-static int svg;
+static bool svg;
 
-static const struct option options[] = {
-	{ "time", required_argument, NULL, 't' },
-	{ "svg", no_argument, &svg, 1 },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "time", "S", "draw the traffic of S seconds", .ms = &seconds_ms },
+	{ "svg", NULL, "print SVG (needs graphviz)", .flag = &svg },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	(void)key;
-	return parse_seconds("--time", value, &seconds_ms);
-}
 
 /* --- Edges ---------------------------------------------------------------------- */
 
@@ -168,11 +162,8 @@ const struct verb verb_graph = {
 		"of calls and oneways, median latency, and red if a message failed. The format is DOT,\n"
 		"for graphviz. Needs root; with --time, CAP_SYS_ADMIN in the user namespace in which the\n"
 		"bus was mounted.\n",
-	.option_help = "      --time S         draw the traffic of S seconds\n"
-		       "      --svg            print SVG (needs graphviz)\n",
 	.example = "  sudo ipcctl graph --time 5 --svg >bus.svg\n",
 	.statuses = ON_BUS,
 	.options = options,
-	.option = option,
 	.run = run,
 };

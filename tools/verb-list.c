@@ -9,11 +9,11 @@
 #include "value.h"
 #include "verbs.h"
 
-static int names_only;
+static bool names_only;
 
-static const struct option options[] = {
-	{ "names", no_argument, &names_only, 1 },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "names", NULL, "print the names only, one a line", .flag = &names_only },
+	{ 0 },
 };
 
 /* For scripts and completion. */
@@ -58,7 +58,6 @@ const struct verb verb_list = {
 		"Lists the services whose names begin with PREFIX, or all, sorted by name. For each it\n"
 		"prints the process and its systemd unit, the user, and the interface that the process\n"
 		"registered. The pid is 0 if the service manager cannot see the process.\n",
-	.option_help = "      --names          print the names only, one a line\n",
 	.example = "  ipcctl list demo.\n",
 	.statuses = ON_BUS | MAY_END(NO_MANAGER),
 	.options = options,

@@ -44,7 +44,7 @@ static struct session {
 	const char *method;
 	const char *write;
 	const char *read;
-	int resends;
+	bool resends;
 	unsigned long speed;
 	unsigned long max_data;
 	unsigned long count;
@@ -60,39 +60,26 @@ static struct session {
 	struct resend *resend;
 } session = { .max_data = 4096 };
 
-static const struct option options[] = {
-	{ "name", required_argument, NULL, 'n' },   { "pid", required_argument, NULL, 'p' },
-	{ "method", required_argument, NULL, 'm' }, { "write", required_argument, NULL, 'w' },
-	{ "read", required_argument, NULL, 'r' },   { "max-data", required_argument, NULL, 's' },
-	{ "count", required_argument, NULL, 'c' },  { "resend", no_argument, &session.resends, 1 },
-	{ "speed", required_argument, NULL, 'f' },  { NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "name", "NAME", "only messages to and from this service", .text = &session.name },
+	{ "pid", "PID", "only messages of this process", .number = &session.pid, .min = 1,
+	  .max = 1 << 22 },
+	{ "method", "METHOD", "only messages of this method", .text = &session.method },
+	{ "count", "N", "end after N records", .number = &session.count, .min = 1,
+	  .max = MAX_COUNT },
+	{ "max-data", "N", "record at most N bytes of each payload (default: 4096)",
+	  .number = &session.max_data, .max = 1 << 20 },
+	{ "write", "FILE", "record into FILE (pcap, link type 147), and print nothing",
+	  .text = &session.write },
+	{ "read", "FILE", "print a recording", .text = &session.read },
+	{ "resend", NULL,
+	  "with --read: resend its calls and oneways, compare the replies\n"
+	  "                       (each call may take 10 s)",
+	  .flag = &session.resends },
+	{ "speed", "N", "with --resend: N times the recorded speed (default: no pauses)",
+	  .number = &session.speed, .min = 1, .max = 1000 },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	switch (key) {
-	case 'n':
-		session.name = value;
-		return 0;
-	case 'p':
-		return parse_number("--pid", value, 1, 1 << 22, &session.pid);
-	case 'm':
-		session.method = value;
-		return 0;
-	case 'w':
-		session.write = value;
-		return 0;
-	case 'r':
-		session.read = value;
-		return 0;
-	case 'f':
-		return parse_number("--speed", value, 1, 1000, &session.speed);
-	case 's':
-		return parse_number("--max-data", value, 0, 1 << 20, &session.max_data);
-	default:
-		return parse_number("--count", value, 1, 1UL << 40, &session.count);
-	}
-}
 
 /* --- The subject of a record ------------------------------------------------------ */
 
@@ -420,22 +407,10 @@ const struct verb verb_monitor = {
 		"  error        it failed, and in another way than recorded\n"
 		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
 		"  skipped      it cannot be resent; the line says why\n",
-	.option_help =
-		"      --name NAME      only messages to and from this service\n"
-		"      --pid PID        only messages of this process\n"
-		"      --method METHOD  only messages of this method\n"
-		"      --count N        end after N records\n"
-		"      --max-data N     record at most N bytes of each payload (default: 4096)\n"
-		"      --write FILE     record into FILE (pcap, link type 147), and print nothing\n"
-		"      --read FILE      print a recording\n"
-		"      --resend         with --read: resend its calls and oneways, compare the replies\n"
-		"                       (each call may take 10 s)\n"
-		"      --speed N        with --resend: N times the recorded speed (default: no pauses)\n",
 	.example = "  sudo ipcctl monitor --name demo.echo\n"
 		   "  sudo ipcctl monitor --write calls.pcap --max-data 65536\n"
 		   "  ipcctl monitor --read calls.pcap --resend\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(DIFFERS),
 	.options = options,
-	.option = option,
 	.run = run,
 };

@@ -21,20 +21,11 @@
 
 static const char *user, *label = "";
 
-static const struct option options[] = {
-	{ "user", required_argument, NULL, 'u' },
-	{ "label", required_argument, NULL, 'l' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "user", "USER", "check for this user (name or number) and their groups", .text = &user },
+	{ "label", "LABEL", "check for this label of the security module", .text = &label },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	if (key == 'u')
-		user = value;
-	else
-		label = value;
-	return 0;
-}
 
 /* Fills in uid and groups: of a user of this system, or a number only. */
 static int find_user(Ipc__Manager__CheckPolicyRequest *request)
@@ -134,13 +125,9 @@ const struct verb verb_policy = {
 		"Asks the service manager whether you may register, find, list or call NAME,\n"
 		"and prints the rule of ipcbus-policy(5) that decides. The status is 0 if it is allowed,\n"
 		"and 6 if it is refused or the name is hidden.\n",
-	.option_help =
-		"      --user USER      check for this user (name or number) and their groups\n"
-		"      --label LABEL    check for this label of the security module\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NO_MANAGER),
 	.options = options,
-	.option = option,
 	.min = 3,
 	.max = 3,
 	.run = run,

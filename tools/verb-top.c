@@ -26,18 +26,11 @@
 static unsigned int interval_ms = 1000;
 static unsigned long count;
 
-static const struct option options[] = {
-	{ "interval", required_argument, NULL, 'i' },
-	{ "count", required_argument, NULL, 'c' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "interval", "S", "length of an interval in seconds (default: 1)", .ms = &interval_ms },
+	{ "count", "N", "end after N intervals", .number = &count, .min = 1, .max = MAX_COUNT },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	if (key == 'i')
-		return parse_seconds("--interval", value, &interval_ms);
-	return parse_number("--count", value, 1, 1UL << 40, &count);
-}
 
 /* --- One interval ------------------------------------------------------------------- */
 
@@ -252,11 +245,8 @@ const struct verb verb_top = {
 		"failed calls; then threads, queue and buffers as ipcctl stats does. A second table has\n"
 		"the busiest pairs of sender and service. Needs CAP_SYS_ADMIN in the user namespace in\n"
 		"which the bus was mounted. Ctrl-C ends it.\n",
-	.option_help = "      --interval S     length of an interval in seconds (default: 1)\n"
-		       "      --count N        end after N intervals\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.statuses = ON_BUS,
 	.options = options,
-	.option = option,
 	.run = run,
 };

@@ -23,26 +23,16 @@
 #include "verbs.h"
 
 static unsigned int time_ms;
-static const char *output;
+static const char *output = "ipcbus-trace.json";
 static const char *input;
 
-static const struct option options[] = {
-	{ "time", required_argument, NULL, 't' },
-	{ "output", required_argument, NULL, 'o' },
-	{ "input", required_argument, NULL, 'i' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "time", "S", "record for S seconds", .ms = &time_ms },
+	{ "output", "FILE", "write to FILE; -: standard output (default: ipcbus-trace.json)",
+	  .text = &output },
+	{ "input", "FILE", "do not record; read a copy of trace_pipe", .text = &input },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	if (key == 't')
-		return parse_seconds("--time", value, &time_ms);
-	if (key == 'o')
-		output = value;
-	else
-		input = value;
-	return 0;
-}
 
 /* --- tracefs ---------------------------------------------------------------------- */
 
@@ -255,8 +245,6 @@ static int run(int argc, char **argv)
 	struct names *names = NULL;
 	int status;
 
-	if (!output)
-		output = "ipcbus-trace.json";
 	if (input && argc)
 		return fail_with(STATUS_USAGE, NULL, "--input and COMMAND exclude each other");
 	if (input)
@@ -282,14 +270,9 @@ const struct verb verb_trace = {
 		"the threads of client and server, with arrows in both directions. Methods have names if\n"
 		"their service describes its interface. The timeline has all buses of the machine. Needs\n"
 		"root. Options of COMMAND follow \"--\".\n",
-	.option_help =
-		"      --time S         record for S seconds\n"
-		"      --output FILE    write to FILE; -: standard output (default: ipcbus-trace.json)\n"
-		"      --input FILE     do not record; read a copy of trace_pipe\n",
 	.example = "  sudo ipcctl trace --output echo.json -- ./client hello\n",
 	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.options = options,
-	.option = option,
 	.max = 256,
 	.run = run,
 };

@@ -18,16 +18,10 @@
 
 static unsigned long count;
 
-static const struct option options[] = {
-	{ "count", required_argument, NULL, 'c' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "count", "N", "end after N lines", .number = &count, .min = 1, .max = MAX_COUNT },
+	{ 0 },
 };
-
-static int option(int key, const char *value)
-{
-	(void)key;
-	return parse_number("--count", value, 1, 1UL << 40, &count);
-}
 
 static struct ipc *bus; /* for the signal handler */
 static int result;	/* of the callback: an enum status */
@@ -145,11 +139,9 @@ const struct verb verb_watch = {
 		"registered or replaced (+) or ends (-), until Ctrl-C. It prints all services, or NAME\n"
 		"only, or those whose names begin with PREFIX. With --json, a line with the change\n"
 		"\"settled\" follows the services that existed at the start.\n",
-	.option_help = "      --count N        end after N lines\n",
 	.example = "  ipcctl watch 'demo.*'\n",
 	.statuses = ON_BUS,
 	.options = options,
-	.option = option,
 	.max = 1,
 	.run = run,
 };
