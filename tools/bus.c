@@ -187,8 +187,7 @@ static int find_pid(const char *name, pid_t *ret_pid)
 		status = bus_list(manager, name, &rows);
 	if (status)
 		return status;
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		if (strcmp(value_text(row, "name"), name))
 			continue;
 		found = true;

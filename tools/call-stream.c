@@ -78,13 +78,6 @@ static int send_one(struct stream_call *call, json_t *json)
 	return status;
 }
 
-static int bad_json(const json_error_t *error)
-{
-	return fail_with(STATUS_USAGE, "give JSON objects, one after the other",
-			 "invalid JSON in line %d, column %d: %s", error->line, error->column,
-			 error->text);
-}
-
 /* Prints replies that arrive meanwhile, so that neither side waits for the other. */
 static int send_input(struct stream_call *call)
 {
@@ -99,26 +92,23 @@ static int send_input(struct stream_call *call)
 			status = receive(call, 0, &over);
 	}
 	if (!status && !over && !feof(stdin))
-		status = bad_json(&error);
+		status = call_bad_json(&error);
 	return status;
-}
-
-static int send_all(struct stream_call *call, const char *text)
-{
-	json_error_t error;
-	json_t *json;
-
-	if (!text || !strcmp(text, "-"))
-		return send_input(call);
-	json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	return json ? send_one(call, json) : bad_json(&error);
 }
 
 static int run_in(struct stream_call *call, const char *text)
 {
+	json_t *json;
 	bool over;
-	int status = send_all(call, text);
+	int status;
 
+	if (!text || !strcmp(text, "-")) {
+		status = send_input(call);
+	} else {
+		status = call_read_json(text, &json);
+		if (!status)
+			status = send_one(call, json);
+	}
 	if (status)
 		return status;
 	if (!call->method->streams_out)
@@ -145,15 +135,13 @@ static int run_out(struct stream_call *call, struct ipc_proxy *proxy, const char
 {
 	struct schema_context context = { .ipc = call->ipc };
 	ProtobufCMessage *request;
-	json_error_t error;
 	json_t *json;
 	bool over;
 	int status;
 
-	json = text && !strcmp(text, "-") ? json_loadf(stdin, 0, &error) :
-					    json_loads(text ? text : "{}", 0, &error);
-	if (!json)
-		return bad_json(&error);
+	status = call_read_json(text ? text : "{}", &json);
+	if (status)
+		return status;
 	status = call_make_request(call->method, json, &context, &request);
 	if (!status) {
 		status = open_stream(call, proxy, request);

@@ -8,6 +8,12 @@
 
 #include "schema.h"
 
+/* Parses a text, or standard input if it is "-". */
+int call_read_json(const char *text, json_t **ret_json);
+
+/* Prints where JSON is not valid. */
+int call_bad_json(const json_error_t *error);
+
 /* Makes a request of JSON, whose reference it takes. */
 int call_make_request(const struct schema_method *method, json_t *json,
 		      struct schema_context *context, ProtobufCMessage **ret_request);

@@ -46,111 +46,70 @@ static const json_t *handle_of(const json_t *state, const struct ipc_proxy *prox
 	json_t *proc, *handle;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(state, "proc"), i, proc)
-	{
+	json_array_foreach(json_object_get(state, "proc"), i, proc) {
 		if (value_number(proc, "pid") != getpid())
 			continue;
-		json_array_foreach(
-			json_object_get(state, "handle"), j,
-			handle) if (value_number(handle, "proc") == value_number(proc, "proc") &&
-				    value_number(handle, "handle") == number) return handle;
+		json_array_foreach(json_object_get(state, "handle"), j, handle)
+			if (value_number(handle, "proc") == value_number(proc, "proc") &&
+			    value_number(handle, "handle") == number)
+				return handle;
 	}
 	return NULL;
 }
 
-/* Adds interface and descriptors, if the object has them. */
-static void describe(json_t *service, struct ipc_proxy *proxy)
-{
-	Ipc__Description *description;
-
-	if (!service || ipc_rpc_describe(proxy, &description, NULL) < 0)
-		return;
-	if (description->interface)
-		json_object_set_new(service, "interface", json_string(description->interface));
-	json_object_set_new(service, "set", base64_encode(description->descriptor_set.data,
-							   description->descriptor_set.len));
-	ipc_rpc_free(&description->base);
-}
-
-static int add_service(struct names *names, const char *name, struct ipc_proxy *proxy,
-		       const json_t *state)
+/* Adds a service with what it says of itself. Returns services or, without memory, NULL. */
+static json_t *add_service(json_t *services, const char *name, struct ipc_proxy *proxy,
+			   const json_t *state)
 {
 	const json_t *handle = handle_of(state, proxy);
-	json_t *service =
-		json_pack("{s:s, s:I, s:I}", "name", name, "pid", value_number(handle, "pid"),
-			  "node", value_number(handle, "node"));
+	Ipc__Description *description;
+	json_t *service;
 
-	describe(service, proxy);
-	return json_array_append_new(names->services, service);
-}
-
-/* First all proxies, then the driver's file, which then has a handle of each. */
-struct lookup {
-	struct ipc *ipc;
-	json_t *rows;
-	struct ipc_proxy **proxies;
-	json_t *state;
-};
-
-static void lookup_done(struct lookup *lookup)
-{
-	for (size_t i = 0; lookup->proxies && i < json_array_size(lookup->rows); i++)
-		ipc_proxy_unref(lookup->proxies[i]);
-	free(lookup->proxies);
-	json_decref(lookup->state);
-	json_decref(lookup->rows);
-}
-
-static const char *name_at(const struct lookup *lookup, size_t i)
-{
-	return json_string_value(json_object_get(json_array_get(lookup->rows, i), "name"));
-}
-
-static int get_proxies(struct lookup *lookup)
-{
-	size_t n = json_array_size(lookup->rows);
-
-	lookup->proxies = calloc(n + 1, sizeof(struct ipc_proxy *));
-	if (!lookup->proxies)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (ipc_get_name(lookup->ipc, name_at(lookup, i), &lookup->proxies[i]) < 0)
-			lookup->proxies[i] = NULL;
-	return 0;
-}
-
-static int learn_services(struct names *names, struct lookup *lookup)
-{
-	for (size_t i = 0; i < json_array_size(lookup->rows); i++) {
-		struct ipc_proxy *proxy = lookup->proxies[i];
-
-		if (proxy && add_service(names, name_at(lookup, i), proxy, lookup->state) < 0)
-			return -1;
+	service = json_pack("{s:s, s:I, s:I}", "name", name, "pid", value_number(handle, "pid"),
+			    "node", value_number(handle, "node"));
+	if (ipc_rpc_describe(proxy, &description, NULL) == 0) {
+		if (description->interface)
+			service = value_set(service, "interface",
+					    json_string(description->interface));
+		service = value_set(service, "set",
+				    base64_encode(description->descriptor_set.data,
+						  description->descriptor_set.len));
+		ipc_rpc_free(&description->base);
 	}
-	return 0;
+	return value_append(services, service);
 }
 
 /* Without a service manager or permission, names are missing. That is no error. */
-static int learn(struct names *names)
+static void learn(struct names *names)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct lookup lookup = { 0 };
-	int r = 0;
+	json_t *rows = NULL, *state = NULL, *row;
+	struct ipc_proxy **proxies;
+	size_t i;
 
-	if (bus_manager(&ipc, &manager))
-		return 0;
-	lookup.ipc = ipc;
-	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_list(manager, "", &lookup.rows)) {
-		r = get_proxies(&lookup);
-		if (r == 0 && !state_read("state", &lookup.state))
-			r = learn_services(names, &lookup);
-		if (r == 0 && lookup.state)
-			r = add_service(names, "servicemanager", service_manager_proxy(manager),
-					lookup.state);
+	if (bus_manager(&ipc, &manager) || ipc_wait_manager(ctl_device(), 0) != 1 ||
+	    bus_list(manager, "", &rows))
+		return;
+	proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
+	/* First all proxies, so that the driver's file has a handle of each. */
+	json_array_foreach(rows, i, row)
+		if (proxies && ipc_get_name(ipc, value_text(row, "name"), &proxies[i]) < 0)
+			proxies[i] = NULL;
+	if (proxies && !state_read("state", &state)) {
+		json_array_foreach(rows, i, row)
+			if (proxies[i])
+				names->services = add_service(names->services,
+							      value_text(row, "name"), proxies[i],
+							      state);
+		names->services = add_service(names->services, "servicemanager",
+					      service_manager_proxy(manager), state);
 	}
-	lookup_done(&lookup);
-	return r;
+	for (i = 0; proxies && i < json_array_size(rows); i++)
+		ipc_proxy_unref(proxies[i]);
+	free(proxies);
+	json_decref(state);
+	json_decref(rows);
 }
 
 /* A set that is not valid leaves NULL. */
@@ -183,7 +142,8 @@ struct names *names_new(void)
 	names->live = true;
 	names->services = json_array();
 	names->processes = json_object();
-	if (!names->services || !names->processes || learn(names) < 0 || build_schemas(names) < 0)
+	learn(names);
+	if (!names->services || !names->processes || build_schemas(names) < 0)
 		return names_free(names);
 	return names;
 }

@@ -356,7 +356,7 @@ static int set_repeated(ProtobufCMessage *message, const ProtobufCFieldDescripto
 		return -ENOMEM;
 	AT(void *, message, field->offset) = values;
 	for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
-		/* Counted first, so that a value that is built in part is freed with the message. */
+		/* First, so that a value that is built in part is freed with the message. */
 		(*n)++;
 		r = set_value(field, values + i * size, json_array_get(json, i), context);
 	}

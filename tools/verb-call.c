@@ -37,8 +37,14 @@ static int no_method(const struct schema *schema, const char *name)
 			 schema_interface(schema), name, known);
 }
 
-/* An argument, or "-": standard input. */
-static int read_json(const char *text, json_t **ret_json)
+int call_bad_json(const json_error_t *error)
+{
+	return fail_with(STATUS_USAGE, "give JSON objects, as in '{\"text\": \"hello\"}'",
+			 "invalid JSON in line %d, column %d: %s", error->line, error->column,
+			 error->text);
+}
+
+int call_read_json(const char *text, json_t **ret_json)
 {
 	json_error_t error;
 
@@ -46,11 +52,7 @@ static int read_json(const char *text, json_t **ret_json)
 		*ret_json = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
 	else
 		*ret_json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	if (*ret_json)
-		return STATUS_OK;
-	return fail_with(STATUS_USAGE, "give one JSON object, as in '{\"text\": \"hello\"}'",
-			 "invalid JSON in line %d, column %d: %s", error.line, error.column,
-			 error.text);
+	return *ret_json ? STATUS_OK : call_bad_json(&error);
 }
 
 int call_make_request(const struct schema_method *method, json_t *json,
@@ -63,15 +65,6 @@ int call_make_request(const struct schema_method *method, json_t *json,
 		return fail_with(STATUS_USAGE, "ipcctl describe NAME prints the fields", "%s: %s",
 				 method->method.request->name, context->what);
 	return r < 0 ? fail_memory() : STATUS_OK;
-}
-
-static int make_request(const struct schema_method *method, const char *text,
-			struct schema_context *context, ProtobufCMessage **ret_request)
-{
-	json_t *json;
-	int status = read_json(text, &json);
-
-	return status ? status : call_make_request(method, json, context, ret_request);
 }
 
 /* --- The reply ------------------------------------------------------------------- */
@@ -154,11 +147,15 @@ static int call(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_me
 {
 	struct schema_context context = { .ipc = ipc };
 	ProtobufCMessage *request;
+	json_t *json;
 	int status;
 
 	if (method->streams_in || method->streams_out)
 		return call_stream(ipc, proxy, method, text);
-	status = make_request(method, text ? text : "{}", &context, &request);
+	status = call_read_json(text ? text : "{}", &json);
+	if (status)
+		return status;
+	status = call_make_request(method, json, &context, &request);
 	if (!status) {
 		status = send(proxy, method, request);
 		protobuf_c_message_free_unpacked(request, NULL);

@@ -59,8 +59,7 @@ static json_t *edges_of_state(struct names *names, const json_t *state)
 	json_t *edges = json_array(), *handle;
 	size_t i;
 
-	json_array_foreach(json_object_get(state, "handle"), i, handle)
-	{
+	json_array_foreach(json_object_get(state, "handle"), i, handle) {
 		json_int_t holder = pid_of(state, value_number(handle, "proc"));
 
 		if (edges && holder && holder != getpid())

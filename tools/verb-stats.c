@@ -21,8 +21,7 @@ static int count(const json_t *state, const char *kind, json_int_t proc, const c
 	size_t i;
 	int n = 0;
 
-	json_array_foreach(json_object_get(state, kind), i, row)
-	{
+	json_array_foreach(json_object_get(state, kind), i, row) {
 		const char *text = key ? value_text(row, key) : NULL;
 
 		if (value_number(row, "proc") == proc && (!key || (text && !strcmp(text, value))))

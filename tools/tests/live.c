@@ -80,8 +80,7 @@ json_t *live_find(json_t *array, const char *key, const char *text)
 	json_t *object;
 	size_t i;
 
-	json_array_foreach(array, i, object)
-	{
+	json_array_foreach(array, i, object) {
 		const char *value = json_string_value(json_object_get(object, key));
 
 		if (value && !strcmp(value, text))

@@ -56,14 +56,12 @@ static const char *finding_of(const char *check, const char *key)
 	json_t *finding;
 	size_t i;
 
-	json_array_foreach(
-		findings, i,
-		finding) if (!strcmp(json_string_value(json_object_get(finding, "check")), check))
-	{
-		const char *text = json_string_value(json_object_get(finding, key));
+	json_array_foreach(findings, i, finding)
+		if (!strcmp(json_string_value(json_object_get(finding, "check")), check)) {
+			const char *text = json_string_value(json_object_get(finding, key));
 
-		return text ? text : "";
-	}
+			return text ? text : "";
+		}
 	ck_abort_msg("no check %s", check);
 	return "";
 }

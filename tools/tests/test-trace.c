@@ -55,10 +55,9 @@ static size_t count(const json_t *json, const char *phase, const json_t **ret_ev
 	json_t *event;
 	size_t i, n = 0;
 
-	json_array_foreach(
-		json_object_get(json, "traceEvents"), i,
-		event) if (!strcmp(json_string_value(json_object_get(event, "ph")), phase) &&
-			   !n++ && ret_event) *ret_event = event;
+	json_array_foreach(json_object_get(json, "traceEvents"), i, event)
+		if (!strcmp(json_string_value(json_object_get(event, "ph")), phase) && !n++ && ret_event)
+			*ret_event = event;
 	return n;
 }
 

@@ -82,8 +82,7 @@ static void check_nesting(const json_t *events, const json_t *a)
 	const json_t *b;
 	size_t i;
 
-	json_array_foreach(events, i, b)
-	{
+	json_array_foreach(events, i, b) {
 		if (a == b || *text(b, "ph") != 'X' || !same_thread(a, b))
 			continue;
 		if (at(a) <= at(b) && at(b) + NEAR < end_of(a) && end_of(b) > end_of(a) + NEAR &&
@@ -111,8 +110,7 @@ static const json_t *partner(const json_t *events, const json_t *event, char pha
 	const json_t *b, *found = NULL;
 	size_t i;
 
-	json_array_foreach(events, i, b)
-	{
+	json_array_foreach(events, i, b) {
 		if (*text(b, "ph") != phase || strcmp(text(b, "id"), text(event, "id")) ||
 		    strcmp(text(b, "cat"), text(event, "cat")) ||
 		    strcmp(text(b, "name"), text(event, "name")))
