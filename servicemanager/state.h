@@ -13,8 +13,8 @@
  *   registration.c         registering and unregistering names
  *   manager.c              the object behind handle 0, made of all these
  *
- * A file calls those above it in this list, never one below. All of it belongs to
- * one thread.
+ * A file calls those above it in this list, never one below; tests/suite/static/calls
+ * checks that. All of it belongs to one thread.
  */
 #ifndef SERVICEMANAGER_STATE_H
 #define SERVICEMANAGER_STATE_H

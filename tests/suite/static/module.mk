@@ -5,7 +5,7 @@
 # what they build in $(B)/static, apart from all else.
 
 STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths sizes includes headers abi features build gcc clang tidy \
-	driver kernel-style kernel-doc)
+	driver kernel-style kernel-doc calls)
 
 UNIT_TESTS += $(STATIC_CHECKS)
 
