@@ -328,9 +328,9 @@ struct ipcbus_send {
  *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls; ENOMEM; for IPCBUS_NODE_WANT_LABEL also
  *	errors of a security module.
  * @IPCBUS_STAGE_BUFFER: while reserving space in the receiver's region. EMSGSIZE, ENOSPC, EDQUOT,
- *	EAGAIN, ENOMEM; for a oneway that waited also ETIMEDOUT, EINTR and EOWNERDEAD. EMSGSIZE
- *	means that the message is larger than the region. For a oneway the limit is half of the
- *	region. For a call or oneway of another user it is half as much again.
+ *	EAGAIN, ENOMEM; for a oneway that waited also ETIMEDOUT, EINTR and EOWNERDEAD. EMSGSIZE:
+ *	the message is larger than the region, or a oneway is larger than half of it. For calls
+ *	and oneways of another user these limits are halved.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
  *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for ipcbus_info.user_files.
@@ -367,7 +367,7 @@ enum ipcbus_stage {
  * @IPCBUS_EVENT_FAILED: The driver ended the call, or an exchange failed. @error, @stage and
  *	@index say why. If the server died over the call, @error is -EOWNERDEAD.
  * @IPCBUS_EVENT_DEAD: The node of a watched handle is dead. @cookie is the watch's. The event is
- *	delivered once, and the watch is gone then.
+ *	delivered once, and the watch is gone then. The handle stays until its counts are put.
  * @IPCBUS_EVENT_IDLE: Nobody refers to the node with @cookie any more, and no message to it is
  *	queued, open or held in a buffer. The event also comes if a message that contained the node
  *	could not be sent. The node may become referenced again. Only NODE_DESTROY with
@@ -501,8 +501,9 @@ struct ipcbus_event {
  * A thread that takes a call and then waits again without a reply leaves the call open. Any thread
  * may reply to it later.
  *
- * Fails with the errors that enum ipcbus_stage lists for the stages ARGS to QUEUE. A call that
- * fails after it was sent returns 0 and EVENT_FAILED.
+ * Fails with the errors that enum ipcbus_stage lists for the stages ARGS to QUEUE. If the send
+ * fails, the buffers have been released and the exchange does not wait. If a call fails after it
+ * was sent, the exchange returns 0 and EVENT_FAILED.
  */
 struct ipcbus_exchange {
 	__u32 size;
@@ -560,8 +561,8 @@ struct ipcbus_batch {
  *   - EPERM: the caller could not set this priority for itself
  *   - EFAULT: the id could not be written; there is no new node
  *
- * NODE_DESTROY ends a node. Calls and oneways that wait for it fail with -EOWNERDEAD, and watches
- * fire. Calls that a thread took before stay open until the owner replies or dies. With
+ * NODE_DESTROY ends a node. Calls that wait for it fail with -EOWNERDEAD, oneways are dropped, and
+ * watches fire. Calls that a thread took before stay open until the owner replies or dies. With
  * IPCBUS_NODE_IF_IDLE it destroys the node only if ipcbus_node_info.refs and pending are 0. Test
  * and end are one step.
  *   - ENOENT: there is no such node
