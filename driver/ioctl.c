@@ -53,7 +53,7 @@ struct ioctl_row {
 	void (*undo)(struct ipcbus_proc *proc, void *args);
 };
 
-/* Room for the largest structure, with its size in front of any. */
+/* As large as the largest structure; each begins with its size. */
 union ioctl_args {
 	u32 size;
 	struct ipcbus_batch batch;
