@@ -80,8 +80,8 @@ static uint32_t random_below(uint32_t *state, uint32_t n)
 }
 
 /*
- * Of known kinds alone. The second may only be reached because of the first, which takes another way:
- * it is chosen from a little more than the steps of the way without failure.
+ * Of known kinds alone. The second may only be reached because of the first, which takes
+ * another way: so it is chosen from a little more steps than the way without failure has.
  */
 static void choose_pair(struct plan *plan, const unsigned int *points, uint32_t *state)
 {
