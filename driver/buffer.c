@@ -29,7 +29,8 @@ static int count_units(const struct ipcbus_region *region, struct ipcbus_message
 		return -EMSGSIZE;
 	bytes = ALIGN(message->send->data_size, 8) +
 		message->send->object_count * sizeof(struct ipcbus_object) + message->label_size;
-	message->want.units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
+	/* The same each time, and others look at it while the message waits for space. */
+	WRITE_ONCE(message->want.units, DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1);
 	if (unlikely(message->want.flags & IPCBUS_BUFFER_COUNTED)) {
 		if (message->oneway)
 			limit /= 2;

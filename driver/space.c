@@ -82,7 +82,7 @@ static int may_have_space(wait_queue_entry_t *entry, unsigned int mode, int flag
 	state = READ_ONCE(waiter->state);
 	if (state == SPACE_LOOKING)
 		return 0;
-	units = waiter->message->want.units;
+	units = READ_ONCE(waiter->message->want.units);
 	if (state == SPACE_WAITING) {
 		if (!ipcbus_quota_has_space_locked(waiter->region, waiter->uid,
 						   round->units + units, round->count + 1,
