@@ -173,7 +173,7 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	struct ipcbus_event copy = *event;
 	struct async async;
 
-	/* The driver tells each end once, of calls that it was given. */
+	/* The driver reports each end once, of calls that it was given. */
 	if (async_take(t->ipc, event->cookie, &async))
 		end(t->ipc, t, &async, &copy);
 }

@@ -222,7 +222,7 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 	return call;
 }
 
-/* Nobody holds the call any more, so nobody will answer it. */
+/* Nobody holds the call any more, so nobody will reply. */
 static void call_reply_last(struct ipc_call *call, int code)
 {
 	/* What fails here fails for a caller that is gone, or in a fork. */

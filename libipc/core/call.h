@@ -81,7 +81,7 @@ int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchang
 /* NULL: no memory. */
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*
- * The handler has returned: r is what it said. Answers if nobody has and
+ * The handler has returned: r is what it said. Replies if nobody has and
  * nobody will, and drops the first reference. outer is the call that the
  * thread goes back to, or NULL.
  */
@@ -89,7 +89,7 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 
 /*
  * A call of ours is about to be made for this one, and to be cancelled with it.
- * -ECANCELED: nobody waits for this one any more, -EINVAL: it is answered, or a
+ * -ECANCELED: nobody waits for this one any more, -EINVAL: it is replied to, or a
  * oneway; then nothing is added. The child leaves the list with either call's end.
  */
 int call_add_child(struct ipc_call *parent, struct call_child *child);
@@ -99,7 +99,7 @@ void call_remove_child(struct ipc_call *parent, struct call_child *child);
 /* The same, under ipc->lock. */
 void call_remove_child_locked(struct call_child *child);
 
-/* The driver's word: nobody waits for the answer of the call with this number. */
+/* The driver's word: nobody waits for the reply of the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);
 
 #endif /* IPC_CALL_H */

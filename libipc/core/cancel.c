@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of calls before their answer, on both sides: ipc_cancel() of our own,
+ * The end of calls before their reply, on both sides: ipc_cancel() of our own,
  * and what happens here when nobody waits any more for one that we serve.
  *
  * A served call that wants to hear of it is *watched*: in the table of calls by
  * the driver's number. It gets there with its first child or callback and leaves
- * with its last reference. The driver may tell of any call, at any time, also of
+ * with its last reference. The driver may report any call, at any time, also of
  * one that is not there any more: then there is nothing to do. A watched call
  * whose last reference has just gone is still in the table for a moment; it is
  * taken only with a reference left.
@@ -40,7 +40,7 @@ int ipc_cancel(struct ipc *ipc, uint64_t id)
 
 /* --- Being watched ---------------------------------------------------------------- */
 
-/* 1: it was not, so what the driver told before was not heard. */
+/* 1: it was not, so what the driver reported before was not heard. */
 static int call_watch_locked(struct ipc_call *call)
 {
 	int r;
@@ -200,7 +200,7 @@ static bool call_ref_unless_gone(struct ipc_call *call)
 	return false;
 }
 
-/* Those that were answered meanwhile are not there any more: no error. */
+/* Those that ended meanwhile are not there any more: no error. */
 static void cancel_children_locked(struct ipc_call *call)
 {
 	for (struct call_child *child = call->children; child; child = child->next)

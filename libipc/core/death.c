@@ -52,7 +52,7 @@ static void watch_stop_locked(struct ipc_proxy *proxy)
 }
 
 /*
- * The driver's watch shall also tell of freezing: a new one takes the old one's
+ * The driver's watch shall also report freezing: a new one takes the old one's
  * place, and its watchers. If the old one fired meanwhile nobody finds it, and the
  * new one fires at once.
  */

@@ -12,10 +12,10 @@ struct interceptor;
 
 /*
  * Asks all, in the order in which they were added: 0, or the first refusal; those
- * that agreed before that are told of it.
+ * that agreed before that are notified of it.
  */
 int intercept_before(struct ipc *ipc, struct ipc_intercepted *step);
-/* Tells all of the end, in the other order. */
+/* Notifies all of the end, in the other order. */
 void intercept_after(struct ipc *ipc, struct ipc_intercepted *step, int result);
 /*
  * Asks about a call or oneway of ours, if there are interceptors: 1, and *ret_options are

@@ -11,7 +11,7 @@
  * thread that does not wait now the driver interrupts the next wait, and of one
  * that it does not know yet the first.
  *
- * In the same way they learn that a stream waits for room, of which only poll tells:
+ * In the same way they learn that a stream waits for space, of which only poll informs them:
  * until it has some they poll before they wait.
  */
 #define _GNU_SOURCE
@@ -220,7 +220,7 @@ static int pool_start_locked(struct ipc *ipc)
 
 /*
  * That no thread can be started at the moment is not an error: those there are
- * go on serving. The driver asks once and then waits for the thread; telling
+ * go on serving. The driver asks once and then waits for the thread; setting
  * it the limit again makes it ask again.
  */
 void pool_grow(struct ipc *ipc)

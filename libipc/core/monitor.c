@@ -35,7 +35,7 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 	if (ipc->foreign)
 		return -ECHILD;
 
-	/* Set first: the first record may come before the driver's answer. */
+	/* Set first: the first record may come before the driver's reply. */
 	ipc_lock(ipc);
 	if (flags) {
 		ipc->record_cb = cb;

@@ -74,7 +74,7 @@ struct ipc_object *ipc_object_ref(struct ipc_object *object)
 
 /*
  * True if an object without references is gone now. The lock is held over the
- * driver's answer, so that nobody meets an object whose node just ended.
+ * driver's reply, so that nobody meets an object whose node just ended.
  */
 static bool object_settle_locked(struct ipc_object *object)
 {
@@ -303,7 +303,7 @@ int object_sending(struct ipc *ipc, uint64_t node)
 }
 
 /* The driver's or the message's word that IDLE may be true. The object with a
- * reference, if it has somebody to be told of that. */
+ * reference, if it has somebody to be notified of that. */
 static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 {
 	struct ipc_object *object, *notified = NULL;

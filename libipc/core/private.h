@@ -5,7 +5,7 @@
  * core/ moves bytes, objects and fds and knows no protobuf. In the order in which a
  * call passes through its files:
  *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
- *   request.c    what every request has: whom, how long, for whom; send, wait
+ *   request.c    what every request has: target, time, parent; send, wait
  *   async.c      calls that nobody waits for
  *   entry.c      objects and fds <-> the driver's object table
  *   thread.c     what a thread keeps for a connection; the exchange
@@ -56,7 +56,7 @@
 #define IPC_MAX_THREADS	1024
 
 #define ATTEND_STOP	(1U << 0)	/* ipc_stop() */
-#define ATTEND_WRITABLE	(1U << 1)	/* a stream waits for room */
+#define ATTEND_WRITABLE	(1U << 1)	/* a stream waits for space */
 #define ATTEND_POLL	(1U << 2)	/* and is to be called back: they are to poll for it */
 
 #define likely(x)	__builtin_expect(!!(x), 1)
@@ -115,7 +115,7 @@ struct ipc {
 	struct async *spare_asyncs;	/* memory for the next ones */
 	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
-	struct writable writable;		/* who waits for room */
+	struct writable writable;		/* who waits for space */
 	ipc_record_cb record_cb;		/* where a monitor's records go */
 	void *record_userdata;
 };

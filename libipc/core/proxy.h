@@ -4,7 +4,7 @@
  *
  * The driver counts a handle: each message that brings it adds one. A proxy
  * collects the counts that arrived while it lived and puts them all when its
- * last reference goes. Puts and arrivals cross each other without harm:
+ * last reference goes. Puts and deliveries cross each other without harm:
  *
  *   A: last reference of P gone         B: a message brings the same handle
  *   takes P out of the table (locked)
@@ -37,7 +37,7 @@ struct ipc_proxy {
 	/* Under ipc->lock. */
 	uint32_t counts;		/* the driver's, to be put */
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
-	bool watch_frozen;		/* that tells of freezing too */
+	bool watch_frozen;		/* that reports freezing too */
 	uint32_t freeze_count;		/* of its last such event */
 	struct watcher *watchers;	/* oldest first */
 };

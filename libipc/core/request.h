@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request on its way out: whom it is for, how long it may take, for which call it is
+ * A request on its way out: its target, how long it may take, for which call it is
  * made. Then it is sent, and waited for. Called by raw.c and by typed/rpc.c, which fill
  * in the message, and by async.c.
  */

@@ -374,7 +374,7 @@ void stream_send_cancel(struct ipc_stream *stream)
 
 /* --- Opening ---------------------------------------------------------------------------- */
 
-/* This end, as the other is told of it. Holds the objects until it was. */
+/* This end, as the other gets to know it. Holds the objects until it was. */
 struct introduction {
 	struct ipc_raw_message message;
 	struct ipc_raw_entry entries[2];

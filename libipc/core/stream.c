@@ -57,7 +57,7 @@ void stream_call_back(struct ipc_stream *stream)
 		cb(stream, userdata);
 }
 
-/* What is waited for is not so: whatever was said before is no news any more. */
+/* What is waited for is not so: whatever was said before is stale. */
 static int arm_locked(int *fd)
 {
 	uint64_t count;
@@ -113,7 +113,7 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	return r < 0 ? r : 0;
 }
 
-/* --- Room -------------------------------------------------------------------------- */
+/* --- Space -------------------------------------------------------------------------- */
 
 static void stream_is_writable(struct writable_waiter *waiter)
 {
@@ -212,15 +212,15 @@ static struct stream_item *take_items_locked(struct ipc_stream *stream)
 	return items;
 }
 
-static struct stream_item *take_lent(struct ipc_stream *stream)
+static struct stream_item *take_current(struct ipc_stream *stream)
 {
-	struct stream_item *lent;
+	struct stream_item *current;
 
 	pthread_mutex_lock(&stream->lock);
-	lent = stream->lent;
-	stream->lent = NULL;
+	current = stream->current;
+	stream->current = NULL;
 	pthread_mutex_unlock(&stream->lock);
-	return lent;
+	return current;
 }
 
 static void items_free(struct stream_item *items)
@@ -247,7 +247,7 @@ static void stream_close(struct ipc_stream *stream)
 	       (!stream->of.server && stream->in_ended);
 	pthread_mutex_unlock(&stream->lock);
 	items_free(items);
-	item_free(take_lent(stream));
+	item_free(take_current(stream));
 
 	if (stream->watch && ipc_proxy_off_death(stream->peer_control, stream->watch) == 0)
 		stream_put(stream);
@@ -327,7 +327,7 @@ static int take_credit_locked(struct ipc_stream *stream)
 {
 	if (stream->out_ended)
 		return -EPIPE;
-	/* The server has answered: it does not want any more. */
+	/* The server has replied: it does not want any more. */
 	if (!stream->of.server && stream->in_ended)
 		return stream->in_error.code ?: -EPIPE;
 	if (stream->broken)
@@ -352,13 +352,13 @@ struct sending {
 	uint64_t timeout_usec;
 	uint64_t deadline;	/* 0: none */
 	bool announced;		/* whoever gives credit wakes this thread */
-	bool full;		/* there was credit, but no room */
+	bool full;		/* there was credit, but no space */
 	bool waits;	/* that has been said since it woke up last */
 	bool waited;	/* or ever */
 };
 
 /*
- * How long the driver is to wait for room: not at all, for this thread may be the one
+ * How long the driver is to wait for space: not at all, for this thread may be the one
  * that makes the other end's sender go on; unless it may not serve now.
  */
 static uint64_t space_usec(struct ipc_stream *stream, const struct sending *sending)
@@ -392,7 +392,7 @@ static int try_send(struct ipc_stream *stream, struct sending *sending)
 	return -EAGAIN;
 }
 
-/* Has this thread, or the callback, told when to try again: 1, to look once more after
+/* Has this thread, or the callback, notified when to try again: 1, to look once more after
  * that; 0: that is done already, or nobody wants to know. */
 static int announce(struct ipc_stream *stream, struct sending *sending)
 {
@@ -549,7 +549,7 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 
 /* --- Receiving ------------------------------------------------------------------------ */
 
-/* 1: the next message is lent; 0: the end; -EAGAIN: nothing yet; or an error. */
+/* 1: the next message is current; 0: the end; -EAGAIN: nothing yet; or an error. */
 static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
 			       struct ipc_error *error)
 {
@@ -562,7 +562,7 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 		item->next = NULL;
 		stream->n_items--;
 		stream->owed++;
-		stream->lent = item;
+		stream->current = item;
 		*ret_message = item->message;
 		return 1;
 	}
@@ -618,7 +618,7 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 	int r;
 
-	item_free(take_lent(stream));
+	item_free(take_current(stream));
 	r = grant_credit(stream);
 	if (r < 0)
 		return error_set(error, r);

@@ -93,9 +93,9 @@ struct ipc_stream {
 	/* Under the lock. */
 	struct stream_item *first;	/* oldest first */
 	struct stream_item **last;
-	struct stream_item *lent;	/* what receive gave out last */
+	struct stream_item *current;	/* what receive gave out last */
 	unsigned int n_items;
-	unsigned int owed;		/* credit to give back */
+	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
 	bool out_ended;
 	int out_code;			/* of an end that was said, but could not be sent */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who waits for room on a connection. See writable.h; called by stream.c, and by loop.c
+ * Who waits for space on a connection. See writable.h; called by stream.c, and by loop.c
  * and stream.c when poll says that there is some.
  */
 #define _GNU_SOURCE
@@ -60,7 +60,7 @@ static void remove_locked(struct writable *writable, struct writable_waiter *wai
 	waiter->link = NULL;
 }
 
-/* Nobody waits: nobody need poll. A forked child shares what it would change. */
+/* Nobody waits: nobody need poll. A forked child has what it would change. */
 static void settle_locked(struct ipc *ipc)
 {
 	if (ipc->writable.first || ipc->foreign)
@@ -133,7 +133,7 @@ bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter)
 	return waited;
 }
 
-/* --- Room ----------------------------------------------------------------------------- */
+/* --- Space ----------------------------------------------------------------------------- */
 
 static unsigned int count_waiters(struct ipc *ipc)
 {

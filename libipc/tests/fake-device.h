@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that does as it is told: stands in for device.c in unit tests.
+ * A device that does what the test says: it stands in for device.c in unit tests.
  *
  * A test queues the events that waits are to return and looks at what was
  * sent and asked. One fake for all connections; one thread unless a test says
@@ -29,7 +29,7 @@ struct fake {
 	unsigned int n_sent;
 	struct fake_sent sent[FAKE_MAX];
 
-	unsigned int n_released;		/* buffers that were given back */
+	unsigned int n_released;		/* buffers that were released */
 	uint64_t released[FAKE_MAX];
 
 	bool keep_fds;			/* those sent are duplicated, for fake_close_fds() */

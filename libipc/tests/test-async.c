@@ -19,7 +19,7 @@ static struct test *peer;
 static struct ipc_object *object;
 static struct ipc_call *kept;
 
-/* What the completions were told. */
+/* What the completions got. */
 static struct {
 	unsigned int count;
 	int result;
@@ -181,7 +181,7 @@ START_TEST(a_reply_completes)
 	ck_assert_ptr_eq(end_of.userdata, &end_of);
 	ck_assert_uint_eq(fake.n_released, 1);
 
-	/* What the driver would never do: tell twice. */
+	/* What the driver would never do: report twice. */
 	push_end(IPCBUS_EVENT_REPLY, id, 0);
 	serve_one();
 	ck_assert_uint_eq(end_of.count, 1);
@@ -410,14 +410,14 @@ static int keep(struct ipc_call *call)
 	return 0;
 }
 
-static unsigned int told;
-static int told_result;
+static unsigned int notified;
+static int notified_result;
 
 static void on_cancel(struct ipc_call *call, void *userdata)
 {
-	ck_assert_ptr_eq(userdata, &told);
-	told++;
-	told_result = ipc_call_canceled(call);
+	ck_assert_ptr_eq(userdata, &notified);
+	notified++;
+	notified_result = ipc_call_canceled(call);
 }
 
 START_TEST(what_a_handler_can_ask)
@@ -448,23 +448,23 @@ START_TEST(what_a_handler_can_ask)
 }
 END_TEST
 
-START_TEST(told_of_the_end)
+START_TEST(notified_of_the_end)
 {
 	begin();
-	told = 0;
+	notified = 0;
 	on_echo = keep;
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 
-	/* Taken back: nothing is told. */
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), 0);
+	/* Taken back: nobody is notified. */
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), 0);
 	ck_assert_int_eq(ipc_call_on_cancel(kept, NULL, NULL), 0);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), 0);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), 0);
 	push_canceled();
 	serve_one();
-	ck_assert_uint_eq(told, 1);
-	ck_assert_int_eq(told_result, 1);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), -ECANCELED);
+	ck_assert_uint_eq(notified, 1);
+	ck_assert_int_eq(notified_result, 1);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), -ECANCELED);
 
 	/* Again, and of a call that is not there any more. */
 	push_canceled();
@@ -472,23 +472,23 @@ START_TEST(told_of_the_end)
 	ipc_call_unref(kept);
 	push_canceled();
 	serve_one();
-	ck_assert_uint_eq(told, 1);
+	ck_assert_uint_eq(notified, 1);
 	end();
 }
 END_TEST
 
-START_TEST(told_too_late)
+START_TEST(notified_too_late)
 {
 	begin();
-	told = 0;
+	notified = 0;
 	on_echo = keep;
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	/* The event came before anybody was interested. */
 	push_canceled();
 	serve_one();
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &told), -ECANCELED);
-	ck_assert_uint_eq(told, 0);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), -ECANCELED);
+	ck_assert_uint_eq(notified, 0);
 	ipc_call_unref(kept);
 	end();
 }
@@ -522,7 +522,7 @@ START_TEST(a_handlers_calls_end_with_it)
 }
 END_TEST
 
-START_TEST(calls_outlive_an_answered_one)
+START_TEST(calls_outlive_a_finished_one)
 {
 	begin();
 	on_echo = call_and_keep;
@@ -559,7 +559,7 @@ START_TEST(calls_for_a_kept_one)
 	ck_assert_int_eq(call_now(&options), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
 	ck_assert_uint_ne(fake_last()->send.cookie, 0);
-	/* The driver was asked once: it tells what comes later. */
+	/* The driver was asked once: it reports what comes later. */
 	ck_assert_uint_eq(fake.n_asked, 1);
 
 	push_canceled();
@@ -623,7 +623,8 @@ int main(void)
 	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
 			 what_was_not_sent_does_not_complete, the_end_of_the_connection_completes,
 			 ids_of_ones_own, cancelling, the_nearest_limit_counts,
-			 oneways_wait_only_when_asked, what_a_handler_can_ask, told_of_the_end,
-			 told_too_late, a_handlers_calls_end_with_it, calls_outlive_an_answered_one,
+			 oneways_wait_only_when_asked, what_a_handler_can_ask, notified_of_the_end,
+			 notified_too_late, a_handlers_calls_end_with_it,
+			 calls_outlive_a_finished_one,
 			 calls_for_a_kept_one, canceled_before_the_driver_knows);
 }

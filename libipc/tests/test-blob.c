@@ -144,7 +144,7 @@ START_TEST(blobs_of_every_size)
 		crate.label = "label";
 		ck_assert_int_eq(send_crate(&crate, NULL), 0);
 		ck_assert_uint_eq(fake_last()->send.object_count, 0);
-		/* Nothing of the sender's memory is told. */
+		/* Nothing of the sender's memory is sent. */
 		ck_assert_ptr_null(memmem(fake_last()->data, fake_last()->send.data_size,
 					  &blob.data.data, sizeof(blob.data.data)));
 		arrive();
@@ -309,7 +309,7 @@ START_TEST(a_reply_keeps_its_buffer)
 	uint8_t *data = pattern(3000);
 
 	begin();
-	/* A served call is answered with a blob, at once: the sender's memory is in it. */
+	/* A served call is replied to with a blob, at once: the sender's memory is in it. */
 	crate.label = "request";
 	ck_assert_int_eq(send_crate(&crate, NULL), 0);
 	arrive();

@@ -274,7 +274,7 @@ START_TEST(a_reply_that_is_none)
 		  &handle, 1);
 	ck_assert_int_eq(call_echo("", &reply, NULL), -EBADMSG);
 	ck_assert_ptr_eq(reply, (void *)1);
-	/* What came with it is given back, and so is what nobody asked for. */
+	/* What came with it is released, and so is what nobody asked for. */
 	ck_assert_uint_eq(fake.n_puts, 1);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 8 }, NULL, 0,
 		  &handle, 1);
@@ -353,7 +353,7 @@ static void ask_for_a_pidfd(struct ipc_call *call)
 	ck_assert_int_eq(ipc_call_pidfd(call), -ENOTTY);
 }
 
-static int answer(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+static int reply_now(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 	size_t size;
@@ -367,7 +367,7 @@ static int answer(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 	ck_assert_ptr_nonnull(ipc_call_payload(call, &size));
 	ck_assert_uint_gt(size, 0);
 
-	/* What fails before the answer does not count as one. */
+	/* What fails before the reply does not count as one. */
 	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
 	ck_assert_int_eq(test_reply_echo(call, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_call_errno(call, 0, NULL), -EINVAL);
@@ -386,7 +386,7 @@ static int answer(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 START_TEST(a_served_call_is_one_exchange)
 {
 	begin();
-	on_echo = answer;
+	on_echo = reply_now;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 	run();
 	check_reply("hello");
@@ -403,7 +403,7 @@ END_TEST
 START_TEST(an_event_loop_does_not_keep_the_reply)
 {
 	begin();
-	on_echo = answer;
+	on_echo = reply_now;
 	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
 	ck_assert_int_eq(ipc_process(ipc), 0);
 	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
@@ -491,7 +491,7 @@ START_TEST(what_never_reaches_a_handler)
 	push_request(IPCBUS_EVENT_CALL, "Log", "line");
 	serve_one();
 	check_error(EPROTO, NULL, "ipc.test.Test.Log is oneway: it has no reply");
-	on_echo = answer;
+	on_echo = reply_now;
 	push_request(IPCBUS_EVENT_ONEWAY, "Echo", "x");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 3);
@@ -512,20 +512,20 @@ START_TEST(what_never_reaches_a_handler)
 }
 END_TEST
 
-START_TEST(a_oneway_is_not_answered)
+START_TEST(a_oneway_has_no_reply)
 {
 	begin();
 	push_request(IPCBUS_EVENT_ONEWAY, "Log", "line");
 	serve_one();
 	ck_assert_int_eq(logged, 1);
 	ck_assert_uint_eq(fake.n_sent, 0);
-	/* Its buffer is given back, or the next would not come. */
+	/* Its buffer is released, or the next would not come. */
 	ck_assert_uint_eq(fake.released[0], 50);
 	end();
 }
 END_TEST
 
-static int answer_and_call(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
+static int reply_and_call(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 
@@ -542,7 +542,7 @@ static int answer_and_call(struct ipc_call *call, const Ipc__Test__EchoRequest *
 START_TEST(the_reply_leaves_before_another_call)
 {
 	begin();
-	on_echo = answer_and_call;
+	on_echo = reply_and_call;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	ck_assert_uint_eq(fake.sent[0].send.kind, IPCBUS_SEND_REPLY);
@@ -565,7 +565,7 @@ START_TEST(a_call_inside_a_call)
 	ck_assert_str_eq(reply->text, "outer");
 	test_echo_reply_free(reply);
 	ck_assert_uint_eq(fake.n_sent, 2);
-	/* Answered in the exchange that goes on waiting. */
+	/* Replied to in the exchange that goes on waiting. */
 	ck_assert_uint_eq(fake.exchanges, 2);
 	ck_assert_uint_eq(fake_last()->flags, IPCBUS_WAIT);
 	check_error(ENOENT, NULL, "no 7");
@@ -594,7 +594,7 @@ END_TEST
 START_TEST(a_reply_that_cannot_be_sent)
 {
 	begin();
-	on_echo = answer;
+	on_echo = reply_now;
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_REPLY;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
@@ -609,7 +609,7 @@ START_TEST(a_reply_that_cannot_be_sent)
 	serve_one();
 	check_error(ENOENT, NULL, NULL);
 
-	/* Answered elsewhere: nothing more to send. */
+	/* Replied to elsewhere: nothing more to send. */
 	fake.send_error = -ESRCH;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
@@ -627,7 +627,7 @@ static int keep(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 	return 0;
 }
 
-START_TEST(answered_later)
+START_TEST(replied_to_later)
 {
 	Ipc__Test__EchoReply reply = IPC__TEST__ECHO_REPLY__INIT;
 
@@ -685,7 +685,7 @@ START_TEST(a_kept_call_holds_nothing_that_no_field_takes)
 }
 END_TEST
 
-START_TEST(never_answered)
+START_TEST(never_replied_to)
 {
 	begin();
 	on_echo = keep;
@@ -720,9 +720,9 @@ int main(void)
 			 an_object_that_could_not_be_sent_is_not_held,
 			 a_served_call_is_one_exchange, an_event_loop_does_not_keep_the_reply,
 			 what_a_handler_can_end_with, what_never_reaches_a_handler,
-			 a_oneway_is_not_answered, the_reply_leaves_before_another_call,
+			 a_oneway_has_no_reply, the_reply_leaves_before_another_call,
 			 a_call_inside_a_call, no_serving_while_a_reply_is_due,
-			 a_reply_that_cannot_be_sent, answered_later, never_answered,
+			 a_reply_that_cannot_be_sent, replied_to_later, never_replied_to,
 			 a_kept_call_keeps_the_connection,
 			 a_kept_call_holds_nothing_that_no_field_takes);
 }

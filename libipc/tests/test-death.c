@@ -191,7 +191,7 @@ static void push_freeze(uint32_t kind, uint64_t cookie, uint32_t count)
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-START_TEST(told_of_freezing)
+START_TEST(notified_of_freezing)
 {
 	struct ipc_proxy *proxy = begin();
 	uint64_t a, b, first;
@@ -220,7 +220,7 @@ START_TEST(told_of_freezing)
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 4);
 	ck_assert_str_eq(frozen, "ABabB");
 
-	/* Death is told to those who asked for that, and ends the others too. */
+	/* Death is reported to those who asked for that, and ends the others too. */
 	death_fire(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "1");
 	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, b), -ENOENT);
@@ -248,6 +248,6 @@ int main(void)
 	return RUN_TESTS("death", counts_are_put_together, the_managers_handle_is_never_put,
 			 watchers_are_called_in_order_and_once, a_watch_holds_the_proxy, taken_back,
 			 a_new_watch_after_death, callbacks_may_change_the_list,
-			 told_of_freezing,
+			 notified_of_freezing,
 			 the_end_of_the_connection_forgets_watchers);
 }

@@ -203,7 +203,7 @@ START_TEST(around_what_is_served)
 	ck_assert_str_eq(story, "+a<." NAME "Echo +b<." NAME "Echo handler -b<." NAME "Echo=-5 "
 				"-a<." NAME "Echo=-5 ");
 
-	/* One that is answered later ends later. */
+	/* One that is replied to later ends later. */
 	serve("keep");
 	ck_assert_str_eq(story, "+a<." NAME "Echo +b<." NAME "Echo handler ");
 	*story = 0;

@@ -118,13 +118,13 @@ END_TEST
 /* The bytes of a Tree whose left children lie depth deep; the caller frees. */
 static uint8_t *deep_tree(unsigned int depth, size_t *ret_size)
 {
-	size_t room = (size_t)depth * 6 + 1;
-	uint8_t *data = malloc(room);
-	uint8_t *at = data + room;
+	size_t space = (size_t)depth * 6 + 1;
+	uint8_t *data = malloc(space);
+	uint8_t *at = data + space;
 
 	ck_assert_ptr_nonnull(data);
 	for (unsigned int i = 0; i < depth; i++) {
-		size_t inner = (size_t)(data + room - at);
+		size_t inner = (size_t)(data + space - at);
 		uint8_t prefix[6];
 		size_t n = 0;
 
@@ -135,7 +135,7 @@ static uint8_t *deep_tree(unsigned int depth, size_t *ret_size)
 		at -= n;
 		memcpy(at, prefix, n);
 	}
-	*ret_size = (size_t)(data + room - at);
+	*ret_size = (size_t)(data + space - at);
 	memmove(data, at, *ret_size);
 	return data;
 }

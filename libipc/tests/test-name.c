@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a new servicemanager is told, what of that fails, and how names are left: on the
- * fake device, whose manager answers as a test says, and whose clock strikes when it says
+ * What a new servicemanager is notified of, what of that fails, and how names are left: on the
+ * fake device, whose manager replies as a test says, and whose clock strikes when it says
  * so.
  */
 #include <errno.h>
@@ -38,8 +38,8 @@ static void on_change(struct ipc *from, enum ipc_name_change change,
 	(void)from, (void)change, (void)info, (void)proxy, (void)userdata;
 }
 
-/* The manager's next answer. */
-static void push_answer(int r)
+/* The manager's next reply. */
+static void push_reply(int r)
 {
 	struct ipcbus_event event = { .kind = r ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 				      .error = r, .buffer = 70 };
@@ -59,14 +59,14 @@ static void begin(void)
 static void begin_with(const char *name)
 {
 	begin();
-	push_answer(0);
+	push_reply(0);
 	ck_assert_int_eq(ipc_register_name(ipc, name, object), 0);
 }
 
 static void begin_watching(const char *pattern)
 {
 	begin();
-	push_answer(0);
+	push_reply(0);
 	ck_assert_int_eq(ipc_watch_names(ipc, pattern, on_change, NULL, NULL), 0);
 }
 
@@ -84,11 +84,11 @@ static uint32_t code_of(const char *method)
 	ck_abort_msg("no method %s", method);
 }
 
-/* Another manager comes, and answers one thing that it is told so. */
+/* Another manager comes, and replies to one thing that it is sent. */
 static void manager_comes(int r)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
-	push_answer(r);
+	push_reply(r);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
@@ -97,7 +97,7 @@ static bool clock_runs(void)
 	return fake_last()->send.flags & IPCBUS_SEND_ASYNC && fake_last()->send.code == code_of("Wait");
 }
 
-/* The clock ends so, and the manager's next answer is the other. */
+/* The clock ends so, and the manager's next reply is the other. */
 static void clock_ends(int how, int r)
 {
 	struct ipcbus_event event = { .kind = IPCBUS_EVENT_FAILED, .error = how };
@@ -106,7 +106,7 @@ static void clock_ends(int how, int r)
 	event.cookie = fake_last()->send.cookie;
 	fake_push(event, NULL, 0, NULL, 0);
 	if (r <= 0)
-		push_answer(r);
+		push_reply(r);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
@@ -129,13 +129,13 @@ START_TEST(what_may_pass_is_tried_again)
 }
 END_TEST
 
-START_TEST(what_does_not_pass_is_told)
+START_TEST(what_does_not_pass_is_reported)
 {
 	begin_with("name");
 	manager_comes(-EEXIST);
 	ck_assert(!clock_runs());
 	ck_assert_str_eq(failures, "name -17\n");
-	/* The next one is told all the same. */
+	/* The next one is notified all the same. */
 	manager_comes(-EACCES);
 	ck_assert_str_eq(failures, "name -17\nname -13\n");
 	manager_comes(0);
@@ -144,7 +144,7 @@ START_TEST(what_does_not_pass_is_told)
 }
 END_TEST
 
-START_TEST(watches_are_tried_and_told_too)
+START_TEST(watches_are_tried_and_reported_too)
 {
 	begin_watching("some.*");
 	manager_comes(-EDQUOT);
@@ -216,7 +216,7 @@ START_TEST(what_was_removed_is_not_tried)
 	begin_with("name");
 	manager_comes(-ENOMEM);
 	sent = fake.n_sent;
-	push_answer(-ENOENT);
+	push_reply(-ENOENT);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -ETIMEDOUT,
 					 .cookie = fake.sent[sent - 1].send.cookie },
@@ -234,19 +234,19 @@ static void on_idle(struct ipc *from, const char *name, void *userdata)
 	(void)from, (void)name, (void)userdata;
 }
 
-static void begin_on_demand(void)
+static void begin_idle_exit(void)
 {
 	begin();
-	push_answer(0);
+	push_reply(0);
 	ck_assert_int_eq(ipc_register_idle_exit(ipc, "name", object, on_idle, NULL), 0);
 }
 
 /* Another process of this user's has it by now: there is nothing to give up. */
 START_TEST(what_is_anothers_is_left_alone)
 {
-	begin_on_demand();
-	push_answer(-EPERM);
-	push_answer(-ENOENT);
+	begin_idle_exit();
+	push_reply(-EPERM);
+	push_reply(-ENOENT);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), 0);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("UnregisterName"));
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -ENOENT);
@@ -257,10 +257,10 @@ END_TEST
 /* Nor to take back. */
 START_TEST(what_is_anothers_is_not_taken_back)
 {
-	begin_on_demand();
+	begin_idle_exit();
 	ck_assert_uint_ne(ipc_object_id(object), 0);
 	fake.settle_error = -EBUSY;
-	push_answer(-EPERM);
+	push_reply(-EPERM);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("IdleExit"));
 	fake.settle_error = 0;
@@ -270,11 +270,11 @@ END_TEST
 
 START_TEST(what_is_still_used_is_taken_back)
 {
-	begin_on_demand();
+	begin_idle_exit();
 	ck_assert_uint_ne(ipc_object_id(object), 0);
 	fake.settle_error = -EBUSY;
-	push_answer(0);
-	push_answer(0);
+	push_reply(0);
+	push_reply(0);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
 	fake.settle_error = 0;
@@ -295,8 +295,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("name", what_may_pass_is_tried_again, what_does_not_pass_is_told,
-			 watches_are_tried_and_told_too,
+	return RUN_TESTS("name", what_may_pass_is_tried_again, what_does_not_pass_is_reported,
+			 watches_are_tried_and_reported_too,
 			 each_time_it_takes_longer_and_not_for_ever,
 			 without_a_clock_it_is_tried_once_more,
 			 the_end_of_a_manager_stops_the_clock, what_was_removed_is_not_tried,

@@ -237,7 +237,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(ipc_get_name(ipc, name, &proxy), -ENOTCONN);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EOWNERDEAD }, NULL,
 		  0, NULL, 0);
-	/* Who waits asks the next one; one that answers with nothing has no name. */
+	/* Who waits asks the next one; one that replies with nothing has no name. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_wait_name(ipc, "A-Z_a/z.0", &proxy), -ENOENT);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);

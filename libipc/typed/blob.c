@@ -132,7 +132,7 @@ static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
 	add_part(parts, &zero, fill);
 }
 
-/* Header, message and metadata, and room for what small blobs come behind. */
+/* Header, message and metadata, and space for what small blobs come behind. */
 static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
 			const char *const *metadata, size_t small)
 {

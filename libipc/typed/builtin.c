@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The serving side of the methods that every object answers. See builtin.h.
+ * The serving side of the methods that every object serves. See builtin.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>

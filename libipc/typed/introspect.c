@@ -106,7 +106,7 @@ static void described_done(struct described *d)
 	message_done(&d->message);
 }
 
-/* The first difference is told, the others are counted. */
+/* The first difference is reported, the others are counted. */
 static void keep_first(void *userdata, const char *text)
 {
 	char **first = userdata;

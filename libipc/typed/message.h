@@ -43,7 +43,7 @@ static inline void message_init(struct message *message, void *block, size_t blo
 }
 
 /*
- * Sets message->root; it lies where the arena began if that had room for it.
+ * Sets message->root; it lies where the arena began if that had space for it.
  * recursive: the type can hold itself. -EBADMSG: not such a message, or more
  * than it may be; -ENOMEM. A frame around it is taken apart.
  */

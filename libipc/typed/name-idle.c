@@ -3,7 +3,7 @@
  * Names of services that leave when nobody needs them.
  *
  * servicemanager gets a Provider in the object's place. When somebody wants the name
- * it tells that, we hand it the object, and it hands it on and keeps nothing. So the
+ * it notifies that, we hand it the object, and it hands it on and keeps nothing. So the
  * driver's IDLE event means: no client is left. To leave takes three steps, so that no
  * call is lost:
  *
@@ -189,7 +189,7 @@ static int idle_exit_locked(struct ipc *ipc, struct service_manager *manager, st
 
 	r = object_end_if_idle(name->object);
 	if (r < 0) {
-		/* One that is not there now is told with all others when it comes. */
+		/* One that is not there now is notified with all others when it comes. */
 		if (left != -EPERM)
 			name_add_locked(ipc, manager, name);
 		return r;

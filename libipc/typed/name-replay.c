@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Telling servicemanager once more what it is to know of this connection, because
+ * Replaying to servicemanager what it is to know of this connection, because
  * there is another one (dispatch.c) or because a watch has missed something
  * (name-watch.c): all that is *due*, a struct standing of each name and watch.
  *
  * What fails for want of something stays due and is tried again later; what fails
- * otherwise, or too often, the user is told. Either way the next manager hears of all.
+ * otherwise, or too often, the user is notified. Either way the next manager hears of all.
  *
- * The clock is a call that nobody answers, Wait() for a name that nobody has: the
+ * The clock is a call that nobody replies to, Wait() for a name that nobody has: the
  * driver ends it in time, whatever loop the program has. That it ends in another way
  * means that there is no clock to be had.
  */
@@ -28,7 +28,7 @@ static bool may_pass(int r)
 	       r == -EHOSTDOWN;
 }
 
-/* Without a manager there is one to come, who will be told all. */
+/* Without a manager there is one to come, who will be notified of all. */
 bool standing_settle(struct standing *standing, int r, bool last)
 {
 	if (!standing->due)
@@ -88,7 +88,7 @@ static int start_clock_locked(struct ipc *ipc, struct service_manager *manager)
 					  /* ret_id= */ NULL);
 }
 
-/* --- What could not be told --------------------------------------------------------- */
+/* --- What could not be replayed --------------------------------------------------------- */
 
 /* Of any name or watch. */
 static int take_failure(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE], struct names *ret_names)
@@ -138,7 +138,7 @@ int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userd
 	return 0;
 }
 
-/* --- Telling ------------------------------------------------------------------------- */
+/* --- Replaying ------------------------------------------------------------------------- */
 
 /* Without a clock it is the last try. */
 static void try_again(struct ipc *ipc)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watching names: the Watcher object that servicemanager tells of changes, and
- * what of that is news to the user.
+ * Watching names: the Watcher object that servicemanager notifies of changes, and
+ * what of that is new to the user.
  *
  * A watch remembers the names that are there, with their proxies. A manager that
- * comes after another tells them all again; only what differs is passed on. Each
+ * comes after another reports them all again; only what differs is passed on. Each
  * Watch() of ours has a cookie of its own, higher than those before, so changes
- * that the old manager still told are known.
+ * that the old manager still reported are known.
  *
  *   cookie is new, or AGAIN   what is remembered is not sure any more
- *   PRESENT                   sure again; news if the object is another
- *   GONE                      news if it was remembered
+ *   PRESENT                   sure again; new if the object is another
+ *   GONE                      new if it was remembered
  *   SETTLED                   what is still not sure is gone
  *
  * The driver delivers the messages to one object one after another, whatever the
@@ -23,7 +23,7 @@
 
 #include "name.h"
 
-/* A name that is there, as far as we were told. */
+/* A name that is there, as far as we know. */
 struct known {
 	struct ipc_proxy *proxy;	/* NULL: it may not be called */
 	bool sure;
@@ -46,11 +46,11 @@ struct name_watch {
 
 	/* Under ipc->lock. */
 	bool ended;
-	uint64_t cookie;		/* of the manager that tells us */
+	uint64_t cookie;		/* of the manager that notifies us */
 	struct known **known;		/* by name */
 	size_t n_known;
 	size_t known_size;
-	bool settled;			/* the user was told so */
+	bool settled;			/* the user was notified */
 };
 
 /* --- What is remembered ---------------------------------------------------------- */
@@ -141,7 +141,7 @@ static void notify(struct name_watch *watch, enum ipc_name_change change,
 }
 
 /* Takes known over. Returns what took its place for the user's eyes: itself, or NULL
- * if it is no news. *ret_old is to be freed. */
+ * if it is not new. *ret_old is to be freed. */
 static struct known *remember_locked(struct name_watch *watch, struct known *known,
 				     struct known **ret_old)
 {
@@ -157,14 +157,14 @@ static struct known *remember_locked(struct name_watch *watch, struct known *kno
 		*ret_old = old;
 		return known;
 	}
-	/* Without memory it is told, but will be told again. */
+	/* Without memory it is reported, but will be reported again. */
 	*ret_old = known_add_locked(watch, known) < 0 ? known : NULL;
 	return known;
 }
 
 static int present(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
-	struct known *known = calloc(1, sizeof(*known)), *old, *news;
+	struct known *known = calloc(1, sizeof(*known)), *old, *shown;
 	int r;
 
 	if (!known)
@@ -181,10 +181,10 @@ static int present(struct name_watch *watch, const Ipc__Manager__Change *change)
 		known->proxy = NULL;
 
 	ipc_lock(watch->ipc);
-	news = remember_locked(watch, known, &old);
+	shown = remember_locked(watch, known, &old);
 	ipc_unlock(watch->ipc);
-	if (news)
-		notify(watch, IPC_NAME_PRESENT, news);
+	if (shown)
+		notify(watch, IPC_NAME_PRESENT, shown);
 	known_free(old);
 	return 0;
 }
@@ -233,7 +233,7 @@ static void settled(struct name_watch *watch)
 		notify(watch, IPC_NAME_SETTLED, NULL);
 }
 
-/* False: a manager that is gone still told this. */
+/* False: a manager that is gone still reported this. */
 static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
 	bool current;
@@ -269,7 +269,7 @@ static int ask_locked(struct name_watch *watch, struct service_manager *manager,
 	return manager_result(method(manager, &request, /* error= */ NULL));
 }
 
-/* A change could not be taken: everything is to be told once more, when there may be
+/* A change could not be taken: everything is to be reported once more, when there may be
  * memory again. */
 static void ask_again(struct name_watch *watch)
 {
@@ -365,7 +365,7 @@ void name_watches_due_locked(struct ipc *ipc)
 }
 
 /* Of a manager that knows the watch already, -EEXIST, there is nothing to learn. */
-static int watch_tell_locked(struct name_watch *watch, struct service_manager *manager)
+static int watch_send_locked(struct name_watch *watch, struct service_manager *manager)
 {
 	int r;
 
@@ -385,7 +385,7 @@ bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, 
 	bool later = false;
 
 	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next) {
-		int r = watch->standing.due ? watch_tell_locked(watch, manager) : 0;
+		int r = watch->standing.due ? watch_send_locked(watch, manager) : 0;
 
 		later |= standing_settle(&watch->standing, r, last);
 	}

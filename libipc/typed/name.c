@@ -256,7 +256,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 
 /* --- Finding -------------------------------------------------------------------- */
 
-/* A manager that answers without an object has none of that name. */
+/* A manager that replies without an object has none of that name. */
 static int take_found(struct ipc *ipc, Ipc__Object *object, struct ipc_proxy **ret_proxy)
 {
 	return object ? ipc_take_proxy(ipc, &object->id, ret_proxy) : -ENOENT;

@@ -2,7 +2,7 @@
 /*
  * Names of services, which servicemanager keeps: the client's side. name.c has
  * the names of this connection and the questions about others'; name-watch.c
- * is told when they come and go; name-idle.c is for services that leave when
+ * is notified when they come and go; name-idle.c is for services that leave when
  * nobody needs them.
  *
  * servicemanager may end and come again. A connection that has names or watches
@@ -22,8 +22,8 @@
 
 /* How a name or a watch of ours stands with the manager that is there. */
 struct standing {
-	bool due;		/* it is to be told, again */
-	int failure;		/* -errno that the user is to be told; 0: none */
+	bool due;		/* it is to be registered, again */
+	int failure;		/* -errno that the user is to be notified of; 0: none */
 };
 
 /* Keeps an object alive while it has a name. */
@@ -70,17 +70,17 @@ struct name *name_take_locked(struct ipc *ipc, const char *text);
 /* Adds it, and has it added again to every new manager; -errno. */
 int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name);
 
-/* Tells the manager of one. */
+/* Registers one with the manager. */
 int name_register_locked(struct service_manager *manager, const struct name *name);
 
-/* From now on we are told of new managers. */
+/* From now on we are notified of new managers. */
 int names_expect_manager_locked(struct ipc *ipc);
 
 /* -EINVAL, -ECHILD; else the manager, there or not. */
 int manager_get(struct ipc *ipc, struct service_manager **ret_manager);
 /* The same, if the name is one. */
 int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **ret_manager);
-/* A manager that died, or never was, is no manager; the rest is its answer. */
+/* A manager that died, or never was, is no manager; the rest is its reply. */
 int manager_result(int r);
 
 /* A reply's entry, which may be anything. */
@@ -96,11 +96,11 @@ bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, 
 int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE]);
 void name_watches_close(struct ipc *ipc);
 
-/* name-replay.c: there is a manager, perhaps a new one: tells it what it is to know. */
+/* name-replay.c: there is a manager, perhaps a new one: replays. */
 void names_replay(struct ipc *ipc);
 /* In a moment: what is due by then. */
 void names_later(struct ipc *ipc);
-/* What came of telling it: true, it is to be tried again; not if this was the last time. */
+/* What came of that: true, it is to be tried again; not if this was the last time. */
 bool standing_settle(struct standing *standing, int r, bool last);
 
 #endif /* IPC_NAME_H */
