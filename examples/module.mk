@@ -42,7 +42,11 @@ $(EXAMPLES)/story/server: $(STORY_SERVER:%=$(EXAMPLES)/story/%.o) $(STORY_STUBS)
 $(EXAMPLES)/story/client: $(STORY_CLIENT:%=$(EXAMPLES)/story/%.o) $(STORY_STUBS)
 $(EXAMPLES)/story/newer: $(addprefix $(EXAMPLES)/story/newer,.o .ipc.o .pb-c.o)
 
-EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) cpp,$(EXAMPLES)/$(name)/server \
+# Bytes: no .proto file.
+$(EXAMPLES)/raw/server: $(EXAMPLES)/raw/server.o
+$(EXAMPLES)/raw/client: $(EXAMPLES)/raw/client.o
+
+EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) cpp raw,$(EXAMPLES)/$(name)/server \
 	$(EXAMPLES)/$(name)/client) $(EXAMPLES)/journal/reader $(STORY_PROGRAMS)
 
 # The guest has no C++ library.

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two sides agree on: a name, codes, and what the bytes mean. */
+#ifndef NOTES_H
+#define NOTES_H
+
+#include <ipc/raw.h>
+
+#define NOTES_NAME	"demo.notes"
+#define NOTES_MAX	16
+#define NOTE_SIZE	256
+
+enum {
+	NOTES_PUT = 1,	/* number (a byte), text -> nothing */
+	NOTES_GET = 2,	/* number -> text */
+	NOTES_LIST = 3,	/* a stream of texts */
+};
+
+#endif /* NOTES_H */

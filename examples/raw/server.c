@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bytes instead of messages: a service that keeps texts under numbers, and lists them as a
+ * stream. It needs neither protobuf nor generated code.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "notes.h"
+
+static char notes[NOTES_MAX][NOTE_SIZE];
+
+/* The first byte says which note, what follows is its text. */
+static int put(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	const struct ipc_raw_message done = { .size = 0 };
+	const unsigned char *data = request->data;
+
+	if (request->size < 1 || data[0] >= NOTES_MAX)
+		return ipc_call_error(call, "notes.NoSuchNote", "notes are 0 to %d",
+				      NOTES_MAX - 1);
+	if (request->size - 1 >= NOTE_SIZE)
+		return ipc_call_error(call, "notes.TooLong", "a note has up to %d bytes",
+				      NOTE_SIZE - 1);
+
+	memset(notes[data[0]], 0, NOTE_SIZE);
+	memcpy(notes[data[0]], data + 1, request->size - 1);
+	return ipc_raw_reply(call, &done);
+}
+
+static int get(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	const unsigned char *data = request->data;
+	struct ipc_raw_message reply = { .size = 0 };
+
+	if (request->size != 1 || data[0] >= NOTES_MAX)
+		return ipc_call_error(call, "notes.NoSuchNote", "notes are 0 to %d",
+				      NOTES_MAX - 1);
+
+	reply.data = notes[data[0]];
+	reply.size = strlen(notes[data[0]]);
+	return ipc_raw_reply(call, &reply);
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)userdata;
+	switch (request->code) {
+	case NOTES_PUT:
+		return put(call, request);
+	case NOTES_GET:
+		return get(call, request);
+	default:
+		return ipc_call_errno(call, EOPNOTSUPP, NULL);
+	}
+}
+
+/* Each note that is not empty is a message. */
+static int list(struct ipc_stream *stream, uint32_t code, void *userdata)
+{
+	int r = 0;
+
+	(void)userdata;
+	if (code != NOTES_LIST)
+		return -EOPNOTSUPP;
+	for (int i = 0; i < NOTES_MAX && r == 0; i++) {
+		struct ipc_raw_message note = { .data = notes[i], .size = strlen(notes[i]) };
+
+		if (note.size)
+			r = ipc_raw_stream_send(stream, &note, IPC_NEVER);
+	}
+	return r;
+}
+
+static const struct ipc_raw_ops ops = {
+	.interface = "notes.Notes",
+	.serve = serve,
+	.stream = list,
+};
+
+int main(void)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail("open /dev/ipcbus", r, NULL);
+
+	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
+	if (r == 0)
+		r = ipc_register_name(ipc, NOTES_NAME, object);
+	if (r < 0)
+		return ipc_fail("register " NOTES_NAME, r, NULL);
+
+	r = ipc_run(ipc);
+	if (r < 0)
+		return ipc_fail("serve " NOTES_NAME, r, NULL);
+	return 0;
+}

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages of bytes, <ipc/raw.h>, between two processes: calls, oneways, objects, files,
+ * errors and streams, neither side with generated code.
+ */
+#include <errno.h>
+#include <ipc/raw.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define SECONDS(n) ((uint64_t)(n) * 1000000)
+
+/* --- The server ------------------------------------------------------------------ */
+
+/* Its methods. */
+enum {
+	ECHO = 1,
+	ADD,	/* oneway: a number to the sum */
+	SUM,
+	BACK,	/* calls the object in entry 0, and replies with its reply */
+	FILL,	/* writes "filled" into the file in entry 0 */
+	OPEN,	/* replies with a file that has the request's bytes in it */
+	RAISE,
+	GIVE,	/* replies with the objects that came */
+	STOP,
+	BOUNCE,	/* stream: what comes goes back */
+	BREAK,	/* stream: an error after the first message */
+};
+
+static uint32_t sum;
+
+static int reply_bytes(struct ipc_call *call, const void *data, size_t size)
+{
+	const struct ipc_raw_message reply = { .data = data, .size = size };
+
+	return ipc_raw_reply(call, &reply);
+}
+
+static int back(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	const struct ipc_raw_message question = {
+		.code = ECHO, .data = request->data, .size = request->size,
+	};
+	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
+	int r;
+
+	if (request->n_entries != 1 || request->entries[0].type != IPC_RAW_PROXY)
+		return -EINVAL;
+	r = ipc_raw_call(request->entries[0].proxy, &question, NULL, &reply, NULL);
+	return r < 0 ? r : reply_bytes(call, reply->data, reply->size);
+}
+
+static int open_file(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	struct ipc_raw_entry entry = { .tag = 1, .type = IPC_RAW_FD };
+	const struct ipc_raw_message reply = { .entries = &entry, .n_entries = 1 };
+	int ends[2], r;
+
+	if (pipe(ends) < 0)
+		return -errno;
+	r = write(ends[1], request->data, request->size) == (ssize_t)request->size ? 0 : -EIO;
+	close(ends[1]);
+	entry.fd = ends[0];
+	if (r == 0)
+		r = ipc_raw_reply(call, &reply);
+	close(ends[0]);
+	return r;
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	const struct ipc_raw_message same = {
+		.entries = request->entries, .n_entries = request->n_entries,
+	};
+	struct ipc_error error = { .name = "raw.Error", .message = "as was asked for" };
+	uint32_t number = 0;
+
+	(void)userdata;
+	switch (request->code) {
+	case ECHO:
+		return reply_bytes(call, request->data, request->size);
+	case ADD:
+		memcpy(&number, request->data, sizeof(number));
+		sum += number;
+		return 0;
+	case SUM:
+		return reply_bytes(call, &sum, sizeof(sum));
+	case BACK:
+		return back(call, request);
+	case FILL:
+		if (request->n_entries != 1 || request->entries[0].type != IPC_RAW_FD)
+			return -EINVAL;
+		if (write(request->entries[0].fd, "filled", 6) != 6)
+			return -EIO;
+		return reply_bytes(call, NULL, 0);
+	case OPEN:
+		return open_file(call, request);
+	case RAISE:
+		error.number = 42;
+		error.details = "\0\1";
+		error.details_size = 2;
+		return ipc_call_raise(call, &error);
+	case GIVE:
+		return ipc_raw_reply(call, &same);
+	case STOP:
+		ipc_stop(ipc_call_ipc(call));
+		return reply_bytes(call, NULL, 0);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	(void)userdata;
+	while ((r = ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL)) > 0) {
+		if (code == BREAK)
+			return ipc_stream_fail(stream, -EREMOTEIO, "raw.Broken", "%zu bytes",
+					       message->size);
+		if (code != BOUNCE)
+			return -EOPNOTSUPP;
+		r = ipc_raw_stream_send(stream, message, SECONDS(10));
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+static const struct ipc_raw_ops ops = {
+	.interface = "e2e.Raw",
+	.flags = IPC_RAW_ACCEPT_FDS,
+	.serve = serve,
+	.stream = serve_stream,
+};
+
+static int prepare(struct ipc *ipc)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	sum = 0;
+	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
+	return r < 0 ? r : ipc_set_manager(ipc, object);
+}
+
+/* --- The client -------------------------------------------------------------------- */
+
+static struct ipc *ipc;
+static struct ipc_proxy *proxy;
+static pid_t pid;
+
+static void begin(void)
+{
+	pid = start_serving(prepare);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+}
+
+static int call(uint32_t code, const void *data, size_t size, struct ipc_raw_message **ret_reply)
+{
+	const struct ipc_raw_message request = { .code = code, .data = data, .size = size };
+
+	return ipc_raw_call(proxy, &request, NULL, ret_reply, NULL);
+}
+
+static void end(void)
+{
+	ck_assert_int_eq(call(STOP, NULL, 0, NULL), 0);
+	ck_assert_int_eq(wait_server(pid), 0);
+	proxy = ipc_proxy_unref(proxy);
+	ipc = ipc_unref(ipc);
+}
+
+START_TEST(bytes_of_all_sizes)
+{
+	static uint8_t data[3 << 20];
+	struct ipc_raw_message *reply;
+
+	begin();
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7);
+	for (size_t size = 0; size <= sizeof(data); size = size ? size * 3 : 1) {
+		ck_assert_int_eq(call(ECHO, data, size, &reply), 0);
+		ck_assert_uint_eq(reply->size, size);
+		ck_assert_mem_eq(reply->data, data, size);
+		ipc_raw_free(reply);
+	}
+	ck_assert_int_eq(call(4711, NULL, 0, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(call(IPC_CODE_DESCRIBE, NULL, 0, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(ipc_proxy_ping(proxy, NULL), 0);
+	end();
+}
+END_TEST
+
+/* The kernel says what does not fit; nothing is lost by it. */
+START_TEST(sizes_that_are_none)
+{
+	const size_t size = (size_t)64 << 20;
+	uint8_t *data = calloc(1, size);
+	struct iovec parts[] = { { data, SIZE_MAX / 2 }, { data, SIZE_MAX / 2 } };
+	struct ipc_raw_message request = { .code = ECHO, .parts = parts, .n_parts = 2 };
+
+	begin();
+	ck_assert_int_eq(call(ECHO, data, size, NULL), -EMSGSIZE);
+	ck_assert_int_lt(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+	parts[0] = (struct iovec){ (void *)8, 4096 };
+	request.n_parts = 1;
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -EFAULT);
+	free(data);
+	end();
+}
+END_TEST
+
+static atomic_uint ended;
+
+static void on_end(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata)
+{
+	(void)error;
+	ck_assert_int_eq(result, 0);
+	ck_assert_uint_eq(reply->size, sizeof(uint64_t));
+	ck_assert_mem_eq(reply->data, &(uint64_t){ (uintptr_t)userdata }, sizeof(uint64_t));
+	atomic_fetch_add(&ended, 1);
+}
+
+START_TEST(calls_without_waiting)
+{
+	begin();
+	atomic_store(&ended, 0);
+	for (uint64_t i = 0; i < 100; i++) {
+		const struct ipc_raw_message request = {
+			.code = ECHO, .data = &i, .size = sizeof(i),
+		};
+
+		ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end,
+						    (void *)(uintptr_t)i, NULL), 0);
+	}
+	while (atomic_load(&ended) < 100) {
+		ck_assert_int_eq(ipc_wait(ipc, SECONDS(10)), 1);
+		while (ipc_process(ipc) > 0)
+			;
+	}
+	end();
+}
+END_TEST
+
+START_TEST(oneways)
+{
+	struct ipc_raw_message *reply;
+	uint32_t number;
+
+	begin();
+	for (number = 1; number <= 100; number++) {
+		const struct ipc_raw_message message = {
+			.code = ADD, .data = &number, .size = sizeof(number),
+		};
+		const struct ipc_options options = { .timeout_usec = SECONDS(10) };
+
+		ck_assert_int_eq(ipc_raw_oneway(proxy, &message, &options), 0);
+	}
+	/* Oneways are in order, a call may overtake them. */
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(call(SUM, NULL, 0, &reply), 0);
+		ck_assert_uint_eq(reply->size, sizeof(number));
+		memcpy(&number, reply->data, sizeof(number));
+		ipc_raw_free(reply);
+		if (number == 5050)
+			break;
+		sleep_ms(5);
+	}
+	ck_assert_uint_eq(number, 5050);
+	end();
+}
+END_TEST
+
+static unsigned int called_back, destroyed;
+
+static int call_back(struct ipc_call *served, const struct ipc_raw_message *request, void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &called_back);
+	called_back++;
+	return reply_bytes(served, request->data, request->size);
+}
+
+static void on_destroy(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
+START_TEST(objects)
+{
+	static const struct ipc_raw_ops back_ops = { .serve = call_back, .destroy = on_destroy };
+	struct ipc_raw_entry entries[3] = {
+		{ .tag = 5, .type = IPC_RAW_OBJECT },
+		{ .tag = 6, .type = IPC_RAW_PROXY },
+		{ .tag = 5, .type = IPC_RAW_OBJECT },
+	};
+	struct ipc_raw_message request = {
+		.code = BACK, .data = "there", .size = 5, .entries = entries, .n_entries = 1,
+	};
+	struct ipc_raw_message *reply;
+	struct ipc_object *own;
+
+	begin();
+	called_back = destroyed = 0;
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &back_ops, &called_back, &own), 0);
+	entries[0].object = entries[2].object = own;
+	entries[1].proxy = proxy;
+	/* Served by the thread that waits. */
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_mem_eq(reply->data, "there", 5);
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(called_back, 1);
+
+	/* There and back they are what they were. */
+	request.code = GIVE;
+	request.n_entries = 3;
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->n_entries, 3);
+	ck_assert_int_eq(reply->entries[0].type, IPC_RAW_OBJECT);
+	ck_assert_ptr_eq(reply->entries[0].object, own);
+	ck_assert_ptr_eq(reply->entries[2].object, own);
+	ck_assert_uint_eq(reply->entries[0].tag, 5);
+	ck_assert_uint_eq(reply->entries[1].tag, 6);
+	ck_assert_int_eq(reply->entries[1].type, IPC_RAW_PROXY);
+	ipc_raw_free(reply);
+
+	/* Nobody else has it: it goes with the last reference here, or soon. */
+	ipc_object_unref(own);
+	for (int i = 0; i < 1000 && !destroyed; i++) {
+		ipc_process(ipc);
+		sleep_ms(5);
+	}
+	ck_assert_uint_eq(destroyed, 1);
+	end();
+}
+END_TEST
+
+START_TEST(files)
+{
+	struct ipc_raw_entry entry = { .tag = 9, .type = IPC_RAW_FD };
+	struct ipc_raw_message request = { .code = FILL, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message *reply;
+	char text[8] = "";
+	int ends[2], fd;
+
+	begin();
+	ck_assert_int_eq(pipe(ends), 0);
+	entry.fd = ends[1];
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(read(ends[0], text, sizeof(text)), 6);
+	ck_assert_str_eq(text, "filled");
+	close(ends[0]);
+	close(ends[1]);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -EBADF);
+
+	/* One in a reply is to be accepted. */
+	request = (struct ipc_raw_message){ .code = OPEN, .data = "inside", .size = 6 };
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), -EPERM);
+	request.flags = IPC_RAW_ACCEPT_FDS;
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	fd = ipc_take_fd(&reply->entries[0].fd);
+	ck_assert_int_ge(fd, 0);
+	ipc_raw_free(reply);
+	ck_assert_int_eq(read(fd, text, sizeof(text)), 6);
+	ck_assert_mem_eq(text, "inside", 6);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(errors)
+{
+	const struct ipc_raw_message request = { .code = RAISE };
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, &error), -EREMOTEIO);
+	ck_assert_str_eq(error.name, "raw.Error");
+	ck_assert_str_eq(error.message, "as was asked for");
+	ck_assert_int_eq(error.number, 42);
+	ck_assert_uint_eq(error.details_size, 2);
+	ck_assert_mem_eq(error.details, "\0\1", 2);
+	ipc_error_done(&error);
+	end();
+}
+END_TEST
+
+/* --- Streams -------------------------------------------------------------------------- */
+
+START_TEST(streams)
+{
+	struct ipc_raw_entry entry = { .tag = 3, .type = IPC_RAW_FD };
+	const struct ipc_raw_message *message;
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, NULL, &stream, NULL), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		const struct ipc_raw_message out = {
+			.data = &i, .size = sizeof(i), .entries = &entry, .n_entries = i % 2,
+		};
+
+		entry.fd = STDIN_FILENO;
+		ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL), 1);
+		ck_assert_uint_eq(message->size, sizeof(i));
+		ck_assert_mem_eq(message->data, &i, sizeof(i));
+		ck_assert_uint_eq(message->n_entries, i % 2);
+		ck_assert_uint_eq(message->code, 0);
+	}
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), -EAGAIN);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(streams_that_fail)
+{
+	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
+	struct ipc_raw_message bad = { .code = 1 };
+	const struct ipc_raw_message *message;
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, BREAK, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &bad, 0), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, &error), -EREMOTEIO);
+	ck_assert_str_eq(error.name, "raw.Broken");
+	ck_assert_str_eq(error.message, "5 bytes");
+	ipc_error_done(&error);
+	ipc_stream_unref(stream);
+
+	/* One that is let go of in the middle. */
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* What opens one may be anything. */
+START_TEST(streams_that_are_none)
+{
+	static const char *const opens[] = {
+		"", "\x08", "\x08\x0a", "\x12\x09\x09" "12345678",
+		"\x12\x09\x09" "12345678" "\x1a\x09\x09" "12345678", "\x12\x01\x08", "\xff\xff",
+	};
+
+	begin();
+	for (size_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++)
+		ck_assert_int_eq(call(IPC_CODE_STREAM, opens[i], strlen(opens[i]), NULL), -EBADMSG);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("raw", bytes_of_all_sizes, sizes_that_are_none, calls_without_waiting,
+			 oneways, objects, files, errors, streams, streams_that_fail,
+			 streams_that_are_none);
+}
