@@ -13,10 +13,8 @@
 #include <linux/mutex.h>
 #include <linux/uidgid.h>
 
-#include "failures.h"
 #include "main.h"
-#include "monitor.h"
-#include "user.h"
+#include "record.h"
 
 struct inode;
 struct user_namespace;
@@ -57,7 +55,7 @@ extern const struct ipcbus_limits ipcbus_most;
  * @last_number: of a proc
  * @proc_count: how many
  * @users: who opened them, and who is still charged for something
- * @arrivals: who wants to know when a manager comes
+ * @manager_watches: who watches the manager
  * @manager: counted, also as a remote reference, or NULL
  * @claimed: there ever was a manager
  * @manager_uid: its effective user; only that one and root may follow
@@ -75,7 +73,7 @@ struct ipcbus_bus {
 	u64 last_number;
 	u32 proc_count;
 	struct list_head users;
-	struct list_head arrivals;
+	struct list_head manager_watches;
 	struct ipcbus_node_entry *manager;
 	bool claimed;
 	kuid_t manager_uid;
@@ -94,16 +92,5 @@ static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)
 }
 
 void ipcbus_bus_put(struct ipcbus_bus *bus);
-
-/* -EDQUOT: the bus has as many as it may have. */
-int ipcbus_bus_add(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
-void ipcbus_bus_remove(struct ipcbus_bus *bus, struct ipcbus_proc *proc);
-/* The proc after last, or the first for NULL, counted; drops last. NULL: no more. */
-struct ipcbus_proc *ipcbus_bus_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);
-
-int ipcbus_bus_set_manager(struct ipcbus_proc *proc, void *data);
-bool ipcbus_bus_has_manager_locked(struct ipcbus_bus *bus);
-/* With a remote reference; NULL if there is none. */
-struct ipcbus_node_entry *ipcbus_bus_manager(struct ipcbus_bus *bus);
 
 #endif

@@ -5,11 +5,10 @@
  */
 #include <linux/sched.h>
 
+#include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
-#include "freeze.h"
 #include "node.h"
-#include "priority.h"
 #include "proc.h"
 #include "reply.h"
 #include "report.h"
@@ -94,7 +93,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	queued = ipcbus_work_unqueue_locked(&t->work);
 	if (queued) {
 		idle = ipcbus_node_end_call_locked(t->node);
-		ipcbus_freeze_changed_locked(server);
+		ipcbus_proc_calls_changed_locked(server);
 	} else if (!hlist_unhashed(&t->open)) {
 		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);
@@ -178,26 +177,5 @@ int ipcbus_cancel(struct ipcbus_proc *proc, void *data)
 		cond_resched();
 		ret = 0;
 	}
-	return ret;
-}
-
-int ipcbus_call_info(struct ipcbus_proc *proc, void *data)
-{
-	struct ipcbus_call_info *args = data;
-	struct ipcbus_transaction *t;
-	int ret = -ESRCH;
-
-	if (args->flags || args->deadline)
-		return -EINVAL;
-	spin_lock(&proc->lock);
-	hash_for_each_possible(proc->open, t, open, args->call) {
-		if (t->id != args->call)
-			continue;
-		args->flags = READ_ONCE(t->state) == IPCBUS_PENDING ? 0 : IPCBUS_CALL_CANCELED;
-		args->deadline = t->deadline;
-		ret = 0;
-		break;
-	}
-	spin_unlock(&proc->lock);
 	return ret;
 }

@@ -8,9 +8,8 @@
 
 #include "main.h"
 
-/* Ioctls: struct ipcbus_cancel, struct ipcbus_call_info. */
+/* IPCBUS_IOC_CANCEL: struct ipcbus_cancel. */
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
-int ipcbus_call_info(struct ipcbus_proc *proc, void *data);
 
 /*
  * t is not PENDING any more, and it was not its server who ended it: a request that

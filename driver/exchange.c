@@ -5,6 +5,7 @@
  */
 #include <linux/uaccess.h>
 
+#include "boost.h"
 #include "buffer.h"
 #include "compat.h"
 #include "exchange.h"
@@ -15,6 +16,7 @@
 #include "request.h"
 #include "spam.h"
 #include "thread.h"
+#include "wait.h"
 
 /* The first, fixed part of the structure, which is all that is read. */
 struct exchange_in {

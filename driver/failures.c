@@ -8,7 +8,6 @@
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 
-#include "bus.h"
 #include "failures.h"
 
 void ipcbus_failures_add(struct ipcbus_failures *failures, const struct ipcbus_failure *failure)
@@ -53,10 +52,9 @@ static u32 number_for(struct pid_namespace *reader, u32 number)
 	return number;
 }
 
-void ipcbus_failures_show(struct seq_file *seq, struct ipcbus_bus *bus)
+void ipcbus_failures_show(struct seq_file *seq, struct ipcbus_failures *failures)
 {
 	struct pid_namespace *reader = task_active_pid_ns(current);
-	struct ipcbus_failures *failures = &bus->failures;
 	struct ipcbus_failure_kept kept;
 	u64 n, end, seconds;
 	u32 nanoseconds;

@@ -32,11 +32,16 @@ static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
 	mutex_unlock(&bus->lock);
 }
 
+static void failures_show(struct seq_file *seq, struct ipcbus_bus *bus)
+{
+	ipcbus_failures_show(seq, &bus->failures);
+}
+
 const struct ipcbus_file ipcbus_file[] = {
 	{ "procs", procs_show },
 	{ "users", ipcbus_users_show },
 	{ "state", ipcbus_state_show },
 	{ "transactions", ipcbus_transactions_show },
-	{ "failures", ipcbus_failures_show },
+	{ "failures", failures_show },
 	{}
 };

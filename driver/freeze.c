@@ -18,12 +18,11 @@
 #include <linux/wait.h>
 
 #include "bus.h"
-#include "death.h"
-#include "exchange.h"
 #include "freeze.h"
 #include "thread.h"
 #include "ticks.h"
 #include "transaction.h"
+#include "watch.h"
 
 /* One call of the ioctl. Procs that it is freezing point here, until that ends or they
  * die. */
@@ -33,11 +32,6 @@ struct ipcbus_freezer {
 	struct ipcbus_freeze *args;
 	wait_queue_head_t changed;
 };
-
-void ipcbus_freezer_wake(struct ipcbus_freezer *freezer)
-{
-	wake_up_interruptible(&freezer->changed);
-}
 
 /* The process's next one on the bus, or the first (bus->lock). */
 static struct ipcbus_proc *next_target(struct ipcbus_freezer *freezer, struct ipcbus_proc *proc)
@@ -142,7 +136,7 @@ static void count_pending(struct ipcbus_freezer *freezer)
 static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *freezer, bool frozen)
 {
 	lockdep_assert_held(&proc->lock);
-	proc->freezer = freezer;
+	proc->freezer = freezer ? &freezer->changed : NULL;
 	WRITE_ONCE(proc->frozen, frozen);
 	proc->barred = proc->dead || freezer || frozen;
 }
@@ -174,7 +168,7 @@ static void thaw_locked(struct ipcbus_proc *proc)
 
 	if (proc->frozen)
 		proc->freeze_count++;
-	ipcbus_freeze_changed_locked(proc);
+	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
 	xa_for_each(&proc->threads, number, thread)
 		ipcbus_thread_kick_locked(thread);
@@ -210,7 +204,7 @@ static void end(struct ipcbus_freezer *freezer, bool freeze)
 
 	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
 		spin_lock(&proc->lock);
-		mine = proc->freezer == freezer;
+		mine = proc->freezer == &freezer->changed;
 		if (mine && freeze && !proc->dead)
 			freeze_locked(proc);
 		else if (mine)
@@ -254,7 +248,7 @@ static void notify_watchers(struct ipcbus_freezer *freezer)
 	struct ipcbus_proc *proc;
 
 	while ((proc = next_to_notify(freezer))) {
-		ipcbus_watches_notify(proc);
+		ipcbus_watches_notify_frozen(proc);
 		ipcbus_proc_put(proc);
 	}
 }
@@ -267,7 +261,7 @@ static bool is_thawed(struct ipcbus_freezer *freezer)
 
 	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
 		spin_lock(&proc->lock);
-		thawed |= proc->freezer != freezer && !proc->frozen && !proc->dead;
+		thawed |= proc->freezer != &freezer->changed && !proc->frozen && !proc->dead;
 		spin_unlock(&proc->lock);
 	}
 	return thawed;

@@ -16,16 +16,6 @@
 /* IPCBUS_IOC_FREEZE. */
 int ipcbus_freeze(struct ipcbus_proc *proc, void *data);
 
-void ipcbus_freezer_wake(struct ipcbus_freezer *freezer);
-
-/* A call that waited for the proc, or was with it, ended, or the proc is thawed:
- * whoever is freezing it looks again (proc->lock). */
-static inline void ipcbus_freeze_changed_locked(struct ipcbus_proc *proc)
-{
-	if (unlikely(proc->freezer))
-		ipcbus_freezer_wake(proc->freezer);
-}
-
 /* A call to node while its proc is barred: why it is refused (proc->lock). */
 static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 {

@@ -8,15 +8,15 @@
 #include <linux/pid.h>
 #include <linux/slab.h>
 
-#include "arrival.h"
 #include "bus.h"
-#include "death.h"
 #include "handle.h"
+#include "manager.h"
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
 #include "trace.h"
 #include "user.h"
+#include "watch.h"
 
 #define FIRST_SIZE	16
 
@@ -36,11 +36,6 @@ int ipcbus_handles_init(struct ipcbus_proc *proc)
 
 	RCU_INIT_POINTER(proc->handles, table);
 	return table ? 0 : -ENOMEM;
-}
-
-void ipcbus_handles_done(struct ipcbus_proc *proc)
-{
-	kvfree(rcu_access_pointer(proc->handles));
 }
 
 static struct ipcbus_handle_table *table_of(struct ipcbus_proc *proc)
@@ -188,7 +183,7 @@ static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 	old = entry_at(proc, 0);
 	if (old && !READ_ONCE(old->node->dead))
 		return old;
-	node = ipcbus_bus_manager(proc->bus);
+	node = ipcbus_manager_get(proc->bus);
 	if (!node)
 		return ERR_PTR(-ENOTCONN);
 	entry = entry_new(proc, node);
@@ -322,17 +317,17 @@ static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args
 	entry = entry_find(proc, args->handle);
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
-	if (entry->watch && ipcbus_watch_done(entry->watch)) {
+	if (entry->watch && ipcbus_watch_is_done(entry->watch)) {
 		ipcbus_watch_cancel(entry->watch);
 		entry->watch = NULL;
 	}
 	if (entry->watch)
 		return -EBUSY;
-	return ipcbus_watch_new(proc, entry->node, args->flags, args->cookie, &entry->watch);
+	return ipcbus_watch_node(proc, entry->node, args->flags, args->cookie, &entry->watch);
 }
 
 /* Only of handle 0, and then for the bus rather than for a node. */
-static bool is_arrival(const struct ipcbus_handle *args)
+static bool is_of_manager(const struct ipcbus_handle *args)
 {
 	return args->flags == IPCBUS_WATCH_MANAGER && !args->handle;
 }
@@ -351,11 +346,11 @@ int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data)
 	const struct ipcbus_handle *args = data;
 	int ret;
 
-	if (args->count || (args->flags & ~IPCBUS_WATCH_FROZEN && !is_arrival(args)))
+	if (args->count || (args->flags & ~IPCBUS_WATCH_FROZEN && !is_of_manager(args)))
 		return -EINVAL;
 	mutex_lock(&proc->handle_lock);
-	if (is_arrival(args))
-		ret = ipcbus_arrival_watch(proc, args->cookie);
+	if (is_of_manager(args))
+		ret = ipcbus_watch_manager(proc, args->cookie);
 	else
 		ret = watch_node(proc, args);
 	mutex_unlock(&proc->handle_lock);
@@ -381,11 +376,11 @@ int ipcbus_handle_unwatch(struct ipcbus_proc *proc, void *data)
 	const struct ipcbus_handle *args = data;
 	int ret;
 
-	if (args->count || args->cookie || (args->flags && !is_arrival(args)))
+	if (args->count || args->cookie || (args->flags && !is_of_manager(args)))
 		return -EINVAL;
 	mutex_lock(&proc->handle_lock);
-	if (is_arrival(args))
-		ret = ipcbus_arrival_unwatch(proc);
+	if (is_of_manager(args))
+		ret = ipcbus_unwatch_manager(proc);
 	else
 		ret = unwatch_node(proc, args->handle);
 	mutex_unlock(&proc->handle_lock);
@@ -398,7 +393,7 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 	u32 number;
 
 	mutex_lock(&proc->handle_lock);
-	ipcbus_arrival_unwatch(proc);
+	ipcbus_unwatch_manager(proc);
 	for (number = 0; number < table_of(proc)->size; number++) {
 		entry = entry_at(proc, number);
 		if (!entry)

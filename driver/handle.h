@@ -47,8 +47,6 @@ struct ipcbus_handle_table {
 };
 
 int ipcbus_handles_init(struct ipcbus_proc *proc);
-/* The proc is not used any more. */
-void ipcbus_handles_done(struct ipcbus_proc *proc);
 
 /* The node behind a handle, counted. -EBADF; -ENOTCONN for handle 0. */
 struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number);

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a proc reports about itself: see info.h.
+ * What a proc may ask: see info.h.
  */
 #include <linux/fs.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 
 #include "bus.h"
 #include "info.h"
 #include "proc.h"
+#include "sender.h"
+#include "thread.h"
+#include "transaction.h"
 #include "user.h"
+#include "work.h"
 
 int ipcbus_info(struct ipcbus_proc *proc, void *data)
 {
@@ -33,6 +39,72 @@ int ipcbus_info(struct ipcbus_proc *proc, void *data)
 	};
 	return 0;
 }
+
+int ipcbus_call_info(struct ipcbus_proc *proc, void *data)
+{
+	struct ipcbus_call_info *args = data;
+	struct ipcbus_transaction *t;
+	int ret = -ESRCH;
+
+	if (args->flags || args->deadline)
+		return -EINVAL;
+	spin_lock(&proc->lock);
+	hash_for_each_possible(proc->open, t, open, args->call) {
+		if (t->id != args->call)
+			continue;
+		args->flags = READ_ONCE(t->state) == IPCBUS_PENDING ? 0 : IPCBUS_CALL_CANCELED;
+		args->deadline = t->deadline;
+		ret = 0;
+		break;
+	}
+	spin_unlock(&proc->lock);
+	return ret;
+}
+
+/* Of a call that is open in proc: its thread is counted as long as it is. */
+static int sender_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_sender_id *ret_id)
+{
+	struct ipcbus_transaction *t;
+	int ret = -ESRCH;
+
+	spin_lock(&proc->lock);
+	hash_for_each_possible(proc->open, t, open, id) {
+		if (t->id != id)
+			continue;
+		*ret_id = t->from ? t->from->sender_id : t->sender_id;
+		ret = 0;
+		break;
+	}
+	spin_unlock(&proc->lock);
+	return ret;
+}
+
+int ipcbus_sender_info(struct ipcbus_proc *proc, void *data)
+{
+	struct ipcbus_sender_info *args = data;
+	struct ipcbus_sender_id id;
+	struct pid *pid;
+	int ret;
+
+	if (args->flags || args->pid || args->reserved || !args->call == !args->buffer)
+		return -EINVAL;
+	if (args->call)
+		ret = sender_of_call(proc, args->call, &id);
+	else
+		ret = ipcbus_region_sender(&proc->region, args->buffer, &id);
+	if (ret)
+		return ret;
+	rcu_read_lock();
+	pid = ipcbus_sender_id_find(&id);
+	if (pid) {
+		args->flags = IPCBUS_SENDER_ALIVE;
+		args->pid = pid_nr_ns(pid, proc->pid_ns);
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+/* --- fdinfo --------------------------------------------------------------------- */
 
 static u32 count_threads(struct ipcbus_proc *proc)
 {

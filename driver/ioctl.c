@@ -10,17 +10,17 @@
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 
-#include "bus.h"
 #include "cancel.h"
 #include "exchange.h"
+#include "exit.h"
 #include "freeze.h"
 #include "handle.h"
 #include "info.h"
 #include "ioctl.h"
+#include "manager.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"
-#include "sender.h"
 #include "thread.h"
 
 /**
@@ -81,7 +81,7 @@ static const struct ioctl_row rows[] = {
 	IOCTL(SEND_BATCH, struct ipcbus_batch, IPCBUS_BATCH_SIZE_VER0, ALWAYS, 0,
 	      .op = ipcbus_send_batch),
 	IOCTL(SET_MANAGER, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_bus_set_manager),
+	      .op = ipcbus_manager_set),
 	IOCTL(NODE_CREATE, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, ON_SUCCESS, 0,
 	      .op = ipcbus_node_create, .undo = ipcbus_node_uncreate),
 	IOCTL(NODE_DESTROY, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, NEVER, 0,

@@ -74,6 +74,34 @@
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
 
+struct ipcbus_boost;
+struct ipcbus_buffer;
+struct ipcbus_bus;
+struct ipcbus_handle_entry;
+struct ipcbus_handle_table;
+struct ipcbus_message;
+struct ipcbus_node_entry;
+struct ipcbus_object_ref;
+struct ipcbus_proc;
+struct ipcbus_quota;
+struct ipcbus_region;
+struct ipcbus_thread;
+struct ipcbus_transaction;
+struct ipcbus_user;
+struct ipcbus_watch;
+struct ipcbus_work;
+
+/* What a user is charged for (user.h). */
+enum ipcbus_use {
+	IPCBUS_USE_PROCS,
+	IPCBUS_USE_NODES,
+	IPCBUS_USE_HANDLES,
+	IPCBUS_USE_WATCHES,
+	IPCBUS_USE_CALLS,	/* transactions, and one kept by each thread */
+	IPCBUS_USE_FILES,	/* on their way */
+	IPCBUS_USE_COUNT,
+};
+
 /**
  * struct ipcbus_sender_id - the process that sent a message, see sender.h
  * @pid: its number in the initial pid namespace
@@ -93,20 +121,5 @@ struct ipcbus_objects {
 	u32 count;
 	struct ipcbus_object_ref *ref;
 };
-
-struct ipcbus_arrival;
-struct ipcbus_buffer;
-struct ipcbus_bus;
-struct ipcbus_freezer;
-struct ipcbus_handle_entry;
-struct ipcbus_handle_table;
-struct ipcbus_message;
-struct ipcbus_node_entry;
-struct ipcbus_proc;
-struct ipcbus_region;
-struct ipcbus_thread;
-struct ipcbus_transaction;
-struct ipcbus_quota;
-struct ipcbus_user;
 
 #endif

@@ -8,15 +8,13 @@
 #include <linux/slab.h>
 
 #include "bus.h"
-#include "death.h"
-#include "freeze.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
 #include "stats.h"
 #include "trace.h"
-#include "transaction.h"
 #include "user.h"
+#include "watch.h"
 
 #define CREATE_FLAGS (IPCBUS_NODE_ACCEPT_FDS | IPCBUS_NODE_WANT_LABEL | IPCBUS_NODE_PRIORITY)
 
@@ -49,9 +47,15 @@ static void idle_discard(struct ipcbus_work *work)
 	ipcbus_node_put(container_of(work, struct ipcbus_node_entry, idle));
 }
 
+static const struct ipcbus_node_entry *idle_node(const struct ipcbus_work *work)
+{
+	return container_of(work, struct ipcbus_node_entry, idle);
+}
+
 static const struct ipcbus_work_ops idle_ops = {
 	.deliver = idle_deliver,
 	.discard = idle_discard,
+	.node = idle_node,
 };
 
 int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
@@ -178,7 +182,6 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
  */
 static void kill_locked(struct ipcbus_node_entry *node)
 {
-	struct ipcbus_transaction *t;
 	struct ipcbus_work *work, *next;
 
 	lockdep_assert_held(&node->proc->lock);
@@ -187,11 +190,10 @@ static void kill_locked(struct ipcbus_node_entry *node)
 	wake_up_interruptible_all(&node->proc->region.space);
 	node->replaceable = RB_ROOT;
 	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
-		t = ipcbus_transaction_of(work);
-		if (work == &node->idle || (t && t->node == node))
+		if (work->ops->node && work->ops->node(work) == node)
 			list_move_tail(&work->entry, &node->oneways);
 	}
-	ipcbus_freeze_changed_locked(node->proc);
+	ipcbus_proc_calls_changed_locked(node->proc);
 }
 
 /* The rest of a kill, without the lock; drops the table's reference. */
@@ -201,7 +203,7 @@ static void bury(struct ipcbus_node_entry *node)
 
 	trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_ENDS);
 	xa_erase(&proc->nodes, node->id);
-	ipcbus_watches_fire(node);
+	ipcbus_watches_notify_dead(node);
 	ipcbus_proc_discard(proc, &node->oneways);
 	atomic_dec(&proc->node_count);
 	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
@@ -312,7 +314,7 @@ void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
 	node->oneway_busy = work;
 	if (work) {
 		list_del_init(&work->entry);
-		ipcbus_transaction_of(work)->waits = false;
+		work->waits = false;
 		node->oneway_since = jiffies;
 		ipcbus_proc_queue_locked(node->proc, work);
 	}

@@ -76,6 +76,12 @@ static inline struct ipcbus_node_entry *ipcbus_node_get(struct ipcbus_node_entry
 	return node;
 }
 
+/* Also of NULL, which is not alive. */
+static inline bool ipcbus_node_is_alive(const struct ipcbus_node_entry *node)
+{
+	return node && !READ_ONCE(node->dead);
+}
+
 void ipcbus_node_free(struct kref *ref);
 
 static inline void ipcbus_node_put(struct ipcbus_node_entry *node)

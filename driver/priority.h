@@ -19,7 +19,6 @@
 #include <uapi/linux/sched/types.h>
 
 #include "main.h"
-#include "work.h"
 
 /* None of its own: worse than any. */
 #define IPCBUS_PRIORITY_NONE	MAX_PRIO
@@ -49,7 +48,12 @@ struct ipcbus_boost {
 	struct sched_attr own;
 };
 
-void ipcbus_boost_init(struct ipcbus_boost *boost);
+static inline void ipcbus_boost_init(struct ipcbus_boost *boost)
+{
+	mutex_init(&boost->lock);
+	boost->oneway = IPCBUS_PRIORITY_NONE;
+	boost->inherited = IPCBUS_PRIORITY_NONE;
+}
 
 /* The current thread's, as the scheduler sees it: with what it was lent. */
 static __always_inline int ipcbus_priority_current(void)
@@ -57,47 +61,7 @@ static __always_inline int ipcbus_priority_current(void)
 	return READ_ONCE(current->normal_prio);
 }
 
-/*
- * Gives the thread the priority of the innermost call it serves whose caller still
- * waits, or of the oneway, or its own. By anybody, without a lock.
- */
-void ipcbus_boost_update(struct ipcbus_thread *thread);
-
-/* The current thread goes to sleep, or back to user space with an event: a oneway
- * that it served is done with when it waited for something else. */
-void ipcbus_boost_sleep(struct ipcbus_thread *thread);
-void ipcbus_boost_leave(struct ipcbus_thread *thread, u32 flags, u32 kind);
-
-/* Nobody waits for t any more: who serves it, if anybody, runs by its own again. */
-void ipcbus_boost_end(struct ipcbus_transaction *t);
-
 /* What NODE_CREATE asks for: -EINVAL, -EPERM. */
 int ipcbus_priority_of_node(const struct ipcbus_node *args, int *ret_prio);
-
-/* Behind what is as good, or better, or was overtaken too often (slow path). */
-void ipcbus_work_overtake(struct list_head *queue, struct ipcbus_work *work);
-
-/*
- * Queues work by its priority (proc->lock). Events have none: each comes after all
- * that was there before.
- */
-static inline void ipcbus_work_queue(struct list_head *queue, struct ipcbus_work *work)
-{
-	struct ipcbus_work *last = list_last_entry(queue, struct ipcbus_work, entry);
-	int rank = work->prio;
-
-	work->passed = 0;
-	if (list_empty(queue)) {
-		if (rank == IPCBUS_PRIORITY_NONE)
-			rank = DEFAULT_PRIO;
-	} else if (rank == IPCBUS_PRIORITY_NONE) {
-		rank = last->rank;
-	} else if (unlikely(rank < last->rank)) {
-		ipcbus_work_overtake(queue, work);
-		return;
-	}
-	work->rank = rank;
-	list_add_tail(&work->entry, queue);
-}
 
 #endif

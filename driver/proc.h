@@ -18,10 +18,9 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include "buffer.h"
 #include "main.h"
-#include "monitor.h"
-#include "work.h"
+#include "mem/region.h"
+#include "record.h"
 
 #define IPCBUS_OPEN_BITS	6
 #define IPCBUS_QUICK_THREADS	16
@@ -65,7 +64,7 @@ enum ipcbus_writable {
  * @next_handle: the number given last
  * @handles_by_node: the same by node
  * @handle_count: how many
- * @arrival: its watch for managers that come, or NULL
+ * @manager_watch: its watch of the manager, or NULL
  * @lock: protects the rest, and the state of its nodes and threads
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
@@ -83,7 +82,7 @@ enum ipcbus_writable {
  * @flushed: some fd of the file was closed: threads that come late must know
  * @dead: released; nothing is queued any more
  * @frozen: its threads get nothing: see freeze.h
- * @freezer: who is freezing it, or NULL; of a dead one NULL
+ * @freezer: where whoever is freezing it waits, or NULL; of a dead one NULL
  * @barred: dead, frozen or about to be: what a sender looks at
  * @received: IPCBUS_FROZEN_*: what came since it was frozen last
  * @freeze_count: how often it was frozen or thawed
@@ -120,7 +119,7 @@ struct ipcbus_proc {
 	u32 next_handle;
 	struct rb_root handles_by_node;
 	u32 handle_count;
-	struct ipcbus_arrival *arrival;
+	struct ipcbus_watch *manager_watch;
 
 	spinlock_t lock;
 	struct list_head work;
@@ -143,11 +142,14 @@ struct ipcbus_proc {
 	u32 received;
 	u32 freeze_count;
 	u32 freeze_notified;
-	struct ipcbus_freezer *freezer;
+	wait_queue_head_t *freezer;
 	struct list_head freeze_watches;
 };
 
 extern const struct file_operations ipcbus_fops;
+
+/* Makes a proc of the current process for an open file of the bus. NULL: no memory. */
+struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *cred);
 
 static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 {
@@ -157,21 +159,24 @@ static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 
 void ipcbus_proc_put(struct ipcbus_proc *proc);
 
+/* Puts the proc among those of its bus, and takes it out. -EDQUOT: the bus is full. */
+int ipcbus_proc_join_bus(struct ipcbus_proc *proc);
+void ipcbus_proc_leave_bus(struct ipcbus_proc *proc);
+/* The bus's proc after last, or the first for NULL, counted; drops last. NULL: no more. */
+struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);
+
 /* Is the current thread one of the process that opened the file, before exec? */
 static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc)
 {
 	return proc->mm == current->mm && proc->pid == task_tgid(current);
 }
 
-/*
- * The one place where work is published: hands it to the thread that went idle
- * last and wakes it, or queues it for the next one that comes and wakes pollers.
- * The proc must not be dead. Waking under the lock keeps the thread without a
- * reference; if it runs elsewhere it is not here before the lock is free.
- */
-void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
-
-/* Cancels all in a queue of the proc to which nothing comes any more. */
-void ipcbus_proc_discard(struct ipcbus_proc *proc, struct list_head *queue);
+/* A call that waited for the proc or was with it has ended, or the proc is thawed:
+ * whoever is freezing it looks again (proc->lock). */
+static inline void ipcbus_proc_calls_changed_locked(struct ipcbus_proc *proc)
+{
+	if (unlikely(proc->freezer))
+		wake_up_interruptible(proc->freezer);
+}
 
 #endif

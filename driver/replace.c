@@ -71,7 +71,7 @@ struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t)
 	ipcbus_work_unqueue_locked(&old->work);
 	node->pending--;
 	/* The first of the queue makes room for the one behind it. */
-	if (!old->waits)
+	if (!old->work.waits)
 		ipcbus_node_next_oneway_locked(node);
 	return old;
 }

@@ -3,10 +3,10 @@
  * How calls end: answered by the server, failed by the driver, abandoned by the
  * caller. Called by exchange.c for replies, by thread.c for the caller's side.
  */
+#include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
 #include "expiry.h"
-#include "freeze.h"
 #include "message.h"
 #include "node.h"
 #include "priority.h"
@@ -200,7 +200,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 		}
 		idle = ipcbus_node_end_call_locked(t->node);
 		withdrawn = ipcbus_cancel_withdraw_locked(t);
-		ipcbus_freeze_changed_locked(proc);
+		ipcbus_proc_calls_changed_locked(proc);
 		break;
 	}
 	spin_unlock(&proc->lock);

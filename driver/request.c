@@ -121,7 +121,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	spin_lock(&thread->proc->lock);
-	ipcbus_thread_remove_locked(thread, t);
+	ipcbus_transaction_remove_locked(t, thread);
 	ipcbus_reply_abandon_locked(t);
 	spin_unlock(&thread->proc->lock);
 }
@@ -219,8 +219,8 @@ static int queue_oneway(struct ipcbus_transaction *t, const struct ipcbus_messag
 			goto out;
 	}
 	t->node->pending++;
-	t->waits = t->node->oneway_busy;
-	if (t->waits) {
+	t->work.waits = t->node->oneway_busy;
+	if (t->work.waits) {
 		list_add_tail(&t->work.entry, &t->node->oneways);
 	} else {
 		t->node->oneway_busy = true;

@@ -42,7 +42,4 @@ static inline void ipcbus_sender_to_event(const struct ipcbus_sender *sender,
 	event->gid = sender->gid;
 }
 
-/* IPCBUS_IOC_SENDER_INFO */
-int ipcbus_sender_info(struct ipcbus_proc *proc, void *data);
-
 #endif

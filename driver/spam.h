@@ -6,8 +6,8 @@
 #ifndef IPCBUS_SPAM_H
 #define IPCBUS_SPAM_H
 
-#include "buffer.h"
 #include "main.h"
+#include "mem/region.h"
 
 /* Sent, and too many: what sending a oneway returns instead of 0. */
 #define IPCBUS_SENT_SPAM	1

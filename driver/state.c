@@ -201,7 +201,7 @@ void ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_bus *bus)
 		print_more(seq, 0);
 		return;
 	}
-	while ((proc = ipcbus_bus_next(bus, proc))) {
+	while ((proc = ipcbus_proc_next(bus, proc))) {
 		calls->proc = proc;
 		spin_lock(&proc->lock);
 		note_queue(calls, &proc->work);
@@ -383,7 +383,7 @@ void ipcbus_state_show(struct seq_file *seq, struct ipcbus_bus *bus)
 {
 	struct ipcbus_proc *proc = NULL;
 
-	while ((proc = ipcbus_bus_next(bus, proc))) {
+	while ((proc = ipcbus_proc_next(bus, proc))) {
 		show_proc(seq, proc);
 		show_threads(seq, proc);
 		show_nodes(seq, proc);

@@ -20,6 +20,7 @@
 #include "priority.h"
 #include "proc.h"
 #include "sender.h"
+#include "work.h"
 
 /**
  * struct ipcbus_thread - one thread that uses the file
@@ -142,32 +143,27 @@ static __always_inline void ipcbus_thread_identify(const struct ipcbus_thread *t
 /* Takes it out of its proc's table; false if somebody else did. */
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
 
+/* Takes what was given to this thread alone (proc->lock). */
+static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_work *work = thread->given;
+
+	if (likely(work)) {
+		thread->given = NULL;
+		work->thread = NULL;
+		return work;
+	}
+	return list_empty(&thread->work) ? NULL : ipcbus_work_pop_locked(&thread->work);
+}
+
 /*
- * Ends the thread, which is off the table: calls it made are abandoned, calls it serves
- * stay open for other threads, work handed to it goes to them.
+ * Ends a thread that is off the table (exit.c): abandons the calls that it made, leaves
+ * those that it serves to other threads, and hands its work to them.
  */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
 
-/* Ioctls: THREAD_EXIT, which has no structure; SET_THREADS, struct ipcbus_threads. */
-int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
+/* IPCBUS_IOC_SET_THREADS: struct ipcbus_threads. */
 int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);
-
-/* Takes t off the thread's stack, wherever in it (proc->lock). */
-void ipcbus_thread_remove_locked(struct ipcbus_thread *thread, struct ipcbus_transaction *t);
-
-/* Waits for an event as exchange->flags say, and fills it in. called: the
- * thread has just made a call; if that is async, it was kicked. */
-void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
-			struct ipcbus_event *event);
-
-/* For poll: is there anything that a wait with IPCBUS_SERVE would return? */
-bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
-
-/* A timer is to end the call that the thread waits for, as it does not sleep on it. */
-void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread);
-
-/* Makes the thread look, waking it if it sleeps (proc->lock). */
-void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
 
 /* Makes each thread's next wait, or the one it is in, return INTERRUPTED. */
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc);

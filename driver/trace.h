@@ -22,20 +22,13 @@
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 
-#include "failures.h"
-#include "monitor.h"
+#include "record.h"
 
 #ifndef IPCBUS_TRACE_TYPES
 #define IPCBUS_TRACE_TYPES
 
 int ipcbus_report_begin(void);
 void ipcbus_report_end(void);
-
-/* Who does something, or to whom it is done. */
-struct ipcbus_party {
-	s32 pid;
-	s32 tid;
-};
 #endif
 
 #define ipcbus_show_kind(kind)			\

@@ -19,6 +19,7 @@
 
 #include "main.h"
 #include "sender.h"
+#include "thread.h"
 #include "work.h"
 
 enum ipcbus_transaction_state {
@@ -46,7 +47,6 @@ enum ipcbus_transaction_state {
  *	for a oneway; constant
  * @replaces: a oneway that replaces an older one, and may be replaced: by which
  *	proc (its serial), else 0; constant once queued
- * @waits: a oneway: in its node's queue behind another (node->proc->lock)
  * @replaceable: in node->replaceable while it is queued (node->proc->lock)
  * @from: the calling thread, counted; NULL unless it waits; constant
  * @parent: the innermost call @from was in when it called, counted, or NULL;
@@ -86,7 +86,6 @@ struct ipcbus_transaction {
 	u64 cookie;
 	struct ipcbus_proc *caller;
 	u64 replaces;
-	bool waits;
 	struct rb_node replaceable;
 	struct ipcbus_thread *from;
 	struct ipcbus_transaction *parent;
@@ -143,15 +142,31 @@ struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *
 /* Takes t off the stack of the thread that serves it (proc->lock). */
 void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t);
 
-/* Work was taken off a queue for thread: if it is a call, the thread is in it
- * from here on (proc->lock). */
-void ipcbus_transaction_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);
-
-/* For how many milliseconds work that was taken off the proc's queue waited for a
- * thread, if that was too long, else 0 (proc->lock). */
-u32 ipcbus_transaction_waited(struct ipcbus_work *work);
+/* How transactions are delivered; see deliver.c. */
+extern const struct ipcbus_work_ops ipcbus_transaction_ops;
 
 /* The transaction that this work is, or NULL if it is something else. */
-struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work);
+static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
+{
+	if (work->ops != &ipcbus_transaction_ops)
+		return NULL;
+	return container_of(work, struct ipcbus_transaction, work);
+}
+
+/* Takes t off the thread's stack, wherever in it (proc->lock). */
+void ipcbus_transaction_remove_locked(struct ipcbus_transaction *t, struct ipcbus_thread *thread);
+
+/* Takes the thread out of the calls that it serves, down to the last one that it made.
+ * They stay open (proc->lock). */
+static inline void ipcbus_transactions_detach_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while ((t = thread->top) && t->from != thread) {
+		thread->top = t->to_below;
+		t->server = NULL;
+	}
+}
 
 #endif

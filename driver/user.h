@@ -18,16 +18,6 @@
 
 struct seq_file;
 
-enum ipcbus_use {
-	IPCBUS_USE_PROCS,
-	IPCBUS_USE_NODES,
-	IPCBUS_USE_HANDLES,
-	IPCBUS_USE_WATCHES,
-	IPCBUS_USE_CALLS,	/* transactions, and one kept by each thread */
-	IPCBUS_USE_FILES,	/* on their way */
-	IPCBUS_USE_COUNT,
-};
-
 /**
  * struct ipcbus_user - one user on one bus
  * @ref: its procs, and what is charged and may outlive them

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whatever is handed to a thread or waits in a queue of a proc. Each kind says
- * how it is delivered and how it is cancelled, so that nothing that can be
- * queued can be forgotten when a proc goes away.
+ * Work
+ *
+ * Work is whatever a thread can be given: a message, the end of a call, a
+ * notification. A proc has one queue for all its threads, and each thread has one for
+ * calls that come back to it. Each kind of work has two operations, so that nothing
+ * that can be queued is forgotten when a proc dies:
+ *
+ *   deliver  makes an event of it for the thread that took it
+ *   discard  drops it, because its proc is dying
+ *
+ * ipcbus_proc_queue_locked() is the only way to publish work. Whoever takes work off a
+ * queue owns it, and calls one of the two operations without a lock.
  */
 #ifndef IPCBUS_WORK_H
 #define IPCBUS_WORK_H
@@ -12,18 +21,18 @@
 
 #include "main.h"
 
-struct ipcbus_work;
-
 /**
  * struct ipcbus_work_ops - one kind of work
- * @deliver: in the receiving thread, no lock held, work off every queue: fills
- *	event and returns true, or false if there is nothing to tell (any more)
- * @discard: the proc is going, no lock held, work off every queue
+ * @deliver: Called in the receiving thread. Fills in event and returns true. Returns
+ *	false if there is nothing to report any more. May sleep.
+ * @discard: The proc is dying. May sleep.
+ * @node: Returns the node that the work is for. NULL: it is for none.
  */
 struct ipcbus_work_ops {
 	bool (*deliver)(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			struct ipcbus_event *event);
 	void (*discard)(struct ipcbus_work *work);
+	const struct ipcbus_node_entry *(*node)(const struct ipcbus_work *work);
 };
 
 /**
@@ -35,6 +44,7 @@ struct ipcbus_work_ops {
  * @prio: by which it is queued (priority.h), or MAX_PRIO; constant
  * @rank: that, or what it found when it was queued without one (proc->lock)
  * @passed: how often it was overtaken (proc->lock)
+ * @waits: it is in a node's oneways, behind another (proc->lock)
  */
 struct ipcbus_work {
 	struct list_head entry;
@@ -43,6 +53,7 @@ struct ipcbus_work {
 	s16 prio;
 	s16 rank;
 	u16 passed;
+	bool waits;
 };
 
 static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)
@@ -61,5 +72,28 @@ static inline bool ipcbus_work_is_queued_locked(const struct ipcbus_work *work)
 
 /* Takes work off whatever queue it is in; false if it is in none (proc->lock). */
 bool ipcbus_work_unqueue_locked(struct ipcbus_work *work);
+
+/* Takes the first work off a queue that is not empty (proc->lock). */
+static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *queue)
+{
+	struct ipcbus_work *work = list_first_entry(queue, struct ipcbus_work, entry);
+
+	list_del_init(&work->entry);
+	return work;
+}
+
+/*
+ * Publishes work (proc->lock): gives it to the thread that went idle last and wakes
+ * that, or queues it for the next thread that looks and wakes those who poll. The proc
+ * must not be dead. No reference of the thread is needed: it cannot end before the
+ * lock is free.
+ */
+void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
+
+/* Discards all in a queue of the proc to which nothing comes any more. */
+void ipcbus_proc_discard(struct ipcbus_proc *proc, struct list_head *queue);
+
+/* Makes the thread look, and wakes it if it sleeps (proc->lock). */
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
 
 #endif

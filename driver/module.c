@@ -5,7 +5,6 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "bus.h"
 #include "debugfs.h"
 #include "expiry.h"
 #include "fs.h"

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Delivery: see deliver.h.
+ */
+#include <linux/jiffies.h>
+#include <linux/module.h>
+
+#include "buffer.h"
+#include "cancel.h"
+#include "deliver.h"
+#include "node.h"
+#include "priority.h"
+#include "proc.h"
+#include "replace.h"
+#include "reply.h"
+#include "report.h"
+#include "sender.h"
+#include "stats.h"
+#include "thread.h"
+#include "transaction.h"
+#include "work.h"
+
+static unsigned int starved_ms = 100;
+module_param(starved_ms, uint, 0644);
+MODULE_PARM_DESC(starved_ms, "Milliseconds of waiting for a free thread that are reported");
+
+static void drop_oneway(struct ipcbus_transaction *t)
+{
+	ipcbus_stat_count(IPCBUS_STAT_LOST);
+	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+	ipcbus_node_oneway_done(t->node);
+	ipcbus_transaction_put(t, NULL);
+}
+
+/* t is off every queue and was not delivered. */
+static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
+{
+	ipcbus_report_failed(t, t->buffer, error, stage, index);
+	if (t->oneway) {
+		drop_oneway(t);
+		return;
+	}
+	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+	ipcbus_reply_fail(t, error, stage, index);
+}
+
+static void transaction_discard(struct ipcbus_work *work)
+{
+	refuse(container_of(work, struct ipcbus_transaction, work), -EOWNERDEAD, IPCBUS_STAGE_QUEUE,
+	       0);
+}
+
+/* The call could not be delivered after all. */
+static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
+{
+	bool idle, withdrawn;
+
+	spin_lock(&thread->proc->lock);
+	hash_del(&t->open);
+	withdrawn = ipcbus_cancel_withdraw_locked(t);
+	ipcbus_transaction_end_serving_locked(t);
+	/* The call below may have been answered while this one hid it. */
+	ipcbus_thread_kick_locked(thread);
+	idle = ipcbus_node_end_call_locked(t->node);
+	ipcbus_proc_calls_changed_locked(thread->proc);
+	spin_unlock(&thread->proc->lock);
+	if (idle)
+		ipcbus_node_check_idle(t->node);
+	if (withdrawn)
+		ipcbus_transaction_put(t, NULL);
+}
+
+static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *thread, int error,
+			    u32 stage, u32 index)
+{
+	if (!t->oneway)
+		undo_serving(t, thread);
+	refuse(t, error, stage, index);
+	return false;
+}
+
+/* The thread is going to serve a oneway to node, by the node's priority if any. */
+static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
+{
+	WRITE_ONCE(thread->boost.oneway, node->prio);
+	if (unlikely(node->flags & IPCBUS_NODE_PRIORITY)) {
+		WRITE_ONCE(thread->boost.oneway_policy, node->policy);
+		ipcbus_boost_mark(thread);
+	}
+}
+
+static void label_to_event(const struct ipcbus_buffer *buffer, struct ipcbus_event *event)
+{
+	if (!buffer || !buffer->label_size)
+		return;
+	event->label = buffer->label;
+	event->label_size = buffer->label_size - 1;
+}
+
+static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+				struct ipcbus_event *event)
+{
+	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
+	struct ipcbus_buffer *buffer = t->buffer;
+	u32 index = 0;
+	int ret = 0;
+
+	if (READ_ONCE(t->node->dead))
+		return refuse_delivery(t, thread, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+	if (buffer && buffer->cargo.objects.count)
+		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
+	if (ret)
+		return refuse_delivery(t, thread, ret, IPCBUS_STAGE_DELIVER, index);
+
+	if (unlikely(t->node->flags & IPCBUS_NODE_WANT_LABEL))
+		label_to_event(buffer, event);
+	event->cookie = t->node->cookie;
+	event->code = t->code;
+	ipcbus_sender_to_event(&t->sender, event);
+	if (t->oneway) {
+		event->kind = IPCBUS_EVENT_ONEWAY;
+		buffer->cargo.node = ipcbus_node_get(t->node);
+		buffer->sender_id = t->sender_id;
+		begin_oneway(thread, t->node);
+		ipcbus_buffer_deliver(thread->proc, buffer, event);
+		ipcbus_report_deliver(thread, t, event);
+		ipcbus_transaction_put(t, thread);
+		return true;
+	}
+	if (unlikely(t->work.prio != ipcbus_priority_current()))
+		ipcbus_boost_mark(thread);
+	event->kind = IPCBUS_EVENT_CALL;
+	event->flags |= t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
+	event->call = t->id;
+	event->deadline = t->deadline;
+	if (buffer)
+		ipcbus_buffer_deliver(thread->proc, buffer, event);
+	ipcbus_report_deliver(thread, t, event);
+	/* With the acquire in claim(): from here on it may be answered. */
+	smp_store_release(&t->delivering, false);
+	return true;
+}
+
+static const struct ipcbus_node_entry *transaction_node(const struct ipcbus_work *work)
+{
+	return container_of(work, struct ipcbus_transaction, work)->node;
+}
+
+const struct ipcbus_work_ops ipcbus_transaction_ops = {
+	.deliver = transaction_deliver,
+	.discard = transaction_discard,
+	.node = transaction_node,
+};
+
+u32 ipcbus_deliver_waited(struct ipcbus_work *work)
+{
+	const struct ipcbus_transaction *t = ipcbus_transaction_of(work);
+	unsigned long ms;
+
+	if (!t)
+		return 0;
+	/* A oneway waits for the one before it first. */
+	ms = (jiffies - (t->oneway ? t->node->oneway_since : t->since)) * (MSEC_PER_SEC / HZ);
+	if (likely(ms <= READ_ONCE(starved_ms)))
+		return 0;
+	ipcbus_stat_count(IPCBUS_STAT_STARVED);
+	return ms;
+}
+
+void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = ipcbus_transaction_of(work);
+
+	lockdep_assert_held(&thread->proc->lock);
+	if (!t)
+		return;
+	if (t->oneway) {
+		if (t->replaces)
+			ipcbus_replace_taken_locked(t);
+		return;
+	}
+	t->delivering = true;
+	t->server = thread;
+	t->to_below = thread->top;
+	thread->top = t;
+	hash_add(thread->proc->open, &t->open, t->id);
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a thread waits: see wait.h.
+ */
+#include <linux/freezer.h>
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+
+#include "boost.h"
+#include "cancel.h"
+#include "deliver.h"
+#include "expiry.h"
+#include "proc.h"
+#include "reply.h"
+#include "report.h"
+#include "thread.h"
+#include "transaction.h"
+#include "wait.h"
+#include "work.h"
+
+/* What a thread finds when it looks. */
+struct found {
+	struct ipcbus_work *work;
+	struct ipcbus_transaction *ended;
+	struct ipcbus_transaction *expired;
+	bool interrupted;
+	bool spawn;
+	u32 waited;
+};
+
+static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
+{
+	lockdep_assert_held(&proc->lock);
+	if (!thread->serves || proc->asked || proc->serving >= proc->max_threads ||
+	    !hlist_empty(&proc->idle))
+		return false;
+	proc->asked = true;
+	return true;
+}
+
+/* Is a call on top that the thread made, and in that state? */
+static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
+				  enum ipcbus_transaction_state state)
+{
+	const struct ipcbus_transaction *t = thread->top;
+
+	return t && t->from == thread && t->state == state;
+}
+
+static bool has_expired_locked(struct ipcbus_thread *thread)
+{
+	bool waits = is_in_own_call_locked(thread, IPCBUS_PENDING);
+
+	thread->deadline = waits ? thread->top->deadline : 0;
+	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
+}
+
+/*
+ * Calls that come back first: the thread may never wait again after its reply.
+ * Then the reply, and only a thread without a call takes work of the proc.
+ */
+static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *found)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	bool more;
+
+	lockdep_assert_held(&proc->lock);
+	found->work = ipcbus_thread_pop_own_locked(thread);
+	if (found->work) {
+		/* Calls that come back, or what it was idle for. */
+	} else if (is_in_own_call_locked(thread, IPCBUS_ENDED)) {
+		found->ended = thread->top;
+		thread->top = thread->top->from_below;
+	} else if (serve && !thread->top && !list_empty(&proc->work)) {
+		found->work = ipcbus_work_pop_locked(&proc->work);
+		found->waited = ipcbus_deliver_waited(found->work);
+	} else if (has_expired_locked(thread)) {
+		found->expired = thread->top;
+		thread->top = thread->top->from_below;
+		ipcbus_reply_abandon_locked(found->expired);
+	} else if (thread->interrupted) {
+		thread->interrupted = false;
+		found->interrupted = true;
+	} else {
+		WRITE_ONCE(thread->kick, false);
+		return false;
+	}
+	if (found->work) {
+		ipcbus_deliver_taken_locked(found->work, thread);
+		found->spawn = wants_spawn_locked(proc, thread);
+	}
+	more = !list_empty(&thread->work) || thread->interrupted ||
+	       is_in_own_call_locked(thread, IPCBUS_ENDED);
+	WRITE_ONCE(thread->kick, more);
+	return true;
+}
+
+static void begin_serving_locked(struct ipcbus_thread *thread)
+{
+	thread->serves = true;
+	thread->proc->serving++;
+	thread->proc->asked = false;
+}
+
+/* All that is there waits until the proc is thawed, which kicks. */
+static bool look_frozen_locked(struct ipcbus_thread *thread, struct found *found)
+{
+	WRITE_ONCE(thread->kick, false);
+	thread->deadline = 0;
+	swap(found->interrupted, thread->interrupted);
+	return found->interrupted;
+}
+
+/* Looks, and where there is nothing says that the thread is idle. */
+static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct found *found)
+{
+	struct ipcbus_proc *proc = thread->proc;
+	bool any;
+
+	spin_lock(&proc->lock);
+	if (unlikely(proc->frozen)) {
+		any = look_frozen_locked(thread, found);
+		goto out;
+	}
+	ipcbus_transactions_detach_locked(thread);
+	if (unlikely(serve && !thread->serves))
+		begin_serving_locked(thread);
+	any = look_locked(thread, serve, found);
+	if (!any && idle && serve && !thread->top) {
+		if (hlist_unhashed(&thread->idle))
+			hlist_add_head(&thread->idle, &proc->idle);
+	} else {
+		hlist_del_init(&thread->idle);
+	}
+out:
+	spin_unlock(&proc->lock);
+	return any;
+}
+
+static void sleep_until(u64 deadline)
+{
+	ktime_t expires = min_t(u64, deadline, KTIME_MAX);
+
+	schedule_hrtimeout_range(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS);
+}
+
+/* Sleeps until kicked, the deadline passes or a signal comes: false for the signal. */
+static bool thread_sleep(struct ipcbus_thread *thread)
+{
+	bool signalled = false;
+
+	if (unlikely(thread->boost.stale))
+		ipcbus_boost_sleep(thread);
+	ipcbus_report_wait(thread);
+	WRITE_ONCE(thread->since, jiffies);
+	WRITE_ONCE(thread->asleep, true);
+	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+	if (!READ_ONCE(thread->kick)) {
+		signalled = signal_pending(current);
+		if (signalled)
+			;
+		else if (likely(!thread->deadline))
+			schedule();
+		else
+			sleep_until(thread->deadline);
+	}
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(thread->asleep, false);
+	return !signalled;
+}
+
+/*
+ * Before it sleeps the thread gives way once while it is still runnable: if the
+ * one it woke answers now, neither of them has to be put to sleep and woken
+ * again for that, the dearest part of a round trip.
+ */
+static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
+			  struct found *found)
+{
+	/* A thread in a call of its own is not after work that comes unkicked. */
+	if ((!called || READ_ONCE(thread->kick)) && look_or_idle(thread, serve, true, found))
+		return true;
+	cond_resched();
+	if (!READ_ONCE(thread->kick) && !thread_sleep(thread)) {
+		/* Leaves the idle list, or takes what came at the last moment. */
+		if (!look_or_idle(thread, serve, false, found))
+			found->interrupted = true;
+		return true;
+	}
+	return false;
+}
+
+static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thread,
+			 struct ipcbus_event *event)
+{
+	event->kind = IPCBUS_EVENT_FAILED;
+	event->call = t->id;
+	event->cookie = t->cookie;
+	event->error = -ETIMEDOUT;
+	event->stage = IPCBUS_STAGE_REPLY;
+	ipcbus_report_failed(t, NULL, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+	ipcbus_cancel_server(t);
+	ipcbus_transaction_put(t, thread);
+}
+
+/* Makes an event of what was found; false if it came to nothing. */
+static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
+{
+	if (found->ended) {
+		ipcbus_reply_take(found->ended, thread, event);
+	} else if (found->expired) {
+		take_expired(found->expired, thread, event);
+	} else if (found->work) {
+		ipcbus_report_starved(thread, found->work, found->waited);
+		if (!found->work->ops->deliver(found->work, thread, event))
+			return false;
+	} else if (found->interrupted) {
+		event->kind = IPCBUS_EVENT_INTERRUPTED;
+	}
+	return true;
+}
+
+void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
+			struct ipcbus_event *event)
+{
+	bool serve = flags & IPCBUS_SERVE, spawn = false;
+	struct found found;
+
+	for (;;) {
+		found = (struct found){};
+		if (flags & IPCBUS_NONBLOCK) {
+			look_or_idle(thread, serve, false, &found);
+		} else {
+			while (!find_or_sleep(thread, serve, called, &found))
+				called = false;
+		}
+		spawn |= found.spawn;
+		if (likely(take(thread, &found, event)))
+			break;
+		/* It came to nothing, and the look at it was the last one. */
+		called = false;
+	}
+	if (spawn)
+		event->flags |= IPCBUS_EVENT_SPAWN;
+}
+
+/* The call that the thread would wait for: those that it serves it would leave first. */
+static struct ipcbus_transaction *own_call_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while (t && t->from != thread)
+		t = t->to_below;
+	return t;
+}
+
+static bool call_ended_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t = own_call_locked(thread);
+
+	return t && (t->state == IPCBUS_ENDED || (t->deadline && ktime_get_ns() >= t->deadline));
+}
+
+bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
+{
+	bool ready;
+
+	spin_lock(&proc->lock);
+	ready = !list_empty(&proc->work);
+	if (thread)
+		ready |= !list_empty(&thread->work) || call_ended_locked(thread);
+	ready &= !proc->frozen;
+	spin_unlock(&proc->lock);
+	return ready;
+}
+
+void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&thread->proc->lock);
+	t = own_call_locked(thread);
+	if (t && t->state == IPCBUS_PENDING && t->deadline)
+		ipcbus_expiry_add_locked(t);
+	spin_unlock(&thread->proc->lock);
+}

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Watches: see watch.h. One state machine serves all kinds:
+ *
+ *   ARMED --death, once--> FIRED --a thread takes the event--> DONE
+ *   any state --the watch is cancelled--> DONE
+ *
+ * A notification is work in the watcher's queue, which holds a reference of the watch.
+ * Frozen, thawed and manager notifications leave the watch ARMED. A thread that takes a
+ * notification looks at the state again.
+ *
+ * A watch of a node stands in the node's list (under the lock of the node's owner)
+ * until it fires or is cancelled, with a reference. If it wants to know about freezing,
+ * it also stands in a list of the owner. A watch of the manager stands in a list of the
+ * bus (under the bus's lock) until it is cancelled.
+ */
+#include <linux/kref.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+
+#include "bus.h"
+#include "node.h"
+#include "proc.h"
+#include "stats.h"
+#include "trace.h"
+#include "user.h"
+#include "watch.h"
+#include "work.h"
+
+enum watch_state {
+	WATCH_ARMED,
+	WATCH_FIRED,
+	WATCH_DONE,
+};
+
+/**
+ * struct notice - one kind of notification of a watch
+ * @work: in the watcher's queue
+ * @watch: whose it is
+ * @take_locked: Looks again (proc->lock). Fills in event and returns true, or false if
+ *	there is nothing to report any more.
+ */
+struct notice {
+	struct ipcbus_work work;
+	struct ipcbus_watch *watch;
+	bool (*take_locked)(struct ipcbus_watch *watch, struct ipcbus_event *event);
+};
+
+/**
+ * struct ipcbus_watch - one watch
+ * @ref: the handle's or the proc's, the node list's, those of queued notices
+ * @proc: the watcher, counted; constant
+ * @node: counted; NULL: it watches the manager; constant
+ * @cookie: the watcher's; constant
+ * @entry: in node->watches (node->proc->lock), or in bus->manager_watches (bus->lock)
+ * @state: (proc->lock)
+ * @changed: the node is dead, or the bus has a new manager
+ * @freeze: the node's owner is frozen or thawed
+ * @freeze_entry: in owner->freeze_watches, or empty (node->proc->lock)
+ * @freeze_count: owner->freeze_count when it was looked at last (node->proc->lock)
+ * @notified_frozen: what the last event said (proc->lock)
+ * @notified_count: how many there were (proc->lock)
+ */
+struct ipcbus_watch {
+	struct kref ref;
+	struct ipcbus_proc *proc;
+	struct ipcbus_node_entry *node;
+	u64 cookie;
+	struct list_head entry;
+	enum watch_state state;
+	struct notice changed;
+	struct notice freeze;
+	struct list_head freeze_entry;
+	u32 freeze_count;
+	bool notified_frozen;
+	u32 notified_count;
+};
+
+static void trace_life(const struct ipcbus_watch *watch, u32 what)
+{
+	const struct ipcbus_node_entry *node = watch->node;
+
+	if (node)
+		trace_ipcbus_watch(pid_nr(watch->proc->pid), pid_nr(node->proc->pid), node->id,
+				   what);
+}
+
+static void watch_free(struct kref *ref)
+{
+	struct ipcbus_watch *watch = container_of(ref, struct ipcbus_watch, ref);
+
+	trace_life(watch, IPCBUS_LIFE_ENDS);
+	if (watch->node)
+		ipcbus_node_put(watch->node);
+	ipcbus_user_uncharge(watch->proc->user, IPCBUS_USE_WATCHES);
+	ipcbus_proc_put(watch->proc);
+	ipcbus_stat_remove(IPCBUS_STAT_WATCHES);
+	kfree(watch);
+}
+
+void ipcbus_watch_put(struct ipcbus_watch *watch)
+{
+	kref_put(&watch->ref, watch_free);
+}
+
+/* --- Notices -------------------------------------------------------------------- */
+
+static bool notice_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			   struct ipcbus_event *event)
+{
+	struct notice *notice = container_of(work, struct notice, work);
+	struct ipcbus_watch *watch = notice->watch;
+	bool wanted;
+
+	spin_lock(&watch->proc->lock);
+	wanted = notice->take_locked(watch, event);
+	spin_unlock(&watch->proc->lock);
+	if (wanted)
+		event->cookie = watch->cookie;
+	ipcbus_watch_put(watch);
+	return wanted;
+}
+
+static void notice_discard(struct ipcbus_work *work)
+{
+	ipcbus_watch_put(container_of(work, struct notice, work)->watch);
+}
+
+static const struct ipcbus_work_ops notice_ops = {
+	.deliver = notice_deliver,
+	.discard = notice_discard,
+};
+
+static bool take_dead_locked(struct ipcbus_watch *watch, struct ipcbus_event *event)
+{
+	bool wanted = watch->state == WATCH_FIRED;
+
+	watch->state = WATCH_DONE;
+	if (wanted)
+		event->kind = IPCBUS_EVENT_DEAD;
+	return wanted;
+}
+
+static bool take_frozen_locked(struct ipcbus_watch *watch, struct ipcbus_event *event)
+{
+	/* If it changes after this the notice is queued again. */
+	bool frozen = READ_ONCE(watch->node->proc->frozen);
+
+	if (watch->state != WATCH_ARMED || watch->notified_frozen == frozen)
+		return false;
+	watch->notified_frozen = frozen;
+	event->kind = frozen ? IPCBUS_EVENT_FROZEN : IPCBUS_EVENT_THAWED;
+	event->code = ++watch->notified_count;
+	return true;
+}
+
+static bool take_manager_locked(struct ipcbus_watch *watch, struct ipcbus_event *event)
+{
+	if (watch->state != WATCH_ARMED)
+		return false;
+	event->kind = IPCBUS_EVENT_MANAGER;
+	return true;
+}
+
+/* Queues the notice of an armed watch, unless it is queued already. */
+static void notify(struct notice *notice, enum watch_state next)
+{
+	struct ipcbus_watch *watch = notice->watch;
+	struct ipcbus_proc *proc = watch->proc;
+
+	spin_lock(&proc->lock);
+	if (watch->state == WATCH_ARMED && !proc->dead &&
+	    !ipcbus_work_is_queued_locked(&notice->work)) {
+		watch->state = next;
+		kref_get(&watch->ref);
+		ipcbus_proc_queue_locked(proc, &notice->work);
+		if (next == WATCH_FIRED)
+			trace_life(watch, IPCBUS_LIFE_FIRES);
+	}
+	spin_unlock(&proc->lock);
+}
+
+/* --- Beginning and end ------------------------------------------------------------ */
+
+static void notice_init(struct notice *notice, struct ipcbus_watch *watch,
+			bool (*take_locked)(struct ipcbus_watch *, struct ipcbus_event *))
+{
+	ipcbus_work_init(&notice->work, &notice_ops);
+	notice->watch = watch;
+	notice->take_locked = take_locked;
+}
+
+static struct ipcbus_watch *watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
+				      u64 cookie)
+{
+	struct ipcbus_watch *watch;
+	int ret;
+
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_WATCHES);
+	if (ret)
+		return ERR_PTR(ret);
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch) {
+		ipcbus_user_uncharge(proc->user, IPCBUS_USE_WATCHES);
+		return ERR_PTR(-ENOMEM);
+	}
+	kref_init(&watch->ref);
+	watch->proc = ipcbus_proc_get(proc);
+	watch->node = node ? ipcbus_node_get(node) : NULL;
+	watch->cookie = cookie;
+	INIT_LIST_HEAD(&watch->entry);
+	notice_init(&watch->changed, watch, node ? take_dead_locked : take_manager_locked);
+	notice_init(&watch->freeze, watch, take_frozen_locked);
+	INIT_LIST_HEAD(&watch->freeze_entry);
+	ipcbus_stat_add(IPCBUS_STAT_WATCHES);
+	trace_life(watch, IPCBUS_LIFE_BEGINS);
+	return watch;
+}
+
+static void unlink_locked(struct ipcbus_watch *watch)
+{
+	lockdep_assert_held(&watch->node->proc->lock);
+	list_del_init(&watch->entry);
+	list_del_init(&watch->freeze_entry);
+	watch->node->watch_count--;
+}
+
+/* Drops the reference of the node's list, in which it is not any more. */
+static void fire(struct ipcbus_watch *watch)
+{
+	notify(&watch->changed, WATCH_FIRED);
+	ipcbus_watch_put(watch);
+}
+
+int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u32 flags,
+		      u64 cookie, struct ipcbus_watch **ret_watch)
+{
+	struct ipcbus_proc *owner = node->proc;
+	struct ipcbus_watch *watch;
+	bool dead, frozen;
+
+	watch = watch_new(proc, node, cookie);
+	if (IS_ERR(watch))
+		return PTR_ERR(watch);
+	kref_get(&watch->ref);
+	spin_lock(&owner->lock);
+	dead = node->dead;
+	frozen = flags & IPCBUS_WATCH_FROZEN && owner->frozen;
+	if (!dead) {
+		list_add_tail(&watch->entry, &node->watches);
+		node->watch_count++;
+	}
+	if (!dead && flags & IPCBUS_WATCH_FROZEN) {
+		watch->freeze_count = owner->freeze_count;
+		list_add_tail(&watch->freeze_entry, &owner->freeze_watches);
+	}
+	spin_unlock(&owner->lock);
+	if (dead)
+		fire(watch);
+	else if (frozen)
+		notify(&watch->freeze, WATCH_ARMED);
+	*ret_watch = watch;
+	return 0;
+}
+
+int ipcbus_watch_manager(struct ipcbus_proc *proc, u64 cookie)
+{
+	struct ipcbus_bus *bus = proc->bus;
+	struct ipcbus_watch *watch;
+
+	lockdep_assert_held(&proc->handle_lock);
+	if (proc->manager_watch)
+		return -EBUSY;
+	watch = watch_new(proc, NULL, cookie);
+	if (IS_ERR(watch))
+		return PTR_ERR(watch);
+	proc->manager_watch = watch;
+	mutex_lock(&bus->lock);
+	list_add_tail(&watch->entry, &bus->manager_watches);
+	if (ipcbus_node_is_alive(bus->manager))
+		notify(&watch->changed, WATCH_ARMED);
+	mutex_unlock(&bus->lock);
+	return 0;
+}
+
+bool ipcbus_watch_is_done(struct ipcbus_watch *watch)
+{
+	bool done;
+
+	spin_lock(&watch->proc->lock);
+	done = watch->state == WATCH_DONE;
+	spin_unlock(&watch->proc->lock);
+	return done;
+}
+
+/* No event comes from here on. Drops one reference. */
+static int end(struct ipcbus_watch *watch)
+{
+	bool changed, freeze;
+	int ret;
+
+	spin_lock(&watch->proc->lock);
+	ret = watch->state == WATCH_DONE ? -ENOENT : 0;
+	/* Off the queue already: a thread has it and will see the state. */
+	changed = ipcbus_work_unqueue_locked(&watch->changed.work);
+	freeze = ipcbus_work_unqueue_locked(&watch->freeze.work);
+	watch->state = WATCH_DONE;
+	spin_unlock(&watch->proc->lock);
+	if (changed)
+		ipcbus_watch_put(watch);
+	if (freeze)
+		ipcbus_watch_put(watch);
+	ipcbus_watch_put(watch);
+	return ret;
+}
+
+int ipcbus_watch_cancel(struct ipcbus_watch *watch)
+{
+	bool listed;
+
+	spin_lock(&watch->node->proc->lock);
+	listed = !list_empty(&watch->entry);
+	if (listed)
+		unlink_locked(watch);
+	spin_unlock(&watch->node->proc->lock);
+	if (listed)
+		ipcbus_watch_put(watch);
+	return end(watch);
+}
+
+int ipcbus_unwatch_manager(struct ipcbus_proc *proc)
+{
+	struct ipcbus_watch *watch = proc->manager_watch;
+
+	lockdep_assert_held(&proc->handle_lock);
+	if (!watch)
+		return -ENOENT;
+	proc->manager_watch = NULL;
+	mutex_lock(&proc->bus->lock);
+	list_del(&watch->entry);
+	mutex_unlock(&proc->bus->lock);
+	return end(watch);
+}
+
+/* --- What is watched ---------------------------------------------------------------- */
+
+void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_watch *watch;
+
+	for (;;) {
+		spin_lock(&node->proc->lock);
+		watch = list_first_entry_or_null(&node->watches, struct ipcbus_watch, entry);
+		if (watch)
+			unlink_locked(watch);
+		spin_unlock(&node->proc->lock);
+		if (!watch)
+			return;
+		fire(watch);
+	}
+}
+
+/* The next that was not looked at since the proc's state changed, counted. */
+static struct ipcbus_watch *next_to_notify(struct ipcbus_proc *proc)
+{
+	struct ipcbus_watch *watch;
+
+	spin_lock(&proc->lock);
+	watch = list_first_entry_or_null(&proc->freeze_watches, struct ipcbus_watch, freeze_entry);
+	if (watch && watch->freeze_count == proc->freeze_count)
+		watch = NULL;
+	if (watch) {
+		watch->freeze_count = proc->freeze_count;
+		list_move_tail(&watch->freeze_entry, &proc->freeze_watches);
+		kref_get(&watch->ref);
+	}
+	spin_unlock(&proc->lock);
+	return watch;
+}
+
+void ipcbus_watches_notify_frozen(struct ipcbus_proc *proc)
+{
+	struct ipcbus_watch *watch;
+
+	while ((watch = next_to_notify(proc))) {
+		notify(&watch->freeze, WATCH_ARMED);
+		ipcbus_watch_put(watch);
+	}
+}
+
+void ipcbus_watches_notify_manager(struct ipcbus_bus *bus)
+{
+	struct ipcbus_watch *watch;
+
+	lockdep_assert_held(&bus->lock);
+	list_for_each_entry(watch, &bus->manager_watches, entry)
+		notify(&watch->changed, WATCH_ARMED);
+}
