@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Boosts: see boost.h.
+ * Boosts: see boost.h. exchange.c and wait.c update them for the current thread. reply.c
+ * and cancel.c do it for the server of a call that ended without its doing.
  */
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
@@ -16,11 +17,11 @@
 
 static bool is_served_locked(const struct ipcbus_transaction *t, const struct ipcbus_thread *thread)
 {
-	/* Whoever ends the caller's wait settles once more afterwards. */
+	/* Whoever ends the caller's wait updates once more afterwards. */
 	return t->from != thread && READ_ONCE(t->state) == IPCBUS_PENDING;
 }
 
-/* Round robin or not is all that is asked of the caller after it sent. */
+/* Round robin or not is all that matters of the caller after it sent. */
 static u32 policy_of(const struct ipcbus_transaction *t)
 {
 	return t->from ? READ_ONCE(t->from->task->policy) : SCHED_FIFO;
@@ -38,11 +39,11 @@ static int wanted_locked(struct ipcbus_thread *thread, u32 *ret_policy)
 		return READ_ONCE(thread->boost.oneway);
 	}
 	*ret_policy = t->work.prio == t->node->prio ? t->node->policy : policy_of(t);
-	/* A deadline cannot be lent. */
+	/* A deadline cannot be inherited. */
 	return t->work.prio < 0 ? t->node->prio : t->work.prio;
 }
 
-/* --- Giving and taking back ------------------------------------------------------ */
+/* --- Inheriting and restoring ------------------------------------------------------ */
 
 static void remember_own(struct ipcbus_boost *boost)
 {
@@ -52,8 +53,8 @@ static void remember_own(struct ipcbus_boost *boost)
 }
 
 /*
- * What is lent is the thread's alone: its children start as ordinary ones. Any
- * failure leaves it as it is, which nobody can do anything about.
+ * Only the thread itself inherits: its children start as ordinary ones. If that fails
+ * the thread goes on as it is, for nobody can do anything about it.
  */
 static void inherit(struct ipcbus_boost *boost, struct task_struct *task, int prio, u32 policy)
 {
@@ -90,7 +91,7 @@ void ipcbus_boost_update(struct ipcbus_thread *thread)
 
 	mutex_lock(&boost->lock);
 	if (boost->inherited == IPCBUS_PRIORITY_NONE) {
-		/* Only the thread itself borrows. */
+		/* Only the thread itself inherits. */
 		if (thread->task != current)
 			goto out;
 		remember_own(boost);

@@ -66,6 +66,7 @@ static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus
 	}
 	return left ? -EINVAL : 0;
 }
+
 static int fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 		struct ipcbus_message *message)
 {

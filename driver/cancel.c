@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cancellation: see cancel.h. Called by proc.c for the ioctls, by expiry.c and
- * thread.c for deadlines and callers that go.
+ * Cancel: see cancel.h.
  */
 #include <linux/sched.h>
 
@@ -98,7 +97,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);
 	}
-	/* In no queue and no table: it is being answered, or not sent yet. */
+	/* In no queue and no table: the server replies, or it is not sent yet. */
 	spin_unlock(&server->lock);
 	if (queued)
 		drop_request(t, idle);

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Calls that end before they are answered: cancelled by another thread, expired,
- * or their caller is gone.
+ * Cancel
+ *
+ * A call can end before its server replies:
+ *
+ *   - a thread of the caller cancels it by its cookie (IPCBUS_IOC_CANCEL)
+ *   - its deadline passes (expiry.c, wait.c)
+ *   - the caller exits or dies (exit.c)
+ *
+ * First the caller's side ends (reply.h). Then ipcbus_cancel_server() ends the server's
+ * side: it takes back a request that nobody has taken. If the server has it, the
+ * server is notified by EVENT_CANCELED, and calls that the server waits for on its
+ * behalf are cancelled too.
  */
 #ifndef IPCBUS_CANCEL_H
 #define IPCBUS_CANCEL_H
@@ -11,17 +21,14 @@
 /* IPCBUS_IOC_CANCEL: struct ipcbus_cancel. */
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
 
-/*
- * t is not PENDING any more, and it was not its server who ended it: a request that
- * nobody took is taken back; else the server is told, and what it called for t's
- * sake is cancelled too. The caller holds a reference.
- */
+/* Ends the server's side of t, which is not PENDING any more. The caller holds a
+ * reference. May sleep. */
 void ipcbus_cancel_server(struct ipcbus_transaction *t);
 
-/* Only the telling, of an open call (node->proc->lock). */
+/* Notifies the server of an open call (node->proc->lock). */
 void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);
-/* Not open any more: if the server was not told yet there is no need to. True if
- * the event's reference is to be put (node->proc->lock). */
+/* Withdraws the notice of a call that is not open any more (node->proc->lock). True: the
+ * caller puts the notice's reference. */
 bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t);
 
 #endif

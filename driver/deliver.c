@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delivery: see deliver.h.
+ * Delivery: see deliver.h. wait.c takes work off the queues and calls it.
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -59,7 +59,7 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	hash_del(&t->open);
 	withdrawn = ipcbus_cancel_withdraw_locked(t);
 	ipcbus_transaction_end_serving_locked(t);
-	/* The call below may have been answered while this one hid it. */
+	/* The call below may have ended while this one hid it. */
 	ipcbus_thread_kick_locked(thread);
 	idle = ipcbus_node_end_call_locked(t->node);
 	ipcbus_proc_calls_changed_locked(thread->proc);
@@ -136,7 +136,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
 	ipcbus_report_deliver(thread, t, event);
-	/* With the acquire in claim(): from here on it may be answered. */
+	/* With the acquire in claim(): from here on there may be a reply. */
 	smp_store_release(&t->delivering, false);
 	return true;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deadlines of calls that no thread sleeps on: async ones, and those whose thread
- * is elsewhere, in poll for one. A thread that waits for its call watches its
- * deadline by itself and needs nothing of this.
+ * Expiry
+ *
+ * A thread that waits for its call watches the deadline itself. Where no thread sleeps
+ * on a call a timer ends it: that of an async call, and of a call whose thread is in
+ * poll.
  */
 #ifndef IPCBUS_EXPIRY_H
 #define IPCBUS_EXPIRY_H
@@ -13,11 +15,11 @@ int ipcbus_expiry_init(void);
 void ipcbus_expiry_done(void);
 
 void ipcbus_expiry_begin(struct ipcbus_proc *proc);
-/* The proc is dead; sleeps. */
+/* The proc is dead. Sleeps. */
 void ipcbus_expiry_end(struct ipcbus_proc *proc);
 
-/* t, which has a deadline, fails when that passes, unless it ends before
- * (caller->lock). Tells no earlier, and at most two ticks later. */
+/* Lets t fail when its deadline passes, unless it ends before (caller->lock): no
+ * earlier, and at most two ticks later. */
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
 

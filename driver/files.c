@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that tell about one bus: see files.h.
+ * Files that show one bus: see files.h.
  *
  *   procs          a line each: PID NODES HANDLES REGION
  *   users          a line each: UID PROCS NODES HANDLES WATCHES CALLS FILES

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files that tell about one bus, in the root of its mount and, of the bus behind
- * /dev/ipcbus, in debugfs. Who mounted a bus reads them, maybe in a user
- * namespace: nothing of another bus may be in them, nor of the kernel.
+ * Files that show one bus
+ *
+ * They are in the root of the bus's mount. Those of the bus behind /dev/ipcbus are in
+ * debugfs. Whoever mounted a bus reads them, maybe in a user namespace. So nothing of
+ * another bus may be in them, and nothing of the kernel.
  */
 #ifndef IPCBUS_FILES_H
 #define IPCBUS_FILES_H

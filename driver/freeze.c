@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process
- * has on the caller's bus, under the bus's lock; nothing is held while it waits
- * for the last calls to be answered. Whoever ends one of the proc's calls wakes it, and
- * it looks whether that was the last.
+ * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process has
+ * on the caller's bus, under the bus's lock. It holds nothing while it waits for the
+ * last calls to end. Whoever ends one of the procs' calls wakes it, and it looks whether
+ * that was the last.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -81,7 +81,7 @@ static void report(struct ipcbus_freezer *freezer)
 	}
 }
 
-/* --- What is to be answered first --------------------------------------------- */
+/* --- Which calls must end first ----------------------------------------------- */
 
 static bool is_call(struct ipcbus_work *work)
 {
@@ -224,7 +224,7 @@ static void thaw(struct ipcbus_freezer *freezer)
 	}
 }
 
-/* A proc whose change its watchers were not told yet, counted, or NULL. */
+/* A proc of whose change its watchers were not notified yet, counted, or NULL. */
 static struct ipcbus_proc *next_to_notify(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc, *found = NULL;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Freezing a process: calls to it fail at once, all else that comes for it is
- * kept, and its threads get none of it until it is thawed. Nothing here needs the
- * process to run meanwhile.
+ * Freeze
  *
- *   THAWED -> FREEZING (proc->freezer): new calls fail; those that came before are
- *   served -> FROZEN (proc->frozen) once there are none -> THAWED
+ * A frozen process keeps its memory and does not run. Its procs go through three states:
+ *
+ *   THAWED    as usual
+ *   FREEZING  (proc->freezer) New calls fail. Earlier ones are served.
+ *   FROZEN    (proc->frozen) New calls fail. All else is kept for later, and no thread
+ *             gets any of it.
+ *
+ * The ioctl waits while the procs are FREEZING. Nothing here needs the process to run.
  */
 #ifndef IPCBUS_FREEZE_H
 #define IPCBUS_FREEZE_H

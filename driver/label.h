@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The sender's security label, for nodes that want it (IPCBUS_NODE_WANT_LABEL):
- * what the security module calls the sending thread at the moment of sending, as
- * text. It travels in the message's buffer, behind the object table.
+ * Label
+ *
+ * Some nodes want their senders' security labels (IPCBUS_NODE_WANT_LABEL). A label is
+ * the text by which the security module knows the sending thread at the moment of
+ * sending. It travels in the message's buffer, behind the table of objects.
  */
 #ifndef IPCBUS_LABEL_H
 #define IPCBUS_LABEL_H
@@ -12,7 +14,7 @@
 
 /**
  * struct ipcbus_label - the current thread's label
- * @context: the security module's, to be given back to it
+ * @context: the security module's, to be released to it
  * @text: not terminated, or NULL if it has none
  * @size: of the text
  */

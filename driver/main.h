@@ -1,54 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ipcbus in words, its lock tree, and what all files share.
+ * ipcbus in words, its lifetimes, its layers and its lock tree.
  *
- * A *bus* has *procs*; a proc is one open file of one address space. A proc
- * owns *nodes* (things that others may call) and holds *handles* (its numbers
- * for nodes of other procs). A *thread* of a proc sends a *transaction* to a
- * handle: exchange.c takes the message in, transaction.c finds node and proc
- * behind the handle, buffer.c reserves room in that proc's *region* and copies
- * the payload into it, object.c takes what travels beside the payload, and
- * thread.c hands the transaction, as *work*, to a thread of the target. The
- * reply goes the same way back into the caller's region.
+ * A *bus* has *procs*. A proc is one open file of one address space. A proc owns
+ * *nodes*, which other procs may call, and holds *handles*, which are its numbers for
+ * nodes of other procs. Its *threads* send and receive:
  *
- * Lifetimes. What another proc can point to is counted:
- *   bus          its mount, its procs; the one behind /dev/ipcbus stays
+ *   1. A thread sends a *message* to a handle. exchange.c takes it in and request.c
+ *      finds the node behind the handle, and the node's proc.
+ *   2. buffer.c reserves space in that proc's *region* and copies the payload into it.
+ *      object.c takes what travels beside the payload.
+ *   3. The message becomes a *transaction*. It is *work* for the target's threads, and
+ *      work.c wakes one of them.
+ *   4. That thread finds it in wait.c, and deliver.c makes an event of it.
+ *   5. The server's reply takes the same way back into the caller's region (reply.c).
+ *      If nobody replies, the call ends by a failure, a deadline or a cancel.
+ *
+ * Layers. A file includes what is below it; driver/Kbuild has the whole order:
+ *
+ *   the bus and its files   module.c file.c fs.c ioctl.c exit.c and what "state" shows
+ *   observers               observe.c monitor.c
+ *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
+ *   objects                 handle.c watch.c node.c thread.c proc.c user.c bus.c
+ *   memory                  mem/: regions, quotas, reclaim, pages, ranges
+ *   counters and records    failures.c trace.c stats.c
+ *
+ * Lifetimes. Whatever another proc can point to is counted. It is kept by:
+ *
+ *   bus          its mount and its procs; the one behind /dev/ipcbus stays
  *   proc         its file, its threads, its nodes
- *   thread       its proc's table, each call it made until that is answered
- *   user         its procs, shares in regions, transactions and files on their way
+ *   thread       its proc's table, and each call that it made until that ends
+ *   user         its procs, transactions, and files on their way
  *   node         its owner's table, each handle, each message it travels in
  *   transaction  a call: the caller's stack and the server's side, plus each
  *                call made while serving it; a oneway: the server's side
- *   watch        its handle, its node's list, the queue it fires on
+ *   watch        its handle or proc, its node's list, the queue of its notices
  *   buffer       belongs to exactly one: sender (reserved), transaction
  *                (queued), receiving user (delivered), region (free)
- * Memory that is looked at without a lock (threads, handles, nodes) is freed
- * after an RCU grace period. Pages of a region live as long as its proc, or, while
- * no buffer lies on them, until memory is short (reclaim.c).
  *
- * Lock tree: a lock may be taken while holding those above it on its path.
- * Two of one kind are never held together, so nothing here knows two procs at
- * once: what concerns two is done in two steps, and the second looks again.
+ * Memory that is read without a lock (threads, handles, nodes) is freed after an RCU
+ * grace period. Pages of a region live as long as its proc. While no buffer lies on
+ * them the kernel may reclaim them when memory is short (mem/reclaim.c).
  *
- *   thread->boost.lock    mutex     what a thread runs by; above proc->lock alone
+ * Lock tree: a lock may be taken while holding those above it on its path. Two of one
+ * kind are never held together, so nothing here knows two procs at once. What concerns
+ * two procs is done in two steps, and the second one looks again.
+ *
+ *   thread->boost.lock   mutex     what a thread runs by; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
  *   +- bus->lock         mutex     the bus's procs, its users and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
- *         |                        state, watchers of the proc's own nodes
+ *         |                        state, watches of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock; region->space
- *   region->lock         spinlock  the proc's ranges, buffer states and shares
- *   +- region->space      who waits for room there, and then
+ *   region->lock         spinlock  the proc's ranges, buffer states and quotas
+ *   +- region->space     who waits for space there, and then
  *      +- wait queues' own      of who polls for it
  *   failures->lock       spinlock  the last failures of a bus; leaf
  *   monitors->lock       spinlock  who monitors a bus, and what; leaf
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
- *   +- reclaim_lock      mutex     room that is taken out of a region for its
- *      |                           pages; the list of regions. No memory is
- *      |                           allocated under it: the kernel asks for memory
- *      |                           with anything held, and only tries it
+ *   +- reclaim_lock      mutex     free ranges that reclaim holds; the list of
+ *      |                           regions. No memory is allocated under it: the
+ *      |                           kernel asks for memory with anything held,
+ *      |                           and only tries it
  *      +- region->lock
  *      +- pages->lock    spinlock  pages that leave a region; leaf
  *      |  +- page's lock           only tried; a fault, which waits for it,
@@ -64,7 +80,7 @@
 #include <linux/types.h>
 #include "ipcbus.h"
 
-/* Limits of each proc; what IPCBUS_IOC_INFO tells. */
+/* Limits of each proc, as IPCBUS_IOC_INFO reports them. */
 #define IPCBUS_LIMIT_NODES	65536
 #define IPCBUS_LIMIT_HANDLES	65536
 #define IPCBUS_LIMIT_BUFFERS	16384

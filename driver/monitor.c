@@ -104,18 +104,19 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 	}
 }
 
-/* The record in the monitor's region; NULL if there is no room. */
+/* The record in the monitor's region; NULL if there is no space. */
 static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
 					 const struct ipcbus_record *record, u32 max_data, u64 lost)
 {
 	struct ipcbus_region *region = &proc->region;
 	struct ipcbus_buffer *buffer;
 	struct ipcbus_monitor_record head;
+	size_t size;
 
 	complete_head(proc, record, max_data, &head);
 	head.lost = lost;
-	buffer = ipcbus_buffer_reserve(
-		region, head.objects + head.object_count * sizeof(struct ipcbus_record_object));
+	size = head.objects + head.object_count * sizeof(struct ipcbus_record_object);
+	buffer = ipcbus_buffer_reserve(region, size);
 	if (!buffer)
 		return NULL;
 	ipcbus_buffer_write(region, buffer, 0, &head, sizeof(head));
@@ -142,7 +143,7 @@ static bool queue_notice(struct notice *notice)
 }
 
 static bool try_record(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
-		     u64 lost)
+		       u64 lost)
 {
 	struct notice *notice;
 

@@ -140,7 +140,7 @@ bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
 	return alive;
 }
 
-/* Nobody refers to the node any more, or so it seemed: tells the owner. */
+/* Nobody refers to the node any more, or so it seemed: notifies the owner. */
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Nodes: what a proc lets others call. (The UAPI's struct ipcbus_node is the
- * argument of the ioctls; this is the thing itself.)
+ * Node
+ *
+ * A node is what a proc lets others call. Its owner creates and destroys it. Others
+ * refer to it by handles and messages, and the bus by its manager. When the last of
+ * these remote references goes and no message is pending, the node is idle and its
+ * owner gets EVENT_IDLE.
+ *
+ * A dead node stays as long as anybody refers to it. It gets no message, reference or
+ * watch any more.
+ *
+ * (The UAPI's struct ipcbus_node is the argument of the ioctls.)
  */
 #ifndef IPCBUS_NODE_H
 #define IPCBUS_NODE_H
@@ -26,15 +35,15 @@
  * @cookie: the owner's; constant
  * @remote: handles, messages and the bus that refer to it
  * @dead: destroyed (proc->lock to set; may be read without)
- * @watches: who wants to know (proc->lock)
+ * @watches: who watches it (proc->lock)
  * @watch_count: how many (proc->lock)
  * @pending: calls and oneways that wait for the owner or are with it (proc->lock)
  * @oneways: transactions that wait for the one before; of a dead node: all that
- *	is to be cancelled (proc->lock)
- * @oneway_busy: one was queued or delivered and not given back (proc->lock)
+ *	is to be discarded (proc->lock)
+ * @oneway_busy: one was queued or delivered and not released (proc->lock)
  * @replaceable: see replace.h (proc->lock)
  * @oneway_since: when that was queued, in jiffies (proc->lock)
- * @idle: tells the owner that @remote and @pending are 0; holds a reference while
+ * @idle: notifies the owner that @remote and @pending are 0; holds a reference while
  *	it is queued
  */
 struct ipcbus_node_entry {
@@ -95,7 +104,7 @@ void ipcbus_node_get_remote(struct ipcbus_node_entry *node);
 bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node);
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node);
 
-/* A call is answered or was taken back: under proc->lock, which is to be followed
+/* A call has ended or was taken back: under proc->lock, which is to be followed
  * without it by ipcbus_node_check_idle() if it returns true. */
 static inline bool ipcbus_node_end_call_locked(struct ipcbus_node_entry *node)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What travels beside a payload: objects and files. The user's table is copied
- * in once, checked, and turned into counted references, the only thing that is
- * looked at from then on.
+ * Object
+ *
+ * What travels beside a payload: objects and files. The driver copies the user's table
+ * once, checks the copy, and turns it into counted references. From then on it looks at
+ * nothing else.
  */
 #ifndef IPCBUS_OBJECT_H
 #define IPCBUS_OBJECT_H
@@ -41,7 +43,7 @@ int ipcbus_objects_install(struct ipcbus_proc *receiver, const struct ipcbus_obj
 
 /*
  * After an installation: drops all but nodes that came home. Those stay referred
- * to until the message is given back, so that the receiver finds them alive.
+ * to until the message is released, so that the receiver finds them alive.
  */
 void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc *receiver);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens to messages, told to whoever looks: see report.h.
+ * Observation: what the reports of report.h become. A stage of a message becomes a
+ * tracepoint and a record for monitors, and a failure also stays in the list of its bus.
  */
 #include <linux/cred.h>
 #include <linux/ktime.h>
@@ -43,7 +44,7 @@ static struct ipcbus_party party(const struct ipcbus_thread *thread)
 
 /* --- Stages ------------------------------------------------------------------- */
 
-/* What thread, the current one, sends by t or as its answer. */
+/* What thread, the current one, sends by t or as the reply to it. */
 static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thread,
 			 const struct ipcbus_message *message, const struct ipcbus_transaction *t)
 {
@@ -135,7 +136,7 @@ void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
 	struct ipcbus_transaction *t;
 	u64 call = 0;
 
-	/* A call of its own stays until the thread itself takes the answer. */
+	/* A call of its own stays until the thread itself takes the result. */
 	spin_lock(&thread->proc->lock);
 	t = thread->top;
 	if (t && t->from == thread)
@@ -146,11 +147,11 @@ void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
 
 /* --- Failures ----------------------------------------------------------------- */
 
-/* Whom a message was for, as far as that is known. */
+/* The receiver of a message, as far as that is known. */
 static struct pid *target_of(const struct ipcbus_send *send, const struct ipcbus_transaction *t,
 			     const struct ipcbus_node_entry *node)
 {
-	/* t is the call that a reply answers. */
+	/* t is the call that the reply is for. */
 	if (send && (send->kind == IPCBUS_SEND_REPLY || send->kind == IPCBUS_SEND_ERROR))
 		return t ? t->caller->pid : NULL;
 	return node ? node->proc->pid : NULL;

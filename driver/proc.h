@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One open file of one address space: what it owns, what it holds, what waits
- * for it.
+ * Proc
+ *
+ * A proc is one open file of one address space: what it owns, what it holds, and what
+ * waits for it. file.c makes it, exit.c shuts it down. It stays as long as anybody
+ * refers to it. A proc that is dead gets no work any more.
  */
 #ifndef IPCBUS_PROC_H
 #define IPCBUS_PROC_H
@@ -26,10 +29,10 @@
 #define IPCBUS_QUICK_THREADS	16
 
 /**
- * enum ipcbus_writable - what a sender of oneways is to be told by poll
- * @IPCBUS_WRITABLE: there is room, or somebody was told that there is again
+ * enum ipcbus_writable - what poll reports to a sender of oneways
+ * @IPCBUS_WRITABLE: there is space, or poll has reported that there is again
  * @IPCBUS_NOT_WRITABLE: one was refused after that
- * @IPCBUS_WRITABLE_AGAIN: room was made then, and nobody was told yet
+ * @IPCBUS_WRITABLE_AGAIN: space came then, and poll has not reported it yet
  */
 enum ipcbus_writable {
 	IPCBUS_WRITABLE,
@@ -48,8 +51,8 @@ enum ipcbus_writable {
  * @mm: the address space that opened it, pinned, never entered; constant
  * @pid: the process that opened it; constant
  * @owner: the effective user that opened it; constant
- * @pid_ns: in which senders' pids are told to it; constant
- * @user_ns: in which senders' uids are told to it; constant
+ * @pid_ns: the namespace in which it sees senders' pids; constant
+ * @user_ns: the namespace in which it sees senders' uids; constant
  * @user: who opened it, counted; charged for what it has; constant
  * @inode: nobody else's: what is mapped of the file hangs on it; constant
  * @region: where messages to it live
@@ -57,7 +60,7 @@ enum ipcbus_writable {
  * @next_node: where the search for a free id begins: ids come back late
  * @node_count: how many
  * @threads: its threads by number; own lock; entries likewise
- * @quick: the first of @threads again, with whom they are of: a thread finds
+ * @quick: the first of @threads again, with the pid of each: a thread finds
  *	itself by one compare, and looks at nobody else's memory
  * @handle_lock: protects the next six; @handles is read under RCU too
  * @handles: see handle.h
@@ -68,14 +71,14 @@ enum ipcbus_writable {
  * @lock: protects the rest, and the state of its nodes and threads
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
- * @open: calls that were delivered and not answered, by id
- * @asyncs: its own async calls that wait for an answer, by cookie
- * @async_count: those, and answers that were not taken
+ * @open: calls that were delivered and have no reply yet, by id
+ * @asyncs: its own async calls that wait for their end, by cookie
+ * @async_count: those, and results that were not taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
  * @poll_wait: who polls the file
  * @space_watches: regions of others that were full for a oneway of this proc
- * @writable: whether room was made in any of them since; changed without the lock
+ * @writable: whether space came in any of them since; changed without the lock
  * @serving: threads that ever served
  * @max_threads: up to how many @serving more are asked for
  * @asked: one was asked for and has not come yet
@@ -86,8 +89,8 @@ enum ipcbus_writable {
  * @barred: dead, frozen or about to be: what a sender looks at
  * @received: IPCBUS_FROZEN_*: what came since it was frozen last
  * @freeze_count: how often it was frozen or thawed
- * @freeze_notified: @freeze_count when watches were told last
- * @freeze_watches: watches that tell of that; those that were not told of the last
+ * @freeze_notified: @freeze_count when watchers were notified last
+ * @freeze_watches: watches of that; those that were not notified of the last
  *	time come first
  */
 struct ipcbus_proc {

@@ -19,7 +19,7 @@
 
 struct pid;
 
-/* Who does something, or to whom it is done. */
+/* Who does something, or has it done. */
 struct ipcbus_party {
 	s32 pid;
 	s32 tid;
@@ -110,7 +110,7 @@ struct ipcbus_monitors {
  * @flags: IPCBUS_MONITOR_*; 0: it is no monitor
  * @max_data: bytes of payload to copy at most
  * @pid: only what this process sends or gets; counted, or NULL
- * @lost: records that found no room since the last that did; no lock
+ * @lost: records that found no space since the last that did; no lock
  */
 struct ipcbus_monitor_wish {
 	u32 flags;

@@ -70,7 +70,7 @@ struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t)
 	rb_replace_node(&old->replaceable, &t->replaceable, &node->replaceable);
 	ipcbus_work_unqueue_locked(&old->work);
 	node->pending--;
-	/* The first of the queue makes room for the one behind it. */
+	/* The first of the queue lets the one behind it go. */
 	if (!old->work.waits)
 		ipcbus_node_next_oneway_locked(node);
 	return old;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How calls end: answered by the server, failed by the driver, abandoned by the
- * caller. Called by exchange.c for replies, by thread.c for the caller's side.
+ * How calls end: see reply.h. exchange.c sends replies, wait.c takes results.
  */
 #include "boost.h"
 #include "buffer.h"
@@ -43,7 +42,7 @@ static const struct ipcbus_work_ops async_ops = {
 	.discard = async_discard,
 };
 
-/* Whatever the answer is: from here on the caller may look at it. */
+/* Ends the call, whatever the result is: from here on the caller may look at it. */
 static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u32 stage, u32 index)
 {
 	lockdep_assert_held(&t->caller->lock);
@@ -78,10 +77,11 @@ void ipcbus_reply_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 i
 }
 
 /*
- * Hands the caller its answer; false if it does not wait for one any more. The
+ * Hands the caller the reply; false if it does not wait for one any more. The
  * server's reference stays the server's.
  */
-static bool answer(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u32 kind, s32 error)
+static bool hand_over(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u32 kind,
+		      s32 error)
 {
 	struct ipcbus_proc *caller = t->caller;
 	bool wanted;
@@ -121,7 +121,7 @@ void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	event->error = t->result.error;
 	event->stage = t->result.stage;
 	event->index = t->result.index;
-	/* The driver's own answers have no sender. */
+	/* A failure has no sender. */
 	if (t->result.kind != IPCBUS_EVENT_FAILED)
 		ipcbus_sender_to_event(&t->result.sender, event);
 	if (buffer)
@@ -147,7 +147,7 @@ void ipcbus_reply_drop(struct ipcbus_transaction *t)
 	ipcbus_transaction_put(t, NULL);
 }
 
-/* One that is not answered, with the caller's reference; NULL if there is none. */
+/* One that has not ended, with the caller's reference; NULL if there is none. */
 static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
@@ -167,7 +167,7 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
 
-	/* Answers may still come, and take theirs out. */
+	/* Replies may still come, and take theirs out. */
 	while ((t = pop_async(proc))) {
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
@@ -177,8 +177,8 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 /* --- The server's side ------------------------------------------------------- */
 
 /*
- * Takes the open call out of the table: only one can answer it. If another thread
- * is in it and runs by its caller's priority, that is to end: *ret_server, counted.
+ * Takes the open call out of the table: only one thread can reply. If another thread
+ * is in it with a boost, that has to end: *ret_server, counted.
  */
 static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 					struct ipcbus_thread **ret_server)
@@ -287,8 +287,8 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	}
 	ipcbus_thread_identify(thread, caller, &t->result.sender);
 	ipcbus_report_reply(thread, message, t, buffer);
-	if (!answer(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
-		    error ? -(s32)message->send->code : 0))
+	if (!hand_over(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
+		       error ? -(s32)message->send->code : 0))
 		ipcbus_buffer_drop(&caller->region, buffer);
 	ipcbus_transaction_put(t, thread);
 	return 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What happens to messages, told to whoever looks: tracepoints (trace.h) and
- * monitors. Called by the files on a message's way, a line at each stage; while
- * nobody looks, a stage that goes well costs one instruction.
+ * Report
+ *
+ * The files on a message's way report what happens to it, a line at each stage. While
+ * nobody observes, a stage that goes well costs one instruction. observe.c turns reports
+ * into tracepoints, records for monitors and the list of failures.
  */
 #ifndef IPCBUS_REPORT_H
 #define IPCBUS_REPORT_H
@@ -17,7 +19,7 @@ DECLARE_STATIC_KEY_FALSE(ipcbus_report_key);
 
 #define ipcbus_reported()	static_branch_unlikely(&ipcbus_report_key)
 
-/* For report.c alone: through the functions below. */
+/* For the functions below alone. */
 void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			     const struct ipcbus_transaction *t);
 void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
@@ -48,7 +50,7 @@ static __always_inline void ipcbus_report_deliver(struct ipcbus_thread *thread,
 		ipcbus_report_deliver_slow(thread, t, event);
 }
 
-/* The answer to t is whole and will be handed to the caller next. */
+/* The reply to t is whole and will be handed to the caller next. */
 static __always_inline void ipcbus_report_reply(struct ipcbus_thread *thread,
 						const struct ipcbus_message *message,
 						const struct ipcbus_transaction *t,
@@ -66,7 +68,7 @@ static __always_inline void ipcbus_report_result(struct ipcbus_thread *thread,
 		ipcbus_report_result_slow(thread, event);
 }
 
-/* The current process gave a buffer back, if result is 0. */
+/* The current process released a buffer, if result is 0. */
 static __always_inline void ipcbus_report_release(u64 id, int result)
 {
 	if (ipcbus_reported())
@@ -101,7 +103,7 @@ int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_messa
 			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
 			 int error);
 
-/* thread was told that it sends too many oneways to node. */
+/* thread sends too many oneways to node; it was notified. */
 void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node,
 			u32 held);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls and oneways on their way out: finds the target, fills a buffer in its
- * region and queues the transaction there. Called by exchange.c.
+ * Requests: calls and oneways on their way out. Finds the target, fills a buffer in its
+ * region and queues the transaction there. exchange.c calls it in the sending thread.
  */
 #include <linux/ktime.h>
 
@@ -189,7 +189,7 @@ out:
 	return ret;
 }
 
-/* -EAGAIN: its room was counted on, but a thread has just taken it. */
+/* -EAGAIN: its space was counted on, but a thread has just taken it. */
 static int replace_locked(struct ipcbus_transaction *t, const struct ipcbus_message *message,
 			  struct ipcbus_transaction **ret_old)
 {
@@ -284,7 +284,7 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	return ret;
 }
 
-/* A buffer for the message; waits for room where that is asked for. */
+/* A buffer for the message. Waits for space if the sender wants that. */
 static __always_inline int request_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 					struct ipcbus_message *message,
 					struct ipcbus_buffer **ret_buffer)
@@ -339,8 +339,8 @@ static __always_inline int make_and_send(struct ipcbus_thread *thread,
 }
 
 /*
- * One that replaces another counts that one's room as free. When that one was taken
- * before this one was queued, this has to find room, or wait for it, like any other.
+ * A oneway that replaces another counts that one's space as free. If that one was taken
+ * before this one was queued, this one has to find space, or wait, like any other.
  */
 static bool must_find_space(struct ipcbus_message *message, int error)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for room: see space.h. Called by request.c; woken by quota.c when a
- * oneway's buffer goes, by node.c when the target does.
+ * Waiting for space: see space.h. mem/quota.c wakes the waiters when a oneway's buffer is
+ * released, node.c when their target dies.
  */
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
@@ -23,7 +23,7 @@
  * @waiter: in region->space of the target
  * @sender: whose file is polled; it outlives the watch
  * @target: counted; NULL once it has fired, when it is in no queue any more
- * @fired: there was room since, or the target went
+ * @fired: there was space since, or the target died
  */
 struct ipcbus_space_watch {
 	struct list_head entry;
@@ -40,9 +40,9 @@ enum space_state {
 };
 
 /**
- * struct space_waiter - a sender that waits for room until its deadline
+ * struct space_waiter - a sender that waits for space until its deadline
  * @entry: in region->space of the target: behind the watches, the first come first;
- *	with them if it needs no more room than what it replaces gives back
+ *	with them if it needs no more space than what it replaces releases
  * @region: the target's
  * @uid: the user whose quota there must have space, or invalid
  * @message: what it wants to send
@@ -63,9 +63,9 @@ static bool is_full(const struct ipcbus_region *region, const struct ipcbus_spac
 }
 
 /*
- * Wakes the waiter if there is room for it beside those before it that were woken
- * and did not look yet. Whoever has looked, and whoever leaves, calls for one more
- * round: so nobody sleeps over room that another one was woken for and did not take.
+ * Wakes the waiter if there is space for it beside those before it that were woken and
+ * did not look yet. Whoever has looked, and whoever leaves, starts one more round. So
+ * nobody sleeps while there is space that another one was woken for and did not take.
  */
 static int may_have_space(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
@@ -96,7 +96,7 @@ static int may_have_space(wait_queue_entry_t *entry, unsigned int mode, int flag
 	return 0;
 }
 
-/* The waiter has looked: it waits, or leaves and is in the queue no more. Room that
+/* The waiter has looked: it waits, or leaves and is in the queue no more. Space that
  * came meanwhile, or that it was woken for, is for whoever is next. */
 static void end_look(struct space_waiter *waiter)
 {
@@ -256,14 +256,14 @@ int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node
 
 	if (message->send->deadline)
 		return wait_for_space(sender, node, message, ret_buffer);
-	/* Not over news of another target that nobody has heard yet. */
+	/* Not if space of another target has to be reported first. */
 	cmpxchg(&sender->writable, IPCBUS_WRITABLE, IPCBUS_NOT_WRITABLE);
 	watched = !watch_space(sender, node->proc);
 	ret = watched ? try_again(sender, node, message, ret_buffer) : -EAGAIN;
 	/* The watch came too late for the node's end, and is not to keep the proc. */
 	if (unlikely(ret == -EOWNERDEAD))
 		free_watches(sender, node->proc, false);
-	/* Without a watch poll goes on saying that there is room. */
+	/* Without a watch poll goes on reporting the file as writable. */
 	if (ret != -EAGAIN || !watched)
 		cmpxchg(&sender->writable, IPCBUS_NOT_WRITABLE, IPCBUS_WRITABLE);
 	return ret;

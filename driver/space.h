@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Oneways whose share of the receiver's region is full: they wait for room until
- * their deadline, or the sender is told by poll when to try again.
+ * Space
+ *
+ * Oneways may occupy half of a region, within their senders' quotas. When a oneway finds
+ * no space there is back-pressure:
+ *
+ *   - If it has a deadline, the sender waits for space until then. Space goes to the
+ *     earliest waiter whose message fits.
+ *   - Otherwise the send fails with -EAGAIN, and poll does not report the sender's file
+ *     as writable until there is space again.
  */
 #ifndef IPCBUS_SPACE_H
 #define IPCBUS_SPACE_H
 
 #include "main.h"
 
-/* ipcbus_buffer_make() of a oneway to node said -EAGAIN: what now? 0 if there is
- * room after all; -EAGAIN, -ETIMEDOUT, -EINTR, -EOWNERDEAD, and what _make says. */
+/* ipcbus_buffer_make() of a oneway to node failed with -EAGAIN: waits, or arranges for poll. 0 if
+ * there is space after all; -EAGAIN, -ETIMEDOUT, -EINTR, -EOWNERDEAD, and what _make says. */
 int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
-/* EPOLLOUT, or 0. asked: for which events; who asks for that has heard. */
+/* EPOLLOUT, or 0. asked: the events that poll asks for. */
 __poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked);
 
 /* The sender is gone. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who floods a receiver with oneways. Asked by request.c for each one that it
- * queued; looks closer only when little of the receiver's room for them is left.
+ * Spam
+ *
+ * Who floods a receiver with oneways? request.c asks for each oneway that it has queued.
+ * The closer look comes only when little space for oneways is left.
  */
 #ifndef IPCBUS_SPAM_H
 #define IPCBUS_SPAM_H
@@ -12,7 +14,7 @@
 /* Sent, and too many: what sending a oneway returns instead of 0. */
 #define IPCBUS_SENT_SPAM	1
 
-/* Already told somebody; ipcbus_region.spam_look */
+/* In region->spam_look: somebody was notified already. */
 #define IPCBUS_SPAM_NOTIFIED U32_MAX
 
 bool ipcbus_spam_look(struct ipcbus_region *region, const struct ipcbus_proc *sender,
@@ -20,8 +22,8 @@ bool ipcbus_spam_look(struct ipcbus_region *region, const struct ipcbus_proc *se
 
 /*
  * Is the oneway that sender has just put into the region one of too many? Less
- * than a fifth of the room for oneways is left, and sender has more than a quarter
- * of it or 50 buffers, *ret_held. Once, until there is room again.
+ * than a fifth of the space for oneways is left, and sender has more than a quarter
+ * of it or 50 buffers, *ret_held. Once, until there is space again.
  */
 static inline bool ipcbus_is_spam(struct ipcbus_region *region, const struct ipcbus_proc *sender,
 				  u32 *ret_held)

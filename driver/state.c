@@ -18,7 +18,7 @@
 #include "thread.h"
 #include "transaction.h"
 
-/* What is looked at under a lock at once; longer queues are told in part. */
+/* What is looked at under a lock at once; longer queues are shown in part. */
 #define PIECE	64
 
 static unsigned int ms_since(unsigned long stamp)
@@ -289,7 +289,7 @@ static void show_threads(struct seq_file *seq, struct ipcbus_proc *proc)
  * struct node_row - one node, copied out
  * @refs: remote references
  * @pending: messages that wait for the owner or are with it
- * @busy: a oneway to it was handed out and not given back, for @busy_ms
+ * @busy: a oneway to it was delivered and not released, for @busy_ms
  * @busy_ms: see @busy
  * @queued: oneways behind that one, as far as a piece goes
  * @oldest_ms: how long the first of those has waited

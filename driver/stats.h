@@ -24,9 +24,9 @@ enum ipcbus_stat {
 	IPCBUS_STAT_QUOTAS,
 	/* Oneways that were queued and never delivered; none of them lives. */
 	IPCBUS_STAT_LOST,
-	/* Records that a monitor had no room for; none of them lives. */
+	/* Records for which a monitor had no space; none of them lives. */
 	IPCBUS_STAT_RECORDS_LOST,
-	/* Senders that were told they send too much; work that waited too long. */
+	/* Senders that were notified of spam; work that waited too long. */
 	IPCBUS_STAT_SPAM,
 	IPCBUS_STAT_STARVED,
 	IPCBUS_STAT_COUNT,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads: see thread.h. Called by exchange.c; work comes from the queueing
- * functions at the end of this file, the only place that wakes anybody.
+ * Threads: see thread.h. This file has their lifetime; wait.c has their waiting and
+ * exit.c their end.
  */
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
@@ -59,7 +59,7 @@ bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
 	return true;
 }
 
-/* Threads that ended without THREAD_EXIT: makes room in a full table. */
+/* Removes threads that ended without THREAD_EXIT from a full table. */
 static void reap_dead(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One thread of a proc: the calls it is in, its sleep, its hand-off.
+ * Thread
+ *
+ * A thread of a proc, made at its first ioctl. It has a stack of the calls that it is
+ * in: those that it made, and those that it serves. While it waits for any work it is
+ * in proc->idle, and the thread that went idle last gets the next work.
  */
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H
@@ -27,19 +31,19 @@
  * @ref: see main.h
  * @rcu: frees it
  * @proc: its proc, counted; constant
- * @pid: the thread, counted; tells the thread itself from others; constant
+ * @pid: the thread, counted; distinguishes the thread itself from others; constant
  * @tgid: its process, counted; constant
  * @pid_nr: @pid as its own proc knows it; constant
  * @tgid_nr: @tgid likewise; constant
- * @sender_id: its process, for who asks later; constant
+ * @sender_id: its process, for receivers that ask later; constant
  * @number: its place in proc->threads, from 1; constant
  * @task: the thread, counted; for waking it only; constant
- * @waiter: how it is woken; in no queue, for nobody else waits for the same
+ * @waiter: wait entry of this thread. It is never queued, because nobody else waits on it.
  * @asleep: it is about to sleep, or does; else no wake-up is needed
  * @since: when it went to sleep the last time, in jiffies
  * @kick: there is something to look at (proc->lock to change; the thread looks
  *	without it before it sleeps). While the thread is in a wait, always set
- *	when there is @given or @work, the call on @top is answered, or @interrupted.
+ *	when there is @given or @work, the call on @top has ended, or @interrupted.
  * @given: handed to this thread when it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->idle while it waits for any work (proc->lock)

@@ -2,7 +2,7 @@
 /*
  * Tracepoints: /sys/kernel/tracing/events/ipcbus. docs/tracing.md explains each
  * and its fields, which are an interface: names and meanings stay, new fields
- * come at the end. Fired by report.c, and by the files of nodes, handles and
+ * come at the end. Fired by observe.c, and by the files of nodes, handles and
  * watches themselves.
  *
  * Processes and threads are those of the initial pid namespace. A message's id
@@ -119,7 +119,7 @@ TRACE_EVENT_FN(ipcbus_deliver,
 	ipcbus_report_begin, ipcbus_report_end
 );
 
-/* An answer is about to be handed to the caller. */
+/* A reply is about to be handed to the caller. */
 TRACE_EVENT_FN(ipcbus_reply,
 	TP_PROTO(const struct ipcbus_record *r),
 	TP_ARGS(r),
@@ -147,7 +147,7 @@ TRACE_EVENT_FN(ipcbus_reply,
 	ipcbus_report_begin, ipcbus_report_end
 );
 
-/* The caller took its answer, of whichever kind. */
+/* The caller took the result of its call, of whichever kind. */
 TRACE_EVENT_FN(ipcbus_result,
 	TP_PROTO(u64 id, u32 kind, s32 error, struct ipcbus_party to, u64 buffer),
 	TP_ARGS(id, kind, error, to, buffer),
@@ -173,7 +173,7 @@ TRACE_EVENT_FN(ipcbus_result,
 	ipcbus_report_begin, ipcbus_report_end
 );
 
-/* A receiver gives a buffer back. */
+/* A receiver releases a buffer. */
 TRACE_EVENT_FN(ipcbus_release,
 	TP_PROTO(struct ipcbus_party by, u64 buffer),
 	TP_ARGS(by, buffer),
@@ -243,7 +243,7 @@ TRACE_EVENT(ipcbus_fail,
 		  __entry->node, __entry->code, __entry->size)
 );
 
-/* A sender was told that it sends a node's owner too many oneways. */
+/* A sender was notified that it sends a node's owner too many oneways. */
 TRACE_EVENT(ipcbus_spam,
 	TP_PROTO(const struct ipcbus_record *r),
 	TP_ARGS(r),
@@ -298,7 +298,7 @@ TRACE_EVENT_FN(ipcbus_starved,
 			 { 2, "ends" },		\
 			 { 3, "fires" })
 
-/* A node is made or destroyed, or fires: tells its owner that it is idle. */
+/* A node is made or destroyed, or fires: notifies its owner that it is idle. */
 TRACE_EVENT(ipcbus_node,
 	TP_PROTO(s32 pid, u32 node, u32 what),
 	TP_ARGS(pid, node, what),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls and oneways: see transaction.h. Sent by request.c, delivered through
- * thread.c to who serves them, answered by reply.c.
+ * Transactions: see transaction.h. This file has their lifetime and the stacks of threads.
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of one call or oneway: created by the sender, queued, delivered,
- * and answered | failed | abandoned.
+ * Transaction
+ *
+ * One call or oneway. request.c makes it, deliver.c delivers it, reply.c ends it. It has
+ * two sides with a state each:
  *
  *   caller's side (state, under caller->lock)
- *     PENDING --reply, error, failure, cancel--> ANSWERED --caller takes it--> gone
+ *     PENDING --reply, error, failure, cancel--> ENDED --caller takes it--> gone
  *        \--deadline passes, caller dies or exits--> ABANDONED
- *     An answer that comes after a cancel or in ABANDONED is dropped.
+ *     A reply that comes after a cancel or in ABANDONED is dropped.
  *   server's side (under node->proc->lock)
  *     queued (work.entry) -> taken (in proc->open, on server's stack) ->
- *     answering (neither) -> gone; a failing reply goes back to proc->open
+ *     replying (neither) -> gone; a reply that fails goes back to proc->open
  */
 #ifndef IPCBUS_TRANSACTION_H
 #define IPCBUS_TRANSACTION_H
@@ -36,14 +38,14 @@ enum ipcbus_transaction_state {
  * @since: when it was sent, in jiffies; constant
  * @code: the sender's number; constant
  * @oneway: no reply; constant
- * @async: answered to the proc, not to a thread; constant
+ * @async: it ends for the proc, not for a thread; constant
  * @accept_fds: the reply may bring fds; constant
  * @depth: calls in the chain up to this one; constant
  * @sender: who sent it; constant
  * @sender_id: of a oneway or async call: the process that sent it; constant
  * @deadline: when the caller stops waiting, or 0; constant
  * @cookie: the caller's; constant
- * @caller: where the answer goes: @from's proc, or of an async call counted; NULL
+ * @caller: where the reply goes: @from's proc, or of an async call counted; NULL
  *	for a oneway; constant
  * @replaces: a oneway that replaces an older one, and may be replaced: by which
  *	proc (its serial), else 0; constant once queued
@@ -57,16 +59,16 @@ enum ipcbus_transaction_state {
  * @state: see above
  * @from_below: the next on @from's stack (caller->lock)
  * @async_entry: in caller->asyncs while PENDING (caller->lock)
- * @done: an async call's answer, in the caller's queue (caller->lock); of another:
+ * @done: an async call's end, in the caller's queue (caller->lock); of another:
  *	in the list of who cancels it
  * @expiry: in caller->expiry, if a timer ends it (caller->lock)
  * @result: the event the caller will get (caller->lock)
- * @reply: the answer's buffer, in the caller's region, or NULL
+ * @reply: the reply's buffer, in the caller's region, or NULL
  * @open: in proc->open (node->proc->lock)
  * @delivering: the thread that took it still makes its event: set with node->proc->lock,
- *	cleared without; until then it cannot be answered
- * @canceled: nobody waits for the answer (node->proc->lock)
- * @notice: tells the server so; holds a reference while it is queued
+ *	cleared without; until then there can be no reply
+ * @canceled: nobody waits for the reply (node->proc->lock)
+ * @notice: notifies the server of that; holds a reference while it is queued
  * @server: on whose stack it is, or NULL (node->proc->lock)
  * @to_below: the next on @server's stack
  */

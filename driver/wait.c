@@ -174,7 +174,7 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 
 /*
  * Before it sleeps the thread gives way once while it is still runnable: if the
- * one it woke answers now, neither of them has to be put to sleep and woken
+ * one it woke replies now, neither of them has to be put to sleep and woken
  * again for that, the dearest part of a round trip.
  */
 static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who pays: what a sender makes for a region is charged to the memory cgroup of
- * the region's owner, not the sender's own. Used by buffer.c and pages.c around
- * their allocations.
+ * Charge
  *
- * Such memory is asked for with IPCBUS_CHARGE_GFP: where the owner's group is
- * full the kernel reclaims from it, and then gives up. The sender is told
- * -ENOMEM, and nobody is killed for what somebody else sends.
+ * What a sender allocates for a region is charged to the memory cgroup of the region's
+ * owner, not to the sender's own. region.c and pages.c do so around their allocations.
+ *
+ * They allocate with IPCBUS_CHARGE_GFP. If the owner's group is full, the kernel
+ * reclaims from it, and then gives up. The send fails with -ENOMEM, and nobody is killed
+ * for what somebody else sends.
  */
 #ifndef IPCBUS_CHARGE_H
 #define IPCBUS_CHARGE_H

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The physical pages behind a region: one set, which the driver writes through
- * the kernel's own mapping and the receiver reads through its mapping. A page
- * comes when a buffer first needs it, zeroed, and stays for the next ones, so
- * nothing but zeroes and the receiver's own messages is ever on it. When memory
- * is short, pages that no buffer lies on go again (reclaim.c).
+ * Pages
+ *
+ * The physical pages behind a region. There is one set: the driver writes it through the
+ * kernel's own mapping, and the receiver reads it through its mapping. A page comes when
+ * a buffer first needs it, zeroed, and stays for the next buffers. So there is never
+ * anything on it but zeroes and the receiver's own messages. When memory is short, pages
+ * on which no buffer lies go again (reclaim.c).
  */
 #ifndef IPCBUS_PAGES_H
 #define IPCBUS_PAGES_H
@@ -82,9 +84,8 @@ void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size);
 struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index);
 
 /*
- * Gives up to want pages of [*next, end) back to the kernel. Nobody else may need
- * them: the caller owns the room. Sleeps, but not for memory. Returns how
- * many; *next: how far it came.
+ * Frees up to want pages of [*next, end). Nobody else may need them: the caller owns
+ * the space. Sleeps, but not for memory. Returns how many; *next: how far it came.
  */
 unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
 				unsigned long end, unsigned long want);

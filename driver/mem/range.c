@@ -143,8 +143,8 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 	insert(pool, whole);
 }
 
-/* The part of the warm hull that lies between start and end. */
-static void clip_warm(struct ipcbus_range *range, u32 backed_start, u32 backed_end)
+/* The part of the backed hull that lies between start and end. */
+static void clip_backed(struct ipcbus_range *range, u32 backed_start, u32 backed_end)
 {
 	u32 end = range->start + range->size;
 
@@ -173,8 +173,8 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
 	range->size -= upper->size;
 	upper->start = range->start + range->size;
 	upper->used = true;
-	clip_warm(upper, range->backed_start, range->backed_end);
-	clip_warm(range, range->backed_start, range->backed_end);
+	clip_backed(upper, range->backed_start, range->backed_end);
+	clip_backed(range, range->backed_start, range->backed_end);
 	insert(pool, at_end ? range : upper);
 	return at_end ? upper : range;
 }
@@ -221,7 +221,7 @@ int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range
 	return ipcbus_range_put_reclaimed(pool, range, unused);
 }
 
-/* The largest first; in each list the warm ones come first. */
+/* The largest first; in each list the backed ones come first. */
 struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size)
 {
 	struct ipcbus_range *range;

@@ -10,9 +10,9 @@
  * size class: the first level is the power of two, the second divides that
  * into eight.
  *
- * A unit is *warm* from when it was handed out until the caller says that it
- * has cooled it (reclaim.c). A free range knows the hull of its warm units. Warm
- * ranges come first in their lists, so they are handed out first.
+ * A unit is *backed* by memory from when it was handed out until the caller says that
+ * it has reclaimed that (reclaim.c). A free range knows the hull of its backed units.
+ * Backed ranges come first in their lists, so they are handed out first.
  */
 #ifndef IPCBUS_RANGE_H
 #define IPCBUS_RANGE_H
@@ -32,8 +32,8 @@
  * @link: in the list of its size class while free
  * @start: first unit
  * @size: units, never 0
- * @backed_start: of a free one: all its warm units are between this one
- * @backed_end: and before this one; nothing is warm if they are equal
+ * @backed_start: of a free one: all its backed units are between this one
+ * @backed_end: and before this one; nothing is backed if they are equal
  * @used: whether it is handed out
  */
 struct ipcbus_range {
@@ -83,9 +83,10 @@ int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range
 		      struct ipcbus_range *unused[2]);
 
 /*
- * Hands out a free range as it is, of at least that size (a power of two) and not
- * all cold, or NULL. Its user cools what it can, says so in backed_start and backed_end, and puts
- * it back, which is like ipcbus_range_free() but warms nothing.
+ * Hands out a free range as it is, of at least that size (a power of two) and with
+ * backed units, or NULL. The caller reclaims what it can, says so in backed_start and
+ * backed_end, and puts it back. That is like ipcbus_range_free(), but what is not backed
+ * stays so.
  */
 struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size);
 int ipcbus_range_put_reclaimed(struct ipcbus_range_pool *pool, struct ipcbus_range *range,

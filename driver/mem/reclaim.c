@@ -19,7 +19,7 @@
 static struct shrinker *shrinker;
 static struct vfsmount *mount;
 
-/* Held while room is taken out of a region, and for the list. No memory is
+/* Held while a free range is taken out of a region, and for the list. No memory is
  * allocated under it, and reclaim itself never waits for it. */
 static DEFINE_MUTEX(reclaim_lock);
 static LIST_HEAD(regions);
@@ -66,8 +66,9 @@ void ipcbus_reclaim_wait(void)
 }
 
 /*
- * Frees whole pages in the warm part of a range that is taken out. The part of a
- * page at either end may belong to a buffer; when that goes, the page is warm.
+ * Frees whole pages in the backed part of a range that is taken out of its region. The
+ * part of a page at either end may belong to a buffer. When that is released, the page
+ * counts as backed.
  */
 static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_range *range,
 				   unsigned long want)

@@ -338,6 +338,7 @@ int ipcbus_region_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sen
 	spin_unlock(&region->lock);
 	return ret;
 }
+
 /* --- Reclaim ------------------------------------------------------------------- */
 
 struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units)
@@ -371,6 +372,7 @@ u32 ipcbus_region_backed(struct ipcbus_region *region)
 	spin_unlock(&region->lock);
 	return units;
 }
+
 /* --- For readers of "state" ------------------------------------------------------ */
 
 static void look_at(const struct ipcbus_buffer *buffer, struct ipcbus_region_use *use)
