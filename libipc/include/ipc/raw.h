@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of bytes: libipc without protobuf. The rules and error list of <ipc/ipc.h> apply.
+ * Messages of bytes: libipc without protobuf. Gateways, other languages and tools use these
+ * functions in place of generated code. Connections, names, proxies, calls, streams and
+ * errors are those of <ipc/ipc.h>, whose rules and error list apply. Raw and generated code
+ * work with each other.
  *
- * A message is a code, bytes and entries. An entry is an object, a proxy or a file
- * descriptor that travels beside the bytes, under a tag. Bytes and tags mean what the two
- * sides agree on. Neither libipc nor the kernel looks at them. Gateways, bindings of other
- * languages and tools stand on this.
- *
- * Connections, serving threads, names, death watches, errors and the ends of streams are
- * those of <ipc/ipc.h>. They work with raw and with generated code alike: a raw client may
- * call an object of generated code, and the reverse.
+ * A message is a code, bytes and entries. An entry is an object, a proxy or a file descriptor
+ * that travels beside the bytes under a tag. Sender and receiver agree on the meaning of
+ * bytes and tags; neither libipc nor the kernel reads them.
  *
  *	struct ipc_raw_message request = { .code = 1, .data = "ping", .size = 4 };
  *	struct ipc_raw_message *reply;
  *
  *	r = ipc_raw_call(proxy, &request, NULL, &reply, &error);
  *	if (r < 0)
- *		return ipc_fail("ping", r, &error);
+ *		return r;
  *	fwrite(reply->data, 1, reply->size, stdout);
  *	ipc_raw_free(reply);
  *
- * How generated code uses messages: the code is struct ipc_method.code, and the bytes are
- * those of the protobuf message, perhaps inside a frame (ipc_payload_message()). A field of
- * type ipc.Object or ipc.Fd holds the tag of its entry.
+ * Generated code sends raw messages too: the code is struct ipc_method.code, and the bytes are
+ * protobuf. Blobs and metadata may surround them, see ipc_payload_message(). A field of the
+ * type ipc.Object or ipc.Fd contains the tag of its entry.
+ *
+ * One message belongs to one thread at a time.
  */
 #ifndef IPC_RAW_H
 #define IPC_RAW_H
@@ -36,59 +36,60 @@ extern "C" {
 
 /* --- Messages ---------------------------------------------------------------- */
 
-/* The most entries, and the most parts, of one message. */
+/* Maximum of entries and of parts in one message; with more, sending fails with -E2BIG. */
 #define IPC_RAW_ENTRIES_MAX	64
 #define IPC_RAW_PARTS_MAX	64
 
-/*
- * Kinds of entries. The sender's own object arrives as a proxy. A proxy arrives as a proxy,
- * or in the process of its object as that object.
- */
 enum ipc_raw_type {
-	IPC_RAW_OBJECT = 1,
-	IPC_RAW_PROXY = 2,
+	IPC_RAW_OBJECT = 1,	/* an object of this process */
+	IPC_RAW_PROXY = 2,	/* an object of another process */
 	IPC_RAW_FD = 3,
 };
 
+/*
+ * An entry of a message. An object of the sender arrives as a proxy. A proxy arrives as a
+ * proxy, or as the object in the process that owns it.
+ */
 struct ipc_raw_entry {
 	uint64_t tag;			/* arrives unchanged */
 	enum ipc_raw_type type;
 	__extension__ union {
-		struct ipc_object *object; /* received: NULL if it was destroyed meanwhile */
+		struct ipc_object *object;	/* received: NULL if it ended in the meantime */
 		struct ipc_proxy *proxy;
 		int32_t fd;
 	};
 };
 
 /*
- * A message. All zeroes is a message without anything.
+ * A message.
  *
- * Sending: everything stays the caller's. It must not change until the sending function
- * returns. The kernel copies the bytes and takes its own references of the entries.
+ * If it is sent, everything in it stays the caller's and must not change until the sending
+ * function returns. The kernel copies the bytes and takes its own reference for each entry.
  *
- * Receiving: everything belongs to the message, and ends with it. The bytes are read-only
- * and 8-byte aligned. To keep an object or proxy, take a reference. To keep a file
- * descriptor, take it with ipc_take_fd(&entry->fd).
+ * If it was received, everything in it belongs to the message and ends with it. The bytes are
+ * read-only and 8-byte aligned. To keep an object or proxy, take a reference. To keep a file
+ * descriptor, call ipc_take_fd(&entry->fd).
  */
 struct ipc_raw_message {
-	uint32_t code;			/* request: the method; else 0 */
-	uint32_t flags;			/* call: IPC_RAW_ACCEPT_FDS or 0; else 0 */
+	uint32_t code;			/* request: the number of the method; else 0 */
+	uint32_t flags;			/* request: IPC_RAW_ACCEPT_FDS or 0; else 0 */
 	const void *data;
 	size_t size;			/* bytes of data */
-	const struct iovec *parts;	/* sending: pieces in place of data, or NULL */
-	size_t n_parts;
+	const struct iovec *parts;	/* sent: n_parts pieces, in place of data */
+	size_t n_parts;			/* received: 0 */
 	struct ipc_raw_entry *entries;
 	size_t n_entries;
 };
 
-/* Accept file descriptors: of a call, in its reply; of an object, in its requests. Without
- * it such a message fails with -EPERM at the sender. */
+/* Request: the reply may contain file descriptors. Object: its requests may. Otherwise the
+ * sender gets -EPERM. */
 #define IPC_RAW_ACCEPT_FDS	(1U << 0)
 
 /*
- * Codes of methods. A method without the option (ipc.id) has the FNV-1a hash of
- * "package.Service/Method" with the top bit set. Numbers of (ipc.id) are below
- * IPC_CODE_BUILTIN. Each object of generated code serves the four methods behind that.
+ * Numbers of methods in generated code. The number of a method without the option (ipc.id) is
+ * the FNV-1a hash of "package.Service/Method" with the top bit set. Numbers of (ipc.id) are
+ * below IPC_CODE_BUILTIN. Every object of generated code has the methods from
+ * IPC_CODE_BUILTIN on.
  */
 #define IPC_CODE_BUILTIN	0x10000U
 #define IPC_CODE_DERIVED	0x80000000U
@@ -98,46 +99,42 @@ struct ipc_raw_message {
 #define IPC_CODE_STREAM		(IPC_CODE_BUILTIN + 3)	/* ipc.StreamOpen -> ipc.StreamOpen */
 
 /*
- * Find the message in the payload of a request, reply or record. Metadata of a call, and the
- * blobs of generated code, surround it with a frame; otherwise it is the whole payload.
- * *ret_message points into payload.
+ * Find the message in the payload of a request or record, which metadata and the blobs of
+ * generated code may surround. *ret_message points into payload. Needs no connection.
  *
- *   -EBADMSG  The frame is malformed.
+ *   -EBADMSG  The payload is malformed.
  */
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
 
-/* Free a reply, with the entries that are left in it. NULL is allowed. */
+/* Free the reply of a call, with everything that was not taken out of it. NULL is
+ * allowed. */
 void ipc_raw_free(struct ipc_raw_message *reply);
 
-/* --- Calling ----------------------------------------------------------------- */
+/* --- Calls -------------------------------------------------------------------- */
 
 /*
- * Call an object and block until its reply. The caller frees *ret_reply with
- * ipc_raw_free(). ret_reply, options and error may be NULL; a reply that is not asked for is
- * dropped. Calls of the same chain that come back meanwhile are served on this thread.
+ * Call the object and block until its reply. The caller frees *ret_reply with ipc_raw_free().
+ * ret_reply may be NULL: then the reply is not parsed. options and error may be NULL. The time
+ * limit is that of options, the proxy, or the connection, see ipc_set_timeout(). Calls of the
+ * same chain that come back meanwhile are served on this thread.
  *
- * Metadata in the options surrounds the bytes with a frame, which an object of generated
- * code expects; a raw object sees the frame in its bytes.
- *
- *   -EINVAL  The message has both data and parts, an unknown flag, or an entry of no type.
- *   -E2BIG   The message has too many entries or parts.
- *   -EBADF   An entry is no open file descriptor, or belongs to another connection.
- *   Others   Any error of a call: see <ipc/ipc.h>.
+ *   -EINVAL   An argument is NULL, or a flag or the type of an entry is unknown.
+ *   -E2BIG    The message has too many entries or parts.
+ *   -EBADF    An entry is no open file descriptor, or belongs to another connection.
+ *   Others    Any error of a call in <ipc/ipc.h>, and any errno that the server reports.
  */
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
 		 struct ipc_error *error);
 
 /*
- * Call an object without waiting. cb runs once, on a serving thread, when the call has
- * ended: with 0 and the reply, or with a negative errno, NULL and the error (never NULL).
- * The library frees the reply when cb returns, unless cb calls ipc_raw_keep(); then the
- * program frees it. Calls that are open when the connection closes end with -ECANCELED,
- * inside the last ipc_unref(). *ret_id, for ipc_cancel(), is set before cb can run; options
- * and ret_id may be NULL. If the function fails, cb does not run.
- *
- *   Errors of sending as ipc_raw_call().
+ * Start a call and return. If that succeeds, cb runs once on a serving thread: with 0 and the
+ * reply, or with a negative errno, NULL and an error that is never NULL. The library frees
+ * the reply when cb returns, unless cb has called ipc_raw_keep(); then the program frees it
+ * with ipc_raw_free(). If the connection closes first, cb gets -ECANCELED, inside the last
+ * ipc_unref(). *ret_id is for ipc_cancel() and is written before cb can run; ret_id may be
+ * NULL. Errors as ipc_raw_call(), except those of the reply.
  */
 typedef void (*ipc_raw_cb)(int result, struct ipc_raw_message *reply,
 			   const struct ipc_error *error, void *userdata);
@@ -147,105 +144,88 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 void ipc_raw_keep(struct ipc_raw_message *reply);
 
 /*
- * Send a oneway: a message without a reply. Return when the kernel has it. options may be
- * NULL; with a time limit in them, wait that long for space in the receiver's region.
+ * Send a message without a reply, and return when it is queued. Blocks only for space at the
+ * receiver, and only if options have a timeout_usec. Errors as ipc_raw_call(), and:
  *
- *   -EAGAIN  The receiver has no space for it; see ipc_on_writable().
- *   Others   As ipc_raw_call().
+ *   -EAGAIN     The receiver has no space; see ipc_on_writable().
+ *   -ETIMEDOUT  The receiver had no space in time.
  */
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		   const struct ipc_options *options);
 
-/* --- Serving ----------------------------------------------------------------- */
+/* --- Serving ------------------------------------------------------------------- */
 
-/* What an object does. It must stay valid as long as the object. */
+/* What an object does. Must stay valid as long as the object. */
 struct ipc_raw_ops {
-	const char *interface;		/* name of its type, for names and tools; or NULL */
+	/* The name of its interface, for ipc_register_name() and tools; or NULL. */
+	const char *interface;
 	uint32_t flags;			/* IPC_RAW_ACCEPT_FDS or 0 */
 	uint32_t reserved;		/* 0 */
-
 	/*
-	 * Serve a call or oneway. Runs on a serving thread. The request is valid until
-	 * serve returns or, with ipc_call_ref(), until the last ipc_call_unref(). Reply with
-	 * ipc_raw_reply(), or with an error of <ipc/ipc.h>. What serve returns counts as
-	 * in every handler, see there. It gets every code, but not IPC_CODE_PING, to which
-	 * the library replies, and not IPC_CODE_STREAM if stream is set.
+	 * Serves a call or oneway, on a serving thread, by the rules of "Serving a call" in
+	 * <ipc/ipc.h>. Gets all codes but IPC_CODE_PING, to which the library replies, and
+	 * IPC_CODE_STREAM if stream is set.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
-
-	/* Serve a stream that a client opened by the method with that code. Runs and returns
-	 * as every handler of a stream, see <ipc/stream.h>. NULL: there are none. */
+	/* Serves a stream that a client opens with the method code; or NULL. */
 	int (*stream)(struct ipc_stream *stream, uint32_t code, void *userdata);
-
-	/* The object is destroyed. Runs on any thread. May be NULL. */
+	/* Runs when the object ends; or NULL. */
 	void (*destroy)(void *userdata);
 };
 
 /*
- * Create an object. The caller has the reference. Register the object under a name
- * (ipc_register_name()), or send it in an entry; then the kernel creates its node.
+ * Create an object. The caller releases *ret_object with ipc_object_unref(). Register it with
+ * ipc_register_name(), or send it as an entry.
  *
- *   -EINVAL  serve is NULL, or there are unknown flags.
+ *   -EINVAL   ops has no serve, or unknown flags.
  */
 int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *userdata,
 		       struct ipc_object **ret_object);
 
 /*
- * Reply to a call, once. In the handler, a reply without entries is copied and leaves when
- * the handler returns. Another reply leaves at once; if that fails, the call stays open and
- * may get an error instead.
+ * Reply to a call, once, from any thread. A reply without entries that is made in the handler
+ * is copied and sent when the handler returns. Any other reply is sent at once; if that fails,
+ * the call stays open.
  *
  *   -EINVAL    The call is a oneway; or as ipc_raw_call().
- *   -EALREADY  The call has a reply.
- *   Others     Errors of sending as ipc_raw_call().
+ *   -EALREADY  The call already has a reply, or nobody waits for it any more.
+ *   Others     As ipc_raw_call(); nothing was sent.
  */
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 
 /*
- * End a call with an errno, 1 to 4095 or negative, and the bytes of an ipc.Error. Only for
- * those that forward the bytes of another error; use ipc_call_raise() otherwise. The bytes
- * are not checked: a receiver that cannot parse them sees the errno alone.
- *
- *   As ipc_raw_reply().
+ * End a call with the errno code, positive or negative, and the bytes of an ipc.Error, for
+ * programs that forward one. Others use ipc_call_raise() and the like. Errors as
+ * ipc_raw_reply().
  */
 int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size);
 
-/* --- Streams ------------------------------------------------------------------- */
+/* --- Streams -------------------------------------------------------------------- */
 
 /*
- * Open a stream by the method with that code, and block until the server has accepted it.
- * The caller releases it with ipc_stream_unref(). All functions of <ipc/stream.h> work on
- * it. Messages to this end may bring file descriptors. If the method takes one request and
- * streams replies, send the request first and call ipc_stream_end(). If it streams requests
- * and has one reply, that reply is the one message to receive. options and error may be
- * NULL.
+ * Open a stream with the method code and block until the server has accepted it. The caller
+ * releases *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
+ * For a method with one request and a stream of replies, send the request and call
+ * ipc_stream_end(). Errors as ipc_raw_call(), and:
  *
  *   -EOPNOTSUPP  The object has no such stream.
- *   Others       As ipc_raw_call().
  */
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error);
 
 /*
- * Send a message; its code and flags are 0. Wait for at most timeout_usec microseconds for
- * credit and space, and serve the connection meanwhile.
+ * Send and receive a message by the rules of <ipc/stream.h>. code and flags of the message are
+ * 0. ipc_raw_stream_receive() returns 1 and a message that belongs to the stream until the next
+ * receive, or 0 at the end. Only one thread may receive. error may be NULL.
  *
- *   -EINVAL  This is a stream of generated code; or as ipc_raw_call().
- *   Others   As sending in <ipc/stream.h>.
+ *   -EAGAIN   The receiver is not ready or has no space, or no message arrived, in time.
+ *   -EPIPE    Sending: this side has ended its sending, or the server has ended the stream.
+ *   Others    As <ipc/stream.h> and ipc_raw_oneway().
  */
 int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,
 			uint64_t timeout_usec);
-
-/*
- * Receive a message: return 1, or 0 at the end of the stream. The stream owns the message
- * until the next receive. Wait for at most timeout_usec microseconds, and serve the
- * connection meanwhile. error may be NULL. One thread at a time.
- *
- *   -EINVAL  This is a stream of generated code.
- *   Others   As receiving in <ipc/stream.h>.
- */
 int ipc_raw_stream_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const struct ipc_raw_message **ret_message,
 			   struct ipc_error *error);
