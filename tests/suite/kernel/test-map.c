@@ -456,7 +456,7 @@ START_TEST(mapping_is_not_inherited)
 END_TEST
 
 /* The advice that undoes "not inherited" is refused, or at least shows nothing. */
-START_TEST(mapping_is_not_inherited_on_first_touch)
+START_TEST(mapping_is_not_inherited_on_request)
 {
 	pid_t pid;
 
@@ -635,7 +635,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, use_after_fork);
 	tcase_add_test(tc, unmapped_file_after_fork);
 	tcase_add_test(tc, mapping_is_not_inherited);
-	tcase_add_test(tc, mapping_is_not_inherited_on_first_touch);
+	tcase_add_test(tc, mapping_is_not_inherited_on_request);
 	tcase_add_test(tc, use_after_exec);
 	tcase_add_test(tc, exec_of_the_opener);
 	tcase_add_test(tc, use_through_a_passed_fd);
