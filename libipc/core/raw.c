@@ -165,7 +165,7 @@ static int start(struct request *request, struct outgoing *out, uint32_t kind,
 	if (r == 0)
 		r = request_init(request, kind, proxy, message->code, /* timeout_usec= */ 0,
 				 options);
-	if (r < 0)
+	if (r)
 		return r;
 	if (message->flags & IPC_RAW_ACCEPT_FDS)
 		request->x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;

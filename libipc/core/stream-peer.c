@@ -561,7 +561,7 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 	if (r == -EOPNOTSUPP)
 		return ipc_call_errno(call, r, "%s has no stream with the number 0x%x",
 				      call->object->interface ?: "the object", open.method);
-	if (r < 0)
+	if (r)
 		return r;
 	stream->service = ipc_object_ref(call->object);
 	stream->uid = call->uid;

@@ -43,7 +43,7 @@ int manager_get(struct ipc *ipc, struct service_manager **ret_manager)
 	r = names_make(ipc);
 	if (r == 0)
 		r = ipc_get_manager(ipc, &proxy);
-	if (r < 0)
+	if (r)
 		return r;
 
 	*ret_manager = service_manager_from_proxy(proxy);
