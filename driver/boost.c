@@ -140,7 +140,7 @@ void ipcbus_boost_leave(struct ipcbus_thread *thread, u32 flags, u32 kind)
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:
 	case IPCBUS_EVENT_FAILED:
-		/* This very one; or it goes on after a call made on its behalf. */
+		/* A oneway begins, or a thread goes on serving one after its own call. */
 		break;
 	default:
 		if (flags & IPCBUS_WAIT)

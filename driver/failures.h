@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The last failures of a bus, for its file "failures". Written by report.c.
+ * The last failures of a bus, for its file "failures". Written by observe.c.
  */
 #ifndef IPCBUS_FAILURES_H
 #define IPCBUS_FAILURES_H

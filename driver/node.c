@@ -308,7 +308,7 @@ void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
 	struct ipcbus_work *work = NULL;
 
 	lockdep_assert_held(&node->proc->lock);
-	/* A dead node's are being cancelled. */
+	/* A dead node's oneways are being discarded. */
 	if (!node->dead)
 		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
 	node->oneway_busy = work;

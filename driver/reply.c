@@ -224,7 +224,7 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	} else {
 		t->server = NULL;
 	}
-	/* Called off when it was in no table. */
+	/* It was canceled while its reply was being sent: notify the server now. */
 	if (READ_ONCE(t->state) != IPCBUS_PENDING)
 		ipcbus_cancel_notify_locked(t);
 	spin_unlock(&proc->lock);

@@ -4,11 +4,12 @@
  *
  * Work is whatever a thread can be given: a message, the end of a call, a
  * notification. A proc has one queue for all its threads, and each thread has one for
- * calls that come back to it. Each kind of work has two operations, so that nothing
- * that can be queued is forgotten when a proc dies:
+ * calls that come back to it. Each kind of work has operations, so that nothing
+ * that can be queued is forgotten when a proc or node dies:
  *
  *   deliver  makes an event of it for the thread that took it
- *   discard  drops it, because its proc is dying
+ *   discard  drops it, because its proc or node is dying
+ *   node     says for which node it is; none for work that is for no node
  *
  * ipcbus_proc_queue_locked() is the only way to publish work. Whoever takes work off a
  * queue owns it, and calls one of the two operations without a lock.

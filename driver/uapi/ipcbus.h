@@ -44,9 +44,9 @@
  *     - Reserved fields must be zero and unknown flags must not be set (-EINVAL).
  *   Numbers and meanings never change. 32-bit and 64-bit programs use the same layout.
  *
- * Errors: An ioctl returns 0, or -1 with errno. An exchange that fails has sent nothing. If it
- *   fails at a later stage than ARGS, it also writes an IPCBUS_EVENT_FAILED with error, stage and
- *   index. enum ipcbus_stage and the comment of each ioctl say more about the errors there.
+ * Errors: An ioctl returns 0, or -1 with errno. An exchange that fails has sent nothing (but see
+ *   EFAULT). If it fails at a later stage than ARGS, it also writes an IPCBUS_EVENT_FAILED with
+ *   error, stage and index. enum ipcbus_stage and each ioctl's comment say more of errors there.
  *   E2BIG       A structure has a tail that is not zero, or a count is above its cap.
  *   EAGAIN      Oneways occupy their half of the receiver's region, or the sender's user its quota
  *               of that half. poll reports EPOLLOUT when to try again.
@@ -494,7 +494,7 @@ struct ipcbus_event {
  *     same chain that comes back to this proc. IPCBUS_SERVE changes nothing.
  *   - Else, with IPCBUS_SERVE, it gets the next work of the proc: calls, oneways, ends of async
  *     calls, and notifications.
- *   - Else it only returns when it is interrupted.
+ *   - Else there is nothing to take: it sleeps until it is interrupted.
  * If there is nothing to take, the thread sleeps. With IPCBUS_NONBLOCK, or O_NONBLOCK on the file,
  * it returns EVENT_NONE instead.
  *
@@ -659,9 +659,9 @@ struct ipcbus_node_info {
  *   - EBUSY: the proc already has a manager watch
  *   - EDQUOT: the user has too many watches
  *
- * UNWATCH without a flag ends the death watch of the handle. When it succeeds, no event of the
- * watch will come. UNWATCH of handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch; no
- * EVENT_MANAGER comes after it returned.
+ * UNWATCH without a flag ends the death watch of the handle. Afterwards no thread takes an event
+ * of the watch; one that took FROZEN or THAWED before may still be on its way back. UNWATCH of
+ * handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch in the same way.
  *   - EBADF: there is no such handle
  *   - ENOENT: there is no watch; or its event was already delivered; or the handle is 0, a new
  *     manager has registered, and the event of the old one is still queued

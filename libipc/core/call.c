@@ -400,7 +400,7 @@ int ipc_call_pidfd(const struct ipc_call *call)
 	struct ipcbus_sender_info info = { .call = call->number };
 	int fd, r;
 
-	if (call_is_replied(call))
+	if (!call || call_is_replied(call))
 		return -EINVAL;
 	if (!call->pid)
 		return -ENOENT;

@@ -20,7 +20,7 @@
  * error.c, map.c, monitor.c, stream.c and stream-peer.c streams, wire.c the few messages
  * of the library's own, writable.c oneways that wait for space.
  *
- * typed/ adds messages: see typed/rpc.h. It uses core/, which knows nothing of it.
+ * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes, watches and calls. In this order:

@@ -14,7 +14,7 @@
 
 struct ipc;
 
-/* Who wants to know; zeroes but for came, which is called without locks. */
+/* Who wants to know; zeroes but for ready, which is called without locks. */
 struct writable_waiter {
 	struct writable_waiter *next;
 	struct writable_waiter **link;	/* NULL: does not wait */

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names of services that leave when nobody needs them.
+ * Registrations with idle exit: services that exit when nobody uses them.
  *
- * servicemanager gets a Provider in the object's place. When somebody wants the name
- * it notifies that, we hand it the object, and it hands it on and keeps nothing. So the
- * driver's IDLE event means: no client is left. To leave takes three steps, so that no
- * call is lost:
+ * servicemanager gets a Provider in the object's place. When somebody wants the name, it
+ * asks the provider, which hands over the object; servicemanager passes that on and keeps
+ * nothing. So the driver's IDLE event means that no client is left. Idle exit takes three
+ * steps, so that no call is lost:
  *
- *   Leave     servicemanager keeps those waiting who want the name from here on;
- *             refused while somebody waits already
- *   end       the driver ends the object if nobody refers to it and no call is on its
- *             way; else Add once more, and go on
- *   Remove    who waited meanwhile has the next one started
+ *   IdleExit        servicemanager keeps new clients waiting; refused while one waits
+ *   end             the driver ends the object if nobody refers to it and no call is on its
+ *                   way; else RegisterName once more, and the service goes on
+ *   UnregisterName  servicemanager starts the service again for those who wait
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
  * Watch() of ours has a cookie of its own, higher than those before, so changes
  * that the old manager still reported are known.
  *
- *   cookie is new, or AGAIN   what is remembered is not sure any more
+ *   cookie is new, or REPLAY   what is remembered is not sure any more
  *   PRESENT                   sure again; new if the object is another
  *   GONE                      new if it was remembered
  *   SETTLED                   what is still not sure is gone

@@ -51,18 +51,20 @@
  *               are plain memory: one thread at a time changes one.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
  *               any function, but must not drop the last reference of its connection.
+ *               Exception: an interceptor must not register or unregister names.
  *               Handlers and callbacks of a connection run concurrently if several
  *               threads serve it.
  *   Fork        A connection and all that came from it are unusable in a child process.
  *               Functions fail with -ECHILD there. The child opens its own connection
- *               and may only unref what it inherited.
+ *               and may only unref what it inherited, and streams not even that.
  *   Side effects  The library never aborts, installs no signal handlers, and prints
  *               nothing except in ipc_fail(). It starts threads only as far as
  *               ipc_set_threads() allows. Those threads block all signals.
  *
- * Errors. Each errno means the same everywhere; ipc_strerror() has these texts. Functions
- * list the errors that are specific to them. Every function may fail with -EINVAL and
- * -ECHILD; a function that allocates, with -ENOMEM. Calls may fail with each error below.
+ * Errors. An errno has the meaning below, except where a function lists another;
+ * ipc_strerror() has these texts. Functions list the errors that are specific to them. Every
+ * function may fail with -EINVAL and -ECHILD; a function that allocates, with -ENOMEM. Calls
+ * may fail with each error below.
  *
  *   This side
  *   -EINVAL       An argument is malformed, or the proxy outlived its connection.
@@ -170,7 +172,8 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 /*
  * Take or drop a reference. The last ipc_unref() closes the connection: its objects die,
  * its async calls complete with -ECANCELED inside ipc_unref(). Objects and proxies hold no
- * reference of their connection: unref them first. Streams and kept calls hold one.
+ * reference of their connection: unref them first. Streams, kept calls and replies of bytes
+ * (raw.h) hold one.
  */
 struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
@@ -402,8 +405,8 @@ int ipc_take_fd(int32_t *fd);
  *   4. ipc_set_timeout()
  * 0 removes a setting. Without any setting there is no limit. When the time is over, the
  * call returns -ETIMEDOUT, the server is notified, and a later reply is dropped. A call
- * that is made in a handler, or for a call (options.parent), ends with that call at the
- * latest.
+ * that is made in a handler, or for a call (options.parent), has no later deadline than
+ * that call, and is canceled with it. A reply to that call does not end it.
  */
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);
 int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
@@ -419,8 +422,10 @@ struct ipc_options {
 					 * 0: none, or a new one if it is async. Two async
 					 * calls with one id: -EEXIST */
 	struct ipc_call *parent;	/* Call: make it for this call, which may be served
-					 * on another thread. It ends when the parent ends:
-					 * -ECANCELED. NULL: the call that this thread serves.
+					 * on another thread. It is canceled with the parent
+					 * (-ECANCELED) and has no later deadline
+					 * (-ETIMEDOUT); a reply to the parent does not end
+					 * it. NULL: the call that this thread serves.
 					 * -EINVAL: the parent already has a reply */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
 					 * NULL; or NULL */
@@ -450,7 +455,8 @@ int ipc_cancel(struct ipc *ipc, uint64_t id);
  * to the library and are valid until the handler returns. A handler has these choices:
  *
  *   - Reply once, with the generated echo_reply_say() or a function below, and return 0.
- *   - Return a negative errno without a reply: the caller gets that errno.
+ *   - Return a negative errno without a reply: the caller gets that errno, also if there are
+ *     references of the call. A negative errno after a reply is ignored.
  *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The
  *     request stays valid until the last ipc_call_unref().
  *

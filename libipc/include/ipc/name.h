@@ -7,7 +7,8 @@
  * follows the first '/' distinguishes instances of one service: "camera.Provider/front".
  *
  * The service manager maps names to objects. All functions that take a name call it, so
- * they block until it replies. The connection's time limit, ipc_set_timeout(), applies.
+ * they block until it replies. The connection's time limit, ipc_set_timeout(), applies,
+ * except to the functions that wait for a name: those have a time limit of their own or none.
  * They may fail with any error of a call, and with these:
  *
  *   -ENOENT       Nobody has the name, or the policy hides it from this process.
@@ -44,6 +45,9 @@ struct ipc_proxy;
  * Register an object under a name. The connection keeps a reference of the object until
  * ipc_unregister_name() or its end. If this user's object has the name, it is replaced.
  *
+ * If it fails with -ETIMEDOUT, the service manager may know the name all the same, until the
+ * object ends; the connection does not keep it.
+ *
  *   -EEXIST   A living object of another user has the name.
  */
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object);
@@ -70,11 +74,13 @@ int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userd
  * Register an object of a service that exits when nobody uses it. Like ipc_register_name(),
  * but the service manager holds no reference of the object. idle is called on a serving
  * thread each time that the last other user drops the object, and once after registration
- * if nobody is waiting for the name. It may call ipc_idle_exit().
+ * if nobody is waiting for the name. It may call ipc_idle_exit(). It may run on several
+ * threads at once, and until the connection is closed: userdata must stay valid so long.
  *
  * ipc_idle_exit() gives up the name. It blocks. On success nobody has the object or can get
  * it any more, and the process may exit: clients that ask for the name from now on wait
- * for the next process that registers it.
+ * for the next process that registers it. References of this process do not count. Without a
+ * service manager it succeeds. If it fails in another way than listed, register again.
  *
  *   -EBUSY    Somebody uses the object or is about to. Continue; idle will be called again.
  *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.

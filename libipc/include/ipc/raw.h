@@ -164,7 +164,8 @@ struct ipc_raw_ops {
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules of "Serving a call" in
 	 * <ipc/ipc.h>. Gets all codes but IPC_CODE_PING, to which the library replies, and
-	 * IPC_CODE_STREAM if stream is set.
+	 * IPC_CODE_STREAM if stream is set. If the caller sent metadata, data is the frame
+	 * around the bytes: take those with ipc_payload_message().
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
@@ -185,11 +186,12 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 
 /*
  * Reply to a call, once, from any thread. A reply without entries that is made in the handler
- * is copied and sent when the handler returns. Any other reply is sent at once; if that fails,
- * the call stays open.
+ * is copied and sent when the handler returns or calls something else. Any other reply is
+ * sent at once; if that fails, the call stays open.
  *
  *   -EINVAL    The call is a oneway; or as ipc_raw_call().
- *   -EALREADY  The call already has a reply, or nobody waits for it any more.
+ *   -EALREADY  The call already has a reply. If nobody waits any more, a reply returns 0 and
+ *              is dropped.
  *   Others     As ipc_raw_call(); nothing was sent.
  */
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
@@ -209,7 +211,9 @@ int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size
  * For a method with one request and a stream of replies, send the request and call
  * ipc_stream_end(). Errors as ipc_raw_call(), and:
  *
- *   -EOPNOTSUPP  The object has no such stream.
+ *   -EINVAL      code is 0.
+ *   -EOPNOTSUPP  A generated object has no such stream, or a raw one has no streams. A raw object
+ *                that has streams accepts every code; its error arrives with the first receive.
  */
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,

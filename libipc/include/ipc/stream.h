@@ -12,6 +12,7 @@
  *
  *   -EAGAIN      There is no credit or space, and the time is over. Try again later.
  *   -EPIPE       This side has ended its sending, or the server has ended the stream.
+ *   Others       The error with which the server ended the stream.
  *
  * Receiving: 1 and a message, or 0 at the end of the stream. The stream owns the message;
  * it is valid until the next receive function is called on the stream, or the stream is
@@ -20,6 +21,7 @@
  * at the sender, to which it grants new credit.
  *
  *   -EAGAIN      No message arrived in time.
+ *   -EPIPE       No credit could be granted to the sender.
  *   Others       The error with which the other side ended its sending.
  *
  * Both:
@@ -35,10 +37,10 @@
  * A received message with blobs blocks the messages behind it until the next receive.
  *
  * Closing. A handler may use its stream until it returns; with ipc_stream_ref() it may keep
- * it and use it from any thread. When the last reference of a server's end goes, its sending
- * ends, with the negative errno that the handler returned if it did. When the last reference
- * of a client's end goes, a stream that is not over is canceled. A stream holds a reference
- * of its connection.
+ * it and use it from any thread. If the handler returns a negative errno, the server's sending
+ * ends with it at once; else it ends when the last reference of the server's end goes. When
+ * the last reference of a client's end goes, a stream that is not over is canceled. A stream
+ * holds a reference of its connection.
  */
 #ifndef IPC_PUBLIC_STREAM_H
 #define IPC_PUBLIC_STREAM_H
@@ -54,7 +56,8 @@ struct ipc;
 struct ipc_error;
 struct ipc_stream;
 
-/* Take or drop a reference. The last ipc_stream_unref() closes the end: see above. */
+/* Take or drop a reference. The last ipc_stream_unref() closes the end (see above), and may
+ * wait up to 5 s for space at the other side. */
 struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
 struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
 
@@ -63,7 +66,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
 
 /*
  * End the sending of this side. A server's end ends the whole stream; a client may still
- * receive. May wait up to 5 s for space at the receiver.
+ * receive. May wait up to 5 s for space at the receiver, with an error up to 10 s.
  *
  * ipc_stream_fail() and ipc_stream_raise() end it with an error, which the other side
  * receives after all messages. code is a negative errno; with a name it is -EREMOTEIO. The
@@ -71,6 +74,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * fields of a struct ipc_error, as ipc_call_raise().
  *
  *   -EALREADY   This side has already ended its sending.
+ *   -ETIMEDOUT  There was no space.
  *   Others      As sending. The end may be tried again.
  */
 int ipc_stream_end(struct ipc_stream *stream);
@@ -79,7 +83,8 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
 int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error);
 
 /* End both directions on both sides at once. Messages that were not received are dropped;
- * sending and receiving fail with -ECANCELED. NULL is allowed. */
+ * sending and receiving fail with -ECANCELED. May wait up to 5 s for space at the other side,
+ * and runs the callback of ipc_stream_on_ready() on this thread. NULL is allowed. */
 void ipc_stream_cancel(struct ipc_stream *stream);
 
 /*
@@ -92,7 +97,8 @@ void ipc_stream_cancel(struct ipc_stream *stream);
 int ipc_stream_get_fd(struct ipc_stream *stream);
 
 /*
- * Set a callback, which runs on a serving thread when there may be something to receive,
+ * Set a callback, which runs on a serving thread, or in ipc_stream_cancel(), when there may be
+ * something to receive,
  * and when a send that failed with -EAGAIN may be tried again. It may come without need,
  * and on several threads at once. A message that arrived before this call is not reported:
  * receive once after setting it, and set it before sending. NULL removes it; the previous
