@@ -46,8 +46,8 @@ const struct ipc_method *method_of(const char *name);
 void push(struct ipcbus_event event, const ProtobufCMessage *message,
 	  const struct ipcbus_object *objects, unsigned int n);
 void push_reply(const char *text);
-struct ipcbus_event request_event(enum ipcbus_event_kind kind, const char *method);
-void push_request(enum ipcbus_event_kind kind, const char *method, const char *text);
+struct ipcbus_event request_event(uint32_t kind, const char *method);
+void push_request(uint32_t kind, const char *method, const char *text);
 /* Handles, an object that comes home, and a file. */
 void push_cargo(struct ipcbus_event event);
 bool is_waiting(void);
