@@ -285,7 +285,8 @@ void ipcbus_report_spam(struct ipcbus_thread *thread, const struct ipcbus_node_e
 
 void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms)
 {
-	const struct ipcbus_transaction *t = ipcbus_transaction_of(work);
+	/* Only messages starve: ipcbus_deliver_waited(). */
+	const struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
 	struct ipcbus_proc *proc = thread->proc;
 	struct ipcbus_record record = {
 		.wanted_by = IPCBUS_MONITOR_REPORTS,

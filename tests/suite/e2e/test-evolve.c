@@ -291,7 +291,7 @@ START_TEST(incompatible_version_is_reported)
 	ck_assert_ptr_null(error.message);
 	ck_assert_int_eq(ipc_rpc_check(proxy, &old_store_interface, &error), -EPROTOTYPE);
 	ck_assert_int_eq(error.code, -EPROTOTYPE);
-	ck_assert_str_eq(error.message, "evolve.Store/Count: was replied to, is oneway; and 4 more");
+	ck_assert_str_eq(error.message, "evolve.Store/Count: was a call, is a oneway; and 4 more");
 	ck_assert_int_eq(ipc_rpc_check(proxy, &old_store_interface, NULL), -EPROTOTYPE);
 	end(pid);
 }
