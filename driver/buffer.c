@@ -4,11 +4,11 @@
  * Receivers get them, in deliver.c and reply.c, and release them in exchange.c.
  */
 #include <linux/jiffies.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "buffer.h"
-#include "mem/reclaim.h"
 #include "message.h"
 #include "node.h"
 #include "object.h"
@@ -22,23 +22,25 @@ static_assert(IPCBUS_BUFFER_CLEAR == IPCBUS_SEND_CLEAR);
 /* Sets how many units the message needs. -EMSGSIZE: they could never be free. */
 static int count_units(const struct ipcbus_region *region, struct ipcbus_message *message)
 {
-	u32 limit = region->size / IPCBUS_UNIT;
+	const struct ipcbus_send *send = message->send;
+	u32 limit = region->size / IPCBUS_UNIT, units;
 	size_t bytes;
 
-	if (message->send->data_size > region->size)
+	if (send->data_size > region->size)
 		return -EMSGSIZE;
-	bytes = ALIGN(message->send->data_size, 8) +
-		message->send->object_count * sizeof(struct ipcbus_object) + message->label_size;
+	bytes = ALIGN(send->data_size, 8) + send->object_count * sizeof(struct ipcbus_object) +
+		message->label_size;
+	units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
 	/* The same each time, and others look at it while the message waits for space. */
-	WRITE_ONCE(message->want.units, DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1);
+	WRITE_ONCE(message->want.units, units);
 	if (unlikely(message->want.flags & IPCBUS_BUFFER_COUNTED)) {
 		if (message->oneway)
 			limit /= 2;
-		/* Another user's message can have half of that at most. */
+		/* Another user's message can have half of the part for others at most. */
 		if (message->want.quota)
-			limit /= 2;
+			limit = ipcbus_quota_part(limit) / 2;
 	}
-	return message->want.units > limit ? -EMSGSIZE : 0;
+	return units > limit ? -EMSGSIZE : 0;
 }
 
 /* Copies the parts one after the other; each is read from the user once. */
@@ -98,7 +100,7 @@ static int make(struct ipcbus_proc *sender, struct ipcbus_region *region, bool a
 	buffer->since = jiffies;
 	if (unlikely(message->want.flags & IPCBUS_BUFFER_CHARGED)) {
 		buffer->quota = message->want.quota;
-		/* Its place there is the buffer's from here on. */
+		/* The buffer holds it from here on. */
 		message->want.quota = NULL;
 	}
 	WRITE_ONCE(buffer->from, sender->number);
@@ -141,6 +143,27 @@ static int get_quota(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 	return 0;
 }
 
+/* A call of nothing has no buffer. Until it is delivered it counts as if it had one. */
+static noinline int count_empty(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
+				struct ipcbus_message *message)
+{
+	int ret;
+
+	if (message->send->kind != IPCBUS_SEND_CALL)
+		return 0;
+	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
+	message->want = (struct ipcbus_reservation){};
+	if (!ipcbus_user_is_same(sender->user, receiver->user)) {
+		ret = get_quota(sender, receiver, message);
+		if (ret)
+			return ret;
+	}
+	ret = ipcbus_region_count_empty(&receiver->region, &message->want);
+	if (ret && message->want.quota)
+		ipcbus_quota_put(&receiver->region, message->want.quota);
+	return ret;
+}
+
 int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
 		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
@@ -150,11 +173,11 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 	if (!message->send->data_size && !message->send->iov_count &&
 	    !message->send->object_count && !message->oneway && !message->label_size) {
 		*ret_buffer = NULL;
-		return 0;
+		return count_empty(sender, receiver, message);
 	}
 	message->want.flags = message->oneway | (message->send->flags & IPCBUS_SEND_CLEAR);
 	message->want.quota = NULL;
-	if (unlikely(sender->user != receiver->user)) {
+	if (unlikely(!ipcbus_user_is_same(sender->user, receiver->user))) {
 		ret = get_quota(sender, receiver, message);
 		if (ret)
 			return ret;
@@ -278,9 +301,9 @@ void ipcbus_buffers_release(struct ipcbus_region *region)
 	struct ipcbus_cargo cargo;
 	u32 slot = 0;
 
-	while (ipcbus_region_release_next(region, &slot, &cargo))
+	while (ipcbus_region_release_next(region, &slot, &cargo)) {
 		ipcbus_cargo_drop(&cargo);
-	/* Others may refer to the proc for long; it needs no memory any more. */
-	if (region->size)
-		ipcbus_reclaim_now(region);
+		cond_resched();
+	}
+	ipcbus_region_end(region);
 }

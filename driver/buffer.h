@@ -20,14 +20,16 @@
 
 /*
  * Makes the buffer of a message that the current thread sends: space, payload and
- * objects. Returns NULL in *ret_buffer for a call or reply of nothing at all. May
- * sleep. Fails with
+ * objects. Returns NULL in *ret_buffer for a call or reply of nothing at all. Such a call
+ * counts as a buffer, in the quota that message->want has then, if any, until
+ * ipcbus_region_end_empty(). May sleep. Fails with
  *
  *   -EMSGSIZE  it could never fit
  *   -EAGAIN    a oneway: there is no space now, within the quota
  *   -EDQUOT    a call beyond the quota, or too many buffers
  *   -ENOSPC    no free range is large enough
  *   -ENOMEM
+ *   -EOWNERDEAD  the receiver is dead
  *   -EFAULT    the payload cannot be read
  *   -EINVAL    the parts do not add up
  *
@@ -78,8 +80,8 @@ static inline void ipcbus_buffer_drop(struct ipcbus_region *region, struct ipcbu
  * came home lose a reference. */
 void ipcbus_cargo_drop(struct ipcbus_cargo *cargo);
 
-/* The receiver is dead: releases all that it has. Senders may still fill buffers, for
- * which they will find no use. */
+/* The receiver is dead: releases all that it has and ends its region. Senders may still fill
+ * buffers, for which they will find no use. */
 void ipcbus_buffers_release(struct ipcbus_region *region);
 
 #endif

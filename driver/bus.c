@@ -2,7 +2,9 @@
 /*
  * One bus: see bus.h. Called when procs and mounts come and go, and for handle 0.
  */
+#include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
@@ -26,40 +28,64 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.limits = MOST,
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
-	.users = LIST_HEAD_INIT(ipcbus_default_bus.users),
+	.users = RB_ROOT,
 	.manager_watches = LIST_HEAD_INIT(ipcbus_default_bus.manager_watches),
 	.user_ns = &init_user_ns,
 	.failures = IPCBUS_FAILURES_INIT(ipcbus_default_bus.failures),
 	.monitors = { .lock = __SPIN_LOCK_UNLOCKED(ipcbus_default_bus.monitors.lock) },
 };
 
+static bool userns_control;
+module_param(userns_control, bool, 0644);
+MODULE_PARM_DESC(userns_control, "root of a user namespace may monitor its buses and freeze its processes");
+
 struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 {
 	struct ipcbus_bus *bus;
+	int ret;
 
 	bus = kzalloc(sizeof(*bus), GFP_KERNEL_ACCOUNT);
 	if (!bus)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	bus->limits = ipcbus_most;
+	ret = ipcbus_payer_init(&bus->payer, bus, bus->limits.user, current_euid(), ns);
+	if (ret)
+		goto err_free;
+	/* The administrator's own mounts are not counted. */
+	bus->counted = ns != &init_user_ns;
+	if (bus->counted)
+		ret = ipcbus_payer_charge(&bus->payer, IPCBUS_USE_BUSES, 1);
+	if (ret)
+		goto err_payer;
 	kref_init(&bus->ref);
 	bus->user_ns = get_user_ns(ns);
 	spin_lock_init(&bus->failures.lock);
 	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);
-	bus->limits = ipcbus_most;
+	bus->manager_uid = current_fsuid();
 	mutex_init(&bus->lock);
 	INIT_LIST_HEAD(&bus->procs);
-	INIT_LIST_HEAD(&bus->users);
+	bus->users = RB_ROOT;
 	INIT_LIST_HEAD(&bus->manager_watches);
 	ipcbus_stat_add(IPCBUS_STAT_BUSES);
 	return bus;
+
+err_payer:
+	ipcbus_payer_done(&bus->payer);
+err_free:
+	kfree(bus);
+	return ERR_PTR(ret);
 }
 
 static void bus_free(struct kref *ref)
 {
 	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
 
-	WARN_ON_ONCE(!list_empty(&bus->procs) || !list_empty(&bus->users) ||
+	WARN_ON_ONCE(!list_empty(&bus->procs) || !RB_EMPTY_ROOT(&bus->users) ||
 		     !list_empty(&bus->manager_watches) || bus->manager);
+	if (bus->counted)
+		ipcbus_payer_uncharge(&bus->payer, IPCBUS_USE_BUSES, 1);
+	ipcbus_payer_done(&bus->payer);
 	put_user_ns(bus->user_ns);
 	ipcbus_stat_remove(IPCBUS_STAT_BUSES);
 	kfree(bus);
@@ -68,4 +94,9 @@ static void bus_free(struct kref *ref)
 void ipcbus_bus_put(struct ipcbus_bus *bus)
 {
 	kref_put(&bus->ref, bus_free);
+}
+
+bool ipcbus_ns_capable(struct user_namespace *ns, int capability)
+{
+	return capable(capability) || (READ_ONCE(userns_control) && ns_capable(ns, capability));
 }

@@ -11,9 +11,11 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
+#include "mem/account.h"
 #include "record.h"
 
 struct inode;
@@ -43,11 +45,13 @@ extern const struct ipcbus_limits ipcbus_most;
 /**
  * struct ipcbus_bus - one bus
  * @ref: its mount and each of its procs
- * @root: who may claim the manager's place beside global root and the first
- *	manager; constant
+ * @root: who may be the manager beside global root and @manager_uid; constant
  * @limits: see there; read without the lock
  * @inode: the file "bus" of its mount, while that lasts; fs.c's own
- * @user_ns: whose administrators may monitor the bus; counted; constant
+ * @user_ns: whose administrators may monitor the bus, if the parameter userns_control lets
+ *	them; counted; constant
+ * @payer: of who mounted it
+ * @counted: it is charged to the payer; constant
  * @failures: the last ones; own lock
  * @monitors: who sees its traffic; own lock
  * @lock: protects the rest
@@ -55,10 +59,11 @@ extern const struct ipcbus_limits ipcbus_most;
  * @last_number: of a proc
  * @proc_count: how many
  * @users: who opened them, and who is still charged for something
- * @manager_watches: who watches the manager
+ * @manager_watches: who watches the manager; those that were not notified of the present one
+ *	come first
+ * @manager_count: how many managers there were
  * @manager: counted, also as a remote reference, or NULL
- * @claimed: there ever was a manager
- * @manager_uid: its effective user; only that one and root may follow
+ * @manager_uid: who else may be the manager; of a mount, and changed by remount
  */
 struct ipcbus_bus {
 	struct kref ref;
@@ -66,23 +71,25 @@ struct ipcbus_bus {
 	struct ipcbus_limits limits;
 	struct inode *inode;
 	struct user_namespace *user_ns;
+	struct ipcbus_payer payer;
+	bool counted;
 	struct ipcbus_failures failures;
 	struct ipcbus_monitors monitors;
 	struct mutex lock;
 	struct list_head procs;
 	u64 last_number;
 	u32 proc_count;
-	struct list_head users;
+	struct rb_root users;
 	struct list_head manager_watches;
+	u32 manager_count;
 	struct ipcbus_node_entry *manager;
-	bool claimed;
 	kuid_t manager_uid;
 };
 
 /* The bus behind /dev/ipcbus. */
 extern struct ipcbus_bus ipcbus_default_bus;
 
-/* Another one, whose root is that of ns; NULL: no memory. */
+/* Another one, whose root is that of ns. -ENOMEM; -EDQUOT: the user has too many. */
 struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns);
 
 static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)
@@ -92,5 +99,8 @@ static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)
 }
 
 void ipcbus_bus_put(struct ipcbus_bus *bus);
+
+/* Has the caller this capability, in ns if the administrator lets such callers use it? */
+bool ipcbus_ns_capable(struct user_namespace *ns, int capability);
 
 #endif

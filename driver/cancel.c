@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "cancel.h"
 #include "node.h"
+#include "open.h"
 #include "proc.h"
 #include "reply.h"
 #include "report.h"
@@ -20,7 +21,7 @@ static bool canceled_deliver(struct ipcbus_work *work, struct ipcbus_thread *thr
 	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, notice);
 
 	event->kind = IPCBUS_EVENT_CANCELED;
-	event->call = t->id;
+	event->call = t->call;
 	event->cookie = t->node->cookie;
 	ipcbus_transaction_put(t, thread);
 	return true;
@@ -51,12 +52,6 @@ void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t)
 	ipcbus_proc_queue_locked(server, &t->notice);
 }
 
-bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
-{
-	lockdep_assert_held(&t->node->proc->lock);
-	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->notice);
-}
-
 /* Calls that t's server waits for, made while it served t: they fail and go to the
  * list, counted. */
 static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head *list)
@@ -79,7 +74,7 @@ static void drop_request(struct ipcbus_transaction *t, bool idle)
 {
 	if (idle)
 		ipcbus_node_check_idle(t->node);
-	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+	ipcbus_transaction_drop_request(t);
 	ipcbus_transaction_put(t, NULL);
 }
 
@@ -92,8 +87,8 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	queued = ipcbus_work_unqueue_locked(&t->work);
 	if (queued) {
 		idle = ipcbus_node_end_call_locked(t->node);
-		ipcbus_proc_calls_changed_locked(server);
-	} else if (!hlist_unhashed(&t->open)) {
+		ipcbus_proc_end_call_locked(server);
+	} else if (ipcbus_is_open_locked(t)) {
 		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);
 	}
@@ -128,31 +123,26 @@ static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *th
 	return NULL;
 }
 
-static struct ipcbus_transaction *find_locked(struct ipcbus_proc *proc, u64 cookie)
+static struct ipcbus_transaction *find_async_locked(struct ipcbus_proc *proc, u64 cookie)
 {
 	struct ipcbus_transaction *t;
-	struct ipcbus_thread *thread;
-	unsigned long number;
 
 	lockdep_assert_held(&proc->lock);
 	hash_for_each_possible(proc->asyncs, t, async_entry, cookie)
 		if (t->cookie == cookie)
 			return t;
-	xa_for_each(&proc->threads, number, thread) {
-		t = find_in_thread_locked(thread, cookie);
-		if (t)
-			return t;
-	}
 	return NULL;
 }
 
-/* Fails one call with the cookie; returns it, counted, or NULL. */
-static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc, u64 cookie)
+/* Fails one call with the cookie, of the thread or for NULL an async one; returns it,
+ * counted, or NULL. */
+static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
+					     struct ipcbus_thread *thread, u64 cookie)
 {
 	struct ipcbus_transaction *t;
 
 	spin_lock(&proc->lock);
-	t = find_locked(proc, cookie);
+	t = thread ? find_in_thread_locked(thread, cookie) : find_async_locked(proc, cookie);
 	if (t) {
 		refcount_inc(&t->ref);
 		ipcbus_reply_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
@@ -161,19 +151,51 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc, u64 cooki
 	return t;
 }
 
+/*
+ * The same for all threads from *number on, one after the other, without a lock in between:
+ * there may be many. *number becomes that of the call's thread.
+ */
+static struct ipcbus_transaction *cancel_next(struct ipcbus_proc *proc, unsigned long *number,
+					      u64 cookie)
+{
+	struct ipcbus_transaction *t = NULL;
+	struct ipcbus_thread *thread;
+
+	for (;; ++*number) {
+		rcu_read_lock();
+		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
+		if (thread)
+			t = cancel_one(proc, thread, cookie);
+		rcu_read_unlock();
+		if (t || !thread)
+			return t;
+		cond_resched();
+	}
+}
+
+static void end_canceled(struct ipcbus_transaction *t)
+{
+	ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	ipcbus_cancel_server(t);
+	ipcbus_transaction_put(t, NULL);
+	cond_resched();
+}
+
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data)
 {
 	const struct ipcbus_cancel *args = data;
 	struct ipcbus_transaction *t;
+	unsigned long number = 0;
 	int ret = -ENOENT;
 
 	if (args->flags || !args->cookie)
 		return -EINVAL;
-	while ((t = cancel_one(proc, args->cookie))) {
-		ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
-		ipcbus_cancel_server(t);
-		ipcbus_transaction_put(t, NULL);
-		cond_resched();
+	while ((t = cancel_one(proc, NULL, args->cookie))) {
+		end_canceled(t);
+		ret = 0;
+	}
+	while ((t = cancel_next(proc, &number, args->cookie))) {
+		end_canceled(t);
 		ret = 0;
 	}
 	return ret;

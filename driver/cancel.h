@@ -16,7 +16,10 @@
 #ifndef IPCBUS_CANCEL_H
 #define IPCBUS_CANCEL_H
 
-#include "main.h"
+#include "node.h"
+#include "proc.h"
+#include "transaction.h"
+#include "work.h"
 
 /* IPCBUS_IOC_CANCEL: struct ipcbus_cancel. */
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
@@ -29,6 +32,10 @@ void ipcbus_cancel_server(struct ipcbus_transaction *t);
 void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);
 /* Withdraws the notice of a call that is not open any more (node->proc->lock). True: the
  * caller puts the notice's reference. */
-bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t);
+static inline bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
+{
+	lockdep_assert_held(&t->node->proc->lock);
+	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->notice);
+}
 
 #endif

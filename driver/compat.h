@@ -6,11 +6,14 @@
 #ifndef IPCBUS_COMPAT_H
 #define IPCBUS_COMPAT_H
 
+#include <linux/cgroup.h>
 #include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/instrumented.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/security.h>
 #include <linux/shrinker.h>
@@ -65,6 +68,19 @@ static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter)
 	default_wake_function(waiter, TASK_INTERRUPTIBLE, IPCBUS_WF_SYNC, NULL);
 }
 
+/* 6.13 made one function of the two that prepare a timer. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define ipcbus_hrtimer_init(timer, fn, mode) hrtimer_setup(timer, fn, CLOCK_MONOTONIC, mode)
+#else
+static inline void ipcbus_hrtimer_init(struct hrtimer *timer,
+				       enum hrtimer_restart (*fn)(struct hrtimer *),
+				       enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = fn;
+}
+#endif
+
 /*
  * How the scheduler runs a task, as sched_getattr(2) reports it, for
  * sched_setattr_nocheck(). A task has a slice of its own since 6.12.
@@ -81,6 +97,24 @@ static inline void ipcbus_sched_get(struct task_struct *task, struct sched_attr 
 		.sched_runtime = task->se.custom_slice ? task->se.slice : 0,
 #endif
 	};
+}
+
+/*
+ * Whether a task that has no realtime class may get one. With CONFIG_RT_GROUP_SCHED a group
+ * has a realtime runtime of its own, mostly none, and a realtime task in it never runs.
+ * sched_setattr_nocheck() does not look, and what it would look at is private. The root
+ * group always has one.
+ */
+static inline bool ipcbus_sched_may_be_realtime(struct task_struct *task)
+{
+	bool may = true;
+
+#ifdef CONFIG_RT_GROUP_SCHED
+	rcu_read_lock();
+	may = !task_css(task, cpu_cgrp_id)->parent;
+	rcu_read_unlock();
+#endif
+	return may;
 }
 
 /*
@@ -159,6 +193,23 @@ static inline void ipcbus_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t se
 				       vm_flags_t clear)
 {
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+}
+#endif
+
+/*
+ * Counts pages as shared memory of an address space, as add_mm_counter() does without its
+ * tracepoint. Nothing may be left when the structure is freed. 6.2 made the counters those
+ * of each CPU.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+static inline void ipcbus_mm_count_pages(struct mm_struct *mm, long n)
+{
+	percpu_counter_add(&mm->rss_stat[MM_SHMEMPAGES], n);
+}
+#else
+static inline void ipcbus_mm_count_pages(struct mm_struct *mm, long n)
+{
+	atomic_long_add(n, &mm->rss_stat.count[MM_SHMEMPAGES]);
 }
 #endif
 

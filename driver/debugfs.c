@@ -32,6 +32,13 @@ static int stats_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
+static int accounts_show(struct seq_file *seq, void *unused)
+{
+	ipcbus_accounts_show(seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(accounts);
+
 static void show_pages_of(struct seq_file *seq, struct ipcbus_proc *proc)
 {
 	unsigned long i;
@@ -77,6 +84,7 @@ void ipcbus_debugfs_init(void)
 	/* Errors need no handling: the files are then just not there. */
 	dir = debugfs_create_dir("ipcbus", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
+	debugfs_create_file("accounts", 0400, dir, NULL, &accounts_fops);
 	debugfs_create_file("pages", 0400, dir, NULL, &pages_fops);
 	for (file = ipcbus_file; file->name; file++)
 		debugfs_create_file(file->name, 0400, dir, (void *)file, &file_fops);

@@ -4,11 +4,14 @@
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 
 #include "buffer.h"
 #include "cancel.h"
 #include "deliver.h"
+#include "expiry.h"
 #include "node.h"
+#include "open.h"
 #include "priority.h"
 #include "proc.h"
 #include "replace.h"
@@ -40,14 +43,21 @@ static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index
 		drop_oneway(t);
 		return;
 	}
-	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+	ipcbus_transaction_drop_request(t);
 	ipcbus_reply_fail(t, error, stage, index);
 }
 
 static void transaction_discard(struct ipcbus_work *work)
 {
-	refuse(container_of(work, struct ipcbus_transaction, work), -EOWNERDEAD, IPCBUS_STAGE_QUEUE,
-	       0);
+	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
+	struct ipcbus_proc *proc = t->node->proc;
+
+	if (!t->oneway) {
+		spin_lock(&proc->lock);
+		ipcbus_proc_end_call_locked(proc);
+		spin_unlock(&proc->lock);
+	}
+	refuse(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 }
 
 /* The call could not be delivered after all. */
@@ -56,13 +66,14 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	bool idle, withdrawn;
 
 	spin_lock(&thread->proc->lock);
-	hash_del(&t->open);
+	t->delivering = false;
+	ipcbus_open_remove_locked(thread->proc, t);
 	withdrawn = ipcbus_cancel_withdraw_locked(t);
 	ipcbus_transaction_end_serving_locked(t);
 	/* The call below may have ended while this one hid it. */
 	ipcbus_thread_kick_locked(thread);
 	idle = ipcbus_node_end_call_locked(t->node);
-	ipcbus_proc_calls_changed_locked(thread->proc);
+	ipcbus_proc_end_call_locked(thread->proc);
 	spin_unlock(&thread->proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
@@ -82,9 +93,9 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 /* The thread is going to serve a oneway to node, by the node's priority if any. */
 static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
 {
-	WRITE_ONCE(thread->boost.oneway, node->prio);
+	WRITE_ONCE(thread->oneway, node->prio);
 	if (unlikely(node->flags & IPCBUS_NODE_PRIORITY)) {
-		WRITE_ONCE(thread->boost.oneway_policy, node->policy);
+		WRITE_ONCE(thread->oneway_policy, node->policy);
 		ipcbus_boost_mark(thread);
 	}
 }
@@ -130,27 +141,114 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	if (unlikely(t->work.prio != ipcbus_priority_current()))
 		ipcbus_boost_mark(thread);
 	event->kind = IPCBUS_EVENT_CALL;
-	event->flags |= t->accept_fds ? IPCBUS_EVENT_ACCEPT_FDS : 0;
-	event->call = t->id;
-	event->deadline = t->deadline;
+	event->flags |= t->flags & IPCBUS_SEND_ACCEPT_FDS ? IPCBUS_EVENT_ACCEPT_FDS : 0;
+	event->call = t->call;
+	if (unlikely(t->deadline))
+		event->deadline = ipcbus_deadline_to_user(t);
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
+	else
+		ipcbus_transaction_end_empty(t);
 	ipcbus_report_deliver(thread, t, event);
 	/* With the acquire in claim(): from here on there may be a reply. */
 	smp_store_release(&t->delivering, false);
 	return true;
 }
 
-static const struct ipcbus_node_entry *transaction_node(const struct ipcbus_work *work)
-{
-	return container_of(work, struct ipcbus_transaction, work)->node;
-}
-
 const struct ipcbus_work_ops ipcbus_transaction_ops = {
 	.deliver = transaction_deliver,
 	.discard = transaction_discard,
-	.node = transaction_node,
 };
+
+/* --- Events that could not be written -------------------------------------------- */
+
+/**
+ * struct kept_event - an event on its second way to user space
+ * @work: first in the work of @thread, and in the proc's queue once that exits
+ * @thread: who took it, counted: so the limits on threads are limits on these
+ * @event: all of it
+ * @oneway: what @thread had in fields of these names, for a thread that serves a oneway
+ * @oneway_policy: likewise
+ */
+struct kept_event {
+	struct ipcbus_work work;
+	struct ipcbus_thread *thread;
+	struct ipcbus_event event;
+	int oneway;
+	u32 oneway_policy;
+};
+
+/* The thread left the call when it waited again. It may have ended since. */
+static void serve_again(struct ipcbus_thread *thread, u64 call)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&thread->proc->lock);
+	t = ipcbus_open_find_locked(thread->proc, call);
+	if (t && !t->server) {
+		t->server = thread;
+		t->to_below = thread->top;
+		thread->top = t;
+		ipcbus_boost_mark(thread);
+	}
+	spin_unlock(&thread->proc->lock);
+}
+
+static void kept_free(struct kept_event *kept)
+{
+	ipcbus_thread_put(kept->thread);
+	kfree(kept);
+}
+
+static bool kept_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+			 struct ipcbus_event *event)
+{
+	struct kept_event *kept = container_of(work, struct kept_event, work);
+
+	/* The exchange may have set a flag of its own. */
+	kept->event.flags |= event->flags;
+	*event = kept->event;
+	if (event->kind == IPCBUS_EVENT_CALL) {
+		serve_again(thread, event->call);
+	} else if (event->kind == IPCBUS_EVENT_ONEWAY) {
+		WRITE_ONCE(thread->oneway, kept->oneway);
+		WRITE_ONCE(thread->oneway_policy, kept->oneway_policy);
+		ipcbus_boost_mark(thread);
+	}
+	kept_free(kept);
+	return true;
+}
+
+static void kept_discard(struct ipcbus_work *work)
+{
+	kept_free(container_of(work, struct kept_event, work));
+}
+
+static const struct ipcbus_work_ops kept_ops = {
+	.deliver = kept_deliver,
+	.discard = kept_discard,
+};
+
+void ipcbus_deliver_again(struct ipcbus_thread *thread, const struct ipcbus_event *event)
+{
+	struct kept_event *kept;
+
+	if (event->kind == IPCBUS_EVENT_NONE || event->kind == IPCBUS_EVENT_INTERRUPTED)
+		return;
+	/* One for a thread at a time, because the thread takes its own work first. */
+	kept = kmalloc(sizeof(*kept), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	ipcbus_work_init(&kept->work, &kept_ops);
+	kept->thread = ipcbus_thread_get(thread);
+	kept->event = *event;
+	kept->oneway = thread->oneway;
+	kept->oneway_policy = thread->oneway_policy;
+	spin_lock(&thread->proc->lock);
+	list_add(&kept->work.entry, &thread->work);
+	ipcbus_thread_kick_locked(thread);
+	spin_unlock(&thread->proc->lock);
+}
+
+/* --- What wait.c needs under the lock -------------------------------------------- */
 
 u32 ipcbus_deliver_waited(struct ipcbus_work *work)
 {
@@ -174,14 +272,16 @@ void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread 
 	lockdep_assert_held(&thread->proc->lock);
 	if (!t)
 		return;
+	thread->proc->taker = thread;
 	if (t->oneway) {
 		if (t->replaces)
 			ipcbus_replace_taken_locked(t);
 		return;
 	}
 	t->delivering = true;
+	t->call = ++thread->proc->last_call;
 	t->server = thread;
 	t->to_below = thread->top;
 	thread->top = t;
-	hash_add(thread->proc->open, &t->open, t->id);
+	ipcbus_open_add_locked(thread->proc, t);
 }

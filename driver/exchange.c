@@ -8,7 +8,9 @@
 #include "boost.h"
 #include "buffer.h"
 #include "compat.h"
+#include "deliver.h"
 #include "exchange.h"
+#include "expiry.h"
 #include "message.h"
 #include "proc.h"
 #include "reply.h"
@@ -148,7 +150,15 @@ static bool is_request(u32 kind)
 	return kind == IPCBUS_SEND_CALL || kind == IPCBUS_SEND_ONEWAY;
 }
 
-static int release_and_send(struct ipcbus_thread *thread, const struct exchange_in *in,
+static __always_inline int send_request(struct ipcbus_thread *thread,
+					struct ipcbus_message *message, struct ipcbus_send *send)
+{
+	if (unlikely(send->deadline))
+		ipcbus_deadline_from_user(&send->deadline);
+	return ipcbus_request_send(thread, message);
+}
+
+static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in,
 			    struct ipcbus_event *event)
 {
 	struct ipcbus_message message;
@@ -165,7 +175,7 @@ static int release_and_send(struct ipcbus_thread *thread, const struct exchange_
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		message.label_size = 0;
 		message.want.credit = 0;
-		ret = is_request(in->send.kind) ? ipcbus_request_send(thread, &message) :
+		ret = is_request(in->send.kind) ? send_request(thread, &message, &in->send) :
 						  ipcbus_reply_send(thread, &message);
 	}
 	if (likely(!ret))
@@ -179,6 +189,16 @@ static int release_and_send(struct ipcbus_thread *thread, const struct exchange_
 	event->stage = message.stage;
 	event->index = message.index;
 	return ret;
+}
+
+/* If the send failed nothing was taken. */
+static noinline int unwritten(struct ipcbus_thread *thread, const struct ipcbus_event *event,
+			      int ret)
+{
+	if (ret)
+		return ret;
+	ipcbus_deliver_again(thread, event);
+	return -EFAULT;
 }
 
 long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock)
@@ -212,10 +232,10 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (unlikely(thread->deadline))
 			ipcbus_thread_leave_to_timer(thread);
 	}
-	if (unlikely(thread->boost.stale))
+	if (unlikely(READ_ONCE(thread->stale)))
 		ipcbus_boost_leave(thread, in.flags, event.kind);
-	if (copy_to_user(&arg->event, &event, sizeof(event)))
-		return -EFAULT;
+	if (unlikely(copy_to_user(&arg->event, &event, sizeof(event))))
+		ret = unwritten(thread, &event, ret);
 	return ret;
 }
 
@@ -229,6 +249,7 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 	message->send = &send;
 	for (batch->done = 0; batch->done < batch->count; batch->done++) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_ARGS);
+		message->label_size = 0;
 		message->want.credit = 0;
 		if (copy_from_user(&send, &sends[batch->done], sizeof(send)))
 			return -EFAULT;
@@ -236,7 +257,7 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 			return -EINVAL;
 		ret = check_send(thread->proc, &send);
 		if (!ret)
-			ret = ipcbus_request_send(thread, message);
+			ret = send_request(thread, message, &send);
 		if (ret < 0)
 			return ret;
 		if (unlikely(ret == IPCBUS_SENT_SPAM))

@@ -13,12 +13,12 @@
 #include "manager.h"
 #include "monitor.h"
 #include "node.h"
+#include "opener.h"
 #include "proc.h"
 #include "reply.h"
 #include "space.h"
 #include "thread.h"
 #include "transaction.h"
-#include "user.h"
 #include "work.h"
 
 void ipcbus_thread_exit(struct ipcbus_thread *thread)
@@ -46,7 +46,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 	spin_lock(&proc->lock);
 	while ((work = ipcbus_thread_pop_own_locked(thread))) {
 		if (proc->dead)
-			list_add_tail(&work->entry, &proc->work);
+			ipcbus_queue_add_locked(&proc->work, work);
 		else
 			ipcbus_proc_queue_locked(proc, work);
 	}
@@ -54,9 +54,15 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		thread->serves = false;
 		proc->serving--;
 	}
-	WRITE_ONCE(thread->boost.oneway, IPCBUS_PRIORITY_NONE);
+	WRITE_ONCE(thread->oneway, IPCBUS_PRIORITY_NONE);
+	if (proc->taker == thread)
+		proc->taker = NULL;
 	spin_unlock(&proc->lock);
 	ipcbus_boost_update(thread);
+	if (thread->relieved)
+		ipcbus_thread_put(thread->relieved);
+	thread->relieved = NULL;
+	ipcbus_boost_part(thread->boost, &thread->boost_entry);
 	if (thread->spare)
 		ipcbus_transaction_free_spare(thread->spare);
 	thread->spare = NULL;
@@ -73,8 +79,8 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 }
 
 /*
- * No thread is or comes inside an ioctl, nothing is mapped. First nothing new
- * may come, then everything that is here goes.
+ * No thread is or comes inside an ioctl. First nothing new may come, then everything that
+ * is here goes.
  */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
@@ -88,14 +94,18 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	proc->barred = true;
 	ipcbus_proc_calls_changed_locked(proc);
 	proc->freezer = NULL;
+	/* By then there may be another address space in this place. */
+	WRITE_ONCE(proc->mm, NULL);
 	spin_unlock(&proc->lock);
 	if (was_dead)
 		return;
 
+	spin_lock(&proc->opener->lock);
+	list_del_init(&proc->opener_entry);
+	spin_unlock(&proc->opener->lock);
 	ipcbus_monitor_release(proc);
 	ipcbus_manager_release(proc);
 	ipcbus_proc_leave_bus(proc);
-	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
 	xa_for_each(&proc->threads, number, thread)
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);
@@ -103,9 +113,37 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_space_watches_release(proc);
 	ipcbus_asyncs_release(proc);
 	/* What belongs to no node. */
-	ipcbus_proc_discard(proc, &proc->work);
+	ipcbus_proc_discard(proc);
 	ipcbus_nodes_release(proc);
 	ipcbus_open_calls_release(proc);
 	ipcbus_handles_release(proc);
 	ipcbus_buffers_release(&proc->region);
+	/* Others may refer to the proc for long. */
+	ipcbus_opener_put(proc->opener);
+	proc->opener = NULL;
+}
+
+/* Counted; NULL: no more. */
+static struct ipcbus_proc *pop_proc(struct ipcbus_opener *opener)
+{
+	struct ipcbus_proc *proc;
+
+	spin_lock(&opener->lock);
+	proc = list_first_entry_or_null(&opener->procs, struct ipcbus_proc, opener_entry);
+	if (proc) {
+		list_del_init(&proc->opener_entry);
+		ipcbus_proc_get(proc);
+	}
+	spin_unlock(&opener->lock);
+	return proc;
+}
+
+void ipcbus_opener_shut_down(struct ipcbus_opener *opener)
+{
+	struct ipcbus_proc *proc;
+
+	while ((proc = pop_proc(opener))) {
+		ipcbus_proc_shut_down(proc);
+		ipcbus_proc_put(proc);
+	}
 }

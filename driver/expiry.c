@@ -5,8 +5,10 @@
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
+#include <linux/time_namespace.h>
 #include <linux/workqueue.h>
 
+#include "boost.h"
 #include "cancel.h"
 #include "expiry.h"
 #include "proc.h"
@@ -27,6 +29,36 @@ void ipcbus_expiry_done(void)
 {
 	destroy_workqueue(queue);
 }
+
+/* --- Time namespaces ---------------------------------------------------------- */
+
+/* By how many nanoseconds the current task's clock is ahead of the kernel's. */
+static s64 clock_ahead(void)
+{
+	struct timespec64 ahead = {};
+
+	timens_add_monotonic(&ahead);
+	return timespec64_to_ns(&ahead);
+}
+
+static u64 shift(u64 deadline, s64 by)
+{
+	if (by < 0)
+		return deadline > (u64)-by ? deadline + by : 1;
+	return deadline <= ~0ULL - by ? deadline + by : ~0ULL;
+}
+
+void ipcbus_deadline_from_user(u64 *deadline)
+{
+	*deadline = shift(*deadline, -clock_ahead());
+}
+
+u64 ipcbus_deadline_to_user(const struct ipcbus_transaction *t)
+{
+	return shift(t->deadline, clock_ahead());
+}
+
+/* --- The timer ---------------------------------------------------------------- */
 
 static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 {
@@ -71,6 +103,36 @@ static void expire(struct work_struct *work)
 		ipcbus_transaction_put(t, NULL);
 		cond_resched();
 	}
+}
+
+/* Its sender could not end it: the server runs with realtime priority in its place. */
+static void end_overdue(struct ipcbus_transaction *t)
+{
+	int error = t->deadline && ktime_get_ns() >= t->deadline ? -ETIMEDOUT : -ECANCELED;
+	struct ipcbus_proc *caller = t->caller;
+	bool ended;
+
+	spin_lock(&caller->lock);
+	ended = t->state == IPCBUS_PENDING && !caller->dead;
+	if (ended)
+		ipcbus_reply_fail_locked(t, error, IPCBUS_STAGE_REPLY, 0);
+	spin_unlock(&caller->lock);
+	if (!ended)
+		return;
+	ipcbus_report_failed(t, NULL, error, IPCBUS_STAGE_REPLY, 0);
+	ipcbus_cancel_server(t);
+}
+
+void ipcbus_boost_check(struct kthread_work *work)
+{
+	struct ipcbus_boost *boost = container_of(work, struct ipcbus_boost, check);
+	struct ipcbus_transaction *t = ipcbus_boost_overdue(boost);
+
+	/* One at a time: nothing else runs meanwhile. */
+	if (!t)
+		return;
+	end_overdue(t);
+	ipcbus_transaction_put(t, NULL);
 }
 
 void ipcbus_expiry_begin(struct ipcbus_proc *proc)

@@ -17,10 +17,10 @@
 #include "handle.h"
 #include "info.h"
 #include "ioctl.h"
+#include "opener.h"
 #include "proc.h"
 #include "space.h"
 #include "thread.h"
-#include "user.h"
 #include "wait.h"
 
 static int file_open(struct inode *inode, struct file *file)
@@ -31,63 +31,52 @@ static int file_open(struct inode *inode, struct file *file)
 	/* A kernel thread has no address space to talk from. */
 	if (!current->mm)
 		return -EINVAL;
+	/* Every ioctl sends or receives; less than both is no permission for any. */
+	if ((file->f_flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
 	proc = ipcbus_proc_new(ipcbus_fs_bus(inode), file->f_cred);
-	if (!proc)
-		return -ENOMEM;
+	if (IS_ERR(proc))
+		return PTR_ERR(proc);
 	ipcbus_expiry_begin(proc);
-	ret = ipcbus_handles_init(proc);
-	if (ret)
-		goto err_put;
-	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_PROCS);
-	if (ret)
-		goto err_put;
+	ipcbus_space_begin(proc);
+	ipcbus_handles_begin(proc);
 	ret = ipcbus_proc_join_bus(proc);
-	if (ret)
-		goto err_charge;
+	if (ret) {
+		ipcbus_proc_put(proc);
+		return ret;
+	}
+	spin_lock(&proc->opener->lock);
+	list_add_tail(&proc->opener_entry, &proc->opener->procs);
+	spin_unlock(&proc->opener->lock);
 	file->private_data = proc;
 	/* What is mapped of this file is found, and unmapped, by itself. */
 	file->f_mapping = proc->inode->i_mapping;
 	return nonseekable_open(inode, file);
-
-err_charge:
-	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
-err_put:
-	ipcbus_proc_put(proc);
-	return ret;
 }
 
-/* The last fd is closed. */
+/* The last fd is closed, and nothing is mapped. */
 static int file_release(struct inode *inode, struct file *file)
 {
 	struct ipcbus_proc *proc = file->private_data;
 
 	ipcbus_proc_shut_down(proc);
+	iput(proc->inode);
+	proc->inode = NULL;
 	ipcbus_proc_put(proc);
 	return 0;
 }
 
 /*
- * Whoever opened the file cannot use it any more: all threads of the process are
- * on their way out, or its address space is gone because it executes another
- * program.
- */
-static bool opener_is_gone(struct ipcbus_proc *proc)
-{
-	return (task_tgid(current) == proc->pid && !atomic_read(&current->signal->live)) ||
-	       !atomic_read(&proc->mm->mm_users);
-}
-
-/*
- * Some fd of the file was closed. When the opener is gone, fds left with a forked
- * child or in a socket are of no use to anybody, and callers must not wait until
- * those are closed. Otherwise it was maybe a thread that wants the others to look
- * up from their wait.
+ * Some fd of the file was closed. If it is the process that opened it, and all its threads
+ * are on their way out, nobody can use the file any more: another process may share the
+ * address space, which then lives on. Otherwise it was maybe a thread that wants the others
+ * to look up from their wait.
  */
 static int file_flush(struct file *file, fl_owner_t id)
 {
 	struct ipcbus_proc *proc = file->private_data;
 
-	if (opener_is_gone(proc))
+	if (proc->pid == task_tgid(current) && !atomic_read(&current->signal->live))
 		ipcbus_proc_shut_down(proc);
 	else if (ipcbus_proc_is_opener(proc))
 		ipcbus_threads_interrupt(proc);
@@ -100,7 +89,7 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	struct page *page = NULL;
 
 	/* MADV_DOFORK hands the mapping to a child after all, but not its pages. */
-	if (vmf->vma->vm_mm == proc->mm)
+	if (vmf->vma->vm_mm == READ_ONCE(proc->mm))
 		page = ipcbus_pages_get_locked(&proc->region.pages, vmf->pgoff);
 	if (!page)
 		return VM_FAULT_SIGBUS;
@@ -108,21 +97,8 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
-/*
- * A process that closed its fd and kept the region: an exit closes nothing then,
- * so the end of the address space has to say that the opener is gone.
- */
-static void region_close(struct vm_area_struct *vma)
-{
-	struct ipcbus_proc *proc = vma->vm_private_data;
-
-	if (!atomic_read(&proc->mm->mm_users))
-		ipcbus_proc_shut_down(proc);
-}
-
 static const struct vm_operations_struct region_vm_ops = {
 	.fault = region_fault,
-	.close = region_close,
 };
 
 static int file_mmap(struct file *file, struct vm_area_struct *vma)

@@ -3,7 +3,7 @@
  * Files that show one bus: see files.h.
  *
  *   procs          a line each: PID NODES HANDLES REGION
- *   users          a line each: UID PROCS NODES HANDLES WATCHES CALLS FILES
+ *   users          a line each: UID PROCS NODES HANDLES WATCHES CALLS FILES THREADS KIB
  *   state          procs with all they have
  *   transactions   messages on their way
  *   failures       the last of those

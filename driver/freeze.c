@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process has
- * on the caller's bus, under the bus's lock. It holds nothing while it waits for the
- * last calls to end. Whoever ends one of the procs' calls wakes it, and it looks whether
- * that was the last.
+ * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process has on
+ * the caller's bus when it begins. It collects them first and then holds at most the lock
+ * of one of them. Whoever ends the last call of one wakes it, and it looks whether any
+ * other has calls left.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -13,6 +13,7 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 #include <linux/wait.h>
@@ -24,40 +25,89 @@
 #include "transaction.h"
 #include "watch.h"
 
-/* One call of the ioctl. Procs that it is freezing point here, until that ends or they
- * die. */
+/**
+ * struct ipcbus_freezer - one call of the ioctl
+ * @bus: the caller's
+ * @pid: the process
+ * @args: the caller's
+ * @changed: where it waits. Procs that it is freezing point here, until that ends or they
+ *	die.
+ * @proc: the process's procs, counted, in the order of their numbers
+ * @count: how many
+ * @size: for how many @proc has space
+ */
 struct ipcbus_freezer {
 	struct ipcbus_bus *bus;
 	struct pid *pid;
 	struct ipcbus_freeze *args;
 	wait_queue_head_t changed;
+	struct ipcbus_proc **proc;
+	u32 count;
+	u32 size;
 };
 
-/* The process's next one on the bus, or the first (bus->lock). */
-static struct ipcbus_proc *next_target(struct ipcbus_freezer *freezer, struct ipcbus_proc *proc)
+/* The i-th; NULL: no more. They may be many. */
+static struct ipcbus_proc *target(const struct ipcbus_freezer *freezer, u32 i)
 {
-	struct list_head *procs = &freezer->bus->procs;
+	cond_resched();
+	return i < freezer->count ? freezer->proc[i] : NULL;
+}
 
-	lockdep_assert_held(&freezer->bus->lock);
-	proc = list_prepare_entry(proc, procs, bus_entry);
-	list_for_each_entry_continue(proc, procs, bus_entry)
-		if (proc->pid == freezer->pid)
-			return proc;
-	return NULL;
+static int add_target(struct ipcbus_freezer *freezer, struct ipcbus_proc *proc)
+{
+	u32 size = freezer->size ? 2 * freezer->size : 4;
+	struct ipcbus_proc **more;
+
+	if (freezer->count == freezer->size) {
+		more = kvcalloc(size, sizeof(proc), GFP_KERNEL_ACCOUNT);
+		if (!more)
+			return -ENOMEM;
+		if (freezer->count)
+			memcpy(more, freezer->proc, freezer->count * sizeof(proc));
+		kvfree(freezer->proc);
+		freezer->proc = more;
+		freezer->size = size;
+	}
+	freezer->proc[freezer->count++] = ipcbus_proc_get(proc);
+	return 0;
+}
+
+static int find_targets(struct ipcbus_freezer *freezer)
+{
+	struct ipcbus_proc *proc = NULL;
+	int ret = 0;
+
+	while ((proc = ipcbus_proc_next(freezer->bus, proc))) {
+		if (proc->pid == freezer->pid && !ret)
+			ret = add_target(freezer, proc);
+		cond_resched();
+	}
+	return ret;
+}
+
+static void put_targets(struct ipcbus_freezer *freezer)
+{
+	struct ipcbus_proc *proc;
+	u32 i;
+
+	for (i = 0; (proc = target(freezer, i)); i++)
+		ipcbus_proc_put(proc);
+	kvfree(freezer->proc);
 }
 
 /* Like kill(): one's own user's processes, or those one has power over. */
 static bool may_freeze(struct ipcbus_proc *proc)
 {
-	return uid_eq(current_euid(), proc->owner) || ns_capable(proc->user_ns, CAP_KILL);
+	return uid_eq(current_euid(), proc->owner) || ipcbus_ns_capable(proc->user_ns, CAP_KILL);
 }
 
 static int check_targets(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
 	int ret = -ESRCH;
+	u32 i;
 
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		if (READ_ONCE(proc->dead))
 			continue;
 		if (!may_freeze(proc))
@@ -70,9 +120,10 @@ static int check_targets(struct ipcbus_freezer *freezer)
 static void report(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
+	u32 i;
 
 	freezer->args->received = 0;
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
 		freezer->args->received |= proc->received;
 		if (proc->frozen)
@@ -83,50 +134,16 @@ static void report(struct ipcbus_freezer *freezer)
 
 /* --- Which calls must end first ----------------------------------------------- */
 
-static bool is_call(struct ipcbus_work *work)
-{
-	struct ipcbus_transaction *t = work ? ipcbus_transaction_of(work) : NULL;
-
-	return t && !t->oneway;
-}
-
-static u32 count_calls_in(struct list_head *queue)
-{
-	struct ipcbus_work *work;
-	u32 count = 0;
-
-	list_for_each_entry(work, queue, entry)
-		count += is_call(work);
-	return count;
-}
-
-/* Calls that wait for the proc, and those that it took. */
-static u32 count_calls_locked(struct ipcbus_proc *proc)
-{
-	struct ipcbus_transaction *t;
-	struct ipcbus_thread *thread;
-	unsigned long number;
-	u32 count;
-	int bucket;
-
-	lockdep_assert_held(&proc->lock);
-	count = count_calls_in(&proc->work);
-	hash_for_each(proc->open, bucket, t, open)
-		count++;
-	xa_for_each(&proc->threads, number, thread)
-		count += is_call(thread->given) + count_calls_in(&thread->work);
-	return count;
-}
-
 static void count_pending(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
+	u32 i;
 
 	freezer->args->pending = 0;
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
 		if (!proc->dead)
-			freezer->args->pending += count_calls_locked(proc);
+			freezer->args->pending += proc->calls;
 		spin_unlock(&proc->lock);
 	}
 }
@@ -143,7 +160,7 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 
 /*
  * From here on no thread takes anything. What was handed to one that did not look
- * yet goes back to the front of the queue.
+ * yet goes back into the queue.
  */
 static void freeze_locked(struct ipcbus_proc *proc)
 {
@@ -157,33 +174,29 @@ static void freeze_locked(struct ipcbus_proc *proc)
 		hlist_del_init(&thread->idle);
 		work = thread->given;
 		if (work && ipcbus_work_unqueue_locked(work))
-			list_add(&work->entry, &proc->work);
+			ipcbus_queue_add_locked(&proc->work, work);
 	}
 }
 
 static void thaw_locked(struct ipcbus_proc *proc)
 {
-	struct ipcbus_thread *thread;
-	unsigned long number;
-
 	if (proc->frozen)
 		proc->freeze_count++;
 	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
-	xa_for_each(&proc->threads, number, thread)
-		ipcbus_thread_kick_locked(thread);
 	wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 
 /* --- All procs of the process ----------------------------------------------------- */
 
-/* Bars new calls; -EBUSY if somebody else is at it. */
+/* Bars new calls; -EBUSY if somebody else is at it, who began with the same proc. */
 static int begin(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
 	int ret = 0;
+	u32 i;
 
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
 		if (proc->freezer) {
 			ret = -EBUSY;
@@ -201,8 +214,9 @@ static void end(struct ipcbus_freezer *freezer, bool freeze)
 {
 	struct ipcbus_proc *proc;
 	bool mine;
+	u32 i;
 
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
 		mine = proc->freezer == &freezer->changed;
 		if (mine && freeze && !proc->dead)
@@ -216,40 +230,30 @@ static void end(struct ipcbus_freezer *freezer, bool freeze)
 static void thaw(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
+	u32 i;
 
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
 		thaw_locked(proc);
 		spin_unlock(&proc->lock);
+		ipcbus_threads_kick(proc);
 	}
 }
 
-/* A proc of whose change its watchers were not notified yet, counted, or NULL. */
-static struct ipcbus_proc *next_to_notify(struct ipcbus_freezer *freezer)
-{
-	struct ipcbus_proc *proc, *found = NULL;
-
-	mutex_lock(&freezer->bus->lock);
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
-		spin_lock(&proc->lock);
-		if (!found && proc->freeze_notified != proc->freeze_count) {
-			proc->freeze_notified = proc->freeze_count;
-			found = ipcbus_proc_get(proc);
-		}
-		spin_unlock(&proc->lock);
-	}
-	mutex_unlock(&freezer->bus->lock);
-	return found;
-}
-
-/* Watches may be the last to know a proc, so no lock is held. */
+/* Of each that changed. */
 static void notify_watchers(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
+	bool changed;
+	u32 i;
 
-	while ((proc = next_to_notify(freezer))) {
-		ipcbus_watches_notify_frozen(proc);
-		ipcbus_proc_put(proc);
+	for (i = 0; (proc = target(freezer, i)); i++) {
+		spin_lock(&proc->lock);
+		changed = proc->freeze_notified != proc->freeze_count;
+		proc->freeze_notified = proc->freeze_count;
+		spin_unlock(&proc->lock);
+		if (changed)
+			ipcbus_watches_notify_frozen(proc);
 	}
 }
 
@@ -258,8 +262,9 @@ static bool is_thawed(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
 	bool thawed = false;
+	u32 i;
 
-	for (proc = next_target(freezer, NULL); proc; proc = next_target(freezer, proc)) {
+	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
 		thawed |= proc->freezer != &freezer->changed && !proc->frozen && !proc->dead;
 		spin_unlock(&proc->lock);
@@ -294,11 +299,9 @@ static int wait_for_change(wait_queue_entry_t *wait, u64 until)
 	return signal_pending(current) ? -EINTR : 0;
 }
 
-/* Under bus->lock, which is dropped while it waits. */
 static int freeze(struct ipcbus_freezer *freezer)
 {
 	u64 until = ktime_get_ns() + freezer->args->timeout_ms * 1000000ULL;
-	struct mutex *lock = &freezer->bus->lock;
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int ret;
 
@@ -308,9 +311,7 @@ static int freeze(struct ipcbus_freezer *freezer)
 		ret = try_to_end(freezer);
 		if (ret <= 0)
 			break;
-		mutex_unlock(lock);
 		ret = wait_for_change(&wait, until);
-		mutex_lock(lock);
 	}
 	if (ret)
 		end(freezer, false);
@@ -323,12 +324,11 @@ static int act(struct ipcbus_freezer *freezer)
 	struct ipcbus_freeze *args = freezer->args;
 	int ret;
 
-	mutex_lock(&freezer->bus->lock);
 	args->pending = 0;
 	args->received = 0;
 	ret = check_targets(freezer);
 	if (ret)
-		goto out;
+		return ret;
 	if (args->flags & IPCBUS_FREEZE_THAW)
 		thaw(freezer);
 	else if (args->flags & IPCBUS_FREEZE_QUERY)
@@ -336,8 +336,9 @@ static int act(struct ipcbus_freezer *freezer)
 	else
 		ret = freeze(freezer);
 	report(freezer);
-out:
-	mutex_unlock(&freezer->bus->lock);
+	/* It was frozen, whoever thaws it at the same time. */
+	if (!ret && !args->flags)
+		args->received |= IPCBUS_FROZEN_NOW;
 	return ret;
 }
 
@@ -362,8 +363,11 @@ int ipcbus_freeze(struct ipcbus_proc *proc, void *data)
 	freezer.pid = find_get_pid(freezer.args->pid);
 	if (!freezer.pid)
 		return -ESRCH;
-	ret = act(&freezer);
+	ret = find_targets(&freezer);
+	if (!ret)
+		ret = act(&freezer);
 	notify_watchers(&freezer);
+	put_targets(&freezer);
 	put_pid(freezer.pid);
 	return ret;
 }

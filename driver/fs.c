@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file system "ipcbus", also for user namespaces: each mount is a bus of its
- * own, with handle 0, manager and limits of its own.
+ * The file system "ipcbus", also for user namespaces if the parameter userns_mounts says
+ * so: each mount is a bus of its own, with handle 0, manager and limits of its own.
  *
  *   bus            opens the bus, as /dev/ipcbus does the default one: a regular
  *                  file with the same operations, for device numbers mean nothing
@@ -38,6 +38,7 @@ enum fs_option {
 	OPTION_MODE,
 	OPTION_UID,
 	OPTION_GID,
+	OPTION_MANAGER_UID,
 	OPTION_LIMIT, /* the first in limit_options[], and so on */
 };
 
@@ -56,12 +57,15 @@ static const struct limit_option {
 	{ "user_watches", offsetof(struct ipcbus_limits, user[IPCBUS_USE_WATCHES]) },
 	{ "user_calls", offsetof(struct ipcbus_limits, user[IPCBUS_USE_CALLS]) },
 	{ "user_files", offsetof(struct ipcbus_limits, user[IPCBUS_USE_FILES]) },
+	{ "user_threads", offsetof(struct ipcbus_limits, user[IPCBUS_USE_THREADS]) },
+	{ "user_memory", offsetof(struct ipcbus_limits, user[IPCBUS_USE_MEMORY]) },
 };
 
 static const struct fs_parameter_spec option_specs[] = {
 	fsparam_u32oct("mode", OPTION_MODE),
 	fsparam_u32("uid", OPTION_UID),
 	fsparam_u32("gid", OPTION_GID),
+	fsparam_u32("manager_uid", OPTION_MANAGER_UID),
 	fsparam_u32("max_procs", OPTION_LIMIT + 0),
 	fsparam_u32("max_nodes", OPTION_LIMIT + 1),
 	fsparam_u32("max_handles", OPTION_LIMIT + 2),
@@ -73,6 +77,8 @@ static const struct fs_parameter_spec option_specs[] = {
 	fsparam_u32("user_watches", OPTION_LIMIT + 8),
 	fsparam_u32("user_calls", OPTION_LIMIT + 9),
 	fsparam_u32("user_files", OPTION_LIMIT + 10),
+	fsparam_u32("user_threads", OPTION_LIMIT + 11),
+	fsparam_u32("user_memory", OPTION_LIMIT + 12),
 	{}
 };
 
@@ -82,6 +88,7 @@ static const struct fs_parameter_spec option_specs[] = {
  * @mode: of the file "bus", as the next two
  * @uid: its owner
  * @gid: its group
+ * @manager_uid: who may be the manager of the bus
  * @limits: of the bus
  */
 struct fs_options {
@@ -89,6 +96,7 @@ struct fs_options {
 	umode_t mode;
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t manager_uid;
 	struct ipcbus_limits limits;
 };
 
@@ -113,19 +121,19 @@ static int parse_limit(struct fs_context *fc, unsigned int i, u32 value)
 }
 
 /* An id of the caller's that the mount's namespace knows as well. */
-static int parse_owner(struct fs_context *fc, int option, u32 value)
+static int parse_uid(struct fs_context *fc, u32 value, kuid_t *ret_uid)
 {
-	struct fs_options *options = fc->fs_private;
+	*ret_uid = make_kuid(current_user_ns(), value);
+	if (!kuid_has_mapping(fc->user_ns, *ret_uid))
+		return invalfc(fc, "uid %u is nobody here", value);
+	return 0;
+}
 
-	if (option == OPTION_UID) {
-		options->uid = make_kuid(current_user_ns(), value);
-		if (!kuid_has_mapping(fc->user_ns, options->uid))
-			return invalfc(fc, "uid %u is nobody here", value);
-	} else {
-		options->gid = make_kgid(current_user_ns(), value);
-		if (!kgid_has_mapping(fc->user_ns, options->gid))
-			return invalfc(fc, "gid %u is nobody here", value);
-	}
+static int parse_gid(struct fs_context *fc, u32 value, kgid_t *ret_gid)
+{
+	*ret_gid = make_kgid(current_user_ns(), value);
+	if (!kgid_has_mapping(fc->user_ns, *ret_gid))
+		return invalfc(fc, "gid %u is nobody here", value);
 	return 0;
 }
 
@@ -138,14 +146,24 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 	option = fs_parse(fc, option_specs, param, &value);
 	if (option < 0)
 		return option;
-	if (option >= OPTION_LIMIT)
-		ret = parse_limit(fc, option - OPTION_LIMIT, value.uint_32);
-	else if (option != OPTION_MODE)
-		ret = parse_owner(fc, option, value.uint_32);
-	else if (value.uint_32 & ~0777)
-		ret = invalfc(fc, "mode is from 0 to 0777");
-	else
+	switch (option) {
+	case OPTION_MODE:
 		options->mode = value.uint_32;
+		if (value.uint_32 & ~0777)
+			ret = invalfc(fc, "mode is from 0 to 0777");
+		break;
+	case OPTION_UID:
+		ret = parse_uid(fc, value.uint_32, &options->uid);
+		break;
+	case OPTION_GID:
+		ret = parse_gid(fc, value.uint_32, &options->gid);
+		break;
+	case OPTION_MANAGER_UID:
+		ret = parse_uid(fc, value.uint_32, &options->manager_uid);
+		break;
+	default:
+		ret = parse_limit(fc, option - OPTION_LIMIT, value.uint_32);
+	}
 	if (!ret)
 		options->given |= BIT(option);
 	return ret;
@@ -166,6 +184,10 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 	if (options->given & BIT(OPTION_GID))
 		inode->i_gid = options->gid;
 	inode_unlock(inode);
+	mutex_lock(&bus->lock);
+	if (options->given & BIT(OPTION_MANAGER_UID))
+		bus->manager_uid = options->manager_uid;
+	mutex_unlock(&bus->lock);
 	for (i = 0; i < ARRAY_SIZE(limit_options); i++)
 		if (options->given & BIT(OPTION_LIMIT + i))
 			WRITE_ONCE(*limit_at(&bus->limits, i), *limit_at(&options->limits, i));
@@ -176,12 +198,17 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ipcbus_bus *bus = root->d_sb->s_fs_info;
 	const struct inode *inode = bus->inode;
+	kuid_t manager_uid;
 	unsigned int i;
 	u32 value;
 
-	seq_printf(seq, ",mode=%03o,uid=%u,gid=%u", inode->i_mode & 0777,
+	mutex_lock(&bus->lock);
+	manager_uid = bus->manager_uid;
+	mutex_unlock(&bus->lock);
+	seq_printf(seq, ",mode=%03o,uid=%u,gid=%u,manager_uid=%u", inode->i_mode & 0777,
 		   from_kuid_munged(seq_user_ns(seq), inode->i_uid),
-		   from_kgid_munged(seq_user_ns(seq), inode->i_gid));
+		   from_kgid_munged(seq_user_ns(seq), inode->i_gid),
+		   from_kuid_munged(seq_user_ns(seq), manager_uid));
 	for (i = 0; i < ARRAY_SIZE(limit_options); i++) {
 		value = READ_ONCE(*limit_at(&bus->limits, i));
 		if (value != most_at(i))
@@ -331,6 +358,7 @@ static const struct super_operations super_ops = {
 /* What it leaves half made on failure kill_super() takes down. */
 static int fill_super(struct super_block *sb, struct fs_context *fc)
 {
+	struct ipcbus_bus *bus;
 	struct inode *root;
 	int ret;
 
@@ -342,9 +370,10 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_iflags |= SB_I_NODEV | SB_I_NOEXEC;
 	/* Nothing may be laid over it: such a file would not be the bus. */
 	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
-	sb->s_fs_info = ipcbus_bus_new(sb->s_user_ns);
-	if (!sb->s_fs_info)
-		return -ENOMEM;
+	bus = ipcbus_bus_new(sb->s_user_ns);
+	if (IS_ERR(bus))
+		return PTR_ERR(bus);
+	sb->s_fs_info = bus;
 	root = make_inode(sb, S_IFDIR | 0755);
 	if (!root)
 		return -ENOMEM;
@@ -367,8 +396,14 @@ static void kill_super(struct super_block *sb)
 		ipcbus_bus_put(bus);
 }
 
+static bool userns_mounts;
+module_param(userns_mounts, bool, 0644);
+MODULE_PARM_DESC(userns_mounts, "whoever may make a user namespace may mount buses in it");
+
 static int get_tree(struct fs_context *fc)
 {
+	if (fc->user_ns != &init_user_ns && !READ_ONCE(userns_mounts))
+		return -EPERM;
 	return get_tree_nodev(fc, fill_super);
 }
 
@@ -390,10 +425,15 @@ static const struct fs_context_operations context_ops = {
 	.free = free_context,
 };
 
+/* While it is false, the module may still go although a mount holds it. */
+static bool is_ready;
+
 static int init_context(struct fs_context *fc)
 {
 	struct fs_options *options;
 
+	if (!READ_ONCE(is_ready))
+		return -ENODEV;
 	options = kzalloc(sizeof(*options), GFP_KERNEL_ACCOUNT);
 	if (!options)
 		return -ENOMEM;
@@ -410,14 +450,21 @@ static struct file_system_type fs_type = {
 	.kill_sb = kill_super,
 	.fs_flags = FS_USERNS_MOUNT,
 };
-MODULE_ALIAS_FS("ipcbus");
+
+/* Without an alias: who may mount it in a user namespace could have it loaded otherwise. */
 
 int ipcbus_fs_init(void)
 {
 	return register_filesystem(&fs_type);
 }
 
+void ipcbus_fs_ready(void)
+{
+	WRITE_ONCE(is_ready, true);
+}
+
 void ipcbus_fs_done(void)
 {
+	WRITE_ONCE(is_ready, false);
 	unregister_filesystem(&fs_type);
 }

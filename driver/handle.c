@@ -6,6 +6,7 @@
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "bus.h"
@@ -20,6 +21,8 @@
 
 #define FIRST_SIZE	16
 
+static struct ipcbus_handle_table no_table;
+
 static struct ipcbus_handle_table *table_new(u32 size)
 {
 	struct ipcbus_handle_table *table;
@@ -30,12 +33,9 @@ static struct ipcbus_handle_table *table_new(u32 size)
 	return table;
 }
 
-int ipcbus_handles_init(struct ipcbus_proc *proc)
+void ipcbus_handles_begin(struct ipcbus_proc *proc)
 {
-	struct ipcbus_handle_table *table = table_new(FIRST_SIZE);
-
-	RCU_INIT_POINTER(proc->handles, table);
-	return table ? 0 : -ENOMEM;
+	RCU_INIT_POINTER(proc->handles, &no_table);
 }
 
 static struct ipcbus_handle_table *table_of(struct ipcbus_proc *proc)
@@ -58,21 +58,30 @@ static void set_entry(struct ipcbus_proc *proc, u32 number, struct ipcbus_handle
 	rcu_assign_pointer(table_of(proc)->entry[number], entry);
 }
 
+/* Whoever looks at the one before may go on with it. */
+static void set_table(struct ipcbus_proc *proc, struct ipcbus_handle_table *table)
+{
+	struct ipcbus_handle_table *old = table_of(proc);
+
+	rcu_assign_pointer(proc->handles, table);
+	if (old != &no_table)
+		kvfree_rcu(old, rcu);
+}
+
 /* Makes the table so large that another entry leaves half of it free. */
 static int table_grow(struct ipcbus_proc *proc)
 {
 	struct ipcbus_handle_table *old = table_of(proc), *table;
 	u32 i;
 
-	if (proc->handle_count < old->size / 2 - 1)
+	if (proc->handle_count + 1 < old->size / 2)
 		return 0;
-	table = table_new(old->size * 2);
+	table = table_new(old->size * 2 ?: FIRST_SIZE);
 	if (!table)
 		return -ENOMEM;
 	for (i = 0; i < old->size; i++)
 		RCU_INIT_POINTER(table->entry[i], entry_at(proc, i));
-	rcu_assign_pointer(proc->handles, table);
-	kvfree_rcu(old, rcu);
+	set_table(proc, table);
 	return 0;
 }
 
@@ -135,7 +144,7 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 
 static void trace_life(struct ipcbus_proc *proc, const struct ipcbus_handle_entry *entry, u32 what)
 {
-	trace_ipcbus_handle(pid_nr(proc->pid), entry->number, pid_nr(entry->node->proc->pid),
+	trace_ipcbus_handle(pid_nr(proc->pid), entry->number, pid_nr(entry->node->pid),
 			    entry->node->id, what);
 }
 
@@ -204,7 +213,9 @@ static struct ipcbus_node_entry *manager_node(struct ipcbus_proc *proc)
 
 	mutex_lock(&proc->handle_lock);
 	entry = manager_entry(proc);
-	node = IS_ERR(entry) ? ERR_CAST(entry) : ipcbus_node_get(entry->node);
+	node = IS_ERR(entry) ? ERR_CAST(entry) : entry->node;
+	if (!IS_ERR(node) && !ipcbus_node_get_active(node))
+		node = ERR_PTR(-EOWNERDEAD);
 	mutex_unlock(&proc->handle_lock);
 	return node;
 }
@@ -220,8 +231,9 @@ struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 numbe
 	if (likely(number < table->size)) {
 		number = array_index_nospec(number, table->size);
 		entry = rcu_dereference(table->entry[number]);
-		if (entry && kref_get_unless_zero(&entry->node->ref))
-			node = entry->node;
+		if (entry)
+			node = ipcbus_node_get_active(entry->node) ? entry->node :
+								     ERR_PTR(-EOWNERDEAD);
 	}
 	rcu_read_unlock();
 
@@ -308,6 +320,20 @@ static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 numb
 		return manager_entry(proc);
 	entry = entry_at(proc, number);
 	return entry ?: ERR_PTR(-EBADF);
+}
+
+struct ipcbus_node_entry *ipcbus_handle_export(struct ipcbus_proc *proc, u32 number)
+{
+	struct ipcbus_handle_entry *entry;
+	struct ipcbus_node_entry *node;
+
+	mutex_lock(&proc->handle_lock);
+	entry = entry_find(proc, number);
+	node = IS_ERR(entry) ? ERR_CAST(entry) : entry->node;
+	if (!IS_ERR(node))
+		ipcbus_node_get_remote(node);
+	mutex_unlock(&proc->handle_lock);
+	return node;
 }
 
 static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args)
@@ -400,6 +426,8 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 			continue;
 		set_entry(proc, number, NULL);
 		entry_free(proc, entry);
+		cond_resched();
 	}
+	set_table(proc, &no_table);
 	mutex_unlock(&proc->handle_lock);
 }

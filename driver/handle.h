@@ -16,7 +16,7 @@
  * struct ipcbus_handle_entry - one handle
  * @rcu: frees it
  * @by_node: in proc->handles_by_node, but for handle 0 (handle_lock)
- * @node: counted, also as a remote reference; constant
+ * @node: held, as a remote reference; constant
  * @number: constant
  * @count: deliveries that were not put (handle_lock)
  * @watch: counted, or NULL (handle_lock)
@@ -38,7 +38,7 @@ struct ipcbus_handle_entry {
  *
  * A flat array, so that a handle is found by one load. It is replaced by one of
  * twice the size before it is half full, which also keeps the search for a free
- * number short.
+ * number short. A proc without handles has one of size 0, which is nobody's.
  */
 struct ipcbus_handle_table {
 	struct rcu_head rcu;
@@ -46,10 +46,14 @@ struct ipcbus_handle_table {
 	struct ipcbus_handle_entry __rcu *entry[];
 };
 
-int ipcbus_handles_init(struct ipcbus_proc *proc);
+/* Of a new proc, which has none. */
+void ipcbus_handles_begin(struct ipcbus_proc *proc);
 
-/* The node behind a handle, counted. -EBADF; -ENOTCONN for handle 0. */
+/* The node behind a handle, to act on. -EBADF; -EOWNERDEAD: it is dead, and its proc gone;
+ * -ENOTCONN for handle 0. */
 struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number);
+/* The same to hand it on, dead or not: with a remote reference. */
+struct ipcbus_node_entry *ipcbus_handle_export(struct ipcbus_proc *proc, u32 number);
 
 /* One more count of the proc's handle for node, which is made if needed. The
  * caller holds a remote reference and keeps it. */
@@ -67,7 +71,7 @@ int ipcbus_handle_put(struct ipcbus_proc *proc, void *data);
 int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data);
 int ipcbus_handle_unwatch(struct ipcbus_proc *proc, void *data);
 
-/* All of a proc that is dead. */
+/* All of a proc that is dead, and their table. */
 void ipcbus_handles_release(struct ipcbus_proc *proc);
 
 #endif

@@ -9,7 +9,9 @@
 #include <linux/seq_file.h>
 
 #include "bus.h"
+#include "expiry.h"
 #include "info.h"
+#include "open.h"
 #include "proc.h"
 #include "sender.h"
 #include "thread.h"
@@ -36,6 +38,8 @@ int ipcbus_info(struct ipcbus_proc *proc, void *data)
 		.user_watches = ipcbus_user_limit(proc->bus, IPCBUS_USE_WATCHES),
 		.user_calls = ipcbus_user_limit(proc->bus, IPCBUS_USE_CALLS),
 		.user_files = ipcbus_user_limit(proc->bus, IPCBUS_USE_FILES),
+		.user_threads = ipcbus_user_limit(proc->bus, IPCBUS_USE_THREADS),
+		.user_memory = ipcbus_user_limit(proc->bus, IPCBUS_USE_MEMORY),
 	};
 	return 0;
 }
@@ -49,13 +53,11 @@ int ipcbus_call_info(struct ipcbus_proc *proc, void *data)
 	if (args->flags || args->deadline)
 		return -EINVAL;
 	spin_lock(&proc->lock);
-	hash_for_each_possible(proc->open, t, open, args->call) {
-		if (t->id != args->call)
-			continue;
+	t = ipcbus_open_find_locked(proc, args->call);
+	if (t) {
 		args->flags = READ_ONCE(t->state) == IPCBUS_PENDING ? 0 : IPCBUS_CALL_CANCELED;
-		args->deadline = t->deadline;
+		args->deadline = t->deadline ? ipcbus_deadline_to_user(t) : 0;
 		ret = 0;
-		break;
 	}
 	spin_unlock(&proc->lock);
 	return ret;
@@ -68,12 +70,10 @@ static int sender_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_sender
 	int ret = -ESRCH;
 
 	spin_lock(&proc->lock);
-	hash_for_each_possible(proc->open, t, open, id) {
-		if (t->id != id)
-			continue;
+	t = ipcbus_open_find_locked(proc, id);
+	if (t) {
 		*ret_id = t->from ? t->from->sender_id : t->sender_id;
 		ret = 0;
-		break;
 	}
 	spin_unlock(&proc->lock);
 	return ret;
@@ -106,48 +106,26 @@ int ipcbus_sender_info(struct ipcbus_proc *proc, void *data)
 
 /* --- fdinfo --------------------------------------------------------------------- */
 
-static u32 count_threads(struct ipcbus_proc *proc)
-{
-	struct ipcbus_thread *thread;
-	unsigned long number;
-	u32 count = 0;
-
-	rcu_read_lock();
-	xa_for_each(&proc->threads, number, thread)
-		count++;
-	rcu_read_unlock();
-	return count;
-}
-
-/* Work that no thread took yet. */
-static u32 count_queued(struct ipcbus_proc *proc)
-{
-	struct ipcbus_work *work;
-	u32 count = 0;
-
-	spin_lock(&proc->lock);
-	list_for_each_entry(work, &proc->work, entry)
-		count++;
-	spin_unlock(&proc->lock);
-	return count;
-}
-
 void ipcbus_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	struct ipcbus_proc *proc = file->private_data;
 	struct ipcbus_region *region = &proc->region;
-	u32 buffers, left;
+	u32 buffers, left, queued, threads;
 
 	spin_lock(&region->lock);
 	buffers = region->buffers;
 	left = ipcbus_region_left_locked(region);
 	spin_unlock(&region->lock);
+	spin_lock(&proc->lock);
+	queued = proc->work.count;
+	threads = proc->thread_count;
+	spin_unlock(&proc->lock);
 
 	seq_printf(seq, "ipcbus-region:\t%zu\n", READ_ONCE(region->size));
 	seq_printf(seq, "ipcbus-space:\t%zu\n", (size_t)left * IPCBUS_UNIT);
 	seq_printf(seq, "ipcbus-buffers:\t%u\n", buffers);
 	seq_printf(seq, "ipcbus-nodes:\t%d\n", atomic_read(&proc->node_count));
 	seq_printf(seq, "ipcbus-handles:\t%u\n", READ_ONCE(proc->handle_count));
-	seq_printf(seq, "ipcbus-threads:\t%u\n", count_threads(proc));
-	seq_printf(seq, "ipcbus-queued:\t%u\n", count_queued(proc));
+	seq_printf(seq, "ipcbus-threads:\t%u\n", threads);
+	seq_printf(seq, "ipcbus-queued:\t%u\n", queued);
 }

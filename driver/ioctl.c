@@ -113,6 +113,12 @@ static const struct ioctl_row rows[] = {
 	      IPCBUS_FEATURE_MONITOR, .op = ipcbus_monitor_set),
 };
 
+/* The number of a program that was built with another version has another size. */
+static bool is_cmd(unsigned int cmd, unsigned int other)
+{
+	return !((cmd ^ other) & ~((unsigned int)_IOC_SIZEMASK << _IOC_SIZESHIFT));
+}
+
 static const struct ioctl_row *row_of(unsigned int cmd)
 {
 	const struct ioctl_row *row;
@@ -121,7 +127,9 @@ static const struct ioctl_row *row_of(unsigned int cmd)
 	if (number >= ARRAY_SIZE(rows))
 		return NULL;
 	row = &rows[array_index_nospec(number, ARRAY_SIZE(rows))];
-	return row->op && row->cmd == cmd ? row : NULL;
+	if (!row->op || (!row->size && cmd != row->cmd))
+		return NULL;
+	return is_cmd(cmd, row->cmd) ? row : NULL;
 }
 
 /* Zeroes behind a shorter structure; behind a longer one the user's must be zero. */
@@ -178,7 +186,7 @@ long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (unlikely(!ipcbus_proc_is_opener(proc)))
 		return -ECHILD;
-	if (likely(cmd == IPCBUS_IOC_EXCHANGE))
+	if (likely(cmd == IPCBUS_IOC_EXCHANGE) || is_cmd(cmd, IPCBUS_IOC_EXCHANGE))
 		return ipcbus_exchange(proc, (void __user *)arg, file->f_flags & O_NONBLOCK);
 	return ioctl_by_row(proc, cmd, arg);
 }

@@ -21,7 +21,7 @@
  *   the bus and its files   module.c file.c fs.c ioctl.c exit.c and what "state" shows
  *   observers               observe.c monitor.c
  *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
- *   objects                 handle.c watch.c node.c thread.c proc.c user.c bus.c
+ *   objects                 handle.c watch.c node.c thread.c proc.c opener.c user.c bus.c
  *   memory                  mem/: regions, quotas, reclaim, pages, ranges
  *   counters and records    failures.c trace.c stats.c
  *
@@ -30,8 +30,11 @@
  *   bus          its mount and its procs; the one behind /dev/ipcbus stays
  *   proc         its file, its threads, its nodes
  *   thread       its proc's table, and each call that it made until that ends
+ *   opener       its procs, and the kernel until the address space ends
  *   user         its procs, transactions, and files on their way
- *   node         its owner's table, each handle, each message it travels in
+ *   account      its users
+ *   node         its owner's table, each message to it, and, without its proc, each handle,
+ *                watch and message it travels in
  *   transaction  a call: the caller's stack and the server's side, plus each
  *                call made while serving it; a oneway: the server's side
  *   watch        its handle or proc, its node's list, the queue of its notices
@@ -39,37 +42,45 @@
  *                (queued), receiving user (delivered), region (free)
  *
  * Memory that is read without a lock (threads, handles, nodes) is freed after an RCU
- * grace period. Pages of a region live as long as its proc. While no buffer lies on
- * them the kernel may reclaim them when memory is short (mem/reclaim.c).
+ * grace period. While no buffer lies on pages of a region the kernel may reclaim them when
+ * memory is short (mem/reclaim.c).
+ *
+ * A proc that is dead goes as soon as nobody sends to it and no call that it was in is left,
+ * whoever has handles for its nodes. Its own handles, threads and open calls go as it is shut
+ * down. So does the memory of its region, or with the last buffer that a sender was filling
+ * at that moment.
  *
  * Lock tree: a lock may be taken while holding those above it on its path. Two of one
  * kind are never held together, so nothing here knows two procs at once. What concerns
  * two procs is done in two steps, and the second one looks again.
  *
- *   thread->boost.lock   mutex     what a thread runs by; above proc->lock alone
+ *   tasks_lock           mutex     the tasks that may be boosted (priority.c)
+ *   +- boost->lock       rt_mutex  by what a task runs; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
  *   +- bus->lock         mutex     the bus's procs, its users and its manager
+ *      +- accounts_lock  mutex     the accounts of users on all buses; leaf
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
- *         +- wait queues' own      wake-ups happen under proc->lock; region->space
+ *         +- wait queues' own      wake-ups happen under proc->lock
  *   region->lock         spinlock  the proc's ranges, buffer states and quotas
- *   +- region->space     who waits for space there, and then
- *      +- wait queues' own      of who polls for it
+ *   +- wait queues' own        of who polls for space there
  *   failures->lock       spinlock  the last failures of a bus; leaf
  *   monitors->lock       spinlock  who monitors a bus, and what; leaf
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
- *   +- reclaim_lock      mutex     free ranges that reclaim holds; the list of
- *      |                           regions. No memory is allocated under it: the
- *      |                           kernel asks for memory with anything held,
- *      |                           and only tries it
- *      +- region->lock
- *      +- pages->lock    spinlock  pages that leave a region; leaf
- *      |  +- page's lock           only tried; a fault, which waits for it,
- *      |                           holds none of ours
- *      +- i_mmap_rwsem   the kernel's, of the region's own inode
+ *   +- regions_lock      mutex     the list of regions that have memory to give. None is
+ *   |  |                           allocated under it: the kernel asks for memory with
+ *   |  |                           anything held, and only tries it
+ *   |  +- region->lock
+ *   +- pages->lock       spinlock  pages that leave a region; leaf
+ *   |  +- page's lock              only tried; a fault, which holds it, may take
+ *   |                              pages->lock, and nothing else of ours
+ *   +- i_mmap_rwsem      the kernel's, of the region's own inode
+ *
+ * Free ranges of a region are taken out by whoever has claimed it (mem/reclaim.c). A claim is
+ * waited for with no lock but proc->handle_lock, or a process's mmap lock.
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
  * last put of anything.
@@ -98,6 +109,7 @@ struct ipcbus_handle_table;
 struct ipcbus_message;
 struct ipcbus_node_entry;
 struct ipcbus_object_ref;
+struct ipcbus_opener;
 struct ipcbus_proc;
 struct ipcbus_quota;
 struct ipcbus_region;
@@ -107,7 +119,7 @@ struct ipcbus_user;
 struct ipcbus_watch;
 struct ipcbus_work;
 
-/* What a user is charged for (user.h). */
+/* What a user is charged for (mem/account.h). */
 enum ipcbus_use {
 	IPCBUS_USE_PROCS,
 	IPCBUS_USE_NODES,
@@ -115,7 +127,11 @@ enum ipcbus_use {
 	IPCBUS_USE_WATCHES,
 	IPCBUS_USE_CALLS,	/* transactions, and one kept by each thread */
 	IPCBUS_USE_FILES,	/* on their way */
+	IPCBUS_USE_THREADS,
+	IPCBUS_USE_MEMORY,	/* of regions, in KiB */
+	IPCBUS_USE_BUSES,	/* mounted by it */
 	IPCBUS_USE_COUNT,
+	IPCBUS_USE_ON_BUS = IPCBUS_USE_BUSES, /* those before it are on some bus */
 };
 
 /**

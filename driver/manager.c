@@ -3,6 +3,8 @@
  * The manager: see manager.h.
  */
 #include <linux/cred.h>
+#include <linux/moduleparam.h>
+#include <linux/user_namespace.h>
 
 #include "bus.h"
 #include "manager.h"
@@ -10,15 +12,19 @@
 #include "proc.h"
 #include "watch.h"
 
-static int may_claim_locked(struct ipcbus_bus *bus)
+static unsigned int manager_uid = -1;
+module_param_named(manager_uid, manager_uid, uint, 0644);
+MODULE_PARM_DESC(manager_uid, "user who may be the manager of /dev/ipcbus, beside root");
+
+static bool may_be_manager_locked(const struct ipcbus_bus *bus)
 {
+	kuid_t uid = bus->manager_uid;
+
 	lockdep_assert_held(&bus->lock);
-	if (ipcbus_node_is_alive(bus->manager))
-		return -EBUSY;
-	if (bus->claimed && !uid_eq(current_euid(), bus->manager_uid) &&
-	    !uid_eq(current_euid(), bus->root) && !uid_eq(current_euid(), GLOBAL_ROOT_UID))
-		return -EPERM;
-	return 0;
+	if (bus == &ipcbus_default_bus)
+		uid = make_kuid(&init_user_ns, READ_ONCE(manager_uid));
+	return uid_eq(current_euid(), uid) || uid_eq(current_euid(), bus->root) ||
+	       uid_eq(current_euid(), GLOBAL_ROOT_UID);
 }
 
 int ipcbus_manager_set(struct ipcbus_proc *proc, void *data)
@@ -26,7 +32,7 @@ int ipcbus_manager_set(struct ipcbus_proc *proc, void *data)
 	const struct ipcbus_node *args = data;
 	struct ipcbus_node_entry *node, *old = NULL;
 	struct ipcbus_bus *bus = proc->bus;
-	int ret;
+	int ret = 0;
 
 	if (args->flags || args->cookie || args->policy || args->priority)
 		return -EINVAL;
@@ -35,16 +41,17 @@ int ipcbus_manager_set(struct ipcbus_proc *proc, void *data)
 		return -ENOENT;
 
 	mutex_lock(&bus->lock);
-	ret = may_claim_locked(bus);
-	if (!ret) {
+	if (!may_be_manager_locked(bus)) {
+		ret = -EPERM;
+	} else if (ipcbus_node_is_alive(bus->manager)) {
+		ret = -EBUSY;
+	} else {
 		old = bus->manager;
 		bus->manager = node;
-		if (!bus->claimed)
-			bus->manager_uid = current_euid();
-		bus->claimed = true;
-		ipcbus_watches_notify_manager(bus);
+		bus->manager_count++;
 	}
 	mutex_unlock(&bus->lock);
+	ipcbus_watches_notify_manager(bus);
 
 	if (ret)
 		old = node;
@@ -70,7 +77,7 @@ void ipcbus_manager_release(struct ipcbus_proc *proc)
 	struct ipcbus_bus *bus = proc->bus;
 
 	mutex_lock(&bus->lock);
-	if (bus->manager && bus->manager->proc == proc)
+	if (bus->manager && bus->manager->owner == proc->number)
 		swap(manager, bus->manager);
 	mutex_unlock(&bus->lock);
 	if (manager)

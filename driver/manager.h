@@ -3,8 +3,9 @@
  * Manager
  *
  * The manager of a bus is the node behind everybody's handle 0. A proc makes one of its
- * nodes the manager while there is none. The first manager's user, the bus's root and
- * global root may do so again after a manager has died.
+ * nodes the manager while there is none. The administrator decides who may: for the bus
+ * behind /dev/ipcbus by the parameter manager_uid of the module, for a mount by its option
+ * of that name. The bus's root and global root may always.
  */
 #ifndef IPCBUS_MANAGER_H
 #define IPCBUS_MANAGER_H

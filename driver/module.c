@@ -5,11 +5,17 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "boost.h"
 #include "debugfs.h"
+#include "exit.h"
 #include "expiry.h"
 #include "fs.h"
+#include "mem/account.h"
 #include "mem/reclaim.h"
+#include "opener.h"
 #include "proc.h"
+#include "report.h"
+#include "space.h"
 #include "transaction.h"
 
 static struct miscdevice device = {
@@ -24,30 +30,45 @@ static int __init ipcbus_init(void)
 {
 	int ret;
 
+	ipcbus_accounts_init();
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
-	ret = ipcbus_expiry_init();
+	ret = ipcbus_boost_init();
 	if (ret)
 		goto err_cache;
-	ret = ipcbus_reclaim_init();
+	ret = ipcbus_expiry_init();
+	if (ret)
+		goto err_boost;
+	ret = ipcbus_space_init();
 	if (ret)
 		goto err_expiry;
-	ret = misc_register(&device);
+	ret = ipcbus_reclaim_init();
 	if (ret)
-		goto err_reclaim;
+		goto err_space;
+	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
-		goto err_device;
+		goto err_reclaim;
 	ipcbus_debugfs_init();
+	/* The last that can fail: whoever opens it keeps what is here. */
+	ret = misc_register(&device);
+	if (ret)
+		goto err_fs;
+	ipcbus_fs_ready();
 	return 0;
 
-err_device:
-	misc_deregister(&device);
+err_fs:
+	ipcbus_debugfs_done();
+	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
+err_space:
+	ipcbus_space_done();
 err_expiry:
 	ipcbus_expiry_done();
+err_boost:
+	ipcbus_boost_done();
 err_cache:
 	ipcbus_transaction_cache_done();
 	return ret;
@@ -55,10 +76,14 @@ err_cache:
 
 static void __exit ipcbus_exit(void)
 {
+	misc_deregister(&device);
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
-	misc_deregister(&device);
+	ipcbus_space_done();
+	ipcbus_opener_done();
 	ipcbus_expiry_done();
+	ipcbus_boost_done();
+	ipcbus_report_done();
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();
 	ipcbus_reclaim_done();

@@ -61,8 +61,46 @@ more-driver-%:
 
 endif
 
-# What a program that talks to the driver itself needs; the module is built
-# where it runs (docs/, packaging).
+# For kernel KVER: built by its headers in a folder of its own, put where modules are that
+# the kernel's package does not have, and found by modprobe from then on.
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+DEPMOD ?= $(or $(shell PATH="$$PATH:/sbin:/usr/sbin" command -v depmod),depmod)
+MODULE := $(B)/driver/for-$(KVER)
+
+.PHONY: module install-module uninstall-module
+module:
+	@[ -e $(KDIR)/Makefile ] || { \
+	  echo 'module: no headers of kernel $(KVER) in $(KDIR)' >&2; \
+	  echo 'module: on Debian, as root: apt-get install linux-headers-$(KVER)' >&2; exit 1; }
+	$(Q)rm -rf $(MODULE) && mkdir -p $(MODULE)
+	$(Q)cp -r $(wildcard driver/*.[ch]) driver/Kbuild driver/mem driver/uapi $(MODULE)
+	+$(Q)$(MAKE) -C $(KDIR) M=$(abspath $(MODULE)) modules
+
+install-module: module
+	+$(Q)$(MAKE) -C $(KDIR) M=$(abspath $(MODULE)) INSTALL_MOD_PATH=$(abspath $(DESTDIR)) \
+	  INSTALL_MOD_DIR=updates modules_install
+	$(Q)$(DEPMOD) $(if $(DESTDIR),-b $(abspath $(DESTDIR))) $(KVER)
+	@if [ -z '$(DESTDIR)' ] && [ -e /sys/module/ipcbus ] && [ '$(KVER)' = "$$(uname -r)" ]; then \
+	  echo 'install-module: the module that is loaded stays until modprobe -r ipcbus, or a reboot'; fi
+
+uninstall-module:
+	$(Q)rm -fv $(DESTDIR)/lib/modules/$(KVER)/updates/ipcbus.ko*
+	$(Q)$(DEPMOD) $(if $(DESTDIR),-b $(abspath $(DESTDIR))) $(KVER)
+
+# What a program that talks to the driver itself needs, and what DKMS builds from: the
+# module is built where it runs.
+DRIVER_DKMS = $(DESTDIR)$(dkmsdir)/ipcbus-$(VERSION)
+dkmsdir ?= $(PREFIX)/src
+
+.PHONY: install-dkms
+install-dkms:
+	$(Q)$(INSTALL) -d $(DRIVER_DKMS)/mem $(DRIVER_DKMS)/uapi
+	$(Q)$(INSTALL) -m 644 $(wildcard driver/*.[ch]) driver/Kbuild $(DRIVER_DKMS)
+	$(Q)$(INSTALL) -m 644 $(wildcard driver/mem/*.[ch]) $(DRIVER_DKMS)/mem
+	$(Q)$(INSTALL) -m 644 $(wildcard driver/uapi/*.h) $(DRIVER_DKMS)/uapi
+	$(Q)sed 's|@VERSION@|$(VERSION)|' packaging/dkms.conf.in >$(DRIVER_DKMS)/dkms.conf
+
 .PHONY: install-driver
 INSTALLS += install-driver
 install-driver:

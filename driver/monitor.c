@@ -96,7 +96,7 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 		ref = &record->buffer->cargo.objects.ref[i];
 		object = (struct ipcbus_record_object){ .type = ref->type, .tag = ref->tag };
 		if (ref->type != IPCBUS_OBJECT_FD) {
-			object.pid = pid_nr_ns(ref->node->proc->pid, proc->pid_ns);
+			object.pid = pid_nr_ns(ref->node->pid, proc->pid_ns);
 			object.node = ref->node->id;
 		}
 		ipcbus_buffer_write(region, buffer, at, &object, sizeof(object));
@@ -270,7 +270,7 @@ int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data)
 
 	if (args->flags & ~WISHES || (!args->flags && (args->pid || args->max_data)))
 		return -EINVAL;
-	if (!ns_capable(proc->bus->user_ns, CAP_SYS_ADMIN))
+	if (!ipcbus_ns_capable(proc->bus->user_ns, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (!proc->region.size)
 		return -ENOBUFS;

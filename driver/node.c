@@ -5,6 +5,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "bus.h"
@@ -47,15 +48,9 @@ static void idle_discard(struct ipcbus_work *work)
 	ipcbus_node_put(container_of(work, struct ipcbus_node_entry, idle));
 }
 
-static const struct ipcbus_node_entry *idle_node(const struct ipcbus_work *work)
-{
-	return container_of(work, struct ipcbus_node_entry, idle);
-}
-
 static const struct ipcbus_work_ops idle_ops = {
 	.deliver = idle_deliver,
 	.discard = idle_discard,
-	.node = idle_node,
 };
 
 int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
@@ -82,15 +77,20 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 		goto err_charge;
 	}
 	kref_init(&node->ref);
+	kref_init(&node->held);
 	node->proc = ipcbus_proc_get(proc);
+	node->pid = get_pid(proc->pid);
+	node->owner = proc->number;
 	node->flags = args->flags;
 	node->prio = prio;
 	node->policy = args->policy;
 	node->cookie = args->cookie;
 	INIT_LIST_HEAD(&node->watches);
 	INIT_LIST_HEAD(&node->oneways);
+	INIT_LIST_HEAD(&node->waiters);
 	node->replaceable = RB_ROOT;
 	ipcbus_work_init(&node->idle, &idle_ops);
+	node->idle.of_node = &node->queued;
 	ipcbus_stat_add(IPCBUS_STAT_NODES);
 
 	/* Once it is in the table another thread may guess its id and destroy it. */
@@ -112,19 +112,37 @@ err_count:
 	return ret;
 }
 
-void ipcbus_node_free(struct kref *ref)
+static void node_free(struct kref *held)
 {
-	struct ipcbus_node_entry *node = container_of(ref, struct ipcbus_node_entry, ref);
+	struct ipcbus_node_entry *node = container_of(held, struct ipcbus_node_entry, held);
 
-	WARN_ON_ONCE(!list_empty(&node->watches) || !list_empty(&node->oneways));
-	ipcbus_proc_put(node->proc);
+	put_pid(node->pid);
 	ipcbus_stat_remove(IPCBUS_STAT_NODES);
 	kfree_rcu(node, rcu);
 }
 
+void ipcbus_node_let_go(struct ipcbus_node_entry *node)
+{
+	kref_put(&node->held, node_free);
+}
+
+/* Nobody acts on it any more: the proc may go. */
+void ipcbus_node_retire(struct kref *ref)
+{
+	struct ipcbus_node_entry *node = container_of(ref, struct ipcbus_node_entry, ref);
+	struct ipcbus_proc *proc = node->proc;
+
+	WARN_ON_ONCE(!list_empty(&node->watches) || !hlist_empty(&node->queued) ||
+		     !list_empty(&node->oneways));
+	/* Holders may compare it. */
+	WRITE_ONCE(node->proc, NULL);
+	ipcbus_node_let_go(node);
+	ipcbus_proc_put(proc);
+}
+
 void ipcbus_node_get_remote(struct ipcbus_node_entry *node)
 {
-	ipcbus_node_get(node);
+	ipcbus_node_hold(node);
 	atomic_inc(&node->remote);
 }
 
@@ -132,11 +150,14 @@ bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
 {
 	bool alive;
 
+	if (!ipcbus_node_get_active(node))
+		return false;
 	spin_lock(&node->proc->lock);
 	alive = !node->dead;
 	if (alive)
 		ipcbus_node_get_remote(node);
 	spin_unlock(&node->proc->lock);
+	ipcbus_node_put(node);
 	return alive;
 }
 
@@ -155,9 +176,11 @@ void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node)
 {
-	if (atomic_dec_and_test(&node->remote))
+	if (atomic_dec_and_test(&node->remote) && ipcbus_node_get_active(node)) {
 		ipcbus_node_check_idle(node);
-	ipcbus_node_put(node);
+		ipcbus_node_put(node);
+	}
+	ipcbus_node_let_go(node);
 }
 
 struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
@@ -176,35 +199,64 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
 }
 
 /*
- * From here on no new reference, watch or message gets in. What waits for the
- * node in its owner's queue is moved to the node's own, from where it can still
- * be taken back by whoever sent it.
+ * From here on no new reference, watch or message gets in. What waits for the node stays
+ * in the queues until bury() has come to it. Threads refuse it, and whoever sent it may
+ * take it back.
  */
 static void kill_locked(struct ipcbus_node_entry *node)
 {
-	struct ipcbus_work *work, *next;
-
 	lockdep_assert_held(&node->proc->lock);
 	WRITE_ONCE(node->dead, true);
-	/* Takes the queue's lock in any case: who comes to wait after that sees it. */
-	wake_up_interruptible_all(&node->proc->region.space);
 	node->replaceable = RB_ROOT;
-	list_for_each_entry_safe(work, next, &node->proc->work, entry) {
-		if (work->ops->node && work->ops->node(work) == node)
-			list_move_tail(&work->entry, &node->oneways);
+}
+
+/* What waits for a dead node; NULL: no more. */
+static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_work *work;
+
+	spin_lock(&node->proc->lock);
+	work = hlist_entry_safe(node->queued.first, struct ipcbus_work, at_node) ?:
+	       list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
+	if (work)
+		ipcbus_work_unqueue_locked(work);
+	spin_unlock(&node->proc->lock);
+	return work;
+}
+
+/* Whoever comes to wait after that sees that the node is dead. */
+static void wake_waiters(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_region *region = &node->proc->region;
+	struct ipcbus_node_waiter *waiter;
+
+	spin_lock(&region->lock);
+	ipcbus_space_wake_locked(region);
+	while (!list_empty(&node->waiters)) {
+		waiter = list_first_entry(&node->waiters, struct ipcbus_node_waiter, entry);
+		list_del_init(&waiter->entry);
+		woken_wake_function(waiter->wait, TASK_INTERRUPTIBLE, 0, NULL);
+		spin_unlock(&region->lock);
+		cond_resched();
+		spin_lock(&region->lock);
 	}
-	ipcbus_proc_calls_changed_locked(node->proc);
+	spin_unlock(&region->lock);
 }
 
 /* The rest of a kill, without the lock; drops the table's reference. */
 static void bury(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
+	struct ipcbus_work *work;
 
 	trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_ENDS);
 	xa_erase(&proc->nodes, node->id);
+	wake_waiters(node);
 	ipcbus_watches_notify_dead(node);
-	ipcbus_proc_discard(proc, &node->oneways);
+	while ((work = pop_work(node))) {
+		work->ops->discard(work);
+		cond_resched();
+	}
 	atomic_dec(&proc->node_count);
 	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
 	ipcbus_node_put(node);
@@ -251,17 +303,12 @@ void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data)
 
 static void info_locked(struct ipcbus_node_entry *node, struct ipcbus_node_info *args)
 {
-	struct ipcbus_work *work;
-
 	lockdep_assert_held(&node->proc->lock);
 	args->cookie = node->cookie;
 	args->refs = atomic_read(&node->remote);
 	args->pending = node->pending;
 	args->watches = node->watch_count;
-	/* At most as many as one region may hold. */
-	args->oneways = 0;
-	list_for_each_entry(work, &node->oneways, entry)
-		args->oneways++;
+	args->oneways = node->oneway_count;
 }
 
 int ipcbus_node_info(struct ipcbus_proc *proc, void *data)
@@ -299,6 +346,7 @@ void ipcbus_nodes_release(struct ipcbus_proc *proc)
 		kill_locked(node);
 		spin_unlock(&proc->lock);
 		bury(node);
+		cond_resched();
 	}
 	xa_destroy(&proc->nodes);
 }
@@ -315,6 +363,7 @@ void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
 	if (work) {
 		list_del_init(&work->entry);
 		work->waits = false;
+		node->oneway_count--;
 		node->oneway_since = jiffies;
 		ipcbus_proc_queue_locked(node->proc, work);
 	}

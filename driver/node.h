@@ -7,8 +7,10 @@
  * these remote references goes and no message is pending, the node is idle and its
  * owner gets EVENT_IDLE.
  *
- * A dead node stays as long as anybody refers to it. It gets no message, reference or
- * watch any more.
+ * Two kinds of references keep a node. Whoever acts on it has an active one: the owner's
+ * table, messages to it, senders on their way. These keep its proc as well. Handles, objects
+ * in messages and watches only hold it. So a node whose proc is gone is a few hundred bytes,
+ * by which others learn that it is dead. It gets no message or reference any more.
  *
  * (The UAPI's struct ipcbus_node is the argument of the ioctls.)
  */
@@ -19,15 +21,30 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/wait.h>
 
 #include "main.h"
 #include "work.h"
 
 /**
+ * struct ipcbus_node_waiter - a thread that waits for space to send to a node
+ * @entry: in node->waiters (region.lock of the node's proc)
+ * @wait: wakes it; constant
+ */
+struct ipcbus_node_waiter {
+	struct list_head entry;
+	wait_queue_entry_t *wait;
+};
+
+/**
  * struct ipcbus_node_entry - one node
- * @ref: see main.h
- * @rcu: frees it
- * @proc: its owner, counted; constant
+ * @ref: active references; 0: it is dead for good
+ * @held: one for all active ones, and one each for those who only hold it
+ * @rcu: frees it, when nobody waits any more
+ * @waiters: who waits for space to send to it (region.lock of @proc)
+ * @proc: its owner, counted while @ref is not 0, and then NULL
+ * @pid: the owner's process, counted; constant
+ * @owner: the owner's number on the bus; constant
  * @id: its number in the owner; constant
  * @flags: IPCBUS_NODE_ACCEPT_FDS, -_WANT_LABEL, -_PRIORITY; constant
  * @prio: at least so well are messages served (priority.h); constant
@@ -38,8 +55,9 @@
  * @watches: who watches it (proc->lock)
  * @watch_count: how many (proc->lock)
  * @pending: calls and oneways that wait for the owner or are with it (proc->lock)
- * @oneways: transactions that wait for the one before; of a dead node: all that
- *	is to be discarded (proc->lock)
+ * @queued: what is in proc->work for it (proc->lock)
+ * @oneways: transactions that wait for the one before (proc->lock)
+ * @oneway_count: how many (proc->lock)
  * @oneway_busy: one was queued or delivered and not released (proc->lock)
  * @replaceable: see replace.h (proc->lock)
  * @oneway_since: when that was queued, in jiffies (proc->lock)
@@ -48,8 +66,14 @@
  */
 struct ipcbus_node_entry {
 	struct kref ref;
-	struct rcu_head rcu;
+	struct kref held;
+	union {
+		struct rcu_head rcu;
+		struct list_head waiters;
+	};
 	struct ipcbus_proc *proc;
+	struct pid *pid;
+	u64 owner;
 	u32 id;
 	u32 flags;
 	int prio;
@@ -60,7 +84,9 @@ struct ipcbus_node_entry {
 	struct list_head watches;
 	u32 watch_count;
 	u32 pending;
+	struct hlist_head queued;
 	struct list_head oneways;
+	u32 oneway_count;
 	bool oneway_busy;
 	struct rb_root replaceable;
 	unsigned long oneway_since;
@@ -85,21 +111,35 @@ static inline struct ipcbus_node_entry *ipcbus_node_get(struct ipcbus_node_entry
 	return node;
 }
 
+/* False if nobody acts on it any more; then it is dead. */
+static inline bool ipcbus_node_get_active(struct ipcbus_node_entry *node)
+{
+	return kref_get_unless_zero(&node->ref);
+}
+
+static inline void ipcbus_node_hold(struct ipcbus_node_entry *node)
+{
+	kref_get(&node->held);
+}
+
+void ipcbus_node_let_go(struct ipcbus_node_entry *node);
+
 /* Also of NULL, which is not alive. */
 static inline bool ipcbus_node_is_alive(const struct ipcbus_node_entry *node)
 {
 	return node && !READ_ONCE(node->dead);
 }
 
-void ipcbus_node_free(struct kref *ref);
+void ipcbus_node_retire(struct kref *ref);
 
 static inline void ipcbus_node_put(struct ipcbus_node_entry *node)
 {
-	kref_put(&node->ref, ipcbus_node_free);
+	kref_put(&node->ref, ipcbus_node_retire);
 }
 
-/* A reference that also counts as remote, so that the node is not idle. _get
- * needs another one that exists, or -_alive- checks that the node is not dead. */
+/* Holds the node and counts as remote, so that the node is not idle. _get needs another
+ * reference that exists, or -_alive- checks that the node is not dead; the caller knows that
+ * its proc does not go meanwhile. */
 void ipcbus_node_get_remote(struct ipcbus_node_entry *node);
 bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node);
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node);

@@ -57,12 +57,10 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 
 	if (number > IPCBUS_MAX_NUMBER)
 		return -EBADF;
-	node = ipcbus_handle_node(sender, number);
+	/* May be dead: whoever gets it learns it at the first use. */
+	node = ipcbus_handle_export(sender, number);
 	if (IS_ERR(node))
 		return PTR_ERR(node);
-	/* May be dead: whoever gets it learns it at the first use. */
-	ipcbus_node_get_remote(node);
-	ipcbus_node_put(node);
 	ref->node = node;
 	return 0;
 }
@@ -131,7 +129,7 @@ static int install_one(struct ipcbus_proc *receiver, const struct ipcbus_object_
 		return 0;
 	}
 	/* A dead one's id and cookie may mean something else by now. */
-	if (ref->node->proc == receiver && !READ_ONCE(ref->node->dead)) {
+	if (READ_ONCE(ref->node->proc) == receiver && !READ_ONCE(ref->node->dead)) {
 		object->type = IPCBUS_OBJECT_NODE;
 		object->value = ref->node->id;
 		object->cookie = ref->node->cookie;
@@ -194,7 +192,7 @@ void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc
 	for (i = 0; i < objects->count; i++) {
 		struct ipcbus_object_ref *ref = &objects->ref[i];
 
-		if (ref->type == IPCBUS_OBJECT_NODE && ref->node->proc == receiver)
+		if (ref->type == IPCBUS_OBJECT_NODE && READ_ONCE(ref->node->proc) == receiver)
 			objects->ref[kept++] = *ref;
 		else
 			drop_one(ref);

@@ -24,17 +24,24 @@
 #include "trace.h"
 #include "transaction.h"
 
-DEFINE_STATIC_KEY_FALSE(ipcbus_report_key);
+/* Changing code stops all processors, so the key stays on for a while in case somebody
+ * else comes: whoever turns a monitor on and off does it once a second at most. */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(ipcbus_report_key, HZ);
 
 int ipcbus_report_begin(void)
 {
-	static_branch_inc(&ipcbus_report_key);
+	static_branch_inc(&ipcbus_report_key.key);
 	return 0;
 }
 
 void ipcbus_report_end(void)
 {
-	static_branch_dec(&ipcbus_report_key);
+	static_branch_slow_dec_deferred(&ipcbus_report_key);
+}
+
+void ipcbus_report_done(void)
+{
+	static_key_deferred_flush(&ipcbus_report_key);
 }
 
 static struct ipcbus_party party(const struct ipcbus_thread *thread)
@@ -81,6 +88,8 @@ void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_m
 	struct ipcbus_proc *target = t->node->proc;
 	struct ipcbus_record record;
 
+	if (!trace_ipcbus_send_enabled() && !READ_ONCE(target->bus->monitors.count))
+		return;
 	begin_record(&record, thread, message, t);
 	record.head.parent = t->parent ? t->parent->id : 0;
 	record.to.pid = target->pid;
@@ -106,6 +115,8 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 	struct ipcbus_proc *caller = t->caller;
 	struct ipcbus_record record;
 
+	if (!trace_ipcbus_reply_enabled() && !READ_ONCE(caller->bus->monitors.count))
+		return;
 	begin_record(&record, thread, message, t);
 	if (message->send->kind == IPCBUS_SEND_ERROR)
 		record.head.error = -(s32)message->send->code;
@@ -118,9 +129,10 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 	record_for_monitors(caller->bus, &record);
 }
 
-void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event)
+void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
+			       const struct ipcbus_event *event)
 {
-	trace_ipcbus_result(event->call, event->kind, event->error, party(thread), event->buffer);
+	trace_ipcbus_result(t->id, event->kind, event->error, party(thread), event->buffer);
 }
 
 void ipcbus_report_release_slow(u64 id, int result)
@@ -136,6 +148,8 @@ void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
 	struct ipcbus_transaction *t;
 	u64 call = 0;
 
+	if (!trace_ipcbus_wait_enabled())
+		return;
 	/* A call of its own stays until the thread itself takes the result. */
 	spin_lock(&thread->proc->lock);
 	t = thread->top;

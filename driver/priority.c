@@ -3,42 +3,162 @@
  * Priorities: see priority.h.
  */
 #include <linux/capability.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
+#include "compat.h"
 #include "priority.h"
 
-static bool may_be_nice(int nice)
+/* --- What tasks have of their own ------------------------------------------------ */
+
+/*
+ * A task may use several files, and inherits by each. What it owns is remembered once,
+ * else one of them would take for its own what it inherited by another.
+ */
+static struct rb_root tasks = RB_ROOT;
+static DEFINE_MUTEX(tasks_lock);
+
+static int compare(const void *pid, const struct rb_node *node)
 {
-	return nice >= task_nice(current) ||
+	const struct ipcbus_boost *boost = rb_entry(node, struct ipcbus_boost, entry);
+
+	return pid < (void *)boost->pid ? -1 : pid > (void *)boost->pid;
+}
+
+static bool is_less(struct rb_node *a, const struct rb_node *b)
+{
+	return compare(rb_entry(a, struct ipcbus_boost, entry)->pid, b) < 0;
+}
+
+/* The current task's, or NULL. */
+static struct ipcbus_boost *find_locked(void)
+{
+	lockdep_assert_held(&tasks_lock);
+	return rb_entry_safe(rb_find(task_pid(current), &tasks, compare), struct ipcbus_boost,
+			     entry);
+}
+
+static struct ipcbus_boost *new_locked(void)
+{
+	struct ipcbus_boost *boost;
+
+	lockdep_assert_held(&tasks_lock);
+	boost = kzalloc(sizeof(*boost), GFP_KERNEL_ACCOUNT);
+	if (!boost)
+		return NULL;
+	kref_init(&boost->ref);
+	boost->pid = task_pid(current);
+	rt_mutex_init(&boost->lock);
+	INIT_LIST_HEAD(&boost->threads);
+	boost->inherited = IPCBUS_PRIORITY_NONE;
+	ipcbus_boost_checks_begin(boost);
+	rb_add(&boost->entry, &tasks, is_less);
+	return boost;
+}
+
+struct ipcbus_boost *ipcbus_boost_join(struct list_head *entry, bool *ret_boosted)
+{
+	struct ipcbus_boost *boost;
+
+	mutex_lock(&tasks_lock);
+	boost = find_locked();
+	if (boost)
+		kref_get(&boost->ref);
+	else
+		boost = new_locked();
+	if (boost) {
+		rt_mutex_lock(&boost->lock);
+		list_add(entry, &boost->threads);
+		*ret_boosted = boost->inherited != IPCBUS_PRIORITY_NONE;
+		rt_mutex_unlock(&boost->lock);
+	}
+	mutex_unlock(&tasks_lock);
+	return boost;
+}
+
+void ipcbus_boost_part(struct ipcbus_boost *boost, struct list_head *entry)
+{
+	bool last;
+
+	mutex_lock(&tasks_lock);
+	rt_mutex_lock(&boost->lock);
+	list_del_init(entry);
+	last = list_empty(&boost->threads);
+	rt_mutex_unlock(&boost->lock);
+	if (last)
+		rb_erase(&boost->entry, &tasks);
+	mutex_unlock(&tasks_lock);
+	if (last)
+		ipcbus_boost_checks_end(boost);
+}
+
+static void boost_free(struct kref *ref)
+{
+	kfree(container_of(ref, struct ipcbus_boost, ref));
+}
+
+void ipcbus_boost_put(struct ipcbus_boost *boost)
+{
+	kref_put(&boost->ref, boost_free);
+}
+
+/* Whoever has no boost yet, here nobody can give it one meanwhile. */
+static void get_own(struct sched_attr *ret_own)
+{
+	struct ipcbus_boost *boost;
+
+	mutex_lock(&tasks_lock);
+	boost = find_locked();
+	if (boost)
+		rt_mutex_lock(&boost->lock);
+	if (boost && boost->inherited != IPCBUS_PRIORITY_NONE)
+		*ret_own = boost->own;
+	else
+		ipcbus_sched_get(current, ret_own);
+	if (boost)
+		rt_mutex_unlock(&boost->lock);
+	mutex_unlock(&tasks_lock);
+}
+
+/* --- What a node may ask for ------------------------------------------------------ */
+
+static bool may_be_nice(const struct sched_attr *own, int nice)
+{
+	return nice >= own->sched_nice ||
 	       (unsigned long)nice_to_rlimit(nice) <= rlimit(RLIMIT_NICE) || capable(CAP_SYS_NICE);
 }
 
-static bool may_be_realtime(u32 priority)
+static bool may_be_realtime(const struct sched_attr *own, u32 priority)
 {
-	return priority <= current->rt_priority || priority <= rlimit(RLIMIT_RTPRIO) ||
+	return priority <= own->sched_priority || priority <= rlimit(RLIMIT_RTPRIO) ||
 	       capable(CAP_SYS_NICE);
 }
 
 int ipcbus_priority_of_node(const struct ipcbus_node *args, int *ret_prio)
 {
+	struct sched_attr own;
 	bool allowed;
 
 	if (!(args->flags & IPCBUS_NODE_PRIORITY)) {
 		*ret_prio = IPCBUS_PRIORITY_NONE;
 		return args->policy || args->priority ? -EINVAL : 0;
 	}
+	get_own(&own);
 	if (args->policy == SCHED_NORMAL) {
 		if (args->priority < MIN_NICE || args->priority > MAX_NICE)
 			return -EINVAL;
 		*ret_prio = NICE_TO_PRIO(args->priority);
-		allowed = may_be_nice(args->priority);
+		allowed = may_be_nice(&own, args->priority);
 	} else if (args->policy == SCHED_FIFO || args->policy == SCHED_RR) {
 		if (args->priority < 1 || args->priority > MAX_RT_PRIO - 1)
 			return -EINVAL;
 		*ret_prio = MAX_RT_PRIO - 1 - args->priority;
-		allowed = may_be_realtime(args->priority);
+		allowed = may_be_realtime(&own, args->priority);
 	} else {
 		return -EINVAL;
 	}

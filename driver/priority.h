@@ -12,7 +12,12 @@
 #ifndef IPCBUS_PRIORITY_H
 #define IPCBUS_PRIORITY_H
 
-#include <linux/mutex.h>
+#include <linux/hrtimer.h>
+#include <linux/kref.h>
+#include <linux/kthread.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/sched/prio.h>
 #include <uapi/linux/sched/types.h>
@@ -22,37 +27,53 @@
 /* No priority of its own. It is worse than any. */
 #define IPCBUS_PRIORITY_NONE	MAX_PRIO
 
-/* How often work may be overtaken by work of threads that are not realtime. */
+/* After so many better ones that are not realtime the oldest work is taken. */
 #define IPCBUS_MAX_PASSED	64
 
 /**
- * struct ipcbus_boost - what a thread runs by
- * @lock: one update at a time
- * @stale: there is a boost, or there should be one; the thread's own to change
- * @oneway: the priority of the node whose oneway it serves, or NONE; likewise
- * @oneway_policy: likewise
- * @inherited: the priority that it inherited, or NONE if it has its own (@lock)
+ * struct ipcbus_boost - by what one task runs, whatever files it uses
+ * @ref: its threads
+ * @entry: in the table of all tasks
+ * @pid: the task, counted by @threads; constant
+ * @lock: one update at a time; protects the rest
+ * @threads: what the task is in each proc, by boost_entry
+ * @task: counted while it has a boost, else NULL
+ * @inherited: the priority that it inherited, or NONE if it has its own
  * @inherited_policy: likewise
- * @prio: its own priority (@lock)
- * @own: class and priority to restore (@lock)
+ * @prio: its own priority
+ * @own: class and priority to restore
+ * @check: looks whether a realtime boost is over
+ * @timer: begins that
+ * @check_at: when, in ns of CLOCK_MONOTONIC; 0: never
  */
 struct ipcbus_boost {
-	struct mutex lock;
-	bool stale;
-	int oneway;
-	u32 oneway_policy;
+	struct kref ref;
+	struct rb_node entry;
+	struct pid *pid;
+	struct rt_mutex lock;
+	struct list_head threads;
+	struct task_struct *task;
 	int inherited;
 	u32 inherited_policy;
 	int prio;
 	struct sched_attr own;
+	struct kthread_work check;
+	struct hrtimer timer;
+	u64 check_at;
 };
 
-static inline void ipcbus_boost_init(struct ipcbus_boost *boost)
-{
-	mutex_init(&boost->lock);
-	boost->oneway = IPCBUS_PRIORITY_NONE;
-	boost->inherited = IPCBUS_PRIORITY_NONE;
-}
+/* Finds or makes the boost of the current task, counted, and adds the task's thread in one
+ * more proc to its threads. NULL: no memory. */
+struct ipcbus_boost *ipcbus_boost_join(struct list_head *entry, bool *ret_boosted);
+/* Takes the thread out of them. */
+void ipcbus_boost_part(struct ipcbus_boost *boost, struct list_head *entry);
+void ipcbus_boost_put(struct ipcbus_boost *boost);
+
+/* Lets boost be checked, and ends that; see boost.c. */
+void ipcbus_boost_checks_begin(struct ipcbus_boost *boost);
+void ipcbus_boost_checks_end(struct ipcbus_boost *boost);
+/* What check does; see expiry.c. */
+void ipcbus_boost_check(struct kthread_work *work);
 
 /* The current thread's, as the scheduler sees it: with what it inherited. */
 static __always_inline int ipcbus_priority_current(void)
@@ -61,7 +82,7 @@ static __always_inline int ipcbus_priority_current(void)
 }
 
 /* Checks the priority that NODE_CREATE asks for, and returns it. -EINVAL; -EPERM: the
- * caller could not have it itself. */
+ * caller could not have it itself. What the caller inherited does not count. */
 int ipcbus_priority_of_node(const struct ipcbus_node *args, int *ret_prio);
 
 #endif

@@ -4,15 +4,14 @@
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
 #include "bus.h"
 #include "mem/reclaim.h"
+#include "opener.h"
 #include "proc.h"
 #include "stats.h"
 #include "user.h"
@@ -23,15 +22,15 @@ static void proc_free(struct kref *ref)
 {
 	struct ipcbus_proc *proc = container_of(ref, struct ipcbus_proc, ref);
 
-	ipcbus_region_done(&proc->region);
 	xa_destroy(&proc->threads);
-	/* Nobody looks at the table any more. */
-	kvfree(rcu_access_pointer(proc->handles));
 	iput(proc->inode);
 	put_user_ns(proc->user_ns);
 	put_pid_ns(proc->pid_ns);
 	put_pid(proc->pid);
-	mmdrop(proc->mm);
+	if (proc->opener)
+		ipcbus_opener_put(proc->opener);
+	/* Not before: others may refer to many that are dead. */
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
 	ipcbus_user_put(proc->user);
 	ipcbus_bus_put(proc->bus);
 	ipcbus_stat_remove(IPCBUS_STAT_PROCS);
@@ -46,46 +45,61 @@ void ipcbus_proc_put(struct ipcbus_proc *proc)
 struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *cred)
 {
 	struct ipcbus_proc *proc;
+	int ret = -ENOMEM;
 
 	proc = kzalloc(sizeof(*proc), GFP_KERNEL_ACCOUNT);
 	if (!proc)
-		return NULL;
+		return ERR_PTR(ret);
 	proc->inode = ipcbus_reclaim_inode();
 	if (IS_ERR(proc->inode))
 		goto err_free;
-	proc->user = ipcbus_user_find(bus, cred->euid);
-	if (!proc->user)
+	proc->opener = ipcbus_opener_get();
+	if (IS_ERR(proc->opener)) {
+		ret = PTR_ERR(proc->opener);
 		goto err_inode;
+	}
+	proc->user = ipcbus_user_find(bus, cred);
+	if (!proc->user)
+		goto err_opener;
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_PROCS);
+	if (ret)
+		goto err_user;
 	kref_init(&proc->ref);
 	proc->serial = atomic64_inc_return(&last_serial);
 	proc->bus = ipcbus_bus_get(bus);
+	INIT_LIST_HEAD(&proc->opener_entry);
 	proc->mm = current->mm;
-	mmgrab(proc->mm);
 	proc->pid = get_pid(task_tgid(current));
 	proc->owner = current_euid();
 	proc->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	proc->user_ns = get_user_ns(cred->user_ns);
-	ipcbus_region_init(&proc->region, proc->mm);
+	ipcbus_region_init(&proc->region, &proc->user->payer);
 	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
 	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
+	proc->reap_at = IPCBUS_QUICK_THREADS;
 	mutex_init(&proc->handle_lock);
 	proc->handles_by_node = RB_ROOT;
 	spin_lock_init(&proc->lock);
-	INIT_LIST_HEAD(&proc->work);
+	proc->threads_by_pid = RB_ROOT;
+	ipcbus_queue_init(&proc->work);
 	INIT_HLIST_HEAD(&proc->idle);
-	hash_init(proc->open);
 	hash_init(proc->asyncs);
 	init_waitqueue_head(&proc->poll_wait);
 	INIT_LIST_HEAD(&proc->space_watches);
 	INIT_LIST_HEAD(&proc->freeze_watches);
+	INIT_LIST_HEAD(&proc->bus_entry);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	return proc;
 
+err_user:
+	ipcbus_user_put(proc->user);
+err_opener:
+	ipcbus_opener_put(proc->opener);
 err_inode:
 	iput(proc->inode);
 err_free:
 	kfree(proc);
-	return NULL;
+	return ERR_PTR(ret);
 }
 
 int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
@@ -110,22 +124,36 @@ void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
 	struct ipcbus_bus *bus = proc->bus;
 
 	mutex_lock(&bus->lock);
-	list_del(&proc->bus_entry);
+	list_del_init(&proc->bus_entry);
 	bus->proc_count--;
 	mutex_unlock(&bus->lock);
 }
 
+/* The one behind last in the list, in which last need not be any more. */
+static struct ipcbus_proc *next_locked(struct ipcbus_bus *bus, struct ipcbus_proc *last)
+{
+	struct ipcbus_proc *proc;
+
+	lockdep_assert_held(&bus->lock);
+	if (!last)
+		return list_first_entry_or_null(&bus->procs, struct ipcbus_proc, bus_entry);
+	if (!list_empty(&last->bus_entry))
+		return list_is_last(&last->bus_entry, &bus->procs) ?
+			NULL : list_next_entry(last, bus_entry);
+	list_for_each_entry(proc, &bus->procs, bus_entry)
+		if (proc->number > last->number)
+			return proc;
+	return NULL;
+}
+
 struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc *last)
 {
-	struct ipcbus_proc *proc, *next = NULL;
+	struct ipcbus_proc *next;
 
 	mutex_lock(&bus->lock);
-	list_for_each_entry(proc, &bus->procs, bus_entry) {
-		if (last && proc->number <= last->number)
-			continue;
-		next = ipcbus_proc_get(proc);
-		break;
-	}
+	next = next_locked(bus, last);
+	if (next)
+		ipcbus_proc_get(next);
 	mutex_unlock(&bus->lock);
 	if (last)
 		ipcbus_proc_put(last);

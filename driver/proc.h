@@ -23,9 +23,12 @@
 
 #include "main.h"
 #include "mem/region.h"
+#include "queue.h"
 #include "record.h"
 
-#define IPCBUS_OPEN_BITS	6
+/* By the lowest bits of a call's number; and by a cookie. */
+#define IPCBUS_OPEN_TREES	64
+#define IPCBUS_ASYNC_BITS	6
 #define IPCBUS_QUICK_THREADS	16
 
 /**
@@ -48,13 +51,15 @@ enum ipcbus_writable {
  * @bus_entry: in bus->procs (bus->lock)
  * @number: among all that were ever on the bus, from 1; constant
  * @monitor: what it wants to see of the bus's traffic
- * @mm: the address space that opened it, pinned, never entered; constant
+ * @opener: the address space that opened it, counted; NULL once the proc is shut down
+ * @opener_entry: in opener->procs (opener->lock)
+ * @mm: that address space itself, to compare with; NULL once the proc is dead
  * @pid: the process that opened it; constant
  * @owner: the effective user that opened it; constant
  * @pid_ns: the namespace in which it sees senders' pids; constant
  * @user_ns: the namespace in which it sees senders' uids; constant
  * @user: who opened it, counted; charged for what it has; constant
- * @inode: nobody else's: what is mapped of the file hangs on it; constant
+ * @inode: nobody else's: what is mapped of the file hangs on it; NULL once that is released
  * @region: where messages to it live
  * @nodes: its nodes by id; own lock; entries freed after a grace period
  * @next_node: where the search for a free id begins: ids come back late
@@ -62,6 +67,7 @@ enum ipcbus_writable {
  * @threads: its threads by number; own lock; entries likewise
  * @quick: the first of @threads again, with the pid of each: a thread finds
  *	itself by one compare, and looks at nobody else's memory
+ * @reap_at: a thread with a higher number looks for dead ones first
  * @handle_lock: protects the next six; @handles is read under RCU too
  * @handles: see handle.h
  * @next_handle: the number given last
@@ -69,15 +75,21 @@ enum ipcbus_writable {
  * @handle_count: how many
  * @manager_watch: its watch of the manager, or NULL
  * @lock: protects the rest, and the state of its nodes and threads
+ * @threads_by_pid: its threads again, for one that does not know its number
+ * @thread_count: how many there are
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
- * @open: calls that were delivered and have no reply yet, by id
+ * @taker: the thread that took a message last, or NULL: whoever waits in @work boosts it
+ * @open: calls that were delivered and have no reply yet: see open.h
+ * @last_call: the number of the last one
+ * @calls: how many wait for it or are in @open
  * @asyncs: its own async calls that wait for their end, by cookie
  * @async_count: those, and results that were not taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
  * @poll_wait: who polls the file
  * @space_watches: regions of others that were full for a oneway of this proc
+ * @space_rest: reports space in @region to those who are too many at once
  * @writable: whether space came in any of them since; changed without the lock
  * @serving: threads that ever served
  * @max_threads: up to how many @serving more are asked for
@@ -100,6 +112,8 @@ struct ipcbus_proc {
 	struct list_head bus_entry;
 	u64 number;
 	struct ipcbus_monitor_wish monitor;
+	struct ipcbus_opener *opener;
+	struct list_head opener_entry;
 	struct mm_struct *mm;
 	struct pid *pid;
 	kuid_t owner;
@@ -116,6 +130,7 @@ struct ipcbus_proc {
 		struct pid *pid;
 		struct ipcbus_thread *thread;
 	} quick[IPCBUS_QUICK_THREADS];
+	u32 reap_at;
 
 	struct mutex handle_lock;
 	struct ipcbus_handle_table __rcu *handles;
@@ -125,15 +140,21 @@ struct ipcbus_proc {
 	struct ipcbus_watch *manager_watch;
 
 	spinlock_t lock;
-	struct list_head work;
+	struct rb_root threads_by_pid;
+	u32 thread_count;
+	struct ipcbus_queue work;
 	struct hlist_head idle;
-	DECLARE_HASHTABLE(open, IPCBUS_OPEN_BITS);
-	DECLARE_HASHTABLE(asyncs, IPCBUS_OPEN_BITS);
+	struct ipcbus_thread *taker;
+	struct rb_root open[IPCBUS_OPEN_TREES];
+	u64 last_call;
+	u32 calls;
+	DECLARE_HASHTABLE(asyncs, IPCBUS_ASYNC_BITS);
 	u32 async_count;
 	struct rb_root_cached expiry;
 	struct delayed_work expire;
 	wait_queue_head_t poll_wait;
 	struct list_head space_watches;
+	struct delayed_work space_rest;
 	enum ipcbus_writable writable;
 	u32 serving;
 	u32 max_threads;
@@ -151,7 +172,8 @@ struct ipcbus_proc {
 
 extern const struct file_operations ipcbus_fops;
 
-/* Makes a proc of the current process for an open file of the bus. NULL: no memory. */
+/* Makes a proc of the current process for an open file of the bus. -EDQUOT; -ENOMEM, or
+ * -ERESTARTNOINTR. */
 struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *cred);
 
 static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
@@ -171,14 +193,21 @@ struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc 
 /* Is the current thread one of the process that opened the file, before exec? */
 static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc)
 {
-	return proc->mm == current->mm && proc->pid == task_tgid(current);
+	return READ_ONCE(proc->mm) == current->mm && proc->pid == task_tgid(current);
 }
 
-/* A call that waited for the proc or was with it has ended, or the proc is thawed:
- * whoever is freezing it looks again (proc->lock). */
+/* Whoever is freezing the proc looks again (proc->lock). */
 static inline void ipcbus_proc_calls_changed_locked(struct ipcbus_proc *proc)
 {
 	if (unlikely(proc->freezer))
+		wake_up_interruptible(proc->freezer);
+}
+
+/* A call that waited for the proc or was with it has ended (proc->lock). */
+static inline void ipcbus_proc_end_call_locked(struct ipcbus_proc *proc)
+{
+	proc->calls--;
+	if (unlikely(proc->freezer) && !proc->calls)
 		wake_up_interruptible(proc->freezer);
 }
 

@@ -71,7 +71,9 @@ struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t)
 	ipcbus_work_unqueue_locked(&old->work);
 	node->pending--;
 	/* The first of the queue lets the one behind it go. */
-	if (!old->work.waits)
+	if (old->work.waits)
+		node->oneway_count--;
+	else
 		ipcbus_node_next_oneway_locked(node);
 	return old;
 }

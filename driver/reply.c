@@ -8,6 +8,7 @@
 #include "expiry.h"
 #include "message.h"
 #include "node.h"
+#include "open.h"
 #include "priority.h"
 #include "proc.h"
 #include "reply.h"
@@ -27,7 +28,7 @@ static bool async_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 	t->caller->async_count--;
 	spin_unlock(&t->caller->lock);
 	/* Not on behalf of the oneway that this thread served last, if it did. */
-	WRITE_ONCE(thread->boost.oneway, IPCBUS_PRIORITY_NONE);
+	WRITE_ONCE(thread->oneway, IPCBUS_PRIORITY_NONE);
 	ipcbus_reply_take(t, thread, event);
 	return true;
 }
@@ -53,7 +54,7 @@ static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u3
 	WRITE_ONCE(t->state, IPCBUS_ENDED);
 	if (unlikely(!RB_EMPTY_NODE(&t->expiry)))
 		ipcbus_expiry_remove_locked(t);
-	if (likely(!t->async)) {
+	if (likely(!(t->flags & IPCBUS_SEND_ASYNC))) {
 		ipcbus_thread_kick_locked(t->from);
 		return;
 	}
@@ -73,6 +74,7 @@ void ipcbus_reply_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 i
 	if (t->state == IPCBUS_PENDING)
 		ipcbus_reply_fail_locked(t, error, stage, index);
 	spin_unlock(&t->caller->lock);
+	ipcbus_boost_end(t);
 	ipcbus_transaction_put(t, NULL);
 }
 
@@ -103,7 +105,6 @@ void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	u32 index = 0;
 	int ret = 0;
 
-	event->call = t->id;
 	event->cookie = t->cookie;
 	if (buffer && buffer->cargo.objects.count)
 		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
@@ -113,7 +114,7 @@ void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 		event->error = ret;
 		event->stage = IPCBUS_STAGE_DELIVER;
 		event->index = index;
-		ipcbus_report_result(thread, event);
+		ipcbus_report_result(thread, t, event);
 		ipcbus_transaction_put(t, thread);
 		return;
 	}
@@ -126,7 +127,7 @@ void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 		ipcbus_sender_to_event(&t->result.sender, event);
 	if (buffer)
 		ipcbus_buffer_deliver(thread->proc, buffer, event);
-	ipcbus_report_result(thread, event);
+	ipcbus_report_result(thread, t, event);
 	ipcbus_transaction_put(t, thread);
 }
 
@@ -171,6 +172,7 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 	while ((t = pop_async(proc))) {
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
+		cond_resched();
 	}
 }
 
@@ -188,21 +190,21 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 	struct ipcbus_transaction *t;
 
 	spin_lock(&proc->lock);
-	hash_for_each_possible(proc->open, t, open, id) {
-		/* With the release in transaction_deliver(). */
-		if (t->id != id || unlikely(smp_load_acquire(&t->delivering)))
-			continue;
-		hash_del(&t->open);
-		if (t->server) {
-			ipcbus_transaction_end_serving_locked(t);
-			if (unlikely(t->server != thread && READ_ONCE(t->server->boost.stale)))
-				*ret_server = ipcbus_thread_get(t->server);
-		}
-		idle = ipcbus_node_end_call_locked(t->node);
-		withdrawn = ipcbus_cancel_withdraw_locked(t);
-		ipcbus_proc_calls_changed_locked(proc);
-		break;
+	t = ipcbus_open_find_locked(proc, id);
+	/* With the release in transaction_deliver(). */
+	if (unlikely(!t || smp_load_acquire(&t->delivering))) {
+		spin_unlock(&proc->lock);
+		return NULL;
 	}
+	ipcbus_open_remove_locked(proc, t);
+	if (t->server) {
+		ipcbus_transaction_end_serving_locked(t);
+		if (unlikely(t->server != thread && READ_ONCE(t->server->stale)))
+			*ret_server = ipcbus_thread_get(t->server);
+	}
+	idle = ipcbus_node_end_call_locked(t->node);
+	withdrawn = ipcbus_cancel_withdraw_locked(t);
+	ipcbus_proc_end_call_locked(proc);
 	spin_unlock(&proc->lock);
 	if (unlikely(idle))
 		ipcbus_node_check_idle(t->node);
@@ -216,8 +218,9 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 		    struct ipcbus_thread *thread)
 {
 	spin_lock(&proc->lock);
-	hash_add(proc->open, &t->open, t->id);
+	ipcbus_open_add_locked(proc, t);
 	t->node->pending++;
+	proc->calls++;
 	if (t->server == thread) {
 		t->to_below = thread->top;
 		thread->top = t;
@@ -233,13 +236,15 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 /* With the server's reference; NULL if there is none. */
 static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
 {
-	struct ipcbus_transaction *t;
-	int bucket;
+	struct ipcbus_transaction *t = NULL;
+	u32 tree;
 
 	spin_lock(&proc->lock);
-	hash_for_each(proc->open, bucket, t, open) {
-		hash_del(&t->open);
-		break;
+	for (tree = 0; !t && tree < IPCBUS_OPEN_TREES; tree++)
+		t = ipcbus_open_next_locked(proc, tree, 0);
+	if (t) {
+		ipcbus_open_remove_locked(proc, t);
+		proc->calls--;
 	}
 	spin_unlock(&proc->lock);
 	return t;
@@ -253,13 +258,14 @@ void ipcbus_open_calls_release(struct ipcbus_proc *proc)
 	while ((t = pop_open(proc))) {
 		ipcbus_report_failed(t, NULL, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 		ipcbus_reply_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
+		cond_resched();
 	}
 }
 
 int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
 	bool error = message->send->kind == IPCBUS_SEND_ERROR;
-	struct ipcbus_buffer *buffer;
+	struct ipcbus_buffer *buffer = NULL;
 	struct ipcbus_transaction *t;
 	struct ipcbus_thread *server = NULL;
 	struct ipcbus_proc *caller;
@@ -279,8 +285,10 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		return 0;
 	}
 
-	ret = ipcbus_buffer_make(thread->proc, caller, t->accept_fds, message, &buffer);
-	if (ret) {
+	ret = ipcbus_buffer_make(thread->proc, caller, t->flags & IPCBUS_SEND_ACCEPT_FDS, message,
+				 &buffer);
+	/* A caller that has just died does not wait any more, and gets nothing. */
+	if (ret && ret != -EOWNERDEAD) {
 		ipcbus_report_unsent(thread, message, t, t->node, ret);
 		unclaim(thread->proc, t, thread);
 		return ret;
@@ -290,6 +298,8 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	if (!hand_over(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 		       error ? -(s32)message->send->code : 0))
 		ipcbus_buffer_drop(&caller->region, buffer);
+	if (unlikely(!hlist_empty(&t->heirs)))
+		ipcbus_boost_end(t);
 	ipcbus_transaction_put(t, thread);
 	return 0;
 }

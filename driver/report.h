@@ -9,15 +9,16 @@
 #ifndef IPCBUS_REPORT_H
 #define IPCBUS_REPORT_H
 
-#include <linux/jump_label.h>
+#include <linux/jump_label_ratelimit.h>
 #include <linux/types.h>
 
 #include "main.h"
 
-/* On while any tracepoint of a message's stages is, or any monitor. */
-DECLARE_STATIC_KEY_FALSE(ipcbus_report_key);
+/* On while any tracepoint of a message's stages is, or any monitor, and for a second
+ * after. */
+extern struct static_key_false_deferred ipcbus_report_key;
 
-#define ipcbus_reported()	static_branch_unlikely(&ipcbus_report_key)
+#define ipcbus_reported()	static_branch_unlikely(&ipcbus_report_key.key)
 
 /* For the functions below alone. */
 void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
@@ -27,7 +28,8 @@ void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbu
 void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			      const struct ipcbus_transaction *t,
 			      const struct ipcbus_buffer *buffer);
-void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_event *event);
+void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
+			       const struct ipcbus_event *event);
 void ipcbus_report_release_slow(u64 id, int result);
 void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms);
 void ipcbus_report_wait_slow(struct ipcbus_thread *thread);
@@ -60,12 +62,13 @@ static __always_inline void ipcbus_report_reply(struct ipcbus_thread *thread,
 		ipcbus_report_reply_slow(thread, message, t, buffer);
 }
 
-/* The caller, thread, will see this event, which ends its call. */
+/* The caller, thread, will see this event, which ends its call t. */
 static __always_inline void ipcbus_report_result(struct ipcbus_thread *thread,
+						 const struct ipcbus_transaction *t,
 						 const struct ipcbus_event *event)
 {
 	if (ipcbus_reported())
-		ipcbus_report_result_slow(thread, event);
+		ipcbus_report_result_slow(thread, t, event);
 }
 
 /* The current process released a buffer, if result is 0. */
@@ -93,6 +96,8 @@ static __always_inline void ipcbus_report_wait(struct ipcbus_thread *thread)
 /* Raises and lowers the key; may sleep. */
 int ipcbus_report_begin(void);
 void ipcbus_report_end(void);
+/* The module ends. */
+void ipcbus_report_done(void);
 
 /*
  * What thread, the current one, asked for was not done. message is as far as it

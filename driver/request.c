@@ -5,6 +5,7 @@
  */
 #include <linux/ktime.h>
 
+#include "boost.h"
 #include "buffer.h"
 #include "expiry.h"
 #include "freeze.h"
@@ -142,6 +143,18 @@ static bool end_async(struct ipcbus_transaction *t)
 	return ended;
 }
 
+static bool is_ending(const struct ipcbus_thread *thread)
+{
+	struct task_struct *task;
+	bool ending;
+
+	rcu_read_lock();
+	task = ipcbus_thread_task(thread);
+	ending = !task || READ_ONCE(task->flags) & PF_EXITING;
+	rcu_read_unlock();
+	return ending;
+}
+
 /*
  * The thread of target that waits deeper in the chain of t, if there is one and
  * it still waits: parents are counted, and what they are in is asked under the
@@ -155,9 +168,22 @@ static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *
 	lockdep_assert_held(&target->lock);
 	for (p = t->parent; p; p = p->parent)
 		if (p->from && p->from->proc == target && p->state == IPCBUS_PENDING &&
-		    !(READ_ONCE(p->from->task->flags) & PF_EXITING))
+		    !is_ending(p->from))
 			return p->from;
 	return NULL;
+}
+
+/* A call waits until a thread of the proc has time: takes proc->lock over. */
+static noinline void boost_taker(struct ipcbus_proc *proc, int prio)
+	__releases(&proc->lock)
+{
+	struct ipcbus_thread *taker = ipcbus_boost_of_taker_locked(proc, prio);
+
+	spin_unlock(&proc->lock);
+	if (!taker)
+		return;
+	ipcbus_boost_update(taker);
+	ipcbus_thread_put(taker);
 }
 
 static int queue_call(struct ipcbus_transaction *t)
@@ -177,12 +203,17 @@ static int queue_call(struct ipcbus_transaction *t)
 		goto out;
 	}
 	t->node->pending++;
+	target->calls++;
 	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
 	if (thread) {
 		list_add_tail(&t->work.entry, &thread->work);
 		ipcbus_thread_kick_locked(thread);
 	} else {
 		ipcbus_proc_queue_locked(target, &t->work);
+		if (unlikely(!t->work.thread)) {
+			boost_taker(target, t->work.prio);
+			return 0;
+		}
 	}
 out:
 	spin_unlock(&target->lock);
@@ -222,6 +253,7 @@ static int queue_oneway(struct ipcbus_transaction *t, const struct ipcbus_messag
 	t->work.waits = t->node->oneway_busy;
 	if (t->work.waits) {
 		list_add_tail(&t->work.entry, &t->node->oneways);
+		t->node->oneway_count++;
 	} else {
 		t->node->oneway_busy = true;
 		t->node->oneway_since = t->since;
@@ -235,12 +267,14 @@ out:
 static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *message,
 		     struct ipcbus_transaction *t)
 {
+	bool async;
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	/* The caller's reference. */
 	refcount_inc(&t->ref);
-	ret = likely(!t->async) ? begin_sync(t, thread) : begin_async(t, thread);
+	async = unlikely(t->flags & IPCBUS_SEND_ASYNC);
+	ret = likely(!async) ? begin_sync(t, thread) : begin_async(t, thread);
 	if (unlikely(ret)) {
 		ipcbus_transaction_put(t, NULL);
 		return ret;
@@ -250,12 +284,12 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 	if (likely(!ret))
 		return 0;
 	/* Cancelled already: the caller finds that when it waits. */
-	if (ret == -ECANCELED || (t->async && !end_async(t))) {
-		ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+	if (ret == -ECANCELED || (async && !end_async(t))) {
+		ipcbus_transaction_drop_request(t);
 		ipcbus_transaction_put(t, NULL);
 		return 0;
 	}
-	if (!t->async)
+	if (!async)
 		end_sync(t, thread);
 	ipcbus_transaction_put(t, NULL);
 	return ret;
@@ -332,9 +366,13 @@ static __always_inline int make_and_send(struct ipcbus_thread *thread,
 		ret = request_make(thread->proc, node, message, &t->buffer);
 	if (ret)
 		return ret;
+	if (unlikely(!t->buffer)) {
+		t->empty = true;
+		t->quota = message->want.quota;
+	}
 	ret = message->oneway ? send_oneway(thread, message, t) : send_call(thread, message, t);
 	if (ret < 0)
-		ipcbus_buffer_drop(&node->proc->region, t->buffer);
+		ipcbus_transaction_drop_request(t);
 	return ret;
 }
 
@@ -365,6 +403,8 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		ipcbus_node_put(node);
 		return PTR_ERR(t);
 	}
+	if (unlikely(READ_ONCE(thread->stale)) && !message->oneway)
+		ipcbus_boost_pass(thread, t);
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
 		t->replaces = thread->proc->serial;
 		message->want.credit = ipcbus_replace_space(t);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for space: see space.h. mem/quota.c wakes the waiters when a oneway's buffer is
- * released, node.c when their target dies.
+ * Waiting for space: see space.h. mem/quota.c reports here that space was released, and
+ * node.c wakes those whose target dies.
  */
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "buffer.h"
 #include "mem/quota.h"
@@ -17,17 +19,22 @@
 #include "ticks.h"
 #include "user.h"
 
+static struct workqueue_struct *queue;
+
+/* So many are looked at while somebody holds the lock. */
+#define AT_ONCE	16
+
 /**
  * struct ipcbus_space_watch - a sender that polls, and a region that was full
  * @entry: in sender->space_watches (sender->lock)
- * @waiter: in region->space of the target
+ * @at_region: in region->pollers of the target until it fires (region->lock)
  * @sender: whose file is polled; it outlives the watch
- * @target: counted; NULL once it has fired, when it is in no queue any more
+ * @target: counted; NULL once it has fired
  * @fired: there was space since, or the target died
  */
 struct ipcbus_space_watch {
 	struct list_head entry;
-	wait_queue_entry_t waiter;
+	struct list_head at_region;
 	struct ipcbus_proc *sender;
 	struct ipcbus_proc *target;
 	bool fired;
@@ -37,71 +44,210 @@ enum space_state {
 	SPACE_LOOKING, /* tries to send */
 	SPACE_WAITING, /* there was none */
 	SPACE_WOKEN,   /* there may be some; did not look yet */
+	SPACE_MARK,    /* nobody: wake_rest() goes on here */
 };
 
 /**
  * struct space_waiter - a sender that waits for space until its deadline
- * @entry: in region->space of the target: behind the watches, the first come first;
- *	with them if it needs no more space than what it replaces releases
+ * @entry: in region->waiters of the target, the first come first; before those if it
+ *	needs no more space than what it replaces releases (region->lock)
+ * @of_node: who waits for the same node, which may die (region->lock)
+ * @wait: wakes the thread; in no queue
  * @region: the target's
  * @uid: the user whose quota there must have space, or invalid
  * @message: what it wants to send
- * @state: region->lock, but to begin looking
+ * @state: (region->lock)
  */
 struct space_waiter {
-	wait_queue_entry_t entry;
+	struct list_head entry;
+	struct ipcbus_node_waiter of_node;
+	wait_queue_entry_t wait;
 	struct ipcbus_region *region;
 	kuid_t uid;
 	const struct ipcbus_message *message;
 	enum space_state state;
 };
 
-static bool is_full(const struct ipcbus_region *region, const struct ipcbus_space_round *round)
+/* --- Waking ------------------------------------------------------------------------- */
+
+static bool is_full(const struct ipcbus_region *region)
 {
-	return region->oneway_units + round->units >= region->size / IPCBUS_UNIT / 2 ||
-	       region->oneways + round->count >= IPCBUS_LIMIT_BUFFERS / 2;
+	return region->oneway_units + region->promised_units >= region->size / IPCBUS_UNIT / 2 ||
+	       region->oneways + region->promised >= IPCBUS_LIMIT_BUFFERS / 2;
+}
+
+static u32 units_of(const struct space_waiter *waiter)
+{
+	return READ_ONCE(waiter->message->want.units);
+}
+
+/* Wakes the waiter if there is space for it beside what is promised to others. */
+static void try_to_wake_locked(struct space_waiter *waiter)
+{
+	struct ipcbus_region *region = waiter->region;
+
+	if (!ipcbus_quota_has_space_locked(region, waiter->uid,
+					   region->promised_units + units_of(waiter),
+					   region->promised + 1, waiter->message->want.credit))
+		return;
+	waiter->state = SPACE_WOKEN;
+	region->promised_units += units_of(waiter);
+	region->promised++;
+	woken_wake_function(&waiter->wait, TASK_INTERRUPTIBLE, 0, NULL);
+}
+
+/* Looks at some of those behind at. Returns the last of these; NULL: no more need be. */
+static struct list_head *wake_some_locked(struct ipcbus_region *region, struct list_head *at)
+{
+	struct space_waiter *waiter;
+	unsigned int i;
+
+	lockdep_assert_held(&region->lock);
+	for (i = 0; i < AT_ONCE; i++) {
+		at = at->next;
+		if (at == &region->waiters)
+			return NULL;
+		waiter = list_entry(at, struct space_waiter, entry);
+		if (waiter->state == SPACE_MARK)
+			continue;
+		if (!waiter->message->want.credit && is_full(region))
+			return NULL;
+		if (waiter->state == SPACE_WAITING)
+			try_to_wake_locked(waiter);
+	}
+	return at;
+}
+
+/* Reports to some of those who poll. Returns whether there are others. */
+static bool fire_some_locked(struct ipcbus_region *region)
+{
+	struct ipcbus_space_watch *watch;
+	struct ipcbus_proc *target;
+	unsigned int i;
+
+	lockdep_assert_held(&region->lock);
+	for (i = 0; i < AT_ONCE && !list_empty(&region->pollers); i++) {
+		watch = list_first_entry(&region->pollers, struct ipcbus_space_watch, at_region);
+		list_del_init(&watch->at_region);
+		WRITE_ONCE(watch->fired, true);
+		WRITE_ONCE(watch->sender->writable, IPCBUS_WRITABLE_AGAIN);
+		wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
+		/* The last that is done with the watch: who finds no target may free it. And
+		 * not the target's last reference, for who wakes has one. */
+		target = xchg(&watch->target, NULL);
+		if (target)
+			ipcbus_proc_put(target);
+	}
+	return !list_empty(&region->pollers);
+}
+
+/* Goes on where space_came() ended, without keeping anybody from the region for long. */
+static void wake_rest(struct work_struct *work)
+{
+	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, space_rest.work);
+	struct space_waiter mark = { .state = SPACE_MARK };
+	struct ipcbus_region *region = &proc->region;
+	struct list_head *at;
+	bool more;
+
+	spin_lock(&region->lock);
+	list_add(&mark.entry, &region->waiters);
+	do {
+		more = fire_some_locked(region);
+		at = wake_some_locked(region, &mark.entry);
+		if (at)
+			list_move(&mark.entry, at);
+		spin_unlock(&region->lock);
+		cond_resched();
+		spin_lock(&region->lock);
+	} while (at || more);
+	list_del(&mark.entry);
+	spin_unlock(&region->lock);
+	ipcbus_proc_put(proc);
 }
 
 /*
- * Wakes the waiter if there is space for it beside those before it that were woken and
- * did not look yet. Whoever has looked, and whoever leaves, starts one more round. So
+ * Wakes those whose message fits, the first come first. If many wait, the others are left
+ * to wake_rest(). Whoever has looked, and whoever leaves, has this done once more. So
  * nobody sleeps while there is space that another one was woken for and did not take.
  */
-static int may_have_space(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+static void space_came_locked(struct ipcbus_region *region)
 {
-	struct space_waiter *waiter = container_of(entry, struct space_waiter, entry);
-	struct ipcbus_space_round *round = key;
-	enum space_state state;
-	u32 units;
+	struct ipcbus_proc *proc = container_of(region, struct ipcbus_proc, region);
+	bool more = fire_some_locked(region);
 
-	/* The end of a node: all are to look whether it is theirs. */
-	if (!round)
-		return woken_wake_function(entry, mode, flags, key);
-	if (!waiter->message->want.credit && is_full(waiter->region, round))
-		return -1;
-	state = READ_ONCE(waiter->state);
-	if (state == SPACE_LOOKING)
-		return 0;
-	units = READ_ONCE(waiter->message->want.units);
-	if (state == SPACE_WAITING) {
-		if (!ipcbus_quota_has_space_locked(waiter->region, waiter->uid,
-						   round->units + units, round->count + 1,
-						   waiter->message->want.credit))
-			return 0;
-		WRITE_ONCE(waiter->state, SPACE_WOKEN);
-		woken_wake_function(entry, mode, flags, key);
-	}
-	round->units += units;
-	round->count++;
-	return 0;
+	if (!wake_some_locked(region, &region->waiters) && !more)
+		return;
+	/* Until it is done. */
+	ipcbus_proc_get(proc);
+	if (mod_delayed_work(queue, &proc->space_rest, 0))
+		ipcbus_proc_put(proc);
 }
 
-/* The waiter has looked: it waits, or leaves and is in the queue no more. Space that
- * came meanwhile, or that it was woken for, is for whoever is next. */
+int ipcbus_space_init(void)
+{
+	queue = alloc_workqueue("ipcbus_space", WQ_UNBOUND, 0);
+	return queue ? 0 : -ENOMEM;
+}
+
+void ipcbus_space_done(void)
+{
+	destroy_workqueue(queue);
+}
+
+void ipcbus_space_begin(struct ipcbus_proc *proc)
+{
+	proc->region.space_came_locked = space_came_locked;
+	INIT_DELAYED_WORK(&proc->space_rest, wake_rest);
+}
+
+/* --- Waiting ------------------------------------------------------------------------ */
+
+static void take_promise_locked(struct space_waiter *waiter)
+{
+	lockdep_assert_held(&waiter->region->lock);
+	if (waiter->state != SPACE_WOKEN)
+		return;
+	waiter->region->promised_units -= units_of(waiter);
+	waiter->region->promised--;
+}
+
+static void begin_wait(struct space_waiter *waiter, struct ipcbus_node_entry *node)
+{
+	struct ipcbus_region *region = waiter->region;
+
+	spin_lock(&region->lock);
+	if (waiter->message->want.credit)
+		list_add(&waiter->entry, &region->waiters);
+	else
+		list_add_tail(&waiter->entry, &region->waiters);
+	list_add_tail(&waiter->of_node.entry, &node->waiters);
+	spin_unlock(&region->lock);
+}
+
+static void begin_look(struct space_waiter *waiter)
+{
+	spin_lock(&waiter->region->lock);
+	take_promise_locked(waiter);
+	waiter->state = SPACE_LOOKING;
+	spin_unlock(&waiter->region->lock);
+}
+
+/* Space that came meanwhile, or that it was woken for, is for whoever is next. */
 static void end_look(struct space_waiter *waiter)
 {
 	spin_lock(&waiter->region->lock);
-	WRITE_ONCE(waiter->state, SPACE_WAITING);
+	waiter->state = SPACE_WAITING;
+	ipcbus_space_wake_locked(waiter->region);
+	spin_unlock(&waiter->region->lock);
+}
+
+static void end_wait(struct space_waiter *waiter)
+{
+	spin_lock(&waiter->region->lock);
+	take_promise_locked(waiter);
+	list_del(&waiter->entry);
+	list_del(&waiter->of_node.entry);
 	ipcbus_space_wake_locked(waiter->region);
 	spin_unlock(&waiter->region->lock);
 }
@@ -124,7 +270,7 @@ static int sleep_for_space(struct space_waiter *waiter, u64 deadline)
 		return -ETIMEDOUT;
 	if (signal_pending(current))
 		return -EINTR;
-	wait_woken(&waiter->entry, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
+	wait_woken(&waiter->wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
 	return 0;
 }
 
@@ -134,55 +280,39 @@ static int wait_for_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *
 	struct ipcbus_region *region = &node->proc->region;
 	struct space_waiter waiter = {
 		.region = region,
-		.uid = sender->user != node->proc->user ? sender->user->uid : INVALID_UID,
+		.uid = ipcbus_user_is_same(sender->user, node->proc->user) ? INVALID_UID :
+									     sender->user->uid,
 		.message = message,
 	};
 	int ret;
 
-	init_waitqueue_entry(&waiter.entry, current);
-	waiter.entry.func = may_have_space;
-	if (message->want.credit)
-		add_wait_queue(&region->space, &waiter.entry);
-	else
-		add_wait_queue_exclusive(&region->space, &waiter.entry);
-	do {
-		WRITE_ONCE(waiter.state, SPACE_LOOKING);
+	init_waitqueue_entry(&waiter.wait, current);
+	waiter.of_node.wait = &waiter.wait;
+	begin_wait(&waiter, node);
+	for (;;) {
 		ret = try_again(sender, node, message, ret_buffer);
 		if (ret != -EAGAIN)
 			break;
 		end_look(&waiter);
 		ret = sleep_for_space(&waiter, message->send->deadline);
-	} while (!ret);
-	remove_wait_queue(&region->space, &waiter.entry);
-	end_look(&waiter);
+		if (ret)
+			break;
+		begin_look(&waiter);
+	}
+	end_wait(&waiter);
 	return ret;
 }
 
-static int space_released(wait_queue_entry_t *waiter, unsigned int mode, int flags, void *key)
-{
-	struct ipcbus_space_watch *watch = container_of(waiter, struct ipcbus_space_watch, waiter);
-	struct ipcbus_proc *target;
-
-	if (READ_ONCE(watch->fired))
-		return 0;
-	WRITE_ONCE(watch->fired, true);
-	WRITE_ONCE(watch->sender->writable, IPCBUS_WRITABLE_AGAIN);
-	wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
-	list_del_init(&waiter->entry);
-	/* The last that is done with the watch: who finds no target may free it. And not
-	 * the target's last reference, for who wakes has one. */
-	target = xchg(&watch->target, NULL);
-	if (target)
-		ipcbus_proc_put(target);
-	return 0;
-}
+/* --- Polling ------------------------------------------------------------------------ */
 
 static void watch_free(struct ipcbus_space_watch *watch)
 {
 	struct ipcbus_proc *target = xchg(&watch->target, NULL);
 
 	if (target) {
-		remove_wait_queue(&target->region.space, &watch->waiter);
+		spin_lock(&target->region.lock);
+		list_del_init(&watch->at_region);
+		spin_unlock(&target->region.lock);
 		ipcbus_proc_put(target);
 	}
 	kfree(watch);
@@ -238,12 +368,12 @@ static int watch_space(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 		return -ENOMEM;
 	watch->sender = sender;
 	watch->target = ipcbus_proc_get(target);
-	init_waitqueue_func_entry(&watch->waiter, space_released);
-	/* Both at once: who finds it fired may free it, and who finds that it has not
-	 * relies on it. */
+	/* First there: who finds that it has not fired relies on it. */
+	spin_lock(&target->region.lock);
+	list_add(&watch->at_region, &target->region.pollers);
+	spin_unlock(&target->region.lock);
 	spin_lock(&sender->lock);
 	list_add(&watch->entry, &sender->space_watches);
-	add_wait_queue(&target->region.space, &watch->waiter);
 	spin_unlock(&sender->lock);
 	return 0;
 }

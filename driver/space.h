@@ -20,6 +20,12 @@
 int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
+int ipcbus_space_init(void);
+void ipcbus_space_done(void);
+
+/* A new proc, before anybody knows it. */
+void ipcbus_space_begin(struct ipcbus_proc *proc);
+
 /* EPOLLOUT, or 0. asked: the events that poll asks for. */
 __poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked);
 

@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "handle.h"
 #include "node.h"
+#include "open.h"
 #include "proc.h"
 #include "state.h"
 #include "thread.h"
@@ -20,6 +21,8 @@
 
 /* What is looked at under a lock at once; longer queues are shown in part. */
 #define PIECE	64
+/* These are printed under it. */
+#define HANDLES_AT_ONCE	8
 
 static unsigned int ms_since(unsigned long stamp)
 {
@@ -64,7 +67,9 @@ static int reader_nr(u32 nr, struct pid_namespace *ns)
 	return ret;
 }
 
-static void note(struct calls *calls, const struct ipcbus_transaction *t, const char *state)
+/* server: who took it, or NULL; t->server means nothing before that. */
+static void note(struct calls *calls, const struct ipcbus_transaction *t, const char *state,
+		 const struct ipcbus_thread *server)
 {
 	unsigned int i = calls->count;
 
@@ -84,7 +89,7 @@ static void note(struct calls *calls, const struct ipcbus_transaction *t, const 
 		calls->row[i].from = reader_nr(t->sender.pid, calls->proc->pid_ns);
 		calls->row[i].from_tid = reader_nr(t->sender.tid, calls->proc->pid_ns);
 	}
-	calls->row[i].to_tid = t->server ? pid_vnr(t->server->pid) : 0;
+	calls->row[i].to_tid = server ? pid_vnr(server->pid) : 0;
 	calls->row[i].node = t->node->id;
 	calls->row[i].code = t->code;
 	calls->row[i].oneway = t->oneway;
@@ -96,7 +101,7 @@ static void note_work(struct calls *calls, struct ipcbus_work *work)
 	struct ipcbus_transaction *t = work ? ipcbus_transaction_of(work) : NULL;
 
 	if (t)
-		note(calls, t, "queued");
+		note(calls, t, "queued", NULL);
 }
 
 static void note_queue(struct calls *calls, struct list_head *queue)
@@ -128,6 +133,7 @@ static void print_calls(struct seq_file *seq, struct calls *calls)
 		seq_printf(seq, " node=%u code=%u ms=%u parent=%llu\n", calls->row[i].node,
 			   calls->row[i].code, ms_since(calls->row[i].since),
 			   calls->row[i].parent);
+		cond_resched();
 	}
 	if (calls->more)
 		print_more(seq, calls->proc->number);
@@ -139,18 +145,22 @@ static void print_threads_calls(struct seq_file *seq, struct calls *calls)
 {
 	struct ipcbus_proc *proc = calls->proc;
 	struct ipcbus_thread *thread;
-	unsigned long number;
+	unsigned long number = 0;
 
-	/* Threads are freed after a grace period. */
-	rcu_read_lock();
-	xa_for_each(&proc->threads, number, thread) {
-		spin_lock(&proc->lock);
-		note_work(calls, thread->given);
-		note_queue(calls, &thread->work);
-		spin_unlock(&proc->lock);
+	do {
+		/* Threads are freed after a grace period. */
+		rcu_read_lock();
+		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+		if (thread) {
+			spin_lock(&proc->lock);
+			note_work(calls, thread->given);
+			note_queue(calls, &thread->work);
+			spin_unlock(&proc->lock);
+		}
+		rcu_read_unlock();
 		print_calls(seq, calls);
-	}
-	rcu_read_unlock();
+		number++;
+	} while (thread);
 }
 
 /* Oneways that wait for the one before. */
@@ -180,14 +190,20 @@ static void print_open_calls(struct seq_file *seq, struct calls *calls)
 {
 	struct ipcbus_proc *proc = calls->proc;
 	struct ipcbus_transaction *t;
-	unsigned int bucket;
+	u64 call = 0;
+	u32 tree;
 
-	for (bucket = 0; bucket < HASH_SIZE(proc->open); bucket++) {
+	for (tree = 0; tree < IPCBUS_OPEN_TREES; tree += !t) {
 		spin_lock(&proc->lock);
-		hlist_for_each_entry(t, &proc->open[bucket], open)
-			note(calls, t, t->canceled ? "canceled" : "served");
+		while ((t = ipcbus_open_next_locked(proc, tree, call)) && calls->count < PIECE) {
+			note(calls, t, t->canceled ? "canceled" : "served", t->server);
+			call = t->call + 1;
+		}
 		spin_unlock(&proc->lock);
+		if (!t)
+			call = 0;
 		print_calls(seq, calls);
+		cond_resched();
 	}
 }
 
@@ -204,7 +220,7 @@ void ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_bus *bus)
 	while ((proc = ipcbus_proc_next(bus, proc))) {
 		calls->proc = proc;
 		spin_lock(&proc->lock);
-		note_queue(calls, &proc->work);
+		note_queue(calls, &proc->work.list);
 		spin_unlock(&proc->lock);
 		print_calls(seq, calls);
 		print_threads_calls(seq, calls);
@@ -241,7 +257,7 @@ static void show_proc(struct seq_file *seq, struct ipcbus_proc *proc)
 	spin_lock(&proc->lock);
 	serving = proc->serving;
 	max_threads = proc->max_threads;
-	queued = queue_length(&proc->work, &ms);
+	queued = queue_length(&proc->work.list, &ms);
 	spin_unlock(&proc->lock);
 	seq_printf(seq, "proc proc=%llu pid=%d nodes=%d handles=%u", proc->number,
 		   pid_vnr(proc->pid), atomic_read(&proc->node_count),
@@ -265,24 +281,36 @@ static const char *thread_state(const struct ipcbus_thread *thread, u64 *ret_cal
 	return READ_ONCE(thread->asleep) ? "idle" : "away";
 }
 
-static void show_threads(struct seq_file *seq, struct ipcbus_proc *proc)
+static void show_thread(struct seq_file *seq, struct ipcbus_thread *thread)
 {
-	struct ipcbus_thread *thread;
-	unsigned long number, since;
+	struct ipcbus_proc *proc = thread->proc;
+	unsigned long since;
 	const char *state;
 	u64 call;
 
-	/* Threads are freed after a grace period. */
-	rcu_read_lock();
-	xa_for_each(&proc->threads, number, thread) {
-		spin_lock(&proc->lock);
-		state = thread_state(thread, &call, &since);
-		spin_unlock(&proc->lock);
-		seq_printf(seq, "thread proc=%llu thread=%lu tid=%d state=%s call=%llu ms=%u\n",
-			   proc->number, number, pid_vnr(thread->pid), state, call,
-			   ms_since(since));
-	}
-	rcu_read_unlock();
+	spin_lock(&proc->lock);
+	state = thread_state(thread, &call, &since);
+	spin_unlock(&proc->lock);
+	seq_printf(seq, "thread proc=%llu thread=%u tid=%d state=%s call=%llu ms=%u\n",
+		   proc->number, thread->number, pid_vnr(thread->pid), state, call,
+		   ms_since(since));
+}
+
+static void show_threads(struct seq_file *seq, struct ipcbus_proc *proc)
+{
+	struct ipcbus_thread *thread;
+	unsigned long number = 0;
+
+	do {
+		/* Threads are freed after a grace period. */
+		rcu_read_lock();
+		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+		if (thread)
+			show_thread(seq, thread);
+		rcu_read_unlock();
+		number++;
+		cond_resched();
+	} while (thread);
 }
 
 /**
@@ -303,15 +331,17 @@ struct node_row {
 	unsigned int oldest_ms;
 };
 
-static void copy_node(struct ipcbus_node_entry *node, struct node_row *row)
+/* It may be dead, and refer to its proc no more. */
+static void copy_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
+		      struct node_row *row)
 {
-	spin_lock(&node->proc->lock);
+	spin_lock(&proc->lock);
 	row->refs = atomic_read(&node->remote);
 	row->pending = node->pending;
 	row->busy = node->oneway_busy;
 	row->busy_ms = node->oneway_busy ? ms_since(node->oneway_since) : 0;
 	row->queued = queue_length(&node->oneways, &row->oldest_ms);
-	spin_unlock(&node->proc->lock);
+	spin_unlock(&proc->lock);
 }
 
 static void show_nodes(struct seq_file *seq, struct ipcbus_proc *proc)
@@ -324,7 +354,7 @@ static void show_nodes(struct seq_file *seq, struct ipcbus_proc *proc)
 		rcu_read_lock();
 		node = xa_find(&proc->nodes, &id, IPCBUS_MAX_NUMBER, XA_PRESENT);
 		if (node)
-			copy_node(node, &row);
+			copy_node(proc, node, &row);
 		rcu_read_unlock();
 		if (!node)
 			break;
@@ -343,8 +373,8 @@ static void show_handle(struct seq_file *seq, struct ipcbus_proc *proc,
 
 	seq_printf(seq, "handle proc=%llu handle=%u count=%u watched=%d", proc->number,
 		   entry->number, entry->count, !!entry->watch);
-	seq_printf(seq, " owner=%llu pid=%d node=%u dead=%d\n", node->proc->number,
-		   pid_vnr(node->proc->pid), node->id, READ_ONCE(node->dead));
+	seq_printf(seq, " owner=%llu pid=%d node=%u dead=%d\n", node->owner,
+		   pid_vnr(node->pid), node->id, READ_ONCE(node->dead));
 }
 
 static void show_handles(struct seq_file *seq, struct ipcbus_proc *proc)
@@ -355,7 +385,7 @@ static void show_handles(struct seq_file *seq, struct ipcbus_proc *proc)
 
 	do {
 		mutex_lock(&proc->handle_lock);
-		for (i = 0; i < PIECE; i++) {
+		for (i = 0; i < HANDLES_AT_ONCE; i++) {
 			entry = ipcbus_handle_next(proc, &number);
 			if (!entry)
 				break;
@@ -363,6 +393,7 @@ static void show_handles(struct seq_file *seq, struct ipcbus_proc *proc)
 			number++;
 		}
 		mutex_unlock(&proc->handle_lock);
+		cond_resched();
 	} while (entry);
 }
 

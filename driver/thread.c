@@ -9,9 +9,9 @@
 #include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
+#include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "bus.h"
@@ -19,32 +19,66 @@
 #include "sender.h"
 #include "stats.h"
 #include "thread.h"
+#include "user.h"
 #include "work.h"
+
+/* Who found the thread under RCU may look whose it is: a pid is freed at its last put. */
+static void free_after_readers(struct rcu_head *rcu)
+{
+	struct ipcbus_thread *thread = container_of(rcu, struct ipcbus_thread, rcu);
+
+	put_pid(thread->pid);
+	put_pid(thread->tgid);
+	kfree(thread);
+}
 
 void ipcbus_thread_free(struct kref *ref)
 {
 	struct ipcbus_thread *thread = container_of(ref, struct ipcbus_thread, ref);
 
-	put_task_struct(thread->task);
-	put_pid(thread->pid);
-	put_pid(thread->tgid);
+	if (thread->boost)
+		ipcbus_boost_put(thread->boost);
+	ipcbus_user_uncharge(thread->proc->user, IPCBUS_USE_THREADS);
 	ipcbus_proc_put(thread->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_THREADS);
-	kfree_rcu(thread, rcu);
+	call_rcu(&thread->rcu, free_after_readers);
 }
 
 struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 {
-	struct ipcbus_thread *thread;
-	unsigned long number;
+	const struct pid *pid = task_pid(current);
+	struct ipcbus_thread *thread = NULL;
+	struct rb_node *node;
 
 	/* The result stays: only the thread itself, or nobody, takes it away. */
-	rcu_read_lock();
-	xa_for_each(&proc->threads, number, thread)
-		if (thread->pid == task_pid(current))
+	spin_lock(&proc->lock);
+	node = proc->threads_by_pid.rb_node;
+	while (node) {
+		thread = rb_entry(node, struct ipcbus_thread, by_pid);
+		if (thread->pid == pid)
 			break;
-	rcu_read_unlock();
-	return thread;
+		node = pid < thread->pid ? node->rb_left : node->rb_right;
+	}
+	spin_unlock(&proc->lock);
+	return node ? thread : NULL;
+}
+
+static void add_by_pid_locked(struct ipcbus_thread *thread)
+{
+	struct rb_root *root = &thread->proc->threads_by_pid;
+	struct rb_node **link = &root->rb_node, *parent = NULL;
+
+	lockdep_assert_held(&thread->proc->lock);
+	while (*link) {
+		parent = *link;
+		if (thread->pid < rb_entry(parent, struct ipcbus_thread, by_pid)->pid)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&thread->by_pid, parent, link);
+	rb_insert_color(&thread->by_pid, root);
+	thread->proc->thread_count++;
 }
 
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
@@ -56,40 +90,55 @@ bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
 		return false;
 	if (thread->number < IPCBUS_QUICK_THREADS)
 		WRITE_ONCE(proc->quick[thread->number].pid, NULL);
+	spin_lock(&proc->lock);
+	rb_erase(&thread->by_pid, &proc->threads_by_pid);
+	proc->thread_count--;
+	spin_unlock(&proc->lock);
 	return true;
 }
 
-/* Removes threads that ended without THREAD_EXIT from a full table. */
-static void reap_dead(struct ipcbus_proc *proc)
+/*
+ * Removes threads that ended without THREAD_EXIT. Returns how many others there are. A dead
+ * one that made a call stays until that ends, unless all are wanted.
+ */
+static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 {
 	struct ipcbus_thread *thread;
 	unsigned long number;
-	bool dead;
+	u32 others = 0;
 
 	rcu_read_lock();
 	xa_for_each(&proc->threads, number, thread) {
-		dead = !pid_task(thread->pid, PIDTYPE_PID) && ipcbus_thread_unlist(thread);
-		if (!dead)
-			continue;
-		rcu_read_unlock();
-		ipcbus_thread_exit(thread);
-		rcu_read_lock();
+		if (ipcbus_thread_task(thread) || (!all && READ_ONCE(thread->top))) {
+			others++;
+		} else if (ipcbus_thread_unlist(thread)) {
+			rcu_read_unlock();
+			ipcbus_thread_exit(thread);
+			rcu_read_lock();
+		}
 	}
 	rcu_read_unlock();
+	return others;
 }
 
+/*
+ * The lowest free number: above proc->reap_at, there are as many threads. Then the dead
+ * ones are removed, which costs each thread that came since the last time one look.
+ */
 static int thread_insert(struct ipcbus_thread *thread)
 {
-	struct xa_limit limit = XA_LIMIT(1, READ_ONCE(thread->proc->bus->limits.threads));
+	struct ipcbus_proc *proc = thread->proc;
+	struct xa_limit limit = XA_LIMIT(1, READ_ONCE(proc->bus->limits.threads));
+	bool is_full;
 	int ret;
 
-	ret = xa_alloc(&thread->proc->threads, &thread->number, thread, limit,
-		       GFP_KERNEL_ACCOUNT);
-	if (ret != -EBUSY)
-		return ret;
-	reap_dead(thread->proc);
-	ret = xa_alloc(&thread->proc->threads, &thread->number, thread, limit,
-		       GFP_KERNEL_ACCOUNT);
+	ret = xa_alloc(&proc->threads, &thread->number, thread, limit, GFP_KERNEL_ACCOUNT);
+	is_full = ret == -EBUSY;
+	if (is_full || (!ret && thread->number > READ_ONCE(proc->reap_at)))
+		WRITE_ONCE(proc->reap_at, 2 * reap_dead(proc, is_full) + IPCBUS_QUICK_THREADS);
+	if (is_full)
+		ret = xa_alloc(&proc->threads, &thread->number, thread, limit,
+			       GFP_KERNEL_ACCOUNT);
 	return ret == -EBUSY ? -EDQUOT : ret;
 }
 
@@ -98,9 +147,14 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	struct ipcbus_thread *thread;
 	int ret;
 
+	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_THREADS);
+	if (ret)
+		return ERR_PTR(ret);
 	thread = kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
-	if (!thread)
+	if (!thread) {
+		ipcbus_user_uncharge(proc->user, IPCBUS_USE_THREADS);
 		return ERR_PTR(-ENOMEM);
+	}
 	kref_init(&thread->ref);
 	thread->proc = ipcbus_proc_get(proc);
 	thread->pid = get_pid(task_pid(current));
@@ -108,18 +162,21 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->pid_nr = pid_nr_ns(thread->pid, proc->pid_ns);
 	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
 	ipcbus_sender_id_set(&thread->sender_id);
-	thread->task = get_task_struct(current);
 	init_waitqueue_entry(&thread->waiter, current);
-	ipcbus_boost_init(&thread->boost);
+	INIT_LIST_HEAD(&thread->boost_entry);
+	thread->oneway = IPCBUS_PRIORITY_NONE;
 	INIT_LIST_HEAD(&thread->work);
 	INIT_HLIST_NODE(&thread->idle);
 	ipcbus_stat_add(IPCBUS_STAT_THREADS);
 
-	ret = thread_insert(thread);
-	if (ret) {
-		ipcbus_thread_put(thread);
-		return ERR_PTR(ret);
+	thread->boost = ipcbus_boost_join(&thread->boost_entry, &thread->stale);
+	if (!thread->boost) {
+		ret = -ENOMEM;
+		goto err_put;
 	}
+	ret = thread_insert(thread);
+	if (ret)
+		goto err_part;
 	if (thread->number < IPCBUS_QUICK_THREADS) {
 		proc->quick[thread->number].thread = thread;
 		/* With the acquire in ipcbus_thread_current(). */
@@ -127,10 +184,17 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	}
 	/* Visible now, so a flush either marks it or is seen here. */
 	spin_lock(&proc->lock);
+	add_by_pid_locked(thread);
 	thread->interrupted |= proc->flushed;
 	thread->kick = thread->interrupted;
 	spin_unlock(&proc->lock);
 	return thread;
+
+err_part:
+	ipcbus_boost_part(thread->boost, &thread->boost_entry);
+err_put:
+	ipcbus_thread_put(thread);
+	return ERR_PTR(ret);
 }
 
 struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number)
@@ -139,7 +203,7 @@ struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 n
 
 	rcu_read_lock();
 	thread = xa_load(&proc->threads, number);
-	if (thread && thread->pid != task_pid(current))
+	if (thread && !ipcbus_thread_is_current(thread))
 		thread = NULL;
 	rcu_read_unlock();
 	if (thread)
@@ -161,16 +225,37 @@ int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
 	return 0;
 }
 
-void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
+/* One after the other: waking takes its time, and there may be many. */
+static void kick_all(struct ipcbus_proc *proc, bool interrupt)
 {
 	struct ipcbus_thread *thread;
-	unsigned long number;
+	unsigned long number = 0;
 
+	do {
+		rcu_read_lock();
+		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+		if (thread) {
+			spin_lock(&proc->lock);
+			thread->interrupted |= interrupt;
+			ipcbus_thread_kick_locked(thread);
+			spin_unlock(&proc->lock);
+		}
+		rcu_read_unlock();
+		number++;
+		cond_resched();
+	} while (thread);
+}
+
+void ipcbus_threads_kick(struct ipcbus_proc *proc)
+{
+	kick_all(proc, false);
+}
+
+void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
+{
+	/* Those that come from here on know. */
 	spin_lock(&proc->lock);
 	proc->flushed = true;
-	xa_for_each(&proc->threads, number, thread) {
-		thread->interrupted = true;
-		ipcbus_thread_kick_locked(thread);
-	}
 	spin_unlock(&proc->lock);
+	kick_all(proc, true);
 }

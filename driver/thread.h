@@ -5,6 +5,11 @@
  * A thread of a proc, made at its first ioctl. It has a stack of the calls that it is
  * in: those that it made, and those that it serves. While it waits for any work it is
  * in proc->idle, and the thread that went idle last gets the next work.
+ *
+ * A thread that ends says so by THREAD_EXIT, or not at all. What it leaves in the driver
+ * then is this structure with its identity, but not its task: nobody holds that. Such
+ * threads are removed when others come, before they are more than the living ones and
+ * those in a call.
  */
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H
@@ -15,6 +20,7 @@
 #include <linux/nospec.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/user_namespace.h>
@@ -29,16 +35,18 @@
 /**
  * struct ipcbus_thread - one thread that uses the file
  * @ref: see main.h
- * @rcu: frees it
+ * @rcu: frees it, with @pid and @tgid
  * @proc: its proc, counted; constant
- * @pid: the thread, counted; distinguishes the thread itself from others; constant
- * @tgid: its process, counted; constant
+ * @pid: the thread, counted; distinguishes the thread itself from others; constant. May be
+ *	read for as long as @rcu keeps the structure.
+ * @tgid: its process, likewise
  * @pid_nr: @pid as its own proc knows it; constant
  * @tgid_nr: @tgid likewise; constant
  * @sender_id: its process, for receivers that ask later; constant
  * @number: its place in proc->threads, from 1; constant
- * @task: the thread, counted; for waking it only; constant
+ * @by_pid: in proc->threads_by_pid (proc->lock)
  * @waiter: wait entry of this thread. It is never queued, because nobody else waits on it.
+ *	Its task is not counted: see ipcbus_thread_kick_locked().
  * @asleep: it is about to sleep, or does; else no wake-up is needed
  * @since: when it went to sleep the last time, in jiffies
  * @kick: there is something to look at (proc->lock to change; the thread looks
@@ -52,8 +60,15 @@
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
  * @interrupted: its next wait returns at once (proc->lock)
- * @boost: the priority by which it runs
+ * @boost: by what its task runs, counted
+ * @boost_entry: in @boost->threads (@boost->lock)
+ * @stale: there is a boost, or there should be one: to change by its task alone, but
+ *	whoever gives the task a boost sets it
+ * @relieved: a thread whose boost is to be updated, counted, or NULL; its own
+ * @oneway: the priority of the node whose oneway it serves, or NONE; its own
+ * @oneway_policy: likewise
  * @spare: a transaction that is of no use now, for the next call; its own
+ * @next_id: the id of its next message, unless it has to take new ones; its own
  */
 struct ipcbus_thread {
 	struct kref ref;
@@ -65,7 +80,7 @@ struct ipcbus_thread {
 	u32 tgid_nr;
 	struct ipcbus_sender_id sender_id;
 	u32 number;
-	struct task_struct *task;
+	struct rb_node by_pid;
 	wait_queue_entry_t waiter;
 	bool asleep;
 	unsigned long since;
@@ -77,14 +92,20 @@ struct ipcbus_thread {
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
-	struct ipcbus_boost boost;
+	struct ipcbus_boost *boost;
+	struct list_head boost_entry;
+	bool stale;
+	struct ipcbus_thread *relieved;
+	int oneway;
+	u32 oneway_policy;
 	struct ipcbus_transaction *spare;
+	u64 next_id;
 };
 
 /* The current thread may have to run by another priority than it does. */
 static inline void ipcbus_boost_mark(struct ipcbus_thread *thread)
 {
-	WRITE_ONCE(thread->boost.stale, true);
+	WRITE_ONCE(thread->stale, true);
 }
 
 /* The calling thread's, made at its first call. number is the user's guess. */
@@ -112,6 +133,17 @@ static inline struct ipcbus_thread *ipcbus_thread_get(struct ipcbus_thread *thre
 {
 	kref_get(&thread->ref);
 	return thread;
+}
+
+static inline bool ipcbus_thread_is_current(const struct ipcbus_thread *thread)
+{
+	return thread->pid == task_pid(current);
+}
+
+/* The thread's task, or NULL once it has ended. Under RCU. */
+static inline struct task_struct *ipcbus_thread_task(const struct ipcbus_thread *thread)
+{
+	return pid_task(thread->pid, PIDTYPE_PID);
 }
 
 void ipcbus_thread_free(struct kref *ref);
@@ -144,7 +176,8 @@ static __always_inline void ipcbus_thread_identify(const struct ipcbus_thread *t
 	}
 }
 
-/* Takes it out of its proc's table; false if somebody else did. */
+/* Takes it out of its proc's table; false if somebody else did. Its memory stays until RCU
+ * readers have left. */
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
 
 /* Takes what was given to this thread alone (proc->lock). */
@@ -168,6 +201,9 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread);
 
 /* IPCBUS_IOC_SET_THREADS: struct ipcbus_threads. */
 int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);
+
+/* Makes each thread look. May sleep, as does the next. */
+void ipcbus_threads_kick(struct ipcbus_proc *proc);
 
 /* Makes each thread's next wait, or the one it is in, return INTERRUPTED. */
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc);

@@ -15,8 +15,11 @@
 #include "transaction.h"
 #include "user.h"
 
+/* A thread takes so many ids at once, so that no message counts in what others count in. */
+#define IDS_AT_ONCE 1024
+
 static struct kmem_cache *cache;
-static atomic64_t last_id;
+static atomic64_t last_ids;
 
 /*
  * Once, when the slab is made. Without a constructor a hardened kernel clears each
@@ -55,6 +58,16 @@ static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
 		return ERR_PTR(-ENOMEM);
 	}
 	t->user = ipcbus_user_get(user);
+	/* As they are again whenever it is spare. */
+	ipcbus_work_init(&t->work, &ipcbus_transaction_ops);
+	RB_CLEAR_NODE(&t->expiry);
+	RB_CLEAR_NODE(&t->open);
+	t->delivering = false;
+	t->empty = false;
+	t->root = NULL;
+	INIT_HLIST_HEAD(&t->heirs);
+	INIT_HLIST_NODE(&t->heir);
+	t->heir_count = 0;
 	return t;
 }
 
@@ -63,6 +76,95 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 	ipcbus_user_uncharge(t->user, IPCBUS_USE_CALLS);
 	ipcbus_user_put(t->user);
 	kmem_cache_free(cache, t);
+}
+
+/* --- What calls inherit from another ------------------------------------------------- */
+
+/* Asynchronous calls for which nobody waits, so that the end of a call is bounded work. */
+#define MAX_HEIRS 64
+
+int ipcbus_transaction_inherit(struct ipcbus_transaction *t, struct ipcbus_transaction *root)
+{
+	spinlock_t *lock = &root->node->proc->lock;
+	bool inherits;
+
+	spin_lock(lock);
+	inherits = !(t->flags & IPCBUS_SEND_ASYNC) || root->heir_count < MAX_HEIRS;
+	if (inherits) {
+		root->heir_count++;
+		hlist_add_head(&t->heir, &root->heirs);
+		/* Against the same in publish_locked(): it sees the heir, or we the end. */
+		smp_mb();
+		if (READ_ONCE(root->state) != IPCBUS_PENDING) {
+			root->heir_count--;
+			hlist_del_init(&t->heir);
+			inherits = false;
+		}
+	}
+	if (inherits) {
+		t->root = root;
+		t->flags |= IPCBUS_INHERITS;
+	}
+	spin_unlock(lock);
+	if (!inherits)
+		ipcbus_transaction_put(root, NULL);
+	return inherits ? 0 : -EBUSY;
+}
+
+static void disinherit(struct ipcbus_transaction *t)
+{
+	struct ipcbus_transaction *root;
+
+	spin_lock(&t->node->proc->lock);
+	root = t->root;
+	t->root = NULL;
+	spin_unlock(&t->node->proc->lock);
+	ipcbus_transaction_put(root, NULL);
+}
+
+struct ipcbus_transaction *ipcbus_transaction_pop_heir(struct ipcbus_transaction *root)
+{
+	spinlock_t *lock = &root->node->proc->lock;
+	struct ipcbus_transaction *t = NULL;
+	struct hlist_node *next;
+
+	spin_lock(lock);
+	hlist_for_each_entry_safe(t, next, &root->heirs, heir) {
+		/* One that is being freed takes itself out. */
+		if (!refcount_inc_not_zero(&t->ref))
+			continue;
+		hlist_del_init(&t->heir);
+		root->heir_count--;
+		break;
+	}
+	spin_unlock(lock);
+	if (t)
+		disinherit(t);
+	return t;
+}
+
+/* The last reference of t is gone. */
+static void leave_root(struct ipcbus_transaction *t)
+{
+	struct ipcbus_transaction *root = t->root;
+
+	if (!root)
+		return;
+	spin_lock(&root->node->proc->lock);
+	hlist_del_init(&t->heir);
+	root->heir_count--;
+	spin_unlock(&root->node->proc->lock);
+	t->root = NULL;
+	ipcbus_transaction_put(root, NULL);
+}
+
+/* What most calls do not have. */
+static noinline void free_rare(struct ipcbus_transaction *t)
+{
+	if (t->flags & IPCBUS_INHERITS)
+		leave_root(t);
+	if (t->flags & IPCBUS_SEND_ASYNC)
+		ipcbus_proc_put(t->caller);
 }
 
 /* A loop over the parents, not a recursion: a chain may be long. */
@@ -74,8 +176,8 @@ void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread 
 		parent = t->parent;
 		if (t->from)
 			ipcbus_thread_put(t->from);
-		if (unlikely(t->async))
-			ipcbus_proc_put(t->caller);
+		if (unlikely(t->flags & (IPCBUS_SEND_ASYNC | IPCBUS_INHERITS)))
+			free_rare(t);
 		ipcbus_node_put(t->node);
 		ipcbus_stat_remove(IPCBUS_STAT_TRANSACTIONS);
 		if (user && !user->spare && likely(t->user == user->proc->user))
@@ -102,21 +204,21 @@ void ipcbus_transaction_remove_locked(struct ipcbus_transaction *t, struct ipcbu
 	*link = *ipcbus_transaction_below(t, thread);
 }
 
-void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t)
-{
-	/* Mostly it is on top. */
-	if (likely(t->server->top == t))
-		t->server->top = t->to_below;
-	else
-		ipcbus_transaction_remove_locked(t, t->server);
-}
-
 /* --- Birth -------------------------------------------------------------------- */
+
+/* Of no other message on any bus; never 0. thread is the current one. */
+static inline u64 take_id(struct ipcbus_thread *thread)
+{
+	if (unlikely(!(thread->next_id % IDS_AT_ONCE)))
+		thread->next_id = atomic64_add_return(IDS_AT_ONCE, &last_ids);
+	return thread->next_id++;
+}
 
 struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 						  struct ipcbus_node_entry *node,
 						  const struct ipcbus_message *message)
 {
+	const struct ipcbus_send *send = message->send;
 	struct ipcbus_transaction *t;
 
 	t = thread->spare;
@@ -126,21 +228,20 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 		t = alloc(thread->proc->user);
 	if (IS_ERR(t))
 		return t;
-	ipcbus_work_init(&t->work, &ipcbus_transaction_ops);
+	t->work.of_node = &node->queued;
 	t->work.prio = min(ipcbus_priority_current(), node->prio);
 	refcount_set(&t->ref, 1);
-	t->id = atomic64_inc_return(&last_id);
+	t->id = take_id(thread);
 	t->since = jiffies;
-	t->code = message->send->code;
+	t->code = send->code;
 	t->oneway = message->oneway;
-	t->async = message->send->flags & IPCBUS_SEND_ASYNC;
-	t->accept_fds = message->send->flags & IPCBUS_SEND_ACCEPT_FDS;
+	t->flags = send->flags;
 	t->replaces = 0;
 	t->depth = 1;
-	t->deadline = message->send->deadline;
-	t->cookie = message->send->cookie;
+	t->deadline = send->deadline;
+	t->cookie = send->cookie;
 	t->caller = thread->proc;
-	if (unlikely(t->async))
+	if (unlikely(t->flags & IPCBUS_SEND_ASYNC))
 		ipcbus_proc_get(t->caller);
 	t->from = NULL;
 	t->parent = NULL;
@@ -148,11 +249,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	t->buffer = NULL;
 	t->state = IPCBUS_PENDING;
 	t->reply = NULL;
-	RB_CLEAR_NODE(&t->expiry);
-	INIT_HLIST_NODE(&t->open);
-	t->delivering = false;
 	t->canceled = false;
-	t->server = NULL;
 	ipcbus_thread_identify(thread, node->proc, &t->sender);
 	ipcbus_stat_add(IPCBUS_STAT_TRANSACTIONS);
 	return t;

@@ -19,7 +19,9 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 
+#include "buffer.h"
 #include "main.h"
+#include "node.h"
 #include "sender.h"
 #include "thread.h"
 #include "work.h"
@@ -30,16 +32,24 @@ enum ipcbus_transaction_state {
 	IPCBUS_ABANDONED,
 };
 
+/* In transaction.flags: its priority (work.prio) came from another call. */
+#define IPCBUS_INHERITS	(1U << 31)
+
 /**
  * struct ipcbus_transaction - one call or oneway
  * @work: in a queue of the target
  * @ref: see main.h
- * @id: names the call to the server and in traces; constant
+ * @id: names it to observers, on all buses; constant
+ * @call: names the call to @server's proc, from when a thread takes it; constant then
+ * @own_prio: if it inherits: its priority without that; constant
+ * @root: that call, counted; NULL when that has ended (node->proc->lock)
+ * @heirs: calls that inherit from this one while it is PENDING (node->proc->lock)
+ * @heir: in @root->heirs
+ * @heir_count: how many there are (node->proc->lock)
  * @since: when it was sent, in jiffies; constant
  * @code: the sender's number; constant
  * @oneway: no reply; constant
- * @async: it ends for the proc, not for a thread; constant
- * @accept_fds: the reply may bring fds; constant
+ * @flags: IPCBUS_SEND_*, and IPCBUS_INHERITS; constant once queued
  * @depth: calls in the chain up to this one; constant
  * @sender: who sent it; constant
  * @sender_id: of a oneway or async call: the process that sent it; constant
@@ -56,6 +66,8 @@ enum ipcbus_transaction_state {
  * @user: charged for it, counted; constant
  * @node: the target, counted; constant
  * @buffer: the request, until it is delivered
+ * @empty: it has none, and counts as one in the target's region until it is delivered
+ * @quota: if @empty: what it is charged to, or NULL
  * @state: see above
  * @from_below: the next on @from's stack (caller->lock)
  * @async_entry: in caller->asyncs while PENDING (caller->lock)
@@ -69,18 +81,18 @@ enum ipcbus_transaction_state {
  *	cleared without; until then there can be no reply
  * @canceled: nobody waits for the reply (node->proc->lock)
  * @notice: notifies the server of that; holds a reference while it is queued
- * @server: on whose stack it is, or NULL (node->proc->lock)
+ * @server: once it was taken: on whose stack it is, or NULL (node->proc->lock)
  * @to_below: the next on @server's stack
  */
 struct ipcbus_transaction {
 	struct ipcbus_work work;
 	refcount_t ref;
 	u64 id;
+	u64 call;
 	unsigned long since;
 	u32 code;
 	bool oneway;
-	bool async;
-	bool accept_fds;
+	u32 flags;
 	u32 depth;
 	struct ipcbus_sender sender;
 	struct ipcbus_sender_id sender_id;
@@ -94,6 +106,13 @@ struct ipcbus_transaction {
 	struct ipcbus_user *user;
 	struct ipcbus_node_entry *node;
 	struct ipcbus_buffer *buffer;
+	struct ipcbus_quota *quota;
+	bool empty;
+	s16 own_prio;
+	u32 heir_count;
+	struct ipcbus_transaction *root;
+	struct hlist_head heirs;
+	struct hlist_node heir;
 
 	enum ipcbus_transaction_state state;
 	struct ipcbus_transaction *from_below;
@@ -109,7 +128,7 @@ struct ipcbus_transaction {
 	} result;
 	struct ipcbus_buffer *reply;
 
-	struct hlist_node open;
+	struct rb_node open;
 	bool delivering;
 	bool canceled;
 	struct ipcbus_work notice;
@@ -137,12 +156,32 @@ static inline void ipcbus_transaction_put(struct ipcbus_transaction *t, struct i
 		ipcbus_transaction_free(t, user);
 }
 
+/* An empty call is delivered, or was not. */
+static inline void ipcbus_transaction_end_empty(struct ipcbus_transaction *t)
+{
+	t->empty = false;
+	ipcbus_region_end_empty(&t->node->proc->region, t->quota);
+}
+
+/* Drops the request of a transaction that was not delivered. */
+static inline void ipcbus_transaction_drop_request(struct ipcbus_transaction *t)
+{
+	if (t->buffer)
+		ipcbus_buffer_free(&t->node->proc->region, t->buffer);
+	else if (t->empty)
+		ipcbus_transaction_end_empty(t);
+}
+
+/* t, which is not queued yet, has its priority from root, until that ends; -EBUSY: it has
+ * ended, or has too many such calls. Takes over a reference of root. */
+int ipcbus_transaction_inherit(struct ipcbus_transaction *t, struct ipcbus_transaction *root);
+/* Takes away from a call what it inherited from root, which has ended; returns the call,
+ * counted, or NULL if there is no more. */
+struct ipcbus_transaction *ipcbus_transaction_pop_heir(struct ipcbus_transaction *root);
+
 /* The next of thread's stack below t. */
 struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *t,
 						     struct ipcbus_thread *thread);
-
-/* Takes t off the stack of the thread that serves it (proc->lock). */
-void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t);
 
 /* How transactions are delivered; see deliver.c. */
 extern const struct ipcbus_work_ops ipcbus_transaction_ops;
@@ -157,6 +196,15 @@ static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_wor
 
 /* Takes t off the thread's stack, wherever in it (proc->lock). */
 void ipcbus_transaction_remove_locked(struct ipcbus_transaction *t, struct ipcbus_thread *thread);
+
+/* Takes t off the stack of the thread that serves it (proc->lock). Mostly it is on top. */
+static inline void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t)
+{
+	if (likely(t->server->top == t))
+		t->server->top = t->to_below;
+	else
+		ipcbus_transaction_remove_locked(t, t->server);
+}
 
 /* Takes the thread out of the calls that it serves, down to the last one that it made.
  * They stay open (proc->lock). */

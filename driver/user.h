@@ -1,41 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A user of one bus: what all its procs have together, and may have. Whoever
- * makes something for a proc charges its user first, and gives that back when the
- * thing goes; what is too much fails with -EDQUOT for this user and for nobody
- * else. A proc is of the user who opened it, whatever its threads become.
+ * User
  *
- * How much of somebody else's region a user may take is in quota.h.
+ * A user of one bus: who opened files of it, in one user namespace, and the accounts that
+ * pay for what these files have (mem/account.h). A proc is of the user who opened it,
+ * whatever its threads become. Procs of one effective user in two namespaces have two of
+ * these, and are the same user to each other.
+ *
+ * How much of somebody else's region a user may occupy is in mem/quota.h.
  */
 #ifndef IPCBUS_USER_H
 #define IPCBUS_USER_H
 
-#include <linux/atomic.h>
 #include <linux/kref.h>
+#include <linux/rbtree.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
+#include "mem/account.h"
 
+struct cred;
 struct seq_file;
 
 /**
- * struct ipcbus_user - one user on one bus
+ * struct ipcbus_user - one user on one bus, in one user namespace
  * @ref: its procs, and what is charged and may outlive them
  * @entry: in bus->users (bus->lock)
  * @bus: counted; constant
  * @uid: constant
- * @used: of each use
+ * @ns: counted; constant
+ * @payer: who is charged
  */
 struct ipcbus_user {
 	struct kref ref;
-	struct list_head entry;
+	struct rb_node entry;
 	struct ipcbus_bus *bus;
 	kuid_t uid;
-	atomic_t used[IPCBUS_USE_COUNT];
+	struct user_namespace *ns;
+	struct ipcbus_payer payer;
 };
 
-/* The user of that bus, counted; NULL: no memory. */
-struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, kuid_t uid);
+/* The effective user of that bus, counted; NULL: no memory. */
+struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *cred);
 
 static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 {
@@ -45,11 +51,26 @@ static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 
 void ipcbus_user_put(struct ipcbus_user *user);
 
+/* May one trust the other with its region? Mostly it is the same one. */
+static inline bool ipcbus_user_is_same(const struct ipcbus_user *user,
+				       const struct ipcbus_user *other)
+{
+	return likely(user == other) || uid_eq(user->uid, other->uid);
+}
+
 /* What each user of the bus may have: the module's limit, or its mount's if less. */
 u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use);
+
 /* One more, or -EDQUOT; one less. Neither counts a reference. */
-int ipcbus_user_charge(struct ipcbus_user *user, enum ipcbus_use use);
-void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_use use);
+static inline int ipcbus_user_charge(struct ipcbus_user *user, enum ipcbus_use use)
+{
+	return ipcbus_payer_charge(&user->payer, use, 1);
+}
+
+static inline void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_use use)
+{
+	ipcbus_payer_uncharge(&user->payer, use, 1);
+}
 
 /* A line each of the bus's users, as the reader sees them. */
 void ipcbus_users_show(struct seq_file *seq, struct ipcbus_bus *bus);

@@ -74,8 +74,10 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	} else if (is_in_own_call_locked(thread, IPCBUS_ENDED)) {
 		found->ended = thread->top;
 		thread->top = thread->top->from_below;
-	} else if (serve && !thread->top && !list_empty(&proc->work)) {
-		found->work = ipcbus_work_pop_locked(&proc->work);
+	} else if (serve && !thread->top && !ipcbus_queue_is_empty_locked(&proc->work)) {
+		if (unlikely(proc->taker && proc->taker != thread))
+			ipcbus_boost_relieve_locked(thread, proc->taker);
+		found->work = ipcbus_queue_pop_locked(&proc->work);
 		found->waited = ipcbus_deliver_waited(found->work);
 	} else if (has_expired_locked(thread)) {
 		found->expired = thread->top;
@@ -152,7 +154,7 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
 
-	if (unlikely(thread->boost.stale))
+	if (unlikely(READ_ONCE(thread->stale)))
 		ipcbus_boost_sleep(thread);
 	ipcbus_report_wait(thread);
 	WRITE_ONCE(thread->since, jiffies);
@@ -197,7 +199,6 @@ static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 			 struct ipcbus_event *event)
 {
 	event->kind = IPCBUS_EVENT_FAILED;
-	event->call = t->id;
 	event->cookie = t->cookie;
 	event->error = -ETIMEDOUT;
 	event->stage = IPCBUS_STAGE_REPLY;
@@ -270,7 +271,7 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	bool ready;
 
 	spin_lock(&proc->lock);
-	ready = !list_empty(&proc->work);
+	ready = !ipcbus_queue_is_empty_locked(&proc->work);
 	if (thread)
 		ready |= !list_empty(&thread->work) || call_ended_locked(thread);
 	ready &= !proc->frozen;

@@ -16,6 +16,7 @@
  */
 #include <linux/kref.h>
 #include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "bus.h"
@@ -50,7 +51,7 @@ struct notice {
  * struct ipcbus_watch - one watch
  * @ref: the handle's or the proc's, the node list's, those of queued notices
  * @proc: the watcher, counted; constant
- * @node: counted; NULL: it watches the manager; constant
+ * @node: held; NULL: it watches the manager; constant
  * @cookie: the watcher's; constant
  * @entry: in node->watches (node->proc->lock), or in bus->manager_watches (bus->lock)
  * @state: (proc->lock)
@@ -58,6 +59,7 @@ struct notice {
  * @freeze: the node's owner is frozen or thawed
  * @freeze_entry: in owner->freeze_watches, or empty (node->proc->lock)
  * @freeze_count: owner->freeze_count when it was looked at last (node->proc->lock)
+ * @manager_count: bus->manager_count when it was notified last (bus->lock)
  * @notified_frozen: what the last event said (proc->lock)
  * @notified_count: how many there were (proc->lock)
  */
@@ -72,6 +74,7 @@ struct ipcbus_watch {
 	struct notice freeze;
 	struct list_head freeze_entry;
 	u32 freeze_count;
+	u32 manager_count;
 	bool notified_frozen;
 	u32 notified_count;
 };
@@ -81,8 +84,7 @@ static void trace_life(const struct ipcbus_watch *watch, u32 what)
 	const struct ipcbus_node_entry *node = watch->node;
 
 	if (node)
-		trace_ipcbus_watch(pid_nr(watch->proc->pid), pid_nr(node->proc->pid), node->id,
-				   what);
+		trace_ipcbus_watch(pid_nr(watch->proc->pid), pid_nr(node->pid), node->id, what);
 }
 
 static void watch_free(struct kref *ref)
@@ -91,7 +93,7 @@ static void watch_free(struct kref *ref)
 
 	trace_life(watch, IPCBUS_LIFE_ENDS);
 	if (watch->node)
-		ipcbus_node_put(watch->node);
+		ipcbus_node_let_go(watch->node);
 	ipcbus_user_uncharge(watch->proc->user, IPCBUS_USE_WATCHES);
 	ipcbus_proc_put(watch->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_WATCHES);
@@ -143,10 +145,14 @@ static bool take_dead_locked(struct ipcbus_watch *watch, struct ipcbus_event *ev
 
 static bool take_frozen_locked(struct ipcbus_watch *watch, struct ipcbus_event *event)
 {
-	/* If it changes after this the notice is queued again. */
-	bool frozen = READ_ONCE(watch->node->proc->frozen);
+	bool frozen;
 
-	if (watch->state != WATCH_ARMED || watch->notified_frozen == frozen)
+	/* While it is armed, whoever buries the node has not come here, and keeps the proc. */
+	if (watch->state != WATCH_ARMED)
+		return false;
+	/* If it changes after this the notice is queued again. */
+	frozen = READ_ONCE(watch->node->proc->frozen);
+	if (watch->notified_frozen == frozen)
 		return false;
 	watch->notified_frozen = frozen;
 	event->kind = frozen ? IPCBUS_EVENT_FROZEN : IPCBUS_EVENT_THAWED;
@@ -206,7 +212,9 @@ static struct ipcbus_watch *watch_new(struct ipcbus_proc *proc, struct ipcbus_no
 	}
 	kref_init(&watch->ref);
 	watch->proc = ipcbus_proc_get(proc);
-	watch->node = node ? ipcbus_node_get(node) : NULL;
+	watch->node = node;
+	if (node)
+		ipcbus_node_hold(node);
 	watch->cookie = cookie;
 	INIT_LIST_HEAD(&watch->entry);
 	notice_init(&watch->changed, watch, node ? take_dead_locked : take_manager_locked);
@@ -232,17 +240,13 @@ static void fire(struct ipcbus_watch *watch)
 	ipcbus_watch_put(watch);
 }
 
-int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u32 flags,
-		      u64 cookie, struct ipcbus_watch **ret_watch)
+/* Puts it in the lists of a node that is not dead. */
+static void enlist(struct ipcbus_watch *watch, struct ipcbus_node_entry *node, u32 flags,
+		   bool *ret_dead, bool *ret_frozen)
 {
 	struct ipcbus_proc *owner = node->proc;
-	struct ipcbus_watch *watch;
 	bool dead, frozen;
 
-	watch = watch_new(proc, node, cookie);
-	if (IS_ERR(watch))
-		return PTR_ERR(watch);
-	kref_get(&watch->ref);
 	spin_lock(&owner->lock);
 	dead = node->dead;
 	frozen = flags & IPCBUS_WATCH_FROZEN && owner->frozen;
@@ -255,6 +259,24 @@ int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, 
 		list_add_tail(&watch->freeze_entry, &owner->freeze_watches);
 	}
 	spin_unlock(&owner->lock);
+	*ret_dead = dead;
+	*ret_frozen = frozen;
+}
+
+int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u32 flags,
+		      u64 cookie, struct ipcbus_watch **ret_watch)
+{
+	bool dead = true, frozen = false;
+	struct ipcbus_watch *watch;
+
+	watch = watch_new(proc, node, cookie);
+	if (IS_ERR(watch))
+		return PTR_ERR(watch);
+	kref_get(&watch->ref);
+	if (ipcbus_node_get_active(node)) {
+		enlist(watch, node, flags, &dead, &frozen);
+		ipcbus_node_put(node);
+	}
 	if (dead)
 		fire(watch);
 	else if (frozen)
@@ -276,6 +298,7 @@ int ipcbus_watch_manager(struct ipcbus_proc *proc, u64 cookie)
 		return PTR_ERR(watch);
 	proc->manager_watch = watch;
 	mutex_lock(&bus->lock);
+	watch->manager_count = bus->manager_count;
 	list_add_tail(&watch->entry, &bus->manager_watches);
 	if (ipcbus_node_is_alive(bus->manager))
 		notify(&watch->changed, WATCH_ARMED);
@@ -314,16 +337,26 @@ static int end(struct ipcbus_watch *watch)
 	return ret;
 }
 
-int ipcbus_watch_cancel(struct ipcbus_watch *watch)
+/* Returns whether it was in the list of its node. */
+static bool unlist(struct ipcbus_watch *watch)
 {
+	struct ipcbus_node_entry *node = watch->node;
 	bool listed;
 
-	spin_lock(&watch->node->proc->lock);
+	if (!ipcbus_node_get_active(node))
+		return false;
+	spin_lock(&node->proc->lock);
 	listed = !list_empty(&watch->entry);
 	if (listed)
 		unlink_locked(watch);
-	spin_unlock(&watch->node->proc->lock);
-	if (listed)
+	spin_unlock(&node->proc->lock);
+	ipcbus_node_put(node);
+	return listed;
+}
+
+int ipcbus_watch_cancel(struct ipcbus_watch *watch)
+{
+	if (unlist(watch))
 		ipcbus_watch_put(watch);
 	return end(watch);
 }
@@ -357,6 +390,7 @@ void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node)
 		if (!watch)
 			return;
 		fire(watch);
+		cond_resched();
 	}
 }
 
@@ -385,14 +419,35 @@ void ipcbus_watches_notify_frozen(struct ipcbus_proc *proc)
 	while ((watch = next_to_notify(proc))) {
 		notify(&watch->freeze, WATCH_ARMED);
 		ipcbus_watch_put(watch);
+		cond_resched();
 	}
+}
+
+/* The next that was not notified of the present manager, counted. */
+static struct ipcbus_watch *next_of_manager(struct ipcbus_bus *bus)
+{
+	struct ipcbus_watch *watch;
+
+	mutex_lock(&bus->lock);
+	watch = list_first_entry_or_null(&bus->manager_watches, struct ipcbus_watch, entry);
+	if (watch && watch->manager_count == bus->manager_count)
+		watch = NULL;
+	if (watch) {
+		watch->manager_count = bus->manager_count;
+		list_move_tail(&watch->entry, &bus->manager_watches);
+		kref_get(&watch->ref);
+	}
+	mutex_unlock(&bus->lock);
+	return watch;
 }
 
 void ipcbus_watches_notify_manager(struct ipcbus_bus *bus)
 {
 	struct ipcbus_watch *watch;
 
-	lockdep_assert_held(&bus->lock);
-	list_for_each_entry(watch, &bus->manager_watches, entry)
+	while ((watch = next_of_manager(bus))) {
 		notify(&watch->changed, WATCH_ARMED);
+		ipcbus_watch_put(watch);
+		cond_resched();
+	}
 }

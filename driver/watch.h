@@ -44,7 +44,7 @@ int ipcbus_unwatch_manager(struct ipcbus_proc *proc);
 void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node);
 /* The proc was frozen or thawed: notifies who asked for that. */
 void ipcbus_watches_notify_frozen(struct ipcbus_proc *proc);
-/* The bus has a new manager (bus->lock): notifies who watches it. */
+/* The bus has a new manager: notifies who watches it. May sleep. */
 void ipcbus_watches_notify_manager(struct ipcbus_bus *bus);
 
 #endif

@@ -4,6 +4,7 @@
  * and those who poll for events.
  */
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/wait.h>
 
 #include "compat.h"
@@ -14,47 +15,119 @@
 
 /* --- The order of a queue ------------------------------------------------------- */
 
-/*
- * Seldom used, and each step is one that the work there is overtaken: so with all
- * the others it comes to at most IPCBUS_MAX_PASSED for each work that is queued, but
- * for the privileged's.
- */
-static void overtake(struct list_head *queue, struct ipcbus_work *work)
+/* Is it the first of its rank in the queue? */
+static inline bool is_first(const struct ipcbus_queue *queue, const struct ipcbus_work *work)
 {
-	struct ipcbus_work *before;
-
-	work->rank = work->prio;
-	list_for_each_entry_reverse(before, queue, entry) {
-		if (before->rank <= work->rank)
-			break;
-		if (before->passed == IPCBUS_MAX_PASSED && work->rank >= MAX_RT_PRIO)
-			break;
-		before->passed = min(before->passed + 1, IPCBUS_MAX_PASSED);
-	}
-	list_add(&work->entry, &before->entry);
+	return list_is_first(&work->entry, &queue->list) ||
+	       list_prev_entry(work, entry)->rank != work->rank;
 }
 
-/*
- * Queues work by its priority (proc->lock). Events have none: each comes after all
- * that was there before.
- */
-static inline void add_by_priority(struct list_head *queue, struct ipcbus_work *work)
+static inline struct ipcbus_work *best(const struct ipcbus_queue *queue)
 {
-	struct ipcbus_work *last = list_last_entry(queue, struct ipcbus_work, entry);
+	return list_first_entry(&queue->list, struct ipcbus_work, entry);
+}
+
+/* The first work of the best rank that is worse than this one, which some work has. */
+static struct ipcbus_work *first_behind(const struct ipcbus_queue *queue, int rank)
+{
+	struct ipcbus_work *first, *behind = NULL;
+
+	if (best(queue)->rank > rank)
+		return best(queue);
+	list_for_each_entry_reverse(first, &queue->levels, level) {
+		if (first->rank <= rank)
+			break;
+		behind = first;
+	}
+	return behind;
+}
+
+/* Queues it before another one of a worse rank, or at the end for NULL. */
+static inline void insert(struct ipcbus_queue *queue, struct ipcbus_work *work,
+			  struct ipcbus_work *before)
+{
+	if (likely(!before)) {
+		list_add_tail(&work->entry, &queue->list);
+		if (unlikely(best(queue)->rank != work->rank) && is_first(queue, work))
+			list_add_tail(&work->level, &queue->levels);
+	} else {
+		list_add_tail(&work->entry, &before->entry);
+		if (best(queue) == work)
+			list_add(&before->level, &queue->levels);
+		else if (is_first(queue, work))
+			list_add_tail(&work->level, &before->level);
+	}
+	work->queue = queue;
+	work->number = queue->number++;
+	queue->count++;
+	if (work->of_node)
+		hlist_add_head(&work->at_node, work->of_node);
+}
+
+void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work)
+{
+	struct ipcbus_work *last, *before = NULL;
 	int rank = work->prio;
 
-	work->passed = 0;
-	if (list_empty(queue)) {
+	if (list_empty(&queue->list)) {
 		if (rank == IPCBUS_PRIORITY_NONE)
 			rank = DEFAULT_PRIO;
-	} else if (rank == IPCBUS_PRIORITY_NONE) {
-		rank = last->rank;
-	} else if (unlikely(rank < last->rank)) {
-		overtake(queue, work);
-		return;
+	} else {
+		last = list_last_entry(&queue->list, struct ipcbus_work, entry);
+		if (rank == IPCBUS_PRIORITY_NONE)
+			rank = last->rank;
+		else if (unlikely(rank < last->rank))
+			before = first_behind(queue, rank);
 	}
 	work->rank = rank;
-	list_add_tail(&work->entry, queue);
+	insert(queue, work, before);
+}
+
+/* Takes it out of its queue. The first of a rank has a successor there. */
+static void take_out(struct ipcbus_work *work)
+{
+	struct ipcbus_queue *queue = work->queue;
+	struct ipcbus_work *next = NULL;
+
+	if (!list_is_last(&work->entry, &queue->list))
+		next = list_next_entry(work, entry);
+	if (best(queue) == work) {
+		if (unlikely(next && next->rank != work->rank))
+			list_del(&next->level);
+	} else if (is_first(queue, work)) {
+		if (next && next->rank == work->rank)
+			list_add(&next->level, &work->level);
+		list_del(&work->level);
+	}
+	list_del_init(&work->entry);
+	if (work->of_node)
+		hlist_del(&work->at_node);
+	work->queue = NULL;
+	queue->count--;
+}
+
+/* Of those that are not realtime, if the best is none. Each rank is in order. */
+static struct ipcbus_work *oldest(const struct ipcbus_queue *queue)
+{
+	struct ipcbus_work *first, *oldest = best(queue);
+
+	list_for_each_entry(first, &queue->levels, level)
+		if ((s32)(first->number - oldest->number) < 0)
+			oldest = first;
+	return oldest;
+}
+
+struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue)
+{
+	struct ipcbus_work *work = best(queue);
+
+	if (unlikely(!list_empty(&queue->levels)) && work->rank >= MAX_RT_PRIO &&
+	    ++queue->taken > IPCBUS_MAX_PASSED) {
+		queue->taken = 0;
+		work = oldest(queue);
+	}
+	take_out(work);
+	return work;
 }
 
 bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
@@ -66,7 +139,10 @@ bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
 	}
 	if (list_empty(&work->entry))
 		return false;
-	list_del_init(&work->entry);
+	if (work->queue)
+		take_out(work);
+	else
+		list_del_init(&work->entry);
 	return true;
 }
 
@@ -84,6 +160,8 @@ void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
 	WRITE_ONCE(thread->kick, true);
 	/* Against the same in the thread: it sees the kick, or we see it sleep. */
 	smp_mb();
+	/* If it sleeps it has not ended, and if it ends from here on, its task stays until
+	 * RCU readers have left: who holds a spinlock is one. */
 	if (READ_ONCE(thread->asleep))
 		ipcbus_wake_sync(&thread->waiter);
 	else
@@ -98,7 +176,7 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 
 	lockdep_assert_held(&proc->lock);
 	if (hlist_empty(&proc->idle)) {
-		add_by_priority(&proc->work, work);
+		ipcbus_queue_add_locked(&proc->work, work);
 		wake_pollers(proc);
 		return;
 	}
@@ -109,18 +187,19 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 	ipcbus_thread_kick_locked(thread);
 }
 
-void ipcbus_proc_discard(struct ipcbus_proc *proc, struct list_head *queue)
+void ipcbus_proc_discard(struct ipcbus_proc *proc)
 {
-	struct ipcbus_work *work;
+	struct ipcbus_work *work = NULL;
 
 	for (;;) {
 		spin_lock(&proc->lock);
-		work = list_first_entry_or_null(queue, struct ipcbus_work, entry);
-		if (work)
-			list_del_init(&work->entry);
+		if (!ipcbus_queue_is_empty_locked(&proc->work))
+			work = ipcbus_queue_pop_locked(&proc->work);
 		spin_unlock(&proc->lock);
 		if (!work)
 			return;
 		work->ops->discard(work);
+		work = NULL;
+		cond_resched();
 	}
 }

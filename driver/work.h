@@ -9,10 +9,17 @@
  *
  *   deliver  makes an event of it for the thread that took it
  *   discard  drops it, because its proc or node is dying
- *   node     says for which node it is; none for work that is for no node
  *
  * ipcbus_proc_queue_locked() is the only way to publish work. Whoever takes work off a
  * queue owns it, and calls one of the two operations without a lock.
+ *
+ * A proc's queue is in the order of priorities. No step on it depends on how much it
+ * holds, because others decide that:
+ *
+ *   - The first work of each priority also stands in a list of its own, so that work is
+ *     queued after at most one step for each priority that is there.
+ *   - What is for a node also stands in the node's list, so that a node that dies finds
+ *     its own.
  */
 #ifndef IPCBUS_WORK_H
 #define IPCBUS_WORK_H
@@ -21,19 +28,18 @@
 #include <linux/sched/prio.h>
 
 #include "main.h"
+#include "queue.h"
 
 /**
  * struct ipcbus_work_ops - one kind of work
  * @deliver: Called in the receiving thread. Fills in event and returns true. Returns
  *	false if there is nothing to report any more. May sleep.
  * @discard: The proc is dying. May sleep.
- * @node: Returns the node that the work is for. NULL: it is for none.
  */
 struct ipcbus_work_ops {
 	bool (*deliver)(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			struct ipcbus_event *event);
 	void (*discard)(struct ipcbus_work *work);
-	const struct ipcbus_node_entry *(*node)(const struct ipcbus_work *work);
 };
 
 /**
@@ -41,26 +47,45 @@ struct ipcbus_work_ops {
  * @entry: in proc->work, thread->work or a node's oneways (proc->lock);
  *	empty while in none
  * @thread: instead: whose thread->given it is (proc->lock)
+ * @queue: proc->work while it is in that, else NULL (proc->lock)
+ * @level: in queue->levels if it is the first of its rank in @queue, but for the best
+ *	rank (proc->lock)
+ * @of_node: where its node lists what is in @queue for it; NULL: it is for none; constant
+ * @at_node: in that list while it is in @queue (proc->lock)
  * @ops: what it is
+ * @number: counts what was queued in @queue (proc->lock)
  * @prio: by which it is queued (priority.h), or MAX_PRIO; constant
  * @rank: that, or what it found when it was queued without one (proc->lock)
- * @passed: how often it was overtaken (proc->lock)
  * @waits: it is in a node's oneways, behind another (proc->lock)
  */
 struct ipcbus_work {
 	struct list_head entry;
 	struct ipcbus_thread *thread;
+	struct ipcbus_queue *queue;
+	struct list_head level;
+	struct hlist_head *of_node;
+	struct hlist_node at_node;
 	const struct ipcbus_work_ops *ops;
+	u32 number;
 	s16 prio;
 	s16 rank;
-	u16 passed;
 	bool waits;
 };
+
+/* Queues work by its priority. Work without one comes after all that is there. */
+void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work);
+/*
+ * Takes the best work of a queue that is not empty. While several priorities wait that
+ * are not realtime, each 65th work that is not realtime is the oldest one instead.
+ */
+struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue);
 
 static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)
 {
 	INIT_LIST_HEAD(&work->entry);
 	work->thread = NULL;
+	work->queue = NULL;
+	work->of_node = NULL;
 	work->ops = ops;
 	work->prio = MAX_PRIO;
 }
@@ -74,10 +99,11 @@ static inline bool ipcbus_work_is_queued_locked(const struct ipcbus_work *work)
 /* Takes work off whatever queue it is in; false if it is in none (proc->lock). */
 bool ipcbus_work_unqueue_locked(struct ipcbus_work *work);
 
-/* Takes the first work off a queue that is not empty (proc->lock). */
-static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *queue)
+/* Takes the first work off a list that is not empty: a thread's or a node's
+ * (proc->lock). */
+static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *list)
 {
-	struct ipcbus_work *work = list_first_entry(queue, struct ipcbus_work, entry);
+	struct ipcbus_work *work = list_first_entry(list, struct ipcbus_work, entry);
 
 	list_del_init(&work->entry);
 	return work;
@@ -91,8 +117,8 @@ static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *queue
  */
 void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
 
-/* Discards all in a queue of the proc to which nothing comes any more. */
-void ipcbus_proc_discard(struct ipcbus_proc *proc, struct list_head *queue);
+/* Discards all in the queue of a proc that is dead. */
+void ipcbus_proc_discard(struct ipcbus_proc *proc);
 
 /* Makes the thread look, and wakes it if it sleeps (proc->lock). */
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);

@@ -2,8 +2,9 @@
 /*
  * Charge
  *
- * What a sender allocates for a region is charged to the memory cgroup of the region's
- * owner, not to the sender's own. region.c and pages.c do so around their allocations.
+ * What a sender allocates for a region is charged to the memory cgroup in which the region's
+ * owner mapped it, not to the sender's own. region.c and pages.c do so around their
+ * allocations.
  *
  * They allocate with IPCBUS_CHARGE_GFP. If the owner's group is full, the kernel
  * reclaims from it, and then gives up. The send fails with -ENOMEM, and nobody is killed
@@ -17,25 +18,15 @@
 
 #define IPCBUS_CHARGE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-struct ipcbus_charge {
-	struct mem_cgroup *group;
-	struct mem_cgroup *before;
-};
-
-/* From here on, in this thread; the group is that of the owner now. */
-static inline struct ipcbus_charge ipcbus_charge_begin(struct mm_struct *owner)
+/* From here on, in this thread. Returns what ipcbus_charge_end() restores. */
+static inline struct mem_cgroup *ipcbus_charge_begin(struct mem_cgroup *group)
 {
-	struct ipcbus_charge charge;
-
-	charge.group = get_mem_cgroup_from_mm(owner);
-	charge.before = set_active_memcg(charge.group);
-	return charge;
+	return set_active_memcg(group);
 }
 
-static inline void ipcbus_charge_end(const struct ipcbus_charge *charge)
+static inline void ipcbus_charge_end(struct mem_cgroup *before)
 {
-	set_active_memcg(charge->before);
-	mem_cgroup_put(charge->group);
+	set_active_memcg(before);
 }
 
 #endif

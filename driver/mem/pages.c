@@ -8,12 +8,14 @@
  * that the page is still the frame's until it is mapped; whoever takes the page
  * out holds it from before the frame is cleared until what was mapped is not.
  */
+#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "../stats.h"
@@ -32,38 +34,81 @@
 #define PAGES_GFP	(IPCBUS_CHARGE_GFP | __GFP_ZERO)
 #define RUN_GFP		((PAGES_GFP & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY)
 
-int ipcbus_pages_init(struct ipcbus_pages *pages, struct mm_struct *owner,
-		      struct address_space *mapping, size_t size)
+#define PAGE_KIB	(PAGE_SIZE / 1024)
+
+/* What the index of a region takes of user_memory. */
+static u32 index_kib(const struct ipcbus_pages *pages)
 {
-	pages->owner = owner;
+	return DIV_ROUND_UP(pages->count * sizeof(*pages->frame), 1024);
+}
+
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
+		      const struct ipcbus_payer *payer, struct address_space *mapping, size_t size)
+{
+	int ret;
+
+	pages->group = group;
+	pages->payer = payer;
 	spin_lock_init(&pages->lock);
 	pages->mapping = mapping;
 	pages->count = size >> PAGE_SHIFT;
+	ret = ipcbus_payer_charge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+	if (ret)
+		return ret;
 	pages->frame = kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL_ACCOUNT);
-	return pages->frame ? 0 : -ENOMEM;
-}
-
-void ipcbus_pages_done(struct ipcbus_pages *pages)
-{
-	unsigned long i;
-
-	for (i = 0; pages->frame && i < pages->count; i++) {
-		if (!pages->frame[i])
-			continue;
-		put_page(virt_to_page(pages->frame[i]));
-		ipcbus_stat_remove(IPCBUS_STAT_PAGES);
+	if (!pages->frame) {
+		ipcbus_payer_uncharge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+		return -ENOMEM;
 	}
-	kvfree(pages->frame);
-	pages->frame = NULL;
+	mmgrab(current->mm);
+	pages->mm = current->mm;
+	ihold(mapping->host);
+	return 0;
 }
 
+/* So many more pages are resident, or less. */
+static void count_resident(struct ipcbus_pages *pages, long n)
+{
+	spin_lock(&pages->lock);
+	if (pages->mm) {
+		pages->counted += n;
+		ipcbus_mm_count_pages(pages->mm, n);
+	}
+	spin_unlock(&pages->lock);
+}
+
+void ipcbus_pages_leave(struct ipcbus_pages *pages)
+{
+	struct mm_struct *mm;
+
+	spin_lock(&pages->lock);
+	mm = pages->mm;
+	pages->mm = NULL;
+	if (mm)
+		ipcbus_mm_count_pages(mm, -(long)pages->counted);
+	spin_unlock(&pages->lock);
+	if (mm)
+		mmdrop(mm);
+}
+
+/* So many pages are there no more. */
+static void forget(struct ipcbus_pages *pages, unsigned long n)
+{
+	atomic_long_sub(n, &pages->resident);
+	count_resident(pages, -(long)n);
+	ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, n * PAGE_KIB);
+}
+
+/* A page that is charged. */
 static void publish(struct ipcbus_pages *pages, unsigned long index, struct page *page)
 {
 	if (cmpxchg(&pages->frame[index], NULL, page_address(page))) {
 		put_page(page);
+		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB);
 		return;
 	}
 	atomic_long_inc(&pages->resident);
+	count_resident(pages, 1);
 	ipcbus_stat_add(IPCBUS_STAT_PAGES);
 }
 
@@ -90,14 +135,21 @@ static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long inde
 	struct page *page = NULL;
 	unsigned long i;
 
-	if (order)
+	if (order && !ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB << order)) {
 		page = alloc_pages(RUN_GFP, order);
+		if (!page)
+			ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB << order);
+	}
 	if (!page) {
 		order = 0;
+		if (ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB))
+			return 0;
 		page = alloc_page(PAGES_GFP);
 	}
-	if (!page)
+	if (!page) {
+		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB);
 		return 0;
+	}
 	/* From here on each page has a count of its own: it is mapped alone. */
 	if (order)
 		split_page(page, order);
@@ -127,7 +179,7 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 {
 	unsigned long first = offset >> PAGE_SHIFT;
 	unsigned long end = ((offset + size - 1) >> PAGE_SHIFT) + 1;
-	struct ipcbus_charge charge;
+	struct mem_cgroup *before;
 	int ret;
 
 	/* Mostly all of them are there. */
@@ -135,9 +187,9 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 		first++;
 	if (first == end)
 		return 0;
-	charge = ipcbus_charge_begin(pages->owner);
+	before = ipcbus_charge_begin(pages->group);
 	ret = populate_all(pages, first, end);
-	ipcbus_charge_end(&charge);
+	ipcbus_charge_end(before);
 	return ret;
 }
 
@@ -220,12 +272,13 @@ void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
 	}
 }
 
+/* The receiver may be dead: then there is no index any more. */
 static struct page *get_frame(struct ipcbus_pages *pages, unsigned long index)
 {
 	struct page *page = NULL;
 
 	spin_lock(&pages->lock);
-	if (frame_at(pages, index)) {
+	if (index < pages->count && frame_at(pages, index)) {
 		page = virt_to_page(frame_at(pages, index));
 		get_page(page);
 	}
@@ -233,15 +286,23 @@ static struct page *get_frame(struct ipcbus_pages *pages, unsigned long index)
 	return page;
 }
 
+static bool is_frame(struct ipcbus_pages *pages, unsigned long index, struct page *page)
+{
+	bool is;
+
+	spin_lock(&pages->lock);
+	is = index < pages->count && frame_at(pages, index) == page_address(page);
+	spin_unlock(&pages->lock);
+	return is;
+}
+
 struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index)
 {
 	struct page *page;
 
-	if (index >= pages->count)
-		return NULL;
 	while ((page = get_frame(pages, index))) {
 		lock_page(page);
-		if (frame_at(pages, index) == page_address(page))
+		if (is_frame(pages, index, page))
 			break;
 		/* It was taken out before it was locked. */
 		unlock_page(page);
@@ -291,8 +352,35 @@ unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
 			put_page(batch[i]);
 			ipcbus_stat_remove(IPCBUS_STAT_PAGES);
 		}
-		atomic_long_sub(n, &pages->resident);
+		forget(pages, n);
 		dropped += n;
+		cond_resched();
 	}
 	return dropped;
+}
+
+void ipcbus_pages_done(struct ipcbus_pages *pages)
+{
+	unsigned long count = pages->count, next = 0, n = 0, i;
+	u32 kib = index_kib(pages);
+	void **frame = pages->frame;
+
+	ipcbus_pages_leave(pages);
+	ipcbus_pages_drop(pages, &next, count, ULONG_MAX);
+	spin_lock(&pages->lock);
+	pages->frame = NULL;
+	pages->count = 0;
+	spin_unlock(&pages->lock);
+	/* Those that were being mapped by a fault. */
+	for (i = 0; i < count; i++) {
+		if (!frame[i])
+			continue;
+		put_page(virt_to_page(frame[i]));
+		ipcbus_stat_remove(IPCBUS_STAT_PAGES);
+		n++;
+	}
+	forget(pages, n);
+	ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, kib);
+	kvfree(frame);
+	iput(pages->mapping->host);
 }

@@ -16,13 +16,19 @@
 #include <linux/types.h>
 
 #include "../compat.h"
+#include "account.h"
 
 /**
  * struct ipcbus_pages - the pages of one region
- * @count: pages of the region
+ * @count: pages of the region; 0 once they are done (lock)
  * @resident: how many are there
- * @owner: whose memory cgroup pays for them
- * @mapping: of the file: where the receiver's mappings of the pages are found
+ * @group: the memory cgroup that pays for them; the region's
+ * @payer: the accounts that pay for them; constant
+ * @mm: the address space whose resident memory they are, so that the OOM killer sees them;
+ *	pinned; NULL after its end (lock). A page that is mapped counts once more there.
+ * @counted: how many pages are counted there (lock)
+ * @mapping: of the file: where the receiver's mappings of the pages are found; its inode is
+ *	counted
  * @lock: protects taking a page out against the receiver's faults; a leaf
  * @frame: kernel address of each page, NULL while there is none. Set from NULL
  *	by whoever needs the page first; cleared with @lock and the page's own
@@ -31,14 +37,22 @@
 struct ipcbus_pages {
 	unsigned long count;
 	atomic_long_t resident;
-	struct mm_struct *owner;
+	struct mem_cgroup *group;
+	const struct ipcbus_payer *payer;
+	struct mm_struct *mm;
+	unsigned long counted;
 	struct address_space *mapping;
 	spinlock_t lock;
 	void **frame;
 };
 
-int ipcbus_pages_init(struct ipcbus_pages *pages, struct mm_struct *owner,
-		      struct address_space *mapping, size_t size);
+/* Of the current address space. -EDQUOT, -ENOMEM. */
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
+		      const struct ipcbus_payer *payer, struct address_space *mapping, size_t size);
+/* The address space ends: it has no resident memory here any more. */
+void ipcbus_pages_leave(struct ipcbus_pages *pages);
+/* Frees all, and what the receiver has mapped is unmapped. Nobody else needs them; faults
+ * find none. */
 void ipcbus_pages_done(struct ipcbus_pages *pages);
 
 /* Makes all pages of [offset, offset + size) be there; sleeps. Enough of the

@@ -3,8 +3,8 @@
  * Quotas: see quota.h. region.c charges oneways and messages from other users, and
  * nobody else's. space.c waits for what is uncharged.
  */
+#include <linux/minmax.h>
 #include <linux/slab.h>
-#include <linux/wait.h>
 
 #include "../stats.h"
 #include "quota.h"
@@ -35,7 +35,7 @@ static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid
 
 static void hold_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
 {
-	if (quota->buffers++)
+	if (quota->held++)
 		return;
 	list_del(&quota->idle);
 	region->idle_quota_count--;
@@ -44,7 +44,7 @@ static void hold_locked(struct ipcbus_region *region, struct ipcbus_quota *quota
 static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
 {
 	lockdep_assert_held(&region->lock);
-	if (--quota->buffers)
+	if (--quota->held)
 		return;
 	list_add(&quota->idle, &region->idle_quotas);
 	region->idle_quota_count++;
@@ -55,8 +55,10 @@ static void remove_old_locked(struct ipcbus_region *region, struct list_head *ol
 {
 	struct ipcbus_quota *quota;
 
+	u32 kept = region->max_buffers ? KEPT_QUOTAS : 0;
+
 	lockdep_assert_held(&region->lock);
-	while (region->idle_quota_count > KEPT_QUOTAS) {
+	while (region->idle_quota_count > kept) {
 		quota = list_last_entry(&region->idle_quotas, struct ipcbus_quota, idle);
 		list_move(&quota->idle, old);
 		region->idle_quota_count--;
@@ -74,7 +76,7 @@ static void free_quotas(struct list_head *quotas)
 	}
 }
 
-/* Returns the one that is there then. */
+/* Returns the one that is there then, or an error. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {
 	struct rb_node **link, *parent;
@@ -86,9 +88,12 @@ static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbu
 	if (quota) {
 		hold_locked(region, quota);
 		list_add(&new->idle, &old);
+	} else if (!region->max_buffers) {
+		quota = ERR_PTR(-EOWNERDEAD);
+		list_add(&new->idle, &old);
 	} else {
 		quota = new;
-		quota->buffers = 1;
+		quota->held = 1;
 		rb_link_node(&quota->by_user, parent, link);
 		rb_insert_color(&quota->by_user, &region->quotas);
 		remove_old_locked(region, &old);
@@ -120,23 +125,45 @@ struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid)
 
 void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 {
+	LIST_HEAD(old);
+
 	spin_lock(&region->lock);
 	let_go_locked(region, quota);
+	remove_old_locked(region, &old);
 	spin_unlock(&region->lock);
+	free_quotas(&old);
 }
 
-/* Is it at most half of what is left, its own counted as left? */
+/* Is it at most half of what others leave, if so much is left beside its own? */
 static bool is_fair(u32 own, u32 more, u32 left)
 {
 	return own + more <= (left + own) / 2;
 }
 
-static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
+static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_charged *own,
 		      u32 units)
 {
-	/* This one is among its buffers already, and not yet among all. */
-	return is_fair(quota->units, units, ipcbus_region_left_locked(region)) &&
-	       is_fair(quota->buffers - 1, 1, IPCBUS_LIMIT_BUFFERS - region->buffers);
+	u32 left = ipcbus_region_left_locked(region);
+	u32 most_units = ipcbus_quota_part(region->size / IPCBUS_UNIT);
+	u32 most = ipcbus_quota_part(IPCBUS_LIMIT_BUFFERS);
+
+	/* An empty one counts, and needs no space. */
+	return (!units ||
+		is_fair(own->units, units, min(left, most_units - region->charged.units))) &&
+	       is_fair(own->buffers, 1, min(IPCBUS_LIMIT_BUFFERS - region->buffers,
+					    most - region->charged.buffers));
+}
+
+/* Do so many more oneways fit beside all that are charged to users? */
+static bool oneways_fit_charged(const struct ipcbus_region *region,
+				const struct ipcbus_charged *own, u32 units, u32 count, u32 credit)
+{
+	u32 most_units = ipcbus_quota_part(region->size / IPCBUS_UNIT);
+	u32 most = ipcbus_quota_part(IPCBUS_LIMIT_BUFFERS);
+
+	return is_fair(own->units - credit, units, most_units - region->charged.units + credit) &&
+	       is_fair(own->buffers - !!credit, count,
+		       most - region->charged.buffers + !!credit);
 }
 
 /* Do so many more fit among all oneways, and into their sender's quota if it has one?
@@ -145,16 +172,23 @@ static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_
 			u32 units, u32 count, u32 credit)
 {
 	u32 most_units = region->size / IPCBUS_UNIT / 2, most = IPCBUS_LIMIT_BUFFERS / 2;
+	u32 part_units = ipcbus_quota_part(most_units);
+	const struct ipcbus_charged *own;
 
 	if (region->oneway_units + units > most_units + credit ||
 	    region->oneways + count > most + !!credit)
 		return false;
 	if (!quota)
 		return true;
-	return quota->oneway_units >= credit &&
-	       is_fair(quota->oneway_units - credit, units,
-		       most_units - region->oneway_units + credit) &&
-	       is_fair(quota->oneways - !!credit, count, most - region->oneways + !!credit);
+	own = &quota->charged;
+	return own->oneway_units >= credit &&
+	       is_fair(own->oneway_units - credit, units,
+		       credit + min(most_units - region->oneway_units,
+				    part_units - region->charged.oneway_units)) &&
+	       is_fair(own->oneways - !!credit, count,
+		       !!credit + min(most - region->oneways,
+				      ipcbus_quota_part(most) - region->charged.oneways)) &&
+	       oneways_fit_charged(region, own, units, count, credit);
 }
 
 bool ipcbus_quota_has_space_locked(struct ipcbus_region *region, kuid_t uid, u32 units, u32 count,
@@ -181,61 +215,72 @@ static bool may_take_oneway(const struct ipcbus_region *region, struct ipcbus_re
 	return want->credit && oneways_fit(region, want->quota, want->units, 1, want->credit);
 }
 
+static void charge(struct ipcbus_charged *charged, u32 units, bool oneway)
+{
+	charged->buffers++;
+	charged->units += units;
+	charged->oneways += oneway;
+	charged->oneway_units += oneway ? units : 0;
+}
+
+static void uncharge(struct ipcbus_charged *charged, u32 units, bool oneway)
+{
+	charged->buffers--;
+	charged->units -= units;
+	charged->oneways -= oneway;
+	charged->oneway_units -= oneway ? units : 0;
+}
+
 int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reservation *want)
 {
 	struct ipcbus_quota *quota = want->quota;
+	bool oneway = want->flags & IPCBUS_BUFFER_ONEWAY;
 
 	lockdep_assert_held(&region->lock);
-	if (want->flags & IPCBUS_BUFFER_ONEWAY) {
+	if (oneway) {
 		if (!may_take_oneway(region, want))
 			return -EAGAIN;
 		/* ipcbus_is_spam() looks at them without the lock. */
 		WRITE_ONCE(region->oneway_units, region->oneway_units + want->units);
 		WRITE_ONCE(region->oneways, region->oneways + 1);
-	} else if (!call_fits(region, quota, want->units)) {
+	} else if (!call_fits(region, &quota->charged, want->units)) {
 		return -EDQUOT;
 	}
-	if (!quota)
-		return 0;
-	quota->units += want->units;
-	if (want->flags & IPCBUS_BUFFER_ONEWAY) {
-		quota->oneway_units += want->units;
-		quota->oneways++;
+	if (quota) {
+		charge(&quota->charged, want->units, oneway);
+		charge(&region->charged, want->units, oneway);
 	}
 	return 0;
 }
 
 void ipcbus_space_wake_locked(struct ipcbus_region *region)
 {
-	struct ipcbus_space_round round = {};
-
 	lockdep_assert_held(&region->lock);
 	/* Who comes to wait looks for space, under the region's lock, after that. */
-	if (waitqueue_active(&region->space))
-		__wake_up(&region->space, TASK_INTERRUPTIBLE, 0, &round);
+	if (unlikely(!list_empty(&region->waiters) || !list_empty(&region->pollers)))
+		region->space_came_locked(region);
 }
 
 /* The quota first: then it wakes who waits for space in it. */
-static void uncharge(struct ipcbus_region *region, struct ipcbus_quota *quota, u32 units,
-		     bool oneway)
+static void end_charge(struct ipcbus_region *region, struct ipcbus_quota *quota, u32 units,
+		       bool oneway)
 {
 	lockdep_assert_held(&region->lock);
 	if (quota) {
-		quota->units -= units;
-		quota->oneway_units -= oneway ? units : 0;
-		quota->oneways -= oneway;
+		uncharge(&quota->charged, units, oneway);
+		uncharge(&region->charged, units, oneway);
 	}
 	if (oneway) {
 		WRITE_ONCE(region->oneway_units, region->oneway_units - units);
 		WRITE_ONCE(region->oneways, region->oneways - 1);
-		ipcbus_space_wake_locked(region);
 	}
+	ipcbus_space_wake_locked(region);
 }
 
 void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 				  const struct ipcbus_reservation *want)
 {
-	uncharge(region, want->quota, want->units, want->flags & IPCBUS_BUFFER_ONEWAY);
+	end_charge(region, want->quota, want->units, want->flags & IPCBUS_BUFFER_ONEWAY);
 }
 
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
@@ -246,7 +291,13 @@ void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer 
 		quota = buffer->quota;
 		let_go_locked(region, quota);
 	}
-	uncharge(region, quota, buffer->range.size, buffer->flags & IPCBUS_BUFFER_ONEWAY);
+	end_charge(region, quota, buffer->range.size, buffer->flags & IPCBUS_BUFFER_ONEWAY);
+}
+
+void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
+{
+	let_go_locked(region, quota);
+	end_charge(region, quota, 0, false);
 }
 
 void ipcbus_quotas_init(struct ipcbus_region *region)
@@ -257,6 +308,10 @@ void ipcbus_quotas_init(struct ipcbus_region *region)
 
 void ipcbus_quotas_done(struct ipcbus_region *region)
 {
-	/* All of them, for no message is left. */
-	free_quotas(&region->idle_quotas);
+	LIST_HEAD(old);
+
+	spin_lock(&region->lock);
+	remove_old_locked(region, &old);
+	spin_unlock(&region->lock);
+	free_quotas(&old);
 }

@@ -5,15 +5,21 @@
  * Nobody may fill another user's region, so a region has a quota for each other user
  * who sends to it:
  *
- *   - A user's calls may occupy at most half of the space that others leave free in
- *     the region. So the first user can have half, the next one half of the rest.
- *   - All oneways together may occupy half of the region. Within that half the same
- *     rule holds for the oneways of one user.
+ *   - All other users together may occupy seven eighths of the region. Only the region's
+ *     own user can have the last eighth.
+ *   - One user's calls and oneways together may occupy at most half of the space that
+ *     others leave free in that part. So the first user can have half, the next one half
+ *     of the rest.
+ *   - All oneways together may occupy half of the region. Within that half both rules
+ *     hold for oneways alone.
  *   - The region's own user has no quota, because it can harm itself anyway.
  *   - Replies have none, because the receiver asked for them.
  *
- * The same rules hold for the number of buffers. Oneways do not count against the
- * quota of calls, so only released oneways can make space for a waiting oneway.
+ * The same rules hold for the number of buffers. A call of nothing at all has no buffer, but
+ * counts as one until it is delivered: it costs a place in a queue like any other.
+ *
+ * For a oneway, "others" are other users' messages alone, so only messages that are charged and
+ * oneways make space for a waiting oneway when they are released.
  */
 #ifndef IPCBUS_MEM_QUOTA_H
 #define IPCBUS_MEM_QUOTA_H
@@ -30,24 +36,40 @@
 #define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_CHARGED)
 #define IPCBUS_BUFFER_CLEAR	8U	/* it is to be wiped at its end */
 
+/* What other users may occupy together of so much: units, buffers, or the half for oneways. */
+static inline u32 ipcbus_quota_part(u32 all)
+{
+	return all - all / 8;
+}
+
 /**
- * struct ipcbus_quota - one user's in one region (region->lock for all of it)
- * @by_user: in region->quotas
- * @idle: in region->idle_quotas while it has no buffers
- * @uid: the user; constant
- * @buffers: that are charged to it, and those on their way to be
+ * struct ipcbus_charged - what is charged to one user, or to all of them
+ * @buffers: how many
  * @units: that they take
  * @oneways: how many of them are oneways
  * @oneway_units: likewise
+ */
+struct ipcbus_charged {
+	u32 buffers;
+	u32 units;
+	u32 oneways;
+	u32 oneway_units;
+};
+
+/**
+ * struct ipcbus_quota - one user's in one region (region->lock for all of it)
+ * @by_user: in region->quotas
+ * @idle: in region->idle_quotas while nothing holds it
+ * @uid: the user; constant
+ * @held: by buffers that are charged to it, and by those on their way to be
+ * @charged: to it
  */
 struct ipcbus_quota {
 	struct rb_node by_user;
 	struct list_head idle;
 	kuid_t uid;
-	u32 buffers;
-	u32 units;
-	u32 oneways;
-	u32 oneway_units;
+	u32 held;
+	struct ipcbus_charged charged;
 };
 
 /**
@@ -65,32 +87,24 @@ struct ipcbus_reservation {
 	struct ipcbus_quota *quota;
 };
 
-/**
- * struct ipcbus_space_round - what wakes those who wait in region->space
- * @units: promised to those who were woken in this round
- * @count: how many those are
- */
-struct ipcbus_space_round {
-	u32 units;
-	u32 count;
-};
-
-/* Returns the user's quota with one more buffer in it. May sleep. -ENOMEM. */
+/* Returns the user's quota, held for a buffer. May sleep. -ENOMEM; -EOWNERDEAD: the region
+ * has ended. */
 struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid);
-/* Takes that buffer out again, because it was not made. */
+/* Lets go of it again, because the buffer was not made. */
 void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
 /*
- * Charges the units of a reservation. If they are too many, fails with -EAGAIN for a
- * oneway and with -EDQUOT for a call. Its place among the quota's buffers is not
- * concerned: ipcbus_quota_get() has charged that.
+ * Charges a reservation. If that is too much, fails with -EAGAIN for a oneway and with
+ * -EDQUOT for a call.
  */
 int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reservation *want);
 /* Undoes it. */
 void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 				  const struct ipcbus_reservation *want);
-/* A counted buffer is released: uncharges it, and its place. */
+/* A counted buffer is released: uncharges it, and lets go of its quota. */
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
+/* The same of a call that counted as a buffer without having one. */
+void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
 /*
  * Is there space for count more oneways of units in all? uid is invalid for the
@@ -100,11 +114,11 @@ void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer 
 bool ipcbus_quota_has_space_locked(struct ipcbus_region *region, kuid_t uid, u32 units, u32 count,
 				   u32 credit);
 
-/* Wakes who waits in region->space for space for oneways. */
+/* Space was released: reports it to those who wait for it. */
 void ipcbus_space_wake_locked(struct ipcbus_region *region);
 
 void ipcbus_quotas_init(struct ipcbus_region *region);
-/* Nobody sends to the region any more. */
+/* The region has ended: frees those that no sender holds; the others go when it lets go. */
 void ipcbus_quotas_done(struct ipcbus_region *region);
 
 #endif

@@ -4,10 +4,13 @@
  * memory was asked for; regions come and go through buffer.c.
  */
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
 
 #include "../compat.h"
 #include "reclaim.h"
@@ -19,10 +22,19 @@
 static struct shrinker *shrinker;
 static struct vfsmount *mount;
 
-/* Held while a free range is taken out of a region, and for the list. No memory is
- * allocated under it, and reclaim itself never waits for it. */
-static DEFINE_MUTEX(reclaim_lock);
+/* So many pages go at once: for so long their space is nobody's. */
+#define STEP_PAGES	512
+
+/*
+ * For the list alone; reclaim never waits for it. Whoever takes free ranges out of a region
+ * has claimed it before, and nobody else does so meanwhile. A claim is no lock: it ends
+ * by one store, after which the region may be gone.
+ */
+static DEFINE_MUTEX(regions_lock);
 static LIST_HEAD(regions);
+static unsigned long region_count;
+/* Those who wait for a claim, or for a free range to be put back. */
+static DECLARE_WAIT_QUEUE_HEAD(waiters);
 
 /* --- Inodes ---------------------------------------------------------------- */
 
@@ -43,26 +55,58 @@ struct inode *ipcbus_reclaim_inode(void)
 	return alloc_anon_inode(mount->mnt_sb);
 }
 
+/* --- Claims ----------------------------------------------------------------- */
+
+static bool try_to_claim(struct ipcbus_region *region)
+{
+	return !xchg(&region->claimed, true);
+}
+
+static void claim(struct ipcbus_region *region)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	add_wait_queue(&waiters, &wait);
+	while (!try_to_claim(region))
+		wait_woken(&wait, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+	remove_wait_queue(&waiters, &wait);
+}
+
+static void end_claim(struct ipcbus_region *region)
+{
+	/* With the xchg() of who claims it next: what was done is seen. */
+	smp_store_release(&region->claimed, false);
+	wake_up_all(&waiters);
+}
+
+void ipcbus_reclaim_wait(struct ipcbus_region *region, u32 steps)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	add_wait_queue(&waiters, &wait);
+	while (READ_ONCE(region->reclaim_steps) == steps)
+		wait_woken(&wait, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+	remove_wait_queue(&waiters, &wait);
+}
+
 /* --- Regions ---------------------------------------------------------------- */
 
 void ipcbus_reclaim_add(struct ipcbus_region *region)
 {
-	mutex_lock(&reclaim_lock);
+	mutex_lock(&regions_lock);
 	list_add_tail(&region->reclaim_entry, &regions);
-	mutex_unlock(&reclaim_lock);
+	region_count++;
+	mutex_unlock(&regions_lock);
 }
 
 void ipcbus_reclaim_remove(struct ipcbus_region *region)
 {
-	mutex_lock(&reclaim_lock);
+	/* For good. */
+	claim(region);
+	mutex_lock(&regions_lock);
 	list_del(&region->reclaim_entry);
-	mutex_unlock(&reclaim_lock);
-}
-
-void ipcbus_reclaim_wait(void)
-{
-	mutex_lock(&reclaim_lock);
-	mutex_unlock(&reclaim_lock);
+	region_count--;
+	mutex_unlock(&regions_lock);
 }
 
 /*
@@ -84,15 +128,17 @@ static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_r
 	return dropped;
 }
 
+/* Of a region that the caller has claimed. */
 static unsigned long reclaim_region(struct ipcbus_region *region, unsigned long want)
 {
 	struct ipcbus_range *range;
 	unsigned long dropped = 0;
 
-	lockdep_assert_held(&reclaim_lock);
 	while (dropped < want && (range = ipcbus_region_take_backed(region, UNITS_PER_PAGE))) {
-		dropped += reclaim_range(region, range, want - dropped);
+		dropped += reclaim_range(region, range, min(want - dropped, STEP_PAGES));
 		ipcbus_region_put_reclaimed(region, range);
+		wake_up_all(&waiters);
+		cond_resched();
 	}
 	return dropped;
 }
@@ -101,9 +147,9 @@ bool ipcbus_reclaim_now(struct ipcbus_region *region)
 {
 	unsigned long dropped;
 
-	mutex_lock(&reclaim_lock);
+	claim(region);
 	dropped = reclaim_region(region, ULONG_MAX);
-	mutex_unlock(&reclaim_lock);
+	end_claim(region);
 	return dropped;
 }
 
@@ -114,32 +160,43 @@ static unsigned long count_idle(struct shrinker *unused, struct shrink_control *
 	struct ipcbus_region *region;
 	unsigned long pages = 0;
 
-	if (!mutex_trylock(&reclaim_lock))
+	if (!mutex_trylock(&regions_lock))
 		return 0;
 	list_for_each_entry(region, &regions, reclaim_entry)
 		pages += min_t(unsigned long, atomic_long_read(&region->pages.resident),
 			       DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
-	mutex_unlock(&reclaim_lock);
+	mutex_unlock(&regions_lock);
 	return pages ?: SHRINK_EMPTY;
 }
 
-/* The region that gave last is the last to be asked again. */
+/* The next region in turn, claimed; NULL: all that are left are taken, or the list is. */
+static struct ipcbus_region *next_region(unsigned long *left)
+{
+	struct ipcbus_region *region, *found = NULL;
+
+	if (!mutex_trylock(&regions_lock))
+		return NULL;
+	*left = min(*left, region_count);
+	while (!found && *left) {
+		--*left;
+		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
+		list_move_tail(&region->reclaim_entry, &regions);
+		if (try_to_claim(region))
+			found = region;
+	}
+	mutex_unlock(&regions_lock);
+	return found;
+}
+
 static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *control)
 {
-	struct ipcbus_region *region, *next;
-	unsigned long dropped = 0;
-	LIST_HEAD(asked);
+	unsigned long dropped = 0, left = ULONG_MAX;
+	struct ipcbus_region *region;
 
-	if (!mutex_trylock(&reclaim_lock))
-		return SHRINK_STOP;
-	list_for_each_entry_safe(region, next, &regions, reclaim_entry) {
-		if (dropped >= control->nr_to_scan)
-			break;
+	while (dropped < control->nr_to_scan && (region = next_region(&left))) {
 		dropped += reclaim_region(region, control->nr_to_scan - dropped);
-		list_move_tail(&region->reclaim_entry, &asked);
+		end_claim(region);
 	}
-	list_splice_tail(&asked, &regions);
-	mutex_unlock(&reclaim_lock);
 	return dropped ?: SHRINK_STOP;
 }
 

@@ -10,7 +10,10 @@
  *   3. The range is put back.
  *
  * Buffers in use and senders on their way are never touched. Reclaim needs no process's
- * mmap lock and waits for no memory.
+ * mmap lock and waits for no memory. It works on one region at a time, some pages at a time,
+ * and on several regions at once if several ask.
+ *
+ * The shrinker knows neither memory cgroups nor nodes of memory: see docs/upstream.md.
  */
 #ifndef IPCBUS_RECLAIM_H
 #define IPCBUS_RECLAIM_H
@@ -33,7 +36,8 @@ void ipcbus_reclaim_remove(struct ipcbus_region *region);
 /* Frees all idle pages of the region now. Returns whether there were any. */
 bool ipcbus_reclaim_now(struct ipcbus_region *region);
 
-/* Waits until the free ranges that reclaim holds now are back. */
-void ipcbus_reclaim_wait(void);
+/* Waits until a free range of the region that reclaim holds is back: it was taken out when
+ * region->reclaim_steps was that. The caller keeps the region. */
+void ipcbus_reclaim_wait(struct ipcbus_region *region, u32 steps);
 
 #endif

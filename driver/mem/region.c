@@ -18,11 +18,17 @@
 /* From this size on a buffer comes from the upper end of a free range. */
 #define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
 
-void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner)
+/* What a slab, and their table with the ranges, take of user_memory, in KiB. */
+#define SLABS_KIB	DIV_ROUND_UP(IPCBUS_BUFFER_SLABS * sizeof(struct ipcbus_buffer *) + \
+				     sizeof(struct ipcbus_range_pool), 1024)
+#define SLAB_KIB	DIV_ROUND_UP(IPCBUS_BUFFERS_PER_SLAB * sizeof(struct ipcbus_buffer), 1024)
+
+void ipcbus_region_init(struct ipcbus_region *region, const struct ipcbus_payer *payer)
 {
-	region->owner = owner;
+	region->payer = payer;
 	spin_lock_init(&region->lock);
-	init_waitqueue_head(&region->space);
+	INIT_LIST_HEAD(&region->waiters);
+	INIT_LIST_HEAD(&region->pollers);
 	INIT_LIST_HEAD(&region->spare);
 	ipcbus_quotas_init(region);
 	region->first_generation = get_random_u32();
@@ -31,21 +37,25 @@ void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner)
 /* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. */
 static int add_slab(struct ipcbus_region *region)
 {
-	struct ipcbus_charge charge;
+	struct mem_cgroup *before;
 	struct ipcbus_buffer *slab;
+	int ret;
 	u32 i;
 
-	charge = ipcbus_charge_begin(region->owner);
-	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), IPCBUS_CHARGE_GFP);
-	ipcbus_charge_end(&charge);
-	if (!slab)
+	if (ipcbus_payer_charge(region->payer, IPCBUS_USE_MEMORY, SLAB_KIB))
 		return -ENOMEM;
+	ret = -ENOMEM;
+	before = ipcbus_charge_begin(region->group);
+	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), IPCBUS_CHARGE_GFP);
+	ipcbus_charge_end(before);
+	if (!slab)
+		goto err_uncharge;
 
+	ret = -EDQUOT;
 	spin_lock(&region->lock);
 	if (region->slabs == IPCBUS_BUFFER_SLABS) {
 		spin_unlock(&region->lock);
-		kfree(slab);
-		return -EDQUOT;
+		goto err_free;
 	}
 	for (i = 0; i < IPCBUS_BUFFERS_PER_SLAB; i++) {
 		slab[i].slot = region->slabs * IPCBUS_BUFFERS_PER_SLAB + i;
@@ -55,6 +65,12 @@ static int add_slab(struct ipcbus_region *region)
 	region->slab[region->slabs++] = slab;
 	spin_unlock(&region->lock);
 	return 0;
+
+err_free:
+	kfree(slab);
+err_uncharge:
+	ipcbus_payer_uncharge(region->payer, IPCBUS_USE_MEMORY, SLAB_KIB);
+	return ret;
 }
 
 static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
@@ -68,45 +84,118 @@ static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
 	return buffer;
 }
 
-/* Also of a region that was never mapped. */
-static void unmap(struct ipcbus_region *region)
+/* --- Beginning and end ------------------------------------------------------------ */
+
+/* Those who look at the region find none. */
+static void free_slabs(struct ipcbus_region *region)
 {
-	while (region->slabs)
-		kfree(region->slab[--region->slabs]);
-	kfree(region->slab);
+	struct ipcbus_range_pool *ranges = region->ranges;
+	struct ipcbus_buffer **slab = region->slab;
+	u32 slabs = region->slabs;
+
+	spin_lock(&region->lock);
+	region->ranges = NULL;
+	region->quick = NULL;
+	region->quick_count = 0;
+	INIT_LIST_HEAD(&region->spare);
 	region->slab = NULL;
-	ipcbus_pages_done(&region->pages);
+	region->slabs = 0;
+	spin_unlock(&region->lock);
+
+	ipcbus_payer_uncharge(region->payer, IPCBUS_USE_MEMORY, SLABS_KIB + slabs * SLAB_KIB);
+	while (slabs)
+		kfree(slab[--slabs]);
+	kfree(slab);
+	kfree(ranges);
+}
+
+static int make_slabs(struct ipcbus_region *region)
+{
+	int ret;
+
+	ret = ipcbus_payer_charge(region->payer, IPCBUS_USE_MEMORY, SLABS_KIB);
+	if (ret)
+		return ret;
+	region->ranges = kzalloc(sizeof(*region->ranges), GFP_KERNEL_ACCOUNT);
+	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
+	if (region->ranges && region->slab)
+		return 0;
+	free_slabs(region);
+	return -ENOMEM;
 }
 
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size)
 {
 	int ret;
 
-	ret = ipcbus_pages_init(&region->pages, region->owner, mapping, size);
+	/* Later its owner may have left the group, or be gone. */
+	region->group = get_mem_cgroup_from_mm(current->mm);
+	ret = ipcbus_pages_init(&region->pages, region->group, region->payer, mapping, size);
 	if (ret)
-		return ret;
-	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
-	ret = region->slab ? add_slab(region) : -ENOMEM;
-	if (ret) {
-		unmap(region);
-		return ret;
-	}
+		goto err_group;
+	ret = make_slabs(region);
+	if (ret)
+		goto err_pages;
+	ret = add_slab(region);
+	if (ret)
+		goto err_slabs;
 	spin_lock(&region->lock);
-	ipcbus_range_init(&region->ranges, &pop_spare(region)->range, size / IPCBUS_UNIT);
+	ipcbus_range_init(region->ranges, &pop_spare(region)->range, size / IPCBUS_UNIT);
+	region->max_buffers = IPCBUS_LIMIT_BUFFERS;
 	spin_unlock(&region->lock);
 	region->spam_units = size / IPCBUS_UNIT / 2 / 5 * 4;
 	ipcbus_reclaim_add(region);
 	/* Senders look at the size first: all else is in place then. */
 	smp_store_release(&region->size, size);
 	return 0;
+
+err_slabs:
+	free_slabs(region);
+err_pages:
+	ipcbus_pages_done(&region->pages);
+err_group:
+	mem_cgroup_put(region->group);
+	region->group = NULL;
+	return ret;
 }
 
-void ipcbus_region_done(struct ipcbus_region *region)
+/* Nobody has a buffer or gets one. */
+static void free_memory(struct ipcbus_region *region)
 {
-	if (region->size)
-		ipcbus_reclaim_remove(region);
-	unmap(region);
+	ipcbus_reclaim_remove(region);
+	free_slabs(region);
+	ipcbus_pages_done(&region->pages);
 	ipcbus_quotas_done(region);
+	mem_cgroup_put(region->group);
+	region->group = NULL;
+}
+
+/* One buffer less. Returns whether the memory is to be freed, without the lock. */
+static bool uncount_locked(struct ipcbus_region *region)
+{
+	lockdep_assert_held(&region->lock);
+	return !--region->buffers && unlikely(!region->max_buffers);
+}
+
+void ipcbus_region_end(struct ipcbus_region *region)
+{
+	bool last;
+
+	if (!region->size)
+		return;
+	ipcbus_pages_leave(&region->pages);
+	spin_lock(&region->lock);
+	region->max_buffers = 0;
+	/* As if it were one: what follows needs the memory. */
+	region->buffers++;
+	spin_unlock(&region->lock);
+	/* A sender may be at its copy for as long as its memory lets it. */
+	ipcbus_reclaim_now(region);
+	spin_lock(&region->lock);
+	last = uncount_locked(region);
+	spin_unlock(&region->lock);
+	if (last)
+		free_memory(region);
 }
 
 /* --- Reserving ----------------------------------------------------------------- */
@@ -128,7 +217,7 @@ static void free_quick(struct ipcbus_region *region)
 	lockdep_assert_held(&region->lock);
 	while ((buffer = region->quick)) {
 		region->quick = buffer->next_quick;
-		n = ipcbus_range_free(&region->ranges, &buffer->range, unused);
+		n = ipcbus_range_free(region->ranges, &buffer->range, unused);
 		spare_ranges(region, unused, n);
 	}
 	region->quick_count = 0;
@@ -158,10 +247,10 @@ static struct ipcbus_range *try_cut(struct ipcbus_region *region, u32 units,
 {
 	struct ipcbus_range *range;
 
-	range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, rest);
+	range = ipcbus_range_alloc(region->ranges, units, units >= LARGE_UNITS, rest);
 	if (!range && region->quick) {
 		free_quick(region);
-		range = ipcbus_range_alloc(&region->ranges, units, units >= LARGE_UNITS, rest);
+		range = ipcbus_range_alloc(region->ranges, units, units >= LARGE_UNITS, rest);
 	}
 	return range;
 }
@@ -170,6 +259,7 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 {
 	struct ipcbus_range *range, *rest;
 	struct ipcbus_buffer *spare;
+	u32 steps;
 
 	for (;;) {
 		spare = get_spare_locked(region);
@@ -183,10 +273,24 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 			return container_of(range, struct ipcbus_buffer, range);
 		if (!region->reclaiming)
 			return ERR_PTR(-ENOSPC);
+		steps = region->reclaim_steps;
 		spin_unlock(&region->lock);
-		ipcbus_reclaim_wait();
+		ipcbus_reclaim_wait(region, steps);
 		spin_lock(&region->lock);
 	}
+}
+
+void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_reservation *want)
+	__releases(&region->lock)
+{
+	bool last;
+
+	if (want->flags & IPCBUS_BUFFER_COUNTED)
+		ipcbus_quota_uncharge_locked(region, want);
+	last = uncount_locked(region);
+	spin_unlock(&region->lock);
+	if (last)
+		free_memory(region);
 }
 
 static u32 quick_units(const struct ipcbus_region *region)
@@ -197,7 +301,9 @@ static u32 quick_units(const struct ipcbus_region *region)
 u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
-	return region->ranges.left + quick_units(region) + region->reclaiming;
+	if (!region->ranges)
+		return 0;
+	return region->ranges->left + quick_units(region) + region->reclaiming;
 }
 
 /* If there is no memory, what lies idle in this very region is all that its owner has
@@ -217,15 +323,42 @@ void ipcbus_region_clear(struct ipcbus_region *region, const struct ipcbus_buffe
 			   (size_t)buffer->range.size * IPCBUS_UNIT);
 }
 
+int ipcbus_region_count_empty(struct ipcbus_region *region, struct ipcbus_reservation *want)
+{
+	int ret = 0;
+
+	spin_lock(&region->lock);
+	if (region->buffers >= region->max_buffers)
+		ret = region->max_buffers ? -EDQUOT : -EOWNERDEAD;
+	else if (want->quota)
+		ret = ipcbus_quota_charge_locked(region, want);
+	if (!ret)
+		region->buffers++;
+	spin_unlock(&region->lock);
+	return ret;
+}
+
 /* --- Releasing ----------------------------------------------------------------- */
 
-/* The space is free and the id is stale from here on. */
-static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
+void ipcbus_region_end_empty(struct ipcbus_region *region, struct ipcbus_quota *quota)
+{
+	bool last;
+
+	spin_lock(&region->lock);
+	if (quota)
+		ipcbus_quota_end_empty_locked(region, quota);
+	last = uncount_locked(region);
+	spin_unlock(&region->lock);
+	if (unlikely(last))
+		free_memory(region);
+}
+
+/* The space is free and the id is stale from here on. Returns whether it was the last. */
+static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	lockdep_assert_held(&region->lock);
 	buffer->generation++;
 	buffer->state = IPCBUS_BUFFER_FREE;
-	region->buffers--;
 	if (unlikely(buffer->flags & IPCBUS_BUFFER_COUNTED))
 		ipcbus_quota_end_locked(region, buffer);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
@@ -234,6 +367,7 @@ static void release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	buffer->next_quick = region->quick;
 	region->quick = buffer;
 	region->quick_count++;
+	return uncount_locked(region);
 }
 
 /* Releases a delivered buffer and moves its cargo out. Drops the lock to wipe it. */
@@ -255,12 +389,16 @@ static __always_inline void release_delivered_locked(struct ipcbus_region *regio
 
 void ipcbus_region_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
+	bool last;
+
 	if (unlikely(buffer->flags & IPCBUS_BUFFER_CLEAR))
 		ipcbus_region_clear(region, buffer);
 	spin_lock(&region->lock);
-	release_range(region, buffer);
+	last = release_range(region, buffer);
 	spin_unlock(&region->lock);
 	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
+	if (unlikely(last))
+		free_memory(region);
 }
 
 bool ipcbus_region_release_next(struct ipcbus_region *region, u32 *slot,
@@ -347,7 +485,7 @@ struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32
 
 	spin_lock(&region->lock);
 	free_quick(region);
-	range = ipcbus_range_take_backed(&region->ranges, min_units);
+	range = ipcbus_range_take_backed(region->ranges, min_units);
 	region->reclaiming = range ? range->size : 0;
 	spin_unlock(&region->lock);
 	return range;
@@ -358,8 +496,9 @@ void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_ran
 	struct ipcbus_range *unused[2];
 
 	spin_lock(&region->lock);
-	spare_ranges(region, unused, ipcbus_range_put_reclaimed(&region->ranges, range, unused));
+	spare_ranges(region, unused, ipcbus_range_put_reclaimed(region->ranges, range, unused));
 	region->reclaiming = 0;
+	WRITE_ONCE(region->reclaim_steps, region->reclaim_steps + 1);
 	spin_unlock(&region->lock);
 }
 
@@ -368,7 +507,7 @@ u32 ipcbus_region_backed(struct ipcbus_region *region)
 	u32 units;
 
 	spin_lock(&region->lock);
-	units = region->ranges.backed + quick_units(region);
+	units = region->ranges->backed + quick_units(region);
 	spin_unlock(&region->lock);
 	return units;
 }

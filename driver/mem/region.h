@@ -97,12 +97,15 @@ struct ipcbus_buffer {
  * struct ipcbus_region - the memory of one proc
  * @lock: protects all of it but pages
  * @size: bytes; 0 until mapped, then constant
- * @owner: the address space whose memory cgroup pays; constant
+ * @group: the memory cgroup of the process that mapped it, which pays; counted, until it ends
+ * @payer: the accounts that pay; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of regions that reclaim.c visits
+ * @claimed: somebody takes free ranges out of it, or it has no memory (reclaim.c)
  * @reclaiming: units of the free range that reclaim.c holds, or 0. A sender that
  *	finds no space then waits for reclaim.c.
- * @ranges: the free and used ranges
+ * @reclaim_steps: how often it has put one back
+ * @ranges: the free and used ranges; NULL while it has no memory
  * @quick: buffers released lately, all of one size, kept as they are: the next
  *	message is often as large, and then costs no search. Used ranges still.
  * @quick_count: how many
@@ -111,12 +114,19 @@ struct ipcbus_buffer {
  * @slabs: how many there are
  * @first_generation: of every slot; random, so that ids of one proc mean nothing
  *	in another
- * @buffers: queued or delivered, at most IPCBUS_LIMIT_BUFFERS
+ * @buffers: queued or delivered, calls that are queued without one, and those that are being
+ *	cut; the last one of a region that has ended takes its memory along
+ * @max_buffers: IPCBUS_LIMIT_BUFFERS; 0 until it is mapped, and once it has ended
  * @quotas: of other users
+ * @charged: to all of them together
  * @idle_quotas: those without a buffer, the latest first
  * @idle_quota_count: how many
  * @oneway_units: taken by oneways, at most half of the region
- * @space: who waits for space for oneways
+ * @waiters: who waits for space for a oneway, for space.c
+ * @pollers: whose file is to be reported as writable then, for space.c
+ * @promised_units: for waiters who were woken and did not look yet
+ * @promised: how many those are
+ * @space_came_locked: called if there are waiters or pollers; constant
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  * @spam_units: when that much is taken by oneways, spam.c looks closer; constant
  * @spam_look: how many there must be before spam.c looks who sends them; 0 while
@@ -125,11 +135,14 @@ struct ipcbus_buffer {
 struct ipcbus_region {
 	spinlock_t lock;
 	size_t size;
-	struct mm_struct *owner;
+	struct mem_cgroup *group;
+	const struct ipcbus_payer *payer;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
+	bool claimed;
 	u32 reclaiming;
-	struct ipcbus_range_pool ranges;
+	u32 reclaim_steps;
+	struct ipcbus_range_pool *ranges;
 	struct ipcbus_buffer *quick;
 	u32 quick_count;
 	struct list_head spare;
@@ -137,8 +150,14 @@ struct ipcbus_region {
 	u32 slabs;
 	u32 first_generation;
 	u32 buffers;
-	wait_queue_head_t space;
+	u32 max_buffers;
+	struct list_head waiters;
+	struct list_head pollers;
+	u32 promised_units;
+	u32 promised;
+	void (*space_came_locked)(struct ipcbus_region *region);
 	struct rb_root quotas;
+	struct ipcbus_charged charged;
 	struct list_head idle_quotas;
 	u32 idle_quota_count;
 	u32 oneway_units;
@@ -147,24 +166,30 @@ struct ipcbus_region {
 	u32 spam_look;
 };
 
-/* Begins an empty region. The caller pins owner, who pays for the memory, for as
- * long as the region lasts. */
-void ipcbus_region_init(struct ipcbus_region *region, struct mm_struct *owner);
-/* Gives the region its size, once. mapping is the file's. May sleep. */
+/* Begins an empty region of the current process. The payer outlives it. */
+void ipcbus_region_init(struct ipcbus_region *region, const struct ipcbus_payer *payer);
+/* Gives the region its size, once. mapping is the file's. May sleep. -EDQUOT: the user has
+ * no memory left for what the region needs before messages come. */
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);
-/* Frees all memory. Nobody knows the region any more. */
-void ipcbus_region_done(struct ipcbus_region *region);
+/*
+ * Ends the region: from here on there is no new buffer in it. Frees what is behind it, or
+ * leaves that to whoever frees the last buffer. May sleep.
+ */
+void ipcbus_region_end(struct ipcbus_region *region);
 
 /* --- Reserving ----------------------------------------------------------------- */
 
 /* Cuts a buffer out of the free ranges. Drops the lock for memory, and while reclaim
  * holds a range. -ENOSPC, -ENOMEM, -EDQUOT (descriptors). */
 struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32 units);
+/* Takes back what a reservation counted and charged: none was cut. Takes the lock over. */
+void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_reservation *want)
+	__releases(&region->lock);
 
 /*
  * Reserves a buffer of want->units units and charges it. May sleep. Fails with -EDQUOT
- * (descriptors, or the quota of calls), -EAGAIN (the quota of oneways), -ENOSPC or
- * -ENOMEM. Inline, for it is on the way of every message.
+ * (descriptors, or the quota of calls), -EAGAIN (the quota of oneways), -ENOSPC, -ENOMEM,
+ * or -EOWNERDEAD once the region has ended. Inline, for it is on the way of every message.
  */
 static __always_inline struct ipcbus_buffer *
 ipcbus_region_reserve(struct ipcbus_region *region, struct ipcbus_reservation *want)
@@ -174,30 +199,40 @@ ipcbus_region_reserve(struct ipcbus_region *region, struct ipcbus_reservation *w
 	int ret = 0;
 
 	spin_lock(&region->lock);
-	if (unlikely(region->buffers >= IPCBUS_LIMIT_BUFFERS))
-		ret = -EDQUOT;
+	if (unlikely(region->buffers >= region->max_buffers))
+		ret = region->max_buffers ? -EDQUOT : -EOWNERDEAD;
 	else if (unlikely(counted))
 		ret = ipcbus_quota_charge_locked(region, want);
 	if (unlikely(ret)) {
 		spin_unlock(&region->lock);
 		return ERR_PTR(ret);
 	}
+	/* Before the lock is dropped: it keeps the memory if the region ends. */
+	region->buffers++;
 	buffer = region->quick;
 	if (likely(buffer && buffer->range.size == want->units)) {
 		region->quick = buffer->next_quick;
 		region->quick_count--;
 	} else {
 		buffer = ipcbus_region_cut_locked(region, want->units);
+		if (IS_ERR(buffer)) {
+			ipcbus_region_unreserve(region, want);
+			return buffer;
+		}
 	}
-	if (!IS_ERR(buffer)) {
-		buffer->state = IPCBUS_BUFFER_QUEUED;
-		region->buffers++;
-	} else if (counted) {
-		ipcbus_quota_uncharge_locked(region, want);
-	}
+	buffer->state = IPCBUS_BUFFER_QUEUED;
 	spin_unlock(&region->lock);
 	return buffer;
 }
+
+/*
+ * Counts a call that needs no buffer as one, and charges want, which has 0 units. On success
+ * the quota is held until ipcbus_region_end_empty(). -EDQUOT; -EOWNERDEAD once the region has
+ * ended.
+ */
+int ipcbus_region_count_empty(struct ipcbus_region *region, struct ipcbus_reservation *want);
+/* It is delivered, or dropped. quota: what it is charged to, or NULL. May sleep. */
+void ipcbus_region_end_empty(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
 static inline size_t ipcbus_buffer_offset(const struct ipcbus_buffer *buffer)
 {

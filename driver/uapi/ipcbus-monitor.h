@@ -9,6 +9,8 @@
 
 #include "ipcbus.h"
 
+#define IPCBUS_IOC_MONITOR	_IOW(IPCBUS_IOC_TYPE, 0x0f, struct ipcbus_monitor)
+
 #define IPCBUS_MONITOR_MESSAGES	(1U << 0) /* CALL, ONEWAY, REPLY, ERROR */
 #define IPCBUS_MONITOR_FAILURES	(1U << 1) /* FAILED */
 #define IPCBUS_MONITOR_REPORTS	(1U << 2) /* SPAM, STARVED */
@@ -28,7 +30,8 @@
  *   - EDQUOT: the bus has 8 monitors already
  *   - EINVAL: @pid or @max_data is set and @flags is 0
  *   - ENOBUFS: the caller has not mapped its region
- *   - EPERM: the caller does not have CAP_SYS_ADMIN in the bus's user namespace
+ *   - EPERM: the caller does not have CAP_SYS_ADMIN; with the module's parameter userns_control,
+ *     in the bus's user namespace
  *   - ESRCH: there is no process @pid
  */
 struct ipcbus_monitor {
@@ -67,8 +70,9 @@ enum ipcbus_record_kind {
  * @size: bytes of the head. The copy of the payload follows it.
  * @kind: enum ipcbus_record_kind
  * @time: nanoseconds of CLOCK_MONOTONIC
- * @id: number of the message. A reply has the number of its call. 0 if the message never
- *	got one.
+ * @id: number of the message, of no other message on any bus. A reply has the number of its
+ *	call. 0 if the message never got one. Numbers are in no order, and they are not those
+ *	of ipcbus_event.call, which each proc counts for itself.
  * @parent: CALL: the call that the sender served when it made this one, or 0
  * @lost: how many records were lost since the last one
  * @data_size: bytes of the payload

@@ -2,16 +2,16 @@
 /*
  * ipcbus: the contract between the driver and user space.
  *
- * A process opens a bus once and maps it once, read-only and shared. From then on one ioctl,
- * IPCBUS_IOC_EXCHANGE, moves all messages. It releases buffers, sends one message, and waits for
- * one event.
+ * A process opens a bus once and maps it once (else -EBUSY), read-only and shared. From then on
+ * IPCBUS_IOC_EXCHANGE moves all messages: it releases, sends one message, and waits for one event.
  *
  * Vocabulary:
  *   bus      Procs that can reach each other: /dev/ipcbus, or one mount of a file system "ipcbus",
  *            which the file "bus" in it opens. Nothing crosses from one bus to another.
  *   proc     One open file on a bus. It belongs to the process that opened it.
  *   user     The effective user of that process when it opened the file.
- *   region   The mapping of a proc. The driver copies messages to the proc into it.
+ *   region   The mapping of a proc. The driver copies messages to the proc into it. Reading a page
+ *            that no message has touched, or that was reclaimed, raises SIGBUS.
  *   buffer   The place of one received message in the region.
  *   node     An object that others can call, in the proc of its owner.
  *   handle   The number by which a proc refers to a node of another proc. Handle 0 refers to the
@@ -21,9 +21,10 @@
  *   event    What one exchange delivers: a message or a notification.
  *
  * Who may call: Only the process that opened the file may use it, and only until it calls exec.
- *   All its threads may use it at the same time. Every ioctl and mmap from elsewhere fails with
- *   -ECHILD: from a child after fork or vfork, after exec, and through a passed file descriptor.
- *   When the process ends, its proc ends too, even if others still hold the file.
+ *   All its threads may use it at the same time. Elsewhere every ioctl and mmap fails with -ECHILD:
+ *   in a child, after exec, and through a passed fd. A proc ends when its file is closed and
+ *   unmapped everywhere, and at the latest when all processes in the address space that opened it
+ *   have exited or called exec, whoever still holds the file.
  *
  * Blocking: Three things wait for other processes. A signal ends each of them.
  *     - EXCHANGE with IPCBUS_WAIT and without IPCBUS_NONBLOCK, until there is an event
@@ -33,8 +34,7 @@
  *
  * Ownership: The sender keeps its payload, objects and file descriptors. It may change or free
  *   them as soon as the ioctl returns. The receiver owns the buffer of an event until any of its
- *   threads releases it by an exchange. It owns the objects of a message from delivery on.
- *   Releasing the buffer does not release them.
+ *   threads releases it by an exchange. It owns the objects of the message even after that.
  *
  * Versions: Every argument starts with its size in bytes.
  *     - A structure that is shorter than the driver's is completed with zeroes. If it is shorter
@@ -57,8 +57,8 @@
  *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the quota
  *               of the sender's user in the receiver's region.
  *   EFAULT      A pointer is not valid. An exchange whose event cannot be written has released and
- *               sent all the same, and the event that it took is lost. A batch whose results
- *               cannot be written has been sent.
+ *               sent all the same. The thread gets the event first by its next wait, or another
+ *               one if it leaves before. A batch whose results cannot be written has been sent.
  *   EHOSTDOWN   The target is frozen.
  *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
  *   EINVAL      The argument is malformed, or values exclude each other. The target of a message
@@ -71,8 +71,7 @@
  *   ENOBUFS     A region is not mapped: the receiver's, or the sender's own, without which no
  *               reply can arrive.
  *   ENOENT      There is no such node or watch. A buffer id was never handed out.
- *   ENOMEM      The kernel has no memory, or the memory cgroup of the receiver, to which the
- *               region is charged.
+ *   ENOMEM      The kernel, the receiver's memory cgroup or its user_memory has nothing left.
  *   ENOSPC      The receiver's region is full at the moment.
  *   ENOTCONN    Handle 0 is used and the bus has no manager.
  *   ENOTTY      There is no such ioctl.
@@ -81,7 +80,6 @@
  *   ESRCH       There is no such call open in this proc, or no such process.
  *   ESTALE      The buffer was already released.
  *   ETIMEDOUT   The deadline passed.
- *
  * ipcbus(4) describes open, mmap and poll, mounts, and what administrators need.
  */
 #ifndef _UAPI_LINUX_IPCBUS_H
@@ -93,29 +91,28 @@
 #define IPCBUS_VERSION		1
 #define IPCBUS_IOC_TYPE		0xBE
 
-/* The argument is a pointer to the structure that stands behind the number. */
-#define IPCBUS_IOC_INFO		_IO(IPCBUS_IOC_TYPE, 0x00) /* ipcbus_info */
-#define IPCBUS_IOC_EXCHANGE	_IO(IPCBUS_IOC_TYPE, 0x01) /* ipcbus_exchange */
-#define IPCBUS_IOC_SEND_BATCH	_IO(IPCBUS_IOC_TYPE, 0x02) /* ipcbus_batch */
-#define IPCBUS_IOC_SET_MANAGER	_IO(IPCBUS_IOC_TYPE, 0x03) /* ipcbus_node */
-#define IPCBUS_IOC_NODE_CREATE	_IO(IPCBUS_IOC_TYPE, 0x04) /* ipcbus_node */
-#define IPCBUS_IOC_NODE_DESTROY	_IO(IPCBUS_IOC_TYPE, 0x05) /* ipcbus_node */
-#define IPCBUS_IOC_HANDLE_PUT	_IO(IPCBUS_IOC_TYPE, 0x06) /* ipcbus_handle */
-#define IPCBUS_IOC_WATCH	_IO(IPCBUS_IOC_TYPE, 0x07) /* ipcbus_handle */
-#define IPCBUS_IOC_UNWATCH	_IO(IPCBUS_IOC_TYPE, 0x08) /* ipcbus_handle */
-#define IPCBUS_IOC_SET_THREADS	_IO(IPCBUS_IOC_TYPE, 0x09) /* ipcbus_threads */
+/* The argument is a pointer to the structure. Its own size counts, not that in the number. */
+#define IPCBUS_IOC_INFO		_IOWR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info)
+#define IPCBUS_IOC_EXCHANGE	_IOWR(IPCBUS_IOC_TYPE, 0x01, struct ipcbus_exchange)
+#define IPCBUS_IOC_SEND_BATCH	_IOWR(IPCBUS_IOC_TYPE, 0x02, struct ipcbus_batch)
+#define IPCBUS_IOC_SET_MANAGER	_IOW(IPCBUS_IOC_TYPE, 0x03, struct ipcbus_node)
+#define IPCBUS_IOC_NODE_CREATE	_IOWR(IPCBUS_IOC_TYPE, 0x04, struct ipcbus_node)
+#define IPCBUS_IOC_NODE_DESTROY	_IOW(IPCBUS_IOC_TYPE, 0x05, struct ipcbus_node)
+#define IPCBUS_IOC_HANDLE_PUT	_IOW(IPCBUS_IOC_TYPE, 0x06, struct ipcbus_handle)
+#define IPCBUS_IOC_WATCH	_IOW(IPCBUS_IOC_TYPE, 0x07, struct ipcbus_handle)
+#define IPCBUS_IOC_UNWATCH	_IOW(IPCBUS_IOC_TYPE, 0x08, struct ipcbus_handle)
+#define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
 /*
  * The calling thread will not use the file any more. The argument is 0 (else -EINVAL). The reply to
  * a call that the thread waits for is dropped. Calls that it serves stay open for other threads.
- * The driver removes a thread that ends without this only when the proc reaches max_threads.
  */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
-#define IPCBUS_IOC_CANCEL	_IO(IPCBUS_IOC_TYPE, 0x0b) /* ipcbus_cancel */
-#define IPCBUS_IOC_CALL_INFO	_IO(IPCBUS_IOC_TYPE, 0x0c) /* ipcbus_call_info */
-#define IPCBUS_IOC_NODE_INFO	_IO(IPCBUS_IOC_TYPE, 0x0d) /* ipcbus_node_info */
-#define IPCBUS_IOC_FREEZE	_IO(IPCBUS_IOC_TYPE, 0x0e) /* ipcbus_freeze */
-#define IPCBUS_IOC_MONITOR	_IO(IPCBUS_IOC_TYPE, 0x0f) /* ipcbus_monitor, in ipcbus-monitor.h */
-#define IPCBUS_IOC_SENDER_INFO	_IO(IPCBUS_IOC_TYPE, 0x10) /* ipcbus_sender_info */
+#define IPCBUS_IOC_CANCEL	_IOW(IPCBUS_IOC_TYPE, 0x0b, struct ipcbus_cancel)
+#define IPCBUS_IOC_CALL_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0c, struct ipcbus_call_info)
+#define IPCBUS_IOC_NODE_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0d, struct ipcbus_node_info)
+#define IPCBUS_IOC_FREEZE	_IOWR(IPCBUS_IOC_TYPE, 0x0e, struct ipcbus_freeze)
+/* 0x0f: IPCBUS_IOC_MONITOR, in ipcbus-monitor.h */
+#define IPCBUS_IOC_SENDER_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x10, struct ipcbus_sender_info)
 
 /* Caps for every proc. A count above its cap fails with -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
@@ -155,22 +152,25 @@
  * @features: out: IPCBUS_FEATURE_*
  * @region_size: out: bytes of this proc's region; 0 while it is not mapped
  * @max_nodes: out: nodes that this proc may have
- * @max_handles: out: handles that this proc may have
- * @max_buffers: out: buffers that may be in this proc's region at once
+ * @max_handles: out: handles that this proc may have; handle 0 counts once it was used
+ * @max_buffers: out: buffers, and queued calls that need none, that the region may have at once
  * @max_threads: out: threads of this proc that may use the file
- * @user_procs: out: open files that all procs of this proc's user may be together
+ * @user_procs: out: open files that all procs of this proc's user may be together, on all buses
  * @user_nodes: out: nodes that they may have together
  * @user_handles: out: handles that they may have together
  * @user_watches: out: watches that they may have together
  * @user_calls: out: calls and oneways that they sent and that did not end, one more a thread
- * @user_files: out: fds in their messages that no receiver took yet
+ * @user_files: out: fds in their messages that no receiver took yet, at most RLIMIT_NOFILE
+ * @user_threads: out: their threads that use a bus
+ * @user_memory: out: KiB that their regions may occupy
  *
- * What exceeds one of these limits fails with -EDQUOT, also in open(2).
+ * What exceeds one of these limits fails with -EDQUOT, also in open(2). If a message exceeds
+ * user_memory of its receiver, the sender gets -ENOMEM. They hold for all buses together.
  *
- * Quota in a region of another user: A user's calls may occupy at most half of the space that
- * others leave free in the region. Beyond that the send fails with -EDQUOT. The same rule applies
- * to oneways within the oneway half, with -EAGAIN. It applies to the number of buffers as well as
- * to bytes. Replies do not count against a quota.
+ * Quota in a region of another user: Other users together may occupy seven eighths of a region. A
+ * user's calls and oneways may occupy at most half of what others leave free of that part. Beyond
+ * that a call fails with -EDQUOT and a oneway with -EAGAIN. Both rules also apply to oneways alone
+ * within the oneway half, and to the number of buffers and queued calls without. Replies are free.
  */
 struct ipcbus_info {
 	__u32 size;
@@ -187,6 +187,8 @@ struct ipcbus_info {
 	__u32 user_watches;
 	__u32 user_calls;
 	__u32 user_files;
+	__u32 user_threads;
+	__u32 user_memory;
 } __attribute__((aligned(8)));
 #define IPCBUS_INFO_SIZE_VER0	40
 
@@ -196,8 +198,8 @@ struct ipcbus_info {
  *	that came home. If that node is dead, the receiver gets a handle to a dead node instead.
  * @IPCBUS_OBJECT_HANDLE: To send: a handle of the sender. Received: a handle of the receiver, with
  *	one more count. The receiver puts the count by HANDLE_PUT.
- * @IPCBUS_OBJECT_FD: To send: an open fd of the sender. Received: a new fd with O_CLOEXEC. The
- *	receiver closes it.
+ * @IPCBUS_OBJECT_FD: To send: an open fd of the sender; O_PATH fails with -EBADF. Received: a new
+ *	fd with O_CLOEXEC. The receiver closes it.
  */
 enum ipcbus_object_type {
 	IPCBUS_OBJECT_NODE = 1,
@@ -279,9 +281,9 @@ enum ipcbus_send_kind {
  *	parts must add up to @data_size (-EINVAL, stage COPY).
  * @object_count: entries of the object table, at most IPCBUS_MAX_OBJECTS
  * @objects: address of an array of struct ipcbus_object
- * @deadline: absolute time in nanoseconds of CLOCK_MONOTONIC. REPLY, ERROR: 0.
- *	CALL: when the call ends with -ETIMEDOUT. A call that a thread makes while it serves another
- *	one ends no later than that one. 0: as that one, else never.
+ * @deadline: absolute nanoseconds of CLOCK_MONOTONIC as the sender reads it. REPLY, ERROR: 0.
+ *	CALL: when the call ends with -ETIMEDOUT, or up to two ticks later. A late reply may win.
+ *	A call made while serving another one ends no later than that one. 0: as that one, or never.
  *	ONEWAY: until when the send waits for space. Space goes to the earliest waiter whose message
  *	fits. 0: the send does not wait and fails with -EAGAIN.
  * @cookie: CALL: any number. IPCBUS_IOC_CANCEL finds the call by it, and the event that ends the
@@ -321,19 +323,19 @@ struct ipcbus_send {
 /**
  * enum ipcbus_stage - where a failure was found
  * @IPCBUS_STAGE_ARGS: in the structure itself. EINVAL, E2BIG, EFAULT; EDQUOT and ENOMEM for a new
- *	thread; ENOBUFS for a call without an own region. No event is written.
+ *	thread; ENOBUFS for a call without an own region. Only a batch reports it, no event does.
  * @IPCBUS_STAGE_RELEASE: while releasing buffers. @index is the position of the buffer; those
  *	before it were released. ENOENT, ESTALE, EFAULT.
  * @IPCBUS_STAGE_TARGET: while finding the target or the call. EBADF, ENOTCONN, EOWNERDEAD, EINVAL,
- *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls; ENOMEM; for IPCBUS_NODE_WANT_LABEL also
- *	errors of a security module.
+ *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls, or at the first use of handle 0; ENOMEM;
+ *	for IPCBUS_NODE_WANT_LABEL also errors of a security module.
  * @IPCBUS_STAGE_BUFFER: while reserving space in the receiver's region. EMSGSIZE, ENOSPC, EDQUOT,
- *	EAGAIN, ENOMEM; for a oneway that waited also ETIMEDOUT, EINTR and EOWNERDEAD. EMSGSIZE:
+ *	EAGAIN, ENOMEM, EOWNERDEAD; for a oneway that waited also ETIMEDOUT and EINTR. EMSGSIZE:
  *	the message is larger than the region, or a oneway is larger than half of it. For calls
- *	and oneways of another user these limits are halved.
+ *	and oneways of another user these limits are seven sixteenths of that.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
- *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for ipcbus_info.user_files.
+ *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for ipcbus_info.user_files, or for handle 0.
  * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
  *	for async calls. FAILED of a call that was queued: EOWNERDEAD.
  * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver, which did not get the
@@ -366,8 +368,8 @@ enum ipcbus_stage {
  *	errno; the payload may explain it.
  * @IPCBUS_EVENT_FAILED: The driver ended the call, or an exchange failed. @error, @stage and
  *	@index say why. If the server died over the call, @error is -EOWNERDEAD.
- * @IPCBUS_EVENT_DEAD: The node of a watched handle is dead. @cookie is the watch's. The event is
- *	delivered once, and the watch is gone then. The handle stays until its counts are put.
+ * @IPCBUS_EVENT_DEAD: The node of a watched handle is dead. @cookie is the watch's, which ends. The
+ *	handle stays. Oneways of the dead owner that wait for an earlier oneway come later.
  * @IPCBUS_EVENT_IDLE: Nobody refers to the node with @cookie any more, and no message to it is
  *	queued, open or held in a buffer. The event also comes if a message that contained the node
  *	could not be sent. The node may become referenced again. Only NODE_DESTROY with
@@ -418,7 +420,7 @@ enum ipcbus_event_kind {
  * struct ipcbus_event - one event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_*
- * @call: CALL, CANCELED: the number to reply with. REPLY, ERROR, FAILED: that of the own call.
+ * @call: CALL, CANCELED: the number to reply with, which counts calls of this proc. Otherwise 0.
  * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's. DEAD, FROZEN, THAWED, MANAGER: the watch's.
  *	REPLY, ERROR, FAILED: that of the call.
  * @buffer: id of the buffer; 0 if there is none. Release it when payload, object table and label
@@ -438,7 +440,7 @@ enum ipcbus_event_kind {
  * @tid: the sender's thread id, likewise
  * @uid: the sender's effective user id when it sent, in the receiver's user namespace
  * @gid: the sender's effective group id when it sent, likewise
- * @deadline: CALL: when the call ends, in nanoseconds of CLOCK_MONOTONIC; 0: never
+ * @deadline: CALL: when the call ends, by CLOCK_MONOTONIC as this thread reads it; 0: never
  * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: where the security module's label of
  *	the sending thread starts in the region. It ends with a zero byte and is part of @buffer.
  * @label_size: bytes of the label without the zero byte; 0 if there is no label
@@ -558,7 +560,7 @@ struct ipcbus_batch {
  *
  * NODE_CREATE makes a node. It lives until its owner destroys it or dies.
  *   - EDQUOT: the limit of nodes of the proc or of its user is reached
- *   - EPERM: the caller could not set this priority for itself
+ *   - EPERM: the caller could not set this priority for itself; a boost does not count
  *   - EFAULT: the id could not be written; there is no new node
  *
  * NODE_DESTROY ends a node. Calls that wait for it fail with -EOWNERDEAD, oneways are dropped, and
@@ -568,24 +570,24 @@ struct ipcbus_batch {
  *   - ENOENT: there is no such node
  *   - EBUSY: IPCBUS_NODE_IF_IDLE is set and the node is not idle
  *
- * SET_MANAGER makes the node handle 0 of the bus until it is destroyed. The first manager since the
- * driver was loaded or the bus mounted may be of any user. Later the caller's effective user must
- * be that user, or root in the initial user namespace or in the one in which the bus was mounted.
+ * SET_MANAGER makes the node handle 0 of the bus until it is destroyed. The caller's effective user
+ * must be the one that the administrator named by manager_uid (ipcbus(4)), or root in the initial
+ * user namespace or in the one in which the bus was mounted.
  *   - ENOENT: there is no such node
- *   - EBUSY: the bus has a manager
  *   - EPERM: the caller's effective user is none of these
+ *   - EBUSY: the bus has a manager
  *
  * Inherited priority: A thread that takes a call runs with the priority that the caller had when it
- * sent the call: its nice value, or its realtime class and priority. The boost ends when the call
- * is replied to, when nobody waits for it any more, or when the thread waits again without having
- * replied. Then the thread has its own priority again. IPCBUS_NODE_PRIORITY sets a minimum for the
- * node. It applies to calls of callers with a lower priority, and to oneways, which inherit no
- * priority of their sender.
- *   - A realtime thread is never lowered.
- *   - A SCHED_BATCH or SCHED_IDLE caller passes on its nice value. A server's thread of such a
- *     class keeps its class. SCHED_DEADLINE is not inherited.
- *   - Children of the thread do not inherit the boost. A change that others make to the thread's
- *     priority during the boost is lost.
+ * sent the call: its nice value, or its realtime class and priority (at most 98). The boost ends
+ * with the call, or when the thread waits again without a reply. IPCBUS_NODE_PRIORITY sets a
+ * minimum for the node. It applies to calls of callers with a lower priority, and to oneways, which
+ * inherit no priority of their sender.
+ *   - Calls that a boosted thread makes (of async ones 64) inherit the boost until its call ends.
+ *   - A call that waits for a thread boosts the thread that took a message last.
+ *   - A boost needs no CPU time of the caller to end by a deadline or when the caller is killed.
+ *   - A realtime thread is never lowered. SCHED_DEADLINE is not inherited.
+ *   - A SCHED_BATCH or SCHED_IDLE caller passes on its nice value. A thread keeps such a class.
+ *   - Children do not inherit. What anybody sets for the thread during the boost is lost.
  *   - Messages of a higher priority overtake other messages that wait for any thread. They do not
  *     overtake oneways of the same node.
  */
@@ -612,8 +614,7 @@ struct ipcbus_node {
  * @oneways: out: those of them that wait for an earlier oneway
  * @watches: out: number of death watches on the node
  *
- * The result may be outdated when the ioctl returns. To act on it, use NODE_DESTROY with
- * IPCBUS_NODE_IF_IDLE.
+ * The result may be outdated at once. To act on it, use NODE_DESTROY with IPCBUS_NODE_IF_IDLE.
  *   - ENOENT: there is no such node
  */
 struct ipcbus_node_info {
@@ -636,7 +637,7 @@ struct ipcbus_node_info {
  *	IPCBUS_IOC_UNWATCH)
  * @size: sizeof(struct ipcbus_handle)
  * @handle: the handle
- * @count: HANDLE_PUT: how many counts to put, at least 1. Otherwise 0.
+ * @count: HANDLE_PUT: how many counts to put, at least 1 (-EINVAL). Otherwise 0.
  * @flags: WATCH: IPCBUS_WATCH_*. UNWATCH: 0 or IPCBUS_WATCH_MANAGER. Otherwise 0.
  * @cookie: WATCH: any number; the events of the watch have it. Otherwise 0.
  *
@@ -695,8 +696,7 @@ struct ipcbus_threads {
  * @flags: 0
  * @cookie: cookie of the calls, not 0
  *
- * Every open call of the proc with this cookie ends with -ECANCELED at stage REPLY. It does not
- * matter which thread made it.
+ * Every open call with this cookie, of any thread, ends with -ECANCELED at stage REPLY.
  *   - ENOENT: no call with this cookie is open; its reply arrived, or was delivered
  */
 struct ipcbus_cancel {
@@ -713,7 +713,7 @@ struct ipcbus_cancel {
  * @size: sizeof(struct ipcbus_call_info)
  * @flags: 0. Out: IPCBUS_CALL_*
  * @call: the call, from its event
- * @deadline: 0. Out: when the call ends, as in its event
+ * @deadline: 0. Out: when the call ends, as in an event for the calling thread
  *
  *   - ESRCH: the call is not open in this proc
  */
@@ -770,7 +770,7 @@ struct ipcbus_sender_info {
  * @pending: out: calls that the process has not replied to
  *
  * The ioctl acts on all files that the process has open on the caller's bus. The caller's
- * effective user must have opened them, or the caller needs CAP_KILL in their user namespace.
+ * effective user must have opened them, or the caller needs CAP_KILL (ipcbus(4), userns_control).
  *
  * Freezing has two steps. From the first one on, new calls to the process fail with -EHOSTDOWN
  * (stage QUEUE). When it has replied to the calls that came before, it is frozen:

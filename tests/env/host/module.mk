@@ -29,12 +29,12 @@ HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
 	tests/test.pb-c.o tests/test.ipc.o) $(LIBIPC_SHAPE)
 # Peers of test-stress have static state of their own: it needs real processes.
-# test-trace needs tracefs.
+# test-trace needs tracefs. test-spin needs a scheduler.
 # Memory cgroups are the real kernel's, who is not to be bothered.
-HOST_KTESTS := $(filter-out test-stress test-trace test-memcg,$(patsubst tests/suite/kernel/%.c,%, \
+HOST_KTESTS := $(filter-out test-stress test-trace test-memcg test-spin,$(patsubst tests/suite/kernel/%.c,%, \
 	$(sort $(wildcard tests/suite/kernel/test-*.c))))
 # Programs of tests/suite/e2e that play their servers on threads as well as in processes.
-HOST_E2E := async blob call object serve stream stream-space stress threads
+HOST_E2E := async blob call object raw serve stream stream-hostile stream-space stress threads watch
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_POSIX_SYMS := tests/env/host/posix/posix.syms
 HOST_TEST_SYMS := $(HOST_POSIX_SYMS) tests/env/host/posix/tests.syms

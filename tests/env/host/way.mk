@@ -68,6 +68,15 @@ $(HOST_WAY)/test-library: $(HOST_WAY)/library/test-library.o $(HOST_WITH_LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
+$(HOST_WAY)/library/test-lifetimes.o: tests/env/host/posix/test-lifetimes.c $(HOST_TEST_SYMS)
+	$(call msg,CC,$@)
+	$(Q)$(HOST_COMPILE) -pthread -Ilibipc/include -Idriver/uapi $(HOST_OBJECT)
+	$(Q)$(HOST_RENAME)
+
+$(HOST_WAY)/test-lifetimes: $(HOST_WAY)/library/test-lifetimes.o $(HOST_WITH_LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
 # --- tests/suite/e2e, with generated code: what threads share is looked at in all of it
 
 $(HOST_WAY)/e2e/%.o: tests/suite/e2e/%.c $(HOST_E2E_SYMS) | $(HOST_E2E_HEADERS)
@@ -108,5 +117,5 @@ $(HOST_WAY)/test-names: $(HOST_WAY)/library/test-names.o \
 	$(call msg,LD,$@)
 	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS) $(LIBSYSTEMD_LIBS)
 
-HOST_TESTS += $(HOST_KTESTS:%=$(HOST_WAY)/%) $(HOST_WAY)/test-library $(HOST_WAY)/test-names \
+HOST_TESTS += $(HOST_KTESTS:%=$(HOST_WAY)/%) $(HOST_WAY)/test-library $(HOST_WAY)/test-names $(HOST_WAY)/test-lifetimes \
 	$(HOST_E2E:%=$(HOST_WAY)/e2e-%)

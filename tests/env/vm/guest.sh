@@ -52,8 +52,9 @@ guest_retry() {
 	done
 }
 
+# Load it, with PARAMETER=VALUE...
 module_load() {
-	insmod /t/driver/ipcbus.ko || { echo "ipcbus.ko does not load"; return 1; }
+	insmod /t/driver/ipcbus.ko "$@" || { echo "ipcbus.ko does not load"; return 1; }
 	[ -c $guest_device ] || { echo "ipcbus.ko is loaded, but there is no $guest_device"; return 1; }
 	chown root:ipcbus $guest_device
 	chmod 0660 $guest_device

@@ -3,12 +3,13 @@
 # Which kernels the guest can run, where Debian has them, and what builds a
 # module for them. Sourced by the scripts of this folder and asked by the
 # Makefile; the only place that knows about kernel versions. A kernel is named by
-# its series: 6.1, 6.12; kinds beside Debian's usual one have theirs in front.
+# its series: 6.1, 6.12; kinds beside Debian's usual one have theirs in front. That of
+# backports has no series, as Debian replaces it by a newer one, which ends the old one.
 #
 #   kernel     Debian               compiler
 #   6.1        bookworm             gcc 12
 #   6.12       trixie               gcc 14
-#   7.2        trixie-backports     gcc 14
+#   backports  trixie-backports     gcc 14       the newest there, 7.3 today
 #   rt-6.1     bookworm             gcc 12       PREEMPT_RT
 #   arm64-6.1  bookworm for arm64   gcc 12, from amd64
 
@@ -16,14 +17,14 @@
 kernel_layout=1
 
 # Those that `make test` runs the driver's tests on, beside this release's own.
-kernel_stock='6.1 6.12 7.2'
+kernel_stock='6.1 6.12 backports'
 
 # Names that --kernel and KERNEL= take, for messages.
-kernel_names='6.1, 6.12, 7.2, rt-6.1, arm64-6.1 (Debian), uml, kasan, kcsan, kmsan'
+kernel_names='6.1, 6.12, backports, rt-6.1, arm64-6.1 (Debian), uml, kasan, kcsan, kmsan'
 
 kernel_is_known() {
 	case $1 in
-	6.1 | 6.12 | 7.2 | rt-6.1 | arm64-6.1) true ;;
+	6.1 | 6.12 | backports | rt-6.1 | arm64-6.1) true ;;
 	*) false ;;
 	esac
 }
@@ -34,7 +35,7 @@ kernel_release() {
 	6.1 | rt-6.1) echo bookworm ;;
 	arm64-6.1) echo bookworm:arm64 ;;
 	6.12) echo trixie ;;
-	7.2) echo trixie+backports ;;
+	backports) echo trixie+backports ;;
 	esac
 }
 
@@ -73,9 +74,12 @@ kernel_meta() {
 	esac
 }
 
-# The series of a name or a version: rt-6.1, 6.1.0-56-amd64 -> 6.1
+# What versions of kernel $1 begin with, as a regular expression: rt-6.1 -> 6\.1[.-]
 kernel_series() {
-	printf '%s\n' "$1" | sed -E 's/^([a-z0-9]+-)?([0-9]+\.[0-9]+).*/\2/'
+	case $1 in
+	backports) echo '[0-9]' ;;
+	*) printf '%s\n' "$1" | sed -E 's/^([a-z0-9]+-)?([0-9]+)\.([0-9]+)$/\2\\.\3[.-]/' ;;
+	esac
 }
 
 kernel_cache_root() {

@@ -65,16 +65,16 @@
 #define IPCBUS_IOC_TYPE		0xBE
 
 /* The argument is a pointer to the structure named behind the number. */
-#define IPCBUS_IOC_INFO		_IO(IPCBUS_IOC_TYPE, 0x00) /* ipcbus_info */
-#define IPCBUS_IOC_EXCHANGE	_IO(IPCBUS_IOC_TYPE, 0x01) /* ipcbus_exchange */
-#define IPCBUS_IOC_SEND_BATCH	_IO(IPCBUS_IOC_TYPE, 0x02) /* ipcbus_batch */
-#define IPCBUS_IOC_SET_MANAGER	_IO(IPCBUS_IOC_TYPE, 0x03) /* ipcbus_node */
-#define IPCBUS_IOC_NODE_CREATE	_IO(IPCBUS_IOC_TYPE, 0x04) /* ipcbus_node */
-#define IPCBUS_IOC_NODE_DESTROY	_IO(IPCBUS_IOC_TYPE, 0x05) /* ipcbus_node */
-#define IPCBUS_IOC_HANDLE_PUT	_IO(IPCBUS_IOC_TYPE, 0x06) /* ipcbus_handle */
-#define IPCBUS_IOC_WATCH	_IO(IPCBUS_IOC_TYPE, 0x07) /* ipcbus_handle */
-#define IPCBUS_IOC_UNWATCH	_IO(IPCBUS_IOC_TYPE, 0x08) /* ipcbus_handle */
-#define IPCBUS_IOC_SET_THREADS	_IO(IPCBUS_IOC_TYPE, 0x09) /* ipcbus_threads */
+#define IPCBUS_IOC_INFO		_IOWR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info)
+#define IPCBUS_IOC_EXCHANGE	_IOWR(IPCBUS_IOC_TYPE, 0x01, struct ipcbus_exchange)
+#define IPCBUS_IOC_SEND_BATCH	_IOWR(IPCBUS_IOC_TYPE, 0x02, struct ipcbus_batch)
+#define IPCBUS_IOC_SET_MANAGER	_IOW(IPCBUS_IOC_TYPE, 0x03, struct ipcbus_node)
+#define IPCBUS_IOC_NODE_CREATE	_IOWR(IPCBUS_IOC_TYPE, 0x04, struct ipcbus_node)
+#define IPCBUS_IOC_NODE_DESTROY	_IOW(IPCBUS_IOC_TYPE, 0x05, struct ipcbus_node)
+#define IPCBUS_IOC_HANDLE_PUT	_IOW(IPCBUS_IOC_TYPE, 0x06, struct ipcbus_handle)
+#define IPCBUS_IOC_WATCH	_IOW(IPCBUS_IOC_TYPE, 0x07, struct ipcbus_handle)
+#define IPCBUS_IOC_UNWATCH	_IOW(IPCBUS_IOC_TYPE, 0x08, struct ipcbus_handle)
+#define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a) /* no argument: 0 */
 
 /* Caps, the same for everybody. Counts above them are -E2BIG. */

@@ -2,7 +2,8 @@
 #
 # Processes that die in the midst of work, in the guest, and that have hardly any
 # memory. Short runs are part of `make test`; `make crash TIME=600 SEED=N` is a long
-# one of both, in KERNEL if given.
+# one of both, in KERNEL if given, and then of hostile peers (tests/suite/hostile), three
+# attacks at once.
 
 CRASH := $(B)/tests/suite/crash
 CRASH_TESTS := $(CRASH)/test-crash $(CRASH)/test-memory
@@ -27,6 +28,7 @@ crash: setup
 	+@$(MAKE) run-crash
 
 run-crash: all
-	@tests/env/vm/run --no-servicemanager --timeout $$((5 * $(TIME) + 300)) \
-	  --env IPCBUS_CRASH_SECONDS=$(TIME) $(if $(SEED),--env IPCBUS_CRASH_SEED=$(SEED)) \
-	  -- sh -c 'tests/suite/crash/test-crash && tests/suite/crash/test-memory'
+	@tests/env/vm/run --no-servicemanager --timeout $$((6 * $(TIME) + 300)) \
+	  --env IPCBUS_CRASH_SECONDS=$(TIME) --env IPCBUS_HOSTILE_SECONDS=$(TIME) $(if $(SEED),--env IPCBUS_CRASH_SEED=$(SEED)) \
+	  -- sh -c 'tests/suite/crash/test-crash && tests/suite/crash/test-memory && \
+	    tests/suite/hostile/test-hostile'

@@ -41,5 +41,6 @@ void space_make_and_serve_newer(void *unused);
 void space_prepare(void);
 void space_prepare_replace(void);
 void space_prepare_line(void);
+void space_prepare_line_signal(void);
 void space_prepare_two(void);
 void space_prepare_signal(void);

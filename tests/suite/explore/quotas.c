@@ -5,7 +5,7 @@
  */
 #include "scenarios.h"
 
-#define PIECE (2 * PAGE_SIZE)	/* two are all that a stranger's oneways may have */
+#define PIECE (7 * PAGE_SIZE / 4)	/* two are all that a stranger's oneways may have */
 
 static char bytes[PIECE] = { 'p' };
 static u64 held;		/* the first one of those that fill a share */
@@ -76,6 +76,34 @@ static void quotas_open_and_send(void *unused)
 	shim_close(fd);
 }
 
+static int send_empty(void)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 5,
+	};
+
+	return exchange(0, &send, 0, NULL);
+}
+
+/* One ends here, and another one is sent, which counts alone then. */
+static void quotas_cancel_and_send(void *unused)
+{
+	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = 5 };
+	int r;
+
+	(void)unused;
+	r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_CANCEL, &args);
+	CHECK(!r || r == -ENOENT);
+	r = send_empty();
+	CHECK(!r || r == -ENOTCONN || r == -EOWNERDEAD);
+}
+
+static void quotas_destroy(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node, 0));
+}
+
 /* --- Before ----------------------------------------------------------------- */
 
 static void quotas_prepare(void)
@@ -108,6 +136,14 @@ static void quotas_prepare_sent(void)
 	CHECK(!send_piece(sides[CLI].fd, 0));
 }
 
+/* A call of nothing is charged until it is delivered or ends. */
+static void quotas_prepare_empty(void)
+{
+	quotas_prepare();
+	be_side(CLI);
+	CHECK(!send_empty());
+}
+
 const struct scenario quota_scenarios[] = {
 	{ "quota_first", "two of a user send for the first time", quotas_prepare,
 	  { { "send", CLI, quotas_send }, { "send2", CLI, quotas_send },
@@ -118,6 +154,9 @@ const struct scenario quota_scenarios[] = {
 	{ "quota_space", "who waits for its share is not kept by others", quotas_prepare_full,
 	  { { "wait", CLI, quotas_wait }, { "other", OTH, quotas_wait },
 	    { "free", SRV, quotas_make_space } }, 0 },
+	{ "quota_empty", "an empty call of a stranger ends in all ways", quotas_prepare_empty,
+	  { { "cancel", CLI, quotas_cancel_and_send }, { "serve", SRV, serve_what_is_there },
+	    { "destroy", SRV, quotas_destroy } }, 0 },
 	{ "user_last", "the last of a user goes as the next one comes", quotas_prepare_sent,
 	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
 	    { "open", OTH, quotas_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },

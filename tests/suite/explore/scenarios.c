@@ -77,7 +77,7 @@ void call_through(u32 target, int error)
 	reply_to(&event);
 }
 
-static void call_manager(void *unused)
+void call_manager(void *unused)
 {
 	(void)unused;
 	call_through(0, -ENOTCONN);
@@ -543,7 +543,7 @@ static struct task_struct *victim;
 static void prepare_signal(void)
 {
 	be(0);
-	victim = current;
+	victim = get_task_struct(current);
 }
 
 static void wait_signalled(void *unused)
@@ -560,7 +560,6 @@ static void wait_signalled(void *unused)
 static void send_signal(void *unused)
 {
 	(void)unused;
-	get_task_struct(victim);
 	shim_signal(victim);
 	put_task_struct(victim);
 }
@@ -764,7 +763,7 @@ static const struct scenario scenarios[] = {
 	{ "space_line", "who waits behind one that gives up", space_prepare_line,
 	  { { "wait", CLI, space_wait_until }, { "behind", OTH, space_wait_newer },
 	    { "serve", SRV, space_make_and_serve_newer } }, 0 },
-	{ "space_line_signal", "the same, for a signal", space_prepare_line,
+	{ "space_line_signal", "the same, for a signal", space_prepare_line_signal,
 	  { { "wait", CLI, space_wait_signalled }, { "behind", OTH, space_wait_newer },
 	    { "serve", SRV, space_make_and_serve_newer }, { "signal", CLI, space_signal } }, 0 },
 	{ "space_replace", "what it replaces is taken: it waits", space_prepare_replace,
@@ -784,6 +783,7 @@ static const struct {
 	{ mount_scenarios, &n_mount_scenarios },
 	{ boost_scenarios, &n_boost_scenarios },
 	{ record_scenarios, &n_record_scenarios },
+	{ death_scenarios, &n_death_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)

@@ -57,9 +57,11 @@ void space_wait_signalled(void *unused)
 void space_signal(void *unused)
 {
 	(void)unused;
-	get_task_struct(sleeper);
-	shim_signal(sleeper);
-	put_task_struct(sleeper);
+	if (sleeper) {
+		shim_signal(sleeper);
+		put_task_struct(sleeper);
+	}
+	sleeper = NULL;
 }
 
 /* --- Polling ---------------------------------------------------------------- */
@@ -205,8 +207,13 @@ void space_prepare_line(void)
 	other = hand_over(CLI, SRV, node);
 	held = fill(0, SRV, sides[SRV].node, SMALL);
 	fill(other, SRV, node, LARGE);
+}
+
+void space_prepare_line_signal(void)
+{
+	space_prepare_line();
 	be(0);
-	sleeper = current;
+	sleeper = get_task_struct(current);
 }
 
 void space_prepare_replace(void)
@@ -227,5 +234,5 @@ void space_prepare_signal(void)
 {
 	space_prepare();
 	be(0);
-	sleeper = current;
+	sleeper = get_task_struct(current);
 }

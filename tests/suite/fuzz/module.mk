@@ -13,7 +13,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/suite/fuzz
-FUZZ_NAMES := range registry policy activation plugin table skeleton streams driver
+FUZZ_NAMES := range registry policy activation plugin schema table skeleton streams driver
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
@@ -57,7 +57,11 @@ FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIB
 	$(B)/tests/suite/e2e/stream.ipc.c $(B)/tests/suite/e2e/stream.pb-c.c
 FUZZ_plugin := tests/suite/fuzz/plugin.c tests/suite/fuzz/proto.c \
 	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
-	$(B)/idl/shape.pb-c.c
+	$(B)/idl/shape.pb-c.c $(B)/idl/extensions.pb-c.c
+FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-types.c schema-encode.c \
+	schema-decode.c schema-proto.c text.c base64.c wire.c value.c bus.c fail.c ctl.c number.c \
+	process.c user.c stop.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
+	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
 	$(wildcard tests/env/host/shim/*.c)
 
@@ -67,12 +71,19 @@ $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.
 	FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
 
+$(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/tools/%.o: FUZZ_INCLUDES := $(TOOLS_CFLAGS)
+
 # Generated headers come first.
+$(call fuzz_of,$(filter tools/%,$(FUZZ_schema)) tests/suite/fuzz/schema.c): | $(TOOLS_HEADERS)
 $(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams)): \
 	| $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
-$(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+$(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) $(B)/idl/extensions.pb-c.h
 
 $(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
+
+$(FUZZ_B)/schema: FUZZ_LDFLAGS := -Wl,--wrap=open
+$(FUZZ_B)/schema: FUZZ_LDLIBS = $(LIBIPC) $(call LIBIPC_RPATH,../../../libipc) $(TOOLS_LIBS)
+$(FUZZ_B)/schema: | $(LIBIPC)
 
 # --- All of them ------------------------------------------------------------------
 
@@ -81,7 +92,7 @@ FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_B)/%)
 define fuzz_program
 $(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
 	$$(call msg,FUZZLD,$$@)
-	$$(Q)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread $$(FUZZ_LDFLAGS) -o $$@ $$^ $$(PROTOBUF_C_LIBS)
+	$$(Q)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread $$(FUZZ_LDFLAGS) -o $$@ $$^ $$(PROTOBUF_C_LIBS) $$(FUZZ_LDLIBS)
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 

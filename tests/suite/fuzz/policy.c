@@ -87,7 +87,7 @@ static void compare_rule(const struct policy_rule *rule, const struct policy_dec
 			 const struct policy_subject *subject, enum policy_right right,
 			 const char *name)
 {
-	const char *text = policy_rule_text(rule);
+	const char *text = rule->text;
 	struct policy *again = read_text(text, strlen(text), NULL);
 
 	must(again && policy_count(again) == 1);
@@ -104,7 +104,7 @@ static void compare(const struct policy *policy, const char *text, size_t size,
 
 		b = decide_by_lines(text, size, subject, right, name, &line);
 		must(a.verdict == b.verdict);
-		must((a.rule ? policy_rule_line(a.rule) : 0) == line);
+		must((a.rule ? a.rule->line : 0) == line);
 		if (a.rule)
 			compare_rule(a.rule, &a, subject, right, name);
 	}

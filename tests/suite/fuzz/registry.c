@@ -175,7 +175,7 @@ static void remove_name(const char *name, uid_t uid)
 		return;
 	must(registry_may_unregister(&own->entry, uid) ==
 	     (!uid || uid == own->entry.uid ? 0 : -EPERM));
-	registry_unregister(registry, &own->entry);
+	registry_unregister(registry, &own->entry, 0);
 	own->in = false;
 }
 
@@ -246,21 +246,26 @@ static void take(const char *name)
 	w->since = 0;
 }
 
-/* Names as they come: valid if every character is. */
+/* Names as they come: valid if every character is, and each part begins as it must. */
 static void validate(struct input *input)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
 	const uint8_t *data;
 	size_t size = input_bytes(input, input_byte(input), &data), length;
 	char name[257] = "";
-	bool valid = true;
+	bool valid = true, starts = true, begun = true;
 
 	memcpy(name, data, size);
 	length = strlen(name);
 	for (size_t i = 0; i < length; i++)
 		valid &= strchr(good, name[i]) != NULL;
-	must(registry_prefix_is_valid(name) == (valid && length <= REGISTRY_NAME_MAX));
-	must(registry_name_is_valid(name) == (valid && length && length <= REGISTRY_NAME_MAX));
+	for (size_t i = 0; i < length; i++) {
+		begun &= !starts || !strchr("./-", name[i]);
+		starts = name[i] == '/';
+	}
+	must(registry_prefix_is_valid(name) == (valid && begun && length <= REGISTRY_NAME_MAX));
+	must(registry_name_is_valid(name) ==
+	     (valid && begun && !starts && length <= REGISTRY_NAME_MAX));
 	for (size_t i = 0; i < length; i++)
 		valid &= name[i] != '/' && name[i] != '-';
 	must(registry_interface_is_valid(name) == (valid && length <= REGISTRY_INTERFACE_MAX));
@@ -313,7 +318,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list("");
 	for (int i = 0; i < n_entries; i++)
 		if (entries[i].in)
-			registry_unregister(registry, &entries[i].entry);
+			registry_unregister(registry, &entries[i].entry, 0);
 	for (int i = 0; i < n_waits; i++)
 		if (waits[i].since)
 			registry_unwait(registry, &waits[i].waiter);

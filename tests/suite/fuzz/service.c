@@ -142,6 +142,7 @@ int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t
 	unsigned int n = input_byte(&input) % (MAX_EVENTS + 1);
 	struct ipc_object *object;
 	struct ipc *ipc;
+	uint64_t id;
 
 	fake_reset();
 	account_begin();
@@ -149,7 +150,7 @@ int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t
 	must(ipc_open(&ipc, NULL) == 0);
 	must(ipc_object_new(ipc, service->interface, service->ops, service->userdata, NULL,
 			    &object) == 0);
-	must(ipc_object_id(object) != 0);
+	must(ipc_object_id(object, &id) == 0);
 	/* One after the other, so that each may be for an object that the last one made. */
 	for (unsigned int i = 0; i < n; i++) {
 		if (input_byte(&input) % 4)

@@ -31,7 +31,8 @@ static struct ipc *ipc;
 static struct ipc_object *object;
 static struct test *peer;
 static struct input *decisions;
-static uint64_t object_cookie, death_id, n_calls, n_buffers;
+static struct ipc_slot *death;
+static uint64_t object_cookie, n_calls, n_buffers;
 static unsigned int depth;
 static struct ipc_call *kept[MAX_KEPT];
 static unsigned int n_kept;
@@ -301,6 +302,7 @@ static void each_buffer_is_released_once(void)
 static void begin(unsigned int *deaths)
 {
 	struct ipc_proxy *proxy;
+	uint64_t id;
 
 	fake_reset();
 	fake.on_empty = on_empty;
@@ -312,9 +314,9 @@ static void begin(unsigned int *deaths)
 	must(proxy_arrived(ipc, 5, &proxy) == 0);
 	peer = test_from_proxy(proxy);
 	must(test_object_new(ipc, &ops, NULL, NULL, &object) == 0);
-	must(ipc_object_id(object) != 0);
+	must(ipc_object_id(object, &id) == 0);
 	object_cookie = fake.cookie;
-	must(ipc_proxy_on_death(proxy, on_death, deaths, &death_id) == 0);
+	must(ipc_proxy_on_death(proxy, on_death, deaths, &death) == 0);
 }
 
 static void end(const unsigned int *deaths)
@@ -325,7 +327,7 @@ static void end(const unsigned int *deaths)
 		ipc_call_unref(kept[i]);
 	}
 	must(ipc_process(ipc) == 0);
-	must(ipc_proxy_off_death(test_proxy(peer), death_id) == (*deaths ? -ENOENT : 0));
+	ipc_slot_end(death);
 	test_unref(peer);
 	ipc_object_unref(object);
 	ipc_unref(ipc);

@@ -44,7 +44,7 @@ static Ipc__Object *new_object(struct input *input)
 	if (what & 1)
 		o->id = id_of_handle(1 + what / 2 % 100);
 	else if (what & 2)
-		o->id = ipc_object_id(object);
+		must(ipc_object_id(object, &o->id) == 0);
 	return o;
 }
 
@@ -179,6 +179,7 @@ static void look_object(struct looker *l, Ipc__Object *o)
 {
 	struct ipc_proxy *proxy;
 	struct ipc_object *own;
+	uint64_t id;
 
 	if (!o)
 		return;
@@ -186,8 +187,9 @@ static void look_object(struct looker *l, Ipc__Object *o)
 		const struct ipcbus_object *a = &l->arrived[l->at++];
 
 		must(a->type != IPCBUS_OBJECT_FD);
+		must(ipc_object_id(object, &id) == 0);
 		must(o->id == (a->type == IPCBUS_OBJECT_HANDLE ? id_of_handle((uint32_t)a->value) :
-								 ipc_object_id(object)));
+								 id));
 	}
 	if (!(input_byte(l->input) & 1))
 		return;
@@ -251,7 +253,7 @@ static void receive(struct input *input, const uint8_t *data, size_t size,
 	r = message_unpack(&message, &ipc__test__cargo__descriptor, /* recursive= */ true,
 			   device_at(&ipc->device, x.event.offset), x.event.data_size);
 	must(r == 0);
-	r = claims_bind(&message);
+	r = claims_bind(ipc, &message);
 	must(r == 0 || (!is_sane && r == -EBADMSG));
 	if (r == 0)
 		look(&l, (Ipc__Test__Cargo *)message.root);
@@ -295,12 +297,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { data, size };
 	Ipc__Test__Cargo cargo;
+	uint64_t id;
 
 	fake_reset();
 	account_begin();
 	must(ipc_open(&ipc, NULL) == 0);
 	must(test_object_new(ipc, &no_ops, NULL, NULL, &object) == 0);
-	must(ipc_object_id(object) != 0);
+	must(ipc_object_id(object, &id) == 0);
 	for (int rounds = 0; rounds < 4 && !input_ended(&input); rounds++) {
 		cargo_build(&input, &cargo);
 		send_and_receive(&input, &cargo);

@@ -386,6 +386,20 @@ TCase *add_case(Suite *suite, const char *name, void (*setup)(void))
 	return tc;
 }
 
+void send_fd(int socket, int fd)
+{
+	char space[CMSG_SPACE(sizeof(int))] = "", byte = 'f';
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+			    .msg_controllen = sizeof(space) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+			       .cmsg_len = CMSG_LEN(sizeof(int)) };
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	ck_assert_int_eq(sendmsg(socket, &m, 0), 1);
+}
+
 /* What a program before this one left may still be on its way out. */
 static int take_counters_at_rest(void)
 {
@@ -400,6 +414,11 @@ static int take_counters_at_rest(void)
 		before = again;
 	}
 	return e;
+}
+
+void skip_case(const char *name, const char *why)
+{
+	fprintf(stderr, "SKIP %s: %s\n", name, why);
 }
 
 int suite_main(Suite *suite)

@@ -89,6 +89,8 @@ uint64_t now_ms(void);
 /* The time that many ms from now, as the driver takes deadlines. */
 uint64_t deadline_in(int ms);
 int count_fds(void);
+/* Sends a copy of the fd through a Unix socket. */
+void send_fd(int socket, int fd);
 /* A number that a person may set for a run. */
 unsigned int from_environment(const char *name, unsigned int otherwise);
 /* So many rounds, or IPCBUS_FEWER_ROUNDS times fewer: for kernels that are slow. */
@@ -99,6 +101,13 @@ uint32_t next_random(uint32_t *state);
 /* raw_none() for one whose calls ended by their deadlines: one may be taken just as it
  * ends; then the server learns so, and replies nobody. */
 void none_but_ended(const struct raw *server);
+
+/*
+ * The running case cannot show here what it is for: tests/each counts it as skipped. The
+ * case returns after that.
+ */
+#define case_skip(why) skip_case(__func__, why)
+void skip_case(const char *name, const char *why);
 
 /* Both run each case in a process of its own. */
 TCase *add_case(Suite *suite, const char *name, void (*setup)(void));

@@ -7,7 +7,7 @@ KTEST_NAMES := $(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite
 KTEST_PROGS := $(KTEST_NAMES:%=$(B)/tests/suite/kernel/%)
 KTEST_COMMON := $(B)/tests/suite/kernel/raw.o $(B)/tests/suite/kernel/fixture.o
 
-GUEST_RAW_TESTS += $(KTEST_PROGS) tests/suite/kernel/first-manager
+GUEST_RAW_TESTS += $(KTEST_PROGS) tests/suite/kernel/manager-uid
 ALL += $(KTEST_PROGS)
 
 $(KTEST_PROGS:%=%.o) $(KTEST_COMMON): $(B)/tests/suite/kernel/%.o: tests/suite/kernel/%.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mounted buses for the tests: where they are, who talks there, how many are
- * alive. Used by test-mount.c and test-unmount.c.
+ * alive. Used by test-mount.c, test-unmount.c and test-account.c.
  */
 #ifndef TESTS_KERNEL_MOUNT_H
 #define TESTS_KERNEL_MOUNT_H
@@ -54,6 +54,19 @@ static inline void umount_bus(const struct place *p)
 {
 	assert_ok(try_umount(p, 0));
 	place_remove(p);
+}
+
+/* Which users, or groups, a process in a user namespace has. name: "uid_map", "gid_map". */
+static inline void write_map(pid_t pid, const char *name, const char *text)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
 }
 
 /* Who serves a bus, and who calls there. */

@@ -292,9 +292,8 @@ static void check_unused_fields(const struct ipcbus_event *e)
 	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS |
 				  IPCBUS_EVENT_SPAM)),
 		   "unknown event flags %#x", e->flags);
-	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || k == IPCBUS_EVENT_CANCELED ||
-				 is_own_call(k)), "kind %u with call %llu",
-		   k, (unsigned long long)e->call);
+	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || k == IPCBUS_EVENT_CANCELED),
+		   "kind %u with call %llu", k, (unsigned long long)e->call);
 	raw_assert(!e->deadline || k == IPCBUS_EVENT_CALL, "kind %u with a deadline", k);
 	raw_assert(!e->cookie || is_request(k) || is_own_call(k) || has_only_cookie(k),
 		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);

@@ -63,7 +63,7 @@ static const struct form {
 START_TEST(sizes_are_what_they_were)
 {
 	ck_assert_uint_eq(offsetof(struct ipcbus_info, user_procs), IPCBUS_INFO_SIZE_VER0);
-	ck_assert_uint_eq(sizeof(struct ipcbus_info), 64);
+	ck_assert_uint_eq(sizeof(struct ipcbus_info), 72);
 	ck_assert_uint_eq(sizeof(struct ipcbus_exchange), IPCBUS_EXCHANGE_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_batch), IPCBUS_BATCH_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_node), 32);
@@ -151,6 +151,9 @@ START_TEST(longer_structure_with_a_zero_tail)
 	assert_result(with_size(f, f->size + 1, zeroes, f->size + 1), plain);
 	assert_result(with_size(f, 2048, zeroes, 2048), plain);
 	assert_result(with_size(f, 4096, zeroes, 4096), plain);
+	/* Not larger than a page, whatever is there. */
+	assert_result(with_size(f, 4097, zeroes, 4097), -E2BIG);
+	assert_result(with_size(f, 8192, zeroes, 8192), -E2BIG);
 }
 END_TEST
 
@@ -242,12 +245,31 @@ START_TEST(unknown_ioctls)
 	struct ipcbus_exchange x = { .size = sizeof(x) };
 	const unsigned int cmds[] = {
 		_IO(IPCBUS_IOC_TYPE, 0x3f), _IO(IPCBUS_IOC_TYPE, 0x7f), _IO(IPCBUS_IOC_TYPE, 0xff),
-		_IO(IPCBUS_IOC_TYPE ^ 1, 0x01), _IOWR(IPCBUS_IOC_TYPE, 0x01, x),
+		_IOWR(IPCBUS_IOC_TYPE ^ 1, 0x01, x), _IO(IPCBUS_IOC_TYPE, 0x01),
+		_IOW(IPCBUS_IOC_TYPE, 0x01, x), _IOW(IPCBUS_IOC_TYPE, 0x0a, x),
 		_IOR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info), 0xffffffff, 0x12345,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++)
 		assert_result(dev_ioctl(cli.fd, cmds[i], &x), -ENOTTY);
+}
+END_TEST
+
+/* As of a program that was built with a shorter or longer structure. */
+START_TEST(size_in_the_number_does_not_count)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x) };
+	struct ipcbus_info info = { .size = sizeof(info) };
+	const unsigned int exchange = _IOWR(IPCBUS_IOC_TYPE, 0x01, char[IPCBUS_EXCHANGE_SIZE_VER0]);
+	const unsigned int first = _IOWR(IPCBUS_IOC_TYPE, 0x00, char[IPCBUS_INFO_SIZE_VER0]);
+
+	assert_ok(dev_ioctl(cli.fd, exchange, &x));
+	assert_ok(dev_ioctl(cli.fd, _IOWR(IPCBUS_IOC_TYPE, 0x01, char[1000]), &x));
+	assert_ok(dev_ioctl(cli.fd, first, &info));
+	ck_assert_uint_eq(info.user_files, raw_info(&cli).user_files);
+	assert_ok(dev_ioctl(cli.fd, _IOWR(IPCBUS_IOC_TYPE, 0x00, char[1]), &info));
+	info.size = IPCBUS_INFO_SIZE_VER0 - 1;
+	assert_result(dev_ioctl(cli.fd, IPCBUS_IOC_INFO, &info), -EINVAL);
 }
 END_TEST
 
@@ -710,6 +732,7 @@ int main(void)
 	tcase_add_loop_test(tc, structure_that_cannot_be_written, 0, 3);
 	tcase_add_test(tc, replies_that_cannot_be_written);
 	tcase_add_test(tc, unknown_ioctls);
+	tcase_add_test(tc, size_in_the_number_does_not_count);
 	tcase_add_loop_test(tc, random_structures, 0, 4);
 
 	tc = add_case(s, "fields", setup_bus);

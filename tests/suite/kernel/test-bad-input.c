@@ -217,6 +217,7 @@ static const struct row {
 	ROW(NODE_CREATE, node, flags, IPCBUS_NODE_IF_IDLE, EINVAL)
 	ROW(NODE_CREATE, node, flags, 1U << 4, EINVAL)
 	ROW(NODE_CREATE, node, flags, 1U << 31, EINVAL)
+	ROW(NODE_CREATE, node, node, 1, EINVAL)
 	ROW(NODE_CREATE, node, policy, 1, EINVAL)
 	ROW(NODE_CREATE, node, priority, 1, EINVAL)
 	ROW(NODE_CREATE, node, priority, -1, EINVAL)

@@ -431,6 +431,29 @@ START_TEST(failed_reply_leaves_the_call_open)
 }
 END_TEST
 
+/* Of its own calls alone: what others do is not to be seen in it. */
+START_TEST(each_proc_counts_the_calls_that_it_takes)
+{
+	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	struct ipcbus_event ev, end;
+	uint64_t last[2] = { 0, 0 };
+
+	for (int i = 0; i < 12; i++) {
+		bool other = i % 4 == 3;
+		const struct raw *from = other ? &srv : &cli, *to = other ? &oth : &srv;
+
+		raw_call(from, other ? to_oth : 0, 1, NULL, 0);
+		raw_take(to, IPCBUS_EVENT_CALL, &ev);
+		ck_assert_uint_eq(ev.call, last[other] ? last[other] + 1 : ev.call);
+		ck_assert_uint_le(ev.call, 12);
+		last[other] = ev.call;
+		raw_reply(to, ev.call, NULL, 0);
+		raw_take(from, IPCBUS_EVENT_REPLY, &end);
+		ck_assert_uint_eq(end.call, 0);
+	}
+}
+END_TEST
+
 START_TEST(replies_out_of_order)
 {
 	struct ipcbus_event first, second, ev;
@@ -607,6 +630,7 @@ int main(void)
 	tcase_add_test(tc, second_reply_fails);
 	tcase_add_test(tc, reply_to_what_was_never_asked);
 	tcase_add_test(tc, failed_reply_leaves_the_call_open);
+	tcase_add_test(tc, each_proc_counts_the_calls_that_it_takes);
 	tcase_add_test(tc, replies_out_of_order);
 	tcase_add_test(tc, many_callers_get_replies_at_random);
 	tcase_add_test(tc, another_thread_replies);

@@ -128,6 +128,29 @@ START_TEST(goes_down_the_chain)
 }
 END_TEST
 
+/* Only calls that have not ended: a nested one that was replied to keeps its reply. */
+START_TEST(nested_reply_was_there_first)
+{
+	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	struct ipcbus_event first, nested;
+
+	send_call(&cli, 0, 5);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &first);
+	send_call(&srv, to_oth, 9);
+	raw_take(&oth, IPCBUS_EVENT_CALL, &nested);
+	raw_reply(&oth, nested.call, "done", 4);
+	assert_ok(raw_cancel(&cli, 5));
+	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &nested);
+	ck_assert_uint_eq(nested.cookie, 9);
+	raw_holds(&srv, &nested, "done", 4);
+	raw_release(&srv, &nested);
+	raw_none(&oth);
+	raw_reply(&srv, first.call, NULL, 0);
+	raw_none(&cli);
+}
+END_TEST
+
 /* What the same server does for others goes on. */
 START_TEST(does_not_reach_other_calls_of_the_server)
 {
@@ -278,6 +301,7 @@ int main(void)
 	tcase_add_test(tc, only_those_with_the_cookie);
 	tcase_add_test(tc, after_a_reply_that_failed);
 	tcase_add_test(tc, goes_down_the_chain);
+	tcase_add_test(tc, nested_reply_was_there_first);
 	tcase_add_test(tc, does_not_reach_other_calls_of_the_server);
 	tcase_add_test(tc, caller_is_killed);
 	tcase_add_test(tc, calling_thread_exits);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * File descriptors of all kinds and numbers in messages, and what becomes of them
- * on the way: closed, replaced, cancelled, replied to to nobody. See test-fd.c for
+ * on the way: closed, replaced, canceled, replied to to nobody. See test-fd.c for
  * who may send them and what a receiver without space for them does.
  */
 #define _GNU_SOURCE
@@ -384,7 +384,7 @@ START_TEST(number_is_taken_again)
 }
 END_TEST
 
-START_TEST(cancelled_call)
+START_TEST(canceled_call)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_CALL, 1);
 	int end;
@@ -609,7 +609,7 @@ int main(void)
 
 	tc = add_case(s, "on the way", setup_bus);
 	tcase_add_test(tc, number_is_taken_again);
-	tcase_add_test(tc, cancelled_call);
+	tcase_add_test(tc, canceled_call);
 	tcase_add_test(tc, expired_call);
 	tcase_add_test(tc, replaced_oneway);
 	tcase_add_loop_test(tc, reply_to_nobody, 0, 2);

@@ -284,11 +284,8 @@ START_TEST(path_only_fd)
 	int fd = open("/", O_PATH | O_CLOEXEC);
 	struct ipcbus_object o = object_fd(fd);
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_CALL, &o, 1);
-	struct ipcbus_event ev;
-	int r = raw_send(&cli, &send, &ev);
 
-	/* Sockets pass such fds; a plain fget() refuses them. Either is sound. */
-	ck_assert_msg(r == 0 || r == -EBADF, "O_PATH fd: %s", errname(r));
+	raw_fails(&cli, &send, -EBADF, IPCBUS_STAGE_OBJECT, 0);
 	close(fd);
 }
 END_TEST
@@ -347,6 +344,31 @@ START_TEST(receiver_without_space_for_a_calls_fds)
 	ck_assert_int_eq(count_fds(), before);
 	assert_ok(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE));
 	raw_round_trip(&cli, 0, &srv, "still here", 10);
+}
+END_TEST
+
+/* A call that could not be delivered refers to its node no longer. */
+START_TEST(refused_call_leaves_its_node_idle)
+{
+	struct ipcbus_object o = object_fd(1);
+	struct ipcbus_send send = fd_send(IPCBUS_SEND_CALL, &o, 1);
+	uint64_t node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, 9);
+	struct ipcbus_node_info info;
+	struct ipcbus_event ev;
+
+	send.handle = give_handle(&cli, &srv, node);
+	assert_ok(raw_send(&cli, &send, NULL));
+	assert_ok(raw_put(&cli, send.handle, 1));
+	raw_none(&cli);
+	limit_fds(0);
+	raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
+	limit_fds(50);
+	ck_assert_uint_eq(ev.cookie, 9);
+	raw_failed(&cli, -EMFILE, IPCBUS_STAGE_DELIVER, 0);
+	assert_ok(raw_node_info(&srv, node, &info));
+	ck_assert_uint_eq(info.refs, 0);
+	ck_assert_uint_eq(info.pending, 0);
+	assert_ok(raw_destroy(&srv, node, IPCBUS_NODE_IF_IDLE));
 }
 END_TEST
 
@@ -535,6 +557,7 @@ int main(void)
 
 	tc = add_case(s, "delivery", setup_bus);
 	tcase_add_test(tc, receiver_without_space_for_a_calls_fds);
+	tcase_add_test(tc, refused_call_leaves_its_node_idle);
 	tcase_add_test(tc, receiver_without_space_for_a_oneways_fds);
 	tcase_add_test(tc, caller_without_space_for_a_replys_fds);
 	tcase_add_test(tc, undelivered_fd_is_closed_with_the_receiver);

@@ -322,7 +322,7 @@ START_TEST(setuid_program)
 	struct peer p;
 
 	if (mode < 0) {
-		fprintf(stderr, "needs root, skipped\n");
+		case_skip("needs root");
 		return;
 	}
 	assert_ok(copy_myself(path));
@@ -493,7 +493,7 @@ START_TEST(user_namespace_of_the_receiver)
 
 	peer_start(&p, serve_in_user_namespace, NULL);
 	if (!peer_hear(&p)) {
-		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
+		case_skip("no user namespaces in this kernel");
 		peer_end(&p);
 		return;
 	}
@@ -543,7 +543,7 @@ START_TEST(users_that_have_a_number_there)
 
 	peer_start(&server, serve_as_root_of_few, NULL);
 	if (!peer_hear(&server)) {
-		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
+		case_skip("no user namespaces in this kernel");
 		peer_end(&server);
 		return;
 	}
@@ -600,7 +600,7 @@ START_TEST(received_page_is_the_page_written)
 	struct ipcbus_event ev;
 
 	if (geteuid()) {
-		fprintf(stderr, "needs root, skipped\n");
+		case_skip("needs root");
 		return;
 	}
 	pattern_fill(data, size, 4);

@@ -153,6 +153,31 @@ static unsigned long fdinfo(const struct raw *r, const char *name)
 	return strtoul(line + strlen(key), NULL, 10);
 }
 
+static void *look(void *arg)
+{
+	raw_none(arg);
+	return NULL;
+}
+
+START_TEST(fdinfo_counts_threads)
+{
+	unsigned long threads;
+	struct helper h;
+
+	raw_none(&cli);
+	threads = fdinfo(&cli, "threads");
+	ck_assert_uint_ge(threads, 1);
+	ck_assert_uint_lt(threads, 10);
+	helper_start(&h, look, &cli);
+	helper_end(&h);
+	ck_assert_uint_eq(fdinfo(&cli, "threads"), threads + 1);
+	/* The place of one that ended is for the next. */
+	helper_start(&h, look, &cli);
+	helper_end(&h);
+	ck_assert_uint_le(fdinfo(&cli, "threads"), threads + 2);
+}
+END_TEST
+
 START_TEST(fdinfo_of_a_proc)
 {
 	unsigned long space = fdinfo(&srv, "space"), nodes = fdinfo(&srv, "nodes");
@@ -206,6 +231,7 @@ int main(void)
 	tcase_add_test(tc, info_of_no_node);
 	tcase_add_loop_test(tc, bad_question, 0, ARRAY_SIZE(bad_questions));
 	tc = add_case(s, "fdinfo", setup_bus);
+	tcase_add_test(tc, fdinfo_counts_threads);
 	tcase_add_test(tc, fdinfo_of_a_proc);
 	tcase_add_test(tc, fdinfo_without_a_region);
 	return suite_main(s);

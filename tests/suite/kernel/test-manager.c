@@ -2,9 +2,8 @@
 /*
  * Handle 0: who may be the bus's manager, and for how long.
  *
- * Who claims first since the driver was loaded decides who may follow: in
- * these tests that is root. With --claim UID the program only tries that, says
- * what came of it, and so lets first-manager begin with another.
+ * With --claim UID the program only tries to be the manager, and says what came of it:
+ * for manager-uid.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -177,17 +176,62 @@ START_TEST(other_users_may_not_claim)
 	int mode;
 
 	if (geteuid()) {
-		fprintf(stderr, "needs root, skipped\n");
+		case_skip("needs root");
 		return;
 	}
 	mode = dev_set_mode(0666);
 	ck_assert_int_ge(mode, 0);
-	expect_claim(0, 0, claim_as);
+	/* Nor before there was any. */
 	expect_claim(1000, -EPERM, claim_as);
+	expect_claim(0, 0, claim_as);
 	expect_claim(1001, -EPERM, claim_as);
 	expect_claim(1001, -EPERM, claim_after_open_as);
 	expect_claim(0, 0, claim_after_open_as);
+	dev_set_mode(mode);
+}
+END_TEST
+
+#define NOBODY 4294967295U
+
+START_TEST(administrator_names_the_user)
+{
+	int mode;
+
+	if (geteuid()) {
+		case_skip("needs root");
+		return;
+	}
+	mode = dev_set_mode(0666);
+	dev_set_param("manager_uid", 1000);
+	expect_claim(1001, -EPERM, claim_as);
+	expect_claim(1000, 0, claim_as);
+	expect_claim(1001, -EPERM, claim_after_open_as);
+	expect_claim(1000, 0, claim_after_open_as);
 	expect_claim(0, 0, claim_as);
+	/* Whoever was it before is not asked. */
+	dev_set_param("manager_uid", 1001);
+	expect_claim(1000, -EPERM, claim_as);
+	expect_claim(1001, 0, claim_as);
+	dev_set_param("manager_uid", NOBODY);
+	expect_claim(1001, -EPERM, claim_as);
+	dev_set_mode(mode);
+}
+END_TEST
+
+/* Whoever may not hears nothing else. */
+START_TEST(strangers_learn_nothing)
+{
+	struct attempt a = { 1000, -EPERM };
+	struct peer p;
+	int mode;
+
+	if (geteuid()) {
+		case_skip("needs root");
+		return;
+	}
+	mode = dev_set_mode(0666);
+	peer_start(&p, claim_as, &a);
+	peer_end(&p);
 	dev_set_mode(mode);
 }
 END_TEST
@@ -224,11 +268,13 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, destroying_the_node_makes_space);
 	tcase_add_test(tc, managing_refers_to_the_node);
 	tcase_add_test(tc, queued_call_stays_with_the_old_manager);
+	tcase_add_test(tc, strangers_learn_nothing);
 
 	tc = add_case(s, "none", setup_bare);
 	tcase_add_test(tc, no_manager);
 	tcase_add_test(tc, managers_one_after_the_other);
 	tcase_add_test(tc, killing_makes_space);
 	tcase_add_test(tc, other_users_may_not_claim);
+	tcase_add_test(tc, administrator_names_the_user);
 	return suite_main(s);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "ipcbus-monitor.h"
 #include "mount.h"
 
 /* --- Each its own --------------------------------------------------------- */
@@ -135,29 +136,7 @@ START_TEST(fds_of_a_bus_do_not_travel)
 }
 END_TEST
 
-/* Another user than the first manager's may not follow it, on this bus. */
-START_TEST(managers_are_of_one_user)
-{
-	struct raw user;
-	struct place p;
-	uint64_t node;
-
-	mount_bus(&p, "mode=666");
-	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
-	raw_open_at(&user, p.bus, 65536);
-	node = raw_node(&user, 0, 1);
-	assert_ok(raw_claim(&user, node));
-	assert_ok(raw_destroy(&user, node, 0));
-	node = raw_node(&user, 0, 1);
-	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
-	ck_assert_int_eq(setresuid(-1, 1001, -1), 0);
-	assert_result(raw_claim(&user, node), -EPERM);
-	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
-	assert_ok(raw_claim(&user, node));
-	raw_close(&user);
-	umount_bus(&p);
-}
-END_TEST
+static bool *permitted;	/* to monitor, by the administrator */
 
 static int try_claim_as(const struct raw *r, uid_t uid)
 {
@@ -171,6 +150,29 @@ static int try_claim_as(const struct raw *r, uid_t uid)
 	assert_ok(raw_destroy(r, node, 0));
 	return e;
 }
+
+/* By default who mounted, on this bus; a remount names another one. */
+START_TEST(mount_names_the_manager)
+{
+	struct raw user;
+	struct place p;
+
+	mount_bus(&p, "mode=666");
+	raw_open_at(&user, p.bus, 65536);
+	assert_result(try_claim_as(&user, 1000), -EPERM);
+	assert_ok(try_claim_as(&user, 0));
+	assert_result(try_claim_as(&user, 1000), -EPERM);
+	assert_ok(try_mount(&p, MS_REMOUNT, "manager_uid=1000"));
+	assert_ok(try_claim_as(&user, 1000));
+	assert_result(try_claim_as(&user, 1001), -EPERM);
+	assert_ok(try_claim_as(&user, 0));
+	assert_ok(try_mount(&p, MS_REMOUNT, "manager_uid=1001"));
+	assert_result(try_claim_as(&user, 1000), -EPERM);
+	assert_ok(try_claim_as(&user, 1001));
+	raw_close(&user);
+	umount_bus(&p);
+}
+END_TEST
 
 /* Users 0 to 9 of the namespace are 1000 to 1009 outside. */
 static int claim_in_a_namespace(struct peer *self, void *arg)
@@ -186,45 +188,159 @@ static int claim_in_a_namespace(struct peer *self, void *arg)
 	peer_hear(self);
 	if (setresuid(0, 0, 0) < 0)
 		return 98;
-	assert_ok(try_mount(p, 0, "uid=5"));
+	assert_ok(try_mount(p, 0, "uid=5,manager_uid=5"));
 	raw_open_at(&r, p->bus, 65536);
 	assert_ok(try_claim_as(&r, 5));
 	assert_result(try_claim_as(&r, 6), -EPERM);
 	assert_ok(try_claim_as(&r, 5));
 	assert_ok(try_claim_as(&r, 0));
 	assert_result(try_mount(p, MS_REMOUNT, "uid=10"), -EINVAL);
+	assert_result(try_mount(p, MS_REMOUNT, "manager_uid=10"), -EINVAL);
 	raw_close(&r);
 	return 0;
 }
 
-static void write_map(pid_t pid, const char *name, const char *text)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
-START_TEST(root_of_the_namespace_may_claim)
+/* As root of a namespace that has users 1000 to 1009. */
+static void run_in_a_namespace(int (*fn)(struct peer *self, void *arg))
 {
 	struct peer peer;
 	struct place p;
 
 	place_make(&p);
-	peer_start(&peer, claim_in_a_namespace, &p);
+	peer_start(&peer, fn, &p);
 	if (peer_hear(&peer)) {
 		write_map(peer.pid, "uid_map", "0 1000 10");
 		write_map(peer.pid, "gid_map", "0 1000 10");
 		peer_notify(&peer, 1);
 	} else {
-		fprintf(stderr, "no user namespaces in this kernel, skipped\n");
+		case_skip("no user namespaces in this kernel");
 	}
 	peer_end(&peer);
 	place_remove(&p);
+}
+
+START_TEST(root_of_the_namespace_may_claim)
+{
+	dev_set_param("userns_mounts", 1);
+	run_in_a_namespace(claim_in_a_namespace);
+	dev_set_param("userns_mounts", 0);
+}
+END_TEST
+
+static void be_root_there(struct peer *self)
+{
+	ck_assert_int_eq(unshare(CLONE_NEWUSER | CLONE_NEWNS), 0);
+	peer_notify(self, 1);
+	peer_hear(self);
+	ck_assert_int_eq(setresgid(0, 0, 0), 0);
+	ck_assert_int_eq(setresuid(0, 0, 0), 0);
+}
+
+static int mount_without_permission(struct peer *self, void *arg)
+{
+	be_root_there(self);
+	assert_result(try_mount(arg, 0, NULL), -EPERM);
+	return 0;
+}
+
+static int mount_too_often(struct peer *self, void *arg)
+{
+	be_root_there(self);
+	for (int i = 0; i < 3; i++)
+		assert_ok(try_mount(arg, 0, NULL));
+	assert_result(try_mount(arg, 0, NULL), -EDQUOT);
+	assert_ok(try_umount(arg, 0));
+	assert_ok(try_mount(arg, 0, NULL));
+	assert_result(try_mount(arg, 0, NULL), -EDQUOT);
+	return 0;
+}
+
+static int try_to_monitor(struct peer *self, void *arg)
+{
+	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_MESSAGES };
+	const struct place *p = arg;
+	struct raw r;
+
+	be_root_there(self);
+	assert_ok(try_mount(p, 0, NULL));
+	raw_open_at(&r, p->bus, 65536);
+	assert_result(dev_ioctl(r.fd, IPCBUS_IOC_MONITOR, &m), *permitted ? 0 : -EPERM);
+	raw_close(&r);
+	return 0;
+}
+
+/* Another user of the namespace, with a file of the bus. */
+static int be_another_user(struct peer *self, void *arg)
+{
+	const struct place *p = arg;
+	struct raw r;
+
+	ck_assert_int_eq(setresuid(5, 5, 5), 0);
+	raw_open_at(&r, p->bus, 65536);
+	peer_notify(self, 1);
+	peer_hear(self);
+	raw_close(&r);
+	return 0;
+}
+
+static int try_to_freeze(struct peer *self, void *arg)
+{
+	const struct place *p = arg;
+	struct ipcbus_freeze f;
+	struct peer other;
+	struct raw r;
+
+	be_root_there(self);
+	assert_ok(try_mount(p, 0, "mode=666"));
+	raw_open_at(&r, p->bus, 65536);
+	peer_start(&other, be_another_user, arg);
+	peer_hear(&other);
+	assert_result(raw_freeze(&r, 0, other.pid, 0, &f), *permitted ? 0 : -EPERM);
+	peer_notify(&other, 1);
+	peer_end(&other);
+	raw_close(&r);
+	return 0;
+}
+
+START_TEST(administrator_permits_mounts)
+{
+	run_in_a_namespace(mount_without_permission);
+}
+END_TEST
+
+START_TEST(mounts_of_a_user_are_limited)
+{
+	int before = dev_set_param("user_buses", 3);
+
+	ck_assert_int_gt(before, 0);
+	dev_set_param("userns_mounts", 1);
+	run_in_a_namespace(mount_too_often);
+	dev_set_param("userns_mounts", 0);
+	dev_set_param("user_buses", before);
+}
+END_TEST
+
+static void try_both(int (*fn)(struct peer *self, void *arg))
+{
+	permitted = shared_memory(sizeof(*permitted));
+	dev_set_param("userns_mounts", 1);
+	run_in_a_namespace(fn);
+	*permitted = true;
+	dev_set_param("userns_control", 1);
+	run_in_a_namespace(fn);
+	dev_set_param("userns_control", 0);
+	dev_set_param("userns_mounts", 0);
+}
+
+START_TEST(administrator_permits_monitors)
+{
+	try_both(try_to_monitor);
+}
+END_TEST
+
+START_TEST(administrator_permits_freezing)
+{
+	try_both(try_to_freeze);
 }
 END_TEST
 
@@ -232,7 +348,7 @@ END_TEST
 
 static const char *const bad_options[] = {
 	"colour=red", "mode", "mode=", "mode=888", "mode=1777", "mode=-1", "uid=x", "uid=",
-	"uid=4294967295", "gid=4294967295", "uid=4294967296", "max_procs", "max_procs=0",
+	"uid=4294967295", "manager_uid=4294967295", "manager_uid", "gid=4294967295", "uid=4294967296", "max_procs", "max_procs=0",
 	"max_procs=4294967296", "max_nodes=0", "max_nodes=65537", "max_handles=65537",
 	"max_threads=1025", "max_region=1073741825", "max_procs=1x", "max_procs=1,max_nodes=0",
 	"user_procs=0", "user_nodes=", "user_files=4294967296",
@@ -331,6 +447,40 @@ START_TEST(handles_are_limited)
 }
 END_TEST
 
+/* Handle 0 is one of them from its first use on. */
+START_TEST(handle_0_counts)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL }, reply;
+	struct ipcbus_object o;
+	struct ipcbus_event ev;
+	struct pair pair;
+	struct place p;
+	struct raw r;
+
+	mount_bus(&p, "max_handles=1,user_handles=1");
+	pair_open(&pair, p.bus);
+	pair_talk(&pair);
+	o = object_node(raw_node(&pair.server, 0, 1));
+	assert_ok(raw_send(&pair.client, &call, NULL));
+	raw_take(&pair.server, IPCBUS_EVENT_CALL, &ev);
+	reply = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_REPLY, .call = ev.call, .objects = PTR64(&o),
+		.object_count = 1,
+	};
+	assert_ok(raw_send(&pair.server, &reply, NULL));
+	raw_failed(&pair.client, -EDQUOT, IPCBUS_STAGE_DELIVER, 0);
+	raw_take(&pair.server, IPCBUS_EVENT_IDLE, &ev);
+	raw_open_at(&r, p.bus, 65536);
+	raw_fails(&r, &call, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
+	assert_result(raw_watch(&r, 0, 1), -EDQUOT);
+	assert_ok(try_mount(&p, MS_REMOUNT, "user_handles=2"));
+	raw_round_trip(&r, 0, &pair.server, "first", 5);
+	raw_close(&r);
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
 START_TEST(regions_are_limited)
 {
 	struct place p;
@@ -424,10 +574,10 @@ START_TEST(options_are_shown)
 
 	mount_bus(&p, "uid=1000,mode=640");
 	shown_options(&p, text, sizeof(text));
-	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=0");
+	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=0,manager_uid=0");
 	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536,user_calls=9"));
 	shown_options(&p, text, sizeof(text));
-	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,max_procs=10,"
+	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,manager_uid=0,max_procs=10,"
 			       "max_region=65536,user_calls=9");
 	ck_assert_int_eq(stat(p.bus, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
@@ -437,7 +587,7 @@ START_TEST(options_are_shown)
 	ck_assert_int_eq(chown(p.bus, 1001, -1), 0);
 	/* As a remount tool does: all that is shown is said again. */
 	shown_options(&p, text, sizeof(text));
-	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,max_procs=10,"
+	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,manager_uid=0,max_procs=10,"
 			       "max_region=65536,user_calls=9");
 	assert_ok(try_mount(&p, MS_REMOUNT, strstr(text, "mode")));
 	umount_bus(&p);
@@ -590,14 +740,19 @@ int main(void)
 	tcase_add_test(tc, numbers_do_not_cross);
 	tcase_add_test(tc, calls_do_not_cross);
 	tcase_add_test(tc, fds_of_a_bus_do_not_travel);
-	tcase_add_test(tc, managers_are_of_one_user);
+	tcase_add_test(tc, mount_names_the_manager);
 	tcase_add_test(tc, root_of_the_namespace_may_claim);
+	tcase_add_test(tc, administrator_permits_mounts);
+	tcase_add_test(tc, mounts_of_a_user_are_limited);
+	tcase_add_test(tc, administrator_permits_monitors);
+	tcase_add_test(tc, administrator_permits_freezing);
 
 	tc = add_case(s, "options", setup_bus);
 	tcase_add_loop_test(tc, bad_options_are_refused, 0, ARRAY_SIZE(bad_options));
 	tcase_add_test(tc, procs_are_limited);
 	tcase_add_test(tc, nodes_and_threads_are_limited);
 	tcase_add_test(tc, handles_are_limited);
+	tcase_add_test(tc, handle_0_counts);
 	tcase_add_test(tc, regions_are_limited);
 	tcase_add_test(tc, users_are_limited);
 	tcase_add_test(tc, limits_of_the_module_hold);

@@ -178,6 +178,22 @@ START_TEST(unknown_handles)
 }
 END_TEST
 
+/* However many there are, the next number and all behind it are unknown. */
+START_TEST(numbers_at_the_end_of_the_table)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
+
+	for (uint32_t n = 1; n <= 100; n++) {
+		uint32_t handle = give_handle(&oth, &cli, raw_node(&cli, 0, n));
+
+		for (send.handle = handle + 1; send.handle <= 300; send.handle++) {
+			assert_result(raw_put(&oth, send.handle, 1), -EBADF);
+			raw_fails(&oth, &send, -EBADF, IPCBUS_STAGE_TARGET, 0);
+		}
+	}
+}
+END_TEST
+
 /* A handle's number means something in its own proc only. */
 START_TEST(handle_of_another_proc)
 {
@@ -724,6 +740,7 @@ int main(void)
 	tcase_add_test(tc, manager_handle_can_be_passed);
 	tcase_add_test(tc, manager_handle_comes_home);
 	tcase_add_loop_test(tc, unknown_handles, 0, 7);
+	tcase_add_test(tc, numbers_at_the_end_of_the_table);
 	tcase_add_test(tc, handle_of_another_proc);
 	tcase_add_loop_test(tc, node_that_is_not_mine, 0, 5);
 	tcase_add_test(tc, handle_values_are_not_cut_to_32_bits);

@@ -13,33 +13,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-
-static int nice_of(pid_t tid)
-{
-	errno = 0;
-	return getpriority(PRIO_PROCESS, tid);
-}
-
-static void set_nice(int nice)
-{
-	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, nice), 0);
-}
-
-static void set_policy(int policy, int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	ck_assert_int_eq(sched_setscheduler(0, policy, &param), 0);
-}
-
-static void expect_policy_of(pid_t tid, int policy, int priority)
-{
-	struct sched_param param;
-
-	ck_assert_int_eq(sched_getscheduler(tid) & ~SCHED_RESET_ON_FORK, policy);
-	ck_assert_int_eq(sched_getparam(tid, &param), 0);
-	ck_assert_int_eq(param.sched_priority, priority);
-}
+#include "scheduling.h"
 
 /* As a thread of so much: calls handle @arg->handle of cli's. */
 struct caller {
@@ -139,7 +113,9 @@ END_TEST
 
 START_TEST(realtime_server_is_never_lowered)
 {
+	struct caller better = { .policy = SCHED_RR, .priority = 30 };
 	struct ipcbus_event ev;
+	struct helper h;
 
 	set_policy(SCHED_FIFO, 20);
 	queue((struct caller){ .nice = -5 });
@@ -150,11 +126,12 @@ START_TEST(realtime_server_is_never_lowered)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_policy_of(0, SCHED_FIFO, 20);
 	raw_reply(&srv, ev.call, NULL, 0);
-	queue((struct caller){ .policy = SCHED_RR, .priority = 30 });
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	helper_start(&h, call_and_wait_as, &better);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_policy_of(0, SCHED_RR, 30);
 	raw_reply(&srv, ev.call, NULL, 0);
 	expect_policy_of(0, SCHED_FIFO, 20);
+	ck_assert_uint_eq((uintptr_t)helper_end(&h), IPCBUS_EVENT_REPLY);
 }
 END_TEST
 
@@ -409,62 +386,62 @@ END_TEST
 
 /* Chains */
 
+static void *serve_from_oth(void *arg)
+{
+	uint32_t *handle = arg;
+	struct ipcbus_event ev, back;
+
+	raw_wait(&oth, IPCBUS_EVENT_CALL, &ev);
+	ck_assert_int_eq(nice_of(0), -5);
+	/* Back to the thread that waits, with more than it inherited before. */
+	if (*handle)
+		raw_call_wait(&oth, *handle, 77, NULL, 0, &back);
+	raw_reply(&oth, ev.call, NULL, 0);
+	ck_assert_int_eq(nice_of(0), 0);
+	return NULL;
+}
+
 /* srv serves a call of nice -5 and calls oth, which runs by that as well. */
 START_TEST(nested_calls_inherit)
 {
 	struct caller c = { .nice = -5 };
-	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
-	struct ipcbus_event ev, inner, back;
-	struct helper h;
+	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1)), none = 0;
+	struct ipcbus_event ev, inner;
+	struct helper h, o;
 
 	helper_start(&h, call_and_wait_as, &c);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_call(&srv, handle, 0, NULL, 0);
-	set_nice(1);
-	raw_take(&oth, IPCBUS_EVENT_CALL, &inner);
+	helper_start(&o, serve_from_oth, &none);
+	raw_call_wait(&srv, handle, 0, NULL, 0, &inner);
 	ck_assert_int_eq(nice_of(0), -5);
-	raw_reply(&oth, inner.call, NULL, 0);
-	ck_assert_int_eq(nice_of(0), 1);
-	set_nice(-5);
-	raw_take(&srv, IPCBUS_EVENT_REPLY, &back);
 	raw_reply(&srv, ev.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), 0);
+	helper_end(&o);
 	helper_end(&h);
 }
 END_TEST
-
-static void *serve_from_oth(void *arg)
-{
-	struct ipcbus_event ev;
-
-	(void)arg;
-	raw_wait(&oth, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_int_eq(nice_of(0), -5);
-	set_nice(-9);
-	/* Back to the thread that waits, with more than it was inherited before. */
-	raw_call_wait(&oth, 0, 77, NULL, 0, &ev);
-	return NULL;
-}
 
 START_TEST(call_back_in_a_chain)
 {
 	struct caller c = { .nice = -5 };
 	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
-	struct ipcbus_event ev, back;
+	uint32_t better = give_handle(&oth, &srv, node_with(&srv, SCHED_OTHER, -9));
+	struct ipcbus_event ev, back, inner;
 	struct helper h, o;
 
 	helper_start(&h, call_and_wait_as, &c);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_call(&srv, handle, 0, NULL, 0);
-	helper_start(&o, serve_from_oth, NULL);
+	helper_start(&o, serve_from_oth, &better);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &back);
 	ck_assert_uint_eq(back.code, 77);
 	ck_assert_int_eq(nice_of(0), -9);
 	raw_reply(&srv, back.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), -5);
-	helper_end(&o);
+	raw_wait(&srv, IPCBUS_EVENT_REPLY, &inner);
 	raw_reply(&srv, ev.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), 0);
+	helper_end(&o);
 	helper_end(&h);
 }
 END_TEST
@@ -668,7 +645,7 @@ START_TEST(oneways_of_a_node_keep_their_order)
 }
 END_TEST
 
-/* Who is overtaken 64 times is not overtaken again, but by realtime. */
+/* After 64 better ones the oldest has its turn; realtime goes first all the same. */
 START_TEST(nobody_waits_for_ever)
 {
 	struct ipcbus_event ev;
@@ -685,6 +662,58 @@ START_TEST(nobody_waits_for_ever)
 		ck_assert_uint_eq(ev.code, i < 64 ? i : i == 64 ? 5000 : i - 1);
 		raw_reply(&srv, ev.call, NULL, 0);
 	}
+}
+END_TEST
+
+/* Many low ones take one turn of 65: those that are better need not wait for them all. */
+START_TEST(a_flood_of_low_ones_hardly_counts)
+{
+	struct ipcbus_event ev;
+	uint32_t low = 0;
+
+	for (uint32_t i = 0; i < 200; i++)
+		queue((struct caller){ .code = 5000, .nice = 19 });
+	for (uint32_t i = 0; i < 130; i++)
+		queue((struct caller){ .code = i });
+	for (uint32_t i = 0; i < 132; i++) {
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		if (ev.code == 5000)
+			low++;
+		else
+			ck_assert_uint_eq(ev.code, i - low);
+		raw_reply(&srv, ev.call, NULL, 0);
+	}
+	ck_assert_uint_eq(low, 2);
+}
+END_TEST
+
+/* The order stays when the first or the last of a priority is taken back. */
+START_TEST(taken_back_from_the_middle)
+{
+	static const int nices[] = { 5, 5, 0, 10, 0, 10, 5, 0 };
+	struct ipcbus_event ev;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(nices); i++)
+		queue((struct caller){ .code = 'a' + i, .nice = nices[i] });
+	expect_order("cehabgdf");
+	for (uint32_t i = 0; i < ARRAY_SIZE(nices); i++) {
+		struct ipcbus_send s = {
+			.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC,
+			.code = 'a' + i, .cookie = i + 1,
+		};
+
+		set_nice(nices[i]);
+		assert_ok(raw_send(&cli, &s, NULL));
+	}
+	set_nice(0);
+	/* The first of all, the last of its priority, the only one left of it. */
+	assert_ok(raw_cancel(&cli, 3));
+	assert_ok(raw_cancel(&cli, 7));
+	assert_ok(raw_cancel(&cli, 4));
+	assert_ok(raw_cancel(&cli, 6));
+	expect_order("ehab");
+	for (uint32_t i = 0; i < ARRAY_SIZE(nices); i++)
+		assert_ok(raw_next(&cli, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
 }
 END_TEST
 
@@ -750,6 +779,8 @@ int main(void)
 	tcase_add_test(tc, node_lifts_in_the_queue);
 	tcase_add_test(tc, oneways_of_a_node_keep_their_order);
 	tcase_add_test(tc, nobody_waits_for_ever);
+	tcase_add_test(tc, a_flood_of_low_ones_hardly_counts);
+	tcase_add_test(tc, taken_back_from_the_middle);
 	tcase_add_test(tc, events_do_not_overtake);
 	return suite_main(s);
 }

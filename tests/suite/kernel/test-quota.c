@@ -6,60 +6,18 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fixture.h"
+#include "users.h"
 
 #define BUFFER_STAGE IPCBUS_STAGE_BUFFER
 
 static uint8_t data[REGION];
-static unsigned int old_mode;
-
-/* Opened by that user; what it does later is done as root and does not matter. */
-static void open_as(struct raw *r, uid_t uid)
-{
-	ck_assert_int_eq(setresuid(-1, uid, -1), 0);
-	raw_open(r, REGION);
-	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
-}
-
-/* srv is root's, cli and oth are two others'. */
-static void setup_users(void)
-{
-	setup_bare();
-	old_mode = dev_set_mode(0666);
-	raw_open(&srv, REGION);
-	srv_node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, SRV_COOKIE);
-	assert_ok(raw_claim(&srv, srv_node));
-	open_as(&cli, 1000);
-	open_as(&oth, 1001);
-}
-
-/* A limit, for as long as one case: each runs in a process of its own, but the
- * driver is one for all. */
-static const char *limited;
-static unsigned int limit_before;
-
-static void set_limit(const char *name, unsigned int value)
-{
-	int before = dev_set_param(name, value);
-
-	ck_assert_int_ge(before, 0);
-	limited = name;
-	limit_before = before;
-}
-
-static void teardown_users(void)
-{
-	if (limited)
-		ck_assert_int_ge(dev_set_param(limited, limit_before), 0);
-	limited = NULL;
-	dev_set_mode(old_mode);
-}
 
 /* --- Limits of a user --------------------------------------------------------- */
 
@@ -202,10 +160,10 @@ START_TEST(procs)
 	set_limit("user_procs", 2);
 	open_as(&more, 1000);
 	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
-	assert_result(dev_open(0), -EDQUOT);
+	assert_result(dev_open(O_RDWR), -EDQUOT);
 	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
 	ck_assert_int_eq(setresuid(-1, 1002, -1), 0);
-	fd = dev_open(0);
+	fd = dev_open(O_RDWR);
 	ck_assert_int_ge(fd, 0);
 	dev_close(fd);
 	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
@@ -225,6 +183,8 @@ START_TEST(info_says_them)
 	ck_assert_uint_ge(info.user_handles, info.max_handles);
 	ck_assert_uint_gt(info.user_watches, 0);
 	ck_assert_uint_gt(info.user_calls, 0);
+	ck_assert_uint_gt(info.user_threads, 0);
+	ck_assert_uint_gt(info.user_memory, 0);
 	set_limit("user_files", 77);
 	ck_assert_uint_eq(raw_info(&cli).user_files, 77);
 }
@@ -236,9 +196,11 @@ START_TEST(debugfs_says_who_has_what)
 
 	raw_node(&cli, 0, 1);
 	assert_ok(dev_debug("users", text, sizeof(text)));
-	ck_assert_ptr_nonnull(strstr(text, "1000 1 1 0 0 0 0\n"));
-	ck_assert_ptr_nonnull(strstr(text, "1001 1 0 0 0 0 0\n"));
+	ck_assert_ptr_nonnull(strstr(text, "1000 1 1 0 0 0 0 0 "));
+	ck_assert_ptr_nonnull(strstr(text, "1001 1 0 0 0 0 0 0 "));
 	ck_assert_int_eq(live("users"), 3);
+	assert_ok(dev_debug("accounts", text, sizeof(text)));
+	ck_assert_ptr_nonnull(strstr(text, "1000 1 1 0 0 0 0 0 "));
 }
 END_TEST
 
@@ -285,17 +247,20 @@ static size_t flood(const struct raw *r, int err)
 	return n * PIECE;
 }
 
+/* What others may have together, of a region or of its half for oneways. */
+#define PART(all) ((all) / 8 * 7)
+
 START_TEST(flood_of_calls)
 {
 	struct ipcbus_event ev;
 	size_t n = flood(&cli, -EDQUOT);
 
-	ck_assert_uint_le(n, REGION / 2);
-	ck_assert_uint_gt(n, REGION / 2 - 3 * PIECE);
-	/* The next one gets half of the rest, and the owner's own user all. */
+	ck_assert_uint_le(n, PART(REGION) / 2);
+	ck_assert_uint_gt(n, PART(REGION) / 2 - 3 * PIECE);
+	/* The next one gets half of the rest. */
 	n = flood(&oth, -EDQUOT);
-	ck_assert_uint_le(n, REGION / 4);
-	ck_assert_uint_gt(n, REGION / 4 - 3 * PIECE);
+	ck_assert_uint_le(n, PART(REGION) / 4 + PIECE);
+	ck_assert_uint_gt(n, PART(REGION) / 4 - 3 * PIECE);
 
 	for (;;) {
 		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
@@ -306,6 +271,145 @@ START_TEST(flood_of_calls)
 	}
 	/* It is the buffers that count. */
 	assert_ok(try_oneway(&cli, 100, 0));
+}
+END_TEST
+
+static size_t flood_with_both(const struct raw *r)
+{
+	size_t bytes = flood(r, -EDQUOT);
+
+	while (!try_oneway(r, 4000, 0))
+		bytes += 4000;
+	return bytes;
+}
+
+/* Calls and oneways of one user together, whichever come first. */
+START_TEST(flood_of_both)
+{
+	size_t n = 0;
+
+	ck_assert_uint_le(flood_with_both(&cli), PART(REGION) / 2);
+	while (!try_oneway(&oth, 4000, 0))
+		n += 4000;
+	n += flood(&oth, -EDQUOT);
+	ck_assert_uint_le(n, PART(REGION) / 4 + PIECE);
+}
+END_TEST
+
+/* However many users flood it, they leave a part to the region's own. */
+START_TEST(strangers_leave_a_part)
+{
+	struct raw own, more[10];
+	size_t bytes;
+
+	raw_open(&own, REGION);
+	bytes = flood_with_both(&cli) + flood_with_both(&oth);
+	for (uid_t i = 0; i < 10; i++) {
+		open_as(&more[i], 2000 + i);
+		bytes += flood_with_both(&more[i]);
+	}
+	ck_assert_uint_le(bytes, PART(REGION));
+	ck_assert_uint_gt(bytes, PART(REGION) - 3 * PIECE);
+	assert_ok(try_oneway(&own, REGION / 20, 0));
+	assert_ok(try_call(&own, REGION / 16));
+	for (uid_t i = 0; i < 10; i++)
+		raw_close(&more[i]);
+	raw_close(&own);
+}
+END_TEST
+
+/* A call that its thread does not wait for, so that it is nested in no other. */
+static int try_async(const struct raw *r)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .data = PTR64(data),
+		.data_size = 1, .cookie = 1,
+	};
+
+	return raw_send(r, &send, NULL);
+}
+
+/* Tiny ones, of which there may be only so many. */
+START_TEST(strangers_leave_buffers)
+{
+	size_t n = 0, all = PART((size_t)raw_info(&srv).max_buffers);
+	struct raw own;
+
+	raw_open(&own, REGION);
+	while (!try_async(&cli))
+		n++;
+	while (!try_oneway(&cli, 1, 0))
+		n++;
+	ck_assert_uint_le(n, all / 2);
+	while (!try_oneway(&oth, 1, 0))
+		n++;
+	while (!try_async(&oth))
+		n++;
+	ck_assert_uint_le(n, all / 4 * 3 + 1);
+	assert_ok(try_oneway(&own, 1, 0));
+	assert_ok(try_async(&own));
+	raw_close(&own);
+}
+END_TEST
+
+/* Async calls of nothing at all, until it may not: how many. */
+static size_t flood_empty(const struct raw *r, uint32_t handle)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .handle = handle, .cookie = 5,
+	};
+	struct ipcbus_event ev;
+	size_t n = 0;
+	int e;
+
+	while (!(e = raw_send(r, &send, &ev)))
+		n++;
+	ck_assert_int_eq(e, -EDQUOT);
+	ck_assert_uint_eq(ev.stage, BUFFER_STAGE);
+	return n;
+}
+
+/* They take no space, but places in a queue: each counts until it is delivered or ends. */
+START_TEST(empty_calls_count)
+{
+	size_t all = raw_info(&srv).max_buffers, fair = PART(all) / 2;
+	uint64_t node = raw_node(&srv, 0, 7);
+	uint32_t handle = give_handle(&cli, &srv, node);
+	struct ipcbus_event ev;
+
+	ck_assert_uint_eq(flood_empty(&cli, handle), fair);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_error(&srv, ev.call, EIO, NULL, 0);
+	ck_assert_uint_eq(flood_empty(&cli, handle), 1);
+	/* Others have half of the rest, and full ones count beside them. */
+	ck_assert_uint_eq(flood_empty(&oth, 0), (PART(all) - fair) / 2);
+	assert_result(try_async(&cli), -EDQUOT);
+
+	/* All end: discarded, canceled, with their sender. */
+	assert_ok(raw_destroy(&srv, node, 0));
+	ck_assert_uint_ge(flood_empty(&cli, 0), fair / 2);
+	assert_ok(raw_cancel(&cli, 5));
+	raw_close(&oth);
+	while (!raw_next(&cli, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) && ev.kind)
+		;
+	ck_assert_uint_eq(flood_empty(&cli, 0), fair);
+}
+END_TEST
+
+/* The region's own user may fill it with them, and no more. */
+START_TEST(empty_calls_of_the_owner_count)
+{
+	struct raw own[2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		raw_open(&own[i], REGION);
+	assert_ok(try_async(&own[0]));
+	n = flood_empty(&own[1], 0);
+	ck_assert_uint_eq(n, raw_info(&srv).max_buffers - 1);
+	raw_close(&own[1]);
+	ck_assert_uint_gt(flood_empty(&own[0], 0), n - 100);
+	raw_close(&own[0]);
 }
 END_TEST
 
@@ -321,9 +425,9 @@ END_TEST
 
 START_TEST(too_large_for_a_quota)
 {
-	assert_result(try_call(&cli, REGION / 2 + 1), -EMSGSIZE);
-	assert_result(try_oneway(&cli, REGION / 4 + 1, 0), -EMSGSIZE);
-	assert_ok(try_oneway(&cli, REGION / 4, 0));
+	assert_result(try_call(&cli, PART(REGION) / 2 + 1), -EMSGSIZE);
+	assert_result(try_oneway(&cli, PART(REGION / 2) / 2 + 1, 0), -EMSGSIZE);
+	assert_ok(try_oneway(&cli, PART(REGION / 2) / 2, 0));
 }
 END_TEST
 
@@ -353,13 +457,14 @@ START_TEST(flood_of_oneways)
 	while (!(e = try_oneway(&cli, 4000, 0)))
 		n++;
 	ck_assert_int_eq(e, -EAGAIN);
-	ck_assert_uint_le(n * 4000, REGION / 4);
-	ck_assert_uint_gt(n * 4000, REGION / 4 - 3 * 4096);
+	ck_assert_uint_le(n * 4000, PART(REGION / 2) / 2);
+	ck_assert_uint_gt(n * 4000, PART(REGION / 2) / 2 - 3 * 4096);
 	ck_assert(!(dev_poll(cli.fd, 0) & POLLOUT));
-	assert_ok(try_oneway(&oth, 4000, 0));
+	for (int i = 0; i < 3; i++)
+		assert_ok(try_oneway(&oth, 4000, 0));
 	ck_assert(dev_poll(oth.fd, 0) & POLLOUT);
 
-	/* What the other one took is not left for this one. */
+	/* Half of what the other one took is not left for this one. */
 	for (int i = 0; i < 2; i++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		raw_release(&srv, &ev);
@@ -370,6 +475,33 @@ START_TEST(flood_of_oneways)
 	assert_result(try_oneway(&cli, 4000, deadline_in(20)), -ETIMEDOUT);
 	assert_ok(try_call(&cli, PIECE));
 	assert_ok(try_call(&oth, PIECE));
+}
+END_TEST
+
+/* Its quota is full of calls: one that is released makes space. */
+static void *give_a_call_back(void *unused)
+{
+	struct ipcbus_event ev;
+
+	(void)unused;
+	usleep(20000);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_release(&srv, &ev);
+	return NULL;
+}
+
+START_TEST(oneway_waits_for_its_calls)
+{
+	struct helper helper;
+
+	flood(&cli, -EDQUOT);
+	while (!try_oneway(&cli, 4000, 0))
+		;
+	ck_assert(!(dev_poll(cli.fd, 0) & POLLOUT));
+	helper_start(&helper, give_a_call_back, NULL);
+	assert_ok(try_oneway(&cli, 4000, deadline_in(5000)));
+	helper_end(&helper);
+	ck_assert(dev_poll(cli.fd, 0) & POLLOUT);
 }
 END_TEST
 
@@ -411,7 +543,7 @@ START_TEST(failures_are_not_charged)
 	bad.data = 8;
 	for (int i = 0; i < 100; i++)
 		raw_fails(&cli, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
-	assert_ok(try_call(&cli, REGION / 2 - 4096));
+	assert_ok(try_call(&cli, PART(REGION) / 2 - 4096));
 }
 END_TEST
 
@@ -514,15 +646,6 @@ START_TEST(victims_keep_their_service)
 }
 END_TEST
 
-static TCase *add_user_case(Suite *s, const char *name)
-{
-	TCase *tc = add_case(s, name, setup_users);
-
-	/* Before the files are closed and all is counted. */
-	tcase_add_checked_fixture(tc, NULL, teardown_users);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *s = suite_create("quota");
@@ -544,11 +667,17 @@ int main(void)
 
 	tc = add_user_case(s, "quotas");
 	tcase_add_test(tc, flood_of_calls);
+	tcase_add_test(tc, flood_of_both);
+	tcase_add_test(tc, strangers_leave_a_part);
+	tcase_add_test(tc, strangers_leave_buffers);
+	tcase_add_test(tc, empty_calls_count);
+	tcase_add_test(tc, empty_calls_of_the_owner_count);
 	tcase_add_test(tc, owner_is_not_limited);
 	tcase_add_test(tc, too_large_for_a_quota);
 	tcase_add_test(tc, replies_are_not_charged);
 	tcase_add_test(tc, flood_of_oneways);
 	tcase_add_test(tc, oneway_waits_for_its_quota);
+	tcase_add_test(tc, oneway_waits_for_its_calls);
 	tcase_add_test(tc, failures_are_not_charged);
 	tcase_add_test(tc, many_users);
 	tcase_add_test(tc, many_users_at_once);

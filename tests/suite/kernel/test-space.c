@@ -346,6 +346,14 @@ static void line_up(struct waiter *w, uint32_t code, size_t size)
 	wait_asleep(w->h.tid);
 }
 
+static void *wait_for_nothing(void *arg)
+{
+	struct ipcbus_send send = chunk(~0ULL);
+
+	(void)arg;
+	return (void *)(long)raw_send(&cli, &send, NULL);
+}
+
 static void take_code(uint32_t code)
 {
 	struct ipcbus_event ev;
@@ -399,6 +407,67 @@ START_TEST(who_fits_goes)
 }
 END_TEST
 
+/* Also if so many are before it that the one who releases does not look at all of them. */
+START_TEST(who_fits_goes_behind_many)
+{
+	struct waiter large[40], small;
+	unsigned int n = fill(&cli, 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(large); i++)
+		line_up(&large[i], 100, 3 * CHUNK);
+	line_up(&small, 101, CHUNK);
+	take_code(1);
+	helper_end(&small.h);
+	for (unsigned int i = 1; i < n; i++)
+		take_code(1);
+	take_code(101);
+	for (size_t i = 0; i < ARRAY_SIZE(large); i++)
+		take_code(100);
+	for (size_t i = 0; i < ARRAY_SIZE(large); i++)
+		helper_end(&large[i].h);
+	raw_none(&srv);
+}
+END_TEST
+
+START_TEST(target_goes_over_many)
+{
+	struct waiter w[40];
+	void *ret;
+
+	fill(&cli, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		w[i] = (struct waiter){ .size = CHUNK };
+		helper_start(&w[i].h, wait_for_nothing, &w[i]);
+		wait_asleep(w[i].h.tid);
+	}
+	assert_ok(raw_destroy(&srv, srv_node, 0));
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		ret = helper_end(&w[i].h);
+		ck_assert_int_eq((long)ret, -EOWNERDEAD);
+	}
+}
+END_TEST
+
+/* One release, and each of them may try again. */
+START_TEST(many_poll)
+{
+	static struct raw sender[40];
+	struct ipcbus_send send = chunk(0);
+
+	fill(&cli, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sender); i++) {
+		raw_open(&sender[i], 0);
+		assert_result(raw_send(&sender[i], &send, NULL), -EAGAIN);
+		ck_assert(!writable(&sender[i], 0));
+	}
+	take_one(&srv);
+	for (size_t i = 0; i < ARRAY_SIZE(sender); i++) {
+		ck_assert(writable(&sender[i], 2000));
+		raw_close(&sender[i]);
+	}
+}
+END_TEST
+
 /* Those behind one that gave up, too. */
 START_TEST(who_gives_up_is_no_obstacle)
 {
@@ -447,6 +516,9 @@ int main(void)
 	tcase_add_test(tc, many_wait);
 	tcase_add_test(tc, first_come_first_served);
 	tcase_add_test(tc, who_fits_goes);
+	tcase_add_test(tc, who_fits_goes_behind_many);
+	tcase_add_test(tc, target_goes_over_many);
+	tcase_add_test(tc, many_poll);
 	tcase_add_test(tc, who_gives_up_is_no_obstacle);
 	return suite_main(s);
 }

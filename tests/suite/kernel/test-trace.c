@@ -136,7 +136,7 @@ START_TEST(call_and_reply)
 
 	line = event("ipcbus_send", 0);
 	id = number(line, "id");
-	ck_assert_uint_eq(id, call.call);
+	ck_assert_uint_ne(id, 0);
 	ck_assert_str_eq(field(line, "kind"), "call");
 	ck_assert_str_eq(field(line, "from"), self());
 	ck_assert_int_eq(number(line, "to"), getpid());
@@ -215,7 +215,7 @@ START_TEST(nested)
 {
 	struct ipcbus_event outer, inner, ev;
 	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 7));
-	int first = 0;
+	int first = 0, outermost = 0;
 
 	raw_call(&cli, 0, 100, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &outer);
@@ -229,8 +229,10 @@ START_TEST(nested)
 	/* give_handle() sent some as well. */
 	while (number(event("ipcbus_send", first), "code") != 101)
 		first++;
-	ck_assert_uint_eq(number(event("ipcbus_send", first), "id"), inner.call);
-	ck_assert_uint_eq(number(event("ipcbus_send", first), "parent"), outer.call);
+	while (number(event("ipcbus_send", outermost), "code") != 100)
+		outermost++;
+	ck_assert_uint_eq(number(event("ipcbus_send", first), "parent"),
+			  number(event("ipcbus_send", outermost), "id"));
 	ck_assert_int_eq(raw_put(&srv, handle, 1), 0);
 }
 END_TEST

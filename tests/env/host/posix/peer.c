@@ -122,7 +122,7 @@ void host_exit(int status)
 
 pid_t host_fork(void)
 {
-	ck_abort_msg("this case forks: put it into posix/skip.list");
+	ck_abort_msg("this case forks: put it into posix/skip.inc");
 }
 
 int host_count_fds(void)

@@ -65,7 +65,7 @@ static int carry(struct ipc_call *call, const Ipc__Test__Cargo *cargo, void *use
 	(void)userdata;
 	ipc_call_ref(call);
 	__atomic_add_fetch(&hanging, 1, __ATOMIC_SEQ_CST);
-	r = ipc_call_on_cancel(call, let_go, NULL);
+	r = ipc_call_on_cancel(call, let_go, NULL, /* ret_slot= */ NULL);
 	if (r < 0)
 		let_go(call, NULL);
 	return r;
@@ -172,7 +172,7 @@ END_TEST
 struct waiter {
 	struct ipc *ipc;
 	struct test *test;
-	uint64_t ids[ASYNC];
+	struct ipc_cancellation *cancellation;
 	uint32_t ended, good;
 };
 
@@ -208,11 +208,10 @@ static void *cancel_all(void *data)
 {
 	struct waiter *w = data;
 
-	for (int i = 0; i < ASYNC; i++)
-		if (i % 3 == 1)
-			while (ipc_cancel(w->ipc, w->ids[i]) == -ENOENT &&
-			       __atomic_load_n(&w->ended, __ATOMIC_SEQ_CST) < ASYNC)
-				sched_yield();
+	/* Some were sent before, others come after. */
+	while (__atomic_load_n(&w->ended, __ATOMIC_SEQ_CST) < ASYNC / 6)
+		sched_yield();
+	ck_assert_int_eq(ipc_cancel(w->cancellation), 0);
 	return NULL;
 }
 
@@ -224,13 +223,18 @@ static void call_async(struct waiter *w)
 
 	for (int i = 0; i < ASYNC; i++) {
 		struct ipc_options options = { .timeout_usec = i % 3 == 2 ? 20000 : 0 };
+		int r;
 
-		options.id = w->ids[i];
+		if (i % 3 == 1)
+			options.cancellation = w->cancellation;
 		request.text = "async";
-		ck_assert_int_eq(ipc_rpc_call_async(test_proxy(w->test),
-						    method(i % 3 ? "Carry" : "Echo"), &options,
-						    i % 3 ? &cargo.base : &request.base, ended,
-						    NULL, w, NULL), 0);
+		r = ipc_rpc_call_async(test_proxy(w->test), method(i % 3 ? "Carry" : "Echo"),
+				       &options, i % 3 ? &cargo.base : &request.base, ended, NULL,
+				       w, NULL);
+		/* It may be over before it was sent. */
+		ck_assert(r == 0 || r == (i % 3 == 1 ? -ECANCELED : -ETIMEDOUT));
+		if (r < 0)
+			__atomic_add_fetch(&w->ended, 1, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -242,8 +246,7 @@ static int be_waiter(struct peer *self, void *unused)
 	(void)self;
 	(void)unused;
 	open_client(&w.ipc, &w.test);
-	for (int i = 0; i < ASYNC; i++)
-		w.ids[i] = ipc_new_id(w.ipc);
+	ck_assert_int_eq(ipc_cancellation_new(w.ipc, &w.cancellation), 0);
 	for (int i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, i < 2 ? run : cancel_all, &w);
 	call_async(&w);
@@ -253,6 +256,7 @@ static int be_waiter(struct peer *self, void *unused)
 	ipc_stop(w.ipc);
 	for (int i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
+	ipc_cancellation_unref(w.cancellation);
 	test_unref(w.test);
 	ipc_unref(w.ipc);
 	return 0;
@@ -268,6 +272,87 @@ START_TEST(calls_that_nobody_waits_for)
 	peer_hear(&server);
 	for (int i = 0; i < 2; i++)
 		peer_start(&clients[i], be_waiter, NULL);
+	for (int i = 0; i < 2; i++)
+		peer_end(&clients[i]);
+	while (__atomic_load_n(&hanging, __ATOMIC_SEQ_CST))
+		sched_yield();
+	stop_server(&server);
+}
+END_TEST
+
+/* --- Canceled together ------------------------------------------------------------ */
+
+#define CANCELED 4
+
+struct canceled {
+	struct ipc *ipc;
+	struct test *test;
+	struct ipc_cancellation *cancellation;
+	uint32_t begun;
+};
+
+/* Every second call is one that nobody replies to. */
+static void *call_until_canceled(void *data)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	struct canceled *c = data;
+	struct ipc_options options = { .cancellation = ipc_cancellation_ref(c->cancellation) };
+	int r = 0;
+
+	request.text = "canceled";
+	for (unsigned int i = 0; r == 0; i++) {
+		__atomic_add_fetch(&c->begun, 1, __ATOMIC_SEQ_CST);
+		r = i % 2 ? test_carry_with(c->test, &options, &cargo, NULL, NULL) :
+			    test_echo_with(c->test, &options, &request, NULL, NULL);
+	}
+	ck_assert_int_eq(r, -ECANCELED);
+	ck_assert_int_eq(ipc_is_canceled(options.cancellation), 1);
+	ck_assert_int_eq(test_echo_with(c->test, &options, &request, NULL, NULL), -ECANCELED);
+	ipc_cancellation_unref(options.cancellation);
+	/* The connection is as good as before. */
+	ck_assert_int_eq(test_echo(c->test, &request, NULL, NULL), 0);
+	return NULL;
+}
+
+static int be_canceled(struct peer *self, void *arg)
+{
+	pthread_t threads[CANCELED];
+	struct canceled c = { 0 };
+
+	(void)self;
+	open_client(&c.ipc, &c.test);
+	for (uint32_t round = 0; round < 20; round++) {
+		c.begun = 0;
+		ck_assert_int_eq(ipc_cancellation_new(c.ipc, &c.cancellation), 0);
+		for (int i = 0; i < CANCELED; i++)
+			pthread_create(&threads[i], NULL, call_until_canceled, &c);
+		/* At every moment: before the first call, and with each of them under way. */
+		while (__atomic_load_n(&c.begun, __ATOMIC_SEQ_CST) <
+		       (round + *(uint32_t *)arg) % (2 * CANCELED))
+			sched_yield();
+		ck_assert_int_eq(ipc_cancel(c.cancellation), 0);
+		for (int i = 0; i < CANCELED; i++)
+			pthread_join(threads[i], NULL);
+		ck_assert_int_eq(ipc_is_canceled(c.cancellation), 1);
+		ipc_cancellation_unref(c.cancellation);
+	}
+	test_unref(c.test);
+	ipc_unref(c.ipc);
+	return 0;
+}
+
+START_TEST(one_cancellation_for_many_threads)
+{
+	struct peer server, clients[2];
+	uint32_t offsets[2] = { 0, 1 };
+	int threads = 4;
+
+	hanging = 0;
+	peer_start(&server, serve, &threads);
+	peer_hear(&server);
+	for (int i = 0; i < 2; i++)
+		peer_start(&clients[i], be_canceled, &offsets[i]);
 	for (int i = 0; i < 2; i++)
 		peer_end(&clients[i]);
 	while (__atomic_load_n(&hanging, __ATOMIC_SEQ_CST))
@@ -330,6 +415,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, calls_through_stub_driver_and_skeleton, 1, 4);
 	tcase_add_loop_test(tc, calls_that_nobody_waits_for, 1, 4);
+	tcase_add_test(tc, one_cancellation_for_many_threads);
 	tcase_add_test(tc, blobs_there_and_back);
 	return suite_main(suite);
 }

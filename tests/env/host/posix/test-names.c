@@ -42,7 +42,8 @@ static int count_notified(struct ipc_intercepted *step, void *userdata)
 
 static int become_manager(struct ipc *ipc)
 {
-	static const struct ipc_interceptor counter = { .before = count_notified };
+	static const struct ipc_interceptor counter = { .size = sizeof(counter),
+							.before = count_notified };
 	static const char all[] = "allow anyone all *\n";
 	struct manager_options options = { 0 };
 	int r;
@@ -53,7 +54,7 @@ static int become_manager(struct ipc *ipc)
 	ck_assert_ptr_nonnull(state.policy);
 	r = policy_read(state.policy, "test", all, strlen(all), NULL, NULL, NULL);
 	if (r == 0)
-		r = ipc_add_interceptor(ipc, &counter);
+		r = ipc_add_interceptor(ipc, &counter, NULL, /* ret_slot= */ NULL);
 	if (r < 0)
 		return r;
 	options.epoll = state.epoll;
@@ -151,14 +152,14 @@ static void expect_may(const char *what, int r)
 
 static void find(struct ipc *ipc, const char *name)
 {
-	struct ipc_name_info *infos = NULL, info;
+	struct ipc_name_info info = { .size = sizeof(info) }, **infos = NULL;
 	struct ipc_proxy *proxy = NULL;
 	int r;
 
 	r = ipc_get_name(ipc, name, &proxy);
 	expect_may("get", r);
 	proxy = ipc_proxy_unref(proxy);
-	r = ipc_wait_name_timeout(ipc, name, 3000, &proxy);
+	r = ipc_wait_name(ipc, name, 3000, &proxy);
 	expect_may("wait", r);
 	ipc_proxy_unref(proxy);
 	expect_may("check", ipc_check_name(ipc, name, &info));
@@ -169,25 +170,28 @@ static void find(struct ipc *ipc, const char *name)
 
 static void use(struct user *user, unsigned int worker, unsigned int round)
 {
-	uint64_t id = 0;
+	struct ipc_slot *watch = NULL, *failure = NULL, *idle = NULL;
 	char name[32];
 	int r;
 
 	/* Names of others' too, and of the other connection's. */
 	snprintf(name, sizeof(name), "t.%u", (worker + round) % (WORKERS + 2));
-	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &id);
+	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &watch);
 	expect_may("watch", r);
-	expect_may("register", ipc_register_name(user->ipc, name, user->object));
+	expect_may("register", ipc_register_name(user->ipc, name, user->object,
+			/* ret_slot= */ NULL));
 	find(user->ipc, name);
 	expect_may("remove", ipc_unregister_name(user->ipc, name));
-	ipc_on_replay_failure(user->ipc, round % 3 ? on_failure : NULL, NULL);
+	ck_assert_int_eq(ipc_on_replay_failure(user->ipc, on_failure, NULL, &failure), 0);
 	snprintf(name, sizeof(name), "idle.%u.%u", worker, (unsigned int)(user - users));
 	expect_may("register idle exit", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
-							  NULL));
+							  NULL, &idle));
 	expect_may("idle exit", ipc_idle_exit(user->ipc, name));
-	expect_may("remove", ipc_unregister_name(user->ipc, name));
-	if (r == 0)
-		expect_may("unwatch", ipc_unwatch_names(user->ipc, id));
+	if (round % 2)
+		expect_may("remove", ipc_unregister_name(user->ipc, name));
+	ipc_slot_end(idle);
+	ipc_slot_end(failure);
+	ipc_slot_end(watch);
 }
 
 static atomic_uint next_worker;
@@ -214,7 +218,7 @@ static void start_user(struct user *user)
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&user->servers[i], NULL, run, user), 0);
 	ck_assert_int_eq(ipc_register_name(user->ipc, user == users ? "kept.0" : "kept.1",
-				      user->object), 0);
+				      user->object, /* ret_slot= */ NULL), 0);
 	for (int i = 0; i < WORKERS; i++)
 		ck_assert_int_eq(pthread_create(&user->workers[i], NULL, work, user), 0);
 }
@@ -250,8 +254,8 @@ START_TEST(while_the_manager_comes_and_goes)
 		join_workers(&users[i]);
 	/* What was there before is there in the end, whoever manages. */
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(ipc_wait_name_timeout(users[!i].ipc, i ? "kept.1" : "kept.0",
-						       10000000, &proxy), 0);
+		ck_assert_int_eq(
+			ipc_wait_name(users[!i].ipc, i ? "kept.1" : "kept.0", 10000000, &proxy), 0);
 		ipc_proxy_unref(proxy);
 	}
 	ck_assert_uint_gt(notified, 0);
@@ -275,7 +279,7 @@ struct life {
 	struct ipc_object *object;
 	pthread_t server;
 	unsigned int seed;
-	uint64_t watch;
+	struct ipc_slot *watch;
 	char name[16];
 };
 
@@ -287,11 +291,16 @@ static void *run_life(void *data)
 
 static void life_begin(struct life *life)
 {
-	life->watch = 0;
+	life->watch = NULL;
 	ck_assert_int_eq(ipc_open(&life->ipc, NULL), 0);
 	ck_assert_int_eq(server_object_new(life->ipc, &server_handlers, NULL, NULL, &life->object),
 			 0);
 	ck_assert_int_eq(pthread_create(&life->server, NULL, run_life, life->ipc), 0);
+}
+
+static unsigned int chance(struct life *life, unsigned int n)
+{
+	return (unsigned int)rand_r(&life->seed) % n;
 }
 
 /* With all names and watches that there are. */
@@ -300,23 +309,24 @@ static void life_end(struct life *life)
 	ipc_stop(life->ipc);
 	pthread_join(life->server, NULL);
 	ipc_object_unref(life->object);
+	/* One that is released ends with the connection. */
+	if (chance(life, 2))
+		life->watch = ipc_slot_release(life->watch);
+	else
+		life->watch = ipc_slot_end(life->watch);
 	ipc_unref(life->ipc);
-}
-
-static unsigned int chance(struct life *life, unsigned int n)
-{
-	return (unsigned int)rand_r(&life->seed) % n;
 }
 
 static void act_register(struct life *life)
 {
-	expect_may("register", ipc_register_name(life->ipc, life->name, life->object));
+	expect_may("register", ipc_register_name(life->ipc, life->name, life->object,
+			/* ret_slot= */ NULL));
 }
 
 static void act_register_idle_exit(struct life *life)
 {
 	expect_may("register idle exit", ipc_register_idle_exit(life->ipc, life->name, life->object,
-							  on_idle, NULL));
+							  on_idle, NULL, /* ret_slot= */ NULL));
 }
 
 static void act_unregister(struct life *life)
@@ -330,7 +340,7 @@ static void act_call(struct life *life)
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct ipc_proxy *proxy;
 	struct server *server;
-	int r = ipc_wait_name_timeout(life->ipc, life->name, 1 + chance(life, 5000), &proxy);
+	int r = ipc_wait_name(life->ipc, life->name, 1 + chance(life, 5000), &proxy);
 
 	expect_may("wait", r);
 	if (r < 0)
@@ -349,8 +359,8 @@ static void act_watch(struct life *life)
 		ck_assert_int_eq(ipc_watch_names(life->ipc, "h.*", on_change, NULL, &life->watch), 0);
 		return;
 	}
-	ck_assert_int_eq(ipc_unwatch_names(life->ipc, life->watch), 0);
-	life->watch = 0;
+	ipc_slot_end(life->watch);
+	life->watch = NULL;
 }
 
 static void act_pause(struct life *life)
@@ -427,7 +437,7 @@ START_TEST(while_connections_come_and_go)
 		pthread_join(threads[i], NULL);
 	await_known(-1);
 	life_begin(&last);
-	ck_assert_int_eq(ipc_register_name(last.ipc, "h.3", last.object), 0);
+	ck_assert_int_eq(ipc_register_name(last.ipc, "h.3", last.object, /* ret_slot= */ NULL), 0);
 	await_known(3);
 	life_end(&last);
 	await_known(-1);
@@ -461,7 +471,8 @@ START_TEST(so_many_names_at_a_time)
 	life_begin(&life);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(life.name, sizeof(life.name), "m.%d", i);
-		ck_assert_int_eq(ipc_register_name(life.ipc, life.name, life.object), 0);
+		ck_assert_int_eq(ipc_register_name(life.ipc, life.name, life.object,
+				/* ret_slot= */ NULL), 0);
 	}
 	for (int i = 0; i < WATCHES; i++)
 		ck_assert_int_eq(ipc_watch_names(life.ipc, "m.*", count_seen, NULL, NULL), 0);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -60,6 +61,9 @@ void shim_boot(void)
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 	pthread_mutex_lock(&lock);
+	/* Whoever runs this is the administrator of it. */
+	if (!loaded && shim_param("manager_uid"))
+		*shim_param("manager_uid") = geteuid();
 	if (!loaded)
 		BUG_ON(shim_module_init());
 	loaded = true;

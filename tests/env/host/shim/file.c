@@ -142,7 +142,8 @@ char *shim_debugfs_read(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(debugfs) && debugfs[i].name; i++)
 		if (!strcmp(debugfs[i].name, name)) {
 			seq.private = debugfs[i].data;
-			debugfs[i].fops->shim_show(&seq, NULL);
+			/* The kernel shows nothing of what ends otherwise. */
+			BUG_ON(debugfs[i].fops->shim_show(&seq, NULL));
 			return seq.text ? seq.text : calloc(1, 1);
 		}
 	return NULL;
@@ -326,7 +327,8 @@ static int open_file(const struct file_operations *fops, struct inode *inode, un
 
 	file = shim_file_new(fops, flags);
 	file->inode = inode;
-	ret = file->f_op->open(inode ?: &plain, file);
+	while ((ret = file->f_op->open(inode ?: &plain, file)) == -ERESTARTNOINTR)
+		__atomic_store_n(&current->signalled, false, __ATOMIC_SEQ_CST);
 	if (ret) {
 		file_free(file);
 		return ret;
@@ -389,6 +391,21 @@ int shim_dup(int fd, int to)
 	pthread_mutex_unlock(&table_lock);
 	if (file)
 		file_close(file);
+	return to;
+}
+
+int shim_give(int fd, struct shim_process *process)
+{
+	struct file *file = shim_file_of(fd);
+	int to;
+
+	BUG_ON(!file);
+	pthread_mutex_lock(&table_lock);
+	for (to = 3; process->file[to]; to++)
+		;
+	process->file[to] = file;
+	process->files = max(process->files, to + 1);
+	pthread_mutex_unlock(&table_lock);
 	return to;
 }
 

@@ -57,8 +57,10 @@ struct inode *new_inode(struct super_block *sb)
 	if (!inode)
 		return NULL;
 	inode->i_sb = sb;
+	atomic_set(&inode->i_count, 1);
 	mutex_init(&inode->i_rwsem);
 	mapping = inode->i_mapping = &inode->i_data;
+	mapping->host = inode;
 	INIT_LIST_HEAD(&mapping->maps);
 	mutex_init(&mapping->i_mmap_lock);
 	shim_count(SHIM_INODES, 1);
@@ -70,9 +72,18 @@ struct inode *alloc_anon_inode(struct super_block *sb)
 	return new_inode(sb) ?: ERR_PTR(-ENOMEM);
 }
 
+void ihold(struct inode *inode)
+{
+	BUG_ON(atomic_inc_return(&inode->i_count) < 2);
+}
+
 void iput(struct inode *inode)
 {
+	if (!inode)
+		return;
 	shim_might_sleep("iput");
+	if (atomic_dec_return(&inode->i_count))
+		return;
 	BUG_ON(!list_empty(&inode->i_data.maps));
 	shim_count(SHIM_INODES, -1);
 	kfree(inode);

@@ -42,6 +42,7 @@ typedef long ssize_t;
 
 #define __user
 #define __rcu
+#define __releases(lock)
 #define __init __attribute__((unused))
 #define __exit __attribute__((unused))
 #define noinline __attribute__((noinline))
@@ -79,6 +80,8 @@ typedef long ssize_t;
 #define offset_in_page(p) ((unsigned long)(p) & (PAGE_SIZE - 1))
 
 #define MAX_ERRNO 4095
+/* A system call is to be made again, after signals. */
+#define ERESTARTNOINTR 513
 
 static inline void *ERR_PTR(long error)
 {
@@ -200,9 +203,15 @@ typedef struct {
 #define atomic64_inc_return(v) atomic_inc_return(v)
 #define atomic_long_read(v) atomic_read(v)
 #define atomic_long_inc(v) atomic_inc(v)
+#define atomic_add_return(i, v)                                               \
+	SHIM_ATOMIC(__atomic_add_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST))
+#define atomic_sub(i, v)                                                      \
+	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
+#define atomic_long_add(i, v) ((void)atomic_add_return(i, v))
 #define atomic_long_sub(i, v)                                                 \
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
 #define atomic64_add(i, v) \
 	SHIM_ATOMIC((void)__atomic_fetch_add(&(v)->counter, i, __ATOMIC_RELAXED))
+#define atomic64_add_return(i, v) atomic_add_return(i, v)
 #define atomic64_xchg(v, i) \
 	SHIM_ATOMIC(__atomic_exchange_n(&(v)->counter, i, __ATOMIC_SEQ_CST))

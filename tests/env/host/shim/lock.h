@@ -35,12 +35,14 @@ struct shim_lock {
 
 #define SHIM_MAX_HELD 8
 
-/* What a task holds and is in. */
+/* What a task holds and is in. A spinlock is a read-side section too (reading), but one
+ * that nobody may rely on unsaid (rcu). */
 struct shim_held {
 	struct shim_lock *lock[SHIM_MAX_HELD];
 	int n;
 	int spinning;
 	int rcu;
+	int reading;
 };
 
 void shim_lock_take(struct shim_lock *lock);

@@ -26,21 +26,26 @@ static const struct {
 	const char *inner;
 } tree[] = {
 	{ "&proc->handle_lock", "ipcbus_default_bus.lock" },
+	{ "&proc->handle_lock", "accounts_lock" },
 	{ "&proc->handle_lock", "&bus->lock" },
 	{ "&proc->handle_lock", "&proc->lock" },
+	{ "tasks_lock", "&boost->lock" },
 	{ "&boost->lock", "&proc->lock" },
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
+	{ "&bus->lock", "accounts_lock" },
+	{ "ipcbus_default_bus.lock", "accounts_lock" },
 	{ "&bus->lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&region->lock" },
 	{ "&mm->mmap_lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&pages->lock" },
-	{ "&mm->mmap_lock", "reclaim_lock" },
-	{ "&proc->handle_lock", "reclaim_lock" },
-	{ "reclaim_lock", "&region->lock" },
-	{ "reclaim_lock", "&pages->lock" },
+	{ "&mm->mmap_lock", "regions_lock" },
+	{ "&proc->handle_lock", "regions_lock" },
+	{ "&proc->handle_lock", "&region->lock" },
+	{ "&proc->handle_lock", "&mapping->i_mmap_lock" },
+	{ "&proc->handle_lock", "&pages->lock" },
+	{ "regions_lock", "&region->lock" },
 	/* The kernel's own. */
 	{ "&mm->mmap_lock", "&mapping->i_mmap_lock" },
-	{ "reclaim_lock", "&mapping->i_mmap_lock" },
 };
 
 static pthread_mutex_t graph_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -139,6 +144,8 @@ void shim_lock_take(struct shim_lock *lock)
 	__atomic_store_n(&lock->owner, current, __ATOMIC_RELAXED);
 	held->lock[held->n++] = lock;
 	held->spinning += !lock->class->sleeps;
+	if (!lock->class->sleeps)
+		shim_rcu_enter();
 }
 
 /* Cannot close a cycle: what it would wait for is not asked about. */
@@ -153,6 +160,8 @@ bool shim_lock_try(struct shim_lock *lock)
 	__atomic_store_n(&lock->owner, current, __ATOMIC_RELAXED);
 	held->lock[held->n++] = lock;
 	held->spinning += !lock->class->sleeps;
+	if (!lock->class->sleeps)
+		shim_rcu_enter();
 	return true;
 }
 
@@ -172,12 +181,16 @@ static void forget(struct shim_held *held, const struct shim_lock *lock)
 
 void shim_lock_drop(struct shim_lock *lock)
 {
+	bool sleeps = lock->class->sleeps;
+
 	forget(&current->locks, lock);
 	__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);
 	if (shim_scheduled)
 		shim_fibers_ready(lock);
 	else
 		pthread_mutex_unlock((pthread_mutex_t *)lock->real);
+	if (!sleeps)
+		shim_rcu_leave();
 }
 
 bool shim_lock_is_held(const struct shim_lock *lock)

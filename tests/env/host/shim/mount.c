@@ -387,7 +387,7 @@ char *shim_mount_read(struct inode *inode)
 	if (inode->i_fop->open(inode, &file))
 		return NULL;
 	seq = file.private_data;
-	seq->show(seq, NULL);
+	BUG_ON(seq->show(seq, NULL));
 	text = seq->text ?: calloc(1, 1);
 	seq->text = NULL;
 	inode->i_fop->release(inode, &file);

@@ -121,6 +121,8 @@ static void forked(void)
 	started = false;
 	busy = false;
 	pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&more, NULL);
+	pthread_cond_init(&done, NULL);
 }
 
 static void start_locked(void)
@@ -169,11 +171,11 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	enqueue(head, func);
 }
 
-void rcu_read_lock(void)
+void shim_rcu_enter(void)
 {
 	struct task_struct *task = current;
 
-	if (task->locks.rcu++)
+	if (task->locks.reading++)
 		return;
 	if (shim_is_deterministic)
 		readers |= 1ULL << task->rcu_bit;
@@ -182,18 +184,30 @@ void rcu_read_lock(void)
 				    __ATOMIC_SEQ_CST);
 }
 
-void rcu_read_unlock(void)
+void shim_rcu_leave(void)
 {
 	struct task_struct *task = current;
 
-	if (task->locks.rcu <= 0)
-		shim_panic("rcu: a read-side section ends that never began");
-	if (--task->locks.rcu)
+	if (--task->locks.reading)
 		return;
 	if (shim_is_deterministic)
 		leave(1ULL << task->rcu_bit);
 	else
 		__atomic_store_n(&task->rcu, 0, __ATOMIC_SEQ_CST);
+}
+
+void rcu_read_lock(void)
+{
+	current->locks.rcu++;
+	shim_rcu_enter();
+}
+
+void rcu_read_unlock(void)
+{
+	if (current->locks.rcu <= 0)
+		shim_panic("rcu: a read-side section ends that never began");
+	current->locks.rcu--;
+	shim_rcu_leave();
 	shim_point("rcu_unlock", "");
 }
 

@@ -81,6 +81,9 @@ void shim_process_put(struct shim_process *process);
 struct task_struct *shim_task_new(struct shim_process *process, int nr);
 /* The current task ends; the last of a process closes what that has. */
 void shim_task_exit(void);
+/* The current task, the only one of its process, executes another program: it has another
+ * address space, and its files. */
+void shim_exec(void);
 /* A signal for the task: it wakes up from interruptible sleep. */
 void shim_signal(struct task_struct *task);
 /* Other credentials for the current task. */
@@ -111,6 +114,8 @@ void shim_time_reaches(u64 when);
 int shim_open(unsigned int flags);
 int shim_close(int fd);
 int shim_dup(int fd, int to);
+/* Gives another process the file. Returns the number that it has there. */
+int shim_give(int fd, struct shim_process *process);
 int shim_ioctl(int fd, unsigned int cmd, void *arg);
 /* Waits for one of the events that long, -1: for ever; all there are. */
 int shim_poll(int fd, u32 events, int timeout_ms);
@@ -186,6 +191,8 @@ extern void (*shim_map_hook)(struct shim_map *map, size_t index, struct page *pa
 /* The pages' own file, to map them again, and where in it a page is. */
 int shim_frames_fd(void);
 void shim_mm_exit(struct shim_process *process);
+/* Nobody runs in the address space any more. */
+void shim_notify_release(struct mm_struct *mm);
 void shim_maps_free(struct shim_process *process);
 /* Memory is short: at most nr pages are asked for; ~0UL: all that come. */
 unsigned long shim_shrink(unsigned long nr);

@@ -57,7 +57,7 @@ static void *allocate(size_t size, gfp_t gfp)
 	if (gfp & SHIM_GFP_SLEEP)
 		shim_might_sleep("an allocation");
 	shim_point("alloc", "");
-	if (shim_fail_now(SHIM_FAIL_ALLOC))
+	if (!(gfp & __GFP_NOFAIL) && shim_fail_now(SHIM_FAIL_ALLOC))
 		return NULL;
 	object = malloc(size);
 	BUG_ON(!object);

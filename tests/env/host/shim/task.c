@@ -127,12 +127,13 @@ struct pid_namespace *task_active_pid_ns(struct task_struct *task)
 
 /* --- Pids ----------------------------------------------------------------- */
 
+/* One reference is the caller's, and one the number's, as long as that is found. */
 static struct pid *pid_new(int nr, struct pid_namespace *ns)
 {
 	struct pid *pid = calloc(1, sizeof(*pid));
 
 	BUG_ON(!pid);
-	refcount_set(&pid->ref, 1);
+	refcount_set(&pid->ref, 2);
 	pid->ns = get_pid_ns(ns);
 	pid->outer_nr = nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
 	pid->nr = ns == &init_pid_ns ? pid->outer_nr : pid->outer_nr - FIRST_FAKE_PID;
@@ -151,27 +152,36 @@ struct pid *get_pid(struct pid *pid)
 	return pid;
 }
 
-static void pid_free(struct rcu_head *head)
+/* At once, as in the kernel: only a number that can be found waits for RCU. */
+void put_pid(struct pid *pid)
 {
-	struct pid *pid = container_of(head, struct pid, rcu);
-
+	if (!pid || !refcount_dec_and_test(&pid->ref))
+		return;
+	shim_count(SHIM_PIDS, -1);
 	put_pid_ns(pid->ns);
 	free(pid);
 }
 
-void put_pid(struct pid *pid)
+static void put_number(struct rcu_head *head)
+{
+	put_pid(container_of(head, struct pid, rcu));
+}
+
+/* Whoever had the number is gone: it is not found any more. */
+static void pid_detach(struct pid *pid)
 {
 	struct pid **link;
 
-	if (!pid || !refcount_dec_and_test(&pid->ref))
-		return;
 	pthread_mutex_lock(&pids_lock);
-	for (link = &pids; *link != pid; link = &(*link)->next)
+	for (link = &pids; *link && *link != pid; link = &(*link)->next)
 		;
-	*link = pid->next;
+	if (*link)
+		*link = pid->next;
+	else
+		pid = NULL;
 	pthread_mutex_unlock(&pids_lock);
-	shim_count(SHIM_PIDS, -1);
-	call_rcu(&pid->rcu, pid_free);
+	if (pid)
+		call_rcu(&pid->rcu, put_number);
 }
 
 struct pid *find_pid_ns(int nr, struct pid_namespace *ns)
@@ -320,6 +330,7 @@ static struct mm_struct *mm_new(void)
 	BUG_ON(!mm);
 	refcount_set(&mm->mm_count, 1);
 	mutex_init(&mm->mmap_lock);
+	INIT_LIST_HEAD(&mm->notifiers);
 	shim_count(SHIM_MMS, 1);
 	return mm;
 }
@@ -347,6 +358,8 @@ struct shim_process *shim_process_new(int nr, struct pid_namespace *ns)
 	BUG_ON(!process);
 	refcount_set(&process->ref, 1);
 	process->leader.start_boottime = __atomic_add_fetch(&started, 1, __ATOMIC_RELAXED);
+	process->leader.signal = &process->signal;
+	process->leader.process = process;
 	process->pid = pid_new(nr, ns ? ns : &init_pid_ns);
 	process->pid_ns = get_pid_ns(process->pid->ns);
 	process->mm = mm_new();
@@ -367,6 +380,7 @@ void shim_process_put(struct shim_process *process)
 		return;
 	shim_maps_free(process);
 	shim_put_cred(process->cred);
+	pid_detach(process->pid);
 	put_pid(process->pid);
 	put_pid_ns(process->pid_ns);
 	call_rcu(&process->rcu, process_free);
@@ -477,27 +491,69 @@ void put_task_struct(struct task_struct *task)
 	free(task);
 }
 
+struct task_struct *get_pid_task(struct pid *pid, enum pid_type type)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = pid_task(pid, type);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	return task;
+}
+
+static void put_ended(struct rcu_head *rcu)
+{
+	put_task_struct(container_of(rcu, struct task_struct, rcu_end));
+}
+
+/* The last one runs in it no more. */
+static void mm_end(struct shim_process *process)
+{
+	shim_notify_release(process->mm);
+	shim_mm_exit(process);
+	mmdrop(process->mm);
+}
+
+void shim_exec(void)
+{
+	struct shim_process *process = current->process;
+	struct mm_struct *mm = mm_new();
+
+	BUG_ON(atomic_dec_return(&process->mm->mm_users));
+	atomic_inc(&mm->mm_users);
+	current->mm = mm;
+	shim_point("exec", "");
+	mm_end(process);
+	process->mm = mm;
+}
+
 void shim_task_exit(void)
 {
 	struct task_struct *task = current;
 	struct shim_process *process = task->process;
 
-	task->flags |= PF_EXITING;
-	atomic_dec(&process->signal.live);
+	__atomic_fetch_or(&task->flags, PF_EXITING, __ATOMIC_RELAXED);
+	if (!atomic_dec_return(&process->signal.live))
+		__atomic_fetch_or(&process->signal.flags, SIGNAL_GROUP_EXIT, __ATOMIC_RELAXED);
 	shim_point("exit", "");
 	task->mm = NULL;
 	if (!atomic_dec_return(&process->mm->mm_users)) {
-		shim_mm_exit(process);
+		mm_end(process);
 		close_all(process);
-		mmdrop(process->mm);
 	}
-	atomic_dec(&process->tasks);
 	/* As in the kernel, its number goes after its files. */
 	__atomic_store_n(&task->pid->task, NULL, __ATOMIC_RELEASE);
+	if (task->pid != process->pid)
+		pid_detach(task->pid);
+	if (!atomic_dec_return(&process->tasks))
+		pid_detach(process->pid);
 	if (task->locks.n || task->locks.rcu)
 		shim_panic("task: ends with %d locks, in %d sections", task->locks.n,
 			   task->locks.rcu);
 	unlist_task(task);
 	shim_task = NULL;
-	put_task_struct(task);
+	/* Who found it under RCU may still look at it. */
+	call_rcu(&task->rcu_end, put_ended);
 }

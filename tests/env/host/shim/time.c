@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/workqueue.h>
 #include <pthread.h>
 #include <time.h>
@@ -50,6 +51,8 @@ struct workqueue_struct {
 };
 
 static struct workqueue_struct the_queue;
+/* All are this one. */
+static int queues;
 
 struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active)
 {
@@ -58,6 +61,8 @@ struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, i
 	(void)name, (void)flags, (void)max_active;
 	if (shim_fail_now(SHIM_FAIL_ALLOC))
 		return NULL;
+	if (queues++)
+		return &the_queue;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&changed, &attr);
@@ -113,6 +118,8 @@ static void *worker_main(void *unused)
 void destroy_workqueue(struct workqueue_struct *queue)
 {
 	(void)queue;
+	if (--queues)
+		return;
 	BUG_ON(!list_empty(&pending));
 	if (has_worker) {
 		pthread_mutex_lock(&lock);
@@ -167,6 +174,71 @@ bool cancel_delayed_work_sync(struct delayed_work *work)
 	}
 	pthread_mutex_unlock(&lock);
 	return was_pending;
+}
+
+static void fire(struct work_struct *work)
+{
+	struct hrtimer *timer = container_of(work, struct hrtimer, work.work);
+
+	timer->function(timer);
+}
+
+void hrtimer_init(struct hrtimer *timer, int clock, enum hrtimer_mode mode)
+{
+	(void)clock, (void)mode;
+	INIT_DELAYED_WORK(&timer->work, fire);
+}
+
+void hrtimer_start(struct hrtimer *timer, ktime_t at, enum hrtimer_mode mode)
+{
+	u64 now = ktime_get_ns();
+
+	(void)mode;
+	mod_delayed_work(&the_queue, &timer->work,
+			 (u64)at > now ? (at - now) / NSEC_PER_TICK + 1 : 0);
+}
+
+bool hrtimer_cancel(struct hrtimer *timer)
+{
+	return cancel_delayed_work_sync(&timer->work);
+}
+
+static struct task_struct worker_task;
+static struct kthread_worker the_worker = { .task = &worker_task };
+
+struct kthread_worker *kthread_create_worker(unsigned int flags, const char *name)
+{
+	(void)flags, (void)name;
+	return shim_fail_now(SHIM_FAIL_ALLOC) ? ERR_PTR(-ENOMEM) : &the_worker;
+}
+
+void kthread_destroy_worker(struct kthread_worker *it)
+{
+	(void)it;
+}
+
+static void do_kthread_work(struct work_struct *delayed)
+{
+	struct kthread_work *work = container_of(delayed, struct kthread_work, delayed.work);
+
+	work->func(work);
+}
+
+void kthread_init_work(struct kthread_work *work, void (*func)(struct kthread_work *work))
+{
+	work->func = func;
+	INIT_DELAYED_WORK(&work->delayed, do_kthread_work);
+}
+
+bool kthread_queue_work(struct kthread_worker *it, struct kthread_work *work)
+{
+	(void)it;
+	return !mod_delayed_work(&the_queue, &work->delayed, 0);
+}
+
+bool kthread_cancel_work_sync(struct kthread_work *work)
+{
+	return cancel_delayed_work_sync(&work->delayed);
 }
 
 bool shim_time_passes(void)

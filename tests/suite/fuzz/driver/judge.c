@@ -276,6 +276,7 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 	struct node *node = node_of_cookie(t->proc, ev->cookie);
 	struct message *m = message_of_code(ev);
 
+	t->taker = true;
 	must(!node->dead || node->dead_at >= t->began, "message to a node that is destroyed");
 	must(!!ev->call != oneway, "a call's number where there is none, or the reverse");
 	if (m) {
@@ -465,8 +466,6 @@ static void reply_arrived(struct thread *t, const struct ipcbus_event *ev)
 	if (request && !request->odd) {
 		must(request->kind == IPCBUS_SEND_CALL, "an reply to something else");
 		must(request->delivered || world.any_odd, "an reply to what nobody got");
-		must(!request->delivered || request->call == ev->call || world.any_odd,
-		     "an reply to another call");
 		m = find_reply(request, ev);
 	}
 	if (m)
@@ -480,7 +479,8 @@ static void failure_arrived(struct thread *t, const struct ipcbus_event *ev)
 
 	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_REPLY,
 	     "FAILED with error %d at stage %u", ev->error, ev->stage);
-	must(!ev->buffer && !ev->pid && !ev->tid && !ev->uid && !ev->gid, "FAILED notifies too much");
+	must(!ev->buffer && !ev->call && !ev->pid && !ev->tid && !ev->uid && !ev->gid,
+	     "FAILED notifies too much");
 	if (!request || request->odd || world.any_odd || ev->error != -EOWNERDEAD)
 		return;
 	must(!request->target || request->target->dying || request->target->proc->killed ||

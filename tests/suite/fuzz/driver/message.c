@@ -216,7 +216,8 @@ static void target_call(struct thread *t, struct message *m, struct ipcbus_send 
 	const struct open_call *call;
 
 	if (pick >= PICK_GARBAGE || !proc->n_calls) {
-		send->call = pick - PICK_GARBAGE;
+		/* A proc counts its calls from 1. */
+		send->call = (u64)(pick - PICK_GARBAGE) << 32;
 		return;
 	}
 	call = &proc->calls[pick % 4 ? proc->n_calls - 1 : pick / 4 % proc->n_calls];

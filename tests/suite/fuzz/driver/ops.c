@@ -755,7 +755,7 @@ void op_run(struct thread *t, const struct op *op)
 	if (t->life != t->proc->life) {
 		t->life = t->proc->life;
 		t->n_stack = t->number = 0;
-		t->astray = t->took = false;
+		t->astray = t->took = t->taker = false;
 		t->indebted |= t->task->normal_prio != t->own;
 		t->limit = 0;
 	}

@@ -47,6 +47,19 @@ static int inherited(const struct thread *t, int prio, const struct node *node)
 	return t->own < MAX_RT_PRIO && prio > t->own ? t->own : prio;
 }
 
+/* A call that is queued boosts the thread that took a message last. */
+static bool is_boosted(const struct thread *t)
+{
+	for (unsigned int i = 0; t->taker && i < world.n_messages; i++) {
+		const struct message *m = &world.messages[i];
+
+		if (m->kind == IPCBUS_SEND_CALL &&
+		    (!m->target || now(t) == inherited(t, m->prio, m->target)))
+			return now(t) < t->own;
+	}
+	return false;
+}
+
 /* Nothing but the server's reply can have ended it. */
 static bool is_waited_for(const struct message *m)
 {
@@ -61,7 +74,8 @@ void priority_of_call(const struct thread *t, const struct message *m, const str
 {
 	if (!is_waited_for(m) || t->proc->killed || t->indebted)
 		return;
-	must(now(t) == inherited(t, m->prio, node) || now(t) == inherited(t, m->from->own, node),
+	must(now(t) == inherited(t, m->prio, node) || now(t) == inherited(t, m->from->own, node) ||
+		     is_boosted(t),
 	     "serves message %u by %d: its own is %d, its caller's %d, its node's %d",
 	     message_number(m), now(t), t->own, m->prio, node->prio);
 }
@@ -77,7 +91,7 @@ void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event
 		/* These bring a boost, or may come between what was inherited before. */
 		return;
 	default:
-		must(now(t) == t->own || t->indebted || world.any_odd, "waited, got event %u, and runs by %d, not %d",
-		     event->kind, now(t), t->own);
+		must(now(t) == t->own || is_boosted(t) || t->indebted || world.any_odd,
+		     "waited, got event %u, and runs by %d, not %d", event->kind, now(t), t->own);
 	}
 }

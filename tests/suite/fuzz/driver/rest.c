@@ -4,6 +4,7 @@
  * call has ended, or who waits for space that is there. See world.h; called by
  * fuzz.c.
  */
+#include "node.h"
 #include "proc.h"
 #include "mem/quota.h"
 #include "user.h"
@@ -41,11 +42,17 @@ static void judge_quota(const struct ipcbus_region *region, const struct ipcbus_
 
 	if (!quota)
 		return;
-	must(quota->oneway_units <= all / 4, "oneways of one user have %u of %u units",
-	     quota->oneway_units, all);
-	must(quota->units <= all / 2 + all / 4, "one user has %u of %u units", quota->units, all);
-	must(quota->oneway_units <= region->oneway_units && quota->buffers >= quota->oneways,
-	     "more in a share than there is");
+	must(quota->charged.oneway_units <= (all / 2 - all / 16) / 2,
+	     "oneways of one user have %u of %u units", quota->charged.oneway_units, all);
+	must(quota->charged.units <= (all - all / 8) / 2, "one user has %u of %u units",
+	     quota->charged.units, all);
+	must(region->charged.units <= all - all / 8, "other users have %u of %u units",
+	     region->charged.units, all);
+	must(quota->charged.oneway_units <= region->oneway_units &&
+		     quota->held >= quota->charged.buffers &&
+		     quota->charged.buffers >= quota->charged.oneways &&
+		     quota->charged.units <= region->charged.units,
+	     "more in a quota than there is");
 }
 
 void judge_quotas(void)
@@ -113,29 +120,39 @@ static void call_at_rest(const struct message *m)
 		     idle_server(m->target->proc)->index);
 }
 
-static bool waits_in(const struct thread *t, const wait_queue_head_t *queue)
+static bool waits_for_space(const struct thread *t, struct ipcbus_proc *target)
 {
-	const wait_queue_entry_t *entry;
+	const struct ipcbus_node_waiter *waiter;
+	struct ipcbus_node_entry *node;
+	unsigned long id;
 
-	list_for_each_entry(entry, &queue->head, entry)
-		if (entry->task == t->task)
-			return true;
+	xa_for_each(&target->nodes, id, node)
+		list_for_each_entry(waiter, &node->waiters, entry)
+			if (waiter->wait->task == t->task)
+				return true;
 	return false;
 }
 
 static bool is_space(const struct ipcbus_region *region, const struct proc *from,
 		    const struct proc *to, u32 units)
 {
-	u32 most = region->size / IPCBUS_UNIT / 2, own;
+	u32 all = region->size / IPCBUS_UNIT, left, part;
+	const struct ipcbus_charged none = {}, *own = &none;
 	const struct ipcbus_quota *quota;
 
-	if (region->oneway_units + units > most)
+	if (region->oneway_units + units > all / 2)
 		return false;
 	if (!world.strangers || from == to || !proc_of(from))
 		return true;
 	quota = quota_of(region, proc_of(from)->user);
-	own = quota ? quota->oneway_units : 0;
-	return own + units <= (most - region->oneway_units + own) / 2;
+	if (quota)
+		own = &quota->charged;
+	left = all / 2 - region->oneway_units;
+	part = all / 2 - all / 16 - region->charged.oneway_units;
+	left = left < part ? left : part;
+	part = all - all / 8 - region->charged.units;
+	return own->oneway_units + units <= (left + own->oneway_units) / 2 &&
+	       own->units + units <= (part + own->units) / 2;
 }
 
 /* In the queue of a region for space, where by the driver's own count there is some? */
@@ -149,7 +166,7 @@ static void sender_at_rest(const struct thread *t)
 	if (m->target->life != target->life || !proc_of(target) || target->lossy)
 		return;
 	region = &proc_of(target)->region;
-	if (!waits_in(t, &region->space))
+	if (!waits_for_space(t, (struct ipcbus_proc *)proc_of(target)))
 		return;
 	must(!m->target->dead, "thread %u waits for space of a dead node", t->index);
 	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object) +

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <linux/security.h>
 
@@ -158,12 +159,14 @@ struct node *node_create(struct proc *proc, u32 flags, u8 priority)
 
 /* --- Begin and end ----------------------------------------------------------------- */
 
+#define FIRST_UID 1000	/* that of process 0, which is the manager */
+
 static void be_somebody(const struct thread *t)
 {
 	struct task_struct *before = shim_task;
 
 	shim_task = t->task;
-	shim_set_ids(1000 + t->proc->index, 1000, NULL);
+	shim_set_ids(FIRST_UID + t->proc->index, FIRST_UID, NULL);
 	shim_task = before;
 }
 
@@ -198,6 +201,7 @@ static void prepare(struct proc *proc, size_t region, u8 prepared)
 		node = node_create(proc, IPCBUS_NODE_ACCEPT_FDS, 0);
 		if (node && !proc->index && !(prepared & 64)) {
 			args.node = node->id;
+			*shim_param("manager_uid") = world.strangers ? FIRST_UID : geteuid();
 			shim_ioctl(proc->fd, IPCBUS_IOC_SET_MANAGER, &args);
 		}
 	}

@@ -182,6 +182,7 @@ struct thread {
 	u64 limit;		/* the earliest deadline of what it took, or 0 */
 	struct message *sending;
 	bool took;		/* a call, ever: it may be in the middle of that */
+	bool taker;		/* it took a call or oneway, ever: maybe the last one of proc */
 	bool astray;		/* what it did with its stack is not known */
 	unsigned int n_stack;
 	struct message *stack[MAX_STACK]; /* calls it made, the innermost last */

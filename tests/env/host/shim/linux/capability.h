@@ -7,6 +7,7 @@
 #define CAP_KILL	5
 #define CAP_SYS_ADMIN	21
 #define CAP_SYS_NICE	23
+#define CAP_SYS_RESOURCE 24
 
 #define capable(cap) ((void)(cap), !__kuid_val(current_euid()))
 

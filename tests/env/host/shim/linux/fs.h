@@ -30,6 +30,7 @@ struct vm_area_struct;
  * @i_mmap_lock: protects @maps
  */
 struct address_space {
+	struct inode *host;
 	struct list_head maps;
 	struct mutex i_mmap_lock;
 };
@@ -50,6 +51,7 @@ struct inode_operations {
  * here.
  */
 struct inode {
+	atomic_t i_count;
 	umode_t i_mode;
 	kuid_t i_uid;
 	kgid_t i_gid;
@@ -65,6 +67,7 @@ struct inode {
 };
 
 struct inode *alloc_anon_inode(struct super_block *sb);
+void ihold(struct inode *inode);
 void iput(struct inode *inode);
 
 struct file_operations {

@@ -10,6 +10,7 @@
 #define __GFP_NOWARN		(1U << 2)
 #define __GFP_NORETRY		(1U << 3)
 #define __GFP_RETRY_MAYFAIL	(1U << 4)
+#define __GFP_NOFAIL		(1U << 5)
 #define GFP_KERNEL		SHIM_GFP_SLEEP
 #define GFP_KERNEL_ACCOUNT	SHIM_GFP_SLEEP
 #define GFP_ATOMIC		0U

@@ -91,6 +91,21 @@ static inline bool list_empty(const struct list_head *head)
 	return __atomic_load_n(&head->next, __ATOMIC_RELAXED) == head;
 }
 
+static inline bool list_is_first(const struct list_head *entry, const struct list_head *head)
+{
+	return entry->prev == head;
+}
+
+static inline bool list_is_last(const struct list_head *entry, const struct list_head *head)
+{
+	return entry->next == head;
+}
+
+static inline bool list_is_singular(const struct list_head *head)
+{
+	return !list_empty(head) && head->next == head->prev;
+}
+
 /* Behind all of head's; list is rubbish then. */
 static inline void list_splice_tail(struct list_head *list, struct list_head *head)
 {
@@ -107,6 +122,8 @@ static inline void list_splice_tail(struct list_head *list, struct list_head *he
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
 #define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
+#define list_next_entry(pos, member) list_entry((pos)->member.next, __typeof__(*(pos)), member)
+#define list_prev_entry(pos, member) list_entry((pos)->member.prev, __typeof__(*(pos)), member)
 #define list_for_each_entry_reverse(pos, head, member)                        \
 	for (pos = list_last_entry(head, __typeof__(*pos), member);           \
 	     &pos->member != (head);                                          \

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gfp.h"
+#include "list.h"
 #include "mutex.h"
 #include "refcount.h"
 #include "slab.h"
@@ -24,15 +25,28 @@
 
 /**
  * struct mm_struct - an address space
+ * @rss_stat: pages of each kind
  * @mm_users: tasks that run in it, as one
  * @mm_count: who holds the structure; the users together hold one
  * @mmap_lock: whoever maps, unmaps or faults
+ * @notifiers: who is notified of its end (notifier.c)
  */
 struct mm_struct {
+	struct {
+		atomic_long_t count[2];
+	} rss_stat;
 	atomic_t mm_users;
 	refcount_t mm_count;
 	struct mutex mmap_lock;
+	struct list_head notifiers;
 };
+
+#define MM_SHMEMPAGES 1
+
+static inline unsigned long totalram_pages(void)
+{
+	return 1UL << 20;
+}
 
 struct vm_area_struct {
 	unsigned long vm_start;

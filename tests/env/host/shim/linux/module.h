@@ -2,11 +2,12 @@
 /* A module of which init and exit are called by the tests. */
 #pragma once
 
+#include "moduleparam.h"
+
 #include "../kernel.h"
 
 #define THIS_MODULE NULL
 #define MODULE_DESCRIPTION(text) _Static_assert(1, text)
-#define module_param(name, type, mode) _Static_assert(1, #name)
 #define MODULE_PARM_DESC(name, text) _Static_assert(1, text)
 #define MODULE_LICENSE(text) _Static_assert(1, text)
 

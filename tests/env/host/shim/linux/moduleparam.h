@@ -6,6 +6,8 @@
 
 void shim_param_add(const char *name, unsigned int *value);
 
+/* Nobody sets these here. */
+#define module_param(name, type, mode) _Static_assert(1, #name)
 #define MODULE_PARM_DESC(name, text) _Static_assert(1, text)
 #define module_param_named(name, value, type, mode)                               \
 	static void __attribute__((constructor)) shim_param_##name(void)          \

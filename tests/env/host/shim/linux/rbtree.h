@@ -32,6 +32,12 @@ static inline void rb_insert_color(struct rb_node *node, struct rb_root *root)
 void rb_replace_node(struct rb_node *old, struct rb_node *node, struct rb_root *root);
 void rb_erase(struct rb_node *node, struct rb_root *root);
 
+#define RB_EMPTY_ROOT(root) (!(root)->rb_node)
+
+/* In order. */
+struct rb_node *rb_first(const struct rb_root *root);
+struct rb_node *rb_next(const struct rb_node *node);
+
 #define RB_CLEAR_NODE(node) ((node)->rb_parent = (node))
 #define RB_EMPTY_NODE(node) ((node)->rb_parent == (node))
 #define rb_entry_safe(ptr, type, member) \
@@ -43,6 +49,10 @@ struct rb_root_cached {
 
 #define RB_ROOT_CACHED ((struct rb_root_cached){ RB_ROOT })
 
+struct rb_node *rb_find(const void *key, const struct rb_root *root,
+			int (*compare)(const void *, const struct rb_node *));
+void rb_add(struct rb_node *node, struct rb_root *root,
+	    bool (*less)(struct rb_node *, const struct rb_node *));
 struct rb_node *rb_first_cached(const struct rb_root_cached *root);
 struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root_cached *root,
 			      bool (*less)(struct rb_node *, const struct rb_node *));

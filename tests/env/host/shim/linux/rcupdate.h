@@ -30,5 +30,8 @@ void shim_kfree_rcu(void *object);
 		__atomic_load_n(&(p), __ATOMIC_RELAXED);                      \
 	})
 
+/* For spinlocks, which are read-side sections. */
+void shim_rcu_enter(void);
+void shim_rcu_leave(void);
 /* Ends the program outside of a read-side section. */
 void shim_rcu_check(const char *what);

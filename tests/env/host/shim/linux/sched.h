@@ -8,6 +8,7 @@
 
 #define TASK_RUNNING		0U
 #define TASK_INTERRUPTIBLE	1U
+#define TASK_UNINTERRUPTIBLE	2U
 #define TASK_FREEZABLE		2U
 
 #define PF_EXITING		4U
@@ -41,10 +42,12 @@ struct shim_process;
  * @fail_gap: what @fail becomes then
  * @failed: one has
  * @fiber: under the scheduler: what it runs on
+ * @rcu_end: drops its own reference once it has ended
  */
 /* What the tasks of a process share: how many have not begun to exit. */
 struct signal_struct {
 	atomic_t live;
+	unsigned int flags;
 };
 
 struct task_struct {
@@ -72,6 +75,7 @@ struct task_struct {
 	unsigned int fail_gap[4];
 	bool failed[4];
 	struct shim_fiber *fiber;
+	struct rcu_head rcu_end;
 };
 
 /* Whoever calls; the first call of a thread makes its task. */

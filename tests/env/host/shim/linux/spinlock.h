@@ -10,6 +10,7 @@ typedef struct {
 
 #define __SPIN_LOCK_UNLOCKED(name)                                                \
 	(spinlock_t){ { .class = &(struct shim_lock_class){ #name, false, 0 } } }
+#define DEFINE_SPINLOCK(name) spinlock_t name = __SPIN_LOCK_UNLOCKED(name)
 #define spin_lock_init(s) SHIM_LOCK_INIT(&(s)->lock, #s, false)
 #define spin_lock(s) SHIM_LOCK(&(s)->lock)
 #define spin_unlock(s) SHIM_UNLOCK(&(s)->lock)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tracepoints: here functions that do nothing. */
+/* Tracepoints: here functions that do nothing, and nobody traces. */
 #pragma once
 
 #include "../kernel.h"
@@ -9,5 +9,9 @@
 #define TRACE_EVENT(name, proto, ...) \
 	static inline void trace_##name(proto) \
 	{ \
+	} \
+	static inline bool trace_##name##_enabled(void) \
+	{ \
+		return false; \
 	}
 #define TRACE_EVENT_FN TRACE_EVENT

@@ -8,10 +8,14 @@
 /**
  * struct user_namespace - one user namespace
  * @ref: who uses it
+ * @parent: NULL of the first
+ * @owner: who made it
  * @root: the id that is 0 inside; all others but the first's are overflow ids
  */
 struct user_namespace {
 	refcount_t ref;
+	struct user_namespace *parent;
+	kuid_t owner;
 	u32 root;
 };
 

@@ -11,6 +11,13 @@ typedef struct {
 	struct list_head head;
 } wait_queue_head_t;
 
+#define DECLARE_WAIT_QUEUE_HEAD(name)                                             \
+	wait_queue_head_t name = {                                                \
+		.lock = { { .class = &(struct shim_lock_class){                   \
+				    "&(" #name ")->lock", false, 0 } } },         \
+		.head = LIST_HEAD_INIT(name.head),                                \
+	}
+
 /* Woken by its func if it has one, else as a task. */
 typedef struct wait_queue_entry wait_queue_entry_t;
 typedef int (*wait_queue_func_t)(wait_queue_entry_t *entry, unsigned int mode, int flags,
@@ -51,6 +58,7 @@ bool wq_has_sleeper(wait_queue_head_t *wq);
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 
 #define shim_wake_up(wq) __wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
+#define wake_up_all(wq) __wake_up(wq, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE, 0, NULL)
 #define wake_up_interruptible_sync(wq) shim_wake_up(wq)
 #define wake_up_interruptible(wq) shim_wake_up(wq)
 #define wake_up_interruptible_all(wq) shim_wake_up(wq)

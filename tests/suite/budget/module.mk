@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+#
+# What one unprivileged user can make the kernel hold, against the bounds of
+# docs/security.md. `make test-budget` runs it alone.
+
+BUDGET := $(B)/tests/suite/budget/test-budget
+
+GUEST_RAW_TESTS += $(BUDGET)
+ALL += $(BUDGET)
+
+$(BUDGET).o: tests/suite/budget/test-budget.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -Itests/suite/kernel -MMD -MP -c -o $@ $<
+
+$(BUDGET): $(BUDGET).o $(KTEST_COMMON)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell $(PKG_CONFIG) --libs check)
+
+.PHONY: test-budget run-budget
+test-budget: setup
+	+@$(MAKE) run-budget
+
+run-budget: all
+	@tests/env/vm/run --no-servicemanager -- tests/suite/budget/test-budget

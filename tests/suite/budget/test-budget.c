@@ -1,0 +1,760 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The adversary's budget: what one unprivileged user with the default limits can make the
+ * kernel hold, way by way, against the bound that docs/security.md computes. Each way runs
+ * in processes of that user, which do as much as they may and then hold it. This program
+ * looks at the machine's memory before, meanwhile, and after it has killed them.
+ *
+ * The last line is "budget: N ways, 0 above the bound".
+ */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "mount.h"
+
+#define USER 1000
+#define KIB 1024L
+#define MIB (1024 * KIB)
+#define MAX_WORKERS 64
+#define GROUP "/tmp/cgroup/budget"
+#define GROUP_MAX (64 * MIB)
+
+/* Bytes that one of each takes at most, whatever it consists of: docs/security.md. */
+enum {
+	COST_PROC = 8192,
+	COST_NODE = 512,
+	COST_HANDLE = 512,
+	COST_WATCH = 512,
+	COST_CALL = 640,
+	COST_FILE = 512,
+	COST_THREAD = 512,
+	COST_BUS = 131072,
+};
+
+/* What other parts of the kernel may do meanwhile. */
+#define NOISE (3 * MIB)
+
+/* What processes take that have nothing of ours: files of /dev, sockets, tasks. */
+#define COST_PROCESS (96 * KIB)
+
+struct limits {
+	long procs, nodes, handles, watches, calls, files, threads, memory, buses;
+};
+
+static struct limits limits;
+static int *above, *tried;
+
+static long parameter(const char *name)
+{
+	char path[128], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/ipcbus/parameters/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	close(fd);
+	return strtol(text, NULL, 10);
+}
+
+static void read_limits(void)
+{
+	struct ipcbus_info info;
+	struct raw r;
+
+	raw_open(&r, 4096);
+	info = raw_info(&r);
+	raw_close(&r);
+	limits = (struct limits){
+		.procs = info.user_procs,
+		.nodes = info.user_nodes,
+		.handles = info.user_handles,
+		.watches = info.user_watches,
+		.calls = info.user_calls,
+		.files = info.user_files,
+		.threads = info.user_threads,
+		.memory = info.user_memory * KIB,
+		.buses = parameter("user_buses"),
+	};
+}
+
+/* --- What the machine says ---------------------------------------------------- */
+
+static long meminfo(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	ck_assert_ptr_nonnull(at);
+	return strtol(at + strlen(name), NULL, 10) * KIB;
+}
+
+/* Bytes that the kernel itself holds: objects, tables, and pages of regions. What is not
+ * used includes what each CPU keeps for itself, so that says less. */
+static long kernel_holds(void)
+{
+	char text[8192] = "";
+	int fd;
+
+	sync();
+	fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	/* Files' pages, and inodes and idle pages of regions that nobody needs. */
+	ck_assert_int_eq(write(fd, "3\n", 2), 2);
+	close(fd);
+	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	close(fd);
+	return meminfo(text, "Slab:") + meminfo(text, "VmallocUsed:") -
+	       meminfo(text, "KernelStack:") + meminfo(text, "Percpu:") + live("pages") * 4096;
+}
+
+/* What it holds when all has gone that goes after a while: by RCU, for one. */
+static long kernel_holds_after(long at_most)
+{
+	uint64_t end = now_ms() + 10000;
+	long holds;
+
+	do {
+		usleep(200000);
+		holds = kernel_holds();
+	} while (holds > at_most && now_ms() < end);
+	return holds;
+}
+
+/* --- Workers ------------------------------------------------------------------ */
+
+/**
+ * struct way - one way to make the kernel hold something
+ * @name: shown
+ * @work: what each process does: as much as it may; returns when it can no more
+ * @workers: how many processes
+ * @bound: bytes that all may take
+ * @left: bytes that may be left once they are dead
+ * @grouped: in a memory cgroup, where that is the bound
+ */
+struct way {
+	const char *name;
+	void (*work)(int worker);
+	int workers;
+	long (*bound)(void);
+	long left;
+	bool grouped;
+};
+
+static const char *device; /* of the way; NULL: the default bus */
+
+static int worker(struct peer *self, void *arg)
+{
+	const struct way *way = arg;
+	struct rlimit files;
+
+	if (way->grouped) {
+		int fd = open(GROUP "/cgroup.procs", O_WRONLY);
+
+		if (fd < 0 || write(fd, "0", 1) != 1)
+			return 96;
+		close(fd);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return 95;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) || setresgid(USER, USER, USER) ||
+	    setresuid(USER, USER, USER))
+		return 97;
+	prctl(PR_SET_DUMPABLE, 1);
+	way->work((int)peer_hear(self));
+	peer_notify(self, 1);
+	for (;;)
+		pause();
+}
+
+/* Until it has done what it may, or was killed for it, or has taken long enough. */
+static void wait_for_worker(struct peer *worker)
+{
+	struct pollfd p = { .fd = worker->hear, .events = POLLIN };
+
+	poll(&p, 1, 10000);
+}
+
+static void run_workers(const struct way *way, struct peer *workers)
+{
+	for (int i = 0; i < way->workers; i++) {
+		peer_start(&workers[i], worker, (void *)way);
+		peer_notify(&workers[i], i);
+		wait_for_worker(&workers[i]);
+	}
+}
+
+/* All that the driver counts of what they had is gone. */
+static void wait_for_end(void)
+{
+	static const char *const counters[] = { "procs", "nodes", "handles", "transactions",
+						"watches", "pages", "files" };
+	uint64_t end = now_ms() + 20000;
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		while (live(counters[i]) && now_ms() < end)
+			usleep(10000);
+}
+
+static bool judge(const char *name, const char *when, long held, long bound)
+{
+	bool over = held > bound;
+
+	printf("%-44s %-6s %9ld KiB of %9ld%s\n", name, when, held / KIB, bound / KIB,
+	       over ? "  ABOVE" : "");
+	fflush(stdout);
+	__atomic_add_fetch(above, over, __ATOMIC_RELAXED);
+	return !over;
+}
+
+/* --- Opening ------------------------------------------------------------------ */
+
+static int try_open(void)
+{
+	return device ? dev_open_at(device, O_RDWR) : dev_open(O_RDWR);
+}
+
+/* 0 if it may not be opened or mapped. */
+static bool try_raw(struct raw *r, size_t size)
+{
+	void *map = NULL;
+	int fd = try_open();
+
+	if (fd < 0)
+		return false;
+	if (size && dev_map(fd, size, PROT_READ, MAP_SHARED, 0, &map)) {
+		dev_close(fd);
+		return false;
+	}
+	*r = (struct raw){ .fd = fd, .map = map, .size = size };
+	return true;
+}
+
+static struct raw must_raw(size_t size)
+{
+	struct raw r;
+
+	ck_assert(try_raw(&r, size));
+	return r;
+}
+
+static void open_files(int i)
+{
+	(void)i;
+	while (try_open() >= 0)
+		;
+}
+
+static void open_regions(int i)
+{
+	struct raw r;
+
+	(void)i;
+	while (try_raw(&r, IPCBUS_MAX_REGION))
+		;
+	while (try_raw(&r, MIB))
+		;
+}
+
+/* --- Nodes, handles, watches --------------------------------------------------- */
+
+static int try_node(const struct raw *r, uint64_t *ret_node)
+{
+	struct ipcbus_node n = { .flags = IPCBUS_NODE_ACCEPT_FDS };
+	int e = raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n);
+
+	*ret_node = n.node;
+	return e;
+}
+
+static void make_nodes(int i)
+{
+	struct raw r = must_raw(0);
+	uint64_t node;
+
+	(void)i;
+	while (!try_node(&r, &node))
+		;
+}
+
+/* A server of the same process, to whose first node the client has a handle: its own
+ * message to handle 0 cannot be, for an ordinary user is no manager. So it goes by srv. */
+struct couple {
+	struct raw server, client;
+	uint32_t handle;
+	uint64_t node;
+};
+
+/* The manager, which is root's, passes each handle on: see be_manager(). */
+static bool pass_handle(const struct raw *from, uint64_t node, const struct raw *to,
+			uint32_t *ret_handle)
+{
+	struct ipcbus_object o = object_node(node);
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .code = 1, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event ev;
+
+	if (raw_send(from, &send, &ev) || raw_next(from, 0, &ev) ||
+	    ev.kind != IPCBUS_EVENT_REPLY)
+		return false;
+	raw_release(from, &ev);
+	send = (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .code = 2 };
+	if (raw_send(to, &send, &ev) || raw_next(to, 0, &ev) || ev.kind != IPCBUS_EVENT_REPLY)
+		return false;
+	*ret_handle = raw_objects(to, &ev)[0].value;
+	raw_release(to, &ev);
+	return true;
+}
+
+/* False if that is more than the user may have by now. */
+static bool couple_open(struct couple *c, size_t size)
+{
+	return try_raw(&c->server, size) && try_raw(&c->client, 64 * KIB) &&
+	       !try_node(&c->server, &c->node) &&
+	       pass_handle(&c->server, c->node, &c->client, &c->handle);
+}
+
+/* Nodes of the client become handles of the server, up to 64 at once. */
+static long give_handles(struct couple *c)
+{
+	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .handle = c->handle, .objects = PTR64(o),
+	};
+	struct ipcbus_event ev;
+	uint32_t n;
+
+	for (n = 0; n < IPCBUS_MAX_OBJECTS; n++) {
+		uint64_t node;
+
+		if (try_node(&c->client, &node))
+			break;
+		o[n] = object_node(node);
+	}
+	send.object_count = n;
+	if (!n || raw_send(&c->client, &send, &ev))
+		return 0;
+	if (raw_next(&c->server, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) ||
+	    ev.kind != IPCBUS_EVENT_ONEWAY)
+		return 0;
+	n = ev.object_count;
+	raw_release(&c->server, &ev);
+	return n;
+}
+
+static void make_handles(int i)
+{
+	struct couple c;
+
+	(void)i;
+	if (!couple_open(&c, MIB))
+		return;
+	while (give_handles(&c))
+		;
+}
+
+static void make_watches(int i)
+{
+	uint32_t watched = 1;
+	struct couple c;
+
+	(void)i;
+	if (!couple_open(&c, MIB))
+		return;
+	while (give_handles(&c))
+		for (int failures = 0; failures < 3; watched++)
+			failures += raw_watch(&c.server, watched, 1) != 0;
+}
+
+/* --- Messages ------------------------------------------------------------------ */
+
+static const uint8_t payload[64 * 1024];
+
+static int send_one(const struct couple *c, uint32_t kind, size_t size, uint32_t objects)
+{
+	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
+	struct ipcbus_send send = {
+		.kind = kind,
+		.flags = kind == IPCBUS_SEND_CALL ? IPCBUS_SEND_ASYNC : 0,
+		.handle = c->handle,
+		.cookie = kind == IPCBUS_SEND_CALL,
+		.data = PTR64(payload),
+		.data_size = size,
+		.objects = PTR64(o),
+		.object_count = objects,
+	};
+
+	for (uint32_t i = 0; i < objects; i++)
+		o[i] = object_handle(c->handle);
+	return raw_send(&c->client, &send, NULL);
+}
+
+static void queue(uint32_t kind, size_t region, size_t size, uint32_t objects)
+{
+	struct couple c;
+
+	if (!couple_open(&c, region))
+		return;
+	while (!send_one(&c, kind, size, objects))
+		;
+}
+
+static void queue_empty_calls(int i)
+{
+	(void)i;
+	queue(IPCBUS_SEND_CALL, 64 * KIB, 0, 0);
+}
+
+static void queue_tiny_calls(int i)
+{
+	(void)i;
+	queue(IPCBUS_SEND_CALL, 2 * MIB, 1, 0);
+}
+
+static void queue_tiny_oneways(int i)
+{
+	(void)i;
+	queue(IPCBUS_SEND_ONEWAY, 2 * MIB, 1, 0);
+}
+
+static void queue_objects(int i)
+{
+	(void)i;
+	queue(IPCBUS_SEND_CALL, 32 * MIB, 0, IPCBUS_MAX_OBJECTS);
+}
+
+static void fill_region(int i)
+{
+	(void)i;
+	queue(IPCBUS_SEND_CALL, 128 * MIB, sizeof(payload), 0);
+}
+
+static void send_files(int i)
+{
+	struct couple c;
+
+	(void)i;
+	if (!couple_open(&c, 16 * MIB))
+		return;
+	for (;;) {
+		struct ipcbus_object o = object_fd(memfd_create("x", 0));
+		struct ipcbus_send send = {
+			.kind = IPCBUS_SEND_ONEWAY, .handle = c.handle, .objects = PTR64(&o),
+			.object_count = 1,
+		};
+		int e = raw_send(&c.client, &send, NULL);
+
+		close(o.value);
+		if (e)
+			break;
+	}
+}
+
+/* --- Threads ------------------------------------------------------------------- */
+
+static void *use_once(void *arg)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_NONBLOCK };
+
+	return (void *)(intptr_t)raw_exchange(arg, &x);
+}
+
+/* Threads that used a file and ended. */
+static void leave_threads(int i)
+{
+	struct raw r = must_raw(0);
+	pthread_t thread;
+	int left = 1100;
+	void *e = NULL;
+
+	(void)i;
+	while (!e && left-- && !pthread_create(&thread, NULL, use_once, &r))
+		pthread_join(thread, &e);
+}
+
+/* --- Procs that are closed ------------------------------------------------------ */
+
+/* Each has a region, nodes and handles; all of it goes but what others refer to. */
+static void close_procs(int i)
+{
+	struct raw client = must_raw(MIB);
+	uint32_t handle;
+
+	(void)i;
+	for (;;) {
+		struct raw r;
+		uint64_t node;
+
+		if (!try_raw(&r, MIB) || try_node(&r, &node) ||
+		    !pass_handle(&r, node, &client, &handle))
+			break;
+		raw_close(&r);
+	}
+}
+
+/* Bus files in the queue of a socket of somebody else: the opener is dead then. */
+static void hide_files(int i)
+{
+	int pair[2], n = 0;
+
+	(void)i;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	if (fork()) {
+		wait(NULL);
+		return;
+	}
+	for (;;) {
+		char control[CMSG_SPACE(sizeof(int))] = "";
+		struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+		struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+		struct raw r;
+		uint64_t node;
+
+		if (n++ > 500 || !try_raw(&r, MIB))
+			break;
+		try_node(&r, &node);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &r.fd, sizeof(int));
+		if (sendmsg(pair[0], &msg, MSG_DONTWAIT) < 0)
+			break;
+		close(r.fd);
+	}
+	_exit(0);
+}
+
+/* --- Buses ---------------------------------------------------------------------- */
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static bool be_root_of_a_namespace(void)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return false;
+	write_text("/proc/self/setgroups", "deny");
+	write_text("/proc/self/uid_map", "0 1000 1");
+	write_text("/proc/self/gid_map", "0 1000 1");
+	return true;
+}
+
+static void mount_buses(int i)
+{
+	(void)i;
+	if (!be_root_of_a_namespace())
+		return;
+	while (!mount("none", "/tmp", "ipcbus", 0, NULL))
+		;
+}
+
+static void nodes_on_own_buses(int i)
+{
+	if (!be_root_of_a_namespace() || mount("none", "/tmp", "ipcbus", 0, NULL))
+		return;
+	device = "/tmp/bus";
+	make_nodes(i);
+}
+
+/* --- Bounds --------------------------------------------------------------------- */
+
+static long of_nodes(void)
+{
+	return limits.nodes * COST_NODE;
+}
+
+static long of_procs(void)
+{
+	return limits.procs * COST_PROC + of_nodes() + limits.memory;
+}
+
+static long of_handles(void)
+{
+	return of_nodes() + limits.handles * COST_HANDLE + limits.memory;
+}
+
+static long of_watches(void)
+{
+	return of_handles() + limits.watches * COST_WATCH;
+}
+
+static long of_messages(void)
+{
+	/* The objects of a message take as much again as their space. */
+	return limits.calls * COST_CALL + 2 * limits.memory;
+}
+
+static long of_files(void)
+{
+	return of_messages() + limits.files * COST_FILE;
+}
+
+static long of_threads(void)
+{
+	return limits.threads * COST_THREAD;
+}
+
+static long of_buses(void)
+{
+	return limits.buses * COST_BUS;
+}
+
+static long of_group(void)
+{
+	return GROUP_MAX;
+}
+
+static void try_all(int i)
+{
+	static void (*const all[])(int) = {
+		make_nodes, make_watches, queue_empty_calls, queue_objects, fill_region, send_files,
+		close_procs, leave_threads, open_regions, open_files,
+	};
+
+	all[i % (sizeof(all) / sizeof(all[0]))](i);
+}
+
+static const struct way ways[] = {
+	{ "open files", open_files, 12, of_procs, NOISE, false },
+	{ "regions without messages", open_regions, 12, of_procs, NOISE, false },
+	{ "nodes", make_nodes, 4, of_nodes, NOISE, false },
+	{ "nodes on own buses", nodes_on_own_buses, 8, of_nodes, NOISE, false },
+	{ "handles", make_handles, 4, of_handles, NOISE, false },
+	{ "watches", make_watches, 4, of_watches, NOISE, false },
+	{ "empty calls", queue_empty_calls, 8, of_messages, NOISE, false },
+	{ "tiny calls", queue_tiny_calls, 8, of_messages, NOISE, false },
+	{ "tiny oneways", queue_tiny_oneways, 12, of_messages, NOISE, false },
+	{ "messages with 64 objects", queue_objects, 8, of_messages, NOISE, false },
+	{ "large messages", fill_region, 8, of_messages, NOISE, false },
+	{ "files on their way", send_files, 4, of_files, NOISE, false },
+	{ "threads that ended", leave_threads, 6, of_threads, NOISE, false },
+	{ "closed procs that are referred to", close_procs, 4, of_procs, NOISE, false },
+	{ "files in sockets, their opener dead", hide_files, 16, of_procs, NOISE, false },
+	{ "mounts", mount_buses, 2, of_buses, NOISE, false },
+	{ "all of it in a memory cgroup", try_all, 20, of_group, NOISE, true },
+};
+
+/* --- The test ------------------------------------------------------------------- */
+
+/* Takes a node of one process (code 1) and gives it to another (code 2). */
+static int be_manager(struct peer *self, void *arg)
+{
+	struct ipcbus_object o = {};
+	struct ipcbus_event ev;
+	struct raw me;
+
+	(void)arg;
+	raw_open(&me, MIB);
+	assert_ok(raw_claim(&me, raw_node(&me, 0, 1)));
+	peer_notify(self, 1);
+	for (;;) {
+		struct ipcbus_send reply = { .kind = IPCBUS_SEND_REPLY };
+
+		assert_ok(raw_next(&me, IPCBUS_SERVE, &ev));
+		if (ev.kind != IPCBUS_EVENT_CALL)
+			continue;
+		if (ev.code == 1)
+			o = object_handle(raw_objects(&me, &ev)[0].value);
+		reply.call = ev.call;
+		if (ev.code == 2) {
+			reply.objects = PTR64(&o);
+			reply.object_count = 1;
+		}
+		raw_release(&me, &ev);
+		raw_send(&me, &reply, NULL);
+		if (ev.code == 2)
+			raw_put(&me, o.value, 1);
+	}
+	return 0;
+}
+
+static bool have_group(void)
+{
+	char max[32];
+
+	if ((mkdir("/tmp/cgroup", 0755) && errno != EEXIST) ||
+	    (mount("none", "/tmp/cgroup", "cgroup2", 0, NULL) && errno != EBUSY))
+		return false;
+	write_text("/tmp/cgroup/cgroup.subtree_control", "+memory");
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		return false;
+	snprintf(max, sizeof(max), "%ld", GROUP_MAX);
+	write_text(GROUP "/memory.max", max);
+	return true;
+}
+
+START_TEST(way_is_bounded)
+{
+	static struct peer workers[MAX_WORKERS];
+	const struct way *way = &ways[_i];
+	long before, held, left, bound;
+	bool is_within, is_gone;
+	struct peer manager;
+	int mode;
+
+	if (way->grouped && !have_group()) {
+		fprintf(stderr, "no memory cgroups, skipped\n");
+		return;
+	}
+	mode = dev_set_mode(0666);
+	dev_set_param("userns_mounts", 1);
+	read_limits();
+	peer_start(&manager, be_manager, NULL);
+	peer_hear(&manager);
+	before = kernel_holds();
+	run_workers(way, workers);
+	held = kernel_holds() - before;
+	bound = way->bound() + way->workers * COST_PROCESS + NOISE;
+	for (int i = 0; i < way->workers; i++)
+		peer_kill(&workers[i]);
+	peer_kill(&manager);
+	wait_for_end();
+	left = kernel_holds_after(before + way->left) - before;
+	dev_set_param("userns_mounts", 0);
+	dev_set_mode(mode);
+	++*tried;
+	is_within = judge(way->name, "held", held, bound);
+	is_gone = judge(way->name, "after", left, way->left);
+	ck_assert(is_within && is_gone);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("budget");
+	TCase *tc;
+	int failed;
+
+	if (geteuid()) {
+		fprintf(stderr, "not root, nothing tested\n");
+		return 77;
+	}
+	/* Cases run in processes of their own. */
+	above = mmap(NULL, 2 * sizeof(*above), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (above == MAP_FAILED)
+		return 99;
+	tried = above + 1;
+	tc = add_case(s, "ways", setup_bare);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, way_is_bounded, 0, sizeof(ways) / sizeof(ways[0]));
+	failed = suite_main(s);
+	printf("budget: %d ways, %d above the bound\n", *tried, *above);
+	return failed || *above;
+}

@@ -1,0 +1,770 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What each operation costs while others have created n of a thing, for each thing and
+ * growing n. The guest runs such that a nanosecond is an instruction, so time is cost.
+ * Two rules are judged:
+ *
+ *   cost     From one n to ten times that, an operation may cost a quarter more and 1,500
+ *            instructions beside. It does not apply to operations that touch all of what
+ *            somebody has because they end it or show it: those yield.
+ *   section  While any operation runs, a realtime thread that wakes up often is never kept
+ *            from running for more than 100 us.
+ *
+ *   cost [--most N] [THING]    prints a line of each operation, thing and n, and the result
+ */
+#define _GNU_SOURCE
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECTION_LIMIT	100000
+#define SLACK		1500
+#define SIZES		4
+
+static const unsigned int sizes[SIZES] = { 100, 1000, 10000, 100000 };
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* --- The longest section ------------------------------------------------------------ */
+
+/* Shared with the child that measures, and with the thread that is kept waiting. */
+static struct shared {
+	_Atomic bool watching;
+	_Atomic uint64_t longest;
+	struct figure {
+		uint64_t cost;
+		uint64_t section;
+	} figure[64][SIZES];
+} *shared;
+
+/* Wakes up each 20 us and notes how late. */
+static void watch_sections(void)
+{
+	struct sched_param param = { .sched_priority = 99 };
+	struct timespec at;
+	uint64_t due, late;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+		fail("a realtime process", errno);
+	for (;;) {
+		due = now() + (atomic_load(&shared->watching) ? 20000 : 1000000);
+		at = (struct timespec){ due / 1000000000, due % 1000000000 };
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+		late = now() - due;
+		if (atomic_load(&shared->watching) && late > atomic_load(&shared->longest))
+			atomic_store(&shared->longest, late);
+	}
+}
+
+static void begin_watching(void)
+{
+	atomic_store(&shared->watching, true);
+	/* Until the one that watches has looked. */
+	usleep(3000);
+	atomic_store(&shared->longest, 0);
+}
+
+static uint64_t end_watching(void)
+{
+	usleep(100);
+	atomic_store(&shared->watching, false);
+	return atomic_load(&shared->longest);
+}
+
+/* --- Operations --------------------------------------------------------------------- */
+
+/**
+ * struct op - an operation that is measured
+ * @name: in the table
+ * @before: makes what it needs, unmeasured; or NULL
+ * @run: the operation
+ * @after: cleans up, unmeasured; or NULL
+ * @yields: it touches all of what there is; or NULL
+ * @once: it cannot be repeated
+ */
+struct op {
+	const char *name;
+	void (*before)(struct world *w);
+	void (*run)(struct world *w);
+	void (*after)(struct world *w);
+	const char *yields;
+	bool once;
+};
+
+/* What one step leaves for the next. */
+static struct ipcbus_event event;
+static uint64_t id;
+static int file;
+static pid_t child;
+
+static void nop(struct world *w)
+{
+	(void)w;
+}
+
+static void call(struct world *w)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 77,
+	};
+
+	send_message(w->cli, &send);
+}
+
+/* Realtime, so that it is the next that the server takes. */
+static void call_first(struct world *w)
+{
+	run_as(INT_MIN);
+	call(w);
+	run_as(0);
+}
+
+static void take_call(struct world *w)
+{
+	take_event(w->srv, IPCBUS_EVENT_CALL, &event);
+}
+
+static void reply(struct world *w)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_REPLY, .call = event.call };
+
+	send_message(w->srv, &send);
+}
+
+static void take_reply(struct world *w)
+{
+	take_event(w->cli, IPCBUS_EVENT_REPLY, &event);
+}
+
+static void take_and_reply(struct world *w)
+{
+	take_call(w);
+	reply(w);
+	take_reply(w);
+}
+
+static void call_and_take(struct world *w)
+{
+	call_first(w);
+	take_call(w);
+}
+
+static void reply_and_take(struct world *w)
+{
+	reply(w);
+	take_reply(w);
+}
+
+static void call_take_reply(struct world *w)
+{
+	call_first(w);
+	take_call(w);
+	reply(w);
+}
+
+static void set_realtime(struct world *w)
+{
+	(void)w;
+	run_as(INT_MIN);
+}
+
+static void end_realtime(struct world *w)
+{
+	run_as(0);
+	take_and_reply(w);
+}
+
+static void cancel(struct world *w)
+{
+	struct ipcbus_cancel c = { .size = sizeof(c), .cookie = 77 };
+
+	xioctl(w->cli, IPCBUS_IOC_CANCEL, &c, "CANCEL");
+}
+
+static void take_failure(struct world *w)
+{
+	take_event(w->cli, IPCBUS_EVENT_FAILED, &event);
+}
+
+static void cancel_and_take(struct world *w)
+{
+	cancel(w);
+	take_failure(w);
+}
+
+static void call_info(struct world *w)
+{
+	struct ipcbus_call_info c = { .size = sizeof(c), .call = event.call };
+
+	xioctl(w->srv, IPCBUS_IOC_CALL_INFO, &c, "CALL_INFO");
+}
+
+static void sender_info(struct world *w)
+{
+	struct ipcbus_sender_info s = { .size = sizeof(s), .call = event.call };
+
+	xioctl(w->srv, IPCBUS_IOC_SENDER_INFO, &s, "SENDER_INFO");
+}
+
+/* To the client, at which nobody else's messages are. */
+static uint32_t back_handle;
+static uint64_t back_node;
+
+static void have_handle(struct world *w)
+{
+	if (back_handle)
+		return;
+	back_node = create_node(w->cli);
+	back_handle = hand(w, w->oth, w->cli, back_node);
+}
+
+static void send_oneway(struct world *w)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .handle = back_handle };
+
+	send_message(w->oth, &send);
+}
+
+static void have_oneway(struct world *w)
+{
+	have_handle(w);
+	send_oneway(w);
+}
+
+static void take_oneway(struct world *w)
+{
+	take_event(w->cli, IPCBUS_EVENT_ONEWAY, &event);
+}
+
+static void have_taken_oneway(struct world *w)
+{
+	have_oneway(w);
+	take_oneway(w);
+}
+
+static void release(struct world *w)
+{
+	release_buffer(w->cli, event.buffer);
+}
+
+static void take_and_release(struct world *w)
+{
+	take_oneway(w);
+	release(w);
+}
+
+/* The region for whose space others wait. */
+static int flooded(struct world *w)
+{
+	return w->full ? w->full : w->srv;
+}
+
+static void take_of_flood(struct world *w)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+
+	xioctl(flooded(w), IPCBUS_IOC_EXCHANGE, &x, "a wait");
+	event = x.event;
+}
+
+static void release_of_flood(struct world *w)
+{
+	if (event.buffer)
+		release_buffer(flooded(w), event.buffer);
+}
+
+static void node_create(struct world *w)
+{
+	id = create_node(w->cli);
+}
+
+static void node_destroy(struct world *w)
+{
+	destroy_node(w->cli, id);
+}
+
+static void node_of_flooded(struct world *w)
+{
+	id = create_node(flooded(w));
+}
+
+static void destroy_of_flooded(struct world *w)
+{
+	destroy_node(flooded(w), id);
+}
+
+static void node_info(struct world *w)
+{
+	struct ipcbus_node_info n = { .size = sizeof(n), .node = w->node };
+
+	xioctl(w->srv, IPCBUS_IOC_NODE_INFO, &n, "NODE_INFO");
+}
+
+static void watch(struct world *w)
+{
+	struct ipcbus_handle h = { .size = sizeof(h), .cookie = 5 };
+
+	xioctl(w->cli, IPCBUS_IOC_WATCH, &h, "WATCH");
+}
+
+static void unwatch(struct world *w)
+{
+	struct ipcbus_handle h = { .size = sizeof(h) };
+
+	xioctl(w->cli, IPCBUS_IOC_UNWATCH, &h, "UNWATCH");
+}
+
+static void new_handle(struct world *w)
+{
+	id = hand(w, w->cli, w->oth, create_node(w->oth));
+}
+
+static void handle_put(struct world *w)
+{
+	struct ipcbus_handle h = { .size = sizeof(h), .handle = id, .count = 1 };
+
+	xioctl(w->cli, IPCBUS_IOC_HANDLE_PUT, &h, "HANDLE_PUT");
+}
+
+static void info(struct world *w)
+{
+	struct ipcbus_info i = { .size = sizeof(i) };
+
+	xioctl(w->cli, IPCBUS_IOC_INFO, &i, "INFO");
+}
+
+static void set_threads(struct world *w)
+{
+	struct ipcbus_threads t = { .size = sizeof(t), .max = 4 };
+
+	xioctl(w->cli, IPCBUS_IOC_SET_THREADS, &t, "SET_THREADS");
+}
+
+static void thread_exit(struct world *w)
+{
+	if (ioctl(w->cli, IPCBUS_IOC_THREAD_EXIT, NULL) < 0)
+		fail("THREAD_EXIT", errno);
+}
+
+static void be_thread(struct world *w)
+{
+	take_event(w->cli, IPCBUS_EVENT_NONE, &event);
+}
+
+static void poll_client(struct world *w)
+{
+	struct pollfd p = { .fd = w->cli, .events = POLLIN };
+
+	poll(&p, 1, 0);
+}
+
+static void batch(struct world *w)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .handle = back_handle };
+	struct ipcbus_batch b = {
+		.size = sizeof(b), .count = 1, .sends = (uintptr_t)&send,
+	};
+
+	xioctl(w->oth, IPCBUS_IOC_SEND_BATCH, &b, "SEND_BATCH");
+}
+
+static void monitor_on(struct world *w)
+{
+	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_REPORTS };
+
+	if (ioctl(w->cli, IPCBUS_IOC_MONITOR, &m) < 0 && errno != EDQUOT)
+		fail("MONITOR", errno);
+}
+
+static void monitor_off(struct world *w)
+{
+	struct ipcbus_monitor m = { .size = sizeof(m) };
+
+	xioctl(w->cli, IPCBUS_IOC_MONITOR, &m, "MONITOR");
+}
+
+static void open_file(struct world *w)
+{
+	(void)w;
+	file = open_proc(1 << 16);
+}
+
+static void close_file(struct world *w)
+{
+	(void)w;
+	close(file);
+}
+
+/* A process that has a file on the bus, to be frozen. */
+static void start_child(struct world *w)
+{
+	int up[2];
+	char c;
+
+	(void)w;
+	if (pipe(up) < 0)
+		fail("a pipe", errno);
+	child = fork();
+	if (!child) {
+		open_proc(1 << 16);
+		if (write(up[1], "", 1) == 1)
+			for (;;)
+				pause();
+	}
+	if (child < 0 || read(up[0], &c, 1) != 1)
+		fail("a child", errno);
+	close(up[0]);
+	close(up[1]);
+}
+
+static void end_child(struct world *w)
+{
+	(void)w;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static void freeze(struct world *w)
+{
+	struct ipcbus_freeze f = { .size = sizeof(f), .pid = child };
+
+	xioctl(w->cli, IPCBUS_IOC_FREEZE, &f, "FREEZE");
+}
+
+static void thaw(struct world *w)
+{
+	struct ipcbus_freeze f = { .size = sizeof(f), .pid = child, .flags = IPCBUS_FREEZE_THAW };
+
+	xioctl(w->cli, IPCBUS_IOC_FREEZE, &f, "FREEZE");
+}
+
+static void frozen_child(struct world *w)
+{
+	start_child(w);
+	freeze(w);
+}
+
+/* Of this process, which has most of the procs. */
+static void freeze_all(struct world *w)
+{
+	struct ipcbus_freeze f = { .size = sizeof(f), .pid = getpid() };
+
+	if (ioctl(w->cli, IPCBUS_IOC_FREEZE, &f) < 0 && errno != EAGAIN)
+		fail("FREEZE", errno);
+}
+
+static void thaw_all(struct world *w)
+{
+	struct ipcbus_freeze f = {
+		.size = sizeof(f), .pid = getpid(), .flags = IPCBUS_FREEZE_THAW,
+	};
+
+	xioctl(w->cli, IPCBUS_IOC_FREEZE, &f, "FREEZE");
+}
+
+static void read_file(const char *path)
+{
+	static char text[1 << 16];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		fail(path, errno);
+	do {
+		n = read(fd, text, sizeof(text));
+	} while (n > 0);
+	close(fd);
+}
+
+static void read_state(struct world *w)
+{
+	(void)w;
+	read_file("/sys/kernel/debug/ipcbus/state");
+}
+
+static void read_transactions(struct world *w)
+{
+	(void)w;
+	read_file("/sys/kernel/debug/ipcbus/transactions");
+}
+
+static void read_fdinfo(struct world *w)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", w->cli);
+	read_file(path);
+}
+
+static void reclaim(struct world *w)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	(void)w;
+	if (write(fd, "2\n", 2) != 2)
+		fail("drop_caches", errno);
+	close(fd);
+}
+
+static void destroy_server_node(struct world *w)
+{
+	destroy_node(w->srv, w->node);
+}
+
+static void become_manager(struct world *w)
+{
+	struct ipcbus_node n = { .size = sizeof(n) };
+
+	w->node = create_node(w->srv);
+	n.node = w->node;
+	xioctl(w->srv, IPCBUS_IOC_SET_MANAGER, &n, "SET_MANAGER");
+}
+
+static void close_flooded(struct world *w)
+{
+	if (w->full)
+		close(w->full);
+	else
+		close(w->oth);
+}
+
+static void close_server(struct world *w)
+{
+	close(w->srv);
+}
+
+static void close_procs(struct world *w)
+{
+	for (unsigned int i = 0; i < w->proc_count; i++)
+		close(w->procs[i]);
+}
+
+static const struct op ops[] = {
+	{ "call", NULL, call, cancel_and_take, NULL, false },
+	{ "call, realtime", set_realtime, call, end_realtime, NULL, false },
+	{ "wait that takes a call", call_first, take_call, reply_and_take, NULL, false },
+	{ "reply", call_and_take, reply, take_reply, NULL, false },
+	{ "wait that takes a reply", call_take_reply, take_reply, NULL, NULL, false },
+	{ "cancel", call, cancel, take_failure, "looks at each thread of the proc", false },
+	{ "call info", call_and_take, call_info, reply_and_take, NULL, false },
+	{ "sender info", call_and_take, sender_info, reply_and_take, NULL, false },
+	{ "oneway", have_handle, send_oneway, take_and_release, NULL, false },
+	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, false },
+	{ "release", have_taken_oneway, release, NULL, NULL, false },
+	{ "batch of one", have_handle, batch, take_and_release, NULL, false },
+	{ "node create", NULL, node_create, node_destroy, NULL, false },
+	{ "node destroy", node_create, node_destroy, NULL, NULL, false },
+	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL, NULL, false },
+	{ "node info", NULL, node_info, NULL, NULL, false },
+	{ "watch", NULL, watch, unwatch, NULL, false },
+	{ "unwatch", watch, unwatch, NULL, NULL, false },
+	{ "handle put", new_handle, handle_put, NULL, NULL, false },
+	{ "info", NULL, info, NULL, NULL, false },
+	{ "set threads", NULL, set_threads, NULL, NULL, false },
+	{ "thread exit", be_thread, thread_exit, NULL, NULL, false },
+	{ "poll", NULL, poll_client, NULL, NULL, false },
+	{ "monitor on", NULL, monitor_on, monitor_off, NULL, false },
+	{ "monitor off", monitor_on, monitor_off, NULL, NULL, false },
+	{ "open", NULL, open_file, close_file, NULL, false },
+	{ "close", open_file, close_file, NULL, NULL, false },
+	{ "freeze", start_child, freeze, end_child, "looks at each proc of the bus", false },
+	{ "thaw", frozen_child, thaw, end_child, "looks at each proc of the bus", false },
+	{ "read fdinfo", NULL, read_fdinfo, NULL, NULL, false },
+	{ "read state", NULL, read_state, NULL, "shows all", true },
+	{ "read transactions", NULL, read_transactions, NULL, "shows all", true },
+	{ "reclaim", NULL, reclaim, NULL, "looks at each region", true },
+	{ "release, flooded region", take_of_flood, release_of_flood, NULL,
+	  "a worker looks at the rest of those who wait", false },
+	{ "freeze all", NULL, freeze_all, thaw_all, "all procs of a process", true },
+	{ "node destroy, of the flood", NULL, destroy_server_node, NULL, "ends all for the node",
+	  true },
+	{ "become manager", NULL, become_manager, NULL, "notifies all who watch", true },
+	{ "close of the flooded or of what others have", NULL, close_flooded, NULL, "ends all", true },
+	{ "close of the server", NULL, close_server, NULL, "ends all", true },
+	{ "close of the procs", NULL, close_procs, NULL, "ends all", true },
+	{ "exit", NULL, nop, NULL, "ends all", true },
+};
+
+#define OPS (sizeof(ops) / sizeof(ops[0]))
+_Static_assert(OPS <= 64, "figures");
+
+static uint64_t clock_cost(void)
+{
+	uint64_t best = UINT64_MAX, start, cost;
+
+	for (int i = 0; i < 32; i++) {
+		start = now();
+		cost = now() - start;
+		best = cost < best ? cost : best;
+	}
+	return best;
+}
+
+static void measure(const struct op *op, struct world *w, struct figure *ret)
+{
+	unsigned int rounds = op->once ? 1 : 5;
+	uint64_t start, cost;
+
+	*ret = (struct figure){ .cost = UINT64_MAX };
+	for (unsigned int i = 0; i < rounds; i++) {
+		bool watched = i == rounds - 1;
+
+		if (op->before)
+			op->before(w);
+		if (watched)
+			begin_watching();
+		start = now();
+		op->run(w);
+		cost = now() - start - clock_cost();
+		if (watched)
+			ret->section = end_watching();
+		if ((!watched || rounds == 1) && cost < ret->cost)
+			ret->cost = cost;
+		if (op->after)
+			op->after(w);
+	}
+}
+
+/* In a process of its own, whose end is the last operation. */
+static void measure_all(const struct thing *thing, unsigned int size)
+{
+	unsigned int count = sizes[size] < thing->most ? sizes[size] : thing->most;
+	static struct world w;
+
+	world_make(&w);
+	thing->make(&w, count);
+	for (size_t i = 0; i + 1 < OPS; i++)
+		measure(&ops[i], &w, &shared->figure[i][size]);
+	fflush(stdout);
+	begin_watching();
+	shared->figure[OPS - 1][size].cost = now();
+	_exit(0);
+}
+
+static void run_child(const struct thing *thing, unsigned int size)
+{
+	struct figure *end = &shared->figure[OPS - 1][size];
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		measure_all(thing, size);
+	if (waitpid(pid, &status, 0) < 0 || status)
+		fail(thing->name, 0);
+	end->cost = now() - end->cost;
+	end->section = end_watching();
+}
+
+/* --- Judging ------------------------------------------------------------------------ */
+
+static unsigned int judged, above;
+
+static void judge(const struct thing *thing, const struct op *op, const struct figure *figure,
+		  unsigned int count)
+{
+	bool bad = false;
+
+	judged++;
+	for (unsigned int i = 0; i < count; i++) {
+		bool steep = !op->yields && i &&
+			     figure[i].cost > figure[i - 1].cost * 5 / 4 + SLACK;
+		bool long_one = figure[i].section > SECTION_LIMIT;
+
+		bad |= steep || long_one;
+		printf("%s\t%s\t%u\t%llu\t%llu\t%s\n", thing->name, op->name,
+		       sizes[i] < thing->most ? sizes[i] : thing->most,
+		       (unsigned long long)figure[i].cost, (unsigned long long)figure[i].section,
+		       steep ? "STEEP" : long_one ? "LONG" : op->yields ? "yields" : "");
+	}
+	above += bad;
+}
+
+static void run_thing(const struct thing *thing, unsigned int most)
+{
+	unsigned int count = 0;
+
+	memset(shared->figure, 0, sizeof(shared->figure));
+	while (count < SIZES && sizes[count] <= most &&
+	       (!count || sizes[count - 1] < thing->most)) {
+		run_child(thing, count);
+		count++;
+	}
+	for (size_t i = 0; i < OPS; i++)
+		judge(thing, &ops[i], shared->figure[i], count);
+	fflush(stdout);
+}
+
+/* Soon after boot the kernel has no timers but its ticks. */
+static void wait_for_timers(void)
+{
+	uint64_t start;
+
+	do {
+		start = now();
+		usleep(100);
+	} while (now() - start > 1000000);
+	usleep(500000);
+}
+
+static void prepare(void)
+{
+	struct rlimit files = { 20000, 20000 };
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared == MAP_FAILED)
+		fail("mmap", errno);
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		fail("RLIMIT_NOFILE", errno);
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = NULL;
+	unsigned int most = 1000;
+	pid_t watcher;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--most") && i + 1 < argc)
+			most = strtoul(argv[++i], NULL, 10);
+		else
+			only = argv[i];
+	}
+	prepare();
+	wait_for_timers();
+	watcher = fork();
+	if (!watcher)
+		watch_sections();
+	for (unsigned int i = 0; i < thing_count; i++)
+		if (!only || strstr(things[i].name, only))
+			run_thing(&things[i], most);
+	kill(watcher, SIGKILL);
+	printf("cost: %u operations, %u above the rule\n", judged, above);
+	return above ? 1 : 0;
+}

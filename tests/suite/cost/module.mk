@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+#
+# What each operation costs while others have created n of a thing, up to the limits.
+
+COST_PROG := $(B)/tests/suite/cost/cost
+COST_OBJECTS := $(B)/tests/suite/cost/main.o $(B)/tests/suite/cost/world.o
+
+ALL += $(COST_PROG)
+
+$(COST_OBJECTS): $(B)/tests/suite/cost/%.o: tests/suite/cost/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(COST_PROG): $(COST_OBJECTS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
+.PHONY: test-cost
+test-cost: setup
+	+@$(MAKE) $(JOBS) $(COST_PROG) $(DRIVER_KO)
+	@tests/suite/cost/run --most 10000 --timeout 1800

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: MIT
+/*
+ * See world.h.
+ */
+#define _GNU_SOURCE
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- The driver ----------------------------------------------------------------- */
+
+_Noreturn void fail(const char *what, int error)
+{
+	printf("cost: %s: %s\n", what, error ? strerror(error) : "unexpected");
+	fflush(stdout);
+	_exit(1);
+}
+
+int xioctl(int fd, unsigned long cmd, void *arg, const char *what)
+{
+	int r = ioctl(fd, cmd, arg);
+
+	if (r < 0)
+		fail(what, errno);
+	return r;
+}
+
+int open_proc(size_t region)
+{
+	int fd = open("/dev/ipcbus", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		fail("/dev/ipcbus", errno);
+	if (region && mmap(NULL, region, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
+		fail("mmap", errno);
+	return fd;
+}
+
+uint64_t create_node(int fd)
+{
+	struct ipcbus_node n = { .size = sizeof(n), .flags = IPCBUS_NODE_ACCEPT_FDS };
+
+	xioctl(fd, IPCBUS_IOC_NODE_CREATE, &n, "NODE_CREATE");
+	return n.node;
+}
+
+void destroy_node(int fd, uint64_t node)
+{
+	struct ipcbus_node n = { .size = sizeof(n), .node = node };
+
+	xioctl(fd, IPCBUS_IOC_NODE_DESTROY, &n, "NODE_DESTROY");
+}
+
+void send_message(int fd, const struct ipcbus_send *send)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x), .send = *send };
+
+	xioctl(fd, IPCBUS_IOC_EXCHANGE, &x, "a send");
+}
+
+void take_event(int fd, uint32_t kind, struct ipcbus_event *ev)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+
+	xioctl(fd, IPCBUS_IOC_EXCHANGE, &x, "a wait");
+	if (x.event.kind != kind) {
+		printf("cost: event %u, wanted %u, error %d\n", x.event.kind, kind, x.event.error);
+		fail("an event", 0);
+	}
+	*ev = x.event;
+}
+
+void release_buffer(int fd, uint64_t id)
+{
+	struct ipcbus_exchange x = { .size = sizeof(x), .release_count = 1, .release = id };
+
+	xioctl(fd, IPCBUS_IOC_EXCHANGE, &x, "a release");
+}
+
+/* Regions stay mapped at an address each; of srv and cli they are at these. */
+static const char *srv_map, *cli_map, *oth_map;
+
+static const char *map_of(const struct world *w, int fd)
+{
+	return fd == w->srv ? srv_map : fd == w->cli ? cli_map : oth_map;
+}
+
+static uint32_t taken_handle(const struct world *w, int fd, uint32_t kind, uint64_t *ret_call)
+{
+	const struct ipcbus_object *object;
+	struct ipcbus_event ev;
+	uint32_t handle;
+
+	take_event(fd, kind, &ev);
+	object = (const void *)(map_of(w, fd) + ev.objects);
+	handle = object->value;
+	*ret_call = ev.call;
+	release_buffer(fd, ev.buffer);
+	return handle;
+}
+
+static void reply_with(int fd, uint64_t call, const struct ipcbus_object *object)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_REPLY, .call = call, .object_count = !!object,
+		.objects = (uintptr_t)object,
+	};
+
+	send_message(fd, &send);
+}
+
+/* By calls that overtake all that others sent. */
+uint32_t hand(struct world *w, int to, int from, uint64_t node)
+{
+	struct ipcbus_object object = { .type = IPCBUS_OBJECT_NODE, .value = node };
+	struct ipcbus_send call = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 99,
+	};
+	struct ipcbus_event ev;
+	uint64_t id;
+	uint32_t handle;
+
+	run_as(INT_MIN);
+	if (from != w->srv) {
+		call.object_count = 1;
+		call.objects = (uintptr_t)&object;
+		send_message(from, &call);
+		handle = taken_handle(w, w->srv, IPCBUS_EVENT_CALL, &id);
+		reply_with(w->srv, id, NULL);
+		take_event(from, IPCBUS_EVENT_REPLY, &ev);
+		object = (struct ipcbus_object){ .type = IPCBUS_OBJECT_HANDLE, .value = handle };
+		call.object_count = 0;
+		call.objects = 0;
+	}
+	send_message(to, &call);
+	take_event(w->srv, IPCBUS_EVENT_CALL, &ev);
+	reply_with(w->srv, ev.call, &object);
+	handle = taken_handle(w, to, IPCBUS_EVENT_REPLY, &id);
+	run_as(0);
+	return handle;
+}
+
+void run_as(int nice)
+{
+	struct sched_param param = { .sched_priority = nice == INT_MIN };
+
+	if (sched_setscheduler(0, nice == INT_MIN ? SCHED_FIFO : SCHED_OTHER, &param) < 0 ||
+	    (nice != INT_MIN && setpriority(PRIO_PROCESS, 0, nice) < 0))
+		fail("a priority", errno);
+}
+
+static const char *map_again(int fd, size_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		fail("mmap", errno);
+	return map;
+}
+
+void world_make(struct world *w)
+{
+	struct ipcbus_node n = { .size = sizeof(n) };
+
+	*w = (struct world){ .srv = open_proc(0), .cli = open_proc(0), .oth = open_proc(0) };
+	srv_map = map_again(w->srv, REGION);
+	cli_map = map_again(w->cli, REGION);
+	oth_map = map_again(w->oth, REGION);
+	w->node = create_node(w->srv);
+	n.node = w->node;
+	xioctl(w->srv, IPCBUS_IOC_SET_MANAGER, &n, "SET_MANAGER");
+}
+
+/* --- What others create ------------------------------------------------------------ */
+
+static void make_procs(struct world *w, unsigned int count)
+{
+	while (count--)
+		w->procs[w->proc_count++] = open_proc(0);
+}
+
+static void make_nodes(struct world *w, unsigned int count)
+{
+	while (count--)
+		create_node(w->oth);
+}
+
+static void make_nodes_of_server(struct world *w, unsigned int count)
+{
+	while (count--)
+		create_node(w->srv);
+}
+
+/* One by one through a oneway, so that each has its count. */
+static void make_handles(struct world *w, unsigned int count)
+{
+	while (count--)
+		hand(w, w->oth, w->srv, create_node(w->srv));
+}
+
+/* Of the node that is measured, by a proc each. */
+static void make_watches(struct world *w, unsigned int count)
+{
+	struct ipcbus_handle h = { .size = sizeof(h), .cookie = 1 };
+
+	while (count--) {
+		make_procs(w, 1);
+		xioctl(w->procs[w->proc_count - 1], IPCBUS_IOC_WATCH, &h, "WATCH");
+	}
+}
+
+static void make_manager_watches(struct world *w, unsigned int count)
+{
+	struct ipcbus_handle h = { .size = sizeof(h), .flags = IPCBUS_WATCH_MANAGER };
+
+	while (count--) {
+		make_procs(w, 1);
+		xioctl(w->procs[w->proc_count - 1], IPCBUS_IOC_WATCH, &h, "WATCH of the manager");
+	}
+}
+
+/* A proc has a limit of async calls, and a region one of messages. */
+static unsigned int make_calls(struct world *w, unsigned int count, int nice, size_t size)
+{
+	static char data[64];
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .send = {
+			.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC,
+			.data = (uintptr_t)data, .data_size = size,
+		},
+	};
+	unsigned int made = 0;
+
+	run_as(nice);
+	for (; made < count; made++) {
+		x.send.cookie = made + 1;
+		if (ioctl(w->oth, IPCBUS_IOC_EXCHANGE, &x) == 0)
+			continue;
+		if (errno != EDQUOT && errno != ENOSPC && errno != EAGAIN)
+			fail("a call", errno);
+		break;
+	}
+	run_as(0);
+	return made;
+}
+
+static void make_low_calls(struct world *w, unsigned int count)
+{
+	make_calls(w, count, 19, 0);
+}
+
+static void make_equal_calls(struct world *w, unsigned int count)
+{
+	make_calls(w, count, 0, 0);
+}
+
+static void make_full_calls(struct world *w, unsigned int count)
+{
+	make_calls(w, count, 10, 64);
+}
+
+static void make_mixed_calls(struct world *w, unsigned int count)
+{
+	for (unsigned int i = 0; i < 20; i++)
+		make_calls(w, count / 20, i, 0);
+}
+
+static void make_open_calls(struct world *w, unsigned int count)
+{
+	unsigned int made = make_calls(w, count, 0, 0);
+	struct ipcbus_event ev;
+
+	while (made--)
+		take_event(w->srv, IPCBUS_EVENT_CALL, &ev);
+}
+
+static void make_oneways(struct world *w, unsigned int count)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
+
+	while (count--)
+		send_message(w->oth, &send);
+}
+
+static void make_oneways_to_many(struct world *w, unsigned int count)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
+
+	while (count--) {
+		send.handle = hand(w, w->oth, w->srv, create_node(w->srv));
+		send_message(w->oth, &send);
+	}
+}
+
+/* To cli, whose region is the target: calls with an fd and an object each. */
+static void make_objects(struct world *w, unsigned int count)
+{
+	struct ipcbus_object objects[] = {
+		{ .type = IPCBUS_OBJECT_NODE, .value = create_node(w->oth) },
+		{ .type = IPCBUS_OBJECT_FD, .value = 0 },
+	};
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .object_count = 2, .objects = (uintptr_t)objects,
+	};
+
+	while (count--)
+		send_message(w->oth, &send);
+}
+
+/* --- Those who wait for space ------------------------------------------------------- */
+
+static char large[64 << 10];
+
+/* A proc with a small region in which half, the part of oneways, is taken but for a bit. */
+static void make_full(struct world *w, size_t message)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)large, .data_size = message,
+	};
+	struct ipcbus_exchange x = { .size = sizeof(x) };
+	uint64_t node;
+
+	w->full = open_proc(256 << 10);
+	node = create_node(w->full);
+	w->full_handle = hand(w, w->oth, w->full, node);
+	if (hand(w, w->cli, w->full, node) != w->full_handle)
+		fail("handles differ", 0);
+	send.handle = w->full_handle;
+	x.send = send;
+	while (ioctl(w->oth, IPCBUS_IOC_EXCHANGE, &x) == 0)
+		;
+	if (errno != EAGAIN)
+		fail("a oneway", errno);
+}
+
+struct waiter {
+	int fd;
+	uint32_t handle;
+};
+
+static void *wait_for_space(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .send = {
+			.kind = IPCBUS_SEND_ONEWAY, .handle = waiter->handle,
+			.data = (uintptr_t)large, .data_size = 32 << 10, .deadline = UINT64_MAX / 2,
+		},
+	};
+
+	ioctl(waiter->fd, IPCBUS_IOC_EXCHANGE, &x);
+	return NULL;
+}
+
+static void start_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 32 << 10);
+	r = pthread_create(&thread, &attr, fn, arg);
+	if (r)
+		fail("a thread", r);
+	pthread_attr_destroy(&attr);
+}
+
+/* They want more than is released at once. A proc has a limit of threads, too. */
+static void make_waiters(struct world *w, unsigned int count)
+{
+	static struct waiter waiter;
+
+	make_full(w, 1 << 10);
+	waiter = (struct waiter){ w->oth, w->full_handle };
+	while (count--)
+		start_thread(wait_for_space, &waiter);
+	usleep(20000);
+}
+
+static void make_pollers(struct world *w, unsigned int count)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .send = {
+			.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)large, .data_size = 32 << 10,
+		},
+	};
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)large, .data_size = 1 << 10,
+	};
+
+	/* Handle 0 is the one node that each of many procs has at once. */
+	x.send.data_size = sizeof(large);
+	while (ioctl(w->oth, IPCBUS_IOC_EXCHANGE, &x) == 0)
+		;
+	x.send.data_size = send.data_size;
+	while (ioctl(w->oth, IPCBUS_IOC_EXCHANGE, &x) == 0)
+		;
+	while (count--) {
+		make_procs(w, 1);
+		if (ioctl(w->procs[w->proc_count - 1], IPCBUS_IOC_EXCHANGE, &x) == 0)
+			fail("a oneway found space", 0);
+	}
+}
+
+static void make_nodes_and_waiters(struct world *w, unsigned int count)
+{
+	make_waiters(w, count < 500 ? count : 500);
+	while (count--)
+		create_node(w->full);
+}
+
+/* --- Others ------------------------------------------------------------------------- */
+
+static void *be_a_thread(void *arg)
+{
+	const struct world *w = arg;
+	struct ipcbus_event ev;
+
+	take_event(w->cli, IPCBUS_EVENT_NONE, &ev);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* Of the very proc: others may be forked off it. */
+static void make_threads(struct world *w, unsigned int count)
+{
+	while (count--)
+		start_thread(be_a_thread, w);
+	usleep(20000);
+}
+
+static void make_mounts(struct world *w, unsigned int count)
+{
+	char path[64];
+
+	(void)w;
+	while (count--) {
+		snprintf(path, sizeof(path), "/tmp/cost-%d-%u", getpid(), count);
+		if (mkdir(path, 0700) < 0 || mount("none", path, "ipcbus", 0, NULL) < 0)
+			fail(path, errno);
+		/* Goes with the namespace, or now if nobody uses it. */
+		if (umount2(path, MNT_DETACH) < 0 && errno != EINVAL)
+			fail(path, errno);
+		rmdir(path);
+	}
+}
+
+/* Those of a mount that stays are held by a file. */
+static void make_monitors(struct world *w, unsigned int count)
+{
+	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_FAILURES };
+
+	while (count--) {
+		w->procs[w->proc_count++] = open_proc(1 << 16);
+		if (ioctl(w->procs[w->proc_count - 1], IPCBUS_IOC_MONITOR, &m) < 0 &&
+		    errno != EDQUOT)
+			fail("MONITOR", errno);
+	}
+}
+
+const struct thing things[] = {
+	{ "procs", 8000, make_procs },
+	{ "nodes", 60000, make_nodes },
+	{ "server's nodes", 60000, make_nodes_of_server },
+	{ "handles", 60000, make_handles },
+	{ "death watches", 8000, make_watches },
+	{ "manager watches", 8000, make_manager_watches },
+	{ "queued calls, nice 19", 16000, make_low_calls },
+	{ "queued calls, same priority", 16000, make_equal_calls },
+	{ "queued calls with 64 B", 16000, make_full_calls },
+	{ "queued calls, 20 priorities", 16000, make_mixed_calls },
+	{ "open calls", 16000, make_open_calls },
+	{ "oneways to a node", 8000, make_oneways },
+	{ "oneways to a node each", 8000, make_oneways_to_many },
+	{ "objects and fds in flight", 8000, make_objects },
+	{ "waiters for space", 1000, make_waiters },
+	{ "polls for space", 8000, make_pollers },
+	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters },
+	{ "threads", 1000, make_threads },
+	{ "monitors", 1000, make_monitors },
+	{ "mounts", 1000, make_mounts },
+};
+
+const unsigned int thing_count = sizeof(things) / sizeof(things[0]);

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What ipcctl makes of a service's description and messages, of JSON, and of texts. Input: the
+ * name of an interface and a 0, the size of a description in two bytes, the description, and a
+ * rest that is taken for a payload, for JSON and for a text. A description that is accepted
+ * prints as text; a payload that is accepted is JSON, and what JSON makes is a payload; a text
+ * that was cleaned has no control characters and is UTF-8.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema.h"
+#include "text.h"
+
+#define must(condition)                                                                 \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "schema: line %d: %s\n", __LINE__, #condition); \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
+
+/* JSON may name files to open, which is not for a fuzzer (--wrap=open). */
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	(void)path, (void)flags;
+	errno = EACCES;
+	return -1;
+}
+
+/* Printable, by rules of its own: no byte of control characters, and no character that jansson
+ * does not take, turns text or has no width. */
+static void check_text(const char *text, size_t size, const char *allowed)
+{
+	static const char *const hidden[] = {
+		"\xc2\x80", "\xc2\x9b", "\xc2\x9f", "\xc2\xad", "\xd8\x9c", "\xe1\xa0\x8e",
+		"\xe2\x80\x8b", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x81\xa0",
+		"\xe2\x81\xa6", "\xe2\x81\xa9", "\xef\xbb\xbf", "\xf3\xa0\x81\x81",
+	};
+	json_t *json = json_stringn(text, size);
+
+	must(json);
+	json_decref(json);
+	for (size_t i = 0; i < size; i++)
+		must(((unsigned char)text[i] >= ' ' && text[i] != 0x7f) ||
+		     (text[i] && strchr(allowed, text[i])));
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
+		must(!memmem(text, size, hidden[i], strlen(hidden[i])));
+}
+
+static void try_text(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size), *again;
+
+	must(text);
+	size = strlen(text);
+	again = strdup(text);
+	text_clean(text);
+	must(strlen(text) == size);
+	check_text(text, size, "");
+	/* What was clean stays. */
+	memcpy(again, text, size + 1);
+	text_clean(again);
+	must(!strcmp(again, text));
+	free(again);
+	free(text);
+}
+
+static void try_print(const struct schema *schema)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	must(file && schema_print(schema, file) == 0);
+	fclose(file);
+	check_text(text, size, "\n");
+	free(text);
+}
+
+/* Bytes, JSON, bytes, JSON: what is a message once is one again. */
+static void try_payload(const struct schema_type *type, const uint8_t *data, size_t size)
+{
+	json_t *json = schema_decode(type, data, size), *again;
+	struct schema_message message = { 0 };
+	char *text;
+
+	if (!json)
+		return;
+	text = json_dumps(json, JSON_COMPACT);
+	must(text);
+	free(text);
+	if (schema_encode(type, json, &message) == 0) {
+		again = schema_decode(type, message.raw.data, message.raw.size);
+		must(again);
+		json_decref(again);
+	} else {
+		/* Files and objects are numbers in it, and not those of ours. */
+		must(*message.what);
+	}
+	schema_message_done(&message);
+	json_decref(json);
+}
+
+static void try_json(const struct schema_type *type, const uint8_t *data, size_t size)
+{
+	json_t *json = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	struct schema_message message = { 0 };
+	int r;
+
+	if (!json)
+		return;
+	r = schema_encode(type, json, &message);
+	must(r == 0 || (r == -EINVAL && *message.what));
+	if (r == -EINVAL)
+		text_clean(message.what);
+	schema_message_done(&message);
+	json_decref(json);
+}
+
+static void try_schema(const struct schema *schema, const uint8_t *data, size_t size)
+{
+	try_print(schema);
+	for (size_t i = 0; i < schema_count(schema) && i < 4; i++) {
+		const struct schema_method *method = schema_at(schema, i);
+
+		check_text(method->name, strlen(method->name), "");
+		must(schema_find(schema, method->name));
+		must(schema_find_code(schema, method->code));
+		try_payload(method->request, data, size);
+		try_payload(method->reply, data, size);
+		try_json(method->request, data, size);
+	}
+}
+
+/* Where the description begins, and in *ret_rest what comes after it; NULL: nowhere. */
+static const uint8_t *split(const uint8_t *data, size_t size, const uint8_t **ret_rest)
+{
+	const uint8_t *end = size ? memchr(data, 0, size) : NULL;
+	size_t n;
+
+	if (!end || size - (end - data) < 3)
+		return NULL;
+	n = end[1] | end[2] << 8;
+	size -= end + 3 - data;
+	*ret_rest = end + 3 + (n < size ? n : size);
+	return end + 3;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *rest, *set = split(data, size, &rest);
+	struct schema *schema;
+	int r;
+
+	if (!set)
+		return 0;
+	size -= rest - data;
+	r = schema_new(set, rest - set, (const char *)data, &schema);
+	must(r == 0 || r == -EBADMSG || r == -ENOENT);
+	if (r == 0) {
+		try_schema(schema, rest, size);
+		schema_free(schema);
+	}
+	try_text(rest, size);
+	return 0;
+}
+
+/* Mostly the rest alone: a description has more bytes, and is soon none. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	const uint8_t *rest;
+	size_t n;
+
+	if (seed % 4 == 0 || !split(data, size, &rest))
+		return LLVMFuzzerMutate(data, size, max_size);
+	n = rest - data;
+	if (n >= max_size)
+		return LLVMFuzzerMutate(data, size, max_size);
+	return n + LLVMFuzzerMutate(data + n, size - n, max_size - n);
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Attacks on clients: services that keep to no rule. The client calls Mallory's service,
+ * with a time limit, and an honest one by turns.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ipc/blob.h>
+
+#include "hostile.h"
+
+#define ROUNDS	12
+#define LIMIT	UINT64_C(50000)
+
+/* Who calls strangers limits their replies, and with these the memory that they take to unpack,
+ * which is 64 times as much. */
+#define REPLY_MAX	((size_t)512 << 10)
+
+/* --- The victim ------------------------------------------------------------------------ */
+
+static size_t resident_kib(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	size_t kib = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "VmHWM: %zu", &kib);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* What no service can say, only the bus. A limit and an end may be true. */
+static bool is_forged(int r)
+{
+	return r == -EHOSTDOWN || r == -ECANCELED || r == -ECHILD;
+}
+
+static void ask_mallory(struct server *mallory)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	E2e__NewCounterReply *counter = NULL;
+	E2e__OpenReply *opened = NULL;
+	E2e__SayReply *said = NULL;
+	int r;
+
+	request.text = (char *)"hello";
+	r = server_say(mallory, &request, &said, &error);
+	if (is_forged(r) || (r == -EOWNERDEAD && error.origin != IPC_ORIGIN_BUS))
+		succeeded("a client took a service's error for the bus's: %s", ipc_strerror(r));
+	if (r == 0)
+		server_say_reply_free(said);
+	if (server_new_counter(mallory, &counter, NULL) == 0)
+		server_new_counter_reply_free(counter);
+	if (server_open(mallory, &request, &opened, NULL) == 0)
+		server_open_reply_free(opened);
+}
+
+/* The size of a parcel that Mallory sends. */
+static void weigh_parcel(struct ipc_proxy *proxy)
+{
+	struct counter *counter = counter_from_proxy(ipc_proxy_ref(proxy));
+	E2e__Parcel request = E2E__PARCEL__INIT, *reply = NULL;
+	unsigned int sum = 0;
+
+	if (counter_copy(counter, &request, &reply, NULL) == 0) {
+		const uint8_t *data = ipc_blob_data(reply->blob);
+
+		for (size_t i = 0; i < ipc_blob_size(reply->blob); i += 4096)
+			sum += data[i];
+		counter_copy_reply_free(reply);
+	}
+	counter_unref(counter);
+	(void)sum;
+}
+
+static int be_a_client(void *data)
+{
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct server *honest;
+	struct ipc *ipc;
+	size_t before = resident_kib();
+
+	(void)data;
+	ipc = connect_bus();
+	must(ipc_set_reply_max(ipc, REPLY_MAX) == 0, "a limit on replies");
+	honest = server_from_proxy(find(ipc, SERVICE));
+	request.text = (char *)"all well";
+	for (int i = 0; i < ROUNDS; i++) {
+		struct ipc_proxy *proxy = NULL;
+		E2e__SayReply *reply = NULL;
+
+		ipc_set_timeout(ipc, LIMIT);
+		if (ipc_get_name(ipc, HIS, &proxy) == 0) {
+			struct server *mallory = server_from_proxy(ipc_proxy_ref(proxy));
+
+			ask_mallory(mallory);
+			weigh_parcel(proxy);
+			server_unref(mallory);
+			ipc_proxy_unref(proxy);
+		}
+		ipc_set_timeout(ipc, 5000000);
+		if (server_say(honest, &request, &reply, NULL) < 0 ||
+		    strcmp(reply->text, "all well"))
+			succeeded("an honest service's reply did not reach a client of both");
+		server_say_reply_free(reply);
+	}
+	if (resident_kib() > before + (64 * REPLY_MAX + IPC_REGION_DEFAULT) / 1024 + 4096)
+		succeeded("a client grew by %zu MiB", (resident_kib() - before) / 1024);
+	server_unref(honest);
+	ipc_unref(ipc);
+	return 0;
+}
+
+static void look_at_client(void)
+{
+	/* Four calls a round, each within its limit, and what a busy machine takes. */
+	int r = run_as(ALICE, be_a_client, NULL, ROUNDS * 4 * LIMIT / 1000 + 5000);
+
+	if (r)
+		succeeded("a client %s", r == -1 ? "hung" : "crashed");
+}
+
+/* --- Mallory's services ------------------------------------------------------------------ */
+
+static void serve_as(int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *))
+{
+	static struct ipc_raw_ops ops = { .interface = "e2e.Server", .flags = IPC_RAW_ACCEPT_FDS };
+	struct ipc *ipc = connect_bus();
+	struct ipc_object *object;
+
+	ops.serve = serve;
+	must(ipc_raw_object_new(ipc, &ops, ipc, &object) == 0 &&
+	     ipc_register_name(ipc, HIS, object, NULL) == 0, "Mallory's service");
+	begun();
+	ipc_run(ipc);
+}
+
+static int reply_bytes(struct ipc_call *call, const void *data, size_t size)
+{
+	const struct ipc_raw_message reply = { .data = data, .size = size };
+
+	return ipc_raw_reply(call, &reply);
+}
+
+static int serve_noise(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	uint8_t data[300];
+	size_t size = random_below(sizeof(data));
+
+	(void)request, (void)userdata;
+	for (size_t i = 0; i < size; i++)
+		data[i] = random_below(random_below(3) ? 32 : 256);
+	if (random_below(3) == 0)
+		return ipc_raw_error(call, 1 + random_below(200), data, size);
+	return reply_bytes(call, data, size);
+}
+
+static void noise(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_noise);
+}
+
+static int serve_never(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)request, (void)userdata;
+	ipc_call_ref(call);
+	return 0;
+}
+
+static void never(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_never);
+}
+
+/* The errors by which the bus speaks. */
+static int serve_forged(struct ipc_call *call, const struct ipc_raw_message *request,
+			void *userdata)
+{
+	static const int codes[] = { EOWNERDEAD, EHOSTDOWN, ECANCELED, ECHILD, 0, INT32_MAX,
+				     INT32_MIN, 4095, 100000 };
+	static unsigned int next;
+
+	(void)request, (void)userdata;
+	return ipc_raw_error(call, codes[next++ % (sizeof(codes) / sizeof(*codes))], NULL, 0);
+}
+
+static void forged(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_forged);
+}
+
+static int serve_large(struct ipc_call *call, const struct ipc_raw_message *request,
+		       void *userdata)
+{
+	static char data[6 << 20];
+	size_t size = random_below(3) ? REPLY_MAX : sizeof(data);
+	int r;
+
+	(void)request, (void)userdata;
+	memset(data, random_below(2) ? 0x0a : 'x', sizeof(data));
+	r = random_below(2) ? ipc_raw_error(call, EREMOTEIO, data, size) :
+			      reply_bytes(call, data, size);
+	/* What does not fit is no reply. */
+	return r < 0 ? reply_bytes(call, NULL, 0) : r;
+}
+
+static void large(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_large);
+}
+
+/* Objects and files that nobody asked for, in a number of fields. */
+static int serve_entries(struct ipc_call *call, const struct ipc_raw_message *request,
+			 void *userdata)
+{
+	static struct ipc_object *object;
+	static const struct ipc_raw_ops ops = { .serve = serve_noise };
+	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
+	const struct ipc_raw_message reply = {
+		.data = "\x0a\x09\x09\x03\0\0\0\0\0\0\0", .size = 11,
+		.entries = entries, .n_entries = IPC_RAW_ENTRIES_MAX,
+	};
+
+	(void)request;
+	if (!object)
+		must(ipc_raw_object_new(userdata, &ops, NULL, &object) == 0, "an object");
+	for (int i = 0; i < IPC_RAW_ENTRIES_MAX; i++) {
+		entries[i] = (struct ipc_raw_entry){ .tag = i % 7 };
+		if (random_below(2)) {
+			entries[i].type = IPC_RAW_OBJECT;
+			entries[i].object = object;
+		} else {
+			entries[i].type = IPC_RAW_FD;
+			entries[i].fd = 0;
+		}
+	}
+	/* Files, only to those who take them. */
+	return ipc_raw_reply(call, &reply) == 0 ? 0 : serve_noise(call, request, userdata);
+}
+
+static void entries(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_entries);
+}
+
+static int serve_holes(struct ipc_call *call, const struct ipc_raw_message *request,
+		       void *userdata)
+{
+	static int fd = -1;
+	E2e__Parcel parcel = E2E__PARCEL__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	struct ipc_raw_entry entry = { .tag = IPC_RAW_BLOB_TAG, .type = IPC_RAW_FD };
+	struct ipc_raw_message reply = { .entries = &entry, .n_entries = 1 };
+	uint8_t data[32];
+
+	(void)request, (void)userdata;
+	if (fd < 0) {
+		fd = memfd_create("holes", MFD_ALLOW_SEALING);
+		must(fd >= 0 && ftruncate(fd, 300 << 20) == 0 &&
+		     fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0,
+		     "a memory file");
+	}
+	entry.fd = fd;
+	parcel.blob = &blob;
+	blob.has_size = 1;
+	blob.size = 300 << 20;
+	reply.size = e2e__parcel__pack(&parcel, data);
+	reply.data = data;
+	return ipc_raw_reply(call, &reply);
+}
+
+static void holes(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_holes);
+}
+
+static int serve_dying(struct ipc_call *call, const struct ipc_raw_message *request,
+		       void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	raise(SIGKILL);
+	return 0;
+}
+
+/* Dies over each call, and comes again. */
+static void dying(unsigned int index)
+{
+	(void)index;
+	begun();
+	for (;;) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			serve_as(serve_dying);
+			_exit(0);
+		}
+		must(waitpid(pid, NULL, 0) == pid, "a child");
+	}
+}
+
+/* Twice, and after the client gave up. */
+static int serve_late(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	static struct ipc_call *old;
+
+	(void)request, (void)userdata;
+	if (old) {
+		reply_bytes(old, "\x0a\x03old", 5);
+		reply_bytes(old, "\x0a\x03old", 5);
+		ipc_call_unref(old);
+	}
+	old = ipc_call_ref(call);
+	return 0;
+}
+
+static void late(unsigned int index)
+{
+	(void)index;
+	serve_as(serve_late);
+}
+
+const struct attack client_attacks[] = {
+	{ "a service that replies with noise", .run = noise, .look = look_at_client },
+	{ "a service that never replies", .run = never, .look = look_at_client },
+	{ "a service that forges errors of the bus", .run = forged, .look = look_at_client },
+	{ "a service with the largest replies there are", .run = large, .look = look_at_client },
+	{ "a service that sends objects and files unasked", .run = entries, .look = look_at_client },
+	{ "a service that sends blobs of holes", .run = holes, .look = look_at_client },
+	{ "a service that dies over each call", .run = dying, .look = look_at_client },
+	{ "a service that replies late and twice", .run = late, .look = look_at_client },
+	{ 0 },
+};

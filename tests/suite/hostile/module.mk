@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+#
+# Hostile peers: attacks by an ordinary user, in the guest. `make test-hostile` runs them
+# alone; its last line is "hostile: N attacks, N succeeded".
+
+HOSTILE := $(B)/tests/suite/hostile
+HOSTILE_TEST := $(HOSTILE)/test-hostile
+HOSTILE_OBJECTS := $(patsubst tests/suite/hostile/%.c,$(HOSTILE)/%.o,$(sort $(wildcard tests/suite/hostile/*.c)))
+
+GUEST_RAW_TESTS += $(HOSTILE_TEST)
+ALL += $(HOSTILE_TEST)
+
+$(HOSTILE_OBJECTS): $(HOSTILE)/%.o: tests/suite/hostile/%.c \
+		| $(E2E)/e2e.ipc.h $(B)/servicemanager/servicemanager.ipc.h $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -I$(B)/servicemanager -MMD -MP -c -o $@ $<
+
+$(HOSTILE_TEST): $(HOSTILE_OBJECTS) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o $(MANAGER_STUBS) $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -pthread -o $@ $^ \
+	  $(PROTOBUF_C_LIBS) -lutil
+
+.PHONY: test-hostile run-hostile
+test-hostile: setup
+	+@$(MAKE) run-hostile
+
+run-hostile: all
+	@tests/env/vm/run --cpus 1 --no-servicemanager -- tests/suite/hostile/test-hostile

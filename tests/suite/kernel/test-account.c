@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What one user has on all buses together: threads, memory, files, and all that
+ * test-quota.c limits on one bus. Who is seen to hold the memory. One thread opens the
+ * device under several names.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "mount.h"
+#include "users.h"
+
+#define KIB 1024
+#define LARGE (64 * REGION)
+
+static uint8_t data[REGION];
+
+/* What the user has of the use in that column, on all buses. */
+static long account(uid_t uid, int column)
+{
+	char text[8192], *line, *save;
+
+	assert_ok(dev_debug("accounts", text, sizeof(text)));
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strtoul(line, &line, 10) != uid)
+			continue;
+		while (column--)
+			strtoul(line, &line, 10);
+		return strtol(line, NULL, 10);
+	}
+	return 0;
+}
+
+enum { PROCS, NODES, HANDLES, WATCHES, CALLS, FILES, THREADS, MEMORY };
+
+/* --- All buses ---------------------------------------------------------------- */
+
+static int create_node(const struct raw *r)
+{
+	struct ipcbus_node n = {};
+
+	return raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n);
+}
+
+START_TEST(buses_count_together)
+{
+	struct raw a, b, other;
+	struct place p, q;
+
+	mount_bus(&p, "mode=666");
+	mount_bus(&q, "mode=666,user_nodes=2");
+	open_at_as(&a, p.bus, 1000, 4096);
+	open_at_as(&b, q.bus, 1000, 4096);
+	open_at_as(&other, q.bus, 1001, 4096);
+	ck_assert_int_eq(account(1000, PROCS), 3);
+	set_limit("user_nodes", 5);
+	assert_ok(create_node(&cli));
+	for (int i = 0; i < 2; i++) {
+		assert_ok(create_node(&a));
+		assert_ok(create_node(&b));
+	}
+	assert_result(create_node(&a), -EDQUOT);
+	assert_result(create_node(&cli), -EDQUOT);
+	/* The mount's own limit is about its bus alone. */
+	assert_ok(create_node(&other));
+	ck_assert_int_eq(account(1000, NODES), 5);
+	raw_close(&a);
+	ck_assert_int_eq(account(1000, NODES), 3);
+	assert_result(create_node(&b), -EDQUOT);
+	assert_ok(create_node(&cli));
+	raw_close(&b);
+	raw_close(&other);
+	umount_bus(&p);
+	umount_bus(&q);
+}
+END_TEST
+
+START_TEST(files_of_all_buses_count_together)
+{
+	struct place p;
+	struct raw a;
+	int fd;
+
+	mount_bus(&p, "mode=666");
+	open_at_as(&a, p.bus, 1000, 4096);
+	set_limit("user_procs", 2);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	assert_result(dev_open(O_RDWR), -EDQUOT);
+	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	raw_close(&a);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	fd = dev_open(O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	dev_close(fd);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	umount_bus(&p);
+}
+END_TEST
+
+/* Who holds what is left of them pays, by handles; their own user opens others. */
+START_TEST(dead_procs_are_not_charged)
+{
+	uint32_t handle[5];
+	struct raw r;
+
+	set_limit("user_procs", 2);
+	for (int i = 0; i < 5; i++) {
+		open_as(&r, 1000);
+		ck_assert_int_eq(account(1000, PROCS), 2);
+		ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+		assert_result(dev_open(O_RDWR), -EDQUOT);
+		ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+		handle[i] = give_handle(&oth, &r, raw_node(&r, 0, 1));
+		raw_close(&r);
+		ck_assert_int_eq(account(1000, PROCS), 1);
+		ck_assert_int_eq(account(1000, NODES), 0);
+		ck_assert_int_eq(account(1001, HANDLES), i + 2);
+	}
+	for (int i = 0; i < 5; i++)
+		assert_ok(raw_put(&oth, handle[i], 1));
+	/* That of the manager. */
+	ck_assert_int_eq(account(1001, HANDLES), 1);
+}
+END_TEST
+
+/* However much they had. */
+START_TEST(dead_procs_have_no_memory)
+{
+	long procs = account(1000, PROCS), memory = account(1000, MEMORY);
+	struct raw dead;
+	uint32_t handle;
+
+	open_at_as(&dead, NULL, 1000, LARGE);
+	ck_assert_int_eq(account(1000, PROCS), procs + 1);
+	ck_assert_int_gt(account(1000, MEMORY), memory);
+	handle = raw_hand(&srv, &oth, &dead, raw_node(&dead, 0, 1));
+	/* That of the manager. */
+	ck_assert_int_eq(account(1000, HANDLES), 1);
+	raw_close(&dead);
+	ck_assert_int_eq(account(1000, PROCS), procs);
+	ck_assert_int_eq(account(1000, HANDLES), 0);
+	ck_assert_int_eq(account(1000, MEMORY), memory);
+	assert_ok(raw_put(&oth, handle, 1));
+}
+END_TEST
+
+/* --- Threads and files -------------------------------------------------------- */
+
+static void *one_exchange(void *arg)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_NONBLOCK };
+
+	return (void *)(intptr_t)raw_exchange(arg, &x);
+}
+
+START_TEST(threads)
+{
+	struct raw more;
+	struct helper h;
+
+	open_at_as(&more, NULL, 1000, 4096);
+	set_limit("user_threads", 2);
+	raw_none(&cli);
+	raw_none(&more);
+	helper_start(&h, one_exchange, &cli);
+	ck_assert_int_eq((intptr_t)helper_end(&h), -EDQUOT);
+	ck_assert_int_eq(account(1000, THREADS), 2);
+	raw_none(&oth);
+	raw_close(&more);
+	helper_start(&h, one_exchange, &cli);
+	ck_assert_int_eq((intptr_t)helper_end(&h), 0);
+}
+END_TEST
+
+static int send_fds(const struct raw *r, int n)
+{
+	struct ipcbus_object o[8] = {};
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = n,
+	};
+
+	for (int i = 0; i < n; i++)
+		o[i] = object_fd(0);
+	return raw_send(r, &send, NULL);
+}
+
+/* As many as it could have open itself, as in Unix sockets. */
+START_TEST(files_on_their_way)
+{
+	struct rlimit before, few = { 24, 24 };
+	int n = 0, e;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	while (!(e = send_fds(&cli, 8)))
+		n += 8;
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(e, -EDQUOT);
+	ck_assert_int_eq(n, 24);
+	ck_assert_int_eq(account(1000, FILES), 24);
+	/* Root may more. */
+	assert_ok(send_fds(&oth, 8));
+}
+END_TEST
+
+/* --- Memory ------------------------------------------------------------------- */
+
+static int try_oneway(const struct raw *r, uint32_t handle, size_t size)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .handle = handle, .data = PTR64(data),
+		.data_size = size,
+	};
+	struct ipcbus_event ev;
+	int e = raw_send(r, &send, &ev);
+
+	if (e)
+		ck_assert_uint_eq(ev.stage, IPCBUS_STAGE_BUFFER);
+	return e;
+}
+
+/* Whoever sends, the receiver's user pays, in all its regions together. */
+START_TEST(memory)
+{
+	uint32_t to_cli, to_more, to_oth;
+	struct ipcbus_event ev;
+	struct raw more;
+	long before;
+
+	open_as(&more, 1000);
+	to_cli = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	to_more = give_handle(&srv, &more, raw_node(&more, 0, 1));
+	to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	before = account(1000, MEMORY);
+	ck_assert_int_gt(before, 0);
+	set_limit("user_memory", before + 300);
+	assert_ok(try_oneway(&srv, to_more, 200 * KIB));
+	ck_assert_int_ge(account(1000, MEMORY), before + 200);
+	assert_result(try_oneway(&srv, to_cli, 200 * KIB), -ENOMEM);
+	assert_ok(try_oneway(&srv, to_cli, 50 * KIB));
+	assert_ok(try_oneway(&srv, to_oth, 200 * KIB));
+	/* Its own idle pages serve a region again, whatever the others hold. */
+	raw_take(&more, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_release(&more, &ev);
+	assert_ok(try_oneway(&srv, to_more, 200 * KIB));
+	raw_take(&more, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_release(&more, &ev);
+	/* What is reclaimed is free for all. */
+	assert_ok(dev_reclaim());
+	assert_ok(try_oneway(&srv, to_cli, 150 * KIB));
+	raw_close(&more);
+}
+END_TEST
+
+START_TEST(memory_of_an_index)
+{
+	long before = account(1000, MEMORY);
+	void *map;
+	int fd;
+
+	set_limit("user_memory", before + 64);
+	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
+	fd = dev_open(O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+	/* 128 KiB for 16,384 pages */
+	assert_result(dev_map(fd, LARGE, PROT_READ, MAP_SHARED, 0, &map), -EDQUOT);
+	assert_ok(dev_map(fd, REGION, PROT_READ, MAP_SHARED, 0, &map));
+	assert_ok(dev_unmap(map, REGION));
+	dev_close(fd);
+	ck_assert_int_eq(account(1000, MEMORY), before);
+}
+END_TEST
+
+static long status_kib(const char *name)
+{
+	char text[4096] = "", *at;
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	close(fd);
+	at = strstr(text, name);
+	ck_assert_ptr_nonnull(at);
+	return strtol(at + strlen(name), NULL, 10);
+}
+
+/* Messages that nobody took are seen in the process that has the region. */
+START_TEST(memory_is_resident)
+{
+	long before = status_kib("VmRSS:");
+	struct raw large;
+	uint32_t handle;
+
+	raw_open(&large, LARGE);
+	handle = give_handle(&cli, &large, raw_node(&large, 0, 1));
+	for (int i = 0; i < 12; i++)
+		assert_ok(try_oneway(&cli, handle, REGION));
+	ck_assert_int_ge(status_kib("VmRSS:"), before + 11 * KIB);
+	ck_assert_int_ge(status_kib("RssShmem:"), 12 * KIB);
+	raw_close(&large);
+	ck_assert_int_lt(status_kib("RssShmem:"), 11 * KIB);
+}
+END_TEST
+
+/* --- User namespaces ---------------------------------------------------------- */
+
+/* Users 1 to 9 of the namespace are 2001 to 2009 outside; its owner is 1000. */
+static int be_many_users(struct peer *self, void *arg)
+{
+	struct raw r[3];
+
+	(void)arg;
+	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0)
+		return 97;
+	if (unshare(CLONE_NEWUSER) < 0) {
+		peer_notify(self, 0);
+		return 0;
+	}
+	peer_notify(self, 1);
+	peer_hear(self);
+	for (uid_t i = 0; i < 2; i++) {
+		if (setresuid(-1, i + 1, -1) < 0)
+			return 98;
+		raw_open(&r[i], 4096);
+	}
+	if (setresuid(-1, 3, -1) < 0)
+		return 98;
+	assert_result(dev_open(O_RDWR), -EDQUOT);
+	raw_close(&r[0]);
+	raw_open(&r[2], 4096);
+	raw_close(&r[1]);
+	raw_close(&r[2]);
+	return 0;
+}
+
+/* cli is one of 1000's three files. */
+START_TEST(owner_of_a_namespace_pays)
+{
+	struct peer peer;
+
+	set_limit("user_procs", 3);
+	peer_start(&peer, be_many_users, NULL);
+	if (peer_hear(&peer)) {
+		write_map(peer.pid, "uid_map", "0 2000 10");
+		write_map(peer.pid, "gid_map", "0 2000 10");
+		peer_notify(&peer, 1);
+	} else {
+		case_skip("no user namespaces in this kernel");
+	}
+	peer_end(&peer);
+	ck_assert_int_eq(account(1000, PROCS), 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("account");
+	TCase *tc;
+
+	if (geteuid()) {
+		fprintf(stderr, "not root, nothing tested\n");
+		return 77;
+	}
+	tc = add_user_case(s, "users");
+	tcase_add_test(tc, buses_count_together);
+	tcase_add_test(tc, files_of_all_buses_count_together);
+	tcase_add_test(tc, dead_procs_are_not_charged);
+	tcase_add_test(tc, dead_procs_have_no_memory);
+	tcase_add_test(tc, threads);
+	tcase_add_test(tc, files_on_their_way);
+	tcase_add_test(tc, memory);
+	tcase_add_test(tc, memory_of_an_index);
+	tcase_add_test(tc, memory_is_resident);
+	tcase_add_test(tc, owner_of_a_namespace_pays);
+	return suite_main(s);
+}

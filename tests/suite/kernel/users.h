@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Several users for the tests: files that they opened, and limits on what each of them may
+ * have. Used by test-account.c and test-quota.c.
+ */
+#ifndef TESTS_KERNEL_USERS_H
+#define TESTS_KERNEL_USERS_H
+
+#include <unistd.h>
+
+#include "fixture.h"
+
+static unsigned int mode_before;
+static const char *limited;
+static unsigned int limit_before;
+
+/* Opened by that user; what it does later is done as root and does not matter. */
+static inline void open_at_as(struct raw *r, const char *path, uid_t uid, size_t size)
+{
+	ck_assert_int_eq(setresuid(-1, uid, -1), 0);
+	if (path)
+		raw_open_at(r, path, size);
+	else
+		raw_open(r, size);
+	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
+}
+
+static inline void open_as(struct raw *r, uid_t uid)
+{
+	open_at_as(r, NULL, uid, REGION);
+}
+
+/* A limit, for as long as one case: each runs in a process of its own, but the driver is
+ * one for all. */
+static inline void set_limit(const char *name, unsigned int value)
+{
+	int before = dev_set_param(name, value);
+
+	ck_assert_int_ge(before, 0);
+	limited = name;
+	limit_before = before;
+}
+
+/* srv is root's, cli and oth are two others'. */
+static inline void setup_users(void)
+{
+	setup_bare();
+	mode_before = dev_set_mode(0666);
+	raw_open(&srv, REGION);
+	srv_node = raw_node(&srv, IPCBUS_NODE_ACCEPT_FDS, SRV_COOKIE);
+	assert_ok(raw_claim(&srv, srv_node));
+	open_as(&cli, 1000);
+	open_as(&oth, 1001);
+}
+
+static inline void teardown_users(void)
+{
+	if (limited)
+		ck_assert_int_ge(dev_set_param(limited, limit_before), 0);
+	limited = NULL;
+	dev_set_mode(mode_before);
+}
+
+static inline TCase *add_user_case(Suite *suite, const char *name)
+{
+	TCase *tc = add_case(suite, name, setup_users);
+
+	/* Before the files are closed and all is counted. */
+	tcase_add_checked_fixture(tc, NULL, teardown_users);
+	return tc;
+}
+
+#endif /* TESTS_KERNEL_USERS_H */

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+#
+# Mutation test: whether the tests of this machine notice that one operator, constant,
+# condition or statement of driver/ or libipc/ is another. `make test-mutants` makes COUNT=300
+# mutants that SEED=1 chooses; `make test` runs test-instrument alone, which has a sample.
+#
+# Which program executes which line comes from the same programs, built for gcov in
+# $(B)/mutants. exit.h is for children of libipc's tests, which end by _exit().
+
+MUTANTS_PROGRAMS := $(filter $(B)/tests/env/host/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(UNIT_TESTS))
+MUTANTS_MAPPED := $(filter-out $(B)/tests/env/host/tsan/%,$(MUTANTS_PROGRAMS))
+
+COUNT ?= 300
+
+UNIT_TESTS += tests/suite/mutants/test-instrument
+
+.PHONY: test-mutants run-test-mutants
+test-mutants: setup
+	+@$(MAKE) $(JOBS) run-test-mutants
+
+run-test-mutants: $(MUTANTS_PROGRAMS) $(B)/tests.list
+	+@$(MAKE) B=$(B)/mutants CC=gcc WERROR=0 HOST_WAYS=asan HOST_asan='$(COVERAGE_FLAGS) -O0' \
+	  CFLAGS='-O0 -g $(COVERAGE_FLAGS) -include tests/suite/mutants/exit.h' LDFLAGS=--coverage \
+	  LIBIPC='$$(LIBIPC_A)' \
+	  $(MUTANTS_MAPPED:$(B)/%=$(B)/mutants/%)
+	@tests/suite/mutants/run --count $(COUNT) --seed $(or $(SEED),1)
