@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The arena: a list of malloc()ed blocks. Small requests share a block, large
- * ones get one of their own. Nothing is freed before the end.
+ * The arena: a list of blocks, one for each allocation. Nothing is freed before the end.
  */
+#define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +10,8 @@
 
 #include "arena.h"
 
-#define ARENA_BLOCK_SIZE ((size_t)64 << 10)
-
 struct arena_block {
 	struct arena_block *next;
-	size_t size;
-	size_t used;
 	_Alignas(max_align_t) unsigned char data[];
 };
 
@@ -25,39 +21,17 @@ void out_of_memory(void)
 	exit(EXIT_FAILURE);
 }
 
-static struct arena_block *arena_grow(struct arena *arena, size_t size)
+void *arena_alloc(struct arena *arena, size_t size)
 {
-	struct arena_block *block;
+	struct arena_block *block =
+		size > SIZE_MAX - sizeof(*block) ? NULL : calloc(1, sizeof(*block) + size);
 
-	if (size < ARENA_BLOCK_SIZE)
-		size = ARENA_BLOCK_SIZE;
-
-	block = size > SIZE_MAX - sizeof(*block) ? NULL : calloc(1, sizeof(*block) + size);
 	if (!block)
 		out_of_memory();
 
-	block->size = size;
 	block->next = arena->blocks;
 	arena->blocks = block;
-	return block;
-}
-
-void *arena_alloc(struct arena *arena, size_t size)
-{
-	const size_t align = sizeof(max_align_t);
-	struct arena_block *block = arena->blocks;
-	void *p;
-
-	if (size > SIZE_MAX - align)
-		out_of_memory();
-
-	size = (size + align - 1) / align * align;
-	if (!block || block->size - block->used < size)
-		block = arena_grow(arena, size);
-
-	p = block->data + block->used;
-	block->used += size;
-	return p;
+	return block->data;
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)
@@ -80,19 +54,15 @@ char *arena_strndup(struct arena *arena, const char *string, size_t length)
 
 char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
-	va_list again;
-	char *string;
-	int length;
+	char *string, *copy;
+	int length = vasprintf(&string, format, args);
 
-	va_copy(again, args);
-	length = vsnprintf(NULL, 0, format, again);
-	va_end(again);
 	if (length < 0)
 		out_of_memory();
 
-	string = arena_array(arena, (size_t)length + 1, 1);
-	vsnprintf(string, (size_t)length + 1, format, args);
-	return string;
+	copy = arena_strndup(arena, string, (size_t)length);
+	free(string);
+	return copy;
 }
 
 char *arena_printf(struct arena *arena, const char *format, ...)
@@ -128,14 +98,10 @@ ProtobufCAllocator arena_allocator(struct arena *arena)
 
 void arena_done(struct arena *arena)
 {
-	struct arena_block *block = arena->blocks;
+	while (arena->blocks) {
+		struct arena_block *block = arena->blocks;
 
-	while (block) {
-		struct arena_block *next = block->next;
-
+		arena->blocks = block->next;
 		free(block);
-		block = next;
 	}
-
-	arena->blocks = NULL;
 }

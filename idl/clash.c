@@ -19,28 +19,44 @@ struct c_name {
 struct table {
 	struct arena *arena;
 	const struct unit *unit;
-	const struct source *source;
+	const Google__Protobuf__SourceCodeInfo *source;
 	struct diag *diag;
 	void *root; /* tsearch(3) */
 };
 
-/* The names of a method, as formats of prefix and snake. */
-static const char *const method_names[] = { "%s_%s", "%s_%s_with", "%s_invoke_%s" };
-static const char *const replied_names[] = { "%s_reply_%s", "%s_%s_cb", "%s_%s_async",
-					      "%s_complete_%s" };
-static const char *const reply_names[] = { "%s_%s_reply_keep", "%s_%s_reply_free",
-					   "%s_%s_reply_freep" };
+/* What a method has. */
+#define CALL	(1U << 0) /* it is no stream */
+#define REPLIED (1U << 1) /* a call that is no oneway */
+#define REPLY	(1U << 2) /* a call with a reply that is not empty */
+#define STREAM	(1U << 3)
+#define SENDS	(1U << 4) /* a stream of requests */
+#define PUSHES	(1U << 5) /* a stream of replies */
+#define FINISH	(1U << 6) /* a stream with one reply */
 
-static const char *const stream_names[] = { "%s_%s_open", "%s_start_%s" };
-static const char *const sends_names[] = { "%s_%s_send", "%s_pull_%s" };
-static const char *const pushes_names[] = { "%s_%s_receive", "%s_push_%s" };
-static const char *const finish_names[] = { "%s_%s_finish", "%s_reply_%s" };
+/* The names of a method that has it, as formats of prefix and snake. */
+static const struct {
+	unsigned int has;
+	const char *format;
+} method_names[] = {
+	{ CALL, "%s_%s" },		 { CALL, "%s_%s_with" },
+	{ CALL, "%s_invoke_%s" },	 { REPLIED | FINISH, "%s_reply_%s" },
+	{ REPLIED, "%s_%s_cb" },	 { REPLIED, "%s_%s_async" },
+	{ REPLIED, "%s_complete_%s" },	 { REPLY, "%s_%s_reply_keep" },
+	{ REPLY, "%s_%s_reply_free" },	 { REPLY, "%s_%s_reply_freep" },
+	{ STREAM, "%s_%s_open" },	 { STREAM, "%s_start_%s" },
+	{ SENDS, "%s_%s_send" },	 { SENDS, "%s_pull_%s" },
+	{ PUSHES, "%s_%s_receive" },	 { PUSHES, "%s_push_%s" },
+	{ FINISH, "%s_%s_finish" },	 { FINISH, "%s_%s_finish_cb" },
+	{ PUSHES, "%s_%s_receive_cb" },	 { STREAM, "%s_%s_set_ops" },
+	{ STREAM, "%s_received_%s" },	 { SENDS, "%s_pull_%s_cb" },
+	{ SENDS, "%s_set_ops_%s" },	 { SENDS, "%s_pulled_%s" },
+};
 
 /* The names of a service itself. */
 static const char *const service_names[] = {
 	"struct %s", "struct %s_ops", "%s_interface", "%s_connect", "%s_await", "%s_take",
 	"%s_from_proxy", "%s_ref", "%s_unref", "%s_unrefp", "%s_proxy", "%s_on_death",
-	"%s_off_death", "%s_object_new", "%s_register", "%s_method_table",
+	"%s_object_new", "%s_register", "%s_method_table",
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -83,20 +99,6 @@ static bool table_add(struct table *table, const char *name, const char *owner,
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
-static bool add_method_names(struct table *table, const struct service *service,
-			     const struct method *method, const char *owner,
-			     const char *const *formats, size_t n_formats)
-{
-	for (size_t i = 0; i < n_formats; i++)
-		if (!table_add(table,
-			       arena_printf(table->arena, formats[i], service->prefix,
-					    method->snake),
-			       owner, method->place))
-			return false;
-
-	return true;
-}
-
 static void add_service(struct table *table, const struct service *service)
 {
 	const char *owner = arena_printf(table->arena, "service %s", service->name);
@@ -108,20 +110,12 @@ static void add_service(struct table *table, const struct service *service)
 			return;
 }
 
-#pragma GCC diagnostic pop
-
-static void add_stream(struct table *table, const struct service *service,
-		       const struct method *method, const char *owner)
+static unsigned int method_has(const struct method *method)
 {
-	if (!add_method_names(table, service, method, owner, stream_names, LENGTH(stream_names)))
-		return;
-	if (method->sends &&
-	    !add_method_names(table, service, method, owner, sends_names, LENGTH(sends_names)))
-		return;
-	if (method->pushes)
-		add_method_names(table, service, method, owner, pushes_names, LENGTH(pushes_names));
-	else
-		add_method_names(table, service, method, owner, finish_names, LENGTH(finish_names));
+	if (method->streams)
+		return STREAM | (method->sends ? SENDS : 0) | (method->pushes ? PUSHES : FINISH);
+
+	return CALL | (method->oneway ? 0 : REPLIED) | (method->has_reply ? REPLY : 0);
 }
 
 static void add_method(struct table *table, const struct service *service,
@@ -137,28 +131,24 @@ static void add_method(struct table *table, const struct service *service,
 	if (!table_add(table, method->index, owner, method->place) ||
 	    !table_add(table, pb_c, owner, method->place))
 		return;
-	if (method->streams) {
-		add_stream(table, service, method, owner);
-		return;
-	}
-	if (!add_method_names(table, service, method, owner, method_names, LENGTH(method_names)))
-		return;
-
-	if (!method->oneway && !add_method_names(table, service, method, owner, replied_names,
-						 LENGTH(replied_names)))
-		return;
-
-	if (method->has_reply)
-		add_method_names(table, service, method, owner, reply_names, LENGTH(reply_names));
+	for (size_t i = 0; i < LENGTH(method_names); i++)
+		if ((method_names[i].has & method_has(method)) &&
+		    !table_add(table,
+			       arena_printf(table->arena, method_names[i].format,
+					    service->prefix, method->snake),
+			       owner, method->place))
+			return;
 }
+
+#pragma GCC diagnostic pop
 
 static void keep(void *entry)
 {
 	(void)entry;
 }
 
-void clash_check(const struct unit *unit, struct arena *arena, const struct source *source,
-		 struct diag *diag)
+void clash_check(const struct unit *unit, struct arena *arena,
+		 const Google__Protobuf__SourceCodeInfo *source, struct diag *diag)
 {
 	struct table table = {
 		.arena = arena,

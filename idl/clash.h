@@ -7,7 +7,7 @@
 
 #include "model.h"
 
-void clash_check(const struct unit *unit, struct arena *arena, const struct source *source,
-		 struct diag *diag);
+void clash_check(const struct unit *unit, struct arena *arena,
+		 const Google__Protobuf__SourceCodeInfo *source, struct diag *diag);
 
 #endif /* IDL_CLASH_H */

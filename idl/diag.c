@@ -7,7 +7,7 @@
 
 #include "diag.h"
 
-void diag_add(struct diag *diag, const char *file, const struct source *source,
+void diag_add(struct diag *diag, const char *file, const Google__Protobuf__SourceCodeInfo *source,
 	      struct path path, const char *format, ...)
 {
 	char message[1024];

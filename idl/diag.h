@@ -14,7 +14,7 @@ struct diag {
 	unsigned int count;
 };
 
-void diag_add(struct diag *diag, const char *file, const struct source *source,
+void diag_add(struct diag *diag, const char *file, const Google__Protobuf__SourceCodeInfo *source,
 	      struct path path, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Returns all errors as one text, which protoc prints after "--ipc_out: "; NULL: none. */

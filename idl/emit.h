@@ -58,7 +58,6 @@ void sign_ref(struct emitter *e, const struct service *service, const char *tail
 void sign_unref(struct emitter *e, const struct service *service, const char *tail);
 void sign_proxy(struct emitter *e, const struct service *service, const char *tail);
 void sign_on_death(struct emitter *e, const struct service *service, const char *tail);
-void sign_off_death(struct emitter *e, const struct service *service, const char *tail);
 void sign_call(struct emitter *e, const struct service *service, const struct method *method,
 	       const char *tail);
 void sign_call_with(struct emitter *e, const struct service *service,

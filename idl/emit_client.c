@@ -18,16 +18,16 @@ static void emit_get(struct emitter *e, const struct service *s, const char *cal
 static void emit_finding(struct emitter *e, const struct service *s)
 {
 	static const char locals[] = "\tstruct ipc_proxy *proxy;\n\tint r;\n\n";
-	static const char connect[] =
-		"ipc_rpc_connect(ipc, name, &%s_interface, /* wait= */ %d, &proxy)";
+	static const char connect[] = "ipc_rpc_connect(ipc, name, &%s_interface, &proxy)";
+	static const char await[] = "ipc_rpc_await(ipc, name, &%s_interface, timeout_usec, &proxy)";
 
 	sign_connect(e, s, "\n{\n");
 	emit(e, locals);
-	emit_get(e, s, arena_printf(e->arena, connect, s->prefix, 0));
+	emit_get(e, s, arena_printf(e->arena, connect, s->prefix));
 
 	sign_await(e, s, "\n{\n");
 	emit(e, locals);
-	emit_get(e, s, arena_printf(e->arena, connect, s->prefix, 1));
+	emit_get(e, s, arena_printf(e->arena, await, s->prefix));
 
 	sign_take(e, s, "\n{\n");
 	emit(e, locals);
@@ -53,11 +53,8 @@ static void emit_keeping(struct emitter *e, const struct service *s)
 	text_params(e->out, 1, "return ipc_proxy_on_death",
 		    (const char *const[]){
 			    arena_printf(e->arena, "%s_proxy(%s)", s->prefix, s->self), "cb",
-			    "userdata", "ret_id", NULL },
+			    "userdata", "ret_slot", NULL },
 		    ";\n}\n\n");
-
-	sign_off_death(e, s, "\n{\n");
-	emit(e, "\treturn ipc_proxy_off_death(%s_proxy(%s), id);\n}\n\n", s->prefix, s->self);
 }
 
 /* --- Calling ------------------------------------------------------------------------ */
@@ -151,7 +148,7 @@ static void emit_async(struct emitter *e, const struct service *s, const struct 
 	sign_async(e, s, m, "\n{\n");
 	emit_none(e, m);
 	emit_rpc(e, s, m, "return ipc_rpc_call_async",
-		 (const char *const[]){ complete, "(ipc_rpc_cb)cb", "userdata", "ret_id", NULL },
+		 (const char *const[]){ complete, "(ipc_rpc_cb)cb", "userdata", "ret_slot", NULL },
 		 ";\n}\n\n");
 }
 

@@ -115,7 +115,11 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     s->prefix, s->prefix);
 	sign_connect(e, s, ";\n\n");
 
-	note(e, "The same, but wait until somebody registers the name, and for a service manager.");
+	note(e,
+	     "The same, but wait until somebody registers the name, and for a service manager, for "
+	     "at most timeout_usec microseconds.\n"
+	     "\n"
+	     "-ETIMEDOUT The time is over.");
 	sign_await(e, s, ";\n\n");
 
 	note(e,
@@ -151,13 +155,9 @@ static void emit_keeping(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "Call cb once, on a serving thread, when the object's process died or destroyed the "
-	     "object. *ret_id is for %s_off_death(); ret_id may be NULL. %s_off_death() removes the "
-	     "callback, which may still be running on another thread.\n"
-	     "\n"
-	     "-ENOENT %s_off_death(): cb has run or is about to.",
-	     s->prefix, s->prefix, s->prefix);
-	sign_on_death(e, s, ";\n");
-	sign_off_death(e, s, ";\n\n");
+	     "object: see ipc_proxy_on_death(). ret_slot may be NULL; *ret_slot is for "
+	     "ipc_slot_end().");
+	sign_on_death(e, s, ";\n\n");
 }
 
 static const char *stream_note(struct emitter *e, const struct service *s, const struct method *m)
@@ -169,8 +169,9 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 	else
 		finish = arena_printf(e->arena,
 				      " %s_%s_finish() ends the requests and waits for the reply, which "
-				      "belongs to the stream; ret_reply may be NULL.",
-				      s->prefix, m->snake);
+				      "belongs to the stream; ret_reply may be NULL. With %s_%s_set_ops(), "
+				      "on_message gets the reply after ipc_stream_end().",
+				      s->prefix, m->snake, s->prefix, m->snake);
 	return arena_printf(e->arena,
 			    "Open a stream of %s. The caller releases *ret_stream with "
 			    "ipc_stream_unref(). options and error may be NULL.%s",
@@ -246,13 +247,13 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "Calls. Each method has three functions:\n"
 	     "\n"
 	     "- %s_METHOD() calls it and blocks until the reply.\n"
-	     "- %s_METHOD_with() takes options besides, such as a time limit or an id for "
-	     "ipc_cancel(): see struct ipc_options. NULL: none.\n"
+	     "- %s_METHOD_with() takes options besides, such as a time limit or a "
+	     "cancellation: see struct ipc_options. NULL: none.\n"
 	     "- %s_METHOD_async() starts the call and returns. If that succeeds, cb runs once, on a "
 	     "serving thread: with 0 and the reply, or with a negative errno, no reply, and an error "
 	     "that is never NULL. The library frees the reply when cb returns, unless cb called "
-	     "_reply_keep(); then the program frees it with _reply_free(). *ret_id is for "
-	     "ipc_cancel(); ret_id may be NULL. If the connection closes, cb gets -ECANCELED.\n"
+	     "_reply_keep(); then the program frees it with _reply_free(). ipc_slot_end() of "
+	     "*ret_slot cancels the call, and cb does not run; ret_slot may be NULL. If the connection closes, cb gets -ECANCELED.\n"
 	     "\n"
 	     "The request stays the caller's. error, which must be IPC_ERROR_INIT before, describes a "
 	     "failure; free it with ipc_error_done(). The errors to expect are:\n"
@@ -286,19 +287,23 @@ static void explain_oneways(struct emitter *e)
 static void explain_streams(struct emitter *e)
 {
 	note(e,
-	     "Streams. _open() blocks until the server accepts the stream; its time limit is in "
-	     "options. Each function waits for at most timeout_usec microseconds; 0: not at all, "
-	     "IPC_NEVER: without limit.\n"
+	     "Streams. _open() blocks until the server accepts the stream. The time limit in options "
+	     "is that of the whole stream. Each other function waits for at most timeout_usec "
+	     "microseconds; 0: not at all, IPC_NEVER: without limit.\n"
 	     "\n"
 	     "- _send() returns 0 if the message is on its way. The message stays the caller's.\n"
 	     "- _receive() returns 1 and a message, or 0 at the end. The message belongs to the "
 	     "stream and is valid until the next receive. Only one thread may receive.\n"
+	     "- _set_ops() sets callbacks in place of that. on_message runs once for each message, on "
+	     "a serving thread; the message is valid until it returns. ops has on_writable, on_end and "
+	     "destroy(userdata), which runs last: see ipc_stream_set_ops(). Its on_message is NULL.\n"
 	     "- ipc_stream_end(), ipc_stream_fail() and ipc_stream_cancel() end it: see "
 	     "<ipc/stream.h>.\n"
 	     "\n"
 	     "-EAGAIN The time is over: no message arrived, or the receiver has no space.\n"
 	     "-EPIPE Sending has ended.\n"
 	     "-ECANCELED The stream was canceled.\n"
+	     "-ETIMEDOUT The time limit of the stream expired.\n"
 	     "-EOWNERDEAD The other side died or closed its end.\n"
 	     "-ENOMSG _finish(): the server ended the stream without a reply.");
 	emit(e, "\n");
@@ -340,8 +345,8 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	     "callers get -EOPNOTSUPP. If several threads serve, handlers run concurrently.%s",
 	     !service_kinds(s).streams ?
 		     "" :
-		     "\n\nA handler with a stream uses it until it returns, or keeps it with "
-		     "ipc_stream_ref(). A negative errno that it returns ends the stream with that "
+		     "\n\nA handler with a stream sets callbacks for it and returns, uses it until it "
+		     "returns, or keeps it with ipc_stream_ref(). A negative errno that it returns ends the stream with that "
 		     "error.");
 	emit(e, "struct %s_ops {\n", s->prefix);
 	for (size_t i = 0; i < s->n_methods; i++) {
@@ -375,8 +380,9 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 		return;
 
 	note(e,
-	     "The server's ends of streams: push sends and pull receives, like _send() and _receive() "
-	     "above. reply sends the one reply to a stream of requests and ends the stream, without "
+	     "The server's ends of streams: push sends, pull receives and set_ops sets callbacks, like "
+	     "_send(), _receive() and _set_ops() above. With one thread that serves, only callbacks "
+	     "may wait for a message. reply sends the one reply to a stream of requests and ends the stream, without "
 	     "waiting.\n"
 	     "\n"
 	     "-EINVAL The stream is of another method.");

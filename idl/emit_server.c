@@ -94,8 +94,10 @@ static void emit_table(struct emitter *e, const struct service *s)
 static void emit_interface(struct emitter *e, const struct service *s)
 {
 	emit(e, "const struct ipc_interface %s_interface = {\n", s->prefix);
+	emit(e, "\t.size = sizeof(struct ipc_interface),\n");
 	emit(e, "\t.name = \"%s\",\n", s->full_name);
 	emit(e, "\t.methods = %s_method_table,\n\t.n_methods = %zu,\n", s->prefix, s->n_methods);
+	emit(e, "\t.method_size = sizeof(struct ipc_method),\n");
 	emit(e, "\t.descriptor = file_descriptor_set,\n");
 	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n");
 	emit(e, "\t.hash = 0x%016" PRIx64 ",\n};\n\n", s->hash);

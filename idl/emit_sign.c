@@ -65,7 +65,7 @@ void sign_connect(struct emitter *e, const struct service *service, const char *
 void sign_await(struct emitter *e, const struct service *service, const char *tail)
 {
 	sign(e, tail, format(e, "int %s_await", service->prefix), "struct ipc *ipc",
-	     "const char *name", ret_param(e, service), NULL);
+	     "const char *name", "uint64_t timeout_usec", ret_param(e, service), NULL);
 }
 
 void sign_take(struct emitter *e, const struct service *service, const char *tail)
@@ -101,13 +101,7 @@ void sign_proxy(struct emitter *e, const struct service *service, const char *ta
 void sign_on_death(struct emitter *e, const struct service *service, const char *tail)
 {
 	sign(e, tail, format(e, "int %s_on_death", service->prefix), self_param(e, service),
-	     "ipc_death_cb cb", "void *userdata", "uint64_t *ret_id", NULL);
-}
-
-void sign_off_death(struct emitter *e, const struct service *service, const char *tail)
-{
-	sign(e, tail, format(e, "int %s_off_death", service->prefix), self_param(e, service),
-	     "uint64_t id", NULL);
+	     "ipc_death_cb cb", "void *userdata", "struct ipc_slot **ret_slot", NULL);
 }
 
 /* options: the parameter's name and type, or NULL. */
@@ -176,7 +170,7 @@ void sign_async(struct emitter *e, const struct service *service, const struct m
 		params[n++] = request_param(e, method);
 	params[n++] = format(e, "%s_%s_cb cb", service->prefix, method->snake);
 	params[n++] = "void *userdata";
-	params[n++] = "uint64_t *ret_id";
+	params[n++] = "struct ipc_slot **ret_slot";
 	params[n] = NULL;
 
 	text_params(e->out, 0, format(e, "int %s_%s_async", service->prefix, method->snake), params,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Methods with streams, in header and source: functions that open, send and receive, and the
- * function that calls the handler. Both files are made from the same list of functions, so
- * they cannot differ.
+ * Methods with streams, in header and source: functions that open, send and receive, or set
+ * callbacks, and the function that calls the handler. Both files are made from the same list of
+ * functions, so they cannot differ.
  */
 #include "emit.h"
 
@@ -124,6 +124,41 @@ static void emit_reply(struct stream_emitter *se)
 	emit_function(se, &f);
 }
 
+/* The type of a callback for messages, and the function that sets it. */
+static void emit_set_ops(struct stream_emitter *se, bool client, const struct type *type)
+{
+	const char *prefix = se->s->prefix, *snake = se->m->snake, *class = emit_class(se->e, type);
+	const char *verb = se->m->pushes ? "receive" : "finish";
+	const char *cb = client ? format(se, "%s_%s_%s_cb", prefix, snake, verb) :
+				  format(se, "%s_pull_%s_cb", prefix, snake);
+	const char *trampoline = client ? format(se, "%s_received_%s", prefix, snake) :
+					  format(se, "%s_pulled_%s", prefix, snake);
+	const char *const args[] = { "stream", emit_method(se->e, se->s, se->m), trampoline,
+				     "(ipc_rpc_cb)on_message", "ops", "userdata", NULL };
+	struct function f = {
+		.lead = name(se, client, "set_ops"),
+		.params = { "struct ipc_stream *stream", format(se, "%s on_message", cb),
+			    "const struct ipc_stream_ops *ops", "void *userdata" },
+		.body = sending_body(se, args, "ipc_rpc_stream_set_ops"),
+	};
+
+	if (se->source) {
+		text_params(se->e->out, 0, format(se, "static void %s", trampoline),
+			    (const char *const[]){ "struct ipc_stream *stream",
+						   "const ProtobufCMessage *message",
+						   "ipc_rpc_cb cb", "void *userdata", NULL },
+			    "\n{\n");
+		emit(se->e, "\t((%s)cb)(stream, (const %s *)message, userdata);\n}\n\n", cb, class);
+	} else {
+		text_params(se->e->out, 0, format(se, "typedef void (*%s)", cb),
+			    (const char *const[]){ "struct ipc_stream *stream",
+						   format(se, "const %s *message", class),
+						   "void *userdata", NULL },
+			    ";\n");
+	}
+	emit_function(se, &f);
+}
+
 static void emit_open(struct stream_emitter *se)
 {
 	const struct method *m = se->m;
@@ -163,12 +198,15 @@ static void emit_client_end(struct stream_emitter *se)
 		emit_receiving(se, true, se->m->reply);
 	else
 		emit_finish(se);
+	emit_set_ops(se, true, se->m->reply);
 }
 
 static void emit_server_end(struct stream_emitter *se)
 {
-	if (se->m->sends)
+	if (se->m->sends) {
 		emit_receiving(se, false, se->m->request);
+		emit_set_ops(se, false, se->m->request);
+	}
 	if (se->m->pushes)
 		emit_sending(se, false, se->m->reply);
 	else

@@ -5,7 +5,6 @@
  * and standard streams.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,8 +36,100 @@ static const char usage[] =
 	"      --check    compare two descriptor sets\n"
 	"      --version  print the version\n";
 
-static int check_files(const char *old_name, const char *new_name);
+static bool read_all(struct text *input, FILE *stream)
+{
+	static char buffer[64 << 10];
+	size_t n;
 
+	while ((n = fread(buffer, 1, sizeof(buffer), stream)))
+		text_addn(input, buffer, n);
+
+	return !ferror(stream);
+}
+
+static int run(struct arena *arena, struct text *input)
+{
+	uint8_t *response;
+	size_t size;
+	const char *problem;
+
+	if (!read_all(input, stdin)) {
+		fprintf(stderr, "protoc-gen-ipc: cannot read the request: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+
+	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, &response, &size);
+	if (problem) {
+		fprintf(stderr, "protoc-gen-ipc: cannot use the request on standard input: %s\n",
+			problem);
+		return EXIT_FAILURE;
+	}
+
+	if (fwrite(response, 1, size, stdout) != size || fflush(stdout)) {
+		fprintf(stderr, "protoc-gen-ipc: cannot write the response: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+
+	return EXIT_SUCCESS;
+}
+
+/* --- --check ------------------------------------------------------------------- */
+
+/* Prints the reason and returns NULL on failure. */
+static struct shape *read_shape(struct arena *arena, const char *name)
+{
+	struct text text = { 0 };
+	struct shape *shape = NULL;
+	FILE *stream = fopen(name, "re");
+
+	if (!stream || !read_all(&text, stream)) {
+		fprintf(stderr, "protoc-gen-ipc: cannot read %s: %s\n", name, strerror(errno));
+	} else {
+		/* The arena's copy stays as long as the shape needs it. */
+		shape = shape_read(arena, (uint8_t *)arena_strndup(arena, text.data ?: "", text.size),
+				   text.size);
+		if (!shape)
+			fprintf(stderr,
+				"protoc-gen-ipc: %s is not a descriptor set; create one with protoc "
+				"--include_imports --descriptor_set_out=%s\n",
+				name, name);
+	}
+
+	if (stream)
+		fclose(stream);
+	text_done(&text);
+	return shape;
+}
+
+static void print_line(void *userdata, const char *text)
+{
+	(void)userdata;
+	puts(text);
+}
+
+static int check_files(const char *old_name, const char *new_name)
+{
+	struct arena arena = { 0 };
+	struct shape *old = read_shape(&arena, old_name);
+	struct shape *new = old ? read_shape(&arena, new_name) : NULL;
+	int r = -EINVAL;
+
+	if (new) {
+		r = shape_compare(old, new, NULL, SHAPE_EVOLVE, print_line, NULL);
+		if (r < 0)
+			fprintf(stderr, "protoc-gen-ipc: cannot compare %s and %s: %s\n", old_name,
+				new_name, strerror(-r));
+	}
+
+	shape_free(new);
+	shape_free(old);
+	arena_done(&arena);
+	return r < 0 ? 2 : r > 0;
+}
+
+/* --- Arguments ------------------------------------------------------------------ */
+
+/* An exit status, or -1 to serve protoc. */
 static int parse_arguments(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -74,118 +165,6 @@ static int parse_arguments(int argc, char **argv)
 	}
 
 	return -1;
-}
-
-static bool read_all(struct text *input, int fd)
-{
-	static char buffer[64 << 10];
-
-	for (;;) {
-		ssize_t n = read(fd, buffer, sizeof(buffer));
-
-		if (n == 0)
-			return true;
-		if (n > 0)
-			text_addn(input, buffer, (size_t)n);
-		else if (errno != EINTR)
-			return false;
-	}
-}
-
-static bool write_all(const uint8_t *data, size_t size)
-{
-	while (size) {
-		ssize_t n = write(STDOUT_FILENO, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		data += n;
-		size -= (size_t)n;
-	}
-
-	return true;
-}
-
-static int run(struct arena *arena, struct text *input)
-{
-	uint8_t *response;
-	size_t size;
-	const char *problem;
-
-	if (!read_all(input, STDIN_FILENO)) {
-		fprintf(stderr, "protoc-gen-ipc: cannot read the request: %s\n", strerror(errno));
-		return EXIT_FAILURE;
-	}
-
-	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, &response, &size);
-	if (problem) {
-		fprintf(stderr, "protoc-gen-ipc: cannot use the request on standard input: %s\n",
-			problem);
-		return EXIT_FAILURE;
-	}
-
-	if (!write_all(response, size)) {
-		fprintf(stderr, "protoc-gen-ipc: cannot write the response: %s\n", strerror(errno));
-		return EXIT_FAILURE;
-	}
-
-	return EXIT_SUCCESS;
-}
-
-/* --- --check ------------------------------------------------------------------- */
-
-/* Prints the reason and returns NULL on failure. */
-static struct shape *read_shape(struct arena *arena, const char *name)
-{
-	struct text text = { 0 };
-	struct shape *shape = NULL;
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || !read_all(&text, fd)) {
-		fprintf(stderr, "protoc-gen-ipc: cannot read %s: %s\n", name, strerror(errno));
-	} else {
-		/* The arena's copy stays as long as the shape needs it. */
-		shape = shape_read(arena, (uint8_t *)arena_strndup(arena, text.data ?: "", text.size),
-				   text.size);
-		if (!shape)
-			fprintf(stderr,
-				"protoc-gen-ipc: %s is not a descriptor set; create one with protoc "
-				"--include_imports --descriptor_set_out=%s\n",
-				name, name);
-	}
-
-	if (fd >= 0)
-		close(fd);
-	text_done(&text);
-	return shape;
-}
-
-static void print_line(void *userdata, const char *text)
-{
-	(void)userdata;
-	puts(text);
-}
-
-static int check_files(const char *old_name, const char *new_name)
-{
-	struct arena arena = { 0 };
-	struct shape *old = read_shape(&arena, old_name);
-	struct shape *new = old ? read_shape(&arena, new_name) : NULL;
-	int r = -EINVAL;
-
-	if (new) {
-		r = shape_compare(old, new, NULL, SHAPE_EVOLVE, print_line, NULL);
-		if (r < 0)
-			fprintf(stderr, "protoc-gen-ipc: cannot compare %s and %s: %s\n", old_name,
-				new_name, strerror(-r));
-	}
-
-	shape_free(new);
-	shape_free(old);
-	arena_done(&arena);
-	return r < 0 ? 2 : r > 0;
 }
 
 int main(int argc, char **argv)

@@ -19,6 +19,7 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 
 /* Field numbers of descriptor.proto, for paths. */
 #define FILE_SERVICE	     6
+#define FILE_OPTIONS	     8
 #define SERVICE_NAME	     1
 #define SERVICE_METHOD	     2
 #define SERVICE_OPTIONS	     3
@@ -30,7 +31,6 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 /* Field numbers of ipc/options.proto. */
 #define OPTION_ID	50602
 #define OPTION_C_PREFIX 50601
-
 #define OPTION_TIMEOUT	50603
 
 #define METHOD_ID_MAX 65535
@@ -40,12 +40,13 @@ struct builder {
 	struct arena *arena;
 	const struct request *request;
 	const File *file;
-	struct source source;
+	const Google__Protobuf__SourceCodeInfo *source;
 	struct diag *diag;
+	const char *prefix; /* of the C names of all services, with an underscore at the end */
 };
 
 #define complain(b, place, ...) \
-	diag_add((b)->diag, (b)->file->name, &(b)->source, place, __VA_ARGS__)
+	diag_add((b)->diag, (b)->file->name, (b)->source, place, __VA_ARGS__)
 
 static bool type_is(const struct type *type, const char *full_name)
 {
@@ -75,54 +76,47 @@ static void check_streams(struct builder *b, const struct method *method, struct
 static void check_type(struct builder *b, const struct method *method, const struct type *type,
 		       struct path place)
 {
-	const Google__Protobuf__FieldDescriptorProto *group;
-	const struct type *owner;
-
 	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd") || type_is(type, "ipc.Blob") ||
 	    type_is(type, "ipc.Memory"))
 		complain(b, place, "rpc %s: %s cannot be a request or reply itself; make it a field of a message",
 			 method->name, type->full_name);
-
-	if (!(type->holds & TYPE_HOLDS_GROUP))
-		return;
-
-	group = types_find_group(b->arena, &b->request->types, type, &owner);
-	if (group)
+	if (type->group)
 		complain(b, place,
 			 "rpc %s: message %s has a group, field %d, which protobuf-c does not "
 			 "support; make it a message",
-			 method->name, owner->full_name, group->number);
+			 method->name, type->group_owner->full_name, type->group->number);
 }
 
 static void read_options(struct builder *b, struct method *method, const MethodProto *proto)
 {
 	struct path place = path_field(method->place, METHOD_OPTIONS);
-	struct method_options options;
+	const Extensions__Method *options;
 	struct bad_option bad;
 
-	if (!options_of_method(b->arena, &options, proto->options, b->request->files,
-			       b->request->n_files, &bad)) {
+	options = options_of_method(b->arena, proto->options, b->request->files,
+				    b->request->n_files, &bad);
+	if (!options) {
 		complain(b, path_field(place, (int32_t)bad.number), "rpc %s: %s", method->name,
 			 bad.problem);
 		return;
 	}
 
-	method->oneway = options.oneway;
-	method->timeout_ms = (uint32_t)options.timeout_ms;
-	if (options.has_timeout &&
-	    (options.timeout_ms < 1 || options.timeout_ms > METHOD_TIMEOUT_MAX))
+	method->oneway = options->oneway;
+	method->timeout_ms = (uint32_t)options->timeout_ms;
+	if (options->has_timeout_ms &&
+	    (options->timeout_ms < 1 || options->timeout_ms > METHOD_TIMEOUT_MAX))
 		complain(b, path_field(place, OPTION_TIMEOUT),
 			 "rpc %s: (ipc.timeout_ms) must be 1 to %d", method->name,
 			 METHOD_TIMEOUT_MAX);
-	else if (options.has_timeout && options.oneway)
+	else if (options->has_timeout_ms && options->oneway)
 		complain(b, path_field(place, OPTION_TIMEOUT),
 			 "rpc %s: a oneway cannot have (ipc.timeout_ms), because nobody waits for it",
 			 method->name);
-	if (!options.has_id)
+	if (!options->has_id)
 		return;
 
-	method->code = (uint32_t)options.id;
-	if (options.id < 1 || options.id > METHOD_ID_MAX)
+	method->code = (uint32_t)options->id;
+	if (options->id < 1 || options->id > METHOD_ID_MAX)
 		complain(b, path_field(place, OPTION_ID),
 			 "rpc %s: (ipc.id) must be 1 to %d", method->name, METHOD_ID_MAX);
 }
@@ -135,7 +129,7 @@ static void build_method(struct builder *b, const struct service *service,
 	method->snake = name_snake(b->arena, proto->name);
 	method->index = name_upper(b->arena, arena_printf(b->arena, "%s_method_%s",
 							  service->prefix, method->snake));
-	method->comment = source_comment(&b->source, method->place);
+	method->comment = source_comment(b->source, method->place);
 	method->request = types_find(&b->request->types, proto->input_type);
 	method->reply = types_find(&b->request->types, proto->output_type);
 	method->code = name_code(method->path);
@@ -248,20 +242,22 @@ static struct path build_prefix(struct builder *b, struct service *service,
 				const ServiceProto *proto)
 {
 	struct path place = path_field(service->place, SERVICE_OPTIONS);
-	struct service_options options;
+	const Extensions__Service *options;
 	struct bad_option bad;
 
-	if (!options_of_service(b->arena, &options, proto->options, b->request->files,
-				b->request->n_files, &bad))
+	options = options_of_service(b->arena, proto->options, b->request->files,
+				     b->request->n_files, &bad);
+	if (!options)
 		complain(b, path_field(place, (int32_t)bad.number), "service %s: %s",
 			 service->name, bad.problem);
 
-	if (options.c_prefix) {
-		service->prefix = options.c_prefix;
+	if (options && options->c_prefix) {
+		service->prefix = options->c_prefix;
 		return path_field(place, OPTION_C_PREFIX);
 	}
 
-	service->prefix = name_snake(b->arena, service->name);
+	service->prefix = name_snake(b->arena, arena_printf(b->arena, "%s%s", b->prefix,
+							    service->name));
 	return path_field(service->place, SERVICE_NAME);
 }
 
@@ -272,7 +268,7 @@ static const char *build_self(struct builder *b, const char *prefix)
 	static const char *const taken[] = {
 		"call", "cb", "destroy", "error", "field", "handlers", "id", "message", "name",
 		"none", "object", "ops", "options", "p", "proxy", "r", "reply", "request",
-		"result", "ret_id", "ret_message", "ret_reply", "ret_stream", "stream",
+		"result", "ret_message", "ret_reply", "ret_slot", "ret_stream", "stream",
 		"timeout_usec", "userdata",
 	};
 
@@ -293,7 +289,7 @@ static void build_service(struct builder *b, struct service *service,
 	service->full_name = arena_printf(b->arena, "%s%s%s", package, *package ? "." : "",
 					  proto->name);
 	service->pb_name = types_pb_name(b->arena, b->file, service->full_name);
-	service->comment = source_comment(&b->source, service->place);
+	service->comment = source_comment(b->source, service->place);
 	prefix_place = build_prefix(b, service, proto);
 	service->self = build_self(b, service->prefix);
 	check_prefix(b, service, prefix_place);
@@ -314,6 +310,40 @@ static void build_service(struct builder *b, struct service *service,
 	}
 
 	sort_codes(b, service);
+}
+
+/* (ipc.prefix_package): "a_b_" for package a.b. */
+static const char *file_prefix(struct builder *b)
+{
+	const Extensions__File *options;
+	struct bad_option bad;
+	char *prefix;
+
+	options = options_of_file(b->arena, b->file->options, b->request->files,
+				  b->request->n_files, &bad);
+	if (!options)
+		complain(b, path_field(path_field((struct path){ 0 }, FILE_OPTIONS),
+				       (int32_t)bad.number), "%s", bad.problem);
+	if (!options || !options->prefix_package || !b->file->package)
+		return "";
+
+	prefix = arena_printf(b->arena, "%s_", b->file->package);
+	for (char *p = prefix; (p = strchr(p, '.'));)
+		*p = '_';
+	return prefix;
+}
+
+/* A program may use the stubs of all files of a run. */
+static void check_earlier(struct builder *b, const struct service *service,
+			  const struct unit *earlier)
+{
+	for (size_t i = 0; i < earlier->n_services; i++)
+		if (!strcmp(service->prefix, earlier->services[i].prefix))
+			complain(b, service->place,
+				 "service %s: the C names of service %s in %s already begin with %s; "
+				 "set option (ipc.prefix_package) in one of the files",
+				 service->name, earlier->services[i].name, earlier->file,
+				 service->prefix);
 }
 
 /* Every name of the second service would clash: report that once. */
@@ -355,13 +385,13 @@ static void hash_services(struct builder *b, struct unit *unit)
 }
 
 void unit_build(struct unit *unit, const struct request *request, const File *file,
-		struct diag *diag)
+		const struct unit *earlier, size_t n_earlier, struct diag *diag)
 {
 	struct builder b = {
 		.arena = request->arena,
 		.request = request,
 		.file = file,
-		.source = source_new(request->arena, file->source_code_info),
+		.source = file->source_code_info,
 		.diag = diag,
 	};
 	unsigned int before = diag->count;
@@ -369,7 +399,7 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 	unit->file = file->name;
 	unit->base = name_file_base(b.arena, file->name);
 	unit->identifier = name_file_identifier(b.arena, file->name);
-	unit->license = source_license(&b.source, b.arena);
+	unit->license = source_license(b.source, b.arena);
 	unit->services = arena_array(b.arena, file->n_service + 1, sizeof(*unit->services));
 	unit->n_services = file->n_service;
 	if (!name_is_file(file->name)) {
@@ -377,14 +407,18 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 		return;
 	}
 
+	b.prefix = file_prefix(&b);
 	for (size_t i = 0; i < file->n_service; i++) {
 		unit->services[i].place = path_element((struct path){ 0 }, FILE_SERVICE, i);
 		build_service(&b, &unit->services[i], file->service[i]);
 	}
 
+	for (size_t i = 0; i < unit->n_services; i++)
+		for (size_t j = 0; j < n_earlier; j++)
+			check_earlier(&b, &unit->services[i], &earlier[j]);
 	/* Report clashes only if all names are valid by themselves. */
 	if (check_prefixes(&b, unit) && diag->count == before)
-		clash_check(unit, b.arena, &b.source, diag);
+		clash_check(unit, b.arena, b.source, diag);
 
 	unit->set = request_file_set(request, file, &unit->set_size);
 	hash_services(&b, unit);

@@ -6,6 +6,8 @@
 #ifndef IDL_MODEL_H
 #define IDL_MODEL_H
 
+#include <stdbool.h>
+
 #include "diag.h"
 #include "request.h"
 
@@ -54,9 +56,10 @@ struct unit {
 	size_t set_size;
 };
 
-/* Builds the unit of one file. Errors of its author go to diag; then the unit must not be
- * used. */
+/* Builds the unit of one file. Its C names must not be those of the earlier units. Errors of
+ * its author go to diag; then the unit must not be used. */
 void unit_build(struct unit *unit, const struct request *request,
-		const Google__Protobuf__FileDescriptorProto *file, struct diag *diag);
+		const Google__Protobuf__FileDescriptorProto *file, const struct unit *earlier,
+		size_t n_earlier, struct diag *diag);
 
 #endif /* IDL_MODEL_H */

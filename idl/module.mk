@@ -58,16 +58,18 @@ $(B)/idl/shape.pb-c.c $(B)/idl/shape.pb-c.h &: idl/shape.proto
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl shape.proto
 
-# --- The plugin ----------------------------------------------------------------
+$(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl extensions.proto
 
-VERSION ?= 0.1.0
+# --- The plugin ----------------------------------------------------------------
 
 IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
 	emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c emit_sign.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
-	$(B)/idl/shape.pb-c.o
+	$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o
 IDL_CFLAGS := -I$(B)/idl $(shell $(PKG_CONFIG_FOR_BUILD) --cflags libprotobuf-c 2>/dev/null)
 IDL_COMPILE = $(CC_FOR_BUILD) -std=gnu11 $(WARNINGS) $(CFLAGS_FOR_BUILD) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
 IDL_LIBS := $(shell $(PKG_CONFIG_FOR_BUILD) --libs libprotobuf-c 2>/dev/null || echo -lprotobuf-c)
@@ -81,12 +83,12 @@ $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o): %.o: %.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE)
 
-$(B)/idl/shape.pb-c.o: $(B)/idl/shape.pb-c.c
+$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o: %.o: %.c
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE)
 
 $(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) \
-		$(B)/idl/shape.pb-c.h
+		$(B)/idl/shape.pb-c.h $(B)/idl/extensions.pb-c.h
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE) -DIPC_VERSION='"$(VERSION)"'
 
@@ -146,6 +148,7 @@ install-idl: $(B)/idl/protoc-gen-ipc $(IPC_SHARED_HEADERS)
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(includedir)/ipc $(IPC_SHARED_HEADERS)
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 idl/protoc-gen-ipc.1
 
+PRODUCTS += $(B)/idl/protoc-gen-ipc $(IPC_SHARED_HEADERS)
 INSTALLS += install-idl
 
 # --- Unit tests --------------------------------------------------------------------
@@ -154,7 +157,8 @@ IDL_TESTS := $(patsubst idl/%.c,$(B)/idl/%,$(sort $(wildcard idl/test-*.c)))
 CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
-$(IDL_TESTS:%=%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
+$(IDL_TESTS:%=%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) \
+		$(B)/idl/extensions.pb-c.h
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE) $(CHECK_CFLAGS)
 

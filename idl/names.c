@@ -220,7 +220,7 @@ static size_t identifier_length(const char *name)
 
 bool name_is_identifier(const char *name)
 {
-	size_t length = identifier_length(name);
+	size_t length = name ? identifier_length(name) : 0;
 
 	return length && !name[length];
 }

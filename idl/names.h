@@ -42,7 +42,7 @@ uint32_t name_code(const char *path);
 
 /* --- Checks ------------------------------------------------------------------ */
 
-/* [A-Za-z_][A-Za-z0-9_]*, and such parts with single dots between them. */
+/* [A-Za-z_][A-Za-z0-9_]*, which NULL is not; and such parts with single dots between them. */
 bool name_is_identifier(const char *name);
 bool name_is_dotted(const char *name);
 

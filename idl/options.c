@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The options of ipc/options.proto, with the field numbers from there.
+ * Options: see options.h. What protobuf-c keeps as unknown fields is packed and then parsed
+ * again as a message of extensions.proto.
  */
 #include <string.h>
 
 #include "options.h"
-#include "wire.h"
-
-#define METHOD_ONEWAY	 50601
-#define METHOD_ID	 50602
-#define METHOD_TIMEOUT	 50603
-#define SERVICE_C_PREFIX 50601
 
 typedef Google__Protobuf__FileDescriptorProto File;
 typedef Google__Protobuf__FieldDescriptorProto Field;
@@ -35,86 +30,100 @@ static const Field *find_ipc_option(const char *extendee, uint32_t number, File 
 	return NULL;
 }
 
-static bool bad_value(struct bad_option *ret_bad, uint32_t number, const char *problem)
+/* A message with nothing but unknown fields, of which it has none yet. */
+static ProtobufCMessage *empty(struct arena *arena, const ProtobufCMessageDescriptor *as,
+			       size_t n_fields)
 {
-	*ret_bad = (struct bad_option){ .number = number, .problem = problem };
-	return false;
+	ProtobufCMessage *message = arena_alloc(arena, as->sizeof_message);
+
+	protobuf_c_message_init(as, message);
+	message->unknown_fields = arena_array(arena, n_fields, sizeof(*message->unknown_fields));
+	return message;
 }
 
-static bool bad_unknown(struct bad_option *ret_bad, struct arena *arena, const Field *option)
+/* The unknown fields as fields. NULL: a value has another type. */
+static ProtobufCMessage *parse(struct arena *arena, const ProtobufCMessage *unknown)
 {
-	return bad_value(ret_bad, (uint32_t)option->number,
-			 arena_printf(arena,
-				      "this protoc-gen-ipc does not know option (ipc.%s), "
-				      "number %d; it may be older than ipc/options.proto",
-				      option->name ?: "", option->number));
+	ProtobufCAllocator allocator = arena_allocator(arena);
+	size_t size = protobuf_c_message_get_packed_size(unknown);
+	uint8_t *data = arena_array(arena, size, 1);
+
+	protobuf_c_message_pack(unknown, data);
+	return protobuf_c_message_unpack(unknown->descriptor, &allocator, size, data);
 }
 
-bool options_of_method(struct arena *arena, struct method_options *ret,
-		       const Google__Protobuf__MethodOptions *options, File *const *files,
-		       size_t n_files, struct bad_option *ret_bad)
+static const void *read_options(struct arena *arena, const ProtobufCMessage *options,
+				const char *extendee, const ProtobufCMessageDescriptor *as,
+				File *const *files, size_t n_files, struct bad_option *ret_bad)
 {
-	uint64_t value;
+	unsigned int n_fields = options ? options->n_unknown_fields : 0;
+	ProtobufCMessage *known = empty(arena, as, n_fields);
 
-	*ret = (struct method_options){ 0 };
-	for (unsigned int i = 0; options && i < options->base.n_unknown_fields; i++) {
-		const ProtobufCMessageUnknownField *field = &options->base.unknown_fields[i];
-		const Field *option = find_ipc_option(".google.protobuf.MethodOptions",
-						      field->tag, files, n_files);
+	for (unsigned int i = 0; i < n_fields; i++) {
+		const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
+		const Field *option = find_ipc_option(extendee, field->tag, files, n_files);
 
 		if (!option)
 			continue;
-
-		switch (field->tag) {
-		case METHOD_ONEWAY:
-			if (!wire_varint(field, &value))
-				return bad_value(ret_bad, field->tag,
-						 "option (ipc.oneway) is not a bool");
-			ret->oneway = value != 0;
-			break;
-		case METHOD_ID:
-			if (!wire_varint(field, &ret->id))
-				return bad_value(ret_bad, field->tag,
-						 "option (ipc.id) is not a number");
-			ret->has_id = true;
-			break;
-		case METHOD_TIMEOUT:
-			if (!wire_varint(field, &ret->timeout_ms))
-				return bad_value(ret_bad, field->tag,
-						 "option (ipc.timeout_ms) is not a number");
-			ret->has_timeout = true;
-			break;
-		default:
-			return bad_unknown(ret_bad, arena, option);
+		if (!protobuf_c_message_descriptor_get_field(as, field->tag)) {
+			ret_bad->number = field->tag;
+			ret_bad->problem =
+				arena_printf(arena,
+					     "this protoc-gen-ipc does not know option (ipc.%s), "
+					     "number %u; it may be older than ipc/options.proto",
+					     option->name ?: "", field->tag);
+			return NULL;
 		}
+		known->unknown_fields[known->n_unknown_fields++] = *field;
 	}
 
-	return true;
+	known = parse(arena, known);
+	if (!known)
+		*ret_bad = (struct bad_option){ 0, "an option of package ipc has another type than in "
+						   "ipc/options.proto" };
+	return known;
 }
 
-bool options_of_service(struct arena *arena, struct service_options *ret,
-			const Google__Protobuf__ServiceOptions *options, File *const *files,
-			size_t n_files, struct bad_option *ret_bad)
+const Extensions__Method *options_of_method(struct arena *arena,
+					    const Google__Protobuf__MethodOptions *options,
+					    File *const *files, size_t n_files,
+					    struct bad_option *ret_bad)
 {
-	const uint8_t *data;
-	size_t size;
+	return read_options(arena, options ? &options->base : NULL,
+			    ".google.protobuf.MethodOptions", &extensions__method__descriptor,
+			    files, n_files, ret_bad);
+}
 
-	*ret = (struct service_options){ 0 };
-	for (unsigned int i = 0; options && i < options->base.n_unknown_fields; i++) {
-		const ProtobufCMessageUnknownField *field = &options->base.unknown_fields[i];
-		const Field *option = find_ipc_option(".google.protobuf.ServiceOptions",
-						      field->tag, files, n_files);
+const Extensions__Service *options_of_service(struct arena *arena,
+					      const Google__Protobuf__ServiceOptions *options,
+					      File *const *files, size_t n_files,
+					      struct bad_option *ret_bad)
+{
+	return read_options(arena, options ? &options->base : NULL,
+			    ".google.protobuf.ServiceOptions", &extensions__service__descriptor,
+			    files, n_files, ret_bad);
+}
 
-		if (!option)
-			continue;
-		if (field->tag != SERVICE_C_PREFIX)
-			return bad_unknown(ret_bad, arena, option);
-		if (!wire_bytes(field, &data, &size))
-			return bad_value(ret_bad, field->tag,
-					 "option (ipc.c_prefix) is not a string");
+const Extensions__File *options_of_file(struct arena *arena,
+					const Google__Protobuf__FileOptions *options,
+					File *const *files, size_t n_files,
+					struct bad_option *ret_bad)
+{
+	return read_options(arena, options ? &options->base : NULL,
+			    ".google.protobuf.FileOptions", &extensions__file__descriptor, files,
+			    n_files, ret_bad);
+}
 
-		ret->c_prefix = arena_strndup(arena, (const char *)data, size);
-	}
+const char *options_c_package(struct arena *arena, const Google__Protobuf__FileOptions *options)
+{
+	unsigned int n_fields = options ? options->base.n_unknown_fields : 0;
+	ProtobufCMessage *unknown = empty(arena, &extensions__file__descriptor, n_fields);
+	const Extensions__File *file;
 
-	return true;
+	for (unsigned int i = 0; i < n_fields; i++)
+		unknown->unknown_fields[unknown->n_unknown_fields++] =
+			options->base.unknown_fields[i];
+
+	file = (const Extensions__File *)parse(arena, unknown);
+	return file && file->pb_c_file ? file->pb_c_file->c_package : NULL;
 }

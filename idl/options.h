@@ -1,45 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of ipc/options.proto. protobuf-c does not support extensions and keeps them
- * as unknown fields, from which they are read here. Options of other packages are ignored.
- * An unknown option of package ipc is an error, because the generated code would not do
- * what its author requests.
+ * The options of ipc/options.proto, which protobuf-c keeps as unknown fields. Options of
+ * other packages are ignored. An unknown option of package ipc is an error, because the
+ * generated code would not do what its author requests.
  */
 #ifndef IDL_OPTIONS_H
 #define IDL_OPTIONS_H
 
-#include <stdbool.h>
-
 #include "arena.h"
+#include "extensions.pb-c.h"
 #include "google/protobuf/descriptor.pb-c.h"
-
-struct method_options {
-	bool oneway;
-	bool has_id;
-	uint64_t id;
-	bool has_timeout;
-	uint64_t timeout_ms;
-};
-
-struct service_options {
-	const char *c_prefix; /* NULL if not given */
-};
 
 /* An unknown option, or one with a value of the wrong type. */
 struct bad_option {
-	uint32_t number;
+	uint32_t number; /* 0: not known which */
 	const char *problem;
 };
 
-/* Return false at the first bad option and set *ret_bad. The names of unknown options are
- * looked up in files. options may be NULL. */
-bool options_of_method(struct arena *arena, struct method_options *ret,
-		       const Google__Protobuf__MethodOptions *options,
-		       Google__Protobuf__FileDescriptorProto *const *files, size_t n_files,
-		       struct bad_option *ret_bad);
-bool options_of_service(struct arena *arena, struct service_options *ret,
-			const Google__Protobuf__ServiceOptions *options,
-			Google__Protobuf__FileDescriptorProto *const *files, size_t n_files,
-			struct bad_option *ret_bad);
+/* Return NULL at a bad option and set *ret_bad. The names of options are looked up in files.
+ * options may be NULL. */
+const Extensions__Method *options_of_method(struct arena *arena,
+					    const Google__Protobuf__MethodOptions *options,
+					    Google__Protobuf__FileDescriptorProto *const *files,
+					    size_t n_files, struct bad_option *ret_bad);
+const Extensions__Service *options_of_service(struct arena *arena,
+					      const Google__Protobuf__ServiceOptions *options,
+					      Google__Protobuf__FileDescriptorProto *const *files,
+					      size_t n_files, struct bad_option *ret_bad);
+const Extensions__File *options_of_file(struct arena *arena,
+					const Google__Protobuf__FileOptions *options,
+					Google__Protobuf__FileDescriptorProto *const *files,
+					size_t n_files, struct bad_option *ret_bad);
+
+/* Option (pb_c_file).c_package; NULL: it is not set. */
+const char *options_c_package(struct arena *arena,
+			      const Google__Protobuf__FileOptions *options);
 
 #endif /* IDL_OPTIONS_H */

@@ -62,7 +62,8 @@ static const char *build_units(struct request *request, const Request *asked,
 		if (!file)
 			return "a file to generate is missing";
 		if (file->n_service)
-			unit_build(&units[(*n_units)++], request, file, diag);
+			unit_build(&units[*n_units], request, file, units, *n_units, diag);
+		*n_units += file->n_service != 0;
 	}
 
 	return NULL;

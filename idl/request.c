@@ -15,22 +15,17 @@ typedef Google__Protobuf__ServiceDescriptorProto Service;
 
 /* --- What must hold ----------------------------------------------------------- */
 
-static bool is_identifier(const char *name)
-{
-	return name && name_is_identifier(name);
-}
-
 static const char *check_messages(Descriptor *const *messages, size_t n_messages)
 {
 	for (size_t i = 0; i < n_messages; i++) {
 		const Descriptor *message = messages[i];
 		const char *problem;
 
-		if (!is_identifier(message->name))
+		if (!name_is_identifier(message->name))
 			return "a message without a proper name";
 
 		for (size_t j = 0; j < message->n_field; j++)
-			if (!is_identifier(message->field[j]->name))
+			if (!name_is_identifier(message->field[j]->name))
 				return "a field without a proper name";
 
 		problem = check_messages(message->nested_type, message->n_nested_type);
@@ -43,13 +38,13 @@ static const char *check_messages(Descriptor *const *messages, size_t n_messages
 
 static const char *check_service(const struct types *types, const Service *service)
 {
-	if (!is_identifier(service->name))
+	if (!name_is_identifier(service->name))
 		return "a service without a proper name";
 
 	for (size_t i = 0; i < service->n_method; i++) {
 		const Google__Protobuf__MethodDescriptorProto *method = service->method[i];
 
-		if (!is_identifier(method->name))
+		if (!name_is_identifier(method->name))
 			return "a method without a proper name";
 		if (!method->input_type || !types_find(types, method->input_type) ||
 		    !method->output_type || !types_find(types, method->output_type))
@@ -100,72 +95,41 @@ const File *request_file(const struct request *request, const char *name)
 
 /* --- The set of files that one needs ------------------------------------------- */
 
-static size_t file_index(const struct request *request, const char *name)
+/*
+ * Appends the file to the set after what it imports, directly and indirectly, each once. In
+ * the order of the import statements: that of the request depends on what else protoc was
+ * to compile.
+ */
+static void add_with_imports(const struct request *request, const char *name, bool *seen,
+			     Google__Protobuf__FileDescriptorSet *set)
 {
 	size_t i = 0;
+	File *file;
 
 	while (i < request->n_files && strcmp(request->files[i]->name, name))
 		i++;
+	if (i == request->n_files || seen[i] || !strcmp(name, "google/protobuf/descriptor.proto"))
+		return;
 
-	return i;
-}
+	seen[i] = true;
+	for (size_t j = 0; j < request->files[i]->n_dependency; j++)
+		add_with_imports(request, request->files[i]->dependency[j], seen, set);
 
-/*
- * The file and what it imports, directly and indirectly, each once and after its
- * own imports. In the order of the import statements: that of the request depends
- * on what else protoc was to compile. Returns how many there are.
- */
-static size_t order_imports(const struct request *request, const File *file,
-			    const File **ret_ordered)
-{
-	struct {
-		const File *file;
-		size_t next; /* import to look at */
-	} *open, *top;
-	bool *seen = arena_array(request->arena, request->n_files + 1, sizeof(*seen));
-	size_t n_open = 0, n_ordered = 0;
-
-	open = arena_array(request->arena, request->n_files + 1, sizeof(*open));
-	seen[file_index(request, file->name)] = true;
-	open[n_open++].file = file;
-	while (n_open) {
-		const char *name;
-		size_t import;
-
-		top = &open[n_open - 1];
-		if (top->next == top->file->n_dependency) {
-			ret_ordered[n_ordered++] = top->file;
-			n_open--;
-			continue;
-		}
-
-		name = top->file->dependency[top->next++];
-		import = file_index(request, name);
-		if (import == request->n_files || seen[import] ||
-		    !strcmp(name, "google/protobuf/descriptor.proto"))
-			continue;
-		seen[import] = true;
-		open[n_open].file = request->files[import];
-		open[n_open++].next = 0;
-	}
-
-	return n_ordered;
+	file = arena_alloc(request->arena, sizeof(*file));
+	*file = *request->files[i];
+	file->source_code_info = NULL;
+	set->file[set->n_file++] = file;
 }
 
 const uint8_t *request_file_set(const struct request *request, const File *file,
 				size_t *ret_size)
 {
 	Google__Protobuf__FileDescriptorSet set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
-	const File **ordered = arena_array(request->arena, request->n_files + 1, sizeof(*ordered));
 	uint8_t *data;
 
-	set.n_file = order_imports(request, file, ordered);
-	set.file = arena_array(request->arena, set.n_file, sizeof(*set.file));
-	for (size_t i = 0; i < set.n_file; i++) {
-		set.file[i] = arena_alloc(request->arena, sizeof(*set.file[i]));
-		*set.file[i] = *ordered[i];
-		set.file[i]->source_code_info = NULL;
-	}
+	set.file = arena_array(request->arena, request->n_files + 1, sizeof(*set.file));
+	add_with_imports(request, file->name,
+			 arena_array(request->arena, request->n_files + 1, sizeof(bool)), &set);
 
 	*ret_size = google__protobuf__file_descriptor_set__get_packed_size(&set);
 	data = arena_array(request->arena, *ret_size, 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * SourceCodeInfo, sorted once, so that every lookup is a binary search.
+ * SourceCodeInfo. Only services, methods and what has an error are looked up, so the list
+ * is searched as it is.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "source.h"
@@ -11,6 +11,7 @@
 #define FILE_PACKAGE	2
 #define FILE_SYNTAX	12
 
+typedef Google__Protobuf__SourceCodeInfo Source;
 typedef Google__Protobuf__SourceCodeInfo__Location Location;
 
 struct path path_field(struct path path, int32_t field)
@@ -26,59 +27,21 @@ struct path path_element(struct path path, int32_t field, size_t index)
 	return path_field(path_field(path, field), (int32_t)index);
 }
 
-static int compare_steps(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b)
+static const Location *source_find(const Source *source, const struct path *path)
 {
-	for (size_t i = 0; i < n_a && i < n_b; i++)
-		if (a[i] != b[i])
-			return a[i] < b[i] ? -1 : 1;
+	for (size_t i = 0; source && i < source->n_location; i++) {
+		const Location *location = source->location[i];
 
-	return (n_a > n_b) - (n_a < n_b);
+		if (location->n_path == path->length &&
+		    (!path->length ||
+		     !memcmp(location->path, path->steps, path->length * sizeof(*path->steps))))
+			return location;
+	}
+
+	return NULL;
 }
 
-static int compare_locations(const void *a, const void *b)
-{
-	const Location *x = *(const Location *const *)a, *y = *(const Location *const *)b;
-
-	return compare_steps(x->path, x->n_path, y->path, y->n_path);
-}
-
-struct source source_new(struct arena *arena, const Google__Protobuf__SourceCodeInfo *info)
-{
-	struct source source = { 0 };
-
-	if (!info)
-		return source;
-
-	source.n_locations = info->n_location;
-	source.locations = arena_array(arena, info->n_location + 1, sizeof(*source.locations));
-	for (size_t i = 0; i < info->n_location; i++)
-		source.locations[i] = info->location[i];
-
-	qsort(source.locations, source.n_locations, sizeof(*source.locations), compare_locations);
-	return source;
-}
-
-static int compare_path(const void *key, const void *element)
-{
-	const Location *location = *(const Location *const *)element;
-	const struct path *path = key;
-
-	return compare_steps(path->steps, path->length, location->path, location->n_path);
-}
-
-static const Location *source_find(const struct source *source, const struct path *path)
-{
-	const Location **found;
-
-	if (!source->n_locations)
-		return NULL;
-
-	found = bsearch(path, source->locations, source->n_locations,
-			sizeof(*source->locations), compare_path);
-	return found ? *found : NULL;
-}
-
-void source_position(const struct source *source, struct path path, int *ret_line,
+void source_position(const Source *source, struct path path, int *ret_line,
 		     int *ret_column)
 {
 	*ret_line = *ret_column = 0;
@@ -95,7 +58,7 @@ void source_position(const struct source *source, struct path path, int *ret_lin
 	}
 }
 
-const char *source_comment(const struct source *source, struct path path)
+const char *source_comment(const Source *source, struct path path)
 {
 	const Location *location = source_find(source, &path);
 
@@ -132,7 +95,7 @@ static const char *license_above(const Location *location, struct arena *arena)
 	return license_in(location->leading_comments, arena);
 }
 
-const char *source_license(const struct source *source, struct arena *arena)
+const char *source_license(const Source *source, struct arena *arena)
 {
 	/* One of them comes first; syntax may be left out. */
 	static const int32_t first[] = { FILE_SYNTAX, FILE_PACKAGE };

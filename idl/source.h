@@ -25,24 +25,18 @@ struct path {
 struct path path_field(struct path path, int32_t field);
 struct path path_element(struct path path, int32_t field, size_t index);
 
-/* The locations of one file, in order of their paths. */
-struct source {
-	const Google__Protobuf__SourceCodeInfo__Location **locations;
-	size_t n_locations;
-};
+/* In all of them source may be NULL: the file has no locations and no comments. */
 
-struct source source_new(struct arena *arena, const Google__Protobuf__SourceCodeInfo *info);
-
-/* Line and column, from 1, of the place or of the nearest place that contains it; 0 if the
- * file has no locations. */
-void source_position(const struct source *source, struct path path, int *ret_line,
-		     int *ret_column);
+/* Line and column, from 1, of the place or of the nearest place that contains it; 0 if
+ * there is none. */
+void source_position(const Google__Protobuf__SourceCodeInfo *source, struct path path,
+		     int *ret_line, int *ret_column);
 
 /* Returns the comment above the place, or NULL. */
-const char *source_comment(const struct source *source, struct path path);
+const char *source_comment(const Google__Protobuf__SourceCodeInfo *source, struct path path);
 
 /* Returns the text after "SPDX-License-Identifier:" in the comments before the file's first
  * statement, or NULL. */
-const char *source_license(const struct source *source, struct arena *arena);
+const char *source_license(const Google__Protobuf__SourceCodeInfo *source, struct arena *arena);
 
 #endif /* IDL_SOURCE_H */

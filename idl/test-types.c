@@ -4,6 +4,7 @@
  * message types that are drawn here as text.
  */
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,14 +130,12 @@ START_TEST(groups_are_found)
 	static const char *const lines[] = {
 		"A: B", "B: A, C", "C: string, group Result", "Result: string", "D: Result", NULL,
 	};
-	const struct type *owner;
 
 	ck_assert_ptr_null(collect(lines));
-	ck_assert(type("A")->holds & TYPE_HOLDS_GROUP);
-	ck_assert(!(type("D")->holds & TYPE_HOLDS_GROUP));
-	ck_assert_ptr_nonnull(types_find_group(&arena, &types, type("A"), &owner));
-	ck_assert_ptr_eq(owner, type("C"));
-	ck_assert_ptr_null(types_find_group(&arena, &types, type("D"), &owner));
+	ck_assert_ptr_eq(type("A")->group, type("C")->descriptor->field[1]);
+	ck_assert_ptr_eq(type("A")->group_owner, type("C"));
+	ck_assert_ptr_eq(type("C")->group_owner, type("C"));
+	ck_assert_ptr_null(type("D")->group);
 }
 END_TEST
 

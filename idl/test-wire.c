@@ -82,53 +82,6 @@ START_TEST(depth_is_limited)
 }
 END_TEST
 
-static ProtobufCMessageUnknownField unknown(ProtobufCWireType type, const char *bytes, size_t size)
-{
-	return (ProtobufCMessageUnknownField){
-		.tag = 1,
-		.wire_type = type,
-		.len = size,
-		.data = (uint8_t *)bytes,
-	};
-}
-
-START_TEST(options_are_read)
-{
-	ProtobufCMessageUnknownField field;
-	const uint8_t *data;
-	uint64_t value;
-	size_t size;
-
-	field = unknown(PROTOBUF_C_WIRE_TYPE_VARINT, "\x96\x01", 2);
-	ck_assert(wire_varint(&field, &value));
-	ck_assert_uint_eq(value, 150);
-	ck_assert(!wire_bytes(&field, &data, &size));
-
-	field = unknown(PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, "\x03" "abc", 4);
-	ck_assert(wire_bytes(&field, &data, &size));
-	ck_assert_uint_eq(size, 3);
-	ck_assert_int_eq(memcmp(data, "abc", 3), 0);
-	ck_assert(!wire_varint(&field, &value));
-
-	field.len = 3;
-	ck_assert(!wire_bytes(&field, &data, &size));
-}
-END_TEST
-
-START_TEST(the_last_one_counts)
-{
-	static const char bytes[] = "\x0a\x01x\x12\x01y\x0a\x02zz\x08\x05";
-	const uint8_t *data = NULL;
-	size_t size = 0;
-
-	ck_assert(wire_find_bytes((const uint8_t *)bytes, sizeof(bytes) - 1, 1, &data, &size));
-	ck_assert_uint_eq(size, 2);
-	ck_assert_int_eq(memcmp(data, "zz", 2), 0);
-	ck_assert(!wire_find_bytes((const uint8_t *)bytes, sizeof(bytes) - 1, 3, &data, &size));
-	ck_assert(!wire_find_bytes((const uint8_t *)"\x0a\x05", 2, 1, &data, &size));
-}
-END_TEST
-
 int main(void)
 {
 	TCase *tcase = tcase_create("wire");
@@ -139,8 +92,6 @@ int main(void)
 	tcase_add_test(tcase, well_formed_bytes_are_sound);
 	tcase_add_test(tcase, malformed_bytes_are_not);
 	tcase_add_test(tcase, depth_is_limited);
-	tcase_add_test(tcase, options_are_read);
-	tcase_add_test(tcase, the_last_one_counts);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

@@ -2,6 +2,7 @@
 /*
  * Text that grows, and the layout of comments and parameter lists.
  */
+#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,31 +15,21 @@
 
 #define TAB_WIDTH 8
 
-static void text_reserve(struct text *text, size_t extra)
-{
-	size_t capacity = text->capacity ? text->capacity : 1024;
-	char *data;
-
-	if (extra >= SIZE_MAX / 2 - text->size)
-		out_of_memory();
-
-	while (capacity < text->size + extra + 1)
-		capacity *= 2;
-
-	if (capacity == text->capacity)
-		return;
-
-	data = realloc(text->data, capacity);
-	if (!data)
-		out_of_memory();
-
-	text->data = data;
-	text->capacity = capacity;
-}
-
 void text_addn(struct text *text, const char *string, size_t length)
 {
-	text_reserve(text, length);
+	size_t capacity = text->capacity ?: 1024;
+
+	if (length >= SIZE_MAX / 2 - text->size)
+		out_of_memory();
+	while (capacity < text->size + length + 1)
+		capacity *= 2;
+	if (capacity != text->capacity) {
+		text->data = realloc(text->data, capacity);
+		if (!text->data)
+			out_of_memory();
+		text->capacity = capacity;
+	}
+
 	memcpy(text->data + text->size, string, length);
 	text->size += length;
 	text->data[text->size] = '\0';
@@ -52,19 +43,17 @@ void text_add(struct text *text, const char *string)
 void text_printf(struct text *text, const char *format, ...)
 {
 	va_list args;
+	char *string;
 	int length;
 
 	va_start(args, format);
-	length = vsnprintf(NULL, 0, format, args);
+	length = vasprintf(&string, format, args);
 	va_end(args);
 	if (length < 0)
 		out_of_memory();
 
-	text_reserve(text, (size_t)length);
-	va_start(args, format);
-	vsnprintf(text->data + text->size, (size_t)length + 1, format, args);
-	va_end(args);
-	text->size += (size_t)length;
+	text_addn(text, string, (size_t)length);
+	free(string);
 }
 
 /* --- Comments ------------------------------------------------------------- */

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Message types as a graph. An edge leads from a type to each type of its fields. The code
- * does not recurse over edges, so chains of types may be long.
+ * Message types as a graph: each type knows those that contain it. The code does not recurse
+ * along the graph, so chains of types may be long.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "names.h"
+#include "options.h"
 #include "types.h"
-#include "wire.h"
 
 typedef Google__Protobuf__DescriptorProto Descriptor;
 typedef Google__Protobuf__FieldDescriptorProto Field;
 typedef Google__Protobuf__FileDescriptorProto File;
-
-/* extend google.protobuf.FileOptions in protobuf-c.proto */
-#define PB_C_FILE	    1019
-#define PB_C_FILE_C_PACKAGE 6
 
 /* --- Collecting ------------------------------------------------------------- */
 
@@ -30,26 +27,9 @@ static size_t count_messages(Descriptor *const *messages, size_t n_messages)
 	return count;
 }
 
-static const char *file_c_package(struct arena *arena, const File *file)
-{
-	const char *c_package = NULL;
-
-	for (unsigned int i = 0; file->options && i < file->options->base.n_unknown_fields; i++) {
-		const ProtobufCMessageUnknownField *field = &file->options->base.unknown_fields[i];
-		const uint8_t *data;
-		size_t size;
-
-		if (field->tag == PB_C_FILE && wire_bytes(field, &data, &size) &&
-		    wire_find_bytes(data, size, PB_C_FILE_C_PACKAGE, &data, &size))
-			c_package = arena_strndup(arena, (const char *)data, size);
-	}
-
-	return c_package;
-}
-
 const char *types_pb_name(struct arena *arena, const File *file, const char *full_name)
 {
-	const char *c_package = file_c_package(arena, file);
+	const char *c_package = options_c_package(arena, file->options);
 
 	if (!c_package)
 		return full_name;
@@ -57,24 +37,27 @@ const char *types_pb_name(struct arena *arena, const File *file, const char *ful
 	return name_override(arena, full_name, file->package ?: "", c_package);
 }
 
-struct collector {
-	struct arena *arena;
-	struct types *types;
-	const File *file;
-};
+static unsigned int held_by_itself(const char *full_name)
+{
+	if (!strcmp(full_name, "ipc.Object") || !strcmp(full_name, "ipc.Fd") ||
+	    !strcmp(full_name, "ipc.Memory"))
+		return TYPE_HOLDS_OBJECTS;
 
-static void collect_messages(struct collector *c, const char *scope,
-			     Descriptor *const *messages, size_t n_messages)
+	return strcmp(full_name, "ipc.Blob") ? 0 : TYPE_HOLDS_BLOBS;
+}
+
+static void collect_messages(struct arena *arena, struct types *types, const File *file,
+			     const char *scope, Descriptor *const *messages, size_t n_messages)
 {
 	for (size_t i = 0; i < n_messages; i++) {
-		struct type *type = &c->types->list[c->types->count++];
+		struct type *type = &types->list[types->count++];
 
-		type->full_name = arena_printf(c->arena, "%s%s%s", scope, *scope ? "." : "",
+		type->full_name = arena_printf(arena, "%s%s%s", scope, *scope ? "." : "",
 					       messages[i]->name);
-		type->pb_name = types_pb_name(c->arena, c->file, type->full_name);
+		type->pb_name = types_pb_name(arena, file, type->full_name);
 		type->descriptor = messages[i];
-		type->file = c->file;
-		collect_messages(c, type->full_name, messages[i]->nested_type,
+		type->holds = held_by_itself(type->full_name);
+		collect_messages(arena, types, file, type->full_name, messages[i]->nested_type,
 				 messages[i]->n_nested_type);
 	}
 }
@@ -86,249 +69,119 @@ static int compare_types(const void *a, const void *b)
 	return strcmp(x->full_name, y->full_name);
 }
 
-static int compare_name(const void *key, const void *element)
-{
-	const struct type *type = element;
-
-	return strcmp(key, type->full_name);
-}
-
 struct type *types_find(const struct types *types, const char *name)
 {
+	struct type key = { .full_name = name + 1 };
+
 	if (*name != '.' || !types->count)
 		return NULL;
 
-	return bsearch(name + 1, types->list, types->count, sizeof(*types->list), compare_name);
+	return bsearch(&key, types->list, types->count, sizeof(key), compare_types);
 }
 
 /* --- The graph --------------------------------------------------------------- */
 
-/* The reversed edges: by[first[t]] up to by[first[t + 1]] are the types that contain t. */
-struct holders {
-	size_t *first;
-	size_t *by;
-	size_t *n_held; /* for each type: its edges that are not processed yet */
+struct type_holder {
+	struct type *type;
+	struct type_holder *next;
 };
 
-static bool field_is_message(const Field *field)
+/* Enters the type at each type of its fields. Returns false if one of those is unknown. */
+static bool link_fields(struct arena *arena, const struct types *types, struct type *type)
 {
-	return field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE ||
-	       field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP;
-}
+	for (size_t i = 0; i < type->descriptor->n_field; i++) {
+		const Field *field = type->descriptor->field[i];
+		struct type_holder *holder;
+		struct type *held;
 
-typedef void edge_fn(struct holders *holders, size_t from, size_t to);
-
-static void edge_count(struct holders *holders, size_t from, size_t to)
-{
-	holders->first[to + 1]++;
-	holders->n_held[from]++;
-}
-
-/* Fills each slice from its end, so that first[] is correct at the end. */
-static void edge_store(struct holders *holders, size_t from, size_t to)
-{
-	holders->by[--holders->first[to + 1]] = from;
-}
-
-/* Calls it for every edge. Returns false if the type of a field is unknown. */
-static bool for_each_edge(const struct types *types, struct holders *holders, edge_fn *fn)
-{
-	for (size_t t = 0; t < types->count; t++) {
-		const Descriptor *descriptor = types->list[t].descriptor;
-
-		for (size_t i = 0; i < descriptor->n_field; i++) {
-			const Field *field = descriptor->field[i];
-			const struct type *held;
-
-			if (!field_is_message(field))
-				continue;
-			held = field->type_name ? types_find(types, field->type_name) : NULL;
-			if (!held)
-				return false;
-			fn(holders, t, (size_t)(held - types->list));
+		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) {
+			type->group = field;
+			type->group_owner = type;
+		} else if (field->type !=
+			   GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE) {
+			continue;
 		}
+		held = field->type_name ? types_find(types, field->type_name) : NULL;
+		if (!held)
+			return false;
+
+		holder = arena_alloc(arena, sizeof(*holder));
+		*holder = (struct type_holder){ type, held->holders };
+		held->holders = holder;
+		type->endless++;
 	}
 
 	return true;
 }
 
-static bool holders_build(struct arena *arena, const struct types *types,
-			  struct holders *holders)
+/* What a type holds, those that contain it hold too. */
+static void spread_holds(struct arena *arena, struct types *types)
 {
-	size_t count = types->count, edges = 0;
-
-	/* One more than there are ends: first[t + 1] ends up where t + 1 starts
-	 * only after the slice of t was filled from there downwards. */
-	holders->first = arena_array(arena, count + 2, sizeof(*holders->first));
-	holders->n_held = arena_array(arena, count + 1, sizeof(*holders->n_held));
-	if (!for_each_edge(types, holders, edge_count))
-		return false;
-
-	for (size_t t = 1; t <= count; t++) {
-		edges += holders->first[t];
-		holders->first[t] = edges;
-	}
-	holders->first[count + 1] = edges;
-
-	holders->by = arena_array(arena, edges + 1, sizeof(*holders->by));
-	for_each_edge(types, holders, edge_store);
-	/* first[t + 1] is now the start of t's slice: move them to first[t]. */
-	memmove(holders->first, holders->first + 1, (count + 1) * sizeof(*holders->first));
-	return true;
-}
-
-/* Marks all types that contain a marked type. */
-static void mark_holders(struct arena *arena, struct types *types,
-			 const struct holders *holders, unsigned int mark)
-{
-	size_t *todo = arena_array(arena, types->count + 1, sizeof(*todo));
+	/* A type is in it once for each of the three things that it may come to hold. */
+	struct type **todo = arena_array(arena, 3 * types->count + 1, sizeof(*todo));
 	size_t n_todo = 0;
 
-	for (size_t t = 0; t < types->count; t++)
-		if (types->list[t].holds & mark)
-			todo[n_todo++] = t;
+	for (size_t i = 0; i < types->count; i++)
+		if (types->list[i].holds || types->list[i].group)
+			todo[n_todo++] = &types->list[i];
 
 	while (n_todo) {
-		size_t t = todo[--n_todo];
+		const struct type *held = todo[--n_todo];
 
-		for (size_t i = holders->first[t]; i < holders->first[t + 1]; i++) {
-			struct type *holder = &types->list[holders->by[i]];
+		for (struct type_holder *h = held->holders; h; h = h->next) {
+			struct type *type = h->type;
 
-			if (holder->holds & mark)
+			if (!(held->holds & ~type->holds) && (type->group || !held->group))
 				continue;
-			holder->holds |= mark;
-			todo[n_todo++] = holders->by[i];
+			type->holds |= held->holds;
+			if (!type->group) {
+				type->group = held->group;
+				type->group_owner = held->group_owner;
+			}
+			todo[n_todo++] = type;
 		}
 	}
-}
-
-static const Field *find_own_group(const struct type *type)
-{
-	for (size_t i = 0; i < type->descriptor->n_field; i++)
-		if (type->descriptor->field[i]->type ==
-		    GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP)
-			return type->descriptor->field[i];
-
-	return NULL;
-}
-
-static void mark_all(struct arena *arena, struct types *types, const struct holders *holders)
-{
-	static const struct {
-		const char *name;
-		unsigned int holds;
-	} special[] = {
-		{ ".ipc.Object", TYPE_HOLDS_OBJECTS },
-		{ ".ipc.Fd", TYPE_HOLDS_OBJECTS },
-		{ ".ipc.Memory", TYPE_HOLDS_OBJECTS },
-		{ ".ipc.Blob", TYPE_HOLDS_BLOBS },
-	};
-
-	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
-		struct type *type = types_find(types, special[i].name);
-
-		if (type)
-			type->holds |= special[i].holds;
-	}
-	for (size_t t = 0; t < types->count; t++)
-		if (find_own_group(&types->list[t]))
-			types->list[t].holds |= TYPE_HOLDS_GROUP;
-
-	mark_holders(arena, types, holders, TYPE_HOLDS_OBJECTS);
-	mark_holders(arena, types, holders, TYPE_HOLDS_GROUP);
-	mark_holders(arena, types, holders, TYPE_HOLDS_BLOBS);
 }
 
 /* Starts at the types that contain none. A type is finite if all types that it contains
  * are. The remaining types are recursive or contain a recursive type. */
-static void mark_endless(struct arena *arena, struct types *types, struct holders *holders)
+static void find_endless(struct arena *arena, struct types *types)
 {
-	size_t *todo = arena_array(arena, types->count + 1, sizeof(*todo));
-	size_t n_todo = 0;
+	struct type **finite = arena_array(arena, types->count + 1, sizeof(*finite));
+	size_t n_finite = 0;
 
-	for (size_t t = 0; t < types->count; t++) {
-		types->list[t].endless = holders->n_held[t];
-		if (!holders->n_held[t])
-			todo[n_todo++] = t;
-	}
+	for (size_t i = 0; i < types->count; i++)
+		if (!types->list[i].endless)
+			finite[n_finite++] = &types->list[i];
 
-	while (n_todo) {
-		size_t t = todo[--n_todo];
-
-		for (size_t i = holders->first[t]; i < holders->first[t + 1]; i++) {
-			size_t holder = holders->by[i];
-
-			if (--holders->n_held[holder])
-				continue;
-			types->list[holder].endless = false;
-			todo[n_todo++] = holder;
-		}
-	}
+	while (n_finite)
+		for (struct type_holder *h = finite[--n_finite]->holders; h; h = h->next)
+			if (!--h->type->endless)
+				finite[n_finite++] = h->type;
 }
 
 const char *types_collect(struct arena *arena, struct types *types, File *const *files,
 			  size_t n_files)
 {
-	struct holders holders;
 	size_t count = 0;
 
 	for (size_t i = 0; i < n_files; i++)
 		count += count_messages(files[i]->message_type, files[i]->n_message_type);
 
 	types->list = arena_array(arena, count + 1, sizeof(*types->list));
-	for (size_t i = 0; i < n_files; i++) {
-		struct collector c = {
-			.arena = arena,
-			.types = types,
-			.file = files[i],
-		};
-
-		collect_messages(&c, files[i]->package ?: "", files[i]->message_type,
-				 files[i]->n_message_type);
-	}
+	for (size_t i = 0; i < n_files; i++)
+		collect_messages(arena, types, files[i], files[i]->package ?: "",
+				 files[i]->message_type, files[i]->n_message_type);
 
 	qsort(types->list, types->count, sizeof(*types->list), compare_types);
 	for (size_t i = 1; i < types->count; i++)
 		if (!strcmp(types->list[i - 1].full_name, types->list[i].full_name))
 			return "two messages have one name";
+	for (size_t i = 0; i < types->count; i++)
+		if (!link_fields(arena, types, &types->list[i]))
+			return "a field's type is not among the messages";
 
-	if (!holders_build(arena, types, &holders))
-		return "a field's type is not among the messages";
-
-	mark_all(arena, types, &holders);
-	mark_endless(arena, types, &holders);
-	return NULL;
-}
-
-const Field *types_find_group(struct arena *arena, const struct types *types,
-			      const struct type *type, const struct type **ret_owner)
-{
-	bool *seen = arena_array(arena, types->count, sizeof(*seen));
-	const struct type **todo = arena_array(arena, types->count + 1, sizeof(*todo));
-	size_t n_todo = 0;
-
-	todo[n_todo++] = type;
-	seen[type - types->list] = true;
-	while (n_todo) {
-		const struct type *owner = todo[--n_todo];
-
-		if (find_own_group(owner)) {
-			*ret_owner = owner;
-			return find_own_group(owner);
-		}
-		for (size_t i = 0; i < owner->descriptor->n_field; i++) {
-			const Field *field = owner->descriptor->field[i];
-			const struct type *held;
-
-			if (!field_is_message(field))
-				continue;
-			held = types_find(types, field->type_name);
-			if (seen[held - types->list])
-				continue;
-			seen[held - types->list] = true;
-			todo[n_todo++] = held;
-		}
-	}
-
+	spread_holds(arena, types);
+	find_endless(arena, types);
 	return NULL;
 }

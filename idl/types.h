@@ -6,22 +6,23 @@
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
 
-#include <stdbool.h>
-
 #include "arena.h"
 #include "google/protobuf/descriptor.pb-c.h"
 
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
-#define TYPE_HOLDS_GROUP   (1U << 1) /* a field of kind group */
-#define TYPE_HOLDS_BLOBS   (1U << 2) /* ipc.Blob */
+#define TYPE_HOLDS_BLOBS   (1U << 1) /* ipc.Blob */
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */
 	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
 	const Google__Protobuf__DescriptorProto *descriptor;
-	const Google__Protobuf__FileDescriptorProto *file;
+	struct type_holder *holders; /* types with a field of this type */
 	unsigned int holds; /* TYPE_HOLDS_*: it is one, or contains one at any depth */
-	bool endless;	    /* contains a type that can contain itself */
+	size_t endless;	    /* fields whose type can contain itself, or contains such a type */
+	/* A field of kind group, and the message that has it: this one, or one that it contains
+	 * at any depth; or NULL. */
+	const Google__Protobuf__FieldDescriptorProto *group;
+	const struct type *group_owner;
 };
 
 struct types {
@@ -40,11 +41,5 @@ const char *types_pb_name(struct arena *arena,
 
 /* name has a leading dot, as in a field or method. Returns NULL if it is unknown. */
 struct type *types_find(const struct types *types, const char *name);
-
-/* Finds a field of kind group in a type with TYPE_HOLDS_GROUP. *ret_owner is the message
- * that has the field. Returns NULL if there is none. */
-const Google__Protobuf__FieldDescriptorProto *
-types_find_group(struct arena *arena, const struct types *types, const struct type *type,
-		 const struct type **ret_owner);
 
 #endif /* IDL_TYPES_H */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protobuf wire format, as far as protobuf-c does not parse it: checks of bytes before
- * they are unpacked, and options that it keeps as unknown fields. Pure functions.
+ * The protobuf wire format, as far as protobuf-c does not check it before it parses. Pure.
  */
 #ifndef IDL_WIRE_H
 #define IDL_WIRE_H
@@ -21,15 +20,5 @@
  */
 bool wire_is_sound(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
 		   size_t size, unsigned int depth);
-
-/* Get the value of an unknown field. Return false if it has another wire type. */
-bool wire_varint(const ProtobufCMessageUnknownField *field, uint64_t *ret_value);
-bool wire_bytes(const ProtobufCMessageUnknownField *field, const uint8_t **ret_data,
-		size_t *ret_size);
-
-/* Finds the last length-delimited field with that number in packed bytes. Returns false if
- * there is none. */
-bool wire_find_bytes(const uint8_t *data, size_t size, uint32_t number,
-		     const uint8_t **ret_data, size_t *ret_size);
 
 #endif /* IDL_WIRE_H */

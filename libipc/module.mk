@@ -3,16 +3,19 @@
 # The library: $(B)/libipc/libipc.so (a link to the soname) and libipc.a, from
 # the same objects. Programs of this tree link with $(LIBIPC), which others
 # have as a prerequisite, and find it again at run time through $(LIBIPC_RPATH),
-# relative to the program: $(call LIBIPC_RPATH,../libipc).
+# relative to the program: $(call LIBIPC_RPATH,../libipc). RPATH=no leaves that out, for
+# programs that a package carries away.
 #
 # Unit tests are tests/test-*.c. They link the library's objects themselves, hidden
 # symbols and all, with tests/fake-device.c in the place of core/device.c.
 
 LIBIPC_SONAME := libipc.so.0
+# What is installed has its version in the name: libipc.so.0.1.
+LIBIPC_FILE := libipc.so.$(basename $(VERSION))
 LIBIPC_SO := $(B)/libipc/libipc.so
 LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
-LIBIPC_RPATH = -Wl,-rpath,'$$ORIGIN/$(1)'
+LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 
 # core/ carries bytes, objects and fds; typed/ has messages, names and what generated code
 # calls, on top of it. device.c is what tests replace.
@@ -72,6 +75,7 @@ $(LIBIPC_A): $(LIBIPC_OBJECTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
 
 ALL += $(LIBIPC_SO) $(LIBIPC_A)
+PRODUCTS += $(LIBIPC_SO) $(LIBIPC_A)
 GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
 
 # --- Unit tests -----------------------------------------------------------------
@@ -111,7 +115,8 @@ INSTALLS += install-libipc
 install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
 	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc \
 	  $(DESTDIR)$(mandir)/man3
-	$(Q)$(INSTALL) -m 755 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_SONAME)
+	$(Q)$(INSTALL) -m 644 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_FILE)
+	$(Q)ln -sf $(LIBIPC_FILE) $(DESTDIR)$(libdir)/$(LIBIPC_SONAME)
 	$(Q)ln -sf $(LIBIPC_SONAME) $(DESTDIR)$(libdir)/libipc.so
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig

@@ -8,7 +8,7 @@
 
 #include "access.h"
 #include "reply.h"
-#include "state.h"
+#include "private.h"
 
 struct policy_decision access_decide(const struct manager *manager, const struct caller *caller,
 				     unsigned int rights, const char *name)
@@ -48,58 +48,69 @@ int access_decide_call(const struct manager *manager, const struct ipc_call *cal
 	return 0;
 }
 
-/* --- Checking -------------------------------------------------------------------- */
-
-static int reply_decision(struct ipc_call *call, const struct policy_decision *decision)
+int access_reply_unseen(const struct manager *manager, struct ipc_call *call, const char *name)
 {
-	Ipc__Manager__CheckPolicyReply reply = IPC__MANAGER__CHECK_POLICY_REPLY__INIT;
+	struct policy_decision decision;
+	int r = access_decide_call(manager, call, POLICY_FIND, name, &decision);
 
-	reply.verdict = (char *)policy_verdict_text(decision->verdict);
-	if (decision->rule) {
-		reply.file = (char *)policy_rule_file(decision->rule);
-		reply.line = policy_rule_line(decision->rule);
-		reply.rule = (char *)policy_rule_text(decision->rule);
-	}
-	return service_manager_reply_check_policy(call, &reply);
+	if (r < 0)
+		return r;
+	if (decision.verdict == POLICY_HIDE)
+		return reply_unknown(call);
+
+	return decision.verdict == POLICY_ALLOW ? 1 : reply_denied(call, &decision, name);
 }
 
-static int decide_other(const struct manager *manager, const struct ipc_call *call,
-			const Ipc__Manager__CheckPolicyRequest *request, enum policy_right right,
-			struct policy_decision *ret_decision)
+/* --- Checking -------------------------------------------------------------------- */
+
+/* Others than administrators do not learn which names are hidden, nor what else a rule says:
+ * to them a hidden name is like one that nobody has, which they may look for. */
+static int reply_decision(struct ipc_call *call, const struct policy_decision *decision,
+			  enum policy_right right, bool administrator)
 {
-	struct policy_subject subject = {
-		.uid = request->uid,
-		.gid = request->n_gids ? request->gids[0] : request->uid,
-		.groups = request->gids,
-		.n_groups = request->n_gids,
-		.label = *request->label ? request->label : NULL,
-	};
+	Ipc__Manager__CheckPolicyReply reply = IPC__MANAGER__CHECK_POLICY_REPLY__INIT;
+	enum policy_verdict verdict = decision->verdict;
 
-	if (ipc_call_uid(call) != 0 && ipc_call_uid(call) != geteuid())
-		return -EPERM;
-
-	*ret_decision = policy_decide(manager->policy, &subject, right, request->name);
-	return 0;
+	if (verdict == POLICY_HIDE && !administrator)
+		verdict = right == POLICY_REGISTER ? POLICY_REFUSE : POLICY_ALLOW;
+	reply.verdict = (char *)policy_verdict_text(verdict);
+	if (decision->rule && administrator) {
+		reply.file = (char *)decision->rule->file;
+		reply.line = decision->rule->line;
+		reply.rule = (char *)decision->rule->text;
+	}
+	return service_manager_reply_check_policy(call, &reply);
 }
 
 int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
 			void *userdata)
 {
 	enum policy_right right = policy_right_from(request->right);
+	uid_t uid = ipc_call_uid(call);
+	bool administrator = !uid || uid == geteuid();
 	const struct manager *manager = userdata;
 	struct policy_decision decision;
-	int r;
+	struct policy_subject other = {
+		.uid = request->uid,
+		.gid = request->n_gids ? request->gids[0] : request->uid,
+		.groups = request->gids,
+		.n_groups = request->n_gids,
+		.label = *request->label ? request->label : NULL,
+	};
+	int r = 0;
 
 	if (!right)
 		return ipc_call_errno(call, EINVAL, "unknown right; it is register, find, list or call");
 	if (!registry_name_is_valid(request->name))
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
-	r = request->self ? access_decide_call(manager, call, right, request->name, &decision) :
-			    decide_other(manager, call, request, right, &decision);
-	if (r == -EPERM)
+	if (!request->self && !administrator)
 		return ipc_call_errno(
 			call, EPERM,
 			"only root and the user of servicemanager may ask about other users");
 
-	return r < 0 ? r : reply_decision(call, &decision);
+	if (request->self)
+		r = access_decide_call(manager, call, right, request->name, &decision);
+	else
+		decision = policy_decide(manager->policy, &other, right, request->name);
+	return r < 0 ? r : reply_decision(call, &decision, right, administrator);
 }

@@ -19,6 +19,9 @@ struct policy_decision access_decide(const struct manager *manager, const struct
 int access_decide_call(const struct manager *manager, const struct ipc_call *call,
 		       enum policy_right right, const char *name,
 		       struct policy_decision *ret_decision);
+/* For a caller who asked about a name that is not theirs: replies as if nobody had it if the
+ * policy hides it, and that the policy refuses to find it. 1: it does neither. */
+int access_reply_unseen(const struct manager *manager, struct ipc_call *call, const char *name);
 bool access_allows(const struct manager *manager, const struct caller *caller, unsigned int rights,
 		   const char *name);
 

@@ -23,9 +23,10 @@ struct activation_config {
 	char **names;	/* that the service registers; ends with NULL */
 	char **command; /* ends with NULL; or NULL: there is a unit */
 	char *unit;
-	char *user; /* NULL: that of servicemanager */
+	char *user; /* NULL: that of servicemanager; of a unit: root */
 	uid_t uid;
 	gid_t gid;
+	char *login, *home; /* of uid */
 	unsigned int timeout_sec; /* until all names must be registered */
 	struct {
 		int resource;

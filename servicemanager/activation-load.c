@@ -26,27 +26,26 @@ struct activation_configs *activation_configs_free(struct activation_configs *co
 
 static int find_user(struct activation_config *config)
 {
-	const struct passwd *entry;
+	const uid_t own = config->unit ? 0 : geteuid();
+	const struct passwd *entry = config->user ? getpwnam(config->user) : getpwuid(own);
+	char number[16];
 
-	config->uid = geteuid();
-	config->gid = getegid();
-	if (!config->user)
-		return 0;
-
-	entry = getpwnam(config->user);
-	if (!entry) {
+	if (config->user && !entry) {
 		log_line("%s: unknown user %s", config->file, config->user);
 		return -EINVAL;
 	}
-	if (geteuid() != 0 && entry->pw_uid != geteuid()) {
+	if (!config->unit && geteuid() != 0 && entry && entry->pw_uid != geteuid()) {
 		log_line("%s: only root can run a program as %s; use a unit", config->file,
 			 config->user);
 		return -EINVAL;
 	}
 
-	config->uid = entry->pw_uid;
-	config->gid = entry->pw_gid;
-	return 0;
+	config->uid = entry ? entry->pw_uid : own;
+	config->gid = entry ? entry->pw_gid : getegid();
+	snprintf(number, sizeof(number), "%u", config->uid);
+	config->login = strdup(entry ? entry->pw_name : number);
+	config->home = strdup(entry ? entry->pw_dir : "/");
+	return config->login && config->home ? 0 : -ENOMEM;
 }
 
 static int check_names(const struct activation_configs *configs,
@@ -63,45 +62,37 @@ static int check_names(const struct activation_configs *configs,
 	return 0;
 }
 
-static int add(struct activation_configs *configs, struct activation_config *config)
-{
-	int r = find_user(config);
-
-	if (r == 0)
-		r = check_names(configs, config);
-	if (r < 0) {
-		activation_config_free(config);
-		return r;
-	}
-
-	configs->list[configs->count++] = config;
-	return 0;
-}
-
 static int take_file(void *userdata, const char *path, const char *text, size_t size)
 {
+	struct activation_configs *configs = userdata;
 	struct text_problem problem;
 	struct activation_config *config;
 	int r = activation_config_read(path, text, size, &config, &problem);
 
 	if (r == -EINVAL)
 		log_line("%s:%u: %s", path, problem.line, problem.text);
-	return r < 0 ? r : add(userdata, config);
+	if (r < 0)
+		return r;
+
+	r = find_user(config);
+	if (r == 0)
+		r = check_names(configs, config);
+	if (r == 0)
+		configs->list[configs->count++] = config;
+	else
+		activation_config_free(config);
+	return r;
 }
 
 int activation_configs_load(const char *const *directories, struct activation_configs **ret_configs)
 {
 	struct activation_configs *configs = calloc(1, sizeof(*configs));
-	struct config config;
 	int r;
 
 	if (!configs)
 		return -ENOMEM;
 
-	r = config_open(&config, directories);
-	if (r == 0)
-		r = config_read(&config, take_file, configs);
-	config_done(&config);
+	r = config_load(directories, take_file, configs);
 	if (r < 0) {
 		activation_configs_free(configs);
 		return r;

@@ -5,31 +5,25 @@
  *   name NAME...          what it adds; at least one
  *   run PATH ARGUMENT...  starts it: an absolute path; or else
  *   unit UNIT             systemd starts it
- *   user NAME             who runs it (with run)
+ *   user NAME             who runs it; of a unit, who the unit's User= is
  *   limit WHAT NUMBER     files, processes, memory, core (with run; K, M, G)
  *   timeout SECONDS       for the names to be there
  */
 #include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "activation-config.h"
 #include "registry.h"
-#include "words.h"
 
 #define TIMEOUT_MAX 3600
 
 struct parser {
 	struct activation_config *config;
-	struct text_problem *problem;
-	struct line line;
 	struct words words;
 };
 
-#define complain(parser, ...) \
-	text_problem_set((parser)->problem, (parser)->line.number, __VA_ARGS__)
+#define complain(parser, ...) words_complain(&(parser)->words, __VA_ARGS__)
 
 /* --- Configurations ----------------------------------------------------------------------- */
 
@@ -49,6 +43,8 @@ struct activation_config *activation_config_free(struct activation_config *confi
 	strings_free(config->command);
 	free(config->unit);
 	free(config->user);
+	free(config->login);
+	free(config->home);
 	free(config->file);
 	free(config);
 	return NULL;
@@ -135,20 +131,14 @@ static bool number_from(const char *text, uint64_t *ret)
 {
 	static const char units[] = "KMG";
 	const char *unit;
-	char *end;
 
-	if (*text < '0' || *text > '9')
+	if (!words_take_number(&text, UINT32_MAX, ret))
 		return false;
-
-	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	if (errno || *ret >= UINT64_C(1) << 32)
-		return false;
-	if (!*end)
+	if (!*text)
 		return true;
 
-	unit = strchr(units, *end);
-	if (!unit || end[1])
+	unit = strchr(units, *text);
+	if (!unit || text[1])
 		return false;
 	*ret <<= 10 * (unit - units + 1);
 	return true;
@@ -198,7 +188,7 @@ static int parse_timeout(struct parser *parser)
 	return 0;
 }
 
-static int parse_words(struct parser *parser)
+static int parse_line(void *userdata)
 {
 	static const struct {
 		const char *word;
@@ -207,6 +197,7 @@ static int parse_words(struct parser *parser)
 		{ "name", parse_name }, { "run", parse_run },	  { "unit", parse_unit },
 		{ "user", parse_user }, { "limit", parse_limit }, { "timeout", parse_timeout },
 	};
+	struct parser *parser = userdata;
 	const char *word = parser->words.list[0];
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
@@ -222,13 +213,6 @@ static int parse_words(struct parser *parser)
 			word);
 }
 
-static int parse_line(struct parser *parser)
-{
-	const char *problem = words_split(&parser->words, &parser->line);
-
-	return problem ? complain(parser, "%s", problem) : parse_words(parser);
-}
-
 static int check_whole(struct parser *parser)
 {
 	const struct activation_config *config = parser->config;
@@ -237,30 +221,10 @@ static int check_whole(struct parser *parser)
 		return complain(parser, "no name line");
 	if (!config->command && !config->unit)
 		return complain(parser, "no run or unit line");
-	if (config->unit && (config->user || config->n_limits))
-		return complain(parser, "user and limit do not go with unit; set them in the unit");
+	if (config->unit && config->n_limits)
+		return complain(parser, "limit does not go with unit; set it in the unit");
 
 	return 0;
-}
-
-static int parse(struct parser *parser, const char *file, const char *text, size_t size)
-{
-	const char *problem;
-	int r = 0;
-
-	parser->config->file = strdup(file);
-	parser->config->timeout_sec = ACTIVATION_TIMEOUT_SEC;
-	if (!parser->config->file)
-		return -ENOMEM;
-
-	while (r == 0 && line_next(&parser->line, &text, &size, &problem)) {
-		if (problem)
-			r = complain(parser, "%s", problem);
-		else if (line_has_words(&parser->line))
-			r = parse_line(parser);
-	}
-
-	return r < 0 ? r : check_whole(parser);
 }
 
 int activation_config_read(const char *file, const char *text, size_t size,
@@ -268,10 +232,19 @@ int activation_config_read(const char *file, const char *text, size_t size,
 {
 	struct parser parser = {
 		.config = calloc(1, sizeof(*parser.config)),
-		.problem = ret_problem,
+		.words = { .problem = ret_problem },
 	};
-	int r = parser.config ? parse(&parser, file, text, size) : -ENOMEM;
+	int r = -ENOMEM;
 
+	if (!parser.config)
+		return -ENOMEM;
+
+	parser.config->timeout_sec = ACTIVATION_TIMEOUT_SEC;
+	parser.config->file = strdup(file);
+	if (parser.config->file)
+		r = words_parse(&parser.words, text, size, parse_line, &parser);
+	if (r == 0)
+		r = check_whole(&parser);
 	if (r < 0) {
 		activation_config_free(parser.config);
 		return r;

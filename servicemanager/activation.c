@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,19 +26,24 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "activation.h"
 #include "activation-config.h"
 #include "source.h"
-#include "state.h"
+#include "private.h"
 #include "unit.h"
 #include "waiter.h"
 
 #define RETRY_USEC     500000ULL
 #define RETRY_MAX_USEC 60000000ULL
 #define STABLE_USEC    10000000ULL
+
+/* What a service may expect that nobody configured. */
+#define FILES_USUAL  1024
+#define SERVICE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct activation {
 	struct source source; /* the pidfd */
@@ -47,6 +53,7 @@ struct activation {
 	pid_t pid; /* 0: no process, as far as we know */
 	int pidfd;
 	bool starting;
+	bool expired; /* killed at its timeout, which counted as a failure */
 	uint64_t started_at;
 	uint64_t deadline; /* 0: none */
 	uint64_t retry_at;
@@ -87,8 +94,21 @@ static int become_user(const struct activation_config *config)
 	return 0;
 }
 
+/* Our own number of open files is raised, and our OOM score may be lowered. */
 static int set_limits(const struct activation_config *config)
 {
+	int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	struct rlimit files;
+
+	if (score >= 0 && write(score, "0", 1) < 0)
+		return -errno;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	if (files.rlim_cur > FILES_USUAL)
+		files.rlim_cur = FILES_USUAL;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+
 	for (size_t i = 0; i < config->n_limits; i++) {
 		struct rlimit limit = { config->limits[i].value, config->limits[i].value };
 
@@ -97,18 +117,6 @@ static int set_limits(const struct activation_config *config)
 	}
 
 	return 0;
-}
-
-/* The service is on our bus. What systemd set for us is not meant for it. */
-static int set_environment(const char *device)
-{
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
-	if (device && setenv("IPCBUS_DEVICE", device, /* overwrite= */ 1) < 0)
-		return -errno;
-
-	return chdir("/") < 0 ? -errno : 0;
 }
 
 static int detach(void)
@@ -121,25 +129,40 @@ static int detach(void)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	umask(022);
 	setsid();
-	return dup2(null, STDIN_FILENO) < 0 ? -errno : 0;
+	if (dup2(null, STDIN_FILENO) < 0 || chdir("/") < 0)
+		return -errno;
+
+	return 0;
 }
 
-/* In the child, whose output goes to our log. */
+/* In the child, whose output goes to our log. The service is on our bus. Nothing else of our
+ * environment is meant for it. */
 static void run(const struct activation *a)
 {
 	const struct activation_config *config = a->config;
+	const char *device = a->manager->device ?: getenv("IPCBUS_DEVICE");
+	char variables[5][PATH_MAX], *environment[] = { variables[0], variables[1], variables[2],
+							variables[3], NULL, NULL };
 	int r;
 
+	snprintf(variables[0], PATH_MAX, "PATH=%s", SERVICE_PATH);
+	snprintf(variables[1], PATH_MAX, "HOME=%s", config->home);
+	snprintf(variables[2], PATH_MAX, "USER=%s", config->login);
+	snprintf(variables[3], PATH_MAX, "LOGNAME=%s", config->login);
+	snprintf(variables[4], PATH_MAX, "IPCBUS_DEVICE=%s", device ?: "");
+	if (device)
+		environment[4] = variables[4];
+
 	r = detach();
-	if (r == 0)
-		r = set_environment(a->manager->device);
 	if (r == 0)
 		r = set_limits(config);
 	if (r == 0)
 		r = become_user(config);
 	if (r == 0)
-		execv(config->command[0], config->command);
+		execve(config->command[0], config->command, environment);
 
 	log_line("%s: cannot run %s: %s", config->file, config->command[0],
 		 strerror(r < 0 ? -r : errno));
@@ -149,7 +172,7 @@ static void run(const struct activation *a)
 static void forget_process(struct activation *a)
 {
 	if (a->pidfd >= 0) {
-		source_remove(a->manager, a->pidfd);
+		source_remove(a->manager->epoll, a->pidfd);
 		close(a->pidfd);
 	}
 	a->pidfd = -1;
@@ -162,7 +185,7 @@ static int watch_process(struct activation *a)
 	int r;
 
 	a->pidfd = pidfd_open(a->pid, /* flags= */ 0);
-	r = a->pidfd < 0 ? -errno : source_set(a->manager, &a->source, a->pidfd, EPOLLIN);
+	r = a->pidfd < 0 ? -errno : source_set(a->manager->epoll, &a->source, a->pidfd, EPOLLIN);
 	if (r == 0)
 		return 0;
 
@@ -211,7 +234,8 @@ static void fail(struct activation *a, const char *format, ...)
 
 	for (char **name = a->config->names; *name; name++)
 		if (!registry_find(a->manager->registry, *name))
-			waiters_fail_gets(a->manager, *name, a->problem);
+			waiters_fail(a->manager, *name, /* gets_only= */ true, EHOSTUNREACH,
+				     "cannot start the service of %s: %s", *name, a->problem);
 }
 
 static void unit_ended(void *userdata, const char *problem)
@@ -243,6 +267,11 @@ static void ended(struct activation *a, const siginfo_t *info)
 {
 	bool killed = info->si_code != CLD_EXITED;
 
+	a->deadline = 0;
+	if (a->expired) {
+		a->expired = false;
+		return;
+	}
 	if (now_usec() - a->started_at >= STABLE_USEC)
 		a->failures = 0;
 	if (a->starting || killed || info->si_status != 0)
@@ -250,16 +279,14 @@ static void ended(struct activation *a, const siginfo_t *info)
 		     info->si_status, a->starting ? " before its names were registered" : "");
 	else
 		a->failures = 0;
-	a->deadline = 0;
 }
 
-static void process_ended(struct manager *manager, struct source *source)
+static void process_ended(struct source *source)
 {
 	struct activation *a = container_of(source, struct activation, source);
 	siginfo_t info = { .si_code = 0 };
 	int r = waitid(P_PIDFD, (id_t)a->pidfd, &info, WEXITED | WNOHANG);
 
-	(void)manager;
 	if (r == 0 && info.si_pid == 0)
 		return;
 	forget_process(a);
@@ -274,6 +301,7 @@ static void timed_out(struct activation *a)
 	if (a->pidfd >= 0)
 		pidfd_send_signal(a->pidfd, SIGKILL, NULL, /* flags= */ 0);
 	a->job = unit_job_free(a->job);
+	a->expired = a->starting && a->pid;
 	if (a->starting)
 		fail(a, "%s%snames not registered within %u s", a->config->unit ?: "",
 		     a->config->unit ? ": " : "", a->config->timeout_sec);
@@ -288,6 +316,13 @@ struct activation *activation_find(const struct manager *manager, const char *na
 	while (a && !activation_config_has_name(a->config, name))
 		a = a->next;
 	return a;
+}
+
+bool activation_allows(const struct manager *manager, const char *name, uid_t uid)
+{
+	const struct activation *a = activation_find(manager, name);
+
+	return !a || !uid || uid == a->config->uid;
 }
 
 const char *activation_problem(const struct activation *a)
@@ -344,28 +379,6 @@ int activation_work(struct manager *manager)
 
 /* --- Life ---------------------------------------------------------------------------- */
 
-static struct activation *activation_new(struct manager *manager, struct activation_config *config)
-{
-	struct activation *a = calloc(1, sizeof(*a));
-
-	if (!a)
-		return NULL;
-
-	a->source.ready = process_ended;
-	a->manager = manager;
-	a->config = config;
-	a->pidfd = -1;
-	return a;
-}
-
-static void activation_free(struct activation *a)
-{
-	forget_process(a);
-	unit_job_free(a->job);
-	activation_config_free(a->config);
-	free(a);
-}
-
 static struct activation *take_old(struct manager *manager, const char *file)
 {
 	struct activation **link = &manager->activations, *a;
@@ -379,35 +392,30 @@ static struct activation *take_old(struct manager *manager, const char *file)
 }
 
 /* A service whose file is still there keeps its state, with what the file says now. */
-static struct activation *renew(struct manager *manager, struct activation_config *config)
-{
-	struct activation *a = take_old(manager, config->file);
-
-	if (!a)
-		return activation_new(manager, config);
-
-	activation_config_free(a->config);
-	a->config = config;
-	return a;
-}
-
 int activations_set(struct manager *manager, struct activation_configs *configs)
 {
 	struct activation *list = NULL;
 	int r = 0;
 
 	for (size_t i = 0; i < configs->count; i++) {
-		struct activation *a = renew(manager, configs->list[i]);
+		struct activation *a = take_old(manager, configs->list[i]->file);
 
 		if (!a) {
-			activation_config_free(configs->list[i]);
-			r = -ENOMEM;
-			continue;
+			a = calloc(1, sizeof(*a));
+			if (!a) {
+				r = -ENOMEM;
+				continue;
+			}
+			a->source.ready = process_ended;
+			a->manager = manager;
+			a->pidfd = -1;
 		}
+		activation_config_free(a->config);
+		a->config = configs->list[i];
+		configs->list[i] = NULL;
 		a->next = list;
 		list = a;
 	}
-	configs->count = 0;
 	activations_end(manager);
 	manager->activations = list;
 	return r;
@@ -419,6 +427,9 @@ void activations_end(struct manager *manager)
 		struct activation *a = manager->activations;
 
 		manager->activations = a->next;
-		activation_free(a);
+		forget_process(a);
+		unit_job_free(a->job);
+		activation_config_free(a->config);
+		free(a);
 	}
 }

@@ -5,17 +5,23 @@
 #ifndef SERVICEMANAGER_ACTIVATION_H
 #define SERVICEMANAGER_ACTIVATION_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 struct activation;
 struct activation_configs;
 struct manager;
 
-/* These are the services to activate, and no others. Takes them out of the list.
- * Services that run go on. -ENOMEM: some are missing. */
+/* These are the services to activate, and no others. Takes them out of the list, leaving
+ * NULL. Services that run go on. -ENOMEM: some are missing. */
 int activations_set(struct manager *manager, struct activation_configs *configs);
 void activations_end(struct manager *manager);
 
 /* NULL: no service is configured for the name. */
 struct activation *activation_find(const struct manager *manager, const char *name);
+/* May the user register the name? If a file has it, only the user of that service and root
+ * may. */
+bool activation_allows(const struct manager *manager, const char *name, uid_t uid);
 /* Why the last start failed, while it is too early to try again; otherwise NULL. */
 const char *activation_problem(const struct activation *activation);
 /* Somebody waits for one of its names, which nobody has. */

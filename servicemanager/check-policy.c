@@ -29,34 +29,25 @@ static int complain(const char *what, const char *which)
 	return -EINVAL;
 }
 
-static int parse_groups(struct question *question, char *list)
+/* Without groups, the group with the number of the user. */
+static int parse_who(struct question *question, char *who)
 {
 	struct policy_subject *subject = &question->subject;
-	char *item;
+	char *user = strsep(&who, ":"), *item;
 
-	while ((item = strsep(&list, ","))) {
+	if (policy_find_user(user, &subject->uid) < 0)
+		return complain("unknown user", user);
+
+	subject->groups = question->groups;
+	while ((item = strsep(&who, ","))) {
 		if (subject->n_groups == GROUPS_MAX)
 			return complain("more than 64 groups, at", item);
 		if (policy_find_group(item, &question->groups[subject->n_groups++]) < 0)
 			return complain("unknown group", item);
 	}
-	if (subject->n_groups)
-		subject->gid = question->groups[0];
+	subject->gid = subject->n_groups ? question->groups[0] : subject->uid;
 
 	return 0;
-}
-
-/* Without groups, the group with the number of the user. */
-static int parse_who(struct question *question, char *who)
-{
-	char *user = strsep(&who, ":");
-
-	if (policy_find_user(user, &question->subject.uid) < 0)
-		return complain("unknown user", user);
-
-	question->subject.gid = question->subject.uid;
-	question->subject.groups = question->groups;
-	return parse_groups(question, who);
 }
 
 static int parse_question(struct question *question, char **words)
@@ -80,24 +71,22 @@ static int parse_question(struct question *question, char **words)
 
 static int print_decision(const struct policy *policy, const struct question *question)
 {
+	static const int statuses[] = {
+		[POLICY_ALLOW] = ALLOWED,
+		[POLICY_HIDE] = HIDDEN,
+		[POLICY_REFUSE] = REFUSED,
+	};
 	struct policy_decision decision = policy_decide(policy, &question->subject,
 							question->right, question->name);
 
 	if (decision.rule)
 		printf("%s: %s:%u: %s\n", policy_verdict_text(decision.verdict),
-		       policy_rule_file(decision.rule), policy_rule_line(decision.rule),
-		       policy_rule_text(decision.rule));
+		       decision.rule->file, decision.rule->line,
+		       decision.rule->text);
 	else
 		printf("%s: no rule matches\n", policy_verdict_text(decision.verdict));
 
-	switch (decision.verdict) {
-	case POLICY_ALLOW:
-		return ALLOWED;
-	case POLICY_HIDE:
-		return HIDDEN;
-	default:
-		return REFUSED;
-	}
+	return statuses[decision.verdict];
 }
 
 int check_policy(const char *const *directories, char **words)

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,34 +15,26 @@
 #include "config.h"
 #include "log.h"
 
-void config_done(struct config *config)
-{
-	while (config->count)
-		free(config->list[--config->count].path);
-}
+struct file {
+	char *path;
+	const char *name; /* the last component of the path */
+};
 
-static bool has_file(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->count; i++)
-		if (!strcmp(config->list[i].name, name))
-			return true;
-
-	return false;
-}
-
-static bool is_config(const char *name)
-{
-	size_t size = strlen(name);
-
-	return *name != '.' && size > 5 && !strcmp(name + size - 5, ".conf");
-}
+struct config {
+	struct file list[CONFIG_FILES_MAX];
+	size_t count;
+};
 
 static int add_file(struct config *config, const char *directory, const char *name)
 {
-	struct config_file *file = &config->list[config->count];
+	struct file *file = &config->list[config->count];
+	size_t size = strlen(name);
 
-	if (!is_config(name) || has_file(config, name))
+	if (*name == '.' || size <= 5 || strcmp(name + size - 5, ".conf"))
 		return 0;
+	for (size_t i = 0; i < config->count; i++)
+		if (!strcmp(config->list[i].name, name))
+			return 0;
 	if (config->count == CONFIG_FILES_MAX) {
 		log_line("cannot read %s: more than %d files", directory, CONFIG_FILES_MAX);
 		return -EINVAL;
@@ -78,7 +69,7 @@ static int add_directory(struct config *config, const char *directory)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct config_file *)a)->name, ((const struct config_file *)b)->name);
+	return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
 /* The caller frees *ret_text. */
@@ -111,40 +102,17 @@ static int read_open(int fd, char **ret_text, size_t *ret_size)
 	return 0;
 }
 
-static int read_file(const char *path, char **ret_text, size_t *ret_size)
+static int take_file(const char *path, config_taker *taker, void *userdata)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
-
-	if (fd < 0)
-		return -errno;
-
-	r = read_open(fd, ret_text, ret_size);
-	close(fd);
-	return r;
-}
-
-int config_open(struct config *config, const char *const *directories)
-{
-	int r = 0;
-
-	config->count = 0;
-	for (size_t i = 0; directories[i] && r == 0; i++)
-		r = add_directory(config, directories[i]);
-	qsort(config->list, config->count, sizeof(*config->list), by_name);
-	return r;
-}
-
-size_t config_count(const struct config *config)
-{
-	return config->count;
-}
-
-static int take(const char *path, config_taker *taker, void *userdata)
-{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL;
 	size_t size = 0;
-	int r = read_file(path, &text, &size);
+	int r = -errno;
 
+	if (fd >= 0) {
+		r = read_open(fd, &text, &size);
+		close(fd);
+	}
 	if (r < 0) {
 		log_line("cannot read %s: %s", path, strerror(-r));
 		return r;
@@ -155,15 +123,31 @@ static int take(const char *path, config_taker *taker, void *userdata)
 	return r;
 }
 
-int config_read(const struct config *config, config_taker *taker, void *userdata)
+static int take_files(struct config *config, config_taker *taker, void *userdata)
 {
 	int result = 0;
 
+	qsort(config->list, config->count, sizeof(*config->list), by_name);
 	for (size_t i = 0; i < config->count && result != -ENOMEM; i++) {
-		int r = take(config->list[i].path, taker, userdata);
+		int r = take_file(config->list[i].path, taker, userdata);
 
 		if (r < 0)
 			result = r;
 	}
 	return result;
+}
+
+int config_load(const char *const *directories, config_taker *taker, void *userdata)
+{
+	struct config config = { .count = 0 };
+	int result = 0;
+
+	for (size_t i = 0; directories[i] && result == 0; i++)
+		result = add_directory(&config, directories[i]);
+	if (result == 0)
+		result = take_files(&config, taker, userdata);
+
+	for (size_t i = 0; i < config.count; i++)
+		free(config.list[i].path);
+	return result < 0 ? result : (int)config.count;
 }

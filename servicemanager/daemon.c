@@ -6,7 +6,6 @@
  * what the manager has in its epoll.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,28 +13,40 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "activation-config.h"
 #include "clock.h"
 #include "daemon.h"
 #include "log.h"
 #include "manager.h"
 #include "policy-load.h"
-#include "systemd.h"
+#include "source.h"
 
 #define EVENTS_AT_ONCE 64
 #define SETTLE_MSEC    500
 /* Without memory to learn of space in a receiver, the loop tries again this often. */
 #define WRITABLE_MSEC  100
 
+/* Status for systemd, if it started us. If it cannot be sent, nothing is done about it:
+ * systemd acts when the watchdog stays silent. */
+#define READY "READY=1\nSTATUS=Names can be registered."
+
 struct daemon {
 	const struct daemon_options *options;
 	struct ipc *ipc;
 	struct manager *manager;
 	struct policy *policy;
+	struct source bus;
+	struct source signal;
 	int epoll;
 	int signals;
+	bool awaits_space; /* at some receiver */
+	int status;	   /* 1 to go on, 0 to exit, -errno */
+	uint64_t feed;	   /* the watchdog of systemd, this often; 0: there is none */
+	uint64_t feed_due; /* next */
 };
 
 /* A pidfd is open for each service that servicemanager started. */
@@ -69,32 +80,19 @@ static int open_signals(void)
 /* Handles what has come over the bus, but not without end, because signals and timers must
  * have their turn. If there is no memory for one event, servicemanager goes on: its names
  * must not be lost. */
-static int process_bus(struct ipc *ipc)
+static void bus_ready(struct source *source)
 {
+	struct daemon *daemon = container_of(source, struct daemon, bus);
 	int r = 1;
 
 	for (int i = 0; i < EVENTS_AT_ONCE && r > 0; i++)
-		r = ipc_process(ipc);
+		r = ipc_process(daemon->ipc);
 	if (r == -ENOMEM) {
 		ipc_fail("servicemanager: delaying an event", r, NULL);
 		usleep(10000);
-		return 0;
+	} else if (r < 0) {
+		daemon->status = r;
 	}
-
-	return r;
-}
-
-/* One event at a time, because handling one may free the source of the next. */
-static int process_epoll(int epoll, struct manager *manager)
-{
-	struct epoll_event event;
-	int n = epoll_wait(epoll, &event, 1, /* timeout= */ 0);
-
-	if (n < 0 && errno != EINTR)
-		return -errno;
-	if (n == 1)
-		manager_event(manager, event.data.ptr);
-	return 0;
 }
 
 /* If a file is wrong, the old policy stays in force. */
@@ -119,81 +117,83 @@ static int load_services(struct daemon *daemon)
 	int r = activation_configs_load(daemon->options->services, &configs);
 
 	if (r == 0) {
-		r = manager_set_activations(daemon->manager, configs);
+		r = activations_set(daemon->manager, configs);
 		activation_configs_free(configs);
 	}
 	return r;
 }
 
-/* 1 to go on, 0 to exit, -errno. */
-static int process_signal(struct daemon *daemon)
+static void signal_ready(struct source *source)
 {
+	struct daemon *daemon = container_of(source, struct daemon, signal);
 	struct signalfd_siginfo info;
-	ssize_t size = read(daemon->signals, &info, sizeof(info));
 
-	if (size < 0)
-		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
-	if (info.ssi_signo != SIGHUP)
-		return 0;
+	if (read(daemon->signals, &info, sizeof(info)) < 0) {
+		daemon->status = errno == EINTR || errno == EAGAIN ? 1 : -errno;
+		return;
+	}
+	if (info.ssi_signo != SIGHUP) {
+		daemon->status = 0;
+		return;
+	}
 
-	systemd_reloading();
+	sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)now_usec());
 	reload_policy(daemon);
 	if (load_services(daemon) < 0)
 		log_line("kept the old services");
-	systemd_ready();
-	return 1;
+	sd_notify(/* unset_environment= */ 0, READY);
 }
 
-/* 1 to go on, 0 to exit, -errno. The fds are those of loop(). */
-static int process(struct daemon *daemon, const struct pollfd *fds)
+/* Returns the timeout until the next call. */
+static int feed_watchdog(struct daemon *daemon)
 {
-	int r = 1;
+	uint64_t now = now_usec();
 
-	if (fds[2].revents)
-		r = process_signal(daemon);
-	if (r > 0 && fds[1].revents) {
-		r = process_epoll(daemon->epoll, daemon->manager);
-		r = r < 0 ? r : 1;
-	}
-	if (r > 0 && fds[0].revents) {
-		r = process_bus(daemon->ipc);
-		r = r < 0 ? r : 1;
-	}
+	if (!daemon->feed)
+		return -1;
 
-	return r;
+	if (now >= daemon->feed_due) {
+		sd_notify(/* unset_environment= */ 0, "WATCHDOG=1");
+		daemon->feed_due = now + daemon->feed;
+	}
+	return timeout_until(daemon->feed_due);
 }
 
 static void became_writable(struct ipc *ipc, void *userdata)
 {
+	struct daemon *daemon = userdata;
+
 	(void)ipc;
-	manager_writable(userdata);
+	daemon->awaits_space = false;
+	manager_writable(daemon->manager);
 }
 
-/* Runs until a signal: 0, or -errno. */
+/* Runs until a signal: 0, or -errno. One event at a time, because handling one may free the
+ * source of the next. */
 static int loop(struct daemon *daemon)
 {
-	struct pollfd fds[] = {
-		{ .fd = ipc_get_fd(daemon->ipc), .events = POLLIN },
-		{ .fd = daemon->epoll, .events = POLLIN },
-		{ .fd = daemon->signals, .events = POLLIN },
-	};
-	int r = 1;
+	while (daemon->status > 0) {
+		int timeout = timeout_min(manager_work(daemon->manager), feed_watchdog(daemon));
+		struct epoll_event event;
+		int n;
 
-	while (r > 0) {
-		int timeout = timeout_min(manager_work(daemon->manager), systemd_watchdog());
-
-		if (manager_wants_writable(daemon->manager) &&
-		    ipc_on_writable(daemon->ipc, became_writable, daemon->manager) < 0) {
+		if (manager_wants_writable(daemon->manager) && !daemon->awaits_space)
+			daemon->awaits_space =
+				ipc_on_writable(daemon->ipc, became_writable, daemon,
+						/* ret_slot= */ NULL) == 0;
+		if (manager_wants_writable(daemon->manager) && !daemon->awaits_space) {
 			manager_writable(daemon->manager);
 			timeout = timeout_min(timeout, WRITABLE_MSEC);
 		}
-		if (poll(fds, 3, timeout) >= 0)
-			r = process(daemon, fds);
-		else if (errno != EINTR)
-			r = -errno;
+		n = epoll_wait(daemon->epoll, &event, 1, timeout);
+		if (n == 1)
+			((struct source *)event.data.ptr)->ready(event.data.ptr);
+		else if (n < 0 && errno != EINTR)
+			return -errno;
 	}
 
-	return r;
+	return daemon->status;
 }
 
 static int serve(struct daemon *daemon)
@@ -204,6 +204,7 @@ static int serve(struct daemon *daemon)
 		.verbose = daemon->options->verbose,
 		.policy = daemon->policy,
 		.device = daemon->options->device,
+		.reservations = daemon->options->reservations,
 	};
 	int r;
 
@@ -215,13 +216,18 @@ static int serve(struct daemon *daemon)
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot become the manager of the bus", r, NULL);
 
-	r = load_services(daemon);
+	if (load_services(daemon) < 0)
+		log_line("starting no services, until their files are right and SIGHUP comes");
+	if (r == 0)
+		r = source_set(daemon->epoll, &daemon->bus, ipc_get_fd(daemon->ipc), EPOLLIN);
+	if (r == 0)
+		r = source_set(daemon->epoll, &daemon->signal, daemon->signals, EPOLLIN);
 	if (r == 0) {
 		log_line("ready");
-		systemd_ready();
+		sd_notify(/* unset_environment= */ 0, READY);
 		r = loop(daemon);
 	}
-	systemd_stopping();
+	sd_notify(/* unset_environment= */ 0, "STOPPING=1");
 	daemon->manager = manager_free(daemon->manager);
 	if (r < 0)
 		return ipc_fail("servicemanager: cannot continue", r, NULL);
@@ -248,13 +254,26 @@ static int open_bus(struct ipc **ret_ipc, const char *device)
 
 int daemon_run(const struct daemon_options *options)
 {
-	struct daemon daemon = { .options = options };
+	struct daemon daemon = {
+		.options = options,
+		.bus = { .ready = bus_ready },
+		.signal = { .ready = signal_ready },
+		.status = 1,
+	};
 	int status;
 
-	if (policy_load(options->policy, &daemon.policy) < 0)
-		return EXIT_FAILURE;
+	/* Whoever restarts us would only do so for ever. */
+	if (policy_load(options->policy, &daemon.policy) < 0) {
+		daemon.policy = policy_new();
+		if (!daemon.policy)
+			return ipc_fail("servicemanager: cannot start", -ENOMEM, NULL);
+		log_line("refusing everything to everybody, until the policy is right and SIGHUP comes");
+	}
 
 	raise_fd_limit();
+	/* Three times in each period. */
+	if (sd_watchdog_enabled(/* unset_environment= */ 0, &daemon.feed) > 0)
+		daemon.feed /= 3;
 	daemon.signals = open_signals();
 	daemon.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (daemon.signals < 0 || daemon.epoll < 0)

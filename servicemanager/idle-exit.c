@@ -15,9 +15,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "access.h"
 #include "idle-exit.h"
 #include "reply.h"
-#include "state.h"
+#include "private.h"
 #include "waiter.h"
 
 int idle_exit_cookie(uint64_t *ret_cookie)
@@ -49,7 +50,8 @@ void idle_exit_wanted(struct manager *manager, struct owner *owner)
 	if (r == 0)
 		owner->asked = true;
 	else
-		waiters_fail(manager, owner->entry.name, -r, "its Provider cannot be notified");
+		waiters_fail(manager, owner->entry.name, /* gets_only= */ false, -r,
+			     "%s: its Provider cannot be notified", owner->entry.name);
 }
 
 /* A Provider that cannot be notified that nobody wants the object only exits later. */
@@ -99,10 +101,19 @@ int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest 
 {
 	struct manager *manager = userdata;
 	struct owner *owner = find_idle_exit(manager, request->name);
+	bool own = owner && owner->entry.uid == ipc_call_uid(call) &&
+		   owner->entry.pid == ipc_call_pid(call);
+	int r = 1;
 
+	if (!registry_name_is_valid(request->name))
+		return ipc_call_errno(call, EINVAL, BAD_NAME);
+	if (!own)
+		r = access_reply_unseen(manager, call, request->name);
+	if (r <= 0)
+		return r;
 	if (!owner)
 		return ipc_call_errno(call, ENOENT, "nobody registered that name with a Provider");
-	if (owner->entry.uid != ipc_call_uid(call) || owner->entry.pid != ipc_call_pid(call))
+	if (!own)
 		return ipc_call_errno(call, EPERM, "another process registered %s",
 				      owner->entry.name);
 	if (owner->asked || waiters_exist(manager, owner->entry.name))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking names up: Get(), Wait(), Check() and List().
+ * Looking names up: Get(), Wait() and Check().
  */
 #ifndef SERVICEMANAGER_LOOKUP_H
 #define SERVICEMANAGER_LOOKUP_H
@@ -13,7 +13,6 @@ struct owner;
 int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata);
 int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request, void *userdata);
 int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request, void *userdata);
-int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata);
 
 /* The name was registered: those who wait for it get its object. */
 void lookup_registered(struct manager *manager, struct owner *owner);

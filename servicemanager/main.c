@@ -15,7 +15,7 @@
 
 static const char usage[] =
 	"usage: servicemanager [--device PATH] [--policy DIRECTORY]...\n"
-	"                      [--services DIRECTORY]... [--verbose]\n"
+	"                      [--services DIRECTORY]... [--reservations FILE] [--verbose]\n"
 	"       servicemanager --check-policy [--policy DIRECTORY]...\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
@@ -28,6 +28,8 @@ static const char usage[] =
 	"  -s, --services DIR  read the services to activate from DIR, instead of\n"
 	"                      /etc/ipcbus/services.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/services.d\n"
+	"  -r, --reservations FILE\n"
+	"                      keep in FILE whose the names are, over a restart\n"
 	"      --check-policy  check the files of the policy; or print whether USER may\n"
 	"                      register, find, list or call NAME, and which rule decides\n"
 	"  -v, --verbose       log names, waiting calls and watches as they come and go\n"
@@ -43,6 +45,7 @@ struct directories {
 
 struct arguments {
 	const char *device;
+	const char *reservations;
 	struct directories policy;
 	struct directories services;
 	bool check;
@@ -77,6 +80,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 		{ "device", required_argument, NULL, 'd' },
 		{ "policy", required_argument, NULL, 'p' },
 		{ "services", required_argument, NULL, 's' },
+		{ "reservations", required_argument, NULL, 'r' },
 		{ "check-policy", no_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -85,7 +89,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "d:p:s:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "d:p:s:r:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			arguments->device = optarg;
@@ -97,6 +101,9 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 		case 's':
 			if (!add_directory(&arguments->services, optarg))
 				return 2;
+			break;
+		case 'r':
+			arguments->reservations = optarg;
 			break;
 		case 'c':
 			arguments->check = true;
@@ -152,6 +159,7 @@ int main(int argc, char **argv)
 		.device = arguments.device,
 		.policy = arguments.policy.list,
 		.services = arguments.services.list,
+		.reservations = arguments.reservations,
 		.verbose = arguments.verbose,
 	});
 }

@@ -11,14 +11,18 @@
 #include "access.h"
 #include "activation.h"
 #include "idle-exit.h"
+#include "listing.h"
 #include "lookup.h"
 #include "manager.h"
 #include "registration.h"
-#include "source.h"
-#include "state.h"
+#include "reservation.h"
+#include "private.h"
 #include "unit.h"
 #include "waiter.h"
 #include "watch.h"
+
+/* A name, an interface, a watcher, and some metadata; or about a thousand groups. */
+#define REQUEST_MAX 4096
 
 static const struct service_manager_ops ops = {
 	.register_name = handle_register_name,
@@ -34,18 +38,13 @@ static const struct service_manager_ops ops = {
 	.idle_exit = handle_idle_exit,
 };
 
-/* A driver without labels knows no label of any caller: then rules about labels match
- * nobody. */
-static int ask_for_labels(struct ipc_object *object)
-{
-	int r = ipc_object_set_flags(object, IPC_OBJECT_LABEL);
-
-	return r == -EOPNOTSUPP ? 0 : r;
-}
-
 int manager_new(struct ipc *ipc, const struct manager_options *options,
 		struct manager **ret_manager)
 {
+	const struct ipc_object_limits limits = {
+		.size = sizeof(limits),
+		.message_size = REQUEST_MAX,
+	};
 	struct manager *manager = calloc(1, sizeof(*manager));
 	int r;
 
@@ -57,17 +56,23 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 	manager->verbose = options->verbose;
 	manager->policy = options->policy;
 	manager->device = options->device;
+	manager->reservations = options->reservations;
 	manager->settled = !options->settle_msec;
 	manager->started_at = now_usec();
 	manager->settled_at = manager->started_at + options->settle_msec * 1000ULL;
 	manager->registry = registry_new();
 	r = manager->registry ? 0 : -ENOMEM;
 	if (r == 0)
+		reservations_load(manager);
+	if (r == 0)
 		r = service_manager_object_new(ipc, &ops, manager, /* destroy= */ NULL,
 					       &manager->object);
 	if (r == 0)
-		r = ask_for_labels(manager->object);
+		r = ipc_object_set_limits(manager->object, &limits);
 	if (r == 0)
+		r = ipc_object_set_flags(manager->object, IPC_OBJECT_LABEL);
+	/* Without labels in the driver, rules about labels match nobody. */
+	if (r == 0 || r == -EOPNOTSUPP)
 		r = ipc_set_manager(ipc, manager->object);
 	if (r < 0) {
 		manager_free(manager);
@@ -83,18 +88,6 @@ void manager_set_policy(struct manager *manager, const struct policy *policy)
 	manager->policy = policy;
 	lookup_policy_changed(manager);
 	watch_policy_changed(manager);
-}
-
-int manager_set_activations(struct manager *manager, struct activation_configs *configs)
-{
-	return activations_set(manager, configs);
-}
-
-void manager_event(struct manager *manager, void *data)
-{
-	struct source *source = data;
-
-	source->ready(manager, source);
 }
 
 static int settle_work(struct manager *manager)
@@ -118,6 +111,8 @@ int manager_work(struct manager *manager)
 	int timeout = timeout_min(settle_work(manager), units_work(manager));
 
 	timeout = timeout_min(timeout, activation_work(manager));
+	timeout = timeout_min(timeout, reservations_work(manager));
+	timeout = timeout_min(timeout, listings_work(manager));
 	/* Last, because all of the above may change names. */
 	return timeout_min(timeout, watch_work(manager));
 }
@@ -138,6 +133,7 @@ struct manager *manager_free(struct manager *manager)
 		return NULL;
 
 	waiters_end(manager);
+	listings_end(manager);
 	activations_end(manager);
 	units_end(manager);
 	watch_end(manager);

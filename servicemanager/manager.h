@@ -12,12 +12,11 @@
 
 #include "policy.h"
 
-struct activation_configs;
 struct manager;
 
 struct manager_options {
-	/* The manager adds to this epoll what it waits for besides the bus. The loop passes
-	 * the data.ptr of each event to manager_event(). */
+	/* The manager adds to this epoll what it waits for besides the bus. The data.ptr of
+	 * an event is a struct source. */
 	int epoll;
 	/* For this long, Get() waits for a name that nobody has: its owner may be about to
 	 * register it again. The time grows while others still do so. */
@@ -25,6 +24,8 @@ struct manager_options {
 	bool verbose;
 	/* The bus, for services that the manager starts; NULL: the default one. */
 	const char *device;
+	/* A file that has the names and their users over a restart; NULL: none. */
+	const char *reservations;
 	/* Stays the caller's, who may free it after manager_free(), or after another
 	 * policy was set. */
 	const struct policy *policy;
@@ -36,12 +37,6 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 
 /* Applies the policy from now on, also to callers that wait or watch already. */
 void manager_set_policy(struct manager *manager, const struct policy *policy);
-
-/* Activates these services and no others. Takes them out of the list. -ENOMEM: some are
- * missing. */
-int manager_set_activations(struct manager *manager, struct activation_configs *configs);
-
-void manager_event(struct manager *manager, void *data);
 
 /* Does what is due. Returns after how many milliseconds it must be called again, or -1
  * for no limit. */

@@ -26,9 +26,9 @@ endif
 
 # From below to above. The core is what the tests build: it reads no files, and knows no
 # signals and no loop.
-MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reply \
-	access waiter unit activation idle-exit lookup watch registration manager
-MANAGER_PARTS := $(MANAGER_CORE) config policy-load activation-load check-policy systemd daemon main
+MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reservation reply \
+	access waiter unit activation idle-exit lookup listing watch registration manager
+MANAGER_PARTS := $(MANAGER_CORE) config policy-load activation-load check-policy daemon main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
@@ -70,6 +70,7 @@ install-servicemanager: $(MANAGER)
 	$(Q)$(INSTALL) -D -m 644 servicemanager/default-policy.conf \
 	  $(DESTDIR)$(datadir)/ipcbus/policy.d/00-default.conf
 
+PRODUCTS += $(MANAGER)
 ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
 	$(B)/servicemanager/test-activation $(MANAGER_GUEST_TESTS)
 UNIT_TESTS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \

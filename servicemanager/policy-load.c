@@ -6,8 +6,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
@@ -20,21 +18,15 @@ static const char built_in[] =
 
 /* --- Users and groups -------------------------------------------------------------- */
 
-static int number_from(const char *text, unsigned int *ret)
+static bool number_from(const char *text, unsigned int *ret)
 {
-	unsigned long value;
-	char *end;
+	uint64_t value;
 
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || value >= UINT32_MAX)
-		return -EINVAL;
+	if (!words_take_number(&text, UINT32_MAX - 1, &value) || *text)
+		return false;
 
 	*ret = (unsigned int)value;
-	return 0;
+	return true;
 }
 
 /* root is 0 even without a user database. */
@@ -62,12 +54,12 @@ static int group_named(const char *name, gid_t *ret_gid)
 
 int policy_find_user(const char *text, uid_t *ret_uid)
 {
-	return number_from(text, ret_uid) == 0 ? 0 : user_named(text, ret_uid);
+	return number_from(text, ret_uid) ? 0 : user_named(text, ret_uid);
 }
 
 int policy_find_group(const char *text, gid_t *ret_gid)
 {
-	return number_from(text, ret_gid) == 0 ? 0 : group_named(text, ret_gid);
+	return number_from(text, ret_gid) ? 0 : group_named(text, ret_gid);
 }
 
 static const struct policy_names names = { .user = user_named, .group = group_named };
@@ -79,39 +71,23 @@ static void print_problem(const char *file, const struct text_problem *problem)
 	log_line("%s:%u: %s", file, problem->line, problem->text);
 }
 
-static int load_text(struct policy *policy, const char *path, const char *text, size_t size)
+static int take_text(void *userdata, const char *path, const char *text, size_t size)
 {
 	struct text_problem problem;
-	int r = policy_read(policy, path, text, size, &names, print_problem, &problem);
+	int r = policy_read(userdata, path, text, size, &names, print_problem, &problem);
 
 	if (r == -EINVAL)
 		print_problem(path, &problem);
 	return r;
 }
 
-static int take_file(void *userdata, const char *path, const char *text, size_t size)
-{
-	return load_text(userdata, path, text, size);
-}
-
-static int load(struct policy *policy, const char *const *directories)
-{
-	struct config config;
-	int r = config_open(&config, directories);
-
-	if (r == 0 && !config_count(&config))
-		r = load_text(policy, "(built in)", built_in, sizeof(built_in) - 1);
-	else if (r == 0)
-		r = config_read(&config, take_file, policy);
-	config_done(&config);
-	return r;
-}
-
 int policy_load(const char *const *directories, struct policy **ret_policy)
 {
 	struct policy *policy = policy_new();
-	int r = policy ? load(policy, directories) : -ENOMEM;
+	int r = policy ? config_load(directories, take_text, policy) : -ENOMEM;
 
+	if (r == 0)
+		r = take_text(policy, "(built in)", built_in, sizeof(built_in) - 1);
 	if (r < 0) {
 		policy_free(policy);
 		return r;

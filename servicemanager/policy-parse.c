@@ -14,39 +14,21 @@
  * what a word and a comment is.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy-rule.h"
-#include "words.h"
+#include "policy.h"
 
-/* Words point into the line. */
 struct parser {
+	struct policy *policy;
 	const char *file;
 	const struct policy_names *names;
 	void (*warn)(const char *file, const struct text_problem *problem);
-	struct text_problem *problem;
-	struct line line;
 	struct words words;
 	size_t at; /* the next word */
 };
 
-#define complain(parser, ...) \
-	text_problem_set((parser)->problem, (parser)->line.number, __VA_ARGS__)
-
-static void warn_of(const struct parser *parser, const char *what, const char *name)
-{
-	struct text_problem problem;
-
-	if (!parser->warn)
-		return;
-
-	text_problem_set(&problem, parser->line.number,
-			 "unknown %s \"%.64s\": the rule matches nobody of that name", what,
-			 name);
-	parser->warn(parser->file, &problem);
-}
+#define complain(parser, ...) words_complain(&(parser)->words, __VA_ARGS__)
 
 static char *next_word(struct parser *parser)
 {
@@ -55,48 +37,38 @@ static char *next_word(struct parser *parser)
 
 /* --- Who --------------------------------------------------------------------------- */
 
-/* A number up to 2^32 - 2; 2^32 - 1 is nobody's. */
-static bool take_number(const char **p, uint32_t *ret)
-{
-	unsigned long value;
-	char *end;
-
-	if (**p < '0' || **p > '9')
-		return false;
-
-	errno = 0;
-	value = strtoul(*p, &end, 10);
-	if (errno || value > UINT32_MAX - 1)
-		return false;
-
-	*p = end;
-	*ret = (uint32_t)value;
-	return true;
-}
+/* Numbers go up to 2^32 - 2; 2^32 - 1 is nobody's. */
+#define NUMBER_MAX (UINT32_MAX - 1)
 
 /* 1: *ret is from "7" or "7-9"; 0: the text is a name; -EINVAL. */
 static int range_from(struct parser *parser, const char *text, struct policy_range *ret)
 {
+	uint64_t first, last;
 	const char *p = text;
 
-	if (!take_number(&p, &ret->first))
+	if (!words_take_number(&p, NUMBER_MAX, &first))
 		return *text >= '0' && *text <= '9' ?
 			       complain(parser, "\"%.64s\" is too large", text) :
 			       0;
-	ret->last = ret->first;
+	last = first;
 	if (*p == '-') {
 		p++;
-		if (!take_number(&p, &ret->last) || *p)
+		if (!words_take_number(&p, NUMBER_MAX, &last) || *p)
 			return complain(parser, "\"%.64s\" is not a range of numbers", text);
-		if (ret->last < ret->first)
+		if (last < first)
 			return complain(parser, "\"%.64s\" ends before it begins", text);
 	}
+	if (*p)
+		return complain(parser, "\"%.64s\" is neither a number nor a name", text);
 
-	return *p ? complain(parser, "\"%.64s\" is neither a number nor a name", text) : 1;
+	*ret = (struct policy_range){ (uint32_t)first, (uint32_t)last };
+	return 1;
 }
 
-static int range_named(struct parser *parser, const char *what, const char *name,
-		       struct policy_range *ret)
+/* If a rule that takes rights away is about somebody who does not exist, the name may be
+ * misspelt, and the rule that is meant would be missing. */
+static int range_named(struct parser *parser, enum policy_verdict verdict, const char *what,
+		       const char *name, struct policy_range *ret)
 {
 	uid_t uid = 0;
 	gid_t gid = 0;
@@ -106,8 +78,19 @@ static int range_named(struct parser *parser, const char *what, const char *name
 		r = parser->names->user(name, &uid);
 	else
 		r = parser->names->group(name, &gid);
+	if (r < 0 && verdict != POLICY_ALLOW)
+		return complain(parser, "unknown %s \"%.64s\"", what, name);
 	if (r < 0) {
-		warn_of(parser, what, name);
+		if (parser->warn) {
+			struct text_problem problem, *own = parser->words.problem;
+
+			parser->words.problem = &problem;
+			complain(parser,
+				 "unknown %s \"%.64s\": the rule matches nobody of that name", what,
+				 name);
+			parser->words.problem = own;
+			parser->warn(parser->file, &problem);
+		}
 		return 0;
 	}
 
@@ -115,8 +98,8 @@ static int range_named(struct parser *parser, const char *what, const char *name
 	return 1;
 }
 
-static int add_range(struct parser *parser, const char *what, const char *text,
-		     struct policy_ranges *ranges)
+static int add_range(struct parser *parser, enum policy_verdict verdict, const char *what,
+		     const char *text, struct policy_ranges *ranges)
 {
 	struct policy_range range, *grown;
 	int r;
@@ -125,7 +108,7 @@ static int add_range(struct parser *parser, const char *what, const char *text,
 		return complain(parser, "missing %s before or after a comma", what);
 	r = range_from(parser, text, &range);
 	if (r == 0)
-		r = range_named(parser, what, text, &range);
+		r = range_named(parser, verdict, what, text, &range);
 	if (r <= 0)
 		return r;
 
@@ -138,7 +121,8 @@ static int add_range(struct parser *parser, const char *what, const char *text,
 	return 0;
 }
 
-static int parse_list(struct parser *parser, const char *what, struct policy_ranges *ranges)
+static int parse_list(struct parser *parser, enum policy_verdict verdict, const char *what,
+		      struct policy_ranges *ranges)
 {
 	char *list = next_word(parser), *item;
 	int r;
@@ -150,7 +134,7 @@ static int parse_list(struct parser *parser, const char *what, struct policy_ran
 
 	ranges->any = false;
 	while ((item = strsep(&list, ","))) {
-		r = add_range(parser, what, item, ranges);
+		r = add_range(parser, verdict, what, item, ranges);
 		if (r < 0)
 			return r;
 	}
@@ -185,9 +169,9 @@ static int parse_who(struct parser *parser, struct policy_rule *rule)
 
 	for (; word && r == 0; word = next_word(parser)) {
 		if (!strcmp(word, "user"))
-			r = parse_list(parser, "user", &rule->users);
+			r = parse_list(parser, rule->verdict, "user", &rule->users);
 		else if (!strcmp(word, "group"))
-			r = parse_list(parser, "group", &rule->groups);
+			r = parse_list(parser, rule->verdict, "group", &rule->groups);
 		else if (!strcmp(word, "label"))
 			r = parse_label(parser, rule);
 		else
@@ -257,6 +241,18 @@ static int parse_rights(struct parser *parser, struct policy_rule *rule)
 	return 0;
 }
 
+/* Is there a %u, and what follows could go on with its number? Then "user-%u*" of the user
+ * 100 would match "user-1000-x". */
+static bool pattern_is_open(const char *pattern)
+{
+	const char *u = strchr(pattern, '%');
+
+	if (!u)
+		return false;
+
+	return (u[2] && strchr("0123456789%*", u[2])) || pattern_is_open(u + 2);
+}
+
 /* Characters of names, %u, and a '*' at the end. */
 static bool pattern_is_valid(const char *pattern)
 {
@@ -289,6 +285,10 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 			return complain(parser,
 					"\"%.64s\" is neither a name nor the beginning of names and a *",
 					word);
+		if (pattern_is_open(word))
+			return complain(parser,
+					"\"%.64s\" would match names of other users; put a / or . after %%u",
+					word);
 		rule->patterns[rule->n_patterns] = strdup(word);
 		if (!rule->patterns[rule->n_patterns])
 			return -ENOMEM;
@@ -302,20 +302,16 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 
 static int parse_rule(struct parser *parser, struct policy_rule *rule)
 {
-	const char *problem;
+	const char *line = parser->words.line;
 	int r;
 
-	rule->line = parser->line.number;
+	rule->line = parser->words.number;
 	rule->file = strdup(parser->file);
-	rule->text = strdup(parser->line.text + strspn(parser->line.text, " \t"));
+	rule->text = strdup(line + strspn(line, " \t"));
 	if (!rule->file || !rule->text)
 		return -ENOMEM;
 
 	parser->at = 0;
-	problem = words_split(&parser->words, &parser->line);
-	if (problem)
-		return complain(parser, "%s", problem);
-
 	r = parse_verdict(parser, rule);
 	if (r == 0)
 		r = parse_who(parser, rule);
@@ -326,9 +322,10 @@ static int parse_rule(struct parser *parser, struct policy_rule *rule)
 	return r;
 }
 
-static int read_rule(struct parser *parser, struct policy *policy)
+static int parse_line(void *userdata)
 {
 	struct policy_rule *rule = calloc(1, sizeof(*rule));
+	struct parser *parser = userdata;
 	int r;
 
 	if (!rule)
@@ -339,7 +336,7 @@ static int read_rule(struct parser *parser, struct policy *policy)
 		return r;
 	}
 
-	r = policy_append(policy, rule);
+	r = policy_append(parser->policy, rule);
 	return r == -EINVAL ? complain(parser, "more than %d rules", POLICY_RULES_MAX) : r;
 }
 
@@ -349,20 +346,12 @@ int policy_read(struct policy *policy, const char *file, const char *text, size_
 		struct text_problem *ret_problem)
 {
 	struct parser parser = {
+		.policy = policy,
 		.file = file,
 		.names = names,
 		.warn = warn,
-		.problem = ret_problem,
+		.words = { .problem = ret_problem },
 	};
-	const char *problem;
-	int r = 0;
 
-	while (r == 0 && line_next(&parser.line, &text, &size, &problem)) {
-		if (problem)
-			r = complain(&parser, "%s", problem);
-		else if (line_has_words(&parser.line))
-			r = read_rule(&parser, policy);
-	}
-
-	return r;
+	return words_parse(&parser.words, text, size, parse_line, &parser);
 }

@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy-rule.h"
+#include "policy.h"
 
 struct policy {
 	struct policy_rule **rules;
 	size_t n_rules;
-	size_t size;
 };
 
 /* --- Keeping rules ------------------------------------------------------------- */
@@ -52,34 +51,19 @@ struct policy *policy_free(struct policy *policy)
 	return NULL;
 }
 
-static int reserve(struct policy *policy)
-{
-	size_t size = policy->size ? 2 * policy->size : 16;
-	struct policy_rule **rules;
-
-	if (policy->n_rules == POLICY_RULES_MAX)
-		return -EINVAL;
-	if (policy->n_rules < policy->size)
-		return 0;
-
-	rules = reallocarray(policy->rules, size, sizeof(*rules));
-	if (!rules)
-		return -ENOMEM;
-
-	policy->rules = rules;
-	policy->size = size;
-	return 0;
-}
-
 int policy_append(struct policy *policy, struct policy_rule *rule)
 {
-	int r = reserve(policy);
+	struct policy_rule **rules = NULL;
+	size_t n = policy->n_rules;
 
-	if (r < 0) {
+	if (n < POLICY_RULES_MAX)
+		rules = reallocarray(policy->rules, n + 1, sizeof(*rules));
+	if (!rules) {
 		policy_rule_free(rule);
-		return r;
+		return n < POLICY_RULES_MAX ? -ENOMEM : -EINVAL;
 	}
 
+	policy->rules = rules;
 	policy->rules[policy->n_rules++] = rule;
 	return 0;
 }
@@ -188,21 +172,6 @@ bool policy_asks_for_groups(const struct policy *policy)
 size_t policy_count(const struct policy *policy)
 {
 	return policy->n_rules;
-}
-
-const char *policy_rule_file(const struct policy_rule *rule)
-{
-	return rule->file;
-}
-
-unsigned int policy_rule_line(const struct policy_rule *rule)
-{
-	return rule->line;
-}
-
-const char *policy_rule_text(const struct policy_rule *rule)
-{
-	return rule->text;
 }
 
 const char *policy_verdict_text(enum policy_verdict verdict)

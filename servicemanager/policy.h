@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "words.h"
@@ -41,7 +42,29 @@ struct policy_subject {
 	const char *label; /* of the security module; NULL: none */
 };
 
-struct policy_rule;
+/* Numbers of users or groups, both ends included. */
+struct policy_range {
+	uint32_t first, last;
+};
+
+struct policy_ranges {
+	bool any; /* all numbers; otherwise those of the list, which may be empty */
+	struct policy_range *ranges;
+	size_t count;
+};
+
+struct policy_rule {
+	enum policy_verdict verdict;
+	unsigned int rights; /* enum policy_right, or'ed */
+	struct policy_ranges users;
+	struct policy_ranges groups;
+	char *label;	 /* NULL: any */
+	char **patterns; /* of names */
+	size_t n_patterns;
+	char *file;
+	unsigned int line;
+	char *text; /* the line of the file */
+};
 
 struct policy_decision {
 	enum policy_verdict verdict;
@@ -62,16 +85,21 @@ struct policy *policy_free(struct policy *policy);
 
 /*
  * Appends the rules in the text of a file. A user or group that does not exist matches
- * nobody, and is passed to warn(), which may be NULL. After an error some of the rules may
- * be in the policy, which must not be used.
+ * nobody in a rule that allows, and is passed to warn(), which may be NULL. After an error
+ * some of the rules may be in the policy, which must not be used.
  *
- *   -EINVAL  the text is wrong; *ret_problem says where and why
+ *   -EINVAL  the text is wrong, or a rule that refuses or hides is about a user or group that
+ *            does not exist; *ret_problem says where and why
  *   -ENOMEM
  */
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,
 		const struct policy_names *names,
 		void (*warn)(const char *file, const struct text_problem *problem),
 		struct text_problem *ret_problem);
+
+/* For policy_read(): takes the rule over. -EINVAL: there are too many; -ENOMEM. */
+int policy_append(struct policy *policy, struct policy_rule *rule);
+struct policy_rule *policy_rule_free(struct policy_rule *rule);
 
 struct policy_decision policy_decide(const struct policy *policy,
 				     const struct policy_subject *subject, enum policy_right right,
@@ -81,10 +109,6 @@ struct policy_decision policy_decide(const struct policy *policy,
 bool policy_asks_for_groups(const struct policy *policy);
 
 size_t policy_count(const struct policy *policy);
-const char *policy_rule_file(const struct policy_rule *rule);
-unsigned int policy_rule_line(const struct policy_rule *rule);
-/* The line of the file. */
-const char *policy_rule_text(const struct policy_rule *rule);
 
 /* From "register", "find", "list" or "call"; 0 for anything else. */
 enum policy_right policy_right_from(const char *text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Registering and unregistering names, and the lives of their owners: see registration.h.
- * What is kept for a name is a struct owner (state.h). It ends when the name is
+ * What is kept for a name is a struct owner (private.h). It ends when the name is
  * unregistered, when another object replaces it, or when its object dies.
  */
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "lookup.h"
 #include "registration.h"
 #include "reply.h"
-#include "state.h"
+#include "reservation.h"
+#include "private.h"
 #include "watch.h"
 
 /* After a restart owners register their names again within milliseconds. The manager
@@ -24,22 +25,12 @@
 
 /* --- Owners -------------------------------------------------------------------- */
 
+/* The owner is not in the registry, or no longer. */
 static void owner_free(struct owner *owner)
 {
+	ipc_slot_end_async(owner->death);
 	ipc_proxy_unref(owner->proxy);
 	free(owner);
-}
-
-/* Frees an owner that is not in the registry, or no longer. */
-static void owner_drop(struct owner *owner)
-{
-	if (owner->death && ipc_proxy_off_death(owner->proxy, owner->death) < 0) {
-		/* It died just now: owner_died() is about to run. */
-		owner->dropped = true;
-		return;
-	}
-
-	owner_free(owner);
 }
 
 static void owner_died(struct ipc_proxy *proxy, void *userdata)
@@ -47,13 +38,11 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 	struct owner *owner = userdata;
 
 	(void)proxy;
-	if (!owner->dropped) {
-		registry_unregister(owner->manager->registry, &owner->entry);
-		log_verbose(owner->manager, "unregistered %s: its object died (pid %d, uid %u)",
-			    owner->entry.name, owner->entry.pid, owner->entry.uid);
-		watch_changed(owner->manager, owner->entry.name);
-	}
-
+	registry_unregister(owner->manager->registry, &owner->entry,
+			    reservation_time(owner->manager));
+	log_verbose(owner->manager, "unregistered %s: its object died (pid %d, uid %u)",
+		    owner->entry.name, owner->entry.pid, owner->entry.uid);
+	watch_changed(owner->manager, owner->entry.name);
 	owner_free(owner);
 }
 
@@ -114,12 +103,6 @@ static const char *register_problem(const Ipc__Manager__RegisterNameRequest *req
 	return NULL;
 }
 
-static int reply_taken(struct ipc_call *call, const struct registry_entry *entry)
-{
-	return ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", entry->name,
-			      entry->uid);
-}
-
 /* The owner that already has the name, if the request changes nothing: after each of our
  * restarts every owner registers its names again. */
 static struct owner *find_same(const struct manager *manager, const struct owner *owner)
@@ -132,14 +115,6 @@ static struct owner *find_same(const struct manager *manager, const struct owner
 		return NULL;
 
 	return owner_of(entry);
-}
-
-static int registered_again(struct manager *manager, struct ipc_call *call, struct owner *owner)
-{
-	/* It was about to exit, and stays. */
-	if (owner->exiting)
-		idle_exit_registered(manager, owner);
-	return service_manager_reply_register_name(call);
 }
 
 static void settle_later(struct manager *manager)
@@ -159,9 +134,10 @@ static void registered(struct manager *manager, struct owner *owner, struct regi
 		    *owner->entry.interface ? owner->entry.interface : "an object",
 		    owner->entry.pid, owner->entry.uid);
 	if (old)
-		owner_drop(owner_of(old));
+		owner_free(owner_of(old));
 	if (!manager->settled)
 		settle_later(manager);
+	reservations_changed(manager);
 	activation_registered(manager, owner->entry.name);
 	lookup_registered(manager, owner);
 	watch_changed(manager, owner->entry.name);
@@ -176,8 +152,11 @@ static int register_owner(struct manager *manager, struct ipc_call *call, struct
 	int r;
 
 	if (same) {
-		owner_drop(owner);
-		return registered_again(manager, call, same);
+		owner_free(owner);
+		/* It was about to exit, and stays. */
+		if (same->exiting)
+			idle_exit_registered(manager, same);
+		return service_manager_reply_register_name(call);
 	}
 
 	r = registry_register(manager->registry, &owner->entry, &old);
@@ -187,31 +166,22 @@ static int register_owner(struct manager *manager, struct ipc_call *call, struct
 	}
 
 	if (r == -EEXIST)
-		r = reply_taken(call, registry_find(manager->registry, name));
+		r = ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", name,
+				   registry_find(manager->registry, name)->uid);
+	else if (r == -EBUSY)
+		r = ipc_call_errno(call, EEXIST, "%s is reserved for another user, whose object died",
+				   name);
 	else
 		r = reply_failure(call, r, "names");
-	owner_drop(owner);
+	owner_free(owner);
 	return r;
-}
-
-/* 1: it may. Otherwise the reply was sent, which returned 0 or -errno. */
-static int may_register(const struct manager *manager, struct ipc_call *call, const char *name)
-{
-	struct policy_decision decision;
-	int r = access_decide_call(manager, call, POLICY_REGISTER, name, &decision);
-
-	if (r < 0)
-		return r;
-	if (decision.verdict == POLICY_ALLOW)
-		return 1;
-
-	return reply_denied(call, &decision, name);
 }
 
 int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterNameRequest *request,
 			 void *userdata)
 {
 	const char *problem = register_problem(request);
+	struct policy_decision decision;
 	struct manager *manager = userdata;
 	struct ipc_proxy *proxy;
 	struct owner *owner;
@@ -220,9 +190,15 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 	if (problem)
 		return ipc_call_errno(call, EINVAL, "%s", problem);
 
-	r = may_register(manager, call, request->name);
-	if (r <= 0)
+	r = access_decide_call(manager, call, POLICY_REGISTER, request->name, &decision);
+	if (r < 0)
 		return r;
+	if (decision.verdict != POLICY_ALLOW)
+		return reply_denied(call, &decision, request->name);
+
+	if (!activation_allows(manager, request->name, ipc_call_uid(call)))
+		return ipc_call_errno(call, EACCES, "%s is reserved for the service that is started for it",
+				      request->name);
 	r = ipc_take_proxy(manager->ipc, &registered_object(request)->id, &proxy);
 	if (r == -EXDEV)
 		return ipc_call_errno(call, EINVAL, "servicemanager's own object cannot be registered");
@@ -238,31 +214,36 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 
 /* --- Unregistering --------------------------------------------------------------- */
 
-static bool is_exiting(const struct ipc_call *call, const struct owner *owner)
-{
-	return owner->exiting && owner->entry.pid == ipc_call_pid(call);
-}
-
 int handle_unregister_name(struct ipc_call *call,
 			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata)
 {
 	struct manager *manager = userdata;
 	struct registry_entry *entry;
+	int r;
 
 	if (!registry_name_is_valid(request->name))
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
 
 	entry = registry_find(manager->registry, request->name);
-	if (!entry || (request->idle_exit && !is_exiting(call, owner_of(entry))))
+	if (!entry || registry_may_unregister(entry, ipc_call_uid(call)) < 0) {
+		r = access_reply_unseen(manager, call, request->name);
+		if (r <= 0)
+			return r;
+	}
+	if (!entry || (request->idle_exit && (!owner_of(entry)->exiting ||
+					      entry->pid != ipc_call_pid(call))))
 		return reply_unknown(call);
 	if (registry_may_unregister(entry, ipc_call_uid(call)) < 0)
 		return ipc_call_errno(call, EPERM, "%s belongs to uid %u", entry->name, entry->uid);
 
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
 		    ipc_call_pid(call), ipc_call_uid(call));
-	registry_unregister(manager->registry, entry);
+	/* Who exits when idle may come back, and who gives a name up does not. */
+	registry_unregister(manager->registry, entry,
+			    request->idle_exit ? reservation_time(manager) : 0);
+	reservations_changed(manager);
 	watch_changed(manager, entry->name);
-	owner_drop(owner_of(entry));
+	owner_free(owner_of(entry));
 	return service_manager_reply_unregister_name(call);
 }
 
@@ -272,8 +253,10 @@ void registrations_end(struct manager *manager)
 	size_t position = 0;
 
 	while (manager->registry && (entry = registry_next(manager->registry, "", &position))) {
-		registry_unregister(manager->registry, entry);
-		owner_drop(owner_of(entry));
+		registry_unregister(manager->registry, entry, 0);
+		owner_free(owner_of(entry));
 		position = 0;
 	}
+	if (manager->registry)
+		registry_expire(manager->registry, UINT64_MAX);
 }

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * The registry: an array of names and an array of users, both sorted. There are thousands
- * of names at most, and their order is the order of lists.
+ * The registry: a sorted array of names and a tree of users. There are thousands of names
+ * at most, and their order is the order of lists.
  */
 #include <assert.h>
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "registry.h"
 
-/* A name with an owner, waiters or both. */
+/* A name with an owner or a reservation, or with waiters. */
 struct slot {
 	char name[REGISTRY_NAME_MAX + 1];
 	struct registry_entry *owner;
 	struct registry_waiter *waiters; /* in the order they came */
+	uint64_t reserved_until;	 /* 0: not reserved */
+	uid_t reserved_for;		 /* who is charged for it */
 };
 
 /* What is counted. */
@@ -38,9 +41,7 @@ struct registry {
 	struct slot **slots; /* by name */
 	size_t n_slots;
 	size_t slots_size;
-	struct user *users; /* by uid */
-	size_t n_users;
-	size_t users_size;
+	void *users; /* by uid: tsearch(3) */
 	size_t counts[KINDS];
 	struct registry_watch *watches;
 };
@@ -56,14 +57,22 @@ static bool consists_of(const char *string, const char *accept, size_t max)
 	return !string[length] && length <= max;
 }
 
+/* Names are passed on as arguments and used as paths, so a part must not look like an option,
+ * like "." or like "..". */
 bool registry_prefix_is_valid(const char *prefix)
 {
+	for (const char *p = prefix; *p; p++)
+		if (strchr("./-", *p) && (p == prefix || p[-1] == '/'))
+			return false;
+
 	return consists_of(prefix, LETTERS "0123456789_./-", REGISTRY_NAME_MAX);
 }
 
 bool registry_name_is_valid(const char *name)
 {
-	return *name && registry_prefix_is_valid(name);
+	size_t size = strlen(name);
+
+	return size && name[size - 1] != '/' && registry_prefix_is_valid(name);
 }
 
 bool registry_interface_is_valid(const char *interface)
@@ -71,23 +80,7 @@ bool registry_interface_is_valid(const char *interface)
 	return consists_of(interface, LETTERS "0123456789_.", REGISTRY_INTERFACE_MAX);
 }
 
-/* --- Sorted arrays -------------------------------------------------------------- */
-
-/* The array, which may have moved, with space for one more element; or NULL. */
-static void *array_grow(void *array, size_t count, size_t *size, size_t element)
-{
-	size_t grown = *size ? 2 * *size : 16;
-	void *p;
-
-	if (count < *size)
-		return array;
-
-	p = reallocarray(array, grown, element);
-	if (p)
-		*size = grown;
-
-	return p;
-}
+/* --- Names and users ------------------------------------------------------------ */
 
 static size_t slot_position(const struct registry *registry, const char *name)
 {
@@ -118,18 +111,21 @@ static struct slot *slot_find(const struct registry *registry, const char *name)
 static struct slot *slot_get(struct registry *registry, const char *name)
 {
 	struct slot *slot = slot_find(registry, name);
-	struct slot **slots;
 	size_t i;
 
 	if (slot)
 		return slot;
 
-	slots = array_grow(registry->slots, registry->n_slots, &registry->slots_size,
-			   sizeof(*slots));
-	if (!slots)
-		return NULL;
+	if (registry->n_slots == registry->slots_size) {
+		size_t size = registry->slots_size ? 2 * registry->slots_size : 16;
+		struct slot **slots = reallocarray(registry->slots, size, sizeof(*slots));
 
-	registry->slots = slots;
+		if (!slots)
+			return NULL;
+		registry->slots = slots;
+		registry->slots_size = size;
+	}
+
 	slot = calloc(1, sizeof(*slot));
 	if (!slot)
 		return NULL;
@@ -143,12 +139,12 @@ static struct slot *slot_get(struct registry *registry, const char *name)
 	return slot;
 }
 
-/* Forgets the name if it has neither an owner nor waiters. */
+/* Forgets the name if nothing is known of it. */
 static void slot_put(struct registry *registry, struct slot *slot)
 {
 	size_t i;
 
-	if (slot->owner || slot->waiters)
+	if (slot->owner || slot->waiters || slot->reserved_until)
 		return;
 
 	i = slot_position(registry, slot->name);
@@ -158,41 +154,39 @@ static void slot_put(struct registry *registry, struct slot *slot)
 	free(slot);
 }
 
-static size_t user_position(const struct registry *registry, uid_t uid)
+static int compare_users(const void *a, const void *b)
 {
-	size_t low = 0, high = registry->n_users;
+	const struct user *x = a, *y = b;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
 
-		if (registry->users[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+/* NULL: the user has nothing here. */
+static struct user *user_find(const struct registry *registry, uid_t uid)
+{
+	struct user key = { .uid = uid };
+	struct user **found = tfind(&key, &registry->users, compare_users);
 
-	return low;
+	return found ? *found : NULL;
 }
 
 static struct user *user_get(struct registry *registry, uid_t uid)
 {
-	size_t i = user_position(registry, uid);
-	struct user *users;
+	struct user *user = user_find(registry, uid);
 
-	if (i < registry->n_users && registry->users[i].uid == uid)
-		return &registry->users[i];
+	if (user)
+		return user;
 
-	users = array_grow(registry->users, registry->n_users, &registry->users_size,
-			   sizeof(*users));
-	if (!users)
+	user = calloc(1, sizeof(*user));
+	if (!user)
 		return NULL;
+	user->uid = uid;
+	if (!tsearch(user, &registry->users, compare_users)) {
+		free(user);
+		return NULL;
+	}
 
-	registry->users = users;
-	memmove(&registry->users[i + 1], &registry->users[i],
-		(registry->n_users - i) * sizeof(*registry->users));
-	registry->users[i] = (struct user){ .uid = uid };
-	registry->n_users++;
-	return &registry->users[i];
+	return user;
 }
 
 /* Forgets the user if nothing is counted. */
@@ -202,9 +196,8 @@ static void user_put(struct registry *registry, struct user *user)
 		if (user->counts[i])
 			return;
 
-	registry->n_users--;
-	memmove(user, user + 1,
-		(size_t)(&registry->users[registry->n_users] - user) * sizeof(*user));
+	tdelete(user, &registry->users, compare_users);
+	free(user);
 }
 
 /* --- The registry ------------------------------------------------------------------ */
@@ -219,9 +212,8 @@ struct registry *registry_free(struct registry *registry)
 	if (!registry)
 		return NULL;
 
-	assert(!registry->n_slots && !registry->n_users && !registry->watches);
+	assert(!registry->n_slots && !registry->users && !registry->watches);
 	free(registry->slots);
-	free(registry->users);
 	free(registry);
 	return NULL;
 }
@@ -249,7 +241,7 @@ static int charge(struct registry *registry, uid_t uid, enum kind kind)
 
 static void discharge(struct registry *registry, uid_t uid, enum kind kind)
 {
-	struct user *user = &registry->users[user_position(registry, uid)];
+	struct user *user = user_find(registry, uid);
 
 	user->counts[kind]--;
 	registry->counts[kind]--;
@@ -259,15 +251,21 @@ static void discharge(struct registry *registry, uid_t uid, enum kind kind)
 int registry_register(struct registry *registry, struct registry_entry *entry,
 		 struct registry_entry **ret_replaced)
 {
-	struct registry_entry *old = registry_find(registry, entry->name);
-	struct slot *slot;
+	struct slot *slot = slot_find(registry, entry->name);
+	struct registry_entry *old = slot ? slot->owner : NULL;
+	bool reserved = slot && slot->reserved_until;
 	int r;
 
 	if (old && old->uid != entry->uid)
 		return -EEXIST;
+	if (reserved && slot->reserved_for != entry->uid && entry->uid)
+		return -EBUSY;
 
-	/* An entry that is replaced is counted already. */
-	r = old ? 0 : charge(registry, entry->uid, NAMES);
+	/* An entry that is replaced is counted already, and so is one's own reservation. */
+	if (old || (reserved && slot->reserved_for == entry->uid))
+		r = 0;
+	else
+		r = charge(registry, entry->uid, NAMES);
 	if (r < 0)
 		return r;
 
@@ -277,6 +275,9 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 		return -ENOMEM;
 	}
 
+	if (reserved && slot->reserved_for != entry->uid)
+		discharge(registry, slot->reserved_for, NAMES);
+	slot->reserved_until = 0;
 	slot->owner = entry;
 	*ret_replaced = old;
 	return 0;
@@ -289,14 +290,76 @@ struct registry_entry *registry_find(const struct registry *registry, const char
 	return slot ? slot->owner : NULL;
 }
 
-void registry_unregister(struct registry *registry, struct registry_entry *entry)
+void registry_unregister(struct registry *registry, struct registry_entry *entry,
+			 uint64_t reserved_until)
 {
 	struct slot *slot = slot_find(registry, entry->name);
 
 	assert(slot && slot->owner == entry);
 	slot->owner = NULL;
+	slot->reserved_until = reserved_until;
+	slot->reserved_for = entry->uid;
 	slot_put(registry, slot);
-	discharge(registry, entry->uid, NAMES);
+	if (!reserved_until)
+		discharge(registry, entry->uid, NAMES);
+}
+
+int registry_reserve(struct registry *registry, const char *name, uid_t uid,
+		     uint64_t reserved_until)
+{
+	struct slot *slot = slot_find(registry, name);
+	int r;
+
+	if (slot && (slot->owner || slot->reserved_until))
+		return -EEXIST;
+	r = charge(registry, uid, NAMES);
+	if (r < 0)
+		return r;
+
+	slot = slot_get(registry, name);
+	if (!slot) {
+		discharge(registry, uid, NAMES);
+		return -ENOMEM;
+	}
+
+	slot->reserved_until = reserved_until;
+	slot->reserved_for = uid;
+	return 0;
+}
+
+uint64_t registry_expire(struct registry *registry, uint64_t now)
+{
+	uint64_t next = 0;
+
+	/* From the end, because slots may go. */
+	for (size_t i = registry->n_slots; i-- > 0;) {
+		struct slot *slot = registry->slots[i];
+
+		if (slot->reserved_until > now) {
+			if (!next || slot->reserved_until < next)
+				next = slot->reserved_until;
+		} else if (slot->reserved_until) {
+			slot->reserved_until = 0;
+			discharge(registry, slot->reserved_for, NAMES);
+			slot_put(registry, slot);
+		}
+	}
+
+	return next;
+}
+
+const char *registry_next_held(const struct registry *registry, size_t *position, uid_t *ret_uid)
+{
+	while (*position < registry->n_slots) {
+		const struct slot *slot = registry->slots[(*position)++];
+
+		if (!slot->owner && !slot->reserved_until)
+			continue;
+		*ret_uid = slot->owner ? slot->owner->uid : slot->reserved_for;
+		return slot->name;
+	}
+
+	return NULL;
 }
 
 int registry_may_unregister(const struct registry_entry *entry, uid_t uid)
@@ -369,6 +432,15 @@ struct registry_waiter *registry_waiters(const struct registry *registry, const 
 	return slot ? slot->waiters : NULL;
 }
 
+struct registry_waiter *registry_waiters_after(const struct registry *registry, const char *name)
+{
+	for (size_t i = slot_position(registry, name); i < registry->n_slots; i++)
+		if (registry->slots[i]->waiters && strcmp(registry->slots[i]->name, name))
+			return registry->slots[i]->waiters;
+
+	return NULL;
+}
+
 /* --- Watching -------------------------------------------------------------------------- */
 
 int registry_watch(struct registry *registry, struct registry_watch *watch)
@@ -386,11 +458,16 @@ int registry_watch(struct registry *registry, struct registry_watch *watch)
 	return 0;
 }
 
-void registry_unwatch(struct registry *registry, struct registry_watch *watch)
+static void watch_unlink(struct registry_watch *watch)
 {
 	*watch->link = watch->next;
 	if (watch->next)
 		watch->next->link = watch->link;
+}
+
+void registry_unwatch(struct registry *registry, struct registry_watch *watch)
+{
+	watch_unlink(watch);
 	discharge(registry, watch->uid, WATCHES);
 }
 
@@ -398,9 +475,7 @@ void registry_watch_last(struct registry *registry, struct registry_watch *watch
 {
 	struct registry_watch **link;
 
-	*watch->link = watch->next;
-	if (watch->next)
-		watch->next->link = watch->link;
+	watch_unlink(watch);
 	for (link = &registry->watches; *link; link = &(*link)->next)
 		;
 	watch->next = NULL;

@@ -14,13 +14,16 @@
  *               may have the object
  *   owned       also with waiters that may not have the object
  *
- * A name without an owner and without waiters is forgotten.
+ * A name that nobody has can be reserved for a user, who counts it as one of theirs: only that
+ * user and root can register it. A name without an owner, waiters and a reservation is
+ * forgotten.
  */
 #ifndef SERVICEMANAGER_REGISTRY_H
 #define SERVICEMANAGER_REGISTRY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define REGISTRY_NAME_MAX      127
@@ -59,7 +62,8 @@ struct registry_watch {
 
 struct registry;
 
-/* 1 to 127 characters of [A-Za-z0-9_./-]. A prefix may also be empty. */
+/* 1 to 127 characters of [A-Za-z0-9_./-]: parts with '/' between them, each of which begins
+ * with a letter, a digit or '_'. A prefix is empty, or the beginning of a name. */
 bool registry_name_is_valid(const char *name);
 bool registry_prefix_is_valid(const char *prefix);
 /* Up to 255 characters of [A-Za-z0-9_.]. */
@@ -74,6 +78,7 @@ struct registry *registry_free(struct registry *registry);
  * the name before, and belongs to the caller again; or NULL.
  *
  *   -EEXIST  another user has the name
+ *   -EBUSY   the name is reserved for another user
  *   -EDQUOT  the user, or all users together, have too many names
  *   -ENOMEM
  */
@@ -83,8 +88,20 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 /* NULL: nobody has the name. */
 struct registry_entry *registry_find(const struct registry *registry, const char *name);
 
-/* The entry must be in the registry. */
-void registry_unregister(struct registry *registry, struct registry_entry *entry);
+/* The entry must be in the registry. Its name is reserved for its user until that time; 0: it
+ * is not. */
+void registry_unregister(struct registry *registry, struct registry_entry *entry,
+			 uint64_t reserved_until);
+
+/* Reserves a name. -EEXIST: somebody has it, or it is reserved; -EDQUOT, -ENOMEM. */
+int registry_reserve(struct registry *registry, const char *name, uid_t uid,
+		     uint64_t reserved_until);
+
+/* Ends the reservations whose time has come. Returns the time of the next; 0: there is none. */
+uint64_t registry_expire(struct registry *registry, uint64_t now);
+
+/* Iterates over the names that somebody has or that are reserved, as registry_next() does. */
+const char *registry_next_held(const struct registry *registry, size_t *position, uid_t *ret_uid);
 
 /* -EPERM: the user is neither root nor the owner of the entry. */
 int registry_may_unregister(const struct registry_entry *entry, uid_t uid);
@@ -102,6 +119,8 @@ void registry_unwait(struct registry *registry, struct registry_waiter *waiter);
 
 /* The waiters of the name, the oldest first; NULL if there are none. */
 struct registry_waiter *registry_waiters(const struct registry *registry, const char *name);
+/* Those of the first name with waiters that sorts after the given one. */
+struct registry_waiter *registry_waiters_after(const struct registry *registry, const char *name);
 
 /* -EDQUOT: too many watches; -ENOMEM. */
 int registry_watch(struct registry *registry, struct registry_watch *watch);

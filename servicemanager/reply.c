@@ -17,7 +17,7 @@ int reply_failure(struct ipc_call *call, int r, const char *what)
 
 int reply_unknown(struct ipc_call *call)
 {
-	return ipc_call_errno(call, ENOENT, "nobody has that name");
+	return ipc_call_errno(call, ENOENT, NOBODY_HAS_IT);
 }
 
 int reply_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name)
@@ -28,8 +28,8 @@ int reply_denied(struct ipc_call *call, const struct policy_decision *decision, 
 				      ipc_call_uid(call), name);
 
 	return ipc_call_errno(call, EACCES, "the policy denies uid %u access to %s: %s:%u",
-			      ipc_call_uid(call), name, policy_rule_file(decision->rule),
-			      policy_rule_line(decision->rule));
+			      ipc_call_uid(call), name, decision->rule->file,
+			      decision->rule->line);
 }
 
 int reply_unreachable(struct ipc_call *call, const char *name, const char *problem)

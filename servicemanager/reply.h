@@ -8,9 +8,12 @@
 
 #include "policy.h"
 #include "servicemanager.ipc.h"
-#include "state.h"
+#include "private.h"
 
-#define BAD_NAME      "a name is 1 to 127 letters, digits and any of _ . / -"
+#define NOBODY_HAS_IT "nobody has that name"
+#define BAD_NAME \
+	"a name is 1 to 127 letters, digits and any of _ . / -, and each of its parts begins with " \
+	"a letter, a digit or _"
 #define BAD_INTERFACE "an interface is up to 255 letters, digits and any of _ ."
 
 /* For -EDQUOT: there are too many of what. Any other error is returned, and the call is

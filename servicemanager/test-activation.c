@@ -83,7 +83,7 @@ START_TEST(what_is_wrong_is_said)
 		{ "limit sleep 1\n", 1, "unknown limit \"sleep\"; use files, processes, memory or core" },
 		{ "limit core 1\nlimit core 2\n", 2, "more than one limit of core" },
 		{ "timeout 0\n", 1, "a timeout must be 1 to 3600 seconds" },
-		{ "unit a.b\nname a\nuser x\n", 3, "user and limit do not go with unit; set them in the unit" },
+		{ "unit a.b\nname a\nlimit core 0\n", 3, "limit does not go with unit; set it in the unit" },
 		{ "run /x \"a\n", 1, "a quote is not closed" },
 	};
 	struct activation_config *config;

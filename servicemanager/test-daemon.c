@@ -133,7 +133,7 @@ static pid_t wait_elsewhere(void)
 	if (pid)
 		return pid;
 
-	_exit(ipc_open(&ipc, NULL) < 0 ? 99 : -ipc_wait_name(ipc, "test.late", &proxy));
+	_exit(ipc_open(&ipc, NULL) < 0 ? 99 : -ipc_wait_name(ipc, "test.late", IPC_NEVER, &proxy));
 }
 
 static void expect_waiter(const struct daemon *daemon, pid_t pid)
@@ -291,7 +291,7 @@ START_TEST(it_needs_no_root)
 	pid_t pid;
 
 	mkdir("/tmp/ordinary", 0755);
-	ck_assert_int_eq(mount("ipcbus", "/tmp/ordinary", "ipcbus", 0, "uid=1002,mode=0666"), 0);
+	ck_assert_int_eq(mount("ipcbus", "/tmp/ordinary", "ipcbus", 0, "uid=1002,manager_uid=1002,mode=0666"), 0);
 	pid = fork();
 	if (!pid) {
 		run_as_ordinary("/tmp/ordinary/bus");

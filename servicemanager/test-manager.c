@@ -44,6 +44,17 @@ static void disconnect_bus(void)
 	ipc = ipc_unref(ipc);
 }
 
+static bool is_ours(void);
+static bool soon(bool (*condition)(void));
+
+/* Nobody has test.a, and it is not reserved for a user of the case before. */
+static void begin(void)
+{
+	connect_bus();
+	ck_assert(soon(is_ours));
+	ck_assert_int_eq(ipc_unregister_name(ipc, "test.a"), 0);
+}
+
 /* Something to register: what it does is of no interest. */
 static struct ipc_object *object_new(void)
 {
@@ -52,6 +63,14 @@ static struct ipc_object *object_new(void)
 
 	ck_assert_int_eq(service_manager_object_new(ipc, &ops, NULL, NULL, &object), 0);
 	return object;
+}
+
+static uint64_t object_id(struct ipc_object *object)
+{
+	uint64_t id;
+
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	return id;
 }
 
 static void become(uid_t uid)
@@ -117,6 +136,16 @@ static bool soon(bool (*condition)(void))
 	return false;
 }
 
+/* root takes a reserved name over, once its object is dead. */
+static bool is_ours(void)
+{
+	struct ipc_object *object = object_new();
+	bool ours = ipc_register_name(ipc, "test.a", object, /* ret_slot= */ NULL) == 0;
+
+	ipc_object_unref(object);
+	return ours;
+}
+
 static int get(const char *name)
 {
 	struct ipc_proxy *proxy;
@@ -132,7 +161,7 @@ static int get(const char *name)
 
 static void add_a(void)
 {
-	ck_assert_int_eq(ipc_register_name(ipc, "test.a", object_new()), 0);
+	ck_assert_int_eq(ipc_register_name(ipc, "test.a", object_new(), /* ret_slot= */ NULL), 0);
 }
 
 static bool a_is_gone(void)
@@ -212,7 +241,7 @@ static void try_to_take_a(void)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-	uint64_t id = ipc_object_id(object_new());
+	uint64_t id = object_id(object_new());
 
 	ck_assert_int_eq(add("test.a", "", id, &error), -EEXIST);
 	ck_assert_str_eq(error.message, "test.a belongs to a living object of uid 1000");
@@ -268,8 +297,8 @@ START_TEST(names_are_listed)
 	struct peer peer = peer_start(1001, add_a);
 
 	peer_await(&peer);
-	ck_assert_int_eq(add("test.0", "", ipc_object_id(object_new()), NULL), 0);
-	ck_assert_int_eq(add("tes", "", ipc_object_id(object_new()), NULL), 0);
+	ck_assert_int_eq(add("test.0", "", object_id(object_new()), NULL), 0);
+	ck_assert_int_eq(add("tes", "", object_id(object_new()), NULL), 0);
 	request.prefix = (char *)"test.";
 	ck_assert_int_eq(service_manager_list(manager, &request, &reply, NULL), 0);
 	ck_assert_uint_eq(reply->n_entries, 2);
@@ -285,17 +314,80 @@ START_TEST(names_are_listed)
 }
 END_TEST
 
+#define MANY 600
+
+START_TEST(lists_have_pages)
+{
+	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	struct ipc_object *object = object_new();
+	Ipc__Manager__ListReply *reply;
+	struct ipc_name_info **infos;
+	char name[32], last[32] = "";
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many/%03d", i);
+		ck_assert_int_eq(ipc_register_name(ipc, name, object, /* ret_slot= */ NULL), 0);
+	}
+	request.prefix = (char *)"many/";
+	request.after = last;
+	for (int i = 0; i < MANY; i += 256) {
+		ck_assert_int_eq(service_manager_list(manager, &request, &reply, NULL), 0);
+		ck_assert_uint_eq(reply->n_entries, i + 256 < MANY ? 256 : MANY - i);
+		ck_assert_int_eq(reply->more, i + 256 < MANY);
+		snprintf(name, sizeof(name), "many/%03d", i);
+		ck_assert_str_eq(reply->entries[0]->name, name);
+		strcpy(last, reply->entries[reply->n_entries - 1]->name);
+		service_manager_list_reply_free(reply);
+	}
+
+	ck_assert_int_eq(ipc_list_names(ipc, "many/", &infos), MANY);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many/%03d", i);
+		ck_assert_str_eq(infos[i]->name, name);
+		ck_assert_int_eq(ipc_unregister_name(ipc, name), 0);
+	}
+	free(infos);
+	ck_assert_int_eq(ipc_list_names(ipc, "many/", &infos), 0);
+	free(infos);
+	ipc_object_unref(object);
+}
+END_TEST
+
+START_TEST(large_requests_are_refused)
+{
+	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
+	const size_t size = 4 << 20;
+	ProtobufCMessageUnknownField unknown = { 1000, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, 0,
+						 NULL };
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	unknown.len = size;
+	unknown.data = malloc(size);
+	ck_assert_ptr_nonnull(unknown.data);
+	/* It is not looked at. */
+	memset(unknown.data, 0x7f, size);
+	request.name = (char *)"test.a";
+	request.base.unknown_fields = &unknown;
+	request.base.n_unknown_fields = 1;
+	ck_assert_int_eq(service_manager_check(manager, &request, NULL, &error), -EMSGSIZE);
+	ck_assert_ptr_nonnull(strstr(error.message, "takes 4096"));
+	ipc_error_done(&error);
+	free(unknown.data);
+}
+END_TEST
+
 START_TEST(bad_requests_are_refused)
 {
 	Ipc__Manager__RegisterNameRequest nothing = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Manager__ListRequest prefix = IPC__MANAGER__LIST_REQUEST__INIT;
 	Ipc__Manager__GetRequest name = IPC__MANAGER__GET_REQUEST__INIT;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	uint64_t id = ipc_object_id(object_new());
+	uint64_t id = object_id(object_new());
 	char interface[REGISTRY_INTERFACE_MAX + 2];
 
 	ck_assert_int_eq(add("a b", "", id, &error), -EINVAL);
-	ck_assert_str_eq(error.message, "a name is 1 to 127 letters, digits and any of _ . / -");
+	ck_assert_str_eq(error.message, "a name is 1 to 127 letters, digits and any of _ . / -, and each of its "
+			 "parts begins with a letter, a digit or _");
 	memset(interface, 'x', sizeof(interface));
 	interface[sizeof(interface) - 1] = '\0';
 	ck_assert_int_eq(add("test.a", interface, id, NULL), -EINVAL);
@@ -326,7 +418,7 @@ START_TEST(a_user_has_so_many_names)
 	disconnect_bus();
 	become(1001);
 	connect_bus();
-	id = ipc_object_id(object_new());
+	id = object_id(object_new());
 	for (int i = 0; i < REGISTRY_USER_NAMES; i++) {
 		sprintf(name, "test.many.%d", i);
 		ck_assert_int_eq(add(name, "", id, NULL), 0);
@@ -343,7 +435,7 @@ static void wait_for_a(void)
 {
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_wait_name(ipc, "test.a", &proxy), 0);
+	ck_assert_int_eq(ipc_wait_name(ipc, "test.a", IPC_NEVER, &proxy), 0);
 	ipc_proxy_unref(proxy);
 }
 
@@ -373,7 +465,7 @@ static void *wait_for_never(void *data)
 
 	/* The place that is_refused() got too early is taken again. */
 	(void)data;
-	while (ipc_wait_name(ipc, "test.never", &proxy) == -EDQUOT)
+	while (ipc_wait_name(ipc, "test.never", IPC_NEVER, &proxy) == -EDQUOT)
 		usleep(10000);
 
 	return NULL;
@@ -394,7 +486,7 @@ static void wait_too_often(void)
 {
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_wait_name(ipc, "test.never", &proxy), -EDQUOT);
+	ck_assert_int_eq(ipc_wait_name(ipc, "test.never", IPC_NEVER, &proxy), -EDQUOT);
 }
 
 /* While not all of the crowd are waiting yet, it is kept waiting itself: then the
@@ -462,7 +554,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, connect_bus, disconnect_bus);
+	tcase_add_checked_fixture(tcase, begin, disconnect_bus);
 	tcase_add_test(tcase, a_name_is_found_and_removed);
 	tcase_add_test(tcase, ones_own_object_is_not_a_proxy);
 	tcase_add_test(tcase, a_name_goes_with_its_owner);
@@ -471,6 +563,8 @@ int main(void)
 	tcase_add_test(tcase, root_may_remove_any);
 	tcase_add_test(tcase, idle_exit_unregisters_only_an_own_name);
 	tcase_add_test(tcase, names_are_listed);
+	tcase_add_test(tcase, lists_have_pages);
+	tcase_add_test(tcase, large_requests_are_refused);
 	tcase_add_test(tcase, bad_requests_are_refused);
 	tcase_add_test(tcase, the_manager_itself_cannot_be_added);
 	tcase_add_test(tcase, a_user_has_so_many_names);

@@ -105,9 +105,9 @@ START_TEST(it_says_which_rule)
 	struct policy_decision decision = policy_decide(policy, &subject, POLICY_FIND, "a.b");
 
 	ck_assert_ptr_nonnull(decision.rule);
-	ck_assert_str_eq(policy_rule_file(decision.rule), "test");
-	ck_assert_uint_eq(policy_rule_line(decision.rule), 2);
-	ck_assert_str_eq(policy_rule_text(decision.rule), "allow anyone\tfind a.* # all of a");
+	ck_assert_str_eq(decision.rule->file, "test");
+	ck_assert_uint_eq(decision.rule->line, 2);
+	ck_assert_str_eq(decision.rule->text, "allow anyone\tfind a.* # all of a");
 	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_REGISTER, "a.b").rule);
 	ck_assert_ptr_null(policy_decide(policy, &subject, POLICY_FIND, "a").rule);
 	policy_free(policy);
@@ -143,11 +143,10 @@ START_TEST(who_does_not_exist_is_nobody)
 	struct policy *policy;
 
 	warned = 0;
-	policy = policy_from("allow anyone find *\nrefuse user mallory find *\n"
-			     "refuse group none,audio find *\n");
+	policy = policy_from("allow user mallory find *\nallow group none,audio find *\n");
 	ck_assert_uint_eq(warned, 2);
-	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "a"), POLICY_ALLOW);
-	ck_assert_int_eq(decide(policy, 29, POLICY_FIND, "a"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "a"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, 29, POLICY_FIND, "a"), POLICY_ALLOW);
 	policy_free(policy);
 }
 END_TEST
@@ -213,6 +212,15 @@ START_TEST(what_is_wrong_is_said)
 		{ "allow anyone find a*b",
 		  "\"a*b\" is neither a name nor the beginning of names and a *" },
 		{ "allow anyone find %x", "\"%x\" is neither a name nor the beginning of names and a *" },
+		/* Without that rule there would be more rights than it says. */
+		{ "refuse user mallory find *", "unknown user \"mallory\"" },
+		{ "hide group none,audio find *", "unknown group \"none\"" },
+		{ "allow anyone register user-%u*",
+		  "\"user-%u*\" would match names of other users; put a / or . after %u" },
+		{ "allow anyone register a%u1*",
+		  "\"a%u1*\" would match names of other users; put a / or . after %u" },
+		{ "allow anyone register %u.%u%u",
+		  "\"%u.%u%u\" would match names of other users; put a / or . after %u" },
 		{ "allow label \"a find *", "a quote is not closed" },
 		{ "allow label \"a\"b find *", "a closing quote must be followed by a blank" },
 		{ "allow label a\"b\" find *", "a quote must be at the beginning of a word" },

@@ -56,6 +56,19 @@ START_TEST(names_have_rules)
 	ck_assert(!registry_name_is_valid("a b"));
 	ck_assert(!registry_name_is_valid("a\n"));
 	ck_assert(!registry_name_is_valid("\xc3\xa4"));
+	/* Neither options nor paths that lead elsewhere. */
+	ck_assert(!registry_name_is_valid("-rf"));
+	ck_assert(!registry_name_is_valid("/etc"));
+	ck_assert(!registry_name_is_valid("user/1000/"));
+	ck_assert(!registry_name_is_valid("user/1000/../1"));
+	ck_assert(!registry_name_is_valid("user/./1"));
+	ck_assert(!registry_name_is_valid("user//1"));
+	ck_assert(!registry_name_is_valid("user/-x"));
+	ck_assert(!registry_name_is_valid("..."));
+	ck_assert(registry_name_is_valid("_a..b-/1/_"));
+	ck_assert(registry_prefix_is_valid("user/1000/"));
+	ck_assert(!registry_prefix_is_valid("user/1000/."));
+	ck_assert(!registry_prefix_is_valid("-"));
 	ck_assert(registry_prefix_is_valid(""));
 	ck_assert(!registry_prefix_is_valid("*"));
 }
@@ -88,7 +101,7 @@ START_TEST(a_name_is_added_found_and_removed)
 	ck_assert_ptr_eq(registry_find(registry, "demo.echo"), &a);
 	ck_assert_ptr_null(registry_find(registry, "demo.ech"));
 	ck_assert_ptr_null(registry_find(registry, "demo.echoo"));
-	registry_unregister(registry, &a);
+	registry_unregister(registry, &a, 0);
 	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
 }
 END_TEST
@@ -101,7 +114,7 @@ START_TEST(ones_own_name_is_replaced)
 	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
 	ck_assert_ptr_eq(replaced, &a);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
-	registry_unregister(registry, &b);
+	registry_unregister(registry, &b, 0);
 }
 END_TEST
 
@@ -117,9 +130,57 @@ START_TEST(anothers_name_is_not)
 	ck_assert_int_eq(registry_may_unregister(&a, 1001), -EPERM);
 	ck_assert_int_eq(registry_may_unregister(&a, 1000), 0);
 	ck_assert_int_eq(registry_may_unregister(&a, 0), 0);
-	registry_unregister(registry, &a);
+	registry_unregister(registry, &a, 0);
 	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
-	registry_unregister(registry, &b);
+	registry_unregister(registry, &b, 0);
+}
+END_TEST
+
+START_TEST(a_reserved_name_is_its_users)
+{
+	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
+	struct registry_entry *replaced;
+	size_t position = 0;
+	uid_t uid;
+
+	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	registry_unregister(registry, &a, /* reserved_until= */ 50);
+	ck_assert_ptr_null(registry_find(registry, "x"));
+	ck_assert_int_eq(registry_register(registry, &b, &replaced), -EBUSY);
+	ck_assert_int_eq(registry_reserve(registry, "x", 1001, 50), -EEXIST);
+	ck_assert_str_eq(registry_next_held(registry, &position, &uid), "x");
+	ck_assert_uint_eq(uid, 1000);
+	ck_assert_ptr_null(registry_next_held(registry, &position, &uid));
+
+	/* Its user takes it back, and root takes it over. */
+	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_ptr_null(replaced);
+	registry_unregister(registry, &a, 50);
+	ck_assert_int_eq(registry_register(registry, &root, &replaced), 0);
+	registry_unregister(registry, &root, 0);
+
+	/* It ends. */
+	ck_assert_int_eq(registry_reserve(registry, "x", 1000, 50), 0);
+	ck_assert_int_eq(registry_reserve(registry, "y", 1000, 60), 0);
+	ck_assert_uint_eq(registry_expire(registry, 50), 60);
+	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
+	registry_unregister(registry, &b, 0);
+	ck_assert_uint_eq(registry_expire(registry, 60), 0);
+}
+END_TEST
+
+START_TEST(a_reserved_name_counts)
+{
+	char name[32];
+
+	for (int i = 0; i < REGISTRY_USER_NAMES; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		ck_assert_int_eq(registry_reserve(registry, name, 1000, 1), 0);
+	}
+	ck_assert_int_eq(registry_reserve(registry, "more", 1000, 1), -EDQUOT);
+	registry_expire(registry, 1);
+	ck_assert_int_eq(registry_reserve(registry, "more", 1000, 1), 0);
+	registry_expire(registry, 1);
 }
 END_TEST
 
@@ -157,7 +218,7 @@ START_TEST(names_are_listed_in_order)
 	ck_assert_str_eq(list("c"), "");
 
 	for (size_t i = 0; i < 5; i++)
-		registry_unregister(registry, &entries[i]);
+		registry_unregister(registry, &entries[i], 0);
 	ck_assert_str_eq(list(""), "");
 	registry_unwait(registry, &w);
 }
@@ -191,7 +252,7 @@ START_TEST(waiters_come_out_in_order)
 	ck_assert_ptr_null(take("x"));
 	ck_assert_ptr_null(take("z"));
 	ck_assert_ptr_eq(registry_find(registry, "x"), &e);
-	registry_unregister(registry, &e);
+	registry_unregister(registry, &e, 0);
 	registry_unwait(registry, &other);
 }
 END_TEST
@@ -211,12 +272,12 @@ START_TEST(a_user_has_so_many_names)
 	/* Replacing counts nothing, and others are unaffected. */
 	ck_assert_int_eq(registry_register(registry, &entries[3], &replaced), 0);
 	ck_assert_int_eq(registry_register(registry, &other, &replaced), 0);
-	registry_unregister(registry, &other);
+	registry_unregister(registry, &other, 0);
 
-	registry_unregister(registry, &entries[0]);
+	registry_unregister(registry, &entries[0], 0);
 	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], &replaced), 0);
 	for (int i = 1; i <= REGISTRY_USER_NAMES; i++)
-		registry_unregister(registry, &entries[i]);
+		registry_unregister(registry, &entries[i], 0);
 }
 END_TEST
 
@@ -264,11 +325,11 @@ START_TEST(all_together_have_so_many)
 	late.uid = late_waiter.uid = 0;
 	ck_assert_int_eq(registry_register(registry, &late, &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), 0);
-	registry_unregister(registry, &late);
+	registry_unregister(registry, &late, 0);
 	registry_unwait(registry, &late_waiter);
 
 	for (int i = 0; i < REGISTRY_NAMES; i++)
-		registry_unregister(registry, &entries[i]);
+		registry_unregister(registry, &entries[i], 0);
 	for (int i = 0; i < REGISTRY_WAITERS; i++)
 		registry_unwait(registry, &waiters[i]);
 	free(entries);
@@ -347,7 +408,7 @@ START_TEST(what_is_watched_is_walked_in_order)
 	ck_assert_ptr_eq(registry_watched_after(registry, &one, ""), &entries[2]);
 	ck_assert_ptr_null(registry_watched_after(registry, &one, "b.2"));
 	for (int i = 0; i < 5; i++)
-		registry_unregister(registry, &entries[i]);
+		registry_unregister(registry, &entries[i], 0);
 	registry_unwait(registry, &nobodys);
 }
 END_TEST
@@ -382,6 +443,8 @@ int main(void)
 	tcase_add_test(tcase, a_name_is_added_found_and_removed);
 	tcase_add_test(tcase, ones_own_name_is_replaced);
 	tcase_add_test(tcase, anothers_name_is_not);
+	tcase_add_test(tcase, a_reserved_name_is_its_users);
+	tcase_add_test(tcase, a_reserved_name_counts);
 	tcase_add_test(tcase, names_are_listed_in_order);
 	tcase_add_test(tcase, waiters_come_out_in_order);
 	tcase_add_test(tcase, a_user_has_so_many_names);

@@ -15,7 +15,7 @@
 #include <systemd/sd-bus.h>
 
 #include "source.h"
-#include "state.h"
+#include "private.h"
 #include "unit.h"
 
 #define SYSTEMD		"org.freedesktop.systemd1"
@@ -77,15 +77,6 @@ struct unit_job *unit_job_free(struct unit_job *job)
 	free(job->systemd);
 	free(job);
 	return NULL;
-}
-
-static void job_add(struct units *units, struct unit_job *job)
-{
-	job->next = units->jobs;
-	job->link = &units->jobs;
-	if (job->next)
-		job->next->link = &job->next;
-	units->jobs = job;
 }
 
 /* what, why and help are the parts of a text; what is NULL on success. */
@@ -162,16 +153,16 @@ static int on_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unus
 /* --- The connection --------------------------------------------------------------- */
 
 /* units_work(), which runs next, does the work. */
-static void bus_ready(struct manager *manager, struct source *source)
+static void bus_ready(struct source *source)
 {
-	(void)manager, (void)source;
+	(void)source;
 }
 
 /* No jobs are left. */
 static struct units *units_free(const struct manager *manager, struct units *units)
 {
 	if (units->fd >= 0)
-		source_remove(manager, units->fd);
+		source_remove(manager->epoll, units->fd);
 	sd_bus_close_unref(units->bus);
 	free(units);
 	return NULL;
@@ -187,7 +178,7 @@ static int units_watch(const struct manager *manager, struct units *units)
 		return fd < 0 ? fd : events;
 
 	/* The events of poll() and of epoll have the same values. */
-	r = source_set(manager, &units->source, fd, (uint32_t)events);
+	r = source_set(manager->epoll, &units->source, fd, (uint32_t)events);
 	if (r == 0)
 		units->fd = fd;
 	return r;
@@ -291,7 +282,11 @@ int unit_start(struct manager *manager, const char *unit, unit_done *done, void 
 		return r;
 	}
 
-	job_add(manager->units, job);
+	job->next = manager->units->jobs;
+	job->link = &manager->units->jobs;
+	if (job->next)
+		job->next->link = &job->next;
+	manager->units->jobs = job;
 	*ret_job = job;
 	return 0;
 }

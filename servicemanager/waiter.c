@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that wait for a name: see waiter.h. Each is in two lists: that of its name in the
- * registry, and that of all waiters in the manager.
+ * Calls that wait for a name: see waiter.h.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "access.h"
 #include "reply.h"
-#include "state.h"
+#include "private.h"
 #include "waiter.h"
 
 /* The request of a call that waits stays in our region for as long. */
@@ -17,12 +18,7 @@
 
 static void waiter_free(struct waiter *waiter)
 {
-	*waiter->link = waiter->next;
-	if (waiter->next)
-		waiter->next->link = waiter->link;
-
-	/* If it was replied to, this fails, and is not needed. */
-	ipc_call_on_cancel(waiter->call, /* cb= */ NULL, /* userdata= */ NULL);
+	ipc_slot_end_async(waiter->on_cancel);
 	caller_done(&waiter->caller);
 	ipc_call_unref(waiter->call);
 	free(waiter);
@@ -58,13 +54,8 @@ static int waiter_new(struct manager *manager, struct wanted *wanted, struct wai
 	waiter->get = wanted->get;
 	waiter->entry.uid = ipc_call_uid(wanted->call);
 	waiter->call = ipc_call_ref(wanted->call);
-	waiter->link = &manager->waiters;
-	waiter->next = manager->waiters;
-	if (waiter->next)
-		waiter->next->link = &waiter->next;
-	manager->waiters = waiter;
 
-	r = ipc_call_on_cancel(waiter->call, call_canceled, waiter);
+	r = ipc_call_on_cancel(waiter->call, call_canceled, waiter, &waiter->on_cancel);
 	if (r < 0) {
 		waiter_free(waiter);
 		return r;
@@ -147,38 +138,32 @@ void waiters_reply(struct manager *manager, const struct owner *owner,
 	}
 }
 
-void waiters_fail(struct manager *manager, const char *name, int code, const char *text)
+void waiters_fail(struct manager *manager, const char *name, bool gets_only, int code,
+		  const char *format, ...)
 {
 	struct registry_waiter *next, *entry;
+	char text[512];
+	va_list args;
 
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
 	for (entry = registry_waiters(manager->registry, name); entry; entry = next) {
 		struct waiter *waiter = container_of(entry, struct waiter, entry);
 
 		next = entry->next;
-		ipc_call_errno(waiter->call, code, "%s: %s", name, text);
-		waiter_end(manager, waiter);
-	}
-}
-
-void waiters_fail_gets(struct manager *manager, const char *name, const char *problem)
-{
-	struct registry_waiter *next, *entry;
-
-	for (entry = registry_waiters(manager->registry, name); entry; entry = next) {
-		struct waiter *waiter = container_of(entry, struct waiter, entry);
-
-		next = entry->next;
-		if (!waiter->get)
+		if (gets_only && !waiter->get)
 			continue;
-		reply_unreachable(waiter->call, name, problem);
+		ipc_call_errno(waiter->call, code, "%s", text);
 		waiter_end(manager, waiter);
 	}
 }
 
 void waiters_end(struct manager *manager)
 {
-	while (manager->waiters) {
-		ipc_call_errno(manager->waiters->call, ENOTCONN, "servicemanager exits");
-		waiter_end(manager, manager->waiters);
-	}
+	const struct registry_waiter *first;
+
+	while (manager->registry && (first = registry_waiters_after(manager->registry, "")))
+		waiters_fail(manager, first->name, /* gets_only= */ false, ENOTCONN,
+			     "servicemanager exits");
 }

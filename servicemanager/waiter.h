@@ -17,9 +17,9 @@ struct waiter {
 	struct manager *manager;
 	char interface[REGISTRY_INTERFACE_MAX + 1]; /* wanted; empty: any */
 	struct caller caller;
-	bool get;		     /* Get(), not Wait() */
-	struct waiter *next, **link; /* in manager.waiters */
+	bool get; /* Get(), not Wait() */
 	struct ipc_call *call;
+	struct ipc_slot *on_cancel;
 };
 
 /* What a call asks for. */
@@ -28,6 +28,7 @@ struct wanted {
 	const char *name;
 	const char *interface; /* empty: any */
 	bool get;	       /* Get(), not Wait() */
+	bool hidden;	       /* the policy hides the name from the caller */
 	struct caller caller;
 };
 
@@ -46,11 +47,9 @@ bool waiters_exist(const struct manager *manager, const char *name);
 void waiters_reply(struct manager *manager, const struct owner *owner,
 		   const struct ipc_proxy *object);
 
-/* Ends all calls that wait for the name with that error. */
-void waiters_fail(struct manager *manager, const char *name, int code, const char *text);
-
-/* The service of the name does not start: ends the Get() calls that wait for it. */
-void waiters_fail_gets(struct manager *manager, const char *name, const char *problem);
+/* Ends the calls that wait for the name, or of these only the Get() calls, with that error. */
+void waiters_fail(struct manager *manager, const char *name, bool gets_only, int code,
+		  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Ends all calls that wait: servicemanager exits. */
 void waiters_end(struct manager *manager);

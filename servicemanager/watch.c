@@ -22,7 +22,7 @@
 
 #include "access.h"
 #include "reply.h"
-#include "state.h"
+#include "private.h"
 #include "watch.h"
 
 /* Changed names that one watch keeps; with more, it is replayed. */
@@ -46,7 +46,7 @@ struct watch {
 	struct watcher *watcher;
 	uint64_t cookie; /* the watcher's own */
 	struct caller caller;
-	uint64_t death;
+	struct ipc_slot *death;
 	struct pending *pending;
 	size_t n_pending;
 	char cursor[REGISTRY_NAME_MAX + 1];
@@ -54,7 +54,6 @@ struct watch {
 	bool settled; /* SETTLED was sent */
 	bool stuck;   /* a notification failed; until watch_continue() */
 	bool replay;  /* REPLAY must be sent first */
-	bool dropped; /* no longer in the registry; its death watch frees it */
 };
 
 static struct watch *watch_of(struct registry_watch *entry)
@@ -75,24 +74,14 @@ static void forget_pending(struct watch *watch)
 	watch->n_pending = 0;
 }
 
+/* The watch is not in the registry, or no longer. */
 static void watch_free(struct watch *watch)
 {
+	ipc_slot_end_async(watch->death);
 	forget_pending(watch);
 	caller_done(&watch->caller);
 	watcher_unref(watch->watcher);
 	free(watch);
-}
-
-/* Frees a watch that is not in the registry, or no longer. */
-static void watch_drop(struct watch *watch)
-{
-	if (watch->death && ipc_proxy_off_death(watcher_proxy(watch->watcher), watch->death) < 0) {
-		/* It died just now: watcher_died() is about to run. */
-		watch->dropped = true;
-		return;
-	}
-
-	watch_free(watch);
 }
 
 static void watcher_died(struct ipc_proxy *proxy, void *userdata)
@@ -100,8 +89,7 @@ static void watcher_died(struct ipc_proxy *proxy, void *userdata)
 	struct watch *watch = userdata;
 
 	(void)proxy;
-	if (!watch->dropped)
-		registry_unwatch(watch->manager->registry, &watch->entry);
+	registry_unwatch(watch->manager->registry, &watch->entry);
 	watch_free(watch);
 }
 
@@ -243,12 +231,6 @@ static int notify_watcher(struct watch *watch)
 	return r;
 }
 
-/* May it succeed later? Only after -EAGAIN does the driver report when. */
-static bool is_passing(int r)
-{
-	return r == -EAGAIN || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM;
-}
-
 /* Sends what the watch has to send. Ends it if its watcher died or takes no objects. */
 static void continue_watch(struct watch *watch)
 {
@@ -264,7 +246,8 @@ static void continue_watch(struct watch *watch)
 		manager->wants_turn = true;
 		return;
 	}
-	if (is_passing(r)) {
+	/* It may succeed later. Only after -EAGAIN does the driver report when. */
+	if (r == -EAGAIN || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM) {
 		watch->stuck = true;
 		manager->wants_writable |= r == -EAGAIN;
 		manager->wants_time |= r != -EAGAIN;
@@ -275,7 +258,7 @@ static void continue_watch(struct watch *watch)
 		log_verbose(manager, "stopped watching %s%s for uid %u: %s", watch->entry.name,
 			    watch->entry.prefix ? "*" : "", watch->entry.uid, ipc_strerror(r));
 	registry_unwatch(manager->registry, &watch->entry);
-	watch_drop(watch);
+	watch_free(watch);
 }
 
 static void continue_all(struct manager *manager, bool stuck_too)
@@ -427,12 +410,12 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 		return r;
 	decision = access_decide(manager, &watch->caller, POLICY_FIND, request->name);
 	if (!request->prefix && decision.verdict == POLICY_REFUSE) {
-		watch_drop(watch);
+		watch_free(watch);
 		return reply_denied(call, &decision, request->name);
 	}
 	r = registry_watch(manager->registry, &watch->entry);
 	if (r < 0) {
-		watch_drop(watch);
+		watch_free(watch);
 		return reply_failure(call, r, "watches");
 	}
 
@@ -458,7 +441,7 @@ int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *requ
 		return ipc_call_errno(call, ENOENT, "there is no such watch of your user");
 
 	registry_unwatch(manager->registry, &watch->entry);
-	watch_drop(watch);
+	watch_free(watch);
 	return service_manager_reply_unwatch(call);
 }
 
@@ -468,6 +451,6 @@ void watch_end(struct manager *manager)
 
 	while (manager->registry && (entry = registry_next_watch(manager->registry, NULL))) {
 		registry_unwatch(manager->registry, entry);
-		watch_drop(watch_of(entry));
+		watch_free(watch_of(entry));
 	}
 }

@@ -5,106 +5,116 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "words.h"
 
-int text_problem_set(struct text_problem *problem, unsigned int line, const char *format, ...)
+int words_complain(struct words *words, const char *format, ...)
 {
 	va_list args;
 
-	problem->line = line;
+	words->problem->line = words->number;
 	va_start(args, format);
-	vsnprintf(problem->text, sizeof(problem->text), format, args);
+	vsnprintf(words->problem->text, sizeof(words->problem->text), format, args);
 	va_end(args);
 	return -EINVAL;
 }
 
-static const char *line_copy(struct line *line, const char *text, size_t size)
+bool words_take_number(const char **text, uint64_t max, uint64_t *ret)
 {
-	if (size > WORDS_LINE_MAX)
-		return "the line is longer than 1024 characters";
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)text[i] < ' ' && text[i] != '\t')
-			return "there is a control character in the line";
+	unsigned long long value;
+	char *end;
 
-	memcpy(line->text, text, size);
-	line->text[size] = '\0';
-	return NULL;
-}
-
-bool line_next(struct line *line, const char **text, size_t *size, const char **ret_problem)
-{
-	const char *end = *size ? memchr(*text, '\n', *size) : NULL;
-	size_t length = end ? (size_t)(end - *text) : *size;
-
-	if (!*size)
+	if (**text < '0' || **text > '9')
 		return false;
 
-	line->number++;
-	*ret_problem = line_copy(line, *text, length);
-	length += end ? 1 : 0;
-	*text += length;
-	*size -= length;
+	errno = 0;
+	value = strtoull(*text, &end, 10);
+	if (errno || value > max)
+		return false;
+
+	*text = end;
+	*ret = value;
 	return true;
 }
 
-bool line_has_words(const struct line *line)
+/* Copies the first line of the text, without its end. */
+static int copy_line(struct words *words, const char *text, size_t size)
 {
-	char first = line->text[strspn(line->text, " \t")];
+	if (size > WORDS_LINE_MAX)
+		return words_complain(words, "the line is longer than %d characters",
+				      WORDS_LINE_MAX);
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+			return words_complain(words, "there is a control character in the line");
 
-	return first && first != '#';
+	memcpy(words->line, text, size);
+	words->line[size] = '\0';
+	strcpy(words->cut, words->line);
+	return 0;
 }
 
-/* Ends a word at *p. NULL: the line ends there as well. */
-static char *end_word(char *p)
+/* Ends the word that begins at p. *ret_next is behind it. */
+static int end_word(struct words *words, char *p, char **ret_next)
 {
-	char end = *p;
-
-	*p = '\0';
-	return end && end != '#' ? p + 1 : NULL;
-}
-
-static const char *take_quoted(struct words *words, char **p)
-{
-	char *word = *p + 1, *end = strchr(word, '"');
+	char *end = *p == '"' ? strchr(p + 1, '"') : p + strcspn(p, " \t#\"");
 
 	if (!end)
-		return "a quote is not closed";
-	if (end[1] && !strchr(" \t#", end[1]))
-		return "a closing quote must be followed by a blank";
+		return words_complain(words, "a quote is not closed");
+	if (*p != '"' && *end == '"')
+		return words_complain(words, "a quote must be at the beginning of a word");
+	if (*p == '"' && end[1] && !strchr(" \t#", end[1]))
+		return words_complain(words, "a closing quote must be followed by a blank");
 
-	words->list[words->count++] = word;
+	/* Then a comment begins, or the line ends. */
+	*ret_next = end + (*p == '"');
+	if (**ret_next == '#')
+		**ret_next = '\0';
+	else if (**ret_next)
+		(*ret_next)++;
 	*end = '\0';
-	*p = end_word(end + 1);
-	return NULL;
+	return 0;
 }
 
-static const char *take_plain(struct words *words, char **p)
+static int split(struct words *words)
 {
-	words->list[words->count++] = *p;
-	*p += strcspn(*p, " \t#\"");
-	if (**p == '"')
-		return "a quote must be at the beginning of a word";
-
-	*p = end_word(*p);
-	return NULL;
-}
-
-const char *words_split(struct words *words, struct line *line)
-{
-	const char *problem = NULL;
-	char *p = line->text;
+	char *p = words->cut;
+	int r = 0;
 
 	words->count = 0;
-	while (p && !problem) {
+	while (r == 0) {
 		p += strspn(p, " \t");
 		if (!*p || *p == '#')
-			return NULL;
+			return 0;
 		if (words->count == WORDS_MAX)
-			return "more than 128 words";
-		problem = *p == '"' ? take_quoted(words, &p) : take_plain(words, &p);
+			return words_complain(words, "more than %d words", WORDS_MAX);
+		words->list[words->count++] = *p == '"' ? p + 1 : p;
+		r = end_word(words, p, &p);
 	}
 
-	return problem;
+	return r;
+}
+
+int words_parse(struct words *words, const char *text, size_t size, int (*parse)(void *userdata),
+		void *userdata)
+{
+	int r = 0;
+
+	while (r == 0 && size) {
+		const char *end = memchr(text, '\n', size);
+		size_t length = end ? (size_t)(end - text) : size;
+
+		words->number++;
+		r = copy_line(words, text, length);
+		if (r == 0)
+			r = split(words);
+		if (r == 0 && words->count)
+			r = parse(userdata);
+		length += end ? 1 : 0;
+		text += length;
+		size -= length;
+	}
+
+	return r;
 }

@@ -1,35 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Async calls: see async.h. dispatch.c brings the events that end them.
+ * Async calls: see async.h. dispatch.c has the events that end them.
  *
- * What is remembered of one, struct async, is in the connection's table before
- * the call is sent, since its end may overtake the sending. Whoever takes it out
- * of the table ends it, so that is done once. The memory is kept for the next.
+ * A struct async is in the connection's table before its call is sent, because the end may
+ * arrive before the sending thread returns. Whoever takes it out of the table ends the call,
+ * so that happens once. The memory is kept for the next call.
  *
- * A call that is made in a handler is a child of the call that is served there, and
- * cancelled with it; see call_add_child().
+ * A call that is made in a handler is a child of the call that is served there, and is
+ * canceled with it; see call_add_child(). It may be canceled with a cancellation as well.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "async.h"
+#include "cancellation.h"
 #include "intercept.h"
 #include "proxy.h"
 
 #define SPARE_MAX	64
 
 /* --- The table -------------------------------------------------------------------- */
-
-static struct async *async_new_locked(struct ipc *ipc)
-{
-	struct async *async = ipc->spare_asyncs;
-
-	if (!async)
-		return malloc(sizeof(*async));
-	ipc->spare_asyncs = async->next;
-	ipc->n_spare_asyncs--;
-	return async;
-}
 
 static void async_free_locked(struct ipc *ipc, struct async *async)
 {
@@ -42,23 +32,24 @@ static void async_free_locked(struct ipc *ipc, struct async *async)
 	ipc->n_spare_asyncs++;
 }
 
-/* Makes one from a model and puts it into the table. id: 0, or the user's own. */
-static int async_add_locked(struct ipc *ipc, const struct async *model, uint64_t id,
-			    struct async **ret_async)
+/* Makes one from a model and puts it into the table. */
+static int async_add_locked(struct ipc *ipc, const struct async *model, struct async **ret_async)
 {
+	uint64_t id = ipc_next_cookie_locked(ipc);
 	struct async *async;
 	int r;
 
-	if (!id)
-		id = ipc_next_cookie_locked(ipc);
-	else if (map_get(&ipc->asyncs, id))
-		return -EEXIST;
-
-	async = async_new_locked(ipc);
-	if (!async)
-		return -ENOMEM;
+	async = ipc->spare_asyncs;
+	if (async) {
+		ipc->spare_asyncs = async->next;
+		ipc->n_spare_asyncs--;
+	} else {
+		async = malloc(sizeof(*async));
+		if (!async)
+			return -ENOMEM;
+	}
 	*async = *model;
-	async->child = (struct call_child){ .id = id };
+	async->child = async->canceled_with = (struct call_child){ .id = id };
 	r = map_add(&ipc->asyncs, id, async);
 	if (r < 0) {
 		async_free_locked(ipc, async);
@@ -68,18 +59,8 @@ static int async_add_locked(struct ipc *ipc, const struct async *model, uint64_t
 	return 0;
 }
 
-static int async_add(struct ipc *ipc, const struct async *model, uint64_t id,
-		     struct async **ret_async)
-{
-	int r;
-
-	ipc_lock(ipc);
-	r = async_add_locked(ipc, model, id, ret_async);
-	ipc_unlock(ipc);
-	return r;
-}
-
-/* Takes one out of the table and off its parent: false, it was ended already. */
+/* Takes one out of the table and off its parent: false, it was ended already. Its slot is
+ * entered, unless the program ended that. */
 static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 {
 	struct async *async;
@@ -88,6 +69,9 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 	async = map_remove(&ipc->asyncs, id);
 	if (async) {
 		call_remove_child_locked(&async->child);
+		call_remove_child_locked(&async->canceled_with);
+		if (async->slot && !slot_enter_locked(&async->slot->base, &async->slot->frame))
+			async->complete = async->cb = NULL;
 		*ret_async = *async;
 		async_free_locked(ipc, async);
 	}
@@ -95,62 +79,161 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 	return async;
 }
 
+/* It was not sent after all. */
+static void async_forget(struct ipc *ipc, uint64_t id)
+{
+	struct async_slot *slot;
+	struct async *async;
+
+	ipc_lock(ipc);
+	async = map_remove(&ipc->asyncs, id);
+	slot = async->slot;
+	call_remove_child_locked(&async->child);
+	call_remove_child_locked(&async->canceled_with);
+	async_free_locked(ipc, async);
+	ipc_unlock(ipc);
+	if (slot)
+		slot_abandon(&slot->base, /* given= */ true);
+}
+
 /* --- Sending ---------------------------------------------------------------------- */
 
-/*
- * Whose child it is: the call it is said to be for, or whose handler runs here. 1:
- * it is one; 0: there is no such call.
- */
+/* Makes it a child of parent or, without one, of the call whose handler runs here. 1: it is
+ * a child; 0: there is no such call. */
 static int async_attach(struct async *async, struct ipc_call *parent, struct thread *t)
 {
 	int r;
 
-	if (parent) {
-		r = call_add_child(parent, &async->child);
-		return r < 0 ? r : 1;
-	}
-	if (!t->serving || t->serving->oneway || atomic_load(&t->serving->replied))
+	if (!parent && !t->serving)
 		return 0;
-
-	r = call_add_child(t->serving, &async->child);
-	return r == -EINVAL ? 0 : r < 0 ? r : 1;
+	r = call_add_child(parent ? parent : t->serving, &async->child);
+	/* A handler may go on calling after its reply, and for a oneway. */
+	return r == -EINVAL && !parent ? 0 : r < 0 ? r : 1;
 }
 
-static int async_send(struct request *request, struct async *async, struct ipc_call *parent)
+/* The program may have ended the slot before the driver knew the call. */
+static void cancel_if_dropped(struct ipc *ipc, uint64_t id)
 {
+	const struct async *async;
+	bool dropped;
+
+	ipc_lock(ipc);
+	async = map_get(&ipc->asyncs, id);
+	dropped = async && !async->complete && !async->cb;
+	ipc_unlock(ipc);
+	if (dropped)
+		device_cancel(&ipc->device, id);
+}
+
+static int async_send(struct request *request, struct async *async,
+		      const struct ipc_options *options)
+{
+	struct ipc_cancellation *cancellation = options ? options->cancellation : NULL;
+	struct ipc_call *parent = options ? options->parent : NULL;
 	struct ipc *ipc = request->t->ipc;
 	uint64_t id = async->child.id;
-	struct async gone;
-	int attached = 0;
+	bool has_slot = async->slot;
+	int attached;
 	int r;
 
+	/* At its end this thread serves something else. */
+	async->deadline = request->x.send.deadline;
+	if (!async->deadline && request->t->serving)
+		async->deadline = request->t->serving->deadline;
 	request->x.flags = 0;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;
-	r = async_attach(async, parent, request->t);
-	if (r >= 0) {
-		attached = r;
+	r = attached = async_attach(async, parent, request->t);
+	if (r >= 0 && cancellation)
+		r = cancellation_add(cancellation, &async->canceled_with);
+	if (r >= 0)
 		r = thread_exchange(request->t, &request->x);
+	if (r < 0) {
+		async_forget(ipc, id);
+		return r;
 	}
-	if (r < 0)
-		async_take(ipc, id, &gone);
-	else if (attached)
+	if (attached)
 		call_child_sent(parent ? parent : request->t->serving, id);
-	return r;
+	if (cancellation)
+		cancellation_sent(cancellation, id);
+	if (unlikely(has_slot))
+		cancel_if_dropped(ipc, id);
+	return 0;
 }
 
-int request_async(struct request *request, const struct async *model, struct ipc_call *parent,
-		  uint64_t *ret_id)
+/* --- Slots ------------------------------------------------------------------------ */
+
+/* The call stays in the table, because its end brings things that are to be released. */
+static void slot_end(struct ipc_slot *base)
 {
+	struct async_slot *slot = (struct async_slot *)base;
+	struct ipc *ipc = base->ipc;
+	struct async *async;
+	bool found;
+
+	ipc_lock(ipc);
+	async = map_get(&ipc->asyncs, slot->id);
+	found = async && async->slot == slot;
+	if (found) {
+		async->slot = NULL;
+		async->complete = async->cb = NULL;
+	}
+	ipc_unlock(ipc);
+	if (!found)
+		return;
+	if (!ipc->foreign)
+		device_cancel(&ipc->device, slot->id);
+	slot_drop(base);
+}
+
+static const struct slot_type async_slot_type = { .end = slot_end };
+
+static int slot_new(struct ipc *ipc, void *userdata, struct async_slot **ret_slot)
+{
+	struct async_slot *slot = malloc(sizeof(*slot));
+	int r;
+
+	if (!slot)
+		return -ENOMEM;
+	r = slot_init(&slot->base, ipc, &async_slot_type, userdata);
+	if (r < 0) {
+		free(slot);
+		return r;
+	}
+	*ret_slot = slot;
+	return 0;
+}
+
+int request_async(struct request *request, const struct async *model,
+		  const struct ipc_options *options, struct ipc_slot **ret_slot)
+{
+	struct ipc *ipc = request->t->ipc;
+	struct ipc_slot *before = NULL;
+	struct async_slot *slot = NULL;
 	struct async *async;
 	int r;
 
-	r = async_add(request->t->ipc, model, request->x.send.cookie, &async);
-	if (r < 0)
-		return r;
-	if (ret_id)
-		*ret_id = async->child.id;
-	return async_send(request, async, parent);
+	if (ret_slot) {
+		before = *ret_slot;
+		r = slot_new(ipc, model->userdata, &slot);
+		if (r < 0)
+			return r;
+	}
+	ipc_lock(ipc);
+	r = async_add_locked(ipc, model, &async);
+	if (r == 0 && slot) {
+		slot->id = async->child.id;
+		async->slot = slot;
+		slot_give(&slot->base, ret_slot);
+	}
+	ipc_unlock(ipc);
+	if (r == 0)
+		r = async_send(request, async, options);
+	else if (slot)
+		slot_abandon(&slot->base, /* given= */ false);
+	if (r < 0 && ret_slot)
+		*ret_slot = before;
+	return r;
 }
 
 /* --- The end ------------------------------------------------------------------------ */
@@ -164,7 +247,12 @@ static void end(struct ipc *ipc, struct thread *t, const struct async *async,
 	result = async->end(t, async, event);
 	if (unlikely(async->intercepted)) {
 		step = (struct ipc_intercepted){ .outgoing = 1, .method = async->name };
-		intercept_after(ipc, &step, result);
+		intercept_after(ipc, &step, async->intercepted, result);
+	}
+	if (unlikely(async->slot)) {
+		if (async->complete || async->cb)
+			slot_leave(&async->slot->frame);
+		slot_drop(&async->slot->base);
 	}
 }
 

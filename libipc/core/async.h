@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of ours that nobody waits for: sent by raw.c and typed/rpc.c, ended by an event
- * that any serving thread takes.
+ * Async calls of this process. raw.c and typed/rpc.c send them. The event that ends one
+ * arrives at any serving thread.
  */
 #ifndef IPC_ASYNC_H
 #define IPC_ASYNC_H
@@ -9,34 +9,46 @@
 #include "call.h"
 #include "request.h"
 
+/* Of a call whose program has a handle. */
+struct async_slot {
+	struct ipc_slot base;
+	struct slot_frame frame;	/* while the program is called back */
+	uint64_t id;
+};
+
 struct async {
-	struct async *next;		/* of the spare ones */
+	struct async *next;		/* among the spare ones */
 	/*
-	 * The call ended with a REPLY, ERROR or FAILED: takes all that the event brought
-	 * (reply.h) and calls back. Returns how it ended. t is NULL, and the event
-	 * FAILED, if the connection is closed.
+	 * Called when the call ended with a REPLY, ERROR or FAILED. Takes all that came with
+	 * the event (reply.h), calls the program back, and returns the result of the call. If
+	 * the connection is closed, t is NULL and the event FAILED.
 	 */
 	int (*end)(struct thread *t, const struct async *async, struct ipcbus_event *event);
-	const struct ipc_method *method; /* typed/: of which, and who knows its types */
-	void (*complete)(void);
-	void (*cb)(void);		/* the program's, of whatever type */
+	const struct ipc_method *method; /* typed/: NULL for raw calls */
+	/* Both are NULL if the program ended the slot, and is not called back. */
+	void (*complete)(void);		/* typed/: of generated code; knows the type of cb */
+	void (*cb)(void);		/* of the program */
 	void *userdata;
 	const char *name;		/* of the method, for interceptors; or NULL */
-	bool intercepted;
-	struct call_child child;	/* with its id; on a list or not */
+	uint64_t intercepted;		/* the last interceptor that was asked, or 0 */
+	struct async_slot *slot;	/* or NULL */
+	uint64_t deadline;		/* 0: none */
+	struct call_child child;	/* has the id; in the list of a parent, or in none */
+	struct call_child canceled_with;	/* in the list of a cancellation, or in none */
 };
 
 /*
- * Sends a call that ends as the model says. parent: it is made for that call, NULL: for
- * the one that this thread serves, if any. *ret_id is set before it can end. On failure
- * nothing was sent, and it may be sent again.
+ * Sends a call whose end is handled by a copy of the model. The call is made for
+ * options->parent, or if that is NULL for the call that this thread serves, if any. options may
+ * be NULL. *ret_slot is set before the call can end. On failure nothing was sent, and the
+ * caller may send it again.
  */
-int request_async(struct request *request, const struct async *model, struct ipc_call *parent,
-		  uint64_t *ret_id);
+int request_async(struct request *request, const struct async *model,
+		  const struct ipc_options *options, struct ipc_slot **ret_slot);
 
-/* A REPLY, ERROR or FAILED that is not of a call that this thread waits for. */
+/* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);
-/* The connection is closed: ends those that are left with -ECANCELED. */
+/* Ends all async calls of a connection that is closed with -ECANCELED. */
 void asyncs_close(struct ipc *ipc);
 
 #endif /* IPC_ASYNC_H */

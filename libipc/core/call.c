@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a handler does with its call: reply, keep it, find out who calls. See call.h;
- * the functions for users are in ipc.h.
+ * the functions for programs are in ipc.h.
  *
- * A reply of the handler that is just running is only left with its thread
- * (thread_stash()) and leaves with the thread's next exchange. Replies from
- * elsewhere, and those with objects, whose sending may fail in ways that the
- * handler should learn of, are sent at once.
+ * A reply of the handler that is running stays with its thread (thread_stash()) and is sent
+ * with the thread's next exchange. A reply from elsewhere is sent at once. So is a reply with
+ * objects, because the handler should learn if that fails.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 #include "call.h"
 #include "cancel.h"
 #include "deadline.h"
+#include "entry.h"
 #include "errors.h"
 #include "frame.h"
 #include "intercept.h"
@@ -38,7 +39,7 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 	atomic_init(&call->refs, 1);
 	call->oneway = event->kind == IPCBUS_EVENT_ONEWAY;
 	atomic_init(&call->replied, false);
-	call->intercepted = false;
+	call->intercepted = 0;
 	atomic_init(&call->result, 0);
 	call->watched = false;
 	call->detached = false;
@@ -47,6 +48,7 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 	call->method = NULL;
 	call->name = NULL;
 	call->done = NULL;
+	call->peer = NULL;
 	call->number = event->call;
 	call->buffer = event->buffer;
 	call->payload = device_at(&t->ipc->device, event->offset);
@@ -137,7 +139,7 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 	return call_send_now(call, t, &x);
 }
 
-/* Without anything to say, or without memory, the errno alone goes. */
+/* Without name and text, or without memory, the errno goes alone. */
 static int call_send_explained(struct ipc_call *call, int code, const struct ipc_error *error)
 {
 	struct thread *t;
@@ -222,10 +224,10 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 	return call;
 }
 
-/* Nobody holds the call any more, so nobody will reply. */
+/* Nobody holds the call any more, so the library replies. */
 static void call_reply_last(struct ipc_call *call, int code)
 {
-	/* What fails here fails for a caller that is gone, or in a fork. */
+	/* This can only fail if the caller is gone, or in a forked child. */
 	if (!call->oneway && !call_is_replied(call))
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
@@ -242,34 +244,86 @@ static struct ipc_intercepted step_of(struct ipc_call *call)
 int call_intercept_slow(struct ipc_call *call, const char *method)
 {
 	struct ipc_intercepted step;
-	int r;
 
 	call->name = method;
 	step = step_of(call);
-	r = intercept_before(call->ipc, &step);
-	call->intercepted = r == 0;
+	return intercept_before(call->ipc, &step, &call->intercepted);
+}
+
+/* The call counts first and last: while it does, the peer is there. */
+static int call_count(struct ipc_call *call, const char *name)
+{
+	struct ipc_object *object = call->object;
+	struct peer *peer;
+	int r;
+
+	r = peer_add(object, call->uid, PEER_CALLS, 1, &peer);
+	if (r == -EDQUOT)
+		ipc_call_errno(call, r, "%s serves %u calls of one user at a time", name,
+			       object->limits[PEER_CALLS]);
+	if (r < 0)
+		return r;
+	r = peer_add(object, call->uid, PEER_BYTES, (unsigned int)call->size, &call->peer);
+	if (r < 0)
+		peer_remove(call->ipc, peer, PEER_CALLS, 1);
+	if (r == -EDQUOT)
+		ipc_call_errno(call, r, "%s holds %u bytes of requests of one user", name,
+			       object->limits[PEER_BYTES]);
 	return r;
 }
 
-static void call_intercept_end(struct ipc_call *call)
+static void call_uncount(struct ipc_call *call)
 {
-	struct ipc_intercepted step = step_of(call);
+	peer_remove(call->ipc, call->peer, PEER_BYTES, (unsigned int)call->size);
+	peer_remove(call->ipc, call->peer, PEER_CALLS, 1);
+}
 
-	intercept_after(call->ipc, &step, call->result);
+int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	struct ipc_object *object = call->object;
+	const char *name = object->interface ?: "the object";
+	int r = 0;
+
+	if (call->size > object->max_message) {
+		r = -EMSGSIZE;
+		ipc_call_errno(call, r, "the request has %zu bytes, and %s takes %zu", call->size,
+			       name, object->max_message);
+	} else if (object->limits[PEER_CALLS] != UINT_MAX ||
+		   object->limits[PEER_BYTES] != UINT_MAX) {
+		r = call_count(call, name);
+	}
+	if (r < 0)
+		event_refuse(call->ipc, event);
+	return r;
+}
+
+int call_gives(struct ipc_call *call, const struct table *table)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < table->n; i++)
+		if (table->objects[i].type == IPCBUS_OBJECT_NODE)
+			r = object_given(call->object, call->uid, table->objects[i].value);
+	return r;
 }
 
 static void call_done(struct ipc_call *call)
 {
-	if (unlikely(call->intercepted))
-		call_intercept_end(call);
+	if (unlikely(call->intercepted)) {
+		struct ipc_intercepted step = step_of(call);
+
+		intercept_after(call->ipc, &step, call->intercepted, call->result);
+	}
 	if (unlikely(call->watched))
 		call_unwatch(call);
+	if (unlikely(call->peer))
+		call_uncount(call);
 	if (likely(call->done))
 		call->done(call);
 	ipc_object_unref(call->object);
 }
 
-/* The last reference went somewhere else than in the loop. */
+/* The last reference went outside the loop. */
 static void call_free(struct ipc_call *call)
 {
 	struct thread *t;
@@ -311,7 +365,7 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 {
 	bool last;
 
-	/* While others have it, they may just be beginning to watch it. */
+	/* Others that have it may be beginning to watch it now. */
 	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
 	if (last && unlikely(call->watched))
 		last = call_unwatch_last(call);
@@ -333,7 +387,7 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 		call_free(call);
 }
 
-/* --- Asking ------------------------------------------------------------------- */
+/* --- Caller ------------------------------------------------------------------- */
 
 uint64_t ipc_call_remaining(const struct ipc_call *call)
 {
@@ -397,7 +451,7 @@ pid_t ipc_call_tid(const struct ipc_call *call)
  */
 int ipc_call_pidfd(const struct ipc_call *call)
 {
-	struct ipcbus_sender_info info = { .call = call->number };
+	struct ipcbus_sender_info info = { 0 };
 	int fd, r;
 
 	if (!call || call_is_replied(call))
@@ -407,7 +461,8 @@ int ipc_call_pidfd(const struct ipc_call *call)
 	fd = (int)syscall(SYS_pidfd_open, call->pid, 0);
 	if (fd < 0)
 		return -errno;
-	if (!call->number)
+	info.call = call->number;
+	if (!info.call)
 		info.buffer = call->buffer;
 	r = device_sender_info(&call->ipc->device, &info);
 	if (r == 0 && info.flags & IPCBUS_SENDER_ALIVE && (pid_t)info.pid == call->pid)

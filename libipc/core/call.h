@@ -2,21 +2,23 @@
 /*
  * A call that is being served here, from its event to its last reference.
  *
- * dispatch.c makes it and holds the first reference while the handler runs;
- * then it is usually the only one, and the memory waits for the thread's next
- * call. Each reference of the user's holds one of the connection too, since it
- * may outlive the handler.
+ * dispatch.c makes it and holds the first reference while the handler runs. If that is the
+ * only one in the end, the thread keeps the memory for its next call. Each reference of the
+ * program holds one of the connection too, because it may outlive the handler.
  */
 #ifndef IPC_CALL_H
 #define IPC_CALL_H
 
+#include "entry.h"
 #include "private.h"
+#include "slot.h"
 #include "thread.h"
 
 /* Memory for whoever serves the call: a usual request is unpacked into it. */
 #define CALL_BLOCK	2304
 
-/* A call of ours that is made for one that is served here: on that one's list. */
+/* A call that this process makes, in the list of what it is canceled with: the call that this
+ * process serves and makes it for, or a cancellation. */
 struct call_child {
 	struct call_child *next;
 	struct call_child **link;	/* NULL: not on a list (any more) */
@@ -27,16 +29,17 @@ struct ipc_call {
 	atomic_uint refs;
 	bool oneway;
 	atomic_bool replied;
-	bool intercepted;			/* interceptors are to hear of its end */
 	atomic_int result;			/* how it ended: 0 or -errno */
-	bool watched;				/* in ipc->calls: wants to hear of its end. Under
-						 * ipc->lock, or by who has the last reference */
+	bool watched;				/* in ipc->calls: cancel.c. Under ipc->lock, or by
+						 * who has the last reference */
 	bool detached;				/* the buffer is released after the handler */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* of typed/; else NULL */
 	const char *name;			/* of the method, for interceptors; or NULL */
+	uint64_t intercepted;			/* the last interceptor that was asked, or 0 */
 	void (*done)(struct ipc_call *call);	/* releases what is in the block; or NULL */
+	struct peer *peer;			/* that this call counts for, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;
 	const uint8_t *payload;			/* in the region */
@@ -53,8 +56,7 @@ struct ipc_call {
 	/* Under ipc->lock, once watched. */
 	bool canceled;				/* nobody waits for the reply */
 	struct call_child *children;
-	ipc_cancel_cb cancel_cb;
-	void *cancel_userdata;
+	struct ipc_slot *on_cancel;		/* ipc_call_on_cancel() */
 
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
 };
@@ -65,8 +67,20 @@ int call_intercept_slow(struct ipc_call *call, const char *method);
 
 static inline int call_intercept(struct ipc_call *call, const char *method)
 {
-	return likely(!call->ipc->interceptors) ? 0 : call_intercept_slow(call, method);
+	if (likely(!atomic_load_explicit(&call->ipc->has_interceptors, memory_order_relaxed)))
+		return 0;
+	return call_intercept_slow(call, method);
 }
+
+/*
+ * Of an object with limits: counts the call, and looks at its size. Else takes over the
+ * entries, replies, and fails with -EMSGSIZE, -EDQUOT or -ENOMEM.
+ */
+int call_limit(struct ipc_call *call, const struct ipcbus_event *event);
+
+/* Counts the objects that a reply gives to the caller's user. -EDQUOT: it may not have as many;
+ * the reply must not be sent. */
+int call_gives(struct ipc_call *call, const struct table *table);
 
 /*
  * Replies. call_prepare_reply() finds the thread to reply with, its scratch free:
@@ -81,25 +95,24 @@ int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchang
 /* NULL: no memory. */
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*
- * The handler has returned: r is what it said. Replies if nobody has and
- * nobody will, and drops the first reference. outer is the call that the
- * thread goes back to, or NULL.
+ * The handler has returned r. Replies if nobody has replied and nobody will, and drops the
+ * first reference. outer is the call that the thread returns to, or NULL.
  */
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer);
 
 /*
- * A call of ours is about to be made for this one, and to be cancelled with it.
- * -ECANCELED: nobody waits for this one any more, -EINVAL: it is replied to, or a
- * oneway; then nothing is added. The child leaves the list with either call's end.
+ * Adds a call that is about to be made for this one, and is canceled with it. -ECANCELED:
+ * nobody waits for this one any more. -EINVAL: it has a reply, or is a oneway. The child
+ * leaves the list when either call ends.
  */
 int call_add_child(struct ipc_call *parent, struct call_child *child);
-/* The driver has it: cancels it if the parent ended before there was what to cancel. */
+/* The child was sent: cancels it if the parent was canceled before that. */
 void call_child_sent(struct ipc_call *parent, uint64_t id);
-void call_remove_child(struct ipc_call *parent, struct call_child *child);
-/* The same, under ipc->lock. */
+/* Into and off a list, under ipc->lock. The second does nothing if it is on none. */
+void call_link_child_locked(struct call_child **list, struct call_child *child);
 void call_remove_child_locked(struct call_child *child);
 
-/* The driver's word: nobody waits for the reply of the call with this number. */
+/* A CANCELED event came: nobody waits for the reply of the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);
 
 #endif /* IPC_CALL_H */

@@ -1,99 +1,126 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of calls before their reply, on both sides: ipc_cancel() of our own,
- * and what happens here when nobody waits any more for one that we serve.
+ * The end of calls that this process serves, when nobody waits for them any more.
  *
- * A served call that wants to hear of it is *watched*: in the table of calls by
- * the driver's number. It gets there with its first child or callback and leaves
- * with its last reference. The driver may report any call, at any time, also of
- * one that is not there any more: then there is nothing to do. A watched call
- * whose last reference has just gone is still in the table for a moment; it is
- * taken only with a reference left.
+ * A served call is *watched* if it has a callback or children, which are calls made for it.
+ * Then it is in the table of calls, by the driver's number, from its first child or callback
+ * until its last reference goes. The driver may report any call at any time; one that is not
+ * in the table is ignored. A call whose last reference has just gone is still in the table
+ * for a moment, so it is used only if a reference is left.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "call.h"
 #include "cancel.h"
 
-uint64_t ipc_new_id(struct ipc *ipc)
+/* --- Callbacks -------------------------------------------------------------------- */
+
+struct cancel_slot {
+	struct ipc_slot base;
+	struct ipc_call *call;		/* on whose list it is, without a reference; or NULL */
+	ipc_cancel_cb cb;
+};
+
+static struct cancel_slot *cancel_slot(struct ipc_slot *slot)
 {
-	uint64_t id;
-
-	if (!ipc)
-		return 0;
-
-	ipc_lock(ipc);
-	id = ipc_next_cookie_locked(ipc);
-	ipc_unlock(ipc);
-	return id;
+	return (struct cancel_slot *)slot;
 }
 
-int ipc_cancel(struct ipc *ipc, uint64_t id)
+static void slot_end(struct ipc_slot *slot)
 {
-	if (!ipc || !id)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
+	struct ipc_call *call;
 
-	return device_cancel(&ipc->device, id);
+	ipc_lock(slot->ipc);
+	call = cancel_slot(slot)->call;
+	if (call)
+		slots_remove_locked(&call->on_cancel, slot);
+	cancel_slot(slot)->call = NULL;
+	ipc_unlock(slot->ipc);
+	if (call)
+		slot_drop(slot);
 }
+
+static const struct slot_type cancel_slot_type = { .end = slot_end };
 
 /* --- Being watched ---------------------------------------------------------------- */
 
-/* 1: it was not, so what the driver reported before was not heard. */
+/*
+ * Puts the call into the table, unless it is there, and returns whether it can still be
+ * canceled: 0, -ECANCELED, -EINVAL as call_add_child(), -ENOMEM. What the driver reported
+ * before the call was in the table found nothing, so the driver is asked. The lock keeps a
+ * thread with a report that arrives now waiting.
+ */
 static int call_watch_locked(struct ipc_call *call)
 {
 	int r;
 
-	if (call->watched)
-		return call->canceled ? -ECANCELED : 0;
-	r = map_add(&call->ipc->calls, call->number, call);
-	if (r < 0)
-		return r;
-
-	call->children = NULL;
-	call->cancel_cb = NULL;
-	call->canceled = false;
-	call->watched = true;
-	return 1;
+	if (call->oneway || atomic_load(&call->replied))
+		return -EINVAL;
+	if (!call->watched) {
+		r = device_call_canceled(&call->ipc->device, call->number);
+		if (r < 0)
+			return r == -ESRCH ? -EINVAL : r;
+		call->canceled = r;
+		r = map_add(&call->ipc->calls, call->number, call);
+		if (r < 0)
+			return r;
+		call->children = NULL;
+		call->on_cancel = NULL;
+		call->watched = true;
+	}
+	return call->canceled ? -ECANCELED : 0;
 }
 
-static void call_unwatch_locked(struct ipc_call *call)
+/* The callbacks that it has left, for calls_drop(). */
+static struct ipc_slot *call_unwatch_locked(struct ipc_call *call)
 {
+	struct ipc_slot *slots = call->on_cancel;
+
 	map_remove(&call->ipc->calls, call->number);
 	while (call->children)
 		call_remove_child_locked(call->children);
+	for (struct ipc_slot *slot = slots; slot; slot = slot->next)
+		cancel_slot(slot)->call = NULL;
+	call->on_cancel = NULL;
 	call->watched = false;
+	return slots;
 }
 
 void call_unwatch(struct ipc_call *call)
 {
+	struct ipc_slot *slots;
+
 	ipc_lock(call->ipc);
-	call_unwatch_locked(call);
+	slots = call_unwatch_locked(call);
 	ipc_unlock(call->ipc);
+	slots_close(&slots);
 }
 
 bool call_unwatch_last(struct ipc_call *call)
 {
+	struct ipc_slot *slots = NULL;
 	bool last;
 
 	ipc_lock(call->ipc);
 	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
 	if (last)
-		call_unwatch_locked(call);
+		slots = call_unwatch_locked(call);
 	ipc_unlock(call->ipc);
+	slots_close(&slots);
 	return last;
 }
 
-/* Asked once the call is watched, so that no end falls between. */
-static int check_end(struct ipc_call *call)
-{
-	int r = ipc_call_canceled(call);
-
-	return r > 0 ? -ECANCELED : r;
-}
-
 /* --- Children ----------------------------------------------------------------------- */
+
+void call_link_child_locked(struct call_child **list, struct call_child *child)
+{
+	child->next = *list;
+	child->link = list;
+	if (child->next)
+		child->next->link = &child->next;
+	*list = child;
+}
 
 int call_add_child(struct ipc_call *parent, struct call_child *child)
 {
@@ -102,20 +129,9 @@ int call_add_child(struct ipc_call *parent, struct call_child *child)
 
 	ipc_lock(ipc);
 	r = call_watch_locked(parent);
-	if (r >= 0) {
-		child->next = parent->children;
-		child->link = &parent->children;
-		if (child->next)
-			child->next->link = &child->next;
-		parent->children = child;
-	}
+	if (r == 0)
+		call_link_child_locked(&parent->children, child);
 	ipc_unlock(ipc);
-	if (r <= 0)
-		return r;
-
-	r = check_end(parent);
-	if (r < 0)
-		call_remove_child(parent, child);
 	return r;
 }
 
@@ -140,49 +156,37 @@ void call_remove_child_locked(struct call_child *child)
 	child->link = NULL;
 }
 
-void call_remove_child(struct ipc_call *parent, struct call_child *child)
-{
-	ipc_lock(parent->ipc);
-	call_remove_child_locked(child);
-	ipc_unlock(parent->ipc);
-}
-
 /* --- The end --------------------------------------------------------------------------- */
 
-static ipc_cancel_cb call_take_cb(struct ipc_call *call, void **ret_userdata)
+int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot)
 {
-	ipc_cancel_cb cb;
-
-	ipc_lock(call->ipc);
-	cb = call->cancel_cb;
-	call->cancel_cb = NULL;
-	*ret_userdata = call->cancel_userdata;
-	ipc_unlock(call->ipc);
-	return cb;
-}
-
-int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata)
-{
+	struct cancel_slot *slot;
 	int r;
 
-	if (!call || call->oneway || atomic_load(&call->replied))
+	if (!call || !cb)
 		return -EINVAL;
 	if (call->ipc->foreign)
 		return -ECHILD;
 
-	ipc_lock(call->ipc);
-	r = call_watch_locked(call);
-	if (r >= 0) {
-		call->cancel_cb = cb;
-		call->cancel_userdata = userdata;
+	slot = malloc(sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	slot->cb = cb;
+	r = slot_init(&slot->base, call->ipc, &cancel_slot_type, userdata);
+	if (r == 0) {
+		ipc_lock(call->ipc);
+		r = call_watch_locked(call);
+		if (r == 0) {
+			slot->call = call;
+			slots_append_locked(&call->on_cancel, &slot->base);
+			slot_give(&slot->base, ret_slot);
+		}
+		ipc_unlock(call->ipc);
 	}
-	ipc_unlock(call->ipc);
-	if (r <= 0)
-		return r;
-
-	r = check_end(call);
-	/* If the callback is not there any more it is being called right now. */
-	return r < 0 && cb && !call_take_cb(call, &userdata) ? 0 : r;
+	if (r < 0)
+		free(slot);
+	return r;
 }
 
 /* Takes a reference as ipc_call_ref(), unless the last one is gone. */
@@ -200,33 +204,35 @@ static bool call_ref_unless_gone(struct ipc_call *call)
 	return false;
 }
 
-/* Those that ended meanwhile are not there any more: no error. */
-static void cancel_children_locked(struct ipc_call *call)
-{
-	for (struct call_child *child = call->children; child; child = child->next)
-		device_cancel(&call->ipc->device, child->id);
-}
-
 void call_canceled(struct ipc *ipc, uint64_t number)
 {
+	struct slot_frame frame;
+	struct ipc_slot *slot;
 	struct ipc_call *call;
-	void *userdata;
-	ipc_cancel_cb cb;
 
 	ipc_lock(ipc);
 	call = map_get(&ipc->calls, number);
-	if (call && !call_ref_unless_gone(call))
-		call = NULL;
-	if (call) {
-		call->canceled = true;
-		cancel_children_locked(call);
+	if (!call || !call_ref_unless_gone(call)) {
+		ipc_unlock(ipc);
+		return;
+	}
+	call->canceled = true;
+	/* A child that has ended by itself is not found, which is no error. */
+	for (struct call_child *child = call->children; child; child = child->next)
+		device_cancel(&ipc->device, child->id);
+	while ((slot = call->on_cancel)) {
+		bool entered = slot_enter_locked(slot, &frame);
+
+		slots_remove_locked(&call->on_cancel, slot);
+		cancel_slot(slot)->call = NULL;
+		ipc_unlock(ipc);
+		if (entered) {
+			cancel_slot(slot)->cb(call, slot->userdata);
+			slot_leave(&frame);
+		}
+		slot_drop(slot);
+		ipc_lock(ipc);
 	}
 	ipc_unlock(ipc);
-	if (!call)
-		return;
-
-	cb = call_take_cb(call, &userdata);
-	if (cb)
-		cb(call, userdata);
 	ipc_call_unref(call);
 }

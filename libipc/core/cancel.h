@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that are watched for their end: see cancel.c. What call.c has to do when
- * one of them goes.
+ * The end of a call for cancel.c, which watches calls for being canceled.
  */
 #ifndef IPC_CANCEL_H
 #define IPC_CANCEL_H
 
 #include "private.h"
 
-/* The call is done with: nothing finds it any more, its children go on alone. */
+/* Ends the watch of a call. Its children go on without it. */
 void call_unwatch(struct ipc_call *call);
-/* The same, if there is no reference left but the caller's: whether that is so. */
+/* Does so only if the caller has the last reference; returns whether it does. */
 bool call_unwatch_last(struct ipc_call *call);
 
 #endif /* IPC_CANCEL_H */

@@ -25,6 +25,11 @@ static inline uint64_t deadline_after(uint64_t usec)
 	return usec > (INT64_MAX - now) / 1000 ? 0 : now + usec * 1000;
 }
 
+static inline uint64_t deadline_earlier(uint64_t a, uint64_t b)
+{
+	return b && (!a || b < a) ? b : a;
+}
+
 static inline uint64_t time_until(uint64_t deadline)
 {
 	uint64_t now = time_now();

@@ -88,7 +88,6 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 		x->send.flags |= device->send_flags;
 	/* Left alone by the driver when it fails early. */
 	x->event.stage = 0;
-	x->event.index = 0;
 	return device_ioctl(device, IPCBUS_IOC_EXCHANGE, x);
 }
 
@@ -128,12 +127,13 @@ int device_set_poll(struct device *device, unsigned int polls)
 	return 0;
 }
 
-int device_poll(const struct device *device, int other, uint64_t timeout_usec)
+int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[] = {
 		{ .fd = device->fd, .events = POLLIN },
 		{ .fd = device->poll_fd, .events = POLLIN },
 		{ .fd = other, .events = POLLIN },
+		{ .fd = another, .events = POLLIN },
 	};
 	struct timespec ts = {
 		.tv_sec = (time_t)(timeout_usec / 1000000),
@@ -141,7 +141,7 @@ int device_poll(const struct device *device, int other, uint64_t timeout_usec)
 	};
 	int r;
 
-	r = ppoll(fds, 3, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
+	r = ppoll(fds, 4, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
 	if (r < 0)
 		return -errno;
 	if (fds[0].revents && !(fds[0].revents & POLLIN))
@@ -163,7 +163,7 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 
 	r = device_ioctl(&device, IPCBUS_IOC_WATCH, &watch);
 	if (r == 0)
-		r = device_poll(&device, /* other= */ -1, timeout_usec);
+		r = device_poll(&device, /* other= */ -1, /* another= */ -1, timeout_usec);
 	device_close(&device, /* mapped= */ false);
 	return r;
 }

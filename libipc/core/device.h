@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam between the library and the driver: a function for each thing that the
- * driver does. The structures are the driver's own, from ipcbus.h.
+ * What the library uses of the driver: one function for each operation. The structures are
+ * the driver's own, from ipcbus.h.
  *
- * device.c alone calls the kernel for the device. Tests link fake-device.c in its
- * place. Nothing here takes a lock or keeps state besides struct device. All functions
- * return 0, or what their comment says, or -errno.
+ * Only device.c calls the kernel for the device; tests link fake-device.c instead. No
+ * function takes a lock, and struct device is all the state. Unless a comment says
+ * otherwise, a function returns 0 or -errno and does not wait for other processes.
  */
 #ifndef IPC_DEVICE_H
 #define IPC_DEVICE_H
@@ -21,88 +21,99 @@
 struct device {
 	int fd;
 	int wake_fd;		/* a second fd of the same file, for device_wake() */
-	int poll_fd;		/* readable for what polls names; -1: not made */
-	unsigned int polls;	/* DEVICE_POLL_*: device_set_poll() */
+	int poll_fd;		/* readable when one of polls is true; -1 until it is made */
+	unsigned int polls;	/* DEVICE_POLL_*, set by device_set_poll() */
 	const uint8_t *region;
 	size_t region_size;
 	uint64_t features;	/* IPCBUS_FEATURE_* of the driver */
-	uint32_t send_flags;	/* IPCBUS_SEND_* of all messages */
+	uint32_t send_flags;	/* IPCBUS_SEND_* that every message gets */
 };
 
-/* What lies at an offset of the region: a payload, an object table, a label. */
+/* Returns the address of an offset of the region, where a payload, an object table or a
+ * label begins. */
 static inline const void *device_at(const struct device *device, uint64_t offset)
 {
 	return (const void *)((uintptr_t)device->region + (uintptr_t)offset);
 }
 
-/* Opens the device and maps a region of that many bytes. */
+/* Opens the device and maps a region of region_size bytes. */
 int device_open(struct device *device, const char *path, size_t region_size);
-/* Whether receivers wipe what they are sent from now on. -EOPNOTSUPP: the driver is
- * too old. */
+/* Chooses whether the driver wipes the receiver's copy of each later message when it is
+ * released. Fails with -EOPNOTSUPP if the driver is too old. */
 int device_set_clear(struct device *device, bool clear);
-/* mapped: false in a forked child, which has the fd but not the region. */
+/* A forked child has the fd but not the region; it passes mapped as false. */
 void device_close(struct device *device, bool mapped);
 
 /*
- * Releases, sends and waits, in this order. The caller sets all but size. If it fails,
- * nothing was sent, and event.stage and .index say how far it came; stage is 0 if the
- * driver did not say.
+ * Releases buffers, sends, and waits for an event, in this order. Blocks as
+ * IPCBUS_IOC_EXCHANGE does. The caller sets all fields of x but size. On failure nothing was sent;
+ * x->event.stage says what was refused, and is 0 if the driver did not report it.
  */
 int device_exchange(const struct device *device, struct ipcbus_exchange *x);
 
 /*
- * Makes each thread's present wait, or if it does not wait its next one, end
- * with IPCBUS_EVENT_INTERRUPTED. Async-signal-safe.
+ * Ends the current wait of every thread with IPCBUS_EVENT_INTERRUPTED. For a thread that
+ * does not wait now, its next wait ends. Async-signal-safe.
  */
 void device_wake(const struct device *device);
 
-/* What an fd can be readable for. */
-#define DEVICE_POLL_EVENT	(1U << 0)	/* an event is there */
-#define DEVICE_POLL_WRITABLE	(1U << 1)	/* a oneway that was refused may find space */
+/* What poll_fd can be readable for. */
+#define DEVICE_POLL_EVENT	(1U << 0)	/* an event is queued */
+#define DEVICE_POLL_WRITABLE	(1U << 1)	/* a refused oneway may be sent again */
 
-/* Makes device->poll_fd, if it is not there, and what it is readable for. Nothing is
- * slower for one that polls for nothing. Under a lock of the caller's. */
+/* Chooses what device->poll_fd is readable for, and makes that fd first if there is none.
+ * The driver does no work for a connection whose polls are 0. The caller holds a lock
+ * against other calls of this function. */
 int device_set_poll(struct device *device, unsigned int polls);
 
-/* Waits for an event, for what poll_fd is there for, or until another fd (-1: none)
- * is readable. Returns DEVICE_POLL_*, 0 after the time or for the other fd, or -EINTR.
+/* Blocks until an event is queued, poll_fd or one of two other fds (-1: none) is readable, or
+ * the time is over. Returns the DEVICE_POLL_* that are true, which may be none, or -EINTR.
  * Each change to writable is reported once, so the caller must act on it. */
-int device_poll(const struct device *device, int other, uint64_t timeout_usec);
+int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
 
-/* Waits for the bus to have a manager: as device_poll(), by a file of its own. */
+/* Blocks until the bus has a manager or the time is over. Opens the device at path for
+ * that. Returns as device_poll(). */
 int device_wait_manager(const char *path, uint64_t timeout_usec);
 
-/* Makes a node of flags, cookie, policy and priority, and sets node->node. */
+/* Creates a node with the flags, cookie, policy and priority of *node; sets node->node. */
 int device_node_create(const struct device *device, struct ipcbus_node *node);
-/* -EBUSY: somebody refers to it. */
+/* Fails with -EBUSY if somebody refers to the node. */
 int device_node_destroy_idle(const struct device *device, uint64_t node);
 int device_set_manager(const struct device *device, uint64_t node);
-/* Who is interested in info->node, a node of ours. */
+/* Fills in who refers to info->node, a node of this connection. */
 int device_node_info(const struct device *device, struct ipcbus_node_info *info);
 
+/* Releases count references to a handle. */
 int device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
-/* frozen: FROZEN and THAWED events besides DEAD. */
+/* Requests the DEAD event of a handle; if frozen is true, also FROZEN and THAWED. */
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int device_unwatch(const struct device *device, uint32_t handle);
 
-/* IPCBUS_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has
- * one. -EOPNOTSUPP: the driver is too old. */
+/* Requests an IPCBUS_EVENT_MANAGER whenever the bus gets a manager, and one now if it has
+ * a manager. Fails with -EOPNOTSUPP if the driver is too old. */
 int device_watch_manager(const struct device *device);
 
-/* Ends our own calls with that cookie; -ENOENT. */
+/* Cancels the calls that this connection made with the cookie. Fails with -ENOENT if there
+ * is none. */
 int device_cancel(const struct device *device, uint64_t cookie);
-/* Whether nobody waits for a call that we took: 1, 0; -ESRCH: it is not open. */
+/* Returns 1 if the caller of a delivered call no longer waits for it, else 0. Fails with
+ * -ESRCH if the call is not open. */
 int device_call_canceled(const struct device *device, uint64_t call);
-/* Whether the sender of info->call, or of the oneway in info->buffer, is still there. */
+/* Fills in whether the sender of info->call, or of the oneway in info->buffer, still
+ * exists. */
 int device_sender_info(const struct device *device, struct ipcbus_sender_info *info);
+/* Freezes or thaws a process. Blocks for at most freeze->timeout_ms. */
 int device_freeze(const struct device *device, struct ipcbus_freeze *freeze);
 
 struct ipcbus_monitor;
 
-/* Records of what happens on the bus from here on, as RECORD events; flags 0: none. */
+/* Requests records of what happens on the bus from now on, as RECORD events. Flags of 0 end
+ * that. */
 int device_monitor(const struct device *device, struct ipcbus_monitor *monitor);
 
+/* Limits how many threads the driver asks for with SPAWN. */
 int device_set_threads(const struct device *device, unsigned int max);
+/* Ends the driver's record of the calling thread. */
 int device_thread_exit(const struct device *device);
 
 #endif /* IPC_DEVICE_H */

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Event -> object -> whoever serves its kind. See dispatch.h; called by the serving
- * threads (loop.c) and by a thread that waits for a reply (request.c).
+ * Event -> object -> its type. See dispatch.h. Called by the serving threads (loop.c) and by
+ * a thread that waits for a reply (request.c).
  *
- * What cannot be served is refused with an error that says why; a oneway is dropped
- * instead. Here that is -EOWNERDEAD, the object ended while the message was on its way,
- * and -ENOMEM. object_type.serve() knows the rest.
+ * A call that cannot be served gets an error; a oneway is dropped. Here that is -EOWNERDEAD,
+ * because the object ended while the message was on its way, and -ENOMEM. The types'
+ * serve() refuse for other reasons.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 
 #include "async.h"
 #include "call.h"
-#include "death.h"
+#include "watch.h"
 #include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
 #include "monitor.h"
 #include "object.h"
 
-/* Without memory for a call: it gets a reply all the same. */
+/* Without memory for a call; the caller gets a reply all the same. */
 static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 {
 	struct ipc_object *object;
@@ -68,18 +68,50 @@ static void manager_came(struct ipc *ipc)
 		upper->manager_came(upper);
 }
 
+/* Objects of streams keep what came, and no more. */
+static bool is_for_stream(struct ipc *ipc, uint64_t cookie)
+{
+	struct ipc_object *object = object_from_cookie(ipc, cookie);
+	bool is = object && object->type->is_passive && object->type->is_passive(object);
+
+	ipc_object_unref(object);
+	return is;
+}
+
+bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
+{
+	switch (event->kind) {
+	case IPCBUS_EVENT_CALL:
+	case IPCBUS_EVENT_ONEWAY:
+		if (!is_for_stream(t->ipc, event->cookie))
+			return false;
+		serve(t, event);
+		return true;
+	case IPCBUS_EVENT_IDLE:
+		if (!is_for_stream(t->ipc, event->cookie))
+			return false;
+		object_idle(t->ipc, event->cookie);
+		return true;
+	case IPCBUS_EVENT_NONE:
+	case IPCBUS_EVENT_INTERRUPTED:
+		return true;
+	}
+	return false;
+}
+
 void dispatch(struct thread *t, const struct ipcbus_event *event)
 {
 	if (unlikely(event->flags & IPCBUS_EVENT_SPAWN))
 		pool_grow(t->ipc);
 
+	thread_enter(t);
 	switch (event->kind) {
 	case IPCBUS_EVENT_CALL:
 	case IPCBUS_EVENT_ONEWAY:
 		serve(t, event);
 		break;
 	case IPCBUS_EVENT_DEAD:
-		death_fire(t->ipc, event->cookie);
+		watch_died(t->ipc, event->cookie);
 		break;
 	case IPCBUS_EVENT_IDLE:
 		object_idle(t->ipc, event->cookie);
@@ -97,7 +129,7 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_FROZEN:
 	case IPCBUS_EVENT_THAWED:
-		freeze_fire(t->ipc, event->cookie, event->kind == IPCBUS_EVENT_FROZEN,
+		watch_freeze_changed(t->ipc, event->cookie, event->kind == IPCBUS_EVENT_FROZEN,
 			    event->code);
 		break;
 	case IPCBUS_EVENT_RECORD:
@@ -107,4 +139,5 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_INTERRUPTED:
 		break;
 	}
+	thread_leave_handler(t);
 }

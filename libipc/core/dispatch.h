@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is done with an event that is not the reply one waits for: a call of an
- * object goes to its handler, a death to its watchers. Handlers run right
- * here; a reply may be left with the thread, for its next exchange.
+ * Events other than the reply that a thread waits for. A call of an object goes to its
+ * handler, a death to its watchers. Handlers run on the calling thread. A reply may stay
+ * with the thread until its next exchange.
  */
 #ifndef IPC_DISPATCH_H
 #define IPC_DISPATCH_H
@@ -10,5 +10,12 @@
 #include "thread.h"
 
 void dispatch(struct thread *t, const struct ipcbus_event *event);
+
+/*
+ * For a thread that waits for a stream: does with the event what the library does alone, for
+ * any stream. False: its handler or callback is the program's, so the event is for a thread
+ * that serves.
+ */
+bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event);
 
 #endif /* IPC_DISPATCH_H */

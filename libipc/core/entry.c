@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Entries of messages: see entry.h. Called by raw.c and by typed/table.c.
+ * Entries of messages; see entry.h. Called by raw.c and typed/table.c.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -81,6 +81,20 @@ void entry_release(struct ipc_raw_entry *entry)
 			close(entry->fd);
 		break;
 	}
+}
+
+int ipc_take_fd(int32_t *fd)
+{
+	int taken;
+
+	if (!fd)
+		return -EINVAL;
+	if (*fd < 0)
+		return -ENOENT;
+
+	taken = *fd;
+	*fd = -1;
+	return taken;
 }
 
 void objects_refuse(struct ipc *ipc, const struct ipcbus_object *objects, unsigned int n)

@@ -1,45 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects, proxies and fds that travel beside the bytes of a message: struct
- * ipc_raw_entry of the library, struct ipcbus_object of the driver.
+ * Objects, proxies and fds that travel beside the bytes of a message. The library has each
+ * as a struct ipc_raw_entry, the driver as a struct ipcbus_object.
  */
 #ifndef IPC_ENTRY_H
 #define IPC_ENTRY_H
 
 #include "private.h"
 
-/* What is sent with a message. Its objects are prepared for being sent. */
+/* The object table of a message that will be sent. Each of its objects counts as being
+ * sent until the message was sent, or table_unsent() is called. */
 struct table {
 	unsigned int n;
 	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
 };
 
-/* One entry more: -E2BIG; for an object -EBADF: it is none of this connection's. On
- * failure there is none. */
+/*
+ * Both append an entry; table_append_node() appends an object of this connection. On
+ * failure the table is unchanged:
+ *
+ *   -E2BIG  the table is full
+ *   -EBADF  the node is not an object of this connection
+ */
 int table_append(struct table *table, uint32_t type, uint64_t value, uint64_t tag);
 int table_append_node(struct table *table, struct ipc *ipc, uint64_t node, uint64_t tag);
-/* The message with these was not sent. */
+/* Must be called if the message with this table was not sent. */
 void table_unsent(const struct table *table, struct ipc *ipc);
-/* The table becomes part of what is sent. */
+/* Makes the table part of *send, which refers to it. */
 static inline void table_attach(const struct table *table, struct ipcbus_send *send)
 {
 	send->objects = (uintptr_t)table->objects;
 	send->object_count = table->n;
 }
 
-/* What came with an event, event->object_count of them. */
+/* Returns the event->object_count objects that came with an event. */
 static inline const struct ipcbus_object *event_objects(const struct ipc *ipc,
 							 const struct ipcbus_event *event)
 {
 	return device_at(&ipc->device, event->objects);
 }
 
-/* The reference that came becomes the entry's: -ENOMEM, and then nobody's. */
+/* Moves the reference of a received object into *entry. On failure (-ENOMEM) the reference
+ * was released. */
 int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus_object *object);
+/* Releases what the entry refers to. */
 void entry_release(struct ipc_raw_entry *entry);
-/* Releases what came, for want of memory to hold it. */
+/* Releases n received objects that nobody took. */
 void objects_refuse(struct ipc *ipc, const struct ipcbus_object *objects, unsigned int n);
 
+/* Releases all objects that came with an event. */
 static inline void event_refuse(struct ipc *ipc, const struct ipcbus_event *event)
 {
 	if (unlikely(event->object_count))

@@ -11,6 +11,12 @@
 
 #include "errors.h"
 
+/*
+ * The last member of the first version. An error of the program's may end behind it: check its
+ * size before a later one is touched.
+ */
+#define ERROR_FIRST_END (offsetof(struct ipc_error, cause) + sizeof(int))
+
 void ipc_error_done(struct ipc_error *error)
 {
 	if (!error)
@@ -18,16 +24,22 @@ void ipc_error_done(struct ipc_error *error)
 	free(error->name);
 	free(error->message);
 	free(error->details);
-	*error = (struct ipc_error)IPC_ERROR_INIT;
+	memset(&error->code, 0, ERROR_FIRST_END - offsetof(struct ipc_error, code));
 }
 
-int error_set(struct ipc_error *error, int code)
+int error_from(struct ipc_error *error, enum ipc_origin origin, int code)
 {
 	if (error) {
 		ipc_error_done(error);
 		error->code = code;
+		error->origin = origin;
 	}
 	return code;
+}
+
+int error_set(struct ipc_error *error, int code)
+{
+	return error_from(error, IPC_ORIGIN_HERE, code);
 }
 
 /* --- From one side to the other ---------------------------------------------------- */
@@ -84,20 +96,40 @@ static int set_field(struct ipc_error *error, const struct wire_field *field)
 	return 0;
 }
 
+/*
+ * What only the bus or this side can know about a call: that the server died or is frozen,
+ * that the call's time is over, that it was canceled, that there is no manager. A peer that
+ * reports one of these has it from a service behind it.
+ */
+static bool is_from_behind(int code)
+{
+	return code == -EOWNERDEAD || code == -EHOSTDOWN || code == -ETIMEDOUT ||
+	       code == -ECANCELED || code == -ENOTCONN || code == -ECHILD;
+}
+
+static int set_peers(struct ipc_error *error, int code)
+{
+	if (!is_from_behind(code))
+		return error_from(error, IPC_ORIGIN_PEER, code);
+	error_from(error, IPC_ORIGIN_BEHIND, -EREMOTEIO);
+	if (error)
+		error->cause = code;
+	return -EREMOTEIO;
+}
+
 int error_decode(struct ipc_error *error, int code, struct wire explained)
 {
 	struct wire_field field;
-	int r;
+	int r, result = set_peers(error, code);
 
-	error_set(error, code);
 	if (!error)
-		return code;
+		return result;
 	while ((r = wire_next(&explained, &field)) > 0) {
 		r = set_field(error, &field);
 		if (r < 0)
 			break;
 	}
-	return r < 0 ? error_set(error, code) : code;
+	return r < 0 ? set_peers(error, code) : result;
 }
 
 static char *copy_text(const char *text)
@@ -107,8 +139,9 @@ static char *copy_text(const char *text)
 
 int error_copy(struct ipc_error *error, const struct ipc_error *from)
 {
-	error_set(error, from->code);
+	error_from(error, from->origin, from->code);
 	if (error) {
+		error->cause = from->cause;
 		error->name = copy_text(from->name);
 		error->message = copy_text(from->message);
 		error->number = from->number;
@@ -167,7 +200,7 @@ static const struct {
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
 	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },
-	{ EPROTO, "the two sides disagree about the kind of the method" },
+	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the service reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },
 	{ EMSGSIZE, "the message is larger than the receiver can ever accept" },
@@ -176,13 +209,14 @@ static const struct {
 	{ EPERM, "not permitted, or the receiver does not accept file descriptors" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service of another user has that name" },
-	{ EXDEV, "the object belongs to this connection, or to another one" },
+	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
 	{ EDQUOT, "a quota is used up" },
 	{ ELOOP, "calls are nested too deeply, or the message contains a bus" },
 	{ ENOBUFS, "the receiver is not ready for messages" },
 	{ ETIMEDOUT, "the time limit expired" },
 	{ ECANCELED, "the call or stream was canceled" },
-	{ EDEADLK, "this thread waits for a reply and cannot serve" },
+	{ EDEADLK, "this thread waits for a reply, or is the last one that serves" },
+	{ ESHUTDOWN, "the service is stopping" },
 };
 
 const char *ipc_strerror(int code)
@@ -206,9 +240,12 @@ int ipc_fail(const char *what, int code, const struct ipc_error *error)
 {
 	const char *name = error ? error->name : NULL;
 	const char *message = error ? error->message : NULL;
+	int cause = error ? error->cause : 0;
 
+	if (!message && !name && cause)
+		name = "the service reports";
 	if (!message)
-		message = ipc_strerror(code);
+		message = ipc_strerror(cause ?: code);
 	if (name)
 		fprintf(stderr, "%s: %s: %s\n", what, name, message);
 	else

@@ -94,21 +94,49 @@ void frame_done(struct frame *frame)
 	frame->mappings = NULL;
 }
 
+/* The message, and in a frame the blobs. */
+static int payload_parse(const void *payload, size_t size, struct frame *ret_frame,
+			 const uint8_t **ret_message, size_t *ret_size)
+{
+	*ret_frame = (struct frame){ 0 };
+	*ret_message = payload;
+	*ret_size = size;
+	if (size && !payload)
+		return -EINVAL;
+	if (!unlikely_frame(*ret_message, size))
+		return 0;
+	return frame_parse(ret_frame, ret_message, ret_size);
+}
+
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size)
 {
-	const uint8_t *data = payload;
+	const uint8_t *message;
 	struct frame frame;
 	int r;
 
-	if (!ret_message || !ret_size || (size && !payload))
+	if (!ret_message || !ret_size)
 		return -EINVAL;
-	if (unlikely_frame(data, size)) {
-		r = frame_parse(&frame, &data, &size);
-		if (r < 0)
-			return r;
-	}
-	*ret_message = data;
+	r = payload_parse(payload, size, &frame, &message, &size);
+	if (r < 0)
+		return r;
+	*ret_message = message;
 	*ret_size = size;
+	return 0;
+}
+
+int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, size_t *ret_size)
+{
+	const uint8_t *message;
+	struct frame frame;
+	int r;
+
+	if (!ret_blobs || !ret_size)
+		return -EINVAL;
+	r = payload_parse(payload, size, &frame, &message, &size);
+	if (r < 0)
+		return r;
+	*ret_blobs = frame.blobs;
+	*ret_size = (size_t)(frame.end - frame.blobs);
 	return 0;
 }

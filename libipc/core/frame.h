@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may surround a message in a payload: blobs and metadata.
+ * Frames: blobs and metadata around a message in a payload.
  *
- * A payload is mostly the protobuf bytes of the message. One that begins with
- * FRAME_MAGIC, which no protobuf message does (it would be a field 0), is
+ * Most payloads are the protobuf bytes of a message. No protobuf message begins with
+ * FRAME_MAGIC, because that would be a field 0. A payload that does is a frame:
  *
  *   header      16 bytes, struct frame_header, in the machine's byte order
  *   message     header.message_size bytes
  *   metadata    header.metadata_size bytes: name, 0, value, 0, ...
  *   blobs       one behind the other, in the order of a walk over the message
  *
- * each beginning at a multiple of 8. How many blobs there are and how long each is
- * says the message. A blob that travels as sealed memory is not here: it is a file
- * in the object table, with a tag of its own, BLOB_TAG plus its number among the
- * message's blobs.
+ * Each part begins at a multiple of 8. The message contains the number of blobs and the size
+ * of each. A blob that travels as sealed memory is not in the frame. It is a file in the
+ * object table, with the tag IPC_RAW_BLOB_TAG plus its number among the message's blobs. The
+ * tags of other files are their numbers, which are lower.
  *
  * raw.c and typed/blob.c put frames together; frame.c and typed/blob.c take them apart.
  */
@@ -26,8 +26,6 @@
 
 #define FRAME_MAGIC	7
 #define FRAME_ALIGN(n)	(((n) + 7) & ~(size_t)7)
-/* Above all tags of fds, which are their numbers. */
-#define BLOB_TAG	(UINT64_C(1) << 63)
 
 struct frame_header {
 	uint8_t magic;

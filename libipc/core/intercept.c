@@ -1,26 +1,52 @@
 // SPDX-License-Identifier: MIT
 /*
  * Interceptors: see intercept.h. Called by raw.c and typed/rpc.c for calls of ours,
- * by call.c for those that are served. The list does not change any
- * more once there are calls, so no lock is needed to walk it.
+ * by call.c for those that are served.
+ *
+ * A call remembers the number of the last interceptor that it asked, so one that is added
+ * while the call is under way does not get its end. One that ended meanwhile does not either.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "intercept.h"
 #include "proxy.h"
+#include "sized.h"
+#include "slot.h"
 
 struct interceptor {
-	struct interceptor *next;	/* added later */
-	struct interceptor *previous;
+	struct ipc_slot slot;
 	struct ipc_interceptor user;
 };
 
-int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor)
+static void end(struct ipc_slot *slot)
 {
-	struct interceptor *new, **link;
+	struct ipc *ipc = slot->ipc;
+	bool listed;
 
-	if (!ipc || !interceptor || (!interceptor->before && !interceptor->after))
+	ipc_lock(ipc);
+	listed = slots_remove_locked(&ipc->interceptors, slot);
+	atomic_store_explicit(&ipc->has_interceptors, ipc->interceptors, memory_order_relaxed);
+	ipc_unlock(ipc);
+	if (listed)
+		slot_drop(slot);
+}
+
+static const struct slot_type interceptor_type = { .end = end };
+
+int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor, void *userdata,
+			struct ipc_slot **ret_slot)
+{
+	struct ipc_interceptor own;
+	struct interceptor *new;
+	int r;
+
+	if (!ipc || !interceptor)
+		return -EINVAL;
+	r = sized_copy(&own, sizeof(own), sizeof(own), interceptor);
+	if (r < 0)
+		return r;
+	if (!own.before && !own.after)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
@@ -28,72 +54,122 @@ int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *intercept
 	new = malloc(sizeof(*new));
 	if (!new)
 		return -ENOMEM;
-	*new = (struct interceptor){ .user = *interceptor };
+	new->user = own;
+	r = slot_init(&new->slot, ipc, &interceptor_type, userdata);
+	if (r < 0) {
+		free(new);
+		return r;
+	}
 
 	ipc_lock(ipc);
-	for (link = &ipc->interceptors; *link; link = &(*link)->next)
-		new->previous = *link;
-	*link = new;
+	slots_append_locked(&ipc->interceptors, &new->slot);
+	slot_give(&new->slot, ret_slot);
+	atomic_store_explicit(&ipc->has_interceptors, true, memory_order_relaxed);
 	ipc_unlock(ipc);
 	return 0;
 }
 
-/* From one on back to the first. */
-static void notify(struct interceptor *from, struct ipc_intercepted *step, int result)
+/* The first one after that number, entered; or NULL. */
+static struct interceptor *next(struct ipc *ipc, uint64_t id, struct slot_frame *frame)
 {
-	for (struct interceptor *i = from; i; i = i->previous)
-		if (i->user.after)
-			i->user.after(step, result, i->user.userdata);
+	struct ipc_slot *slot;
+
+	ipc_lock(ipc);
+	slot = slots_next_locked(ipc->interceptors, id);
+	if (slot)
+		slot_enter_locked(slot, frame);
+	ipc_unlock(ipc);
+	return (struct interceptor *)slot;
 }
 
-int intercept_before(struct ipc *ipc, struct ipc_intercepted *step)
+/* The last one up to that number, entered; or NULL. */
+static struct interceptor *previous(struct ipc *ipc, uint64_t id, struct slot_frame *frame)
 {
-	for (struct interceptor *i = ipc->interceptors; i; i = i->next) {
-		int r = i->user.before ? i->user.before(step, i->user.userdata) : 0;
+	struct ipc_slot *slot, *found = NULL;
 
+	ipc_lock(ipc);
+	for (slot = slots_next_locked(ipc->interceptors, 0); slot && slot->id <= id;
+	     slot = slots_next_locked(slot, slot->id))
+		found = slot;
+	if (found)
+		slot_enter_locked(found, frame);
+	ipc_unlock(ipc);
+	return (struct interceptor *)found;
+}
+
+int intercept_before(struct ipc *ipc, struct ipc_intercepted *step, uint64_t *ret_last)
+{
+	struct interceptor *interceptor;
+	struct slot_frame frame;
+	uint64_t id = 0;
+
+	while ((interceptor = next(ipc, id, &frame))) {
+		uint64_t last = id;
+		int r = 0;
+
+		id = interceptor->slot.id;
+		if (interceptor->user.before)
+			r = interceptor->user.before(step, interceptor->slot.userdata);
+		slot_leave(&frame);
 		if (r < 0) {
-			notify(i->previous, step, r);
+			intercept_after(ipc, step, last, r);
 			return r;
 		}
 	}
+	*ret_last = id;
 	return 0;
 }
 
-void intercept_after(struct ipc *ipc, struct ipc_intercepted *step, int result)
+void intercept_after(struct ipc *ipc, const struct ipc_intercepted *step, uint64_t last,
+		     int result)
 {
-	struct interceptor *last = ipc->interceptors;
+	struct interceptor *interceptor;
+	struct slot_frame frame;
 
-	while (last && last->next)
-		last = last->next;
-	notify(last, step, result);
+	while (last && (interceptor = previous(ipc, last, &frame))) {
+		last = interceptor->slot.id - 1;
+		if (interceptor->user.after)
+			interceptor->user.after(step, result, interceptor->slot.userdata);
+		slot_leave(&frame);
+	}
 }
 
-int intercept_request(struct ipc_proxy *proxy, const char *method,
-		      const struct ipc_options *options, struct ipc_intercepted *ret_step,
-		      struct ipc_options *ret_options)
+int intercept_begin(struct interception *i, struct ipc_proxy *proxy, const char *method,
+		    const struct ipc_options **options)
 {
 	int r;
 
-	if (!proxy || !proxy->ipc || !proxy->ipc->interceptors)
+	i->ipc = NULL;
+	i->last = 0;
+	if (!proxy || !proxy->ipc || proxy->hidden ||
+	    !atomic_load_explicit(&proxy->ipc->has_interceptors, memory_order_relaxed))
 		return 0;
-	*ret_options = options ? *options : (struct ipc_options){ 0 };
-	*ret_step = (struct ipc_intercepted){
+	i->options = *options ? **options : (struct ipc_options){ 0 };
+	i->step = (struct ipc_intercepted){
 		.outgoing = 1,
 		.method = method,
 		.proxy = proxy,
-		.metadata = ret_options->metadata,
+		.metadata = i->options.metadata,
 	};
-	r = intercept_before(proxy->ipc, ret_step);
-	ret_options->metadata = ret_step->metadata;
-	return r < 0 ? r : 1;
+	r = intercept_before(proxy->ipc, &i->step, &i->last);
+	if (r < 0)
+		return r;
+	i->ipc = ipc_ref(proxy->ipc);
+	i->options.metadata = i->step.metadata;
+	*options = &i->options;
+	return 0;
+}
+
+int intercept_end(struct interception *i, int result)
+{
+	if (i->ipc) {
+		intercept_after(i->ipc, &i->step, i->last, result);
+		ipc_unref(i->ipc);
+	}
+	return result;
 }
 
 void interceptors_close(struct ipc *ipc)
 {
-	while (ipc->interceptors) {
-		struct interceptor *i = ipc->interceptors;
-
-		ipc->interceptors = i->next;
-		free(i);
-	}
+	slots_close(&ipc->interceptors);
 }

@@ -2,9 +2,9 @@
 /*
  * The connection: open, count, close, and what fork() does to it.
  *
- * All connections are in one list, the registry, whose lock comes before all
- * others (private.h). It is taken when a connection opens or closes, when a
- * thread first uses one or ends, and around fork().
+ * All connections are in one list. Its lock comes before all others in core/ (private.h). It
+ * is taken when a connection opens or closes, when a thread first uses one or ends, and
+ * around fork().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,33 +15,35 @@
 #include "async.h"
 #include "intercept.h"
 #include "loop.h"
+#include "monitor.h"
 #include "object.h"
 #include "proxy.h"
 #include "thread.h"
 
 #define DEVICE_PATH	"/dev/ipcbus"
 #define REGION_MAX	((size_t)1 << 30)
+#define BLOB_MAX	((size_t)1 << 30)	/* IPC_BLOB_MAX of <ipc/blob.h> */
 
-static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct ipc *registry;
+static pthread_mutex_t connections_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct ipc *connections;
 static uint64_t last_id;
 
-void registry_lock(void)
+void connections_lock(void)
 {
-	pthread_mutex_lock(&registry_mutex);
+	pthread_mutex_lock(&connections_mutex);
 }
 
-void registry_unlock(void)
+void connections_unlock(void)
 {
-	pthread_mutex_unlock(&registry_mutex);
+	pthread_mutex_unlock(&connections_mutex);
 }
 
 /* --- Fork ----------------------------------------------------------------------- */
 
 static void fork_prepare(void)
 {
-	registry_lock();
-	for (struct ipc *ipc = registry; ipc; ipc = ipc->next) {
+	connections_lock();
+	for (struct ipc *ipc = connections; ipc; ipc = ipc->next) {
 		ipc_lock(ipc);
 		pthread_mutex_lock(&ipc->pool.lock);
 	}
@@ -49,16 +51,16 @@ static void fork_prepare(void)
 
 static void fork_done(void)
 {
-	for (struct ipc *ipc = registry; ipc; ipc = ipc->next) {
+	for (struct ipc *ipc = connections; ipc; ipc = ipc->next) {
 		pthread_mutex_unlock(&ipc->pool.lock);
 		ipc_unlock(ipc);
 	}
-	registry_unlock();
+	connections_unlock();
 }
 
 static void fork_child(void)
 {
-	for (struct ipc *ipc = registry; ipc; ipc = ipc->next)
+	for (struct ipc *ipc = connections; ipc; ipc = ipc->next)
 		ipc->foreign = true;
 	threads_forget();
 	fork_done();
@@ -74,25 +76,25 @@ static void fork_init(void)
 
 /* --- Opening -------------------------------------------------------------------- */
 
-static void registry_add(struct ipc *ipc)
+static void ipc_list(struct ipc *ipc)
 {
-	registry_lock();
+	connections_lock();
 	ipc->id = ++last_id;
-	ipc->next = registry;
-	registry = ipc;
-	registry_unlock();
+	ipc->next = connections;
+	connections = ipc;
+	connections_unlock();
 }
 
-static void registry_remove(struct ipc *ipc)
+static void ipc_unlist(struct ipc *ipc)
 {
-	struct ipc **link = &registry;
+	struct ipc **link = &connections;
 
-	registry_lock();
+	connections_lock();
 	while (*link != ipc)
 		link = &(*link)->next;
 	*link = ipc->next;
 	threads_detach(ipc);
-	registry_unlock();
+	connections_unlock();
 }
 
 static const char *device_path(const char *device)
@@ -106,16 +108,26 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 {
 	int r;
 
-	*ipc = (struct ipc){ .refs = 1, .path = strdup(device_path(device)) };
+	*ipc = (struct ipc){
+		.refs = 1,
+		.blob_max = BLOB_MAX,
+		.reply_max = IPC_REPLY_MAX,
+		.path = strdup(device_path(device)),
+	};
 	if (!ipc->path)
 		return -ENOMEM;
 	writable_init(ipc);
+	backlog_init(ipc);
+	timers_init(ipc);
 	r = -pthread_mutex_init(&ipc->lock, NULL);
 	if (r < 0)
 		goto err_path;
-	r = pool_init(&ipc->pool);
+	r = -pthread_cond_init(&ipc->slot_left, NULL);
 	if (r < 0)
 		goto err_lock;
+	r = pool_init(&ipc->pool);
+	if (r < 0)
+		goto err_cond;
 	r = device_open(&ipc->device, ipc->path, region_size);
 	if (r < 0)
 		goto err_pool;
@@ -123,6 +135,8 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 
 err_pool:
 	pool_done(&ipc->pool);
+err_cond:
+	pthread_cond_destroy(&ipc->slot_left);
 err_lock:
 	pthread_mutex_destroy(&ipc->lock);
 err_path:
@@ -152,7 +166,7 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 		return r;
 	}
 
-	registry_add(ipc);
+	ipc_list(ipc);
 	*ret_ipc = ipc;
 	return 0;
 }
@@ -168,11 +182,22 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec)
 {
-	if (!ipc)
+	if (!ipc || !timeout_usec || timeout_usec == IPC_INHERIT)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
-	atomic_store_explicit(&ipc->timeout_usec, timeout_usec, memory_order_relaxed);
+	atomic_store_explicit(&ipc->timeout_usec, timeout_usec == IPC_NEVER ? 0 : timeout_usec,
+			      memory_order_relaxed);
+	return 0;
+}
+
+int ipc_set_reply_max(struct ipc *ipc, size_t size)
+{
+	if (!ipc || !size)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	atomic_store_explicit(&ipc->reply_max, size, memory_order_relaxed);
 	return 0;
 }
 
@@ -190,10 +215,13 @@ int ipc_open(struct ipc **ret_ipc, const char *device)
  */
 static void ipc_close(struct ipc *ipc)
 {
+	backlog_close(ipc);
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
+	writable_close(ipc);
 	asyncs_close(ipc);
-	registry_remove(ipc);
+	ipc_unlist(ipc);
 	interceptors_close(ipc);
+	monitor_close(ipc);
 	if (ipc->upper)
 		ipc->upper->close(ipc->upper);
 	if (ipc->manager)
@@ -206,8 +234,11 @@ static void ipc_close(struct ipc *ipc)
 	map_done(&ipc->watches);
 	map_done(&ipc->calls);
 	map_done(&ipc->asyncs);
-	writable_done(ipc);
+	timers_done(ipc);
 	pool_done(&ipc->pool);
+	/* A forked child may have inherited waiters that do not exist there. */
+	if (!ipc->foreign)
+		pthread_cond_destroy(&ipc->slot_left);
 	pthread_mutex_destroy(&ipc->lock);
 	free(ipc->path);
 	free(ipc);
@@ -240,7 +271,7 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	if (ipc->foreign)
 		return -ECHILD;
 
-	r = object_get_id(object, &id);
+	r = ipc_object_id(object, &id);
 	if (r < 0)
 		return r;
 	r = device_set_manager(&ipc->device, id_node(id));

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * The serving threads: wait for an event, hand it to dispatch.c, again.
+ * The serving threads: they wait for an event, hand it to dispatch.c, and wait again.
  *
- * ipc_run() turns its caller into such a thread. When the driver sees all of
- * them busy it asks for one more; ipc_run() starts it if ipc_set_threads()
- * allows, and joins it before it returns.
+ * ipc_run() makes its caller such a thread. If all of them are busy, the driver asks for one
+ * more. ipc_run() starts it if ipc_set_threads() allows, and joins it before it returns.
  *
- * ipc_stop() sets a flag and has the driver interrupt all waits. A thread that
- * looked at the flag just before, and is about to wait, is not missed: of a
- * thread that does not wait now the driver interrupts the next wait, and of one
- * that it does not know yet the first.
+ * ipc_stop() sets a flag and makes the driver interrupt all waits. A thread may have read the
+ * flag just before, and wait now. The driver interrupts the next wait of a thread that does
+ * not wait, and the first wait of a thread that it does not know yet.
  *
- * In the same way they learn that a stream waits for space, of which only poll informs them:
- * until it has some they poll before they wait.
+ * If a sender waits for space, which only poll() reports, or a timer is set, the threads poll
+ * before they wait.
+ *
+ * A handler may wait for a stream. Its thread serves nobody then and is *blocked*: another
+ * one must serve, so at least one of the threads that ipc_set_threads() allows is not blocked.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "dispatch.h"
 #include "loop.h"
@@ -30,12 +33,14 @@ struct pool_thread {
 
 int pool_init(struct pool *pool)
 {
-	*pool = (struct pool){ .limit = 1 };
+	*pool = (struct pool){ .limit = 1, .stop_fd = -1 };
 	return -pthread_mutex_init(&pool->lock, NULL);
 }
 
 void pool_done(struct pool *pool)
 {
+	if (pool->stop_fd >= 0)
+		close(pool->stop_fd);
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -49,12 +54,31 @@ static int serve_polling(struct thread *t)
 	r = thread_flush(t);
 	if (r < 0)
 		return r;
-	r = device_poll(&ipc->device, atomic_load(&ipc->stop_fd), IPC_NEVER);
+	r = device_poll(&ipc->device, atomic_load(&ipc->pool.stop_fd), ipc->backlog.fd, IPC_NEVER);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
 	if (r & DEVICE_POLL_WRITABLE)
 		writable_notify(ipc);
 	return r & DEVICE_POLL_EVENT ? ipc_process(ipc) : 0;
+}
+
+/* Without sleeping: 1, or 0 if there is none. */
+static int process_event(struct thread *t)
+{
+	struct ipcbus_exchange x;
+	int r;
+
+	do {
+		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
+		if (r < 0)
+			return r;
+	} while (x.event.kind == IPCBUS_EVENT_INTERRUPTED);
+	if (x.event.kind == IPCBUS_EVENT_NONE)
+		return 0;
+
+	dispatch(t, &x.event);
+	r = thread_flush(t);
+	return r < 0 ? r : 1;
 }
 
 static int serve_until_stop(struct thread *t)
@@ -68,6 +92,15 @@ static int serve_until_stop(struct thread *t)
 		attention = atomic_load_explicit(&ipc->attention, memory_order_acquire);
 		if (unlikely(attention & ATTEND_STOP))
 			return thread_flush(t);
+		if (unlikely(attention & ATTEND_TIMER))
+			timers_run(ipc);
+		/* Events come in between, by turns. */
+		if (unlikely(attention & ATTEND_BACKLOG) && backlog_run(t)) {
+			r = process_event(t);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		if (unlikely(attention & ATTEND_POLL)) {
 			r = serve_polling(t);
 			if (r < 0)
@@ -97,29 +130,28 @@ static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 
 int ipc_process(struct ipc *ipc)
 {
-	struct ipcbus_exchange x;
 	struct thread *t;
 	int r;
 
 	r = serving_thread(ipc, &t);
 	if (r < 0)
 		return r;
+	/* Timers, events and the backlog do not wait for the end of one another. */
+	if (unlikely(atomic_load(&ipc->attention) & ATTEND_TIMER))
+		timers_run(ipc);
+	if (unlikely(atomic_load(&ipc->attention) & ATTEND_BACKLOG))
+		backlog_run(t);
+	r = process_event(t);
+	if (r)
+		return r;
 
-	do {
-		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
-		if (r < 0)
-			return r;
-	} while (x.event.kind == IPCBUS_EVENT_INTERRUPTED);
-	if (x.event.kind == IPCBUS_EVENT_NONE) {
-		/* If that is not why it was called, no harm is done. */
-		if (unlikely(atomic_load(&ipc->attention) & ATTEND_WRITABLE))
-			writable_notify(ipc);
-		return 0;
+	/* If that is not why it was called, no harm is done. */
+	if (unlikely(atomic_load(&ipc->attention) & ATTEND_WRITABLE)) {
+		writable_notify(ipc);
+		backlog_run(t);
 	}
-
-	dispatch(t, &x.event);
 	r = thread_flush(t);
-	return r < 0 ? r : 1;
+	return r < 0 ? r : !!(atomic_load(&ipc->attention) & ATTEND_BACKLOG);
 }
 
 int ipc_get_fd(struct ipc *ipc)
@@ -131,7 +163,7 @@ int ipc_get_fd(struct ipc *ipc)
 	if (ipc->foreign)
 		return -ECHILD;
 	r = writable_make_poll(ipc, DEVICE_POLL_EVENT);
-	return r < 0 ? r : ipc->device.poll_fd;
+	return r < 0 ? r : backlog_get_fd(ipc);
 }
 
 int ipc_wait(struct ipc *ipc, uint64_t timeout_usec)
@@ -144,8 +176,59 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec)
 		return -ECHILD;
 	r = writable_make_poll(ipc, /* polls= */ 0);
 	if (r == 0)
-		r = device_poll(&ipc->device, /* other= */ -1, timeout_usec);
+		r = backlog_make_fd(ipc);
+	if (r == 0)
+		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, timeout_usec);
+	if (r == 0 && atomic_load(&ipc->attention) & ATTEND_BACKLOG)
+		r = 1;
 	return r > 0 ? 1 : r;
+}
+
+/* --- Stopping -------------------------------------------------------------------- */
+
+static int make_stop_fd_locked(struct ipc *ipc)
+{
+	int fd;
+
+	if (atomic_load(&ipc->pool.stop_fd) >= 0)
+		return 0;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	atomic_store(&ipc->pool.stop_fd, fd);
+	return 0;
+}
+
+int pool_poll_locked(struct ipc *ipc)
+{
+	int r;
+
+	if (atomic_load(&ipc->attention) & ATTEND_POLL)
+		return 0;
+	r = make_stop_fd_locked(ipc);
+	if (r == 0)
+		r = backlog_make_fd_locked(ipc);
+	if (r < 0)
+		return r;
+	atomic_fetch_or(&ipc->attention, ATTEND_POLL);
+	return 1;
+}
+
+/* Async-signal-safe. */
+static void set_stop(struct ipc *ipc, bool stop)
+{
+	int saved = errno;
+	uint64_t one = 1;
+	int fd;
+
+	if (stop)
+		atomic_fetch_or(&ipc->attention, ATTEND_STOP);
+	else
+		atomic_fetch_and(&ipc->attention, ~ATTEND_STOP);
+	/* If the fd is full or empty, it is in the right state already. */
+	fd = atomic_load(&ipc->pool.stop_fd);
+	if (fd >= 0 && (stop ? write(fd, &one, sizeof(one)) : read(fd, &one, sizeof(one))) < 0)
+		errno = saved;
 }
 
 /* --- The pool ----------------------------------------------------------------- */
@@ -160,23 +243,15 @@ static void pool_fail(struct ipc *ipc, int error)
 	ipc_stop(ipc);
 }
 
-static int pool_serve(struct ipc *ipc)
-{
-	struct thread *t;
-	int r;
-
-	r = thread_get(ipc, &t);
-	if (r < 0)
-		return r;
-	return serve_until_stop(t);
-}
-
 static void *pool_main(void *data)
 {
 	struct pool_thread *self = data;
+	struct thread *t;
 	int r;
 
-	r = pool_serve(self->ipc);
+	r = thread_get(self->ipc, &t);
+	if (r == 0)
+		r = serve_until_stop(t);
 	if (r < 0)
 		pool_fail(self->ipc, r);
 	return NULL;
@@ -235,33 +310,115 @@ void pool_grow(struct ipc *ipc)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static struct pool_thread *pool_take(struct pool *pool)
+/* --- Threads that wait for a stream ------------------------------------------------ */
+
+bool pool_serves(struct ipc *ipc)
 {
-	struct pool_thread *thread;
+	bool serves;
+
+	pthread_mutex_lock(&ipc->pool.lock);
+	serves = ipc->pool.runners;
+	pthread_mutex_unlock(&ipc->pool.lock);
+	return serves;
+}
+
+/* A program with a loop of its own has as many threads as it said. */
+static int block_locked(struct ipc *ipc)
+{
+	struct pool *pool = &ipc->pool;
+	unsigned int most = pool->limit > pool->runners ? pool->limit : pool->runners;
+
+	if (pool->blocked + 1 >= most)
+		return -EDEADLK;
+	if (pool->runners && pool->runners + pool->started <= pool->blocked + 1 &&
+	    pool_start_locked(ipc) < 0)
+		return -EDEADLK;
+	pool->blocked++;
+	return 0;
+}
+
+int pool_block(struct thread *t)
+{
+	struct ipc *ipc = t->ipc;
+	int r;
+
+	ipc_lock(ipc);
+	r = make_stop_fd_locked(ipc);
+	ipc_unlock(ipc);
+	if (r < 0)
+		return r;
+	if (atomic_load(&ipc->attention) & ATTEND_STOP)
+		return -ESHUTDOWN;
+	if (t->blocked)
+		return 0;
+	pthread_mutex_lock(&ipc->pool.lock);
+	r = block_locked(ipc);
+	pthread_mutex_unlock(&ipc->pool.lock);
+	t->blocked = r == 0;
+	return r;
+}
+
+void pool_unblock(struct thread *t)
+{
+	pthread_mutex_lock(&t->ipc->pool.lock);
+	t->ipc->pool.blocked--;
+	pthread_mutex_unlock(&t->ipc->pool.lock);
+	t->blocked = false;
+}
+
+bool pool_add_waiter(struct ipc *ipc, struct pool_waiter *waiter)
+{
+	struct pool *pool = &ipc->pool;
+	bool serves;
 
 	pthread_mutex_lock(&pool->lock);
-	thread = pool->threads;
-	if (thread)
-		pool->threads = thread->next;
+	serves = pool->runners;
+	if (serves) {
+		waiter->next = pool->waiters;
+		waiter->link = &pool->waiters;
+		if (waiter->next)
+			waiter->next->link = &waiter->next;
+		pool->waiters = waiter;
+	}
 	pthread_mutex_unlock(&pool->lock);
-	return thread;
+	return serves;
 }
+
+void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter)
+{
+	pthread_mutex_lock(&ipc->pool.lock);
+	*waiter->link = waiter->next;
+	if (waiter->next)
+		waiter->next->link = waiter->link;
+	pthread_mutex_unlock(&ipc->pool.lock);
+}
+
+/* From now on each of them serves its own stream. */
+static void wake_waiters_locked(struct pool *pool)
+{
+	static const uint64_t one = 1;
+
+	/* It fails if the fd is readable already. */
+	for (struct pool_waiter *w = pool->waiters; w; w = w->next)
+		if (write(w->fd, &one, sizeof(one)) < 0)
+			continue;
+}
+
+/* --- The last one ------------------------------------------------------------------- */
 
 /* A thread that is joined may have started others: until there is none. */
 static void pool_join(struct pool *pool)
 {
 	struct pool_thread *thread;
 
-	while ((thread = pool_take(pool))) {
+	pthread_mutex_lock(&pool->lock);
+	while ((thread = pool->threads)) {
+		pool->threads = thread->next;
+		pthread_mutex_unlock(&pool->lock);
 		pthread_join(thread->id, NULL);
 		free(thread);
+		pthread_mutex_lock(&pool->lock);
 	}
-}
-
-static void pool_enter(struct pool *pool)
-{
-	pthread_mutex_lock(&pool->lock);
-	pool->runners++;
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -292,7 +449,8 @@ static int pool_leave(struct ipc *ipc, int r)
 	pool->error = 0;
 	pool->started = 0;
 	pool->runners = 0;
-	writable_stop(ipc, false);
+	set_stop(ipc, false);
+	wake_waiters_locked(pool);
 	pthread_mutex_unlock(&pool->lock);
 	return r;
 }
@@ -326,7 +484,9 @@ int ipc_run(struct ipc *ipc)
 		return r;
 
 	ipc_ref(ipc);
-	pool_enter(&ipc->pool);
+	pthread_mutex_lock(&ipc->pool.lock);
+	ipc->pool.runners++;
+	pthread_mutex_unlock(&ipc->pool.lock);
 	r = pool_leave(ipc, serve_until_stop(t));
 	ipc_unref(ipc);
 	return r;
@@ -337,6 +497,6 @@ void ipc_stop(struct ipc *ipc)
 	if (!ipc)
 		return;
 
-	writable_stop(ipc, true);
+	set_stop(ipc, true);
 	device_wake(&ipc->device);
 }

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Monitors: <ipc/monitor.h>. Records come as events, through dispatch.c.
+ * Monitors; see <ipc/monitor.h>. Records arrive as events, which dispatch.c passes on.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ipcbus-monitor.h"
 #include "monitor.h"
+#include "slot.h"
 
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&
 	       IPC_MONITOR_FAILURES == IPCBUS_MONITOR_FAILURES &&
-	       IPC_MONITOR_REPORTS == IPCBUS_MONITOR_REPORTS, "what a monitor sees");
+	       IPC_MONITOR_REPORTS == IPCBUS_MONITOR_REPORTS, "flags of a monitor");
 _Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
 	       (int)IPC_RECORD_ONEWAY == (int)IPCBUS_RECORD_ONEWAY &&
 	       (int)IPC_RECORD_REPLY == (int)IPCBUS_RECORD_REPLY &&
@@ -19,10 +21,89 @@ _Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
 	       (int)IPC_RECORD_SPAM == (int)IPCBUS_RECORD_SPAM &&
 	       (int)IPC_RECORD_STARVED == (int)IPCBUS_RECORD_STARVED, "kinds of records");
 _Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE &&
-	       IPC_RECORD_OBJECTS_MAX == IPCBUS_MAX_OBJECTS, "what a record is of");
+	       IPC_RECORD_OBJECTS_MAX == IPCBUS_MAX_OBJECTS, "flags and limits of a record");
+
+struct monitor {
+	struct ipc_slot slot;
+	ipc_record_cb cb;
+};
+
+/* Makes a slot (NULL: none) the one that gets the records. The one before has ended. */
+static void replace(struct ipc *ipc, struct ipc_slot *slot, struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *before;
+
+	ipc_lock(ipc);
+	before = ipc->monitor;
+	ipc->monitor = slot;
+	if (slot)
+		slot_give(slot, ret_slot);
+	ipc_unlock(ipc);
+	if (before)
+		slot_drop(before);
+}
+
+static bool take(struct ipc *ipc, struct ipc_slot *slot)
+{
+	bool taken;
+
+	ipc_lock(ipc);
+	taken = ipc->monitor == slot;
+	if (taken)
+		ipc->monitor = NULL;
+	ipc_unlock(ipc);
+	return taken;
+}
+
+static void end(struct ipc_slot *slot)
+{
+	struct ipcbus_monitor none = { .flags = 0 };
+
+	if (!take(slot->ipc, slot))
+		return;
+	/* Records that come all the same go nowhere. */
+	if (!slot->ipc->foreign)
+		device_monitor(&slot->ipc->device, &none);
+	slot_drop(slot);
+}
+
+static const struct slot_type monitor_type = { .end = end };
+
+static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_record_cb cb,
+		 void *userdata, struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
+	struct ipcbus_monitor arg = *monitor;
+	struct monitor *new;
+	int r;
+
+	new = malloc(sizeof(*new));
+	if (!new)
+		return -ENOMEM;
+	new->cb = cb;
+	r = slot_init(&new->slot, ipc, &monitor_type, userdata);
+	if (r < 0) {
+		free(new);
+		return r;
+	}
+
+	/* The first record may arrive before device_monitor() returns. */
+	replace(ipc, &new->slot, ret_slot ?: &slot);
+	slot = &new->slot;
+	r = device_monitor(&ipc->device, &arg);
+	if (r == 0) {
+		if (!ret_slot)
+			ipc_slot_release(slot);
+		return 0;
+	}
+	if (ret_slot)
+		*ret_slot = before;
+	ipc_slot_end(slot);
+	return r;
+}
 
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data, ipc_record_cb cb,
-		void *userdata)
+		void *userdata, struct ipc_slot **ret_slot)
 {
 	struct ipcbus_monitor monitor = {
 		.flags = flags,
@@ -30,19 +111,16 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 		.max_data = max_data < UINT32_MAX ? (uint32_t)max_data : UINT32_MAX,
 	};
 
-	if (!ipc || pid < 0 || (flags && !cb))
+	if (!ipc || pid < 0 || !flags || !cb)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
+	return start(ipc, &monitor, cb, userdata, ret_slot);
+}
 
-	/* Set first: the first record may come before the driver's reply. */
-	ipc_lock(ipc);
-	if (flags) {
-		ipc->record_cb = cb;
-		ipc->record_userdata = userdata;
-	}
-	ipc_unlock(ipc);
-	return device_monitor(&ipc->device, &monitor);
+void monitor_close(struct ipc *ipc)
+{
+	replace(ipc, /* slot= */ NULL, /* ret_slot= */ NULL);
 }
 
 /* --- Records ----------------------------------------------------------------------- */
@@ -72,7 +150,7 @@ static void take_parties(const struct ipcbus_monitor_record *from, struct ipc_re
 	record->to_tid = (pid_t)from->to_tid;
 }
 
-/* What the head says lies within size bytes. */
+/* Whether the data and the object table that the head announces lie within size bytes. */
 static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 {
 	uint64_t table = (uint64_t)head->object_count * sizeof(struct ipcbus_record_object);
@@ -84,7 +162,7 @@ static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 	       (!table || (head->objects <= size && table <= size - head->objects));
 }
 
-/* A newer driver's head is longer: what is known of it is at its beginning. */
+/* The head of a newer driver may be longer, and begins with the fields of this one. */
 int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_record,
 		     struct ipc_record_object *ret_objects)
 {
@@ -129,16 +207,20 @@ void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
 {
 	struct ipc_record_object objects[IPCBUS_MAX_OBJECTS];
 	struct ipc_record record;
+	struct slot_frame frame;
 	struct ipc *ipc = t->ipc;
-	ipc_record_cb cb;
-	void *userdata;
+	struct monitor *monitor;
 
 	ipc_lock(ipc);
-	cb = ipc->record_cb;
-	userdata = ipc->record_userdata;
+	monitor = (struct monitor *)ipc->monitor;
+	if (monitor && !slot_enter_locked(&monitor->slot, &frame))
+		monitor = NULL;
 	ipc_unlock(ipc);
-	if (cb && ipc_record_parse(device_at(&ipc->device, event->offset), event->data_size,
-				   &record, objects) == 0)
-		cb(ipc, &record, userdata);
+	if (monitor) {
+		if (ipc_record_parse(device_at(&ipc->device, event->offset), event->data_size,
+				     &record, objects) == 0)
+			monitor->cb(ipc, &record, monitor->slot.userdata);
+		slot_leave(&frame);
+	}
 	thread_release_later(t, event->buffer, event->data_size);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Objects: see object.h for how long they live. Called by users, by dispatch.c
+ * Objects: see object.h for how long they live. Called by programs, by dispatch.c
  * for events, and by entry.c for objects that travel in messages.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "object.h"
+#include "sized.h"
 
 static void object_link_locked(struct ipc_object *object)
 {
@@ -37,6 +39,9 @@ static void object_free(struct ipc_object *object)
 {
 	if (object->destroy)
 		object->destroy(object->userdata);
+	if (object->holder)
+		peer_remove(object->ipc, object->holder, PEER_OBJECTS, 1);
+	peers_leave(object->ipc, object->peers);
 	free(object);
 }
 
@@ -57,6 +62,11 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->type = type;
 	object->userdata = userdata;
 	object->wants.flags = flags;
+	object->limits[PEER_STREAMS] = LIMIT_STREAMS;
+	object->limits[PEER_CALLS] = UINT_MAX;
+	object->limits[PEER_BYTES] = UINT_MAX;
+	object->limits[PEER_OBJECTS] = LIMIT_OBJECTS;
+	object->max_message = SIZE_MAX;
 	object->maybe_idle = true;
 	ipc_lock(ipc);
 	object_link_locked(object);
@@ -146,18 +156,9 @@ err:
 	return r;
 }
 
-/* Under the lock: nobody makes the node meanwhile. */
-static int object_want_locked(struct ipc_object *object, const struct ipcbus_node *wants)
-{
-	if (object->node)
-		return -EBUSY;
-	object->wants = *wants;
-	return 0;
-}
-
 static int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
 {
-	int r;
+	int r = -EBUSY;
 
 	if (!object->ipc)
 		return -EINVAL;
@@ -165,7 +166,10 @@ static int object_want(struct ipc_object *object, const struct ipcbus_node *want
 		return -ECHILD;
 
 	ipc_lock(object->ipc);
-	r = object_want_locked(object, wants);
+	if (!object->node) {
+		object->wants = *wants;
+		r = 0;
+	}
 	ipc_unlock(object->ipc);
 	return r;
 }
@@ -173,15 +177,19 @@ static int object_want(struct ipc_object *object, const struct ipcbus_node *want
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags)
 {
 	struct ipcbus_node wants;
+	int r;
 
-	if (!object || flags & ~IPC_OBJECT_LABEL)
+	if (!object || flags & ~(IPC_OBJECT_LABEL | IPC_OBJECT_PIDFD))
 		return -EINVAL;
 
 	wants = object->wants;
 	wants.flags &= ~IPCBUS_NODE_WANT_LABEL;
 	if (flags & IPC_OBJECT_LABEL)
 		wants.flags |= IPCBUS_NODE_WANT_LABEL;
-	return object_want(object, &wants);
+	r = object_want(object, &wants);
+	if (r == 0)
+		object->pidfds = flags & IPC_OBJECT_PIDFD;
+	return r;
 }
 
 int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
@@ -196,6 +204,36 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 	wants.policy = (uint32_t)policy;
 	wants.priority = priority;
 	return object_want(object, &wants);
+}
+
+int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits)
+{
+	const struct object_type *limited;
+	struct ipc_object_limits own;
+	int r;
+
+	if (!object || !limits)
+		return -EINVAL;
+	r = sized_copy(&own, sizeof(own), sizeof(own), limits);
+	if (r < 0)
+		return r;
+	if (atomic_load(&object->node))
+		return -EBUSY;
+
+	if (own.streams)
+		object->limits[PEER_STREAMS] = own.streams;
+	if (own.calls)
+		object->limits[PEER_CALLS] = own.calls;
+	if (own.bytes)
+		object->limits[PEER_BYTES] = own.bytes;
+	if (own.objects)
+		object->limits[PEER_OBJECTS] = own.objects;
+	if (own.message_size)
+		object->max_message = own.message_size;
+	limited = object->type->limited;
+	if (limited && (own.calls || own.bytes || own.message_size))
+		object->type = limited;
+	return 0;
 }
 
 /* Made by whoever first asks for it. */
@@ -216,10 +254,12 @@ static int object_make_node(struct ipc_object *object)
 	return r;
 }
 
-int object_get_id(struct ipc_object *object, uint64_t *ret_id)
+int ipc_object_id(struct ipc_object *object, uint64_t *ret_id)
 {
 	int r;
 
+	if (!object || !ret_id)
+		return -EINVAL;
 	if (!atomic_load_explicit(&object->node, memory_order_acquire)) {
 		r = object_make_node(object);
 		if (r < 0)
@@ -227,15 +267,6 @@ int object_get_id(struct ipc_object *object, uint64_t *ret_id)
 	}
 	*ret_id = id_of_node(object->node);
 	return 0;
-}
-
-uint64_t ipc_object_id(const struct ipc_object *object)
-{
-	uint64_t id;
-
-	if (!object || object_get_id((struct ipc_object *)object, &id) < 0)
-		return 0;
-	return id;
 }
 
 void *ipc_object_userdata(const struct ipc_object *object)
@@ -246,6 +277,7 @@ void *ipc_object_userdata(const struct ipc_object *object)
 int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret_info)
 {
 	struct ipcbus_node_info info = { 0 };
+	struct ipc_object_info own;
 	int r = 0;
 
 	if (!object || !object->ipc || !ret_info)
@@ -259,35 +291,49 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 	if (r < 0)
 		return r;
 
-	*ret_info = (struct ipc_object_info){
+	own = (struct ipc_object_info){
 		.refs = info.refs,
 		.pending = info.pending,
 		.oneways = info.oneways,
 		.watches = info.watches,
 	};
-	return 0;
+	return sized_return(ret_info, sizeof(own), sizeof(own), &own);
+}
+
+/* With a reference, also if others alone refer to it so far. */
+static struct ipc_object *object_find(struct ipc *ipc, const struct map *map, uint64_t key)
+{
+	struct ipc_object *object;
+
+	ipc_lock(ipc);
+	object = ipc_object_ref(map_get(map, key));
+	ipc_unlock(ipc);
+	return object;
 }
 
 struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie)
 {
-	struct ipc_object *object;
-
-	ipc_lock(ipc);
-	object = map_get(&ipc->cookies, cookie);
-	if (object)
-		refs_take(&object->refs);
-	ipc_unlock(ipc);
-	return object;
+	return object_find(ipc, &ipc->cookies, cookie);
 }
 
-struct ipc_object *object_from_node(struct ipc *ipc, uint64_t node)
+int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object)
 {
 	struct ipc_object *object;
 
-	ipc_lock(ipc);
-	object = map_get(&ipc->nodes, node);
-	ipc_unlock(ipc);
-	return object;
+	if (!ipc || !id || !ret_object)
+		return -EINVAL;
+	if (!*id)
+		return -ENOENT;
+	if (!id_is_object(*id))
+		return -EXDEV;
+
+	object = object_find(ipc, &ipc->nodes, id_node(*id));
+	if (!object)
+		return -EBADF;
+
+	*id = 0;
+	*ret_object = object;
+	return 0;
 }
 
 int object_sending(struct ipc *ipc, uint64_t node)
@@ -302,6 +348,29 @@ int object_sending(struct ipc *ipc, uint64_t node)
 	return object ? 0 : -EBADF;
 }
 
+int object_given(struct ipc_object *by, uid_t uid, uint64_t node)
+{
+	struct ipc *ipc = by->ipc;
+	struct ipc_object *object;
+	int r = 0;
+
+	ipc_lock(ipc);
+	object = map_get(&ipc->nodes, node);
+	/* The objects of a stream count as a stream. */
+	if (object && !object->holder && !object->type->is_passive)
+		r = peer_add_locked(by, uid, PEER_OBJECTS, 1, &object->holder);
+	ipc_unlock(ipc);
+	return r;
+}
+
+/* What the program holds itself is no burden of others. */
+static void object_taken_back_locked(struct ipc_object *object)
+{
+	if (object->holder)
+		peer_remove_locked(object->holder, PEER_OBJECTS, 1);
+	object->holder = NULL;
+}
+
 /* The driver's or the message's word that IDLE may be true. The object with a
  * reference, if it has somebody to be notified of that. */
 static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
@@ -314,6 +383,8 @@ static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, u
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
+		if (object->refs)
+			object_taken_back_locked(object);
 		if (!gone && object->idle)
 			notified = ipc_object_ref(object);
 	}

@@ -2,52 +2,57 @@
 /*
  * Objects of this process and their nodes in the driver.
  *
- * An object lives while it has references here or its node is referred to from
- * elsewhere. Only the driver knows about the latter, and its word is old when
- * it arrives: another thread may just be sending the object again. So the last
- * reference here does not free; it *settles* with NODE_DESTROY if-idle, which
- * either ends the node or says that somebody still has it (-EBUSY).
+ * An object lives while this process has references or others refer to its node. Only the
+ * driver knows about the others, and its IDLE event may be outdated when it arrives, because
+ * another thread may be sending the object again. So dropping the last reference here does
+ * not free the object. It *settles* the object by NODE_DESTROY with IF_IDLE, which ends the
+ * node or fails with -EBUSY if somebody refers to it.
  *
- * To settle at every last reference would cost a system call for each call to
- * an object that only others hold. maybe_idle says whether it can succeed:
- *   set      at the start; by the driver's IDLE event; by a message with the
- *            object that could not be sent (then no IDLE comes for it)
+ * To settle at every last reference would cost a system call for each call of an object that
+ * only others hold. maybe_idle says whether settling can succeed:
+ *   set      at first; by the driver's IDLE event; if a message with the object could not be
+ *            sent, because no IDLE event comes for that one
  *   cleared  before the object is sent; before settling
- * Clearing it *before* the system call is what makes this safe: an IDLE event
- * that belongs to this sending may be handled by another thread before the
- * call returns, and must not be overwritten. Set too often costs one -EBUSY.
+ * It is cleared *before* the system call. An IDLE event of this sending may be handled by
+ * another thread before the call returns, and must not be overwritten. If it is set too
+ * often, that costs one -EBUSY.
  *
  *   refs   node  maybe_idle
  *   > 0    any   any         in use here
  *   0      yes   no          held by others; IDLE will come
- *   0      yes   yes         settle: gone, or EBUSY and back to the line above
+ *   0      yes   yes         settle: gone, or -EBUSY and back to the line above
  *   0      no    -           gone
  *
- * An event of the node may still arrive after the node is gone: its cookie,
- * which is never used twice, is in no table then.
+ * An event of the node may arrive after the node has ended. Its cookie is never reused, so it
+ * is in no table then.
  */
 #ifndef IPC_OBJECT_H
 #define IPC_OBJECT_H
 
+#include "peers.h"
 #include "private.h"
 
 struct ipc_call;
 struct ipc_stream;
 struct ipcbus_event;
 
-/* What kind of object it is: of bytes (raw.c), of a stream (stream-peer.c), of generated
- * code (typed/serve.c). */
+/* A kind of object: of bytes (raw.c), of a stream (stream-peer.c), of generated code
+ * (typed/serve.c). */
 struct object_type {
 	/*
 	 * A call or oneway of the object came. Takes over the entries that came with it.
 	 * Returns what its handler does: call_end() acts on that.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipcbus_event *event);
-	/* NULL: of no interest. A oneway came for which there was no memory. */
+	/* A oneway was lost for lack of memory; or NULL. */
 	void (*lost)(struct ipc_object *object, int error);
 	/* NULL: it has no streams. Makes a server's end of the method with that code, or
 	 * refuses: -EOPNOTSUPP. */
 	int (*new_stream)(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+	/* The type of those with limits on calls and messages; NULL: this one. */
+	const struct object_type *limited;
+	/* Whether what comes now runs nothing of the program's; NULL: it does. */
+	bool (*is_passive)(const struct ipc_object *object);
 };
 
 /* The first member of each kind. */
@@ -62,6 +67,13 @@ struct ipc_object {
 	 * the object is sent. */
 	void (*idle)(struct ipc_object *object);
 
+	bool pidfds;		/* IPC_OBJECT_PIDFD. Set once, before the object is sent */
+	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
+	unsigned int limits[PEER_KINDS];	/* of a user; PEER_CALLS: of limited types */
+	size_t max_message;
+	struct peers *peers;		/* peers.c, under ipc->lock; or NULL */
+	struct peer *holder;		/* the user it was given to, under ipc->lock; or NULL */
+
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
 	struct ipcbus_node wants;	/* of the driver, for the node */
@@ -75,7 +87,7 @@ struct ipc_object {
 int object_new(struct ipc *ipc, const struct object_type *type, size_t size, unsigned int flags,
 	       void *userdata, struct ipc_object **ret_object);
 
-/* What id in a message stands for: see ipc_object_id() and ipc_proxy_id(). */
+/* Numbers in messages: see ipc_object_id() and ipc_proxy_id(). */
 static inline bool id_is_object(uint64_t id)
 {
 	return id & 1;
@@ -102,23 +114,20 @@ static inline uint64_t id_handle(uint64_t id)
 	return (id >> 1) - 1;
 }
 
-/* ipc_object_id() that says what is wrong: -EDQUOT, -ENOMEM. */
-int object_get_id(struct ipc_object *object, uint64_t *ret_id);
-
-/* The object behind an event's cookie with a reference, or NULL: it is gone. */
+/* The object with that cookie, with a reference; NULL if it is gone. */
 struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie);
-/* The same for a node's id; without a reference: for those who hold one. */
-struct ipc_object *object_from_node(struct ipc *ipc, uint64_t node);
 
 /* The object with this node is about to be sent: -EBADF if there is none. */
 int object_sending(struct ipc *ipc, uint64_t node);
 /* It was not sent after all. */
 void object_unsent(struct ipc *ipc, uint64_t node);
-/* The driver says that nobody else refers to the node. */
+/* A reply of an object gives another one, that with this node, to a user: counts it there until
+ * nobody else refers to it. -EDQUOT: the user may not have as many. */
+int object_given(struct ipc_object *by, uid_t uid, uint64_t node);
+/* An IDLE event came: nobody else refers to the node. */
 void object_idle(struct ipc *ipc, uint64_t cookie);
 
-/* Ends the object for all others, if nobody refers to it: 0, and it may be sent anew,
- * or -EBUSY. */
+/* Destroys the node if nobody refers to it. 0: the object may be sent anew; or -EBUSY. */
 int object_end_if_idle(struct ipc_object *object);
 
 /* The connection is closed: ends all objects, or cuts them off. */

@@ -5,29 +5,32 @@
  * core/ moves bytes, objects and fds and knows no protobuf. In the order in which a
  * call passes through its files:
  *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
- *   request.c    what every request has: target, time, parent; send, wait
+ *   request.c    target, time limit and parent of every request; sending and waiting
  *   async.c      calls that nobody waits for
  *   entry.c      objects and fds <-> the driver's object table
- *   thread.c     what a thread keeps for a connection; the exchange
+ *   thread.c     the state of a thread for a connection; the exchange
  *   device.c     the driver
- *   loop.c       the serving threads: wait, hand to dispatch.c, again
+ *   loop.c       the serving threads: wait for events and hand them to dispatch.c
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
- *   cancel.c     the end of calls before their reply
- *   reply.c      what a call of ours came to
- *   intercept.c  what a program wants done around every call
- * and beside that way: ipc.c the connection, object.c, proxy.c, death.c, take.c,
- * error.c, map.c, monitor.c, stream.c and stream-peer.c streams, wire.c the few messages
- * of the library's own, writable.c oneways that wait for space.
+ *   cancel.c     the end of served calls before their reply
+ *   cancellation.c  the end of our own
+ *   reply.c      replies and errors of calls that this process made
+ *   intercept.c  functions of the program around every call
+ * Beside that path: ipc.c the connection; object.c, proxy.c; watch.c watches of proxies;
+ * slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c, stream-*.c and
+ * raw-stream.c streams; wire.c the few messages of the library itself; writable.c senders that
+ * wait for space; backlog.c what is left to serving threads; timer.c what they do at a time;
+ * peers.c what a user may hold of an object.
  *
  * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
  *
  * Locks. No callback of the user's runs and nothing sleeps under any of them,
  * but for the driver's short ioctls on nodes, watches and calls. In this order:
  *
- *   names lock (typed/)     what has a name; held over calls of the manager, who
- *   |                       waits for nobody
- *   registry lock (ipc.c)   all connections; each one's threads; which
+ *   names lock (typed/)     registrations; held over calls of the manager, which calls
+ *   |                       nobody while it serves
+ *   connections lock (ipc.c)   all connections; each one's threads; which
  *   |                       connection a thread's state belongs to
  *   +- ipc->lock            the tables of objects, proxies, watches and names
  *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
@@ -49,23 +52,33 @@
 #include <ipc/raw.h>
 #pragma GCC visibility pop
 
+#include "backlog.h"
 #include "device.h"
 #include "map.h"
+#include "timer.h"
 #include "writable.h"
 
 #define IPC_MAX_THREADS	1024
 
 #define ATTEND_STOP	(1U << 0)	/* ipc_stop() */
-#define ATTEND_WRITABLE	(1U << 1)	/* a stream waits for space */
-#define ATTEND_POLL	(1U << 2)	/* and is to be called back: they are to poll for it */
+#define ATTEND_WRITABLE	(1U << 1)	/* a sender waits for space */
+#define ATTEND_POLL	(1U << 2)	/* serving threads have to poll for that, or a timer */
+#define ATTEND_BACKLOG	(1U << 3)	/* there is work in the backlog */
+#define ATTEND_TIMER	(1U << 4)	/* a timer is set */
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 struct async;
-struct interceptor;
 struct thread;
 struct pool_thread;
+
+/* A thread that waits for a stream while others serve. */
+struct pool_waiter {
+	struct pool_waiter *next;
+	struct pool_waiter **link;
+	int fd;				/* an eventfd to wake it with */
+};
 
 /* The threads of ipc_run(). */
 struct pool {
@@ -73,8 +86,11 @@ struct pool {
 	unsigned int limit;		/* threads that may serve, ours and the callers' */
 	unsigned int runners;		/* threads of the user's inside ipc_run() */
 	unsigned int started;		/* threads that were started and not joined */
+	unsigned int blocked;		/* threads in handlers that wait for a stream */
+	struct pool_waiter *waiters;	/* to wake when nobody serves any more */
 	int error;			/* why one of them ended, if not by ipc_stop() */
 	struct pool_thread *threads;
+	atomic_int stop_fd;		/* an eventfd for threads that poll, or -1 */
 };
 
 /* What stands on a connection: the names of typed/. */
@@ -92,17 +108,19 @@ struct ipc {
 	char *path;			/* of the device */
 	struct upper *_Atomic upper;	/* or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
-	atomic_uint attention;		/* ATTEND_*: what serving threads are to see */
-	atomic_int stop_fd;		/* an eventfd for those that poll, or -1: writable.c */
+	atomic_uint attention;		/* ATTEND_*, for serving threads */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
-	struct interceptor *interceptors; /* does not change once there are calls */
+	_Atomic size_t blob_max;	/* bytes of files of blobs in a message */
+	_Atomic size_t reply_max;	/* bytes of a reply that is unpacked */
+	atomic_bool has_interceptors;
 	struct pool pool;
 
-	/* Under the registry lock. */
+	/* Under the connections lock. */
 	struct ipc *next;
 	struct thread *threads;
 
 	pthread_mutex_t lock;
+	pthread_cond_t slot_left;	/* a callback of an ended slot returned: slot.c */
 	/* Under ipc->lock. */
 	uint64_t last_cookie;		/* of nodes, watches and watchers: never twice */
 	struct ipc_object *objects;	/* all of them */
@@ -116,12 +134,14 @@ struct ipc {
 	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
 	struct writable writable;		/* who waits for space */
-	ipc_record_cb record_cb;		/* where a monitor's records go */
-	void *record_userdata;
+	struct backlog backlog;
+	struct timers timers;
+	struct ipc_slot *interceptors;
+	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
 };
 
-void registry_lock(void);
-void registry_unlock(void);
+void connections_lock(void);
+void connections_unlock(void);
 
 static inline void ipc_lock(struct ipc *ipc)
 {
@@ -136,6 +156,16 @@ static inline void ipc_unlock(struct ipc *ipc)
 static inline uint64_t ipc_next_cookie_locked(struct ipc *ipc)
 {
 	return ++ipc->last_cookie;
+}
+
+static inline uint64_t ipc_next_cookie(struct ipc *ipc)
+{
+	uint64_t cookie;
+
+	ipc_lock(ipc);
+	cookie = ipc_next_cookie_locked(ipc);
+	ipc_unlock(ipc);
+	return cookie;
 }
 
 /* Drops a reference unless it is the last, which needs a lock to drop. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proxies: see proxy.h for their counts. Called by users and by table.c for
+ * Proxies: see proxy.h for their counts. Called by programs, and by entry.c for
  * handles that arrive in messages.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "death.h"
+#include "watch.h"
 #include "object.h"
 #include "proxy.h"
 
@@ -73,14 +73,26 @@ int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 	return proxy_take(ipc, MANAGER_HANDLE, /* counts= */ 0, ret_proxy);
 }
 
-struct ipc_proxy *proxy_from_handle(struct ipc *ipc, uint64_t handle)
+int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy)
 {
 	struct ipc_proxy *proxy;
 
+	if (!ipc || !id || !ret_proxy)
+		return -EINVAL;
+	if (!*id)
+		return -ENOENT;
+	if (id_is_object(*id))
+		return -EXDEV;
+
 	ipc_lock(ipc);
-	proxy = map_get(&ipc->proxies, handle);
+	proxy = ipc_proxy_ref(map_get(&ipc->proxies, id_handle(*id)));
 	ipc_unlock(ipc);
-	return proxy;
+	if (!proxy)
+		return -EBADF;
+
+	*id = 0;
+	*ret_proxy = proxy;
+	return 0;
 }
 
 struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy)
@@ -134,12 +146,13 @@ struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy)
 
 int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
 {
-	if (!proxy || !proxy->ipc)
+	if (!proxy || !proxy->ipc || !timeout_usec)
 		return -EINVAL;
 	if (proxy->ipc->foreign)
 		return -ECHILD;
 
-	atomic_store_explicit(&proxy->timeout_usec, timeout_usec, memory_order_relaxed);
+	atomic_store_explicit(&proxy->timeout_usec, timeout_usec == IPC_INHERIT ? 0 : timeout_usec,
+			      memory_order_relaxed);
 	return 0;
 }
 
@@ -152,7 +165,7 @@ void proxies_close(struct ipc *ipc)
 		map_remove(&ipc->proxies, handle);
 		refs_take(&proxy->refs);
 		proxy->ipc = NULL;
-		watchers_drop(proxy);
+		watches_close(proxy);
 		ipc_proxy_unref(proxy);
 	}
 }

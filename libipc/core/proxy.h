@@ -2,20 +2,19 @@
 /*
  * Proxies: other processes' objects, one for each handle that is in use.
  *
- * The driver counts a handle: each message that brings it adds one. A proxy
- * collects the counts that arrived while it lived and puts them all when its
- * last reference goes. Puts and deliveries cross each other without harm:
+ * The driver counts a handle: each message with it adds one. A proxy collects the counts that
+ * arrive while it lives, and puts all of them when its last reference goes. Puts and
+ * deliveries may cross each other:
  *
  *   A: last reference of P gone         B: a message brings the same handle
  *   takes P out of the table (locked)
  *                                       finds none, makes Q with count 1
  *   puts P's n counts                   (driver: n + 1 - n, the handle stays)
  *
- * or, when B's message is delivered after A's put: the driver has forgotten
- * the handle, and B's is a new one, perhaps with the same number. Were B's
- * message looked at before A took the lock, B would find P and revive it: the
- * last reference is dropped under the lock for that reason. P and Q never both
- * have users, so equal objects have equal proxies.
+ * If B's message is delivered after A's put, the driver has forgotten the handle, and B's is
+ * a new one, perhaps with the same number. If B looks at its message before A takes the lock,
+ * B finds P and revives it; for that reason the last reference is dropped under the lock. P
+ * and Q never have users at the same time, so equal objects have equal proxies.
  *
  * The driver's watch of a handle belongs to a proxy with watchers, and each
  * watcher holds a reference: there is none left when the counts are put.
@@ -27,19 +26,18 @@
 
 #define MANAGER_HANDLE	0
 
-struct watcher;
-
 struct ipc_proxy {
 	atomic_uint refs;
 	struct ipc *ipc;		/* NULL: closed before the last reference went */
 	uint32_t handle;
+	bool hidden;			/* interceptors do not see its calls */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	/* Under ipc->lock. */
 	uint32_t counts;		/* the driver's, to be put */
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
 	bool watch_frozen;		/* that reports freezing too */
 	uint32_t freeze_count;		/* of its last such event */
-	struct watcher *watchers;	/* oldest first */
+	struct ipc_slot *watchers;	/* of watch.c */
 };
 
 /*
@@ -47,8 +45,6 @@ struct ipc_proxy {
  * count over, also when it fails (-ENOMEM).
  */
 int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy);
-/* The proxy of a handle, without a new reference, or NULL. */
-struct ipc_proxy *proxy_from_handle(struct ipc *ipc, uint64_t handle);
 
 /* The connection is closed: cuts all proxies off. */
 void proxies_close(struct ipc *ipc);

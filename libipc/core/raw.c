@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of bytes: <ipc/raw.h>. stream-peer.c says with them what the ends of a
- * stream say to each other.
+ * Messages of bytes: <ipc/raw.h>. The ends of a stream use them too (stream-peer.c).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,11 +21,11 @@
 
 /* --- Sending ------------------------------------------------------------------- */
 
-/* What a message consists of, as the driver wants it. */
+/* A message as the driver takes it. */
 struct outgoing {
 	struct table table;
 	struct frame_header header;
-	/* The header, what is the user's, what fills up to 8, metadata. */
+	/* The header, the program's parts, padding to 8 bytes, metadata. */
 	struct ipcbus_iovec parts[IPC_RAW_PARTS_MAX + 3];
 };
 
@@ -38,7 +37,7 @@ static int append_object(struct table *table, struct ipc *ipc, struct ipc_object
 
 	if (!object || object->ipc != ipc)
 		return -EBADF;
-	r = object_get_id(object, &id);
+	r = ipc_object_id(object, &id);
 	return r < 0 ? r : table_append_node(table, ipc, id_node(id), tag);
 }
 
@@ -240,13 +239,13 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 	return 0;
 }
 
-static int receive(struct thread *t, struct ipcbus_event *event,
+static int receive(struct thread *t, struct ipcbus_event *event, uint64_t deadline,
 		   struct ipc_raw_message **ret_reply, struct ipc_error *error)
 {
 	int r = 0;
 
 	if (event->kind != IPCBUS_EVENT_REPLY)
-		r = reply_failed(t, event, error);
+		r = reply_failed(t, event, deadline, error);
 	else if (ret_reply)
 		r = take_reply(t, event, ret_reply);
 	else
@@ -284,35 +283,25 @@ static int call(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 	r = start(&request, &out, IPCBUS_SEND_CALL, proxy, message, options);
 	if (r < 0)
 		return error_set(error, r);
-	r = request_call(&request, options ? options->parent : NULL);
+	r = request_call(&request, options);
 	if (r < 0 || request.x.event.kind == IPCBUS_EVENT_FAILED)
 		table_unsent(&out.table, request.t->ipc);
 	if (r < 0)
-		return error_set(error, r);
-	return receive(request.t, &request.x.event, ret_reply, error);
+		return error_from(error, request_origin(&request), r);
+	return receive(request.t, &request.x.event, request.x.send.deadline, ret_reply, error);
 }
 
 int raw_call_as(struct ipc_proxy *proxy, const char *method,
 		const struct ipc_raw_message *request, const struct ipc_options *options,
 		struct ipc_raw_message **ret_reply, struct ipc_error *error)
 {
-	struct ipc_intercepted step;
-	struct ipc_options changed;
-	struct ipc *ipc;
+	struct interception i;
 	int r;
 
-	r = intercept_request(proxy, method, options, &step, &changed);
+	r = intercept_begin(&i, proxy, method, &options);
 	if (r < 0)
 		return error_set(error, r);
-	if (r == 0)
-		return call(proxy, request, options, ret_reply, error);
-
-	/* The proxy may go while it waits. */
-	ipc = ipc_ref(proxy->ipc);
-	r = call(proxy, request, &changed, ret_reply, error);
-	intercept_after(ipc, &step, r);
-	ipc_unref(ipc);
-	return r;
+	return intercept_end(&i, call(proxy, request, options, ret_reply, error));
 }
 
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
@@ -328,8 +317,9 @@ static int end(struct thread *t, const struct async *async, struct ipcbus_event 
 	struct ipc_raw_message *reply = NULL;
 	int r;
 
-	r = receive(t, event, &reply, &error);
-	((ipc_raw_cb)async->cb)(r, reply, &error, async->userdata);
+	r = receive(t, event, async->deadline, &reply, &error);
+	if (async->cb)
+		((ipc_raw_cb)async->cb)(r, reply, &error, async->userdata);
 	if (reply && !reply_of(reply)->base.kept)
 		ipc_raw_free(reply);
 	ipc_error_done(&error);
@@ -338,7 +328,7 @@ static int end(struct thread *t, const struct async *async, struct ipcbus_event 
 
 static int call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		      const struct ipc_options *options, const struct async *model,
-		      uint64_t *ret_id)
+		      struct ipc_slot **ret_slot)
 {
 	struct outgoing out;
 	struct request request;
@@ -347,7 +337,7 @@ static int call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *mes
 	r = start(&request, &out, IPCBUS_SEND_CALL, proxy, message, options);
 	if (r < 0)
 		return r;
-	r = request_async(&request, model, options ? options->parent : NULL, ret_id);
+	r = request_async(&request, model, options, ret_slot);
 	if (r < 0)
 		table_unsent(&out.table, request.t->ipc);
 	return r;
@@ -355,22 +345,22 @@ static int call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *mes
 
 int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
-		       uint64_t *ret_id)
+		       struct ipc_slot **ret_slot)
 {
 	struct async model = { .end = end, .cb = (void (*)(void))cb, .userdata = userdata };
-	struct ipc_intercepted step;
-	struct ipc_options changed;
+	struct interception i;
 	int r;
 
 	if (!cb)
 		return -EINVAL;
-	r = intercept_request(proxy, /* method= */ NULL, options, &step, &changed);
+	r = intercept_begin(&i, proxy, /* method= */ NULL, &options);
 	if (r < 0)
 		return r;
-	model.intercepted = r;
-	r = call_async(proxy, request, r > 0 ? &changed : options, &model, ret_id);
-	if (r < 0 && model.intercepted)
-		intercept_after(proxy->ipc, &step, r);
+	model.intercepted = i.last;
+	r = call_async(proxy, request, options, &model, ret_slot);
+	if (r < 0)
+		return intercept_end(&i, r);
+	ipc_unref(i.ipc);
 	return r;
 }
 
@@ -393,16 +383,11 @@ static int oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message
 int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
 		  const struct ipc_raw_message *message, const struct ipc_options *options)
 {
-	struct ipc_intercepted step;
-	struct ipc_options changed;
+	struct interception i;
 	int r;
 
-	r = intercept_request(proxy, method, options, &step, &changed);
-	if (r <= 0)
-		return r < 0 ? r : oneway(proxy, message, options);
-	r = oneway(proxy, message, &changed);
-	intercept_after(proxy->ipc, &step, r);
-	return r;
+	r = intercept_begin(&i, proxy, method, &options);
+	return r < 0 ? r : intercept_end(&i, oneway(proxy, message, options));
 }
 
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
@@ -470,18 +455,34 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	int r;
 
 	r = raw_receive(call, event, /* copy= */ false, &message);
+	if (r == 0 && is_stream)
+		return stream_serve(call, message);
 	if (r == 0)
-		r = call_intercept(call, is_stream ? "stream" : NULL);
+		r = call_intercept(call, /* method= */ NULL);
 	if (r < 0)
 		return r;
 	if (call->code == IPC_CODE_PING && !call->oneway)
 		return ipc_raw_reply(call, &empty);
-	if (is_stream)
-		return stream_serve(call, message);
 	return ops->serve(call, message, call->object->userdata);
 }
 
-static const struct object_type raw_type = { .serve = serve, .new_stream = raw_stream_new };
+static int serve_limited(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	int r = call_limit(call, event);
+
+	return r < 0 ? r : serve(call, event);
+}
+
+static const struct object_type raw_limited_type = {
+	.serve = serve_limited,
+	.new_stream = raw_stream_new,
+};
+
+static const struct object_type raw_type = {
+	.serve = serve,
+	.new_stream = raw_stream_new,
+	.limited = &raw_limited_type,
+};
 
 int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *userdata,
 		       struct ipc_object **ret_object)
@@ -535,7 +536,9 @@ static int reply_now(struct ipc_call *call, struct thread *t, const struct ipc_r
 	r = fill(&out, t, &x.send, reply, /* metadata= */ NULL);
 	if (r < 0)
 		return r;
-	r = call_send_now(call, t, &x);
+	r = call_gives(call, &out.table);
+	if (r == 0)
+		r = call_send_now(call, t, &x);
 	if (r < 0)
 		table_unsent(&out.table, call->ipc);
 	return r;

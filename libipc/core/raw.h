@@ -17,9 +17,9 @@ int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
 		  const struct ipc_raw_message *message, const struct ipc_options *options);
 
 /*
- * Makes a raw message of what came, in the memory of the call. Takes over the entries;
- * the call releases them. On failure (-ENOMEM) nothing is held. copy: the bytes are to
- * outlive the buffer.
+ * Makes a raw message of a request, in the memory of the call. Takes over the entries; the
+ * call releases them. On failure (-ENOMEM) nothing is held. copy: the bytes outlive the
+ * buffer.
  */
 int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool copy,
 		const struct ipc_raw_message **ret_message);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "call.h"
+#include "deadline.h"
 #include "entry.h"
 #include "reply.h"
 
@@ -38,23 +40,17 @@ void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event
 	event->buffer = 0;
 }
 
-/* The buffer goes back with whatever this thread does next. */
-static void release_buffer(struct reply *reply)
-{
-	struct thread *t;
-
-	if (thread_get(reply->ipc, &t) == 0)
-		thread_release_later(t, reply->buffer, reply->buffer_size);
-	ipc_unref(reply->ipc);
-}
-
-/* The memory stays with the thread that frees it, whosever reply it was. */
+/* The buffer is released with this thread's next exchange. The memory stays with the
+ * thread that frees it. */
 void reply_free(struct reply *reply)
 {
 	struct thread *t;
 
-	if (unlikely(reply->ipc))
-		release_buffer(reply);
+	if (unlikely(reply->ipc)) {
+		if (thread_get(reply->ipc, &t) == 0)
+			thread_release_later(t, reply->buffer, reply->buffer_size);
+		ipc_unref(reply->ipc);
+	}
 	t = thread_last;
 	if (likely(t && !t->spare_reply && reply->size == SIZE_KEPT))
 		t->spare_reply = reply;
@@ -62,11 +58,30 @@ void reply_free(struct reply *reply)
 		free(reply);
 }
 
-int reply_failed(struct thread *t, const struct ipcbus_event *event, struct ipc_error *error)
+uint64_t reply_deadline(const struct thread *t, uint64_t deadline)
+{
+	uint64_t inherited = t->serving ? t->serving->deadline : 0;
+
+	return deadline_earlier(deadline, inherited);
+}
+
+/* A call that a service made for this one had the same deadline, and ended a moment before. */
+static bool is_over(const struct thread *t, uint64_t deadline)
+{
+	deadline = reply_deadline(t, deadline);
+	return deadline && time_now() >= deadline;
+}
+
+int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t deadline,
+		 struct ipc_error *error)
 {
 	if (event->kind != IPCBUS_EVENT_ERROR)
-		return error_set(error, event->error);
+		return error_from(error, IPC_ORIGIN_BUS, event->error);
 	event_refuse(t->ipc, event);
+	if (event->error == -ETIMEDOUT && is_over(t, deadline))
+		return error_from(error, IPC_ORIGIN_BUS, event->error);
+	if (event->data_size > atomic_load_explicit(&t->ipc->reply_max, memory_order_relaxed))
+		return error_from(error, IPC_ORIGIN_HERE, -EMSGSIZE);
 	return error_decode(error, event->error,
 			    wire_of(device_at(&t->ipc->device, event->offset),
 				    event->data_size));

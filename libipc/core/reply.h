@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a call of ours came to: from the event that ends it to the reply, or the error,
- * that the program gets. raw.c and typed/reply.c make their messages of it.
+ * Replies and errors of calls that this process made: from the event that ends the call to
+ * what the program gets. raw.c and typed/rpc.c make their messages of it.
  */
 #ifndef IPC_REPLY_H
 #define IPC_REPLY_H
@@ -9,25 +9,31 @@
 #include "errors.h"
 #include "thread.h"
 
-/* A reply that the program has: the first member of both kinds. */
+/* A reply that the program has: the first member of raw and typed replies. */
 struct reply {
 	size_t size;			/* bytes of memory, this included */
 	bool kept;			/* by the callback of an async call */
-	struct ipc *ipc;		/* held with the buffer; NULL: neither is */
+	struct ipc *ipc;		/* a reference, if the reply holds a buffer; or NULL */
 	uint64_t buffer;
 	size_t buffer_size;
 };
 
-/* Memory of at least so many bytes, of which this fills in the first. NULL: none. */
+/* Allocates a reply of at least size bytes. Returns NULL if out of memory. */
 struct reply *reply_alloc(struct thread *t, size_t size);
-/* The reply lies in the event's buffer: the two stay together. */
+/* Moves the event's buffer, into which the reply points, to the reply. */
 void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event);
+/* Frees the reply and releases its buffer. */
 void reply_free(struct reply *reply);
 
+/* The earlier of two deadlines: of a call that this thread made, or 0, and of the call that it
+ * serves. 0: none. */
+uint64_t reply_deadline(const struct thread *t, uint64_t deadline);
+
 /*
- * A call ended with an ERROR or FAILED: releases what came with it but for the buffer, and
- * says what went wrong, in error too.
+ * Handles the end of a call by ERROR or FAILED: releases what came with the event but for
+ * the buffer, sets *error, and returns the code. deadline is the call's, or 0.
  */
-int reply_failed(struct thread *t, const struct ipcbus_event *event, struct ipc_error *error);
+int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t deadline,
+		 struct ipc_error *error);
 
 #endif /* IPC_REPLY_H */

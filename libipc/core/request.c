@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests: see request.h. The usual one has no options and no time limit, and
- * pays for neither.
+ * Requests: see request.h. A request without options and time limit pays for neither.
  *
- * While a thread waits for its reply, calls of the same chain may come back to
- * it; they are served right here, on top of the one that waits.
+ * While a thread waits for its reply, calls of the same chain may come back to it. It serves
+ * them here, on top of the call that waits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 
 #include "call.h"
+#include "cancellation.h"
 #include "deadline.h"
 #include "dispatch.h"
 #include "proxy.h"
@@ -20,16 +20,6 @@
 static uint64_t timeout_get(const _Atomic uint64_t *timeout)
 {
 	return atomic_load_explicit(timeout, memory_order_relaxed);
-}
-
-/* The first that says something: the proxy, the method, the connection. */
-static uint64_t timeout_default(const struct ipc_proxy *proxy, uint64_t method_usec)
-{
-	uint64_t usec = timeout_get(&proxy->timeout_usec);
-
-	if (!usec)
-		usec = method_usec;
-	return usec ? usec : timeout_get(&proxy->ipc->timeout_usec);
 }
 
 static __attribute__((noinline)) void apply_timeout(struct ipcbus_send *send, uint64_t usec)
@@ -44,9 +34,9 @@ static int check_options(const struct ipc_options *options, uint32_t kind)
 			return -EINVAL;
 	if (options->flags & ~IPC_REPLACE)
 		return -EINVAL;
-	/* What only a oneway can be, and what it cannot have. */
+	/* Options that only a oneway has, and that it does not have. */
 	if (kind == IPCBUS_SEND_ONEWAY)
-		return options->id || options->parent ? -EINVAL : 0;
+		return options->cancellation || options->parent ? -EINVAL : 0;
 	return options->flags ? -EINVAL : 0;
 }
 
@@ -62,12 +52,13 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 		return r;
 	if (parent && parent->ipc != proxy->ipc)
 		return -EINVAL;
+	if (options->cancellation && options->cancellation->ipc != proxy->ipc)
+		return -EINVAL;
 
 	if (options->timeout_usec)
 		send->deadline = deadline_after(options->timeout_usec);
-	if (parent && parent->deadline && (!send->deadline || parent->deadline < send->deadline))
-		send->deadline = parent->deadline;
-	send->cookie = options->id;
+	if (parent)
+		send->deadline = deadline_earlier(send->deadline, parent->deadline);
 	if (options->flags & IPC_REPLACE)
 		send->flags |= IPCBUS_SEND_REPLACE;
 	return 0;
@@ -90,9 +81,16 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		.handle = proxy->handle,
 		.code = code,
 	};
-	usec = kind == IPCBUS_SEND_CALL ? timeout_default(proxy, timeout_usec) : 0;
-	if (unlikely(usec))
-		apply_timeout(&request->x.send, usec);
+	/* The first that is set: of the proxy, of the method, of the connection. */
+	if (kind == IPCBUS_SEND_CALL) {
+		usec = timeout_get(&proxy->timeout_usec);
+		if (!usec)
+			usec = timeout_usec;
+		if (!usec)
+			usec = timeout_get(&proxy->ipc->timeout_usec);
+		if (unlikely(usec))
+			apply_timeout(&request->x.send, usec);
+	}
 	if (unlikely(options)) {
 		r = apply_options(&request->x.send, proxy, options);
 		if (r < 0)
@@ -103,7 +101,7 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 
 /* --- Calls --------------------------------------------------------------------- */
 
-/* Waits for the reply of what was sent, and serves what comes before it. */
+/* Waits for the reply, and serves what arrives before it. */
 static int wait_reply(struct thread *t, struct ipcbus_exchange *x)
 {
 	int r;
@@ -123,61 +121,76 @@ static int wait_reply(struct thread *t, struct ipcbus_exchange *x)
 	}
 }
 
-/* x->send is of use no more: the call was sent. */
 static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus_exchange *x)
 {
+	uint64_t deadline = x->send.deadline;
 	int r;
 
 	t->waiting++;
 	r = wait_reply(t, x);
 	t->waiting--;
+	/* The rest of what was sent is of no use any more. */
+	x->send.deadline = deadline;
 	return r;
 }
 
-static int send_and_wait(struct thread *t, struct ipcbus_exchange *x)
+static int send_and_look(struct request *request, const struct ipc_options *options)
 {
 	int r;
-
-	x->flags = IPCBUS_WAIT;
-	r = thread_exchange(t, x);
-	if (unlikely(r < 0) || likely(x->event.kind == IPCBUS_EVENT_REPLY))
-		return r;
-	return wait_longer(t, x);
-}
-
-/*
- * A call for one that another thread may serve ends with that one. It is sent before
- * it is waited for, to look in between whether its parent ended when the driver did
- * not know it yet: from then on whoever hears of that end cancels it.
- */
-static __attribute__((noinline)) int send_for(struct request *request, struct ipc_call *parent)
-{
-	struct call_child child;
-	int r;
-
-	if (!request->x.send.cookie)
-		request->x.send.cookie = ipc_new_id(parent->ipc);
-	child.id = request->x.send.cookie;
-	r = call_add_child(parent, &child);
-	if (r < 0)
-		return r;
 
 	request->x.flags = 0;
 	r = thread_exchange(request->t, &request->x);
-	if (r == 0) {
-		call_child_sent(parent, child.id);
-		/* The event says that nothing came yet. */
-		r = wait_longer(request->t, &request->x);
-	}
-	call_remove_child(parent, &child);
+	if (r < 0)
+		return r;
+	if (options->parent)
+		call_child_sent(options->parent, request->x.send.cookie);
+	if (options->cancellation)
+		cancellation_sent(options->cancellation, request->x.send.cookie);
+	/* The event says that nothing came yet. */
+	return wait_longer(request->t, &request->x);
+}
+
+/*
+ * A call for a parent, which another thread may serve, is canceled with the parent, and one
+ * with a cancellation with that. It is sent and waited for in two steps. In between this thread
+ * looks whether one of them was canceled before the driver knew the call. After that, whoever
+ * cancels finds the call.
+ */
+static __attribute__((noinline)) int send_for(struct request *request,
+					      const struct ipc_options *options)
+{
+	struct call_child of_parent, of_cancellation;
+	struct ipc *ipc = request->t->ipc;
+	int r = 0;
+
+	request->x.send.cookie = ipc_next_cookie(ipc);
+	of_parent = of_cancellation = (struct call_child){ .id = request->x.send.cookie };
+	request->x.event.stage = 0;
+	if (options->parent)
+		r = call_add_child(options->parent, &of_parent);
+	if (r == 0 && options->cancellation)
+		r = cancellation_add(options->cancellation, &of_cancellation);
+	if (r == 0)
+		r = send_and_look(request, options);
+
+	ipc_lock(ipc);
+	call_remove_child_locked(&of_parent);
+	call_remove_child_locked(&of_cancellation);
+	ipc_unlock(ipc);
 	return r;
 }
 
-int request_call(struct request *request, struct ipc_call *parent)
+int request_call(struct request *request, const struct ipc_options *options)
 {
-	if (unlikely(parent))
-		return send_for(request, parent);
-	return send_and_wait(request->t, &request->x);
+	int r;
+
+	if (unlikely(options && (options->parent || options->cancellation)))
+		return send_for(request, options);
+	request->x.flags = IPCBUS_WAIT;
+	r = thread_exchange(request->t, &request->x);
+	if (unlikely(r < 0) || likely(request->x.event.kind == IPCBUS_EVENT_REPLY))
+		return r;
+	return wait_longer(request->t, &request->x);
 }
 
 /* --- Oneways ------------------------------------------------------------------- */
@@ -186,7 +199,7 @@ int request_oneway(struct request *request)
 {
 	int r;
 
-	/* A signal ends the wait for space, not the time that there is for it. */
+	/* A signal ends one wait for space, but not the time for all of them. */
 	request->x.flags = 0;
 	do {
 		r = thread_exchange(request->t, &request->x);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request on its way out: its target, how long it may take, for which call it is
- * made. Then it is sent, and waited for. Called by raw.c and by typed/rpc.c, which fill
- * in the message, and by async.c.
+ * Requests: target, time limit and parent; sending them and waiting for the reply. Called by
+ * raw.c and typed/rpc.c, which fill in the message, and by async.c.
  */
 #ifndef IPC_REQUEST_H
 #define IPC_REQUEST_H
@@ -15,17 +14,28 @@ struct request {
 };
 
 /*
- * Sets all but the message; the thread's scratch is free then. kind: CALL or ONEWAY.
- * timeout_usec: what the method says, 0: nothing; options may be NULL. -EINVAL: options
- * that are none; -ECHILD, -ENOMEM. Nothing is held.
+ * Sets all but the message, and makes the thread's scratch buffer free for it. kind is CALL
+ * or ONEWAY. timeout_usec is the method's, or 0. options may be NULL. There is nothing to
+ * undo afterwards.
+ *
+ *   -EINVAL  the options are not valid, or the connection of the proxy is closed
+ *   -ECHILD  this is a forked child
+ *   -ENOMEM
  */
 int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
 		 uint64_t timeout_usec, const struct ipc_options *options);
 
-/* Sends a call and waits for its end; parent may be NULL. On failure nothing was sent, and
- * it may be sent again. */
-int request_call(struct request *request, struct ipc_call *parent);
-/* Sends a oneway. */
+/* Sends a call and blocks until it ends; request->x.event says how. Serves other requests
+ * meanwhile. options are those of request_init(). On failure nothing was sent, and the caller
+ * may send it again. */
+int request_call(struct request *request, const struct ipc_options *options);
+/* Returns who refused a call that request_call() could not send. */
+static inline enum ipc_origin request_origin(const struct request *request)
+{
+	return request->x.event.stage ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
+}
+
+/* Sends a oneway. With a deadline, blocks until the receiver has space for it. */
 int request_oneway(struct request *request);
 
 #endif /* IPC_REQUEST_H */

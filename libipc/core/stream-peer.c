@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the ends of a stream say to each other: the two objects that each has, what
- * is called on them, and how a stream is opened. See stream.h. The other end is a
- * stranger: it may send what it likes, whenever it likes.
+ * The messages between the two ends of a stream: the two objects of each end, their methods,
+ * and opening. See stream.h. The other end is not trusted: it may send anything at any time.
  *
- * The messages are those of ipc.proto: StreamOpen, StreamCredit, StreamEnd.
+ * The messages are StreamOpen, StreamCredit and StreamEnd of ipc.proto.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +13,7 @@
 #include "call.h"
 #include "entry.h"
 #include "errors.h"
+#include "frame.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
@@ -21,7 +21,7 @@
 #include "wire.h"
 
 /* Numbers of their fields. */
-enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW };
+enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW, OPEN_DEADLINE };
 enum { OBJECT_ID = 1 };
 enum { CREDIT_MESSAGES = 1 };
 enum { END_CODE = 1, END_ERROR };
@@ -40,16 +40,18 @@ static int fields_of(const void *payload, size_t size, struct wire *ret_fields)
 
 /* --- Messages ---------------------------------------------------------------------- */
 
-/* The request of a stream of replies: only now is the handler called. */
+/* Calls the handler. For a stream of replies that is when its request has arrived. */
 static void start_handler(struct ipc_stream *stream, const void *request)
 {
 	int r;
 
+	stream_begin_handler(stream);
 	r = stream_watch(stream);
 	if (r == 0)
 		r = stream->of.type->handle(stream, request);
 	if (r < 0)
 		ipc_stream_fail(stream, r, NULL, NULL);
+	stream_end_handler(stream);
 	ipc_stream_unref(stream);
 }
 
@@ -62,7 +64,7 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 		return -ENOMEM;
 	*item = (struct stream_item){ .call = ipc_call_ref(call), .message = message };
 
-	pthread_mutex_lock(&stream->lock);
+	stream_lock(stream);
 	if (stream->closed || stream->in_ended || stream->broken) {
 		stream->lost |= !stream->in_ended;
 		r = -EPIPE;
@@ -72,9 +74,10 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 		*stream->last = item;
 		stream->last = &item->next;
 		stream->n_items++;
+		stream->message_due = true;
 		stream_wake_receiver_locked(stream);
 	}
-	pthread_mutex_unlock(&stream->lock);
+	stream_unlock(stream);
 	if (r < 0) {
 		ipc_call_unref(call);
 		free(item);
@@ -93,12 +96,12 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 	}
 	r = keep_message(stream, call, message);
 	if (r == 0)
-		stream_call_back(stream);
+		stream_kick(stream);
 	else if (r != -EPIPE)
 		stream_break(stream, r);
 }
 
-/* --- Ends, credit and cancelling ---------------------------------------------------- */
+/* --- Ends, credit and canceling ---------------------------------------------------- */
 
 struct end {
 	int code;
@@ -128,24 +131,25 @@ static void end_came(struct ipc_stream *stream, const struct end *end)
 {
 	int code = end->code >= -ERRNO_MAX && end->code <= 0 ? end->code : -EPROTO;
 
-	pthread_mutex_lock(&stream->lock);
+	/* For a receiver these two mean that it should wait, and that it cannot grant credit. */
+	if (code == -EAGAIN || code == -EPIPE)
+		code = -EREMOTEIO;
+	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		if (code && end->error.at)
+		if (code)
 			error_decode(&stream->in_error, code, end->error);
-		else
-			error_set(&stream->in_error, code);
 	}
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
-	pthread_mutex_unlock(&stream->lock);
+	stream_unlock(stream);
 
-	/* Opened, and ended before it said what it wants. */
+	/* The client ended a stream of replies without a request. */
 	if (stream_take_deferred(stream)) {
 		ipc_stream_fail(stream, -ENOMSG, NULL, "the stream has no request");
 		stream_abandon(stream);
 	} else {
-		stream_call_back(stream);
+		stream_kick(stream);
 	}
 }
 
@@ -171,23 +175,23 @@ static void credit_came(struct ipc_stream *stream, uint32_t messages)
 {
 	bool lie;
 
-	pthread_mutex_lock(&stream->lock);
+	stream_lock(stream);
 	lie = messages > STREAM_MAX_CREDIT - stream->credit;
 	if (!lie)
 		stream->credit += messages;
 	stream_wake_sender_locked(stream);
-	pthread_mutex_unlock(&stream->lock);
+	stream_unlock(stream);
 
 	if (lie)
 		stream_break(stream, -EPROTO);
 	else
-		stream_call_back(stream);
+		stream_kick_writable(stream);
 }
 
 /* --- The two objects ------------------------------------------------------------------ */
 
-/* What could not be taken is missing for ever; of a request the client is informed. What
- * a later version may say is none of our business. */
+/* A message was lost, so the stream ends; the client of a lost request is notified. Methods
+ * of later versions are ignored. */
 static void message_lost(struct ipc_object *object, int error)
 {
 	struct ipc_stream *stream = object->userdata;
@@ -197,9 +201,21 @@ static void message_lost(struct ipc_object *object, int error)
 	if (stream_take_deferred(stream)) {
 		ipc_stream_fail(stream, error, NULL, NULL);
 		stream_abandon(stream);
-	} else {
-		stream_break(stream, error);
+		return;
 	}
+	/* The client is to know why. */
+	if (error == -EMSGSIZE)
+		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
+				stream->max_message);
+	stream_break(stream, error);
+}
+
+/* A client's limit is for what it unpacks, and blobs are not. */
+static bool is_too_large(const struct ipc_stream *stream, const struct ipc_call *call)
+{
+	if (stream->of.server)
+		return call->size > stream->max_message;
+	return frame_message_size(call->payload, call->size) > stream->max_message;
 }
 
 static int take_data(struct ipc_stream *stream, struct ipc_call *call,
@@ -209,6 +225,10 @@ static int take_data(struct ipc_stream *stream, struct ipc_call *call,
 	struct end end;
 	int r;
 
+	if (call->code == STREAM_MESSAGE && call->oneway && is_too_large(stream, call)) {
+		event_refuse(call->ipc, event);
+		return -EMSGSIZE;
+	}
 	if (call->code == STREAM_MESSAGE && call->oneway) {
 		r = stream->of.type->unpack(stream, call, event, &message);
 		if (r < 0)
@@ -271,11 +291,28 @@ static int serve_control(struct ipc_call *call, const struct ipcbus_event *event
 	return r;
 }
 
-static const struct object_type data_type = { .serve = serve_data, .lost = message_lost };
-static const struct object_type control_type = { .serve = serve_control, .lost = message_lost };
+/* Unless the handler waits for its request. */
+static bool is_data_passive(const struct ipc_object *object)
+{
+	const struct ipc_stream *stream = object->userdata;
 
-/* Nobody can say anything to this end any more: the other one let go of it, if it
- * could say so or not. */
+	return !atomic_load(&stream->deferred);
+}
+
+static bool is_control_passive(const struct ipc_object *object)
+{
+	(void)object;
+	return true;
+}
+
+static const struct object_type data_type = {
+	.serve = serve_data, .lost = message_lost, .is_passive = is_data_passive,
+};
+static const struct object_type control_type = {
+	.serve = serve_control, .lost = message_lost, .is_passive = is_control_passive,
+};
+
+/* The other end has released this object of ours, or died. */
 static void object_gone(void *userdata)
 {
 	struct ipc_stream *stream = userdata;
@@ -311,17 +348,13 @@ int stream_make_objects(struct ipc_stream *stream)
 				       /* accept_fds= */ false, &stream->control);
 }
 
-/* --- Speaking to the other end's ------------------------------------------------------- */
+/* --- Messages to the other end --------------------------------------------------------- */
 
 static int say(struct ipc_proxy *proxy, const char *method, uint32_t code, const uint8_t *data,
-	       const uint8_t *end)
+	       size_t size)
 {
-	static const struct ipc_options options = { .timeout_usec = STREAM_SPACE_USEC };
-	const struct ipc_raw_message message = {
-		.code = code,
-		.data = data,
-		.size = (size_t)(end - data),
-	};
+	static const struct ipc_options options;
+	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
 
 	return raw_oneway_as(proxy, method, &message, &options);
 }
@@ -329,56 +362,52 @@ static int say(struct ipc_proxy *proxy, const char *method, uint32_t code, const
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
 {
 	uint8_t data[WIRE_FIELD_MAX];
+	size_t size = (size_t)(wire_put_number(data, CREDIT_MESSAGES, messages) - data);
 
-	return say(stream->peer_control, "credit", STREAM_CREDIT, data,
-		   wire_put_number(data, CREDIT_MESSAGES, messages));
+	return say(stream->peer_control, "credit", STREAM_CREDIT, data, size);
 }
 
-static int send_explained(struct ipc_stream *stream, int code, const struct ipc_error *error)
-{
-	size_t size = error_size(error);
-	uint8_t *explained = malloc(size), *data = malloc(size + 2 * WIRE_FIELD_MAX), *at;
-	int r = -ENOMEM;
-
-	if (explained && data) {
-		at = wire_put_number(data, END_CODE, wire_zigzag(code));
-		at = wire_put_bytes(at, END_ERROR, explained, error_encode(error, explained));
-		r = say(stream->peer_data, "end", STREAM_END, data, at);
-	}
-	free(data);
-	free(explained);
-	return r;
-}
-
-int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error *error)
-{
-	uint8_t data[WIRE_FIELD_MAX];
-	int r = -EAGAIN;
-
-	if (error)
-		r = send_explained(stream, code, error);
-	/* Without memory or space for what explains it, the code must do. */
-	if (r < 0)
-		r = say(stream->peer_data, "end", STREAM_END, data,
-			wire_put_number(data, END_CODE, wire_zigzag(code)));
-	return r;
-}
-
-void stream_send_cancel(struct ipc_stream *stream)
+int stream_send_cancel(struct ipc_stream *stream)
 {
 	static const uint8_t nothing[1];
 
-	/* If it cannot be sent the other end learns when this end's objects are gone. */
-	say(stream->peer_control, "cancel", STREAM_CANCEL, nothing, nothing);
+	return say(stream->peer_control, "cancel", STREAM_CANCEL, nothing, /* size= */ 0);
+}
+
+int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size)
+{
+	return say(stream->peer_data, "end", STREAM_END, data, size);
+}
+
+size_t stream_put_end(uint8_t *to, int code)
+{
+	return (size_t)(wire_put_number(to, END_CODE, wire_zigzag(code)) - to);
+}
+
+uint8_t *stream_explain_end(int code, const struct ipc_error *error, size_t *ret_size)
+{
+	size_t size = error_size(error);
+	uint8_t *explained = malloc(size), *data = malloc(size + 2 * WIRE_FIELD_MAX), *at;
+
+	if (!explained || !data) {
+		free(explained);
+		free(data);
+		return NULL;
+	}
+	at = data + stream_put_end(data, code);
+	at = wire_put_bytes(at, END_ERROR, explained, error_encode(error, explained));
+	free(explained);
+	*ret_size = (size_t)(at - data);
+	return data;
 }
 
 /* --- Opening ---------------------------------------------------------------------------- */
 
-/* This end, as the other gets to know it. Holds the objects until it was. */
+/* A StreamOpen of this end. Holds its objects until it was sent. */
 struct introduction {
 	struct ipc_raw_message message;
 	struct ipc_raw_entry entries[2];
-	uint8_t data[4 * WIRE_FIELD_MAX];
+	uint8_t data[5 * WIRE_FIELD_MAX];
 };
 
 static int introduce_object(struct ipc_object *object, uint32_t field, uint8_t **at,
@@ -388,7 +417,7 @@ static int introduce_object(struct ipc_object *object, uint32_t field, uint8_t *
 	uint64_t tag;
 	int r;
 
-	r = object_get_id(object, &tag);
+	r = ipc_object_id(object, &tag);
 	if (r < 0)
 		return r;
 	*at = wire_put_bytes(*at, field, id, (size_t)(wire_put_fixed64(id, OBJECT_ID, tag) - id));
@@ -410,6 +439,8 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	if (r < 0)
 		return r;
 	at = wire_put_number(at, OPEN_WINDOW, STREAM_WINDOW);
+	if (method && stream->deadline)
+		at = wire_put_fixed64(at, OPEN_DEADLINE, stream->deadline);
 	i->message = (struct ipc_raw_message){
 		.code = method ? IPC_CODE_STREAM : 0,
 		.data = i->data,
@@ -422,17 +453,18 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	return 0;
 }
 
-/* From now on the other end alone holds the objects, or nobody. */
+/* From now on only the other end holds the objects, or nobody if it was not sent. */
 static void introduced(struct introduction *i)
 {
 	ipc_object_unref(i->entries[0].object);
 	ipc_object_unref(i->entries[1].object);
 }
 
-/* The other end's introduction. */
+/* A StreamOpen of the other end. */
 struct open {
 	uint32_t method;
 	uint32_t window;
+	uint64_t deadline;	/* 0: none */
 	bool has[2];		/* data, control */
 	uint64_t id[2];
 };
@@ -455,22 +487,33 @@ static int parse_object(struct wire bytes, uint64_t *ret_id)
 
 static int parse_field(struct open *open, const struct wire_field *field)
 {
-	bool is_object = field->number == OPEN_DATA || field->number == OPEN_CONTROL;
+	static const unsigned int types[] = {
+		[OPEN_METHOD] = WIRE_VARINT,
+		[OPEN_DATA] = WIRE_BYTES,
+		[OPEN_CONTROL] = WIRE_BYTES,
+		[OPEN_WINDOW] = WIRE_VARINT,
+		[OPEN_DEADLINE] = WIRE_64BIT,
+	};
 	unsigned int i = field->number - OPEN_DATA;
 
-	if (field->number < OPEN_METHOD || field->number > OPEN_WINDOW)
+	if (field->number < OPEN_METHOD || field->number > OPEN_DEADLINE)
 		return 0;
-	if (field->type != (is_object ? WIRE_BYTES : WIRE_VARINT))
+	if (field->type != types[field->number])
 		return -EBADMSG;
-	if (is_object) {
+	switch (field->number) {
+	case OPEN_METHOD:
+		open->method = (uint32_t)field->value;
+		return 0;
+	case OPEN_WINDOW:
+		open->window = (uint32_t)field->value;
+		return 0;
+	case OPEN_DEADLINE:
+		open->deadline = field->value;
+		return 0;
+	default:
 		open->has[i] = true;
 		return parse_object(field->bytes, &open->id[i]);
 	}
-	if (field->number == OPEN_METHOD)
-		open->method = (uint32_t)field->value;
-	else
-		open->window = (uint32_t)field->value;
-	return 0;
 }
 
 static int parse_open(const struct ipc_raw_message *message, struct open *ret_open)
@@ -486,7 +529,7 @@ static int parse_open(const struct ipc_raw_message *message, struct open *ret_op
 	return r < 0 ? r : ret_open->has[0] && ret_open->has[1] ? 0 : -EBADMSG;
 }
 
-/* A new reference of what came under that tag; it must be the other process's. */
+/* Takes a reference of the proxy with that tag. The object must be another process's. */
 static int find_proxy(const struct ipc_raw_message *message, uint64_t tag,
 		      struct ipc_proxy **ret_proxy)
 {
@@ -503,7 +546,7 @@ static int find_proxy(const struct ipc_raw_message *message, uint64_t tag,
 	return -EBADMSG;
 }
 
-/* Takes the other end's objects out of its introduction. */
+/* Takes the other end's objects. */
 static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message,
 		const struct open *open)
 {
@@ -521,7 +564,7 @@ static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message
 	return 0;
 }
 
-/* Replies, after which the stream may be at work on another thread already. */
+/* After the reply another thread may use the stream already. */
 static int serve_reply(struct ipc_call *call, struct ipc_stream *stream)
 {
 	bool deferred = stream->of.defer;
@@ -548,6 +591,31 @@ static int serve_reply(struct ipc_call *call, struct ipc_stream *stream)
 	return r;
 }
 
+/* Counts it for its user until nothing of it is left, at the other end neither. */
+static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
+{
+	const char *name = call->object->interface ?: "the object";
+	struct peer *peer;
+	int r;
+
+	r = peer_add(call->object, call->uid, PEER_STREAMS, 1, &peer);
+	if (r == -EDQUOT)
+		ipc_call_errno(call, r, "%s has %u streams of one user at a time", name,
+			       call->object->limits[PEER_STREAMS]);
+	if (r < 0)
+		return r;
+	r = call->object->type->new_stream(call, method, ret_stream);
+	if (r == 0) {
+		(*ret_stream)->peer = peer;
+		(*ret_stream)->max_message = call->object->max_message;
+		return 0;
+	}
+	peer_remove(call->ipc, peer, PEER_STREAMS, 1);
+	if (r == -EOPNOTSUPP)
+		ipc_call_errno(call, r, "%s has no stream with the number 0x%x", name, method);
+	return r;
+}
+
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 {
 	struct ipc_stream *stream;
@@ -557,24 +625,22 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 
 	r = parse_open(message, &open);
 	if (r == 0)
-		r = call->object->type->new_stream(call, open.method, &stream);
-	if (r == -EOPNOTSUPP)
-		return ipc_call_errno(call, r, "%s has no stream with the number 0x%x",
-				      call->object->interface ?: "the object", open.method);
-	if (r)
+		r = new_stream(call, open.method, &stream);
+	if (r < 0)
 		return r;
-	stream->service = ipc_object_ref(call->object);
-	stream->uid = call->uid;
-	stream->gid = call->gid;
-	stream->pid = call->pid;
-	r = meet(stream, message, &open);
+	r = call_intercept(call, stream->of.name ?: "stream");
+	if (r == 0)
+		r = stream_take_call(stream, call);
+	if (r == 0)
+		r = meet(stream, message, &open);
+	stream_set_deadline(stream, open.deadline);
 	if (r < 0) {
 		ipc_stream_unref(stream);
 		return r;
 	}
 	deferred = stream->of.defer;
 	r = serve_reply(call, stream);
-	/* Otherwise it waits for the request, which may be on another thread already. */
+	/* A deferred one waits for its request, which another thread may be serving already. */
 	if (r == 0 && !deferred)
 		start_handler(stream, NULL);
 	return r;
@@ -585,13 +651,16 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 {
 	struct ipc_raw_message *reply;
 	struct introduction question;
+	struct ipc_options opening;
 	struct open open;
 	int r;
 
+	stream_take_options(stream, options, &opening);
 	r = introduce(&question, stream, stream->of.code);
 	if (r < 0)
 		return error_set(error, r);
-	r = raw_call_as(proxy, "stream", &question.message, options, &reply, error);
+	r = raw_call_as(proxy, stream->of.name ?: "stream", &question.message, &opening, &reply,
+			error);
 	introduced(&question);
 	if (r < 0)
 		return r;
@@ -601,5 +670,7 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	ipc_raw_free(reply);
 	if (r == 0)
 		r = stream_watch(stream);
+	if (r == 0 && opening.parent)
+		r = stream_follow(stream, opening.parent);
 	return r < 0 ? error_set(error, r) : 0;
 }

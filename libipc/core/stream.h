@@ -1,34 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: messages one way or both, in order, no more on their way than the
- * receiver said it takes.
+ * Streams: messages in one or both directions, in order. The receiver grants credit for a
+ * number of messages; the sender sends no more.
  *
- * Each end has two objects that only the other end calls, by oneways: one for what
- * is sent to it (messages, then the end), one for what has to overtake that (credit,
- * cancel). The driver keeps the order on each. Stream methods have no replies, so
- * nothing here ever waits inside a callback.
+ * Each end has two objects. Only the other end calls them, by oneways. One takes messages
+ * and their end. The other takes what must overtake messages: credit and cancellation. The
+ * driver keeps the order of each. Oneways have no replies, so no callback here waits.
  *
- *   stream.c        an end's life; sending, receiving, waiting
- *   stream-peer.c   what the other end says: the two objects; opening
+ *   stream.c        life of an end; how it ends
+ *   stream-call.c   the call that opened it: identity, time limit, parent
+ *   stream-wait.c   sending, receiving, and waiting for either
+ *   stream-ops.c    callbacks
+ *   stream-peer.c   messages of the other end, to the two objects; opening
  *
- * References. The user's are counted apart (users): when the last goes, the end is
- * closed and what it holds of the other end is let go. The two objects are held by the
- * other end alone; they are gone when that lets go, dies, or when the connection is
- * closed. The memory stays until they and the users are gone.
+ * References. The program's references have a count of their own (users). When the last one
+ * goes, the end is closed and releases the proxies of the other end. The other end alone
+ * holds the two objects. They end when it releases them or dies, or when the connection is
+ * closed. The memory is freed after the users and the objects are gone.
  *
- * A server's end whose request has not come yet is *deferred*: it holds no connection,
- * so nobody's waiting client keeps that open, and it ends with its objects.
+ * A server's end waits for its request first. It is *deferred* meanwhile: it holds no
+ * connection, so a waiting client keeps none open, and it ends with its objects.
+ *
+ * Callbacks. A stream with callbacks holds a user of its own until destroy() has run. They
+ * run one after the other, in the order of enum strand, on serving threads only: whoever finds
+ * that one is due puts the stream into the backlog. A handler counts as one of them.
+ *
+ * What ends a stream never waits: without space for a cancel or an end, the stream keeps it
+ * (struct stream_last) and sends it when there is space, also after it was closed.
  */
 #ifndef IPC_STREAM_H
 #define IPC_STREAM_H
 
+#include <errno.h>
+
+#include "deadline.h"
 #include "private.h"
+#include "wire.h"
 
 struct ipcbus_event;
+struct thread;
 
 /* Messages that an end takes before it gives credit; credit comes in halves. */
 #define STREAM_WINDOW		16
-/* More credit than this is a lie. */
+/* A peer that grants more violates the protocol. */
 #define STREAM_MAX_CREDIT	(1U << 20)
 
 /* Numbers of the methods of both objects. */
@@ -37,7 +51,7 @@ struct ipcbus_event;
 #define STREAM_CREDIT		1	/* control */
 #define STREAM_CANCEL		2
 
-/* A message that came and was not received yet. */
+/* A message that arrived and that the program has not received yet. */
 struct stream_item {
 	struct stream_item *next;
 	struct ipc_call *call;		/* holds it */
@@ -46,8 +60,8 @@ struct stream_item {
 
 /* What its messages are: bytes (raw-stream.c) or protobuf (typed/streams.c). */
 struct stream_type {
-	/* Makes of a message that came what receive gives out, to live as long as the
-	 * call. Takes over the entries that came with it. */
+	/* Unpacks a message for the receive function; it lives as long as the call. Takes
+	 * over the entries of the message. */
 	int (*unpack)(struct ipc_stream *stream, struct ipc_call *call,
 		      const struct ipcbus_event *event, const void **ret_message);
 	/* Sends a message, a oneway, to stream->peer_data. */
@@ -64,9 +78,29 @@ struct stream_of {
 	uint32_t code;			/* of the method */
 	const char *name;		/* of the method, or NULL */
 	const struct ipc_method *method; /* typed/'s, or NULL */
+	uint64_t timeout_usec;		/* of the whole stream, unless the options have one */
 	bool accept_fds;		/* messages that come may bring some */
 	bool server;
 	bool defer;			/* the handler waits for the request */
+};
+
+/* Where the callbacks of a stream are. */
+enum strand {
+	STRAND_IDLE,
+	STRAND_QUEUED,		/* in the backlog */
+	STRAND_RUNNING,		/* a callback or the handler */
+	STRAND_OVER,		/* destroy() has run */
+};
+
+/* The last messages to the other end, not sent yet. */
+struct stream_last {
+	bool cancel;
+	bool end;
+	uint8_t bare[2 * WIRE_FIELD_MAX];	/* the end without explanation */
+	size_t bare_size;
+	uint8_t *data;				/* with it, or NULL */
+	size_t size;
+	unsigned int senders;			/* threads that are sending some of it */
 };
 
 /* The first member of each type's. */
@@ -82,40 +116,64 @@ struct ipc_stream {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
+	int pidfd;			/* server: of the client, or -errno */
+	uint64_t deadline;		/* of the monotonic clock, ns; 0: never */
+	char *metadata;			/* server: of the call that opened it, as in a */
+	size_t metadata_size;		/* frame; or NULL */
+	char *label;			/* server: the caller's, or NULL */
+	struct peer *peer;		/* server: that it counts for, or NULL */
+	size_t max_message;		/* that comes */
 
 	struct ipc_object *data;
 	struct ipc_object *control;
 	struct ipc_proxy *peer_data;
 	struct ipc_proxy *peer_control;
-	uint64_t watch;			/* of the peer's death */
+	struct ipc_slot *watch;		/* of the peer's death */
+	struct ipc_slot *parent;	/* client: of the cancellation of its parent */
+	struct timer timer;		/* for the deadline. Holds the memory while it is set */
 
 	pthread_mutex_t lock;
 	/* Under the lock. */
 	struct stream_item *first;	/* oldest first */
 	struct stream_item **last;
-	struct stream_item *current;	/* what receive gave out last */
+	struct stream_item *current;	/* what the program received last */
 	unsigned int n_items;
 	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
 	bool out_ended;
-	int out_code;			/* of an end that was said, but could not be sent */
+	int out_code;			/* of an end that could not be sent */
 	bool in_ended;
 	bool closed;			/* no users left */
 	int broken;			/* -errno that ended both directions, or 0 */
-	bool lost;			/* messages were dropped for that: an end that came
-					 * as well would hide it */
+	bool lost;			/* messages were dropped because of that, so the
+					 * end of the other side does not count */
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */
-	int receive_fd;			/* eventfds, or -1 */
+	struct stream_last last_words;
+	bool released;			/* the other end's objects are */
+	int receive_fd;			/* eventfds, or -1: open while there are users */
 	int send_fd;
-	ipc_stream_cb cb;
-	void *cb_userdata;
+	int cancel_state;		/* of the thread that has the lock */
 
-	struct writable_waiter writable;	/* has credit; while it waits it holds the memory */
+	bool has_ops;
+	struct ipc_stream_ops ops;
+	void *userdata;
+	enum strand strand;
+	bool message_due;		/* the first message was not offered yet */
+	bool wants_writable;		/* a send failed with -EAGAIN */
+	bool writable_due;
+	bool end_called;
+	unsigned int n_received;
+	struct backlog_work work;	/* holds the memory while it is queued */
+
+	/* Each holds the memory while it waits. */
+	struct writable_waiter sender;		/* has credit, for space for a message */
+	struct writable_waiter granter;		/* for space for a credit */
+	struct writable_waiter closer;		/* for space for the last words */
 };
 
 /* A new end with one user; memory behind struct ipc_stream is 0. */
 int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream);
-/* Opens one of ours at an object. On failure it is still the caller's to unref. */
+/* Opens a client's end at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		const struct ipc_options *options, struct ipc_error *error);
 /* A call of IPC_CODE_STREAM of an object whose type has new_stream(). */
@@ -126,10 +184,69 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
 		   struct ipc_error *error);
 
-/* Watches the life of the other end, which is known. */
+/* Watches for the death of the other end. */
 int stream_watch(struct ipc_stream *stream);
-/* A deferred end whose request will never come: the taker's to call. */
+
+/* The call that opens it; stream-call.c. Server: takes what the call knows, before its reply. */
+int stream_take_call(struct ipc_stream *stream, struct ipc_call *call);
+/* Client: sets the deadline. The options for the call are a copy, which may be NULL before. */
+void stream_take_options(struct ipc_stream *stream, const struct ipc_options *options,
+			 struct ipc_options *ret_opening);
+/* Client: from now on it is canceled with the parent. -ECANCELED: it is canceled already. */
+int stream_follow(struct ipc_stream *stream, struct ipc_call *parent);
+/* A callback or an fd is to report the deadline. */
+int stream_set_timer(struct ipc_stream *stream);
+void stream_expired(struct timer *timer);
+/* The opposite of these two. */
+void stream_forget_call(struct ipc_stream *stream);
+/* Drops a deferred end whose request will not come. For whoever took it. */
 void stream_abandon(struct ipc_stream *stream);
+
+/* Waits for space by one of the stream's waiters; as writable_want(). */
+int stream_want_writable(struct ipc_stream *stream, struct writable_waiter *waiter);
+void stream_forget_writable(struct ipc_stream *stream, struct writable_waiter *waiter);
+/* Frees the message that was received last. */
+void stream_free_current(struct ipc_stream *stream);
+/* Lets the sender go on when half of the window is free again: 0, or -ENOMEM. */
+int stream_grant_credit(struct ipc_stream *stream);
+/* There is space for the sender, and for the granter; stream-wait.c. */
+void stream_may_send(struct writable_waiter *waiter);
+void stream_may_grant(struct writable_waiter *waiter);
+
+/* Callbacks; stream-ops.c. One may be due: sees to it that it runs. */
+void stream_kick(struct ipc_stream *stream);
+/* The same for one that reports space or credit to send. */
+void stream_kick_writable(struct ipc_stream *stream);
+/* A handler runs, and has returned. */
+void stream_begin_handler(struct ipc_stream *stream);
+void stream_end_handler(struct ipc_stream *stream);
+void stream_run_work(struct thread *t, struct backlog_work *work);
+
+/*
+ * In a forked child nobody else uses the stream, and the lock may be held by a thread that
+ * the child does not have.
+ */
+static inline void stream_lock(struct ipc_stream *stream)
+{
+	int state;
+
+	if (stream->ipc->foreign)
+		return;
+	/* A canceled thread would not unlock it. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_mutex_lock(&stream->lock);
+	stream->cancel_state = state;
+}
+
+static inline void stream_unlock(struct ipc_stream *stream)
+{
+	int state = stream->cancel_state;
+
+	if (stream->ipc->foreign)
+		return;
+	pthread_mutex_unlock(&stream->lock);
+	pthread_setcancelstate(state, NULL);
+}
 
 static inline void stream_hold(struct ipc_stream *stream)
 {
@@ -138,29 +255,51 @@ static inline void stream_hold(struct ipc_stream *stream)
 
 void stream_put(struct ipc_stream *stream);
 
-/* True, once: the handler that waited for its request is the caller's to deal with. */
+/* True once: the caller starts the handler that waited for its request, or drops the end. */
 static inline bool stream_take_deferred(struct ipc_stream *stream)
 {
 	return atomic_exchange(&stream->deferred, false);
 }
 
-/* Both directions end with this error, unless something else ended them before. */
+/* Ends both directions with this error, unless they have ended before. After the deadline,
+ * the error is -ETIMEDOUT. */
 void stream_break(struct ipc_stream *stream, int code);
-/* Something may have changed for whoever waits to receive, to send, or is called back. The
- * first two under the lock, the last without. */
+
+/* Once, before others know the stream. */
+static inline void stream_set_deadline(struct ipc_stream *stream, uint64_t deadline)
+{
+	stream->deadline = deadline;
+	stream->timer.deadline = deadline;
+}
+
+static inline bool stream_is_late(const struct ipc_stream *stream)
+{
+	return unlikely(stream->deadline) && time_now() >= stream->deadline;
+}
+
+/* What breaks off by itself at the deadline. Functions for programs begin with it. */
+static inline void stream_expire(struct ipc_stream *stream)
+{
+	if (stream_is_late(stream))
+		stream_break(stream, -ETIMEDOUT);
+}
+/* Wake the receiving or sending thread to look again. */
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);
-void stream_call_back(struct ipc_stream *stream);
+/* Drops all messages that nobody received: for stream_free_items(), without the lock. */
+struct stream_item *stream_take_items_locked(struct ipc_stream *stream);
+void stream_free_items(struct stream_item *items);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
-/* How long the other end may leave no space for a credit, an end or a cancel. */
-#define STREAM_SPACE_USEC	5000000
 
-/* Oneways to the other end. */
+/* Oneways to the other end. They do not wait: -EAGAIN. */
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
-/* error: what explains the code, or NULL. */
-int stream_send_end(struct ipc_stream *stream, int code, const struct ipc_error *error);
-void stream_send_cancel(struct ipc_stream *stream);
+int stream_send_cancel(struct ipc_stream *stream);
+int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size);
+/* An end with this code, of at most 2 * WIRE_FIELD_MAX bytes. Returns its size. */
+size_t stream_put_end(uint8_t *to, int code);
+/* The same with what explains it, for free(); NULL: no memory. */
+uint8_t *stream_explain_end(int code, const struct ipc_error *error, size_t *ret_size);
 
 #endif /* IPC_STREAM_H */

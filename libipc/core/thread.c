@@ -29,7 +29,7 @@ static void thread_free(struct thread *t)
 	free(t);
 }
 
-/* Under the registry lock. */
+/* Under the connections lock. */
 static void thread_unlink_locked(struct thread *t)
 {
 	*t->ipc_link = t->ipc_next;
@@ -44,7 +44,7 @@ static void thread_unlink_locked(struct thread *t)
  */
 static void thread_leave(struct thread *t)
 {
-	registry_lock();
+	connections_lock();
 	if (t->ipc) {
 		if (!t->ipc->foreign) {
 			thread_flush(t);
@@ -52,7 +52,7 @@ static void thread_leave(struct thread *t)
 		}
 		thread_unlink_locked(t);
 	}
-	registry_unlock();
+	connections_unlock();
 }
 
 /* Runs when a thread ends. */
@@ -80,7 +80,7 @@ static void thread_prune(void)
 {
 	struct thread **link = &thread_list;
 
-	registry_lock();
+	connections_lock();
 	while (*link) {
 		struct thread *t = *link;
 
@@ -91,12 +91,12 @@ static void thread_prune(void)
 		*link = t->next;
 		thread_free(t);
 	}
-	registry_unlock();
+	connections_unlock();
 }
 
 static void thread_link(struct thread *t, struct ipc *ipc)
 {
-	registry_lock();
+	connections_lock();
 	t->ipc = ipc;
 	t->ipc_id = ipc->id;
 	t->ipc_next = ipc->threads;
@@ -104,7 +104,7 @@ static void thread_link(struct thread *t, struct ipc *ipc)
 	if (t->ipc_next)
 		t->ipc_next->ipc_link = &t->ipc_next;
 	ipc->threads = t;
-	registry_unlock();
+	connections_unlock();
 }
 
 static int thread_new(struct ipc *ipc, struct thread **ret_thread)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one thread keeps for one connection, and the exchange with the driver.
+ * The state of one thread for one connection, and the exchange with the driver.
  *
- * Buffers to release are collected and ride on the next exchange, and so
- * does the reply of a handler that is just returning (the *stash*): that is
- * what makes a round trip one system call a side. Everything here belongs to
- * the calling thread; only the link to the connection is shared, under the
- * registry lock.
+ * A thread collects the buffers that it has to release, and its next exchange releases them.
+ * That exchange also sends the reply of a handler that has returned (the *stash*). So a round
+ * trip takes one system call on each side. The state belongs to its thread; only the link to
+ * the connection is shared, under the connections lock.
  */
 #ifndef IPC_THREAD_H
 #define IPC_THREAD_H
@@ -35,11 +34,13 @@ struct stash {
 struct reply;
 
 struct thread {
-	struct ipc *ipc;		/* NULL: closed. Others clear it: registry lock */
+	struct ipc *ipc;		/* NULL: closed. Others clear it: connections lock */
 	uint64_t ipc_id;
 	uint32_t number;		/* the driver's, or 0 */
 	unsigned int waiting;		/* calls whose reply this thread waits for */
 	struct ipc_call *serving;	/* innermost call whose handler runs here */
+	unsigned int depth;		/* handlers and callbacks on its stack */
+	bool blocked;			/* counted in pool.blocked */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */
 	struct stash stash;
@@ -50,7 +51,7 @@ struct thread {
 
 	struct thread *next;		/* the same thread's, other connections */
 	struct thread *ipc_next;	/* the same connection's, other threads: */
-	struct thread **ipc_link;	/* registry lock */
+	struct thread **ipc_link;	/* connections lock */
 };
 
 /* The connection this thread used last. */
@@ -70,7 +71,21 @@ static inline int thread_get(struct ipc *ipc, struct thread **ret_thread)
 	return thread_find(ipc, ret_thread);
 }
 
-/* Cuts all threads off a connection that closes. Under the registry lock. */
+/* A handler or callback begins, and ends. */
+static inline void thread_enter(struct thread *t)
+{
+	t->depth++;
+}
+
+void pool_unblock(struct thread *t);
+
+static inline void thread_leave_handler(struct thread *t)
+{
+	if (!--t->depth && unlikely(t->blocked))
+		pool_unblock(t);
+}
+
+/* Cuts all threads off a connection that closes. Under the connections lock. */
 void threads_detach(struct ipc *ipc);
 /* In the child of a fork: no thread there knows any connection. */
 void threads_forget(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Protobuf's wire format, as far as the library's own messages need it: ipc.Error and
- * those of streams (ipc.proto). So core/ links no protobuf. Received bytes are a
- * stranger's.
+ * The part of protobuf's wire format that the library's own messages need: ipc.Error and
+ * those of streams (ipc.proto). With it core/ needs no protobuf library. Received bytes are
+ * not trusted.
  */
 #ifndef IPC_WIRE_H
 #define IPC_WIRE_H
@@ -25,11 +25,12 @@ struct wire {
 struct wire_field {
 	uint32_t number;
 	unsigned int type;	/* WIRE_* */
-	uint64_t value;		/* of all types but WIRE_BYTES */
-	struct wire bytes;	/* of WIRE_BYTES */
+	uint64_t value;		/* the number; of WIRE_BYTES the size */
+	struct wire bytes;	/* of WIRE_BYTES; else not set */
 };
 
-/* Reads the next field: 1; 0: there is none; -EBADMSG. */
+/* Reads the next field. Returns 1, 0 at the end, or -EBADMSG. ret_field->bytes then lie in
+ * the message. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
 static inline struct wire wire_of(const void *data, size_t size)
@@ -39,7 +40,7 @@ static inline struct wire wire_of(const void *data, size_t size)
 	return (struct wire){ .at = at, .end = at + size };
 }
 
-/* sint32 as it travels, and back. */
+/* Encode and decode sint32, whose small negative numbers take one byte. */
 static inline uint32_t wire_zigzag(int32_t value)
 {
 	return (uint32_t)value << 1 ^ (uint32_t)(value >> 31);
@@ -53,7 +54,8 @@ static inline int32_t wire_unzigzag(uint64_t value)
 /* The most bytes that one field takes besides its contents. */
 #define WIRE_FIELD_MAX	16
 
-/* Each writes one field, and returns where the next goes. */
+/* Each function writes one field and returns where the next one begins. to must have space
+ * for WIRE_FIELD_MAX bytes and, for wire_put_bytes(), size more. */
 uint8_t *wire_put_number(uint8_t *to, uint32_t number, uint64_t value);
 uint8_t *wire_put_fixed64(uint8_t *to, uint32_t number, uint64_t value);
 uint8_t *wire_put_bytes(uint8_t *to, uint32_t number, const void *data, size_t size);

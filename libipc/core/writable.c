@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who waits for space on a connection. See writable.h; called by stream.c, and by loop.c
- * and stream.c when poll says that there is some.
+ * The senders of a connection that wait for space. See writable.h. Called by stream.c to wait,
+ * and by loop.c and stream.c when poll() reports space.
  */
-#define _GNU_SOURCE
 #include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <stdlib.h>
 
-#include "private.h"
+#include "loop.h"
+#include "slot.h"
 #include "writable.h"
-
-static void user_is_writable(struct writable_waiter *waiter);
 
 void writable_init(struct ipc *ipc)
 {
-	ipc->writable = (struct writable){
-		.last = &ipc->writable.first,
-		.user.ready = user_is_writable,
-	};
-	atomic_init(&ipc->stop_fd, -1);
-}
-
-void writable_done(struct ipc *ipc)
-{
-	int fd = atomic_load(&ipc->stop_fd);
-
-	if (fd >= 0)
-		close(fd);
+	ipc->writable = (struct writable){ .last = &ipc->writable.first };
 }
 
 int writable_make_poll(struct ipc *ipc, unsigned int polls)
@@ -60,56 +45,41 @@ static void remove_locked(struct writable *writable, struct writable_waiter *wai
 	waiter->link = NULL;
 }
 
-/* Nobody waits: nobody need poll. A forked child has what it would change. */
-static void settle_locked(struct ipc *ipc)
+/* In a forked child the fd is still the one of its parent. */
+void writable_stop_polling_locked(struct ipc *ipc)
 {
 	if (ipc->writable.first || ipc->foreign)
 		return;
-	atomic_fetch_and(&ipc->attention, ~(ATTEND_WRITABLE | ATTEND_POLL));
-	device_set_poll(&ipc->device, ipc->device.polls & ~DEVICE_POLL_WRITABLE);
+	if (!ipc->timers.n)
+		atomic_fetch_and(&ipc->attention, ~ATTEND_POLL);
+	atomic_fetch_and(&ipc->attention, ~ATTEND_WRITABLE);
+	if (ipc->device.polls & DEVICE_POLL_WRITABLE)
+		device_set_poll(&ipc->device, ipc->device.polls & ~DEVICE_POLL_WRITABLE);
 }
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-/* The threads of ipc_run() sleep in the driver: they are to poll, and to hear of
- * ipc_stop() there. 1: they are to be woken for it. */
-static int attend_locked(struct ipc *ipc)
-{
-	int fd;
-
-	if (atomic_load(&ipc->attention) & ATTEND_POLL)
-		return 0;
-	if (atomic_load(&ipc->stop_fd) < 0) {
-		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (fd < 0)
-			return -errno;
-		atomic_store(&ipc->stop_fd, fd);
-	}
-	atomic_fetch_or(&ipc->attention, ATTEND_POLL);
-	return 1;
-}
-
-static int want_locked(struct ipc *ipc, bool by_others)
+static int want_locked(struct ipc *ipc)
 {
 	int r;
 
 	r = device_set_poll(&ipc->device, ipc->device.polls | DEVICE_POLL_WRITABLE);
-	if (r == 0 && by_others)
-		r = attend_locked(ipc);
+	if (r == 0)
+		r = pool_poll_locked(ipc);
 	if (r >= 0)
 		atomic_fetch_or(&ipc->attention, ATTEND_WRITABLE);
 	else
-		settle_locked(ipc);
+		writable_stop_polling_locked(ipc);
 	return r;
 }
 
-int writable_want(struct ipc *ipc, struct writable_waiter *waiter, bool by_others)
+int writable_want(struct ipc *ipc, struct writable_waiter *waiter)
 {
 	bool waits;
 	int r;
 
 	ipc_lock(ipc);
-	r = want_locked(ipc, by_others);
+	r = want_locked(ipc);
 	waits = waiter->link;
 	if (r >= 0 && !waits)
 		add_locked(&ipc->writable, waiter);
@@ -127,7 +97,7 @@ bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter)
 	waited = waiter->link;
 	if (waited) {
 		remove_locked(&ipc->writable, waiter);
-		settle_locked(ipc);
+		writable_stop_polling_locked(ipc);
 	}
 	ipc_unlock(ipc);
 	return waited;
@@ -135,103 +105,123 @@ bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter)
 
 /* --- Space ----------------------------------------------------------------------------- */
 
-static unsigned int count_waiters(struct ipc *ipc)
+void writable_notify(struct ipc *ipc)
 {
+	struct writable_waiter *waiter;
 	unsigned int n = 0;
 
 	ipc_lock(ipc);
-	for (struct writable_waiter *waiter = ipc->writable.first; waiter; waiter = waiter->next)
+	for (waiter = ipc->writable.first; waiter; waiter = waiter->next)
 		n++;
-	ipc_unlock(ipc);
-	return n;
-}
-
-static struct writable_waiter *take_first(struct ipc *ipc)
-{
-	struct writable_waiter *waiter;
-
-	ipc_lock(ipc);
-	waiter = ipc->writable.first;
-	if (waiter)
-		remove_locked(&ipc->writable, waiter);
-	ipc_unlock(ipc);
-	return waiter;
-}
-
-void writable_notify(struct ipc *ipc)
-{
 	/* Those that try and have to wait again come behind. */
-	for (unsigned int n = count_waiters(ipc); n; n--) {
-		struct writable_waiter *waiter = take_first(ipc);
-
-		if (waiter)
-			waiter->ready(waiter);
+	for (; n && (waiter = ipc->writable.first); n--) {
+		remove_locked(&ipc->writable, waiter);
+		ipc_unlock(ipc);
+		waiter->ready(waiter);
+		ipc_lock(ipc);
 	}
-	ipc_lock(ipc);
-	settle_locked(ipc);
+	writable_stop_polling_locked(ipc);
 	ipc_unlock(ipc);
 }
 
 /* --- The program itself --------------------------------------------------------------- */
 
-static void user_is_writable(struct writable_waiter *waiter)
-{
-	struct ipc *ipc = (struct ipc *)((char *)waiter - offsetof(struct ipc, writable.user));
+/* Whoever takes the waiter off the list has the list's reference of the slot. */
+struct writable_slot {
+	struct ipc_slot slot;
+	struct writable_waiter waiter;
+	struct backlog_work work;	/* the callback */
 	ipc_writable_cb cb;
-	void *userdata;
+};
 
-	ipc_lock(ipc);
-	cb = ipc->writable.cb;
-	userdata = ipc->writable.cb_userdata;
-	ipc->writable.cb = NULL;
-	ipc_unlock(ipc);
-	if (cb)
-		cb(ipc, userdata);
+static struct writable_slot *slot_of(struct writable_waiter *waiter)
+{
+	return (void *)((char *)waiter - offsetof(struct writable_slot, waiter));
 }
 
-static void set_cb(struct ipc *ipc, ipc_writable_cb cb, void *userdata)
+static struct writable_slot *slot_of_work(struct backlog_work *work)
 {
-	ipc_lock(ipc);
-	ipc->writable.cb = cb;
-	ipc->writable.cb_userdata = userdata;
-	ipc_unlock(ipc);
+	return (void *)((char *)work - offsetof(struct writable_slot, work));
 }
 
-int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata)
+/* A thread that waits for a stream may have seen it: the callback is for one that serves. */
+static void is_writable(struct writable_waiter *waiter)
 {
+	struct writable_slot *writable = slot_of(waiter);
+
+	backlog_add(writable->slot.ipc, &writable->work, /* wake= */ true);
+}
+
+static void run(struct thread *t, struct backlog_work *work)
+{
+	struct writable_slot *writable = slot_of_work(work);
+	struct slot_frame frame;
+
+	if (slot_enter(&writable->slot, &frame)) {
+		thread_enter(t);
+		writable->cb(writable->slot.ipc, writable->slot.userdata);
+		thread_leave_handler(t);
+		slot_leave(&frame);
+	}
+	slot_drop(&writable->slot);
+}
+
+static void drop(struct ipc *ipc, struct backlog_work *work)
+{
+	(void)ipc;
+	slot_drop(&slot_of_work(work)->slot);
+}
+
+static void end(struct ipc_slot *slot)
+{
+	if (writable_forget(slot->ipc, &((struct writable_slot *)slot)->waiter))
+		slot_drop(slot);
+}
+
+static const struct slot_type writable_type = { .end = end };
+
+int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
+		    struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
+	struct writable_slot *writable;
 	int r;
 
-	if (!ipc)
+	if (!ipc || !cb)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
 
-	set_cb(ipc, cb, userdata);
-	if (!cb) {
-		writable_forget(ipc, &ipc->writable.user);
-		return 0;
+	writable = malloc(sizeof(*writable));
+	if (!writable)
+		return -ENOMEM;
+	*writable = (struct writable_slot){
+		.waiter.ready = is_writable, .work = { .run = run, .drop = drop }, .cb = cb,
+	};
+	r = slot_init(&writable->slot, ipc, &writable_type, userdata);
+	if (r < 0) {
+		free(writable);
+		return r;
 	}
-	r = writable_want(ipc, &ipc->writable.user, /* by_others= */ true);
-	if (r < 0)
-		set_cb(ipc, NULL, NULL);
-	return r < 0 ? r : 0;
+	slot_give(&writable->slot, ret_slot);
+	r = writable_want(ipc, &writable->waiter);
+	if (r >= 0)
+		return 0;
+	if (ret_slot)
+		*ret_slot = before;
+	slot_abandon(&writable->slot, /* given= */ ret_slot);
+	return r;
 }
 
-/* --- Stopping ------------------------------------------------------------------------- */
-
-void writable_stop(struct ipc *ipc, bool stop)
+void writable_close(struct ipc *ipc)
 {
-	int saved = errno;
-	uint64_t one = 1;
-	int fd;
+	struct writable_waiter *waiter;
 
-	if (stop)
-		atomic_fetch_or(&ipc->attention, ATTEND_STOP);
-	else
-		atomic_fetch_and(&ipc->attention, ~ATTEND_STOP);
-	/* Full or empty, it says what it is to say already. */
-	fd = atomic_load(&ipc->stop_fd);
-	if (fd >= 0 && (stop ? write(fd, &one, sizeof(one)) : read(fd, &one, sizeof(one))) < 0)
-		errno = saved;
-	errno = saved;
+	while ((waiter = ipc->writable.first)) {
+		remove_locked(&ipc->writable, waiter);
+		if (waiter->ready == is_writable)
+			slot_drop(&slot_of(waiter)->slot);
+		else
+			waiter->ready(waiter);
+	}
 }

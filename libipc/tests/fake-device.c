@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "fake-device.h"
@@ -87,8 +88,9 @@ int device_set_clear(struct device *device, bool clear)
 
 void device_close(struct device *device, bool mapped)
 {
-	(void)device;
 	(void)mapped;
+	if (device->poll_fd >= 0)
+		close(device->poll_fd);
 }
 
 /* As the driver would: the parts must add up. */
@@ -200,18 +202,23 @@ void device_wake(const struct device *device)
 int device_set_poll(struct device *device, unsigned int polls)
 {
 	device->polls = polls;
-	return 0;
+	if (device->poll_fd < 0)
+		device->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	return device->poll_fd < 0 ? -errno : 0;
 }
 
 /* What does not come now never comes. */
-int device_poll(const struct device *device, int other, uint64_t timeout_usec)
+int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {
-	struct pollfd pfd = { .fd = other, .events = POLLIN };
+	struct pollfd fds[] = {
+		{ .fd = other, .events = POLLIN },
+		{ .fd = another, .events = POLLIN },
+	};
 
 	(void)device;
 	if (queue_begin < queue_end)
 		return DEVICE_POLL_EVENT;
-	return timeout_usec == UINT64_MAX && poll(&pfd, 1, 0) == 0 ? -EPIPE : 0;
+	return timeout_usec == UINT64_MAX && poll(fds, 2, 0) == 0 ? -EPIPE : 0;
 }
 
 int device_wait_manager(const char *path, uint64_t timeout_usec)

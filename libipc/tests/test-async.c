@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that nobody waits for, time limits and cancelling, on a fake device: what
+ * Calls that nobody waits for, time limits and canceling, on a fake device: what
  * the driver is asked, and that each completion runs once.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include "core/call.h"
 #include "fake-device.h"
 #include "core/proxy.h"
+#include "method.h"
 #include "test-run.h"
 #include "test.ipc.h"
 
@@ -42,11 +43,7 @@ static const struct test_ops ops = { .echo = echo, .log = echo };
 
 static const struct ipc_method *method(const char *name)
 {
-	for (size_t i = 0; i < test_interface.n_methods; i++)
-		if (!strcmp(test_interface.methods[i].name, name))
-			return &test_interface.methods[i];
-	ck_abort_msg("no method %s", name);
-	return NULL;
+	return method_of(&test_interface, name);
 }
 
 static void begin(void)
@@ -59,7 +56,7 @@ static void begin(void)
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 }
 
 static void end(void)
@@ -90,12 +87,25 @@ static void complete(int result, ProtobufCMessage *reply, const struct ipc_error
 		strcpy(end_of.text, error->message);
 }
 
-static int call_async(const struct ipc_options *options, uint64_t *ret_id)
+static int call_with_slot(struct ipc_slot **ret_slot)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
 
-	return ipc_rpc_call_async(test_proxy(peer), method("Echo"), options, &request.base, complete,
-				  completed, &end_of, ret_id);
+	return ipc_rpc_call_async(test_proxy(peer), method("Echo"), NULL, &request.base, complete,
+				  completed, &end_of, ret_slot);
+}
+
+/* *ret_id: what the driver knows it by. */
+static int call_async(const struct ipc_options *options, uint64_t *ret_id)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	int r;
+
+	r = ipc_rpc_call_async(test_proxy(peer), method("Echo"), options, &request.base, complete,
+			       completed, &end_of, NULL);
+	if (r == 0 && ret_id)
+		*ret_id = fake_last()->send.cookie;
+	return r;
 }
 
 static int call_now(const struct ipc_options *options)
@@ -200,12 +210,11 @@ static void complete_and_keep(int result, ProtobufCMessage *reply, const struct 
 START_TEST(a_reply_may_be_kept)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
-	uint64_t id;
 
 	begin();
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Echo"), NULL, &request.base,
-					    complete_and_keep, completed, &end_of, &id), 0);
-	push_end(IPCBUS_EVENT_REPLY, id, 0);
+					    complete_and_keep, completed, &end_of, NULL), 0);
+	push_end(IPCBUS_EVENT_REPLY, fake_last()->send.cookie, 0);
 	serve_one();
 	ck_assert_str_eq(((Ipc__Test__EchoReply *)end_of.reply)->text, "late");
 	ipc_rpc_free(end_of.reply);
@@ -270,41 +279,55 @@ START_TEST(the_end_of_the_connection_completes)
 }
 END_TEST
 
-START_TEST(ids_of_ones_own)
-{
-	struct ipc_options options = { 0 };
-	uint64_t id = 0;
+static unsigned int ended;
 
-	begin();
-	options.id = ipc_new_id(ipc);
-	ck_assert_int_eq(call_async(&options, &id), 0);
-	ck_assert_uint_eq(id, options.id);
-	ck_assert_int_eq(call_async(&options, NULL), -EEXIST);
-	ck_assert_uint_ne(ipc_new_id(ipc), id);
-	ck_assert_uint_eq(ipc_new_id(NULL), 0);
-	end();
+static void count_ended(void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &end_of);
+	ended++;
 }
-END_TEST
 
-START_TEST(cancelling)
+/* Its end comes all the same, and brings what is to be released. */
+START_TEST(a_slot_ends_a_call)
 {
+	struct ipc_slot *slot = NULL;
 	uint64_t id;
 
 	begin();
-	ck_assert_int_eq(call_async(NULL, &id), 0);
-	ck_assert_int_eq(ipc_cancel(ipc, id), 0);
+	ended = 0;
+	ck_assert_int_eq(call_with_slot(&slot), 0);
+	id = fake_last()->send.cookie;
+	ipc_slot_set_destroy(slot, count_ended);
+	ipc_slot_end(slot);
 	ck_assert_uint_eq(fake.canceled, id);
-	/* The driver's word completes it. */
-	ck_assert_uint_eq(end_of.count, 0);
-	push_end(IPCBUS_EVENT_FAILED, id, -ECANCELED);
+	ck_assert_uint_eq(ended, 1);
+	push_end(IPCBUS_EVENT_REPLY, id, 0);
 	serve_one();
-	ck_assert_int_eq(end_of.result, -ECANCELED);
+	ck_assert_uint_eq(end_of.count, 0);
+	ck_assert_uint_eq(fake.n_released, 1);
 
-	fake.cancel_error = -ENOENT;
-	ck_assert_int_eq(ipc_cancel(ipc, id), -ENOENT);
-	ck_assert_int_eq(ipc_cancel(ipc, 0), -EINVAL);
-	ck_assert_int_eq(ipc_cancel(NULL, id), -EINVAL);
+	/* One that has completed: set_destroy() comes too late, and is made good. */
+	ck_assert_int_eq(call_with_slot(&slot), 0);
+	push_end(IPCBUS_EVENT_REPLY, fake_last()->send.cookie, 0);
+	serve_one();
+	ck_assert_uint_eq(end_of.count, 1);
+	ipc_slot_set_destroy(slot, count_ended);
+	ck_assert_uint_eq(ended, 2);
+	ipc_slot_end_async(slot);
+	ck_assert_uint_eq(ended, 2);
+
+	/* One that is released, and one that cannot be sent. */
+	ck_assert_int_eq(call_with_slot(&slot), 0);
+	ipc_slot_set_destroy(slot, count_ended);
+	ipc_slot_release(slot);
+	slot = NULL;
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
+	ck_assert_int_eq(call_with_slot(&slot), -ENOSPC);
+	ck_assert_ptr_null(slot);
 	end();
+	ck_assert_uint_eq(end_of.count, 2);
+	ck_assert_uint_eq(ended, 3);
 }
 END_TEST
 
@@ -362,7 +385,7 @@ START_TEST(the_nearest_limit_counts)
 
 	/* As the proxy and so on, but for ever. */
 	options.timeout_usec = IPC_NEVER;
-	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 0), 0);
+	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), IPC_INHERIT), 0);
 	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_NEVER), 0);
 	ck_assert_int_eq(call_async(NULL, NULL), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
@@ -372,6 +395,10 @@ START_TEST(the_nearest_limit_counts)
 
 	ck_assert_int_eq(ipc_set_timeout(NULL, 1), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_set_timeout(NULL, 1), -EINVAL);
+	/* 0 is no time limit of anything. */
+	ck_assert_int_eq(ipc_set_timeout(ipc, 0), -EINVAL);
+	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_INHERIT), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 0), -EINVAL);
 	end();
 }
 END_TEST
@@ -394,8 +421,9 @@ START_TEST(oneways_wait_only_when_asked)
 	options = (struct ipc_options){ .flags = IPC_REPLACE };
 	ck_assert_int_eq(log_with(&options), 0);
 	ck_assert(fake_last()->send.flags & IPCBUS_SEND_REPLACE);
-	options.id = 7;
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
 	ck_assert_int_eq(log_with(&options), -EINVAL);
+	ipc_cancellation_unref(options.cancellation);
 	options = (struct ipc_options){ .flags = 2 };
 	ck_assert_int_eq(log_with(&options), -EINVAL);
 	end();
@@ -432,7 +460,7 @@ START_TEST(what_a_handler_can_ask)
 	ck_assert_int_eq(ipc_call_canceled(kept), 1);
 	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
 	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ck_assert_ptr_null(ipc_call_label(kept));
 	ipc_call_unref(kept);
 
@@ -440,31 +468,45 @@ START_TEST(what_a_handler_can_ask)
 	serve_one();
 	ck_assert_uint_eq(ipc_call_remaining(kept), IPC_NEVER);
 	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ipc_call_unref(kept);
 	ck_assert_int_eq(ipc_call_canceled(NULL), -EINVAL);
-	ck_assert_int_eq(ipc_call_on_cancel(NULL, on_cancel, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(NULL, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	end();
 }
 END_TEST
 
+static unsigned int destroyed;
+
+static void count_destroyed(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
 START_TEST(notified_of_the_end)
 {
+	struct ipc_slot *slot;
+
 	begin();
-	notified = 0;
+	notified = destroyed = 0;
 	on_echo = keep;
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 
 	/* Taken back: nobody is notified. */
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), 0);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, NULL, NULL), 0);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), 0);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified, &slot), 0);
+	ipc_slot_set_destroy(slot, count_destroyed);
+	ipc_slot_end(slot);
+	ck_assert_uint_eq(destroyed, 1);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, NULL, NULL, /* ret_slot= */ NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified, /* ret_slot= */ NULL), 0);
 	push_canceled();
 	serve_one();
 	ck_assert_uint_eq(notified, 1);
 	ck_assert_int_eq(notified_result, 1);
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), -ECANCELED);
+	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified,
+			/* ret_slot= */ NULL), -ECANCELED);
 
 	/* Again, and of a call that is not there any more. */
 	push_canceled();
@@ -479,6 +521,8 @@ END_TEST
 
 START_TEST(notified_too_late)
 {
+	struct ipc_options options = { 0 };
+
 	begin();
 	notified = 0;
 	on_echo = keep;
@@ -487,7 +531,11 @@ START_TEST(notified_too_late)
 	/* The event came before anybody was interested. */
 	push_canceled();
 	serve_one();
-	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified), -ECANCELED);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified,
+				/* ret_slot= */ NULL), -ECANCELED);
+	options.parent = kept;
+	ck_assert_int_eq(call_now(&options), -ECANCELED);
 	ck_assert_uint_eq(notified, 0);
 	ipc_call_unref(kept);
 	end();
@@ -554,7 +602,7 @@ START_TEST(calls_for_a_kept_one)
 	ck_assert_int_eq(call_async(&options, &id), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
 
-	/* One that is waited for gets a number to be cancelled by. */
+	/* One that is waited for gets a number to be canceled by. */
 	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
@@ -568,16 +616,53 @@ START_TEST(calls_for_a_kept_one)
 	ck_assert_uint_eq(fake.canceled, id);
 	ck_assert_int_eq(call_async(&options, NULL), -ECANCELED);
 	ck_assert_int_eq(call_now(&options), -ECANCELED);
-	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
-	ipc_call_unref(kept);
-
-	push_call(IPCBUS_EVENT_ONEWAY);
-	serve_one();
-	options.parent = kept;
-	ck_assert_int_eq(call_now(&options), -EINVAL);
 	ipc_call_unref(kept);
 	end();
 	ck_assert_uint_eq(end_of.count, 1);
+}
+END_TEST
+
+/* Whether it was asked about before it ended makes no difference. */
+START_TEST(no_calls_for_a_finished_one)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_options options = { 0 };
+	struct ipc_call *first;
+
+	begin();
+	on_echo = keep;
+	for (int watched = 0; watched < 2; watched++) {
+		push_call(IPCBUS_EVENT_CALL);
+		serve_one();
+		options.parent = kept;
+		if (watched)
+			ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified,
+					/* ret_slot= */ NULL), 0);
+		ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+		for (int i = 0; i < 2; i++)
+			ck_assert_int_eq(call_now(&options), -EINVAL);
+		/* It was not sent, so the driver did not refuse it. */
+		ck_assert_int_eq(ipc_rpc_call_with(test_proxy(peer), method("Echo"), &options,
+						   &request.base, NULL, &error), -EINVAL);
+		ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
+		ipc_error_done(&error);
+		ipc_call_unref(kept);
+	}
+
+	/* Oneways have no number: several must not take each other's place. */
+	push_call(IPCBUS_EVENT_ONEWAY);
+	serve_one();
+	first = kept;
+	push_call(IPCBUS_EVENT_ONEWAY);
+	serve_one();
+	for (int i = 0; i < 4; i++) {
+		options.parent = i % 2 ? first : kept;
+		ck_assert_int_eq(call_now(&options), -EINVAL);
+	}
+	ipc_call_unref(first);
+	ipc_call_unref(kept);
+	end();
 }
 END_TEST
 
@@ -600,7 +685,7 @@ START_TEST(canceled_before_the_driver_knows)
 		push_call(IPCBUS_EVENT_CALL);
 		serve_one();
 		options.parent = kept;
-		options.id = id = ipc_new_id(ipc);
+		id = ipc->last_cookie + 1;
 		fake.on_send = canceled_elsewhere;
 		push_end(IPCBUS_EVENT_FAILED, id, -ECANCELED);
 		if (async)
@@ -622,9 +707,10 @@ int main(void)
 {
 	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
 			 what_was_not_sent_does_not_complete, the_end_of_the_connection_completes,
-			 ids_of_ones_own, cancelling, the_nearest_limit_counts,
+			 a_slot_ends_a_call, the_nearest_limit_counts,
 			 oneways_wait_only_when_asked, what_a_handler_can_ask, notified_of_the_end,
 			 notified_too_late, a_handlers_calls_end_with_it,
 			 calls_outlive_a_finished_one,
-			 calls_for_a_kept_one, canceled_before_the_driver_knows);
+			 calls_for_a_kept_one, no_calls_for_a_finished_one,
+			 canceled_before_the_driver_knows);
 }

@@ -18,6 +18,7 @@
 #include "typed/typed.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "method.h"
 #include "test-run.h"
 #include "test.ipc.h"
 
@@ -38,11 +39,7 @@ static const struct test_ops ops = { .ship = ship };
 
 static const struct ipc_method *method_ship(void)
 {
-	for (size_t i = 0; i < test_interface.n_methods; i++)
-		if (!strcmp(test_interface.methods[i].name, "Ship"))
-			return &test_interface.methods[i];
-	ck_abort_msg("no Ship");
-	return NULL;
+	return method_of(&test_interface, "Ship");
 }
 
 static void begin(void)
@@ -54,7 +51,7 @@ static void begin(void)
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 }
 
@@ -73,7 +70,7 @@ static int send_crate(const Ipc__Test__Crate *crate, const struct ipc_options *o
 				 NULL);
 }
 
-static void arrive(void)
+static void arrive_with(const struct ipcbus_object *objects)
 {
 	const struct fake_sent *sent = fake_last();
 	struct ipcbus_event event = {
@@ -83,15 +80,21 @@ static void arrive(void)
 		.call = 100,
 		.buffer = 50,
 	};
-	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
 
-	memcpy(objects, sent->objects, sizeof(objects));
-	for (unsigned int i = 0; i < sent->send.object_count; i++)
-		if (objects[i].type == IPCBUS_OBJECT_FD)
-			objects[i].value = (uint64_t)dup((int)objects[i].value);
 	kept = NULL;
 	fake_push(event, sent->data, sent->send.data_size, objects, sent->send.object_count);
 	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void arrive(void)
+{
+	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
+
+	memcpy(objects, fake_last()->objects, sizeof(objects));
+	for (unsigned int i = 0; i < fake_last()->send.object_count; i++)
+		if (objects[i].type == IPCBUS_OBJECT_FD)
+			objects[i].value = (uint64_t)dup((int)objects[i].value);
+	arrive_with(objects);
 }
 
 static const Ipc__Test__Crate *arrived(void)
@@ -239,6 +242,54 @@ START_TEST(large_ones_are_files)
 	ipc_call_unref(kept);
 	fake_close_fds();
 	ck_assert_int_eq(next_fd(), before);
+	free(data);
+	end();
+}
+END_TEST
+
+START_TEST(blobs_beside_an_object)
+{
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+
+	begin();
+	id.id = object_id(object);
+	crate.object = &id;
+	ipc_blob_set(&blob, "bytes", 5);
+	crate.blob = &blob;
+	ck_assert_int_eq(send_crate(&crate, NULL), 0);
+	ck_assert_uint_eq(fake_last()->send.object_count, 1);
+	arrive_with(&(struct ipcbus_object){ .type = IPCBUS_OBJECT_NODE, .cookie = fake.cookie,
+					     .tag = id.id });
+	check_blob(arrived()->blob, (const uint8_t *)"bytes", 5);
+	ck_assert_uint_eq(arrived()->object->id, id.id);
+	ipc_call_unref(kept);
+	end();
+}
+END_TEST
+
+START_TEST(a_file_may_have_number_0)
+{
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	uint8_t *data = pattern(IPC_BLOB_LARGE);
+	int saved = dup(0);
+
+	begin();
+	ipc_blob_set(&blob, data, IPC_BLOB_LARGE);
+	crate.blob = &blob;
+	fake.keep_fds = true;
+	close(0);
+	ck_assert_int_eq(send_crate(&crate, NULL), 0);
+	ck_assert_int_eq(close(0), -1);
+	arrive();
+	check_blob(arrived()->blob, data, IPC_BLOB_LARGE);
+	ipc_call_unref(kept);
+	ck_assert_int_eq(close(0), -1);
+	fake_close_fds();
+	ck_assert_int_eq(dup2(saved, 0), 0);
+	close(saved);
 	free(data);
 	end();
 }
@@ -478,19 +529,25 @@ START_TEST(blobs_that_did_not_come)
 }
 END_TEST
 
-/* A blob of 4096 bytes in that file. */
-static int take_file(int fd)
+/* A blob of that size in that file. */
+static int take_sized(int fd, uint64_t blob_size)
 {
 	uint64_t payload[32] = { 0 };
-	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD, .tag = BLOB_TAG };
+	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD,
+				       .tag = IPC_RAW_BLOB_TAG };
 	Ipc__Blob blob = IPC__BLOB__INIT;
 	size_t size;
 
 	blob.has_size = 1;
-	blob.size = 4096;
+	blob.size = blob_size;
 	size = pack_blob((uint8_t *)payload, &blob, 0);
 	entry.value = (uint64_t)fd;
 	return take(payload, size, &entry, 1);
+}
+
+static int take_file(int fd)
+{
+	return take_sized(fd, 4096);
 }
 
 static int file_of(size_t size, int seals)
@@ -498,9 +555,106 @@ static int file_of(size_t size, int seals)
 	int fd = memory_file(size);
 
 	ck_assert_int_ge(fd, 0);
+	for (size_t i = 0; i < size; i++)
+		ck_assert_int_eq(pwrite(fd, "x", 1, (off_t)i), 1);
 	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
 	return fd;
 }
+
+/* A file claims a size and has no memory: nobody maps it, and nothing grows. */
+START_TEST(files_with_holes)
+{
+	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, before = next_fd(), fd;
+	static const off_t sizes[] = { 8192, 900 << 20, (off_t)1 << 40 };
+
+	begin();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (int where = 0; where < 3; where++) {
+			fd = memory_file((size_t)sizes[i]);
+			ck_assert_int_ge(fd, 0);
+			/* A page at the beginning or behind the end hides no hole. */
+			if (where == 1)
+				ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
+			if (where == 2)
+				ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, sizes[i],
+							   1 << 20), 0);
+			ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, all), 0);
+			ck_assert_int_eq(take_sized(fd, (uint64_t)sizes[i]),
+					 sizes[i] > (off_t)IPC_BLOB_MAX ? -EMSGSIZE : -EBADMSG);
+		}
+	ck_assert_int_eq(next_fd(), before);
+	end();
+}
+END_TEST
+
+START_TEST(files_over_the_limit)
+{
+	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, before = next_fd();
+
+	begin();
+	ck_assert_int_eq(ipc_set_blob_max(NULL, 1), -EINVAL);
+	ck_assert_int_eq(ipc_set_blob_max(ipc, 0), -EINVAL);
+	ck_assert_int_eq(ipc_set_blob_max(ipc, IPC_BLOB_MAX + 1), -EINVAL);
+	ck_assert_int_eq(ipc_set_blob_max(ipc, 4095), 0);
+	ck_assert_int_eq(take_file(file_of(4096, all)), -EMSGSIZE);
+	ck_assert_int_eq(ipc_set_blob_max(ipc, 4096), 0);
+	ck_assert_int_eq(take_file(file_of(4096, all)), 0);
+	ck_assert_int_eq(next_fd(), before);
+	end();
+}
+END_TEST
+
+/* As a program of bytes sends a blob: the field, its file, and nothing around them. */
+START_TEST(files_without_a_frame)
+{
+	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD,
+				       .tag = IPC_RAW_BLOB_TAG };
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	int before = next_fd();
+	uint64_t payload[8];
+	size_t size;
+
+	begin();
+	blob.has_size = 1;
+	blob.size = 4096;
+	crate.blob = &blob;
+	size = ipc__test__crate__pack(&crate, (uint8_t *)payload);
+	entry.value = (uint64_t)file_of(4096, all);
+	ck_assert_int_eq(take(payload, size, &entry, 1), 0);
+	entry.value = (uint64_t)file_of(4095, all);
+	ck_assert_int_eq(take(payload, size, &entry, 1), -EBADMSG);
+	ck_assert_int_eq(next_fd(), before);
+	end();
+}
+END_TEST
+
+/* What a program of bytes sees of blobs in a payload. */
+START_TEST(blobs_are_found_in_a_payload)
+{
+	uint64_t payload[32] = { 0 };
+	uint8_t *data = (uint8_t *)payload;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	const void *blobs;
+	size_t size, all;
+
+	blob.has_size = 1;
+	blob.size = 9;
+	all = pack_blob(data, &blob, 9);
+	ck_assert_int_eq(ipc_payload_blobs(data, all, &blobs, &size), 0);
+	ck_assert_ptr_eq(blobs, data + all - 9);
+	ck_assert_uint_eq(size, 9);
+	ck_assert_int_eq(ipc_payload_blobs("x", 1, &blobs, &size), 0);
+	ck_assert_uint_eq(size, 0);
+	ck_assert_int_eq(ipc_payload_blobs(data, 15, &blobs, &size), -EBADMSG);
+	ck_assert_int_eq(ipc_payload_blobs(NULL, 1, &blobs, &size), -EINVAL);
+	ck_assert_int_eq(ipc_payload_blobs("x", 1, NULL, &size), -EINVAL);
+	ck_assert_int_eq(ipc_payload_blobs("x", 1, &blobs, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_payload_message("x", 1, NULL, &size), -EINVAL);
+	ck_assert_int_eq(ipc_payload_message("x", 1, &blobs, NULL), -EINVAL);
+}
+END_TEST
 
 START_TEST(files_that_may_change)
 {
@@ -623,8 +777,12 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("blob", blobs_of_every_size, many_blobs, bytes_in_the_message,
-			 large_ones_are_files, sealed_memory_is_not_copied, blobs_that_are_none,
+			 large_ones_are_files, blobs_beside_an_object,
+			 a_file_may_have_number_0,
+			 sealed_memory_is_not_copied, blobs_that_are_none,
 			 a_reply_keeps_its_buffer, metadata_travels, frames_that_are_none,
-			 blobs_that_did_not_come, files_that_may_change, memory_that_both_see,
+			 blobs_that_did_not_come, files_that_may_change, files_without_a_frame,
+			 files_with_holes, files_over_the_limit,
+			 blobs_are_found_in_a_payload, memory_that_both_see,
 			 memory_that_only_we_write, memory_that_is_none);
 }

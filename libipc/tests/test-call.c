@@ -11,6 +11,7 @@
 #include "fake-device.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "method.h"
 #include "test-run.h"
 #include "test.ipc.h"
 #include "core/thread.h"
@@ -38,7 +39,17 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 	return -EIO;
 }
 
-static const struct test_ops ops = { .echo = echo, .log = log_line };
+static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
+{
+	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
+
+	(void)request, (void)userdata;
+	ck_assert_int_eq(test_reply_carry(call, &reply), 0);
+	ck_assert_int_eq(test_reply_carry(call, &reply), -EALREADY);
+	return 0;
+}
+
+static const struct test_ops ops = { .echo = echo, .log = log_line, .carry = carry };
 
 static void begin(void)
 {
@@ -50,7 +61,7 @@ static void begin(void)
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 }
 
 static void end(void)
@@ -60,13 +71,9 @@ static void end(void)
 	ipc_unref(ipc);
 }
 
-static uint32_t code_of(const char *name)
+static uint32_t code_of(const char *method)
 {
-	for (size_t i = 0; i < test_interface.n_methods; i++)
-		if (!strcmp(test_interface.methods[i].name, name))
-			return test_interface.methods[i].code;
-	ck_abort_msg("no method %s", name);
-	return 0;
+	return method_of(&test_interface, method)->code;
 }
 
 static void push_packed(struct ipcbus_event event, const ProtobufCMessage *message)
@@ -264,6 +271,64 @@ START_TEST(errors_of_the_server)
 }
 END_TEST
 
+static void wait_a_moment(void)
+{
+	usleep(1000);
+}
+
+/* Whoever reports an error, it is known who did. */
+START_TEST(errors_have_an_origin)
+{
+	static const struct {
+		uint32_t kind;
+		int sent, code, cause;
+		enum ipc_origin origin;
+	} cases[] = {
+		{ IPCBUS_EVENT_FAILED, -EOWNERDEAD, -EOWNERDEAD, 0, IPC_ORIGIN_BUS },
+		{ IPCBUS_EVENT_FAILED, -ETIMEDOUT, -ETIMEDOUT, 0, IPC_ORIGIN_BUS },
+		{ IPCBUS_EVENT_ERROR, -ENOENT, -ENOENT, 0, IPC_ORIGIN_PEER },
+		{ IPCBUS_EVENT_ERROR, -EREMOTEIO, -EREMOTEIO, 0, IPC_ORIGIN_PEER },
+		{ IPCBUS_EVENT_ERROR, -EOWNERDEAD, -EREMOTEIO, -EOWNERDEAD, IPC_ORIGIN_BEHIND },
+		{ IPCBUS_EVENT_ERROR, -EHOSTDOWN, -EREMOTEIO, -EHOSTDOWN, IPC_ORIGIN_BEHIND },
+		{ IPCBUS_EVENT_ERROR, -ETIMEDOUT, -EREMOTEIO, -ETIMEDOUT, IPC_ORIGIN_BEHIND },
+		{ IPCBUS_EVENT_ERROR, -ECANCELED, -EREMOTEIO, -ECANCELED, IPC_ORIGIN_BEHIND },
+		{ IPCBUS_EVENT_ERROR, -ENOTCONN, -EREMOTEIO, -ENOTCONN, IPC_ORIGIN_BEHIND },
+		{ IPCBUS_EVENT_ERROR, -ECHILD, -EREMOTEIO, -ECHILD, IPC_ORIGIN_BEHIND },
+	};
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	begin();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ipcbus_event event = { .kind = cases[i].kind, .error = cases[i].sent };
+
+		fake_push(event, NULL, 0, NULL, 0);
+		ck_assert_int_eq(call_echo("", NULL, &error), cases[i].code);
+		ck_assert_int_eq(error.code, cases[i].code);
+		ck_assert_int_eq(error.origin, cases[i].origin);
+		ck_assert_int_eq(error.cause, cases[i].cause);
+		fake_push(event, NULL, 0, NULL, 0);
+		ck_assert_int_eq(call_echo("", NULL, NULL), cases[i].code);
+	}
+	/* What was called for this call has its deadline. */
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -ETIMEDOUT }, NULL,
+		  0, NULL, 0);
+	ck_assert_int_eq(ipc_set_timeout(ipc, 1), 0);
+	fake.on_send = wait_a_moment;
+	ck_assert_int_eq(call_echo("", NULL, &error), -ETIMEDOUT);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
+	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_NEVER), 0);
+
+	fake.send_error = -EOWNERDEAD;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
+	ck_assert_int_eq(call_echo("", NULL, &error), -EOWNERDEAD);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
+	ck_assert_int_eq(test_echo(NULL, NULL, NULL, &error), -EINVAL);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
+	ipc_error_done(&error);
+	end();
+}
+END_TEST
+
 START_TEST(a_reply_that_is_none)
 {
 	Ipc__Test__EchoReply *reply = (void *)1;
@@ -296,24 +361,6 @@ START_TEST(not_the_methods_request)
 }
 END_TEST
 
-START_TEST(an_object_that_could_not_be_sent_is_not_held)
-{
-	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
-	Ipc__Object id = IPC__OBJECT__INIT;
-
-	begin();
-	id.id = ipc_object_id(object);
-	cargo.object = &id;
-	fake.send_error = -ENOSPC;
-	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
-	ck_assert_int_eq(test_drop(peer, &cargo), -ENOSPC);
-	ipc_object_unref(object);
-	ck_assert_uint_eq(fake.n_settled, 1);
-	object = NULL;
-	end();
-}
-END_TEST
-
 /* --- The server's side -------------------------------------------------------- */
 
 static void serve_one(void)
@@ -337,13 +384,15 @@ static void run(void)
 /* Process 1 is there, if that is who called. */
 static void ask_for_a_pidfd(struct ipc_call *call)
 {
-	int fd;
+	int first = dup(0), stdin_again = dup(0);
 
 	fake.sender_flags = IPCBUS_SENDER_ALIVE;
 	fake.sender_pid = 1;
-	fd = ipc_call_pidfd(call);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
+	/* 0 is a good fd. */
+	close(0);
+	ck_assert_int_eq(ipc_call_pidfd(call), 0);
+	ck_assert_int_eq(dup2(stdin_again, 0), 0);
+	close(stdin_again);
 	fake.sender_flags = 0;
 	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
 	fake.sender_flags = IPCBUS_SENDER_ALIVE;
@@ -351,6 +400,11 @@ static void ask_for_a_pidfd(struct ipc_call *call)
 	ck_assert_int_eq(ipc_call_pidfd(call), -ESRCH);
 	fake.sender_error = -ENOTTY;
 	ck_assert_int_eq(ipc_call_pidfd(call), -ENOTTY);
+	ck_assert_int_eq(ipc_call_pidfd(NULL), -EINVAL);
+	/* None is left open. */
+	ck_assert_int_eq(dup(0), stdin_again);
+	close(stdin_again);
+	close(first);
 }
 
 static int reply_now(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
@@ -405,6 +459,7 @@ START_TEST(an_event_loop_does_not_keep_the_reply)
 	begin();
 	on_echo = reply_now;
 	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
+	ck_assert_uint_eq(ipc->device.polls, 0);
 	ck_assert_int_eq(ipc_process(ipc), 0);
 	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
@@ -412,6 +467,20 @@ START_TEST(an_event_loop_does_not_keep_the_reply)
 	serve_one();
 	check_reply("hello");
 	ck_assert_int_eq(ipc_process(ipc), 0);
+	end();
+}
+END_TEST
+
+/* It could have objects, and has none. */
+START_TEST(a_reply_without_objects)
+{
+	begin();
+	push_request(IPCBUS_EVENT_CALL, "Carry", "");
+	run();
+	ck_assert_uint_eq(fake.n_sent, 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
+	ck_assert_uint_eq(fake_last()->send.data_size, 0);
+	ck_assert_uint_eq(fake_last()->flags, IPCBUS_WAIT | IPCBUS_SERVE);
 	end();
 }
 END_TEST
@@ -716,8 +785,8 @@ int main(void)
 {
 	return RUN_TESTS("call", a_call_is_one_exchange, buffers_to_give_back_do_not_pile_up,
 			 signals_do_not_end_a_call, errors_of_the_driver, errors_of_the_server,
-			 a_reply_that_is_none, not_the_methods_request,
-			 an_object_that_could_not_be_sent_is_not_held,
+			 errors_have_an_origin, a_reply_that_is_none,
+			 not_the_methods_request, a_reply_without_objects,
 			 a_served_call_is_one_exchange, an_event_loop_does_not_keep_the_reply,
 			 what_a_handler_can_end_with, what_never_reaches_a_handler,
 			 a_oneway_has_no_reply, the_reply_leaves_before_another_call,

@@ -34,6 +34,27 @@ START_TEST(done_leaves_an_empty_error)
 }
 END_TEST
 
+/* This library touches what it knows, and a size stays that of the program. */
+START_TEST(an_error_of_a_newer_program)
+{
+	struct {
+		struct ipc_error error;
+		uint64_t later;
+	} newer = { .error = IPC_ERROR_INIT, .later = 7 };
+
+	newer.error.size = sizeof(newer);
+	newer.error.code = -EREMOTEIO;
+	newer.error.cause = -EIO;
+	newer.error.name = strdup("a");
+	ipc_error_done(&newer.error);
+	ck_assert_uint_eq(newer.error.size, sizeof(newer));
+	ck_assert_int_eq(newer.error.code, 0);
+	ck_assert_int_eq(newer.error.cause, 0);
+	ck_assert_ptr_null(newer.error.name);
+	ck_assert_uint_eq(newer.later, 7);
+}
+END_TEST
+
 /* What ipc_fail() prints; the caller frees. */
 static char *printed(const char *what, int code, const struct ipc_error *error)
 {
@@ -52,6 +73,9 @@ START_TEST(fail_says_what_is_known)
 {
 	struct ipc_error all = { .code = -EREMOTEIO, .name = "echo.Empty", .message = "nothing to say" };
 	struct ipc_error text = { .code = -ENOENT, .name = NULL, .message = "no file of that name" };
+	struct ipc_error behind = {
+		.code = -EREMOTEIO, .origin = IPC_ORIGIN_BEHIND, .cause = -EOWNERDEAD,
+	};
 	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .message = NULL };
 	struct ipc_error none = IPC_ERROR_INIT;
 	char *line;
@@ -65,6 +89,9 @@ START_TEST(fail_says_what_is_known)
 	line = printed("say", -EREMOTEIO, &name);
 	ck_assert_str_eq(line, "say: echo.Empty: the service reports an error\n");
 	free(line);
+	line = printed("say", -EREMOTEIO, &behind);
+	ck_assert_str_eq(line, "say: the service reports: the object's process died or destroyed the object\n");
+	free(line);
 	line = printed("say", -ENOTCONN, &none);
 	ck_assert_str_eq(line, "say: no servicemanager is running\n");
 	free(line);
@@ -77,5 +104,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("error", every_number_has_words, done_leaves_an_empty_error,
-			 fail_says_what_is_known);
+			 an_error_of_a_newer_program, fail_says_what_is_known);
 }

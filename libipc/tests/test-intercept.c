@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fake-device.h"
 #include "core/frame.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "method.h"
 #include "test-run.h"
 #include "test.ipc.h"
 
@@ -20,6 +22,7 @@ static struct ipc_object *object;
 static struct ipc_call *kept;
 static char story[256];
 static int refusal;
+static struct ipc_slot *slot_a;
 
 static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
 {
@@ -63,45 +66,47 @@ static void after(const struct ipc_intercepted *step, int result, void *userdata
 
 static void begin(void)
 {
-	struct ipc_interceptor a = { .before = before, .after = after, .userdata = "a" };
-	struct ipc_interceptor b = { .before = before, .after = after, .userdata = "b" };
-	struct ipc_interceptor none = { .userdata = "c" };
+	struct ipc_interceptor a = { .size = sizeof(a), .before = before, .after = after };
+	struct ipc_interceptor b = { .size = sizeof(b), .before = before, .after = after };
+	static const struct ipc_interceptor none = { .size = sizeof(none), .before = NULL };
+	static const struct ipc_interceptor shorter = { .size = sizeof(none) - 1,
+							.before = before };
+	struct {
+		struct ipc_interceptor interceptor;
+		void (*later)(void);
+	} newer = { .interceptor = { .size = sizeof(newer), .before = before }, .later = abort };
 	struct ipc_proxy *proxy;
 
 	fake_reset();
 	*story = 0;
 	refusal = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &none), -EINVAL);
-	ck_assert_int_eq(ipc_add_interceptor(NULL, &a), -EINVAL);
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &a), 0);
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &b), 0);
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &none, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_add_interceptor(NULL, &a, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &shorter, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &newer.interceptor, NULL, NULL), -E2BIG);
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &a, "a", &slot_a), 0);
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &b, "b", NULL), 0);
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 }
 
 static void end(void)
 {
+	ipc_slot_end(slot_a);
 	test_unref(peer);
 	ipc_object_unref(object);
 	ipc_unref(ipc);
-}
-
-static uint32_t code_echo(void)
-{
-	for (size_t i = 0; i < test_interface.n_methods; i++)
-		if (!strcmp(test_interface.methods[i].name, "Echo"))
-			return test_interface.methods[i].code;
-	return 0;
 }
 
 static void serve(const char *text)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
 	struct ipcbus_event event = {
-		.kind = IPCBUS_EVENT_CALL, .cookie = fake.cookie, .code = code_echo(), .call = 100,
+		.kind = IPCBUS_EVENT_CALL, .cookie = fake.cookie, .call = 100,
+		.code = method_of(&test_interface, "Echo")->code,
 	};
 	uint8_t data[64];
 
@@ -164,16 +169,14 @@ static void complete(int result, ProtobufCMessage *reply, const struct ipc_error
 START_TEST(around_async_calls)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
-	const struct ipc_method *method = test_interface.methods;
-	uint64_t id;
+	const struct ipc_method *method = method_of(&test_interface, "Echo");
 
 	begin();
-	while (method->code != code_echo())
-		method++;
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method, NULL, &request.base, complete,
-					    NULL, NULL, &id), 0);
+					    NULL, NULL, NULL), 0);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo ");
-	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .cookie = id, .error = -EIO },
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EIO,
+					 .cookie = fake_last()->send.cookie },
 		  NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo complete -b>.Echo=-5 -a>.Echo=-5 ");
@@ -182,11 +185,11 @@ START_TEST(around_async_calls)
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method, NULL, &request.base, complete,
-					    NULL, NULL, &id), -ENOSPC);
+					    NULL, NULL, NULL), -ENOSPC);
 	ck_assert_str_eq(story, "+a>.Echo +b>.Echo -b>.Echo=-28 -a>.Echo=-28 ");
 	refusal = -EACCES;
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method, NULL, &request.base, complete,
-					    NULL, NULL, &id), -EACCES);
+					    NULL, NULL, NULL), -EACCES);
 	end();
 }
 END_TEST
@@ -220,8 +223,24 @@ START_TEST(around_what_is_served)
 }
 END_TEST
 
+/* One that ended gets neither the end of what it began nor what begins. */
+START_TEST(one_ends)
+{
+	begin();
+	serve("keep");
+	slot_a = ipc_slot_end(slot_a);
+	*story = 0;
+	ck_assert_int_eq(ipc_call_error(kept, "a.B", NULL), 0);
+	ipc_call_unref(kept);
+	ck_assert_str_eq(story, "-b<." NAME "Echo=-121 ");
+	serve("");
+	ck_assert_str_eq(story, "+b<." NAME "Echo handler -b<." NAME "Echo=0 ");
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("intercept", around_calls_of_ours, refused_here, around_async_calls,
-			 around_what_is_served);
+			 around_what_is_served, one_ends);
 }

@@ -24,6 +24,8 @@ START_TEST(empty)
 	ck_assert_ptr_null(map_remove(&map, 0));
 	ck_assert_ptr_null(map_first(&map, &key));
 	map_done(&map);
+	/* There is nothing left in it. */
+	map_done(&map);
 }
 END_TEST
 

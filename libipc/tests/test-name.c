@@ -12,6 +12,7 @@
 
 #include "fake-device.h"
 #include "core/private.h"
+#include "method.h"
 #include "servicemanager.ipc.h"
 #include "test-run.h"
 #include "test.ipc.h"
@@ -23,12 +24,14 @@ static char failures[512];
 
 static void on_failure(struct ipc *from, const char *name, int error, void *userdata)
 {
+	struct ipc_slot *slot;
 	size_t size = strlen(failures);
 
 	ck_assert_ptr_eq(from, ipc);
 	ck_assert_ptr_eq(userdata, &failures);
 	/* No lock is held. */
-	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, userdata), 0);
+	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, userdata, &slot), 0);
+	ipc_slot_end(slot);
 	snprintf(failures + size, sizeof(failures) - size, "%s %d\n", name, error);
 }
 
@@ -44,7 +47,14 @@ static void push_reply(int r)
 	struct ipcbus_event event = { .kind = r ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 				      .error = r, .buffer = 70 };
 
+	if (r == -ETIMEDOUT)
+		event.kind = IPCBUS_EVENT_FAILED;
 	fake_push(event, "", 0, NULL, 0);
+}
+
+static void push_ping_reply(void)
+{
+	push_reply(0);
 }
 
 static void begin(void)
@@ -53,14 +63,15 @@ static void begin(void)
 	failures[0] = '\0';
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, &failures), 0);
+	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, &failures,
+			/* ret_slot= */ NULL), 0);
 }
 
 static void begin_with(const char *name)
 {
 	begin();
 	push_reply(0);
-	ck_assert_int_eq(ipc_register_name(ipc, name, object), 0);
+	ck_assert_int_eq(ipc_register_name(ipc, name, object, /* ret_slot= */ NULL), 0);
 }
 
 static void begin_watching(const char *pattern)
@@ -78,10 +89,7 @@ static void end(void)
 
 static uint32_t code_of(const char *method)
 {
-	for (size_t i = 0; i < service_manager_interface.n_methods; i++)
-		if (!strcmp(service_manager_interface.methods[i].name, method))
-			return service_manager_interface.methods[i].code;
-	ck_abort_msg("no method %s", method);
+	return method_of(&service_manager_interface, method)->code;
 }
 
 /* Another manager comes, and replies to one thing that it is sent. */
@@ -94,7 +102,16 @@ static void manager_comes(int r)
 
 static bool clock_runs(void)
 {
-	return fake_last()->send.flags & IPCBUS_SEND_ASYNC && fake_last()->send.code == code_of("Wait");
+	const struct fake_sent *sent = fake_last();
+	Ipc__Manager__WaitRequest *request;
+
+	if (!(sent->send.flags & IPCBUS_SEND_ASYNC) || sent->send.code != code_of("Wait"))
+		return false;
+	request = ipc__manager__wait_request__unpack(NULL, sent->send.data_size, sent->data);
+	ck_assert_ptr_nonnull(request);
+	ck_assert_str_eq(request->name, "ipc.never");
+	ipc__manager__wait_request__free_unpacked(request, NULL);
+	return true;
 }
 
 /* The clock ends so, and the manager's next reply is the other. */
@@ -227,18 +244,79 @@ START_TEST(what_was_removed_is_not_tried)
 }
 END_TEST
 
+/* Somebody else has it by now: what this connection wants is so. */
+START_TEST(what_is_anothers_is_not_registered_any_more)
+{
+	unsigned int sent;
+
+	begin_with("name");
+	push_reply(-EPERM);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
+	push_reply(-EPERM);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), -EPERM);
+	sent = fake.n_sent;
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake.n_sent, sent);
+	end();
+}
+END_TEST
+
+static int register_one_more(struct ipc_intercepted *step, void *userdata)
+{
+	unsigned int *count = userdata;
+
+	ck_assert_int_eq(step->outgoing, 1);
+	ck_assert_str_eq(step->method, "ping");
+	++*count;
+	push_reply(0);
+	ck_assert_int_eq(ipc_register_name(ipc, "other", object, /* ret_slot= */ NULL), 0);
+	return 0;
+}
+
+/* The library's own calls are not the program's: no interceptor runs under a lock. */
+START_TEST(interceptors_may_register_names)
+{
+	struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
+					       .before = register_one_more };
+	struct ipc_proxy *manager;
+	unsigned int count = 0;
+
+	begin();
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, &count, NULL), 0);
+	push_reply(0);
+	ck_assert_int_eq(ipc_register_name(ipc, "name", object, /* ret_slot= */ NULL), 0);
+	manager_comes(-ENOMEM);
+	clock_ends(-ETIMEDOUT, 0);
+	ck_assert_uint_eq(count, 0);
+
+	ck_assert_int_eq(ipc_get_manager(ipc, &manager), 0);
+	fake.on_send = push_ping_reply;
+	ck_assert_int_eq(ipc_proxy_ping(manager, NULL), 0);
+	ck_assert_uint_eq(count, 1);
+	ipc_proxy_unref(manager);
+	end();
+}
+END_TEST
+
 /* --- Leaving ------------------------------------------------------------------------ */
+
+static unsigned int idle;
 
 static void on_idle(struct ipc *from, const char *name, void *userdata)
 {
-	(void)from, (void)name, (void)userdata;
+	(void)userdata;
+	ck_assert_ptr_eq(from, ipc);
+	ck_assert_str_eq(name, "name");
+	idle++;
 }
 
 static void begin_idle_exit(void)
 {
 	begin();
 	push_reply(0);
-	ck_assert_int_eq(ipc_register_idle_exit(ipc, "name", object, on_idle, NULL), 0);
+	ck_assert_int_eq(ipc_register_idle_exit(ipc, "name", object, on_idle, NULL,
+			/* ret_slot= */ NULL), 0);
 }
 
 /* Another process of this user's has it by now: there is nothing to give up. */
@@ -258,7 +336,7 @@ END_TEST
 START_TEST(what_is_anothers_is_not_taken_back)
 {
 	begin_idle_exit();
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	fake.settle_error = -EBUSY;
 	push_reply(-EPERM);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
@@ -271,12 +349,89 @@ END_TEST
 START_TEST(what_is_still_used_is_taken_back)
 {
 	begin_idle_exit();
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	fake.settle_error = -EBUSY;
 	push_reply(0);
 	push_reply(0);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
+	fake.settle_error = 0;
+	end();
+}
+END_TEST
+
+/* It may have been exiting when nobody knows what became of that. */
+START_TEST(what_is_not_known_to_have_left_is_taken_back)
+{
+	begin_idle_exit();
+	push_reply(-ETIMEDOUT);
+	push_reply(-ENOMEM);
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -ETIMEDOUT);
+	clock_ends(-ETIMEDOUT, 0);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
+	ck_assert_str_eq(failures, "");
+	end();
+}
+END_TEST
+
+START_TEST(what_cannot_be_taken_back_is_tried_again)
+{
+	begin_idle_exit();
+	object_id(object);
+	fake.settle_error = -EBUSY;
+	push_reply(0);
+	push_reply(-EDQUOT);
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
+	clock_ends(-ETIMEDOUT, -EACCES);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
+	ck_assert_str_eq(failures, "name -13\n");
+
+	push_reply(0);
+	push_reply(-EEXIST);
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
+	ck_assert_str_eq(failures, "name -13\nname -17\n");
+
+	/* Somebody waits: nothing happened. */
+	push_reply(-EBUSY);
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("IdleExit"));
+	ck_assert(!clock_runs());
+	fake.settle_error = 0;
+	end();
+}
+END_TEST
+
+static void become_idle(uint64_t cookie)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie }, NULL, 0,
+		  NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+START_TEST(nobody_is_idle_who_has_no_name)
+{
+	struct ipcbus_event need = { .kind = IPCBUS_EVENT_ONEWAY, .buffer = 71 };
+	uint64_t cookie;
+
+	begin_idle_exit();
+	need.cookie = fake.cookie;
+	need.code = provider_interface.methods[0].code;
+	object_id(object);
+	cookie = fake.cookie;
+	idle = 0;
+	become_idle(cookie);
+	ck_assert_uint_eq(idle, 1);
+	fake_push(need, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(idle, 2);
+
+	fake.settle_error = -EBUSY;
+	push_reply(0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
+	become_idle(cookie);
+	fake_push(need, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(idle, 2);
 	fake.settle_error = 0;
 	end();
 }
@@ -300,6 +455,10 @@ int main(void)
 			 each_time_it_takes_longer_and_not_for_ever,
 			 without_a_clock_it_is_tried_once_more,
 			 the_end_of_a_manager_stops_the_clock, what_was_removed_is_not_tried,
+			 what_is_anothers_is_not_registered_any_more,
+			 interceptors_may_register_names,
+			 what_is_not_known_to_have_left_is_taken_back,
+			 what_cannot_be_taken_back_is_tried_again, nobody_is_idle_who_has_no_name,
 			 a_connection_may_close_meanwhile, what_is_anothers_is_left_alone,
 			 what_is_anothers_is_not_taken_back, what_is_still_used_is_taken_back);
 }

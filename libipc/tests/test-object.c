@@ -6,6 +6,9 @@
 
 #include "fake-device.h"
 #include "core/object.h"
+#include "core/proxy.h"
+#include "method.h"
+#include "servicemanager.ipc.h"
 #include "test-run.h"
 #include "test.ipc.h"
 
@@ -47,28 +50,47 @@ END_TEST
 
 START_TEST(null_is_no_object)
 {
+	struct ipc_object_info info = { .size = sizeof(info) };
+	uint64_t id;
+
 	ck_assert_ptr_null(ipc_object_ref(NULL));
 	ck_assert_ptr_null(ipc_object_unref(NULL));
-	ck_assert_uint_eq(ipc_object_id(NULL), 0);
+	ck_assert_int_eq(ipc_object_id(NULL, &id), -EINVAL);
+	ck_assert_int_eq(ipc_object_info(NULL, &info), -EINVAL);
 }
 END_TEST
 
 START_TEST(what_the_node_shall_have)
 {
+	const struct ipc_object_limits limits = { .size = sizeof(limits), .streams = 2 };
+	const struct ipc_object_limits shorter = { .size = sizeof(limits) - 1 };
+	struct {
+		struct ipc_object_limits limits;
+		uint64_t later;
+	} newer = { .limits.size = sizeof(newer), .limits.streams = 2 };
 	struct ipc_object *object = begin();
 
 	ck_assert_int_eq(ipc_object_set_flags(NULL, 0), -EINVAL);
-	ck_assert_int_eq(ipc_object_set_flags(object, 2), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_flags(object, 1U << 2), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_limits(NULL, &limits), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_limits(object, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_limits(object, &shorter), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_limits(object, &limits), 0);
+	/* A newer program may ask for what is known here, and for no more. */
+	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), 0);
+	newer.later = 1;
+	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), -E2BIG);
 	ck_assert_int_eq(ipc_object_set_priority(NULL, 0, 0), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_flags(object, IPC_OBJECT_LABEL), 0);
 	ck_assert_int_eq(ipc_object_set_priority(object, 1, 7), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	ck_assert(fake.node.flags & IPCBUS_NODE_WANT_LABEL);
 	ck_assert(fake.node.flags & IPCBUS_NODE_PRIORITY);
 	ck_assert_int_eq(fake.node.policy, 1);
 	ck_assert_int_eq(fake.node.priority, 7);
 	/* Too late. */
 	ck_assert_int_eq(ipc_object_set_flags(object, 0), -EBUSY);
+	ck_assert_int_eq(ipc_object_set_limits(object, &limits), -EBUSY);
 	ck_assert_int_eq(ipc_object_set_priority(object, 0, 0), -EBUSY);
 	ipc_object_unref(object);
 	ipc_unref(ipc);
@@ -78,10 +100,10 @@ END_TEST
 START_TEST(one_node_for_all_ids)
 {
 	struct ipc_object *object = begin();
-	uint64_t id = ipc_object_id(object);
+	uint64_t id = object_id(object);
 
 	ck_assert(id_is_object(id));
-	ck_assert_uint_eq(ipc_object_id(object), id);
+	ck_assert_uint_eq(object_id(object), id);
 	ck_assert_uint_eq(fake.n_nodes, 1);
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 	ck_assert_ptr_eq(ipc_object_userdata(object), &destroyed);
@@ -92,10 +114,118 @@ START_TEST(one_node_for_all_ids)
 }
 END_TEST
 
+START_TEST(who_refers_to_it)
+{
+	struct ipc_object *object = begin();
+	struct ipc_object_info info = { .size = sizeof(info) };
+	struct {
+		struct ipc_object_info info;
+		uint64_t later;
+	} newer = { .later = 7 };
+
+	/* There is no node that somebody could refer to. */
+	ck_assert_int_eq(ipc_object_info(object, &info), 0);
+	ck_assert_uint_eq(info.refs + info.pending + info.oneways + info.watches, 0);
+	object_id(object);
+	ck_assert_int_eq(ipc_object_info(object, &info), 0);
+	ck_assert_uint_eq(info.refs, 1);
+	ck_assert_uint_eq(info.pending, 2);
+	ck_assert_uint_eq(info.oneways, 3);
+	ck_assert_uint_eq(info.watches, 4);
+	ck_assert_int_eq(ipc_object_info(object, NULL), -EINVAL);
+	info.size--;
+	ck_assert_int_eq(ipc_object_info(object, &info), -EINVAL);
+	newer.info.size = sizeof(newer);
+	ck_assert_int_eq(ipc_object_info(object, &newer.info), 0);
+	ck_assert_uint_eq(newer.info.size, sizeof(newer));
+	ck_assert_uint_eq(newer.info.watches, 4);
+	ck_assert_uint_eq(newer.later, 0);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* Its methods take no objects and no blobs, so nobody can send it a file. */
+static int invoke(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
+		  void *userdata)
+{
+	ck_assert_ptr_eq(request->descriptor, &ipc__test__cargo__descriptor);
+	ck_assert_ptr_null(ops);
+	ck_assert_ptr_eq(userdata, &destroyed);
+	return ipc_call_errno(call, EXFULL, NULL);
+}
+
+/* A stub of a newer program: its table of methods has longer entries. */
+START_TEST(interfaces_of_other_versions)
+{
+	struct {
+		struct ipc_method method;
+		uint64_t later;
+	} methods[2] = { 0 };
+	struct {
+		struct ipc_interface interface;
+		uint64_t later;
+	} newer = { .interface = test_interface };
+	struct ipc_interface old = test_interface;
+	struct ipc_object *object = begin(), *other;
+
+	newer.interface.size = sizeof(newer);
+	newer.interface.methods = &methods[0].method;
+	newer.interface.method_size = sizeof(methods[0]);
+	newer.interface.n_methods = 2;
+	methods[0].method.code = 1;
+	methods[0].later = UINT64_MAX;
+	methods[1].method = *method_of(&test_interface, "Carry");
+	methods[1].method.invoke = invoke;
+	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, NULL, &destroyed, NULL, &other), 0);
+	object_id(other);
+	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL,
+					 .cookie = fake.cookie,
+					 .code = methods[1].method.code,
+					 .call = 100 },
+		  NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, EXFULL);
+	ipc_object_unref(other);
+	methods[1].method.flags = 0;
+	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, NULL, NULL, NULL, &other), 0);
+	object_id(other);
+	ck_assert(!(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS));
+	ipc_object_unref(other);
+
+	newer.later = 1;
+	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, NULL, NULL, NULL, &other), -E2BIG);
+	old.size--;
+	ck_assert_int_eq(ipc_object_new(ipc, &old, NULL, NULL, NULL, &other), -EINVAL);
+	old = test_interface;
+	old.method_size--;
+	ck_assert_int_eq(ipc_object_new(ipc, &old, NULL, NULL, NULL, &other), -EINVAL);
+	ck_assert_int_eq(ipc_object_new(ipc, NULL, NULL, NULL, NULL, &other), -EINVAL);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+END_TEST
+
+START_TEST(files_only_for_those_who_take_them)
+{
+	struct ipc_object *object;
+
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &provider_interface, NULL, NULL, NULL, &object), 0);
+	object_id(object);
+	ck_assert_uint_eq(fake.node.flags, 0);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+END_TEST
+
 START_TEST(held_by_others_until_idle)
 {
 	struct ipc_object *object = begin();
-	uint64_t id = ipc_object_id(object);
+	uint64_t id = object_id(object);
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	ipc_object_unref(object);
@@ -119,7 +249,7 @@ END_TEST
 START_TEST(idle_that_is_old)
 {
 	struct ipc_object *object = begin();
-	uint64_t id = ipc_object_id(object);
+	uint64_t id = object_id(object);
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	ipc_object_unref(object);
@@ -140,13 +270,13 @@ END_TEST
 START_TEST(idle_while_in_use_here)
 {
 	struct ipc_object *object = begin();
-	uint64_t id = ipc_object_id(object);
+	uint64_t id = object_id(object);
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	object_idle(ipc, fake.cookie);
 	ck_assert_uint_eq(fake.n_settled, 0);
 	/* The id stays the object's. */
-	ck_assert_uint_eq(ipc_object_id(object), id);
+	ck_assert_uint_eq(object_id(object), id);
 	ipc_object_unref(object);
 	ck_assert_uint_eq(fake.n_settled, 1);
 	ck_assert_int_eq(destroyed, 1);
@@ -158,7 +288,7 @@ END_TEST
 START_TEST(idle_overtakes_the_sender)
 {
 	struct ipc_object *object = begin();
-	uint64_t id = ipc_object_id(object);
+	uint64_t id = object_id(object);
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	object_idle(ipc, fake.cookie);
@@ -172,7 +302,7 @@ END_TEST
 START_TEST(not_sent_after_all)
 {
 	struct ipc_object *object = begin();
-	uint64_t id = ipc_object_id(object);
+	uint64_t id = object_id(object);
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	object_unsent(ipc, id_node(id));
@@ -188,7 +318,7 @@ START_TEST(the_end_of_the_connection_ends_what_others_hold)
 {
 	struct ipc_object *object = begin();
 
-	ck_assert_int_eq(object_sending(ipc, id_node(ipc_object_id(object))), 0);
+	ck_assert_int_eq(object_sending(ipc, id_node(object_id(object))), 0);
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 0);
 	ipc_unref(ipc);
@@ -200,11 +330,12 @@ END_TEST
 START_TEST(a_reference_that_outlives_the_connection)
 {
 	struct ipc_object *object = begin();
+	uint64_t id;
 
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	ipc_unref(ipc);
 	ck_assert_int_eq(destroyed, 0);
-	ck_assert_uint_eq(ipc_object_id(object), 0);
+	ck_assert_int_eq(ipc_object_id(object, &id), -EINVAL);
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 1);
 }
@@ -222,12 +353,71 @@ START_TEST(the_manager_is_kept)
 }
 END_TEST
 
+/* --- In messages ------------------------------------------------------------------------ */
+
+static void ignore(int result, ProtobufCMessage *reply, const struct ipc_error *error,
+		   ipc_rpc_cb cb, void *userdata)
+{
+	(void)result, (void)reply, (void)error, (void)cb, (void)userdata;
+}
+
+static void send_fails(uint32_t kind)
+{
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = kind;
+}
+
+/* Whether it may be idle for the driver: not while others may have it from a message. */
+START_TEST(sent_or_not)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	struct ipc_object *object = begin();
+	Ipc__Object id = IPC__OBJECT__INIT;
+	const struct ipc_method *carry = method_of(&test_interface, "Carry");
+	struct ipc_proxy *proxy;
+	struct test *peer;
+
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = test_from_proxy(proxy);
+	id.id = object_id(object);
+	cargo.object = &id;
+
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(test_carry(peer, &cargo, NULL, NULL), 0);
+	ck_assert(!object->maybe_idle);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EOWNERDEAD },
+		  NULL, 0, NULL, 0);
+	ck_assert_int_eq(test_carry(peer, &cargo, NULL, NULL), -EOWNERDEAD);
+	ck_assert(object->maybe_idle);
+
+	ck_assert_int_eq(test_drop(peer, &cargo), 0);
+	ck_assert(!object->maybe_idle);
+	send_fails(IPCBUS_SEND_ONEWAY);
+	ck_assert_int_eq(test_drop(peer, &cargo), -ENOSPC);
+	ck_assert(object->maybe_idle);
+
+	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore, NULL, NULL,
+					    NULL), 0);
+	ck_assert(!object->maybe_idle);
+	send_fails(IPCBUS_SEND_CALL);
+	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore, NULL, NULL,
+					    NULL), -ENOSPC);
+	ck_assert(object->maybe_idle);
+
+	test_unref(peer);
+	ipc_object_unref(object);
+	ck_assert_uint_eq(fake.n_settled, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("object", never_sent, null_is_no_object, what_the_node_shall_have,
-			 one_node_for_all_ids,
-			 held_by_others_until_idle, idle_that_is_old, idle_while_in_use_here,
-			 idle_overtakes_the_sender, not_sent_after_all,
-			 the_end_of_the_connection_ends_what_others_hold,
-			 a_reference_that_outlives_the_connection, the_manager_is_kept);
+			 one_node_for_all_ids, who_refers_to_it, interfaces_of_other_versions,
+			 files_only_for_those_who_take_them, held_by_others_until_idle,
+			 idle_that_is_old, idle_while_in_use_here, idle_overtakes_the_sender,
+			 not_sent_after_all, the_end_of_the_connection_ends_what_others_hold,
+			 a_reference_that_outlives_the_connection, the_manager_is_kept,
+			 sent_or_not);
 }

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/errors.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "core/reply.h"
 #include "core/wire.h"
 #include "fake-device.h"
 #include "test-run.h"
@@ -20,6 +22,7 @@ static struct ipc_proxy *proxy;
 static struct ipc_object *object;
 static int (*on_serve)(struct ipc_call *call, const struct ipc_raw_message *request);
 static unsigned int destroyed;
+static pid_t served_in;
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
@@ -47,7 +50,7 @@ static void begin(void)
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, &object, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 }
 
@@ -80,6 +83,9 @@ static void check_sent(uint32_t kind, const char *text)
 	ck_assert_uint_eq(fake_last()->send.data_size, strlen(text));
 	ck_assert_mem_eq(fake_last()->data, text, strlen(text));
 }
+
+static void on_end(int r, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata);
 
 /* --- Calling -------------------------------------------------------------------- */
 
@@ -138,6 +144,8 @@ START_TEST(requests_that_are_none)
 	const struct iovec parts[IPC_RAW_PARTS_MAX + 1] = { { "a", 1 } };
 	struct ipc_raw_entry entry = { .tag = 1, .type = 99 };
 	struct ipc_raw_message request = { .entries = &entry, .n_entries = 1 };
+	const char *const metadata[] = { "a", "b", NULL };
+	const struct ipc_options framed = { .metadata = metadata };
 	struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_object *other_object;
 	struct ipc *other;
@@ -168,6 +176,9 @@ START_TEST(requests_that_are_none)
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
 	request = (struct ipc_raw_message){ .size = 1 };
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
+	/* A frame has 32 bits for a size. */
+	request = (struct ipc_raw_message){ .data = "x", .size = (size_t)UINT32_MAX + 1 };
+	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, &framed), -EMSGSIZE);
 	/* A oneway has no reply that could bring any. */
 	request = (struct ipc_raw_message){ .flags = IPC_RAW_ACCEPT_FDS };
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
@@ -230,6 +241,31 @@ START_TEST(entries_both_ways)
 }
 END_TEST
 
+START_TEST(the_longest_table)
+{
+	const struct ipc_raw_message request = { .code = 1 };
+	struct ipcbus_object came[IPCBUS_MAX_OBJECTS];
+	struct ipc_raw_message *reply;
+	const struct reply *memory;
+
+	begin();
+	for (unsigned int i = 0; i < IPCBUS_MAX_OBJECTS; i++)
+		came[i] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = i };
+	push(IPCBUS_EVENT_REPLY, "bytes", came, IPCBUS_MAX_OBJECTS);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->n_entries, IPCBUS_MAX_OBJECTS);
+	for (unsigned int i = 0; i < IPCBUS_MAX_OBJECTS; i++)
+		ck_assert_uint_eq(reply->entries[i].tag, i);
+	/* All of them lie in its memory, which begins with a struct reply. */
+	memory = (const struct reply *)reply - 1;
+	ck_assert_uint_ge(memory->size, (size_t)((char *)&reply->entries[IPCBUS_MAX_OBJECTS] -
+						 (char *)memory));
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(fake.put_count, IPCBUS_MAX_OBJECTS);
+	end();
+}
+END_TEST
+
 START_TEST(what_nobody_asked_for_is_closed)
 {
 	struct ipcbus_object came = {
@@ -261,6 +297,13 @@ START_TEST(an_object_that_was_not_sent)
 	ck_assert(object->maybe_idle);
 	push(IPCBUS_EVENT_REPLY, "", NULL, 0);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+	ck_assert(!object->maybe_idle);
+
+	fake.send_error = -EOWNERDEAD;
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL),
+			 -EOWNERDEAD);
+	ck_assert(object->maybe_idle);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL), 0);
 	ck_assert(!object->maybe_idle);
 	end();
 }
@@ -331,24 +374,21 @@ static void push_end(uint32_t kind, uint64_t id)
 START_TEST(async_calls)
 {
 	const struct ipc_raw_message request = { .code = 1 };
-	uint64_t id = 0;
-
 	begin();
 	ended = 0;
-	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, NULL, NULL, &id), -EINVAL);
-	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, &ended, &id), 0);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, &ended, NULL), 0);
 	ck_assert(fake_last()->send.flags & IPCBUS_SEND_ASYNC);
-	ck_assert_uint_eq(fake_last()->send.cookie, id);
-	push_end(IPCBUS_EVENT_REPLY, id);
+	push_end(IPCBUS_EVENT_REPLY, fake_last()->send.cookie);
 	ck_assert_int_eq(result, 0);
 	ck_assert_mem_eq(kept->data, "later", 5);
 	ipc_raw_free(kept);
 
-	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, &id), 0);
-	push_end(IPCBUS_EVENT_ERROR, id);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL), 0);
+	push_end(IPCBUS_EVENT_ERROR, fake_last()->send.cookie);
 	ck_assert_int_eq(result, -EIO);
 	/* One that is open when the connection closes. */
-	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, &id), 0);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL), 0);
 	end();
 	ck_assert_uint_eq(ended, 3);
 	ck_assert_int_eq(result, -ECANCELED);
@@ -471,6 +511,67 @@ START_TEST(what_the_library_serves)
 }
 END_TEST
 
+static int intercept(struct ipc_intercepted *step, void *userdata)
+{
+	ck_assert(!step->outgoing);
+	ck_assert_str_eq(step->interface, "test.Raw");
+	return *(int *)userdata;
+}
+
+START_TEST(interceptors_see_what_is_served)
+{
+	int refusal = -EACCES;
+	struct ipc_interceptor interceptor = { .size = sizeof(interceptor), .before = intercept };
+
+	begin();
+	on_serve = never;
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, &refusal, NULL), 0);
+	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, EACCES);
+	on_serve = echo;
+	refusal = 0;
+	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	check_sent(IPCBUS_SEND_REPLY, "hello");
+	end();
+}
+END_TEST
+
+static int fork_here(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	(void)call, (void)request;
+	/* The driver did not ask for more threads. */
+	ck_assert_uint_eq(ipc->pool.started, 0);
+	served_in = fork();
+	return 0;
+}
+
+static void stop(void)
+{
+	ipc_stop(ipc);
+}
+
+/* The threads that serve are the parent's. */
+START_TEST(a_handler_that_forks)
+{
+	int status, r;
+
+	begin();
+	on_serve = fork_here;
+	fake.on_empty = stop;
+	push(IPCBUS_EVENT_ONEWAY, "", NULL, 0);
+	r = ipc_run(ipc);
+	if (!served_in)
+		_exit(r == -ECHILD ? 0 : 1);
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(waitpid(served_in, &status, 0), served_in);
+	ck_assert_int_eq(status, 0);
+	end();
+}
+END_TEST
+
 START_TEST(objects_that_are_none)
 {
 	struct ipc_raw_ops bad = ops;
@@ -546,9 +647,10 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("raw", a_call_is_one_exchange, parts_and_metadata, requests_that_are_none,
-			 entries_both_ways, what_nobody_asked_for_is_closed,
+			 entries_both_ways, the_longest_table, what_nobody_asked_for_is_closed,
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
 			 a_served_call_is_one_exchange, errors_of_a_handler, replied_to_later,
-			 what_the_library_serves, objects_that_are_none, fields_that_are_none,
+			 what_the_library_serves, interceptors_see_what_is_served,
+			 a_handler_that_forks, objects_that_are_none, fields_that_are_none,
 			 fields_there_and_back);
 }

@@ -7,7 +7,17 @@
 #define IPC_TEST_RUN_H
 
 #include <check.h>
+#include <ipc/ipc.h>
 #include <stddef.h>
+
+/* The number of an object, for messages. */
+static inline uint64_t object_id(struct ipc_object *object)
+{
+	uint64_t id;
+
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	return id;
+}
 
 static inline int run_tests(const char *name, const TTest *const *tests, size_t n)
 {

@@ -45,7 +45,7 @@ START_TEST(entries_are_in_the_order_of_the_fields)
 
 	begin();
 	object = new_object();
-	own.id = ipc_object_id(object);
+	own.id = object_id(object);
 	other.id = id_of_handle(41);
 	fd.fd = 5;
 	box.object = &other;
@@ -92,7 +92,7 @@ START_TEST(what_cannot_be_sent)
 	cargo.fd = NULL;
 	cargo.object = &id;
 	object = new_object();
-	id.id = ipc_object_id(object);
+	id.id = object_id(object);
 	ck_assert_int_eq(table_build(&table, ipc, &cargo.base), 0);
 	table_unsent(&table, ipc);
 	ipc_object_unref(object);
@@ -153,7 +153,7 @@ static int receive(struct message *message, const Ipc__Test__Cargo *cargo,
 	ck_assert_int_eq(r, 0);
 	r = message_unpack(message, &ipc__test__cargo__descriptor, true, data, size);
 	ck_assert_int_eq(r, 0);
-	return claims_bind(message);
+	return claims_bind(ipc, message);
 }
 
 static void done(struct message *message)
@@ -190,7 +190,7 @@ START_TEST(fields_get_the_receivers_numbers)
 
 	begin();
 	object = new_object();
-	ipc_object_id(object);
+	object_id(object);
 	n = open_fd();
 	a.id = 1001;
 	b.id = 1002;
@@ -207,7 +207,7 @@ START_TEST(fields_get_the_receivers_numbers)
 
 	got = (Ipc__Test__Cargo *)message.root;
 	ck_assert_uint_eq(got->object->id, id_of_handle(9));
-	ck_assert_uint_eq(got->objects[0]->id, ipc_object_id(object));
+	ck_assert_uint_eq(got->objects[0]->id, object_id(object));
 	ck_assert_int_eq(got->fd->fd, n);
 
 	ck_assert_int_eq(ipc_take_object(ipc, &got->object->id, &taken), -EXDEV);
@@ -231,6 +231,39 @@ START_TEST(fields_get_the_receivers_numbers)
 	ck_assert_uint_eq(fake.put_count, 1);
 	ipc_object_unref(taken);
 	ck_assert_uint_eq(fake.n_settled, 0);
+	ipc_object_unref(object);
+	ck_assert_uint_eq(fake.n_settled, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* A number in a message that was not received is as good as any. */
+START_TEST(taken_out_of_ones_own_message)
+{
+	Ipc__Object field = IPC__OBJECT__INIT;
+	struct ipc_proxy *proxy, *taken;
+	struct ipc_object *object, *own;
+
+	begin();
+	ck_assert_int_eq(proxy_arrived(ipc, 9, &proxy), 0);
+	for (int i = 0; i < 2; i++) {
+		field.id = ipc_proxy_id(proxy);
+		ck_assert_int_eq(ipc_take_proxy(ipc, &field.id, &taken), 0);
+		ck_assert_ptr_eq(taken, proxy);
+		ipc_proxy_unref(taken);
+		ck_assert_uint_eq(fake.n_puts, 0);
+	}
+	ipc_proxy_unref(proxy);
+	ck_assert_uint_eq(fake.n_puts, 1);
+
+	object = new_object();
+	for (int i = 0; i < 2; i++) {
+		field.id = object_id(object);
+		ck_assert_int_eq(ipc_take_object(ipc, &field.id, &own), 0);
+		ck_assert_ptr_eq(own, object);
+		ipc_object_unref(own);
+		ck_assert_uint_eq(fake.n_settled, 0);
+	}
 	ipc_object_unref(object);
 	ck_assert_uint_eq(fake.n_settled, 1);
 	ipc_unref(ipc);
@@ -380,7 +413,7 @@ int main(void)
 {
 	return RUN_TESTS("table", entries_are_in_the_order_of_the_fields, what_cannot_be_sent,
 			 too_deep_to_send, fields_get_the_receivers_numbers,
-			 what_is_not_taken_goes_with_the_message,
+			 taken_out_of_ones_own_message, what_is_not_taken_goes_with_the_message,
 			 what_no_field_names_is_given_back_at_once,
 			 a_field_without_an_entry_is_refused,
 			 an_object_that_ended_on_the_way_is_none,

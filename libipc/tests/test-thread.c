@@ -143,6 +143,7 @@ static int child(struct ipc_object *object, struct test *test)
 	struct ipc_proxy *proxy;
 	struct ipc *other;
 	uint64_t id;
+	struct ipc_cancellation *cancellation;
 
 	if (test_echo(test, &request, NULL, NULL) != -ECHILD ||
 	    test_log(test, &request) != -ECHILD || ipc_run(ipc) != -ECHILD ||
@@ -150,14 +151,17 @@ static int child(struct ipc_object *object, struct test *test)
 	    ipc_get_fd(ipc) != -ECHILD || ipc_set_threads(ipc, 2) != -ECHILD ||
 	    ipc_set_clear(ipc, 1) != -ECHILD || ipc_set_timeout(ipc, 1) != -ECHILD ||
 	    ipc_proxy_set_timeout(test_proxy(test), 1) != -ECHILD ||
-	    ipc_cancel(ipc, 1) != -ECHILD || ipc_object_set_flags(object, 0) != -ECHILD ||
+	    ipc_cancellation_new(ipc, &cancellation) != -ECHILD ||
+	    ipc_object_set_flags(object, 0) != -ECHILD ||
 	    ipc_object_set_priority(object, 0, 0) != -ECHILD ||
 	    ipc_set_manager(ipc, object) != -ECHILD || ipc_get_manager(ipc, &proxy) != -ECHILD ||
-	    ipc_get_name(ipc, "a", &proxy) != -ECHILD || ipc_wait_name(ipc, "a", &proxy) != -ECHILD ||
-	    ipc_register_name(ipc, "a", object) != -ECHILD || ipc_unregister_name(ipc, "a") != -ECHILD ||
+	    ipc_get_name(ipc, "a", &proxy) != -ECHILD ||
+	    ipc_wait_name(ipc, "a", IPC_NEVER, &proxy) != -ECHILD ||
+	    ipc_register_name(ipc, "a", object, /* ret_slot= */ NULL) != -ECHILD ||
+	    ipc_unregister_name(ipc, "a") != -ECHILD ||
 	    test_object_new(ipc, &no_ops, NULL, NULL, &new) != -ECHILD ||
-	    test_on_death(test, no_death, NULL, &id) != -ECHILD ||
-	    test_off_death(test, 1) != -ECHILD || ipc_object_id(object))
+	    test_on_death(test, no_death, NULL, NULL) != -ECHILD ||
+	    ipc_object_id(object, &id) != -ECHILD)
 		return 1;
 	ipc_stop(ipc);
 	test_unref(test);
@@ -167,7 +171,7 @@ static int child(struct ipc_object *object, struct test *test)
 	/* One of its own works. */
 	if (ipc_open(&other, NULL) < 0 || test_object_new(other, &no_ops, NULL, NULL, &new) < 0)
 		return 2;
-	if (!ipc_object_id(new))
+	if (ipc_object_id(new, &id) < 0)
 		return 3;
 	ipc_object_unref(new);
 	ipc_unref(other);
@@ -194,7 +198,7 @@ START_TEST(a_child_has_no_part_in_it)
 	ck_assert_int_eq(status, 0);
 
 	/* The parent's goes on. */
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	object_id(object);
 	ck_assert_int_eq(thread_get(ipc, &t), 0);
 	ipc_proxy_unref(proxy);
 	ipc_object_unref(object);
@@ -226,7 +230,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(ipc_get_name(ipc, "", &proxy), -EINVAL);
 	ck_assert_int_eq(ipc_get_name(ipc, NULL, &proxy), -EINVAL);
 	ck_assert_int_eq(ipc_get_name(ipc, "a b", &proxy), -EINVAL);
-	ck_assert_int_eq(ipc_wait_name(ipc, "a\n", &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_wait_name(ipc, "a\n", IPC_NEVER, &proxy), -EINVAL);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "\xc3\xa4"), -EINVAL);
 	ck_assert_uint_eq(fake.exchanges, 0);
 
@@ -239,7 +243,7 @@ START_TEST(bad_names)
 		  0, NULL, 0);
 	/* Who waits asks the next one; one that replies with nothing has no name. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
-	ck_assert_int_eq(ipc_wait_name(ipc, "A-Z_a/z.0", &proxy), -ENOENT);
+	ck_assert_int_eq(ipc_wait_name(ipc, "A-Z_a/z.0", IPC_NEVER, &proxy), -ENOENT);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_get_name(ipc, "a", &proxy), -ENOENT);
 	ipc_unref(ipc);

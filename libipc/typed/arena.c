@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "arena.h"
+#include "core/deadline.h"
 
 #define ARENA_CHUNK_MIN		((size_t)4096)
 #define ARENA_CHUNK_MAX		((size_t)1 << 20)
@@ -36,6 +37,7 @@ void arena_init(struct arena *arena, void *block, size_t block_size, size_t budg
 	arena->next = block;
 	arena->end = arena->next + block_size;
 	arena->budget = budget;
+	arena->deadline = 0;
 	arena->chunks = NULL;
 	arena->error = 0;
 }
@@ -50,6 +52,9 @@ static int arena_grow(struct arena *arena, size_t size)
 		want = ARENA_CHUNK_MAX;
 	if (want < size)
 		want = size;
+	/* Less memory than that takes no time. */
+	if (want >= ARENA_CHUNK_MAX && arena->deadline && time_now() >= arena->deadline)
+		return -ETIMEDOUT;
 
 	chunk = malloc(sizeof(*chunk) + want);
 	if (!chunk)

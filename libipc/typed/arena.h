@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of one unpacked message: handed out piece by piece, freed at once.
+ * Memory of one unpacked message, allocated piece by piece and freed at once.
  *
- * protobuf-c allocates from it through the allocator in front. The first bytes
- * come from a block of the owner's, so that a usual message needs no memory of
- * its own; further ones from chunks of growing size. What may be handed out in
- * all is limited, because the payload that asks for it is a stranger's.
+ * protobuf-c allocates from it through the allocator, the first member. The first bytes
+ * come from a block of the owner, so that a usual message needs no memory of its own.
+ * Further bytes come from chunks of growing size. A budget limits all of it, because the
+ * payload that causes the allocations is not trusted.
  */
 #ifndef IPC_ARENA_H
 #define IPC_ARENA_H
@@ -18,17 +18,21 @@ struct arena_chunk;
 
 struct arena {
 	ProtobufCAllocator allocator;
-	uint8_t *next;			/* free bytes of the present chunk */
+	uint8_t *next;			/* free bytes of the newest chunk */
 	uint8_t *end;
-	size_t budget;			/* bytes that may still be handed out */
+	size_t budget;			/* bytes that may still be allocated */
+	uint64_t deadline;		/* of unpacking, in ns of the monotonic clock; 0: none */
 	struct arena_chunk *chunks;	/* newest first */
-	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM */
+	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM,
+					 * -ETIMEDOUT */
 };
 
-/* block: aligned to 8 bytes, the owner's. */
+/* block stays the owner's. It is aligned to 8 bytes and lives as long as the arena. */
 void arena_init(struct arena *arena, void *block, size_t block_size, size_t budget);
-/* 8-byte aligned, not cleared; NULL and arena->error when that is too much. */
+/* Returns memory that is aligned to 8 bytes and not cleared. On failure returns NULL and
+ * sets arena->error. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* Frees all memory of the arena. */
 void arena_done(struct arena *arena);
 
 #endif /* IPC_ARENA_H */

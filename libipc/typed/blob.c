@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Blobs, out and in: see blob.h. Called by rpc.c and serve.c.
+ * Blobs, sent and received; see blob.h. Called by rpc.c and serve.c.
  *
- * In a message that is sent, a blob's field says only how long it is; data and
- * memory are marked as not there, so that protobuf-c passes them over, but hold
- * where the bytes are. In one that is received all three come from a stranger
- * and are set anew.
+ * A blob has three fields: size, data and memory. In a message that is sent, only size is
+ * marked as present, so protobuf-c packs nothing else; data and memory have the place of
+ * the bytes. In a received message none of the three is trusted; all are set anew.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,14 +18,14 @@
 #include "typed.h"
 #include "walk.h"
 
-/* A small blob costs less when it is copied than as a part of its own. */
+/* Copying a blob of up to so many bytes costs less than a part of its own. */
 #define BLOB_SMALL	512
 
 /* --- Sending ------------------------------------------------------------------ */
 
 struct collector {
 	struct visitor visitor;
-	unsigned int n;			/* that are not empty */
+	unsigned int n;			/* blobs that are not empty */
 	const Ipc__Blob *blobs[IPC_BLOBS_MAX];
 };
 
@@ -35,7 +34,7 @@ static int collect(struct visitor *visitor, Ipc__Blob *blob)
 	struct collector *collector = (struct collector *)visitor;
 	uint64_t size = blob->has_size ? blob->size : 0;
 
-	/* Bytes in the message itself are protobuf-c's matter. */
+	/* protobuf-c packs bytes that are in the message itself. */
 	if (blob->has_data || !size)
 		return size && size != blob->data.len ? -EINVAL : 0;
 	if (blob->has_memory || size != blob->data.len || !blob->data.data)
@@ -46,13 +45,12 @@ static int collect(struct visitor *visitor, Ipc__Blob *blob)
 	return 0;
 }
 
+/* Signals do not interrupt a write to a file of memory. */
 static int write_all(int fd, const uint8_t *data, size_t size)
 {
 	while (size) {
 		ssize_t n = write(fd, data, size);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return -errno;
 		data += n;
@@ -61,7 +59,7 @@ static int write_all(int fd, const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* A sealed file with the bytes. */
+/* Returns a sealed file with the blob's bytes. */
 static int blob_file(const Ipc__Blob *blob)
 {
 	int fd, r;
@@ -90,7 +88,7 @@ static int add_file(struct parts *parts, struct table *table, const Ipc__Blob *b
 			return fd;
 		parts->files[parts->n_files++] = fd;
 	}
-	return table_append(table, IPCBUS_OBJECT_FD, (uint64_t)fd, BLOB_TAG | index);
+	return table_append(table, IPCBUS_OBJECT_FD, (uint64_t)fd, IPC_RAW_BLOB_TAG | index);
 }
 
 static bool is_file(const struct parts *parts, const Ipc__Blob *blob)
@@ -114,7 +112,8 @@ static void add_part(struct parts *parts, const void *data, size_t size)
 		parts->parts[parts->n++] = (struct ipcbus_iovec){ (uintptr_t)data, size };
 }
 
-/* The next blob: small ones right behind the scratch as long as nothing else is. */
+/* Adds the next blob. A small one is copied behind the message, unless a part of its own
+ * stands between. */
 static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
 {
 	static const uint64_t zero;
@@ -132,7 +131,7 @@ static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
 	add_part(parts, &zero, fill);
 }
 
-/* Header, message and metadata, and space for what small blobs come behind. */
+/* Packs header, message and metadata, and reserves small bytes behind them for add_bytes(). */
 static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
 			const char *const *metadata, size_t small)
 {
@@ -153,7 +152,7 @@ static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMe
 	if (r < 0)
 		return r;
 
-	/* What fills up to 8 must be nobody's old bytes. */
+	/* The padding must not show the receiver bytes of older messages. */
 	at = t->scratch.data;
 	memset(at + all - FRAME_ALIGN(extra) - 8, 0, 8);
 	memcpy(at, &header, sizeof(header));
@@ -252,9 +251,22 @@ int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size)
 		return -EINVAL;
 	if (!ipc_memory_is_sealed(memory))
 		return -EBUSY;
+	memory_fill(memory, size);
 
 	ipc_blob_set(blob, ipc_memory_data(memory), size);
 	blob->memory = (uint32_t)ipc_memory_fd(memory) + 1;
+	return 0;
+}
+
+_Static_assert(IPC_BLOB_MAX == (size_t)1 << 30, "core/ipc.c has it as the default");
+
+int ipc_set_blob_max(struct ipc *ipc, size_t size)
+{
+	if (!ipc || !size || size > IPC_BLOB_MAX)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	atomic_store_explicit(&ipc->blob_max, size, memory_order_relaxed);
 	return 0;
 }
 
@@ -262,13 +274,15 @@ int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size)
 
 struct blob_binder {
 	struct visitor visitor;
+	struct ipc *ipc;
 	struct message *message;
 	uint64_t index;
 };
 
-/* A file that came for it, mapped until the message goes. */
-static int bind_file(struct message *message, Ipc__Blob *blob, size_t size, int fd)
+/* Maps the file that came for a blob until the message is released. */
+static int bind_file(struct blob_binder *binder, Ipc__Blob *blob, size_t size, int fd)
 {
+	struct message *message = binder->message;
 	struct frame_mapping *mapping;
 	size_t file_size;
 	void *data;
@@ -279,6 +293,12 @@ static int bind_file(struct message *message, Ipc__Blob *blob, size_t size, int 
 		return r;
 	if (size > file_size)
 		return -EBADMSG;
+	r = memory_count(binder->ipc, &message->file_bytes, size);
+	if (r < 0)
+		return r;
+	/* Reading a hole would fill it, with memory that counts as ours. */
+	if (memory_has_holes(fd, size))
+		return -EBADMSG;
 	mapping = arena_alloc(&message->arena, sizeof(*mapping));
 	if (!mapping)
 		return -ENOMEM;
@@ -286,6 +306,11 @@ static int bind_file(struct message *message, Ipc__Blob *blob, size_t size, int 
 	if (data == MAP_FAILED)
 		return -errno;
 
+	/* A sender that uses <ipc/raw.h> may send files of blobs without a frame. */
+	if (!message->framed) {
+		message->frame = (struct frame){ 0 };
+		message->framed = true;
+	}
 	*mapping = (struct frame_mapping){ message->frame.mappings, data, size };
 	message->frame.mappings = mapping;
 	ipc_blob_set(blob, data, size);
@@ -295,7 +320,7 @@ static int bind_file(struct message *message, Ipc__Blob *blob, size_t size, int 
 static int bind_bytes(struct message *message, Ipc__Blob *blob, size_t size)
 {
 	struct frame *frame = &message->frame;
-	size_t left = (size_t)(frame->end - frame->blobs);
+	size_t left = message->framed ? (size_t)(frame->end - frame->blobs) : 0;
 
 	if (size > left)
 		return -EBADMSG;
@@ -315,21 +340,22 @@ static int bind_blob(struct visitor *visitor, Ipc__Blob *blob)
 		ipc_blob_set(blob, blob->data.data, blob->has_data ? blob->data.len : 0);
 		return 0;
 	}
-	if (!message->framed || size > SIZE_MAX / 2)
+	if (size > SIZE_MAX / 2)
 		return -EBADMSG;
 
-	fd = claims_take_fd(message->claims, BLOB_TAG | binder->index++);
+	fd = claims_take_fd(message->claims, IPC_RAW_BLOB_TAG | binder->index++);
 	if (fd < 0)
 		return bind_bytes(message, blob, size);
-	r = bind_file(message, blob, size, fd);
+	r = bind_file(binder, blob, size, fd);
 	close(fd);
 	return r;
 }
 
-int blobs_bind(struct message *message)
+int blobs_bind(struct ipc *ipc, struct message *message)
 {
 	struct blob_binder binder = {
 		.visitor = { .blob = bind_blob },
+		.ipc = ipc,
 		.message = message,
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blobs in messages: from the sender's memory into a frame (frame.h) or a file of
- * memory, and from there to the receiver's fields.
+ * Blobs in messages. A blob travels in the frame of the payload (frame.h), which the driver
+ * copies, or as a sealed file, which the receiver maps.
  */
 #ifndef IPC_BLOBS_H
 #define IPC_BLOBS_H
@@ -12,47 +12,57 @@
 #include "memory.h"
 #include "table.h"
 
-/* A payload in parts. */
+/* A payload that is sent from several places. */
 struct parts {
 	unsigned int n;
-	unsigned int n_files;		/* made for it, closed when it was sent */
-	size_t large;			/* bytes from which on a blob is a file */
-	/* The scratch, then each blob and what fills up to 8 behind it. */
+	unsigned int n_files;		/* in files[] */
+	size_t large;			/* blobs of this many bytes or more become files */
+	/* The scratch buffer; then each blob, and bytes that pad it to a multiple of 8. */
 	struct ipcbus_iovec parts[1 + 2 * IPC_BLOBS_MAX];
-	int files[IPC_BLOBS_MAX];
+	int files[IPC_BLOBS_MAX];	/* made for this message; packed_done() closes them */
 };
 
-/* A message that can carry more than bytes, and is to be sent. */
+/* A message that will be sent, of a type that may have objects or blobs. */
 struct packed {
 	struct table table;
 	struct parts parts;
 };
 
 /*
- * Packs it: its objects, if its type can have some, into the table; blobs likewise, and
- * metadata (NULL: none), into parts around it, or as files into the table. Blobs of large
- * bytes are files. Sets of *send what is sent. On failure nothing is held. -EBADF: a
- * negative fd, or an object of another connection; -EINVAL: a blob that was not made with
- * ipc_blob_set(); -E2BIG: too many; -EMSGSIZE: over 4 GiB.
+ * Packs a message and makes it the content of *send. has_objects and has_blobs say what its
+ * type can have. Objects go into the table. Blobs and metadata (NULL: none) go into parts;
+ * blobs of large bytes or more become files in the table. *send refers to *packed, to the
+ * thread's scratch buffer and to the caller's blobs. The caller must call packed_done(). On
+ * failure there is nothing to undo:
+ *
+ *   -EBADF     a field has a negative fd, or an object of another connection
+ *   -EINVAL    a blob was not set with ipc_blob_set() or ipc_blob_set_memory()
+ *   -E2BIG     there are too many blobs or objects
+ *   -EMSGSIZE  the message or its metadata exceed 4 GiB
+ *
+ * and errors of memory and files.
  */
 int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
 		bool has_objects, bool has_blobs, const char *const *metadata, size_t large,
 		struct ipcbus_send *send);
-/* The message was sent, or not. */
+/* Closes files that packed_init() made. If the message was not sent, also takes back its
+ * objects. */
 void packed_done(struct packed *packed, struct ipc *ipc, bool sent);
 
-/* The receiver has not so much space in its region: ever, or now. */
+/* Whether a send failed because the receiver's region is too small, or full now. */
 static inline bool lacks_space(int r)
 {
 	return r == -EMSGSIZE || r == -ENOSPC;
 }
 
-/* Then: whether it is worth packing again, after packed_done(), with
- * BLOB_AGAIN as large. */
+/* For a message that lacks space: whether it needs less if the caller calls packed_done()
+ * and packs it again with BLOB_AGAIN as large. */
 bool blobs_shrink(const struct parts *parts);
 #define BLOB_AGAIN	((size_t)4096)
 
-/* Gives each blob of a received message its bytes: before claims_bind(). */
-int blobs_bind(struct message *message);
+/* Gives each blob of a received message its bytes: before claims_bind(). -EMSGSIZE: the files
+ * are larger than ipc_set_blob_max() allows. -EBADMSG: a blob's bytes are missing, or its file
+ * has holes. */
+int blobs_bind(struct ipc *ipc, struct message *message);
 
 #endif /* IPC_BLOBS_H */

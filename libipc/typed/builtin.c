@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The serving side of the methods that every object serves. See builtin.h.
+ * The server's side of the methods that every object serves; see builtin.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -91,10 +91,10 @@ const struct ipc_method *builtin_find(uint32_t code)
 
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 {
-	if (!object || object->type != &typed_type)
+	if (!object || (object->type != &typed_type && object->type != typed_type.limited))
 		return -EINVAL;
 	typed_object(object)->dump = cb;
-	/* The file that it writes to. */
+	/* A dump request carries the file that the callback writes to. */
 	if (cb)
 		object->wants.flags |= IPCBUS_NODE_ACCEPT_FDS;
 	return 0;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Methods that every object of generated code serves: ping, describe, dump. serve.c looks
- * here for a number that the object's own interface does not have; introspect.c calls
- * them.
+ * The methods that every object of generated code serves: ping, describe and dump. serve.c
+ * looks here if the object's own interface has no method with the code of a request.
+ * introspect.c calls these methods.
  */
 #ifndef IPC_BUILTIN_H
 #define IPC_BUILTIN_H
 
 #include "typed.h"
 
-/* NULL: not one of them. */
+/* Returns NULL if no such method has this code. */
 const struct ipc_method *builtin_find(uint32_t code);
 
 #endif /* IPC_BUILTIN_H */

@@ -37,8 +37,8 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, siz
 	request.n_args = n_args;
 	error = error ?: &own;
 	r = ipc_rpc_call(proxy, builtin_find(IPC_CODE_DUMP), &request.base, NULL, error);
-	/* The driver's word, not the service's: it has no use for any file. */
-	if (r == -EPERM && !error->message)
+	/* The bus refuses the file, because the object accepts none. */
+	if (r == -EPERM && error->origin == IPC_ORIGIN_BUS)
 		r = error->code = -EOPNOTSUPP;
 	ipc_error_done(&own);
 	return r;
@@ -144,10 +144,10 @@ int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface
 		  struct ipc_error *error)
 {
 	Ipc__Description *theirs;
-	int r;
+	int r = interface_check(interface);
 
-	if (!interface)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	r = ipc_rpc_describe(proxy, &theirs, error);
 	if (r < 0)
 		return r;

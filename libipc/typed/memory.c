@@ -51,13 +51,38 @@ int memory_check(int fd, int seals, size_t *ret_size)
 	struct stat st;
 
 	/* Not a file of memory at all: EINVAL. */
-	if (have < 0 || (have & (SEAL_SIZE | seals)) != (SEAL_SIZE | seals))
+	if (have < 0 || (have & (SEAL_SIZE | seals)) != (SEAL_SIZE | seals) || fstat(fd, &st) < 0)
 		return -EBADMSG;
-	if (fstat(fd, &st) < 0)
-		return -errno;
 
 	*ret_size = (size_t)st.st_size;
 	return 0;
+}
+
+/*
+ * The blocks alone prove nothing, because some may lie behind the end. SEEK_HOLE alone neither,
+ * because huge pages do not have it.
+ */
+bool memory_has_holes(int fd, size_t size)
+{
+	struct stat st;
+	off_t hole;
+
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_blocks < size / 512)
+		return true;
+	hole = lseek(fd, 0, SEEK_HOLE);
+	return hole < 0 || (size_t)hole < size;
+}
+
+/* Reading a hole fills it; nobody can write to sealed memory. */
+void memory_fill(const struct ipc_memory *memory, size_t size)
+{
+	const volatile uint8_t *data = memory->data;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!memory_has_holes(memory->fd, size))
+		return;
+	for (size_t i = 0; i < size; i += page)
+		(void)data[i];
 }
 
 /* Takes the fd over, also when it fails. */
@@ -182,14 +207,9 @@ int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **
 
 	if (flags & ~IPC_MEMORY_WRITE || !ret_memory)
 		return -EINVAL;
-	if (!field || !field->fd)
+	if (!field || !field->fd || field->fd->fd < 0)
 		return -ENOENT;
-	if (field->fd->fd < 0)
-		return -ENOENT;
-	r = memory_check(field->fd->fd, /* seals= */ 0, &size);
-	if (r < 0)
-		return r;
-	if (!size)
+	if (memory_check(field->fd->fd, /* seals= */ 0, &size) < 0 || !size)
 		return -EBADMSG;
 
 	/* Older kernels share nothing that nobody may write. */

@@ -65,6 +65,7 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 	message->root = protobuf_c_message_unpack(descriptor, &message->arena.allocator, size,
 						  data);
 	if (!message->root)
-		return message->arena.error == -ENOMEM ? -ENOMEM : -EBADMSG;
+		return message->arena.error && message->arena.error != -EMSGSIZE ?
+			       message->arena.error : -EBADMSG;
 	return 0;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Protobuf bytes and messages in memory.
+ * Received messages in memory.
  *
- * A received message owns its memory (the arena) and what came with it (the
- * claims). The bytes are a stranger's: unpacking bounds both the memory and
- * the depth that they can cause.
+ * A message owns its memory (the arena) and the objects that came with it (the claims). Its
+ * bytes are not trusted. Unpacking limits the memory that they need, and how deep they nest.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
@@ -19,38 +18,44 @@
 struct claims;
 
 /*
- * A message may take this many times its bytes in memory, plus a constant:
- * what a message of many small fields needs while protobuf-c unpacks it.
+ * Bytes of memory that a message of size bytes may need: as many as one of many small fields
+ * needs while protobuf-c unpacks it.
  */
 #define MESSAGE_BUDGET(size)	((size) * 64 + (64 << 10))
 
 struct message {
 	struct arena arena;
 	struct claims *claims;		/* NULL: no objects came with it */
-	bool framed;			/* there is more in the payload: */
-	struct frame frame;
+	bool framed;			/* frame is valid */
+	struct frame frame;		/* blobs and metadata of the payload */
+	size_t file_bytes;		/* of files that came for blobs and memory */
 	ProtobufCMessage *root;
 };
 
-/* block: the first memory of the arena, 8-byte aligned. */
+/* block is the first memory of the arena; see arena_init(). */
 static inline void message_init(struct message *message, void *block, size_t block_size,
 				size_t payload_size)
 {
 	arena_init(&message->arena, block, block_size, MESSAGE_BUDGET(payload_size));
 	message->claims = NULL;
 	message->framed = false;
+	message->file_bytes = 0;
 	message->root = NULL;
 }
 
 /*
- * Sets message->root; it lies where the arena began if that had space for it.
- * recursive: the type can hold itself. -EBADMSG: not such a message, or more
- * than it may be; -ENOMEM. A frame around it is taken apart.
+ * Unpacks a payload, takes the frame around its message apart, and sets message->root. The
+ * root is the first allocation of the arena. recursive says that the type can contain itself.
+ *
+ *   -EBADMSG    the bytes are no message of this type, nest too deep, or need more memory than
+ *               MESSAGE_BUDGET
+ *   -ETIMEDOUT  the arena's deadline has passed
+ *   -ENOMEM
  */
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
 		   bool recursive, const uint8_t *data, size_t size);
 
-/* Frees the memory; what the claims hold must have been released. */
+/* Frees the memory. The caller has released the claims. */
 static inline void message_done(struct message *message)
 {
 	if (__builtin_expect(message->framed, 0))
@@ -59,8 +64,8 @@ static inline void message_done(struct message *message)
 }
 
 /*
- * How deep the messages in these bytes lie in each other, as far as their
- * types are known: 0 or -EBADMSG when it is too deep or cannot be parsed.
+ * Checks how deep the messages of known types in these bytes nest. Fails with -EBADMSG if
+ * they nest deeper than MESSAGE_MAX_DEPTH, or cannot be parsed.
  */
 int wire_check_depth(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
 		     size_t size);

@@ -2,137 +2,121 @@
 /*
  * Registrations with idle exit: services that exit when nobody uses them.
  *
- * servicemanager gets a Provider in the object's place. When somebody wants the name, it
- * asks the provider, which hands over the object; servicemanager passes that on and keeps
- * nothing. So the driver's IDLE event means that no client is left. Idle exit takes three
- * steps, so that no call is lost:
+ * The service manager gets a Provider in the object's place. When somebody wants the name,
+ * it calls the provider, which hands over the object. The manager passes that on and keeps
+ * no reference. So the driver's IDLE event means that no client is left. Idle exit takes
+ * three steps, so that no call is lost:
  *
- *   IdleExit        servicemanager keeps new clients waiting; refused while one waits
- *   end             the driver ends the object if nobody refers to it and no call is on its
- *                   way; else RegisterName once more, and the service goes on
- *   UnregisterName  servicemanager starts the service again for those who wait
+ *   IdleExit        The manager keeps new clients waiting. It refuses while one waits.
+ *   end             The driver ends the object if nobody refers to it and no call is on its
+ *                   way.
+ *   UnregisterName  The manager starts the service again for those who wait.
+ *
+ * If the second step fails, or nobody knows whether the first one succeeded, RegisterName
+ * makes the manager serve clients again. It is repeated like any replay.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
 
-/* Belongs to the provider (destroy). */
-struct idle_name {
-	struct ipc *ipc;
-	struct ipc_object *object;
-	ipc_idle_cb idle;
-	void *userdata;
-	char name[];
-};
-
-static void idle_name_free(void *userdata)
+/* Finds the name of an object or of its provider, and enters its slot, which keeps both.
+ * NULL: it is not registered any more. */
+static struct name *enter(struct names *names, const struct ipc_object *object,
+			  struct slot_frame *frame)
 {
-	struct idle_name *idle_name = userdata;
+	struct name *found = NULL;
 
-	ipc_object_unref(idle_name->object);
-	free(idle_name);
+	pthread_mutex_lock(&names->lock);
+	for (struct registration *i = names->list; i && !found; i = i->next) {
+		struct name *name = (struct name *)i;
+
+		if (i->type == &name_type && name->provider &&
+		    (name->object == object || name->provider == object) &&
+		    slot_enter(&name->slot, frame))
+			found = name;
+	}
+	pthread_mutex_unlock(&names->lock);
+	return found;
 }
 
-static int provide(const struct idle_name *idle_name, uint64_t cookie)
+static void call_back(const struct name *name)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	name->idle(name->names->ipc, name->base.text, name->slot.userdata);
+}
+
+static int provide(struct names *names, const struct name *name, uint64_t cookie)
+{
 	Ipc__Manager__ProvideRequest request = IPC__MANAGER__PROVIDE_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
-	r = manager_get(idle_name->ipc, &manager);
-	if (r == 0)
-		r = object_get_id(idle_name->object, &id.id);
+	r = ipc_object_id(name->object, &id.id);
 	if (r < 0)
 		return r;
-
-	request.name = (char *)idle_name->name;
+	request.name = (char *)name->base.text;
 	request.cookie = cookie;
 	request.object = &id;
-	return manager_result(service_manager_provide(manager, &request, /* error= */ NULL));
+	return manager_result(service_manager_provide(names_manager(names), &request,
+						      /* error= */ NULL));
 }
 
-/* What is not provided now, for want of memory, those who wait do not get; they may
- * give up, and others ask again. */
+/* If the object cannot be provided now, those who wait may give up, and others ask again. */
 static int handle_need(struct ipc_call *call, const Ipc__Manager__NeedRequest *request,
 		       void *userdata)
 {
-	const struct idle_name *idle_name = userdata;
+	struct slot_frame frame;
+	struct name *name;
+	int r = 0;
 
-	(void)call;
+	name = enter(userdata, call->object, &frame);
+	if (!name)
+		return -ENOENT;
 	if (request->cookie)
-		return provide(idle_name, request->cookie);
-
-	idle_name->idle(idle_name->ipc, idle_name->name, idle_name->userdata);
-	return 0;
+		r = provide(userdata, name, request->cookie);
+	else
+		call_back(name);
+	slot_leave(&frame);
+	return r;
 }
 
 static const struct provider_ops ops = { .need = handle_need };
 
-/* The driver's word. The name may be gone, or another object's, by now. */
+/* The driver's IDLE event. */
 static void object_is_idle(struct ipc_object *object)
 {
-	struct ipc *ipc = object->ipc;
-	struct ipc_object *provider = NULL;
-	struct idle_name *idle_name;
+	struct slot_frame frame;
+	struct names *names;
+	struct name *name;
 
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	for (struct name *name = names_of(ipc)->list; name && !provider; name = name->next)
-		if (name->object == object)
-			provider = ipc_object_ref(name->provider);
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	if (!provider)
+	if (names_get(object->ipc, &names) < 0)
 		return;
-
-	idle_name = ipc_object_userdata(provider);
-	idle_name->idle(ipc, idle_name->name, idle_name->userdata);
-	ipc_object_unref(provider);
-}
-
-static int idle_name_new(struct ipc *ipc, const char *name, struct ipc_object *object,
-		      ipc_idle_cb idle, void *userdata, struct ipc_object **ret_provider)
-{
-	size_t size = strlen(name) + 1;
-	struct idle_name *idle_name = malloc(sizeof(*idle_name) + size);
-	int r;
-
-	if (!idle_name)
-		return -ENOMEM;
-
-	*idle_name = (struct idle_name){
-		.ipc = ipc,
-		.object = ipc_object_ref(object),
-		.idle = idle,
-		.userdata = userdata,
-	};
-	memcpy(idle_name->name, name, size);
-	r = provider_object_new(ipc, &ops, idle_name, idle_name_free, ret_provider);
-	if (r < 0)
-		idle_name_free(idle_name);
-	return r;
+	name = enter(names, object, &frame);
+	if (!name)
+		return;
+	call_back(name);
+	slot_leave(&frame);
 }
 
 int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object *object,
-			   ipc_idle_cb idle, void *userdata)
+			   ipc_idle_cb idle, void *userdata, struct ipc_slot **ret_slot)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	struct names *names;
 	struct name *kept;
 	int r;
 
 	if (!object || object->ipc != ipc || !idle)
 		return -EINVAL;
-	r = manager_get_for(ipc, name, &manager);
+	r = names_get_for(ipc, name, &names);
+	if (r == 0)
+		r = name_new(names, name, object, &kept);
 	if (r < 0)
 		return r;
-
-	kept = name_new(name, object);
-	if (!kept)
-		return -ENOMEM;
-	r = idle_name_new(ipc, name, object, idle, userdata, &kept->provider);
+	kept->idle = idle;
+	kept->slot.userdata = userdata;
+	r = provider_object_new(ipc, &ops, names, /* destroy= */ NULL, &kept->provider);
 	if (r < 0) {
-		name_free(kept);
+		slot_abandon(&kept->slot, /* given= */ false);
 		return r;
 	}
 
@@ -141,79 +125,69 @@ int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object 
 	if (!object->idle)
 		object->idle = object_is_idle;
 	ipc_unlock(ipc);
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	r = name_add_locked(ipc, manager, kept);
-	if (r == 0)
-		kept = name_keep_locked(ipc, kept);
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	name_free(kept);
-	return r;
+	return name_register(names, kept, ret_slot);
 }
 
-/* --- Leaving --------------------------------------------------------------------- */
+/* --- Idle exit ---------------------------------------------------------------------- */
 
-static int send_idle_exit(struct service_manager *manager, const char *name)
+static int send_idle_exit(struct names *names, const struct name *name)
 {
 	Ipc__Manager__IdleExitRequest request = IPC__MANAGER__IDLE_EXIT_REQUEST__INIT;
 
-	request.name = (char *)name;
-	return manager_result(service_manager_idle_exit(manager, &request, /* error= */ NULL));
+	request.name = (char *)name->base.text;
+	return manager_result(service_manager_idle_exit(names_manager(names), &request,
+							/* error= */ NULL));
 }
 
-static int send_unregister(struct service_manager *manager, const char *name)
+static void send_unregister(struct names *names, const struct name *name)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-	int r;
 
-	request.name = (char *)name;
+	request.name = (char *)name->base.text;
 	request.idle_exit = true;
-	r = service_manager_unregister_name(manager, &request, /* error= */ NULL);
-	return manager_result(r);
+	/* If this fails, the name ends when the provider does. */
+	service_manager_unregister_name(names_manager(names), &request, /* error= */ NULL);
 }
 
-/* Without a manager nobody can come through it; one that comes will not hear of the
- * name from us. -ENOENT: there is one that has not yet. -EPERM: another process of this
- * user has the name by now. */
-static bool may_exit(int r)
+static int exit_locked(struct names *names, struct name *name)
 {
-	return r == 0 || r == -ENOTCONN || r == -ENOENT || r == -EPERM;
-}
+	int left = send_idle_exit(names, name), r = left;
 
-static int idle_exit_locked(struct ipc *ipc, struct service_manager *manager, struct name *name)
-{
-	int left = send_idle_exit(manager, name->text), r;
-
-	if (!may_exit(left))
+	if (left == -EBUSY)
 		return left;
-
-	r = object_end_if_idle(name->object);
-	if (r < 0) {
-		/* One that is not there now is notified with all others when it comes. */
-		if (left != -EPERM)
-			name_add_locked(ipc, manager, name);
-		return r;
+	/* In these cases no client can get the object from the manager: there is none, it does
+	 * not know the name yet, or another process of this user has the name. */
+	if (left == 0 || left == -ENOTCONN || left == -ENOENT || left == -EPERM)
+		r = object_end_if_idle(name->object);
+	if (r == 0) {
+		send_unregister(names, name);
+		registration_remove_locked(names, &name->base);
+	} else if (left != -EPERM) {
+		name->base.due = true;
+		registration_sent_locked(&name->base, name->base.type->send(names, &name->base),
+					 /* last= */ false);
 	}
-
-	/* What it says does not matter: the name ends with the provider too. */
-	send_unregister(manager, name->text);
-	return 0;
+	return r;
 }
 
 int ipc_idle_exit(struct ipc *ipc, const char *name)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	struct name *kept;
+	struct name *kept, *gone = NULL;
+	struct names *names;
 	int r;
 
-	r = manager_get_for(ipc, name, &manager);
+	r = names_get_for(ipc, name, &names);
 	if (r < 0)
 		return r;
 
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	kept = name_find_locked(ipc, name);
-	r = kept && kept->provider ? idle_exit_locked(ipc, manager, kept) : -ENOENT;
-	kept = r == 0 ? name_take_locked(ipc, name) : NULL;
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	name_free(kept);
+	pthread_mutex_lock(&names->lock);
+	kept = name_find_locked(names, name);
+	r = kept && kept->provider ? exit_locked(names, kept) : -ENOENT;
+	if (r == 0)
+		gone = kept;
+	pthread_mutex_unlock(&names->lock);
+	name_drop(gone);
+	if (r < 0)
+		names_later(names);
 	return r;
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Replaying to servicemanager what it is to know of this connection, because
- * there is another one (dispatch.c) or because a watch has missed something
- * (name-watch.c): all that is *due*, a struct standing of each name and watch.
+ * Replaying the registrations of a connection: at a new manager (dispatch.c), and if a
+ * watch missed a change (name-watch.c) or an idle exit failed (name-idle.c). Each
+ * registration that is *due* is sent.
  *
- * What fails for want of something stays due and is tried again later; what fails
- * otherwise, or too often, the user is notified. Either way the next manager hears of all.
+ * If that fails for lack of a resource, the registration stays due and is sent later. If it
+ * fails in another way, or too often, the program is notified. In any case the next manager
+ * gets all registrations.
  *
- * The clock is a call that nobody replies to, Wait() for a name that nobody has: the
- * driver ends it in time, whatever loop the program has. That it ends in another way
- * means that there is no clock to be had.
+ * The clock is an async Wait() call for a name that nobody registers. The driver ends it
+ * after its time limit, whatever loop the program has. If it ends in another way, there is
+ * no clock, and the present try is the last.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
@@ -28,157 +30,188 @@ static bool may_pass(int r)
 	       r == -EHOSTDOWN;
 }
 
-/* Without a manager there is one to come, who will be notified of all. */
-bool standing_settle(struct standing *standing, int r, bool last)
+/* Without a manager the next one gets all. */
+bool registration_sent_locked(struct registration *registration, int r, bool last)
 {
-	if (!standing->due)
-		return false;
-
-	standing->due = may_pass(r) && !last;
-	standing->failure = standing->due || r == -ENOTCONN ? 0 : r;
-	return standing->due;
+	registration->due = may_pass(r) && !last;
+	registration->failure = registration->due || r == -ENOTCONN ? 0 : r;
+	return registration->due;
 }
 
-/* Is there more to do later? */
-static bool try_locked(struct ipc *ipc, struct service_manager *manager)
+/* True: something is due later. */
+static bool send_due_locked(struct names *names)
 {
-	bool last = ++names_of(ipc)->tries > TRIES_MAX, later = false;
+	bool last = ++names->tries > TRIES_MAX, later = false;
 
-	for (struct name *name = names_of(ipc)->list; name; name = name->next) {
-		int r = name->standing.due ? name_register_locked(manager, name) : 0;
-
-		later |= standing_settle(&name->standing, r, last);
-	}
-	later |= name_watches_send_locked(ipc, manager, last);
+	for (struct registration *i = names->list; i; i = i->next)
+		if (i->due)
+			later |= registration_sent_locked(i, i->type->send(names, i), last);
 	if (!later)
-		names_of(ipc)->tries = 0;
+		names->tries = 0;
 	return later;
 }
 
 /* --- The clock ------------------------------------------------------------------- */
 
-static void try_again(struct ipc *ipc);
+static void try_again(struct names *names);
 
 static void on_clock(int r, Ipc__Manager__WaitReply *reply, const struct ipc_error *error,
 		     void *userdata)
 {
-	struct ipc *ipc = userdata;
+	struct names *names = userdata;
 
 	(void)reply, (void)error;
-	if (r == -EOWNERDEAD || r == -ECANCELED)
+	/* The manager died, or the connection is closed. */
+	if (r == -EOWNERDEAD || !atomic_load(&names->ipc->refs))
 		return;
-	if (r != -ETIMEDOUT) {
-		pthread_mutex_lock(&names_of(ipc)->lock);
-		names_of(ipc)->tries = TRIES_MAX;
-		pthread_mutex_unlock(&names_of(ipc)->lock);
+	/* In a handler the clock is canceled with the call that is served there. */
+	if (r != -ETIMEDOUT && r != -ECANCELED) {
+		pthread_mutex_lock(&names->lock);
+		names->tries = TRIES_MAX;
+		pthread_mutex_unlock(&names->lock);
 	}
-	try_again(ipc);
+	try_again(names);
 }
 
-static int start_clock_locked(struct ipc *ipc, struct service_manager *manager)
+static int start_clock_locked(struct names *names)
 {
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
-	uint64_t usec = RETRY_USEC << names_of(ipc)->tries;
+	uint64_t usec = RETRY_USEC << names->tries;
 	struct ipc_options options = {
 		.timeout_usec = usec < RETRY_MAX_USEC ? usec : RETRY_MAX_USEC,
 	};
 
 	request.name = (char *)NEVER_NAME;
-	return service_manager_wait_async(manager, &options, &request, on_clock, ipc,
-					  /* ret_id= */ NULL);
+	return service_manager_wait_async(names_manager(names), &options, &request, on_clock,
+					  names, /* ret_slot= */ NULL);
 }
 
-/* --- What could not be replayed --------------------------------------------------------- */
+/* --- Failures ---------------------------------------------------------------------- */
 
-/* Of any name or watch. */
-static int take_failure(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE], struct names *ret_names)
+struct failure_slot {
+	struct ipc_slot base;
+	ipc_replay_failure_cb cb;
+};
+
+static void slot_end(struct ipc_slot *slot)
 {
-	int r = 0;
+	struct names *names = (struct names *)atomic_load(&slot->ipc->upper);
+	bool listed;
 
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	for (struct name *name = names_of(ipc)->list; name && r == 0; name = name->next) {
-		r = name->standing.failure;
-		name->standing.failure = 0;
-		if (r < 0)
-			strcpy(pattern, name->text);
+	ipc_lock(slot->ipc);
+	listed = slots_remove_locked(&names->failure_slots, slot);
+	ipc_unlock(slot->ipc);
+	if (listed)
+		slot_drop(slot);
+}
+
+static const struct slot_type failure_slot_type = { .end = slot_end };
+
+static void call_back(struct names *names, const char *text, int r)
+{
+	struct slot_frame frame;
+	struct ipc_slot *slot;
+	uint64_t id = 0, last;
+
+	ipc_lock(names->ipc);
+	/* One that is added by a callback gets the next failure. */
+	last = names->ipc->last_cookie;
+	while ((slot = slots_next_locked(names->failure_slots, id)) && slot->id <= last) {
+		id = slot->id;
+		slot_enter_locked(slot, &frame);
+		ipc_unlock(names->ipc);
+		((struct failure_slot *)slot)->cb(names->ipc, text, r, slot->userdata);
+		slot_leave(&frame);
+		ipc_lock(names->ipc);
 	}
-	if (r == 0)
-		r = name_watches_take_failure_locked(ipc, pattern);
-	ret_names->failure_cb = names_of(ipc)->failure_cb;
-	ret_names->failure_userdata = names_of(ipc)->failure_userdata;
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	return r;
+	ipc_unlock(names->ipc);
 }
 
-static void report(struct ipc *ipc)
+/* One failure after the other, because the callback runs without the lock. */
+static void report(struct names *names)
 {
-	char pattern[NAME_PATTERN_SIZE];
-	struct names names;
+	char text[NAME_PATTERN_SIZE];
 	int r;
 
-	while ((r = take_failure(ipc, pattern, &names)) < 0)
-		if (names.failure_cb)
-			names.failure_cb(ipc, pattern, r, names.failure_userdata);
+	do {
+		r = 0;
+		pthread_mutex_lock(&names->lock);
+		for (struct registration *i = names->list; i && r == 0; i = i->next) {
+			r = i->failure;
+			i->failure = 0;
+			strcpy(text, i->text);
+		}
+		pthread_mutex_unlock(&names->lock);
+		if (r < 0)
+			call_back(names, text, r);
+	} while (r < 0);
 }
 
-int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata)
+int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata,
+			  struct ipc_slot **ret_slot)
 {
+	struct failure_slot *slot;
+	struct names *names;
 	int r;
 
-	if (!ipc)
+	if (!cb)
 		return -EINVAL;
-	r = names_make(ipc);
+	r = names_get(ipc, &names);
 	if (r < 0)
 		return r;
-
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	names_of(ipc)->failure_cb = cb;
-	names_of(ipc)->failure_userdata = userdata;
-	pthread_mutex_unlock(&names_of(ipc)->lock);
+	slot = malloc(sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	slot->cb = cb;
+	r = slot_init(&slot->base, ipc, &failure_slot_type, userdata);
+	if (r < 0) {
+		free(slot);
+		return r;
+	}
+	ipc_lock(ipc);
+	slots_append_locked(&names->failure_slots, &slot->base);
+	slot_give(&slot->base, ret_slot);
+	ipc_unlock(ipc);
 	return 0;
 }
 
 /* --- Replaying ------------------------------------------------------------------------- */
 
 /* Without a clock it is the last try. */
-static void try_again(struct ipc *ipc)
+static void try_again(struct names *names)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-
-	if (manager_get(ipc, &manager) < 0)
-		return;
-
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	while (try_locked(ipc, manager) && start_clock_locked(ipc, manager) < 0)
-		names_of(ipc)->tries = TRIES_MAX;
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	report(ipc);
+	pthread_mutex_lock(&names->lock);
+	while (send_due_locked(names) && start_clock_locked(names) < 0)
+		names->tries = TRIES_MAX;
+	pthread_mutex_unlock(&names->lock);
+	report(names);
 }
 
-void names_replay(struct ipc *ipc)
+void names_replay(struct names *names)
 {
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	names_of(ipc)->tries = 0;
-	for (struct name *name = names_of(ipc)->list; name; name = name->next)
-		name->standing.due = true;
-	name_watches_due_locked(ipc);
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	try_again(ipc);
+	pthread_mutex_lock(&names->lock);
+	names->tries = 0;
+	for (struct registration *i = names->list; i; i = i->next)
+		i->due = true;
+	pthread_mutex_unlock(&names->lock);
+	try_again(names);
 }
 
-void names_later(struct ipc *ipc)
+void names_later(struct names *names)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	int r;
+	bool due = false;
+	int r = 0;
 
-	if (manager_get(ipc, &manager) < 0)
-		return;
-
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	r = start_clock_locked(ipc, manager);
+	pthread_mutex_lock(&names->lock);
+	for (struct registration *i = names->list; i; i = i->next)
+		due |= i->due;
+	if (due)
+		r = start_clock_locked(names);
 	if (r < 0)
-		names_of(ipc)->tries = TRIES_MAX;
-	pthread_mutex_unlock(&names_of(ipc)->lock);
+		names->tries = TRIES_MAX;
+	pthread_mutex_unlock(&names->lock);
 	if (r < 0)
-		try_again(ipc);
+		try_again(names);
+	else
+		report(names);
 }

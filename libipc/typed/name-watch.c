@@ -1,56 +1,52 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watching names: the Watcher object that servicemanager notifies of changes, and
- * what of that is new to the user.
+ * Watching names: the Watcher object that the service manager notifies of changes, and which
+ * of them the program is notified of.
  *
- * A watch remembers the names that are there, with their proxies. A manager that
- * comes after another reports them all again; only what differs is passed on. Each
- * Watch() of ours has a cookie of its own, higher than those before, so changes
- * that the old manager still reported are known.
+ * A watch remembers the names that exist, with their proxies. A new manager reports all of
+ * them again, and the program is notified only of differences. Each Watch() call has a
+ * cookie that is higher than those before, so late changes of an old manager are recognized.
  *
- *   cookie is new, or REPLAY   what is remembered is not sure any more
- *   PRESENT                   sure again; new if the object is another
- *   GONE                      new if it was remembered
- *   SETTLED                   what is still not sure is gone
+ *   new cookie, or REPLAY   no remembered name is sure any more
+ *   PRESENT                 the name is sure; new if the object is another
+ *   GONE                    new if the name was remembered
+ *   SETTLED                 names that are still not sure are gone
  *
- * The driver delivers the messages to one object one after another, whatever the
- * number of serving threads, so callbacks of one watch do not meet. The table is
- * under ipc->lock all the same, for it is freed from elsewhere.
+ * The driver delivers messages to one object one after another, whatever the number of
+ * serving threads, so callbacks of one watch never overlap. The table is under ipc->lock
+ * all the same, because other threads free it.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
 
-/* A name that is there, as far as we know. */
+/* A name that exists, as far as this watch knows. */
 struct known {
-	struct ipc_proxy *proxy;	/* NULL: it may not be called */
+	struct ipc_proxy *proxy;	/* NULL: this process may not call it */
 	bool sure;
 	struct ipc_name_info info;
 };
 
-/* Belongs to its object (destroy), which the watch's place in the list refers to. */
+/* Belongs to its object (destroy), of which its slot has a reference. */
 struct name_watch {
-	struct name_watch *next;	/* under names.lock */
+	struct registration base;	/* text: the pattern */
+	struct ipc_slot slot;
 	struct ipc_object *object;
+	struct names *names;
 	struct ipc *ipc;
-	uint64_t id;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
-	struct standing standing;	/* under names.lock */
 	bool missed;			/* a change; under names.lock */
-	bool prefix;
-	char name[128];
 	ipc_name_cb cb;
-	void *userdata;
 
 	/* Under ipc->lock. */
-	bool ended;
-	uint64_t cookie;		/* of the manager that notifies us */
+	uint64_t cookie;		/* of the manager that notifies this watch */
 	struct known **known;		/* by name */
 	size_t n_known;
 	size_t known_size;
-	bool settled;			/* the user was notified */
+	bool settled;			/* the program was notified */
 };
 
 /* --- What is remembered ---------------------------------------------------------- */
@@ -129,19 +125,18 @@ static void doubt_all_locked(struct name_watch *watch)
 static void notify(struct name_watch *watch, enum ipc_name_change change,
 		 const struct known *known)
 {
-	bool ended;
+	struct slot_frame frame;
 
-	ipc_lock(watch->ipc);
-	ended = watch->ended;
-	ipc_unlock(watch->ipc);
-	if (!ended)
-		watch->cb(watch->ipc, change, known ? &known->info : NULL,
-			  known && change == IPC_NAME_PRESENT ? known->proxy : NULL,
-			  watch->userdata);
+	if (!slot_enter(&watch->slot, &frame))
+		return;
+	watch->cb(watch->ipc, change, known ? &known->info : NULL,
+		  known && change == IPC_NAME_PRESENT ? known->proxy : NULL,
+		  watch->slot.userdata);
+	slot_leave(&frame);
 }
 
-/* Takes known over. Returns what took its place for the user's eyes: itself, or NULL
- * if it is not new. *ret_old is to be freed. */
+/* Takes known over, and returns it if the program is to be notified of it, else NULL. The
+ * caller frees *ret_old. */
 static struct known *remember_locked(struct name_watch *watch, struct known *known,
 				     struct known **ret_old)
 {
@@ -157,7 +152,7 @@ static struct known *remember_locked(struct name_watch *watch, struct known *kno
 		*ret_old = old;
 		return known;
 	}
-	/* Without memory it is reported, but will be reported again. */
+	/* Without memory for the table, the program will be notified of it again. */
 	*ret_old = known_add_locked(watch, known) < 0 ? known : NULL;
 	return known;
 }
@@ -233,13 +228,13 @@ static void settled(struct name_watch *watch)
 		notify(watch, IPC_NAME_SETTLED, NULL);
 }
 
-/* False: a manager that is gone still reported this. */
+/* False: the change is a late one of an old manager. */
 static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
 	bool current;
 
 	ipc_lock(watch->ipc);
-	current = !watch->ended && change->cookie >= watch->cookie;
+	current = !watch->slot.ended && change->cookie >= watch->cookie;
 	if (current && (change->cookie > watch->cookie ||
 			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY))
 		doubt_all_locked(watch);
@@ -252,31 +247,33 @@ static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *cha
 typedef int (*watch_method)(struct service_manager *manager,
 			    const Ipc__Manager__WatchRequest *request, struct ipc_error *error);
 
-static int ask_locked(struct name_watch *watch, struct service_manager *manager,
-		      watch_method method)
+static int call_locked(struct name_watch *watch, watch_method method)
 {
 	Ipc__Manager__WatchRequest request = IPC__MANAGER__WATCH_REQUEST__INIT;
+	char name[NAME_PATTERN_SIZE];
 	Ipc__Object object = IPC__OBJECT__INIT;
+	size_t size = name_length(watch->base.text);
 	int r;
 
-	r = object_get_id(watch->object, &object.id);
+	r = ipc_object_id(watch->object, &object.id);
 	if (r < 0)
 		return r;
-	request.name = watch->name;
-	request.prefix = watch->prefix;
+	*(char *)mempcpy(name, watch->base.text, size) = '\0';
+	request.name = name;
+	request.prefix = watch->base.text[size] == '*';
 	request.watcher = &object;
 	request.cookie = ++watch->asked;
-	return manager_result(method(manager, &request, /* error= */ NULL));
+	return manager_result(method(names_manager(watch->names), &request, /* error= */ NULL));
 }
 
 /* A change could not be taken: everything is to be reported once more, when there may be
  * memory again. */
-static void ask_again(struct name_watch *watch)
+static void watch_again(struct name_watch *watch)
 {
-	pthread_mutex_lock(&names_of(watch->ipc)->lock);
-	watch->missed = watch->standing.due = true;
-	pthread_mutex_unlock(&names_of(watch->ipc)->lock);
-	names_later(watch->ipc);
+	pthread_mutex_lock(&watch->names->lock);
+	watch->missed = watch->base.due = true;
+	pthread_mutex_unlock(&watch->names->lock);
+	names_later(watch->names);
 }
 
 static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *change,
@@ -284,7 +281,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 {
 	struct name_watch *watch = userdata;
 
-	/* Whoever has the object is the manager, or was given it by the manager. */
+	/* Only the manager has the object, or whoever got it from the manager. */
 	(void)call;
 	if (!is_current(watch, change))
 		return 0;
@@ -292,7 +289,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 	switch (change->kind) {
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT:
 		if (present(watch, change) < 0)
-			ask_again(watch);
+			watch_again(watch);
 		return 0;
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_GONE:
 		if (change->entry)
@@ -320,187 +317,122 @@ static void watch_free(void *userdata)
 	free(watch);
 }
 
-/* A name, or the beginning of names and a '*'. */
-static int set_pattern(struct name_watch *watch, const char *pattern)
+static struct name_watch *watch_of(struct ipc_slot *slot)
 {
-	size_t size = pattern ? name_length(pattern) : 0;
-
-	if (!pattern || size >= sizeof(watch->name))
-		return -EINVAL;
-	watch->prefix = pattern[size] == '*';
-	if (pattern[size + watch->prefix] || (!size && !watch->prefix))
-		return -EINVAL;
-
-	memcpy(watch->name, pattern, size);
-	return 0;
+	return (struct name_watch *)((char *)slot - offsetof(struct name_watch, slot));
 }
 
-static int watch_new(struct ipc *ipc, const char *pattern, struct name_watch **ret_watch)
+static void slot_end(struct ipc_slot *slot)
 {
-	struct name_watch *watch = calloc(1, sizeof(*watch));
+	struct name_watch *watch = watch_of(slot);
+	bool listed;
+
+	/* In a forked child the lock may be another thread's for ever. */
+	if (slot->ipc->foreign)
+		return;
+	pthread_mutex_lock(&watch->names->lock);
+	listed = registration_remove_locked(watch->names, &watch->base);
+	/* If this fails, the watch ends with its object. */
+	if (listed)
+		call_locked(watch, service_manager_unwatch);
+	pthread_mutex_unlock(&watch->names->lock);
+	if (listed)
+		slot_drop(slot);
+}
+
+static void slot_free(struct ipc_slot *slot)
+{
+	ipc_object_unref(watch_of(slot)->object);
+}
+
+static const struct slot_type watch_slot_type = { .end = slot_end, .free = slot_free };
+
+static void drop(struct registration *registration)
+{
+	slot_drop(&((struct name_watch *)registration)->slot);
+}
+
+/* From a manager that knows the watch already, -EEXIST, there is nothing to learn. */
+static int send(struct names *names, struct registration *registration)
+{
+	struct name_watch *watch = (struct name_watch *)registration;
 	int r;
 
-	if (!watch)
-		return -ENOMEM;
-	watch->ipc = ipc;
-	r = set_pattern(watch, pattern);
-	if (r == 0)
-		r = watcher_object_new(ipc, &ops, watch, watch_free, &watch->object);
-	if (r < 0) {
-		free(watch);
-		return r;
-	}
-
-	ipc_lock(ipc);
-	watch->id = ipc_next_cookie_locked(ipc);
-	ipc_unlock(ipc);
-	*ret_watch = watch;
-	return 0;
-}
-
-void name_watches_due_locked(struct ipc *ipc)
-{
-	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next)
-		watch->standing.due = true;
-}
-
-/* Of a manager that knows the watch already, -EEXIST, there is nothing to learn. */
-static int watch_send_locked(struct name_watch *watch, struct service_manager *manager)
-{
-	int r;
-
+	(void)names;
 	if (watch->missed) {
-		r = ask_locked(watch, manager, service_manager_unwatch);
+		r = call_locked(watch, service_manager_unwatch);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		watch->missed = false;
 	}
-
-	r = ask_locked(watch, manager, service_manager_watch);
+	r = call_locked(watch, service_manager_watch);
 	return r == -EEXIST ? 0 : r;
 }
 
-bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, bool last)
+static const struct registration_type watch_type = { .send = send, .drop = drop };
+
+static int watch_new(struct names *names, const char *pattern, void *userdata,
+		     struct name_watch **ret_watch)
 {
-	bool later = false;
+	size_t size = pattern ? name_length(pattern) : 0;
+	struct name_watch *watch;
+	int r;
 
-	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next) {
-		int r = watch->standing.due ? watch_send_locked(watch, manager) : 0;
+	/* A name, or a prefix, which may be empty, and a '*'. */
+	if (!pattern || size > NAME_PATTERN_SIZE - 3 ||
+	    strcmp(pattern + size, size && !pattern[size] ? "" : "*"))
+		return -EINVAL;
 
-		later |= standing_settle(&watch->standing, r, last);
-	}
-	return later;
-}
-
-int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE])
-{
-	for (struct name_watch *watch = names_of(ipc)->watches; watch; watch = watch->next) {
-		int r = watch->standing.failure;
-
-		if (r == 0)
-			continue;
-		watch->standing.failure = 0;
-		stpcpy(stpcpy(pattern, watch->name), watch->prefix ? "*" : "");
+	watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return -ENOMEM;
+	watch->base.type = &watch_type;
+	strcpy(watch->base.text, pattern);
+	watch->names = names;
+	watch->ipc = names->ipc;
+	r = slot_init(&watch->slot, names->ipc, &watch_slot_type, userdata);
+	if (r == 0)
+		r = watcher_object_new(names->ipc, &ops, watch, watch_free, &watch->object);
+	if (r < 0) {
+		free(watch);
 		return r;
 	}
+	*ret_watch = watch;
 	return 0;
 }
 
-static int watch_begin(struct name_watch *watch, struct service_manager *manager)
-{
-	struct ipc *ipc = watch->ipc;
-	int r;
-
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	r = names_expect_manager_locked(ipc);
-	if (r == 0)
-		r = ask_locked(watch, manager, service_manager_watch);
-	/* Without a manager now: the one that comes will be asked. */
-	if (r == -ENOTCONN && names_of(ipc)->watches_manager)
-		r = 0;
-	if (r == 0) {
-		watch->next = names_of(ipc)->watches;
-		names_of(ipc)->watches = watch;
-	}
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	return r;
-}
-
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
-		    uint64_t *ret_id)
+		    struct ipc_slot **ret_slot)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
 	struct name_watch *watch;
-	uint64_t id;
+	struct names *names;
 	int r;
 
 	if (!cb)
 		return -EINVAL;
-	r = manager_get(ipc, &manager);
+	r = names_get(ipc, &names);
 	if (r < 0)
 		return r;
-	r = watch_new(ipc, pattern, &watch);
+	r = watch_new(names, pattern, userdata, &watch);
 	if (r < 0)
 		return r;
 
-	/* Callbacks may come, and end the watch, before this returns. */
+	/* Callbacks may come before this returns. */
 	watch->cb = cb;
-	watch->userdata = userdata;
-	id = watch->id;
-	if (ret_id)
-		*ret_id = id;
-	r = watch_begin(watch, manager);
-	if (r < 0)
-		ipc_object_unref(watch->object);
+	slot_give(&watch->slot, ret_slot);
+	pthread_mutex_lock(&names->lock);
+	r = registration_send_locked(names, &watch->base);
+	/* The manager that comes gets it. */
+	if (r == -ENOTCONN && names->watches_manager)
+		r = 0;
+	if (r == 0)
+		registration_add_locked(names, &watch->base);
+	pthread_mutex_unlock(&names->lock);
+	if (r == 0)
+		return 0;
+	if (ret_slot)
+		*ret_slot = before;
+	slot_abandon(&watch->slot, /* given= */ ret_slot);
 	return r;
-}
-
-static struct name_watch *watch_take_locked(struct ipc *ipc, uint64_t id)
-{
-	for (struct name_watch **link = &names_of(ipc)->watches; *link; link = &(*link)->next) {
-		struct name_watch *watch = *link;
-
-		if (watch->id != id)
-			continue;
-		*link = watch->next;
-		return watch;
-	}
-	return NULL;
-}
-
-int ipc_unwatch_names(struct ipc *ipc, uint64_t id)
-{
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	struct name_watch *watch;
-	int r;
-
-	r = manager_get(ipc, &manager);
-	if (r < 0)
-		return r;
-
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	watch = watch_take_locked(ipc, id);
-	if (watch) {
-		ipc_lock(ipc);
-		watch->ended = true;
-		ipc_unlock(ipc);
-		/* What it says does not matter: with the object its watch ends too. */
-		ask_locked(watch, manager, service_manager_unwatch);
-	}
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-	if (!watch)
-		return -ENOENT;
-
-	ipc_object_unref(watch->object);
-	return 0;
-}
-
-void name_watches_close(struct ipc *ipc)
-{
-	while (names_of(ipc)->watches) {
-		struct name_watch *watch = names_of(ipc)->watches;
-
-		names_of(ipc)->watches = watch->next;
-		ipc_object_unref(watch->object);
-	}
 }

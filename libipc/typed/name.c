@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names of services: calls of the servicemanager behind handle 0, through the
- * stub that is generated from its .proto like anybody's.
+ * Names of services: calls of the service manager behind handle 0, through the stub that
+ * is generated from its .proto file. See name.h.
  *
- * A bad name is refused here, without asking. What fails at the manager is
- * translated in one place, manager_result(). What this connection has added is
- * remembered, for the next manager.
+ * A bad name is refused here, without a call. manager_result() translates what fails at
+ * the manager.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/deadline.h"
+#include "core/sized.h"
 #include "name.h"
 
 #define NAME_MAX_SIZE	127
@@ -21,320 +23,365 @@ size_t name_length(const char *text)
 	return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-");
 }
 
-static int check_name(const char *name)
-{
-	size_t size = name ? name_length(name) : 0;
-
-	return size && size <= NAME_MAX_SIZE && !name[size] ? 0 : -EINVAL;
-}
-
 int manager_result(int r)
 {
 	return r == -EOWNERDEAD ? -ENOTCONN : r;
 }
 
-int manager_get(struct ipc *ipc, struct service_manager **ret_manager)
-{
-	struct ipc_proxy *proxy;
-	int r;
-
-	if (!ipc)
-		return -EINVAL;
-	r = names_make(ipc);
-	if (r == 0)
-		r = ipc_get_manager(ipc, &proxy);
-	if (r)
-		return r;
-
-	*ret_manager = service_manager_from_proxy(proxy);
-	return 0;
-}
-
-int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **ret_manager)
-{
-	int r = check_name(name);
-
-	return r < 0 ? r : manager_get(ipc, ret_manager);
-}
-
-/* --- What this connection has added ------------------------------------------------ */
+/* --- The names of a connection ------------------------------------------------------ */
 
 static void names_close(struct upper *upper)
 {
 	struct names *names = (struct names *)upper;
+	struct registration *registration;
 
-	while (names->list) {
-		struct name *name = names->list;
-
-		names->list = name->next;
-		name_free(name);
+	while ((registration = names->list)) {
+		names->list = registration->next;
+		registration->type->drop(registration);
 	}
-	name_watches_close(names->ipc);
+	slots_close(&names->failure_slots);
 	pthread_mutex_destroy(&names->lock);
 	free(names);
 }
 
 static void names_manager_came(struct upper *upper)
 {
-	names_replay(((struct names *)upper)->ipc);
+	names_replay((struct names *)upper);
 }
 
-int names_make(struct ipc *ipc)
+int names_get(struct ipc *ipc, struct names **ret_names)
 {
-	struct upper *none = NULL;
+	struct upper *upper = NULL;
 	struct names *names;
 
+	if (!ipc)
+		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
-	if (likely(names_of(ipc)))
+	*ret_names = (struct names *)atomic_load(&ipc->upper);
+	if (likely(*ret_names))
 		return 0;
+
 	names = calloc(1, sizeof(*names));
 	if (!names)
 		return -ENOMEM;
 	names->upper.manager_came = names_manager_came;
 	names->upper.close = names_close;
 	names->ipc = ipc;
+	names->manager = (struct ipc_proxy){
+		.refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE, .hidden = true,
+	};
 	pthread_mutex_init(&names->lock, NULL);
+	*ret_names = names;
 
-	/* Another thread may be making them. */
-	if (!atomic_compare_exchange_strong(&ipc->upper, &none, &names->upper)) {
+	/* Another thread may have been faster. */
+	if (!atomic_compare_exchange_strong(&ipc->upper, &upper, &names->upper)) {
+		*ret_names = (struct names *)upper;
 		pthread_mutex_destroy(&names->lock);
 		free(names);
 	}
 	return 0;
 }
 
-struct name *name_new(const char *text, struct ipc_object *object)
+int names_get_for(struct ipc *ipc, const char *name, struct names **ret_names)
 {
-	size_t size = strlen(text) + 1;
-	struct name *name;
+	size_t size = name ? name_length(name) : 0;
 
-	name = malloc(sizeof(*name) + size);
-	if (!name)
-		return NULL;
-
-	*name = (struct name){ .object = ipc_object_ref(object) };
-	memcpy(name->text, text, size);
-	return name;
+	if (!size || size > NAME_MAX_SIZE || name[size])
+		return -EINVAL;
+	return names_get(ipc, ret_names);
 }
 
-void name_free(struct name *name)
+int registration_send_locked(struct names *names, struct registration *registration)
 {
-	if (!name)
-		return;
-	ipc_object_unref(name->provider);
-	ipc_object_unref(name->object);
-	free(name);
-}
+	int r;
 
-struct name *name_find_locked(struct ipc *ipc, const char *text)
-{
-	struct name *name = names_of(ipc)->list;
-
-	while (name && strcmp(name->text, text))
-		name = name->next;
-	return name;
-}
-
-struct name *name_take_locked(struct ipc *ipc, const char *text)
-{
-	for (struct name **link = &names_of(ipc)->list; *link; link = &(*link)->next) {
-		struct name *name = *link;
-
-		if (strcmp(name->text, text))
-			continue;
-		*link = name->next;
-		return name;
+	if (!names->watches_manager) {
+		r = device_watch_manager(&names->ipc->device);
+		/* With an old driver nothing is replayed; nothing else depends on it. */
+		if (r < 0 && r != -EOPNOTSUPP)
+			return r;
+		names->watches_manager = r == 0;
 	}
-	return NULL;
+	return registration->type->send(names, registration);
 }
 
-struct name *name_keep_locked(struct ipc *ipc, struct name *name)
+void registration_add_locked(struct names *names, struct registration *registration)
 {
-	struct name *old = name_take_locked(ipc, name->text);
-
-	name->next = names_of(ipc)->list;
-	names_of(ipc)->list = name;
-	return old;
+	registration->next = names->list;
+	names->list = registration;
 }
 
-/* --- Adding --------------------------------------------------------------------- */
+bool registration_remove_locked(struct names *names, struct registration *registration)
+{
+	struct registration **link = &names->list;
 
-int name_register_locked(struct service_manager *manager, const struct name *name)
+	while (*link && *link != registration)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	*link = registration->next;
+	return true;
+}
+
+/* --- Registering -------------------------------------------------------------------- */
+
+static struct name *name_of(struct ipc_slot *slot)
+{
+	return (struct name *)((char *)slot - offsetof(struct name, slot));
+}
+
+static void slot_end(struct ipc_slot *slot)
+{
+	/* In a forked child the lock may be another thread's for ever. */
+	if (!slot->ipc->foreign)
+		name_end(name_of(slot));
+}
+
+static void slot_release(struct ipc_slot *slot)
+{
+	ipc_object_unref(name_of(slot)->provider);
+	ipc_object_unref(name_of(slot)->object);
+}
+
+static void slot_free(struct ipc_slot *slot)
+{
+	free(name_of(slot));
+}
+
+static const struct slot_type name_slot_type = {
+	.end = slot_end, .release = slot_release, .free = slot_free,
+};
+
+void name_drop(struct name *name)
+{
+	if (name)
+		slot_drop(&name->slot);
+}
+
+static void drop(struct registration *registration)
+{
+	name_drop((struct name *)registration);
+}
+
+static int send(struct names *names, struct registration *registration)
 {
 	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
+	const struct name *name = (const struct name *)registration;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
-	r = object_get_id(name->provider ? name->provider : name->object, &id.id);
+	r = ipc_object_id(name->provider ?: name->object, &id.id);
 	if (r < 0)
 		return r;
-	request.name = (char *)name->text;
+	request.name = registration->text;
 	if (name->provider)
 		request.provider = &id;
 	else
 		request.object = &id;
 	request.interface = (char *)(name->object->interface ?: "");
-	return manager_result(service_manager_register_name(manager, &request, /* error= */ NULL));
+	return manager_result(service_manager_register_name(names_manager(names), &request,
+							    /* error= */ NULL));
 }
 
-/* With an old driver names are not added again; nothing else depends on it. */
-int names_expect_manager_locked(struct ipc *ipc)
+const struct registration_type name_type = { .send = send, .drop = drop };
+
+int name_new(struct names *names, const char *text, struct ipc_object *object,
+	     struct name **ret_name)
 {
+	struct name *name = calloc(1, sizeof(*name));
 	int r;
 
-	if (names_of(ipc)->watches_manager)
+	if (!name)
+		return -ENOMEM;
+	r = slot_init(&name->slot, names->ipc, &name_slot_type, /* userdata= */ NULL);
+	if (r < 0) {
+		free(name);
+		return r;
+	}
+	name->base.type = &name_type;
+	strcpy(name->base.text, text);
+	name->names = names;
+	name->object = ipc_object_ref(object);
+	*ret_name = name;
+	return 0;
+}
+
+struct name *name_find_locked(struct names *names, const char *text)
+{
+	struct registration *registration = names->list;
+
+	while (registration &&
+	       (registration->type != &name_type || strcmp(registration->text, text)))
+		registration = registration->next;
+	return (struct name *)registration;
+}
+
+int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
+	struct name *old = NULL;
+	int r;
+
+	/* Callbacks may come before the manager's reply. */
+	slot_give(&name->slot, ret_slot);
+	pthread_mutex_lock(&names->lock);
+	r = registration_send_locked(names, &name->base);
+	if (r == 0) {
+		old = name_find_locked(names, name->base.text);
+		if (old)
+			registration_remove_locked(names, &old->base);
+		registration_add_locked(names, &name->base);
+	}
+	pthread_mutex_unlock(&names->lock);
+	name_drop(old);
+	if (r == 0)
 		return 0;
-
-	r = device_watch_manager(&ipc->device);
-	names_of(ipc)->watches_manager = r == 0;
-	return r == -EOPNOTSUPP ? 0 : r;
+	if (ret_slot)
+		*ret_slot = before;
+	slot_abandon(&name->slot, /* given= */ ret_slot);
+	return r;
 }
 
-int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name)
+int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
+		      struct ipc_slot **ret_slot)
 {
-	int r = names_expect_manager_locked(ipc);
-
-	return r < 0 ? r : name_register_locked(manager, name);
-}
-
-int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object)
-{
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	struct names *names;
 	struct name *kept;
 	int r;
 
 	if (!object || object->ipc != ipc)
 		return -EINVAL;
-	r = manager_get_for(ipc, name, &manager);
-	if (r < 0)
-		return r;
-
-	/* First, so that nothing can fail once the name is out. */
-	kept = name_new(name, object);
-	if (!kept)
-		return -ENOMEM;
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	r = name_add_locked(ipc, manager, kept);
+	r = names_get_for(ipc, name, &names);
 	if (r == 0)
-		kept = name_keep_locked(ipc, kept);
-	pthread_mutex_unlock(&names_of(ipc)->lock);
-
-	name_free(kept);
-	return r;
+		r = name_new(names, name, object, &kept);
+	return r < 0 ? r : name_register(names, kept, ret_slot);
 }
 
-/* Is the name not ours any more, at the manager? */
-static bool is_removed(int r)
+static int send_unregister(struct names *names, const char *name)
 {
-	return r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN;
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return manager_result(service_manager_unregister_name(names_manager(names), &request,
+							      /* error= */ NULL));
 }
 
 int ipc_unregister_name(struct ipc *ipc, const char *name)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct name *kept = NULL;
+	struct names *names;
 	int r;
 
-	r = manager_get_for(ipc, name, &manager);
+	r = names_get_for(ipc, name, &names);
 	if (r < 0)
 		return r;
-	request.name = (char *)name;
-	pthread_mutex_lock(&names_of(ipc)->lock);
-	r = manager_result(service_manager_unregister_name(manager, &request, /* error= */ NULL));
-	if (is_removed(r))
-		kept = name_take_locked(ipc, name);
-	pthread_mutex_unlock(&names_of(ipc)->lock);
+	pthread_mutex_lock(&names->lock);
+	r = send_unregister(names, name);
+	/* In these cases the manager does not know our registration any more, or not yet. */
+	if (r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN)
+		kept = name_find_locked(names, name);
+	if (kept)
+		registration_remove_locked(names, &kept->base);
+	pthread_mutex_unlock(&names->lock);
 
-	/* It was still to be added again. */
-	if (kept && (r == -ENOENT || r == -ENOTCONN))
-		r = 0;
-	name_free(kept);
+	r = kept ? 0 : r;
+	name_drop(kept);
 	return r;
+}
+
+void name_end(struct name *name)
+{
+	struct names *names = name->names;
+	bool listed;
+
+	pthread_mutex_lock(&names->lock);
+	listed = registration_remove_locked(names, &name->base);
+	/* If this fails, the name ends with its object. */
+	if (listed)
+		send_unregister(names, name->base.text);
+	pthread_mutex_unlock(&names->lock);
+	if (listed)
+		name_drop(name);
 }
 
 /* --- Finding -------------------------------------------------------------------- */
 
-/* A manager that replies without an object has none of that name. */
-static int take_found(struct ipc *ipc, Ipc__Object *object, struct ipc_proxy **ret_proxy)
+/* manager_result() of a call that the manager may keep: it reports -ENOTCONN when it exits,
+ * and that the Provider of the name died. */
+static int kept_result(int r, const struct ipc_error *error)
 {
+	return error->cause ?: manager_result(r);
+}
+
+/* The result of Get() or Wait(): r and error, or the reply's object. */
+static int take_found(struct ipc *ipc, int r, const struct ipc_error *error, Ipc__Object *object,
+		      struct ipc_proxy **ret_proxy)
+{
+	if (r < 0)
+		return kept_result(r, error);
 	return object ? ipc_take_proxy(ipc, &object->id, ret_proxy) : -ENOENT;
 }
 
 static int get(struct ipc *ipc, const char *name, const char *interface,
 	       struct ipc_proxy **ret_proxy)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(service_manager_get_reply_free) Ipc__Manager__GetReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
+	struct names *names;
 	int r;
 
 	if (!ret_proxy)
 		return -EINVAL;
-	r = manager_get_for(ipc, name, &manager);
+	r = names_get_for(ipc, name, &names);
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
-	r = manager_result(service_manager_get(manager, &request, &reply, /* error= */ NULL));
-	if (r < 0)
-		return r;
-
-	return take_found(ipc, reply->object, ret_proxy);
+	r = service_manager_get(names_manager(names), &request, &reply, &error);
+	return take_found(ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
 
-static int wait_once(struct ipc *ipc, const char *name, const char *interface,
+static int wait_once(struct names *names, const char *name, const char *interface,
 		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(service_manager_wait_reply_free) Ipc__Manager__WaitReply *reply = NULL;
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_options options = { .timeout_usec = timeout_usec };
 	int r;
 
-	if (!ret_proxy)
-		return -EINVAL;
-	r = manager_get_for(ipc, name, &manager);
-	if (r < 0)
-		return r;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
-	r = manager_result(service_manager_wait_with(manager, &options, &request, &reply,
-						     /* error= */ NULL));
-	if (r < 0)
-		return r;
-
-	return take_found(ipc, reply->object, ret_proxy);
+	r = service_manager_wait_with(names_manager(names), &options, &request, &reply, &error);
+	return take_found(names->ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-/* What is left until a moment; at least something, of which 0 would be the contrary. */
+/* What is left until a deadline; at least something, because 0 means that no limit is set. */
 static uint64_t left_until(uint64_t deadline)
 {
-	uint64_t now = now_usec();
-
-	if (deadline == IPC_NEVER)
-		return IPC_NEVER;
-	return deadline > now ? deadline - now : 1;
+	return deadline ? time_until(deadline) ?: 1 : IPC_NEVER;
 }
 
 /* A manager that ends while we wait leaves us waiting for the next one. */
 static int wait_for(struct ipc *ipc, const char *name, const char *interface,
 		    uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
-	uint64_t now = now_usec();
-	uint64_t deadline = timeout_usec < IPC_NEVER - now ? now + timeout_usec : IPC_NEVER;
+	uint64_t deadline = deadline_after(timeout_usec);
+	struct names *names;
 	int r;
 
-	while ((r = wait_once(ipc, name, interface, left_until(deadline), ret_proxy)) ==
+	if (!timeout_usec) {
+		r = get(ipc, name, interface, ret_proxy);
+		return r == -ENOENT || r == -ENOTCONN ? -ETIMEDOUT : r;
+	}
+	if (!ret_proxy)
+		return -EINVAL;
+	r = names_get_for(ipc, name, &names);
+	if (r < 0)
+		return r;
+	while ((r = wait_once(names, name, interface, left_until(deadline), ret_proxy)) ==
 	       -ENOTCONN) {
 		r = device_wait_manager(ipc->path, left_until(deadline));
 		if (r == 0)
@@ -350,28 +397,29 @@ int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy
 	return get(ipc, name, /* interface= */ "", ret_proxy);
 }
 
-int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
-{
-	return wait_for(ipc, name, /* interface= */ "", IPC_NEVER, ret_proxy);
-}
-
-int ipc_wait_name_timeout(struct ipc *ipc, const char *name, uint64_t timeout_usec,
-			  struct ipc_proxy **ret_proxy)
+int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+		  struct ipc_proxy **ret_proxy)
 {
 	return wait_for(ipc, name, /* interface= */ "", timeout_usec, ret_proxy);
 }
 
 int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		    int for_it, struct ipc_proxy **ret_proxy)
+		    struct ipc_proxy **ret_proxy)
 {
-	if (!interface)
-		return -EINVAL;
-	if (for_it)
-		return wait_for(ipc, name, interface->name, IPC_NEVER, ret_proxy);
-	return get(ipc, name, interface->name, ret_proxy);
+	int r = interface_check(interface);
+
+	return r < 0 ? r : get(ipc, name, interface->name, ret_proxy);
 }
 
-/* --- Asking ---------------------------------------------------------------------- */
+int ipc_rpc_await(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		  uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
+{
+	int r = interface_check(interface);
+
+	return r < 0 ? r : wait_for(ipc, name, interface->name, timeout_usec, ret_proxy);
+}
+
+/* --- Listing ---------------------------------------------------------------------- */
 
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info)
 {
@@ -379,7 +427,11 @@ int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_i
 	    strlen(entry->interface) >= sizeof(ret_info->interface))
 		return -EBADMSG;
 
-	*ret_info = (struct ipc_name_info){ .pid = (pid_t)entry->pid, .uid = entry->uid };
+	*ret_info = (struct ipc_name_info){
+		.size = sizeof(*ret_info),
+		.pid = (pid_t)entry->pid,
+		.uid = entry->uid,
+	};
 	strcpy(ret_info->name, entry->name);
 	strcpy(ret_info->interface, entry->interface);
 	return 0;
@@ -387,56 +439,100 @@ int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_i
 
 int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(service_manager_check_reply_free) Ipc__Manager__CheckReply *reply = NULL;
 	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
 	struct ipc_name_info info;
+	struct names *names;
 	int r;
 
-	r = manager_get_for(ipc, name, &manager);
+	r = names_get_for(ipc, name, &names);
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
-	r = manager_result(service_manager_check(manager, &request, &reply, /* error= */ NULL));
+	r = service_manager_check(names_manager(names), &request, &reply, /* error= */ NULL);
 	if (r < 0)
-		return r;
-	return name_info_take(reply->entry, ret_info ? ret_info : &info);
+		return manager_result(r);
+	r = name_info_take(reply->entry, &info);
+	if (r == 0 && ret_info)
+		r = sized_return(ret_info, sizeof(info), sizeof(info), &info);
+	return r;
 }
 
-static int infos_take(const Ipc__Manager__ListReply *reply, struct ipc_name_info **ret_infos)
+/* Appends the entries of a reply to the n infos, which may move. Returns how many there are. */
+static int infos_take(const Ipc__Manager__ListReply *reply, struct ipc_name_info **infos, int n)
 {
-	struct ipc_name_info *infos = calloc(reply->n_entries + 1, sizeof(*infos));
+	struct ipc_name_info *more;
 	int r = 0;
 
-	if (!infos)
+	if (reply->n_entries > (size_t)(INT_MAX - 1 - n))
+		return -EBADMSG;
+	more = reallocarray(*infos, (size_t)n + reply->n_entries + 1, sizeof(*more));
+	if (!more)
 		return -ENOMEM;
+	*infos = more;
 	for (size_t i = 0; i < reply->n_entries && r == 0; i++)
-		r = name_info_take(reply->entries[i], &infos[i]);
+		r = name_info_take(reply->entries[i], &more[(size_t)n + i]);
+	return r < 0 ? r : n + (int)reply->n_entries;
+}
+
+/*
+ * Returns one block of memory with n pointers and what they point to, for the caller's free();
+ * NULL for want of memory. Takes over infos. A program knows the pointers, because it may be
+ * older and not know the size of what they point to.
+ */
+static struct ipc_name_info **infos_point(struct ipc_name_info *infos, int n)
+{
+	size_t size = (size_t)n * sizeof(*infos);
+	size_t first = ((size_t)n + 1) * sizeof(infos);
+	struct ipc_name_info **block = realloc(infos, first + size);
+
+	if (!block) {
+		free(infos);
+		return NULL;
+	}
+	infos = memmove((char *)block + first, block, size);
+	for (int i = 0; i < n; i++)
+		block[i] = &infos[i];
+	block[n] = NULL;
+	return block;
+}
+
+int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***ret_infos)
+{
+	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	struct ipc_name_info *infos = NULL, **pointers;
+	struct names *names;
+	bool more = true;
+	int r;
+
+	if (!ret_infos)
+		return -EINVAL;
+	r = names_get(ipc, &names);
+	if (prefix)
+		request.prefix = (char *)prefix;
+	while (r >= 0 && more) {
+		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
+		ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+		int n = r;
+
+		if (n)
+			request.after = infos[n - 1].name;
+		r = service_manager_list(names_manager(names), &request, &reply, &error);
+		r = kept_result(r, &error);
+		if (r < 0)
+			break;
+		/* A page without an entry would be the last of an endless list. */
+		more = reply->more && reply->n_entries;
+		r = infos_take(reply, &infos, n);
+	}
 	if (r < 0) {
 		free(infos);
 		return r;
 	}
 
-	*ret_infos = infos;
-	return (int)reply->n_entries;
-}
-
-int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info **ret_infos)
-{
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
-	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
-	int r;
-
-	if (!ret_infos)
-		return -EINVAL;
-	r = manager_get(ipc, &manager);
-	if (r < 0)
-		return r;
-	if (prefix)
-		request.prefix = (char *)prefix;
-	r = manager_result(service_manager_list(manager, &request, &reply, /* error= */ NULL));
-	if (r < 0)
-		return r;
-	return infos_take(reply, ret_infos);
+	pointers = infos_point(infos, r);
+	if (!pointers)
+		return -ENOMEM;
+	*ret_infos = pointers;
+	return r;
 }

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of services, which servicemanager keeps: the client's side. name.c has
- * the names of this connection and the questions about others'; name-watch.c
- * is notified when they come and go; name-idle.c is for services that leave when
- * nobody needs them.
+ * Names of services, which servicemanager keeps: the client's side.
  *
- * servicemanager may end and come again. A connection that has names or watches
- * is notified when one comes (IPCBUS_EVENT_MANAGER), and then registers all again:
- * name-replay.c.
+ * A connection remembers its registrations: the names and watches that it has at the
+ * manager. If the manager restarts, the driver notifies the connection
+ * (IPCBUS_EVENT_MANAGER), and libipc replays them.
+ *
+ *   name.c          names: register, unregister, find, list
+ *   name-idle.c     names of services with idle exit
+ *   name-watch.c    watches of names
+ *   name-replay.c   replays, and registrations that have to be repeated
+ *
+ * The calls go through a proxy of the library's own, which interceptors do not see. So
+ * names.lock may be held over them, and registrations reach the manager in the order in
+ * which they are remembered. The manager calls nobody while it serves.
  */
 #ifndef IPC_NAME_H
 #define IPC_NAME_H
@@ -15,92 +21,96 @@
 /* First: it says what is exported. */
 #include "typed.h"
 
+#include "core/proxy.h"
 #include "servicemanager.ipc.h"
 
-/* A name, or what names start with and a '*'. */
+/* Bytes of a name, or of a prefix with its '*', and the 0. */
 #define NAME_PATTERN_SIZE 130
 
-/* How a name or a watch of ours stands with the manager that is there. */
-struct standing {
-	bool due;		/* it is to be registered, again */
-	int failure;		/* -errno that the user is to be notified of; 0: none */
+struct names;
+
+/* The first member of a name and of a watch. */
+struct registration {
+	struct registration *next;
+	const struct registration_type *type;
+	bool due;		/* to be sent to the manager */
+	int failure;		/* -errno to report to the program; 0: none */
+	char text[NAME_PATTERN_SIZE];
 };
+
+struct registration_type {
+	/* Sends it to the manager, under the lock. */
+	int (*send)(struct names *names, struct registration *registration);
+	/* It was taken off the list: ends its slot. */
+	void (*drop)(struct registration *registration);
+};
+
+extern const struct registration_type name_type;
 
 /* Keeps an object alive while it has a name. */
 struct name {
-	struct name *next;
+	struct registration base;
+	struct ipc_slot slot;
 	struct ipc_object *object;
-	struct ipc_object *provider;	/* what the manager gets instead; or NULL */
-	struct standing standing;
-	char text[];
+	/* With idle exit: what the manager gets in place of the object, or NULL. */
+	struct ipc_object *provider;
+	ipc_idle_cb idle;
+	struct names *names;
 };
 
-struct name_watch;
-
-/* What servicemanager is to know of a connection; made with the first of it. */
+/* All registrations of a connection; made with the first of them. */
 struct names {
 	struct upper upper;
 	struct ipc *ipc;
+	struct ipc_proxy manager;	/* the library's own, in no table */
 	pthread_mutex_t lock;
 	/* Under the lock. */
-	struct name *list;
-	struct name_watch *watches;
+	struct registration *list;	/* newest first */
 	bool watches_manager;		/* new managers are reported */
-	unsigned int tries;		/* to replay */
-	ipc_replay_failure_cb failure_cb; /* or NULL */
-	void *failure_userdata;
+	unsigned int tries;		/* to send what is due */
+	/* Under ipc->lock. */
+	struct ipc_slot *failure_slots;	/* ipc_on_replay_failure() */
 };
 
-/* Of a connection that has some. */
-static inline struct names *names_of(struct ipc *ipc)
+/* Those of a connection, made if there are none: -EINVAL, -ECHILD, -ENOMEM. */
+int names_get(struct ipc *ipc, struct names **ret_names);
+/* The same for a function that takes a name: -EINVAL if it is none. */
+int names_get_for(struct ipc *ipc, const char *name, struct names **ret_names);
+/* The manager's stub, without a reference. */
+static inline struct service_manager *names_manager(struct names *names)
 {
-	return (struct names *)atomic_load(&ipc->upper);
+	return service_manager_from_proxy(&names->manager);
 }
 
-/* Makes them, unless they are there: -ENOMEM, -ECHILD. */
-int names_make(struct ipc *ipc);
+/* Sends a new registration, after which new managers get it too. */
+int registration_send_locked(struct names *names, struct registration *registration);
+void registration_add_locked(struct names *names, struct registration *registration);
+/* False: it is not there any more. */
+bool registration_remove_locked(struct names *names, struct registration *registration);
 
-/* Takes the place of what had the name before, which is the caller's to free. */
-struct name *name_new(const char *text, struct ipc_object *object);
-void name_free(struct name *name);
-struct name *name_keep_locked(struct ipc *ipc, struct name *name);
-struct name *name_find_locked(struct ipc *ipc, const char *text);
-struct name *name_take_locked(struct ipc *ipc, const char *text);
-
-/* Adds it, and has it added again to every new manager; -errno. */
-int name_add_locked(struct ipc *ipc, struct service_manager *manager, const struct name *name);
-
-/* Registers one with the manager. */
-int name_register_locked(struct service_manager *manager, const struct name *name);
-
-/* From now on we are notified of new managers. */
-int names_expect_manager_locked(struct ipc *ipc);
-
-/* -EINVAL, -ECHILD; else the manager, there or not. */
-int manager_get(struct ipc *ipc, struct service_manager **ret_manager);
-/* The same, if the name is one. */
-int manager_get_for(struct ipc *ipc, const char *name, struct service_manager **ret_manager);
-/* A manager that died, or never was, is no manager; the rest is its reply. */
+int name_new(struct names *names, const char *text, struct ipc_object *object,
+	     struct name **ret_name);
+/* Ends a name that is not on the list (any more); NULL is allowed. */
+void name_drop(struct name *name);
+/* Registers it in place of what had the name; takes it over, also on failure. */
+int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
+/* Forgets a name that is on the list, and unregisters it at the manager if that is possible. */
+void name_end(struct name *name);
+struct name *name_find_locked(struct names *names, const char *text);
+/* -ENOTCONN for a manager that died or never was; the rest is its reply. */
 int manager_result(int r);
 
 /* A reply's entry, which may be anything. */
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
-
-/* 1 to 127 characters of [A-Za-z0-9_./-]: how many of them the text begins with. */
+/* How many characters of [A-Za-z0-9_./-] the text begins with. */
 size_t name_length(const char *text);
 
-/* name-watch.c: the same for watches. */
-void name_watches_due_locked(struct ipc *ipc);
-/* Those that are due; true: some still are. */
-bool name_watches_send_locked(struct ipc *ipc, struct service_manager *manager, bool last);
-int name_watches_take_failure_locked(struct ipc *ipc, char pattern[NAME_PATTERN_SIZE]);
-void name_watches_close(struct ipc *ipc);
-
-/* name-replay.c: there is a manager, perhaps a new one: replays. */
-void names_replay(struct ipc *ipc);
-/* In a moment: what is due by then. */
-void names_later(struct ipc *ipc);
-/* What came of that: true, it is to be tried again; not if this was the last time. */
-bool standing_settle(struct standing *standing, int r, bool last);
+/* name-replay.c: sends all registrations to a manager that may be a new one. */
+void names_replay(struct names *names);
+/* Takes the result of sending one that is due. True: it is due later. After the last try
+ * it is not. */
+bool registration_sent_locked(struct registration *registration, int r, bool last);
+/* Sends what is due in a moment, and reports what failed. */
+void names_later(struct names *names);
 
 #endif /* IPC_NAME_H */

@@ -119,17 +119,17 @@ static int unpack(struct typed_reply *reply, const struct ipc_method *method,
 }
 
 /* What came with the reply: held by its fields, or released. */
-static int claim(struct typed_reply *reply, struct ipc *ipc, const struct ipc_method *method,
-		 const struct ipcbus_event *event)
+static int take_objects(struct typed_reply *reply, struct ipc *ipc,
+			const struct ipc_method *method, const struct ipcbus_event *event)
 {
 	int r;
 
 	r = claims_take(&reply->message, ipc, event);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REPLY_BLOBS))
-		r = blobs_bind(&reply->message);
+		r = blobs_bind(ipc, &reply->message);
 	if (r < 0 || !(method->flags & IPC_METHOD_REPLY_OBJECTS))
 		return r;
-	return claims_bind(&reply->message);
+	return claims_bind(ipc, &reply->message);
 }
 
 /* One block for all that a usual message of this size needs. */
@@ -148,6 +148,14 @@ static struct typed_reply *reply_new(struct thread *t,
 	return reply;
 }
 
+/* Blobs do not count: nothing is made of their bytes. */
+static bool is_too_large(struct ipc *ipc, const uint8_t *data, size_t size)
+{
+	size_t max = atomic_load_explicit(&ipc->reply_max, memory_order_relaxed);
+
+	return unlikely(size > max) && frame_message_size(data, size) > max;
+}
+
 static void free_reply(struct typed_reply *reply)
 {
 	if (!reply)
@@ -158,19 +166,27 @@ static void free_reply(struct typed_reply *reply)
 }
 
 static int take_reply(struct thread *t, const struct ipc_method *method,
-		      struct ipcbus_event *event, ProtobufCMessage **ret_reply)
+		      struct ipcbus_event *event, uint64_t deadline,
+		      ProtobufCMessage **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
 	struct ipc *ipc = t->ipc;
 	struct typed_reply *reply;
 	int r;
 
+	if (is_too_large(ipc, data, event->data_size)) {
+		event_refuse(ipc, event);
+		return -EMSGSIZE;
+	}
 	reply = reply_new(t, method->reply, data, event->data_size);
+	/* A small one takes no time. */
+	if (reply && unlikely(event->data_size >= 4096))
+		reply->message.arena.deadline = reply_deadline(t, deadline);
 	r = reply ? unpack(reply, method, data, event->data_size) : -ENOMEM;
 	if (unlikely(r < 0))
 		event_refuse(ipc, event);
 	else
-		r = claim(reply, ipc, method, event);
+		r = take_objects(reply, ipc, method, event);
 	if (unlikely(r < 0)) {
 		free_reply(reply);
 		return r;
@@ -187,14 +203,14 @@ static int take_reply(struct thread *t, const struct ipc_method *method,
  * in *ret_reply; or what went wrong, in error too.
  */
 static int receive(struct thread *t, const struct ipc_method *method, struct ipcbus_event *event,
-		   ProtobufCMessage **ret_reply, struct ipc_error *error)
+		   uint64_t deadline, ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
 	int r = 0;
 
 	if (unlikely(event->kind != IPCBUS_EVENT_REPLY)) {
-		r = reply_failed(t, event, error);
+		r = reply_failed(t, event, deadline, error);
 	} else if (ret_reply) {
-		r = take_reply(t, method, event, ret_reply);
+		r = take_reply(t, method, event, deadline, ret_reply);
 		if (unlikely(r < 0))
 			error_set(error, r);
 	} else {
@@ -218,6 +234,13 @@ void ipc_rpc_free(ProtobufCMessage *message)
 
 /* --- Calls --------------------------------------------------------------------- */
 
+static inline bool is_intercepted(const struct ipc_proxy *proxy)
+{
+	return proxy && proxy->ipc &&
+	       atomic_load_explicit(&proxy->ipc->has_interceptors, memory_order_relaxed);
+}
+
+
 static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		const struct ipc_options *options, const ProtobufCMessage *message,
 		ProtobufCMessage **ret_reply, struct ipc_error *error)
@@ -230,13 +253,14 @@ static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		return error_set(error, r);
 
 	do {
-		r = request_call(&rpc.request, unlikely(options) ? options->parent : NULL);
+		r = request_call(&rpc.request, options);
 		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
 	} while (unlikely(again > 0));
 	done(&rpc, r == 0 && rpc.request.x.event.kind != IPCBUS_EVENT_FAILED);
 	if (unlikely(r < 0))
-		return error_set(error, again);
-	return receive(rpc.request.t, method, &rpc.request.x.event, ret_reply, error);
+		return error_from(error, request_origin(&rpc.request), again);
+	return receive(rpc.request.t, method, &rpc.request.x.event, rpc.request.x.send.deadline,
+		       ret_reply, error);
 }
 
 static __attribute__((noinline)) int call_intercepted(struct ipc_proxy *proxy,
@@ -246,27 +270,20 @@ static __attribute__((noinline)) int call_intercepted(struct ipc_proxy *proxy,
 						      ProtobufCMessage **ret_reply,
 						      struct ipc_error *error)
 {
-	struct ipc *ipc = ipc_ref(proxy->ipc);
-	struct ipc_options changed;
-	struct ipc_intercepted step;
+	struct interception i;
 	int r;
 
-	r = intercept_request(proxy, method ? method->name : NULL, options, &step, &changed);
-	if (r < 0) {
-		error_set(error, r);
-	} else {
-		r = call(proxy, method, &changed, message, ret_reply, error);
-		intercept_after(ipc, &step, r);
-	}
-	ipc_unref(ipc);
-	return r;
+	r = intercept_begin(&i, proxy, method ? method->name : NULL, &options);
+	if (r < 0)
+		return error_set(error, r);
+	return intercept_end(&i, call(proxy, method, options, message, ret_reply, error));
 }
 
 int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		      const struct ipc_options *options, const ProtobufCMessage *message,
 		      ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
-	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors))
+	if (unlikely(is_intercepted(proxy)))
 		return call_intercepted(proxy, method, options, message, ret_reply, error);
 	return call(proxy, method, options, message, ret_reply, error);
 }
@@ -286,8 +303,9 @@ static int end(struct thread *t, const struct async *async, struct ipcbus_event 
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = receive(t, async->method, event, &reply, &error);
-	((ipc_rpc_complete)async->complete)(r, reply, &error, async->cb, async->userdata);
+	r = receive(t, async->method, event, async->deadline, &reply, &error);
+	if (async->complete)
+		((ipc_rpc_complete)async->complete)(r, reply, &error, async->cb, async->userdata);
 	if (reply && !reply_of(reply)->base.kept)
 		ipc_rpc_free(reply);
 	ipc_error_done(&error);
@@ -296,7 +314,7 @@ static int end(struct thread *t, const struct async *async, struct ipcbus_event 
 
 static int call_async(struct ipc_proxy *proxy, const struct async *model,
 		      const struct ipc_options *options, const ProtobufCMessage *message,
-		      uint64_t *ret_id)
+		      struct ipc_slot **ret_slot)
 {
 	struct rpc rpc;
 	int r, again;
@@ -306,7 +324,7 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 		return r;
 
 	do {
-		r = request_async(&rpc.request, model, options ? options->parent : NULL, ret_id);
+		r = request_async(&rpc.request, model, options, ret_slot);
 		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
 	} while (unlikely(again > 0));
 	done(&rpc, r == 0);
@@ -316,7 +334,7 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       const struct ipc_options *options, const ProtobufCMessage *message,
 		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
-		       uint64_t *ret_id)
+		       struct ipc_slot **ret_slot)
 {
 	struct async model = {
 		.end = end,
@@ -326,21 +344,19 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		.cb = cb,
 		.userdata = userdata,
 	};
-	struct ipc_intercepted step;
-	struct ipc_options changed;
+	struct interception i;
 	int r;
 
 	if (!complete)
 		return -EINVAL;
-	r = intercept_request(proxy, model.name, options, &step, &changed);
-	if (r <= 0)
-		return r < 0 ? r : call_async(proxy, &model, options, message, ret_id);
-
-	/* Its end is where interceptors hear of it. */
-	model.intercepted = true;
-	r = call_async(proxy, &model, &changed, message, ret_id);
+	r = intercept_begin(&i, proxy, model.name, &options);
 	if (r < 0)
-		intercept_after(proxy->ipc, &step, r);
+		return r;
+	model.intercepted = i.last;
+	r = call_async(proxy, &model, options, message, ret_slot);
+	if (r < 0)
+		return intercept_end(&i, r);
+	ipc_unref(i.ipc);
 	return r;
 }
 
@@ -369,22 +385,17 @@ static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy,
 							const struct ipc_options *options,
 							const ProtobufCMessage *message)
 {
-	struct ipc_options changed;
-	struct ipc_intercepted step;
+	struct interception i;
 	int r;
 
-	r = intercept_request(proxy, method ? method->name : NULL, options, &step, &changed);
-	if (r < 0)
-		return r;
-	r = oneway(proxy, method, &changed, message);
-	intercept_after(proxy->ipc, &step, r);
-	return r;
+	r = intercept_begin(&i, proxy, method ? method->name : NULL, &options);
+	return r < 0 ? r : intercept_end(&i, oneway(proxy, method, options, message));
 }
 
 int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *message)
 {
-	if (unlikely(proxy && proxy->ipc && proxy->ipc->interceptors))
+	if (unlikely(is_intercepted(proxy)))
 		return oneway_intercepted(proxy, method, options, message);
 	return oneway(proxy, method, options, message);
 }

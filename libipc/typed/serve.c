@@ -16,6 +16,7 @@
 #include "builtin.h"
 #include "core/raw.h"
 #include "core/request.h"
+#include "core/sized.h"
 #include "core/stream.h"
 #include "table.h"
 #include "typed.h"
@@ -26,10 +27,17 @@
 static unsigned int node_flags(const struct ipc_interface *interface)
 {
 	for (size_t i = 0; i < interface->n_methods; i++)
-		if (interface->methods[i].flags &
+		if (method_at(interface, i)->flags &
 		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS))
 			return IPCBUS_NODE_ACCEPT_FDS;
 	return 0;
+}
+
+int interface_check(const struct ipc_interface *interface)
+{
+	if (!interface || interface->method_size < sizeof(struct ipc_method))
+		return -EINVAL;
+	return sized_check(sizeof(*interface), sizeof(*interface), interface);
 }
 
 int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
@@ -39,8 +47,11 @@ int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const
 	struct ipc_object *object;
 	int r;
 
-	if (!ipc || !interface || !ret_object)
+	if (!ipc || !ret_object)
 		return -EINVAL;
+	r = interface_check(interface);
+	if (r < 0)
+		return r;
 	r = object_new(ipc, &typed_type, sizeof(struct typed_object), node_flags(interface),
 		       userdata, &object);
 	if (r < 0)
@@ -62,7 +73,7 @@ int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interfa
 	r = ipc_object_new(ipc, interface, ops, userdata, /* destroy= */ NULL, &object);
 	if (r < 0)
 		return r;
-	return ipc_register_name(ipc, name, object);
+	return ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
 }
 
 /* --- Requests ------------------------------------------------------------------- */
@@ -91,9 +102,9 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 	r = message_unpack(request, method->request, method->flags & IPC_METHOD_REQUEST_RECURSIVE,
 			   call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
-		r = blobs_bind(request);
+		r = blobs_bind(call->ipc, request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
-		r = claims_bind(request);
+		r = claims_bind(call->ipc, request);
 	/* No field can take any: not to be held for as long as the call is kept. */
 	else if (unlikely(request->claims))
 		claims_release(request);
@@ -110,14 +121,14 @@ static const struct ipc_method *method_find(const struct ipc_interface *interfac
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
-		if (interface->methods[middle].code < code)
+		if (method_at(interface, middle)->code < code)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == interface->n_methods || interface->methods[low].code != code)
+	if (low == interface->n_methods || method_at(interface, low)->code != code)
 		return builtin_find(code);
-	return &interface->methods[low];
+	return method_at(interface, low);
 }
 
 /* The same codes come from handlers too, so each says what it is about. */
@@ -150,8 +161,6 @@ static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
 	int r;
 
 	r = raw_receive(call, event, /* copy= */ false, &message);
-	if (r == 0)
-		r = call_intercept(call, "stream");
 	if (r < 0)
 		return r;
 	r = stream_serve(call, message);
@@ -190,7 +199,24 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	return method->invoke(call, request, object->ops, object->base.userdata);
 }
 
-const struct object_type typed_type = { .serve = serve, .new_stream = typed_stream_new };
+/* Before anything is unpacked: many small fields take thirty times their size. */
+static int serve_limited(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	int r = call_limit(call, event);
+
+	return r < 0 ? r : serve(call, event);
+}
+
+static const struct object_type typed_limited_type = {
+	.serve = serve_limited,
+	.new_stream = typed_stream_new,
+};
+
+const struct object_type typed_type = {
+	.serve = serve,
+	.new_stream = typed_stream_new,
+	.limited = &typed_limited_type,
+};
 
 /* --- Replies --------------------------------------------------------------------- */
 
@@ -208,6 +234,11 @@ static int reply_parts(struct ipc_call *call, struct thread *t, const ProtobufCM
 			&x.send);
 	if (r < 0)
 		return r;
+	r = call_gives(call, &packed.table);
+	if (r < 0) {
+		packed_done(&packed, call->ipc, /* sent= */ false);
+		return r;
+	}
 	if (!packed.table.n && !x.send.iov_count)
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
 

@@ -7,6 +7,7 @@
 
 #include "core/errors.h"
 #include "core/proxy.h"
+#include "core/sized.h"
 #include "core/stream.h"
 #include "typed.h"
 
@@ -14,6 +15,8 @@ struct typed_stream {
 	struct ipc_stream base;
 	struct ipc_method in;	/* what comes, and what goes, as methods */
 	struct ipc_method out;
+	ipc_rpc_receive receive; /* of generated code, or NULL; set once, under the lock */
+	ipc_rpc_cb cb;		/* of the program, for it */
 };
 
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
@@ -86,6 +89,7 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 		.code = method->code,
 		.name = method->name,
 		.method = method,
+		.timeout_usec = method->timeout_usec,
 		.server = server,
 		.defer = server && !(method->flags & IPC_METHOD_REQUEST_STREAM),
 	};
@@ -97,6 +101,9 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	r = stream_new(ipc, &of, ret_stream);
 	if (r < 0)
 		return r;
+	if (!server)
+		(*ret_stream)->max_message = atomic_load_explicit(&ipc->reply_max,
+								  memory_order_relaxed);
 	typed_stream(*ret_stream)->in = in;
 	describe_direction(&typed_stream(*ret_stream)->out, method, !server);
 	return 0;
@@ -107,8 +114,8 @@ int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **r
 	const struct ipc_interface *interface = typed_object(call->object)->interface;
 
 	for (size_t i = 0; i < interface->n_methods; i++)
-		if (interface->methods[i].code == code && interface->methods[i].open)
-			return new_stream(call->ipc, &interface->methods[i], /* server= */ true,
+		if (method_at(interface, i)->code == code && method_at(interface, i)->open)
+			return new_stream(call->ipc, method_at(interface, i), /* server= */ true,
 					  ret_stream);
 	return -EOPNOTSUPP;
 }
@@ -121,10 +128,13 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 			      call->object->interface, call->method->name);
 }
 
+/* How long the server may leave no space for the request. */
+#define REQUEST_USEC	5000000
+
 /* The request of a stream of replies is the one message of the other direction. */
 static int send_request(struct ipc_stream *stream, const ProtobufCMessage *request)
 {
-	int r = ipc_rpc_stream_send(stream, stream->of.method, STREAM_SPACE_USEC, request);
+	int r = ipc_rpc_stream_send(stream, stream->of.method, REQUEST_USEC, request);
 
 	return r < 0 ? r : ipc_stream_end(stream);
 }
@@ -215,4 +225,55 @@ int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *met
 	int r = ipc_rpc_stream_send(stream, method, /* timeout_usec= */ 0, reply);
 
 	return r < 0 ? r : ipc_stream_end(stream);
+}
+
+/* --- Callbacks ------------------------------------------------------------------------ */
+
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	struct typed_stream *typed = typed_stream(stream);
+	const void *message;
+
+	if (stream_receive(stream, /* timeout_usec= */ 0, &message, NULL) > 0)
+		typed->receive(stream, message, typed->cb, userdata);
+}
+
+/* False: it has one. */
+static bool set_receive(struct ipc_stream *stream, ipc_rpc_receive receive, ipc_rpc_cb cb)
+{
+	struct typed_stream *typed = typed_stream(stream);
+	bool first;
+
+	stream_lock(stream);
+	first = !receive || !typed->receive;
+	if (first) {
+		typed->receive = receive;
+		typed->cb = cb;
+	}
+	stream_unlock(stream);
+	return first;
+}
+
+int ipc_rpc_stream_set_ops(struct ipc_stream *stream, const struct ipc_method *method,
+			   ipc_rpc_receive receive, ipc_rpc_cb cb,
+			   const struct ipc_stream_ops *ops, void *userdata)
+{
+	struct ipc_stream_ops own;
+	int r;
+
+	if (!stream || !method || stream->of.method != method || !receive || !cb || !ops)
+		return -EINVAL;
+	r = sized_copy(&own, sizeof(own), sizeof(own), ops);
+	if (r < 0)
+		return r;
+	if (own.on_message)
+		return -EINVAL;
+	own.size = sizeof(own);
+	own.on_message = on_message;
+	if (!set_receive(stream, receive, cb))
+		return -EALREADY;
+	r = ipc_stream_set_ops(stream, &own, userdata);
+	if (r < 0)
+		set_receive(stream, NULL, NULL);
+	return r;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The object table of a message, for both sides. See table.h; called by
- * blob.c to send, by rpc.c and serve.c to receive.
+ * The object table of a message, on both sides; see table.h. Called by blob.c to send, and
+ * by rpc.c and serve.c to receive.
  */
 #include <errno.h>
 #include <unistd.h>
 
 #include "core/object.h"
 #include "core/proxy.h"
+#include "memory.h"
 #include "table.h"
 #include "walk.h"
 
@@ -31,7 +32,7 @@ static int build_object(struct visitor *visitor, uint64_t *id)
 	return table_append_node(builder->table, builder->ipc, id_node(*id), *id);
 }
 
-/* A fd's tag is its number. */
+/* The tag of a fd is its number in the sender. */
 static int build_fd(struct visitor *visitor, int32_t *fd)
 {
 	struct table_builder *builder = (struct table_builder *)visitor;
@@ -61,31 +62,13 @@ int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *me
 
 struct claim {
 	struct ipc_raw_entry entry;
-	void *field;			/* uint64_t *id or int32_t *fd; NULL: none yet */
+	void *field;		/* uint64_t *id or int32_t *fd that is bound; NULL: free */
 };
 
 struct claims {
 	unsigned int n;
 	struct claim claims[];
 };
-
-/* The number that the field gets; 0 for an object that ended meanwhile. */
-static uint64_t claim_id(const struct claim *claim)
-{
-	if (claim->entry.type == IPC_RAW_PROXY)
-		return ipc_proxy_id(claim->entry.proxy);
-	return ipc_object_id(claim->entry.object);
-}
-
-/* Whether nobody took it out of its field. */
-static bool claim_is_kept(const struct claim *claim)
-{
-	if (!claim->field)
-		return true;
-	if (claim->entry.type == IPC_RAW_FD)
-		return *(int32_t *)claim->field >= 0;
-	return *(uint64_t *)claim->field != 0;
-}
 
 int claims_take_more(struct message *message, struct ipc *ipc, const struct ipcbus_event *event)
 {
@@ -142,7 +125,8 @@ int claims_take_fd(struct claims *claims, uint64_t tag)
 
 struct binder {
 	struct visitor visitor;
-	struct claims *claims;		/* NULL: none came */
+	struct ipc *ipc;
+	struct message *message;	/* its claims are NULL: no object came */
 };
 
 static int bind_object(struct visitor *visitor, uint64_t *id)
@@ -153,11 +137,14 @@ static int bind_object(struct visitor *visitor, uint64_t *id)
 	if (!*id)
 		return 0;
 
-	claim = claim_find(binder->claims, /* is_fd= */ false, *id);
+	claim = claim_find(binder->message->claims, /* is_fd= */ false, *id);
 	if (!claim)
 		return -EBADMSG;
 	claim->field = id;
-	*id = claim_id(claim);
+	if (claim->entry.type == IPC_RAW_PROXY)
+		*id = ipc_proxy_id(claim->entry.proxy);
+	else if (ipc_object_id(claim->entry.object, id) < 0)
+		*id = 0; /* the object was ended in the meantime */
 	return 0;
 }
 
@@ -169,7 +156,7 @@ static int bind_fd(struct visitor *visitor, int32_t *fd)
 	if (*fd < 0)
 		return -EBADMSG;
 
-	claim = claim_find(binder->claims, /* is_fd= */ true, (uint64_t)*fd);
+	claim = claim_find(binder->message->claims, /* is_fd= */ true, (uint64_t)*fd);
 	if (!claim)
 		return -EBADMSG;
 	claim->field = fd;
@@ -177,7 +164,20 @@ static int bind_fd(struct visitor *visitor, int32_t *fd)
 	return 0;
 }
 
-/* Releases what no field took. */
+/* Its size cannot change any more, so ipc_memory_take() need not look again. */
+static int bind_memory(struct visitor *visitor, Ipc__Memory *memory)
+{
+	struct binder *binder = (struct binder *)visitor;
+	size_t size;
+	int r;
+
+	if (!memory->fd)
+		return 0;
+	r = memory_check(memory->fd->fd, /* seals= */ 0, &size);
+	return r < 0 ? r : memory_count(binder->ipc, &binder->message->file_bytes, size);
+}
+
+/* Releases the claims that no field is bound to. */
 static void claims_trim(struct claims *claims)
 {
 	unsigned int n = 0;
@@ -191,11 +191,12 @@ static void claims_trim(struct claims *claims)
 	claims->n = n;
 }
 
-int claims_bind(struct message *message)
+int claims_bind(struct ipc *ipc, struct message *message)
 {
 	struct binder binder = {
-		.visitor = { .object = bind_object, .fd = bind_fd },
-		.claims = message->claims,
+		.visitor = { .object = bind_object, .fd = bind_fd, .memory = bind_memory },
+		.ipc = ipc,
+		.message = message,
 	};
 	int r;
 
@@ -216,7 +217,11 @@ void claims_release(struct message *message)
 		return;
 
 	message->claims = NULL;
-	for (unsigned int i = 0; i < claims->n; i++)
-		if (claim_is_kept(&claims->claims[i]))
+	for (unsigned int i = 0; i < claims->n; i++) {
+		const struct claim *claim = &claims->claims[i];
+		const int32_t *fd = claim->entry.type == IPC_RAW_FD ? claim->field : NULL;
+
+		if (!fd || *fd >= 0)
 			entry_release(&claims->claims[i].entry);
+	}
 }

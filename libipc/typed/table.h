@@ -2,20 +2,21 @@
 /*
  * Objects and file descriptors in messages.
  *
- * In the payload an Ipc__Object or Ipc__Fd is just a number. The thing itself
- * is in the driver's object table, with that number as tag: one entry for each
- * field, in the order of a walk over the message.
+ * In the payload, an Ipc__Object or Ipc__Fd is only a number. What it stands for travels in
+ * the driver's object table: one entry for each such field, with that number as its tag, in
+ * the order in which walk.h visits the fields.
  *
- *   sender     walk: field -> entry            (struct table)
- *   driver     entry -> the receiver's own number
- *   receiver   entries -> claims, references that the message holds;
- *              walk: field takes the first free claim of its kind and tag, and
- *              gets the receiver's own number
+ *   sender     makes an entry for each field (struct table)
+ *   driver     replaces each entry by the receiver's own number
+ *   receiver   makes a claim of each entry: a reference that the message holds; then binds
+ *              each field to the first free claim of its kind and tag, and writes the
+ *              receiver's own number into the field
  *
- * A claim that no field takes is released at once, one that a field took is
- * released with the message, unless ipc_take_*() emptied the field. A field
- * that finds no claim makes the message invalid: nobody can name what they
- * were not given.
+ * A claim that no field is bound to is released at once. The others are released with the
+ * message, except a file descriptor that ipc_take_fd() took out of its field.
+ * ipc_take_proxy() and ipc_take_object() take a reference of their own, so a program may
+ * call them with any number. A field without a claim makes the message invalid, so no
+ * sender can name what it did not send.
  */
 #ifndef IPC_TABLE_H
 #define IPC_TABLE_H
@@ -24,15 +25,17 @@
 #include "message.h"
 
 /*
- * Lists what the message holds and prepares its objects for being sent. On
- * failure they are not sent: -EBADF: a negative fd, or an object that is none
- * of this connection's; -E2BIG: more than IPCBUS_MAX_OBJECTS.
+ * Fills the table with the objects, proxies and fds of the message. The caller must send
+ * the message or call table_unsent(). On failure there is nothing to undo:
+ *
+ *   -EBADF  a field has a negative fd, or an object of another connection
+ *   -E2BIG  there are more than IPCBUS_MAX_OBJECTS
  */
 int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *message);
 
 /*
- * Takes over all that came with an event, for a message that was initialised.
- * On failure (-ENOMEM) nothing is held.
+ * Moves all objects that came with an event into claims of the message, which the caller
+ * has initialized. On failure (-ENOMEM) they were released.
  */
 int claims_take_more(struct message *message, struct ipc *ipc, const struct ipcbus_event *event);
 
@@ -42,11 +45,17 @@ static inline int claims_take(struct message *message, struct ipc *ipc,
 	return likely(!event->object_count) ? 0 : claims_take_more(message, ipc, event);
 }
 
-/* Takes a fd that no field is bound to yet out of the claims: -ENOENT. */
+/* Removes the first free claim that is a fd and has this tag. Returns the fd, which the
+ * caller must close, or -ENOENT. */
 int claims_take_fd(struct claims *claims, uint64_t tag);
-/* Gives the claims to the fields of the unpacked message: 0 or -EBADMSG. */
-int claims_bind(struct message *message);
-/* Releases all claims that are still the message's. */
+/*
+ * Binds the fields of the unpacked message to its claims: after blobs_bind().
+ *
+ *   -EBADMSG   a field has no claim, or the file of an Ipc__Memory is no memory of fixed size
+ *   -EMSGSIZE  the files are larger than ipc_set_blob_max() allows
+ */
+int claims_bind(struct ipc *ipc, struct message *message);
+/* Releases all claims that the message still holds. */
 void claims_release(struct message *message);
 
 #endif /* IPC_TABLE_H */

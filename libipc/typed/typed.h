@@ -17,6 +17,7 @@
 
 #include "core/call.h"
 #include "core/object.h"
+#include "core/slot.h"
 #include "core/thread.h"
 #include "message.h"
 
@@ -34,22 +35,32 @@ struct typed_object {
 
 extern const struct object_type typed_type;
 
-/* Of an object whose type is typed_type. */
+/* The object must be of this type. */
 static inline struct typed_object *typed_object(struct ipc_object *object)
 {
 	return (struct typed_object *)object;
 }
 
+/* A program's table may have longer or shorter entries than ours. */
+static inline const struct ipc_method *method_at(const struct ipc_interface *interface, size_t i)
+{
+	return (const struct ipc_method *)((const char *)interface->methods +
+					   i * interface->method_size);
+}
+
+/* 0, or what sized_check() says, of an interface that a program passes; NULL is -EINVAL. */
+int interface_check(const struct ipc_interface *interface);
+
 /* The request of a served call, in the memory of the call. */
 struct typed_call {
 	struct message request;
-	uint64_t block[];	/* where a usual one is unpacked to */
+	uint64_t block[];	/* the first memory of the request's arena */
 };
 
 /*
- * Unpacks what came as a request of that method, and binds entries and blobs to its
- * fields. Takes over what came, also when it fails; then the call releases it. -EBADMSG,
- * -ENOMEM.
+ * Unpacks the payload of the call as a request of the method, and binds objects and blobs
+ * to its fields. The call owns what came with the event, also on failure, and releases it
+ * at its end. Fails as message_unpack() and claims_bind() do.
  */
 int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 		 const struct ipc_method *method, ProtobufCMessage **ret_message);
@@ -57,8 +68,8 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 /* streams.c: object_type.new_stream of typed objects. */
 int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
 
-/* Packs a message without objects and blobs into the scratch, where nothing must be
- * stashed, and makes that what is sent. */
+/* Packs a message without objects and blobs into the thread's scratch buffer, which must not
+ * hold a stashed reply, and makes that the content of *send. */
 static inline int message_pack(struct thread *t, const ProtobufCMessage *message,
 			       struct ipcbus_send *send)
 {

@@ -15,27 +15,22 @@ static const void *field_at(const ProtobufCMessage *message, unsigned int offset
 	return (const char *)message + offset;
 }
 
-static uint64_t *id_of(const ProtobufCMessage *message)
-{
-	return &((Ipc__Object *)message)->id;
-}
-
-static int32_t *fd_of(const ProtobufCMessage *message)
-{
-	return &((Ipc__Fd *)message)->fd;
-}
-
 static int walk_one(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth)
 {
 	const ProtobufCMessageDescriptor *type = message->descriptor;
+	int r;
 
 	if (type == &ipc__object__descriptor)
-		return visitor->object ? visitor->object(visitor, id_of(message)) : 0;
+		return visitor->object ?
+			       visitor->object(visitor, &((Ipc__Object *)message)->id) : 0;
 	if (type == &ipc__fd__descriptor)
-		return visitor->fd ? visitor->fd(visitor, fd_of(message)) : 0;
+		return visitor->fd ? visitor->fd(visitor, &((Ipc__Fd *)message)->fd) : 0;
 	if (type == &ipc__blob__descriptor)
 		return visitor->blob ? visitor->blob(visitor, (Ipc__Blob *)message) : 0;
-	return walk(message, visitor, depth + 1);
+	r = walk(message, visitor, depth + 1);
+	if (r == 0 && type == &ipc__memory__descriptor && visitor->memory)
+		r = visitor->memory(visitor, (Ipc__Memory *)message);
+	return r;
 }
 
 static int walk_repeated(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,

@@ -3,7 +3,7 @@
  * Large data in messages: fields of the types ipc.Blob and ipc.Memory. The rules and the
  * error list of <ipc/ipc.h> apply.
  *
- * A blob is 0 bytes to 1 GiB. The library does not copy it.
+ * A blob is 0 bytes to IPC_BLOB_MAX. The library does not copy it.
  *
  *   Sending     The bytes stay in the sender's memory. They must not change until the
  *               call, oneway, stream send or reply function returns. The kernel copies
@@ -15,6 +15,11 @@
  *               bytes are copied into a sealed memory file, which is mapped for the
  *               receiver. Only the time differs: fresh memory costs about ten times the
  *               copy.
+ *   Limits      The files of one message, of blobs and of shared memory, have at most
+ *               ipc_set_blob_max() bytes together. A larger message fails with -EMSGSIZE: its
+ *               handler does not run, and a call whose reply it is fails. A file whose size may
+ *               change fails with -EBADMSG in the same way. So does a blob's file with holes,
+ *               whose memory is not there yet: reading it would take the receiver's memory.
  *
  *	Camera__Frame frame = CAMERA__FRAME__INIT;
  *	Ipc__Blob pixels = IPC__BLOB__INIT;
@@ -52,6 +57,8 @@ struct ipc_memory;
 
 /* From this number of bytes on, a blob travels as a file. */
 #define IPC_BLOB_LARGE		((size_t)4 << 20)
+/* The maximum of bytes of blobs and shared memory that arrive as files in one message. */
+#define IPC_BLOB_MAX		((size_t)1 << 30)
 /* Maximum of non-empty blobs in one message; with more, sending fails with -E2BIG. */
 #define IPC_BLOBS_MAX		64
 
@@ -81,9 +88,19 @@ static inline size_t ipc_blob_size(const Ipc__Blob *blob)
 }
 
 /*
+ * Limit the bytes of blobs and shared memory that arrive as files in one message on this
+ * connection, requests and replies. Other blobs lie in the region, whose size limits them.
+ * Without a call, the limit is IPC_BLOB_MAX.
+ *
+ *   -EINVAL   size is 0 or more than IPC_BLOB_MAX.
+ */
+int ipc_set_blob_max(struct ipc *ipc, size_t size);
+
+/*
  * Set a field that will be sent to the first size bytes of sealed memory, which are not
  * copied at all. The caller keeps its reference of memory at least until the message is
- * sent.
+ * sent. Pages of them that were never written are allocated here, because receivers refuse
+ * holes.
  *
  *   -EINVAL   The memory is smaller than size.
  *   -EBUSY    The memory is not sealed; see ipc_memory_seal().
@@ -143,7 +160,8 @@ static inline void ipc_memory_put(Ipc__Memory *field, Ipc__Fd *fd,
  * *ret_memory. One thread at a time for each message.
  *
  * A sender that may write can change the bytes at any time. Copy them before you check
- * them, unless ipc_memory_is_sealed().
+ * them, unless ipc_memory_is_sealed(). Pages that nobody wrote yet are allocated by who touches
+ * them first. So reading all of it may take as much memory as ipc_set_blob_max() allows.
  *
  *   -ENOENT   The field is empty.
  *   -EBADMSG  It is no memory of fixed size.

@@ -16,17 +16,20 @@
  *   call        struct ipc_call: one request that this process serves. A oneway is a
  *               request without a reply.
  *   stream      struct ipc_stream: one end of a sequence of messages.
+ *   slot        struct ipc_slot: a callback that is registered.
+ *   cancellation  struct ipc_cancellation: what ends calls of this process early.
  *   chain       A call, with the calls that its handler makes, and so on.
- *   serving thread  A thread inside ipc_run() or ipc_process(), or one that waits in
- *               a stream function. Handlers and callbacks run on serving threads.
+ *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
+ *               on serving threads.
  *
  * Contents
  *
- *   <ipc/ipc.h>     connections, threads and event loops, objects, proxies, objects and
- *                   files in messages, calling, serving, interceptors, errors,
- *                   administration
+ *   <ipc/ipc.h>     connections, slots, threads and event loops, objects, proxies, objects
+ *                   and files in messages, calling, serving, interceptors, errors
+ *   <ipc/admin.h>   freezing processes, the service manager; included here
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
+ *   <ipc/limits.h>  limits on what peers send and hold; included here
  *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/blob.h>    large data and shared memory
  *   <ipc/monitor.h> records of the traffic on a bus
@@ -43,20 +46,24 @@
  *   Blocking    A function does not wait for other processes, except where its comment
  *               says that it blocks. Signals do not end a wait, except where -EINTR is
  *               listed.
- *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. IPC_NEVER means no
- *               limit.
+ *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
+ *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
+ *               duration is not set.
  *   Threads     Any thread may call any function on what it holds a reference to, or
  *               was passed in a handler or callback, at any time. "Set-up only" marks
  *               functions that no other thread may race with. Messages and structures
  *               are plain memory: one thread at a time changes one.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
  *               any function, but must not drop the last reference of its connection.
- *               Exception: an interceptor must not register or unregister names.
  *               Handlers and callbacks of a connection run concurrently if several
  *               threads serve it.
  *   Fork        A connection and all that came from it are unusable in a child process.
  *               Functions fail with -ECHILD there. The child opens its own connection
- *               and may only unref what it inherited, and streams not even that.
+ *               and may only unref what it inherited.
+ *   Structures  A structure whose first member is size can grow at its end. The program sets
+ *               size to its sizeof, also where a function fills the structure; a smaller one
+ *               fails with -EINVAL. What the program sets and this library does not know fails
+ *               with -E2BIG. Structures that the library passes to the program grow too.
  *   Side effects  The library never aborts, installs no signal handlers, and prints
  *               nothing except in ipc_fail(). It starts threads only as far as
  *               ipc_set_threads() allows. Those threads block all signals.
@@ -73,7 +80,9 @@
  *                 connection, or a file descriptor that is not open.
  *   -E2BIG        The message has more than 64 objects, file descriptors and large
  *                 blobs together, or more than IPC_BLOBS_MAX blobs.
- *   -EDEADLK      This thread waits for a reply, so it cannot serve here.
+ *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last
+ *                 one that serves, so it cannot wait for a stream.
+ *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
  *   -EDQUOT       A quota is used up: connections, objects, proxies, watches, threads,
  *                 open calls or files of this user, or its part of the receiver's region.
@@ -82,7 +91,8 @@
  *   The receiver
  *   -EOWNERDEAD   The object's process died or destroyed the object.
  *   -EHOSTDOWN    The object's process is frozen.
- *   -EMSGSIZE     The message can never fit into the receiver's region.
+ *   -EMSGSIZE     The message can never fit into the receiver's region, or the receiver
+ *                 limits the size of messages.
  *   -ENOSPC       The receiver's region is full at the moment.
  *   -EAGAIN       Oneway or stream: the receiver has no space now. Receiving: no message
  *                 arrived in time. Try again later.
@@ -100,8 +110,9 @@
  *   -EPROTOTYPE   The object has another interface, or an incompatible version of it.
  *   -EBADMSG      A message does not match its type, nests deeper than 100, or needs more
  *                 memory than 64 times its size plus 64 KiB.
- *   -EREMOTEIO    The service reports an error of its own, see struct ipc_error. A service
- *                 may report any other errno as well.
+ *   -EREMOTEIO    The service reports an error of its own, or one of a service behind it.
+ *                 A service may report any other errno as well, with the exceptions that
+ *                 enum ipc_origin lists.
  *   -ENOMSG       The server ended the call without a reply.
  *   -ETIMEDOUT    The time limit expired.
  *   -ECANCELED    The call or stream was canceled, or its connection was closed.
@@ -122,6 +133,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <ipc/admin.h>
+#include <ipc/limits.h>
 #include <ipc/name.h>
 #include <ipc/stream.h>
 
@@ -136,9 +149,13 @@ struct ipc_call;
 struct ipc_interface;
 struct ipc_error;
 struct ipc_stream;
+struct ipc_slot;
+struct ipc_cancellation;
 
 /* As a time: no limit. */
 #define IPC_NEVER	UINT64_MAX
+/* For ipc_proxy_set_timeout(): the limit that applies without a setting. */
+#define IPC_INHERIT	(UINT64_MAX - 1)
 
 /* Unrefs or frees a variable at the end of its scope:
  * ipc_auto(ipc_unref) struct ipc *ipc = NULL; */
@@ -172,8 +189,8 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 /*
  * Take or drop a reference. The last ipc_unref() closes the connection: its objects die,
  * its async calls complete with -ECANCELED inside ipc_unref(). Objects and proxies hold no
- * reference of their connection: unref them first. Streams, kept calls and replies of bytes
- * (raw.h) hold one.
+ * reference of their connection: unref them first. Slots that the program has, streams, kept
+ * calls and replies of bytes (raw.h) hold one.
  */
 struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
@@ -186,6 +203,50 @@ struct ipc *ipc_unref(struct ipc *ipc);
  *   -EOPNOTSUPP  The driver does not have this feature.
  */
 int ipc_set_clear(struct ipc *ipc, int clear);
+
+/* --- Slots ----------------------------------------------------------------- */
+
+/*
+ * Every function that registers a callback has an output ret_slot. If it is not NULL, the
+ * caller gets a slot, which is a handle of the registration, and has to pass it to one of
+ * ipc_slot_end(), ipc_slot_end_async() and ipc_slot_release() once. *ret_slot is written before
+ * the callback can run. With NULL, the registration lasts until it ends by itself: when its one
+ * callback has run, when that which it is about ends, or when the connection closes. A slot
+ * stays valid after such an end too. It holds a reference of the connection.
+ *
+ * Ending a slot ends the registration. It guarantees, in this order:
+ *   1. The callback does not begin any more.
+ *   2. It does not run any more.
+ *   3. destroy runs once, if ipc_slot_set_destroy() set it. Nothing of the library uses userdata
+ *      after that.
+ *
+ * ipc_slot_end() returns when all of that is so. It blocks until the callback and destroy have
+ * returned on other threads. So do not hold a lock that the callback takes. If the callback calls
+ * it for its own slot, the function does not wait for its own thread, and destroy runs when the
+ * callback returns.
+ * ipc_slot_end_async() does not wait. If the callback is running, destroy runs on the last
+ * thread that leaves the callback; else it runs before the function returns. Use this one in
+ * callbacks, and under locks that callbacks take.
+ * Both call the service manager if the slot is one of <ipc/name.h>, and block for that.
+ *
+ * ipc_slot_release() gives up the slot; the registration goes on. All three accept and
+ * return NULL, and free what belongs to the slot in a forked child too.
+ *
+ * ipc_slot_set_destroy() makes destroy(userdata) run once, when the registration has ended and its
+ * callback does not run any more. If that is so already, destroy runs at once. A later call
+ * replaces destroy. Without it, userdata must stay valid until the slot was ended or the
+ * registration ended by itself. One thread at a time uses a slot.
+ *
+ *	r = echo_on_death(echo, on_death, state, &slot);
+ *	if (r == 0)
+ *		ipc_slot_set_destroy(slot, state_free);
+ *	...
+ *	slot = ipc_slot_end(slot);
+ */
+struct ipc_slot *ipc_slot_end(struct ipc_slot *slot);
+struct ipc_slot *ipc_slot_end_async(struct ipc_slot *slot);
+struct ipc_slot *ipc_slot_release(struct ipc_slot *slot);
+void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata));
 
 /* --- Threads and event loops --------------------------------------------- */
 
@@ -216,9 +277,9 @@ void ipc_stop(struct ipc *ipc);
 
 /*
  * For event loops. ipc_get_fd() returns a file descriptor that is readable (EPOLLIN) when
- * there is something to serve. The connection owns it. ipc_process() handles one event,
- * without sleeping, and returns 1; it returns 0 if there is none. Call it until it returns
- * 0. A handler that it runs may block.
+ * there is something to serve. The connection owns it. ipc_process() handles one event and
+ * the next callbacks of one stream, without sleeping, and returns 1; it returns 0 if there is
+ * nothing to serve. Call it until it returns 0. A handler that it runs may block.
  *
  *   -EMFILE, -ENOMEM  ipc_get_fd(): the first call cannot create the file descriptor.
  *   -EDEADLK, -EDQUOT ipc_process(): as ipc_run().
@@ -236,15 +297,15 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
 
 /*
  * Call cb once, on a serving thread, when a oneway that failed with -EAGAIN may be tried
- * again. It may fail again: then call this function again. Each call replaces the callback
- * of the connection; NULL removes it. Streams have their own, ipc_stream_on_ready(). Space
- * may become available just before this call, so if other threads send too, try once more
- * after it. userdata must stay valid until cb has run or was removed.
+ * again. It may fail again: then call this function again. Each call registers one callback
+ * more. Streams have their own, ipc_stream_set_ops(). Space may become available just before
+ * this call, so if other threads send too, try once more after it.
  *
  *   -EMFILE   This process cannot open more files.
  */
 typedef void (*ipc_writable_cb)(struct ipc *ipc, void *userdata);
-int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata);
+int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
+		    struct ipc_slot **ret_slot);
 
 /* --- Objects ------------------------------------------------------------- */
 
@@ -267,6 +328,7 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object);
 /*
  * Request features for the object, before it is registered, sent, or its id is read.
  * Set-up only. flags: IPC_OBJECT_LABEL makes ipc_call_label() work in its handlers.
+ * IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each stream holds a file descriptor then.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls of the object are
  * served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
@@ -276,7 +338,9 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object);
  *   -EBUSY    The object is already in use.
  */
 #define IPC_OBJECT_LABEL	(1U << 0)
+#define IPC_OBJECT_PIDFD	(1U << 1)
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags);
+
 int ipc_object_set_priority(struct ipc_object *object, int policy, int priority);
 
 /*
@@ -290,18 +354,23 @@ typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
- * Return the number for the id field of an Ipc__Object in a message to be sent. It is
- * valid on this connection as long as the object lives. Returns 0, which means no object,
- * if the kernel object cannot be created: out of memory or quota, or a priority that is
- * not permitted.
+ * Get the number for the id field of an Ipc__Object in a message to be sent. It is valid on
+ * this connection as long as the object lives. The first call creates the kernel object.
+ *
+ *   -EPERM    This process may not have the priority of ipc_object_set_priority().
  */
-uint64_t ipc_object_id(const struct ipc_object *object);
+int ipc_object_id(struct ipc_object *object, uint64_t *ret_id);
 
 /* Return the userdata of ipc_object_new(). */
 void *ipc_object_userdata(const struct ipc_object *object);
 
-/* Who uses the object now. All 0 if the object was never sent or registered. */
+/*
+ * Who uses the object now. All 0 if the object was never sent or registered.
+ *
+ *	struct ipc_object_info info = { .size = sizeof(info) };
+ */
 struct ipc_object_info {
+	size_t size;		/* sizeof(struct ipc_object_info) */
 	unsigned int refs;	/* proxies of others, messages in flight that contain it */
 	unsigned int pending;	/* messages to it that are not finished */
 	unsigned int oneways;	/* of those, oneways that wait for an earlier one */
@@ -344,43 +413,37 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args,
 /*
  * Watch for death: call cb once, on a serving thread, when the object's process died or
  * destroyed the object, or soon if that has already happened. A proxy may have many
- * watches. A watch holds a reference of the proxy until cb has returned or the watch is
- * removed. *ret_id is for ipc_proxy_off_death(); ret_id may be NULL. If the connection
- * closes first, cb is not called.
+ * watches. A watch holds a reference of the proxy until it ends. It ends when cb has returned.
+ * If the connection closes first, cb is not called.
  *
- * ipc_proxy_off_death() removes the watch. After 0, cb will not start any more, but may
- * still be running on another thread.
- *
- *   -ENOENT   ipc_proxy_off_death(): cb was called, or is about to be.
  *   -EDQUOT   This user has too many watches.
  */
 typedef void (*ipc_death_cb)(struct ipc_proxy *proxy, void *userdata);
 int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
-		       uint64_t *ret_id);
-int ipc_proxy_off_death(struct ipc_proxy *proxy, uint64_t id);
+		       struct ipc_slot **ret_slot);
 
 /*
  * Watch for freezing: call cb on a serving thread with frozen 1 when the object's process
  * is frozen, and with 0 when it is thawed. If it is frozen now, cb is called at once. A
  * change that is reverted before its delivery is not reported. The watch ends silently
- * with the object. Otherwise as ipc_proxy_on_death() and ipc_proxy_off_death().
+ * with the object. Otherwise as ipc_proxy_on_death().
  */
 typedef void (*ipc_freeze_cb)(struct ipc_proxy *proxy, int frozen, void *userdata);
 int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,
-			uint64_t *ret_id);
-int ipc_proxy_off_freeze(struct ipc_proxy *proxy, uint64_t id);
+			struct ipc_slot **ret_slot);
 
 /* --- Objects and files in received messages -------------------------------- */
 
 /*
- * Take an object or a file descriptor out of a received message. The caller owns it then,
- * and the field becomes empty. What is not taken is released with the message.
+ * Take an object or a file descriptor out of a received message. The field becomes empty.
+ * What is not taken is released with the message.
  *
- * id must point to the id of an Ipc__Object in a message that this connection received,
- * fd to the fd of such an Ipc__Fd. Any other pointer corrupts reference counts.
- * ipc_take_proxy() is for objects of others, ipc_take_object() for own objects that were
- * sent back. ipc_take_fd() returns the file descriptor, which is O_CLOEXEC. One thread at
- * a time for each message.
+ * id points to the id of an Ipc__Object. ipc_take_proxy() is for objects of others,
+ * ipc_take_object() for own objects that were sent back. The caller gets a reference and
+ * releases it with ipc_proxy_unref() or ipc_object_unref().
+ * fd must point to the fd of an Ipc__Fd in a received message. ipc_take_fd() returns the file
+ * descriptor, which is O_CLOEXEC and belongs to the caller then. One thread at a time for
+ * each message.
  *
  *   -ENOENT   The field is empty; also if the own object ended in the meantime.
  *   -EXDEV    ipc_take_proxy(): the object belongs to this connection.
@@ -403,10 +466,13 @@ int ipc_take_fd(int32_t *fd);
  *   2. ipc_proxy_set_timeout()
  *   3. the option timeout_ms of its method in the .proto file
  *   4. ipc_set_timeout()
- * 0 removes a setting. Without any setting there is no limit. When the time is over, the
- * call returns -ETIMEDOUT, the server is notified, and a later reply is dropped. A call
- * that is made in a handler, or for a call (options.parent), has no later deadline than
- * that call, and is canceled with it. A reply to that call does not end it.
+ * Without any setting there is no limit. IPC_NEVER is a setting without a limit. IPC_INHERIT
+ * removes the setting of a proxy. 0 fails with -EINVAL. When the time is over, the call
+ * returns -ETIMEDOUT, the server is notified, and a later reply is dropped. A call that is
+ * made in a handler, or for a call (options.parent), has no later deadline than that call,
+ * and is canceled with it. A reply to that call does not end it.
+ *
+ * 1 and 3 limit a whole stream (see ipc_stream_remaining()), 2 and 4 only its opening.
  */
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);
 int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
@@ -416,17 +482,17 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
  * struct ipc_options options = { .timeout_usec = 50000 };
  */
 struct ipc_options {
-	uint64_t timeout_usec;		/* Call: the time limit; 0: see above. Oneway: how
-					 * long to wait for space; 0: not at all */
-	uint64_t id;			/* Call: number of ipc_new_id(), for ipc_cancel();
-					 * 0: none, or a new one if it is async. Two async
-					 * calls with one id: -EEXIST */
-	struct ipc_call *parent;	/* Call: make it for this call, which may be served
-					 * on another thread. It is canceled with the parent
-					 * (-ECANCELED) and has no later deadline
+	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
+					 * limit; 0: see above. Oneway: how long to wait for
+					 * space; 0: the default, which is not to wait */
+	struct ipc_cancellation *cancellation;	/* Call, or opening a stream: ends it early,
+					 * see ipc_cancellation_new(); or NULL */
+	struct ipc_call *parent;	/* Call or stream: make it for this call, which may
+					 * be served on another thread. It is canceled with
+					 * the parent (-ECANCELED) and has no later deadline
 					 * (-ETIMEDOUT); a reply to the parent does not end
-					 * it. NULL: the call that this thread serves.
-					 * -EINVAL: the parent already has a reply */
+					 * it. NULL: the call that this thread serves; of a
+					 * stream, none. -EINVAL: the parent has a reply */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
 					 * NULL; or NULL */
 	uint32_t flags;			/* Oneway: IPC_REPLACE or 0 */
@@ -437,16 +503,27 @@ struct ipc_options {
  * process to the same method of the same object. */
 #define IPC_REPLACE	(1U << 0)
 
-/* Return a number that this connection has not used before; 0 if ipc is NULL. */
-uint64_t ipc_new_id(struct ipc *ipc);
-
 /*
- * Cancel the calls of this connection with that id, from any thread. They fail with
- * -ECANCELED, and the server is notified. A call that is not sent yet is not found.
+ * Create a cancellation, which ends calls early. The options of any number of calls of the
+ * connection may name it, one after another and at the same time, on any threads. The caller
+ * owns *ret_cancellation and releases it with ipc_cancellation_unref(). It holds a reference of
+ * the connection.
  *
- *   -ENOENT   No call with that id is waiting.
+ * ipc_cancel() cancels it, from any thread and for good. Calls with it that wait for their reply
+ * fail with -ECANCELED, and their servers are notified. Calls that begin later fail with
+ * -ECANCELED and are not sent. A call whose reply has arrived keeps it. Async calls complete
+ * with -ECANCELED on a serving thread. ipc_cancel() does not wait for any of that.
+ * ipc_is_canceled() returns 1 once it was called, and 0 before.
+ *
+ * A function uses the cancellation in its options until it returns, so its thread needs a
+ * reference for that long. After the last reference is gone, async calls go on, and nothing
+ * cancels them.
  */
-int ipc_cancel(struct ipc *ipc, uint64_t id);
+int ipc_cancellation_new(struct ipc *ipc, struct ipc_cancellation **ret_cancellation);
+struct ipc_cancellation *ipc_cancellation_ref(struct ipc_cancellation *cancellation);
+struct ipc_cancellation *ipc_cancellation_unref(struct ipc_cancellation *cancellation);
+int ipc_cancel(struct ipc_cancellation *cancellation);
+int ipc_is_canceled(const struct ipc_cancellation *cancellation);
 
 /* --- Serving a call -------------------------------------------------------- */
 
@@ -534,14 +611,15 @@ int ipc_call_canceled(const struct ipc_call *call);
 
 /*
  * Call cb once, on a serving thread, when nobody waits for the reply any more. cb may use
- * the call and reply to it. NULL removes the callback. It ends with the call. Calls that
- * were made for this call are canceled in any case.
+ * the call and reply to it. The registration ends with the call, and holds no reference of it.
+ * Calls that were made for this call are canceled in any case.
  *
  *   -ECANCELED  Nobody waits already; cb is not called.
  *   -EINVAL     The call is a oneway or already has a reply.
  */
 typedef void (*ipc_cancel_cb)(struct ipc_call *call, void *userdata);
-int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata);
+int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot);
 
 /* Return the connection, without a reference. */
 struct ipc *ipc_call_ipc(const struct ipc_call *call);
@@ -552,8 +630,8 @@ const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
 
 /* --- Interceptors ------------------------------------------------------------ */
 
-/* A call or oneway that is about to be sent or served. A stream is opened by a call of the
- * method "stream"; its messages are oneways. */
+/* A call or oneway that is about to be sent or served. A stream is opened by a call of its
+ * method, or of "stream" in a program without generated code; its messages are oneways. */
 struct ipc_intercepted {
 	int outgoing;			/* 1: sent by this process; 0: served by it */
 	const char *interface;		/* Served: "echo.Echo"; NULL if unknown. Outgoing: NULL */
@@ -569,19 +647,44 @@ struct ipc_intercepted {
  * it; the caller gets that errno. after() runs when a call that passed all before() has
  * ended, with its result: 0 or a negative errno. Either may be NULL. before() runs in the
  * order in which interceptors were added, after() in the reverse order. If one refuses, only
- * those added before it get after(). Several threads may run them at once.
+ * those added before it get after(). Several threads may run them at once. A call that was
+ * under way when an interceptor was added or ended does not get its after(). Calls that the
+ * library makes to the service manager for the functions of <ipc/name.h> are not intercepted.
  */
 struct ipc_interceptor {
+	size_t size;		/* sizeof(struct ipc_interceptor) */
 	int (*before)(struct ipc_intercepted *intercepted, void *userdata);
 	void (*after)(const struct ipc_intercepted *intercepted, int result, void *userdata);
-	void *userdata;
 };
 
-/* Add an interceptor for all calls of the connection. It is copied and stays until the
- * connection closes. Set-up only. */
-int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor);
+/*
+ * Add an interceptor for all calls of the connection that begin from now on. It is copied. It
+ * stays until its slot ends or the connection closes.
+ *
+ *   -EINVAL   interceptor->size is too small, or it has neither before() nor after().
+ *   -E2BIG    A member that this library does not know is not NULL.
+ */
+int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor, void *userdata,
+			struct ipc_slot **ret_slot);
 
 /* --- Errors --------------------------------------------------------------- */
+
+/*
+ * Who reports an error.
+ *
+ * The service decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot
+ * produce an errno that says something about the call itself or the server's process:
+ * -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT, -ECANCELED, -ENOTCONN, -ECHILD. If it reports one of
+ * these, mostly because its handler returned the error of a call of its own, the caller gets
+ * -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Exception: if the time of the call is
+ * over, -ETIMEDOUT is that of the call.
+ */
+enum ipc_origin {
+	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */
+	IPC_ORIGIN_BUS = 1,	/* the kernel, which refused or ended the call */
+	IPC_ORIGIN_PEER = 2,	/* the server's process */
+	IPC_ORIGIN_BEHIND = 3,	/* a service behind the server, says the server */
+};
 
 /*
  * What a failed call reports. Initialize it with IPC_ERROR_INIT and free it with
@@ -589,15 +692,19 @@ int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *intercept
  * NULL if the service did not set them.
  */
 struct ipc_error {
+	size_t size;		/* set by IPC_ERROR_INIT; 0 counts as that of the first version */
 	int code;		/* the negative errno that the call returned */
 	int number;		/* defined by the service; 0 if not set */
 	char *name;		/* "echo.Empty" */
 	char *message;		/* text for people */
 	void *details;		/* bytes defined by the service */
 	size_t details_size;
+	enum ipc_origin origin;
+	int cause;		/* IPC_ORIGIN_BEHIND: the negative errno behind code; else 0 */
 };
 
-#define IPC_ERROR_INIT { 0, 0, NULL, NULL, NULL, 0 }
+#define IPC_ERROR_INIT \
+	{ sizeof(struct ipc_error), 0, 0, NULL, NULL, NULL, 0, IPC_ORIGIN_HERE, 0 }
 
 /* Free the members and set it to IPC_ERROR_INIT. NULL is allowed. */
 void ipc_error_done(struct ipc_error *error);
@@ -608,58 +715,10 @@ const char *ipc_strerror(int code);
 
 /*
  * Print "WHAT: NAME: MESSAGE" to stderr and return 1, an exit status. NAME is left out if
- * error is NULL or has none; then MESSAGE is the error's own or ipc_strerror(code).
+ * error is NULL or has none; then MESSAGE is the error's own or ipc_strerror(code). For an error
+ * with a cause and without a message, it prints "WHAT: the service reports: MESSAGE".
  */
 int ipc_fail(const char *what, int code, const struct ipc_error *error);
-
-/* --- Administration ------------------------------------------------------- */
-
-/*
- * Freeze a process, given by its pid as seen from here: calls to it fail with -EHOSTDOWN,
- * oneways are queued until ipc_thaw(). Blocks until calls that it already has are
- * finished, for at most timeout_msec milliseconds. Freezing a frozen process changes
- * nothing. Needs the same effective user or CAP_KILL.
- *
- *   -EAGAIN   Calls were left when the time was over. The process is not frozen.
- *   -EBUSY    Another process is freezing it.
- *   -ESRCH    The process is not on this bus.
- *   -EPERM    The process belongs to another user.
- *   -EINTR    A signal arrived. The process is not frozen.
- */
-int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec);
-
-/*
- * Thaw a process. Returns what was sent to it while it was frozen: 0, IPC_FROZEN_CALL (a
- * call, which failed), IPC_FROZEN_ONEWAY (a oneway, which is delivered now), or both.
- *
- *   -ESRCH, -EPERM  As ipc_freeze().
- */
-#define IPC_FROZEN_CALL		1
-#define IPC_FROZEN_ONEWAY	2
-int ipc_thaw(struct ipc *ipc, pid_t pid);
-
-/*
- * Make an object the service manager of the bus, for servicemanager itself. The connection
- * keeps a reference.
- *
- *   -EBUSY    The bus has a service manager.
- *   -EPERM    Another user was the first service manager of this bus.
- */
-int ipc_set_manager(struct ipc *ipc, struct ipc_object *object);
-
-/* Get the proxy of the service manager, which the caller unrefs. Works before there is
- * one; calls fail with -EOWNERDEAD or -ENOTCONN then. */
-int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
-
-/*
- * Block until a service manager serves the bus behind device (as ipc_open()), and return
- * 1. Returns 0 after timeout_usec microseconds. Needs no connection. The manager may be
- * gone again when this returns.
- *
- *   -ENOENT, -EACCES  As ipc_open().
- *   -EINTR            A signal arrived.
- */
-int ipc_wait_manager(const char *device, uint64_t timeout_usec);
 
 /* --- For ipc_auto() -------------------------------------------------------- */
 
@@ -668,6 +727,11 @@ static inline void ipc_object_unrefp(struct ipc_object **p) { ipc_object_unref(*
 static inline void ipc_proxy_unrefp(struct ipc_proxy **p) { ipc_proxy_unref(*p); }
 static inline void ipc_call_unrefp(struct ipc_call **p) { ipc_call_unref(*p); }
 static inline void ipc_stream_unrefp(struct ipc_stream **p) { ipc_stream_unref(*p); }
+static inline void ipc_cancellation_unrefp(struct ipc_cancellation **p)
+{
+	ipc_cancellation_unref(*p);
+}
+static inline void ipc_slot_endp(struct ipc_slot **p) { ipc_slot_end(*p); }
 static inline void ipc_error_donep(struct ipc_error *p) { ipc_error_done(p); }
 
 #ifdef __cplusplus

@@ -68,10 +68,10 @@ struct ipc_record {
 };
 
 /*
- * Call cb on a serving thread for each record of the kinds in flags (IPC_MONITOR_*; 0: stop)
- * that concerns process pid (0: all), with up to max_data bytes of each payload.
- * ipc_payload_message() finds the message in a payload. A new call replaces the request
- * before. cb and userdata must stay valid until the connection closes.
+ * Call cb on a serving thread for each record of the kinds in flags (IPC_MONITOR_*) that
+ * concerns process pid (0: all), with up to max_data bytes of each payload.
+ * ipc_payload_message() finds the message in a payload. A new call ends the registration
+ * before, also if the call fails. Ending the slot stops the records.
  *
  * Senders do not wait for a monitor: records that do not fit into the region are lost. Use
  * a connection of its own with a large region.
@@ -82,7 +82,7 @@ struct ipc_record {
  */
 typedef void (*ipc_record_cb)(struct ipc *ipc, const struct ipc_record *record, void *userdata);
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
-		ipc_record_cb cb, void *userdata);
+		ipc_record_cb cb, void *userdata, struct ipc_slot **ret_slot);
 
 /*
  * Parse a record that was saved: size bytes at raw. Needs no bus, but a machine of the same

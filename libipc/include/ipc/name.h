@@ -3,8 +3,10 @@
  * Names of services: registering, finding, watching. Included by <ipc/ipc.h>, whose rules
  * and error list apply.
  *
- * A name has 1 to 127 characters of [A-Za-z0-9_./-]; any other fails with -EINVAL. What
- * follows the first '/' distinguishes instances of one service: "camera.Provider/front".
+ * A name has 1 to 127 characters of [A-Za-z0-9_./-]. It consists of parts with '/' between
+ * them, and each part begins with a letter, a digit or '_'; any other name fails with
+ * -EINVAL. What follows the first '/' distinguishes instances of one service:
+ * "camera.Provider/front".
  *
  * The service manager maps names to objects. All functions that take a name call it, so
  * they block until it replies. The connection's time limit, ipc_set_timeout(), applies,
@@ -15,6 +17,7 @@
  *   -EACCES       The policy forbids it; see ipcbus-policy(5).
  *   -EHOSTUNREACH Finding: the name's service should be activated, and that failed.
  *   -ENOTCONN     No service manager is running.
+ *   -EOWNERDEAD   Finding: the name's service died while it was asked for its object.
  *   -EDQUOT       This user has too many names, waits or watches.
  *
  * Replay. When a new service manager starts, the library repeats all registrations and
@@ -28,6 +31,7 @@
 #ifndef IPC_PUBLIC_NAME_H
 #define IPC_PUBLIC_NAME_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -38,57 +42,64 @@ extern "C" {
 struct ipc;
 struct ipc_object;
 struct ipc_proxy;
+struct ipc_slot;
 
 /* --- Registering ----------------------------------------------------------- */
 
 /*
  * Register an object under a name. The connection keeps a reference of the object until
- * ipc_unregister_name() or its end. If this user's object has the name, it is replaced.
+ * ipc_unregister_name() or its end. If this user's object has the name, it is replaced. Ending the
+ * slot unregisters the name; if the service manager cannot be informed of that, the name ends
+ * with the object.
  *
  * If it fails with -ETIMEDOUT, the service manager may know the name all the same, until the
  * object ends; the connection does not keep it.
  *
  *   -EEXIST   A living object of another user has the name.
  */
-int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object);
+int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
+		      struct ipc_slot **ret_slot);
 
 /*
- * Unregister a name. Succeeds without a service manager too if this connection registered
- * the name; then it is not replayed.
+ * Unregister a name. If this connection registered the name, that also succeeds if there is
+ * no service manager, or if the name belongs to somebody else by now. After a failure the name
+ * stays registered and is replayed.
  *
- *   -EPERM    The name belongs to another user.
+ *   -EPERM    The name belongs to another user, and this connection did not register it.
  */
 int ipc_unregister_name(struct ipc *ipc, const char *name);
 
 /*
- * Set the callback for failed replays. It runs on a serving thread, once for each name or
+ * Register a callback for failed replays. It runs on a serving thread, once for each name or
  * watched pattern that the new service manager does not accept. error is a negative errno.
- * name is valid during the call. A connection has one callback; NULL removes it. The
- * previous one may still be running.
+ * name is valid during the call.
  */
 typedef void (*ipc_replay_failure_cb)(struct ipc *ipc, const char *name, int error,
 				      void *userdata);
-int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata);
+int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata,
+			  struct ipc_slot **ret_slot);
 
 /*
  * Register an object of a service that exits when nobody uses it. Like ipc_register_name(),
  * but the service manager holds no reference of the object. idle is called on a serving
  * thread each time that the last other user drops the object, and once after registration
  * if nobody is waiting for the name. It may call ipc_idle_exit(). It may run on several
- * threads at once, and until the connection is closed: userdata must stay valid so long.
+ * threads at once. The registration ends when its slot is ended, which unregisters the name, or
+ * when the name is unregistered, given up or replaced here.
  *
  * ipc_idle_exit() gives up the name. It blocks. On success nobody has the object or can get
  * it any more, and the process may exit: clients that ask for the name from now on wait
  * for the next process that registers it. References of this process do not count. Without a
- * service manager it succeeds. If it fails in another way than listed, register again.
+ * service manager it succeeds. After a failure the name stays registered: continue to serve. If
+ * the service manager cannot be informed of that now, the registration is repeated as a replay.
  *
- *   -EBUSY    Somebody uses the object or is about to. Continue; idle will be called again.
+ *   -EBUSY    Somebody uses the object or is about to. idle will be called again.
  *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.
  *   -EEXIST   ipc_register_idle_exit(): as ipc_register_name().
  */
 typedef void (*ipc_idle_cb)(struct ipc *ipc, const char *name, void *userdata);
 int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object *object,
-			   ipc_idle_cb idle, void *userdata);
+			   ipc_idle_cb idle, void *userdata, struct ipc_slot **ret_slot);
 int ipc_idle_exit(struct ipc *ipc, const char *name);
 
 /* --- Finding --------------------------------------------------------------- */
@@ -100,19 +111,20 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  * ipc_get_name() fails with -ENOENT if nobody has the name; within half a second after
  * the start of a service manager it waits for replays first. If the name's service can be
  * activated, it waits until that has started.
- * ipc_wait_name() waits until somebody registers the name, and for a service manager too.
- * ipc_wait_name_timeout() does so for at most timeout_usec microseconds.
+ * ipc_wait_name() waits until somebody registers the name, and for a service manager too, for at
+ * most timeout_usec microseconds. With 0 it waits like ipc_get_name(), and fails with -ETIMEDOUT
+ * where that fails with -ENOENT or -ENOTCONN.
  *
  *   -EXDEV      The object belongs to this connection.
  *   -ETIMEDOUT  The time is over.
  */
 int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
-int ipc_wait_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
-int ipc_wait_name_timeout(struct ipc *ipc, const char *name, uint64_t timeout_usec,
-			  struct ipc_proxy **ret_proxy);
+int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+		  struct ipc_proxy **ret_proxy);
 
 /* A registered name. */
 struct ipc_name_info {
+	size_t size;		/* sizeof(struct ipc_name_info) */
 	char name[128];
 	char interface[256];	/* "echo.Echo"; "" if unknown */
 	pid_t pid;		/* of the process that registered it; 0 if not visible */
@@ -122,9 +134,9 @@ struct ipc_name_info {
 /* Return 0 if somebody has the name. ret_info may be NULL. */
 int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
 
-/* List the names that start with prefix (NULL: all), sorted. Returns how many. The caller
- * frees *ret_infos with free(). */
-int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info **ret_infos);
+/* List the names that start with prefix (NULL: all), sorted. Returns how many. *ret_infos is an
+ * array of pointers, which the caller frees with one free(). */
+int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***ret_infos);
 
 /* --- Watching -------------------------------------------------------------- */
 
@@ -147,19 +159,12 @@ enum ipc_name_change {
  * A slow watcher may miss intermediate changes, but always receives the latest state. A
  * restart of the service manager is not reported; names that are still missing half a
  * second later (three seconds while registrations still arrive) are reported as gone.
- *
- * *ret_id is for ipc_unwatch_names() and is written before cb can run; it may be NULL. After
- * ipc_unwatch_names() cb will not start any more, but may still be running on another
- * thread.
- *
- *   -ENOENT   ipc_unwatch_names(): there is no such watch.
  */
 typedef void (*ipc_name_cb)(struct ipc *ipc, enum ipc_name_change change,
 			    const struct ipc_name_info *info, struct ipc_proxy *proxy,
 			    void *userdata);
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
-		    uint64_t *ret_id);
-int ipc_unwatch_names(struct ipc *ipc, uint64_t id);
+		    struct ipc_slot **ret_slot);
 
 #ifdef __cplusplus
 }

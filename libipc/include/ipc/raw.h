@@ -19,7 +19,8 @@
  *	ipc_raw_free(reply);
  *
  * Generated code sends raw messages too: the code is struct ipc_method.code, and the bytes are
- * protobuf. Blobs and metadata may surround them, see ipc_payload_message(). A field of the
+ * protobuf. Blobs and metadata may surround them, see ipc_payload_message() and
+ * ipc_payload_blobs(). A field of the
  * type ipc.Object or ipc.Fd contains the tag of its entry.
  *
  * One message belongs to one thread at a time.
@@ -107,6 +108,20 @@ struct ipc_raw_message {
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
 
+/*
+ * Find the bytes of the blobs in the payload of a received message of generated code. A field of
+ * the type ipc.Blob that has a size, and no data, has its bytes there. The blobs are in the order
+ * of a walk over the message by field numbers, and each begins at a multiple of 8.
+ *
+ * A blob may also be a sealed memory file. Then it is an entry with the tag IPC_RAW_BLOB_TAG plus
+ * the number of the blob, and is not among these bytes. The number counts the fields with a size
+ * and without data, from 0. To send a blob, put its bytes into data, or send such an entry.
+ *
+ *   -EBADMSG  The payload is malformed.
+ */
+int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, size_t *ret_size);
+#define IPC_RAW_BLOB_TAG	(UINT64_C(1) << 63)
+
 /* Free the reply of a call, with everything that was not taken out of it. NULL is
  * allowed. */
 void ipc_raw_free(struct ipc_raw_message *reply);
@@ -133,14 +148,14 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
  * reply, or with a negative errno, NULL and an error that is never NULL. The library frees
  * the reply when cb returns, unless cb has called ipc_raw_keep(); then the program frees it
  * with ipc_raw_free(). If the connection closes first, cb gets -ECANCELED, inside the last
- * ipc_unref(). *ret_id is for ipc_cancel() and is written before cb can run; ret_id may be
- * NULL. Errors as ipc_raw_call(), except those of the reply.
+ * ipc_unref(). Ending the slot before cb runs cancels the call, and cb does not run. Errors as
+ * ipc_raw_call(), except those of the reply.
  */
 typedef void (*ipc_raw_cb)(int result, struct ipc_raw_message *reply,
 			   const struct ipc_error *error, void *userdata);
 int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
-		       uint64_t *ret_id);
+		       struct ipc_slot **ret_slot);
 void ipc_raw_keep(struct ipc_raw_message *reply);
 
 /*

@@ -38,7 +38,8 @@ extern "C" {
 #define IPC_METHOD_REQUEST_STREAM	(1U << 7)
 #define IPC_METHOD_REPLY_STREAM		(1U << 8)
 
-/* One method. */
+/* One method. Functions get methods of programs that are older, without a size. So a member is
+ * added at the end, and a flag says of each method whether it is there. */
 struct ipc_method {
 	uint32_t code;			/* its number */
 	uint32_t flags;			/* IPC_METHOD_* */
@@ -61,9 +62,11 @@ struct ipc_method {
  * descriptor.proto, which every implementation of protobuf has.
  */
 struct ipc_interface {
+	size_t size;			/* sizeof(struct ipc_interface) */
 	const char *name;		/* "echo.Echo" */
 	const struct ipc_method *methods;
 	size_t n_methods;
+	size_t method_size;		/* sizeof(struct ipc_method) */
 	const uint8_t *descriptor;
 	size_t descriptor_size;
 	uint64_t hash;			/* of all that both sides must agree on; 0: unknown */
@@ -123,13 +126,11 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
  * with 0 and the reply, or with a negative errno, NULL and an error, which is never NULL. cb
  * and userdata are passed through; complete casts cb back to the type that the stub's user
  * gave. When the connection closes, complete is called with -ECANCELED, inside the last
- * ipc_unref(). options and ret_id may be NULL. *ret_id is for ipc_cancel() and is written
- * before complete can run.
+ * ipc_unref(). Ending the slot before complete runs cancels the call, and complete does not run.
+ * options and ret_slot may be NULL.
  *
  * The library frees the reply when complete returns, unless complete has called
  * ipc_rpc_keep(); then the caller frees it with ipc_rpc_free().
- *
- *   -EEXIST   options->id is in use by another async call.
  */
 typedef void (*ipc_rpc_cb)(void);
 typedef void (*ipc_rpc_complete)(int result, ProtobufCMessage *reply,
@@ -137,7 +138,7 @@ typedef void (*ipc_rpc_complete)(int result, ProtobufCMessage *reply,
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       const struct ipc_options *options, const ProtobufCMessage *request,
 		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
-		       uint64_t *ret_id);
+		       struct ipc_slot **ret_slot);
 void ipc_rpc_keep(ProtobufCMessage *reply);
 
 /* Free a reply and what was not taken out of it. NULL is allowed. */
@@ -164,7 +165,7 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 /*
  * Open a stream and block until the server has accepted it. request is NULL if that is a
  * stream. The caller unrefs *ret_stream. options and error may be NULL; the time limit is
- * for opening.
+ * that of the whole stream.
  */
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request,
@@ -190,16 +191,31 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *method,
 			 const ProtobufCMessage *reply);
 
+/*
+ * ipc_stream_set_ops() with a callback that gets the message. The library receives it and calls
+ * receive, which casts cb back to the type that the stub's user gave.
+ *
+ *   -EINVAL   The stream is of another method, cb is NULL, or ops->on_message is not.
+ *   Others    As ipc_stream_set_ops().
+ */
+typedef void (*ipc_rpc_receive)(struct ipc_stream *stream, const ProtobufCMessage *message,
+				ipc_rpc_cb cb, void *userdata);
+int ipc_rpc_stream_set_ops(struct ipc_stream *stream, const struct ipc_method *method,
+			   ipc_rpc_receive receive, ipc_rpc_cb cb,
+			   const struct ipc_stream_ops *ops, void *userdata);
+
 /* --- Names --------------------------------------------------------------------------- */
 
 /*
- * ipc_get_name(), or if wait is not 0 ipc_wait_name(), for an object of this interface. An
- * object that was registered without an interface is accepted.
+ * ipc_get_name() and ipc_wait_name() for an object of this interface. An object that was
+ * registered without an interface is accepted.
  *
  *   -EPROTOTYPE  The object has another interface.
  */
 int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		    int wait, struct ipc_proxy **ret_proxy);
+		    struct ipc_proxy **ret_proxy);
+int ipc_rpc_await(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		  uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
 
 /* ipc_object_new() and ipc_register_name(). The connection owns the object. */
 int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,

@@ -17,35 +17,48 @@
  * Receiving: 1 and a message, or 0 at the end of the stream. The stream owns the message;
  * it is valid until the next receive function is called on the stream, or the stream is
  * closed. Messages that were sent before an end or error arrive before it. With timeout_usec
- * 0 a receive function does not wait for a message, but may still wait up to 5 s for space
- * at the sender, to which it grants new credit.
+ * 0 a receive function does not wait.
  *
  *   -EAGAIN      No message arrived in time.
- *   -EPIPE       No credit could be granted to the sender.
- *   Others       The error with which the other side ended its sending.
+ *   Others       The error with which the other side ended its sending; -EREMOTEIO in place
+ *                of -EAGAIN, -EPIPE, and the errnos that enum ipc_origin lists.
  *
  * Both:
  *
- *   -ECANCELED   One side canceled the stream.
+ *   -ECANCELED   One side canceled the stream, or the call that it was opened for was canceled.
+ *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
  *   -EOWNERDEAD  The other side died, or closed its end without ending it.
  *   -EPROTO      The other side violates the protocol of streams.
  *   -ENOMEM      Try again. If a message was lost for lack of memory, it stays so.
  *
+ * There are two ways to use a stream: callbacks (ipc_stream_set_ops()), or threads that wait.
+ *
  * Threads. One thread may send while another receives; only one thread may receive. A
- * thread that waits in one of these functions serves the connection meanwhile, so handlers
- * may run on its stack; a thread that waits for a reply further up its stack does not serve.
- * A received message with blobs blocks the messages behind it until the next receive.
+ * thread that waits for a stream serves nobody meanwhile: no handler and no callback runs on
+ * its stack, and messages to other objects of the connection stay until a thread serves. In a
+ * handler or callback, a thread that has waited counts as busy until the outermost handler or
+ * callback on it returns. One of the threads of ipc_set_threads() must be left to serve: with
+ * N threads, N - 1 can be in handlers that wait. So a connection with one thread needs
+ * callbacks.
+ *
+ *   -EDEADLK     In a handler or callback: no thread would be left to serve. If the handler
+ *                returns that, the client receives it.
+ *   -ESHUTDOWN   In a handler or callback: ipc_stop() was called.
+ *
+ * A received message with blobs blocks the messages behind it until the next receive, or
+ * until on_message returns.
  *
  * Closing. A handler may use its stream until it returns; with ipc_stream_ref() it may keep
  * it and use it from any thread. If the handler returns a negative errno, the server's sending
- * ends with it at once; else it ends when the last reference of the server's end goes. When
- * the last reference of a client's end goes, a stream that is not over is canceled. A stream
- * holds a reference of its connection.
+ * ends with it at once; else it ends when the last reference of the server's end goes, unless
+ * the stream has callbacks. When the last reference of a client's end without callbacks goes, a
+ * stream that is not over is canceled. A stream holds a reference of its connection.
  */
 #ifndef IPC_PUBLIC_STREAM_H
 #define IPC_PUBLIC_STREAM_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -56,8 +69,8 @@ struct ipc;
 struct ipc_error;
 struct ipc_stream;
 
-/* Take or drop a reference. The last ipc_stream_unref() closes the end (see above), and may
- * wait up to 5 s for space at the other side. */
+/* Take or drop a reference. The last ipc_stream_unref() closes the end (see above). It does
+ * not wait. */
 struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
 struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
 
@@ -66,7 +79,8 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
 
 /*
  * End the sending of this side. A server's end ends the whole stream; a client may still
- * receive. May wait up to 5 s for space at the receiver, with an error up to 10 s.
+ * receive. If the receiver has no space for the end, it is sent when there is space, as long
+ * as the connection is open and somebody serves it or waits for a stream.
  *
  * ipc_stream_fail() and ipc_stream_raise() end it with an error, which the other side
  * receives after all messages. code is a negative errno; with a name it is -EREMOTEIO. The
@@ -74,7 +88,6 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * fields of a struct ipc_error, as ipc_call_raise().
  *
  *   -EALREADY   This side has already ended its sending.
- *   -ETIMEDOUT  There was no space.
  *   Others      As sending. The end may be tried again.
  */
 int ipc_stream_end(struct ipc_stream *stream);
@@ -83,35 +96,106 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
 int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error);
 
 /* End both directions on both sides at once. Messages that were not received are dropped;
- * sending and receiving fail with -ECANCELED. May wait up to 5 s for space at the other side,
- * and runs the callback of ipc_stream_on_ready() on this thread. NULL is allowed. */
+ * sending and receiving fail with -ECANCELED. NULL is allowed. */
 void ipc_stream_cancel(struct ipc_stream *stream);
 
 /*
  * For event loops. The file descriptor is readable when there may be something to receive:
- * receive with timeout 0 until -EAGAIN. The stream owns it. The connection must be served
- * as well, by a thread or by the loop.
+ * receive with timeout 0 until -EAGAIN. The stream owns it and closes it when its last
+ * reference goes. The connection must be served as well, by a thread or by the loop.
  *
  *   -EMFILE   This process cannot open more files.
  */
 int ipc_stream_get_fd(struct ipc_stream *stream);
 
 /*
- * Set a callback, which runs on a serving thread, or in ipc_stream_cancel(), when there may be
- * something to receive,
- * and when a send that failed with -EAGAIN may be tried again. It may come without need,
- * and on several threads at once. A message that arrived before this call is not reported:
- * receive once after setting it, and set it before sending. NULL removes it; the previous
- * callback may still be running on another thread.
+ * Callbacks of one stream. Each may be NULL.
+ *
+ *   on_message   A message can be received. Receive it with timeout 0; it is valid until
+ *                on_message returns. It is called once for each message. If it receives
+ *                nothing, the sender is slowed down, and on_message comes again with the next
+ *                message. Without it, a message ends the stream with -EPROTO.
+ *   on_writable  A send that failed with -EAGAIN may be tried again. Once for each such
+ *                failure; it may fail again.
+ *   on_end       The other side has ended its sending, and all messages were received: result
+ *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
+ *                -EOWNERDEAD, -EPROTO, -ENOMEM. error explains result and is valid during the
+ *                callback. At most once. Not called after a server has ended the stream itself, nor
+ *                with 0 for a client that sends one request.
+ *   destroy      The stream is over: nothing can be received or sent. Called exactly once,
+ *                when no callback of the stream runs or will run. Frees userdata.
+ *
+ * A client's stream is over after on_end. A server's stream is over when the server has ended
+ * it, or when it has broken off.
+ *
+ * The callbacks of a stream, and the handler that opened it, never run at the same time. They
+ * run on serving threads only, never inside a function that the program called. They may call
+ * any function on the stream. If one waits, its thread counts as a waiting one (see Threads).
  */
-typedef void (*ipc_stream_cb)(struct ipc_stream *stream, void *userdata);
-void ipc_stream_on_ready(struct ipc_stream *stream, ipc_stream_cb cb, void *userdata);
+struct ipc_stream_ops {
+	size_t size;		/* sizeof(struct ipc_stream_ops) */
+	void (*on_message)(struct ipc_stream *stream, void *userdata);
+	void (*on_writable)(struct ipc_stream *stream, void *userdata);
+	void (*on_end)(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		       void *userdata);
+	void (*destroy)(void *userdata);
+};
+
+/*
+ * Set the callbacks. ops is copied. What arrived before is reported as well. From here on the
+ * stream lives until it is over, whoever holds references, and the pointer is valid until
+ * destroy has returned. To end it earlier, use ipc_stream_cancel(), or in a server
+ * ipc_stream_end() and the like. If a handler sets callbacks and then returns a negative errno,
+ * destroy runs. If this function fails, destroy does not run.
+ *
+ *   -EALREADY   The stream has callbacks.
+ *   -EINVAL     ops->size is too small.
+ *   -E2BIG      A member that this library does not know is not NULL.
+ *   -EMFILE     The stream has a time limit, and this process cannot open more files.
+ */
+int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops,
+		       void *userdata);
+
+/*
+ * Return the microseconds until the time limit; 0 if it has expired; IPC_NEVER if there is
+ * none. The client sets it when it opens the stream: timeout_usec and parent in struct
+ * ipc_options, or timeout_ms of the method. Both ends know it and break off by themselves:
+ * what arrived before can still be received, everything else fails with -ETIMEDOUT. As long as
+ * a stream with a time limit has callbacks or an fd, serving the connection takes one system
+ * call more for each event.
+ */
+uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
+
+/*
+ * Return 1 if the stream has broken off: one side canceled it, the time limit expired, the
+ * other side died or violates the protocol. Return 0 otherwise. What the other side did is
+ * known when some thread has served it, so a handler on the only thread sees nothing but the
+ * time limit here.
+ */
+int ipc_stream_canceled(struct ipc_stream *stream);
+
+/* For the server: what the call that opened the stream brought, as ipc_call_metadata() and
+ * ipc_call_label(). Valid as long as the stream. NULL for a client's end. */
+const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name);
+const char *ipc_stream_label(const struct ipc_stream *stream);
 
 /* For the server: the identity of the client that opened the stream, as ipc_call_uid() and
  * the like. 0 for a client's end. */
 uid_t ipc_stream_uid(const struct ipc_stream *stream);
 gid_t ipc_stream_gid(const struct ipc_stream *stream);
 pid_t ipc_stream_pid(const struct ipc_stream *stream);
+
+/*
+ * For the server: return a new pidfd of the client's process, O_CLOEXEC, that the caller closes.
+ * It never refers to a process that reuses the number. The process may run another program by
+ * now, or be gone.
+ *
+ *   -EINVAL   The stream is a client's end, or its object does not have IPC_OBJECT_PIDFD.
+ *   -ESRCH    The process was gone when the stream was opened.
+ *   -ENOENT   The process is not visible from here.
+ *   -EMFILE   This process cannot open more files, or could not when the stream was opened.
+ */
+int ipc_stream_pidfd(const struct ipc_stream *stream);
 
 #ifdef __cplusplus
 }

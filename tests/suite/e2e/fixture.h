@@ -51,6 +51,15 @@ struct client {
 void client_open(struct client *client);
 void client_close(struct client *client);
 
+/* The number of an object, for messages. */
+static inline uint64_t object_id(struct ipc_object *object)
+{
+	uint64_t id;
+
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	return id;
+}
+
 /* A process that runs fn and must return 0. */
 void run_child(int (*fn)(void *data), void *data);
 

@@ -203,7 +203,9 @@ static int new_counter(struct ipc_call *call, void *userdata)
 		return r;
 	}
 	atomic_fetch_add(&alive, 1);
-	id.id = ipc_object_id(object);
+	r = ipc_object_id(object, &id.id);
+	if (r < 0)
+		return r;
 	reply.counter = &id;
 	return server_reply_new_counter(call, &reply);
 }
@@ -225,7 +227,9 @@ static int shared_counter(struct ipc_call *call, void *userdata)
 	if (r < 0)
 		return r;
 
-	id.id = ipc_object_id(object);
+	r = ipc_object_id(object, &id.id);
+	if (r < 0)
+		return r;
 	reply.counter = &id;
 	return server_reply_shared_counter(call, &reply);
 }
@@ -375,7 +379,7 @@ static int hang_kept(struct ipc_call *call)
 	int r;
 
 	ipc_call_ref(call);
-	r = ipc_call_on_cancel(call, unhang, NULL);
+	r = ipc_call_on_cancel(call, unhang, NULL, /* ret_slot= */ NULL);
 	if (r < 0)
 		ipc_call_unref(call);
 	return r;

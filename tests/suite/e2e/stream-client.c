@@ -32,6 +32,8 @@ void begin(unsigned int threads)
 
 	if (threads == BY_WAIT)
 		options.loop = serve_by_wait;
+	else if (threads > 1)
+		options.prepare = prepare_waiting_streams;
 	server = start_server(&options);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);

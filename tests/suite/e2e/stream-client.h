@@ -12,7 +12,8 @@ extern struct ipc *ipc;
 extern struct streams *streams;
 extern pid_t server;
 
-/* With a server of so many threads; of none: by its fd; BY_WAIT: with ipc_wait(). */
+/* With a server of so many threads, whose handlers wait for streams if there is more than one;
+ * of none: by its fd; BY_WAIT: with ipc_wait(). */
 #define BY_WAIT 1000u
 void begin(unsigned int threads);
 void end(void);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "streams.h"
@@ -35,7 +36,8 @@ static int push_numbers(struct ipc_stream *stream, const Stream__CountRequest *r
 	return r;
 }
 
-static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
+static int wait_count(struct ipc_stream *stream, const Stream__CountRequest *request,
+		      void *userdata)
 {
 	int r;
 
@@ -46,8 +48,12 @@ static int count(struct ipc_stream *stream, const Stream__CountRequest *request,
 	r = push_numbers(stream, request, streams_push_count);
 	if (r == 0 && request->number) {
 		struct ipc_error error = {
-			request->code, request->number, "stream.Worse", request->text,
-			request->details.data, request->details.len,
+			.code = request->code,
+			.number = request->number,
+			.name = "stream.Worse",
+			.message = request->text,
+			.details = request->details.data,
+			.details_size = request->details.len,
 		};
 
 		r = ipc_stream_raise(stream, &error);
@@ -59,7 +65,7 @@ static int count(struct ipc_stream *stream, const Stream__CountRequest *request,
 	return r;
 }
 
-static int sum(struct ipc_stream *stream, void *userdata)
+static int wait_sum(struct ipc_stream *stream, void *userdata)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Stream__Number total = STREAM__NUMBER__INIT;
@@ -84,7 +90,7 @@ static int sum(struct ipc_stream *stream, void *userdata)
 	return r;
 }
 
-static int twice(struct ipc_stream *stream, void *userdata)
+static int wait_twice(struct ipc_stream *stream, void *userdata)
 {
 	Stream__Number reply = STREAM__NUMBER__INIT;
 	const Stream__Number *number;
@@ -138,52 +144,248 @@ static int later(struct ipc_stream *stream, const Stream__CountRequest *request,
 	return 0;
 }
 
-struct offer {
-	pthread_mutex_t lock;
+/* --- With callbacks ------------------------------------------------------------------- */
+
+/* One stream of numbers that is fed whenever there is space. */
+struct feed {
 	Stream__Number number;
 	uint64_t count;
-	bool done;
+	struct ipc_error end;
+	int (*push)(struct ipc_stream *, uint64_t, const Stream__Number *);
 };
 
-/* The callback may come again, on any thread, until the stream is let go. */
-static void offer_more(struct ipc_stream *stream, void *userdata)
+static void feed_destroy(void *userdata)
 {
-	struct offer *o = userdata;
-	bool over = false;
+	struct feed *feed = userdata;
+
+	ipc_error_done(&feed->end);
+	free(feed->number.ballast.data);
+	free(feed);
+	handlers--;
+}
+
+static int end_feed(struct ipc_stream *stream, const struct feed *feed)
+{
+	if (feed->end.number)
+		return ipc_stream_raise(stream, &feed->end);
+	if (feed->end.code)
+		return ipc_stream_fail(stream, feed->end.code,
+				       feed->end.message[0] ? "stream.Bad" : NULL, "%s",
+				       feed->end.message);
+	return ipc_stream_end(stream);
+}
+
+static void feed_more(struct ipc_stream *stream, void *userdata)
+{
+	struct feed *feed = userdata;
 	int r = 0;
 
-	pthread_mutex_lock(&o->lock);
-	while (!o->done && r == 0 && o->number.value < o->count) {
-		o->number.value++;
-		r = streams_push_offer(stream, 0, &o->number);
+	while (r == 0 && feed->number.value < feed->count) {
+		feed->number.value++;
+		r = feed->push(stream, 0, &feed->number);
 		if (r < 0)
-			o->number.value--;
+			feed->number.value--;
+		else
+			sent++;
 	}
-	if (!o->done && r != -EAGAIN) {
-		over = o->done = true;
-		last_error = r;
+	if (r == -EAGAIN)
+		return;
+	last_error = r;
+	/* If it has broken off, the end comes anyway. */
+	end_feed(stream, feed);
+}
+
+static void feed_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		     void *userdata)
+{
+	(void)stream, (void)userdata;
+	ck_assert_int_eq(error->code, result);
+	last_error = result;
+}
+
+static const struct ipc_stream_ops feed_ops = {
+	.size = sizeof(feed_ops),
+	.on_writable = feed_more,
+	.on_end = feed_end,
+	.destroy = feed_destroy,
+};
+
+static int start_feed(struct ipc_stream *stream, const Stream__CountRequest *request,
+		      int (*push)(struct ipc_stream *, uint64_t, const Stream__Number *))
+{
+	struct feed *feed = calloc(1, sizeof(*feed));
+	int r;
+
+	ck_assert_int_eq(ipc_stream_pid(stream) != 0, 1);
+	sent = 0;
+	handlers++;
+	feed->number = (Stream__Number)STREAM__NUMBER__INIT;
+	feed->number.ballast.len = request->ballast;
+	feed->number.ballast.data = calloc(1, request->ballast + 1);
+	feed->count = request->count;
+	if (ipc_stream_metadata(stream, "after"))
+		feed->number.value = strtoull(ipc_stream_metadata(stream, "after"), NULL, 10);
+	ck_assert_ptr_null(ipc_stream_metadata(stream, "before"));
+	feed->push = push;
+	feed->end.code = request->code;
+	feed->end.number = request->number;
+	feed->end.name = request->number ? strdup("stream.Worse") : NULL;
+	feed->end.message = strdup(request->text);
+	feed->end.details_size = request->details.len;
+	feed->end.details = malloc(request->details.len + 1);
+	if (request->details.len)
+		memcpy(feed->end.details, request->details.data, request->details.len);
+	r = ipc_stream_set_ops(stream, &feed_ops, feed);
+	if (r < 0) {
+		feed_destroy(feed);
+		return r;
 	}
-	pthread_mutex_unlock(&o->lock);
-	if (over) {
-		ipc_stream_on_ready(stream, NULL, NULL);
-		ipc_stream_unref(stream);
-	}
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &feed_ops, feed), -EALREADY);
+	feed_more(stream, feed);
+	return 0;
+}
+
+static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
+{
+	(void)userdata;
+	return start_feed(stream, request, streams_push_count);
 }
 
 static int offer(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
 {
-	static struct offer o = { .lock = PTHREAD_MUTEX_INITIALIZER };
-	static uint8_t ballast[100000];
+	(void)userdata;
+	return start_feed(stream, request, streams_push_offer);
+}
+
+static void sum_message(struct ipc_stream *stream, const Stream__Number *number, void *userdata)
+{
+	Stream__Number *total = userdata;
+
+	(void)stream;
+	total->value += number->value;
+	if (number->ballast.len)
+		usleep(2000);
+}
+
+static void sum_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		    void *userdata)
+{
+	last_error = result;
+	if (result == 0)
+		streams_reply_sum(stream, userdata);
+	else if (error->number)
+		ipc_stream_raise(stream, error);
+	else
+		ipc_stream_fail(stream, result, NULL, NULL);
+}
+
+static void number_destroy(void *userdata)
+{
+	free(userdata);
+	handlers--;
+}
+
+static int sum(struct ipc_stream *stream, void *userdata)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops),
+		.on_end = sum_end,
+		.destroy = number_destroy,
+	};
+	Stream__Number *total = malloc(sizeof(*total));
 
 	(void)userdata;
-	o.number = (Stream__Number)STREAM__NUMBER__INIT;
-	o.number.ballast.data = ballast;
-	o.number.ballast.len = request->ballast;
-	o.count = request->count;
-	o.done = false;
-	ipc_stream_on_ready(ipc_stream_ref(stream), offer_more, &o);
-	offer_more(stream, &o);
-	return 0;
+	handlers++;
+	*total = (Stream__Number)STREAM__NUMBER__INIT;
+	return streams_set_ops_sum(stream, sum_message, &ops, total);
+}
+
+/* A number that was received and could not be sent, or 0. It receives no more meanwhile. */
+struct twice {
+	uint64_t value;
+	uint8_t *ballast;
+	size_t size;
+	bool ended;
+};
+
+static void twice_destroy(void *userdata)
+{
+	free(((struct twice *)userdata)->ballast);
+	number_destroy(userdata);
+}
+
+static int twice_push(struct ipc_stream *stream, struct twice *twice)
+{
+	Stream__Number reply = STREAM__NUMBER__INIT;
+	int r;
+
+	reply.value = twice->value;
+	reply.ballast.data = twice->ballast;
+	reply.ballast.len = twice->size;
+	r = streams_push_twice(stream, 0, &reply);
+	if (r != -EAGAIN)
+		twice->value = 0;
+	return r;
+}
+
+static void twice_message(struct ipc_stream *stream, void *userdata)
+{
+	struct twice *twice = userdata;
+	const Stream__Number *number;
+	int r = 0;
+
+	while (!twice->value && r == 0 && streams_pull_twice(stream, 0, &number, NULL) > 0) {
+		if (number->value == 666) {
+			ipc_stream_fail(stream, -ERANGE, NULL, "%s", "an evil number");
+			return;
+		}
+		twice->value = 2 * number->value;
+		twice->size = number->ballast.len;
+		twice->ballast = realloc(twice->ballast, twice->size + 1);
+		if (twice->size)
+			memcpy(twice->ballast, number->ballast.data, twice->size);
+		r = twice_push(stream, twice);
+	}
+	if (r < 0 && r != -EAGAIN)
+		ipc_stream_fail(stream, r, NULL, NULL);
+	else if (!twice->value && twice->ended)
+		ipc_stream_end(stream);
+}
+
+static void twice_writable(struct ipc_stream *stream, void *userdata)
+{
+	struct twice *twice = userdata;
+
+	if (twice->value && twice_push(stream, twice) == -EAGAIN)
+		return;
+	twice_message(stream, twice);
+}
+
+static void twice_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		      void *userdata)
+{
+	struct twice *twice = userdata;
+
+	(void)error;
+	last_error = result;
+	twice->ended = true;
+	if (!twice->value)
+		ipc_stream_end(stream);
+}
+
+static int twice(struct ipc_stream *stream, void *userdata)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops),
+		.on_message = twice_message,
+		.on_writable = twice_writable,
+		.on_end = twice_end,
+		.destroy = twice_destroy,
+	};
+
+	(void)userdata;
+	handlers++;
+	return ipc_stream_set_ops(stream, &ops, calloc(1, sizeof(struct twice)));
 }
 
 static int look(struct ipc_call *call, void *userdata)
@@ -201,11 +403,26 @@ const struct streams_ops streams_handlers = {
 	.count = count, .sum = sum, .twice = twice, .later = later, .offer = offer, .look = look
 };
 
-int prepare_streams(struct ipc *ipc)
+const struct streams_ops waiting_streams_handlers = {
+	.count = wait_count, .sum = wait_sum, .twice = wait_twice, .later = later, .offer = offer,
+	.look = look
+};
+
+static int prepare(struct ipc *ipc, const struct streams_ops *ops)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	r = streams_object_new(ipc, &streams_handlers, NULL, NULL, &object);
+	r = streams_object_new(ipc, ops, NULL, NULL, &object);
 	return r < 0 ? r : ipc_set_manager(ipc, object);
+}
+
+int prepare_streams(struct ipc *ipc)
+{
+	return prepare(ipc, &streams_handlers);
+}
+
+int prepare_waiting_streams(struct ipc *ipc)
+{
+	return prepare(ipc, &waiting_streams_handlers);
 }

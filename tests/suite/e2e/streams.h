@@ -11,9 +11,11 @@
 
 #define SECONDS(n) ((uint64_t)(n)*1000000)
 
-extern const struct streams_ops streams_handlers;
+/* With callbacks; and with handlers that wait, for a pool. */
+extern const struct streams_ops streams_handlers, waiting_streams_handlers;
 
 /* Serves an object with them as the bus's manager: server_options.prepare. */
 int prepare_streams(struct ipc *ipc);
+int prepare_waiting_streams(struct ipc *ipc);
 
 #endif /* E2E_STREAMS_H */

@@ -47,23 +47,23 @@ static void count_end(int result, ProtobufCMessage *reply, const struct ipc_erro
 }
 
 static int later_async(struct client *client, const struct ipc_options *options,
-		       unsigned int delay_ms, struct ends *ends, uint64_t *ret_id)
+		       unsigned int delay_ms, struct ends *ends)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
 
 	request.text = "later";
 	request.delay_ms = delay_ms;
 	return ipc_rpc_call_async(server_proxy(client->server), method("Later"), options,
-				  &request.base, count_end, NULL, ends, ret_id);
+				  &request.base, count_end, NULL, ends, NULL);
 }
 
 static int hang_async(struct client *client, const struct ipc_options *options,
-		      struct ends *ends, uint64_t *ret_id)
+		      struct ends *ends)
 {
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 
 	return ipc_rpc_call_async(server_proxy(client->server), method("Hang"), options,
-				  &request.base, count_end, NULL, ends, ret_id);
+				  &request.base, count_end, NULL, ends, NULL);
 }
 
 /* One thread, one loop: until so many have ended. */
@@ -87,7 +87,7 @@ START_TEST(many_at_once_from_one_thread)
 	client_open(&client);
 	before = now_ms();
 	for (int i = 0; i < 200; i++)
-		ck_assert_int_eq(later_async(&client, NULL, 300, &ends, NULL), 0);
+		ck_assert_int_eq(later_async(&client, NULL, 300, &ends), 0);
 	loop_until(&client, &ends, 200);
 	ck_assert_uint_eq(ends.good, 200);
 	/* Not one after the other. */
@@ -105,7 +105,7 @@ START_TEST(the_server_dies_over_them)
 
 	client_open(&client);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(hang_async(&client, NULL, &ends, NULL), 0);
+		ck_assert_int_eq(hang_async(&client, NULL, &ends), 0);
 	kill_server(pid);
 	loop_until(&client, &ends, 10);
 	ck_assert_int_eq(ends.last, -EOWNERDEAD);
@@ -121,7 +121,7 @@ START_TEST(closing_over_them)
 
 	client_open(&client);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(hang_async(&client, NULL, &ends, NULL), 0);
+		ck_assert_int_eq(hang_async(&client, NULL, &ends), 0);
 	client_close(&client);
 	ck_assert_uint_eq(ends.count, 10);
 	ck_assert_int_eq(ends.last, -ECANCELED);
@@ -149,21 +149,28 @@ static void await_hung(struct client *client, uint32_t open, uint32_t notified,
 	}
 }
 
-START_TEST(cancelled_from_another_thread)
+START_TEST(canceled_from_another_thread)
 {
 	pid_t pid = start_server(&loop);
+	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	struct ends ends = { 0 };
+	struct ipc_options options = { 0 };
 	struct client client;
-	uint64_t id;
 
 	client_open(&client);
-	ck_assert_int_eq(hang_async(&client, NULL, &ends, &id), 0);
-	await_hung(&client, 1, 0, NULL);
-	ck_assert_int_eq(ipc_cancel(client.ipc, id), 0);
-	loop_until(&client, &ends, 1);
+	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &options.cancellation), 0);
+	ck_assert_int_eq(hang_async(&client, &options, &ends), 0);
+	ck_assert_int_eq(hang_async(&client, &options, &ends), 0);
+	await_hung(&client, 2, 0, NULL);
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	loop_until(&client, &ends, 2);
 	ck_assert_int_eq(ends.last, -ECANCELED);
-	ck_assert_int_eq(ipc_cancel(client.ipc, id), -ENOENT);
-	await_hung(&client, 0, 1, NULL);
+	await_hung(&client, 0, 2, NULL);
+	/* For good: the server hears of no later one. */
+	ck_assert_int_eq(hang_async(&client, &options, &ends), -ECANCELED);
+	ck_assert_int_eq(server_hang_with(client.server, &options, &request, NULL), -ECANCELED);
+	await_hung(&client, 0, 2, NULL);
+	ipc_cancellation_unref(options.cancellation);
 	client_close(&client);
 	kill_server(pid);
 }
@@ -171,7 +178,7 @@ END_TEST
 
 struct blocked {
 	struct client *client;
-	uint64_t id;
+	struct ipc_cancellation *cancellation;
 	E2e__HangRequest__How how;
 };
 
@@ -179,7 +186,7 @@ static void *hang_blocked(void *data)
 {
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	struct blocked *blocked = data;
-	struct ipc_options options = { .id = blocked->id };
+	struct ipc_options options = { .cancellation = blocked->cancellation };
 
 	request.how = blocked->how;
 	return (void *)(intptr_t)ipc_rpc_call_with(server_proxy(blocked->client->server),
@@ -197,18 +204,19 @@ static void cancel_blocked(E2e__HangRequest__How how)
 
 	client_open(&client);
 	blocked.client = &client;
-	blocked.id = ipc_new_id(client.ipc);
+	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &blocked.cancellation), 0);
 	pthread_create(&thread, NULL, hang_blocked, &blocked);
 	await_hung(&client, 1, 0, NULL);
-	ck_assert_int_eq(ipc_cancel(client.ipc, blocked.id), 0);
+	ck_assert_int_eq(ipc_cancel(blocked.cancellation), 0);
 	pthread_join(thread, &result);
+	ipc_cancellation_unref(blocked.cancellation);
 	ck_assert_int_eq((int)(intptr_t)result, -ECANCELED);
 	await_hung(&client, 0, 1, NULL);
 	client_close(&client);
 	kill_server(pid);
 }
 
-START_TEST(a_blocked_call_is_cancelled)
+START_TEST(a_blocked_call_is_canceled)
 {
 	cancel_blocked(E2E__HANG_REQUEST__HOW__KEPT);
 }
@@ -226,7 +234,7 @@ static int die_calling(void *data)
 	struct client client;
 
 	client_open(&client);
-	hang_async(&client, NULL, &ends, NULL);
+	hang_async(&client, NULL, &ends);
 	await_hung(&client, 1, 0, NULL);
 	(void)data;
 	_exit(0);
@@ -257,7 +265,7 @@ START_TEST(time_runs_out)
 	uint32_t had_ms;
 
 	client_open(&client);
-	ck_assert_int_eq(hang_async(&client, &options, &ends, NULL), 0);
+	ck_assert_int_eq(hang_async(&client, &options, &ends), 0);
 	loop_until(&client, &ends, 1);
 	ck_assert_int_eq(ends.last, -ETIMEDOUT);
 	await_hung(&client, 0, 1, &had_ms);
@@ -266,10 +274,10 @@ START_TEST(time_runs_out)
 	/* The same by the proxy and by the connection. */
 	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), 50000), 0);
 	ck_assert_int_eq(server_hang(client.server, &request, NULL), -ETIMEDOUT);
-	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), 0), 0);
+	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), IPC_INHERIT), 0);
 	ck_assert_int_eq(ipc_set_timeout(client.ipc, 50000), 0);
 	ck_assert_int_eq(server_hang(client.server, &request, NULL), -ETIMEDOUT);
-	ck_assert_int_eq(ipc_set_timeout(client.ipc, 0), 0);
+	ck_assert_int_eq(ipc_set_timeout(client.ipc, IPC_NEVER), 0);
 	await_hung(&client, 0, 3, NULL);
 	client_close(&client);
 	kill_server(pid);
@@ -281,28 +289,29 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 {
 	pid_t pid = start_server(&pool);
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
-	struct ipc_options options = { .timeout_usec = timeout ? 200000 : 0 };
+	struct ipc_options options = { .timeout_usec = timeout ? 2000000 : 0 };
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	Ipc__Object target = IPC__OBJECT__INIT;
 	struct ends ends = { 0 };
 	struct client client;
-	uint64_t id;
 
 	client_open(&client);
+	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &options.cancellation), 0);
 	ck_assert_int_eq(server_object_new(client.ipc, &server_handlers, NULL, NULL, &object), 0);
-	target.id = ipc_object_id(object);
+	target.id = object_id(object);
 	request.target = &target;
 	request.how = how;
 	ck_assert_int_eq(ipc_rpc_call_async(server_proxy(client.server), method("Hang"), &options,
-					    &request.base, count_end, NULL, &ends, &id), 0);
+					    &request.base, count_end, NULL, &ends, NULL), 0);
 	while (!local_hanging(client.ipc)) {
 		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
 			;
 	}
 	if (!timeout)
-		ck_assert_int_eq(ipc_cancel(client.ipc, id), 0);
+		ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
 	loop_until(&client, &ends, 1);
+	ipc_cancellation_unref(options.cancellation);
 	ck_assert_int_eq(ends.last, timeout ? -ETIMEDOUT : -ECANCELED);
 	/* Notification goes all the way down. */
 	while (local_hanging(client.ipc)) {
@@ -315,19 +324,19 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	kill_server(pid);
 }
 
-START_TEST(cancelled_through_a_waiting_handler)
+START_TEST(canceled_through_a_waiting_handler)
 {
 	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING, false);
 }
 END_TEST
 
-START_TEST(cancelled_through_an_async_call)
+START_TEST(canceled_through_an_async_call)
 {
 	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ASYNC, false);
 }
 END_TEST
 
-START_TEST(cancelled_through_another_thread)
+START_TEST(canceled_through_another_thread)
 {
 	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ELSEWHERE, false);
 }
@@ -404,11 +413,11 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("async", many_at_once_from_one_thread, the_server_dies_over_them,
-			 closing_over_them, cancelled_from_another_thread,
-			 a_blocked_call_is_cancelled, a_handler_asks, the_caller_dies,
+			 closing_over_them, canceled_from_another_thread,
+			 a_blocked_call_is_canceled, a_handler_asks, the_caller_dies,
 			 time_runs_out,
-			 cancelled_through_a_waiting_handler, cancelled_through_an_async_call,
-			 cancelled_through_another_thread, time_runs_out_through_another_thread,
+			 canceled_through_a_waiting_handler, canceled_through_an_async_call,
+			 canceled_through_another_thread, time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
 			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
 			 a_oneway_takes_anothers_place);

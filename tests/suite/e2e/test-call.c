@@ -60,6 +60,7 @@ START_TEST(messages_of_every_size)
 	struct client client;
 
 	client_open(&client);
+	ck_assert_int_eq(ipc_set_reply_max(client.ipc, 6 << 20), 0);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		char *text = long_text(sizes[i]);
 

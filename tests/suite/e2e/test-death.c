@@ -47,16 +47,16 @@ START_TEST(a_killed_server)
 {
 	pid_t pid = start_server(&one_thread);
 	struct client client;
-	uint64_t id;
+	struct ipc_slot *slot;
 
 	client_open(&client);
 	ck_assert_int_eq(say(&client), 0);
 	ck_assert_int_eq(server_on_death(client.server, note_death, server_proxy(client.server),
-					 &id), 0);
+					 &slot), 0);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
 	kill_server(pid);
 	wait_deaths(&client, 1);
-	ck_assert_int_eq(server_off_death(client.server, id), -ENOENT);
+	ipc_slot_end(slot);
 	/* Handle 0 is free for the next one. */
 	ck_assert_int_eq(say(&client), -ENOTCONN);
 
@@ -118,7 +118,7 @@ START_TEST(objects_of_a_dead_server)
 	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
 	struct counter *watched, *later;
 	struct client client;
-	uint64_t first;
+	struct ipc_slot *first;
 
 	client_open(&client);
 	watched = new_counter(&client);
@@ -126,7 +126,7 @@ START_TEST(objects_of_a_dead_server)
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), &first), 0);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
-	ck_assert_int_eq(counter_off_death(watched, first), 0);
+	ipc_slot_end(first);
 	kill_server(pid);
 	wait_deaths(&client, 2);
 	ck_assert_int_eq(counter_add(watched, &request, NULL, NULL), -EOWNERDEAD);
@@ -148,21 +148,23 @@ START_TEST(a_watch_that_is_taken_back)
 	pid_t pid = start_server(&one_thread);
 	struct counter *counter;
 	struct client client;
-	uint64_t id;
+	struct ipc_slot *slot;
 
 	client_open(&client);
 	counter = new_counter(&client);
 	for (int i = 0; i < 100; i++) {
-		ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &id), 0);
-		ck_assert_int_eq(counter_off_death(counter, id), 0);
-		ck_assert_int_eq(counter_off_death(counter, id), -ENOENT);
+		ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &slot), 0);
+		if (i % 2)
+			ipc_slot_end(slot);
+		else
+			ipc_slot_end_async(slot);
 	}
 	kill_server(pid);
 	ck_assert_int_eq(ipc_wait(client.ipc, 200000), 0);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
 	/* It is taken back when it has fired, but was not handled yet. */
-	ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &id), 0);
-	ck_assert_int_eq(counter_off_death(counter, id), 0);
+	ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &slot), 0);
+	ipc_slot_end(slot);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
 	ck_assert_int_eq(deaths, 0);
 	counter_unref(counter);

@@ -28,13 +28,17 @@
 
 static void leave_a_line(void)
 {
+	FILE *file = fopen(STARTS, "a"), *score = fopen("/proc/self/oom_score_adj", "r");
 	struct rlimit files;
-	FILE *file = fopen(STARTS, "a");
+	int oom = -1;
 
-	if (!file)
+	if (!file || !score || fscanf(score, "%d", &oom) != 1)
 		return;
+	fclose(score);
 	getrlimit(RLIMIT_NOFILE, &files);
-	fprintf(file, "uid %d, files %d\n", (int)geteuid(), (int)files.rlim_cur);
+	fprintf(file, "uid %d, files %d, oom %d, home %s, user %s, secret %s\n", (int)geteuid(),
+		(int)files.rlim_cur, oom, getenv("HOME"), getenv("USER"),
+		getenv("NOTIFY_SOCKET") ?: "none");
 	fclose(file);
 }
 
@@ -54,7 +58,8 @@ static int serve(const char *name, unsigned int delay_ms)
 	sleep_ms(delay_ms);
 	if (ipc_open(&ipc, NULL) < 0 ||
 	    server_object_new(ipc, &server_handlers, NULL, NULL, &object) < 0 ||
-	    ipc_register_idle_exit(ipc, name, object, exit_when_idle, NULL) < 0)
+	    ipc_register_idle_exit(ipc, name, object, exit_when_idle, NULL,
+			/* ret_slot= */ NULL) < 0)
 		return 1;
 	return ipc_run(ipc) < 0;
 }
@@ -243,7 +248,7 @@ START_TEST(who_has_the_object_keeps_it)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct ipc_name_info info;
+	struct ipc_name_info info = { .size = sizeof(info) };
 	struct server *server;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
@@ -301,7 +306,8 @@ START_TEST(who_waits_gets_it_once_it_is_mended)
 	begin();
 	pid = fork();
 	if (!pid)
-		_exit(ipc_open(&ipc, NULL) < 0 || server_await(ipc, "activation.crash", &server) < 0);
+		_exit(ipc_open(&ipc, NULL) < 0 ||
+		      server_await(ipc, "activation.crash", IPC_NEVER, &server) < 0);
 	manager_expect(&manager, "2 in a row");
 	put("activation.crash", "good", "");
 	manager_signal(&manager, SIGHUP);
@@ -319,27 +325,76 @@ START_TEST(what_hangs_is_killed)
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
-	manager_expect(&manager, "names not registered within 1 s");
+	/* Its timeout and its end are one failure. */
+	manager_expect(&manager, "names not registered within 1 s; 1 in a row");
 	ck_assert_int_eq(starts(), 1);
+	sleep_ms(600);
+	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
+	manager_expect(&manager, "names not registered within 1 s; 2 in a row");
+	ck_assert_int_eq(starts(), 2);
 	end();
 }
 END_TEST
 
-START_TEST(it_has_its_limits)
+/* The manager of the test has what a service must not inherit. */
+static void started_with(const char *more, const char *expected)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	char line[64];
+	char path[64], line[256];
 	FILE *file;
 
+	setenv("HOME", "/managers", /* overwrite= */ 1);
+	setenv("USER", "manager", /* overwrite= */ 1);
+	setenv("NOTIFY_SOCKET", "@managers", /* overwrite= */ 1);
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	put("activation.good", "good", "limit files 77\nlimit core 0\nuser root\n");
+	put("activation.good", "good", more);
 	begin();
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", manager.pid);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs("-500", file);
+	ck_assert_int_eq(fclose(file), 0);
+
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.good"), 0);
 	file = fopen(STARTS, "r");
 	ck_assert_ptr_nonnull(file);
-	ck_assert_str_eq(fgets(line, sizeof(line), file), "uid 0, files 77\n");
+	ck_assert_str_eq(fgets(line, sizeof(line), file), expected);
 	fclose(file);
+	end();
+}
+
+START_TEST(it_has_its_limits)
+{
+	started_with("limit files 77\nlimit core 0\nuser root\n",
+		     "uid 0, files 77, oom 0, home /root, user root, secret none\n");
+}
+END_TEST
+
+START_TEST(it_inherits_nothing)
+{
+	started_with("", "uid 0, files 1024, oom 0, home /root, user root, secret none\n");
+}
+END_TEST
+
+START_TEST(it_outlives_the_manager)
+{
+	const char *arguments[] = { "--services", directory, NULL };
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct ipc_proxy *proxy;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put("activation.good", "good", "");
+	begin();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	/* Whoever has the object keeps its service from exiting. */
+	ck_assert_int_eq(ipc_get_name(ipc, "activation.good", &proxy), 0);
+	ck_assert_int_eq(starts(), 1);
+	manager_end(&manager, SIGKILL);
+	manager_start(&manager, arguments);
+	ck_assert_int_eq(get(ipc, "activation.good"), 0);
+	ck_assert_int_eq(starts(), 1);
+	ipc_proxy_unref(proxy);
 	end();
 }
 END_TEST
@@ -461,7 +516,7 @@ START_TEST(who_waits_for_a_unit_gets_it_at_last)
 
 	begin_with_systemd("mended.service", "");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_await(ipc, "activation.slow", &server), 0);
+	ck_assert_int_eq(server_await(ipc, "activation.slow", IPC_NEVER, &server), 0);
 	ck_assert_uint_eq(systemd_starts(), 2);
 	server_unref(server);
 	end_with_systemd();
@@ -476,7 +531,8 @@ int main(int argc, char **argv)
 	return RUN_TESTS("activation", it_is_started_once, it_exits_when_idle_and_no_call_is_lost,
 			 who_has_the_object_keeps_it, what_crashes_is_damped,
 			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
-			 it_has_its_limits, what_is_wrong_changes_nothing,
+			 it_has_its_limits, it_inherits_nothing,
+			 it_outlives_the_manager, what_is_wrong_changes_nothing,
 			 a_unit_is_asked_for_once, a_unit_that_fails_is_named,
 			 without_a_bus_there_are_no_units,
 			 who_waits_for_a_unit_gets_it_at_last);

@@ -125,7 +125,7 @@ START_TEST(waited_for)
 	if (!pid)
 		_exit(serve_late(NULL));
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_await(ipc, "e2e.late", &server), 0);
+	ck_assert_int_eq(server_await(ipc, "e2e.late", IPC_NEVER, &server), 0);
 	ck_assert_int_eq(say(server), 0);
 	ck_assert_int_eq(server_stop(server, NULL), 0);
 	ck_assert_int_eq(wait_server(pid), 0);
@@ -141,14 +141,16 @@ START_TEST(waited_for_so_long)
 	uint64_t begin = now_ms();
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.never", 50000, &proxy), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_wait_name(ipc, "e2e.never", 50000, &proxy), -ETIMEDOUT);
 	ck_assert_uint_ge(now_ms() - begin, 50);
-	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.never", 0, &proxy), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_wait_name(ipc, "e2e.never", 0, &proxy), -ETIMEDOUT);
 
 	service_open(&service);
 	ck_assert_int_eq(server_register(service.ipc, "e2e.there", &server_handlers, NULL), 0);
-	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "e2e.there", 10000000, &proxy), 0);
-	ipc_proxy_unref(proxy);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(ipc_wait_name(ipc, "e2e.there", i ? 10000000 : 0, &proxy), 0);
+		ipc_proxy_unref(proxy);
+	}
 	service_close(&service);
 }
 END_TEST
@@ -186,7 +188,7 @@ END_TEST
 START_TEST(checked_and_listed)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct ipc_name_info info, *infos;
+	struct ipc_name_info info = { .size = sizeof(info) }, **infos;
 	struct service service;
 
 	service_open(&service);
@@ -202,8 +204,8 @@ START_TEST(checked_and_listed)
 	ck_assert_uint_eq(info.uid, 0);
 
 	ck_assert_int_eq(ipc_list_names(ipc, "e2e.many/", &infos), 2);
-	ck_assert_str_eq(infos[0].name, "e2e.many/1");
-	ck_assert_str_eq(infos[1].name, "e2e.many/2");
+	ck_assert_str_eq(infos[0]->name, "e2e.many/1");
+	ck_assert_str_eq(infos[1]->name, "e2e.many/2");
 	free(infos);
 	ck_assert_int_ge(ipc_list_names(ipc, NULL, &infos), 2);
 	free(infos);
@@ -223,14 +225,21 @@ START_TEST(of_another_interface)
 	service_open(&service);
 	ck_assert_int_eq(server_register(service.ipc, "e2e.typed", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	for (int wait = 0; wait < 2; wait++) {
-		ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &visitor_interface, wait, &proxy),
-				 -EPROTOTYPE);
-		ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &server_interface, wait, &proxy),
-				 0);
+	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &visitor_interface, &proxy),
+			 -EPROTOTYPE);
+	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &server_interface, &proxy), 0);
+	ipc_proxy_unref(proxy);
+	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", NULL, &proxy), -EINVAL);
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t timeout = i ? IPC_NEVER : 0;
+
+		ck_assert_int_eq(
+			ipc_rpc_await(ipc, "e2e.typed", &visitor_interface, timeout, &proxy),
+			-EPROTOTYPE);
+		ck_assert_int_eq(
+			ipc_rpc_await(ipc, "e2e.typed", &server_interface, timeout, &proxy), 0);
 		ipc_proxy_unref(proxy);
 	}
-	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", NULL, 0, &proxy), -EINVAL);
 	service_close(&service);
 }
 END_TEST

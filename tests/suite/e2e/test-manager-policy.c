@@ -118,7 +118,7 @@ static int add(const char *name)
 
 static int find_some(void *data)
 {
-	struct ipc_name_info info, *infos;
+	struct ipc_name_info info = { .size = sizeof(info) }, **infos;
 	int n;
 
 	(void)data;
@@ -128,7 +128,12 @@ static int find_some(void *data)
 	expect(get("p.hidden") == -ENOENT);
 	expect(get("p.none") == -ENOENT);
 	expect(ipc_check_name(ipc, "p.hidden", &info) == -ENOENT);
+	expect(ipc_unregister_name(ipc, "p.hidden") == -ENOENT);
+	expect(ipc_idle_exit(ipc, "p.hidden") == ipc_idle_exit(ipc, "p.none"));
+	expect(ipc_unregister_name(ipc, "p.none") == -ENOENT);
+	expect(ipc_unregister_name(ipc, "p.open") == -EPERM);
 	/* Refused is refused, whether it is there or not. */
+	expect(ipc_unregister_name(ipc, "p.refused") == -EACCES);
 	expect(get("p.refused") == -EACCES);
 	expect(ipc_check_name(ipc, "p.refused", &info) == -EACCES);
 	/* To be found is not to be called. */
@@ -138,8 +143,8 @@ static int find_some(void *data)
 	expect(get("p.unlisted") == 0);
 	n = ipc_list_names(ipc, "p.", &infos);
 	expect(n == 4);
-	expect(!strcmp(infos[0].name, "p.club") && !strcmp(infos[1].name, "p.open"));
-	expect(!strcmp(infos[2].name, "p.refused") && !strcmp(infos[3].name, "p.seen"));
+	expect(!strcmp(infos[0]->name, "p.club") && !strcmp(infos[1]->name, "p.open"));
+	expect(!strcmp(infos[2]->name, "p.refused") && !strcmp(infos[3]->name, "p.seen"));
 	free(infos);
 	ipc_unref(ipc);
 	return 0;
@@ -261,6 +266,34 @@ START_TEST(what_is_wrong_changes_nothing)
 }
 END_TEST
 
+static int find_nothing(void *data)
+{
+	(void)data;
+	expect(ipc_open(&ipc, NULL) == 0);
+	expect(get("p.open") == -EACCES && add("p.open") == -EACCES);
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(what_is_wrong_at_the_start_refuses_all)
+{
+	const char *arguments[] = { "--verbose", "--policy", directory, NULL };
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	write_policy("allow anyone all *\nrefuse user mallroy all p.*\n");
+	manager_start(&manager, arguments);
+	run_child(find_nothing, NULL);
+	reload("allow anyone all *\n", "reloaded the policy: 1 rules");
+	ck_assert_int_eq(ipc_open(&owner, NULL), 0);
+	ck_assert_int_eq(server_register(owner, "p.open", &server_handlers, NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, owner), 0);
+	/* Now there is an old policy to keep. */
+	reload("refuse user mallroy all p.*\n", "50-test.conf:1: unknown user");
+	manager_expect(&manager, "kept the old policy");
+	end();
+}
+END_TEST
+
 static atomic_int present, gone, settled;
 
 static void on_change(struct ipc *from, enum ipc_name_change change,
@@ -287,11 +320,10 @@ static bool becomes(atomic_int *value, int wanted)
 static int watch_what_is_hidden(void *data)
 {
 	FILE *said = fdopen(*(int *)data, "w");
-	uint64_t id;
 
 	expect(said != NULL);
 	become(USER, 0);
-	expect(ipc_watch_names(ipc, "p.hidden*", on_change, NULL, &id) == 0);
+	expect(ipc_watch_names(ipc, "p.hidden*", on_change, NULL, NULL) == 0);
 	expect(becomes(&settled, 1) && present == 0);
 	fputs("watching\n", said);
 	fflush(said);
@@ -299,7 +331,7 @@ static int watch_what_is_hidden(void *data)
 	fputs("seen\n", said);
 	fflush(said);
 	expect(becomes(&gone, 1));
-	expect(ipc_watch_names(ipc, "p.refused", on_change, NULL, &id) == -EACCES);
+	expect(ipc_watch_names(ipc, "p.refused", on_change, NULL, NULL) == -EACCES);
 	ipc_unref(ipc);
 	return 0;
 }
@@ -309,7 +341,7 @@ static int wait_for_what_is_hidden(void *data)
 	struct ipc_proxy *proxy;
 
 	become(USER, 0);
-	expect(ipc_wait_name(ipc, data, &proxy) == 0);
+	expect(ipc_wait_name(ipc, data, IPC_NEVER, &proxy) == 0);
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
 	return 0;
@@ -366,7 +398,8 @@ START_TEST(who_waits_for_an_idle_exit_name_does_too)
 	begin();
 	ck_assert_int_eq(ipc_unregister_name(owner, "p.hidden"), 0);
 	ck_assert_int_eq(server_object_new(owner, &server_handlers, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_register_idle_exit(owner, "p.hidden", object, stay, NULL), 0);
+	ck_assert_int_eq(ipc_register_idle_exit(owner, "p.hidden", object, stay, NULL,
+			/* ret_slot= */ NULL), 0);
 	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
 	manager_expect(&manager, "waiting for p.hidden");
 	reload("allow anyone all *\n", "reloaded the policy: 1 rules");
@@ -409,9 +442,20 @@ static int ask_about(void *data)
 	request.uid = USER;
 	request.self = !root;
 	expect(ask(&request, &reply) == 0);
-	expect(!strcmp(reply->verdict, "hidden"));
-	expect(strstr(reply->file, "/50-test.conf") && reply->line == 2);
-	expect(!strcmp(reply->rule, "hide user 1000 find p.hidden*"));
+	if (root) {
+		expect(!strcmp(reply->verdict, "hidden"));
+		expect(strstr(reply->file, "/50-test.conf") && reply->line == 2);
+		expect(!strcmp(reply->rule, "hide user 1000 find p.hidden*"));
+	} else {
+		/* As of a name that nobody has. */
+		expect(!strcmp(reply->verdict, "allowed"));
+		expect(!*reply->file && !reply->line && !*reply->rule);
+		service_manager_check_policy_reply_free(reply);
+		request.name = (char *)"p.none";
+		expect(ask(&request, &reply) == 0);
+		expect(!strcmp(reply->verdict, "allowed"));
+		expect(!*reply->file && !reply->line && !*reply->rule);
+	}
 	service_manager_check_policy_reply_free(reply);
 
 	request.self = false;
@@ -441,7 +485,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count, labels_count,
-			 what_is_wrong_changes_nothing, who_watches_or_waits_sees_the_new_policy,
+			 what_is_wrong_changes_nothing, what_is_wrong_at_the_start_refuses_all,
+			 who_watches_or_waits_sees_the_new_policy,
 			 who_waits_for_an_idle_exit_name_does_too,
 			 the_policy_can_be_asked);
 }

@@ -134,7 +134,7 @@ static int be_waiter(int unused)
 	if (ipc_open(&ipc, NULL) < 0)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
-	if (server_await(ipc, "restart.late", &server) < 0)
+	if (server_await(ipc, "restart.late", IPC_NEVER, &server) < 0)
 		return 2;
 	request.text = "x";
 	return server_say(server, &request, NULL, NULL) < 0;
@@ -152,11 +152,10 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 static int be_watcher(int unused)
 {
 	struct ipc *ipc;
-	uint64_t id;
 
 	(void)unused;
 	if (ipc_open(&ipc, NULL) < 0 ||
-	    ipc_watch_names(ipc, "restart.*", on_change, NULL, &id) < 0)
+	    ipc_watch_names(ipc, "restart.*", on_change, NULL, NULL) < 0)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
 	return ipc_run(ipc) < 0;
@@ -277,7 +276,8 @@ static int open_as(uid_t uid, struct ipc **ret_ipc)
 {
 	int r = ipc_open(ret_ipc, NULL);
 
-	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_replay_failure(*ret_ipc, on_failure, NULL);
+	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_replay_failure(*ret_ipc, on_failure, NULL,
+			/* ret_slot= */ NULL);
 }
 
 static int be_named(int uid)
@@ -336,10 +336,10 @@ static pid_t begin_with_other(struct manager *manager, uid_t uid, int (*other)(i
 
 static void await_owner(struct ipc *ipc, uid_t uid)
 {
-	struct ipc_name_info info;
+	struct ipc_name_info info = { .size = sizeof(info) };
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_wait_name_timeout(ipc, "restart.name", 20000000, &proxy), 0);
+	ck_assert_int_eq(ipc_wait_name(ipc, "restart.name", 20000000, &proxy), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "restart.name", &info), 0);
 	ck_assert_uint_eq(info.uid, uid);
 	ipc_proxy_unref(proxy);

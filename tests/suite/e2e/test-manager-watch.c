@@ -110,13 +110,13 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 {
 	struct seen one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct seen many = { .lock = PTHREAD_MUTEX_INITIALIZER };
-	uint64_t id_one, id_many;
+	struct ipc_slot *slot_one;
 
 	begin();
 	add("e2e.w.1");
 	add("e2e.w.2");
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.w.2", on_change, &one, &id_one), 0);
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.w.*", on_change, &many, &id_many), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.w.2", on_change, &one, &slot_one), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.w.*", on_change, &many, NULL), 0);
 	expect(&one, "+e2e.w.2 = ");
 	expect(&many, "+e2e.w.1 +e2e.w.2 = ");
 
@@ -132,8 +132,7 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 	expect(&one, "+e2e.w.2 ");
 	expect(&many, "+e2e.w.2 +e2e.w.2 ");
 
-	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id_one), 0);
-	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id_one), -ENOENT);
+	ipc_slot_end(slot_one);
 	ck_assert_int_eq(ipc_unregister_name(owner.ipc, "e2e.w.0"), 0);
 	ck_assert_int_eq(ipc_unregister_name(owner.ipc, "e2e.w.1"), 0);
 	party_close(&owner);
@@ -147,10 +146,8 @@ END_TEST
 START_TEST(ones_own_names_have_no_proxy)
 {
 	struct seen own = { .lock = PTHREAD_MUTEX_INITIALIZER };
-	uint64_t id;
-
 	begin();
-	ck_assert_int_eq(ipc_watch_names(owner.ipc, "e2e.own", on_change, &own, &id), 0);
+	ck_assert_int_eq(ipc_watch_names(owner.ipc, "e2e.own", on_change, &own, NULL), 0);
 	expect(&own, "= ");
 	add("e2e.own");
 	expect(&own, "+e2e.own ");
@@ -165,19 +162,20 @@ START_TEST(patterns_have_rules)
 	static const char *const bad[] = { "", "a b", "a*b", "**", "a**" };
 	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	char longest[130];
-	uint64_t id;
+	struct ipc_slot *slot = NULL;
 
 	begin();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		ck_assert_int_eq(ipc_watch_names(watcher.ipc, bad[i], on_change, &seen, &id),
+		ck_assert_int_eq(ipc_watch_names(watcher.ipc, bad[i], on_change, &seen, &slot),
 				 -EINVAL);
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, NULL, on_change, &seen, &id), -EINVAL);
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "*", NULL, &seen, &id), -EINVAL);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, NULL, on_change, &seen, &slot), -EINVAL);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "*", NULL, &seen, &slot), -EINVAL);
 	memset(longest, 'x', sizeof(longest));
 	longest[128] = '\0';
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, longest, on_change, &seen, &id), -EINVAL);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, longest, on_change, &seen, &slot), -EINVAL);
+	ck_assert_ptr_null(slot);
 	longest[127] = '*';
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, longest, on_change, &seen, &id), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, longest, on_change, &seen, NULL), 0);
 	expect(&seen, "= ");
 	party_close(&owner);
 	party_close(&watcher);
@@ -185,29 +183,28 @@ START_TEST(patterns_have_rules)
 END_TEST
 
 /* Ends its own watch from the callback, which is then not called any more. */
-static uint64_t only_id;
+static struct ipc_slot *only_slot;
 static atomic_uint only_calls;
 
 static void only_once(struct ipc *ipc, enum ipc_name_change change,
 		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
 {
-	(void)change, (void)info, (void)proxy, (void)userdata;
-	ck_assert_int_eq(ipc_unwatch_names(ipc, only_id), 0);
+	(void)ipc, (void)change, (void)info, (void)proxy, (void)userdata;
+	only_slot = ipc_slot_end_async(only_slot);
 	atomic_fetch_add(&only_calls, 1);
 }
 
 START_TEST(a_callback_may_end_its_watch)
 {
 	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
-	uint64_t id;
 
 	party_open(&watcher, IPC_REGION_DEFAULT);
 	party_open(&owner, IPC_REGION_DEFAULT);
 	party_serve(&owner);
 	add("e2e.once.1");
 	add("e2e.once.2");
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.once.*", only_once, NULL, &only_id), 0);
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.once.2", on_change, &seen, &id), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.once.*", only_once, NULL, &only_slot), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.once.2", on_change, &seen, NULL), 0);
 	party_serve(&watcher);
 	expect(&seen, "+e2e.once.2 = ");
 	ck_assert_uint_eq(only_calls, 1);
@@ -227,7 +224,8 @@ static void add_many(void)
 	ck_assert_int_eq(server_object_new(owner.ipc, &server_handlers, NULL, NULL, &object), 0);
 	for (int i = 0; i < MANY; i++) {
 		sprintf(name, "e2e.slow.%d", i);
-		ck_assert_int_eq(ipc_register_name(owner.ipc, name, object), 0);
+		ck_assert_int_eq(ipc_register_name(owner.ipc, name, object,
+				/* ret_slot= */ NULL), 0);
 	}
 }
 
@@ -251,13 +249,14 @@ static void believe(struct ipc *ipc, enum ipc_name_change change,
 
 START_TEST(who_is_slow_gets_a_replay)
 {
-	struct ipc_name_info *infos;
-	uint64_t id, since;
+	struct ipc_name_info **infos;
+	struct ipc_slot *slot;
+	uint64_t since;
 
 	party_open(&watcher, 64 << 10);
 	party_open(&owner, IPC_REGION_DEFAULT);
 	party_serve(&owner);
-	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.slow.*", believe, NULL, &id), 0);
+	ck_assert_int_eq(ipc_watch_names(watcher.ipc, "e2e.slow.*", believe, NULL, &slot), 0);
 	add_many();
 	for (int i = 0; i < MANY; i += 2) {
 		char name[32];
@@ -275,7 +274,7 @@ START_TEST(who_is_slow_gets_a_replay)
 	for (since = now_ms(); now_ms() - since < 20000 && wrong; sleep_ms(10))
 		;
 	ck_assert_int_eq(wrong, 0);
-	ck_assert_int_eq(ipc_unwatch_names(watcher.ipc, id), 0);
+	ipc_slot_end(slot);
 	party_close(&owner);
 	party_close(&watcher);
 }

@@ -52,7 +52,7 @@ static int visited(struct ipc_call *call, const E2e__VisitRequest *request, void
 
 	reply.tid = (uint32_t)gettid();
 	if (request->depth) {
-		r = call_visit(visits->client, ipc_object_id(self), request->depth - 1, &inner,
+		r = call_visit(visits->client, object_id(self), request->depth - 1, &inner,
 			       NULL);
 		if (r < 0)
 			return r;
@@ -89,7 +89,7 @@ START_TEST(callbacks_come_on_the_thread_that_waits)
 			 0);
 	for (uint32_t depth = 0; depth < 20; depth++) {
 		visits.count = 0;
-		ck_assert_int_eq(call_visit(&client, ipc_object_id(object), depth, &reply, NULL),
+		ck_assert_int_eq(call_visit(&client, object_id(object), depth, &reply, NULL),
 				 0);
 		ck_assert_uint_eq(reply->depth, depth + 1);
 		ck_assert_uint_eq(visits.count, (depth + 1) / 2);
@@ -98,8 +98,8 @@ START_TEST(callbacks_come_on_the_thread_that_waits)
 		server_visit_reply_free(reply);
 	}
 	/* Deeper than the kernel allows: a clear error, and all is well again. */
-	ck_assert_int_eq(call_visit(&client, ipc_object_id(object), 100, &reply, NULL), -ELOOP);
-	ck_assert_int_eq(call_visit(&client, ipc_object_id(object), 3, &reply, NULL), 0);
+	ck_assert_int_eq(call_visit(&client, object_id(object), 100, &reply, NULL), -ELOOP);
+	ck_assert_int_eq(call_visit(&client, object_id(object), 3, &reply, NULL), 0);
 	server_visit_reply_free(reply);
 	ipc_object_unref(object);
 	client_close(&client);
@@ -126,7 +126,7 @@ START_TEST(a_missing_visitor)
 	ck_assert_int_eq(call_visit(&client, UINT64_MAX - 1, 1, NULL, NULL), -EBADF);
 	/* Of an object that ended. */
 	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, NULL, NULL, &object), 0);
-	id = ipc_object_id(object);
+	id = object_id(object);
 	ipc_object_unref(object);
 	ck_assert_int_eq(call_visit(&client, id, 1, NULL, NULL), -EBADF);
 	client_close(&client);

@@ -31,7 +31,9 @@ enum {
 	BREAK,	/* stream: an error after the first message */
 };
 
-static uint32_t sum;
+/* Oneways are served one after the other and need no lock, but a call may come meanwhile. */
+static uint32_t added;
+static _Atomic uint32_t sum;
 
 static int reply_bytes(struct ipc_call *call, const void *data, size_t size)
 {
@@ -85,10 +87,12 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return reply_bytes(call, request->data, request->size);
 	case ADD:
 		memcpy(&number, request->data, sizeof(number));
-		sum += number;
+		added += number;
+		sum = added;
 		return 0;
 	case SUM:
-		return reply_bytes(call, &sum, sizeof(sum));
+		number = sum;
+		return reply_bytes(call, &number, sizeof(number));
 	case BACK:
 		return back(call, request);
 	case FILL:
@@ -145,7 +149,7 @@ static int prepare(struct ipc *ipc)
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	sum = 0;
+	sum = added = 0;
 	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
 	return r < 0 ? r : ipc_set_manager(ipc, object);
 }
@@ -158,7 +162,10 @@ static pid_t pid;
 
 static void begin(void)
 {
-	pid = start_serving(prepare);
+	/* Handlers of streams wait, one at a time. */
+	static const struct server_options options = { .threads = 2, .prepare = prepare };
+
+	pid = start_server(&options);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 }

@@ -367,6 +367,7 @@ static void notify_all(struct visitor *visitor)
 
 START_TEST(notified_of_space)
 {
+	struct ipc_slot *slot;
 	struct ipc_object *object;
 	struct ipc *server, *client;
 	struct ipc_proxy *proxy;
@@ -380,7 +381,8 @@ START_TEST(notified_of_space)
 	visitor = visitor_from_proxy(proxy);
 	for (unsigned int i = 1; i < 4; i++) {
 		notify_all(visitor);
-		ck_assert_int_eq(ipc_on_writable(client, on_writable, client), 0);
+		ck_assert_int_eq(ipc_on_writable(client, on_writable, client,
+				/* ret_slot= */ NULL), 0);
 		ck_assert_int_eq(ipc_wait(client, 20000), 0);
 		ck_assert_uint_eq(n_space, i - 1);
 		ck_assert_int_eq(ipc_process(server), 1);
@@ -391,11 +393,11 @@ START_TEST(notified_of_space)
 		ck_assert_int_eq(ipc_wait(client, 0), 0);
 	}
 	notify_all(visitor);
-	ck_assert_int_eq(ipc_on_writable(client, on_writable, client), 0);
-	ck_assert_int_eq(ipc_on_writable(client, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_on_writable(client, on_writable, client, &slot), 0);
+	ipc_slot_end(slot);
 	ck_assert_int_eq(ipc_process(server), 1);
 	ck_assert_int_eq(ipc_wait(client, 0), 0);
-	ck_assert_int_eq(ipc_on_writable(NULL, on_writable, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_on_writable(NULL, on_writable, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ck_assert_uint_eq(n_space, 3);
 	visitor_unref(visitor);
 	ipc_object_unref(object);

@@ -13,13 +13,46 @@
 
 #include "stream-client.h"
 
-static unsigned int n_ready;
+/* What callbacks of a stream of requests were called, and the reply. */
+struct sums {
+	unsigned int writable;
+	uint64_t total;
+	bool destroyed;
+};
 
-static void ready(struct ipc_stream *stream, void *userdata)
+static void on_writable(struct ipc_stream *stream, void *userdata)
 {
-	ck_assert_ptr_eq(userdata, &n_ready);
 	ck_assert_ptr_eq(ipc_stream_ipc(stream), ipc);
-	n_ready++;
+	((struct sums *)userdata)->writable++;
+}
+
+static void on_reply(struct ipc_stream *stream, void *userdata)
+{
+	const Stream__Number *total;
+
+	ck_assert_int_eq(streams_sum_finish(stream, 0, &total, NULL), 0);
+	((struct sums *)userdata)->total = total->value;
+}
+
+static void on_destroy(void *userdata)
+{
+	((struct sums *)userdata)->destroyed = true;
+}
+
+static const struct ipc_stream_ops sums_ops = {
+	.size = sizeof(sums_ops),
+	.on_message = on_reply,
+	.on_writable = on_writable,
+	.destroy = on_destroy,
+};
+
+static void serve_until(const bool *done)
+{
+	while (!*done) {
+		ck_assert_int_eq(ipc_wait(ipc, SECONDS(10)), 1);
+		while (ipc_process(ipc) > 0)
+			;
+	}
 }
 
 static void offered_to(unsigned int threads)
@@ -76,7 +109,7 @@ START_TEST(an_event_loop_sends_much)
 	struct epoll_event event = { .events = EPOLLIN };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	Stream__Number number = STREAM__NUMBER__INIT;
-	const Stream__Number *total;
+	struct sums sums = { 0 };
 	struct ipc_stream *stream;
 	unsigned int refused = 0;
 	int r;
@@ -84,28 +117,29 @@ START_TEST(an_event_loop_sends_much)
 	begin(1);
 	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event), 0);
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
-	ipc_stream_on_ready(stream, ready, &n_ready);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &sums_ops, &sums), 0);
 	number.ballast.len = 1000000;
 	number.ballast.data = calloc(1, number.ballast.len);
 	for (number.value = 1; number.value <= 60; number.value++) {
-		n_ready = 0;
+		sums.writable = 0;
 		while ((r = streams_sum_send(stream, 0, &number)) == -EAGAIN) {
 			refused++;
-			while (!n_ready) {
+			while (!sums.writable) {
 				ck_assert_int_eq(epoll_wait(epoll, &event, 1, 10000), 1);
 				while ((r = ipc_process(ipc)) > 0)
 					;
 				ck_assert_int_eq(r, 0);
 			}
-			n_ready = 0;
+			sums.writable = 0;
 		}
 		ck_assert_int_eq(r, 0);
 	}
 	ck_assert_uint_gt(refused, 0);
 	free(number.ballast.data);
-	ck_assert_int_eq(streams_sum_finish(stream, SECONDS(10), &total, NULL), 0);
-	ck_assert_uint_eq(total->value, 60 * 61 / 2);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
 	ipc_stream_unref(stream);
+	serve_until(&sums.destroyed);
+	ck_assert_uint_eq(sums.total, 60 * 61 / 2);
 	close(epoll);
 	end();
 }
@@ -148,13 +182,14 @@ static void *stop_later(void *unused)
 START_TEST(stops_while_there_is_no_space)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
+	struct sums sums = { 0 };
 	struct ipc_stream *stream;
 	pthread_t thread;
 	int r;
 
 	begin(1);
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
-	ipc_stream_on_ready(stream, ready, &n_ready);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &sums_ops, &sums), 0);
 	kill(server, SIGSTOP);
 	number.ballast.len = 1000000;
 	number.ballast.data = calloc(1, number.ballast.len);
@@ -168,7 +203,9 @@ START_TEST(stops_while_there_is_no_space)
 		ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	}
 	kill(server, SIGCONT);
+	ipc_stream_cancel(stream);
 	ipc_stream_unref(stream);
+	serve_until(&sums.destroyed);
 	end();
 }
 END_TEST

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams: order, back-pressure, ends, errors and cancelling from either side, and
+ * Streams: order, back-pressure, ends, errors and canceling from either side, and
  * deaths, with servers of one thread, of several, and of an event loop.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -139,7 +140,12 @@ START_TEST(an_error_with_all_that_one_can_have)
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
 	struct ipc_error worse = {
-		-EDOM, -4711, "stream.Worse", "much worse", "a\0b\0c", 5,
+		.code = -EDOM,
+		.number = -4711,
+		.name = "stream.Worse",
+		.message = "much worse",
+		.details = "a\0b\0c",
+		.details_size = 5,
 	};
 	const Stream__Number *total;
 	struct ipc_stream *stream;
@@ -182,19 +188,22 @@ END_TEST
 
 START_TEST(nothing_within_the_time)
 {
-	const Stream__Number *number;
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *reply;
 	struct ipc_stream *stream;
 	uint64_t before;
 
 	begin(2);
-	stream = open_count(3, 200000, 0, "");
-	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
-	ck_assert_int_eq(streams_count_receive(stream, 0, &number, NULL), -EAGAIN);
-	before = now_ms();
-	ck_assert_int_eq(streams_count_receive(stream, 20000, &number, NULL), -EAGAIN);
-	ck_assert_uint_ge(now_ms() - before, 19);
-	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
-	ck_assert_uint_eq(number->value, 2);
+	ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), 0);
+	for (number.value = 1; number.value <= 2; number.value++) {
+		ck_assert_int_eq(streams_twice_receive(stream, 0, &reply, NULL), -EAGAIN);
+		before = now_ms();
+		ck_assert_int_eq(streams_twice_receive(stream, 20000, &reply, NULL), -EAGAIN);
+		ck_assert_uint_ge(now_ms() - before, 19);
+		ck_assert_int_eq(streams_twice_send(stream, SECONDS(10), &number), 0);
+		ck_assert_int_eq(streams_twice_receive(stream, SECONDS(10), &reply, NULL), 1);
+		ck_assert_uint_eq(reply->value, 2 * number.value);
+	}
 	ipc_stream_unref(stream);
 	end();
 }
@@ -299,7 +308,7 @@ START_TEST(a_cancel_stops_the_server)
 	const Stream__Number *number;
 	struct ipc_stream *stream;
 
-	begin(2);
+	begin(4);
 	stream = open_count(1000000, 0, 0, "");
 	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
 	ipc_stream_cancel(stream);
@@ -322,7 +331,7 @@ START_TEST(a_cancel_is_no_good_end)
 	const Stream__Number *number;
 	struct ipc_stream *stream;
 
-	begin(2);
+	begin(4);
 	stream = open_count(5, 0, 0, "");
 	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
 	look_until(0, 0);
@@ -389,15 +398,6 @@ END_TEST
 
 /* --- Event loops ------------------------------------------------------------------- */
 
-static unsigned int n_ready;
-
-static void ready(struct ipc_stream *stream, void *userdata)
-{
-	ck_assert_ptr_eq(userdata, &n_ready);
-	ck_assert_ptr_eq(ipc_stream_ipc(stream), ipc);
-	n_ready++;
-}
-
 START_TEST(an_event_loop_reads_many)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -407,7 +407,6 @@ START_TEST(an_event_loop_reads_many)
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	begin(4);
-	n_ready = 0;
 	event.data.u32 = 8;
 	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event), 0);
 	for (uint32_t i = 0; i < 8; i++) {
@@ -415,7 +414,6 @@ START_TEST(an_event_loop_reads_many)
 
 		request.count = 100;
 		ck_assert_int_eq(streams_later_open(streams, NULL, &request, &all[i], NULL), 0);
-		ipc_stream_on_ready(all[i], ready, &n_ready);
 		event.data.u32 = i;
 		ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_stream_get_fd(all[i]), &event),
 				 0);
@@ -440,9 +438,121 @@ START_TEST(an_event_loop_reads_many)
 		ipc_stream_unref(all[event.data.u32]);
 		open--;
 	}
-	ck_assert_uint_gt(n_ready, 8);
 	close(epoll);
 	end();
+}
+END_TEST
+
+/* Or it would be there again: its end can be received once more. */
+START_TEST(an_event_loop_sees_no_closed_one)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct ipc_stream *stream;
+
+	begin(1);
+	stream = open_count(3, 0, 0, "");
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_stream_get_fd(stream), &event), 0);
+	ck_assert_int_eq(count_all(stream, 3, NULL), 0);
+	ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
+	ipc_stream_unref(stream);
+	ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 0);
+	close(epoll);
+	end();
+}
+END_TEST
+
+/* --- The call that opens it ---------------------------------------------------------- */
+
+static int refuse_twice(struct ipc_intercepted *step, void *userdata)
+{
+	(void)userdata;
+	return !strcmp(step->method, "Twice") ? -EACCES : 0;
+}
+
+static int prepare_refusing(struct ipc *ipc)
+{
+	static const struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
+							    .before = refuse_twice };
+	int r = ipc_add_interceptor(ipc, &interceptor, NULL, NULL);
+
+	return r < 0 ? r : prepare_streams(ipc);
+}
+
+static char seen[64];
+
+static int note_name(struct ipc_intercepted *step, void *userdata)
+{
+	(void)userdata;
+	snprintf(seen, sizeof(seen), "%s", step->method);
+	return 0;
+}
+
+START_TEST(the_call_that_opens_it)
+{
+	static const struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
+							    .before = note_name };
+	struct server_options server_options = { .threads = 1, .prepare = prepare_refusing };
+	const char *const metadata[] = { "after", "7", NULL };
+	const struct ipc_options options = { .metadata = metadata };
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	struct ipc_proxy *proxy;
+
+	server = start_server(&server_options);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	streams = streams_from_proxy(proxy);
+	/* Each side sees the method. */
+	ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), -EACCES);
+	ck_assert_str_eq(seen, "Twice");
+	request.count = 9;
+	ck_assert_int_eq(streams_count_open(streams, &options, &request, &stream, NULL), 0);
+	for (uint64_t i = 8; i <= 9; i++) {
+		ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
+		ck_assert_uint_eq(number->value, i);
+	}
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 0);
+	ck_assert_ptr_null(ipc_stream_metadata(stream, "after"));
+	ck_assert_ptr_null(ipc_stream_label(stream));
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* The first limit within which opening succeeds here. */
+static struct ipc_stream *open_limited(void)
+{
+	struct ipc_options options = { .timeout_usec = 250000 };
+	struct ipc_stream *stream;
+	int r;
+
+	while ((r = streams_twice_open(streams, &options, &stream, NULL)) == -ETIMEDOUT)
+		options.timeout_usec *= 2;
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_le(ipc_stream_remaining(stream), options.timeout_usec);
+	return stream;
+}
+
+/* The handlers of a pool wait. The others have callbacks, with threads of ipc_run() and without. */
+START_TEST(its_time_limit_ends_both_sides)
+{
+	static const unsigned int threads[] = { 4, 1, 0 };
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+
+	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
+		begin(threads[i]);
+		stream = open_limited();
+		ck_assert_int_eq(streams_twice_receive(stream, IPC_NEVER, &number, NULL),
+				 -ETIMEDOUT);
+		ck_assert_uint_eq(ipc_stream_remaining(stream), 0);
+		look_until(0, -ETIMEDOUT);
+		ipc_stream_unref(stream);
+		end();
+	}
 }
 END_TEST
 
@@ -551,7 +661,7 @@ START_TEST(strangers_do_not_disturb)
 
 	begin(4);
 	ck_assert_int_eq(streams_object_new(ipc, &none, NULL, NULL, &object), 0);
-	id = ipc_object_id(object);
+	id = object_id(object);
 	ck_assert_int_eq(open_raw(0, id, id, &open), -EOPNOTSUPP);
 	ck_assert_int_eq(open_raw(code_of("Look"), id, id, &open), -EOPNOTSUPP);
 	ck_assert_int_eq(open_raw(code_of("Sum"), 0, id, &open), -EBADMSG);
@@ -611,6 +721,8 @@ int main(void)
 			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
 			 the_server_fails_while_the_client_sends, the_client_fails,
 			 a_cancel_stops_the_server, a_cancel_is_no_good_end, the_server_dies,
-			 the_client_dies, an_event_loop_reads_many, what_is_no_stream,
+			 the_client_dies, an_event_loop_reads_many,
+			 an_event_loop_sees_no_closed_one, the_call_that_opens_it,
+			 its_time_limit_ends_both_sides, what_is_no_stream,
 			 strangers_do_not_disturb);
 }

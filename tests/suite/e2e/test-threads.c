@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whatever one connection can do, from many threads at once, against a server with a
- * pool: calls that wait, that do not, that are cancelled from elsewhere; replies by
+ * pool: calls that wait, that do not, that are canceled from elsewhere; replies by
  * other threads, streams, callbacks, watches, metadata and interceptors. In the guest
  * with two processes, in the host build under the sanitizers (tests/env/host/module.mk).
  */
@@ -51,10 +51,12 @@ static void after_step(const struct ipc_intercepted *step, int result, void *use
 static int keep_account(struct ipc *ipc, struct account *account)
 {
 	struct ipc_interceptor interceptor = {
-		.before = before_step, .after = after_step, .userdata = account,
+		.size = sizeof(interceptor),
+		.before = before_step,
+		.after = after_step,
 	};
 
-	return ipc_add_interceptor(ipc, &interceptor);
+	return ipc_add_interceptor(ipc, &interceptor, account, /* ret_slot= */ NULL);
 }
 
 /* The last of them may still be on its way out. */
@@ -82,7 +84,7 @@ static int show_streams(struct ipc_call *call, const E2e__BounceRequest *request
 
 	(void)request;
 	(void)userdata;
-	id.id = ipc_object_id(streams_object);
+	id.id = object_id(streams_object);
 	reply.object = &id;
 	return server_reply_bounce(call, &reply);
 }
@@ -97,7 +99,7 @@ static void *reply_elsewhere(void *data)
 {
 	struct ipc_call *call = data;
 
-	ipc_call_on_cancel(call, on_unwanted, NULL);
+	ipc_call_on_cancel(call, on_unwanted, NULL, /* ret_slot= */ NULL);
 	ipc_call_errno(call, EDOM, "%s", "by another thread");
 	ipc_call_unref(call);
 	return NULL;
@@ -225,23 +227,32 @@ static int visit(unsigned int round)
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
-	id.id = ipc_object_id(visitor);
+	id.id = object_id(visitor);
 	request.visitor = &id;
 	request.depth = round % 2;
 	r = server_visit(client.server, &request, &reply, NULL);
 	return r < 0 ? r : reply->depth == 1 ? 0 : -EBADMSG;
 }
 
-/* --- Calls that are cancelled, by time or by the canceller ----------------------------- */
+/* --- Calls that are canceled, by time or by the canceller ----------------------------- */
 
-static _Atomic uint64_t slots[SLOTS];
+static struct ipc_cancellation *_Atomic slots[SLOTS];
 
-static void publish(uint64_t id)
+static struct ipc_cancellation *new_cancellation(void)
 {
-	for (unsigned int i = 0;; i = (i + 1) % SLOTS) {
-		uint64_t none = 0;
+	struct ipc_cancellation *cancellation;
 
-		if (atomic_compare_exchange_strong(&slots[i], &none, id))
+	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &cancellation), 0);
+	return cancellation;
+}
+
+static void publish(struct ipc_cancellation *cancellation)
+{
+	ipc_cancellation_ref(cancellation);
+	for (unsigned int i = 0;; i = (i + 1) % SLOTS) {
+		struct ipc_cancellation *none = NULL;
+
+		if (atomic_compare_exchange_strong(&slots[i], &none, cancellation))
 			return;
 		sched_yield();
 	}
@@ -249,39 +260,49 @@ static void publish(uint64_t id)
 
 static void *cancel_often(void *unused)
 {
-	while (!atomic_load(&finished)) {
-		for (unsigned int i = 0; i < SLOTS; i++) {
-			uint64_t id = atomic_exchange(&slots[i], 0);
-			int r = id ? ipc_cancel(client.ipc, id) : 0;
+	bool last;
 
-			ck_assert(r == 0 || r == -ENOENT);
+	do {
+		last = atomic_load(&finished);
+		for (unsigned int i = 0; i < SLOTS; i++) {
+			struct ipc_cancellation *cancellation = atomic_exchange(&slots[i], NULL);
+
+			if (cancellation)
+				ck_assert_int_eq(ipc_cancel(cancellation), 0);
+			ipc_cancellation_unref(cancellation);
 		}
 		sleep_ms(1);
-	}
+	} while (!last);
 	return unused;
 }
 
-/* The id may come to the canceller before the call does. */
+/* The canceller may come before the call does. */
 static int hang(unsigned int round)
 {
-	struct ipc_options with = { .timeout_usec = 20000, .id = ipc_new_id(client.ipc) };
+	ipc_auto(ipc_cancellation_unref) struct ipc_cancellation *cancellation = new_cancellation();
+	struct ipc_options with = { .cancellation = cancellation };
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	int r;
 
 	request.how = round % 2 ? E2E__HANG_REQUEST__HOW__KEPT : E2E__HANG_REQUEST__HOW__ASKING;
-	publish(with.id);
+	/* Not all are canceled, but those that are end by that. */
+	if (round % 4 < 2)
+		publish(cancellation);
+	else
+		with.timeout_usec = 20000;
 	r = server_hang_with(client.server, &with, &request, NULL);
-	return r == -ECANCELED || r == -ETIMEDOUT ? 0 : r == 0 ? -EBADMSG : r;
+	return r == (round % 4 < 2 ? -ECANCELED : -ETIMEDOUT) ? 0 : r == 0 ? -EBADMSG : r;
 }
 
 static int finish(unsigned int round)
 {
-	struct ipc_options with = { .id = ipc_new_id(client.ipc) };
+	ipc_auto(ipc_cancellation_unref) struct ipc_cancellation *cancellation = new_cancellation();
+	struct ipc_options with = { .cancellation = cancellation };
 	E2e__FinishRequest request = E2E__FINISH_REQUEST__INIT;
 	int r;
 
 	if (round % 2)
-		publish(with.id);
+		publish(cancellation);
 	r = server_finish_with(client.server, &with, &request, NULL);
 	return r == -EDOM || r == -ECANCELED ? 0 : r == 0 ? -EBADMSG : r;
 }
@@ -326,13 +347,14 @@ static void on_hang(int result, const struct ipc_error *error, void *data)
 	atomic_fetch_sub(&pending, 1);
 }
 
-/* Replied to by a thread of the server's while it is cancelled, or never replied to. */
+/* Replied to by a thread of the server's while it is canceled, or never replied to. */
 static int call_async(unsigned int round)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
 	E2e__HangRequest nothing = E2E__HANG_REQUEST__INIT;
 	struct awaited *awaited = calloc(1, sizeof(*awaited));
-	uint64_t id;
+	ipc_auto(ipc_cancellation_unref) struct ipc_cancellation *cancellation = new_cancellation();
+	struct ipc_options options = { .cancellation = round % 2 ? cancellation : NULL };
 	int r;
 
 	ck_assert_ptr_nonnull(awaited);
@@ -342,16 +364,16 @@ static int call_async(unsigned int round)
 	request.delay_ms = round % 3;
 	atomic_fetch_add(&pending, 1);
 	if (round % 4 == 3)
-		r = server_hang_async(client.server, NULL, &nothing, on_hang, awaited, &id);
+		r = server_hang_async(client.server, &options, &nothing, on_hang, awaited, NULL);
 	else
-		r = server_later_async(client.server, NULL, &request, on_later, awaited, &id);
+		r = server_later_async(client.server, &options, &request, on_later, awaited, NULL);
 	if (r < 0) {
 		free(awaited);
 		atomic_fetch_sub(&pending, 1);
 		return r;
 	}
-	if (round % 2)
-		publish(id);
+	if (options.cancellation)
+		publish(cancellation);
 	while (atomic_load(&pending) > 2 * SLOTS)
 		sched_yield();
 	return 0;
@@ -370,7 +392,7 @@ static int log_number(unsigned int round)
 
 /* --- Streams ---------------------------------------------------------------------------- */
 
-/* To its end, or cancelled or let go in the middle. */
+/* To its end, or canceled or let go in the middle. */
 static int count_stream(unsigned int round)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -440,7 +462,6 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 {
 	(void)proxy;
 	(void)userdata;
-	atomic_fetch_sub(&watching, 1);
 }
 
 static void on_freeze(struct ipc_proxy *proxy, int frozen, void *userdata)
@@ -450,12 +471,18 @@ static void on_freeze(struct ipc_proxy *proxy, int frozen, void *userdata)
 	(void)userdata;
 }
 
-/* Either the callback or who takes it back has a watch. */
+/* Whether it was called or not. */
+static void watch_ended(void *unused)
+{
+	(void)unused;
+	atomic_fetch_sub(&watching, 1);
+}
+
 static int watch(unsigned int round)
 {
 	ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
 	ipc_auto(counter_unref) struct counter *counter = NULL;
-	uint64_t death, freeze = 0;
+	struct ipc_slot *death = NULL, *freeze = NULL;
 	int r;
 
 	r = server_new_counter(client.server, &reply, NULL);
@@ -467,10 +494,16 @@ static int watch(unsigned int round)
 		return r;
 	atomic_fetch_add(&watching, 1);
 	r = counter_on_death(counter, on_death, NULL, &death);
-	if (r < 0 || counter_off_death(counter, death) == 0)
+	if (r < 0) {
 		atomic_fetch_sub(&watching, 1);
+	} else {
+		ipc_slot_set_destroy(death, watch_ended);
+		ipc_slot_end(death);
+	}
 	if (round % 2)
-		ipc_proxy_off_freeze(counter_proxy(counter), freeze);
+		ipc_slot_end_async(freeze);
+	else
+		ipc_slot_release(freeze);
 	return r;
 }
 
@@ -484,7 +517,8 @@ static void on_space(struct ipc *ipc, void *userdata)
 static int look_around(unsigned int round)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *manager = NULL;
-	struct ipc_object_info info;
+	struct ipc_object_info info = { .size = sizeof(info) };
+	struct ipc_slot *slot;
 	int r;
 
 	r = ipc_set_timeout(client.ipc, SECONDS(30 + round % 3));
@@ -499,7 +533,9 @@ static int look_around(unsigned int round)
 	if (r == 0)
 		r = ipc_wait(client.ipc, 0);
 	if (r >= 0)
-		r = ipc_on_writable(client.ipc, round % 2 ? on_space : NULL, NULL);
+		r = ipc_on_writable(client.ipc, on_space, NULL, &slot);
+	if (r == 0)
+		ipc_slot_end(slot);
 	ipc_object_unref(ipc_object_ref(visitor));
 	return r;
 }

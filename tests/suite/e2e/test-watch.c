@@ -21,7 +21,7 @@ static void process_all(struct ipc *ipc)
 
 static struct ipc_object_info info_of(const struct ipc_object *object)
 {
-	struct ipc_object_info info;
+	struct ipc_object_info info = { .size = sizeof(info) };
 
 	ck_assert_int_eq(ipc_object_info(object, &info), 0);
 	return info;
@@ -38,7 +38,7 @@ static void bounce(struct client *client, struct ipc_object *object)
 	ipc_auto(ipc_object_unref) struct ipc_object *home = NULL;
 	Ipc__Object id = IPC__OBJECT__INIT;
 
-	id.id = ipc_object_id(object);
+	id.id = object_id(object);
 	request.object = &id;
 	ck_assert_int_eq(server_bounce(client->server, &request, &reply, NULL), 0);
 	ck_assert_int_eq(ipc_take_object(client->ipc, &reply->object->id, &home), 0);
@@ -122,19 +122,21 @@ START_TEST(many_watchers_of_one_proxy)
 {
 	pid_t pid = start_server(&one_thread);
 	int counts[WATCHERS] = { 0 };
-	uint64_t ids[WATCHERS];
+	struct ipc_slot *slots[WATCHERS];
 	struct client client;
 
 	client_open(&client);
 	for (int i = 0; i < WATCHERS; i++)
-		ck_assert_int_eq(server_on_death(client.server, count, &counts[i], &ids[i]), 0);
+		ck_assert_int_eq(server_on_death(client.server, count, &counts[i], &slots[i]), 0);
 	for (int i = 0; i < WATCHERS; i += 2)
-		ck_assert_int_eq(server_off_death(client.server, ids[i]), 0);
+		slots[i] = ipc_slot_end(slots[i]);
 	kill_server(pid);
 	ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
 	process_all(client.ipc);
 	for (int i = 0; i < WATCHERS; i++)
 		ck_assert_int_eq(counts[i], i % 2);
+	for (int i = 0; i < WATCHERS; i++)
+		ipc_slot_end(slots[i]);
 	client_close(&client);
 }
 END_TEST
@@ -161,12 +163,12 @@ START_TEST(notified_of_freezing)
 	int state = -1, late = -1, deaths = 0;
 	struct client client;
 	struct ipc_proxy *proxy;
-	uint64_t id;
+	struct ipc_slot *slot;
 
 	client_open(&client);
 	proxy = server_proxy(client.server);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, count, &deaths, NULL), 0);
-	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &state, &id), 0);
+	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &state, &slot), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000), 0);
 	await_state(&client, &state, 1);
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &late, NULL), 0);
@@ -174,7 +176,7 @@ START_TEST(notified_of_freezing)
 	await_state(&client, &state, 0);
 	ck_assert_int_eq(late, 0);
 
-	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, id), 0);
+	ipc_slot_end(slot);
 	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000), 0);
 	await_state(&client, &late, 1);
 	ck_assert_int_eq(state, 0);
@@ -238,14 +240,16 @@ START_TEST(a_monitor_sees_it)
 	pid_t pid = start_server(&one_thread);
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct seen seen = { 0 };
+	struct ipc_slot *slot;
 	struct client client;
 	struct ipc *monitor;
 
 	client_open(&client);
 	ck_assert_int_eq(ipc_open(&monitor, NULL), 0);
-	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 64, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 64, NULL, NULL,
+			/* ret_slot= */ NULL), -EINVAL);
 	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 64,
-				     see, &seen), 0);
+				     see, &seen, &slot), 0);
 	request.text = "watched";
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
@@ -254,11 +258,12 @@ START_TEST(a_monitor_sees_it)
 	ck_assert_int_eq(seen.replies, 10);
 	ck_assert_int_eq(seen.text, 10);
 
-	ck_assert_int_eq(ipc_monitor(monitor, 0, 0, 0, NULL, NULL), 0);
+	ipc_slot_end(slot);
 	ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
 	process_all(monitor);
 	ck_assert_int_eq(seen.calls, 10);
-	ck_assert_int_eq(ipc_monitor(NULL, 0, 0, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(monitor, 0, 0, 0, see, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(NULL, 0, 0, 0, NULL, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ck_assert_int_eq(ipc_record_parse(&seen, sizeof(seen), NULL, NULL), -EINVAL);
 	ck_assert_int_ge(seen.parsed, 20);
 	ipc_unref(monitor);

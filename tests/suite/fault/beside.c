@@ -27,12 +27,6 @@ static int take_it(struct state *s)
 	return exchange(s, s->sc->actor);
 }
 
-/* It was taken without a word: the contract allows that when no event can be written. */
-static bool is_lost(const struct state *s, int r)
-{
-	return r == -EFAULT && is_silent(s) && !is_copy(s, 1);
-}
-
 /* --- Labels ------------------------------------------------------------------ */
 
 static const struct content label_alone = { "nothing else", 0, 0, "" };
@@ -85,15 +79,6 @@ static void finish_label(struct state *s, int r)
 	check_label(s, &ev);
 }
 
-/* The call of one who was not notified of it ends with him. */
-static void end_lost_call(struct state *s)
-{
-	raw_close(&srv);
-	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-	files_close_new(&s->files);
-	content_done(s);
-}
-
 static void finish_take_label(struct state *s, int r)
 {
 	struct ipcbus_event ev = s->x.event;
@@ -103,11 +88,6 @@ static void finish_take_label(struct state *s, int r)
 		next_past_idle(&srv, &ev);
 	if (ev.kind == IPCBUS_EVENT_NONE) {
 		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
-		if (ev.kind == IPCBUS_EVENT_NONE) {
-			ck_assert_msg(is_lost(s, r), "lost after %s", errname(r));
-			end_lost_call(s);
-			return;
-		}
 		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_FAILED);
 		ck_assert_uint_eq(ev.stage, IPCBUS_STAGE_DELIVER);
 		assert_may(s, ev.error);
@@ -302,10 +282,7 @@ static void finish_take_async(struct state *s, int r)
 	assert_may(s, r);
 	if (r < 0)
 		next_past_idle(&cli, &ev);
-	if (ev.kind == IPCBUS_EVENT_NONE) {
-		ck_assert_msg(is_lost(s, r), "lost after %s", errname(r));
-		files_close_new(&s->files);
-	} else if (ev.kind == IPCBUS_EVENT_FAILED) {
+	if (ev.kind == IPCBUS_EVENT_FAILED) {
 		ck_assert_uint_eq(ev.stage, IPCBUS_STAGE_DELIVER);
 		ck_assert_uint_eq(ev.cookie, COOKIE);
 		assert_may(s, ev.error);
@@ -401,8 +378,7 @@ static void finish_record(struct state *s, int r)
 	assert_may(s, r);
 	if (r < 0)
 		next_past_idle(&oth, &ev);
-	check_effect(s, r, r == 0 || ev.kind == IPCBUS_EVENT_NONE);
-	ck_assert_msg(ev.kind == IPCBUS_EVENT_RECORD || r < 0, "event %u", ev.kind);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_RECORD);
 	take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	content_check(s, &srv, &ev);
 	content_done(s);

@@ -10,7 +10,7 @@
 #include "scenarios.h"
 
 #define COOKIE 77
-#define LARGE (REGION / 8)	/* of four there is space, of a stranger's two */
+#define LARGE (REGION / 8)	/* of four there is space, of a stranger's one */
 #define FOREVER (~0ULL >> 2)
 
 static char large[LARGE];
@@ -41,7 +41,7 @@ static int cancel(const struct raw *r, uint64_t cookie)
 	return dev_ioctl(r->fd, IPCBUS_IOC_CANCEL, &args);
 }
 
-/* What failed cannot be cancelled, nor does any event come of it. */
+/* What failed cannot be canceled, nor does any event come of it. */
 static void finish_async(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -62,7 +62,7 @@ static void finish_async(struct state *s, int r)
 	content_done(s);
 }
 
-/* --- Cancelling -------------------------------------------------------------- */
+/* --- Canceling -------------------------------------------------------------- */
 
 static void prepare_cancel(struct state *s)
 {
@@ -139,7 +139,7 @@ static void prepare_full(struct state *s)
 static void prepare_full_quota(struct state *s)
 {
 	env_estrange(&cli);
-	fill(s, 2);
+	fill(s, 1);
 }
 
 /* One more: what is expected is that it is refused. */

@@ -12,6 +12,7 @@
 #include "library.h"
 #include "memory.h"
 #include "core/proxy.h"
+#include "core/stream.h"
 #include "tap.h"
 
 #define MOST_POINTS 200
@@ -64,12 +65,13 @@ static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *u
 {
 	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
 	Ipc__Object mine = IPC__OBJECT__INIT;
+	int r;
 
 	(void)userdata;
 	handled++;
-	mine.id = ipc_object_id(other);
-	if (!mine.id)
-		return -ENOMEM;
+	r = ipc_object_id(other, &mine.id);
+	if (r < 0)
+		return r;
 	reply.chosen_object = &mine;
 	reply.choice_case = IPC__TEST__CARGO__CHOICE_CHOSEN_OBJECT;
 	reply.objects = request->objects;
@@ -124,15 +126,6 @@ void on_destroy(void *userdata)
 
 /* --- Messages to this side --------------------------------------------------- */
 
-const struct ipc_method *method_of(const char *name)
-{
-	for (size_t i = 0; i < test_interface.n_methods; i++)
-		if (!strcmp(test_interface.methods[i].name, name))
-			return &test_interface.methods[i];
-	ck_abort_msg("no method %s", name);
-	return NULL;
-}
-
 void push(struct ipcbus_event event, const ProtobufCMessage *message,
 	  const struct ipcbus_object *objects, unsigned int n)
 {
@@ -154,7 +147,9 @@ void push_reply(const char *text)
 struct ipcbus_event request_event(uint32_t kind, const char *method)
 {
 	return (struct ipcbus_event){
-		.kind = kind, .cookie = object->wants.cookie, .code = method_of(method)->code,
+		.kind = kind,
+		.cookie = object->wants.cookie,
+		.code = method_of(&test_interface, method)->code,
 		.call = kind == IPCBUS_EVENT_CALL ? CALL : 0,
 	};
 }
@@ -195,6 +190,26 @@ void push_cargo(struct ipcbus_event event)
 	push(event, &cargo.base, table, HANDLES + 2);
 }
 
+void push_stream_end(struct ipcbus_event event, uint32_t method)
+{
+	struct ipcbus_object table[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = DATA, .tag = 77 },
+		{ IPCBUS_OBJECT_HANDLE, .value = CONTROL, .tag = 78 },
+	};
+	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
+	Ipc__Object ids[] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
+
+	ids[0].id = 77;
+	ids[1].id = 78;
+	open.data = &ids[0];
+	open.control = &ids[1];
+	open.has_window = true;
+	open.window = STREAM_WINDOW;
+	open.has_method = method != 0;
+	open.method = method;
+	push(event, &open.base, table, 2);
+}
+
 bool is_waiting(void)
 {
 	return ipc_wait(ipc, 0) == 1;
@@ -216,6 +231,7 @@ void process_all(void)
 void begin(void)
 {
 	struct ipc_proxy *proxy;
+	uint64_t id;
 
 	fake_reset();
 	handled = destroyed = 0;
@@ -225,7 +241,7 @@ void begin(void)
 	memory_handle_arrived();
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &object), 0);
-	ck_assert_uint_ne(ipc_object_id(object), 0);
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &other), 0);
 }
 

@@ -12,11 +12,14 @@
 #include <string.h>
 
 #include "tests/fake-device.h"
+#include "tests/method.h"
 #include "test.ipc.h"
 #include "typed/typed.h"
 
 #define CALL 100	/* the number of the call that is served */
 #define HANDLES 9	/* that come with a cargo */
+#define DATA	20	/* handles of the other side's end of a stream */
+#define CONTROL	21
 
 extern struct ipc *ipc;
 extern struct test *peer;
@@ -40,8 +43,6 @@ void assert_may(int r);
 int send_reply(struct ipc_call *call, const char *text);
 void on_destroy(void *userdata);
 
-const struct ipc_method *method_of(const char *name);
-
 /* What the next waits return. */
 void push(struct ipcbus_event event, const ProtobufCMessage *message,
 	  const struct ipcbus_object *objects, unsigned int n);
@@ -50,6 +51,9 @@ struct ipcbus_event request_event(uint32_t kind, const char *method);
 void push_request(uint32_t kind, const char *method, const char *text);
 /* Handles, an object that comes home, and a file. */
 void push_cargo(struct ipcbus_event event);
+/* The other side's end of a stream: in the reply to an open, or in an open of this method
+ * (else 0). */
+void push_stream_end(struct ipcbus_event event, uint32_t method);
 bool is_waiting(void);
 /* Takes one of them, as an act or before one; or all. */
 int act_process(void);

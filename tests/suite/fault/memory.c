@@ -181,6 +181,17 @@ int __wrap_eventfd(unsigned int count, int flags)
 	return -1;
 }
 
+int __real_timerfd_create(int clock, int flags);
+int __wrap_timerfd_create(int clock, int flags);
+
+int __wrap_timerfd_create(int clock, int flags)
+{
+	if (!fails(MEMORY_HOST))
+		return __real_timerfd_create(clock, flags);
+	errno = ENOMEM;
+	return -1;
+}
+
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 

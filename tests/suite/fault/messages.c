@@ -104,25 +104,6 @@ static int act_take(struct state *s)
 	return act_take_by(s, &srv, IPCBUS_SERVE);
 }
 
-/*
- * It was taken, but the taker was not notified: the contract says that it is lost
- * then. The call is open until the taker ends.
- */
-static void finish_lost(struct state *s)
-{
-	raw_none(&srv);
-	raw_none(&cli);
-	raw_close(&srv);
-	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-	files_close_new(&s->files);
-	content_done(s);
-}
-
-static bool may_be_lost(const struct state *s, int r)
-{
-	return r == -EFAULT && is_silent(s) && !is_copy(s, 1);
-}
-
 static void finish_take(struct state *s, int r)
 {
 	struct ipcbus_event ev = s->x.event;
@@ -134,11 +115,6 @@ static void finish_take(struct state *s, int r)
 	}
 	if (ev.kind == IPCBUS_EVENT_NONE) {
 		raw_next(&cli, IPCBUS_NONBLOCK, &ev);
-		if (ev.kind == IPCBUS_EVENT_NONE) {
-			ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
-			finish_lost(s);
-			return;
-		}
 		check_refused(s, &ev);
 		expect_undone(s, 0);
 		assert_ok(raw_send(&cli, &s->send, NULL));
@@ -203,14 +179,6 @@ static void finish_take_oneway(struct state *s, int r)
 	assert_may(s, r);
 	if (r < 0)
 		next_past_idle(&srv, &ev);
-	if (ev.kind == IPCBUS_EVENT_NONE) {
-		/* Taken without a word: its node's next waits until the taker ends. */
-		ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
-		raw_round_trip(&cli, 0, &srv, "on", 2);
-		files_close_new(&s->files);
-		content_done(s);
-		return;
-	}
 	if (ev.code == 1) {
 		ck_assert_msg(s->send.object_count, "lost without a reason");
 		check_lost(s, &ev);
@@ -261,7 +229,6 @@ static void check_reply(struct state *s, const struct ipcbus_event *ev)
 
 	ck_assert_uint_eq(ev->kind, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY);
 	ck_assert_int_eq(ev->error, error ? -EIO : 0);
-	ck_assert_uint_eq(ev->call, s->event.call);
 	content_check(s, &cli, ev);
 }
 
@@ -307,12 +274,9 @@ static void finish_take_reply(struct state *s, int r)
 	assert_may(s, r);
 	if (r < 0) {
 		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
-		ck_assert_msg(!is_copy(s, 1) || ev.kind != IPCBUS_EVENT_NONE, "it is gone");
+		ck_assert_msg(ev.kind != IPCBUS_EVENT_NONE, "it is gone");
 	}
-	if (ev.kind == IPCBUS_EVENT_NONE) {
-		ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
-		files_close_new(&s->files);
-	} else if (ev.kind == IPCBUS_EVENT_FAILED) {
+	if (ev.kind == IPCBUS_EVENT_FAILED) {
 		check_refused(s, &ev);
 		s->counts[TRANSACTIONS]--;
 		expect_undone(s, 0);
@@ -370,18 +334,6 @@ static void prepare_take_nested(struct state *s)
 	send_it(s, &srv);
 }
 
-/* Taken without a word: the inner call is open, and the outer one waits for it. */
-static void finish_lost_nested(struct state *s)
-{
-	raw_none(&srv);
-	raw_close(&cli);
-	/* It was for the sake of a call that nobody waits for. */
-	raw_failed(&srv, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
-	raw_reply(&srv, s->event.call, NULL, 0);
-	files_close_new(&s->files);
-	content_done(s);
-}
-
 static void finish_take_nested(struct state *s, int r)
 {
 	struct ipcbus_event ev = s->x.event;
@@ -391,11 +343,6 @@ static void finish_take_nested(struct state *s, int r)
 		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
 	if (ev.kind == IPCBUS_EVENT_NONE) {
 		assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
-		if (ev.kind == IPCBUS_EVENT_NONE) {
-			ck_assert_msg(may_be_lost(s, r), "lost after %s", errname(r));
-			finish_lost_nested(s);
-			return;
-		}
 		check_refused(s, &ev);
 		expect_undone(s, 0);
 		assert_ok(raw_send(&srv, &s->send, NULL));

@@ -47,9 +47,9 @@ FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) tests/fake-device
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/tests/test.ipc.o \
 	$(FAIL_B)/libipc/tests/test.pb-c.o
-FAIL_LIBRARY := memory library test-library test-beyond test-streams test-manager
+FAIL_LIBRARY := memory library test-library test-beyond test-raw test-streams test-manager
 FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl eventfd \
-	memfd_create mmap device_exchange \
+	timerfd_create memfd_create mmap device_exchange \
 	device_handle_put device_node_create device_open device_set_poll device_set_threads \
 	device_watch \
 	device_watch_manager
@@ -84,7 +84,7 @@ $(FAIL_MANAGER): $(FAIL_B)/servicemanager/%.o: servicemanager/%.c | $(FAIL_LIBRA
 	$(call msg,CC,$@)
 	$(Q)$(FAIL_LIBRARY_COMPILE)
 
-FAIL_LIBRARY_TESTS := $(addprefix $(FAIL_B)/test-,library beyond streams)
+FAIL_LIBRARY_TESTS := $(addprefix $(FAIL_B)/test-,library beyond raw streams)
 $(FAIL_LIBRARY_TESTS): %: %.o $(FAIL_LINKED)
 $(FAIL_B)/test-manager: $(FAIL_B)/test-manager.o $(FAIL_MANAGER) $(FAIL_LINKED)
 $(FAIL_B)/test-manager: LDLIBS += $(LIBSYSTEMD_LIBS)

@@ -30,11 +30,15 @@ static void on_end(int r, Ipc__Test__EchoReply *reply, const struct ipc_error *w
 
 static int call_async(struct ipc_call *parent)
 {
-	struct ipc_options options = { .parent = parent, .id = id };
+	struct ipc_options options = { .parent = parent };
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	int r;
 
 	request.text = "hello";
-	return test_echo_async(peer, &options, &request, on_end, &ended, NULL);
+	r = test_echo_async(peer, &options, &request, on_end, &ended, NULL);
+	if (r == 0)
+		id = fake_last()->send.cookie;
+	return r;
 }
 
 static void push_end(uint32_t kind, int code)
@@ -49,7 +53,6 @@ static void push_end(uint32_t kind, int code)
 static void prepare_async(void)
 {
 	ended = 0;
-	id = ipc_new_id(ipc);
 }
 
 static int act_async(void)
@@ -57,7 +60,7 @@ static int act_async(void)
 	return call_async(NULL);
 }
 
-/* One that was not made does not end, and its id is free. */
+/* One that was not made does not end, and is in no table. */
 static void finish_async(int r)
 {
 	assert_may(r);
@@ -146,7 +149,7 @@ static int act_call_for(void)
 	int r;
 
 	request.text = "hello";
-	r = ipc_rpc_call_with(test_proxy(peer), method_of("Echo"), &options, &request.base, &reply,
+	r = ipc_rpc_call_with(test_proxy(peer), method_of(&test_interface, "Echo"), &options, &request.base, &reply,
 			      &error);
 	if (r == 0)
 		echoed = (Ipc__Test__EchoReply *)reply;
@@ -178,7 +181,7 @@ static void on_cancel(struct ipc_call *call, void *userdata)
 
 static int act_on_cancel(void)
 {
-	return ipc_call_on_cancel(kept, on_cancel, NULL);
+	return ipc_call_on_cancel(kept, on_cancel, NULL, /* ret_slot= */ NULL);
 }
 
 static void finish_on_cancel(int r)
@@ -219,7 +222,7 @@ static int ship(size_t more, const char *const *with)
 	crate.blob = &blobs[0];
 	crate.blobs = list;
 	crate.n_blobs = 2;
-	r = ipc_rpc_call_with(test_proxy(peer), method_of("Ship"), &options, &crate.base, &reply,
+	r = ipc_rpc_call_with(test_proxy(peer), method_of(&test_interface, "Ship"), &options, &crate.base, &reply,
 			      &error);
 	if (r == 0)
 		shipped = (Ipc__Test__Crate *)reply;
@@ -451,7 +454,7 @@ static void on_space(struct ipc *of, void *userdata)
 
 static int act_on_space(void)
 {
-	return ipc_on_writable(ipc, on_space, NULL);
+	return ipc_on_writable(ipc, on_space, NULL, /* ret_slot= */ NULL);
 }
 
 static void finish_on_space(int r)

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "core/death.h"
+#include "core/watch.h"
 #include "library.h"
 #include "memory.h"
 #include "core/proxy.h"
@@ -56,27 +56,33 @@ static struct ipc_object *objects[3];
 /* With one more the tables of objects grow. */
 static void prepare_objects(void)
 {
+	uint64_t id;
+
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &objects[i]), 0);
-		ck_assert_uint_ne(ipc_object_id(objects[i]), 0);
+		ck_assert_int_eq(ipc_object_id(objects[i], &id), 0);
 	}
 }
 
 /* An object and its number, which is made when it is first wanted. */
 static int act_object(void)
 {
-	int r = test_object_new(ipc, &ops, NULL, on_destroy, &made);
+	uint64_t id;
+	int r;
 
+	r = test_object_new(ipc, &ops, NULL, on_destroy, &made);
 	if (r < 0)
 		return r;
-	return ipc_object_id(made) ? 0 : -ENOMEM;
+	return ipc_object_id(made, &id);
 }
 
 static void finish_object(int r)
 {
+	uint64_t id;
+
 	assert_may(r);
 	if (r < 0 && made)
-		ck_assert_uint_ne(ipc_object_id(made), 0);
+		ck_assert_int_eq(ipc_object_id(made, &id), 0);
 	else if (r < 0)
 		ck_assert_int_eq(act_object(), 0);
 	made = ipc_object_unref(made);
@@ -190,12 +196,13 @@ static int send_cargo(int (*send)(const Ipc__Test__Cargo *cargo))
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
+	int r;
 
 	if (carry_fd < 0)
 		carry_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	id.id = ipc_object_id(other);
-	if (!id.id)
-		return -ENOMEM;
+	r = ipc_object_id(other, &id.id);
+	if (r < 0)
+		return r;
 	fd.fd = carry_fd;
 	cargo.object = &id;
 	cargo.fd = &fd;
@@ -460,7 +467,7 @@ static void push_nothing(void)
 
 static int act_add(void)
 {
-	return ipc_register_name(ipc, "fail.test", other);
+	return ipc_register_name(ipc, "fail.test", other, /* ret_slot= */ NULL);
 }
 
 static void finish_add(int r)
@@ -470,10 +477,10 @@ static void finish_add(int r)
 		ck_assert_uint_eq(fake.n_sent, 0);
 		ck_assert_int_eq(act_add(), 0);
 	}
-	ck_assert_ptr_nonnull(names_of(ipc)->list);
+	ck_assert_ptr_nonnull(((struct names *)atomic_load(&ipc->upper))->list);
 	push_nothing();
 	ck_assert_int_eq(ipc_unregister_name(ipc, "fail.test"), 0);
-	ck_assert_ptr_null(names_of(ipc)->list);
+	ck_assert_ptr_null(((struct names *)atomic_load(&ipc->upper))->list);
 }
 
 static void prepare_remove(void)
@@ -491,7 +498,7 @@ static int act_remove(void)
 static void finish_remove(int r)
 {
 	assert_may(r);
-	ck_assert_int_eq(!names_of(ipc)->list, r == 0);
+	ck_assert_int_eq(!((struct names *)atomic_load(&ipc->upper))->list, r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_remove(), 0);
 }
@@ -515,7 +522,7 @@ static int act_get(void)
 /* The reply is of the same form. */
 static int act_wait(void)
 {
-	return ipc_wait_name(ipc, "fail.test", &found);
+	return ipc_wait_name(ipc, "fail.test", IPC_NEVER, &found);
 }
 
 static void finish_found(int r, int (*act)(void))
@@ -552,7 +559,7 @@ static void finish_serve_name(int r)
 	assert_may(r);
 	if (r < 0)
 		ck_assert_int_eq(act_serve_name(), 0);
-	ck_assert_ptr_nonnull(names_of(ipc)->list);
+	ck_assert_ptr_nonnull(((struct names *)atomic_load(&ipc->upper))->list);
 }
 
 /* --- Threads ----------------------------------------------------------------- */

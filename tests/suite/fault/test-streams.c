@@ -10,47 +10,28 @@
 #include "memory.h"
 #include "core/stream.h"
 
-#define DATA	20	/* handles of the other side's end */
-#define CONTROL	21
 
 static struct ipc_stream *stream;
 static struct ipc_object *data, *control;	/* of this end; the other side's to hold */
 static const Ipc__Test__EchoReply *received;
-static int n_ready;
+static int n_writable;
 static char details[20000];
 
-static void ready(struct ipc_stream *which, void *userdata)
+static void writable(struct ipc_stream *which, void *userdata)
 {
 	(void)which, (void)userdata;
-	n_ready++;
+	n_writable++;
 }
+
+static const struct ipc_stream_ops writable_ops = {
+	.size = sizeof(writable_ops), .on_writable = writable,
+};
 
 /* --- The other side -------------------------------------------------------------- */
 
-/* Its two objects, of the end that replies, or opens a stream of this method. */
-static void push_ends(struct ipcbus_event event, const char *method)
-{
-	struct ipcbus_object table[] = {
-		{ IPCBUS_OBJECT_HANDLE, .value = DATA, .tag = 77 },
-		{ IPCBUS_OBJECT_HANDLE, .value = CONTROL, .tag = 78 },
-	};
-	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
-	Ipc__Object ids[] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT };
-
-	ids[0].id = 77;
-	ids[1].id = 78;
-	open.data = &ids[0];
-	open.control = &ids[1];
-	open.has_window = true;
-	open.window = STREAM_WINDOW;
-	open.has_method = method != NULL;
-	open.method = method ? method_of(method)->code : 0;
-	push(event, &open.base, table, 2);
-}
-
 static void push_open_reply(void)
 {
-	push_ends((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL);
+	push_stream_end((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, /* method= */ 0);
 }
 
 static void push_open(const char *method)
@@ -58,7 +39,7 @@ static void push_open(const char *method)
 	struct ipcbus_event event = request_event(IPCBUS_EVENT_CALL, method);
 
 	event.code = IPC_CODE_STREAM;
-	push_ends(event, method);
+	push_stream_end(event, method_of(&test_interface, method)->code);
 }
 
 /* What this side notified of its end in its last message with objects. */
@@ -69,8 +50,8 @@ static void note_ends(void)
 
 		if (sent->send.object_count != 2)
 			continue;
-		data = object_from_node(ipc, sent->objects[0].value);
-		control = object_from_node(ipc, sent->objects[1].value);
+		data = map_get(&ipc->nodes, sent->objects[0].value);
+		control = map_get(&ipc->nodes, sent->objects[1].value);
 	}
 }
 
@@ -99,6 +80,9 @@ static void push_idle(const struct ipc_object *end_of)
 /* Nothing of the stream is left, whatever came of it. */
 static void close_stream(void)
 {
+	/* With callbacks, it would go on. */
+	if (stream && stream->has_ops)
+		ipc_stream_cancel(stream);
 	stream = ipc_stream_unref(stream);
 	process_all();
 	ck_assert_int_eq(memory_handles(), 1);
@@ -164,6 +148,32 @@ static void finish_open_gather(int r)
 	finish_open(r, act_open_gather);
 }
 
+/* --- A time limit ----------------------------------------------------------------- */
+
+static void prepare_limited(void)
+{
+	static const struct ipc_options options = { .timeout_usec = 1000000000000 };
+
+	push_open_reply();
+	ck_assert_int_eq(test_gather_open(peer, &options, &stream, &error), 0);
+}
+
+static int act_set_ops(void)
+{
+	return ipc_stream_set_ops(stream, &writable_ops, NULL);
+}
+
+static void finish_limited(int r)
+{
+	assert_may(r);
+	ck_assert_uint_eq(ipc->timers.n, r == 0);
+	ck_assert_uint_eq(atomic_load(&ipc->attention), r ? 0 : ATTEND_TIMER | ATTEND_POLL);
+	if (r < 0)
+		ck_assert_int_eq(act_set_ops(), 0);
+	ck_assert_uint_eq(ipc->timers.n, 1);
+	close_stream();
+}
+
 /* --- Sending ---------------------------------------------------------------------- */
 
 static int send_within(uint64_t timeout_usec)
@@ -200,7 +210,7 @@ static void prepare_no_space(void)
 static void prepare_no_space_ready(void)
 {
 	prepare_no_space();
-	ipc_stream_on_ready(stream, ready, NULL);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &writable_ops, NULL), 0);
 }
 
 /* One that did not go has taken no credit. */
@@ -260,7 +270,10 @@ static int act_fail(void)
 static int act_raise(void)
 {
 	/* More than was ever packed before. */
-	struct ipc_error all = { -EDOM, 5, "fail.Test", "explained", details, sizeof(details) };
+	struct ipc_error all = {
+		.code = -EDOM, .number = 5, .name = "fail.Test", .message = "explained",
+		.details = details, .details_size = sizeof(details),
+	};
 
 	return ipc_stream_raise(stream, &all);
 }
@@ -538,6 +551,14 @@ static void prepare_serving(void)
 	ck_assert_ptr_nonnull(opened);
 }
 
+/* What explains the failure is refused, or without memory for that the failure itself. */
+static void prepare_serving_refused(void)
+{
+	prepare_serving();
+	fake.send_error = -ENOMEM;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+}
+
 static int act_serve_fail(void)
 {
 	return ipc_stream_fail(opened, 0, "fail.Test", "%s", "explained");
@@ -559,6 +580,7 @@ static void finish_serve_fail(int r)
 static const struct scenario scenarios[] = {
 	{ "open for replies", push_open_reply, act_open_count, finish_open_count },
 	{ "open for requests", push_open_reply, act_open_gather, finish_open_gather },
+	{ "callbacks with a time limit", prepare_limited, act_set_ops, finish_limited },
 	{ "send", prepare_gather, act_send, finish_send },
 	{ "send, and wait", prepare_gather, act_send_waiting, finish_send },
 	{ "send without space", prepare_no_space_ready, act_send, finish_send },
@@ -579,6 +601,8 @@ static const struct scenario scenarios[] = {
 	{ "serve requests", prepare_serve_gather, act_process, finish_serve_gather },
 	{ "serve replies", prepare_request, act_process, finish_request },
 	{ "serve, fail and let go", prepare_serving, act_serve_fail, finish_serve_fail },
+	{ "serve, fail, be refused and let go", prepare_serving_refused, act_serve_fail,
+	  finish_serve_fail },
 };
 
 int main(void)

@@ -30,16 +30,17 @@ static struct {
 	void *userdata;
 	struct ipc_error *error;
 	bool wants_reply;
-	bool wait;
+	uint64_t timeout_usec;
 	uint64_t id;
 	int result;
 } last;
 
 /* Only addresses. */
-static char a_proxy[1], a_call[1], a_connection[1];
+static char a_proxy[1], a_call[1], a_connection[1], a_slot[1];
 #define PROXY	   ((struct ipc_proxy *)a_proxy)
 #define CALL	   ((struct ipc_call *)a_call)
 #define CONNECTION ((struct ipc *)a_connection)
+#define A_SLOT	   ((struct ipc_slot *)a_slot)
 
 int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		      const struct ipc_options *options, const ProtobufCMessage *request,
@@ -77,7 +78,8 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 /* Completes at once, with an empty reply or the result. */
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       const struct ipc_options *options, const ProtobufCMessage *request,
-		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata, uint64_t *ret_id)
+		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot)
 {
 	struct ipc_error error = { .code = last.result };
 	ProtobufCMessage *reply = NULL;
@@ -87,8 +89,8 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 	last.method = method;
 	last.options = options;
 	last.message = request;
-	if (ret_id)
-		*ret_id = 23;
+	if (ret_slot)
+		*ret_slot = A_SLOT;
 	if (last.result == 0) {
 		reply = malloc(method->reply->sizeof_message);
 		protobuf_c_message_init(method->reply, reply);
@@ -158,10 +160,17 @@ static int found(const char *function, struct ipc *ipc, const char *name,
 }
 
 int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		    int wait, struct ipc_proxy **ret_proxy)
+		    struct ipc_proxy **ret_proxy)
 {
 	last.interface = interface;
-	last.wait = wait;
+	return found(__func__, ipc, name, ret_proxy);
+}
+
+int ipc_rpc_await(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		  uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
+{
+	last.interface = interface;
+	last.timeout_usec = timeout_usec;
 	return found(__func__, ipc, name, ret_proxy);
 }
 
@@ -187,21 +196,13 @@ struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy)
 }
 
 int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
-		       uint64_t *ret_id)
+		       struct ipc_slot **ret_slot)
 {
 	(void)cb;
 	last.function = __func__;
 	last.who = proxy;
 	last.userdata = userdata;
-	*ret_id = 17;
-	return last.result;
-}
-
-int ipc_proxy_off_death(struct ipc_proxy *proxy, uint64_t id)
-{
-	last.function = __func__;
-	last.who = proxy;
-	last.id = id;
+	*ret_slot = A_SLOT;
 	return last.result;
 }
 
@@ -325,31 +326,30 @@ END_TEST
 START_TEST(a_proxy_is_found_kept_and_dropped)
 {
 	struct echo *echo = NULL;
-	uint64_t id = 0;
+	struct ipc_slot *slot = NULL;
 
 	ck_assert_int_eq(echo_connect(CONNECTION, "demo.echo", &echo), 0);
 	ck_assert_str_eq(last.function, "ipc_rpc_connect");
 	ck_assert_ptr_eq(last.interface, &echo_interface);
-	ck_assert(!last.wait);
 	ck_assert_str_eq(last.name, "demo.echo");
 	ck_assert_ptr_eq(last.who, CONNECTION);
 	ck_assert_ptr_eq(echo_proxy(echo), PROXY);
 	ck_assert_ptr_eq(echo_from_proxy(PROXY), echo);
 
-	ck_assert_int_eq(echo_await(CONNECTION, "demo.echo", &echo), 0);
-	ck_assert_str_eq(last.function, "ipc_rpc_connect");
-	ck_assert(last.wait);
+	ck_assert_int_eq(echo_await(CONNECTION, "demo.echo", 5, &echo), 0);
+	ck_assert_str_eq(last.function, "ipc_rpc_await");
+	ck_assert_ptr_eq(last.interface, &echo_interface);
+	ck_assert_uint_eq(last.timeout_usec, 5);
 
 	ck_assert_ptr_eq(echo_ref(echo), echo);
 	ck_assert_str_eq(last.function, "ipc_proxy_ref");
 	ck_assert_ptr_null(echo_unref(echo));
 	ck_assert_str_eq(last.function, "ipc_proxy_unref");
 
-	ck_assert_int_eq(echo_on_death(echo, NULL, &id, &id), 0);
+	ck_assert_int_eq(echo_on_death(echo, NULL, &last, &slot), 0);
 	ck_assert_str_eq(last.function, "ipc_proxy_on_death");
-	ck_assert_ptr_eq(last.userdata, &id);
-	ck_assert_int_eq(echo_off_death(echo, id), 0);
-	ck_assert_uint_eq(last.id, 17);
+	ck_assert_ptr_eq(last.userdata, &last);
+	ck_assert_ptr_eq(slot, A_SLOT);
 }
 END_TEST
 
@@ -363,7 +363,7 @@ START_TEST(what_fails_writes_no_output)
 
 	last.result = -ENOENT;
 	ck_assert_int_eq(echo_connect(CONNECTION, "x", &echo), -ENOENT);
-	ck_assert_int_eq(echo_await(CONNECTION, "x", &echo), -ENOENT);
+	ck_assert_int_eq(echo_await(CONNECTION, "x", IPC_NEVER, &echo), -ENOENT);
 	ck_assert_int_eq(echo_take(CONNECTION, &field, &echo), -ENOENT);
 	ck_assert_ptr_eq(echo, untouched);
 	ck_assert_int_eq(echo_say(echo, &request, &reply, NULL), -ENOENT);
@@ -470,14 +470,14 @@ START_TEST(an_async_call_completes_with_its_types)
 	Echo__WatchRequest watch = ECHO__WATCH_REQUEST__INIT;
 	Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
 	struct echo *echo = echo_from_proxy(PROXY);
-	uint64_t id = 0;
+	struct ipc_slot *slot = NULL;
 
 	completed = 0;
-	ck_assert_int_eq(echo_say_async(echo, &some_options, &request, said, &completed, &id), 0);
+	ck_assert_int_eq(echo_say_async(echo, &some_options, &request, said, &completed, &slot), 0);
 	ck_assert_ptr_eq(last.options, &some_options);
 	ck_assert_int_eq(completed, 1);
 	ck_assert_int_eq(completed_with, 0);
-	ck_assert_uint_eq(id, 23);
+	ck_assert_ptr_eq(slot, A_SLOT);
 
 	last.result = -ETIMEDOUT;
 	ck_assert_int_eq(echo_say_async(echo, NULL, &request, said, &completed, NULL), 0);

@@ -46,9 +46,11 @@ int depths_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int depths_await(struct ipc *ipc, const char *name,
+int depths_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		 struct depths **ret_depths);
 
 /*
@@ -88,15 +90,11 @@ struct ipc_proxy *depths_proxy(struct depths *depths);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for depths_off_death(); ret_id may be NULL.
- * depths_off_death() removes the callback, which may still be running on
- * another thread.
- *
- *   -ENOENT        depths_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int depths_on_death(struct depths *depths, ipc_death_cb cb, void *userdata,
-		    uint64_t *ret_id);
-int depths_off_death(struct depths *depths, uint64_t id);
+		    struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -104,14 +102,15 @@ int depths_off_death(struct depths *depths, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - depths_METHOD() calls it and blocks until the reply.
- *   - depths_METHOD_with() takes options besides, such as a time limit or an
- *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - depths_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - depths_METHOD_async() starts the call and returns. If that succeeds, cb
  *     runs once, on a serving thread: with 0 and the reply, or with a negative
  *     errno, no reply, and an error that is never NULL. The library frees the
  *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
- *     NULL. If the connection closes, cb gets -ECANCELED.
+ *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
+ *     call, and cb does not run; ret_slot may be NULL. If the connection
+ *     closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -158,7 +157,7 @@ int depths_open_all_async(struct depths *depths,
 			  const struct ipc_options *options,
 			  const MyApp__V2__Io__Ping *request,
 			  depths_open_all_cb cb, void *userdata,
-			  uint64_t *ret_id);
+			  struct ipc_slot **ret_slot);
 void depths_open_all_reply_keep(MyApp__V2__Io__Files *reply);
 void depths_open_all_reply_free(MyApp__V2__Io__Files *reply);
 static inline void depths_open_all_reply_freep(MyApp__V2__Io__Files **p)
@@ -183,7 +182,7 @@ typedef void (*depths_climb_cb)(int result,
 int depths_climb_async(struct depths *depths,
 		       const struct ipc_options *options,
 		       const MyApp__V2__Io__Tree *request, depths_climb_cb cb,
-		       void *userdata, uint64_t *ret_id);
+		       void *userdata, struct ipc_slot **ret_slot);
 void depths_climb_reply_keep(MyApp__V2__Io__HTTPRequest2Go *reply);
 void depths_climb_reply_free(MyApp__V2__Io__HTTPRequest2Go *reply);
 static inline void depths_climb_reply_freep(MyApp__V2__Io__HTTPRequest2Go **p)
@@ -205,7 +204,7 @@ typedef void (*depths_tie_cb)(int result, MyApp__V2__Io__Odd1Name *reply,
 			      const struct ipc_error *error, void *userdata);
 int depths_tie_async(struct depths *depths, const struct ipc_options *options,
 		     const MyApp__V2__Io__Rope *request, depths_tie_cb cb,
-		     void *userdata, uint64_t *ret_id);
+		     void *userdata, struct ipc_slot **ret_slot);
 void depths_tie_reply_keep(MyApp__V2__Io__Odd1Name *reply);
 void depths_tie_reply_free(MyApp__V2__Io__Odd1Name *reply);
 static inline void depths_tie_reply_freep(MyApp__V2__Io__Odd1Name **p)
@@ -227,7 +226,8 @@ typedef void (*depths_part_cb)(int result, MyApp__V2__Io__Pong *reply,
 			       const struct ipc_error *error, void *userdata);
 int depths_part_async(struct depths *depths, const struct ipc_options *options,
 		      const MyApp__V2__Io__HTTPRequest2Go__InnerPart *request,
-		      depths_part_cb cb, void *userdata, uint64_t *ret_id);
+		      depths_part_cb cb, void *userdata,
+		      struct ipc_slot **ret_slot);
 void depths_part_reply_keep(MyApp__V2__Io__Pong *reply);
 void depths_part_reply_free(MyApp__V2__Io__Pong *reply);
 static inline void depths_part_reply_freep(MyApp__V2__Io__Pong **p)

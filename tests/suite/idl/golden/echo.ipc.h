@@ -47,9 +47,12 @@ int echo_connect(struct ipc *ipc, const char *name, struct echo **ret_echo);
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int echo_await(struct ipc *ipc, const char *name, struct echo **ret_echo);
+int echo_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+	       struct echo **ret_echo);
 
 /*
  * Take the object out of a field of a received message, which is empty
@@ -87,15 +90,11 @@ struct ipc_proxy *echo_proxy(struct echo *echo);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for echo_off_death(); ret_id may be NULL.
- * echo_off_death() removes the callback, which may still be running on another
- * thread.
- *
- *   -ENOENT        echo_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int echo_on_death(struct echo *echo, ipc_death_cb cb, void *userdata,
-		  uint64_t *ret_id);
-int echo_off_death(struct echo *echo, uint64_t id);
+		  struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -103,14 +102,15 @@ int echo_off_death(struct echo *echo, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - echo_METHOD() calls it and blocks until the reply.
- *   - echo_METHOD_with() takes options besides, such as a time limit or an id
- *     for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - echo_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - echo_METHOD_async() starts the call and returns. If that succeeds, cb
  *     runs once, on a serving thread: with 0 and the reply, or with a negative
  *     errno, no reply, and an error that is never NULL. The library frees the
  *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
- *     NULL. If the connection closes, cb gets -ECANCELED.
+ *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
+ *     call, and cb does not run; ret_slot may be NULL. If the connection
+ *     closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -152,7 +152,7 @@ typedef void (*echo_say_cb)(int result, Echo__SayReply *reply,
 			    const struct ipc_error *error, void *userdata);
 int echo_say_async(struct echo *echo, const struct ipc_options *options,
 		   const Echo__SayRequest *request, echo_say_cb cb,
-		   void *userdata, uint64_t *ret_id);
+		   void *userdata, struct ipc_slot **ret_slot);
 void echo_say_reply_keep(Echo__SayReply *reply);
 void echo_say_reply_free(Echo__SayReply *reply);
 static inline void echo_say_reply_freep(Echo__SayReply **p)
@@ -175,7 +175,7 @@ typedef void (*echo_watch_cb)(int result, const struct ipc_error *error,
 			      void *userdata);
 int echo_watch_async(struct echo *echo, const struct ipc_options *options,
 		     const Echo__WatchRequest *request, echo_watch_cb cb,
-		     void *userdata, uint64_t *ret_id);
+		     void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Server --------------------------------------------------------------- */
 

@@ -49,9 +49,12 @@ int kinds_of_url_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
 int kinds_of_url_await(struct ipc *ipc, const char *name,
+		       uint64_t timeout_usec,
 		       struct kinds_of_url **ret_kinds_of_url);
 
 /*
@@ -94,15 +97,11 @@ struct ipc_proxy *kinds_of_url_proxy(struct kinds_of_url *kinds_of_url);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for kinds_of_url_off_death(); ret_id may be
- * NULL. kinds_of_url_off_death() removes the callback, which may still be
- * running on another thread.
- *
- *   -ENOENT        kinds_of_url_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
-			  void *userdata, uint64_t *ret_id);
-int kinds_of_url_off_death(struct kinds_of_url *kinds_of_url, uint64_t id);
+			  void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -111,14 +110,14 @@ int kinds_of_url_off_death(struct kinds_of_url *kinds_of_url, uint64_t id);
  *
  *   - kinds_of_url_METHOD() calls it and blocks until the reply.
  *   - kinds_of_url_METHOD_with() takes options besides, such as a time limit
- *     or an id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *     or a cancellation: see struct ipc_options. NULL: none.
  *   - kinds_of_url_METHOD_async() starts the call and returns. If that
  *     succeeds, cb runs once, on a serving thread: with 0 and the reply, or
  *     with a negative errno, no reply, and an error that is never NULL. The
  *     library frees the reply when cb returns, unless cb called _reply_keep();
- *     then the program frees it with _reply_free(). *ret_id is for
- *     ipc_cancel(); ret_id may be NULL. If the connection closes, cb gets
- *     -ECANCELED.
+ *     then the program frees it with _reply_free(). ipc_slot_end() of
+ *     *ret_slot cancels the call, and cb does not run; ret_slot may be NULL.
+ *     If the connection closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -160,7 +159,7 @@ typedef void (*kinds_of_url_stop_cb)(int result, const struct ipc_error *error,
 int kinds_of_url_stop_async(struct kinds_of_url *kinds_of_url,
 			    const struct ipc_options *options,
 			    kinds_of_url_stop_cb cb, void *userdata,
-			    uint64_t *ret_id);
+			    struct ipc_slot **ret_slot);
 
 /*
  * Call GetStatus and block until the reply, which the caller frees with
@@ -180,7 +179,7 @@ typedef void (*kinds_of_url_get_status_cb)(int result,
 int kinds_of_url_get_status_async(struct kinds_of_url *kinds_of_url,
 				  const struct ipc_options *options,
 				  kinds_of_url_get_status_cb cb,
-				  void *userdata, uint64_t *ret_id);
+				  void *userdata, struct ipc_slot **ret_slot);
 void kinds_of_url_get_status_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_get_status_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_get_status_reply_freep(MyApp__V2__Io__Chain **p)
@@ -216,7 +215,7 @@ int kinds_of_url_seventh_async(struct kinds_of_url *kinds_of_url,
 			       const struct ipc_options *options,
 			       const MyApp__V2__Io__Chain *request,
 			       kinds_of_url_seventh_cb cb, void *userdata,
-			       uint64_t *ret_id);
+			       struct ipc_slot **ret_slot);
 void kinds_of_url_seventh_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_seventh_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_seventh_reply_freep(MyApp__V2__Io__Chain **p)
@@ -244,7 +243,7 @@ int kinds_of_url_last_async(struct kinds_of_url *kinds_of_url,
 			    const struct ipc_options *options,
 			    const MyApp__V2__Io__Chain *request,
 			    kinds_of_url_last_cb cb, void *userdata,
-			    uint64_t *ret_id);
+			    struct ipc_slot **ret_slot);
 void kinds_of_url_last_reply_keep(MyApp__V2__Io__Chain *reply);
 void kinds_of_url_last_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void kinds_of_url_last_reply_freep(MyApp__V2__Io__Chain **p)
@@ -267,7 +266,7 @@ int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
 				  const struct ipc_options *options,
 				  const MyApp__V2__Io__Chain *request,
 				  kinds_of_url_not_oneway_cb cb,
-				  void *userdata, uint64_t *ret_id);
+				  void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Server --------------------------------------------------------------- */
 

@@ -47,9 +47,11 @@ int commented_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int commented_await(struct ipc *ipc, const char *name,
+int commented_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		    struct commented **ret_commented);
 
 /*
@@ -91,15 +93,11 @@ struct ipc_proxy *commented_proxy(struct commented *commented);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for commented_off_death(); ret_id may be
- * NULL. commented_off_death() removes the callback, which may still be running
- * on another thread.
- *
- *   -ENOENT        commented_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int commented_on_death(struct commented *commented, ipc_death_cb cb,
-		       void *userdata, uint64_t *ret_id);
-int commented_off_death(struct commented *commented, uint64_t id);
+		       void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -107,14 +105,15 @@ int commented_off_death(struct commented *commented, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - commented_METHOD() calls it and blocks until the reply.
- *   - commented_METHOD_with() takes options besides, such as a time limit or
- *     an id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - commented_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - commented_METHOD_async() starts the call and returns. If that succeeds,
  *     cb runs once, on a serving thread: with 0 and the reply, or with a
  *     negative errno, no reply, and an error that is never NULL. The library
  *     frees the reply when cb returns, unless cb called _reply_keep(); then
- *     the program frees it with _reply_free(). *ret_id is for ipc_cancel();
- *     ret_id may be NULL. If the connection closes, cb gets -ECANCELED.
+ *     the program frees it with _reply_free(). ipc_slot_end() of *ret_slot
+ *     cancels the call, and cb does not run; ret_slot may be NULL. If the
+ *     connection closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -157,7 +156,8 @@ int commented_http2_server_now_async(struct commented *commented,
 				     const struct ipc_options *options,
 				     const MyApp__V2__Io__Chain *request,
 				     commented_http2_server_now_cb cb,
-				     void *userdata, uint64_t *ret_id);
+				     void *userdata,
+				     struct ipc_slot **ret_slot);
 void commented_http2_server_now_reply_keep(MyApp__V2__Io__Chain *reply);
 void commented_http2_server_now_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void commented_http2_server_now_reply_freep(MyApp__V2__Io__Chain **p)
@@ -257,9 +257,11 @@ int request_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int request_await(struct ipc *ipc, const char *name,
+int request_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		  struct request **ret_request);
 
 /*
@@ -299,15 +301,11 @@ struct ipc_proxy *request_proxy(struct request *request_);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for request_off_death(); ret_id may be
- * NULL. request_off_death() removes the callback, which may still be running
- * on another thread.
- *
- *   -ENOENT        request_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int request_on_death(struct request *request_, ipc_death_cb cb, void *userdata,
-		     uint64_t *ret_id);
-int request_off_death(struct request *request_, uint64_t id);
+		     struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -315,14 +313,15 @@ int request_off_death(struct request *request_, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - request_METHOD() calls it and blocks until the reply.
- *   - request_METHOD_with() takes options besides, such as a time limit or an
- *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - request_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - request_METHOD_async() starts the call and returns. If that succeeds, cb
  *     runs once, on a serving thread: with 0 and the reply, or with a negative
  *     errno, no reply, and an error that is never NULL. The library frees the
  *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
- *     NULL. If the connection closes, cb gets -ECANCELED.
+ *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
+ *     call, and cb does not run; ret_slot may be NULL. If the connection
+ *     closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -356,7 +355,7 @@ typedef void (*request_send_cb)(int result, MyApp__V2__Io__Chain *reply,
 int request_send_async(struct request *request_,
 		       const struct ipc_options *options,
 		       const MyApp__V2__Io__Chain *request, request_send_cb cb,
-		       void *userdata, uint64_t *ret_id);
+		       void *userdata, struct ipc_slot **ret_slot);
 void request_send_reply_keep(MyApp__V2__Io__Chain *reply);
 void request_send_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void request_send_reply_freep(MyApp__V2__Io__Chain **p)
@@ -453,9 +452,11 @@ int short2_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int short2_await(struct ipc *ipc, const char *name,
+int short2_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		 struct short2 **ret_short2);
 
 /*
@@ -495,15 +496,11 @@ struct ipc_proxy *short2_proxy(struct short2 *short2);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for short2_off_death(); ret_id may be NULL.
- * short2_off_death() removes the callback, which may still be running on
- * another thread.
- *
- *   -ENOENT        short2_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int short2_on_death(struct short2 *short2, ipc_death_cb cb, void *userdata,
-		    uint64_t *ret_id);
-int short2_off_death(struct short2 *short2, uint64_t id);
+		    struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -511,14 +508,15 @@ int short2_off_death(struct short2 *short2, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - short2_METHOD() calls it and blocks until the reply.
- *   - short2_METHOD_with() takes options besides, such as a time limit or an
- *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - short2_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - short2_METHOD_async() starts the call and returns. If that succeeds, cb
  *     runs once, on a serving thread: with 0 and the reply, or with a negative
  *     errno, no reply, and an error that is never NULL. The library frees the
  *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
- *     NULL. If the connection closes, cb gets -ECANCELED.
+ *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
+ *     call, and cb does not run; ret_slot may be NULL. If the connection
+ *     closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -551,7 +549,7 @@ typedef void (*short2_do_it_cb)(int result, MyApp__V2__Io__Chain *reply,
 int short2_do_it_async(struct short2 *short2,
 		       const struct ipc_options *options,
 		       const MyApp__V2__Io__Chain *request, short2_do_it_cb cb,
-		       void *userdata, uint64_t *ret_id);
+		       void *userdata, struct ipc_slot **ret_slot);
 void short2_do_it_reply_keep(MyApp__V2__Io__Chain *reply);
 void short2_do_it_reply_free(MyApp__V2__Io__Chain *reply);
 static inline void short2_do_it_reply_freep(MyApp__V2__Io__Chain **p)

@@ -39,9 +39,11 @@ static const struct ipc_method oracle_method_table[] = {
 };
 
 const struct ipc_interface oracle_interface = {
+	.size = sizeof(struct ipc_interface),
 	.name = "Oracle",
 	.methods = oracle_method_table,
 	.n_methods = 1,
+	.method_size = sizeof(struct ipc_method),
 	.descriptor = file_descriptor_set,
 	.descriptor_size = sizeof(file_descriptor_set),
 	.hash = 0xe4debc67bbffa692,
@@ -73,7 +75,7 @@ int oracle_connect(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_connect(ipc, name, &oracle_interface, /* wait= */ 0, &proxy);
+	r = ipc_rpc_connect(ipc, name, &oracle_interface, &proxy);
 	if (r < 0)
 		return r;
 
@@ -81,12 +83,13 @@ int oracle_connect(struct ipc *ipc, const char *name,
 	return 0;
 }
 
-int oracle_await(struct ipc *ipc, const char *name, struct oracle **ret_oracle)
+int oracle_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+		 struct oracle **ret_oracle)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_connect(ipc, name, &oracle_interface, /* wait= */ 1, &proxy);
+	r = ipc_rpc_await(ipc, name, &oracle_interface, timeout_usec, &proxy);
 	if (r < 0)
 		return r;
 
@@ -134,14 +137,10 @@ struct ipc_proxy *oracle_proxy(struct oracle *oracle)
 }
 
 int oracle_on_death(struct oracle *oracle, ipc_death_cb cb, void *userdata,
-		    uint64_t *ret_id)
+		    struct ipc_slot **ret_slot)
 {
-	return ipc_proxy_on_death(oracle_proxy(oracle), cb, userdata, ret_id);
-}
-
-int oracle_off_death(struct oracle *oracle, uint64_t id)
-{
-	return ipc_proxy_off_death(oracle_proxy(oracle), id);
+	return ipc_proxy_on_death(oracle_proxy(oracle), cb, userdata,
+				  ret_slot);
 }
 
 int oracle_ask_with(struct oracle *oracle, const struct ipc_options *options,
@@ -179,13 +178,13 @@ static void oracle_complete_ask(int result, ProtobufCMessage *reply,
 
 int oracle_ask_async(struct oracle *oracle, const struct ipc_options *options,
 		     const Question *request, oracle_ask_cb cb, void *userdata,
-		     uint64_t *ret_id)
+		     struct ipc_slot **ret_slot)
 {
 	return ipc_rpc_call_async(oracle_proxy(oracle),
 				  &oracle_method_table[ORACLE_METHOD_ASK],
 				  options, (const ProtobufCMessage *)request,
 				  oracle_complete_ask, (ipc_rpc_cb)cb,
-				  userdata, ret_id);
+				  userdata, ret_slot);
 }
 
 void oracle_ask_reply_keep(Question *reply)

@@ -46,9 +46,11 @@ int oracle_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int oracle_await(struct ipc *ipc, const char *name,
+int oracle_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		 struct oracle **ret_oracle);
 
 /*
@@ -88,15 +90,11 @@ struct ipc_proxy *oracle_proxy(struct oracle *oracle);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for oracle_off_death(); ret_id may be NULL.
- * oracle_off_death() removes the callback, which may still be running on
- * another thread.
- *
- *   -ENOENT        oracle_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int oracle_on_death(struct oracle *oracle, ipc_death_cb cb, void *userdata,
-		    uint64_t *ret_id);
-int oracle_off_death(struct oracle *oracle, uint64_t id);
+		    struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -104,14 +102,15 @@ int oracle_off_death(struct oracle *oracle, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - oracle_METHOD() calls it and blocks until the reply.
- *   - oracle_METHOD_with() takes options besides, such as a time limit or an
- *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - oracle_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - oracle_METHOD_async() starts the call and returns. If that succeeds, cb
  *     runs once, on a serving thread: with 0 and the reply, or with a negative
  *     errno, no reply, and an error that is never NULL. The library frees the
  *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
- *     NULL. If the connection closes, cb gets -ECANCELED.
+ *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
+ *     call, and cb does not run; ret_slot may be NULL. If the connection
+ *     closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -142,7 +141,7 @@ typedef void (*oracle_ask_cb)(int result, Question *reply,
 			      const struct ipc_error *error, void *userdata);
 int oracle_ask_async(struct oracle *oracle, const struct ipc_options *options,
 		     const Question *request, oracle_ask_cb cb, void *userdata,
-		     uint64_t *ret_id);
+		     struct ipc_slot **ret_slot);
 void oracle_ask_reply_keep(Question *reply);
 void oracle_ask_reply_free(Question *reply);
 static inline void oracle_ask_reply_freep(Question **p)

@@ -45,9 +45,12 @@ int clock_connect(struct ipc *ipc, const char *name, struct clock **ret_clock);
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int clock_await(struct ipc *ipc, const char *name, struct clock **ret_clock);
+int clock_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+		struct clock **ret_clock);
 
 /*
  * Take the object out of a field of a received message, which is empty
@@ -85,15 +88,11 @@ struct ipc_proxy *clock_proxy(struct clock *clock);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for clock_off_death(); ret_id may be NULL.
- * clock_off_death() removes the callback, which may still be running on
- * another thread.
- *
- *   -ENOENT        clock_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int clock_on_death(struct clock *clock, ipc_death_cb cb, void *userdata,
-		   uint64_t *ret_id);
-int clock_off_death(struct clock *clock, uint64_t id);
+		   struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -101,14 +100,15 @@ int clock_off_death(struct clock *clock, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - clock_METHOD() calls it and blocks until the reply.
- *   - clock_METHOD_with() takes options besides, such as a time limit or an id
- *     for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - clock_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - clock_METHOD_async() starts the call and returns. If that succeeds, cb
  *     runs once, on a serving thread: with 0 and the reply, or with a negative
  *     errno, no reply, and an error that is never NULL. The library frees the
  *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). *ret_id is for ipc_cancel(); ret_id may be
- *     NULL. If the connection closes, cb gets -ECANCELED.
+ *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
+ *     call, and cb does not run; ret_slot may be NULL. If the connection
+ *     closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -127,15 +127,19 @@ int clock_off_death(struct clock *clock, uint64_t id);
  */
 
 /*
- * Streams. _open() blocks until the server accepts the stream; its time limit
- * is in options. Each function waits for at most timeout_usec microseconds; 0:
- * not at all, IPC_NEVER: without limit.
+ * Streams. _open() blocks until the server accepts the stream. The time limit
+ * in options is that of the whole stream. Each other function waits for at
+ * most timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
  *
  *   - _send() returns 0 if the message is on its way. The message stays the
  *     caller's.
  *   - _receive() returns 1 and a message, or 0 at the end. The message belongs
  *     to the stream and is valid until the next receive. Only one thread may
  *     receive.
+ *   - _set_ops() sets callbacks in place of that. on_message runs once for
+ *     each message, on a serving thread; the message is valid until it
+ *     returns. ops has on_writable, on_end and destroy(userdata), which runs
+ *     last: see ipc_stream_set_ops(). Its on_message is NULL.
  *   - ipc_stream_end(), ipc_stream_fail() and ipc_stream_cancel() end it: see
  *     <ipc/stream.h>.
  *
@@ -143,6 +147,7 @@ int clock_off_death(struct clock *clock, uint64_t id);
  *                  no space.
  *   -EPIPE         Sending has ended.
  *   -ECANCELED     The stream was canceled.
+ *   -ETIMEDOUT     The time limit of the stream expired.
  *   -EOWNERDEAD    The other side died or closed its end.
  *   -ENOMSG        _finish(): the server ended the stream without a reply.
  */
@@ -159,6 +164,12 @@ int clock_watch_open(struct clock *clock, const struct ipc_options *options,
 int clock_watch_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 			const Streams__Tick **ret_message,
 			struct ipc_error *error);
+typedef void (*clock_watch_receive_cb)(struct ipc_stream *stream,
+				       const Streams__Tick *message,
+				       void *userdata);
+int clock_watch_set_ops(struct ipc_stream *stream,
+			clock_watch_receive_cb on_message,
+			const struct ipc_stream_ops *ops, void *userdata);
 
 /*
  * Open a stream of replies. The caller releases *ret_stream with
@@ -169,12 +180,19 @@ int clock_listen_open(struct clock *clock, const struct ipc_options *options,
 int clock_listen_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 			 const Streams__Tick **ret_message,
 			 struct ipc_error *error);
+typedef void (*clock_listen_receive_cb)(struct ipc_stream *stream,
+					const Streams__Tick *message,
+					void *userdata);
+int clock_listen_set_ops(struct ipc_stream *stream,
+			 clock_listen_receive_cb on_message,
+			 const struct ipc_stream_ops *ops, void *userdata);
 
 /*
  * Open a stream of requests. The caller releases *ret_stream with
  * ipc_stream_unref(). options and error may be NULL. clock_upload_finish()
  * ends the requests and waits for the reply, which belongs to the stream;
- * ret_reply may be NULL.
+ * ret_reply may be NULL. With clock_upload_set_ops(), on_message gets the
+ * reply after ipc_stream_end().
  */
 int clock_upload_open(struct clock *clock, const struct ipc_options *options,
 		      struct ipc_stream **ret_stream, struct ipc_error *error);
@@ -183,6 +201,12 @@ int clock_upload_send(struct ipc_stream *stream, uint64_t timeout_usec,
 int clock_upload_finish(struct ipc_stream *stream, uint64_t timeout_usec,
 			const Streams__Total **ret_reply,
 			struct ipc_error *error);
+typedef void (*clock_upload_finish_cb)(struct ipc_stream *stream,
+				       const Streams__Total *message,
+				       void *userdata);
+int clock_upload_set_ops(struct ipc_stream *stream,
+			 clock_upload_finish_cb on_message,
+			 const struct ipc_stream_ops *ops, void *userdata);
 
 /*
  * Open a stream of requests and one of replies. The caller releases
@@ -195,6 +219,12 @@ int clock_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
 int clock_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 		       const Streams__Tick **ret_message,
 		       struct ipc_error *error);
+typedef void (*clock_chat_receive_cb)(struct ipc_stream *stream,
+				      const Streams__Tick *message,
+				      void *userdata);
+int clock_chat_set_ops(struct ipc_stream *stream,
+		       clock_chat_receive_cb on_message,
+		       const struct ipc_stream_ops *ops, void *userdata);
 
 /* Call Set and block until it is done. error may be NULL. */
 int clock_set(struct clock *clock, const Streams__Tick *request,
@@ -205,7 +235,7 @@ typedef void (*clock_set_cb)(int result, const struct ipc_error *error,
 			     void *userdata);
 int clock_set_async(struct clock *clock, const struct ipc_options *options,
 		    const Streams__Tick *request, clock_set_cb cb,
-		    void *userdata, uint64_t *ret_id);
+		    void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Server --------------------------------------------------------------- */
 
@@ -225,9 +255,9 @@ int clock_set_async(struct clock *clock, const struct ipc_options *options,
  * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
  * run concurrently.
  *
- * A handler with a stream uses it until it returns, or keeps it with
- * ipc_stream_ref(). A negative errno that it returns ends the stream with that
- * error.
+ * A handler with a stream sets callbacks for it and returns, uses it until it
+ * returns, or keeps it with ipc_stream_ref(). A negative errno that it returns
+ * ends the stream with that error.
  */
 struct clock_ops {
 	int (*watch)(struct ipc_stream *stream,
@@ -248,9 +278,10 @@ struct clock_ops {
 int clock_reply_set(struct ipc_call *call);
 
 /*
- * The server's ends of streams: push sends and pull receives, like _send() and
- * _receive() above. reply sends the one reply to a stream of requests and ends
- * the stream, without waiting.
+ * The server's ends of streams: push sends, pull receives and set_ops sets
+ * callbacks, like _send(), _receive() and _set_ops() above. With one thread
+ * that serves, only callbacks may wait for a message. reply sends the one
+ * reply to a stream of requests and ends the stream, without waiting.
  *
  *   -EINVAL        The stream is of another method.
  */
@@ -261,10 +292,22 @@ int clock_push_listen(struct ipc_stream *stream, uint64_t timeout_usec,
 int clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,
 		      const Streams__Chunk **ret_message,
 		      struct ipc_error *error);
+typedef void (*clock_pull_upload_cb)(struct ipc_stream *stream,
+				     const Streams__Chunk *message,
+				     void *userdata);
+int clock_set_ops_upload(struct ipc_stream *stream,
+			 clock_pull_upload_cb on_message,
+			 const struct ipc_stream_ops *ops, void *userdata);
 int clock_reply_upload(struct ipc_stream *stream, const Streams__Total *reply);
 int clock_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 		    const Streams__Chunk **ret_message,
 		    struct ipc_error *error);
+typedef void (*clock_pull_chat_cb)(struct ipc_stream *stream,
+				   const Streams__Chunk *message,
+				   void *userdata);
+int clock_set_ops_chat(struct ipc_stream *stream,
+		       clock_pull_chat_cb on_message,
+		       const struct ipc_stream_ops *ops, void *userdata);
 int clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 		    const Streams__Tick *message);
 

@@ -47,9 +47,11 @@ int map_view_connect(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager.
+ * manager, for at most timeout_usec microseconds.
+ *
+ *   -ETIMEDOUT     The time is over.
  */
-int map_view_await(struct ipc *ipc, const char *name,
+int map_view_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		   struct map_view **ret_map_view);
 
 /*
@@ -91,15 +93,11 @@ struct ipc_proxy *map_view_proxy(struct map_view *map_view);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
- * destroyed the object. *ret_id is for map_view_off_death(); ret_id may be
- * NULL. map_view_off_death() removes the callback, which may still be running
- * on another thread.
- *
- *   -ENOENT        map_view_off_death(): cb has run or is about to.
+ * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
+ * *ret_slot is for ipc_slot_end().
  */
 int map_view_on_death(struct map_view *map_view, ipc_death_cb cb,
-		      void *userdata, uint64_t *ret_id);
-int map_view_off_death(struct map_view *map_view, uint64_t id);
+		      void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -107,14 +105,15 @@ int map_view_off_death(struct map_view *map_view, uint64_t id);
  * Calls. Each method has three functions:
  *
  *   - map_view_METHOD() calls it and blocks until the reply.
- *   - map_view_METHOD_with() takes options besides, such as a time limit or an
- *     id for ipc_cancel(): see struct ipc_options. NULL: none.
+ *   - map_view_METHOD_with() takes options besides, such as a time limit or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - map_view_METHOD_async() starts the call and returns. If that succeeds,
  *     cb runs once, on a serving thread: with 0 and the reply, or with a
  *     negative errno, no reply, and an error that is never NULL. The library
  *     frees the reply when cb returns, unless cb called _reply_keep(); then
- *     the program frees it with _reply_free(). *ret_id is for ipc_cancel();
- *     ret_id may be NULL. If the connection closes, cb gets -ECANCELED.
+ *     the program frees it with _reply_free(). ipc_slot_end() of *ret_slot
+ *     cancels the call, and cb does not run; ret_slot may be NULL. If the
+ *     connection closes, cb gets -ECANCELED.
  *
  * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
@@ -145,7 +144,7 @@ int map_view_centre_async(struct map_view *map_view,
 			  const struct ipc_options *options,
 			  const Dir__Types__Point *request,
 			  map_view_centre_cb cb, void *userdata,
-			  uint64_t *ret_id);
+			  struct ipc_slot **ret_slot);
 
 /*
  * Call Where and block until the reply, which the caller frees with
@@ -163,7 +162,7 @@ typedef void (*map_view_where_cb)(int result, Dir__Types__Point *reply,
 int map_view_where_async(struct map_view *map_view,
 			 const struct ipc_options *options,
 			 map_view_where_cb cb, void *userdata,
-			 uint64_t *ret_id);
+			 struct ipc_slot **ret_slot);
 void map_view_where_reply_keep(Dir__Types__Point *reply);
 void map_view_where_reply_free(Dir__Types__Point *reply);
 static inline void map_view_where_reply_freep(Dir__Types__Point **p)

@@ -3,12 +3,14 @@
  * What the manager keeps, for the files that serve its methods. From below to above:
  *
  *   registry.c, policy.c   names and rules: pure, they know no connection
+ *   reservation.c          names that stay their user's while nobody has them
  *   caller.c, access.c     who calls, and what the policy allows them
  *   reply.c                replies that several handlers send
  *   waiter.c               calls that wait for a name
  *   unit.c, activation.c   starting the service of a name
  *   idle-exit.c            names whose service exits when nobody has its object
- *   lookup.c               getting, awaiting, checking and listing names
+ *   lookup.c               getting, awaiting and checking names
+ *   listing.c              listing names
  *   watch.c                notifying those who watch names
  *   registration.c         registering and unregistering names
  *   manager.c              the object behind handle 0, made of all these
@@ -16,11 +18,10 @@
  * A file calls those above it in this list, never one below; tests/suite/static/calls
  * checks that. All of it belongs to one thread.
  */
-#ifndef SERVICEMANAGER_STATE_H
-#define SERVICEMANAGER_STATE_H
+#ifndef SERVICEMANAGER_PRIVATE_H
+#define SERVICEMANAGER_PRIVATE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <ipc/ipc.h>
@@ -28,25 +29,29 @@
 #include "clock.h"
 #include "log.h"
 #include "registry.h"
-
-#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
+#include "source.h"
 
 struct activation;
+struct listing;
 struct policy;
 struct units;
-struct waiter;
 
 struct manager {
 	struct ipc *ipc;
-	const char *device; /* path of the bus; NULL: the default one */
+	const char *device;	  /* path of the bus; NULL: the default one */
+	const char *reservations; /* path of a file; NULL: there is none */
 	struct registry *registry;
 	const struct policy *policy;
 	struct ipc_object *object;
-	struct waiter *waiters; /* of all names */
 	struct activation *activations;
+	struct listing *listings; /* calls that wait for their turn */
+	uid_t listed;		  /* whose turn was the last */
 	struct units *units; /* NULL while systemd starts no unit for us */
 	uint64_t started_at;
 	uint64_t settled_at; /* a name that is missing then is missing */
+	uint64_t expire_at;  /* the next reservation; 0: there is none */
+	uint64_t saved_at;   /* the reservations, last */
+	uint64_t save_at;    /* next; 0: they are saved */
 	bool settled;
 	bool wants_writable;   /* a watch is behind: its receiver has no space */
 	bool wants_time;       /* a watch is behind for lack of another resource */
@@ -61,11 +66,10 @@ struct owner {
 	struct registry_entry entry;
 	struct manager *manager;
 	struct ipc_proxy *proxy;
-	uint64_t death;
+	struct ipc_slot *death;
 	uint64_t cookie; /* for Provide(); not 0: the proxy is a Provider */
 	bool asked;	 /* the Provider was notified that somebody wants the object */
 	bool exiting;	 /* it called IdleExit() */
-	bool dropped;	 /* no longer in the registry; its death watch frees it */
 };
 
 static inline struct owner *owner_of(struct registry_entry *entry)
@@ -76,4 +80,4 @@ static inline struct owner *owner_of(struct registry_entry *entry)
 /* With --verbose. */
 #define log_verbose(manager, ...) ((manager)->verbose ? log_line(__VA_ARGS__) : (void)0)
 
-#endif /* SERVICEMANAGER_STATE_H */
+#endif /* SERVICEMANAGER_PRIVATE_H */

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "core/death.h"
+#include "core/watch.h"
 #include "fake-device.h"
 #include "core/object.h"
 #include "core/proxy.h"
@@ -50,6 +50,28 @@ START_TEST(counts_are_put_together)
 }
 END_TEST
 
+START_TEST(a_proxy_for_an_id)
+{
+	struct ipc_proxy *proxy = begin(), *taken = NULL;
+	uint64_t id = ipc_proxy_id(proxy), wrong = id_of_handle(6), own = id_of_node(1), none = 0;
+
+	ck_assert_int_eq(ipc_take_proxy(NULL, &id, &taken), -EINVAL);
+	ck_assert_int_eq(ipc_take_proxy(ipc, NULL, &taken), -EINVAL);
+	ck_assert_int_eq(ipc_take_proxy(ipc, &id, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_take_proxy(ipc, &none, &taken), -ENOENT);
+	ck_assert_int_eq(ipc_take_proxy(ipc, &own, &taken), -EXDEV);
+	ck_assert_int_eq(ipc_take_proxy(ipc, &wrong, &taken), -EBADF);
+	ck_assert_ptr_null(taken);
+	ck_assert_int_eq(ipc_take_proxy(ipc, &id, &taken), 0);
+	ck_assert_uint_eq(id, 0);
+	ck_assert_ptr_eq(taken, proxy);
+	ipc_proxy_unref(taken);
+	ck_assert_uint_eq(fake.n_puts, 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
 START_TEST(the_managers_handle_is_never_put)
 {
 	struct ipc_proxy *proxy = begin(), *manager, *arrived;
@@ -68,19 +90,20 @@ END_TEST
 START_TEST(watchers_are_called_in_order_and_once)
 {
 	struct ipc_proxy *proxy = begin();
-	uint64_t a, b;
+	struct ipc_slot *a, *b;
 
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", &a), 0);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &b), 0);
-	ck_assert_uint_ne(a, b);
+	ck_assert_ptr_ne(a, b);
 	ck_assert_int_eq(fake.watches, 1);
-	death_fire(ipc, fake.watch_cookie + 1);
+	watch_died(ipc, fake.watch_cookie + 1);
 	ck_assert_int_eq(n_calls, 0);
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "ab");
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_int_eq(n_calls, 2);
-	ck_assert_int_eq(ipc_proxy_off_death(proxy, a), -ENOENT);
+	ipc_slot_end(a);
+	ipc_slot_release(b);
 	ipc_proxy_unref(proxy);
 	ck_assert_uint_eq(fake.n_puts, 1);
 	ipc_unref(ipc);
@@ -94,7 +117,7 @@ START_TEST(a_watch_holds_the_proxy)
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), 0);
 	ipc_proxy_unref(proxy);
 	ck_assert_uint_eq(fake.n_puts, 0);
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "a");
 	ck_assert_uint_eq(fake.n_puts, 1);
 	ipc_unref(ipc);
@@ -104,19 +127,18 @@ END_TEST
 START_TEST(taken_back)
 {
 	struct ipc_proxy *proxy = begin();
-	uint64_t a, b;
+	struct ipc_slot *a, *b;
 
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", &a), 0);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &b), 0);
-	ck_assert_int_eq(ipc_proxy_off_death(proxy, a), 0);
+	ck_assert_ptr_null(ipc_slot_end(a));
 	ck_assert_int_eq(fake.watches, 1);
 	/* The event is in another thread's hands already. */
 	fake.unwatch_error = -ENOENT;
-	ck_assert_int_eq(ipc_proxy_off_death(proxy, b), 0);
+	ck_assert_ptr_null(ipc_slot_end_async(b));
 	ck_assert_int_eq(fake.watches, 0);
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_int_eq(n_calls, 0);
-	ck_assert_int_eq(ipc_proxy_off_death(proxy, b), -ENOENT);
 	ipc_proxy_unref(proxy);
 	ck_assert_uint_eq(fake.n_puts, 1);
 	ipc_unref(ipc);
@@ -130,24 +152,24 @@ START_TEST(a_new_watch_after_death)
 
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), 0);
 	first = fake.watch_cookie;
-	death_fire(ipc, first);
+	watch_died(ipc, first);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", NULL), 0);
 	ck_assert_uint_ne(fake.watch_cookie, first);
-	death_fire(ipc, first);
+	watch_died(ipc, first);
 	ck_assert_str_eq(calls, "a");
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "ab");
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
 }
 END_TEST
 
-static uint64_t other;
+static struct ipc_slot *other;
 
 static void take_other_back(struct ipc_proxy *proxy, void *userdata)
 {
 	note(proxy, userdata);
-	ck_assert_int_eq(ipc_proxy_off_death(proxy, other), 0);
+	other = ipc_slot_end(other);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "n", NULL), 0);
 }
 
@@ -161,9 +183,9 @@ START_TEST(callbacks_may_change_the_list)
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &other), 0);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "c", NULL), 0);
 	first = fake.watch_cookie;
-	death_fire(ipc, first);
+	watch_died(ipc, first);
 	ck_assert_str_eq(calls, "ac");
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "acn");
 	ipc_proxy_unref(proxy);
 	ck_assert_uint_eq(fake.n_puts, 1);
@@ -194,7 +216,8 @@ static void push_freeze(uint32_t kind, uint64_t cookie, uint32_t count)
 START_TEST(notified_of_freezing)
 {
 	struct ipc_proxy *proxy = begin();
-	uint64_t a, b, first;
+	struct ipc_slot *a, *b;
+	uint64_t first;
 
 	n_frozen = 0;
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, NULL, NULL, NULL), -EINVAL);
@@ -215,16 +238,15 @@ START_TEST(notified_of_freezing)
 	push_freeze(IPCBUS_EVENT_FROZEN, first, 4);
 	ck_assert_str_eq(frozen, "ABab");
 
-	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), 0);
-	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, a), -ENOENT);
+	ipc_slot_end(a);
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 4);
 	ck_assert_str_eq(frozen, "ABabB");
 
 	/* Death is reported to those who asked for that, and ends the others too. */
-	death_fire(ipc, fake.watch_cookie);
+	watch_died(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "1");
-	ck_assert_int_eq(ipc_proxy_off_freeze(proxy, b), -ENOENT);
 	ck_assert_str_eq(frozen, "ABabB");
+	ipc_slot_end(b);
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
 }
@@ -245,7 +267,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("death", counts_are_put_together, the_managers_handle_is_never_put,
+	return RUN_TESTS("death", counts_are_put_together, a_proxy_for_an_id, the_managers_handle_is_never_put,
 			 watchers_are_called_in_order_and_once, a_watch_holds_the_proxy, taken_back,
 			 a_new_watch_after_death, callbacks_may_change_the_list,
 			 notified_of_freezing,

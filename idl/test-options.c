@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Options as protobuf-c hands them over: as unknown fields, with bytes that nobody checked.
+ */
+#include <check.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "options.h"
+
+typedef Google__Protobuf__FieldDescriptorProto Field;
+typedef Google__Protobuf__FileDescriptorProto File;
+
+static struct arena arena;
+static struct bad_option bad;
+
+/* A file of the package that has one option for methods. */
+static const Extensions__Method *read_one(const char *package, uint32_t number,
+					  ProtobufCWireType type, const char *bytes, size_t size)
+{
+	Google__Protobuf__MethodOptions options = GOOGLE__PROTOBUF__METHOD_OPTIONS__INIT;
+	ProtobufCMessageUnknownField unknown = { number, type, size, (uint8_t *)bytes };
+	Field field = GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__INIT, *fields[] = { &field };
+	File file = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_PROTO__INIT, *files[] = { &file };
+
+	field.name = (char *)"some";
+	field.extendee = (char *)".google.protobuf.MethodOptions";
+	field.number = (int32_t)number;
+	file.package = (char *)package;
+	file.extension = fields;
+	file.n_extension = 1;
+	options.base.unknown_fields = &unknown;
+	options.base.n_unknown_fields = 1;
+	return options_of_method(&arena, &options, files, 1, &bad);
+}
+
+START_TEST(an_option_has_its_value)
+{
+	const Extensions__Method *options =
+		read_one("ipc", 50602, PROTOBUF_C_WIRE_TYPE_VARINT, "\x96\x01", 2);
+
+	ck_assert_ptr_nonnull(options);
+	ck_assert(options->has_id);
+	ck_assert_uint_eq(options->id, 150);
+	ck_assert(!options->oneway);
+}
+END_TEST
+
+START_TEST(no_options_are_no_error)
+{
+	ck_assert_ptr_nonnull(options_of_method(&arena, NULL, NULL, 0, &bad));
+	ck_assert_ptr_nonnull(options_of_service(&arena, NULL, NULL, 0, &bad));
+	ck_assert_ptr_null(options_c_package(&arena, NULL));
+}
+END_TEST
+
+START_TEST(a_value_of_another_type_is_refused)
+{
+	ck_assert_ptr_null(
+		read_one("ipc", 50602, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, "\x03" "abc", 4));
+	ck_assert_uint_eq(bad.number, 0);
+	ck_assert_ptr_nonnull(bad.problem);
+}
+END_TEST
+
+START_TEST(what_is_unknown_is_refused)
+{
+	ck_assert_ptr_null(read_one("ipc", 50699, PROTOBUF_C_WIRE_TYPE_VARINT, "\x01", 1));
+	ck_assert_uint_eq(bad.number, 50699);
+}
+END_TEST
+
+START_TEST(other_packages_do_not_matter)
+{
+	const Extensions__Method *options =
+		read_one("acme", 50601, PROTOBUF_C_WIRE_TYPE_VARINT, "\x01", 1);
+
+	ck_assert_ptr_nonnull(options);
+	ck_assert(!options->oneway);
+}
+END_TEST
+
+static void teardown(void)
+{
+	arena_done(&arena);
+}
+
+int main(void)
+{
+	TCase *tcase = tcase_create("options");
+	Suite *suite = suite_create("options");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, NULL, teardown);
+	tcase_add_test(tcase, an_option_has_its_value);
+	tcase_add_test(tcase, no_options_are_no_error);
+	tcase_add_test(tcase, a_value_of_another_type_is_refused);
+	tcase_add_test(tcase, what_is_unknown_is_refused);
+	tcase_add_test(tcase, other_packages_do_not_matter);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

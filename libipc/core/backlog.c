@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Work for serving threads: see backlog.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "backlog.h"
+#include "dispatch.h"
+#include "entry.h"
+#include "loop.h"
+
+void backlog_init(struct ipc *ipc)
+{
+	ipc->backlog = (struct backlog){ .last = &ipc->backlog.first, .fd = -1, .all_fd = -1 };
+}
+
+/* --- The queue -------------------------------------------------------------------- */
+
+static struct backlog_work *take_locked(struct backlog *backlog)
+{
+	struct backlog_work *work = backlog->first;
+
+	if (!work)
+		return NULL;
+	backlog->first = work->next;
+	if (!backlog->first)
+		backlog->last = &backlog->first;
+	return work;
+}
+
+/* Its value is 1 while there is work. */
+static void raise_locked(const struct backlog *backlog)
+{
+	static const uint64_t one = 1;
+
+	/* It fails if the fd is readable already. */
+	if (backlog->fd >= 0 && write(backlog->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void settle_locked(struct ipc *ipc)
+{
+	uint64_t count;
+
+	atomic_fetch_and(&ipc->attention, ~ATTEND_BACKLOG);
+	/* It fails if the fd was made while there was no work, and is right then. */
+	if (ipc->backlog.fd >= 0 && read(ipc->backlog.fd, &count, sizeof(count)) < 0)
+		return;
+}
+
+void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
+{
+	struct backlog *backlog = &ipc->backlog;
+	bool first;
+
+	work->next = NULL;
+	ipc_lock(ipc);
+	first = !backlog->first;
+	*backlog->last = work;
+	backlog->last = &work->next;
+	atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
+	if (first)
+		raise_locked(backlog);
+	ipc_unlock(ipc);
+	if (wake && pool_serves(ipc))
+		device_wake(&ipc->device);
+}
+
+bool backlog_run(struct thread *t)
+{
+	struct ipc *ipc = t->ipc;
+	struct backlog_work *work;
+	bool more;
+
+	ipc_lock(ipc);
+	work = take_locked(&ipc->backlog);
+	more = ipc->backlog.first;
+	if (!more)
+		settle_locked(ipc);
+	ipc_unlock(ipc);
+	if (!work)
+		return false;
+	/* It may take long, and the rest is for others then. */
+	if (more && pool_serves(ipc))
+		device_wake(&ipc->device);
+	work->run(t, work);
+	return true;
+}
+
+/* --- Events ----------------------------------------------------------------------- */
+
+struct backlog_event {
+	struct backlog_work base;
+	struct ipcbus_event event;
+};
+
+static void run_event(struct thread *t, struct backlog_work *work)
+{
+	struct ipcbus_event event = ((struct backlog_event *)work)->event;
+
+	free(work);
+	dispatch(t, &event);
+}
+
+/* The sender learns of it when the device is closed. */
+static void drop_event(struct ipc *ipc, struct backlog_work *work)
+{
+	if (!ipc->foreign)
+		event_refuse(ipc, &((struct backlog_event *)work)->event);
+	free(work);
+}
+
+struct backlog_event *backlog_event_new(void)
+{
+	return malloc(sizeof(struct backlog_event));
+}
+
+void backlog_event_free(struct backlog_event *memory)
+{
+	free(memory);
+}
+
+void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
+		       const struct ipcbus_event *event)
+{
+	*memory = (struct backlog_event){
+		.base = { .run = run_event, .drop = drop_event },
+		.event = *event,
+	};
+	backlog_add(ipc, &memory->base, /* wake= */ true);
+}
+
+/* --- Polling ---------------------------------------------------------------------- */
+
+int backlog_make_fd_locked(struct ipc *ipc)
+{
+	struct backlog *backlog = &ipc->backlog;
+
+	if (backlog->fd < 0)
+		backlog->fd = eventfd(backlog->first ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return backlog->fd < 0 ? -errno : 0;
+}
+
+int backlog_make_fd(struct ipc *ipc)
+{
+	int r;
+
+	ipc_lock(ipc);
+	r = backlog_make_fd_locked(ipc);
+	ipc_unlock(ipc);
+	return r;
+}
+
+/* Both fds in one. A thread that waits for a stream polls the device's alone: it leaves the
+ * backlog to others. */
+static int make_all_locked(struct ipc *ipc)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct backlog *backlog = &ipc->backlog;
+	int fd, r;
+
+	if (backlog->all_fd >= 0)
+		return 0;
+	r = backlog_make_fd_locked(ipc);
+	if (r < 0)
+		return r;
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (epoll_ctl(fd, EPOLL_CTL_ADD, backlog->fd, &event) < 0 ||
+	    epoll_ctl(fd, EPOLL_CTL_ADD, ipc->device.poll_fd, &event) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	backlog->all_fd = fd;
+	return 0;
+}
+
+int backlog_get_fd(struct ipc *ipc)
+{
+	int r;
+
+	ipc_lock(ipc);
+	r = make_all_locked(ipc);
+	ipc_unlock(ipc);
+	return r < 0 ? r : ipc->backlog.all_fd;
+}
+
+void backlog_close(struct ipc *ipc)
+{
+	struct backlog_work *work;
+
+	while ((work = take_locked(&ipc->backlog)))
+		work->drop(ipc, work);
+	if (ipc->backlog.all_fd >= 0)
+		close(ipc->backlog.all_fd);
+	if (ipc->backlog.fd >= 0)
+		close(ipc->backlog.fd);
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Slots: see slot.h. Programs end them; the files of the registrations make them and run
+ * their callbacks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "slot.h"
+
+/* The callbacks that run on this thread, innermost first. */
+static __thread struct slot_frame *frames;
+
+/* --- Memory --------------------------------------------------------------------------- */
+
+int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type, void *userdata)
+{
+	if (!atomic_load_explicit(&ipc->refs, memory_order_relaxed))
+		return -ECANCELED;
+	*slot = (struct ipc_slot){ .ipc = ipc, .type = type, .userdata = userdata, .refs = 1 };
+	return 0;
+}
+
+void slot_give(struct ipc_slot *slot, struct ipc_slot **ret_slot)
+{
+	if (!ret_slot)
+		return;
+	slot->refs++;
+	ipc_ref(slot->ipc);
+	*ret_slot = slot;
+}
+
+static void slot_free(struct ipc_slot *slot)
+{
+	if (slot->type->free)
+		slot->type->free(slot);
+	else
+		free(slot);
+}
+
+void slot_abandon(struct ipc_slot *slot, bool given)
+{
+	struct ipc *ipc = slot->ipc;
+
+	if (slot->type->release)
+		slot->type->release(slot);
+	slot_free(slot);
+	if (given)
+		ipc_unref(ipc);
+}
+
+/* Drops the lock, and a reference. */
+static void put_and_unlock(struct ipc_slot *slot)
+{
+	bool last = !--slot->refs;
+
+	ipc_unlock(slot->ipc);
+	if (last)
+		slot_free(slot);
+}
+
+/* --- The end -------------------------------------------------------------------------- */
+
+/* The caller has a reference. The lock is dropped meanwhile. */
+static void finish_locked(struct ipc_slot *slot)
+{
+	struct slot_frame frame = { .slot = slot, .outer = frames };
+	struct ipc *ipc = slot->ipc;
+	void (*destroy)(void *userdata);
+
+	if (!slot->ended || slot->running || slot->finishing)
+		return;
+	slot->finishing = true;
+	ipc_unlock(ipc);
+	if (slot->type->release)
+		slot->type->release(slot);
+	ipc_lock(ipc);
+	while ((destroy = slot->destroy)) {
+		slot->destroy = NULL;
+		ipc_unlock(ipc);
+		frames = &frame;
+		destroy(slot->userdata);
+		frames = frame.outer;
+		ipc_lock(ipc);
+	}
+	slot->finished = true;
+	pthread_cond_broadcast(&ipc->slot_left);
+}
+
+void slot_drop(struct ipc_slot *slot)
+{
+	ipc_lock(slot->ipc);
+	slot->ended = true;
+	finish_locked(slot);
+	put_and_unlock(slot);
+}
+
+/* --- Callbacks ---------------------------------------------------------------------- */
+
+bool slot_enter_locked(struct ipc_slot *slot, struct slot_frame *frame)
+{
+	if (slot->ended)
+		return false;
+	slot->running++;
+	slot->refs++;
+	*frame = (struct slot_frame){ .slot = slot, .outer = frames };
+	frames = frame;
+	return true;
+}
+
+bool slot_enter(struct ipc_slot *slot, struct slot_frame *frame)
+{
+	bool entered;
+
+	ipc_lock(slot->ipc);
+	entered = slot_enter_locked(slot, frame);
+	ipc_unlock(slot->ipc);
+	return entered;
+}
+
+void slot_leave(struct slot_frame *frame)
+{
+	struct ipc_slot *slot = frame->slot;
+
+	frames = frame->outer;
+	ipc_lock(slot->ipc);
+	slot->running--;
+	if (slot->ended)
+		pthread_cond_broadcast(&slot->ipc->slot_left);
+	finish_locked(slot);
+	put_and_unlock(slot);
+}
+
+/* How many callbacks of this slot run on this thread, its destroy included. */
+static unsigned int own_frames(const struct ipc_slot *slot)
+{
+	unsigned int n = 0;
+
+	for (const struct slot_frame *frame = frames; frame; frame = frame->outer)
+		n += frame->slot == slot;
+	return n;
+}
+
+/* In a forked child the other threads do not exist. */
+static void wait_locked(struct ipc_slot *slot)
+{
+	unsigned int own = own_frames(slot);
+
+	if (slot->ipc->foreign) {
+		slot->running = own;
+		return;
+	}
+	while (own ? slot->running > own : !slot->finished)
+		pthread_cond_wait(&slot->ipc->slot_left, &slot->ipc->lock);
+}
+
+static void end(struct ipc_slot *slot, bool waits)
+{
+	struct ipc *ipc = slot->ipc;
+
+	ipc_lock(ipc);
+	if (!slot->ended) {
+		slot->ended = true;
+		/* Nobody finishes it below the type's feet. */
+		slot->running++;
+		ipc_unlock(ipc);
+		if (slot->type->end)
+			slot->type->end(slot);
+		ipc_lock(ipc);
+		slot->running--;
+	}
+	if (ipc->foreign)
+		wait_locked(slot);
+	finish_locked(slot);
+	if (waits && !ipc->foreign)
+		wait_locked(slot);
+	put_and_unlock(slot);
+	ipc_unref(ipc);
+}
+
+struct ipc_slot *ipc_slot_end(struct ipc_slot *slot)
+{
+	if (slot)
+		end(slot, /* waits= */ true);
+	return NULL;
+}
+
+struct ipc_slot *ipc_slot_end_async(struct ipc_slot *slot)
+{
+	if (slot)
+		end(slot, /* waits= */ false);
+	return NULL;
+}
+
+struct ipc_slot *ipc_slot_release(struct ipc_slot *slot)
+{
+	struct ipc *ipc;
+
+	if (!slot)
+		return NULL;
+	ipc = slot->ipc;
+	ipc_lock(ipc);
+	put_and_unlock(slot);
+	ipc_unref(ipc);
+	return NULL;
+}
+
+void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata))
+{
+	bool finished;
+
+	if (!slot)
+		return;
+	ipc_lock(slot->ipc);
+	finished = slot->finished;
+	if (!finished)
+		slot->destroy = destroy;
+	ipc_unlock(slot->ipc);
+	if (finished && destroy)
+		destroy(slot->userdata);
+}
+
+/* --- Lists -------------------------------------------------------------------------------- */
+
+void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot)
+{
+	slot->id = ipc_next_cookie_locked(slot->ipc);
+	slot->next = NULL;
+	while (*list)
+		list = &(*list)->next;
+	*list = slot;
+}
+
+bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot)
+{
+	for (; *list; list = &(*list)->next) {
+		if (*list != slot)
+			continue;
+		*list = slot->next;
+		return true;
+	}
+	return false;
+}
+
+struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id)
+{
+	while (list && (list->id <= id || list->ended))
+		list = list->next;
+	return list;
+}
+
+void slots_close(struct ipc_slot **list)
+{
+	struct ipc_slot *slot;
+
+	while ((slot = *list)) {
+		*list = slot->next;
+		slot_drop(slot);
+	}
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots: what every registration of a callback is made of. See "Slots" in <ipc/ipc.h>.
+ *
+ * A registration embeds a slot. Its memory lives as long as the list that it is on, the
+ * program's handle, and callbacks that run. The end takes these steps, in any thread:
+ *
+ *   ended      No callback begins any more. The registration leaves its list.
+ *   finished   No callback runs any more: the type releases what the registration holds, and
+ *              destroy runs. Whoever is the last to leave does it: the one who ended the slot,
+ *              or the thread whose callback returns.
+ *
+ * A handle of the program holds a reference of the connection. So nobody ends a slot while its
+ * connection closes.
+ */
+#ifndef IPC_SLOT_H
+#define IPC_SLOT_H
+
+#include "private.h"
+
+struct ipc_slot;
+
+/* A kind of registration. All functions run without locks, and any may be NULL. */
+struct slot_type {
+	/* The program ends the slot: takes it off its list and drops it, unless somebody else
+	 * took it off. */
+	void (*end)(struct ipc_slot *slot);
+	/* No callback runs any more. */
+	void (*release)(struct ipc_slot *slot);
+	/* Frees the memory. NULL: free() of the slot, which is the first member. */
+	void (*free)(struct ipc_slot *slot);
+};
+
+struct ipc_slot {
+	struct ipc *ipc;
+	const struct slot_type *type;
+	void *userdata;
+	uint64_t id;			/* rises in a list */
+	/* Under ipc->lock. */
+	struct ipc_slot *next;		/* of a list, oldest first */
+	void (*destroy)(void *userdata);
+	unsigned int refs;
+	unsigned int running;
+	bool ended;
+	bool finishing;
+	bool finished;
+};
+
+/* On the stack of a thread that runs a callback. */
+struct slot_frame {
+	struct ipc_slot *slot;
+	struct slot_frame *outer;
+};
+
+/* The caller has the reference of the list. -ECANCELED: the connection is being closed. */
+int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type,
+	      void *userdata);
+/* Gives the program a handle, unless ret_slot is NULL. Before anybody else can find the slot,
+ * or under ipc->lock. */
+void slot_give(struct ipc_slot *slot, struct ipc_slot **ret_slot);
+/* It could not be registered, and nobody else has found it: frees it without destroy. given: a
+ * handle was given. */
+void slot_abandon(struct ipc_slot *slot, bool given);
+/* A callback is about to run. False: it must not. */
+bool slot_enter_locked(struct ipc_slot *slot, struct slot_frame *frame);
+bool slot_enter(struct ipc_slot *slot, struct slot_frame *frame);
+/* It has returned. */
+void slot_leave(struct slot_frame *frame);
+/* Ends a slot that the caller took off its list, and drops the list's reference. */
+void slot_drop(struct ipc_slot *slot);
+
+/* Lists, under ipc->lock. */
+void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot);
+/* False: it is not there. */
+bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot);
+/* The first one with a higher id that has not ended, or NULL. */
+struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id);
+/* Drops all. */
+void slots_close(struct ipc_slot **list);
+
+#endif /* IPC_SLOT_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a stream has of the call that opened it: who the client is, until when the stream may
+ * last, and the parent, which is a call that the client serves. See stream.h.
+ *
+ * Both ends know the deadline and look at the clock themselves. After it, whatever breaks the
+ * stream counts as -ETIMEDOUT: the other end may have been faster.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "deadline.h"
+#include "frame.h"
+#include "object.h"
+#include "stream.h"
+
+/* --- Server --------------------------------------------------------------------------- */
+
+static int take_metadata(struct ipc_stream *stream, const struct ipc_call *call)
+{
+	const uint8_t *data = call->payload;
+	size_t size = call->size;
+	struct frame frame;
+
+	if (!unlikely_frame(data, size) || frame_parse(&frame, &data, &size) < 0 ||
+	    !frame.metadata_size)
+		return 0;
+	stream->metadata = malloc(frame.metadata_size);
+	if (!stream->metadata)
+		return -ENOMEM;
+	memcpy(stream->metadata, frame.metadata, frame.metadata_size);
+	stream->metadata_size = frame.metadata_size;
+	return 0;
+}
+
+int stream_take_call(struct ipc_stream *stream, struct ipc_call *call)
+{
+	const char *label = ipc_call_label(call);
+
+	stream->service = ipc_object_ref(call->object);
+	stream->uid = call->uid;
+	stream->gid = call->gid;
+	stream->pid = call->pid;
+	/* If it fails, the program learns why when it wants it. */
+	if (call->object->pidfds)
+		stream->pidfd = ipc_call_pidfd(call);
+	if (label) {
+		stream->label = strdup(label);
+		if (!stream->label)
+			return -ENOMEM;
+	}
+	return take_metadata(stream, call);
+}
+
+/* --- Client --------------------------------------------------------------------------- */
+
+void stream_take_options(struct ipc_stream *stream, const struct ipc_options *options,
+			 struct ipc_options *ret_opening)
+{
+	const struct ipc_call *parent;
+	uint64_t deadline = 0;
+
+	*ret_opening = options ? *options : (struct ipc_options){ .parent = NULL };
+	if (!ret_opening->timeout_usec)
+		ret_opening->timeout_usec = stream->of.timeout_usec;
+	if (ret_opening->timeout_usec)
+		deadline = deadline_after(ret_opening->timeout_usec);
+	parent = ret_opening->parent;
+	if (parent)
+		deadline = deadline_earlier(deadline, parent->deadline);
+	stream_set_deadline(stream, deadline);
+}
+
+/* Unless it is closing, which cancels it. */
+static bool stream_ref_unless_closed(struct ipc_stream *stream)
+{
+	unsigned int n = atomic_load(&stream->users);
+
+	while (n)
+		if (atomic_compare_exchange_weak(&stream->users, &n, n + 1))
+			return true;
+	return false;
+}
+
+static void parent_canceled(struct ipc_call *parent, void *userdata)
+{
+	struct ipc_stream *stream = userdata;
+
+	(void)parent;
+	if (!stream_ref_unless_closed(stream))
+		return;
+	stream_expire(stream);
+	ipc_stream_cancel(stream);
+	ipc_stream_unref(stream);
+}
+
+static void put_child(void *stream)
+{
+	stream_put(stream);
+}
+
+int stream_follow(struct ipc_stream *stream, struct ipc_call *parent)
+{
+	int r;
+
+	stream_hold(stream);
+	r = ipc_call_on_cancel(parent, parent_canceled, stream, &stream->parent);
+	if (r < 0)
+		stream_put(stream);
+	else
+		ipc_slot_set_destroy(stream->parent, put_child);
+	/* A reply to the parent does not end the stream. */
+	return r == -EINVAL ? 0 : r;
+}
+
+/* --- The deadline --------------------------------------------------------------------- */
+
+void stream_expired(struct timer *timer)
+{
+	struct ipc_stream *stream = (void *)((char *)timer - offsetof(struct ipc_stream, timer));
+
+	stream_break(stream, -ETIMEDOUT);
+	stream_put(stream);
+}
+
+int stream_set_timer(struct ipc_stream *stream)
+{
+	int r;
+
+	if (!stream->deadline)
+		return 0;
+	stream_hold(stream);
+	r = timer_set(stream->ipc, &stream->timer);
+	if (r <= 0)
+		stream_put(stream);
+	return r < 0 ? r : 0;
+}
+
+void stream_forget_call(struct ipc_stream *stream)
+{
+	stream->parent = ipc_slot_end_async(stream->parent);
+	if (timer_forget(stream->ipc, &stream->timer))
+		stream_put(stream);
+}
+
+uint64_t ipc_stream_remaining(const struct ipc_stream *stream)
+{
+	return stream->deadline ? time_until(stream->deadline) : IPC_NEVER;
+}
+
+int ipc_stream_canceled(struct ipc_stream *stream)
+{
+	int broken;
+
+	if (!stream)
+		return -EINVAL;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	stream_expire(stream);
+	stream_lock(stream);
+	broken = stream->broken;
+	stream_unlock(stream);
+	return !!broken;
+}
+
+/* --- Identity ------------------------------------------------------------------------- */
+
+struct ipc *ipc_stream_ipc(const struct ipc_stream *stream)
+{
+	return stream->ipc;
+}
+
+uid_t ipc_stream_uid(const struct ipc_stream *stream)
+{
+	return stream->uid;
+}
+
+gid_t ipc_stream_gid(const struct ipc_stream *stream)
+{
+	return stream->gid;
+}
+
+pid_t ipc_stream_pid(const struct ipc_stream *stream)
+{
+	return stream->pid;
+}
+
+int ipc_stream_pidfd(const struct ipc_stream *stream)
+{
+	int fd;
+
+	if (!stream)
+		return -EINVAL;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	if (stream->pidfd < 0)
+		return stream->pidfd;
+	fd = fcntl(stream->pidfd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name)
+{
+	const struct frame frame = {
+		.metadata = stream->metadata,
+		.metadata_size = stream->metadata_size,
+	};
+
+	return stream->metadata ? frame_metadata(&frame, name) : NULL;
+}
+
+const char *ipc_stream_label(const struct ipc_stream *stream)
+{
+	return stream->label;
+}

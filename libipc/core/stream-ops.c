@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Callbacks of a stream: one after the other, on serving threads, until destroy(). See
+ * stream.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "call.h"
+#include "errors.h"
+#include "object.h"
+#include "sized.h"
+#include "stream.h"
+#include "thread.h"
+
+/* What is due, the first of these. */
+enum step { NOTHING, MESSAGE, END, DESTROY, WRITABLE };
+
+/* This side of a server has ended the stream, so what the client says does not matter. */
+static bool is_ended_here_locked(const struct ipc_stream *stream)
+{
+	return stream->of.server && stream->out_ended;
+}
+
+/* That a client sends nothing after its one request is no event. */
+static bool is_in_over_locked(const struct ipc_stream *stream)
+{
+	bool expected = stream->of.defer && !stream->in_error.code;
+
+	if (stream->broken)
+		return true;
+	return stream->in_ended && !stream->lost && !stream->first && !expected;
+}
+
+static bool is_over_locked(const struct ipc_stream *stream)
+{
+	if (is_ended_here_locked(stream))
+		return true;
+	return stream->end_called && (stream->broken || !stream->of.server);
+}
+
+static enum step next_locked(const struct ipc_stream *stream)
+{
+	if (!stream->has_ops || stream->strand == STRAND_OVER)
+		return NOTHING;
+	if (!is_ended_here_locked(stream)) {
+		if (stream->first && stream->message_due)
+			return MESSAGE;
+		if (!stream->end_called && is_in_over_locked(stream))
+			return END;
+	}
+	if (is_over_locked(stream))
+		return DESTROY;
+	return stream->writable_due && !stream->out_ended ? WRITABLE : NOTHING;
+}
+
+/* --- The callbacks ----------------------------------------------------------------- */
+
+/* One that receives nothing is called again for the next message. */
+static void run_message(struct ipc_stream *stream)
+{
+	unsigned int received;
+
+	stream_lock(stream);
+	stream->message_due = false;
+	received = stream->n_received;
+	stream_unlock(stream);
+	if (!stream->ops.on_message) {
+		stream_break(stream, -EPROTO);
+		return;
+	}
+	stream->ops.on_message(stream, stream->userdata);
+	stream_free_current(stream);
+	/* Without memory for the credit, the next message tries again. */
+	stream_grant_credit(stream);
+	stream_lock(stream);
+	stream->message_due |= stream->first && stream->n_received != received;
+	stream_unlock(stream);
+}
+
+static void run_end(struct ipc_stream *stream)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	const struct ipc_error *reported = NULL;
+	struct stream_item *items;
+	int result;
+
+	stream_lock(stream);
+	items = stream_take_items_locked(stream);
+	stream->end_called = true;
+	if (stream->in_ended && !stream->lost && !items)
+		reported = &stream->in_error;
+	result = reported ? reported->code : stream->broken;
+	stream_unlock(stream);
+	stream_free_items(items);
+	if (!reported) {
+		error_from(&error, result == -EOWNERDEAD ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE,
+			   result);
+		reported = &error;
+	}
+	if (stream->ops.on_end)
+		stream->ops.on_end(stream, result, reported, stream->userdata);
+}
+
+static void run_writable(struct ipc_stream *stream)
+{
+	stream_lock(stream);
+	stream->writable_due = false;
+	stream_unlock(stream);
+	stream->ops.on_writable(stream, stream->userdata);
+}
+
+static void run_destroy(struct ipc_stream *stream)
+{
+	if (stream->ops.destroy)
+		stream->ops.destroy(stream->userdata);
+	stream_lock(stream);
+	stream->strand = STRAND_OVER;
+	stream_unlock(stream);
+	ipc_stream_unref(stream);
+}
+
+static bool run_next(struct ipc_stream *stream)
+{
+	enum step step;
+
+	stream_lock(stream);
+	step = next_locked(stream);
+	stream_unlock(stream);
+	switch (step) {
+	case MESSAGE:
+		run_message(stream);
+		return true;
+	case END:
+		run_end(stream);
+		return true;
+	case WRITABLE:
+		run_writable(stream);
+		return true;
+	case DESTROY:
+		run_destroy(stream);
+		return false;
+	case NOTHING:
+		break;
+	}
+	return false;
+}
+
+/* --- When they run ------------------------------------------------------------------- */
+
+/* Whether this thread does something else before it looks into the backlog. */
+static bool is_busy(struct ipc *ipc)
+{
+	const struct ipc_call *call;
+	struct thread *t;
+
+	if (thread_get(ipc, &t) < 0)
+		return true;
+	call = t->serving;
+	return t->depth != 1 || !call || !call->object || !call->object->type->is_passive;
+}
+
+static bool queue_locked(struct ipc_stream *stream)
+{
+	if (next_locked(stream) == NOTHING)
+		return false;
+	stream->strand = STRAND_QUEUED;
+	return true;
+}
+
+void stream_kick(struct ipc_stream *stream)
+{
+	bool queued;
+
+	stream_lock(stream);
+	queued = stream->strand == STRAND_IDLE && queue_locked(stream);
+	if (queued)
+		stream_hold(stream);
+	stream_unlock(stream);
+	if (queued)
+		backlog_add(stream->ipc, &stream->work, is_busy(stream->ipc));
+}
+
+void stream_kick_writable(struct ipc_stream *stream)
+{
+	stream_lock(stream);
+	stream->writable_due |= stream->wants_writable;
+	stream->wants_writable = false;
+	stream_unlock(stream);
+	stream_kick(stream);
+}
+
+/* Takes over the hold of the memory. */
+static void strand_rest(struct ipc_stream *stream)
+{
+	bool queued = false;
+
+	stream_lock(stream);
+	if (stream->strand == STRAND_RUNNING) {
+		stream->strand = STRAND_IDLE;
+		queued = queue_locked(stream);
+	}
+	stream_unlock(stream);
+	if (queued)
+		backlog_add(stream->ipc, &stream->work, is_busy(stream->ipc));
+	else
+		stream_put(stream);
+}
+
+void stream_begin_handler(struct ipc_stream *stream)
+{
+	stream_hold(stream);
+	stream_lock(stream);
+	stream->strand = STRAND_RUNNING;
+	stream_unlock(stream);
+}
+
+void stream_end_handler(struct ipc_stream *stream)
+{
+	strand_rest(stream);
+}
+
+/* Others have their turn after as many callbacks as there can be messages. */
+void stream_run_work(struct thread *t, struct backlog_work *work)
+{
+	struct ipc_stream *stream = (void *)((char *)work - offsetof(struct ipc_stream, work));
+
+	stream_lock(stream);
+	stream->strand = STRAND_RUNNING;
+	stream_unlock(stream);
+	thread_enter(t);
+	for (int i = 0; i < STREAM_WINDOW && run_next(stream); i++)
+		;
+	thread_leave_handler(t);
+	strand_rest(stream);
+}
+
+/* --- Setting them ---------------------------------------------------------------------- */
+
+int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, void *userdata)
+{
+	struct ipc_stream_ops own;
+	int r;
+
+	if (!stream || !ops)
+		return -EINVAL;
+	r = sized_copy(&own, sizeof(own), sizeof(own), ops);
+	if (r < 0)
+		return r;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	r = stream_set_timer(stream);
+	if (r < 0)
+		return r;
+	stream_lock(stream);
+	if (stream->has_ops) {
+		r = -EALREADY;
+	} else {
+		stream->ops = own;
+		stream->userdata = userdata;
+		stream->has_ops = true;
+		stream->message_due = stream->first;
+	}
+	stream_unlock(stream);
+	if (r < 0)
+		return r;
+	ipc_stream_ref(stream);
+	stream_kick(stream);
+	return 0;
+}

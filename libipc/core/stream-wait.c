@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sending and receiving, and waiting for either. See stream.h.
+ *
+ * A thread that waits serves nobody. Who brings what it waits for?
+ *
+ *   - If it is in a handler or callback, another thread: loop.c sees to it that there is one.
+ *   - If not, the threads of ipc_run(), if there are any.
+ *   - Else the thread itself. It takes events, keeps what is for streams, and leaves the rest
+ *     to the backlog.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "dispatch.h"
+#include "errors.h"
+#include "loop.h"
+#include "stream.h"
+
+/* --- Waking whoever waits -------------------------------------------------------- */
+
+static void wake_fd(int fd)
+{
+	static const uint64_t one = 1;
+
+	/* A write can fail only if the fd is full, and then it is readable already. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void stream_wake_receiver_locked(struct ipc_stream *stream)
+{
+	wake_fd(stream->receive_fd);
+}
+
+void stream_wake_sender_locked(struct ipc_stream *stream)
+{
+	wake_fd(stream->send_fd);
+}
+
+/* Makes the fd unreadable: there is nothing to receive or no way to send now. */
+static int arm_locked(int *fd)
+{
+	uint64_t count;
+
+	if (*fd < 0)
+		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	else if (read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return -errno;
+	return *fd < 0 ? -errno : 0;
+}
+
+static struct ipc_stream *stream_of_waiter(struct writable_waiter *waiter, size_t offset)
+{
+	return (void *)((char *)waiter - offset);
+}
+
+void stream_may_send(struct writable_waiter *waiter)
+{
+	struct ipc_stream *stream = stream_of_waiter(waiter, offsetof(struct ipc_stream, sender));
+
+	stream_lock(stream);
+	stream_wake_sender_locked(stream);
+	stream_unlock(stream);
+	stream_kick_writable(stream);
+	stream_put(stream);
+}
+
+/* The next receive grants the credit. A callback may not come before the credit does. */
+void stream_may_grant(struct writable_waiter *waiter)
+{
+	struct ipc_stream *stream = stream_of_waiter(waiter, offsetof(struct ipc_stream, granter));
+	bool grant;
+
+	stream_lock(stream);
+	grant = stream->has_ops && !stream->closed;
+	stream_wake_receiver_locked(stream);
+	stream_unlock(stream);
+	/* Without memory, the next message tries again. */
+	if (grant)
+		stream_grant_credit(stream);
+	stream_put(stream);
+}
+
+/* --- Waiting ------------------------------------------------------------------------- */
+
+static int poll_two(int fd, int other, uint64_t usec)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = other, .events = POLLIN },
+	};
+	struct timespec ts = {
+		.tv_sec = (time_t)(usec / 1000000),
+		.tv_nsec = (long)(usec % 1000000) * 1000,
+	};
+
+	return ppoll(fds, 2, usec == IPC_NEVER ? NULL : &ts, NULL) < 0 && errno != EINTR ? -errno :
+											     0;
+}
+
+static int wait_in_handler(struct thread *t, int fd, uint64_t usec)
+{
+	int r;
+
+	r = pool_block(t);
+	return r < 0 ? r : poll_two(fd, atomic_load(&t->ipc->pool.stop_fd), usec);
+}
+
+struct idler {
+	struct ipc *ipc;
+	struct pool_waiter waiter;
+};
+
+static void stop_idling(void *data)
+{
+	struct idler *idler = data;
+
+	pool_remove_waiter(idler->ipc, &idler->waiter);
+}
+
+/* The threads of ipc_run() serve, if there are any: 1. */
+static int wait_for_others(struct thread *t, int fd, uint64_t usec)
+{
+	struct idler idler = { .ipc = t->ipc, .waiter = { .fd = fd } };
+	int r;
+
+	if (!pool_add_waiter(t->ipc, &idler.waiter))
+		return 0;
+	pthread_cleanup_push(stop_idling, &idler);
+	r = poll_two(fd, -1, usec);
+	pthread_cleanup_pop(/* execute= */ 1);
+	return r < 0 ? r : 1;
+}
+
+/* Takes one event. No other thread may be there to do it. */
+static int take_event(struct thread *t)
+{
+	struct backlog_event *memory = backlog_event_new();
+	struct ipcbus_exchange x;
+	int r;
+
+	if (!memory)
+		return -ENOMEM;
+	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
+	if (r < 0 || dispatch_waiting(t, &x.event)) {
+		backlog_event_free(memory);
+		return r < 0 ? r : thread_flush(t);
+	}
+	backlog_add_event(t->ipc, memory, &x.event);
+	return 0;
+}
+
+static int wait_alone(struct thread *t, int fd, uint64_t usec)
+{
+	struct ipc *ipc = t->ipc;
+	int r;
+
+	r = writable_make_poll(ipc, /* polls= */ 0);
+	if (r < 0)
+		return r;
+	r = device_poll(&ipc->device, fd, /* another= */ -1, usec);
+	if (r < 0)
+		return r == -EINTR ? 0 : r;
+	if (r & DEVICE_POLL_WRITABLE) {
+		writable_notify(ipc);
+		timers_run(ipc);
+	}
+	return r & DEVICE_POLL_EVENT ? take_event(t) : 0;
+}
+
+/* Sleeps until the fd is readable, or something else happened, such as the stream's deadline;
+ * or fails with -EAGAIN after the function's (0: none). */
+static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
+{
+	bool last = stream->deadline && (!deadline || stream->deadline <= deadline);
+	uint64_t end = last ? stream->deadline : deadline;
+	uint64_t left = end ? time_until(end) : IPC_NEVER;
+	struct thread *t;
+	int r;
+
+	r = thread_get(stream->ipc, &t);
+	if (r == 0)
+		r = thread_flush(t);
+	if (r < 0)
+		return r;
+	if (!left)
+		return last ? 0 : -EAGAIN;
+
+	if (t->depth)
+		return wait_in_handler(t, fd, left);
+	r = wait_for_others(t, fd, left);
+	if (r == 0)
+		return wait_alone(t, fd, left);
+	return r < 0 ? r : 0;
+}
+
+/* --- Sending ------------------------------------------------------------------------ */
+
+/* 0: took one credit; -EAGAIN: there is none now; or why there will be none. */
+static int take_credit_locked(struct ipc_stream *stream)
+{
+	if (stream->out_ended)
+		return -EPIPE;
+	/* The server has ended the stream: it takes no more. */
+	if (!stream->of.server && stream->in_ended)
+		return stream->in_error.code ?: -EPIPE;
+	if (stream->broken)
+		return stream->broken;
+	if (!stream->credit)
+		return -EAGAIN;
+	stream->credit--;
+	return 0;
+}
+
+/* The message of one send function, and the state of that function. */
+struct sending {
+	const void *message;
+	uint64_t timeout_usec;
+	uint64_t deadline;	/* 0: none */
+	bool announced;		/* credit wakes this thread */
+	bool full;		/* the last try found credit, but no space */
+	bool waits;		/* it was in the list of writable.c since it last woke */
+	bool waited;		/* it was ever in that list */
+};
+
+static int try_send(struct ipc_stream *stream, struct sending *sending)
+{
+	static const struct ipc_options options;
+	int r;
+
+	stream_lock(stream);
+	r = take_credit_locked(stream);
+	stream_unlock(stream);
+	sending->full = false;
+	if (r < 0)
+		return r;
+
+	r = stream->of.type->send(stream, sending->message, &options);
+	if (r < 0) {
+		stream_lock(stream);
+		stream->credit++;
+		stream_unlock(stream);
+	}
+	sending->full = r == -EAGAIN;
+	return r;
+}
+
+/* Arranges that this thread is woken, or a callback runs, when to try again. 1: try once
+ * more after that; 0: it was arranged before, or nobody waits. */
+static int announce(struct ipc_stream *stream, struct sending *sending)
+{
+	bool first = !sending->announced;
+	bool cb;
+	int r = 0;
+
+	stream_lock(stream);
+	cb = stream->has_ops && stream->ops.on_writable;
+	if (sending->timeout_usec && first)
+		r = arm_locked(&stream->send_fd);
+	else if (cb && !sending->timeout_usec)
+		stream->wants_writable = true;
+	stream_unlock(stream);
+	if (r < 0)
+		return r;
+
+	if (!sending->timeout_usec && !cb)
+		return 0;
+	sending->announced = true;
+	if (!sending->full || sending->waits)
+		return first;
+	r = stream_want_writable(stream, &stream->sender);
+	if (r < 0)
+		return r;
+	sending->waits = true;
+	sending->waited = true;
+	return 1;
+}
+
+static int send_within(struct ipc_stream *stream, struct sending *sending)
+{
+	int r;
+
+	for (;;) {
+		stream_expire(stream);
+		r = try_send(stream, sending);
+		if (r != -EAGAIN)
+			return r;
+		r = announce(stream, sending);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			continue;
+		if (!sending->timeout_usec)
+			return -EAGAIN;
+		r = wait_fd(stream, stream->send_fd, sending->deadline);
+		if (r < 0)
+			return r;
+		sending->announced = false;
+		sending->waits = false;
+	}
+}
+
+int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
+{
+	struct sending sending = { .message = message, .timeout_usec = timeout_usec };
+	int r;
+
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	if (timeout_usec && timeout_usec != IPC_NEVER)
+		sending.deadline = deadline_after(timeout_usec);
+	r = send_within(stream, &sending);
+	/* After -EAGAIN a callback runs when to try again. */
+	if (unlikely(sending.waited) && (r != -EAGAIN || timeout_usec))
+		stream_forget_writable(stream, &stream->sender);
+	return r;
+}
+
+/* --- Receiving ------------------------------------------------------------------------ */
+
+/* 1: the next message is current; 0: the end; -EAGAIN: nothing arrived yet; or an error. */
+static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
+			       struct ipc_error *error)
+{
+	struct stream_item *item = stream->first;
+
+	if (item) {
+		stream->first = item->next;
+		if (!stream->first)
+			stream->last = &stream->first;
+		item->next = NULL;
+		stream->n_items--;
+		stream->owed++;
+		stream->n_received++;
+		stream->current = item;
+		*ret_message = item->message;
+		return 1;
+	}
+	if (stream->in_ended && !stream->lost)
+		return stream->in_error.code ? error_copy(error, &stream->in_error) : 0;
+	if (stream->broken)
+		return error_from(error, stream->broken == -EOWNERDEAD ? IPC_ORIGIN_BUS :
+									 IPC_ORIGIN_HERE,
+				  stream->broken);
+	return -EAGAIN;
+}
+
+/* If the sender has no space for the credit, it is tried again when it has. */
+int stream_grant_credit(struct ipc_stream *stream)
+{
+	unsigned int owed = 0;
+	int r = 0;
+
+	stream_lock(stream);
+	if (stream->owed >= STREAM_WINDOW / 2 && !stream->in_ended && !stream->broken) {
+		owed = stream->owed;
+		stream->owed = 0;
+	}
+	stream_unlock(stream);
+	if (!owed)
+		return 0;
+
+	for (;;) {
+		r = stream_send_credit(stream, owed);
+		if (r != -EAGAIN)
+			break;
+		r = stream_want_writable(stream, &stream->granter);
+		/* It waits already. */
+		if (r == 0)
+			r = -EAGAIN;
+		if (r < 0)
+			break;
+	}
+	if (r == -ENOMEM || r == -EAGAIN) {
+		stream_lock(stream);
+		stream->owed += owed;
+		stream_unlock(stream);
+		return r == -ENOMEM ? r : 0;
+	}
+	/* A sender without credit would wait for ever, so the stream ends. */
+	if (r < 0)
+		stream_break(stream, r);
+	return 0;
+}
+
+static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_message,
+		       struct ipc_error *error)
+{
+	int r, armed = 0;
+
+	stream_lock(stream);
+	r = take_message_locked(stream, ret_message, error);
+	if (r == -EAGAIN && (arm || stream->receive_fd >= 0))
+		armed = arm_locked(&stream->receive_fd);
+	stream_unlock(stream);
+	return armed < 0 ? error_set(error, armed) : r;
+}
+
+int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
+		   struct ipc_error *error)
+{
+	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
+	int r;
+
+	if (stream->ipc->foreign)
+		return error_set(error, -ECHILD);
+	stream_free_current(stream);
+	for (;;) {
+		stream_expire(stream);
+		r = stream_grant_credit(stream);
+		if (r < 0)
+			return error_set(error, r);
+		r = try_receive(stream, timeout_usec != 0, ret_message, error);
+		if (r != -EAGAIN || !timeout_usec)
+			return r;
+		r = wait_fd(stream, stream->receive_fd, deadline);
+		if (r < 0)
+			return r == -EAGAIN ? r : error_set(error, r);
+	}
+}
+
+int ipc_stream_get_fd(struct ipc_stream *stream)
+{
+	int r;
+
+	if (!stream)
+		return -EINVAL;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	r = stream_set_timer(stream);
+	if (r < 0)
+		return r;
+	stream_lock(stream);
+	r = stream->receive_fd >= 0 ? 0 : arm_locked(&stream->receive_fd);
+	if (r == 0 && (stream->first || stream->in_ended || stream->broken))
+		stream_wake_receiver_locked(stream);
+	stream_unlock(stream);
+	return r < 0 ? r : stream->receive_fd;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limits on what peers send and hold; <ipc/ipc.h> includes this. Its rules and its error list
+ * apply. <ipc/blob.h> has the limit on files in messages, and the region of a connection,
+ * ipc_open_sized(), bounds all that waits there.
+ */
+#ifndef IPC_LIMITS_H
+#define IPC_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ipc;
+struct ipc_object;
+
+/*
+ * What the processes of one user may hold of an object, all of them together. 0 leaves a limit
+ * as it is. Set-up only.
+ *
+ *   streams       Streams that are open, or of which a client still holds something: 1024
+ *                 without a setting. Each costs this process two kernel objects. Opening
+ *                 another one fails with -EDQUOT.
+ *   calls         Calls and oneways that handlers have or keep: no limit but the kernel's
+ *                 without a setting. Another call fails with -EDQUOT; a oneway is dropped.
+ *   bytes         Bytes of the requests of these calls and oneways: no limit but the region's
+ *                 without a setting. Beyond it as beyond calls.
+ *   objects       Objects that replies of this object gave away and that somebody else still
+ *                 has: 16,384 without a setting. A reply with another one fails with -EDQUOT in
+ *                 the handler, which may reply with that error. An object that several users
+ *                 have counts for the first.
+ *   message_size  Bytes of a request, or of a message of a stream. A larger request fails with
+ *                 -EMSGSIZE before it is unpacked; a larger oneway is dropped; a larger
+ *                 message ends its stream. A message with many small fields can take thirty
+ *                 times its size in memory while it is handled. Without a setting, only the
+ *                 region limits it.
+ *
+ * A user is the effective uid of a client, as ipc_call_uid() says it.
+ *
+ *   -EBUSY    The object is already in use.
+ *   -EINVAL   limits->size is too small.
+ *   -E2BIG    A field that this library does not know is not 0.
+ */
+struct ipc_object_limits {
+	size_t size;			/* sizeof(struct ipc_object_limits) */
+	size_t message_size;
+	uint32_t streams;
+	uint32_t calls;
+	uint32_t bytes;
+	uint32_t objects;
+};
+
+int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits);
+
+/* Without ipc_set_reply_max(), a reply has at most so many bytes. */
+#define IPC_REPLY_MAX		((size_t)4 << 20)
+
+/*
+ * Limit the bytes of replies to generated functions, and of messages of streams that this
+ * connection opened. Blobs in them do not count. A larger reply or error is not unpacked: the
+ * call fails with -EMSGSIZE. A larger message ends its stream with -EMSGSIZE. Unpacking takes at
+ * most 64 times the size of a message in memory, and the time until the deadline of the
+ * call, which then fails with -ETIMEDOUT. Replies of bytes (raw.h) are limited by the region
+ * alone, but not their errors. SIZE_MAX removes the limit.
+ *
+ *   -EINVAL   size is 0.
+ */
+int ipc_set_reply_max(struct ipc *ipc, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPC_LIMITS_H */

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Cancellations on a fake device: what the driver is asked to end, and what is not sent.
+ */
+#include <errno.h>
+
+#include "core/proxy.h"
+#include "fake-device.h"
+#include "test-run.h"
+
+static struct ipc *ipc;
+static struct ipc_proxy *peer;
+static unsigned int ended;
+static int result;
+
+static void begin(void)
+{
+	fake_reset();
+	ended = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+}
+
+static void end(void)
+{
+	ipc_proxy_unref(peer);
+	ipc_unref(ipc);
+}
+
+static void on_end(int r, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata)
+{
+	(void)reply, (void)userdata;
+	ck_assert_int_eq(error->code, r);
+	ended++;
+	result = r;
+}
+
+/* *ret_id: what the driver knows it by. */
+static int call_async(const struct ipc_options *options, uint64_t *ret_id)
+{
+	struct ipc_raw_message request = { .code = 1 };
+	int r = ipc_raw_call_async(peer, &request, options, on_end, NULL, NULL);
+
+	if (r == 0 && ret_id)
+		*ret_id = fake_last()->send.cookie;
+	return r;
+}
+
+static int call_now(const struct ipc_options *options)
+{
+	struct ipc_raw_message request = { .code = 1 };
+
+	return ipc_raw_call(peer, &request, options, NULL, NULL);
+}
+
+static void push_end(uint32_t kind, uint64_t id, int error)
+{
+	fake_push((struct ipcbus_event){ .kind = kind, .cookie = id, .error = error }, NULL, 0,
+		  NULL, 0);
+}
+
+START_TEST(canceling)
+{
+	struct ipc_options options = { 0 };
+	uint64_t ids[2];
+
+	begin();
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
+	ck_assert_int_eq(call_async(&options, &ids[0]), 0);
+	ck_assert_int_eq(call_async(&options, &ids[1]), 0);
+	ck_assert_int_eq(ipc_is_canceled(options.cancellation), 0);
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	ck_assert_int_eq(ipc_is_canceled(options.cancellation), 1);
+	ck_assert_uint_eq(fake.n_cancels, 2);
+	ck_assert_uint_eq(fake.canceled, ids[0]);
+	/* The driver's word completes it. */
+	ck_assert_uint_eq(ended, 0);
+	push_end(IPCBUS_EVENT_FAILED, ids[0], -ECANCELED);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(result, -ECANCELED);
+
+	/* What has ended is not asked for again. */
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	ck_assert_uint_eq(fake.n_cancels, 3);
+	ck_assert_uint_eq(fake.canceled, ids[1]);
+
+	/* It stays so: later calls are not sent, and their completions do not run. */
+	fake.n_sent = 0;
+	ck_assert_int_eq(call_async(&options, NULL), -ECANCELED);
+	ck_assert_int_eq(call_now(&options), -ECANCELED);
+	ck_assert_uint_eq(fake.n_sent, 0);
+	ck_assert_uint_eq(ended, 1);
+	ck_assert_uint_eq(ipc->asyncs.count, 1);
+	push_end(IPCBUS_EVENT_FAILED, ids[1], -ECANCELED);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(ended, 2);
+	ipc_cancellation_unref(options.cancellation);
+	end();
+}
+END_TEST
+
+START_TEST(references)
+{
+	struct ipc_options options = { 0 };
+	struct ipc_cancellation *own;
+	struct ipc *other;
+
+	begin();
+	ck_assert_int_eq(ipc_cancellation_new(NULL, &own), -EINVAL);
+	ck_assert_int_eq(ipc_cancellation_new(ipc, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_cancel(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_is_canceled(NULL), -EINVAL);
+	ck_assert_ptr_null(ipc_cancellation_ref(NULL));
+	ck_assert_ptr_null(ipc_cancellation_unref(NULL));
+
+	/* Of another connection, which it keeps open. */
+	ck_assert_int_eq(ipc_open(&other, NULL), 0);
+	ck_assert_int_eq(ipc_cancellation_new(other, &options.cancellation), 0);
+	ipc_unref(other);
+	ck_assert_int_eq(call_now(&options), -EINVAL);
+	ck_assert_int_eq(call_async(&options, NULL), -EINVAL);
+	ipc_cancellation_unref(options.cancellation);
+
+	/* An async call needs it no longer than it takes to start. */
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &own), 0);
+	options.cancellation = ipc_cancellation_ref(own);
+	ck_assert_int_eq(call_async(&options, NULL), 0);
+	ck_assert_int_eq(call_async(&options, NULL), 0);
+	ipc_cancellation_unref(own);
+	push_end(IPCBUS_EVENT_REPLY, fake_last()->send.cookie, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ipc_cancellation_unref(options.cancellation);
+	ck_assert_uint_eq(ended, 1);
+	ck_assert_uint_eq(fake.n_cancels, 0);
+	end();
+	ck_assert_uint_eq(ended, 2);
+}
+END_TEST
+
+static struct ipc_cancellation *current;
+
+static void cancel_elsewhere(void)
+{
+	fake.cancel_error = -ENOENT;
+	ck_assert_int_eq(ipc_cancel(current), 0);
+	fake.cancel_error = 0;
+}
+
+/* Between the first look and the driver's. */
+START_TEST(canceled_while_it_is_sent)
+{
+	for (int async = 0; async < 2; async++) {
+		struct ipc_options options = { 0 };
+		uint64_t id;
+
+		begin();
+		ck_assert_int_eq(ipc_cancellation_new(ipc, &current), 0);
+		options.cancellation = current;
+		id = ipc->last_cookie + 1;
+		fake.on_send = cancel_elsewhere;
+		push_end(IPCBUS_EVENT_FAILED, id, -ECANCELED);
+		if (async) {
+			ck_assert_int_eq(call_async(&options, NULL), 0);
+			ck_assert_int_eq(ipc_process(ipc), 1);
+		} else {
+			ck_assert_int_eq(call_now(&options), -ECANCELED);
+		}
+		ck_assert_uint_eq(fake.n_cancels, 2);
+		ck_assert_uint_eq(fake.canceled, id);
+		/* Nothing is left of the call. */
+		ck_assert_int_eq(ipc_cancel(current), 0);
+		ck_assert_uint_eq(fake.n_cancels, 2);
+		ipc_cancellation_unref(current);
+		end();
+	}
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("cancellation", canceling, references, canceled_while_it_is_sent);
+}

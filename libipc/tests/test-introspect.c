@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a client finds out about an object, on a fake device: whether it is there, what it
+ * is, and whether it understands the client.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <ipc/rpc.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/proxy.h"
+#include "fake-device.h"
+#include "servicemanager.ipc.h"
+#include "test-run.h"
+#include "test.ipc.h"
+
+static struct ipc *ipc;
+static struct ipc_proxy *peer;
+static struct ipc_error error;
+
+static void begin(void)
+{
+	fake_reset();
+	error = (struct ipc_error)IPC_ERROR_INIT;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+}
+
+static void end(void)
+{
+	ipc_error_done(&error);
+	ipc_proxy_unref(peer);
+	ipc_unref(ipc);
+}
+
+static void push_reply(const ProtobufCMessage *message)
+{
+	static uint8_t data[2 << 20];
+
+	ck_assert_uint_le(protobuf_c_message_get_packed_size(message), sizeof(data));
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 50 }, data,
+		  protobuf_c_message_pack(message, data), NULL, 0);
+}
+
+/* The peer says that it is this. */
+static void push_description(const char *name, uint64_t hash, const void *set, size_t size)
+{
+	Ipc__Description description = IPC__DESCRIPTION__INIT;
+
+	description.interface = (char *)name;
+	description.has_hash = true;
+	description.hash = hash;
+	description.has_descriptor_set = true;
+	description.descriptor_set = (ProtobufCBinaryData){ .data = (uint8_t *)set, .len = size };
+	push_reply(&description.base);
+}
+
+static int check_against(const struct ipc_interface *interface, const char *name, uint64_t hash,
+			 const void *set, size_t size)
+{
+	push_description(name, hash, set, size);
+	return ipc_rpc_check(peer, interface, &error);
+}
+
+START_TEST(the_same)
+{
+	const struct ipc_interface *i = &test_interface;
+	struct ipc_interface old = *i;
+
+	begin();
+	ck_assert_int_eq(check_against(i, i->name, i->hash, i->descriptor, i->descriptor_size), 0);
+	/* Equal hashes need no look at the rest. */
+	ck_assert_int_eq(check_against(i, i->name, i->hash, "junk", 4), 0);
+	ck_assert_int_eq(check_against(i, i->name, i->hash + 1, i->descriptor, i->descriptor_size),
+			 0);
+	/* Stubs of an older generator have no hash. */
+	old.hash = 0;
+	ck_assert_int_eq(check_against(&old, i->name, 0, "junk", 4), -EBADMSG);
+	ck_assert_int_eq(check_against(&old, i->name, 0, i->descriptor, i->descriptor_size), 0);
+	ck_assert_int_eq(ipc_rpc_check(peer, NULL, &error), -EINVAL);
+	end();
+}
+END_TEST
+
+START_TEST(another_interface)
+{
+	const struct ipc_interface *i = &test_interface;
+
+	begin();
+	ck_assert_int_eq(check_against(i, "some.Other", i->hash, i->descriptor,
+				       i->descriptor_size), -EPROTOTYPE);
+	ck_assert_int_eq(error.code, -EPROTOTYPE);
+	ck_assert_str_eq(error.message, "it is some.Other, not ipc.test.Test");
+	/* Without anywhere to say why. */
+	push_description("some.Other", 0, NULL, 0);
+	ck_assert_int_eq(ipc_rpc_check(peer, i, NULL), -EPROTOTYPE);
+	end();
+}
+END_TEST
+
+/* A copy of the interface's descriptors in which some methods take another type. */
+static const uint8_t *changed(const char *const *methods, size_t n)
+{
+	static uint8_t copy[FAKE_PAYLOAD];
+	size_t size = test_interface.descriptor_size;
+
+	memcpy(copy, test_interface.descriptor, size);
+	for (size_t i = 0; i < n; i++) {
+		/* MethodDescriptorProto: the name, then the type with its tag and size. */
+		uint8_t *at = memmem(copy, size, methods[i], strlen(methods[i]));
+
+		ck_assert_ptr_nonnull(at);
+		at += strlen(methods[i]);
+		ck_assert_mem_eq(at + 1, ".ipc.test.", 10);
+		at[*at] = '_';
+	}
+	return copy;
+}
+
+START_TEST(differences_are_counted)
+{
+	static const char *const methods[] = { "Grow\x12", "Poke\x12", "Ship\x12" };
+	const struct ipc_interface *i = &test_interface;
+
+	begin();
+	ck_assert_int_eq(check_against(i, i->name, 0, changed(methods, 1), i->descriptor_size),
+			 -EPROTOTYPE);
+	ck_assert_int_eq(error.code, -EPROTOTYPE);
+	ck_assert_ptr_nonnull(strstr(error.message, "ipc.test.Test/Grow"));
+	ck_assert_ptr_null(strstr(error.message, "more"));
+	ck_assert_int_eq(check_against(i, i->name, 0, changed(methods, 2), i->descriptor_size),
+			 -EPROTOTYPE);
+	ck_assert_ptr_nonnull(strstr(error.message, "; and 1 more"));
+	ck_assert_int_eq(check_against(i, i->name, 0, changed(methods, 3), i->descriptor_size),
+			 -EPROTOTYPE);
+	ck_assert_ptr_nonnull(strstr(error.message, "; and 2 more"));
+	end();
+}
+END_TEST
+
+START_TEST(descriptions_that_are_none)
+{
+	static const uint8_t large[(1 << 20) + 1];
+	const struct ipc_interface *i = &test_interface;
+	Ipc__Description empty = IPC__DESCRIPTION__INIT;
+
+	begin();
+	ck_assert_int_eq(check_against(i, i->name, 0, "junk", 4), -EBADMSG);
+	ck_assert_int_eq(error.code, -EBADMSG);
+	ck_assert_int_eq(check_against(i, i->name, 0, large, sizeof(large)), -EMSGSIZE);
+	ck_assert_int_eq(error.code, -EMSGSIZE);
+	ck_assert_int_eq(check_against(i, i->name, 0, large, sizeof(large) - 1), -EBADMSG);
+	push_reply(&empty.base);
+	ck_assert_int_eq(ipc_rpc_check(peer, i, &error), -EPROTOTYPE);
+	ck_assert_str_eq(error.message, "it is something nameless, not ipc.test.Test");
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -EACCES }, NULL, 0,
+		  NULL, 0);
+	ck_assert_int_eq(ipc_rpc_check(peer, i, &error), -EACCES);
+	ck_assert_int_eq(error.code, -EACCES);
+	ck_assert_int_eq(ipc_rpc_describe(peer, NULL, &error), -EINVAL);
+	end();
+}
+END_TEST
+
+START_TEST(pings_and_dumps)
+{
+	static const char *const args[] = { "one", "two" };
+	Ipc__None none = IPC__NONE__INIT;
+
+	begin();
+	push_reply(&none.base);
+	ck_assert_int_eq(ipc_proxy_ping(peer, &error), 0);
+	ck_assert_uint_eq(fake_last()->send.code, IPC_CODE_PING);
+	push_reply(&none.base);
+	ck_assert_int_eq(ipc_proxy_dump(peer, 0, args, 2, &error), 0);
+	ck_assert_uint_eq(fake_last()->send.code, IPC_CODE_DUMP);
+	ck_assert_uint_eq(fake_last()->send.object_count, 1);
+	ck_assert_ptr_nonnull(memmem(fake_last()->data, fake_last()->send.data_size, "two", 3));
+
+	/* The bus refuses a file to an object that accepts none; a server may refuse it too. */
+	fake.send_error = -EPERM;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
+	ck_assert_int_eq(ipc_proxy_dump(peer, 0, NULL, 0, &error), -EOPNOTSUPP);
+	ck_assert_int_eq(error.code, -EOPNOTSUPP);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -EPERM }, NULL, 0,
+		  NULL, 0);
+	ck_assert_int_eq(ipc_proxy_dump(peer, 0, NULL, 0, &error), -EPERM);
+	fake.send_error = -EPERM;
+	ck_assert_int_eq(ipc_proxy_dump(peer, 0, NULL, 0, NULL), -EOPNOTSUPP);
+	end();
+}
+END_TEST
+
+/* --- Of an object here ------------------------------------------------------------------ */
+
+static const struct test_ops ops;
+static int dumped;
+
+static int dump(struct ipc_call *call, int fd, char *const *args, size_t n_args, void *userdata)
+{
+	ck_assert_ptr_nonnull(call);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_ptr_eq(userdata, &dumped);
+	ck_assert_uint_eq(n_args, 1);
+	dumped++;
+	return strcmp(args[0], "fail") ? 0 : -EIO;
+}
+
+static void dump_arrives(uint64_t cookie, uid_t uid, const char *arg)
+{
+	struct ipcbus_object came = { IPCBUS_OBJECT_FD, .value = (uint64_t)dup(0), .tag = 5 };
+	Ipc__DumpRequest request = IPC__DUMP_REQUEST__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+	char *args[] = { (char *)arg };
+	uint8_t data[64];
+
+	fd.fd = 5;
+	request.fd = &fd;
+	request.args = args;
+	request.n_args = 1;
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
+					 .code = IPC_CODE_DUMP, .cookie = cookie, .uid = uid },
+		  data, ipc__dump_request__pack(&request, data), &came, 1);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	/* The file was closed. */
+	ck_assert_int_eq(close((int)came.value), -1);
+}
+
+static void check_refused(int code)
+{
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, (uint32_t)code);
+}
+
+START_TEST(an_object_that_dumps)
+{
+	struct ipc_object *object;
+
+	begin();
+	ck_assert_int_eq(ipc_object_new(ipc, &provider_interface, &ops, &dumped, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_set_dump(NULL, dump), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_dump(object, dump), 0);
+	object_id(object);
+	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
+	dump_arrives(fake.cookie, 0, "all");
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
+	dump_arrives(fake.cookie, geteuid(), "fail");
+	check_refused(EIO);
+	ck_assert_int_eq(dumped, 2);
+	dump_arrives(fake.cookie, geteuid() + 1, "all");
+	check_refused(EPERM);
+	ck_assert_int_eq(ipc_object_set_dump(object, NULL), 0);
+	dump_arrives(fake.cookie, 0, "all");
+	check_refused(EOPNOTSUPP);
+	ck_assert_int_eq(dumped, 2);
+	ipc_object_unref(object);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("introspect", the_same, another_interface, differences_are_counted,
+			 descriptions_that_are_none, pings_and_dumps, an_object_that_dumps);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipc_object_set_limits(), on a fake device: what one user's calls may hold, that others do not
+ * pay for it, and that what is gone counts no more. Streams are in tests/suite/e2e.
+ */
+#include <errno.h>
+#include <ipc/rpc.h>
+#include <string.h>
+
+#include "core/object.h"
+#include "fake-device.h"
+#include "method.h"
+#include "test-run.h"
+#include "test.ipc.h"
+
+#define KEPT_MAX	8
+
+static struct ipc *ipc;
+static struct ipc_object *object, *shared;
+static struct ipc_call *kept[KEPT_MAX];
+static unsigned int n_kept;
+
+static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)request, (void)userdata;
+	ck_assert_uint_lt(n_kept, KEPT_MAX);
+	kept[n_kept++] = ipc_call_ref(call);
+	return 0;
+}
+
+static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	return echo(call, request, userdata);
+}
+
+/* Replies with a new object, or with the shared one. */
+static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *made = ipc_object_ref(shared);
+	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	static const struct test_ops none;
+
+	(void)request, (void)userdata;
+	if (!made)
+		ck_assert_int_eq(test_object_new(ipc, &none, NULL, NULL, &made), 0);
+	id.id = object_id(made);
+	reply.object = &id;
+	return test_reply_carry(call, &reply);
+}
+
+static const struct test_ops ops = { .echo = echo, .log = log_line, .carry = carry };
+
+static void begin(const struct ipc_object_limits *limits)
+{
+	fake_reset();
+	n_kept = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_set_limits(object, limits), 0);
+	object_id(object);
+}
+
+static void end(void)
+{
+	shared = ipc_object_unref(shared);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+static void process(struct ipcbus_event event, const void *data, size_t size)
+{
+	fake_push(event, data, size, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void arrive(uint32_t kind, const char *method, uid_t uid, const void *data, size_t size)
+{
+	process((struct ipcbus_event){
+			.kind = kind,
+			.cookie = object->wants.cookie,
+			.code = method_of(&test_interface, method)->code,
+			.call = kind == IPCBUS_EVENT_CALL ? 100 : 0,
+			.buffer = 50,
+			.uid = uid,
+		}, data, size);
+}
+
+/* --- Bytes ------------------------------------------------------------------------------ */
+
+static void pack_request(uint8_t *data, size_t size)
+{
+	char text[100] = "";
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	memset(text, 'x', size - 2);
+	request.text = text;
+	ck_assert_uint_eq(ipc__test__echo_request__pack(&request, data), size);
+}
+
+/* Whether a handler got a request of that many bytes. */
+static bool is_served(uint32_t kind, uid_t uid, size_t size)
+{
+	unsigned int before = n_kept;
+	uint8_t data[128];
+
+	pack_request(data, size);
+	arrive(kind, kind == IPCBUS_EVENT_CALL ? "Echo" : "Log", uid, data, size);
+	if (n_kept == before && kind == IPCBUS_EVENT_CALL) {
+		ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+		ck_assert_uint_eq(fake_last()->send.code, EDQUOT);
+	}
+	return n_kept > before;
+}
+
+START_TEST(bytes_of_requests)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits), .bytes = 100 };
+
+	begin(&limits);
+	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 60));
+	ck_assert(!is_served(IPCBUS_EVENT_CALL, 1, 41));
+	ck_assert(!is_served(IPCBUS_EVENT_ONEWAY, 1, 41));
+	ck_assert(is_served(IPCBUS_EVENT_ONEWAY, 1, 40));
+	/* Others have their own. */
+	ck_assert(is_served(IPCBUS_EVENT_CALL, 2, 90));
+	/* More than all of them. */
+	ck_assert(!is_served(IPCBUS_EVENT_CALL, 3, 101));
+
+	ipc_call_unref(kept[0]);
+	ck_assert(!is_served(IPCBUS_EVENT_CALL, 1, 61));
+	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 60));
+	for (unsigned int i = 1; i < n_kept; i++)
+		ipc_call_unref(kept[i]);
+	ck_assert_ptr_nonnull(object->peers);
+	n_kept = 0;
+	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 100));
+	ipc_call_unref(kept[0]);
+	end();
+}
+END_TEST
+
+/* --- Objects ---------------------------------------------------------------------------- */
+
+/* What the user's call for an object ends with. */
+static int give(uid_t uid)
+{
+	arrive(IPCBUS_EVENT_CALL, "Carry", uid, NULL, 0);
+	if (fake_last()->send.kind == IPCBUS_SEND_REPLY)
+		return 0;
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	return -(int)fake_last()->send.code;
+}
+
+/* Nobody has that object any more. */
+static void drop(uint64_t cookie)
+{
+	process((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie }, NULL, 0);
+}
+
+START_TEST(objects_given_away)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits), .objects = 2 };
+	uint64_t first;
+
+	begin(&limits);
+	ck_assert_int_eq(give(1), 0);
+	first = fake.cookie;
+	ck_assert_int_eq(give(1), 0);
+	ck_assert_int_eq(give(1), -EDQUOT);
+	ck_assert_int_eq(give(2), 0);
+	drop(fake.cookie);
+	ck_assert_int_eq(give(1), -EDQUOT);
+
+	drop(first);
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = IPCBUS_SEND_REPLY;
+	ck_assert_int_eq(give(1), -ENOSPC);
+	ck_assert_int_eq(give(1), 0);
+	ck_assert_int_eq(give(1), -EDQUOT);
+	/* Users still have some. */
+	end();
+}
+END_TEST
+
+START_TEST(an_object_of_many)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits), .objects = 1 };
+
+	begin(&limits);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &shared), 0);
+	/* Once, and for the first. */
+	ck_assert_int_eq(give(1), 0);
+	ck_assert_int_eq(give(1), 0);
+	ck_assert_int_eq(give(2), 0);
+	ck_assert_ptr_nonnull(shared->holder);
+	ck_assert_uint_eq(shared->holder->uid, 1);
+	drop(shared->wants.cookie);
+	ck_assert_ptr_null(shared->holder);
+	ck_assert_int_eq(give(2), 0);
+	ck_assert_uint_eq(shared->holder->uid, 2);
+	end();
+
+	/* The object itself. */
+	begin(&limits);
+	shared = ipc_object_ref(object);
+	ck_assert_int_eq(give(1), 0);
+	ck_assert_ptr_nonnull(object->holder);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("limits", bytes_of_requests, objects_given_away, an_object_of_many);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How large what a peer sends may be, on a fake device: replies, and files of memory in a message.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/proxy.h"
+#include "core/object.h"
+#include "fake-device.h"
+#include "method.h"
+#include "test-run.h"
+#include "test.ipc.h"
+#include "typed/memory.h"
+
+static struct ipc *ipc;
+static struct test *peer;
+static struct ipc_object *object;
+static int shipped;
+
+static int ship(struct ipc_call *call, const Ipc__Test__Crate *crate, void *userdata)
+{
+	(void)call, (void)crate, (void)userdata;
+	shipped++;
+	return 0;
+}
+
+static const struct test_ops ops = { .ship = ship };
+
+static void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	object_id(object);
+}
+
+static void end(void)
+{
+	test_unref(peer);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+/* --- Memory --------------------------------------------------------------------------- */
+
+static int sized(uint64_t size, int seals)
+{
+	int fd = memory_file(size);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+/* Of a blob: it has all its bytes, and none changes. */
+static int filled(size_t size)
+{
+	int fd = memory_file(size);
+
+	ck_assert_int_ge(fd, 0);
+	for (size_t i = 0; i < size; i++)
+		ck_assert_int_eq(pwrite(fd, "x", 1, (off_t)i), 1);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+	return fd;
+}
+
+/* The file arrives as memory, beside a blob of that size (0: none). Returns what happens to the
+ * message. */
+static int take_memory(int fd, uint64_t blob_size)
+{
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Memory field = IPC__MEMORY__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	Ipc__Fd number = IPC__FD__INIT;
+	struct ipcbus_object entries[] = {
+		{ .type = IPCBUS_OBJECT_FD, .value = (uint64_t)fd, .tag = 7 },
+		{ .type = IPCBUS_OBJECT_FD, .tag = IPC_RAW_BLOB_TAG },
+	};
+	uint64_t payload[16];
+	size_t size;
+
+	number.fd = 7;
+	field.fd = &number;
+	crate.memory = &field;
+	if (blob_size) {
+		blob.has_size = 1;
+		blob.size = blob_size;
+		crate.blob = &blob;
+		entries[1].value = (uint64_t)filled(blob_size);
+	}
+	size = ipc__test__crate__pack(&crate, (uint8_t *)payload);
+	shipped = 0;
+	fake_push((struct ipcbus_event){
+			.kind = IPCBUS_EVENT_CALL,
+			.cookie = fake.cookie,
+			.code = method_of(&test_interface, "Ship")->code,
+			.call = 100,
+		}, payload, size, entries, blob_size ? 2 : 1);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	return shipped ? 0 : -(int)fake_last()->send.code;
+}
+
+START_TEST(memory_over_the_limit)
+{
+	int fixed = F_SEAL_SHRINK | F_SEAL_GROW, before = dup(0);
+
+	/* The number that the next fd will have. */
+	close(before);
+	begin();
+	ck_assert_int_eq(take_memory(sized((uint64_t)1 << 40, fixed), 0), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(IPC_BLOB_MAX + 1, fixed), 0), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(IPC_BLOB_MAX, fixed), 0), 0);
+	ck_assert_int_eq(ipc_set_blob_max(ipc, 8192), 0);
+	ck_assert_int_eq(take_memory(sized(8193, fixed), 0), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(8192, fixed), 0), 0);
+	/* Blobs and memory together. */
+	ck_assert_int_eq(take_memory(sized(8192, fixed), 1), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(8191, fixed), 1), 0);
+	/* It could be made larger after the look at it. */
+	ck_assert_int_eq(take_memory(sized(1, F_SEAL_SHRINK), 0), -EBADMSG);
+	ck_assert_int_eq(take_memory(open("/dev/zero", O_RDONLY | O_CLOEXEC), 0), -EBADMSG);
+	end();
+	ck_assert_int_eq(dup(0), before);
+	close(before);
+}
+END_TEST
+
+/* --- Replies --------------------------------------------------------------------------- */
+
+/* How a call ends whose reply, or with a number whose error, is size bytes of fields that nobody
+ * knows. */
+static int call_of_noise(size_t size, int number, struct ipc_error *error)
+{
+	ipc_auto(test_echo_reply_free) Ipc__Test__EchoReply *reply = NULL;
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	char *noise = calloc(1, size);
+	int r;
+
+	ck_assert_ptr_nonnull(noise);
+	for (size_t i = 0; i < size; i += 2)
+		noise[i] = 15 << 3;
+	fake_push((struct ipcbus_event){
+			.kind = number ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
+			.error = number,
+			.buffer = 7,
+		}, noise, size, NULL, 0);
+	r = test_echo(peer, &request, &reply, error);
+	free(noise);
+	return r;
+}
+
+START_TEST(large_replies)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+
+	begin();
+	ck_assert_int_eq(ipc_set_reply_max(NULL, 1), -EINVAL);
+	ck_assert_int_eq(ipc_set_reply_max(ipc, 0), -EINVAL);
+	ck_assert_int_eq(call_of_noise(IPC_REPLY_MAX + 2, 0, &error), -EMSGSIZE);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
+	ck_assert_int_eq(ipc_set_reply_max(ipc, 256 << 10), 0);
+	ck_assert_int_eq(call_of_noise((256 << 10) + 2, 0, NULL), -EMSGSIZE);
+	ck_assert_int_eq(call_of_noise(256 << 10, 0, NULL), 0);
+	ck_assert_int_eq(call_of_noise((256 << 10) + 2, -EIO, NULL), -EMSGSIZE);
+	ck_assert_int_eq(call_of_noise(256 << 10, -EIO, NULL), -EIO);
+	ck_assert_int_eq(ipc_set_reply_max(ipc, SIZE_MAX), 0);
+	ck_assert_int_eq(call_of_noise((256 << 10) + 2, 0, NULL), 0);
+
+	/* The time is over before it is unpacked. */
+	ck_assert_int_eq(ipc_set_timeout(ipc, 1), 0);
+	ck_assert_int_eq(call_of_noise(256 << 10, 0, &error), -ETIMEDOUT);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("sizes", memory_over_the_limit, large_replies);
+}

@@ -1,0 +1,726 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams on the fake device: when callbacks run, what a thread that waits serves, what a
+ * forked child may do with a stream that it inherited, what the receiver learns of how the
+ * other end ended, and what a stream has of the call that opened it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <ipc/ipc.pb-c.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/call.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "core/stream.h"
+#include "fake-device.h"
+#include "test-run.h"
+
+static struct ipc *ipc;
+static struct ipc_proxy *peer;
+static struct ipc_stream *stream;
+static uint64_t data_cookie;
+static unsigned int called;
+
+/* A StreamOpen of the other end. */
+static void push_open(struct ipcbus_event event, uint32_t method, uint64_t deadline)
+{
+	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
+	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
+	struct ipcbus_object entries[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1001 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 10, .tag = 1002 },
+	};
+	uint8_t bytes[64];
+
+	data.id = 1001;
+	control.id = 1002;
+	open.data = &data;
+	open.control = &control;
+	open.has_window = true;
+	open.window = 16;
+	open.has_method = method;
+	open.method = method;
+	open.has_deadline = deadline;
+	open.deadline = deadline;
+	fake_push(event, bytes, ipc__stream_open__pack(&open, bytes), entries, 2);
+}
+
+static void push_opened(void)
+{
+	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, 0, 0);
+}
+
+static void begin_with(const struct ipc_options *options)
+{
+	struct ipc_object *data;
+
+	fake_reset();
+	called = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	push_opened();
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, options, &stream, NULL), 0);
+	data = map_get(&ipc->nodes, fake_last()->objects[0].value);
+	data_cookie = data->wants.cookie;
+}
+
+static void begin(void)
+{
+	begin_with(NULL);
+}
+
+static void end(void)
+{
+	ipc_stream_unref(stream);
+	ipc_proxy_unref(peer);
+	ipc_unref(ipc);
+}
+
+static void arrive(uint32_t code, const void *bytes, size_t size)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = code,
+					 .cookie = data_cookie, .buffer = 8 },
+		  bytes, size, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void on_message(struct ipc_stream *ready, void *userdata)
+{
+	(void)ready, (void)userdata;
+	called++;
+}
+
+/* --- After fork() -------------------------------------------------------------------- */
+
+static int use_inherited(void)
+{
+	const struct ipc_raw_message *received;
+	struct ipc_raw_message sent = { .size = 0 };
+	unsigned int calls = called;
+
+	alarm(20);
+	if (ipc_raw_stream_receive(stream, 0, &received, NULL) != -ECHILD ||
+	    ipc_raw_stream_send(stream, &sent, 0) != -ECHILD ||
+	    ipc_stream_end(stream) != -ECHILD ||
+	    ipc_stream_fail(stream, -EIO, NULL, NULL) != -ECHILD ||
+	    ipc_stream_get_fd(stream) != -ECHILD)
+		return 1;
+	ipc_stream_cancel(stream);
+	end();
+	return called == calls ? 0 : 2;
+}
+
+/* A thread of the parent is in the stream when another forks. */
+START_TEST(a_forked_child_may_only_unref)
+{
+	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = on_message };
+	const struct ipc_raw_message *received;
+	int status;
+	pid_t pid;
+
+	begin();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+	arrive(STREAM_MESSAGE, "message", 7);
+	arrive(STREAM_MESSAGE, "another", 7);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), 1);
+	stream_lock(stream);
+	pid = fork();
+	if (!pid)
+		_exit(use_inherited());
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	stream_unlock(stream);
+	ck_assert_int_eq(status, 0);
+
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), 1);
+	ck_assert_mem_eq(received->data, "another", 7);
+	end();
+}
+END_TEST
+
+/* --- Credit -------------------------------------------------------------------------- */
+
+/* The other end has no space for the credit. */
+START_TEST(granting_credit_does_not_wait)
+{
+	const struct ipc_raw_message *received;
+
+	begin();
+	for (unsigned int i = 0; i < STREAM_WINDOW / 2; i++) {
+		arrive(STREAM_MESSAGE, "message", 7);
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), 1);
+	}
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), -EAGAIN);
+	ck_assert_int_eq(fake.send_error, 0);
+	/* It looked once more after it had announced that it waits. */
+	ck_assert_uint_eq(fake_last()->send.handle, 10);
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_CREDIT);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+	ck_assert_uint_eq(stream->owed, 0);
+	end();
+}
+END_TEST
+
+/* --- Callbacks ----------------------------------------------------------------------- */
+
+static unsigned int ends, destroys;
+static int end_result;
+
+static void on_end(struct ipc_stream *ended, int result, const struct ipc_error *error,
+		   void *userdata)
+{
+	(void)ended, (void)userdata;
+	ck_assert_int_eq(error->code, result);
+	ck_assert_uint_eq(destroys, 0);
+	end_result = result;
+	ends++;
+}
+
+static void on_destroy(void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &destroys);
+	destroys++;
+}
+
+static void take_one(struct ipc_stream *ready, void *userdata)
+{
+	const struct ipc_raw_message *received;
+
+	ck_assert_ptr_eq(userdata, &destroys);
+	ck_assert_uint_eq(destroys, 0);
+	called++;
+	if (called <= 3)
+		ck_assert_int_eq(ipc_raw_stream_receive(ready, 0, &received, NULL), 1);
+}
+
+static const struct ipc_stream_ops all_ops = {
+	.size = sizeof(all_ops),
+	.on_message = take_one,
+	.on_end = on_end,
+	.destroy = on_destroy,
+};
+
+static void begin_with_ops(void)
+{
+	begin();
+	ends = destroys = 0;
+	end_result = 1;
+}
+
+static void serve_all(void)
+{
+	while (ipc_process(ipc) > 0)
+		;
+}
+
+START_TEST(what_arrived_before_is_reported)
+{
+	begin_with_ops();
+	arrive(STREAM_MESSAGE, "one", 3);
+	arrive(STREAM_MESSAGE, "two", 3);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &all_ops, &destroys), 0);
+	/* Never inside a function that the program called. */
+	ck_assert_uint_eq(called, 0);
+	serve_all();
+	ck_assert_uint_eq(called, 2);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &all_ops, &destroys), -EALREADY);
+	ipc_stream_cancel(stream);
+	ck_assert_uint_eq(ends, 0);
+	serve_all();
+	ck_assert_uint_eq(ends, 1);
+	ck_assert_int_eq(end_result, -ECANCELED);
+	ck_assert_uint_eq(destroys, 1);
+	serve_all();
+	ck_assert_uint_eq(ends + destroys, 2);
+	end();
+}
+END_TEST
+
+/* It lives until it is over, without a reference of the program's. */
+START_TEST(it_lives_until_it_is_over)
+{
+	begin_with_ops();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &all_ops, &destroys), 0);
+	ck_assert_ptr_null(ipc_stream_unref(stream));
+	for (int i = 0; i < 3; i++)
+		arrive(STREAM_MESSAGE, "message", 7);
+	serve_all();
+	ck_assert_uint_eq(called, 3);
+	ck_assert_uint_eq(destroys, 0);
+	arrive(STREAM_END, NULL, 0);
+	serve_all();
+	ck_assert_uint_eq(ends, 1);
+	ck_assert_int_eq(end_result, 0);
+	ck_assert_uint_eq(destroys, 1);
+	stream = NULL;
+	end();
+}
+END_TEST
+
+/* One that receives nothing slows the sender down, but does not keep a broken stream. */
+START_TEST(who_receives_nothing_is_called_once_a_message)
+{
+	begin_with_ops();
+	called = 3;
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &all_ops, &destroys), 0);
+	arrive(STREAM_MESSAGE, "one", 3);
+	serve_all();
+	ck_assert_uint_eq(called, 4);
+	arrive(STREAM_MESSAGE, "two", 3);
+	serve_all();
+	ck_assert_uint_eq(called, 5);
+	arrive(STREAM_END, NULL, 0);
+	serve_all();
+	ck_assert_uint_eq(ends, 0);
+	ipc_stream_cancel(stream);
+	serve_all();
+	ck_assert_uint_eq(ends, 1);
+	ck_assert_int_eq(end_result, -ECANCELED);
+	ck_assert_uint_eq(destroys, 1);
+	end();
+}
+END_TEST
+
+START_TEST(what_nobody_wants_ends_the_stream)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops), .on_end = on_end, .destroy = on_destroy,
+	};
+	static const struct ipc_stream_ops shorter = { .size = sizeof(ops) - 1 };
+
+	begin_with_ops();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &shorter, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, &destroys), 0);
+	arrive(STREAM_MESSAGE, "message", 7);
+	serve_all();
+	ck_assert_int_eq(end_result, -EPROTO);
+	ck_assert_uint_eq(destroys, 1);
+	end();
+}
+END_TEST
+
+/* --- Waiting ------------------------------------------------------------------------- */
+
+static unsigned int served;
+
+static int count_call(struct ipc_call *call, const struct ipc_raw_message *request,
+		      void *userdata)
+{
+	const struct ipc_raw_message reply = { .size = 0 };
+
+	(void)request, (void)userdata;
+	served++;
+	return ipc_raw_reply(call, &reply);
+}
+
+/* A call to another object comes first. It is for a thread that serves. */
+START_TEST(a_wait_serves_nobody_else)
+{
+	static const struct ipc_raw_ops ops = { .interface = "Other", .serve = count_call };
+	const struct ipc_raw_message *received;
+	struct ipc_object *object;
+	uint64_t id;
+
+	begin();
+	served = 0;
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	for (uint64_t call = 50; call < 53; call++)
+		fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = call,
+						 .code = 1, .cookie = object->wants.cookie,
+						 .buffer = call }, "call", 4, NULL, 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_MESSAGE,
+					 .cookie = data_cookie, .buffer = 8 },
+		  "message", 7, NULL, 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 1000000, &received, NULL), 1);
+	ck_assert_mem_eq(received->data, "message", 7);
+	ck_assert_uint_eq(served, 0);
+	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
+	serve_all();
+	ck_assert_uint_eq(served, 3);
+	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
+
+	/* Nor is it lost if the connection closes first. */
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60, .code = 1,
+					 .cookie = object->wants.cookie, .buffer = 60 },
+		  "call", 4, NULL, 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 1000, &received, NULL), -EAGAIN);
+	ipc_object_unref(object);
+	end();
+	ck_assert_uint_eq(served, 3);
+}
+END_TEST
+
+static int wait_here(struct ipc_call *call, const struct ipc_raw_message *request,
+		     void *userdata)
+{
+	const struct ipc_raw_message *received;
+
+	(void)call, (void)request, (void)userdata;
+	served++;
+	return ipc_raw_stream_receive(stream, IPC_NEVER, &received, NULL);
+}
+
+/* The last thread that serves does not wait. */
+START_TEST(a_handler_of_one_thread_does_not_wait)
+{
+	static const struct ipc_raw_ops ops = { .interface = "Other", .serve = wait_here };
+	struct ipc_object *object;
+	uint64_t id;
+
+	begin();
+	served = 0;
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 50, .code = 1,
+					 .cookie = object->wants.cookie, .buffer = 9 },
+		  "call", 4, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(served, 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, EDEADLK);
+	ck_assert_uint_eq(ipc->pool.blocked, 0);
+	ipc_object_unref(object);
+	end();
+}
+END_TEST
+
+/* --- Ends ---------------------------------------------------------------------------- */
+
+/* The other end has no space for it: it goes when there is, also of a closed stream. */
+START_TEST(ending_does_not_wait)
+{
+	begin();
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	ck_assert_int_eq(ipc_stream_fail(stream, -EIO, NULL, "%s", "explained"), 0);
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_END);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+	ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
+
+	fake.send_error = -EAGAIN;
+	stream = ipc_stream_unref(stream);
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_CANCEL);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+	end();
+}
+END_TEST
+
+START_TEST(the_end_has_an_origin)
+{
+	static const struct {
+		int sent, code, cause;
+		enum ipc_origin origin;
+	} cases[] = {
+		{ -EDOM, -EDOM, 0, IPC_ORIGIN_PEER },
+		{ -EOWNERDEAD, -EREMOTEIO, -EOWNERDEAD, IPC_ORIGIN_BEHIND },
+		{ -ECANCELED, -EREMOTEIO, -ECANCELED, IPC_ORIGIN_BEHIND },
+		/* These would say that the receiver should wait, or grant credit. */
+		{ -EAGAIN, -EREMOTEIO, 0, IPC_ORIGIN_PEER },
+		{ -EPIPE, -EREMOTEIO, 0, IPC_ORIGIN_PEER },
+	};
+	const struct ipc_raw_message *received;
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Ipc__StreamEnd said = IPC__STREAM_END__INIT;
+		uint8_t bytes[32];
+
+		begin();
+		said.has_code = true;
+		said.code = cases[i].sent;
+		arrive(STREAM_END, bytes, ipc__stream_end__pack(&said, bytes));
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, &error),
+				 cases[i].code);
+		ck_assert_int_eq(error.code, cases[i].code);
+		ck_assert_int_eq(error.cause, cases[i].cause);
+		ck_assert_int_eq(error.origin, cases[i].origin);
+		end();
+	}
+	ipc_error_done(&error);
+}
+END_TEST
+
+/* --- The call that opens it ------------------------------------------------------------ */
+
+static uint64_t sent_deadline(void)
+{
+	const struct fake_sent *sent = fake_last();
+	Ipc__StreamOpen *open;
+	uint64_t deadline;
+
+	open = ipc__stream_open__unpack(NULL, sent->send.data_size, sent->data);
+	ck_assert_ptr_nonnull(open);
+	deadline = open->has_deadline ? open->deadline : 0;
+	ipc__stream_open__free_unpacked(open, NULL);
+	return deadline;
+}
+
+START_TEST(without_a_limit_it_has_none)
+{
+	begin();
+	ck_assert_uint_eq(sent_deadline(), 0);
+	ck_assert_uint_eq(ipc_stream_remaining(stream), IPC_NEVER);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_stream_pidfd(stream), -EINVAL);
+	ipc_stream_cancel(stream);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_canceled(NULL), -EINVAL);
+	end();
+}
+END_TEST
+
+START_TEST(after_its_deadline_nothing_goes)
+{
+	static const struct ipc_options options = { .timeout_usec = 1000000000 };
+	const struct ipc_raw_message sent = { .size = 0 }, *received;
+	struct ipc_error error = IPC_ERROR_INIT;
+	unsigned int n_sent;
+
+	begin_with(&options);
+	ck_assert_uint_ne(stream->deadline, 0);
+	ck_assert_uint_eq(sent_deadline(), stream->deadline);
+	ck_assert_uint_gt(ipc_stream_remaining(stream), 0);
+	ck_assert_uint_le(ipc_stream_remaining(stream), 1000000000);
+	arrive(STREAM_MESSAGE, "message", 7);
+
+	stream->deadline = time_now();
+	ck_assert_uint_eq(ipc_stream_remaining(stream), 0);
+	/* The other end looked at the clock first. */
+	stream_break(stream, -EOWNERDEAD);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &sent, IPC_NEVER), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_stream_end(stream), -ETIMEDOUT);
+	/* What had arrived is still received. */
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, &error), 1);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, &error), -ETIMEDOUT);
+	ck_assert_int_eq(error.code, -ETIMEDOUT);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
+	ipc_error_done(&error);
+	/* The other end knows. */
+	n_sent = fake.n_sent;
+	end();
+	ck_assert_uint_eq(fake.n_sent, n_sent);
+}
+END_TEST
+
+START_TEST(a_wait_ends_at_the_deadline)
+{
+	static const struct ipc_options options = { .timeout_usec = 20000 };
+	const struct ipc_raw_message *received;
+
+	begin_with(&options);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, IPC_NEVER, &received, NULL), -ETIMEDOUT);
+	ck_assert_uint_eq(ipc_stream_remaining(stream), 0);
+	end();
+}
+END_TEST
+
+static bool is_readable(int fd, int timeout_ms)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+
+	return poll(&polled, 1, timeout_ms) == 1;
+}
+
+/* An event loop that waits for nothing else wakes up. */
+START_TEST(callbacks_learn_of_the_deadline)
+{
+	static const struct ipc_options options = { .timeout_usec = 20000 };
+	int fd;
+
+	begin_with(&options);
+	ends = destroys = 0;
+	fd = ipc_get_fd(ipc);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &all_ops, &destroys), 0);
+	ck_assert(is_readable(fd, 60000));
+	serve_all();
+	ck_assert_uint_eq(ends, 1);
+	ck_assert_int_eq(end_result, -ETIMEDOUT);
+	ck_assert_uint_eq(destroys, 1);
+	ck_assert(!is_readable(fd, 0));
+	ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
+	end();
+}
+END_TEST
+
+START_TEST(its_fd_learns_of_the_deadline)
+{
+	static const struct ipc_options options = { .timeout_usec = 20000 };
+	const struct ipc_raw_message *received;
+	int fd;
+
+	begin_with(&options);
+	fd = ipc_stream_get_fd(stream);
+	ck_assert(is_readable(ipc_get_fd(ipc), 60000));
+	serve_all();
+	ck_assert(is_readable(fd, 0));
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), -ETIMEDOUT);
+	end();
+}
+END_TEST
+
+/* Closed before their time, in another order than they would expire. */
+START_TEST(timers_end_with_their_streams)
+{
+	struct ipc_options options = { .timeout_usec = 0 };
+	struct ipc_stream *streams[12];
+	const size_t n = sizeof(streams) / sizeof(streams[0]);
+
+	begin();
+	for (size_t i = 0; i < n; i++) {
+		options.timeout_usec = 1000000000 + 1000000000 * (i * 5 % n);
+		push_opened();
+		ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &streams[i], NULL), 0);
+		ck_assert_int_ge(ipc_stream_get_fd(streams[i]), 0);
+		ck_assert_uint_eq(ipc->timers.n, i + 1);
+	}
+	ck_assert_uint_eq(atomic_load(&ipc->attention), ATTEND_TIMER | ATTEND_POLL);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 1; j < ipc->timers.n; j++)
+			ck_assert_uint_ge(ipc->timers.heap[j]->deadline,
+					  ipc->timers.heap[(j + 1) / 2 - 1]->deadline);
+		ipc_stream_unref(streams[i * 7 % n]);
+		ck_assert_uint_eq(ipc->timers.n, n - 1 - i);
+	}
+	ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
+	end();
+}
+END_TEST
+
+static uint64_t parent_deadline;
+
+/* Opens a stream for the call. The first call is canceled, the others get a reply. */
+static int open_for(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	static const struct ipc_raw_message reply = { .size = 0 };
+	const struct ipc_options options = { .parent = call, .timeout_usec = 5000000000 };
+
+	(void)request;
+	push_opened();
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, userdata, NULL), 0);
+	parent_deadline = call->deadline;
+	if (called++)
+		return ipc_raw_reply(call, &reply);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = call->number },
+		  NULL, 0, NULL, 0);
+	ipc_call_ref(call);
+	return 0;
+}
+
+static void serve_parent(struct ipc_object *object, uint64_t number)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = number, .code = 1,
+					 .cookie = object->wants.cookie, .buffer = number,
+					 .deadline = time_now() + 1000000000000 },
+		  "call", 4, NULL, 0);
+	serve_all();
+}
+
+START_TEST(a_parent_limits_and_cancels_it)
+{
+	static const struct ipc_raw_ops ops = { .interface = "Other", .serve = open_for };
+	const struct ipc_raw_message *received;
+	struct ipc_stream *child = NULL;
+	struct ipc_object *object;
+	uint64_t id;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, &child, &object), 0);
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	serve_parent(object, 50);
+	ck_assert_uint_eq(child->deadline, parent_deadline);
+	ck_assert_int_eq(ipc_raw_stream_receive(child, 0, &received, NULL), -ECANCELED);
+	ipc_stream_unref(child);
+
+	/* After its reply nothing cancels it. */
+	serve_parent(object, 51);
+	ck_assert_uint_eq(child->deadline, parent_deadline);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = 51 }, NULL, 0,
+		  NULL, 0);
+	serve_all();
+	ck_assert_int_eq(ipc_stream_canceled(child), 0);
+	ipc_stream_unref(child);
+	ipc_object_unref(object);
+	end();
+}
+END_TEST
+
+static int refuse(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	return -EOPNOTSUPP;
+}
+
+static int expect_client(struct ipc_stream *opened, uint32_t code, void *userdata)
+{
+	const bool *has_pidfd = userdata;
+	int fd = ipc_stream_pidfd(opened);
+
+	ck_assert_uint_eq(code, 3);
+	ck_assert_int_eq(ipc_stream_pid(opened), getpid());
+	ck_assert_uint_eq(opened->deadline, 12345);
+	ck_assert_uint_eq(ipc_stream_remaining(opened), 0);
+	ck_assert_int_eq(ipc_stream_canceled(opened), 1);
+	called++;
+	if (!*has_pidfd) {
+		ck_assert_int_eq(fd, -EINVAL);
+		return 0;
+	}
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0), 0);
+	close(fd);
+	return 0;
+}
+
+START_TEST(a_server_knows_its_client)
+{
+	static const struct ipc_raw_ops ops = {
+		.interface = "Other", .serve = refuse, .stream = expect_client,
+	};
+	struct ipc_object *object;
+	uint64_t id;
+
+	begin();
+	fake.sender_flags = IPCBUS_SENDER_ALIVE;
+	fake.sender_pid = (uint32_t)getpid();
+	for (unsigned int i = 0; i < 2; i++) {
+		bool has_pidfd = i;
+
+		ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, &has_pidfd, &object), 0);
+		ck_assert_int_eq(ipc_object_set_flags(object, i ? IPC_OBJECT_PIDFD : 0), 0);
+		ck_assert_int_eq(ipc_object_id(object, &id), 0);
+		push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60,
+						 .code = IPC_CODE_STREAM, .buffer = 60,
+						 .pid = (uint32_t)getpid(),
+						 .cookie = object->wants.cookie }, 3, 12345);
+		serve_all();
+		ck_assert_uint_eq(called, i + 1);
+		ipc_object_unref(object);
+	}
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream", a_forked_child_may_only_unref,
+			 granting_credit_does_not_wait, what_arrived_before_is_reported,
+			 it_lives_until_it_is_over,
+			 who_receives_nothing_is_called_once_a_message,
+			 what_nobody_wants_ends_the_stream, a_wait_serves_nobody_else,
+			 a_handler_of_one_thread_does_not_wait, ending_does_not_wait,
+			 the_end_has_an_origin, without_a_limit_it_has_none,
+			 after_its_deadline_nothing_goes, a_wait_ends_at_the_deadline,
+			 callbacks_learn_of_the_deadline, its_fd_learns_of_the_deadline,
+			 timers_end_with_their_streams, a_parent_limits_and_cancels_it,
+			 a_server_knows_its_client);
+}

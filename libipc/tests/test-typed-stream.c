@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams of messages, on the fake device: what a message of a stream may have, who sees it,
+ * and who the other end is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/frame.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "core/stream.h"
+#include "fake-device.h"
+#include "method.h"
+#include "test-run.h"
+#include "test.ipc.h"
+
+static struct ipc *ipc;
+static struct test *peer;
+static struct ipc_object *object;
+static struct ipc_stream *stream, *served;
+static char story[256];
+
+static int count(struct ipc_stream *to, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)request, (void)userdata;
+	served = ipc_stream_ref(to);
+	return 0;
+}
+
+static const struct test_ops ops = { .count = count };
+
+static void push_end_of_peer(struct ipcbus_event event, uint32_t method)
+{
+	struct ipcbus_object entries[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1001 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 10, .tag = 1002 },
+	};
+	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
+	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
+	uint8_t bytes[64];
+
+	data.id = 1001;
+	control.id = 1002;
+	open.data = &data;
+	open.control = &control;
+	open.has_window = true;
+	open.window = 16;
+	open.has_method = method != 0;
+	open.method = method;
+	fake_push(event, bytes, ipc__stream_open__pack(&open, bytes), entries, 2);
+}
+
+static void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	*story = '\0';
+	served = NULL;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	object_id(object);
+}
+
+static void begin_conveying(void)
+{
+	begin();
+	push_end_of_peer((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, 0);
+	ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);
+}
+
+static void end(void)
+{
+	ipc_stream_unref(stream);
+	test_unref(peer);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+	stream = NULL;
+}
+
+/* This side's object for data, from the message that opened the stream. */
+static struct ipc_object *data_object(void)
+{
+	for (unsigned int i = 0; i < fake.n_sent; i++)
+		if (fake.sent[i].send.object_count == 2)
+			return map_get(&ipc->nodes, fake.sent[i].objects[0].value);
+	ck_abort_msg("no stream was opened");
+}
+
+static void arrive(uint32_t code, const void *bytes, size_t size,
+		   const struct ipcbus_object *came)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = code, .buffer = 8,
+					 .cookie = data_object()->wants.cookie },
+		  bytes, size, came, came != NULL);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+/* A crate with a blob of five bytes, in a frame, and a file. */
+static void crate_arrives(void)
+{
+	struct frame_header header = { .magic = FRAME_MAGIC };
+	struct ipcbus_object came = { .type = IPCBUS_OBJECT_FD, .tag = 77 };
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+	uint64_t payload[32] = { 0 };
+	uint8_t *at = (uint8_t *)payload + sizeof(header);
+
+	came.value = (uint64_t)open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ipc_blob_set(&blob, "bytes", 5);
+	crate.blob = &blob;
+	fd.fd = 77;
+	crate.fd = &fd;
+	header.message_size = (uint32_t)ipc__test__crate__pack(&crate, at);
+	memcpy(payload, &header, sizeof(header));
+	at += FRAME_ALIGN(header.message_size);
+	memcpy(at, blob.data.data, blob.data.len);
+	arrive(STREAM_MESSAGE, payload, (size_t)(at + 8 - (uint8_t *)payload), &came);
+}
+
+START_TEST(objects_and_blobs)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	const Ipc__Test__Crate *crate;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	int fd;
+
+	begin_conveying();
+	ck_assert(data_object()->wants.flags & IPCBUS_NODE_ACCEPT_FDS);
+	crate_arrives();
+	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, NULL), 1);
+	ck_assert_uint_eq(ipc_blob_size(crate->blob), 5);
+	ck_assert_mem_eq(ipc_blob_data(crate->blob), "bytes", 5);
+	fd = ipc_take_fd(&crate->fd->fd);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(close(fd), 0);
+
+	id.id = object_id(object);
+	cargo.object = &id;
+	ck_assert_int_eq(test_convey_send(stream, 0, &cargo), 0);
+	ck_assert_uint_eq(fake_last()->send.handle, 9);
+	ck_assert_uint_eq(fake_last()->send.object_count, 1);
+	ck_assert(!object->maybe_idle);
+	end();
+}
+END_TEST
+
+START_TEST(no_files_without_a_field)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+
+	begin();
+	push_end_of_peer((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, 0);
+	ck_assert_int_eq(test_count_open(peer, NULL, &request, &stream, NULL), 0);
+	ck_assert(!(data_object()->wants.flags & IPCBUS_NODE_ACCEPT_FDS));
+	end();
+}
+END_TEST
+
+START_TEST(not_of_this_stream)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	const struct ipc_method *convey = method_of(&test_interface, "Convey");
+	const struct ipc_method *gather = method_of(&test_interface, "Gather");
+	const ProtobufCMessage *message = NULL;
+
+	begin_conveying();
+	ck_assert_int_eq(ipc_rpc_stream_send(NULL, convey, 0, &cargo.base), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_send(stream, NULL, 0, &cargo.base), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_send(stream, gather, 0, &cargo.base), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_send(stream, convey, 0, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_send(stream, convey, 0, &crate.base), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_receive(NULL, convey, 0, &message, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_receive(stream, gather, 0, &message, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_receive(stream, convey, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_stream_finish(stream, gather, 0, &message, NULL), -EINVAL);
+	/* The end brings no message. */
+	arrive(STREAM_END, NULL, 0, NULL);
+	ck_assert_int_eq(ipc_rpc_stream_receive(stream, convey, 0, &message, NULL), 0);
+	ck_assert_ptr_null(message);
+	end();
+}
+END_TEST
+
+static void take_crate(struct ipc_stream *from, const Ipc__Test__Crate *crate, void *userdata)
+{
+	unsigned int *crates = userdata;
+
+	ck_assert_ptr_eq(from, stream);
+	ck_assert_mem_eq(ipc_blob_data(crate->blob), "bytes", 5);
+	(*crates)++;
+}
+
+static void never(struct ipc_stream *from, void *userdata)
+{
+	(void)from, (void)userdata;
+	ck_abort_msg("a refused callback runs");
+}
+
+static void count_end(struct ipc_stream *ended, int result, const struct ipc_error *error,
+		      void *userdata)
+{
+	unsigned int *crates = userdata;
+
+	(void)ended, (void)error;
+	ck_assert_int_eq(result, 0);
+	*crates += 10;
+}
+
+START_TEST(callbacks_get_the_message)
+{
+	struct ipc_stream_ops callbacks = { .size = sizeof(callbacks), .on_end = count_end };
+	struct ipc_stream_ops more = callbacks;
+	unsigned int crates = 0;
+
+	begin_conveying();
+	more.on_message = never;
+	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &more, &crates), -EINVAL);
+	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, NULL, &crates), -EINVAL);
+	ck_assert_int_eq(test_convey_set_ops(stream, NULL, &callbacks, &crates), -EINVAL);
+	ck_assert_int_eq(test_count_set_ops(stream, NULL, &callbacks, &crates), -EINVAL);
+	more = callbacks;
+	more.size--;
+	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &more, &crates), -EINVAL);
+	/* What failed leaves nothing. */
+	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &callbacks, &crates), 0);
+	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &callbacks, &crates), -EALREADY);
+	crate_arrives();
+	crate_arrives();
+	while (ipc_process(ipc) > 0)
+		;
+	ck_assert_uint_eq(crates, 2);
+	arrive(STREAM_END, NULL, 0, NULL);
+	while (ipc_process(ipc) > 0)
+		;
+	ck_assert_uint_eq(crates, 12);
+	end();
+}
+END_TEST
+
+static int note(struct ipc_intercepted *step, void *userdata)
+{
+	(void)userdata;
+	strcat(strcat(story, step->outgoing ? ">" : "<"), step->method);
+	return 0;
+}
+
+START_TEST(interceptors_see_each_message)
+{
+	struct ipc_interceptor interceptor = { .size = sizeof(interceptor), .before = note };
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+
+	begin_conveying();
+	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, NULL, NULL), 0);
+	crate_arrives();
+	ck_assert_int_eq(test_convey_send(stream, 0, &cargo), 0);
+	arrive(STREAM_END, NULL, 0, NULL);
+	ck_assert_str_eq(story, "<Convey>Convey<end");
+	end();
+}
+END_TEST
+
+START_TEST(what_breaks_it)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	const Ipc__Test__Crate *crate;
+
+	/* The other end died, which the driver said. */
+	begin_conveying();
+	for (unsigned int i = 0; i < 2; i++) {
+		struct ipc_object *end_of = map_get(&ipc->nodes, fake.sent[0].objects[i].value);
+
+		fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE,
+						 .cookie = end_of->wants.cookie },
+			  NULL, 0, NULL, 0);
+	}
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &error), -EAGAIN);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &error), -EOWNERDEAD);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
+	end();
+
+	/* It sent what cannot be understood. */
+	begin_conveying();
+	arrive(STREAM_END, "junk", 4, NULL);
+	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &error), -EBADMSG);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
+	ipc_error_done(&error);
+	end();
+}
+END_TEST
+
+START_TEST(messages_to_the_client_are_limited)
+{
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	struct ipc_error error = IPC_ERROR_INIT;
+	const Ipc__Test__Crate *got;
+	char label[100] = "";
+	uint8_t bytes[128];
+	size_t size;
+
+	memset(label, 'x', sizeof(label) - 1);
+	crate.label = label;
+	size = ipc__test__crate__pack(&crate, bytes);
+
+	for (int over = 0; over < 2; over++) {
+		begin();
+		ck_assert_int_eq(ipc_set_reply_max(ipc, size - (size_t)over), 0);
+		push_end_of_peer((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 },
+				 0);
+		ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);
+		/* Blobs do not count. */
+		crate_arrives();
+		ck_assert_int_eq(test_convey_receive(stream, 0, &got, &error), 1);
+		arrive(STREAM_MESSAGE, bytes, size, NULL);
+		ck_assert_int_eq(test_convey_receive(stream, 0, &got, &error),
+				 over ? -EMSGSIZE : 1);
+		ipc_error_done(&error);
+		end();
+	}
+}
+END_TEST
+
+START_TEST(who_opened_it)
+{
+	struct ipcbus_event opens = {
+		.kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50, .code = IPC_CODE_STREAM,
+		.pid = 2, .uid = 3, .gid = 4,
+	};
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	uint8_t bytes[16];
+
+	begin();
+	opens.cookie = fake.cookie;
+	push_end_of_peer(opens, method_of(&test_interface, "Count")->code);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	/* The handler has to wait for the request. */
+	ck_assert_ptr_null(served);
+	arrive(STREAM_MESSAGE, bytes, ipc__test__echo_request__pack(&request, bytes), NULL);
+	ck_assert_ptr_nonnull(served);
+	ck_assert_int_eq(ipc_stream_pid(served), 2);
+	ck_assert_uint_eq(ipc_stream_uid(served), 3);
+	ck_assert_uint_eq(ipc_stream_gid(served), 4);
+	ipc_stream_unref(served);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("typed-stream", objects_and_blobs, no_files_without_a_field,
+			 not_of_this_stream, callbacks_get_the_message,
+			 interceptors_see_each_message,
+			 what_breaks_it, messages_to_the_client_are_limited, who_opened_it);
+}

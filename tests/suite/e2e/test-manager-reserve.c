@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names stay their user's while nobody has them: while a service restarts, while
+ * servicemanager does, and before a configured service ran for the first time.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "manager.h"
+
+#define GID_IPCBUS 900
+#define USER 1000
+#define THIEF 1001
+
+static char directory[] = "/tmp/reserve.XXXXXX";
+static char file[64];
+static struct manager manager;
+
+static void begin(void)
+{
+	const char *arguments[] = { "--services", directory, "--reservations", file, NULL };
+
+	if (strstr(directory, "XXXXXX"))
+		ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(file, sizeof(file), "%s/names", directory);
+	manager_start(&manager, arguments);
+}
+
+static void end(void)
+{
+	char command[64];
+
+	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static struct ipc *open_as(uid_t uid)
+{
+	gid_t group = GID_IPCBUS;
+	struct ipc *ipc;
+
+	if (setgroups(1, &group) < 0 || setresgid(uid, uid, uid) < 0 ||
+	    setresuid(uid, uid, uid) < 0 || ipc_open(&ipc, NULL) < 0)
+		_exit(100);
+	return ipc;
+}
+
+/* A service of that user; returns once it has the name. */
+static pid_t start_service(uid_t uid, const char *name)
+{
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		struct ipc *ipc = open_as(uid);
+
+		if (server_register(ipc, name, &server_handlers, NULL) < 0 ||
+		    write(fds[1], "", 1) != 1)
+			_exit(1);
+		_exit(ipc_run(ipc) < 0);
+	}
+	close(fds[1]);
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	close(fds[0]);
+	return pid;
+}
+
+static void kill_service(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+struct attempt {
+	uid_t uid;
+	const char *name;
+	int expected;
+};
+
+/* Tries for a second, or until it ends otherwise than it is to. */
+static int take(void *data)
+{
+	const struct attempt *attempt = data;
+	struct ipc *ipc = open_as(attempt->uid);
+	int r = attempt->expected;
+
+	for (uint64_t since = now_ms(); r == attempt->expected && now_ms() - since < 1000;) {
+		r = server_register(ipc, attempt->name, &server_handlers, NULL);
+		if (r == 0)
+			break;
+		sleep_ms(1);
+	}
+	ipc_unref(ipc);
+	return r != attempt->expected;
+}
+
+START_TEST(a_dead_name_stays_its_users)
+{
+	struct attempt thief = { THIEF, "reserve.a", -EEXIST };
+	pid_t service;
+
+	begin();
+	service = start_service(USER, "reserve.a");
+	kill_service(service);
+	run_child(take, &thief);
+	service = start_service(USER, "reserve.a");
+	kill_service(service);
+	end();
+}
+END_TEST
+
+static int register_and_give_up(void *data)
+{
+	struct ipc *ipc = open_as(USER);
+
+	(void)data;
+	if (server_register(ipc, "reserve.b", &server_handlers, NULL) < 0 ||
+	    ipc_unregister_name(ipc, "reserve.b") < 0)
+		return 1;
+	ipc_unref(ipc);
+	return 0;
+}
+
+START_TEST(who_gives_a_name_up_has_no_more_right_to_it)
+{
+	struct attempt other = { THIEF, "reserve.b", 0 };
+
+	begin();
+	run_child(register_and_give_up, NULL);
+	run_child(take, &other);
+	end();
+}
+END_TEST
+
+/* The owner is stopped, so it cannot be first. */
+START_TEST(names_stay_their_users_over_a_restart)
+{
+	struct attempt thief = { THIEF, "reserve.c", -EEXIST };
+	pid_t service;
+
+	begin();
+	service = start_service(USER, "reserve.c");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(kill(service, SIGSTOP), 0);
+		manager_end(&manager, SIGKILL);
+		begin();
+		run_child(take, &thief);
+		ck_assert_int_eq(kill(service, SIGCONT), 0);
+	}
+	kill_service(service);
+	service = start_service(USER, "reserve.c");
+	kill_service(service);
+	end();
+}
+END_TEST
+
+/* Others could have written what they like. */
+START_TEST(a_file_of_others_is_not_read)
+{
+	struct attempt other = { THIEF, "reserve.d", 0 };
+	FILE *names;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(file, sizeof(file), "%s/names", directory);
+	names = fopen(file, "w");
+	ck_assert_ptr_nonnull(names);
+	fprintf(names, "%d reserve.d\n", USER);
+	fclose(names);
+	ck_assert_int_eq(chmod(file, 0666), 0);
+	begin();
+	run_child(take, &other);
+	end();
+}
+END_TEST
+
+START_TEST(names_of_services_are_their_users)
+{
+	struct attempt thief = { THIEF, "reserve.e", -EACCES };
+	char path[80];
+	FILE *config;
+	pid_t service;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/e.conf", directory);
+	config = fopen(path, "w");
+	ck_assert_ptr_nonnull(config);
+	fputs("name reserve.e\nrun /bin/false\nuser root\n", config);
+	fclose(config);
+	begin();
+	run_child(take, &thief);
+	service = start_service(0, "reserve.e");
+	kill_service(service);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("reserve", a_dead_name_stays_its_users,
+			 who_gives_a_name_up_has_no_more_right_to_it,
+			 names_stay_their_users_over_a_restart, a_file_of_others_is_not_read,
+			 names_of_services_are_their_users);
+}

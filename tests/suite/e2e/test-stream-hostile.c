@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams against those who use them badly: who opens many and says nothing, who sends while
+ * callbacks run, who leaves at any moment. The server goes on to serve others in its usual
+ * time, and no callback runs twice at once or after destroy().
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "stream-client.h"
+
+#define IDLE_STREAMS	1000
+#define THREADS		4
+
+/* Others are served within that. */
+static void expect_service(void)
+{
+	uint64_t before = now_ms();
+	Stream__LookReply *reply;
+
+	ck_assert_int_eq(streams_look(streams, &reply, NULL), 0);
+	streams_look_reply_free(reply);
+	ck_assert_uint_lt(now_ms() - before, 1000);
+}
+
+/* --- Many that say nothing ---------------------------------------------------------- */
+
+static void idle_streams_of(unsigned int threads)
+{
+	static struct ipc_stream *idle[IDLE_STREAMS];
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *total;
+
+	begin(threads);
+	for (int i = 0; i < IDLE_STREAMS; i++)
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &idle[i], NULL), 0);
+	expect_service();
+	/* Each of them still works, in another order than that of opening. */
+	number.value = 7;
+	for (int i = 0; i < IDLE_STREAMS; i += 100) {
+		ck_assert_int_eq(streams_sum_send(idle[i], SECONDS(10), &number), 0);
+		ck_assert_int_eq(streams_sum_finish(idle[i], SECONDS(10), &total, NULL), 0);
+		ck_assert_uint_eq(total->value, 7);
+	}
+	for (int i = 0; i < IDLE_STREAMS; i++)
+		ipc_stream_unref(idle[i]);
+	look_until(0, -ECANCELED);
+	end();
+}
+
+START_TEST(idle_streams_of_one_thread)
+{
+	idle_streams_of(1);
+}
+END_TEST
+
+START_TEST(idle_streams_of_an_event_loop)
+{
+	idle_streams_of(0);
+}
+END_TEST
+
+/* The other side ended it: END from here would let a handler end before it waits. */
+static void until_ended(struct ipc_stream *stream)
+{
+	struct pollfd pfd = { .fd = ipc_stream_get_fd(stream), .events = POLLIN };
+
+	for (int i = 0; i < 1000 && poll(&pfd, 1, 10) == 0; i++)
+		ck_assert_int_ge(ipc_process(ipc), 0);
+	ck_assert_int_eq(pfd.revents, POLLIN);
+}
+
+/* Handlers that wait leave one thread to serve. */
+START_TEST(idle_streams_of_a_pool)
+{
+	struct ipc_stream *idle[THREADS + 2];
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *total;
+
+	begin(THREADS);
+	for (int i = 0; i < THREADS + 2; i++) {
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &idle[i], NULL), 0);
+		if (i < THREADS - 1)
+			look_until((uint32_t)i + 1, 0);
+	}
+	for (int i = THREADS - 1; i < THREADS + 2; i++) {
+		until_ended(idle[i]);
+		ck_assert_int_eq(streams_sum_finish(idle[i], SECONDS(10), &total, NULL), -EDEADLK);
+		ipc_stream_unref(idle[i]);
+	}
+	expect_service();
+	ck_assert_int_eq(streams_sum_finish(idle[0], SECONDS(10), &total, NULL), 0);
+	ipc_stream_unref(idle[0]);
+	look_until(THREADS - 2, 0);
+	/* There is a thread again. */
+	ck_assert_int_eq(streams_sum_open(streams, NULL, &idle[0], NULL), 0);
+	number.value = 5;
+	ck_assert_int_eq(streams_sum_send(idle[0], SECONDS(10), &number), 0);
+	ck_assert_int_eq(streams_sum_finish(idle[0], SECONDS(10), &total, NULL), 0);
+	ck_assert_uint_eq(total->value, 5);
+	for (int i = 0; i < THREADS - 1; i++)
+		ipc_stream_unref(idle[i]);
+	end();
+}
+END_TEST
+
+/* --- Stopping ------------------------------------------------------------------------ */
+
+static void *stop_soon(void *data)
+{
+	usleep(500000);
+	ipc_stop(data);
+	return NULL;
+}
+
+static pthread_t stopper;
+
+static int prepare_to_stop(struct ipc *ipc)
+{
+	int r = prepare_waiting_streams(ipc);
+
+	return r < 0 ? r : -pthread_create(&stopper, NULL, stop_soon, ipc);
+}
+
+static int run_and_join(struct ipc *ipc)
+{
+	int r = ipc_run(ipc);
+
+	pthread_join(stopper, NULL);
+	return r;
+}
+
+START_TEST(an_idle_stream_does_not_keep_a_server)
+{
+	struct server_options options = {
+		.threads = 2, .prepare = prepare_to_stop, .loop = run_and_join,
+	};
+	struct ipc_stream *stream;
+	struct ipc_proxy *proxy;
+	uint64_t before;
+
+	server = start_server(&options);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	streams = streams_from_proxy(proxy);
+	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+	before = now_ms();
+	ck_assert_int_eq(wait_server(server), 0);
+	ck_assert_uint_lt(now_ms() - before, 5000);
+	ipc_stream_unref(stream);
+	streams_unref(streams);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* --- One at a time -------------------------------------------------------------------- */
+
+/* What the server's callbacks saw, all streams together. */
+static atomic_uint overlaps, late, destroyed, messages;
+
+struct strand {
+	atomic_bool inside;
+	atomic_bool gone;
+};
+
+static void enter(struct strand *strand)
+{
+	if (atomic_exchange(&strand->inside, true))
+		atomic_fetch_add(&overlaps, 1);
+	if (atomic_load(&strand->gone))
+		atomic_fetch_add(&late, 1);
+}
+
+static void leave(struct strand *strand)
+{
+	atomic_store(&strand->inside, false);
+}
+
+static void strand_message(struct ipc_stream *stream, void *userdata)
+{
+	Stream__Number reply = STREAM__NUMBER__INIT;
+	const Stream__Number *number;
+
+	enter(userdata);
+	while (streams_pull_twice(stream, 0, &number, NULL) > 0) {
+		reply.value = number->value;
+		streams_push_twice(stream, 0, &reply);
+		atomic_fetch_add(&messages, 1);
+	}
+	sched_yield();
+	leave(userdata);
+}
+
+static void strand_writable(struct ipc_stream *stream, void *userdata)
+{
+	(void)stream;
+	enter(userdata);
+	sched_yield();
+	leave(userdata);
+}
+
+static void strand_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		       void *userdata)
+{
+	(void)error;
+	enter(userdata);
+	if (result == 0)
+		ipc_stream_end(stream);
+	sched_yield();
+	leave(userdata);
+}
+
+/* The memory stays, so that a late callback is seen and not fatal. */
+static void strand_destroy(void *userdata)
+{
+	struct strand *strand = userdata;
+
+	enter(strand);
+	atomic_store(&strand->gone, true);
+	atomic_fetch_add(&destroyed, 1);
+	leave(strand);
+}
+
+static int strand_open(struct ipc_stream *stream, void *userdata)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops),
+		.on_message = strand_message,
+		.on_writable = strand_writable,
+		.on_end = strand_end,
+		.destroy = strand_destroy,
+	};
+	static struct strand strands[4096];
+	static atomic_uint n_strands;
+	struct strand *strand = &strands[atomic_fetch_add(&n_strands, 1) % 4096];
+	int r;
+
+	(void)userdata;
+	enter(strand);
+	r = ipc_stream_set_ops(stream, &ops, strand);
+	/* What arrives now waits for the handler. */
+	sched_yield();
+	leave(strand);
+	return r;
+}
+
+static int strand_look(struct ipc_call *call, void *userdata)
+{
+	Stream__LookReply reply = STREAM__LOOK_REPLY__INIT;
+
+	(void)userdata;
+	reply.sent = messages;
+	reply.handlers = destroyed;
+	reply.last_error = -(int)(overlaps + late);
+	return streams_reply_look(call, &reply);
+}
+
+static int prepare_strands(struct ipc *ipc)
+{
+	static const struct streams_ops ops = { .twice = strand_open, .look = strand_look };
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	r = streams_object_new(ipc, &ops, NULL, NULL, &object);
+	return r < 0 ? r : ipc_set_manager(ipc, object);
+}
+
+#define ROUNDS	40
+
+/* Some end well, some cancel, some just go, with messages in flight. */
+static void *disturb(void *unused)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *reply;
+	struct ipc_stream *stream;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), 0);
+		for (number.value = 0; number.value < 20 + i; number.value++)
+			if (streams_twice_send(stream, i % 4 ? 0 : SECONDS(10), &number) < 0)
+				break;
+		if (i % 4 == 0) {
+			ck_assert_int_eq(ipc_stream_end(stream), 0);
+			while (streams_twice_receive(stream, SECONDS(10), &reply, NULL) > 0)
+				;
+		} else if (i % 4 == 1) {
+			ipc_stream_cancel(stream);
+		}
+		ipc_stream_unref(stream);
+	}
+	return unused;
+}
+
+START_TEST(callbacks_do_not_overlap)
+{
+	struct server_options options = { .threads = 6, .prepare = prepare_strands };
+	struct ipc_proxy *proxy;
+	pthread_t clients[THREADS];
+
+	server = start_server(&options);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	streams = streams_from_proxy(proxy);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&clients[i], NULL, disturb, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_join(clients[i], NULL), 0);
+	/* One destroy for each stream; neither overlaps nor late callbacks. */
+	look_until(THREADS * ROUNDS, 0);
+	end();
+}
+END_TEST
+
+/* --- Limits ----------------------------------------------------------------------------- */
+
+#define LIMIT	4
+
+static struct ipc_call *kept[LIMIT];
+static unsigned int n_kept;
+
+/* More do not come. */
+static int keep_call(struct ipc_call *call, void *userdata)
+{
+	(void)userdata;
+	ck_assert_uint_lt(n_kept, LIMIT);
+	kept[n_kept++] = ipc_call_ref(call);
+	return 0;
+}
+
+static int run_and_release(struct ipc *ipc)
+{
+	int r = ipc_run(ipc);
+
+	while (n_kept)
+		ipc_call_unref(kept[--n_kept]);
+	return r;
+}
+
+static int prepare_limits(struct ipc *ipc)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .message_size = 1000, .streams = LIMIT, .calls = LIMIT,
+	};
+	static struct streams_ops ops;
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	ops = streams_handlers;
+	ops.look = keep_call;
+	r = streams_object_new(ipc, &ops, NULL, NULL, &object);
+	if (r == 0)
+		r = ipc_object_set_limits(object, &limits);
+	return r < 0 ? r : ipc_set_manager(ipc, object);
+}
+
+static void begin_with_limits(void)
+{
+	struct server_options options = {
+		.threads = 1, .prepare = prepare_limits, .loop = run_and_release,
+	};
+	struct ipc_proxy *proxy;
+
+	server = start_server(&options);
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	streams = streams_from_proxy(proxy);
+}
+
+/* The place of one that is gone may take a moment to be free. */
+static void open_again(struct ipc_stream **ret_stream)
+{
+	int r = -EDQUOT;
+
+	for (int i = 0; i < 500 && r == -EDQUOT; i++) {
+		r = streams_sum_open(streams, NULL, ret_stream, NULL);
+		usleep(r ? 10000 : 0);
+	}
+	ck_assert_int_eq(r, 0);
+}
+
+START_TEST(streams_of_one_user_are_limited)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Stream__Number number = STREAM__NUMBER__INIT;
+	struct ipc_stream *open[LIMIT], *more;
+	const Stream__Number *total;
+
+	begin_with_limits();
+	for (int i = 0; i < LIMIT; i++)
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &open[i], NULL), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &more, &error), -EDQUOT);
+	ck_assert_str_eq(error.message, "stream.Streams has 4 streams of one user at a time");
+	for (int round = 0; round < 3; round++) {
+		ipc_stream_unref(open[round]);
+		open_again(&open[round]);
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &more, NULL), -EDQUOT);
+	}
+	number.value = 3;
+	ck_assert_int_eq(streams_sum_send(open[0], SECONDS(10), &number), 0);
+	ck_assert_int_eq(streams_sum_finish(open[0], SECONDS(10), &total, NULL), 0);
+
+	/* What is too large ends its stream, and no other. */
+	number.ballast.len = 2000;
+	number.ballast.data = calloc(1, number.ballast.len);
+	ck_assert_int_eq(streams_sum_send(open[1], SECONDS(10), &number), 0);
+	free(number.ballast.data);
+	ck_assert_int_eq(streams_sum_finish(open[1], SECONDS(10), &total, NULL), -EMSGSIZE);
+	ck_assert_int_eq(streams_sum_finish(open[2], SECONDS(10), &total, NULL), 0);
+	for (int i = 0; i < LIMIT; i++)
+		ipc_stream_unref(open[i]);
+	end();
+}
+END_TEST
+
+static int looked[2 * LIMIT];
+
+static void look_done(int result, Stream__LookReply *reply, const struct ipc_error *error,
+		      void *userdata)
+{
+	(void)reply, (void)error;
+	*(int *)userdata = result;
+}
+
+START_TEST(calls_of_one_user_are_limited)
+{
+	unsigned int refused = 0;
+
+	begin_with_limits();
+	for (int i = 0; i < 2 * LIMIT; i++) {
+		looked[i] = 1;
+		ck_assert_int_eq(streams_look_async(streams, NULL, look_done, &looked[i], NULL),
+				 0);
+	}
+	for (int i = 0; i < 500 && refused < LIMIT; i++) {
+		ipc_wait(ipc, 10000);
+		while (ipc_process(ipc) > 0)
+			;
+		refused = 0;
+		for (int k = 0; k < 2 * LIMIT; k++)
+			refused += looked[k] == -EDQUOT;
+	}
+	ck_assert_uint_eq(refused, LIMIT);
+	for (int i = 0; i < LIMIT; i++)
+		ck_assert_int_eq(looked[i], 1);
+	end();
+}
+END_TEST
+
+/* --- A canceled thread ---------------------------------------------------------------- */
+
+static void *receive_for_ever(void *data)
+{
+	const Stream__Number *number;
+
+	streams_later_receive(data, IPC_NEVER, &number, NULL);
+	return NULL;
+}
+
+/* It leaves nothing locked and no count behind. */
+START_TEST(a_canceled_thread_leaves_the_stream)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+	pthread_t thread;
+
+	begin(1);
+	request.count = 1;
+	request.usec = 300000;
+	ck_assert_int_eq(streams_later_open(streams, NULL, &request, &stream, NULL), 0);
+	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, receive_for_ever, stream), 0);
+		usleep(20000);
+		ck_assert_int_eq(pthread_cancel(thread), 0);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	}
+	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream-hostile", idle_streams_of_one_thread,
+			 idle_streams_of_an_event_loop, idle_streams_of_a_pool,
+			 an_idle_stream_does_not_keep_a_server, callbacks_do_not_overlap,
+			 streams_of_one_user_are_limited, calls_of_one_user_are_limited,
+			 a_canceled_thread_leaves_the_stream);
+}
