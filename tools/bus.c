@@ -9,18 +9,14 @@
 
 #include "bus.h"
 #include "ipcctl.h"
+#include "number.h"
 #include "process.h"
 #include "schema.h"
 #include "servicemanager.ipc.h"
 #include "stop.h"
+#include "text.h"
+#include "user.h"
 #include "value.h"
-
-const char *ctl_device(void)
-{
-	const char *device = ctl.device ? ctl.device : getenv("IPCBUS_DEVICE");
-
-	return device && *device ? device : "/dev/ipcbus";
-}
 
 int bus_open(struct ipc **ret_ipc)
 {
@@ -52,16 +48,23 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	}
 }
 
+uint64_t bus_limit_usec(void)
+{
+	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : 5000) * 1000;
+}
+
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 {
-	struct ipc_proxy *proxy;
+	struct ipc_proxy *proxy = NULL;
 	struct ipc *ipc;
 	int status, r;
 
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = ipc_get_manager(ipc, &proxy);
+	r = ipc_set_timeout(ipc, bus_limit_usec());
+	if (r == 0)
+		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
 		ipc_unref(ipc);
 		return fail_errno(r, "the service manager");
@@ -73,42 +76,64 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 
 /* --- Names ---------------------------------------------------------------------- */
 
-static json_t *row_new(const Ipc__Manager__Entry *entry)
+json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
+		const char *interface)
 {
-	char process[64], unit[256], user[64];
-
-	process_name(entry->pid, process, sizeof(process));
-	process_unit(entry->pid, unit, sizeof(unit));
-	user_name(entry->uid, user, sizeof(user));
-	return json_pack("{s:s, s:i, s:s%, s:s, s:i, s:s, s:s}", "name", entry->name, "pid",
-			 (int)entry->pid, "process", process, strlen(process), "unit", unit, "uid",
-			 (int)entry->uid, "user", user, "interface", entry->interface);
+	if (last->pid != pid || !last->process[0]) {
+		process_name(pid, last->process, sizeof(last->process));
+		process_unit(pid, last->unit, sizeof(last->unit));
+	}
+	if (last->uid != uid || !last->user[0])
+		user_name(uid, last->user, sizeof(last->user));
+	last->pid = pid;
+	last->uid = uid;
+	return json_pack("{s:o, s:i, s:s, s:s, s:i, s:s, s:o}", "name", text_json(name), "pid",
+			 (int)pid, "process", last->process, "unit", last->unit, "uid", (int)uid,
+			 "user", last->user, "interface", text_json(interface));
 }
 
-static json_t *rows_new(const Ipc__Manager__ListReply *reply)
+static json_t *rows_add(json_t *rows, const Ipc__Manager__ListReply *reply)
 {
-	json_t *rows = json_array();
+	struct bus_process last = { 0 };
 
-	for (size_t i = 0; rows && i < reply->n_entries; i++)
-		rows = value_append(rows, row_new(reply->entries[i]));
+	for (size_t i = 0; rows && i < reply->n_entries; i++) {
+		const Ipc__Manager__Entry *entry = reply->entries[i];
+
+		rows = value_append(rows, bus_row(&last, entry->name, entry->pid, entry->uid,
+						  entry->interface));
+	}
 	return rows;
 }
 
 int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows)
 {
-	ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	json_t *rows = json_array();
+	char after[128] = "";
+	bool more = true;
 	int r;
 
 	request.prefix = (char *)prefix;
-	r = service_manager_list(manager, &request, &reply, &error);
-	if (r == -EOWNERDEAD)
-		r = -ENOTCONN;
-	if (r < 0)
-		return fail_errno(r, error.message ? error.message : "the service manager");
-	*ret_rows = rows_new(reply);
-	return *ret_rows ? STATUS_OK : fail_memory();
+	request.after = after;
+	while (more && rows) {
+		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
+
+		r = service_manager_list(manager, &request, &reply, &error);
+		if (r == -EOWNERDEAD)
+			r = -ENOTCONN;
+		if (r < 0) {
+			json_decref(rows);
+			return fail_errno(r, error.message ? error.message : "the service manager");
+		}
+		rows = rows_add(rows, reply);
+		more = reply->more && reply->n_entries;
+		if (more)
+			snprintf(after, sizeof(after), "%s",
+				 reply->entries[reply->n_entries - 1]->name);
+	}
+	*ret_rows = rows;
+	return rows ? STATUS_OK : fail_memory();
 }
 
 static int no_service(const char *name)
@@ -125,6 +150,14 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	return ipc_get_name(ipc, name, ret_proxy);
 }
 
+static int no_reply(const char *name)
+{
+	unsigned int ms = bus_limit_usec() / 1000;
+
+	return fail_with(STATUS_TIMEOUT, "it may be stopped; see ipcctl top",
+			 "service %s did not reply within %u.%03u s", name, ms / 1000, ms % 1000);
+}
+
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -134,7 +167,9 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (status)
 		return status;
 	stop_message("it may be stopped; see ipcctl top", "service %s did not reply", name);
+	ipc_set_timeout(ipc, bus_limit_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
+	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE,
 				 "a name has 1 to 127 letters, digits, and any of _ . / -",
@@ -159,13 +194,15 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 	status = bus_find(name, &ipc, &proxy);
 	if (status)
 		return status;
+	ipc_set_timeout(ipc, bus_limit_usec());
 	r = schema_introspect(proxy, ret_schema, &error);
+	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)
 		return fail_with(STATUS_NOT_FOUND,
 				 "an older protoc-gen-ipc may have made its stubs",
 				 "service %s does not describe its interface", name);
 	if (r < 0)
-		return fail_errno(r, name);
+		return r == -ETIMEDOUT ? no_reply(name) : fail_errno(r, name);
 	*ret_ipc = ipc;
 	*ret_proxy = proxy;
 	ipc = NULL;
@@ -207,7 +244,7 @@ int bus_process(const char *text, pid_t *ret_pid)
 
 	if (!*text || text[strspn(text, "0123456789")])
 		return find_pid(text, ret_pid);
-	status = parse_number("PID", text, 1, 1 << 22, &number);
+	status = number_parse("PID", text, 1, 1 << 22, &number);
 	if (!status)
 		*ret_pid = number;
 	return status;

@@ -8,6 +8,7 @@
 #define IPCCTL_BUS_H
 
 #include <jansson.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <ipc/ipc.h>
@@ -18,11 +19,35 @@ struct service_manager;
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* Opens the bus and finds its service manager. */
+/* How long a service or the service manager may take to say what it is or knows: --timeout, by
+ * default 5 seconds. What a user calls may take longer. */
+uint64_t bus_limit_usec(void);
+
+/* Opens the bus and finds its service manager, whose replies have that limit. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
-/* The services whose names begin with prefix: an array of objects with name, pid,
- * process, unit, uid, user, interface. */
+/**
+ * struct bus_process - process and user of the last row; zeroes before the first
+ * @pid: the process
+ * @uid: its user
+ * @process: name of @pid
+ * @unit: systemd unit of @pid
+ * @user: name of @uid
+ */
+struct bus_process {
+	pid_t pid;
+	uid_t uid;
+	char process[64];
+	char unit[256];
+	char user[64];
+};
+
+/* A service as an object with name, pid, process, unit, uid, user, interface. Looks up process
+ * and user unless they are those of the last row. NULL: no memory. */
+json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
+		const char *interface);
+
+/* The services whose names begin with prefix: an array of bus_row(). */
 int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows);
 
 /* The proxy of a name; "servicemanager" is the service manager. 0 or -errno, and nothing

@@ -29,53 +29,43 @@ struct stream_call {
 static int receive(struct stream_call *call, uint64_t timeout_usec, bool *ret_over)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	const ProtobufCMessage *message;
+	const struct ipc_raw_message *message;
 	int status = STATUS_OK, r;
 
 	for (*ret_over = false; !status && !*ret_over;) {
-		r = ipc_rpc_stream_receive(call->stream, &call->method->method, timeout_usec,
-					   &message, &error);
+		r = ipc_raw_stream_receive(call->stream, timeout_usec, &message, &error);
 		if (r == -EAGAIN || r == -ETIMEDOUT)
 			return STATUS_OK;
 		if (r < 0)
-			return call_failed(r, call->method->method.name, &error);
+			return call_failed(r, call->method, &error);
 		*ret_over = r == 0;
 		if (r > 0)
-			status = call_put_reply(message, true);
+			status = call_put_reply(call->method, message, true);
 	}
 	return status;
 }
 
-static int finish(struct stream_call *call)
+/* The one reply to a stream of requests. */
+static int receive_reply(struct stream_call *call)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	const ProtobufCMessage *reply;
+	const struct ipc_raw_message *reply;
 	int r;
 
-	r = ipc_rpc_stream_finish(call->stream, &call->method->method, IPC_NEVER, &reply, &error);
-	if (r < 0)
-		return call_failed(r, call->method->method.name, &error);
-	return call_put_reply(reply, false);
+	r = ipc_raw_stream_receive(call->stream, IPC_NEVER, &reply, &error);
+	if (r <= 0)
+		return call_failed(r ? r : -ENOMSG, call->method, &error);
+	return call_put_reply(call->method, reply, false);
 }
 
 /* --- Requests ------------------------------------------------------------------- */
 
-static int send_one(struct stream_call *call, json_t *json)
+static int send_one(struct stream_call *call, const struct schema_message *request)
 {
-	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct schema_context context = { .ipc = call->ipc };
-	ProtobufCMessage *request;
-	int status, r;
+	static const struct ipc_error none = IPC_ERROR_INIT;
+	int r = ipc_raw_stream_send(call->stream, &request->raw, IPC_NEVER);
 
-	status = call_make_request(call->method, json, &context, &request);
-	if (!status) {
-		r = ipc_rpc_stream_send(call->stream, &call->method->method, IPC_NEVER, request);
-		protobuf_c_message_free_unpacked(request, NULL);
-		if (r < 0)
-			status = call_failed(r, call->method->method.name, &error);
-	}
-	schema_context_done(&context);
-	return status;
+	return r < 0 ? call_failed(r, call->method, &none) : STATUS_OK;
 }
 
 /* Prints replies that arrive meanwhile, so that neither side waits for the other. */
@@ -87,7 +77,12 @@ static int send_input(struct stream_call *call)
 	int status = STATUS_OK;
 
 	while (!status && !over && (json = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, &error))) {
-		status = send_one(call, json);
+		struct schema_message request = { .ipc = call->ipc };
+
+		status = call_encode(call->method, json, &request);
+		if (!status)
+			status = send_one(call, &request);
+		schema_message_done(&request);
 		if (!status && call->method->streams_out)
 			status = receive(call, 0, &over);
 	}
@@ -96,74 +91,40 @@ static int send_input(struct stream_call *call)
 	return status;
 }
 
-static int run_in(struct stream_call *call, const char *text)
-{
-	json_t *json;
-	bool over;
-	int status;
-
-	if (!text || !strcmp(text, "-")) {
-		status = send_input(call);
-	} else {
-		status = call_read_json(text, &json);
-		if (!status)
-			status = send_one(call, json);
-	}
-	if (status)
-		return status;
-	if (!call->method->streams_out)
-		return finish(call);
-	ipc_stream_end(call->stream);
-	return receive(call, IPC_NEVER, &over);
-}
-
-/* --- Both ----------------------------------------------------------------------- */
-
-static int open_stream(struct stream_call *call, struct ipc_proxy *proxy,
-		       const ProtobufCMessage *request)
+/* request: the only one; NULL: they come from standard input. */
+static int run(struct stream_call *call, struct ipc_proxy *proxy,
+	       const struct schema_message *request)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	int r;
-
-	r = ipc_rpc_stream_open(proxy, &call->method->method, /* options= */ NULL, request,
-				&call->stream, &error);
-	return r < 0 ? call_failed(r, call->method->method.name, &error) : STATUS_OK;
-}
-
-/* One request, and a stream of replies. */
-static int run_out(struct stream_call *call, struct ipc_proxy *proxy, const char *text)
-{
-	struct schema_context context = { .ipc = call->ipc };
-	ProtobufCMessage *request;
-	json_t *json;
 	bool over;
-	int status;
+	int status, r;
 
-	status = call_read_json(text ? text : "{}", &json);
-	if (status)
-		return status;
-	status = call_make_request(call->method, json, &context, &request);
+	r = ipc_raw_stream_open(proxy, call->method->code, /* options= */ NULL, &call->stream,
+				&error);
+	if (r < 0)
+		return call_failed(r, call->method, &error);
+	status = request ? send_one(call, request) : send_input(call);
 	if (!status) {
-		status = open_stream(call, proxy, request);
-		protobuf_c_message_free_unpacked(request, NULL);
+		ipc_stream_end(call->stream);
+		status = call->method->streams_out ? receive(call, IPC_NEVER, &over) :
+						     receive_reply(call);
 	}
-	schema_context_done(&context);
-	return status ? status : receive(call, IPC_NEVER, &over);
+	ipc_stream_unref(call->stream);
+	return status;
 }
 
 int call_stream(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,
 		const char *text)
 {
 	struct stream_call call = { .ipc = ipc, .method = method };
+	struct schema_message request = { .ipc = ipc };
 	int status;
 
-	if (!method->streams_in) {
-		status = run_out(&call, proxy, text);
-	} else {
-		status = open_stream(&call, proxy, /* request= */ NULL);
-		if (!status)
-			status = run_in(&call, text);
-	}
-	ipc_stream_unref(call.stream);
+	if (method->streams_in && (!text || !strcmp(text, "-")))
+		return run(&call, proxy, NULL);
+	status = call_encode_text(method, text, &request);
+	if (!status)
+		status = run(&call, proxy, &request);
+	schema_message_done(&request);
 	return status;
 }

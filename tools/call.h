@@ -8,21 +8,23 @@
 
 #include "schema.h"
 
-/* Parses a text, or standard input if it is "-". */
-int call_read_json(const char *text, json_t **ret_json);
+/* Makes a request of JSON, whose reference it takes. In any case, the caller ends with
+ * schema_message_done(). */
+int call_encode(const struct schema_method *method, json_t *json, struct schema_message *request);
+
+/* The same of a text, or of standard input if that is "-"; NULL: {}. */
+int call_encode_text(const struct schema_method *method, const char *text,
+		     struct schema_message *request);
 
 /* Prints where JSON is not valid. */
 int call_bad_json(const json_error_t *error);
 
-/* Makes a request of JSON, whose reference it takes. */
-int call_make_request(const struct schema_method *method, json_t *json,
-		      struct schema_context *context, ProtobufCMessage **ret_request);
-
 /* Prints a reply; as one line if more follow. */
-int call_put_reply(const ProtobufCMessage *reply, bool line);
+int call_put_reply(const struct schema_method *method, const struct ipc_raw_message *reply,
+		   bool line);
 
-/* Prints why a call failed: r is its -errno, what the method. */
-int call_failed(int r, const char *what, const struct ipc_error *error);
+/* Prints why a call failed: r is its -errno. */
+int call_failed(int r, const struct schema_method *method, const struct ipc_error *error);
 
 /* Calls a method with streams. text: JSON, "-" or NULL, as on the command line. */
 int call_stream(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,

@@ -11,9 +11,9 @@
 #include <time.h>
 
 #include "capture.h"
+#include "clock.h"
 #include "ipcbus-monitor.h"
 #include "ipcctl.h"
-#include "stop.h"
 
 #define MAGIC_NS 0xa1b23c4dU
 #define LINK_USER0 147

@@ -230,6 +230,10 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 		find(finding, unknown, "no bus to look for a service manager");
 	} else if (facts->manager > 0) {
 		find(finding, ok, "a service manager runs on %s", facts->device);
+	} else if (facts->manager == -ETIMEDOUT || facts->manager == -EHOSTDOWN) {
+		find(finding, error, "the service manager on %s %s", facts->device,
+		     facts->manager == -ETIMEDOUT ? "does not reply" : "is frozen");
+		fix(finding, "systemctl restart ipcbus-servicemanager; see also ipcctl stats");
 	} else if (facts->manager < 0) {
 		find(finding, unknown, "cannot find out whether a service manager runs: %s",
 		     strerror(-facts->manager));
@@ -243,6 +247,11 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 
 static void check_policy(const struct facts *facts, struct finding *finding)
 {
+	if (facts->policy_error[0]) {
+		find(finding, error, "the policy is not valid: %s", facts->policy_error);
+		fix(finding, "correct it, and check it: servicemanager --check-policy");
+		return;
+	}
 	if (facts->policy > 0)
 		find(finding, ok, "/etc/ipcbus/policy.d has %d file%s", facts->policy,
 		     facts->policy == 1 ? "" : "s");

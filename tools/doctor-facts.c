@@ -10,19 +10,22 @@
 #include <glob.h>
 #include <grp.h>
 #include <libkmod.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ipc/ipc.h>
 
 #include "doctor.h"
-#include "process.h"
+#include "user.h"
 
+#define MANAGER_TIMEOUT_USEC 5000000
 #define SECURE_BOOT "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 /* --- Files under the root -------------------------------------------------------- */
@@ -210,6 +213,25 @@ static void look_at_dkms(struct facts *facts)
 
 /* --- The device, the driver, the manager --------------------------------------------- */
 
+/* 1: it replies; 0: there is none; or -errno. */
+static int ping_manager(const char *path)
+{
+	ipc_auto(ipc_proxy_unref) struct ipc_proxy *manager = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	int r = ipc_wait_manager(path, 0);
+
+	if (r == 1)
+		r = ipc_open(&ipc, path);
+	if (!ipc)
+		return r;
+	r = ipc_set_timeout(ipc, MANAGER_TIMEOUT_USEC);
+	if (r == 0)
+		r = ipc_get_manager(ipc, &manager);
+	if (r == 0)
+		r = ipc_proxy_ping(manager, /* error= */ NULL);
+	return r == 0 ? 1 : r == -ENOTCONN ? 0 : r;
+}
+
 static void look_at_device(struct facts *facts)
 {
 	struct group *group;
@@ -228,7 +250,7 @@ static void look_at_device(struct facts *facts)
 		snprintf(facts->group, sizeof(facts->group), "%s", group->gr_name);
 	else
 		snprintf(facts->group, sizeof(facts->group), "%u", st.st_gid);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		facts->open_error = -errno;
 		return;
@@ -238,7 +260,7 @@ static void look_at_device(struct facts *facts)
 		facts->info_error = -errno;
 	close(fd);
 	if (!facts->info_error)
-		facts->manager = ipc_wait_manager(path, 0);
+		facts->manager = ping_manager(path);
 }
 
 static int is_policy(const struct dirent *entry)
@@ -246,6 +268,38 @@ static int is_policy(const struct dirent *entry)
 	const char *dot = strrchr(entry->d_name, '.');
 
 	return entry->d_name[0] != '.' && dot && !strcmp(dot, ".conf");
+}
+
+/* Runs the service manager's own check, whose first line says what is wrong. Its status is 1
+ * then. Any other says nothing about the policy: it may not be installed. */
+static void check_policy(struct facts *facts, char *folder)
+{
+	char *const argv[] = { "servicemanager", "--check-policy", "--policy", folder, NULL };
+	posix_spawn_file_actions_t actions;
+	char first[512] = "", rest[512];
+	int ends[2], wstatus = 0;
+	FILE *file;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ))
+		pid = 0;
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	file = fdopen(ends[0], "r");
+	if (file && fgets(first, sizeof(first), file))
+		while (fgets(rest, sizeof(rest), file))
+			;
+	if (file)
+		fclose(file);
+	first[strcspn(first, "\n")] = '\0';
+	if (pid && waitpid(pid, &wstatus, 0) == pid && WIFEXITED(wstatus) &&
+	    WEXITSTATUS(wstatus) == 1)
+		snprintf(facts->policy_error, sizeof(facts->policy_error), "%s", first);
 }
 
 static void look_at_policy(struct facts *facts)
@@ -262,6 +316,8 @@ static void look_at_policy(struct facts *facts)
 	for (int i = 0; i < facts->policy; i++)
 		free(entries[i]);
 	free(entries);
+	if (facts->policy)
+		check_policy(facts, path);
 }
 
 void facts_gather(struct facts *facts)

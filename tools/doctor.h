@@ -36,8 +36,10 @@
  * @open_error: 0, or -errno of open(@device)
  * @info: version and features of the driver
  * @info_error: 0, or -errno of IPCBUS_IOC_INFO
- * @manager: 1: a service manager runs, 0: none, or -errno
+ * @manager: 1: a service manager replies, 0: there is none, or -errno: -ETIMEDOUT: it does not
+ *	reply
  * @policy: number of policy files, or -errno
+ * @policy_error: what the service manager finds wrong in them, or ""
  */
 struct facts {
 	const char *root;
@@ -63,6 +65,7 @@ struct facts {
 	int info_error;
 	int manager;
 	int policy;
+	char policy_error[512];
 };
 
 /* The caller sets root and device, and the rest to zero. */

@@ -25,7 +25,10 @@ static void put_quoted(FILE *file, const char *text)
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
 			fputc('\\', file);
-		fputc((unsigned char)*text < ' ' ? '?' : *text, file);
+		if (*text == '\n')
+			fputs("\\n", file);
+		else
+			fputc((unsigned char)*text < ' ' ? '?' : *text, file);
 	}
 	fputc('"', file);
 }
@@ -57,11 +60,10 @@ static void put_edge(FILE *file, const json_t *edge)
 	if (oneways)
 		snprintf(label + strlen(label), sizeof(label) - strlen(label), "\n%lld oneways",
 			 (long long)oneways);
-	fprintf(file, " [penwidth=%.1f%s, label=\"", width_of(calls + oneways),
+	fprintf(file, " [penwidth=%.1f%s, label=", width_of(calls + oneways),
 		failed ? ", color=red" : "");
-	for (const char *c = label; *c; c++)
-		fprintf(file, *c == '\n' ? "\\n" : *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-	fputs("\"];\n", file);
+	put_quoted(file, label);
+	fputs("];\n", file);
 }
 
 void draw_dot(FILE *file, const json_t *edges)

@@ -4,7 +4,6 @@
  * it. With --json it is an object.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -15,11 +14,24 @@
 #include <ipc/ipc.h>
 
 #include "ipcctl.h"
+#include "text.h"
 
-struct ctl ctl;
-
-void print_error(FILE *file, int status, const char *hint, const char *text)
+static const char *origin_of(const struct ipc_error *error)
 {
+	static const char *const names[] = {
+		[IPC_ORIGIN_HERE] = "here",
+		[IPC_ORIGIN_BUS] = "bus",
+		[IPC_ORIGIN_PEER] = "service",
+		[IPC_ORIGIN_BEHIND] = "behind",
+	};
+
+	return error && error->origin <= IPC_ORIGIN_BEHIND ? names[error->origin] : NULL;
+}
+
+void print_error(FILE *file, int status, const char *hint, const struct ipc_error *reported,
+		 const char *text)
+{
+	const char *cause = reported && reported->cause ? ipc_strerror(reported->cause) : NULL;
 	json_t *error;
 
 	if (!ctl.json) {
@@ -28,26 +40,48 @@ void print_error(FILE *file, int status, const char *hint, const char *text)
 			fprintf(file, "ipcctl: %s\n", hint);
 		return;
 	}
-	error = json_pack("{s:s, s:i, s:s*}", "error", text, "status", status, "hint", hint);
+	error = json_pack("{s:s, s:i, s:s*, s:s*, s:s*}", "error", text, "status", status, "hint",
+			  hint, "origin", origin_of(reported), "cause", cause);
 	if (error)
 		json_dumpf(error, file, JSON_COMPACT);
 	fputs(error ? "\n" : "{\"error\":\"out of memory\"}\n", file);
 	json_decref(error);
 }
 
-int fail_with(int status, const char *hint, const char *format, ...)
+static int fail_text(int status, const char *hint, const struct ipc_error *reported,
+		     const char *format, va_list args)
 {
 	char *text;
-	va_list args;
 	int n;
 
 	fflush(stdout);
-	va_start(args, format);
 	n = vasprintf(&text, format, args);
-	va_end(args);
-	print_error(stderr, status, hint, n < 0 ? "out of memory" : text);
+	if (n >= 0)
+		text_clean(text);
+	print_error(stderr, status, hint, reported, n < 0 ? "out of memory" : text);
 	if (n >= 0)
 		free(text);
+	return status;
+}
+
+int fail_with(int status, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail_text(status, hint, /* reported= */ NULL, format, args);
+	va_end(args);
+	return status;
+}
+
+int fail_reported(int status, const char *hint, const struct ipc_error *reported,
+		  const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail_text(status, hint, reported, format, args);
+	va_end(args);
 	return status;
 }
 
@@ -98,34 +132,4 @@ static const char *hint_of(int error)
 int fail_errno(int error, const char *what)
 {
 	return fail_with(status_of(error), hint_of(error), "%s: %s", what, ipc_strerror(error));
-}
-
-int parse_number(const char *what, const char *text, unsigned long min, unsigned long max,
-		 unsigned long *ret_number)
-{
-	unsigned long number;
-	char *end;
-
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	if (errno || !isdigit((unsigned char)*text) || *end || number < min || number > max)
-		return fail_with(STATUS_USAGE, NULL,
-				 "%s takes a number from %lu to %lu, not \"%s\"", what, min, max,
-				 text);
-	*ret_number = number;
-	return 0;
-}
-
-int parse_seconds(const char *what, const char *text, unsigned int *ret_ms)
-{
-	double seconds;
-	char *end;
-
-	seconds = strtod(text, &end);
-	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
-		return fail_with(STATUS_USAGE, NULL,
-				 "%s takes seconds from 0.001 to 86400, not \"%s\"", what, text);
-	/* 0.1 may be stored as a little less. */
-	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
-	return 0;
 }

@@ -7,12 +7,19 @@
  *   verb-*.c      one verb each, and what only it needs
  *   out.c         standard output: tables, lines, colors, JSON
  *   fail.c        standard error and the exit status
+ *   ctl.c         the options of every verb
+ *   number.c      numbers of the command line
  *   stop.c        what ends a run: --timeout, signals
+ *   clock.h       the time
  *   bus.c         a connection, the service manager and its list of names
  *   state.c       the driver's files about a bus
  *   process.c     what the system knows of a process
+ *   user.c        what it knows of a user
  *   value.c       JSON values
- *   schema*.c     a service's description of itself; its messages as JSON and back
+ *   text.c        texts of others
+ *   base64.c      bytes in JSON
+ *   wire.c        bytes of protobuf
+ *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
  *   capture.c     records in a file
@@ -132,26 +139,26 @@ struct verb {
 	int (*run)(int argc, char **argv);
 };
 
+struct ipc_error;
+
 /* --- Failing (fail.c) ---------------------------------------------------------- */
 
 /* Prints what failed and, in a second line, what to do (hint, or NULL). Returns status. */
 int fail_with(int status, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Prints such an error to another stream. */
-void print_error(FILE *file, int status, const char *hint, const char *text);
+/* The same; with --json also the origin and the cause of the error that a call reported. */
+int fail_reported(int status, const char *hint, const struct ipc_error *reported,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Prints such an error to another stream. reported may be NULL. */
+void print_error(FILE *file, int status, const char *hint, const struct ipc_error *reported,
+		 const char *text);
 
 /* fail_with() for no memory. */
 int fail_memory(void);
 
 /* fail_with() for a negative errno of libipc or the system; what: what failed. */
 int fail_errno(int error, const char *what);
-
-/* A number from min to max; what: the option, for the message. 0, or a status. */
-int parse_number(const char *what, const char *text, unsigned long min, unsigned long max,
-		 unsigned long *ret_number);
-
-/* Seconds with up to three decimals, 1 ms to a day, as milliseconds. 0, or a status. */
-int parse_seconds(const char *what, const char *text, unsigned int *ret_ms);
 
 #endif

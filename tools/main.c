@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ipcctl.h"
+#include "number.h"
 #include "stop.h"
 #include "verbs.h"
 
@@ -143,7 +144,7 @@ static int common_option(const struct verb *verb, int key, const char *value)
 	case KEY_COLOR:
 		return color_option(value);
 	case KEY_TIMEOUT:
-		return parse_seconds("--timeout", value, &ctl.timeout_ms);
+		return number_parse_seconds("--timeout", value, &ctl.timeout_ms);
 	default:
 		/* getopt has printed what is wrong. */
 		fprintf(stderr, "ipcctl: see ipcctl %s%s--help\n", verb ? verb->name : "",
@@ -172,9 +173,9 @@ static int set_option(const struct verb_option *option, const char *value)
 
 	snprintf(name, sizeof(name), "--%s", option->name);
 	if (option->number)
-		return parse_number(name, value, option->min, option->max, option->number);
+		return number_parse(name, value, option->min, option->max, option->number);
 	if (option->ms)
-		return parse_seconds(name, value, option->ms);
+		return number_parse_seconds(name, value, option->ms);
 	if (option->text)
 		*option->text = value;
 	else

@@ -63,6 +63,11 @@ $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o $(TOOLS)/tests/trace-rules.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
+# A service with many names, for live-list.
+$(TOOLS)/tests/many: %: %.o | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $< $(LIBIPC)
+
 # A module that the kernel refuses, for live-doctor.
 $(TOOLS)/other-kernel.bin: $(DRIVER_KO)
 	$(call msg,SED,$@)
@@ -82,11 +87,12 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-ALL += $(TOOLS)/other-kernel.bin $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
+ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man
 GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_RAW_TESTS += tools/tests/live-doctor
-GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin
+GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
+PRODUCTS += $(IPCCTL)
 INSTALLS += install-tools
 
 ifneq ($(filter asan,$(HOST_WAYS)),)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "bus.h"
+#include "clock.h"
 #include "ipcctl.h"
 #include "monitor.h"
 #include "stop.h"
@@ -62,7 +63,8 @@ int monitor_open(struct monitor **ret_monitor, unsigned int flags, pid_t pid, si
 	monitor->userdata = userdata;
 	status = bus_open_sized(&monitor->ipc, REGION_SIZE);
 	if (!status) {
-		r = ipc_monitor(monitor->ipc, flags, pid, max_data, on_record, monitor);
+		r = ipc_monitor(monitor->ipc, flags, pid, max_data, on_record, monitor,
+				/* ret_slot= */ NULL);
 		status = r < 0 ? fail_to_open(r) : STATUS_OK;
 	}
 	if (status)

@@ -4,6 +4,7 @@
  * look that up in the driver's state.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,128 +13,240 @@
 #include <unistd.h>
 
 #include <ipc/monitor.h>
+#include <ipc/rpc.h>
 
+#include "base64.h"
 #include "bus.h"
+#include "clock.h"
 #include "ipcctl.h"
 #include "names.h"
 #include "process.h"
 #include "schema.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
+#include "text.h"
 #include "value.h"
+
+/* So many services are asked at once, and all have so long. */
+#define MAX_OPEN 32
+#define LIMIT_NS UINT64_C(5000000000)
+
+/**
+ * struct known - what was built of a service when it was first needed
+ * @built: @schema was built
+ * @schema: NULL: the service did not describe itself, or not as protoc would
+ */
+struct known {
+	bool built;
+	struct schema *schema;
+};
 
 /**
  * struct names - all that is known
  * @services: an array of objects: name, pid, node and, if the service described itself,
  *	interface and set (the descriptors in base64)
- * @schemas: the schema of each of @services, or NULL
+ * @known: one for each of @services
+ * @nodes: indices into @services by "PID/NODE"
  * @processes: names by pid as text
  * @live: pids are those of this machine, now; else those of a file
  */
 struct names {
 	json_t *services;
-	struct schema **schemas;
+	struct known *known;
+	json_t *nodes;
 	json_t *processes;
 	bool live;
 };
 
-/* --- Learning ------------------------------------------------------------------- */
+/* --- Services and their nodes ------------------------------------------------------- */
 
-/* The driver's line about the handle of a proxy. */
-static const json_t *handle_of(const json_t *state, const struct ipc_proxy *proxy)
+/* The driver's lines about our own handles, by number. */
+static json_t *own_handles(const json_t *state)
 {
-	json_int_t number = (json_int_t)(ipc_proxy_id(proxy) >> 1) - 1;
-	json_t *proc, *handle;
-	size_t i, j;
+	json_t *procs = value_index(json_object_get(state, "proc"), "proc");
+	json_t *own = json_array(), *handles, *handle;
+	size_t i;
 
-	json_array_foreach(json_object_get(state, "proc"), i, proc) {
-		if (value_number(proc, "pid") != getpid())
-			continue;
-		json_array_foreach(json_object_get(state, "handle"), j, handle)
-			if (value_number(handle, "proc") == value_number(proc, "proc") &&
-			    value_number(handle, "handle") == number)
-				return handle;
-	}
-	return NULL;
+	json_array_foreach(json_object_get(state, "handle"), i, handle)
+		if (value_number(value_indexed(procs, value_number(handle, "proc")), "pid") ==
+		    getpid())
+			own = value_append(own, json_incref(handle));
+	handles = value_index(own, "handle");
+	json_decref(procs);
+	json_decref(own);
+	return handles;
 }
 
-/* Adds a service with what it says of itself. Returns services or, without memory, NULL. */
-static json_t *add_service(json_t *services, const char *name, struct ipc_proxy *proxy,
-			   const json_t *state)
+static json_t *service_new(const char *name, const struct ipc_proxy *proxy, const json_t *handles)
 {
-	const json_t *handle = handle_of(state, proxy);
-	Ipc__Description *description;
-	json_t *service;
+	const json_t *handle = value_indexed(handles, (json_int_t)(ipc_proxy_id(proxy) >> 1) - 1);
 
-	service = json_pack("{s:s, s:I, s:I}", "name", name, "pid", value_number(handle, "pid"),
-			    "node", value_number(handle, "node"));
-	if (ipc_rpc_describe(proxy, &description, NULL) == 0) {
-		if (description->interface)
-			service = value_set(service, "interface",
-					    json_string(description->interface));
-		service = value_set(service, "set",
-				    base64_encode(description->descriptor_set.data,
-						  description->descriptor_set.len));
-		ipc_rpc_free(&description->base);
+	return json_pack("{s:s, s:I, s:I}", "name", name, "pid", value_number(handle, "pid"),
+			 "node", value_number(handle, "node"));
+}
+
+/* --- Asking services ---------------------------------------------------------------- */
+
+/* A service is asked for its interface. open: how many are being asked. */
+struct question {
+	json_t *service;
+	size_t *open;
+};
+
+static void on_description(int result, struct ipc_raw_message *reply,
+			   const struct ipc_error *error, void *userdata)
+{
+	struct question *question = userdata;
+	Ipc__Description *description;
+	const void *data;
+	size_t size;
+
+	(void)error;
+	--*question->open;
+	if (result < 0 || ipc_payload_message(reply->data, reply->size, &data, &size) < 0)
+		return;
+	description = ipc__description__unpack(NULL, size, data);
+	if (!description)
+		return;
+	/* Without memory, its methods stay numbers. */
+	if (description->interface)
+		json_object_set_new(question->service, "interface",
+				    text_json(description->interface));
+	json_object_set_new(question->service, "set",
+			    base64_encode(description->descriptor_set.data,
+					  description->descriptor_set.len));
+	ipc__description__free_unpacked(description, NULL);
+}
+
+/* Sends the question; it ends by the deadline. */
+static void ask(struct ipc_proxy *proxy, struct question *question, uint64_t deadline)
+{
+	const struct ipc_raw_message request = { .code = IPC_CODE_DESCRIBE };
+	uint64_t now = clock_ns();
+	const struct ipc_options options = { .timeout_usec = (deadline - now) / 1000 + 1 };
+
+	if (now < deadline && ipc_raw_call_async(proxy, &request, &options, on_description,
+						 question, /* ret_slot= */ NULL) == 0)
+		++*question->open;
+}
+
+/* Asks all services; one that does not reply in time has no interface. questions must stay
+ * until the connection is closed. */
+static void ask_all(struct names *names, struct ipc *ipc, struct ipc_proxy *const *proxies,
+		    struct question *questions, size_t *open)
+{
+	uint64_t deadline = clock_ns() + LIMIT_NS;
+	size_t i = 0, n = json_array_size(names->services);
+	int r = 0;
+
+	while (r >= 0 && (i < n || *open)) {
+		if (i < n && *open < MAX_OPEN) {
+			questions[i].service = json_array_get(names->services, i);
+			questions[i].open = open;
+			ask(proxies[i], &questions[i], deadline);
+			i++;
+			continue;
+		}
+		r = ipc_process(ipc);
+		if (r == 0)
+			r = ipc_wait(ipc, 1000000);
+		if (r == -EINTR)
+			r = 0;
 	}
-	return value_append(services, service);
+}
+
+/* First all proxies, so that the driver's file has a handle of each. The last one is the
+ * service manager's. */
+static size_t find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *manager,
+		       const json_t *rows, struct ipc_proxy **proxies)
+{
+	json_t *state = NULL, *handles = NULL, *row;
+	size_t i, n = 0;
+	int r = 0;
+
+	json_array_foreach(rows, i, row) {
+		if (r != -ETIMEDOUT)
+			r = ipc_get_name(ipc, value_text(row, "name"), &proxies[i]);
+		if (r < 0)
+			proxies[i] = NULL;
+	}
+	if (state_read("state", &state))
+		return 0;
+	handles = own_handles(state);
+	for (i = 0; i <= json_array_size(rows); i++) {
+		row = json_array_get(rows, i);
+		if (row && !proxies[i])
+			continue;
+		/* Those that were found move together. */
+		proxies[n] = row ? proxies[i] : ipc_proxy_ref(manager);
+		names->services = value_append(
+			names->services, service_new(row ? value_text(row, "name") :
+							   "servicemanager", proxies[n], handles));
+		n++;
+	}
+	json_decref(handles);
+	json_decref(state);
+	return n;
 }
 
 /* Without a service manager or permission, names are missing. That is no error. */
-static void learn(struct names *names)
+static void learn(struct names *names, bool describe)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	json_t *rows = NULL, *state = NULL, *row;
-	struct ipc_proxy **proxies;
-	size_t i;
+	struct service_manager *manager = NULL;
+	struct question *questions = NULL;
+	struct ipc_proxy **proxies = NULL;
+	struct ipc *ipc = NULL;
+	json_t *rows = NULL;
+	size_t n = 0, open = 0;
 
-	if (bus_manager(&ipc, &manager) || ipc_wait_manager(ctl_device(), 0) != 1 ||
-	    bus_list(manager, "", &rows))
-		return;
-	proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
-	/* First all proxies, so that the driver's file has a handle of each. */
-	json_array_foreach(rows, i, row)
-		if (proxies && ipc_get_name(ipc, value_text(row, "name"), &proxies[i]) < 0)
-			proxies[i] = NULL;
-	if (proxies && !state_read("state", &state)) {
-		json_array_foreach(rows, i, row)
-			if (proxies[i])
-				names->services = add_service(names->services,
-							      value_text(row, "name"), proxies[i],
-							      state);
-		names->services = add_service(names->services, "servicemanager",
-					      service_manager_proxy(manager), state);
+	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
+	    !bus_list(manager, "", &rows)) {
+		proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
+		questions = calloc(json_array_size(rows) + 1, sizeof(*questions));
 	}
-	for (i = 0; proxies && i < json_array_size(rows); i++)
+	if (proxies && questions)
+		n = find_all(names, ipc, service_manager_proxy(manager), rows, proxies);
+	if (describe && n && names->services)
+		ask_all(names, ipc, proxies, questions, &open);
+	for (size_t i = 0; i < n; i++)
 		ipc_proxy_unref(proxies[i]);
+	service_manager_unref(manager);
+	ipc_unref(ipc);
+	free(questions);
 	free(proxies);
-	json_decref(state);
 	json_decref(rows);
 }
 
-/* A set that is not valid leaves NULL. */
-static int build_schemas(struct names *names)
+/* --- All names ---------------------------------------------------------------------- */
+
+static const char *key_of(char *key, size_t size, json_int_t pid, json_int_t node)
 {
-	json_t *service;
-	size_t i;
-
-	names->schemas = calloc(json_array_size(names->services) + 1, sizeof(struct schema *));
-	if (!names->schemas)
-		return -1;
-	json_array_foreach(names->services, i, service) {
-		const char *interface = json_string_value(json_object_get(service, "interface"));
-		size_t size;
-		void *set = base64_decode(json_object_get(service, "set"), &size);
-
-		if (set && interface && schema_new(set, size, interface, &names->schemas[i]) < 0)
-			names->schemas[i] = NULL;
-		free(set);
-	}
-	return 0;
+	snprintf(key, size, "%lld/%lld", (long long)pid, (long long)node);
+	return key;
 }
 
-struct names *names_new(void)
+/* After services and processes are complete. Returns names or, without memory, NULL. */
+static struct names *finish(struct names *names)
+{
+	json_t *service;
+	char key[48];
+	size_t i;
+
+	names->nodes = json_object();
+	names->known = calloc(json_array_size(names->services) + 1, sizeof(*names->known));
+	/* The first name of a node is the one that is shown. */
+	json_array_foreach(names->services, i, service) {
+		key_of(key, sizeof(key), value_number(service, "pid"),
+		       value_number(service, "node"));
+		if (!json_object_get(names->nodes, key))
+			json_object_set_new(names->nodes, key, json_integer(i));
+	}
+	if (!names->services || !names->processes || !names->nodes || !names->known)
+		return names_free(names);
+	return names;
+}
+
+struct names *names_new(bool describe)
 {
 	struct names *names = calloc(1, sizeof(*names));
 
@@ -142,20 +255,19 @@ struct names *names_new(void)
 	names->live = true;
 	names->services = json_array();
 	names->processes = json_object();
-	learn(names);
-	if (!names->services || !names->processes || build_schemas(names) < 0)
-		return names_free(names);
-	return names;
+	learn(names, describe);
+	return finish(names);
 }
 
 struct names *names_free(struct names *names)
 {
 	if (!names)
 		return NULL;
-	for (size_t i = 0; names->schemas && i < json_array_size(names->services); i++)
-		schema_free(names->schemas[i]);
-	free(names->schemas);
+	for (size_t i = 0; names->known && i < json_array_size(names->services); i++)
+		schema_free(names->known[i].schema);
+	free(names->known);
 	json_decref(names->services);
+	json_decref(names->nodes);
 	json_decref(names->processes);
 	free(names);
 	return NULL;
@@ -182,9 +294,7 @@ struct names *names_from_json(const json_t *json)
 		return NULL;
 	names->services = copy_of(json_object_get(json, "services"), JSON_ARRAY);
 	names->processes = copy_of(json_object_get(json, "processes"), JSON_OBJECT);
-	if (!names->services || !names->processes || build_schemas(names) < 0)
-		return names_free(names);
-	return names;
+	return finish(names);
 }
 
 void names_learn(struct names *names, const json_t *processes)
@@ -195,23 +305,18 @@ void names_learn(struct names *names, const json_t *processes)
 
 /* --- Names ---------------------------------------------------------------------- */
 
-/* Index of the service at a node; if there is none, the number of services. */
+/* Index of the service at a node, or the number of services. */
 static size_t index_of(const struct names *names, uint32_t pid, uint32_t node)
 {
-	json_t *service;
-	size_t i;
+	char key[48];
+	const json_t *index = json_object_get(names->nodes, key_of(key, sizeof(key), pid, node));
 
-	json_array_foreach(names->services, i,
-			   service) if (value_number(service, "pid") == (json_int_t)pid &&
-					value_number(service, "node") == (json_int_t)node) return i;
-	return json_array_size(names->services);
+	return index ? (size_t)json_integer_value(index) : json_array_size(names->services);
 }
 
 const char *names_service(const struct names *names, uint32_t pid, uint32_t node)
 {
-	const json_t *service = json_array_get(names->services, index_of(names, pid, node));
-
-	return json_string_value(json_object_get(service, "name"));
+	return value_text(json_array_get(names->services, index_of(names, pid, node)), "name");
 }
 
 void names_target(const struct names *names, uint32_t pid, uint32_t node, char *text, size_t size)
@@ -222,26 +327,63 @@ void names_target(const struct names *names, uint32_t pid, uint32_t node, char *
 		snprintf(text, size, "%s", service);
 	else
 		snprintf(text, size, "%" PRIu32 "/%" PRIu32, pid, node);
+	text_clean(text);
 }
 
 static const struct schema_method *method_of(const struct names *names, uint32_t pid, uint32_t node,
 					     uint32_t code)
 {
-	const struct schema *schema = names->schemas[index_of(names, pid, node)];
+	size_t i = index_of(names, pid, node), size;
+	const json_t *service = json_array_get(names->services, i);
+	const char *interface = value_text(service, "interface");
+	struct known *known = &names->known[i];
+	void *set;
 
-	return schema ? schema_find_code(schema, code) : NULL;
+	if (!known->built && interface) {
+		set = base64_decode(json_object_get(service, "set"), &size);
+		if (set && schema_new(set, size, interface, &known->schema) < 0)
+			known->schema = NULL;
+		free(set);
+	}
+	known->built = true;
+	return known->schema ? schema_find_code(known->schema, code) : NULL;
 }
 
 void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		  char *text, size_t size)
 {
 	const struct schema_method *method = method_of(names, pid, node, code);
-	const char *name = method ? method->method.name : schema_builtin(code);
+	const char *name = method ? method->name : schema_builtin(code);
 
 	if (name)
 		snprintf(text, size, "%s", name);
 	else
 		snprintf(text, size, "%#" PRIx32, code);
+}
+
+static json_t *text_of(const char *text)
+{
+	return text ? base64_text(text, strlen(text)) : NULL;
+}
+
+/* An ipc.Error, as schema_decode() would show it. */
+static json_t *decode_error(const void *data, size_t size)
+{
+	Ipc__Error *error;
+	json_t *json;
+
+	if (ipc_payload_message(data, size, &data, &size) < 0)
+		return NULL;
+	error = ipc__error__unpack(NULL, size, data);
+	if (!error)
+		return NULL;
+	json = json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(error->name), "message",
+			 text_of(error->message), "number",
+			 error->has_number ? json_integer(error->number) : NULL, "details",
+			 error->has_details ? base64_encode(error->details.data,
+							    error->details.len) : NULL);
+	ipc__error__free_unpacked(error, NULL);
+	return json;
 }
 
 json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
@@ -250,12 +392,11 @@ json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uin
 	const struct schema_method *method = method_of(names, pid, node, code);
 
 	if (kind == IPC_RECORD_ERROR)
-		return schema_decode(&ipc__error__descriptor, data, size);
+		return decode_error(data, size);
 	if (!method)
 		return NULL;
-	return schema_decode(kind == IPC_RECORD_REPLY ? method->method.reply :
-							method->method.request,
-			     data, size);
+	return schema_decode(kind == IPC_RECORD_REPLY ? method->reply : method->request, data,
+			     size);
 }
 
 const char *names_known(const struct names *names, uint32_t pid)
@@ -291,4 +432,5 @@ void names_process(struct names *names, uint32_t pid, char *text, size_t size)
 		snprintf(text, size, "%" PRIu32, pid);
 	else
 		snprintf(text, size, "?");
+	text_clean(text);
 }

@@ -7,13 +7,14 @@
 #define IPCCTL_NAMES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct names;
 
-/* Asks the service manager, the services and the driver. What they do not say is missing.
- * NULL: no memory. */
-struct names *names_new(void);
+/* Asks the service manager and the driver and, if describe, the services for their methods. All
+ * have 5 seconds. What they do not say is missing. NULL: no memory. */
+struct names *names_new(bool describe);
 struct names *names_free(struct names *names);
 
 /* The same to and from JSON, for files. NULL: no memory. */

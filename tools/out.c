@@ -12,6 +12,7 @@
 
 #include "ipcctl.h"
 #include "out.h"
+#include "text.h"
 
 static bool colored(void)
 {
@@ -39,14 +40,6 @@ const char *out_plain(void)
 
 /* --- Cells ---------------------------------------------------------------------- */
 
-static char *strip_control(char *text)
-{
-	for (char *c = text; c && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	return text;
-}
-
 static char *join(const json_t *array)
 {
 	char *all = strdup("");
@@ -72,8 +65,8 @@ char *out_text(const json_t *value)
 
 	switch (value ? json_typeof(value) : JSON_NULL) {
 	case JSON_STRING:
-		return strip_control(
-			strdup(*json_string_value(value) ? json_string_value(value) : "-"));
+		text = strdup(*json_string_value(value) ? json_string_value(value) : "-");
+		break;
 	case JSON_INTEGER:
 		n = asprintf(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		break;
@@ -87,11 +80,15 @@ char *out_text(const json_t *value)
 	case JSON_ARRAY:
 		return json_array_size(value) ? join(value) : strdup("-");
 	case JSON_OBJECT:
-		return strip_control(json_dumps(value, JSON_COMPACT));
+		text = json_dumps(value, JSON_COMPACT);
+		break;
 	default:
 		return strdup("-");
 	}
-	return n < 0 ? NULL : text;
+	if (n < 0 || !text)
+		return NULL;
+	text_clean(text);
+	return text;
 }
 
 /* The number of UTF-8 characters. */
@@ -102,6 +99,55 @@ static int width_of(const char *text)
 	for (; *text; text++)
 		width += ((unsigned char)*text & 0xc0) != 0x80;
 	return width;
+}
+
+/* What may be the beginning of a character. */
+static char held[8];
+static size_t n_held;
+
+static bool is_beginning(void)
+{
+	unsigned char c = held[0];
+	size_t size = c < 0xc2 || c > 0xf4 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	for (size_t i = 1; i < n_held; i++)
+		if ((held[i] & 0xc0) != 0x80)
+			return false;
+	return n_held && n_held < size;
+}
+
+static void put_held(void)
+{
+	bool printable;
+	uint32_t code;
+	size_t size = text_character(held, &code, &printable);
+
+	if (printable || code == '\n' || code == '\t')
+		fwrite(held, 1, size, stdout);
+	else
+		putchar('?');
+	n_held -= size;
+	memmove(held, held + size, n_held + 1);
+}
+
+void out_bytes(const char *bytes, size_t size, bool text)
+{
+	if (!text && !isatty(STDOUT_FILENO)) {
+		fwrite(bytes, 1, size, stdout);
+		return;
+	}
+	for (size_t i = 0; i < size; i++) {
+		held[n_held++] = bytes[i];
+		held[n_held] = '\0';
+		while (n_held && !is_beginning())
+			put_held();
+	}
+}
+
+void out_bytes_end(void)
+{
+	while (n_held)
+		put_held();
 }
 
 int out_flush(void)
@@ -194,18 +240,44 @@ int out_table(const struct column *columns, size_t n, json_t *rows)
 
 /* --- JSON ----------------------------------------------------------------------- */
 
+/* As one or two units of UTF-16. */
+static void put_code(uint32_t code)
+{
+	if (code < 0x10000)
+		printf("\\u%04" PRIx32, code);
+	else
+		printf("\\u%04" PRIx32 "\\u%04" PRIx32, 0xd7c0 + (code >> 10),
+		       0xdc00 + (code & 0x3ff));
+}
+
+/* jansson escapes ASCII's control characters but for the last. Its own newlines stay. */
+static void put_escaped(const char *text)
+{
+	while (*text) {
+		bool printable;
+		uint32_t code;
+		size_t size = text_character(text, &code, &printable);
+
+		if (printable || code == '\n')
+			fwrite(text, 1, size, stdout);
+		else
+			put_code(code);
+		text += size;
+	}
+	putchar('\n');
+}
+
 static int put_json(json_t *value, size_t flags)
 {
-	int r;
-
-	if (!value)
-		return fail_memory();
 	/* 15 digits are what a double has: 452.3, not 452.30000000000001. */
-	r = json_dumpf(value, stdout, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	char *text = value ? json_dumps(value, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) :
+			     NULL;
+
 	json_decref(value);
-	if (r < 0)
-		return fail_with(STATUS_FAILED, NULL, "cannot write JSON to standard output");
-	putchar('\n');
+	if (!text)
+		return fail_memory();
+	put_escaped(text);
+	free(text);
 	return out_flush();
 }
 

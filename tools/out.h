@@ -48,6 +48,12 @@ int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *r
 int out_json(json_t *value);
 int out_line(json_t *value);
 
+/* Prints the content of a file, piece by piece, until out_bytes_end(). If it is text, or goes to a
+ * terminal, '?' stands for what is not printable but newlines and tabs. One thread at a
+ * time. */
+void out_bytes(const char *bytes, size_t size, bool text);
+void out_bytes_end(void);
+
 /* Flushes standard output. Fails if anything printed so far was not written. */
 int out_flush(void);
 

@@ -4,13 +4,13 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "process.h"
+#include "text.h"
 
 /* The beginning of a file of a process, as a string. */
 static void read_proc(pid_t pid, const char *file, char *text, size_t size)
@@ -34,6 +34,7 @@ void process_name(pid_t pid, char *name, size_t size)
 	if (pid > 0)
 		read_proc(pid, "comm", name, size);
 	name[strcspn(name, "\n")] = '\0';
+	text_clean(name);
 }
 
 static bool is_unit(const char *part, size_t size)
@@ -69,15 +70,5 @@ void process_unit(pid_t pid, char *unit, size_t size)
 	if (pid > 0)
 		read_proc(pid, "cgroup", text, sizeof(text));
 	unit_in_cgroup(text, unit, size);
-}
-
-void user_name(uid_t uid, char *name, size_t size)
-{
-	struct passwd entry, *found = NULL;
-	char buffer[1024];
-
-	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
-		snprintf(name, size, "%s", entry.pw_name);
-	else
-		snprintf(name, size, "%u", (unsigned int)uid);
+	text_clean(unit);
 }

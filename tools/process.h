@@ -17,7 +17,4 @@ void process_unit(pid_t pid, char *unit, size_t size);
 /* The last systemd unit in the text of /proc/PID/cgroup. */
 void unit_in_cgroup(const char *text, char *unit, size_t size);
 
-/* The name of a user; a number if there is none. */
-void user_name(uid_t uid, char *name, size_t size);
-
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Resending a recording: see resend.h. Messages are sent as the recorded bytes, without the
- * descriptors of their types: they have a type without fields, and protobuf-c keeps unknown
- * fields, also those of replies.
+ * Resending a recording: see resend.h. Messages are sent as the recorded bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,16 +9,16 @@
 #include <string.h>
 #include <time.h>
 
-#include <ipc/blob.h>
 #include <ipc/rpc.h>
 
+#include "base64.h"
 #include "bus.h"
 #include "capture.h"
+#include "clock.h"
 #include "ipcctl.h"
 #include "out.h"
 #include "resend.h"
-#include "schema.h"
-#include "stop.h"
+#include "text.h"
 
 /* Limit for a reply, and for a receiver to have space for a oneway. */
 #define TIMEOUT_USEC 10000000
@@ -111,21 +109,19 @@ static void recorded_free(void *node)
 	free(recorded);
 }
 
-/* The message in a payload; NULL: it is incomplete, or objects, blobs or metadata are with it. */
-static const void *plain_message(const struct ipc_record *record)
+/* Whether the payload is a message alone: complete, without objects, blobs and metadata. */
+static bool is_plain(const struct ipc_record *record)
 {
 	const void *message;
 	size_t size;
 
-	if (record->n_objects || record->data_kept < record->data_size ||
-	    ipc_payload_message(record->data, record->data_kept, &message, &size) < 0)
-		return NULL;
-	return size == record->data_kept ? record->data : NULL;
+	return !record->n_objects && record->data_kept == record->data_size &&
+	       ipc_payload_message(record->data, record->data_kept, &message, &size) == 0 &&
+	       size == record->data_kept;
 }
 
 static int note_reply(struct resend *resend, const struct ipc_record *record)
 {
-	const void *message = plain_message(record);
 	struct recorded_call *recorded;
 
 	if (!record->id || (record->kind != IPC_RECORD_REPLY && record->kind != IPC_RECORD_ERROR &&
@@ -137,13 +133,13 @@ static int note_reply(struct resend *resend, const struct ipc_record *record)
 	recorded->kind = record->kind;
 	recorded->time = record->time;
 	recorded->error = record->kind == IPC_RECORD_REPLY ? 0 : record->error;
-	if (!message)
+	if (!is_plain(record))
 		return 0;
 	recorded->data = malloc(record->data_kept + 1);
 	if (!recorded->data)
 		return -ENOMEM;
 	recorded->size = record->data_kept;
-	memcpy(recorded->data, message, recorded->size);
+	memcpy(recorded->data, record->data, recorded->size);
 	return 0;
 }
 
@@ -223,7 +219,7 @@ static const char *skip_reason(const struct resend *resend, const struct ipc_rec
 		return "its content was secret (IPC_CLEAR)";
 	if (record->data_kept < record->data_size)
 		return "it is recorded in part only: use a larger --max-data with --write";
-	if (!plain_message(record))
+	if (!is_plain(record))
 		return "it has blobs or metadata";
 	if (!strcmp(service, "servicemanager") && !resend->manager)
 		return "it went to the service manager: --name servicemanager resends it";
@@ -274,32 +270,22 @@ static void wait_until_due(struct resend *resend, uint64_t time)
 
 /* 0 or -errno; error: what the service says about it. */
 static int transmit(const struct ipc_record *record, struct ipc_proxy *proxy,
-		    ProtobufCMessage **ret_reply, struct ipc_error *error)
+		    struct ipc_raw_message **ret_reply, struct ipc_error *error)
 {
 	bool oneway = record->kind == IPC_RECORD_ONEWAY;
-	const struct ipc_method method = {
+	const struct ipc_raw_message request = {
 		.code = record->code,
-		/* The reply may have objects, which are released. */
-		.flags = oneway ? IPC_METHOD_ONEWAY : IPC_METHOD_REPLY_OBJECTS,
-		.request = &ipc__none__descriptor,
-		.reply = &ipc__none__descriptor,
+		.flags = oneway ? 0 : IPC_RAW_ACCEPT_FDS,
+		.data = record->data,
+		.size = record->data_kept,
 	};
 	const struct ipc_options options = {
 		.timeout_usec = TIMEOUT_USEC,
 		.flags = oneway && (record->flags & IPC_RECORD_REPLACE) ? IPC_REPLACE : 0,
 	};
-	ProtobufCMessage *request;
-	int r;
 
-	request = protobuf_c_message_unpack(method.request, NULL, record->data_kept, record->data);
-	if (!request)
-		return -EBADMSG;
-	if (oneway)
-		r = ipc_rpc_oneway_with(proxy, &method, &options, request);
-	else
-		r = ipc_rpc_call_with(proxy, &method, &options, request, ret_reply, error);
-	protobuf_c_message_free_unpacked(request, NULL);
-	return r;
+	return oneway ? ipc_raw_oneway(proxy, &request, &options) :
+			ipc_raw_call(proxy, &request, &options, ret_reply, error);
 }
 
 /* --- Comparing -------------------------------------------------------------------- */
@@ -314,11 +300,6 @@ static bool same_name(const struct recorded_call *recorded, const char *name)
 	if (then)
 		ipc__error__free_unpacked(then, NULL);
 	return same;
-}
-
-static bool same_bytes(const struct recorded_call *recorded, const void *data, size_t size)
-{
-	return recorded->size == size && !memcmp(recorded->data, data, size);
 }
 
 static enum result compare_error(const struct recorded_call *recorded, int r,
@@ -345,32 +326,31 @@ static int set_reply(json_t *row, const char *key, const struct ipc_record *reco
 
 /* Compares a reply with the recorded one, and adds both to row if they differ. */
 static int compare_reply(const struct recorded_call *recorded, const struct ipc_record *record,
-			 const struct names *names, const ProtobufCMessage *reply, json_t *row,
-			 enum result *ret_result)
+			 const struct names *names, const struct ipc_raw_message *reply,
+			 json_t *row, enum result *ret_result)
 {
-	size_t size = protobuf_c_message_get_packed_size(reply);
-	uint8_t *data = malloc(size + 1);
-	int r = data ? 0 : -ENOMEM;
+	const void *data;
+	size_t size;
+	int r;
 
+	r = ipc_payload_message(reply->data, reply->size, &data, &size);
 	if (r < 0)
 		return r;
-	protobuf_c_message_pack(reply, data);
+	*ret_result = SENT;
 	if (recorded->error)
 		*ret_result = DIFFERS;
-	else if (!recorded->kind || !recorded->data)
-		*ret_result = SENT;
-	else
-		*ret_result = same_bytes(recorded, data, size) ? EQUAL : DIFFERS;
-	if (*ret_result == DIFFERS) {
-		r = set_reply(row, "reply", record, names, data, size);
-		if (r == 0 && recorded->error)
-			r = set(row, "reason", json_string("it failed in the recording"));
-		else if (r == 0)
-			r = set_reply(row, "recorded", record, names, recorded->data,
-				      recorded->size);
-	}
-	free(data);
-	return r;
+	else if (recorded->data)
+		*ret_result = recorded->size == size &&
+					      (!size || !memcmp(recorded->data, data, size)) ?
+				      EQUAL : DIFFERS;
+	if (*ret_result != DIFFERS)
+		return 0;
+	r = set_reply(row, "reply", record, names, data, size);
+	if (r < 0)
+		return r;
+	return recorded->error ? set(row, "reason", json_string("it failed in the recording")) :
+				 set_reply(row, "recorded", record, names, recorded->data,
+					   recorded->size);
 }
 
 static int set_result(struct resend *resend, json_t *row, enum result result, const char *reason)
@@ -378,7 +358,7 @@ static int set_result(struct resend *resend, json_t *row, enum result result, co
 	int r = set(row, "result", json_string(results[result]));
 
 	resend->counts[result]++;
-	return r == 0 && reason ? set(row, "reason", json_string(reason)) : r;
+	return r == 0 && reason ? set(row, "reason", text_json(reason)) : r;
 }
 
 static int set_error(struct resend *resend, json_t *row, enum result result, int error,
@@ -394,8 +374,8 @@ static int resend_call(struct resend *resend, const struct ipc_record *record,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct recorded_call *recorded = recorded_get(resend, record->id);
-	ProtobufCMessage *reply = NULL;
-	enum result result = SENT;
+	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
+	enum result result;
 	uint64_t begin;
 	int sent, r;
 
@@ -408,15 +388,15 @@ static int resend_call(struct resend *resend, const struct ipc_record *record,
 	if (r == 0 && recorded->kind)
 		r = set(row, "recorded_us",
 			json_real((double)(recorded->time - record->time) / 1000));
-	if (r < 0 || sent < 0) {
-		ipc_rpc_free(reply);
-		return r < 0 ? r :
-			       set_error(resend, row, compare_error(recorded, sent, &error), sent,
-					 error.name);
+	if (r < 0)
+		return r;
+	if (sent == 0) {
+		r = compare_reply(recorded, record, names, reply, row, &result);
+		if (r != -EBADMSG)
+			return r < 0 ? r : set_result(resend, row, result, NULL);
+		sent = r;
 	}
-	r = compare_reply(recorded, record, names, reply, row, &result);
-	ipc_rpc_free(reply);
-	return r < 0 ? r : set_result(resend, row, result, NULL);
+	return set_error(resend, row, compare_error(recorded, sent, &error), sent, error.name);
 }
 
 int resend_message(struct resend *resend, const struct ipc_record *record, struct names *names,

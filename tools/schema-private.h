@@ -7,20 +7,93 @@
 
 #include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
+#include "wire.h"
 
-/* A message type: its description, and the descriptor built from it. */
-struct schema_type {
-	const Google__Protobuf__DescriptorProto *from;
-	char *name;	/* ".pkg.Outer.Inner" */
-	bool proto3;
-	const ProtobufCMessageDescriptor *is;
-	ProtobufCMessageDescriptor *built; /* the same as @is; NULL: @is is libipc's own */
+/* How deep messages, and descriptions of messages, may be nested, as in libipc. */
+#define SCHEMA_DEPTH 100
+
+/* The numbers of descriptor.proto. */
+enum field_type {
+	FIELD_DOUBLE = 1,
+	FIELD_FLOAT,
+	FIELD_INT64,
+	FIELD_UINT64,
+	FIELD_INT32,
+	FIELD_FIXED64,
+	FIELD_FIXED32,
+	FIELD_BOOL,
+	FIELD_STRING,
+	FIELD_MESSAGE = 11,
+	FIELD_BYTES,
+	FIELD_UINT32,
+	FIELD_ENUM,
+	FIELD_SFIXED32,
+	FIELD_SFIXED64,
+	FIELD_SINT32,
+	FIELD_SINT64,
+	N_FIELD_TYPES
 };
 
-struct schema_enum {
-	const Google__Protobuf__EnumDescriptorProto *from;
+/**
+ * struct field_kind - how fields of a type travel
+ * @name: in a .proto file
+ * @wire: enum wire_type
+ * @min: smallest value of a number
+ * @max: largest value of a number
+ */
+struct field_kind {
+	const char *name;
+	unsigned int wire;
+	int64_t min;
+	uint64_t max;
+};
+
+extern const struct field_kind field_kinds[N_FIELD_TYPES];
+
+/**
+ * struct schema_field - a field of a message
+ * @name: its name
+ * @number: its number
+ * @type: enum field_type
+ * @repeated: it is an array
+ * @required: proto2: it must be there
+ * @packed: an array that is sent as one field
+ * @implicit: proto3: zero is not sent, and is shown if nothing was sent
+ * @oneof: index of its oneof, or -1
+ * @is: type of a message or enum
+ */
+struct schema_field {
+	const char *name;
+	uint32_t number;
+	enum field_type type;
+	bool repeated;
+	bool required;
+	bool packed;
+	bool implicit;
+	int oneof;
+	const struct schema_type *is;
+};
+
+/* Messages with a meaning of their own. */
+enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD, KIND_BLOB };
+
+/**
+ * struct schema_type - a message or an enum
+ * @name: full name with a dot before it (".pkg.Outer.Inner")
+ * @message: its description, or NULL
+ * @values: description of an enum, or NULL
+ * @proto3: it is from a proto3 file
+ * @kind: see enum schema_kind
+ * @fields: @n_fields of a message, by number
+ */
+struct schema_type {
 	char *name;
-	ProtobufCEnumDescriptor *built;
+	const Google__Protobuf__DescriptorProto *message;
+	const Google__Protobuf__EnumDescriptorProto *values;
+	bool proto3;
+	enum schema_kind kind;
+	struct schema_field *fields;
+	size_t n_fields;
 };
 
 struct schema {
@@ -29,23 +102,14 @@ struct schema {
 	char *interface;
 	struct schema_method *methods;
 	size_t n_methods;
-	struct schema_type *types;
+	struct schema_type *types; /* by name */
 	size_t n_types;
-	struct schema_enum *enums;
-	size_t n_enums;
-	struct block *blocks; /* all memory but that of the set */
 };
 
-/* Zeroed memory that is freed with the schema. NULL: no memory. */
-void *schema_alloc(struct schema *schema, size_t n, size_t size);
-char *schema_text(struct schema *schema, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/* Builds all types and enums of the set. 0, -ENOMEM or -EBADMSG. */
+/* Builds all types of the set, and checks all names in it. 0, -ENOMEM or -EBADMSG. */
 int schema_build_types(struct schema *schema);
 
-/* A type by its full name (".pkg.Type"), or NULL. */
-const ProtobufCMessageDescriptor *schema_type(const struct schema *schema, const char *name);
-const ProtobufCEnumDescriptor *schema_enum(const struct schema *schema, const char *name);
+/* A message by its full name (".pkg.Type"), or NULL. */
+const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
 
 #endif

@@ -6,16 +6,18 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "schema-private.h"
 
-/* depth: number of open braces. */
+/* depth: number of open braces; failed: there was no memory for all of it. */
 struct printer {
 	FILE *file;
 	const char *package;
 	bool proto3;
 	int depth;
+	bool failed;
 };
 
 static void line(struct printer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -36,9 +38,7 @@ static const char *short_name(const struct printer *p, const char *name)
 {
 	size_t n = strlen(p->package);
 
-	if (!name || *name != '.')
-		return name ? name : "?";
-	name++;
+	name += *name == '.';
 	if (n && !strncmp(name, p->package, n) && name[n] == '.' && !strchr(name + n + 1, '.'))
 		return name + n + 1;
 	return name;
@@ -47,16 +47,7 @@ static const char *short_name(const struct printer *p, const char *name)
 static const char *type_name(const struct printer *p,
 			     const Google__Protobuf__FieldDescriptorProto *field)
 {
-	static const char *const names[] = {
-		NULL,	 "double",  "float",  "int64", "uint64",   "int32",    "fixed64",
-		"fixed32", "bool",    "string", "group", NULL,	     "bytes",	 "uint32",
-		NULL,	 "sfixed32", "sfixed64", "sint32", "sint64",
-	};
-
-	if (field->type_name)
-		return short_name(p, field->type_name);
-	return field->type > 0 && (size_t)field->type < sizeof(names) / sizeof(*names) ?
-		       names[field->type] : "?";
+	return field_kinds[field->type].name ?: short_name(p, field->type_name);
 }
 
 static const char *label_of(const struct printer *p,
@@ -134,58 +125,108 @@ static bool is_map_entry(const Google__Protobuf__DescriptorProto *type)
 	return type->options && type->options->map_entry;
 }
 
-/* The entry type that protoc generates for a field map<K, V>, or NULL. */
-static const Google__Protobuf__DescriptorProto *
-map_entry(const Google__Protobuf__DescriptorProto *type,
-	  const Google__Protobuf__FieldDescriptorProto *field)
-{
-	const char *name = field->type_name ? strrchr(field->type_name, '.') : NULL;
+/**
+ * struct body - what the fields of a message refer to
+ * @entries: the @n_entries entry types that protoc generates for fields map<K, V>, by name
+ * @first: of each oneof its first field, plus 1
+ * @next: of each field the next one in its oneof, plus 1
+ */
+struct body {
+	const Google__Protobuf__DescriptorProto **entries;
+	size_t n_entries;
+	size_t *first, *next;
+};
 
-	for (size_t i = 0; name && i < type->n_nested_type; i++)
-		if (is_map_entry(type->nested_type[i]) && type->nested_type[i]->n_field == 2 &&
-		    !strcmp(type->nested_type[i]->name, name + 1))
-			return type->nested_type[i];
-	return NULL;
+static int by_name(const void *a, const void *b)
+{
+	const Google__Protobuf__DescriptorProto *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
 }
 
+static void body_done(struct body *body)
+{
+	free(body->entries);
+	free(body->first);
+	free(body->next);
+}
+
+static bool body_init(struct body *body, const Google__Protobuf__DescriptorProto *type)
+{
+	*body = (struct body){
+		.entries = calloc(type->n_nested_type + 1, sizeof(*body->entries)),
+		.first = calloc(type->n_oneof_decl + 1, sizeof(*body->first)),
+		.next = calloc(type->n_field + 1, sizeof(*body->next)),
+	};
+	if (!body->entries || !body->first || !body->next) {
+		body_done(body);
+		return false;
+	}
+	for (size_t i = 0; i < type->n_nested_type; i++)
+		if (is_map_entry(type->nested_type[i]) && type->nested_type[i]->n_field == 2)
+			body->entries[body->n_entries++] = type->nested_type[i];
+	qsort(body->entries, body->n_entries, sizeof(*body->entries), by_name);
+	for (size_t i = type->n_field; i-- > 0;) {
+		const Google__Protobuf__FieldDescriptorProto *field = type->field[i];
+
+		if (!field->has_oneof_index || (size_t)field->oneof_index >= type->n_oneof_decl)
+			continue;
+		body->next[i] = body->first[field->oneof_index];
+		body->first[field->oneof_index] = i + 1;
+	}
+	return true;
+}
+
+/* The entry type of a field map<K, V>, or NULL. */
+static const Google__Protobuf__DescriptorProto *
+map_entry(const struct body *body, const Google__Protobuf__FieldDescriptorProto *field)
+{
+	const char *dot = field->type_name ? strrchr(field->type_name, '.') : NULL;
+	Google__Protobuf__DescriptorProto key = { .name = dot ? (char *)dot + 1 : NULL };
+	const Google__Protobuf__DescriptorProto *wanted = &key, **found;
+
+	if (!dot)
+		return NULL;
+	found = bsearch(&wanted, body->entries, body->n_entries, sizeof(*body->entries), by_name);
+	return found ? *found : NULL;
+}
+
+/* A oneof is printed in place of its first member. */
 static void put_oneof(struct printer *p, const Google__Protobuf__DescriptorProto *type,
-		      int32_t index)
+		      const struct body *body, int32_t index)
 {
 	line(p, "oneof %s {", type->oneof_decl[index]->name);
 	p->depth++;
-	for (size_t i = 0; i < type->n_field; i++)
-		if (type->field[i]->has_oneof_index && type->field[i]->oneof_index == index)
-			put_field(p, type->field[i]);
+	for (size_t i = body->first[index]; i; i = body->next[i - 1])
+		put_field(p, type->field[i - 1]);
 	p->depth--;
 	line(p, "}");
 }
 
-/* A oneof is printed in place of its first member. */
-static bool is_later_member(const Google__Protobuf__DescriptorProto *type, size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (type->field[j]->has_oneof_index &&
-		    type->field[j]->oneof_index == type->field[i]->oneof_index)
-			return true;
-	return false;
-}
-
-static void put_member(struct printer *p, const Google__Protobuf__DescriptorProto *type, size_t i)
+static void put_member(struct printer *p, const Google__Protobuf__DescriptorProto *type,
+		       const struct body *body, size_t i)
 {
 	const Google__Protobuf__FieldDescriptorProto *field = type->field[i];
-	const Google__Protobuf__DescriptorProto *entry = map_entry(type, field);
+	const Google__Protobuf__DescriptorProto *entry = map_entry(body, field);
 
 	if (entry)
 		line(p, "map<%s, %s> %s = %" PRId32 ";", type_name(p, entry->field[0]),
 		     type_name(p, entry->field[1]), field->name, field->number);
 	else if (!field->has_oneof_index || field->proto3_optional)
 		put_field(p, field);
-	else if ((size_t)field->oneof_index < type->n_oneof_decl && !is_later_member(type, i))
-		put_oneof(p, type, field->oneof_index);
+	else if ((size_t)field->oneof_index < type->n_oneof_decl &&
+		 body->first[field->oneof_index] == i + 1)
+		put_oneof(p, type, body, field->oneof_index);
 }
 
 static void put_message(struct printer *p, const Google__Protobuf__DescriptorProto *type)
 {
+	struct body body;
+
+	if (!body_init(&body, type)) {
+		p->failed = true;
+		return;
+	}
 	line(p, "message %s {", type->name);
 	p->depth++;
 	for (size_t i = 0; i < type->n_enum_type; i++)
@@ -194,28 +235,25 @@ static void put_message(struct printer *p, const Google__Protobuf__DescriptorPro
 		if (!is_map_entry(type->nested_type[i]))
 			put_message(p, type->nested_type[i]);
 	for (size_t i = 0; i < type->n_field; i++)
-		put_member(p, type, i);
+		put_member(p, type, &body, i);
 	p->depth--;
 	line(p, "}");
+	body_done(&body);
 }
 
 /* --- Services ------------------------------------------------------------------- */
 
-static void put_method(struct printer *p, const struct schema *schema, const char *service,
-		       const Google__Protobuf__MethodDescriptorProto *method)
+/* own: what is known of a method of the schema's own service; else NULL. */
+static void put_method(struct printer *p, const Google__Protobuf__MethodDescriptorProto *method,
+		       const struct schema_method *own)
 {
-	const struct schema_method *own = NULL;
-	const char *dot = strrchr(schema->interface, '.');
-
-	if (!strcmp(dot ? dot + 1 : schema->interface, service))
-		own = schema_find(schema, method->name);
 	fprintf(p->file, "%*srpc %s(%s%s) returns (%s%s)", 2 * p->depth, "", method->name,
 		method->client_streaming ? "stream " : "", short_name(p, method->input_type),
 		method->server_streaming ? "stream " : "", short_name(p, method->output_type));
 	if (own && own->oneway)
 		fputs(" {\n    option (ipc.oneway) = true;\n  }\n", p->file);
-	else if (own && !(own->method.code & 0x80000000u))
-		fprintf(p->file, " {\n    option (ipc.id) = %" PRIu32 ";\n  }\n", own->method.code);
+	else if (own && !(own->code & 0x80000000u))
+		fprintf(p->file, " {\n    option (ipc.id) = %" PRIu32 ";\n  }\n", own->code);
 	else
 		fputs(";\n", p->file);
 }
@@ -223,10 +261,14 @@ static void put_method(struct printer *p, const struct schema *schema, const cha
 static void put_service(struct printer *p, const struct schema *schema,
 			const Google__Protobuf__ServiceDescriptorProto *service)
 {
+	const char *dot = strrchr(schema->interface, '.');
+	bool own = !strcmp(dot ? dot + 1 : schema->interface, service->name);
+
 	line(p, "service %s {", service->name);
 	p->depth++;
 	for (size_t i = 0; i < service->n_method; i++)
-		put_method(p, schema, service->name, service->method[i]);
+		put_method(p, service->method[i],
+			   own && i < schema->n_methods ? &schema->methods[i] : NULL);
 	p->depth--;
 	line(p, "}");
 }
@@ -256,5 +298,7 @@ int schema_print(const struct schema *schema, FILE *file)
 		fputc('\n', file);
 		put_enum(&p, from->enum_type[i]);
 	}
+	if (p.failed)
+		return -ENOMEM;
 	return ferror(file) ? -EIO : 0;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Builds protobuf-c descriptors at run time from those of descriptor.proto. A message is laid
- * out field after field. The members of a oneof have a place each, and share the number that
- * says which one is set.
+ * The messages and enums of a schema. A service chooses what is here: it must be what protoc
+ * writes, so nothing that reads or prints a schema has to doubt a name or a type again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,315 +12,292 @@
 
 typedef Google__Protobuf__FieldDescriptorProto field_proto;
 typedef Google__Protobuf__DescriptorProto message_proto;
+typedef Google__Protobuf__EnumDescriptorProto enum_proto;
+typedef Google__Protobuf__FileDescriptorProto file_proto;
 
-#define LABEL(field) ((field)->label)
+/* Of a full name; so a nested name costs no more than its description. */
+#define MAX_NAME 512
+#define MAX_NUMBER ((1 << 29) - 1)
 
-/* --- Finding -------------------------------------------------------------------- */
+#define WORD_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
-const ProtobufCMessageDescriptor *schema_type(const struct schema *schema, const char *name)
+const struct field_kind field_kinds[N_FIELD_TYPES] = {
+	[FIELD_DOUBLE] = { "double", WIRE_64BIT, 0, 0 },
+	[FIELD_FLOAT] = { "float", WIRE_32BIT, 0, 0 },
+	[FIELD_INT64] = { "int64", WIRE_VARINT, INT64_MIN, INT64_MAX },
+	[FIELD_UINT64] = { "uint64", WIRE_VARINT, 0, UINT64_MAX },
+	[FIELD_INT32] = { "int32", WIRE_VARINT, INT32_MIN, INT32_MAX },
+	[FIELD_FIXED64] = { "fixed64", WIRE_64BIT, 0, UINT64_MAX },
+	[FIELD_FIXED32] = { "fixed32", WIRE_32BIT, 0, UINT32_MAX },
+	[FIELD_BOOL] = { "bool", WIRE_VARINT, 0, 0 },
+	[FIELD_STRING] = { "string", WIRE_BYTES, 0, 0 },
+	[FIELD_MESSAGE] = { NULL, WIRE_BYTES, 0, 0 },
+	[FIELD_BYTES] = { "bytes", WIRE_BYTES, 0, 0 },
+	[FIELD_UINT32] = { "uint32", WIRE_VARINT, 0, UINT32_MAX },
+	[FIELD_ENUM] = { NULL, WIRE_VARINT, 0, 0 },
+	[FIELD_SFIXED32] = { "sfixed32", WIRE_32BIT, INT32_MIN, INT32_MAX },
+	[FIELD_SFIXED64] = { "sfixed64", WIRE_64BIT, INT64_MIN, INT64_MAX },
+	[FIELD_SINT32] = { "sint32", WIRE_VARINT, INT32_MIN, INT32_MAX },
+	[FIELD_SINT64] = { "sint64", WIRE_VARINT, INT64_MIN, INT64_MAX },
+};
+
+/* --- Names ---------------------------------------------------------------------- */
+
+static bool is_word(const char *name)
 {
-	for (size_t i = 0; name && i < schema->n_types; i++)
-		if (!strcmp(schema->types[i].name, name))
-			return schema->types[i].is;
-	return NULL;
+	return name && *name && !name[strspn(name, WORD_CHARS)];
 }
 
-const ProtobufCEnumDescriptor *schema_enum(const struct schema *schema, const char *name)
+/* Printed between quotes. */
+static bool is_path(const char *path)
 {
-	for (size_t i = 0; name && i < schema->n_enums; i++)
-		if (!strcmp(schema->enums[i].name, name))
-			return schema->enums[i].built;
-	return NULL;
+	return path && !path[strspn(path, WORD_CHARS "./-+@=~, ")];
 }
 
-/* libipc recognizes these types by the address of its own descriptor. */
-static const ProtobufCMessageDescriptor *own_type(const char *name)
+static bool is_package(const char *package)
 {
-	static const ProtobufCMessageDescriptor *const own[] = {
-		&ipc__object__descriptor, &ipc__fd__descriptor,   &ipc__none__descriptor,
-		&ipc__blob__descriptor,	  &ipc__memory__descriptor,
-	};
+	return !package || !package[strspn(package, WORD_CHARS ".")];
+}
 
-	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
-		if (!strcmp(name + 1, own[i]->name))
-			return own[i];
-	return NULL;
+/* Printed as it is, but for strings. In that of `bytes`, protoc has escaped quotes. */
+static bool is_default(const field_proto *field)
+{
+	const char *c = field->default_value;
+
+	if (!c || (int)field->type == FIELD_STRING)
+		return true;
+	for (; *c >= ' ' && *c < 0x7f && *c != '"'; c++)
+		if (*c == '\\' && !*++c)
+			return false;
+	return !*c;
+}
+
+static bool is_service(const Google__Protobuf__ServiceDescriptorProto *service)
+{
+	bool valid = is_word(service->name);
+
+	for (size_t i = 0; i < service->n_method; i++)
+		valid = valid && is_word(service->method[i]->name);
+	return valid;
+}
+
+static bool has_words(const message_proto *message)
+{
+	bool valid = true;
+
+	for (size_t i = 0; i < message->n_oneof_decl; i++)
+		valid = valid && is_word(message->oneof_decl[i]->name);
+	for (size_t i = 0; i < message->n_field; i++)
+		valid = valid && is_word(message->field[i]->name) && is_default(message->field[i]);
+	return valid;
 }
 
 /* --- Collecting ------------------------------------------------------------------- */
 
-static size_t count_messages(const message_proto *message, size_t *enums)
+static enum schema_kind kind_of(const char *name)
 {
-	size_t n = 1;
-
-	*enums += message->n_enum_type;
-	for (size_t i = 0; i < message->n_nested_type; i++)
-		n += count_messages(message->nested_type[i], enums);
-	return n;
+	if (!strcmp(name, ".ipc.Object"))
+		return KIND_OBJECT;
+	if (!strcmp(name, ".ipc.Fd"))
+		return KIND_FD;
+	return strcmp(name, ".ipc.Blob") ? KIND_PLAIN : KIND_BLOB;
 }
 
-static int note_enum(struct schema *schema, const char *scope,
-		     const Google__Protobuf__EnumDescriptorProto *from)
+/* Adds a type; ret_name gets its full name. */
+static int note(struct schema *schema, const char *scope, const char *name,
+		struct schema_type type, const char **ret_name)
 {
-	struct schema_enum *to = &schema->enums[schema->n_enums++];
+	struct schema_type *types;
 
-	if (!from->name)
+	if (!is_word(name) || strlen(scope) + strlen(name) >= MAX_NAME)
 		return -EBADMSG;
-	to->from = from;
-	to->name = schema_text(schema, "%s.%s", scope, from->name);
-	to->built = schema_alloc(schema, 1, sizeof(*to->built));
-	return to->name && to->built ? 0 : -ENOMEM;
+	types = reallocarray(schema->types, schema->n_types + 1, sizeof(*types));
+	if (!types)
+		return -ENOMEM;
+	schema->types = types;
+	if (asprintf(&type.name, "%s.%s", scope, name) < 0)
+		return -ENOMEM;
+	type.kind = kind_of(type.name);
+	types[schema->n_types++] = type;
+	*ret_name = type.name;
+	return 0;
 }
 
-static int note_message(struct schema *schema, const char *scope, const message_proto *from,
-			bool proto3)
+static int note_enums(struct schema *schema, const char *scope, enum_proto *const *enums, size_t n)
 {
-	struct schema_type *to = &schema->types[schema->n_types++];
+	const char *name;
 	int r = 0;
 
-	if (!from->name)
-		return -EBADMSG;
-	to->from = from;
-	to->proto3 = proto3;
-	to->name = schema_text(schema, "%s.%s", scope, from->name);
-	if (!to->name)
-		return -ENOMEM;
-	to->is = own_type(to->name);
-	if (!to->is)
-		to->is = to->built = schema_alloc(schema, 1, sizeof(*to->built));
-	if (!to->is)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < from->n_enum_type; i++)
-		r = note_enum(schema, to->name, from->enum_type[i]);
-	for (size_t i = 0; r == 0 && i < from->n_nested_type; i++)
-		r = note_message(schema, to->name, from->nested_type[i], proto3);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = note(schema, scope, enums[i]->name, (struct schema_type){ .values = enums[i] },
+			 &name);
+		for (size_t j = 0; r == 0 && j < enums[i]->n_value; j++)
+			r = is_word(enums[i]->value[j]->name) ? 0 : -EBADMSG;
+	}
 	return r;
 }
 
-static int note_file(struct schema *schema, const Google__Protobuf__FileDescriptorProto *file)
+static int note_message(struct schema *schema, const char *scope, const message_proto *message,
+			bool proto3)
+{
+	const struct schema_type type = { .message = message, .proto3 = proto3 };
+	const char *name;
+	int r;
+
+	r = note(schema, scope, message->name, type, &name);
+	if (r < 0)
+		return r;
+	if (!has_words(message))
+		return -EBADMSG;
+	r = note_enums(schema, name, message->enum_type, message->n_enum_type);
+	for (size_t i = 0; r == 0 && i < message->n_nested_type; i++)
+		r = note_message(schema, name, message->nested_type[i], proto3);
+	return r;
+}
+
+static int note_file(struct schema *schema, const file_proto *file)
 {
 	bool packaged = file->package && *file->package;
-	const char *scope = packaged ? schema_text(schema, ".%s", file->package) : "";
 	bool proto3 = file->syntax && !strcmp(file->syntax, "proto3");
+	char scope[MAX_NAME] = "";
 	int r = 0;
 
-	if (!scope)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < file->n_enum_type; i++)
-		r = note_enum(schema, scope, file->enum_type[i]);
+	if (!is_package(file->package) || (packaged && strlen(file->package) >= MAX_NAME - 1))
+		return -EBADMSG;
+	for (size_t i = 0; i < file->n_dependency; i++)
+		r = is_path(file->dependency[i]) ? r : -EBADMSG;
+	for (size_t i = 0; i < file->n_service; i++)
+		r = is_service(file->service[i]) ? r : -EBADMSG;
+	if (packaged)
+		stpcpy(stpcpy(scope, "."), file->package);
+	if (r == 0)
+		r = note_enums(schema, scope, file->enum_type, file->n_enum_type);
 	for (size_t i = 0; r == 0 && i < file->n_message_type; i++)
 		r = note_message(schema, scope, file->message_type[i], proto3);
 	return r;
 }
 
-static int collect(struct schema *schema)
+static int by_name(const void *a, const void *b)
 {
-	size_t types = 0, enums = 0;
-	int r = 0;
+	const struct schema_type *x = a, *y = b;
 
-	for (size_t i = 0; i < schema->set->n_file; i++) {
-		enums += schema->set->file[i]->n_enum_type;
-		for (size_t j = 0; j < schema->set->file[i]->n_message_type; j++)
-			types += count_messages(schema->set->file[i]->message_type[j], &enums);
-	}
-	schema->types = schema_alloc(schema, types, sizeof(*schema->types));
-	schema->enums = schema_alloc(schema, enums, sizeof(*schema->enums));
-	if (!schema->types || !schema->enums)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < schema->set->n_file; i++)
-		r = note_file(schema, schema->set->file[i]);
-	return r;
+	return strcmp(x->name, y->name);
 }
 
-/* --- Enums ---------------------------------------------------------------------- */
-
-static int build_enum(struct schema *schema, struct schema_enum *type)
+static const struct schema_type *find(const struct schema *schema, const char *name)
 {
-	ProtobufCEnumValue *values = schema_alloc(schema, type->from->n_value, sizeof(*values));
+	const struct schema_type key = { .name = (char *)name };
 
-	if (!values)
-		return -ENOMEM;
-	for (size_t i = 0; i < type->from->n_value; i++) {
-		if (!type->from->value[i]->name)
-			return -EBADMSG;
-		values[i].name = type->from->value[i]->name;
-		values[i].value = type->from->value[i]->number;
-	}
-	type->built->magic = PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC;
-	type->built->name = type->name + 1;
-	type->built->n_values = type->from->n_value;
-	type->built->values = values;
-	return 0;
+	if (!name || !schema->n_types)
+		return NULL;
+	return bsearch(&key, schema->types, schema->n_types, sizeof(key), by_name);
+}
+
+const struct schema_type *schema_message_type(const struct schema *schema, const char *name)
+{
+	const struct schema_type *type = find(schema, name);
+
+	return type && type->message ? type : NULL;
+}
+
+const char *schema_type_name(const struct schema_type *type)
+{
+	return type->name + 1;
 }
 
 /* --- Fields --------------------------------------------------------------------- */
 
-static const struct {
-	ProtobufCType type;
-	size_t size;
-} kinds[] = {
-	[1] = { PROTOBUF_C_TYPE_DOUBLE, 8 },
-	[2] = { PROTOBUF_C_TYPE_FLOAT, 4 },
-	[3] = { PROTOBUF_C_TYPE_INT64, 8 },
-	[4] = { PROTOBUF_C_TYPE_UINT64, 8 },
-	[5] = { PROTOBUF_C_TYPE_INT32, 4 },
-	[6] = { PROTOBUF_C_TYPE_FIXED64, 8 },
-	[7] = { PROTOBUF_C_TYPE_FIXED32, 4 },
-	[8] = { PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean) },
-	[9] = { PROTOBUF_C_TYPE_STRING, sizeof(char *) },
-	[11] = { PROTOBUF_C_TYPE_MESSAGE, sizeof(void *) },
-	[12] = { PROTOBUF_C_TYPE_BYTES, sizeof(ProtobufCBinaryData) },
-	[13] = { PROTOBUF_C_TYPE_UINT32, 4 },
-	[14] = { PROTOBUF_C_TYPE_ENUM, 4 },
-	[15] = { PROTOBUF_C_TYPE_SFIXED32, 4 },
-	[16] = { PROTOBUF_C_TYPE_SFIXED64, 8 },
-	[17] = { PROTOBUF_C_TYPE_SINT32, 4 },
-	[18] = { PROTOBUF_C_TYPE_SINT64, 8 },
-};
-
-/* Space of this size at its alignment, which is at most 8. */
-static unsigned int place(size_t *end, size_t size)
+static bool is_packed(const struct schema_type *type, const field_proto *from)
 {
-	size_t align = size < 8 ? size : 8, at = (*end + align - 1) / align * align;
-
-	*end = at + size;
-	return at;
-}
-
-static bool is_pointer(const ProtobufCFieldDescriptor *field)
-{
-	return field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE;
-}
-
-static bool is_in_oneof(const field_proto *from)
-{
-	return from->has_oneof_index && !from->proto3_optional;
-}
-
-static bool is_packed(const struct schema_type *type, const field_proto *from,
-		      const ProtobufCFieldDescriptor *field)
-{
-	if (is_pointer(field) || field->type == PROTOBUF_C_TYPE_BYTES)
+	if (field_kinds[from->type].wire == WIRE_BYTES)
 		return false;
-	if (from->options && from->options->has_packed)
-		return from->options->packed;
-	return type->proto3;
+	return from->options && from->options->has_packed ? from->options->packed : type->proto3;
 }
 
-static void place_field(const struct schema_type *type, const field_proto *from,
-			ProtobufCFieldDescriptor *field, unsigned int *oneofs, size_t *end)
+static int build_field(const struct schema *schema, const struct schema_type *type,
+		       const field_proto *from, struct schema_field *field)
 {
-	if (LABEL(from) == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED) {
-		field->label = PROTOBUF_C_LABEL_REPEATED;
-		field->flags = is_packed(type, from, field) ? PROTOBUF_C_FIELD_FLAG_PACKED : 0;
-		field->quantifier_offset = place(end, sizeof(size_t));
-		field->offset = place(end, sizeof(void *));
-		return;
-	}
-	if (is_in_oneof(from)) {
-		field->label = PROTOBUF_C_LABEL_OPTIONAL;
-		field->flags = PROTOBUF_C_FIELD_FLAG_ONEOF;
-		if (!oneofs[from->oneof_index])
-			oneofs[from->oneof_index] = place(end, sizeof(uint32_t));
-		field->quantifier_offset = oneofs[from->oneof_index];
-	} else if (LABEL(from) == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REQUIRED) {
-		field->label = PROTOBUF_C_LABEL_REQUIRED;
-	} else if (type->proto3 && !from->proto3_optional) {
-		field->label = PROTOBUF_C_LABEL_NONE;
-	} else {
-		field->label = PROTOBUF_C_LABEL_OPTIONAL;
-		if (!is_pointer(field))
-			field->quantifier_offset = place(end, sizeof(protobuf_c_boolean));
-	}
-	field->offset = place(end, kinds[from->type].size);
-}
-
-static int build_field(struct schema *schema, const struct schema_type *type,
-		       const field_proto *from, ProtobufCFieldDescriptor *field,
-		       unsigned int *oneofs, size_t *end)
-{
-	if (!from->name || from->number < 1 || from->type < 1 ||
-	    from->type >= sizeof(kinds) / sizeof(*kinds) || !kinds[from->type].size)
+	if (from->number < 1 || from->number > MAX_NUMBER || (int)from->type < 1 ||
+	    (int)from->type >= N_FIELD_TYPES ||
+	    (from->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) ||
+	    (from->has_oneof_index && (from->oneof_index < 0 ||
+				       (size_t)from->oneof_index >= type->message->n_oneof_decl)))
 		return -EBADMSG;
-	if (from->has_oneof_index && (from->oneof_index < 0 ||
-				      (size_t)from->oneof_index >= type->from->n_oneof_decl))
+	*field = (struct schema_field){
+		.name = from->name,
+		.number = from->number,
+		.type = (enum field_type)from->type,
+		.repeated = from->label ==
+			    GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
+		.required = from->label ==
+			    GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REQUIRED,
+		.oneof = from->has_oneof_index && !from->proto3_optional ? from->oneof_index : -1,
+	};
+	field->packed = field->repeated && is_packed(type, from);
+	field->implicit = type->proto3 && !from->proto3_optional && !field->repeated &&
+			  !field->required && field->oneof < 0 && field->type != FIELD_MESSAGE;
+	if (field->type != FIELD_MESSAGE && field->type != FIELD_ENUM)
+		return 0;
+	field->is = find(schema, from->type_name);
+	if (!field->is || !field->is->message != (field->type == FIELD_ENUM))
 		return -EBADMSG;
-	field->name = from->name;
-	field->id = from->number;
-	field->type = kinds[from->type].type;
-	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-		field->descriptor = schema_type(schema, from->type_name);
-	if (field->type == PROTOBUF_C_TYPE_ENUM)
-		field->descriptor = schema_enum(schema, from->type_name);
-	if (!field->descriptor && (field->type == PROTOBUF_C_TYPE_MESSAGE ||
-				   field->type == PROTOBUF_C_TYPE_ENUM))
-		return -EBADMSG;
-	place_field(type, from, field, oneofs, end);
 	return 0;
 }
-
-/* --- Messages ------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b)
 {
-	const ProtobufCFieldDescriptor *x = a, *y = b;
+	const struct schema_field *x = a, *y = b;
 
-	return x->id < y->id ? -1 : x->id > y->id;
+	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Ranges of consecutive field numbers, by which protobuf-c looks up fields. */
-static int build_ranges(struct schema *schema, ProtobufCMessageDescriptor *built)
+static int build_message(const struct schema *schema, struct schema_type *type)
 {
-	ProtobufCIntRange *ranges = schema_alloc(schema, built->n_fields + 1, sizeof(*ranges));
-	unsigned int n = 0;
+	size_t n = type->message->n_field;
+	int r = 0;
 
-	if (!ranges)
+	type->fields = calloc(n + 1, sizeof(*type->fields));
+	if (!type->fields)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < built->n_fields; i++) {
-		if (i && built->fields[i].id == built->fields[i - 1].id)
+	type->n_fields = n;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = build_field(schema, type, type->message->field[i], &type->fields[i]);
+	if (r < 0)
+		return r;
+	qsort(type->fields, n, sizeof(*type->fields), by_number);
+	for (size_t i = 1; i < n; i++)
+		if (type->fields[i].number == type->fields[i - 1].number)
 			return -EBADMSG;
-		if (i && built->fields[i].id == built->fields[i - 1].id + 1)
-			continue;
-		ranges[n].start_value = built->fields[i].id;
-		ranges[n++].orig_index = i;
-	}
-	ranges[n].orig_index = built->n_fields;
-	built->field_ranges = ranges;
-	built->n_field_ranges = n;
 	return 0;
 }
 
-static int build_message(struct schema *schema, struct schema_type *type)
+/* Of all services: all of a file are printed. */
+static bool has_types(const struct schema *schema,
+		      const Google__Protobuf__ServiceDescriptorProto *service)
 {
-	ProtobufCMessageDescriptor *built = type->built;
-	size_t n = type->from->n_field, end = sizeof(ProtobufCMessage);
-	ProtobufCFieldDescriptor *fields = schema_alloc(schema, n, sizeof(*fields));
-	unsigned int *oneofs = schema_alloc(schema, type->from->n_oneof_decl, sizeof(*oneofs));
-	int r = 0;
+	bool valid = true;
 
-	if (!fields || !oneofs)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = build_field(schema, type, type->from->field[i], &fields[i], oneofs, &end);
-	if (r < 0)
-		return r;
-	qsort(fields, n, sizeof(*fields), by_number);
-	built->magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC;
-	built->name = type->name + 1;
-	built->sizeof_message = place(&end, 8);
-	built->n_fields = n;
-	built->fields = fields;
-	return build_ranges(schema, built);
+	for (size_t i = 0; i < service->n_method; i++)
+		valid = valid && schema_message_type(schema, service->method[i]->input_type) &&
+			schema_message_type(schema, service->method[i]->output_type);
+	return valid;
 }
 
 int schema_build_types(struct schema *schema)
 {
-	int r = collect(schema);
+	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < schema->n_enums; i++)
-		r = build_enum(schema, &schema->enums[i]);
+	for (size_t i = 0; r == 0 && i < schema->set->n_file; i++)
+		r = note_file(schema, schema->set->file[i]);
+	if (r < 0)
+		return r;
+	if (schema->n_types)
+		qsort(schema->types, schema->n_types, sizeof(*schema->types), by_name);
+	for (size_t i = 0; i < schema->set->n_file; i++)
+		for (size_t j = 0; j < schema->set->file[i]->n_service; j++)
+			r = has_types(schema, schema->set->file[i]->service[j]) ? r : -EBADMSG;
 	for (size_t i = 0; r == 0 && i < schema->n_types; i++)
-		if (schema->types[i].built)
+		if (schema->types[i].message)
 			r = build_message(schema, &schema->types[i]);
 	return r;
 }

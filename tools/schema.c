@@ -4,10 +4,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <ipc/rpc.h>
 
 #include "schema-private.h"
 
@@ -15,43 +15,8 @@
 #define OPTION_ONEWAY 50601
 #define OPTION_ID 50602
 
-struct block {
-	struct block *next;
-	max_align_t data[];
-};
-
-void *schema_alloc(struct schema *schema, size_t n, size_t size)
-{
-	struct block *block;
-	size_t total;
-
-	if (__builtin_mul_overflow(n, size, &total) || total > 1 << 28)
-		return NULL;
-	block = calloc(1, sizeof(*block) + total);
-	if (!block)
-		return NULL;
-	block->next = schema->blocks;
-	schema->blocks = block;
-	return block->data;
-}
-
-char *schema_text(struct schema *schema, const char *format, ...)
-{
-	char *text, *copy = NULL;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vasprintf(&text, format, args);
-	va_end(args);
-	if (n < 0)
-		return NULL;
-	copy = schema_alloc(schema, n + 1, 1);
-	if (copy)
-		memcpy(copy, text, n + 1);
-	free(text);
-	return copy;
-}
+/* As libipc accepts to compare. */
+#define MAX_SET ((size_t)1 << 20)
 
 /* --- Methods -------------------------------------------------------------------- */
 
@@ -63,13 +28,10 @@ static bool option_of(const Google__Protobuf__MethodDescriptorProto *method, uin
 
 	for (unsigned int i = 0; options && i < options->n_unknown_fields; i++) {
 		const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
+		struct wire wire = wire_of(field->data, field->len);
 
-		if (field->tag != number || field->wire_type != PROTOBUF_C_WIRE_TYPE_VARINT)
-			continue;
-		*ret_value = 0;
-		for (size_t j = 0; j < field->len && j < 9; j++)
-			*ret_value |= (uint64_t)(field->data[j] & 0x7f) << 7 * j;
-		return true;
+		if (field->tag == number && field->wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
+			return wire_value(&wire, WIRE_VARINT, ret_value);
 	}
 	return false;
 }
@@ -86,69 +48,33 @@ static uint32_t code_of(const char *interface, const char *method)
 	return hash | 0x80000000u;
 }
 
-/* libipc knows methods with streams by this callback. It is never called. */
-static int no_server(struct ipc_stream *stream, const ProtobufCMessage *request, const void *ops,
-		     void *userdata)
-{
-	(void)stream, (void)request, (void)ops, (void)userdata;
-	return -EOPNOTSUPP;
-}
-
-static uint32_t flags_of(const struct schema_method *method)
-{
-	uint32_t flags = IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_RECURSIVE |
-			 IPC_METHOD_REPLY_BLOBS;
-
-	if (method->oneway)
-		return IPC_METHOD_ONEWAY;
-	if (method->streams_in)
-		flags |= IPC_METHOD_REQUEST_STREAM;
-	if (method->streams_out)
-		flags |= IPC_METHOD_REPLY_STREAM;
-	return flags;
-}
-
-static int build_method(struct schema *schema, struct schema_method *method,
-			const Google__Protobuf__MethodDescriptorProto *from)
-{
-	uint64_t value;
-
-	method->method.request = schema_type(schema, from->input_type);
-	method->method.reply = schema_type(schema, from->output_type);
-	if (!from->name || !method->method.request || !method->method.reply)
-		return -EBADMSG;
-	method->oneway = option_of(from, OPTION_ONEWAY, &value) && value;
-	method->streams_in = from->client_streaming;
-	method->streams_out = from->server_streaming;
-	method->method.name = from->name;
-	method->method.code = option_of(from, OPTION_ID, &value) ? value :
-							   code_of(schema->interface, from->name);
-	method->method.open = no_server;
-	method->method.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_RECURSIVE |
-			       IPC_METHOD_REQUEST_BLOBS | flags_of(method);
-	return 0;
-}
-
 static int build_methods(struct schema *schema,
 			 const Google__Protobuf__ServiceDescriptorProto *service)
 {
-	int r = 0;
-
-	schema->methods = schema_alloc(schema, service->n_method, sizeof(*schema->methods));
+	schema->methods = calloc(service->n_method + 1, sizeof(*schema->methods));
 	if (!schema->methods)
 		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < service->n_method; i++)
-		r = build_method(schema, &schema->methods[i], service->method[i]);
-	schema->n_methods = service->n_method;
-	return r;
+	for (size_t i = 0; i < service->n_method; i++) {
+		const Google__Protobuf__MethodDescriptorProto *from = service->method[i];
+		struct schema_method *method = &schema->methods[schema->n_methods++];
+		uint64_t value;
+
+		method->name = from->name;
+		method->request = schema_message_type(schema, from->input_type);
+		method->reply = schema_message_type(schema, from->output_type);
+		method->oneway = option_of(from, OPTION_ONEWAY, &value) && value;
+		method->streams_in = from->client_streaming;
+		method->streams_out = from->server_streaming;
+		method->code = option_of(from, OPTION_ID, &value) ?
+				       value : code_of(schema->interface, from->name);
+	}
+	return 0;
 }
 
 static bool is_named(const char *package, const char *name, const char *full)
 {
 	size_t n = package ? strlen(package) : 0;
 
-	if (!name)
-		return false;
 	if (n == 0)
 		return !strcmp(full, name);
 	return !strncmp(full, package, n) && full[n] == '.' && !strcmp(full + n + 1, name);
@@ -171,14 +97,35 @@ static int find_service(struct schema *schema)
 
 /* --- The schema ------------------------------------------------------------------- */
 
+/* Before protobuf-c unpacks it, which recurses without a limit. */
+static bool is_shallow(const ProtobufCMessageDescriptor *type, struct wire wire,
+		       unsigned int depth)
+{
+	const ProtobufCFieldDescriptor *known;
+	struct wire_field field;
+	int r;
+
+	while ((r = wire_next(&wire, &field)) > 0) {
+		known = protobuf_c_message_descriptor_get_field(type, field.number);
+		if (field.type != WIRE_BYTES || !known || known->type != PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		if (!depth || !is_shallow(known->descriptor, field.bytes, depth - 1))
+			return false;
+	}
+	return r == 0;
+}
+
 static int build(struct schema *schema, const void *set, size_t size, const char *interface)
 {
 	int r;
 
+	if (size > MAX_SET || !is_shallow(&google__protobuf__file_descriptor_set__descriptor,
+					  wire_of(set, size), SCHEMA_DEPTH))
+		return -EBADMSG;
 	schema->set = google__protobuf__file_descriptor_set__unpack(NULL, size, set);
 	if (!schema->set)
 		return -EBADMSG;
-	schema->interface = schema_text(schema, "%s", interface);
+	schema->interface = strdup(interface);
 	if (!schema->interface)
 		return -ENOMEM;
 	r = schema_build_types(schema);
@@ -205,12 +152,13 @@ struct schema *schema_free(struct schema *schema)
 {
 	if (!schema)
 		return NULL;
-	while (schema->blocks) {
-		struct block *block = schema->blocks;
-
-		schema->blocks = block->next;
-		free(block);
+	for (size_t i = 0; i < schema->n_types; i++) {
+		free(schema->types[i].name);
+		free(schema->types[i].fields);
 	}
+	free(schema->types);
+	free(schema->methods);
+	free(schema->interface);
 	if (schema->set)
 		google__protobuf__file_descriptor_set__free_unpacked(schema->set, NULL);
 	free(schema);
@@ -252,7 +200,7 @@ const struct schema_method *schema_at(const struct schema *schema, size_t i)
 const struct schema_method *schema_find(const struct schema *schema, const char *name)
 {
 	for (size_t i = 0; i < schema->n_methods; i++)
-		if (!strcmp(schema->methods[i].method.name, name))
+		if (!strcmp(schema->methods[i].name, name))
 			return &schema->methods[i];
 	return NULL;
 }
@@ -260,7 +208,7 @@ const struct schema_method *schema_find(const struct schema *schema, const char 
 const struct schema_method *schema_find_code(const struct schema *schema, uint32_t code)
 {
 	for (size_t i = 0; i < schema->n_methods; i++)
-		if (schema->methods[i].method.code == code)
+		if (schema->methods[i].code == code)
 			return &schema->methods[i];
 	return NULL;
 }

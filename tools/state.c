@@ -11,18 +11,20 @@
 
 #include "ipcctl.h"
 #include "state.h"
+#include "text.h"
 #include "value.h"
 
 #define DEBUGFS "/sys/kernel/debug/ipcbus"
 
 /* --- Lines ---------------------------------------------------------------------- */
 
-static json_t *value_of(const char *text)
+static json_t *value_of(char *text)
 {
 	size_t n = strspn(text, "0123456789");
 
 	if (n && n <= 18 && !text[n])
 		return json_integer(strtoll(text, NULL, 10));
+	text_clean(text);
 	return json_string(text);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Deadline, signals and the clock: see stop.h.
+ * The deadline and signals: see stop.h.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ipcctl.h"
 #include "stop.h"
+#include "text.h"
 
 /* The whole message. It is replaced at once, because the signal may come at any time. */
 static char *volatile message;
@@ -55,10 +55,11 @@ void stop_message(const char *hint, const char *format, ...)
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
 	snprintf(all, sizeof(all), "%s within %u.%03u s", what, limit_ms / 1000, limit_ms % 1000);
+	text_clean(all);
 	file = open_memstream(&text, &size);
 	if (!file)
 		return;
-	print_error(file, STATUS_TIMEOUT, hint, all);
+	print_error(file, STATUS_TIMEOUT, hint, /* reported= */ NULL, all);
 	if (fclose(file) == 0) {
 		message = text;
 		free(old);
@@ -82,12 +83,4 @@ void stop_on_signals(void)
 bool stop_requested(void)
 {
 	return requested;
-}
-
-uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }

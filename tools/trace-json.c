@@ -159,53 +159,49 @@ static json_t *arguments_of(const struct slice *slice, struct names *names)
 			 m->deliver.ns ? json_real(waited_us) : NULL);
 }
 
-static void name_of(const struct slice *slice, struct names *names, char *text, size_t size)
-{
-	const struct message *m = slice->message;
-
-	names_method(names, m->to, m->node, m->code, text, size);
-}
-
 static const char *category_of(const struct message *message)
 {
 	return message->failed ? "failed" : message->oneway ? "oneway" : "call";
 }
 
+/* An event on the thread of a slice. id, duration and arguments may be NULL. */
+static void put_event(struct writer *writer, const char *phase, const char *name,
+		      const char *category, const char *id, uint64_t ns, json_t *duration,
+		      const struct slice *slice, json_t *arguments)
+{
+	put(writer, json_pack("{s:s, s:s, s:s, s:s*, s:o, s:o*, s:I, s:I, s:o*}", "ph", phase,
+			      "name", name, "cat", category, "id", id, "ts", us(ns), "dur",
+			      duration, "pid", (json_int_t)slice->pid, "tid",
+			      (json_int_t)slice->tid, "args", arguments));
+}
+
 static void put_slice(struct writer *writer, const struct slice *slice)
 {
-	const char *category = category_of(slice->message);
+	const struct message *m = slice->message;
+	json_t *arguments = arguments_of(slice, writer->names);
+	const char *category = category_of(m);
 	char name[128], id[32];
 
-	name_of(slice, writer->names, name, sizeof(name));
+	names_method(writer->names, m->to, m->node, m->code, name, sizeof(name));
 	if (!slice->async) {
-		put(writer, json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o}", "ph", "X", "name",
-				      name, "cat", category, "ts", us(slice->begin), "dur",
-				      us(slice->end - slice->begin), "pid", (json_int_t)slice->pid,
-				      "tid", (json_int_t)slice->tid, "args",
-				      arguments_of(slice, writer->names)));
+		put_event(writer, "X", name, category, NULL, slice->begin,
+			  us(slice->end - slice->begin), slice, arguments);
 		return;
 	}
-	snprintf(id, sizeof(id), "%s%" PRIu64, slice->server ? "s" : "c", slice->message->id);
-	put(writer, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:o}", "ph", "b", "name", name,
-			      "cat", category, "id", id, "ts", us(slice->begin), "pid",
-			      (json_int_t)slice->pid, "tid", (json_int_t)slice->tid, "args",
-			      arguments_of(slice, writer->names)));
-	put(writer, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I}", "ph", "e", "name", name, "cat",
-			      category, "id", id, "ts", us(slice->end), "pid",
-			      (json_int_t)slice->pid, "tid", (json_int_t)slice->tid));
+	snprintf(id, sizeof(id), "%s%" PRIu64, slice->server ? "s" : "c", m->id);
+	put_event(writer, "b", name, category, id, slice->begin, NULL, slice, arguments);
+	put_event(writer, "e", name, category, id, slice->end, NULL, slice, NULL);
 }
 
 /* One end of an arrow: "s" where it begins, "f" in the slice where it ends. */
 static void put_end(struct writer *writer, const char *phase, const char *id, uint64_t ns,
 		    const struct slice *slice)
 {
-	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I}", "ph", phase, "name",
-				  "message", "cat", "ipcbus", "id", id, "ts", us(ns), "pid",
-				  (json_int_t)slice->pid, "tid", (json_int_t)slice->tid);
-
-	if (event && *phase == 'f')
-		json_object_set_new(event, "bp", json_string("e"));
-	put(writer, event);
+	put_event(writer, phase, "message", "ipcbus", id, ns, NULL, slice, NULL);
+	if (*phase == 'f')
+		json_object_set_new(json_array_get(writer->events,
+						   json_array_size(writer->events) - 1),
+				    "bp", json_string("e"));
 }
 
 /* Arrows connect synchronous slices only: there, and back with the reply. */

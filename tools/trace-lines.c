@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "state.h"
+#include "text.h"
 #include "trace.h"
 #include "value.h"
 
@@ -211,7 +212,7 @@ static void set_name(struct trace *trace, const char *name, uint32_t tid, uint32
 	char key[16];
 
 	snprintf(key, sizeof(key), "%u", pid ? pid : tid);
-	/* Without a valid name or memory the process stays a number. */
+	/* Without memory the process stays a number. */
 	if (pid == tid || !json_object_get(trace->processes, key))
 		json_object_set_new(trace->processes, key, json_string(name));
 }
@@ -235,6 +236,7 @@ static int note_process(struct trace *trace, char *line, const json_t *fields)
 	*dash = '\0';
 	line += strspn(line, " ");
 	tid = strtoul(dash + 1, NULL, 10);
+	text_clean(line);
 	/* The kernel has dropped the name. */
 	if (strcmp(line, "<...>"))
 		set_name(trace, line, tid, process_of(fields, tid));

@@ -82,24 +82,48 @@ uint64_t latency_quantile(const struct latency *latency, double quantile)
 
 /* --- Records -------------------------------------------------------------------- */
 
-/* There are tens of pairs, not thousands. */
-static struct pair *find_pair(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
+/* The place of a pair in the index. There are as many again that are empty. */
+static uint32_t *find_place(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
 {
-	struct pair *pairs;
+	const size_t size = sizeof(traffic->index) / sizeof(traffic->index[0]);
+	uint64_t hash = from * UINT64_C(0x9e3779b97f4a7c15);
+	size_t i;
 
-	for (size_t i = 0; i < traffic->n; i++) {
-		struct pair *pair = &traffic->pairs[i];
+	hash = (hash ^ to) * UINT64_C(0x9e3779b97f4a7c15);
+	hash = (hash ^ node) * UINT64_C(0x9e3779b97f4a7c15);
+	for (i = (hash >> 32) % size; traffic->index[i]; i = (i + 1) % size) {
+		const struct pair *pair = &traffic->pairs[traffic->index[i] - 1];
 
 		if (pair->from == from && pair->to == to && pair->node == node)
-			return pair;
+			break;
 	}
-	pairs = reallocarray(traffic->pairs, traffic->n + 1, sizeof(*pairs));
-	if (!pairs)
-		return NULL;
-	traffic->pairs = pairs;
+	return &traffic->index[i];
+}
+
+static struct pair *find_pair(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
+{
+	uint32_t *place = find_place(traffic, from, to, node);
+	struct pair *pairs;
+
+	if (!*place && traffic->n >= TRAFFIC_PAIRS - 1) {
+		from = to = node = 0;
+		place = find_place(traffic, from, to, node);
+	}
+	if (*place)
+		return &traffic->pairs[*place - 1];
+
+	/* There is space for the next power of two. */
+	if (!(traffic->n & (traffic->n - 1))) {
+		pairs = reallocarray(traffic->pairs, 2 * traffic->n + 1, sizeof(*pairs));
+		if (!pairs)
+			return NULL;
+		traffic->pairs = pairs;
+	}
+	pairs = traffic->pairs;
 	memset(&pairs[traffic->n], 0, sizeof(*pairs));
 	pairs[traffic->n] = (struct pair){ .from = from, .to = to, .node = node };
-	return &pairs[traffic->n++];
+	*place = ++traffic->n;
+	return &pairs[traffic->n - 1];
 }
 
 static struct open_call *place_of(struct traffic *traffic, uint64_t id)

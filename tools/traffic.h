@@ -52,11 +52,15 @@ struct pair {
 
 #define TRAFFIC_OPEN 65536
 
+/* So many pairs; what belongs to others is counted in the last one, which is from and to 0. */
+#define TRAFFIC_PAIRS 16384
+
 struct names;
 
 /**
  * struct traffic - sums of all pairs
  * @pairs: @n of them, in the order of their first message
+ * @index: a hash table of numbers of @pairs plus 1; 0: none
  * @lost: records that the driver had to drop
  * @names: traffic_on_record() looks up processes here
  * @open: calls without a reply, by id; a later call may overwrite one, which is then not timed
@@ -64,6 +68,7 @@ struct names;
 struct traffic {
 	struct pair *pairs;
 	size_t n;
+	uint32_t index[2 * TRAFFIC_PAIRS];
 	uint64_t lost;
 	struct names *names;
 	struct open_call {

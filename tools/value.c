@@ -2,6 +2,8 @@
 /*
  * JSON values: see value.h.
  */
+#include <stdio.h>
+
 #include "value.h"
 
 const char *value_text(const json_t *object, const char *key)
@@ -28,4 +30,29 @@ json_t *value_set(json_t *object, const char *key, json_t *value)
 		return object;
 	json_decref(object);
 	return NULL;
+}
+
+static const char *key_of(char key[32], json_int_t number)
+{
+	snprintf(key, 32, "%lld", (long long)number);
+	return key;
+}
+
+json_t *value_index(const json_t *array, const char *key)
+{
+	json_t *index = json_object(), *object;
+	char text[32];
+	size_t i;
+
+	json_array_foreach(array, i, object)
+		index = value_set(index, key_of(text, value_number(object, key)),
+				  json_incref(object));
+	return index;
+}
+
+json_t *value_indexed(const json_t *index, json_int_t number)
+{
+	char key[32];
+
+	return json_object_get(index, key_of(key, number));
 }

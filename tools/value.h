@@ -17,4 +17,9 @@ json_int_t value_number(const json_t *object, const char *key);
 json_t *value_append(json_t *array, json_t *value);
 json_t *value_set(json_t *object, const char *key, json_t *value);
 
+/* The objects of an array by one of their numbers, and one of them. NULL: no memory; there is
+ * none. */
+json_t *value_index(const json_t *array, const char *key);
+json_t *value_indexed(const json_t *index, json_int_t number);
+
 #endif

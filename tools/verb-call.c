@@ -32,7 +32,7 @@ static int no_method(const struct schema *schema, const char *name)
 
 	for (size_t i = 0; i < schema_count(schema); i++)
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
-			 schema_at(schema, i)->method.name);
+			 schema_at(schema, i)->name);
 	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s",
 			 schema_interface(schema), name, known);
 }
@@ -44,27 +44,28 @@ int call_bad_json(const json_error_t *error)
 			 error->text);
 }
 
-int call_read_json(const char *text, json_t **ret_json)
+int call_encode(const struct schema_method *method, json_t *json, struct schema_message *request)
 {
-	json_error_t error;
-
-	if (!strcmp(text, "-"))
-		*ret_json = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
-	else
-		*ret_json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	return *ret_json ? STATUS_OK : call_bad_json(&error);
-}
-
-int call_make_request(const struct schema_method *method, json_t *json,
-		      struct schema_context *context, ProtobufCMessage **ret_request)
-{
-	int r = schema_from_json(method->method.request, json, context, ret_request);
+	int r = schema_encode(method->request, json, request);
 
 	json_decref(json);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE, "ipcctl describe NAME prints the fields", "%s: %s",
-				 method->method.request->name, context->what);
+				 schema_type_name(method->request), request->what);
 	return r < 0 ? fail_memory() : STATUS_OK;
+}
+
+int call_encode_text(const struct schema_method *method, const char *text,
+		     struct schema_message *request)
+{
+	json_error_t error;
+	json_t *json;
+
+	if (text && !strcmp(text, "-"))
+		json = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
+	else
+		json = json_loads(text ? text : "{}", JSON_REJECT_DUPLICATES, &error);
+	return json ? call_encode(method, json, request) : call_bad_json(&error);
 }
 
 /* --- The reply ------------------------------------------------------------------- */
@@ -75,92 +76,89 @@ static int cat_fd(int fd)
 	ssize_t n;
 
 	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
-		fwrite(buffer, 1, n, stdout);
+		out_bytes(buffer, n, /* text= */ false);
+	out_bytes_end();
 	if (n < 0 || fflush(stdout) < 0)
 		return fail_with(STATUS_FAILED, NULL, "cannot copy the file: %s", strerror(errno));
 	return STATUS_OK;
 }
 
-/* With --cat: the content of each file among the reply's own fields. */
-static int cat_fds(const ProtobufCMessage *reply)
+/* With --cat: the content of each file of the reply but the files of blobs. */
+static int cat_fds(const struct ipc_raw_message *reply)
 {
-	const ProtobufCMessageDescriptor *type = reply->descriptor;
 	int status = STATUS_OK;
 
-	for (unsigned int i = 0; !status && i < type->n_fields; i++) {
-		const ProtobufCFieldDescriptor *field = &type->fields[i];
-		Ipc__Fd *const *member = (void *)((char *)reply + field->offset);
-
-		if (field->descriptor == &ipc__fd__descriptor && *member &&
-		    field->label != PROTOBUF_C_LABEL_REPEATED)
-			status = cat_fd((*member)->fd);
-	}
+	for (size_t i = 0; !status && i < reply->n_entries; i++)
+		if (reply->entries[i].type == IPC_RAW_FD &&
+		    !(reply->entries[i].tag & IPC_RAW_BLOB_TAG))
+			status = cat_fd(reply->entries[i].fd);
 	return status;
 }
 
-int call_put_reply(const ProtobufCMessage *reply, bool line)
+int call_put_reply(const struct schema_method *method, const struct ipc_raw_message *reply,
+		   bool line)
 {
 	json_t *json;
 
-	if (!reply)
-		return STATUS_OK;
 	if (cat)
 		return cat_fds(reply);
-	json = schema_to_json(reply);
-	return line || ctl.json || !json ? out_line(json) : out_json(json);
+	json = schema_decode_received(method->reply, reply);
+	if (!json)
+		return fail_errno(-EBADMSG, method->name);
+	return line || ctl.json ? out_line(json) : out_json(json);
 }
 
-int call_failed(int r, const char *what, const struct ipc_error *error)
+int call_failed(int r, const struct schema_method *method, const struct ipc_error *error)
 {
 	if (r == -ETIMEDOUT)
-		return fail_with(STATUS_TIMEOUT, "wait longer: --timeout S", "%s: not done in time",
-				 what);
+		return fail_reported(STATUS_TIMEOUT, "wait longer: --timeout S", error,
+				     "%s: not done in time", method->name);
 	if (r == -EOWNERDEAD || r == -EHOSTDOWN)
-		return fail_errno(r, what);
+		return fail_errno(r, method->name);
+	if (error->origin == IPC_ORIGIN_BEHIND)
+		return fail_reported(STATUS_REMOTE, NULL, error, "%s: a service behind it: %s%s%s",
+				     method->name, ipc_strerror(error->cause),
+				     error->message ? ": " : "",
+				     error->message ? error->message : "");
 	if (error->name || error->message || r == -EREMOTEIO)
-		return fail_with(STATUS_REMOTE, NULL, "%s: %s%s%s", what,
-				 error->name ? error->name : ipc_strerror(r),
-				 error->message ? ": " : "", error->message ? error->message : "");
-	return fail_errno(r, what);
+		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s%s%s", method->name,
+				     error->name ? error->name : ipc_strerror(r),
+				     error->message ? ": " : "",
+				     error->message ? error->message : "");
+	return fail_errno(r, method->name);
 }
 
 static int send(struct ipc_proxy *proxy, const struct schema_method *method,
-		const ProtobufCMessage *request)
+		struct ipc_raw_message *request)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	ProtobufCMessage *reply = NULL;
-	int status, r;
+	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
+	int r;
 
-	if (method->oneway)
-		r = ipc_rpc_oneway(proxy, &method->method, request);
-	else
-		r = ipc_rpc_call(proxy, &method->method, request, &reply, &error);
+	request->code = method->code;
+	if (method->oneway) {
+		r = ipc_raw_oneway(proxy, request, /* options= */ NULL);
+	} else {
+		request->flags = IPC_RAW_ACCEPT_FDS;
+		r = ipc_raw_call(proxy, request, /* options= */ NULL, &reply, &error);
+	}
 	if (r < 0)
-		return call_failed(r, method->method.name, &error);
-	status = call_put_reply(reply, false);
-	ipc_rpc_free(reply);
-	return status;
+		return call_failed(r, method, &error);
+	return reply ? call_put_reply(method, reply, false) : STATUS_OK;
 }
 
 static int call(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,
 		const char *text)
 {
-	struct schema_context context = { .ipc = ipc };
-	ProtobufCMessage *request;
-	json_t *json;
+	struct schema_message request = { .ipc = ipc };
 	int status;
 
 	if (method->streams_in || method->streams_out)
 		return call_stream(ipc, proxy, method, text);
-	status = call_read_json(text ? text : "{}", &json);
-	if (status)
-		return status;
-	status = call_make_request(method, json, &context, &request);
-	if (!status) {
-		status = send(proxy, method, request);
-		protobuf_c_message_free_unpacked(request, NULL);
-	}
-	schema_context_done(&context);
+	status = call_encode_text(method, text, &request);
+	if (!status)
+		status = send(proxy, method, &request.raw);
+	schema_message_done(&request);
 	return status;
 }
 

@@ -4,15 +4,21 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bus.h"
+#include "clock.h"
 #include "ipcctl.h"
 #include "out.h"
 #include "schema.h"
-#include "stop.h"
 #include "value.h"
 #include "verbs.h"
 
@@ -34,11 +40,12 @@ static json_t *methods_of(const struct schema *schema)
 		const struct schema_method *m = schema_at(schema, i);
 
 		methods = value_append(
-			methods, json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "name",
-					   m->method.name, "code", (json_int_t)m->method.code,
-					   "request", m->method.request->name, "reply",
-					   m->method.reply->name, "oneway", m->oneway, "streams_in",
-					   m->streams_in, "streams_out", m->streams_out));
+			methods, json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "name", m->name,
+					   "code", (json_int_t)m->code, "request",
+					   schema_type_name(m->request), "reply",
+					   schema_type_name(m->reply), "oneway", m->oneway,
+					   "streams_in", m->streams_in, "streams_out",
+					   m->streams_out));
 	}
 	return methods;
 }
@@ -71,7 +78,7 @@ static int put(const struct schema *schema)
 	if (!methods_only && schema_print(schema, stdout) < 0)
 		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	for (size_t i = 0; methods_only && i < schema_count(schema); i++)
-		puts(schema_at(schema, i)->method.name);
+		puts(schema_at(schema, i)->name);
 	return out_flush();
 }
 
@@ -117,22 +124,83 @@ static int run_ping(int argc, char **argv)
 	return STATUS_OK;
 }
 
+/* The service gets a pipe: it could keep our terminal, and read what is typed. over: the
+ * service has replied, and what it wrote is in the pipe. */
+struct dump {
+	pthread_t thread;
+	int ends[2];
+	atomic_bool over;
+};
+
+/* To the end even if nobody reads our output: a service may die of a pipe that nobody reads. */
+static void *copy_dump(void *argument)
+{
+	struct dump *dump = argument;
+	struct pollfd poll_fd = { .fd = dump->ends[0], .events = POLLIN };
+	/* What the pipe holds when the service has replied; it may go on writing for ever. */
+	ssize_t left = fcntl(dump->ends[0], F_GETPIPE_SZ), n = 1;
+	char buffer[4096];
+	bool over;
+
+	while (n > 0 && left > 0) {
+		over = dump->over;
+		/* The service may keep its end open. */
+		if (poll(&poll_fd, 1, over ? 0 : 20) == 0) {
+			if (over)
+				break;
+			continue;
+		}
+		n = read(dump->ends[0], buffer, sizeof(buffer));
+		if (n > 0)
+			out_bytes(buffer, n, /* text= */ true);
+		if (over)
+			left -= n;
+	}
+	out_bytes_end();
+	return NULL;
+}
+
+static int start_dump(struct dump *dump)
+{
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	dump->over = false;
+	if (pipe2(dump->ends, O_CLOEXEC) < 0)
+		return fail_with(STATUS_FAILED, NULL, "cannot make a pipe: %s", strerror(errno));
+	r = pthread_create(&dump->thread, NULL, copy_dump, dump);
+	return r ? fail_with(STATUS_FAILED, NULL, "cannot start a thread: %s", strerror(r)) :
+		   STATUS_OK;
+}
+
+static void end_dump(struct dump *dump)
+{
+	dump->over = true;
+	pthread_join(dump->thread, NULL);
+	close(dump->ends[0]);
+	close(dump->ends[1]);
+}
+
 static int run_dump(int argc, char **argv)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct dump dump;
 	int status, r;
 
 	status = bus_find(argv[0], &ipc, &proxy);
+	if (!status)
+		status = start_dump(&dump);
 	if (status)
 		return status;
-	r = ipc_proxy_dump(proxy, STDOUT_FILENO, (const char *const *)argv + 1, argc - 1, &error);
+	r = ipc_proxy_dump(proxy, dump.ends[1], (const char *const *)argv + 1, argc - 1, &error);
+	end_dump(&dump);
 	if (r == -EOPNOTSUPP)
 		return fail_with(STATUS_NOT_FOUND,
 				 "a service enables it with ipc_object_set_dump()",
 				 "service %s has no dump", argv[0]);
-	return r < 0 ? fail_errno(r, error.message ? error.message : argv[0]) : STATUS_OK;
+	return r < 0 ? fail_errno(r, error.message ? error.message : argv[0]) : out_flush();
 }
 
 const struct verb verb_describe = {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "draw.h"
 #include "ipcctl.h"
 #include "monitor.h"
@@ -42,31 +43,23 @@ static json_t *edge_new(struct names *names, uint32_t from, uint32_t to, uint32_
 	return json_pack("{s:s, s:s, s:s}", "from", a, "to", b, "service", service);
 }
 
-static json_int_t pid_of(const json_t *state, json_int_t number)
-{
-	json_t *proc;
-	size_t i;
-
-	json_array_foreach(json_object_get(state, "proc"), i,
-			   proc) if (value_number(proc, "proc") ==
-				     number) return value_number(proc, "pid");
-	return 0;
-}
-
 /* An edge for each handle but our own. */
 static json_t *edges_of_state(struct names *names, const json_t *state)
 {
+	json_t *procs = value_index(json_object_get(state, "proc"), "proc");
 	json_t *edges = json_array(), *handle;
 	size_t i;
 
 	json_array_foreach(json_object_get(state, "handle"), i, handle) {
-		json_int_t holder = pid_of(state, value_number(handle, "proc"));
+		json_int_t holder =
+			value_number(value_indexed(procs, value_number(handle, "proc")), "pid");
 
 		if (edges && holder && holder != getpid())
 			edges = value_append(edges,
 					     edge_new(names, holder, value_number(handle, "pid"),
 						      value_number(handle, "node")));
 	}
+	json_decref(procs);
 	return edges;
 }
 
@@ -138,7 +131,7 @@ static int put(json_t *edges)
 
 static int run(int argc, char **argv)
 {
-	struct names *names = names_new();
+	struct names *names = names_new(/* describe= */ false);
 	json_t *edges = NULL;
 	int status;
 

@@ -361,7 +361,7 @@ static int run_bus(void)
 {
 	int status = STATUS_OK;
 
-	session.names = names_new();
+	session.names = names_new(/* describe= */ true);
 	if (!session.names)
 		return fail_memory();
 	if (session.write)

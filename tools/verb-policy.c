@@ -13,8 +13,10 @@
 
 #include "bus.h"
 #include "ipcctl.h"
+#include "number.h"
 #include "out.h"
 #include "servicemanager.ipc.h"
+#include "text.h"
 #include "verbs.h"
 
 #define MAX_GROUPS 1024
@@ -37,7 +39,7 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	int n = MAX_GROUPS, status;
 
 	if (!entry) {
-		status = parse_number("--user", user, 0, UINT32_MAX - 1, &number);
+		status = number_parse("--user", user, 0, UINT32_MAX - 1, &number);
 		if (status)
 			return fail_with(STATUS_USAGE, NULL, "no such user: %s", user);
 		request->uid = number;
@@ -56,11 +58,14 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	return STATUS_OK;
 }
 
-static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, const char *name)
+static int put(Ipc__Manager__CheckPolicyReply *reply, const char *right, const char *name)
 {
 	bool allowed = !strcmp(reply->verdict, "allowed");
 	int status = allowed ? STATUS_OK : STATUS_DENIED, put;
 
+	text_clean(reply->verdict);
+	text_clean(reply->file);
+	text_clean(reply->rule);
 	if (ctl.json) {
 		put = out_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "right", right,
 					 "name", name, "user", user ? user : "", "verdict",
@@ -73,7 +78,7 @@ static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, c
 	if (*reply->file)
 		printf("%s:%u: %s\n", reply->file, reply->line, reply->rule);
 	else
-		puts("no rule matches; the default applies");
+		puts("no rule matches, or only root may see which does");
 	return status;
 }
 
@@ -111,7 +116,7 @@ static int run(int argc, char **argv)
 
 	(void)argc;
 	if (strcmp(argv[0], "check"))
-		return fail_with(STATUS_USAGE, "ipcctl policy check RIGHT NAME",
+		return fail_with(STATUS_USAGE, "ipcctl policy check find NAME",
 				 "unknown subcommand \"%s\"; policy knows check only", argv[0]);
 	status = bus_manager(&ipc, &manager);
 	return status ? status : check(manager, argv[1], argv[2]);
@@ -123,8 +128,9 @@ const struct verb verb_policy = {
 	.summary = "check what the policy permits, and by which rule",
 	.description =
 		"Asks the service manager whether you may register, find, list or call NAME,\n"
-		"and prints the rule of ipcbus-policy(5) that decides. The status is 0 if it is allowed,\n"
-		"and 6 if it is refused or the name is hidden.\n",
+		"and prints the rule of ipcbus-policy(5) that decides. Only root and the user of the\n"
+		"service manager see the rule, and that a name is hidden. The status is 0 if it is\n"
+		"allowed, and 6 if it is refused or the name is hidden.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NO_MANAGER),
 	.options = options,

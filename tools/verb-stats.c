@@ -13,44 +13,16 @@
 #include "value.h"
 #include "verbs.h"
 
-/* Counts the rows of a kind that belong to a proc and, if key is given, have this value. */
-static int count(const json_t *state, const char *kind, json_int_t proc, const char *key,
-		 const char *value)
+static json_t *row_new(const json_t *regions, const json_t *proc)
 {
-	json_t *row;
-	size_t i;
-	int n = 0;
-
-	json_array_foreach(json_object_get(state, kind), i, row) {
-		const char *text = key ? value_text(row, key) : NULL;
-
-		if (value_number(row, "proc") == proc && (!key || (text && !strcmp(text, value))))
-			n++;
-	}
-	return n;
-}
-
-static const json_t *region_of(const json_t *state, json_int_t proc)
-{
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(json_object_get(state, "region"), i,
-			   row) if (value_number(row, "proc") == proc) return row;
-	return NULL;
-}
-
-static json_t *row_new(const json_t *state, const json_t *proc)
-{
-	json_int_t number = value_number(proc, "proc"), pid = value_number(proc, "pid");
-	const json_t *region = region_of(state, number);
+	json_int_t pid = value_number(proc, "pid");
+	const json_t *region = value_indexed(regions, value_number(proc, "proc"));
 	char name[64];
 
 	process_name(pid, name, sizeof(name));
 	return json_pack(
 		"{s:I, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-		pid, "process", name, "threads", count(state, "thread", number, NULL, NULL), "busy",
-		count(state, "thread", number, "state", "serving"), "max_threads",
+		pid, "process", name, "threads", 0, "busy", 0, "max_threads",
 		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
 		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
 		"handles", value_number(proc, "handles"), "buffers",
@@ -59,13 +31,32 @@ static json_t *row_new(const json_t *state, const json_t *proc)
 		value_number(region, "oldest_ms"));
 }
 
+static void count(json_t *row, const char *key)
+{
+	json_integer_set(json_object_get(row, key), value_number(row, key) + 1);
+}
+
 json_t *stats_rows(const json_t *state)
 {
-	json_t *rows = json_array(), *proc;
+	json_t *regions = value_index(json_object_get(state, "region"), "proc");
+	json_t *rows = json_array(), *by_proc = json_object(), *line, *row;
+	char key[32];
 	size_t i;
 
-	json_array_foreach(json_object_get(state, "proc"), i, proc) if (rows) rows =
-		value_append(rows, row_new(state, proc));
+	json_array_foreach(json_object_get(state, "proc"), i, line) {
+		row = row_new(regions, line);
+		snprintf(key, sizeof(key), "%lld", (long long)value_number(line, "proc"));
+		by_proc = value_set(by_proc, key, json_incref(row));
+		rows = value_append(rows, row);
+	}
+	json_array_foreach(json_object_get(state, "thread"), i, line) {
+		row = value_indexed(by_proc, value_number(line, "proc"));
+		count(row, "threads");
+		if (!strcmp(value_text(line, "state") ?: "", "serving"))
+			count(row, "busy");
+	}
+	json_decref(by_proc);
+	json_decref(regions);
 	return rows;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ipcctl.h"
 #include "monitor.h"
 #include "names.h"
@@ -211,7 +212,7 @@ static int one_interval(struct monitor *monitor, struct traffic *traffic, struct
 
 static int run(int argc, char **argv)
 {
-	struct names *names = names_new();
+	struct names *names = names_new(/* describe= */ false);
 	struct traffic *traffic = names ? traffic_new(names) : NULL;
 	struct monitor *monitor = NULL;
 	int status;

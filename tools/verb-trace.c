@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ipcctl.h"
 #include "names.h"
 #include "out.h"
@@ -180,9 +181,10 @@ static int record_all(struct trace *trace, struct names **ret_names, char **argv
 	pid_t command = 0;
 	int pipe = -1, r;
 
+	/* First: that may take seconds, which are not to be recorded. */
+	*ret_names = names_new(/* describe= */ true);
 	r = begin(&pipe);
 	if (r == 0) {
-		*ret_names = names_new();
 		stop_on_signals();
 		if (*argv)
 			command = start(argv);

@@ -22,7 +22,7 @@ static int wait_name(struct ipc *ipc, const char *name)
 		r = ipc_wait_manager(ctl_device(), UINT64_MAX);
 		if (r < 0 && r != -EINTR)
 			return fail_errno(r, "wait for a service manager");
-		r = ipc_wait_name(ipc, name, &proxy);
+		r = ipc_wait_name(ipc, name, IPC_NEVER, &proxy);
 	} while (r == -ENOTCONN || r == -EINTR);
 
 	if (r == -EINVAL)

@@ -13,7 +13,7 @@
 #include "bus.h"
 #include "ipcctl.h"
 #include "out.h"
-#include "process.h"
+#include "text.h"
 #include "verbs.h"
 
 static unsigned long count;
@@ -44,16 +44,19 @@ static void catch_signals(void)
 
 static json_t *change_new(enum ipc_name_change change, const struct ipc_name_info *info)
 {
-	char process[64] = "", unit[256] = "", user[64] = "";
+	struct bus_process none = { 0 };
+	json_t *row, *object;
 
 	if (change == IPC_NAME_GONE)
-		return json_pack("{s:s, s:s}", "change", "gone", "name", info->name);
-	process_name(info->pid, process, sizeof(process));
-	process_unit(info->pid, unit, sizeof(unit));
-	user_name(info->uid, user, sizeof(user));
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:s, s:s}", "change", "present", "name",
-			 info->name, "pid", (int)info->pid, "process", process, "unit", unit, "uid",
-			 (int)info->uid, "user", user, "interface", info->interface);
+		return json_pack("{s:s, s:o}", "change", "gone", "name", text_json(info->name));
+	row = bus_row(&none, info->name, info->pid, info->uid, info->interface);
+	object = json_pack("{s:s}", "change", "present");
+	if (!row || json_object_update(object, row) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(row);
+	return object;
 }
 
 static int put_text(const json_t *change)
@@ -105,12 +108,11 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 
 static int watch(struct ipc *ipc, const char *pattern)
 {
-	uint64_t id;
 	int r;
 
 	bus = ipc;
 	catch_signals();
-	r = ipc_watch_names(ipc, pattern, on_change, NULL, &id);
+	r = ipc_watch_names(ipc, pattern, on_change, NULL, /* ret_slot= */ NULL);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE,
 				 "a pattern is a name, or the beginning of names and a '*'",

@@ -30,14 +30,16 @@ static int join(struct ipc *ipc, const char *name, struct seat **ret_seat)
 	Ipc__Object object = IPC__OBJECT__INIT;
 	int r;
 
-	r = chat_await(ipc, "demo.chat", &chat);
+	r = chat_await(ipc, "demo.chat", IPC_NEVER, &chat);
 	if (r < 0)
 		return ipc_fail("find demo.chat", r, NULL);
 	r = listener_object_new(ipc, &ops, NULL, NULL, &listener);
 	if (r < 0)
 		return ipc_fail("create the listener", r, NULL);
+	r = ipc_object_id(listener, &object.id);
+	if (r < 0)
+		return ipc_fail("create the listener", r, NULL);
 
-	object.id = ipc_object_id(listener);
 	request.name = (char *)name;
 	request.listener = &object;
 	r = chat_join(chat, &request, &reply, &error);

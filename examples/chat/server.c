@@ -74,10 +74,12 @@ static int add_member(struct ipc_call *call, struct member *member)
 		member_free(member);
 		return r;
 	}
+	r = ipc_object_id(seat, &object.id);
+	if (r < 0)
+		return r;
 	for (struct member *m = members; m && reply.n_others < 100; m = m->next)
 		others[reply.n_others++] = m->name;
 	reply.others = others;
-	object.id = ipc_object_id(seat);
 	reply.seat = &object;
 
 	member->next = members;

@@ -13,7 +13,7 @@
 #include "clock.ipc.h"
 
 struct listener {
-	struct ipc_stream *stream;
+	struct ipc_stream *stream;	/* valid until listener_destroy() */
 	int timer;
 	uint64_t number;
 	uint64_t missed;
@@ -29,14 +29,20 @@ static uint64_t now_usec(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static struct listener *listener_free(struct listener *listener)
+/* The stream is over: the listener has gone. */
+static void listener_destroy(void *userdata)
 {
-	ipc_stream_unref(listener->stream);
+	struct listener *listener = userdata;
+
 	if (listener->timer >= 0)
 		close(listener->timer);
 	free(listener);
-	return NULL;
 }
+
+static const struct ipc_stream_ops listener_ops = {
+	.size = sizeof(listener_ops),
+	.destroy = listener_destroy,
+};
 
 static int start_timer(struct listener *listener, uint32_t period_ms)
 {
@@ -65,11 +71,14 @@ static int watch(struct ipc_stream *stream, const Clock__WatchRequest *request, 
 	if (!listener)
 		return -ENOMEM;
 	listener->timer = -1;
-	listener->stream = ipc_stream_ref(stream);
-	r = start_timer(listener, request->period_ms);
-	if (r < 0)
-		listener_free(listener);
-	return r;
+	listener->stream = stream;
+	r = ipc_stream_set_ops(stream, &listener_ops, listener);
+	if (r < 0) {
+		listener_destroy(listener);
+		return r;
+	}
+	/* If that fails, the stream ends and destroys the listener. */
+	return start_timer(listener, request->period_ms);
 }
 
 static void tick(struct listener *listener)
@@ -86,26 +95,48 @@ static void tick(struct listener *listener)
 	r = tower_push_watch(listener->stream, /* timeout_usec= */ 0, &message);
 	if (r == -EAGAIN)
 		listener->missed++;
-	else if (r < 0)
-		listener_free(listener);
 }
 
-/* The handler waits for messages. The library serves other calls meanwhile. */
+/* A stream of clocks to compare. The one thread waits for none of them. */
+static void compare_message(struct ipc_stream *stream, const Clock__Tick *other, void *userdata)
+{
+	int64_t off = (int64_t)(other->usec - now_usec());
+	Clock__Verdict *verdict = userdata;
+
+	(void)stream;
+	verdict->clocks++;
+	if (llabs(off) > llabs(verdict->worst_usec))
+		verdict->worst_usec = off;
+}
+
+static void compare_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+			void *userdata)
+{
+	(void)error;
+	if (result < 0)
+		ipc_stream_fail(stream, result, NULL, NULL);
+	else
+		tower_reply_compare(stream, userdata);
+}
+
 static int compare(struct ipc_stream *stream, void *userdata)
 {
-	Clock__Verdict verdict = CLOCK__VERDICT__INIT;
-	const Clock__Tick *other;
+	static const struct ipc_stream_ops compare_ops = {
+		.size = sizeof(compare_ops),
+		.on_end = compare_end,
+		.destroy = free,
+	};
+	Clock__Verdict *verdict = malloc(sizeof(*verdict));
 	int r;
 
 	(void)userdata;
-	while ((r = tower_pull_compare(stream, 10000000, &other, NULL)) > 0) {
-		int64_t off = (int64_t)(other->usec - now_usec());
-
-		verdict.clocks++;
-		if (llabs(off) > llabs(verdict.worst_usec))
-			verdict.worst_usec = off;
-	}
-	return r < 0 ? r : tower_reply_compare(stream, &verdict);
+	if (!verdict)
+		return -ENOMEM;
+	*verdict = (Clock__Verdict)CLOCK__VERDICT__INIT;
+	r = tower_set_ops_compare(stream, compare_message, &compare_ops, verdict);
+	if (r < 0)
+		free(verdict);
+	return r;
 }
 
 static const struct tower_ops ops = { .watch = watch, .compare = compare };

@@ -18,7 +18,8 @@ public:
 	{
 		struct greeter *found;
 
-		check("find demo.greeter", greeter_await(ipc, "demo.greeter", &found), nullptr);
+		check("find demo.greeter", greeter_await(ipc, "demo.greeter", IPC_NEVER, &found),
+		      nullptr);
 		proxy.reset(found);
 	}
 

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	r = camera_await(ipc, "demo.camera", &camera);
+	r = camera_await(ipc, "demo.camera", IPC_NEVER, &camera);
 	if (r < 0)
 		return ipc_fail("find demo.camera", r, NULL);
 	return watch(camera, &request);

@@ -68,7 +68,7 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail("open /dev/ipcbus", r, NULL);
-	/* One thread for each viewer. */
+	/* A thread waits for each viewer, and one serves: an eighth viewer gets -EDEADLK. */
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);

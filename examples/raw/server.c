@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "notes.h"
@@ -56,20 +57,45 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 }
 
-/* Each note that is not empty is a message. */
+/* Each note that is not empty is a message. *next is the note to send next. */
+static void list_more(struct ipc_stream *stream, void *userdata)
+{
+	int *next = userdata;
+
+	for (; *next < NOTES_MAX; ++*next) {
+		struct ipc_raw_message note = {
+			.data = notes[*next],
+			.size = strlen(notes[*next]),
+		};
+		int r = note.size ? ipc_raw_stream_send(stream, &note, /* timeout_usec= */ 0) : 0;
+
+		/* This comes again when there is space, or the stream is over. */
+		if (r < 0)
+			return;
+	}
+	ipc_stream_end(stream);
+}
+
 static int list(struct ipc_stream *stream, uint32_t code, void *userdata)
 {
-	int r = 0;
+	static const struct ipc_stream_ops list_ops = {
+		.size = sizeof(list_ops),
+		.on_writable = list_more,
+		.destroy = free,
+	};
+	int *next, r;
 
 	(void)userdata;
 	if (code != NOTES_LIST)
 		return -EOPNOTSUPP;
-	for (int i = 0; i < NOTES_MAX && r == 0; i++) {
-		struct ipc_raw_message note = { .data = notes[i], .size = strlen(notes[i]) };
-
-		if (note.size)
-			r = ipc_raw_stream_send(stream, &note, IPC_NEVER);
-	}
+	next = calloc(1, sizeof(*next));
+	if (!next)
+		return -ENOMEM;
+	r = ipc_stream_set_ops(stream, &list_ops, next);
+	if (r < 0)
+		free(next);
+	else
+		list_more(stream, next);
 	return r;
 }
 
@@ -91,7 +117,7 @@ int main(void)
 
 	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
 	if (r == 0)
-		r = ipc_register_name(ipc, NOTES_NAME, object);
+		r = ipc_register_name(ipc, NOTES_NAME, object, /* ret_slot= */ NULL);
 	if (r < 0)
 		return ipc_fail("register " NOTES_NAME, r, NULL);
 

@@ -91,7 +91,9 @@ int step_callback(struct ipc *ipc, struct story *story)
 	if (r < 0)
 		return ipc_fail("create a listener", r, NULL);
 
-	listener.id = ipc_object_id(object);
+	r = ipc_object_id(object, &listener.id);
+	if (r < 0)
+		return ipc_fail("create a listener", r, NULL);
 	request.listener = &listener;
 	request.to = COUNT_TO;
 	show("client thread", "%d  calls Count(%d) and waits", gettid(), COUNT_TO);

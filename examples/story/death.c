@@ -74,7 +74,7 @@ int step_death(struct ipc *ipc, struct story *story)
 	uint64_t killed_usec = 0, died_usec = 0;
 	int r;
 
-	r = story_on_death(story, on_death, &died_usec, /* ret_id= */ NULL);
+	r = story_on_death(story, on_death, &died_usec, /* ret_slot= */ NULL);
 	if (r < 0)
 		return ipc_fail("watch demo.story", r, NULL);
 

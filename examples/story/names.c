@@ -19,7 +19,7 @@ static int find(struct ipc *ipc, struct story **ret_story)
 
 	show("client", "pid %d looks for demo.story; it is not registered yet, so it waits",
 	     getpid());
-	return story_await(ipc, "demo.story", ret_story);
+	return story_await(ipc, "demo.story", IPC_NEVER, ret_story);
 }
 
 int step_names(struct ipc *ipc)

@@ -119,7 +119,7 @@ int main(void)
 	if (r == 0)
 		r = ipc_object_set_dump(object, dump_log);
 	if (r == 0)
-		r = ipc_register_name(ipc, "demo.story", object);
+		r = ipc_register_name(ipc, "demo.story", object, /* ret_slot= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.story", r, NULL);
 

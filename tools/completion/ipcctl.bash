@@ -5,7 +5,8 @@
 # are looked up with a short time-out.
 # shellcheck shell=bash
 
-_ipcctl_query() { ipcctl --timeout 1 "$@" 2>/dev/null; }
+# Names and methods are what services chose: only words that mean nothing to a shell.
+_ipcctl_query() { ipcctl --timeout 1 "$@" 2>/dev/null | grep -xE '[A-Za-z0-9_./-]+'; }
 
 # Prints "OPTION VALUE" for each option of a verb; without VALUE if it takes none.
 _ipcctl_options() {
@@ -67,7 +68,11 @@ _ipcctl() {
 	else
 		words=$(_ipcctl_arguments "$verb" "${given[@]}")
 	fi
-	mapfile -t COMPREPLY < <(IFS=$'\n'; compgen -W "$words" -- "$cur")
+	# compgen -W would expand the words.
+	COMPREPLY=()
+	while IFS= read -r value; do
+		[[ -z $value || $value != "$cur"* ]] || COMPREPLY+=("$value")
+	done <<<"$words"
 }
 
 complete -F _ipcctl ipcctl

@@ -68,6 +68,9 @@ START_TEST(mistakes_are_explained)
 	/* The service itself does not like an empty text. */
 	ck_assert_int_eq(ran->status, 8);
 	ck_assert_str_eq(ran->err, "ipcctl: Say: echo.Empty: nothing to say\n");
+	ran = live_run("call --json demo.echo Say");
+	ck_assert_str_eq(ran->err, "{\"error\":\"Say: echo.Empty: nothing to say\",\"status\":8,"
+				   "\"origin\":\"service\"}\n");
 	ran = live_run("call demo.echo Shout");
 	ck_assert_int_eq(ran->status, 3);
 	ck_assert_str_eq(ran->err, "ipcctl: echo.Echo has no method Shout; it has: Say\n");
@@ -118,6 +121,24 @@ START_TEST(replies_stream_line_by_line)
 	ck_assert_int_eq(live_run("call demo.clock Compare '{\"none\": 1}'")->status, 2);
 	ck_assert_int_eq(live_run("call demo.clock Watch '{\"none\": 1}'")->status, 2);
 	kill(clock, SIGKILL);
+}
+END_TEST
+
+START_TEST(blobs_are_base64)
+{
+	pid_t camera = live_start("/t/examples/frames/server", NULL);
+	const struct ran *ran;
+
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.camera")->status, 0);
+	ran = live_run("call demo.camera Watch '{\"width\": 1, \"height\": 1, \"count\": 2}'");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "\"pixels\":\"AQAAAA==\"}\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\"pixels\":\"AgAAAA==\"}\n"));
+	/* Five megabytes travel as a file. */
+	ran = live_run("--version >/dev/null; (ipcctl call demo.camera Watch '{\"width\": 1200, "
+		       "\"height\": 1100, \"count\": 1}' | grep -o '[A-Za-z0-9+/=]*' | wc -L)");
+	ck_assert_str_eq(ran->out, "7040000\n");
+	kill(camera, SIGKILL);
 }
 END_TEST
 
@@ -177,6 +198,6 @@ int main(void)
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
 			  mistakes_are_explained, a_stopped_service_is_given_up,
-			  replies_stream_line_by_line, files_go_in_and_out,
-			  dumping_is_the_services_matter);
+			  replies_stream_line_by_line, blobs_are_base64,
+			  files_go_in_and_out, dumping_is_the_services_matter);
 }

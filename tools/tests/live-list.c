@@ -3,6 +3,7 @@
  * ipcctl list, wait, stats, freeze and thaw, and how the tool fails: in the guest,
  * with the servicemanager up.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,52 @@ START_TEST(a_process_is_frozen_and_thawed)
 }
 END_TEST
 
+START_TEST(many_services_are_asked)
+{
+	pid_t many = live_start("/t/tools/tests/many", "200", NULL), pinger;
+
+	ck_assert_int_eq(live_run("wait --timeout 30 many.199")->status, 0);
+	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl list --timeout 15 many. | "
+				  "grep -c many)")->out, "200\n");
+	ck_assert_int_eq(live_run("graph --timeout 15 >/dev/null")->status, 0);
+	ck_assert_int_eq(live_run("top --timeout 15 --count 1 --interval 0.1")->status, 0);
+	pinger = live_start("/bin/sh", "-c",
+			    "while :; do /t/tools/ipcctl ping many.1; done >/dev/null 2>&1", NULL);
+	ck_assert_int_eq(live_run("monitor --timeout 15 --count 1")->status, 0);
+	kill(pinger, SIGKILL);
+	kill(many, SIGKILL);
+}
+END_TEST
+
+/* Its name is the bytes ff, an escape sequence, and a character in UTF-8. */
+START_TEST(names_of_processes_are_cleaned)
+{
+	pid_t odd;
+	const struct ran *ran;
+
+	ck_assert_int_eq(system("cp " ECHO_SERVER " /tmp/\377\033[2J\303\274"), 0);
+	odd = live_start("/tmp/\377\033[2J\303\274", NULL);
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.echo")->status, 0);
+	ran = live_run("list");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "??[2J\303\274"));
+	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "??[2J\303\274"));
+	ck_assert_ptr_nonnull(strstr(live_run("graph")->out, "??[2J\303\274"));
+	ck_assert_int_eq(live_run("watch --count 1")->status, 0);
+	live_stop(odd);
+}
+END_TEST
+
+START_TEST(errors_are_cleaned)
+{
+	const struct ran *ran = live_run("list --no$(printf '\\033[2J') ; ipcctl ping "
+					 "\"$(printf 'a\\033[2J\\377')\"");
+
+	ck_assert_int_eq(ran->status, 2);
+	ck_assert_ptr_nonnull(strstr(ran->err, "\"a?[2J?\" is not a valid name"));
+}
+END_TEST
+
 START_TEST(failures_have_statuses)
 {
 	ck_assert_int_eq(live_run("freeze no.body")->status, 3);
@@ -177,5 +224,7 @@ int main(void)
 	return LIVE_TESTS("ipcctl list", a_service_is_listed, a_user_sees_it_too,
 			  waiting_ends_when_it_comes, waiting_ends_with_the_time,
 			  processes_have_stats, a_process_is_frozen_and_thawed,
-			  failures_have_statuses, command_lines_are_checked, every_verb_has_help);
+			  many_services_are_asked, names_of_processes_are_cleaned,
+			  errors_are_cleaned, failures_have_statuses,
+			  command_lines_are_checked, every_verb_has_help);
 }

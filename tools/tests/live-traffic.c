@@ -251,11 +251,28 @@ START_TEST(a_command_is_traced)
 }
 END_TEST
 
+/* Before, each of them waited for the service. */
+START_TEST(a_stopped_service_holds_up_nobody)
+{
+	pid_t story = live_start("/t/examples/story/server", NULL);
+
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	kill(story, SIGSTOP);
+	ck_assert_int_eq(live_run("top --timeout 20 --count 1 --interval 0.1")->status, 0);
+	ck_assert_int_eq(live_run("graph --timeout 20")->status, 0);
+	ck_assert_int_eq(live_run("monitor --timeout 20 --count 1 --method Say")->status, 0);
+	ck_assert_int_eq(live_run("trace --timeout 20 --time 0.1 --output /tmp/t.json")->status,
+			 0);
+	ck_assert_int_eq(live_run("describe demo.story")->status, 7);
+	kill(story, SIGKILL);
+}
+END_TEST
+
 int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
 			  top_counts, graph_draws, a_trace_keeps_to_the_format,
-			  a_command_is_traced);
+			  a_command_is_traced, a_stopped_service_holds_up_nobody);
 }

@@ -29,6 +29,13 @@ static void slurp(const char *path, char *text, size_t size)
 	unlink(path);
 }
 
+/* As comments: the runner takes other lines for what the test says. */
+static void print_lines(const char *text)
+{
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+		printf("# %.*s\n", (int)strcspn(text, "\n"), text);
+}
+
 static void run(const char *format, va_list args)
 {
 	char out[64], err[64], *arguments, *line;
@@ -43,7 +50,9 @@ static void run(const char *format, va_list args)
 	ran.status = WEXITSTATUS(status);
 	slurp(out, ran.out, sizeof(ran.out));
 	slurp(err, ran.err, sizeof(ran.err));
-	printf("# ipcctl %s: %d\n%s%s", arguments, ran.status, ran.out, ran.err);
+	printf("# ipcctl %s: %d\n", arguments, ran.status);
+	print_lines(ran.out);
+	print_lines(ran.err);
 	fflush(stdout);
 	free(arguments);
 	free(line);

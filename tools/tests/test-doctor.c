@@ -202,6 +202,15 @@ START_TEST(other_ailments)
 	is_defect("manager", "unknown", "cannot find out", "");
 	facts.policy = -EACCES;
 	is_defect("policy", "unknown", "cannot read", "");
+	be_well();
+	strcpy(facts.policy_error, "a.conf:1: no rule");
+	is_defect("policy", "error", "a.conf:1: no rule", "servicemanager --check-policy");
+	be_well();
+	facts.manager = -ETIMEDOUT;
+	is_defect("manager", "error", "does not reply", "systemctl restart");
+	facts.manager = -EHOSTDOWN;
+	is_defect("manager", "error", "is frozen", "systemctl restart");
+	be_well();
 	facts.policy = -ENOENT;
 	be_examined();
 	is_fine("policy");

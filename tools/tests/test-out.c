@@ -5,13 +5,17 @@
  */
 #define _GNU_SOURCE
 #include <check.h>
+#include <errno.h>
+#include <ipc/ipc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipcctl.h"
+#include "number.h"
 #include "out.h"
 #include "process.h"
 #include "state.h"
+#include "text.h"
 #include "value.h"
 
 static const struct column columns[] = {
@@ -154,23 +158,79 @@ START_TEST(units_are_found)
 }
 END_TEST
 
+START_TEST(foreign_texts_are_cleaned)
+{
+	static const char *const cases[][2] = {
+		{ "plain gr\303\274\303\237 \342\202\254 \360\237\230\200",
+		  "plain gr\303\274\303\237 \342\202\254 \360\237\230\200" },
+		{ "\033[2Ja\nb\tc\177", "?[2Ja?b?c?" },
+		{ "\302\233m", "??m" },		/* CSI in ISO 8859 */
+		{ "\377\303[", "??[" },		/* no UTF-8 */
+		{ "\355\240\200", "???" },	/* half of a pair */
+		{ "\300\257 \340\200\257", "?? ???" }, /* '/', too long */
+		{ "\364\220\200\200", "????" },	/* above U+10FFFF */
+		{ "\342\202", "??" },		/* cut off */
+		{ "a\342\200\256b", "a???b" },	/* backwards from here */
+		{ "\342\200\213\357\273\277", "??????" }, /* without width */
+		{ "\330\234\363\240\201\201", "??????" }, /* a mark, a tag */
+		{ "\342\200\246 \342\201\200", "\342\200\246 \342\201\200" },
+	};
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		json_t *json = text_json(cases[i][0]);
+
+		strcpy(text, cases[i][0]);
+		text_clean(text);
+		ck_assert_str_eq(text, cases[i][1]);
+		ck_assert_str_eq(json_string_value(json), cases[i][1]);
+		json_decref(json);
+	}
+}
+END_TEST
+
+START_TEST(errors_have_origins)
+{
+	static const struct ipc_error behind = { .origin = IPC_ORIGIN_BEHIND,
+						 .cause = -EOWNERDEAD };
+	static const struct ipc_error bus = { .origin = IPC_ORIGIN_BUS };
+	char *text = NULL, expected[200];
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	ctl.json = true;
+	print_error(file, 8, "h", &behind, "t");
+	print_error(file, 7, NULL, &bus, "t");
+	print_error(file, 1, NULL, NULL, "t");
+	ctl.json = false;
+	fclose(file);
+	snprintf(expected, sizeof(expected),
+		 "{\"error\":\"t\",\"status\":8,\"hint\":\"h\",\"origin\":\"behind\","
+		 "\"cause\":\"%s\"}\n"
+		 "{\"error\":\"t\",\"status\":7,\"origin\":\"bus\"}\n"
+		 "{\"error\":\"t\",\"status\":1}\n", ipc_strerror(-EOWNERDEAD));
+	ck_assert_str_eq(text, expected);
+	free(text);
+}
+END_TEST
+
 START_TEST(numbers_are_checked)
 {
 	unsigned long number;
 	unsigned int ms;
 
-	ck_assert_int_eq(parse_number("x", "12", 1, 12, &number), 0);
+	ck_assert_int_eq(number_parse("x", "12", 1, 12, &number), 0);
 	ck_assert_uint_eq(number, 12);
-	ck_assert_int_eq(parse_number("x", "13", 1, 12, &number), STATUS_USAGE);
-	ck_assert_int_eq(parse_number("x", "-1", 0, 12, &number), STATUS_USAGE);
-	ck_assert_int_eq(parse_number("x", "1x", 0, 12, &number), STATUS_USAGE);
-	ck_assert_int_eq(parse_number("x", "", 0, 12, &number), STATUS_USAGE);
-	ck_assert_int_eq(parse_number("x", "99999999999999999999", 0, 12, &number), STATUS_USAGE);
-	ck_assert_int_eq(parse_seconds("x", "0.25", &ms), 0);
+	ck_assert_int_eq(number_parse("x", "13", 1, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(number_parse("x", "-1", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(number_parse("x", "1x", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(number_parse("x", "", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(number_parse("x", "99999999999999999999", 0, 12, &number), STATUS_USAGE);
+	ck_assert_int_eq(number_parse_seconds("x", "0.25", &ms), 0);
 	ck_assert_uint_eq(ms, 250);
-	ck_assert_int_eq(parse_seconds("x", "0", &ms), STATUS_USAGE);
-	ck_assert_int_eq(parse_seconds("x", "nan", &ms), STATUS_USAGE);
-	ck_assert_int_eq(parse_seconds("x", "86401", &ms), STATUS_USAGE);
+	ck_assert_int_eq(number_parse_seconds("x", "0", &ms), STATUS_USAGE);
+	ck_assert_int_eq(number_parse_seconds("x", "nan", &ms), STATUS_USAGE);
+	ck_assert_int_eq(number_parse_seconds("x", "86401", &ms), STATUS_USAGE);
 }
 END_TEST
 
@@ -189,6 +249,8 @@ int main(void)
 	tcase_add_test(tcase, state_is_read);
 	tcase_add_test(tcase, counters_are_read);
 	tcase_add_test(tcase, units_are_found);
+	tcase_add_test(tcase, foreign_texts_are_cleaned);
+	tcase_add_test(tcase, errors_have_origins);
 	tcase_add_test(tcase, numbers_are_checked);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -6,17 +6,20 @@
 #define _GNU_SOURCE
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base64.h"
 #include "schema.h"
 
 static unsigned char set[1 << 16];
 static size_t set_size;
 static struct schema *schema;
-static struct schema_context context;
+static struct schema_message message;
 
 static size_t slurp(const char *path, void *bytes, size_t size)
 {
@@ -38,21 +41,21 @@ static void load(void)
 		 getenv("B") ? getenv("B") : "build");
 	set_size = slurp(path, set, sizeof(set));
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.Kinds", &schema), 0);
-	context = (struct schema_context){ 0 };
+	message = (struct schema_message){ 0 };
 }
 
 static void unload(void)
 {
-	schema_context_done(&context);
+	schema_message_done(&message);
 	schema = schema_free(schema);
 }
 
-static const ProtobufCMessageDescriptor *request_of(const char *method)
+static const struct schema_type *request_of(const char *method)
 {
 	const struct schema_method *found = schema_find(schema, method);
 
 	ck_assert_ptr_nonnull(found);
-	return found->method.request;
+	return found->request;
 }
 
 /* --- Methods -------------------------------------------------------------------- */
@@ -63,13 +66,13 @@ START_TEST(methods_are_known)
 
 	ck_assert_uint_eq(schema_count(schema), 4);
 	ck_assert_str_eq(schema_interface(schema), "test.schema.Kinds");
-	ck_assert(echo->method.code & 0x80000000u);
-	ck_assert_ptr_eq(schema_find_code(schema, echo->method.code), echo);
-	ck_assert_str_eq(echo->method.reply->name, "test.schema.All");
+	ck_assert(echo->code & 0x80000000u);
+	ck_assert_ptr_eq(schema_find_code(schema, echo->code), echo);
+	ck_assert_str_eq(schema_type_name(echo->reply), "test.schema.All");
 	ck_assert(!echo->oneway && !echo->streams_in && !echo->streams_out);
 	ck_assert(schema_find(schema, "Choose")->oneway);
-	ck_assert_ptr_eq(schema_find(schema, "Choose")->method.reply, &ipc__none__descriptor);
-	ck_assert_uint_eq(schema_find(schema, "Seven")->method.code, 7);
+	ck_assert_str_eq(schema_type_name(schema_find(schema, "Choose")->reply), "ipc.None");
+	ck_assert_uint_eq(schema_find(schema, "Seven")->code, 7);
 	ck_assert(schema_find(schema, "Pour")->streams_in &&
 		  schema_find(schema, "Pour")->streams_out);
 	ck_assert_ptr_null(schema_find(schema, "Nothing"));
@@ -85,9 +88,9 @@ START_TEST(other_services_have_their_own)
 
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.Other", &other), 0);
 	ck_assert_uint_eq(schema_count(other), 1);
-	ck_assert_str_eq(schema_at(other, 0)->method.reply->name, "test.schema.All.Inner");
-	ck_assert_uint_ne(schema_at(other, 0)->method.code,
-			  schema_find(schema, "Echo")->method.code);
+	ck_assert_str_eq(schema_type_name(schema_at(other, 0)->reply), "test.schema.All.Inner");
+	ck_assert_uint_ne(schema_at(other, 0)->code,
+			  schema_find(schema, "Echo")->code);
 	schema_free(other);
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.None", &other), -ENOENT);
 	ck_assert_int_eq(schema_new(set, set_size, "", &other), -ENOENT);
@@ -96,25 +99,20 @@ END_TEST
 
 /* --- JSON ----------------------------------------------------------------------- */
 
-/* To a message, its bytes, and back. */
-static char *there_and_back(const ProtobufCMessageDescriptor *type, const char *text)
+/* To bytes and back. */
+static char *there_and_back(const struct schema_type *type, const char *text)
 {
 	json_t *json = json_loads(text, 0, NULL), *back;
-	ProtobufCMessage *message;
-	unsigned char bytes[4096];
-	size_t size;
 	char *out;
 
 	ck_assert_ptr_nonnull(json);
-	ck_assert_msg(schema_from_json(type, json, &context, &message) == 0, "%s", context.what);
-	ck_assert_uint_lt(protobuf_c_message_get_packed_size(message), sizeof(bytes));
-	size = protobuf_c_message_pack(message, bytes);
-	protobuf_c_message_free_unpacked(message, NULL);
-	back = schema_decode(type, bytes, size);
+	ck_assert_msg(schema_encode(type, json, &message) == 0, "%s", message.what);
+	back = schema_decode(type, message.raw.data, message.raw.size);
 	ck_assert_ptr_nonnull(back);
 	out = json_dumps(back, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(json);
 	json_decref(back);
+	schema_message_done(&message);
 	return out;
 }
 
@@ -168,12 +166,11 @@ END_TEST
 static void is_refused(const char *method, const char *text, const char *why)
 {
 	json_t *json = json_loads(text, 0, NULL);
-	ProtobufCMessage *message;
 
-	context.what[0] = '\0';
 	ck_assert_ptr_nonnull(json);
-	ck_assert_int_eq(schema_from_json(request_of(method), json, &context, &message), -EINVAL);
-	ck_assert_msg(strstr(context.what, why) != NULL, "%s", context.what);
+	ck_assert_int_eq(schema_encode(request_of(method), json, &message), -EINVAL);
+	ck_assert_msg(strstr(message.what, why) != NULL, "%s", message.what);
+	schema_message_done(&message);
 	json_decref(json);
 }
 
@@ -208,13 +205,57 @@ END_TEST
 START_TEST(files_are_opened)
 {
 	json_t *json = json_pack("{s:s}", "file", "/dev/null");
-	ProtobufCMessage *message;
 
-	ck_assert_int_eq(schema_from_json(request_of("Echo"), json, &context, &message), 0);
-	ck_assert_uint_eq(context.n_fds, 1);
-	ck_assert_int_ge(context.fds[0], 3);
-	protobuf_c_message_free_unpacked(message, NULL);
+	ck_assert_int_eq(schema_encode(request_of("Echo"), json, &message), 0);
+	ck_assert_uint_eq(message.raw.n_entries, 1);
+	ck_assert_int_eq(message.entries[0].type, IPC_RAW_FD);
+	ck_assert_int_ge(message.entries[0].fd, 3);
+	ck_assert_uint_eq(message.entries[0].tag, message.entries[0].fd);
 	json_decref(json);
+}
+END_TEST
+
+/* Small ones are in the message, others are sealed files. */
+START_TEST(blobs_are_sent)
+{
+	static char bytes[5000];
+	json_t *text = base64_encode(bytes, sizeof(bytes)), *json;
+
+	json = json_pack("{s:s, s:[s, o]}", "blob", "YWJj", "more", "YQ==", text);
+	ck_assert_int_eq(schema_encode(request_of("Echo"), json, &message), 0);
+	ck_assert_ptr_nonnull(memmem(message.raw.data, message.raw.size, "abc", 3));
+	ck_assert_uint_lt(message.raw.size, 100);
+	ck_assert_uint_eq(message.raw.n_entries, 1);
+	ck_assert_uint_eq(message.entries[0].tag, IPC_RAW_BLOB_TAG);
+	ck_assert_int_ne(fcntl(message.entries[0].fd, F_GET_SEALS) & F_SEAL_WRITE, 0);
+	json_decref(json);
+}
+END_TEST
+
+/* As libipc frames them: a header, the message, and blobs padded to 8 bytes. */
+START_TEST(blobs_are_received)
+{
+	static const unsigned char fields[] = { 0xa2, 3, 2, 8, 3, 0xaa, 3, 2, 8, 1, 0xaa, 3, 0 };
+	unsigned char bytes[48] = { 7, 0, 0, 0, sizeof(fields) };
+	struct ipc_raw_message received = { .data = bytes, .size = 41 };
+	json_t *json, *more;
+
+	memcpy(bytes + 16, fields, sizeof(fields));
+	memcpy(bytes + 32, "abc", 3);
+	bytes[40] = 'x';
+	json = schema_decode_received(request_of("Echo"), &received);
+	more = json_object_get(json, "more");
+	ck_assert_str_eq(json_string_value(json_object_get(json, "blob")), "YWJj");
+	ck_assert_str_eq(json_string_value(json_array_get(more, 0)), "eA==");
+	ck_assert_str_eq(json_string_value(json_array_get(more, 1)), "");
+	json_decref(json);
+	/* A record has their sizes only. */
+	json = schema_decode(request_of("Echo"), bytes, 41);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "blob"),
+							    "size")), 3);
+	json_decref(json);
+	received.size = 40;
+	ck_assert_ptr_null(schema_decode_received(request_of("Echo"), &received));
 }
 END_TEST
 
@@ -237,6 +278,76 @@ START_TEST(bytes_as_text)
 		json_decref(text);
 	}
 	ck_assert_ptr_null(base64_decode(NULL, &set_size));
+}
+END_TEST
+
+static json_t *decode(const char *method, const void *bytes, size_t size)
+{
+	return schema_decode(request_of(method), bytes, size);
+}
+
+/* Number 5 of Choice is "after", 4 is "all", 2 and 3 are of the same oneof. */
+START_TEST(fields_that_come_twice)
+{
+	static const unsigned char twice[] = { 0x2a, 1, 'a', 0x2a, 1, 'b' };
+	static const unsigned char rivals[] = { 0x12, 1, 'a', 0x18, 7 };
+	static const unsigned char parts[] = { 0x22, 2, 0x08, 1, 0x22, 2, 0x20, 2 };
+	json_t *json = decode("Choose", twice, sizeof(twice)), *all;
+
+	ck_assert_str_eq(json_string_value(json_object_get(json, "after")), "b");
+	json_decref(json);
+	json = decode("Choose", rivals, sizeof(rivals));
+	ck_assert_int_eq(json_integer_value(json_object_get(json, "number")), 7);
+	ck_assert_ptr_null(json_object_get(json, "text"));
+	json_decref(json);
+	json = decode("Choose", parts, sizeof(parts));
+	all = json_object_get(json, "all");
+	ck_assert_int_eq(json_integer_value(json_object_get(all, "a_int32")), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(all, "a_uint32")), 2);
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(fields_of_another_type)
+{
+	static const unsigned char text_as_number[] = { 0x28, 1 };
+	static const unsigned char unknown[] = { 0x98, 6, 1 };
+	static const unsigned char separate[] = { 0xf0, 1, 1, 0xf2, 1, 2, 2, 3 };
+	json_t *json = decode("Echo", separate, sizeof(separate));
+
+	/* Packed or not is the sender's choice. */
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "numbers")), 3);
+	json_decref(json);
+	ck_assert_ptr_null(decode("Choose", text_as_number, sizeof(text_as_number)));
+	json = decode("Choose", unknown, sizeof(unknown));
+	ck_assert_uint_eq(json_object_size(json), 2);
+	json_decref(json);
+}
+END_TEST
+
+/* A field of Echo that contains a field 1 with this value as zigzag. */
+static json_t *receive(unsigned int number, uint8_t value, struct ipc_raw_entry *entry)
+{
+	const unsigned char bytes[] = { ((number << 3 | 2) & 0x7f) | 0x80, number >> 4, 2,
+					8, value };
+	const struct ipc_raw_message received = { .data = bytes, .size = sizeof(bytes),
+						  .entries = entry, .n_entries = entry ? 1 : 0 };
+
+	return schema_decode_received(request_of("Echo"), &received);
+}
+
+START_TEST(files_are_bound_to_their_fields)
+{
+	struct ipc_raw_entry entry = { .tag = 5, .type = IPC_RAW_FD, .fd = 42 };
+	json_t *json = receive(50, 10, &entry);
+
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "file"), "fd")),
+			 42);
+	json_decref(json);
+	/* Another file, none at all, and none that could be. */
+	ck_assert_ptr_null(receive(50, 12, &entry));
+	ck_assert_ptr_null(receive(50, 10, NULL));
+	ck_assert_ptr_null(receive(50, 9, &entry));
 }
 END_TEST
 
@@ -310,6 +421,150 @@ START_TEST(damaged_payloads_do_no_harm)
 }
 END_TEST
 
+/* One field after the other around what is there, or this many bytes in front of it. */
+static size_t wrap(unsigned char *bytes, size_t size, unsigned int number)
+{
+	unsigned char head[8] = { number << 3 | 2 };
+	size_t n = 1, left = size;
+
+	for (; left > 0x7f; left >>= 7)
+		head[n++] = left | 0x80;
+	head[n++] = left;
+	memmove(bytes + n, bytes, size);
+	memcpy(bytes, head, n);
+	return n + size;
+}
+
+/* Message types within message types: nested_type is 3, and message_type of a file 4. */
+START_TEST(deep_descriptions_are_refused)
+{
+	static unsigned char deep[1 << 18];
+	struct schema *other;
+	size_t size = 0;
+
+	for (int i = 0; i < 20000; i++)
+		size = wrap(deep, size, 3);
+	size = wrap(deep, wrap(deep, size, 4), 1);
+	ck_assert_int_eq(schema_new(deep, size, "a.B", &other), -EBADMSG);
+}
+END_TEST
+
+/* Appends a field of bytes to a message that has size bytes. Returns its new size. */
+static size_t append(unsigned char *message, size_t size, unsigned int number, const void *bytes,
+		     size_t n)
+{
+	memcpy(message + size, bytes, n);
+	return size + wrap(message + size, n, number);
+}
+
+/* A type of 20,000 fields, each in a oneof of its own, and the service "L.S". Each field went
+ * through all others. */
+START_TEST(large_descriptions_take_no_time)
+{
+	static unsigned char file[1 << 20], type[1 << 20];
+	FILE *null = fopen("/dev/null", "we");
+	size_t size = 0, n = 0;
+	unsigned char field[64];
+	struct schema *other;
+	char name[16];
+	clock_t begin;
+
+	size = append(type, size, 1, "M", 1);
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		/* number i + 1, label 1, type 5, oneof_index i */
+		memcpy(field, (unsigned char[]){ 3 << 3, (i + 1) | 0x80, (i + 1) >> 7 | 0x80,
+						 (i + 1) >> 14, 4 << 3, 1, 5 << 3, 5, 9 << 3,
+						 i | 0x80, i >> 7 | 0x80, i >> 14 }, 12);
+		n = append(field, 12, 1, name, strlen(name));
+		size = append(type, size, 2, field, n);
+	}
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "o%d", i);
+		n = append(field, 0, 1, name, strlen(name));
+		size = append(type, size, 8, field, n);
+	}
+	n = append(file, 0, 1, "l", 1);
+	n = append(file, n, 2, "L", 1);
+	n = append(file, n, 4, type, size);
+	n = append(file, n, 6, "\x0a\x01S", 3);
+	n = wrap(file, n, 1);
+
+	begin = clock();
+	ck_assert_int_eq(schema_new(file, n, "L.S", &other), 0);
+	ck_assert_int_eq(schema_print(other, null), 0);
+	ck_assert_int_lt((clock() - begin) / (CLOCKS_PER_SEC / 1000), 1000);
+	schema_free(other);
+	fclose(null);
+}
+END_TEST
+
+/* "all" of Choice is 4; "a_inner" of All is 21, and "again" of that is 2. */
+START_TEST(deep_payloads_are_refused)
+{
+	static unsigned char deep[1 << 16];
+	size_t size = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		size = wrap(deep, size, 2);
+		size = wrap(deep, size, 5);
+		/* 21 takes two bytes. */
+		memmove(deep + 1, deep, size++);
+		deep[0] = 0xaa;
+		deep[1] = 1;
+	}
+	ck_assert_ptr_null(decode("Echo", deep, size));
+}
+END_TEST
+
+START_TEST(deep_json_is_refused)
+{
+	json_t *json = json_object();
+
+	for (int i = 0; i < 200; i++)
+		json = json_pack("{s:{s:o}}", "a_inner", "again", json);
+	ck_assert_int_eq(schema_encode(request_of("Echo"), json, &message), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(message.what, "nested too deeply"));
+	json_decref(json);
+}
+END_TEST
+
+/* The last place of the text becomes another of the same length. */
+static int renamed(const char *from, const char *to)
+{
+	unsigned char *at = set + set_size - strlen(from);
+	struct schema *other;
+	int r;
+
+	ck_assert_uint_eq(strlen(from), strlen(to));
+	while (at > set && memcmp(at, from, strlen(from)))
+		at--;
+	ck_assert(at > set);
+	memcpy(at, to, strlen(to));
+	r = schema_new(set, set_size, "test.schema.Kinds", &other);
+	if (r == 0)
+		schema_free(other);
+	memcpy(at, from, strlen(from));
+	return r;
+}
+
+/* What is printed, or completed by a shell, is a word. */
+START_TEST(names_are_words)
+{
+	ck_assert_int_eq(renamed("Pour", "Fill"), 0);
+	ck_assert_int_eq(renamed("Pour", "$(a)"), -EBADMSG);
+	ck_assert_int_eq(renamed("Other", "O\033[2J"), -EBADMSG);
+	ck_assert_int_eq(renamed("Choice", "Choi\nc"), -EBADMSG);
+	ck_assert_int_eq(renamed("a_int32", "a;int32"), -EBADMSG);
+	ck_assert_int_eq(renamed("BLUE", "BL E"), -EBADMSG);
+	ck_assert_int_eq(renamed("what", "wh{t"), -EBADMSG);
+	ck_assert_int_eq(renamed("test.schema", "test;schema"), -EBADMSG);
+	ck_assert_int_eq(renamed("ipc/options.proto", "ipc/\"ptions.proto"), -EBADMSG);
+	/* Types that are not there. */
+	ck_assert_int_eq(renamed(".test.schema.Choice", ".test.schema.Chaise"), -EBADMSG);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("schema");
@@ -326,8 +581,18 @@ int main(void)
 	tcase_add_test(tcase, what_is_not_set_is_not_there);
 	tcase_add_test(tcase, mistakes_are_named);
 	tcase_add_test(tcase, files_are_opened);
+	tcase_add_test(tcase, blobs_are_sent);
+	tcase_add_test(tcase, blobs_are_received);
 	tcase_add_test(tcase, bytes_as_text);
 	tcase_add_test(tcase, the_file_comes_back);
+	tcase_add_test(tcase, fields_that_come_twice);
+	tcase_add_test(tcase, fields_of_another_type);
+	tcase_add_test(tcase, files_are_bound_to_their_fields);
+	tcase_add_test(tcase, deep_descriptions_are_refused);
+	tcase_add_test(tcase, large_descriptions_take_no_time);
+	tcase_add_test(tcase, deep_payloads_are_refused);
+	tcase_add_test(tcase, deep_json_is_refused);
+	tcase_add_test(tcase, names_are_words);
 	tcase_add_test(tcase, damaged_sets_do_no_harm);
 	tcase_add_test(tcase, damaged_payloads_do_no_harm);
 	srunner_run_all(runner, CK_NORMAL);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "clock.h"
 #include "ipcbus-monitor.h"
 #include "trace-rules.h"
 #include "trace.h"
@@ -299,6 +300,32 @@ START_TEST(traffic_is_summed)
 }
 END_TEST
 
+/* Each record went through all pairs. What there is no space for is counted together. */
+START_TEST(many_pairs_take_no_time)
+{
+	struct traffic *traffic = traffic_new(NULL);
+	uint64_t begin = clock_ns(), calls = 0;
+	struct ipc_record record = { .kind = IPC_RECORD_CALL, .from_pid = 1, .to_pid = 2 };
+
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < TRAFFIC_PAIRS + 1000; i++) {
+			record.node = i + 1;
+			record.id++;
+			ck_assert_int_eq(traffic_add(traffic, &record), 0);
+		}
+	ck_assert_uint_lt(clock_ns() - begin, UINT64_C(3000000000));
+	ck_assert_uint_eq(traffic->n, TRAFFIC_PAIRS);
+	for (size_t i = 0; i < traffic->n - 1; i++) {
+		ck_assert_uint_eq(traffic->pairs[i].node, i + 1);
+		calls += traffic->pairs[i].calls;
+	}
+	ck_assert_uint_eq(calls, 2 * (TRAFFIC_PAIRS - 1));
+	ck_assert_uint_eq(traffic->pairs[traffic->n - 1].from, 0);
+	ck_assert_uint_eq(traffic->pairs[traffic->n - 1].calls, 2 * 1001);
+	traffic_free(traffic);
+}
+END_TEST
+
 /* --- Records -------------------------------------------------------------------- */
 
 /* A record as the driver writes it: head, payload, table. */
@@ -419,6 +446,46 @@ START_TEST(files_keep_records)
 }
 END_TEST
 
+/* A search through all for each took ten seconds. */
+START_TEST(many_names_take_no_time)
+{
+	json_t *services = json_array(), *file = json_pack("{s:o}", "services", services);
+	uint64_t begin = clock_ns();
+	struct names *many;
+	char name[32];
+
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "many.%d", i);
+		json_array_append_new(services, json_pack("{s:s, s:i, s:i}", "name", name, "pid",
+							  7, "node", i));
+	}
+	many = names_from_json(file);
+	for (int i = 0; i < 20000; i++)
+		ck_assert_ptr_nonnull(names_service(many, 7, i));
+	ck_assert_str_eq(names_service(many, 7, 19999), "many.19999");
+	ck_assert_uint_lt(clock_ns() - begin, UINT64_C(3000000000));
+	names_free(many);
+	json_decref(file);
+}
+END_TEST
+
+/* Somebody made the file. */
+START_TEST(names_of_files_are_cleaned)
+{
+	json_t *file = json_pack("{s:[{s:s, s:i, s:i}], s:{s:s}}", "services", "name", "a\033[2J",
+				 "pid", 7, "node", 1, "processes", "7", "b\033[2J");
+	struct names *read = names_from_json(file);
+	char text[64];
+
+	names_target(read, 7, 1, text, sizeof(text));
+	ck_assert_str_eq(text, "a?[2J");
+	names_process(read, 7, text, sizeof(text));
+	ck_assert_str_eq(text, "b?[2J(7)");
+	names_free(read);
+	json_decref(file);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("trace");
@@ -438,8 +505,11 @@ int main(void)
 	tcase_add_test(tcase, the_rules_are_rules);
 	tcase_add_test(tcase, latencies_are_precise_to_nine_percent);
 	tcase_add_test(tcase, traffic_is_summed);
+	tcase_add_test(tcase, many_pairs_take_no_time);
 	tcase_add_test(tcase, records_are_taken_apart);
 	tcase_add_test(tcase, files_keep_names);
+	tcase_add_test(tcase, names_of_files_are_cleaned);
+	tcase_add_test(tcase, many_names_take_no_time);
 	tcase_add_test(tcase, files_keep_records);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the system knows of a user: see user.h.
+ */
+#include <pwd.h>
+#include <stdio.h>
+
+#include "user.h"
+
+void user_name(uid_t uid, char *name, size_t size)
+{
+	struct passwd entry, *found = NULL;
+	char buffer[1024];
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		snprintf(name, size, "%s", entry.pw_name);
+	else
+		snprintf(name, size, "%u", (unsigned int)uid);
+}

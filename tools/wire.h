@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Protobuf's wire format: reads and writes the fields of a message. Bytes that are read are a
+ * stranger's.
+ */
+#ifndef IPCCTL_WIRE_H
+#define IPCCTL_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum wire_type { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
+
+/* The rest of a message. */
+struct wire {
+	const uint8_t *at;
+	const uint8_t *end;
+};
+
+/**
+ * struct wire_field - a field of a message
+ * @number: its number
+ * @type: how it is encoded (enum wire_type)
+ * @value: its value, unless it is WIRE_BYTES
+ * @bytes: the content of WIRE_BYTES
+ */
+struct wire_field {
+	uint32_t number;
+	unsigned int type;
+	uint64_t value;
+	struct wire bytes;
+};
+
+struct wire wire_of(const void *data, size_t size);
+
+/* The next field. 1; 0: there is none; -EBADMSG. */
+int wire_next(struct wire *wire, struct wire_field *ret_field);
+
+/* The next value of packed values, which are not WIRE_BYTES. */
+bool wire_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
+
+/* A signed value as the varint of a sint, and back. */
+static inline uint64_t wire_zigzag(int64_t value)
+{
+	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
+
+static inline int64_t wire_unzigzag(uint64_t value)
+{
+	return (int64_t)(value >> 1 ^ -(value & 1));
+}
+
+/**
+ * struct wire_buffer - a message that is written
+ * @data: @size bytes, in memory for @capacity. The owner frees it
+ * @failed: no memory; what was written afterwards is missing
+ */
+struct wire_buffer {
+	uint8_t *data;
+	size_t size;
+	size_t capacity;
+	bool failed;
+};
+
+void wire_put(struct wire_buffer *buffer, const void *data, size_t size);
+void wire_put_value(struct wire_buffer *buffer, unsigned int type, uint64_t value);
+void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type);
+
+/* Makes what was written since the buffer had this size the content of a field. */
+void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number);
+
+#endif
