@@ -23,3 +23,7 @@ install-packaging: $(B)/packaging/ipcbus-servicemanager.service
 
 ALL += $(B)/packaging/ipcbus-servicemanager.service
 UNIT_TESTS += packaging/test-unit packaging/test-polkit
+
+.PHONY: deb
+deb: $(B)/setup-deb.done
+	@VERSION=$(VERSION) packaging/deb
