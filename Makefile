@@ -4,13 +4,13 @@
 # folders (FOLDER/module.mk), each of which appends to
 #
 #   ALL          what `make all` builds
+#   PRODUCTS     what of it `make install` needs
 #   INSTALLS     names of targets that `make install` runs
 #   UNIT_TESTS   executables that tests/run starts on the host
 #   GUEST_TESTS  executables that tests/run starts in the guest
 #   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
 #   DEBUG_TESTS  raw tests for the kernels of tests/env/debug alone
 #   GUEST_FILES  further files that the guest needs
-#   ONLY_GUEST_TESTS  instead of all these, where the guest is another machine
 #
 # and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
 # also makes the target's folder; commands take $(Q) in front, so that V=1
@@ -20,6 +20,9 @@
 
 B ?= build
 V ?=
+
+# Of driver, libipc, the generator, servicemanager and ipcctl together.
+VERSION ?= 0.1.0
 
 CC ?= gcc
 CXX ?= g++
@@ -78,6 +81,12 @@ KERNEL := $(shell . tests/env/vm/kernels.sh && kernel_default)
 MORE_KERNELS := $(filter-out $(KERNEL),$(shell . tests/env/vm/kernels.sh && echo $$kernel_stock))
 endif
 
+# Not empty where the guest is an ARM: another build folder and other compilers.
+ARM64 := $(filter arm64-%,$(KERNEL))
+ifneq ($(ARM64),)
+include tests/env/vm/arm64.mk
+endif
+
 # Not empty for make -n: flags of one letter are in the first word, if there are any.
 DRY := $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS))))
 
@@ -91,13 +100,13 @@ MAKEFLAGS += --no-print-directory
 endif
 
 ALL :=
+PRODUCTS :=
 INSTALLS :=
 UNIT_TESTS :=
 GUEST_TESTS :=
 GUEST_RAW_TESTS :=
 DEBUG_TESTS :=
 GUEST_FILES :=
-ONLY_GUEST_TESTS :=
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -105,23 +114,22 @@ ONLY_GUEST_TESTS :=
 
 # In this order: each uses variables of those before it, and in recipes of all.
 FRAGMENTS := driver idl libipc servicemanager tests/env/host tools examples packaging scripts bench \
-	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/crash \
-	tests/suite/e2e tests/suite/fault tests/suite/fuzz tests/suite/idl tests/suite/install \
+	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
+	tests/suite/budget tests/suite/crash tests/suite/e2e tests/suite/hostile tests/suite/fault tests/suite/fuzz \
+	tests/suite/idl tests/suite/install tests/suite/packages tests/suite/mutants \
 	tests/suite/static
 include $(FRAGMENTS:%=%/module.mk)
 
-# A guest of another architecture runs what was built for it and nothing else.
-ifneq ($(ONLY_GUEST_TESTS),)
-GUEST_RAW_TESTS := $(ONLY_GUEST_TESTS)
-GUEST_TESTS :=
-DEBUG_TESTS :=
-GUEST_FILES := $(DRIVER_KO)
+ifneq ($(ARM64),)
+$(eval $(arm64_only))
 endif
 
-.PHONY: all help setup demo test bench install uninstall clean style \
+.PHONY: all products help setup demo test bench install uninstall clean style \
   run-test FORCE $(INSTALLS)
 
 all: $(ALL) $(B)/tests.list
+
+products: $(PRODUCTS)
 
 help:
 	@printf '%s\n' \
@@ -133,10 +141,16 @@ help:
 	  'make test-uml    the guest tests, each in a kernel of its own that checks itself' \
 	  'make test-debug  the guest tests in every kernel with checkers (builds them once)' \
 	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
+	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \
+	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
+	  'make test-hostile  attacks on services, clients, servicemanager and ipcctl' \
+	  'make test-cost   what operations cost when others have created much' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \
 	  'make uninstall   remove what install put there' \
+	  'make install-module  the module, for kernel KVER (now $(KVER))' \
+	  'make deb         Debian packages, into $(B)/deb/' \
 	  'make style       check the sources against the house style' \
 	  'make clean       remove $(B)/' \
 	  '' \
@@ -161,18 +175,18 @@ setup: $(B)/setup.done
 	@:
 
 SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done \
-	$(B)/setup-arm64.done
+	$(B)/setup-arm64.done $(B)/setup-deb.done
 $(SETUPS): $(wildcard scripts/packages*) scripts/setup
 	@mkdir -p $(@D)
 ifneq ($(SETUP),no)
-	@scripts/setup $(filter --demo --native --debug --arm64,$(@:$(B)/setup-%.done=--%)) >&2
+	@scripts/setup $(filter --demo --native --debug --arm64 --deb,$(@:$(B)/setup-%.done=--%)) >&2
 endif
 	@touch $@
 
 # As many jobs as there are CPUs, unless somebody said how many.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test: setup $(if $(filter arm64-%,$(KERNEL)),$(B)/setup-arm64.done)
+test: setup $(if $(ARM64),arm64-setup)
 	+@$(MAKE) $(JOBS) run-test
 
 # Whether it can be done natively is better known before anything is installed.
@@ -189,14 +203,14 @@ bench: $(B)/setup-demo.done
 
 export B KERNEL MORE_KERNELS
 
-run-test: all more-drivers $(if $(ONLY_GUEST_TESTS),,i386-tests)
-	@tests/run --guests 2 $(MORE_KERNELS:%=--also %)
+run-test: all more-drivers $(if $(ARM64),,i386-tests)
+	@$(if $(ARM64),TEST_TIMEOUT=360 )tests/run --guests 2 $(MORE_KERNELS:%=--also %)
 
-install: all
+install: products
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done
 
 # What was installed is what would be installed: do it aside and look.
-uninstall: all
+uninstall: products
 	$(Q)rm -rf $(B)/uninstall
 	$(Q)$(MAKE) -s install DESTDIR='$(CURDIR)/$(B)/uninstall'
 	$(Q)cd $(B)/uninstall && find . ! -type d | while read -r f; do \
@@ -212,7 +226,7 @@ style:
 	$(Q)scripts/style
 
 # What was compiled before, but for other builds inside this one.
-COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage driver debug vm uninstall, \
+COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage mutants arm64 driver debug vm uninstall, \
 	-path $(B)/$(part) -o) -false \) -prune -o -name '*.d' -print 2>/dev/null))
 -include $(COMPILED:=.d)
 
