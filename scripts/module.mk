@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The house style is a test like any other, and has one of its own; so has the hook that
-# judges commits.
+# The house style is a test like any other, and has one of its own; so have the hook that
+# judges commits and the script that makes releases.
 
-UNIT_TESTS += scripts/style scripts/test-style scripts/test-pre-commit
+UNIT_TESTS += scripts/style scripts/test-style scripts/test-pre-commit scripts/test-release
