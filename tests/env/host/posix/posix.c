@@ -353,7 +353,21 @@ int host_mprotect(void *at, size_t size, int prot)
 	return 0;
 }
 
-/* Unmapped for real as the process goes. */
+static void unmap_all(struct shim_map *map)
+{
+	size_t count = (map->vma.vm_end - map->vma.vm_start) >> PAGE_SHIFT;
+	char *at = shim_map_leave(map);
+
+	for (size_t first = 0, end; first < count; first = end + 1) {
+		for (end = first; end < count && !map->gone[end]; end++)
+			;
+		if (end > first)
+			munmap(at + (first << PAGE_SHIFT), (end - first) << PAGE_SHIFT);
+	}
+}
+
+/* Unmapped for real as the process goes. Others may get the place at once, so the driver,
+ * which takes its pages out later, must not find it there. */
 static void forget_maps(struct shim_process *process)
 {
 	struct shim_map *map;
@@ -363,7 +377,7 @@ static void forget_maps(struct shim_process *process)
 		for (int i = 0; i < MAX_MAPS; i++)
 			if (maps[i] == map) {
 				maps[i] = NULL;
-				munmap(map->at, map->vma.vm_end - map->vma.vm_start);
+				unmap_all(map);
 			}
 	pthread_mutex_unlock(&map_lock);
 }

@@ -151,6 +151,17 @@ static void set_page(struct shim_map *map, size_t index, struct page *page)
 		put_page(old);
 }
 
+char *shim_map_leave(struct shim_map *map)
+{
+	char *at;
+
+	lock_tables();
+	at = map->at;
+	map->at = NULL;
+	unlock_tables();
+	return at;
+}
+
 static void unmap_pages(struct shim_map *map, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++) {

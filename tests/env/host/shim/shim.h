@@ -181,6 +181,8 @@ int shim_mmap(int fd, void *at, size_t size, unsigned int prot, bool shared, u64
 	      struct shim_map **ret);
 /* Of some pages; the last of them lets the file go. By the map's own process. */
 void shim_munmap(struct shim_map *map, size_t first, size_t count);
+/* From now on it is only imagined; returns where it was in real memory. */
+char *shim_map_leave(struct shim_map *map);
 /* The page behind the map's page index, as a fault gives it, or NULL: SIGBUS. */
 struct page *shim_fault(struct shim_map *map, size_t index);
 /* What a user reads at offset, until the end of the page; NULL: SIGBUS. */
