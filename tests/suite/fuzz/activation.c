@@ -40,7 +40,7 @@ static void check(const struct activation_config *config)
 	}
 	must(!config->command != !config->unit);
 	must(!config->command || config->command[0][0] == '/');
-	must(!config->unit || (config->unit[0] != '-' && !config->user && !config->n_limits));
+	must(!config->unit || (config->unit[0] != '-' && !config->n_limits));
 	must(config->n_limits <= ACTIVATION_LIMITS);
 	must(config->timeout_sec >= 1 && config->timeout_sec <= 3600);
 }
