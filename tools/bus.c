@@ -4,8 +4,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "ipcctl.h"
@@ -17,6 +20,22 @@
 #include "text.h"
 #include "user.h"
 #include "value.h"
+
+static int fail_denied(void)
+{
+	char user[64], group[64], hint[256] = "see ipcctl doctor";
+	struct stat st;
+
+	/* root's own group is nothing to join. */
+	if (stat(ctl_device(), &st) == 0 && (st.st_mode & 0060) == 0060 && st.st_gid) {
+		user_name(geteuid(), user, sizeof(user));
+		group_name(st.st_gid, group, sizeof(group));
+		snprintf(hint, sizeof(hint),
+			 "join the group %s (usermod -a -G %s %s, as root) and log in again", group,
+			 group, user);
+	}
+	return fail_with(STATUS_DENIED, hint, "no permission to open the bus %s", ctl_device());
+}
 
 int bus_open(struct ipc **ret_ipc)
 {
@@ -38,8 +57,7 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 				 "no bus at %s", ctl_device());
 	case -EACCES:
 	case -EPERM:
-		return fail_with(STATUS_DENIED, "join the group of the file; see ipcctl doctor",
-				 "no permission to open the bus %s", ctl_device());
+		return fail_denied();
 	case -ENOTTY:
 		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_device());
 	default:

@@ -176,7 +176,8 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
 		find(finding, error, "user %s has no permission to open %s (mode %04o, group %s)",
 		     facts->user, facts->device, facts->mode, facts->group);
-		if (facts->mode & 040)
+		/* root's own group is nothing to join. */
+		if (facts->mode & 040 && strcmp(facts->group, "root"))
 			fix(finding, "usermod -a -G %s %s, and log in again", facts->group,
 			    facts->user);
 		else

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <grp.h>
 #include <libkmod.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -234,7 +233,6 @@ static int ping_manager(const char *path)
 
 static void look_at_device(struct facts *facts)
 {
-	struct group *group;
 	char path[1024];
 	struct stat st;
 	int fd;
@@ -245,11 +243,7 @@ static void look_at_device(struct facts *facts)
 		return;
 	}
 	facts->mode = st.st_mode & 07777;
-	group = getgrgid(st.st_gid);
-	if (group)
-		snprintf(facts->group, sizeof(facts->group), "%s", group->gr_name);
-	else
-		snprintf(facts->group, sizeof(facts->group), "%u", st.st_gid);
+	group_name(st.st_gid, facts->group, sizeof(facts->group));
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		facts->open_error = -errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the system knows of a user.
+ * What the system knows of users and groups.
  */
 #ifndef IPCCTL_USER_H
 #define IPCCTL_USER_H
@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The name of a user; a number if there is none. */
+/* The name; the number if there is none. */
 void user_name(uid_t uid, char *name, size_t size);
+void group_name(gid_t gid, char *name, size_t size);
 
 #endif
