@@ -63,7 +63,7 @@ $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o $(TOOLS)/tests/trace-rules.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
-# A service with many names, for live-list.
+# A service with many names, for live-list and live-many.
 $(TOOLS)/tests/many: %: %.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $< $(LIBIPC)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * many N: registers the names many.0 to many.N-1 for one object, which describes nothing.
+ * many N [FIRST]: registers N names from many.FIRST (0) on, each for an object of its own,
+ * which describes nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,18 +19,20 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 int main(int argc, char **argv)
 {
 	static const struct ipc_raw_ops ops = { .serve = serve };
-	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	int n = argc > 1 ? atoi(argv[1]) : 1;
+	int n = argc > 1 ? atoi(argv[1]) : 1, first = argc > 2 ? atoi(argv[2]) : 0;
 	char name[32];
 	int r;
 
 	r = ipc_open(&ipc, /* device= */ NULL);
-	if (r == 0)
-		r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
-	for (int i = 0; r == 0 && i < n; i++) {
+	for (int i = first; r == 0 && i < first + n; i++) {
+		struct ipc_object *object = NULL;
+
 		snprintf(name, sizeof(name), "many.%d", i);
-		r = ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
+		r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
+		if (r == 0)
+			r = ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
+		ipc_object_unref(object); /* the registration holds it */
 	}
 	if (r == 0)
 		r = ipc_run(ipc);

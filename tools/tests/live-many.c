@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/*
+ * servicemanager and ipcctl with thousands of names, in the guest. The guest's time is
+ * nobody's, so what is compared is the time with ten times the names.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "live.h"
+
+#define FEW  200
+#define MANY 2000 /* of two users, who may have 1024 each */
+
+/* Of ten times the names. What is quadratic takes a hundred times as long. */
+#define AT_MOST_TIMES 30
+
+static const struct verb {
+	const char *arguments;
+	bool shows_all; /* a line or more for each name */
+} verbs[] = {
+	{ "list --timeout 100", true },
+	{ "list --json --timeout 100", true },
+	{ "graph --timeout 100", true },
+	{ "top --timeout 100 --count 1 --interval 0.1", false },
+	{ "stats --timeout 100", false },
+	{ "ping --timeout 100 many.%d", false },
+};
+
+#define VERBS (sizeof(verbs) / sizeof(*verbs))
+
+/* How long all that takes, and before that the registrations. */
+struct times {
+	double registrations, verbs[VERBS];
+};
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double time_of(const struct verb *verb, int n)
+{
+	char arguments[128], pattern[32];
+	double began = seconds(), took;
+
+	snprintf(arguments, sizeof(arguments), verb->arguments, n - 1);
+	snprintf(pattern, sizeof(pattern), "many.%d", n - 1);
+	ck_assert_int_eq(live_run("--version >/dev/null; (ipcctl %s >/tmp/many)", arguments)->status, 0);
+	took = seconds() - began;
+	if (verb->shows_all)
+		ck_assert_int_eq(live_run("--version >/dev/null; grep -qF %s /tmp/many", pattern)->status,
+				 0);
+	printf("# ipcctl %s: %.3f s\n", arguments, took);
+	return took;
+}
+
+static void start(pid_t *servers, int n)
+{
+	char half[16], line[96];
+
+	snprintf(half, sizeof(half), "%d", n / 2);
+	snprintf(line, sizeof(line), "exec su user -c 'exec /t/tools/tests/many %d %d'", n / 2, n / 2);
+	servers[0] = live_start("/t/tools/tests/many", half, NULL);
+	servers[1] = live_start("/bin/sh", "-c", line, NULL);
+	ck_assert_int_eq(live_run("wait --timeout 50 many.%d", n / 2 - 1)->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 50 many.%d", n - 1)->status, 0);
+}
+
+static void times_of(int n, struct times *times)
+{
+	double began = seconds();
+	pid_t servers[2];
+
+	start(servers, n);
+	times->registrations = seconds() - began;
+	printf("# %d registrations: %.3f s\n", n, times->registrations);
+	for (size_t i = 0; i < VERBS; i++)
+		times->verbs[i] = time_of(&verbs[i], n);
+	for (size_t i = 0; i < 2; i++) {
+		kill(servers[i], SIGKILL);
+		ck_assert_int_eq(waitpid(servers[i], NULL, 0), servers[i]);
+	}
+	ck_assert_int_eq(live_run("--version >/dev/null; (for i in $(seq 300); do "
+				  "ipcctl list --names many. >/tmp/many && [ ! -s /tmp/many ] && exit; "
+				  "sleep 0.1; done; exit 1)")->status, 0);
+}
+
+static void check_times(const char *what, double few, double many)
+{
+	ck_assert_msg(many <= AT_MOST_TIMES * few, "%s: %.3f s and %.3f s", what, few, many);
+}
+
+START_TEST(time_follows_the_number_of_names)
+{
+	struct times few, many;
+
+	times_of(FEW, &few);
+	times_of(MANY, &many);
+	check_times("registrations", few.registrations, many.registrations);
+	for (size_t i = 0; i < VERBS; i++)
+		check_times(verbs[i].arguments, few.verbs[i], many.verbs[i]);
+}
+END_TEST
+
+int main(void)
+{
+	return LIVE_TESTS("ipcctl with many names", time_follows_the_number_of_names);
+}
