@@ -21,8 +21,20 @@ install-packaging: $(B)/packaging/ipcbus-servicemanager.service
 	$(Q)$(INSTALL) -D -m 644 packaging/ipcbus-units.rules \
 	  $(DESTDIR)$(polkitdir)/60-ipcbus-units.rules
 
+# For security modules: nothing loads these by itself. docs/guide/mac.md says how to.
+macdir ?= $(datadir)/ipcbus
+
+.PHONY: install-mac
+INSTALLS += install-mac
+install-mac:
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(macdir)/apparmor packaging/apparmor/usr.bin.servicemanager
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(macdir)/apparmor/abstractions \
+	  packaging/apparmor/abstractions/ipcbus
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(macdir)/selinux packaging/selinux/ipcbus.te \
+	  packaging/selinux/ipcbus.fc
+
 ALL += $(B)/packaging/ipcbus-servicemanager.service
-UNIT_TESTS += packaging/test-unit packaging/test-polkit
+UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac
 
 .PHONY: deb
 deb: $(B)/setup-deb.done
