@@ -116,7 +116,7 @@ GUEST_FILES :=
 FRAGMENTS := driver idl libipc servicemanager tests/env/host tools examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
 	tests/suite/budget tests/suite/crash tests/suite/e2e tests/suite/hostile tests/suite/fault tests/suite/fuzz \
-	tests/suite/idl tests/suite/install tests/suite/packages tests/suite/mutants \
+	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/packages tests/suite/mutants \
 	tests/suite/static
 include $(FRAGMENTS:%=%/module.mk)
 
@@ -151,6 +151,7 @@ help:
 	  'make uninstall   remove what install put there' \
 	  'make install-module  the module, for kernel KVER (now $(KVER))' \
 	  'make deb         Debian packages, into $(B)/deb/' \
+	  'make guide       HTML of the documentation, in $(B)/guide/' \
 	  'make style       check the sources against the house style' \
 	  'make clean       remove $(B)/' \
 	  '' \
@@ -175,11 +176,11 @@ setup: $(B)/setup.done
 	@:
 
 SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done \
-	$(B)/setup-arm64.done $(B)/setup-deb.done
+	$(B)/setup-arm64.done $(B)/setup-deb.done $(B)/setup-guide.done
 $(SETUPS): $(wildcard scripts/packages*) scripts/setup
 	@mkdir -p $(@D)
 ifneq ($(SETUP),no)
-	@scripts/setup $(filter --demo --native --debug --arm64 --deb,$(@:$(B)/setup-%.done=--%)) >&2
+	@scripts/setup $(filter --demo --native --debug --arm64 --deb --guide,$(@:$(B)/setup-%.done=--%)) >&2
 endif
 	@touch $@
 

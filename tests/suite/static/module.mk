@@ -4,7 +4,7 @@
 # Each script here is a test; `make check-static` runs them alone. They keep
 # what they build in $(B)/static, apart from all else.
 
-STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths words sizes includes layers headers abi features readme forge runner guests build gcc clang tidy \
+STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths words sizes includes layers headers abi features readme guide forge runner guests build gcc clang tidy \
 	driver kernel-style kernel-doc calls)
 
 UNIT_TESTS += $(STATIC_CHECKS)
