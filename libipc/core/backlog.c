@@ -33,24 +33,14 @@ static struct backlog_work *take_locked(struct backlog *backlog)
 	return work;
 }
 
-/* Its value is 1 while there is work. */
-static void raise_locked(const struct backlog *backlog)
-{
-	static const uint64_t one = 1;
-
-	/* It fails if the fd is readable already. */
-	if (backlog->fd >= 0 && write(backlog->fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static void settle_locked(struct ipc *ipc)
 {
-	uint64_t count;
+	eventfd_t count;
 
 	atomic_fetch_and(&ipc->attention, ~ATTEND_BACKLOG);
 	/* It fails if the fd was made while there was no work, and is right then. */
-	if (ipc->backlog.fd >= 0 && read(ipc->backlog.fd, &count, sizeof(count)) < 0)
-		return;
+	if (ipc->backlog.fd >= 0)
+		eventfd_read(ipc->backlog.fd, &count);
 }
 
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
@@ -64,8 +54,9 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 	*backlog->last = work;
 	backlog->last = &work->next;
 	atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
-	if (first)
-		raise_locked(backlog);
+	/* Its value is 1 while there is work. */
+	if (first && backlog->fd >= 0)
+		eventfd_write(backlog->fd, 1);
 	ipc_unlock(ipc);
 	if (wake && pool_serves(ipc))
 		device_wake(&ipc->device);

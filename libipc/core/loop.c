@@ -218,7 +218,7 @@ int pool_poll_locked(struct ipc *ipc)
 static void set_stop(struct ipc *ipc, bool stop)
 {
 	int saved = errno;
-	uint64_t one = 1;
+	eventfd_t value;
 	int fd;
 
 	if (stop)
@@ -227,7 +227,7 @@ static void set_stop(struct ipc *ipc, bool stop)
 		atomic_fetch_and(&ipc->attention, ~ATTEND_STOP);
 	/* If the fd is full or empty, it is in the right state already. */
 	fd = atomic_load(&ipc->pool.stop_fd);
-	if (fd >= 0 && (stop ? write(fd, &one, sizeof(one)) : read(fd, &one, sizeof(one))) < 0)
+	if (fd >= 0 && (stop ? eventfd_write(fd, 1) : eventfd_read(fd, &value)) < 0)
 		errno = saved;
 }
 
@@ -396,12 +396,9 @@ void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter)
 /* From now on each of them serves its own stream. */
 static void wake_waiters_locked(struct pool *pool)
 {
-	static const uint64_t one = 1;
-
 	/* It fails if the fd is readable already. */
 	for (struct pool_waiter *w = pool->waiters; w; w = w->next)
-		if (write(w->fd, &one, sizeof(one)) < 0)
-			continue;
+		eventfd_write(w->fd, 1);
 }
 
 /* --- The last one ------------------------------------------------------------------- */

@@ -25,23 +25,17 @@
 
 /* --- Waking whoever waits -------------------------------------------------------- */
 
-static void wake_fd(int fd)
-{
-	static const uint64_t one = 1;
-
-	/* A write can fail only if the fd is full, and then it is readable already. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
-}
-
+/* A write fails if the fd is readable already. */
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
-	wake_fd(stream->receive_fd);
+	if (stream->receive_fd >= 0)
+		eventfd_write(stream->receive_fd, 1);
 }
 
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
-	wake_fd(stream->send_fd);
+	if (stream->send_fd >= 0)
+		eventfd_write(stream->send_fd, 1);
 }
 
 /* Makes the fd unreadable: there is nothing to receive or no way to send now. */
