@@ -189,21 +189,6 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 	return r;
 }
 
-/* Takes a reference as ipc_call_ref(), unless the last one is gone. */
-static bool call_ref_unless_gone(struct ipc_call *call)
-{
-	unsigned int n = atomic_load_explicit(&call->refs, memory_order_relaxed);
-
-	while (n)
-		if (atomic_compare_exchange_weak_explicit(&call->refs, &n, n + 1,
-							  memory_order_relaxed,
-							  memory_order_relaxed)) {
-			ipc_ref(call->ipc);
-			return true;
-		}
-	return false;
-}
-
 void call_canceled(struct ipc *ipc, uint64_t number)
 {
 	struct slot_frame frame;
@@ -212,10 +197,12 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 
 	ipc_lock(ipc);
 	call = map_get(&ipc->calls, number);
-	if (!call || !call_ref_unless_gone(call)) {
+	if (!call || !refs_take_unless_none(&call->refs)) {
 		ipc_unlock(ipc);
 		return;
 	}
+	/* As ipc_call_ref(). */
+	ipc_ref(ipc);
 	call->canceled = true;
 	/* A child that has ended by itself is not found, which is no error. */
 	for (struct call_child *child = call->children; child; child = child->next)

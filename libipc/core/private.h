@@ -185,6 +185,18 @@ static inline void refs_take(atomic_uint *refs)
 	atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
 }
 
+/* For somebody without a reference, who knows that the memory is still there. */
+static inline bool refs_take_unless_none(atomic_uint *refs)
+{
+	unsigned int n = atomic_load_explicit(refs, memory_order_relaxed);
+
+	while (n)
+		if (atomic_compare_exchange_weak_explicit(refs, &n, n + 1, memory_order_relaxed,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
 /* True if that was the last. */
 static inline bool refs_drop(atomic_uint *refs)
 {

@@ -75,23 +75,13 @@ void stream_take_options(struct ipc_stream *stream, const struct ipc_options *op
 	stream_set_deadline(stream, deadline);
 }
 
-/* Unless it is closing, which cancels it. */
-static bool stream_ref_unless_closed(struct ipc_stream *stream)
-{
-	unsigned int n = atomic_load(&stream->users);
-
-	while (n)
-		if (atomic_compare_exchange_weak(&stream->users, &n, n + 1))
-			return true;
-	return false;
-}
-
 static void parent_canceled(struct ipc_call *parent, void *userdata)
 {
 	struct ipc_stream *stream = userdata;
 
 	(void)parent;
-	if (!stream_ref_unless_closed(stream))
+	/* One that is closing is canceled by that. */
+	if (!refs_take_unless_none(&stream->users))
 		return;
 	stream_expire(stream);
 	ipc_stream_cancel(stream);
