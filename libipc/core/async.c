@@ -186,51 +186,36 @@ static void slot_end(struct ipc_slot *base)
 	slot_drop(base);
 }
 
-static const struct slot_type async_slot_type = { .end = slot_end };
-
-static int slot_new(struct ipc *ipc, void *userdata, struct async_slot **ret_slot)
-{
-	struct async_slot *slot = malloc(sizeof(*slot));
-	int r;
-
-	if (!slot)
-		return -ENOMEM;
-	r = slot_init(&slot->base, ipc, &async_slot_type, userdata);
-	if (r < 0) {
-		free(slot);
-		return r;
-	}
-	*ret_slot = slot;
-	return 0;
-}
+static const struct slot_type async_slot_type = {
+	.size = sizeof(struct async_slot), .end = slot_end,
+};
 
 int request_async(struct request *request, const struct async *model,
 		  const struct ipc_options *options, struct ipc_slot **ret_slot)
 {
 	struct ipc *ipc = request->t->ipc;
-	struct ipc_slot *before = NULL;
-	struct async_slot *slot = NULL;
+	struct ipc_slot *before = NULL, *slot = NULL;
 	struct async *async;
 	int r;
 
 	if (ret_slot) {
 		before = *ret_slot;
-		r = slot_new(ipc, model->userdata, &slot);
+		r = slot_new(ipc, &async_slot_type, model->userdata, &slot);
 		if (r < 0)
 			return r;
 	}
 	ipc_lock(ipc);
 	r = async_add_locked(ipc, model, &async);
 	if (r == 0 && slot) {
-		slot->id = async->child.id;
-		async->slot = slot;
-		slot_give(&slot->base, ret_slot);
+		async->slot = (struct async_slot *)slot;
+		async->slot->id = async->child.id;
+		slot_give(slot, ret_slot);
 	}
 	ipc_unlock(ipc);
 	if (r == 0)
 		r = async_send(request, async, options);
 	else if (slot)
-		slot_abandon(&slot->base, /* given= */ false);
+		slot_abandon(slot, /* given= */ false);
 	if (r < 0 && ret_slot)
 		*ret_slot = before;
 	return r;

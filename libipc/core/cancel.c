@@ -9,7 +9,6 @@
  * for a moment, so it is used only if a reference is left.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "call.h"
 #include "cancel.h"
@@ -41,7 +40,9 @@ static void slot_end(struct ipc_slot *slot)
 		slot_drop(slot);
 }
 
-static const struct slot_type cancel_slot_type = { .end = slot_end };
+static const struct slot_type cancel_slot_type = {
+	.size = sizeof(struct cancel_slot), .end = slot_end,
+};
 
 /* --- Being watched ---------------------------------------------------------------- */
 
@@ -161,7 +162,7 @@ void call_remove_child_locked(struct call_child *child)
 int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 		       struct ipc_slot **ret_slot)
 {
-	struct cancel_slot *slot;
+	struct ipc_slot *slot;
 	int r;
 
 	if (!call || !cb)
@@ -169,23 +170,20 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 	if (call->ipc->foreign)
 		return -ECHILD;
 
-	slot = malloc(sizeof(*slot));
-	if (!slot)
-		return -ENOMEM;
-	slot->cb = cb;
-	r = slot_init(&slot->base, call->ipc, &cancel_slot_type, userdata);
-	if (r == 0) {
-		ipc_lock(call->ipc);
-		r = call_watch_locked(call);
-		if (r == 0) {
-			slot->call = call;
-			slots_append_locked(&call->on_cancel, &slot->base);
-			slot_give(&slot->base, ret_slot);
-		}
-		ipc_unlock(call->ipc);
-	}
+	r = slot_new(call->ipc, &cancel_slot_type, userdata, &slot);
 	if (r < 0)
-		free(slot);
+		return r;
+	cancel_slot(slot)->cb = cb;
+	ipc_lock(call->ipc);
+	r = call_watch_locked(call);
+	if (r == 0) {
+		cancel_slot(slot)->call = call;
+		slots_append_locked(&call->on_cancel, slot);
+		slot_give(slot, ret_slot);
+	}
+	ipc_unlock(call->ipc);
+	if (r < 0)
+		slot_abandon(slot, /* given= */ false);
 	return r;
 }
 

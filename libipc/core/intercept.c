@@ -7,7 +7,6 @@
  * while the call is under way does not get its end. One that ended meanwhile does not either.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "intercept.h"
 #include "proxy.h"
@@ -32,13 +31,15 @@ static void end(struct ipc_slot *slot)
 		slot_drop(slot);
 }
 
-static const struct slot_type interceptor_type = { .end = end };
+static const struct slot_type interceptor_type = {
+	.size = sizeof(struct interceptor), .end = end,
+};
 
 int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor, void *userdata,
 			struct ipc_slot **ret_slot)
 {
 	struct ipc_interceptor own;
-	struct interceptor *new;
+	struct ipc_slot *slot;
 	int r;
 
 	if (!ipc || !interceptor)
@@ -51,19 +52,14 @@ int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *intercept
 	if (ipc->foreign)
 		return -ECHILD;
 
-	new = malloc(sizeof(*new));
-	if (!new)
-		return -ENOMEM;
-	new->user = own;
-	r = slot_init(&new->slot, ipc, &interceptor_type, userdata);
-	if (r < 0) {
-		free(new);
+	r = slot_new(ipc, &interceptor_type, userdata, &slot);
+	if (r < 0)
 		return r;
-	}
+	((struct interceptor *)slot)->user = own;
 
 	ipc_lock(ipc);
-	slots_append_locked(&ipc->interceptors, &new->slot);
-	slot_give(&new->slot, ret_slot);
+	slots_append_locked(&ipc->interceptors, slot);
+	slot_give(slot, ret_slot);
 	atomic_store_explicit(&ipc->has_interceptors, true, memory_order_relaxed);
 	ipc_unlock(ipc);
 	return 0;

@@ -3,7 +3,6 @@
  * Monitors; see <ipc/monitor.h>. Records arrive as events, which dispatch.c passes on.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ipcbus-monitor.h"
@@ -67,29 +66,22 @@ static void end(struct ipc_slot *slot)
 	slot_drop(slot);
 }
 
-static const struct slot_type monitor_type = { .end = end };
+static const struct slot_type monitor_type = { .size = sizeof(struct monitor), .end = end };
 
 static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_record_cb cb,
 		 void *userdata, struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
 	struct ipcbus_monitor arg = *monitor;
-	struct monitor *new;
 	int r;
 
-	new = malloc(sizeof(*new));
-	if (!new)
-		return -ENOMEM;
-	new->cb = cb;
-	r = slot_init(&new->slot, ipc, &monitor_type, userdata);
-	if (r < 0) {
-		free(new);
+	r = slot_new(ipc, &monitor_type, userdata, &slot);
+	if (r < 0)
 		return r;
-	}
+	((struct monitor *)slot)->cb = cb;
 
 	/* The first record may arrive before device_monitor() returns. */
-	replace(ipc, &new->slot, ret_slot ?: &slot);
-	slot = &new->slot;
+	replace(ipc, slot, ret_slot ?: &slot);
 	r = device_monitor(&ipc->device, &arg);
 	if (r == 0) {
 		if (!ret_slot)

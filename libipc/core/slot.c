@@ -21,6 +21,23 @@ int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *ty
 	return 0;
 }
 
+int slot_new(struct ipc *ipc, const struct slot_type *type, void *userdata,
+	     struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *slot = calloc(1, type->size);
+	int r;
+
+	if (!slot)
+		return -ENOMEM;
+	r = slot_init(slot, ipc, type, userdata);
+	if (r < 0) {
+		free(slot);
+		return r;
+	}
+	*ret_slot = slot;
+	return 0;
+}
+
 void slot_give(struct ipc_slot *slot, struct ipc_slot **ret_slot)
 {
 	if (!ret_slot)

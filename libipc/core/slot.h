@@ -22,12 +22,13 @@ struct ipc_slot;
 
 /* A kind of registration. All functions run without locks, and any may be NULL. */
 struct slot_type {
+	size_t size;	/* of a registration that slot_new() makes */
 	/* The program ends the slot: takes it off its list and drops it, unless somebody else
 	 * took it off. */
 	void (*end)(struct ipc_slot *slot);
 	/* No callback runs any more. */
 	void (*release)(struct ipc_slot *slot);
-	/* Frees the memory. NULL: free() of the slot, which is the first member. */
+	/* Frees the memory. NULL: free() of the slot, as slot_new() has made it. */
 	void (*free)(struct ipc_slot *slot);
 };
 
@@ -52,7 +53,11 @@ struct slot_frame {
 	struct slot_frame *outer;
 };
 
-/* The caller has the reference of the list. -ECANCELED: the connection is being closed. */
+/* A registration filled with 0, whose first member is the slot. The caller has the reference
+ * of the list. -ECANCELED: the connection is being closed. */
+int slot_new(struct ipc *ipc, const struct slot_type *type, void *userdata,
+	     struct ipc_slot **ret_slot);
+/* The same for memory that the type frees. */
 int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type,
 	      void *userdata);
 /* Gives the program a handle, unless ret_slot is NULL. Before anybody else can find the slot,

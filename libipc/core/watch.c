@@ -4,7 +4,6 @@
  * watch has fired.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "watch.h"
 #include "proxy.h"
@@ -107,7 +106,9 @@ static void release(struct ipc_slot *slot)
 	ipc_proxy_unref(watcher_of(slot)->proxy);
 }
 
-static const struct slot_type watcher_type = { .end = end, .release = release };
+static const struct slot_type watcher_type = {
+	.size = sizeof(struct watcher), .end = end, .release = release,
+};
 
 /* --- Adding ------------------------------------------------------------------------ */
 
@@ -127,54 +128,49 @@ static int add_locked(struct watcher *watcher)
 	return 0;
 }
 
-static int watch_add(struct ipc_proxy *proxy, const struct watcher *model, void *userdata,
-		     struct ipc_slot **ret_slot)
+/* With one of the two callbacks. */
+static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb freeze_cb,
+		     void *userdata, struct ipc_slot **ret_slot)
 {
 	struct watcher *watcher;
+	struct ipc_slot *slot;
 	struct ipc *ipc;
 	int r;
 
-	if (!proxy || !proxy->ipc || (!model->cb && !model->freeze_cb))
+	if (!proxy || !proxy->ipc || (!cb && !freeze_cb))
 		return -EINVAL;
 	ipc = proxy->ipc;
 	if (ipc->foreign)
 		return -ECHILD;
 
-	watcher = malloc(sizeof(*watcher));
-	if (!watcher)
-		return -ENOMEM;
-	*watcher = *model;
-	r = slot_init(&watcher->slot, ipc, &watcher_type, userdata);
-	if (r < 0) {
-		free(watcher);
+	r = slot_new(ipc, &watcher_type, userdata, &slot);
+	if (r < 0)
 		return r;
-	}
+	watcher = watcher_of(slot);
 	watcher->proxy = ipc_proxy_ref(proxy);
+	watcher->cb = cb;
+	watcher->freeze_cb = freeze_cb;
 
 	ipc_lock(ipc);
 	r = add_locked(watcher);
 	if (r == 0)
-		slot_give(&watcher->slot, ret_slot);
+		slot_give(slot, ret_slot);
 	ipc_unlock(ipc);
 	if (r < 0)
-		slot_abandon(&watcher->slot, /* given= */ false);
+		slot_abandon(slot, /* given= */ false);
 	return r;
 }
 
 int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
 		       struct ipc_slot **ret_slot)
 {
-	struct watcher watcher = { .cb = cb };
-
-	return watch_add(proxy, &watcher, userdata, ret_slot);
+	return watch_add(proxy, cb, /* freeze_cb= */ NULL, userdata, ret_slot);
 }
 
 int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,
 			struct ipc_slot **ret_slot)
 {
-	struct watcher watcher = { .freeze_cb = cb };
-
-	return watch_add(proxy, &watcher, userdata, ret_slot);
+	return watch_add(proxy, /* cb= */ NULL, cb, userdata, ret_slot);
 }
 
 /* --- Events -------------------------------------------------------------------------- */

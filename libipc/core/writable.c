@@ -4,7 +4,6 @@
  * and by loop.c and stream.c when poll() reports space.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "loop.h"
 #include "slot.h"
@@ -178,12 +177,14 @@ static void end(struct ipc_slot *slot)
 		slot_drop(slot);
 }
 
-static const struct slot_type writable_type = { .end = end };
+static const struct slot_type writable_type = {
+	.size = sizeof(struct writable_slot), .end = end,
+};
 
 int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
 		    struct ipc_slot **ret_slot)
 {
-	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
 	struct writable_slot *writable;
 	int r;
 
@@ -192,24 +193,20 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
 	if (ipc->foreign)
 		return -ECHILD;
 
-	writable = malloc(sizeof(*writable));
-	if (!writable)
-		return -ENOMEM;
-	*writable = (struct writable_slot){
-		.waiter.ready = is_writable, .work = { .run = run, .drop = drop }, .cb = cb,
-	};
-	r = slot_init(&writable->slot, ipc, &writable_type, userdata);
-	if (r < 0) {
-		free(writable);
+	r = slot_new(ipc, &writable_type, userdata, &slot);
+	if (r < 0)
 		return r;
-	}
-	slot_give(&writable->slot, ret_slot);
+	writable = (struct writable_slot *)slot;
+	writable->waiter.ready = is_writable;
+	writable->work = (struct backlog_work){ .run = run, .drop = drop };
+	writable->cb = cb;
+	slot_give(slot, ret_slot);
 	r = writable_want(ipc, &writable->waiter);
 	if (r >= 0)
 		return 0;
 	if (ret_slot)
 		*ret_slot = before;
-	slot_abandon(&writable->slot, /* given= */ ret_slot);
+	slot_abandon(slot, /* given= */ ret_slot);
 	return r;
 }
 

@@ -14,7 +14,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
@@ -105,7 +104,9 @@ static void slot_end(struct ipc_slot *slot)
 		slot_drop(slot);
 }
 
-static const struct slot_type failure_slot_type = { .end = slot_end };
+static const struct slot_type failure_slot_type = {
+	.size = sizeof(struct failure_slot), .end = slot_end,
+};
 
 static void call_back(struct names *names, const char *text, int r)
 {
@@ -150,7 +151,7 @@ static void report(struct names *names)
 int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata,
 			  struct ipc_slot **ret_slot)
 {
-	struct failure_slot *slot;
+	struct ipc_slot *slot;
 	struct names *names;
 	int r;
 
@@ -159,18 +160,13 @@ int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userd
 	r = names_get(ipc, &names);
 	if (r < 0)
 		return r;
-	slot = malloc(sizeof(*slot));
-	if (!slot)
-		return -ENOMEM;
-	slot->cb = cb;
-	r = slot_init(&slot->base, ipc, &failure_slot_type, userdata);
-	if (r < 0) {
-		free(slot);
+	r = slot_new(ipc, &failure_slot_type, userdata, &slot);
+	if (r < 0)
 		return r;
-	}
+	((struct failure_slot *)slot)->cb = cb;
 	ipc_lock(ipc);
-	slots_append_locked(&names->failure_slots, &slot->base);
-	slot_give(&slot->base, ret_slot);
+	slots_append_locked(&names->failure_slots, slot);
+	slot_give(slot, ret_slot);
 	ipc_unlock(ipc);
 	return 0;
 }
