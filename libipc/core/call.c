@@ -272,12 +272,6 @@ static int call_count(struct ipc_call *call, const char *name)
 	return r;
 }
 
-static void call_uncount(struct ipc_call *call)
-{
-	peer_remove(call->ipc, call->peer, PEER_BYTES, (unsigned int)call->size);
-	peer_remove(call->ipc, call->peer, PEER_CALLS, 1);
-}
-
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	struct ipc_object *object = call->object;
@@ -316,8 +310,10 @@ static void call_done(struct ipc_call *call)
 	}
 	if (unlikely(call->watched))
 		call_unwatch(call);
-	if (unlikely(call->peer))
-		call_uncount(call);
+	if (unlikely(call->peer)) {
+		peer_remove(call->ipc, call->peer, PEER_BYTES, (unsigned int)call->size);
+		peer_remove(call->ipc, call->peer, PEER_CALLS, 1);
+	}
 	if (likely(call->done))
 		call->done(call);
 	ipc_object_unref(call->object);
@@ -352,15 +348,6 @@ struct ipc_call *ipc_call_unref(struct ipc_call *call)
 	return NULL;
 }
 
-static void call_recycle(struct thread *t, struct ipc_call *call)
-{
-	call_done(call);
-	if (likely(!t->spare))
-		t->spare = call;
-	else
-		free(call);
-}
-
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer)
 {
 	bool last;
@@ -378,7 +365,11 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 	t->serving = outer;
 	if (likely(last)) {
 		thread_release_next(t, call->buffer);
-		call_recycle(t, call);
+		call_done(call);
+		if (likely(!t->spare))
+			t->spare = call;
+		else
+			free(call);
 		return;
 	}
 	if (call->detached)

@@ -132,16 +132,6 @@ static void take_objects(const unsigned char *table, unsigned int n, struct ipc_
 	}
 }
 
-static void take_parties(const struct ipcbus_monitor_record *from, struct ipc_record *record)
-{
-	record->from_pid = (pid_t)from->from_pid;
-	record->from_tid = (pid_t)from->from_tid;
-	record->from_uid = from->from_uid;
-	record->from_gid = from->from_gid;
-	record->to_pid = (pid_t)from->to_pid;
-	record->to_tid = (pid_t)from->to_tid;
-}
-
 /* Whether the data and the object table that the head announces lie within size bytes. */
 static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 {
@@ -175,6 +165,12 @@ int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_rec
 		.id = from.id,
 		.parent = from.parent,
 		.lost = from.lost,
+		.from_pid = (pid_t)from.from_pid,
+		.from_tid = (pid_t)from.from_tid,
+		.from_uid = from.from_uid,
+		.from_gid = from.from_gid,
+		.to_pid = (pid_t)from.to_pid,
+		.to_tid = (pid_t)from.to_tid,
 		.flags = from.flags,
 		.code = from.code,
 		.node = from.node,
@@ -190,7 +186,6 @@ int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_rec
 		.raw = record,
 		.raw_size = size,
 	};
-	take_parties(&from, ret_record);
 	take_objects(bytes + from.objects, from.object_count, ret_objects);
 	return 0;
 }

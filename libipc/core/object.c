@@ -363,14 +363,6 @@ int object_given(struct ipc_object *by, uid_t uid, uint64_t node)
 	return r;
 }
 
-/* What the program holds itself is no burden of others. */
-static void object_taken_back_locked(struct ipc_object *object)
-{
-	if (object->holder)
-		peer_remove_locked(object->holder, PEER_OBJECTS, 1);
-	object->holder = NULL;
-}
-
 /* The driver's or the message's word that IDLE may be true. The object with a
  * reference, if it has somebody to be notified of that. */
 static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
@@ -383,8 +375,11 @@ static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, u
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
-		if (object->refs)
-			object_taken_back_locked(object);
+		/* What the program holds itself is no burden of others. */
+		if (object->refs && object->holder) {
+			peer_remove_locked(object->holder, PEER_OBJECTS, 1);
+			object->holder = NULL;
+		}
 		if (!gone && object->idle)
 			notified = ipc_object_ref(object);
 	}

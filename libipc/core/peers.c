@@ -20,19 +20,18 @@ static void peers_free(struct peers *peers)
 	free(peers);
 }
 
-static struct peers *peers_of_locked(struct ipc_object *object)
-{
-	if (!object->peers)
-		object->peers = calloc(1, sizeof(*object->peers));
-	return object->peers;
-}
-
 static struct peer *peer_of_locked(struct ipc_object *object, uid_t uid)
 {
-	struct peers *peers = peers_of_locked(object);
-	struct peer *peer = peers ? map_get(&peers->users, (uint64_t)uid + 1) : NULL;
+	struct peers *peers;
+	struct peer *peer;
 
-	if (!peers || peer)
+	if (!object->peers)
+		object->peers = calloc(1, sizeof(*object->peers));
+	peers = object->peers;
+	if (!peers)
+		return NULL;
+	peer = map_get(&peers->users, (uint64_t)uid + 1);
+	if (peer)
 		return peer;
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)

@@ -99,14 +99,6 @@ static int poll_two(int fd, int other, uint64_t usec)
 											     0;
 }
 
-static int wait_in_handler(struct thread *t, int fd, uint64_t usec)
-{
-	int r;
-
-	r = pool_block(t);
-	return r < 0 ? r : poll_two(fd, atomic_load(&t->ipc->pool.stop_fd), usec);
-}
-
 struct idler {
 	struct ipc *ipc;
 	struct pool_waiter waiter;
@@ -187,8 +179,10 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	if (!left)
 		return last ? 0 : -EAGAIN;
 
-	if (t->depth)
-		return wait_in_handler(t, fd, left);
+	if (t->depth) {
+		r = pool_block(t);
+		return r < 0 ? r : poll_two(fd, atomic_load(&t->ipc->pool.stop_fd), left);
+	}
 	r = wait_for_others(t, fd, left);
 	if (r == 0)
 		return wait_alone(t, fd, left);

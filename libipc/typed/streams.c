@@ -131,24 +131,20 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 /* How long the server may leave no space for the request. */
 #define REQUEST_USEC	5000000
 
-/* The request of a stream of replies is the one message of the other direction. */
-static int send_request(struct ipc_stream *stream, const ProtobufCMessage *request)
-{
-	int r = ipc_rpc_stream_send(stream, stream->of.method, REQUEST_USEC, request);
-
-	return r < 0 ? r : ipc_stream_end(stream);
-}
-
 static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		     const struct ipc_options *options, const ProtobufCMessage *request,
 		     struct ipc_error *error)
 {
+	const struct ipc_method *method = stream->of.method;
 	int r;
 
 	r = stream_open(stream, proxy, options, error);
-	if (r < 0 || stream->of.method->flags & IPC_METHOD_REQUEST_STREAM)
+	if (r < 0 || method->flags & IPC_METHOD_REQUEST_STREAM)
 		return r;
-	r = send_request(stream, request);
+	/* The request of a stream of replies is the one message of the other direction. */
+	r = ipc_rpc_stream_send(stream, method, REQUEST_USEC, request);
+	if (r == 0)
+		r = ipc_stream_end(stream);
 	return r < 0 ? error_set(error, r) : 0;
 }
 
