@@ -12,7 +12,9 @@
 
 #include "caller.h"
 
-int caller_groups_from(const char *list, gid_t **ret_groups)
+/* Parses the list after "Groups:" in a /proc/PID/status. Returns how many there are, or
+ * -ENOMEM. The caller frees *ret_groups. */
+static int groups_from(const char *list, gid_t **ret_groups)
 {
 	/* Each takes a digit and a blank. */
 	gid_t *groups = calloc(strlen(list) / 2 + 1, sizeof(*groups));
@@ -48,7 +50,7 @@ static int read_status(pid_t pid, gid_t **ret_groups)
 
 	while (r == -EBADMSG && getline(&line, &size, status) > 0)
 		if (!strncmp(line, "Groups:", strlen("Groups:")))
-			r = caller_groups_from(line + strlen("Groups:"), ret_groups);
+			r = groups_from(line + strlen("Groups:"), ret_groups);
 	if (ferror(status))
 		r = -errno;
 	free(line);

@@ -21,8 +21,4 @@ struct caller {
 int caller_init(struct caller *caller, const struct ipc_call *call, const struct policy *policy);
 void caller_done(struct caller *caller);
 
-/* Parses the list after "Groups:" in a /proc/PID/status. Returns how many there are, or
- * -ENOMEM. The caller frees *ret_groups. */
-int caller_groups_from(const char *list, gid_t **ret_groups);
-
 #endif /* SERVICEMANAGER_CALLER_H */

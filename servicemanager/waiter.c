@@ -24,7 +24,8 @@ static void waiter_free(struct waiter *waiter)
 	free(waiter);
 }
 
-void waiter_end(struct manager *manager, struct waiter *waiter)
+/* Its call has its reply, or needs none. */
+static void waiter_end(struct manager *manager, struct waiter *waiter)
 {
 	registry_unwait(manager->registry, &waiter->entry);
 	waiter_free(waiter);

@@ -37,9 +37,6 @@ struct wanted {
  * user has too many waiting calls, the reply is sent and says so. */
 int waiter_add(struct manager *manager, struct wanted *wanted);
 
-/* Frees the waiter. Its call has its reply, or needs none. */
-void waiter_end(struct manager *manager, struct waiter *waiter);
-
 /* Is there a waiter for the name that the policy lets have it? */
 bool waiters_exist(const struct manager *manager, const char *name);
 

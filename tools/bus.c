@@ -66,7 +66,9 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	}
 }
 
-uint64_t bus_limit_usec(void)
+/* How long a service or the service manager may take to say what it is or knows. What a user
+ * calls may take longer. */
+static uint64_t limit_usec(void)
 {
 	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : 5000) * 1000;
 }
@@ -80,7 +82,7 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = ipc_set_timeout(ipc, bus_limit_usec());
+	r = ipc_set_timeout(ipc, limit_usec());
 	if (r == 0)
 		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
@@ -170,7 +172,7 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 
 static int no_reply(const char *name)
 {
-	unsigned int ms = bus_limit_usec() / 1000;
+	unsigned int ms = limit_usec() / 1000;
 
 	return fail_with(STATUS_TIMEOUT, "it may be stopped; see ipcctl top",
 			 "service %s did not reply within %u.%03u s", name, ms / 1000, ms % 1000);
@@ -185,7 +187,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (status)
 		return status;
 	stop_message("it may be stopped; see ipcctl top", "service %s did not reply", name);
-	ipc_set_timeout(ipc, bus_limit_usec());
+	ipc_set_timeout(ipc, limit_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
@@ -212,7 +214,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 	status = bus_find(name, &ipc, &proxy);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_limit_usec());
+	ipc_set_timeout(ipc, limit_usec());
 	r = schema_introspect(proxy, ret_schema, &error);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)

@@ -8,7 +8,6 @@
 #define IPCCTL_BUS_H
 
 #include <jansson.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include <ipc/ipc.h>
@@ -19,11 +18,8 @@ struct service_manager;
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* How long a service or the service manager may take to say what it is or knows: --timeout, by
- * default 5 seconds. What a user calls may take longer. */
-uint64_t bus_limit_usec(void);
-
-/* Opens the bus and finds its service manager, whose replies have that limit. */
+/* Opens the bus and finds its service manager, whose replies have a time limit: --timeout, by
+ * default 5 seconds. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
 /**

@@ -131,11 +131,31 @@ static struct name *name_of(struct ipc_slot *slot)
 	return (struct name *)((char *)slot - offsetof(struct name, slot));
 }
 
+static int send_unregister(struct names *names, const char *name)
+{
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return manager_result(service_manager_unregister_name(names_manager(names), &request,
+							      /* error= */ NULL));
+}
+
 static void slot_end(struct ipc_slot *slot)
 {
+	struct name *name = name_of(slot);
+	bool listed;
+
 	/* In a forked child the lock may be another thread's for ever. */
-	if (!slot->ipc->foreign)
-		name_end(name_of(slot));
+	if (slot->ipc->foreign)
+		return;
+	pthread_mutex_lock(&name->names->lock);
+	listed = registration_remove_locked(name->names, &name->base);
+	/* If this fails, the name ends with its object. */
+	if (listed)
+		send_unregister(name->names, name->base.text);
+	pthread_mutex_unlock(&name->names->lock);
+	if (listed)
+		slot_drop(slot);
 }
 
 static void slot_release(struct ipc_slot *slot)
@@ -258,15 +278,6 @@ int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *obje
 	return r < 0 ? r : name_register(names, kept, ret_slot);
 }
 
-static int send_unregister(struct names *names, const char *name)
-{
-	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-
-	request.name = (char *)name;
-	return manager_result(service_manager_unregister_name(names_manager(names), &request,
-							      /* error= */ NULL));
-}
-
 int ipc_unregister_name(struct ipc *ipc, const char *name)
 {
 	struct name *kept = NULL;
@@ -288,21 +299,6 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	r = kept ? 0 : r;
 	name_drop(kept);
 	return r;
-}
-
-void name_end(struct name *name)
-{
-	struct names *names = name->names;
-	bool listed;
-
-	pthread_mutex_lock(&names->lock);
-	listed = registration_remove_locked(names, &name->base);
-	/* If this fails, the name ends with its object. */
-	if (listed)
-		send_unregister(names, name->base.text);
-	pthread_mutex_unlock(&names->lock);
-	if (listed)
-		name_drop(name);
 }
 
 /* --- Finding -------------------------------------------------------------------- */

@@ -94,8 +94,6 @@ int name_new(struct names *names, const char *text, struct ipc_object *object,
 void name_drop(struct name *name);
 /* Registers it in place of what had the name; takes it over, also on failure. */
 int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
-/* Forgets a name that is on the list, and unregisters it at the manager if that is possible. */
-void name_end(struct name *name);
 struct name *name_find_locked(struct names *names, const char *text);
 /* -ENOTCONN for a manager that died or never was; the rest is its reply. */
 int manager_result(int r);
