@@ -31,6 +31,8 @@ LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(B)/libipc/core/device.o
 LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc -Idriver/uapi \
 	$(IPC_STUB_CFLAGS) -I$(B)/servicemanager
 LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MMD -MP -c -o $@ $<
+# Of generated code, and of what the plugin has as well, the linker keeps what is called.
+LIBIPC_IN_PARTS := -ffunction-sections
 LIBIPC_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
 
 $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/core/device.o: $(B)/libipc/%.o: libipc/%.c \
@@ -45,23 +47,23 @@ $(B)/libipc/ipc.pb-c.o: $(IPC_SHARED_SOURCE) | $(IPC_SHARED_HEADERS)
 
 $(B)/libipc/servicemanager.%.o: $(B)/servicemanager/servicemanager.%.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE)
+	$(Q)$(LIBIPC_COMPILE) $(LIBIPC_IN_PARTS)
 
 # What two interfaces must agree about, from the same sources as in the plugin.
 $(B)/libipc/shape.o $(B)/libipc/shape_compare.o: $(B)/libipc/%.o: idl/%.c | $(B)/idl/shape.pb-c.h
 	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE) -I$(B)/idl
+	$(Q)$(LIBIPC_COMPILE) $(LIBIPC_IN_PARTS) -I$(B)/idl
 
 $(B)/libipc/shape.pb-c.o: $(B)/idl/shape.pb-c.c
 	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE)
+	$(Q)$(LIBIPC_COMPILE) $(LIBIPC_IN_PARTS)
 
 # nodelete: threads that end run code of ours, dlclose()d or not.
 $(B)/libipc/$(LIBIPC_SONAME): $(LIBIPC_OBJECTS) libipc/libipc.map
 	$(call msg,LD,$@)
 	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -pthread -Wl,-soname,$(LIBIPC_SONAME) \
 	  -Wl,--version-script=libipc/libipc.map -Wl,-Bsymbolic-functions -Wl,-z,nodelete \
-	  -Wl,-z,defs -o $@ $(LIBIPC_OBJECTS) $(PROTOBUF_C_LIBS)
+	  -Wl,-z,defs -Wl,--gc-sections -o $@ $(LIBIPC_OBJECTS) $(PROTOBUF_C_LIBS)
 
 $(LIBIPC_SO): $(B)/libipc/$(LIBIPC_SONAME)
 	$(call msg,LINK,$@)
