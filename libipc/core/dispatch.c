@@ -95,8 +95,9 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:
 		return true;
+	default:
+		return false;
 	}
-	return false;
 }
 
 void dispatch(struct thread *t, const struct ipcbus_event *event)
@@ -137,6 +138,7 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:
+	default:
 		break;
 	}
 	thread_leave_handler(t);

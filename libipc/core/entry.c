@@ -63,8 +63,9 @@ int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus
 	case IPCBUS_OBJECT_FD:
 		entry->fd = (int32_t)object->value;
 		return 0;
+	default:
+		return -EPROTO;
 	}
-	return -EPROTO;
 }
 
 void entry_release(struct ipc_raw_entry *entry)

@@ -89,7 +89,7 @@ static int set_field(struct ipc_error *error, const struct wire_field *field)
 	case ERROR_NUMBER:
 		error->number = wire_unzigzag(field->value);
 		break;
-	case ERROR_DETAILS:
+	default: /* ERROR_DETAILS */
 		set_details(error, field->bytes.at, (size_t)(field->bytes.end - field->bytes.at));
 		break;
 	}

@@ -151,6 +151,8 @@ static int refuse(struct ipc_call *call, int r)
 		ipc_call_errno(call, r, "%s.%s: the request is not a valid %s", interface,
 			       call->method->name, call->method->request->name);
 		break;
+	default:
+		break;
 	}
 	return r;
 }
