@@ -69,15 +69,6 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 	}
 }
 
-/* A request that nobody took. */
-static void drop_request(struct ipcbus_transaction *t, bool idle)
-{
-	if (idle)
-		ipcbus_node_check_idle(t->node);
-	ipcbus_transaction_drop_request(t);
-	ipcbus_transaction_put(t, NULL);
-}
-
 static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested)
 {
 	struct ipcbus_proc *server = t->node->proc;
@@ -94,8 +85,12 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	}
 	/* In no queue and no table: the server replies, or it is not sent yet. */
 	spin_unlock(&server->lock);
-	if (queued)
-		drop_request(t, idle);
+	if (idle)
+		ipcbus_node_check_idle(t->node);
+	if (queued) {
+		ipcbus_transaction_drop_request(t);
+		ipcbus_transaction_put(t, NULL);
+	}
 	ipcbus_boost_end(t);
 }
 

@@ -27,20 +27,15 @@ static unsigned int starved_ms = 100;
 module_param(starved_ms, uint, 0644);
 MODULE_PARM_DESC(starved_ms, "Milliseconds of waiting for a free thread that are reported");
 
-static void drop_oneway(struct ipcbus_transaction *t)
-{
-	ipcbus_stat_count(IPCBUS_STAT_LOST);
-	ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
-	ipcbus_node_oneway_done(t->node);
-	ipcbus_transaction_put(t, NULL);
-}
-
 /* t is off every queue and was not delivered. */
 static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
 	ipcbus_report_failed(t, t->buffer, error, stage, index);
 	if (t->oneway) {
-		drop_oneway(t);
+		ipcbus_stat_count(IPCBUS_STAT_LOST);
+		ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
+		ipcbus_node_oneway_done(t->node);
+		ipcbus_transaction_put(t, NULL);
 		return;
 	}
 	ipcbus_transaction_drop_request(t);

@@ -173,15 +173,6 @@ static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *ent
 	kfree_rcu(entry, rcu);
 }
 
-/* A dead manager's: its watch has fired and stays in the queue. */
-static void replace_entry(struct ipcbus_proc *proc, struct ipcbus_handle_entry *old)
-{
-	if (old->watch)
-		ipcbus_watch_put(old->watch);
-	old->watch = NULL;
-	entry_free(proc, old);
-}
-
 /* Handle 0: made at its first use, and anew for each new manager. */
 static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 {
@@ -201,8 +192,13 @@ static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 		return entry;
 	}
 	entry_publish(proc, entry);
-	if (old)
-		replace_entry(proc, old);
+	if (old) {
+		/* The manager is dead, so its watch has fired and stays in the queue. */
+		if (old->watch)
+			ipcbus_watch_put(old->watch);
+		old->watch = NULL;
+		entry_free(proc, old);
+	}
 	return entry;
 }
 

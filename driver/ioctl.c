@@ -150,11 +150,6 @@ static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const vo
 	return ret;
 }
 
-static int copy_out(void __user *user, const union ioctl_args *args, const struct ioctl_row *row)
-{
-	return copy_to_user(user, args, min_t(size_t, row->size, args->size)) ? -EFAULT : 0;
-}
-
 static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_row *row = row_of(cmd);
@@ -172,7 +167,7 @@ static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, un
 	ret = row->op(proc, &args);
 	if (row->out == OUT_NEVER || (ret && row->out == OUT_ON_SUCCESS))
 		return ret;
-	if (!copy_out(user, &args, row))
+	if (!copy_to_user(user, &args, min_t(size_t, row->size, args.size)))
 		return ret;
 	if (row->undo)
 		row->undo(proc, &args);

@@ -301,16 +301,6 @@ void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data)
 	ipcbus_node_destroy(proc, &(struct ipcbus_node){ .node = args->node });
 }
 
-static void info_locked(struct ipcbus_node_entry *node, struct ipcbus_node_info *args)
-{
-	lockdep_assert_held(&node->proc->lock);
-	args->cookie = node->cookie;
-	args->refs = atomic_read(&node->remote);
-	args->pending = node->pending;
-	args->watches = node->watch_count;
-	args->oneways = node->oneway_count;
-}
-
 int ipcbus_node_info(struct ipcbus_proc *proc, void *data)
 {
 	struct ipcbus_node_info *args = data;
@@ -328,8 +318,13 @@ int ipcbus_node_info(struct ipcbus_proc *proc, void *data)
 	if (node) {
 		spin_lock(&proc->lock);
 		alive = !node->dead;
-		if (alive)
-			info_locked(node, args);
+		if (alive) {
+			args->cookie = node->cookie;
+			args->refs = atomic_read(&node->remote);
+			args->pending = node->pending;
+			args->watches = node->watch_count;
+			args->oneways = node->oneway_count;
+		}
 		spin_unlock(&proc->lock);
 	}
 	rcu_read_unlock();

@@ -45,12 +45,6 @@ static int take_file(struct ipcbus_proc *sender, u64 fd, bool accept_fds,
 	return 0;
 }
 
-static int take_node(struct ipcbus_proc *sender, u64 id, struct ipcbus_object_ref *ref)
-{
-	ref->node = ipcbus_node_export(sender, id);
-	return ref->node ? 0 : -EBADF;
-}
-
 static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_object_ref *ref)
 {
 	struct ipcbus_node_entry *node;
@@ -74,7 +68,8 @@ static int take_one(struct ipcbus_proc *sender, const struct ipcbus_object *obje
 	switch (object->type) {
 	case IPCBUS_OBJECT_NODE:
 		ref->type = IPCBUS_OBJECT_NODE;
-		return take_node(sender, object->value, ref);
+		ref->node = ipcbus_node_export(sender, object->value);
+		return ref->node ? 0 : -EBADF;
 	case IPCBUS_OBJECT_HANDLE:
 		ref->type = IPCBUS_OBJECT_NODE;
 		return take_handle(sender, object->value, ref);

@@ -319,9 +319,9 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 }
 
 /* A buffer for the message. Waits for space if the sender wants that. */
-static __always_inline int request_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
-					struct ipcbus_message *message,
-					struct ipcbus_buffer **ret_buffer)
+static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+				       struct ipcbus_message *message,
+				       struct ipcbus_buffer **ret_buffer)
 {
 	int ret;
 
@@ -333,10 +333,9 @@ static __always_inline int request_make(struct ipcbus_proc *sender, struct ipcbu
 }
 
 /* The same with the sender's label behind it; what that needs of the stack is its own. */
-static noinline int request_make_labelled(struct ipcbus_proc *sender,
-					  struct ipcbus_node_entry *node,
-					  struct ipcbus_message *message,
-					  struct ipcbus_buffer **ret_buffer)
+static noinline int make_labelled_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+					 struct ipcbus_message *message,
+					 struct ipcbus_buffer **ret_buffer)
 {
 	struct ipcbus_label label;
 	int ret;
@@ -346,24 +345,22 @@ static noinline int request_make_labelled(struct ipcbus_proc *sender,
 		return ret;
 	/* With a 0 at its end. */
 	message->label_size = label.size ? label.size + 1 : 0;
-	ret = request_make(sender, node, message, ret_buffer);
+	ret = make_buffer(sender, node, message, ret_buffer);
 	if (!ret && *ret_buffer)
 		ipcbus_buffer_label(&node->proc->region, *ret_buffer, message, label.text);
 	ipcbus_label_drop(&label);
 	return ret;
 }
 
-static __always_inline int make_and_send(struct ipcbus_thread *thread,
-					 struct ipcbus_node_entry *node,
-					 struct ipcbus_message *message,
-					 struct ipcbus_transaction *t)
+static __always_inline int try_to_send(struct ipcbus_thread *thread, struct ipcbus_node_entry *node,
+				       struct ipcbus_message *message, struct ipcbus_transaction *t)
 {
 	int ret;
 
 	if (unlikely(node->flags & IPCBUS_NODE_WANT_LABEL))
-		ret = request_make_labelled(thread->proc, node, message, &t->buffer);
+		ret = make_labelled_buffer(thread->proc, node, message, &t->buffer);
 	else
-		ret = request_make(thread->proc, node, message, &t->buffer);
+		ret = make_buffer(thread->proc, node, message, &t->buffer);
 	if (ret)
 		return ret;
 	if (unlikely(!t->buffer)) {
@@ -410,7 +407,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		message->want.credit = ipcbus_replace_space(t);
 	}
 	do {
-		ret = make_and_send(thread, node, message, t);
+		ret = try_to_send(thread, node, message, t);
 	} while (unlikely(ret < 0) && must_find_space(message, ret));
 	if (unlikely(ret < 0)) {
 		ipcbus_report_unsent(thread, message, t, node, ret);

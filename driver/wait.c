@@ -100,22 +100,6 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	return true;
 }
 
-static void begin_serving_locked(struct ipcbus_thread *thread)
-{
-	thread->serves = true;
-	thread->proc->serving++;
-	thread->proc->asked = false;
-}
-
-/* All that is there waits until the proc is thawed, which kicks. */
-static bool look_frozen_locked(struct ipcbus_thread *thread, struct found *found)
-{
-	WRITE_ONCE(thread->kick, false);
-	thread->deadline = 0;
-	swap(found->interrupted, thread->interrupted);
-	return found->interrupted;
-}
-
 /* Looks, and where there is nothing says that the thread is idle. */
 static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct found *found)
 {
@@ -123,13 +107,20 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	bool any;
 
 	spin_lock(&proc->lock);
+	/* Whatever is queued waits until the proc is thawed, which kicks. */
 	if (unlikely(proc->frozen)) {
-		any = look_frozen_locked(thread, found);
+		WRITE_ONCE(thread->kick, false);
+		thread->deadline = 0;
+		swap(found->interrupted, thread->interrupted);
+		any = found->interrupted;
 		goto out;
 	}
 	ipcbus_transactions_detach_locked(thread);
-	if (unlikely(serve && !thread->serves))
-		begin_serving_locked(thread);
+	if (unlikely(serve && !thread->serves)) {
+		thread->serves = true;
+		proc->serving++;
+		proc->asked = false;
+	}
 	any = look_locked(thread, serve, found);
 	if (!any && idle && serve && !thread->top) {
 		if (hlist_unhashed(&thread->idle))
