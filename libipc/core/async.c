@@ -7,7 +7,8 @@
  * so that happens once. The memory is kept for the next call.
  *
  * A call that is made in a handler is a child of the call that is served there, and is
- * canceled with it; see call_add_child(). It may be canceled with a cancellation as well.
+ * canceled with it; see call_add_child(). One that is made for a stream is a child of that
+ * instead. It may be canceled with a cancellation as well.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "cancellation.h"
 #include "intercept.h"
 #include "proxy.h"
+#include "stream.h"
 
 #define SPARE_MAX	64
 
@@ -98,12 +100,15 @@ static void async_forget(struct ipc *ipc, uint64_t id)
 
 /* --- Sending ---------------------------------------------------------------------- */
 
-/* Makes it a child of parent or, without one, of the call whose handler runs here. 1: it is
- * a child; 0: there is no such call. */
-static int async_attach(struct async *async, struct ipc_call *parent, struct thread *t)
+/* Makes it a child of the stream, of parent or, without them, of the call whose handler runs
+ * here. 1: it is a child of a call; 0: there is no such call. */
+static int async_attach(struct async *async, struct ipc_stream *stream, struct ipc_call *parent,
+			struct thread *t)
 {
 	int r;
 
+	if (stream)
+		return dependents_add_call(t->ipc, &stream->children, &async->child);
 	if (!parent && !t->serving)
 		return 0;
 	r = call_add_child(parent ? parent : t->serving, &async->child);
@@ -129,6 +134,7 @@ static int async_send(struct request *request, struct async *async,
 		      const struct ipc_options *options)
 {
 	struct ipc_cancellation *cancellation = options ? options->cancellation : NULL;
+	struct ipc_stream *stream = options ? options->parent_stream : NULL;
 	struct ipc_call *parent = options ? options->parent : NULL;
 	struct ipc *ipc = request->t->ipc;
 	uint64_t id = async->child.id;
@@ -143,9 +149,9 @@ static int async_send(struct request *request, struct async *async,
 	request->x.flags = 0;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;
-	r = attached = async_attach(async, parent, request->t);
+	r = attached = async_attach(async, stream, parent, request->t);
 	if (r >= 0 && cancellation)
-		r = cancellation_add(cancellation, &async->canceled_with);
+		r = dependents_add_call(ipc, &cancellation->dependents, &async->canceled_with);
 	if (r >= 0)
 		r = thread_exchange(request->t, &request->x);
 	if (r < 0) {
@@ -154,8 +160,10 @@ static int async_send(struct request *request, struct async *async,
 	}
 	if (attached)
 		call_child_sent(parent ? parent : request->t->serving, id);
+	if (stream)
+		dependents_sent(ipc, &stream->children, id);
 	if (cancellation)
-		cancellation_sent(cancellation, id);
+		dependents_sent(ipc, &cancellation->dependents, id);
 	if (unlikely(has_slot))
 		cancel_if_dropped(ipc, id);
 	return 0;

@@ -14,7 +14,7 @@
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     the end of served calls before their reply
- *   cancellation.c  the end of our own
+ *   dependents.c, cancellation.c  the end of our own
  *   reply.c      replies and errors of calls that this process made
  *   intercept.c  functions of the program around every call
  * Beside that path: ipc.c the connection; object.c, proxy.c; watch.c watches of proxies;

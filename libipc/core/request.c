@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "proxy.h"
 #include "request.h"
+#include "stream.h"
 
 /* --- Time and options ------------------------------------------------------------ */
 
@@ -36,7 +37,11 @@ static int check_options(const struct ipc_options *options, uint32_t kind)
 		return -EINVAL;
 	/* Options that only a oneway has, and that it does not have. */
 	if (kind == IPCBUS_SEND_ONEWAY)
-		return options->cancellation || options->parent ? -EINVAL : 0;
+		return options->cancellation || options->parent || options->parent_stream ?
+			       -EINVAL :
+			       0;
+	if (options->parent && options->parent_stream)
+		return -EINVAL;
 	return options->flags ? -EINVAL : 0;
 }
 
@@ -44,6 +49,7 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 						   const struct ipc_proxy *proxy,
 						   const struct ipc_options *options)
 {
+	const struct ipc_stream *stream = options->parent_stream;
 	const struct ipc_call *parent = options->parent;
 	int r;
 
@@ -52,6 +58,8 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 		return r;
 	if (parent && parent->ipc != proxy->ipc)
 		return -EINVAL;
+	if (stream && stream->ipc != proxy->ipc)
+		return -EINVAL;
 	if (options->cancellation && options->cancellation->ipc != proxy->ipc)
 		return -EINVAL;
 
@@ -59,6 +67,8 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 		send->deadline = deadline_after(options->timeout_usec);
 	if (parent)
 		send->deadline = deadline_earlier(send->deadline, parent->deadline);
+	if (stream)
+		send->deadline = deadline_earlier(send->deadline, stream->deadline);
 	if (options->flags & IPC_REPLACE)
 		send->flags |= IPCBUS_SEND_REPLACE;
 	return 0;
@@ -134,6 +144,21 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	return r;
 }
 
+/* Adds it to what it is canceled with. */
+static int add_to_lists(struct ipc *ipc, const struct ipc_options *options,
+			struct call_child *of_parent, struct call_child *of_cancellation)
+{
+	int r = 0;
+
+	if (options->parent)
+		r = call_add_child(options->parent, of_parent);
+	else if (options->parent_stream)
+		r = dependents_add_call(ipc, &options->parent_stream->children, of_parent);
+	if (r == 0 && options->cancellation)
+		r = dependents_add_call(ipc, &options->cancellation->dependents, of_cancellation);
+	return r;
+}
+
 static int send_and_look(struct request *request, const struct ipc_options *options)
 {
 	int r;
@@ -144,15 +169,19 @@ static int send_and_look(struct request *request, const struct ipc_options *opti
 		return r;
 	if (options->parent)
 		call_child_sent(options->parent, request->x.send.cookie);
+	if (options->parent_stream)
+		dependents_sent(request->t->ipc, &options->parent_stream->children,
+				request->x.send.cookie);
 	if (options->cancellation)
-		cancellation_sent(options->cancellation, request->x.send.cookie);
+		dependents_sent(request->t->ipc, &options->cancellation->dependents,
+				request->x.send.cookie);
 	/* The event says that nothing came yet. */
 	return wait_longer(request->t, &request->x);
 }
 
 /*
- * A call for a parent, which another thread may serve, is canceled with the parent, and one
- * with a cancellation with that. It is sent and waited for in two steps. In between this thread
+ * A call for a parent, which another thread may serve, is canceled with the parent, also if that
+ * is a stream, and one with a cancellation with that. It is sent and waited for in two steps. In between this thread
  * looks whether one of them was canceled before the driver knew the call. After that, whoever
  * cancels finds the call.
  */
@@ -161,15 +190,12 @@ static __attribute__((noinline)) int send_for(struct request *request,
 {
 	struct call_child of_parent, of_cancellation;
 	struct ipc *ipc = request->t->ipc;
-	int r = 0;
+	int r;
 
 	request->x.send.cookie = ipc_next_cookie(ipc);
 	of_parent = of_cancellation = (struct call_child){ .id = request->x.send.cookie };
 	request->x.event.stage = 0;
-	if (options->parent)
-		r = call_add_child(options->parent, &of_parent);
-	if (r == 0 && options->cancellation)
-		r = cancellation_add(options->cancellation, &of_cancellation);
+	r = add_to_lists(ipc, options, &of_parent, &of_cancellation);
 	if (r == 0)
 		r = send_and_look(request, options);
 
@@ -184,7 +210,8 @@ int request_call(struct request *request, const struct ipc_options *options)
 {
 	int r;
 
-	if (unlikely(options && (options->parent || options->cancellation)))
+	if (unlikely(options &&
+		     (options->parent || options->parent_stream || options->cancellation)))
 		return send_for(request, options);
 	request->x.flags = IPCBUS_WAIT;
 	r = thread_exchange(request->t, &request->x);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a stream has of the call that opened it: who the client is, until when the stream may
- * last, and the parent, which is a call that the client serves. See stream.h.
+ * last, and the parent, which is a call or another stream of the client. See stream.h.
  *
  * Both ends know the deadline and look at the clock themselves. After it, whatever breaks the
  * stream counts as -ETIMEDOUT: the other end may have been faster.
@@ -61,7 +61,6 @@ int stream_take_call(struct ipc_stream *stream, struct ipc_call *call)
 void stream_take_options(struct ipc_stream *stream, const struct ipc_options *options,
 			 struct ipc_options *ret_opening)
 {
-	const struct ipc_call *parent;
 	uint64_t deadline = 0;
 
 	*ret_opening = options ? *options : (struct ipc_options){ .parent = NULL };
@@ -69,9 +68,10 @@ void stream_take_options(struct ipc_stream *stream, const struct ipc_options *op
 		ret_opening->timeout_usec = stream->of.timeout_usec;
 	if (ret_opening->timeout_usec)
 		deadline = deadline_after(ret_opening->timeout_usec);
-	parent = ret_opening->parent;
-	if (parent)
-		deadline = deadline_earlier(deadline, parent->deadline);
+	if (ret_opening->parent)
+		deadline = deadline_earlier(deadline, ret_opening->parent->deadline);
+	if (ret_opening->parent_stream)
+		deadline = deadline_earlier(deadline, ret_opening->parent_stream->deadline);
 	stream_set_deadline(stream, deadline);
 }
 
@@ -93,7 +93,7 @@ static void put_child(void *stream)
 	stream_put(stream);
 }
 
-int stream_follow(struct ipc_stream *stream, struct ipc_call *parent)
+static int follow_call(struct ipc_stream *stream, struct ipc_call *parent)
 {
 	int r;
 
@@ -105,6 +105,29 @@ int stream_follow(struct ipc_stream *stream, struct ipc_call *parent)
 		ipc_slot_set_destroy(stream->parent, put_child);
 	/* A reply to the parent does not end the stream. */
 	return r == -EINVAL ? 0 : r;
+}
+
+int stream_follow(struct ipc_stream *stream, const struct ipc_options *options)
+{
+	if (options->parent)
+		return follow_call(stream, options->parent);
+	if (!options->parent_stream)
+		return 0;
+	stream->of_parent.stream = stream;
+	return dependents_add_stream(stream->ipc, &options->parent_stream->children,
+				     &stream->of_parent);
+}
+
+/* What was made for it has no later deadline. After that, it fails with -ETIMEDOUT by itself. */
+void stream_cancel_children(struct ipc_stream *stream)
+{
+	bool late;
+
+	stream_lock(stream);
+	late = stream->broken == -ETIMEDOUT;
+	stream_unlock(stream);
+	if (!late && !stream->ipc->foreign)
+		dependents_cancel(stream->ipc, &stream->children);
 }
 
 /* --- The deadline --------------------------------------------------------------------- */
@@ -133,6 +156,9 @@ int stream_set_timer(struct ipc_stream *stream)
 void stream_forget_call(struct ipc_stream *stream)
 {
 	stream->parent = ipc_slot_end_async(stream->parent);
+	ipc_lock(stream->ipc);
+	call_remove_child_locked(&stream->of_parent.child);
+	ipc_unlock(stream->ipc);
 	if (timer_forget(stream->ipc, &stream->timer))
 		stream_put(stream);
 }

@@ -670,7 +670,7 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	ipc_raw_free(reply);
 	if (r == 0)
 		r = stream_watch(stream);
-	if (r == 0 && opening.parent)
-		r = stream_follow(stream, opening.parent);
+	if (r == 0)
+		r = stream_follow(stream, &opening);
 	return r < 0 ? error_set(error, r) : 0;
 }

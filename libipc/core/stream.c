@@ -310,6 +310,9 @@ static void stream_close(struct ipc_stream *stream)
 	stream_free_current(stream);
 
 	stream->watch = ipc_slot_end_async(stream->watch);
+	if (stream->of.server || !over)
+		stream_cancel_children(stream);
+	dependents_release(stream->ipc, &stream->children);
 	if (!over && stream->peer_control) {
 		if (!stream->of.server)
 			set_cancel(stream);
@@ -371,13 +374,18 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
 
 void stream_break(struct ipc_stream *stream, int code)
 {
+	bool closed;
+
 	stream_lock(stream);
+	closed = stream->closed;
 	if (!stream->broken)
 		stream->broken = stream_is_late(stream) ? -ETIMEDOUT : code;
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
 	stream_kick(stream);
+	if (!closed)
+		stream_cancel_children(stream);
 	if (stream_take_deferred(stream))
 		stream_abandon(stream);
 }
@@ -416,11 +424,14 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 		return r;
 	set_end(stream, code, error);
 	r = send_last_words(stream);
-	if (r < 0)
+	if (r < 0) {
 		end_failed(stream, code);
-	else
-		stream_kick(stream);
-	return r;
+		return r;
+	}
+	stream_kick(stream);
+	if (stream->of.server)
+		stream_cancel_children(stream);
+	return 0;
 }
 
 int ipc_stream_end(struct ipc_stream *stream)

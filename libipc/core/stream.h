@@ -34,6 +34,7 @@
 #include <errno.h>
 
 #include "deadline.h"
+#include "dependents.h"
 #include "private.h"
 #include "wire.h"
 
@@ -129,7 +130,9 @@ struct ipc_stream {
 	struct ipc_proxy *peer_data;
 	struct ipc_proxy *peer_control;
 	struct ipc_slot *watch;		/* of the peer's death */
-	struct ipc_slot *parent;	/* client: of the cancellation of its parent */
+	struct ipc_slot *parent;	/* client: of the cancellation of its parent, a call */
+	struct dependent_stream of_parent; /* client: in the list of a parent that is a stream */
+	struct dependents children;	/* made for this one */
 	struct timer timer;		/* for the deadline. Holds the memory while it is set */
 
 	pthread_mutex_t lock;
@@ -192,13 +195,15 @@ int stream_take_call(struct ipc_stream *stream, struct ipc_call *call);
 /* Client: sets the deadline. The options for the call are a copy, which may be NULL before. */
 void stream_take_options(struct ipc_stream *stream, const struct ipc_options *options,
 			 struct ipc_options *ret_opening);
-/* Client: from now on it is canceled with the parent. -ECANCELED: it is canceled already. */
-int stream_follow(struct ipc_stream *stream, struct ipc_call *parent);
+/* Client: from now on it is canceled with its parent. -ECANCELED: it is canceled already. */
+int stream_follow(struct ipc_stream *stream, const struct ipc_options *options);
 /* A callback or an fd is to report the deadline. */
 int stream_set_timer(struct ipc_stream *stream);
 void stream_expired(struct timer *timer);
 /* The opposite of these two. */
 void stream_forget_call(struct ipc_stream *stream);
+/* It is over: cancels what was made for it. */
+void stream_cancel_children(struct ipc_stream *stream);
 /* Drops a deferred end whose request will not come. For whoever took it. */
 void stream_abandon(struct ipc_stream *stream);
 

@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <ipc/ipc.pb-c.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -16,9 +15,7 @@
 #include "core/call.h"
 #include "core/object.h"
 #include "core/proxy.h"
-#include "core/stream.h"
-#include "fake-device.h"
-#include "test-run.h"
+#include "stream-run.h"
 
 static struct ipc *ipc;
 static struct ipc_proxy *peer;
@@ -26,47 +23,15 @@ static struct ipc_stream *stream;
 static uint64_t data_cookie;
 static unsigned int called;
 
-/* A StreamOpen of the other end. */
-static void push_open(struct ipcbus_event event, uint32_t method, uint64_t deadline)
-{
-	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
-	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
-	struct ipcbus_object entries[] = {
-		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1001 },
-		{ IPCBUS_OBJECT_HANDLE, .value = 10, .tag = 1002 },
-	};
-	uint8_t bytes[64];
-
-	data.id = 1001;
-	control.id = 1002;
-	open.data = &data;
-	open.control = &control;
-	open.has_window = true;
-	open.window = 16;
-	open.has_method = method;
-	open.method = method;
-	open.has_deadline = deadline;
-	open.deadline = deadline;
-	fake_push(event, bytes, ipc__stream_open__pack(&open, bytes), entries, 2);
-}
-
-static void push_opened(void)
-{
-	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, 0, 0);
-}
-
 static void begin_with(const struct ipc_options *options)
 {
-	struct ipc_object *data;
-
 	fake_reset();
 	called = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, options, &stream, NULL), 0);
-	data = map_get(&ipc->nodes, fake_last()->objects[0].value);
-	data_cookie = data->wants.cookie;
+	data_cookie = opened_cookie(ipc, 0);
 }
 
 static void begin(void)
@@ -215,8 +180,7 @@ static void begin_with_ops(void)
 
 static void serve_all(void)
 {
-	while (ipc_process(ipc) > 0)
-		;
+	serve_all_of(ipc);
 }
 
 START_TEST(what_arrived_before_is_reported)

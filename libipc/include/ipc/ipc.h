@@ -470,7 +470,8 @@ int ipc_take_fd(int32_t *fd);
  * removes the setting of a proxy. 0 fails with -EINVAL. When the time is over, the call
  * returns -ETIMEDOUT, the server is notified, and a later reply is dropped. A call that is
  * made in a handler, or for a call (options.parent), has no later deadline than that call,
- * and is canceled with it. A reply to that call does not end it.
+ * and is canceled with it. A reply to that call does not end it. A call that is made for a
+ * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.
  *
  * 1 and 3 limit a whole stream (see ipc_stream_remaining()), 2 and 4 only its opening.
  */
@@ -493,6 +494,12 @@ struct ipc_options {
 					 * (-ETIMEDOUT); a reply to the parent does not end
 					 * it. NULL: the call that this thread serves; of a
 					 * stream, none. -EINVAL: the parent has a reply */
+	struct ipc_stream *parent_stream; /* Call or stream: make it for this stream, either
+					 * end of one. It has no later deadline (-ETIMEDOUT). It is
+					 * canceled (-ECANCELED) when the stream breaks off, is
+					 * closed before it is over, or, at a server's end, is
+					 * ended. Not with parent (-EINVAL). NULL: none, also in
+					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
 					 * NULL; or NULL */
 	uint32_t flags;			/* Oneway: IPC_REPLACE or 0 */

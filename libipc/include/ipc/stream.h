@@ -53,6 +53,11 @@
  * ends with it at once; else it ends when the last reference of the server's end goes, unless
  * the stream has callbacks. When the last reference of a client's end without callbacks goes, a
  * stream that is not over is canceled. A stream holds a reference of its connection.
+ *
+ * Calls for a stream. What a handler or callback of a stream calls does not depend on the stream,
+ * unless its options say so: parent_stream in struct ipc_options. It needs a reference of the
+ * stream until the function that makes the call or opens the stream returns, and no longer. After
+ * the other side has ended a stream well, such calls go on: messages may be left to receive.
  */
 #ifndef IPC_PUBLIC_STREAM_H
 #define IPC_PUBLIC_STREAM_H

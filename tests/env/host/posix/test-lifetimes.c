@@ -590,6 +590,8 @@ static void act_proxy(struct actor *actor, struct thing *thing)
 	/* If that came to another connection, the call is refused. */
 	if (parent && parent->kind == CALL)
 		options.parent = parent->call;
+	if (parent && parent->kind == STREAM)
+		options.parent_stream = parent->stream;
 	if (chance(actor, 2))
 		ck_assert_int_eq(ipc_cancellation_new(thing->conn->ipc, &cancellation), 0);
 	options.cancellation = cancellation;
