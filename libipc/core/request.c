@@ -180,10 +180,10 @@ static int send_and_look(struct request *request, const struct ipc_options *opti
 }
 
 /*
- * A call for a parent, which another thread may serve, is canceled with the parent, also if that
- * is a stream, and one with a cancellation with that. It is sent and waited for in two steps. In between this thread
- * looks whether one of them was canceled before the driver knew the call. After that, whoever
- * cancels finds the call.
+ * A call for a parent, which another thread may serve, is canceled with the parent, also if
+ * that is a stream. One with a cancellation is canceled with that. It is sent and waited for in
+ * two steps. In between this thread looks whether one of them was canceled before the driver
+ * knew the call. After that, whoever cancels finds the call.
  */
 static __attribute__((noinline)) int send_for(struct request *request,
 					      const struct ipc_options *options)

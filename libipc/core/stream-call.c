@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a stream has of the call that opened it: who the client is, until when the stream may
- * last, and the parent, which is a call or another stream of the client. See stream.h.
+ * last, and the parent, which is a call or another stream of the client, and its cancellation.
+ * See stream.h.
  *
  * Both ends know the deadline and look at the clock themselves. After it, whatever breaks the
  * stream counts as -ETIMEDOUT: the other end may have been faster.
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "cancellation.h"
 #include "deadline.h"
 #include "frame.h"
 #include "object.h"
@@ -109,13 +111,19 @@ static int follow_call(struct ipc_stream *stream, struct ipc_call *parent)
 
 int stream_follow(struct ipc_stream *stream, const struct ipc_options *options)
 {
-	if (options->parent)
-		return follow_call(stream, options->parent);
-	if (!options->parent_stream)
-		return 0;
+	int r = 0;
+
 	stream->of_parent.stream = stream;
-	return dependents_add_stream(stream->ipc, &options->parent_stream->children,
-				     &stream->of_parent);
+	stream->of_cancellation.stream = stream;
+	if (options->parent)
+		r = follow_call(stream, options->parent);
+	else if (options->parent_stream)
+		r = dependents_add_stream(stream->ipc, &options->parent_stream->children,
+					  &stream->of_parent);
+	if (r == 0 && options->cancellation)
+		r = dependents_add_stream(stream->ipc, &options->cancellation->dependents,
+					  &stream->of_cancellation);
+	return r;
 }
 
 /* What was made for it has no later deadline. After that, it fails with -ETIMEDOUT by itself. */
@@ -158,6 +166,7 @@ void stream_forget_call(struct ipc_stream *stream)
 	stream->parent = ipc_slot_end_async(stream->parent);
 	ipc_lock(stream->ipc);
 	call_remove_child_locked(&stream->of_parent.child);
+	call_remove_child_locked(&stream->of_cancellation.child);
 	ipc_unlock(stream->ipc);
 	if (timer_forget(stream->ipc, &stream->timer))
 		stream_put(stream);

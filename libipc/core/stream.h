@@ -132,6 +132,7 @@ struct ipc_stream {
 	struct ipc_slot *watch;		/* of the peer's death */
 	struct ipc_slot *parent;	/* client: of the cancellation of its parent, a call */
 	struct dependent_stream of_parent; /* client: in the list of a parent that is a stream */
+	struct dependent_stream of_cancellation;	/* client: in that of its cancellation */
 	struct dependents children;	/* made for this one */
 	struct timer timer;		/* for the deadline. Holds the memory while it is set */
 
@@ -195,7 +196,8 @@ int stream_take_call(struct ipc_stream *stream, struct ipc_call *call);
 /* Client: sets the deadline. The options for the call are a copy, which may be NULL before. */
 void stream_take_options(struct ipc_stream *stream, const struct ipc_options *options,
 			 struct ipc_options *ret_opening);
-/* Client: from now on it is canceled with its parent. -ECANCELED: it is canceled already. */
+/* Client: from now on it is canceled with its parent, and with its cancellation. -ECANCELED:
+ * one of them is canceled already. */
 int stream_follow(struct ipc_stream *stream, const struct ipc_options *options);
 /* A callback or an fd is to report the deadline. */
 int stream_set_timer(struct ipc_stream *stream);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls and streams that are made for a stream, on the fake device: what limits them, and what
- * the driver and the other ends are asked to end when the stream is over.
+ * Calls and streams that are made for a stream, and streams with a cancellation, on the fake
+ * device: what limits them, and what the driver and the other ends are asked to end when the
+ * stream is over, or the cancellation is canceled.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -414,11 +415,130 @@ START_TEST(canceled_while_it_is_sent)
 }
 END_TEST
 
+/* --- Cancellations ---------------------------------------------------------------------------- */
+
+static unsigned int over;
+
+static void on_end(struct ipc_stream *stream, int r, const struct ipc_error *error, void *userdata)
+{
+	(void)stream, (void)userdata;
+	ck_assert_int_eq(error->code, r);
+	ended++;
+	result = r;
+}
+
+static void on_destroy(void *userdata)
+{
+	(void)userdata;
+	over++;
+}
+
+static struct ipc_stream *open_with(const struct ipc_options *options)
+{
+	struct ipc_stream *stream;
+
+	push_opened();
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, options, &stream, NULL), 0);
+	return stream;
+}
+
+START_TEST(a_cancellation_breaks_off_all_its_streams)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops), .on_end = on_end, .destroy = on_destroy,
+	};
+	const struct ipc_raw_message *received;
+	struct ipc_raw_message sent = { .size = 0 };
+	struct ipc_options options = { 0 };
+	struct ipc_stream *streams[3], *refused;
+
+	begin();
+	over = 0;
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
+	for (int i = 0; i < 3; i++)
+		streams[i] = open_with(&options);
+	/* One is driven by callbacks, and the program has no reference. */
+	ck_assert_int_eq(ipc_stream_set_ops(streams[2], &ops, NULL), 0);
+	ipc_stream_unref(streams[2]);
+	/* One is gone. */
+	ipc_stream_unref(streams[1]);
+
+	fake.n_sent = 0;
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	ck_assert_uint_eq(fake.n_sent, 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(fake.sent[i].send.code, STREAM_CANCEL);
+	ck_assert_int_eq(ipc_raw_stream_receive(streams[0], 0, &received, NULL), -ECANCELED);
+	ck_assert_int_eq(ipc_raw_stream_send(streams[0], &sent, 0), -ECANCELED);
+	/* Never inside a function that the program called. */
+	ck_assert_uint_eq(ended + over, 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(ended, 1);
+	ck_assert_int_eq(result, -ECANCELED);
+	ck_assert_uint_eq(over, 1);
+
+	/* It stays so. */
+	fake.n_sent = 0;
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &refused, NULL), -ECANCELED);
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	ck_assert_uint_eq(fake.n_sent, 0);
+	ipc_stream_unref(streams[0]);
+	ipc_cancellation_unref(options.cancellation);
+	/* The stream of begin() has none. */
+	ck_assert_int_eq(ipc_stream_canceled(parent), 0);
+	end();
+}
+END_TEST
+
+START_TEST(a_stream_outlives_its_cancellation)
+{
+	struct ipc_options options = { 0 };
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
+	stream = open_with(&options);
+	ipc_cancellation_unref(options.cancellation);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ipc_stream_cancel(stream);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+static struct ipc_cancellation *current;
+
+static void cancel_current(void)
+{
+	ck_assert_int_eq(ipc_cancel(current), 0);
+}
+
+/* The server has accepted the stream in the meantime, so it learns it. */
+START_TEST(canceled_while_it_is_opened)
+{
+	struct ipc_options options = { 0 };
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &current), 0);
+	options.cancellation = current;
+	fake.on_send = cancel_current;
+	push_opened();
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &stream, NULL), -ECANCELED);
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_CANCEL);
+	ck_assert_uint_eq(fake_last()->send.handle, 10);
+	ipc_cancellation_unref(current);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("stream-parent", what_breaks_it_off_ends_its_calls,
 			 its_streams_are_canceled, a_good_end_of_the_other_side_ends_nothing,
 			 a_servers_end_ends_what_was_made_for_it,
 			 an_end_that_was_not_sent_ends_nothing, it_limits_what_is_made_for_it,
-			 its_time_is_theirs, options_of_a_parent, canceled_while_it_is_sent);
+			 its_time_is_theirs, options_of_a_parent, canceled_while_it_is_sent,
+			 a_cancellation_breaks_off_all_its_streams,
+			 a_stream_outlives_its_cancellation, canceled_while_it_is_opened);
 }

@@ -17,7 +17,7 @@
  *               request without a reply.
  *   stream      struct ipc_stream: one end of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
- *   cancellation  struct ipc_cancellation: what ends calls of this process early.
+ *   cancellation  struct ipc_cancellation: what ends calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes, and so on.
  *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
  *               on serving threads.
@@ -486,8 +486,8 @@ struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
 					 * limit; 0: see above. Oneway: how long to wait for
 					 * space; 0: the default, which is not to wait */
-	struct ipc_cancellation *cancellation;	/* Call, or opening a stream: ends it early,
-					 * see ipc_cancellation_new(); or NULL */
+	struct ipc_cancellation *cancellation;	/* Call or stream: ends it early, see
+					 * ipc_cancellation_new(); or NULL */
 	struct ipc_call *parent;	/* Call or stream: make it for this call, which may
 					 * be served on another thread. It is canceled with
 					 * the parent (-ECANCELED) and has no later deadline
@@ -511,20 +511,22 @@ struct ipc_options {
 #define IPC_REPLACE	(1U << 0)
 
 /*
- * Create a cancellation, which ends calls early. The options of any number of calls of the
- * connection may name it, one after another and at the same time, on any threads. The caller
- * owns *ret_cancellation and releases it with ipc_cancellation_unref(). It holds a reference of
- * the connection.
+ * Create a cancellation, which ends calls and streams early. The options of any number of calls
+ * and opened streams of the connection may name it, one after another and at the same time, on
+ * any threads. The caller owns *ret_cancellation and releases it with ipc_cancellation_unref(). It
+ * holds a reference of the connection.
  *
  * ipc_cancel() cancels it, from any thread and for good. Calls with it that wait for their reply
  * fail with -ECANCELED, and their servers are notified. Calls that begin later fail with
  * -ECANCELED and are not sent. A call whose reply has arrived keeps it. Async calls complete
- * with -ECANCELED on a serving thread. ipc_cancel() does not wait for any of that.
- * ipc_is_canceled() returns 1 once it was called, and 0 before.
+ * with -ECANCELED on a serving thread. A stream that was opened with it, and is not over, breaks
+ * off with -ECANCELED as if ipc_stream_cancel() was called; its on_end runs on a serving thread.
+ * ipc_cancel() does not wait for any of that. ipc_is_canceled() returns 1 once it was called, and
+ * 0 before.
  *
  * A function uses the cancellation in its options until it returns, so its thread needs a
- * reference for that long. After the last reference is gone, async calls go on, and nothing
- * cancels them.
+ * reference for that long. After the last reference is gone, async calls and streams go on, and
+ * nothing cancels them.
  */
 int ipc_cancellation_new(struct ipc *ipc, struct ipc_cancellation **ret_cancellation);
 struct ipc_cancellation *ipc_cancellation_ref(struct ipc_cancellation *cancellation);

@@ -25,7 +25,7 @@
  *
  * Both:
  *
- *   -ECANCELED   One side canceled the stream, or the call that it was opened for was canceled.
+ *   -ECANCELED   One side canceled the stream, or its parent or its cancellation was canceled.
  *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
  *   -EOWNERDEAD  The other side died, or closed its end without ending it.
  *   -EPROTO      The other side violates the protocol of streams.

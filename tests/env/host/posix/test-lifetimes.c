@@ -6,10 +6,8 @@
  * Every reference is a *thing* in a table. A thread takes one out, does something with it that
  * the API allows, and puts it back or drops it, so each reference has one owner at a time. What
  * a callback gets is freed by its destroy: a callback that comes too late uses freed memory, and
- * a destroy that does not come leaves a count. Nothing depends on how long anything takes; each
- * call that may block has a time limit.
- *
- * A thread's choices depend on the seed alone, their order among threads does not.
+ * a destroy that does not come leaves a count. What may block has a time limit. A thread's
+ * choices depend on the seed alone, their order among threads does not.
  *
  *   IPCBUS_LIFETIMES_SECONDS=3600   go on for so long (3)
  *   IPCBUS_LIFETIMES_SEED=N         begin with that seed (1)
@@ -33,7 +31,6 @@
 #define ACTORS	4
 #define THINGS	48
 #define CONNS	6	/* at once, more or less */
-
 #define USEC_SHORT	2000	/* the limit of a call that may not be replied to */
 
 /* Methods. */
@@ -588,11 +585,11 @@ static void act_proxy(struct actor *actor, struct thing *thing)
 	struct ipc_slot *slot;
 
 	/* If that came to another connection, the call is refused. */
-	if (parent && parent->kind == CALL)
-		options.parent = parent->call;
-	if (parent && parent->kind == STREAM)
-		options.parent_stream = parent->stream;
-	if (chance(actor, 2))
+	options.parent = parent && parent->kind == CALL ? parent->call : NULL;
+	options.parent_stream = parent && parent->kind == STREAM ? parent->stream : NULL;
+	if (parent && parent->kind == CANCELLATION)
+		cancellation = ipc_cancellation_ref(parent->cancellation);
+	else if (chance(actor, 2))
 		ck_assert_int_eq(ipc_cancellation_new(thing->conn->ipc, &cancellation), 0);
 	options.cancellation = cancellation;
 	if (!chance(actor, 4))
