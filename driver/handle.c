@@ -117,6 +117,16 @@ static struct ipcbus_handle_entry *find_by_node(struct ipcbus_proc *proc,
 	return NULL;
 }
 
+static struct ipcbus_handle_entry *entry_alloc(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_handle_entry *entry;
+
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (entry)
+		entry->node = node;
+	return entry;
+}
+
 /* Takes over a remote reference of node. */
 static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 					     struct ipcbus_node_entry *node)
@@ -133,12 +143,11 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_HANDLES);
 	if (ret)
 		return ERR_PTR(ret);
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	entry = entry_alloc(node);
 	if (!entry) {
 		ipcbus_user_uncharge(proc->user, IPCBUS_USE_HANDLES);
 		return ERR_PTR(-ENOMEM);
 	}
-	entry->node = node;
 	return entry;
 }
 
@@ -173,6 +182,43 @@ static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *ent
 	kfree_rcu(entry, rcu);
 }
 
+/*
+ * Handle 0 of a dead manager becomes that of the new one, in the place that is counted and
+ * charged already. Takes over a remote reference of node.
+ */
+static struct ipcbus_handle_entry *entry_replace(struct ipcbus_proc *proc,
+						 struct ipcbus_handle_entry *old,
+						 struct ipcbus_node_entry *node)
+{
+	struct ipcbus_handle_entry *entry;
+
+	lockdep_assert_held(&proc->handle_lock);
+	entry = entry_alloc(node);
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
+	trace_life(proc, old, IPCBUS_LIFE_ENDS);
+	set_entry(proc, 0, entry);
+	trace_life(proc, entry, IPCBUS_LIFE_BEGINS);
+	/* It has fired and stays in the queue. */
+	if (old->watch)
+		ipcbus_watch_put(old->watch);
+	ipcbus_node_put_remote(old->node);
+	kfree_rcu(old, rcu);
+	return entry;
+}
+
+/* The first one. Takes over a remote reference of node. */
+static struct ipcbus_handle_entry *entry_begin(struct ipcbus_proc *proc,
+					       struct ipcbus_node_entry *node)
+{
+	struct ipcbus_handle_entry *entry;
+
+	entry = entry_new(proc, node);
+	if (!IS_ERR(entry))
+		entry_publish(proc, entry);
+	return entry;
+}
+
 /* Handle 0: made at its first use, and anew for each new manager. */
 static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 {
@@ -186,19 +232,9 @@ static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 	node = ipcbus_manager_get(proc->bus);
 	if (!node)
 		return ERR_PTR(-ENOTCONN);
-	entry = entry_new(proc, node);
-	if (IS_ERR(entry)) {
+	entry = old ? entry_replace(proc, old, node) : entry_begin(proc, node);
+	if (IS_ERR(entry))
 		ipcbus_node_put_remote(node);
-		return entry;
-	}
-	entry_publish(proc, entry);
-	if (old) {
-		/* The manager is dead, so its watch has fired and stays in the queue. */
-		if (old->watch)
-			ipcbus_watch_put(old->watch);
-		old->watch = NULL;
-		entry_free(proc, old);
-	}
 	return entry;
 }
 

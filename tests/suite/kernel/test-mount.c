@@ -481,6 +481,31 @@ START_TEST(handle_0_counts)
 }
 END_TEST
 
+/* At its limit, a proc goes on with a manager that replaces a dead one. */
+START_TEST(handle_0_keeps_its_place)
+{
+	struct ipcbus_event ev;
+	struct pair pair;
+	struct place p;
+
+	mount_bus(&p, "max_handles=1,user_handles=1");
+	pair_open(&pair, p.bus);
+	pair_talk(&pair);
+	assert_ok(raw_watch(&pair.client, 0, 1));
+	for (int i = 0; i < 3; i++) {
+		raw_close(&pair.server);
+		raw_take(&pair.client, IPCBUS_EVENT_DEAD, &ev);
+		raw_open_at(&pair.server, p.bus, 65536);
+		assert_ok(raw_claim(&pair.server, raw_node(&pair.server, 0, SRV_COOKIE)));
+		raw_round_trip(&pair.client, 0, &pair.server, "again", 5);
+		assert_ok(raw_watch(&pair.client, 0, 1));
+		ck_assert_int_eq(live("handles"), 1);
+	}
+	pair_close(&pair);
+	umount_bus(&p);
+}
+END_TEST
+
 START_TEST(regions_are_limited)
 {
 	struct place p;
@@ -753,6 +778,7 @@ int main(void)
 	tcase_add_test(tc, nodes_and_threads_are_limited);
 	tcase_add_test(tc, handles_are_limited);
 	tcase_add_test(tc, handle_0_counts);
+	tcase_add_test(tc, handle_0_keeps_its_place);
 	tcase_add_test(tc, regions_are_limited);
 	tcase_add_test(tc, users_are_limited);
 	tcase_add_test(tc, limits_of_the_module_hold);
