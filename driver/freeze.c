@@ -158,23 +158,53 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 	proc->barred = proc->dead || freezer || frozen;
 }
 
+/* So many threads are stopped while the lock is held. */
+#define AT_ONCE	64
+
+/* Takes back what was handed to a thread that did not look yet, and hands it nothing more. */
+static void stop_thread_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
+{
+	struct ipcbus_work *work = thread->given;
+
+	lockdep_assert_held(&proc->lock);
+	hlist_del_init(&thread->idle);
+	if (work && ipcbus_work_unqueue_locked(work))
+		ipcbus_queue_add_locked(&proc->work, work);
+}
+
+/* Stops some threads from *number on. Returns whether there may be others. */
+static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
+{
+	struct ipcbus_thread *thread;
+	unsigned int i;
+
+	for (i = 0; i < AT_ONCE; i++, ++*number) {
+		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
+		if (!thread)
+			return false;
+		stop_thread_locked(proc, thread);
+	}
+	return true;
+}
+
 /*
- * From here on no thread takes anything. What was handed to one that did not look
- * yet goes back into the queue.
+ * From here on no thread takes anything, and none goes idle. Comes and leaves with
+ * proc->lock, but releases it meanwhile where there are many threads.
  */
 static void freeze_locked(struct ipcbus_proc *proc)
 {
-	struct ipcbus_thread *thread;
-	struct ipcbus_work *work;
-	unsigned long number;
+	unsigned long number = 0;
+	u32 count;
 
 	set_state_locked(proc, NULL, true);
-	proc->freeze_count++;
-	xa_for_each(&proc->threads, number, thread) {
-		hlist_del_init(&thread->idle);
-		work = thread->given;
-		if (work && ipcbus_work_unqueue_locked(work))
-			ipcbus_queue_add_locked(&proc->work, work);
+	count = ++proc->freeze_count;
+	while (stop_some_locked(proc, &number)) {
+		spin_unlock(&proc->lock);
+		cond_resched();
+		spin_lock(&proc->lock);
+		/* It was thawed, and whoever did that has threads look again; or it is dead. */
+		if (proc->freeze_count != count || proc->dead)
+			break;
 	}
 }
 

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Freezing a process with many threads.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* More than are stopped at once. */
+#define THREADS 70
+
+static void *serve_in_vain(void *arg)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE };
+	struct raw r = srv;
+
+	(void)arg;
+	assert_ok(raw_exchange(&r, &x));
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_INTERRUPTED);
+	return NULL;
+}
+
+/* None of them has anything when it leaves. */
+START_TEST(all_threads_are_stopped)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	static struct helper h[THREADS];
+	struct ipcbus_event ev;
+	struct ipcbus_freeze f;
+
+	sigaction(SIGUSR1, &act, NULL);
+	for (int i = 0; i < THREADS; i++)
+		helper_start(&h[i], serve_in_vain, NULL);
+	for (int i = 0; i < THREADS; i++)
+		wait_asleep(h[i].tid);
+	assert_ok(raw_freeze(&cli, 0, getpid(), 0, &f));
+	raw_oneway(&cli, 0, 1, "kept", 4);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_kill(h[i].thread, SIGUSR1);
+		helper_end(&h[i]);
+	}
+	assert_ok(raw_freeze(&cli, IPCBUS_FREEZE_THAW, getpid(), 0, &f));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_release(&srv, &ev);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("freeze-threads");
+	TCase *tc = add_case(s, "bus", setup_bus);
+
+	tcase_set_timeout(tc, 100);
+	tcase_add_test(tc, all_threads_are_stopped);
+	return suite_main(s);
+}
