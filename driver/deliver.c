@@ -159,7 +159,8 @@ const struct ipcbus_work_ops ipcbus_transaction_ops = {
 
 /**
  * struct kept_event - an event on its second way to user space
- * @work: first in the work of @thread, and in the proc's queue once that exits
+ * @work: first in the work of @thread, and in the proc's queue once that exits or was found
+ *	to have ended
  * @thread: who took it, counted: so the limits on threads are limits on these
  * @event: all of it
  * @oneway: what @thread had in fields of these names, for a thread that serves a oneway
@@ -191,6 +192,7 @@ static void serve_again(struct ipcbus_thread *thread, u64 call)
 
 static void kept_free(struct kept_event *kept)
 {
+	WRITE_ONCE(kept->thread->keeps, false);
 	ipcbus_thread_put(kept->thread);
 	kfree(kept);
 }
@@ -237,10 +239,12 @@ void ipcbus_deliver_again(struct ipcbus_thread *thread, const struct ipcbus_even
 	kept->event = *event;
 	kept->oneway = thread->oneway;
 	kept->oneway_policy = thread->oneway_policy;
+	WRITE_ONCE(thread->keeps, true);
 	spin_lock(&thread->proc->lock);
 	list_add(&kept->work.entry, &thread->work);
 	ipcbus_thread_kick_locked(thread);
 	spin_unlock(&thread->proc->lock);
+	ipcbus_threads_look_later(thread->proc);
 }
 
 /* --- What wait.c needs under the lock -------------------------------------------- */

@@ -14,6 +14,8 @@
 
 #include "main.h"
 
+struct delayed_work;
+
 int ipcbus_expiry_init(void);
 void ipcbus_expiry_done(void);
 
@@ -30,5 +32,9 @@ void ipcbus_expiry_end(struct ipcbus_proc *proc);
  * earlier, and at most two ticks later. */
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
+
+/* Does other work of a proc's after so many ticks, unless it waits to be done already. Whoever
+ * shuts the proc down cancels it. */
+void ipcbus_expiry_do_later(struct delayed_work *work, unsigned long ticks);
 
 #endif

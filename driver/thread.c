@@ -109,7 +109,7 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 
 	rcu_read_lock();
 	xa_for_each(&proc->threads, number, thread) {
-		if (ipcbus_thread_task(thread) || (!all && READ_ONCE(thread->top))) {
+		if (!ipcbus_thread_has_ended(thread) || (!all && READ_ONCE(thread->top))) {
 			others++;
 		} else if (ipcbus_thread_unlist(thread)) {
 			rcu_read_unlock();

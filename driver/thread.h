@@ -9,7 +9,7 @@
  * A thread that ends says so by THREAD_EXIT, or not at all. What it leaves in the driver
  * then is this structure with its identity, but not its task: nobody holds that. Such
  * threads are removed when others come, before they are more than the living ones and
- * those in a call.
+ * those in a call. One that has an event for others is removed within a second.
  */
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H
@@ -60,6 +60,7 @@
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
  * @interrupted: its next wait returns at once (proc->lock)
+ * @keeps: an event that could not be written is in @work; set and cleared by itself
  * @boost: by what its task runs, counted
  * @boost_entry: in @boost->threads (@boost->lock)
  * @stale: there is a boost, or there should be one: to change by its task alone, but
@@ -92,6 +93,7 @@ struct ipcbus_thread {
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool interrupted;
+	bool keeps;
 	struct ipcbus_boost *boost;
 	struct list_head boost_entry;
 	bool stale;
@@ -146,6 +148,15 @@ static inline struct task_struct *ipcbus_thread_task(const struct ipcbus_thread 
 	return pid_task(thread->pid, PIDTYPE_PID);
 }
 
+/* It will not use the file any more. The task of a process's first thread stays until the
+ * others have ended. Under RCU. */
+static inline bool ipcbus_thread_has_ended(const struct ipcbus_thread *thread)
+{
+	const struct task_struct *task = ipcbus_thread_task(thread);
+
+	return !task || READ_ONCE(task->exit_state);
+}
+
 void ipcbus_thread_free(struct kref *ref);
 
 static inline void ipcbus_thread_put(struct ipcbus_thread *thread)
@@ -198,6 +209,9 @@ static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thr
  * those that it serves to other threads, and hands its work to them.
  */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
+
+/* The proc has a thread that keeps an event, which others are to get if it ends (exit.c). */
+void ipcbus_threads_look_later(struct ipcbus_proc *proc);
 
 /* IPCBUS_IOC_SET_THREADS: struct ipcbus_threads. */
 int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);

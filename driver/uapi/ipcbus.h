@@ -57,8 +57,10 @@
  *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the quota
  *               of the sender's user in the receiver's region.
  *   EFAULT      A pointer is not valid. An exchange whose event cannot be written has released and
- *               sent all the same. The thread gets the event first by its next wait, or another
- *               one if it leaves before. A batch whose results cannot be written has been sent.
+ *               sent all the same. The thread gets the event first by its next wait. Another one
+ *               gets it if the thread leaves before, or within about a second after the thread
+ *               ended without IPCBUS_IOC_THREAD_EXIT. A batch whose results cannot be written
+ *               has been sent.
  *   EHOSTDOWN   The target is frozen.
  *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
  *   EINVAL      The argument is malformed, or values exclude each other. The target of a message

@@ -319,6 +319,46 @@ START_TEST(another_thread_gets_it)
 }
 END_TEST
 
+/* Without a word. Nobody else comes who would look for it, either. */
+START_TEST(another_thread_gets_it_soon)
+{
+	struct ipcbus_event ev;
+	struct helper h;
+
+	raw_call(&cli, 0, 1, "left behind", 11);
+	helper_start(&h, take_and_exit, NULL);
+	helper_end(&h);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	raw_holds(&srv, &ev, "left behind", 11);
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_release(&srv, &ev);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+}
+END_TEST
+
+/* Neither are those of a thread that lives, however often it fails meanwhile. */
+START_TEST(a_living_thread_keeps_its_own)
+{
+	uint64_t end = now_ms() + 2500;
+	struct ipcbus_event ev;
+	struct helper h;
+
+	raw_oneway(&cli, give_handle(&cli, &srv, raw_node(&srv, 0, 1)), 1, "x", 1);
+	helper_start(&h, take_and_exit, NULL);
+	helper_end(&h);
+	raw_oneway(&cli, 0, 2, "mine", 4);
+	do {
+		take_in_vain(&srv);
+	} while (now_ms() < end);
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.code, 2);
+	raw_release(&srv, &ev);
+	raw_wait(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.code, 1);
+	raw_release(&srv, &ev);
+}
+END_TEST
+
 /* Each that another thread has not got yet counts as a thread. */
 START_TEST(they_count_as_threads)
 {
@@ -373,6 +413,8 @@ int main(void)
 	tcase_add_loop_test(tc, message_was_sent, 0, ARRAY_SIZE(places));
 	tcase_add_loop_test(tc, message_was_not_sent, 0, ARRAY_SIZE(places));
 	tcase_add_test(tc, another_thread_gets_it);
+	tcase_add_test(tc, another_thread_gets_it_soon);
+	tcase_add_test(tc, a_living_thread_keeps_its_own);
 	tcase_add_test(tc, they_count_as_threads);
 	tcase_add_loop_test(tc, proc_ends_before, 0, 2);
 	return suite_main(s);

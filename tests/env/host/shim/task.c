@@ -543,6 +543,7 @@ void shim_task_exit(void)
 		mm_end(process);
 		close_all(process);
 	}
+	__atomic_store_n(&task->exit_state, EXIT_DEAD, __ATOMIC_RELAXED);
 	/* As in the kernel, its number goes after its files. */
 	__atomic_store_n(&task->pid->task, NULL, __ATOMIC_RELEASE);
 	if (task->pid != process->pid)

@@ -30,6 +30,15 @@ u64 ktime_get_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+long schedule_timeout_uninterruptible(long timeout)
+{
+	struct timespec ts = { 0, timeout * NSEC_PER_TICK };
+
+	if (!shim_is_deterministic)
+		nanosleep(&ts, NULL);
+	return 0;
+}
+
 void shim_time_reaches(u64 when)
 {
 	if (shim_is_deterministic && when > virtual_now)
@@ -132,6 +141,20 @@ void destroy_workqueue(struct workqueue_struct *queue)
 	pthread_cond_destroy(&changed);
 }
 
+/* With the lock. */
+static void add_work(struct work_struct *work, unsigned long delay)
+{
+	list_del_init(&work->entry);
+	work->due = delay < MAX_JIFFY_OFFSET / NSEC_PER_TICK ?
+		ktime_get_ns() + delay * NSEC_PER_TICK : NEVER;
+	list_add_tail(&work->entry, &pending);
+	if (!has_worker && !shim_is_deterministic) {
+		BUG_ON(pthread_create(&worker, NULL, worker_main, NULL));
+		has_worker = true;
+	}
+	pthread_cond_broadcast(&changed);
+}
+
 bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 		      unsigned long delay)
 {
@@ -140,17 +163,23 @@ bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 	(void)queue;
 	pthread_mutex_lock(&lock);
 	was_pending = !list_empty(&work->work.entry);
-	list_del_init(&work->work.entry);
-	work->work.due = delay < MAX_JIFFY_OFFSET / NSEC_PER_TICK ?
-		ktime_get_ns() + delay * NSEC_PER_TICK : NEVER;
-	list_add_tail(&work->work.entry, &pending);
-	if (!has_worker && !shim_is_deterministic) {
-		BUG_ON(pthread_create(&worker, NULL, worker_main, NULL));
-		has_worker = true;
-	}
-	pthread_cond_broadcast(&changed);
+	add_work(&work->work, delay);
 	pthread_mutex_unlock(&lock);
 	return was_pending;
+}
+
+bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+			unsigned long delay)
+{
+	bool was_pending;
+
+	(void)queue;
+	pthread_mutex_lock(&lock);
+	was_pending = !list_empty(&work->work.entry);
+	if (!was_pending)
+		add_work(&work->work, delay);
+	pthread_mutex_unlock(&lock);
+	return !was_pending;
 }
 
 bool cancel_delayed_work_sync(struct delayed_work *work)

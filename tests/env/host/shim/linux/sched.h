@@ -12,6 +12,7 @@
 #define TASK_FREEZABLE		2U
 
 #define PF_EXITING		4U
+#define EXIT_DEAD		16
 
 #define SCHED_NORMAL		0
 #define SCHED_FIFO		1
@@ -50,6 +51,9 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+/* Only where time does not stand still. */
+long schedule_timeout_uninterruptible(long timeout);
+
 struct task_struct {
 	refcount_t ref;
 	struct signal_struct *signal;
@@ -61,6 +65,7 @@ struct task_struct {
 	struct pid *pid;
 	unsigned int state;
 	unsigned int flags;
+	int exit_state;
 	u64 timer_slack_ns;
 	bool signalled;
 	unsigned int policy;
