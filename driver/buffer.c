@@ -83,9 +83,10 @@ static int fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 
 /* Reserves a buffer, puts pages behind it and the payload into it, and takes the
  * objects. Until all is done the buffer is this function's to free. */
-static int make(struct ipcbus_proc *sender, struct ipcbus_region *region, bool accept_fds,
+static int make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
 		struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
+	struct ipcbus_region *region = &receiver->region;
 	struct ipcbus_buffer *buffer;
 	int ret;
 
@@ -115,7 +116,11 @@ static int make(struct ipcbus_proc *sender, struct ipcbus_region *region, bool a
 	}
 	if (likely(!ret) && message->send->object_count) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
-		ret = ipcbus_objects_take(sender, message, accept_fds, &buffer->cargo.objects);
+		/* The receiver asked for a reply. */
+		ret = ipcbus_objects_take(sender,
+					  message->send->kind > IPCBUS_SEND_ONEWAY ?
+						  receiver->user : sender->user,
+					  message, accept_fds, &buffer->cargo.objects);
 	}
 	if (unlikely(ret)) {
 		ipcbus_buffer_free(region, buffer);
@@ -182,7 +187,7 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 		if (ret)
 			return ret;
 	}
-	ret = make(sender, &receiver->region, accept_fds, message, ret_buffer);
+	ret = make(sender, receiver, accept_fds, message, ret_buffer);
 	/* A buffer that was made has taken it over. */
 	if (unlikely(message->want.quota))
 		ipcbus_quota_put(&receiver->region, message->want.quota);

@@ -130,8 +130,9 @@ enum ipcbus_use {
 	IPCBUS_USE_THREADS,
 	IPCBUS_USE_MEMORY,	/* of regions, in KiB */
 	IPCBUS_USE_BUSES,	/* mounted by it */
+	IPCBUS_USE_OBJECTS,	/* on their way: nodes, and what handles name */
 	IPCBUS_USE_COUNT,
-	IPCBUS_USE_ON_BUS = IPCBUS_USE_BUSES, /* those before it are on some bus */
+	IPCBUS_USE_ON_BUS = IPCBUS_USE_BUSES, /* a bus shows and limits those before it */
 };
 
 /**

@@ -59,20 +59,40 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 	return 0;
 }
 
-static int take_one(struct ipcbus_proc *sender, const struct ipcbus_object *object,
-		    bool accept_fds, struct ipcbus_object_ref *ref)
+/* A node may be dead by now, and nobody's but the message's. */
+static int take_object(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+		       const struct ipcbus_object *object, struct ipcbus_object_ref *ref)
+{
+	int ret;
+
+	ret = ipcbus_user_charge(payer, IPCBUS_USE_OBJECTS);
+	if (ret)
+		return ret;
+	ref->type = IPCBUS_OBJECT_NODE;
+	if (object->type == IPCBUS_OBJECT_NODE) {
+		ref->node = ipcbus_node_export(sender, object->value);
+		ret = ref->node ? 0 : -EBADF;
+	} else {
+		ret = take_handle(sender, object->value, ref);
+	}
+	if (ret)
+		ipcbus_user_uncharge(payer, IPCBUS_USE_OBJECTS);
+	else
+		ref->user = ipcbus_user_get(payer);
+	return ret;
+}
+
+static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+		    const struct ipcbus_object *object, bool accept_fds,
+		    struct ipcbus_object_ref *ref)
 {
 	if (object->flags || object->cookie)
 		return -EINVAL;
 	ref->tag = object->tag;
 	switch (object->type) {
 	case IPCBUS_OBJECT_NODE:
-		ref->type = IPCBUS_OBJECT_NODE;
-		ref->node = ipcbus_node_export(sender, object->value);
-		return ref->node ? 0 : -EBADF;
 	case IPCBUS_OBJECT_HANDLE:
-		ref->type = IPCBUS_OBJECT_NODE;
-		return take_handle(sender, object->value, ref);
+		return take_object(sender, payer, object, ref);
 	case IPCBUS_OBJECT_FD:
 		ref->type = IPCBUS_OBJECT_FD;
 		return take_file(sender, object->value, accept_fds, ref);
@@ -81,8 +101,9 @@ static int take_one(struct ipcbus_proc *sender, const struct ipcbus_object *obje
 	}
 }
 
-int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *message,
-			bool accept_fds, struct ipcbus_objects *objects)
+int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+			struct ipcbus_message *message, bool accept_fds,
+			struct ipcbus_objects *objects)
 {
 	u32 count = message->send->object_count;
 	struct ipcbus_object *table;
@@ -97,7 +118,7 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *messa
 	/* count counts what is taken, so a drop undoes exactly that. */
 	for (objects->count = 0; !ret && objects->count < count; ) {
 		message->index = objects->count;
-		ret = take_one(sender, &table[objects->count], accept_fds,
+		ret = take_one(sender, payer, &table[objects->count], accept_fds,
 			       &objects->ref[objects->count]);
 		if (!ret)
 			objects->count++;
@@ -108,11 +129,27 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *messa
 	return ret;
 }
 
-static int install_one(struct ipcbus_proc *receiver, const struct ipcbus_object_ref *ref,
+/* The receiver decides how long it keeps what came home. */
+static int charge_receiver(struct ipcbus_user *receiver, struct ipcbus_object_ref *ref)
+{
+	int ret;
+
+	if (ref->user == receiver)
+		return 0;
+	ret = ipcbus_user_charge(receiver, IPCBUS_USE_OBJECTS);
+	if (ret)
+		return ret;
+	ipcbus_user_uncharge(ref->user, IPCBUS_USE_OBJECTS);
+	ipcbus_user_put(ref->user);
+	ref->user = ipcbus_user_get(receiver);
+	return 0;
+}
+
+static int install_one(struct ipcbus_proc *receiver, struct ipcbus_object_ref *ref,
 		       struct ipcbus_object *object)
 {
 	u32 number;
-	int ret;
+	int ret = 0;
 
 	object->tag = ref->tag;
 	if (ref->type == IPCBUS_OBJECT_FD) {
@@ -123,6 +160,10 @@ static int install_one(struct ipcbus_proc *receiver, const struct ipcbus_object_
 		object->value = ret;
 		return 0;
 	}
+	if (READ_ONCE(ref->node->proc) == receiver)
+		ret = charge_receiver(receiver->user, ref);
+	if (ret)
+		return ret;
 	/* A dead one's id and cookie may mean something else by now. */
 	if (READ_ONCE(ref->node->proc) == receiver && !READ_ONCE(ref->node->dead)) {
 		object->type = IPCBUS_OBJECT_NODE;
@@ -173,11 +214,12 @@ static void drop_one(struct ipcbus_object_ref *ref)
 	if (ref->type == IPCBUS_OBJECT_FD) {
 		fput(ref->file);
 		ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
-		ipcbus_user_put(ref->user);
 		ipcbus_stat_remove(IPCBUS_STAT_FILES);
 	} else {
 		ipcbus_node_put_remote(ref->node);
+		ipcbus_user_uncharge(ref->user, IPCBUS_USE_OBJECTS);
 	}
+	ipcbus_user_put(ref->user);
 }
 
 void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc *receiver)

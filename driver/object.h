@@ -17,7 +17,8 @@
  * @tag: the sender's
  * @node: counted, also as a remote reference
  * @file: counted
- * @user: of a file: who is charged for it, counted
+ * @user: who is charged for it, counted. The sender of a request pays for what is in it, and the
+ *	caller for what is in the reply. The receiver pays for what came home.
  */
 struct ipcbus_object_ref {
 	u32 type;
@@ -29,9 +30,11 @@ struct ipcbus_object_ref {
 	struct ipcbus_user *user;
 };
 
-/* Takes what the message's table names; message->index says which failed. */
-int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_message *message,
-			bool accept_fds, struct ipcbus_objects *objects);
+/* Takes what the message's table names, at payer's expense but for files, which are at the
+ * sender's; message->index says which failed. */
+int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+			struct ipcbus_message *message, bool accept_fds,
+			struct ipcbus_objects *objects);
 
 /*
  * Installs all in the receiver, which is the current process, and writes the

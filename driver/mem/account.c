@@ -31,6 +31,7 @@ static const u32 most_of_all[IPCBUS_USE_COUNT] = {
 	[IPCBUS_USE_FILES] = 16384,
 	[IPCBUS_USE_THREADS] = 32768,
 	[IPCBUS_USE_BUSES] = 64,
+	[IPCBUS_USE_OBJECTS] = 2 * IPCBUS_LIMIT_HANDLES,
 };
 
 #define LARGE_MIB	1024U	/* memory for all of these */
@@ -55,6 +56,8 @@ module_param_named(user_memory, ipcbus_account_most[IPCBUS_USE_MEMORY], uint, 06
 MODULE_PARM_DESC(user_memory, "KiB that the regions of one user occupy");
 module_param_named(user_buses, ipcbus_account_most[IPCBUS_USE_BUSES], uint, 0644);
 MODULE_PARM_DESC(user_buses, "buses that one user mounted");
+module_param_named(user_objects, ipcbus_account_most[IPCBUS_USE_OBJECTS], uint, 0644);
+MODULE_PARM_DESC(user_objects, "nodes and handles in messages of one user that nobody took yet");
 
 void ipcbus_accounts_init(void)
 {

@@ -57,10 +57,8 @@
  *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the quota
  *               of the sender's user in the receiver's region.
  *   EFAULT      A pointer is not valid. An exchange whose event cannot be written has released and
- *               sent all the same. The thread gets the event first by its next wait. Another one
- *               gets it if the thread leaves before, or within about a second after the thread
- *               ended without IPCBUS_IOC_THREAD_EXIT. A batch whose results cannot be written
- *               has been sent.
+ *               sent all the same. The thread gets the event first by its next wait, or another
+ *               one if it leaves or ends. A batch whose results cannot be written has been sent.
  *   EHOSTDOWN   The target is frozen.
  *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
  *   EINVAL      The argument is malformed, or values exclude each other. The target of a message
@@ -337,7 +335,7 @@ struct ipcbus_send {
  *	and oneways of another user these limits are seven sixteenths of that.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
- *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for ipcbus_info.user_files, or for handle 0.
+ *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, user_objects, or for handle 0.
  * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
  *	for async calls. FAILED of a call that was queued: EOWNERDEAD.
  * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver, which did not get the
