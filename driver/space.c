@@ -23,6 +23,8 @@ static struct workqueue_struct *queue;
 
 /* So many are looked at while somebody holds the lock. */
 #define AT_ONCE	16
+/* Who looked at more rests for a tick: nobody pays for the worker's time. */
+#define A_LOT	256
 
 /**
  * struct ipcbus_space_watch - a sender that polls, and a region that was full
@@ -147,6 +149,7 @@ static void wake_rest(struct work_struct *work)
 	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, space_rest.work);
 	struct space_waiter mark = { .state = SPACE_MARK };
 	struct ipcbus_region *region = &proc->region;
+	unsigned int looked = 0;
 	struct list_head *at;
 	bool more;
 
@@ -157,6 +160,7 @@ static void wake_rest(struct work_struct *work)
 		at = wake_some_locked(region, &mark.entry);
 		if (at)
 			list_move(&mark.entry, at);
+		looked += AT_ONCE;
 		spin_unlock(&region->lock);
 		cond_resched();
 		spin_lock(&region->lock);
@@ -164,6 +168,9 @@ static void wake_rest(struct work_struct *work)
 	list_del(&mark.entry);
 	spin_unlock(&region->lock);
 	ipcbus_proc_put(proc);
+	/* Meanwhile this work is not done again, however often there is space. */
+	if (looked > A_LOT)
+		schedule_timeout_uninterruptible(1);
 }
 
 /*
