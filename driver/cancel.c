@@ -18,7 +18,7 @@
 static bool canceled_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			     struct ipcbus_event *event)
 {
-	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, notice);
+	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, canceled_work);
 
 	event->kind = IPCBUS_EVENT_CANCELED;
 	event->call = t->call;
@@ -29,7 +29,7 @@ static bool canceled_deliver(struct ipcbus_work *work, struct ipcbus_thread *thr
 
 static void canceled_discard(struct ipcbus_work *work)
 {
-	ipcbus_transaction_put(container_of(work, struct ipcbus_transaction, notice), NULL);
+	ipcbus_transaction_put(container_of(work, struct ipcbus_transaction, canceled_work), NULL);
 }
 
 static const struct ipcbus_work_ops canceled_ops = {
@@ -45,11 +45,11 @@ void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t)
 	if (t->canceled)
 		return;
 	t->canceled = true;
-	ipcbus_work_init(&t->notice, &canceled_ops);
+	ipcbus_work_init(&t->canceled_work, &canceled_ops);
 	if (server->dead)
 		return;
 	refcount_inc(&t->ref);
-	ipcbus_proc_queue_locked(server, &t->notice);
+	ipcbus_proc_queue_locked(server, &t->canceled_work);
 }
 
 /* Calls that t's server waits for, made while it served t: they fail and go to the

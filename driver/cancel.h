@@ -30,12 +30,12 @@ void ipcbus_cancel_server(struct ipcbus_transaction *t);
 
 /* Notifies the server of an open call (node->proc->lock). */
 void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);
-/* Withdraws the notice of a call that is not open any more (node->proc->lock). True: the
- * caller puts the notice's reference. */
+/* Withdraws the notification of a call that is not open any more (node->proc->lock). True: the
+ * caller puts its reference. */
 static inline bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->node->proc->lock);
-	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->notice);
+	return unlikely(t->canceled) && ipcbus_work_unqueue_locked(&t->canceled_work);
 }
 
 #endif

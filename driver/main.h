@@ -37,7 +37,7 @@
  *                watch and message it travels in
  *   transaction  a call: the caller's stack and the server's side, plus each
  *                call made while serving it; a oneway: the server's side
- *   watch        its handle or proc, its node's list, the queue of its notices
+ *   watch        its handle or proc, its node's list, the queue of its notifications
  *   buffer       belongs to exactly one: sender (reserved), transaction
  *                (queued), receiving user (delivered), region (free)
  *

@@ -22,39 +22,39 @@
 #define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
 
 /**
- * struct notice - a record on its way to a monitor
+ * struct queued_record - a record on its way to a monitor
  * @work: in the monitor's queue, which keeps the monitor
  * @proc: the monitor; constant
  * @buffer: the record, in the monitor's region
  */
-struct notice {
+struct queued_record {
 	struct ipcbus_work work;
 	struct ipcbus_proc *proc;
 	struct ipcbus_buffer *buffer;
 };
 
-static bool notice_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+static bool queued_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			   struct ipcbus_event *event)
 {
-	struct notice *notice = container_of(work, struct notice, work);
+	struct queued_record *entry = container_of(work, struct queued_record, work);
 
 	event->kind = IPCBUS_EVENT_RECORD;
-	ipcbus_buffer_deliver(notice->proc, notice->buffer, event);
-	kfree(notice);
+	ipcbus_buffer_deliver(entry->proc, entry->buffer, event);
+	kfree(entry);
 	return true;
 }
 
-static void notice_discard(struct ipcbus_work *work)
+static void queued_discard(struct ipcbus_work *work)
 {
-	struct notice *notice = container_of(work, struct notice, work);
+	struct queued_record *entry = container_of(work, struct queued_record, work);
 
-	ipcbus_buffer_free(&notice->proc->region, notice->buffer);
-	kfree(notice);
+	ipcbus_buffer_free(&entry->proc->region, entry->buffer);
+	kfree(entry);
 }
 
-static const struct ipcbus_work_ops notice_ops = {
-	.deliver = notice_deliver,
-	.discard = notice_discard,
+static const struct ipcbus_work_ops queued_ops = {
+	.deliver = queued_deliver,
+	.discard = queued_discard,
 };
 
 /* --- What a record is made of --------------------------------------------------- */
@@ -129,15 +129,15 @@ static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
 
 /* --- Recording ------------------------------------------------------------------- */
 
-static bool queue_notice(struct notice *notice)
+static bool queue_record(struct queued_record *entry)
 {
-	struct ipcbus_proc *proc = notice->proc;
+	struct ipcbus_proc *proc = entry->proc;
 	bool queued;
 
 	spin_lock(&proc->lock);
 	queued = !proc->dead;
 	if (queued)
-		ipcbus_proc_queue_locked(proc, &notice->work);
+		ipcbus_proc_queue_locked(proc, &entry->work);
 	spin_unlock(&proc->lock);
 	return queued;
 }
@@ -145,20 +145,20 @@ static bool queue_notice(struct notice *notice)
 static bool try_record(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
 		       u64 lost)
 {
-	struct notice *notice;
+	struct queued_record *entry;
 
-	notice = kmalloc(sizeof(*notice), GFP_KERNEL_ACCOUNT);
-	if (!notice)
+	entry = kmalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (!entry)
 		return false;
-	ipcbus_work_init(&notice->work, &notice_ops);
-	notice->proc = proc;
-	notice->buffer = make_buffer(proc, record, max_data, lost);
-	if (!notice->buffer) {
-		kfree(notice);
+	ipcbus_work_init(&entry->work, &queued_ops);
+	entry->proc = proc;
+	entry->buffer = make_buffer(proc, record, max_data, lost);
+	if (!entry->buffer) {
+		kfree(entry);
 		return false;
 	}
-	if (!queue_notice(notice))
-		notice_discard(&notice->work);
+	if (!queue_record(entry))
+		queued_discard(&entry->work);
 	return true;
 }
 

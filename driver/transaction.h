@@ -80,7 +80,7 @@ enum ipcbus_transaction_state {
  * @delivering: the thread that took it still makes its event: set with node->proc->lock,
  *	cleared without; until then there can be no reply
  * @canceled: nobody waits for the reply (node->proc->lock)
- * @notice: notifies the server of that; holds a reference while it is queued
+ * @canceled_work: notifies the server of that; holds a reference while it is queued
  * @server: once it was taken: on whose stack it is, or NULL (node->proc->lock)
  * @to_below: the next on @server's stack
  */
@@ -131,7 +131,7 @@ struct ipcbus_transaction {
 	struct rb_node open;
 	bool delivering;
 	bool canceled;
-	struct ipcbus_work notice;
+	struct ipcbus_work canceled_work;
 	struct ipcbus_thread *server;
 	struct ipcbus_transaction *to_below;
 };

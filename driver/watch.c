@@ -35,13 +35,13 @@ enum watch_state {
 };
 
 /**
- * struct notice - one kind of notification of a watch
+ * struct notification - one kind of notification of a watch
  * @work: in the watcher's queue
  * @watch: whose it is
  * @take_locked: Looks again (proc->lock). Fills in event and returns true, or false if
  *	there is nothing to report any more.
  */
-struct notice {
+struct notification {
 	struct ipcbus_work work;
 	struct ipcbus_watch *watch;
 	bool (*take_locked)(struct ipcbus_watch *watch, struct ipcbus_event *event);
@@ -49,7 +49,7 @@ struct notice {
 
 /**
  * struct ipcbus_watch - one watch
- * @ref: the handle's or the proc's, the node list's, those of queued notices
+ * @ref: the handle's or the proc's, the node list's, those of queued notifications
  * @proc: the watcher, counted; constant
  * @node: held; NULL: it watches the manager; constant
  * @cookie: the watcher's; constant
@@ -70,8 +70,8 @@ struct ipcbus_watch {
 	u64 cookie;
 	struct list_head entry;
 	enum watch_state state;
-	struct notice changed;
-	struct notice freeze;
+	struct notification changed;
+	struct notification freeze;
 	struct list_head freeze_entry;
 	u32 freeze_count;
 	u32 manager_count;
@@ -105,17 +105,17 @@ void ipcbus_watch_put(struct ipcbus_watch *watch)
 	kref_put(&watch->ref, watch_free);
 }
 
-/* --- Notices -------------------------------------------------------------------- */
+/* --- Notifications ------------------------------------------------------------- */
 
-static bool notice_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
-			   struct ipcbus_event *event)
+static bool notification_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
+				 struct ipcbus_event *event)
 {
-	struct notice *notice = container_of(work, struct notice, work);
-	struct ipcbus_watch *watch = notice->watch;
+	struct notification *notification = container_of(work, struct notification, work);
+	struct ipcbus_watch *watch = notification->watch;
 	bool wanted;
 
 	spin_lock(&watch->proc->lock);
-	wanted = notice->take_locked(watch, event);
+	wanted = notification->take_locked(watch, event);
 	spin_unlock(&watch->proc->lock);
 	if (wanted)
 		event->cookie = watch->cookie;
@@ -123,14 +123,14 @@ static bool notice_deliver(struct ipcbus_work *work, struct ipcbus_thread *threa
 	return wanted;
 }
 
-static void notice_discard(struct ipcbus_work *work)
+static void notification_discard(struct ipcbus_work *work)
 {
-	ipcbus_watch_put(container_of(work, struct notice, work)->watch);
+	ipcbus_watch_put(container_of(work, struct notification, work)->watch);
 }
 
-static const struct ipcbus_work_ops notice_ops = {
-	.deliver = notice_deliver,
-	.discard = notice_discard,
+static const struct ipcbus_work_ops notification_ops = {
+	.deliver = notification_deliver,
+	.discard = notification_discard,
 };
 
 static bool take_dead_locked(struct ipcbus_watch *watch, struct ipcbus_event *event)
@@ -150,7 +150,7 @@ static bool take_frozen_locked(struct ipcbus_watch *watch, struct ipcbus_event *
 	/* While it is armed, whoever buries the node has not come here, and keeps the proc. */
 	if (watch->state != WATCH_ARMED)
 		return false;
-	/* If it changes after this the notice is queued again. */
+	/* If it changes after this the notification is queued again. */
 	frozen = READ_ONCE(watch->node->proc->frozen);
 	if (watch->notified_frozen == frozen)
 		return false;
@@ -168,18 +168,18 @@ static bool take_manager_locked(struct ipcbus_watch *watch, struct ipcbus_event 
 	return true;
 }
 
-/* Queues the notice of an armed watch, unless it is queued already. */
-static void notify(struct notice *notice, enum watch_state next)
+/* Queues the notification of an armed watch, unless it is queued already. */
+static void notify(struct notification *notification, enum watch_state next)
 {
-	struct ipcbus_watch *watch = notice->watch;
+	struct ipcbus_watch *watch = notification->watch;
 	struct ipcbus_proc *proc = watch->proc;
 
 	spin_lock(&proc->lock);
 	if (watch->state == WATCH_ARMED && !proc->dead &&
-	    !ipcbus_work_is_queued_locked(&notice->work)) {
+	    !ipcbus_work_is_queued_locked(&notification->work)) {
 		watch->state = next;
 		kref_get(&watch->ref);
-		ipcbus_proc_queue_locked(proc, &notice->work);
+		ipcbus_proc_queue_locked(proc, &notification->work);
 		if (next == WATCH_FIRED)
 			trace_life(watch, IPCBUS_LIFE_FIRES);
 	}
@@ -188,12 +188,12 @@ static void notify(struct notice *notice, enum watch_state next)
 
 /* --- Beginning and end ------------------------------------------------------------ */
 
-static void notice_init(struct notice *notice, struct ipcbus_watch *watch,
-			bool (*take_locked)(struct ipcbus_watch *, struct ipcbus_event *))
+static void notification_init(struct notification *notification, struct ipcbus_watch *watch,
+			      bool (*take_locked)(struct ipcbus_watch *, struct ipcbus_event *))
 {
-	ipcbus_work_init(&notice->work, &notice_ops);
-	notice->watch = watch;
-	notice->take_locked = take_locked;
+	ipcbus_work_init(&notification->work, &notification_ops);
+	notification->watch = watch;
+	notification->take_locked = take_locked;
 }
 
 static struct ipcbus_watch *watch_new(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
@@ -217,8 +217,8 @@ static struct ipcbus_watch *watch_new(struct ipcbus_proc *proc, struct ipcbus_no
 		ipcbus_node_hold(node);
 	watch->cookie = cookie;
 	INIT_LIST_HEAD(&watch->entry);
-	notice_init(&watch->changed, watch, node ? take_dead_locked : take_manager_locked);
-	notice_init(&watch->freeze, watch, take_frozen_locked);
+	notification_init(&watch->changed, watch, node ? take_dead_locked : take_manager_locked);
+	notification_init(&watch->freeze, watch, take_frozen_locked);
 	INIT_LIST_HEAD(&watch->freeze_entry);
 	ipcbus_stat_add(IPCBUS_STAT_WATCHES);
 	trace_life(watch, IPCBUS_LIFE_BEGINS);
