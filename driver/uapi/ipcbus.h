@@ -159,13 +159,14 @@
  * @user_nodes: out: nodes that they may have together
  * @user_handles: out: handles that they may have together
  * @user_watches: out: watches that they may have together
- * @user_calls: out: calls and oneways that they sent and that did not end, one more a thread
- * @user_files: out: fds in their messages that no receiver took yet, at most RLIMIT_NOFILE
+ * @user_calls: out: calls and oneways that they sent and that have not ended, one more a thread
+ * @user_files: out: fds in their messages that no receiver has taken, at most RLIMIT_NOFILE
  * @user_threads: out: their threads that use a bus
  * @user_memory: out: KiB that their regions may occupy
  *
  * What exceeds one of these limits fails with -EDQUOT, also in open(2). If a message exceeds
- * user_memory of its receiver, the sender gets -ENOMEM. They hold for all buses together.
+ * user_memory of its receiver, the sender gets -ENOMEM. Limits of a user hold for all buses
+ * together.
  *
  * Quota in a region of another user: Other users together may occupy seven eighths of a region. A
  * user's calls and oneways may occupy at most half of what others leave free of that part. Beyond
@@ -270,7 +271,7 @@ enum ipcbus_send_kind {
 /**
  * struct ipcbus_send - one message to send
  * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields are 0.
- * @flags: IPCBUS_SEND_*
+ * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR and _REPLACE
  * @handle: CALL, ONEWAY: the target
  * @code: CALL, ONEWAY: any number; the receiver gets it in its event (the method). ERROR: the
  *	errno. REPLY: 0.
@@ -405,7 +406,7 @@ enum ipcbus_event_kind {
 
 /*
  * All threads of the pool are busy, and the proc has fewer than ipcbus_threads.max. Start one more
- * thread that serves. The driver does not ask again before it comes.
+ * thread that serves. The driver does not ask again before that thread waits with IPCBUS_SERVE.
  */
 #define IPCBUS_EVENT_SPAWN	(1U << 0)
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
@@ -419,7 +420,7 @@ enum ipcbus_event_kind {
 /**
  * struct ipcbus_event - one event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
- * @flags: IPCBUS_EVENT_*
+ * @flags: IPCBUS_EVENT_SPAWN, _ACCEPT_FDS and _SPAM
  * @call: CALL, CANCELED: the number to reply with, which counts calls of this proc. Otherwise 0.
  * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's. DEAD, FROZEN, THAWED, MANAGER: the watch's.
  *	REPLY, ERROR, FAILED: that of the call.
@@ -492,7 +493,7 @@ struct ipcbus_event {
  *
  * Without IPCBUS_WAIT the exchange releases, sends and returns with EVENT_NONE.
  * With IPCBUS_WAIT it takes one event:
- *   - If the thread made a call that did not end, it gets the end of this call, or a call of the
+ *   - If the thread made a call that has not ended, it gets the end of this call, or a call of the
  *     same chain that comes back to this proc. IPCBUS_SERVE changes nothing.
  *   - Else, with IPCBUS_SERVE, it gets the next work of the proc: calls, oneways, ends of async
  *     calls, and notifications.
@@ -609,7 +610,7 @@ struct ipcbus_node {
  * @cookie: out: the node's cookie. All outputs are 0 on input (-EINVAL).
  * @refs: out: number of references: handles of others, objects in queued messages, one for being
  *	handle 0, and received messages that brought the node home and whose buffer is not released
- * @pending: out: messages to the node that did not end. A call ends when it is replied to, a
+ * @pending: out: messages to the node that have not ended. A call ends when it is replied to, a
  *	oneway when its buffer is released.
  * @oneways: out: those of them that wait for an earlier oneway
  * @watches: out: number of death watches on the node
@@ -780,7 +781,7 @@ struct ipcbus_sender_info {
  * Nobody waits for a frozen process, so it may be stopped. If it is killed, it dies like any
  * other. Freezing a frozen process, or thawing one that is not, changes nothing.
  *
- * If one of these errors is returned, the ioctl has not frozen the process:
+ * If the ioctl fails with one of these errors, it has not frozen the process:
  *   - EAGAIN: @pending calls were open after @timeout_ms, or the process was thawed meanwhile
  *   - EBUSY: somebody else is freezing it
  *   - EINTR: a signal came

@@ -11,15 +11,16 @@
  *   Receiving   The bytes lie in a read-only mapping as long as the message: a request's
  *               until its handler returns or the kept call is released, a reply's until it
  *               is freed, a stream's until the next receive.
- *   Large blobs From IPC_BLOB_LARGE bytes on, or if the receiver's region has no space, the
- *               bytes are copied into a sealed memory file, which is mapped for the
- *               receiver. Only the time differs: fresh memory costs about ten times the
- *               copy.
+ *   Large blobs A blob of IPC_BLOB_LARGE bytes or more travels as a sealed memory file. So
+ *               does a smaller one for which the receiver's region has no space. The library
+ *               copies the bytes into the file, and maps it in the receiver. Only the time
+ *               differs: fresh memory costs about ten times as much as the copy.
  *   Limits      The files of one message, of blobs and of shared memory, have at most
  *               ipc_set_blob_max() bytes together. A larger message fails with -EMSGSIZE: its
- *               handler does not run, and a call whose reply it is fails. A file whose size may
- *               change fails with -EBADMSG in the same way. So does a blob's file with holes,
- *               whose memory is not there yet: reading it would take the receiver's memory.
+ *               handler does not run, and a call whose reply it is fails. A message with a
+ *               file whose size may change fails with -EBADMSG in the same way. So does one
+ *               with a blob whose file has holes, because reading a hole allocates memory of
+ *               the receiver.
  *
  *	Camera__Frame frame = CAMERA__FRAME__INIT;
  *	Ipc__Blob pixels = IPC__BLOB__INIT;
@@ -36,8 +37,8 @@
  * other sees. Its size never changes. To stream frames, send a few of them once; then send
  * only the number of the one that holds the next frame.
  *
- * Threads: a struct ipc_memory may be used from any thread; access to its bytes is for its
- * users to synchronize. A field of a message belongs to one thread at a time.
+ * Threads: Any thread may use a struct ipc_memory. Its users must synchronize access to the
+ * bytes themselves. A field of a message belongs to one thread at a time.
  */
 #ifndef IPC_BLOB_H
 #define IPC_BLOB_H
@@ -97,10 +98,10 @@ static inline size_t ipc_blob_size(const Ipc__Blob *blob)
 int ipc_set_blob_max(struct ipc *ipc, size_t size);
 
 /*
- * Set a field that will be sent to the first size bytes of sealed memory, which are not
- * copied at all. The caller keeps its reference of memory at least until the message is
- * sent. Pages of them that were never written are allocated here, because receivers refuse
- * holes.
+ * Set a field that will be sent to the first size bytes of sealed memory. Nothing copies
+ * them. The caller keeps its reference of memory at least until the message is sent. The
+ * function allocates those of their pages that were never written, because receivers refuse
+ * files with holes.
  *
  *   -EINVAL   The memory is smaller than size.
  *   -EBUSY    The memory is not sealed; see ipc_memory_seal().
@@ -160,12 +161,12 @@ static inline void ipc_memory_put(Ipc__Memory *field, Ipc__Fd *fd,
  * *ret_memory. One thread at a time for each message.
  *
  * A sender that may write can change the bytes at any time. Copy them before you check
- * them, unless ipc_memory_is_sealed(). Pages that nobody wrote yet are allocated by who touches
- * them first. So reading all of it may take as much memory as ipc_set_blob_max() allows.
+ * them, unless ipc_memory_is_sealed(). The process that first touches a page allocates
+ * it. So reading all of it may take as much memory as ipc_set_blob_max() allows.
  *
  *   -ENOENT   The field is empty.
- *   -EBADMSG  It is no memory of fixed size.
- *   -EPERM    It may not be written.
+ *   -EBADMSG  The file is no memory file of fixed size.
+ *   -EPERM    IPC_MEMORY_WRITE is set, but the sender permits reading only.
  */
 int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory);
 

@@ -17,7 +17,7 @@
  *               request without a reply.
  *   stream      struct ipc_stream: one end of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
- *   cancellation  struct ipc_cancellation: what ends calls and streams of this process early.
+ *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes, and so on.
  *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
  *               on serving threads.
@@ -49,8 +49,8 @@
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.
- *   Threads     Any thread may call any function on what it holds a reference to, or
- *               was passed in a handler or callback, at any time. "Set-up only" marks
+ *   Threads     Any thread may call any function at any time, on what it holds a reference
+ *               to and on what its handler or callback was passed. "Set-up only" marks
  *               functions that no other thread may race with. Messages and structures
  *               are plain memory: one thread at a time changes one.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
@@ -85,7 +85,7 @@
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
  *   -EDQUOT       A quota is used up: connections, objects, proxies, watches, threads,
- *                 open calls or files of this user, or its part of the receiver's region.
+ *                 open calls or files of this user, or its quota in the receiver's region.
  *   -ENOMEM       Out of memory, here or in the kernel.
  *
  *   The receiver
@@ -211,8 +211,8 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  * caller gets a slot, which is a handle of the registration, and has to pass it to one of
  * ipc_slot_end(), ipc_slot_end_async() and ipc_slot_release() once. *ret_slot is written before
  * the callback can run. With NULL, the registration lasts until it ends by itself: when its one
- * callback has run, when that which it is about ends, or when the connection closes. A slot
- * stays valid after such an end too. It holds a reference of the connection.
+ * callback has run, when the object, call or name that it is about ends, or when the connection
+ * closes. A slot stays valid after such an end too. It holds a reference of the connection.
  *
  * Ending a slot ends the registration. It guarantees, in this order:
  *   1. The callback does not begin any more.
@@ -220,7 +220,7 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  *   3. destroy runs once, if ipc_slot_set_destroy() set it. Nothing of the library uses userdata
  *      after that.
  *
- * ipc_slot_end() returns when all of that is so. It blocks until the callback and destroy have
+ * ipc_slot_end() returns when all of this has happened. It blocks until the callback and destroy have
  * returned on other threads. So do not hold a lock that the callback takes. If the callback calls
  * it for its own slot, the function does not wait for its own thread, and destroy runs when the
  * callback returns.
@@ -233,8 +233,8 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  * return NULL, and free what belongs to the slot in a forked child too.
  *
  * ipc_slot_set_destroy() makes destroy(userdata) run once, when the registration has ended and its
- * callback does not run any more. If that is so already, destroy runs at once. A later call
- * replaces destroy. Without it, userdata must stay valid until the slot was ended or the
+ * callback does not run any more. If this is the case already, destroy runs at once. A later
+ * call replaces destroy. Without it, userdata must stay valid until the slot was ended or the
  * registration ended by itself. One thread at a time uses a slot.
  *
  *	r = echo_on_death(echo, on_death, state, &slot);
@@ -297,8 +297,8 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
 
 /*
  * Call cb once, on a serving thread, when a oneway that failed with -EAGAIN may be tried
- * again. It may fail again: then call this function again. Each call registers one callback
- * more. Streams have their own, ipc_stream_set_ops(). Space may become available just before
+ * again. If the oneway fails again, call this function again. Each call registers one more
+ * callback. Streams have their own, ipc_stream_set_ops(). Space may become available just before
  * this call, so if other threads send too, try once more after it.
  *
  *   -EMFILE   This process cannot open more files.
@@ -445,7 +445,7 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
  * descriptor, which is O_CLOEXEC and belongs to the caller then. One thread at a time for
  * each message.
  *
- *   -ENOENT   The field is empty; also if the own object ended in the meantime.
+ *   -ENOENT   The field is empty, or the own object in it has ended.
  *   -EXDEV    ipc_take_proxy(): the object belongs to this connection.
  *             ipc_take_object(): it belongs to another.
  *   -EBADF    The number is no object of this connection.
@@ -667,8 +667,8 @@ struct ipc_interceptor {
 };
 
 /*
- * Add an interceptor for all calls of the connection that begin from now on. It is copied. It
- * stays until its slot ends or the connection closes.
+ * Add an interceptor for all calls of the connection that begin from now on. The library copies
+ * it. Its functions run until the slot ends or the connection closes.
  *
  *   -EINVAL   interceptor->size is too small, or it has neither before() nor after().
  *   -E2BIG    A member that this library does not know is not NULL.
@@ -697,11 +697,11 @@ enum ipc_origin {
 
 /*
  * What a failed call reports. Initialize it with IPC_ERROR_INIT and free it with
- * ipc_error_done(). It is not touched if the call succeeds. name, message and details are
+ * ipc_error_done(). A call that succeeds does not change it. name, message and details are
  * NULL if the service did not set them.
  */
 struct ipc_error {
-	size_t size;		/* set by IPC_ERROR_INIT; 0 counts as that of the first version */
+	size_t size;		/* set by IPC_ERROR_INIT; 0 means that of the first version */
 	int code;		/* the negative errno that the call returned */
 	int number;		/* defined by the service; 0 if not set */
 	char *name;		/* "echo.Empty" */

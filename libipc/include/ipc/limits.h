@@ -27,18 +27,18 @@ struct ipc_object;
  *   calls         Calls and oneways that handlers have or keep: no limit but the kernel's
  *                 without a setting. Another call fails with -EDQUOT; a oneway is dropped.
  *   bytes         Bytes of the requests of these calls and oneways: no limit but the region's
- *                 without a setting. Beyond it as beyond calls.
- *   objects       Objects that replies of this object gave away and that somebody else still
- *                 has: 16,384 without a setting. A reply with another one fails with -EDQUOT in
+ *                 without a setting. A call or oneway beyond it fails in the same way.
+ *   objects       Objects that replies of this object contained and that other processes still
+ *                 hold: 16,384 without a setting. A reply with another one fails with -EDQUOT in
  *                 the handler, which may reply with that error. An object that several users
- *                 have counts for the first.
+ *                 hold counts for the first of them.
  *   message_size  Bytes of a request, or of a message of a stream. A larger request fails with
  *                 -EMSGSIZE before it is unpacked; a larger oneway is dropped; a larger
  *                 message ends its stream. A message with many small fields can take thirty
  *                 times its size in memory while it is handled. Without a setting, only the
  *                 region limits it.
  *
- * A user is the effective uid of a client, as ipc_call_uid() says it.
+ * A user is the effective uid of a client, which ipc_call_uid() returns.
  *
  *   -EBUSY    The object is already in use.
  *   -EINVAL   limits->size is too small.
@@ -62,9 +62,9 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
  * Limit the bytes of replies to generated functions, and of messages of streams that this
  * connection opened. Blobs in them do not count. A larger reply or error is not unpacked: the
  * call fails with -EMSGSIZE. A larger message ends its stream with -EMSGSIZE. Unpacking takes at
- * most 64 times the size of a message in memory, and the time until the deadline of the
- * call, which then fails with -ETIMEDOUT. Replies of bytes (raw.h) are limited by the region
- * alone, but not their errors. SIZE_MAX removes the limit.
+ * most 64 times the size of a message in memory. If the deadline of the call passes meanwhile,
+ * the call fails with -ETIMEDOUT. The limit does not apply to replies of bytes (raw.h), which
+ * the region limits, but to their errors. SIZE_MAX removes the limit.
  *
  *   -EINVAL   size is 0.
  */

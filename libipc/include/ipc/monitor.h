@@ -71,12 +71,12 @@ struct ipc_record {
  * Call cb on a serving thread for each record of the kinds in flags (IPC_MONITOR_*) that
  * concerns process pid (0: all), with up to max_data bytes of each payload.
  * ipc_payload_message() finds the message in a payload. A new call ends the registration
- * before, also if the call fails. Ending the slot stops the records.
+ * of an earlier one, also if it fails. Ending the slot stops the records.
  *
  * Senders do not wait for a monitor: records that do not fit into the region are lost. Use
  * a connection of its own with a large region.
  *
- *   -EPERM    The caller needs CAP_SYS_ADMIN where the bus was mounted.
+ *   -EPERM    The caller needs CAP_SYS_ADMIN in the user namespace in which the bus was mounted.
  *   -EDQUOT   The bus has 8 monitors already.
  *   -ESRCH    There is no such process.
  */

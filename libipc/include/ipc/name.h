@@ -15,18 +15,18 @@
  *
  *   -ENOENT       Nobody has the name, or the policy hides it from this process.
  *   -EACCES       The policy forbids it; see ipcbus-policy(5).
- *   -EHOSTUNREACH Finding: the name's service should be activated, and that failed.
+ *   -EHOSTUNREACH Finding: the activation of the name's service failed.
  *   -ENOTCONN     No service manager is running.
  *   -EOWNERDEAD   Finding: the name's service died while it was asked for its object.
  *   -EDQUOT       This user has too many names, waits or watches.
  *
  * Replay. When a new service manager starts, the library repeats all registrations and
- * watches of a connection, on a serving thread. A replay that fails with -ENOMEM, -EAGAIN,
- * -EDQUOT, -ENOSPC, -ETIMEDOUT or -EHOSTDOWN is repeated after 0.2 s, then after twice the
- * time before, up to 10 s; ten times in all, which takes about a minute. If it fails with
- * another errno (-EEXIST: another user has the name by now; -EACCES) or too often, the
- * callback of ipc_on_replay_failure() is called. The registration is kept in any case and
- * replayed at the next service manager.
+ * watches of a connection, on a serving thread. If a replay fails with -ENOMEM, -EAGAIN,
+ * -EDQUOT, -ENOSPC, -ETIMEDOUT or -EHOSTDOWN, the library repeats it up to ten times: after
+ * 0.2 s first, then each time after twice as long, up to 10 s. That takes about a minute. If
+ * it fails with another errno (-EEXIST: another user has the name by now; -EACCES) or too
+ * often, the callback of ipc_on_replay_failure() is called. The library keeps the registration
+ * in any case and replays it at the next service manager.
  */
 #ifndef IPC_PUBLIC_NAME_H
 #define IPC_PUBLIC_NAME_H

@@ -20,8 +20,7 @@
  *
  * Generated code sends raw messages too: the code is struct ipc_method.code, and the bytes are
  * protobuf. Blobs and metadata may surround them, see ipc_payload_message() and
- * ipc_payload_blobs(). A field of the
- * type ipc.Object or ipc.Fd contains the tag of its entry.
+ * ipc_payload_blobs(). A field of the type ipc.Object or ipc.Fd contains the tag of its entry.
  *
  * One message belongs to one thread at a time.
  */
@@ -179,8 +178,8 @@ struct ipc_raw_ops {
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules of "Serving a call" in
 	 * <ipc/ipc.h>. Gets all codes but IPC_CODE_PING, to which the library replies, and
-	 * IPC_CODE_STREAM if stream is set. If the caller sent metadata, data is the frame
-	 * around the bytes: take those with ipc_payload_message().
+	 * IPC_CODE_STREAM if stream is set. If the caller sent metadata, data is a frame
+	 * around the bytes, and ipc_payload_message() finds them.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
@@ -212,8 +211,8 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 
 /*
- * End a call with the errno code, positive or negative, and the bytes of an ipc.Error, for
- * programs that forward one. Others use ipc_call_raise() and the like. Errors as
+ * End a call with the errno code, positive or negative, and the bytes of an ipc.Error. Use it
+ * to forward the bytes of another error, and ipc_call_raise() or the like otherwise. Errors as
  * ipc_raw_reply().
  */
 int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size);
