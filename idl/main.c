@@ -41,8 +41,10 @@ static bool read_all(struct text *input, FILE *stream)
 	static char buffer[64 << 10];
 	size_t n;
 
-	while ((n = fread(buffer, 1, sizeof(buffer), stream)))
+	do {
+		n = fread(buffer, 1, sizeof(buffer), stream);
 		text_addn(input, buffer, n);
+	} while (n == sizeof(buffer));
 
 	return !ferror(stream);
 }

@@ -24,9 +24,11 @@ void text_addn(struct text *text, const char *string, size_t length)
 	while (capacity < text->size + length + 1)
 		capacity *= 2;
 	if (capacity != text->capacity) {
-		text->data = realloc(text->data, capacity);
-		if (!text->data)
+		char *data = realloc(text->data, capacity);
+
+		if (!data)
 			out_of_memory();
+		text->data = data;
 		text->capacity = capacity;
 	}
 
