@@ -165,8 +165,7 @@
  * @user_memory: out: KiB that their regions may occupy
  *
  * What exceeds one of these limits fails with -EDQUOT, also in open(2). If a message exceeds
- * user_memory of its receiver, the sender gets -ENOMEM. Limits of a user hold for all buses
- * together.
+ * user_memory of its receiver, the sender gets -ENOMEM. A user's limits hold for all buses.
  *
  * Quota in a region of another user: Other users together may occupy seven eighths of a region. A
  * user's calls and oneways may occupy at most half of what others leave free of that part. Beyond

@@ -220,10 +220,10 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  *   3. destroy runs once, if ipc_slot_set_destroy() set it. Nothing of the library uses userdata
  *      after that.
  *
- * ipc_slot_end() returns when all of this has happened. It blocks until the callback and destroy have
- * returned on other threads. So do not hold a lock that the callback takes. If the callback calls
- * it for its own slot, the function does not wait for its own thread, and destroy runs when the
- * callback returns.
+ * ipc_slot_end() returns when all of this has happened. It blocks until the callback and destroy
+ * have returned on other threads. So do not hold a lock that the callback takes. If the callback
+ * calls it for its own slot, the function does not wait for its own thread, and destroy runs when
+ * the callback returns.
  * ipc_slot_end_async() does not wait. If the callback is running, destroy runs on the last
  * thread that leaves the callback; else it runs before the function returns. Use this one in
  * callbacks, and under locks that callbacks take.
