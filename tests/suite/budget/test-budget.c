@@ -6,8 +6,11 @@
  * looks at the machine's memory before, meanwhile, and after it has killed them.
  *
  * The last line is "budget: N ways, 0 above the bound".
+ *
+ *   test-budget [--all]    a few ways, of which one is in each part of the driver; or all
  */
 #define _GNU_SOURCE
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -15,16 +18,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "machine.h"
 #include "mount.h"
 
 #define USER 1000
-#define KIB 1024L
-#define MIB (1024 * KIB)
 #define MAX_WORKERS 64
-#define GROUP "/tmp/cgroup/budget"
-#define GROUP_MAX (64 * MIB)
 
 /* Bytes that one of each takes at most, whatever it consists of: docs/security.md. */
 enum {
@@ -36,6 +37,7 @@ enum {
 	COST_FILE = 512,
 	COST_THREAD = 512,
 	COST_BUS = 131072,
+	COST_OBJECT = 256,
 };
 
 /* What other parts of the kernel may do meanwhile. */
@@ -44,90 +46,8 @@ enum {
 /* What processes take that have nothing of ours: files of /dev, sockets, tasks. */
 #define COST_PROCESS (96 * KIB)
 
-struct limits {
-	long procs, nodes, handles, watches, calls, files, threads, memory, buses;
-};
-
 static struct limits limits;
 static int *above, *tried;
-
-static long parameter(const char *name)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/module/ipcbus/parameters/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
-	close(fd);
-	return strtol(text, NULL, 10);
-}
-
-static void read_limits(void)
-{
-	struct ipcbus_info info;
-	struct raw r;
-
-	raw_open(&r, 4096);
-	info = raw_info(&r);
-	raw_close(&r);
-	limits = (struct limits){
-		.procs = info.user_procs,
-		.nodes = info.user_nodes,
-		.handles = info.user_handles,
-		.watches = info.user_watches,
-		.calls = info.user_calls,
-		.files = info.user_files,
-		.threads = info.user_threads,
-		.memory = info.user_memory * KIB,
-		.buses = parameter("user_buses"),
-	};
-}
-
-/* --- What the machine says ---------------------------------------------------- */
-
-static long meminfo(const char *text, const char *name)
-{
-	const char *at = strstr(text, name);
-
-	ck_assert_ptr_nonnull(at);
-	return strtol(at + strlen(name), NULL, 10) * KIB;
-}
-
-/* Bytes that the kernel itself holds: objects, tables, and pages of regions. What is not
- * used includes what each CPU keeps for itself, so that says less. */
-static long kernel_holds(void)
-{
-	char text[8192] = "";
-	int fd;
-
-	sync();
-	fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	/* Files' pages, and inodes and idle pages of regions that nobody needs. */
-	ck_assert_int_eq(write(fd, "3\n", 2), 2);
-	close(fd);
-	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
-	close(fd);
-	return meminfo(text, "Slab:") + meminfo(text, "VmallocUsed:") -
-	       meminfo(text, "KernelStack:") + meminfo(text, "Percpu:") + live("pages") * 4096;
-}
-
-/* What it holds when all has gone that goes after a while: by RCU, for one. */
-static long kernel_holds_after(long at_most)
-{
-	uint64_t end = now_ms() + 10000;
-	long holds;
-
-	do {
-		usleep(200000);
-		holds = kernel_holds();
-	} while (holds > at_most && now_ms() < end);
-	return holds;
-}
 
 /* --- Workers ------------------------------------------------------------------ */
 
@@ -138,7 +58,8 @@ static long kernel_holds_after(long at_most)
  * @workers: how many processes
  * @bound: bytes that all may take
  * @left: bytes that may be left once they are dead
- * @grouped: in a memory cgroup, where that is the bound
+ * @how: GROUPED: in a memory cgroup, where that is the bound; SAMPLE: always tried
+ * @procs: so many open files there must be meanwhile, or it was not tried
  */
 struct way {
 	const char *name;
@@ -146,8 +67,12 @@ struct way {
 	int workers;
 	long (*bound)(void);
 	long left;
-	bool grouped;
+	unsigned int how;
+	long procs;
 };
+
+#define GROUPED	1U
+#define SAMPLE	2U
 
 static const char *device; /* of the way; NULL: the default bus */
 
@@ -156,7 +81,7 @@ static int worker(struct peer *self, void *arg)
 	const struct way *way = arg;
 	struct rlimit files;
 
-	if (way->grouped) {
+	if (way->how & GROUPED) {
 		int fd = open(GROUP "/cgroup.procs", O_WRONLY);
 
 		if (fd < 0 || write(fd, "0", 1) != 1)
@@ -433,6 +358,37 @@ static void queue_objects(int i)
 	queue(IPCBUS_SEND_CALL, 32 * MIB, 0, IPCBUS_MAX_OBJECTS);
 }
 
+/* Of the nodes, too, nothing is left but what is in the messages. */
+static void queue_dead_nodes(int i)
+{
+	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 1,
+		.objects = PTR64(o), .object_count = IPCBUS_MAX_OBJECTS,
+	};
+	bool sent = true;
+	struct couple c;
+
+	(void)i;
+	if (!couple_open(&c, 32 * MIB))
+		return;
+	send.handle = c.handle;
+	while (sent) {
+		uint32_t n;
+
+		for (n = 0; n < IPCBUS_MAX_OBJECTS; n++) {
+			uint64_t node;
+
+			if (try_node(&c.client, &node))
+				break;
+			o[n] = object_node(node);
+		}
+		sent = n == IPCBUS_MAX_OBJECTS && !raw_send(&c.client, &send, NULL);
+		while (n--)
+			raw_destroy(&c.client, o[n].value, 0);
+	}
+}
+
 static void fill_region(int i)
 {
 	(void)i;
@@ -502,10 +458,28 @@ static void close_procs(int i)
 	}
 }
 
+static bool queue_fd(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(head), &fd, sizeof(int));
+	return sendmsg(socket, &msg, MSG_DONTWAIT) == 1;
+}
+
 /* Bus files in the queue of a socket of somebody else: the opener is dead then. */
 static void hide_files(int i)
 {
 	int pair[2], n = 0;
+	struct raw r;
 
 	(void)i;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
@@ -513,37 +487,67 @@ static void hide_files(int i)
 		wait(NULL);
 		return;
 	}
-	for (;;) {
-		char control[CMSG_SPACE(sizeof(int))] = "";
-		struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
-		struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-		struct raw r;
+	while (n++ <= 500 && try_raw(&r, MIB)) {
 		uint64_t node;
 
-		if (n++ > 500 || !try_raw(&r, MIB))
-			break;
 		try_node(&r, &node);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(head), &r.fd, sizeof(int));
-		if (sendmsg(pair[0], &msg, MSG_DONTWAIT) < 0)
+		if (!queue_fd(pair[0], r.fd))
 			break;
 		close(r.fd);
 	}
 	_exit(0);
 }
 
-/* --- Buses ---------------------------------------------------------------------- */
-
-static void write_text(const char *path, const char *text)
+/* As many as it may, closed then but for the ring. */
+static int fill_ring(void)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct io_uring_params params = {};
+	int ring = syscall(SYS_io_uring_setup, 1, &params), n;
+	static int fds[1024];
+	uint64_t node;
+	struct raw r;
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	if (ring < 0)
+		return -1;
+	for (n = 0; n < 1000 && try_raw(&r, MIB); n++) {
+		try_node(&r, &node);
+		fds[n] = r.fd;
+	}
+	if (!n || syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, fds, n))
+		return -1;
+	while (n)
+		close(fds[--n]);
+	return ring;
 }
+
+static bool have_io_uring(void)
+{
+	struct io_uring_params params = {};
+	int ring = syscall(SYS_io_uring_setup, 1, &params);
+
+	if (ring < 0 && (errno == ENOSYS || errno == EPERM))
+		return false;
+	ck_assert_int_ge(ring, 0);
+	close(ring);
+	return true;
+}
+
+/* Bus files that an io_uring of somebody else has registered: the opener is dead then. */
+static void register_files(int i)
+{
+	int pair[2];
+
+	(void)i;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	if (!fork()) {
+		int ring = fill_ring();
+
+		_exit(ring < 0 || !queue_fd(pair[0], ring));
+	}
+	wait(NULL);
+}
+
+/* --- Buses ---------------------------------------------------------------------- */
 
 static bool be_root_of_a_namespace(void)
 {
@@ -600,6 +604,11 @@ static long of_messages(void)
 	return limits.calls * COST_CALL + 2 * limits.memory;
 }
 
+static long of_objects(void)
+{
+	return of_messages() + limits.objects * COST_OBJECT;
+}
+
 static long of_files(void)
 {
 	return of_messages() + limits.files * COST_FILE;
@@ -631,24 +640,31 @@ static void try_all(int i)
 }
 
 static const struct way ways[] = {
-	{ "open files", open_files, 12, of_procs, NOISE, false },
-	{ "regions without messages", open_regions, 12, of_procs, NOISE, false },
-	{ "nodes", make_nodes, 4, of_nodes, NOISE, false },
-	{ "nodes on own buses", nodes_on_own_buses, 8, of_nodes, NOISE, false },
-	{ "handles", make_handles, 4, of_handles, NOISE, false },
-	{ "watches", make_watches, 4, of_watches, NOISE, false },
-	{ "empty calls", queue_empty_calls, 8, of_messages, NOISE, false },
-	{ "tiny calls", queue_tiny_calls, 8, of_messages, NOISE, false },
-	{ "tiny oneways", queue_tiny_oneways, 12, of_messages, NOISE, false },
-	{ "messages with 64 objects", queue_objects, 8, of_messages, NOISE, false },
-	{ "large messages", fill_region, 8, of_messages, NOISE, false },
-	{ "files on their way", send_files, 4, of_files, NOISE, false },
-	{ "threads that ended", leave_threads, 6, of_threads, NOISE, false },
-	{ "closed procs that are referred to", close_procs, 4, of_procs, NOISE, false },
-	{ "files in sockets, their opener dead", hide_files, 16, of_procs, NOISE, false },
-	{ "mounts", mount_buses, 2, of_buses, NOISE, false },
-	{ "all of it in a memory cgroup", try_all, 20, of_group, NOISE, true },
+	{ "open files", open_files, 12, of_procs, NOISE, 0, 500 },
+	{ "regions without messages", open_regions, 12, of_procs, NOISE, 0, 0 },
+	{ "nodes", make_nodes, 4, of_nodes, NOISE, 0, 0 },
+	{ "nodes on own buses", nodes_on_own_buses, 8, of_nodes, NOISE, 0, 0 },
+	{ "handles", make_handles, 4, of_handles, NOISE, SAMPLE, 0 },
+	{ "watches", make_watches, 4, of_watches, NOISE, 0, 0 },
+	{ "empty calls", queue_empty_calls, 8, of_messages, NOISE, 0, 0 },
+	{ "tiny calls", queue_tiny_calls, 8, of_messages, NOISE, 0, 0 },
+	{ "tiny oneways", queue_tiny_oneways, 12, of_messages, NOISE, 0, 0 },
+	{ "messages with 64 objects", queue_objects, 8, of_messages, NOISE, 0, 0 },
+	{ "messages with dead nodes", queue_dead_nodes, 8, of_objects, NOISE, SAMPLE, 0 },
+	{ "large messages", fill_region, 8, of_messages, NOISE, SAMPLE, 0 },
+	{ "files on their way", send_files, 4, of_files, NOISE, 0, 0 },
+	{ "threads that ended", leave_threads, 6, of_threads, NOISE, SAMPLE, 0 },
+	{ "closed procs that are referred to", close_procs, 4, of_procs, NOISE, 0, 0 },
+	{ "files in sockets, their opener dead", hide_files, 16, of_procs, NOISE, 0, 100 },
+	{ "files registered with io_uring, likewise", register_files, 16, of_procs, NOISE, SAMPLE, 500 },
+	{ "mounts", mount_buses, 2, of_buses, NOISE, 0, 0 },
+	{ "all of it in a memory cgroup", try_all, 20, of_group, NOISE, GROUPED | SAMPLE, 0 },
 };
+
+enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
+
+/* Their places in the table. */
+static int chosen[WAYS];
 
 /* --- The test ------------------------------------------------------------------- */
 
@@ -684,41 +700,31 @@ static int be_manager(struct peer *self, void *arg)
 	return 0;
 }
 
-static bool have_group(void)
-{
-	char max[32];
-
-	if ((mkdir("/tmp/cgroup", 0755) && errno != EEXIST) ||
-	    (mount("none", "/tmp/cgroup", "cgroup2", 0, NULL) && errno != EBUSY))
-		return false;
-	write_text("/tmp/cgroup/cgroup.subtree_control", "+memory");
-	if (mkdir(GROUP, 0755) && errno != EEXIST)
-		return false;
-	snprintf(max, sizeof(max), "%ld", GROUP_MAX);
-	write_text(GROUP "/memory.max", max);
-	return true;
-}
-
 START_TEST(way_is_bounded)
 {
 	static struct peer workers[MAX_WORKERS];
-	const struct way *way = &ways[_i];
+	const struct way *way = &ways[chosen[_i]];
 	long before, held, left, bound;
 	bool is_within, is_gone;
 	struct peer manager;
 	int mode;
 
-	if (way->grouped && !have_group()) {
-		fprintf(stderr, "no memory cgroups, skipped\n");
+	if (way->how & GROUPED && !group_make()) {
+		case_skip("no memory cgroups");
+		return;
+	}
+	if (way->work == register_files && !have_io_uring()) {
+		case_skip("no io_uring");
 		return;
 	}
 	mode = dev_set_mode(0666);
 	dev_set_param("userns_mounts", 1);
-	read_limits();
+	limits = limits_read();
 	peer_start(&manager, be_manager, NULL);
 	peer_hear(&manager);
 	before = kernel_holds();
 	run_workers(way, workers);
+	ck_assert_int_ge(live("procs"), way->procs);
 	held = kernel_holds() - before;
 	bound = way->bound() + way->workers * COST_PROCESS + NOISE;
 	for (int i = 0; i < way->workers; i++)
@@ -735,8 +741,20 @@ START_TEST(way_is_bounded)
 }
 END_TEST
 
-int main(void)
+/* All ways, or those of the sample; returns how many. */
+static int choose(bool all)
 {
+	int count = 0;
+
+	for (int i = 0; i < WAYS; i++)
+		if (all || ways[i].how & SAMPLE)
+			chosen[count++] = i;
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	bool all = argc > 1 && !strcmp(argv[1], "--all");
 	Suite *s = suite_create("budget");
 	TCase *tc;
 	int failed;
@@ -753,7 +771,7 @@ int main(void)
 	tried = above + 1;
 	tc = add_case(s, "ways", setup_bare);
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, way_is_bounded, 0, sizeof(ways) / sizeof(ways[0]));
+	tcase_add_loop_test(tc, way_is_bounded, 0, choose(all));
 	failed = suite_main(s);
 	printf("budget: %d ways, %d above the bound\n", *tried, *above);
 	return failed || *above;
