@@ -10,9 +10,15 @@
  *   section  While any operation runs, a realtime thread that wakes up often is never kept
  *            from running for more than 100 us.
  *
- *   cost [--most N] [THING]    prints a line of each operation, thing and n, and the result
+ * What the kernel's own threads do for an operation, or in a second in which nothing happens,
+ * is shown like the cost of an operation. Nobody pays for it.
+ *
+ *   cost [--most N] [--sample] [THING]
+ *                              prints a line of each operation, thing and n, and the result;
+ *                              with --sample only of a few things
  */
 #define _GNU_SOURCE
+#include "clock.h"
 #include "world.h"
 
 #include <errno.h>
@@ -21,7 +27,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,65 +38,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECTION_LIMIT	100000
+#define SECTION_LIMIT	100000 /* ns */
 #define SLACK		1500
 #define SIZES		4
 
 static const unsigned int sizes[SIZES] = { 100, 1000, 10000, 100000 };
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* --- The longest section ------------------------------------------------------------ */
-
-/* Shared with the child that measures, and with the thread that is kept waiting. */
+/* Shared with the child that measures. */
 static struct shared {
-	_Atomic bool watching;
-	_Atomic uint64_t longest;
 	struct figure {
 		uint64_t cost;
 		uint64_t section;
 	} figure[64][SIZES];
 } *shared;
-
-/* Wakes up each 20 us and notes how late. */
-static void watch_sections(void)
-{
-	struct sched_param param = { .sched_priority = 99 };
-	struct timespec at;
-	uint64_t due, late;
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
-		fail("a realtime process", errno);
-	for (;;) {
-		due = now() + (atomic_load(&shared->watching) ? 20000 : 1000000);
-		at = (struct timespec){ due / 1000000000, due % 1000000000 };
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-		late = now() - due;
-		if (atomic_load(&shared->watching) && late > atomic_load(&shared->longest))
-			atomic_store(&shared->longest, late);
-	}
-}
-
-static void begin_watching(void)
-{
-	atomic_store(&shared->watching, true);
-	/* Until the one that watches has looked. */
-	usleep(3000);
-	atomic_store(&shared->longest, 0);
-}
-
-static uint64_t end_watching(void)
-{
-	usleep(100);
-	atomic_store(&shared->watching, false);
-	return atomic_load(&shared->longest);
-}
 
 /* --- Operations --------------------------------------------------------------------- */
 
@@ -102,7 +61,7 @@ static uint64_t end_watching(void)
  * @run: the operation
  * @after: cleans up, unmeasured; or NULL
  * @yields: it touches all of what there is; or NULL
- * @once: it cannot be repeated
+ * @how: ONCE: it cannot be repeated; KERNEL: its cost is what the kernel's own threads do
  */
 struct op {
 	const char *name;
@@ -110,8 +69,11 @@ struct op {
 	void (*run)(struct world *w);
 	void (*after)(struct world *w);
 	const char *yields;
-	bool once;
+	unsigned int how;
 };
+
+#define ONCE	1U
+#define KERNEL	2U
 
 /* What one step leaves for the next. */
 static struct ipcbus_event event;
@@ -295,6 +257,19 @@ static void release_of_flood(struct world *w)
 {
 	if (event.buffer)
 		release_buffer(flooded(w), event.buffer);
+}
+
+/* And what is done later because of that. */
+static void release_and_wait(struct world *w)
+{
+	release_of_flood(w);
+	usleep(20000);
+}
+
+static void do_nothing(struct world *w)
+{
+	(void)w;
+	sleep(1);
 }
 
 static void node_create(struct world *w)
@@ -564,49 +539,53 @@ static void close_procs(struct world *w)
 }
 
 static const struct op ops[] = {
-	{ "call", NULL, call, cancel_and_take, NULL, false },
-	{ "call, realtime", set_realtime, call, end_realtime, NULL, false },
-	{ "wait that takes a call", call_first, take_call, reply_and_take, NULL, false },
-	{ "reply", call_and_take, reply, take_reply, NULL, false },
-	{ "wait that takes a reply", call_take_reply, take_reply, NULL, NULL, false },
-	{ "cancel", call, cancel, take_failure, "looks at each thread of the proc", false },
-	{ "call info", call_and_take, call_info, reply_and_take, NULL, false },
-	{ "sender info", call_and_take, sender_info, reply_and_take, NULL, false },
-	{ "oneway", have_handle, send_oneway, take_and_release, NULL, false },
-	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, false },
-	{ "release", have_taken_oneway, release, NULL, NULL, false },
-	{ "batch of one", have_handle, batch, take_and_release, NULL, false },
-	{ "node create", NULL, node_create, node_destroy, NULL, false },
-	{ "node destroy", node_create, node_destroy, NULL, NULL, false },
-	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL, NULL, false },
-	{ "node info", NULL, node_info, NULL, NULL, false },
-	{ "watch", NULL, watch, unwatch, NULL, false },
-	{ "unwatch", watch, unwatch, NULL, NULL, false },
-	{ "handle put", new_handle, handle_put, NULL, NULL, false },
-	{ "info", NULL, info, NULL, NULL, false },
-	{ "set threads", NULL, set_threads, NULL, NULL, false },
-	{ "thread exit", be_thread, thread_exit, NULL, NULL, false },
-	{ "poll", NULL, poll_client, NULL, NULL, false },
-	{ "monitor on", NULL, monitor_on, monitor_off, NULL, false },
-	{ "monitor off", monitor_on, monitor_off, NULL, NULL, false },
-	{ "open", NULL, open_file, close_file, NULL, false },
-	{ "close", open_file, close_file, NULL, NULL, false },
-	{ "freeze", start_child, freeze, end_child, "looks at each proc of the bus", false },
-	{ "thaw", frozen_child, thaw, end_child, "looks at each proc of the bus", false },
-	{ "read fdinfo", NULL, read_fdinfo, NULL, NULL, false },
-	{ "read state", NULL, read_state, NULL, "shows all", true },
-	{ "read transactions", NULL, read_transactions, NULL, "shows all", true },
-	{ "reclaim", NULL, reclaim, NULL, "looks at each region", true },
+	{ "call", NULL, call, cancel_and_take, NULL, 0 },
+	{ "call, realtime", set_realtime, call, end_realtime, NULL, 0 },
+	{ "wait that takes a call", call_first, take_call, reply_and_take, NULL, 0 },
+	{ "reply", call_and_take, reply, take_reply, NULL, 0 },
+	{ "wait that takes a reply", call_take_reply, take_reply, NULL, NULL, 0 },
+	{ "cancel", call, cancel, take_failure, "looks at each thread of the proc", 0 },
+	{ "call info", call_and_take, call_info, reply_and_take, NULL, 0 },
+	{ "sender info", call_and_take, sender_info, reply_and_take, NULL, 0 },
+	{ "oneway", have_handle, send_oneway, take_and_release, NULL, 0 },
+	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, 0 },
+	{ "release", have_taken_oneway, release, NULL, NULL, 0 },
+	{ "batch of one", have_handle, batch, take_and_release, NULL, 0 },
+	{ "node create", NULL, node_create, node_destroy, NULL, 0 },
+	{ "node destroy", node_create, node_destroy, NULL, NULL, 0 },
+	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL, NULL, 0 },
+	{ "node info", NULL, node_info, NULL, NULL, 0 },
+	{ "watch", NULL, watch, unwatch, NULL, 0 },
+	{ "unwatch", watch, unwatch, NULL, NULL, 0 },
+	{ "handle put", new_handle, handle_put, NULL, NULL, 0 },
+	{ "info", NULL, info, NULL, NULL, 0 },
+	{ "set threads", NULL, set_threads, NULL, NULL, 0 },
+	{ "thread exit", be_thread, thread_exit, NULL, NULL, 0 },
+	{ "poll", NULL, poll_client, NULL, NULL, 0 },
+	{ "monitor on", NULL, monitor_on, monitor_off, NULL, 0 },
+	{ "monitor off", monitor_on, monitor_off, NULL, NULL, 0 },
+	{ "open", NULL, open_file, close_file, NULL, 0 },
+	{ "close", open_file, close_file, NULL, NULL, 0 },
+	{ "freeze", start_child, freeze, end_child, "looks at each proc of the bus", 0 },
+	{ "thaw", frozen_child, thaw, end_child, "looks at each proc of the bus", 0 },
+	{ "read fdinfo", NULL, read_fdinfo, NULL, NULL, 0 },
+	{ "read state", NULL, read_state, NULL, "shows all", ONCE },
+	{ "read transactions", NULL, read_transactions, NULL, "shows all", ONCE },
+	{ "reclaim", NULL, reclaim, NULL, "looks at each region", ONCE },
 	{ "release, flooded region", take_of_flood, release_of_flood, NULL,
-	  "a worker looks at the rest of those who wait", false },
-	{ "freeze all", NULL, freeze_all, thaw_all, "all procs of a process", true },
+	  "a worker looks at the rest of those who wait", 0 },
+	{ "kernel threads, for a release, flooded region", take_of_flood, release_and_wait, NULL,
+	  "they look at all who wait", KERNEL },
+	{ "kernel threads, in a second without operations", NULL, do_nothing, NULL,
+	  "they look at threads that keep events", ONCE | KERNEL },
+	{ "freeze all", NULL, freeze_all, thaw_all, "all procs of a process", ONCE },
 	{ "node destroy, of the flood", NULL, destroy_server_node, NULL, "ends all for the node",
-	  true },
-	{ "become manager", NULL, become_manager, NULL, "notifies all who watch", true },
-	{ "close of the flooded or of what others have", NULL, close_flooded, NULL, "ends all", true },
-	{ "close of the server", NULL, close_server, NULL, "ends all", true },
-	{ "close of the procs", NULL, close_procs, NULL, "ends all", true },
-	{ "exit", NULL, nop, NULL, "ends all", true },
+	  ONCE },
+	{ "become manager", NULL, become_manager, NULL, "notifies all who watch", ONCE },
+	{ "close of the flooded or of what others have", NULL, close_flooded, NULL, "ends all", ONCE },
+	{ "close of the server", NULL, close_server, NULL, "ends all", ONCE },
+	{ "close of the procs", NULL, close_procs, NULL, "ends all", ONCE },
+	{ "exit", NULL, nop, NULL, "ends all", ONCE },
 };
 
 #define OPS (sizeof(ops) / sizeof(ops[0]))
@@ -624,9 +603,22 @@ static uint64_t clock_cost(void)
 	return best;
 }
 
-static void measure(const struct op *op, struct world *w, struct figure *ret)
+static void measure_kernel(const struct op *op, struct world *w, struct figure *ret)
 {
-	unsigned int rounds = op->once ? 1 : 5;
+	uint64_t start;
+
+	if (op->before)
+		op->before(w);
+	start = kernel_time();
+	op->run(w);
+	*ret = (struct figure){ .cost = kernel_time() - start };
+	if (op->after)
+		op->after(w);
+}
+
+static void measure_own(const struct op *op, struct world *w, struct figure *ret)
+{
+	unsigned int rounds = op->how & ONCE ? 1 : 5;
 	uint64_t start, cost;
 
 	*ret = (struct figure){ .cost = UINT64_MAX };
@@ -647,6 +639,14 @@ static void measure(const struct op *op, struct world *w, struct figure *ret)
 		if (op->after)
 			op->after(w);
 	}
+}
+
+static void measure(const struct op *op, struct world *w, struct figure *ret)
+{
+	if (op->how & KERNEL)
+		measure_kernel(op, w, ret);
+	else
+		measure_own(op, w, ret);
 }
 
 /* In a process of its own, whose end is the last operation. */
@@ -748,21 +748,22 @@ int main(int argc, char **argv)
 {
 	const char *only = NULL;
 	unsigned int most = 1000;
+	bool sample = false;
 	pid_t watcher;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--most") && i + 1 < argc)
 			most = strtoul(argv[++i], NULL, 10);
+		else if (!strcmp(argv[i], "--sample"))
+			sample = true;
 		else
 			only = argv[i];
 	}
 	prepare();
 	wait_for_timers();
-	watcher = fork();
-	if (!watcher)
-		watch_sections();
+	watcher = start_watcher();
 	for (unsigned int i = 0; i < thing_count; i++)
-		if (!only || strstr(things[i].name, only))
+		if ((!only || strstr(things[i].name, only)) && (!sample || things[i].in_sample))
 			run_thing(&things[i], most);
 	kill(watcher, SIGKILL);
 	printf("cost: %u operations, %u above the rule\n", judged, above);

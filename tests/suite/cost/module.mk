@@ -3,7 +3,7 @@
 # What each operation costs while others have created n of a thing, up to the limits.
 
 COST_PROG := $(B)/tests/suite/cost/cost
-COST_OBJECTS := $(B)/tests/suite/cost/main.o $(B)/tests/suite/cost/world.o
+COST_OBJECTS := $(patsubst %,$(B)/tests/suite/cost/%.o,main world clock)
 
 ALL += $(COST_PROG)
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -447,6 +448,51 @@ static void make_threads(struct world *w, unsigned int count)
 	usleep(20000);
 }
 
+/* The end of an exchange that cannot be written: its event. */
+static struct ipcbus_exchange *unwritable(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	if (pages == MAP_FAILED || mprotect(pages + page, page, PROT_NONE) < 0)
+		fail("a page", errno);
+	return (void *)(pages + page - offsetof(struct ipcbus_exchange, event));
+}
+
+static struct ipcbus_exchange *nowhere;
+static sem_t kept;
+
+static void *keep_an_event(void *arg)
+{
+	const struct world *w = arg;
+
+	if (ioctl(w->srv, IPCBUS_IOC_EXCHANGE, nowhere) == 0 || errno != EFAULT)
+		fail("an event that cannot be written", errno);
+	sem_post(&kept);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* A oneway for each, one after the other. */
+static void make_keepers(struct world *w, unsigned int count)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+
+	nowhere = unwritable();
+	memcpy(nowhere, &x, offsetof(struct ipcbus_exchange, event));
+	sem_init(&kept, 0, 0);
+	while (count--) {
+		make_oneways_to_many(w, 1);
+		start_thread(keep_an_event, w);
+		if (sem_wait(&kept) < 0)
+			fail("a semaphore", errno);
+	}
+}
+
 static void make_mounts(struct world *w, unsigned int count)
 {
 	char path[64];
@@ -477,26 +523,27 @@ static void make_monitors(struct world *w, unsigned int count)
 }
 
 const struct thing things[] = {
-	{ "procs", 8000, make_procs },
-	{ "nodes", 60000, make_nodes },
-	{ "server's nodes", 60000, make_nodes_of_server },
-	{ "handles", 60000, make_handles },
-	{ "death watches", 8000, make_watches },
-	{ "manager watches", 8000, make_manager_watches },
-	{ "queued calls, nice 19", 16000, make_low_calls },
-	{ "queued calls, same priority", 16000, make_equal_calls },
-	{ "queued calls with 64 B", 16000, make_full_calls },
-	{ "queued calls, 20 priorities", 16000, make_mixed_calls },
-	{ "open calls", 16000, make_open_calls },
-	{ "oneways to a node", 8000, make_oneways },
-	{ "oneways to a node each", 8000, make_oneways_to_many },
-	{ "objects and fds in flight", 8000, make_objects },
-	{ "waiters for space", 1000, make_waiters },
-	{ "polls for space", 8000, make_pollers },
-	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters },
-	{ "threads", 1000, make_threads },
-	{ "monitors", 1000, make_monitors },
-	{ "mounts", 1000, make_mounts },
+	{ "procs", 8000, make_procs, true },
+	{ "nodes", 60000, make_nodes, false },
+	{ "server's nodes", 60000, make_nodes_of_server, false },
+	{ "handles", 60000, make_handles, false },
+	{ "death watches", 8000, make_watches, false },
+	{ "manager watches", 8000, make_manager_watches, false },
+	{ "queued calls, nice 19", 16000, make_low_calls, false },
+	{ "queued calls, same priority", 16000, make_equal_calls, false },
+	{ "queued calls with 64 B", 16000, make_full_calls, false },
+	{ "queued calls, 20 priorities", 16000, make_mixed_calls, true },
+	{ "open calls", 16000, make_open_calls, false },
+	{ "oneways to a node", 8000, make_oneways, false },
+	{ "oneways to a node each", 8000, make_oneways_to_many, false },
+	{ "objects and fds in flight", 8000, make_objects, false },
+	{ "waiters for space", 1000, make_waiters, true },
+	{ "polls for space", 8000, make_pollers, false },
+	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters, false },
+	{ "threads", 1000, make_threads, true },
+	{ "threads that keep an event", 1000, make_keepers, false },
+	{ "monitors", 1000, make_monitors, false },
+	{ "mounts", 1000, make_mounts, false },
 };
 
 const unsigned int thing_count = sizeof(things) / sizeof(things[0]);

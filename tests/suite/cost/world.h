@@ -45,11 +45,13 @@ struct world {
  * @name: in the table
  * @most: how many there may be here at most
  * @make: creates so many more
+ * @in_sample: what costs others most where it is wrong, and is made soon
  */
 struct thing {
 	const char *name;
 	unsigned int most;
 	void (*make)(struct world *w, unsigned int count);
+	bool in_sample;
 };
 
 extern const struct thing things[];
