@@ -330,7 +330,8 @@ bool judge_is_open(const struct message *m)
 		waits |= from->stack[i] == m;
 	return waits && m->state == MESSAGE_SENT && !m->odd && !m->ended && !m->tried &&
 	       !m->deadline && !m->nested && !m->n_objects && !m->left && !from->astray &&
-	       proc_is_alive(from->proc, m->life) && m->target && !m->target->dying &&
+	       (m->async || !from->done) && proc_is_alive(from->proc, m->life) &&
+	       m->target && !m->target->dying &&
 	       proc_is_alive(m->target->proc, m->target->life) && !world.any_odd;
 }
 
