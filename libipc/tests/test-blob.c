@@ -276,6 +276,7 @@ START_TEST(a_file_may_have_number_0)
 	uint8_t *data = pattern(IPC_BLOB_LARGE);
 	int saved = dup(0);
 
+	ck_assert_int_ge(saved, 0);
 	begin();
 	ipc_blob_set(&blob, data, IPC_BLOB_LARGE);
 	crate.blob = &blob;

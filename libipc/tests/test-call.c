@@ -386,6 +386,7 @@ static void ask_for_a_pidfd(struct ipc_call *call)
 {
 	int first = dup(0), stdin_again = dup(0);
 
+	ck_assert_int_ge(stdin_again, 0);
 	fake.sender_flags = IPCBUS_SENDER_ALIVE;
 	fake.sender_pid = 1;
 	/* 0 is a good fd. */

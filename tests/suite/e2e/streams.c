@@ -332,6 +332,7 @@ static void twice_message(struct ipc_stream *stream, void *userdata)
 {
 	struct twice *twice = userdata;
 	const Stream__Number *number;
+	uint8_t *ballast;
 	int r = 0;
 
 	while (!twice->value && r == 0 && streams_pull_twice(stream, 0, &number, NULL) > 0) {
@@ -339,9 +340,14 @@ static void twice_message(struct ipc_stream *stream, void *userdata)
 			ipc_stream_fail(stream, -ERANGE, NULL, "%s", "an evil number");
 			return;
 		}
+		ballast = realloc(twice->ballast, number->ballast.len + 1);
+		if (!ballast) {
+			ipc_stream_fail(stream, -ENOMEM, NULL, NULL);
+			return;
+		}
 		twice->value = 2 * number->value;
 		twice->size = number->ballast.len;
-		twice->ballast = realloc(twice->ballast, twice->size + 1);
+		twice->ballast = ballast;
 		if (twice->size)
 			memcpy(twice->ballast, number->ballast.data, twice->size);
 		r = twice_push(stream, twice);

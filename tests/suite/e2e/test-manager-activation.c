@@ -32,14 +32,15 @@ static void leave_a_line(void)
 	struct rlimit files;
 	int oom = -1;
 
-	if (!file || !score || fscanf(score, "%d", &oom) != 1)
-		return;
-	fclose(score);
 	getrlimit(RLIMIT_NOFILE, &files);
-	fprintf(file, "uid %d, files %d, oom %d, home %s, user %s, secret %s\n", (int)geteuid(),
-		(int)files.rlim_cur, oom, getenv("HOME"), getenv("USER"),
-		getenv("NOTIFY_SOCKET") ?: "none");
-	fclose(file);
+	if (file && score && fscanf(score, "%d", &oom) == 1)
+		fprintf(file, "uid %d, files %d, oom %d, home %s, user %s, secret %s\n",
+			(int)geteuid(), (int)files.rlim_cur, oom, getenv("HOME"), getenv("USER"),
+			getenv("NOTIFY_SOCKET") ?: "none");
+	if (score)
+		fclose(score);
+	if (file)
+		fclose(file);
 }
 
 /* Exits as soon as nobody has the object, if that is still so. */
