@@ -19,13 +19,16 @@
 static char *volatile message;
 static unsigned int limit_ms;
 static volatile sig_atomic_t requested;
+static void (*volatile clean)(void);
 
-/* A signal handler may only write and exit. The driver ends calls that are still open. */
+/* A signal handler may only clean up, write and exit. The driver ends calls that are still open. */
 static void on_deadline(int signal)
 {
 	ssize_t n;
 
 	(void)signal;
+	if (clean)
+		clean();
 	n = message ? write(STDERR_FILENO, message, strlen(message)) : 0;
 	(void)n;
 	_exit(STATUS_TIMEOUT);
@@ -66,6 +69,11 @@ void stop_message(const char *hint, const char *format, ...)
 	}
 }
 
+void stop_cleanup(void (*function)(void))
+{
+	clean = function;
+}
+
 static void on_signal(int signal)
 {
 	(void)signal;
@@ -78,6 +86,7 @@ void stop_on_signals(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
 }
 
 bool stop_requested(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What ends a run: the deadline of --timeout, SIGINT and SIGTERM.
+ * What ends a run: the deadline of --timeout, SIGINT, SIGTERM and SIGHUP.
  */
 #ifndef IPCCTL_STOP_H
 #define IPCCTL_STOP_H
@@ -14,7 +14,11 @@ void stop_after(unsigned int ms);
  * (hint, or NULL); by default that the run is not done. */
 void stop_message(const char *hint, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* From now on SIGINT and SIGTERM do not end the process. They only set what
+/* The deadline's signal handler calls function before it ends the process, so function may do
+ * only what is async-signal-safe; NULL: nothing is left to remove. */
+void stop_cleanup(void (*function)(void));
+
+/* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set what
  * stop_requested() returns, so that a verb can finish what it does. */
 void stop_on_signals(void);
 bool stop_requested(void);

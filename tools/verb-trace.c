@@ -4,6 +4,7 @@
  * of tracefs of its own, so other users of tracing do not notice.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -37,21 +38,23 @@ static const struct verb_option options[] = {
 
 /* --- tracefs ---------------------------------------------------------------------- */
 
+static char instances[64];
 static char instance[128];
+static int trace_pipe = -1, setting = -1;
 
 static int put_file(const char *name, const char *text)
 {
 	char path[256];
-	ssize_t n;
-	int fd;
+	int r;
 
 	snprintf(path, sizeof(path), "%s/%s", instance, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
+	setting = open(path, O_WRONLY | O_CLOEXEC);
+	if (setting < 0)
 		return -errno;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n < 0 ? -errno : 0;
+	r = write(setting, text, strlen(text)) < 0 ? -errno : 0;
+	close(setting);
+	setting = -1;
+	return r;
 }
 
 static int cannot(int error)
@@ -68,40 +71,62 @@ static int cannot(int error)
 	return fail_with(STATUS_FAILED, NULL, "cannot trace: %s", strerror(-error));
 }
 
-static const char *tracefs(void)
+/* The instances of processes that were killed, which had no time to remove theirs. Without
+ * permission nothing happens here, and mkdir() will say it. */
+static void remove_stale(void)
 {
-	return access("/sys/kernel/tracing/instances", F_OK) == 0 ? "/sys/kernel/tracing" :
-								     "/sys/kernel/debug/tracing";
+	DIR *dir = opendir(instances);
+	struct dirent *entry;
+	char path[320];
+	pid_t pid;
+
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "ipcctl-%d", &pid) != 1 || kill(pid, 0) == 0 ||
+		    errno != ESRCH)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", instances, entry->d_name);
+		rmdir(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Its files must be closed before the instance can be removed. Async-signal-safe. */
+static void end(void)
+{
+	if (setting >= 0)
+		close(setting);
+	if (trace_pipe >= 0)
+		close(trace_pipe);
+	setting = trace_pipe = -1;
+	rmdir(instance);
 }
 
 /* The clock is CLOCK_MONOTONIC, as in the driver's records. */
-static int begin(int *ret_pipe)
+static int begin(void)
 {
 	char path[256];
 	int r;
 
-	snprintf(instance, sizeof(instance), "%s/instances/ipcctl-%d", tracefs(), (int)getpid());
+	snprintf(instances, sizeof(instances), "%s/instances",
+		 access("/sys/kernel/tracing/instances", F_OK) == 0 ? "/sys/kernel/tracing" :
+								       "/sys/kernel/debug/tracing");
+	remove_stale();
+	snprintf(instance, sizeof(instance), "%s/ipcctl-%d", instances, (int)getpid());
+	stop_cleanup(end);
 	if (mkdir(instance, 0700) < 0)
 		return -errno;
 	r = put_file("trace_clock", "mono");
 	if (r == 0)
 		r = put_file("buffer_size_kb", "8192");
 	snprintf(path, sizeof(path), "%s/trace_pipe", instance);
-	*ret_pipe = r == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-	if (r == 0 && *ret_pipe < 0)
-		r = -errno;
+	if (r == 0) {
+		trace_pipe = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		r = trace_pipe < 0 ? -errno : 0;
+	}
 	if (r == 0)
 		r = put_file("events/ipcbus/enable", "1");
 	return r;
-}
-
-/* The pipe must be closed before the instance can be removed. */
-static void end(int pipe)
-{
-	put_file("events/ipcbus/enable", "0");
-	if (pipe >= 0)
-		close(pipe);
-	rmdir(instance);
 }
 
 /* --- Recording ---------------------------------------------------------------------- */
@@ -123,12 +148,12 @@ static int take_lines(struct trace *trace, char *text, size_t *size)
 }
 
 /* Reads what the pipe has now. */
-static int drain(struct trace *trace, int pipe, char *text, size_t *size, size_t capacity)
+static int drain(struct trace *trace, char *text, size_t *size, size_t capacity)
 {
 	ssize_t n;
 	int r = 0;
 
-	while (r == 0 && (n = read(pipe, text + *size, capacity - *size)) > 0) {
+	while (r == 0 && (n = read(trace_pipe, text + *size, capacity - *size)) > 0) {
 		*size += n;
 		r = take_lines(trace, text, size);
 		if (*size == capacity)
@@ -147,7 +172,7 @@ static bool is_over(pid_t command, uint64_t until)
 	       info.si_pid == command;
 }
 
-static int record(struct trace *trace, int pipe, pid_t command)
+static int record(struct trace *trace, pid_t command)
 {
 	static char text[1 << 16];
 	uint64_t until = time_ms ? clock_ns() + (uint64_t)time_ms * 1000000 : 0;
@@ -157,7 +182,7 @@ static int record(struct trace *trace, int pipe, pid_t command)
 
 	while (r == 0 && !over) {
 		over = is_over(command, until);
-		r = drain(trace, pipe, text, &size, sizeof(text));
+		r = drain(trace, text, &size, sizeof(text));
 		if (r == 0 && !over)
 			poll(NULL, 0, 20);
 	}
@@ -179,18 +204,19 @@ static pid_t start(char **argv)
 static int record_all(struct trace *trace, struct names **ret_names, char **argv)
 {
 	pid_t command = 0;
-	int pipe = -1, r;
+	int r;
 
 	/* First: that may take seconds, which are not to be recorded. */
 	*ret_names = names_new(/* describe= */ true);
-	r = begin(&pipe);
+	stop_on_signals();
+	r = begin();
 	if (r == 0) {
-		stop_on_signals();
 		if (*argv)
 			command = start(argv);
-		r = command < 0 ? -errno : record(trace, pipe, command);
+		r = command < 0 ? -errno : record(trace, command);
 	}
-	end(pipe);
+	stop_cleanup(NULL);
+	end();
 	if (command > 0) {
 		if (stop_requested() || time_ms)
 			kill(command, SIGTERM);

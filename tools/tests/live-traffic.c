@@ -246,8 +246,29 @@ START_TEST(a_command_is_traced)
 	ck_assert_ptr_nonnull(trace);
 	ck_assert_str_eq(trace_fault(trace), "");
 	json_decref(trace);
-	/* Nothing is left behind. */
-	ck_assert_int_eq(system("ls /sys/kernel/debug/tracing/instances | grep -q ipcctl"), 256);
+}
+END_TEST
+
+static int instances_left(void)
+{
+	return live_run("--verbs >/dev/null; ls /sys/kernel/debug/tracing/instances | grep ipcctl")
+		       ->status == 0;
+}
+
+START_TEST(a_trace_leaves_nothing_behind)
+{
+	ck_assert_int_eq(live_run("trace --time 0.1 --output /dev/null")->status, 0);
+	ck_assert_msg(!instances_left(), "after a run");
+	ck_assert_int_eq(live_run("trace --timeout 0.3 --time 5 --output /dev/null")->status, 7);
+	ck_assert_msg(!instances_left(), "after its time");
+	for (int signal = SIGHUP; signal != SIGKILL; signal = signal == SIGHUP ? SIGTERM : SIGKILL) {
+		live_run("trace --output /dev/null & sleep 0.5; kill -%d $!; wait $!", signal);
+		ck_assert_msg(!instances_left(), "after signal %d", signal);
+	}
+	/* Who is killed outright leaves its own to the next. */
+	live_run("trace --output /dev/null & sleep 0.5; kill -9 $!; wait $!");
+	ck_assert_int_eq(live_run("trace --time 0.1 --output /dev/null")->status, 0);
+	ck_assert_msg(!instances_left(), "after a kill");
 }
 END_TEST
 
@@ -274,5 +295,5 @@ int main(void)
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
 			  top_counts, graph_draws, a_trace_keeps_to_the_format,
-			  a_command_is_traced, a_stopped_service_holds_up_nobody);
+			  a_command_is_traced, a_trace_leaves_nothing_behind, a_stopped_service_holds_up_nobody);
 }
