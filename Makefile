@@ -138,8 +138,9 @@ help:
 	  'make demo        set up, build, boot a guest and show what ipcbus does' \
 	  'make test        set up, build and run every test, on three kernels; ends in a' \
   '                 line of totals' \
-	  'make test-uml    the guest tests, each in a kernel of its own that checks itself' \
-	  'make test-debug  the guest tests in every kernel with checkers (builds them once)' \
+	  'make test-uml    the tests of the driver in user-mode Linux, which checks itself' \
+	  'make test-debug  that, and in three more kernels what each of them finds alone' \
+	  'make test-debug-all  every guest test in every kernel with checkers (over 1 h)' \
 	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
 	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \
 	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Kernels with checkers: what is built for them, and `make test-uml`,
-# `make test-debug`. mutants.ko is a module of bugs that show whether the checkers
-# report them.
+# Kernels with checkers: what is built for them, and `make test-uml`, `make test-debug`
+# and `make test-debug-all`. mutants.ko is a module of bugs that show whether the
+# checkers report them.
 
 MUTANTS_KO := $(B)/debug/$(KERNEL)/mutants.ko
 MUTANTS_SOURCES := $(wildcard tests/env/debug/mutants/*)
@@ -13,16 +13,20 @@ $(MUTANTS_KO): $(MUTANTS_SOURCES) $(call driver_ready,$(KERNEL))
 	+$(Q)$(call kbuild,$(KERNEL))
 	@touch $@
 
-.PHONY: test-uml test-debug run-test-uml run-test-debug debug-modules
+.PHONY: test-uml test-debug test-debug-all run-test-uml run-test-debug run-test-debug-all \
+	debug-modules
 
 # For one kernel at a time: make KERNEL=kasan debug-modules
 debug-modules: $(DRIVER_KO) $(MUTANTS_KO)
 
-test-uml test-debug: setup $(B)/setup-debug.done
+test-uml test-debug test-debug-all: setup $(B)/setup-debug.done
 	+@$(MAKE) run-$@
 
 run-test-uml: all
 	@tests/env/debug/run uml
 
 run-test-debug: all
+	@tests/env/debug/run --part uml kasan kcsan kmsan
+
+run-test-debug-all: all
 	@tests/env/debug/run uml kasan kcsan kmsan
