@@ -176,7 +176,8 @@ static void credit_came(struct ipc_stream *stream, uint32_t messages)
 	bool lie;
 
 	stream_lock(stream);
-	lie = messages > STREAM_MAX_CREDIT - stream->credit;
+	/* A send that fails gives its credit back, so there may be one too many already. */
+	lie = messages > STREAM_MAX_CREDIT || stream->credit > STREAM_MAX_CREDIT - messages;
 	if (!lie)
 		stream->credit += messages;
 	stream_wake_sender_locked(stream);
@@ -526,7 +527,11 @@ static int parse_open(const struct ipc_raw_message *message, struct open *ret_op
 	r = fields_of(message->data, message->size, &wire);
 	while (r >= 0 && (r = wire_next(&wire, &field)) > 0)
 		r = parse_field(ret_open, &field);
-	return r < 0 ? r : ret_open->has[0] && ret_open->has[1] ? 0 : -EBADMSG;
+	if (r < 0)
+		return r;
+	if (!ret_open->has[0] || !ret_open->has[1])
+		return -EBADMSG;
+	return ret_open->window <= STREAM_MAX_CREDIT ? 0 : -EPROTO;
 }
 
 /* Takes a reference of the proxy with that tag. The object must be another process's. */
@@ -560,7 +565,7 @@ static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message
 		stream->peer_data = ipc_proxy_unref(stream->peer_data);
 		return r;
 	}
-	stream->credit = open->window < STREAM_MAX_CREDIT ? open->window : STREAM_MAX_CREDIT;
+	stream->credit = open->window;
 	return 0;
 }
 
@@ -624,6 +629,9 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 	int r;
 
 	r = parse_open(message, &open);
+	if (r == -EPROTO)
+		ipc_call_errno(call, r, "a stream grants credit for at most %u messages",
+			       STREAM_MAX_CREDIT);
 	if (r == 0)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)

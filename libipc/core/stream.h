@@ -43,8 +43,9 @@ struct thread;
 
 /* Messages that an end takes before it gives credit; credit comes in halves. */
 #define STREAM_WINDOW		16
-/* A peer that grants more violates the protocol. */
-#define STREAM_MAX_CREDIT	(1U << 20)
+/* A peer that grants more violates the protocol: a handler that sends until -EAGAIN keeps its
+ * thread for as many messages, and a grant is a small message. */
+#define STREAM_MAX_CREDIT	STREAM_WINDOW
 
 /* Numbers of the methods of both objects. */
 #define STREAM_MESSAGE		1	/* data */

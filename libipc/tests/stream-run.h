@@ -13,7 +13,8 @@
 #include "test-run.h"
 
 /* A StreamOpen of the other end. */
-static inline void push_open(struct ipcbus_event event, uint32_t method, uint64_t deadline)
+static inline void push_open_of(struct ipcbus_event event, uint32_t method, uint64_t deadline,
+				uint32_t window)
 {
 	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
 	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
@@ -28,12 +29,17 @@ static inline void push_open(struct ipcbus_event event, uint32_t method, uint64_
 	open.data = &data;
 	open.control = &control;
 	open.has_window = true;
-	open.window = 16;
+	open.window = window;
 	open.has_method = method;
 	open.method = method;
 	open.has_deadline = deadline;
 	open.deadline = deadline;
 	fake_push(event, bytes, ipc__stream_open__pack(&open, bytes), entries, 2);
+}
+
+static inline void push_open(struct ipcbus_event event, uint32_t method, uint64_t deadline)
+{
+	push_open_of(event, method, deadline, STREAM_WINDOW);
 }
 
 /* The server accepts what is opened next. */

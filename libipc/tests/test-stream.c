@@ -20,7 +20,7 @@
 static struct ipc *ipc;
 static struct ipc_proxy *peer;
 static struct ipc_stream *stream;
-static uint64_t data_cookie;
+static uint64_t data_cookie, control_cookie;
 static unsigned int called;
 
 static void begin_with(const struct ipc_options *options)
@@ -32,6 +32,7 @@ static void begin_with(const struct ipc_options *options)
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, options, &stream, NULL), 0);
 	data_cookie = opened_cookie(ipc, 0);
+	control_cookie = opened_cookie(ipc, 1);
 }
 
 static void begin(void)
@@ -46,12 +47,17 @@ static void end(void)
 	ipc_unref(ipc);
 }
 
-static void arrive(uint32_t code, const void *bytes, size_t size)
+static void arrive_at(uint64_t cookie, uint32_t code, const void *bytes, size_t size)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = code,
-					 .cookie = data_cookie, .buffer = 8 },
+					 .cookie = cookie, .buffer = 8 },
 		  bytes, size, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void arrive(uint32_t code, const void *bytes, size_t size)
+{
+	arrive_at(data_cookie, code, bytes, size);
 }
 
 static void on_message(struct ipc_stream *ready, void *userdata)
@@ -129,6 +135,83 @@ START_TEST(granting_credit_does_not_wait)
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
 	ck_assert_uint_eq(stream->owed, 0);
 	end();
+}
+END_TEST
+
+static void grant(uint32_t messages)
+{
+	Ipc__StreamCredit credit = IPC__STREAM_CREDIT__INIT;
+	uint8_t bytes[16];
+
+	credit.has_messages = true;
+	credit.messages = messages;
+	arrive_at(control_cookie, STREAM_CREDIT, bytes, ipc__stream_credit__pack(&credit, bytes));
+}
+
+/* Returns how many messages go. */
+static unsigned int send_until_full(void)
+{
+	const struct ipc_raw_message message = { .size = 0 };
+	unsigned int n = 0;
+
+	while (n < 1000 && ipc_raw_stream_send(stream, &message, 0) == 0)
+		n++;
+	return n;
+}
+
+/* The other end grants more than there may be: at once, by and by, and with a number so large
+ * that a sum would be small. */
+START_TEST(credit_has_a_limit)
+{
+	static const struct {
+		unsigned int already;
+		uint32_t more;
+		bool allowed;
+	} cases[] = {
+		{ 0, STREAM_MAX_CREDIT, true },
+		{ 0, STREAM_MAX_CREDIT + 1, false },
+		{ 1, STREAM_MAX_CREDIT - 1, true },
+		{ 1, STREAM_MAX_CREDIT, false },
+		{ STREAM_MAX_CREDIT, 0, true },
+		{ STREAM_MAX_CREDIT, 1, false },
+		{ STREAM_MAX_CREDIT, UINT32_MAX, false },
+		{ 0, UINT32_MAX, false },
+		/* As after a send that failed while the other end granted what there may be. */
+		{ STREAM_MAX_CREDIT + 1, UINT32_MAX - 1, false },
+		{ STREAM_MAX_CREDIT + 1, 1, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin();
+		ck_assert_uint_eq(send_until_full(), STREAM_WINDOW);
+		stream->credit = cases[i].already;
+		grant(cases[i].more);
+		ck_assert_int_eq(ipc_stream_canceled(stream), !cases[i].allowed);
+		ck_assert_uint_eq(send_until_full(), cases[i].allowed ?
+					  cases[i].already + cases[i].more : 0);
+		ck_assert_int_eq(stream->broken, cases[i].allowed ? 0 : -EPROTO);
+		end();
+	}
+}
+END_TEST
+
+/* A server's end that grants more from the beginning. */
+START_TEST(the_first_credit_has_a_limit)
+{
+	static const uint32_t windows[] = { STREAM_MAX_CREDIT, STREAM_MAX_CREDIT + 1, UINT32_MAX };
+
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		begin();
+		ipc_stream_unref(stream);
+		push_open_of((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, 0, 0,
+			     windows[i]);
+		stream = NULL;
+		ck_assert_int_eq(ipc_raw_stream_open(peer, 1, NULL, &stream, NULL),
+				 i ? -EPROTO : 0);
+		if (!i)
+			ck_assert_uint_eq(send_until_full(), windows[i]);
+		end();
+	}
 }
 END_TEST
 
@@ -677,7 +760,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("stream", a_forked_child_may_only_unref,
-			 granting_credit_does_not_wait, what_arrived_before_is_reported,
+			 granting_credit_does_not_wait, credit_has_a_limit,
+			 the_first_credit_has_a_limit, what_arrived_before_is_reported,
 			 it_lives_until_it_is_over,
 			 who_receives_nothing_is_called_once_a_message,
 			 what_nobody_wants_ends_the_stream, a_wait_serves_nobody_else,

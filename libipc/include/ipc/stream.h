@@ -7,7 +7,7 @@
  * the right type; each of them uses the rules here.
  *
  * Sending: 0 if the message is on its way. Messages arrive in order. The receiver grants
- * credit for a number of messages; without credit, or without space in the receiver's
+ * credit for at most 16 messages; without credit, or without space in the receiver's
  * region, a sender waits for at most timeout_usec microseconds (0: not at all).
  *
  *   -EAGAIN      There is no credit or space, and the time is over. Try again later.

@@ -589,7 +589,8 @@ START_TEST(what_is_no_stream)
 END_TEST
 
 /* Opens streams as a stranger would, who keeps to no rule. */
-static int open_raw(uint32_t code, uint64_t data, uint64_t control, Ipc__StreamOpen **ret)
+static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t control,
+			 Ipc__StreamOpen **ret)
 {
 	static const struct ipc_method method = {
 		.code = IPC_CODE_STREAM,
@@ -603,12 +604,19 @@ static int open_raw(uint32_t code, uint64_t data, uint64_t control, Ipc__StreamO
 
 	request.has_method = true;
 	request.method = code;
+	request.has_window = window > 0;
+	request.window = window;
 	objects[0].id = data;
 	objects[1].id = control;
 	request.data = data ? &objects[0] : NULL;
 	request.control = control ? &objects[1] : NULL;
 	return ipc_rpc_call(streams_proxy(streams), &method, &request.base,
 			    (ProtobufCMessage **)ret, NULL);
+}
+
+static int open_raw(uint32_t code, uint64_t data, uint64_t control, Ipc__StreamOpen **ret)
+{
+	return open_granting(0, code, data, control, ret);
 }
 
 /* The stream's objects as the server named them: the caller's. */
@@ -666,6 +674,7 @@ START_TEST(strangers_do_not_disturb)
 	ck_assert_int_eq(open_raw(code_of("Look"), id, id, &open), -EOPNOTSUPP);
 	ck_assert_int_eq(open_raw(code_of("Sum"), 0, id, &open), -EBADMSG);
 	ck_assert_int_eq(open_raw(code_of("Sum"), id, 0, &open), -EBADMSG);
+	ck_assert_int_eq(open_granting(17, code_of("Sum"), id, id, &open), -EPROTO);
 
 	/* More messages than it takes. */
 	ck_assert_int_eq(open_raw(code_of("Twice"), id, id, &open), 0);

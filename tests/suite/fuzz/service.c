@@ -73,7 +73,8 @@ static void push_opening(const struct fuzz_service *service, struct input *input
 	open.has_method = true;
 	open.method = interface->methods[input_byte(input) % interface->n_methods].code;
 	open.has_window = true;
-	open.window = input_byte(input);
+	/* Some more than is allowed. */
+	open.window = input_byte(input) % 20;
 	open.data = &ends[0];
 	open.control = &ends[1];
 	fake_push(event, payload, ipc__stream_open__pack(&open, payload), objects, 2);
