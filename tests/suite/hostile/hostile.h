@@ -46,7 +46,8 @@ struct attack {
 	unsigned int factor;
 };
 
-extern const struct attack service_attacks[], client_attacks[], manager_attacks[], ctl_attacks[];
+extern const struct attack service_attacks[], stream_attacks[], client_attacks[], manager_attacks[],
+	ctl_attacks[];
 
 /* --- For attackers ------------------------------------------------------------------ */
 
@@ -88,8 +89,12 @@ pid_t start_process(uid_t uid, void (*fn)(void));
 pid_t start_ready(uid_t uid, void (*fn)(void)); /* returns once it has begun() */
 void end_process(pid_t pid);
 
-/* The service that the witness calls, and where its process is noted. */
+/* The service that the witness calls, and where its process is noted. It offers streams as well:
+ * 0, or a negative errno. */
 void serve_victim(void);
+int offer_streams(struct ipc *ipc);
+/* Uses streams of the service, as a client should: succeeded() if that does not work. */
+void look_at_streams(void);
 extern struct scene {
 	pid_t service, manager;
 } scene;

@@ -20,7 +20,7 @@
 #define AFTER_MS  100
 
 static const struct attack *const all[] = {
-	service_attacks, client_attacks, manager_attacks, ctl_attacks,
+	service_attacks, stream_attacks, client_attacks, manager_attacks, ctl_attacks,
 };
 
 /* What a victim may grow by meanwhile: the 16 MiB of its region, and as much as the largest
@@ -242,6 +242,13 @@ int main(int argc, char **argv)
 
 	if (board_make() < 0 || scene_begin() < 0)
 		return 2;
+	/* The first stream of a service opens files that stay. */
+	look_at_streams();
+	if (board->succeeded || board->broken) {
+		fprintf(stderr, "before the first attack: %s\n",
+			board->broken ? board->what : board->how);
+		return 2;
+	}
 	usual = witness(500);
 	printf("# usual: %u calls, median %.2f and %.2f ms, worst %.1f ms\n", usual.calls,
 	       usual.median_us[0] / 1000, usual.median_us[1] / 1000, usual.worst_ms);

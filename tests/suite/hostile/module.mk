@@ -11,11 +11,12 @@ GUEST_RAW_TESTS += $(HOSTILE_TEST)
 ALL += $(HOSTILE_TEST)
 
 $(HOSTILE_OBJECTS): $(HOSTILE)/%.o: tests/suite/hostile/%.c \
-		| $(E2E)/e2e.ipc.h $(B)/servicemanager/servicemanager.ipc.h $(IPC_SHARED_HEADERS)
+		| $(E2E)/e2e.ipc.h $(E2E)/stream.ipc.h $(B)/servicemanager/servicemanager.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -I$(B)/servicemanager -MMD -MP -c -o $@ $<
 
-$(HOSTILE_TEST): $(HOSTILE_OBJECTS) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o $(MANAGER_STUBS) $(LIBIPC)
+$(HOSTILE_TEST): $(HOSTILE_OBJECTS) $(addprefix $(E2E)/,e2e.ipc.o e2e.pb-c.o stream.ipc.o stream.pb-c.o) \
+		$(MANAGER_STUBS) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -pthread -o $@ $^ \
 	  $(PROTOBUF_C_LIBS) -lutil

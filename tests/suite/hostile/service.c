@@ -113,7 +113,8 @@ void serve_victim(void)
 	     ipc_object_set_limits(counter, &limits) == 0 &&
 	     ipc_object_set_dump(service, dump) == 0 &&
 	     ipc_register_name(ipc, SERVICE, service, NULL) == 0 &&
-	     ipc_register_name(ipc, COUNTER, counter, NULL) == 0, "a service");
+	     ipc_register_name(ipc, COUNTER, counter, NULL) == 0 &&
+	     offer_streams(ipc) == 0, "a service");
 	begun();
 	ipc_run(ipc);
 	_exit(1);
