@@ -44,7 +44,6 @@ struct capture {
 	int64_t offset;
 	void *packet; /* read last */
 	struct packet_head head;
-	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct names *names;
 	json_t *written; /* processes whose names are in the file, by pid as text */
 };
@@ -192,7 +191,8 @@ static int read_packet(struct capture *capture, struct ipc_record *ret_record)
 	capture->packet = packet;
 	if (fread(packet, 1, head->kept, capture->file) != head->kept)
 		return -EBADMSG;
-	return ipc_record_parse(packet, head->kept, ret_record, capture->objects) ?: 1;
+	ret_record->size = sizeof(*ret_record);
+	return ipc_record_parse(packet, head->kept, ret_record) ?: 1;
 }
 
 static int get_names(struct capture *capture, struct names **ret_names)

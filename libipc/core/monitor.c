@@ -7,6 +7,7 @@
 
 #include "ipcbus-monitor.h"
 #include "monitor.h"
+#include "sized.h"
 #include "slot.h"
 
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&
@@ -19,8 +20,8 @@ _Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
 	       (int)IPC_RECORD_FAILED == (int)IPCBUS_RECORD_FAILED &&
 	       (int)IPC_RECORD_SPAM == (int)IPCBUS_RECORD_SPAM &&
 	       (int)IPC_RECORD_STARVED == (int)IPCBUS_RECORD_STARVED, "kinds of records");
-_Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE &&
-	       IPC_RECORD_OBJECTS_MAX == IPCBUS_MAX_OBJECTS, "flags and limits of a record");
+_Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE,
+	       "flags of a record");
 
 struct monitor {
 	struct ipc_slot slot;
@@ -117,21 +118,6 @@ void monitor_close(struct ipc *ipc)
 
 /* --- Records ----------------------------------------------------------------------- */
 
-static void take_objects(const unsigned char *table, unsigned int n, struct ipc_record_object *to)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		struct ipcbus_record_object object;
-
-		memcpy(&object, table + i * sizeof(object), sizeof(object));
-		to[i] = (struct ipc_record_object){
-			.is_fd = object.type == IPCBUS_OBJECT_FD,
-			.pid = (pid_t)object.pid,
-			.node = object.node,
-			.tag = object.tag,
-		};
-	}
-}
-
 /* Whether the data and the object table that the head announces lie within size bytes. */
 static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 {
@@ -145,32 +131,31 @@ static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 }
 
 /* The head of a newer driver may be longer, and begins with the fields of this one. */
-int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_record,
-		     struct ipc_record_object *ret_objects)
+static int read_head(const void *raw, size_t size, struct ipcbus_monitor_record *ret_head)
 {
-	const unsigned char *bytes = record;
-	struct ipcbus_monitor_record from;
-
-	if (!ret_record || !ret_objects || (size && !record))
+	if (size && !raw)
 		return -EINVAL;
-	if (size < sizeof(from))
+	if (size < sizeof(*ret_head))
 		return -EBADMSG;
-	memcpy(&from, bytes, sizeof(from));
-	if (!is_whole(&from, size))
-		return -EBADMSG;
+	memcpy(ret_head, raw, sizeof(*ret_head));
+	return is_whole(ret_head, size) ? 0 : -EBADMSG;
+}
 
-	*ret_record = (struct ipc_record){
+static int parse(const void *raw, size_t size, struct ipc_record *record)
+{
+	struct ipcbus_monitor_record from;
+	int r;
+
+	r = read_head(raw, size, &from);
+	if (r < 0)
+		return r;
+	*record = (struct ipc_record){
+		.size = sizeof(*record),
 		.kind = from.kind,
 		.time = from.time,
 		.id = from.id,
 		.parent = from.parent,
 		.lost = from.lost,
-		.from_pid = (pid_t)from.from_pid,
-		.from_tid = (pid_t)from.from_tid,
-		.from_uid = from.from_uid,
-		.from_gid = from.from_gid,
-		.to_pid = (pid_t)from.to_pid,
-		.to_tid = (pid_t)from.to_tid,
 		.flags = from.flags,
 		.code = from.code,
 		.node = from.node,
@@ -180,19 +165,60 @@ int ipc_record_parse(const void *record, size_t size, struct ipc_record *ret_rec
 		.value = from.value,
 		.data_size = from.data_size,
 		.data_kept = from.data_kept,
-		.data = bytes + from.size,
+		.from_pid = (pid_t)from.from_pid,
+		.from_tid = (pid_t)from.from_tid,
+		.from_uid = from.from_uid,
+		.from_gid = from.from_gid,
+		.to_pid = (pid_t)from.to_pid,
+		.to_tid = (pid_t)from.to_tid,
+		.data = (const unsigned char *)raw + from.size,
 		.n_objects = from.object_count,
-		.objects = ret_objects,
-		.raw = record,
+		.raw = raw,
 		.raw_size = size,
 	};
-	take_objects(bytes + from.objects, from.object_count, ret_objects);
 	return 0;
+}
+
+int ipc_record_parse(const void *raw, size_t size, struct ipc_record *ret_record)
+{
+	struct ipc_record record;
+	int r;
+
+	if (!ret_record)
+		return -EINVAL;
+	r = parse(raw, size, &record);
+	return r < 0 ? r : sized_return(ret_record, sizeof(record), sizeof(record), &record);
+}
+
+int ipc_record_get_object(const struct ipc_record *record, unsigned int index,
+			  struct ipc_record_object *ret_object)
+{
+	struct ipcbus_monitor_record head;
+	struct ipcbus_record_object from;
+	struct ipc_record_object object;
+	int r;
+
+	if (!record || !ret_object)
+		return -EINVAL;
+	r = read_head(record->raw, record->raw_size, &head);
+	if (r < 0)
+		return r;
+	if (index >= head.object_count)
+		return -ENOENT;
+	memcpy(&from, (const char *)record->raw + head.objects + index * sizeof(from),
+	       sizeof(from));
+	object = (struct ipc_record_object){
+		.size = sizeof(object),
+		.is_fd = from.type == IPCBUS_OBJECT_FD,
+		.pid = (pid_t)from.pid,
+		.node = from.node,
+		.tag = from.tag,
+	};
+	return sized_return(ret_object, sizeof(object), sizeof(object), &object);
 }
 
 void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
 {
-	struct ipc_record_object objects[IPCBUS_MAX_OBJECTS];
 	struct ipc_record record;
 	struct slot_frame frame;
 	struct ipc *ipc = t->ipc;
@@ -204,8 +230,7 @@ void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
 		monitor = NULL;
 	ipc_unlock(ipc);
 	if (monitor) {
-		if (ipc_record_parse(device_at(&ipc->device, event->offset), event->data_size,
-				     &record, objects) == 0)
+		if (parse(device_at(&ipc->device, event->offset), event->data_size, &record) == 0)
 			monitor->cb(ipc, &record, monitor->slot.userdata);
 		slot_leave(&frame);
 	}

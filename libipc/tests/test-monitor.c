@@ -21,8 +21,7 @@ struct raw {
 	struct ipcbus_record_object objects[IPCBUS_MAX_OBJECTS];
 };
 
-static struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
-static struct ipc_record record;
+static struct ipc_record record = { .size = sizeof(record) };
 
 static struct raw raw_of(unsigned int n_objects)
 {
@@ -64,7 +63,7 @@ static struct raw raw_of(unsigned int n_objects)
 
 static int parse(const struct raw *raw, size_t size)
 {
-	return ipc_record_parse(raw, size, &record, objects);
+	return ipc_record_parse(raw, size, &record);
 }
 
 /* The bytes up to the end of the table. */
@@ -102,18 +101,54 @@ static void check_record(const void *bytes, size_t size)
 
 START_TEST(every_field)
 {
+	struct ipc_record_object object = { .size = sizeof(object) };
 	struct raw raw = raw_of(2);
 
 	ck_assert_int_eq(parse(&raw, size_with(2)), 0);
 	check_record(&raw, size_with(2));
 	ck_assert_uint_eq(record.n_objects, 2);
-	ck_assert_ptr_eq(record.objects, objects);
-	ck_assert(!objects[0].is_fd);
-	ck_assert_int_eq(objects[0].pid, 20);
-	ck_assert_uint_eq(objects[0].node, 21);
-	ck_assert_uint_eq(objects[0].tag, 22);
-	ck_assert(objects[1].is_fd);
-	ck_assert_uint_eq(objects[1].tag, 23);
+	ck_assert_int_eq(ipc_record_get_object(&record, 0, &object), 0);
+	ck_assert(!object.is_fd);
+	ck_assert_int_eq(object.pid, 20);
+	ck_assert_uint_eq(object.node, 21);
+	ck_assert_uint_eq(object.tag, 22);
+	ck_assert_int_eq(ipc_record_get_object(&record, 1, &object), 0);
+	ck_assert(object.is_fd);
+	ck_assert_uint_eq(object.tag, 23);
+	ck_assert_int_eq(ipc_record_get_object(&record, 2, &object), -ENOENT);
+	ck_assert_int_eq(ipc_record_get_object(&record, 0, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_record_get_object(NULL, 0, &object), -EINVAL);
+	/* What was saved of it is gone. */
+	record.raw_size = size_with(1);
+	ck_assert_int_eq(ipc_record_get_object(&record, 0, &object), -EBADMSG);
+}
+END_TEST
+
+/* Programs that are older or newer than the library. */
+START_TEST(other_sizes)
+{
+	struct {
+		struct ipc_record record;
+		uint64_t more;
+	} newer = { .record.size = sizeof(newer), .more = 1 };
+	struct {
+		struct ipc_record_object object;
+		uint64_t more;
+	} newer_object = { .object.size = sizeof(newer_object), .more = 1 };
+	struct ipc_record older = { .size = sizeof(older) - 1 };
+	struct ipc_record_object older_object = { .size = sizeof(older_object) - 1 };
+	struct raw raw = raw_of(2);
+
+	ck_assert_int_eq(ipc_record_parse(&raw, size_with(2), &newer.record), 0);
+	ck_assert_uint_eq(newer.record.size, sizeof(newer));
+	ck_assert_uint_eq(newer.record.id, 2);
+	ck_assert_uint_eq(newer.more, 0);
+	ck_assert_int_eq(ipc_record_get_object(&newer.record, 1, &newer_object.object), 0);
+	ck_assert_uint_eq(newer_object.object.size, sizeof(newer_object));
+	ck_assert_uint_eq(newer_object.object.tag, 23);
+	ck_assert_uint_eq(newer_object.more, 0);
+	ck_assert_int_eq(ipc_record_parse(&raw, size_with(2), &older), -EINVAL);
+	ck_assert_int_eq(ipc_record_get_object(&newer.record, 1, &older_object), -EINVAL);
 }
 END_TEST
 
@@ -160,10 +195,9 @@ START_TEST(heads_that_are_none)
 	raw = raw_of(1);
 	raw.head.objects = UINT32_MAX;
 	ck_assert_int_eq(parse(&raw, size_with(1)), -EBADMSG);
-	ck_assert_int_eq(ipc_record_parse(NULL, 1, &record, objects), -EINVAL);
-	ck_assert_int_eq(ipc_record_parse(NULL, 0, &record, objects), -EBADMSG);
-	ck_assert_int_eq(ipc_record_parse(&raw, sizeof(raw), NULL, objects), -EINVAL);
-	ck_assert_int_eq(ipc_record_parse(&raw, sizeof(raw), &record, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_record_parse(NULL, 1, &record), -EINVAL);
+	ck_assert_int_eq(ipc_record_parse(NULL, 0, &record), -EBADMSG);
+	ck_assert_int_eq(ipc_record_parse(&raw, sizeof(raw), NULL), -EINVAL);
 }
 END_TEST
 
@@ -189,11 +223,15 @@ static unsigned int seen;
 
 static void see(struct ipc *ipc, const struct ipc_record *came, void *userdata)
 {
+	struct ipc_record_object object = { .size = sizeof(object) };
+
 	ck_assert_ptr_nonnull(ipc);
 	ck_assert_ptr_eq(userdata, &seen);
+	ck_assert_uint_eq(came->size, sizeof(*came));
 	ck_assert_uint_eq(came->id, 2);
 	ck_assert_uint_eq(came->n_objects, 2);
-	ck_assert_uint_eq(came->objects[1].tag, 23);
+	ck_assert_int_eq(ipc_record_get_object(came, 1, &object), 0);
+	ck_assert_uint_eq(object.tag, 23);
 	seen++;
 }
 
@@ -240,6 +278,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("monitor", every_field, the_longest_table, every_truncation,
+	return RUN_TESTS("monitor", every_field, other_sizes, the_longest_table, every_truncation,
 			 heads_that_are_none, a_longer_head, records_are_delivered);
 }

@@ -351,19 +351,20 @@ static size_t make(unsigned char *raw, const char *payload)
 START_TEST(records_are_taken_apart)
 {
 	static _Alignas(8) unsigned char raw[512];
+	struct ipc_record_object object = { .size = sizeof(object) };
+	struct ipc_record record = { .size = sizeof(record) };
 	size_t size = make(raw, "hello"), bad = 0;
-	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
-	struct ipc_record record;
 
-	ck_assert_int_eq(ipc_record_parse(raw, size, &record, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, size, &record), 0);
 	ck_assert_int_eq(memcmp(record.data, "hello", 5), 0);
-	ck_assert_uint_eq(record.objects[0].tag, 9);
-	ck_assert(record.objects[0].is_fd);
+	ck_assert_int_eq(ipc_record_get_object(&record, 0, &object), 0);
+	ck_assert_uint_eq(object.tag, 9);
+	ck_assert(object.is_fd);
 	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(ipc_record_parse(raw, i, &record, objects), -EBADMSG);
+		ck_assert_int_eq(ipc_record_parse(raw, i, &record), -EBADMSG);
 	for (size_t i = 0; i < sizeof(struct ipcbus_monitor_record); i++) {
 		raw[i] ^= 0xff;
-		bad += ipc_record_parse(raw, size, &record, objects) < 0;
+		bad += ipc_record_parse(raw, size, &record) < 0;
 		raw[i] ^= 0xff;
 	}
 	ck_assert_uint_gt(bad, 10);
@@ -374,15 +375,14 @@ END_TEST
 START_TEST(files_keep_names)
 {
 	static _Alignas(8) unsigned char raw[512];
-	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	json_t *client = json_pack("{s:s}", "7", "client");
 	char path[] = "/tmp/test-trace.XXXXXX", text[64];
 	struct capture *capture;
-	struct ipc_record record;
+	struct ipc_record record = { .size = sizeof(record) };
 	struct names *read;
 	int fd = mkstemp(path);
 
-	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record), 0);
 	record.from_pid = 7;
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
 	names_learn(names, client);
@@ -412,15 +412,14 @@ END_TEST
 START_TEST(files_keep_records)
 {
 	static _Alignas(8) unsigned char raw[512];
-	struct ipc_record_object objects[IPC_RECORD_OBJECTS_MAX];
 	struct capture *capture;
-	struct ipc_record record;
+	struct ipc_record record = { .size = sizeof(record) };
 	struct names *read;
 	char path[] = "/tmp/test-trace.XXXXXX";
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record, objects), 0);
+	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record), 0);
 	ck_assert_int_eq(capture_create(&capture, path, names), 0);
 	ck_assert_int_eq(capture_write(capture, &record), 0);
 	ck_assert_int_eq(capture_write(capture, &record), 0);
