@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,7 @@ START_TEST(requests_that_are_none)
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
 	request.flags = 1U << 31;
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
 	ck_assert_uint_eq(fake.n_sent, 0);
 	ipc_object_unref(other_object);
 	ipc_unref(other);
@@ -572,6 +574,63 @@ START_TEST(a_handler_that_forks)
 }
 END_TEST
 
+/* What was published first, without the members that came later. */
+#define FIRST_MESSAGE 56
+#define FIRST_OPS     40
+
+/* A copy of these bytes that ends where memory ends. */
+static void *at_the_end(const void *from, size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+
+	ck_assert(memory != MAP_FAILED);
+	ck_assert_int_eq(mprotect(memory + page, page, PROT_NONE), 0);
+	return memcpy(memory + page - size, from, size);
+}
+
+static const struct ipc_raw_message *old_reply;
+
+static int reply_old(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	ck_assert_uint_eq(request->flags, 0);
+	ck_assert_int_eq(ipc_raw_reply(call, &(struct ipc_raw_message){ .flags = 1U << 31 }),
+			 -EINVAL);
+	return ipc_raw_reply(call, old_reply);
+}
+
+/* A structure without a size: nothing behind what a program has is read. */
+START_TEST(programs_of_the_first_version)
+{
+	static const struct ipc_raw_message message = { .data = "hello", .size = 5 };
+	const struct ipc_raw_message *old = at_the_end(&message, FIRST_MESSAGE);
+	const struct ipc_raw_ops *old_ops = at_the_end(&ops, FIRST_OPS);
+	struct ipc_object *old_object;
+
+	/* An array has no space for more. */
+	ck_assert_uint_eq(sizeof(struct ipc_raw_entry), 24);
+	begin();
+	ck_assert_int_eq(ipc_raw_oneway(proxy, old, NULL), 0);
+	check_sent(IPCBUS_SEND_ONEWAY, "hello");
+	push(IPCBUS_EVENT_REPLY, "world", NULL, 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, old, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, old, NULL, on_end, NULL, NULL), 0);
+
+	old_reply = old;
+	on_serve = reply_old;
+	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(ipc_process(ipc), 0);
+	check_sent(IPCBUS_SEND_REPLY, "hello");
+
+	ck_assert_int_eq(ipc_raw_object_new(ipc, old_ops, &object, &old_object), 0);
+	ipc_object_unref(old_object);
+	destroyed = 0;
+	end();
+}
+END_TEST
+
 START_TEST(objects_that_are_none)
 {
 	struct ipc_raw_ops bad = ops;
@@ -651,6 +710,6 @@ int main(void)
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
 			 a_served_call_is_one_exchange, errors_of_a_handler, replied_to_later,
 			 what_the_library_serves, interceptors_see_what_is_served,
-			 a_handler_that_forks, objects_that_are_none, fields_that_are_none,
-			 fields_there_and_back);
+			 a_handler_that_forks, programs_of_the_first_version,
+			 objects_that_are_none, fields_that_are_none, fields_there_and_back);
 }

@@ -481,6 +481,8 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
 /*
  * Options of one call, oneway or opened stream. Zeroes are the defaults:
  * struct ipc_options options = { .timeout_usec = 50000 };
+ * It does not grow: what is new becomes a flag, or takes the place of reserved members. If these
+ * are not 0, the function fails with -EINVAL.
  */
 struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
@@ -640,7 +642,8 @@ const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
 /* --- Interceptors ------------------------------------------------------------ */
 
 /* A call or oneway that is about to be sent or served. A stream is opened by a call of its
- * method, or of "stream" in a program without generated code; its messages are oneways. */
+ * method, or of "stream" in a program without generated code; its messages are oneways. The
+ * library makes it, so it can grow at its end. */
 struct ipc_intercepted {
 	int outgoing;			/* 1: sent by this process; 0: served by it */
 	const char *interface;		/* Served: "echo.Echo"; NULL if unknown. Outgoing: NULL */

@@ -48,7 +48,8 @@ enum ipc_raw_type {
 
 /*
  * An entry of a message. An object of the sender arrives as a proxy. A proxy arrives as a
- * proxy, or as the object in the process that owns it.
+ * proxy, or as the object in the process that owns it. A message has an array of entries, so this
+ * structure does not grow: what is new gets a type of its own.
  */
 struct ipc_raw_entry {
 	uint64_t tag;			/* arrives unchanged */
@@ -69,6 +70,10 @@ struct ipc_raw_entry {
  * If it was received, everything in it belongs to the message and ends with it. The bytes are
  * read-only and 8-byte aligned. To keep an object or proxy, take a reference. To keep a file
  * descriptor, call ipc_take_fd(&entry->fd).
+ *
+ * It has no size. A member is added at the end, and a flag says of each message whether it is
+ * there. The library reads no member whose flag is not set. A message with a flag that the library
+ * does not know fails with -EINVAL.
  */
 struct ipc_raw_message {
 	uint32_t code;			/* request: the number of the method; else 0 */
@@ -169,7 +174,8 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
 
 /* --- Serving ------------------------------------------------------------------- */
 
-/* What an object does. Must stay valid as long as the object. */
+/* What an object does. Must stay valid as long as the object. It has no size: a member is added at
+ * the end, and a flag says whether it is there. */
 struct ipc_raw_ops {
 	/* The name of its interface, for ipc_register_name() and tools; or NULL. */
 	const char *interface;
