@@ -257,13 +257,15 @@ static int instances_left(void)
 
 START_TEST(a_trace_leaves_nothing_behind)
 {
+	static const int signals[] = { SIGHUP, SIGTERM };
+
 	ck_assert_int_eq(live_run("trace --time 0.1 --output /dev/null")->status, 0);
 	ck_assert_msg(!instances_left(), "after a run");
 	ck_assert_int_eq(live_run("trace --timeout 0.3 --time 5 --output /dev/null")->status, 7);
 	ck_assert_msg(!instances_left(), "after its time");
-	for (int signal = SIGHUP; signal != SIGKILL; signal = signal == SIGHUP ? SIGTERM : SIGKILL) {
-		live_run("trace --output /dev/null & sleep 0.5; kill -%d $!; wait $!", signal);
-		ck_assert_msg(!instances_left(), "after signal %d", signal);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		live_run("trace --output /dev/null & sleep 0.5; kill -%d $!; wait $!", signals[i]);
+		ck_assert_msg(!instances_left(), "after signal %d", signals[i]);
 	}
 	/* Who is killed outright leaves its own to the next. */
 	live_run("trace --output /dev/null & sleep 0.5; kill -9 $!; wait $!");
@@ -295,5 +297,6 @@ int main(void)
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
 			  top_counts, graph_draws, a_trace_keeps_to_the_format,
-			  a_command_is_traced, a_trace_leaves_nothing_behind, a_stopped_service_holds_up_nobody);
+			  a_command_is_traced, a_trace_leaves_nothing_behind,
+			  a_stopped_service_holds_up_nobody);
 }
