@@ -102,6 +102,7 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 	}
 
 	method->oneway = options->oneway;
+	method->copy = options->copy;
 	method->timeout_ms = (uint32_t)options->timeout_ms;
 	if (options->has_timeout_ms &&
 	    (options->timeout_ms < 1 || options->timeout_ms > METHOD_TIMEOUT_MAX))

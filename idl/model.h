@@ -22,6 +22,7 @@ struct method {
 	bool has_request; /* not ipc.None */
 	bool has_reply;	  /* neither ipc.None nor a oneway */
 	bool oneway;
+	bool copy;	     /* received bytes are copied */
 	bool sends;	  /* a stream of requests */
 	bool streams;	  /* either */
 	bool pushes;	  /* a stream of replies */

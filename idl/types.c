@@ -94,6 +94,9 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 		struct type_holder *holder;
 		struct type *held;
 
+		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES &&
+		    !(type->holds & TYPE_HOLDS_BLOBS))
+			type->holds |= TYPE_HOLDS_BYTES;
 		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) {
 			type->group = field;
 			type->group_owner = type;
@@ -117,8 +120,8 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 /* What a type holds, those that contain it hold too. */
 static void spread_holds(struct arena *arena, struct types *types)
 {
-	/* A type is in it once for each of the three things that it may come to hold. */
-	struct type **todo = arena_array(arena, 3 * types->count + 1, sizeof(*todo));
+	/* A type is in it once for each of the four things that it may come to hold. */
+	struct type **todo = arena_array(arena, 4 * types->count + 1, sizeof(*todo));
 	size_t n_todo = 0;
 
 	for (size_t i = 0; i < types->count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every message type of a request by full name, with its properties that libipc needs:
- * whether it can contain objects, blobs or itself.
+ * whether it can contain objects, blobs, bytes or itself.
  */
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
@@ -11,6 +11,7 @@
 
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
 #define TYPE_HOLDS_BLOBS   (1U << 1) /* ipc.Blob */
+#define TYPE_HOLDS_BYTES   (1U << 2) /* a field of bytes, but those of ipc.Blob */
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */

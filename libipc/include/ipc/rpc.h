@@ -37,6 +37,11 @@ extern "C" {
 /* The requests or replies are a stream. */
 #define IPC_METHOD_REQUEST_STREAM	(1U << 7)
 #define IPC_METHOD_REPLY_STREAM		(1U << 8)
+/* The message can contain a field of type bytes, at any depth, besides those of an Ipc__Blob. */
+#define IPC_METHOD_REQUEST_BYTES	(1U << 9)
+#define IPC_METHOD_REPLY_BYTES		(1U << 10)
+/* Received bytes are copies, also large ones: option (ipc.copy). */
+#define IPC_METHOD_COPY			(1U << 11)
 
 /* One method. Functions get methods of programs that are older, without a size. So a member is
  * added at the end, and a flag says of each method whether it is there. */
