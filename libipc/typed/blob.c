@@ -15,6 +15,7 @@
 
 #include "blob.h"
 #include "core/frame.h"
+#include "gather.h"
 #include "typed.h"
 #include "walk.h"
 
@@ -188,19 +189,34 @@ static void parts_done(struct parts *parts)
 		close(parts->files[--parts->n_files]);
 }
 
+/* Without a frame. Such a message may be a reply. */
+static int pack_plain(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
+		      uint32_t flags, struct ipcbus_send *send)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	int r;
+
+	if (size >= GATHER_REPLY_MIN && flags & IPC_METHOD_REQUEST_BYTES) {
+		r = message_gather(t, message, size, GATHER_REPLY_MIN, parts->parts, send);
+		if (r)
+			return r < 0 ? r : 0;
+	}
+	return message_pack(t, message, size, send);
+}
+
 static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
-		bool has_blobs, const char *const *metadata, struct ipcbus_send *send)
+		uint32_t flags, const char *const *metadata, struct ipcbus_send *send)
 {
 	struct collector found = { .visitor = { .blob = collect } };
 	struct parts *parts = &packed->parts;
 	int r = 0;
 
-	if (has_blobs)
+	if (flags & IPC_METHOD_REQUEST_BLOBS)
 		r = message_walk(message, &found.visitor);
 	if (r < 0)
 		return r;
 	if (!found.n && !(metadata && *metadata))
-		return message_pack(t, message, send);
+		return pack_plain(parts, t, message, flags, send);
 
 	r = pack_parts(parts, t, message, metadata, &found, &packed->table);
 	if (r < 0) {
@@ -217,7 +233,7 @@ static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage 
 }
 
 int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
-		bool has_objects, bool has_blobs, const char *const *metadata, size_t large,
+		uint32_t flags, const char *const *metadata, size_t large,
 		struct ipcbus_send *send)
 {
 	int r = 0;
@@ -226,11 +242,11 @@ int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage 
 	packed->parts.n = 0;
 	packed->parts.n_files = 0;
 	packed->parts.large = large;
-	if (has_objects)
+	if (flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = table_build(&packed->table, t->ipc, message);
 	if (r < 0)
 		return r;
-	r = pack(packed, t, message, has_blobs, metadata, send);
+	r = pack(packed, t, message, flags, metadata, send);
 	if (r < 0)
 		table_unsent(&packed->table, t->ipc);
 	else

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "core/thread.h"
+#include "gather.h"
 #include "memory.h"
 #include "table.h"
 
@@ -28,11 +29,22 @@ struct packed {
 	struct parts parts;
 };
 
+_Static_assert(IPC_METHOD_REPLY_OBJECTS == IPC_METHOD_REQUEST_OBJECTS << 1 &&
+	       IPC_METHOD_REPLY_BLOBS == IPC_METHOD_REQUEST_BLOBS << 1 &&
+	       IPC_METHOD_REPLY_BYTES == IPC_METHOD_REQUEST_BYTES << 1, "reply_flags()");
+
+/* The flags of a method's reply, as those of a request. */
+static inline uint32_t reply_flags(const struct ipc_method *method)
+{
+	return method->flags >> 1;
+}
+
 /*
- * Packs a message and makes it the content of *send. has_objects and has_blobs say what its
- * type can have. Objects go into the table. Blobs and metadata (NULL: none) go into parts;
- * blobs of large bytes or more become files in the table. *send refers to *packed, to the
- * thread's scratch buffer and to the caller's blobs. The caller must call packed_done(). On
+ * Packs a message and makes it the content of *send. flags say what its type can have:
+ * IPC_METHOD_REQUEST_OBJECTS, _BLOBS and _BYTES. Objects go into the table. Blobs and metadata
+ * (NULL: none) go into parts; blobs of large bytes or more become files in the table. *send
+ * refers to *packed, to the thread's scratch buffer, to the caller's blobs and, of a message
+ * without blobs and metadata, to its large bytes. The caller must call packed_done(). On
  * failure there is nothing to undo:
  *
  *   -EBADF     a field has a negative fd, or an object of another connection
@@ -43,7 +55,7 @@ struct packed {
  * and errors of memory and files.
  */
 int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
-		bool has_objects, bool has_blobs, const char *const *metadata, size_t large,
+		uint32_t flags, const char *const *metadata, size_t large,
 		struct ipcbus_send *send);
 /* Closes files that packed_init() made. If the message was not sent, also takes back its
  * objects. */

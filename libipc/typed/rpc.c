@@ -13,6 +13,7 @@
 #include "core/proxy.h"
 #include "core/reply.h"
 #include "core/request.h"
+#include "gather.h"
 #include "table.h"
 #include "typed.h"
 
@@ -31,14 +32,27 @@ struct rpc {
 /* What only methods that can carry more than bytes have, or calls with metadata. */
 static __attribute__((noinline)) int fill_more(struct rpc *rpc, size_t large)
 {
-	uint32_t flags = rpc->method->flags;
 	int r;
 
-	r = packed_init(&rpc->packed, rpc->request.t, rpc->message,
-			flags & IPC_METHOD_REQUEST_OBJECTS, flags & IPC_METHOD_REQUEST_BLOBS,
+	r = packed_init(&rpc->packed, rpc->request.t, rpc->message, rpc->method->flags,
 			rpc->options ? rpc->options->metadata : NULL, large, &rpc->request.x.send);
 	rpc->is_packed = r == 0;
 	return r;
+}
+
+/* A message that is large when packed: of size bytes. */
+static __attribute__((noinline)) int fill_large(struct rpc *rpc, size_t size)
+{
+	struct ipcbus_send *send = &rpc->request.x.send;
+	struct thread *t = rpc->request.t;
+	int r = 0;
+
+	if (rpc->method->flags & IPC_METHOD_REQUEST_BYTES)
+		r = message_gather(t, rpc->message, size, GATHER_MIN, rpc->packed.parts.parts,
+				   send);
+	if (r)
+		return r < 0 ? r : 0;
+	return message_pack(t, rpc->message, size, send);
 }
 
 /* On success it is to be sent, and done. */
@@ -46,6 +60,7 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 		 const struct ipc_method *method, const struct ipc_options *options,
 		 const ProtobufCMessage *message)
 {
+	size_t size;
 	int r;
 
 	if (unlikely(!method || !message || message->descriptor != method->request))
@@ -63,7 +78,10 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) ||
 	    unlikely(options && options->metadata))
 		return fill_more(rpc, IPC_BLOB_LARGE);
-	return message_pack(rpc->request.t, message, &rpc->request.x.send);
+	size = protobuf_c_message_get_packed_size(message);
+	if (unlikely(size >= GATHER_MIN))
+		return fill_large(rpc, size);
+	return message_pack(rpc->request.t, message, size, &rpc->request.x.send);
 }
 
 /* It was sent, or not after all. */

@@ -18,6 +18,7 @@
 #include "core/request.h"
 #include "core/sized.h"
 #include "core/stream.h"
+#include "gather.h"
 #include "table.h"
 #include "typed.h"
 
@@ -231,8 +232,7 @@ static int reply_parts(struct ipc_call *call, struct thread *t, const ProtobufCM
 	int r;
 
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
-	r = packed_init(&packed, t, reply, call->method->flags & IPC_METHOD_REPLY_OBJECTS,
-			call->method->flags & IPC_METHOD_REPLY_BLOBS, /* metadata= */ NULL, large,
+	r = packed_init(&packed, t, reply, reply_flags(call->method), /* metadata= */ NULL, large,
 			&x.send);
 	if (r < 0)
 		return r;
@@ -263,11 +263,29 @@ static __attribute__((noinline)) int reply_more(struct ipc_call *call, struct th
 	return r;
 }
 
+/*
+ * Sends a reply of size bytes at once if it has large bytes, which the handler may free. False:
+ * it has none, or could not be sent; it may wait like any, and what fails then is told to the
+ * caller.
+ */
+static __attribute__((noinline)) bool reply_gathered(struct ipc_call *call, struct thread *t,
+						     const ProtobufCMessage *reply, size_t size)
+{
+	size_t min = t->serving == call ? GATHER_REPLY_MIN : GATHER_MIN;
+	struct ipcbus_iovec parts[GATHER_PARTS];
+	struct ipcbus_exchange x;
+
+	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
+	return message_gather(t, reply, size, min, parts, &x.send) > 0 &&
+	       call_send_now(call, t, &x) == 0;
+}
+
 int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 		  const ProtobufCMessage *reply)
 {
 	struct ipcbus_send send;
 	struct thread *t;
+	size_t size;
 	int r;
 
 	if (unlikely(!call || !method || method != call->method || !reply ||
@@ -280,7 +298,11 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
 		return reply_more(call, t, reply);
 
-	r = message_pack(t, reply, &send);
+	size = protobuf_c_message_get_packed_size(reply);
+	if (unlikely(size >= GATHER_MIN) && method->flags & IPC_METHOD_REPLY_BYTES &&
+	    reply_gathered(call, t, reply, size))
+		return 0;
+	r = message_pack(t, reply, size, &send);
 	if (r < 0)
 		return r;
 	return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);

@@ -35,6 +35,7 @@ static void describe_direction(struct ipc_method *method, const struct ipc_metho
 		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
 		{ IPC_METHOD_REQUEST_RECURSIVE, IPC_METHOD_REPLY_RECURSIVE },
 		{ IPC_METHOD_REQUEST_BLOBS, IPC_METHOD_REPLY_BLOBS },
+		{ IPC_METHOD_REQUEST_BYTES, IPC_METHOD_REPLY_BYTES },
 	};
 
 	*method = (struct ipc_method){

@@ -6,6 +6,7 @@
  *   rpc.c         a stub's call: pack, send, wait, unpack
  *   serve.c       objects of generated code: unpack, handler, reply
  *   streams.c     streams of messages
+ *   gather.c      large bytes of a message, sent from where they are
  *   message.c     protobuf bytes <-> message; arena.c its memory
  *   blob.c        blobs and metadata around a message; memory.c their files
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
@@ -69,11 +70,10 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
 
 /* Packs a message without objects and blobs into the thread's scratch buffer, which must not
- * hold a stashed reply, and makes that the content of *send. */
-static inline int message_pack(struct thread *t, const ProtobufCMessage *message,
+ * hold a stashed reply, and makes that the content of *send. size is its packed size. */
+static inline int message_pack(struct thread *t, const ProtobufCMessage *message, size_t size,
 			       struct ipcbus_send *send)
 {
-	size_t size = protobuf_c_message_get_packed_size(message);
 	int r;
 
 	r = thread_reserve(t, size);

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Large bytes that are sent from where they are: the same bytes arrive as of a message that was
+ * packed whole, whatever the message is.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bale.h"
+#include "fake-device.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "core/thread.h"
+#include "method.h"
+#include "test-run.h"
+#include "test.ipc.h"
+#include "typed/gather.h"
+
+static struct ipc *ipc;
+static struct barn *peer;
+static struct ipc_object *object;
+static struct ipc_call *kept;
+static bool keep;
+static size_t reply_size;
+
+/* The reply's bytes are gone when it returns. */
+static int store(struct ipc_call *call, const Ipc__Test__Bale *request, void *userdata)
+{
+	Ipc__Test__Bale reply = IPC__TEST__BALE__INIT;
+	int r;
+
+	(void)request, (void)userdata;
+	if (keep) {
+		kept = ipc_call_ref(call);
+		return 0;
+	}
+	reply.straw.data = bale_pattern(reply_size);
+	reply.straw.len = reply_size;
+	r = barn_reply_store(call, &reply);
+	memset(reply.straw.data, 0, reply_size);
+	free(reply.straw.data);
+	return r;
+}
+
+static const struct barn_ops ops = { .store = store };
+
+static void begin(void)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	keep = false;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = barn_from_proxy(proxy);
+	ck_assert_int_eq(barn_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	object_id(object);
+}
+
+static void end(void)
+{
+	barn_unref(peer);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+static void check_sent(const Ipc__Test__Bale *bale)
+{
+	size_t size;
+	uint8_t *data = bale_pack(bale, &size);
+
+	ck_assert_uint_eq(fake_last()->send.data_size, size);
+	ck_assert_mem_eq(fake_last()->data, data, size);
+	free(data);
+}
+
+static void call_store(const Ipc__Test__Bale *bale)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(barn_store(peer, bale, NULL, NULL), 0);
+	check_sent(bale);
+}
+
+static unsigned int parts_sent(void)
+{
+	const struct ipcbus_send *send = &fake_last()->send;
+
+	ck_assert(!send->iov_count == !(send->flags & IPCBUS_SEND_IOV));
+	return send->iov_count;
+}
+
+/* --- Requests --------------------------------------------------------------------- */
+
+START_TEST(only_large_bytes_are_a_part)
+{
+	static const size_t sizes[] = { 0, 1, 4096, GATHER_MIN - 1, GATHER_MIN, 60000 };
+	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
+
+	begin();
+	bale.straw.data = bale_pattern(60000);
+	bale.weight = 3;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		bale.straw.len = sizes[i];
+		call_store(&bale);
+		ck_assert_uint_eq(parts_sent(), sizes[i] >= GATHER_MIN ? 3 : 0);
+	}
+	free(bale.straw.data);
+	end();
+}
+END_TEST
+
+START_TEST(bytes_of_a_small_part_of_the_message_are_copied)
+{
+	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
+	ProtobufCBinaryData bundles[5];
+
+	begin();
+	bale.bundles = bundles;
+	for (bale.n_bundles = 0; bale.n_bundles < 5; bale.n_bundles++)
+		bundles[bale.n_bundles] = (ProtobufCBinaryData){
+			.len = bale.n_bundles ? GATHER_MIN - 1 : GATHER_MIN,
+			.data = bale_pattern(GATHER_MIN),
+		};
+	call_store(&bale);
+	ck_assert_uint_eq(parts_sent(), 0);
+	for (size_t i = 0; i < 5; i++)
+		free(bundles[i].data);
+	end();
+}
+END_TEST
+
+/* As many as there are parts for, and one more. */
+START_TEST(fields_without_a_part_are_copied)
+{
+	struct ipcbus_iovec parts[GATHER_PARTS];
+	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
+	ProtobufCBinaryData bundles[GATHER_FIELDS + 1];
+	struct ipcbus_send send = { 0 };
+	struct thread *t;
+	size_t size;
+
+	begin();
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	bale.bundles = bundles;
+	bale.n_bundles = GATHER_FIELDS + 1;
+	for (size_t i = 0; i <= GATHER_FIELDS; i++)
+		bundles[i] = (ProtobufCBinaryData){ .len = 64, .data = bale_pattern(64) };
+	size = ipc__test__bale__get_packed_size(&bale);
+	ck_assert_int_eq(message_gather(t, &bale.base, size, /* min= */ 64, parts, &send), 1);
+	ck_assert_uint_eq(send.iov_count, GATHER_PARTS);
+	ck_assert_uint_eq(parts[1].base, (uintptr_t)bundles[0].data);
+	ck_assert_uint_eq(parts[GATHER_PARTS - 1].size, 2 + 64);
+	for (size_t i = 0; i <= GATHER_FIELDS; i++)
+		free(bundles[i].data);
+	end();
+}
+END_TEST
+
+/* protobuf-c packs only one of the two. */
+START_TEST(bytes_that_are_not_there)
+{
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	struct ipcbus_iovec parts[GATHER_PARTS];
+	struct ipcbus_send send = { 0 };
+	Ipc__Blob blob = IPC__BLOB__INIT;
+	struct thread *t;
+	size_t size;
+
+	begin();
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	crate.blob = &blob;
+	blob.data = (ProtobufCBinaryData){ .len = 9000, .data = bale_pattern(9000) };
+	size = ipc__test__crate__get_packed_size(&crate);
+	ck_assert_int_eq(message_gather(t, &crate.base, size, /* min= */ 1, parts, &send), 0);
+	blob.has_data = true;
+	size = ipc__test__crate__get_packed_size(&crate);
+	ck_assert_int_eq(message_gather(t, &crate.base, size, /* min= */ 1, parts, &send), 1);
+	ck_assert_uint_eq(send.data_size, size);
+	free(blob.data.data);
+	end();
+}
+END_TEST
+
+/* Once gathered from the smallest bytes on, once as the library does it. */
+static unsigned int check_gathered(const Ipc__Test__Bale *bale, size_t min)
+{
+	struct ipcbus_iovec parts[GATHER_PARTS];
+	struct ipcbus_send send = { 0 };
+	struct thread *t;
+	uint8_t *data;
+	size_t size, at = 0;
+	int r;
+
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	data = bale_pack(bale, &size);
+	r = message_gather(t, &bale->base, size, min, parts, &send);
+	ck_assert_int_ge(r, 0);
+	if (r > 0) {
+		ck_assert_uint_eq(send.data_size, size);
+		ck_assert_uint_le(send.iov_count, GATHER_PARTS);
+		for (unsigned int i = 0; i < send.iov_count; i++) {
+			ck_assert_uint_le(parts[i].size, size - at);
+			ck_assert_mem_eq((void *)(uintptr_t)parts[i].base, data + at,
+					 parts[i].size);
+			at += parts[i].size;
+		}
+		ck_assert_uint_eq(at, size);
+	}
+	free(data);
+	return r > 0;
+}
+
+START_TEST(messages_of_every_shape)
+{
+	unsigned int gathered = 0, whole = 0;
+
+	begin();
+	srand(1);
+	for (int round = 0; round < 3000; round++) {
+		Ipc__Test__Bale *bale = bale_new(/* depth= */ 3);
+		unsigned int n;
+
+		n = check_gathered(bale, round % 2 ? GATHER_MIN : 1);
+		gathered += n;
+		whole += !n;
+		ipc__test__bale__free_unpacked(bale, NULL);
+	}
+	/* Else this test shows nothing. */
+	ck_assert_uint_gt(gathered, 500);
+	ck_assert_uint_gt(whole, 100);
+	end();
+}
+END_TEST
+
+/* --- Replies ---------------------------------------------------------------------- */
+
+static void arrive(void)
+{
+	struct ipcbus_event event = {
+		.kind = IPCBUS_EVENT_CALL,
+		.cookie = fake.cookie,
+		.code = method_of(&barn_interface, "Store")->code,
+		.call = 100,
+		.buffer = 50,
+	};
+
+	fake_push(event, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void check_reply(size_t size)
+{
+	Ipc__Test__Bale reply = IPC__TEST__BALE__INIT;
+
+	reply.straw.data = bale_pattern(size);
+	reply.straw.len = size;
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
+	ck_assert_uint_eq(fake_last()->send.call, 100);
+	check_sent(&reply);
+	free(reply.straw.data);
+}
+
+START_TEST(large_replies_do_not_outlive_the_handler)
+{
+	static const size_t sizes[] = { 1, GATHER_MIN, GATHER_REPLY_MIN - 1, GATHER_REPLY_MIN,
+					60000 };
+
+	begin();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		reply_size = sizes[i];
+		arrive();
+		/* What waits for the next exchange goes with it. */
+		ck_assert_int_eq(ipc_process(ipc), 0);
+		check_reply(sizes[i]);
+		ck_assert_uint_eq(parts_sent(), sizes[i] >= GATHER_REPLY_MIN ? 2 : 0);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(a_kept_call_is_replied_to_in_parts)
+{
+	Ipc__Test__Bale reply = IPC__TEST__BALE__INIT;
+
+	begin();
+	keep = true;
+	arrive();
+	reply.straw.data = bale_pattern(GATHER_MIN);
+	reply.straw.len = GATHER_MIN;
+	ck_assert_int_eq(barn_reply_store(kept, &reply), 0);
+	free(reply.straw.data);
+	check_reply(GATHER_MIN);
+	ck_assert_uint_eq(parts_sent(), 2);
+	ck_assert_int_eq(barn_reply_store(kept, &reply), -EALREADY);
+	ipc_call_unref(kept);
+	end();
+}
+END_TEST
+
+START_TEST(a_reply_that_fails_is_tried_again_whole)
+{
+	begin();
+	reply_size = GATHER_REPLY_MIN;
+	fake.send_error = -ENOSPC;
+	fake.send_error_kind = IPCBUS_SEND_REPLY;
+	arrive();
+	ck_assert_int_eq(ipc_process(ipc), 0);
+	check_reply(reply_size);
+	ck_assert_uint_eq(parts_sent(), 0);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("gather", only_large_bytes_are_a_part,
+			 bytes_of_a_small_part_of_the_message_are_copied,
+			 fields_without_a_part_are_copied, bytes_that_are_not_there,
+			 messages_of_every_shape,
+			 large_replies_do_not_outlive_the_handler,
+			 a_kept_call_is_replied_to_in_parts,
+			 a_reply_that_fails_is_tried_again_whole);
+}
