@@ -112,6 +112,7 @@ struct ipc {
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	_Atomic size_t blob_max;	/* bytes of files of blobs in a message */
 	_Atomic size_t reply_max;	/* bytes of a reply that is unpacked */
+	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */
 	atomic_bool has_interceptors;
 	struct pool pool;
 

@@ -234,7 +234,7 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 		ipc_raw_free(&reply->message);
 		return r;
 	}
-	reply_hold(&reply->base, ipc, event);
+	reply_hold(&reply->base, ipc, event, /* borrowed= */ false);
 	*ret_reply = &reply->message;
 	return 0;
 }

@@ -32,8 +32,9 @@ struct reply *reply_alloc(struct thread *t, size_t size)
 	return reply;
 }
 
-void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event)
+void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed)
 {
+	reply->borrowed = borrowed;
 	reply->ipc = ipc_ref(ipc);
 	reply->buffer = event->buffer;
 	reply->buffer_size = event->data_size;
@@ -47,6 +48,8 @@ void reply_free(struct reply *reply)
 	struct thread *t;
 
 	if (unlikely(reply->ipc)) {
+		if (reply->borrowed)
+			borrow_end(reply->ipc, reply->buffer_size);
 		if (thread_get(reply->ipc, &t) == 0)
 			thread_release_later(t, reply->buffer, reply->buffer_size);
 		ipc_unref(reply->ipc);

@@ -13,15 +13,23 @@
 struct reply {
 	size_t size;			/* bytes of memory, this included */
 	bool kept;			/* by the callback of an async call */
+	bool borrowed;			/* its buffer counts in ipc->borrowed */
 	struct ipc *ipc;		/* a reference, if the reply holds a buffer; or NULL */
 	uint64_t buffer;
 	size_t buffer_size;
 };
 
+/* So many bytes are borrowed no longer. */
+static inline void borrow_end(struct ipc *ipc, size_t size)
+{
+	atomic_fetch_sub_explicit(&ipc->borrowed, size, memory_order_relaxed);
+}
+
 /* Allocates a reply of at least size bytes. Returns NULL if out of memory. */
 struct reply *reply_alloc(struct thread *t, size_t size);
-/* Moves the event's buffer, into which the reply points, to the reply. */
-void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event);
+/* Moves the event's buffer, into which the reply points, to the reply. borrowed: its size counts
+ * in ipc->borrowed already. */
+void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed);
 /* Frees the reply and releases its buffer. */
 void reply_free(struct reply *reply);
 

@@ -21,7 +21,7 @@ static int unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *d
 	int r;
 
 	message_init(&message, block, sizeof(block), size);
-	r = message_unpack(&message, descriptor, /* recursive= */ true, data, size);
+	r = message_unpack(&message, descriptor, MESSAGE_RECURSIVE, data, size);
 	if (r == 0)
 		ck_assert_ptr_eq(message.root->descriptor, descriptor);
 	message_done(&message);
@@ -40,7 +40,7 @@ START_TEST(a_message_lies_at_the_start_of_its_block)
 	request.number = 7;
 	size = ipc__test__echo_request__pack(&request, data);
 	message_init(&message, block, sizeof(block), size);
-	ck_assert_int_eq(message_unpack(&message, &ipc__test__echo_request__descriptor, false, data,
+	ck_assert_int_eq(message_unpack(&message, &ipc__test__echo_request__descriptor, 0, data,
 					size), 0);
 	ck_assert_ptr_eq(message.root, block);
 	got = (const Ipc__Test__EchoRequest *)message.root;

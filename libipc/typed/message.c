@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "borrow.h"
 #include "core/frame.h"
 #include "core/wire.h"
 #include "message.h"
@@ -45,8 +46,37 @@ int wire_check_depth(const ProtobufCMessageDescriptor *descriptor, const uint8_t
 
 /* --- Unpacking ---------------------------------------------------------------- */
 
+static inline int unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
+			 const uint8_t *data, size_t size)
+{
+	message->root = protobuf_c_message_unpack(descriptor, &message->arena.allocator, size,
+						  data);
+	if (!message->root)
+		return message->arena.error && message->arena.error != -EMSGSIZE ?
+			       message->arena.error : -EBADMSG;
+	return 0;
+}
+
+static __attribute__((noinline)) int unpack_borrowed(struct message *message,
+						     const ProtobufCMessageDescriptor *descriptor,
+						     const uint8_t *data, size_t size)
+{
+	struct cut cut;
+	int r;
+
+	if (!cut_init(&cut, descriptor, data, size))
+		return unpack(message, descriptor, data, size);
+	r = unpack(message, descriptor, cut.data, cut.size);
+	cut_done(&cut);
+	if (r < 0)
+		return r;
+	cut_bind(message->root, data, size);
+	message->borrows = true;
+	return 0;
+}
+
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
-		   bool recursive, const uint8_t *data, size_t size)
+		   unsigned int how, const uint8_t *data, size_t size)
 {
 	int r;
 
@@ -56,16 +86,14 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 			return r;
 		message->framed = true;
 	}
-	if (recursive) {
+	if (__builtin_expect(!how, 1))
+		return unpack(message, descriptor, data, size);
+	if (how & MESSAGE_RECURSIVE) {
 		r = wire_check_depth(descriptor, data, size);
 		if (r < 0)
 			return r;
 	}
-
-	message->root = protobuf_c_message_unpack(descriptor, &message->arena.allocator, size,
-						  data);
-	if (!message->root)
-		return message->arena.error && message->arena.error != -EMSGSIZE ?
-			       message->arena.error : -EBADMSG;
-	return 0;
+	if (how & MESSAGE_BORROW)
+		return unpack_borrowed(message, descriptor, data, size);
+	return unpack(message, descriptor, data, size);
 }

@@ -27,6 +27,7 @@ struct message {
 	struct arena arena;
 	struct claims *claims;		/* NULL: no objects came with it */
 	bool framed;			/* frame is valid */
+	bool borrows;			/* fields point into the payload */
 	struct frame frame;		/* blobs and metadata of the payload */
 	size_t file_bytes;		/* of files that came for blobs and memory */
 	ProtobufCMessage *root;
@@ -39,13 +40,20 @@ static inline void message_init(struct message *message, void *block, size_t blo
 	arena_init(&message->arena, block, block_size, MESSAGE_BUDGET(payload_size));
 	message->claims = NULL;
 	message->framed = false;
+	message->borrows = false;
 	message->file_bytes = 0;
 	message->root = NULL;
 }
 
+/* The type can contain itself. The same bit as IPC_METHOD_REQUEST_RECURSIVE. */
+#define MESSAGE_RECURSIVE	(1U << 3)
+/* Large fields of type bytes may stay in the payload; then message->borrows is set, and the
+ * payload must outlive the message. */
+#define MESSAGE_BORROW		(1U << 1)
+
 /*
  * Unpacks a payload, takes the frame around its message apart, and sets message->root. The
- * root is the first allocation of the arena. recursive says that the type can contain itself.
+ * root is the first allocation of the arena. how is MESSAGE_*.
  *
  *   -EBADMSG    the bytes are no message of this type, nest too deep, or need more memory than
  *               MESSAGE_BUDGET
@@ -53,14 +61,15 @@ static inline void message_init(struct message *message, void *block, size_t blo
  *   -ENOMEM
  */
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
-		   bool recursive, const uint8_t *data, size_t size);
+		   unsigned int how, const uint8_t *data, size_t size);
 
 /* Frees the memory. The caller has released the claims. */
 static inline void message_done(struct message *message)
 {
 	if (__builtin_expect(message->framed, 0))
 		frame_done(&message->frame);
-	arena_done(&message->arena);
+	if (__builtin_expect(message->arena.chunks != NULL, 0))
+		arena_done(&message->arena);
 }
 
 /*

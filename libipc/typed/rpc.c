@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "blob.h"
+#include "borrow.h"
 #include "core/async.h"
 #include "core/entry.h"
 #include "core/intercept.h"
@@ -123,19 +124,6 @@ static struct typed_reply *reply_of(ProtobufCMessage *message)
 	return (struct typed_reply *)((char *)message - offsetof(struct typed_reply, block));
 }
 
-static int unpack(struct typed_reply *reply, const struct ipc_method *method,
-		  const uint8_t *data, size_t size)
-{
-	int r;
-
-	r = message_unpack(&reply->message, method->reply,
-			   method->flags & IPC_METHOD_REPLY_RECURSIVE, data, size);
-	if (r < 0)
-		return r;
-	/* reply_of() counts on it: protobuf-c allocates the message first. */
-	return likely((void *)reply->message.root == (void *)reply->block) ? 0 : -EPROTO;
-}
-
 /* What came with the reply: held by its fields, or released. */
 static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 			const struct ipc_method *method, const struct ipcbus_event *event)
@@ -153,17 +141,77 @@ static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 /* One block for all that a usual message of this size needs. */
 static struct typed_reply *reply_new(struct thread *t,
 				     const ProtobufCMessageDescriptor *descriptor,
-				     const uint8_t *data, size_t data_size)
+				     unsigned int how, const uint8_t *data, size_t data_size)
 {
 	size_t size = frame_message_size(data, data_size);
+	size_t copied = how & MESSAGE_BORROW ? 0 : size;
 	struct typed_reply *reply;
 
-	reply = (void *)reply_alloc(t, sizeof(*reply) + descriptor->sizeof_message + size +
+	reply = (void *)reply_alloc(t, sizeof(*reply) + descriptor->sizeof_message + copied +
 				       (size < 512 ? size : 512) + 64);
 	if (reply)
 		message_init(&reply->message, reply->block, reply->base.size - sizeof(*reply),
 			     size);
 	return reply;
+}
+
+static inline unsigned int reply_recursive(const struct ipc_method *method)
+{
+	return (method->flags & IPC_METHOD_REPLY_RECURSIVE) >> 1;
+}
+
+/* Until the deadline (0: none). *ret_reply is set also on failure: to NULL if there is no memory
+ * for it. */
+static inline int unpack(struct thread *t, const struct ipc_method *method, unsigned int how,
+			 uint64_t deadline, const uint8_t *data, size_t size,
+			 struct typed_reply **ret_reply)
+{
+	struct typed_reply *reply = reply_new(t, method->reply, how, data, size);
+	int r;
+
+	*ret_reply = reply;
+	if (!reply)
+		return -ENOMEM;
+	reply->message.arena.deadline = deadline;
+	r = message_unpack(&reply->message, method->reply, how, data, size);
+	if (r < 0)
+		return r;
+	/* reply_of() counts on it: protobuf-c allocates the message first. */
+	return likely((void *)reply->message.root == (void *)reply->block) ? 0 : -EPROTO;
+}
+
+/*
+ * A program may keep replies for long, and one that points into the region occupies it for as
+ * long. So all replies together borrow at most a quarter of it. The others are copies.
+ */
+static unsigned int borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_t size)
+{
+	if (!(method->flags & IPC_METHOD_REPLY_BYTES) || method->flags & IPC_METHOD_COPY)
+		return 0;
+	if (atomic_fetch_add_explicit(&ipc->borrowed, size, memory_order_relaxed) + size <=
+	    ipc->device.region_size / 4)
+		return MESSAGE_BORROW;
+	borrow_end(ipc, size);
+	return 0;
+}
+
+/* One that takes time, and that may point into the buffer. */
+static __attribute__((noinline)) int unpack_large(struct thread *t,
+						  const struct ipc_method *method,
+						  struct ipcbus_event *event, uint64_t deadline,
+						  struct typed_reply **ret_reply)
+{
+	const uint8_t *data = device_at(&t->ipc->device, event->offset);
+	unsigned int how = reply_recursive(method);
+	int r;
+
+	how |= borrow_begin(t->ipc, method, event->data_size);
+	r = unpack(t, method, how, reply_deadline(t, deadline), data, event->data_size, ret_reply);
+	if (*ret_reply && (*ret_reply)->message.borrows)
+		reply_hold(&(*ret_reply)->base, t->ipc, event, /* borrowed= */ true);
+	else if (how & MESSAGE_BORROW)
+		borrow_end(t->ipc, event->data_size);
+	return r;
 }
 
 /* Blobs do not count: nothing is made of their bytes. */
@@ -196,11 +244,11 @@ static int take_reply(struct thread *t, const struct ipc_method *method,
 		event_refuse(ipc, event);
 		return -EMSGSIZE;
 	}
-	reply = reply_new(t, method->reply, data, event->data_size);
-	/* A small one takes no time. */
-	if (reply && unlikely(event->data_size >= 4096))
-		reply->message.arena.deadline = reply_deadline(t, deadline);
-	r = reply ? unpack(reply, method, data, event->data_size) : -ENOMEM;
+	if (likely(event->data_size < BORROW_MIN))
+		r = unpack(t, method, reply_recursive(method), /* deadline= */ 0, data,
+			   event->data_size, &reply);
+	else
+		r = unpack_large(t, method, event, deadline, &reply);
 	if (unlikely(r < 0))
 		event_refuse(ipc, event);
 	else
@@ -210,8 +258,8 @@ static int take_reply(struct thread *t, const struct ipc_method *method,
 		return r;
 	}
 	/* Its blobs lie in the buffer. */
-	if (unlikely(reply->message.framed))
-		reply_hold(&reply->base, ipc, event);
+	if (unlikely(reply->message.framed && !reply->base.ipc))
+		reply_hold(&reply->base, ipc, event, /* borrowed= */ false);
 	*ret_reply = reply->message.root;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "blob.h"
+#include "borrow.h"
 #include "builtin.h"
 #include "core/raw.h"
 #include "core/request.h"
@@ -92,6 +93,7 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 {
 	struct typed_call *typed = (struct typed_call *)call->block;
 	struct message *request = &typed->request;
+	unsigned int how = method->flags & MESSAGE_RECURSIVE;
 	int r;
 
 	message_init(request, typed->block, CALL_BLOCK - offsetof(struct typed_call, block),
@@ -100,8 +102,11 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 	r = claims_take(request, call->ipc, event);
 	if (unlikely(r < 0))
 		return r;
-	r = message_unpack(request, method->request, method->flags & IPC_METHOD_REQUEST_RECURSIVE,
-			   call->payload, call->size);
+	/* The call holds its buffer for as long as the request, which lies in its memory. */
+	if (unlikely(call->size >= BORROW_MIN) && method->flags & IPC_METHOD_REQUEST_BYTES &&
+	    !(method->flags & IPC_METHOD_COPY))
+		how |= MESSAGE_BORROW;
+	r = message_unpack(request, method->request, how, call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
 		r = blobs_bind(call->ipc, request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
@@ -265,8 +270,8 @@ static __attribute__((noinline)) int reply_more(struct ipc_call *call, struct th
 
 /*
  * Sends a reply of size bytes at once if it has large bytes, which the handler may free. False:
- * it has none, or could not be sent; it may wait like any, and what fails then is told to the
- * caller.
+ * it has none, or could not be sent; it may wait like any, and if it fails then, the caller gets
+ * the error.
  */
 static __attribute__((noinline)) bool reply_gathered(struct ipc_call *call, struct thread *t,
 						     const ProtobufCMessage *reply, size_t size)

@@ -98,6 +98,8 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	int r;
 
 	describe_direction(&in, method, server);
+	/* Messages may wait for long; in the region they would take the sender's quota. */
+	in.flags |= IPC_METHOD_COPY;
 	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS);
 	r = stream_new(ipc, &of, ret_stream);
 	if (r < 0)

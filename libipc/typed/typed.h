@@ -7,6 +7,7 @@
  *   serve.c       objects of generated code: unpack, handler, reply
  *   streams.c     streams of messages
  *   gather.c      large bytes of a message, sent from where they are
+ *   borrow.c      large bytes of a message, left where they arrived
  *   message.c     protobuf bytes <-> message; arena.c its memory
  *   blob.c        blobs and metadata around a message; memory.c their files
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
@@ -51,6 +52,10 @@ static inline const struct ipc_method *method_at(const struct ipc_interface *int
 
 /* 0, or what sized_check() says, of an interface that a program passes; NULL is -EINVAL. */
 int interface_check(const struct ipc_interface *interface);
+
+_Static_assert(MESSAGE_RECURSIVE == IPC_METHOD_REPLY_RECURSIVE >> 1 &&
+	       IPC_METHOD_REQUEST_RECURSIVE == IPC_METHOD_REPLY_RECURSIVE >> 1,
+	       "flags become MESSAGE_*");
 
 /* The request of a served call, in the memory of the call. */
 struct typed_call {

@@ -548,6 +548,12 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The
  *     request stays valid until the last ipc_call_unref().
  *
+ * A field of type bytes in a request or reply that has 4 KB or more may lie in the region of
+ * this process, which is read-only: a program that writes to it gets SIGSEGV. A child after
+ * fork() does not have the region. The address has no alignment. Of a method with option
+ * (ipc.copy) such fields are copies. So are those of streams, and those of replies that would
+ * occupy more than a quarter of the region together.
+ *
  * If the handler returns 0 without a reply, or the last reference goes without one, the
  * caller gets -ENOMSG. A oneway has no reply: its handler's result is dropped. A oneway that
  * is kept holds up later oneways to the same object until it is released.
@@ -555,7 +561,8 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  * A reply from the handler is sent when the handler returns or calls something else. If
  * that fails, the caller gets the errno. A reply that contains objects, files or blobs, or
  * that does not come from the handler, is sent at once; if that fails, the function
- * returns the error and the call may still get another reply.
+ * returns the error and the call may still get another reply. A reply with large fields of type
+ * bytes is sent at once too; if that fails, it is sent again as others are.
  */
 struct ipc_call *ipc_call_ref(struct ipc_call *call);
 struct ipc_call *ipc_call_unref(struct ipc_call *call);

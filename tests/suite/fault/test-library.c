@@ -243,6 +243,46 @@ static void finish_carry(int r)
 	test_carry_reply_free(carried);
 }
 
+/* Bytes that are sent and left where they are, and enough beside them to need memory. */
+static const Ipc__Test__Cargo *large_cargo(void)
+{
+	static Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	static uint8_t ballast[40000];
+	static char text[2000];
+
+	memset(ballast, 'b', sizeof(ballast));
+	memset(text, 'x', sizeof(text) - 1);
+	cargo.ballast = (ProtobufCBinaryData){ .len = sizeof(ballast), .data = ballast };
+	cargo.choice_case = IPC__TEST__CARGO__CHOICE_CHOSEN_TEXT;
+	cargo.chosen_text = text;
+	return &cargo;
+}
+
+static void push_bytes(void)
+{
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, &large_cargo()->base, NULL, 0);
+}
+
+static int act_bytes(void)
+{
+	return send_carry(large_cargo());
+}
+
+static void finish_bytes(int r)
+{
+	assert_may(r);
+	if (r < 0) {
+		if (!is_waiting())
+			push_bytes();
+		ck_assert_int_eq(act_bytes(), 0);
+	}
+	ck_assert_uint_eq(carried->ballast.len, large_cargo()->ballast.len);
+	ck_assert_mem_eq(carried->ballast.data, large_cargo()->ballast.data, carried->ballast.len);
+	ck_assert_str_eq(carried->chosen_text, large_cargo()->chosen_text);
+	test_carry_reply_free(carried);
+	ck_assert_uint_eq(ipc->borrowed, 0);
+}
+
 static int act_drop(void)
 {
 	return send_cargo(send_drop);
@@ -604,6 +644,7 @@ static const struct scenario scenarios[] = {
 	{ "long call, long reply", push_long, act_long, finish_long },
 	{ "call that fails with an explanation", push_error, act_call, finish_error },
 	{ "call with objects, reply with objects", push_cargo_reply, act_carry, finish_carry },
+	{ "call with large bytes, reply with large bytes", push_bytes, act_bytes, finish_bytes },
 	{ "oneway with objects", nothing, act_drop, finish_drop },
 	{ "call during which one comes back", prepare_nested, act_call, finish_nested },
 	{ "serve", prepare_serve, act_process, finish_serve },

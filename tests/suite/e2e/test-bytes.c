@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fields of type bytes between processes, from nothing to much: they arrive as they were sent,
+ * large ones in read-only memory, unless the method has copies.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+
+/* --- The server ------------------------------------------------------------------- */
+
+static int copy(struct ipc_call *call, const E2e__Pile *pile, void *userdata)
+{
+	(void)userdata;
+	return depot_reply_copy(call, pile);
+}
+
+static int invert(struct ipc_call *call, const E2e__Pile *pile, void *userdata)
+{
+	(void)userdata;
+	for (size_t i = 0; i < pile->data.len; i++)
+		pile->data.data[i] = (uint8_t)~pile->data.data[i];
+	return depot_reply_invert(call, pile);
+}
+
+static const struct depot_ops handlers = { .copy = copy, .invert = invert };
+
+static int serve(struct ipc *ipc)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	r = depot_object_new(ipc, &handlers, NULL, NULL, &object);
+	return r < 0 ? r : ipc_set_manager(ipc, object);
+}
+
+/* --- The client ------------------------------------------------------------------- */
+
+static pid_t pid;
+static struct ipc *ipc;
+static struct depot *depot;
+
+static void begin_sized(size_t ours)
+{
+	struct server_options options = { .threads = 1, .prepare = serve,
+					  .region_size = IPC_REGION_DEFAULT };
+	struct ipc_proxy *proxy;
+
+	pid = start_server(&options);
+	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, ours), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	depot = depot_from_proxy(proxy);
+}
+
+static void end(void)
+{
+	depot_unref(depot);
+	ipc_unref(ipc);
+	kill_server(pid);
+}
+
+static uint8_t *pattern(size_t size, unsigned int seed)
+{
+	uint8_t *data = malloc(size + 1);
+
+	ck_assert_ptr_nonnull(data);
+	for (size_t i = 0; i < size; i++)
+		data[i] = (uint8_t)(i * 7 + i / 251 + seed);
+	return data;
+}
+
+static void check_bytes(ProtobufCBinaryData got, ProtobufCBinaryData want)
+{
+	ck_assert_uint_eq(got.len, want.len);
+	if (want.len)
+		ck_assert_mem_eq(got.data, want.data, want.len);
+}
+
+/* Around the sizes at which something changes: 4, 8 and 32 KB. */
+static const size_t sizes[] = { 0,    1,     4000,  4095,  4096,   8191,
+				8192, 32760, 32768, 65536, 262144, 1000000 };
+#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+START_TEST(every_size)
+{
+	begin_sized(IPC_REGION_DEFAULT);
+	for (size_t i = 0; i < N_SIZES; i++) {
+		ipc_auto(depot_copy_reply_free) E2e__Pile *back = NULL;
+		E2e__Pile pile = E2E__PILE__INIT;
+
+		pile.data = (ProtobufCBinaryData){ sizes[i], pattern(sizes[i], 0) };
+		pile.label = "label";
+		ck_assert_int_eq(depot_copy(depot, &pile, &back, NULL), 0);
+		check_bytes(back->data, pile.data);
+		ck_assert_str_eq(back->label, "label");
+		free(pile.data.data);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(bytes_in_messages_in_messages)
+{
+	ipc_auto(depot_copy_reply_free) E2e__Pile *back = NULL;
+	E2e__Pile piles[3] = { E2E__PILE__INIT, E2E__PILE__INIT, E2E__PILE__INIT };
+	ProtobufCBinaryData bags[N_SIZES];
+
+	begin_sized(IPC_REGION_DEFAULT);
+	for (size_t i = 0; i < N_SIZES; i++)
+		bags[i] = (ProtobufCBinaryData){ sizes[i] / 2,
+						 pattern(sizes[i] / 2, (unsigned int)i) };
+	for (size_t i = 0; i < 3; i++) {
+		piles[i].data = bags[N_SIZES - 1 - i];
+		piles[i].label = "label";
+		piles[i].inner = i < 2 ? &piles[i + 1] : NULL;
+	}
+	piles[1].bags = bags;
+	piles[1].n_bags = N_SIZES;
+	ck_assert_int_eq(depot_copy(depot, &piles[0], &back, NULL), 0);
+	check_bytes(back->data, piles[0].data);
+	check_bytes(back->inner->data, piles[1].data);
+	check_bytes(back->inner->inner->data, piles[2].data);
+	ck_assert_uint_eq(back->inner->n_bags, N_SIZES);
+	for (size_t i = 0; i < N_SIZES; i++) {
+		check_bytes(back->inner->bags[i], bags[i]);
+		free(bags[i].data);
+	}
+	end();
+}
+END_TEST
+
+static sigjmp_buf fault;
+
+static void on_fault(int number)
+{
+	(void)number;
+	siglongjmp(fault, 1);
+}
+
+static bool is_writable(uint8_t *byte)
+{
+	struct sigaction action = { .sa_handler = on_fault }, old;
+	volatile bool writable = false;
+
+	ck_assert_int_eq(sigaction(SIGSEGV, &action, &old), 0);
+	if (!sigsetjmp(fault, 1)) {
+		*(volatile uint8_t *)byte = *(volatile uint8_t *)byte;
+		writable = true;
+	}
+	ck_assert_int_eq(sigaction(SIGSEGV, &old, NULL), 0);
+	return writable;
+}
+
+START_TEST(only_copies_can_be_written_to)
+{
+	ipc_auto(depot_copy_reply_free) E2e__Pile *small = NULL;
+	ipc_auto(depot_copy_reply_free) E2e__Pile *large = NULL;
+	ipc_auto(depot_invert_reply_free) E2e__Pile *inverted = NULL;
+	E2e__Pile pile = E2E__PILE__INIT;
+
+	begin_sized(IPC_REGION_DEFAULT);
+	pile.data = (ProtobufCBinaryData){ 100, pattern(100000, 0) };
+	ck_assert_int_eq(depot_copy(depot, &pile, &small, NULL), 0);
+	ck_assert(is_writable(small->data.data));
+	pile.data.len = 100000;
+	ck_assert_int_eq(depot_copy(depot, &pile, &large, NULL), 0);
+	ck_assert(!is_writable(large->data.data));
+	ck_assert(!is_writable(large->data.data + 99999));
+	ck_assert_int_eq(depot_invert(depot, &pile, &inverted, NULL), 0);
+	ck_assert(is_writable(inverted->data.data));
+	for (size_t i = 0; i < 100000; i++)
+		ck_assert_uint_eq((uint8_t)~inverted->data.data[i], pile.data.data[i]);
+	free(pile.data.data);
+	end();
+}
+END_TEST
+
+/* They are many times the region; calls go on, and each reply stays what it was. */
+START_TEST(replies_that_are_kept)
+{
+	E2e__Pile *replies[60];
+
+	begin_sized(1 << 20);
+	for (unsigned int i = 0; i < 60; i++) {
+		E2e__Pile pile = E2E__PILE__INIT;
+
+		pile.data = (ProtobufCBinaryData){ 60000, pattern(60000, i) };
+		ck_assert_int_eq(depot_copy(depot, &pile, &replies[i], NULL), 0);
+		free(pile.data.data);
+	}
+	for (unsigned int i = 0; i < 60; i++) {
+		ProtobufCBinaryData want = { 60000, pattern(60000, i) };
+
+		check_bytes(replies[i]->data, want);
+		/* The first lie in the region. The last are copies. */
+		if (i == 0 || i == 59)
+			ck_assert(is_writable(replies[i]->data.data) == (i == 59));
+		free(want.data);
+		depot_copy_reply_free(replies[i]);
+	}
+	end();
+}
+END_TEST
+
+/* What arrived is sent again from where it lies. */
+START_TEST(passed_on)
+{
+	ipc_auto(depot_copy_reply_free) E2e__Pile *first = NULL;
+	ipc_auto(depot_copy_reply_free) E2e__Pile *second = NULL;
+	E2e__Pile pile = E2E__PILE__INIT;
+
+	begin_sized(IPC_REGION_DEFAULT);
+	pile.data = (ProtobufCBinaryData){ 300000, pattern(300000, 3) };
+	ck_assert_int_eq(depot_copy(depot, &pile, &first, NULL), 0);
+	ck_assert_int_eq(depot_copy(depot, first, &second, NULL), 0);
+	check_bytes(second->data, pile.data);
+	free(pile.data.data);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("bytes", every_size, bytes_in_messages_in_messages,
+			 only_copies_can_be_written_to, replies_that_are_kept, passed_on);
+}
