@@ -17,7 +17,7 @@
 #define GATHER_MIN		((size_t)8 << 10)
 /* The same in the reply of a handler that is running: such a reply cannot wait for the thread's
  * next exchange, and costs one of its own. */
-#define GATHER_REPLY_MIN	((size_t)32 << 10)
+#define GATHER_REPLY_MIN	((size_t)16 << 10)
 
 /* So many fields of a message are not copied; others are. */
 #define GATHER_FIELDS		16

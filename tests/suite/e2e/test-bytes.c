@@ -81,9 +81,9 @@ static void check_bytes(ProtobufCBinaryData got, ProtobufCBinaryData want)
 		ck_assert_mem_eq(got.data, want.data, want.len);
 }
 
-/* Around the sizes at which something changes: 4, 8 and 32 KB. */
+/* Around the sizes at which something changes: 4, 8 and 16 KB. */
 static const size_t sizes[] = { 0,    1,     4000,  4095,  4096,   8191,
-				8192, 32760, 32768, 65536, 262144, 1000000 };
+				8192, 16380, 16384, 65536, 262144, 1000000 };
 #define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 START_TEST(every_size)
