@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl wait: waits until services are registered. Nothing polls: the service manager
- * replies when a service registers the name.
+ * ipcctl wait: waits until a service manager runs and services are registered. Nothing polls:
+ * the service manager replies when a service registers the name.
  */
 #include <errno.h>
 
@@ -11,6 +11,16 @@
 #include "stop.h"
 #include "verbs.h"
 
+static int wait_manager(void)
+{
+	int r;
+
+	do
+		r = ipc_wait_manager(ctl_device(), UINT64_MAX);
+	while (r == -EINTR);
+	return r < 0 ? fail_errno(r, "wait for a service manager") : STATUS_OK;
+}
+
 /* The service manager may start later, too, or end before it replies. */
 static int wait_name(struct ipc *ipc, const char *name)
 {
@@ -19,9 +29,10 @@ static int wait_name(struct ipc *ipc, const char *name)
 
 	stop_message(NULL, "service %s was not registered", name);
 	do {
-		r = ipc_wait_manager(ctl_device(), UINT64_MAX);
-		if (r < 0 && r != -EINTR)
-			return fail_errno(r, "wait for a service manager");
+		int status = wait_manager();
+
+		if (status)
+			return status;
 		r = ipc_wait_name(ipc, name, IPC_NEVER, &proxy);
 	} while (r == -ENOTCONN || r == -EINTR);
 
@@ -37,7 +48,10 @@ static int run(int argc, char **argv)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int status;
 
+	stop_message(NULL, "no service manager started");
 	status = bus_open(&ipc);
+	if (!status && argc == 0)
+		status = wait_manager();
 	for (int i = 0; !status && i < argc; i++)
 		status = wait_name(ipc, argv[i]);
 	if (status || !ctl.json)
@@ -47,13 +61,13 @@ static int run(int argc, char **argv)
 
 const struct verb verb_wait = {
 	.name = "wait",
-	.arguments = "NAME...",
+	.arguments = "[NAME]...",
 	.summary = "wait until services are registered",
 	.description =
-		"Waits until each NAME is registered. If no service manager runs, waits for it, too.\n",
-	.example = "  ipcctl wait --timeout 10 demo.echo && ./client\n",
+		"Waits until a service manager runs, and then until each NAME is registered.\n",
+	.example = "  ipcctl wait --timeout 10 && ./server &\n"
+		   "  ipcctl wait --timeout 10 demo.echo && ./client\n",
 	.statuses = ON_BUS,
-	.min = 1,
 	.max = 64,
 	.run = run,
 };
