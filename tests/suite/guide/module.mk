@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
 # The guide (docs/). Its programs are pieces of its pages, extracted and built here as a
-# reader would build them; test-here runs what the pages run where there is a compiler. By hand,
-# test-guide runs in the guest what the pages run there. tests/suite/static/guide checks links, anchors
-# and that no block is left out. `make guide` writes HTML, with Sphinx.
+# reader would build them; test-here runs what the pages run where there is a compiler, and
+# test-guide in the guest what needs a bus. tests/suite/static/guide checks links, anchors and
+# that no block is left out. `make guide` writes HTML, with Sphinx.
 
 GUIDE := $(B)/docs/guide
 # PAGE:PROTO of the pages that have a server and a client.
@@ -43,7 +43,8 @@ $(GUIDE_PROGRAMS): | $(LIBIPC)
 	  $(LIBIPC) $(PROTOBUF_C_LIBS)
 
 ALL += $(GUIDE_PROGRAMS)
-GUEST_FILES += tests/suite/guide/test-guide $(GUIDE_PROGRAMS) $(GUIDE_PAGES) tests/suite/guide/extract
+GUEST_TESTS += tests/suite/guide/test-guide
+GUEST_FILES += $(GUIDE_PROGRAMS) $(GUIDE_PAGES) tests/suite/guide/extract
 UNIT_TESTS += tests/suite/guide/test-here tests/suite/guide/test-html
 
 # --- HTML --------------------------------------------------------------------------
