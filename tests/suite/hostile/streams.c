@@ -432,31 +432,6 @@ static void boundless_credit(unsigned int index)
 	}
 }
 
-/* Of the greatest size there may be, to a server that cannot reply and so does not read. */
-static void large_unread(unsigned int index)
-{
-	static uint8_t ballast[6 << 20];
-	Stream__Number number = STREAM__NUMBER__INIT;
-	struct ipc *ipc = connect_bus();
-	struct streams *streams = streams_from_proxy(find(ipc, STREAMS));
-	struct ipc_stream *all[100];
-
-	(void)index;
-	for (int i = 0; i < 100; i++)
-		must(streams_twice_open(streams, NULL, &all[i], NULL) == 0, "a stream");
-	number.ballast.data = ballast;
-	for (unsigned int round = 0;; round++) {
-		/* Larger ones than the server takes end their streams. */
-		for (int i = 0; i < 100; i++) {
-			number.ballast.len = i < 95 ? MESSAGE_BYTES - 64 : sizeof(ballast);
-			streams_twice_send(all[i], 0, &number);
-		}
-		begun();
-		if (round > 40)
-			serve_all(ipc);
-	}
-}
-
 /* --- Nonsense --------------------------------------------------------------------------- */
 
 /* Calls in place of oneways, messages to the wrong object, unknown methods, objects, bytes. */
@@ -616,8 +591,6 @@ const struct attack stream_attacks[] = {
 	  .processes = 2, .factor = 200 },
 	{ "credit without bounds", .run = boundless_credit, .look = look_at_streams,
 	  .processes = 2, .factor = 200 },
-	{ "the largest messages, to streams that do not read", .run = large_unread,
-	  .look = look_at_streams, .processes = 2 },
 	{ "nonsense in streams", .run = nonsense, .look = look_at_streams, .processes = 2,
 	  .factor = 200 },
 	{ "a storm of ends and cancels", .run = storm, .look = look_at_streams, .processes = 2,
