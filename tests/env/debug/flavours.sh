@@ -102,10 +102,10 @@ flavour_without() {
 # goes or comes back; structures that reach user space may have holes (kmsan).
 flavour_part() {
 	local kernel='suite/kernel/test-' threads
-	threads="$kernel(stress|brawl|race|reclaim|unmount)$|crash/test-crash$"
+	threads="$kernel(stress|brawl|race)$"
 	case $1 in
-	kasan) echo "$threads|$kernel(bad-memory|buffer|fd-kinds|map|memcg|remains|spin)$|crash/test-memory$" ;;
+	kasan) echo "$threads|$kernel(bad-memory|fd-kinds|memcg|reclaim|remains|spin|unmount)$|crash/" ;;
 	kcsan) echo "$threads|$kernel(cancel|death|freeze|freeze-threads|monitor|poll|priority|thread)$" ;;
-	kmsan) echo "$kernel(account|death|fd|info|monitor|object|report)$|e2e/test-raw$" ;;
+	kmsan) echo "$kernel(account|death|fd|info|monitor)$|e2e/test-raw$" ;;
 	esac
 }
