@@ -34,11 +34,6 @@ static bool spend(struct finder *finder)
 
 static bool find(struct finder *finder, const ProtobufCMessage *message, unsigned int depth);
 
-static const void *field_at(const ProtobufCMessage *message, unsigned int offset)
-{
-	return (const char *)message + offset;
-}
-
 static bool find_in(struct finder *finder, const ProtobufCFieldDescriptor *field,
 		    const void *value, unsigned int depth)
 {

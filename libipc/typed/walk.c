@@ -10,11 +10,6 @@
 
 static int walk(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth);
 
-static const void *field_at(const ProtobufCMessage *message, unsigned int offset)
-{
-	return (const char *)message + offset;
-}
-
 static int walk_one(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth)
 {
 	const ProtobufCMessageDescriptor *type = message->descriptor;

@@ -14,6 +14,12 @@
 /* The deepest that messages may lie in each other, here and on the wire. */
 #define MESSAGE_MAX_DEPTH	100
 
+/* What a descriptor's offset says. */
+static inline const void *field_at(const ProtobufCMessage *message, unsigned int offset)
+{
+	return (const char *)message + offset;
+}
+
 struct visitor {
 	/* Each returns 0, or -errno to end the walk with it. NULL: passed over. */
 	int (*object)(struct visitor *visitor, uint64_t *id);

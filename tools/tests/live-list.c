@@ -131,9 +131,7 @@ START_TEST(many_services_are_asked)
 
 	ck_assert_int_eq(live_run("wait --timeout 30 many.199")->status, 0);
 	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl list --timeout 15 many. | "
-				  "grep -c many)")
-				 ->out,
-			 "200\n");
+				  "grep -c many)")->out, "200\n");
 	ck_assert_int_eq(live_run("graph --timeout 15 >/dev/null")->status, 0);
 	ck_assert_int_eq(live_run("top --timeout 15 --count 1 --interval 0.1")->status, 0);
 	pinger = live_start("/bin/sh", "-c",
