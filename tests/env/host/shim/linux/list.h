@@ -160,9 +160,15 @@ static inline bool hlist_unhashed(const struct hlist_node *node)
 	return !node->pprev;
 }
 
+/* hlist_empty() may look without a lock, hence the stores of first are atomic. */
 static inline bool hlist_empty(const struct hlist_head *head)
 {
-	return !head->first;
+	return !__atomic_load_n(&head->first, __ATOMIC_RELAXED);
+}
+
+static inline void hlist_set(struct hlist_node **place, struct hlist_node *node)
+{
+	__atomic_store_n(place, node, __ATOMIC_RELAXED);
 }
 
 static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *head)
@@ -171,13 +177,13 @@ static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *he
 	node->next = head->first;
 	if (head->first)
 		head->first->pprev = &node->next;
-	head->first = node;
+	hlist_set(&head->first, node);
 	node->pprev = &head->first;
 }
 
 static inline void hlist_unlink(struct hlist_node *node)
 {
-	*node->pprev = node->next;
+	hlist_set(node->pprev, node->next);
 	if (node->next)
 		node->next->pprev = node->pprev;
 }
