@@ -10,14 +10,12 @@
 #include "core/async.h"
 #include "core/call.h"
 #include "fake-device.h"
-#include "core/proxy.h"
 #include "method.h"
+#include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
 
-static struct ipc *ipc;
-static struct test *peer;
-static struct ipc_object *object;
+PAIR_OF(test)
 static struct ipc_call *kept;
 
 /* What the completions got. */
@@ -48,22 +46,8 @@ static const struct ipc_method *method(const char *name)
 
 static void begin(void)
 {
-	struct ipc_proxy *proxy;
-
-	fake_reset();
 	memset(&end_of, 0, sizeof(end_of));
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	peer = test_from_proxy(proxy);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	object_id(object);
-}
-
-static void end(void)
-{
-	test_unref(peer);
-	ipc_object_unref(object);
-	ipc_unref(ipc);
+	begin_pair(&ops, IPC_REGION_DEFAULT);
 }
 
 static void completed(void)

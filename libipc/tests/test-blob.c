@@ -19,12 +19,11 @@
 #include "core/object.h"
 #include "core/proxy.h"
 #include "method.h"
+#include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
 
-static struct ipc *ipc;
-static struct test *peer;
-static struct ipc_object *object;
+PAIR_OF(test)
 static struct ipc_call *kept;
 
 static int ship(struct ipc_call *call, const Ipc__Test__Crate *crate, void *userdata)
@@ -44,22 +43,8 @@ static const struct ipc_method *method_ship(void)
 
 static void begin(void)
 {
-	struct ipc_proxy *proxy;
-
-	fake_reset();
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	peer = test_from_proxy(proxy);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	object_id(object);
+	begin_pair(&ops, IPC_REGION_DEFAULT);
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
-}
-
-static void end(void)
-{
-	test_unref(peer);
-	ipc_object_unref(object);
-	ipc_unref(ipc);
 }
 
 /* Sends it, and lets what was sent arrive here as a call. */

@@ -9,18 +9,15 @@
 
 #include "bale.h"
 #include "core/call.h"
-#include "core/object.h"
-#include "core/proxy.h"
 #include "fake-device.h"
 #include "method.h"
+#include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
 #include "typed/borrow.h"
 #include "typed/typed.h"
 
-static struct ipc *ipc;
-static struct barn *peer;
-static struct ipc_object *object;
+PAIR_OF(barn)
 static struct ipc_call *kept;
 
 static int store(struct ipc_call *call, const Ipc__Test__Bale *request, void *userdata)
@@ -34,21 +31,7 @@ static const struct barn_ops ops = { .store = store, .own = store };
 
 static void begin(void)
 {
-	struct ipc_proxy *proxy;
-
-	fake_reset();
-	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 64 << 10), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	peer = barn_from_proxy(proxy);
-	ck_assert_int_eq(barn_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	object_id(object);
-}
-
-static void end(void)
-{
-	barn_unref(peer);
-	ipc_object_unref(object);
-	ipc_unref(ipc);
+	begin_pair(&ops, 64 << 10);
 }
 
 static bool was_released(uint64_t buffer)

@@ -9,16 +9,13 @@
 #include <unistd.h>
 
 #include "fake-device.h"
-#include "core/object.h"
-#include "core/proxy.h"
 #include "method.h"
+#include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
 #include "core/thread.h"
 
-static struct ipc *ipc;
-static struct test *peer;
-static struct ipc_object *object;
+PAIR_OF(test)
 static struct ipc_call *kept;
 static int (*on_echo)(struct ipc_call *call, const Ipc__Test__EchoRequest *request);
 static int logged;
@@ -53,22 +50,8 @@ static const struct test_ops ops = { .echo = echo, .log = log_line, .carry = car
 
 static void begin(void)
 {
-	struct ipc_proxy *proxy;
-
-	fake_reset();
 	logged = 0;
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	peer = test_from_proxy(proxy);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	object_id(object);
-}
-
-static void end(void)
-{
-	test_unref(peer);
-	ipc_object_unref(object);
-	ipc_unref(ipc);
+	begin_pair(&ops, IPC_REGION_DEFAULT);
 }
 
 static uint32_t code_of(const char *method)

@@ -9,17 +9,14 @@
 
 #include "bale.h"
 #include "fake-device.h"
-#include "core/object.h"
-#include "core/proxy.h"
 #include "core/thread.h"
 #include "method.h"
+#include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
 #include "typed/gather.h"
 
-static struct ipc *ipc;
-static struct barn *peer;
-static struct ipc_object *object;
+PAIR_OF(barn)
 static struct ipc_call *kept;
 static bool keep;
 static size_t reply_size;
@@ -47,22 +44,8 @@ static const struct barn_ops ops = { .store = store };
 
 static void begin(void)
 {
-	struct ipc_proxy *proxy;
-
-	fake_reset();
 	keep = false;
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	peer = barn_from_proxy(proxy);
-	ck_assert_int_eq(barn_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	object_id(object);
-}
-
-static void end(void)
-{
-	barn_unref(peer);
-	ipc_object_unref(object);
-	ipc_unref(ipc);
+	begin_pair(&ops, IPC_REGION_DEFAULT);
 }
 
 static void check_sent(const Ipc__Test__Bale *bale)

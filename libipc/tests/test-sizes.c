@@ -8,17 +8,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/proxy.h"
-#include "core/object.h"
 #include "fake-device.h"
 #include "method.h"
+#include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
 #include "typed/memory.h"
 
-static struct ipc *ipc;
-static struct test *peer;
-static struct ipc_object *object;
+PAIR_OF(test)
 static int shipped;
 
 static int ship(struct ipc_call *call, const Ipc__Test__Crate *crate, void *userdata)
@@ -32,21 +29,7 @@ static const struct test_ops ops = { .ship = ship };
 
 static void begin(void)
 {
-	struct ipc_proxy *proxy;
-
-	fake_reset();
-	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
-	peer = test_from_proxy(proxy);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	object_id(object);
-}
-
-static void end(void)
-{
-	test_unref(peer);
-	ipc_object_unref(object);
-	ipc_unref(ipc);
+	begin_pair(&ops, IPC_REGION_DEFAULT);
 }
 
 /* --- Memory --------------------------------------------------------------------------- */
