@@ -107,19 +107,9 @@ static inline void expect_buses(long n)
 static inline int read_file(const struct place *p, const char *name, char *text, size_t size)
 {
 	char path[128];
-	size_t used = 0;
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, text + used, size - 1 - used)) > 0)
-		used += n;
-	text[used] = 0;
-	close(fd);
-	return n < 0 ? -EIO : 0;
+	return dev_read_text(path, text, size);
 }
 
 #endif /* TESTS_KERNEL_MOUNT_H */

@@ -129,15 +129,12 @@ int dev_set_mode(unsigned int mode)
 	return st.st_mode & 07777;
 }
 
-int dev_debug(const char *name, char *text, size_t size)
+int dev_read_text(const char *path, char *text, size_t size)
 {
-	char path[128];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t used = 0;
 	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof(path), DEBUGFS "/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	while ((n = read(fd, text + used, size - 1 - used)) > 0)
@@ -145,6 +142,14 @@ int dev_debug(const char *name, char *text, size_t size)
 	text[used] = 0;
 	close(fd);
 	return n < 0 ? -EIO : 0;
+}
+
+int dev_debug(const char *name, char *text, size_t size)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEBUGFS "/%s", name);
+	return dev_read_text(path, text, size);
 }
 
 int dev_set_param(const char *name, unsigned int value)

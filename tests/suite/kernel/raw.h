@@ -82,7 +82,8 @@ int dev_poll(int fd, int timeout_ms);
 int dev_close(int fd);
 /* Who may open it, like chmod(); the mode before. */
 int dev_set_mode(unsigned int mode);
-/* Text of a debugfs file of the driver, ended by a 0. */
+/* All of a file that fits, ended by a 0; dev_debug(): of a debugfs file of the driver. */
+int dev_read_text(const char *path, char *text, size_t size);
 int dev_debug(const char *name, char *text, size_t size);
 /* Sets a parameter of the driver's; what it was before, or -errno. */
 int dev_set_param(const char *name, unsigned int value);

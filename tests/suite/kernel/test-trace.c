@@ -50,17 +50,8 @@ static void setup_trace(void)
 /* Stops tracing; all lines of it are in trace[] then, without the header. */
 static void take_trace(void)
 {
-	size_t used = 0;
-	ssize_t n;
-	int fd;
-
 	put(INSTANCE "/events/ipcbus/enable", "0");
-	fd = open(INSTANCE "/trace", O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	while ((n = read(fd, trace + used, sizeof(trace) - 1 - used)) > 0)
-		used += n;
-	close(fd);
-	trace[used] = 0;
+	ck_assert_int_eq(dev_read_text(INSTANCE "/trace", trace, sizeof(trace)), 0);
 	ck_assert_int_eq(rmdir(INSTANCE), 0);
 	ck_assert_msg(!strstr(trace, "0xffff"), "a kernel pointer:\n%s", trace);
 }
