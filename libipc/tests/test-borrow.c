@@ -323,9 +323,10 @@ static uint8_t *some_bales(size_t *ret_size)
 		Ipc__Test__Bale *bale = bale_new(/* depth= */ 3);
 		size_t size;
 		uint8_t *data = bale_pack(bale, &size);
+		uint8_t *more = realloc(all, *ret_size + size + 1);
 
-		all = realloc(all, *ret_size + size + 1);
-		ck_assert_ptr_nonnull(all);
+		ck_assert_ptr_nonnull(more);
+		all = more;
 		memcpy(all + *ret_size, data, size);
 		*ret_size += size;
 		free(data);
