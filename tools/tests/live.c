@@ -179,7 +179,7 @@ int live_tests(const char *name, const TTest *const *tests, size_t n)
 		perror("live tests");
 		return 1;
 	}
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 200);
 	tcase_add_checked_fixture(tcase, before, after);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tcase, tests[i]);
