@@ -66,6 +66,8 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->limits[PEER_CALLS] = UINT_MAX;
 	object->limits[PEER_BYTES] = UINT_MAX;
 	object->limits[PEER_OBJECTS] = LIMIT_OBJECTS;
+	object->max_waiting_bytes = LIMIT_WAITING_BYTES;
+	object->max_waiting_entries = LIMIT_WAITING_ENTRIES;
 	object->max_message = SIZE_MAX;
 	object->maybe_idle = true;
 	ipc_lock(ipc);
@@ -214,7 +216,8 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 
 	if (!object || !limits)
 		return -EINVAL;
-	r = sized_copy(&own, sizeof(own), sizeof(own), limits);
+	r = sized_copy(&own, sizeof(own), offsetof(struct ipc_object_limits, waiting_bytes),
+		       limits);
 	if (r < 0)
 		return r;
 	if (atomic_load(&object->node))
@@ -230,6 +233,10 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 		object->limits[PEER_OBJECTS] = own.objects;
 	if (own.message_size)
 		object->max_message = own.message_size;
+	if (own.waiting_bytes)
+		object->max_waiting_bytes = own.waiting_bytes;
+	if (own.waiting_entries)
+		object->max_waiting_entries = own.waiting_entries;
 	limited = object->type->limited;
 	if (limited && (own.calls || own.bytes || own.message_size))
 		object->type = limited;

@@ -71,6 +71,8 @@ struct ipc_object {
 	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
 	unsigned int limits[PEER_KINDS];	/* of a user; PEER_CALLS: of limited types */
 	size_t max_message;
+	size_t max_waiting_bytes;	/* of a user's messages in streams */
+	unsigned int max_waiting_entries;
 	struct peers *peers;		/* peers.c, under ipc->lock; or NULL */
 	struct peer *holder;		/* the user it was given to, under ipc->lock; or NULL */
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each user's peers hold of an object: streams, calls that were not released, and other
- * objects that its replies gave away. The counts of a user are in a struct peer, which exists
- * while one of them is not 0. The peers of an object exist until both the object and the last of
- * them are gone, because a stream may outlive its object. All of it is under ipc->lock.
+ * What each user's peers hold of an object: streams and messages that wait in them, calls that were
+ * not released, and other objects that its replies gave away. The counts of a user are in a struct
+ * peer, which exists while one of them is not 0. The peers of an object exist until both the object
+ * and the last of them are gone, because a stream may outlive its object. All of it is under
+ * ipc->lock, except what waits.
  */
 #ifndef IPC_PEERS_H
 #define IPC_PEERS_H
@@ -13,6 +14,10 @@
 /* Of a user, unless ipc_object_set_limits() says something else. */
 #define LIMIT_STREAMS	1024
 #define LIMIT_OBJECTS	16384
+#define LIMIT_WAITING_BYTES	((size_t)64 << 20)
+#define LIMIT_WAITING_ENTRIES	256
+/* Of a stream that this side opened: as many as one message has. */
+#define LIMIT_STREAM_ENTRIES	64
 
 struct peers;
 
@@ -24,10 +29,18 @@ enum peer_kind {
 	PEER_KINDS,
 };
 
+/* What messages of streams take that arrived and were not received yet. */
+struct waiting {
+	atomic_size_t bytes;
+	atomic_uint entries;
+};
+
 struct peer {
 	struct peers *peers;
 	uid_t uid;
 	unsigned int counts[PEER_KINDS];
+	/* Of all its streams. Without the lock: each of them keeps the peer. */
+	struct waiting waiting;
 };
 
 /*

@@ -27,6 +27,11 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 	return 0;
 }
 
+static size_t memory(const struct ipc_call *call)
+{
+	return call->size;
+}
+
 static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options)
 {
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
@@ -45,6 +50,7 @@ static int handle(struct ipc_stream *stream, const void *request)
 
 static const struct stream_type raw_stream = {
 	.unpack = unpack,
+	.memory = memory,
 	.send = send,
 	.handle = handle,
 };

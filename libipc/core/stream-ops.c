@@ -92,7 +92,7 @@ static void run_end(struct ipc_stream *stream)
 		reported = &stream->in_error;
 	result = reported ? reported->code : stream->broken;
 	stream_unlock(stream);
-	stream_free_items(items);
+	stream_free_items(stream, items);
 	if (!reported) {
 		error_from(&error, result == -EOWNERDEAD ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE,
 			   result);

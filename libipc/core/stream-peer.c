@@ -55,14 +55,25 @@ static void start_handler(struct ipc_stream *stream, const void *request)
 	ipc_stream_unref(stream);
 }
 
-static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const void *message)
+static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const void *message,
+			unsigned int entries)
 {
 	struct stream_item *item = malloc(sizeof(*item));
-	int r = 0;
+	int r;
 
 	if (!item)
 		return -ENOMEM;
-	*item = (struct stream_item){ .call = ipc_call_ref(call), .message = message };
+	*item = (struct stream_item){
+		.message = message,
+		.bytes = sizeof(*item) + sizeof(*call) + stream->of.type->memory(call),
+		.entries = entries,
+	};
+	r = stream_count_item(stream, item);
+	if (r < 0) {
+		free(item);
+		return r;
+	}
+	item->call = ipc_call_ref(call);
 
 	stream_lock(stream);
 	if (stream->closed || stream->in_ended || stream->broken) {
@@ -79,13 +90,28 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	}
 	stream_unlock(stream);
 	if (r < 0) {
+		stream_uncount_item(stream, item);
 		ipc_call_unref(call);
 		free(item);
 	}
 	return r;
 }
 
-static void message_came(struct ipc_stream *stream, struct ipc_call *call, const void *message)
+/* A message did not arrive, so the stream ends, and the other end learns why. */
+static void lose_message(struct ipc_stream *stream, int error)
+{
+	if (error == -EMSGSIZE)
+		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
+				stream->max_message);
+	if (error == -EDQUOT)
+		ipc_stream_fail(stream, error, NULL,
+				"at most %zu bytes and %u files and objects of messages wait here",
+				stream->max_waiting_bytes, stream->max_waiting_entries);
+	stream_break(stream, error);
+}
+
+static void message_came(struct ipc_stream *stream, struct ipc_call *call, const void *message,
+			 unsigned int entries)
 {
 	int r;
 
@@ -94,11 +120,11 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 		start_handler(stream, message);
 		return;
 	}
-	r = keep_message(stream, call, message);
+	r = keep_message(stream, call, message, entries);
 	if (r == 0)
 		stream_kick(stream);
 	else if (r != -EPIPE)
-		stream_break(stream, r);
+		lose_message(stream, r);
 }
 
 /* --- Ends, credit and canceling ---------------------------------------------------- */
@@ -204,11 +230,7 @@ static void message_lost(struct ipc_object *object, int error)
 		stream_abandon(stream);
 		return;
 	}
-	/* The client is to know why. */
-	if (error == -EMSGSIZE)
-		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
-				stream->max_message);
-	stream_break(stream, error);
+	lose_message(stream, error);
 }
 
 /* A client's limit is for what it unpacks, and blobs are not. */
@@ -236,7 +258,7 @@ static int take_data(struct ipc_stream *stream, struct ipc_call *call,
 			return r;
 		r = call_intercept(call, stream->of.name);
 		if (r == 0)
-			message_came(stream, call, message);
+			message_came(stream, call, message, event->object_count);
 		return 0;
 	}
 	event_refuse(call->ipc, event);
@@ -612,7 +634,10 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 	r = call->object->type->new_stream(call, method, ret_stream);
 	if (r == 0) {
 		(*ret_stream)->peer = peer;
+		(*ret_stream)->waiting = &peer->waiting;
 		(*ret_stream)->max_message = call->object->max_message;
+		(*ret_stream)->max_waiting_bytes = call->object->max_waiting_bytes;
+		(*ret_stream)->max_waiting_entries = call->object->max_waiting_entries;
 		return 0;
 	}
 	peer_remove(call->ipc, peer, PEER_STREAMS, 1);

@@ -327,6 +327,7 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 		stream->n_items--;
 		stream->owed++;
 		stream->n_received++;
+		stream_uncount_item(stream, item);
 		stream->current = item;
 		*ret_message = item->message;
 		return 1;

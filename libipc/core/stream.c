@@ -190,6 +190,9 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->ipc = ipc_ref(ipc);
 	stream->of = *of;
 	stream->max_message = SIZE_MAX;
+	stream->waiting = &stream->own_waiting;
+	stream->max_waiting_bytes = SIZE_MAX;
+	stream->max_waiting_entries = LIMIT_STREAM_ENTRIES;
 	stream->last = &stream->first;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
@@ -236,13 +239,34 @@ int stream_watch(struct ipc_stream *stream)
 	return r;
 }
 
-static struct stream_item *item_free(struct stream_item *item)
+int stream_count_item(struct ipc_stream *stream, struct stream_item *item)
+{
+	struct waiting *waiting = stream->waiting;
+	size_t bytes = atomic_fetch_add(&waiting->bytes, item->bytes);
+	unsigned int entries = atomic_fetch_add(&waiting->entries, item->entries);
+
+	/* One message is never too much. */
+	if (likely((!bytes || bytes + item->bytes <= stream->max_waiting_bytes) &&
+		   (!entries || entries + item->entries <= stream->max_waiting_entries)))
+		return 0;
+	stream_uncount_item(stream, item);
+	return -EDQUOT;
+}
+
+void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item)
+{
+	atomic_fetch_sub(&stream->waiting->bytes, item->bytes);
+	atomic_fetch_sub(&stream->waiting->entries, item->entries);
+	item->bytes = 0;
+	item->entries = 0;
+}
+
+static void item_free(struct stream_item *item)
 {
 	if (item) {
 		ipc_call_unref(item->call);
 		free(item);
 	}
-	return NULL;
 }
 
 struct stream_item *stream_take_items_locked(struct ipc_stream *stream)
@@ -266,11 +290,12 @@ void stream_free_current(struct ipc_stream *stream)
 	item_free(current);
 }
 
-void stream_free_items(struct stream_item *items)
+void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 {
 	while (items) {
 		struct stream_item *next = items->next;
 
+		stream_uncount_item(stream, items);
 		item_free(items);
 		items = next;
 	}
@@ -306,7 +331,7 @@ static void stream_close(struct ipc_stream *stream)
 	over = stream->broken || (stream->out_ended && (stream->of.server || stream->in_ended)) ||
 	       (!stream->of.server && stream->in_ended);
 	stream_unlock(stream);
-	stream_free_items(items);
+	stream_free_items(stream, items);
 	stream_free_current(stream);
 
 	stream->watch = ipc_slot_end_async(stream->watch);
@@ -485,7 +510,7 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	stream->lost |= items || !stream->in_ended;
 	stream_unlock(stream);
 
-	stream_free_items(items);
+	stream_free_items(stream, items);
 	if (!first)
 		return;
 	set_cancel(stream);

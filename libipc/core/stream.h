@@ -35,6 +35,7 @@
 
 #include "deadline.h"
 #include "dependents.h"
+#include "peers.h"
 #include "private.h"
 #include "wire.h"
 
@@ -58,6 +59,8 @@ struct stream_item {
 	struct stream_item *next;
 	struct ipc_call *call;		/* holds it */
 	const void *message;
+	size_t bytes;			/* that count while it waits */
+	unsigned int entries;
 };
 
 /* What its messages are: bytes (raw-stream.c) or protobuf (typed/streams.c). */
@@ -66,6 +69,8 @@ struct stream_type {
 	 * over the entries of the message. */
 	int (*unpack)(struct ipc_stream *stream, struct ipc_call *call,
 		      const struct ipcbus_event *event, const void **ret_message);
+	/* Bytes of memory that an unpacked message takes, without those of the call. */
+	size_t (*memory)(const struct ipc_call *call);
 	/* Sends a message, a oneway, to stream->peer_data. */
 	int (*send)(struct ipc_stream *stream, const void *message,
 		    const struct ipc_options *options);
@@ -125,6 +130,10 @@ struct ipc_stream {
 	char *label;			/* server: the caller's, or NULL */
 	struct peer *peer;		/* server: that it counts for, or NULL */
 	size_t max_message;		/* that comes */
+	struct waiting *waiting;	/* the peer's, or the own of a client's end */
+	struct waiting own_waiting;
+	size_t max_waiting_bytes;
+	unsigned int max_waiting_entries;
 
 	struct ipc_object *data;
 	struct ipc_object *control;
@@ -296,7 +305,10 @@ void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);
 /* Drops all messages that nobody received: for stream_free_items(), without the lock. */
 struct stream_item *stream_take_items_locked(struct ipc_stream *stream);
-void stream_free_items(struct stream_item *items);
+void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
+/* The message waits, and no more. -EDQUOT: with others it would take too much. */
+int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
+void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);

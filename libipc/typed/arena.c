@@ -93,6 +93,15 @@ void *arena_alloc(struct arena *arena, size_t size)
 	return piece;
 }
 
+size_t arena_memory(const struct arena *arena)
+{
+	size_t size = 0;
+
+	for (const struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->older)
+		size += sizeof(*chunk) + chunk->size;
+	return size;
+}
+
 void arena_done(struct arena *arena)
 {
 	while (arena->chunks) {

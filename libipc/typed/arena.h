@@ -32,6 +32,8 @@ void arena_init(struct arena *arena, void *block, size_t block_size, size_t budg
 /* Returns memory that is aligned to 8 bytes and not cleared. On failure returns NULL and
  * sets arena->error. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* Bytes of its chunks. */
+size_t arena_memory(const struct arena *arena);
 /* Frees all memory of the arena. */
 void arena_done(struct arena *arena);
 

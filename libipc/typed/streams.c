@@ -66,6 +66,13 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 	return 0;
 }
 
+static size_t memory(const struct ipc_call *call)
+{
+	const struct typed_call *typed = (const struct typed_call *)call->block;
+
+	return arena_memory(&typed->request.arena);
+}
+
 static int send(struct ipc_stream *stream, const void *message, const struct ipc_options *options)
 {
 	return ipc_rpc_oneway_with(stream->peer_data, &typed_stream(stream)->out, options,
@@ -79,7 +86,18 @@ static int handle(struct ipc_stream *stream, const void *request)
 	return stream->of.method->open(stream, request, service->ops, service->base.userdata);
 }
 
-static const struct stream_type typed = { .unpack = unpack, .send = send, .handle = handle };
+static const struct stream_type typed = {
+	.unpack = unpack, .memory = memory, .send = send, .handle = handle,
+};
+
+/* Of a client's end. As many messages may wait as it grants credit for, each of the greatest size
+ * and with memory for its call. */
+static void limit_messages(struct ipc_stream *stream, size_t size)
+{
+	stream->max_message = size;
+	if (size < SIZE_MAX / STREAM_WINDOW - 4096)
+		stream->max_waiting_bytes = STREAM_WINDOW * (size + 4096);
+}
 
 static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool server,
 		      struct ipc_stream **ret_stream)
@@ -105,8 +123,8 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	if (r < 0)
 		return r;
 	if (!server)
-		(*ret_stream)->max_message = atomic_load_explicit(&ipc->reply_max,
-								  memory_order_relaxed);
+		limit_messages(*ret_stream, atomic_load_explicit(&ipc->reply_max,
+								 memory_order_relaxed));
 	typed_stream(*ret_stream)->in = in;
 	describe_direction(&typed_stream(*ret_stream)->out, method, !server);
 	return 0;

@@ -37,6 +37,12 @@ struct ipc_object;
  *                 message ends its stream. A message with many small fields can take thirty
  *                 times its size in memory while it is handled. Without a setting, only the
  *                 region limits it.
+ *   waiting_bytes Bytes of memory that messages of streams take which have arrived and which the
+ *                 program has not received: 64 MiB without a setting. Each message counts with
+ *                 its unpacked size and about 3 KiB. A message beyond it ends its stream with
+ *                 -EDQUOT on both sides. A message always fits if no other one of the user waits.
+ *   waiting_entries  Files and objects of these messages: 256 without a setting. A message beyond
+ *                 it ends its stream in the same way.
  *
  * A user is the effective uid of a client, which ipc_call_uid() returns.
  *
@@ -51,6 +57,8 @@ struct ipc_object_limits {
 	uint32_t calls;
 	uint32_t bytes;
 	uint32_t objects;
+	uint32_t waiting_bytes;
+	uint32_t waiting_entries;
 };
 
 int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits);
@@ -61,10 +69,14 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 /*
  * Limit the bytes of replies to generated functions, and of messages of streams that this
  * connection opened. Blobs in them do not count. A larger reply or error is not unpacked: the
- * call fails with -EMSGSIZE. A larger message ends its stream with -EMSGSIZE. Unpacking takes at
- * most 64 times the size of a message in memory. If the deadline of the call passes meanwhile,
- * the call fails with -ETIMEDOUT. The limit does not apply to replies of bytes (raw.h), which
- * the region limits, but to their errors. SIZE_MAX removes the limit.
+ * call fails with -EMSGSIZE. A larger message ends its stream with -EMSGSIZE. Messages of one
+ * stream that have arrived and that the program has not received take at most
+ * 16 * (size + 4096) bytes of memory, and contain at most 64 files and objects. A message beyond
+ * that ends its stream with -EDQUOT; one message alone always fits. Unpacking takes at most 64
+ * times the size of a message in memory. If the deadline of the call passes meanwhile, the call
+ * fails with -ETIMEDOUT. The limit does not apply to replies of bytes (raw.h), which the region
+ * limits, but to their errors. Of messages of bytes, 16 may wait in a stream, whatever their size.
+ * SIZE_MAX removes the limit.
  *
  *   -EINVAL   size is 0.
  */

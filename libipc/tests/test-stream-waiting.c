@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages that wait in streams, on a fake device: how much memory and how many files and objects
+ * those of one user may have at an object, and those of a stream that this side opened.
+ */
+#include <errno.h>
+#include <ipc/rpc.h>
+#include <string.h>
+
+#include "core/call.h"
+#include "core/proxy.h"
+#include "method.h"
+#include "stream-run.h"
+#include "test.ipc.h"
+
+#define STREAMS 3
+/* What a message of a byte or two counts. */
+#define ONE (sizeof(struct ipc_call) + sizeof(struct stream_item))
+
+static struct ipc *ipc;
+static struct ipc_object *object;
+
+/* An end here, and the cookie of its object that takes messages. */
+static struct end {
+	struct ipc_stream *stream;
+	uint64_t data_cookie;
+} ends[STREAMS];
+static unsigned int n_ends;
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	return -EOPNOTSUPP;
+}
+
+static int open_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+{
+	(void)code, (void)userdata;
+	ends[n_ends].stream = ipc_stream_ref(stream);
+	return 0;
+}
+
+static const struct ipc_raw_ops ops = {
+	.serve = serve, .stream = open_stream, .flags = IPC_RAW_ACCEPT_FDS,
+};
+
+static void begin(const struct ipc_object_limits *limits)
+{
+	fake_reset();
+	n_ends = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_set_limits(object, limits), 0);
+	object_id(object);
+}
+
+static void end(void)
+{
+	while (n_ends)
+		ipc_stream_unref(ends[--n_ends].stream);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+/* A client of that user opens the next stream. */
+static void opens(uid_t uid)
+{
+	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
+					 .cookie = object->wants.cookie, .code = IPC_CODE_STREAM,
+					 .uid = uid }, 1, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ends[n_ends++].data_cookie = opened_cookie(ipc, 0);
+}
+
+static void arrive_with(struct end *to, const void *bytes, size_t size,
+			const struct ipcbus_object *objects, unsigned int n_objects)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_MESSAGE,
+					 .cookie = to->data_cookie, .buffer = 8 },
+		  bytes, size, objects, n_objects);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static void arrive(struct end *to, size_t size)
+{
+	static uint8_t bytes[FAKE_PAYLOAD];
+
+	arrive_with(to, bytes, size, NULL, 0);
+}
+
+static int receive(struct end *from)
+{
+	const struct ipc_raw_message *got;
+
+	return ipc_raw_stream_receive(from->stream, 0, &got, NULL);
+}
+
+/* What arrived before it broke is received, and then why. */
+static void is_broken(struct end *one, unsigned int messages, int error)
+{
+	while (messages--)
+		ck_assert_int_eq(receive(one), 1);
+	ck_assert_int_eq(receive(one), error);
+}
+
+static unsigned int last_code(void)
+{
+	return (unsigned int)fake_last()->send.code;
+}
+
+/* --- Of a user -------------------------------------------------------------------------------- */
+
+START_TEST(one_user_has_so_many_bytes)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .waiting_bytes = 20000,
+	};
+
+	begin(&limits);
+	opens(1000);
+	opens(1000);
+	opens(1001);
+	arrive(&ends[0], 9000 - ONE);
+	arrive(&ends[1], 9000 - ONE);
+	/* What was received counts no more, also while the program has it. */
+	ck_assert_int_eq(receive(&ends[0]), 1);
+	arrive(&ends[0], 11000 - ONE);
+	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
+	/* Others have as many. */
+	arrive(&ends[2], 20000 - ONE);
+	ck_assert_int_eq(ipc_stream_canceled(ends[2].stream), 0);
+
+	arrive(&ends[1], 1);
+	ck_assert_uint_eq(last_code(), STREAM_END);
+	is_broken(&ends[1], 1, -EDQUOT);
+	is_broken(&ends[0], 1, -EAGAIN);
+	is_broken(&ends[2], 1, -EAGAIN);
+	end();
+}
+END_TEST
+
+START_TEST(one_message_is_never_too_much)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .waiting_bytes = 1, .waiting_entries = 1,
+	};
+	const struct ipcbus_object handles[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 20, .tag = 1 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 21, .tag = 2 },
+	};
+
+	begin(&limits);
+	opens(1000);
+	for (int i = 0; i < 3; i++) {
+		arrive_with(&ends[0], "x", 1, handles, 2);
+		ck_assert_int_eq(receive(&ends[0]), 1);
+	}
+	arrive(&ends[0], 1);
+	arrive(&ends[0], 1);
+	is_broken(&ends[0], 1, -EDQUOT);
+	end();
+}
+END_TEST
+
+/* Messages of streams that end in each way count no more. */
+START_TEST(what_is_dropped_does_not_count)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .waiting_bytes = 3 * ONE + 3,
+	};
+
+	begin(&limits);
+	opens(1000);
+	opens(1000);
+	opens(1000);
+	arrive(&ends[1], 1);
+	arrive(&ends[2], 1);
+	ipc_stream_cancel(ends[1].stream);
+	/* To one that is over. */
+	arrive(&ends[1], 1);
+	ipc_stream_unref(ends[2].stream);
+	for (int i = 0; i < 3; i++)
+		arrive(&ends[0], 1);
+	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
+	arrive(&ends[0], 1);
+	is_broken(&ends[0], 3, -EDQUOT);
+	ipc_stream_ref(ends[2].stream);
+	n_ends = 2;
+	end();
+}
+END_TEST
+
+START_TEST(files_and_objects_are_limited)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .waiting_entries = 3,
+	};
+	const struct ipcbus_object handles[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 20, .tag = 1 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 21, .tag = 2 },
+	};
+
+	begin(&limits);
+	opens(1000);
+	opens(1000);
+	arrive_with(&ends[0], "x", 1, handles, 2);
+	arrive_with(&ends[1], "x", 1, handles, 1);
+	arrive(&ends[1], 1);
+	ck_assert_int_eq(ipc_stream_canceled(ends[1].stream), 0);
+	arrive_with(&ends[1], "x", 1, handles, 1);
+	is_broken(&ends[1], 2, -EDQUOT);
+	is_broken(&ends[0], 1, -EAGAIN);
+	end();
+}
+END_TEST
+
+/* Programs that do not know the newest limits. */
+START_TEST(shorter_limits)
+{
+	struct ipc_object_limits limits = {
+		.size = offsetof(struct ipc_object_limits, waiting_bytes), .streams = STREAMS,
+		.waiting_bytes = 1,
+	};
+
+	begin(&limits);
+	opens(1000);
+	arrive(&ends[0], 100);
+	arrive(&ends[0], 100);
+	is_broken(&ends[0], 2, -EAGAIN);
+	limits.size--;
+	ck_assert_int_eq(ipc_object_set_limits(object, &limits), -EINVAL);
+	end();
+}
+END_TEST
+
+/* --- Of a service --------------------------------------------------------------------------- */
+
+static uint64_t cookie_of_node(uint64_t node)
+{
+	const struct ipc_object *made = map_get(&ipc->nodes, node);
+
+	return made->wants.cookie;
+}
+
+/* Messages of empty parts, which take many times their size: one may come alone. */
+START_TEST(a_service_fills_no_client)
+{
+	static uint8_t many[30000];
+	struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	const Ipc__Test__EchoReply *got;
+	struct ipc_proxy *peer;
+	struct test *test;
+	int r, n = 0;
+
+	for (size_t i = 0; i < sizeof(many); i += 2)
+		memcpy(many + i, "\x7a\x00", 2);
+	fake_reset();
+	n_ends = 1;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_set_reply_max(ipc, sizeof(many)), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	test = test_from_proxy(peer);
+	push_opened();
+	ck_assert_int_eq(test_count_open(test, NULL, &request, &ends[0].stream, NULL), 0);
+	ends[0].data_cookie = cookie_of_node(1);
+	for (unsigned int i = 0; i < STREAM_WINDOW; i++)
+		arrive_with(&ends[0], many, sizeof(many), NULL, 0);
+	while ((r = test_count_receive(ends[0].stream, 0, &got, &error)) > 0)
+		n++;
+	ck_assert_int_eq(r, -EDQUOT);
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_lt(n, STREAM_WINDOW);
+	ipc_error_done(&error);
+	ipc_stream_unref(ends[0].stream);
+	test_unref(test);
+	ipc_unref(ipc);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream-waiting", one_user_has_so_many_bytes,
+			 one_message_is_never_too_much, what_is_dropped_does_not_count,
+			 files_and_objects_are_limited, shorter_limits,
+			 a_service_fills_no_client);
+}
