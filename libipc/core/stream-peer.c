@@ -97,9 +97,13 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
-/* A message did not arrive, so the stream ends, and the other end learns why. */
+/* A message did not arrive, so the stream ends, and the other end learns why. What it says later
+ * is no good end. */
 static void lose_message(struct ipc_stream *stream, int error)
 {
+	stream_lock(stream);
+	stream->lost |= !stream->in_ended;
+	stream_unlock(stream);
 	if (error == -EMSGSIZE)
 		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
 				stream->max_message);

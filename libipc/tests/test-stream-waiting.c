@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Messages that wait in streams, on a fake device: how much memory and how many files and objects
- * those of one user may have at an object, and those of a stream that this side opened.
+ * those of one user may have at an object, and those of a stream that this side opened; and that
+ * a stream of which one was lost has no good end.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -86,6 +87,14 @@ static void arrive(struct end *to, size_t size)
 	static uint8_t bytes[FAKE_PAYLOAD];
 
 	arrive_with(to, bytes, size, NULL, 0);
+}
+
+/* A good end of the other side. */
+static void ends_well(struct end *to)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_END,
+					 .cookie = to->data_cookie, .buffer = 8 }, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
 static int receive(struct end *from)
@@ -233,6 +242,44 @@ START_TEST(shorter_limits)
 }
 END_TEST
 
+/* --- Lost messages ---------------------------------------------------------------------------- */
+
+START_TEST(what_was_lost_is_no_good_end)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .message_size = 1000, .waiting_bytes = 4 * ONE,
+	};
+
+	begin(&limits);
+	opens(1000);
+	opens(1001);
+	arrive(&ends[0], 1);
+	arrive(&ends[0], 1001);
+	ends_well(&ends[0]);
+	is_broken(&ends[0], 1, -EMSGSIZE);
+
+	for (int i = 0; i < 5; i++)
+		arrive(&ends[1], 1);
+	ends_well(&ends[1]);
+	is_broken(&ends[1], 3, -EDQUOT);
+	end();
+}
+END_TEST
+
+START_TEST(messages_beyond_the_credit_are_lost)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits) };
+
+	begin(&limits);
+	opens(1000);
+	for (unsigned int i = 0; i <= STREAM_WINDOW; i++)
+		arrive(&ends[0], 1);
+	ends_well(&ends[0]);
+	is_broken(&ends[0], STREAM_WINDOW, -EPROTO);
+	end();
+}
+END_TEST
+
 /* --- Of a service --------------------------------------------------------------------------- */
 
 static uint64_t cookie_of_node(uint64_t node)
@@ -283,5 +330,6 @@ int main(void)
 	return RUN_TESTS("stream-waiting", one_user_has_so_many_bytes,
 			 one_message_is_never_too_much, what_is_dropped_does_not_count,
 			 files_and_objects_are_limited, shorter_limits,
+			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
 			 a_service_fills_no_client);
 }
