@@ -97,6 +97,24 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
+/* The other end is to know why. Only a user may send it something: once there is none, nothing of
+ * it is left here. */
+static void explain_loss(struct ipc_stream *stream, int error)
+{
+	if (error != -EMSGSIZE && error != -EDQUOT)
+		return;
+	if (!refs_take_unless_none(&stream->users))
+		return;
+	if (error == -EMSGSIZE)
+		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
+				stream->max_message);
+	else
+		ipc_stream_fail(stream, error, NULL,
+				"at most %zu bytes and %u files and objects of messages wait here",
+				stream->max_waiting_bytes, stream->max_waiting_entries);
+	ipc_stream_unref(stream);
+}
+
 /* A message did not arrive, so the stream ends, and the other end learns why. What it says later
  * is no good end. */
 static void lose_message(struct ipc_stream *stream, int error)
@@ -104,13 +122,7 @@ static void lose_message(struct ipc_stream *stream, int error)
 	stream_lock(stream);
 	stream->lost |= !stream->in_ended;
 	stream_unlock(stream);
-	if (error == -EMSGSIZE)
-		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
-				stream->max_message);
-	if (error == -EDQUOT)
-		ipc_stream_fail(stream, error, NULL,
-				"at most %zu bytes and %u files and objects of messages wait here",
-				stream->max_waiting_bytes, stream->max_waiting_entries);
+	explain_loss(stream, error);
 	stream_break(stream, error);
 }
 

@@ -280,6 +280,26 @@ START_TEST(messages_beyond_the_credit_are_lost)
 }
 END_TEST
 
+/* What comes to an end that is closed, whose objects the other end still has. */
+START_TEST(a_closed_end_says_nothing)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .message_size = 1000,
+	};
+	unsigned int sent;
+
+	begin(&limits);
+	opens(1000);
+	ipc_stream_unref(ends[0].stream);
+	n_ends = 0;
+	ck_assert_uint_eq(last_code(), STREAM_END);
+	sent = fake.n_sent;
+	arrive(&ends[0], 1001);
+	ck_assert_uint_eq(fake.n_sent, sent);
+	end();
+}
+END_TEST
+
 /* --- Of a service --------------------------------------------------------------------------- */
 
 static uint64_t cookie_of_node(uint64_t node)
@@ -331,5 +351,6 @@ int main(void)
 			 one_message_is_never_too_much, what_is_dropped_does_not_count,
 			 files_and_objects_are_limited, shorter_limits,
 			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
+			 a_closed_end_says_nothing,
 			 a_service_fills_no_client);
 }
