@@ -185,6 +185,13 @@ int device_node_destroy_idle(const struct device *device, uint64_t node)
 	return device_ioctl(device, IPCBUS_IOC_NODE_DESTROY, &arg);
 }
 
+int device_node_destroy(const struct device *device, uint64_t node)
+{
+	struct ipcbus_node arg = { .size = sizeof(arg), .node = node };
+
+	return device_ioctl(device, IPCBUS_IOC_NODE_DESTROY, &arg);
+}
+
 int device_set_manager(const struct device *device, uint64_t node)
 {
 	struct ipcbus_node arg = { .size = sizeof(arg), .node = node };

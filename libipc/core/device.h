@@ -79,6 +79,8 @@ int device_wait_manager(const char *path, uint64_t timeout_usec);
 int device_node_create(const struct device *device, struct ipcbus_node *node);
 /* Fails with -EBUSY if somebody refers to the node. */
 int device_node_destroy_idle(const struct device *device, uint64_t node);
+/* Whoever refers to it. */
+int device_node_destroy(const struct device *device, uint64_t node);
 int device_set_manager(const struct device *device, uint64_t node);
 /* Fills in who refers to info->node, a node of this connection. */
 int device_node_info(const struct device *device, struct ipcbus_node_info *info);

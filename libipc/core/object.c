@@ -410,6 +410,24 @@ void object_idle(struct ipc *ipc, uint64_t cookie)
 	ipc_object_unref(idle);
 }
 
+void object_end(struct ipc *ipc, uint64_t cookie)
+{
+	struct ipc_object *object;
+	bool gone = false;
+
+	ipc_lock(ipc);
+	object = map_get(&ipc->cookies, cookie);
+	if (object) {
+		device_node_destroy(&ipc->device, object->node);
+		/* Without a node it settles at once, or when a thread that serves it drops it. */
+		object->maybe_idle = true;
+		gone = !object->refs && object_settle_locked(object);
+	}
+	ipc_unlock(ipc);
+	if (gone)
+		object_free(object);
+}
+
 int object_end_if_idle(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;

@@ -129,6 +129,9 @@ int object_given(struct ipc_object *by, uid_t uid, uint64_t node);
 /* An IDLE event came: nobody else refers to the node. */
 void object_idle(struct ipc *ipc, uint64_t cookie);
 
+/* Ends the object with that cookie, whoever refers to its node. What arrived before is served. */
+void object_end(struct ipc *ipc, uint64_t cookie);
+
 /* Destroys the node if nobody refers to it. 0: the object may be sent anew; or -EBUSY. */
 int object_end_if_idle(struct ipc_object *object);
 

@@ -93,6 +93,13 @@ struct pool {
 	atomic_int stop_fd;		/* an eventfd for threads that poll, or -1 */
 };
 
+/* Closed ends of clients whose objects the other end still holds. */
+struct left_streams {
+	struct ipc_stream *first;	/* oldest first */
+	struct ipc_stream **last;
+	unsigned int n;
+};
+
 /* What stands on a connection: the names of typed/. */
 struct upper {
 	/* There is a manager, perhaps a new one. */
@@ -138,6 +145,7 @@ struct ipc {
 	struct backlog backlog;
 	struct timers timers;
 	struct ipc_slot *interceptors;
+	struct left_streams left;
 	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
 };
 

@@ -356,8 +356,10 @@ static void object_gone(void *userdata)
 {
 	struct ipc_stream *stream = userdata;
 
-	if (refs_drop(&stream->objects))
+	if (refs_drop(&stream->objects)) {
+		stream_unleave(stream);
 		stream_break(stream, -EOWNERDEAD);
+	}
 	stream_put(stream);
 }
 
@@ -478,6 +480,10 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	if (r < 0)
 		return r;
 	at = wire_put_number(at, OPEN_WINDOW, STREAM_WINDOW);
+	if (method) {
+		stream->cookies[0] = stream->data->wants.cookie;
+		stream->cookies[1] = stream->control->wants.cookie;
+	}
 	if (method && stream->deadline)
 		at = wire_put_fixed64(at, OPEN_DEADLINE, stream->deadline);
 	i->message = (struct ipc_raw_message){

@@ -112,6 +112,57 @@ static int send_last_words(struct ipc_stream *stream)
 	}
 }
 
+/* --- Closed ends ---------------------------------------------------------------------- */
+
+static void unlink_left_locked(struct ipc_stream *stream)
+{
+	struct left_streams *left = &stream->ipc->left;
+
+	*stream->link_left = stream->next_left;
+	if (stream->next_left)
+		stream->next_left->link_left = stream->link_left;
+	else
+		left->last = stream->link_left;
+	stream->link_left = NULL;
+	left->n--;
+}
+
+void stream_unleave(struct ipc_stream *stream)
+{
+	/* Also of a server, which is not in the list, and may have no connection any more. */
+	if (stream->of.server || stream->ipc->foreign)
+		return;
+	ipc_lock(stream->ipc);
+	if (stream->link_left)
+		unlink_left_locked(stream);
+	ipc_unlock(stream->ipc);
+}
+
+/* Once. If that is one too many, ends the oldest. */
+static void leave(struct ipc_stream *stream)
+{
+	struct ipc *ipc = stream->ipc;
+	struct left_streams *left = &ipc->left;
+	uint64_t cookies[2] = { 0 };
+
+	ipc_lock(ipc);
+	if (atomic_load(&stream->objects)) {
+		stream->link_left = left->n ? left->last : &left->first;
+		stream->next_left = NULL;
+		*stream->link_left = stream;
+		left->last = &stream->next_left;
+		left->n++;
+	}
+	if (left->n > STREAM_MAX_LEFT) {
+		memcpy(cookies, left->first->cookies, sizeof(cookies));
+		unlink_left_locked(left->first);
+	}
+	ipc_unlock(ipc);
+	for (int i = 0; i < 2; i++)
+		if (cookies[i])
+			object_end(ipc, cookies[i]);
+}
+
 /* After the last words of a closed end, nothing of the other end is needed. */
 static void release_peer(struct ipc_stream *stream)
 {
@@ -130,6 +181,8 @@ static void release_peer(struct ipc_stream *stream)
 	ipc_object_unref(stream->data);
 	ipc_object_unref(stream->control);
 	ipc_object_unref(stream->service);
+	if (!stream->of.server && !stream->ipc->foreign)
+		leave(stream);
 }
 
 /* What cannot be sent and cannot wait is lost. The other end notices that this one is gone. */

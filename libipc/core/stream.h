@@ -21,6 +21,9 @@
  * A server's end waits for its request first. It is *deferred* meanwhile: it holds no
  * connection, so a waiting client keeps none open, and it ends with its objects.
  *
+ * A client's end that is closed waits for the server to release its objects, but not for ever: of
+ * more than STREAM_MAX_LEFT of them the oldest are ended.
+ *
  * Callbacks. A stream with callbacks holds a user of its own until destroy() has run. They
  * run one after the other, in the order of enum strand, on serving threads only: whoever finds
  * that one is due puts the stream into the backlog. A handler counts as one of them.
@@ -47,6 +50,10 @@ struct thread;
 /* A peer that grants more violates the protocol: a handler that sends until -EAGAIN keeps its
  * thread for as many messages, and a grant is a small message. */
 #define STREAM_MAX_CREDIT	STREAM_WINDOW
+
+/* Closed ends of a client whose objects the other end may hold. Those of the oldest end then: who
+ * never releases them must not use up this side's nodes. */
+#define STREAM_MAX_LEFT		1024
 
 /* Numbers of the methods of both objects. */
 #define STREAM_MESSAGE		1	/* data */
@@ -137,6 +144,10 @@ struct ipc_stream {
 
 	struct ipc_object *data;
 	struct ipc_object *control;
+	uint64_t cookies[2];		/* client: of both */
+	/* Under ipc->lock; link: NULL if it is not in ipc->left. */
+	struct ipc_stream *next_left;
+	struct ipc_stream **link_left;
 	struct ipc_proxy *peer_data;
 	struct ipc_proxy *peer_control;
 	struct ipc_slot *watch;		/* of the peer's death */
@@ -309,6 +320,9 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
 /* The message waits, and no more. -EDQUOT: with others it would take too much. */
 int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
 void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
+
+/* The other end has released the objects of a closed end. */
+void stream_unleave(struct ipc_stream *stream);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);

@@ -19,7 +19,8 @@ struct fake_event {
 };
 
 struct fake fake;
-static struct fake_event queue[FAKE_MAX];
+/* Of all events since fake_reset(). */
+static struct fake_event queue[2048];
 static unsigned int queue_begin, queue_end;
 
 void fake_reset(void)
@@ -27,7 +28,7 @@ void fake_reset(void)
 	for (unsigned int i = 0; i < queue_end; i++)
 		free(queue[i].payload);
 	memset(&fake, 0, sizeof(fake));
-	memset(queue, 0, sizeof(queue));
+	memset(queue, 0, queue_end * sizeof(queue[0]));
 	queue_begin = queue_end = 0;
 }
 
@@ -36,7 +37,7 @@ void fake_push(struct ipcbus_event event, const void *payload, size_t size,
 {
 	struct fake_event *next = &queue[queue_end++];
 
-	if (queue_end > FAKE_MAX)
+	if (queue_end > sizeof(queue) / sizeof(queue[0]))
 		abort();
 	/* Exactly as long as the payload, for tools that check bounds. */
 	next->payload = malloc(size ? size : 1);
@@ -243,6 +244,14 @@ int device_node_destroy_idle(const struct device *device, uint64_t node)
 	(void)node;
 	fake.n_settled++;
 	return fake.settle_error;
+}
+
+int device_node_destroy(const struct device *device, uint64_t node)
+{
+	(void)device;
+	(void)node;
+	fake.n_destroyed++;
+	return 0;
 }
 
 int device_set_manager(const struct device *device, uint64_t node)

@@ -43,6 +43,7 @@ struct fake {
 	uint64_t cookie;		/* its */
 	unsigned int n_settled;		/* calls of device_node_destroy_idle() */
 	int settle_error;
+	unsigned int n_destroyed;	/* calls of device_node_destroy() */
 
 	unsigned int n_puts;
 	uint32_t put_handle;

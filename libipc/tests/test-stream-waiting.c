@@ -2,7 +2,8 @@
 /*
  * Messages that wait in streams, on a fake device: how much memory and how many files and objects
  * those of one user may have at an object, and those of a stream that this side opened; and that
- * a stream of which one was lost has no good end.
+ * a stream of which one was lost has no good end. And that a service cannot keep all ends that
+ * this side ever closed.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -345,6 +346,62 @@ START_TEST(a_service_fills_no_client)
 }
 END_TEST
 
+/* --- Closed ends ------------------------------------------------------------------------------ */
+
+static void open_and_close(struct ipc_proxy *peer)
+{
+	struct ipc_stream *stream;
+
+	push_opened();
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, NULL, &stream, NULL), 0);
+	ipc_stream_unref(stream);
+}
+
+/* The service releases what it has of an end. */
+static void release(uint64_t node)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE,
+					 .cookie = cookie_of_node(node) }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+START_TEST(a_service_keeps_no_closed_ends)
+{
+	struct ipc_proxy *peer;
+	unsigned int last;
+
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	for (unsigned int i = 0; i < STREAM_MAX_LEFT; i++)
+		open_and_close(peer);
+	ck_assert_uint_eq(fake.n_destroyed, 0);
+	ck_assert_uint_eq(ipc->nodes.count, 2 * STREAM_MAX_LEFT);
+	/* The first, the last and another are released, so there is space for three. */
+	last = fake.n_nodes;
+	release(1);
+	ck_assert_uint_eq(ipc->left.n, STREAM_MAX_LEFT);
+	release(2);
+	release(last - 1);
+	release(last);
+	release(101);
+	release(102);
+	for (unsigned int i = 0; i < 3; i++)
+		open_and_close(peer);
+	ck_assert_uint_eq(fake.n_destroyed, 0);
+
+	/* Now the oldest goes, which is the second. */
+	open_and_close(peer);
+	ck_assert_uint_eq(fake.n_destroyed, 2);
+	ck_assert_ptr_null(map_get(&ipc->nodes, 3));
+	ck_assert_ptr_null(map_get(&ipc->nodes, 4));
+	ck_assert_ptr_nonnull(map_get(&ipc->nodes, 5));
+	ck_assert_uint_eq(ipc->nodes.count, 2 * STREAM_MAX_LEFT);
+	ipc_proxy_unref(peer);
+	ipc_unref(ipc);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("stream-waiting", one_user_has_so_many_bytes,
@@ -352,5 +409,5 @@ int main(void)
 			 files_and_objects_are_limited, shorter_limits,
 			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
 			 a_closed_end_says_nothing,
-			 a_service_fills_no_client);
+			 a_service_fills_no_client, a_service_keeps_no_closed_ends);
 }
