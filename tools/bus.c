@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "clock.h"
 #include "ipcctl.h"
+#include "near.h"
 #include "number.h"
 #include "process.h"
 #include "schema.h"
@@ -66,11 +68,9 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	}
 }
 
-/* How long a service or the service manager may take to say what it is or knows. What a user
- * calls may take longer. */
-static uint64_t limit_usec(void)
+uint64_t bus_limit_usec(void)
 {
-	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : 5000) * 1000;
+	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : BUS_QUESTION_MS) * 1000;
 }
 
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
@@ -82,7 +82,7 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = ipc_set_timeout(ipc, limit_usec());
+	r = ipc_set_timeout(ipc, bus_limit_usec());
 	if (r == 0)
 		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
@@ -156,10 +156,48 @@ int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_r
 	return rows ? STATUS_OK : fail_memory();
 }
 
-static int no_service(const char *name)
+/* The list of names may be long, or its manager slow: so long may it take. */
+#define NEAR_NS UINT64_C(1000000000)
+
+/* Without a reply nothing is near. */
+static void offer_names(struct ipc *ipc, struct near *near)
 {
+	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	uint64_t end = clock_ns() + NEAR_NS;
+	struct ipc_proxy *proxy;
+	char after[128] = "";
+	bool more = true;
+
+	ipc_set_timeout(ipc, NEAR_NS / 1000);
+	if (ipc_get_manager(ipc, &proxy) < 0)
+		return;
+	manager = service_manager_from_proxy(proxy);
+	request.after = after;
+	while (more && clock_ns() < end) {
+		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
+
+		if (service_manager_list(manager, &request, &reply, NULL) < 0)
+			return;
+		for (size_t i = 0; i < reply->n_entries; i++)
+			near_offer(near, reply->entries[i]->name);
+		more = reply->more && reply->n_entries;
+		if (more)
+			snprintf(after, sizeof(after), "%s",
+				 reply->entries[reply->n_entries - 1]->name);
+	}
+}
+
+static int no_service(struct ipc *ipc, const char *name)
+{
+	struct near near = near_begin(name);
+	char question[NEAR_MAX + 32];
+
+	near_offer(&near, "servicemanager");
+	offer_names(ipc, &near);
+	near_question(&near, question, sizeof(question));
 	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the registered services",
-			 "no service is registered as %s", name);
+			 "no service is registered as %s%s", name, question);
 }
 
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
@@ -170,9 +208,9 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	return ipc_get_name(ipc, name, ret_proxy);
 }
 
-static int no_reply(const char *name)
+int bus_no_reply(const char *name)
 {
-	unsigned int ms = limit_usec() / 1000;
+	unsigned int ms = bus_limit_usec() / 1000;
 
 	return fail_with(STATUS_TIMEOUT, "it may be stopped; see ipcctl top",
 			 "service %s did not reply within %u.%03u s", name, ms / 1000, ms % 1000);
@@ -187,7 +225,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (status)
 		return status;
 	stop_message("it may be stopped; see ipcctl top", "service %s did not reply", name);
-	ipc_set_timeout(ipc, limit_usec());
+	ipc_set_timeout(ipc, bus_limit_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
@@ -195,7 +233,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 				 "a name has 1 to 127 letters, digits, and any of _ . / -",
 				 "\"%s\" is not a valid name", name);
 	if (r == -ENOENT)
-		return no_service(name);
+		return no_service(ipc, name);
 	if (r < 0)
 		return fail_errno(r, name);
 	*ret_ipc = ipc;
@@ -214,7 +252,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 	status = bus_find(name, &ipc, &proxy);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, limit_usec());
+	ipc_set_timeout(ipc, bus_limit_usec());
 	r = schema_introspect(proxy, ret_schema, &error);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)
@@ -222,7 +260,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 				 "an older protoc-gen-ipc may have made its stubs",
 				 "service %s does not describe its interface", name);
 	if (r < 0)
-		return r == -ETIMEDOUT ? no_reply(name) : fail_errno(r, name);
+		return r == -ETIMEDOUT ? bus_no_reply(name) : fail_errno(r, name);
 	*ret_ipc = ipc;
 	*ret_proxy = proxy;
 	ipc = NULL;
@@ -254,7 +292,7 @@ static int find_pid(const char *name, pid_t *ret_pid)
 	if (found && !*ret_pid)
 		return fail_with(STATUS_NOT_FOUND, "use its pid in place of its name",
 				 "the service manager cannot see the process of %s", name);
-	return found ? STATUS_OK : no_service(name);
+	return found ? STATUS_OK : no_service(ipc, name);
 }
 
 int bus_process(const char *text, pid_t *ret_pid)

@@ -8,6 +8,7 @@
 #define IPCCTL_BUS_H
 
 #include <jansson.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <ipc/ipc.h>
@@ -18,8 +19,12 @@ struct service_manager;
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* Opens the bus and finds its service manager, whose replies have a time limit: --timeout, by
- * default 5 seconds. */
+/* How long a service or the service manager may take to say what it is or knows: --timeout, by
+ * default 5 seconds. Prints nothing. */
+#define BUS_QUESTION_MS 5000
+uint64_t bus_limit_usec(void);
+
+/* Opens the bus and finds its service manager, whose replies have this time limit. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
 /**
@@ -49,6 +54,9 @@ int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_r
 /* The proxy of a name; "servicemanager" is the service manager. 0 or -errno, and nothing
  * is printed. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
+
+/* fail_with() for a service that did not reply within that time. */
+int bus_no_reply(const char *name);
 
 /* Opens the bus and finds a name as bus_proxy() does. */
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy);

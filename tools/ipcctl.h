@@ -9,6 +9,7 @@
  *   fail.c        standard error and the exit status
  *   ctl.c         the options of every verb
  *   number.c      numbers of the command line
+ *   near.c        the nearest name to one that does not exist
  *   stop.c        what ends a run: --timeout, signals
  *   clock.h       the time
  *   bus.c         a connection, the service manager and its list of names
@@ -65,7 +66,7 @@ enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
  * @device: path of the bus; NULL: $IPCBUS_DEVICE, else /dev/ipcbus
  * @json: JSON instead of text for people
  * @color: when to use colors
- * @timeout_ms: limit for the whole run in milliseconds; 0: none
+ * @timeout_ms: limit for the whole run in milliseconds; 0: none, but see bus_limit_usec()
  */
 struct ctl {
 	const char *device;
@@ -80,6 +81,16 @@ extern struct ctl ctl;
 const char *ctl_device(void);
 
 /**
+ * struct texts - the values of an option that may be given more than once
+ * @list: @n of them
+ */
+#define MAX_TEXTS 16
+struct texts {
+	const char *list[MAX_TEXTS];
+	size_t n;
+};
+
+/**
  * struct verb_option - one option of a verb
  * @name: without "--"
  * @value: name of its value in the help, which completion reads, too: NAME is a service, FILE
@@ -87,12 +98,13 @@ const char *ctl_device(void);
  * @help: for --help; further lines begin with 23 blanks
  * @flag: set to true
  * @text: set to the value
+ * @texts: gets the value; the option may be given more than once
  * @ms: set to the value in seconds, as milliseconds
  * @number: set to the value, which must be from @min to @max
  * @min: see @number
  * @max: see @number
  *
- * One of the four pointers is set.
+ * One of the five pointers is set.
  */
 struct verb_option {
 	const char *name;
@@ -100,6 +112,7 @@ struct verb_option {
 	const char *help;
 	bool *flag;
 	const char **text;
+	struct texts *texts;
 	unsigned int *ms;
 	unsigned long *number;
 	unsigned long min;

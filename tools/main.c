@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ipcctl.h"
+#include "near.h"
 #include "number.h"
 #include "stop.h"
 #include "verbs.h"
@@ -26,7 +27,7 @@ enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VER
 static const char common_help[] =
 	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
 	"      --json           print JSON: one value, or one line for each item of a stream\n"
-	"      --timeout S      give up after S seconds (default: no limit)\n"
+	"      --timeout S      give up after S seconds (default: 5 for a question)\n"
 	"      --color WHEN     auto (default), always or never\n"
 	"  -h, --help           print this text\n";
 
@@ -61,7 +62,13 @@ static const struct verb *find_verb(const char *name)
 
 static int no_verb(const char *name)
 {
-	return fail_with(STATUS_USAGE, "see ipcctl --help", "no such verb: %s", name);
+	struct near near = near_begin(name);
+	char question[NEAR_MAX + 32];
+
+	for (const struct verb *const *verb = verbs; *verb; verb++)
+		near_offer(&near, (*verb)->name);
+	near_question(&near, question, sizeof(question));
+	return fail_with(STATUS_USAGE, "see ipcctl --help", "no such verb: %s%s", name, question);
 }
 
 /* --- Help ------------------------------------------------------------------------ */
@@ -176,7 +183,12 @@ static int set_option(const struct verb_option *option, const char *value)
 		return number_parse(name, value, option->min, option->max, option->number);
 	if (option->ms)
 		return number_parse_seconds(name, value, option->ms);
-	if (option->text)
+	if (option->texts && option->texts->n == MAX_TEXTS)
+		return fail_with(STATUS_USAGE, NULL, "%s may be given at most %d times", name,
+				 MAX_TEXTS);
+	if (option->texts)
+		option->texts->list[option->texts->n++] = value;
+	else if (option->text)
 		*option->text = value;
 	else
 		*option->flag = true;

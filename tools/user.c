@@ -2,9 +2,13 @@
 /*
  * What the system knows of users and groups: see user.h.
  */
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "user.h"
 
@@ -28,4 +32,22 @@ void group_name(gid_t gid, char *name, size_t size)
 		snprintf(name, size, "%s", entry.gr_name);
 	else
 		snprintf(name, size, "%u", (unsigned int)gid);
+}
+
+int user_find(const char *text, uid_t *ret_uid)
+{
+	const struct passwd *entry = getpwnam(text);
+	unsigned long long number;
+
+	if (entry) {
+		*ret_uid = entry->pw_uid;
+		return 0;
+	}
+	if (!*text || strlen(text) > 10 || text[strspn(text, "0123456789")])
+		return -ENOENT;
+	number = strtoull(text, NULL, 10);
+	if (number >= UINT32_MAX)
+		return -ENOENT;
+	*ret_uid = number;
+	return 0;
 }

@@ -113,11 +113,12 @@ static int run_ping(int argc, char **argv)
 	status = bus_find(argv[0], &ipc, &proxy);
 	if (status)
 		return status;
+	ipc_set_timeout(ipc, bus_limit_usec());
 	begin = clock_ns();
 	r = ipc_proxy_ping(proxy, &error);
 	us = (clock_ns() - begin) / 1000.0;
 	if (r < 0)
-		return fail_errno(r, argv[0]);
+		return r == -ETIMEDOUT ? bus_no_reply(argv[0]) : fail_errno(r, argv[0]);
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us", us));
 	printf("%s replied in %.0f us\n", argv[0], us);
@@ -194,12 +195,15 @@ static int run_dump(int argc, char **argv)
 		status = start_dump(&dump);
 	if (status)
 		return status;
+	ipc_set_timeout(ipc, bus_limit_usec());
 	r = ipc_proxy_dump(proxy, dump.ends[1], (const char *const *)argv + 1, argc - 1, &error);
 	end_dump(&dump);
 	if (r == -EOPNOTSUPP)
 		return fail_with(STATUS_NOT_FOUND,
 				 "a service enables it with ipc_object_set_dump()",
 				 "service %s has no dump", argv[0]);
+	if (r == -ETIMEDOUT)
+		return bus_no_reply(argv[0]);
 	return r < 0 ? fail_errno(r, error.message ? error.message : argv[0]) : out_flush();
 }
 
@@ -224,7 +228,7 @@ const struct verb verb_ping = {
 	.summary = "check whether a service replies, and how fast",
 	.description =
 		"Sends the service NAME a call that a thread of it must serve, and prints the time from\n"
-		"the call to the reply in microseconds. Without --timeout it waits without limit.\n",
+		"the call to the reply in microseconds. It waits for 5 seconds, or --timeout.\n",
 	.example = "  ipcctl ping --timeout 1 demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.min = 1,
@@ -239,7 +243,7 @@ const struct verb verb_dump = {
 	.description =
 		"Asks the service NAME to write its internal state to standard output. The service\n"
 		"defines the format and the meaning of each ARGUMENT. Root may do this, and the user of\n"
-		"the service.\n",
+		"the service. It waits for 5 seconds, or --timeout.\n",
 	.example = "  ipcctl dump demo.story\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.min = 1,

@@ -11,11 +11,13 @@
 #include <string.h>
 
 #include "ipcctl.h"
+#include "near.h"
 #include "number.h"
 #include "out.h"
 #include "process.h"
 #include "state.h"
 #include "text.h"
+#include "user.h"
 #include "value.h"
 
 static const struct column columns[] = {
@@ -234,6 +236,55 @@ START_TEST(numbers_are_checked)
 }
 END_TEST
 
+static const char *nearest(const char *wanted, const char *const *names)
+{
+	struct near near = near_begin(wanted);
+	static char text[NEAR_MAX + 32];
+
+	for (; *names; names++)
+		near_offer(&near, *names);
+	near_question(&near, text, sizeof(text));
+	return text;
+}
+
+START_TEST(the_nearest_name_is_meant)
+{
+	static const char *const names[] = { "demo.clock", "demo.echo", "demo.echo2", "x", NULL };
+	static const char *const odd[] = { "demo.\033cho", NULL };
+	char long_name[200];
+
+	ck_assert_str_eq(nearest("demo.ehco", names), "; is \"demo.echo\" meant?");
+	ck_assert_str_eq(nearest("demo.echo3", names), "; is \"demo.echo\" meant?");
+	ck_assert_str_eq(nearest("Demo.Clock", names), "; is \"demo.clock\" meant?");
+	ck_assert_str_eq(nearest("clock", names), "; is \"demo.clock\" meant?");
+	ck_assert_str_eq(nearest("demo.lok", names), "; is \"demo.clock\" meant?");
+	ck_assert_str_eq(nearest("demo.cat", names), "");
+	ck_assert_str_eq(nearest("y", names), "");
+	ck_assert_str_eq(nearest("", names), "");
+	ck_assert_str_eq(nearest("demo.echo", odd), "; is \"demo.?cho\" meant?");
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	ck_assert_str_eq(nearest(long_name, (const char *const[]){ long_name, "a", NULL }), "");
+	ck_assert_str_eq(nearest("a", (const char *const[]){ long_name, NULL }), "");
+}
+END_TEST
+
+START_TEST(users_are_found)
+{
+	uid_t uid = 1;
+
+	ck_assert_int_eq(user_find("root", &uid), 0);
+	ck_assert_uint_eq(uid, 0);
+	ck_assert_int_eq(user_find("4294967294", &uid), 0);
+	ck_assert_uint_eq(uid, 4294967294u);
+	ck_assert_int_eq(user_find("4294967295", &uid), -ENOENT);
+	ck_assert_int_eq(user_find("", &uid), -ENOENT);
+	ck_assert_int_eq(user_find("-1", &uid), -ENOENT);
+	ck_assert_int_eq(user_find("no such user", &uid), -ENOENT);
+	ck_assert_uint_eq(uid, 4294967294u);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ipcctl");
@@ -252,6 +303,8 @@ int main(void)
 	tcase_add_test(tcase, foreign_texts_are_cleaned);
 	tcase_add_test(tcase, errors_have_origins);
 	tcase_add_test(tcase, numbers_are_checked);
+	tcase_add_test(tcase, the_nearest_name_is_meant);
+	tcase_add_test(tcase, users_are_found);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
