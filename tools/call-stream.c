@@ -96,11 +96,11 @@ static int run(struct stream_call *call, struct ipc_proxy *proxy,
 	       const struct schema_message *request)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	const struct ipc_options options = { .metadata = call_metadata() };
 	bool over;
 	int status, r;
 
-	r = ipc_raw_stream_open(proxy, call->method->code, /* options= */ NULL, &call->stream,
-				&error);
+	r = ipc_raw_stream_open(proxy, call->method->code, &options, &call->stream, &error);
 	if (r < 0)
 		return call_failed(r, call->method, &error);
 	status = request ? send_one(call, request) : send_input(call);

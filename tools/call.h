@@ -26,6 +26,9 @@ int call_put_reply(const struct schema_method *method, const struct ipc_raw_mess
 /* Prints why a call failed: r is its -errno. */
 int call_failed(int r, const struct schema_method *method, const struct ipc_error *error);
 
+/* For ipc_options: those of the command line; NULL, if there are none. */
+const char *const *call_metadata(void);
+
 /* Calls a method with streams. text: JSON, "-" or NULL, as on the command line. */
 int call_stream(struct ipc *ipc, struct ipc_proxy *proxy, const struct schema_method *method,
 		const char *text);

@@ -13,14 +13,22 @@
 #include "bus.h"
 #include "call.h"
 #include "ipcctl.h"
+#include "near.h"
 #include "out.h"
 #include "schema.h"
 #include "verbs.h"
 
-static bool cat;
+/* Without --timeout. A stream may last. */
+#define REPLY_USEC UINT64_C(30000000)
+
+static bool cat, template;
+static struct texts pairs;
 
 static const struct verb_option options[] = {
 	{ "cat", NULL, "print the content of the files in the reply", .flag = &cat },
+	{ "metadata", "PAIR", "send NAME=VALUE as metadata; up to 16 times", .texts = &pairs },
+	{ "template", NULL, "print an empty request and the types of its fields",
+	  .flag = &template },
 	{ 0 },
 };
 
@@ -28,13 +36,42 @@ static const struct verb_option options[] = {
 
 static int no_method(const struct schema *schema, const char *name)
 {
-	char known[512] = "";
+	struct near near = near_begin(name);
+	char known[512] = "", question[NEAR_MAX + 32];
 
-	for (size_t i = 0; i < schema_count(schema); i++)
+	for (size_t i = 0; i < schema_count(schema); i++) {
+		near_offer(&near, schema_at(schema, i)->name);
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
 			 schema_at(schema, i)->name);
-	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s",
-			 schema_interface(schema), name, known);
+	}
+	near_question(&near, question, sizeof(question));
+	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s%s",
+			 schema_interface(schema), name, known, question);
+}
+
+/* Name and value of each, and NULL. */
+static const char *metadata[2 * MAX_TEXTS + 1];
+
+const char *const *call_metadata(void)
+{
+	return metadata[0] ? metadata : NULL;
+}
+
+static int parse_metadata(void)
+{
+	for (size_t i = 0; i < pairs.n; i++) {
+		const char *pair = pairs.list[i], *equals = strchr(pair, '=');
+
+		if (!equals || equals == pair)
+			return fail_with(STATUS_USAGE, "as in --metadata trace=17",
+					 "--metadata is NAME=VALUE, not \"%s\"", pair);
+		/* The copies live as long as the program. */
+		metadata[2 * i] = strndup(pair, equals - pair);
+		metadata[2 * i + 1] = equals + 1;
+		if (!metadata[2 * i])
+			return fail_memory();
+	}
+	return STATUS_OK;
 }
 
 int call_bad_json(const json_error_t *error)
@@ -133,14 +170,17 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
+	struct ipc_options options = { .metadata = call_metadata() };
 	int r;
 
 	request->code = method->code;
 	if (method->oneway) {
-		r = ipc_raw_oneway(proxy, request, /* options= */ NULL);
+		r = ipc_raw_oneway(proxy, request, &options);
 	} else {
 		request->flags = IPC_RAW_ACCEPT_FDS;
-		r = ipc_raw_call(proxy, request, /* options= */ NULL, &reply, &error);
+		/* A deadline of ours ends the run, and says so better. */
+		options.timeout_usec = ctl.timeout_ms ? IPC_NEVER : REPLY_USEC;
+		r = ipc_raw_call(proxy, request, &options, &reply, &error);
 	}
 	if (r < 0)
 		return call_failed(r, method, &error);
@@ -170,11 +210,15 @@ static int run(int argc, char **argv)
 	struct schema *schema;
 	int status;
 
-	status = bus_describe(argv[0], &ipc, &proxy, &schema);
+	status = parse_metadata();
+	if (!status)
+		status = bus_describe(argv[0], &ipc, &proxy, &schema);
 	if (status)
 		return status;
 	method = schema_find(schema, argv[1]);
-	if (method)
+	if (method && template)
+		status = out_json(schema_template(method->request));
+	else if (method)
 		status = call(ipc, proxy, method, argc > 2 ? argv[2] : NULL);
 	else
 		status = no_method(schema, argv[1]);
@@ -189,7 +233,8 @@ const struct verb verb_call = {
 	.description =
 		"Calls METHOD of the service NAME and prints the reply as JSON. The request is a JSON\n"
 		"object with the fields that ipcctl describe NAME lists. The default is {}, and \"-\"\n"
-		"reads it from standard input. A oneway has no reply.\n"
+		"reads it from standard input. A oneway has no reply. The reply must come within 30\n"
+		"seconds, or --timeout; a stream has no limit.\n"
 		"\n"
 		"  bytes        text in base64\n"
 		"  ipc.Fd       the number of an open fd of ipcctl (0: standard input), the path of a\n"
@@ -197,8 +242,12 @@ const struct verb verb_call = {
 		"  ipc.Object   the name of a service\n"
 		"\n"
 		"If the reply is a stream, each message is one line. If the request is a stream, ipcctl\n"
-		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n",
-	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n",
+		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n"
+		"\n"
+		"--template prints a request to fill in and sends nothing. Its member \"//\" has the types\n"
+		"of the fields and need not be removed: members \"//\" are never sent.\n",
+	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n"
+		   "  ipcctl call --template demo.echo Say\n",
 	.statuses =
 		ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(REMOTE) | MAY_END(GONE),
 	.options = options,

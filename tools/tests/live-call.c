@@ -83,16 +83,73 @@ START_TEST(mistakes_are_explained)
 	ck_assert_int_eq(live_run("call demo.echo Say '{\"text\": '")->status, 2);
 	ck_assert_int_eq(live_run("call demo.echo Say '[]'")->status, 2);
 	ck_assert_int_eq(live_run("call no.body Say")->status, 3);
+	ran = live_run("call demo.ehco Say");
+	ck_assert_int_eq(ran->status, 3);
+	ck_assert_ptr_nonnull(strstr(ran->err, "registered as demo.ehco; is \"demo.echo\" meant?"));
+	ck_assert_ptr_nonnull(strstr(live_run("freeze echo")->err, "is \"demo.echo\" meant?"));
+	ck_assert_ptr_nonnull(
+		strstr(live_run("ping servicemanger")->err, "is \"servicemanager\" meant?"));
+	ck_assert_ptr_nonnull(strstr(live_run("call demo.echo say")->err, "is \"Say\" meant?"));
+	ck_assert_ptr_nonnull(strstr(live_run("pign demo.echo")->err, "is \"ping\" meant?"));
 	ck_assert_int_eq(live_run("call demo.echo")->status, 2);
+}
+END_TEST
+
+START_TEST(a_request_is_prepared)
+{
+	json_t *request = live_json("call --template demo.echo Say");
+
+	ck_assert_str_eq(json_string_value(json_object_get(request, "text")), "");
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(request, "//"), "text")),
+			 "string");
+	json_decref(request);
+	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl call --template demo.echo Say | "
+				  "sed 's/\"text\": \"\"/\"text\": \"mine\"/' | "
+				  "ipcctl --json call demo.echo Say -)")
+				 ->out,
+			 "{\"text\":\"mine\"}\n");
+}
+END_TEST
+
+/* The size of the request that the monitor sees. */
+static json_int_t size_of(const char *options)
+{
+	json_t *row;
+	json_int_t size;
+
+	row = live_json("--version >/dev/null; (ipcctl monitor --json --name demo.echo --uid root "
+			"--count 1 --timeout 30 & while kill -0 $! 2>&-; do "
+			"ipcctl call %s demo.echo Say '{\"text\": \"x\"}' >/dev/null; done)",
+			options);
+	size = json_integer_value(json_object_get(row, "size"));
+	json_decref(row);
+	return size;
+}
+
+START_TEST(metadata_is_sent)
+{
+	json_int_t bare = size_of("");
+
+	ck_assert_int_gt(size_of("--metadata trace=17 --metadata b=="), bare + 10);
+	ck_assert_int_eq(live_run("call --metadata trace demo.echo Say")->status, 2);
+	ck_assert_int_eq(live_run("call --metadata =17 demo.echo Say")->status, 2);
 }
 END_TEST
 
 START_TEST(a_stopped_service_is_given_up)
 {
+	const struct ran *ran;
+
 	kill(echo, SIGSTOP);
 	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status,
 			 7);
 	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
+	/* Without --timeout, too. */
+	ran = live_run("ping demo.echo");
+	ck_assert_int_eq(ran->status, 7);
+	ck_assert_str_eq(ran->err, "ipcctl: service demo.echo did not reply within 5.000 s\n"
+				   "ipcctl: it may be stopped; see ipcctl top\n");
+	ck_assert_int_eq(live_run("dump demo.echo")->status, 7);
 	kill(echo, SIGCONT);
 	ck_assert_int_eq(live_run("ping --timeout 5 demo.echo")->status, 0);
 	ck_assert_int_eq(live_run("ping --timeout 5 servicemanager")->status, 0);
@@ -197,7 +254,7 @@ int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
-			  mistakes_are_explained, a_stopped_service_is_given_up,
-			  replies_stream_line_by_line, blobs_are_base64,
-			  files_go_in_and_out, dumping_is_the_services_matter);
+			  mistakes_are_explained, a_request_is_prepared, metadata_is_sent,
+			  a_stopped_service_is_given_up, replies_stream_line_by_line,
+			  blobs_are_base64, files_go_in_and_out, dumping_is_the_services_matter);
 }

@@ -59,7 +59,7 @@ FUZZ_plugin := tests/suite/fuzz/plugin.c tests/suite/fuzz/proto.c \
 	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
 	$(B)/idl/shape.pb-c.c $(B)/idl/extensions.pb-c.c
 FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-types.c schema-encode.c \
-	schema-decode.c schema-proto.c text.c base64.c wire.c value.c bus.c fail.c \
+	schema-decode.c schema-proto.c schema-template.c text.c base64.c wire.c value.c bus.c fail.c \
 	ctl.c near.c number.c process.c user.c stop.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
 	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
