@@ -19,6 +19,7 @@
 #include "out.h"
 #include "resend.h"
 #include "stop.h"
+#include "user.h"
 #include "value.h"
 #include "verbs.h"
 
@@ -27,6 +28,9 @@
  * @name: only messages of this service
  * @pid: only messages of this process
  * @method: only messages of this method
+ * @user: only messages of this user, or NULL
+ * @uid: the same as a number
+ * @failed: only errors and messages that failed
  * @write: file to write to, or NULL
  * @read: file to read from, or NULL
  * @resends: resend the messages of @read
@@ -42,6 +46,9 @@ static struct session {
 	const char *name;
 	unsigned long pid;
 	const char *method;
+	const char *user;
+	uid_t uid;
+	bool failed;
 	const char *write;
 	const char *read;
 	bool resends;
@@ -55,6 +62,7 @@ static struct session {
 		uint32_t pid;
 		uint32_t node;
 		uint32_t code;
+		uid_t uid; /* of the sender of a call */
 	} calls[4096];
 	struct capture *capture;
 	struct resend *resend;
@@ -65,6 +73,12 @@ static const struct verb_option options[] = {
 	{ "pid", "PID", "only messages of this process", .number = &session.pid, .min = 1,
 	  .max = 1 << 22 },
 	{ "method", "METHOD", "only messages of this method", .text = &session.method },
+	{ "uid", "USER",
+	  "only messages that this user (name or number) sends, and replies to\n"
+	  "                       them",
+	  .text = &session.user },
+	{ "failed", NULL, "only errors and messages that were not delivered",
+	  .flag = &session.failed },
 	{ "count", "N", "end after N records", .number = &session.count, .min = 1,
 	  .max = MAX_COUNT },
 	{ "max-data", "N", "record at most N bytes of each payload (default: 4096)",
@@ -104,16 +118,16 @@ static bool is_reply(const struct ipc_record *record)
 /* The called object. A reply comes from it, every other message goes to it. */
 static struct shown subject_of(const struct ipc_record *record)
 {
-	struct shown subject = { record->id, record->time, record->to_pid, record->node,
-				 record->code };
+	struct shown subject = { record->id,   record->time, record->to_pid,
+				 record->node, record->code, record->from_uid };
 	const struct shown *call = place_of(record->id);
 
 	if (!is_reply(record))
 		return subject;
 	if (record->id && call->id == record->id)
 		return *call;
-	return (struct shown){ record->id, record->time, record->from_pid, record->node,
-			       record->code };
+	return (struct shown){ record->id,   record->time, record->from_pid,
+			       record->node, record->code, record->from_uid };
 }
 
 static bool is_wanted(const struct ipc_record *record, const struct shown *subject)
@@ -123,6 +137,10 @@ static bool is_wanted(const struct ipc_record *record, const struct shown *subje
 
 	if (session.pid && record->from_pid != (pid_t)session.pid &&
 	    record->to_pid != (pid_t)session.pid)
+		return false;
+	if (session.user && record->from_uid != session.uid && subject->uid != session.uid)
+		return false;
+	if (session.failed && record->kind != IPC_RECORD_ERROR && record->kind != IPC_RECORD_FAILED)
 		return false;
 	if (session.name && !(service && !strcmp(service, session.name)))
 		return false;
@@ -377,10 +395,14 @@ static int run(int argc, char **argv)
 	(void)argv;
 	if (session.read && session.write)
 		return fail_with(STATUS_USAGE, NULL, "--read and --write exclude each other");
+	if (session.user && user_find(session.user, &session.uid) < 0)
+		return fail_with(STATUS_USAGE, NULL, "no such user: %s", session.user);
 	if (session.resends ? !session.read : session.speed)
 		return fail_with(STATUS_USAGE, NULL, "%s",
 				 session.resends ? "--resend needs --read FILE" :
 						   "--speed needs --resend");
+	if (session.resends && session.failed)
+		return fail_with(STATUS_USAGE, NULL, "--resend and --failed exclude each other");
 	status = session.read ? run_file() : run_bus();
 	closed = capture_close(session.capture);
 	names_free(session.names);
@@ -394,7 +416,8 @@ const struct verb verb_monitor = {
 	.description =
 		"Prints each call, oneway, reply and failure on the bus: sender and receiver, service and\n"
 		"method, size, the time from call to reply, and the content if the service describes its\n"
-		"interface. Messages never wait for a monitor; a line says how many records were lost.\n"
+		"interface. --name, --pid, --method, --uid and --failed select; all that are given must\n"
+		"match. Messages never wait for a monitor; a line says how many records were lost.\n"
 		"Needs CAP_SYS_ADMIN in the user namespace in which the bus was mounted. With --read it\n"
 		"needs neither a bus nor a permission.\n"
 		"\n"
@@ -407,7 +430,7 @@ const struct verb verb_monitor = {
 		"  error        it failed, and in another way than recorded\n"
 		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
 		"  skipped      it cannot be resent; the line says why\n",
-	.example = "  sudo ipcctl monitor --name demo.echo\n"
+	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --write calls.pcap --max-data 65536\n"
 		   "  ipcctl monitor --read calls.pcap --resend\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(DIFFERS),

@@ -13,10 +13,10 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "number.h"
 #include "out.h"
 #include "servicemanager.ipc.h"
 #include "text.h"
+#include "user.h"
 #include "verbs.h"
 
 #define MAX_GROUPS 1024
@@ -34,20 +34,14 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 {
 	static gid_t groups[MAX_GROUPS];
 	static uint32_t numbers[MAX_GROUPS];
-	const struct passwd *entry = getpwnam(user);
-	unsigned long number;
-	int n = MAX_GROUPS, status;
+	const struct passwd *entry;
+	int n = MAX_GROUPS;
 
-	if (!entry) {
-		status = number_parse("--user", user, 0, UINT32_MAX - 1, &number);
-		if (status)
-			return fail_with(STATUS_USAGE, NULL, "no such user: %s", user);
-		request->uid = number;
-		entry = getpwuid(number);
-	}
+	if (user_find(user, &request->uid) < 0)
+		return fail_with(STATUS_USAGE, NULL, "no such user: %s", user);
+	entry = getpwuid(request->uid);
 	if (!entry)
 		return STATUS_OK;
-	request->uid = entry->pw_uid;
 	if (getgrouplist(entry->pw_name, entry->pw_gid, groups, &n) < 0)
 		return fail_with(STATUS_FAILED, NULL, "%s has more than %d groups", user,
 				 MAX_GROUPS);

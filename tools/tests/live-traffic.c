@@ -88,6 +88,35 @@ START_TEST(calls_and_replies_are_printed)
 }
 END_TEST
 
+START_TEST(users_and_failures_are_selected)
+{
+	pid_t other = live_start("/bin/su", "user", "-c",
+				 "while :; do ipcctl call demo.echo Say || :; done >/dev/null 2>&1",
+				 NULL);
+	const struct ran *ran = live_run("monitor --json --name demo.echo --method Say --failed "
+					 "--uid user --count 3");
+	json_t *rows = lines(ran->out), *row;
+	size_t i;
+
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_uint_eq(json_array_size(rows), 3);
+	json_array_foreach(rows, i, row)
+		ck_assert_str_eq(text(row, "kind"), "error");
+	json_decref(rows);
+	ran = live_run("monitor --json --method Say --uid user --count 6");
+	rows = lines(ran->out);
+	ck_assert_ptr_null(live_find(rows, "kind", "reply"));
+	ck_assert_ptr_nonnull(live_find(rows, "kind", "error"));
+	json_array_foreach(rows, i, row)
+		ck_assert(strcmp(text(row, "kind"), "call") || number(row, "from_uid") != 0);
+	json_decref(rows);
+	kill(other, 9);
+	waitpid(other, NULL, 0);
+	ck_assert_int_eq(live_run("monitor --uid no-such-user")->status, 2);
+	ck_assert_int_eq(live_run("monitor --read a --resend --failed")->status, 2);
+}
+END_TEST
+
 START_TEST(people_get_lines)
 {
 	const struct ran *ran = live_run("monitor --pid %d --method Say --count 2", echo);
@@ -294,9 +323,9 @@ END_TEST
 int main(void)
 {
 	live_fixture(begin, end);
-	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed, people_get_lines,
+	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
+			  users_and_failures_are_selected, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
-			  top_counts, graph_draws, a_trace_keeps_to_the_format,
-			  a_command_is_traced, a_trace_leaves_nothing_behind,
-			  a_stopped_service_holds_up_nobody);
+			  top_counts, graph_draws, a_trace_keeps_to_the_format, a_command_is_traced,
+			  a_trace_leaves_nothing_behind, a_stopped_service_holds_up_nobody);
 }
