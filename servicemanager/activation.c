@@ -330,6 +330,59 @@ const char *activation_problem(const struct activation *a)
 	return !a->starting && a->failures && now_usec() < a->retry_at ? a->problem : NULL;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct activation_name *)a)->name,
+		      ((const struct activation_name *)b)->name);
+}
+
+int activation_names(const struct manager *manager, const char *prefix, const char *after,
+		     struct activation_name **ret_names, size_t *ret_count)
+{
+	struct activation_name *names;
+	size_t all = 0, n = 0;
+
+	for (const struct activation *a = manager->activations; a; a = a->next)
+		for (char **name = a->config->names; *name; name++)
+			all++;
+	names = calloc(all + 1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+
+	for (const struct activation *a = manager->activations; a; a = a->next)
+		for (char **name = a->config->names; *name; name++)
+			if (!strncmp(*name, prefix, strlen(prefix)) && strcmp(*name, after) > 0)
+				names[n++] = (struct activation_name){ *name, a };
+	qsort(names, n, sizeof(*names), by_name);
+	*ret_names = names;
+	*ret_count = n;
+	return 0;
+}
+
+void activation_message(const struct activation *a, Ipc__Manager__Entry *entry,
+			Ipc__Manager__Activation *message)
+{
+	uint64_t now = now_usec();
+
+	ipc__manager__activation__init(message);
+	message->file = a->config->file;
+	if (a->config->unit)
+		message->unit = a->config->unit;
+	else
+		message->program = a->config->command[0];
+	if (a->starting)
+		message->state = IPC__MANAGER__ACTIVATION_STATE__ACTIVATION_STARTING;
+	else if (has_all_names(a))
+		message->state = IPC__MANAGER__ACTIVATION_STATE__ACTIVATION_UP;
+	message->failures = a->failures;
+	if (a->failures)
+		message->problem = (char *)a->problem;
+	if (a->failures && a->retry_at > now)
+		message->retry_ms = (uint32_t)((a->retry_at - now) / 1000) + 1;
+	entry->uid = a->config->uid;
+	entry->activation = message;
+}
+
 void activation_wanted(struct activation *a)
 {
 	/* Its owner may be about to register the name again. */

@@ -8,9 +8,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "servicemanager.ipc.h"
+
 struct activation;
 struct activation_configs;
 struct manager;
+
+/* A name that a file has. */
+struct activation_name {
+	const char *name;
+	const struct activation *activation;
+};
 
 /* These are the services to activate, and no others. Takes them out of the list, leaving
  * NULL. Services that run go on. -ENOMEM: some are missing. */
@@ -24,6 +32,13 @@ struct activation *activation_find(const struct manager *manager, const char *na
 bool activation_allows(const struct manager *manager, const char *name, uid_t uid);
 /* Why the last start failed, while it is too early to try again; otherwise NULL. */
 const char *activation_problem(const struct activation *activation);
+/* The names that begin with the prefix and sort after `after`, sorted. -ENOMEM. The caller frees
+ * *ret_names; it is valid until activations_set(). */
+int activation_names(const struct manager *manager, const char *prefix, const char *after,
+		     struct activation_name **ret_names, size_t *ret_count);
+/* The service as messages, which borrow its strings. uid is the only field of the entry. */
+void activation_message(const struct activation *activation, Ipc__Manager__Entry *entry,
+			Ipc__Manager__Activation *message);
 /* Somebody waits for one of its names, which nobody has. */
 void activation_wanted(struct activation *activation);
 /* The name was registered. */

@@ -39,6 +39,9 @@ struct daemon {
 	struct ipc *ipc;
 	struct manager *manager;
 	struct policy *policy;
+	struct log_copy problems; /* of the files, when they were last read */
+	size_t services;	  /* that are configured */
+	bool outdated;		  /* the policy is older than its files, which are wrong */
 	struct source bus;
 	struct source signal;
 	int epoll;
@@ -100,7 +103,11 @@ static void reload_policy(struct daemon *daemon)
 {
 	struct policy *policy;
 
-	if (policy_load(daemon->options->policy, &policy) == 0) {
+	daemon->problems.size = 0;
+	log_begin_copy(&daemon->problems);
+	daemon->outdated = policy_load(daemon->options->policy, &policy) < 0;
+	log_end_copy();
+	if (!daemon->outdated) {
 		manager_set_policy(daemon->manager, policy);
 		policy_free(daemon->policy);
 		daemon->policy = policy;
@@ -114,18 +121,41 @@ static void reload_policy(struct daemon *daemon)
 static int load_services(struct daemon *daemon)
 {
 	struct activation_configs *configs;
-	int r = activation_configs_load(daemon->options->services, &configs);
+	int r;
 
+	log_begin_copy(&daemon->problems);
+	r = activation_configs_load(daemon->options->services, &configs);
+	log_end_copy();
 	if (r == 0) {
+		daemon->services = configs->count;
 		r = activations_set(daemon->manager, configs);
 		activation_configs_free(configs);
 	}
 	return r;
 }
 
+/* For SIGHUP and Reload(). */
+static void reload(struct manager_reload *ret_reload, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)now_usec());
+	reload_policy(daemon);
+	ret_reload->services_refused = load_services(daemon) < 0;
+	if (ret_reload->services_refused)
+		log_line("kept the old services");
+	sd_notify(/* unset_environment= */ 0, READY);
+
+	ret_reload->policy_refused = daemon->outdated;
+	ret_reload->rules = policy_count(daemon->policy);
+	ret_reload->services = daemon->services;
+}
+
 static void signal_ready(struct source *source)
 {
 	struct daemon *daemon = container_of(source, struct daemon, signal);
+	struct manager_reload result = { 0 };
 	struct signalfd_siginfo info;
 
 	if (read(daemon->signals, &info, sizeof(info)) < 0) {
@@ -137,12 +167,7 @@ static void signal_ready(struct source *source)
 		return;
 	}
 
-	sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)now_usec());
-	reload_policy(daemon);
-	if (load_services(daemon) < 0)
-		log_line("kept the old services");
-	sd_notify(/* unset_environment= */ 0, READY);
+	reload(&result, daemon);
 }
 
 /* Returns the timeout until the next call. */
@@ -205,6 +230,10 @@ static int serve(struct daemon *daemon)
 		.policy = daemon->policy,
 		.device = daemon->options->device,
 		.reservations = daemon->options->reservations,
+		.reload = reload,
+		.userdata = daemon,
+		.problems = &daemon->problems,
+		.outdated = &daemon->outdated,
 	};
 	int r;
 
@@ -263,7 +292,10 @@ int daemon_run(const struct daemon_options *options)
 	int status;
 
 	/* Whoever restarts us would only do so for ever. */
-	if (policy_load(options->policy, &daemon.policy) < 0) {
+	log_begin_copy(&daemon.problems);
+	daemon.outdated = policy_load(options->policy, &daemon.policy) < 0;
+	log_end_copy();
+	if (daemon.outdated) {
 		daemon.policy = policy_new();
 		if (!daemon.policy)
 			return ipc_fail("servicemanager: cannot start", -ENOMEM, NULL);

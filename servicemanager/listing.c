@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "access.h"
+#include "activation.h"
 #include "listing.h"
 #include "reply.h"
 #include "private.h"
@@ -90,7 +91,45 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 struct page {
 	Ipc__Manager__Entry entries[PAGE];
 	Ipc__Manager__Entry *pointers[PAGE];
+	Ipc__Manager__Activation activations[PAGE];
 };
+
+static int reply_activatable(const struct manager *manager, const struct listing *listing,
+			     const struct caller *caller, struct page *page)
+{
+	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
+	struct activation_name *names;
+	size_t n;
+	int r = activation_names(manager, listing->request->prefix, listing->request->after, &names,
+				 &n);
+
+	for (size_t i = 0; r == 0 && i < n && !reply.more; i++) {
+		const struct registry_entry *owner =
+			registry_find(manager->registry, names[i].name);
+		Ipc__Manager__Entry *entry = &page->entries[reply.n_entries];
+
+		if (!access_allows(manager, caller, POLICY_LIST, names[i].name))
+			continue;
+		if (reply.n_entries == PAGE) {
+			reply.more = true;
+			break;
+		}
+		ipc__manager__entry__init(entry);
+		activation_message(names[i].activation, entry, &page->activations[reply.n_entries]);
+		if (owner)
+			entry_message(entry, owner);
+		entry->name = (char *)names[i].name;
+		entry->activation = &page->activations[reply.n_entries];
+		page->pointers[reply.n_entries++] = entry;
+	}
+
+	reply.entries = page->pointers;
+	if (r == 0) {
+		r = service_manager_reply_list(listing->call, &reply);
+		free(names);
+	}
+	return r;
+}
 
 static int reply_page(const struct manager *manager, const struct listing *listing,
 		      const struct caller *caller, struct page *page)
@@ -124,7 +163,8 @@ static void serve(struct manager *manager, const struct listing *listing)
 	int r = page ? caller_init(&caller, listing->call, manager->policy) : -ENOMEM;
 
 	if (r == 0) {
-		r = reply_page(manager, listing, &caller, page);
+		r = (listing->request->activatable ? reply_activatable :
+						     reply_page)(manager, listing, &caller, page);
 		caller_done(&caller);
 	}
 	if (r < 0)

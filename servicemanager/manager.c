@@ -10,6 +10,7 @@
 
 #include "access.h"
 #include "activation.h"
+#include "administration.h"
 #include "idle-exit.h"
 #include "listing.h"
 #include "lookup.h"
@@ -36,6 +37,8 @@ static const struct service_manager_ops ops = {
 	.check_policy = handle_check_policy,
 	.provide = handle_provide,
 	.idle_exit = handle_idle_exit,
+	.show_policy = handle_show_policy,
+	.reload = handle_reload,
 };
 
 int manager_new(struct ipc *ipc, const struct manager_options *options,
@@ -57,6 +60,10 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 	manager->policy = options->policy;
 	manager->device = options->device;
 	manager->reservations = options->reservations;
+	manager->reload = options->reload;
+	manager->userdata = options->userdata;
+	manager->problems = options->problems;
+	manager->outdated = options->outdated;
 	manager->settled = !options->settle_msec;
 	manager->started_at = now_usec();
 	manager->settled_at = manager->started_at + options->settle_msec * 1000ULL;

@@ -13,6 +13,13 @@
 #include "policy.h"
 
 struct manager;
+struct log_copy;
+
+/* What reading the files again came to. */
+struct manager_reload {
+	size_t rules, services; /* that are in force now */
+	bool policy_refused, services_refused;
+};
 
 struct manager_options {
 	/* The manager adds to this epoll what it waits for besides the bus. The data.ptr of
@@ -29,6 +36,13 @@ struct manager_options {
 	/* Stays the caller's, who may free it after manager_free(), or after another
 	 * policy was set. */
 	const struct policy *policy;
+	/* For Reload(): reads the files again, and calls manager_set_policy(). */
+	void (*reload)(struct manager_reload *ret_reload, void *userdata);
+	void *userdata;
+	/* What was wrong when the files were last read, and whether the policy was
+	 * refused then. Both stay the caller's. */
+	const struct log_copy *problems;
+	const bool *outdated;
 };
 
 /* Becomes the manager of the bus. -ENOMEM, or an error of ipc_set_manager(). */

@@ -27,7 +27,8 @@ endif
 # From below to above. The core is what the tests build: it reads no files, and knows no
 # signals and no loop.
 MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reservation reply \
-	access waiter unit activation idle-exit lookup listing watch registration manager
+	access waiter unit activation idle-exit lookup listing watch registration administration \
+	manager
 MANAGER_PARTS := $(MANAGER_CORE) config policy-load activation-load check-policy daemon main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)

@@ -174,6 +174,11 @@ size_t policy_count(const struct policy *policy)
 	return policy->n_rules;
 }
 
+const struct policy_rule *policy_at(const struct policy *policy, size_t i)
+{
+	return policy->rules[i];
+}
+
 const char *policy_verdict_text(enum policy_verdict verdict)
 {
 	switch (verdict) {

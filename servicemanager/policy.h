@@ -109,6 +109,7 @@ struct policy_decision policy_decide(const struct policy *policy,
 bool policy_asks_for_groups(const struct policy *policy);
 
 size_t policy_count(const struct policy *policy);
+const struct policy_rule *policy_at(const struct policy *policy, size_t i);
 
 /* From "register", "find", "list" or "call"; 0 for anything else. */
 enum policy_right policy_right_from(const char *text);

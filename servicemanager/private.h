@@ -13,6 +13,7 @@
  *   listing.c              listing names
  *   watch.c                notifying those who watch names
  *   registration.c         registering and unregistering names
+ *   administration.c       what only root and our user may: the policy, reading it again
  *   manager.c              the object behind handle 0, made of all these
  *
  * A file calls those above it in this list, never one below; tests/suite/static/calls
@@ -33,6 +34,7 @@
 
 struct activation;
 struct listing;
+struct manager_reload;
 struct policy;
 struct units;
 
@@ -42,6 +44,10 @@ struct manager {
 	const char *reservations; /* path of a file; NULL: there is none */
 	struct registry *registry;
 	const struct policy *policy;
+	void (*reload)(struct manager_reload *ret_reload, void *userdata);
+	void *userdata;
+	const struct log_copy *problems; /* of reload; NULL: it is not known */
+	const bool *outdated;
 	struct ipc_object *object;
 	struct activation *activations;
 	struct listing *listings; /* calls that wait for their turn */
