@@ -112,23 +112,36 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 			 "user", last->user, "interface", text_json(interface));
 }
 
-static json_t *rows_add(json_t *rows, const Ipc__Manager__ListReply *reply)
+static json_t *entry_row(struct bus_process *last, const Ipc__Manager__Entry *entry)
 {
-	struct bus_process last = { 0 };
+	static const char *const states[] = { "down", "starting", "up" };
+	const Ipc__Manager__Activation *of = entry->activation;
+	json_t *row = bus_row(last, entry->name, entry->pid, entry->uid, entry->interface);
 
-	for (size_t i = 0; rows && i < reply->n_entries; i++) {
-		const Ipc__Manager__Entry *entry = reply->entries[i];
-
-		rows = value_append(rows, bus_row(&last, entry->name, entry->pid, entry->uid,
-						  entry->interface));
-	}
-	return rows;
+	if (!of)
+		return row;
+	row = value_set(row, "state",
+			json_string((unsigned int)of->state < 3 ? states[of->state] : "?"));
+	row = value_set(row, "start", text_json(*of->unit ? of->unit : of->program));
+	row = value_set(row, "file", text_json(of->file));
+	row = value_set(row, "failures", json_integer(of->failures));
+	row = value_set(row, "problem", text_json(of->problem));
+	return value_set(row, "retry_ms", json_integer(of->retry_ms));
 }
 
-int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows)
+/* Old service managers list registered names in place of activatable ones. */
+static bool is_too_old(const Ipc__Manager__ListRequest *request,
+		       const Ipc__Manager__ListReply *reply)
+{
+	return request->activatable && reply->n_entries && !reply->entries[0]->activation;
+}
+
+static int list(struct service_manager *manager, const char *prefix, bool activatable,
+		json_t **ret_rows)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	struct bus_process last = { 0 };
 	json_t *rows = json_array();
 	char after[128] = "";
 	bool more = true;
@@ -136,17 +149,21 @@ int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_r
 
 	request.prefix = (char *)prefix;
 	request.after = after;
+	request.activatable = activatable;
 	while (more && rows) {
 		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
 
 		r = service_manager_list(manager, &request, &reply, &error);
 		if (r == -EOWNERDEAD)
 			r = -ENOTCONN;
+		if (r == 0 && is_too_old(&request, reply))
+			r = -EOPNOTSUPP;
 		if (r < 0) {
 			json_decref(rows);
 			return fail_errno(r, error.message ? error.message : "the service manager");
 		}
-		rows = rows_add(rows, reply);
+		for (size_t i = 0; rows && i < reply->n_entries; i++)
+			rows = value_append(rows, entry_row(&last, reply->entries[i]));
 		more = reply->more && reply->n_entries;
 		if (more)
 			snprintf(after, sizeof(after), "%s",
@@ -156,24 +173,29 @@ int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_r
 	return rows ? STATUS_OK : fail_memory();
 }
 
+int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows)
+{
+	return list(manager, prefix, false, ret_rows);
+}
+
+int bus_list_activatable(struct service_manager *manager, const char *prefix, json_t **ret_rows)
+{
+	return list(manager, prefix, true, ret_rows);
+}
+
 /* The list of names may be long, or its manager slow: so long may it take. */
 #define NEAR_NS UINT64_C(1000000000)
 
 /* Without a reply nothing is near. */
-static void offer_names(struct ipc *ipc, struct near *near)
+static void offer_names(struct service_manager *manager, struct near *near, bool activatable,
+			uint64_t end)
 {
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	uint64_t end = clock_ns() + NEAR_NS;
-	struct ipc_proxy *proxy;
 	char after[128] = "";
 	bool more = true;
 
-	ipc_set_timeout(ipc, NEAR_NS / 1000);
-	if (ipc_get_manager(ipc, &proxy) < 0)
-		return;
-	manager = service_manager_from_proxy(proxy);
 	request.after = after;
+	request.activatable = activatable;
 	while (more && clock_ns() < end) {
 		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
 
@@ -188,13 +210,27 @@ static void offer_names(struct ipc *ipc, struct near *near)
 	}
 }
 
+static void offer_services(struct ipc *ipc, struct near *near)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	uint64_t end = clock_ns() + NEAR_NS;
+	struct ipc_proxy *proxy;
+
+	near_offer(near, "servicemanager");
+	ipc_set_timeout(ipc, NEAR_NS / 1000);
+	if (ipc_get_manager(ipc, &proxy) < 0)
+		return;
+	manager = service_manager_from_proxy(proxy);
+	offer_names(manager, near, false, end);
+	offer_names(manager, near, true, end);
+}
+
 static int no_service(struct ipc *ipc, const char *name)
 {
 	struct near near = near_begin(name);
 	char question[NEAR_MAX + 32];
 
-	near_offer(&near, "servicemanager");
-	offer_names(ipc, &near);
+	offer_services(ipc, &near);
 	near_question(&near, question, sizeof(question));
 	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the registered services",
 			 "no service is registered as %s%s", name, question);

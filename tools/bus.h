@@ -51,6 +51,11 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 /* The services whose names begin with prefix: an array of bus_row(). */
 int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows);
 
+/* The names of ipcbus-services(5) that begin with prefix: an array of bus_row() with state,
+ * failures, problem, retry_ms, file, and start: the unit or program. A service manager that is
+ * too old for it is an error. */
+int bus_list_activatable(struct service_manager *manager, const char *prefix, json_t **ret_rows);
+
 /* The proxy of a name; "servicemanager" is the service manager. 0 or -errno, and nothing
  * is printed. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);

@@ -58,7 +58,7 @@ void near_offer(struct near *near, const char *name)
 {
 	size_t n = strlen(near->wanted), distance;
 
-	if (n >= NEAR_MAX || strlen(name) >= NEAR_MAX)
+	if (n >= NEAR_MAX || strlen(name) >= NEAR_MAX || !strcmp(name, near->wanted))
 		return;
 	distance = distance_of(near->wanted, name);
 	if (distance > (n < 3 ? 0 : n < 5 ? 1 : n < 9 ? 2 : n / 4)) {

@@ -26,7 +26,7 @@ struct near near_begin(const char *wanted);
 
 /* One name that exists. Near is what differs in a few letters, or in upper and lower case, or
  * has the wanted name as its last part ("demo.echo" for "echo"). Names of NEAR_MAX bytes
- * or more are never near. */
+ * or more are never near, nor is the wanted name itself, which exists as something else. */
 void near_offer(struct near *near, const char *name);
 
 /* Writes "; is "NAME" meant?" without what a terminal would interpret, or nothing. */

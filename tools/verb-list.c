@@ -9,9 +9,11 @@
 #include "value.h"
 #include "verbs.h"
 
-static bool names_only;
+static bool names_only, activatable;
 
 static const struct verb_option options[] = {
+	{ "activatable", NULL, "list what is started when somebody wants it, and why it fails",
+	  .flag = &activatable },
 	{ "names", NULL, "print the names only, one a line", .flag = &names_only },
 	{ 0 },
 };
@@ -25,6 +27,23 @@ static int put_names(json_t *rows)
 	json_array_foreach(rows, i, row) puts(value_text(row, "name"));
 	json_decref(rows);
 	return STATUS_OK;
+}
+
+static int put_activatable(json_t *rows)
+{
+	static const struct column columns[] = {
+		{ "NAME", "name", COLOR_BOLD, false },
+		{ "STATE", "state", COLOR_NONE, false },
+		{ "PID", "pid", COLOR_NONE, true },
+		{ "USER", "user", COLOR_NONE, false },
+		{ "START", "start", COLOR_NONE, false },
+		{ "FILE", "file", COLOR_NONE, false },
+		{ "FAILURES", "failures", COLOR_NONE, true },
+		{ "RETRY MS", "retry_ms", COLOR_NONE, true },
+		{ "PROBLEM", "problem", COLOR_RED, false },
+	};
+
+	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }
 
 static int run(int argc, char **argv)
@@ -44,9 +63,12 @@ static int run(int argc, char **argv)
 
 	status = bus_manager(&ipc, &manager);
 	if (!status)
-		status = bus_list(manager, argc ? argv[0] : "", &rows);
+		status = (activatable ? bus_list_activatable : bus_list)(
+			manager, argc ? argv[0] : "", &rows);
 	if (status)
 		return status;
+	if (activatable && !names_only)
+		return put_activatable(rows);
 	return names_only ? put_names(rows) : out_table(columns, 6, rows);
 }
 
@@ -57,9 +79,15 @@ const struct verb verb_list = {
 	.description =
 		"Lists the services whose names begin with PREFIX, or all, sorted by name. For each it\n"
 		"prints the process and its systemd unit, the user, and the interface that the process\n"
-		"registered. The pid is 0 if the service manager cannot see the process.\n",
-	.example = "  ipcctl list demo.\n",
-	.statuses = ON_BUS | MAY_END(NO_MANAGER),
+		"registered. The pid is 0 if the service manager cannot see the process.\n"
+		"\n"
+		"With --activatable it lists the names of ipcbus-services(5) in place of the registered\n"
+		"ones: whether the service is down, starting or up, its user, the unit or program that is\n"
+		"started and the file that says so; how often in a row that failed, why, and when it is\n"
+		"tried again.\n",
+	.example = "  ipcctl list demo.\n"
+		   "  ipcctl list --activatable\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.options = options,
 	.max = 1,
 	.run = run,

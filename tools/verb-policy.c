@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl policy check: what the policy permits, and which rule decides. The service
- * manager is asked, because it knows the policy in use.
+ * ipcctl policy: what the policy permits, and which rule decides; all its rules; and reading its
+ * files again. The service manager is asked, because it knows the policy in use.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "servicemanager.ipc.h"
 #include "text.h"
 #include "user.h"
+#include "value.h"
 #include "verbs.h"
 
 #define MAX_GROUPS 1024
@@ -102,33 +103,194 @@ static int check(struct service_manager *manager, const char *right, const char 
 	return put(reply, right, name);
 }
 
+/* --- show and reload ------------------------------------------------------------------ */
+
+static int fail_manager(int r, const struct ipc_error *error)
+{
+	if (r == -EOPNOTSUPP)
+		return fail_with(STATUS_NOT_FOUND, "send it SIGHUP to have the files read again",
+				 "the service manager is older than ipcctl and cannot do this");
+	if (r == -EPERM)
+		return fail_errno(r, "the policy");
+	return fail_errno(r == -EOWNERDEAD ? -ENOTCONN : r,
+			  error->message ? error->message : "the service manager");
+}
+
+static json_t *texts_json(char **texts, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		array = value_append(array, text_json(texts[i]));
+	return array;
+}
+
+static json_t *add_rules(json_t *rules, const Ipc__Manager__ShowPolicyReply *reply)
+{
+	for (size_t i = 0; i < reply->n_rules; i++) {
+		const Ipc__Manager__PolicyRule *rule = reply->rules[i];
+
+		rules = value_append(rules, json_pack("{s:o, s:I, s:o}", "file",
+						      text_json(rule->file), "line",
+						      (json_int_t)rule->line, "rule",
+						      text_json(rule->text)));
+	}
+	return rules;
+}
+
+/* {"rules": [...], "outdated": ..., "problems": [...]} */
+static int get_rules(struct service_manager *manager, json_t **ret_policy)
+{
+	Ipc__Manager__ShowPolicyRequest request = IPC__MANAGER__SHOW_POLICY_REQUEST__INIT;
+	json_t *rules = json_array(), *problems = NULL;
+	bool more = true, outdated = false;
+
+	while (more && rules) {
+		ipc_auto(service_manager_show_policy_reply_free)
+			Ipc__Manager__ShowPolicyReply *reply = NULL;
+		ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+		int r = service_manager_show_policy(manager, &request, &reply, &error);
+
+		if (r < 0) {
+			json_decref(rules);
+			json_decref(problems);
+			return fail_manager(r, &error);
+		}
+		rules = add_rules(rules, reply);
+		json_decref(problems);
+		problems = texts_json(reply->problems, reply->n_problems);
+		outdated = reply->outdated;
+		request.after += reply->n_rules;
+		more = reply->more && reply->n_rules;
+	}
+	*ret_policy = json_pack("{s:o, s:b, s:o}", "rules", rules, "outdated", outdated, "problems",
+				problems);
+	return *ret_policy ? STATUS_OK : fail_memory();
+}
+
+static void put_problems(const json_t *problems)
+{
+	json_t *problem;
+	size_t i;
+
+	json_array_foreach(problems, i, problem)
+		printf("%sproblem:%s %s\n", out_color(COLOR_YELLOW), out_plain(),
+		       json_string_value(problem));
+}
+
+static int show(struct service_manager *manager)
+{
+	json_t *policy, *rule;
+	int status = get_rules(manager, &policy);
+	size_t i;
+
+	if (status || ctl.json)
+		return status ? status : out_json(policy);
+	json_array_foreach(json_object_get(policy, "rules"), i, rule)
+		printf("%s%s:%lld:%s %s\n", out_color(COLOR_DIM), value_text(rule, "file"),
+		       (long long)value_number(rule, "line"), out_plain(),
+		       value_text(rule, "rule"));
+	put_problems(json_object_get(policy, "problems"));
+	if (json_is_true(json_object_get(policy, "outdated")))
+		printf("%sa file is wrong: these rules are older than the files%s\n",
+		       out_color(COLOR_RED), out_plain());
+	json_decref(policy);
+	return out_flush();
+}
+
+static const char *what_stays(const json_t *result)
+{
+	if (!json_is_true(json_object_get(result, "services_refused")))
+		return "the old policy stays";
+	return json_is_true(json_object_get(result, "policy_refused")) ?
+		       "the old policy and the old services stay" :
+		       "the old services stay";
+}
+
+static int put_reload(const json_t *result, bool refused)
+{
+	put_problems(json_object_get(result, "problems"));
+	if (out_flush())
+		return STATUS_FAILED;
+	if (refused)
+		return fail_with(STATUS_FAILED, "mend the file, and reload again",
+				 "a file is wrong: %s in force", what_stays(result));
+	printf("%lld rules and %lld services are in force\n",
+	       (long long)value_number(result, "rules"), (long long)value_number(result, "services"));
+	return out_flush();
+}
+
+static int reload(struct service_manager *manager)
+{
+	ipc_auto(service_manager_reload_reply_free) Ipc__Manager__ReloadReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Manager__ReloadRequest request = IPC__MANAGER__RELOAD_REQUEST__INIT;
+	int r = service_manager_reload(manager, &request, &reply, &error), status;
+	json_t *result;
+	bool refused;
+
+	if (r < 0)
+		return fail_manager(r, &error);
+	refused = reply->policy_refused || reply->services_refused;
+	result = json_pack("{s:I, s:I, s:b, s:b, s:o}", "rules", (json_int_t)reply->rules,
+			   "services", (json_int_t)reply->services, "policy_refused",
+			   reply->policy_refused, "services_refused", reply->services_refused,
+			   "problems", texts_json(reply->problems, reply->n_problems));
+	if (!result)
+		return fail_memory();
+	if (ctl.json) {
+		status = out_json(result);
+		return status || !refused ? status : STATUS_FAILED;
+	}
+	status = put_reload(result, refused);
+	json_decref(result);
+	return status;
+}
+
+/* --- The verb ----------------------------------------------------------------------- */
+
 static int run(int argc, char **argv)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	bool checks = !strcmp(argv[0], "check"), shows = !strcmp(argv[0], "show");
 	int status;
 
-	(void)argc;
-	if (strcmp(argv[0], "check"))
+	if (!checks && !shows && strcmp(argv[0], "reload"))
 		return fail_with(STATUS_USAGE, "ipcctl policy check find NAME",
-				 "unknown subcommand \"%s\"; policy knows check only", argv[0]);
+				 "unknown subcommand \"%s\"; policy knows check, show and reload",
+				 argv[0]);
+	if (argc != (checks ? 3 : 1))
+		return fail_with(STATUS_USAGE, NULL,
+				 checks ? "policy check takes a right and a name" :
+					  "policy %s takes no arguments", argv[0]);
 	status = bus_manager(&ipc, &manager);
-	return status ? status : check(manager, argv[1], argv[2]);
+	if (status)
+		return status;
+	if (checks)
+		return check(manager, argv[1], argv[2]);
+	return shows ? show(manager) : reload(manager);
 }
 
 const struct verb verb_policy = {
 	.name = "policy",
-	.arguments = "check register|find|list|call NAME",
-	.summary = "check what the policy permits, and by which rule",
+	.arguments = "check|reload|show [register|find|list|call NAME]",
+	.summary = "check what the policy permits; show it, reload it",
 	.description =
-		"Asks the service manager whether you may register, find, list or call NAME,\n"
+		"check asks the service manager whether you may register, find, list or call NAME,\n"
 		"and prints the rule of ipcbus-policy(5) that decides. Only root and the user of the\n"
 		"service manager see the rule, and that a name is hidden. The status is 0 if it is\n"
-		"allowed, and 6 if it is refused or the name is hidden.\n",
-	.example = "  ipcctl policy check --user joe find demo.echo\n",
-	.statuses = ON_BUS | MAY_END(NO_MANAGER),
+		"allowed, and 6 if it is refused or the name is hidden.\n"
+		"\n"
+		"show prints all rules in force; the last one that matches decides. reload has the\n"
+		"service manager read the files of ipcbus-policy(5) and ipcbus-services(5) again, and\n"
+		"prints what is wrong with them. Then the status is 1, and the old rules or services\n"
+		"stay in force. Both need root or the user of the service manager.\n",
+	.example = "  ipcctl policy check --user joe find demo.echo\n"
+		   "  sudo ipcctl policy reload\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.options = options,
-	.min = 3,
+	.min = 1,
 	.max = 3,
 	.run = run,
 };

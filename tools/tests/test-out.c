@@ -259,6 +259,7 @@ START_TEST(the_nearest_name_is_meant)
 	ck_assert_str_eq(nearest("clock", names), "; is \"demo.clock\" meant?");
 	ck_assert_str_eq(nearest("demo.lok", names), "; is \"demo.clock\" meant?");
 	ck_assert_str_eq(nearest("demo.cat", names), "");
+	ck_assert_str_eq(nearest("x", names), "");
 	ck_assert_str_eq(nearest("y", names), "");
 	ck_assert_str_eq(nearest("", names), "");
 	ck_assert_str_eq(nearest("demo.echo", odd), "; is \"demo.?cho\" meant?");
