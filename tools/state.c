@@ -133,6 +133,25 @@ int state_read(const char *name, json_t **ret_state)
 	return *ret_state ? STATUS_OK : fail_memory();
 }
 
+FILE *state_open(const char *name)
+{
+	char *path = path_of(name);
+	FILE *file = path ? fopen(path, "re") : NULL;
+
+	free(path);
+	return file;
+}
+
+json_t *state_find(const char *name)
+{
+	FILE *file = state_open(name);
+	json_t *state = file ? state_parse(file) : NULL;
+
+	if (file)
+		fclose(file);
+	return state;
+}
+
 int state_counters(json_t **ret_counters)
 {
 	FILE *file = is_default() ? fopen(DEBUGFS "/stats", "re") : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All verbs, in the order of the help. Each is in verb-NAME.c; ping and dump are in
- * verb-describe.c, thaw is in verb-freeze.c.
+ * verb-describe.c, tree is in verb-status.c, thaw is in verb-freeze.c.
  */
 #ifndef IPCCTL_VERBS_H
 #define IPCCTL_VERBS_H
@@ -10,6 +10,8 @@
 
 #define VERBS                                                                                      \
 	VERB(list)                                                                                 \
+	VERB(status)                                                                               \
+	VERB(tree)                                                                                 \
 	VERB(describe)                                                                             \
 	VERB(call)                                                                                 \
 	VERB(ping)                                                                                 \

@@ -110,6 +110,68 @@ START_TEST(processes_have_stats)
 }
 END_TEST
 
+START_TEST(a_process_has_a_status)
+{
+	pid_t echo = live_echo(), pinger;
+	json_t *status, *client, *object;
+	const struct ran *ran;
+
+	/* Holds the object of the service until that replies. */
+	kill(echo, SIGSTOP);
+	pinger = live_start("/t/tools/ipcctl", "--timeout", "60", "ping", "demo.echo", NULL);
+	do {
+		status = live_json("status --json demo.echo");
+		client = live_find(json_object_get(status, "clients"), "process", "ipcctl");
+		if (!client)
+			json_decref(status);
+	} while (!client);
+	ck_assert_int_eq(number(client, "pid"), pinger);
+	ck_assert_int_ge(number(client, "handles"), 1);
+	ck_assert_ptr_nonnull(live_find(json_object_get(status, "clients"), "process",
+					"servicemanager"));
+	ck_assert_int_eq(number(status, "pid"), echo);
+	ck_assert_int_eq(number(status, "uid"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(status, "command")), ECHO_SERVER);
+	ck_assert_str_eq(json_string_value(json_object_get(status, "user")), "root");
+	ck_assert(json_is_array(json_object_get(status, "gids")));
+	ck_assert(json_is_string(json_object_get(status, "cgroup")));
+	ck_assert_ptr_nonnull(live_find(json_object_get(status, "services"), "interface",
+					"echo.Echo"));
+	object = live_find(json_object_get(status, "objects"), "name", "demo.echo");
+	ck_assert_uint_eq(json_array_size(json_object_get(object, "clients")), 2);
+	ck_assert_uint_eq(json_array_size(json_object_get(status, "connections")), 1);
+	json_decref(status);
+	kill(echo, SIGCONT);
+	waitpid(pinger, NULL, 0);
+
+	ran = live_run("status %d", echo);
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo echo.Echo\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "  demo.echo, node "));
+	ran = live_run("tree");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n  demo.echo, node "));
+	ck_assert_ptr_nonnull(strstr(ran->out, "  servicemanager, node "));
+	status = live_json("tree --json");
+	ck_assert_ptr_nonnull(live_find(status, "process", "server"));
+	json_decref(status);
+	status = live_json("status --json servicemanager");
+	ck_assert_str_eq(json_string_value(json_object_get(status, "process")), "servicemanager");
+	json_decref(status);
+
+	/* Others see who it is. */
+	ran = live_run("--version >/dev/null; su user -c 'ipcctl status demo.echo'");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo echo.Echo\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "? (the objects and clients of a process need root"));
+	ck_assert_int_eq(live_run("--version; su user -c 'ipcctl tree'")->status, 6);
+	ck_assert_int_eq(live_run("status 1")->status, 3);
+	ck_assert_int_eq(live_run("status 4194303")->status, 3);
+	ck_assert_int_eq(live_run("status no.body")->status, 3);
+	live_stop(echo);
+}
+END_TEST
+
 START_TEST(a_process_is_frozen_and_thawed)
 {
 	pid_t echo = live_echo();
@@ -234,7 +296,7 @@ int main(void)
 {
 	return LIVE_TESTS("ipcctl list", a_service_is_listed, a_user_sees_it_too,
 			  waiting_ends_when_it_comes, waiting_ends_with_the_time,
-			  waiting_for_a_manager, processes_have_stats,
+			  waiting_for_a_manager, processes_have_stats, a_process_has_a_status,
 			  a_process_is_frozen_and_thawed, many_services_are_asked,
 			  names_of_processes_are_cleaned, errors_are_cleaned,
 			  failures_have_statuses, command_lines_are_checked, every_verb_has_help);
