@@ -14,6 +14,7 @@
  *   clock.h       the time
  *   bus.c         a connection, the service manager and its list of names
  *   state.c       the driver's files about a bus
+ *   peers.c       processes, their objects, and who holds these
  *   process.c     what the system knows of a process
  *   user.c        what it knows of a user
  *   value.c       JSON values
@@ -24,6 +25,7 @@
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
  *   capture.c     records in a file
+ *   report.c      all that is known of a bus
  *   resend.c      sends the calls of such a file once more
  *   traffic.c     sums over records
  *   trace-*.c     tracepoints as a timeline

@@ -18,15 +18,23 @@
 #include "clock.h"
 #include "ipcctl.h"
 #include "out.h"
+#include "report.h"
 #include "schema.h"
+#include "stop.h"
 #include "value.h"
 #include "verbs.h"
 
-static bool methods_only;
+static bool methods_only, all;
 
 static const struct verb_option options[] = {
 	{ "methods", NULL, "print the names of the methods only, one a line",
 	  .flag = &methods_only },
+	{ 0 },
+};
+
+static const struct verb_option dump_options[] = {
+	{ "all", NULL, "print a report: the state of all services, and all about the bus",
+	  .flag = &all },
 	{ 0 },
 };
 
@@ -190,6 +198,14 @@ static int run_dump(int argc, char **argv)
 	struct dump dump;
 	int status, r;
 
+	if (all && argc)
+		return fail_with(STATUS_USAGE, NULL, "--all and NAME exclude each other");
+	if (all)
+		return report_put();
+	if (!argc)
+		return fail_with(STATUS_USAGE, NULL, "missing NAME, or --all");
+	if (ctl.timeout_ms)
+		stop_after(ctl.timeout_ms);
 	status = bus_find(argv[0], &ipc, &proxy);
 	if (!status)
 		status = start_dump(&dump);
@@ -238,15 +254,23 @@ const struct verb verb_ping = {
 
 const struct verb verb_dump = {
 	.name = "dump",
-	.arguments = "NAME [ARGUMENT]...",
-	.summary = "print the internal state of a service",
+	.arguments = "[NAME [ARGUMENT]...]",
+	.summary = "print the internal state of a service, or of all",
 	.description =
 		"Asks the service NAME to write its internal state to standard output. The service\n"
 		"defines the format and the meaning of each ARGUMENT. Root may do this, and the user of\n"
-		"the service. It waits for 5 seconds, or --timeout.\n",
-	.example = "  ipcctl dump demo.story\n",
+		"the service. It waits for 5 seconds, or --timeout.\n"
+		"\n"
+		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
+		"services, policy, stats, objects, failures, messages under way, and the dump of each\n"
+		"service. --timeout is the time of each part, of which many are made at once. What is\n"
+		"refused or takes too long is missing, and the report says so. Read it before you send\n"
+		"it: services print what they like.\n",
+	.example = "  ipcctl dump demo.story\n"
+		   "  sudo ipcctl dump --all >report.txt\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
-	.min = 1,
+	.options = dump_options,
 	.max = 32,
+	.keeps_time = true,
 	.run = run_dump,
 };

@@ -117,7 +117,7 @@ static json_int_t size_of(const char *options)
 	json_t *row;
 	json_int_t size;
 
-	row = live_json("--version >/dev/null; (ipcctl monitor --json --name demo.echo --uid root "
+	row = live_json("--version >/dev/null; (ipcctl monitor --json --method Say --uid root "
 			"--count 1 --timeout 30 & while kill -0 $! 2>&-; do "
 			"ipcctl call %s demo.echo Say '{\"text\": \"x\"}' >/dev/null; done)",
 			options);
@@ -149,7 +149,6 @@ START_TEST(a_stopped_service_is_given_up)
 	ck_assert_int_eq(ran->status, 7);
 	ck_assert_str_eq(ran->err, "ipcctl: service demo.echo did not reply within 5.000 s\n"
 				   "ipcctl: it may be stopped; see ipcctl top\n");
-	ck_assert_int_eq(live_run("dump demo.echo")->status, 7);
 	kill(echo, SIGCONT);
 	ck_assert_int_eq(live_run("ping --timeout 5 demo.echo")->status, 0);
 	ck_assert_int_eq(live_run("ping --timeout 5 servicemanager")->status, 0);
@@ -250,11 +249,61 @@ START_TEST(dumping_is_the_services_matter)
 }
 END_TEST
 
+/* The text of the part of a report that is the dump of a service. */
+static const char *dump_of(json_t *report, const char *name)
+{
+	json_t *part;
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "parts"), i, part)
+		if (!strcmp(json_string_value(json_array_get(json_object_get(part, "command"), 1)) ?:
+				    "", name))
+			return json_string_value(json_object_get(part, "text"));
+	ck_abort_msg("no dump of %s", name);
+}
+
+START_TEST(a_report_has_everything)
+{
+	pid_t story = live_start("/t/examples/story/server", NULL);
+	const struct ran *ran;
+	json_t *report;
+
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	ran = live_run("dump --all --timeout 30");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "=== ipcctl "));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== doctor ===\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== list --activatable ===\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== policy show ===\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== tree ===\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== failures ===\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== dump demo.story ===\n0 lines wait"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "service demo.echo has no dump"));
+
+	/* One that is stopped costs its own part only. */
+	kill(story, SIGSTOP);
+	report = live_json("dump --all --timeout 5 --json");
+	kill(story, SIGCONT);
+	ck_assert_ptr_nonnull(
+		strstr(dump_of(report, "demo.story"), "did not reply within 5.000 s"));
+	ck_assert_ptr_nonnull(strstr(dump_of(report, "demo.echo"), "has no dump"));
+	json_decref(report);
+
+	ran = live_run("--version >/dev/null; su user -c 'ipcctl dump --all'");
+	ck_assert_int_eq(ran->status, 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "permission"));
+	ck_assert_int_eq(live_run("dump --all demo.story")->status, 2);
+	ck_assert_int_eq(live_run("dump")->status, 2);
+	kill(story, SIGKILL);
+}
+END_TEST
+
 int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
 			  mistakes_are_explained, a_request_is_prepared, metadata_is_sent,
 			  a_stopped_service_is_given_up, replies_stream_line_by_line,
-			  blobs_are_base64, files_go_in_and_out, dumping_is_the_services_matter);
+			  blobs_are_base64, files_go_in_and_out, dumping_is_the_services_matter,
+			  a_report_has_everything);
 }
