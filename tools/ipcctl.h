@@ -21,6 +21,7 @@
  *   text.c        texts of others
  *   base64.c      bytes in JSON
  *   wire.c        bytes of protobuf
+ *   screen.c      a terminal and its keys
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records

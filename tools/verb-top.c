@@ -4,7 +4,6 @@
  * monitor, and queues and buffers, from the driver's state.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "monitor.h"
 #include "names.h"
 #include "out.h"
+#include "screen.h"
 #include "state.h"
 #include "stats.h"
 #include "stop.h"
@@ -24,14 +24,102 @@
 
 #define MAX_ROWS 20
 
+/* How often keys are looked at. */
+#define KEY_NS UINT64_C(100000000)
+
 static unsigned int interval_ms = 1000;
 static unsigned long count;
+static const char *sort = "calls";
+static bool with_idle;
 
 static const struct verb_option options[] = {
 	{ "interval", "S", "length of an interval in seconds (default: 1)", .ms = &interval_ms },
 	{ "count", "N", "end after N intervals", .number = &count, .min = 1, .max = MAX_COUNT },
+	{ "sort", "COLUMN",
+	  "calls (default), oneways, latency (99 %), failed, busy, queue,\n"
+	  "                       bytes, held, pid or process",
+	  .text = &sort },
+	{ "idle", NULL, "print idle processes, too", .flag = &with_idle },
 	{ 0 },
 };
+
+/* --- Order ---------------------------------------------------------------------- */
+
+/* Numbers from the largest down, but pids and texts from the smallest up. */
+static const struct order {
+	const char *name;
+	const char *key;
+	bool upward;
+} orders[] = {
+	{ "calls", "calls_s", false },	{ "oneways", "oneways_s", false },
+	{ "latency", "p99_us", false }, { "failed", "failed", false },
+	{ "busy", "busy", false },	{ "queue", "queued", false },
+	{ "bytes", "used", false },	{ "held", "held", false },
+	{ "pid", "pid", true },		{ "process", "process", true },
+};
+
+#define N_ORDERS (sizeof(orders) / sizeof(*orders))
+
+static size_t order;
+static bool on_screen, has_quit;
+
+static int choose_order(void)
+{
+	for (order = 0; order < N_ORDERS; order++)
+		if (!strcmp(orders[order].name, sort))
+			return STATUS_OK;
+	return fail_with(STATUS_USAGE, "see ipcctl top --help", "no such column: %s", sort);
+}
+
+static int compare(const json_t *a, const json_t *b, const struct order *by)
+{
+	const json_t *x = json_object_get(a, by->key), *y = json_object_get(b, by->key);
+	double m = json_number_value(x), n = json_number_value(y);
+	int r;
+
+	if (json_is_string(x) && json_is_string(y))
+		r = strcmp(json_string_value(x), json_string_value(y));
+	else
+		r = m < n ? -1 : m > n;
+	return by->upward ? r : -r;
+}
+
+static int by_order(const void *a, const void *b)
+{
+	static const struct order pid = { "pid", "pid", true };
+	int r = compare(*(json_t *const *)a, *(json_t *const *)b, &orders[order]);
+
+	return r ? r : compare(*(json_t *const *)a, *(json_t *const *)b, &pid);
+}
+
+static bool is_idle(const json_t *row)
+{
+	static const char *const keys[] = { "calls_s", "oneways_s", "failed",
+					    "busy",    "queued",    "held" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (json_number_value(json_object_get(row, keys[i])) > 0)
+			return false;
+	return true;
+}
+
+/* Those that are printed, in their order. *ret_hidden: number of the others. */
+static json_t *sorted(const json_t *procs, bool all, size_t *ret_hidden)
+{
+	size_t n = json_array_size(procs), kept = 0, i;
+	json_t **list = calloc(n + 1, sizeof(*list)), *rows = list ? json_array() : NULL, *row;
+
+	json_array_foreach(procs, i, row)
+		if (list && (all || !is_idle(row)))
+			list[kept++] = row;
+	if (list)
+		qsort(list, kept, sizeof(*list), by_order);
+	for (i = 0; rows && i < kept; i++)
+		rows = value_append(rows, json_incref(list[i]));
+	free(list);
+	*ret_hidden = n - kept;
+	return rows;
+}
 
 /* --- One interval ------------------------------------------------------------------- */
 
@@ -127,7 +215,19 @@ static json_t *pairs_of(struct names *names, const struct traffic *traffic, doub
 
 /* --- Showing -------------------------------------------------------------------- */
 
-static int put_text(const json_t *procs, const json_t *pairs, const struct traffic *traffic)
+/**
+ * struct shown - what the last interval was
+ * @procs: rows of processes
+ * @pairs: rows of pairs
+ * @lost: records that are missing
+ */
+struct shown {
+	json_t *procs;
+	json_t *pairs;
+	uint64_t lost;
+};
+
+static int put_procs(FILE *file, const json_t *rows)
 {
 	static const struct column proc_columns[] = {
 		{ "PID", "pid", COLOR_NONE, true },
@@ -148,6 +248,12 @@ static int put_text(const json_t *procs, const json_t *pairs, const struct traff
 		{ "HELD", "held", COLOR_NONE, true },
 		{ "MS", "held_ms", COLOR_DIM, true },
 	};
+
+	return out_rows(file, proc_columns, sizeof(proc_columns) / sizeof(*proc_columns), rows);
+}
+
+static int put_pairs(FILE *file, const json_t *rows)
+{
 	static const struct column pair_columns[] = {
 		{ "FROM", "from", COLOR_NONE, false },
 		{ "TO", "to", COLOR_NONE, false },
@@ -159,78 +265,232 @@ static int put_text(const json_t *procs, const json_t *pairs, const struct traff
 		{ "P99", "p99_us", COLOR_NONE, true },
 		{ "FAILED", "failed", COLOR_NONE, true },
 	};
+
+	return out_rows(file, pair_columns, sizeof(pair_columns) / sizeof(*pair_columns), rows);
+}
+
+static void put_lost(FILE *file, const struct shown *shown)
+{
+	if (shown->lost)
+		fprintf(file, "%s%llu records were lost; the numbers are too low%s\n",
+			out_color(COLOR_YELLOW), (unsigned long long)shown->lost, out_plain());
+}
+
+static void put_hidden(FILE *file, size_t hidden, const char *how)
+{
+	if (hidden)
+		fprintf(file, "%s%zu idle %s hidden; %s shows them%s\n", out_color(COLOR_DIM),
+			hidden, hidden == 1 ? "process is" : "processes are", how, out_plain());
+}
+
+static int put_text(const struct shown *shown)
+{
+	size_t hidden;
+	json_t *rows = sorted(shown->procs, with_idle, &hidden);
 	int status;
 
-	if (isatty(STDOUT_FILENO))
-		fputs("\033[H\033[2J", stdout);
-	if (traffic->lost)
-		printf("%s%llu records were lost; the numbers are too low%s\n",
-		       out_color(COLOR_YELLOW), (unsigned long long)traffic->lost, out_plain());
-	status = out_rows(stdout, proc_columns,
-			  sizeof(proc_columns) / sizeof(*proc_columns), procs);
+	if (!rows)
+		return fail_memory();
+	put_lost(stdout, shown);
+	status = put_procs(stdout, rows);
+	json_decref(rows);
+	put_hidden(stdout, hidden, "--idle");
 	putchar('\n');
 	if (!status)
-		status = out_rows(stdout, pair_columns,
-				  sizeof(pair_columns) / sizeof(*pair_columns), pairs);
+		status = put_pairs(stdout, shown->pairs);
 	putchar('\n');
 	return status ? status : out_flush();
 }
 
-static int put(struct names *names, const struct traffic *traffic, const json_t *state,
-	       double seconds)
+/* The first rows. */
+static json_t *first_of(const json_t *rows, size_t n)
 {
-	json_t *procs = procs_of(traffic, state, seconds);
-	json_t *pairs = pairs_of(names, traffic, seconds);
+	json_t *first = json_array();
+
+	for (size_t i = 0; i < n && i < json_array_size(rows); i++)
+		first = value_append(first, json_incref(json_array_get(rows, i)));
+	return first;
+}
+
+/* Prints into file what fits into so many lines: pairs have a third of them, and what the
+ * processes leave. */
+static int put_fitting(FILE *file, const struct shown *shown, size_t lines)
+{
+	size_t used = 5 + (shown->lost > 0), n_pairs, n_procs, hidden;
+	json_t *all = sorted(shown->procs, with_idle, &hidden), *procs, *pairs;
 	int status;
 
-	if (procs && pairs && ctl.json)
-		return out_line(json_pack("{s:f, s:I, s:o, s:o}", "seconds", seconds, "lost",
-					  (json_int_t)traffic->lost, "procs", procs, "pairs",
-					  pairs));
-	status = procs && pairs ? put_text(procs, pairs, traffic) : fail_memory();
+	n_pairs = json_array_size(shown->pairs);
+	n_procs = json_array_size(all);
+	lines = lines > used ? lines - used : 1;
+	if (n_procs + n_pairs > lines) {
+		if (n_pairs > lines / 3)
+			n_pairs = n_procs + lines / 3 > lines ? lines / 3 : lines - n_procs;
+		if (n_procs > lines - n_pairs)
+			n_procs = lines - n_pairs;
+	}
+	procs = first_of(all, n_procs);
+	pairs = first_of(shown->pairs, n_pairs);
+	fprintf(file, "%ssorted by %s; keys: < > sort, i idle, q quit%s\n", out_color(COLOR_DIM),
+		orders[order].name, out_plain());
+	put_lost(file, shown);
+	put_hidden(file, hidden, "i");
+	status = procs && pairs ? put_procs(file, procs) : fail_memory();
+	fputc('\n', file);
+	if (!status)
+		status = put_pairs(file, pairs);
+	json_decref(all);
 	json_decref(procs);
 	json_decref(pairs);
 	return status;
 }
 
-static int one_interval(struct monitor *monitor, struct traffic *traffic, struct names *names)
+static int put_screen(const struct shown *shown)
+{
+	size_t lines, columns, size;
+	char *text = NULL;
+	FILE *file = open_memstream(&text, &size);
+	int status;
+
+	if (!file)
+		return fail_memory();
+	screen_size(&lines, &columns);
+	status = put_fitting(file, shown, lines);
+	if (fclose(file) && !status)
+		status = fail_memory();
+	if (!status) {
+		fputs("\033[H\033[2J", stdout);
+		screen_put(stdout, text, lines, columns);
+		status = out_flush();
+	}
+	free(text);
+	return status;
+}
+
+static void shown_done(struct shown *shown)
+{
+	json_decref(shown->procs);
+	json_decref(shown->pairs);
+	*shown = (struct shown){ 0 };
+}
+
+/* Takes the place of what was shown before. */
+static int put(struct shown *shown, struct names *names, const struct traffic *traffic,
+	       const json_t *state, double seconds)
+{
+	shown_done(shown);
+	shown->procs = procs_of(traffic, state, seconds);
+	shown->pairs = pairs_of(names, traffic, seconds);
+	shown->lost = traffic->lost;
+	if (!shown->procs || !shown->pairs)
+		return fail_memory();
+	if (ctl.json)
+		return out_line(json_pack("{s:f, s:I, s:O, s:O}", "seconds", seconds, "lost",
+					  (json_int_t)traffic->lost, "procs", shown->procs, "pairs",
+					  shown->pairs));
+	return on_screen ? put_screen(shown) : put_text(shown);
+}
+
+/* --- Keys ------------------------------------------------------------------------- */
+
+/* Returns whether the key changes what is shown. */
+static bool handle_key(int key)
+{
+	switch (key) {
+	case 'q':
+		has_quit = true;
+		return false;
+	case 'i':
+		with_idle = !with_idle;
+		return true;
+	case '<':
+		order = (order + N_ORDERS - 1) % N_ORDERS;
+		return true;
+	case '>':
+		order = (order + 1) % N_ORDERS;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Takes records until that time, and keys. */
+static int run_until(struct monitor *monitor, const struct shown *shown, uint64_t end)
+{
+	int status = STATUS_OK;
+
+	while (!status && on_screen && !has_quit && !stop_requested() && clock_ns() < end) {
+		uint64_t soon = clock_ns() + KEY_NS;
+		bool changed = false;
+		int key;
+
+		status = monitor_run(monitor, soon < end ? soon : end);
+		while (!has_quit && (key = screen_key()))
+			changed |= handle_key(key);
+		if (!status && changed && shown->procs)
+			status = put_screen(shown);
+	}
+	return status || on_screen ? status : monitor_run(monitor, end);
+}
+
+static int one_interval(struct monitor *monitor, struct traffic *traffic, struct names *names,
+			struct shown *shown)
 {
 	uint64_t begin = clock_ns();
 	json_t *state;
 	int status;
 
 	traffic_begin(traffic);
-	status = monitor_run(monitor, begin + (uint64_t)interval_ms * 1000000);
+	status = run_until(monitor, shown, begin + (uint64_t)interval_ms * 1000000);
+	if (!status && has_quit)
+		return STATUS_OK;
 	if (!status)
 		status = state_read("state", &state);
 	if (status)
 		return status;
-	status = put(names, traffic, state, (clock_ns() - begin) / 1e9);
+	status = put(shown, names, traffic, state, (clock_ns() - begin) / 1e9);
 	json_decref(state);
+	return status;
+}
+
+static int run_monitor(struct names *names, struct traffic *traffic)
+{
+	struct monitor *monitor = NULL;
+	struct shown shown = { 0 };
+	int status;
+
+	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
+			      traffic_on_record, traffic);
+	stop_on_signals();
+	on_screen = !status && !ctl.json && screen_begin();
+	while (!status && !stop_requested() && !has_quit) {
+		status = one_interval(monitor, traffic, names, &shown);
+		if (count && --count == 0)
+			break;
+	}
+	if (on_screen) {
+		screen_end();
+		putchar('\n');
+	}
+	shown_done(&shown);
+	monitor_close(monitor);
 	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	struct names *names = names_new(/* describe= */ false);
-	struct traffic *traffic = names ? traffic_new(names) : NULL;
-	struct monitor *monitor = NULL;
+	struct traffic *traffic;
+	struct names *names;
 	int status;
 
 	(void)argc;
 	(void)argv;
-	if (traffic)
-		status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
-				      traffic_on_record, traffic);
-	else
-		status = fail_memory();
-	stop_on_signals();
-	while (!status && !stop_requested()) {
-		status = one_interval(monitor, traffic, names);
-		if (count && --count == 0)
-			break;
-	}
-	monitor_close(monitor);
+	status = choose_order();
+	if (status)
+		return status;
+	names = names_new(/* describe= */ false);
+	traffic = names ? traffic_new(names) : NULL;
+	status = traffic ? run_monitor(names, traffic) : fail_memory();
 	names_free(names);
 	traffic_free(traffic);
 	return status;
@@ -244,7 +504,10 @@ const struct verb verb_top = {
 		"Prints, once an interval, a line for each process with what it received: calls and\n"
 		"oneways a second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %),\n"
 		"failed calls; then threads, queue and buffers as ipcctl stats does. A second table has\n"
-		"the busiest pairs of sender and service. Needs CAP_SYS_ADMIN in the user namespace in\n"
+		"the busiest pairs of sender and service. Processes without any traffic, queue and\n"
+		"held buffers are hidden, but not in JSON. On a terminal the tables fit the window, and\n"
+		"there are keys: \"<\" and \">\" choose the column to sort by, \"i\" shows what is idle, and\n"
+		"\"q\" ends it. Needs CAP_SYS_ADMIN in the user namespace in\n"
 		"which the bus was mounted. Ctrl-C ends it.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.statuses = ON_BUS,

@@ -3,7 +3,10 @@
  * ipcctl top, monitor, trace and graph, while an echo server is called: in the guest,
  * with the servicemanager up.
  */
+#define _GNU_SOURCE
+#include <pty.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +225,98 @@ START_TEST(top_counts)
 }
 END_TEST
 
+/* The line of the first table that has a text; -1: none has. */
+static long line_of(const char *out, const char *what)
+{
+	const char *found = strstr(out, what), *end = strstr(out, "\n\n");
+	long line = 0;
+
+	if (!found || (end && found > end))
+		return -1;
+	for (; out < found; out++)
+		line += *out == '\n';
+	return line;
+}
+
+START_TEST(top_sorts_and_hides)
+{
+	pid_t idle = live_start("/t/examples/clock/server", NULL);
+	char word[32];
+	const struct ran *ran;
+
+	ck_assert_int_eq(live_run("wait --timeout 10 demo.clock")->status, 0);
+	snprintf(word, sizeof(word), "%d  server", idle);
+	ran = live_run("top --interval 1 --count 1");
+	ck_assert_int_eq(line_of(ran->out, word), -1);
+	ck_assert_int_gt(line_of(ran->out, "  server"), 0);
+	ck_assert_ptr_nonnull(strstr(ran->out, "hidden; --idle shows them\n"));
+	ran = live_run("top --interval 1 --count 1 --idle");
+	ck_assert_int_gt(line_of(ran->out, word), line_of(ran->out, "  server"));
+	ran = live_run("top --interval 1 --count 1 --idle --sort pid");
+	snprintf(word, sizeof(word), "%d  server", echo);
+	ck_assert_int_gt(line_of(ran->out, word), line_of(ran->out, "  servicemanager"));
+	ck_assert_int_eq(live_run("top --sort nothing")->status, 2);
+	kill(idle, SIGKILL);
+	waitpid(idle, NULL, 0);
+}
+END_TEST
+
+/* Reads until the text comes, or the other end closes. Returns whether it came. */
+static bool expect(int fd, const char *what)
+{
+	static char text[1 << 16];
+	size_t n = 0;
+	ssize_t r;
+
+	while (n < sizeof(text) - 1 && (r = read(fd, text + n, sizeof(text) - 1 - n)) > 0) {
+		n += r;
+		text[n] = '\0';
+		if (strstr(text, what))
+			return true;
+	}
+	return false;
+}
+
+START_TEST(top_has_keys)
+{
+	const struct winsize size = { .ws_row = 12, .ws_col = 50 };
+	int fd, status;
+	pid_t top = forkpty(&fd, NULL, NULL, &size);
+
+	ck_assert_int_ge(top, 0);
+	if (top == 0) {
+		execlp("ipcctl", "ipcctl", "top", "--interval", "60", "--timeout", "50", NULL);
+		_exit(127);
+	}
+	/* The first interval is long, but a key is heard at once. */
+	ck_assert_int_eq(write(fd, "q", 1), 1);
+	ck_assert(!expect(fd, "nothing that it prints"));
+	ck_assert_int_eq(waitpid(top, &status, 0), top);
+	ck_assert_int_eq(status, 0);
+	close(fd);
+
+	top = forkpty(&fd, NULL, NULL, &size);
+	if (top == 0) {
+		execlp("ipcctl", "ipcctl", "top", "--interval", "0.2", "--color", "never", NULL);
+		_exit(127);
+	}
+	ck_assert(expect(fd, "sorted by calls; keys: < > sort, i idle, q quit\r\n"));
+	ck_assert_int_eq(write(fd, ">", 1), 1);
+	ck_assert(expect(fd, "sorted by oneways;"));
+	ck_assert_int_eq(write(fd, "<<", 2), 2);
+	ck_assert(expect(fd, "sorted by process;"));
+	/* 50 columns end there, and the table has 12 lines. */
+	ck_assert(expect(fd, "\033[H\033[2J"));
+	ck_assert(expect(fd, "PID  PROCESS"));
+	ck_assert_int_eq(write(fd, "q", 1), 1);
+	while (expect(fd, "\n"))
+		;
+	ck_assert_int_eq(waitpid(top, &status, 0), top);
+	ck_assert_int_eq(status, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(graph_draws)
 {
 	const struct ran *ran = live_run("graph --time 0.7");
@@ -326,6 +421,7 @@ int main(void)
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
 			  users_and_failures_are_selected, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
-			  top_counts, graph_draws, a_trace_keeps_to_the_format, a_command_is_traced,
+			  top_counts, top_sorts_and_hides, top_has_keys, graph_draws,
+			  a_trace_keeps_to_the_format, a_command_is_traced,
 			  a_trace_leaves_nothing_behind, a_stopped_service_holds_up_nobody);
 }
