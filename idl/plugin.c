@@ -80,6 +80,7 @@ static const char *generate(struct arena *arena, const Request *asked, Response 
 	problem = request_init(&request, arena, asked->proto_file, asked->n_proto_file);
 	if (problem)
 		return problem;
+	request.without_comments = asked->parameter && *asked->parameter;
 
 	problem = build_units(&request, asked, units, &n_units, &diag);
 	response->error = (char *)diag_report(&diag, arena);
@@ -107,9 +108,11 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 	response.has_supported_features = true;
 	response.supported_features =
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
-	if (asked->parameter && *asked->parameter)
+	if (asked->parameter && *asked->parameter && strcmp(asked->parameter, NO_COMMENTS))
 		response.error = arena_printf(
-			arena, "unknown parameter \"%s\"; protoc-gen-ipc takes none", asked->parameter);
+			arena,
+			"unknown parameter \"%s\"; protoc-gen-ipc takes " NO_COMMENTS " only",
+			asked->parameter);
 	else
 		problem = generate(arena, asked, &response);
 	if (problem)

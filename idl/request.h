@@ -6,12 +6,15 @@
 #ifndef IDL_REQUEST_H
 #define IDL_REQUEST_H
 
+#include <stdbool.h>
+
 #include "types.h"
 
 struct request {
 	struct arena *arena;
 	Google__Protobuf__FileDescriptorProto *const *files; /* imports come first */
 	size_t n_files;
+	bool without_comments; /* in request_file_set(); set by the caller */
 	struct types types;
 };
 
@@ -27,8 +30,8 @@ const Google__Protobuf__FileDescriptorProto *request_file(const struct request *
 
 /*
  * A serialized FileDescriptorSet: the file and all its imports, imports first, without
- * comments and positions. descriptor.proto is left out, because every implementation of
- * protobuf has it.
+ * positions. The comments above what the file itself declares are in it. descriptor.proto is
+ * left out, because every implementation of protobuf has it.
  */
 const uint8_t *request_file_set(const struct request *request,
 				const Google__Protobuf__FileDescriptorProto *file,

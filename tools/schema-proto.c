@@ -10,15 +10,113 @@
 #include <string.h>
 
 #include "schema-private.h"
+#include "text.h"
 
-/* depth: number of open braces; failed: there was no memory for all of it. */
+typedef Google__Protobuf__SourceCodeInfo__Location location;
+
+/* Fields of the descriptors that have comments. */
+enum {
+	FILE_MESSAGE = 4,
+	FILE_ENUM = 5,
+	FILE_SERVICE = 6,
+	MESSAGE_FIELD = 2,
+	MESSAGE_MESSAGE = 3,
+	MESSAGE_ENUM = 4,
+	MESSAGE_ONEOF = 8,
+	ENUM_VALUE = 2,
+	SERVICE_METHOD = 2,
+};
+
+/**
+ * struct printer - what is printed, and where that is
+ * @file: gets it
+ * @package: of the .proto file
+ * @proto3: it is one of proto3
+ * @depth: number of open braces
+ * @failed: there was no memory for all of it
+ * @comments: places with comments, @n_comments of them, by path
+ * @path: of what is printed now: field and index of each step from the file down
+ * @n_path: numbers in it
+ */
 struct printer {
 	FILE *file;
 	const char *package;
 	bool proto3;
 	int depth;
 	bool failed;
+	const location **comments;
+	size_t n_comments;
+	int32_t path[2 * SCHEMA_DEPTH + 8];
+	size_t n_path;
 };
+
+/* --- Comments --------------------------------------------------------------------- */
+
+static int by_path(const void *a, const void *b)
+{
+	const location *const *x = a, *const *y = b;
+	size_t n = (*x)->n_path < (*y)->n_path ? (*x)->n_path : (*y)->n_path;
+
+	for (size_t i = 0; i < n; i++)
+		if ((*x)->path[i] != (*y)->path[i])
+			return (*x)->path[i] < (*y)->path[i] ? -1 : 1;
+	return (*x)->n_path < (*y)->n_path ? -1 : (*x)->n_path > (*y)->n_path;
+}
+
+static bool find_comments(struct printer *p, const Google__Protobuf__SourceCodeInfo *source)
+{
+	size_t n = source ? source->n_location : 0;
+
+	p->comments = calloc(n + 1, sizeof(*p->comments));
+	if (!p->comments)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (source->location[i]->leading_comments)
+			p->comments[p->n_comments++] = source->location[i];
+	qsort(p->comments, p->n_comments, sizeof(*p->comments), by_path);
+	return true;
+}
+
+/* Whatever the service says is a comment: each line is one, without control characters. */
+static void put_text(struct printer *p, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+		char *copy = strndup(text, n);
+
+		if (!copy) {
+			p->failed = true;
+			return;
+		}
+		for (char *tab = copy; (tab = strchr(tab, '\t'));)
+			*tab = ' ';
+		text_clean(copy);
+		fprintf(p->file, "%*s//%s\n", 2 * p->depth, "", copy);
+		free(copy);
+		text += n + (text[n] == '\n');
+	}
+}
+
+/* A step down to an element, whose comment is printed. The caller ends with leave(). */
+static void enter(struct printer *p, int32_t field, size_t index)
+{
+	location key = { .path = p->path };
+	const location *wanted = &key, **found;
+
+	p->path[p->n_path++] = field;
+	p->path[p->n_path++] = (int32_t)index;
+	key.n_path = p->n_path;
+	found = bsearch(&wanted, p->comments, p->n_comments, sizeof(*p->comments), by_path);
+	if (found)
+		put_text(p, (*found)->leading_comments);
+}
+
+static void leave(struct printer *p)
+{
+	p->n_path -= 2;
+}
+
+/* --- Lines -------------------------------------------------------------------------- */
 
 static void line(struct printer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -112,8 +210,11 @@ static void put_enum(struct printer *p, const Google__Protobuf__EnumDescriptorPr
 	p->depth++;
 	if (type->options && type->options->allow_alias)
 		line(p, "option allow_alias = true;");
-	for (size_t i = 0; i < type->n_value; i++)
+	for (size_t i = 0; i < type->n_value; i++) {
+		enter(p, ENUM_VALUE, i);
 		line(p, "%s = %" PRId32 ";", type->value[i]->name, type->value[i]->number);
+		leave(p);
+	}
 	p->depth--;
 	line(p, "}");
 }
@@ -195,10 +296,15 @@ map_entry(const struct body *body, const Google__Protobuf__FieldDescriptorProto 
 static void put_oneof(struct printer *p, const Google__Protobuf__DescriptorProto *type,
 		      const struct body *body, int32_t index)
 {
+	enter(p, MESSAGE_ONEOF, index);
+	leave(p);
 	line(p, "oneof %s {", type->oneof_decl[index]->name);
 	p->depth++;
-	for (size_t i = body->first[index]; i; i = body->next[i - 1])
+	for (size_t i = body->first[index]; i; i = body->next[i - 1]) {
+		enter(p, MESSAGE_FIELD, i - 1);
 		put_field(p, type->field[i - 1]);
+		leave(p);
+	}
 	p->depth--;
 	line(p, "}");
 }
@@ -209,6 +315,10 @@ static void put_member(struct printer *p, const Google__Protobuf__DescriptorProt
 	const Google__Protobuf__FieldDescriptorProto *field = type->field[i];
 	const Google__Protobuf__DescriptorProto *entry = map_entry(body, field);
 
+	if (entry || !field->has_oneof_index || field->proto3_optional) {
+		enter(p, MESSAGE_FIELD, i);
+		leave(p);
+	}
 	if (entry)
 		line(p, "map<%s, %s> %s = %" PRId32 ";", type_name(p, entry->field[0]),
 		     type_name(p, entry->field[1]), field->name, field->number);
@@ -229,11 +339,18 @@ static void put_message(struct printer *p, const Google__Protobuf__DescriptorPro
 	}
 	line(p, "message %s {", type->name);
 	p->depth++;
-	for (size_t i = 0; i < type->n_enum_type; i++)
+	for (size_t i = 0; i < type->n_enum_type; i++) {
+		enter(p, MESSAGE_ENUM, i);
 		put_enum(p, type->enum_type[i]);
-	for (size_t i = 0; i < type->n_nested_type; i++)
-		if (!is_map_entry(type->nested_type[i]))
-			put_message(p, type->nested_type[i]);
+		leave(p);
+	}
+	for (size_t i = 0; i < type->n_nested_type; i++) {
+		if (is_map_entry(type->nested_type[i]))
+			continue;
+		enter(p, MESSAGE_MESSAGE, i);
+		put_message(p, type->nested_type[i]);
+		leave(p);
+	}
 	for (size_t i = 0; i < type->n_field; i++)
 		put_member(p, type, &body, i);
 	p->depth--;
@@ -266,18 +383,23 @@ static void put_service(struct printer *p, const struct schema *schema,
 
 	line(p, "service %s {", service->name);
 	p->depth++;
-	for (size_t i = 0; i < service->n_method; i++)
+	for (size_t i = 0; i < service->n_method; i++) {
+		enter(p, SERVICE_METHOD, i);
 		put_method(p, service->method[i],
 			   own && i < schema->n_methods ? &schema->methods[i] : NULL);
+		leave(p);
+	}
 	p->depth--;
 	line(p, "}");
 }
 
-int schema_print(const struct schema *schema, FILE *file)
+int schema_print(const struct schema *schema, bool with_comments, FILE *file)
 {
 	const Google__Protobuf__FileDescriptorProto *from = schema->file;
 	struct printer p = { .file = file, .package = from->package ? from->package : "" };
 
+	if (!find_comments(&p, with_comments ? from->source_code_info : NULL))
+		return -ENOMEM;
 	p.proto3 = from->syntax && !strcmp(from->syntax, "proto3");
 	line(&p, "syntax = \"%s\";", p.proto3 ? "proto3" : "proto2");
 	if (*p.package)
@@ -288,16 +410,23 @@ int schema_print(const struct schema *schema, FILE *file)
 		line(&p, "import \"%s\";", from->dependency[i]);
 	for (size_t i = 0; i < from->n_service; i++) {
 		fputc('\n', file);
+		enter(&p, FILE_SERVICE, i);
 		put_service(&p, schema, from->service[i]);
+		leave(&p);
 	}
 	for (size_t i = 0; i < from->n_message_type; i++) {
 		fputc('\n', file);
+		enter(&p, FILE_MESSAGE, i);
 		put_message(&p, from->message_type[i]);
+		leave(&p);
 	}
 	for (size_t i = 0; i < from->n_enum_type; i++) {
 		fputc('\n', file);
+		enter(&p, FILE_ENUM, i);
 		put_enum(&p, from->enum_type[i]);
+		leave(&p);
 	}
+	free(p.comments);
 	if (p.failed)
 		return -ENOMEM;
 	return ferror(file) ? -EIO : 0;

@@ -66,8 +66,9 @@ const char *schema_type_name(const struct schema_type *type);
 /* The name of a method that every object has, or NULL. */
 const char *schema_builtin(uint32_t code);
 
-/* Prints the .proto file of the service. 0 or -EIO. */
-int schema_print(const struct schema *schema, FILE *file);
+/* Prints the .proto file of the service, with the comments that its description has. 0, -ENOMEM or
+ * -EIO. */
+int schema_print(const struct schema *schema, bool with_comments, FILE *file);
 
 /* --- Messages (schema-encode.c, schema-decode.c) ----------------------------------- */
 

@@ -24,9 +24,10 @@
 #include "value.h"
 #include "verbs.h"
 
-static bool methods_only, all;
+static bool methods_only, no_comments, all;
 
 static const struct verb_option options[] = {
+	{ "no-comments", NULL, "leave out the comments of the .proto file", .flag = &no_comments },
 	{ "methods", NULL, "print the names of the methods only, one a line",
 	  .flag = &methods_only },
 	{ 0 },
@@ -68,7 +69,7 @@ static int put_json(const struct schema *schema)
 
 	if (!file)
 		return fail_memory();
-	r = schema_print(schema, file);
+	r = schema_print(schema, !no_comments, file);
 	if (fclose(file) || r < 0) {
 		free(text);
 		return fail_memory();
@@ -83,7 +84,7 @@ static int put(const struct schema *schema)
 {
 	if (ctl.json)
 		return put_json(schema);
-	if (!methods_only && schema_print(schema, stdout) < 0)
+	if (!methods_only && schema_print(schema, !no_comments, stdout) < 0)
 		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	for (size_t i = 0; methods_only && i < schema_count(schema); i++)
 		puts(schema_at(schema, i)->name);
@@ -229,7 +230,7 @@ const struct verb verb_describe = {
 	.summary = "print the interface of a service as a .proto file",
 	.description =
 		"Asks the service NAME for its interface and prints it as a .proto file, which protoc\n"
-		"reads. The name \"servicemanager\" stands for the service manager.\n",
+		"reads, with the comments that protoc-gen-ipc kept. The name \"servicemanager\" stands for the service manager.\n",
 	.example = "  ipcctl describe demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.options = options,

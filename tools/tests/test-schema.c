@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base64.h"
+#include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
 
 static unsigned char set[1 << 16];
@@ -398,7 +399,7 @@ START_TEST(the_file_comes_back)
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/test-schema.proto", folder);
 	file = fopen(path, "we");
-	ck_assert_int_eq(schema_print(schema, file), 0);
+	ck_assert_int_eq(schema_print(schema, true, file), 0);
 	fclose(file);
 	snprintf(line, sizeof(line),
 		 "cd %s && protoc -I . -I $OLDPWD/idl --include_imports --descriptor_set_out=set "
@@ -416,6 +417,74 @@ END_TEST
 /* --- Damage --------------------------------------------------------------------- */
 
 /* Whatever a service says of itself, it is taken or refused. */
+/* The set with comments above what has these paths; the caller frees it. */
+static uint8_t *with_comments(char *const *comments, int32_t (*paths)[4], const size_t *lengths,
+			      size_t n, size_t *ret_size)
+{
+	Google__Protobuf__FileDescriptorSet *all =
+		google__protobuf__file_descriptor_set__unpack(NULL, set_size, set);
+	Google__Protobuf__SourceCodeInfo info = GOOGLE__PROTOBUF__SOURCE_CODE_INFO__INIT;
+	Google__Protobuf__SourceCodeInfo__Location locations[8], *pointers[8];
+	Google__Protobuf__FileDescriptorProto *file;
+	uint8_t *packed;
+
+	ck_assert_ptr_nonnull(all);
+	file = all->file[all->n_file - 1];
+	for (size_t i = 0; i < n; i++) {
+		google__protobuf__source_code_info__location__init(&locations[i]);
+		locations[i].n_path = lengths[i];
+		locations[i].path = paths[i];
+		locations[i].leading_comments = comments[i];
+		pointers[i] = &locations[i];
+	}
+	info.location = pointers;
+	info.n_location = n;
+	file->source_code_info = &info;
+	*ret_size = google__protobuf__file_descriptor_set__get_packed_size(all);
+	packed = malloc(*ret_size);
+	ck_assert_ptr_nonnull(packed);
+	google__protobuf__file_descriptor_set__pack(all, packed);
+	file->source_code_info = NULL;
+	google__protobuf__file_descriptor_set__free_unpacked(all, NULL);
+	return packed;
+}
+
+START_TEST(comments_are_printed)
+{
+	char *comments[] = { " A field.\n And a second\tline.\n", " A service\n",
+			     " A method \033[2J\n", " A value\n", " Nothing\n" };
+	/* All.a_int32, Kinds, its second method, Color.GREEN, what is not there. */
+	int32_t paths[][4] = {
+		{ 4, 0, 2, 0 }, { 6, 0 }, { 6, 0, 2, 1 }, { 5, 0, 2, 1 }, { 4, 99 }
+	};
+	const size_t lengths[] = { 4, 2, 4, 4, 2 };
+	struct schema *commented;
+	size_t size, text_size;
+	uint8_t *packed = with_comments(comments, paths, lengths, 5, &size);
+	char *text = NULL;
+	FILE *file = open_memstream(&text, &text_size);
+
+	ck_assert_int_eq(schema_new(packed, size, "test.schema.Kinds", &commented), 0);
+	ck_assert_int_eq(schema_print(commented, true, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_ptr_nonnull(strstr(text, "\n  /" "/ A field.\n  /" "/ And a second line.\n"
+					   "  int32 a_int32 = 1;\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\n/" "/ A service\nservice Kinds {\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\n  /" "/ A method ?[2J\n  rpc Choose("));
+	ck_assert_ptr_nonnull(strstr(text, "\n  /" "/ A value\n  GREEN = 1;\n"));
+	ck_assert_ptr_null(strstr(text, "Nothing"));
+	free(text);
+
+	file = open_memstream(&text, &text_size);
+	ck_assert_int_eq(schema_print(commented, false, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_ptr_null(strstr(text, "//"));
+	free(text);
+	schema_free(commented);
+	free(packed);
+}
+END_TEST
+
 START_TEST(damaged_sets_do_no_harm)
 {
 	struct schema *other;
@@ -433,7 +502,7 @@ START_TEST(damaged_sets_do_no_harm)
 			FILE *file = fopen("/dev/null", "we");
 
 			ck_assert_ptr_nonnull(file);
-			schema_print(other, file);
+			schema_print(other, true, file);
 			fclose(file);
 			schema_free(other);
 		}
@@ -528,7 +597,7 @@ START_TEST(large_descriptions_take_no_time)
 
 	begin = clock();
 	ck_assert_int_eq(schema_new(file, n, "L.S", &other), 0);
-	ck_assert_int_eq(schema_print(other, null), 0);
+	ck_assert_int_eq(schema_print(other, true, null), 0);
 	ck_assert_int_lt((clock() - begin) / (CLOCKS_PER_SEC / 1000), 1000);
 	schema_free(other);
 	fclose(null);
@@ -622,6 +691,7 @@ int main(void)
 	tcase_add_test(tcase, blobs_are_received);
 	tcase_add_test(tcase, bytes_as_text);
 	tcase_add_test(tcase, the_file_comes_back);
+	tcase_add_test(tcase, comments_are_printed);
 	tcase_add_test(tcase, fields_that_come_twice);
 	tcase_add_test(tcase, fields_of_another_type);
 	tcase_add_test(tcase, files_are_bound_to_their_fields);

@@ -313,10 +313,16 @@ START_TEST(the_descriptor_can_be_read)
 	ck_assert_str_eq(set->file[2]->name, "kinds.proto");
 	ck_assert_uint_eq(set->file[2]->n_service, 1);
 	ck_assert_str_eq(set->file[2]->service[0]->method[0]->name, "Stop");
-	/* Options survive, comments do not. */
+	/* Options survive. So do comments of the file itself, but no positions. */
 	ck_assert_uint_eq(set->file[2]->service[0]->method[2]->options->base.n_unknown_fields, 1);
-	for (size_t i = 0; i < set->n_file; i++)
-		ck_assert_ptr_null(set->file[i]->source_code_info);
+	ck_assert_ptr_null(set->file[0]->source_code_info);
+	ck_assert_ptr_null(set->file[1]->source_code_info);
+	ck_assert_ptr_nonnull(set->file[2]->source_code_info);
+	for (size_t i = 0; i < set->file[2]->source_code_info->n_location; i++) {
+		ck_assert_ptr_nonnull(
+			set->file[2]->source_code_info->location[i]->leading_comments);
+		ck_assert_uint_eq(set->file[2]->source_code_info->location[i]->n_span, 0);
+	}
 	google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
 }
 END_TEST
