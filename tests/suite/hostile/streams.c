@@ -149,7 +149,7 @@ int offer_streams(struct ipc *ipc)
 {
 	static const struct streams_ops ops = { .twice = serve_twice, .count = serve_count };
 	static const struct ipc_object_limits limits = {
-		.size = sizeof(limits), .message_size = MESSAGE_BYTES,
+		.size = sizeof(limits), .message_size = MESSAGE_BYTES, .waiting_bytes = 4 << 20,
 	};
 	struct ipc_object *object;
 	int r;
@@ -432,6 +432,36 @@ static void boundless_credit(unsigned int index)
 	}
 }
 
+/* Of the greatest size there may be, to a server that cannot reply and so does not read. Streams
+ * that the server ends are opened again. */
+static void large_unread(unsigned int index)
+{
+	static uint8_t ballast[6 << 20];
+	Stream__Number number = STREAM__NUMBER__INIT;
+	struct ipc *ipc = connect_bus();
+	struct streams *streams = streams_from_proxy(find(ipc, STREAMS));
+	struct ipc_stream *all[200] = { NULL };
+	int r;
+
+	(void)index;
+	number.ballast.data = ballast;
+	for (unsigned int round = 0;; round++) {
+		for (int i = 0; i < 200; i++) {
+			if (!all[i] && streams_twice_open(streams, NULL, &all[i], NULL) < 0)
+				continue;
+			/* Larger ones than the server takes end their streams. */
+			number.ballast.len = i < 195 ? MESSAGE_BYTES - 64 : sizeof(ballast);
+			r = streams_twice_send(all[i], 0, &number);
+			if (r < 0 && r != -EAGAIN)
+				all[i] = ipc_stream_unref(all[i]);
+		}
+		serve_all(ipc);
+		/* Each has sent what it may. */
+		if (round > 2 * MOST)
+			begun();
+	}
+}
+
 /* --- Nonsense --------------------------------------------------------------------------- */
 
 /* Calls in place of oneways, messages to the wrong object, unknown methods, objects, bytes. */
@@ -591,6 +621,8 @@ const struct attack stream_attacks[] = {
 	  .processes = 2, .factor = 200 },
 	{ "credit without bounds", .run = boundless_credit, .look = look_at_streams,
 	  .processes = 2, .factor = 200 },
+	{ "the largest messages, to streams that do not read", .run = large_unread,
+	  .look = look_at_streams, .processes = 2 },
 	{ "nonsense in streams", .run = nonsense, .look = look_at_streams, .processes = 2,
 	  .factor = 200 },
 	{ "a storm of ends and cancels", .run = storm, .look = look_at_streams, .processes = 2,
