@@ -46,8 +46,8 @@ struct attack {
 	unsigned int factor;
 };
 
-extern const struct attack service_attacks[], stream_attacks[], client_attacks[], manager_attacks[],
-	ctl_attacks[];
+extern const struct attack service_attacks[], stream_attacks[], client_attacks[],
+	stream_client_attacks[], manager_attacks[], ctl_attacks[];
 
 /* --- For attackers ------------------------------------------------------------------ */
 

@@ -20,7 +20,8 @@
 #define AFTER_MS  100
 
 static const struct attack *const all[] = {
-	service_attacks, stream_attacks, client_attacks, manager_attacks, ctl_attacks,
+	service_attacks,       stream_attacks,	client_attacks,
+	stream_client_attacks, manager_attacks, ctl_attacks,
 };
 
 /* What a victim may grow by meanwhile: the 16 MiB of its region, and as much as the largest

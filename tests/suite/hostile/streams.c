@@ -2,7 +2,7 @@
 /*
  * Attacks on a service with streams, which the victim's one thread serves beside its calls: clients
  * that keep to no rule of <ipc/stream.h>. Many of them do not use libipc's streams, but speak
- * the protocol below: a StreamOpen with two objects, and oneways to the two of the server.
+ * its protocol themselves (streams.h).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,22 +11,15 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "hostile.h"
 #include "stream.ipc.h"
+#include "streams.h"
 
-#define STREAMS	      "victim.streams"
 #define COUNT_MAX     1000u
 #define MESSAGE_BYTES ((size_t)64 << 10)
 /* More than one user may have. */
 #define MANY 1100
 /* Of one stream of others. A slow machine needs a second under attack. */
 #define LIMIT_USEC UINT64_C(20000000)
-/* As much credit as an end may grant. */
-#define MOST 16
-
-/* Methods of the two objects of an end. */
-enum { MESSAGE = 1, END = 2 };
-enum { CREDIT = 1, CANCEL = 2 };
 
 /* --- The victim ----------------------------------------------------------------------- */
 
@@ -149,7 +142,7 @@ int offer_streams(struct ipc *ipc)
 {
 	static const struct streams_ops ops = { .twice = serve_twice, .count = serve_count };
 	static const struct ipc_object_limits limits = {
-		.size = sizeof(limits), .message_size = MESSAGE_BYTES, .waiting_bytes = 4 << 20,
+		.size = sizeof(limits), .message_size = MESSAGE_BYTES, .waiting_bytes = 2 << 20,
 	};
 	struct ipc_object *object;
 	int r;
@@ -202,14 +195,23 @@ static bool is_counted(struct streams *streams)
 	return r == 0 && want == request.count;
 }
 
+bool streams_work(struct ipc_proxy *service)
+{
+	struct streams *streams = streams_from_proxy(ipc_proxy_ref(service));
+	bool good = is_doubled(streams) && is_counted(streams);
+
+	streams_unref(streams);
+	return good;
+}
+
 static int use_streams(void *data)
 {
 	struct ipc *ipc = connect_bus();
-	struct streams *streams = streams_from_proxy(find(ipc, STREAMS));
+	struct ipc_proxy *proxy = find(ipc, STREAMS);
 
 	(void)data;
 	for (int i = 0; i < 2; i++)
-		if (!is_doubled(streams) || !is_counted(streams))
+		if (!streams_work(proxy))
 			return 1;
 	return 0;
 }
@@ -226,11 +228,6 @@ void look_at_streams(void)
 
 /* --- Ends ------------------------------------------------------------------------------- */
 
-/* The two objects of the server's end, from below. */
-struct forged {
-	struct ipc_proxy *data, *control;
-};
-
 /* What comes to ours. */
 static int swallow(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
@@ -238,7 +235,7 @@ static int swallow(struct ipc_call *call, const struct ipc_raw_message *request,
 	return 0;
 }
 
-static struct ipc_object *own_object(struct ipc *ipc)
+struct ipc_object *own_object(struct ipc *ipc)
 {
 	static const struct ipc_raw_ops ops = { .serve = swallow };
 	static struct ipc_object *object;
@@ -283,21 +280,20 @@ static int open_forged(struct ipc_proxy *service, const char *method, uint32_t w
 	return 0;
 }
 
-static void close_forged(struct forged *forged)
+void close_forged(struct forged *forged)
 {
-	ipc_proxy_unref(forged->data);
-	ipc_proxy_unref(forged->control);
+	forged->data = ipc_proxy_unref(forged->data);
+	forged->control = ipc_proxy_unref(forged->control);
 }
 
-static int say_bytes(struct ipc_proxy *proxy, uint32_t code, const void *data, size_t size)
+int say_bytes(struct ipc_proxy *proxy, uint32_t code, const void *data, size_t size)
 {
 	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
 
 	return ipc_raw_oneway(proxy, &message, NULL);
 }
 
-/* A field of that number, as StreamCredit and Stream__Number have it. */
-static int say_number(struct ipc_proxy *proxy, uint32_t code, uint32_t value)
+int say_number(struct ipc_proxy *proxy, uint32_t code, uint32_t value)
 {
 	uint8_t bytes[8] = { 1 << 3 };
 	size_t size = 1;
@@ -308,8 +304,7 @@ static int say_number(struct ipc_proxy *proxy, uint32_t code, uint32_t value)
 	return say_bytes(proxy, code, bytes, size);
 }
 
-/* What came to this process is released. */
-static void serve_all(struct ipc *ipc)
+void serve_all(struct ipc *ipc)
 {
 	while (ipc_process(ipc) > 0)
 		;
@@ -465,7 +460,7 @@ static void large_unread(unsigned int index)
 /* --- Nonsense --------------------------------------------------------------------------- */
 
 /* Calls in place of oneways, messages to the wrong object, unknown methods, objects, bytes. */
-static void say_nonsense(struct ipc *ipc, struct forged *forged)
+void say_nonsense(struct ipc *ipc, struct forged *forged)
 {
 	struct ipc_proxy *to = random_below(2) ? forged->data : forged->control;
 	struct ipc_raw_entry entries[3] = {
