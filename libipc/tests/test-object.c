@@ -63,7 +63,12 @@ END_TEST
 START_TEST(what_the_node_shall_have)
 {
 	const struct ipc_object_limits limits = { .size = sizeof(limits), .streams = 2 };
-	const struct ipc_object_limits shorter = { .size = sizeof(limits) - 1 };
+	/* The first one ended before waiting_bytes. */
+	const struct ipc_object_limits older = {
+		.size = offsetof(struct ipc_object_limits, waiting_bytes),
+		.streams = 2,
+	};
+	const struct ipc_object_limits shorter = { .size = older.size - 1 };
 	struct {
 		struct ipc_object_limits limits;
 		uint64_t later;
@@ -75,6 +80,7 @@ START_TEST(what_the_node_shall_have)
 	ck_assert_int_eq(ipc_object_set_limits(NULL, &limits), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_limits(object, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_limits(object, &shorter), -EINVAL);
+	ck_assert_int_eq(ipc_object_set_limits(object, &older), 0);
 	ck_assert_int_eq(ipc_object_set_limits(object, &limits), 0);
 	/* A newer program may ask for what is known here, and for no more. */
 	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), 0);
