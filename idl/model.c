@@ -402,12 +402,12 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 	unit->identifier = name_file_identifier(b.arena, file->name);
 	unit->license = source_license(b.source, b.arena);
 	unit->services = arena_array(b.arena, file->n_service + 1, sizeof(*unit->services));
-	unit->n_services = file->n_service;
 	if (!name_is_file(file->name)) {
 		complain(&b, (struct path){ 0 }, "C cannot include a file with this name; rename it");
 		return;
 	}
 
+	unit->n_services = file->n_service;
 	b.prefix = file_prefix(&b);
 	for (size_t i = 0; i < file->n_service; i++) {
 		unit->services[i].place = path_element((struct path){ 0 }, FILE_SERVICE, i);
