@@ -322,7 +322,7 @@ START_TEST(a_service_fills_no_client)
 	int r, n = 0;
 
 	for (size_t i = 0; i < sizeof(many); i += 2)
-		memcpy(many + i, "\x7a\x00", 2);
+		many[i] = 0x7a;
 	fake_reset();
 	n_ends = 1;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
