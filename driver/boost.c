@@ -36,7 +36,7 @@ int ipcbus_boost_init(void)
 		.sched_priority = MAX_RT_PRIO - 1,
 	};
 
-	worker = kthread_create_worker(0, "ipcbus");
+	worker = kthread_run_worker(0, "ipcbus");
 	if (IS_ERR(worker))
 		return PTR_ERR(worker);
 	sched_setattr_nocheck(worker->task, &attr);

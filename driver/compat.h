@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/instrumented.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -67,6 +68,14 @@ static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter)
 {
 	default_wake_function(waiter, TASK_INTERRUPTIBLE, IPCBUS_WF_SYNC, NULL);
 }
+
+/*
+ * Since 6.14 kthread_create_worker() does not start the thread, which would wait
+ * uninterruptibly for its first work.
+ */
+#ifndef kthread_run_worker
+#define kthread_run_worker kthread_create_worker
+#endif
 
 /* 6.13 made one function of the two that prepare a timer. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)

@@ -5,10 +5,12 @@
  * a call passes on, test-spin the servers that never return.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -511,6 +513,44 @@ START_TEST(waiting_caller_boosts_while_it_waits)
 }
 END_TEST
 
+/* --- The worker that ends boosts ---------------------------------------------------- */
+
+/* The state of the kernel's thread of that name, as in /proc/PID/stat; 0: there is none. */
+static char state_of_kernel_thread(const char *name)
+{
+	char path[300], text[512], wanted[64], state = 0;
+	struct dirent *entry;
+	DIR *folder = opendir("/proc");
+	const char *at;
+
+	ck_assert_ptr_nonnull(folder);
+	snprintf(wanted, sizeof(wanted), " (%s) ", name);
+	while (!state && (entry = readdir(folder))) {
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		if (dev_read_text(path, text, sizeof(text)))
+			continue;
+		at = strstr(text, wanted);
+		/* Its parent is kthreadd. */
+		if (at && !strncmp(at + strlen(wanted) + 1, " 2 ", 3))
+			state = at[strlen(wanted)];
+	}
+	closedir(folder);
+	return state;
+}
+
+/* A thread that was never started waits uninterruptibly, of which the kernel complains. */
+START_TEST(worker_waits_for_work)
+{
+	char state = state_of_kernel_thread("ipcbus");
+
+	if (!state) {
+		case_skip("the driver is not in the kernel here");
+		return;
+	}
+	ck_assert_msg(state == 'S' || state == 'R' || state == 'I', "%c", state);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("boost");
@@ -536,5 +576,8 @@ int main(void)
 	tcase_add_test(tc, waiting_caller_boosts_a_thread_of_its_own_priority);
 	tcase_add_test(tc, worse_one_that_waits_changes_nothing);
 	tcase_add_loop_test(tc, waiting_caller_boosts_while_it_waits, 0, ARRAY_SIZE(stops));
+
+	tc = add_case(s, "worker", setup_bus);
+	tcase_add_test(tc, worker_waits_for_work);
 	return suite_main(s);
 }
