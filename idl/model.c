@@ -18,7 +18,6 @@ typedef Google__Protobuf__MethodDescriptorProto MethodProto;
 typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 
 /* Field numbers of descriptor.proto, for paths. */
-#define FILE_SERVICE	     6
 #define FILE_OPTIONS	     8
 #define SERVICE_NAME	     1
 #define SERVICE_METHOD	     2

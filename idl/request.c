@@ -7,6 +7,7 @@
 
 #include "names.h"
 #include "request.h"
+#include "source.h"
 
 typedef Google__Protobuf__DescriptorProto Descriptor;
 typedef Google__Protobuf__FieldDescriptorProto Field;
@@ -121,41 +122,6 @@ static void add_with_imports(const struct request *request, const char *name, bo
 	set->file[set->n_file++] = file;
 }
 
-/* Fields of FileDescriptorProto. */
-#define FILE_MESSAGE 4
-#define FILE_ENUM    5
-#define FILE_SERVICE 6
-
-static bool is_about_declaration(const Google__Protobuf__SourceCodeInfo__Location *location)
-{
-	return location->leading_comments && location->n_path >= 2 &&
-	       location->path[0] >= FILE_MESSAGE && location->path[0] <= FILE_SERVICE;
-}
-
-/* The comments above declarations, and nothing else: no positions. */
-static Google__Protobuf__SourceCodeInfo *comments_of(struct arena *arena, const File *file)
-{
-	const Google__Protobuf__SourceCodeInfo *from = file->source_code_info;
-	Google__Protobuf__SourceCodeInfo *comments = arena_alloc(arena, sizeof(*comments));
-
-	google__protobuf__source_code_info__init(comments);
-	comments->location = arena_array(arena, from->n_location + 1, sizeof(*comments->location));
-	for (size_t i = 0; i < from->n_location; i++) {
-		Google__Protobuf__SourceCodeInfo__Location *to;
-
-		if (!is_about_declaration(from->location[i]))
-			continue;
-		to = arena_alloc(arena, sizeof(*to));
-		google__protobuf__source_code_info__location__init(to);
-		to->n_path = from->location[i]->n_path;
-		to->path = from->location[i]->path;
-		to->leading_comments = from->location[i]->leading_comments;
-		comments->location[comments->n_location++] = to;
-	}
-
-	return comments->n_location ? comments : NULL;
-}
-
 const uint8_t *request_file_set(const struct request *request, const File *file,
 				size_t *ret_size)
 {
@@ -166,8 +132,9 @@ const uint8_t *request_file_set(const struct request *request, const File *file,
 	add_with_imports(request, file->name,
 			 arena_array(request->arena, request->n_files + 1, sizeof(bool)), &set);
 	/* The file comes after its imports. */
-	if (file->source_code_info && !request->without_comments && set.n_file)
-		set.file[set.n_file - 1]->source_code_info = comments_of(request->arena, file);
+	if (!request->without_comments && set.n_file)
+		set.file[set.n_file - 1]->source_code_info =
+			source_comments(file->source_code_info, request->arena);
 
 	*ret_size = google__protobuf__file_descriptor_set__get_packed_size(&set);
 	data = arena_array(request->arena, *ret_size, 1);

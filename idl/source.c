@@ -3,6 +3,7 @@
  * SourceCodeInfo. Only services, methods and what has an error are looked up, so the list
  * is searched as it is.
  */
+#include <stdbool.h>
 #include <string.h>
 
 #include "source.h"
@@ -109,4 +110,33 @@ const char *source_license(const Source *source, struct arena *arena)
 			license = license_above(location, arena);
 	}
 	return license;
+}
+
+static bool is_about_declaration(const Location *location)
+{
+	return location->leading_comments && location->n_path >= 2 &&
+	       location->path[0] >= FILE_MESSAGE && location->path[0] <= FILE_SERVICE;
+}
+
+Source *source_comments(const Source *source, struct arena *arena)
+{
+	Source *comments = arena_alloc(arena, sizeof(*comments));
+	size_t all = source ? source->n_location : 0;
+
+	google__protobuf__source_code_info__init(comments);
+	comments->location = arena_array(arena, all + 1, sizeof(*comments->location));
+	for (size_t i = 0; i < all; i++) {
+		const Location *from = source->location[i];
+		Location *to;
+
+		if (!is_about_declaration(from))
+			continue;
+		to = arena_alloc(arena, sizeof(*to));
+		google__protobuf__source_code_info__location__init(to);
+		to->n_path = from->n_path;
+		to->path = from->path;
+		to->leading_comments = from->leading_comments;
+		comments->location[comments->n_location++] = to;
+	}
+	return comments->n_location ? comments : NULL;
 }

@@ -15,6 +15,11 @@
 
 #define PATH_MAX_LENGTH 16
 
+/* Fields of FileDescriptorProto that declare something. */
+#define FILE_MESSAGE 4
+#define FILE_ENUM    5
+#define FILE_SERVICE 6
+
 struct path {
 	int32_t steps[PATH_MAX_LENGTH];
 	size_t length;
@@ -38,5 +43,10 @@ const char *source_comment(const Google__Protobuf__SourceCodeInfo *source, struc
 /* Returns the text after "SPDX-License-Identifier:" in the comments before the file's first
  * statement, or NULL. */
 const char *source_license(const Google__Protobuf__SourceCodeInfo *source, struct arena *arena);
+
+/* A copy with the comments above declarations and nothing else, which borrows their texts. NULL:
+ * there are none. */
+Google__Protobuf__SourceCodeInfo *source_comments(const Google__Protobuf__SourceCodeInfo *source,
+						  struct arena *arena);
 
 #endif /* IDL_SOURCE_H */
