@@ -352,15 +352,14 @@ int activation_names(const struct manager *manager, const char *prefix, const ch
 	for (const struct activation *a = manager->activations; a; a = a->next)
 		for (char **name = a->config->names; *name; name++)
 			if (!strncmp(*name, prefix, strlen(prefix)) && strcmp(*name, after) > 0)
-				names[n++] = (struct activation_name){ *name, a };
+				names[n++] = (struct activation_name){ *name, a->config->uid, a };
 	qsort(names, n, sizeof(*names), by_name);
 	*ret_names = names;
 	*ret_count = n;
 	return 0;
 }
 
-void activation_message(const struct activation *a, Ipc__Manager__Entry *entry,
-			Ipc__Manager__Activation *message)
+void activation_message(Ipc__Manager__Activation *message, const struct activation *a)
 {
 	uint64_t now = now_usec();
 
@@ -379,8 +378,6 @@ void activation_message(const struct activation *a, Ipc__Manager__Entry *entry,
 		message->problem = (char *)a->problem;
 	if (a->failures && a->retry_at > now)
 		message->retry_ms = (uint32_t)((a->retry_at - now) / 1000) + 1;
-	entry->uid = a->config->uid;
-	entry->activation = message;
 }
 
 void activation_wanted(struct activation *a)

@@ -8,15 +8,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "servicemanager.ipc.h"
+#include "servicemanager.pb-c.h"
 
 struct activation;
 struct activation_configs;
 struct manager;
 
-/* A name that a file has. */
+/* A name that a file has, and the user that its service will have. */
 struct activation_name {
 	const char *name;
+	uid_t uid;
 	const struct activation *activation;
 };
 
@@ -36,9 +37,8 @@ const char *activation_problem(const struct activation *activation);
  * *ret_names; it is valid until activations_set(). */
 int activation_names(const struct manager *manager, const char *prefix, const char *after,
 		     struct activation_name **ret_names, size_t *ret_count);
-/* The service as messages, which borrow its strings. uid is the only field of the entry. */
-void activation_message(const struct activation *activation, Ipc__Manager__Entry *entry,
-			Ipc__Manager__Activation *message);
+/* The service as a message, which borrows its strings. */
+void activation_message(Ipc__Manager__Activation *message, const struct activation *activation);
 /* Somebody waits for one of its names, which nobody has. */
 void activation_wanted(struct activation *activation);
 /* The name was registered. */

@@ -103,23 +103,23 @@ static int reply_activatable(const struct manager *manager, const struct listing
 	int r = activation_names(manager, listing->request->prefix, listing->request->after, &names,
 				 &n);
 
-	for (size_t i = 0; r == 0 && i < n && !reply.more; i++) {
+	for (size_t i = 0; r == 0 && i < n; i++) {
 		const struct registry_entry *owner =
 			registry_find(manager->registry, names[i].name);
 		Ipc__Manager__Entry *entry = &page->entries[reply.n_entries];
 
 		if (!access_allows(manager, caller, POLICY_LIST, names[i].name))
 			continue;
-		if (reply.n_entries == PAGE) {
-			reply.more = true;
+		reply.more = reply.n_entries == PAGE;
+		if (reply.more)
 			break;
-		}
 		ipc__manager__entry__init(entry);
-		activation_message(names[i].activation, entry, &page->activations[reply.n_entries]);
+		entry->uid = names[i].uid;
 		if (owner)
 			entry_message(entry, owner);
 		entry->name = (char *)names[i].name;
 		entry->activation = &page->activations[reply.n_entries];
+		activation_message(entry->activation, names[i].activation);
 		page->pointers[reply.n_entries++] = entry;
 	}
 
