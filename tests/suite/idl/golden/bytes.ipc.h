@@ -206,52 +206,6 @@ static inline void bytes_deep_reply_freep(Bytes__Ring **p)
 }
 
 /*
- * Bytes, but copies of them.
- *
- * Call Own and block until the reply, which the caller frees with
- * bytes_own_reply_free(). ret_reply and error may be NULL.
- */
-int bytes_own(struct bytes *bytes, const Bytes__Plain *request,
-	      Bytes__Plain **ret_reply, struct ipc_error *error);
-int bytes_own_with(struct bytes *bytes, const struct ipc_options *options,
-		   const Bytes__Plain *request, Bytes__Plain **ret_reply,
-		   struct ipc_error *error);
-typedef void (*bytes_own_cb)(int result, Bytes__Plain *reply,
-			     const struct ipc_error *error, void *userdata);
-int bytes_own_async(struct bytes *bytes, const struct ipc_options *options,
-		    const Bytes__Plain *request, bytes_own_cb cb,
-		    void *userdata, struct ipc_slot **ret_slot);
-void bytes_own_reply_keep(Bytes__Plain *reply);
-void bytes_own_reply_free(Bytes__Plain *reply);
-static inline void bytes_own_reply_freep(Bytes__Plain **p)
-{
-	bytes_own_reply_free(*p);
-}
-
-/*
- * Copies of nothing.
- *
- * Call Text and block until the reply, which the caller frees with
- * bytes_text_reply_free(). ret_reply and error may be NULL.
- */
-int bytes_text(struct bytes *bytes, const Bytes__Words *request,
-	       Bytes__Words **ret_reply, struct ipc_error *error);
-int bytes_text_with(struct bytes *bytes, const struct ipc_options *options,
-		    const Bytes__Words *request, Bytes__Words **ret_reply,
-		    struct ipc_error *error);
-typedef void (*bytes_text_cb)(int result, Bytes__Words *reply,
-			      const struct ipc_error *error, void *userdata);
-int bytes_text_async(struct bytes *bytes, const struct ipc_options *options,
-		     const Bytes__Words *request, bytes_text_cb cb,
-		     void *userdata, struct ipc_slot **ret_slot);
-void bytes_text_reply_keep(Bytes__Words *reply);
-void bytes_text_reply_free(Bytes__Words *reply);
-static inline void bytes_text_reply_freep(Bytes__Words **p)
-{
-	bytes_text_reply_free(*p);
-}
-
-/*
  * A blob's own bytes are none.
  *
  * Call Blob and block until the reply, which the caller frees with
@@ -320,10 +274,6 @@ struct bytes_ops {
 	int (*get)(struct ipc_call *call, void *userdata);
 	int (*deep)(struct ipc_call *call, const Bytes__Outer *request,
 		    void *userdata);
-	int (*own)(struct ipc_call *call, const Bytes__Plain *request,
-		   void *userdata);
-	int (*text)(struct ipc_call *call, const Bytes__Words *request,
-		    void *userdata);
 	int (*blob)(struct ipc_call *call, const Bytes__Crate *request,
 		    void *userdata);
 	int (*flow)(struct ipc_stream *stream, void *userdata);
@@ -338,8 +288,6 @@ struct bytes_ops {
 int bytes_reply_put(struct ipc_call *call);
 int bytes_reply_get(struct ipc_call *call, const Bytes__Plain *reply);
 int bytes_reply_deep(struct ipc_call *call, const Bytes__Ring *reply);
-int bytes_reply_own(struct ipc_call *call, const Bytes__Plain *reply);
-int bytes_reply_text(struct ipc_call *call, const Bytes__Words *reply);
 int bytes_reply_blob(struct ipc_call *call, const Bytes__Words *reply);
 
 /*
