@@ -27,19 +27,6 @@
 
 /* --- The victim ------------------------------------------------------------------------ */
 
-static size_t resident_kib(void)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	size_t kib = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "VmHWM: %zu", &kib);
-	if (file)
-		fclose(file);
-	return kib;
-}
-
 /* What no service can say, only the bus. A limit and an end may be true. */
 static bool is_forged(int r)
 {
@@ -90,7 +77,7 @@ static int be_a_client(void *data)
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct server *honest;
 	struct ipc *ipc;
-	size_t before = resident_kib();
+	size_t before = peak_kib();
 
 	(void)data;
 	ipc = connect_bus();
@@ -116,8 +103,8 @@ static int be_a_client(void *data)
 			succeeded("an honest service's reply did not reach a client of both");
 		server_say_reply_free(reply);
 	}
-	if (resident_kib() > before + (64 * REPLY_MAX + IPC_REGION_DEFAULT) / 1024 + 4096)
-		succeeded("a client grew by %zu MiB", (resident_kib() - before) / 1024);
+	if (peak_kib() > before + (64 * REPLY_MAX + IPC_REGION_DEFAULT) / 1024 + 4096)
+		succeeded("a client grew by %zu MiB", (peak_kib() - before) / 1024);
 	server_unref(honest);
 	ipc_unref(ipc);
 	return 0;
@@ -136,13 +123,9 @@ static void look_at_client(void)
 
 static void serve_as(int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *))
 {
-	static struct ipc_raw_ops ops = { .interface = "e2e.Server", .flags = IPC_RAW_ACCEPT_FDS };
 	struct ipc *ipc = connect_bus();
-	struct ipc_object *object;
 
-	ops.serve = serve;
-	must(ipc_raw_object_new(ipc, &ops, ipc, &object) == 0 &&
-	     ipc_register_name(ipc, HIS, object, NULL) == 0, "Mallory's service");
+	offer_his(ipc, "e2e.Server", serve);
 	begun();
 	ipc_run(ipc);
 }

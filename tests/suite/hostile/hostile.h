@@ -63,6 +63,10 @@ void broken(const char *what);
 struct ipc *connect_bus(void);
 struct ipc_proxy *find(struct ipc *ipc, const char *name);
 
+/* Registers HIS as a service that does what `serve` does. Not without it. */
+void offer_his(struct ipc *ipc, const char *interface,
+	       int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *));
+
 /* The number of a method of the service, or of COUNTER. */
 uint32_t code_of(const struct ipc_interface *interface, const char *method);
 
@@ -79,6 +83,11 @@ uint8_t *wrap(uint8_t *at, const uint8_t *end, unsigned int field);
 /* Milliseconds of the monotonic clock; and sleep for as long. */
 uint64_t clock_ms(void);
 void pause_ms(unsigned int ms);
+
+/* The number behind `name` in a file of lines, or 0; and the most KiB of this process that were
+ * resident. */
+size_t number_in(const char *path, const char *name);
+size_t peak_kib(void);
 
 /* Runs fn as that user in a process of its own. Returns its status; -1 if it did not end in time;
  * -2 if it crashed. */

@@ -88,6 +88,18 @@ struct ipc_proxy *find(struct ipc *ipc, const char *name)
 	return proxy;
 }
 
+void offer_his(struct ipc *ipc, const char *interface,
+	       int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *))
+{
+	static struct ipc_raw_ops ops = { .flags = IPC_RAW_ACCEPT_FDS };
+	struct ipc_object *object;
+
+	ops.interface = interface;
+	ops.serve = serve;
+	must(ipc_raw_object_new(ipc, &ops, ipc, &object) == 0 &&
+	     ipc_register_name(ipc, HIS, object, NULL) == 0, "Mallory's service");
+}
+
 uint32_t code_of(const struct ipc_interface *interface, const char *method)
 {
 	for (size_t i = 0; i < interface->n_methods; i++)
@@ -291,6 +303,25 @@ bool scene_lives(void)
 	       waitpid(scene.manager, NULL, WNOHANG) == 0;
 }
 
+size_t number_in(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "re");
+	size_t length = strlen(name), number = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, length))
+			sscanf(line + length, "%zu", &number);
+	if (file)
+		fclose(file);
+	return number;
+}
+
+size_t peak_kib(void)
+{
+	return number_in("/proc/self/status", "VmHWM:");
+}
+
 struct holdings holdings_of(pid_t pid)
 {
 	struct holdings holdings = { 0 };
@@ -298,14 +329,9 @@ struct holdings holdings_of(pid_t pid)
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		sscanf(line, "RssAnon: %zu", &holdings.memory_kib);
-		sscanf(line, "VmHWM: %zu", &holdings.peak_kib);
-		sscanf(line, "Threads: %u", &holdings.threads);
-	}
-	if (file)
-		fclose(file);
+	holdings.memory_kib = number_in(path, "RssAnon:");
+	holdings.peak_kib = number_in(path, "VmHWM:");
+	holdings.threads = number_in(path, "Threads:");
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	snprintf(line, sizeof(line), "ls %s | wc -l", path);
 	file = popen(line, "re");

@@ -35,25 +35,6 @@
 
 static const struct ipc_options limited = { .timeout_usec = LIMIT_USEC };
 
-static size_t number_in(const char *path, const char *name)
-{
-	FILE *file = fopen(path, "re");
-	size_t length = strlen(name), number = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, length))
-			sscanf(line + length, "%zu", &number);
-	if (file)
-		fclose(file);
-	return number;
-}
-
-static size_t resident_kib(void)
-{
-	return number_in("/proc/self/status", "VmHWM:");
-}
-
 /* Files of this process, and nodes of its only connection, which has two of them. */
 static unsigned int count_files(size_t *ret_nodes)
 {
@@ -278,8 +259,8 @@ static void judge_memory(size_t before)
 {
 	size_t most = 64 * REPLY_MAX + UNREAD * 16 * (REPLY_MAX + 4096) + IPC_REGION_DEFAULT;
 
-	if (resident_kib() > before + most / 1024 + 4096)
-		succeeded("a client of streams grew by %zu MiB", (resident_kib() - before) / 1024);
+	if (peak_kib() > before + most / 1024 + 4096)
+		succeeded("a client of streams grew by %zu MiB", (peak_kib() - before) / 1024);
 }
 
 static int be_a_client(void *data)
@@ -301,7 +282,7 @@ static int be_a_client(void *data)
 	must(streams_work(honest), "a stream of an honest service");
 	use_all_forms(ipc, honest);
 	usual_ms = use_honest(ipc);
-	before = resident_kib();
+	before = peak_kib();
 	n_files = count_files(&nodes_before);
 	for (int i = 0; i < ROUNDS; i++) {
 		ipc_set_timeout(ipc, LIMIT_USEC);
@@ -371,19 +352,12 @@ static bool keeps_all;
 static int reply_open(struct ipc_call *call, uint32_t window, struct ipc_raw_entry *entries,
 		      size_t n_entries)
 {
-	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
-	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
-	struct ipc_raw_message reply = { .entries = entries, .n_entries = n_entries };
 	uint8_t bytes[64];
+	const struct ipc_raw_message reply = {
+		.data = bytes, .size = pack_open(bytes, 0, window),
+		.entries = entries, .n_entries = n_entries,
+	};
 
-	data.id = 1001;
-	control.id = 1002;
-	open.data = &data;
-	open.control = &control;
-	open.has_window = true;
-	open.window = window;
-	reply.size = ipc__stream_open__pack(&open, bytes);
-	reply.data = bytes;
 	return ipc_raw_reply(call, &reply);
 }
 
@@ -418,14 +392,9 @@ static int accept_stream(struct ipc_call *call, const struct ipc_raw_message *re
 static void serve_with(int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *),
 		       void (*act)(struct ipc *ipc, struct forged *one))
 {
-	static struct ipc_raw_ops ops = { .interface = "stream.Streams",
-					  .flags = IPC_RAW_ACCEPT_FDS };
 	struct ipc *ipc = connect_bus();
-	struct ipc_object *object;
 
-	ops.serve = serve;
-	must(ipc_raw_object_new(ipc, &ops, ipc, &object) == 0 &&
-	     ipc_register_name(ipc, HIS, object, NULL) == 0, "Mallory's service");
+	offer_his(ipc, "stream.Streams", serve);
 	begun();
 	for (;;) {
 		serve_all(ipc);

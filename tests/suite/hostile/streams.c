@@ -245,11 +245,25 @@ struct ipc_object *own_object(struct ipc *ipc)
 	return object;
 }
 
-static int open_forged(struct ipc_proxy *service, const char *method, uint32_t window,
-		       struct forged *ret_forged)
+size_t pack_open(uint8_t bytes[64], uint32_t method, uint32_t window)
 {
 	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
 	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
+
+	data.id = 1001;
+	control.id = 1002;
+	open.data = &data;
+	open.control = &control;
+	open.has_method = method != 0;
+	open.method = method;
+	open.has_window = true;
+	open.window = window;
+	return ipc__stream_open__pack(&open, bytes);
+}
+
+static int open_forged(struct ipc_proxy *service, const char *method, uint32_t window,
+		       struct forged *ret_forged)
+{
 	struct ipc_raw_entry entries[] = {
 		{ .tag = 1001, .type = IPC_RAW_OBJECT },
 		{ .tag = 1002, .type = IPC_RAW_OBJECT },
@@ -262,14 +276,7 @@ static int open_forged(struct ipc_proxy *service, const char *method, uint32_t w
 	int r;
 
 	entries[0].object = entries[1].object = own_object(ipc_proxy_ipc(service));
-	data.id = 1001;
-	control.id = 1002;
-	open.data = &data;
-	open.control = &control;
-	open.has_method = open.has_window = true;
-	open.method = code_of(&streams_interface, method);
-	open.window = window;
-	request.size = ipc__stream_open__pack(&open, bytes);
+	request.size = pack_open(bytes, code_of(&streams_interface, method), window);
 	r = ipc_raw_call(service, &request, NULL, &reply, NULL);
 	if (r < 0)
 		return r;

@@ -22,6 +22,9 @@ struct forged {
 	struct ipc_proxy *data, *control;
 };
 
+/* A StreamOpen of the entries with tags 1001 and 1002; method 0: a reply to one. Returns its
+ * size. */
+size_t pack_open(uint8_t bytes[64], uint32_t method, uint32_t window);
 void close_forged(struct forged *forged);
 
 /* An object of ours, for both of ours. What comes to it is dropped. */
