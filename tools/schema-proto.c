@@ -88,9 +88,7 @@ static void put_text(struct printer *p, const char *text)
 			p->failed = true;
 			return;
 		}
-		for (char *tab = copy; (tab = strchr(tab, '\t'));)
-			*tab = ' ';
-		text_clean(copy);
+		text_clean_line(copy);
 		fprintf(p->file, "%*s//%s\n", 2 * p->depth, "", copy);
 		free(copy);
 		text += n + (text[n] == '\n');

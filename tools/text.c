@@ -72,6 +72,13 @@ void text_clean(char *text)
 	}
 }
 
+void text_clean_line(char *line)
+{
+	for (char *tab = line; (tab = strchr(tab, '\t'));)
+		*tab = ' ';
+	text_clean(line);
+}
+
 json_t *text_json(const char *text)
 {
 	char *copy = strdup(text);

@@ -20,6 +20,9 @@ size_t text_character(const char *text, uint32_t *ret_code, bool *ret_printable)
 /* Replaces each byte of what is not printable by '?'. */
 void text_clean(char *text);
 
+/* The same for a line that may have tabs, which become blanks. */
+void text_clean_line(char *line);
+
 /* A cleaned copy as JSON. NULL: no memory. */
 json_t *text_json(const char *text);
 
