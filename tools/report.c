@@ -117,9 +117,7 @@ static char *text_of(const struct part *part)
 		next = strchr(line, '\n');
 		if (next)
 			*next = '\0';
-		for (char *tab = line; (tab = strchr(tab, '\t'));)
-			*tab = ' ';
-		text_clean(line);
+		text_clean_line(line);
 		if (next)
 			*next++ = '\n';
 	}
@@ -173,8 +171,8 @@ static int put_parts(struct part *parts, size_t n, json_t **json)
 	size_t begun = 0;
 	int status = STATUS_OK;
 
-	for (size_t i = 0; i < n; i++) {
-		while (begun < n && begun < i + AT_ONCE)
+	for (size_t i = 0; i < n && (!status || i < begun); i++) {
+		while (!status && begun < n && begun < i + AT_ONCE)
 			start(&parts[begun++]);
 		if (!status) {
 			status = put_part(&parts[i], json);
