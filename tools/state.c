@@ -142,16 +142,6 @@ FILE *state_open(const char *name)
 	return file;
 }
 
-json_t *state_find(const char *name)
-{
-	FILE *file = state_open(name);
-	json_t *state = file ? state_parse(file) : NULL;
-
-	if (file)
-		fclose(file);
-	return state;
-}
-
 int state_counters(json_t **ret_counters)
 {
 	FILE *file = is_default() ? fopen(DEBUGFS "/stats", "re") : NULL;

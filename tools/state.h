@@ -16,9 +16,6 @@ int state_read(const char *name, json_t **ret_state);
 /* Opens such a file as it is. NULL: this user may not, or there is none. */
 FILE *state_open(const char *name);
 
-/* As state_read(), but prints nothing. NULL: this user may not read it, or there is none. */
-json_t *state_find(const char *name);
-
 /* The counters, {"live": N, "total": N} by name. The object is empty for any but the
  * default bus, and for any user but root. Prints what went wrong; returns an enum status. */
 int state_counters(json_t **ret_counters);

@@ -142,36 +142,54 @@ static json_t *connections_of(const json_t *state, pid_t pid)
 	return own;
 }
 
+/* The driver's state, if ret_state is not NULL, and all processes of it. Prints what went wrong. */
+static int get_peers(json_t **ret_state, json_t **ret_peers)
+{
+	struct names *names = names_new(/* describe= */ false);
+	json_t *state = NULL, *peers;
+	int status;
+
+	/* Once what we held to learn the names is gone. */
+	status = names ? state_read("state", &state) : fail_memory();
+	peers = status ? NULL : peers_of(names, state);
+	names_free(names);
+	if (!status && !peers)
+		status = fail_memory();
+	if (!status && ret_state)
+		*ret_state = json_incref(state);
+	*ret_peers = peers;
+	json_decref(state);
+	return status;
+}
+
 /* Without permission they are missing. */
 static int add_state(json_t **status, pid_t pid)
 {
-	json_t *state = state_find("state"), *peers = NULL, *peer;
-	struct names *names;
+	FILE *file = state_open("state");
+	json_t *state, *peers, *peer, *objects;
+	int r;
 
-	if (!state)
+	if (!file)
 		return STATUS_OK;
-	names = names_new(/* describe= */ false);
-	/* What we held to learn the names is gone. */
-	json_decref(state);
-	state = names ? state_find("state") : NULL;
-	if (state)
-		peers = peers_of(names, state);
+	fclose(file);
+	r = get_peers(&state, &peers);
+	if (r)
+		return r;
 	peer = find_pid(peers, pid);
+	objects = json_object_get(peer, "objects");
 	if (peer) {
-		const json_t *objects = json_object_get(peer, "objects");
-
-		*status = value_set(*status, "objects", json_incref((json_t *)objects));
+		*status = value_set(*status, "objects", json_incref(objects));
 		*status = value_set(*status, "clients", clients_of(objects));
 		*status = value_set(*status, "connections", connections_of(state, pid));
 	}
-	names_free(names);
+	if (!peer)
+		r = fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
+			      "process %d is not on the bus %s", (int)pid, ctl_device());
+	else if (!*status)
+		r = fail_memory();
 	json_decref(peers);
 	json_decref(state);
-	if (!names || !*status)
-		return fail_memory();
-	return peer ? STATUS_OK :
-		      fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
-				"process %d is not on the bus %s", (int)pid, ctl_device());
+	return r;
 }
 
 /* --- Showing ------------------------------------------------------------------------ */
@@ -274,24 +292,18 @@ static int put_status(const json_t *status)
 /* It has no name; the driver knows it as the owner of its object. */
 static int find_manager(pid_t *ret_pid)
 {
-	struct names *names = names_new(/* describe= */ false);
-	json_t *state = NULL, *peers, *peer, *object;
-	int r = names ? state_read("state", &state) : fail_memory();
+	json_t *peers, *peer, *object;
+	int r = get_peers(NULL, &peers);
 	size_t i, j;
 
 	*ret_pid = 0;
-	if (r) {
-		names_free(names);
-		return r;
-	}
-	peers = peers_of(names, state);
 	json_array_foreach(peers, i, peer)
 		json_array_foreach(json_object_get(peer, "objects"), j, object)
 			if (!strcmp(value_text(object, "name"), "servicemanager"))
 				*ret_pid = value_number(peer, "pid");
 	json_decref(peers);
-	json_decref(state);
-	names_free(names);
+	if (r)
+		return r;
 	return *ret_pid ? STATUS_OK : fail_errno(-ENOTCONN, "the service manager");
 }
 
@@ -355,24 +367,17 @@ static void put_peer(const json_t *peer)
 
 static int run_tree(int argc, char **argv)
 {
-	struct names *names = names_new(/* describe= */ false);
-	json_t *state = NULL, *peers, *peer;
-	int r;
+	json_t *peers, *peer;
+	int r = get_peers(NULL, &peers);
 	size_t i;
 
 	(void)argc;
 	(void)argv;
-	r = names ? state_read("state", &state) : fail_memory();
-	if (r) {
-		names_free(names);
+	if (r)
 		return r;
-	}
-	peers = peers_of(names, state);
-	json_decref(state);
-	names_free(names);
 	json_array_foreach(peers, i, peer)
 		add_identity(peer);
-	if (ctl.json || !peers)
+	if (ctl.json)
 		return out_json(peers);
 	json_array_foreach(peers, i, peer)
 		put_peer(peer);
