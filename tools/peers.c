@@ -4,7 +4,6 @@
  * connection and that of the node, so the work is in proportion to the driver's state.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "names.h"
@@ -88,22 +87,15 @@ static int by_pid(const void *a, const void *b)
 }
 
 /* Its values by pid. Takes the reference. */
-static json_t *sorted(json_t *by_pid_text)
+static json_t *rows_of(json_t *peers)
 {
-	size_t n = json_object_size(by_pid_text), i = 0;
-	json_t **list = calloc(n + 1, sizeof(*list)), *rows = list ? json_array() : NULL, *row;
+	json_t *rows = json_array(), *row;
 	const char *key;
 
-	if (list) {
-		json_object_foreach(by_pid_text, key, row)
-			list[i++] = row;
-		qsort(list, n, sizeof(*list), by_pid);
-	}
-	for (i = 0; rows && i < n; i++)
-		rows = value_append(rows, json_incref(list[i]));
-	free(list);
-	json_decref(by_pid_text);
-	return rows;
+	json_object_foreach(peers, key, row)
+		rows = value_append(rows, json_incref(row));
+	json_decref(peers);
+	return value_sorted(rows, by_pid);
 }
 
 /* Adds the process of a connection, which may have others. */
@@ -145,5 +137,5 @@ json_t *peers_of(struct names *names, const json_t *state)
 	}
 	json_decref(by_node);
 	json_decref(procs);
-	return peers ? sorted(peers) : NULL;
+	return peers ? rows_of(peers) : NULL;
 }

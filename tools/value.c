@@ -3,6 +3,7 @@
  * JSON values: see value.h.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "value.h"
 
@@ -30,6 +31,24 @@ json_t *value_set(json_t *object, const char *key, json_t *value)
 		return object;
 	json_decref(object);
 	return NULL;
+}
+
+json_t *value_sorted(json_t *array, int (*compare)(const void *a, const void *b))
+{
+	size_t n = json_array_size(array), i;
+	json_t **values = calloc(n + 1, sizeof(*values)), *value;
+	json_t *sorted = array && values ? json_array() : NULL;
+
+	if (values) {
+		json_array_foreach(array, i, value)
+			values[i] = value;
+		qsort(values, n, sizeof(*values), compare);
+	}
+	for (i = 0; sorted && i < n; i++)
+		sorted = value_append(sorted, json_incref(values[i]));
+	free(values);
+	json_decref(array);
+	return sorted;
 }
 
 static const char *key_of(char key[32], json_int_t number)

@@ -17,6 +17,10 @@ json_int_t value_number(const json_t *object, const char *key);
 json_t *value_append(json_t *array, json_t *value);
 json_t *value_set(json_t *object, const char *key, json_t *value);
 
+/* The values of an array in another order: qsort() calls compare() with two json_t *const *. Takes
+ * the reference of the array. */
+json_t *value_sorted(json_t *array, int (*compare)(const void *a, const void *b));
+
 /* The objects of an array by one of their numbers, and one of them. NULL: no memory; there is
  * none. */
 json_t *value_index(const json_t *array, const char *key);

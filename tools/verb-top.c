@@ -106,19 +106,14 @@ static bool is_idle(const json_t *row)
 /* Those that are printed, in their order. *ret_hidden: number of the others. */
 static json_t *sorted(const json_t *procs, bool all, size_t *ret_hidden)
 {
-	size_t n = json_array_size(procs), kept = 0, i;
-	json_t **list = calloc(n + 1, sizeof(*list)), *rows = list ? json_array() : NULL, *row;
+	json_t *rows = json_array(), *row;
+	size_t i;
 
 	json_array_foreach(procs, i, row)
-		if (list && (all || !is_idle(row)))
-			list[kept++] = row;
-	if (list)
-		qsort(list, kept, sizeof(*list), by_order);
-	for (i = 0; rows && i < kept; i++)
-		rows = value_append(rows, json_incref(list[i]));
-	free(list);
-	*ret_hidden = n - kept;
-	return rows;
+		if (all || !is_idle(row))
+			rows = value_append(rows, json_incref(row));
+	*ret_hidden = json_array_size(procs) - json_array_size(rows);
+	return value_sorted(rows, by_order);
 }
 
 /* --- One interval ------------------------------------------------------------------- */
@@ -507,8 +502,8 @@ const struct verb verb_top = {
 		"the busiest pairs of sender and service. Processes without any traffic, queue and\n"
 		"held buffers are hidden, but not in JSON. On a terminal the tables fit the window, and\n"
 		"there are keys: \"<\" and \">\" choose the column to sort by, \"i\" shows what is idle, and\n"
-		"\"q\" ends it. Needs CAP_SYS_ADMIN in the user namespace in\n"
-		"which the bus was mounted. Ctrl-C ends it.\n",
+		"\"q\" ends it. Ctrl-C ends it, too. Needs CAP_SYS_ADMIN in the user namespace in which the\n"
+		"bus was mounted.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.statuses = ON_BUS,
 	.options = options,
