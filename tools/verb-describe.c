@@ -230,7 +230,8 @@ const struct verb verb_describe = {
 	.summary = "print the interface of a service as a .proto file",
 	.description =
 		"Asks the service NAME for its interface and prints it as a .proto file, which protoc\n"
-		"reads, with the comments that protoc-gen-ipc kept. The name \"servicemanager\" stands for the service manager.\n",
+		"reads, with the comments that protoc-gen-ipc kept. The name \"servicemanager\" stands for\n"
+		"the service manager.\n",
 	.example = "  ipcctl describe demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.options = options,
