@@ -152,8 +152,8 @@ START_TEST(a_stopped_service_is_given_up)
 	ck_assert_str_eq(ran->err, "ipcctl: service demo.echo did not reply within 5.000 s\n"
 				   "ipcctl: it may be stopped; see ipcctl top\n");
 	kill(echo, SIGCONT);
-	ck_assert_int_eq(live_run("ping --timeout 5 demo.echo")->status, 0);
-	ck_assert_int_eq(live_run("ping --timeout 5 servicemanager")->status, 0);
+	ck_assert_int_eq(live_run("ping --timeout 60 demo.echo")->status, 0);
+	ck_assert_int_eq(live_run("ping --timeout 60 servicemanager")->status, 0);
 	ck_assert_int_eq(live_run("freeze demo.echo")->status, 0);
 	ck_assert_int_eq(live_run("ping demo.echo")->status, 9);
 	ck_assert_int_eq(live_run("thaw demo.echo")->status, 0);
@@ -165,7 +165,7 @@ START_TEST(replies_stream_line_by_line)
 	pid_t clock = live_start("/t/examples/clock/server", NULL);
 	const struct ran *ran;
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.clock")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.clock")->status, 0);
 	ran = live_run(
 		"--version >/dev/null; (ipcctl call demo.clock Watch '{\"period_ms\": 20}' | "
 		"head -n 3)");
@@ -187,7 +187,7 @@ START_TEST(blobs_are_base64)
 	pid_t camera = live_start("/t/examples/frames/server", NULL);
 	const struct ran *ran;
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.camera")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.camera")->status, 0);
 	ran = live_run("call demo.camera Watch '{\"width\": 1, \"height\": 1, \"count\": 2}'");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "\"pixels\":\"AQAAAA==\"}\n"));
@@ -207,7 +207,7 @@ START_TEST(files_go_in_and_out)
 
 	ck_assert_int_eq(system("mkdir -p /tmp/live-files && echo inside >/tmp/live-files/a"), 0);
 	files = live_start("/t/examples/files/server", "/tmp/live-files", NULL);
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.files demo.story")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.files demo.story")->status, 0);
 	ck_assert_str_eq(live_run("call --cat demo.files Open '{\"name\": \"a\"}'")->out,
 			 "inside\n");
 	ck_assert_ptr_nonnull(
@@ -227,7 +227,7 @@ START_TEST(dumping_is_the_services_matter)
 	pid_t story = live_start("/t/examples/story/server", NULL);
 	const struct ran *ran;
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.story")->status, 0);
 	ran = live_run("dump demo.story");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_str_eq(ran->out, "0 lines wait to be read\n");
@@ -270,7 +270,7 @@ START_TEST(a_report_has_everything)
 	const struct ran *ran;
 	json_t *report;
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.story")->status, 0);
 	ran = live_run("dump --all --timeout 30");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "=== ipcctl "));

@@ -191,14 +191,14 @@ START_TEST(many_services_are_asked)
 {
 	pid_t many = live_start("/t/tools/tests/many", "200", NULL), pinger;
 
-	ck_assert_int_eq(live_run("wait --timeout 30 many.199")->status, 0);
-	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl list --timeout 15 many. | "
+	ck_assert_int_eq(live_run("wait --timeout 100 many.199")->status, 0);
+	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl list --timeout 100 many. | "
 				  "grep -c many)")->out, "200\n");
-	ck_assert_int_eq(live_run("graph --timeout 15 >/dev/null")->status, 0);
-	ck_assert_int_eq(live_run("top --timeout 15 --count 1 --interval 0.1")->status, 0);
+	ck_assert_int_eq(live_run("graph --timeout 100 >/dev/null")->status, 0);
+	ck_assert_int_eq(live_run("top --timeout 100 --count 1 --interval 0.1")->status, 0);
 	pinger = live_start("/bin/sh", "-c",
 			    "while :; do /t/tools/ipcctl ping many.1; done >/dev/null 2>&1", NULL);
-	ck_assert_int_eq(live_run("monitor --timeout 15 --count 1")->status, 0);
+	ck_assert_int_eq(live_run("monitor --timeout 100 --count 1")->status, 0);
 	kill(pinger, SIGKILL);
 	kill(many, SIGKILL);
 }
@@ -212,7 +212,7 @@ START_TEST(names_of_processes_are_cleaned)
 
 	ck_assert_int_eq(system("cp " ECHO_SERVER " /tmp/\377\033[2J\303\274"), 0);
 	odd = live_start("/tmp/\377\033[2J\303\274", NULL);
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.echo")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.echo")->status, 0);
 	ran = live_run("list");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "??[2J\303\274"));

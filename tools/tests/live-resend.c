@@ -26,7 +26,7 @@ static pid_t story;
 static void begin(void)
 {
 	story = live_start("/t/examples/story/server", NULL);
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.story")->status, 0);
 }
 
 static void end(void)

@@ -244,7 +244,7 @@ START_TEST(top_sorts_and_hides)
 	char word[32];
 	const struct ran *ran;
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.clock")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.clock")->status, 0);
 	snprintf(word, sizeof(word), "%d  server", idle);
 	ran = live_run("top --interval 1 --count 1");
 	ck_assert_int_eq(line_of(ran->out, word), -1);
@@ -403,7 +403,7 @@ START_TEST(a_stopped_service_holds_up_nobody)
 {
 	pid_t story = live_start("/t/examples/story/server", NULL);
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.story")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.story")->status, 0);
 	kill(story, SIGSTOP);
 	ck_assert_int_eq(live_run("top --timeout 20 --count 1 --interval 0.1")->status, 0);
 	ck_assert_int_eq(live_run("graph --timeout 20")->status, 0);

@@ -122,7 +122,7 @@ pid_t live_echo(void)
 {
 	pid_t pid = live_start(ECHO_SERVER, NULL);
 
-	ck_assert_int_eq(live_run("wait --timeout 10 demo.echo")->status, 0);
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.echo")->status, 0);
 	return pid;
 }
 
