@@ -2,7 +2,8 @@
 #
 # ipcctl. Unit tests are tests/test-*.c; they run on the host and link everything but main.o.
 # tests/live-* run the program itself in the guest, with a servicemanager or, live-doctor,
-# without. asan/ has all of it once more, with the sanitizers of tests/env/host.
+# without. asan/ has all of it once more, with the sanitizers of tests/env/host; where it is
+# built, the live tests run there alone, for a second run in the guest would tell little.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
@@ -89,7 +90,6 @@ install-tools: $(IPCCTL)
 
 ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man
-GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_RAW_TESTS += tools/tests/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)
@@ -100,4 +100,6 @@ ALL += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_ASAN_TESTS)
 GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
 GUEST_FILES += $(TOOLS)/asan/ipcctl
+else
+GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 endif
