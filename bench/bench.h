@@ -30,10 +30,30 @@
 #define BENCH_MAX_BATCH		16
 
 /**
+ * struct bench_beside - what else happens while calls are measured
+ * @name: of the case in the table
+ * @hog: a process beside the two computes all the time
+ * @clients: so many more clients call the server all the time
+ * @nap: the client sleeps so many nanoseconds before each call
+ * @think: the client computes so much before each call (see bench_spin())
+ * @work: the server computes so much before each reply
+ */
+struct bench_beside {
+	const char *name;
+	bool hog;
+	unsigned int clients;
+	unsigned long nap;
+	unsigned long think;
+	unsigned long work;
+};
+
+/**
  * struct bench_case - one figure to find out, as seen by one of the two
  * @transport: how
  * @size: bytes of a request or of a oneway message
  * @batch: messages in a row; 0: calls
+ * @beside: what else happens; NULL: nothing does, and the figure is a median
+ * @work: the server's to compute before each reply
  * @request: @size bytes to send
  * @ready_fd: the server's to report that it can be reached, see bench_ready()
  * @state: the transport's own, state_size bytes, zero at first
@@ -42,6 +62,8 @@ struct bench_case {
 	const struct bench_transport *transport;
 	size_t size;
 	unsigned int batch;
+	const struct bench_beside *beside;
+	unsigned long work;
 	const void *request;
 	int ready_fd;
 	void *state;
@@ -54,6 +76,8 @@ struct bench_case {
  * @state_size: bytes of bench_case.state
  * @max_size: the largest request; 0: any. A futex moves no payload.
  * @has_oneway: @turn exists
+ * @has_beside: its server does bench_case.work
+ * @many: its server has many clients
  * @create: makes what the two share, before the fork; may be NULL
  * @serve: the server: gets ready, says so by bench_ready(), then replies until
  *	it is killed; returns only to fail
@@ -68,6 +92,8 @@ struct bench_transport {
 	size_t state_size;
 	size_t max_size;
 	bool has_oneway;
+	bool has_beside;
+	bool many;
 	int (*create)(struct bench_case *c);
 	int (*serve)(struct bench_case *c);
 	int (*connect)(struct bench_case *c);
@@ -81,6 +107,13 @@ extern const struct bench_transport bench_seqpacket;
 extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
 extern const struct bench_transport bench_typed, bench_blob;
+
+/* Computes for so many turns of a loop. */
+static inline void bench_spin(unsigned long turns)
+{
+	for (unsigned long i = 0; i < turns; i++)
+		__asm__ volatile("" : : "r"(i));
+}
 
 /* Lets the client connect. */
 int bench_ready(struct bench_case *c);

@@ -193,6 +193,7 @@ static int serve_calls(struct bench_case *c)
 		r = exchange(s, IPCBUS_EVENT_CALL);
 		if (r < 0)
 			return r;
+		bench_spin(c->work);
 		put_reply(s);
 	}
 }
@@ -269,6 +270,8 @@ const struct bench_transport bench_ipcbus = {
 	.call = "call",
 	.state_size = sizeof(struct ipcbus_state),
 	.has_oneway = true,
+	.has_beside = true,
+	.many = true,
 	.serve = ipcbus_serve,
 	.connect = ipcbus_connect,
 	.round = ipcbus_round,

@@ -5,6 +5,8 @@
  *
  *   kernel  case  transport  bytes  instructions
  *
+ * and after that, if option -e asks for it, interrupts and context switches of a call.
+ *
  * bench/run starts it in the deterministic guest, where a nanosecond is
  * an instruction, and makes the table. Elsewhere the last column is time.
  */
@@ -30,6 +32,21 @@ static const struct bench_transport *const transports[] = {
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
 static const unsigned int batches[] = { 1, 16 };
 
+/* Some 100 microseconds of the deterministic guest: 10 calls and more. */
+#define SPIN 30000
+
+static const struct bench_beside besides[] = {
+	{ .name = "mean" },
+	{ .name = "think", .think = SPIN },
+	{ .name = "work", .work = SPIN },
+	{ .name = "nap", .nap = 1000000 },
+	{ .name = "hog", .hog = true },
+	{ .name = "clients2", .clients = 1 },
+	{ .name = "clients4", .clients = 3 },
+	{ .name = "clients16", .clients = 15 },
+};
+
+#define MAX_BESIDE	16
 #define ONEWAY_SIZE	64
 /* The guest's idle seconds before the first round: what booting left to be
  * done in the background is then done. */
@@ -40,15 +57,18 @@ static const unsigned int batches[] = { 1, 16 };
 /**
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
- * @name: only this case ("call", "typed", "blob", "oneway", "oneway16"), or NULL
+ * @name: only this case ("call", "typed", "blob", "oneway", "oneway16", "mean" and the
+ *	others of besides[]), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
+ * @events: also print interrupts and context switches
  */
 struct options {
 	const char *transport;
 	const char *name;
 	size_t size;
 	unsigned int trace;
+	bool events;
 };
 
 static char request[BENCH_MAX_SIZE];
@@ -70,6 +90,8 @@ int bench_ready(struct bench_case *c)
 
 static const char *case_name(const struct bench_case *c)
 {
+	if (c->beside)
+		return c->beside->name;
 	if (c->batch == 0)
 		return c->transport->call;
 	return c->batch == 1 ? "oneway" : "oneway16";
@@ -85,13 +107,13 @@ static int wait_ready(int fd)
 	return n == 1 ? 0 : -ENOTCONN;
 }
 
-static void print_figure(const struct bench_case *c, uint64_t nsec)
+static void print_figure(const struct bench_case *c, uint64_t nsec, const char *events)
 {
 	struct utsname name;
 
 	uname(&name);
-	printf("%s\t%s\t%s\t%zu\t%llu\n", name.release, case_name(c), c->transport->name, c->size,
-	       (unsigned long long)nsec);
+	printf("%s\t%s\t%s\t%zu\t%llu%s\n", name.release, case_name(c), c->transport->name,
+	       c->size, (unsigned long long)nsec, events);
 	fflush(stdout);
 }
 
@@ -113,6 +135,21 @@ static int print_maps(void)
 	return 0;
 }
 
+static int measure_mean(struct bench_case *c, const struct options *o)
+{
+	struct bench_mean mean;
+	char events[64] = "";
+	int r;
+
+	r = bench_measure_mean(c, &mean);
+	if (r < 0)
+		return r;
+	if (o->events)
+		snprintf(events, sizeof(events), "\t%.3f\t%.3f", mean.interrupts, mean.switches);
+	print_figure(c, mean.nsec, events);
+	return 0;
+}
+
 static int run_client(struct bench_case *c, const struct options *o)
 {
 	uint64_t nsec;
@@ -125,10 +162,58 @@ static int run_client(struct bench_case *c, const struct options *o)
 		r = print_maps();
 		return r < 0 ? r : bench_trace(c, o->trace);
 	}
+	if (c->beside)
+		return measure_mean(c, o);
 	r = bench_measure(c, &nsec);
 	if (r == 0)
-		print_figure(c, nsec);
+		print_figure(c, nsec, "");
 	return r;
+}
+
+/* Does it all the time until the case's end; never returns. */
+static void compute(void)
+{
+	for (;;)
+		bench_spin(SPIN);
+}
+
+static void call(struct bench_case *c)
+{
+	int r;
+
+	r = c->transport->connect ? c->transport->connect(c) : 0;
+	while (r == 0)
+		r = c->transport->round(c);
+	bench_fail("a client beside", r);
+	_exit(1);
+}
+
+static int fork_beside(struct bench_case *c, pid_t *pids)
+{
+	const struct bench_beside *beside = c->beside;
+
+	if (!beside)
+		return 0;
+	for (unsigned int i = 0; i < beside->hog + beside->clients; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			return -errno;
+		if (pids[i] > 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (i < beside->hog)
+			compute();
+		call(c);
+	}
+	return 0;
+}
+
+static void end_process(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 /* Returns in the server only when it failed, and there never at all. */
@@ -159,8 +244,8 @@ static int fork_server(struct bench_case *c, pid_t *ret_pid, int *ret_ready)
 /* One case, in a process of its own, which is the client. */
 static int run_pair(struct bench_case *c, const struct options *o)
 {
+	pid_t server = 0, beside[MAX_BESIDE] = { 0 };
 	int ready = -1, r;
-	pid_t server = 0;
 
 	alarm(CASE_SECONDS);
 	c->state = calloc(1, c->transport->state_size);
@@ -173,10 +258,13 @@ static int run_pair(struct bench_case *c, const struct options *o)
 		return r;
 	r = wait_ready(ready);
 	if (r == 0)
+		r = fork_beside(c, beside);
+	if (r == 0)
 		r = run_client(c, o);
+	for (size_t i = 0; i < MAX_BESIDE; i++)
+		end_process(beside[i]);
 	/* The next case's server must find this one's gone. */
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	end_process(server);
 	return r;
 }
 
@@ -205,6 +293,10 @@ static bool wanted(const struct bench_case *c, const struct options *o)
 {
 	if (c->batch && !c->transport->has_oneway)
 		return false;
+	if (c->beside && !c->transport->has_beside)
+		return false;
+	if (c->beside && c->beside->clients && !c->transport->many)
+		return false;
 	if (c->transport->max_size && c->size > c->transport->max_size)
 		return false;
 	return (!o->transport || !strcmp(o->transport, c->transport->name)) &&
@@ -218,10 +310,20 @@ static int run_transport(const struct bench_transport *transport, const struct o
 	int n = 0, r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes) + ARRAY_SIZE(batches) && r == 0; i++) {
-		bool call = i < ARRAY_SIZE(sizes);
+		bool is_call = i < ARRAY_SIZE(sizes);
 
-		c.size = call ? sizes[i] : ONEWAY_SIZE;
-		c.batch = call ? 0 : batches[i - ARRAY_SIZE(sizes)];
+		c.size = is_call ? sizes[i] : ONEWAY_SIZE;
+		c.batch = is_call ? 0 : batches[i - ARRAY_SIZE(sizes)];
+		if (!wanted(&c, o))
+			continue;
+		r = run_case(&c, o);
+		n++;
+	}
+	c.size = sizes[0];
+	c.batch = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(besides) && r == 0; i++) {
+		c.beside = &besides[i];
+		c.work = c.beside->work;
 		if (!wanted(&c, o))
 			continue;
 		r = run_case(&c, o);
@@ -232,9 +334,11 @@ static int run_transport(const struct bench_transport *transport, const struct o
 
 static int usage(void)
 {
-	fputs("usage: bench [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
+	fputs("usage: bench [-e] [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
+	      "  -e  also interrupts that CPUs sent each other and context switches, a call\n"
 	      "  -t  only ipcbus, futex, pipe, stream, seqpacket or binder\n"
-	      "  -c  only call, typed, blob, oneway or oneway16\n"
+	      "  -c  only call, typed, blob, oneway, oneway16, mean, think, work, nap, hog,\n"
+	      "      clients2, clients4 or clients16\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
 	      "  -p  mark ROUNDS rounds for bench/profile instead of measuring\n",
 	      stderr);
@@ -245,8 +349,11 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "t:c:s:p:")) >= 0) {
+	while ((c = getopt(argc, argv, "et:c:s:p:")) >= 0) {
 		switch (c) {
+		case 'e':
+			o->events = true;
+			break;
 		case 't':
 			o->transport = optarg;
 			break;

@@ -15,6 +15,19 @@
 int bench_measure(struct bench_case *c, uint64_t *ret_nsec);
 
 /*
+ * The same as the mean of many calls in a row, ticks and all, without what the case's two
+ * sides compute themselves; and of all CPUs in that time, for a call, the interrupts that
+ * CPUs sent each other and the context switches.
+ */
+struct bench_mean {
+	uint64_t nsec;
+	double interrupts;
+	double switches;
+};
+
+int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean);
+
+/*
  * For bench/profile: after warming up, marks where each of `rounds`
  * rounds begins and where the last one ends by calling addresses that the
  * tracer knows (trace.h).

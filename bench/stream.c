@@ -74,6 +74,7 @@ static int reply_call(struct bench_case *c)
 	r = read_all(s->in[SERVER], s->buffer, c->size);
 	if (r < 0)
 		return r;
+	bench_spin(c->work);
 	return write_all(s->out[SERVER], s->buffer, BENCH_REPLY_SIZE);
 }
 

@@ -6,6 +6,7 @@ BEGIN {
 	FS = "\t"
 	columns = split("call:4 call:4096 call:65536 call:262144 call:1048576 oneway:64 oneway16:64", column, " ")
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
+	besides = split("mean think work nap hog clients2 clients4 clients16", beside, " ")
 	rows = split("ipcbus ipcbus-typed ipcbus-blob futex pipe seqpacket stream binder", row, " ")
 }
 
@@ -15,7 +16,6 @@ BEGIN {
 	name = stub ? $3 "-" $2 : $3
 	place = (stub ? "call" : $2) ":" $4
 	figure[name, place] = $5
-	seen[name] = 1
 }
 
 function commas(n,  text) {
@@ -25,20 +25,34 @@ function commas(n,  text) {
 	return text
 }
 
-function line(label, cells,  i) {
+function line(label, cells, n,  i) {
 	printf "%-14s", label
-	for (i = 1; i <= columns; i++)
+	for (i = 1; i <= n; i++)
 		printf "%10s", cells[i]
 	print ""
 }
 
-function print_row(name,  cells, i) {
-	if (!(name in seen))
+function print_besides(  cells, i, j, any) {
+	for (i = 1; i <= rows; i++) {
+		any = 0
+		for (j = 1; j <= besides; j++) {
+			cells[j] = (row[i], beside[j] ":4") in figure ? commas(figure[row[i], beside[j] ":4"]) : "-"
+			any = any || cells[j] != "-"
+		}
+		if (any)
+			line(row[i], cells, besides)
+	}
+}
+
+function print_row(name,  cells, i, any) {
+	for (i = 1; i <= columns; i++)
+		any = any || (name, column[i]) in figure
+	if (!any)
 		return
 	for (i = 1; i <= columns; i++)
 		cells[i] = (name, column[i]) in figure ? commas(figure[name, column[i]]) : "-"
 	sub("-", ", ", name)
-	line(name, cells)
+	line(name, cells, columns)
 }
 
 # Ours beside the smallest of the others'.
@@ -53,7 +67,7 @@ function print_ratio(  cells, i, j, best, n) {
 		n = figure["ipcbus", column[i]]
 		cells[i] = n && best ? sprintf("%.2f", n / best) : "-"
 	}
-	line("ratio", cells)
+	line("ratio", cells, columns)
 }
 
 END {
@@ -61,11 +75,14 @@ END {
 		exit 1
 	print "Instructions per round trip, user and kernel, both processes; Linux " kernel
 	print ""
-	line("request of", title)
+	line("request of", title, columns)
 	for (i = 1; i <= rows; i++)
 		print_row(row[i])
 	print ""
 	print_ratio()
+	print ""
+	line("4 B, means", beside, besides)
+	print_besides()
 	print ""
 	print "ratio        ipcbus (raw ioctl) to the best of the others: below 1 is better."
 	print "request of   Two processes of one thread each on one CPU; the reply has 4 bytes."
@@ -74,6 +91,11 @@ END {
 	print "oneway       64 bytes there, then 64 bytes back, per message: sent, woken up for,"
 	print "             received and released. In 16s: sixteen there, then sixteen back."
 	print "binder       raw ioctl, freeing in the write that sends; no objects."
+	print "mean         of 2,000 calls in a row, timer ticks and all. think: the client computes"
+	print "             before each call. work: the server does before each reply. nap: the client"
+	print "             sleeps for a millisecond before each call. What they compute and sleep is"
+	print "             not counted. hog: a process beside them computes all the time. clients2:"
+	print "             so many clients call all the time."
 	print "how          QEMU counts (-icount shift=0: a nanosecond is an instruction),"
 	print "             mitigations=off. Smallest of 3 medians of 31 groups of 1 to 16 rounds."
 }
