@@ -32,6 +32,7 @@
 /**
  * struct bench_beside - what else happens while calls are measured
  * @name: of the case in the table
+ * @calls: how many calls the mean is of; 0: 2,000
  * @hog: a process beside the two computes all the time
  * @clients: so many more clients call the server all the time
  * @nap: the client sleeps so many nanoseconds before each call
@@ -40,6 +41,7 @@
  */
 struct bench_beside {
 	const char *name;
+	unsigned int calls;
 	bool hog;
 	unsigned int clients;
 	unsigned long nap;

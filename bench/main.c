@@ -40,7 +40,7 @@ static const struct bench_beside besides[] = {
 	{ .name = "think", .think = SPIN },
 	{ .name = "work", .work = SPIN },
 	{ .name = "nap", .nap = 1000000 },
-	{ .name = "hog", .hog = true },
+	{ .name = "hog", .calls = 20000, .hog = true },
 	{ .name = "clients2", .clients = 1 },
 	{ .name = "clients4", .clients = 3 },
 	{ .name = "clients16", .clients = 15 },

@@ -108,7 +108,11 @@ int bench_measure(struct bench_case *c, uint64_t *ret_nsec)
 
 /* --- The mean of calls in a row -------------------------------------------------- */
 
-#define CALLS	2000
+/* Long enough for timer ticks; beside a hog, for slices. */
+static unsigned int count_calls(const struct bench_case *c)
+{
+	return c->beside->calls ? c->beside->calls : 2000;
+}
 
 /* The second word of the line of that name, or the sum of the numbers of its line. */
 static uint64_t read_counter(const char *path, const char *name)
@@ -147,7 +151,7 @@ static int call_again_and_again(struct bench_case *c, bool call, uint64_t *ret_n
 	uint64_t start = now();
 	int r = 0;
 
-	for (unsigned int i = 0; i < CALLS && r == 0; i++) {
+	for (unsigned int i = 0; i < count_calls(c) && r == 0; i++) {
 		if (beside->nap)
 			nanosleep(&nap, NULL);
 		bench_spin(beside->think);
@@ -162,6 +166,7 @@ static int call_again_and_again(struct bench_case *c, bool call, uint64_t *ret_n
 
 int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean)
 {
+	unsigned int calls = count_calls(c);
 	uint64_t sent, switched, own = 0, nsec;
 	int r;
 
@@ -176,9 +181,9 @@ int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean)
 	r = call_again_and_again(c, true, &nsec);
 	if (r < 0)
 		return r;
-	ret_mean->nsec = nsec > own ? (nsec - own + CALLS / 2) / CALLS : 0;
-	ret_mean->switches = (double)(read_counter("/proc/stat", "ctxt") - switched) / CALLS;
-	ret_mean->interrupts = (double)(interrupts() - sent) / CALLS;
+	ret_mean->nsec = nsec > own ? (nsec - own + calls / 2) / calls : 0;
+	ret_mean->switches = (double)(read_counter("/proc/stat", "ctxt") - switched) / calls;
+	ret_mean->interrupts = (double)(interrupts() - sent) / calls;
 	return 0;
 }
 
