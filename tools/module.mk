@@ -3,7 +3,7 @@
 # ipcctl. Unit tests are tests/test-*.c; they run on the host and link everything but main.o.
 # tests/live-* run the program itself in the guest, with a servicemanager or, live-doctor,
 # without. asan/ has all of it once more, with the sanitizers of tests/env/host; where it is
-# built, the live tests run there alone, for a second run in the guest would tell little.
+# built, the live tests run there alone, for a second run in the guest would find nothing more.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
