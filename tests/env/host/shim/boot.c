@@ -50,11 +50,13 @@ u32 get_random_u32(void)
 	return value;
 }
 
+#ifndef SHIM_LEAN
 void shim_deterministic(void)
 {
 	BUG_ON(loaded);
 	shim_is_deterministic = true;
 }
+#endif
 
 void shim_boot(void)
 {

@@ -264,7 +264,11 @@ struct shim_policy {
 	bool fine;	/* asks at fine points too */
 };
 
+#ifdef SHIM_LEAN
+static const bool shim_is_deterministic __attribute__((unused)) = false;
+#else
 extern bool shim_is_deterministic;
+#endif
 
 /* From here on, for good: one real thread. Before the driver is loaded. */
 void shim_deterministic(void);

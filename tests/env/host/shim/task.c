@@ -15,7 +15,9 @@
 #include "fail.h"
 #include "shim.h"
 
+#ifndef MAX_TASKS
 #define MAX_TASKS 2048
+#endif
 #define FIRST_FAKE_PID 5000000	/* above what the real kernel gives */
 
 _Thread_local struct task_struct *shim_task;
