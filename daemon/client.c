@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Clients: see client.h. The main thread makes one and leaves it to its control fiber,
+ * which opens the bus, does what concerns no thread, and in the end frees all.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/file.h>
+
+#include "kernel/pages.h"
+#include "shim.h"
+#include "slot.h"
+
+extern const struct file_operations ipcbus_fops;
+
+void daemon_boot(void)
+{
+	fds_init();
+	shim_boot();
+}
+
+/* --- What the control fiber does ------------------------------------------------------- */
+
+static int open_bus(struct client *client)
+{
+	struct file *file = shim_file_new(&ipcbus_fops, O_RDWR);
+	struct inode plain = {};
+	int ret;
+
+	ret = file->f_op->open(&plain, file);
+	if (ret) {
+		/* Without release(): it is not open. */
+		file->f_op = NULL;
+		fput(file);
+		return ret;
+	}
+	client->file = file;
+	return 0;
+}
+
+static int reply(struct client *client, u32 kind, int error, const int *fds, size_t n_fds)
+{
+	struct ipcbusd_message message = {
+		.kind = kind,
+		.error = error,
+		.number = client->number,
+	};
+
+	return socket_send(client->peer.socket, &message, fds, error ? 0 : n_fds);
+}
+
+/* As mmap() of the device, read-only and shared. */
+static int map_region(struct client *client, u64 size)
+{
+	struct file *file = client->file;
+	struct vm_area_struct vma = {
+		.vm_end = ALIGN(size, PAGE_SIZE),
+		.vm_flags = VM_READ | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_SHARED |
+			    VM_MAYSHARE,
+		.vm_mm = current->mm,
+		.vm_file = file,
+	};
+	struct mm_struct *mm = current->mm;
+	int ret;
+
+	if (!size || size > U32_MAX)
+		return -EINVAL;
+	mutex_lock(&mm->mmap_lock);
+	ret = file->f_op->mmap(file, &vma);
+	mutex_unlock(&mm->mmap_lock);
+	return ret ?: region_fd(file->f_mapping);
+}
+
+static void do_map(struct client *client)
+{
+	u64 size = client->map_size;
+	int fd;
+
+	__atomic_store_n(&client->maps, false, __ATOMIC_RELEASE);
+	fd = map_region(client, size);
+	reply(client, IPCBUSD_MAP, fd < 0 ? fd : 0, &fd, 1);
+}
+
+/* Until the client ends. */
+static void do_what_comes(struct client *client)
+{
+	unsigned int todo = 0;
+
+	while (!(todo & CLIENT_END)) {
+		todo = __atomic_exchange_n(&client->todo, 0, __ATOMIC_SEQ_CST);
+		if (!todo)
+			fiber_sleep();
+		if (!client->file)
+			continue;
+		if (todo & CLIENT_MAP)
+			do_map(client);
+		if (todo & CLIENT_FDS)
+			slots_have_fds(client);
+		/* As when an fd of the file is closed. */
+		if (todo & CLIENT_INTERRUPT)
+			client->file->f_op->flush(client->file, NULL);
+		if (todo & CLIENT_POLL)
+			poll_update(client);
+	}
+}
+
+static void close_bus(struct client *client)
+{
+	slots_end(client);
+	while (client->fibers)
+		fiber_sleep();
+	/* Nobody finds it any more: nobody wakes this fiber. */
+	poll_end(client);
+	user_remove(client->user, client->number);
+	if (client->file) {
+		client->file->f_op->flush(client->file, NULL);
+		fput(client->file);
+	}
+}
+
+static void client_free(struct client *client)
+{
+	slots_free(client);
+	close(client->peer.socket);
+	memory_free(&client->memory);
+	free(client);
+}
+
+static void control_main(void *arg)
+{
+	struct client *client = arg;
+	struct shim_process *process = client->process;
+	int ret, fds[4];
+
+	ret = open_bus(client);
+	fds[0] = client->memory.fd;
+	fds[1] = user_bell(client->user);
+	fds[2] = poll_fd(client, 0);
+	fds[3] = poll_fd(client, 1);
+	reply(client, IPCBUSD_HELLO, ret, fds, 4);
+	do_what_comes(client);
+	close_bus(client);
+	shim_task_exit();
+	shim_process_put(process);
+	client_free(client);
+}
+
+/* --- What the main thread does --------------------------------------------------------- */
+
+static void tell(struct client *client, unsigned int what)
+{
+	__atomic_fetch_or(&client->todo, what, __ATOMIC_SEQ_CST);
+	fiber_wake(client->control);
+}
+
+bool client_map(struct client *client, uint64_t size)
+{
+	if (__atomic_load_n(&client->maps, __ATOMIC_ACQUIRE))
+		return false;
+	client->maps = true;
+	client->map_size = size;
+	tell(client, CLIENT_MAP);
+	return true;
+}
+
+void client_give_fd(struct client *client, uint32_t number, int fd)
+{
+	struct slot *slot = NULL;
+	int none = -1;
+
+	if (number < IPCBUSD_SLOTS)
+		slot = __atomic_load_n(&client->slot[number], __ATOMIC_ACQUIRE);
+	/* One at a time; what nobody asked for is closed with the slot. */
+	if (!slot || !__atomic_compare_exchange_n(&slot->fd, &none, fd, false, __ATOMIC_ACQ_REL,
+						  __ATOMIC_RELAXED)) {
+		close(fd);
+		return;
+	}
+	tell(client, CLIENT_FDS);
+}
+
+void client_end(struct client *client)
+{
+	tell(client, CLIENT_END);
+}
+
+static int add_process(struct client *client)
+{
+	struct shim_process *process = shim_process_new(client->peer.pid, NULL);
+	struct task_struct *before = current, *task = shim_task_new(process, 0);
+
+	process->leader.start_boottime = client->peer.started;
+	/* What its tasks begin with. */
+	shim_task = task;
+	shim_set_ids(client->peer.uid, client->peer.gid, NULL);
+	shim_put_cred(process->cred);
+	process->cred = (struct cred *)shim_get_current_cred();
+	shim_task = before;
+	client->process = process;
+	client->task = task;
+	client->control = fiber_new(user_worker(client->user), task, client, control_main, client);
+	if (client->control)
+		return 0;
+	shim_task = task;
+	shim_task_exit();
+	shim_task = before;
+	shim_process_put(process);
+	return -ENOMEM;
+}
+
+static int begin(struct client *client, const struct client_peer *peer, u64 base, u64 size)
+{
+	int ret;
+
+	client->peer = *peer;
+	client->user = user_get(peer->uid);
+	if (!client->user)
+		return -ENOMEM;
+	if (base % PAGE_SIZE || size % PAGE_SIZE || size <= IPCBUSD_SEND_AREA ||
+	    size > IPCBUSD_MAX_AREA || base > ~0ULL - size)
+		return -EINVAL;
+	ret = memory_new(&client->memory, "ipcbus area", size);
+	if (ret)
+		return ret;
+	client->memory.base = base;
+	client->area = (struct ipcbusd_client *)client->memory.at;
+	ret = user_add(client->user, client);
+	if (ret < 0)
+		goto err_memory;
+	client->number = ret;
+	ret = poll_begin(client);
+	if (!ret)
+		ret = add_process(client);
+	if (!ret)
+		return 0;
+	poll_end(client);
+	user_remove(client->user, client->number);
+err_memory:
+	memory_free(&client->memory);
+	return ret;
+}
+
+struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO };
+	struct client *client = calloc(1, sizeof(*client));
+
+	message.error = client ? begin(client, peer, base, size) : -ENOMEM;
+	if (!message.error) {
+		fiber_wake(client->control);
+		return client;
+	}
+	free(client);
+	socket_send(peer->socket, &message, NULL, 0);
+	return NULL;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Client
+ *
+ * One connection, which is one open file of one process. main.c accepts it and passes on
+ * what comes over its socket. All else happens on the worker of its user: each thread of
+ * the client has a fiber there, and one more opens, maps and closes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct client;
+
+/**
+ * struct client_memory - the area of a client
+ * @base: its address in the client
+ * @size: constant, as the area is sealed
+ * @at: its address here
+ * @fd: the memfd
+ */
+struct client_memory {
+	uint64_t base;
+	uint64_t size;
+	char *at;
+	int fd;
+};
+
+/* The first member of a client. */
+static inline const struct client_memory *client_memory(const struct client *client)
+{
+	return (const struct client_memory *)client;
+}
+
+/**
+ * struct client_peer - who connected
+ * @socket: the client's to close
+ * @pid: as it is seen here
+ * @started: when that process began
+ * @uid: at that moment
+ * @gid: likewise
+ */
+struct client_peer {
+	int socket;
+	int pid;
+	uint64_t started;
+	uint32_t uid;
+	uint32_t gid;
+};
+
+/* Main thread only. Opens the bus for the peer and replies to its HELLO, also with an
+ * error: then NULL is returned and the peer's socket is still the caller's. */
+struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size);
+/* The client asks for a region; the reply is sent. False: it may not ask now. */
+bool client_map(struct client *client, uint64_t size);
+/* An fd that a slot was asked for; it is taken over. */
+void client_give_fd(struct client *client, uint32_t slot, int fd);
+/* The process is dead or the connection is closed. Not to be used from here on. */
+void client_end(struct client *client);
+
+/* --- Messages: socket.c --------------------------------------------------------- */
+
+struct ipcbusd_message;
+
+/* Does not wait. 0 or -errno; -EAGAIN: the peer does not read. */
+int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
+/* Receives one message with at most one fd, which is in *ret_fd, or -1. Returns 1; 0 at
+ * the end; -EAGAIN; or -EBADMSG for what is no message. */
+int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd);
+
+/* --- Memory: memory.c ----------------------------------------------------------- */
+
+/* A memfd that nobody can resize, mapped for writing. -errno. */
+int memory_new(struct client_memory *memory, const char *name, uint64_t size);
+void memory_free(struct client_memory *memory);
+/* Eventfds that start at 0, and how they are set and cleared. */
+int event_new(void);
+void event_set(int fd, bool set);
+/* Duplicates and flags of fds, for files that are no devices. */
+int file_flags(int fd);
+
+/* --- Start: client.c ------------------------------------------------------------ */
+
+/* Loads the driver. */
+void daemon_boot(void);

@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fibers and workers: see fiber.h.
+ *
+ * A worker's queue has two ends. What the worker wakes itself goes into a list of its own.
+ * What others wake goes onto a stack that they push to and the worker takes as a whole.
+ */
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+
+#include "asan.h"
+#include "fiber.h"
+#include "shim.h"
+
+#ifdef SHIM_ASAN
+#define STACK_SIZE (256UL << 10)
+#else
+#define STACK_SIZE (64UL << 10)
+#endif
+#define GUARD 4096UL
+/* Stacks that a worker keeps for the next fibers. */
+#define SPARE_STACKS 16
+
+/**
+ * struct worker - one thread
+ * @ops: constant
+ * @first: fibers to run, in order; its own
+ * @last: likewise
+ * @remote: fibers that others woke, the latest first
+ * @timers: fibers with a time, the earliest first; its own
+ * @asleep: it sleeps, or is about to
+ * @sp: where it was left
+ * @task: its own, while no fiber runs
+ */
+struct worker {
+	struct worker_ops ops;
+	struct shim_fiber *first, *last;
+	struct shim_fiber *remote;
+	struct list_head timers;
+	bool asleep;
+	void *sp;
+	void *fake_stack;
+	const void *bottom;
+	size_t size;
+	struct task_struct *task;
+	void *spare[SPARE_STACKS];
+	int spares;
+};
+
+static _Thread_local struct worker *this_worker;
+
+/* --- Switching -------------------------------------------------------------- */
+
+/* Leaves the registers that a function keeps on the stack, whose top goes to *from. */
+void fiber_switch(void **from, void *to);
+
+#if defined(__x86_64__)
+__asm__(".text\n"
+	".globl fiber_switch\n"
+	".type fiber_switch, @function\n"
+	"fiber_switch:\n"
+	"	pushq %rbp\n"
+	"	pushq %rbx\n"
+	"	pushq %r12\n"
+	"	pushq %r13\n"
+	"	pushq %r14\n"
+	"	pushq %r15\n"
+	"	movq %rsp, (%rdi)\n"
+	"	movq %rsi, %rsp\n"
+	"	popq %r15\n"
+	"	popq %r14\n"
+	"	popq %r13\n"
+	"	popq %r12\n"
+	"	popq %rbx\n"
+	"	popq %rbp\n"
+	"	ret\n"
+	".size fiber_switch, . - fiber_switch\n");
+
+/* Six registers, the address to return to, and one word so that the stack is aligned as
+ * after a call. */
+static void *first_frame(void *top, void (*entry)(void))
+{
+	void **sp = top;
+
+	*--sp = NULL;
+	*--sp = (void *)entry;
+	for (int i = 0; i < 6; i++)
+		*--sp = NULL;
+	return sp;
+}
+#elif defined(__aarch64__)
+__asm__(".text\n"
+	".globl fiber_switch\n"
+	".type fiber_switch, %function\n"
+	"fiber_switch:\n"
+	"	sub sp, sp, #160\n"
+	"	stp x19, x20, [sp, #0]\n"
+	"	stp x21, x22, [sp, #16]\n"
+	"	stp x23, x24, [sp, #32]\n"
+	"	stp x25, x26, [sp, #48]\n"
+	"	stp x27, x28, [sp, #64]\n"
+	"	stp x29, x30, [sp, #80]\n"
+	"	stp d8, d9, [sp, #96]\n"
+	"	stp d10, d11, [sp, #112]\n"
+	"	stp d12, d13, [sp, #128]\n"
+	"	stp d14, d15, [sp, #144]\n"
+	"	mov x9, sp\n"
+	"	str x9, [x0]\n"
+	"	mov sp, x1\n"
+	"	ldp x19, x20, [sp, #0]\n"
+	"	ldp x21, x22, [sp, #16]\n"
+	"	ldp x23, x24, [sp, #32]\n"
+	"	ldp x25, x26, [sp, #48]\n"
+	"	ldp x27, x28, [sp, #64]\n"
+	"	ldp x29, x30, [sp, #80]\n"
+	"	ldp d8, d9, [sp, #96]\n"
+	"	ldp d10, d11, [sp, #112]\n"
+	"	ldp d12, d13, [sp, #128]\n"
+	"	ldp d14, d15, [sp, #144]\n"
+	"	add sp, sp, #160\n"
+	"	ret\n"
+	".size fiber_switch, . - fiber_switch\n");
+
+static void *first_frame(void *top, void (*entry)(void))
+{
+	void **sp = (void **)top - 20;
+
+	for (int i = 0; i < 20; i++)
+		sp[i] = NULL;
+	sp[11] = (void *)entry;
+	return sp;
+}
+#else
+#error "write fiber_switch() for this processor"
+#endif
+
+/* By the fiber itself: back to its worker. */
+static void leave(struct shim_fiber *fiber)
+{
+	struct worker *worker = fiber->worker;
+
+	if (current->locks.n)
+		shim_panic("fiber: leaves with %d locks", current->locks.n);
+	__sanitizer_start_switch_fiber(fiber->done ? NULL : &fiber->fake_stack, worker->bottom,
+				       worker->size);
+	fiber_switch(&fiber->sp, worker->sp);
+	__sanitizer_finish_switch_fiber(fiber->fake_stack, &worker->bottom, &worker->size);
+}
+
+static void fiber_main(void)
+{
+	struct shim_fiber *fiber = current->fiber;
+
+	__sanitizer_finish_switch_fiber(NULL, &fiber->worker->bottom, &fiber->worker->size);
+	fiber->fn(fiber->arg);
+	/* The task may be gone. */
+	shim_task = fiber->worker->task;
+	fiber->done = true;
+	leave(fiber);
+}
+
+/* --- Queues ----------------------------------------------------------------- */
+
+static long futex(u32 *word, int op, u32 value, const struct timespec *until)
+{
+	return syscall(SYS_futex, word, op, value, until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+static void append(struct worker *worker, struct shim_fiber *fiber)
+{
+	fiber->next = NULL;
+	if (worker->first)
+		worker->last->next = fiber;
+	else
+		worker->first = fiber;
+	worker->last = fiber;
+}
+
+static void push(struct worker *worker, struct shim_fiber *fiber)
+{
+	struct shim_fiber *old = __atomic_load_n(&worker->remote, __ATOMIC_RELAXED);
+
+	do
+		fiber->next = old;
+	while (!__atomic_compare_exchange_n(&worker->remote, &old, fiber, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (!__atomic_load_n(&worker->asleep, __ATOMIC_SEQ_CST))
+		return;
+	/* What others made of the word does not matter: the worker looks before it sleeps. */
+	__atomic_store_n(worker->ops.word, 0, __ATOMIC_SEQ_CST);
+	futex(worker->ops.word, FUTEX_WAKE, 1, NULL);
+}
+
+void fiber_wake(struct shim_fiber *fiber)
+{
+	if (__atomic_exchange_n(&fiber->queued, true, __ATOMIC_SEQ_CST))
+		return;
+	if (fiber->worker == this_worker)
+		append(fiber->worker, fiber);
+	else
+		push(fiber->worker, fiber);
+}
+
+/* In the order in which they were woken. */
+static void take_remote(struct worker *worker)
+{
+	struct shim_fiber *fiber, *next, *reversed = NULL;
+
+	if (!__atomic_load_n(&worker->remote, __ATOMIC_RELAXED))
+		return;
+	fiber = __atomic_exchange_n(&worker->remote, NULL, __ATOMIC_ACQUIRE);
+	for (; fiber; fiber = next) {
+		next = fiber->next;
+		fiber->next = reversed;
+		reversed = fiber;
+	}
+	for (fiber = reversed; fiber; fiber = next) {
+		next = fiber->next;
+		append(worker, fiber);
+	}
+}
+
+/* --- Time ------------------------------------------------------------------- */
+
+static void set_timer(struct shim_fiber *fiber)
+{
+	struct list_head *at = fiber->worker->timers.prev;
+
+	while (at != &fiber->worker->timers &&
+	       container_of(at, struct shim_fiber, timer)->until > fiber->until)
+		at = at->prev;
+	list_add(&fiber->timer, at);
+}
+
+static void fire_timers(struct worker *worker)
+{
+	struct shim_fiber *fiber;
+	u64 now;
+
+	if (list_empty(&worker->timers))
+		return;
+	now = ktime_get_ns();
+	while (!list_empty(&worker->timers)) {
+		fiber = list_first_entry(&worker->timers, struct shim_fiber, timer);
+		if (fiber->until > now)
+			break;
+		list_del_init(&fiber->timer);
+		fiber_wake(fiber);
+	}
+}
+
+/* --- Workers ---------------------------------------------------------------- */
+
+static void free_stack(struct worker *worker, void *stack)
+{
+	if (worker->spares < SPARE_STACKS)
+		worker->spare[worker->spares++] = stack;
+	else
+		munmap(stack, GUARD + STACK_SIZE);
+}
+
+static void free_fiber(struct rcu_head *rcu)
+{
+	free(container_of(rcu, struct shim_fiber, rcu));
+}
+
+/* From here on it counts as queued, so nobody queues it. Somebody may have before: then it
+ * is freed when its turn comes. */
+static void end(struct worker *worker, struct shim_fiber *fiber)
+{
+	free_stack(worker, fiber->stack);
+	if (!__atomic_exchange_n(&fiber->queued, true, __ATOMIC_SEQ_CST))
+		call_rcu(&fiber->rcu, free_fiber);
+}
+
+static void run(struct worker *worker, struct shim_fiber *fiber)
+{
+	if (fiber->done) {
+		call_rcu(&fiber->rcu, free_fiber);
+		return;
+	}
+	__atomic_store_n(&fiber->queued, false, __ATOMIC_SEQ_CST);
+	shim_task = fiber->task;
+	__sanitizer_start_switch_fiber(&worker->fake_stack, (char *)fiber->stack + GUARD,
+				       STACK_SIZE);
+	fiber_switch(&worker->sp, fiber->sp);
+	__sanitizer_finish_switch_fiber(worker->fake_stack, NULL, NULL);
+	shim_task = worker->task;
+	if (fiber->done)
+		end(worker, fiber);
+}
+
+/* Others set remote, bits or the word after what is looked at here, and then look whether
+ * this sleeps. */
+static void worker_sleep(struct worker *worker)
+{
+	struct timespec ts, *until = NULL;
+	u64 when;
+
+	__atomic_store_n(worker->ops.word, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&worker->asleep, true, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&worker->remote, __ATOMIC_SEQ_CST) &&
+	    !worker->ops.look(worker->ops.arg)) {
+		if (!list_empty(&worker->timers)) {
+			when = list_first_entry(&worker->timers, struct shim_fiber, timer)->until;
+			ts.tv_sec = when / 1000000000;
+			ts.tv_nsec = when % 1000000000;
+			until = &ts;
+		}
+		futex(worker->ops.word, FUTEX_WAIT_BITSET, 1, until);
+	}
+	__atomic_store_n(&worker->asleep, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(worker->ops.word, 0, __ATOMIC_RELAXED);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct shim_fiber *fiber;
+
+	this_worker = worker;
+	worker->task = current;
+	for (;;) {
+		take_remote(worker);
+		fire_timers(worker);
+		worker->ops.look(worker->ops.arg);
+		if (!worker->first) {
+			worker_sleep(worker);
+			continue;
+		}
+		/* Those that are there now: bells and timers have their turn in between. */
+		for (struct shim_fiber *last = worker->last; (fiber = worker->first); ) {
+			worker->first = fiber->next;
+			run(worker, fiber);
+			if (fiber == last)
+				break;
+		}
+	}
+	return NULL;
+}
+
+struct worker *worker_new(const struct worker_ops *ops)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	pthread_t thread;
+
+	if (!worker)
+		return NULL;
+	worker->ops = *ops;
+	INIT_LIST_HEAD(&worker->timers);
+	if (pthread_create(&thread, NULL, worker_main, worker)) {
+		free(worker);
+		return NULL;
+	}
+	pthread_detach(thread);
+	return worker;
+}
+
+/* --- Fibers ----------------------------------------------------------------- */
+
+static void *new_stack(struct worker *worker)
+{
+	void *stack;
+
+	if (worker == this_worker && worker->spares)
+		return worker->spare[--worker->spares];
+	stack = mmap(NULL, GUARD + STACK_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (stack == MAP_FAILED)
+		return NULL;
+	if (mprotect(stack, GUARD, PROT_NONE)) {
+		munmap(stack, GUARD + STACK_SIZE);
+		return NULL;
+	}
+	return stack;
+}
+
+struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,
+			     struct client *client, void (*fn)(void *arg), void *arg)
+{
+	struct shim_fiber *fiber = calloc(1, sizeof(*fiber));
+
+	if (!fiber)
+		return NULL;
+	fiber->stack = new_stack(worker);
+	if (!fiber->stack) {
+		free(fiber);
+		return NULL;
+	}
+	fiber->sp = first_frame((char *)fiber->stack + GUARD + STACK_SIZE, fiber_main);
+	fiber->task = task;
+	fiber->worker = worker;
+	fiber->client = client;
+	fiber->fn = fn;
+	fiber->arg = arg;
+	INIT_LIST_HEAD(&fiber->timer);
+	task->fiber = fiber;
+	return fiber;
+}
+
+void fiber_free(struct shim_fiber *fiber)
+{
+	munmap(fiber->stack, GUARD + STACK_SIZE);
+	free(fiber);
+}
+
+void fiber_sleep(void)
+{
+	leave(current->fiber);
+}
+
+/* --- What the driver calls --------------------------------------------------- */
+
+/* The task of a thread that is no worker: by the state itself, as a futex. */
+static void thread_sleep(struct task_struct *task, u64 until)
+{
+	struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+	unsigned int state = __atomic_load_n(&task->state, __ATOMIC_SEQ_CST);
+
+	if (state != TASK_RUNNING)
+		futex(&task->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, state,
+		      until ? &ts : NULL);
+}
+
+static bool must_wake(struct task_struct *task)
+{
+	return __atomic_load_n(&task->state, __ATOMIC_SEQ_CST) == TASK_RUNNING ||
+	       signal_pending(task);
+}
+
+/* until: ns of the clock, or 0. Returns false when that time came first. */
+static bool sleep_until(u64 until)
+{
+	struct task_struct *task = current;
+	struct shim_fiber *fiber = task->fiber;
+	bool woken = true;
+
+	while (!must_wake(task) && (woken = !until || ktime_get_ns() < until)) {
+		if (!fiber) {
+			thread_sleep(task, until);
+			continue;
+		}
+		if (until) {
+			fiber->until = until;
+			set_timer(fiber);
+		}
+		leave(fiber);
+		list_del_init(&fiber->timer);
+	}
+	__atomic_store_n(&task->state, TASK_RUNNING, __ATOMIC_SEQ_CST);
+	return woken;
+}
+
+void set_current_state(unsigned int state)
+{
+	__atomic_exchange_n(&current->state, state, __ATOMIC_SEQ_CST);
+}
+
+void schedule(void)
+{
+	sleep_until(0);
+}
+
+int schedule_hrtimeout_range(ktime_t *expires, u64 delta, enum hrtimer_mode mode)
+{
+	(void)delta, (void)mode;
+	if (*expires == KTIME_MAX) {
+		schedule();
+		return -EINTR;
+	}
+	return sleep_until(*expires) ? -EINTR : 0;
+}
+
+void shim_wake(struct task_struct *task)
+{
+	__atomic_store_n(&task->state, TASK_RUNNING, __ATOMIC_SEQ_CST);
+	if (task->fiber)
+		fiber_wake(task->fiber);
+	else
+		futex(&task->state, FUTEX_WAKE_PRIVATE, 1, NULL);
+}
+
+void shim_signal(struct task_struct *task)
+{
+	__atomic_store_n(&task->signalled, true, __ATOMIC_SEQ_CST);
+	shim_wake(task);
+}
+
+/* Those who can run do first. The holder of a mutex keeps it, as it does in the kernel,
+ * but others of its worker could not get it. */
+void cond_resched(void)
+{
+	struct shim_fiber *fiber = current->fiber;
+
+	if (!fiber || !fiber->worker->first || current->locks.n)
+		return;
+	fiber_wake(fiber);
+	leave(fiber);
+}

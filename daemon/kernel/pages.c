@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pages of a region, in place of driver/mem/pages.c: a memfd, which the daemon maps in
+ * one piece for writing, and whose owner maps it for reading. A page is allocated when a
+ * message first needs it, so that writing to it never faults. It stays until the region
+ * goes: nothing is reclaimed.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../driver/mem/pages.h"
+#include "../../driver/stats.h"
+#include "pages.h"
+#include "shim.h"
+
+/* fcntl.h and the kernel's asm/fcntl.h do not go together. */
+int fcntl(int fd, int cmd, ...);
+int fallocate(int fd, int mode, long offset, long size);
+
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#define F_SEAL_SEAL 1
+#define F_SEAL_SHRINK 2
+#define F_SEAL_GROW 4
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 16
+#endif
+
+#define PAGE_KIB	(PAGE_SIZE / 1024)
+
+struct memory {
+	int fd;
+	char *at;
+	size_t size;
+};
+
+int region_fd(const struct address_space *mapping)
+{
+	const struct memory *memory = mapping->host->i_private;
+
+	return memory ? memory->fd : -1;
+}
+
+/* --- The memfd ----------------------------------------------------------------- */
+
+static int make_sealed(struct memory *memory)
+{
+	if (ftruncate(memory->fd, memory->size))
+		return -ENOMEM;
+	memory->at = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			  memory->fd, 0);
+	if (memory->at == MAP_FAILED)
+		return -ENOMEM;
+	if (!fcntl(memory->fd, F_ADD_SEALS,
+		   F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE))
+		return 0;
+	munmap(memory->at, memory->size);
+	return -EOPNOTSUPP;
+}
+
+static struct memory *memory_new(size_t size)
+{
+	struct memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+	int ret;
+
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+	memory->size = size;
+	memory->fd = memfd_create("ipcbus region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ret = memory->fd < 0 ? -ENOMEM : make_sealed(memory);
+	if (!ret)
+		return memory;
+	if (memory->fd >= 0)
+		close(memory->fd);
+	kfree(memory);
+	return ERR_PTR(ret);
+}
+
+static void memory_free(struct memory *memory)
+{
+	munmap(memory->at, memory->size);
+	close(memory->fd);
+	kfree(memory);
+}
+
+/* --- What the driver calls ----------------------------------------------------- */
+
+static u32 index_kib(const struct ipcbus_pages *pages)
+{
+	return DIV_ROUND_UP(pages->count * sizeof(*pages->frame), 1024);
+}
+
+static struct memory *memory_of(const struct ipcbus_pages *pages)
+{
+	return pages->mapping->host->i_private;
+}
+
+int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
+		      const struct ipcbus_payer *payer, struct address_space *mapping, size_t size)
+{
+	struct memory *memory;
+	int ret;
+
+	pages->group = group;
+	pages->payer = payer;
+	spin_lock_init(&pages->lock);
+	pages->mapping = mapping;
+	pages->count = size >> PAGE_SHIFT;
+	ret = ipcbus_payer_charge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+	if (ret)
+		return ret;
+	memory = memory_new(size);
+	ret = IS_ERR(memory) ? PTR_ERR(memory) : 0;
+	pages->frame = ret ? NULL : kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL);
+	if (!ret && !pages->frame) {
+		memory_free(memory);
+		ret = -ENOMEM;
+	}
+	if (ret) {
+		ipcbus_payer_uncharge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+		return ret;
+	}
+	mapping->host->i_private = memory;
+	ihold(mapping->host);
+	return 0;
+}
+
+void ipcbus_pages_leave(struct ipcbus_pages *pages)
+{
+	(void)pages;
+}
+
+static unsigned long resident(const struct ipcbus_pages *pages)
+{
+	unsigned long n = 0;
+
+	for (unsigned long i = 0; i < pages->count; i++)
+		n += !!pages->frame[i];
+	return n;
+}
+
+void ipcbus_pages_done(struct ipcbus_pages *pages)
+{
+	unsigned long n = resident(pages), i;
+
+	for (i = 0; i < n; i++)
+		ipcbus_stat_remove(IPCBUS_STAT_PAGES);
+	ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, n * PAGE_KIB + index_kib(pages));
+	kvfree(pages->frame);
+	pages->frame = NULL;
+	pages->count = 0;
+	memory_free(memory_of(pages));
+	pages->mapping->host->i_private = NULL;
+	iput(pages->mapping->host);
+}
+
+/* Others may do the same for a page that two buffers share: the first one counts it. */
+static int populate_run(struct ipcbus_pages *pages, unsigned long first, unsigned long end)
+{
+	struct memory *memory = memory_of(pages);
+	unsigned long i;
+	int ret;
+
+	ret = ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
+	if (ret)
+		return ret;
+	if (fallocate(memory->fd, 0, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT)) {
+		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
+		return -ENOMEM;
+	}
+	for (i = first; i < end; i++) {
+		if (cmpxchg(&pages->frame[i], NULL, memory->at + (i << PAGE_SHIFT))) {
+			ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB);
+			continue;
+		}
+		atomic_long_inc(&pages->resident);
+		ipcbus_stat_add(IPCBUS_STAT_PAGES);
+	}
+	return 0;
+}
+
+int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size)
+{
+	unsigned long i = offset >> PAGE_SHIFT, next;
+	unsigned long end = ((offset + size - 1) >> PAGE_SHIFT) + 1;
+	int ret;
+
+	for (; i < end; i = next) {
+		next = i + 1;
+		if (READ_ONCE(pages->frame[i]))
+			continue;
+		while (next < end && !READ_ONCE(pages->frame[next]))
+			next++;
+		ret = populate_run(pages, i, next);
+		if (ret)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
+			   const void __user *from, size_t size)
+{
+	return ipcbus_copy_from_user(memory_of(pages)->at + offset, from, size) ? -EFAULT : 0;
+}
+
+void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
+				   const void *from, size_t size)
+{
+	if (size)
+		memcpy(memory_of(pages)->at + offset, from, size);
+}
+
+void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_pages *from,
+		       size_t from_offset, size_t size)
+{
+	ipcbus_pages_copy_from_kernel(pages, offset, memory_of(from)->at + from_offset, size);
+}
+
+/* Of a message that failed not all pages may be there. */
+void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
+{
+	while (size) {
+		size_t run = min(size, PAGE_SIZE - offset_in_page(offset));
+
+		if (READ_ONCE(pages->frame[offset >> PAGE_SHIFT]))
+			memset(memory_of(pages)->at + offset, 0, run);
+		offset += run;
+		size -= run;
+	}
+}
+
+/* Faults are the real kernel's. */
+struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index)
+{
+	(void)pages, (void)index;
+	return NULL;
+}
+
+/* Nobody asks for memory back. */
+unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
+				unsigned long end, unsigned long want)
+{
+	(void)pages, (void)want;
+	*next = end;
+	return 0;
+}
+
+/* What page a frame is, nobody asks. */
+struct page *shim_pages;
+char *shim_frames;
+
+void get_page(struct page *page)
+{
+	(void)page;
+}
+
+void put_page(struct page *page)
+{
+	(void)page;
+}
+
+void unlock_page(struct page *page)
+{
+	(void)page;
+}
+
+/* --- What the shim calls -------------------------------------------------------- */
+
+/* Mappings are the real kernel's. */
+void shim_mm_exit(struct shim_process *process)
+{
+	(void)process;
+}
+
+void shim_maps_free(struct shim_process *process)
+{
+	(void)process;
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ipcbusd: the socket of a bus, who connects to it, and who dies. What a client does after
+ * that is on the worker of its user: client.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "ipcbus-daemon.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+static const char help[] =
+	"usage: ipcbusd [--bus PATH]\n"
+	"       ipcbusd [--bus PATH] -- COMMAND [ARG...]\n"
+	"\n"
+	"Runs a bus where no module can be loaded. With a COMMAND the bus is its own and ends\n"
+	"with it.\n"
+	"\n"
+	"  -b, --bus PATH   the socket (default: $XDG_RUNTIME_DIR/ipcbus/bus; with a COMMAND: in\n"
+	"                   a new folder)\n"
+	"  -h, --help       show this\n";
+
+/**
+ * struct connection - what the main thread knows of one
+ * @socket: first of the two that are polled
+ * @pidfd: second
+ * @peer: who it is
+ * @client: NULL before HELLO
+ * @closed: it is to be freed after this round of events
+ * @next: in the list of those
+ */
+struct connection {
+	int socket;
+	int pidfd;
+	struct client_peer peer;
+	struct client *client;
+	bool closed;
+	struct connection *next;
+};
+
+static int epoll_fd;
+static struct connection *closed;
+static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+static char private_folder[sizeof(socket_path)];
+static pid_t command;
+
+static void clean_up(void)
+{
+	if (*socket_path)
+		unlink(socket_path);
+	if (*private_folder)
+		rmdir(private_folder);
+}
+
+static void fail(const char *what, const char *on)
+{
+	fprintf(stderr, "ipcbusd: %s %s: %s\n", what, on, strerror(errno));
+	clean_up();
+	exit(1);
+}
+
+/* --- Who connects ---------------------------------------------------------------- */
+
+/* When the process began, in ticks; 0: it is gone. */
+static uint64_t started(int pid)
+{
+	char path[64], text[1024], *at;
+	unsigned long long ticks = 0;
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = 0;
+	/* The name may have spaces and brackets. */
+	at = strrchr(text, ')');
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		sscanf(at, "%llu", &ticks);
+	return ticks;
+}
+
+/* The process that the kernel says connected. Without SO_PEERPIDFD its number may be another
+ * one's by now: that one began later. */
+static int identify(struct connection *connection)
+{
+	struct client_peer *peer = &connection->peer;
+	socklen_t size = sizeof(connection->pidfd);
+	struct ucred ucred;
+	socklen_t ucred_size = sizeof(ucred);
+
+	if (getsockopt(connection->socket, SOL_SOCKET, SO_PEERCRED, &ucred, &ucred_size))
+		return -errno;
+	if (ucred.pid <= 0)
+		return -ESRCH;
+	peer->socket = connection->socket;
+	peer->pid = ucred.pid;
+	peer->uid = ucred.uid;
+	peer->gid = ucred.gid;
+	peer->started = started(ucred.pid);
+	if (getsockopt(connection->socket, SOL_SOCKET, SO_PEERPIDFD, &connection->pidfd, &size)) {
+		connection->pidfd = (int)syscall(SYS_pidfd_open, ucred.pid, 0);
+		if (connection->pidfd < 0)
+			return -errno;
+		if (started(ucred.pid) != peer->started)
+			return -ESRCH;
+	}
+	return peer->started ? 0 : -ESRCH;
+}
+
+static int watch(struct connection *connection, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* Other events of this round may still name it. */
+static void connection_close(struct connection *connection)
+{
+	if (connection->closed)
+		return;
+	connection->closed = true;
+	connection->next = closed;
+	closed = connection;
+	if (connection->pidfd >= 0)
+		close(connection->pidfd);
+	/* The client has the socket, and maybe needs it a little longer. */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, connection->socket, NULL);
+	if (connection->client)
+		client_end(connection->client);
+	else
+		close(connection->socket);
+}
+
+static void accept_one(int listener)
+{
+	struct connection *connection;
+	int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (socket < 0)
+		return;
+	connection = calloc(1, sizeof(*connection));
+	if (!connection) {
+		close(socket);
+		return;
+	}
+	connection->socket = socket;
+	connection->pidfd = -1;
+	if (identify(connection) || watch(connection, socket) ||
+	    watch(connection, connection->pidfd))
+		connection_close(connection);
+}
+
+/* --- What they say --------------------------------------------------------------- */
+
+/* False: this is no client of ours. */
+static bool take_message(struct connection *connection, const struct ipcbusd_message *message,
+			 int fd)
+{
+	if (message->kind == IPCBUSD_HELLO && !connection->client && fd < 0) {
+		connection->client = client_new(&connection->peer, message->base, message->size);
+		return connection->client;
+	}
+	if (!connection->client)
+		return false;
+	if (message->kind == IPCBUSD_MAP && fd < 0)
+		return client_map(connection->client, message->size);
+	if (message->kind != IPCBUSD_SEND_FD || fd < 0)
+		return false;
+	client_give_fd(connection->client, message->number, fd);
+	return true;
+}
+
+/* A message at a time: others have their turn. */
+static void receive(struct connection *connection)
+{
+	struct ipcbusd_message message;
+	int fd, r;
+
+	r = socket_receive(connection->socket, &message, &fd);
+	if (r == -EAGAIN)
+		return;
+	if (r == 1 && take_message(connection, &message, fd))
+		return;
+	/* Taken over by nobody unless it was given to a slot. */
+	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
+		close(fd);
+	connection_close(connection);
+}
+
+/* A pidfd is readable once its process has ended. */
+static bool is_dead(const struct connection *connection)
+{
+	struct pollfd pidfd = { .fd = connection->pidfd, .events = POLLIN };
+
+	return poll(&pidfd, 1, 0) == 1;
+}
+
+/* --- The bus --------------------------------------------------------------------- */
+
+static void make_folder(const char *path)
+{
+	char folder[sizeof(socket_path)], *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return;
+	*slash = 0;
+	mkdir(folder, 0755);
+}
+
+static void choose_path(const char *bus, bool is_private)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (bus) {
+		n = snprintf(socket_path, sizeof(socket_path), "%s", bus);
+	} else if (is_private) {
+		snprintf(private_folder, sizeof(private_folder), "%s/ipcbusd-XXXXXX",
+			 runtime ? runtime : "/tmp");
+		if (!mkdtemp(private_folder)) {
+			*private_folder = 0;
+			fail("cannot make a folder in", runtime ? runtime : "/tmp");
+		}
+		n = snprintf(socket_path, sizeof(socket_path), "%s/bus", private_folder);
+	} else {
+		n = runtime ? snprintf(socket_path, sizeof(socket_path), "%s/ipcbus/bus", runtime) :
+			      snprintf(socket_path, sizeof(socket_path), "/run/ipcbus/bus");
+	}
+	if (n < 0 || (size_t)n >= sizeof(socket_path)) {
+		errno = ENAMETOOLONG;
+		*socket_path = 0;
+		fail("cannot use", bus ? bus : runtime);
+	}
+}
+
+static int listen_at(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char path[sizeof(socket_path)];
+
+	memcpy(address.sun_path, socket_path, sizeof(address.sun_path));
+	memcpy(path, socket_path, sizeof(path));
+	if (fd < 0)
+		fail("cannot make a socket for", path);
+	make_folder(path);
+	/* One of a daemon that has gone refuses. */
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		errno = EADDRINUSE;
+		*socket_path = 0;
+		fail("cannot listen at", path);
+	}
+	if (errno == ECONNREFUSED)
+		unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 128)) {
+		*socket_path = 0;
+		fail("cannot listen at", path);
+	}
+	return fd;
+}
+
+static int watch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void start_command(char **argv)
+{
+	sigset_t none;
+
+	command = fork();
+	if (command < 0)
+		fail("cannot start", argv[0]);
+	if (command)
+		return;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setenv("IPCBUS_DEVICE", socket_path, 1);
+	execvp(argv[0], argv);
+	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static void take_signal(int fd)
+{
+	struct signalfd_siginfo info;
+	int status;
+
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGCHLD) {
+		if (command > 0)
+			kill(command, (int)info.ssi_signo);
+		clean_up();
+		exit(0);
+	}
+	if (command <= 0 || waitpid(command, &status, WNOHANG) != command)
+		return;
+	clean_up();
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static void free_closed(void)
+{
+	struct connection *connection;
+
+	while ((connection = closed)) {
+		closed = connection->next;
+		free(connection);
+	}
+}
+
+static void __attribute__((noreturn)) loop(int listener, int signals)
+{
+	struct epoll_event events[64];
+	int n;
+
+	for (;;) {
+		n = epoll_wait(epoll_fd, events, 64, -1);
+		for (int i = 0; i < n; i++) {
+			struct connection *connection = events[i].data.ptr;
+
+			if (!connection)
+				accept_one(listener);
+			else if (events[i].data.ptr == &epoll_fd)
+				take_signal(signals);
+			else if (!connection->closed && is_dead(connection))
+				connection_close(connection);
+			else if (!connection->closed)
+				receive(connection);
+		}
+		free_closed();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "bus", required_argument, NULL, 'b' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts;
+	const char *bus = NULL;
+	struct rlimit files;
+	int listener, signals, option;
+
+	while ((option = getopt_long(argc, argv, "+b:h", options, NULL)) >= 0) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (option != 'b') {
+			fputs(help, stderr);
+			return 2;
+		}
+		bus = optarg;
+	}
+	choose_path(bus, optind < argc);
+	signals = watch_signals();
+	listener = listen_at();
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	signalled.data.ptr = &epoll_fd;
+	if (epoll_fd < 0 || signals < 0 ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &accepts) ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signals, &signalled))
+		fail("cannot watch", socket_path);
+	if (optind < argc)
+		start_command(argv + optind);
+	daemon_boot();
+	loop(listener, signals);
+}

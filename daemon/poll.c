@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What clients poll: two eventfds, each readable exactly while the driver's poll says so.
+ * They are set by the control fiber after the driver's wake-up, and cleared by whatever
+ * ioctl of the client changed that.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/poll.h>
+
+#include "shim.h"
+#include "slot.h"
+
+/**
+ * struct client_poll - of one client
+ * @client: whose
+ * @table: by which the driver shows its queue
+ * @entry: in that queue
+ * @queue: that queue; NULL: nobody ever polled
+ * @wanted: IPCBUSD_POLL_*
+ * @fd: an eventfd for each bit of @wanted
+ * @set: the bits whose eventfd is readable
+ */
+struct client_poll {
+	struct client *client;
+	poll_table table;
+	wait_queue_entry_t entry;
+	wait_queue_head_t *queue;
+	unsigned int wanted;
+	int fd[2];
+	unsigned int set;
+};
+
+int poll_begin(struct client *client)
+{
+	struct client_poll *poll = calloc(1, sizeof(*poll));
+
+	if (!poll)
+		return -ENOMEM;
+	poll->client = client;
+	for (int i = 0; i < 2; i++)
+		poll->fd[i] = event_new();
+	client->poll = poll;
+	return poll->fd[0] < 0 || poll->fd[1] < 0 ? -EMFILE : 0;
+}
+
+int poll_fd(struct client *client, int which)
+{
+	return client->poll->fd[which];
+}
+
+/* Under locks of the driver, on any thread. */
+static int wake(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	struct client_poll *poll = container_of(entry, struct client_poll, entry);
+
+	(void)mode, (void)flags, (void)key;
+	if (!__atomic_load_n(&poll->wanted, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_fetch_or(&poll->client->todo, CLIENT_POLL, __ATOMIC_SEQ_CST);
+	fiber_wake(poll->client->control);
+	return 0;
+}
+
+static void enter_queue(struct file *file, wait_queue_head_t *queue, poll_table *table)
+{
+	struct client_poll *poll = container_of(table, struct client_poll, table);
+
+	(void)file;
+	poll->queue = queue;
+	init_waitqueue_func_entry(&poll->entry, wake);
+	add_wait_queue(queue, &poll->entry);
+}
+
+void poll_update(struct client *client)
+{
+	struct client_poll *poll = client->poll;
+	struct task_struct *task = current;
+	unsigned int wanted = poll->wanted, set = 0, changed;
+	__poll_t mask;
+
+	if (!wanted && !poll->set)
+		return;
+	poll->table.queue = poll->queue ? NULL : enter_queue;
+	poll->table.events = (wanted & IPCBUSD_POLL_EVENT ? EPOLLIN : 0) |
+			     (wanted & IPCBUSD_POLL_WRITABLE ? EPOLLOUT : 0);
+	/* As no thread of the client's: what waits for one thread alone is not reported. */
+	shim_task = client->task;
+	mask = client->file->f_op->poll(client->file, &poll->table);
+	shim_task = task;
+	set |= mask & EPOLLIN ? IPCBUSD_POLL_EVENT : 0;
+	set |= mask & EPOLLOUT ? IPCBUSD_POLL_WRITABLE : 0;
+	set &= wanted;
+	changed = set ^ poll->set;
+	poll->set = set;
+	for (int i = 0; i < 2; i++)
+		if (changed & 1U << i)
+			event_set(poll->fd[i], set & 1U << i);
+}
+
+int poll_choose(struct client *client, unsigned long wanted)
+{
+	if (wanted & ~(unsigned long)(IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE))
+		return -EINVAL;
+	__atomic_store_n(&client->poll->wanted, (unsigned int)wanted, __ATOMIC_SEQ_CST);
+	poll_update(client);
+	return 0;
+}
+
+void poll_end(struct client *client)
+{
+	struct client_poll *poll = client->poll;
+
+	if (!poll)
+		return;
+	if (poll->queue)
+		remove_wait_queue(poll->queue, &poll->entry);
+	for (int i = 0; i < 2; i++)
+		if (poll->fd[i] >= 0)
+			close(poll->fd[i]);
+	free(poll);
+	client->poll = NULL;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Slots: see slot.h and ipcbus-daemon.h. A slot's memory is the client's. What the daemon
+ * believes is in struct slot, and a state that does not fit to that is left alone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipcbus.h"
+#include "shim.h"
+#include "slot.h"
+
+/* --- The state word ---------------------------------------------------------------- */
+
+/* From one state to another; flags stay. False: it is in another state. */
+static bool change(struct slot *slot, u32 from, u32 to)
+{
+	u32 *word = &slot->shared->state;
+	u32 old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+
+	/* A client that writes all the time gets another try when it rings again. */
+	return (old & IPCBUSD_STATE) == from &&
+	       __atomic_compare_exchange_n(word, &old, (old & ~IPCBUSD_STATE) | to, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+/* Gives the slot to the client, and wakes its thread if that sleeps. */
+static void give(struct slot *slot, u32 state)
+{
+	u32 *word = &slot->shared->state;
+
+	if (__atomic_exchange_n(word, state, __ATOMIC_SEQ_CST) & IPCBUSD_SLEEPS)
+		syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void finish(struct slot *slot, long result)
+{
+	__atomic_store_n(&slot->shared->result, (s32)result, __ATOMIC_RELAXED);
+	slot->phase = SLOT_IDLE;
+	give(slot, IPCBUSD_DONE);
+}
+
+/* --- The fiber ---------------------------------------------------------------------- */
+
+static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
+{
+	struct client *client = slot->client;
+	struct file *file = client->file;
+	long ret;
+
+	if (cmd == IPCBUSD_IOC_POLL)
+		return poll_choose(client, arg);
+	ret = file->f_op->unlocked_ioctl(file, cmd, arg);
+	/* On the way back to user space signals are delivered. */
+	__atomic_store_n(&current->signalled, client->ending, __ATOMIC_SEQ_CST);
+	if (client->poll)
+		poll_update(client);
+	return ret;
+}
+
+/* Runs ioctls until the thread, or the client, ends. Returns whether there is one whose
+ * result is still to be given. */
+static bool serve(struct slot *slot, long *ret_result)
+{
+	u32 cmd;
+
+	for (;;) {
+		while (slot->phase != SLOT_RUNS && !slot->client->ending)
+			fiber_sleep();
+		if (slot->client->ending)
+			return false;
+		cmd = __atomic_load_n(&slot->shared->cmd, __ATOMIC_RELAXED);
+		*ret_result = do_ioctl(slot, cmd,
+				       __atomic_load_n(&slot->shared->arg, __ATOMIC_RELAXED));
+		if (cmd == IPCBUS_IOC_THREAD_EXIT && !*ret_result)
+			return true;
+		finish(slot, *ret_result);
+	}
+}
+
+static void slot_main(void *arg)
+{
+	struct slot *slot = arg;
+	struct client *client = slot->client;
+	bool is_open;
+	long result;
+
+	is_open = serve(slot, &result);
+	shim_task_exit();
+	slot->fiber = NULL;
+	slot->phase = SLOT_IDLE;
+	if (is_open)
+		finish(slot, result);
+	if (!--client->fibers && client->ending)
+		fiber_wake(client->control);
+}
+
+/* --- Looking ------------------------------------------------------------------------ */
+
+/* Whether the client's process has a thread with that number. A process that may not be
+ * signalled has it too. */
+static bool has_thread(const struct client *client, u32 tid)
+{
+	return !syscall(SYS_tgkill, client->peer.pid, tid, 0) || errno == EPERM;
+}
+
+/* A fiber for the thread that uses the slot first. */
+static int begin(struct slot *slot)
+{
+	struct client *client = slot->client;
+	u32 tid = __atomic_load_n(&slot->shared->tid, __ATOMIC_RELAXED);
+	struct task_struct *task;
+
+	if (!tid || tid > INT_MAX || !has_thread(client, tid))
+		return -ESRCH;
+	task = shim_task_new(client->process, (int)tid);
+	slot->fiber = fiber_new(user_worker(client->user), task, client, slot_main, slot);
+	if (!slot->fiber) {
+		struct task_struct *before = shim_task;
+
+		shim_task = task;
+		shim_task_exit();
+		shim_task = before;
+		return -ENOMEM;
+	}
+	client->fibers++;
+	return 0;
+}
+
+static struct slot *slot_get(struct client *client, unsigned int number)
+{
+	struct slot *slot = client->slot[number];
+
+	if (slot)
+		return slot;
+	slot = calloc(1, sizeof(*slot));
+	if (!slot)
+		return NULL;
+	slot->client = client;
+	slot->number = number;
+	slot->shared = (struct ipcbusd_slot *)(client->memory.at + IPCBUSD_FIRST_SLOT +
+					       (u64)number * IPCBUSD_SLOT_SIZE);
+	slot->fd = -1;
+	__atomic_store_n(&client->slot[number], slot, __ATOMIC_RELEASE);
+	return slot;
+}
+
+static void look_idle(struct slot *slot)
+{
+	int ret;
+
+	if (!change(slot, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
+		return;
+	ret = slot->fiber ? 0 : begin(slot);
+	if (ret) {
+		finish(slot, ret);
+		return;
+	}
+	slot->phase = SLOT_RUNS;
+	fiber_wake(slot->fiber);
+}
+
+static void look_running(struct slot *slot)
+{
+	if (__atomic_load_n(&slot->shared->state, __ATOMIC_RELAXED) & IPCBUSD_SIGNALLED &&
+	    __atomic_fetch_and(&slot->shared->state, ~(u32)IPCBUSD_SIGNALLED, __ATOMIC_SEQ_CST) &
+		    IPCBUSD_SIGNALLED)
+		shim_signal(slot->fiber->task);
+}
+
+void slot_look(struct client *client, unsigned int number)
+{
+	struct slot *slot = slot_get(client, number);
+
+	if (!slot || client->ending || !client->file)
+		return;
+	if (slot->phase == SLOT_IDLE)
+		look_idle(slot);
+	if (slot->phase == SLOT_ASKS && change(slot, IPCBUSD_ANSWERED, IPCBUSD_TAKEN)) {
+		slot->phase = SLOT_RUNS;
+		fiber_wake(slot->fiber);
+	}
+	/* With the ioctl that it is to end, perhaps. */
+	if (slot->phase == SLOT_RUNS)
+		look_running(slot);
+}
+
+void client_look(struct client *client)
+{
+	struct ipcbusd_client *area = client->area;
+	u64 words, bits;
+
+	if (__atomic_load_n(&area->interrupt, __ATOMIC_RELAXED) &&
+	    __atomic_exchange_n(&area->interrupt, 0, __ATOMIC_SEQ_CST)) {
+		__atomic_fetch_or(&client->todo, CLIENT_INTERRUPT, __ATOMIC_RELAXED);
+		fiber_wake(client->control);
+	}
+	words = __atomic_exchange_n(&area->summary, 0, __ATOMIC_SEQ_CST);
+	for (words &= (1ULL << (IPCBUSD_SLOTS / 64)) - 1; words; words &= words - 1) {
+		unsigned int word = __builtin_ctzll(words);
+
+		bits = __atomic_exchange_n(&area->submitted[word], 0, __ATOMIC_SEQ_CST);
+		for (; bits; bits &= bits - 1)
+			slot_look(client, word * 64 + __builtin_ctzll(bits));
+	}
+}
+
+/* --- Asking ------------------------------------------------------------------------- */
+
+struct slot *slot_current(void)
+{
+	struct shim_fiber *fiber = current->fiber;
+
+	return fiber && fiber->fn == slot_main ? fiber->arg : NULL;
+}
+
+int slot_ask(struct slot *slot, unsigned int ask, int fd)
+{
+	__atomic_store_n(&slot->shared->ask, ask, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->shared->ask_fd, fd, __ATOMIC_RELAXED);
+	slot->phase = SLOT_ASKS;
+	give(slot, IPCBUSD_ASKS);
+	while (slot->phase == SLOT_ASKS && !slot->client->ending)
+		fiber_sleep();
+	slot->phase = SLOT_RUNS;
+	if (slot->client->ending)
+		return -EINTR;
+	return __atomic_load_n(&slot->shared->answer, __ATOMIC_RELAXED);
+}
+
+void slots_have_fds(struct client *client)
+{
+	for (int i = 0; i < IPCBUSD_SLOTS; i++)
+		if (client->slot[i] && client->slot[i]->fiber &&
+		    __atomic_load_n(&client->slot[i]->fd, __ATOMIC_RELAXED) >= 0)
+			fiber_wake(client->slot[i]->fiber);
+}
+
+/* --- The end ------------------------------------------------------------------------ */
+
+void slots_end(struct client *client)
+{
+	client->ending = true;
+	for (int i = 0; i < IPCBUSD_SLOTS; i++)
+		if (client->slot[i] && client->slot[i]->fiber)
+			shim_signal(client->slot[i]->fiber->task);
+}
+
+void slots_free(struct client *client)
+{
+	for (int i = 0; i < IPCBUSD_SLOTS; i++) {
+		if (client->slot[i] && client->slot[i]->fd >= 0)
+			close(client->slot[i]->fd);
+		free(client->slot[i]);
+	}
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Slots of a client, and the fiber of each: see slot.c. All on the client's worker.
+ */
+#pragma once
+
+#include "kernel/fiber.h"
+#include "client.h"
+#include "ipcbus-daemon.h"
+#include "user.h"
+
+struct file;
+struct shim_process;
+
+/**
+ * enum slot_phase - what the daemon believes of a slot, whatever its memory says
+ * @SLOT_IDLE: the client's
+ * @SLOT_RUNS: an ioctl runs on its fiber
+ * @SLOT_ASKS: its fiber waits for an answer of the client's
+ */
+enum slot_phase {
+	SLOT_IDLE,
+	SLOT_RUNS,
+	SLOT_ASKS,
+};
+
+/**
+ * struct slot - one slot
+ * @client: whose
+ * @number: constant
+ * @shared: the client's memory: each field is read once
+ * @fiber: NULL: no thread uses it
+ * @phase: see there
+ * @fd: that the client sent for it, or -1; set by the main thread
+ */
+struct slot {
+	struct client *client;
+	unsigned int number;
+	struct ipcbusd_slot *shared;
+	struct shim_fiber *fiber;
+	enum slot_phase phase;
+	int fd;
+};
+
+/* What its control fiber is to do. */
+#define CLIENT_MAP		(1U << 0)
+#define CLIENT_INTERRUPT	(1U << 1)
+#define CLIENT_POLL		(1U << 2)
+#define CLIENT_FDS		(1U << 3)
+#define CLIENT_END		(1U << 4)
+
+/**
+ * struct client - see client.h
+ * @memory: the area; first
+ * @area: its first page
+ * @peer: constant
+ * @user: constant
+ * @number: at the user's bell
+ * @process: what the driver believes it to be
+ * @task: of the control fiber, which lives as long as the process
+ * @control: that fiber
+ * @file: the open file; counted
+ * @todo: CLIENT_*; anybody sets them
+ * @map_size: for CLIENT_MAP
+ * @maps: a map is asked for (main thread sets, worker clears)
+ * @ending: its fibers are to end
+ * @fibers: how many slots have one
+ * @slot: those that were used, by number; NULL: never
+ * @poll: see poll.c
+ */
+struct client {
+	struct client_memory memory;
+	struct ipcbusd_client *area;
+	struct client_peer peer;
+	struct user *user;
+	unsigned int number;
+	struct shim_process *process;
+	struct task_struct *task;
+	struct shim_fiber *control;
+	struct file *file;
+	unsigned int todo;
+	uint64_t map_size;
+	bool maps;
+	bool ending;
+	unsigned int fibers;
+	struct slot *slot[IPCBUSD_SLOTS];
+	struct client_poll *poll;
+};
+
+/* Looks at a slot whose bit was set. */
+void slot_look(struct client *client, unsigned int number);
+/* All fibers end as soon as they can; the last one wakes the control fiber. */
+void slots_end(struct client *client);
+/* Once there is no fiber. */
+void slots_free(struct client *client);
+/* Fibers that wait for an fd look whether theirs came. */
+void slots_have_fds(struct client *client);
+/* The slot of the current task, or NULL. */
+struct slot *slot_current(void);
+/* Asks the client's thread for something, by enum ipcbusd_ask; returns its answer. A client
+ * that ends is -EINTR. */
+int slot_ask(struct slot *slot, unsigned int ask, int fd);
+
+/* --- Files of clients: fds.c ----------------------------------------------------- */
+
+void fds_init(void);
+
+/* --- Poll: poll.c ----------------------------------------------------------------- */
+
+int poll_begin(struct client *client);
+int poll_fd(struct client *client, int which);
+/* IPCBUSD_IOC_POLL. */
+int poll_choose(struct client *client, unsigned long wanted);
+/* Sets the client's eventfds as the driver's poll says; at once if nobody polls. */
+void poll_update(struct client *client);
+void poll_end(struct client *client);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages of the set-up socket, with fds.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "ipcbus-daemon.h"
+
+#define MAX_FDS 4
+
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(MAX_FDS * sizeof(int))];
+};
+
+int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds)
+{
+	union control control = { 0 };
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	message->magic = IPCBUSD_MAGIC;
+	message->version = IPCBUSD_VERSION;
+	if (n_fds) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
+	}
+	if (sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return -errno;
+	return 0;
+}
+
+/* All fds that came are the receiver's: the first one counts, others are closed. */
+static int take_fds(struct msghdr *msg, int *ret_fd)
+{
+	int n_fds = 0;
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
+	     header = CMSG_NXTHDR(msg, header)) {
+		size_t n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+			if (!n_fds++)
+				*ret_fd = fd;
+			else
+				close(fd);
+		}
+	}
+	return n_fds;
+}
+
+int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd)
+{
+	union control control;
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n;
+
+	*ret_fd = -1;
+	n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
+	if (take_fds(&msg, ret_fd) > 1 || (n && n != sizeof(*message)) ||
+	    msg.msg_flags & MSG_TRUNC)
+		return -EBADMSG;
+	if (!n)
+		return 0;
+	return message->magic == IPCBUSD_MAGIC && message->version == IPCBUSD_VERSION ? 1 :
+											 -EBADMSG;
+}

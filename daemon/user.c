@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Users: see user.h. The bell is memory that all clients of the user write. A bit of it says
+ * no more than "look there".
+ */
+#include <stdlib.h>
+
+#include "kernel/fiber.h"
+#include "client.h"
+#include "ipcbus-daemon.h"
+#include "shim.h"
+#include "user.h"
+
+/**
+ * struct user - see user.h
+ * @next: in the list of all (main thread)
+ * @uid: constant
+ * @memory: of the bell
+ * @bell: in it
+ * @worker: constant
+ * @client: by number; set by the main thread, cleared by the worker
+ */
+struct user {
+	struct user *next;
+	uint32_t uid;
+	struct client_memory memory;
+	struct ipcbusd_bell *bell;
+	struct worker *worker;
+	struct client *client[IPCBUSD_CLIENTS];
+};
+
+static struct user *users;
+
+/* Takes the bits of a word that others set. */
+static u64 take_bits(u64 *word)
+{
+	if (!__atomic_load_n(word, __ATOMIC_RELAXED))
+		return 0;
+	return __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST);
+}
+
+static void look_at_clients(struct user *user, unsigned int word)
+{
+	u64 bits = take_bits(&user->bell->submitted[word]);
+	struct client *client;
+
+	for (; bits; bits &= bits - 1) {
+		client = __atomic_load_n(&user->client[word * 64 + __builtin_ctzll(bits)],
+					 __ATOMIC_ACQUIRE);
+		if (client)
+			client_look(client);
+	}
+}
+
+static bool look(void *arg)
+{
+	struct user *user = arg;
+	u64 words = take_bits(&user->bell->summary);
+	bool any = words;
+
+	for (; words; words &= words - 1)
+		look_at_clients(user, __builtin_ctzll(words));
+	return any;
+}
+
+static struct user *user_new(uint32_t uid)
+{
+	struct worker_ops ops = { .look = look };
+	struct user *user = calloc(1, sizeof(*user));
+
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	if (memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE)) < 0)
+		goto err;
+	user->bell = (struct ipcbusd_bell *)user->memory.at;
+	ops.word = &user->bell->word;
+	ops.arg = user;
+	user->worker = worker_new(&ops);
+	if (user->worker)
+		return user;
+	memory_free(&user->memory);
+err:
+	free(user);
+	return NULL;
+}
+
+struct user *user_get(uint32_t uid)
+{
+	struct user *user = users;
+
+	while (user && user->uid != uid)
+		user = user->next;
+	if (user)
+		return user;
+	user = user_new(uid);
+	if (user) {
+		user->next = users;
+		users = user;
+	}
+	return user;
+}
+
+struct worker *user_worker(struct user *user)
+{
+	return user->worker;
+}
+
+int user_bell(struct user *user)
+{
+	return user->memory.fd;
+}
+
+int user_add(struct user *user, struct client *client)
+{
+	for (int i = 0; i < IPCBUSD_CLIENTS; i++)
+		if (!__atomic_load_n(&user->client[i], __ATOMIC_ACQUIRE)) {
+			__atomic_store_n(&user->client[i], client, __ATOMIC_RELEASE);
+			return i;
+		}
+	return -EDQUOT;
+}
+
+void user_remove(struct user *user, unsigned int number)
+{
+	__atomic_store_n(&user->client[number], NULL, __ATOMIC_RELEASE);
+}

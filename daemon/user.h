@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * User: the clients of one user id, their bell and their worker. See user.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct client;
+struct user;
+struct worker;
+
+/* The user with that id, made if there is none; never freed. NULL: no memory. */
+struct user *user_get(uint32_t uid);
+struct worker *user_worker(struct user *user);
+/* The bell's memfd. */
+int user_bell(struct user *user);
+
+/* A number for the client at its user's bell, or -EDQUOT. Main thread only. */
+int user_add(struct user *user, struct client *client);
+/* Worker only. */
+void user_remove(struct user *user, unsigned int number);
+
+/* The client's bit was set: worker only. */
+void client_look(struct client *client);
