@@ -19,24 +19,24 @@ LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 
 # core/ carries bytes, objects and fds; typed/ has messages, names and what generated code
 # calls, on top of it. device.c is what tests replace.
-LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device.c,$(sort \
+LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device%.c,$(sort \
 	$(wildcard libipc/core/*.c libipc/typed/*.c))))
 LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
 	$(LIBIPC_SHAPE)
-LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(B)/libipc/core/device.o
+LIBIPC_DEVICE := $(B)/libipc/core/device.o $(B)/libipc/core/device-daemon.o
+LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
 # initial-exec: one instruction instead of a call for what a thread keeps.
-LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc -Idriver/uapi \
-	$(IPC_STUB_CFLAGS) -I$(B)/servicemanager
+LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
+	-Idriver/uapi -Idaemon $(IPC_STUB_CFLAGS) -I$(B)/servicemanager
 LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MMD -MP -c -o $@ $<
 # Of generated code, and of what the plugin has as well, the linker keeps what is called.
 LIBIPC_IN_PARTS := -ffunction-sections
 LIBIPC_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
 
-$(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/core/device.o: $(B)/libipc/%.o: libipc/%.c \
-		| $(LIBIPC_HEADERS)
+$(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(LIBIPC_DEVICE): $(B)/libipc/%.o: libipc/%.c | $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE)
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The one place that speaks to the driver: open, mmap, ioctl, poll. See device.h.
+ * The one place that speaks to the driver: open, mmap, ioctl, poll. See device.h. Where the
+ * bus is a daemon's, device-daemon.c does instead.
  *
  * What the driver writes into an event is trusted. A payload in the region is not,
  * and is not looked at here.
@@ -16,48 +17,78 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device-daemon.h"
 #include "device.h"
 #include "ipcbus-monitor.h"
 
 static int device_ioctl(const struct device *device, unsigned long request, void *arg)
 {
+	if (__builtin_expect(device->link != NULL, 0))
+		return daemon_ioctl(device->link, request, arg);
 	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
+}
+
+/* Opens the device, or connects to a daemon. */
+static int open_bus(struct device *device, const char *path)
+{
+	int r;
+
+	*device = (struct device){ .wake_fd = -1, .poll_fd = -1 };
+	device->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (device->fd >= 0)
+		return 0;
+	/* That is what open() says of a socket. */
+	if (errno != ENXIO)
+		return -errno;
+	r = daemon_open(path, &device->link);
+	if (r == 0)
+		device->fd = daemon_event_fd(device->link);
+	return r;
+}
+
+static int map_region(struct device *device, size_t size)
+{
+	const void *region;
+	int r;
+
+	if (device->link) {
+		r = daemon_map(device->link, size, &region);
+		if (r < 0)
+			return r;
+	} else {
+		region = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, device->fd, 0);
+		if (region == MAP_FAILED)
+			return -errno;
+	}
+	device->region = region;
+	device->region_size = size;
+	return 0;
 }
 
 int device_open(struct device *device, const char *path, size_t region_size)
 {
 	struct ipcbus_info info = { .size = sizeof(info) };
-	void *region;
 	int r;
 
-	*device = (struct device){ .wake_fd = -1, .poll_fd = -1 };
-	device->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (device->fd < 0)
-		return -errno;
-
-	device->wake_fd = fcntl(device->fd, F_DUPFD_CLOEXEC, 0);
-	if (device->wake_fd < 0) {
-		r = -errno;
-		goto err;
-	}
-
-	/* Anything but our device says ENOTTY here, before it is mapped. */
-	r = device_ioctl(device, IPCBUS_IOC_INFO, &info);
+	r = open_bus(device, path);
 	if (r < 0)
-		goto err;
+		return r;
 
-	region = mmap(NULL, region_size, PROT_READ, MAP_SHARED | MAP_NORESERVE, device->fd, 0);
-	if (region == MAP_FAILED) {
-		r = -errno;
-		goto err;
+	if (!device->link) {
+		device->wake_fd = fcntl(device->fd, F_DUPFD_CLOEXEC, 0);
+		r = device->wake_fd < 0 ? -errno : 0;
 	}
-	device->region = region;
-	device->region_size = region_size;
+	/* Anything but our device says ENOTTY here, before it is mapped. */
+	if (r == 0)
+		r = device_ioctl(device, IPCBUS_IOC_INFO, &info);
+	if (r == 0)
+		r = map_region(device, region_size);
+	if (r < 0) {
+		device_close(device, /* mapped= */ true);
+		return r;
+	}
 	device->features = info.features;
 	return 0;
-err:
-	device_close(device, /* mapped= */ false);
-	return r;
 }
 
 int device_set_clear(struct device *device, bool clear)
@@ -70,14 +101,18 @@ int device_set_clear(struct device *device, bool clear)
 
 void device_close(struct device *device, bool mapped)
 {
-	if (mapped && device->region)
-		munmap((void *)device->region, device->region_size);
 	if (device->poll_fd >= 0)
 		close(device->poll_fd);
-	if (device->wake_fd >= 0)
-		close(device->wake_fd);
-	if (device->fd >= 0)
-		close(device->fd);
+	if (device->link) {
+		daemon_close(device->link, mapped);
+	} else {
+		if (mapped && device->region)
+			munmap((void *)device->region, device->region_size);
+		if (device->wake_fd >= 0)
+			close(device->wake_fd);
+		if (device->fd >= 0)
+			close(device->fd);
+	}
 	*device = (struct device){ .fd = -1, .wake_fd = -1, .poll_fd = -1 };
 }
 
@@ -99,9 +134,39 @@ void device_wake(const struct device *device)
 {
 	int saved = errno;
 
+	if (device->link) {
+		daemon_wake(device->link);
+		return;
+	}
 	while (dup3(device->fd, device->wake_fd, O_CLOEXEC) < 0 && errno == EBUSY)
 		; /* another thread is just installing that very number */
 	errno = saved;
+}
+
+static int poll_change(int epoll, int how, int fd, struct epoll_event *event)
+{
+	return epoll_ctl(epoll, how, fd, event) < 0 && errno != ENOENT && errno != EEXIST ?
+		       -errno : 0;
+}
+
+/* The daemon reports each condition by an fd of its own. */
+static int set_poll_daemon(struct device *device, unsigned int polls)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	bool events = polls & DEVICE_POLL_EVENT, writable = polls & DEVICE_POLL_WRITABLE;
+	int r;
+
+	/* device_poll() looks for events in any case. */
+	r = daemon_set_poll(device->link, true, writable);
+	if (r == 0)
+		r = poll_change(device->poll_fd, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, device->fd,
+				&event);
+	if (r == 0)
+		r = poll_change(device->poll_fd, writable ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+				daemon_writable_fd(device->link), &event);
+	if (r == 0)
+		device->polls = polls;
+	return r;
 }
 
 int device_set_poll(struct device *device, unsigned int polls)
@@ -115,6 +180,8 @@ int device_set_poll(struct device *device, unsigned int polls)
 		return -errno;
 	if (polls == device->polls)
 		return 0;
+	if (device->link)
+		return set_poll_daemon(device, polls);
 
 	if (polls & DEVICE_POLL_EVENT)
 		event.events |= EPOLLIN;
@@ -141,6 +208,11 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	};
 	int r;
 
+	if (device->link) {
+		r = daemon_set_poll(device->link, true, device->polls & DEVICE_POLL_WRITABLE);
+		if (r < 0)
+			return r;
+	}
 	r = ppoll(fds, 4, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
 	if (r < 0)
 		return -errno;
@@ -154,17 +226,17 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 int device_wait_manager(const char *path, uint64_t timeout_usec)
 {
 	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_MANAGER };
-	struct device device = { .wake_fd = -1, .poll_fd = -1 };
+	struct device device;
 	int r;
 
-	device.fd = open(path, O_RDWR | O_CLOEXEC);
-	if (device.fd < 0)
-		return -errno;
+	r = open_bus(&device, path);
+	if (r < 0)
+		return r;
 
 	r = device_ioctl(&device, IPCBUS_IOC_WATCH, &watch);
 	if (r == 0)
 		r = device_poll(&device, /* other= */ -1, /* another= */ -1, timeout_usec);
-	device_close(&device, /* mapped= */ false);
+	device_close(&device, /* mapped= */ true);
 	return r;
 }
 

@@ -17,9 +17,12 @@
 
 #include "ipcbus.h"
 
+struct daemon_link;
+
 /* One open device with its region. */
 struct device {
-	int fd;
+	struct daemon_link *link; /* to ipcbusd, if that is the bus; NULL: the kernel's driver */
+	int fd;			/* readable when an event is queued */
 	int wake_fd;		/* a second fd of the same file, for device_wake() */
 	int poll_fd;		/* readable when one of polls is true; -1 until it is made */
 	unsigned int polls;	/* DEVICE_POLL_*, set by device_set_poll() */
@@ -36,7 +39,8 @@ static inline const void *device_at(const struct device *device, uint64_t offset
 	return (const void *)((uintptr_t)device->region + (uintptr_t)offset);
 }
 
-/* Opens the device and maps a region of region_size bytes. */
+/* Opens the device, or connects to the daemon whose socket is at path, and maps a region of
+ * region_size bytes. */
 int device_open(struct device *device, const char *path, size_t region_size);
 /* Chooses whether the driver wipes the receiver's copy of each later message when it is
  * released. Fails with -EOPNOTSUPP if the driver is too old. */

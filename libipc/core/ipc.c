@@ -8,6 +8,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@
 #include "thread.h"
 
 #define DEVICE_PATH	"/dev/ipcbus"
+#define DAEMON_PATH	"/run/ipcbus/bus"
 #define REGION_MAX	((size_t)1 << 30)
 #define BLOB_MAX	((size_t)1 << 30)	/* IPC_BLOB_MAX of <ipc/blob.h> */
 
@@ -97,22 +100,40 @@ static void ipc_unlist(struct ipc *ipc)
 	connections_unlock();
 }
 
-static const char *device_path(const char *device)
+/* Where a daemon of this user listens, if there is one. */
+static bool find_own_daemon(char *path, size_t size)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	int n = runtime ? snprintf(path, size, "%s/ipcbus/bus", runtime) : -1;
+
+	return n > 0 && (size_t)n < size && !access(path, F_OK);
+}
+
+/* The device if there is one, else a daemon. Where there is neither, the error is the
+ * device's. */
+static const char *device_path(const char *device, char *path, size_t size)
 {
 	if (!device)
 		device = secure_getenv("IPCBUS_DEVICE");
-	return device && *device ? device : DEVICE_PATH;
+	if (device && *device)
+		return device;
+	if (!access(DEVICE_PATH, F_OK))
+		return DEVICE_PATH;
+	if (find_own_daemon(path, size))
+		return path;
+	return access(DAEMON_PATH, F_OK) ? DEVICE_PATH : DAEMON_PATH;
 }
 
 static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 {
+	char path[PATH_MAX];
 	int r;
 
 	*ipc = (struct ipc){
 		.refs = 1,
 		.blob_max = BLOB_MAX,
 		.reply_max = IPC_REPLY_MAX,
-		.path = strdup(device_path(device)),
+		.path = strdup(device_path(device, path, sizeof(path))),
 	};
 	if (!ipc->path)
 		return -ENOMEM;
@@ -315,5 +336,7 @@ int ipc_thaw(struct ipc *ipc, pid_t pid)
 
 int ipc_wait_manager(const char *device, uint64_t timeout_usec)
 {
-	return device_wait_manager(device_path(device), timeout_usec);
+	char path[PATH_MAX];
+
+	return device_wait_manager(device_path(device, path, sizeof(path)), timeout_usec);
 }

@@ -55,7 +55,7 @@ $(HOST_KTESTS:%=$(HOST_WAY)/%): $(HOST_WAY)/%: $(HOST_WAY)/kernel/%.o $(HOST_POS
 $(HOST_WAY)/libipc/%.o: libipc/%.c $(HOST_POSIX_SYMS) | $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(HOST_COMPILE) -pthread -Ilibipc $(IPC_STUB_CFLAGS) -I$(B)/servicemanager \
-	  -Idriver/uapi $(HOST_OBJECT)
+	  -Idriver/uapi -Idaemon $(HOST_OBJECT)
 	$(Q)$(HOST_RENAME)
 
 $(HOST_WAY)/library/test-library.o: tests/env/host/posix/test-library.c $(HOST_TEST_SYMS) \

@@ -1,0 +1,700 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Speaks to ipcbusd: see device-daemon.h.
+ *
+ * A thread has a slot, from its first ioctl until it ends, and a part of the send area for
+ * what is to be sent. What the daemon writes is trusted, as what the driver writes is.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device-daemon.h"
+#include "ipcbus-daemon.h"
+#include "ipcbus.h"
+
+#define SEND_SIZE	(256UL << 20)	/* what is not used costs nothing */
+#define UNIT		(64UL << 10)	/* of the send area */
+#define UNITS		(SEND_SIZE / UNIT)
+#define KEEP		(1UL << 20)	/* what a thread keeps for its next message */
+#define NO_SLOT		UINT_MAX
+
+/* A thread of this process. */
+struct daemon_thread {
+	uint32_t tid;		/* 0: the slot is free */
+	uint32_t unit;		/* its part of the send area */
+	uint32_t units;
+	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
+};
+
+struct daemon_link {
+	uint64_t id;		/* of no other link before or after */
+	int socket;
+	int fds[4];		/* area, bell, events, writable */
+	unsigned int number;	/* at the bell */
+	uint8_t *area;
+	size_t size;
+	struct ipcbusd_bell *bell;
+	void *region;
+	size_t region_size;
+	pthread_mutex_t lock;	/* the rest, but each slot's thread has its part to itself */
+	unsigned int slots;	/* no slot from this on was ever used */
+	struct daemon_thread thread[IPCBUSD_SLOTS];
+	uint8_t taken[UNITS];
+	unsigned int polls;
+};
+
+/* The slot that the calling thread used last. */
+static __thread struct {
+	uint64_t link;
+	unsigned int slot;
+} last;
+
+/* --- The socket ------------------------------------------------------------------ */
+
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(4 * sizeof(int))];
+};
+
+static int message_send(int socket, struct ipcbusd_message *message, const int *fd)
+{
+	union control control = { 0 };
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	message->magic = IPCBUSD_MAGIC;
+	message->version = IPCBUSD_VERSION;
+	if (fd) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fd, sizeof(int));
+	}
+	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* Receives one message with up to four fds; those that did not come are -1. */
+static int message_receive(int socket, struct ipcbusd_message *message, int fds[4])
+{
+	union control control;
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header;
+	ssize_t n;
+
+	for (int i = 0; i < 4; i++)
+		fds[i] = -1;
+	while ((n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	header = CMSG_FIRSTHDR(&msg);
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	if (n != sizeof(*message) || message->magic != IPCBUSD_MAGIC ||
+	    message->version != IPCBUSD_VERSION)
+		return n ? -EPROTO : -ENOTCONN;
+	/* The kernel drops fds for which there is no number. */
+	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
+}
+
+static bool is_gone(const struct daemon_link *link)
+{
+	struct pollfd fd = { .fd = link->socket };
+
+	return poll(&fd, 1, 0) == 1 && fd.revents & (POLLHUP | POLLERR);
+}
+
+/* --- Files ----------------------------------------------------------------------- */
+
+static int send_fd(const struct daemon_link *link, unsigned int number, int fd)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = number };
+
+	return message_send(link->socket, &message, &fd);
+}
+
+/* The message was sent before the daemon asked, but another thread may have taken it. */
+static int receive_fd(struct daemon_link *link, unsigned int number)
+{
+	struct ipcbusd_message message;
+	int fds[4], r = 0;
+
+	pthread_mutex_lock(&link->lock);
+	while (link->thread[number].received == INT_MIN) {
+		r = message_receive(link->socket, &message, fds);
+		if ((r < 0 && r != -EMFILE) || message.number >= IPCBUSD_SLOTS)
+			break;
+		link->thread[message.number].received = r < 0 ? r : fds[0];
+	}
+	if (link->thread[number].received != INT_MIN)
+		r = link->thread[number].received;
+	link->thread[number].received = INT_MIN;
+	pthread_mutex_unlock(&link->lock);
+	return r;
+}
+
+static int do_ask(struct daemon_link *link, unsigned int number, const struct ipcbusd_slot *slot)
+{
+	switch (slot->ask) {
+	case IPCBUSD_ASK_SEND_FD:
+		return send_fd(link, number, slot->ask_fd);
+	case IPCBUSD_ASK_RECEIVE_FD:
+		return receive_fd(link, number);
+	case IPCBUSD_ASK_CLOSE_FD:
+		close(slot->ask_fd);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* --- Slots ----------------------------------------------------------------------- */
+
+static long futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+}
+
+static struct ipcbusd_slot *slot_at(const struct daemon_link *link, unsigned int number)
+{
+	return (void *)(link->area + IPCBUSD_FIRST_SLOT + (size_t)number * IPCBUSD_SLOT_SIZE);
+}
+
+static struct ipcbusd_client *first_page(const struct daemon_link *link)
+{
+	return (void *)link->area;
+}
+
+static void set_bit(uint64_t *words, unsigned int bit)
+{
+	__atomic_fetch_or(&words[bit / 64], 1ULL << bit % 64, __ATOMIC_SEQ_CST);
+}
+
+/* The daemon is to look at this client. */
+static void ring(const struct daemon_link *link)
+{
+	struct ipcbusd_bell *bell = link->bell;
+
+	set_bit((uint64_t *)bell->submitted, link->number);
+	set_bit((uint64_t *)&bell->summary, link->number / 64);
+	if (__atomic_load_n(&bell->word, __ATOMIC_SEQ_CST) &&
+	    __atomic_exchange_n(&bell->word, 0, __ATOMIC_SEQ_CST))
+		futex(&bell->word, FUTEX_WAKE, 1, NULL);
+}
+
+static void ring_slot(const struct daemon_link *link, unsigned int number)
+{
+	struct ipcbusd_client *page = first_page(link);
+
+	set_bit((uint64_t *)page->submitted, number);
+	set_bit((uint64_t *)&page->summary, number / 64);
+	ring(link);
+}
+
+/* Until the state is another one. A signal ends the ioctl; its result is waited for. */
+static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
+{
+	static const struct timespec second = { .tv_sec = 1 };
+	uint32_t *word = &slot_at(link, number)->state;
+	uint32_t sleeps = state | IPCBUSD_SLEEPS;
+
+	if (state != sleeps && !__atomic_compare_exchange_n(word, &state, sleeps, false,
+							    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return 0;
+	/* With a time limit the kernel does not restart it after a signal. */
+	if (!futex(word, FUTEX_WAIT, sleeps, &second))
+		return 0;
+	if (errno == ETIMEDOUT)
+		return is_gone(link) ? -ENOTCONN : 0;
+	if (errno == EINTR &&
+	    __atomic_compare_exchange_n(word, &sleeps, sleeps | IPCBUSD_SIGNALLED, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		ring_slot(link, number);
+	return 0;
+}
+
+/* Hands the slot to the daemon and waits for the result. */
+static int slot_run(struct daemon_link *link, unsigned int number, unsigned long request,
+		    const void *arg)
+{
+	struct ipcbusd_slot *slot = slot_at(link, number);
+	uint32_t state;
+	int r;
+
+	slot->cmd = (uint32_t)request;
+	slot->arg = (uintptr_t)arg;
+	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_RELEASE);
+	ring_slot(link, number);
+	for (;;) {
+		state = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
+		if (state == IPCBUSD_DONE)
+			break;
+		if (state == IPCBUSD_ASKS) {
+			slot->answer = do_ask(link, number, slot);
+			__atomic_store_n(&slot->state, IPCBUSD_ANSWERED, __ATOMIC_RELEASE);
+			ring_slot(link, number);
+			continue;
+		}
+		r = slot_sleep(link, number, state);
+		if (r < 0)
+			return r;
+	}
+	slot->state = IPCBUSD_FREE;
+	return slot->result;
+}
+
+/* One of a thread that has ended without saying so is free too. */
+static bool has_ended(uint32_t tid)
+{
+	return syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH;
+}
+
+static unsigned int find_slot(const struct daemon_link *link, uint32_t tid)
+{
+	for (unsigned int i = 0; i < link->slots; i++)
+		if (link->thread[i].tid == tid)
+			return i;
+	return NO_SLOT;
+}
+
+static unsigned int new_slot_locked(struct daemon_link *link, uint32_t tid)
+{
+	unsigned int number = find_slot(link, /* tid= */ 0);
+
+	for (unsigned int i = 0; number == NO_SLOT && link->slots == IPCBUSD_SLOTS && i < link->slots; i++)
+		if (has_ended(link->thread[i].tid) &&
+		    slot_at(link, i)->state == IPCBUSD_FREE)
+			number = i;
+	if (number == NO_SLOT && link->slots < IPCBUSD_SLOTS)
+		number = link->slots++;
+	if (number == NO_SLOT)
+		return number;
+	link->thread[number].tid = tid;
+	link->thread[number].received = INT_MIN;
+	slot_at(link, number)->tid = tid;
+	return number;
+}
+
+/* The calling thread's, or NO_SLOT. */
+static unsigned int slot_mine(struct daemon_link *link)
+{
+	uint32_t tid;
+
+	if (last.link == link->id)
+		return last.slot;
+	tid = (uint32_t)syscall(SYS_gettid);
+	pthread_mutex_lock(&link->lock);
+	last.slot = find_slot(link, tid);
+	if (last.slot == NO_SLOT)
+		last.slot = new_slot_locked(link, tid);
+	pthread_mutex_unlock(&link->lock);
+	last.link = last.slot == NO_SLOT ? 0 : link->id;
+	return last.slot;
+}
+
+/* --- The send area ----------------------------------------------------------------- */
+
+static uint8_t *unit_at(const struct daemon_link *link, uint32_t unit)
+{
+	return link->area + IPCBUSD_SEND_AREA + unit * UNIT;
+}
+
+static void free_units(struct daemon_link *link, struct daemon_thread *thread)
+{
+	if (!thread->units)
+		return;
+	if (thread->units * UNIT > KEEP)
+		madvise(unit_at(link, thread->unit), thread->units * UNIT, MADV_REMOVE);
+	pthread_mutex_lock(&link->lock);
+	memset(&link->taken[thread->unit], 0, thread->units);
+	pthread_mutex_unlock(&link->lock);
+	thread->units = 0;
+}
+
+/* The first place where so many units are free, or UNITS. */
+static uint32_t find_units_locked(const struct daemon_link *link, uint32_t n)
+{
+	uint32_t free = 0;
+
+	for (uint32_t i = 0; i < UNITS; i++) {
+		free = link->taken[i] ? 0 : free + 1;
+		if (free == n)
+			return i + 1 - n;
+	}
+	return UNITS;
+}
+
+/* Makes the thread's part of the send area that large; NULL: there is no space. */
+static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, size_t size)
+{
+	uint32_t n = (uint32_t)((size + UNIT - 1) / UNIT), unit;
+
+	if (n <= thread->units)
+		return unit_at(link, thread->unit);
+	free_units(link, thread);
+	if (size > SEND_SIZE)
+		return NULL;
+	pthread_mutex_lock(&link->lock);
+	unit = find_units_locked(link, n);
+	if (unit < UNITS)
+		memset(&link->taken[unit], 1, n);
+	pthread_mutex_unlock(&link->lock);
+	if (unit == UNITS)
+		return NULL;
+	thread->unit = unit;
+	thread->units = n;
+	return unit_at(link, unit);
+}
+
+static size_t align8(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
+
+/* What a message occupies in the send area. */
+static size_t send_size(const struct ipcbus_send *send)
+{
+	return align8(send->data_size) + send->object_count * sizeof(struct ipcbus_object);
+}
+
+/* Moves what the message points to to `to`. -EINVAL: the parts do not add up. */
+static int send_move(struct ipcbus_send *send, uint8_t *to)
+{
+	const struct ipcbus_iovec *parts = (void *)(uintptr_t)send->data;
+	size_t at = 0;
+
+	if (send->flags & IPCBUS_SEND_IOV) {
+		for (uint32_t i = 0; i < send->iov_count; i++) {
+			if (parts[i].size > send->data_size - at)
+				return -EINVAL;
+			if (parts[i].size)
+				memcpy(to + at, (void *)(uintptr_t)parts[i].base, parts[i].size);
+			at += parts[i].size;
+		}
+		if (at != send->data_size)
+			return -EINVAL;
+		send->flags &= ~IPCBUS_SEND_IOV;
+		send->iov_count = 0;
+	} else if (send->data_size) {
+		memcpy(to, (void *)(uintptr_t)send->data, send->data_size);
+	}
+	if (send->kind)
+		send->data = (uintptr_t)to;
+	if (!send->object_count)
+		return 0;
+	to += align8(send->data_size);
+	memcpy(to, (void *)(uintptr_t)send->objects, send->object_count * sizeof(struct ipcbus_object));
+	send->objects = (uintptr_t)to;
+	return 0;
+}
+
+/* --- Ioctls ------------------------------------------------------------------------ */
+
+static bool is_too_much(const struct ipcbus_send *send)
+{
+	return send->iov_count > IPCBUS_MAX_IOV || send->object_count > IPCBUS_MAX_OBJECTS ||
+	       send->data_size > SEND_SIZE;
+}
+
+static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
+		       struct ipcbus_exchange *x)
+{
+	size_t ids = x->release_count > 1 ? x->release_count * sizeof(uint64_t) : 0, size;
+	uint8_t *to;
+
+	if (is_too_much(&x->send))
+		return x->send.data_size > SEND_SIZE ? -EMSGSIZE : -E2BIG;
+	if (x->release_count > IPCBUS_MAX_RELEASE)
+		return -E2BIG;
+	size = send_size(&x->send) + ids;
+	if (!size)
+		return 0;
+	to = reserve(link, thread, size);
+	if (!to)
+		return -ENOMEM;
+	if (ids) {
+		memcpy(to, (void *)(uintptr_t)x->release, ids);
+		x->release = (uintptr_t)to;
+	}
+	return send_move(&x->send, to + ids);
+}
+
+static int do_exchange(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *arg)
+{
+	struct ipcbus_exchange *x = (void *)slot_at(link, number)->space;
+	struct daemon_thread *thread = &link->thread[number];
+	int r;
+
+	memcpy(x, arg, offsetof(struct ipcbus_exchange, event));
+	r = exchange_in(link, thread, x);
+	if (r < 0)
+		return r;
+	x->event.stage = 0;
+	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
+	if (!r || x->event.stage)
+		arg->event = x->event;
+	if (thread->units * UNIT > KEEP)
+		free_units(link, thread);
+	return r;
+}
+
+static int do_batch(struct daemon_link *link, unsigned int number, struct ipcbus_batch *arg)
+{
+	const struct ipcbus_send *sends = (void *)(uintptr_t)arg->sends;
+	struct ipcbus_batch *batch = (void *)slot_at(link, number)->space;
+	size_t size = arg->count * sizeof(*sends);
+	struct ipcbus_send *copy;
+	uint8_t *to;
+	int r;
+
+	if (arg->count > IPCBUS_MAX_BATCH)
+		return -E2BIG;
+	for (uint32_t i = 0; i < arg->count; i++) {
+		if (is_too_much(&sends[i]))
+			return -E2BIG;
+		size += send_size(&sends[i]);
+	}
+	to = reserve(link, &link->thread[number], size ? size : 1);
+	if (!to)
+		return -ENOMEM;
+	*batch = *arg;
+	batch->sends = (uintptr_t)to;
+	copy = (void *)to;
+	to += arg->count * sizeof(*sends);
+	for (uint32_t i = 0; i < arg->count; i++) {
+		copy[i] = sends[i];
+		r = send_move(&copy[i], to);
+		if (r < 0)
+			return r;
+		to += send_size(&sends[i]);
+	}
+	r = slot_run(link, number, IPCBUS_IOC_SEND_BATCH, batch);
+	*arg = *batch;
+	arg->sends = (uintptr_t)sends;
+	return r;
+}
+
+/* Structures without pointers, which begin with their size. */
+static int do_plain(struct daemon_link *link, unsigned int number, unsigned long request, void *arg)
+{
+	struct ipcbusd_slot *slot = slot_at(link, number);
+	uint32_t size;
+	int r;
+
+	memcpy(&size, arg, sizeof(size));
+	if (size > sizeof(slot->space))
+		return -E2BIG;
+	memcpy(slot->space, arg, size < 4 ? 4 : size);
+	r = slot_run(link, number, request, slot->space);
+	memcpy(arg, slot->space, size);
+	return r;
+}
+
+static void forget_slot(struct daemon_link *link, unsigned int number)
+{
+	free_units(link, &link->thread[number]);
+	pthread_mutex_lock(&link->lock);
+	link->thread[number].tid = 0;
+	pthread_mutex_unlock(&link->lock);
+	last.link = 0;
+}
+
+int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
+{
+	unsigned int number = slot_mine(link);
+	int r;
+
+	if (number == NO_SLOT)
+		return -EDQUOT;
+	if (request == IPCBUS_IOC_EXCHANGE)
+		return do_exchange(link, number, arg);
+	if (request == IPCBUS_IOC_SEND_BATCH)
+		return do_batch(link, number, arg);
+	if (request != IPCBUS_IOC_THREAD_EXIT)
+		return do_plain(link, number, request, arg);
+	r = slot_run(link, number, request, NULL);
+	forget_slot(link, number);
+	return r;
+}
+
+void daemon_wake(struct daemon_link *link)
+{
+	__atomic_store_n(&first_page(link)->interrupt, 1, __ATOMIC_SEQ_CST);
+	ring(link);
+}
+
+/* --- Poll -------------------------------------------------------------------------- */
+
+int daemon_event_fd(const struct daemon_link *link)
+{
+	return link->fds[2];
+}
+
+int daemon_writable_fd(const struct daemon_link *link)
+{
+	return link->fds[3];
+}
+
+int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
+{
+	uintptr_t polls = (events ? IPCBUSD_POLL_EVENT : 0) |
+			  (writable ? IPCBUSD_POLL_WRITABLE : 0);
+	unsigned int number;
+	int r;
+
+	if (polls == __atomic_load_n(&link->polls, __ATOMIC_RELAXED))
+		return 0;
+	number = slot_mine(link);
+	if (number == NO_SLOT)
+		return -EDQUOT;
+	r = slot_run(link, number, IPCBUSD_IOC_POLL, (void *)polls);
+	if (r == 0)
+		__atomic_store_n(&link->polls, (unsigned int)polls, __ATOMIC_RELAXED);
+	return r;
+}
+
+/* --- Connections ------------------------------------------------------------------- */
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+static void *map(int fd, void *at, size_t size, int prot)
+{
+	void *memory = mmap(at, size, prot, MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED : 0), fd, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* A child has no part in it. */
+	madvise(memory, size, MADV_DONTFORK);
+	madvise(memory, size, MADV_DONTDUMP);
+	return memory;
+}
+
+static int say_hello(struct daemon_link *link)
+{
+	struct ipcbusd_message message = {
+		.kind = IPCBUSD_HELLO,
+		.base = (uintptr_t)link->area,
+		.size = link->size,
+	};
+	int r;
+
+	r = message_send(link->socket, &message, NULL);
+	if (r == 0)
+		r = message_receive(link->socket, &message, link->fds);
+	if (r < 0)
+		return r;
+	link->number = message.number;
+	link->bell = map(link->fds[1], NULL, sizeof(*link->bell), PROT_READ | PROT_WRITE);
+	if (!link->bell || !map(link->fds[0], link->area, link->size, PROT_READ | PROT_WRITE))
+		return -ENOMEM;
+	return 0;
+}
+
+int daemon_open(const char *path, struct daemon_link **ret_link)
+{
+	static uint64_t last_id;
+	struct daemon_link *link = calloc(1, sizeof(*link));
+	int r;
+
+	if (!link)
+		return -ENOMEM;
+	for (int i = 0; i < 4; i++)
+		link->fds[i] = -1;
+	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	pthread_mutex_init(&link->lock, NULL);
+	link->socket = connect_to(path);
+	if (link->socket < 0) {
+		r = link->socket;
+		free(link);
+		return r;
+	}
+	link->size = IPCBUSD_SEND_AREA + SEND_SIZE;
+	/* The daemon is told where it will be. */
+	link->area = mmap(NULL, link->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+	if (link->area == MAP_FAILED) {
+		link->area = NULL;
+		r = -ENOMEM;
+	} else {
+		r = say_hello(link);
+	}
+	if (r < 0) {
+		daemon_close(link, /* mapped= */ true);
+		return r;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
+	int fds[4], r;
+
+	r = message_send(link->socket, &message, NULL);
+	if (r == 0)
+		r = message_receive(link->socket, &message, fds);
+	if (r < 0)
+		return r;
+	link->region = map(fds[0], NULL, size, PROT_READ);
+	close(fds[0]);
+	if (!link->region)
+		return -ENOMEM;
+	link->region_size = size;
+	*ret_region = link->region;
+	return 0;
+}
+
+void daemon_close(struct daemon_link *link, bool mapped)
+{
+	if (mapped && link->region)
+		munmap(link->region, link->region_size);
+	if (mapped && link->area)
+		munmap(link->area, link->size);
+	if (mapped && link->bell)
+		munmap(link->bell, sizeof(*link->bell));
+	for (int i = 0; i < 4; i++)
+		if (link->fds[i] >= 0)
+			close(link->fds[i]);
+	close(link->socket);
+	pthread_mutex_destroy(&link->lock);
+	free(link);
+}

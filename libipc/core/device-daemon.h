@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bus that ipcbusd runs: what device.c calls in the place of the kernel. The protocol is
+ * in ipcbus-daemon.h.
+ *
+ * A link is one connection. All functions may be called by several threads at once.
+ */
+#ifndef IPC_DEVICE_DAEMON_H
+#define IPC_DEVICE_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct daemon_link;
+
+/* Connects to the socket at path. Returns 0 or -errno. */
+int daemon_open(const char *path, struct daemon_link **ret_link);
+/* Maps a region of that size for reading. Returns 0 or -errno. */
+int daemon_map(struct daemon_link *link, size_t size, const void **ret_region);
+/* A forked child has the memory of neither; it passes mapped as false. */
+void daemon_close(struct daemon_link *link, bool mapped);
+
+/* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
+int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
+/* Ends the waits of all threads. Async-signal-safe. */
+void daemon_wake(struct daemon_link *link);
+
+/* The fd that is readable while an event is queued, or while a refused oneway may be sent
+ * again; the link's. Only what daemon_set_poll() chose is reported. */
+int daemon_event_fd(const struct daemon_link *link);
+int daemon_writable_fd(const struct daemon_link *link);
+int daemon_set_poll(struct daemon_link *link, bool events, bool writable);
+
+#endif /* IPC_DEVICE_DAEMON_H */
