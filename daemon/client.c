@@ -131,7 +131,7 @@ static void client_free(struct client *client)
 static void control_main(void *arg)
 {
 	struct client *client = arg;
-	struct shim_process *process = client->process;
+	struct process *process = client->process;
 	int ret, fds[4];
 
 	ret = open_bus(client);
@@ -142,8 +142,9 @@ static void control_main(void *arg)
 	reply(client, IPCBUSD_HELLO, ret, fds, 4);
 	do_what_comes(client);
 	close_bus(client);
+	process_leave(process);
 	shim_task_exit();
-	shim_process_put(process);
+	process_put(process);
 	client_free(client);
 }
 
@@ -186,27 +187,27 @@ void client_end(struct client *client)
 	tell(client, CLIENT_END);
 }
 
-static int add_process(struct client *client)
+/* The task of the control fiber, with the peer's credentials. */
+static int add_task(struct client *client)
 {
-	struct shim_process *process = shim_process_new(client->peer.pid, NULL);
-	struct task_struct *before = current, *task = shim_task_new(process, 0);
+	struct task_struct *before = current, *task;
 
-	process->leader.start_boottime = client->peer.started;
-	/* What its tasks begin with. */
+	client->process = process_get(&client->peer);
+	if (!client->process)
+		return -ENOMEM;
+	task = shim_task_new(process_shim(client->process), 0);
 	shim_task = task;
 	shim_set_ids(client->peer.uid, client->peer.gid, NULL);
-	shim_put_cred(process->cred);
-	process->cred = (struct cred *)shim_get_current_cred();
 	shim_task = before;
-	client->process = process;
 	client->task = task;
 	client->control = fiber_new(user_worker(client->user), task, client, control_main, client);
 	if (client->control)
 		return 0;
+	process_leave(client->process);
 	shim_task = task;
 	shim_task_exit();
 	shim_task = before;
-	shim_process_put(process);
+	process_put(client->process);
 	return -ENOMEM;
 }
 
@@ -232,7 +233,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	client->number = ret;
 	ret = poll_begin(client);
 	if (!ret)
-		ret = add_process(client);
+		ret = add_task(client);
 	if (!ret)
 		return 0;
 	poll_end(client);

@@ -108,7 +108,6 @@ struct ipcbusd_slot {
  * @submitted: a bit for each slot that the daemon is to look at
  * @summary: a bit for each word of @submitted
  * @interrupt: not 0: the waits of all threads end, as when an fd of the file is closed
- * @events: the daemon's: how often each of the polled conditions became true
  */
 struct ipcbusd_client {
 	__u64 submitted[IPCBUSD_SLOTS / 64];
@@ -142,12 +141,15 @@ struct ipcbusd_bell {
  *	which can be mapped for reading only. As mmap() of the device.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot
+ * @IPCBUSD_BYE: From the client, which closes: the daemon closes its end of the socket once
+ *	all is released, as close() of the device does before it returns
  */
 enum ipcbusd_message_kind {
 	IPCBUSD_HELLO = 1,
 	IPCBUSD_MAP = 2,
 	IPCBUSD_SEND_FD = 3,
 	IPCBUSD_RECEIVE_FD = 4,
+	IPCBUSD_BYE = 5,
 };
 
 struct ipcbusd_message {

@@ -29,14 +29,15 @@
 #endif
 
 static const char help[] =
-	"usage: ipcbusd [--bus PATH]\n"
-	"       ipcbusd [--bus PATH] -- COMMAND [ARG...]\n"
+	"usage: ipcbusd [--bus PATH] [--mode MODE]\n"
+	"       ipcbusd [--bus PATH] [--mode MODE] -- COMMAND [ARG...]\n"
 	"\n"
 	"Runs a bus where no module can be loaded. With a COMMAND the bus is its own and ends\n"
 	"with it.\n"
 	"\n"
 	"  -b, --bus PATH   the socket (default: $XDG_RUNTIME_DIR/ipcbus/bus; with a COMMAND: in\n"
 	"                   a new folder)\n"
+	"  -m, --mode MODE  who may connect: the socket's permissions, in octal (default: 600)\n"
 	"  -h, --help       show this\n";
 
 /**
@@ -178,7 +179,7 @@ static void accept_one(int listener)
 
 /* --- What they say --------------------------------------------------------------- */
 
-/* False: this is no client of ours. */
+/* False: this is no client of ours, or not any more: BYE. */
 static bool take_message(struct connection *connection, const struct ipcbusd_message *message,
 			 int fd)
 {
@@ -261,7 +262,7 @@ static void choose_path(const char *bus, bool is_private)
 	}
 }
 
-static int listen_at(void)
+static int listen_at(mode_t mode)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -280,7 +281,9 @@ static int listen_at(void)
 	}
 	if (errno == ECONNREFUSED)
 		unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 128)) {
+	/* Nobody connects before listen(). */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, mode) ||
+	    listen(fd, 128)) {
 		*socket_path = 0;
 		fail("cannot listen at", path);
 	}
@@ -372,6 +375,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
+		{ "mode", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -379,21 +383,25 @@ int main(int argc, char **argv)
 	const char *bus = NULL;
 	struct rlimit files;
 	int listener, signals, option;
+	mode_t mode = 0600;
 
-	while ((option = getopt_long(argc, argv, "+b:h", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "+b:m:h", options, NULL)) >= 0) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return 0;
 		}
-		if (option != 'b') {
+		if (option == 'b') {
+			bus = optarg;
+		} else if (option == 'm') {
+			mode = (mode_t)strtoul(optarg, NULL, 8) & 0777;
+		} else {
 			fputs(help, stderr);
 			return 2;
 		}
-		bus = optarg;
 	}
 	choose_path(bus, optind < argc);
 	signals = watch_signals();
-	listener = listen_at();
+	listener = listen_at(mode);
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);

@@ -108,6 +108,20 @@ static bool has_thread(const struct client *client, u32 tid)
 	return !syscall(SYS_tgkill, client->peer.pid, tid, 0) || errno == EPERM;
 }
 
+/* A task with the credentials of the connection: another one of the process may have
+ * others. */
+static struct task_struct *new_task(struct client *client, u32 tid)
+{
+	struct task_struct *task = shim_task_new(process_shim(client->process), (int)tid);
+	struct task_struct *before = shim_task;
+
+	shim_put_cred(task->cred);
+	shim_task = client->task;
+	task->cred = shim_get_current_cred();
+	shim_task = before;
+	return task;
+}
+
 /* A fiber for the thread that uses the slot first. */
 static int begin(struct slot *slot)
 {
@@ -117,7 +131,7 @@ static int begin(struct slot *slot)
 
 	if (!tid || tid > INT_MAX || !has_thread(client, tid))
 		return -ESRCH;
-	task = shim_task_new(client->process, (int)tid);
+	task = new_task(client, tid);
 	slot->fiber = fiber_new(user_worker(client->user), task, client, slot_main, slot);
 	if (!slot->fiber) {
 		struct task_struct *before = shim_task;

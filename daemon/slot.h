@@ -7,10 +7,10 @@
 #include "kernel/fiber.h"
 #include "client.h"
 #include "ipcbus-daemon.h"
+#include "process.h"
 #include "user.h"
 
 struct file;
-struct shim_process;
 
 /**
  * enum slot_phase - what the daemon believes of a slot, whatever its memory says
@@ -56,7 +56,7 @@ struct slot {
  * @peer: constant
  * @user: constant
  * @number: at the user's bell
- * @process: what the driver believes it to be
+ * @process: what the driver knows it as
  * @task: of the control fiber, which lives as long as the process
  * @control: that fiber
  * @file: the open file; counted
@@ -74,7 +74,7 @@ struct client {
 	struct client_peer peer;
 	struct user *user;
 	unsigned int number;
-	struct shim_process *process;
+	struct process *process;
 	struct task_struct *task;
 	struct shim_fiber *control;
 	struct file *file;

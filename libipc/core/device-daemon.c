@@ -40,6 +40,7 @@ struct daemon_thread {
 
 struct daemon_link {
 	uint64_t id;		/* of no other link before or after */
+	unsigned int forks;	/* how often processes had forked when it was opened */
 	int socket;
 	int fds[4];		/* area, bell, events, writable */
 	unsigned int number;	/* at the bell */
@@ -54,6 +55,21 @@ struct daemon_link {
 	uint8_t taken[UNITS];
 	unsigned int polls;
 };
+
+/* How often a process had forked before this one came of it, as a child of fork() counts. */
+static unsigned int forks;
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+static int forks_error;
+
+static void count_fork(void)
+{
+	forks++;
+}
+
+static void forks_init(void)
+{
+	forks_error = -pthread_atfork(NULL, NULL, count_fork);
+}
 
 /* The slot that the calling thread used last. */
 static __thread struct {
@@ -523,9 +539,13 @@ static void forget_slot(struct daemon_link *link, unsigned int number)
 
 int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 {
-	unsigned int number = slot_mine(link);
+	unsigned int number;
 	int r;
 
+	/* As the driver says to a child. */
+	if (link->forks != forks)
+		return -ECHILD;
+	number = slot_mine(link);
 	if (number == NO_SLOT)
 		return -EDQUOT;
 	if (request == IPCBUS_IOC_EXCHANGE)
@@ -541,6 +561,8 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 
 void daemon_wake(struct daemon_link *link)
 {
+	if (link->forks != forks)
+		return;
 	__atomic_store_n(&first_page(link)->interrupt, 1, __ATOMIC_SEQ_CST);
 	ring(link);
 }
@@ -566,6 +588,8 @@ int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
 
 	if (polls == __atomic_load_n(&link->polls, __ATOMIC_RELAXED))
 		return 0;
+	if (link->forks != forks)
+		return -ECHILD;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
 		return -EDQUOT;
@@ -631,11 +655,16 @@ static int say_hello(struct daemon_link *link)
 int daemon_open(const char *path, struct daemon_link **ret_link)
 {
 	static uint64_t last_id;
-	struct daemon_link *link = calloc(1, sizeof(*link));
+	struct daemon_link *link;
 	int r;
 
+	pthread_once(&forks_once, forks_init);
+	if (forks_error)
+		return forks_error;
+	link = calloc(1, sizeof(*link));
 	if (!link)
 		return -ENOMEM;
+	link->forks = forks;
 	for (int i = 0; i < 4; i++)
 		link->fds[i] = -1;
 	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
@@ -683,8 +712,26 @@ int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
 	return 0;
 }
 
+/* What the connection had is gone when this returns, as after close() of a device. */
+static void say_bye(struct daemon_link *link)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };
+	int fds[4], r;
+
+	if (message_send(link->socket, &message, NULL) < 0)
+		return;
+	do {
+		r = message_receive(link->socket, &message, fds);
+		for (int i = 0; i < 4; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+	} while (r == 0 || r == -EMFILE);
+}
+
 void daemon_close(struct daemon_link *link, bool mapped)
 {
+	if (link->forks == forks)
+		say_bye(link);
 	if (mapped && link->region)
 		munmap(link->region, link->region_size);
 	if (mapped && link->area)

@@ -441,7 +441,10 @@ struct task_struct *shim_task_new(struct shim_process *process, int nr)
 	atomic_inc(&process->signal.live);
 	atomic_inc(&process->mm->mm_users);
 	task->cred = get_cred(process->cred);
-	task->pid = first ? get_pid(process->pid) : pid_new(nr, process->pid_ns);
+	if (first || nr == process->pid->outer_nr)
+		task->pid = get_pid(process->pid);
+	else
+		task->pid = pid_new(nr, process->pid_ns);
 	task->pid->task = task;
 	shim_count(SHIM_TASKS, 1);
 	list_task(task);
