@@ -109,10 +109,10 @@ static bool has_thread(const struct client *client, u32 tid)
 }
 
 /* A task with the credentials of the connection: another one of the process may have
- * others. */
+ * others. It is of no other slot, although a client can give two of them one tid. */
 static struct task_struct *new_task(struct client *client, u32 tid)
 {
-	struct task_struct *task = shim_task_new(process_shim(client->process), (int)tid);
+	struct task_struct *task = shim_task_new(process_shim(client->process), -(int)tid);
 	struct task_struct *before = shim_task;
 
 	shim_put_cred(task->cred);

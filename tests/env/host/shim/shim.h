@@ -77,7 +77,8 @@ struct shim_process {
 struct shim_process *shim_process_new(int nr, struct pid_namespace *ns);
 void shim_process_put(struct shim_process *process);
 
-/* A task of the process; it becomes current where it runs. nr 0: any number. */
+/* A task of the process; it becomes current where it runs. nr 0: any number. nr < 0: its
+ * number is -nr, and nobody finds it by that: other tasks may have the same. */
 struct task_struct *shim_task_new(struct shim_process *process, int nr);
 /* The current task ends; the last of a process closes what that has. */
 void shim_task_exit(void);

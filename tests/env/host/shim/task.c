@@ -129,17 +129,20 @@ struct pid_namespace *task_active_pid_ns(struct task_struct *task)
 
 /* --- Pids ----------------------------------------------------------------- */
 
-/* One reference is the caller's, and one the number's, as long as that is found. */
+/* One reference is the caller's, and one the number's, as long as that is found. nr < 0: the
+ * number is -nr, and it is not found. */
 static struct pid *pid_new(int nr, struct pid_namespace *ns)
 {
 	struct pid *pid = calloc(1, sizeof(*pid));
 
 	BUG_ON(!pid);
-	refcount_set(&pid->ref, 2);
+	refcount_set(&pid->ref, nr < 0 ? 1 : 2);
 	pid->ns = get_pid_ns(ns);
-	pid->outer_nr = nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
+	pid->outer_nr = nr < 0 ? -nr : nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
 	pid->nr = ns == &init_pid_ns ? pid->outer_nr : pid->outer_nr - FIRST_FAKE_PID;
 	shim_count(SHIM_PIDS, 1);
+	if (nr < 0)
+		return pid;
 	pthread_mutex_lock(&pids_lock);
 	pid->next = pids;
 	pids = pid;
@@ -441,10 +444,7 @@ struct task_struct *shim_task_new(struct shim_process *process, int nr)
 	atomic_inc(&process->signal.live);
 	atomic_inc(&process->mm->mm_users);
 	task->cred = get_cred(process->cred);
-	if (first || nr == process->pid->outer_nr)
-		task->pid = get_pid(process->pid);
-	else
-		task->pid = pid_new(nr, process->pid_ns);
+	task->pid = first ? get_pid(process->pid) : pid_new(nr, process->pid_ns);
 	task->pid->task = task;
 	shim_count(SHIM_TASKS, 1);
 	list_task(task);

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clients of ipcbusd that do what no library does, in many processes at once: they write
+ * anything into slots, areas and bells, send anything over the socket, and are killed, stopped
+ * or leave at any moment. After each round an honest client must get what it asks for, and in
+ * the end the daemon must live.
+ *
+ *   ipcbusd -- hostile [ROUNDS [SEED]]
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipcbus-daemon.h"
+#include "ipcbus.h"
+
+#define CLIENTS 8
+#define SEND_SIZE (1UL << 20)
+#define STEPS 400
+
+static uint64_t state;
+
+static uint32_t any(void)
+{
+	state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(state >> 33);
+}
+
+static uint32_t below(uint32_t n)
+{
+	return any() % n;
+}
+
+struct peer {
+	int socket;
+	uint8_t *area;
+	size_t size;
+	const uint8_t *region;
+	struct ipcbusd_bell *bell;
+	unsigned int number;
+	int fds[4];
+};
+
+/* --- What an honest client does ------------------------------------------------------ */
+
+static int send_message(int fd, struct ipcbusd_message *message, int pass)
+{
+	char space[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *header;
+
+	message->magic = IPCBUSD_MAGIC;
+	message->version = IPCBUSD_VERSION;
+	if (pass >= 0) {
+		msg.msg_control = space;
+		msg.msg_controllen = sizeof(space);
+		header = CMSG_FIRSTHDR(&msg);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &pass, sizeof(pass));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static int receive_message(int fd, struct ipcbusd_message *message, int fds[4])
+{
+	char space[CMSG_SPACE(4 * sizeof(int))];
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = space,
+		.msg_controllen = sizeof(space),
+	};
+	struct cmsghdr *header;
+
+	for (int i = 0; i < 4; i++)
+		fds[i] = -1;
+	if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) != sizeof(*message))
+		return -EPROTO;
+	header = CMSG_FIRSTHDR(&msg);
+	if (header)
+		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	return message->error;
+}
+
+static int connect_to_bus(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("IPCBUS_DEVICE"));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		perror("connect");
+		exit(3);
+	}
+	return fd;
+}
+
+static int peer_open(struct peer *peer)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO };
+	int fds[4], r;
+
+	peer->socket = connect_to_bus();
+	peer->size = IPCBUSD_SEND_AREA + SEND_SIZE;
+	peer->area = mmap(NULL, peer->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	message.base = (uintptr_t)peer->area;
+	message.size = peer->size;
+	send_message(peer->socket, &message, -1);
+	r = receive_message(peer->socket, &message, peer->fds);
+	if (r)
+		return r;
+	peer->number = message.number;
+	if (mmap(peer->area, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		 peer->fds[0], 0) == MAP_FAILED)
+		return -errno;
+	peer->bell = mmap(NULL, sizeof(*peer->bell), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  peer->fds[1], 0);
+	message = (struct ipcbusd_message){ .kind = IPCBUSD_MAP, .size = 1 << 20 };
+	send_message(peer->socket, &message, -1);
+	r = receive_message(peer->socket, &message, fds);
+	if (r)
+		return r;
+	/* Not to be written, by nobody but the daemon. */
+	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0) != MAP_FAILED ||
+	    ftruncate(fds[0], 0) == 0 || ftruncate(peer->fds[0], 0) == 0 ||
+	    ftruncate(peer->fds[1], 0) == 0) {
+		fprintf(stderr, "a sealed memory is not sealed\n");
+		exit(4);
+	}
+	peer->region = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, fds[0], 0);
+	return peer->region == MAP_FAILED ? -ENOMEM : 0;
+}
+
+static struct ipcbusd_slot *slot_of(const struct peer *peer, unsigned int number)
+{
+	return (void *)(peer->area + IPCBUSD_FIRST_SLOT + number * IPCBUSD_SLOT_SIZE);
+}
+
+static void ring(const struct peer *peer, unsigned int slot)
+{
+	struct ipcbusd_client *page = (void *)peer->area;
+
+	__atomic_fetch_or(&page->submitted[slot / 64], 1ULL << slot % 64, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&page->summary, 1ULL << slot / 64, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&peer->bell->submitted[peer->number / 64], 1ULL << peer->number % 64,
+			  __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&peer->bell->summary, 1ULL << peer->number / 64, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&peer->bell->word, 0, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &peer->bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* --- The attacks --------------------------------------------------------------------- */
+
+/* An address in the area, at its ends, or anywhere. */
+static uint64_t any_address(const struct peer *peer)
+{
+	uint64_t base = (uintptr_t)peer->area;
+
+	switch (below(6)) {
+	case 0:
+		return ((uint64_t)any() << 32) | any();
+	case 1:
+		return base + peer->size - below(300);
+	case 2:
+		return base - below(64);
+	case 3:
+		return base + below(IPCBUSD_SEND_AREA);
+	default:
+		return base + IPCBUSD_SEND_AREA + below(SEND_SIZE / 8) * 8;
+	}
+}
+
+static uint32_t any_count(void)
+{
+	static const uint32_t counts[] = { 0, 1, 2, 3, 64, 65, 256, 1024, 0x10000, 0xffffffff };
+
+	return counts[below(sizeof(counts) / sizeof(counts[0]))];
+}
+
+static void any_send(const struct peer *peer, struct ipcbus_send *send)
+{
+	*send = (struct ipcbus_send){
+		.kind = below(5),
+		.flags = below(3) ? 0 : below(64),
+		.handle = below(4),
+		.code = below(100),
+		.call = below(20),
+		.data = any_address(peer),
+		.data_size = below(3) ? below(9000) : any(),
+		.object_count = below(3) ? 0 : below(5),
+		.objects = any_address(peer),
+		.cookie = below(4),
+	};
+	if (send->flags & IPCBUS_SEND_IOV)
+		send->iov_count = below(20);
+	if (!send->kind)
+		*send = (struct ipcbus_send){ 0 };
+	if (send->kind == IPCBUS_SEND_REPLY)
+		send->code = 0, send->handle = 0, send->cookie = 0;
+	if (send->kind == IPCBUS_SEND_ONEWAY)
+		send->call = 0, send->cookie = 0;
+	if (send->kind == IPCBUS_SEND_CALL)
+		send->call = 0;
+}
+
+static void any_ioctl(const struct peer *peer, struct ipcbusd_slot *slot)
+{
+	uint32_t *words = (void *)slot->space;
+	struct ipcbus_exchange *x = (void *)slot->space;
+
+	slot->arg = below(8) ? (uintptr_t)slot->space : any_address(peer);
+	if (below(2)) {
+		slot->cmd = IPCBUS_IOC_EXCHANGE;
+		*x = (struct ipcbus_exchange){
+			.size = sizeof(*x),
+			.flags = below(4) ? IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK : below(8),
+			.thread = below(5),
+		};
+		if (!below(3)) {
+			x->release_count = any_count();
+			x->release = x->release_count == 1 ? any() : any_address(peer);
+		}
+		any_send(peer, &x->send);
+		return;
+	}
+	for (int i = 0; i < 64; i++)
+		words[i] = below(2) ? 0 : below(40);
+	words[0] = below(3) ? below(20) * 8 : any_count();
+	slot->cmd = _IOWR(IPCBUS_IOC_TYPE, below(0x12), struct ipcbus_node);
+	if (!below(10)) {
+		slot->cmd = IPCBUSD_IOC_POLL;
+		slot->arg = below(5);
+	}
+	if (!below(12))
+		slot->cmd = IPCBUS_IOC_THREAD_EXIT, slot->arg = 0;
+}
+
+static void any_message(const struct peer *peer)
+{
+	struct ipcbusd_message message = {
+		.kind = below(8) ? IPCBUSD_SEND_FD : below(8),
+		.number = below(2) ? below(8) : any(),
+		.base = any_address(peer),
+		.size = below(2) ? 4096 : any(),
+	};
+
+	if (below(20))
+		send_message(peer->socket, &message, below(6) ? STDIN_FILENO : -1);
+	else
+		(void)!send(peer->socket, &message, below(sizeof(message)),
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void step(const struct peer *peer)
+{
+	unsigned int number = below(20) ? below(8) : below(IPCBUSD_SLOTS);
+	struct ipcbusd_slot *slot = slot_of(peer, number);
+
+	switch (below(16)) {
+	case 0:	/* a wild word somewhere */
+		((uint32_t *)peer->area)[below((uint32_t)peer->size / 4)] = any();
+		break;
+	case 1:	/* a state that does not fit */
+		__atomic_store_n(&slot->state, below(8) | below(4) << 8, __ATOMIC_SEQ_CST);
+		break;
+	case 2:
+		__atomic_fetch_or(&slot->state, IPCBUSD_SIGNALLED, __ATOMIC_SEQ_CST);
+		break;
+	case 3:
+		slot->answer = below(2) ? 0 : (int32_t)any();
+		__atomic_store_n(&slot->state, IPCBUSD_ANSWERED, __ATOMIC_SEQ_CST);
+		break;
+	case 4:
+		any_message(peer);
+		break;
+	case 5:
+		((struct ipcbusd_client *)peer->area)->interrupt = 1;
+		break;
+	case 6:	/* the argument changes while the daemon reads it */
+		((uint32_t *)slot->space)[below(64)] = any();
+		break;
+	default:
+		slot->tid = below(30) ? (uint32_t)getpid() : any();
+		any_ioctl(peer, slot);
+		__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED | (below(3) ? 0 : IPCBUSD_SLEEPS),
+				 __ATOMIC_SEQ_CST);
+		break;
+	}
+	ring(peer, number);
+	if (!below(64))
+		syscall(SYS_futex, &peer->bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Never writes to the words of the bell that another client of this user needs, but rings for
+ * all of them. */
+static int attack(uint64_t seed)
+{
+	struct peer peer;
+
+	state = seed;
+	signal(SIGPIPE, SIG_IGN);
+	if (!below(10)) {
+		peer.area = NULL;
+		peer.size = 1;
+		peer.socket = connect_to_bus();
+		for (int i = 0; i < 4; i++)
+			any_message(&peer);
+		return 0;
+	}
+	if (peer_open(&peer))
+		return 0;
+	for (int i = 0; i < STEPS; i++) {
+		step(&peer);
+		if (!below(500))
+			raise(SIGKILL);
+		if (!below(300))
+			close(peer.socket);
+		if (!below(100))
+			sched_yield();
+	}
+	return 0;
+}
+
+/* --- The honest client --------------------------------------------------------------- */
+
+static int honest(void)
+{
+	struct peer peer;
+	struct ipcbusd_slot *slot;
+	struct ipcbus_info *info;
+	struct timespec begin, now;
+	int r = peer_open(&peer);
+
+	if (r) {
+		fprintf(stderr, "an honest client is refused: %s\n", strerror(-r));
+		return 1;
+	}
+	slot = slot_of(&peer, 0);
+	slot->tid = (uint32_t)getpid();
+	slot->cmd = (uint32_t)IPCBUS_IOC_INFO;
+	slot->arg = (uintptr_t)slot->space;
+	info = (void *)slot->space;
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	ring(&peer, 0);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - begin.tv_sec > 30) {
+			fprintf(stderr, "an honest client waits for ever, in state %x\n",
+				slot->state);
+			return 1;
+		}
+	}
+	if (slot->result || info->version != IPCBUS_VERSION) {
+		fprintf(stderr, "an honest client gets %d\n", slot->result);
+		return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 100;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+	int status;
+
+	printf("# seed %llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	for (unsigned long i = 0; i < rounds; i++) {
+		pid_t pids[CLIENTS];
+
+		for (int j = 0; j < CLIENTS; j++) {
+			pids[j] = fork();
+			if (!pids[j])
+				_exit(attack(seed + i * CLIENTS + j));
+		}
+		for (int j = 0; j < CLIENTS; j++)
+			if (waitpid(pids[j], &status, 0) == pids[j] && WIFEXITED(status) &&
+			    WEXITSTATUS(status)) {
+				printf("not ok - round %lu: an attacker exits with %d\n", i,
+				       WEXITSTATUS(status));
+				return 1;
+			}
+		if (!fork())
+			_exit(honest());
+		wait(&status);
+		if (status) {
+			printf("not ok - round %lu\n", i);
+			return 1;
+		}
+	}
+	printf("ok - %lu rounds\n", rounds);
+	return 0;
+}
