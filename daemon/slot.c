@@ -16,16 +16,21 @@
 
 /* --- The state word ---------------------------------------------------------------- */
 
+/* So often a client may change the word under the daemon's hands. An honest one does once,
+ * when it goes to sleep. */
+#define MAX_TRIES 1000
+
 /* From one state to another; flags stay. False: it is in another state. */
 static bool change(struct slot *slot, u32 from, u32 to)
 {
 	u32 *word = &slot->shared->state;
 	u32 old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 
-	/* A client that writes all the time gets another try when it rings again. */
-	return (old & IPCBUSD_STATE) == from &&
-	       __atomic_compare_exchange_n(word, &old, (old & ~IPCBUSD_STATE) | to, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	for (int i = 0; i < MAX_TRIES && (old & IPCBUSD_STATE) == from; i++)
+		if (__atomic_compare_exchange_n(word, &old, (old & ~IPCBUSD_STATE) | to, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
 }
 
 /* Gives the slot to the client, and wakes its thread if that sleeps. */

@@ -54,6 +54,7 @@ struct daemon_link {
 	struct daemon_thread thread[IPCBUSD_SLOTS];
 	uint8_t taken[UNITS];
 	unsigned int polls;
+	bool gone;		/* the daemon is */
 };
 
 /* How often a process had forked before this one came of it, as a child of fork() counts. */
@@ -242,8 +243,10 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 	/* With a time limit the kernel does not restart it after a signal. */
 	if (!futex(word, FUTEX_WAIT, sleeps, &second))
 		return 0;
-	if (errno == ETIMEDOUT)
-		return is_gone(link) ? -ENOTCONN : 0;
+	if (errno == ETIMEDOUT && is_gone(link)) {
+		link->gone = true;
+		return -ENOTCONN;
+	}
 	if (errno == EINTR &&
 	    __atomic_compare_exchange_n(word, &sleeps, sleeps | IPCBUSD_SIGNALLED, false,
 					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
@@ -545,6 +548,8 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 	/* As the driver says to a child. */
 	if (link->forks != forks)
 		return -ECHILD;
+	if (link->gone)
+		return -ENOTCONN;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
 		return -EDQUOT;
@@ -577,6 +582,11 @@ int daemon_event_fd(const struct daemon_link *link)
 int daemon_writable_fd(const struct daemon_link *link)
 {
 	return link->fds[3];
+}
+
+int daemon_socket(const struct daemon_link *link)
+{
+	return link->socket;
 }
 
 int daemon_set_poll(struct daemon_link *link, bool events, bool writable)

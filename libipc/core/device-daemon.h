@@ -30,6 +30,8 @@ void daemon_wake(struct daemon_link *link);
  * again; the link's. Only what daemon_set_poll() chose is reported. */
 int daemon_event_fd(const struct daemon_link *link);
 int daemon_writable_fd(const struct daemon_link *link);
+/* The fd that hangs up when the daemon is gone. */
+int daemon_socket(const struct daemon_link *link);
 int daemon_set_poll(struct daemon_link *link, bool events, bool writable);
 
 #endif /* IPC_DEVICE_DAEMON_H */

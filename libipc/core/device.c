@@ -172,11 +172,16 @@ static int set_poll_daemon(struct device *device, unsigned int polls)
 int device_set_poll(struct device *device, unsigned int polls)
 {
 	struct epoll_event event = { 0 };
+	bool is_new = device->poll_fd < 0;
 	int how;
 
-	if (device->poll_fd < 0)
+	if (is_new)
 		device->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (device->poll_fd < 0)
+		return -errno;
+	/* Without events: its end is reported. */
+	if (is_new && device->link &&
+	    epoll_ctl(device->poll_fd, EPOLL_CTL_ADD, daemon_socket(device->link), &event) < 0)
 		return -errno;
 	if (polls == device->polls)
 		return 0;
@@ -201,6 +206,7 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 		{ .fd = device->poll_fd, .events = POLLIN },
 		{ .fd = other, .events = POLLIN },
 		{ .fd = another, .events = POLLIN },
+		{ .fd = device->link ? daemon_socket(device->link) : -1 },
 	};
 	struct timespec ts = {
 		.tv_sec = (time_t)(timeout_usec / 1000000),
@@ -213,9 +219,11 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 		if (r < 0)
 			return r;
 	}
-	r = ppoll(fds, 4, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
+	r = ppoll(fds, 5, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
 	if (r < 0)
 		return -errno;
+	if (fds[4].revents)
+		return -ENOTCONN;
 	if (fds[0].revents && !(fds[0].revents & POLLIN))
 		return -EIO;
 	return (fds[0].revents ? (int)DEVICE_POLL_EVENT : 0) |
