@@ -150,7 +150,7 @@ static void control_main(void *arg)
 
 /* --- What the main thread does --------------------------------------------------------- */
 
-static void tell(struct client *client, unsigned int what)
+static void post(struct client *client, unsigned int what)
 {
 	__atomic_fetch_or(&client->todo, what, __ATOMIC_SEQ_CST);
 	fiber_wake(client->control);
@@ -162,7 +162,7 @@ bool client_map(struct client *client, uint64_t size)
 		return false;
 	client->maps = true;
 	client->map_size = size;
-	tell(client, CLIENT_MAP);
+	post(client, CLIENT_MAP);
 	return true;
 }
 
@@ -179,12 +179,12 @@ void client_give_fd(struct client *client, uint32_t number, int fd)
 		close(fd);
 		return;
 	}
-	tell(client, CLIENT_FDS);
+	post(client, CLIENT_FDS);
 }
 
 void client_end(struct client *client)
 {
-	tell(client, CLIENT_END);
+	post(client, CLIENT_END);
 }
 
 /* The task of the control fiber, with the peer's credentials. */

@@ -302,8 +302,8 @@ static unsigned int new_slot_locked(struct daemon_link *link, uint32_t tid)
 {
 	unsigned int number = find_slot(link, /* tid= */ 0);
 
-	for (unsigned int i = 0; number == NO_SLOT && link->slots == IPCBUSD_SLOTS && i < link->slots; i++)
-		if (has_ended(link->thread[i].tid) &&
+	for (unsigned int i = 0; number == NO_SLOT && i < IPCBUSD_SLOTS; i++)
+		if (link->slots == IPCBUSD_SLOTS && has_ended(link->thread[i].tid) &&
 		    slot_at(link, i)->state == IPCBUSD_FREE)
 			number = i;
 	if (number == NO_SLOT && link->slots < IPCBUSD_SLOTS)
@@ -424,7 +424,8 @@ static int send_move(struct ipcbus_send *send, uint8_t *to)
 	if (!send->object_count)
 		return 0;
 	to += align8(send->data_size);
-	memcpy(to, (void *)(uintptr_t)send->objects, send->object_count * sizeof(struct ipcbus_object));
+	memcpy(to, (void *)(uintptr_t)send->objects,
+	       send->object_count * sizeof(struct ipcbus_object));
 	send->objects = (uintptr_t)to;
 	return 0;
 }
@@ -631,7 +632,8 @@ static int connect_to(const char *path)
 
 static void *map(int fd, void *at, size_t size, int prot)
 {
-	void *memory = mmap(at, size, prot, MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED : 0), fd, 0);
+	int flags = MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED : 0);
+	void *memory = mmap(at, size, prot, flags, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return NULL;
