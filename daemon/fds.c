@@ -14,7 +14,7 @@ static int no_number(void)
 	return -EMFILE;
 }
 
-/* The main thread puts it there, maybe after the answer. */
+/* The main thread puts it there, maybe after the reply. */
 static int wait_for_fd(struct slot *slot)
 {
 	int fd;

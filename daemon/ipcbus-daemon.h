@@ -38,8 +38,8 @@
  * @IPCBUSD_TAKEN: the daemon works. It stores DONE or ASKS. The client may add flags.
  * @IPCBUSD_DONE: the client's; result is set. The client stores FREE.
  * @IPCBUSD_ASKS: the daemon needs something that only the client can do: see @ask. The
- *	client does it and stores ANSWERED.
- * @IPCBUSD_ANSWERED: for the daemon, which makes it TAKEN
+ *	client does it and stores REPLIED.
+ * @IPCBUSD_REPLIED: for the daemon, which makes it TAKEN
  * @IPCBUSD_STATE: these bits are the state; others are flags
  * @IPCBUSD_SLEEPS: the client waits by FUTEX_WAIT for this word. It sets the flag by
  *	compare-and-swap; the daemon wakes it when it stores DONE or ASKS, which have no flag.
@@ -52,7 +52,7 @@ enum ipcbusd_state {
 	IPCBUSD_TAKEN = 2,
 	IPCBUSD_DONE = 3,
 	IPCBUSD_ASKS = 4,
-	IPCBUSD_ANSWERED = 5,
+	IPCBUSD_REPLIED = 5,
 	IPCBUSD_STATE = 0xff,
 	IPCBUSD_SLEEPS = 0x100,
 	IPCBUSD_SIGNALLED = 0x200,
@@ -61,10 +61,10 @@ enum ipcbusd_state {
 /**
  * enum ipcbusd_ask - what the daemon asks of the thread whose slot it is
  * @IPCBUSD_ASK_SEND_FD: send the fd with the number ask_fd over the socket, as SEND_FD
- *	with this slot. answer: 0 or -errno.
+ *	with this slot. reply: 0 or -errno.
  * @IPCBUSD_ASK_RECEIVE_FD: take a RECEIVE_FD from the socket, whose fd becomes one of this
- *	process. answer: its number, or -errno.
- * @IPCBUSD_ASK_CLOSE_FD: close the number ask_fd, which an earlier answer gave
+ *	process. reply: its number, or -errno.
+ * @IPCBUSD_ASK_CLOSE_FD: close the number ask_fd, which an earlier reply gave
  */
 enum ipcbusd_ask {
 	IPCBUSD_ASK_SEND_FD = 1,
@@ -87,7 +87,7 @@ enum ipcbusd_ask {
  * @arg: its argument
  * @ask: enum ipcbusd_ask
  * @ask_fd: see there
- * @answer: see there
+ * @reply: see there
  * @space: for the argument, as the client likes
  */
 struct ipcbusd_slot {
@@ -98,7 +98,7 @@ struct ipcbusd_slot {
 	__u64 arg;
 	__u32 ask;
 	__s32 ask_fd;
-	__s32 answer;
+	__s32 reply;
 	__u32 reserved[7];
 	__u8 space[IPCBUSD_SLOT_SIZE - 64];
 };

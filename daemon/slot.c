@@ -199,7 +199,7 @@ void slot_look(struct client *client, unsigned int number)
 		return;
 	if (slot->phase == SLOT_IDLE)
 		look_idle(slot);
-	if (slot->phase == SLOT_ASKS && change(slot, IPCBUSD_ANSWERED, IPCBUSD_TAKEN)) {
+	if (slot->phase == SLOT_ASKS && change(slot, IPCBUSD_REPLIED, IPCBUSD_TAKEN)) {
 		slot->phase = SLOT_RUNS;
 		fiber_wake(slot->fiber);
 	}
@@ -248,7 +248,7 @@ int slot_ask(struct slot *slot, unsigned int ask, int fd)
 	slot->phase = SLOT_RUNS;
 	if (slot->client->ending)
 		return -EINTR;
-	return __atomic_load_n(&slot->shared->answer, __ATOMIC_RELAXED);
+	return __atomic_load_n(&slot->shared->reply, __ATOMIC_RELAXED);
 }
 
 void slots_have_fds(struct client *client)

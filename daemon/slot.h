@@ -16,7 +16,7 @@ struct file;
  * enum slot_phase - what the daemon believes of a slot, whatever its memory says
  * @SLOT_IDLE: the client's
  * @SLOT_RUNS: an ioctl runs on its fiber
- * @SLOT_ASKS: its fiber waits for an answer of the client's
+ * @SLOT_ASKS: its fiber waits for a reply of the client's
  */
 enum slot_phase {
 	SLOT_IDLE,
@@ -97,7 +97,7 @@ void slots_free(struct client *client);
 void slots_have_fds(struct client *client);
 /* The slot of the current task, or NULL. */
 struct slot *slot_current(void);
-/* Asks the client's thread for something, by enum ipcbusd_ask; returns its answer. A client
+/* Asks the client's thread for something, by enum ipcbusd_ask; returns its reply. A client
  * that ends is -EINTR. */
 int slot_ask(struct slot *slot, unsigned int ask, int fd);
 

@@ -271,8 +271,8 @@ static int slot_run(struct daemon_link *link, unsigned int number, unsigned long
 		if (state == IPCBUSD_DONE)
 			break;
 		if (state == IPCBUSD_ASKS) {
-			slot->answer = do_ask(link, number, slot);
-			__atomic_store_n(&slot->state, IPCBUSD_ANSWERED, __ATOMIC_RELEASE);
+			slot->reply = do_ask(link, number, slot);
+			__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_RELEASE);
 			ring_slot(link, number);
 			continue;
 		}
@@ -688,7 +688,7 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 		return r;
 	}
 	link->size = IPCBUSD_SEND_AREA + SEND_SIZE;
-	/* The daemon is told where it will be. */
+	/* The daemon learns where it will be. */
 	link->area = mmap(NULL, link->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			  -1, 0);
 	if (link->area == MAP_FAILED) {

@@ -284,8 +284,8 @@ static void step(const struct peer *peer)
 		__atomic_fetch_or(&slot->state, IPCBUSD_SIGNALLED, __ATOMIC_SEQ_CST);
 		break;
 	case 3:
-		slot->answer = below(2) ? 0 : (int32_t)any();
-		__atomic_store_n(&slot->state, IPCBUSD_ANSWERED, __ATOMIC_SEQ_CST);
+		slot->reply = below(2) ? 0 : (int32_t)any();
+		__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
 		break;
 	case 4:
 		any_message(peer);
