@@ -12,36 +12,41 @@ IPCBUSD_DRIVER := $(patsubst driver/%.c,%,$(filter-out driver/mem/pages.c,$(wild
 IPCBUSD_POSIX := main memory socket
 IPCBUSD_OWN := $(filter-out $(IPCBUSD_POSIX),$(patsubst daemon/%.c,%,$(wildcard daemon/*.c \
 	daemon/kernel/*.c)))
-IPCBUSD_OBJECTS := $(IPCBUSD_DRIVER:%=$(B)/daemon/driver/%.o) \
-	$(IPCBUSD_SHIM:%=$(B)/daemon/shim/%.o) \
-	$(addprefix $(B)/daemon/,$(addsuffix .o,$(IPCBUSD_OWN) $(IPCBUSD_POSIX)))
 
 IPCBUSD_INCLUDES := -Itests/env/host/shim -Idriver/uapi -Idaemon
 IPCBUSD_FLAGS := -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread
 # The kernel's own rules of C, in which the driver is written.
 IPCBUSD_DRIVER_CFLAGS = -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) $(CFLAGS) \
 	-Wno-unknown-warning-option -Wno-dangling-pointer
+# DAEMON_FLAGS: of another build, as a pattern-specific variable of its folder.
+DAEMON_FLAGS :=
 IPCBUSD_OBJECT = $(IPCBUSD_FLAGS) $(DAEMON_FLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/daemon/driver/%.o: driver/%.c
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(IPCBUSD_DRIVER_CFLAGS) $(IPCBUSD_INCLUDES) $(IPCBUSD_OBJECT)
+# $(call ipcbusd_in,FOLDER): rules for FOLDER/ipcbusd
+define ipcbusd_in
+$(1)/driver/%.o: driver/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(IPCBUSD_DRIVER_CFLAGS) $$(IPCBUSD_INCLUDES) $$(IPCBUSD_OBJECT)
 
-$(B)/daemon/shim/%.o: tests/env/host/shim/%.c
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPCBUSD_INCLUDES) $(IPCBUSD_OBJECT)
+$(1)/shim/%.o: tests/env/host/shim/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(IPCBUSD_INCLUDES) $$(IPCBUSD_OBJECT)
 
-$(IPCBUSD_OWN:%=$(B)/daemon/%.o): $(B)/daemon/%.o: daemon/%.c
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPCBUSD_INCLUDES) $(IPCBUSD_OBJECT)
+$(IPCBUSD_OWN:%=$(1)/%.o): $(1)/%.o: daemon/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(IPCBUSD_INCLUDES) $$(IPCBUSD_OBJECT)
 
-$(IPCBUSD_POSIX:%=$(B)/daemon/%.o): $(B)/daemon/%.o: daemon/%.c
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon $(IPCBUSD_OBJECT)
+$(IPCBUSD_POSIX:%=$(1)/%.o): $(1)/%.o: daemon/%.c
+	$$(call msg,CC,$$@)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) -Idaemon $$(IPCBUSD_OBJECT)
 
-$(IPCBUSD): $(IPCBUSD_OBJECTS)
-	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(DAEMON_FLAGS) $(LDFLAGS) -pthread -o $@ $^
+$(1)/ipcbusd: $(IPCBUSD_DRIVER:%=$(1)/driver/%.o) $(IPCBUSD_SHIM:%=$(1)/shim/%.o) \
+		$(addprefix $(1)/,$(addsuffix .o,$(IPCBUSD_OWN) $(IPCBUSD_POSIX)))
+	$$(call msg,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(DAEMON_FLAGS) $$(LDFLAGS) -pthread -o $$@ $$^
+endef
+
+$(eval $(call ipcbusd_in,$(B)/daemon))
 
 ALL += $(IPCBUSD)
 PRODUCTS += $(IPCBUSD)

@@ -20,4 +20,4 @@ run-check-static: $(B)/tests.list
 # What `make all` builds of C for user space, as make variables say. Code that
 # brings its own compilers and options along is left to itself.
 user-space:
-	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(B)/tests/suite/abi/i386/%,$(ALL))
+	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/%,$(ALL))
