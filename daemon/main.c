@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -40,12 +41,19 @@ static const char help[] =
 	"  -m, --mode MODE  who may connect: the socket's permissions, in octal (default: 600)\n"
 	"  -h, --help       show this\n";
 
+/* A user's quota of connections: a part of the daemon's fds, but this many always. */
+#define PART_OF_FDS	16
+#define MIN_CONNECTIONS 64
+/* How long to accept nobody where not even one fd can be had, in ms. */
+#define PAUSE		100
+
 /**
  * struct connection - what the main thread knows of one
  * @socket: first of the two that are polled
  * @pidfd: second
  * @peer: who it is
  * @client: NULL before HELLO
+ * @owner: counts it; NULL: nobody does
  * @closed: it is to be freed after this round of events
  * @next: in the list of those
  */
@@ -54,11 +62,24 @@ struct connection {
 	int pidfd;
 	struct client_peer peer;
 	struct client *client;
+	struct owner *owner;
 	bool closed;
 	struct connection *next;
 };
 
+/* A user who has connections. */
+struct owner {
+	struct owner *next;
+	uint32_t uid;
+	unsigned int connections;
+};
+
 static int epoll_fd;
+static struct owner *owners;
+static unsigned int max_connections;
+static struct rlimit files_before;
+static int spare_fd = -1;
+static bool pauses;
 static struct connection *closed;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static char private_folder[sizeof(socket_path)];
@@ -77,6 +98,95 @@ static void fail(const char *what, const char *on)
 	fprintf(stderr, "ipcbusd: %s %s: %s\n", what, on, strerror(errno));
 	clean_up();
 	exit(1);
+}
+
+/* --- How many connect ------------------------------------------------------------- */
+
+/* The quota of each user, and an fd in reserve, with which to refuse. */
+static void set_limits(void)
+{
+	struct rlimit files;
+
+	max_connections = IPCBUSD_CLIENTS;
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files_before = files;
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+		if (files.rlim_max / PART_OF_FDS < max_connections)
+			max_connections = (unsigned int)files.rlim_max / PART_OF_FDS;
+		if (max_connections < MIN_CONNECTIONS)
+			max_connections = MIN_CONNECTIONS;
+	}
+	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int owner_add(struct connection *connection)
+{
+	uint32_t uid = connection->peer.uid;
+	struct owner *owner = owners;
+
+	while (owner && owner->uid != uid)
+		owner = owner->next;
+	if (!owner) {
+		owner = calloc(1, sizeof(*owner));
+		if (!owner)
+			return -ENOMEM;
+		owner->uid = uid;
+		owner->next = owners;
+		owners = owner;
+	}
+	if (owner->connections >= max_connections)
+		return -EDQUOT;
+	owner->connections++;
+	connection->owner = owner;
+	return 0;
+}
+
+static void owner_remove(struct owner *owner)
+{
+	struct owner **link = &owners;
+
+	if (!owner || --owner->connections)
+		return;
+	while (*link != owner)
+		link = &(*link)->next;
+	*link = owner->next;
+	free(owner);
+}
+
+/* In place of a reply to its HELLO, which may still come. The socket is the caller's. */
+static void refuse(int socket, int error)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO, .error = error };
+
+	socket_send(socket, &message, NULL, 0);
+}
+
+static void accept_again(int listener, bool again)
+{
+	struct epoll_event event = { .events = again ? EPOLLIN : 0 };
+
+	pauses = !again;
+	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listener, &event);
+}
+
+/* There is no fd for who connects: with the one in reserve it hears so at once. Without that
+ * nobody is accepted for a while. */
+static void refuse_next(int listener)
+{
+	int socket = -1;
+
+	if (spare_fd >= 0) {
+		close(spare_fd);
+		socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
+	if (socket >= 0) {
+		refuse(socket, -ENFILE);
+		close(socket);
+	}
+	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (spare_fd < 0)
+		accept_again(listener, false);
 }
 
 /* --- Who connects ---------------------------------------------------------------- */
@@ -148,6 +258,7 @@ static void connection_close(struct connection *connection)
 	connection->closed = true;
 	connection->next = closed;
 	closed = connection;
+	owner_remove(connection->owner);
 	if (connection->pidfd >= 0)
 		close(connection->pidfd);
 	/* The client has the socket, and maybe needs it a little longer. */
@@ -161,10 +272,13 @@ static void connection_close(struct connection *connection)
 static void accept_one(int listener)
 {
 	struct connection *connection;
-	int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
 
-	if (socket < 0)
+	if (socket < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			refuse_next(listener);
 		return;
+	}
 	connection = calloc(1, sizeof(*connection));
 	if (!connection) {
 		close(socket);
@@ -172,9 +286,17 @@ static void accept_one(int listener)
 	}
 	connection->socket = socket;
 	connection->pidfd = -1;
-	if (identify(connection) || watch(connection, socket) ||
-	    watch(connection, connection->pidfd))
-		connection_close(connection);
+	r = identify(connection);
+	if (!r)
+		r = owner_add(connection);
+	if (!r)
+		r = watch(connection, socket);
+	if (!r)
+		r = watch(connection, connection->pidfd);
+	if (!r)
+		return;
+	refuse(socket, r == -EMFILE ? -ENFILE : r);
+	connection_close(connection);
 }
 
 /* --- What they say --------------------------------------------------------------- */
@@ -236,6 +358,16 @@ static void make_folder(const char *path)
 	mkdir(folder, 0755);
 }
 
+static bool make_private_folder(const char *parent)
+{
+	int n = snprintf(private_folder, sizeof(private_folder), "%s/ipcbusd-XXXXXX", parent);
+
+	if (n > 0 && (size_t)n < sizeof(private_folder) && mkdtemp(private_folder))
+		return true;
+	*private_folder = 0;
+	return false;
+}
+
 static void choose_path(const char *bus, bool is_private)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -244,12 +376,9 @@ static void choose_path(const char *bus, bool is_private)
 	if (bus) {
 		n = snprintf(socket_path, sizeof(socket_path), "%s", bus);
 	} else if (is_private) {
-		snprintf(private_folder, sizeof(private_folder), "%s/ipcbusd-XXXXXX",
-			 runtime ? runtime : "/tmp");
-		if (!mkdtemp(private_folder)) {
-			*private_folder = 0;
-			fail("cannot make a folder in", runtime ? runtime : "/tmp");
-		}
+		/* The variable may name a folder that nobody made. */
+		if (!(runtime && make_private_folder(runtime)) && !make_private_folder("/tmp"))
+			fail("cannot make a folder in", "/tmp");
 		n = snprintf(socket_path, sizeof(socket_path), "%s/bus", private_folder);
 	} else {
 		n = runtime ? snprintf(socket_path, sizeof(socket_path), "%s/ipcbus/bus", runtime) :
@@ -313,6 +442,8 @@ static void start_command(char **argv)
 		return;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (files_before.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &files_before);
 	setenv("IPCBUS_DEVICE", socket_path, 1);
 	execvp(argv[0], argv);
 	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
@@ -354,7 +485,9 @@ static void __attribute__((noreturn)) loop(int listener, int signals)
 	int n;
 
 	for (;;) {
-		n = epoll_wait(epoll_fd, events, 64, -1);
+		n = epoll_wait(epoll_fd, events, 64, pauses ? PAUSE : -1);
+		if (pauses)
+			accept_again(listener, true);
 		for (int i = 0; i < n; i++) {
 			struct connection *connection = events[i].data.ptr;
 
@@ -381,7 +514,6 @@ int main(int argc, char **argv)
 	};
 	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts;
 	const char *bus = NULL;
-	struct rlimit files;
 	int listener, signals, option;
 	mode_t mode = 0600;
 
@@ -402,10 +534,7 @@ int main(int argc, char **argv)
 	choose_path(bus, optind < argc);
 	signals = watch_signals();
 	listener = listen_at(mode);
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	set_limits();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	signalled.data.ptr = &epoll_fd;
 	if (epoll_fd < 0 || signals < 0 ||

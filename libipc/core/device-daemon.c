@@ -653,7 +653,10 @@ static int say_hello(struct daemon_link *link)
 	int r;
 
 	r = message_send(link->socket, &message, NULL);
-	if (r == 0)
+	/* A daemon that refuses says why and closes, whatever came meanwhile. */
+	if (r == 0 || r == -EPIPE)
+		r = message_receive(link->socket, &message, link->fds);
+	if (r == -ECONNRESET)
 		r = message_receive(link->socket, &message, link->fds);
 	if (r < 0)
 		return r;

@@ -6,12 +6,18 @@
  * the end the daemon must live.
  *
  *   ipcbusd -- hostile [ROUNDS [SEED]]
+ *   ipcbusd -- hostile crowd ERRNO
+ *
+ * A crowd connects and says nothing. Those above the quota are to be refused with
+ * ERRNO, the daemon is to sleep, and to serve again once the crowd has gone.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +36,8 @@
 #define CLIENTS 8
 #define SEND_SIZE (1UL << 20)
 #define STEPS 400
+#define CROWD 90
+#define REFUSED 20
 
 static uint64_t state;
 
@@ -378,12 +386,126 @@ static int honest(void)
 	return 0;
 }
 
+/* --- The crowd ----------------------------------------------------------------------- */
+
+static bool in_time(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - begin->tv_sec < 100;
+}
+
+/* Waits until enough of the crowd are refused. */
+static int are_refused(const int *sockets, int error)
+{
+	struct ipcbusd_message message;
+	struct pollfd fds[CROWD];
+	struct timespec begin;
+	int refused = 0, none[4], r;
+
+	for (int i = 0; i < CROWD; i++)
+		fds[i] = (struct pollfd){ .fd = sockets[i], .events = POLLIN };
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (refused < REFUSED && in_time(&begin)) {
+		poll(fds, CROWD, 1000);
+		for (int i = 0; i < CROWD; i++) {
+			if (!fds[i].revents)
+				continue;
+			r = receive_message(fds[i].fd, &message, none);
+			if (r != -error) {
+				fprintf(stderr, "refused with %d, not %d\n", r, -error);
+				return 1;
+			}
+			fds[i].fd = -1;
+			fds[i].revents = 0;
+			refused++;
+		}
+	}
+	if (refused < REFUSED)
+		fprintf(stderr, "only %d were refused\n", refused);
+	return refused < REFUSED;
+}
+
+/* Ticks of processor time that the daemon, whose child this is, has used. */
+static unsigned long daemon_time(void)
+{
+	unsigned long user = 0, system = 0;
+	char path[64], text[1024] = "";
+	const char *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid());
+	file = fopen(path, "re");
+	if (file) {
+		text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+		fclose(file);
+	}
+	at = strrchr(text, ')');
+	if (!at || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+			  &system) != 2) {
+		fprintf(stderr, "%s says nothing of the daemon\n", path);
+		exit(5);
+	}
+	return user + system;
+}
+
+/* Within a second it may do a little for what came before. */
+static int is_at_rest(void)
+{
+	unsigned long begin = daemon_time(), used;
+
+	poll(NULL, 0, 1000);
+	used = daemon_time() - begin;
+	if (used * 2 < (unsigned long)sysconf(_SC_CLK_TCK))
+		return 0;
+	fprintf(stderr, "the daemon used %lu ticks in a second without work\n", used);
+	return 1;
+}
+
+/* The daemon notices one by one that the crowd has gone. */
+static int is_served_again(void)
+{
+	struct timespec begin;
+	struct peer peer;
+	int r = -1;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (in_time(&begin)) {
+		r = peer_open(&peer);
+		if (!r)
+			return 0;
+		close(peer.socket);
+		munmap(peer.area, peer.size);
+		sched_yield();
+	}
+	fprintf(stderr, "nobody is served after the crowd: %s\n", strerror(-r));
+	return 1;
+}
+
+static int crowd(int error)
+{
+	int sockets[CROWD], failed;
+
+	for (int i = 0; i < CROWD; i++)
+		sockets[i] = connect_to_bus();
+	failed = are_refused(sockets, error) || is_at_rest();
+	for (int i = 0; i < CROWD; i++)
+		close(sockets[i]);
+	failed = failed || is_served_again() || honest();
+	printf("%s - a crowd is refused with errno %d\n", failed ? "not ok" : "ok", error);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 100;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
 	int status;
 
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 3 && !strcmp(argv[1], "crowd"))
+		return crowd(atoi(argv[2]));
 	printf("# seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	for (unsigned long i = 0; i < rounds; i++) {
