@@ -22,13 +22,14 @@
 #include "servicemanager.ipc.h"
 #include "systemd.h"
 
-#define STARTS "/tmp/activation.starts"
-
 /* --- The service --------------------------------------------------------------------- */
 
-static void leave_a_line(void)
+/* The file is another user's, perhaps: it is not to be made. */
+static void leave_a_line(const char *starts)
 {
-	FILE *file = fopen(STARTS, "a"), *score = fopen("/proc/self/oom_score_adj", "r");
+	int fd = open(starts, O_WRONLY | O_APPEND | O_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "a");
+	FILE *score = fopen("/proc/self/oom_score_adj", "r");
 	struct rlimit files;
 	int oom = -1;
 
@@ -67,7 +68,7 @@ static int serve(const char *name, unsigned int delay_ms)
 
 static int be_service(char **arguments)
 {
-	leave_a_line();
+	leave_a_line(arguments[2]);
 	if (!strcmp(arguments[1], "crash"))
 		return 3;
 	if (!strcmp(arguments[1], "hang"))
@@ -79,6 +80,15 @@ static int be_service(char **arguments)
 
 static struct manager manager;
 static char directory[] = "/tmp/activation.XXXXXX";
+
+/* Each service adds a line to it. */
+static const char *starts_path(void)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s.starts", directory);
+	return path;
+}
 
 static FILE *open_file(const char *name)
 {
@@ -104,7 +114,8 @@ static void put(const char *name, const char *mode, const char *more)
 {
 	FILE *file = open_file(name);
 
-	fprintf(file, "run \"%s\" --serve %s %s\n%s\n", find_self(), name, mode, more);
+	fprintf(file, "run \"%s\" --serve %s %s %s\n%s\n", find_self(), name, mode,
+		starts_path(), more);
 	fclose(file);
 }
 
@@ -120,24 +131,23 @@ static void begin(void)
 {
 	const char *arguments[] = { "--verbose", "--services", directory, NULL };
 
-	unlink(STARTS);
-	close(open(STARTS, O_CREAT | O_WRONLY, 0666));
-	chmod(STARTS, 0666);
+	close(open(starts_path(), O_CREAT | O_EXCL | O_WRONLY, 0666));
+	ck_assert_int_eq(chmod(starts_path(), 0666), 0);
 	manager_start(&manager, arguments);
 }
 
 static void end(void)
 {
-	char command[64];
+	char command[128];
 
 	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
-	snprintf(command, sizeof(command), "rm -r %s", directory);
+	snprintf(command, sizeof(command), "rm -r %s %s", directory, starts_path());
 	ck_assert_int_eq(system(command), 0);
 }
 
 static int starts(void)
 {
-	FILE *file = fopen(STARTS, "r");
+	FILE *file = fopen(starts_path(), "r");
 	int c, n = 0;
 
 	ck_assert_ptr_nonnull(file);
@@ -358,7 +368,7 @@ static void started_with(const char *more, const char *expected)
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.good"), 0);
-	file = fopen(STARTS, "r");
+	file = fopen(starts_path(), "r");
 	ck_assert_ptr_nonnull(file);
 	ck_assert_str_eq(fgets(line, sizeof(line), file), expected);
 	fclose(file);
@@ -423,10 +433,11 @@ END_TEST
 static void begin_with_systemd(const char *unit, const char *more)
 {
 	static char *program[] = { NULL, (char *)"--serve", (char *)"activation.slow", (char *)"slow",
-				   NULL };
+				   NULL, NULL };
 
 	program[0] = find_self();
 	ck_assert_ptr_nonnull(mkdtemp(directory));
+	program[4] = (char *)starts_path();
 	put_unit("activation.slow", unit, more);
 	systemd_start(program);
 	begin();
@@ -526,7 +537,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "--serve"))
+	if (argc == 5 && !strcmp(argv[1], "--serve"))
 		return be_service(argv + 2);
 
 	return RUN_TESTS("activation", it_is_started_once, it_exits_when_idle_and_no_call_is_lost,
