@@ -237,6 +237,10 @@ int ipc_open(struct ipc **ret_ipc, const char *device)
 static void ipc_close(struct ipc *ipc)
 {
 	backlog_close(ipc);
+	/* Threads that end do nothing with the device from here on. */
+	connections_lock();
+	ipc->closing = true;
+	connections_unlock();
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
 	writable_close(ipc);
 	asyncs_close(ipc);

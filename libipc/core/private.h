@@ -115,6 +115,7 @@ struct ipc {
 	char *path;			/* of the device */
 	struct upper *_Atomic upper;	/* or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
+	bool closing;			/* its device is closed, or soon; connections lock */
 	atomic_uint attention;		/* ATTEND_*, for serving threads */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	_Atomic size_t blob_max;	/* bytes of files of blobs in a message */

@@ -39,14 +39,14 @@ static void thread_unlink_locked(struct thread *t)
 }
 
 /*
- * The lock keeps the connection open meanwhile. What the driver says does not
+ * The lock keeps an open connection open meanwhile. What the driver says does not
  * matter to a thread that is ending.
  */
 static void thread_leave(struct thread *t)
 {
 	connections_lock();
 	if (t->ipc) {
-		if (!t->ipc->foreign) {
+		if (!t->ipc->foreign && !t->ipc->closing) {
 			thread_flush(t);
 			device_thread_exit(&t->ipc->device);
 		}
