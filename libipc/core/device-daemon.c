@@ -714,8 +714,9 @@ int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
 	int fds[4], r;
 
 	r = message_send(link->socket, &message, NULL);
-	if (r == 0)
-		r = message_receive(link->socket, &message, fds);
+	if (r < 0)
+		return r;
+	r = message_receive(link->socket, &message, fds);
 	if (r < 0)
 		return r;
 	link->region = map(fds[0], NULL, size, PROT_READ);
