@@ -66,9 +66,9 @@ struct ipcbusd_message;
 
 /* Does not wait. 0 or -errno; -EAGAIN: the peer does not read. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
-/* Receives one message with at most one fd, which is in *ret_fd, or -1. Returns 1; 0 at
- * the end; -EAGAIN; or -EBADMSG for what is no message. */
-int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd);
+/* Receives one message with at most one fd, which is in *ret_fd, or -1. *ret_pid: who sent it,
+ * with SO_PASSCRED, or 0. Returns 1; 0 at the end; -EAGAIN; or -EBADMSG for what is no message. */
+int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid);
 
 /* --- Memory: memory.c ----------------------------------------------------------- */
 

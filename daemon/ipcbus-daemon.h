@@ -3,7 +3,8 @@
  * The contract between ipcbusd and its clients: docs/daemon.md has the reasons.
  *
  * A client connects to the daemon's socket (SOCK_SEQPACKET), which stands for the open
- * file. Each message is one struct ipcbusd_message; HELLO comes first, once. After that
+ * file. Each message is one struct ipcbusd_message. The daemon begins, with WELCOME; HELLO
+ * comes first from the client, once. After that
  * the socket carries file descriptors only, and nothing of the hot path.
  *
  * The *area* is memory that both share: slots first, then the send area. The daemon makes
@@ -135,8 +136,10 @@ struct ipcbusd_bell {
 
 /**
  * enum ipcbusd_message_kind - what a message of the socket is
- * @IPCBUSD_HELLO: From the client: @base, @size of the area. Reply: @error, or @number of
- *	the client at the bell, with four fds: area, bell, and two to poll.
+ * @IPCBUSD_WELCOME: From the daemon, at once: @nonce, or @error, and then it closes
+ * @IPCBUSD_HELLO: From the client: the @nonce, @base and @size of the area. The process that
+ *	connected must send it. Reply: @error, or @number of the client at the bell, with four
+ *	fds: area, bell, and two to poll.
  * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd,
  *	which can be mapped for reading only. As mmap() of the device.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it
@@ -150,6 +153,7 @@ enum ipcbusd_message_kind {
 	IPCBUSD_SEND_FD = 3,
 	IPCBUSD_RECEIVE_FD = 4,
 	IPCBUSD_BYE = 5,
+	IPCBUSD_WELCOME = 6,
 };
 
 struct ipcbusd_message {
@@ -161,6 +165,7 @@ struct ipcbusd_message {
 	__u32 reserved;
 	__u64 base;
 	__u64 size;
+	__u64 nonce;
 };
 
 #endif /* IPCBUS_DAEMON_H */

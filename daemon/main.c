@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -52,6 +53,7 @@ static const char help[] =
  * @socket: first of the two that are polled
  * @pidfd: second
  * @peer: who it is
+ * @nonce: what the peer is to say in its HELLO
  * @client: NULL before HELLO
  * @owner: counts it; NULL: nobody does
  * @closed: it is to be freed after this round of events
@@ -61,6 +63,7 @@ struct connection {
 	int socket;
 	int pidfd;
 	struct client_peer peer;
+	uint64_t nonce;
 	struct client *client;
 	struct owner *owner;
 	bool closed;
@@ -154,10 +157,10 @@ static void owner_remove(struct owner *owner)
 	free(owner);
 }
 
-/* In place of a reply to its HELLO, which may still come. The socket is the caller's. */
+/* In place of a WELCOME. The socket is the caller's. */
 static void refuse(int socket, int error)
 {
-	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO, .error = error };
+	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME, .error = error };
 
 	socket_send(socket, &message, NULL, 0);
 }
@@ -191,8 +194,8 @@ static void refuse_next(int listener)
 
 /* --- Who connects ---------------------------------------------------------------- */
 
-/* When the process began, in ticks; 0: it is gone. */
-static uint64_t started(int pid)
+/* When the process began, in ticks. */
+static int read_start(int pid, uint64_t *ret_start)
 {
 	char path[64], text[1024], *at;
 	unsigned long long ticks = 0;
@@ -202,7 +205,7 @@ static uint64_t started(int pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return 0;
+		return errno == ENOENT ? -ESRCH : -errno;
 	n = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
 	text[n] = 0;
@@ -212,11 +215,12 @@ static uint64_t started(int pid)
 		at = strchr(at + 1, ' ');
 	if (at)
 		sscanf(at, "%llu", &ticks);
-	return ticks;
+	*ret_start = ticks;
+	return ticks ? 0 : -ESRCH;
 }
 
-/* The process that the kernel says connected. Without SO_PEERPIDFD its number may be another
- * one's by now: that one began later. */
+/* The process that the kernel says connected. Its number may be another one's by now: welcome()
+ * finds out. */
 static int identify(struct connection *connection)
 {
 	struct client_peer *peer = &connection->peer;
@@ -232,15 +236,28 @@ static int identify(struct connection *connection)
 	peer->pid = ucred.pid;
 	peer->uid = ucred.uid;
 	peer->gid = ucred.gid;
-	peer->started = started(ucred.pid);
 	if (getsockopt(connection->socket, SOL_SOCKET, SO_PEERPIDFD, &connection->pidfd, &size)) {
 		connection->pidfd = (int)syscall(SYS_pidfd_open, ucred.pid, 0);
 		if (connection->pidfd < 0)
 			return -errno;
-		if (started(ucred.pid) != peer->started)
-			return -ESRCH;
 	}
-	return peer->started ? 0 : -ESRCH;
+	return read_start(ucred.pid, &peer->started);
+}
+
+/* A process may connect, pass the socket on and end, and another one gets its number before
+ * identify() has looked. So who connected has to repeat a number that nobody knew before, and
+ * the kernel says who sends that. */
+static int welcome(struct connection *connection)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME };
+	static const int on = 1;
+
+	if (getrandom(&connection->nonce, sizeof(connection->nonce), 0) !=
+		    sizeof(connection->nonce) ||
+	    setsockopt(connection->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
+		return -errno;
+	message.nonce = connection->nonce;
+	return socket_send(connection->socket, &message, NULL, 0);
 }
 
 static int watch(struct connection *connection, int fd)
@@ -294,6 +311,8 @@ static void accept_one(int listener)
 	if (!r)
 		r = watch(connection, connection->pidfd);
 	if (!r)
+		r = welcome(connection);
+	if (!r)
 		return;
 	refuse(socket, r == -EMFILE ? -ENFILE : r);
 	connection_close(connection);
@@ -301,14 +320,38 @@ static void accept_one(int listener)
 
 /* --- What they say --------------------------------------------------------------- */
 
+/* A pidfd is readable once its process has ended. */
+static bool is_dead(const struct connection *connection)
+{
+	struct pollfd pidfd = { .fd = connection->pidfd, .events = POLLIN };
+
+	return poll(&pidfd, 1, 0) == 1;
+}
+
+/* The process of the pidfd has sent it if it lives still: then nobody else ever had its number
+ * since WELCOME. */
+static bool take_hello(struct connection *connection, const struct ipcbusd_message *message,
+		       int sender)
+{
+	struct ipcbusd_message reply = { .kind = IPCBUSD_HELLO, .error = -ESRCH };
+	static const int off;
+
+	if (sender != connection->peer.pid || message->nonce != connection->nonce ||
+	    is_dead(connection)) {
+		socket_send(connection->socket, &reply, NULL, 0);
+		return false;
+	}
+	setsockopt(connection->socket, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	connection->client = client_new(&connection->peer, message->base, message->size);
+	return connection->client;
+}
+
 /* False: this is no client of ours, or not any more: BYE. */
 static bool take_message(struct connection *connection, const struct ipcbusd_message *message,
-			 int fd)
+			 int fd, int sender)
 {
-	if (message->kind == IPCBUSD_HELLO && !connection->client && fd < 0) {
-		connection->client = client_new(&connection->peer, message->base, message->size);
-		return connection->client;
-	}
+	if (message->kind == IPCBUSD_HELLO && !connection->client && fd < 0)
+		return take_hello(connection, message, sender);
 	if (!connection->client)
 		return false;
 	if (message->kind == IPCBUSD_MAP && fd < 0)
@@ -323,25 +366,17 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 static void receive(struct connection *connection)
 {
 	struct ipcbusd_message message;
-	int fd, r;
+	int fd, sender, r;
 
-	r = socket_receive(connection->socket, &message, &fd);
+	r = socket_receive(connection->socket, &message, &fd, &sender);
 	if (r == -EAGAIN)
 		return;
-	if (r == 1 && take_message(connection, &message, fd))
+	if (r == 1 && take_message(connection, &message, fd, sender))
 		return;
 	/* Taken over by nobody unless it was given to a slot. */
 	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
 		close(fd);
 	connection_close(connection);
-}
-
-/* A pidfd is readable once its process has ended. */
-static bool is_dead(const struct connection *connection)
-{
-	struct pollfd pidfd = { .fd = connection->pidfd, .events = POLLIN };
-
-	return poll(&pidfd, 1, 0) == 1;
 }
 
 /* --- The bus --------------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 
 union control {
 	struct cmsghdr header;
-	char space[CMSG_SPACE(MAX_FDS * sizeof(int))];
+	char space[CMSG_SPACE(MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 };
 
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds)
@@ -63,7 +63,19 @@ static int take_fds(struct msghdr *msg, int *ret_fd)
 	return n_fds;
 }
 
-int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd)
+/* Whose message it is, if the socket asks for that. */
+static int sender_of(struct msghdr *msg)
+{
+	struct ucred ucred = { 0 };
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
+	     header = CMSG_NXTHDR(msg, header))
+		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&ucred, CMSG_DATA(header), sizeof(ucred));
+	return ucred.pid;
+}
+
+int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid)
 {
 	union control control;
 	struct iovec part = { message, sizeof(*message) };
@@ -79,6 +91,7 @@ int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd)
 	n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
+	*ret_pid = sender_of(&msg);
 	if (take_fds(&msg, ret_fd) > 1 || (n && n != sizeof(*message)) ||
 	    msg.msg_flags & MSG_TRUNC)
 		return -EBADMSG;

@@ -645,18 +645,20 @@ static void *map(int fd, void *at, size_t size, int prot)
 
 static int say_hello(struct daemon_link *link)
 {
-	struct ipcbusd_message message = {
+	struct ipcbusd_message message, welcome;
+	int r;
+
+	r = message_receive(link->socket, &welcome, link->fds);
+	if (r < 0)
+		return r;
+	message = (struct ipcbusd_message){
 		.kind = IPCBUSD_HELLO,
+		.nonce = welcome.nonce,
 		.base = (uintptr_t)link->area,
 		.size = link->size,
 	};
-	int r;
-
 	r = message_send(link->socket, &message, NULL);
-	/* A daemon that refuses says why and closes, whatever came meanwhile. */
-	if (r == 0 || r == -EPIPE)
-		r = message_receive(link->socket, &message, link->fds);
-	if (r == -ECONNRESET)
+	if (r == 0)
 		r = message_receive(link->socket, &message, link->fds);
 	if (r < 0)
 		return r;

@@ -25,13 +25,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
+#include "messages.h"
 
 #define CLIENTS 8
 #define SEND_SIZE (1UL << 20)
@@ -64,56 +64,11 @@ struct peer {
 
 /* --- What an honest client does ------------------------------------------------------ */
 
-static int send_message(int fd, struct ipcbusd_message *message, int pass)
-{
-	char space[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec part = { message, sizeof(*message) };
-	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
-	struct cmsghdr *header;
-
-	message->magic = IPCBUSD_MAGIC;
-	message->version = IPCBUSD_VERSION;
-	if (pass >= 0) {
-		msg.msg_control = space;
-		msg.msg_controllen = sizeof(space);
-		header = CMSG_FIRSTHDR(&msg);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &pass, sizeof(pass));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
-static int receive_message(int fd, struct ipcbusd_message *message, int fds[4])
-{
-	char space[CMSG_SPACE(4 * sizeof(int))];
-	struct iovec part = { message, sizeof(*message) };
-	struct msghdr msg = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = space,
-		.msg_controllen = sizeof(space),
-	};
-	struct cmsghdr *header;
-
-	for (int i = 0; i < 4; i++)
-		fds[i] = -1;
-	if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) != sizeof(*message))
-		return -EPROTO;
-	header = CMSG_FIRSTHDR(&msg);
-	if (header)
-		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
-	return message->error;
-}
-
 static int connect_to_bus(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = bus_connect(getenv("IPCBUS_DEVICE"));
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("IPCBUS_DEVICE"));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (fd < 0) {
 		perror("connect");
 		exit(3);
 	}
@@ -122,7 +77,7 @@ static int connect_to_bus(void)
 
 static int peer_open(struct peer *peer)
 {
-	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO };
+	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO }, welcome;
 	int fds[4], r;
 
 	peer->socket = connect_to_bus();
@@ -130,6 +85,10 @@ static int peer_open(struct peer *peer)
 	peer->area = mmap(NULL, peer->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	message.base = (uintptr_t)peer->area;
 	message.size = peer->size;
+	r = receive_message(peer->socket, &welcome, peer->fds);
+	if (r)
+		return r;
+	message.nonce = welcome.nonce;
 	send_message(peer->socket, &message, -1);
 	r = receive_message(peer->socket, &message, peer->fds);
 	if (r)
@@ -413,6 +372,11 @@ static int are_refused(const int *sockets, int error)
 			if (!fds[i].revents)
 				continue;
 			r = receive_message(fds[i].fd, &message, none);
+			if (r == 0) {
+				/* WELCOME. */
+				fds[i].fd = -1;
+				continue;
+			}
 			if (r != -error) {
 				fprintf(stderr, "refused with %d, not %d\n", r, -error);
 				return 1;
