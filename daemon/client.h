@@ -75,6 +75,8 @@ int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int
 /* A memfd that nobody can resize, mapped for writing. -errno. */
 int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 void memory_free(struct client_memory *memory);
+/* How many pieces of memory a process may map. */
+unsigned int memory_max_maps(void);
 /* Eventfds that start at 0, and how they are set and cleared. */
 int event_new(void);
 void event_set(int fd, bool set);

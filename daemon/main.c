@@ -42,8 +42,10 @@ static const char help[] =
 	"  -m, --mode MODE  who may connect: the socket's permissions, in octal (default: 600)\n"
 	"  -h, --help       show this\n";
 
-/* A user's quota of connections: a part of the daemon's fds, but this many always. */
+/* Of the daemon's fds and maps a user's connections may take a part, but this many always. Area,
+ * region, and a stack with its guard are four maps. */
 #define PART_OF_FDS	16
+#define PART_OF_MAPS	(16 * 4)
 #define MIN_CONNECTIONS 64
 /* How long to accept nobody where not even one fd can be had, in ms. */
 #define PAUSE		100
@@ -117,9 +119,11 @@ static void set_limits(void)
 		setrlimit(RLIMIT_NOFILE, &files);
 		if (files.rlim_max / PART_OF_FDS < max_connections)
 			max_connections = (unsigned int)files.rlim_max / PART_OF_FDS;
-		if (max_connections < MIN_CONNECTIONS)
-			max_connections = MIN_CONNECTIONS;
 	}
+	if (memory_max_maps() / PART_OF_MAPS < max_connections)
+		max_connections = memory_max_maps() / PART_OF_MAPS;
+	if (max_connections < MIN_CONNECTIONS)
+		max_connections = MIN_CONNECTIONS;
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,6 +39,19 @@ void memory_free(struct client_memory *memory)
 {
 	munmap(memory->at, memory->size);
 	close(memory->fd);
+}
+
+unsigned int memory_max_maps(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+	unsigned int max = 65530;
+
+	if (file) {
+		if (fscanf(file, "%u", &max) != 1 || max < 4096)
+			max = 4096;
+		fclose(file);
+	}
+	return max;
 }
 
 int event_new(void)

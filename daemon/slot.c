@@ -98,6 +98,7 @@ static void slot_main(void *arg)
 	shim_task_exit();
 	slot->fiber = NULL;
 	slot->phase = SLOT_IDLE;
+	user_remove_fiber(client->user);
 	if (is_open)
 		finish(slot, result);
 	if (!--client->fibers && client->ending)
@@ -134,8 +135,13 @@ static int begin(struct slot *slot)
 	u32 tid = __atomic_load_n(&slot->shared->tid, __ATOMIC_RELAXED);
 	struct task_struct *task;
 
+	int ret;
+
 	if (!tid || tid > INT_MAX || !has_thread(client, tid))
 		return -ESRCH;
+	ret = user_add_fiber(client->user);
+	if (ret)
+		return ret;
 	task = new_task(client, tid);
 	slot->fiber = fiber_new(user_worker(client->user), task, client, slot_main, slot);
 	if (!slot->fiber) {
@@ -144,6 +150,7 @@ static int begin(struct slot *slot)
 		shim_task = task;
 		shim_task_exit();
 		shim_task = before;
+		user_remove_fiber(client->user);
 		return -ENOMEM;
 	}
 	client->fibers++;

@@ -21,5 +21,9 @@ int user_add(struct user *user, struct client *client);
 /* Worker only. */
 void user_remove(struct user *user, unsigned int number);
 
+/* Counts a fiber for a thread of the user's: 0, or -EDQUOT. Worker only, both. */
+int user_add_fiber(struct user *user);
+void user_remove_fiber(struct user *user);
+
 /* The client's bit was set: worker only. */
 void client_look(struct client *client);

@@ -7,12 +7,14 @@
  *
  *   ipcbusd -- hostile [ROUNDS [SEED]]
  *   ipcbusd -- hostile crowd ERRNO
+ *   ipcbusd -- hostile threads
  *
  * A crowd connects and says nothing. Those above the quota are to be refused with
  * ERRNO, the daemon is to sleep, and to serve again once the crowd has gone.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
@@ -307,39 +309,45 @@ static int attack(uint64_t seed)
 
 /* --- The honest client --------------------------------------------------------------- */
 
+/* One ioctl by a slot. Returns its result, or INT_MIN if there is none in time. */
+static int info_by(struct peer *peer, unsigned int number)
+{
+	struct ipcbusd_slot *slot = slot_of(peer, number);
+	struct ipcbus_info *info = (void *)slot->space;
+	struct timespec begin, now;
+
+	slot->tid = (uint32_t)getpid();
+	slot->cmd = (uint32_t)IPCBUS_IOC_INFO;
+	slot->arg = (uintptr_t)slot->space;
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	ring(peer, number);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - begin.tv_sec > 100)
+			return INT_MIN;
+	}
+	return slot->result;
+}
+
 static int honest(void)
 {
-	struct peer peer;
-	struct ipcbusd_slot *slot;
 	struct ipcbus_info *info;
-	struct timespec begin, now;
+	struct peer peer;
 	int r = peer_open(&peer);
 
 	if (r) {
 		fprintf(stderr, "an honest client is refused: %s\n", strerror(-r));
 		return 1;
 	}
-	slot = slot_of(&peer, 0);
-	slot->tid = (uint32_t)getpid();
-	slot->cmd = (uint32_t)IPCBUS_IOC_INFO;
-	slot->arg = (uintptr_t)slot->space;
-	info = (void *)slot->space;
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
-	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
-	ring(&peer, 0);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	while (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
-		sched_yield();
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec - begin.tv_sec > 30) {
-			fprintf(stderr, "an honest client waits for ever, in state %x\n",
-				slot->state);
-			return 1;
-		}
-	}
-	if (slot->result || info->version != IPCBUS_VERSION) {
-		fprintf(stderr, "an honest client gets %d\n", slot->result);
+	info = (void *)slot_of(&peer, 0)->space;
+	r = info_by(&peer, 0);
+	if (r || info->version != IPCBUS_VERSION) {
+		fprintf(stderr, "an honest client gets %d, in state %x\n", r,
+			slot_of(&peer, 0)->state);
 		return 1;
 	}
 	return 0;
@@ -461,6 +469,41 @@ static int crowd(int error)
 	return failed;
 }
 
+/* --- Threads --------------------------------------------------------------------------- */
+
+/* Root looks as another user, too. */
+static int is_another_served(void)
+{
+	int status;
+
+	if (getuid())
+		return 0;
+	if (!fork()) {
+		if (setgid(65534) || setuid(65534))
+			_exit(3);
+		_exit(honest());
+	}
+	wait(&status);
+	return status;
+}
+
+/* One thread says in every slot that it is one of it, until a user may have no more. */
+static int threads(void)
+{
+	struct peer peers[5];
+	unsigned int n = 0;
+	int r = 0, failed;
+
+	for (int i = 0; i < 5 && !r; i++) {
+		r = peer_open(&peers[i]);
+		for (unsigned int slot = 0; slot < IPCBUSD_SLOTS && !r; slot++, n++)
+			r = info_by(&peers[i], slot);
+	}
+	failed = r != -EDQUOT || is_another_served();
+	printf("%s - a user has so many threads: %u\n", failed ? "not ok" : "ok", n);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 100;
@@ -470,6 +513,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && !strcmp(argv[1], "crowd"))
 		return crowd(atoi(argv[2]));
+	if (argc == 2 && !strcmp(argv[1], "threads"))
+		return threads();
 	printf("# seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	for (unsigned long i = 0; i < rounds; i++) {
