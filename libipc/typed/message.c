@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Unpacking what a stranger sent. See message.h; called by rpc.c for
- * replies and by serve.c for requests. protobuf-c does the work; here is
- * what it leaves to its caller: a limit on memory, and one on recursion.
+ * replies and by serve.c for requests. plain.c or protobuf-c does the work; here is
+ * what these leave to their caller: a limit on memory, and one on recursion.
  */
 #include <errno.h>
 
@@ -10,6 +10,7 @@
 #include "core/frame.h"
 #include "core/wire.h"
 #include "message.h"
+#include "plain.h"
 #include "walk.h"
 
 /* --- Depth -------------------------------------------------------------------- */
@@ -49,6 +50,9 @@ int wire_check_depth(const ProtobufCMessageDescriptor *descriptor, const uint8_t
 static inline int unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
 			 const uint8_t *data, size_t size)
 {
+	message->root = plain_unpack(descriptor, &message->arena, data, size);
+	if (message->root)
+		return 0;
 	message->root = protobuf_c_message_unpack(descriptor, &message->arena.allocator, size,
 						  data);
 	if (!message->root)

@@ -8,7 +8,7 @@
  *   streams.c     streams of messages
  *   gather.c      large bytes of a message, sent from where they are
  *   borrow.c      large bytes of a message, left where they arrived
- *   message.c     protobuf bytes <-> message; arena.c its memory
+ *   message.c     protobuf bytes <-> message; arena.c its memory; plain.c those that are plain
  *   blob.c        blobs and metadata around a message; memory.c their files
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
  *   builtin.c     the methods that every object has; introspect.c calls them
@@ -22,6 +22,7 @@
 #include "core/slot.h"
 #include "core/thread.h"
 #include "message.h"
+#include "plain.h"
 
 #pragma GCC visibility push(default)
 #include <ipc/rpc.h>
@@ -87,6 +88,23 @@ static inline int message_pack(struct thread *t, const ProtobufCMessage *message
 	send->data = (uintptr_t)t->scratch.data;
 	send->data_size = protobuf_c_message_pack(message, t->scratch.data);
 	return 0;
+}
+
+/* The same of a plain message, whose size is not known before: 1; 0: it is not plain. */
+static inline int message_pack_plain(struct thread *t, const ProtobufCMessage *message,
+				     struct ipcbus_send *send)
+{
+	size_t size;
+	int r;
+
+	r = thread_reserve(t, PLAIN_MAX);
+	if (unlikely(r < 0))
+		return r;
+	if (!plain_pack(message, t->scratch.data, &size))
+		return 0;
+	send->data = (uintptr_t)t->scratch.data;
+	send->data_size = size;
+	return 1;
 }
 
 #endif /* IPC_TYPED_H */

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Plain messages: of any bytes plain_unpack() makes what protobuf-c makes of them, or nothing,
+ * and of any message plain_pack() makes the bytes that protobuf-c makes, or none. Messages that
+ * are plain it does not leave to protobuf-c.
+ */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test-run.h"
+#include "test.pb-c.h"
+#include "typed/plain.h"
+#include "typed/walk.h"
+
+#define ROUNDS		20000
+#define BUDGET		((size_t)1 << 20)
+#define FIELDS		32
+
+/* Sack as a proto2 file would have it: fields with a flag of their own, and one that has to be
+ * there. */
+static ProtobufCFieldDescriptor optional_fields[FIELDS], required_fields[FIELDS];
+static ProtobufCMessageDescriptor optional_sack, required_sack;
+
+static void begin(void)
+{
+	const ProtobufCMessageDescriptor *sack = &ipc__test__sack__descriptor;
+
+	srand(1);
+	ck_assert_uint_le(sack->n_fields, FIELDS);
+	memcpy(optional_fields, sack->fields, sack->n_fields * sizeof(*sack->fields));
+	memcpy(required_fields, sack->fields, sack->n_fields * sizeof(*sack->fields));
+	/* Where the first field is, each of the others has its flag. */
+	for (unsigned int i = 1; i < sack->n_fields; i++) {
+		if (sack->fields[i].label != PROTOBUF_C_LABEL_NONE || sack->fields[i].id > 2047 ||
+		    sack->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+			continue;
+		optional_fields[i].label = PROTOBUF_C_LABEL_OPTIONAL;
+		if (sack->fields[i].type != PROTOBUF_C_TYPE_STRING)
+			optional_fields[i].quantifier_offset = offsetof(Ipc__Test__Sack, flag);
+	}
+	required_fields[0].label = PROTOBUF_C_LABEL_REQUIRED;
+	optional_sack = required_sack = *sack;
+	optional_sack.fields = optional_fields;
+	required_sack.fields = required_fields;
+}
+
+/* --- Comparing ------------------------------------------------------------------------ */
+
+static void same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+	ck_assert_uint_eq(a->len, b->len);
+	ck_assert_int_eq(!a->data, !b->data);
+	ck_assert(!a->len || !memcmp(a->data, b->data, a->len));
+}
+
+static void same_text(const char *const *a, const char *const *b)
+{
+	ck_assert_pstr_eq(*a, *b);
+}
+
+static size_t size_of(ProtobufCType type)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return 8;
+	default:
+		return 4;
+	}
+}
+
+/* Both have the same fields, none of which repeats or is a message. */
+static void same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMessage *a,
+		 const ProtobufCMessage *b)
+{
+	for (unsigned int i = 0; i < descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+		const void *of_a = field_at(a, field->offset), *of_b = field_at(b, field->offset);
+
+		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+			ck_assert_uint_eq(*(const size_t *)field_at(b, field->quantifier_offset),
+					  0);
+			continue;
+		}
+		switch (field->type) {
+		case PROTOBUF_C_TYPE_MESSAGE:
+			ck_assert_ptr_null(*(const void *const *)of_a);
+			ck_assert_ptr_null(*(const void *const *)of_b);
+			break;
+		case PROTOBUF_C_TYPE_STRING:
+			same_text(of_a, of_b);
+			break;
+		case PROTOBUF_C_TYPE_BYTES:
+			same_bytes(of_a, of_b);
+			break;
+		default:
+			ck_assert_mem_eq(of_a, of_b, size_of(field->type));
+			break;
+		}
+	}
+	ck_assert_uint_eq(a->n_unknown_fields, 0);
+	ck_assert_uint_eq(b->n_unknown_fields, 0);
+}
+
+/* True if it is plain. The arena has no byte more than space. */
+static bool compare_unpacked(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
+			     size_t size, size_t space)
+{
+	ProtobufCMessage *plain, *model;
+	struct arena arena;
+	uint8_t *block, *copy;
+
+	/* Of exactly that length, for tools that check bounds. */
+	copy = malloc(size ? size : 1);
+	block = malloc(space ? space : 1);
+	ck_assert(copy && block);
+	memcpy(copy, data, size);
+	arena_init(&arena, block, space, BUDGET);
+	plain = plain_unpack(descriptor, &arena, copy, size);
+	model = protobuf_c_message_unpack(descriptor, NULL, size, copy);
+	if (plain) {
+		ck_assert_ptr_eq(plain, block);
+		ck_assert_ptr_nonnull(model);
+		same(descriptor, plain, model);
+	} else {
+		ck_assert_ptr_eq(arena.next, block);
+		ck_assert_uint_eq(arena.budget, BUDGET);
+	}
+	ck_assert_ptr_null(arena.chunks);
+	ck_assert_int_eq(arena.error, 0);
+	if (model)
+		protobuf_c_message_free_unpacked(model, NULL);
+	free(block);
+	free(copy);
+	return plain;
+}
+
+/* True if it is plain. */
+static bool compare_packed(const ProtobufCMessage *message, uint8_t *data, size_t *ret_size)
+{
+	uint8_t *plain = malloc(PLAIN_MAX);
+	bool is_plain;
+	size_t size;
+
+	ck_assert_ptr_nonnull(plain);
+	*ret_size = protobuf_c_message_pack(message, data);
+	is_plain = plain_pack(message, plain, &size);
+	if (is_plain) {
+		ck_assert_uint_eq(size, *ret_size);
+		ck_assert_mem_eq(plain, data, size);
+	}
+	free(plain);
+	return is_plain;
+}
+
+/* --- Messages by chance --------------------------------------------------------------- */
+
+static uint64_t number_by_chance(void)
+{
+	uint64_t value = (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand();
+
+	switch (rand() % 6) {
+	case 0:
+		return 0;
+	case 1:
+		return 1;
+	case 2:
+		return UINT64_MAX;
+	/* The sign of a number of 32 and of 64 bits: of reals that is -0. */
+	case 3:
+		return rand() % 2 ? (uint64_t)1 << 31 : (uint64_t)1 << 63;
+	default:
+		return value >> (rand() % 64);
+	}
+}
+
+static char text[PLAIN_MAX + 1];
+
+/* The end of the text, so long. */
+static char *text_by_chance(size_t max)
+{
+	size_t size = rand() % 4 ? (size_t)rand() % 8 : (size_t)rand() % max;
+
+	if (!text[0])
+		memset(text, 'x', sizeof(text) - 1);
+	return text + sizeof(text) - 1 - size;
+}
+
+/* Fields of a plain message, at most so many bytes of each. */
+static void fill(Ipc__Test__Sack *sack, const ProtobufCMessageDescriptor *descriptor, size_t max)
+{
+	for (unsigned int i = 0; i < descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+		void *member = (char *)sack + field->offset;
+		uint64_t number = number_by_chance();
+
+		if (field->label == PROTOBUF_C_LABEL_REPEATED || field->id > 2047 ||
+		    field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF || rand() % 3 == 0)
+			continue;
+		switch (field->type) {
+		case PROTOBUF_C_TYPE_MESSAGE:
+			break;
+		case PROTOBUF_C_TYPE_STRING:
+			*(char **)member = text_by_chance(max);
+			break;
+		case PROTOBUF_C_TYPE_BYTES:
+			*(ProtobufCBinaryData *)member = (ProtobufCBinaryData){
+				.data = (uint8_t *)text,
+				.len = strlen(text_by_chance(max)),
+			};
+			break;
+		case PROTOBUF_C_TYPE_BOOL:
+			/* Programs may have other true values than 1. */
+			*(protobuf_c_boolean *)member = rand() % 3;
+			break;
+		default:
+			memcpy(member, &number, size_of(field->type));
+			break;
+		}
+	}
+}
+
+static void damage(uint8_t *data, size_t *size)
+{
+	for (int n = rand() % 3; *size && n >= 0; n--) {
+		size_t at = (size_t)rand() % *size;
+
+		switch (rand() % 4) {
+		case 0:
+			*size = at;
+			break;
+		case 1:
+			data[at] ^= (uint8_t)(1 << rand() % 8);
+			break;
+		case 2:
+			data[at] = (uint8_t)rand();
+			break;
+		default:
+			/* Longer forms of numbers. */
+			memmove(data + at + 1, data + at, *size - at);
+			data[at] |= 0x80;
+			++*size;
+			break;
+		}
+	}
+}
+
+static void check_by_chance(const ProtobufCMessageDescriptor *descriptor)
+{
+	uint8_t data[4 * PLAIN_MAX + 512];
+	unsigned int damaged = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
+		size_t max = rand() % 8 ? 64 : PLAIN_MAX;
+		size_t size;
+		bool plain;
+
+		fill(&sack, descriptor, max);
+		sack.base.descriptor = descriptor;
+		plain = compare_packed(&sack.base, data, &size);
+		if (size < 512)
+			ck_assert(plain);
+		ck_assert(!plain || size <= PLAIN_MAX);
+		plain = compare_unpacked(descriptor, data, size, 8 * PLAIN_MAX);
+		ck_assert_int_eq(plain, size <= PLAIN_MAX);
+		compare_unpacked(descriptor, data, size, (size_t)rand() % 64 * 8);
+		damage(data, &size);
+		damaged += compare_unpacked(descriptor, data, size, 8 * PLAIN_MAX);
+	}
+	/* Some of the damage makes another message. */
+	ck_assert_uint_gt(damaged, ROUNDS / 20);
+}
+
+START_TEST(fields_without_labels)
+{
+	begin();
+	check_by_chance(&ipc__test__sack__descriptor);
+}
+END_TEST
+
+START_TEST(fields_with_flags)
+{
+	begin();
+	check_by_chance(&optional_sack);
+}
+END_TEST
+
+START_TEST(noise)
+{
+	static const ProtobufCMessageDescriptor *const types[] = {
+		&ipc__test__sack__descriptor, &ipc__test__echo_request__descriptor,
+		&ipc__test__cargo__descriptor, &ipc__none__descriptor,
+	};
+	unsigned int plain = 0;
+	uint8_t data[64];
+
+	begin();
+	for (int round = 0; round < 4 * ROUNDS; round++) {
+		size_t size = (size_t)rand() % (rand() % 2 ? 6 : sizeof(data));
+
+		/* Mostly small numbers, which are more often valid tags and sizes. */
+		for (size_t i = 0; i < size; i++)
+			data[i] = (uint8_t)(rand() % 4 ? rand() % 144 : rand());
+		plain += compare_unpacked(types[round % 4], data, size, 8 * PLAIN_MAX);
+	}
+	ck_assert_uint_gt(plain, ROUNDS / 20);
+}
+END_TEST
+
+/* --- What is not plain ------------------------------------------------------------------ */
+
+static void is_left(const Ipc__Test__Sack *sack)
+{
+	uint8_t data[2 * PLAIN_MAX];
+	size_t size;
+
+	ck_assert(!compare_packed(&sack->base, data, &size));
+	ck_assert(!compare_unpacked(&ipc__test__sack__descriptor, data, size, 8 * PLAIN_MAX));
+}
+
+START_TEST(other_fields_are_left_to_protobuf_c)
+{
+	Ipc__Test__Sack sack = IPC__TEST__SACK__INIT, more = sack;
+	Ipc__Test__Box box = IPC__TEST__BOX__INIT;
+	uint32_t number = 7;
+	char *word = "word";
+
+	sack.box = &box;
+	is_left(&sack);
+	sack = more;
+	sack.numbers = &number;
+	sack.n_numbers = 1;
+	is_left(&sack);
+	sack = more;
+	sack.texts = &word;
+	sack.n_texts = 1;
+	is_left(&sack);
+	sack = more;
+	sack.choice_case = IPC__TEST__SACK__CHOICE_CHOSEN_NUMBER;
+	is_left(&sack);
+	sack.choice_case = IPC__TEST__SACK__CHOICE_CHOSEN_TEXT;
+	sack.chosen_text = word;
+	is_left(&sack);
+}
+END_TEST
+
+START_TEST(long_tags_are_left_to_protobuf_c)
+{
+	Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
+	uint8_t data[16];
+	size_t size;
+
+	sack.first_of_three_bytes = 1;
+	ck_assert(compare_packed(&sack.base, data, &size));
+	ck_assert(!compare_unpacked(&ipc__test__sack__descriptor, data, size, PLAIN_MAX));
+}
+END_TEST
+
+START_TEST(unknown_fields_are_left_to_protobuf_c)
+{
+	/* Numbers 4 and 0 of a message that has 1 and 2; a group. */
+	static const uint8_t unknown[][2] = { { 0x20, 1 }, { 0x00, 1 }, { 0x0b, 0x0c } };
+	ProtobufCMessageUnknownField field = { .tag = 4, .len = 1, .data = (uint8_t *)"\1" };
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	uint8_t data[16];
+	size_t size;
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		ck_assert(!compare_unpacked(&ipc__test__echo_request__descriptor, unknown[i], 2,
+					    PLAIN_MAX));
+	request.base.unknown_fields = &field;
+	request.base.n_unknown_fields = 1;
+	ck_assert(!compare_packed(&request.base, data, &size));
+}
+END_TEST
+
+START_TEST(required_fields_are_left_to_protobuf_c)
+{
+	Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
+	uint8_t data[16] = { 0 };
+	size_t size;
+
+	begin();
+	ck_assert(!compare_unpacked(&required_sack, data, 0, PLAIN_MAX));
+	sack.flag = true;
+	sack.base.descriptor = &required_sack;
+	ck_assert(!compare_packed(&sack.base, data, &size));
+	ck_assert(!compare_unpacked(&required_sack, data, size, PLAIN_MAX));
+}
+END_TEST
+
+START_TEST(a_budget_is_kept)
+{
+	static const uint8_t data[] = { 0x0a, 5, 'h', 'e', 'l', 'l', 'o' };
+	const ProtobufCMessageDescriptor *descriptor = &ipc__test__echo_request__descriptor;
+	/* Whole steps of 8 bytes count, but the last need not be whole. */
+	size_t needed = descriptor->sizeof_message + 6;
+	uint64_t block[64];
+	struct arena arena;
+
+	for (size_t budget = 0; budget < needed + 8; budget++) {
+		arena_init(&arena, block, sizeof(block), budget);
+		ck_assert_int_eq(!!plain_unpack(descriptor, &arena, data, sizeof(data)),
+				 budget >= needed);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("plain", fields_without_labels, fields_with_flags, noise,
+			 other_fields_are_left_to_protobuf_c, long_tags_are_left_to_protobuf_c,
+			 unknown_fields_are_left_to_protobuf_c,
+			 required_fields_are_left_to_protobuf_c, a_budget_is_kept);
+}
