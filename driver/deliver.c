@@ -150,9 +150,19 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	return true;
 }
 
+static struct ipcbus_quota *transaction_quota(const struct ipcbus_work *work)
+{
+	const struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
+
+	if (!t->buffer)
+		return t->empty ? t->quota : NULL;
+	return t->buffer->flags & IPCBUS_BUFFER_CHARGED ? t->buffer->quota : NULL;
+}
+
 const struct ipcbus_work_ops ipcbus_transaction_ops = {
 	.deliver = transaction_deliver,
 	.discard = transaction_discard,
+	.quota = transaction_quota,
 };
 
 /* --- Events that could not be written -------------------------------------------- */

@@ -27,6 +27,9 @@
 /* No priority of its own. It is worse than any. */
 #define IPCBUS_PRIORITY_NONE	MAX_PRIO
 
+/* Who has so many messages in another user's queue floods it (work.h). */
+#define IPCBUS_FLOOD	16
+
 /* After so many better ones that are not realtime the oldest work is taken. */
 #define IPCBUS_MAX_PASSED	64
 

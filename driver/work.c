@@ -8,12 +8,20 @@
 #include <linux/wait.h>
 
 #include "compat.h"
+#include "mem/quota.h"
 #include "priority.h"
 #include "proc.h"
 #include "thread.h"
 #include "work.h"
 
 /* --- The order of a queue ------------------------------------------------------- */
+
+#define IS_FLOOD 1 /* in a rank */
+
+static inline bool is_realtime(int rank)
+{
+	return rank < 2 * MAX_RT_PRIO;
+}
 
 /* Is it the first of its rank in the queue? */
 static inline bool is_first(const struct ipcbus_queue *queue, const struct ipcbus_work *work)
@@ -42,6 +50,20 @@ static struct ipcbus_work *first_behind(const struct ipcbus_queue *queue, int ra
 	return behind;
 }
 
+/* Counts what is charged to the quota as queued. Returns whether its user floods the queue. */
+static bool count_queued(struct ipcbus_quota *quota)
+{
+	if (quota->queued++ >= IPCBUS_FLOOD)
+		quota->floods = true;
+	return quota->floods;
+}
+
+static void uncount_queued(struct ipcbus_quota *quota)
+{
+	if (!--quota->queued)
+		quota->floods = false;
+}
+
 /* Queues it before another one of a worse rank, or at the end for NULL. */
 static inline void insert(struct ipcbus_queue *queue, struct ipcbus_work *work,
 			  struct ipcbus_work *before)
@@ -66,20 +88,23 @@ static inline void insert(struct ipcbus_queue *queue, struct ipcbus_work *work,
 
 void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work)
 {
-	struct ipcbus_work *last, *before = NULL;
-	int rank = work->prio;
+	struct ipcbus_work *last = NULL, *before = NULL;
+	bool floods;
 
-	if (list_empty(&queue->list)) {
-		if (rank == IPCBUS_PRIORITY_NONE)
-			rank = DEFAULT_PRIO;
-	} else {
+	if (!list_empty(&queue->list))
 		last = list_last_entry(&queue->list, struct ipcbus_work, entry);
-		if (rank == IPCBUS_PRIORITY_NONE)
-			rank = last->rank;
-		else if (unlikely(rank < last->rank))
-			before = first_behind(queue, rank);
+	work->quota = work->ops->quota ? work->ops->quota(work) : NULL;
+	floods = unlikely(work->quota) && count_queued(work->quota);
+	if (work->prio == IPCBUS_PRIORITY_NONE) {
+		work->rank = last ? last->rank : 2 * DEFAULT_PRIO;
+	} else {
+		work->rank = 2 * work->prio;
+		/* Who may be realtime may flood. */
+		if (unlikely(floods) && !is_realtime(work->rank))
+			work->rank |= IS_FLOOD;
+		if (unlikely(last && work->rank < last->rank))
+			before = first_behind(queue, work->rank);
 	}
-	work->rank = rank;
 	insert(queue, work, before);
 }
 
@@ -102,6 +127,8 @@ static void take_out(struct ipcbus_work *work)
 	list_del_init(&work->entry);
 	if (work->of_node)
 		hlist_del(&work->at_node);
+	if (unlikely(work->quota))
+		uncount_queued(work->quota);
 	work->queue = NULL;
 	queue->count--;
 }
@@ -117,14 +144,28 @@ static struct ipcbus_work *oldest(const struct ipcbus_queue *queue)
 	return oldest;
 }
 
+/* The older one of the best of two ranks of one priority, of which the second is a flood. */
+static struct ipcbus_work *older_of_two(const struct ipcbus_queue *queue)
+{
+	struct ipcbus_work *first = best(queue), *flood;
+
+	flood = list_first_entry(&queue->levels, struct ipcbus_work, level);
+	if ((first->rank ^ flood->rank) == IS_FLOOD && (s32)(flood->number - first->number) < 0)
+		return flood;
+	return first;
+}
+
 struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue)
 {
 	struct ipcbus_work *work = best(queue);
 
-	if (unlikely(!list_empty(&queue->levels)) && work->rank >= MAX_RT_PRIO &&
-	    ++queue->taken > IPCBUS_MAX_PASSED) {
-		queue->taken = 0;
-		work = oldest(queue);
+	if (unlikely(!list_empty(&queue->levels)) && !is_realtime(work->rank)) {
+		if (++queue->taken > IPCBUS_MAX_PASSED) {
+			queue->taken = 0;
+			work = oldest(queue);
+		} else if (queue->taken % 2) {
+			work = older_of_two(queue);
+		}
 	}
 	take_out(work);
 	return work;

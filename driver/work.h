@@ -13,11 +13,16 @@
  * ipcbus_proc_queue_locked() is the only way to publish work. Whoever takes work off a
  * queue owns it, and calls one of the two operations without a lock.
  *
- * A proc's queue is in the order of priorities. No step on it depends on how much it
- * holds, because others decide that:
+ * A proc's queue is in the order of priorities. Of each priority there are two ranks. In the
+ * second one is what a user sent who floods the queue: who has IPCBUS_FLOOD messages in it that
+ * are charged to a quota (mem/quota.h), until none of them is left. The two ranks have turns, so
+ * a flood delays what others send by one message for each of theirs. Messages of one user and
+ * one priority keep their order.
  *
- *   - The first work of each priority also stands in a list of its own, so that work is
- *     queued after at most one step for each priority that is there.
+ * No step on a queue depends on how much it holds, because others decide that:
+ *
+ *   - The first work of each rank also stands in a list of its own, so that work is queued
+ *     after at most one step for each rank that is there.
  *   - What is for a node also stands in the node's list, so that a node that dies finds
  *     its own.
  */
@@ -35,11 +40,13 @@
  * @deliver: Called in the receiving thread. Fills in event and returns true. Returns
  *	false if there is nothing to report any more. May sleep.
  * @discard: The proc is dying. May sleep.
+ * @quota: What it is charged to, or NULL. If there is no such operation, nothing is.
  */
 struct ipcbus_work_ops {
 	bool (*deliver)(struct ipcbus_work *work, struct ipcbus_thread *thread,
 			struct ipcbus_event *event);
 	void (*discard)(struct ipcbus_work *work);
+	struct ipcbus_quota *(*quota)(const struct ipcbus_work *work);
 };
 
 /**
@@ -52,10 +59,12 @@ struct ipcbus_work_ops {
  *	rank (proc->lock)
  * @of_node: where its node lists what is in @queue for it; NULL: it is for none; constant
  * @at_node: in that list while it is in @queue (proc->lock)
+ * @quota: what counts it as queued while it is in @queue, or NULL (proc->lock)
  * @ops: what it is
  * @number: counts what was queued in @queue (proc->lock)
  * @prio: by which it is queued (priority.h), or MAX_PRIO; constant
- * @rank: that, or what it found when it was queued without one (proc->lock)
+ * @rank: twice that, and 1 more for what floods @queue; or what it found when it was queued
+ *	without a priority (proc->lock)
  * @waits: it is in a node's oneways, behind another (proc->lock)
  */
 struct ipcbus_work {
@@ -65,6 +74,7 @@ struct ipcbus_work {
 	struct list_head level;
 	struct hlist_head *of_node;
 	struct hlist_node at_node;
+	struct ipcbus_quota *quota;
 	const struct ipcbus_work_ops *ops;
 	u32 number;
 	s16 prio;
@@ -75,8 +85,9 @@ struct ipcbus_work {
 /* Queues work by its priority. Work without one comes after all that is there. */
 void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work);
 /*
- * Takes the best work of a queue that is not empty. While several priorities wait that
- * are not realtime, each 65th work that is not realtime is the oldest one instead.
+ * Takes the best work of a queue that is not empty. While several ranks wait that are not
+ * realtime, each 65th work that is not realtime is the oldest one instead. Of the two ranks of
+ * the best priority, each second work is the older one.
  */
 struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue);
 

@@ -71,6 +71,7 @@ static void free_quotas(struct list_head *quotas)
 	struct ipcbus_quota *quota, *next;
 
 	list_for_each_entry_safe(quota, next, quotas, idle) {
+		WARN_ON_ONCE(quota->queued);
 		ipcbus_stat_remove(IPCBUS_STAT_QUOTAS);
 		kfree(quota);
 	}

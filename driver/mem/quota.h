@@ -57,12 +57,14 @@ struct ipcbus_charged {
 };
 
 /**
- * struct ipcbus_quota - one user's in one region (region->lock for all of it)
+ * struct ipcbus_quota - one user's in one region (region->lock)
  * @by_user: in region->quotas
  * @idle: in region->idle_quotas while nothing holds it
  * @uid: the user; constant
  * @held: by buffers that are charged to it, and by those on their way to be
  * @charged: to it
+ * @queued: how many of these messages are in the proc's queue, for work.c (proc->lock)
+ * @floods: they were too many, and are not all gone; likewise
  */
 struct ipcbus_quota {
 	struct rb_node by_user;
@@ -70,6 +72,8 @@ struct ipcbus_quota {
 	kuid_t uid;
 	u32 held;
 	struct ipcbus_charged charged;
+	u32 queued;
+	bool floods;
 };
 
 /**

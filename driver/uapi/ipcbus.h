@@ -589,7 +589,7 @@ struct ipcbus_batch {
  *   - A SCHED_BATCH or SCHED_IDLE caller passes on its nice value. A thread keeps such a class.
  *   - Children do not inherit. What anybody sets for the thread during the boost is lost.
  *   - Messages of a higher priority overtake other messages that wait for any thread. They do not
- *     overtake oneways of the same node.
+ *     overtake oneways of the same node. A flood by another user gets every second turn.
  */
 struct ipcbus_node {
 	__u32 size;

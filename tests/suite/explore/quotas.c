@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages from other users' procs: quotas that come, go and are waited for, and
+ * Messages from other users' procs: quotas that come, go and are waited for, floods, and
  * users whose last proc goes while the next one comes.
  */
 #include "scenarios.h"
@@ -9,6 +9,9 @@
 
 static char bytes[PIECE] = { 'p' };
 static u64 held;		/* the first one of those that fill a share */
+
+#define FLOOD	16		/* IPCBUS_FLOOD of the driver */
+#define LATE	99		/* the code of what comes behind a flood */
 
 static int send_piece(int fd, u64 deadline)
 {
@@ -76,10 +79,11 @@ static void quotas_open_and_send(void *unused)
 	shim_close(fd);
 }
 
-static int send_empty(void)
+static int send_empty(u64 cookie, u32 code)
 {
 	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 5,
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = cookie,
+		.code = code,
 	};
 
 	return exchange(0, &send, 0, NULL);
@@ -94,7 +98,7 @@ static void quotas_cancel_and_send(void *unused)
 	(void)unused;
 	r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_CANCEL, &args);
 	CHECK(!r || r == -ENOENT);
-	r = send_empty();
+	r = send_empty(5, 0);
 	CHECK(!r || r == -ENOTCONN || r == -EOWNERDEAD);
 }
 
@@ -102,6 +106,35 @@ static void quotas_destroy(void *unused)
 {
 	(void)unused;
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node, 0));
+}
+
+/* The flood ends at both sides of the queue, and what is behind it has its turn in time. */
+static void quotas_serve_flood(void *unused)
+{
+	struct ipcbus_event event;
+	unsigned int before = 0;
+
+	(void)unused;
+	do {
+		next_event(&event);
+		CHECK(event.kind == IPCBUS_EVENT_CALL || event.kind == IPCBUS_EVENT_CANCELED);
+		before += event.kind == IPCBUS_EVENT_CALL && event.code != LATE;
+		reply_to(&event);
+	} while (event.kind != IPCBUS_EVENT_CALL || event.code != LATE);
+	CHECK(before <= FLOOD + 2);
+	serve_what_is_there(NULL);
+}
+
+static void quotas_cancel_flood(void *unused)
+{
+	struct ipcbus_cancel args = { .size = sizeof(args) };
+	int r;
+
+	(void)unused;
+	for (args.cookie = 1; args.cookie < 2 * FLOOD; args.cookie += 5) {
+		r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_CANCEL, &args);
+		CHECK(!r || r == -ENOENT);
+	}
 }
 
 /* --- Before ----------------------------------------------------------------- */
@@ -141,7 +174,17 @@ static void quotas_prepare_empty(void)
 {
 	quotas_prepare();
 	be_side(CLI);
-	CHECK(!send_empty());
+	CHECK(!send_empty(5, 0));
+}
+
+static void quotas_prepare_flood(void)
+{
+	quotas_prepare();
+	be_side(CLI);
+	for (u64 i = 1; i <= 3 * FLOOD; i++)
+		CHECK(!send_empty(i, i));
+	be_side(OTH);
+	CHECK(!send_empty(1, LATE));
 }
 
 const struct scenario quota_scenarios[] = {
@@ -157,6 +200,8 @@ const struct scenario quota_scenarios[] = {
 	{ "quota_empty", "an empty call of a stranger ends in all ways", quotas_prepare_empty,
 	  { { "cancel", CLI, quotas_cancel_and_send }, { "serve", SRV, serve_what_is_there },
 	    { "destroy", SRV, quotas_destroy } }, 0 },
+	{ "quota_flood", "a flood is taken back while it is served", quotas_prepare_flood,
+	  { { "cancel", CLI, quotas_cancel_flood }, { "serve", SRV, quotas_serve_flood } }, 0 },
 	{ "user_last", "the last of a user goes as the next one comes", quotas_prepare_sent,
 	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
 	    { "open", OTH, quotas_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
