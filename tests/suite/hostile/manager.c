@@ -152,6 +152,28 @@ static void stopped_waiters(unsigned int index)
 	raise(SIGSTOP);
 }
 
+/* As many as may be queued, again and again: others wait for one of them a turn. */
+static void queued_calls(unsigned int index)
+{
+	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
+	struct ipc_raw_message message = { .code = code_of(&service_manager_interface, "Check") };
+	struct ipc *ipc = connect_bus();
+	struct ipc_proxy *proxy = find(ipc, NULL);
+	uint8_t data[64];
+
+	(void)index;
+	request.name = (char *)"nobody.has.this";
+	message.size = ipc__manager__check_request__pack(&request, data);
+	message.data = data;
+	for (;;) {
+		if (ipc_raw_call_async(proxy, &message, NULL, drop_reply, NULL, NULL) == 0)
+			continue;
+		begun();
+		while (ipc_process(ipc) > 0)
+			;
+	}
+}
+
 static void short_lives(unsigned int index)
 {
 	char name[64];
@@ -328,6 +350,7 @@ const struct attack manager_attacks[] = {
 	{ "names that come and go", .run = names, .processes = 2 },
 	{ "watchers that take nothing", .run = stopped_watchers, .processes = 3 },
 	{ "waiters that take nothing", .run = stopped_waiters, .processes = 2 },
+	{ "as many calls as may be queued", .run = queued_calls, .processes = 2 },
 	{ "owners that die", .run = short_lives, .processes = 2 },
 	{ "odd names", .run = odd_names },
 	{ "rights to others' names", .run = others_names },

@@ -258,6 +258,28 @@ static void ignore(int result, struct ipc_raw_message *reply, const struct ipc_e
 	(void)result, (void)reply, (void)error, (void)userdata;
 }
 
+/* As many as may be queued, again and again: others wait for one of them a turn. */
+static void waiting_calls(unsigned int index)
+{
+	struct ipc_raw_message message = { .code = code_of(&server_interface, "Say") };
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct ipc *ipc = connect_bus();
+	struct ipc_proxy *proxy = find(ipc, SERVICE);
+	uint8_t data[32];
+
+	(void)index;
+	request.text = (char *)"and again";
+	message.size = e2e__say_request__pack(&request, data);
+	message.data = data;
+	for (;;) {
+		if (ipc_raw_call_async(proxy, &message, NULL, ignore, NULL, NULL) == 0)
+			continue;
+		begun();
+		while (ipc_process(ipc) > 0)
+			;
+	}
+}
+
 /* Stopped with many calls open, and replies that it never takes. */
 static void never_collected(unsigned int index)
 {
@@ -497,6 +519,7 @@ const struct attack service_attacks[] = {
 	{ "20,000 strings of metadata", .run = metadata },
 	{ "a flood of oneways", .run = oneways, .processes = 4 },
 	{ "a flood of calls", .run = calls, .processes = 4 },
+	{ "as many calls as may wait", .run = waiting_calls, .processes = 2 },
 	{ "replies that nobody takes", .run = never_collected, .processes = 2 },
 	{ "the largest messages there are", .run = large, .processes = 2 },
 	{ "replies without space", .run = no_space_for_replies },
