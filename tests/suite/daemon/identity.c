@@ -134,9 +134,9 @@ static int say_hello(int socket, uint64_t nonce)
 static bool is_let_in(int socket)
 {
 	struct ipcbusd_message message;
-	int fds[4], r;
+	int fds[4];
 
-	while ((r = receive_message(socket, &message, fds)) == 0) {
+	while (receive_message(socket, &message, fds) == 0) {
 		for (int i = 0; i < 4; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
