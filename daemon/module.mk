@@ -48,5 +48,11 @@ endef
 
 $(eval $(call ipcbusd_in,$(B)/daemon))
 
+.PHONY: install-daemon
+install-daemon: $(IPCBUSD)
+	$(Q)$(INSTALL) -D -m 755 $(IPCBUSD) $(DESTDIR)$(bindir)/ipcbusd
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 daemon/ipcbusd.8
+
 ALL += $(IPCBUSD)
 PRODUCTS += $(IPCBUSD)
+INSTALLS += install-daemon
