@@ -79,9 +79,8 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) ||
 	    unlikely(options && options->metadata))
 		return fill_more(rpc, IPC_BLOB_LARGE);
-	r = message_pack_plain(rpc->request.t, message, &rpc->request.x.send);
-	if (likely(r))
-		return r < 0 ? r : 0;
+	if (likely(message_pack_plain(rpc->request.t, message, &rpc->request.x.send)))
+		return 0;
 	size = protobuf_c_message_get_packed_size(message);
 	if (unlikely(size >= GATHER_MIN))
 		return fill_large(rpc, size);

@@ -303,11 +303,8 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
 		return reply_more(call, t, reply);
 
-	r = message_pack_plain(t, reply, &send);
-	if (likely(r > 0))
+	if (likely(message_pack_plain(t, reply, &send)))
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
-	if (r < 0)
-		return r;
 	size = protobuf_c_message_get_packed_size(reply);
 	if (unlikely(size >= GATHER_MIN) && method->flags & IPC_METHOD_REPLY_BYTES &&
 	    reply_gathered(call, t, reply, size))

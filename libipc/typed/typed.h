@@ -90,21 +90,19 @@ static inline int message_pack(struct thread *t, const ProtobufCMessage *message
 	return 0;
 }
 
-/* The same of a plain message, whose size is not known before: 1; 0: it is not plain. */
-static inline int message_pack_plain(struct thread *t, const ProtobufCMessage *message,
-				     struct ipcbus_send *send)
+/* The same of a plain message, whose size is not known before. False: it is not plain, or there
+ * is no memory for one; it may need less. */
+static inline bool message_pack_plain(struct thread *t, const ProtobufCMessage *message,
+				      struct ipcbus_send *send)
 {
 	size_t size;
-	int r;
 
-	r = thread_reserve(t, PLAIN_MAX);
-	if (unlikely(r < 0))
-		return r;
-	if (!plain_pack(message, t->scratch.data, &size))
-		return 0;
+	if (unlikely(thread_reserve(t, PLAIN_MAX) < 0) ||
+	    !plain_pack(message, t->scratch.data, &size))
+		return false;
 	send->data = (uintptr_t)t->scratch.data;
 	send->data_size = size;
-	return 1;
+	return true;
 }
 
 #endif /* IPC_TYPED_H */
