@@ -163,6 +163,7 @@ static struct streams *streams;
 static struct ipc_object *visitor;
 static struct account made;
 static atomic_bool finished;
+static atomic_uint stopped;
 
 static int visited(struct ipc_call *call, const E2e__VisitRequest *request, void *userdata)
 {
@@ -573,6 +574,7 @@ static void *work(void *data)
 static void *run(void *unused)
 {
 	ck_assert_int_eq(ipc_run(client.ipc), 0);
+	atomic_fetch_add(&stopped, 1);
 	return unused;
 }
 
@@ -584,6 +586,7 @@ struct crowd {
 static void start_crowd(struct crowd *crowd)
 {
 	atomic_store(&finished, false);
+	atomic_store(&stopped, 0);
 	for (unsigned int i = 0; i < 3; i++)
 		ck_assert_int_eq(pthread_create(&crowd->others[i], NULL, i ? run : cancel_often,
 						NULL), 0);
@@ -608,7 +611,11 @@ static void join_crowd(struct crowd *crowd)
 	while (atomic_load(&watching))
 		sleep_ms(1);
 	atomic_store(&finished, true);
-	ipc_stop(client.ipc);
+	/* Who comes to ipc_run() after the other one has returned serves anew. */
+	while (atomic_load(&stopped) < 2) {
+		ipc_stop(client.ipc);
+		sleep_ms(1);
+	}
 	for (unsigned int i = 0; i < 3; i++)
 		pthread_join(crowd->others[i], NULL);
 }

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ struct user {
 	struct ipc_object *object;
 	pthread_t workers[WORKERS];
 	pthread_t servers[2];
+	uint32_t stopped;
 };
 
 static struct user users[2];
@@ -207,7 +209,10 @@ static void *work(void *data)
 
 static void *run(void *data)
 {
-	ck_assert_int_eq(ipc_run(((struct user *)data)->ipc), 0);
+	struct user *user = data;
+
+	ck_assert_int_eq(ipc_run(user->ipc), 0);
+	__atomic_add_fetch(&user->stopped, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
@@ -215,6 +220,7 @@ static void start_user(struct user *user)
 {
 	ck_assert_int_eq(ipc_open(&user->ipc, NULL), 0);
 	ck_assert_int_eq(visitor_object_new(user->ipc, &handlers, NULL, NULL, &user->object), 0);
+	user->stopped = 0;
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&user->servers[i], NULL, run, user), 0);
 	ck_assert_int_eq(ipc_register_name(user->ipc, user == users ? "kept.0" : "kept.1",
@@ -231,7 +237,11 @@ static void join_workers(struct user *user)
 
 static void end_user(struct user *user)
 {
-	ipc_stop(user->ipc);
+	/* Who comes to ipc_run() after the other one has returned serves anew. */
+	while (__atomic_load_n(&user->stopped, __ATOMIC_SEQ_CST) < 2) {
+		ipc_stop(user->ipc);
+		sched_yield();
+	}
 	for (int i = 0; i < 2; i++)
 		pthread_join(user->servers[i], NULL);
 	ipc_object_unref(user->object);
