@@ -271,7 +271,9 @@ int ipc_run(struct ipc *ipc);
 
 /*
  * Make ipc_run() return on all threads as soon as their handlers have returned. If no
- * thread is in ipc_run(), the next call of it returns at once. Async-signal-safe.
+ * thread is in ipc_run(), the next call of it returns at once. A thread that calls ipc_run()
+ * after all others have returned serves again, also if it was to start with them.
+ * Async-signal-safe.
  */
 void ipc_stop(struct ipc *ipc);
 
