@@ -113,7 +113,7 @@ GUEST_FILES :=
 .SUFFIXES:
 
 # In this order: each uses variables of those before it, and in recipes of all.
-FRAGMENTS := driver daemon idl libipc servicemanager tests/env/host tools examples packaging scripts bench \
+FRAGMENTS := driver daemon idl libipc servicemanager tests/env/host tools gateway examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
 	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/e2e tests/suite/hostile tests/suite/fault tests/suite/fuzz \
 	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/packages tests/suite/mutants \
@@ -146,6 +146,7 @@ help:
 	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \
 	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
+	  'make test-gateway  ipc-gateway with gRPC programs that others wrote' \
 	  'make test-hostile  attacks on services, clients, servicemanager and ipcctl' \
 	  'make test-cost   what operations cost when others have created much' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Exports: see export.h. The connection has one serving thread, on which names change; calls come
+ * on the engine's thread. An export's target and reason are under its lock.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ipc/raw.h>
+
+#include "export.h"
+#include "log.h"
+#include "relay.h"
+#include "status.h"
+
+/* How long a service may take to say what it is. */
+#define DESCRIBE_USEC 5000000
+
+struct export {
+	struct export *next;
+	struct exports *of;
+	char *name;
+	struct ipc_slot *watch;
+	struct ipc_slot *describing;
+	struct ipc_proxy *described; /* that is asked */
+	pthread_mutex_t lock;
+	struct target *target; /* NULL: there is none, because: */
+	char *why;	       /* NULL: nobody has registered the name */
+	char *interface;       /* of the last target; NULL: there was none */
+};
+
+struct exports {
+	struct ipc *ipc;
+	struct export *first;
+	unsigned int calls; /* atomic */
+	unsigned int max_calls;
+};
+
+/* --- What a name stands for ------------------------------------------------------------ */
+
+/* Takes over target and why. */
+static void export_set(struct export *export, struct target *target, char *why)
+{
+	struct target *old;
+	char *interface = NULL, *old_why;
+
+	if (target)
+		interface = strdup(schema_interface(target->schema));
+	pthread_mutex_lock(&export->lock);
+	old = export->target;
+	old_why = export->why;
+	export->target = target;
+	export->why = why;
+	if (interface) {
+		free(export->interface);
+		export->interface = interface;
+	}
+	pthread_mutex_unlock(&export->lock);
+	target_unref(old);
+	free(old_why);
+}
+
+/* The object has said what it is, or nothing. */
+static int export_describe(struct export *export, int r, struct ipc_proxy *proxy,
+			   const struct ipc_raw_message *reply)
+{
+	struct target *target = NULL;
+	char *why = NULL;
+
+	if (r == 0)
+		r = target_new(proxy, reply->data, reply->size, &target, &why);
+	else
+		why = strdup(ipc_strerror(r));
+	if (!target)
+		log_line("cannot export %s: %s", export->name, why ?: ipc_strerror(r));
+	else
+		log_line("exporting %s as %s", export->name, schema_interface(target->schema));
+	export_set(export, target, why);
+	return r;
+}
+
+static const struct ipc_raw_message describe = { .code = IPC_CODE_DESCRIBE };
+static const struct ipc_options describe_options = { .timeout_usec = DESCRIBE_USEC };
+
+static void described(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
+		      void *userdata)
+{
+	struct export *export = userdata;
+
+	(void)error;
+	export_describe(export, result, export->described, reply);
+	export->described = ipc_proxy_unref(export->described);
+	export->describing = ipc_slot_release(export->describing);
+}
+
+static void ask(struct export *export, struct ipc_proxy *proxy)
+{
+	int r;
+
+	export->described = ipc_proxy_ref(proxy);
+	r = ipc_raw_call_async(proxy, &describe, &describe_options, described, export,
+			       &export->describing);
+	if (r < 0) {
+		export->described = ipc_proxy_unref(proxy);
+		export_describe(export, r, NULL, NULL);
+	}
+}
+
+static void changed(struct ipc *ipc, enum ipc_name_change change, const struct ipc_name_info *info,
+		    struct ipc_proxy *proxy, void *userdata)
+{
+	struct export *export = userdata;
+	bool same;
+
+	(void)ipc;
+	(void)info;
+	if (change == IPC_NAME_SETTLED)
+		return;
+	pthread_mutex_lock(&export->lock);
+	same = change == IPC_NAME_PRESENT && export->target && export->target->proxy == proxy;
+	pthread_mutex_unlock(&export->lock);
+	if (same)
+		return;
+	export->describing = ipc_slot_end_async(export->describing);
+	export->described = ipc_proxy_unref(export->described);
+	if (change == IPC_NAME_GONE) {
+		log_line("%s is gone", export->name);
+		export_set(export, NULL, NULL);
+	} else if (!proxy) {
+		log_line("cannot export %s: the policy does not let the gateway call it",
+			 export->name);
+		export_set(export, NULL, strdup("the gateway may not call it"));
+	} else {
+		ask(export, proxy);
+	}
+}
+
+/* --- Setting up -------------------------------------------------------------------------- */
+
+int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls)
+{
+	struct exports *exports = calloc(1, sizeof(*exports));
+
+	if (!exports)
+		return -ENOMEM;
+	exports->ipc = ipc;
+	exports->max_calls = max_calls;
+	*ret_exports = exports;
+	return 0;
+}
+
+static struct export *export_free(struct export *export)
+{
+	ipc_slot_end(export->watch);
+	ipc_slot_end(export->describing);
+	ipc_proxy_unref(export->described);
+	target_unref(export->target);
+	pthread_mutex_destroy(&export->lock);
+	free(export->interface);
+	free(export->why);
+	free(export->name);
+	free(export);
+	return NULL;
+}
+
+struct exports *exports_free(struct exports *exports)
+{
+	struct export *next;
+
+	if (!exports)
+		return NULL;
+	for (struct export *export = exports->first; export; export = next) {
+		next = export->next;
+		export_free(export);
+	}
+	free(exports);
+	return NULL;
+}
+
+/* The first look at the name: what is wrong with its service is the caller's business now, and a
+ * line in the log later. */
+static int look(struct export *export)
+{
+	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
+	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
+	int r;
+
+	r = ipc_get_name(export->of->ipc, export->name, &proxy);
+	if (r == -ENOENT || r == -ENOTCONN || r == -EHOSTUNREACH) {
+		log_line("waiting for %s: %s", export->name, ipc_strerror(r));
+		return 0;
+	}
+	if (r == 0)
+		r = ipc_raw_call(proxy, &describe, &describe_options, &reply, NULL);
+	return export_describe(export, r, proxy, reply);
+}
+
+static bool is_taken(const struct exports *exports, const struct export *by)
+{
+	for (const struct export *other = exports->first; other; other = other->next)
+		if (!strcmp(other->name, by->name) ||
+		    (by->interface && other->interface &&
+		     !strcmp(other->interface, by->interface))) {
+			log_line("cannot export %s: %s has the same interface", by->name,
+				 other->name);
+			return true;
+		}
+	return false;
+}
+
+int exports_add(struct exports *exports, const char *name)
+{
+	struct export *export = calloc(1, sizeof(*export));
+	int r = -ENOMEM;
+
+	if (!export)
+		return r;
+	export->of = exports;
+	export->name = strdup(name);
+	pthread_mutex_init(&export->lock, NULL);
+	if (export->name)
+		r = look(export);
+	if (r == 0 && is_taken(exports, export))
+		r = -EEXIST;
+	if (r == 0) {
+		r = ipc_watch_names(exports->ipc, name, changed, export, &export->watch);
+		if (r < 0)
+			log_line("cannot watch %s: %s", name, ipc_strerror(r));
+	}
+	if (r < 0) {
+		export_free(export);
+		return r;
+	}
+	export->next = exports->first;
+	exports->first = export;
+	return 0;
+}
+
+/* --- Calls --------------------------------------------------------------------------------- */
+
+/* The method behind "/package.Service/", or NULL. */
+static const char *method_of(const char *path, const char *interface)
+{
+	size_t n = strlen(interface);
+
+	if (*path != '/' || strncmp(path + 1, interface, n) || path[n + 1] != '/')
+		return NULL;
+	return path + n + 2;
+}
+
+/* Finds the target, or ends the call. */
+static struct target *find(struct exports *exports, struct net_call *call, const char **ret_method)
+{
+	struct target *target = NULL;
+	bool found = false;
+
+	for (struct export *export = exports->first; export && !found; export = export->next) {
+		pthread_mutex_lock(&export->lock);
+		if (export->interface) {
+			*ret_method = method_of(net_call_path(call), export->interface);
+			found = *ret_method;
+		}
+		if (found && export->target)
+			target = target_ref(export->target);
+		else if (found)
+			status_say(call, NET_UNAVAILABLE, "%s: %s", export->name,
+				   export->why ?: "no service has registered this name");
+		pthread_mutex_unlock(&export->lock);
+	}
+	if (!found)
+		status_say(call, NET_UNIMPLEMENTED, "no such service is exported here");
+	return target;
+}
+
+void exports_call_over(struct exports *exports)
+{
+	__atomic_sub_fetch(&exports->calls, 1, __ATOMIC_RELAXED);
+}
+
+void exports_accept(struct net_call *call, void *userdata)
+{
+	struct exports *exports = userdata;
+	const struct schema_method *method;
+	struct target *target;
+	const char *name;
+
+	target = find(exports, call, &name);
+	if (!target)
+		return;
+	method = schema_find(target->schema, name);
+	if (!method) {
+		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",
+			   schema_interface(target->schema));
+	} else if (__atomic_add_fetch(&exports->calls, 1, __ATOMIC_RELAXED) > exports->max_calls) {
+		exports_call_over(exports);
+		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
+			   exports->max_calls);
+	} else if (relay_start(exports, call, target, method) < 0) {
+		exports_call_over(exports);
+		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
+	}
+	target_unref(target);
+}

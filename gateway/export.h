@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of ipcbus that gRPC clients may call. An export follows its name: it asks each object
+ * that gets the name what it is, and finds it for calls as long as it has the name.
+ */
+#ifndef GATEWAY_EXPORT_H
+#define GATEWAY_EXPORT_H
+
+#include <ipc/ipc.h>
+
+#include "net.h"
+#include "target.h"
+
+struct exports;
+
+/* Create an empty set of exports. At most max_calls calls may be open at a time. */
+int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls);
+
+/* Free it, when the connection is not served any more and no call is open. NULL is allowed. */
+struct exports *exports_free(struct exports *exports);
+
+/*
+ * Add a name. Blocks until the service manager has replied, and the service if there is one. If
+ * there is none, its calls fail with UNAVAILABLE until it is registered. The reason of a failure
+ * is logged.
+ */
+int exports_add(struct exports *exports, const char *name);
+
+/* A net_accept; userdata is the struct exports. */
+void exports_accept(struct net_call *call, void *userdata);
+
+/* For relays: a call is over. */
+void exports_call_over(struct exports *exports);
+
+#endif /* GATEWAY_EXPORT_H */

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The program: see gateway.h. Three threads: this one waits for signals, one runs the network's
+ * engine, one serves the bus. Calls meet in relays (relay.c), and nowhere else.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <ipc/ipc.h>
+
+#include "export.h"
+#include "gateway.h"
+#include "log.h"
+
+/* So many of the largest messages fit into the region at the same time. */
+#define REGION_MESSAGES 4
+
+struct gateway {
+	const struct gateway_options *options;
+	struct ipc *ipc;
+	struct exports *exports;
+	struct net *net;
+	pthread_t net_thread;
+	pthread_t ipc_thread;
+	int over; /* an eventfd: a thread has ended */
+	int signals;
+	int failed; /* the bus: a negative errno */
+};
+
+static void *run_net(void *userdata)
+{
+	struct gateway *gateway = userdata;
+
+	net_run(gateway->net);
+	eventfd_write(gateway->over, 1);
+	return NULL;
+}
+
+static void *run_ipc(void *userdata)
+{
+	struct gateway *gateway = userdata;
+
+	gateway->failed = ipc_run(gateway->ipc);
+	if (gateway->failed < 0)
+		eventfd_write(gateway->over, 1);
+	return NULL;
+}
+
+/* --- Ending ---------------------------------------------------------------------------- */
+
+/* Waits for a signal or the end of a thread: the signal, 0, or -1 after the time. */
+static int wait_for(struct gateway *gateway, int msec)
+{
+	struct pollfd fds[] = {
+		{ .fd = gateway->signals, .events = POLLIN },
+		{ .fd = gateway->over, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+	int n;
+
+	do
+		n = poll(fds, 2, msec);
+	while (n < 0 && errno == EINTR);
+	if (n > 0 && fds[0].revents &&
+	    read(gateway->signals, &info, sizeof(info)) == sizeof(info))
+		return (int)info.ssi_signo;
+	return n > 0 ? 0 : -1;
+}
+
+/* Calls that are open may end within the time for that; a second signal ends them at once. */
+static void drain(struct gateway *gateway)
+{
+	sd_notify(0, "STOPPING=1");
+	net_stop(gateway->net);
+	if (gateway->failed == 0)
+		wait_for(gateway, (int)gateway->options->drain_seconds * 1000);
+	net_cancel_all(gateway->net);
+	pthread_join(gateway->net_thread, NULL);
+	ipc_stop(gateway->ipc);
+	pthread_join(gateway->ipc_thread, NULL);
+}
+
+static int serve(struct gateway *gateway)
+{
+	int r, number;
+
+	r = -pthread_create(&gateway->ipc_thread, NULL, run_ipc, gateway);
+	if (r < 0)
+		return r;
+	r = -pthread_create(&gateway->net_thread, NULL, run_net, gateway);
+	if (r < 0) {
+		ipc_stop(gateway->ipc);
+		pthread_join(gateway->ipc_thread, NULL);
+		return r;
+	}
+	log_line("ready");
+	sd_notify(0, "READY=1");
+	number = wait_for(gateway, -1);
+	if (number > 0)
+		log_line("stopping: %s", strsignal(number));
+	drain(gateway);
+	return gateway->failed;
+}
+
+/* --- Setting up -------------------------------------------------------------------------- */
+
+/* Blocked before there are other threads, so that none of them gets a signal. */
+static int open_signals(void)
+{
+	sigset_t signals;
+	int fd;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static size_t region_size(size_t message_size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = message_size * REGION_MESSAGES;
+	const size_t max = (size_t)1 << 30;
+
+	if (size < IPC_REGION_DEFAULT)
+		return IPC_REGION_DEFAULT;
+	return size > max ? max : (size + page - 1) / page * page;
+}
+
+static int open_bus(struct gateway *gateway)
+{
+	const struct gateway_options *options = gateway->options;
+	int r;
+
+	r = ipc_open_sized(&gateway->ipc, options->device,
+			   region_size(options->limits.message_size));
+	if (r < 0) {
+		log_line("cannot open the bus %s: %s", options->device ?: "", ipc_strerror(r));
+		return r;
+	}
+	r = exports_new(&gateway->exports, gateway->ipc, options->max_calls);
+	for (size_t i = 0; r == 0 && i < options->n_exports; i++)
+		r = exports_add(gateway->exports, options->exports[i]);
+	return r;
+}
+
+/* "HOST:PORT" with the port that the system chose. */
+static void log_address(const char *address, int port)
+{
+	const char *colon = strrchr(address, ':');
+
+	if (!strncmp(address, "unix:", 5) || !colon)
+		log_line("listening on %s", address);
+	else
+		log_line("listening on %.*s:%d", (int)(colon - address), address, port);
+}
+
+static int open_net(struct gateway *gateway)
+{
+	const struct gateway_options *options = gateway->options;
+	int r;
+
+	r = net_new(&gateway->net, &options->limits, exports_accept, gateway->exports);
+	for (size_t i = 0; r >= 0 && i < options->n_listen; i++) {
+		r = net_listen(gateway->net, options->listen[i]);
+		if (r < 0)
+			log_line("cannot listen on %s: it is no address, or it is in use",
+				 options->listen[i]);
+		else
+			log_address(options->listen[i], r);
+	}
+	return r < 0 ? r : net_start(gateway->net);
+}
+
+int gateway_run(const struct gateway_options *options)
+{
+	struct gateway gateway = { .options = options, .over = -1 };
+	int r;
+
+	r = gateway.signals = open_signals();
+	if (r >= 0) {
+		gateway.over = eventfd(0, EFD_CLOEXEC);
+		r = gateway.over < 0 ? -errno : 0;
+	}
+	if (r == 0)
+		r = open_bus(&gateway);
+	if (r == 0)
+		r = open_net(&gateway);
+	if (r == 0) {
+		r = serve(&gateway);
+		if (r < 0)
+			log_line("stopped serving: %s", ipc_strerror(r));
+	}
+	net_free(gateway.net);
+	exports_free(gateway.exports);
+	ipc_unref(gateway.ipc);
+	if (gateway.over >= 0)
+		close(gateway.over);
+	if (gateway.signals >= 0)
+		close(gateway.signals);
+	return r < 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program without its command line.
+ */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include <stddef.h>
+
+#include "net.h"
+
+struct gateway_options {
+	const char *device;
+	char **exports; /* names */
+	size_t n_exports;
+	char **listen; /* addresses */
+	size_t n_listen;
+	struct net_limits limits;
+	unsigned int max_calls;
+	unsigned int drain_seconds;
+};
+
+/* Set up, serve until SIGTERM or SIGINT, drain. Returns the exit status. */
+int gateway_run(const struct gateway_options *options);
+
+#endif /* GATEWAY_GATEWAY_H */

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The log: see log.h. One write for each line, so that lines of two threads do not mix.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "log.h"
+
+void log_line(const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "ipc-gateway: %s\n", text);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipc-gateway: the command line.
+ */
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway.h"
+
+static const char help[] =
+	"usage: ipc-gateway --export NAME... --listen ADDRESS... [OPTION...]\n"
+	"\n"
+	"Lets gRPC clients call services of an ipcbus.\n"
+	"\n"
+	"  -e, --export NAME       the service that is registered as NAME\n"
+	"  -l, --listen ADDRESS    unix:PATH, or HOST:PORT of this machine alone\n"
+	"      --insecure          let --listen have any HOST: everybody who reaches it may call\n"
+	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
+	"      --max-message SIZE  bytes of a message (default: 4M)\n"
+	"      --max-calls N       calls that are open at a time (default: 1000)\n"
+	"      --max-streams N     the same, of one connection (default: 100)\n"
+	"      --memory SIZE       bytes for what gRPC receives and sends (default: 256M)\n"
+	"      --drain SECONDS     how long open calls may go on after SIGTERM (default: 10)\n"
+	"  -h, --help              print this text\n"
+	"      --version           print the version\n";
+
+enum {
+	KEY_INSECURE = 0x100,
+	KEY_MESSAGE,
+	KEY_CALLS,
+	KEY_STREAMS,
+	KEY_MEMORY,
+	KEY_DRAIN,
+	KEY_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "export", required_argument, NULL, 'e' },
+	{ "listen", required_argument, NULL, 'l' },
+	{ "insecure", no_argument, NULL, KEY_INSECURE },
+	{ "device", required_argument, NULL, 'd' },
+	{ "max-message", required_argument, NULL, KEY_MESSAGE },
+	{ "max-calls", required_argument, NULL, KEY_CALLS },
+	{ "max-streams", required_argument, NULL, KEY_STREAMS },
+	{ "memory", required_argument, NULL, KEY_MEMORY },
+	{ "drain", required_argument, NULL, KEY_DRAIN },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, KEY_VERSION },
+	{ 0 },
+};
+
+static int usage(const char *what, const char *argument)
+{
+	fprintf(stderr, "ipc-gateway: %s%s%s; see 'ipc-gateway --help'\n", what,
+		argument ? ": " : "", argument ?: "");
+	return 2;
+}
+
+/* Ends the options, with success. */
+static int say(const char *text)
+{
+	fputs(text, stdout);
+	return -1;
+}
+
+/* A number with K, M or G behind it. 0: it is none, or not from 1 to max. */
+static unsigned long long number(const char *text, unsigned long long max)
+{
+	static const char units[] = "KMG";
+	unsigned long long value;
+	const char *unit;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	value = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (*end && (!unit || end[1]))
+		return 0;
+	for (; unit && unit >= units; unit--) {
+		if (value > max)
+			return 0;
+		value <<= 10;
+	}
+	return value > max ? 0 : value;
+}
+
+/* Nobody else reaches it. */
+static int is_local(const char *address)
+{
+	static const char *const hosts[] = { "unix:", "localhost:", "127.0.0.1:", "[::1]:" };
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++)
+		if (!strncmp(address, hosts[i], strlen(hosts[i])))
+			return 1;
+	return 0;
+}
+
+static int check(const struct gateway_options *options, int insecure)
+{
+	if (!options->n_exports)
+		return usage("missing --export", NULL);
+	if (!options->n_listen)
+		return usage("missing --listen", NULL);
+	for (size_t i = 0; i < options->n_listen; i++)
+		if (!insecure && !is_local(options->listen[i]))
+			return usage("others reach this address; it takes --insecure",
+				     options->listen[i]);
+	return 0;
+}
+
+/* One limit: 0, or the exit status. */
+static int limit(struct gateway_options *options, int key, const char *text)
+{
+	unsigned long long max = key == KEY_MEMORY ? 1ULL << 40 :
+				 key == KEY_MESSAGE ? 256 << 20 :
+				 key == KEY_DRAIN ? 86400 : 1000000;
+	unsigned long long value = number(text, max);
+
+	if (!value)
+		return usage("not a number, or too large", text);
+	if (key == KEY_MESSAGE)
+		options->limits.message_size = value;
+	else if (key == KEY_MEMORY)
+		options->limits.memory = value;
+	else if (key == KEY_STREAMS)
+		options->limits.streams = (int)value;
+	else if (key == KEY_CALLS)
+		options->max_calls = (unsigned int)value;
+	else
+		options->drain_seconds = (unsigned int)value;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct gateway_options options = {
+		.exports = calloc(argc, sizeof(char *)),
+		.listen = calloc(argc, sizeof(char *)),
+		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
+		.max_calls = 1000,
+		.drain_seconds = 10,
+	};
+	int key, insecure = 0, status = 0;
+
+	if (!options.exports || !options.listen)
+		status = usage("no memory", NULL);
+	while (!status && (key = getopt_long(argc, argv, "e:l:d:h", long_options, NULL)) >= 0) {
+		switch (key) {
+		case 'e':
+			options.exports[options.n_exports++] = optarg;
+			break;
+		case 'l':
+			options.listen[options.n_listen++] = optarg;
+			break;
+		case 'd':
+			options.device = optarg;
+			break;
+		case KEY_INSECURE:
+			insecure = 1;
+			break;
+		case 'h':
+			status = say(help);
+			break;
+		case KEY_VERSION:
+			status = say("ipc-gateway " IPC_VERSION "\n");
+			break;
+		case '?':
+			status = 2;
+			break;
+		default:
+			status = limit(&options, key, optarg);
+		}
+	}
+	if (!status && optind < argc)
+		status = usage("unexpected argument", argv[optind]);
+	if (!status)
+		status = check(&options, insecure);
+	if (!status)
+		status = gateway_run(&options);
+	free(options.exports);
+	free(options.listen);
+	return status < 0 ? 0 : status;
+}

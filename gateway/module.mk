@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+#
+# ipc-gateway, and its tests: real gRPC clients in Python, on a bus of ipcbusd. Without gRPC's C
+# core none of it is built. gRPC has no header for a single function of its libraries: what the
+# gateway calls is in libgrpc and libgpr.
+
+GATEWAY := $(B)/gateway
+GATEWAY_PACKAGES := grpc libsystemd
+HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && echo yes)
+
+GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
+# How a service's description is read: as ipcctl reads it.
+GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/schema-types.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR)
+GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -pthread
+GATEWAY_LIBS := -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
+
+$(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(GATEWAY)/ipc-gateway: $(GATEWAY_OBJECTS) $(GATEWAY_LINKED) | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \
+	  $(LIBIPC) $(GATEWAY_LIBS)
+
+# --- Tests -----------------------------------------------------------------------------
+
+GATEWAY_TESTS := $(GATEWAY)/tests
+
+$(GATEWAY_TESTS)/server.o: gateway/tests/server.c | $(GATEWAY_TESTS)/interop.ipc.h $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -pthread -MMD -MP -c -o $@ $<
+
+$(GATEWAY_TESTS)/server: $(GATEWAY_TESTS)/server.o $(GATEWAY_TESTS)/interop.ipc.o \
+		$(GATEWAY_TESTS)/interop.pb-c.o | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -pthread -o $@ $^ \
+	  $(LIBIPC) $(PROTOBUF_C_LIBS)
+
+$(GATEWAY_TESTS)/python/interop_pb2.py: gateway/tests/interop.proto $(wildcard idl/ipc/*.proto)
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I gateway/tests -I idl --python_out=$(@D) interop.proto ipc/ipc.proto ipc/options.proto
+
+.PHONY: install-gateway test-gateway
+install-gateway: $(GATEWAY)/ipc-gateway
+	$(Q)$(INSTALL) -D -m 755 $< $(DESTDIR)$(bindir)/ipc-gateway
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 gateway/ipc-gateway.8
+
+ifneq ($(HAVE_GRPC),)
+GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py
+ALL += $(GATEWAY_BUILT)
+PRODUCTS += $(GATEWAY)/ipc-gateway
+INSTALLS += install-gateway
+UNIT_TESTS += gateway/tests/test-gateway
+
+test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER)
+	$(Q)gateway/tests/test-gateway
+else
+test-gateway:
+	$(Q)echo 'test-gateway: libgrpc-dev is not installed; see make setup' >&2; exit 1
+endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gRPC, and nothing of ipcbus: servers, the calls that reach them, and the thread that both need.
+ * Only net.c knows gRPC's C core, so another engine replaces that file alone.
+ *
+ * Threads. Callbacks run on the thread that is in net_run(). Functions of a call may be called
+ * from any thread while the caller holds a reference. No function but net_run() waits. Callbacks
+ * of one call never run at the same time.
+ *
+ * Results. 0 or a negative errno. A function that fails has changed nothing.
+ */
+#ifndef GATEWAY_NET_H
+#define GATEWAY_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* The numbers of gRPC's status codes, as they are on the wire. */
+enum net_code {
+	NET_OK = 0,
+	NET_CANCELLED = 1,
+	NET_UNKNOWN = 2,
+	NET_INVALID_ARGUMENT = 3,
+	NET_DEADLINE_EXCEEDED = 4,
+	NET_NOT_FOUND = 5,
+	NET_ALREADY_EXISTS = 6,
+	NET_PERMISSION_DENIED = 7,
+	NET_RESOURCE_EXHAUSTED = 8,
+	NET_FAILED_PRECONDITION = 9,
+	NET_ABORTED = 10,
+	NET_OUT_OF_RANGE = 11,
+	NET_UNIMPLEMENTED = 12,
+	NET_INTERNAL = 13,
+	NET_UNAVAILABLE = 14,
+	NET_DATA_LOSS = 15,
+	NET_UNAUTHENTICATED = 16,
+};
+
+/* How a call ends. details are the bytes of a google.rpc.Status, for grpc-status-details-bin. */
+struct net_status {
+	enum net_code code;
+	const char *message;	/* UTF-8; NULL: none */
+	const void *details;	/* NULL: none */
+	size_t details_size;
+};
+
+/* A message that arrived. It belongs to the engine and is valid during the callback. */
+#define NET_PARTS_MAX	32
+struct net_message {
+	struct iovec parts[NET_PARTS_MAX];
+	size_t n_parts;
+	size_t size;	/* of all parts */
+};
+
+/* Limits of a server. */
+struct net_limits {
+	size_t message_size;	/* bytes of a message that arrives */
+	size_t memory;		/* bytes that the engine may use for what it receives and sends */
+	int streams;		/* calls of one connection at the same time */
+};
+
+struct net;
+struct net_call;
+
+/* What happens to a call. */
+struct net_call_ops {
+	/* The message that net_call_receive() asked for; NULL: the peer sends no more, or the call
+	 * was canceled. */
+	void (*received)(void *userdata, const struct net_message *message);
+	/* The message of net_call_send() has left, so the next one may be sent; not ok: the call
+	 * is over. */
+	void (*sent)(void *userdata, bool ok);
+	/* The peer canceled the call, or its deadline passed, or its connection broke. */
+	void (*canceled)(void *userdata);
+	/* The last callback of the call. */
+	void (*ended)(void *userdata);
+};
+
+/* A client calls. The callback sets net_call_begin(), or ends the call with net_call_finish(). */
+typedef void (*net_accept)(struct net_call *call, void *userdata);
+
+/* Create an engine with one server. */
+int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,
+	    void *userdata);
+
+/* Free the engine, after net_run() has returned, or if it was never called. NULL is allowed. */
+struct net *net_free(struct net *net);
+
+/*
+ * Listen at an address, before net_start(): "unix:PATH" or "HOST:PORT". Returns the port, which
+ * the system chooses for port 0; 1 for a path.
+ *
+ *   -EADDRNOTAVAIL  It is no such address, or it is in use, or not permitted.
+ */
+int net_listen(struct net *net, const char *address);
+
+int net_start(struct net *net);
+
+/* Run callbacks until net_stop() was called and all calls are over. */
+void net_run(struct net *net);
+
+/* Refuse new connections and calls; calls that are there go on. net_cancel_all(), afterwards,
+ * ends these too. Any thread may call both. */
+void net_stop(struct net *net);
+void net_cancel_all(struct net *net);
+
+/* --- A call ----------------------------------------------------------------------- */
+
+struct net_call *net_call_ref(struct net_call *call);
+struct net_call *net_call_unref(struct net_call *call);
+
+/* "/package.Service/Method". Valid as long as the call. */
+const char *net_call_path(const struct net_call *call);
+
+/* Microseconds until its deadline; 0: it has passed; UINT64_MAX: it has none. */
+uint64_t net_call_remaining(const struct net_call *call);
+
+/* The metadata number i: false if there are not so many. The strings belong to the call. Bytes of
+ * a name that ends in "-bin" may be anything. */
+bool net_call_metadata(const struct net_call *call, size_t i, struct iovec *ret_name,
+		       struct iovec *ret_value);
+
+/* Set the callbacks, once, in net_accept. From here on canceled() and ended() will come. */
+void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata);
+
+/* Ask for a message. -EBUSY: the last one has not come yet; -ECANCELED: the call is over. */
+int net_call_receive(struct net_call *call);
+
+/* Send a message. The bytes are copied. -EBUSY: the last one has not left; -ECANCELED: the call is
+ * over. */
+int net_call_send(struct net_call *call, const void *data, size_t size);
+
+/* Send the last message, data, and NET_OK. */
+int net_call_reply(struct net_call *call, const void *data, size_t size);
+
+/* End the call with a status. -EALREADY: it has one. -ECANCELED: the call is over. */
+int net_call_finish(struct net_call *call, const struct net_status *status);
+
+#endif /* GATEWAY_NET_H */

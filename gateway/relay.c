@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Relays of calls with one request and one reply: see relay.h.
+ *
+ * A relay has two owners, the engine and the slot of the async call, and goes when both have
+ * released it. Whoever takes the slot out of the relay, under its lock, ends it: the callback that
+ * brings the reply, or the client that cancels.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "metadata.h"
+#include "relay.h"
+#include "status.h"
+
+/* No protobuf message begins with this byte. On the bus it marks a frame with metadata and blobs,
+ * which clients must not make themselves. */
+#define FRAME_MAGIC 7
+
+struct relay {
+	struct exports *exports;
+	struct net_call *call;
+	struct target *target;
+	const struct schema_method *method;
+	unsigned int refs;     /* atomic */
+	pthread_mutex_t lock;  /* of the slot */
+	struct ipc_slot *slot; /* of the call under way */
+};
+
+static void relay_unref(void *userdata)
+{
+	struct relay *relay = userdata;
+
+	if (__atomic_sub_fetch(&relay->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	target_unref(relay->target);
+	net_call_unref(relay->call);
+	pthread_mutex_destroy(&relay->lock);
+	free(relay);
+}
+
+static struct ipc_slot *take_slot(struct relay *relay)
+{
+	struct ipc_slot *slot;
+
+	pthread_mutex_lock(&relay->lock);
+	slot = relay->slot;
+	relay->slot = NULL;
+	pthread_mutex_unlock(&relay->lock);
+	return slot;
+}
+
+static void fail(struct relay *relay, int r, const struct ipc_error *error)
+{
+	status_finish(relay->call, r, error, schema_interface(relay->target->schema));
+}
+
+static void replied(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
+		    void *userdata)
+{
+	struct relay *relay = userdata;
+	const void *message = NULL;
+	size_t size = 0;
+	int r = result;
+
+	ipc_slot_release(take_slot(relay));
+	if (r == 0)
+		r = ipc_payload_message(reply->data, reply->size, &message, &size);
+	if (r < 0)
+		fail(relay, r, error);
+	else
+		net_call_reply(relay->call, message, size);
+}
+
+/* Under the lock, so that the callback finds the slot. */
+static int call(struct relay *relay, const struct ipc_raw_message *request,
+		const struct ipc_options *options)
+{
+	int r;
+
+	pthread_mutex_lock(&relay->lock);
+	r = ipc_raw_call_async(relay->target->proxy, request, options, replied, relay,
+			       &relay->slot);
+	if (r == 0) {
+		__atomic_add_fetch(&relay->refs, 1, __ATOMIC_RELAXED);
+		ipc_slot_set_destroy(relay->slot, relay_unref);
+	}
+	pthread_mutex_unlock(&relay->lock);
+	return r;
+}
+
+static void send_request(struct relay *relay, const struct net_message *message)
+{
+	struct ipc_options options = { .timeout_usec = net_call_remaining(relay->call) };
+	struct ipc_raw_message request = {
+		.code = relay->method->code,
+		.parts = message->parts,
+		.n_parts = message->n_parts,
+	};
+	const char **metadata;
+	int r;
+
+	if (!options.timeout_usec) {
+		fail(relay, -ETIMEDOUT, NULL);
+		return;
+	}
+	r = metadata_of(relay->call, &metadata);
+	options.metadata = metadata;
+	if (r == 0 && relay->method->oneway) {
+		options.timeout_usec = 0;
+		r = ipc_raw_oneway(relay->target->proxy, &request, &options);
+		if (r == 0)
+			net_call_reply(relay->call, NULL, 0);
+	} else if (r == 0) {
+		r = call(relay, &request, &options);
+	}
+	if (r < 0)
+		fail(relay, r, NULL);
+	free(metadata);
+}
+
+static void received(void *userdata, const struct net_message *message)
+{
+	struct relay *relay = userdata;
+
+	if (!message)
+		status_say(relay->call, NET_UNIMPLEMENTED, "this method takes one request");
+	else if (message->size && *(const unsigned char *)message->parts[0].iov_base == FRAME_MAGIC)
+		status_say(relay->call, NET_INVALID_ARGUMENT, "the request is no message");
+	else
+		send_request(relay, message);
+}
+
+static void sent(void *userdata, bool ok)
+{
+	(void)userdata;
+	(void)ok;
+}
+
+static void canceled(void *userdata)
+{
+	ipc_slot_end_async(take_slot(userdata));
+}
+
+static void ended(void *userdata)
+{
+	struct relay *relay = userdata;
+
+	exports_call_over(relay->exports);
+	relay_unref(relay);
+}
+
+static const struct net_call_ops unary = {
+	.received = received,
+	.sent = sent,
+	.canceled = canceled,
+	.ended = ended,
+};
+
+int relay_start(struct exports *exports, struct net_call *call, struct target *target,
+		const struct schema_method *method)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+
+	if (!relay)
+		return -ENOMEM;
+	relay->exports = exports;
+	relay->call = net_call_ref(call);
+	relay->target = target_ref(target);
+	relay->method = method;
+	relay->refs = 1;
+	pthread_mutex_init(&relay->lock, NULL);
+	net_call_begin(call, &unary, relay);
+	if (method->streams_in || method->streams_out)
+		status_say(call, NET_UNIMPLEMENTED, "the gateway does not relay streams yet");
+	else
+		net_call_receive(call);
+	return 0;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of errnos and statuses: see status.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "status.h"
+#include "wire.h"
+
+/* Both ways: of several errnos with one status, the first is what the status means here. */
+static const struct {
+	int code;
+	enum net_code status;
+} table[] = {
+	{ ECANCELED, NET_CANCELLED },
+	{ EREMOTEIO, NET_UNKNOWN },
+	{ EINVAL, NET_INVALID_ARGUMENT },
+	{ EBADMSG, NET_INVALID_ARGUMENT },
+	{ ETIMEDOUT, NET_DEADLINE_EXCEEDED },
+	{ ENOENT, NET_NOT_FOUND },
+	{ ESRCH, NET_NOT_FOUND },
+	{ ENODEV, NET_NOT_FOUND },
+	{ EEXIST, NET_ALREADY_EXISTS },
+	{ EACCES, NET_PERMISSION_DENIED },
+	{ EPERM, NET_PERMISSION_DENIED },
+	{ EROFS, NET_PERMISSION_DENIED },
+	{ EDQUOT, NET_RESOURCE_EXHAUSTED },
+	{ EMSGSIZE, NET_RESOURCE_EXHAUSTED },
+	{ E2BIG, NET_RESOURCE_EXHAUSTED },
+	{ ENOSPC, NET_RESOURCE_EXHAUSTED },
+	{ ENOMEM, NET_RESOURCE_EXHAUSTED },
+	{ ENOBUFS, NET_RESOURCE_EXHAUSTED },
+	{ EMFILE, NET_RESOURCE_EXHAUSTED },
+	{ ENFILE, NET_RESOURCE_EXHAUSTED },
+	{ EBUSY, NET_FAILED_PRECONDITION },
+	{ ENOTEMPTY, NET_FAILED_PRECONDITION },
+	{ EALREADY, NET_FAILED_PRECONDITION },
+	{ EISCONN, NET_FAILED_PRECONDITION },
+	{ ESTALE, NET_ABORTED },
+	{ EDEADLK, NET_ABORTED },
+	{ ERANGE, NET_OUT_OF_RANGE },
+	{ EOVERFLOW, NET_OUT_OF_RANGE },
+	{ EDOM, NET_OUT_OF_RANGE },
+	{ EOPNOTSUPP, NET_UNIMPLEMENTED },
+	{ ENOSYS, NET_UNIMPLEMENTED },
+	{ EPROTO, NET_INTERNAL },
+	{ EPROTOTYPE, NET_INTERNAL },
+	{ ENOMSG, NET_INTERNAL },
+	{ EIO, NET_INTERNAL },
+	{ ELOOP, NET_INTERNAL },
+	{ EHOSTUNREACH, NET_UNAVAILABLE },
+	{ EOWNERDEAD, NET_UNAVAILABLE },
+	{ EHOSTDOWN, NET_UNAVAILABLE },
+	{ ENOTCONN, NET_UNAVAILABLE },
+	{ EAGAIN, NET_UNAVAILABLE },
+	{ ESHUTDOWN, NET_UNAVAILABLE },
+	{ EUCLEAN, NET_DATA_LOSS },
+	{ EKEYREJECTED, NET_UNAUTHENTICATED },
+};
+#define N_ENTRIES (sizeof(table) / sizeof(*table))
+
+static const char *const names[] = {
+	"OK",
+	"CANCELLED",
+	"UNKNOWN",
+	"INVALID_ARGUMENT",
+	"DEADLINE_EXCEEDED",
+	"NOT_FOUND",
+	"ALREADY_EXISTS",
+	"PERMISSION_DENIED",
+	"RESOURCE_EXHAUSTED",
+	"FAILED_PRECONDITION",
+	"ABORTED",
+	"OUT_OF_RANGE",
+	"UNIMPLEMENTED",
+	"INTERNAL",
+	"UNAVAILABLE",
+	"DATA_LOSS",
+	"UNAUTHENTICATED",
+};
+
+enum net_code status_of_errno(int code)
+{
+	code = code < 0 ? -code : code;
+	if (!code)
+		return NET_OK;
+	for (size_t i = 0; i < N_ENTRIES; i++)
+		if (table[i].code == code)
+			return table[i].status;
+	return NET_UNKNOWN;
+}
+
+int status_to_errno(enum net_code code)
+{
+	if (code == NET_OK)
+		return 0;
+	for (size_t i = 0; i < N_ENTRIES; i++)
+		if (table[i].status == code)
+			return -table[i].code;
+	return -EREMOTEIO;
+}
+
+const char *status_errno_name(int code)
+{
+	return strerrorname_np(code < 0 ? -code : code) ?: "";
+}
+
+const char *status_name(enum net_code code)
+{
+	return (size_t)code < sizeof(names) / sizeof(*names) ? names[code] : "";
+}
+
+/* --- Details ------------------------------------------------------------------------- */
+
+static void put_bytes(struct wire_buffer *to, uint32_t number, const void *data, size_t size)
+{
+	wire_put_tag(to, number, WIRE_BYTES);
+	wire_put_value(to, WIRE_VARINT, size);
+	wire_put(to, data, size);
+}
+
+static void put_text(struct wire_buffer *to, uint32_t number, const char *text)
+{
+	if (text && *text)
+		put_bytes(to, number, text, strlen(text));
+}
+
+/* An entry of map<string, string>. */
+static void put_entry(struct wire_buffer *to, uint32_t number, const char *key, const char *value)
+{
+	size_t begin = to->size;
+
+	put_text(to, 1, key);
+	put_text(to, 2, value);
+	wire_wrap(to, begin, number);
+}
+
+/* google.rpc.ErrorInfo: reason, domain, metadata. */
+static void put_info(struct wire_buffer *to, const struct ipc_error *error, int r,
+		     const char *interface)
+{
+	const char *code = status_errno_name(r);
+	char number[16];
+	size_t begin;
+
+	put_text(to, 1, "type.googleapis.com/google.rpc.ErrorInfo");
+	begin = to->size;
+	put_text(to, 1, error->name ?: code);
+	put_text(to, 2, interface);
+	put_entry(to, 3, "errno", code);
+	if (error->cause)
+		put_entry(to, 3, "cause", status_errno_name(error->cause));
+	if (error->number) {
+		snprintf(number, sizeof(number), "%d", error->number);
+		put_entry(to, 3, "number", number);
+	}
+	wire_wrap(to, begin, 2);
+}
+
+/* The ipc.Error of idl/ipc/ipc.proto. */
+static void put_error(struct wire_buffer *to, const struct ipc_error *error)
+{
+	size_t begin;
+
+	put_text(to, 1, "type.googleapis.com/ipc.Error");
+	begin = to->size;
+	put_text(to, 1, error->name);
+	put_text(to, 2, error->message);
+	if (error->number) {
+		wire_put_tag(to, 3, WIRE_VARINT);
+		wire_put_value(to, WIRE_VARINT, wire_zigzag(error->number));
+	}
+	if (error->details_size)
+		put_bytes(to, 4, error->details, error->details_size);
+	wire_wrap(to, begin, 2);
+}
+
+/* A google.rpc.Status: code, message, details. */
+static void put_status(struct wire_buffer *to, enum net_code code, const char *message, int r,
+		       const struct ipc_error *error, const char *interface)
+{
+	size_t begin;
+
+	wire_put_tag(to, 1, WIRE_VARINT);
+	wire_put_value(to, WIRE_VARINT, code);
+	put_text(to, 2, message);
+	begin = to->size;
+	put_info(to, error, r, interface);
+	wire_wrap(to, begin, 3);
+	begin = to->size;
+	put_error(to, error);
+	if (begin + (to->size - begin) + 8 > STATUS_DETAILS_MAX)
+		to->size = begin;
+	else
+		wire_wrap(to, begin, 3);
+	if (to->size > STATUS_DETAILS_MAX)
+		to->size = 0;
+}
+
+/* Cuts a text that is too long, not within a character of UTF-8. */
+static void cut(char *text, size_t size)
+{
+	if (strlen(text) <= size)
+		return;
+	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+		size--;
+	text[size] = 0;
+}
+
+void status_finish(struct net_call *call, int r, const struct ipc_error *error,
+		   const char *interface)
+{
+	const struct ipc_error none = { .size = sizeof(none), .code = r };
+	struct net_status status = { .code = status_of_errno(r) };
+	struct wire_buffer details = { 0 };
+	const char *text = ipc_strerror(r);
+	char *message;
+
+	if (error && (error->message || error->name))
+		text = error->message ?: error->name;
+	message = strdup(text);
+	if (message)
+		cut(message, STATUS_MESSAGE_MAX);
+	status.message = message;
+	put_status(&details, status.code, message, r, error ?: &none, interface);
+	if (!details.failed) {
+		status.details = details.data;
+		status.details_size = details.size;
+	}
+	net_call_finish(call, &status);
+	free(details.data);
+	free(message);
+}
+
+void status_say(struct net_call *call, enum net_code code, const char *format, ...)
+{
+	struct net_status status = { .code = code };
+	char *message;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&message, format, args) < 0)
+		message = NULL;
+	va_end(args);
+	if (message)
+		cut(message, STATUS_MESSAGE_MAX);
+	status.message = message;
+	net_call_finish(call, &status);
+	free(message);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Errors of ipcbus as statuses of gRPC, and back: the table of docs/gateway.md.
+ *
+ * The details of a status are a google.rpc.Status. It has a google.rpc.ErrorInfo, which says
+ * errno, name and number in words, and an ipc.Error with the bytes as the service sent them.
+ */
+#ifndef GATEWAY_STATUS_H
+#define GATEWAY_STATUS_H
+
+#include <ipc/ipc.h>
+
+#include "net.h"
+
+/* What fits into the headers of clients, which accept 8 KiB: a longer message is cut at a
+ * character, and details that make the status longer are left out. */
+#define STATUS_MESSAGE_MAX	512
+#define STATUS_DETAILS_MAX	4096
+
+enum net_code status_of_errno(int code);
+
+/* The negative errno of a status; 0 for NET_OK. */
+int status_to_errno(enum net_code code);
+
+/* The name of an errno ("EINVAL") or of a status ("INVALID_ARGUMENT"); "" if it is none. */
+const char *status_errno_name(int code);
+const char *status_name(enum net_code code);
+
+/* End the call with the error r. error may be NULL. interface is the service's name. */
+void status_finish(struct net_call *call, int r, const struct ipc_error *error,
+		   const char *interface);
+
+/* End the call with an error of the gateway's own. */
+void status_say(struct net_call *call, enum net_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif /* GATEWAY_STATUS_H */

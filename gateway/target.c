@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Targets: see target.h. The description is a stranger's.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema-private.h"
+#include "target.h"
+#include "wire.h"
+
+/* Fields of ipc.Description. */
+enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 3 };
+
+/* --- What cannot leave the machine --------------------------------------------------- */
+
+/* The way to a field, from the message of a method inward. */
+struct step {
+	const struct step *from;
+	const char *name;
+};
+
+static const char *const kinds[] = {
+	[KIND_OBJECT] = "an ipc.Object",
+	[KIND_FD] = "an ipc.Fd",
+	[KIND_BLOB] = "an ipc.Blob",
+};
+
+static void print_way(FILE *file, const struct step *step)
+{
+	if (step->from) {
+		print_way(file, step->from);
+		fputc('.', file);
+	}
+	fputs(step->name, file);
+}
+
+/* Looks at each type once: visited has a byte for each of them. */
+static bool stays_here(const struct schema *schema, const struct schema_type *type,
+		       const struct step *step, unsigned char *visited, FILE *why)
+{
+	if (type->kind != KIND_PLAIN) {
+		print_way(why, step);
+		fprintf(why, " is %s, which cannot leave the machine", kinds[type->kind]);
+		return true;
+	}
+	if (visited[type - schema->types])
+		return false;
+	visited[type - schema->types] = 1;
+	for (size_t i = 0; i < type->n_fields; i++) {
+		const struct schema_field *field = &type->fields[i];
+		const struct step next = { step, field->name };
+
+		if (field->type == FIELD_MESSAGE &&
+		    stays_here(schema, field->is, &next, visited, why))
+			return true;
+	}
+	return false;
+}
+
+static int check(const struct schema *schema, FILE *why)
+{
+	unsigned char *visited = calloc(schema->n_types + 1, 1);
+	bool stays = false;
+
+	if (!visited)
+		return -ENOMEM;
+	for (size_t i = 0; !stays && i < schema->n_methods; i++) {
+		const struct schema_method *method = &schema->methods[i];
+		const struct step name = { NULL, method->name };
+		const struct step request = { &name, "request" }, reply = { &name, "reply" };
+
+		stays = stays_here(schema, method->request, &request, visited, why) ||
+			stays_here(schema, method->reply, &reply, visited, why);
+	}
+	free(visited);
+	return stays ? -ENOTSUP : 0;
+}
+
+/* --- Targets --------------------------------------------------------------------------- */
+
+static int parse(const void *description, size_t size, struct schema **ret_schema)
+{
+	struct wire wire = wire_of(description, size);
+	struct wire_field field, interface = { 0 }, set = { 0 };
+	char *name;
+	int r;
+
+	while ((r = wire_next(&wire, &field)) > 0) {
+		if (field.type != WIRE_BYTES)
+			continue;
+		if (field.number == DESCRIPTION_INTERFACE)
+			interface = field;
+		else if (field.number == DESCRIPTION_SET)
+			set = field;
+	}
+	if (r < 0)
+		return r;
+	if (!interface.number || !set.number)
+		return -ENOENT;
+	name = strndup((const char *)interface.bytes.at, interface.bytes.end - interface.bytes.at);
+	if (!name)
+		return -ENOMEM;
+	r = schema_new(set.bytes.at, set.bytes.end - set.bytes.at, name, ret_schema);
+	free(name);
+	return r;
+}
+
+static int build(struct target *target, const void *description, size_t size, FILE *why)
+{
+	const void *message;
+	int r;
+
+	r = ipc_payload_message(description, size, &message, &size);
+	if (r == 0)
+		r = parse(message, size, &target->schema);
+	if (r == 0)
+		return check(target->schema, why);
+	if (r == -ENOENT)
+		fputs("it describes no interface", why);
+	else
+		fprintf(why, "its description is not usable: %s", ipc_strerror(r));
+	return r;
+}
+
+int target_new(struct ipc_proxy *proxy, const void *description, size_t size,
+	       struct target **ret_target, char **ret_why)
+{
+	struct target *target = calloc(1, sizeof(*target));
+	char *text = NULL;
+	size_t length;
+	FILE *why;
+	int r;
+
+	*ret_why = NULL;
+	why = target ? open_memstream(&text, &length) : NULL;
+	if (!why) {
+		free(target);
+		return -ENOMEM;
+	}
+	target->refs = 1;
+	target->proxy = ipc_proxy_ref(proxy);
+	r = build(target, description, size, why);
+	if (fclose(why) || r == 0) {
+		free(text);
+		text = NULL;
+	}
+	if (r < 0) {
+		target_unref(target);
+		*ret_why = text;
+		return r;
+	}
+	*ret_target = target;
+	return 0;
+}
+
+struct target *target_ref(struct target *target)
+{
+	__atomic_add_fetch(&target->refs, 1, __ATOMIC_RELAXED);
+	return target;
+}
+
+struct target *target_unref(struct target *target)
+{
+	if (!target || __atomic_sub_fetch(&target->refs, 1, __ATOMIC_ACQ_REL))
+		return NULL;
+	schema_free(target->schema);
+	ipc_proxy_unref(target->proxy);
+	free(target);
+	return NULL;
+}

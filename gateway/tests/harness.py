@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""What the cases share: programs that are started and ended, channels, and the report."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+B = os.environ['B']
+sys.path.insert(0, os.path.join(B, 'gateway/tests/python'))
+
+import grpc  # noqa: E402
+import interop_pb2 as pb  # noqa: E402
+
+SERVICE = '/interop.Test/'
+state = {'programs': [], 'folder': None, 'channel': None, 'number': 0}
+
+
+def wait_until(what, condition, seconds=10):
+    """Waits for a condition. Fails with what was waited for."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f'in {seconds} s not: {what}'
+        time.sleep(0.01)
+
+
+class Program:
+    """A program, and the lines that it has printed. ready: what its log has to say first."""
+
+    def __init__(self, *command, ready=None):
+        self.name = os.path.basename(command[0])
+        self.lines = []
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        state['programs'].append(self)
+        if ready:
+            self.wait_for(ready)
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip('\n'))
+
+    def log(self):
+        return '\n'.join(self.lines)
+
+    def wait_for(self, text, seconds=10):
+        wait_until(f'{self.name} says "{text}", but: {self.log()}',
+                   lambda: text in self.log() or self.ended(), seconds)
+        assert text in self.log(), f'{self.name} ended: {self.log()}'
+
+    def ended(self):
+        if self.process.poll() is None:
+            return False
+        self.reader.join()
+        return True
+
+    def status(self, seconds=10):
+        status = self.process.wait(seconds)
+        self.reader.join()
+        return status
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.status()
+        if self in state['programs']:
+            state['programs'].remove(self)
+        return status
+
+    def memory(self):
+        """Bytes of resident memory."""
+        with open(f'/proc/{self.process.pid}/status') as file:
+            for line in file:
+                if line.startswith('VmRSS:'):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+
+def server(*arguments):
+    return Program(os.path.join(B, 'gateway/tests/server'), *arguments, ready='ready')
+
+
+def socket_path():
+    state['number'] += 1
+    return f'unix:{state["folder"]}/{state["number"]}'
+
+
+def gateway(*arguments, exports=('test.interop',), listen=None, ready='ready'):
+    """A gateway of its own. Its address is in .address."""
+    address = listen or socket_path()
+    names = [argument for name in exports for argument in ('--export', name)]
+    program = Program(os.path.join(B, 'gateway/ipc-gateway'), *names, '--listen', address,
+                      *arguments, ready=ready)
+    program.address = address
+    return program
+
+
+def connect(address, options=()):
+    """A channel of its own: grpcio would share connections otherwise."""
+    return grpc.insecure_channel(address, (('grpc.use_local_subchannel_pool', 1), *options))
+
+
+def method(name, reply=pb.EmptyMessage, channel=None, service=SERVICE):
+    return (channel or state['channel']).unary_unary(
+        service + name, request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=reply.FromString)
+
+
+def look():
+    return method('Look', pb.LookReply)(pb.EmptyMessage())
+
+
+def fails(code, call, *arguments, **options):
+    """The error of a call that fails with the code."""
+    try:
+        call(*arguments, **options)
+    except grpc.RpcError as error:
+        assert error.code() == code, f'{error.code()}: {error.details()}, not {code}'
+        return error
+    raise AssertionError(f'succeeded, not {code}')
+
+
+def start(folder):
+    state['folder'] = folder
+    state['manager'] = Program(os.path.join(B, 'servicemanager/servicemanager'), ready='ready')
+    state['server'] = server()
+    state['gateway'] = gateway()
+    state['channel'] = connect(state['gateway'].address)
+
+
+def stop():
+    state['channel'].close()
+    for program in reversed(list(state['programs'])):
+        program.end()
+
+
+def cases_of(module):
+    return [(name, function) for name, function in vars(module).items()
+            if callable(function) and getattr(function, 'is_case', False)]
+
+
+def case(function):
+    function.is_case = True
+    return function
+
+
+def run(cases):
+    passed = 0
+    print(f'1..{len(cases)}')
+    for number, (name, function) in enumerate(cases, 1):
+        begin = time.monotonic()
+        try:
+            function()
+            assert not state['gateway'].ended(), 'the gateway ended: ' + state['gateway'].log()
+            passed += 1
+            print(f'ok {number} - {name} # {time.monotonic() - begin:.2f} s', flush=True)
+        except Exception:  # pylint: disable=broad-except
+            for line in traceback.format_exc().splitlines():
+                print(f'# {line}')
+            print(f'not ok {number} - {name}', flush=True)
+    print(f'gateway: {passed} of {len(cases)} cases', flush=True)
+    return passed != len(cases)

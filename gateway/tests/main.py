@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""Runs the cases: main.py FOLDER [WORD...]. See test-gateway."""
+
+import sys
+
+import harness
+import unary
+
+MODULES = [unary]
+
+
+def main():
+    harness.start(sys.argv[1])
+    words = sys.argv[2:]
+    cases = [case for module in MODULES for case in harness.cases_of(module)]
+    cases = [case for case in cases if not words or any(word in case[0] for word in words)]
+    try:
+        return harness.run(cases)
+    finally:
+        harness.stop()
+
+
+sys.exit(main())
