@@ -115,14 +115,16 @@ LIBIPC_MAN_NAMES := awk '/^\.SH/ { inside = /ATTRIBUTES/ } \
 .PHONY: install-libipc
 INSTALLS += install-libipc
 install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
-	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc \
+	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc/cpp \
 	  $(DESTDIR)$(mandir)/man3
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_FILE)
 	$(Q)ln -sf $(LIBIPC_FILE) $(DESTDIR)$(libdir)/$(LIBIPC_SONAME)
 	$(Q)ln -sf $(LIBIPC_SONAME) $(DESTDIR)$(libdir)/libipc.so
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
-	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h) $(DESTDIR)$(includedir)/ipc
+	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h libipc/include/ipc/*.hpp) \
+	  $(DESTDIR)$(includedir)/ipc
+	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/cpp/*.hpp) $(DESTDIR)$(includedir)/ipc/cpp
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/man/*.3) $(DESTDIR)$(mandir)/man3
 	$(Q)$(LIBIPC_MAN_NAMES) | while read -r page name; do \
 	  ln -sf $$page $(DESTDIR)$(mandir)/man3/$$name.3; done

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all parts of <ipc/ipc.hpp> use: file descriptors, times, slots, cancellations, options.
+ */
+#ifndef IPC_CPP_BASIC_HPP
+#define IPC_CPP_BASIC_HPP
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ipc/cpp/error.hpp>
+
+IPC_CPP_BEGIN
+
+class connection;
+class call;
+
+/* --- Times ------------------------------------------------------------------- */
+
+using duration = std::chrono::microseconds;
+
+/* No limit. */
+inline constexpr duration never = duration::max();
+
+namespace detail {
+
+/* As the C library takes it: 0 for what is over. */
+inline std::uint64_t usec(duration d)
+{
+	if (d == never)
+		return UINT64_MAX;
+	return d.count() > 0 ? static_cast<std::uint64_t>(d.count()) : 0;
+}
+
+/* The same where 0 would mean that there is no setting. */
+inline std::uint64_t limit_usec(duration d)
+{
+	std::uint64_t n = usec(d);
+
+	return n ? n : 1;
+}
+
+inline duration from_usec(std::uint64_t n)
+{
+	return n >= static_cast<std::uint64_t>(never.count()) ? never :
+		duration(static_cast<duration::rep>(n));
+}
+
+} // namespace detail
+
+/* --- File descriptors ---------------------------------------------------------- */
+
+/* Owns a file descriptor and closes it. -1: none. */
+class fd {
+public:
+	fd() = default;
+	explicit fd(int number) noexcept : number(number) {}
+	fd(fd &&other) noexcept : number(other.release()) {}
+	fd &operator=(fd &&other) noexcept
+	{
+		if (this != &other)
+			reset(other.release());
+		return *this;
+	}
+	~fd() { reset(); }
+
+	int get() const noexcept { return number; }
+	explicit operator bool() const noexcept { return number >= 0; }
+
+	/* Gives the file descriptor up to the caller, who closes it. */
+	int release() noexcept { return std::exchange(number, -1); }
+	void reset(int other = -1) noexcept
+	{
+		if (number >= 0)
+			::close(number);
+		number = other;
+	}
+
+	/* A second file descriptor of the same file, O_CLOEXEC. */
+	outcome<fd> duplicate() const
+	{
+		int copy = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
+
+		if (copy < 0)
+			return detail::fail<fd>(errno);
+		return fd(copy);
+	}
+
+private:
+	int number = -1;
+};
+
+/* --- Slots ------------------------------------------------------------------------ */
+
+/*
+ * A callback that is registered. The destructor ends the registration: when it has returned,
+ * the callback does not run any more and what it captured is destroyed. It blocks until
+ * the callback has returned on other threads, so do not hold a lock that the callback takes.
+ * A callback may destroy its own slot.
+ *
+ * release() lets the registration go on without a slot. Use it to have a callback for as
+ * long as the connection, object or call that it is about.
+ */
+class slot {
+public:
+	slot() = default;
+	explicit slot(c::ipc_slot *owned) noexcept : raw(owned) {}
+	slot(slot &&other) noexcept : raw(std::exchange(other.raw, nullptr)) {}
+	slot &operator=(slot &&other) noexcept
+	{
+		if (this != &other)
+			c::ipc_slot_end(std::exchange(raw, std::exchange(other.raw, nullptr)));
+		return *this;
+	}
+	~slot() { end(); }
+
+	explicit operator bool() const noexcept { return raw; }
+	void end() noexcept { c::ipc_slot_end(std::exchange(raw, nullptr)); }
+
+	/* Does not wait for a callback that runs. For callbacks, and under locks. */
+	void end_async() noexcept { c::ipc_slot_end_async(std::exchange(raw, nullptr)); }
+	void release() noexcept { c::ipc_slot_release(std::exchange(raw, nullptr)); }
+
+private:
+	c::ipc_slot *raw = nullptr;
+};
+
+namespace detail {
+
+/*
+ * Registers a callback: begin(userdata, &slot) calls the C function, which returns an errno. The
+ * function object is destroyed when the registration is over.
+ */
+template <typename F, typename Begin> int enroll(F function, Begin begin, slot *ret_slot)
+{
+	auto holder = std::make_unique<F>(std::move(function));
+	c::ipc_slot *raw = nullptr;
+	int r = begin(holder.get(), &raw);
+
+	if (r < 0)
+		return r;
+	c::ipc_slot_set_destroy(raw, [](void *userdata) { delete static_cast<F *>(userdata); });
+	holder.release();
+	*ret_slot = slot(raw);
+	return 0;
+}
+
+} // namespace detail
+
+/* --- Cancellations and options ----------------------------------------------------- */
+
+/*
+ * Ends calls and streams early: see ipc_cancellation_new() in <ipc/ipc.h>. Copies are the same
+ * cancellation. Any thread may call cancel(), which does not wait.
+ */
+class cancellation {
+public:
+	inline static outcome<cancellation> create(const connection &conn);
+
+	cancellation(const cancellation &other) noexcept
+		: raw(c::ipc_cancellation_ref(other.raw))
+	{
+	}
+	cancellation(cancellation &&other) noexcept : raw(std::exchange(other.raw, nullptr)) {}
+	cancellation &operator=(cancellation other) noexcept
+	{
+		std::swap(raw, other.raw);
+		return *this;
+	}
+	~cancellation() { c::ipc_cancellation_unref(raw); }
+
+	outcome<void> cancel() const { return detail::check(c::ipc_cancel(raw)); }
+	bool canceled() const noexcept { return c::ipc_is_canceled(raw) == 1; }
+	c::ipc_cancellation *c_ptr() const noexcept { return raw; }
+
+private:
+	explicit cancellation(c::ipc_cancellation *owned) noexcept : raw(owned) {}
+
+	c::ipc_cancellation *raw;
+};
+
+/*
+ * Options of one call, oneway or stream. Members that are not set have no effect.
+ *
+ *	proxy.call(request, ipc::options().timeout(100ms).metadata("trace", id));
+ *
+ *   timeout      Call: the time limit. Oneway: how long to wait for space. Of a call it cannot
+ *                exceed that of the call which this thread serves.
+ *   cancel_with  The cancellation that ends it. The options keep a copy of it.
+ *   parent       Make the call for this call, which may be served on another thread. The
+ *                parent must outlive the options.
+ *   metadata     A name and a value for the server's call::metadata().
+ *   replace      Oneway: replace an older one to the same method that is still queued.
+ */
+class options {
+public:
+	options &timeout(duration limit)
+	{
+		raw.timeout_usec = detail::limit_usec(limit);
+		return *this;
+	}
+	options &cancel_with(cancellation with)
+	{
+		kept = std::move(with);
+		raw.cancellation = kept->c_ptr();
+		return *this;
+	}
+	inline options &parent(const call &parent);
+	options &metadata(std::string name, std::string value)
+	{
+		pairs.push_back(std::move(name));
+		pairs.push_back(std::move(value));
+		return *this;
+	}
+	options &replace()
+	{
+		raw.flags |= IPC_REPLACE;
+		return *this;
+	}
+
+	/* For ipc::c. Valid until the options change. */
+	const c::ipc_options *c_ptr() const
+	{
+		if (pairs.empty())
+			return &raw;
+		pointers.clear();
+		for (const std::string &s : pairs)
+			pointers.push_back(s.c_str());
+		pointers.push_back(nullptr);
+		with_pairs = raw;
+		with_pairs.metadata = pointers.data();
+		return &with_pairs;
+	}
+
+private:
+	c::ipc_options raw = {};
+	std::optional<cancellation> kept;
+	std::vector<std::string> pairs;
+	mutable std::vector<const char *> pointers;
+	mutable c::ipc_options with_pairs = {};
+};
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_BASIC_HPP */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C library, in the namespace ipc::c: ipc::c::ipc_open() is the ipc_open() of <ipc/ipc.h>.
+ *
+ * Protobuf makes a namespace ipc from "ipc/ipc.proto", and C++ does not allow a type and a
+ * namespace of one name. So a C++ source that includes <ipc/ipc.hpp> must not include the C
+ * headers, nor the C stubs of a .proto file. Another source of the same program may.
+ */
+#ifndef IPC_CPP_C_HPP
+#define IPC_CPP_C_HPP
+
+#ifdef IPC_IPC_H
+#error "<ipc/ipc.hpp> has the C functions in ipc::c; do not include <ipc/ipc.h> in the same source"
+#endif
+
+/* What the C headers include, so that they find it included. */
+#include <cstddef>
+#include <cstdint>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+namespace ipc {
+namespace c {
+#include <ipc/raw.h>
+
+/* IPC_ERROR_INIT, which names what is in this namespace. */
+inline ipc_error no_error() { return IPC_ERROR_INIT; }
+} // namespace c
+} // namespace ipc
+
+#endif /* IPC_CPP_C_HPP */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Serving, of <ipc/ipc.hpp>: class call, service and object.
+ */
+#ifndef IPC_CPP_CALL_HPP
+#define IPC_CPP_CALL_HPP
+
+#include <ipc/cpp/message.hpp>
+
+IPC_CPP_BEGIN
+
+/*
+ * A call or oneway that this process serves. It can be moved and not copied. Whoever has it
+ * replies once, from any thread, with reply() or fail(); both need `std::move(call)` and leave it
+ * empty. So a second reply does not compile, or is a use after move that tools report.
+ *
+ * A call that is destroyed without a reply fails at its caller with ENOMSG. A oneway has no reply:
+ * reply() and fail() have the error EINVAL. It holds up later oneways to the same object until it
+ * is destroyed.
+ *
+ * A moved-from call is empty: operator bool is false, and all other functions need one that is not.
+ */
+class call {
+public:
+	call(call &&other) noexcept
+		: raw(std::exchange(other.raw, nullptr)), received(other.received)
+	{
+	}
+	call &operator=(call &&other) noexcept
+	{
+		std::swap(raw, other.raw);
+		std::swap(received, other.received);
+		return *this;
+	}
+	~call() { c::ipc_call_unref(raw); }
+
+	explicit operator bool() const noexcept { return raw; }
+	const ipc::request &request() const noexcept { return received; }
+
+	/*
+	 * Ends the call with a reply. If the reply cannot be sent, the caller gets that error, and so
+	 * does this function: for example EMSGSIZE, ENOSPC or EMFILE. A reply without entries
+	 * that is made in the handler is sent when the handler returns; what fails then, the
+	 * caller alone gets. If nobody waits any more, the reply is dropped.
+	 */
+	outcome<void> reply(const message &m) &&
+	{
+		call ended = std::move(*this);
+		int r = c::ipc_raw_reply(ended.raw, m.c_ptr());
+
+		if (r < 0)
+			c::ipc_call_errno(ended.raw, r, nullptr);
+		return detail::check(r);
+	}
+	outcome<void> reply(std::string_view bytes = {}) &&
+	{
+		return std::move(*this).reply(message(bytes));
+	}
+
+	/* Ends the call with an error. */
+	outcome<void> fail(const error &e) &&
+	{
+		call ended = std::move(*this);
+
+		return detail::check(raise(ended.raw, e));
+	}
+
+	/* The caller, from the kernel: ids as seen in the namespaces of this process. pid and
+	 * tid are 0 where they are not visible. */
+	uid_t uid() const noexcept { return c::ipc_call_uid(raw); }
+	gid_t gid() const noexcept { return c::ipc_call_gid(raw); }
+	pid_t pid() const noexcept { return c::ipc_call_pid(raw); }
+	pid_t tid() const noexcept { return c::ipc_call_tid(raw); }
+
+	/* A new pidfd of the caller's process: see ipc_call_pidfd(). */
+	outcome<fd> pidfd() const
+	{
+		int r = c::ipc_call_pidfd(raw);
+
+		if (r < 0)
+			return detail::fail<fd>(r);
+		return fd(r);
+	}
+
+	/* The value that the caller set, or nullptr. Valid as long as the call. */
+	const char *metadata(const char *name) const noexcept
+	{
+		return c::ipc_call_metadata(raw, name);
+	}
+
+	/* The time until the caller stops waiting; 0 if it has stopped. */
+	duration remaining() const noexcept
+	{
+		return detail::from_usec(c::ipc_call_remaining(raw));
+	}
+
+	/* Whether nobody waits for the reply any more. */
+	bool canceled() const noexcept { return c::ipc_call_canceled(raw) == 1; }
+
+	/*
+	 * Calls function() once, on a serving thread, when nobody waits for the reply any more. The
+	 * registration ends with the call. ECANCELED: nobody waits already.
+	 */
+	template <typename F> [[nodiscard]] outcome<slot> on_cancel(F function)
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[this](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_call_on_cancel(
+					raw,
+					[](c::ipc_call *, void *held) {
+						(*static_cast<F *>(held))();
+					},
+					userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
+	/* For ipc::c, without a new reference. */
+	c::ipc_call *c_ptr() const noexcept { return raw; }
+
+private:
+	friend struct object_access;
+
+	call(c::ipc_call *from_c, const c::ipc_raw_message *m, std::string_view bytes) noexcept
+		: raw(c::ipc_call_ref(from_c)), received(m, bytes)
+	{
+	}
+
+	static int raise(c::ipc_call *raw, const error &e)
+	{
+		int code = e.number_of_errno();
+
+		if (e.name().empty())
+			return c::ipc_call_errno(raw, code, e.message().empty() ? nullptr : "%s",
+						 e.message().c_str());
+
+		c::ipc_error out = c::no_error();
+
+		out.code = -code;
+		out.number = e.number();
+		out.name = const_cast<char *>(e.name().c_str());
+		out.message = e.message().empty() ? nullptr :
+						    const_cast<char *>(e.message().c_str());
+		out.details = const_cast<char *>(e.details().data());
+		out.details_size = e.details().size();
+		return c::ipc_call_raise(raw, &out);
+	}
+
+	c::ipc_call *raw;
+	ipc::request received;
+};
+
+inline options &options::parent(const call &parent)
+{
+	raw.parent = parent.c_ptr();
+	return *this;
+}
+
+/* --- Objects ---------------------------------------------------------------------- */
+
+/*
+ * What serves an object of bytes: derive from it.
+ *
+ * serve() runs on a serving thread, on several at once if several threads serve. It replies with
+ * `std::move(call).reply()`, or moves the call elsewhere and returns. If it throws an error, or
+ * returns one with IPC_RESULTS, and the call has no reply, the caller gets that error;
+ * std::bad_alloc arrives as ENOMEM. Other exceptions arrive as the error "ipc.Unhandled", without
+ * their text, which may be nobody else's business.
+ */
+class service {
+public:
+	virtual ~service() = default;
+	virtual outcome<void> serve(call c) = 0;
+};
+
+/*
+ * An object that others may call. Copies are the same object. It lives as long as there are
+ * copies here, or proxies in other processes; then its service is destroyed, on the thread
+ * that dropped the last one. It ends with its connection.
+ */
+class object : public detail::counted_object {
+public:
+	struct settings {
+		std::string interface;	/* for names and tools: "notes.Notes"; or empty */
+		bool accept_fds = false; /* requests may contain file descriptors */
+	};
+
+	/* Create an object that a service serves, or a function: void (ipc::call). */
+	inline static outcome<object> create(const connection &conn, settings with,
+					     std::shared_ptr<service> by);
+	inline static outcome<object> create(const connection &conn, settings with,
+					     std::function<outcome<void>(call)> by);
+
+	explicit object(c::ipc_object *owned) noexcept : counted(owned) {}
+
+	/* Who uses it now: how many proxies of others and messages with it; messages to it that
+	 * are not finished; death watches. */
+	struct usage {
+		unsigned int refs, pending, watches;
+	};
+	outcome<usage> info() const
+	{
+		struct c::ipc_object_info info = {};
+		int r;
+
+		info.size = sizeof(info);
+		r = c::ipc_object_info(raw, &info);
+		if (r < 0)
+			return detail::fail<usage>(r);
+		return usage{ info.refs, info.pending, info.watches };
+	}
+};
+
+/* Between objects and the C library. Not for programs. */
+struct object_access {
+	struct holder {
+		object::settings settings;
+		std::shared_ptr<service> by;
+		c::ipc_raw_ops ops;
+	};
+
+	static int serve(c::ipc_call *raw, const c::ipc_raw_message *m, void *userdata) noexcept
+	{
+		service &by = *static_cast<holder *>(userdata)->by;
+		const void *bytes = m->data;
+		std::size_t size = m->size;
+		int code = size ? c::ipc_payload_message(m->data, m->size, &bytes, &size) : 0;
+
+		if (code < 0)
+			return code;
+		result<void> r = detail::catching<void>([&] {
+			return by.serve(call(raw, m, { static_cast<const char *>(bytes), size }));
+		});
+		if (r)
+			return 0;
+		call::raise(raw, r.error());
+		return -r.error().number_of_errno();
+	}
+
+	static void destroy(void *userdata) { delete static_cast<holder *>(userdata); }
+
+	static outcome<object> create(c::ipc *ipc, object::settings with,
+				      std::shared_ptr<service> by)
+	{
+		auto h = std::make_unique<holder>(
+			holder{ std::move(with), std::move(by), {} });
+		c::ipc_object *raw;
+		int r;
+
+		if (!h->by)
+			return detail::fail<object>(EINVAL);
+		h->ops.interface = h->settings.interface.empty() ? nullptr :
+								   h->settings.interface.c_str();
+		h->ops.flags = h->settings.accept_fds ? IPC_RAW_ACCEPT_FDS : 0;
+		h->ops.serve = serve;
+		h->ops.destroy = destroy;
+		r = c::ipc_raw_object_new(ipc, &h->ops, h.get(), &raw);
+		if (r < 0)
+			return detail::fail<object>(r);
+		h.release();
+		return object(raw);
+	}
+};
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_CALL_HPP */

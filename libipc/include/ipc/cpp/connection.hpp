@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calling, of <ipc/ipc.hpp>: class proxy and connection.
+ */
+#ifndef IPC_CPP_CONNECTION_HPP
+#define IPC_CPP_CONNECTION_HPP
+
+#include <future>
+
+#include <ipc/cpp/call.hpp>
+
+IPC_CPP_BEGIN
+
+/* --- Proxies --------------------------------------------------------------------------- */
+
+/*
+ * An object of another process, as seen from here. Copies are the same proxy, and proxies of
+ * one object are equal. Any thread may use it. A proxy does not keep its connection open: after
+ * that is closed, calls fail with EINVAL.
+ */
+class proxy : public detail::counted_proxy {
+public:
+	explicit proxy(c::ipc_proxy *owned) noexcept : counted(owned) {}
+
+	/*
+	 * Call the object and block until its reply. Fails with any error of a call in
+	 * <ipc/ipc.h>, or one of the service. A call back to this process that comes meanwhile is
+	 * served on this thread.
+	 */
+	outcome<reply> call(const message &request, const options &with) const
+	{
+		return call(request, with.c_ptr());
+	}
+	outcome<reply> call(const message &request) const { return call(request, nullptr); }
+
+	/*
+	 * Send a message without a reply. Returns when it is queued. Blocks only for space, and only
+	 * with a timeout in the options.
+	 *
+	 *   EAGAIN     The receiver has no space now: see connection::on_writable().
+	 *   ETIMEDOUT  The receiver had no space in time.
+	 */
+	outcome<void> send(const message &m) const
+	{
+		return detail::check(c::ipc_raw_oneway(raw, m.c_ptr(), nullptr));
+	}
+	outcome<void> send(const message &m, const options &with) const
+	{
+		return detail::check(c::ipc_raw_oneway(raw, m.c_ptr(), with.c_ptr()));
+	}
+
+	/*
+	 * Start a call and return. function(ipc::result<ipc::reply>) runs once, on a serving thread,
+	 * or inside the end of the connection with ECANCELED. To cancel the call, use
+	 * options::cancel_with(). If starting fails, this function reports it and
+	 * function does not run. An exception that leaves function ends the program.
+	 */
+	template <typename F>
+	outcome<void> call_async(const message &request, F function,
+				 const options &with = {}) const
+	{
+		slot s;
+		int r = start(request, std::move(function), with, &s);
+
+		s.release();
+		return detail::check(r);
+	}
+
+	/*
+	 * Start a call and return its future, which gets the reply or throws the error. With
+	 * IPC_RESULTS it is a std::future<ipc::result<ipc::reply>>. Another thread has to serve the
+	 * connection while one waits for it.
+	 */
+	std::future<outcome<reply>> call_future(const message &request,
+						const options &with = {}) const
+	{
+		std::promise<outcome<reply>> promise;
+		std::future<outcome<reply>> future = promise.get_future();
+		auto shared = std::make_shared<std::promise<outcome<reply>>>(std::move(promise));
+		slot s;
+		int r = start(request,
+			      [shared](result<reply> ended) { settle(*shared, std::move(ended)); },
+			      with, &s);
+
+		s.release();
+		if (r < 0)
+			settle(*shared, error(r));
+		return future;
+	}
+
+	/* Return when a thread of the object's process has served it. Blocks as a call. */
+	outcome<void> ping() const
+	{
+		c::ipc_error e = c::no_error();
+		int r = c::ipc_proxy_ping(raw, &e);
+
+		return r < 0 ? detail::fail<void>(r, &e) : detail::done();
+	}
+
+	/* The time limit of calls that start from now on; see ipc_set_timeout(). */
+	outcome<void> set_timeout(duration limit) const
+	{
+		return detail::check(c::ipc_proxy_set_timeout(raw, detail::limit_usec(limit)));
+	}
+
+	/*
+	 * Call function() once, on a serving thread, when the object's process died or destroyed the
+	 * object; soon if that has happened. If the connection closes first, it is not called. The
+	 * registration ends with the slot. An exception that leaves function ends the program.
+	 */
+	template <typename F> [[nodiscard]] outcome<slot> on_death(F function) const
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[this](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_proxy_on_death(raw, ended<F>, userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
+	/* Call function(bool frozen) when the object's process is frozen and thawed. If it is frozen
+	 * now, at once. Otherwise as on_death(). */
+	template <typename F> [[nodiscard]] outcome<slot> on_freeze(F function) const
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[this](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_proxy_on_freeze(raw, frozen<F>, userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
+private:
+	outcome<reply> call(const message &request, const c::ipc_options *with) const
+	{
+		c::ipc_error e = c::no_error();
+		c::ipc_raw_message *m = nullptr;
+		int r = c::ipc_raw_call(raw, request.c_ptr(), with, &m, &e);
+
+		if (r < 0)
+			return detail::fail<reply>(r, &e);
+		return reply(m);
+	}
+
+	template <typename F>
+	int start(const message &request, F function, const options &with, slot *ret_slot) const
+	{
+		return detail::enroll(
+			std::move(function),
+			[&](void *userdata, c::ipc_slot **ret) {
+				return c::ipc_raw_call_async(raw, request.c_ptr(), with.c_ptr(),
+							     replied<F>, userdata, ret);
+			},
+			ret_slot);
+	}
+
+	template <typename F>
+	static void replied(int r, c::ipc_raw_message *m, const c::ipc_error *e,
+			    void *userdata) noexcept
+	{
+		F &function = *static_cast<F *>(userdata);
+
+		if (r < 0) {
+			function(result<reply>(error_access::from_c(r, e)));
+			return;
+		}
+		c::ipc_raw_keep(m);
+		function(result<reply>(reply(m)));
+	}
+
+	template <typename F> static void ended(c::ipc_proxy *, void *userdata) noexcept
+	{
+		(*static_cast<F *>(userdata))();
+	}
+
+	template <typename F> static void frozen(c::ipc_proxy *, int now, void *userdata) noexcept
+	{
+		(*static_cast<F *>(userdata))(now != 0);
+	}
+
+	static void settle(std::promise<outcome<reply>> &promise, result<reply> ended)
+	{
+#if IPC_RESULTS
+		promise.set_value(std::move(ended));
+#else
+		if (ended)
+			promise.set_value(*std::move(ended));
+		else
+			promise.set_exception(std::make_exception_ptr(ended.error()));
+#endif
+	}
+};
+
+inline message &message::add(std::uint64_t tag, const object &o)
+{
+	append(tag, c::IPC_RAW_OBJECT).object = c::ipc_object_ref(o.c_ptr());
+	return *this;
+}
+
+inline message &message::add(std::uint64_t tag, const proxy &p)
+{
+	append(tag, c::IPC_RAW_PROXY).proxy = c::ipc_proxy_ref(p.c_ptr());
+	return *this;
+}
+
+inline outcome<proxy> received::take_proxy(std::uint64_t tag) const
+{
+	const c::ipc_raw_entry *entry = find(tag);
+
+	if (!entry)
+		return detail::fail<proxy>(ENOENT);
+	if (entry->type != c::IPC_RAW_PROXY)
+		return detail::fail<proxy>(entry->type == c::IPC_RAW_OBJECT ? EXDEV : EBADF);
+	return proxy(c::ipc_proxy_ref(entry->proxy));
+}
+
+inline outcome<object> received::take_object(std::uint64_t tag) const
+{
+	const c::ipc_raw_entry *entry = find(tag);
+
+	if (!entry || (entry->type == c::IPC_RAW_OBJECT && !entry->object))
+		return detail::fail<object>(ENOENT);
+	if (entry->type != c::IPC_RAW_OBJECT)
+		return detail::fail<object>(entry->type == c::IPC_RAW_PROXY ? EXDEV : EBADF);
+	return object(c::ipc_object_ref(entry->object));
+}
+
+/* --- Connections -------------------------------------------------------------------- */
+
+/* A registered name. */
+struct name_info {
+	std::string name;
+	std::string interface;	/* "" if unknown */
+	pid_t pid;		/* of the process that registered it; 0 if not visible */
+	uid_t uid;
+};
+
+enum class name_change {
+	present = c::IPC_NAME_PRESENT,	/* registered, or replaced by another object */
+	gone = c::IPC_NAME_GONE,	/* unregistered, or its process died */
+	settled = c::IPC_NAME_SETTLED,	/* all names that exist were reported */
+};
+
+/*
+ * An open bus. Copies are the same connection, which closes with the last of them; slots,
+ * cancellations and calls keep it open too. When it closes, its objects end and its async calls
+ * complete with ECANCELED. A handler or callback must not drop the last copy.
+ *
+ * Any thread may use it. It is unusable in a child process after fork(): functions fail with
+ * ECHILD there.
+ */
+class connection : public detail::counted_connection {
+public:
+	/*
+	 * Open a bus. Without a device, $IPCBUS_DEVICE or /dev/ipcbus or ipcbusd's socket.
+	 * region_size is the number of bytes of messages that may be waiting here: see ipc_open().
+	 *
+	 *   ENOENT   There is no bus; the module may not be loaded.
+	 *   EACCES   The caller may not open the device.
+	 *   EDQUOT   The bus has as many connections as it allows.
+	 */
+	static outcome<connection> open(const char *device = nullptr,
+					std::size_t region_size = IPC_REGION_DEFAULT)
+	{
+		c::ipc *raw;
+		int r = c::ipc_open_sized(&raw, device, region_size);
+
+		if (r < 0)
+			return detail::fail<connection>(r);
+		return connection(raw);
+	}
+
+	explicit connection(c::ipc *owned) noexcept : counted(owned) {}
+
+	/* --- Serving --- */
+
+	/* How many threads may serve, 1 to 1024, including those that call run(). */
+	outcome<void> set_threads(unsigned int threads) const
+	{
+		return detail::check(c::ipc_set_threads(raw, threads));
+	}
+
+	/* Serve on this thread. Blocks until stop(). */
+	outcome<void> run() const { return detail::check(c::ipc_run(raw)); }
+	/* Make run() return on all threads when their handlers have returned. */
+	void stop() const noexcept { c::ipc_stop(raw); }
+
+	/* For event loops: when the file descriptor, which stays the connection's, is readable,
+	 * call process() until it returns false. */
+	outcome<int> get_fd() const
+	{
+		int r = c::ipc_get_fd(raw);
+
+		if (r < 0)
+			return detail::fail<int>(r);
+		return r;
+	}
+	outcome<bool> process() const
+	{
+		int r = c::ipc_process(raw);
+
+		if (r < 0)
+			return detail::fail<bool>(r);
+		return r > 0;
+	}
+
+	/* The time limit of calls that start from now on; see ipc_set_timeout(). */
+	outcome<void> set_timeout(duration limit) const
+	{
+		return detail::check(c::ipc_set_timeout(raw, detail::limit_usec(limit)));
+	}
+
+	/* Call function() once, on a serving thread, when a send that failed with EAGAIN may be
+	 * tried again. */
+	template <typename F> [[nodiscard]] outcome<slot> on_writable(F function) const
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[this](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_on_writable(
+					raw,
+					[](c::ipc *, void *held) {
+						(*static_cast<F *>(held))();
+					},
+					userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
+	/* --- Names; <ipc/name.h> has the rules and errors. All of these block. --- */
+
+	/* Find the object with that name. ENOENT: nobody has it. */
+	outcome<proxy> get(const std::string &name) const
+	{
+		c::ipc_proxy *found;
+		int r = c::ipc_get_name(raw, name.c_str(), &found);
+
+		if (r < 0)
+			return detail::fail<proxy>(r);
+		return proxy(found);
+	}
+
+	/* The same, but wait until somebody registers it. ETIMEDOUT: the time is over. */
+	outcome<proxy> wait_for(const std::string &name, duration limit = never) const
+	{
+		c::ipc_proxy *found;
+		int r = c::ipc_wait_name(raw, name.c_str(), detail::usec(limit), &found);
+
+		if (r < 0)
+			return detail::fail<proxy>(r);
+		return proxy(found);
+	}
+
+	/* Register an object. The connection keeps it until its end, or until the name is
+	 * unregistered. EEXIST: a living object of another user has the name. */
+	outcome<void> register_name(const std::string &name, const object &o) const
+	{
+		return detail::check(c::ipc_register_name(raw, name.c_str(), o.c_ptr(), nullptr));
+	}
+	outcome<void> unregister_name(const std::string &name) const
+	{
+		return detail::check(c::ipc_unregister_name(raw, name.c_str()));
+	}
+
+	/* The names that start with prefix, sorted. */
+	outcome<std::vector<name_info>> list_names(const std::string &prefix = {}) const
+	{
+		c::ipc_name_info **infos;
+		std::vector<name_info> list;
+		int n = c::ipc_list_names(raw, prefix.c_str(), &infos);
+
+		if (n < 0)
+			return detail::fail<std::vector<name_info>>(n);
+		std::unique_ptr<c::ipc_name_info *, decltype(&std::free)> owned(infos, std::free);
+
+		for (int i = 0; i < n; i++)
+			list.push_back(from_c(*infos[i]));
+		return list;
+	}
+
+	/*
+	 * Call function(ipc::name_change, const ipc::name_info &, const ipc::proxy &) on a serving
+	 * thread for each matching name: see ipc_watch_names(). pattern is a name, or a prefix
+	 * with '*'. The proxy is empty if the name is gone, may not be called, or is of this
+	 * connection. The registration ends with the slot.
+	 */
+	template <typename F>
+	[[nodiscard]] outcome<slot> watch_names(const std::string &pattern, F function) const
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[&](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_watch_names(raw, pattern.c_str(), changed<F>,
+							  userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
+private:
+	static name_info from_c(const c::ipc_name_info &info)
+	{
+		return { info.name, info.interface, info.pid, info.uid };
+	}
+
+	template <typename F>
+	static void changed(c::ipc *, c::ipc_name_change change, const c::ipc_name_info *info,
+			    c::ipc_proxy *found, void *userdata) noexcept
+	{
+		(*static_cast<F *>(userdata))(static_cast<name_change>(change),
+					      info ? from_c(*info) : name_info{ {}, {}, 0, 0 },
+					      proxy(c::ipc_proxy_ref(found)));
+	}
+};
+
+inline outcome<cancellation> cancellation::create(const connection &conn)
+{
+	c::ipc_cancellation *raw;
+	int r = c::ipc_cancellation_new(conn.c_ptr(), &raw);
+
+	if (r < 0)
+		return detail::fail<cancellation>(r);
+	return cancellation(raw);
+}
+
+namespace detail {
+
+class function_service : public service {
+public:
+	explicit function_service(std::function<outcome<void>(ipc::call)> by) : by(std::move(by)) {}
+	outcome<void> serve(ipc::call c) override { return by(std::move(c)); }
+
+private:
+	std::function<outcome<void>(ipc::call)> by;
+};
+
+} // namespace detail
+
+inline outcome<object> object::create(const connection &conn, settings with,
+				      std::shared_ptr<service> by)
+{
+	return object_access::create(conn.c_ptr(), std::move(with), std::move(by));
+}
+
+inline outcome<object> object::create(const connection &conn, settings with,
+				      std::function<outcome<void>(call)> by)
+{
+	return create(conn, std::move(with),
+		      std::make_shared<detail::function_service>(std::move(by)));
+}
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_CONNECTION_HPP */

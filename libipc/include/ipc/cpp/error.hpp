@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Errors of <ipc/ipc.hpp>: class error, result<T>, and outcome<T>, which is one of the two.
+ */
+#ifndef IPC_CPP_ERROR_HPP
+#define IPC_CPP_ERROR_HPP
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <ipc/cpp/c.hpp>
+
+/*
+ * IPC_RESULTS: 1 if functions return result<T> in place of throwing. Without a setting, that is so
+ * if the compiler has exceptions turned off. Sources of both kinds can be linked: the types
+ * of each kind have names of their own.
+ */
+#ifndef IPC_RESULTS
+#ifdef __cpp_exceptions
+#define IPC_RESULTS 0
+#else
+#define IPC_RESULTS 1
+#endif
+#endif
+
+#if IPC_RESULTS
+#define IPC_CPP_BEGIN namespace ipc { inline namespace results {
+#else
+#define IPC_CPP_BEGIN namespace ipc { inline namespace throwing {
+#endif
+#define IPC_CPP_END } }
+
+IPC_CPP_BEGIN
+
+/* Who reports an error: see enum ipc_origin in <ipc/ipc.h>. */
+enum class origin {
+	here = c::IPC_ORIGIN_HERE,
+	bus = c::IPC_ORIGIN_BUS,
+	peer = c::IPC_ORIGIN_PEER,
+	behind = c::IPC_ORIGIN_BEHIND,
+};
+
+/*
+ * An error, from this library or from a service. It is an exception, and a value that can be
+ * stored and copied. Copies share their texts.
+ *
+ * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> says what each errno means.
+ * what() is "NAME: MESSAGE", or the message alone, or what <ipc/ipc.h> says of the errno.
+ *
+ * A service makes one to report it: error("echo.Empty", "nothing to say") arrives with that
+ * name and EREMOTEIO, error(ENOENT) with that errno.
+ */
+class error : public std::system_error {
+public:
+	/* number and details are the service's own. code may be positive or negative. */
+	error(std::string name, std::string message, int number = 0, std::string details = {},
+	      int code = EREMOTEIO)
+		: error(code, text{ std::move(name), std::move(message), std::move(details), {},
+				    number, origin::here, 0 })
+	{
+	}
+
+	explicit error(int code, std::string message = {})
+		: error(code, text{ {}, std::move(message), {}, {}, 0, origin::here, 0 })
+	{
+	}
+
+	const char *what() const noexcept override { return shared->what.c_str(); }
+
+	/* The errno, positive. */
+	int number_of_errno() const noexcept { return code().value(); }
+
+	/* Empty or 0 if the service did not set it. References are valid as long as a copy. */
+	const std::string &name() const noexcept { return shared->name; }
+	const std::string &message() const noexcept { return shared->message; }
+	const std::string &details() const noexcept { return shared->details; }
+	int number() const noexcept { return shared->number; }
+
+	/* Who reports it; and with origin::behind, the errno behind it, positive, or 0. */
+	ipc::origin reported_by() const noexcept { return shared->from; }
+	int cause() const noexcept { return shared->cause; }
+
+private:
+	struct text {
+		std::string name, message, details, what;
+		int number;
+		ipc::origin from;
+		int cause;
+	};
+
+	static int positive(int code) { return code < 0 ? -code : code; }
+
+	static std::string describe(int code, const text &t)
+	{
+		const std::string &said = t.message.empty() ? c::ipc_strerror(code) : t.message;
+
+		return t.name.empty() ? said : t.name + ": " + said;
+	}
+
+	error(int code, text t)
+		: std::system_error(positive(code), std::generic_category())
+	{
+		t.what = describe(code, t);
+		shared = std::make_shared<const text>(std::move(t));
+	}
+
+	friend struct error_access;
+	std::shared_ptr<const text> shared;
+};
+
+/* Between error and the C library. Not for programs. */
+struct error_access {
+	static error from_c(int code, const c::ipc_error *e)
+	{
+		error::text t{ {}, {}, {}, {}, 0, origin::here, 0 };
+
+		if (e && e->code) {
+			t.name = e->name ? e->name : "";
+			t.message = e->message ? e->message : "";
+			t.details.assign(static_cast<const char *>(e->details), e->details_size);
+			t.number = e->number;
+			t.from = static_cast<origin>(e->origin);
+			t.cause = error::positive(e->cause);
+		}
+		return error(code, std::move(t));
+	}
+};
+
+#if !IPC_RESULTS
+[[noreturn]] inline void raise(error e) { throw e; }
+#else
+/* What value() does without a value, where there are no exceptions. */
+[[noreturn]] inline void raise(const error &e)
+{
+	(void)e;
+	std::abort();
+}
+#endif
+
+/*
+ * A value or an error. Callbacks and futures of IPC_RESULTS have it in any case; other functions
+ * return outcome<T>.
+ *
+ *	ipc::result<ipc::reply> r = ...;
+ *	if (!r)
+ *		std::cerr << r.error().what();
+ *	else
+ *		use(r->data());
+ *
+ * operator bool and has_value() say whether it is a value. *, -> and error() need the matching
+ * one. value() throws the error if it is one, and aborts where there are no exceptions.
+ */
+template <typename T> class [[nodiscard]] result {
+public:
+	using value_type = T;
+
+	result(T value) : v(std::move(value)) {}
+	result(ipc::error e) : failure(std::make_shared<const ipc::error>(std::move(e))) {}
+
+	bool has_value() const noexcept { return !failure; }
+	explicit operator bool() const noexcept { return has_value(); }
+
+	T &operator*() & noexcept { return *v; }
+	const T &operator*() const & noexcept { return *v; }
+	T &&operator*() && noexcept { return *std::move(v); }
+	T *operator->() noexcept { return &*v; }
+	const T *operator->() const noexcept { return &*v; }
+	const ipc::error &error() const noexcept { return *failure; }
+
+	T &value() &
+	{
+		check();
+		return **this;
+	}
+	T &&value() &&
+	{
+		check();
+		return *std::move(*this);
+	}
+	template <typename U> T value_or(U &&other) &&
+	{
+		return has_value() ? *std::move(*this) : static_cast<T>(std::forward<U>(other));
+	}
+
+private:
+	void check() const
+	{
+		if (!has_value())
+			raise(error());
+	}
+
+	std::optional<T> v;
+	std::shared_ptr<const ipc::error> failure;
+};
+
+template <> class [[nodiscard]] result<void> {
+public:
+	using value_type = void;
+
+	result() = default;
+	result(ipc::error e) : failure(std::make_shared<const ipc::error>(std::move(e))) {}
+
+	bool has_value() const noexcept { return !failure; }
+	explicit operator bool() const noexcept { return has_value(); }
+	const ipc::error &error() const noexcept { return *failure; }
+	void value() const
+	{
+		if (!has_value())
+			raise(error());
+	}
+
+private:
+	std::shared_ptr<const ipc::error> failure;
+};
+
+/* What functions return that can fail: T, and failures throw an error; or with IPC_RESULTS,
+ * result<T>. */
+#if IPC_RESULTS
+template <typename T> using outcome = result<T>;
+#else
+template <typename T> using outcome = T;
+#endif
+
+/* Programs need these only to write functions that work in both kinds of sources. */
+namespace detail {
+
+/* The end of a function that returns outcome<T>. */
+template <typename T> outcome<T> fail(ipc::error e)
+{
+#if IPC_RESULTS
+	return result<T>(std::move(e));
+#else
+	raise(std::move(e));
+#endif
+}
+
+template <typename T> outcome<T> fail(int code, c::ipc_error *e = nullptr)
+{
+	ipc::error made = error_access::from_c(code, e);
+
+	c::ipc_error_done(e);
+	return fail<T>(std::move(made));
+}
+
+inline outcome<void> done()
+{
+#if IPC_RESULTS
+	return {};
+#endif
+}
+
+inline outcome<void> check(int r)
+{
+	return r < 0 ? fail<void>(r) : done();
+}
+
+/* What a function returned or threw, as a result. */
+template <typename T, typename F> result<T> catching(F &&function) noexcept
+{
+#if IPC_RESULTS
+	return function();
+#else
+	try {
+		if constexpr (std::is_void_v<T>) {
+			function();
+			return {};
+		} else {
+			return function();
+		}
+	} catch (error &e) {
+		return std::move(e);
+	} catch (const std::bad_alloc &) {
+		return error(ENOMEM);
+	} catch (...) {
+		return error("ipc.Unhandled", "the handler failed");
+	}
+#endif
+}
+
+} // namespace detail
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_ERROR_HPP */

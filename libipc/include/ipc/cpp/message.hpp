@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of <ipc/ipc.hpp>: message is to be sent, request and reply were received.
+ */
+#ifndef IPC_CPP_MESSAGE_HPP
+#define IPC_CPP_MESSAGE_HPP
+
+#include <string_view>
+
+#include <ipc/cpp/basic.hpp>
+
+IPC_CPP_BEGIN
+
+class message;
+class proxy;
+class object;
+
+/* --- Proxies and objects as handles --------------------------------------------- */
+
+namespace detail {
+
+/* A counted reference of a C structure. */
+template <typename T, T *(*Ref)(T *), T *(*Unref)(T *)> class counted {
+public:
+	counted() = default;
+	explicit counted(T *owned) noexcept : raw(owned) {}
+	counted(const counted &other) noexcept : raw(Ref(other.raw)) {}
+	counted(counted &&other) noexcept : raw(std::exchange(other.raw, nullptr)) {}
+	counted &operator=(counted other) noexcept
+	{
+		std::swap(raw, other.raw);
+		return *this;
+	}
+	~counted() { Unref(raw); }
+
+	/* The C structure, without a new reference. */
+	T *c_ptr() const noexcept { return raw; }
+	explicit operator bool() const noexcept { return raw; }
+	friend bool operator==(const counted &a, const counted &b) noexcept
+	{
+		return a.raw == b.raw;
+	}
+	friend bool operator!=(const counted &a, const counted &b) noexcept
+	{
+		return a.raw != b.raw;
+	}
+
+protected:
+	T *raw = nullptr;
+};
+
+using counted_proxy = counted<c::ipc_proxy, c::ipc_proxy_ref, c::ipc_proxy_unref>;
+using counted_object = counted<c::ipc_object, c::ipc_object_ref, c::ipc_object_unref>;
+using counted_connection = counted<c::ipc, c::ipc_ref, c::ipc_unref>;
+
+} // namespace detail
+
+/* --- To be sent ------------------------------------------------------------------- */
+
+/*
+ * A message to be sent: the number of a method, bytes, and entries: objects, proxies and
+ * files that travel beside the bytes, each under a tag. A reply has no number.
+ *
+ *	ipc::message request(SHOW, text);
+ *	request.add(1, callback).add(2, std::move(file));
+ *
+ * The bytes stay the caller's and must not change until the sending function returns. Entries
+ * belong to the message. It can be sent many times.
+ */
+class message {
+public:
+	message() = default;
+	explicit message(std::uint32_t method) noexcept { raw.code = method; }
+	message(std::uint32_t method, std::string_view bytes) noexcept
+	{
+		raw.code = method;
+		this->bytes(bytes);
+	}
+	/* A reply. */
+	explicit message(std::string_view bytes) noexcept { this->bytes(bytes); }
+
+	message(message &&other) noexcept
+		: raw(other.raw), entries(std::move(other.entries))
+	{
+		other.entries.clear();
+	}
+	message &operator=(message &&other) noexcept
+	{
+		std::swap(raw, other.raw);
+		entries.swap(other.entries);
+		return *this;
+	}
+	~message() { release(); }
+
+	message &bytes(std::string_view bytes) noexcept
+	{
+		raw.data = bytes.data();
+		raw.size = bytes.size();
+		return *this;
+	}
+
+	/* Adds an entry. A message with more than 64 fails with E2BIG when it is sent. */
+	inline message &add(std::uint64_t tag, const object &o);
+	inline message &add(std::uint64_t tag, const proxy &p);
+	message &add(std::uint64_t tag, fd file)
+	{
+		c::ipc_raw_entry &entry = append(tag, c::IPC_RAW_FD);
+
+		entry.fd = file.release();
+		return *this;
+	}
+
+	/* Accepts file descriptors in the reply. Without it, a server that sends some fails. */
+	message &accept_fds() noexcept
+	{
+		raw.flags |= IPC_RAW_ACCEPT_FDS;
+		return *this;
+	}
+
+	/* For ipc::c. Valid until the message changes. */
+	const c::ipc_raw_message *c_ptr() const noexcept
+	{
+		raw.entries = const_cast<c::ipc_raw_entry *>(entries.data());
+		raw.n_entries = entries.size();
+		return &raw;
+	}
+
+private:
+	c::ipc_raw_entry &append(std::uint64_t tag, c::ipc_raw_type type)
+	{
+		c::ipc_raw_entry entry = {};
+
+		entry.tag = tag;
+		entry.type = type;
+		entries.push_back(entry);
+		return entries.back();
+	}
+
+	void release() noexcept
+	{
+		for (c::ipc_raw_entry &entry : entries) {
+			if (entry.type == c::IPC_RAW_OBJECT)
+				c::ipc_object_unref(entry.object);
+			else if (entry.type == c::IPC_RAW_PROXY)
+				c::ipc_proxy_unref(entry.proxy);
+			else if (entry.fd >= 0)
+				::close(entry.fd);
+		}
+	}
+
+	mutable c::ipc_raw_message raw = {};
+	std::vector<c::ipc_raw_entry> entries;
+};
+
+/* --- Received ------------------------------------------------------------------------ */
+
+/*
+ * A message that was received. Whoever has it owns all of it: what is not taken is released
+ * with it. One thread at a time.
+ */
+class received {
+public:
+	/* The bytes, read-only and 8-byte aligned, valid as long as the message. */
+	std::string_view bytes() const noexcept { return text; }
+
+	/* The number of entries; tag and kind of each of them. */
+	std::size_t size() const noexcept { return raw->n_entries; }
+	std::uint64_t tag(std::size_t i) const noexcept { return raw->entries[i].tag; }
+	c::ipc_raw_type type(std::size_t i) const noexcept { return raw->entries[i].type; }
+
+	/*
+	 * Take the entry with a tag.
+	 *
+	 *   ENOENT   There is none, or the own object in it has ended.
+	 *   EXDEV    take_proxy(): the object belongs to this connection. take_object(): it
+	 *            belongs to another.
+	 *   EBADF    It is no file, or no object; or the file was taken before.
+	 */
+	inline outcome<proxy> take_proxy(std::uint64_t tag) const;
+	inline outcome<object> take_object(std::uint64_t tag) const;
+	outcome<fd> take_fd(std::uint64_t tag) const
+	{
+		c::ipc_raw_entry *entry = find(tag);
+		int taken;
+
+		if (!entry)
+			return detail::fail<fd>(ENOENT);
+		if (entry->type != c::IPC_RAW_FD)
+			return detail::fail<fd>(EBADF);
+		taken = c::ipc_take_fd(&entry->fd);
+		if (taken < 0)
+			return detail::fail<fd>(taken == -ENOENT ? EBADF : taken);
+		return fd(taken);
+	}
+
+protected:
+	explicit received(const c::ipc_raw_message *m) noexcept : raw(m)
+	{
+		if (m && m->size)
+			text = { static_cast<const char *>(m->data), m->size };
+	}
+
+	c::ipc_raw_entry *find(std::uint64_t tag) const noexcept
+	{
+		for (std::size_t i = 0; i < raw->n_entries; i++)
+			if (raw->entries[i].tag == tag)
+				return &raw->entries[i];
+		return nullptr;
+	}
+
+	const c::ipc_raw_message *raw;
+	std::string_view text;
+};
+
+/* The reply of a call. */
+class reply : public received {
+public:
+	/* Takes the ownership. */
+	explicit reply(c::ipc_raw_message *owned) noexcept : received(owned) {}
+	reply(reply &&other) noexcept : received(other)
+	{
+		other.raw = nullptr;
+		other.text = {};
+	}
+	reply &operator=(reply &&other) noexcept
+	{
+		std::swap(raw, other.raw);
+		std::swap(text, other.text);
+		return *this;
+	}
+	~reply() { c::ipc_raw_free(const_cast<c::ipc_raw_message *>(raw)); }
+
+private:
+	reply(const reply &) = delete;
+};
+
+/* The request of a call. It is a part of the call, and valid as long as that. */
+class request : public received {
+public:
+	std::uint32_t method() const noexcept { return raw->code; }
+
+private:
+	friend class call;
+	request(const c::ipc_raw_message *m, std::string_view bytes) noexcept : received(m)
+	{
+		text = bytes;
+	}
+};
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_MESSAGE_HPP */

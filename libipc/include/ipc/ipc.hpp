@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libipc for C++17: calls between processes through ipcbus. Header only; link with libipc.
+ *
+ *	#include <ipc/ipc.hpp>
+ *
+ *	auto bus = ipc::connection::open();
+ *	auto notes = bus.get("demo.notes");
+ *	ipc::reply r = notes.call(ipc::message(GET, "shopping"));
+ *	std::cout << r.bytes();
+ *
+ *	auto o = ipc::object::create(bus, { "notes.Notes" }, [](ipc::call c) {
+ *		std::move(c).reply(find(c.request().bytes()));
+ *	});
+ *	bus.register_name("demo.notes", o);
+ *	bus.run();
+ *
+ * What is here wraps <ipc/ipc.h>, <ipc/name.h> and <ipc/raw.h>, whose rules apply: which functions
+ * block, what each errno means, when callbacks run. This page has only what differs.
+ *
+ *   Namespaces  ipc has this API, ipc::c the C functions. A source that includes this header must
+ *               not include the C headers. Each class has c_ptr() for use with ipc::c.
+ *   Errors      A function that fails throws ipc::error. If IPC_RESULTS is defined as 1 before
+ *               this header is included, or the compiler has exceptions turned off, it returns
+ *               ipc::result<T> instead. outcome<T> in the declarations stands for both. Errnos are
+ *               positive. Memory that runs out in this header throws std::bad_alloc, or ends
+ *               the program where there are no exceptions.
+ *   Ownership   connection, proxy, object and cancellation are counted references: a copy is
+ *               the same thing. call, reply, slot, fd and message can only be moved.
+ *   Callbacks   They are function objects, which the library owns. What a callback captures is
+ *               destroyed when its registration is over. An exception that leaves a callback ends
+ *               the program; one that leaves a handler becomes the error of the call.
+ *   Threads     As in C: any thread may use what it has a reference of; one thread at a time
+ *               uses a call, message, reply, slot or fd.
+ *
+ *   <ipc/cpp/error.hpp>       error, result, outcome
+ *   <ipc/cpp/basic.hpp>       fd, slot, cancellation, options, durations
+ *   <ipc/cpp/message.hpp>     message, reply, request
+ *   <ipc/cpp/call.hpp>        serving: call, service, object
+ *   <ipc/cpp/connection.hpp>  connection, proxy
+ *   <ipc/cpp/c.hpp>           the C functions
+ *
+ * All of them are included here.
+ */
+#ifndef IPC_IPC_HPP
+#define IPC_IPC_HPP
+
+#include <ipc/cpp/connection.hpp>
+
+#endif /* IPC_IPC_HPP */

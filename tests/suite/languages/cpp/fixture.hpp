@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bus with two connections in one process: a server with an object "test.cpp", which a
+ * thread serves, and a client. Proxies and objects cross between them as between processes.
+ */
+#ifndef TESTS_LANGUAGES_CPP_FIXTURE_HPP
+#define TESTS_LANGUAGES_CPP_FIXTURE_HPP
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include <ipc/ipc.hpp>
+
+#include "case.hpp"
+
+using namespace std::chrono_literals;
+
+/* What happens in other threads, to be waited for. */
+class event {
+public:
+	void set()
+	{
+		std::lock_guard<std::mutex> lock(mutex);
+
+		count++;
+		changed.notify_all();
+	}
+	bool wait(int times = 1, std::chrono::milliseconds limit = 10s)
+	{
+		std::unique_lock<std::mutex> lock(mutex);
+
+		return changed.wait_for(lock, limit, [&] { return count >= times; });
+	}
+	int times()
+	{
+		std::lock_guard<std::mutex> lock(mutex);
+
+		return count;
+	}
+
+private:
+	std::mutex mutex;
+	std::condition_variable changed;
+	int count = 0;
+};
+
+/* The value, in both kinds of sources. */
+#if IPC_RESULTS
+template <typename T> T must(ipc::result<T> r)
+{
+	if (!r) {
+		std::printf("# unexpected: %s\n", r.error().what());
+		std::fflush(stdout);
+		std::abort();
+	}
+	if constexpr (!std::is_void_v<T>)
+		return *std::move(r);
+}
+#else
+template <typename T> T must(T value)
+{
+	return value;
+}
+#endif
+
+/* Serves a connection on a thread of its own. */
+class serving {
+public:
+	explicit serving(ipc::connection of, unsigned int threads = 1) : conn(std::move(of))
+	{
+		(void)conn.set_threads(threads);
+		thread = std::thread([this] { (void)conn.run(); });
+	}
+	~serving()
+	{
+		conn.stop();
+		thread.join();
+	}
+
+private:
+	ipc::connection conn;
+	std::thread thread;
+};
+
+struct pair {
+	explicit pair(std::function<ipc::outcome<void>(ipc::call)> by, unsigned int threads = 2,
+		      bool accept_fds = true)
+		: server(must(ipc::connection::open())), client(must(ipc::connection::open())),
+		  object(must(ipc::object::create(server, { "test.Cpp", accept_fds }, std::move(by)))),
+		  proxy((must_register(), must(client.get("test.cpp")))),
+		  server_thread(std::make_unique<serving>(server, threads)),
+		  client_thread(std::make_unique<serving>(client, 2))
+	{
+	}
+	~pair() { (void)server.unregister_name("test.cpp"); }
+
+	void must_register()
+	{
+#if IPC_RESULTS
+		must(server.register_name("test.cpp", object));
+#else
+		server.register_name("test.cpp", object);
+#endif
+	}
+
+	ipc::connection server, client;
+	ipc::object object;
+	ipc::proxy proxy;
+	std::unique_ptr<serving> server_thread, client_thread;
+};
+
+#endif /* TESTS_LANGUAGES_CPP_FIXTURE_HPP */

@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: MIT
+/*
+ * <ipc/ipc.hpp>, messages of bytes, with errors as exceptions.
+ */
+#include "fixture.hpp"
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <type_traits>
+
+/* --- What does not compile ----------------------------------------------------------- */
+
+template <typename T, typename = void> struct replies_as_lvalue : std::false_type {};
+template <typename T>
+struct replies_as_lvalue<T, std::void_t<decltype(std::declval<T &>().reply(""))>>
+	: std::true_type {};
+
+static_assert(!std::is_copy_constructible_v<ipc::call>);
+static_assert(!std::is_copy_assignable_v<ipc::call>);
+static_assert(std::is_nothrow_move_constructible_v<ipc::call>);
+static_assert(!replies_as_lvalue<ipc::call>::value, "a reply consumes the call");
+static_assert(!std::is_copy_constructible_v<ipc::fd> && !std::is_copy_constructible_v<ipc::reply> &&
+	      !std::is_copy_constructible_v<ipc::slot>);
+static_assert(std::is_nothrow_copy_constructible_v<ipc::error>);
+
+/* --- Calls ------------------------------------------------------------------------------ */
+
+CASE(a_call_has_a_reply)
+{
+	pair p([](ipc::call c) {
+		CHECK(c.request().method() == 7);
+		CHECK(c.pid() == getpid() && c.uid() == getuid());
+		std::move(c).reply("got " + std::string(c.request().bytes()));
+	});
+	ipc::reply r = p.proxy.call(ipc::message(7, "this"));
+
+	CHECK(r.bytes() == "got this");
+	CHECK(r.size() == 0);
+	p.proxy.ping();
+}
+
+CASE(a_reply_leaves_the_call_empty)
+{
+	std::atomic<bool> empty{ false };
+	pair p([&](ipc::call c) {
+		std::move(c).reply("");
+		empty = !c;
+	});
+
+	CHECK(p.proxy.call(ipc::message(1)).bytes().empty());
+	CHECK(empty);
+}
+
+CASE(a_dropped_call_fails)
+{
+	pair p([](ipc::call) {});
+
+	CHECK_FAILS(ENOMSG, p.proxy.call(ipc::message(1)));
+}
+
+CASE(a_call_is_dropped_on_another_thread)
+{
+	std::thread other;
+	pair p([&](ipc::call c) {
+		other = std::thread([c = std::move(c)]() mutable {
+			std::this_thread::sleep_for(10ms);
+			ipc::call dropped = std::move(c);
+		});
+	});
+
+	CHECK_FAILS(ENOMSG, p.proxy.call(ipc::message(1)));
+	other.join();
+}
+
+CASE(a_reply_comes_from_another_thread)
+{
+	std::thread other;
+	pair p([&](ipc::call c) {
+		other = std::thread([c = std::move(c)]() mutable {
+			std::this_thread::sleep_for(10ms);
+			std::string text(c.request().bytes());
+			std::move(c).reply(text + " later");
+		});
+	});
+
+	CHECK(p.proxy.call(ipc::message(1, "it comes")).bytes() == "it comes later");
+	other.join();
+}
+
+class counter : public ipc::service {
+public:
+	explicit counter(std::atomic<int> *alive) : alive(alive) { ++*alive; }
+	~counter() override { --*alive; }
+	void serve(ipc::call c) override { std::move(c).reply(std::to_string(++calls)); }
+
+private:
+	std::atomic<int> *alive;
+	int calls = 0;
+};
+
+CASE(a_service_is_a_class)
+{
+	std::atomic<int> alive{ 0 };
+	pair p([&](ipc::call c) {
+		auto conn = ipc::connection(ipc::c::ipc_ref(ipc::c::ipc_call_ipc(c.c_ptr())));
+		auto made = ipc::object::create(conn, { "test.Counter" },
+						std::make_shared<counter>(&alive));
+
+		std::move(c).reply(ipc::message().add(5, made));
+	});
+	{
+		ipc::reply r = p.proxy.call(ipc::message(1));
+		ipc::proxy counting = r.take_proxy(5);
+
+		CHECK_FAILS(ENOENT, r.take_proxy(6));
+		CHECK_FAILS(EXDEV, r.take_object(5));
+		CHECK_FAILS(EBADF, r.take_fd(5));
+		CHECK(counting.call(ipc::message(1)).bytes() == "1");
+		CHECK(counting.call(ipc::message(1)).bytes() == "2");
+		CHECK(alive == 1);
+	}
+	/* Nobody has it any more. */
+	for (int i = 0; i < 500 && alive; i++)
+		std::this_thread::sleep_for(10ms);
+	CHECK(alive == 0);
+}
+
+/* --- Errors --------------------------------------------------------------------------------- */
+
+static ipc::error caught(const ipc::proxy &proxy, std::uint32_t method)
+{
+	try {
+		proxy.call(ipc::message(method));
+	} catch (const ipc::error &e) {
+		return e;
+	}
+	return ipc::error(0, "no error");
+}
+
+CASE(an_error_has_name_and_details)
+{
+	pair p([](ipc::call c) {
+		std::move(c).fail(ipc::error("test.Bad", "too bad", 42, std::string("a\0b", 3)));
+	});
+	ipc::error e = caught(p.proxy, 1);
+
+	CHECK(e.code() == std::errc(EREMOTEIO));
+	CHECK(e.name() == "test.Bad" && e.message() == "too bad" && e.number() == 42);
+	CHECK(e.details() == std::string("a\0b", 3));
+	CHECK(e.reported_by() == ipc::origin::peer);
+	CHECK(e.what() == std::string("test.Bad: too bad"));
+}
+
+CASE(an_error_is_an_errno)
+{
+	pair p([](ipc::call c) {
+		if (c.request().method() == 1)
+			std::move(c).fail(ipc::error(-ENOENT));
+		else
+			std::move(c).fail(ipc::error(EISDIR, "that is a folder"));
+	});
+	ipc::error e = caught(p.proxy, 1);
+
+	CHECK(e.code() == std::errc::no_such_file_or_directory && e.name().empty());
+	CHECK(*e.what());
+	e = caught(p.proxy, 2);
+	CHECK(e.code() == std::errc::is_a_directory);
+	CHECK(e.what() == std::string("that is a folder"));
+}
+
+CASE(a_handler_that_throws_is_an_error)
+{
+	pair p([](ipc::call c) {
+		ipc::call mine = std::move(c);
+
+		switch (mine.request().method()) {
+		case 1:
+			throw ipc::error("test.Thrown", "out");
+		case 2:
+			throw std::bad_alloc();
+		case 3:
+			throw std::runtime_error("a secret");
+		case 4:
+			std::move(mine).reply("first");
+			throw ipc::error(EIO);
+		}
+	});
+	ipc::error e = caught(p.proxy, 1);
+
+	CHECK(e.name() == "test.Thrown" && e.message() == "out");
+	CHECK(caught(p.proxy, 2).code() == std::errc::not_enough_memory);
+	e = caught(p.proxy, 3);
+	CHECK(e.name() == "ipc.Unhandled");
+	CHECK(std::string(e.what()).find("secret") == std::string::npos);
+	CHECK(p.proxy.call(ipc::message(4)).bytes() == "first");
+}
+
+CASE(an_error_behind_a_service_has_a_cause)
+{
+	pair p([](ipc::call c) { std::move(c).fail(ipc::error(EOWNERDEAD)); });
+	ipc::error e = caught(p.proxy, 1);
+
+	CHECK(e.code() == std::errc(EREMOTEIO));
+	CHECK(e.reported_by() == ipc::origin::behind && e.cause() == EOWNERDEAD);
+}
+
+CASE(a_reply_that_cannot_be_sent_fails_on_both_sides)
+{
+	std::atomic<int> seen{ 0 };
+	pair p([&](ipc::call c) {
+		try {
+			ipc::message m;
+
+			for (int i = 0; i < 65; i++)
+				m.add(1, ipc::fd(::dup(0)));
+			std::move(c).reply(m);
+		} catch (const ipc::error &e) {
+			seen = e.number_of_errno();
+		}
+	});
+
+	CHECK_FAILS(E2BIG, p.proxy.call(ipc::message(1)));
+	CHECK(seen == E2BIG);
+}
+
+/* --- Oneways ---------------------------------------------------------------------------------- */
+
+CASE(a_oneway_has_no_reply)
+{
+	event served;
+	std::atomic<int> refused{ 0 };
+	pair p([&](ipc::call c) {
+		try {
+			std::move(c).reply("");
+		} catch (const ipc::error &e) {
+			refused = e.number_of_errno();
+		}
+		served.set();
+	});
+
+	p.proxy.send(ipc::message(1, "a"));
+	p.proxy.send(ipc::message(2, "b"), ipc::options().timeout(1s));
+	CHECK(served.wait(2));
+	CHECK(refused == EINVAL);
+}
+
+/* --- Async ------------------------------------------------------------------------------------- */
+
+static void echo(ipc::call c)
+{
+	if (c.request().method() == 99)
+		throw ipc::error("test.NinetyNine", "");
+	std::move(c).reply(c.request().bytes());
+}
+
+CASE(a_callback_gets_the_reply)
+{
+	event replied;
+	std::string text;
+	pair p(echo);
+
+	p.proxy.call_async(ipc::message(1, "to and fro"), [&](ipc::result<ipc::reply> r) {
+		if (r)
+			text = r->bytes();
+		replied.set();
+	});
+	CHECK(replied.wait());
+	CHECK(text == "to and fro");
+	p.proxy.call_async(ipc::message(99), [&](ipc::result<ipc::reply> r) {
+		text = r ? "a reply" : r.error().name();
+		replied.set();
+	});
+	CHECK(replied.wait(2));
+	CHECK(text == "test.NinetyNine");
+}
+
+CASE(a_future_gets_the_reply)
+{
+	pair p(echo);
+	auto one = p.proxy.call_future(ipc::message(1, "one"));
+	auto two = p.proxy.call_future(ipc::message(1, "two"));
+	auto bad = p.proxy.call_future(ipc::message(99));
+	/* Starting fails. */
+	ipc::message too_many(1);
+
+	for (int i = 0; i < 65; i++)
+		too_many.add(1, ipc::fd(::dup(0)));
+	auto not_sent = p.proxy.call_future(too_many);
+
+	CHECK(two.get().bytes() == "two");
+	CHECK(one.get().bytes() == "one");
+	CHECK_FAILS(EREMOTEIO, bad.get());
+	CHECK_FAILS(E2BIG, not_sent.get());
+}
+
+CASE(a_reply_outlives_its_callback)
+{
+	std::promise<ipc::reply> kept;
+	auto future = kept.get_future();
+	pair p(echo);
+
+	p.proxy.call_async(ipc::message(1, "kept"), [&](ipc::result<ipc::reply> r) {
+		kept.set_value(*std::move(r));
+	});
+	ipc::reply reply = future.get();
+	/* Others do not take its place. */
+	for (int i = 0; i < 50; i++)
+		p.proxy.call_future(ipc::message(1, "other")).get();
+	CHECK(reply.bytes() == "kept");
+}
+
+CASE(what_a_callback_captures_is_destroyed)
+{
+	auto token = std::make_shared<int>(1);
+	event replied;
+	pair p(echo);
+
+	p.proxy.call_async(ipc::message(1), [token, &replied](ipc::result<ipc::reply>) {
+		replied.set();
+	});
+	CHECK(replied.wait());
+	for (int i = 0; i < 500 && token.use_count() > 1; i++)
+		std::this_thread::sleep_for(10ms);
+	CHECK(token.use_count() == 1);
+}
+
+CASE(a_closed_connection_ends_async_calls)
+{
+	auto token = std::make_shared<int>(1);
+	std::promise<ipc::call> promise;
+	std::atomic<int> code{ 0 };
+	pair p([&](ipc::call c) { promise.set_value(std::move(c)); });
+	{
+		ipc::connection second = ipc::connection::open();
+		ipc::proxy proxy = second.get("test.cpp");
+
+		proxy.call_async(ipc::message(1), [&code, token](ipc::result<ipc::reply> r) {
+			code = r ? -1 : r.error().number_of_errno();
+		});
+		promise.get_future().get();
+		second = p.client;
+		/* It outlived its connection. */
+		CHECK_FAILS(EINVAL, proxy.call(ipc::message(1)));
+	}
+	CHECK(code == ENOMSG || code == ECANCELED);
+	CHECK(token.use_count() == 1);
+}
+
+/* --- Time and cancellation --------------------------------------------------------------------- */
+
+CASE(a_time_limit_ends_a_call)
+{
+	event canceled;
+	std::atomic<bool> had_limit{ false };
+	std::promise<ipc::call> kept;
+	ipc::slot slot;
+	pair p([&](ipc::call c) {
+		had_limit = c.remaining() > 0us && c.remaining() <= 50ms;
+		slot = c.on_cancel([&] { canceled.set(); });
+		kept.set_value(std::move(c));
+	});
+
+	CHECK_FAILS(ETIMEDOUT, p.proxy.call(ipc::message(1), ipc::options().timeout(50ms)));
+	CHECK(had_limit);
+	CHECK(canceled.wait());
+	ipc::call late = kept.get_future().get();
+	CHECK(late.canceled() && late.remaining() == 0us);
+	/* Nobody waits: the reply is dropped. */
+	std::move(late).reply("late");
+}
+
+CASE(a_call_without_limit_has_none)
+{
+	pair p([](ipc::call c) { std::move(c).reply(c.remaining() == ipc::never ? "none" : "some"); });
+
+	CHECK(p.proxy.call(ipc::message(1)).bytes() == "none");
+	p.proxy.set_timeout(10s);
+	CHECK(p.proxy.call(ipc::message(1)).bytes() == "some");
+	CHECK(p.proxy.call(ipc::message(1), ipc::options().timeout(ipc::never)).bytes() == "none");
+	CHECK_FAILS(ETIMEDOUT, p.proxy.call(ipc::message(1), ipc::options().timeout(-5ms)));
+}
+
+CASE(a_cancellation_ends_a_call)
+{
+	std::promise<ipc::call> kept;
+	event arrived;
+	pair p([&](ipc::call c) {
+		kept.set_value(std::move(c));
+		arrived.set();
+	});
+	ipc::cancellation stop = ipc::cancellation::create(p.client);
+	std::thread canceler([&] {
+		arrived.wait();
+		stop.cancel();
+	});
+
+	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancel_with(stop)));
+	CHECK(stop.canceled());
+	canceler.join();
+	/* Before it is sent. */
+	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancel_with(stop)));
+}
+
+CASE(a_parent_hands_its_limit_down)
+{
+	std::atomic<bool> limited{ false };
+	std::thread other;
+	pair inner([&](ipc::call c) {
+		limited = c.remaining() <= 5s;
+		std::move(c).reply("");
+	});
+	ipc::connection server = ipc::connection::open();
+	auto outer = ipc::object::create(server, { "test.Outer" }, [&](ipc::call c) {
+		/* Of the connection that serves it. */
+		ipc::proxy proxy = server.get("test.cpp");
+
+		other = std::thread([c = std::move(c), proxy]() mutable {
+			ipc::reply r = proxy.call(ipc::message(1), ipc::options().parent(c));
+
+			std::move(c).reply(r.bytes());
+		});
+	});
+	serving serve(server, 2);
+
+	server.register_name("test.outer", outer);
+	inner.client.get("test.outer").call(ipc::message(1), ipc::options().timeout(5s));
+	other.join();
+	CHECK(limited);
+}
+
+CASE(metadata_arrives)
+{
+	pair p([](ipc::call c) {
+		const char *trace = c.metadata("trace");
+
+		std::move(c).reply(std::string(trace ? trace : "-") + " " +
+				   std::string(c.request().bytes()));
+	});
+	ipc::options with;
+
+	with.metadata("trace", "4711").metadata("user", "me");
+	CHECK(p.proxy.call(ipc::message(1, "bytes"), with).bytes() == "4711 bytes");
+	CHECK(p.proxy.call(ipc::message(1, "bytes")).bytes() == "- bytes");
+}
+
+/* --- Files and objects ----------------------------------------------------------------------------- */
+
+CASE(files_travel_both_ways)
+{
+	pair p([](ipc::call c) {
+		ipc::fd got = c.request().take_fd(3);
+
+		CHECK(got);
+		std::move(c).reply(ipc::message().add(4, std::move(got)));
+	});
+	int memory = ::memfd_create("test", 0);
+	char text[8] = "";
+
+	CHECK(::write(memory, "in it", 5) == 5);
+	ipc::message m(1);
+	m.add(3, ipc::fd(memory)).accept_fds();
+	ipc::reply r = p.proxy.call(m);
+	ipc::fd back = r.take_fd(4);
+
+	CHECK(back.get() != memory);
+	CHECK(::pread(back.get(), text, sizeof(text), 0) == 5 && !std::strcmp(text, "in it"));
+	CHECK_FAILS(EBADF, r.take_fd(4));
+	CHECK(back.duplicate().get() != back.get());
+	CHECK_FAILS(EBADF, ipc::fd().duplicate());
+
+	ipc::message unready(1);
+	unready.add(3, back.duplicate());
+	CHECK_FAILS(EPERM, p.proxy.call(unready));
+}
+
+CASE(an_object_refuses_files)
+{
+	pair p(echo, 1, /* accept_fds= */ false);
+
+	CHECK_FAILS(EPERM, p.proxy.call(ipc::message(1).add(3, ipc::fd(::dup(0)))));
+}
+
+CASE(an_object_is_an_argument)
+{
+	event called;
+	pair p([&](ipc::call c) {
+		ipc::proxy callback = c.request().take_proxy(9);
+
+		callback.call(ipc::message(2, "back"));
+		/* Home again: the client finds its own object. */
+		std::move(c).reply(ipc::message().add(10, callback));
+	});
+	auto callback = ipc::object::create(p.client, { "test.Callback" }, [&](ipc::call c) {
+		CHECK(c.request().bytes() == "back");
+		called.set();
+		std::move(c).reply();
+	});
+	ipc::message m(1);
+
+	m.add(9, callback);
+	ipc::reply r = p.proxy.call(m);
+	CHECK(called.times() == 1);
+	CHECK(r.take_object(10) == callback);
+	CHECK_FAILS(EXDEV, r.take_proxy(10));
+	CHECK(callback.info().pending == 0);
+}
+
+/* --- Death, names ----------------------------------------------------------------------------------- */
+
+CASE(death_is_reported)
+{
+	event died;
+	auto token = std::make_shared<int>(1);
+	pair p(echo);
+	auto server = std::make_unique<ipc::connection>(ipc::connection::open());
+	{
+		auto mortal = ipc::object::create(*server, { "test.Mortal" }, echo);
+
+		server->register_name("test.mortal", mortal);
+	}
+	ipc::proxy proxy = p.client.get("test.mortal");
+	ipc::slot watch = proxy.on_death([&died, token] { died.set(); });
+	{
+		/* Ended before it can be called. */
+		ipc::slot unwatched = proxy.on_death([token] { CHECK(!"called"); });
+
+		CHECK(token.use_count() == 3);
+	}
+	CHECK(token.use_count() == 2);
+	server.reset();
+	CHECK(died.wait());
+	watch.end();
+	CHECK(token.use_count() == 1);
+	CHECK_FAILS(EOWNERDEAD, proxy.call(ipc::message(1)));
+}
+
+CASE(a_process_that_dies_is_reported)
+{
+	event died;
+	int ready[2];
+	char byte;
+
+	CHECK(::pipe(ready) == 0);
+	pid_t child = ::fork();
+	if (!child) {
+		auto server = ipc::connection::open();
+		auto o = ipc::object::create(server, { "test.Child" }, [](ipc::call) { ::_exit(0); });
+
+		server.register_name("test.child", o);
+		if (::write(ready[1], "", 1) != 1)
+			::_exit(1);
+		server.run();
+		::_exit(1);
+	}
+	CHECK(::read(ready[0], &byte, 1) == 1);
+	pair p(echo);
+	ipc::proxy proxy = p.client.get("test.child");
+	ipc::slot watch = proxy.on_death([&] { died.set(); });
+
+	CHECK_FAILS(EOWNERDEAD, proxy.call(ipc::message(1)));
+	CHECK(died.wait());
+	::waitpid(child, nullptr, 0);
+	::close(ready[0]);
+	::close(ready[1]);
+}
+
+CASE(names_are_found_listed_and_watched)
+{
+	event present, gone;
+	pair p(echo);
+	ipc::slot watch = p.client.watch_names(
+		"test.named*", [&](ipc::name_change change, const ipc::name_info &info,
+				   const ipc::proxy &proxy) {
+			if (change == ipc::name_change::present && info.interface == "test.Named" &&
+			    proxy)
+				present.set();
+			if (change == ipc::name_change::gone && info.name == "test.named/1")
+				gone.set();
+		});
+	auto named = ipc::object::create(p.server, { "test.Named" }, echo);
+
+	CHECK_FAILS(ENOENT, p.client.get("test.named/1"));
+	CHECK_FAILS(ETIMEDOUT, p.client.wait_for("test.named/1", 20ms));
+	CHECK_FAILS(EINVAL, p.client.get("no name"));
+	p.server.register_name("test.named/1", named);
+	CHECK(p.client.wait_for("test.named/1").call(ipc::message(1, "x")).bytes() == "x");
+	CHECK(present.wait());
+	auto list = p.client.list_names("test.named");
+	CHECK(list.size() == 1 && list[0].name == "test.named/1" && list[0].pid == getpid());
+	CHECK(p.client.get("test.named/1") == p.client.get("test.named/1"));
+	p.server.unregister_name("test.named/1");
+	CHECK(gone.wait());
+}
+
+/* --- Connections --------------------------------------------------------------------------------------- */
+
+CASE(there_is_no_bus)
+{
+	CHECK_FAILS(ENOENT, ipc::connection::open("/nowhere"));
+}
+
+CASE(an_event_loop_serves)
+{
+	pair p(echo);
+	ipc::connection looped = ipc::connection::open();
+	auto o = ipc::object::create(looped, { "test.Looped" }, echo);
+	pollfd poll = { looped.get_fd(), POLLIN, 0 };
+
+	looped.register_name("test.looped", o);
+	auto future = p.client.get("test.looped").call_future(ipc::message(1, "looped"));
+	while (future.wait_for(0s) != std::future_status::ready) {
+		::poll(&poll, 1, 100);
+		while (looped.process())
+			;
+	}
+	CHECK(future.get().bytes() == "looped");
+}
+
+CASE(a_child_opens_its_own)
+{
+	pair p(echo);
+	int status = 0;
+	pid_t child = ::fork();
+
+	if (!child) {
+		int code = 0;
+
+		try {
+			p.proxy.call(ipc::message(1));
+		} catch (const ipc::error &e) {
+			code = e.number_of_errno();
+		}
+		::_exit(code == ECHILD ? 0 : 1);
+	}
+	::waitpid(child, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	return run_cases(argc, argv);
+}
