@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Connection: an open bus, its events, and names. And the list of its parts; see core.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core.h"
+
+/* All that are open, for the end of the interpreter. Under the GIL. */
+static struct connection *connections;
+
+static struct connection *of(PyObject *self)
+{
+	return (struct connection *)self;
+}
+
+struct ipc *connection_hold(struct connection *connection)
+{
+	if (connection->ipc)
+		return ipc_ref(connection->ipc);
+	fail_closed();
+	return NULL;
+}
+
+/* Of a reference that may be the last one. */
+static void drop(struct ipc *ipc)
+{
+	Py_BEGIN_ALLOW_THREADS
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+}
+
+/* --- Parts ----------------------------------------------------------------------- */
+
+struct part *part_new(PyTypeObject *type, struct connection *connection,
+		      void (*end)(struct part *part))
+{
+	struct part *part = (struct part *)PyType_GenericAlloc(type, 0);
+
+	if (!part)
+		return NULL;
+	Py_INCREF((PyObject *)connection);
+	part->connection = connection;
+	part->end = end;
+	return part;
+}
+
+bool part_add(struct part *part)
+{
+	struct connection *connection = part->connection;
+
+	if (!connection->ipc) {
+		part->end(part);
+		Py_DECREF((PyObject *)part);
+		fail_closed();
+		return false;
+	}
+	part->next = connection->parts;
+	part->link = &connection->parts;
+	if (part->next)
+		part->next->link = &part->next;
+	connection->parts = part;
+	return true;
+}
+
+void part_remove(struct part *part)
+{
+	if (!part->link)
+		return;
+	*part->link = part->next;
+	if (part->next)
+		part->next->link = part->link;
+	part->link = NULL;
+}
+
+void part_free(struct part *part)
+{
+	PyTypeObject *type = Py_TYPE((PyObject *)part);
+
+	Py_DECREF((PyObject *)part->connection);
+	PyObject_Free(part);
+	Py_DECREF((PyObject *)type);
+}
+
+/* --- Opening and closing --------------------------------------------------------- */
+
+static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	unsigned long long region = IPC_REGION_DEFAULT;
+	struct connection *connection;
+	const char *device = NULL;
+	struct ipc *ipc;
+	int r;
+
+	if (kwargs && PyDict_Size(kwargs)) {
+		PyErr_SetString(PyExc_TypeError, "Connection() takes no keyword arguments");
+		return NULL;
+	}
+	if (!PyArg_ParseTuple(args, "|zK:Connection", &device, &region))
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_open_sized(&ipc, device, (size_t)region);
+	Py_END_ALLOW_THREADS
+	if (r < 0)
+		return fail(r, NULL);
+
+	connection = (struct connection *)PyType_GenericAlloc(type, 0);
+	if (!connection) {
+		drop(ipc);
+		return NULL;
+	}
+	connection->ipc = ipc;
+	connection->next = connections;
+	connection->link = &connections;
+	if (connection->next)
+		connection->next->link = &connection->next;
+	connections = connection;
+	return (PyObject *)connection;
+}
+
+static void close_connection(struct connection *connection)
+{
+	struct ipc *ipc = connection->ipc;
+	struct part *part;
+
+	connection->ipc = NULL;
+	if (!ipc)
+		return;
+	*connection->link = connection->next;
+	if (connection->next)
+		connection->next->link = connection->link;
+	while ((part = connection->parts)) {
+		Py_INCREF((PyObject *)part);
+		part_remove(part);
+		part->end(part);
+		Py_DECREF((PyObject *)part);
+	}
+	drop(ipc);
+}
+
+void connections_close_all(void)
+{
+	while (connections) {
+		struct connection *connection = connections;
+
+		Py_INCREF((PyObject *)connection);
+		close_connection(connection);
+		Py_DECREF((PyObject *)connection);
+	}
+}
+
+static PyObject *close_(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	close_connection(of(self));
+	Py_RETURN_NONE;
+}
+
+static void dealloc(PyObject *self)
+{
+	PyTypeObject *type = Py_TYPE(self);
+
+	/* Parts hold references, so there are none. */
+	close_connection(of(self));
+	PyObject_Free(self);
+	Py_DECREF((PyObject *)type);
+}
+
+static PyObject *get_closed(PyObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(!of(self)->ipc);
+}
+
+/* --- Events ---------------------------------------------------------------------- */
+
+static PyObject *fileno_(PyObject *self, PyObject *nothing)
+{
+	struct ipc *ipc = connection_hold(of(self));
+	int r;
+
+	(void)nothing;
+	if (!ipc)
+		return NULL;
+	r = ipc_get_fd(ipc);
+	drop(ipc);
+	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
+}
+
+/* process(most) -> bool: serves events until there are none, or as many; then True. */
+static PyObject *process(PyObject *self, PyObject *most)
+{
+	struct ipc *ipc = connection_hold(of(self));
+	long left;
+	int r = 0;
+
+	if (!ipc)
+		return NULL;
+	left = PyLong_AsLong(most);
+	if (left == -1 && PyErr_Occurred()) {
+		drop(ipc);
+		return NULL;
+	}
+	Py_BEGIN_ALLOW_THREADS
+	for (; left > 0; left--) {
+		r = ipc_process(ipc);
+		if (r <= 0)
+			break;
+	}
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	return r < 0 ? fail(r, NULL) : PyBool_FromLong(r);
+}
+
+/* --- Names ----------------------------------------------------------------------- */
+
+static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct ipc_object *object;
+	const char *name;
+	struct ipc *ipc;
+	int r;
+
+	if (!args_check("register", n, 2, 2) || !get_text(args[0], false, &name))
+		return NULL;
+	if (Py_TYPE(args[1]) != object_type || !((struct object *)args[1])->object) {
+		PyErr_Format(PyExc_TypeError, "%R is no Object that can be registered", args[1]);
+		return NULL;
+	}
+	ipc = connection_hold(of(self));
+	if (!ipc)
+		return NULL;
+	object = ipc_object_ref(((struct object *)args[1])->object);
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	if (r < 0)
+		return fail(r, NULL);
+	Py_RETURN_NONE;
+}
+
+static PyObject *unregister(PyObject *self, PyObject *text)
+{
+	const char *name;
+	struct ipc *ipc;
+	int r;
+
+	if (!get_text(text, false, &name))
+		return NULL;
+	ipc = connection_hold(of(self));
+	if (!ipc)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_unregister_name(ipc, name);
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	if (r < 0)
+		return fail(r, NULL);
+	Py_RETURN_NONE;
+}
+
+/* get(name[, timeout_usec]) -> Proxy: with a time it waits until somebody registers the name. */
+static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct ipc_proxy *proxy = NULL;
+	uint64_t timeout = 0;
+	const char *name;
+	PyObject *result;
+	struct ipc *ipc;
+	int r;
+
+	if (!args_check("get", n, 1, 2) || !get_text(args[0], false, &name) ||
+	    (n == 2 && !get_u64(args[1], &timeout)))
+		return NULL;
+	ipc = connection_hold(of(self));
+	if (!ipc)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = n == 2 ? ipc_wait_name(ipc, name, timeout, &proxy) : ipc_get_name(ipc, name, &proxy);
+	Py_END_ALLOW_THREADS
+	result = r < 0 ? fail(r, NULL) : proxy_new(of(self), proxy);
+	drop(ipc);
+	return result;
+}
+
+static PyObject *info_tuple(const struct ipc_name_info *info)
+{
+	return Py_BuildValue("(ssii)", info->name, info->interface, (int)info->pid,
+			     (int)info->uid);
+}
+
+/* check(name) -> (name, interface, pid, uid) */
+static PyObject *check(PyObject *self, PyObject *text)
+{
+	struct ipc_name_info info = { .size = sizeof(info) };
+	const char *name;
+	struct ipc *ipc;
+	int r;
+
+	if (!get_text(text, false, &name))
+		return NULL;
+	ipc = connection_hold(of(self));
+	if (!ipc)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_check_name(ipc, name, &info);
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	return r < 0 ? fail(r, NULL) : info_tuple(&info);
+}
+
+/* list(prefix) -> list of the same */
+static PyObject *list(PyObject *self, PyObject *text)
+{
+	struct ipc_name_info **infos = NULL;
+	const char *prefix;
+	PyObject *result;
+	struct ipc *ipc;
+	int r;
+
+	if (!get_text(text, true, &prefix))
+		return NULL;
+	ipc = connection_hold(of(self));
+	if (!ipc)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_list_names(ipc, prefix, &infos);
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	if (r < 0)
+		return fail(r, NULL);
+	result = PyList_New(r);
+	for (Py_ssize_t i = 0; result && i < r; i++) {
+		PyObject *info = info_tuple(infos[i]);
+
+		if (!info || PyList_SetItem(result, i, info) < 0)
+			Py_CLEAR(result);
+	}
+	free(infos);
+	return result;
+}
+
+static void name_changed(struct ipc *ipc, enum ipc_name_change change,
+			 const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
+{
+	struct slot *slot = userdata;
+	PyObject *what, *who, *args = NULL;
+	PyGILState_STATE state;
+
+	(void)ipc;
+	if (!python_enter(&state))
+		return;
+	who = proxy ? proxy_new(slot->part.connection, ipc_proxy_ref(proxy)) : Py_NewRef(Py_None);
+	what = info ? info_tuple(info) : Py_NewRef(Py_None);
+	if (who && what)
+		args = Py_BuildValue("(iOO)", (int)change, what, who);
+	Py_XDECREF(who);
+	Py_XDECREF(what);
+	slot_notify(slot, args);
+	python_leave(state);
+}
+
+static int start_watch(struct ipc *ipc, struct slot *slot, void *data, struct ipc_slot **ret_slot)
+{
+	return ipc_watch_names(ipc, data, name_changed, slot, ret_slot);
+}
+
+/* watch(pattern, callback) -> Slot: callback(NAME_*, info or None, Proxy or None) */
+static PyObject *watch(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	const char *pattern;
+
+	if (!args_check("watch", n, 2, 2) || !get_text(args[0], false, &pattern))
+		return NULL;
+	return slot_new(of(self), args[1], /* once= */ false, start_watch, (void *)pattern);
+}
+
+static void writable(struct ipc *ipc, void *userdata)
+{
+	PyGILState_STATE state;
+
+	(void)ipc;
+	if (!python_enter(&state))
+		return;
+	slot_notify(userdata, PyTuple_New(0));
+	python_leave(state);
+}
+
+static int start_writable(struct ipc *ipc, struct slot *slot, void *data,
+			  struct ipc_slot **ret_slot)
+{
+	(void)data;
+	return ipc_on_writable(ipc, writable, slot, ret_slot);
+}
+
+static PyObject *on_writable(PyObject *self, PyObject *callback)
+{
+	return slot_new(of(self), callback, /* once= */ false, start_writable, NULL);
+}
+
+/* --- Settings -------------------------------------------------------------------- */
+
+static PyObject *set_timeout(PyObject *self, PyObject *value)
+{
+	struct ipc *ipc;
+	uint64_t usec;
+	int r;
+
+	if (!get_u64(value, &usec))
+		return NULL;
+	ipc = connection_hold(of(self));
+	if (!ipc)
+		return NULL;
+	r = ipc_set_timeout(ipc, usec);
+	drop(ipc);
+	if (r < 0)
+		return fail(r, NULL);
+	Py_RETURN_NONE;
+}
+
+static PyObject *make_object(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	return object_create(of(self), args, n);
+}
+
+#define FAST(name) ((PyCFunction)(void (*)(void))(name))
+
+static PyMethodDef methods[] = {
+	{ "close", close_, METH_NOARGS, NULL },
+	{ "fileno", fileno_, METH_NOARGS, NULL },
+	{ "process", process, METH_O, NULL },
+	{ "register", FAST(register_name), METH_FASTCALL, NULL },
+	{ "unregister", unregister, METH_O, NULL },
+	{ "get", FAST(get), METH_FASTCALL, NULL },
+	{ "check", check, METH_O, NULL },
+	{ "list", list, METH_O, NULL },
+	{ "watch", FAST(watch), METH_FASTCALL, NULL },
+	{ "on_writable", on_writable, METH_O, NULL },
+	{ "set_timeout", set_timeout, METH_O, NULL },
+	{ "object", FAST(make_object), METH_FASTCALL, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyGetSetDef members[] = {
+	{ "closed", get_closed, NULL, NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static PyType_Slot slots[] = {
+	{ Py_tp_new, new },
+	{ Py_tp_dealloc, dealloc },
+	{ Py_tp_methods, methods },
+	{ Py_tp_getset, members },
+	{ 0, NULL },
+};
+
+PyType_Spec connection_spec = {
+	.name = "ipcbus._core.Connection",
+	.basicsize = sizeof(struct connection),
+	.flags = Py_TPFLAGS_DEFAULT,
+	.slots = slots,
+};

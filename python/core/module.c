@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The module: types, constants, errors, and what its files share.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core.h"
+
+PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type;
+
+/* Makes an exception of (code, number, name, message, details, origin, cause). */
+static PyObject *error_factory;
+static atomic_bool ended;
+
+/* --- Errors ---------------------------------------------------------------------- */
+
+/* A peer's text may be anything. */
+static PyObject *text(const char *string)
+{
+	if (!string)
+		Py_RETURN_NONE;
+	return PyUnicode_DecodeUTF8(string, (Py_ssize_t)strlen(string), "replace");
+}
+
+PyObject *make_error(int code, const struct ipc_error *error)
+{
+	static const struct ipc_error none = IPC_ERROR_INIT;
+	PyObject *name, *message, *details, *exception = NULL;
+
+	if (!error)
+		error = &none;
+	name = text(error->name);
+	message = error->message ? text(error->message) : text(ipc_strerror(code));
+	details = PyBytes_FromStringAndSize(error->details, (Py_ssize_t)error->details_size);
+	if (name && message && details && error_factory)
+		exception = PyObject_CallFunction(error_factory, "iiOOOii", -code, error->number,
+						  name, message, details, (int)error->origin,
+						  -error->cause);
+	else if (!PyErr_Occurred())
+		PyErr_SetString(PyExc_RuntimeError, "ipcbus._core is used without its package");
+	Py_XDECREF(name);
+	Py_XDECREF(message);
+	Py_XDECREF(details);
+	return exception;
+}
+
+PyObject *fail(int code, const struct ipc_error *error)
+{
+	PyObject *exception = make_error(code, error);
+
+	if (exception) {
+		PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+		Py_DECREF(exception);
+	}
+	return NULL;
+}
+
+PyObject *fail_closed(void)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	error.message = "the connection is closed";
+	return fail(-ECANCELED, &error);
+}
+
+PyObject *get_view(PyObject *self, void *closure)
+{
+	(void)closure;
+	return PyMemoryView_FromObject(self);
+}
+
+/* --- Callbacks ------------------------------------------------------------------- */
+
+bool python_enter(PyGILState_STATE *ret_state)
+{
+	if (atomic_load(&ended))
+		return false;
+	*ret_state = PyGILState_Ensure();
+	return true;
+}
+
+void python_leave(PyGILState_STATE state)
+{
+	PyGILState_Release(state);
+}
+
+void python_end(void)
+{
+	atomic_store(&ended, true);
+}
+
+/* --- Arguments ------------------------------------------------------------------- */
+
+bool args_check(const char *function, Py_ssize_t n, Py_ssize_t least, Py_ssize_t most)
+{
+	if (n >= least && n <= most)
+		return true;
+	PyErr_Format(PyExc_TypeError, "%s() takes %zd to %zd arguments (%zd given)", function,
+		     least, most, n);
+	return false;
+}
+
+bool get_u64(PyObject *value, uint64_t *ret)
+{
+	*ret = PyLong_AsUnsignedLongLong(value);
+	return *ret != UINT64_MAX || !PyErr_Occurred();
+}
+
+bool get_u32(PyObject *value, uint32_t *ret)
+{
+	uint64_t number;
+
+	if (!get_u64(value, &number))
+		return false;
+	if (number > UINT32_MAX) {
+		PyErr_SetString(PyExc_OverflowError, "the number has more than 32 bits");
+		return false;
+	}
+	*ret = (uint32_t)number;
+	return true;
+}
+
+bool get_text(PyObject *value, bool none, const char **ret)
+{
+	Py_ssize_t size;
+
+	*ret = NULL;
+	if (none && value == Py_None)
+		return true;
+	if (!PyUnicode_Check(value)) {
+		PyErr_Format(PyExc_TypeError, "%R is no str", value);
+		return false;
+	}
+	*ret = PyUnicode_AsUTF8AndSize(value, &size);
+	if (*ret && strlen(*ret) != (size_t)size) {
+		PyErr_SetString(PyExc_ValueError, "the text contains a null character");
+		return false;
+	}
+	return *ret;
+}
+
+/* --- The module ------------------------------------------------------------------ */
+
+static PyObject *set_error_factory(PyObject *module, PyObject *factory)
+{
+	PyObject *before = error_factory;
+
+	(void)module;
+	Py_INCREF(factory);
+	error_factory = factory;
+	Py_XDECREF(before);
+	Py_RETURN_NONE;
+}
+
+static PyObject *close_all(PyObject *module, PyObject *nothing)
+{
+	(void)module, (void)nothing;
+	connections_close_all();
+	python_end();
+	Py_RETURN_NONE;
+}
+
+static PyObject *message_bytes(PyObject *module, PyObject *payload)
+{
+	const void *message;
+	PyObject *result;
+	Py_buffer buffer;
+	size_t size;
+	int r;
+
+	(void)module;
+	if (PyObject_GetBuffer(payload, &buffer, PyBUF_SIMPLE) < 0)
+		return NULL;
+	r = ipc_payload_message(buffer.buf, (size_t)buffer.len, &message, &size);
+	result = r < 0 ? fail(r, NULL) : PyBytes_FromStringAndSize(message, (Py_ssize_t)size);
+	PyBuffer_Release(&buffer);
+	return result;
+}
+
+static PyMethodDef functions[] = {
+	{ "set_error_factory", set_error_factory, METH_O, NULL },
+	{ "close_all", close_all, METH_NOARGS, NULL },
+	{ "message_bytes", message_bytes, METH_O, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+static int add_types(PyObject *module)
+{
+	const struct {
+		PyTypeObject **type;
+		PyType_Spec *spec;
+	} types[] = {
+		{ &connection_type, &connection_spec }, { &proxy_type, &proxy_spec },
+		{ &object_type, &object_spec },	{ &call_type, &call_spec },
+		{ &message_type, &message_spec }, { &slot_type, &slot_spec },
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		*types[i].type = (PyTypeObject *)PyType_FromSpec(types[i].spec);
+		if (!*types[i].type || PyModule_AddType(module, *types[i].type) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_constants(PyObject *module)
+{
+	const struct {
+		const char *name;
+		unsigned long value;
+	} constants[] = {
+		{ "ACCEPT_FDS", IPC_RAW_ACCEPT_FDS }, { "OBJECT", IPC_RAW_OBJECT },
+		{ "PROXY", IPC_RAW_PROXY }, { "FD", IPC_RAW_FD },
+		{ "REGION_DEFAULT", IPC_REGION_DEFAULT }, { "CODE_PING", IPC_CODE_PING },
+		{ "CODE_DESCRIBE", IPC_CODE_DESCRIBE }, { "CODE_DUMP", IPC_CODE_DUMP },
+		{ "CODE_STREAM", IPC_CODE_STREAM }, { "REPLACE", IPC_REPLACE },
+		{ "NAME_PRESENT", IPC_NAME_PRESENT }, { "NAME_GONE", IPC_NAME_GONE },
+		{ "NAME_SETTLED", IPC_NAME_SETTLED },
+	};
+	PyObject *never = PyLong_FromUnsignedLongLong(IPC_NEVER);
+	int r = never ? PyModule_AddObjectRef(module, "NEVER", never) : -1;
+
+	Py_XDECREF(never);
+	for (size_t i = 0; r == 0 && i < sizeof(constants) / sizeof(constants[0]); i++)
+		r = PyModule_AddIntConstant(module, constants[i].name, (long)constants[i].value);
+	return r;
+}
+
+/* Without phases: one interpreter of the process has it, because callbacks enter that one. */
+PyMODINIT_FUNC PyInit__core(void)
+{
+	static struct PyModuleDef definition = {
+		.m_base = PyModuleDef_HEAD_INIT,
+		.m_name = "ipcbus._core",
+		.m_doc = "The byte layer of libipc.",
+		.m_size = -1,
+		.m_methods = functions,
+	};
+	PyObject *module = PyModule_Create(&definition);
+
+	if (module && (add_types(module) < 0 || add_constants(module) < 0)) {
+		Py_DECREF(module);
+		return NULL;
+	}
+	return module;
+}

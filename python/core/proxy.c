@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Proxy: an object of another process, and the calls to it. Two Proxies of one connection are
+ * equal if they name one object.
+ */
+#include <errno.h>
+
+#include "core.h"
+
+static struct proxy *of(PyObject *self)
+{
+	return (struct proxy *)self;
+}
+
+static void end(struct part *part)
+{
+	struct ipc_proxy *proxy = ((struct proxy *)part)->proxy;
+
+	((struct proxy *)part)->proxy = NULL;
+	if (!proxy)
+		return;
+	Py_BEGIN_ALLOW_THREADS
+	ipc_proxy_unref(proxy);
+	Py_END_ALLOW_THREADS
+}
+
+PyObject *proxy_new(struct connection *connection, struct ipc_proxy *native)
+{
+	struct proxy *proxy = (struct proxy *)part_new(proxy_type, connection, end);
+
+	if (!proxy) {
+		ipc_proxy_unref(native);
+		return NULL;
+	}
+	proxy->proxy = native;
+	return part_add(&proxy->part) ? (PyObject *)proxy : NULL;
+}
+
+static void dealloc(PyObject *self)
+{
+	part_remove(&of(self)->part);
+	end(&of(self)->part);
+	part_free(&of(self)->part);
+}
+
+/* --- What a call takes ----------------------------------------------------------- */
+
+/*
+ * The arguments of all that send: code, data, entries, flags, timeout_usec, metadata, parent.
+ * timeout_usec is 0 for the default; metadata None or a tuple of str: name, value, ...; parent a
+ * Call or None.
+ */
+#define SEND_ARGS	7
+
+struct sending {
+	struct outgoing out;
+	struct ipc_options options;
+	struct ipc_proxy *proxy;
+	struct ipc *ipc;
+	const char *metadata[METADATA_MAX + 1];
+};
+
+static bool set_metadata(struct sending *s, PyObject *metadata)
+{
+	Py_ssize_t n;
+
+	if (metadata == Py_None)
+		return true;
+	if (!PyTuple_Check(metadata) || PyTuple_Size(metadata) % 2) {
+		PyErr_SetString(PyExc_TypeError, "metadata is a tuple of names and values");
+		return false;
+	}
+	n = PyTuple_Size(metadata);
+	if (n > METADATA_MAX) {
+		fail(-E2BIG, NULL);
+		return false;
+	}
+	for (Py_ssize_t i = 0; i < n; i++)
+		if (!get_text(PyTuple_GetItem(metadata, i), false, &s->metadata[i]))
+			return false;
+	s->metadata[n] = NULL;
+	s->options.metadata = s->metadata;
+	return true;
+}
+
+static bool set_parent(struct sending *s, PyObject *parent)
+{
+	struct call *call = (struct call *)parent;
+
+	if (parent == Py_None)
+		return true;
+	if (Py_TYPE(parent) != call_type) {
+		PyErr_Format(PyExc_TypeError, "%R is no Call", parent);
+		return false;
+	}
+	/* A reply does not end what the handler still does. */
+	if (call->call && !call->replied)
+		s->options.parent = ipc_call_ref(call->call);
+	return true;
+}
+
+static void sending_done(struct sending *s)
+{
+	outgoing_done(&s->out);
+	Py_BEGIN_ALLOW_THREADS
+	ipc_call_unref(s->options.parent);
+	ipc_proxy_unref(s->proxy);
+	ipc_unref(s->ipc);
+	Py_END_ALLOW_THREADS
+}
+
+static bool sending_init(struct sending *s, struct proxy *proxy, PyObject *const *args)
+{
+	uint32_t code, flags;
+
+	s->options = (struct ipc_options){ 0 };
+	if (!get_u32(args[0], &code) || !get_u32(args[3], &flags) ||
+	    !get_u64(args[4], &s->options.timeout_usec))
+		return false;
+	s->ipc = connection_hold(proxy->part.connection);
+	if (!s->ipc)
+		return false;
+	if (!outgoing_init(&s->out, proxy->part.connection, args[1], args[2])) {
+		ipc_unref(s->ipc);
+		return false;
+	}
+	s->proxy = ipc_proxy_ref(proxy->proxy);
+	s->out.message.code = code;
+	s->out.message.flags = flags;
+	if (set_metadata(s, args[5]) && set_parent(s, args[6]))
+		return true;
+	sending_done(s);
+	return false;
+}
+
+/* --- Calls ----------------------------------------------------------------------- */
+
+static PyObject *proxy_call(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_raw_message *reply = NULL;
+	struct sending s;
+	PyObject *result;
+	int r;
+
+	if (!args_check("call", n, SEND_ARGS, SEND_ARGS) || !sending_init(&s, of(self), args))
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_raw_call(s.proxy, &s.out.message, &s.options, &reply, &error);
+	Py_END_ALLOW_THREADS
+	result = r < 0 ? fail(r, &error) : message_new(of(self)->part.connection, reply);
+	ipc_error_done(&error);
+	sending_done(&s);
+	return result;
+}
+
+static void replied(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
+		    void *userdata)
+{
+	PyObject *message = Py_None, *exception = Py_None;
+	struct slot *slot = userdata;
+	PyGILState_STATE state;
+	PyObject *args = NULL;
+
+	if (!python_enter(&state))
+		return;
+	if (!slot->callback) {
+		python_leave(state);
+		return;
+	}
+	if (result < 0) {
+		exception = make_error(result, error);
+	} else {
+		ipc_raw_keep(reply);
+		message = message_new(slot->part.connection, reply);
+		/* The reply is no good: this is the end of the call. */
+		if (!message) {
+			PyObject *type, *traceback;
+
+			PyErr_Fetch(&type, &exception, &traceback);
+			PyErr_NormalizeException(&type, &exception, &traceback);
+			Py_XDECREF(type);
+			Py_XDECREF(traceback);
+			message = Py_None;
+		}
+	}
+	if (exception)
+		args = PyTuple_Pack(2, message, exception);
+	if (message != Py_None)
+		Py_XDECREF(message);
+	if (exception != Py_None)
+		Py_XDECREF(exception);
+	slot_notify(slot, args);
+	python_leave(state);
+}
+
+static int start_call(struct ipc *ipc, struct slot *slot, void *data, struct ipc_slot **ret_slot)
+{
+	struct sending *s = data;
+
+	(void)ipc;
+	return ipc_raw_call_async(s->proxy, &s->out.message, &s->options, replied, slot, ret_slot);
+}
+
+/* call_async(..., callback) -> Slot: callback(Message or None, exception or None) */
+static PyObject *call_async(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct sending s;
+	PyObject *slot;
+
+	if (!args_check("call_async", n, SEND_ARGS + 1, SEND_ARGS + 1) ||
+	    !sending_init(&s, of(self), args))
+		return NULL;
+	slot = slot_new(of(self)->part.connection, args[SEND_ARGS], /* once= */ true, start_call,
+			&s);
+	sending_done(&s);
+	return slot;
+}
+
+static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct sending s;
+	int r;
+
+	if (!args_check("oneway", n, SEND_ARGS, SEND_ARGS) || !sending_init(&s, of(self), args))
+		return NULL;
+	/* The flags of a oneway are those of its options. */
+	s.options.flags = s.out.message.flags;
+	s.out.message.flags = 0;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_raw_oneway(s.proxy, &s.out.message, &s.options);
+	Py_END_ALLOW_THREADS
+	sending_done(&s);
+	if (r < 0)
+		return fail(r, NULL);
+	Py_RETURN_NONE;
+}
+
+/* --- Watches --------------------------------------------------------------------- */
+
+static void died(struct ipc_proxy *proxy, void *userdata)
+{
+	PyGILState_STATE state;
+
+	(void)proxy;
+	if (!python_enter(&state))
+		return;
+	slot_notify(userdata, PyTuple_New(0));
+	python_leave(state);
+}
+
+static int start_death(struct ipc *ipc, struct slot *slot, void *data, struct ipc_slot **ret_slot)
+{
+	(void)ipc;
+	return ipc_proxy_on_death(data, died, slot, ret_slot);
+}
+
+static PyObject *on_death(PyObject *self, PyObject *callback)
+{
+	struct ipc_proxy *proxy = of(self)->proxy;
+	PyObject *slot;
+
+	if (!proxy)
+		return fail_closed();
+	ipc_proxy_ref(proxy);
+	slot = slot_new(of(self)->part.connection, callback, /* once= */ false, start_death,
+			proxy);
+	Py_BEGIN_ALLOW_THREADS
+	ipc_proxy_unref(proxy);
+	Py_END_ALLOW_THREADS
+	return slot;
+}
+
+/* --- The type -------------------------------------------------------------------- */
+
+static PyObject *get_id(PyObject *self, void *closure)
+{
+	(void)closure;
+	return PyLong_FromUnsignedLongLong(ipc_proxy_id(of(self)->proxy));
+}
+
+static PyObject *get_connection(PyObject *self, void *closure)
+{
+	(void)closure;
+	return Py_NewRef((PyObject *)of(self)->part.connection);
+}
+
+static PyObject *compare(PyObject *self, PyObject *other, int operation)
+{
+	bool equal;
+
+	if (Py_TYPE(other) != proxy_type || (operation != Py_EQ && operation != Py_NE))
+		Py_RETURN_NOTIMPLEMENTED;
+	equal = self == other || (of(self)->proxy && of(self)->proxy == of(other)->proxy);
+	return PyBool_FromLong(equal == (operation == Py_EQ));
+}
+
+/* Does not change at close(). */
+static Py_hash_t hash(PyObject *self)
+{
+	return (Py_hash_t)((uintptr_t)of(self)->part.connection >> 4);
+}
+
+#define FAST(name) ((PyCFunction)(void (*)(void))(name))
+
+static PyMethodDef methods[] = {
+	{ "call", FAST(proxy_call), METH_FASTCALL, NULL },
+	{ "call_async", FAST(call_async), METH_FASTCALL, NULL },
+	{ "oneway", FAST(oneway), METH_FASTCALL, NULL },
+	{ "on_death", on_death, METH_O, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyGetSetDef members[] = {
+	{ "id", get_id, NULL, NULL, NULL },
+	{ "connection", get_connection, NULL, NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static PyType_Slot slots[] = {
+	{ Py_tp_dealloc, dealloc },
+	{ Py_tp_methods, methods },
+	{ Py_tp_getset, members },
+	{ Py_tp_richcompare, compare },
+	{ Py_tp_hash, hash },
+	{ 0, NULL },
+};
+
+PyType_Spec proxy_spec = {
+	.name = "ipcbus._core.Proxy",
+	.basicsize = sizeof(struct proxy),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.slots = slots,
+};

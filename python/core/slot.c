@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Slot: a registered callback. The library has a reference of its own from start() until
+ * destroyed() has run, so a callback finds its Slot in any case. Once end() has returned, the
+ * callback does not begin any more: it would need the GIL, and finds that it is gone.
+ */
+#include <errno.h>
+
+#include "core.h"
+
+static struct slot *of_part(struct part *part)
+{
+	return (struct slot *)part;
+}
+
+static void destroyed(void *userdata)
+{
+	PyGILState_STATE state;
+
+	if (!python_enter(&state))
+		return;
+	Py_DECREF((PyObject *)userdata);
+	python_leave(state);
+}
+
+static void end_native(struct slot *slot)
+{
+	struct ipc_slot *native = slot->slot;
+
+	slot->slot = NULL;
+	if (!native)
+		return;
+	Py_BEGIN_ALLOW_THREADS
+	ipc_slot_end_async(native);
+	Py_END_ALLOW_THREADS
+}
+
+static void end(struct part *part)
+{
+	struct slot *slot = of_part(part);
+	PyObject *callback = slot->callback;
+	PyObject *error, *result;
+
+	slot->callback = NULL;
+	end_native(slot);
+	if (!callback)
+		return;
+	/* As the library does with calls that are left when a connection closes. */
+	if (slot->once) {
+		error = make_error(-ECANCELED, NULL);
+		result = error ? PyObject_CallFunctionObjArgs(callback, Py_None, error, NULL) :
+				 NULL;
+		if (!result)
+			PyErr_WriteUnraisable(callback);
+		Py_XDECREF(result);
+		Py_XDECREF(error);
+	}
+	Py_DECREF(callback);
+}
+
+PyObject *slot_new(struct connection *connection, PyObject *callback, bool once, slot_start start,
+		   void *data)
+{
+	struct ipc_slot *native = NULL;
+	struct slot *slot;
+	struct ipc *ipc;
+	int r;
+
+	if (!PyCallable_Check(callback)) {
+		PyErr_Format(PyExc_TypeError, "%R is not callable", callback);
+		return NULL;
+	}
+	ipc = connection_hold(connection);
+	if (!ipc)
+		return NULL;
+	slot = of_part(part_new(slot_type, connection, end));
+	if (!slot) {
+		ipc_unref(ipc);
+		return NULL;
+	}
+	slot->once = once;
+	Py_INCREF(callback);
+	slot->callback = callback;
+
+	/* The library's reference. */
+	Py_INCREF((PyObject *)slot);
+	Py_BEGIN_ALLOW_THREADS
+	r = start(ipc, slot, data, &native);
+	if (r >= 0)
+		ipc_slot_set_destroy(native, destroyed);
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	if (r < 0) {
+		Py_DECREF((PyObject *)slot);
+		Py_CLEAR(slot->callback);
+		Py_DECREF((PyObject *)slot);
+		return fail(r, NULL);
+	}
+	slot->slot = native;
+	return part_add(&slot->part) ? (PyObject *)slot : NULL;
+}
+
+void slot_notify(struct slot *slot, PyObject *args)
+{
+	PyObject *callback = slot->callback;
+	PyObject *result = NULL;
+
+	if (!callback) {
+		Py_XDECREF(args);
+		return;
+	}
+	Py_INCREF(callback);
+	if (slot->once)
+		Py_CLEAR(slot->callback);
+	if (args)
+		result = PyObject_Call(callback, args, NULL);
+	if (!result)
+		PyErr_WriteUnraisable(callback);
+	Py_XDECREF(result);
+	Py_XDECREF(args);
+	Py_DECREF(callback);
+}
+
+/* end() -> None: the callback does not begin any more. Ends a call whose reply did not arrive. */
+static PyObject *slot_end(PyObject *self, PyObject *nothing)
+{
+	struct slot *slot = (struct slot *)self;
+
+	(void)nothing;
+	Py_CLEAR(slot->callback);
+	end_native(slot);
+	part_remove(&slot->part);
+	Py_RETURN_NONE;
+}
+
+static void dealloc(PyObject *self)
+{
+	struct slot *slot = (struct slot *)self;
+
+	part_remove(&slot->part);
+	Py_CLEAR(slot->callback);
+	/* The library's reference is gone, so the registration has ended: this only frees it. */
+	if (slot->slot)
+		end_native(slot);
+	part_free(&slot->part);
+}
+
+static PyMethodDef methods[] = {
+	{ "end", slot_end, METH_NOARGS, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyType_Slot slots[] = {
+	{ Py_tp_dealloc, dealloc },
+	{ Py_tp_methods, methods },
+	{ 0, NULL },
+};
+
+PyType_Spec slot_spec = {
+	.name = "ipcbus._core.Slot",
+	.basicsize = sizeof(struct slot),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.slots = slots,
+};

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""What ``aio`` and ``sync`` share."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+from collections.abc import Mapping
+from typing import NamedTuple, Union
+
+from . import _core
+from .errors import Canceled, DeadlineExceeded, Error
+
+log = logging.getLogger("ipcbus")
+
+Buffer = Union[bytes, bytearray, memoryview, _core.Message, _core.Call]
+# What travels beside the bytes of a message under a tag: an object of this process, one of
+# another process, or a file descriptor, which stays the sender's.
+Entry = tuple[int, Union[_core.Object, _core.Proxy, int]]
+
+
+class NameInfo(NamedTuple):
+    """A registered name. ``interface`` is "" if it is unknown, ``pid`` 0 if it is not visible."""
+
+    name: str
+    interface: str
+    pid: int
+    uid: int
+
+
+def to_usec(seconds: float | None) -> int:
+    """A time limit for libipc: 0 is the default. A time that is over fails here."""
+    if seconds is None:
+        return 0
+    if math.isnan(seconds):
+        raise ValueError("a time limit is a number")
+    if seconds <= 0:
+        raise DeadlineExceeded("the time is over")
+    if seconds > 1e12:
+        return _core.NEVER
+    return max(1, int(seconds * 1e6))
+
+
+def to_seconds(usec: int) -> float | None:
+    return None if usec == _core.NEVER else usec / 1e6
+
+
+def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
+    if not metadata:
+        return None
+    return tuple(text for pair in metadata.items() for text in pair)
+
+
+class Context:
+    """A call that is served: who calls, and until when they wait."""
+
+    def __init__(self, call: _core.Call) -> None:
+        self._call = call
+
+    @property
+    def uid(self) -> int:
+        """The caller's effective user, from the kernel, as seen from here."""
+        return self._call.uid
+
+    @property
+    def gid(self) -> int:
+        return self._call.gid
+
+    @property
+    def pid(self) -> int:
+        """The caller's process, or 0 if it is not visible from here."""
+        return self._call.pid
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller stops waiting; None: there is no limit."""
+        return to_seconds(self._call.remaining)
+
+    def metadata(self, name: str) -> str | None:
+        """What the caller set under the name. The kernel does not check it."""
+        return self._call.metadata(name)
+
+
+class RawRequest(Context):
+    """A request of bytes. It is a buffer: ``bytes(request.data)`` copies it, ``request.data``
+    shows the region itself and can be used until the handler returns."""
+
+    @property
+    def code(self) -> int:
+        return self._call.code
+
+    @property
+    def data(self) -> memoryview:
+        return self._call.data
+
+    @property
+    def entries(self) -> tuple[tuple[int, int], ...]:
+        """Tag and kind (``_core.OBJECT``, ``PROXY``, ``FD``) of what came beside the bytes."""
+        return self._call.entries
+
+    def take(self, index: int) -> _core.Object | _core.Proxy | int | None:
+        """Takes one of the entries. The caller closes a file descriptor."""
+        return self._call.take(index)
+
+
+def reply_exception(call: _core.Call, error: BaseException) -> None:
+    """Ends a call with what its handler raised. Callers see an ``Error`` as it is, and of any
+    other exception its class; its text stays in the log of this process."""
+    if isinstance(error, Error):
+        call.error(error.code, error.number, error.name, error.message or None, error.details)
+    elif isinstance(error, TimeoutError):
+        call.error(errno.ETIMEDOUT, 0, None, str(error) or None, b"")
+    elif isinstance(error, NotImplementedError):
+        call.error(errno.EOPNOTSUPP, 0, None, str(error) or None, b"")
+    else:
+        log.error("a handler failed", exc_info=error)
+        text = f"the handler failed: {type(error).__name__}"
+        call.error(errno.EIO, 0, None, text, b"")
+
+
+def end_call(call: _core.Call, error: BaseException) -> None:
+    """The same where the call may be over: nobody is there to be informed of a failure."""
+    if call.replied or call.oneway:
+        if not isinstance(error, Error):
+            log.error("a handler failed when nobody waited for its reply", exc_info=error)
+        return
+    try:
+        reply_exception(call, error)
+    except Canceled:
+        pass
+    except Error as failure:
+        log.warning("could not report an error: %s", failure)

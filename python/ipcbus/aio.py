@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: MIT
+"""ipcbus for asyncio.
+
+A ``Bus`` belongs to the event loop in which it was opened. Its methods and those of what comes
+from it are called in that loop's thread, except where they say otherwise. None of them blocks
+the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from . import _core
+from ._base import (
+    Buffer,
+    Context,
+    Entry,
+    NameInfo,
+    RawRequest,
+    end_call,
+    to_metadata,
+    to_usec,
+)
+from .errors import Canceled, DeadlineExceeded, Error, NoManager, NotFound, WouldBlock
+
+T = TypeVar("T")
+P = TypeVar("P", bound="Proxy")
+
+# So many events are served before other work of the loop has its turn.
+_AT_ONCE = 64
+
+_current: contextvars.ContextVar[_core.Call | None] = contextvars.ContextVar(
+    "ipcbus call", default=None
+)
+
+
+class Proxy:
+    """An object of another process. Calls from a handler's task are made for the handler's call:
+    they end with it, and have no later deadline."""
+
+    def __init__(self, bus: Bus, proxy: _core.Proxy) -> None:
+        self._bus = bus
+        self._proxy = proxy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Proxy) and self._proxy == other._proxy
+
+    def __hash__(self) -> int:
+        return hash(self._proxy)
+
+    @property
+    def bus(self) -> Bus:
+        return self._bus
+
+    async def call(
+        self,
+        code: int,
+        data: Buffer = b"",
+        *,
+        entries: tuple[Entry, ...] | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        accept_fds: bool = False,
+    ) -> _core.Message:
+        """Calls the method with this number and returns its reply.
+
+        timeout is in seconds; None is the default of the bus. If the task is canceled, so is the
+        call: the server is notified. With accept_fds the reply may contain files. Raises an
+        ``Error``.
+        """
+        future: asyncio.Future[_core.Message] = self._bus._loop.create_future()
+
+        def done(message: _core.Message | None, error: Error | None) -> None:
+            self._bus._run(_settle, future, message, error)
+
+        slot = self._proxy.call_async(
+            code,
+            data,
+            entries,
+            _core.ACCEPT_FDS if accept_fds else 0,
+            to_usec(timeout),
+            to_metadata(metadata),
+            _current.get(),
+            done,
+        )
+        try:
+            return await future
+        except asyncio.CancelledError:
+            slot.end()
+            raise
+
+    async def oneway(
+        self,
+        code: int,
+        data: Buffer = b"",
+        *,
+        entries: tuple[Entry, ...] | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        replace: bool = False,
+    ) -> None:
+        """Sends a message without a reply. Returns when it is queued.
+
+        timeout is how long to wait for space at the receiver; without it the function does not
+        wait and raises ``WouldBlock``. With replace it takes the place of an older one that is
+        still queued and has replace, too.
+        """
+        flags = _core.REPLACE if replace else 0
+        more = to_metadata(metadata)
+        loop = self._bus._loop
+        deadline = None if timeout is None else loop.time() + timeout
+        while True:
+            try:
+                self._proxy.oneway(code, data, entries, flags, 0, more, None)
+                return
+            except WouldBlock:
+                if deadline is None:
+                    raise
+            await self._bus._writable(deadline)
+
+    async def ping(self, *, timeout: float | None = None) -> None:
+        """Returns when the object's process has served the ping."""
+        (await self.call(_core.CODE_PING, timeout=timeout)).release()
+
+    def on_death(self, callback: Callable[[], object]) -> Watch:
+        """Calls callback once, in the loop, when the object's process has died or destroyed the
+        object, or soon if that has already happened. Until then, ``end()`` ends the watch."""
+        return Watch(self._proxy.on_death(lambda: self._bus._run(callback)))
+
+    async def wait_dead(self) -> None:
+        """Returns when the object's process has died or destroyed the object."""
+        gone = asyncio.Event()
+        watch = self.on_death(gone.set)
+        try:
+            await gone.wait()
+        finally:
+            watch.end()
+
+
+class Watch:
+    """A registered callback."""
+
+    def __init__(self, slot: _core.Slot) -> None:
+        self._slot = slot
+
+    def end(self) -> None:
+        """The callback does not run any more."""
+        self._slot.end()
+
+
+def _settle(
+    future: asyncio.Future[_core.Message], message: _core.Message | None, error: Error | None
+) -> None:
+    if future.done():
+        return
+    if message is not None:
+        future.set_result(message)
+    elif error is not None:
+        future.set_exception(error)
+
+
+class RawService:
+    """A service of bytes. Derive from it and define ``serve``."""
+
+    #: The name of the interface, for tools; or None.
+    INTERFACE: str | None = None
+    #: Whether requests may contain files.
+    ACCEPT_FDS = False
+
+    async def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
+        """Serves a call or oneway and returns the bytes of the reply, perhaps with entries.
+
+        If the caller stops waiting, the task is canceled. An exception is reported to the caller.
+        """
+        raise NotImplementedError
+
+    async def _serve(self, bus: Bus, call: _core.Call) -> None:
+        reply = await self.serve(RawRequest(call))
+        if call.oneway:
+            return
+        if isinstance(reply, tuple):
+            call.reply(reply[0], reply[1])
+        else:
+            call.reply(reply, None)
+
+
+class Bus:
+    """A connection to a bus.
+
+    ``async with Bus() as bus`` opens and closes it. device is the path of a bus; None is the
+    default, see <ipc/ipc.h>. region_size limits the messages that may wait here, in bytes.
+    timeout is the time limit of calls that have none, in seconds; None is no limit.
+    """
+
+    def __init__(
+        self,
+        device: str | None = None,
+        *,
+        region_size: int = _core.REGION_DEFAULT,
+        timeout: float | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._connection = _core.Connection(device, region_size)
+        self._closing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        self._failure: BaseException | None = None
+        if timeout is not None:
+            self._connection.set_timeout(to_usec(timeout))
+        self._fd = self._connection.fileno()
+        self._loop.add_reader(self._fd, self._process)
+
+    async def __aenter__(self: B) -> B:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection: handlers are canceled and calls fail with ``Canceled``. Objects
+        end, and their names with them."""
+        if self._closing:
+            return
+        self._closing = True
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._loop.remove_reader(self._fd)
+        self._connection.close()
+        self._stopped.set()
+
+    # --- Events ------------------------------------------------------------------------------
+
+    def _process(self) -> None:
+        if self._connection.closed:
+            return
+        try:
+            if self._connection.process(_AT_ONCE):
+                self._loop.call_soon(self._process)
+        except Error as error:
+            # Nothing can be served any more; serve_forever() says why.
+            self._failure = error
+            self._loop.remove_reader(self._fd)
+            self._stopped.set()
+
+    def _run(self, function: Callable[..., object], *args: Any) -> None:
+        """Runs it in the loop: callbacks may come on a thread that waits for a name."""
+        if threading.get_ident() == self._thread:
+            function(*args)
+            return
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            pass  # the loop is closed, and so is what the callback was for
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """What waits for the service manager. The thread does not keep the interpreter."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def settle(result: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        def run() -> None:
+            try:
+                result, error = function(*args), None
+            except BaseException as e:
+                result, error = None, e
+            self._run(settle, result, error)
+
+        threading.Thread(target=run, name="ipcbus", daemon=True).start()
+        return await future
+
+    async def _writable(self, deadline: float | None) -> None:
+        """Returns when a oneway may be tried again: a receiver somewhere has space."""
+        writable = asyncio.Event()
+        slot = self._connection.on_writable(lambda: self._run(writable.set))
+        try:
+            async with asyncio.timeout_at(deadline):
+                await writable.wait()
+        except TimeoutError:
+            raise DeadlineExceeded("the receiver had no space in time") from None
+        finally:
+            slot.end()
+
+    async def serve_forever(self) -> None:
+        """Returns after ``stop()`` or ``close()``. Raises if the connection cannot serve."""
+        await self._stopped.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Makes ``serve_forever()`` return. May be called in a signal handler of the loop."""
+        self._stopped.set()
+
+    # --- Names -------------------------------------------------------------------------------
+
+    async def get_raw(self, name: str, *, wait: float | None = None) -> Proxy:
+        """Finds the object that is registered under a name. wait is for how many seconds to wait
+        until somebody registers it. Raises ``NotFound``, or ``DeadlineExceeded``."""
+        return Proxy(self, await self._find(name, wait))
+
+    async def _find(self, name: str, wait: float | None) -> _core.Proxy:
+        try:
+            return await self._in_thread(self._connection.get, name)
+        except (NotFound, NoManager):
+            if wait is None:
+                raise
+        try:
+            async with asyncio.timeout(wait):
+                return await self._appears(name)
+        except TimeoutError:
+            raise DeadlineExceeded(f"nobody registered {name} in time") from None
+
+    async def _appears(self, name: str) -> _core.Proxy:
+        found: asyncio.Future[_core.Proxy] = self._loop.create_future()
+
+        def settle(proxy: _core.Proxy | None) -> None:
+            if proxy is not None and not found.done():
+                found.set_result(proxy)
+
+        def changed(change: int, info: object, proxy: _core.Proxy | None) -> None:
+            self._run(settle, proxy)
+
+        slot = await self._in_thread(self._connection.watch, name, changed)
+        try:
+            return await found
+        finally:
+            threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
+
+    async def check_name(self, name: str) -> NameInfo:
+        """Says who has the name. Raises ``NotFound``."""
+        return NameInfo(*await self._in_thread(self._connection.check, name))
+
+    async def list_names(self, prefix: str | None = None) -> list[NameInfo]:
+        """Lists the names that start with prefix, sorted."""
+        return [
+            NameInfo(*info) for info in await self._in_thread(self._connection.list, prefix)
+        ]
+
+    async def register(self, name: str, service: RawService) -> None:
+        """Registers a service under a name. Raises ``NameTaken`` if another user's service has
+        it, ``PermissionDenied`` if the policy forbids it."""
+        await self._in_thread(self._connection.register, name, self.export(service))
+
+    async def unregister(self, name: str) -> None:
+        """Unregisters a name."""
+        await self._in_thread(self._connection.unregister, name)
+
+    # --- Serving -----------------------------------------------------------------------------
+
+    def export(self, service: RawService) -> _core.Object:
+        """Makes an object of a service, to be registered or sent as an entry. It lives as long as
+        this process refers to it or others have proxies."""
+        flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
+
+        def serve(call: _core.Call) -> None:
+            self._run(self._start, service, call)
+
+        return self._connection.object(service.INTERFACE, flags, serve, service)
+
+    def _start(self, service: RawService, call: _core.Call) -> None:
+        if self._closing:
+            end_call(call, Canceled("the service is closed"))
+            call.release()
+            return
+        task = self._loop.create_task(self._serve(service, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            call.on_cancel(lambda: self._run(task.cancel))
+        except Canceled:
+            task.cancel()
+
+    async def _serve(self, service: RawService, call: _core.Call) -> None:
+        _current.set(call)
+        try:
+            await service._serve(self, call)
+        except asyncio.CancelledError:
+            end_call(call, Canceled("the service canceled the call"))
+            raise
+        except Exception as error:
+            end_call(call, error)
+        finally:
+            call.release()
+
+
+B = TypeVar("B", bound=Bus)

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""ipcbus for threads: each call blocks its thread until the reply.
+
+Any thread may call any method at any time. A blocking call runs without the GIL. A signal does
+not end it, so Ctrl-C takes effect when the call has returned: set a time limit.
+
+``Bus.run()`` serves. Handlers run on the thread that called it, one after the other; so do
+callbacks. Several threads may serve at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TypeVar
+
+from . import _core
+from ._base import (
+    Buffer,
+    Context,
+    Entry,
+    NameInfo,
+    RawRequest,
+    end_call,
+    to_metadata,
+    to_usec,
+)
+
+_AT_ONCE = 64
+_local = threading.local()
+
+
+def _parent() -> _core.Call | None:
+    call: _core.Call | None = getattr(_local, "call", None)
+    return call
+
+
+@contextlib.contextmanager
+def _serving(call: _core.Call) -> Iterator[None]:
+    before = _parent()
+    _local.call = call
+    try:
+        yield
+    finally:
+        _local.call = before
+
+
+class Proxy:
+    """An object of another process. Calls from a handler are made for the handler's call: they
+    end with it, and have no later deadline."""
+
+    def __init__(self, bus: Bus, proxy: _core.Proxy) -> None:
+        self._bus = bus
+        self._proxy = proxy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Proxy) and self._proxy == other._proxy
+
+    def __hash__(self) -> int:
+        return hash(self._proxy)
+
+    @property
+    def bus(self) -> Bus:
+        return self._bus
+
+    def call(
+        self,
+        code: int,
+        data: Buffer = b"",
+        *,
+        entries: tuple[Entry, ...] | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        accept_fds: bool = False,
+    ) -> _core.Message:
+        """Calls the method with this number and blocks until its reply. timeout is in seconds;
+        None is the default of the bus. With accept_fds the reply may contain files. Raises an
+        ``Error``."""
+        return self._proxy.call(
+            code,
+            data,
+            entries,
+            _core.ACCEPT_FDS if accept_fds else 0,
+            to_usec(timeout),
+            to_metadata(metadata),
+            _parent(),
+        )
+
+    def oneway(
+        self,
+        code: int,
+        data: Buffer = b"",
+        *,
+        entries: tuple[Entry, ...] | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        replace: bool = False,
+    ) -> None:
+        """Sends a message without a reply. Returns when it is queued. timeout is how long to
+        block for space at the receiver; without it the function raises ``WouldBlock``. With
+        replace it takes the place of an older one that is still queued and has replace, too."""
+        flags = _core.REPLACE if replace else 0
+        self._proxy.oneway(
+            code, data, entries, flags, to_usec(timeout), to_metadata(metadata), None
+        )
+
+    def ping(self, *, timeout: float | None = None) -> None:
+        """Returns when the object's process has served the ping."""
+        self.call(_core.CODE_PING, timeout=timeout).release()
+
+    def on_death(self, callback: Callable[[], object]) -> Watch:
+        """Calls callback once, on a thread that serves, when the object's process has died or
+        destroyed the object. Until then, ``end()`` ends the watch."""
+        return Watch(self._proxy.on_death(callback))
+
+
+class Watch:
+    """A registered callback."""
+
+    def __init__(self, slot: _core.Slot) -> None:
+        self._slot = slot
+
+    def end(self) -> None:
+        """The callback does not begin any more."""
+        self._slot.end()
+
+
+class RawService:
+    """A service of bytes. Derive from it and define ``serve``."""
+
+    #: The name of the interface, for tools; or None.
+    INTERFACE: str | None = None
+    #: Whether requests may contain files.
+    ACCEPT_FDS = False
+
+    def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
+        """Serves a call or oneway and returns the bytes of the reply, perhaps with entries. An
+        exception is reported to the caller."""
+        raise NotImplementedError
+
+    def _serve(self, bus: Bus, call: _core.Call) -> None:
+        reply = self.serve(RawRequest(call))
+        if call.oneway:
+            return
+        if isinstance(reply, tuple):
+            call.reply(reply[0], reply[1])
+        else:
+            call.reply(reply, None)
+
+
+class Bus:
+    """A connection to a bus.
+
+    ``with Bus() as bus`` opens and closes it. device is the path of a bus; None is the default,
+    see <ipc/ipc.h>. region_size limits the messages that may wait here, in bytes. timeout is the
+    time limit of calls that have none, in seconds; None is no limit.
+    """
+
+    def __init__(
+        self,
+        device: str | None = None,
+        *,
+        region_size: int = _core.REGION_DEFAULT,
+        timeout: float | None = None,
+    ) -> None:
+        self._connection = _core.Connection(device, region_size)
+        if timeout is not None:
+            self._connection.set_timeout(to_usec(timeout))
+        self._stopped, self._stop = os.pipe()
+        os.set_blocking(self._stop, False)
+
+    def __enter__(self: B) -> B:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_stop"):
+            os.close(self._stopped)
+            os.close(self._stop)
+
+    def close(self) -> None:
+        """Closes the connection. ``run()`` returns. Objects end, and their names with them, as
+        soon as the calls of other threads have returned."""
+        self.stop()
+        self._connection.close()
+
+    # --- Serving -----------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """A file descriptor that is readable when there is something to serve. The bus keeps
+        it."""
+        return self._connection.fileno()
+
+    def process(self) -> None:
+        """Serves what there is, without waiting."""
+        while self._connection.process(_AT_ONCE):
+            pass
+
+    def run(self) -> None:
+        """Serves until ``stop()`` or ``close()``. Signal handlers of Python run meanwhile."""
+        poll = select.poll()
+        poll.register(self._stopped, select.POLLIN)
+        poll.register(self.fileno(), select.POLLIN)
+        while not self._connection.closed:
+            if any(fd == self._stopped for fd, _ in poll.poll()):
+                return
+            if not self._connection.closed:
+                self.process()
+
+    def stop(self) -> None:
+        """Makes ``run()`` return on all threads, now and later. May be called in a signal
+        handler."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._stop, b"\0")
+
+    def export(self, service: RawService) -> _core.Object:
+        """Makes an object of a service, to be registered or sent as an entry. It lives as long as
+        this process refers to it or others have proxies."""
+        flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
+
+        def serve(call: _core.Call) -> None:
+            try:
+                with _serving(call):
+                    service._serve(self, call)
+            except Exception as error:
+                end_call(call, error)
+            finally:
+                call.release()
+
+        return self._connection.object(service.INTERFACE, flags, serve, service)
+
+    # --- Names -------------------------------------------------------------------------------
+
+    def get_raw(self, name: str, *, wait: float | None = None) -> Proxy:
+        """Finds the object that is registered under a name. wait is for how many seconds to wait
+        until somebody registers it. Raises ``NotFound``, or ``DeadlineExceeded``."""
+        return Proxy(self, self._find(name, wait))
+
+    def _find(self, name: str, wait: float | None) -> _core.Proxy:
+        if wait is None:
+            return self._connection.get(name)
+        return self._connection.get(name, to_usec(wait))
+
+    def check_name(self, name: str) -> NameInfo:
+        """Says who has the name. Raises ``NotFound``."""
+        return NameInfo(*self._connection.check(name))
+
+    def list_names(self, prefix: str | None = None) -> list[NameInfo]:
+        """Lists the names that start with prefix, sorted."""
+        return [NameInfo(*info) for info in self._connection.list(prefix)]
+
+    def register(self, name: str, service: RawService) -> None:
+        """Registers a service under a name. Raises ``NameTaken`` if another user's service has
+        it, ``PermissionDenied`` if the policy forbids it."""
+        self._connection.register(name, self.export(service))
+
+    def unregister(self, name: str) -> None:
+        """Unregisters a name."""
+        self._connection.unregister(name)
+
+
+B = TypeVar("B", bound=Bus)

@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: MIT
+"""What must not crash, hang or leak: bad peers, deaths, late views, fork, threads, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import struct
+import sys
+import threading
+
+import ipcbus
+from common import Case, Echo, new_name, program
+from ipcbus import aio, sync
+
+
+def frame(message_size: int, metadata_size: int) -> bytes:
+    """The head of a frame (libipc/core/frame.h), which surrounds bytes and metadata."""
+    return struct.pack("<B3xIII", 7, message_size, metadata_size, 0)
+
+
+class Peers(Case):
+    async def test_garbage(self):
+        """Frames that lie: a reply fails in the client, a request does not reach the handler."""
+        service = Echo()
+        proxy = await self.serve(service)
+        frames = [
+            frame(2**32 - 1, 8),
+            frame(8, 2**32 - 1) + b"x" * 8,
+            frame(0, 3) + b"abc",
+            frame(8, 0)[:9],
+        ]
+
+        class Liar(aio.RawService):
+            async def serve(self, request):
+                return frames[request.code]
+
+        liar = await self.serve(Liar())
+        for i, bad in enumerate(frames):
+            with self.assertRaises(ipcbus.BadMessage):
+                await liar.call(i)
+            with self.assertRaises(ipcbus.BadMessage):
+                await proxy.call(1, bad)
+        self.assertEqual(service.seen, [])
+        self.assertEqual(bytes(await proxy.call(1, b"on")), b"on")
+
+    async def test_server_dies(self):
+        name = new_name()
+        server = program(
+            """
+            import asyncio, os, signal, sys
+            from common import Echo
+            from ipcbus import aio
+
+            async def main():
+                async with aio.Bus() as bus:
+                    await bus.register(sys.argv[1], Echo())
+                    print("ready", flush=True)
+                    await bus.serve_forever()
+
+            asyncio.run(main())
+            """,
+            name,
+        )
+        self.addCleanup(server.communicate)
+        server.stdout.readline()
+        proxy = await self.client.get_raw(name)
+        dead = []
+        proxy.on_death(lambda: dead.append(1))
+        ended = proxy.on_death(lambda: dead.append(2))
+        ended.end()
+        calls = [asyncio.create_task(proxy.call(2)) for _ in range(20)]
+        await proxy.ping()
+        os.kill(server.pid, signal.SIGKILL)
+        for result in await self.within(asyncio.gather(*calls, return_exceptions=True)):
+            self.assertIsInstance(result, ipcbus.PeerDied)
+        await self.within(proxy.wait_dead())
+        self.assertEqual(dead, [1])
+
+    async def test_client_dies(self):
+        service = Echo()
+        name = new_name()
+        await self.server.register(name, service)
+        client = program(
+            """
+            import sys
+            from ipcbus import sync
+            sync.Bus().get_raw(sys.argv[1]).call(2)
+            """,
+            name,
+        )
+        self.addCleanup(client.communicate)
+        await self.within(service.begun.wait())
+        client.kill()
+        await self.within(service.canceled.wait())
+
+    async def test_handler_ignores_its_end(self):
+        """A handler that goes on after its call was canceled cannot reply any more."""
+        done = asyncio.Event()
+
+        class Stubborn(aio.RawService):
+            async def serve(self, request):
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    pass
+                done.set()
+                return b"late"
+
+        proxy = await self.serve(Stubborn())
+        with self.assertRaises(ipcbus.DeadlineExceeded):
+            await proxy.call(1, timeout=0.05)
+        await self.within(done.wait())
+        await asyncio.sleep(0.05)
+
+
+class Views(Case):
+    async def test_reply(self):
+        proxy = await self.serve(Echo())
+        reply = await proxy.call(1, b"x" * 10_000)
+        view = reply.data
+        self.assertTrue(view.readonly)
+        with self.assertRaises(BufferError):
+            reply.release()
+        part = view[5_000:]
+        view.release()
+        with self.assertRaises(ValueError):
+            view[0]
+        self.assertEqual(bytes(part[:2]), b"xx")
+        del reply
+        gc.collect()
+        self.assertEqual(part[4_999], ord("x"))
+        # Also after the connection was closed.
+        await self.client.close()
+        self.assertEqual(part[0], ord("x"))
+        part.release()
+
+    async def test_released(self):
+        proxy = await self.serve(Echo())
+        reply = await proxy.call(1, b"xyz")
+        reply.release()
+        reply.release()
+        for use in (lambda: reply.data, lambda: bytes(reply), lambda: reply.entries):
+            with self.assertRaises(ValueError):
+                use()
+        with self.assertRaises(ValueError):
+            reply.take(0)
+
+    async def test_request(self):
+        """A view of a request shows it as long as the view is there; the call is over."""
+        kept = []
+
+        class Keeper(aio.RawService):
+            async def serve(self, request):
+                kept.append((request, request.data))
+                return b"done"
+
+        proxy = await self.serve(Keeper())
+        await proxy.call(1, b"keep me")
+        request, view = kept[0]
+        await asyncio.sleep(0.05)
+        self.assertEqual(bytes(view), b"keep me")
+        with self.assertRaises(ValueError):
+            request.data
+        view.release()
+        with self.assertRaises(ValueError):
+            request.uid
+        with self.assertRaises(ValueError):
+            request.take(0)
+
+
+class Ends(Case):
+    def run_program(self, text, *args, status=0, seconds=20):
+        process = program(text, *args)
+        try:
+            out, err = process.communicate(timeout=seconds)
+        finally:
+            process.kill()
+        self.assertEqual(process.returncode, status, err)
+        return out, err
+
+    async def test_exit_with_calls_open(self):
+        """The interpreter ends although threads wait, calls are open and handlers run."""
+        name = new_name()
+        service = Echo()
+        await self.server.register(name, service)
+        out, err = await asyncio.to_thread(
+            self.run_program,
+            """
+            import asyncio, sys, threading
+            from common import Echo, new_name
+            from ipcbus import aio, sync
+
+            bus = sync.Bus()
+            proxy = bus.get_raw(sys.argv[1])
+            threads = [threading.Thread(target=proxy.call, args=(2,), daemon=True)
+                       for _ in range(4)]
+            threads.append(threading.Thread(target=bus.run, daemon=True))
+            for thread in threads:
+                thread.start()
+
+            loop = asyncio.new_event_loop()
+
+            async def main():
+                global kept
+                mine = aio.Bus()
+                own = new_name()
+                await mine.register(own, Echo())
+                there = await mine.get_raw(sys.argv[1])
+                here = await aio.Bus().get_raw(own)
+                kept = [asyncio.create_task(p.call(2)) for p in (there, here) for _ in range(5)]
+                kept.append((await there.call(1, b"view")).data)
+                await asyncio.sleep(0.1)
+
+            loop.run_until_complete(main())
+            print("end")
+            """,
+            name,
+        )
+        self.assertEqual(out, "end\n")
+        self.assertNotIn("Fatal", err)
+        await self.within(service.canceled.wait())
+
+    async def test_fork(self):
+        name = new_name()
+        await self.server.register(name, Echo())
+        out, err = await asyncio.to_thread(
+            self.run_program,
+            """
+            import gc, os, sys
+            import ipcbus
+            from ipcbus import sync
+
+            bus = sync.Bus()
+            proxy = bus.get_raw(sys.argv[1])
+            reply = proxy.call(1, b"parent")
+            watch = proxy.on_death(print)
+            child = os.fork()
+            if child == 0:
+                try:
+                    proxy.call(1)
+                except ipcbus.Forked:
+                    pass
+                else:
+                    os._exit(3)
+                del reply, watch
+                gc.collect()
+                own = sync.Bus()
+                assert bytes(own.get_raw(sys.argv[1]).call(1, b"child")) == b"child"
+                bus.close()
+                sys.exit(7)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert bytes(reply) == b"parent"
+            assert bytes(proxy.call(1, b"again")) == b"again"
+            """,
+            name,
+        )
+
+    async def test_ctrl_c(self):
+        """A signal ends run(), and asyncio's."""
+        for text in (
+            """
+            import sys
+            from ipcbus import sync
+            with sync.Bus() as bus:
+                print("ready", flush=True)
+                bus.run()
+            """,
+            """
+            import asyncio
+            from ipcbus import aio
+            async def main():
+                async with aio.Bus() as bus:
+                    print("ready", flush=True)
+                    await bus.serve_forever()
+            asyncio.run(main())
+            """,
+        ):
+            process = program(text)
+            await asyncio.to_thread(process.stdout.readline)
+            process.send_signal(signal.SIGINT)
+            _, err = await asyncio.to_thread(process.communicate, None, 10)
+            self.assertIn("KeyboardInterrupt", err)
+
+    async def test_close_everywhere(self):
+        """Threads use a connection while others close it."""
+        name = new_name()
+        await self.server.register(name, Echo())
+
+        def work():
+            for _ in range(30):
+                bus = sync.Bus()
+                proxy = bus.get_raw(name)
+                begin = threading.Barrier(5)
+
+                def use():
+                    begin.wait()
+                    try:
+                        for _ in range(100):
+                            proxy.call(1, b"x").data
+                            proxy.on_death(print)
+                            bus.export(object_service)
+                    except ipcbus.Error:
+                        pass
+
+                object_service = sync.RawService()
+                threads = [threading.Thread(target=use) for _ in range(4)]
+                for thread in threads:
+                    thread.start()
+                begin.wait()
+                bus.close()
+                for thread in threads:
+                    thread.join()
+
+        await asyncio.to_thread(work)
+
+
+class Leaks(Case):
+    def memory(self) -> int:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * 4096
+
+    async def constant(self, once, times: int, most: int = 1_000_000) -> None:
+        """Memory and objects stay what they are after so many rounds."""
+        for _ in range(max(200, times // 10)):
+            await once()
+        gc.collect()
+        objects, memory = len(gc.get_objects()), self.memory()
+        blocks = sys.getallocatedblocks()
+        fds = len(os.listdir("/proc/self/fd"))
+        for _ in range(times):
+            await once()
+        gc.collect()
+        self.assertLess(len(gc.get_objects()) - objects, 50)
+        self.assertLess(sys.getallocatedblocks() - blocks, times // 10 + 200)
+        self.assertLess(self.memory() - memory, most)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), fds)
+
+    async def test_calls(self):
+        proxy = await self.serve(Echo2())
+
+        async def once():
+            await proxy.call(1, b"x" * 100)
+
+        await self.constant(once, 10_000)
+
+    async def test_errors(self):
+        proxy = await self.serve(Echo2())
+
+        async def once():
+            with self.assertRaises(ipcbus.ServiceError):
+                await proxy.call(3)
+            with self.assertRaises(TypeError):
+                await proxy.call(1, entries=((1, 0), (2, "x")))
+            with self.assertRaises(ipcbus.Unimplemented):
+                await proxy.call(5)
+
+        await self.constant(once, 1_000)
+
+    async def test_canceled(self):
+        proxy = await self.serve(Echo2())
+
+        async def once():
+            task = asyncio.create_task(proxy.call(2))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await proxy.ping()
+
+        await self.constant(once, 1_000)
+
+    async def test_objects_and_fds(self):
+        proxy = await self.serve(Echo2())
+
+        async def once():
+            mine = self.client.export(Echo2())
+            await proxy.call(4, entries=((1, mine), (2, 0)))
+            watch = proxy.on_death(print)
+            watch.end()
+
+        await self.constant(once, 1_000)
+
+    async def test_connections(self):
+        name = new_name()
+        await self.server.register(name, Echo2())
+
+        async def once():
+            async with aio.Bus() as bus:
+                proxy = await bus.get_raw(name)
+                await proxy.call(1)
+                proxy.on_death(print)
+                await bus.register(new_name(), Echo2())
+
+        await self.constant(once, 100, most=3_000_000)
+
+
+class Echo2(aio.RawService):
+    """Like Echo, but remembers nothing."""
+
+    ACCEPT_FDS = True
+
+    async def serve(self, request):
+        if request.code == 2:
+            await asyncio.sleep(60)
+        if request.code == 3:
+            raise ipcbus.ServiceError("no", name="test.No", details=b"x")
+        if request.code == 4:
+            proxy = request.take(0)
+            os.close(request.take(1))
+            del proxy
+        if request.code == 5:
+            raise ipcbus.Unimplemented("five")
+        return request.data

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: MIT
+"""Calls of bytes: what works, and what errors say."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import math
+import os
+import pickle
+import threading
+import time
+
+import ipcbus
+from common import Case, Echo, new_name
+from ipcbus import _core, aio, sync
+
+
+class Empty(ipcbus.ServiceError, name="test.Empty"):
+    pass
+
+
+class Failing(Echo):
+    async def serve_3(self, request):
+        raise Empty("nothing to say", number=7, details=b"\0\xff")
+
+    async def serve_4(self, request):
+        raise KeyError("secret")
+
+    async def serve_5(self, request):
+        raise ipcbus.PermissionDenied("not you")
+
+    async def serve_6(self, request):
+        raise ipcbus.ServiceError("other", name="test.Other")
+
+    async def serve_7(self, request):
+        raise ipcbus.PeerDied("behind")
+
+
+class Calls(Case):
+    async def test_echo(self):
+        proxy = await self.serve(Echo())
+        for data in (b"", b"x", b"x" * 100_000, b"x" * 3_000_000):
+            reply = await proxy.call(1, data)
+            self.assertEqual(bytes(reply), data)
+            self.assertEqual(len(reply), len(data))
+        self.assertEqual(bytes(await proxy.call(1, bytearray(b"abc"))), b"abc")
+        self.assertEqual(bytes(await proxy.call(1, memoryview(b"abc")[1:])), b"bc")
+        self.assertEqual(bytes(await proxy.call(1, await proxy.call(1, b"again"))), b"again")
+
+    async def test_many_at_once(self):
+        proxy = await self.serve(Echo())
+        replies = await asyncio.gather(*(proxy.call(1, b"%d" % i) for i in range(500)))
+        self.assertEqual([bytes(r) for r in replies], [b"%d" % i for i in range(500)])
+
+    async def test_service_error(self):
+        proxy = await self.serve(Failing())
+        with self.assertRaises(Empty) as caught:
+            await proxy.call(3)
+        error = caught.exception
+        self.assertEqual(error.code, errno.EREMOTEIO)
+        self.assertEqual((error.name, error.message), ("test.Empty", "nothing to say"))
+        self.assertEqual((error.number, error.details), (7, b"\0\xff"))
+        self.assertIs(error.origin, ipcbus.Origin.PEER)
+        self.assertEqual(str(error), "test.Empty: nothing to say")
+        copy = pickle.loads(pickle.dumps(error))
+        self.assertIs(type(copy), Empty)
+        self.assertEqual(copy.details, error.details)
+        with self.assertRaises(ipcbus.ServiceError) as caught:
+            await proxy.call(6)
+        self.assertIs(type(caught.exception), ipcbus.ServiceError)
+        self.assertEqual(caught.exception.name, "test.Other")
+
+    async def test_errno(self):
+        proxy = await self.serve(Failing())
+        with self.assertRaises(PermissionError) as caught:
+            await proxy.call(5)
+        self.assertEqual(caught.exception.message, "not you")
+        # What only the bus may report is that of a service behind the server.
+        with self.assertRaises(ipcbus.ServiceError) as caught:
+            await proxy.call(7)
+        self.assertIs(caught.exception.origin, ipcbus.Origin.BEHIND)
+        self.assertEqual(caught.exception.cause_code, errno.EOWNERDEAD)
+
+    async def test_unexpected_exception(self):
+        proxy = await self.serve(Failing())
+        with self.assertLogs("ipcbus", "ERROR") as logs, self.assertRaises(ipcbus.Error) as caught:
+            await proxy.call(4)
+        self.assertEqual(caught.exception.code, errno.EIO)
+        self.assertIn("KeyError", caught.exception.message)
+        self.assertNotIn("secret", str(caught.exception))
+        self.assertIn("secret", logs.output[0])
+
+    async def test_deadline(self):
+        service = Echo()
+        proxy = await self.serve(service)
+        began = time.monotonic()
+        with self.assertRaises(TimeoutError) as caught:
+            await proxy.call(2, timeout=0.2)
+        self.assertIsInstance(caught.exception, ipcbus.DeadlineExceeded)
+        self.assertGreaterEqual(time.monotonic() - began, 0.19)
+        await self.within(service.canceled.wait())
+        with self.assertRaises(ipcbus.DeadlineExceeded):
+            await proxy.call(1, timeout=0)
+        self.assertEqual(len(service.seen), 1)
+        with self.assertRaises(ValueError):
+            await proxy.call(1, timeout=math.nan)
+        await proxy.call(1, timeout=math.inf)
+
+    async def test_default_timeout(self):
+        name = new_name()
+        await self.server.register(name, Echo())
+        async with aio.Bus(timeout=0.1) as bus:
+            proxy = await bus.get_raw(name)
+            with self.assertRaises(ipcbus.DeadlineExceeded):
+                await proxy.call(2)
+
+    async def test_cancel(self):
+        service = Echo()
+        proxy = await self.serve(service)
+        task = asyncio.create_task(proxy.call(2))
+        await self.within(service.begun.wait())
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        await self.within(service.canceled.wait())
+        self.assertEqual(bytes(await proxy.call(1, b"on")), b"on")
+
+    async def test_cancel_reaches_the_end_of_a_chain(self):
+        last = Echo()
+        target = await self.serve(last)
+        name = new_name()
+
+        class Middle(aio.RawService):
+            async def serve(self, request):
+                return await inner.call(2)
+
+        async with aio.Bus() as bus:
+            await bus.register(name, Middle())
+            last_name = new_name()
+            await self.server.register(last_name, last)
+            inner = await bus.get_raw(last_name)
+            proxy = await self.client.get_raw(name)
+            task = asyncio.create_task(proxy.call(0))
+            await self.within(last.begun.wait())
+            task.cancel()
+            await self.within(last.canceled.wait())
+            # So does a deadline.
+            last.canceled.clear()
+            with self.assertRaises(ipcbus.DeadlineExceeded):
+                await proxy.call(0, timeout=0.1)
+            await self.within(last.canceled.wait())
+        del target
+
+    async def test_oneway(self):
+        service = Echo()
+        proxy = await self.serve(service)
+        for i in range(50):
+            await proxy.oneway(1, b"%d" % i)
+        await proxy.call(1, b"end")
+        while len(service.seen) < 51:
+            await asyncio.sleep(0.01)
+        seen = [data for data in service.seen if data != b"end"]
+        self.assertEqual(seen, [b"%d" % i for i in range(50)])
+
+    async def test_oneway_without_space(self):
+        service = Echo()
+        proxy = await self.serve(service)
+        big = b"x" * 3_000_000
+        with self.assertRaises(BlockingIOError):
+            for _ in range(100):
+                await proxy.oneway(2, big)
+        with self.assertRaises(TimeoutError):
+            await proxy.oneway(1, big, timeout=0.2)
+        task = asyncio.create_task(proxy.oneway(1, big, timeout=10))
+        await asyncio.sleep(0.1)
+        self.assertFalse(task.done())
+        for handler in list(self.server._tasks):
+            handler.cancel()
+        while not task.done():
+            for handler in list(self.server._tasks):
+                handler.cancel()
+            await asyncio.sleep(0.05)
+        await task
+
+    async def test_oneway_error_is_dropped(self):
+        proxy = await self.serve(Failing())
+        with self.assertLogs("ipcbus", "ERROR"):
+            await proxy.oneway(4)
+            await proxy.call(1)
+
+    async def test_who_calls(self):
+        class Who(aio.RawService):
+            async def serve(self, request):
+                left = request.time_remaining()
+                self.left = left
+                return f"{request.uid} {request.gid} {request.pid} {request.metadata('k')}".encode()
+
+        who = Who()
+        proxy = await self.serve(who)
+        reply = bytes(await proxy.call(9, metadata={"k": "v\u00e9"}, timeout=5))
+        self.assertEqual(reply.decode(), f"{os.geteuid()} {os.getegid()} {os.getpid()} v\u00e9")
+        self.assertTrue(4 < who.left <= 5)
+        await proxy.call(9)
+        self.assertIsNone(who.left)
+
+    async def test_closed(self):
+        service = Echo()
+        proxy = await self.serve(service)
+        pending = asyncio.create_task(proxy.call(2))
+        await self.within(service.begun.wait())
+        await self.client.close()
+        with self.assertRaises(ipcbus.Canceled):
+            await pending
+        with self.assertRaises(ipcbus.Canceled):
+            await proxy.call(1)
+        with self.assertRaises(ipcbus.Canceled):
+            proxy.on_death(print)
+        await self.client.close()
+        await self.within(service.canceled.wait())
+
+    async def test_server_closes(self):
+        service = Echo()
+        proxy = await self.serve(service)
+        pending = asyncio.create_task(proxy.call(2))
+        await self.within(service.begun.wait())
+        await self.server.close()
+        with self.assertRaises((ipcbus.ServiceError, ipcbus.PeerDied)):
+            await self.within(pending)
+        with self.assertRaises(ipcbus.PeerDied):
+            await proxy.call(1)
+        await self.within(proxy.wait_dead())
+
+
+class Names(Case):
+    async def test_missing(self):
+        with self.assertRaises(ipcbus.NotFound):
+            await self.client.get_raw(new_name())
+        with self.assertRaises(ipcbus.DeadlineExceeded):
+            await self.client.get_raw(new_name(), wait=0.2)
+        with self.assertRaises(ValueError):
+            await self.client.get_raw("not a name")
+        with self.assertRaises(ValueError):
+            await self.client.get_raw("nul\0")
+        with self.assertRaises(TypeError):
+            await self.client.get_raw(7)
+
+    async def test_wait(self):
+        name = new_name()
+        task = asyncio.create_task(self.client.get_raw(name, wait=10))
+        await asyncio.sleep(0.2)
+        await self.server.register(name, Echo())
+        proxy = await self.within(task)
+        await proxy.ping()
+
+    async def test_list(self):
+        name = new_name()
+        await self.server.register(name, Echo())
+        info = await self.client.check_name(name)
+        self.assertEqual(info, (name, "test.Echo", os.getpid(), os.geteuid()))
+        self.assertEqual(await self.client.list_names(name), [info])
+        self.assertIn(info, await self.client.list_names())
+        await self.server.unregister(name)
+        self.assertEqual(await self.client.list_names(name), [])
+
+
+class Entries(Case):
+    async def test_fds(self):
+        class Pipe(aio.RawService):
+            ACCEPT_FDS = True
+
+            async def serve(self, request):
+                self.entries = request.entries
+                fd = request.take(0)
+                os.write(fd, b"from the server")
+                os.close(fd)
+                if request.code == 2:
+                    null = os.open("/dev/null", os.O_RDONLY)
+                    asyncio.get_running_loop().call_later(0.5, os.close, null)
+                    return b"", ((5, null),)
+
+        service = Pipe()
+        proxy = await self.serve(service)
+        r, w = os.pipe()
+        await proxy.call(1, entries=((9, w),))
+        self.assertEqual(service.entries, ((9, _core.FD),))
+        reply = await proxy.call(2, entries=((9, w),), accept_fds=True)
+        os.close(w)
+        self.assertEqual(reply.entries, ((5, _core.FD),))
+        fd = reply.take(0)
+        self.assertFalse(os.get_inheritable(fd))
+        os.close(fd)
+        with self.assertRaises(ipcbus.Error):
+            reply.take(0)
+        with self.assertRaises(IndexError):
+            reply.take(1)
+        self.assertEqual(os.read(r, 100), b"from the server" * 2)
+        self.assertEqual(os.read(r, 100), b"")
+        os.close(r)
+
+    async def test_fds_that_nobody_takes(self):
+        proxy = await self.serve(Echo())
+        r, w = os.pipe()
+        await proxy.call(1, entries=((1, w), (2, w)))
+        os.close(w)
+        # The copies of the server are closed with the request.
+        self.assertEqual(await self.within(asyncio.to_thread(os.read, r, 1)), b"")
+        os.close(r)
+
+    async def test_fds_refused(self):
+        class Without(Echo):
+            ACCEPT_FDS = False
+
+        proxy = await self.serve(Without())
+        with self.assertRaises(PermissionError):
+            await proxy.call(1, entries=((1, 0),))
+        with self.assertRaises(ipcbus.Error) as caught:
+            await (await self.serve(Echo())).call(1, entries=((1, 9999),))
+        self.assertEqual(caught.exception.code, errno.EBADF)
+
+    async def test_objects(self):
+        class Registry(aio.RawService):
+            async def serve(self, request):
+                kind = request.entries[0][1]
+                if kind == _core.PROXY:
+                    self.proxy = aio.Proxy(server, request.take(0))
+                    return await self.proxy.call(1, b"called back")
+                self.own = request.take(0)
+                return b"own", ((3, self.own),)
+
+        server, service, callback = self.server, Registry(), Echo()
+        proxy = await self.serve(service)
+        mine = self.client.export(callback)
+        self.assertEqual(bytes(await proxy.call(1, entries=((1, mine),))), b"called back")
+        self.assertEqual(callback.seen, [b"called back"])
+        # The server's object comes back as itself; the client's as its own.
+        theirs = await self.client.get_raw(
+            (await self.server.list_names("test."))[-1].name
+        )
+        reply = await proxy.call(1, entries=((2, proxy._proxy),))
+        self.assertIs(service.own.owner, service)
+        self.assertEqual(aio.Proxy(self.client, reply.take(0)), proxy)
+        del theirs
+        # Without references it ends, and the server sees that.
+        mine.close()
+        del mine, callback
+        gc.collect()
+
+    async def test_wrong_entries(self):
+        proxy = await self.serve(Echo())
+        other = self.server.export(Echo())
+        for entries in ((1,), ((1, "x"),), ((1, 2, 3),), ((-1, 0),), ((1, 2**40),), [], 7):
+            with self.subTest(entries=entries), self.assertRaises(
+                (TypeError, OverflowError, ipcbus.Error)
+            ):
+                await proxy.call(1, entries=entries)
+        with self.assertRaises(ipcbus.Error):
+            await proxy.call(1, entries=((1, other),))
+        with self.assertRaises(ipcbus.Error) as caught:
+            await proxy.call(1, entries=((1, 0),) * 65)
+        self.assertEqual(caught.exception.code, errno.E2BIG)
+        for args in ((-1,), (2**32,), ("x",), (1, "text"), (1, 7)):
+            with self.assertRaises((TypeError, OverflowError)):
+                await proxy.call(*args)
+
+
+class Sync(Case):
+    async def test_threads(self):
+        """Eight threads call a service that three threads serve."""
+        name = new_name()
+
+        class Echo(sync.RawService):
+            def serve(self, request):
+                if request.code == 3:
+                    raise Empty("here")
+                return bytes(request.data)
+
+        def work():
+            with sync.Bus() as client:
+                server = sync.Bus()
+                server.register(name, Echo())
+                servers = [threading.Thread(target=server.run) for _ in range(3)]
+                for thread in servers:
+                    thread.start()
+                proxy = client.get_raw(name, wait=5)
+                wrong = []
+
+                def call(number):
+                    try:
+                        for i in range(200):
+                            data = b"%d %d" % (number, i)
+                            if bytes(proxy.call(1, data)) != data:
+                                wrong.append(data)
+                        with self.assertRaises(Empty):
+                            proxy.call(3, timeout=10)
+                    except BaseException as e:
+                        wrong.append(e)
+
+                threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                server.close()
+                for thread in servers:
+                    thread.join(10)
+                    self.assertFalse(thread.is_alive())
+                return wrong
+
+        self.assertEqual(await asyncio.to_thread(work), [])
+
+    async def test_sync_client(self):
+        service = Echo()
+        name = new_name()
+        await self.server.register(name, service)
+
+        def work():
+            with sync.Bus() as bus:
+                proxy = bus.get_raw(name)
+                self.assertEqual(bytes(proxy.call(1, b"x")), b"x")
+                proxy.oneway(1, b"oneway")
+                proxy.ping()
+                with self.assertRaises(ipcbus.DeadlineExceeded):
+                    proxy.call(2, timeout=0.1)
+            with self.assertRaises(ipcbus.Canceled):
+                proxy.call(1)
+
+        await asyncio.to_thread(work)
+        self.assertIn(b"oneway", service.seen)
+
+    async def test_close_during_a_call(self):
+        service = Echo()
+        name = new_name()
+        await self.server.register(name, service)
+        bus = sync.Bus()
+        proxy = await asyncio.to_thread(bus.get_raw, name)
+        call = asyncio.create_task(asyncio.to_thread(proxy.call, 2, timeout=1))
+        await self.within(service.begun.wait())
+        bus.close()
+        with self.assertRaises(ipcbus.Error):
+            await self.within(call)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What the cases share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import subprocess
+import sys
+import textwrap
+import unittest
+
+import ipcbus
+from ipcbus import aio
+
+_numbers = itertools.count()
+
+
+def new_name() -> str:
+    return f"test.n{os.getpid()}.x{next(_numbers)}"
+
+
+class Case(unittest.IsolatedAsyncioTestCase):
+    """A case with two connections: ``server`` and ``client``."""
+
+    async def asyncSetUp(self) -> None:
+        self.server = aio.Bus()
+        self.client = aio.Bus()
+
+    async def asyncTearDown(self) -> None:
+        await self.client.close()
+        await self.server.close()
+
+    async def serve(self, service: aio.RawService) -> aio.Proxy:
+        name = new_name()
+        await self.server.register(name, service)
+        return await self.client.get_raw(name)
+
+    async def within(self, awaitable, seconds: float = 10):  # type: ignore[no-untyped-def]
+        return await asyncio.wait_for(awaitable, seconds)
+
+
+def program(text: str, *args: str, **options) -> subprocess.Popen:  # type: ignore
+    """Starts Python with this program; its first line of output says that it is ready."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(text), *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+class Echo(aio.RawService):
+    """Replies with the request. What it saw stays in attributes."""
+
+    INTERFACE = "test.Echo"
+    ACCEPT_FDS = True
+
+    def __init__(self) -> None:
+        self.canceled = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.seen: list[bytes] = []
+
+    async def serve(self, request: ipcbus._base.RawRequest):  # type: ignore
+        self.seen.append(bytes(request.data))
+        self.begun.set()
+        return await getattr(self, f"serve_{request.code}")(request)
+
+    async def serve_1(self, request):  # type: ignore
+        return bytes(request.data)
+
+    async def serve_2(self, request):  # type: ignore
+        """Until it is canceled."""
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.canceled.set()
+            raise
