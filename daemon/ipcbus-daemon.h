@@ -79,6 +79,11 @@ enum ipcbusd_ask {
 #define IPCBUSD_POLL_EVENT	1U	/* the first of the two fds: an event is queued */
 #define IPCBUSD_POLL_WRITABLE	2U	/* the second: a refused oneway may be sent again */
 
+/* Features of ipcbus.h that the daemon does not offer, and takes out of struct ipcbus_info. It
+ * schedules nobody, does not ask security modules, and one socket is one bus. */
+#define IPCBUSD_NOT_OFFERED \
+	(IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY | IPCBUS_FEATURE_MOUNT)
+
 /**
  * struct ipcbusd_slot - one thread's
  * @state: enum ipcbusd_state; a futex

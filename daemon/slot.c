@@ -51,6 +51,19 @@ static void finish(struct slot *slot, long result)
 
 /* --- The fiber ---------------------------------------------------------------------- */
 
+/* The driver names what it does in a kernel. The copy that the client got is corrected, and a
+ * client that changes it meanwhile deceives itself. */
+static long info_correct(u64 arg)
+{
+	void *at = (void *)(uintptr_t)(arg + offsetof(struct ipcbus_info, features));
+	u64 features;
+
+	if (copy_from_user(&features, at, sizeof(features)))
+		return -EFAULT;
+	features &= ~IPCBUSD_NOT_OFFERED;
+	return copy_to_user(at, &features, sizeof(features)) ? -EFAULT : 0;
+}
+
 static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 {
 	struct client *client = slot->client;
@@ -60,6 +73,8 @@ static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 	if (cmd == IPCBUSD_IOC_POLL)
 		return poll_choose(client, arg);
 	ret = file->f_op->unlocked_ioctl(file, cmd, arg);
+	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_INFO))
+		ret = info_correct(arg);
 	/* On the way back to user space signals are delivered. */
 	__atomic_store_n(&current->signalled, client->ending, __ATOMIC_SEQ_CST);
 	if (client->poll)

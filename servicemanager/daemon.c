@@ -36,6 +36,7 @@
 
 struct daemon {
 	const struct daemon_options *options;
+	char *device; /* path of the bus, which libipc found */
 	struct ipc *ipc;
 	struct manager *manager;
 	struct policy *policy;
@@ -228,7 +229,7 @@ static int serve(struct daemon *daemon)
 		.settle_msec = SETTLE_MSEC,
 		.verbose = daemon->options->verbose,
 		.policy = daemon->policy,
-		.device = daemon->options->device,
+		.device = daemon->device,
 		.reservations = daemon->options->reservations,
 		.reload = reload,
 		.userdata = daemon,
@@ -264,21 +265,24 @@ static int serve(struct daemon *daemon)
 	return EXIT_SUCCESS;
 }
 
-static int open_bus(struct ipc **ret_ipc, const char *device)
+/* What we start finds the bus by its path, whatever its environment is. */
+static int open_bus(struct daemon *daemon)
 {
-	int r = ipc_open(ret_ipc, device);
+	int r = ipc_find_bus(daemon->options->device, &daemon->device, NULL, NULL);
 
-	if (r == -ENOENT) {
-		log_line("cannot open %s: it does not exist; load the module first (modprobe ipcbus)",
-			 device				 ?:
-				 getenv("IPCBUS_DEVICE") ?:
-							   "/dev/ipcbus");
-		return EXIT_FAILURE;
-	}
-	if (r < 0)
+	if (r == 0)
+		r = ipc_open(&daemon->ipc, daemon->device);
+	if (r == -ENOENT)
+		log_line("cannot open %s: it does not exist; load the module (modprobe ipcbus), or "
+			 "start ipcbusd, which needs none",
+			 daemon->device);
+	else if (r == -ECONNREFUSED)
+		log_line("cannot open %s: no ipcbusd listens there; start it first",
+			 daemon->device);
+	else if (r < 0)
 		return ipc_fail("servicemanager: cannot open the bus", r, NULL);
 
-	return EXIT_SUCCESS;
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int daemon_run(const struct daemon_options *options)
@@ -312,10 +316,11 @@ int daemon_run(const struct daemon_options *options)
 		return ipc_fail("servicemanager: cannot wait for events",
 				daemon.signals < 0 ? daemon.signals : -errno, NULL);
 
-	status = open_bus(&daemon.ipc, options->device);
+	status = open_bus(&daemon);
 	if (status == EXIT_SUCCESS)
 		status = serve(&daemon);
 	ipc_unref(daemon.ipc);
+	free(daemon.device);
 	policy_free(daemon.policy);
 	return status;
 }

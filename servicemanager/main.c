@@ -22,7 +22,7 @@ static const char usage[] =
 	"Gives names to the objects of a bus. One servicemanager runs on each bus, in the\n"
 	"foreground.\n"
 	"\n"
-	"  -d, --device PATH   the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
+	"  -d, --device PATH   the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
 	"  -p, --policy DIR    read the policy from DIR, instead of /etc/ipcbus/policy.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/policy.d\n"
 	"  -s, --services DIR  read the services to activate from DIR, instead of\n"

@@ -55,8 +55,15 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	case -ENXIO:
 	case -ENODEV:
 		return fail_with(STATUS_NO_BUS,
-				 "load the driver: modprobe ipcbus; or see ipcctl doctor",
+				 "load the driver: modprobe ipcbus; or run ipcbusd, which needs no "
+				 "module; or see ipcctl doctor",
 				 "no bus at %s", ctl_device());
+	case -ECONNREFUSED:
+		return fail_with(STATUS_NO_BUS, "start it: ipcbusd --bus PATH; or see ipcctl doctor",
+				 "no ipcbusd listens at %s: it has ended", ctl_device());
+	case -EPROTO:
+		return fail_with(STATUS_NO_BUS, "see ipcctl doctor",
+				 "%s is no socket of ipcbusd, or of another version", ctl_device());
 	case -EACCES:
 	case -EPERM:
 		return fail_denied();

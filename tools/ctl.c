@@ -8,9 +8,17 @@
 
 struct ctl ctl;
 
+const struct ctl_bus *ctl_bus(void)
+{
+	static struct ctl_bus bus;
+
+	/* Without memory for a path nothing else would work. */
+	if (!bus.path && ipc_find_bus(ctl.device, &bus.path, &bus.kind, &bus.reason) < 0)
+		exit(fail_memory());
+	return &bus;
+}
+
 const char *ctl_device(void)
 {
-	const char *device = ctl.device ? ctl.device : getenv("IPCBUS_DEVICE");
-
-	return device && *device ? device : "/dev/ipcbus";
+	return ctl_bus()->path;
 }

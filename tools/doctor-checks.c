@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "feature.h"
+#include "ipcbus-daemon.h"
+#include "user.h"
 
 static const char ok[] = "ok", warning[] = "warning", error[] = "error", unknown[] = "unknown";
 
@@ -47,6 +50,84 @@ static void fix(struct finding *finding, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(finding->fix, sizeof(finding->fix), format, args);
 	va_end(args);
+}
+
+/* --- The bus ----------------------------------------------------------------------- */
+
+static void check_bus(const struct facts *facts, struct finding *finding)
+{
+	const char *reason = feature_reason(facts->reason);
+
+	if (facts->kind == IPC_BUS_DAEMON) {
+		find(finding, ok, "programs open %s, a socket of ipcbusd, %s", facts->device,
+		     reason);
+	} else if (facts->kind == IPC_BUS_DEVICE) {
+		find(finding, ok, "programs open the device %s, %s", facts->device, reason);
+	} else if (facts->kind == IPC_BUS_UNKNOWN) {
+		find(finding, unknown, "programs open %s, %s; it seems to be no bus", facts->device,
+		     reason);
+	} else if (facts->reason == IPC_BUS_NOT_FOUND) {
+		find(finding, error, "there is no bus: no /dev/ipcbus, and no socket of ipcbusd");
+		fix(finding, "load the module, see below; or, without a module: ipcbusd & then "
+			     "servicemanager &");
+	} else {
+		find(finding, error, "programs open %s, %s; it does not exist", facts->device,
+		     reason);
+		fix(finding, "ipcbusd --bus %s &, or for another bus: unset IPCBUS_DEVICE",
+		    facts->device);
+	}
+}
+
+static void check_refusal(const struct facts *facts, struct finding *finding)
+{
+	const struct daemon_peer *peer = &facts->peer;
+
+	find(finding, error, "process %d at %s refuses connections: %s", (int)peer->pid,
+	     facts->device, strerror(-peer->welcome_error));
+	if (peer->welcome_error == -ETIMEDOUT) {
+		find(finding, error, "process %d at %s does not reply; it may be stopped",
+		     (int)peer->pid, facts->device);
+		fix(finding, "kill -CONT %d, or start the daemon again", (int)peer->pid);
+	} else if (peer->welcome_error == -EPROTO) {
+		find(finding, error, "process %d at %s is no ipcbusd", (int)peer->pid,
+		     facts->device);
+		fix(finding, "ps %d; a bus elsewhere: ipcbusd --bus PATH", (int)peer->pid);
+	} else if (peer->welcome_error == -EDQUOT) {
+		find(finding, error,
+		     "user %s has as many connections to ipcbusd, process %d, as a user may",
+		     facts->user, (int)peer->pid);
+		fix(finding, "end programs that use the bus, or raise the daemon's limit of files: "
+			     "prlimit --pid %d --nofile",
+		    (int)peer->pid);
+	} else if (peer->welcome_error == -ENFILE) {
+		fix(finding, "prlimit --pid %d --nofile", (int)peer->pid);
+	}
+}
+
+static void check_daemon(const struct facts *facts, struct finding *finding)
+{
+	const struct daemon_peer *peer = &facts->peer;
+	char user[64];
+
+	if (peer->connect_error == -ECONNREFUSED) {
+		find(finding, error, "no daemon listens at %s: it has ended, and the socket is left",
+		     facts->device);
+		fix(finding, "ipcbusd --bus %s &", facts->device);
+	} else if (peer->connect_error) {
+		find(finding, unknown, "cannot connect to %s: %s", facts->device,
+		     strerror(-peer->connect_error));
+	} else if (peer->welcome_error) {
+		check_refusal(facts, finding);
+	} else if (peer->uid && peer->uid != facts->uid) {
+		user_name(peer->uid, user, sizeof(user));
+		find(finding, warning,
+		     "process %d of user %s runs this bus, and can read and change all messages",
+		     (int)peer->pid, user);
+		fix(finding, "if you do not trust this user, a bus of your own: ipcbusd &");
+	} else {
+		user_name(peer->uid, user, sizeof(user));
+		find(finding, ok, "ipcbusd runs: process %d of user %s", (int)peer->pid, user);
+	}
 }
 
 /* --- The module ------------------------------------------------------------------ */
@@ -171,18 +252,25 @@ static void check_device(const struct facts *facts, struct finding *finding)
 
 static void check_permission(const struct facts *facts, struct finding *finding)
 {
+	bool is_socket = facts->kind == IPC_BUS_DAEMON;
+
 	if (facts->device_error) {
 		find(finding, unknown, "no device to open");
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
 		find(finding, error, "user %s has no permission to open %s (mode %04o, group %s)",
 		     facts->user, facts->device, facts->mode, facts->group);
 		/* root's own group is nothing to join. */
-		if (facts->mode & 040 && strcmp(facts->group, "root"))
+		if (is_socket && !(facts->mode & 020 && strcmp(facts->group, "root")))
+			fix(finding, "user %s may allow it: ipcbusd --mode 666, or chmod of the socket",
+			    facts->owner);
+		else if (facts->mode & 040 && strcmp(facts->group, "root"))
 			fix(finding, "usermod -a -G %s %s, and log in again", facts->group,
 			    facts->user);
 		else
 			fix(finding, "groupadd -f ipcbus && chgrp ipcbus %s && chmod 0660 %s",
 			    facts->device, facts->device);
+	} else if (is_socket && facts->open_error) {
+		find(finding, unknown, "no daemon to connect to");
 	} else if (facts->open_error) {
 		find(finding, error, "cannot open %s: %s", facts->device,
 		     strerror(-facts->open_error));
@@ -195,12 +283,34 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 
 /* --- The driver -------------------------------------------------------------------- */
 
+static void check_daemon_error(const struct facts *facts, struct finding *finding)
+{
+	if (facts->peer.welcome_error) {
+		find(finding, unknown, "the daemon does not say");
+	} else if (facts->peer.version != IPCBUSD_VERSION) {
+		find(finding, error, "the daemon speaks version %u, these tools version %u",
+		     facts->peer.version, IPCBUSD_VERSION);
+		fix(finding, "apt install --only-upgrade ipcbus-tools libipc0, and start ipcbusd again");
+	} else {
+		find(finding, error, "the daemon does not let this process open the bus: %s",
+		     strerror(-facts->info_error));
+		if (facts->info_error == -ESRCH)
+			fix(finding, "run ipcbusd in the PID namespace of its clients");
+	}
+}
+
 static void check_version(const struct facts *facts, struct finding *finding)
 {
+	bool is_socket = facts->kind == IPC_BUS_DAEMON;
 	unsigned long long lacks = IPCBUS_FEATURES_ALL & ~facts->info.features;
 
+	/* No daemon has these. */
+	if (is_socket)
+		lacks &= ~(unsigned long long)IPCBUSD_NOT_OFFERED;
 	if (facts->device_error || facts->open_error) {
 		find(finding, unknown, "no driver to ask");
+	} else if (is_socket && facts->info_error) {
+		check_daemon_error(facts, finding);
 	} else if (facts->info_error == -ENOTTY) {
 		find(finding, error, "%s is not a bus", facts->device);
 		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount",
@@ -234,14 +344,21 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 	} else if (facts->manager == -ETIMEDOUT || facts->manager == -EHOSTDOWN) {
 		find(finding, error, "the service manager on %s %s", facts->device,
 		     facts->manager == -ETIMEDOUT ? "does not reply" : "is frozen");
-		fix(finding, "systemctl restart ipcbus-servicemanager; see also ipcctl stats");
+		if (facts->kind == IPC_BUS_DAEMON)
+			fix(finding, "end it and start it again: servicemanager --device %s &",
+			    facts->device);
+		else
+			fix(finding,
+			    "systemctl restart ipcbus-servicemanager; see also ipcctl stats");
 	} else if (facts->manager < 0) {
 		find(finding, unknown, "cannot find out whether a service manager runs: %s",
 		     strerror(-facts->manager));
 	} else {
 		find(finding, error, "no service manager runs on %s", facts->device);
-		fix(finding,
-		    "systemctl start ipcbus-servicemanager, or: servicemanager --device %s &",
+		fix(finding, "%sservicemanager --device %s &",
+		    facts->kind == IPC_BUS_DAEMON ?
+			    "" :
+			    "systemctl start ipcbus-servicemanager, or: ",
 		    facts->device);
 	}
 }
@@ -263,23 +380,36 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->policy));
 }
 
+/* For which kinds of bus a check is. */
+enum { OF_DEVICE = 1, OF_DAEMON = 2, OF_ANY = 3 };
+
 json_t *facts_check(const struct facts *facts)
 {
 	static const struct {
 		const char *name;
 		void (*check)(const struct facts *facts, struct finding *finding);
+		int of;
 	} checks[] = {
-		{ "module", check_module },	    { "signature", check_signature },
-		{ "headers", check_headers },	    { "device", check_device },
-		{ "permission", check_permission }, { "version", check_version },
-		{ "manager", check_manager },	    { "policy", check_policy },
+		{ "bus", check_bus, OF_ANY },
+		{ "daemon", check_daemon, OF_DAEMON },
+		{ "module", check_module, OF_DEVICE },
+		{ "signature", check_signature, OF_DEVICE },
+		{ "headers", check_headers, OF_DEVICE },
+		{ "device", check_device, OF_DEVICE },
+		{ "permission", check_permission, OF_ANY },
+		{ "version", check_version, OF_ANY },
+		{ "manager", check_manager, OF_ANY },
+		{ "policy", check_policy, OF_ANY },
 	};
+	int kind = facts->kind == IPC_BUS_DAEMON ? OF_DAEMON : OF_DEVICE;
 	json_t *findings = json_array();
 
 	for (size_t i = 0; findings && i < sizeof(checks) / sizeof(*checks); i++) {
 		struct finding finding = { .state = ok };
 		json_t *row;
 
+		if (!(checks[i].of & kind))
+			continue;
 		checks[i].check(facts, &finding);
 		row = json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "state",
 				finding.state, "text", finding.text, "fix",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Collects the facts for ipcctl doctor: files below the root, the module with libkmod, the
- * driver with IPCBUS_IOC_INFO.
+ * driver with IPCBUS_IOC_INFO, a daemon by its first message and libipc.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,6 +22,7 @@
 #include <ipc/ipc.h>
 
 #include "doctor.h"
+#include "ipcbus-daemon.h"
 #include "user.h"
 
 #define MANAGER_TIMEOUT_USEC 5000000
@@ -231,20 +232,10 @@ static int ping_manager(const char *path)
 	return r == 0 ? 1 : r == -ENOTCONN ? 0 : r;
 }
 
-static void look_at_device(struct facts *facts)
+static void open_device(struct facts *facts, const char *path)
 {
-	char path[1024];
-	struct stat st;
-	int fd;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
-	path_of(facts, path, sizeof(path), facts->device);
-	if (stat(path, &st) < 0) {
-		facts->device_error = -errno;
-		return;
-	}
-	facts->mode = st.st_mode & 07777;
-	group_name(st.st_gid, facts->group, sizeof(facts->group));
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		facts->open_error = -errno;
 		return;
@@ -253,7 +244,45 @@ static void look_at_device(struct facts *facts)
 	if (ioctl(fd, IPCBUS_IOC_INFO, &facts->info) < 0)
 		facts->info_error = -errno;
 	close(fd);
+}
+
+/* A daemon that does not greet would keep libipc waiting. */
+static void open_socket(struct facts *facts, const char *path)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	uint64_t features = 0;
+
+	daemon_ask(path, MANAGER_TIMEOUT_USEC / 1000, &facts->peer);
+	facts->open_error = facts->peer.connect_error;
+	facts->info_error = facts->peer.welcome_error;
+	if (!facts->info_error && facts->peer.version != IPCBUSD_VERSION)
+		facts->info_error = -EPROTO;
+	if (facts->open_error || facts->info_error)
+		return;
+	facts->info_error = ipc_open(&ipc, path);
 	if (!facts->info_error)
+		facts->info_error = ipc_get_driver(ipc, &facts->info.version, &features);
+	facts->info.features = features;
+}
+
+static void look_at_device(struct facts *facts)
+{
+	char path[1024];
+	struct stat st;
+
+	path_of(facts, path, sizeof(path), facts->device);
+	if (stat(path, &st) < 0) {
+		facts->device_error = -errno;
+		return;
+	}
+	facts->mode = st.st_mode & 07777;
+	group_name(st.st_gid, facts->group, sizeof(facts->group));
+	user_name(st.st_uid, facts->owner, sizeof(facts->owner));
+	if (facts->kind == IPC_BUS_DAEMON)
+		open_socket(facts, path);
+	else
+		open_device(facts, path);
+	if (!facts->open_error && !facts->info_error)
 		facts->manager = ping_manager(path);
 }
 
@@ -320,7 +349,8 @@ void facts_gather(struct facts *facts)
 
 	uname(&name);
 	snprintf(facts->release, sizeof(facts->release), "%s", name.release);
-	user_name(geteuid(), facts->user, sizeof(facts->user));
+	facts->uid = geteuid();
+	user_name(facts->uid, facts->user, sizeof(facts->user));
 	facts->loaded = is_there(facts, "/sys/module/ipcbus");
 	look_for_file(facts);
 	look_at_signatures(facts);

@@ -7,18 +7,23 @@
 #ifndef IPCCTL_DOCTOR_H
 #define IPCCTL_DOCTOR_H
 
+#include <ipc/ipc.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "daemon.h"
 #include "ipcbus.h"
 
 /**
  * struct facts - facts about the system
  * @root: prefix of all paths: "" or a folder that has /dev, /lib, /sys...
  * @device: path of the bus
+ * @kind: what is there
+ * @reason: why it is this one
  * @release: release of the running kernel
  * @user: name of the user of ipcctl
+ * @uid: of that user
  * @loaded: the module is loaded
  * @file: file of the module for this kernel, or ""
  * @indexed: modprobe finds @file
@@ -33,9 +38,11 @@
  * @device_error: 0, or -errno of stat(@device)
  * @mode: mode of the device
  * @group: name of the group of the device
- * @open_error: 0, or -errno of open(@device)
+ * @owner: name of its user
+ * @peer: who listens, if @kind is IPC_BUS_DAEMON
+ * @open_error: 0, or -errno of open(@device), or of connecting to it
  * @info: version and features of the driver
- * @info_error: 0, or -errno of IPCBUS_IOC_INFO
+ * @info_error: 0, or -errno of IPCBUS_IOC_INFO, or of opening the bus of a daemon
  * @manager: 1: a service manager replies, 0: there is none, or -errno: -ETIMEDOUT: it does not
  *	reply
  * @policy: number of policy files, or -errno
@@ -44,8 +51,11 @@
 struct facts {
 	const char *root;
 	const char *device;
+	enum ipc_bus_kind kind;
+	enum ipc_bus_reason reason;
 	char release[128];
 	char user[64];
+	uid_t uid;
 	bool loaded;
 	char file[512];
 	bool indexed;
@@ -60,6 +70,8 @@ struct facts {
 	int device_error;
 	mode_t mode;
 	char group[64];
+	char owner[64];
+	struct daemon_peer peer;
 	int open_error;
 	struct ipcbus_info info;
 	int info_error;
@@ -68,7 +80,7 @@ struct facts {
 	char policy_error[512];
 };
 
-/* The caller sets root and device, and the rest to zero. */
+/* The caller sets root, device, kind and reason, and the rest to zero. */
 void facts_gather(struct facts *facts);
 
 /* An array of findings: objects with check, state ("ok", "warning", "error" or "unknown"),

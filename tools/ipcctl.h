@@ -17,6 +17,8 @@
  *   peers.c       processes, their objects, and who holds these
  *   process.c     what the system knows of a process
  *   user.c        what it knows of a user
+ *   daemon.c      who listens at the socket of a bus
+ *   feature.c     features of a driver, and why it is this bus
  *   value.c       JSON values
  *   text.c        texts of others
  *   base64.c      bytes in JSON
@@ -36,6 +38,7 @@
 #ifndef IPCCTL_H
 #define IPCCTL_H
 
+#include <ipc/ipc.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -66,7 +69,7 @@ enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 /**
  * struct ctl - the options of every verb
- * @device: path of the bus; NULL: $IPCBUS_DEVICE, else /dev/ipcbus
+ * @device: path of the bus; NULL: the one that libipc finds
  * @json: JSON instead of text for people
  * @color: when to use colors
  * @timeout_ms: limit for the whole run in milliseconds; 0: none, but see bus_limit_usec()
@@ -80,7 +83,20 @@ struct ctl {
 
 extern struct ctl ctl;
 
-/* The path that ctl.device stands for. */
+/**
+ * struct ctl_bus - the bus that ctl.device stands for
+ * @path: of it
+ * @kind: what was there at first look
+ * @reason: why it is this one
+ */
+struct ctl_bus {
+	char *path;
+	enum ipc_bus_kind kind;
+	enum ipc_bus_reason reason;
+};
+
+/* The bus, once the options are read; and its path. */
+const struct ctl_bus *ctl_bus(void);
 const char *ctl_device(void);
 
 /**
@@ -154,8 +170,6 @@ struct verb {
 	bool keeps_time;
 	int (*run)(int argc, char **argv);
 };
-
-struct ipc_error;
 
 /* --- Failing (fail.c) ---------------------------------------------------------- */
 

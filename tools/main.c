@@ -25,7 +25,7 @@ enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VER
 	}
 
 static const char common_help[] =
-	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
+	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
 	"      --json           print JSON: one value, or one line for each item of a stream\n"
 	"      --timeout S      give up after S seconds (default: 5 for a question)\n"
 	"      --color WHEN     auto (default), always or never\n"

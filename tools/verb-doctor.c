@@ -62,7 +62,13 @@ static int put(json_t *findings, int status)
 
 static int run(int argc, char **argv)
 {
-	struct facts facts = { .root = root, .device = ctl_device() };
+	const struct ctl_bus *bus = ctl_bus();
+	struct facts facts = {
+		.root = root,
+		.device = bus->path,
+		.kind = bus->kind,
+		.reason = bus->reason,
+	};
 	int status = STATUS_OK;
 	json_t *findings, *finding;
 	size_t i;
@@ -83,10 +89,11 @@ const struct verb verb_doctor = {
 	.arguments = "",
 	.summary = "check the system, and print how to fix what is wrong",
 	.description =
-		"Checks the module, its signature, the kernel's headers, the device, the permission to\n"
-		"open it, the driver's version, the service manager and the policy. Each line begins\n"
-		"with ok, warning, error or unknown; the command that fixes it follows. The status is 1\n"
-		"if there is an error. Root sees more, because it may read the kernel's log.\n",
+		"Says which bus programs open, and why. For a device, checks the module, its signature\n"
+		"and the kernel's headers; for a socket, the daemon behind it. Then checks the\n"
+		"permission to open it, the driver's version, the service manager and the policy. Each\n"
+		"line begins with ok, warning, error or unknown; the command that fixes it follows. The\n"
+		"status is 1 if there is an error. Root sees more, because it may read the kernel's log.\n",
 	.example = "  sudo ipcctl doctor\n",
 	.options = options,
 	.run = run,

@@ -26,6 +26,7 @@
 	VERB(freeze)                                                                               \
 	VERB(thaw)                                                                                 \
 	VERB(policy)                                                                               \
+	VERB(info)                                                                                 \
 	VERB(doctor)
 
 #define VERB(name) extern const struct verb verb_##name;

@@ -87,6 +87,7 @@ int device_open(struct device *device, const char *path, size_t region_size)
 		device_close(device, /* mapped= */ true);
 		return r;
 	}
+	device->version = info.version;
 	device->features = info.features;
 	return 0;
 }

@@ -28,6 +28,7 @@ struct device {
 	unsigned int polls;	/* DEVICE_POLL_*, set by device_set_poll() */
 	const uint8_t *region;
 	size_t region_size;
+	uint32_t version;	/* IPCBUS_VERSION of the driver */
 	uint64_t features;	/* IPCBUS_FEATURE_* of the driver */
 	uint32_t send_flags;	/* IPCBUS_SEND_* that every message gets */
 };

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "async.h"
+#include "bus.h"
 #include "intercept.h"
 #include "loop.h"
 #include "monitor.h"
@@ -22,8 +23,6 @@
 #include "proxy.h"
 #include "thread.h"
 
-#define DEVICE_PATH	"/dev/ipcbus"
-#define DAEMON_PATH	"/run/ipcbus/bus"
 #define REGION_MAX	((size_t)1 << 30)
 #define BLOB_MAX	((size_t)1 << 30)	/* IPC_BLOB_MAX of <ipc/blob.h> */
 
@@ -100,32 +99,9 @@ static void ipc_unlist(struct ipc *ipc)
 	connections_unlock();
 }
 
-/* Where a daemon of this user listens, if there is one. */
-static bool find_own_daemon(char *path, size_t size)
-{
-	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-	int n = runtime ? snprintf(path, size, "%s/ipcbus/bus", runtime) : -1;
-
-	return n > 0 && (size_t)n < size && !access(path, F_OK);
-}
-
-/* The device if there is one, else a daemon. Where there is neither, the error is the
- * device's. */
-static const char *device_path(const char *device, char *path, size_t size)
-{
-	if (!device)
-		device = secure_getenv("IPCBUS_DEVICE");
-	if (device && *device)
-		return device;
-	if (!access(DEVICE_PATH, F_OK))
-		return DEVICE_PATH;
-	if (find_own_daemon(path, size))
-		return path;
-	return access(DAEMON_PATH, F_OK) ? DEVICE_PATH : DAEMON_PATH;
-}
-
 static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 {
+	enum ipc_bus_reason reason;
 	char path[PATH_MAX];
 	int r;
 
@@ -133,7 +109,7 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 		.refs = 1,
 		.blob_max = BLOB_MAX,
 		.reply_max = IPC_REPLY_MAX,
-		.path = strdup(device_path(device, path, sizeof(path))),
+		.path = strdup(bus_choose(device, path, sizeof(path), &reason)),
 	};
 	if (!ipc->path)
 		return -ENOMEM;
@@ -199,6 +175,15 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 	if (ipc->foreign)
 		return -ECHILD;
 	return device_set_clear(&ipc->device, clear);
+}
+
+int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features)
+{
+	if (!ipc || !ret_version || !ret_features)
+		return -EINVAL;
+	*ret_version = ipc->device.version;
+	*ret_features = ipc->device.features;
+	return 0;
 }
 
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec)
@@ -340,7 +325,8 @@ int ipc_thaw(struct ipc *ipc, pid_t pid)
 
 int ipc_wait_manager(const char *device, uint64_t timeout_usec)
 {
+	enum ipc_bus_reason reason;
 	char path[PATH_MAX];
 
-	return device_wait_manager(device_path(device, path, sizeof(path)), timeout_usec);
+	return device_wait_manager(bus_choose(device, path, sizeof(path), &reason), timeout_usec);
 }

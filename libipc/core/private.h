@@ -17,11 +17,11 @@
  *   dependents.c, cancellation.c  the end of our own
  *   reply.c      replies and errors of calls that this process made
  *   intercept.c  functions of the program around every call
- * Beside that path: ipc.c the connection; object.c, proxy.c; watch.c watches of proxies;
- * slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c, stream-*.c and
- * raw-stream.c streams; wire.c the few messages of the library itself; writable.c senders that
- * wait for space; backlog.c what is left to serving threads; timer.c what they do at a time;
- * peers.c what a user may hold of an object.
+ * Beside that path: bus.c where the bus is; ipc.c the connection; object.c, proxy.c; watch.c
+ * watches of proxies; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c,
+ * stream-*.c and raw-stream.c streams; wire.c the few messages of the library itself;
+ * writable.c senders that wait for space; backlog.c what is left to serving threads; timer.c
+ * what they do at a time; peers.c what a user may hold of an object.
  *
  * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
  *

@@ -76,7 +76,12 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	if (!strcmp(path, "/nonexistent"))
 		return -ENOENT;
 	*device = (struct device){
-		.fd = -1, .wake_fd = -1, .poll_fd = -1, .region_size = region_size,
+		.fd = -1,
+		.wake_fd = -1,
+		.poll_fd = -1,
+		.region_size = region_size,
+		.version = IPCBUS_VERSION,
+		.features = IPCBUS_FEATURES_ALL,
 	};
 	return 0;
 }

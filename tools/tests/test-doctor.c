@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "ipcbus-daemon.h"
 
 static struct facts facts;
 static json_t *findings;
@@ -25,6 +26,8 @@ static void be_well(void)
 	static const struct facts well = {
 		.root = "",
 		.device = "/dev/ipcbus",
+		.kind = IPC_BUS_DEVICE,
+		.reason = IPC_BUS_BY_DEVICE,
 		.release = "6.1.0-9-amd64",
 		.user = "joe",
 
@@ -85,13 +88,122 @@ static void is_fine(const char *check)
 
 START_TEST(health)
 {
-	static const char *const checks[] = { "module",	    "signature", "headers", "device",
-					      "permission", "version",	 "manager", "policy" };
+	static const char *const checks[] = { "bus",	"module",     "signature", "headers",
+					      "device", "permission", "version",   "manager",
+					      "policy" };
 
 	be_examined();
-	ck_assert_uint_eq(json_array_size(findings), 8);
-	for (size_t i = 0; i < 8; i++)
+	ck_assert_uint_eq(json_array_size(findings), 9);
+	for (size_t i = 0; i < 9; i++)
 		is_fine(checks[i]);
+}
+END_TEST
+
+/* A system without a module, with a daemon of its user. */
+static void use_daemon(void)
+{
+	facts.loaded = facts.indexed = facts.headers = facts.dkms = false;
+	facts.file[0] = facts.vermagic[0] = '\0';
+	facts.device = "/run/user/7/ipcbus/bus";
+	facts.kind = IPC_BUS_DAEMON;
+	facts.reason = IPC_BUS_BY_USER_DAEMON;
+	facts.uid = facts.peer.uid = 54321;
+	facts.peer.pid = 123;
+	facts.peer.version = IPCBUSD_VERSION;
+	facts.mode = 0600;
+	strcpy(facts.group, "joe");
+	strcpy(facts.owner, "joe");
+	facts.info.features = IPCBUS_FEATURES_ALL & ~IPCBUSD_NOT_OFFERED;
+}
+
+START_TEST(health_of_a_daemon)
+{
+	static const char *const checks[] = { "bus",	 "daemon",  "permission",
+					      "version", "manager", "policy" };
+
+	use_daemon();
+	be_examined();
+	ck_assert_uint_eq(json_array_size(findings), 6);
+	for (size_t i = 0; i < 6; i++)
+		is_fine(checks[i]);
+	ck_assert_ptr_nonnull(strstr(finding_of("bus", "text"), "a socket of ipcbusd, because "
+							    "there is no /dev/ipcbus"));
+	ck_assert_ptr_nonnull(strstr(finding_of("daemon", "text"), "process 123 of user 54321"));
+	facts.uid = 0;
+	is_defect("daemon", "warning", "user 54321 runs this bus, and can read", "of your own: ipcbusd");
+	facts.uid = 8;
+	facts.peer.uid = 0;
+	be_examined();
+	is_fine("daemon");
+}
+END_TEST
+
+START_TEST(no_bus)
+{
+	facts.kind = IPC_BUS_NONE;
+	facts.reason = IPC_BUS_NOT_FOUND;
+	facts.device_error = -ENOENT;
+	is_defect("bus", "error", "there is no bus", "ipcbusd &");
+	facts.reason = IPC_BUS_BY_ENVIRONMENT;
+	facts.device = "/x/bus";
+	is_defect("bus", "error", "/x/bus, because $IPCBUS_DEVICE names it; it does not exist",
+		  "ipcbusd --bus /x/bus");
+	facts.kind = IPC_BUS_UNKNOWN;
+	is_defect("bus", "unknown", "it seems to be no bus", "");
+}
+END_TEST
+
+START_TEST(daemon_does_not_listen)
+{
+	use_daemon();
+	facts.peer = (struct daemon_peer){ .connect_error = -ECONNREFUSED };
+	facts.open_error = -ECONNREFUSED;
+	is_defect("daemon", "error", "no daemon listens", "ipcbusd --bus /run/user/7/ipcbus/bus");
+	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
+	ck_assert_str_eq(finding_of("version", "state"), "unknown");
+	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
+	facts.open_error = facts.peer.connect_error = -EACCES;
+	is_defect("daemon", "unknown", "cannot connect", "");
+	is_defect("permission", "error", "joe has no permission to open /run/user/7/ipcbus/bus "
+					 "(mode 0600, group joe)", "--mode 666");
+	facts.mode = 0660;
+	is_defect("permission", "error", "mode 0660", "usermod -a -G joe joe");
+}
+END_TEST
+
+static void refuse(int error)
+{
+	facts.info_error = facts.peer.welcome_error = error;
+}
+
+START_TEST(daemon_refuses)
+{
+	use_daemon();
+	refuse(-ETIMEDOUT);
+	is_defect("daemon", "error", "does not reply", "kill -CONT 123");
+	is_defect("version", "unknown", "does not say", "");
+	refuse(-EPROTO);
+	is_defect("daemon", "error", "is no ipcbusd", "ps 123");
+	refuse(-EDQUOT);
+	is_defect("daemon", "error", "as many connections", "prlimit --pid 123");
+	refuse(-ENFILE);
+	is_defect("daemon", "error", "Too many open files", "prlimit --pid 123");
+	refuse(0);
+	facts.info_error = -ESRCH;
+	is_defect("version", "error", "does not let this process open", "PID namespace");
+	facts.info_error = -EPROTO;
+	facts.peer.version = IPCBUSD_VERSION + 1;
+	is_defect("version", "error", "the daemon speaks version 2", "upgrade");
+	refuse(0);
+	facts.info.features = ~(uint64_t)IPCBUS_FEATURE_MONITOR;
+	facts.peer.version = IPCBUSD_VERSION;
+	is_defect("version", "warning", "it lacks features 0x1000", "upgrade");
+	facts.manager = 0;
+	be_examined();
+	ck_assert_str_eq(finding_of("manager", "fix"),
+			 "servicemanager --device /run/user/7/ipcbus/bus &");
+	facts.manager = -ETIMEDOUT;
+	is_defect("manager", "error", "does not reply", "start it again: servicemanager");
 }
 END_TEST
 
@@ -344,6 +456,10 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, make_root, remove_root);
 	tcase_add_test(tcase, health);
+	tcase_add_test(tcase, health_of_a_daemon);
+	tcase_add_test(tcase, no_bus);
+	tcase_add_test(tcase, daemon_does_not_listen);
+	tcase_add_test(tcase, daemon_refuses);
 	tcase_add_test(tcase, module_not_loaded);
 	tcase_add_test(tcase, module_missing);
 	tcase_add_test(tcase, module_of_another_kernel);

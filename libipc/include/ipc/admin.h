@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Administration: freezing processes, and the service manager. Included by <ipc/ipc.h>, whose
- * rules and error list apply.
+ * Administration: which bus is found and what it offers, freezing processes, and the service
+ * manager. Included by <ipc/ipc.h>, whose rules and error list apply.
  */
 #ifndef IPC_PUBLIC_ADMIN_H
 #define IPC_PUBLIC_ADMIN_H
@@ -16,6 +16,43 @@ extern "C" {
 struct ipc;
 struct ipc_object;
 struct ipc_proxy;
+
+/* What is at the path of a bus. New values may be added, here and below. */
+enum ipc_bus_kind {
+	IPC_BUS_NONE = 0,	/* nothing */
+	IPC_BUS_DEVICE = 1,	/* a device: the driver of the kernel */
+	IPC_BUS_DAEMON = 2,	/* a socket: ipcbusd(8) */
+	IPC_BUS_UNKNOWN = 3	/* neither, or something that the caller may not look at */
+};
+
+/* Why it is this path. */
+enum ipc_bus_reason {
+	IPC_BUS_BY_ARGUMENT = 0,	/* the caller named it */
+	IPC_BUS_BY_ENVIRONMENT = 1,	/* $IPCBUS_DEVICE names it */
+	IPC_BUS_BY_DEVICE = 2,		/* /dev/ipcbus exists */
+	IPC_BUS_BY_USER_DAEMON = 3,	/* so does $XDG_RUNTIME_DIR/ipcbus/bus */
+	IPC_BUS_BY_SYSTEM_DAEMON = 4,	/* so does /run/ipcbus/bus */
+	IPC_BUS_NOT_FOUND = 5		/* none of these; the path is /dev/ipcbus */
+};
+
+/*
+ * Find the bus that ipc_open() with this device would open. Nothing is opened: whether a daemon
+ * listens, and whether the caller may connect, ipc_open() finds out.
+ *
+ * device is a path, or NULL. The first of these decides: device, if it is not NULL; then
+ * $IPCBUS_DEVICE, if it is set; then /dev/ipcbus, $XDG_RUNTIME_DIR/ipcbus/bus and
+ * /run/ipcbus/bus, each if it exists. Set-user-ID programs ignore both variables. The
+ * caller frees *ret_path with free(). ret_kind and ret_reason may be NULL.
+ */
+int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kind,
+		 enum ipc_bus_reason *ret_reason);
+
+/*
+ * Get the version of the interface of the driver or daemon behind the connection
+ * (IPCBUS_VERSION of ipcbus.h, the driver's header), and its features, which are bits
+ * IPCBUS_FEATURE_* there. What a bus does not offer has no bit.
+ */
+int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);
 
 /*
  * Freeze a process, given by its pid as seen from here: calls to it fail with -EHOSTDOWN,

@@ -26,7 +26,8 @@
  *
  *   <ipc/ipc.h>     connections, slots, threads and event loops, objects, proxies, objects
  *                   and files in messages, calling, serving, interceptors, errors
- *   <ipc/admin.h>   freezing processes, the service manager; included here
+ *   <ipc/admin.h>   which bus is found, freezing processes, the service manager; included
+ *                   here
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
  *   <ipc/limits.h>  limits on what peers send and hold; included here
@@ -168,8 +169,8 @@ struct ipc_cancellation;
 /*
  * Open a connection. The caller owns *ret_ipc and releases it with ipc_unref().
  *
- * device is the path of a bus: /dev/ipcbus, or the file "bus" of a mounted bus. If it is
- * NULL, $IPCBUS_DEVICE is used, else /dev/ipcbus; set-user-ID programs ignore the variable.
+ * device is the path of a bus: /dev/ipcbus, the file "bus" of a mounted bus, or the socket of
+ * ipcbusd(8). NULL is the bus that ipc_find_bus() finds.
  *
  * region_size is the number of bytes of messages that may be waiting here, and so limits
  * the largest message that this process can receive. It must be a multiple of the page size
@@ -177,8 +178,10 @@ struct ipc_cancellation;
  * ipc_open() uses IPC_REGION_DEFAULT.
  *
  *   -ENOENT   There is no such device; the module may not be loaded.
- *   -EACCES   The caller may not open the device.
+ *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
+ *   -EACCES   The caller may not open the device, or connect to the socket.
  *   -ENOTTY   The file is no bus.
+ *   -EPROTO   Whoever listens at the socket is no ipcbusd, or has another version.
  *   -EDQUOT   The bus has as many connections as it allows, or allows no region of that
  *             size.
  *   -EMFILE   This process cannot open more files.

@@ -19,4 +19,4 @@ $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan)
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
 
 ALL += $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += tests/suite/daemon/test-e2e tests/suite/daemon/test-hostile tests/suite/daemon/test-identity
+UNIT_TESTS += tests/suite/daemon/test-doctor tests/suite/daemon/test-e2e tests/suite/daemon/test-hostile tests/suite/daemon/test-identity

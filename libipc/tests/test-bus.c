@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which bus ipc_find_bus() finds, with a folder of this test in the place of the user's. What
+ * the machine itself has, /dev/ipcbus or a daemon for all users, is taken as it is.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fake-device.h"
+#include "test-run.h"
+
+#include <ipc/ipc.h>
+
+static char folder[] = "/tmp/test-bus.XXXXXX";
+static char bus[sizeof(folder) + 16];
+static char *path;
+static enum ipc_bus_kind kind;
+static enum ipc_bus_reason reason;
+
+static void begin(void)
+{
+	char sub[sizeof(folder) + 8];
+
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(sub, sizeof(sub), "%s/ipcbus", folder);
+	snprintf(bus, sizeof(bus), "%s/bus", sub);
+	ck_assert_int_eq(mkdir(sub, 0700), 0);
+	ck_assert_int_eq(unsetenv("IPCBUS_DEVICE"), 0);
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", folder, 1), 0);
+	path = NULL;
+}
+
+static void end(void)
+{
+	char sub[sizeof(folder) + 8];
+
+	free(path);
+	unlink(bus);
+	snprintf(sub, sizeof(sub), "%s/ipcbus", folder);
+	rmdir(sub);
+	rmdir(folder);
+}
+
+static void listen_at(const char *at)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, at);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+static void finds(const char *device, const char *where, enum ipc_bus_kind what,
+		  enum ipc_bus_reason why)
+{
+	free(path);
+	path = NULL;
+	ck_assert_int_eq(ipc_find_bus(device, &path, &kind, &reason), 0);
+	ck_assert_str_eq(path, where);
+	ck_assert_int_eq(kind, what);
+	ck_assert_int_eq(reason, why);
+}
+
+START_TEST(what_is_named_is_taken)
+{
+	begin();
+	finds("/dev/null", "/dev/null", IPC_BUS_DEVICE, IPC_BUS_BY_ARGUMENT);
+	finds(folder, folder, IPC_BUS_UNKNOWN, IPC_BUS_BY_ARGUMENT);
+	finds("/nowhere/bus", "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ARGUMENT);
+	listen_at(bus);
+	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
+
+	/* Also if nothing is there: nobody shall get another bus than was meant. */
+	setenv("IPCBUS_DEVICE", "/nowhere/bus", 1);
+	finds(NULL, "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ENVIRONMENT);
+	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
+	setenv("IPCBUS_DEVICE", bus, 1);
+	finds(NULL, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ENVIRONMENT);
+	end();
+}
+END_TEST
+
+START_TEST(the_device_comes_before_the_users_daemon_before_that_of_all)
+{
+	begin();
+	if (!access("/dev/ipcbus", F_OK)) {
+		listen_at(bus);
+		finds(NULL, "/dev/ipcbus", IPC_BUS_DEVICE, IPC_BUS_BY_DEVICE);
+		end();
+		return;
+	}
+	if (!access("/run/ipcbus/bus", F_OK))
+		finds(NULL, "/run/ipcbus/bus", IPC_BUS_DAEMON, IPC_BUS_BY_SYSTEM_DAEMON);
+	else
+		finds(NULL, "/dev/ipcbus", IPC_BUS_NONE, IPC_BUS_NOT_FOUND);
+	listen_at(bus);
+	finds(NULL, bus, IPC_BUS_DAEMON, IPC_BUS_BY_USER_DAEMON);
+	setenv("IPCBUS_DEVICE", "", 1);
+	finds(NULL, bus, IPC_BUS_DAEMON, IPC_BUS_BY_USER_DAEMON);
+	end();
+}
+END_TEST
+
+START_TEST(only_the_path_is_needed)
+{
+	begin();
+	ck_assert_int_eq(ipc_find_bus("/x", &path, NULL, NULL), 0);
+	ck_assert_str_eq(path, "/x");
+	ck_assert_int_eq(ipc_find_bus("/x", NULL, &kind, &reason), -EINVAL);
+	end();
+}
+END_TEST
+
+START_TEST(a_connection_knows_its_driver)
+{
+	uint64_t features = 0;
+	struct ipc *ipc;
+	uint32_t version = 0;
+
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_get_driver(ipc, &version, &features), 0);
+	ck_assert_uint_eq(version, IPCBUS_VERSION);
+	ck_assert_uint_eq(features, IPCBUS_FEATURES_ALL);
+	ck_assert_int_eq(ipc_get_driver(NULL, &version, &features), -EINVAL);
+	ck_assert_int_eq(ipc_get_driver(ipc, NULL, &features), -EINVAL);
+	ck_assert_int_eq(ipc_get_driver(ipc, &version, NULL), -EINVAL);
+	ipc_unref(ipc);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("bus", what_is_named_is_taken,
+			 the_device_comes_before_the_users_daemon_before_that_of_all,
+			 only_the_path_is_needed, a_connection_knows_its_driver);
+}
