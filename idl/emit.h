@@ -9,6 +9,9 @@
  *   emit_stream.c   methods with streams, in both files
  *   emit_sign.c     the functions' signatures, for header and source alike
  *
+ *   emit_python.c        X_ipc.py, and names in Python
+ *   emit_python_types.c  X_ipc.pyi
+ *
  * Add every new name at file scope to clash.c too.
  */
 #ifndef IDL_EMIT_H
@@ -20,6 +23,7 @@
 struct emitter {
 	struct arena *arena;
 	const struct unit *unit;
+	const struct types *types; /* all of the request */
 	struct text *out;
 };
 
@@ -31,6 +35,10 @@ struct emitter {
 /* The files. */
 void emit_header(struct emitter *e);
 void emit_source(struct emitter *e);
+
+/* lang=python: X_ipc.py, and X_ipc.pyi with the types. */
+void emit_python(struct emitter *e);
+void emit_python_types(struct emitter *e);
 
 /* Parts of the source. */
 void emit_server(struct emitter *e, const struct service *service);

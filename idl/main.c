@@ -17,7 +17,7 @@
 #include "text.h"
 
 static const char usage[] =
-	"protoc-gen-ipc generates C stubs for the services in .proto files. protoc starts it:\n"
+	"protoc-gen-ipc generates stubs for the services in .proto files. protoc starts it:\n"
 	"\n"
 	"  protoc --c_out=DIR --ipc_out=DIR FILE.proto...\n"
 	"\n"
@@ -26,6 +26,11 @@ static const char usage[] =
 	"--plugin=protoc-gen-ipc=PROGRAM. To import ipc/ipc.proto and ipc/options.proto, add\n"
 	"-I $(pkg-config --variable=protodir libipc). --ipc_out=no_comments:DIR leaves out the\n"
 	"comments that ipcctl describe prints.\n"
+	"\n"
+	"  protoc --python_out=DIR --pyi_out=DIR --ipc_out=lang=python:DIR FILE.proto...\n"
+	"\n"
+	"writes FILE_pb2.py (messages, from protoc) and FILE_ipc.py (services), both with types in\n"
+	"a .pyi file. Parameters have commas between them: --ipc_out=lang=python,no_comments:DIR.\n"
 	"\n"
 	"  protoc-gen-ipc --check OLD NEW\n"
 	"\n"

@@ -3,10 +3,10 @@
  * From request to response: unpack, check, build a unit per file, emit. Either
  * all files are generated or none.
  */
-#include <string.h>
-
 #include "emit.h"
+#include "emit_python.h"
 #include "google/protobuf/compiler/plugin.pb-c.h"
+#include "parameters.h"
 #include "plugin.h"
 #include "wire.h"
 
@@ -39,16 +39,35 @@ static void add_file(struct arena *arena, Response *response, const char *base,
 	text_done(text);
 }
 
-static void add_unit(struct arena *arena, Response *response, const struct unit *unit)
+#define FILES_MAX 2
+
+/* The files of each language. */
+struct output {
+	const char *ending;
+	void (*write)(struct emitter *e);
+};
+
+static const struct backend {
+	const char *(*base)(struct arena *arena, const struct unit *unit);
+	struct output outputs[FILES_MAX];
+} backends[] = {
+	[LANGUAGE_C] = { NULL, { { ".ipc.h", emit_header }, { ".ipc.c", emit_source } } },
+	[LANGUAGE_PYTHON] = { python_base,
+			      { { "_ipc.py", emit_python }, { "_ipc.pyi", emit_python_types } } },
+};
+
+static void add_unit(struct arena *arena, Response *response, const struct request *request,
+		     const struct unit *unit, const struct backend *backend)
 {
+	const char *base = backend->base ? backend->base(arena, unit) : unit->base;
 	struct text text = { 0 };
-	struct emitter e = { .arena = arena, .unit = unit, .out = &text };
+	struct emitter e = { .arena = arena, .unit = unit, .types = &request->types,
+			     .out = &text };
 
-	emit_header(&e);
-	add_file(arena, response, unit->base, ".ipc.h", &text);
-
-	emit_source(&e);
-	add_file(arena, response, unit->base, ".ipc.c", &text);
+	for (size_t i = 0; i < FILES_MAX && backend->outputs[i].write; i++) {
+		backend->outputs[i].write(&e);
+		add_file(arena, response, base, backend->outputs[i].ending, &text);
+	}
 }
 
 /* Builds the units of all files that have services. Returns NULL, or an error in the
@@ -69,7 +88,8 @@ static const char *build_units(struct request *request, const Request *asked,
 	return NULL;
 }
 
-static const char *generate(struct arena *arena, const Request *asked, Response *response)
+static const char *generate(struct arena *arena, const Request *asked,
+			    const struct parameters *parameters, Response *response)
 {
 	struct unit *units = arena_array(arena, asked->n_file_to_generate + 1, sizeof(*units));
 	struct diag diag = { 0 };
@@ -80,17 +100,20 @@ static const char *generate(struct arena *arena, const Request *asked, Response 
 	problem = request_init(&request, arena, asked->proto_file, asked->n_proto_file);
 	if (problem)
 		return problem;
-	request.without_comments = asked->parameter && *asked->parameter;
+	request.without_comments = parameters->no_comments;
 
 	problem = build_units(&request, asked, units, &n_units, &diag);
+	for (size_t i = 0; !problem && parameters->language == LANGUAGE_PYTHON && i < n_units; i++)
+		python_check(&units[i], &request, &diag);
 	response->error = (char *)diag_report(&diag, arena);
 	diag_done(&diag);
 	if (problem || response->error)
 		return problem;
 
-	response->file = arena_array(arena, 2 * n_units + 1, sizeof(*response->file));
+	response->file = arena_array(arena, FILES_MAX * n_units + 1, sizeof(*response->file));
 	for (size_t i = 0; i < n_units; i++)
-		add_unit(arena, response, &units[i]);
+		add_unit(arena, response, &request, &units[i],
+			 &backends[parameters->language]);
 
 	return NULL;
 }
@@ -100,6 +123,7 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 {
 	Response response = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
 	const Request *asked = unpack(arena, data, size);
+	struct parameters parameters;
 	const char *problem = NULL;
 
 	if (!asked)
@@ -108,13 +132,9 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 	response.has_supported_features = true;
 	response.supported_features =
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
-	if (asked->parameter && *asked->parameter && strcmp(asked->parameter, NO_COMMENTS))
-		response.error = arena_printf(
-			arena,
-			"unknown parameter \"%s\"; protoc-gen-ipc takes " NO_COMMENTS " only",
-			asked->parameter);
-	else
-		problem = generate(arena, asked, &response);
+	response.error = (char *)parameters_parse(arena, asked->parameter, &parameters);
+	if (!response.error)
+		problem = generate(arena, asked, &parameters, &response);
 	if (problem)
 		return problem;
 

@@ -10,9 +10,6 @@
 
 #include "arena.h"
 
-/* The parameter that leaves the comments out of the descriptors. */
-#define NO_COMMENTS "no_comments"
-
 /*
  * Makes the CodeGeneratorResponse to a CodeGeneratorRequest. Errors in the .proto files are
  * part of the response. Returns NULL, or the error in the request itself; protoc never

@@ -55,6 +55,7 @@ static void collect_messages(struct arena *arena, struct types *types, const Fil
 		type->full_name = arena_printf(arena, "%s%s%s", scope, *scope ? "." : "",
 					       messages[i]->name);
 		type->pb_name = types_pb_name(arena, file, type->full_name);
+		type->file = file;
 		type->descriptor = messages[i];
 		type->holds = held_by_itself(type->full_name);
 		collect_messages(arena, types, file, type->full_name, messages[i]->nested_type,

@@ -16,6 +16,7 @@
 struct type {
 	const char *full_name; /* "echo.SayRequest" */
 	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
+	const Google__Protobuf__FileDescriptorProto *file;
 	const Google__Protobuf__DescriptorProto *descriptor;
 	struct type_holder *holders; /* types with a field of this type */
 	unsigned int holds; /* TYPE_HOLDS_*: it is one, or contains one at any depth */

@@ -25,8 +25,30 @@ $(PYTHON_FILES:python/%=$(PYTHON_B)/%): $(PYTHON_B)/%: python/%
 	$(call msg,COPY,$@)
 	$(Q)cp $< $@
 
+# Messages and stubs of any folder: for FOLDER/X.proto
+#   $(B)/FOLDER/X_pb2.py, X_pb2.pyi   protobuf's messages
+#   $(B)/FOLDER/X_ipc.py, X_ipc.pyi   clients and services
+$(B)/%_ipc.py $(B)/%_ipc.pyi $(B)/%_pb2.py $(B)/%_pb2.pyi: %.proto $(B)/idl/protoc-gen-ipc
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I $(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
+	  --python_out=$(@D) --pyi_out=$(@D) --ipc_out=lang=python:$(@D) $<
+
+.PRECIOUS: $(B)/%_ipc.py $(B)/%_ipc.pyi $(B)/%_pb2.py $(B)/%_pb2.pyi
+
+# The messages that all services share: what generated modules import as ipc.ipc_pb2. A class
+# named None is no valid Python, so its types leave it out.
+PYTHON_SHARED := $(foreach name,ipc options,$(PYTHON_B)/ipc/$(name)_pb2.py $(PYTHON_B)/ipc/$(name)_pb2.pyi)
+
+$(PYTHON_SHARED) &: idl/ipc/ipc.proto idl/ipc/options.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I idl --python_out=$(PYTHON_B) --pyi_out=$(PYTHON_B) ipc/ipc.proto ipc/options.proto
+	$(Q)sed -i '/^class None(/,/^$$/d' $(PYTHON_B)/ipc/ipc_pb2.pyi
+
+PYTHON_PACKAGE += $(PYTHON_SHARED)
+PYTHON_TESTED := $(B)/examples/echo/echo_ipc.py $(B)/python/tests/kinds_ipc.py
+
 # Where there is no Python to build for, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(wildcard $(PYTHON_INCLUDE)/Python.h)),)
-ALL += $(PYTHON_PACKAGE)
-UNIT_TESTS += python/tests/test-python
+ALL += $(PYTHON_PACKAGE) $(PYTHON_TESTED)
+UNIT_TESTS += python/tests/test-python python/tests/test-types
 endif

@@ -11,6 +11,9 @@ struct message {
 	struct ipc_raw_message *raw;	/* NULL: released */
 	const void *data;
 	size_t size;
+	const void *blobs;		/* behind the message, in a frame */
+	size_t blobs_size;
+	bool show_blobs;		/* in the buffer that is asked for next */
 	Py_ssize_t exports;
 };
 
@@ -51,6 +54,8 @@ PyObject *message_new(struct connection *connection, struct ipc_raw_message *raw
 	}
 	message->raw = raw;
 	r = ipc_payload_message(raw->data, raw->size, &message->data, &message->size);
+	if (r == 0)
+		r = ipc_payload_blobs(raw->data, raw->size, &message->blobs, &message->blobs_size);
 	if (r < 0) {
 		release(message);
 		Py_DECREF((PyObject *)message);
@@ -63,6 +68,16 @@ static PyObject *fail_released(void)
 {
 	PyErr_SetString(PyExc_ValueError, "the message was released");
 	return NULL;
+}
+
+static PyObject *get_blobs(PyObject *self, void *closure)
+{
+	PyObject *view;
+
+	of(self)->show_blobs = true;
+	view = get_view(self, closure);
+	of(self)->show_blobs = false;
+	return view;
 }
 
 static PyObject *get_entries(PyObject *self, void *closure)
@@ -110,7 +125,10 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 		fail_released();
 		return -1;
 	}
-	if (PyBuffer_FillInfo(view, self, (void *)message->data, (Py_ssize_t)message->size,
+	if (PyBuffer_FillInfo(view, self,
+			      (void *)(message->show_blobs ? message->blobs : message->data),
+			      (Py_ssize_t)(message->show_blobs ? message->blobs_size :
+								 message->size),
 			      /* readonly= */ 1, flags) < 0)
 		return -1;
 	message->exports++;
@@ -145,6 +163,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef members[] = {
 	{ "data", get_view, NULL, NULL, NULL },
+	{ "blobs", get_blobs, NULL, NULL, NULL },
 	{ "entries", get_entries, NULL, NULL, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

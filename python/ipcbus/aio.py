@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from . import _core
+from . import _core, stubs
 from ._base import (
     Buffer,
-    Context,
     Entry,
     NameInfo,
     RawRequest,
@@ -26,7 +25,8 @@ from ._base import (
     to_metadata,
     to_usec,
 )
-from .errors import Canceled, DeadlineExceeded, Error, NoManager, NotFound, WouldBlock
+from .errors import Canceled, DeadlineExceeded, Error, NoManager, NotFound
+from .errors import Unimplemented, WouldBlock
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Proxy")
@@ -142,6 +142,85 @@ class Proxy:
             watch.end()
 
 
+class Client(Proxy):
+    """The base of generated clients. A method takes a request, or its fields as keywords."""
+
+    INTERFACE: stubs.Interface
+
+    async def _invoke(
+        self,
+        method: stubs.Method,
+        request: Any,
+        fields: Mapping[str, Any] | None,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> Any:
+        if timeout is None:
+            timeout = method.timeout
+        content = stubs.choose(method, request, fields)
+        if method.request_holds:
+            with stubs.Packer(self._bus) as packer:
+                data = packer.pack(method.request, content)
+                # What is sent is sent before the first wait.
+                reply = await self.call(
+                    method.code,
+                    data,
+                    entries=packer.entries,
+                    timeout=timeout,
+                    metadata=metadata,
+                    accept_fds=method.reply_holds,
+                )
+        else:
+            data = b"" if method.request is None else stubs.pack_plain(method.request, content)
+            reply = await self.call(
+                method.code,
+                data,
+                timeout=timeout,
+                metadata=metadata,
+                accept_fds=method.reply_holds,
+            )
+        if method.reply is None:
+            return None
+        message = stubs.parse(method.reply, method.name, reply)
+        return Received(self._bus, reply, message) if method.reply_holds else message
+
+    async def _send(
+        self,
+        method: stubs.Method,
+        request: Any,
+        fields: Mapping[str, Any] | None,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> None:
+        with stubs.Packer(self._bus) as packer:
+            data = b""
+            if method.request is not None:
+                data = packer.pack(method.request, stubs.choose(method, request, fields))
+            await self.oneway(
+                method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
+            )
+
+
+C = TypeVar("C", bound=Client)
+
+
+class Received(stubs.BaseReceived[T]):
+    def take(self, field: Any, kind: type[C]) -> C:
+        """The object of another process in a field of the type ipc.Object, as a client of that
+        kind. Raises ``NotFound`` if the field is empty."""
+        return kind(self._bus, self._proxy_of(field))
+
+
+class Context(stubs.BaseContext):
+    """A call that is served: who calls, until when they wait, and what came with the
+    request."""
+
+    def take(self, field: Any, kind: type[C]) -> C:
+        """The object of another process in a field of the type ipc.Object, as a client of that
+        kind. Raises ``NotFound`` if the field is empty."""
+        return kind(self._bus, self._proxy_of(field))
+
+
 class Watch:
     """A registered callback."""
 
@@ -179,6 +258,9 @@ class RawService:
         """
         raise NotImplementedError
 
+    def _interface(self) -> str | None:
+        return self.INTERFACE
+
     async def _serve(self, bus: Bus, call: _core.Call) -> None:
         reply = await self.serve(RawRequest(call))
         if call.oneway:
@@ -187,6 +269,41 @@ class RawService:
             call.reply(reply[0], reply[1])
         else:
             call.reply(reply, None)
+
+
+class Service:
+    """The base of generated services. A handler gets the request and a ``Context``, and returns
+    the reply or a mapping of its fields. If the caller stops waiting, its task is canceled. An
+    exception is reported to the caller."""
+
+    INTERFACE: stubs.Interface
+    ACCEPT_FDS = False
+
+    def _interface(self) -> str | None:
+        return self.INTERFACE.name
+
+    def _unimplemented(self, method: stubs.Method) -> Unimplemented:
+        return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")
+
+    async def _serve(self, bus: Bus, call: _core.Call) -> None:
+        if call.code == _core.CODE_DESCRIBE and not call.oneway:
+            call.reply(self.INTERFACE.describe(), None)
+            return
+        method = self.INTERFACE.find(call)
+        handler = getattr(self, method.attribute)
+        context = Context(bus, call)
+        try:
+            if method.request is None:
+                reply = await handler(context)
+            else:
+                request = stubs.parse(method.request, method.name, call)
+                if method.request_holds:
+                    context._attach(request)
+                reply = await handler(request, context)
+            if not method.oneway:
+                stubs.reply(bus, call, method, reply)
+        finally:
+            context._end()
 
 
 class Bus:
@@ -345,6 +462,14 @@ class Bus:
         finally:
             threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
 
+    async def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
+        """Finds a service of that kind: ``echo = await bus.get(Echo, "demo.echo")``. Raises as
+        get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
+        proxy = await self._find(name, wait)
+        info = await self.check_name(name)
+        kind.INTERFACE.check(name, info.interface)
+        return kind(self, proxy)
+
     async def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""
         return NameInfo(*await self._in_thread(self._connection.check, name))
@@ -355,7 +480,7 @@ class Bus:
             NameInfo(*info) for info in await self._in_thread(self._connection.list, prefix)
         ]
 
-    async def register(self, name: str, service: RawService) -> None:
+    async def register(self, name: str, service: Service | RawService) -> None:
         """Registers a service under a name. Raises ``NameTaken`` if another user's service has
         it, ``PermissionDenied`` if the policy forbids it."""
         await self._in_thread(self._connection.register, name, self.export(service))
@@ -366,7 +491,7 @@ class Bus:
 
     # --- Serving -----------------------------------------------------------------------------
 
-    def export(self, service: RawService) -> _core.Object:
+    def export(self, service: Service | RawService) -> _core.Object:
         """Makes an object of a service, to be registered or sent as an entry. It lives as long as
         this process refers to it or others have proxies."""
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
@@ -374,9 +499,9 @@ class Bus:
         def serve(call: _core.Call) -> None:
             self._run(self._start, service, call)
 
-        return self._connection.object(service.INTERFACE, flags, serve, service)
+        return self._connection.object(service._interface(), flags, serve, service)
 
-    def _start(self, service: RawService, call: _core.Call) -> None:
+    def _start(self, service: Service | RawService, call: _core.Call) -> None:
         if self._closing:
             end_call(call, Canceled("the service is closed"))
             call.release()
@@ -389,7 +514,7 @@ class Bus:
         except Canceled:
             task.cancel()
 
-    async def _serve(self, service: RawService, call: _core.Call) -> None:
+    async def _serve(self, service: Service | RawService, call: _core.Call) -> None:
         _current.set(call)
         try:
             await service._serve(self, call)

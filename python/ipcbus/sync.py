@@ -16,12 +16,11 @@ import select
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from . import _core
+from . import _core, stubs
 from ._base import (
     Buffer,
-    Context,
     Entry,
     NameInfo,
     RawRequest,
@@ -29,6 +28,9 @@ from ._base import (
     to_metadata,
     to_usec,
 )
+from .errors import Unimplemented
+
+T = TypeVar("T")
 
 _AT_ONCE = 64
 _local = threading.local()
@@ -118,6 +120,84 @@ class Proxy:
         return Watch(self._proxy.on_death(callback))
 
 
+class Client(Proxy):
+    """The base of generated clients. A method takes a request, or its fields as keywords."""
+
+    INTERFACE: stubs.Interface
+
+    def _invoke(
+        self,
+        method: stubs.Method,
+        request: Any,
+        fields: Mapping[str, Any] | None,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> Any:
+        if timeout is None:
+            timeout = method.timeout
+        content = stubs.choose(method, request, fields)
+        if method.request_holds:
+            with stubs.Packer(self._bus) as packer:
+                data = packer.pack(method.request, content)
+                reply = self.call(
+                    method.code,
+                    data,
+                    entries=packer.entries,
+                    timeout=timeout,
+                    metadata=metadata,
+                    accept_fds=method.reply_holds,
+                )
+        else:
+            data = b"" if method.request is None else stubs.pack_plain(method.request, content)
+            reply = self.call(
+                method.code,
+                data,
+                timeout=timeout,
+                metadata=metadata,
+                accept_fds=method.reply_holds,
+            )
+        if method.reply is None:
+            return None
+        message = stubs.parse(method.reply, method.name, reply)
+        return Received(self._bus, reply, message) if method.reply_holds else message
+
+    def _send(
+        self,
+        method: stubs.Method,
+        request: Any,
+        fields: Mapping[str, Any] | None,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> None:
+        with stubs.Packer(self._bus) as packer:
+            data = b""
+            if method.request is not None:
+                data = packer.pack(method.request, stubs.choose(method, request, fields))
+            self.oneway(
+                method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
+            )
+
+
+C = TypeVar("C", bound=Client)
+
+
+class Received(stubs.BaseReceived[T]):
+    def take(self, field: Any, kind: type[C]) -> C:
+        """The object of another process in a field of the type ipc.Object, as a client of that
+        kind. Raises ``NotFound`` if the field is empty."""
+        return kind(self._bus, self._proxy_of(field))
+
+
+class Context(stubs.BaseContext):
+    """A call that is served: who calls, until when they wait, and what came with the
+    request."""
+
+    def take(self, field: Any, kind: type[C]) -> C:
+        """The object of another process in a field of the type ipc.Object, as a client of that
+        kind. Raises ``NotFound`` if the field is empty."""
+        return kind(self._bus, self._proxy_of(field))
+
+
 class Watch:
     """A registered callback."""
 
@@ -142,6 +222,9 @@ class RawService:
         exception is reported to the caller."""
         raise NotImplementedError
 
+    def _interface(self) -> str | None:
+        return self.INTERFACE
+
     def _serve(self, bus: Bus, call: _core.Call) -> None:
         reply = self.serve(RawRequest(call))
         if call.oneway:
@@ -150,6 +233,41 @@ class RawService:
             call.reply(reply[0], reply[1])
         else:
             call.reply(reply, None)
+
+
+class Service:
+    """The base of generated services. A handler gets the request and a ``Context``, and returns
+    the reply or a mapping of its fields. An exception is
+    reported to the caller."""
+
+    INTERFACE: stubs.Interface
+    ACCEPT_FDS = False
+
+    def _interface(self) -> str | None:
+        return self.INTERFACE.name
+
+    def _unimplemented(self, method: stubs.Method) -> Unimplemented:
+        return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")
+
+    def _serve(self, bus: Bus, call: _core.Call) -> None:
+        if call.code == _core.CODE_DESCRIBE and not call.oneway:
+            call.reply(self.INTERFACE.describe(), None)
+            return
+        method = self.INTERFACE.find(call)
+        handler = getattr(self, method.attribute)
+        context = Context(bus, call)
+        try:
+            if method.request is None:
+                reply = handler(context)
+            else:
+                request = stubs.parse(method.request, method.name, call)
+                if method.request_holds:
+                    context._attach(request)
+                reply = handler(request, context)
+            if not method.oneway:
+                stubs.reply(bus, call, method, reply)
+        finally:
+            context._end()
 
 
 class Bus:
@@ -224,7 +342,7 @@ class Bus:
         with contextlib.suppress(BlockingIOError):
             os.write(self._stop, b"\0")
 
-    def export(self, service: RawService) -> _core.Object:
+    def export(self, service: Service | RawService) -> _core.Object:
         """Makes an object of a service, to be registered or sent as an entry. It lives as long as
         this process refers to it or others have proxies."""
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
@@ -238,7 +356,7 @@ class Bus:
             finally:
                 call.release()
 
-        return self._connection.object(service.INTERFACE, flags, serve, service)
+        return self._connection.object(service._interface(), flags, serve, service)
 
     # --- Names -------------------------------------------------------------------------------
 
@@ -252,6 +370,14 @@ class Bus:
             return self._connection.get(name)
         return self._connection.get(name, to_usec(wait))
 
+    def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
+        """Finds a service of that kind: ``echo = bus.get(Echo, "demo.echo")``. Raises as
+        get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
+        proxy = self._find(name, wait)
+        info = self.check_name(name)
+        kind.INTERFACE.check(name, info.interface)
+        return kind(self, proxy)
+
     def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""
         return NameInfo(*self._connection.check(name))
@@ -260,7 +386,7 @@ class Bus:
         """Lists the names that start with prefix, sorted."""
         return [NameInfo(*info) for info in self._connection.list(prefix)]
 
-    def register(self, name: str, service: RawService) -> None:
+    def register(self, name: str, service: Service | RawService) -> None:
         """Registers a service under a name. Raises ``NameTaken`` if another user's service has
         it, ``PermissionDenied`` if the policy forbids it."""
         self._connection.register(name, self.export(service))

@@ -1,0 +1,527 @@
+# SPDX-License-Identifier: MIT
+"""What generated code, of ``protoc --ipc_out=lang=python:DIR``, is made of.
+
+Programs use of it what a request or reply may contain besides bytes: ``ObjectLike``, ``FdLike``
+and ``BlobLike`` are what a field of the types ``ipc.Object``, ``ipc.Fd`` and ``ipc.Blob`` may be
+set to, as a keyword of a call or in a mapping.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from typing import IO, Any, Generic, Protocol, TypeVar, Union
+
+from . import _core
+from ._base import Buffer, Context, Entry
+from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound, ProtocolError
+from .errors import Unimplemented
+
+M = TypeVar("M")
+
+BLOB_TAG = 1 << 63
+# A larger blob travels as a sealed file. What is inside the message is copied twice more, and
+# counts as a part of it where a receiver limits messages.
+BLOB_INSIDE = 64 * 1024
+# Deeper than protobuf's own limit.
+MAX_DEPTH = 100
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+class HasProxy(Protocol):
+    _proxy: _core.Proxy
+
+
+# A client or proxy; a service, which becomes a new object each time; or what export() returned.
+ObjectLike = Union[HasProxy, "HasServe", _core.Object]
+# A file descriptor or file, which stays the sender's.
+FdLike = Union[int, HasFileno]
+BlobLike = Buffer
+
+
+class HasServe(Protocol):
+    ACCEPT_FDS: bool
+
+
+class Exporter(Protocol):
+    """A bus, as far as packing needs it."""
+
+    def export(self, service: Any) -> _core.Object: ...
+
+
+class Method:
+    """One method of an interface. request and reply are None for ipc.None; *_holds says that
+    the message may contain objects, files or blobs; timeout is the option, in seconds."""
+
+    __slots__ = (
+        "name",
+        "attribute",
+        "code",
+        "request",
+        "reply",
+        "oneway",
+        "sends",
+        "pushes",
+        "request_holds",
+        "reply_holds",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        attribute: str,
+        code: int,
+        request: Any,
+        reply: Any,
+        *,
+        oneway: bool = False,
+        sends: bool = False,
+        pushes: bool = False,
+        request_holds: bool = False,
+        reply_holds: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        self.name = name
+        self.attribute = attribute
+        self.code = code
+        self.request = request
+        self.reply = reply
+        self.oneway = oneway
+        self.sends = sends
+        self.pushes = pushes
+        self.request_holds = request_holds
+        self.reply_holds = reply_holds
+        self.timeout = timeout
+
+
+class Interface:
+    """A service of a .proto file: what both sides must agree on."""
+
+    def __init__(
+        self, name: str, hash: int, descriptor_set: bytes, methods: tuple[Method, ...]
+    ) -> None:
+        self.name = name
+        self.hash = hash
+        self.descriptor_set = descriptor_set
+        self.methods = methods
+        self.by_code = {method.code: method for method in methods}
+
+    def check(self, name: str, interface: str) -> None:
+        """Raises ``InterfaceMismatch`` if the name is registered with another interface."""
+        if interface and interface != self.name:
+            raise InterfaceMismatch(f"{name} is no {self.name} but {interface}")
+
+    def describe(self) -> bytes:
+        """An ipc.Description."""
+        name = self.name.encode()
+        return b"".join(
+            (
+                b"\x0a" + _varint(len(name)) + name,
+                b"\x11" + struct.pack("<Q", self.hash),
+                b"\x1a" + _varint(len(self.descriptor_set)) + self.descriptor_set,
+            )
+        )
+
+    def find(self, call: _core.Call) -> Method:
+        """The method that is called. Raises what the caller gets if there is none."""
+        method = self.by_code.get(call.code)
+        if method is None:
+            raise Unimplemented(f"{self.name} has no method with the number {call.code:#x}")
+        if method.sends or method.pushes:
+            raise ProtocolError(f"{self.name}.{method.name} has streams: it is opened, not called")
+        if method.oneway and not call.oneway:
+            raise ProtocolError(f"{self.name}.{method.name} is oneway: it has no reply")
+        if call.oneway and not method.oneway:
+            raise ProtocolError(f"{self.name}.{method.name} is no oneway")
+        return method
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+# --- Sending ---------------------------------------------------------------------------------
+
+
+def _field_number(field: Any) -> int:
+    number: int = field.number
+    return number
+
+
+class Packer:
+    """Makes a message of a mapping, and the entries of what is no bytes in it.
+
+    Used as a context: at its end the files that it made are closed.
+    """
+
+    def __init__(self, bus: Exporter) -> None:
+        self._bus = bus
+        self._entries: list[Entry] = []
+        self._files: list[int] = []
+        self._blobs = 0
+
+    def __enter__(self) -> Packer:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        for fd in self._files:
+            os.close(fd)
+
+    @property
+    def entries(self) -> tuple[Entry, ...] | None:
+        return tuple(self._entries) or None
+
+    def pack(self, kind: Any, content: Any) -> bytes:
+        """content is a message of the kind, or a mapping of its fields."""
+        if not isinstance(content, Mapping):
+            return serialize(kind, content)
+        message = kind()
+        self._fill(message, content, 0)
+        return serialize(kind, message)
+
+    def _fill(self, message: Any, content: Mapping[str, Any], depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise BadMessage("the message nests too deeply")
+        fields = message.DESCRIPTOR.fields_by_name
+        for name in content:
+            if name not in fields:
+                raise ValueError(f"{message.DESCRIPTOR.full_name} has no field {name!r}")
+        # By number, because both sides count blobs in that order.
+        for field in sorted((fields[name] for name in content), key=_field_number):
+            if content[field.name] is not None:
+                self._set(message, field, content[field.name], depth)
+
+    def _set(self, message: Any, field: Any, value: Any, depth: int) -> None:
+        repeated = field.label == field.LABEL_REPEATED
+        if field.message_type is None:
+            if repeated:
+                getattr(message, field.name).extend(value)
+            else:
+                setattr(message, field.name, value)
+        elif field.message_type.GetOptions().map_entry:
+            self._set_map(getattr(message, field.name), field.message_type, value, depth)
+        elif repeated:
+            for one in value:
+                self._set_message(getattr(message, field.name).add(), one, depth)
+        else:
+            target = getattr(message, field.name)
+            target.SetInParent()
+            self._set_message(target, value, depth)
+
+    def _set_map(self, target: Any, entry: Any, value: Mapping[Any, Any], depth: int) -> None:
+        if entry.fields_by_name["value"].message_type is None:
+            target.update(value)
+            return
+        for key in value:
+            self._set_message(target[key], value[key], depth)
+
+    def _set_message(self, target: Any, value: Any, depth: int) -> None:
+        name = target.DESCRIPTOR.full_name
+        if name == "ipc.Object":
+            target.id = self._object(value)
+        elif name == "ipc.Fd":
+            target.fd = self._fd(value)
+        elif name == "ipc.Memory":
+            target.fd.fd = self._fd(value)
+        elif name == "ipc.Blob":
+            self._blob(target, value)
+        elif isinstance(value, Mapping):
+            self._fill(target, value, depth + 1)
+        else:
+            target.CopyFrom(value)
+
+    def _add(self, what: _core.Object | _core.Proxy | int) -> int:
+        tag = len(self._entries) + 1
+        self._entries.append((tag, what))
+        return tag
+
+    def _object(self, value: Any) -> int:
+        if isinstance(value, (_core.Object, _core.Proxy)):
+            return self._add(value)
+        proxy = getattr(value, "_proxy", None)
+        if proxy is not None:
+            return self._add(proxy)
+        if not hasattr(value, "ACCEPT_FDS"):
+            raise TypeError(f"{value!r} is no client, service or object")
+        return self._add(self._bus.export(value))
+
+    def _fd(self, value: FdLike) -> int:
+        return self._add(value if isinstance(value, int) else value.fileno())
+
+    def _blob(self, target: Any, value: Buffer) -> None:
+        view = value.data if isinstance(value, (_core.Message, _core.Call)) else memoryview(value)
+        if view.nbytes <= BLOB_INSIDE:
+            target.data = view.tobytes()
+            return
+        target.size = view.nbytes
+        fd = os.memfd_create("ipcbus-blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._files.append(fd)
+        rest = view.cast("B")
+        while rest.nbytes:
+            rest = rest[os.write(fd, rest) :]
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS | fcntl.F_SEAL_SEAL)
+        self._entries.append((BLOB_TAG + self._blobs, fd))
+        self._blobs += 1
+
+
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def serialize(kind: Any, message: Any) -> bytes:
+    if not isinstance(message, kind):
+        raise TypeError(f"{message!r} is no {kind.DESCRIPTOR.full_name}")
+    try:
+        data: bytes = message.SerializeToString()
+    except Exception as error:  # protobuf's EncodeError
+        raise InvalidArgument(str(error)) from None
+    return data
+
+
+def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> Any:
+    """The request itself, or its fields."""
+    if request is None:
+        return fields or {}
+    if fields:
+        raise TypeError(f"{method.name} takes a request or its fields, not both")
+    return request
+
+
+def pack_plain(kind: Any, content: Any) -> bytes:
+    """The bytes of a message that has neither objects nor files nor blobs."""
+    if isinstance(content, Mapping):
+        content = kind(**content)
+    return serialize(kind, content)
+
+
+def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None:
+    """Sends what a handler returned."""
+    if method.reply is None:
+        if content is not None:
+            raise TypeError(f"{method.name} has no reply, but its handler returned {content!r}")
+        call.reply(b"", None)
+    elif content is None:
+        raise TypeError(f"the handler of {method.name} returned None")
+    elif method.reply_holds:
+        with Packer(bus) as packer:
+            data = packer.pack(method.reply, content)
+            call.reply(data, packer.entries)
+    else:
+        call.reply(pack_plain(method.reply, content), None)
+
+
+# --- Receiving -------------------------------------------------------------------------------
+
+
+def parse(kind: Any, name: str, message: _core.Message | _core.Call) -> Any:
+    """Raises ``BadMessage``."""
+    try:
+        with message.data as view:
+            return kind.FromString(view)
+    except Exception as error:  # protobuf's DecodeError
+        full_name = kind.DESCRIPTOR.full_name
+        raise BadMessage(f"{name}: the message is not a valid {full_name}") from error
+
+
+class Attachments:
+    """The objects, files and blobs of a received message."""
+
+    def __init__(self, bus: Any, raw: _core.Message | _core.Call, message: Any) -> None:
+        self._bus = bus
+        self._raw = raw
+        self._entries: dict[tuple[bool, int], list[int]] = {}
+        self._sizes: list[int] = []
+        self._views: list[memoryview] = []
+        for index, (tag, kind) in enumerate(raw.entries):
+            self._entries.setdefault((kind == _core.FD, tag), []).append(index)
+        self._number(message, 0)
+
+    def _number(self, message: Any, depth: int) -> None:
+        """Writes into each blob that lies outside the message its number, in a member that
+        nobody sends."""
+        if depth > MAX_DEPTH:
+            raise BadMessage("the message nests too deeply")
+        if message.DESCRIPTOR.full_name == "ipc.Blob":
+            message.ClearField("memory")
+            if message.HasField("size") and not message.HasField("data"):
+                self._sizes.append(message.size)
+                message.memory = len(self._sizes)
+            return
+        for field, value in message.ListFields():
+            if field.message_type is None:
+                continue
+            for one in _messages(field, value):
+                self._number(one, depth + 1)
+
+    def _take(self, is_fd: bool, tag: int) -> Any:
+        indices = self._entries.get((is_fd, tag))
+        if not indices:
+            raise NotFound("the field is empty, or what was in it was taken")
+        return self._raw.take(indices.pop(0) if is_fd else indices[0])
+
+    def fd(self, field: Any) -> int:
+        """Takes the file descriptor of a field of the type ipc.Fd. The caller closes it."""
+        fd: int = self._take(True, field.fd)
+        return fd
+
+    def object(self, field: Any) -> _core.Proxy | _core.Object | None:
+        taken: _core.Proxy | _core.Object | None = self._take(False, field.id)
+        return taken
+
+    def blob(self, field: Any) -> memoryview:
+        """The bytes of a field of the type ipc.Blob, as long as the message; see release()."""
+        number = field.memory - 1
+        if number < 0:
+            view = memoryview(field.data)
+        elif (True, BLOB_TAG + number) in self._entries:
+            view = self._map(number, self._sizes[number])
+        else:
+            view = self._slice(number, self._sizes[number])
+        self._views.append(view)
+        return view
+
+    def _slice(self, number: int, size: int) -> memoryview:
+        offset = 0
+        for i in range(number):
+            if (True, BLOB_TAG + i) not in self._entries:
+                offset += self._sizes[i] + 7 & ~7
+        blobs = self._raw.blobs
+        if offset + size > blobs.nbytes:
+            raise BadMessage("a blob is not there")
+        with blobs:
+            return blobs[offset : offset + size]
+
+    def _map(self, number: int, size: int) -> memoryview:
+        fd = self._take(True, BLOB_TAG + number)
+        try:
+            if not size:
+                return memoryview(b"")
+            seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+            if seals & _SEALS != _SEALS or os.fstat(fd).st_size < size:
+                raise BadMessage("the file of a blob may change")
+            return memoryview(mmap.mmap(fd, size, prot=mmap.PROT_READ))
+        except OSError as error:
+            raise BadMessage(f"the file of a blob is no memory: {error}") from None
+        finally:
+            os.close(fd)
+
+    def release(self) -> None:
+        """Ends all views that blob() returned: a later use of one raises ValueError."""
+        for view in self._views:
+            try:
+                view.release()
+            except BufferError:
+                pass  # somebody made a view of the view, which keeps the memory
+        self._views.clear()
+
+
+def _messages(field: Any, value: Any) -> Iterable[Any]:
+    if field.message_type.GetOptions().map_entry:
+        if field.message_type.fields_by_name["value"].message_type is None:
+            return ()
+        return [value[key] for key in sorted(value)]
+    messages: Iterable[Any] = value if field.label == field.LABEL_REPEATED else (value,)
+    return messages
+
+
+class _Attached:
+    """What a request and a reply offer alike."""
+
+    _attachments: Attachments | None
+
+    def _attached(self) -> Attachments:
+        if self._attachments is None:
+            raise NotFound("the message contains neither objects nor files nor blobs")
+        return self._attachments
+
+    def fd(self, field: Any) -> int:
+        """Takes the file descriptor of a field of the type ipc.Fd. The caller closes it. Raises
+        ``NotFound`` if it was taken."""
+        return self._attached().fd(field)
+
+    def file(self, field: Any, mode: str = "rb", **options: Any) -> IO[Any]:
+        """Takes the file descriptor and opens it as a file object, as open() does."""
+        fd = self.fd(field)
+        try:
+            return os.fdopen(fd, mode, **options)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def blob(self, field: Any) -> memoryview:
+        """The bytes of a field of the type ipc.Blob, without a copy. They can be read until the
+        handler returns, or until the reply is released. A later use raises ValueError."""
+        return self._attached().blob(field)
+
+    def own(self, field: Any) -> Any:
+        """The service of this process that a field of the type ipc.Object contains, or None if
+        it ended. Raises ``InvalidArgument`` if the object belongs to another process."""
+        taken = self._attached().object(field)
+        if isinstance(taken, _core.Proxy):
+            raise InvalidArgument("the object belongs to another process")
+        return None if taken is None else taken.owner
+
+    def _proxy_of(self, field: Any) -> _core.Proxy:
+        taken = self._attached().object(field)
+        if not isinstance(taken, _core.Proxy):
+            raise InvalidArgument("the object belongs to this process")
+        return taken
+
+
+class BaseContext(_Attached, Context):
+    """A call that is served, and what came with its request."""
+
+    def __init__(self, bus: Any, call: _core.Call) -> None:
+        super().__init__(call)
+        self._bus = bus
+        self._attachments = None
+
+    def _attach(self, message: Any) -> None:
+        self._attachments = Attachments(self._bus, self._call, message)
+
+    def _end(self) -> None:
+        if self._attachments is not None:
+            self._attachments.release()
+
+
+class BaseReceived(_Attached, Generic[M]):
+    """A reply with objects, files or blobs. Its fields are attributes; ``message`` is the
+    message itself. As a context it ends with release()."""
+
+    def __init__(self, bus: Any, raw: _core.Message, message: M) -> None:
+        self._bus = bus
+        self._raw = raw
+        self.message = message
+        self._attachments = Attachments(bus, raw, message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.message, name)
+
+    def __enter__(self: R) -> R:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Gives the memory back. Views that blob() returned raise ValueError from here on."""
+        assert self._attachments is not None
+        self._attachments.release()
+        try:
+            self._raw.release()
+        except BufferError:
+            pass  # a view of a view is left, and goes with the last one
+
+
+R = TypeVar("R", bound=BaseReceived[Any])

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+"""Generated clients and services, between Python and C as well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+
+import echo_pb2
+import ipcbus
+import kinds_pb2
+from common import Case, new_name
+from echo_ipc import Echo, EchoService, EchoSync, EchoSyncService
+from ipcbus import aio, sync
+from kinds_ipc import Kinds, KindsService
+
+B = os.environ["B"]
+
+
+class Empty(ipcbus.ServiceError, name="echo.Empty"):
+    """The text is empty."""
+
+
+class MyEcho(EchoService):
+    async def Say(self, request, context):
+        if not request.text:
+            raise Empty("nothing to say")
+        return echo_pb2.SayReply(text=request.text)
+
+
+class MyKinds(KindsService):
+    def __init__(self):
+        self.kicked = asyncio.Event()
+        self.kept = []
+        self.calls = 0
+
+    async def Nothing(self, context):
+        self.calls += 1
+
+    async def Plain(self, request, context):
+        parts = [
+            request.text,
+            ",".join(map(str, request.numbers)),
+            ",".join(f"{k}={v}" for k, v in sorted(request.counts.items())),
+            request.inner.text,
+            kinds_pb2.Color.Name(request.color),
+            request.data.decode(),
+        ]
+        return {"text": " ".join(parts)}
+
+    async def Kick(self, request, context):
+        self.kicked.set()
+
+    async def Slow(self, context):
+        await asyncio.sleep(10)
+
+    async def Callback(self, request, context):
+        texts = []
+        targets = [request.to] + [m.object for m in request.more]
+        targets += [request.named[key].object for key in sorted(request.named)]
+        for target in targets:
+            echo = context.take(target, Echo)
+            texts.append((await echo.Say(text=f"hello {len(texts)}")).text)
+        return kinds_pb2.PlainReply(text=" ".join(texts))
+
+    async def Write(self, request, context):
+        with context.file(request.file, "w") as file:
+            file.write(request.text)
+        read, write = os.pipe()
+        os.write(write, b"from the service")
+        os.close(write)
+        asyncio.get_running_loop().call_soon(os.close, read)
+        return {"file": read, "text": request.text}
+
+    async def Blobs(self, request, context):
+        views = [context.blob(blob) for blob in request.blobs]
+        self.kept = views
+        return {"blobs": [view for view in views], "last": b"last"}
+
+    async def ping_(self, context):
+        return {"text": "the method"}
+
+    async def Make(self, context):
+        return {"object": MyEcho()}
+
+
+class Typed(Case):
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.name = new_name()
+        self.service = MyKinds()
+        await self.server.register(self.name, self.service)
+        self.kinds = await self.client.get(Kinds, self.name)
+
+    async def test_plain(self):
+        reply = await self.kinds.Plain(
+            text="a", numbers=[1, 2], counts={"x": 3}, inner={"text": "b"}, color="BLUE", data=b"c"
+        )
+        self.assertEqual(reply, kinds_pb2.PlainReply(text="a 1,2 x=3 b BLUE c"))
+        request = kinds_pb2.PlainRequest(text="as a message")
+        self.assertIn("as a message", (await self.kinds.Plain(request)).text)
+        self.assertEqual((await self.kinds.Plain()).text.strip(), "RED")
+        await self.kinds.Nothing()
+        await self.kinds.Kick(text="x")
+        await self.within(self.service.kicked.wait())
+        self.assertEqual((await self.kinds.ping_()).text, "the method")
+        await self.kinds.ping()
+
+    async def test_wrong_arguments(self):
+        with self.assertRaises(TypeError):
+            await self.kinds.Plain(kinds_pb2.PlainRequest(), text="x")
+        with self.assertRaises(ValueError):
+            await self.kinds.Plain(nonsense=1)
+        with self.assertRaises(TypeError):
+            await self.kinds.Plain(echo_pb2.SayRequest())
+        with self.assertRaises(TypeError):
+            await self.kinds.Plain(text=7)
+        with self.assertRaises(TypeError):
+            await self.kinds.Callback(to=7)
+        with self.assertRaises(ValueError):
+            await self.kinds.Callback(nonsense=1)
+
+    async def test_option_timeout(self):
+        with self.assertRaises(ipcbus.DeadlineExceeded):
+            await self.kinds.Slow()
+
+    async def test_unimplemented(self):
+        with self.assertRaises(ipcbus.Unimplemented) as caught:
+            await self.kinds.Unwritten()
+        self.assertIn("Kinds.Unwritten", caught.exception.message)
+        with self.assertRaises(ipcbus.Unimplemented):
+            await self.kinds.call(99)
+        # A call of a oneway, a oneway of a call, garbage.
+        with self.assertRaises(ipcbus.ProtocolError):
+            await self.kinds.call(Kinds.INTERFACE.methods[2].code)
+        await self.kinds.oneway(Kinds.INTERFACE.methods[0].code)
+        with self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.call(7, b"\x0a\xff\xff")
+        await self.kinds.Nothing()
+        self.assertEqual(self.service.calls, 1)
+
+    async def test_interface(self):
+        with self.assertRaises(ipcbus.InterfaceMismatch):
+            await self.client.get(Echo, self.name)
+
+    async def test_callback(self):
+        reply = await self.kinds.Callback(
+            to=MyEcho(), more=[{"object": MyEcho()}], named={"k": {"object": MyEcho()}}
+        )
+        self.assertEqual(reply.text, "hello 0 hello 1 hello 2")
+        with self.assertRaises(ipcbus.NotFound):
+            await self.kinds.Callback(kinds_pb2.CallbackRequest())
+        new = await self.kinds.Make()
+        echo = new.take(new.object, Echo)
+        self.assertEqual((await echo.Say(text="new")).text, "new")
+        with self.assertRaises(Empty) as caught:
+            await echo.Say()
+        self.assertEqual(caught.exception.message, "nothing to say")
+        # A client is an object too, here one of a third connection.
+        name = new_name()
+        async with aio.Bus() as third:
+            await third.register(name, MyEcho())
+            elsewhere = await self.client.get(Echo, name)
+            self.assertEqual((await self.kinds.Callback(to=elsewhere)).text, "hello 0")
+
+    async def test_own(self):
+        """What belongs to the receiver is its own service."""
+
+        class Own(KindsService):
+            async def Callback(self, request, context):
+                self.own = context.own(request.to)
+                with self.test.assertRaises(ipcbus.InvalidArgument):
+                    context.take(request.to, Kinds)
+                with self.test.assertRaises(ipcbus.InvalidArgument):
+                    context.own(request.more[0].object)
+                return {}
+
+        own, name = Own(), new_name()
+        own.test = self
+        await self.server.register(name, own)
+        kinds = await self.client.get(Kinds, name)
+        await kinds.Callback(to=kinds, more=[{"object": MyEcho()}])
+        self.assertIs(own.own, own)
+
+    async def test_files(self):
+        read, write = os.pipe()
+        with os.fdopen(write, "wb") as file:
+            reply = await self.kinds.Write(file=file, text="to the file")
+        self.assertEqual(os.read(read, 100), b"to the file")
+        self.assertEqual(os.read(read, 100), b"")
+        os.close(read)
+        self.assertEqual(reply.text, "to the file")
+        with reply.file(reply.message.file) as file:
+            self.assertEqual(file.read(), b"from the service")
+        with self.assertRaises(ipcbus.NotFound):
+            reply.fd(reply.message.file)
+
+    async def test_blobs(self):
+        blobs = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 40_000, bytearray(b"end")]
+        with await self.kinds.Blobs(blobs=blobs) as reply:
+            views = [reply.blob(blob) for blob in reply.blobs]
+            self.assertEqual([bytes(view) for view in views], [bytes(b) for b in blobs])
+            self.assertEqual(bytes(reply.blob(reply.last)), b"last")
+        for view in views + self.service.kept:
+            with self.assertRaises(ValueError):
+                view.tobytes()
+
+    async def test_lies(self):
+        """What a message says of its attachments is not believed."""
+        code = next(m.code for m in Kinds.INTERFACE.methods if m.name == "Blobs")
+        lie = kinds_pb2.BlobRequest()
+        lie.blobs.add(size=1000)
+        with self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.call(code, lie.SerializeToString())
+        fd = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+        os.write(fd, b"x" * 1000)
+        # Not sealed; then a file that is none.
+        with self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
+        os.close(fd)
+        with open("/dev/null") as null, self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.call(
+                code, lie.SerializeToString(), entries=((1 << 63, null.fileno()),)
+            )
+        lie = kinds_pb2.BlobRequest()
+        lie.blobs.add(data=b"x", memory=77)
+        await self.kinds.call(code, lie.SerializeToString(), accept_fds=True)
+        # An object that did not come along.
+        code = next(m.code for m in Kinds.INTERFACE.methods if m.name == "Callback")
+        wrong = kinds_pb2.CallbackRequest()
+        wrong.to.id = 1
+        with self.assertRaises(ipcbus.NotFound):
+            await self.kinds.call(code, wrong.SerializeToString())
+
+
+class Interop(Case):
+    """C clients of Python servers, and the reverse."""
+
+    def run_program(self, *args, status=0):
+        result = subprocess.run(args, capture_output=True, text=True, timeout=20)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result.stdout
+
+    async def program(self, *args, status=0):
+        return await asyncio.to_thread(self.run_program, *args, status=status)
+
+    async def test_c_client(self):
+        await self.server.register("demo.echo", MyEcho())
+        self.assertEqual(await self.program(f"{B}/examples/echo/client", "hi"), "hi\n")
+        ctl = f"{B}/tools/ipcctl"
+        self.assertIn("demo.echo", await self.program(ctl, "list"))
+        described = await self.program(ctl, "describe", "demo.echo")
+        self.assertIn("rpc Say", described)
+        called = await self.program(ctl, "call", "demo.echo", "Say", '{"text": "by ipcctl"}')
+        self.assertEqual(json.loads(called), {"text": "by ipcctl"})
+        await self.program(ctl, "ping", "demo.echo")
+        await self.server.unregister("demo.echo")
+
+    async def test_c_client_of_a_sync_server(self):
+        class SyncEcho(EchoSyncService):
+            def Say(self, request, context):
+                if not request.text:
+                    raise Empty("nothing")
+                return {"text": request.text * 2}
+
+        with sync.Bus() as bus:
+            await asyncio.to_thread(bus.register, "demo.echo", SyncEcho())
+            serving = asyncio.create_task(asyncio.to_thread(bus.run))
+            self.assertEqual(await self.program(f"{B}/examples/echo/client", "hi"), "hihi\n")
+            echo = await self.client.get(Echo, "demo.echo")
+            self.assertEqual((await echo.Say(text="x")).text, "xx")
+            with self.assertRaises(Empty):
+                await echo.Say(text="")
+            bus.stop()
+            await self.within(serving)
+
+    async def test_c_server(self):
+        server = subprocess.Popen([f"{B}/examples/echo/server"])
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        echo = await self.client.get(Echo, "demo.echo", wait=10)
+        reply = await echo.Say(text="from Python")
+        self.assertEqual(reply, echo_pb2.SayReply(text="from Python"))
+        with self.assertRaises(Empty) as caught:
+            await echo.Say(text="")
+        self.assertEqual(caught.exception.message, "nothing to say")
+        replies = await asyncio.gather(*(echo.Say(text=str(i)) for i in range(100)))
+        self.assertEqual([r.text for r in replies], [str(i) for i in range(100)])
+
+        def work():
+            with sync.Bus() as bus:
+                echo = bus.get(EchoSync, "demo.echo")
+                self.assertEqual(echo.Say(text="sync").text, "sync")
+                with self.assertRaises(Empty):
+                    echo.Say()
+                with self.assertRaises(ipcbus.Unimplemented):
+                    echo.call(77)
+
+        await asyncio.to_thread(work)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""For mypy --strict: what is right passes, and each line marked as wrong is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import kinds_pb2
+from kinds_ipc import Kinds, KindsService, KindsSync
+
+import ipcbus
+from ipcbus import aio, sync
+
+
+class Right(KindsService):
+    async def Plain(
+        self, request: kinds_pb2.PlainRequest, context: aio.Context
+    ) -> kinds_pb2.PlainReply:
+        return kinds_pb2.PlainReply(text=f"{request.text} {context.pid}")
+
+    async def Make(self, context: aio.Context) -> Mapping[str, Any]:
+        return {"object": Right()}
+
+
+class Wrong(KindsService):
+    async def Plain(self, request: int, context: aio.Context) -> int:  # WRONG
+        return 1
+
+
+async def right() -> str:
+    async with aio.Bus(timeout=5) as bus:
+        await bus.register("demo.kinds", Right())
+        kinds = await bus.get(Kinds, "demo.kinds", wait=1)
+        reply = await kinds.Plain(text="x", numbers=[1], inner={"text": "y"}, timeout=1)
+        made = await kinds.Make()
+        again = made.take(made.message.object, Kinds)
+        await again.Callback(to=Right(), more=[{"object": kinds}])
+        with await kinds.Blobs(blobs=[b"x", memoryview(b"y")]) as blobs:
+            size: int = len(blobs.blob(blobs.message.last))
+        try:
+            await kinds.Nothing()
+        except ipcbus.ServiceError as error:
+            return f"{error.name} {size}"
+        return reply.text
+
+
+async def wrong(bus: aio.Bus, kinds: Kinds) -> None:
+    await kinds.Plain(text=7)  # WRONG
+    await kinds.Plain(nonsense="x")  # WRONG
+    await kinds.Callback(to=7)  # WRONG
+    number: int = (await kinds.Plain()).text  # WRONG
+    await bus.get(KindsSync, "demo.kinds")  # WRONG
+    await bus.register("demo.kinds", 7)  # WRONG
+
+
+def of_threads() -> str:
+    with sync.Bus() as bus:
+        return bus.get(KindsSync, "demo.kinds").Plain(text="x").text
