@@ -449,7 +449,8 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	if (x->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
 	size = send_size(&x->send) + ids;
-	if (!size)
+	/* Parts are to be moved even if all of them are empty. */
+	if (!size && !(x->send.flags & IPCBUS_SEND_IOV))
 		return 0;
 	to = reserve(link, thread, size);
 	if (!to)

@@ -206,6 +206,26 @@ START_TEST(bytes_of_all_sizes)
 }
 END_TEST
 
+START_TEST(parts_that_are_empty)
+{
+	struct iovec parts[] = { { NULL, 0 }, { NULL, 0 } };
+	struct ipc_raw_message request = { .code = ECHO, .parts = parts };
+	struct ipc_raw_message *reply;
+
+	begin();
+	for (request.n_parts = 1; request.n_parts <= 2; request.n_parts++) {
+		/* With a buffer to release and without. */
+		for (int i = 0; i < 2; i++) {
+			ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), 0);
+			ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+			ck_assert_uint_eq(reply->size, 0);
+			ipc_raw_free(reply);
+		}
+	}
+	end();
+}
+END_TEST
+
 /* The kernel says what does not fit; nothing is lost by it. */
 START_TEST(sizes_that_are_none)
 {
@@ -475,7 +495,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("raw", bytes_of_all_sizes, sizes_that_are_none, calls_without_waiting,
+	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, sizes_that_are_none, calls_without_waiting,
 			 oneways, objects, files, errors, streams, streams_that_fail,
 			 streams_that_are_none);
 }
