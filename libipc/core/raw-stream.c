@@ -3,6 +3,7 @@
  * Streams of bytes: <ipc/raw.h>.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "call.h"
 #include "errors.h"
@@ -95,6 +96,98 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 	*ret_stream = stream;
 	return 0;
 }
+
+/* --- Opening without a wait -------------------------------------------------------- */
+
+/* Holds what the options name: the stream depends on it once it is open. */
+struct opening {
+	struct ipc_stream *stream;
+	struct ipc_options options;
+	ipc_raw_stream_cb cb;
+	void *userdata;
+};
+
+static struct opening *opening_new(const struct ipc_options *options, ipc_raw_stream_cb cb,
+				   void *userdata)
+{
+	struct opening *opening = malloc(sizeof(*opening));
+
+	if (!opening)
+		return NULL;
+	*opening = (struct opening){ .cb = cb, .userdata = userdata };
+	if (!options)
+		return opening;
+	opening->options = *options;
+	if (options->cancellation)
+		ipc_cancellation_ref(options->cancellation);
+	if (options->parent)
+		ipc_call_ref(options->parent);
+	if (options->parent_stream)
+		ipc_stream_ref(options->parent_stream);
+	return opening;
+}
+
+static void opening_free(struct opening *opening)
+{
+	ipc_cancellation_unref(opening->options.cancellation);
+	ipc_call_unref(opening->options.parent);
+	ipc_stream_unref(opening->options.parent_stream);
+	ipc_stream_unref(opening->stream);
+	free(opening);
+}
+
+static void opened(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata)
+{
+	struct opening *opening = userdata;
+	struct ipc_error own = IPC_ERROR_INIT;
+	struct ipc_stream *stream = NULL;
+	int r = result;
+
+	if (r == 0) {
+		r = stream_opened(opening->stream, reply, &opening->options);
+		if (r < 0) {
+			error_set(&own, r);
+			error = &own;
+		}
+	}
+	if (r == 0) {
+		stream = opening->stream;
+		opening->stream = NULL;
+	}
+	opening->cb(r, stream, error, opening->userdata);
+	opening_free(opening);
+	ipc_error_done(&own);
+}
+
+int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
+			      const struct ipc_options *options, ipc_raw_stream_cb cb,
+			      void *userdata)
+{
+	const struct stream_of of = {
+		.type = &raw_stream,
+		.size = sizeof(struct ipc_stream),
+		.code = code,
+		.accept_fds = true,
+	};
+	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
+	struct opening *opening;
+	int r;
+
+	if (!ipc || !code || !cb)
+		return -EINVAL;
+	opening = opening_new(options, cb, userdata);
+	if (!opening)
+		return -ENOMEM;
+	r = stream_new(ipc, &of, &opening->stream);
+	if (r == 0)
+		r = stream_open_async(opening->stream, proxy, options, opened, opening);
+	if (r < 0)
+		opening_free(opening);
+	return r;
+}
+
+/* --- Messages ------------------------------------------------------------------------ */
 
 int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,
 			uint64_t timeout_usec)

@@ -343,17 +343,19 @@ static int call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *mes
 	return r;
 }
 
-int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
-		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
-		       struct ipc_slot **ret_slot)
+int raw_call_async_as(struct ipc_proxy *proxy, const char *method,
+		      const struct ipc_raw_message *request, const struct ipc_options *options,
+		      ipc_raw_cb cb, void *userdata, struct ipc_slot **ret_slot)
 {
-	struct async model = { .end = end, .cb = (void (*)(void))cb, .userdata = userdata };
+	struct async model = {
+		.end = end, .cb = (void (*)(void))cb, .userdata = userdata, .name = method,
+	};
 	struct interception i;
 	int r;
 
 	if (!cb)
 		return -EINVAL;
-	r = intercept_begin(&i, proxy, /* method= */ NULL, &options);
+	r = intercept_begin(&i, proxy, method, &options);
 	if (r < 0)
 		return r;
 	model.intercepted = i.last;
@@ -362,6 +364,14 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 		return intercept_end(&i, r);
 	ipc_unref(i.ipc);
 	return r;
+}
+
+int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot)
+{
+	return raw_call_async_as(proxy, /* method= */ NULL, request, options, cb, userdata,
+				 ret_slot);
 }
 
 static int oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,

@@ -9,10 +9,14 @@
 
 struct ipcbus_event;
 
-/* ipc_raw_call(), ipc_raw_oneway() of a method with that name; NULL: unknown. */
+/* ipc_raw_call(), ipc_raw_call_async(), ipc_raw_oneway() of a method with that name, which lives
+ * until the call has ended; NULL: unknown. */
 int raw_call_as(struct ipc_proxy *proxy, const char *method,
 		const struct ipc_raw_message *request, const struct ipc_options *options,
 		struct ipc_raw_message **ret_reply, struct ipc_error *error);
+int raw_call_async_as(struct ipc_proxy *proxy, const char *method,
+		      const struct ipc_raw_message *request, const struct ipc_options *options,
+		      ipc_raw_cb cb, void *userdata, struct ipc_slot **ret_slot);
 int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
 		  const struct ipc_raw_message *message, const struct ipc_options *options);
 

@@ -268,3 +268,16 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 	stream_kick(stream);
 	return 0;
 }
+
+int ipc_stream_resume(struct ipc_stream *stream)
+{
+	if (!stream)
+		return -EINVAL;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	stream_lock(stream);
+	stream->message_due |= stream->first != NULL;
+	stream_unlock(stream);
+	stream_kick(stream);
+	return 0;
+}

@@ -701,13 +701,26 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 	return r;
 }
 
+int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
+		  const struct ipc_options *options)
+{
+	struct open open;
+	int r;
+
+	r = parse_open(reply, &open);
+	if (r == 0)
+		r = meet(stream, reply, &open);
+	if (r == 0)
+		r = stream_watch(stream);
+	return r < 0 ? r : stream_follow(stream, options);
+}
+
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		const struct ipc_options *options, struct ipc_error *error)
 {
 	struct ipc_raw_message *reply;
 	struct introduction question;
 	struct ipc_options opening;
-	struct open open;
 	int r;
 
 	stream_take_options(stream, options, &opening);
@@ -719,13 +732,24 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	introduced(&question);
 	if (r < 0)
 		return r;
-	r = parse_open(reply, &open);
-	if (r == 0)
-		r = meet(stream, reply, &open);
+	r = stream_opened(stream, reply, &opening);
 	ipc_raw_free(reply);
-	if (r == 0)
-		r = stream_watch(stream);
-	if (r == 0)
-		r = stream_follow(stream, &opening);
 	return r < 0 ? error_set(error, r) : 0;
+}
+
+int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata)
+{
+	struct introduction question;
+	struct ipc_options opening;
+	int r;
+
+	stream_take_options(stream, options, &opening);
+	r = introduce(&question, stream, stream->of.code);
+	if (r < 0)
+		return r;
+	r = raw_call_async_as(proxy, stream->of.name ?: "stream", &question.message, &opening, cb,
+			      userdata, /* ret_slot= */ NULL);
+	introduced(&question);
+	return r;
 }

@@ -201,6 +201,12 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 /* Opens a client's end at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		const struct ipc_options *options, struct ipc_error *error);
+/* The same without a wait: cb gets the reply for stream_opened(), with the same options. The caller
+ * holds the stream until then. */
+int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata);
+int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
+		  const struct ipc_options *options);
 /* A call of IPC_CODE_STREAM of an object whose type has new_stream(). */
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message);
 

@@ -240,6 +240,22 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			struct ipc_error *error);
 
 /*
+ * Start to open a stream and return. If that succeeds, cb runs once on a serving thread: with 0
+ * and the stream, of which the program has a reference from then on, or with a negative errno,
+ * NULL and an error that is never NULL. A cancellation, parent or parent_stream in the options
+ * ends the opening too; the library holds a reference of each until cb has run. There is no slot:
+ * use a cancellation. If the time limit has passed, cb gets -ETIMEDOUT. Errors as
+ * ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
+ *
+ *   -EINVAL      code is 0, or cb is NULL.
+ */
+typedef void (*ipc_raw_stream_cb)(int result, struct ipc_stream *stream,
+				  const struct ipc_error *error, void *userdata);
+int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
+			      const struct ipc_options *options, ipc_raw_stream_cb cb,
+			      void *userdata);
+
+/*
  * Send and receive a message by the rules of <ipc/stream.h>. code and flags of the message are
  * 0. ipc_raw_stream_receive() returns 1 and a message that belongs to the stream until the next
  * receive, or 0 at the end. Only one thread may receive. error may be NULL.

@@ -121,8 +121,9 @@ int ipc_stream_get_fd(struct ipc_stream *stream);
  *
  *   on_message   A message can be received. Receive it with timeout 0; it is valid until
  *                on_message returns. It is called once for each message. If it receives
- *                nothing, the sender is slowed down, and on_message comes again with the next
- *                message. Without it, a message ends the stream with -EPROTO.
+ *                nothing, the sender is slowed down, and on_message comes again with the
+ *                next message, or after ipc_stream_resume(). Without it, a message ends the
+ *                stream with -EPROTO.
  *   on_writable  A send that failed with -EAGAIN may be tried again. Once for each such
  *                failure; it may fail again.
  *   on_end       The other side has ended its sending, and all messages were received: result
@@ -163,6 +164,16 @@ struct ipc_stream_ops {
  */
 int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops,
 		       void *userdata);
+
+/*
+ * Ask for on_message again, for a message that on_message has left. Any thread may call it. If a
+ * message waits, on_message runs once for each of them, on a serving thread and never inside this
+ * function. If none waits, or the stream has no callbacks, nothing happens.
+ *
+ * So a program that hands messages on leaves them while its own receiver is busy, which slows the
+ * sender down, and resumes when its receiver takes more.
+ */
+int ipc_stream_resume(struct ipc_stream *stream);
 
 /*
  * Return the microseconds until the time limit; 0 if it has expired; IPC_NEVER if there is

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams on the fake device that a program hands on: opening without a wait, and messages that
+ * on_message leaves for later.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/call.h"
+#include "core/object.h"
+#include "core/proxy.h"
+#include "stream-run.h"
+
+static struct ipc *ipc;
+static struct ipc_proxy *peer;
+static struct ipc_stream *stream;
+static uint64_t data_cookie;
+static unsigned int called, wanted, opened_calls;
+static int opened_result;
+static enum ipc_origin opened_origin;
+
+static void begin(void)
+{
+	fake_reset();
+	called = wanted = opened_calls = 0;
+	opened_result = 1;
+	stream = NULL;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+}
+
+static void end(void)
+{
+	ipc_stream_unref(stream);
+	ipc_proxy_unref(peer);
+	ipc_unref(ipc);
+}
+
+static void opened(int result, struct ipc_stream *with, const struct ipc_error *error,
+		   void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &stream);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_int_eq(!with, result < 0);
+	opened_calls++;
+	opened_result = result;
+	opened_origin = error->origin;
+	stream = with;
+}
+
+static int start(const struct ipc_options *options)
+{
+	int r = ipc_raw_stream_open_async(peer, 3, options, opened, &stream);
+
+	/* Never inside the function. */
+	ck_assert_uint_eq(opened_calls, 0);
+	if (r == 0)
+		data_cookie = opened_cookie(ipc, 0);
+	return r;
+}
+
+static struct ipcbus_event ended(uint32_t kind)
+{
+	return (struct ipcbus_event){ .kind = kind, .cookie = fake_last()->send.cookie,
+				      .buffer = kind == IPCBUS_EVENT_FAILED ? 0 : 7,
+				      .error = kind == IPCBUS_EVENT_REPLY ? 0 : -EOPNOTSUPP };
+}
+
+static void open_stream(void)
+{
+	ck_assert_int_eq(start(NULL), 0);
+	push_open(ended(IPCBUS_EVENT_REPLY), 0, 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(opened_calls, 1);
+	ck_assert_int_eq(opened_result, 0);
+}
+
+static void arrive(const char *text)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_MESSAGE,
+					 .cookie = data_cookie, .buffer = 8 },
+		  text, strlen(text), NULL, 0);
+	serve_all_of(ipc);
+}
+
+/* --- Opening ------------------------------------------------------------------------- */
+
+START_TEST(opening_does_not_wait)
+{
+	const struct ipc_raw_message message = { .data = "there", .size = 5 };
+	const struct ipc_raw_message *received;
+
+	begin();
+	open_stream();
+	ck_assert_uint_eq(fake_last()->send.code, IPC_CODE_STREAM);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), 0);
+	ck_assert_mem_eq(fake_last()->data, "there", 5);
+	arrive("back");
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), 1);
+	ck_assert_mem_eq(received->data, "back", 4);
+	end();
+}
+END_TEST
+
+START_TEST(opening_may_fail)
+{
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open_async(peer, 0, NULL, opened, &stream), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_open_async(peer, 1, NULL, NULL, &stream), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_open_async(NULL, 1, NULL, opened, &stream), -EINVAL);
+	fake.send_error = -EDQUOT;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
+	ck_assert_int_eq(start(NULL), -EDQUOT);
+
+	ck_assert_int_eq(start(NULL), 0);
+	fake_push(ended(IPCBUS_EVENT_ERROR), NULL, 0, NULL, 0);
+	serve_all_of(ipc);
+	ck_assert_int_eq(opened_result, -EOPNOTSUPP);
+	ck_assert_uint_eq(opened_origin, IPC_ORIGIN_PEER);
+	ck_assert_uint_eq(opened_calls, 1);
+	end();
+}
+END_TEST
+
+/* The other end grants too much, or its reply is none. */
+START_TEST(a_bad_reply_opens_nothing)
+{
+	begin();
+	ck_assert_int_eq(start(NULL), 0);
+	push_open_of(ended(IPCBUS_EVENT_REPLY), 0, 0, STREAM_MAX_CREDIT + 1);
+	serve_all_of(ipc);
+	ck_assert_int_eq(opened_result, -EPROTO);
+	opened_calls = 0;
+	ck_assert_int_eq(start(NULL), 0);
+	fake_push(ended(IPCBUS_EVENT_REPLY), "\377", 1, NULL, 0);
+	serve_all_of(ipc);
+	ck_assert_int_eq(opened_result, -EBADMSG);
+	end();
+}
+END_TEST
+
+START_TEST(a_cancellation_ends_the_opening_and_the_stream)
+{
+	const struct ipc_raw_message *received;
+	struct ipc_options options = { 0 };
+	uint64_t cookie;
+
+	begin();
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
+	ck_assert_int_eq(start(&options), 0);
+	cookie = fake_last()->send.cookie;
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	ck_assert_uint_eq(fake.n_cancels, 1);
+	ck_assert_uint_eq(fake.canceled, cookie);
+	/* The server was faster: the stream is not to be kept. */
+	push_open(ended(IPCBUS_EVENT_REPLY), 0, 0);
+	serve_all_of(ipc);
+	ck_assert_int_eq(opened_result, -ECANCELED);
+	ipc_cancellation_unref(options.cancellation);
+
+	/* The library holds it for long enough. */
+	opened_calls = 0;
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
+	ck_assert_int_eq(start(&options), 0);
+	push_open(ended(IPCBUS_EVENT_REPLY), 0, 0);
+	serve_all_of(ipc);
+	ck_assert_int_eq(opened_result, 0);
+	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+	ipc_cancellation_unref(options.cancellation);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), -ECANCELED);
+	end();
+}
+END_TEST
+
+START_TEST(a_parent_is_held_until_it_is_open)
+{
+	const struct ipc_raw_message *received;
+	struct ipc_options options = { 0 };
+
+	begin();
+	open_stream();
+	options.parent_stream = stream;
+	opened_calls = 0;
+	ck_assert_int_eq(start(&options), 0);
+	push_open(ended(IPCBUS_EVENT_REPLY), 0, 0);
+	serve_all_of(ipc);
+	ck_assert_int_eq(opened_result, 0);
+	ipc_stream_cancel(options.parent_stream);
+	ipc_stream_unref(options.parent_stream);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), -ECANCELED);
+	end();
+}
+END_TEST
+
+/* --- Messages that were left ------------------------------------------------------------ */
+
+static void on_message(struct ipc_stream *ready, void *userdata)
+{
+	const struct ipc_raw_message *received;
+
+	(void)userdata;
+	called++;
+	if (!wanted)
+		return;
+	wanted--;
+	ck_assert_int_eq(ipc_raw_stream_receive(ready, 0, &received, NULL), 1);
+}
+
+static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = on_message };
+
+START_TEST(what_was_left_comes_after_resume)
+{
+	begin();
+	open_stream();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+	arrive("one");
+	arrive("two");
+	arrive("three");
+	ck_assert_uint_eq(called, 3);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 3);
+
+	/* Two are taken, and the third is offered. */
+	wanted = 2;
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	ck_assert_uint_eq(called, 3);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 6);
+	wanted = 1;
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 7);
+	ipc_stream_cancel(stream);
+	serve_all_of(ipc);
+	end();
+}
+END_TEST
+
+START_TEST(resume_of_nothing_does_nothing)
+{
+	begin();
+	ck_assert_int_eq(ipc_stream_resume(NULL), -EINVAL);
+	open_stream();
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	arrive("one");
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 0);
+	wanted = 1;
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 1);
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 1);
+	ipc_stream_cancel(stream);
+	serve_all_of(ipc);
+	ck_assert_int_eq(ipc_stream_resume(stream), 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(called, 1);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
+			 a_bad_reply_opens_nothing, a_cancellation_ends_the_opening_and_the_stream,
+			 a_parent_is_held_until_it_is_open, what_was_left_comes_after_resume,
+			 resume_of_nothing_does_nothing);
+}
