@@ -27,11 +27,13 @@ $(GATEWAY)/ipc-gateway: $(GATEWAY_OBJECTS) $(GATEWAY_LINKED) | $(LIBIPC)
 
 GATEWAY_TESTS := $(GATEWAY)/tests
 
-$(GATEWAY_TESTS)/server.o: gateway/tests/server.c | $(GATEWAY_TESTS)/interop.ipc.h $(IPC_SHARED_HEADERS)
+GATEWAY_SERVER := $(GATEWAY_TESTS)/server.o $(GATEWAY_TESTS)/streams.o
+
+$(GATEWAY_SERVER): $(GATEWAY_TESTS)/%.o: gateway/tests/%.c | $(GATEWAY_TESTS)/interop.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -pthread -MMD -MP -c -o $@ $<
 
-$(GATEWAY_TESTS)/server: $(GATEWAY_TESTS)/server.o $(GATEWAY_TESTS)/interop.ipc.o \
+$(GATEWAY_TESTS)/server: $(GATEWAY_SERVER) $(GATEWAY_TESTS)/interop.ipc.o \
 		$(GATEWAY_TESTS)/interop.pb-c.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -pthread -o $@ $^ \

@@ -169,10 +169,13 @@ static void receive_done(struct op *op, bool ok)
 	pthread_mutex_lock(&call->lock);
 	call->receiving = false;
 	pthread_mutex_unlock(&call->lock);
-	if (!ok || !buffer || take_apart(buffer, &message, &joined) < 0)
+	/* A peer that is gone has not ended its sending: what it was saying is not complete. */
+	if (ok && buffer && take_apart(buffer, &message, &joined) == 0)
+		call->ops->received(call->userdata, &message);
+	else if (ok && !buffer && !grpc_call_failed_before_recv_message(call->call))
 		call->ops->received(call->userdata, NULL);
 	else
-		call->ops->received(call->userdata, &message);
+		grpc_call_cancel(call->call, NULL);
 	grpc_slice_unref(joined);
 	if (buffer)
 		grpc_byte_buffer_destroy(buffer);

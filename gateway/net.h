@@ -66,8 +66,8 @@ struct net_call;
 
 /* What happens to a call. */
 struct net_call_ops {
-	/* The message that net_call_receive() asked for; NULL: the peer sends no more, or the call
-	 * was canceled. */
+	/* The message that net_call_receive() asked for; NULL: the peer has ended its sending, and
+	 * has not canceled the call. Does not come for a call that is over. */
 	void (*received)(void *userdata, const struct net_message *message);
 	/* The message of net_call_send() has left, so the next one may be sent; not ok: the call
 	 * is over. */

@@ -14,10 +14,6 @@
 #include "relay.h"
 #include "status.h"
 
-/* No protobuf message begins with this byte. On the bus it marks a frame with metadata and blobs,
- * which clients must not make themselves. */
-#define FRAME_MAGIC 7
-
 struct relay {
 	struct exports *exports;
 	struct net_call *call;
@@ -126,7 +122,7 @@ static void received(void *userdata, const struct net_message *message)
 
 	if (!message)
 		status_say(relay->call, NET_UNIMPLEMENTED, "this method takes one request");
-	else if (message->size && *(const unsigned char *)message->parts[0].iov_base == FRAME_MAGIC)
+	else if (!relay_is_message(message))
 		status_say(relay->call, NET_INVALID_ARGUMENT, "the request is no message");
 	else
 		send_request(relay, message);
@@ -161,8 +157,11 @@ static const struct net_call_ops unary = {
 int relay_start(struct exports *exports, struct net_call *call, struct target *target,
 		const struct schema_method *method)
 {
-	struct relay *relay = calloc(1, sizeof(*relay));
+	struct relay *relay;
 
+	if (method->streams_in || method->streams_out)
+		return stream_start(exports, call, target, method);
+	relay = calloc(1, sizeof(*relay));
 	if (!relay)
 		return -ENOMEM;
 	relay->exports = exports;
@@ -172,9 +171,6 @@ int relay_start(struct exports *exports, struct net_call *call, struct target *t
 	relay->refs = 1;
 	pthread_mutex_init(&relay->lock, NULL);
 	net_call_begin(call, &unary, relay);
-	if (method->streams_in || method->streams_out)
-		status_say(call, NET_UNIMPLEMENTED, "the gateway does not relay streams yet");
-	else
-		net_call_receive(call);
+	net_call_receive(call);
 	return 0;
 }

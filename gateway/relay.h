@@ -16,4 +16,15 @@
 int relay_start(struct exports *exports, struct net_call *call, struct target *target,
 		const struct schema_method *method);
 
+/* The same for a method with streams; stream.c. */
+int stream_start(struct exports *exports, struct net_call *call, struct target *target,
+		 const struct schema_method *method);
+
+/* Whether bytes of a client may go onto the bus. There, the byte 7 at the beginning of a payload
+ * marks a frame with metadata and blobs, which clients must not make. No message begins with it. */
+static inline bool relay_is_message(const struct net_message *message)
+{
+	return !message->size || *(const unsigned char *)message->parts[0].iov_base != 7;
+}
+
 #endif /* GATEWAY_RELAY_H */

@@ -212,29 +212,44 @@ static void cut(char *text, size_t size)
 	text[size] = 0;
 }
 
+struct status status_of(int r, const struct ipc_error *error, const char *interface)
+{
+	const struct ipc_error none = { .size = sizeof(none), .code = r };
+	struct status status = { .is.code = status_of_errno(r) };
+	struct wire_buffer details = { 0 };
+	const char *text = ipc_strerror(r);
+
+	if (r == 0)
+		return status;
+	if (error && (error->message || error->name))
+		text = error->message ?: error->name;
+	status.message = strdup(text);
+	if (status.message)
+		cut(status.message, STATUS_MESSAGE_MAX);
+	put_status(&details, status.is.code, status.message, r, error ?: &none, interface);
+	status.details = details.data;
+	status.is.message = status.message;
+	if (!details.failed) {
+		status.is.details = details.data;
+		status.is.details_size = details.size;
+	}
+	return status;
+}
+
+void status_done(struct status *status)
+{
+	free(status->message);
+	free(status->details);
+	*status = (struct status){ .is.code = NET_OK };
+}
+
 void status_finish(struct net_call *call, int r, const struct ipc_error *error,
 		   const char *interface)
 {
-	const struct ipc_error none = { .size = sizeof(none), .code = r };
-	struct net_status status = { .code = status_of_errno(r) };
-	struct wire_buffer details = { 0 };
-	const char *text = ipc_strerror(r);
-	char *message;
+	struct status status = status_of(r, error, interface);
 
-	if (error && (error->message || error->name))
-		text = error->message ?: error->name;
-	message = strdup(text);
-	if (message)
-		cut(message, STATUS_MESSAGE_MAX);
-	status.message = message;
-	put_status(&details, status.code, message, r, error ?: &none, interface);
-	if (!details.failed) {
-		status.details = details.data;
-		status.details_size = details.size;
-	}
-	net_call_finish(call, &status);
-	free(details.data);
-	free(message);
+	net_call_finish(call, &status.is);
+	status_done(&status);
 }
 
 void status_say(struct net_call *call, enum net_code code, const char *format, ...)

@@ -26,7 +26,19 @@ int status_to_errno(enum net_code code);
 const char *status_errno_name(int code);
 const char *status_name(enum net_code code);
 
-/* End the call with the error r. error may be NULL. interface is the service's name. */
+/* A status with what it points to. */
+struct status {
+	struct net_status is;
+	char *message;
+	uint8_t *details;
+};
+
+/* The status of the error r, which may be 0. error may be NULL. interface is the service's name.
+ * Without memory it has the code alone. */
+struct status status_of(int r, const struct ipc_error *error, const char *interface);
+void status_done(struct status *status);
+
+/* End the call with the error r. */
 void status_finish(struct net_call *call, int r, const struct ipc_error *error,
 		   const char *interface);
 

@@ -4,9 +4,10 @@
 import sys
 
 import harness
+import streams
 import unary
 
-MODULES = [unary]
+MODULES = [unary, streams]
 
 
 def main():

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "interop.ipc.h"
+#include "streams.h"
 
 #define KEPT_MAX 2000
 
@@ -120,6 +120,7 @@ static int look(struct ipc_call *call, const Interop__EmptyMessage *request, voi
 	reply.noted = noted;
 	reply.left = left_msec;
 	reply.numbered = numbered;
+	streams_look(&reply);
 	r = test_reply_look(call, &reply);
 	pthread_mutex_unlock(&lock);
 	return r;
@@ -164,6 +165,11 @@ static const struct test_ops ops = {
 	.metadata = metadata,
 	.note = note,
 	.numbered = number,
+	.input = streams_input,
+	.output = streams_output,
+	.duplex = streams_duplex,
+	.deaf = streams_deaf,
+	.broken = streams_broken,
 };
 
 static const struct files_ops no_files;
@@ -178,7 +184,7 @@ int main(int argc, char **argv)
 	r = ipc_open_sized(&ipc, NULL, (size_t)64 << 20);
 	if (r < 0)
 		return ipc_fail("open the bus", r, NULL);
-	ipc_set_threads(ipc, 4);
+	ipc_set_threads(ipc, 32);
 	if (!strcmp(what, "files"))
 		r = files_register(ipc, "test.files", &no_files, NULL);
 	else if (!strcmp(what, "objects"))

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Relays of methods with streams: see relay.h.
+ *
+ *	client -- HTTP/2 flow control --> pending -- credit of the stream --> service
+ *	client <-- HTTP/2 flow control -- queue <--- credit of the stream --- service
+ *
+ * Toward the service, one message waits here at most. The next one is asked for when the stream
+ * has taken that. Toward the client, a few small messages wait in the queue while one is leaving.
+ * If the queue is full, on_message leaves messages in the stream, so the service gets no credit,
+ * until the engine has sent half of the queue.
+ *
+ * Whatever ends the call on one side cancels it on the other: the cancellation ends the opening
+ * and the stream, net_call_finish() the client's side. Three own a relay: the engine until
+ * ended(), the opening until its callback, the stream until destroy(). What changes is under the
+ * lock. No callback runs inside a function of the engine or of the bus, so the lock may be held
+ * when these are called.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metadata.h"
+#include "relay.h"
+#include "status.h"
+
+/* The queue: it is full with so many messages or so many bytes. */
+#define QUEUE_MAX 8
+#define QUEUE_BYTES 65536
+
+struct bytes {
+	void *data;
+	size_t size;
+};
+
+struct relay {
+	struct exports *exports;
+	struct net_call *call;
+	struct target *target;
+	const struct schema_method *method;
+	unsigned int refs; /* atomic */
+	struct ipc_cancellation *cancellation;
+
+	pthread_mutex_t lock;
+	struct ipc_stream *stream; /* NULL: not open yet */
+	struct bytes pending;	   /* a request that the stream did not take; no data: none */
+	bool requested;		   /* the client's one request has come */
+	bool leaving;		   /* a message is on its way to the client */
+	bool paused;		   /* on_message has left one */
+	struct bytes queue[QUEUE_MAX];
+	size_t first, n_queued, queued_bytes;
+	bool over;		   /* with this status, when the queue is empty */
+	struct status status;
+};
+
+static void relay_hold(struct relay *relay)
+{
+	__atomic_add_fetch(&relay->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void relay_put(void *userdata)
+{
+	struct relay *relay = userdata;
+
+	if (__atomic_sub_fetch(&relay->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	ipc_stream_unref(relay->stream);
+	ipc_cancellation_unref(relay->cancellation);
+	for (; relay->n_queued; relay->n_queued--, relay->first++)
+		free(relay->queue[relay->first % QUEUE_MAX].data);
+	free(relay->pending.data);
+	status_done(&relay->status);
+	target_unref(relay->target);
+	net_call_unref(relay->call);
+	pthread_mutex_destroy(&relay->lock);
+	free(relay);
+}
+
+static void lock(struct relay *relay)
+{
+	pthread_mutex_lock(&relay->lock);
+}
+
+static void unlock(struct relay *relay)
+{
+	pthread_mutex_unlock(&relay->lock);
+}
+
+/* The service's side is over: so is the client's, after what waits for it. */
+static void end_locked(struct relay *relay, int r, const struct ipc_error *error)
+{
+	if (relay->over)
+		return;
+	relay->over = true;
+	relay->status = status_of(r, error, schema_interface(relay->target->schema));
+	if (!relay->leaving && !relay->n_queued)
+		net_call_finish(relay->call, &relay->status.is);
+}
+
+/* Both sides are over at once. */
+static void fail_locked(struct relay *relay, int r)
+{
+	ipc_cancel(relay->cancellation);
+	end_locked(relay, r, NULL);
+}
+
+/* --- To the client ------------------------------------------------------------------------ */
+
+static bool is_full(const struct relay *relay)
+{
+	return relay->n_queued == QUEUE_MAX || relay->queued_bytes >= QUEUE_BYTES;
+}
+
+static int forward_locked(struct relay *relay, const void *data, size_t size)
+{
+	struct bytes *at = &relay->queue[(relay->first + relay->n_queued) % QUEUE_MAX];
+	int r;
+
+	if (!relay->leaving) {
+		r = net_call_send(relay->call, data, size);
+		relay->leaving = r == 0;
+		return r;
+	}
+	at->data = malloc(size + 1);
+	if (!at->data)
+		return -ENOMEM;
+	if (size)
+		memcpy(at->data, data, size);
+	at->size = size;
+	relay->n_queued++;
+	relay->queued_bytes += size;
+	return 0;
+}
+
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	const struct ipc_raw_message *message;
+	struct relay *relay = userdata;
+	const void *data;
+	size_t size;
+	int r;
+
+	lock(relay);
+	relay->paused = is_full(relay);
+	if (!relay->paused) {
+		r = ipc_raw_stream_receive(stream, 0, &message, NULL);
+		if (r == 1) {
+			r = ipc_payload_message(message->data, message->size, &data, &size);
+			r = r < 0 ? r : forward_locked(relay, data, size);
+			/* The client is gone, or there is no memory. */
+			if (r < 0)
+				fail_locked(relay, r);
+		}
+	}
+	unlock(relay);
+}
+
+static void sent(void *userdata, bool ok)
+{
+	struct relay *relay = userdata;
+	struct bytes next;
+
+	lock(relay);
+	relay->leaving = false;
+	if (ok && relay->n_queued) {
+		next = relay->queue[relay->first % QUEUE_MAX];
+		relay->first++;
+		relay->n_queued--;
+		relay->queued_bytes -= next.size;
+		relay->leaving = net_call_send(relay->call, next.data, next.size) == 0;
+		free(next.data);
+	}
+	if (relay->paused && relay->n_queued <= QUEUE_MAX / 2 && !is_full(relay)) {
+		relay->paused = false;
+		ipc_stream_resume(relay->stream);
+	}
+	if (relay->over && !relay->leaving)
+		net_call_finish(relay->call, &relay->status.is);
+	unlock(relay);
+}
+
+static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		   void *userdata)
+{
+	struct relay *relay = userdata;
+
+	(void)stream;
+	lock(relay);
+	end_locked(relay, result, error);
+	unlock(relay);
+}
+
+/* --- To the service ------------------------------------------------------------------------- */
+
+/* If the stream is over already, it reports that by itself. */
+static void end_requests_locked(struct relay *relay)
+{
+	int r = ipc_stream_end(relay->stream);
+
+	if (r == -ENOMEM)
+		fail_locked(relay, r);
+}
+
+/* The stream has taken a request: what comes next? */
+static void next_locked(struct relay *relay)
+{
+	if (relay->method->streams_in)
+		net_call_receive(relay->call);
+	else
+		end_requests_locked(relay);
+}
+
+/* The message cannot go, and the stream goes on. How the service has ended the stream, the stream
+ * reports by itself. */
+static bool is_own(int r)
+{
+	static const int own[] = { EINVAL, E2BIG, EBADF, EFAULT, EMSGSIZE, EDQUOT, ENOSPC,
+				   ENOMEM, EPERM, EMFILE, ENOBUFS, ELOOP };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (r == -own[i])
+			return true;
+	return false;
+}
+
+static void send_locked(struct relay *relay, const struct ipc_raw_message *message)
+{
+	int r = ipc_raw_stream_send(relay->stream, message, 0);
+	char *at;
+
+	if (r == 0) {
+		next_locked(relay);
+	} else if (r == -EAGAIN && !relay->pending.data) {
+		for (size_t i = 0; i < message->n_parts; i++)
+			relay->pending.size += message->parts[i].iov_len;
+		at = relay->pending.data = malloc(relay->pending.size + 1);
+		for (size_t i = 0; at && i < message->n_parts; i++) {
+			memcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
+			at += message->parts[i].iov_len;
+		}
+		if (!at)
+			fail_locked(relay, -ENOMEM);
+	} else if (is_own(r)) {
+		fail_locked(relay, r);
+	}
+}
+
+static void on_writable(struct ipc_stream *stream, void *userdata)
+{
+	struct relay *relay = userdata;
+	struct ipc_raw_message message;
+	struct bytes pending;
+
+	(void)stream;
+	lock(relay);
+	pending = relay->pending;
+	if (pending.data) {
+		relay->pending = (struct bytes){ .data = NULL };
+		message = (struct ipc_raw_message){ .parts = &(struct iovec){ pending.data,
+									      pending.size },
+						    .n_parts = 1 };
+		send_locked(relay, &message);
+	}
+	unlock(relay);
+	free(pending.data);
+}
+
+static void received(void *userdata, const struct net_message *message)
+{
+	struct relay *relay = userdata;
+	const struct ipc_raw_message request = {
+		.parts = message ? message->parts : NULL,
+		.n_parts = message ? message->n_parts : 0,
+	};
+
+	lock(relay);
+	if (!message && !relay->method->streams_in && !relay->requested) {
+		ipc_cancel(relay->cancellation);
+		status_say(relay->call, NET_UNIMPLEMENTED, "this method takes one request");
+	} else if (!message) {
+		end_requests_locked(relay);
+	} else if (!relay_is_message(message)) {
+		ipc_cancel(relay->cancellation);
+		status_say(relay->call, NET_INVALID_ARGUMENT, "the request is no message");
+	} else {
+		relay->requested = true;
+		send_locked(relay, &request);
+	}
+	unlock(relay);
+}
+
+/* --- Life ---------------------------------------------------------------------------------- */
+
+static const struct ipc_stream_ops stream_ops = {
+	.size = sizeof(stream_ops),
+	.on_message = on_message,
+	.on_writable = on_writable,
+	.on_end = on_end,
+	.destroy = relay_put,
+};
+
+/* The relay's hold of the opening becomes that of the stream. */
+static void opened(int result, struct ipc_stream *stream, const struct ipc_error *error,
+		   void *userdata)
+{
+	struct relay *relay = userdata;
+	int r = result;
+
+	lock(relay);
+	relay->stream = stream;
+	if (r == 0)
+		r = ipc_stream_set_ops(stream, &stream_ops, relay);
+	if (r == 0)
+		net_call_receive(relay->call);
+	else
+		end_locked(relay, r, result < 0 ? error : NULL);
+	unlock(relay);
+	if (r < 0)
+		relay_put(relay);
+}
+
+static void canceled(void *userdata)
+{
+	struct relay *relay = userdata;
+
+	ipc_cancel(relay->cancellation);
+}
+
+static void ended(void *userdata)
+{
+	struct relay *relay = userdata;
+
+	exports_call_over(relay->exports);
+	relay_put(relay);
+}
+
+static const struct net_call_ops net_ops = {
+	.received = received,
+	.sent = sent,
+	.canceled = canceled,
+	.ended = ended,
+};
+
+static void open_stream(struct relay *relay)
+{
+	struct ipc_options options = {
+		.timeout_usec = net_call_remaining(relay->call),
+		.cancellation = relay->cancellation,
+	};
+	const char **metadata = NULL;
+	int r = -ETIMEDOUT;
+
+	if (options.timeout_usec)
+		r = metadata_of(relay->call, &metadata);
+	options.metadata = metadata;
+	relay_hold(relay);
+	if (r == 0)
+		r = ipc_raw_stream_open_async(relay->target->proxy, relay->method->code, &options,
+					      opened, relay);
+	free(metadata);
+	if (r == 0)
+		return;
+	lock(relay);
+	end_locked(relay, r, NULL);
+	unlock(relay);
+	relay_put(relay);
+}
+
+int stream_start(struct exports *exports, struct net_call *call, struct target *target,
+		 const struct schema_method *method)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+
+	if (!relay)
+		return -ENOMEM;
+	if (ipc_cancellation_new(ipc_proxy_ipc(target->proxy), &relay->cancellation) < 0) {
+		free(relay);
+		return -ENOMEM;
+	}
+	relay->exports = exports;
+	relay->call = net_call_ref(call);
+	relay->target = target_ref(target);
+	relay->method = method;
+	relay->refs = 1;
+	pthread_mutex_init(&relay->lock, NULL);
+	net_call_begin(call, &net_ops, relay);
+	open_stream(relay);
+	return 0;
+}
