@@ -135,7 +135,9 @@ help:
 	@printf '%s\n' \
 	  'make all         build everything into $(B)/ (the default; V=1 shows the commands)' \
 	  'make setup       install the Debian packages that are missing' \
-	  'make demo        set up, build, boot a guest and show what ipcbus does' \
+	  'make demo        set up, build and show what ipcbus does, with ipcbusd: without a' \
+	  '                 module, root or a guest' \
+	  'make demo GUEST=1  the same with the driver in the kernel of a guest' \
 	  'make test        set up, build and run every test, on three kernels; ends in a' \
   '                 line of totals' \
 	  'make test-uml    the tests of the driver in user-mode Linux, which checks itself' \
@@ -159,7 +161,7 @@ help:
 	  'make clean       remove $(B)/' \
 	  '' \
 	  'KERNEL=6.1       which kernel the guest runs; see tests/env/vm/README.md' \
-	  'NATIVE=1         demo: on this very kernel instead of in a guest'
+	  'NATIVE=1         demo: with the driver in this very kernel (needs root)'
 
 # Programs that a person starts by hand (tests/run, tests/env/vm/run) find here
 # what there is to run, one "KIND PATH" a line.
@@ -179,11 +181,11 @@ setup: $(B)/setup.done
 	@:
 
 SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done \
-	$(B)/setup-arm64.done $(B)/setup-deb.done $(B)/setup-guide.done
+	$(B)/setup-build.done $(B)/setup-arm64.done $(B)/setup-deb.done $(B)/setup-guide.done
 $(SETUPS): $(wildcard scripts/packages*) scripts/setup
 	@mkdir -p $(@D)
 ifneq ($(SETUP),no)
-	@scripts/setup $(filter --demo --native --debug --arm64 --deb --guide,$(@:$(B)/setup-%.done=--%)) >&2
+	@scripts/setup $(filter --demo --build --native --debug --arm64 --deb --guide,$(@:$(B)/setup-%.done=--%)) >&2
 endif
 	@touch $@
 
@@ -193,15 +195,22 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 test: setup $(if $(ARM64),arm64-setup)
 	+@$(MAKE) $(JOBS) run-test
 
+# Where the driver of the demo is: in ipcbusd (`daemon`), in a guest or in this kernel.
+GUEST ?=
+SETUP_daemon := demo
+SETUP_guest := build
+SETUP_native := native
+DEMO := $(if $(NATIVE),native,$(if $(GUEST),guest,daemon))
+
 # Whether it can be done natively is better known before anything is installed.
 demo:
 	$(if $(NATIVE),@examples/story/native --check)
-	+@$(MAKE) $(B)/setup-$(if $(NATIVE),native,demo).done
-	+@$(MAKE) $(JOBS) demo-programs
-	@examples/story/$(if $(NATIVE),native,run)
+	+@$(MAKE) $(B)/setup-$(SETUP_$(DEMO)).done
+	+@$(MAKE) $(JOBS) demo-$(DEMO)
+	@examples/story/$(DEMO)
 
 # With FORMAT=tsv nothing but figures may come to stdout.
-bench: $(B)/setup-demo.done
+bench: $(B)/setup-build.done
 	+@$(MAKE) bench-programs >&2
 	@bench/run $(if $(FORMAT),--format $(FORMAT))
 

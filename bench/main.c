@@ -62,6 +62,7 @@ static const struct bench_beside besides[] = {
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts and context switches
+ * @now: do not wait until what has booted is idle
  */
 struct options {
 	const char *transport;
@@ -69,6 +70,7 @@ struct options {
 	size_t size;
 	unsigned int trace;
 	bool events;
+	bool now;
 };
 
 static char request[BENCH_MAX_SIZE];
@@ -334,8 +336,9 @@ static int run_transport(const struct bench_transport *transport, const struct o
 
 static int usage(void)
 {
-	fputs("usage: bench [-e] [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
+	fputs("usage: bench [-en] [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
 	      "  -e  also interrupts that CPUs sent each other and context switches, a call\n"
+	      "  -n  now, without the idle seconds that follow the boot of a guest\n"
 	      "  -t  only ipcbus, futex, pipe, stream, seqpacket or binder\n"
 	      "  -c  only call, typed, blob, oneway, oneway16, mean, think, work, nap, hog,\n"
 	      "      clients2, clients4 or clients16\n"
@@ -349,10 +352,13 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "et:c:s:p:")) >= 0) {
+	while ((c = getopt(argc, argv, "ent:c:s:p:")) >= 0) {
 		switch (c) {
 		case 'e':
 			o->events = true;
+			break;
+		case 'n':
+			o->now = true;
 			break;
 		case 't':
 			o->transport = optarg;
@@ -381,7 +387,8 @@ int main(int argc, char **argv)
 	if (parse(argc, argv, &o) < 0)
 		return usage();
 	memset(request, 'x', sizeof(request));
-	sleep(SETTLE_SECONDS);
+	if (!o.now)
+		sleep(SETTLE_SECONDS);
 	for (size_t i = 0; i < ARRAY_SIZE(transports); i++) {
 		r = run_transport(transports[i], &o);
 		if (r < 0)

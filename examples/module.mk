@@ -59,11 +59,13 @@ $(EXAMPLE_PROGRAMS): | $(LIBIPC)
 	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(EXAMPLE_LIBS)
 
 # What `make demo` needs, and no more.
-.PHONY: demo-programs
-demo-programs: $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager \
-  $(B)/bench/bench $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
+.PHONY: demo-daemon demo-guest demo-native
+DEMO_PROGRAMS := $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager $(B)/bench/bench
+demo-daemon: $(DEMO_PROGRAMS) $(IPCBUSD)
+demo-guest demo-native: $(DEMO_PROGRAMS) $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
 
 ALL += $(EXAMPLE_PROGRAMS)
 GUEST_TESTS += examples/test-examples
 GUEST_RAW_TESTS += examples/story/test-native
+UNIT_TESTS += examples/story/test-daemon
 GUEST_FILES += $(EXAMPLE_PROGRAMS) examples/story/demo examples/story/native $(B)/bench/bench
