@@ -116,10 +116,6 @@ static void check_methods(const struct unit *unit, const struct request *request
 					 service->methods[i].place,
 					 "rpc %s.%s: its name in Python, %s, is that of another rpc",
 					 service->name, service->methods[i].name, name);
-		if (service->methods[i].streams)
-			diag_add(diag, unit->file, file->source_code_info,
-				 service->methods[i].place, "rpc %s.%s: lang=python has no streams yet",
-				 service->name, service->methods[i].name);
 	}
 }
 

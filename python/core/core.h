@@ -7,6 +7,7 @@
  *   proxy.c       Proxy: calls and oneways
  *   object.c      Object and Call: serving
  *   message.c     Message: a received reply, as a buffer without a copy
+ *   stream.c      Stream: one end of a sequence of messages
  *   slot.c        Slot: a registered callback
  *   entry.c       objects and files in messages
  *   module.c      the module, errors
@@ -15,10 +16,10 @@
  * connection, runs without the GIL. So each such function first takes references of all that it
  * uses: another thread may close the connection meanwhile.
  *
- * Parts. A Slot, Proxy, Object, Call and Message is a *part* of its connection. close() ends all
- * parts before it drops the connection, because objects and proxies must not outlive that. A part
- * that was ended raises an error when it is used. Bytes that a memoryview still shows are the
- * exception: they stay, and keep the memory of the connection, until the last view is gone.
+ * Parts. A Slot, Proxy, Object, Call, Message and Stream is a *part* of its connection. close()
+ * ends all parts before it drops the connection, because objects and proxies must not outlive that.
+ * A part that was ended raises an error when it is used. Bytes that a memoryview still shows are
+ * the exception: they stay, and keep the memory of the connection, until the last view is gone.
  *
  * References that the library has. A Slot and the state of an Object belong to the library as
  * well, until their destroy function has run. The garbage collector does not see these
@@ -121,6 +122,7 @@ struct object_state {
 	struct ipc_raw_ops ops;
 	struct connection *connection;
 	PyObject *serve;
+	PyObject *stream;		/* NULL: it has no streams */
 	PyObject *owner;		/* whatever the program keeps with it */
 	char *interface;
 };
@@ -147,14 +149,19 @@ struct call {
 };
 
 extern PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type,
-	*slot_type;
+	*slot_type, *stream_type;
 
-extern PyType_Spec connection_spec, proxy_spec, object_spec, call_spec, message_spec, slot_spec;
+extern PyType_Spec connection_spec, proxy_spec, object_spec, call_spec, message_spec, slot_spec,
+	stream_spec;
 
 /* These take over the native reference, also if they fail. */
 PyObject *proxy_new(struct connection *connection, struct ipc_proxy *proxy);
 PyObject *object_new(struct connection *connection, struct ipc_object *object);
 PyObject *message_new(struct connection *connection, struct ipc_raw_message *raw);
+
+PyObject *stream_new(struct connection *connection, struct ipc_stream *native);
+/* NULL if it is closed. */
+struct ipc_stream *stream_ref(PyObject *self);
 
 /* Makes an Object. */
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n);

@@ -8,7 +8,8 @@
 
 #include "core.h"
 
-PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type;
+PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type,
+	*stream_type;
 
 /* Makes an exception of (code, number, name, message, details, origin, cause). */
 static PyObject *error_factory;
@@ -195,6 +196,7 @@ static int add_types(PyObject *module)
 		{ &connection_type, &connection_spec }, { &proxy_type, &proxy_spec },
 		{ &object_type, &object_spec },	{ &call_type, &call_spec },
 		{ &message_type, &message_spec }, { &slot_type, &slot_spec },
+		{ &stream_type, &stream_spec },
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -439,9 +439,29 @@ static int serve(struct ipc_call *native, const struct ipc_raw_message *request,
 	return r;
 }
 
+static int serve_stream(struct ipc_stream *native, uint32_t code, void *userdata)
+{
+	struct object_state *state = userdata;
+	PyObject *stream, *result = NULL;
+	PyGILState_STATE gil;
+
+	if (!python_enter(&gil))
+		return -ECANCELED;
+	stream = stream_new(state->connection, ipc_stream_ref(native));
+	if (stream)
+		result = PyObject_CallFunction(state->stream, "OI", stream, (unsigned int)code);
+	if (!result)
+		PyErr_WriteUnraisable(state->stream);
+	Py_XDECREF(stream);
+	Py_XDECREF(result);
+	python_leave(gil);
+	return result ? 0 : -EIO;
+}
+
 static void state_free(struct object_state *state)
 {
 	Py_XDECREF(state->serve);
+	Py_XDECREF(state->stream);
 	Py_XDECREF(state->owner);
 	Py_DECREF((PyObject *)state->connection);
 	PyMem_Free(state->interface);
@@ -488,7 +508,7 @@ PyObject *object_new(struct connection *connection, struct ipc_object *native)
 }
 
 static struct object_state *state_new(struct connection *connection, const char *interface,
-				      uint32_t flags, PyObject *callback, PyObject *owner)
+				      uint32_t flags, PyObject *const *args)
 {
 	struct object_state *state = PyMem_Calloc(1, sizeof(*state));
 	size_t size = interface ? strlen(interface) + 1 : 0;
@@ -499,8 +519,9 @@ static struct object_state *state_new(struct connection *connection, const char 
 	}
 	Py_INCREF((PyObject *)connection);
 	state->connection = connection;
-	state->serve = Py_NewRef(callback);
-	state->owner = Py_NewRef(owner);
+	state->serve = Py_NewRef(args[0]);
+	state->owner = Py_NewRef(args[1]);
+	state->stream = args[2] == Py_None ? NULL : Py_NewRef(args[2]);
 	state->interface = size ? PyMem_Malloc(size) : NULL;
 	if (size && !state->interface) {
 		state_free(state);
@@ -513,12 +534,14 @@ static struct object_state *state_new(struct connection *connection, const char 
 		.interface = state->interface,
 		.flags = flags,
 		.serve = serve,
+		.stream = state->stream ? serve_stream : NULL,
 		.destroy = destroy,
 	};
 	return state;
 }
 
-/* object(interface or None, flags, serve, owner) -> Object */
+/* object(interface or None, flags, serve, owner, stream or None) -> Object: serve(Call), and
+ * stream(Stream, code) */
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *native;
@@ -529,7 +552,7 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 	struct ipc *ipc;
 	int r;
 
-	if (!args_check("object", n, 4, 4) || !get_text(args[0], true, &interface) ||
+	if (!args_check("object", n, 5, 5) || !get_text(args[0], true, &interface) ||
 	    !get_u32(args[1], &flags))
 		return NULL;
 	if (!PyCallable_Check(args[2])) {
@@ -539,7 +562,7 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 	ipc = connection_hold(connection);
 	if (!ipc)
 		return NULL;
-	state = state_new(connection, interface, flags, args[2], args[3]);
+	state = state_new(connection, interface, flags, args + 2);
 	if (!state) {
 		ipc_unref(ipc);
 		return NULL;

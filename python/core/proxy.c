@@ -4,6 +4,7 @@
  * equal if they name one object.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core.h"
 
@@ -48,7 +49,7 @@ static void dealloc(PyObject *self)
 /*
  * The arguments of all that send: code, data, entries, flags, timeout_usec, metadata, parent.
  * timeout_usec is 0 for the default; metadata None or a tuple of str: name, value, ...; parent a
- * Call or None.
+ * Call, Stream or None.
  */
 #define SEND_ARGS	7
 
@@ -89,8 +90,12 @@ static bool set_parent(struct sending *s, PyObject *parent)
 
 	if (parent == Py_None)
 		return true;
+	if (Py_TYPE(parent) == stream_type) {
+		s->options.parent_stream = stream_ref(parent);
+		return true;
+	}
 	if (Py_TYPE(parent) != call_type) {
-		PyErr_Format(PyExc_TypeError, "%R is no Call", parent);
+		PyErr_Format(PyExc_TypeError, "%R is no Call or Stream", parent);
 		return false;
 	}
 	/* A reply does not end what the handler still does. */
@@ -104,6 +109,7 @@ static void sending_done(struct sending *s)
 	outgoing_done(&s->out);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_call_unref(s->options.parent);
+	ipc_stream_unref(s->options.parent_stream);
 	ipc_proxy_unref(s->proxy);
 	ipc_unref(s->ipc);
 	Py_END_ALLOW_THREADS
@@ -236,6 +242,36 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_RETURN_NONE;
 }
 
+/* open(code, timeout_usec, metadata, parent) -> Stream: blocks until the server has accepted */
+static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	PyObject *zero, *result, *all[SEND_ARGS];
+	struct ipc_stream *stream = NULL;
+	struct sending s;
+	bool ready;
+	int r;
+
+	if (!args_check("open", n, 4, 4))
+		return NULL;
+	zero = PyLong_FromLong(0);
+	if (!zero)
+		return NULL;
+	memcpy(all, (PyObject *[]){ args[0], Py_None, Py_None, zero, args[1], args[2], args[3] },
+	       sizeof(all));
+	ready = sending_init(&s, of(self), all);
+	Py_DECREF(zero);
+	if (!ready)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_raw_stream_open(s.proxy, s.out.message.code, &s.options, &stream, &error);
+	Py_END_ALLOW_THREADS
+	result = r < 0 ? fail(r, &error) : stream_new(of(self)->part.connection, stream);
+	ipc_error_done(&error);
+	sending_done(&s);
+	return result;
+}
+
 /* --- Watches --------------------------------------------------------------------- */
 
 static void died(struct ipc_proxy *proxy, void *userdata)
@@ -307,6 +343,7 @@ static PyMethodDef methods[] = {
 	{ "call", FAST(proxy_call), METH_FASTCALL, NULL },
 	{ "call_async", FAST(call_async), METH_FASTCALL, NULL },
 	{ "oneway", FAST(oneway), METH_FASTCALL, NULL },
+	{ "open", FAST(open_stream), METH_FASTCALL, NULL },
 	{ "on_death", on_death, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };

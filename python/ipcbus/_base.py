@@ -55,7 +55,7 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
 class Context:
     """A call that is served: who calls, and until when they wait."""
 
-    def __init__(self, call: _core.Call) -> None:
+    def __init__(self, call: _core.Call | _core.Stream) -> None:
         self._call = call
 
     @property
@@ -85,6 +85,8 @@ class RawRequest(Context):
     """A request of bytes. It is a buffer: ``bytes(request.data)`` copies it, ``request.data``
     shows the region itself and can be used until the handler returns."""
 
+    _call: _core.Call
+
     @property
     def code(self) -> int:
         return self._call.code
@@ -103,7 +105,7 @@ class RawRequest(Context):
         return self._call.take(index)
 
 
-def reply_exception(call: _core.Call, error: BaseException) -> None:
+def reply_exception(call: _core.Call | _core.Stream, error: BaseException) -> None:
     """Ends a call with what its handler raised. Callers see an ``Error`` as it is, and of any
     other exception its class; its text stays in the log of this process."""
     if isinstance(error, Error):
@@ -130,3 +132,13 @@ def end_call(call: _core.Call, error: BaseException) -> None:
         pass
     except Error as failure:
         log.warning("could not report an error: %s", failure)
+
+
+def end_stream(stream: _core.Stream, error: BaseException) -> None:
+    """The same for a stream, which may be over."""
+    try:
+        reply_exception(stream, error)
+    except Error as failure:
+        if not isinstance(error, Error):
+            log.error("a handler failed", exc_info=error)
+        log.debug("could not report the end of a stream: %s", failure)

@@ -9,11 +9,12 @@ the loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import _core, stubs
 from ._base import (
@@ -22,19 +23,21 @@ from ._base import (
     NameInfo,
     RawRequest,
     end_call,
+    end_stream,
     to_metadata,
     to_usec,
 )
-from .errors import Canceled, DeadlineExceeded, Error, NoManager, NotFound
+from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound
 from .errors import Unimplemented, WouldBlock
 
 T = TypeVar("T")
-P = TypeVar("P", bound="Proxy")
+Req = TypeVar("Req")
+Rep = TypeVar("Rep")
 
 # So many events are served before other work of the loop has its turn.
 _AT_ONCE = 64
 
-_current: contextvars.ContextVar[_core.Call | None] = contextvars.ContextVar(
+_current: contextvars.ContextVar[_core.Call | _core.Stream | None] = contextvars.ContextVar(
     "ipcbus call", default=None
 )
 
@@ -184,6 +187,17 @@ class Client(Proxy):
         message = stubs.parse(method.reply, method.name, reply)
         return Received(self._bus, reply, message) if method.reply_holds else message
 
+    def _stream(
+        self,
+        method: stubs.Method,
+        request: Any,
+        fields: Mapping[str, Any] | None,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> Stream[Any, Any]:
+        content = None if method.sends else stubs.choose(method, request, fields)
+        return Stream(self, method, content, timeout, metadata)
+
     async def _send(
         self,
         method: stubs.Method,
@@ -202,6 +216,160 @@ class Client(Proxy):
 
 
 C = TypeVar("C", bound=Client)
+
+
+class _End:
+    """One end of a stream: send and receive without blocking the loop."""
+
+    def __init__(
+        self, bus: Bus, stream: _core.Stream, task: asyncio.Task[Any] | None = None
+    ) -> None:
+        self.stream = stream
+        self._task = task
+        self._changed = asyncio.Event()
+        # The library keeps the callback until the stream is over: it must not keep the client.
+        stream.watch(lambda: bus._run(self._change))
+
+    def _change(self) -> None:
+        self._changed.set()
+        try:
+            broken = self._task is not None and self.stream.canceled
+        except Error:
+            return  # it is over
+        if broken and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def receive(self) -> stubs.Item | None:
+        while True:
+            self._changed.clear()
+            try:
+                received = self.stream.receive(0)
+                return None if received is None else stubs.Item(received)
+            except WouldBlock:
+                pass
+            await self._changed.wait()
+
+    async def send(self, data: bytes, entries: tuple[Entry, ...] | None) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                return self.stream.send(data, entries, 0)
+            except WouldBlock:
+                pass
+            await self._changed.wait()
+
+
+class Stream(Generic[Req, Rep]):
+    """The client's end of a method with streams. It is an iterator of the replies::
+
+        async with clock.Ticks(count=3) as ticks:
+            async for tick in ticks:
+                print(tick.number)
+
+    The stream is opened with the first use. At the end of the context, or when nobody refers to
+    it any more, a stream that is not over is canceled: the server's handler is, too.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        method: stubs.Method,
+        content: Any,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> None:
+        self._client = client
+        self._method = method
+        self._content = content
+        self._timeout = method.timeout if timeout is None else timeout
+        self._metadata = to_metadata(metadata)
+        self._end: _End | None = None
+        self._opening = asyncio.Lock()
+
+    def __del__(self) -> None:
+        self.cancel()
+
+    async def __aenter__(self: S) -> S:
+        await self._opened()
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Ends both directions on both sides."""
+        end = getattr(self, "_end", None)
+        if end is not None:
+            end.stream.cancel()
+
+    async def _opened(self) -> _End:
+        if self._end is not None:
+            return self._end
+        async with self._opening:
+            if self._end is None:
+                bus = self._client._bus
+                stream = await bus._in_thread(
+                    self._client._proxy.open,
+                    self._method.code,
+                    to_usec(self._timeout),
+                    self._metadata,
+                    _current.get(),
+                )
+                end = _End(bus, stream)
+                if not self._method.sends:
+                    await self._send(end, self._content)
+                    stream.end()
+                self._end = end
+        return self._end
+
+    async def _send(self, end: _End, content: Any) -> None:
+        with stubs.Packer(self._client._bus) as packer:
+            kind = self._method.request
+            data = b"" if kind is None else packer.pack(kind, content)
+            await end.send(data, packer.entries)
+
+    async def send(self, request: Req | None = None, /, **fields: Any) -> None:
+        """Sends a request, or its fields. Waits while the server is not ready for another one.
+        Raises the error with which the server ended the stream."""
+        content = stubs.choose(self._method, request, fields)
+        await self._send(await self._opened(), content)
+
+    async def end(self) -> None:
+        """Ends the requests: the server's iterator ends."""
+        (await self._opened()).stream.end()
+
+    def __aiter__(self: S) -> S:
+        return self
+
+    async def __anext__(self) -> Rep:
+        reply = await self.receive()
+        if reply is None:
+            raise StopAsyncIteration
+        return reply
+
+    async def receive(self) -> Rep | None:
+        """The next reply, or None at the end. Raises the error that ended the stream."""
+        item = await (await self._opened()).receive()
+        if item is None:
+            return None
+        message = stubs.parse(self._method.reply, self._method.name, item)
+        if self._method.reply_holds:
+            message = Received(self._client._bus, item, message)
+        reply: Rep = message
+        return reply
+
+    async def finish(self) -> Rep:
+        """Ends the requests and returns the one reply of a method without a stream of
+        replies."""
+        await self.end()
+        reply = await self.receive()
+        if reply is None:
+            raise NoReply(f"{self._method.name} ended without a reply")
+        return reply
+
+
+S = TypeVar("S", bound=Stream[Any, Any])
 
 
 class Received(stubs.BaseReceived[T]):
@@ -298,12 +466,58 @@ class Service:
             else:
                 request = stubs.parse(method.request, method.name, call)
                 if method.request_holds:
-                    context._attach(request)
+                    context._attach(call, request)
                 reply = await handler(request, context)
             if not method.oneway:
                 stubs.reply(bus, call, method, reply)
         finally:
             context._end()
+
+    async def _serve_stream(self, bus: Bus, stream: _core.Stream, code: int) -> None:
+        method = self.INTERFACE.find_stream(code)
+        handler = getattr(self, method.attribute)
+        context = Context(bus, stream)
+        end = _End(bus, stream, asyncio.current_task())
+        try:
+            requests = _requests(end, method, context)
+            if method.sends:
+                result = handler(requests, context)
+            elif method.request is None:
+                await end.receive()
+                result = handler(context)
+            else:
+                try:
+                    request = await requests.__anext__()
+                except StopAsyncIteration:
+                    raise NoReply(f"{method.name} was opened without a request") from None
+                result = handler(request, context)
+            if method.pushes:
+                async with contextlib.aclosing(result):
+                    async for reply in result:
+                        await _send_reply(bus, end, method, reply)
+            else:
+                await _send_reply(bus, end, method, await result)
+            stream.end()
+        finally:
+            context._end()
+
+
+async def _requests(
+    end: _End, method: stubs.Method, context: Context
+) -> AsyncGenerator[Any, None]:
+    while True:
+        item = await end.receive()
+        if item is None:
+            return
+        request = stubs.parse(method.request, method.name, item)
+        if method.request_holds:
+            context._attach(item, request)
+        yield request
+
+
+async def _send_reply(bus: Bus, end: _End, method: stubs.Method, reply: Any) -> None:
+    with stubs.Packer(bus) as packer:
+        await end.send(packer.pack(method.reply, reply), packer.entries)
 
 
 class Bus:
@@ -499,7 +713,11 @@ class Bus:
         def serve(call: _core.Call) -> None:
             self._run(self._start, service, call)
 
-        return self._connection.object(service._interface(), flags, serve, service)
+        def stream(stream: _core.Stream, code: int) -> None:
+            self._run(self._start_stream, service, stream, code)
+
+        streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
+        return self._connection.object(service._interface(), flags, serve, service, streams)
 
     def _start(self, service: Service | RawService, call: _core.Call) -> None:
         if self._closing:
@@ -513,6 +731,26 @@ class Bus:
             call.on_cancel(lambda: self._run(task.cancel))
         except Canceled:
             task.cancel()
+
+    def _start_stream(self, service: Service, stream: _core.Stream, code: int) -> None:
+        if self._closing:
+            stream.cancel()
+            return
+        task = self._loop.create_task(self._serve_stream(service, stream, code))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve_stream(self, service: Service, stream: _core.Stream, code: int) -> None:
+        _current.set(stream)
+        try:
+            await service._serve_stream(self, stream, code)
+        except asyncio.CancelledError:
+            end_stream(stream, Canceled("the service canceled the stream"))
+            raise
+        except Exception as error:
+            end_stream(stream, error)
+        finally:
+            stream.release()
 
     async def _serve(self, service: Service | RawService, call: _core.Call) -> None:
         _current.set(call)

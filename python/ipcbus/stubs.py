@@ -111,6 +111,7 @@ class Interface:
         self.hash = hash
         self.descriptor_set = descriptor_set
         self.methods = methods
+        self.streams = any(method.sends or method.pushes for method in methods)
         self.by_code = {method.code: method for method in methods}
 
     def check(self, name: str, interface: str) -> None:
@@ -128,6 +129,13 @@ class Interface:
                 b"\x1a" + _varint(len(self.descriptor_set)) + self.descriptor_set,
             )
         )
+
+    def find_stream(self, code: int) -> Method:
+        """The method with streams that is opened."""
+        method = self.by_code.get(code)
+        if method is None or not (method.sends or method.pushes):
+            raise Unimplemented(f"{self.name} has no stream with the number {code:#x}")
+        return method
 
     def find(self, call: _core.Call) -> Method:
         """The method that is called. Raises what the caller gets if there is none."""
@@ -176,8 +184,11 @@ class Packer:
         return self
 
     def __exit__(self, *args: object) -> None:
-        for fd in self._files:
-            os.close(fd)
+        self.close()
+
+    def close(self) -> None:
+        while self._files:
+            os.close(self._files.pop())
 
     @property
     def entries(self) -> tuple[Entry, ...] | None:
@@ -324,7 +335,7 @@ def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None
 # --- Receiving -------------------------------------------------------------------------------
 
 
-def parse(kind: Any, name: str, message: _core.Message | _core.Call) -> Any:
+def parse(kind: Any, name: str, message: Raw) -> Any:
     """Raises ``BadMessage``."""
     try:
         with message.data as view:
@@ -334,10 +345,55 @@ def parse(kind: Any, name: str, message: _core.Message | _core.Call) -> Any:
         raise BadMessage(f"{name}: the message is not a valid {full_name}") from error
 
 
+class Item:
+    """A received message of a stream. What came along and was not taken ends with it."""
+
+    __slots__ = ("_bytes", "_blobs", "_what", "entries")
+
+    def __init__(
+        self,
+        received: tuple[
+            bytes, bytes, tuple[tuple[int, int, _core.Object | _core.Proxy | int | None], ...]
+        ],
+    ) -> None:
+        self._bytes, self._blobs, entries = received
+        self.entries = tuple((tag, kind) for tag, kind, _ in entries)
+        self._what: list[Any] = [what for _, _, what in entries]
+
+    def __bytes__(self) -> bytes:
+        return self._bytes
+
+    @property
+    def data(self) -> memoryview:
+        return memoryview(self._bytes)
+
+    @property
+    def blobs(self) -> memoryview:
+        return memoryview(self._blobs)
+
+    def take(self, index: int) -> _core.Object | _core.Proxy | int | None:
+        what: _core.Object | _core.Proxy | int | None = self._what[index]
+        if isinstance(what, int):
+            self._what[index] = None
+        return what
+
+    def release(self) -> None:
+        for what in self._what:
+            if isinstance(what, int):
+                os.close(what)
+        self._what.clear()
+
+    def __del__(self) -> None:
+        self.release()
+
+
+Raw = Union[_core.Message, _core.Call, Item]
+
+
 class Attachments:
     """The objects, files and blobs of a received message."""
 
-    def __init__(self, bus: Any, raw: _core.Message | _core.Call, message: Any) -> None:
+    def __init__(self, bus: Any, raw: Raw, message: Any) -> None:
         self._bus = bus
         self._raw = raw
         self._entries: dict[tuple[bool, int], list[int]] = {}
@@ -482,13 +538,14 @@ class _Attached:
 class BaseContext(_Attached, Context):
     """A call that is served, and what came with its request."""
 
-    def __init__(self, bus: Any, call: _core.Call) -> None:
+    def __init__(self, bus: Any, call: _core.Call | _core.Stream) -> None:
         super().__init__(call)
         self._bus = bus
         self._attachments = None
 
-    def _attach(self, message: Any) -> None:
-        self._attachments = Attachments(self._bus, self._call, message)
+    def _attach(self, raw: Raw, message: Any) -> None:
+        self._end()
+        self._attachments = Attachments(self._bus, raw, message)
 
     def _end(self) -> None:
         if self._attachments is not None:
@@ -499,7 +556,7 @@ class BaseReceived(_Attached, Generic[M]):
     """A reply with objects, files or blobs. Its fields are attributes; ``message`` is the
     message itself. As a context it ends with release()."""
 
-    def __init__(self, bus: Any, raw: _core.Message, message: M) -> None:
+    def __init__(self, bus: Any, raw: _core.Message | Item, message: M) -> None:
         self._bus = bus
         self._raw = raw
         self.message = message

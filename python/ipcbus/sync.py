@@ -5,7 +5,8 @@ Any thread may call any method at any time. A blocking call runs without the GIL
 not end it, so Ctrl-C takes effect when the call has returned: set a time limit.
 
 ``Bus.run()`` serves. Handlers run on the thread that called it, one after the other; so do
-callbacks. Several threads may serve at once.
+callbacks. Several threads may serve at once. A handler of a method with streams has a thread of
+its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import select
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import _core, stubs
 from ._base import (
@@ -25,24 +26,27 @@ from ._base import (
     NameInfo,
     RawRequest,
     end_call,
+    end_stream,
     to_metadata,
     to_usec,
 )
-from .errors import Unimplemented
+from .errors import NoReply, Unimplemented
 
 T = TypeVar("T")
+Req = TypeVar("Req")
+Rep = TypeVar("Rep")
 
 _AT_ONCE = 64
 _local = threading.local()
 
 
-def _parent() -> _core.Call | None:
-    call: _core.Call | None = getattr(_local, "call", None)
+def _parent() -> _core.Call | _core.Stream | None:
+    call: _core.Call | _core.Stream | None = getattr(_local, "call", None)
     return call
 
 
 @contextlib.contextmanager
-def _serving(call: _core.Call) -> Iterator[None]:
+def _serving(call: _core.Call | _core.Stream) -> Iterator[None]:
     before = _parent()
     _local.call = call
     try:
@@ -161,6 +165,17 @@ class Client(Proxy):
         message = stubs.parse(method.reply, method.name, reply)
         return Received(self._bus, reply, message) if method.reply_holds else message
 
+    def _stream(
+        self,
+        method: stubs.Method,
+        request: Any,
+        fields: Mapping[str, Any] | None,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> Stream[Any, Any]:
+        content = None if method.sends else stubs.choose(method, request, fields)
+        return Stream(self, method, content, timeout, metadata)
+
     def _send(
         self,
         method: stubs.Method,
@@ -179,6 +194,98 @@ class Client(Proxy):
 
 
 C = TypeVar("C", bound=Client)
+
+
+class Stream(Generic[Req, Rep]):
+    """The client's end of a method with streams. It is an iterator of the replies::
+
+        with clock.Ticks(count=3) as ticks:
+            for tick in ticks:
+                print(tick.number)
+
+    At the end of the context, or when nobody refers to it any more, a stream that is not over is
+    canceled: the server's handler is, too. One thread may send while another receives.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        method: stubs.Method,
+        content: Any,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+    ) -> None:
+        self._client = client
+        self._method = method
+        limit = to_usec(method.timeout if timeout is None else timeout)
+        self._stream = client._proxy.open(method.code, limit, to_metadata(metadata), _parent())
+        if not method.sends:
+            self._send(content)
+            self._stream.end()
+
+    def __del__(self) -> None:
+        self.cancel()
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Ends both directions on both sides."""
+        stream = getattr(self, "_stream", None)
+        if stream is not None:
+            stream.cancel()
+
+    def _send(self, content: Any) -> None:
+        with stubs.Packer(self._client._bus) as packer:
+            kind = self._method.request
+            data = b"" if kind is None else packer.pack(kind, content)
+            self._stream.send(data, packer.entries, _core.NEVER)
+
+    def send(self, request: Req | None = None, /, **fields: Any) -> None:
+        """Sends a request, or its fields. Blocks while the server is not ready for another one.
+        Raises the error with which the server ended the stream."""
+        self._send(stubs.choose(self._method, request, fields))
+
+    def end(self) -> None:
+        """Ends the requests: the server's iterator ends."""
+        self._stream.end()
+
+    def __iter__(self: S) -> S:
+        return self
+
+    def __next__(self) -> Rep:
+        reply = self.receive()
+        if reply is None:
+            raise StopIteration
+        return reply
+
+    def receive(self) -> Rep | None:
+        """Blocks until the next reply; None is the end. Raises the error that ended the
+        stream."""
+        received = self._stream.receive(_core.NEVER)
+        if received is None:
+            return None
+        item = stubs.Item(received)
+        message = stubs.parse(self._method.reply, self._method.name, item)
+        if self._method.reply_holds:
+            message = Received(self._client._bus, item, message)
+        reply: Rep = message
+        return reply
+
+    def finish(self) -> Rep:
+        """Ends the requests and returns the one reply of a method without a stream of
+        replies."""
+        self.end()
+        reply = self.receive()
+        if reply is None:
+            raise NoReply(f"{self._method.name} ended without a reply")
+        return reply
+
+
+S = TypeVar("S", bound=Stream[Any, Any])
 
 
 class Received(stubs.BaseReceived[T]):
@@ -262,12 +369,48 @@ class Service:
             else:
                 request = stubs.parse(method.request, method.name, call)
                 if method.request_holds:
-                    context._attach(request)
+                    context._attach(call, request)
                 reply = handler(request, context)
             if not method.oneway:
                 stubs.reply(bus, call, method, reply)
         finally:
             context._end()
+
+    def _serve_stream(self, bus: Bus, stream: _core.Stream, code: int) -> None:
+        method = self.INTERFACE.find_stream(code)
+        handler = getattr(self, method.attribute)
+        context = Context(bus, stream)
+        try:
+            requests = _requests(stream, method, context)
+            if method.sends:
+                result = handler(requests, context)
+            elif method.request is None:
+                stream.receive(_core.NEVER)
+                result = handler(context)
+            else:
+                request = next(requests, None)
+                if request is None:
+                    raise NoReply(f"{method.name} was opened without a request")
+                result = handler(request, context)
+            for reply in result if method.pushes else (result,):
+                with stubs.Packer(bus) as packer:
+                    data = packer.pack(method.reply, reply)
+                    stream.send(data, packer.entries, _core.NEVER)
+            stream.end()
+        finally:
+            context._end()
+
+
+def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> Iterator[Any]:
+    while True:
+        received = stream.receive(_core.NEVER)
+        if received is None:
+            return
+        item = stubs.Item(received)
+        request = stubs.parse(method.request, method.name, item)
+        if method.request_holds:
+            context._attach(item, request)
+        yield request
 
 
 class Bus:
@@ -356,7 +499,22 @@ class Bus:
             finally:
                 call.release()
 
-        return self._connection.object(service._interface(), flags, serve, service)
+        def run(stream: _core.Stream, code: int) -> None:
+            assert isinstance(service, Service)
+            try:
+                with _serving(stream):
+                    service._serve_stream(self, stream, code)
+            except Exception as error:
+                end_stream(stream, error)
+            finally:
+                stream.release()
+
+        def stream(stream: _core.Stream, code: int) -> None:
+            # A handler of a stream waits for it, and others are to be served meanwhile.
+            threading.Thread(target=run, args=(stream, code), name="ipcbus", daemon=True).start()
+
+        streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
+        return self._connection.object(service._interface(), flags, serve, service, streams)
 
     # --- Names -------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs unittest modules and prints TAP: runner.py MODULE..."""
 
+import logging
 import sys
 import unittest
 
@@ -36,6 +37,8 @@ class Result(unittest.TestResult):
 
 def main() -> int:
     names = sys.argv[1:]
+    # In its debug mode, which the cases use, asyncio reports each slow step.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     print(f"1..{suite.countTestCases()}", flush=True)
     result = Result()

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Stream: one end of a sequence of messages. Either threads wait in send() and receive(), or
+ * watch() sets a callback that says when to try again without waiting. A received message is
+ * copied out of the stream at once, with all that came along.
+ *
+ * With a callback the library keeps the stream until it is over; so whoever drops it calls
+ * cancel() first.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core.h"
+
+struct stream {
+	struct part part;
+	struct ipc_stream *stream;	/* NULL: closed */
+	PyObject *notify;
+};
+
+static struct stream *of(PyObject *self)
+{
+	return (struct stream *)self;
+}
+
+static void drop(struct stream *stream)
+{
+	struct ipc_stream *native = stream->stream;
+
+	stream->stream = NULL;
+	if (!native)
+		return;
+	Py_BEGIN_ALLOW_THREADS
+	ipc_stream_unref(native);
+	Py_END_ALLOW_THREADS
+}
+
+static void end(struct part *part)
+{
+	struct stream *stream = (struct stream *)part;
+
+	Py_CLEAR(stream->notify);
+	if (stream->stream) {
+		Py_BEGIN_ALLOW_THREADS
+		ipc_stream_cancel(stream->stream);
+		Py_END_ALLOW_THREADS
+	}
+	drop(stream);
+}
+
+PyObject *stream_new(struct connection *connection, struct ipc_stream *native)
+{
+	struct stream *stream = (struct stream *)part_new(stream_type, connection, end);
+
+	if (!stream) {
+		ipc_stream_unref(native);
+		return NULL;
+	}
+	stream->stream = native;
+	return part_add(&stream->part) ? (PyObject *)stream : NULL;
+}
+
+struct ipc_stream *stream_ref(PyObject *self)
+{
+	return ipc_stream_ref(of(self)->stream);
+}
+
+/* A reference of its own for what runs without the GIL; or NULL and an exception. */
+static struct ipc_stream *hold(PyObject *self)
+{
+	if (of(self)->stream)
+		return ipc_stream_ref(of(self)->stream);
+	fail_closed();
+	return NULL;
+}
+
+static void dealloc(PyObject *self)
+{
+	part_remove(&of(self)->part);
+	Py_CLEAR(of(self)->notify);
+	drop(of(self));
+	part_free(&of(self)->part);
+}
+
+/* --- Callbacks --------------------------------------------------------------------- */
+
+static void notify(void *userdata)
+{
+	PyObject *callback, *result;
+	PyGILState_STATE state;
+
+	if (!python_enter(&state))
+		return;
+	callback = of(userdata)->notify;
+	if (callback) {
+		Py_INCREF(callback);
+		result = PyObject_CallNoArgs(callback);
+		if (!result)
+			PyErr_WriteUnraisable(callback);
+		Py_XDECREF(result);
+		Py_DECREF(callback);
+	}
+	python_leave(state);
+}
+
+static void on_change(struct ipc_stream *stream, void *userdata)
+{
+	(void)stream;
+	notify(userdata);
+}
+
+static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		   void *userdata)
+{
+	(void)stream, (void)result, (void)error;
+	notify(userdata);
+}
+
+static void destroyed(void *userdata)
+{
+	PyGILState_STATE state;
+
+	if (!python_enter(&state))
+		return;
+	Py_CLEAR(of(userdata)->notify);
+	Py_DECREF((PyObject *)userdata);
+	python_leave(state);
+}
+
+/*
+ * watch(callback): it runs on a serving thread when receive(0) or send(…, 0) may have another
+ * result than before, or the stream is over.
+ */
+static PyObject *watch(PyObject *self, PyObject *callback)
+{
+	const struct ipc_stream_ops ops = {
+		.size = sizeof(ops),
+		.on_message = on_change,
+		.on_writable = on_change,
+		.on_end = on_end,
+		.destroy = destroyed,
+	};
+	struct ipc_stream *native = hold(self);
+	int r;
+
+	if (!native)
+		return NULL;
+	Py_INCREF(callback);
+	Py_XDECREF(of(self)->notify);
+	of(self)->notify = callback;
+	Py_INCREF(self);
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_stream_set_ops(native, &ops, self);
+	ipc_stream_unref(native);
+	Py_END_ALLOW_THREADS
+	if (r < 0) {
+		Py_DECREF(self);
+		return fail(r, NULL);
+	}
+	Py_RETURN_NONE;
+}
+
+/* --- Messages ------------------------------------------------------------------------ */
+
+/* send(data, entries, timeout_usec) */
+static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct ipc_stream *native;
+	struct outgoing out;
+	uint64_t timeout;
+	int r;
+
+	if (!args_check("send", n, 3, 3) || !get_u64(args[2], &timeout))
+		return NULL;
+	native = hold(self);
+	if (!native)
+		return NULL;
+	if (!outgoing_init(&out, of(self)->part.connection, args[0], args[1])) {
+		ipc_stream_unref(native);
+		return NULL;
+	}
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_raw_stream_send(native, &out.message, timeout);
+	ipc_stream_unref(native);
+	Py_END_ALLOW_THREADS
+	outgoing_done(&out);
+	if (r < 0)
+		return fail(r, NULL);
+	Py_RETURN_NONE;
+}
+
+/* A tuple of (tag, kind, what). If it fails, files that were taken are closed here. */
+static PyObject *take_all(struct connection *connection, const struct ipc_raw_message *message)
+{
+	PyObject *all = PyTuple_New((Py_ssize_t)message->n_entries);
+	int fds[IPC_RAW_ENTRIES_MAX];
+	size_t n_fds = 0;
+
+	for (size_t i = 0; all && i < message->n_entries; i++) {
+		bool is_fd = message->entries[i].type == IPC_RAW_FD;
+		PyObject *what = entry_take(connection, &message->entries[i]);
+		PyObject *entry = NULL;
+
+		if (what && is_fd)
+			fds[n_fds++] = (int)PyLong_AsLong(what);
+		if (what)
+			entry = Py_BuildValue("(KiN)", (unsigned long long)message->entries[i].tag,
+					      (int)message->entries[i].type, what);
+		if (!entry || PyTuple_SetItem(all, (Py_ssize_t)i, entry) < 0)
+			Py_CLEAR(all);
+	}
+	while (!all && n_fds)
+		close(fds[--n_fds]);
+	return all;
+}
+
+static PyObject *item(struct connection *connection, const struct ipc_raw_message *message)
+{
+	const void *data, *blobs;
+	size_t size, blobs_size;
+	PyObject *entries;
+	int r;
+
+	r = ipc_payload_message(message->data, message->size, &data, &size);
+	if (r == 0)
+		r = ipc_payload_blobs(message->data, message->size, &blobs, &blobs_size);
+	if (r < 0)
+		return fail(r, NULL);
+	entries = take_all(connection, message);
+	if (!entries)
+		return NULL;
+	return Py_BuildValue("(y#y#N)", data ? (const char *)data : "", (Py_ssize_t)size,
+			     blobs ? (const char *)blobs : "", (Py_ssize_t)blobs_size, entries);
+}
+
+/* receive(timeout_usec) -> (data, blobs, entries), or None at the end */
+static PyObject *receive(PyObject *self, PyObject *value)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	const struct ipc_raw_message *message;
+	struct ipc_stream *native;
+	PyObject *result;
+	uint64_t timeout;
+	int r;
+
+	if (!get_u64(value, &timeout))
+		return NULL;
+	native = hold(self);
+	if (!native)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_raw_stream_receive(native, timeout, &message, &error);
+	Py_END_ALLOW_THREADS
+	if (r < 0)
+		result = fail(r, &error);
+	else
+		result = r ? item(of(self)->part.connection, message) : Py_NewRef(Py_None);
+	ipc_error_done(&error);
+	Py_BEGIN_ALLOW_THREADS
+	ipc_stream_unref(native);
+	Py_END_ALLOW_THREADS
+	return result;
+}
+
+/* --- The end --------------------------------------------------------------------------- */
+
+static PyObject *finish(PyObject *self, const struct ipc_error *error)
+{
+	struct ipc_stream *native = hold(self);
+	int r;
+
+	if (!native)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	if (!error)
+		r = ipc_stream_end(native);
+	else if (error->name)
+		r = ipc_stream_raise(native, error);
+	else
+		r = ipc_stream_fail(native, error->code, NULL, error->message ? "%s" : NULL,
+				    error->message);
+	ipc_stream_unref(native);
+	Py_END_ALLOW_THREADS
+	if (r < 0)
+		return fail(r, NULL);
+	Py_RETURN_NONE;
+}
+
+static PyObject *stream_end(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	return finish(self, NULL);
+}
+
+/* error(code, number, name, message, details): as Call.error() */
+static PyObject *stream_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	const char *name, *message;
+	Py_buffer details;
+	PyObject *result;
+
+	if (!args_check("error", n, 5, 5) || !get_text(args[2], true, &name) ||
+	    !get_text(args[3], true, &message))
+		return NULL;
+	error.code = -(int)PyLong_AsLong(args[0]);
+	error.number = (int)PyLong_AsLong(args[1]);
+	if (PyErr_Occurred() || PyObject_GetBuffer(args[4], &details, PyBUF_SIMPLE) < 0)
+		return NULL;
+	error.name = (char *)name;
+	error.message = (char *)message;
+	error.details = details.buf;
+	error.details_size = (size_t)details.len;
+	result = finish(self, &error);
+	PyBuffer_Release(&details);
+	return result;
+}
+
+/* cancel(): ends both directions. The stream cannot be used any more. */
+static PyObject *cancel(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	part_remove(&of(self)->part);
+	end(&of(self)->part);
+	Py_RETURN_NONE;
+}
+
+/* release(): this end is not used any more. What it has ended goes on to the other side. */
+static PyObject *release(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	part_remove(&of(self)->part);
+	Py_CLEAR(of(self)->notify);
+	drop(of(self));
+	Py_RETURN_NONE;
+}
+
+/* --- What it shows ---------------------------------------------------------------------- */
+
+enum { STREAM_UID, STREAM_GID, STREAM_PID, STREAM_REMAINING, STREAM_CANCELED };
+
+static PyObject *number(PyObject *self, void *closure)
+{
+	struct ipc_stream *native = of(self)->stream;
+
+	if (!native)
+		return fail_closed();
+	switch ((intptr_t)closure) {
+	case STREAM_UID:
+		return PyLong_FromUnsignedLong(ipc_stream_uid(native));
+	case STREAM_GID:
+		return PyLong_FromUnsignedLong(ipc_stream_gid(native));
+	case STREAM_PID:
+		return PyLong_FromLong(ipc_stream_pid(native));
+	case STREAM_REMAINING:
+		return PyLong_FromUnsignedLongLong(ipc_stream_remaining(native));
+	default:
+		return PyBool_FromLong(ipc_stream_canceled(native));
+	}
+}
+
+static PyObject *metadata(PyObject *self, PyObject *text)
+{
+	const char *name, *value;
+
+	if (!get_text(text, false, &name))
+		return NULL;
+	if (!of(self)->stream)
+		return fail_closed();
+	value = ipc_stream_metadata(of(self)->stream, name);
+	if (!value)
+		Py_RETURN_NONE;
+	return PyUnicode_DecodeUTF8(value, (Py_ssize_t)strlen(value), "replace");
+}
+
+#define FAST(name) ((PyCFunction)(void (*)(void))(name))
+
+static PyMethodDef methods[] = {
+	{ "watch", watch, METH_O, NULL },
+	{ "send", FAST(send), METH_FASTCALL, NULL },
+	{ "receive", receive, METH_O, NULL },
+	{ "end", stream_end, METH_NOARGS, NULL },
+	{ "error", FAST(stream_error), METH_FASTCALL, NULL },
+	{ "cancel", cancel, METH_NOARGS, NULL },
+	{ "release", release, METH_NOARGS, NULL },
+	{ "metadata", metadata, METH_O, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyGetSetDef members[] = {
+	{ "uid", number, NULL, NULL, (void *)STREAM_UID },
+	{ "gid", number, NULL, NULL, (void *)STREAM_GID },
+	{ "pid", number, NULL, NULL, (void *)STREAM_PID },
+	{ "remaining", number, NULL, NULL, (void *)STREAM_REMAINING },
+	{ "canceled", number, NULL, NULL, (void *)STREAM_CANCELED },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static PyType_Slot slots[] = {
+	{ Py_tp_dealloc, dealloc },
+	{ Py_tp_methods, methods },
+	{ Py_tp_getset, members },
+	{ 0, NULL },
+};
+
+PyType_Spec stream_spec = {
+	.name = "ipcbus._core.Stream",
+	.basicsize = sizeof(struct stream),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.slots = slots,
+};

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""Methods with streams, in both directions, for asyncio and for threads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+
+import ipcbus
+import kinds_pb2
+from common import Case, new_name
+from ipcbus import aio, sync
+from kinds_ipc import Kinds, KindsService, KindsSync, KindsSyncService
+
+
+class Full(ipcbus.ServiceError, name="test.Full"):
+    pass
+
+
+class MyKinds(KindsService):
+    def __init__(self):
+        self.sent = 0
+        self.ended = asyncio.Event()
+        self.got = []
+
+    async def Count(self, request, context):
+        try:
+            for i in range(request.until):
+                if i and i == request.fail:
+                    raise Full("enough", details=b"d")
+                if i and i == request.wait:
+                    await asyncio.sleep(60)
+                self.sent += 1
+                yield kinds_pb2.PlainReply(text=str(i))
+        finally:
+            self.ended.set()
+
+    async def Join(self, requests, context):
+        return {"text": " ".join([request.text async for request in requests])}
+
+    async def Chat(self, requests, context):
+        async for request in requests:
+            self.got.append(request.text)
+            yield {"text": request.text.upper()}
+
+    async def Files(self, requests, context):
+        async for request in requests:
+            with context.file(request.file, "w") as file:
+                file.write(request.text)
+            with open("/dev/null") as null:
+                yield {"file": null, "text": request.text}
+
+
+class MySync(KindsSyncService):
+    def Count(self, request, context):
+        for i in range(request.until):
+            yield {"text": str(i)}
+
+    def Join(self, requests, context):
+        return {"text": " ".join(request.text for request in requests)}
+
+    def Chat(self, requests, context):
+        for request in requests:
+            yield {"text": request.text.upper()}
+
+
+class Streams(Case):
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.name = new_name()
+        self.service = MyKinds()
+        await self.server.register(self.name, self.service)
+        self.kinds = await self.client.get(Kinds, self.name)
+
+    async def test_replies(self):
+        texts = [reply.text async for reply in self.kinds.Count(until=100)]
+        self.assertEqual(texts, [str(i) for i in range(100)])
+        self.assertEqual([r async for r in self.kinds.Count(until=0)], [])
+        many = await asyncio.gather(*(self.collect(50) for _ in range(10)))
+        self.assertEqual(many, [texts[:50]] * 10)
+
+    async def collect(self, until):
+        return [reply.text async for reply in self.kinds.Count(until=until)]
+
+    async def test_error(self):
+        texts = []
+        with self.assertRaises(Full) as caught:
+            async for reply in self.kinds.Count(until=100, fail=20):
+                texts.append(reply.text)
+        self.assertEqual(len(texts), 20)
+        self.assertEqual(caught.exception.details, b"d")
+
+    async def test_requests(self):
+        async with self.kinds.Join() as join:
+            for i in range(60):
+                await join.send(text=str(i))
+            reply = await join.finish()
+        self.assertEqual(reply.text, " ".join(map(str, range(60))))
+        self.assertEqual((await self.kinds.Join().finish()).text, "")
+
+    async def test_both(self):
+        async with self.kinds.Chat() as chat:
+            for i in range(40):
+                await chat.send(kinds_pb2.PlainRequest(text=f"a{i}"))
+                self.assertEqual((await chat.receive()).text, f"A{i}")
+            await chat.end()
+            self.assertIsNone(await chat.receive())
+
+    async def test_credit(self):
+        """A receiver that does not receive slows the sender down; nothing is lost."""
+        async with self.kinds.Count(until=1000) as stream:
+            await stream.receive()
+            await asyncio.sleep(0.2)
+            self.assertLess(self.service.sent, 40)
+            rest = [reply.text async for reply in stream]
+        self.assertEqual(rest, [str(i) for i in range(1, 1000)])
+        # The same from client to server: its handler waits for its own replies.
+        async with self.kinds.Chat() as chat:
+            sending = asyncio.create_task(self.send_many(chat, 300))
+            await asyncio.sleep(0.2)
+            self.assertFalse(sending.done())
+            self.assertLess(len(self.service.got), 100)
+            for i in range(300):
+                self.assertEqual((await self.within(chat.receive())).text, str(i))
+            await sending
+
+    async def send_many(self, chat, many):
+        for i in range(many):
+            await chat.send(text=str(i))
+        await chat.end()
+
+    async def test_cancel(self):
+        """The handler's task ends with the context, with the last reference, with the client's
+        task, and with the client."""
+        async with self.kinds.Count(until=10, wait=5) as stream:
+            for _ in range(5):
+                await stream.receive()
+        await self.within(self.service.ended.wait())
+
+        self.service.ended.clear()
+        stream = self.kinds.Count(until=10, wait=5)
+        await stream.receive()
+        del stream
+        gc.collect()
+        await self.within(self.service.ended.wait())
+
+        self.service.ended.clear()
+        self.service.sent = 0
+        task = asyncio.create_task(self.collect_wait())
+        while self.service.sent < 5:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        del task
+        gc.collect()
+        await self.within(self.service.ended.wait())
+
+        self.service.ended.clear()
+        stream = self.kinds.Count(until=10, wait=5)
+        await stream.receive()
+        await self.client.close()
+        await self.within(self.service.ended.wait())
+        with self.assertRaises(ipcbus.Canceled):
+            await stream.receive()
+
+    async def collect_wait(self):
+        async with self.kinds.Count(until=10, wait=5) as stream:
+            return [reply async for reply in stream]
+
+    async def test_deadline(self):
+        stream = self.kinds.Count(until=10, wait=5, timeout=0.2)
+        with self.assertRaises(TimeoutError):
+            async for _ in stream:
+                pass
+        await self.within(self.service.ended.wait())
+
+    async def test_server_closes(self):
+        stream = self.kinds.Count(until=10, wait=5)
+        await stream.receive()
+        await self.server.close()
+        with self.assertRaises(ipcbus.Error):
+            while await self.within(stream.receive()):
+                pass
+
+    async def test_files(self):
+        async with self.kinds.Files() as files:
+            read, write = os.pipe()
+            await files.send(file=write, text="into the pipe")
+            os.close(write)
+            reply = await files.receive()
+            self.assertEqual(reply.text, "into the pipe")
+            reply.file(reply.message.file).close()
+            self.assertEqual(os.read(read, 100), b"into the pipe")
+            self.assertEqual(os.read(read, 100), b"")
+            os.close(read)
+            # What nobody takes is closed.
+            read, write = os.pipe()
+            await files.send(file=write, text="")
+            os.close(write)
+            await files.receive()
+            self.assertEqual(os.read(read, 100), b"")
+            os.close(read)
+
+    async def test_wrong(self):
+        with self.assertRaises(ipcbus.ProtocolError):
+            await self.kinds.call(next(m.code for m in Kinds.INTERFACE.methods if m.sends))
+        with self.assertRaises(ipcbus.Unimplemented):
+            stream = await asyncio.to_thread(self.kinds._proxy.open, 99, 0, None, None)
+            await asyncio.to_thread(stream.receive, 5_000_000)
+        chat = await self.kinds.Chat().__aenter__()
+        await chat._end.send(b"\x0a\xff\xff", None)
+        with self.assertRaises(ipcbus.BadMessage):
+            await self.within(chat.receive())
+        with self.assertRaises(ipcbus.Unimplemented):
+            async with self.kinds_of(KindsService()) as kinds:
+                await kinds.Chat().receive()
+
+    def kinds_of(self, service):
+        test = self
+
+        class Context:
+            async def __aenter__(self):
+                name = new_name()
+                await test.server.register(name, service)
+                return await test.client.get(Kinds, name)
+
+            async def __aexit__(self, *args):
+                pass
+
+        return Context()
+
+    async def test_leaks(self):
+        for _ in range(3):
+            fds = len(os.listdir("/proc/self/fd"))
+            gc.collect()
+            objects = len(gc.get_objects())
+            for _ in range(100):
+                await self.collect(5)
+                async with self.kinds.Count(until=10, wait=5) as stream:
+                    await stream.receive()
+                await self.within(self.service.ended.wait())
+            await self.kinds.ping()
+        gc.collect()
+        self.assertLessEqual(len(os.listdir("/proc/self/fd")), fds + 1)
+        self.assertLess(len(gc.get_objects()), objects + 100)
+
+
+class Threads(Case):
+    async def test_sync(self):
+        """A client of threads, of both kinds of services."""
+        await self.server.register("test.async-streams", MyKinds())
+        with sync.Bus() as server:
+            await asyncio.to_thread(server.register, "test.sync-streams", MySync())
+            serving = threading.Thread(target=server.run)
+            serving.start()
+            for name in ("test.async-streams", "test.sync-streams"):
+                await self.within(asyncio.to_thread(self.use, name))
+                kinds = await self.client.get(Kinds, name)
+                texts = [reply.text async for reply in kinds.Count(until=40)]
+                self.assertEqual(len(texts), 40)
+            server.stop()
+            await asyncio.to_thread(serving.join)
+
+    def use(self, name):
+        with sync.Bus() as bus:
+            kinds = bus.get(KindsSync, name)
+            texts = [reply.text for reply in kinds.Count(until=50)]
+            self.assertEqual(texts, [str(i) for i in range(50)])
+            with kinds.Join() as join:
+                for i in range(30):
+                    join.send(text=str(i))
+                self.assertEqual(join.finish().text, " ".join(map(str, range(30))))
+            with kinds.Chat() as chat:
+                chat.send(text="x")
+                self.assertEqual(chat.receive().text, "X")
+                chat.end()
+                self.assertIsNone(chat.receive())
