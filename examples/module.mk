@@ -12,18 +12,29 @@ STORY_PROGRAMS := $(addprefix $(EXAMPLES)/story/,server client newer)
 
 # A server, a client and a .proto file, all called like the folder but for cpp.
 EXAMPLE_NAMES := echo chat files frames fanout clock journal
-EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h) \
-	$(EXAMPLES)/cpp/greet.ipc.h
+EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h)
 
 $(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS) \
 		$(EXAMPLES)/story/story.ipc.h $(EXAMPLES)/story/newer.ipc.h
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
 
-$(EXAMPLES)/%.o: examples/%.cc | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS)
+CPP_EXAMPLE_COMPILE = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) \
+	-I$(EXAMPLES)/cpp -MMD -MP -c -o $@ $<
+CPP_EXAMPLE_MESSAGES := $(addprefix $(EXAMPLES)/cpp/,greet.pb.o ipc.pb.o options.pb.o)
+
+$(EXAMPLES)/%.o: examples/%.cc | $(EXAMPLES)/cpp/greet.ipc.hpp
 	$(call msg,CXX,$@)
-	$(Q)$(CXX) -std=c++11 -O2 -g -Wall -Wextra -Werror $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP \
-	  -c -o $@ $<
+	$(Q)$(CPP_EXAMPLE_COMPILE)
+
+$(EXAMPLES)/cpp/greet.pb.o: $(EXAMPLES)/cpp/greet.pb.cc | $(IPC_CPP_SHARED)
+	$(call msg,CXX,$@)
+	$(Q)$(CPP_EXAMPLE_COMPILE)
+
+$(EXAMPLES)/cpp/ipc.pb.o $(EXAMPLES)/cpp/options.pb.o: $(EXAMPLES)/cpp/%.o: $(IPC_CPP_B)/ipc/%.cc \
+		| $(IPC_CPP_SHARED)
+	$(call msg,CXX,$@)
+	$(Q)$(CPP_EXAMPLE_COMPILE)
 
 # example NAME STUB
 define example
@@ -34,7 +45,8 @@ $(EXAMPLES)/$(1)/client: $(EXAMPLES)/$(1)/client.o $(EXAMPLES)/$(1)/$(2).ipc.o \
 endef
 
 $(foreach name,$(EXAMPLE_NAMES),$(eval $(call example,$(name),$(name))))
-$(eval $(call example,cpp,greet))
+$(EXAMPLES)/cpp/server: $(EXAMPLES)/cpp/server.o $(CPP_EXAMPLE_MESSAGES)
+$(EXAMPLES)/cpp/client: $(EXAMPLES)/cpp/client.o $(CPP_EXAMPLE_MESSAGES)
 
 $(EXAMPLES)/journal/server: $(EXAMPLES)/journal/file.o
 $(EXAMPLES)/journal/reader: $(EXAMPLES)/journal/reader.o $(EXAMPLES)/journal/file.o
@@ -49,9 +61,9 @@ $(EXAMPLES)/raw/client: $(EXAMPLES)/raw/client.o
 EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) cpp raw,$(EXAMPLES)/$(name)/server \
 	$(EXAMPLES)/$(name)/client) $(EXAMPLES)/journal/reader $(STORY_PROGRAMS)
 
-# The guest has no C++ library.
+# The guest has no C++ library, and no protobuf for C++.
 $(EXAMPLES)/cpp/server $(EXAMPLES)/cpp/client: EXAMPLE_LIBS := -static-libgcc -Wl,-Bstatic \
-	-lstdc++ -Wl,-Bdynamic -lm
+	-lprotobuf -lstdc++ -Wl,-Bdynamic -lm -pthread
 
 $(EXAMPLE_PROGRAMS): | $(LIBIPC)
 	$(call msg,LD,$@)

@@ -10,4 +10,8 @@
 void clash_check(const struct unit *unit, struct arena *arena,
 		 const Google__Protobuf__SourceCodeInfo *source, struct diag *diag);
 
+/* The same for names that the output for C++ has besides. */
+void clash_check_cpp(const struct unit *unit, const Google__Protobuf__SourceCodeInfo *source,
+		     struct diag *diag);
+
 #endif /* IDL_CLASH_H */

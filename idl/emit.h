@@ -8,6 +8,7 @@
  *   emit_client.c     the client: the proxy's functions
  *   emit_stream.c   methods with streams, in both files
  *   emit_sign.c     the functions' signatures, for header and source alike
+ *   emit_cpp.c      X.ipc.hpp, for lang=cpp
  *
  *   emit_python.c        X_ipc.py, and names in Python
  *   emit_python_types.c  X_ipc.pyi
@@ -35,6 +36,7 @@ struct emitter {
 /* The files. */
 void emit_header(struct emitter *e);
 void emit_source(struct emitter *e);
+void emit_cpp(struct emitter *e);
 
 /* lang=python: X_ipc.py, and X_ipc.pyi with the types. */
 void emit_python(struct emitter *e);

@@ -67,7 +67,7 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
 	parameters.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
-	emit_sign.c emit_python.c emit_python_types.c
+	emit_sign.c emit_cpp.c clash_cpp.c emit_python.c emit_python_types.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
 	$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o
@@ -177,3 +177,27 @@ $(B)/idl/test-plugin: | $(B)/idl/test-plugin.set
 
 ALL += $(IDL_TESTS)
 UNIT_TESTS += $(IDL_TESTS)
+
+# --- C++ --------------------------------------------------------------------------------
+
+# $(B)/FOLDER/X.pb.cc, X.pb.h and X.ipc.hpp, of FOLDER/X.proto. What a program that imports
+# ipc/ipc.proto or ipc/options.proto needs is in $(IPC_CPP_SHARED), for its own compiler.
+IPC_CPP_B := $(B)/idl/cpp
+IPC_CPP_SHARED := $(IPC_CPP_B)/ipc/ipc.pb.cc $(IPC_CPP_B)/ipc/options.pb.cc
+IPC_CPP_CFLAGS := -Ilibipc/include -I$(IPC_CPP_B)
+IPC_CPP_LIBS := $(shell $(PKG_CONFIG) --libs protobuf 2>/dev/null || echo -lprotobuf)
+
+$(IPC_CPP_B)/%.pb.cc $(IPC_CPP_B)/%.pb.h: idl/%.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I idl --cpp_out=$(IPC_CPP_B) $<
+
+$(B)/%.pb.cc $(B)/%.pb.h: %.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I $(<D) -I idl --cpp_out=$(@D) $<
+
+$(B)/%.ipc.hpp: %.proto $(B)/idl/protoc-gen-ipc | $(B)/%.pb.h $(IPC_CPP_SHARED)
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I $(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
+	  --ipc_out=lang=cpp:$(@D) $<
+
+.PRECIOUS: $(B)/%.pb.cc $(B)/%.pb.h $(B)/%.ipc.hpp $(IPC_CPP_B)/%.pb.cc $(IPC_CPP_B)/%.pb.h

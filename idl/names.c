@@ -303,6 +303,17 @@ bool name_is_reserved(const char *word)
 	return IN_LIST(word, words);
 }
 
+bool name_is_keyword(const char *word)
+{
+	/* Sorted: what is reserved for other reasons. */
+	static const char *const others[] = {
+		"assert", "errno", "i386", "linux", "major", "makedev", "minor", "offsetof",
+		"restrict", "typeof", "typeof_unqual", "unix",
+	};
+
+	return !strcmp(word, "NULL") || (name_is_reserved(word) && !IN_LIST(word, others));
+}
+
 bool name_is_libc(const char *name)
 {
 	/* Sorted. */

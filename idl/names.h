@@ -56,6 +56,9 @@ bool name_is_snake(const char *name);
  * cannot name a struct or a member. */
 bool name_is_reserved(const char *word);
 
+/* True for keywords of C++, to which protoc --cpp_out appends '_'. */
+bool name_is_keyword(const char *word);
+
 /* True if the C library has a function with that name. Lists only names that a service and
  * a method could make: timer_create, sem_wait. */
 bool name_is_libc(const char *name);

@@ -8,6 +8,7 @@ static const struct {
 	enum language language;
 } languages[] = {
 	{ "c", LANGUAGE_C },
+	{ "cpp", LANGUAGE_CPP },
 	{ "python", LANGUAGE_PYTHON },
 };
 
@@ -19,7 +20,7 @@ static const char *parse_language(struct arena *arena, const char *name, enum la
 		*ret = languages[i].language;
 		return NULL;
 	}
-	return arena_printf(arena, "unknown language \"%s\"; protoc-gen-ipc knows lang=c and "
+	return arena_printf(arena, "unknown language \"%s\"; protoc-gen-ipc knows lang=c, lang=cpp and "
 			    "lang=python", name);
 }
 

@@ -12,6 +12,7 @@
 /* What is generated; C without a parameter. plugin.c has the files of each. */
 enum language {
 	LANGUAGE_C,
+	LANGUAGE_CPP,
 	LANGUAGE_PYTHON,
 };
 

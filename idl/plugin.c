@@ -3,6 +3,7 @@
  * From request to response: unpack, check, build a unit per file, emit. Either
  * all files are generated or none.
  */
+#include "clash.h"
 #include "emit.h"
 #include "emit_python.h"
 #include "google/protobuf/compiler/plugin.pb-c.h"
@@ -52,6 +53,7 @@ static const struct backend {
 	struct output outputs[FILES_MAX];
 } backends[] = {
 	[LANGUAGE_C] = { NULL, { { ".ipc.h", emit_header }, { ".ipc.c", emit_source } } },
+	[LANGUAGE_CPP] = { NULL, { { ".ipc.hpp", emit_cpp } } },
 	[LANGUAGE_PYTHON] = { python_base,
 			      { { "_ipc.py", emit_python }, { "_ipc.pyi", emit_python_types } } },
 };
@@ -105,6 +107,9 @@ static const char *generate(struct arena *arena, const Request *asked,
 	problem = build_units(&request, asked, units, &n_units, &diag);
 	for (size_t i = 0; !problem && parameters->language == LANGUAGE_PYTHON && i < n_units; i++)
 		python_check(&units[i], &request, &diag);
+	for (size_t i = 0; !problem && parameters->language == LANGUAGE_CPP && i < n_units; i++)
+		clash_check_cpp(&units[i], request_file(&request, units[i].file)->source_code_info,
+				&diag);
 	response->error = (char *)diag_report(&diag, arena);
 	diag_done(&diag);
 	if (problem || response->error)

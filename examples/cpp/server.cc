@@ -1,59 +1,45 @@
 // SPDX-License-Identifier: MIT
 /*
- * A server in C++: C handlers call a C++ object, which they get as userdata.
+ * A service is a class: its methods return replies, or throw errors.
  */
+#include <atomic>
+#include <iostream>
 #include <memory>
-#include <string>
 
-#include "greet.ipc.h"
+#include "greet.ipc.hpp"
 
-class Greeter {
+class Greeter : public greet::Greeter::Service {
 public:
-	std::string greet(const std::string &name)
+	explicit Greeter(ipc::connection bus) : bus(std::move(bus)) {}
+
+	greet::GreetReply Greet(const greet::GreetRequest &request, const ipc::call &) override
 	{
-		greeted++;
-		return "Hello, " + name + "!";
+		greet::GreetReply reply;
+
+		if (request.name().empty())
+			throw ipc::error("greet.NoName", "who are you?");
+		reply.set_text("Hello, " + request.name() + "!");
+		reply.set_greeted(++greeted);
+		return reply;
 	}
-	unsigned int count() const { return greeted; }
+
+	void Stop(const ipc::call &) override { bus.stop(); }
 
 private:
-	unsigned int greeted = 0;
+	ipc::connection bus;
+	std::atomic<unsigned int> greeted{ 0 };
 };
 
-static int greet(struct ipc_call *call, const Greet__GreetRequest *request, void *userdata)
-{
-	Greeter *self = static_cast<Greeter *>(userdata);
-	Greet__GreetReply reply = GREET__GREET_REPLY__INIT;
-	std::string text = self->greet(request->name);
-
-	reply.text = &text[0];
-	reply.greeted = self->count();
-	return greeter_reply_greet(call, &reply);
-}
-
-static int stop(struct ipc_call *call, void *)
-{
-	ipc_stop(ipc_call_ipc(call));
-	return 0;
-}
-
 int main()
-{
-	struct ipc *opened;
-	greeter_ops ops = {};
-	Greeter greeter;
-	int r;
+try {
+	auto bus = ipc::connection::open();
+	auto greeter = ipc::make_object(bus, std::make_shared<Greeter>(bus));
 
-	ops.greet = greet;
-	ops.stop = stop;
-	r = ipc_open(&opened, nullptr);
-	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, nullptr);
-	std::unique_ptr<struct ipc, decltype(&ipc_unref)> ipc(opened, ipc_unref);
-
-	r = greeter_register(ipc.get(), "demo.greeter", &ops, &greeter);
-	if (r < 0)
-		return ipc_fail("register demo.greeter", r, nullptr);
-	r = ipc_run(ipc.get());
-	return r < 0 ? ipc_fail("serve demo.greeter", r, nullptr) : 0;
+	bus.register_name("demo.greeter", greeter);
+	bus.run();
+	bus.unregister_name("demo.greeter");
+	return 0;
+} catch (const std::exception &e) {
+	std::cerr << "demo.greeter: " << e.what() << '\n';
+	return 1;
 }

@@ -380,6 +380,11 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 
 /* --- Caller ------------------------------------------------------------------- */
 
+int ipc_call_is_oneway(const struct ipc_call *call)
+{
+	return call->oneway;
+}
+
 uint64_t ipc_call_remaining(const struct ipc_call *call)
 {
 	return call->deadline ? time_until(call->deadline) : IPC_NEVER;

@@ -88,6 +88,30 @@ static void check_sent(uint32_t kind, const char *text)
 static void on_end(int r, struct ipc_raw_message *reply, const struct ipc_error *error,
 		   void *userdata);
 
+static int is_oneway;
+
+static int note_kind(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	(void)request;
+	is_oneway = ipc_call_is_oneway(call);
+	return is_oneway ? 0 : ipc_call_errno(call, EIO, NULL);
+}
+
+START_TEST(a_handler_knows_a_oneway)
+{
+	begin();
+	on_serve = note_kind;
+	is_oneway = -1;
+	push(IPCBUS_EVENT_ONEWAY, "hello", NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(is_oneway, 1);
+	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_int_eq(is_oneway, 0);
+	end();
+}
+END_TEST
+
 /* --- Calling -------------------------------------------------------------------- */
 
 START_TEST(a_call_is_one_exchange)
@@ -705,7 +729,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("raw", a_call_is_one_exchange, parts_and_metadata, requests_that_are_none,
+	return RUN_TESTS("raw", a_handler_knows_a_oneway, a_call_is_one_exchange,
+			 parts_and_metadata, requests_that_are_none,
 			 entries_both_ways, the_longest_table, what_nobody_asked_for_is_closed,
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
 			 a_served_call_is_one_exchange, errors_of_a_handler, replied_to_later,

@@ -611,6 +611,9 @@ pid_t ipc_call_tid(const struct ipc_call *call);
  */
 int ipc_call_pidfd(const struct ipc_call *call);
 
+/* Return 1 if the request is a oneway, which has no reply; 0 if it is a call. */
+int ipc_call_is_oneway(const struct ipc_call *call);
+
 /* Return the security module's label of the caller, or NULL if there is none or the object
  * does not have IPC_OBJECT_LABEL. Valid as long as the call. */
 const char *ipc_call_label(const struct ipc_call *call);

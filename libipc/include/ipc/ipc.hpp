@@ -38,13 +38,16 @@
  *   <ipc/cpp/message.hpp>     message, reply, request
  *   <ipc/cpp/call.hpp>        serving: call, service, object
  *   <ipc/cpp/connection.hpp>  connection, proxy
+ *   <ipc/cpp/coroutine.hpp>   co_await, with C++20
  *   <ipc/cpp/c.hpp>           the C functions
  *
- * All of them are included here.
+ * All of them are included here. <ipc/cpp/protobuf.hpp> is for the files that
+ * protoc --ipc_out=lang=cpp writes: classes of services, with the messages of protobuf.
  */
 #ifndef IPC_IPC_HPP
 #define IPC_IPC_HPP
 
 #include <ipc/cpp/connection.hpp>
+#include <ipc/cpp/coroutine.hpp>
 
 #endif /* IPC_IPC_HPP */

@@ -202,22 +202,36 @@ private:
  */
 class options {
 public:
+	options() = default;
+	options(const options &other)
+		: raw(other.raw), more(other.more ? std::make_unique<extra>(*other.more) : nullptr)
+	{
+	}
+	options(options &&) = default;
+	options &operator=(options other) noexcept
+	{
+		std::swap(raw, other.raw);
+		more.swap(other.more);
+		return *this;
+	}
+
 	options &timeout(duration limit)
 	{
 		raw.timeout_usec = detail::limit_usec(limit);
 		return *this;
 	}
+	bool has_timeout() const noexcept { return raw.timeout_usec; }
 	options &cancel_with(cancellation with)
 	{
-		kept = std::move(with);
-		raw.cancellation = kept->c_ptr();
+		raw.cancellation = with.c_ptr();
+		extras().kept = std::move(with);
 		return *this;
 	}
 	inline options &parent(const call &parent);
 	options &metadata(std::string name, std::string value)
 	{
-		pairs.push_back(std::move(name));
-		pairs.push_back(std::move(value));
+		extras().pairs.push_back(std::move(name));
+		extras().pairs.push_back(std::move(value));
 		return *this;
 	}
 	options &replace()
@@ -229,23 +243,38 @@ public:
 	/* For ipc::c. Valid until the options change. */
 	const c::ipc_options *c_ptr() const
 	{
-		if (pairs.empty())
-			return &raw;
-		pointers.clear();
-		for (const std::string &s : pairs)
-			pointers.push_back(s.c_str());
-		pointers.push_back(nullptr);
-		with_pairs = raw;
-		with_pairs.metadata = pointers.data();
-		return &with_pairs;
+		return more && !more->pairs.empty() ? more->complete(raw) : &raw;
 	}
 
 private:
+	/* What most calls do not have. */
+	struct extra {
+		std::optional<cancellation> kept;
+		std::vector<std::string> pairs;
+		std::vector<const char *> pointers;
+		c::ipc_options completed;
+
+		const c::ipc_options *complete(const c::ipc_options &raw)
+		{
+			pointers.clear();
+			for (const std::string &s : pairs)
+				pointers.push_back(s.c_str());
+			pointers.push_back(nullptr);
+			completed = raw;
+			completed.metadata = pointers.data();
+			return &completed;
+		}
+	};
+
+	extra &extras()
+	{
+		if (!more)
+			more = std::make_unique<extra>();
+		return *more;
+	}
+
 	c::ipc_options raw = {};
-	std::optional<cancellation> kept;
-	std::vector<std::string> pairs;
-	mutable std::vector<const char *> pointers;
-	mutable c::ipc_options with_pairs = {};
+	std::unique_ptr<extra> more;
 };
 
 IPC_CPP_END

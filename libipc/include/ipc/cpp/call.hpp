@@ -37,6 +37,9 @@ public:
 	explicit operator bool() const noexcept { return raw; }
 	const ipc::request &request() const noexcept { return received; }
 
+	/* Whether it is a oneway, which has no reply. */
+	bool is_oneway() const noexcept { return c::ipc_call_is_oneway(raw) == 1; }
+
 	/*
 	 * Ends the call with a reply. If the reply cannot be sent, the caller gets that error, and so
 	 * does this function: for example EMSGSIZE, ENOSPC or EMFILE. A reply without entries

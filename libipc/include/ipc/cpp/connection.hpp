@@ -11,6 +11,25 @@
 
 IPC_CPP_BEGIN
 
+namespace detail {
+
+/* Gives a future its value or error. */
+template <typename T> void settle(std::promise<outcome<T>> &promise, result<T> ended)
+{
+#if IPC_RESULTS
+	promise.set_value(std::move(ended));
+#else
+	if (!ended)
+		promise.set_exception(std::make_exception_ptr(ended.error()));
+	else if constexpr (std::is_void_v<T>)
+		promise.set_value();
+	else
+		promise.set_value(*std::move(ended));
+#endif
+}
+
+} // namespace detail
+
 /* --- Proxies --------------------------------------------------------------------------- */
 
 /*
@@ -79,12 +98,12 @@ public:
 		auto shared = std::make_shared<std::promise<outcome<reply>>>(std::move(promise));
 		slot s;
 		int r = start(request,
-			      [shared](result<reply> ended) { settle(*shared, std::move(ended)); },
+			      [shared](result<reply> ended) { detail::settle(*shared, std::move(ended)); },
 			      with, &s);
 
 		s.release();
 		if (r < 0)
-			settle(*shared, error(r));
+			detail::settle(*shared, result<reply>(error(r)));
 		return future;
 	}
 
@@ -186,18 +205,6 @@ private:
 	template <typename F> static void frozen(c::ipc_proxy *, int now, void *userdata) noexcept
 	{
 		(*static_cast<F *>(userdata))(now != 0);
-	}
-
-	static void settle(std::promise<outcome<reply>> &promise, result<reply> ended)
-	{
-#if IPC_RESULTS
-		promise.set_value(std::move(ended));
-#else
-		if (ended)
-			promise.set_value(*std::move(ended));
-		else
-			promise.set_exception(std::make_exception_ptr(ended.error()));
-#endif
 	}
 };
 
@@ -366,6 +373,23 @@ public:
 		return proxy(found);
 	}
 
+	/*
+	 * The same for an object of a generated service: `bus.get<echo::Echo>("demo.echo")`. An object
+	 * that was registered without an interface is accepted.
+	 *
+	 *   EPROTOTYPE  The object has another interface.
+	 */
+	template <typename Service> outcome<typename Service::Proxy> get(const std::string &name) const
+	{
+		return as<Service>(name, [&] { return get(name); });
+	}
+	template <typename Service>
+	outcome<typename Service::Proxy> wait_for(const std::string &name,
+						  duration limit = never) const
+	{
+		return as<Service>(name, [&] { return wait_for(name, limit); });
+	}
+
 	/* Register an object. The connection keeps it until its end, or until the name is
 	 * unregistered. EEXIST: a living object of another user has the name. */
 	outcome<void> register_name(const std::string &name, const object &o) const
@@ -417,6 +441,31 @@ public:
 	}
 
 private:
+	template <typename Service, typename F>
+	outcome<typename Service::Proxy> as(const std::string &name, F find) const
+	{
+		using Proxy = typename Service::Proxy;
+		struct c::ipc_name_info info = {};
+#if IPC_RESULTS
+		result<proxy> r = find();
+
+		if (!r)
+			return r.error();
+		proxy found = *std::move(r);
+#else
+		proxy found = find();
+#endif
+		info.size = sizeof(info);
+		int code = c::ipc_check_name(raw, name.c_str(), &info);
+
+		if (code < 0)
+			return detail::fail<Proxy>(code);
+		if (*info.interface && std::string(info.interface) != Service::ipc_interface.name)
+			return detail::fail<Proxy>(error(EPROTOTYPE, name + " has the interface " +
+								     info.interface));
+		return Proxy(std::move(found));
+	}
+
 	static name_info from_c(const c::ipc_name_info &info)
 	{
 		return { info.name, info.interface, info.pid, info.uid };

@@ -80,7 +80,7 @@ public:
 	explicit message(std::string_view bytes) noexcept { this->bytes(bytes); }
 
 	message(message &&other) noexcept
-		: raw(other.raw), entries(std::move(other.entries))
+		: raw(other.raw), entries(std::move(other.entries)), borrowed(other.borrowed)
 	{
 		other.entries.clear();
 	}
@@ -88,6 +88,7 @@ public:
 	{
 		std::swap(raw, other.raw);
 		entries.swap(other.entries);
+		std::swap(borrowed, other.borrowed);
 		return *this;
 	}
 	~message() { release(); }
@@ -117,6 +118,24 @@ public:
 		return *this;
 	}
 
+	message &method(std::uint32_t number) noexcept
+	{
+		raw.code = number;
+		return *this;
+	}
+
+	/* Another message with the same bytes and entries, which stay this one's: it must outlive
+	 * the other, and add() is not for that. */
+	message copy() const
+	{
+		message m;
+
+		m.raw = raw;
+		m.entries = entries;
+		m.borrowed = true;
+		return m;
+	}
+
 	/* For ipc::c. Valid until the message changes. */
 	const c::ipc_raw_message *c_ptr() const noexcept
 	{
@@ -138,6 +157,8 @@ private:
 
 	void release() noexcept
 	{
+		if (borrowed)
+			return;
 		for (c::ipc_raw_entry &entry : entries) {
 			if (entry.type == c::IPC_RAW_OBJECT)
 				c::ipc_object_unref(entry.object);
@@ -150,6 +171,7 @@ private:
 
 	mutable c::ipc_raw_message raw = {};
 	std::vector<c::ipc_raw_entry> entries;
+	bool borrowed = false;
 };
 
 /* --- Received ------------------------------------------------------------------------ */

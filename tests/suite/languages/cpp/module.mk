@@ -1,36 +1,57 @@
 # SPDX-License-Identifier: MIT
 #
-# <ipc/ipc.hpp> on ipcbusd, compiled by g++ and clang++ with sanitizers. NAME.COMPILER is
-# test-NAME.cc by one of them; `plain` is g++ without exceptions.
+# <ipc/ipc.hpp> and what protoc --ipc_out=lang=cpp writes, on ipcbusd, compiled by g++ and clang++
+# with sanitizers. NAME.COMPILER is test-NAME.cc by one of them; `plain` is g++ without
+# exceptions. peer has the same service with C stubs.
 
-CPP_B := $(B)/tests/suite/languages/cpp
+CPP_S := tests/suite/languages/cpp
+CPP_B := $(B)/$(CPP_S)
 CPP_WARNINGS := -Wall -Wextra -Wpedantic -Werror
 CPP_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-CPP_FLAGS := -g1 $(CPP_WARNINGS) -Ilibipc/include -pthread
+CPP_FLAGS := -g1 $(CPP_WARNINGS) $(IPC_CPP_CFLAGS) -I$(CPP_B) -pthread
 CPP_gcc := $(CXX) -std=c++17 $(CPP_FLAGS) $(CPP_SANITIZERS)
 CPP_clang := clang++ -std=c++20 $(CPP_FLAGS) $(CPP_SANITIZERS)
 CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
-CPP_PROGRAMS := $(filter-out bytes.plain,$(foreach compiler,$(CPP_COMPILERS),\
-	$(addsuffix .$(compiler),bytes results)))
+CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
+	$(addsuffix .$(compiler),bytes results typed))
 
 # cpp_with COMPILER
 define cpp_with
-$(CPP_B)/%.$(1).o: tests/suite/languages/cpp/test-%.cc
+$(CPP_B)/%.$(1).o: $(CPP_S)/test-%.cc | $(CPP_B)/desk.ipc.hpp $(IPC_CPP_SHARED)
 	$$(call msg,CXX,$$@)
 	$$(Q)$$(CPP_$(1)) -MMD -MP -c -o $$@ $$<
 
 $(CPP_B)/%.$(1): $(CPP_B)/%.$(1).o | $(LIBIPC)
 	$$(call msg,LD,$$@)
-	$$(Q)$$(CPP_$(1)) $$(LDFLAGS) $$(call LIBIPC_RPATH,../../../../libipc) -o $$@ $$^ $$(LIBIPC)
+	$$(Q)$$(CPP_$(1)) $$(LDFLAGS) $$(call LIBIPC_RPATH,../../../../libipc) -o $$@ \
+	  $$(filter %.o,$$^) $$(LIBIPC) $$(IPC_CPP_LIBS)
 endef
 $(foreach compiler,gcc plain clang,$(eval $(call cpp_with,$(compiler))))
 .PRECIOUS: $(CPP_B)/%.o
 
-CPP_TESTS := $(CPP_PROGRAMS:%=$(CPP_B)/%)
+# What protoc makes, for all of them.
+CPP_MESSAGES := $(CPP_B)/desk.pb.o $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o
+$(CPP_B)/desk.pb.o: $(CPP_B)/desk.pb.cc | $(IPC_CPP_SHARED)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
+$(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
+$(CPP_B)/typed.gcc $(CPP_B)/typed.clang: $(CPP_MESSAGES)
+
+$(CPP_B)/peer.o: $(CPP_S)/peer.c | $(CPP_B)/desk.ipc.h $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(CPP_B) -MMD -MP -c -o $@ $<
+$(CPP_B)/peer: $(CPP_B)/peer.o $(CPP_B)/desk.ipc.o $(CPP_B)/desk.pb-c.o | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC) \
+	  $(PROTOBUF_C_LIBS)
+
+CPP_TESTS := $(CPP_PROGRAMS:%=$(CPP_B)/%) $(CPP_B)/peer
 $(CPP_B)/programs: FORCE
 	$(Q)mkdir -p $(@D) && echo $(CPP_PROGRAMS) >$@
 
 ALL += $(CPP_TESTS) $(CPP_B)/programs
-UNIT_TESTS += tests/suite/languages/cpp/test-cpp
+UNIT_TESTS += $(CPP_S)/test-cpp

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/*
+ * X.ipc.hpp: services for C++, over <ipc/cpp/protobuf.hpp>. A service becomes a class of its name
+ * in the namespace of its package, with a class Proxy for clients and a class Service to derive
+ * from. Messages are those of protoc --cpp_out.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "emit.h"
+#include "names.h"
+
+#define BYTES_PER_LINE 12
+
+/* "a.b.C" to "::a::b::C". protoc appends '_' to keywords, and to nothing else that is legal. */
+static const char *scoped(struct emitter *e, const char *full_name)
+{
+	struct text text = { 0 };
+	const char *name;
+
+	while (*full_name) {
+		size_t length = strcspn(full_name, ".");
+		const char *part = arena_strndup(e->arena, full_name, length);
+
+		text_printf(&text, "::%s%s", part, name_is_keyword(part) ? "_" : "");
+		full_name += length + (full_name[length] == '.');
+	}
+	name = arena_strndup(e->arena, text.data ?: "", text.size);
+	text_done(&text);
+	return name;
+}
+
+static const char *class_of(struct emitter *e, const struct type *type)
+{
+	return scoped(e, type->full_name);
+}
+
+static bool carries(const struct type *type)
+{
+	return type->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS);
+}
+
+/* The type in which a message is passed. */
+static const char *passed(struct emitter *e, const struct type *type)
+{
+	return carries(type) ? arena_printf(e->arena, "::ipc::with_objects<%s>", class_of(e, type)) :
+			       class_of(e, type);
+}
+
+static const char *reply_of(struct emitter *e, const struct method *m)
+{
+	return m->has_reply ? passed(e, m->reply) : "void";
+}
+
+/* A comment of lines that are filled, indented by tabs. */
+static void note(struct emitter *e, const char *tabs, const char *comment, const char *string)
+{
+	emit(e, "%s/*\n", tabs);
+	if (comment) {
+		text_quote(e->out, arena_printf(e->arena, "%s * ", tabs), comment);
+		emit(e, "%s *\n", tabs);
+	}
+	for (;;) {
+		const char *end = strstr(string, "\n\n");
+		size_t length = end ? (size_t)(end - string) : strlen(string);
+
+		text_fill(e->out, arena_printf(e->arena, "%s * ", tabs),
+			  arena_strndup(e->arena, string, length));
+		if (!end)
+			break;
+		emit(e, "%s *\n", tabs);
+		string = end + 2;
+	}
+	emit(e, "%s */\n", tabs);
+}
+
+/* --- The description ------------------------------------------------------------- */
+
+static const char *set_name(struct emitter *e)
+{
+	return arena_printf(e->arena, "ipc_descriptor_set_%s", e->unit->identifier);
+}
+
+static void emit_set(struct emitter *e)
+{
+	const struct unit *unit = e->unit;
+
+	emit(e, "/* A google.protobuf.FileDescriptorSet of the file and its imports. */\n");
+	emit(e, "inline constexpr unsigned char %s[%zu] = {", set_name(e), unit->set_size);
+	for (size_t i = 0; i < unit->set_size; i++)
+		emit(e, "%s0x%02x,", i % BYTES_PER_LINE ? " " : "\n\t", unit->set[i]);
+	emit(e, "\n};\n\n");
+}
+
+static bool takes_fds(const struct service *s)
+{
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (carries(s->methods[i].request))
+			return true;
+	return false;
+}
+
+static void emit_interface(struct emitter *e, const struct service *s)
+{
+	emit(e, "\t/* What libipc and tools know of the service. */\n");
+	emit(e, "\tstatic constexpr ::ipc::interface ipc_interface = {\n\t\t\"%s\",\n\t\t%s,\n",
+	     s->full_name, set_name(e));
+	emit(e, "\t\tsizeof(%s),\n\t\t0x%016" PRIx64 "ULL,\n\t\t%s,\n\t};\n\n", set_name(e),
+	     s->hash, takes_fds(s) ? "true" : "false");
+}
+
+/* A method's number, time limit and what its reply may contain. */
+static const char *method_of(struct emitter *e, const struct method *m)
+{
+	return arena_printf(e->arena, "::ipc::method{ 0x%xU, %uU, %s }", m->code, m->timeout_ms,
+			    carries(m->reply) ? "true" : "false");
+}
+
+/* --- Client ------------------------------------------------------------------------ */
+
+static const char *request_param(struct emitter *e, const struct method *m)
+{
+	return m->has_request ?
+		       arena_printf(e->arena, "const %s &request, ", passed(e, m->request)) :
+		       "";
+}
+
+static const char *request_arg(const struct method *m)
+{
+	return m->has_request ? "request" : "::ipc::no_message()";
+}
+
+static void emit_oneway(struct emitter *e, const struct method *m)
+{
+	note(e, "\t\t", m->comment, "Send the oneway. See ipc::proxy::send().");
+	emit(e, "\t\t::ipc::outcome<void> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	     m->name, request_param(e, m));
+	emit(e, "\t\t\treturn ::ipc::typed::send(ipc_proxy, %s, %s, with);\n\t\t}\n\n",
+	     method_of(e, m), request_arg(m));
+}
+
+static void emit_call(struct emitter *e, const struct method *m)
+{
+	const char *reply = reply_of(e, m), *request = request_param(e, m);
+	const char *args = arena_printf(e->arena, "ipc_proxy, %s, %s", method_of(e, m),
+					request_arg(m));
+
+	note(e, "\t\t", m->comment, "Call and block until the reply. See ipc::proxy::call().");
+	emit(e, "\t\t::ipc::outcome<%s> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n", reply,
+	     m->name, request);
+	emit(e, "\t\t\treturn ::ipc::typed::call<%s>(%s, with);\n\t\t}\n", reply, args);
+
+	emit(e, "\t\ttemplate <typename F>\n");
+	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->name, request);
+	emit(e, "\t\t\tconst ::ipc::options &with = {}) const\n\t\t{\n");
+	emit(e, "\t\t\treturn ::ipc::typed::call_async<%s>(%s, ::std::move(function), with);\n\t\t}\n",
+	     reply, args);
+
+	emit(e, "\t\t::std::future<::ipc::outcome<%s>> %s_future(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	     reply, m->name, request);
+	emit(e, "\t\t\treturn ::ipc::typed::call_future<%s>(%s, with);\n\t\t}\n", reply, args);
+
+	emit(e, "#ifdef __cpp_impl_coroutine\n");
+	emit(e, "\t\tauto %s_await(%sconst ::ipc::options &with = {}) const\n\t\t{\n", m->name,
+	     request);
+	emit(e, "\t\t\treturn ::ipc::typed::call_await<%s>(%s, with);\n\t\t}\n#endif\n\n", reply,
+	     args);
+}
+
+static void emit_proxy(struct emitter *e, const struct service *s)
+{
+	note(e, "\t", NULL,
+	     "An object of another process that has the service: bus.get<SERVICE>(NAME) finds one. "
+	     "Copies are the same object. Use -> for what every proxy has, such as on_death().\n"
+	     "\n"
+	     "METHOD() calls and blocks. METHOD_async() calls function(ipc::result<REPLY>) on a "
+	     "serving thread, METHOD_future() returns a future, and co_await METHOD_await() resumes on "
+	     "a serving thread.");
+	emit(e, "\tclass Proxy {\n\tpublic:\n");
+	emit(e, "\t\texplicit Proxy(::ipc::proxy p) : ipc_proxy(::std::move(p)) {}\n");
+	emit(e, "\t\tconst ::ipc::proxy *operator->() const noexcept { return &ipc_proxy; }\n");
+	emit(e, "\t\tconst ::ipc::proxy &operator*() const noexcept { return ipc_proxy; }\n\n");
+	for (size_t i = 0; i < s->n_methods; i++) {
+		const struct method *m = &s->methods[i];
+
+		if (m->streams)
+			continue;
+		if (m->oneway)
+			emit_oneway(e, m);
+		else
+			emit_call(e, m);
+	}
+	emit(e, "\tprivate:\n\t\t::ipc::proxy ipc_proxy;\n\t};\n\n");
+}
+
+/* --- Server ------------------------------------------------------------------------ */
+
+static const char *handler_request(struct emitter *e, const struct method *m, bool named)
+{
+	return m->has_request ? arena_printf(e->arena, "const %s &%s, ", passed(e, m->request),
+					     named ? "request" : "") :
+				"";
+}
+
+static void emit_handler(struct emitter *e, const struct method *m)
+{
+	const char *reply = reply_of(e, m);
+
+	if (m->comment) {
+		emit(e, "\t\t/*\n");
+		text_quote(e->out, "\t\t * ", m->comment);
+		emit(e, "\t\t */\n");
+	}
+	emit(e, "\t\tvirtual ::ipc::outcome<%s> %s(%sconst ::ipc::call &)\n\t\t{\n", reply, m->name,
+	     handler_request(e, m, false));
+	emit(e, "\t\t\treturn ::ipc::typed::unserved<%s>(\"%s\");\n\t\t}\n", reply, m->path);
+	if (m->oneway) {
+		emit(e, "\n");
+		return;
+	}
+	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::call_for<%s> call)\n\t\t{\n", m->name,
+	     handler_request(e, m, true), reply);
+	emit(e, "\t\t\treturn ::ipc::typed::reply_with(::std::move(call), [&](const ::ipc::call &c) {\n");
+	emit(e, "\t\t\t\treturn %s(%sc);\n\t\t\t});\n\t\t}\n\n", m->name,
+	     m->has_request ? "request, " : "");
+}
+
+static void emit_case(struct emitter *e, const struct method *m)
+{
+	const char *request = m->has_request ? passed(e, m->request) : "void";
+
+	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
+	if (m->oneway)
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve_oneway<%s>(::std::move(c), \"%s\",\n",
+		     request, m->path);
+	else
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve<%s, %s>(::std::move(c), \"%s\",\n",
+		     request, reply_of(e, m), m->path);
+	emit(e, "\t\t\t\t\t[this](%sauto &&call) { return %s(%s", m->has_request ? "auto &request, " : "",
+	     m->name, m->has_request ? "request, " : "");
+	emit(e, "::std::forward<decltype(call)>(call)); });\n");
+}
+
+static void emit_service_class(struct emitter *e, const struct service *s)
+{
+	note(e, "\t", NULL,
+	     "What serves it: derive from it, and override one of the two functions of each method. "
+	     "Methods that are left fail with EOPNOTSUPP.\n"
+	     "\n"
+	     "The first returns the reply, or throws an ipc::error. The second gets a call that it may "
+	     "move elsewhere and reply to later; the request is valid until it returns. Handlers run on "
+	     "serving threads, on several at once if several threads serve.");
+	emit(e, "\tclass Service : public ::ipc::typed_service {\n\tpublic:\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (!s->methods[i].streams)
+			emit_handler(e, &s->methods[i]);
+	emit(e, "\t\tconst ::ipc::interface &ipc_served() const noexcept final { return ipc_interface; }\n\n");
+	emit(e, "\tprivate:\n\t\t::ipc::outcome<void> ipc_dispatch(::ipc::call c) final\n\t\t{\n");
+	emit(e, "\t\t\tswitch (c.request().method()) {\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (!s->methods[i].streams)
+			emit_case(e, &s->methods[i]);
+	emit(e, "\t\t\t}\n\t\t\treturn ::ipc::typed::unknown(::std::move(c), ipc_interface);\n\t\t}\n\t};\n");
+}
+
+/* --- The file ------------------------------------------------------------------------ */
+
+static const char *package_of(struct emitter *e)
+{
+	const struct service *s = &e->unit->services[0];
+	size_t length = strlen(s->full_name) - strlen(s->name);
+
+	return length ? arena_strndup(e->arena, s->full_name, length - 1) : "";
+}
+
+void emit_cpp(struct emitter *e)
+{
+	const struct unit *unit = e->unit;
+	const char *space = scoped(e, package_of(e));
+
+	if (unit->license)
+		emit(e, "// SPDX-License-Identifier: %s\n", unit->license);
+	emit(e, "/* Generated by protoc-gen-ipc from %s. Do not edit. */\n", unit->file);
+	emit(e, "#ifndef IPC_STUB_%s_HPP\n#define IPC_STUB_%s_HPP\n\n", unit->identifier,
+	     unit->identifier);
+	emit(e, "#include <ipc/cpp/protobuf.hpp>\n\n#include \"%s.pb.h\"\n\n", unit->base);
+	if (*space)
+		emit(e, "namespace %s {\n\n", space + 2);
+	emit_set(e);
+	for (size_t i = 0; i < unit->n_services; i++) {
+		const struct service *s = &unit->services[i];
+
+		note(e, "", s->comment,
+		     arena_printf(e->arena, "The service %s: Proxy for clients, Service for servers.",
+				  s->full_name));
+		emit(e, "class %s final {\npublic:\n", s->name);
+		emit_interface(e, s);
+		emit_proxy(e, s);
+		emit_service_class(e, s);
+		emit(e, "};\n\n");
+	}
+	if (*space)
+		emit(e, "} /* namespace %s */\n\n", space + 2);
+	emit(e, "#endif /* IPC_STUB_%s_HPP */\n", unit->identifier);
+}

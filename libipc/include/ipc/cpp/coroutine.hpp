@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * co_await, of <ipc/ipc.hpp>, with C++20. In C++17 this header has nothing.
+ *
+ *	ipc::reply r = co_await ipc::call_await(proxy, ipc::message(GET));
+ *
+ * The coroutine goes on, on a serving thread, when the reply has come, or inside the end of the
+ * connection with ECANCELED. If the call cannot be started, it goes on at once. Await it in the
+ * expression that makes it: it refers to the request and the options.
+ */
+#ifndef IPC_CPP_COROUTINE_HPP
+#define IPC_CPP_COROUTINE_HPP
+
+#include <ipc/cpp/connection.hpp>
+
+#ifdef __cpp_impl_coroutine
+#include <coroutine>
+
+IPC_CPP_BEGIN
+
+/* Start is called with a callback for result<T>, and returns outcome<void>. */
+template <typename T, typename Start> class [[nodiscard]] awaitable {
+public:
+	explicit awaitable(Start start) : start(std::move(start)) {}
+	awaitable(const awaitable &) = delete;
+	awaitable &operator=(const awaitable &) = delete;
+
+	bool await_ready() const noexcept { return false; }
+
+	/* The coroutine, and this with it, may be gone when begin() returns. */
+	bool await_suspend(std::coroutine_handle<> waiting)
+	{
+		Start begin = std::move(start);
+		result<void> started = detail::catching<void>([&] {
+			return begin([this, waiting](result<T> r) {
+				ended = std::move(r);
+				waiting.resume();
+			});
+		});
+
+		if (started)
+			return true;
+		ended = started.error();
+		return false;
+	}
+
+	outcome<T> await_resume()
+	{
+#if IPC_RESULTS
+		return *std::move(ended);
+#else
+		return std::move(*ended).value();
+#endif
+	}
+
+private:
+	Start start;
+	std::optional<result<T>> ended;
+};
+
+/* As proxy::call_async(), to be awaited. */
+inline auto call_await(const proxy &p, const message &request, const options &with = {})
+{
+	auto start = [&](auto function) {
+		return p.call_async(request, std::move(function), with);
+	};
+
+	return awaitable<reply, decltype(start)>(std::move(start));
+}
+
+IPC_CPP_END
+
+#endif /* __cpp_impl_coroutine */
+#endif /* IPC_CPP_COROUTINE_HPP */

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of protoc --ipc_out=lang=cpp use, and what their users see of it: call_for,
+ * with_objects, typed_service. Messages are protobuf's C++ classes; the program links libprotobuf.
+ * The other names in ipc::typed are for generated code alone.
+ *
+ * A message that does not match its type, or nests deeper than 100, fails with EBADMSG. Unlike
+ * generated C, this code does not limit the memory that a message takes when it is parsed: for
+ * objects, ipc_object_set_limits() limits the size of a request.
+ *
+ * Option timeout_ms of a method is the time limit where the call's options have none. It
+ * goes before the one of proxy::set_timeout().
+ */
+#ifndef IPC_CPP_PROTOBUF_HPP
+#define IPC_CPP_PROTOBUF_HPP
+
+#include <google/protobuf/message_lite.h>
+
+#include <ipc/ipc.hpp>
+
+IPC_CPP_BEGIN
+
+/* --- Descriptions ------------------------------------------------------------------- */
+
+/* A service, as tools and the service manager see it. Generated. */
+struct interface {
+	const char *name;
+	const unsigned char *descriptor;
+	std::size_t descriptor_size;
+	std::uint64_t hash;
+	bool accept_fds;
+};
+
+/* A method. Generated. */
+struct method {
+	std::uint32_t code;
+	std::uint32_t timeout_ms;
+	bool accept_fds;
+};
+
+/* In the place of ipc.None. */
+struct no_message {};
+
+/* --- Messages with objects and files ----------------------------------------------------- */
+
+/*
+ * A message whose fields can have objects and files, with these. -> and * have the message of
+ * protobuf.
+ *
+ *	ipc::with_objects<chat::JoinRequest> request;
+ *	request->set_name("me");
+ *	request.put(*request->mutable_member(), object);
+ *
+ * Received, take() and take_fd() give out what came in a field, once. What is not taken is
+ * released with the message. put() and take() fail as received::take_proxy() does.
+ */
+template <typename T> class with_objects {
+public:
+	with_objects() = default;
+	with_objects(T message) : held(std::move(message)) {}
+
+	T &operator*() noexcept { return held; }
+	const T &operator*() const noexcept { return held; }
+	T *operator->() noexcept { return &held; }
+	const T *operator->() const noexcept { return &held; }
+
+	/* --- To be sent. field is a field of the message, of type ipc.Object or ipc.Fd. --- */
+
+	template <typename Field> void put(Field &field, const object &o)
+	{
+		field.set_id(++tags);
+		out.add(tags, o);
+	}
+	template <typename Field> void put(Field &field, const proxy &p)
+	{
+		field.set_id(++tags);
+		out.add(tags, p);
+	}
+	template <typename Field> void put(Field &field, fd file)
+	{
+		field.set_fd(static_cast<std::int32_t>(++tags));
+		out.add(tags, std::move(file));
+	}
+
+	/* --- Received --- */
+
+	/* The object in a field, as a proxy of Service::Proxy, or as an ipc::proxy. */
+	template <typename Service, typename Field>
+	outcome<typename Service::Proxy> take(const Field &field) const
+	{
+		using Proxy = typename Service::Proxy;
+#if IPC_RESULTS
+		result<proxy> p = take_proxy(field);
+
+		if (!p)
+			return p.error();
+		return Proxy(*std::move(p));
+#else
+		return Proxy(take_proxy(field));
+#endif
+	}
+	template <typename Field> outcome<proxy> take_proxy(const Field &field) const
+	{
+		return in ? in->take_proxy(field.id()) : detail::fail<proxy>(ENOENT);
+	}
+	/* An object of this connection that came back. */
+	template <typename Field> outcome<object> take_object(const Field &field) const
+	{
+		return in ? in->take_object(field.id()) : detail::fail<object>(ENOENT);
+	}
+	template <typename Field> outcome<fd> take_fd(const Field &field) const
+	{
+		return in ? in->take_fd(static_cast<std::uint64_t>(field.fd())) :
+			    detail::fail<fd>(ENOENT);
+	}
+
+private:
+	friend struct typed_access;
+
+	T held;
+	message out;
+	std::uint64_t tags = 0;
+	/* Where the objects are: the request of a call, or the reply that owned holds. */
+	const received *in = nullptr;
+	std::shared_ptr<const ipc::reply> owned;
+};
+
+/* Between the messages and the bus. Not for programs. */
+struct typed_access {
+	/* The bytes of a small message lie on the stack. */
+	class packed {
+	public:
+		packed(const packed &) = delete;
+		explicit packed(const google::protobuf::MessageLite &m)
+		{
+			size = m.ByteSizeLong();
+			if (size > sizeof(block))
+				large = std::make_unique<std::uint8_t[]>(size);
+			/* More than 2 GiB fails when it is sent: no region is as large. */
+			if (size <= INT32_MAX)
+				m.SerializeWithCachedSizesToArray(large ? large.get() : block);
+		}
+		std::string_view bytes() const noexcept
+		{
+			return { reinterpret_cast<const char *>(large ? large.get() : block), size };
+		}
+
+	private:
+		std::uint8_t block[512];
+		std::unique_ptr<std::uint8_t[]> large;
+		std::size_t size;
+	};
+
+	/* Calls function(message to be sent). */
+	template <typename F> static auto send(std::uint32_t code, const no_message &, F function)
+	{
+		return function(message(code));
+	}
+	template <typename T, typename F>
+	static auto send(std::uint32_t code, const T &m, F function)
+	{
+		packed bytes(m);
+
+		return function(message(code, bytes.bytes()));
+	}
+	template <typename T, typename F>
+	static auto send(std::uint32_t code, const with_objects<T> &m, F function)
+	{
+		packed bytes(m.held);
+		message copy = m.out.copy();
+
+		copy.bytes(bytes.bytes()).method(code);
+		return function(std::move(copy));
+	}
+
+	template <typename T> static bool parse(T &m, std::string_view bytes)
+	{
+		return bytes.size() <= INT32_MAX &&
+		       m.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+	}
+
+	/* Into a request, whose objects stay with the call. */
+	template <typename T> static bool receive(T &m, const request &from)
+	{
+		return parse(m, from.bytes());
+	}
+	template <typename T> static bool receive(with_objects<T> &m, const request &from)
+	{
+		m.in = &from;
+		return parse(m.held, from.bytes());
+	}
+
+	/* Into a reply. A generated C server may have put a frame around the bytes. */
+	template <typename T> static bool receive(T &m, ipc::reply from)
+	{
+		return parse(m, from.bytes());
+	}
+	template <typename T> static bool receive(with_objects<T> &m, ipc::reply from)
+	{
+		m.owned = std::make_shared<const ipc::reply>(std::move(from));
+		m.in = m.owned.get();
+		return parse(m.held, m.in->bytes());
+	}
+};
+
+/* --- Calls ---------------------------------------------------------------------------------- */
+
+/*
+ * A call of a method, of which the reply is still to come. As class call: it moves, reply() and
+ * fail() consume it, and without either the caller gets ENOMSG. -> has what a call says of its
+ * caller, its time and its cancellation.
+ */
+template <typename Reply> class call_for {
+public:
+	explicit call_for(call c) noexcept : held(std::move(c)) {}
+
+	const call *operator->() const noexcept { return &held; }
+	call *operator->() noexcept { return &held; }
+	explicit operator bool() const noexcept { return static_cast<bool>(held); }
+
+	/* Of type Reply; without an argument if the method has no reply. See call::reply(). */
+	outcome<void> reply(const Reply &m) &&
+	{
+		call c = std::move(held);
+
+		return typed_access::send(0, m, [&](message out) { return std::move(c).reply(out); });
+	}
+	outcome<void> fail(const error &e) && { return std::move(held).fail(e); }
+
+private:
+	call held;
+};
+
+template <> class call_for<void> {
+public:
+	explicit call_for(call c) noexcept : held(std::move(c)) {}
+
+	const call *operator->() const noexcept { return &held; }
+	call *operator->() noexcept { return &held; }
+	explicit operator bool() const noexcept { return static_cast<bool>(held); }
+
+	outcome<void> reply() && { return std::move(held).reply(); }
+	outcome<void> fail(const error &e) && { return std::move(held).fail(e); }
+
+private:
+	call held;
+};
+
+/* The base of generated services. */
+class typed_service : public service {
+public:
+	virtual const interface &ipc_served() const noexcept = 0;
+	inline outcome<void> serve(call c) final;
+
+private:
+	virtual outcome<void> ipc_dispatch(call c) = 0;
+};
+
+namespace typed {
+
+/* An ipc.Description. */
+inline void append_varint(std::string &out, std::uint64_t n)
+{
+	for (; n >= 0x80; n >>= 7)
+		out += static_cast<char>(0x80 | (n & 0x7f));
+	out += static_cast<char>(n);
+}
+
+inline std::string describe(const interface &i)
+{
+	std::string out = "\x0a";
+	std::size_t size = std::char_traits<char>::length(i.name);
+
+	append_varint(out, size);
+	out.append(i.name, size) += '\x11';
+	for (int shift = 0; shift < 64; shift += 8)
+		out += static_cast<char>(i.hash >> shift);
+	out += '\x1a';
+	append_varint(out, i.descriptor_size);
+	return out.append(reinterpret_cast<const char *>(i.descriptor), i.descriptor_size);
+}
+
+inline outcome<void> unknown(call c, const interface &i)
+{
+	return std::move(c).fail(error(EOPNOTSUPP, std::string(i.name) + " has no method with the number " +
+							   std::to_string(c.request().method())));
+}
+
+template <typename Reply> outcome<Reply> unserved(const char *path)
+{
+	return detail::fail<Reply>(error(EOPNOTSUPP, std::string(path) + " is not served"));
+}
+
+/* Calls function(const call &), and replies with what it returns. */
+template <typename Reply, typename F> outcome<void> reply_with(call_for<Reply> c, F function)
+{
+#if IPC_RESULTS
+	result<Reply> r = function(*c.operator->());
+
+	if (!r)
+		return std::move(c).fail(r.error());
+	if constexpr (std::is_void_v<Reply>)
+		return std::move(c).reply();
+	else
+		return std::move(c).reply(*r);
+#else
+	if constexpr (std::is_void_v<Reply>) {
+		function(*c.operator->());
+		return std::move(c).reply();
+	} else {
+		return std::move(c).reply(function(*c.operator->()));
+	}
+#endif
+}
+
+inline outcome<void> malformed(call c, const char *path)
+{
+	return std::move(c).fail(error(EBADMSG, std::string(path) + ": the request is not valid"));
+}
+
+template <typename Request, typename Reply, typename F>
+outcome<void> serve(call c, const char *path, F function)
+{
+	/* A oneway of a method with a reply is of another version of the interface. */
+	if (c.is_oneway())
+		return detail::done();
+	if constexpr (std::is_void_v<Request>) {
+		return function(call_for<Reply>(std::move(c)));
+	} else {
+		/* Its objects stay where they are while the handler runs, whoever has the call. */
+		const request from = c.request();
+		Request m;
+
+		if (!typed_access::receive(m, from))
+			return malformed(std::move(c), path);
+		return function(m, call_for<Reply>(std::move(c)));
+	}
+}
+
+template <typename Request, typename F>
+outcome<void> serve_oneway(call c, const char *path, F function)
+{
+	if (!c.is_oneway())
+		return std::move(c).fail(
+			error(EPROTO, std::string(path) + " is oneway: it has no reply"));
+	if constexpr (std::is_void_v<Request>) {
+		return function(static_cast<const call &>(c));
+	} else {
+		Request m;
+
+		if (!typed_access::receive(m, c.request()))
+			return detail::done();
+		return function(m, static_cast<const call &>(c));
+	}
+}
+
+/* --- Calling -------------------------------------------------------------------------------- */
+
+/* Calls function with the message and the options of the method. */
+template <typename M, typename F>
+auto with_method(const method &to, const M &m, const options &with, F function)
+{
+	return typed_access::send(to.code, m, [&](message out) {
+		if (to.accept_fds)
+			out.accept_fds();
+		if (!to.timeout_ms || with.has_timeout())
+			return function(out, with);
+
+		options limited = with;
+
+		limited.timeout(std::chrono::milliseconds(to.timeout_ms));
+		return function(out, limited);
+	});
+}
+
+template <typename Reply> outcome<Reply> unpack(ipc::reply from)
+{
+	if constexpr (std::is_void_v<Reply>) {
+		(void)from;
+		return detail::done();
+	} else {
+		outcome<Reply> m{ Reply() };
+#if IPC_RESULTS
+		bool good = typed_access::receive(*m, std::move(from));
+#else
+		bool good = typed_access::receive(m, std::move(from));
+#endif
+		return good ? std::move(m) : detail::fail<Reply>(EBADMSG);
+	}
+}
+
+template <typename Reply> result<Reply> unpack_result(result<ipc::reply> from)
+{
+	if (!from)
+		return from.error();
+	return detail::catching<Reply>([&] { return unpack<Reply>(*std::move(from)); });
+}
+
+template <typename Reply, typename M>
+outcome<Reply> call(const proxy &p, const method &to, const M &m, const options &with)
+{
+	return with_method(to, m, with, [&](const message &out, const options &o) -> outcome<Reply> {
+#if IPC_RESULTS
+		result<ipc::reply> r = p.call(out, o);
+
+		if (!r)
+			return r.error();
+		return unpack<Reply>(*std::move(r));
+#else
+		return unpack<Reply>(p.call(out, o));
+#endif
+	});
+}
+
+template <typename M>
+outcome<void> send(const proxy &p, const method &to, const M &m, const options &with)
+{
+	/* The time limit of a oneway is that for space, and no method's. */
+	return typed_access::send(to.code, m, [&](const message &out) { return p.send(out, with); });
+}
+
+template <typename Reply, typename M, typename F>
+outcome<void> call_async(const proxy &p, const method &to, const M &m, F function,
+			 const options &with)
+{
+	return with_method(to, m, with, [&](const message &out, const options &o) {
+		return p.call_async(
+			out,
+			[function = std::move(function)](result<ipc::reply> r) mutable {
+				function(unpack_result<Reply>(std::move(r)));
+			},
+			o);
+	});
+}
+
+template <typename Reply, typename M>
+std::future<outcome<Reply>> call_future(const proxy &p, const method &to, const M &m,
+					const options &with)
+{
+	auto promise = std::make_shared<std::promise<outcome<Reply>>>();
+	std::future<outcome<Reply>> future = promise->get_future();
+	result<void> started = detail::catching<void>([&] {
+		return call_async<Reply>(
+			p, to, m,
+			[promise](result<Reply> r) { detail::settle(*promise, std::move(r)); },
+			with);
+	});
+
+	if (!started)
+		detail::settle(*promise, result<Reply>(started.error()));
+	return future;
+}
+
+#ifdef __cpp_impl_coroutine
+template <typename Reply, typename M>
+auto call_await(const proxy &p, const method &to, const M &m, const options &with)
+{
+	auto start = [&p, to, &m, &with](auto function) {
+		return call_async<Reply>(p, to, m, std::move(function), with);
+	};
+
+	return awaitable<Reply, decltype(start)>(std::move(start));
+}
+#endif
+
+} // namespace typed
+
+inline outcome<void> typed_service::serve(call c)
+{
+	if (c.request().method() == IPC_CODE_DESCRIBE && !c.is_oneway())
+		return std::move(c).reply(typed::describe(ipc_served()));
+	return ipc_dispatch(std::move(c));
+}
+
+/* --- Finding and offering ---------------------------------------------------------------------- */
+
+/* ipc::object::create() for a generated service. */
+template <typename S, typename = std::enable_if_t<std::is_base_of_v<typed_service, S>>>
+outcome<object> make_object(const connection &conn, std::shared_ptr<S> by)
+{
+	const interface &i = by->ipc_served();
+
+	return object::create(conn, { i.name, i.accept_fds }, std::shared_ptr<service>(std::move(by)));
+}
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_PROTOBUF_HPP */

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/*
+ * protoc --ipc_out=lang=cpp: proxies and services of desk.proto. With --serve this program serves
+ * it until it is killed, and with --call it calls whoever does; the C stubs do the same in peer.c.
+ */
+#include <sys/mman.h>
+
+#include "fixture.hpp"
+
+#include "desk.hpp"
+
+namespace {
+
+/* A desk that a thread serves, and a client of it. */
+struct office {
+	explicit office(std::shared_ptr<desk_app::Desk::Service> by = nullptr)
+		: server(ipc::connection::open()), client(ipc::connection::open()),
+		  object(ipc::make_object(server, by ? std::move(by) : std::make_shared<clerk>(server))),
+		  desk((server.register_name("test.desk", object),
+			client.get<desk_app::Desk>("test.desk"))),
+		  server_thread(server, 3), client_thread(client, 2)
+	{
+	}
+	~office() { server.unregister_name("test.desk"); }
+
+	ipc::connection server, client;
+	ipc::object object;
+	desk_app::Desk::Proxy desk;
+	serving server_thread, client_thread;
+};
+
+desk_app::Numbers numbers(std::initializer_list<std::int64_t> list)
+{
+	desk_app::Numbers m;
+
+	for (std::int64_t n : list)
+		m.add_numbers(n);
+	return m;
+}
+
+ipc::fd note(const char *text)
+{
+	ipc::fd file(::memfd_create("note", 0));
+
+	CHECK(::write(file.get(), text, strlen(text)) == static_cast<ssize_t>(strlen(text)));
+	return file;
+}
+
+std::string text_of(const ipc::fd &file)
+{
+	char text[64] = "";
+
+	return ::pread(file.get(), text, sizeof(text) - 1, 0) > 0 ? text : "";
+}
+
+/* What any server of desk.proto does for any client. */
+void use(ipc::connection &conn, const desk_app::Desk::Proxy &desk)
+{
+	CHECK(desk.Add(numbers({ 1, 2, -5 })).sum() == -2);
+	CHECK(desk.Add(desk_app::Numbers()).sum() == 0);
+
+	desk_app::Numbers many;
+	for (int i = 0; i < 101; i++)
+		many.add_numbers(i);
+	try {
+		desk.Add(many);
+		CHECK(!"failed");
+	} catch (const ipc::error &e) {
+		CHECK(e.name() == "desk.TooMany" && e.number() == 101);
+		CHECK(e.message() == "more than 100 numbers");
+	}
+
+	desk_app::Failure failure;
+	failure.set_code(ENOENT);
+	CHECK_FAILS(ENOENT, desk.Fail(failure));
+	CHECK_FAILS(ETIMEDOUT, desk.Nap());
+	desk.Nap(ipc::options().timeout(10s));
+
+	std::int64_t before = desk.Poked().sum();
+	desk.Poke(numbers({ 3, 4 }));
+	for (int i = 0; i < 500 && desk.Poked().sum() == before; i++)
+		std::this_thread::sleep_for(10ms);
+	CHECK(desk.Poked().sum() == before + 7);
+
+	auto visitor = ipc::make_object(conn, std::make_shared<host>("a visitor"));
+	ipc::with_objects<desk_app::VisitRequest> request;
+	request.put(*request->mutable_visitor(), visitor);
+	request.put(*request->mutable_note(), note("remember"));
+	auto reply = desk.Visit(request);
+	CHECK(reply->greeting() == "Hello, a visitor");
+	CHECK(reply.take<desk_app::Visitor>(reply->host()).Name().name() == "the host");
+	CHECK(text_of(reply.take_fd(reply->note())) == "remember");
+}
+
+} // namespace
+
+CASE(methods_are_called)
+{
+	office o;
+
+	use(o.client, o.desk);
+}
+
+CASE(methods_are_called_later)
+{
+	office o;
+	event replied;
+	std::int64_t sum = 0;
+	auto future = o.desk.Add_future(numbers({ 4, 5 }));
+	desk_app::Failure failure;
+	auto bad = (failure.set_name("desk.Bad"), o.desk.Fail_future(failure));
+	auto nap = o.desk.Nap_future();
+
+	o.desk.Add_async(numbers({ 1, 1 }), [&](ipc::result<desk_app::Sum> r) {
+		sum = r ? r->sum() : -1;
+		replied.set();
+	});
+	CHECK(replied.wait() && sum == 2);
+	CHECK(future.get().sum() == 9);
+	CHECK_FAILS(EREMOTEIO, bad.get());
+	CHECK_FAILS(ETIMEDOUT, nap.get());
+	o.desk->ping();
+}
+
+CASE(nothing_is_served)
+{
+	class nothing : public desk_app::Desk::Service {};
+	office o(std::make_shared<nothing>());
+
+	try {
+		o.desk.Add(numbers({}));
+		CHECK(!"failed");
+	} catch (const ipc::error &e) {
+		CHECK(e.number_of_errno() == EOPNOTSUPP);
+		CHECK(e.message() == "desk.app.Desk/Add is not served");
+	}
+	/* No such method. */
+	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
+}
+
+CASE(what_is_malformed_is_refused)
+{
+	office o;
+	const ipc::proxy &raw = *o.desk;
+	std::uint32_t code = 0x811c9dc5;
+
+	/* The number of a method, as <ipc/raw.h> says. */
+	for (unsigned char byte : std::string("desk.app.Desk/Add"))
+		code = (code ^ byte) * 0x01000193;
+	code |= IPC_CODE_DERIVED;
+	CHECK(raw.call(ipc::message(code, "")).bytes().empty());
+	CHECK_FAILS(EBADMSG, raw.call(ipc::message(code, "\x0a\xff")));
+	/* A oneway that is called, and a call that is sent as a oneway. */
+	CHECK_FAILS(EPROTO, raw.call(ipc::message(7, "")));
+	raw.send(ipc::message(code, ""));
+	raw.send(ipc::message(7, "\xff"));
+	/* A field without an object, and an object without a field. */
+	ipc::with_objects<desk_app::VisitRequest> request;
+	request->mutable_visitor()->set_id(17);
+	CHECK_FAILS(ENOENT, o.desk.Visit(request));
+	CHECK(o.desk.Add(numbers({ 1 })).sum() == 1);
+}
+
+CASE(an_object_has_another_interface)
+{
+	office o;
+	auto other = ipc::make_object(o.server, std::make_shared<host>("x"));
+	auto none = ipc::object::create(o.server, { "" }, [](ipc::call c) {
+		std::move(c).reply();
+	});
+
+	o.server.register_name("test.other", other);
+	o.server.register_name("test.none", none);
+	CHECK_FAILS(EPROTOTYPE, o.client.get<desk_app::Desk>("test.other"));
+	CHECK(o.client.wait_for<desk_app::Visitor>("test.other").Name().name() == "x");
+	o.client.get<desk_app::Desk>("test.none").Poked();
+}
+
+CASE(a_large_message_arrives)
+{
+	office o;
+	desk_app::Failure failure;
+
+	failure.set_name("desk.Large");
+	failure.set_text(std::string(100000, 'x'));
+	try {
+		o.desk.Fail(failure);
+	} catch (const ipc::error &e) {
+		CHECK(e.message().size() == 100000);
+	}
+}
+
+#ifdef __cpp_impl_coroutine
+/* Runs at once, and to its end by itself. */
+struct running {
+	struct promise_type {
+		running get_return_object() { return {}; }
+		std::suspend_never initial_suspend() noexcept { return {}; }
+		std::suspend_never final_suspend() noexcept { return {}; }
+		void return_void() {}
+		void unhandled_exception() { std::terminate(); }
+	};
+};
+
+static running add_up(const desk_app::Desk::Proxy &desk, std::int64_t &sum, int &code, event &done)
+{
+	for (int i = 1; i <= 3; i++)
+		sum += (co_await desk.Add_await(numbers({ i, i }))).sum();
+	try {
+		co_await desk.Nap_await();
+	} catch (const ipc::error &e) {
+		code = e.number_of_errno();
+	}
+	ipc::reply raw = co_await ipc::call_await(*desk, ipc::message(IPC_CODE_PING));
+	sum += static_cast<std::int64_t>(raw.bytes().size());
+	done.set();
+}
+
+CASE(a_coroutine_awaits)
+{
+	office o;
+	event done;
+	std::int64_t sum = 0;
+	int code = 0;
+
+	add_up(o.desk, sum, code, done);
+	CHECK(done.wait());
+	CHECK(sum == 12);
+	CHECK(code == ETIMEDOUT);
+}
+
+static running fail_early(const ipc::proxy &proxy, int &code, event &done)
+{
+	ipc::message many(1);
+
+	for (int i = 0; i < 65; i++)
+		many.add(1, ipc::fd(::dup(0)));
+	try {
+		co_await ipc::call_await(proxy, many);
+	} catch (const ipc::error &e) {
+		code = e.number_of_errno();
+	}
+	done.set();
+}
+
+CASE(a_coroutine_goes_on_if_nothing_is_sent)
+{
+	office o;
+	event done;
+	int code = 0;
+
+	fail_early(*o.desk, code, done);
+	CHECK(done.times() == 1 && code == E2BIG);
+}
+#endif
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--serve")) {
+		auto conn = ipc::connection::open();
+
+		conn.set_threads(2);
+		conn.register_name("test.peer", ipc::make_object(conn, std::make_shared<clerk>(conn)));
+		conn.run();
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--call")) {
+		auto conn = ipc::connection::open();
+		serving callbacks(conn);
+
+		use(conn, conn.wait_for<desk_app::Desk>("test.peer", 10s));
+		return test_case::failed();
+	}
+	return run_cases(argc, argv);
+}
