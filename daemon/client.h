@@ -87,3 +87,10 @@ int file_flags(int fd);
 
 /* Loads the driver. */
 void daemon_boot(void);
+
+/* --- What an administrator sees and sets: admin.c --------------------------------- */
+
+/* A memfd with the text of one of the driver's files in debugfs. -ENOENT, or another -errno. */
+int admin_open(const char *name);
+/* Sets a parameter of the driver; *ret_before: what it was. -ENOENT: there is none. */
+int admin_set(const char *name, unsigned int value, unsigned int *ret_before);

@@ -77,7 +77,9 @@ enum ipcbusd_ask {
 /* arg: IPCBUSD_POLL_*: the fds of the HELLO are readable when one of these is true. */
 #define IPCBUSD_IOC_POLL	_IO('D', 1)
 #define IPCBUSD_POLL_EVENT	1U	/* the first of the two fds: an event is queued */
-#define IPCBUSD_POLL_WRITABLE	2U	/* the second: a refused oneway may be sent again */
+/* The second: a refused oneway may be sent again. That stays true until the client takes the flag
+ * back, whatever else is refused meanwhile. */
+#define IPCBUSD_POLL_WRITABLE	2U
 
 /* Features of ipcbus.h that the daemon does not offer, and takes out of struct ipcbus_info. It
  * schedules nobody, does not ask security modules, and one socket is one bus. */
@@ -149,6 +151,12 @@ struct ipcbusd_bell {
  *	which can be mapped for reading only. As mmap() of the device.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot
+ * @IPCBUSD_READ: From the client, in place of HELLO: the @nonce, and the @name of a file that the
+ *	driver has in debugfs, as "state". Reply: @error, or an fd of its text. For root and
+ *	for the user who runs the daemon.
+ * @IPCBUSD_SET: From the client, in place of HELLO: the @nonce, the @name of a parameter of the
+ *	driver (ipcbus(4)), and its new value as @number. Reply: @error, or what it was as
+ *	@number. For root and for the user who runs the daemon.
  * @IPCBUSD_BYE: From the client, which closes: the daemon closes its end of the socket once
  *	all is released, as close() of the device does before it returns
  */
@@ -159,6 +167,8 @@ enum ipcbusd_message_kind {
 	IPCBUSD_RECEIVE_FD = 4,
 	IPCBUSD_BYE = 5,
 	IPCBUSD_WELCOME = 6,
+	IPCBUSD_READ = 7,
+	IPCBUSD_SET = 8,
 };
 
 struct ipcbusd_message {
@@ -171,6 +181,7 @@ struct ipcbusd_message {
 	__u64 base;
 	__u64 size;
 	__u64 nonce;
+	char name[16];
 };
 
 #endif /* IPCBUS_DAEMON_H */

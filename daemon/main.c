@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,8 +32,8 @@
 #endif
 
 static const char help[] =
-	"usage: ipcbusd [--bus PATH] [--mode MODE]\n"
-	"       ipcbusd [--bus PATH] [--mode MODE] -- COMMAND [ARG...]\n"
+	"usage: ipcbusd [OPTION...]\n"
+	"       ipcbusd [OPTION...] -- COMMAND [ARG...]\n"
 	"\n"
 	"Runs a bus where no module can be loaded. With a COMMAND the bus is its own and ends\n"
 	"with it.\n"
@@ -40,6 +41,7 @@ static const char help[] =
 	"  -b, --bus PATH   the socket (default: $XDG_RUNTIME_DIR/ipcbus/bus; with a COMMAND: in\n"
 	"                   a new folder)\n"
 	"  -m, --mode MODE  who may connect: the socket's permissions, in octal (default: 600)\n"
+	"  -s, --set NAME=N a parameter of the driver, as for the module: ipcbus(4)\n"
 	"  -h, --help       show this\n";
 
 /* Of the daemon's fds and maps a user's connections may take a part, but this many always. Area,
@@ -334,14 +336,58 @@ static bool is_dead(const struct connection *connection)
 
 /* The process of the pidfd has sent it if it lives still: then nobody else ever had its number
  * since WELCOME. */
+static bool is_from_peer(const struct connection *connection,
+			 const struct ipcbusd_message *message, int sender)
+{
+	return sender == connection->peer.pid && message->nonce == connection->nonce &&
+	       !is_dead(connection);
+}
+
+#define NO_FD (-1)
+
+/* Returns the fd that goes with the reply, or NO_FD. */
+static int administer(const struct ipcbusd_message *message, struct ipcbusd_message *reply)
+{
+	char name[sizeof(message->name) + 1] = "";
+	int fd;
+
+	memcpy(name, message->name, sizeof(message->name));
+	if (message->kind == IPCBUSD_SET) {
+		reply->error = admin_set(name, message->number, &reply->number);
+		return NO_FD;
+	}
+	fd = admin_open(name);
+	reply->error = fd < 0 ? fd : 0;
+	return fd < 0 ? NO_FD : fd;
+}
+
+/* As debugfs and the parameters of a module: for root, here also for who runs the daemon. One
+ * a connection. */
+static bool take_admin(const struct connection *connection, const struct ipcbusd_message *message,
+		       int sender)
+{
+	struct ipcbusd_message reply = { .kind = message->kind };
+	int fd = NO_FD;
+
+	if (!is_from_peer(connection, message, sender))
+		reply.error = -ESRCH;
+	else if (connection->peer.uid && connection->peer.uid != geteuid())
+		reply.error = -EACCES;
+	else
+		fd = administer(message, &reply);
+	socket_send(connection->socket, &reply, &fd, fd != NO_FD);
+	if (fd != NO_FD)
+		close(fd);
+	return false;
+}
+
 static bool take_hello(struct connection *connection, const struct ipcbusd_message *message,
 		       int sender)
 {
 	struct ipcbusd_message reply = { .kind = IPCBUSD_HELLO, .error = -ESRCH };
 	static const int off;
 
-	if (sender != connection->peer.pid || message->nonce != connection->nonce ||
-	    is_dead(connection)) {
+	if (!is_from_peer(connection, message, sender)) {
 		socket_send(connection->socket, &reply, NULL, 0);
 		return false;
 	}
@@ -356,6 +402,9 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 {
 	if (message->kind == IPCBUSD_HELLO && !connection->client && fd < 0)
 		return take_hello(connection, message, sender);
+	if ((message->kind == IPCBUSD_READ || message->kind == IPCBUSD_SET) &&
+	    !connection->client && fd < 0)
+		return take_admin(connection, message, sender);
 	if (!connection->client)
 		return false;
 	if (message->kind == IPCBUSD_MAP && fd < 0)
@@ -543,11 +592,40 @@ static void __attribute__((noreturn)) loop(int listener, int signals)
 	}
 }
 
+/* "NAME=N" */
+static void set_parameter(const char *argument)
+{
+	const char *value = strchr(argument, '=');
+	char name[64] = "", *end = "";
+	unsigned long number = 0;
+	unsigned int before;
+
+	errno = EINVAL;
+	if (value && (size_t)(value - argument) < sizeof(name)) {
+		memcpy(name, argument, (size_t)(value - argument));
+		errno = 0;
+		number = strtoul(value + 1, &end, 10);
+		if (end == value + 1 || *end || value[1] == '-')
+			errno = EINVAL;
+		else if (number > UINT_MAX)
+			errno = ERANGE;
+	}
+	if (!errno)
+		errno = -admin_set(name, (unsigned int)number, &before);
+	if (!errno)
+		return;
+	fprintf(stderr, "ipcbusd: --set %s: %s\n", argument,
+		errno == ENOENT ? "no such parameter; see ipcbus(4)" :
+		errno == EINVAL ? "not NAME=NUMBER" : strerror(errno));
+	exit(2);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
 		{ "mode", required_argument, NULL, 'm' },
+		{ "set", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -556,7 +634,7 @@ int main(int argc, char **argv)
 	int listener, signals, option;
 	mode_t mode = 0600;
 
-	while ((option = getopt_long(argc, argv, "+b:m:h", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "+b:m:s:h", options, NULL)) >= 0) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return 0;
@@ -565,6 +643,8 @@ int main(int argc, char **argv)
 			bus = optarg;
 		} else if (option == 'm') {
 			mode = (mode_t)strtoul(optarg, NULL, 8) & 0777;
+		} else if (option == 's') {
+			set_parameter(optarg);
 		} else {
 			fputs(help, stderr);
 			return 2;

@@ -4,17 +4,16 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <libgen.h>
+#include <ipc/admin.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ipcctl.h"
 #include "state.h"
 #include "text.h"
 #include "value.h"
-
-#define DEBUGFS "/sys/kernel/debug/ipcbus"
 
 /* --- Lines ---------------------------------------------------------------------- */
 
@@ -79,55 +78,44 @@ json_t *counters_parse(FILE *file)
 
 /* --- Files ---------------------------------------------------------------------- */
 
-/* The files of the default bus are in debugfs, those of a mounted one beside its "bus". */
-static bool is_default(void)
+/* Of a mounted bus there is "state" and more beside its "bus", but no "stats". */
+static int cannot_open(const char *name, int error)
 {
 	struct stat st;
 
-	return stat(ctl_device(), &st) < 0 || S_ISCHR(st.st_mode);
-}
-
-static char *path_of(const char *name)
-{
-	char *copy, *path;
-
-	if (is_default())
-		return asprintf(&path, DEBUGFS "/%s", name) < 0 ? NULL : path;
-	copy = strdup(ctl_device());
-	if (!copy || asprintf(&path, "%s/%s", dirname(copy), name) < 0)
-		path = NULL;
-	free(copy);
-	return path;
-}
-
-static int cannot_open(const char *path, int error)
-{
-	if (error == ENOENT && is_default())
-		return fail_with(
-			STATUS_NO_BUS,
-			"load the driver: modprobe ipcbus; mount debugfs: mount -t debugfs "
-			"debugfs /sys/kernel/debug",
-			"no such file: %s", path);
+	if (error == ENOENT && !stat(ctl_device(), &st) && S_ISCHR(st.st_mode))
+		return fail_with(STATUS_NO_BUS,
+				 "mount debugfs: mount -t debugfs debugfs /sys/kernel/debug",
+				 "the driver's file %s is not in /sys/kernel/debug/ipcbus", name);
+	if (error == ENOENT || error == ECONNREFUSED)
+		return fail_with(STATUS_NO_BUS, "load the driver: modprobe ipcbus",
+				 "no bus at %s", ctl_device());
 	if (error == EACCES)
 		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
-				 "no permission to read %s", path);
-	return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(error));
+				 "no permission to read the file %s of the bus %s", name,
+				 ctl_device());
+	return fail_with(STATUS_FAILED, NULL, "the file %s of the bus %s: %s", name, ctl_device(),
+			 strerror(error));
+}
+
+static FILE *open_file(const char *name, int *ret_error)
+{
+	int fd = ipc_open_state(ctl_device(), name);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	*ret_error = fd < 0 ? -fd : file ? 0 : errno;
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
 }
 
 int state_read(const char *name, json_t **ret_state)
 {
-	char *path = path_of(name);
-	int status = STATUS_OK;
-	FILE *file;
+	int error;
+	FILE *file = open_file(name, &error);
 
-	if (!path)
-		return fail_memory();
-	file = fopen(path, "re");
 	if (!file)
-		status = cannot_open(path, errno);
-	free(path);
-	if (!file)
-		return status;
+		return cannot_open(name, error);
 	*ret_state = state_parse(file);
 	fclose(file);
 	return *ret_state ? STATUS_OK : fail_memory();
@@ -135,16 +123,14 @@ int state_read(const char *name, json_t **ret_state)
 
 FILE *state_open(const char *name)
 {
-	char *path = path_of(name);
-	FILE *file = path ? fopen(path, "re") : NULL;
+	int error;
 
-	free(path);
-	return file;
+	return open_file(name, &error);
 }
 
 int state_counters(json_t **ret_counters)
 {
-	FILE *file = is_default() ? fopen(DEBUGFS "/stats", "re") : NULL;
+	FILE *file = state_open("stats");
 
 	*ret_counters = file ? counters_parse(file) : json_object();
 	if (file)

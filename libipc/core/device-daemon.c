@@ -14,13 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "device-daemon.h"
+#include "device-socket.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 
@@ -78,64 +77,6 @@ static __thread struct {
 	unsigned int slot;
 } last;
 
-/* --- The socket ------------------------------------------------------------------ */
-
-union control {
-	struct cmsghdr header;
-	char space[CMSG_SPACE(4 * sizeof(int))];
-};
-
-static int message_send(int socket, struct ipcbusd_message *message, const int *fd)
-{
-	union control control = { 0 };
-	struct iovec part = { message, sizeof(*message) };
-	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	message->magic = IPCBUSD_MAGIC;
-	message->version = IPCBUSD_VERSION;
-	if (fd) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fd, sizeof(int));
-	}
-	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
-/* Receives one message with up to four fds; those that did not come are -1. */
-static int message_receive(int socket, struct ipcbusd_message *message, int fds[4])
-{
-	union control control;
-	struct iovec part = { message, sizeof(*message) };
-	struct msghdr msg = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header;
-	ssize_t n;
-
-	for (int i = 0; i < 4; i++)
-		fds[i] = -1;
-	while ((n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC)) < 0)
-		if (errno != EINTR)
-			return -errno;
-	header = CMSG_FIRSTHDR(&msg);
-	if (header && header->cmsg_type == SCM_RIGHTS)
-		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
-	if (n != sizeof(*message) || message->magic != IPCBUSD_MAGIC ||
-	    message->version != IPCBUSD_VERSION)
-		return n ? -EPROTO : -ENOTCONN;
-	/* The kernel drops fds for which there is no number. */
-	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
-}
-
 static bool is_gone(const struct daemon_link *link)
 {
 	struct pollfd fd = { .fd = link->socket };
@@ -149,7 +90,7 @@ static int send_fd(const struct daemon_link *link, unsigned int number, int fd)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = number };
 
-	return message_send(link->socket, &message, &fd);
+	return socket_send(link->socket, &message, &fd);
 }
 
 /* The message was sent before the daemon asked, but another thread may have taken it. */
@@ -160,7 +101,7 @@ static int receive_fd(struct daemon_link *link, unsigned int number)
 
 	pthread_mutex_lock(&link->lock);
 	while (link->thread[number].received == INT_MIN) {
-		r = message_receive(link->socket, &message, fds);
+		r = socket_receive(link->socket, &message, fds);
 		if ((r < 0 && r != -EMFILE) || message.number >= IPCBUSD_SLOTS)
 			break;
 		link->thread[message.number].received = r < 0 ? r : fds[0];
@@ -613,24 +554,6 @@ int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
 
 /* --- Connections ------------------------------------------------------------------- */
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, r;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	r = -errno;
-	close(fd);
-	return r;
-}
-
 static void *map(int fd, void *at, size_t size, int prot)
 {
 	int flags = MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED : 0);
@@ -649,7 +572,7 @@ static int say_hello(struct daemon_link *link)
 	struct ipcbusd_message message, welcome;
 	int r;
 
-	r = message_receive(link->socket, &welcome, link->fds);
+	r = socket_receive(link->socket, &welcome, link->fds);
 	if (r < 0)
 		return r;
 	message = (struct ipcbusd_message){
@@ -658,9 +581,9 @@ static int say_hello(struct daemon_link *link)
 		.base = (uintptr_t)link->area,
 		.size = link->size,
 	};
-	r = message_send(link->socket, &message, NULL);
+	r = socket_send(link->socket, &message, NULL);
 	if (r == 0)
-		r = message_receive(link->socket, &message, link->fds);
+		r = socket_receive(link->socket, &message, link->fds);
 	if (r < 0)
 		return r;
 	link->number = message.number;
@@ -687,7 +610,7 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 		link->fds[i] = -1;
 	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	pthread_mutex_init(&link->lock, NULL);
-	link->socket = connect_to(path);
+	link->socket = socket_connect(path);
 	if (link->socket < 0) {
 		r = link->socket;
 		free(link);
@@ -716,10 +639,10 @@ int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
 	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
 	int fds[4], r;
 
-	r = message_send(link->socket, &message, NULL);
+	r = socket_send(link->socket, &message, NULL);
 	if (r < 0)
 		return r;
-	r = message_receive(link->socket, &message, fds);
+	r = socket_receive(link->socket, &message, fds);
 	if (r < 0)
 		return r;
 	link->region = map(fds[0], NULL, size, PROT_READ);
@@ -737,10 +660,10 @@ static void say_bye(struct daemon_link *link)
 	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };
 	int fds[4], r;
 
-	if (message_send(link->socket, &message, NULL) < 0)
+	if (socket_send(link->socket, &message, NULL) < 0)
 		return;
 	do {
-		r = message_receive(link->socket, &message, fds);
+		r = socket_receive(link->socket, &message, fds);
 		for (int i = 0; i < 4; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);

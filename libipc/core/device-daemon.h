@@ -18,6 +18,8 @@ struct daemon_link;
 int daemon_open(const char *path, struct daemon_link **ret_link);
 /* Maps a region of that size for reading. Returns 0 or -errno. */
 int daemon_map(struct daemon_link *link, size_t size, const void **ret_region);
+/* An fd of the text of one of the driver's files in debugfs, or -errno. Needs no link. */
+int daemon_open_state(const char *path, const char *name);
 /* A forked child has the memory of neither; it passes mapped as false. */
 void daemon_close(struct daemon_link *link, bool mapped);
 

@@ -9,17 +9,22 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "device-daemon.h"
 #include "device.h"
 #include "ipcbus-monitor.h"
+
+#define DEBUGFS "/sys/kernel/debug/ipcbus"
 
 static int device_ioctl(const struct device *device, unsigned long request, void *arg)
 {
@@ -247,6 +252,28 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 		r = device_poll(&device, /* other= */ -1, /* another= */ -1, timeout_usec);
 	device_close(&device, /* mapped= */ true);
 	return r;
+}
+
+/* The files of the default bus are in debugfs, those of a mounted one beside its "bus". */
+int device_open_state(const char *path, const char *name)
+{
+	char file[PATH_MAX];
+	struct stat st;
+	int n, fd;
+
+	if (strchr(name, '/'))
+		return -EINVAL;
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISSOCK(st.st_mode))
+		return daemon_open_state(path, name);
+	n = S_ISCHR(st.st_mode) ? snprintf(file, sizeof(file), DEBUGFS "/%s", name) :
+				  snprintf(file, sizeof(file), "%.*s%s",
+					   (int)(basename(path) - path), path, name);
+	if (n < 0 || (size_t)n >= sizeof(file))
+		return -ENAMETOOLONG;
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int device_node_create(const struct device *device, struct ipcbus_node *node)

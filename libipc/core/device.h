@@ -79,6 +79,8 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 /* Blocks until the bus has a manager or the time is over. Opens the device at path for
  * that. Returns as device_poll(). */
 int device_wait_manager(const char *path, uint64_t timeout_usec);
+/* An fd of one of the driver's text files about the bus behind path, or -errno. */
+int device_open_state(const char *path, const char *name);
 
 /* Creates a node with the flags, cookie, policy and priority of *node; sets node->node. */
 int device_node_create(const struct device *device, struct ipcbus_node *node);

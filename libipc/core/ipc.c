@@ -330,3 +330,13 @@ int ipc_wait_manager(const char *device, uint64_t timeout_usec)
 
 	return device_wait_manager(bus_choose(device, path, sizeof(path), &reason), timeout_usec);
 }
+
+int ipc_open_state(const char *device, const char *name)
+{
+	enum ipc_bus_reason reason;
+	char path[PATH_MAX];
+
+	if (!name)
+		return -EINVAL;
+	return device_open_state(bus_choose(device, path, sizeof(path), &reason), name);
+}

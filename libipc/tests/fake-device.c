@@ -227,6 +227,12 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	return timeout_usec == UINT64_MAX && poll(fds, 2, 0) == 0 ? -EPIPE : 0;
 }
 
+int device_open_state(const char *path, const char *name)
+{
+	(void)path, (void)name;
+	return -ENOENT;
+}
+
 int device_wait_manager(const char *path, uint64_t timeout_usec)
 {
 	(void)path;

@@ -101,6 +101,20 @@ int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
  */
 int ipc_wait_manager(const char *device, uint64_t timeout_usec);
 
+/*
+ * Open one of the text files that the driver keeps about the bus behind device (as
+ * ipc_open()): "state" says what is on it, "stats" counts the driver's own objects. Others and
+ * their lines: docs/tracing.md. Returns a file descriptor, open for reading, which the caller
+ * closes. Needs no connection, and is on no bus. Those of a
+ * mounted bus are for who owns the mount, those of /dev/ipcbus for root, and those of a daemon
+ * for root and the user who runs it: what is read then is from the moment of the call.
+ *
+ *   -ENOENT   There is no such bus, or no such file; debugfs may not be mounted.
+ *   -EACCES   They are for other users.
+ *   -EINVAL   The name is NULL or has a '/'.
+ */
+int ipc_open_state(const char *device, const char *name);
+
 #ifdef __cplusplus
 }
 #endif

@@ -61,11 +61,12 @@ void shim_deterministic(void)
 void shim_boot(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	unsigned int *manager_uid = shim_param("manager_uid");
 
 	pthread_mutex_lock(&lock);
-	/* Whoever runs this is the administrator of it. */
-	if (!loaded && shim_param("manager_uid"))
-		*shim_param("manager_uid") = geteuid();
+	/* Whoever runs this is the administrator of it, and may have named another user. */
+	if (!loaded && manager_uid && *manager_uid == -1U)
+		*manager_uid = geteuid();
 	if (!loaded)
 		BUG_ON(shim_module_init());
 	loaded = true;

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an administrator of the module has in debugfs and in /sys/module: the driver's files and
+ * its parameters.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "shim.h"
+
+static int write_all(int fd, const char *text, size_t size)
+{
+	ssize_t n;
+
+	for (; size; text += n, size -= (size_t)n) {
+		n = write(fd, text, size);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n < 0)
+			n = 0;
+	}
+	return lseek(fd, 0, SEEK_SET) ? -errno : 0;
+}
+
+int admin_open(const char *name)
+{
+	char *text = shim_debugfs_read(name);
+	int fd, ret;
+
+	if (!text)
+		return -ENOENT;
+	fd = memfd_create(name, MFD_CLOEXEC);
+	ret = fd < 0 ? -errno : write_all(fd, text, strlen(text));
+	free(text);
+	if (!ret)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+int admin_set(const char *name, unsigned int value, unsigned int *ret_before)
+{
+	unsigned int *parameter = shim_param(name);
+
+	if (!parameter)
+		return -ENOENT;
+	*ret_before = __atomic_exchange_n(parameter, value, __ATOMIC_RELAXED);
+	return 0;
+}

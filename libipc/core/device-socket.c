@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The socket of ipcbusd: see device-socket.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "device-daemon.h"
+#include "device-socket.h"
+#include "ipcbus-daemon.h"
+
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(4 * sizeof(int))];
+};
+
+int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
+{
+	union control control = { 0 };
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	message->magic = IPCBUSD_MAGIC;
+	message->version = IPCBUSD_VERSION;
+	if (fd) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fd, sizeof(int));
+	}
+	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
+{
+	union control control;
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header;
+	ssize_t n;
+
+	for (int i = 0; i < 4; i++)
+		fds[i] = -1;
+	while ((n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	header = CMSG_FIRSTHDR(&msg);
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	if (n != sizeof(*message) || message->magic != IPCBUSD_MAGIC ||
+	    message->version != IPCBUSD_VERSION)
+		return n ? -EPROTO : -ENOTCONN;
+	/* The kernel drops fds for which there is no number. */
+	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
+}
+
+int socket_connect(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+int socket_administer(const char *path, struct ipcbusd_message *message, int fds[4])
+{
+	struct ipcbusd_message welcome;
+	int socket = socket_connect(path), r;
+
+	if (socket < 0)
+		return socket;
+	r = socket_receive(socket, &welcome, fds);
+	message->nonce = welcome.nonce;
+	if (r == 0)
+		r = socket_send(socket, message, NULL);
+	if (r == 0)
+		r = socket_receive(socket, message, fds);
+	close(socket);
+	return r;
+}
+
+int daemon_open_state(const char *path, const char *name)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_READ };
+	int fds[4], r;
+
+	if (strlen(name) > sizeof(message.name))
+		return -ENOENT;
+	memcpy(message.name, name, strlen(name));
+	r = socket_administer(path, &message, fds);
+	return r < 0 ? r : fds[0] < 0 ? -EPROTO : fds[0];
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of ipcbusd's socket, with fds (ipcbus-daemon.h). All functions return 0, or -errno
+ * unless they say otherwise, and may be called by several threads at once.
+ */
+#ifndef IPC_DEVICE_SOCKET_H
+#define IPC_DEVICE_SOCKET_H
+
+struct ipcbusd_message;
+
+/* Returns the socket. */
+int socket_connect(const char *path);
+
+/* Sends a message, with the fd if that is not NULL. */
+int socket_send(int socket, struct ipcbusd_message *message, const int *fd);
+/* Waits for one message with up to four fds; those that did not come are -1. An error that the
+ * message brings is the result. */
+int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
+
+/* Sends an administrator's message over a connection of its own, and puts the reply, with one fd
+ * or none, in its place. */
+int socket_administer(const char *path, struct ipcbusd_message *message, int fds[4]);
+
+#endif /* IPC_DEVICE_SOCKET_H */
