@@ -171,7 +171,22 @@ static void ring_slot(const struct daemon_link *link, unsigned int number)
 	ring(link);
 }
 
-/* Until the state is another one. A signal ends the ioctl; its result is waited for. */
+/* Tells the daemon of a signal, which ends the ioctl. False: not now, it is this thread's turn. */
+static bool pass_signal(struct daemon_link *link, unsigned int number)
+{
+	uint32_t *word = &slot_at(link, number)->state;
+	uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	do {
+		if ((old & IPCBUSD_STATE) == IPCBUSD_DONE || (old & IPCBUSD_STATE) == IPCBUSD_ASKS)
+			return false;
+	} while (!__atomic_compare_exchange_n(word, &old, old | IPCBUSD_SIGNALLED, false,
+					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	ring_slot(link, number);
+	return true;
+}
+
+/* Until the daemon gives the slot back, or a second is over. Returns -EINTR for a signal. */
 static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
 {
 	static const struct timespec second = { .tv_sec = 1 };
@@ -188,11 +203,7 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		link->gone = true;
 		return -ENOTCONN;
 	}
-	if (errno == EINTR &&
-	    __atomic_compare_exchange_n(word, &sleeps, sleeps | IPCBUSD_SIGNALLED, false,
-					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		ring_slot(link, number);
-	return 0;
+	return errno == EINTR ? -EINTR : 0;
 }
 
 /* Hands the slot to the daemon and waits for the result. */
@@ -200,6 +211,7 @@ static int slot_run(struct daemon_link *link, unsigned int number, unsigned long
 		    const void *arg)
 {
 	struct ipcbusd_slot *slot = slot_at(link, number);
+	bool signalled = false;
 	uint32_t state;
 	int r;
 
@@ -217,8 +229,14 @@ static int slot_run(struct daemon_link *link, unsigned int number, unsigned long
 			ring_slot(link, number);
 			continue;
 		}
+		if (signalled) {
+			signalled = !pass_signal(link, number);
+			continue;
+		}
 		r = slot_sleep(link, number, state);
-		if (r < 0)
+		if (r == -EINTR)
+			signalled = true;
+		else if (r < 0)
 			return r;
 	}
 	slot->state = IPCBUSD_FREE;
