@@ -48,6 +48,9 @@ static struct file *take_from_client(int number)
 	return file;
 }
 
+/* A dying process takes whatever it gets: the call that brings the file fails with its death. */
+#define NUMBER_OF_NOBODY 0
+
 static int give_to_client(struct file *file)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_RECEIVE_FD };
@@ -57,9 +60,14 @@ static int give_to_client(struct file *file)
 	if (!slot)
 		return -EBADF;
 	message.number = slot->number;
-	if (socket_send(slot->client->peer.socket, &message, &file->real, 1) < 0)
+	ret = socket_send(slot->client->peer.socket, &message, &file->real, 1);
+	if (ret == -EPIPE || ret == -ECONNRESET)
+		return NUMBER_OF_NOBODY;
+	if (ret < 0)
 		return -EMFILE;
 	ret = slot_ask(slot, IPCBUSD_ASK_RECEIVE_FD, -1);
+	if (slot->client->ending)
+		return NUMBER_OF_NOBODY;
 	return ret < -MAX_ERRNO ? -EMFILE : ret;
 }
 
