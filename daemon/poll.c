@@ -73,22 +73,31 @@ static void enter_queue(struct file *file, wait_queue_head_t *queue, poll_table 
 	add_wait_queue(queue, &poll->entry);
 }
 
-void poll_update(struct client *client)
+/* As no thread of the client's: what waits for one thread alone is not reported. */
+static __poll_t ask_driver(struct client *client, __poll_t events)
 {
 	struct client_poll *poll = client->poll;
 	struct task_struct *task = current;
+	__poll_t mask;
+
+	poll->table.queue = poll->queue ? NULL : enter_queue;
+	poll->table.events = events;
+	shim_task = client->task;
+	mask = client->file->f_op->poll(client->file, &poll->table);
+	shim_task = task;
+	return mask;
+}
+
+void poll_update(struct client *client)
+{
+	struct client_poll *poll = client->poll;
 	unsigned int wanted = poll->wanted, set = 0, changed;
 	__poll_t mask;
 
 	if (!wanted && !poll->set)
 		return;
-	poll->table.queue = poll->queue ? NULL : enter_queue;
-	poll->table.events = (wanted & IPCBUSD_POLL_EVENT ? EPOLLIN : 0) |
-			     (wanted & IPCBUSD_POLL_WRITABLE ? EPOLLOUT : 0);
-	/* As no thread of the client's: what waits for one thread alone is not reported. */
-	shim_task = client->task;
-	mask = client->file->f_op->poll(client->file, &poll->table);
-	shim_task = task;
+	/* Without EPOLLOUT, which says that the client has heard of space: see poll_choose(). */
+	mask = ask_driver(client, EPOLLIN);
 	set |= mask & EPOLLIN ? IPCBUSD_POLL_EVENT : 0;
 	set |= mask & EPOLLOUT ? IPCBUSD_POLL_WRITABLE : 0;
 	set &= wanted;
@@ -103,6 +112,10 @@ int poll_choose(struct client *client, unsigned long wanted)
 {
 	if (wanted & ~(unsigned long)(IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE))
 		return -EINVAL;
+	/* Who does not wait any more has heard. Until then space at one receiver is not forgotten
+	 * over the next one that refuses. */
+	if (client->poll->wanted & ~wanted & IPCBUSD_POLL_WRITABLE)
+		ask_driver(client, EPOLLOUT);
 	__atomic_store_n(&client->poll->wanted, (unsigned int)wanted, __ATOMIC_SEQ_CST);
 	poll_update(client);
 	return 0;
