@@ -171,7 +171,7 @@ static void ring_slot(const struct daemon_link *link, unsigned int number)
 	ring(link);
 }
 
-/* Tells the daemon of a signal, which ends the ioctl. False: not now, it is this thread's turn. */
+/* Says to the daemon that a signal came, which ends the ioctl. False: it is this thread's turn. */
 static bool pass_signal(struct daemon_link *link, unsigned int number)
 {
 	uint32_t *word = &slot_at(link, number)->state;

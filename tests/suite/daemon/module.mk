@@ -18,5 +18,16 @@ $(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o
 $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan)
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
 
-ALL += $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += tests/suite/daemon/test-doctor tests/suite/daemon/test-e2e tests/suite/daemon/test-hostile tests/suite/daemon/test-identity
+# The programs of tests/suite/kernel, unchanged, with a device of another make.
+DAEMON_KERNEL := $(KTEST_NAMES:%=$(DAEMON_B)/kernel/%)
+DAEMON_WRAPPED := open close ioctl mmap poll stat chmod dev_set_param wait_asleep \
+	peer_kill peer_end pthread_kill _ck_assert_failed _tcase_add_test
+
+$(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMMON) $(DAEMON_B)/posix.o \
+		$(DAEMON_B)/cases.o $(B)/libipc/core/device-socket.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(DAEMON_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
+	  $(shell $(PKG_CONFIG) --libs check)
+
+ALL += $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,doctor e2e hostile identity kernel)

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the cases of tests/suite/kernel do otherwise where the bus is ipcbusd's, in the place of
+ * functions of raw.c, fixture.c and Check (--wrap): some do not run, and some wait a moment, as
+ * the daemon is another process.
+ */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kernel/fixture.h"
+
+int __real_pthread_kill(pthread_t thread, int signal);
+void __real_wait_asleep(pid_t tid);
+void __real_peer_kill(struct peer *p);
+void __real_peer_end(struct peer *p);
+void __real__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_value, int start,
+			    int end);
+void __real__ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...);
+
+int __wrap_pthread_kill(pthread_t thread, int signal);
+int __wrap_dev_set_param(const char *name, unsigned int value);
+void __wrap_wait_asleep(pid_t tid);
+void __wrap_peer_kill(struct peer *p);
+void __wrap_peer_end(struct peer *p);
+void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_value, int start,
+			    int end);
+void __attribute__((noreturn)) __wrap__ck_assert_failed(const char *file, int line,
+							const char *expr, const char *msg, ...);
+
+/* Of posix.c. */
+int set_parameter(const char *name, unsigned int value);
+
+/* --- Parameters ------------------------------------------------------------------------- */
+
+/* What the running case has changed, and what it was: a case that fails leaves in a hurry. */
+static struct {
+	char name[32];
+	unsigned int before;
+} changed[16];
+
+int __wrap_dev_set_param(const char *name, unsigned int value)
+{
+	int before = set_parameter(name, value);
+
+	for (size_t i = 0; before >= 0 && i < sizeof(changed) / sizeof(*changed); i++) {
+		if (!strcmp(changed[i].name, name))
+			break;
+		if (*changed[i].name)
+			continue;
+		snprintf(changed[i].name, sizeof(changed[i].name), "%s", name);
+		changed[i].before = (unsigned int)before;
+		break;
+	}
+	return before;
+}
+
+void __wrap__ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...)
+{
+	char text[1024];
+	va_list list;
+
+	va_start(list, msg);
+	vsnprintf(text, sizeof(text), msg ? msg : "", list);
+	va_end(list);
+	for (size_t i = 0; i < sizeof(changed) / sizeof(*changed) && *changed[i].name; i++)
+		set_parameter(changed[i].name, changed[i].before);
+	__real__ck_assert_failed(file, line, expr, msg ? "%s" : NULL, text);
+	abort();
+}
+
+/* --- Cases ------------------------------------------------------------------------------ */
+
+/* Those in $LEFT_OUT, with blanks between and around them, do not run. */
+void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_value, int start,
+			    int end)
+{
+	const char *left_out = getenv("LEFT_OUT");
+	char name[256];
+
+	snprintf(name, sizeof(name), " %s ", test->name);
+	if (left_out && strstr(left_out, name))
+		fprintf(stderr, "left out:%s%d\n", name, end - start);
+	else
+		__real__tcase_add_test(tc, test, signal, exit_value, start, end);
+}
+
+/* --- Deaths ----------------------------------------------------------------------------- */
+
+/* The daemon hears of a death a moment later. */
+void __wrap_peer_kill(struct peer *p)
+{
+	__real_peer_kill(p);
+	usleep(10000);
+}
+
+void __wrap_peer_end(struct peer *p)
+{
+	__real_peer_end(p);
+	usleep(10000);
+}
+
+/* --- Threads ---------------------------------------------------------------------------- */
+
+/* A thread sleeps as soon as the daemon has its ioctl, or hears of its signal. The daemon may be
+ * at work for it then. */
+void __wrap_wait_asleep(pid_t tid)
+{
+	__real_wait_asleep(tid);
+	usleep(20000);
+	__real_wait_asleep(tid);
+}
+
+/* A handler that runs between the start of an ioctl and the wait has run before the ioctl. */
+int __wrap_pthread_kill(pthread_t thread, int signal)
+{
+	usleep(5000);
+	return __real_pthread_kill(thread, signal);
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The device of the programs of tests/suite/kernel where the bus is ipcbusd's: they are linked
+ * with these functions in the place of the C library's (--wrap), and are otherwise the same.
+ * cases.c is what differs of the cases.
+ *
+ * An open device is a link of libipc, known by the fd that is readable while an event is queued.
+ * What an ioctl points to is copied into the send area if all of it can be read. Else the daemon
+ * gets the pointer as it is, which it must refuse.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+/* Slots and the send area are its own business. */
+#include "../../../libipc/core/device-daemon.c"
+
+#define DEVICE	"/dev/ipcbus"
+#define DEBUGFS "/sys/kernel/debug/ipcbus/"
+#define MAX_FDS 4096
+
+int __real_open(const char *path, int flags, ...);
+int __real_close(int fd);
+int __real_ioctl(int fd, unsigned long request, ...);
+void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __real_stat(const char *path, struct stat *st);
+int __real_chmod(const char *path, mode_t mode);
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_close(int fd);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_stat(const char *path, struct stat *st);
+int __wrap_chmod(const char *path, mode_t mode);
+/* For cases.c: what it was, or -errno. */
+int set_parameter(const char *name, unsigned int value);
+
+static struct daemon_link *links[MAX_FDS];
+
+static struct daemon_link *link_of(int fd)
+{
+	return fd >= 0 && fd < MAX_FDS ? __atomic_load_n(&links[fd], __ATOMIC_ACQUIRE) : NULL;
+}
+
+static int result(int r)
+{
+	if (r >= 0)
+		return r;
+	errno = -r;
+	return -1;
+}
+
+static const char *bus_path(const char *path)
+{
+	return strcmp(path, DEVICE) ? path : getenv("IPCBUS_DEVICE");
+}
+
+/* --- Memory that may not be there --------------------------------------------------- */
+
+static bool can_read(void *to, uint64_t from, size_t size)
+{
+	struct iovec here = { to, size }, there = { (void *)(uintptr_t)from, size };
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
+}
+
+static bool can_write(uint64_t to, const void *from, size_t size)
+{
+	struct iovec here = { (void *)from, size }, there = { (void *)(uintptr_t)to, size };
+
+	return process_vm_writev(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
+}
+
+/* What one ioctl has in the send area. */
+struct staged {
+	struct daemon_link *link;
+	struct daemon_thread *thread;
+	uint8_t *at;
+	size_t used;
+	size_t size;
+};
+
+/* What lies at *address, copied there. Left as it is if that is impossible, or wrong. */
+static void stage(struct staged *staged, __u64 *address, size_t size)
+{
+	uint8_t *to = staged->at + staged->used;
+
+	if (!size || size > staged->size - staged->used || !can_read(to, *address, size))
+		return;
+	*address = (uintptr_t)to;
+	staged->used += align8(size);
+}
+
+/* The parts become parts in the send area, so that the driver adds them up. */
+static void stage_parts(struct staged *staged, struct ipcbus_send *send)
+{
+	struct ipcbus_iovec *parts;
+	uint64_t before = send->data;
+
+	if (send->iov_count > IPCBUS_MAX_IOV)
+		return;
+	stage(staged, &send->data, send->iov_count * sizeof(*parts));
+	if (send->data == before)
+		return;
+	parts = (void *)(uintptr_t)send->data;
+	for (uint32_t i = 0; i < send->iov_count; i++)
+		stage(staged, &parts[i].base, parts[i].size);
+}
+
+static void stage_send(struct staged *staged, struct ipcbus_send *send)
+{
+	if (send->flags & IPCBUS_SEND_IOV)
+		stage_parts(staged, send);
+	else
+		stage(staged, &send->data, send->data_size);
+	if (send->object_count <= IPCBUS_MAX_OBJECTS)
+		stage(staged, &send->objects, send->object_count * sizeof(struct ipcbus_object));
+}
+
+static void stage_batch(struct staged *staged, struct ipcbus_batch *batch)
+{
+	struct ipcbus_send *sends;
+	uint64_t before = batch->sends;
+
+	if (batch->count > IPCBUS_MAX_BATCH)
+		return;
+	stage(staged, &batch->sends, batch->count * sizeof(*sends));
+	if (batch->sends == before)
+		return;
+	sends = (void *)(uintptr_t)batch->sends;
+	for (uint32_t i = 0; i < batch->count; i++)
+		stage_send(staged, &sends[i]);
+}
+
+/* --- Ioctls --------------------------------------------------------------------------- */
+
+/* What a message may need there, with the ends rounded up. */
+static size_t space_for(const struct ipcbus_send *send)
+{
+	size_t size = send->data_size + 8;
+
+	if (send->flags & IPCBUS_SEND_IOV && send->iov_count <= IPCBUS_MAX_IOV)
+		size += send->iov_count * (sizeof(struct ipcbus_iovec) + 8);
+	if (send->object_count <= IPCBUS_MAX_OBJECTS)
+		size += send->object_count * sizeof(struct ipcbus_object) + 8;
+	return size;
+}
+
+static size_t space_for_batch(const struct ipcbus_batch *batch)
+{
+	struct ipcbus_send send;
+	size_t size = 0;
+
+	if (batch->count > IPCBUS_MAX_BATCH)
+		return 0;
+	for (uint32_t i = 0; i < batch->count; i++)
+		if (can_read(&send, batch->sends + i * sizeof(send), sizeof(send)))
+			size += sizeof(send) + space_for(&send);
+	return size;
+}
+
+static void begin(struct staged *staged, struct daemon_link *link, unsigned int number, size_t size)
+{
+	*staged = (struct staged){ .link = link, .thread = &link->thread[number] };
+	staged->at = reserve(link, staged->thread, size);
+	staged->size = staged->at ? staged->thread->units * UNIT : 0;
+}
+
+static void end(struct staged *staged)
+{
+	if (staged->thread->units * UNIT > KEEP)
+		free_units(staged->link, staged->thread);
+}
+
+static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *x)
+{
+	struct ipcbus_exchange before = *x;
+	struct staged staged;
+	int r;
+
+	begin(&staged, link, number, space_for(&x->send) + IPCBUS_MAX_RELEASE * sizeof(uint64_t));
+	stage_send(&staged, &x->send);
+	if (x->release_count > 1 && x->release_count <= IPCBUS_MAX_RELEASE)
+		stage(&staged, &x->release, x->release_count * sizeof(uint64_t));
+	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
+	x->send.data = before.send.data;
+	x->send.objects = before.send.objects;
+	x->release = before.release;
+	end(&staged);
+	return r;
+}
+
+static int send_batch(struct daemon_link *link, unsigned int number, struct ipcbus_batch *batch)
+{
+	uint64_t before = batch->sends;
+	struct staged staged;
+	int r;
+
+	begin(&staged, link, number, space_for_batch(batch));
+	stage_batch(&staged, batch);
+	r = slot_run(link, number, IPCBUS_IOC_SEND_BATCH, batch);
+	batch->sends = before;
+	end(&staged);
+	return r;
+}
+
+/* size: what of the argument is in the slot. */
+static int run(struct daemon_link *link, unsigned int number, unsigned long request, uint64_t arg,
+	       uint32_t size)
+{
+	void *space = slot_at(link, number)->space;
+	int r;
+
+	if (request == IPCBUS_IOC_EXCHANGE && size >= offsetof(struct ipcbus_exchange, event))
+		r = do_send(link, number, space);
+	else if (request == IPCBUS_IOC_SEND_BATCH && size >= sizeof(struct ipcbus_batch))
+		r = send_batch(link, number, space);
+	else
+		r = slot_run(link, number, request, space);
+	return can_write(arg, space, size) ? r : -EFAULT;
+}
+
+static int do_ioctl(struct daemon_link *link, unsigned long request, uint64_t arg)
+{
+	struct ipcbusd_slot *slot;
+	unsigned int number;
+	uint32_t size;
+	int r;
+
+	if (link->forks != forks)
+		return -ECHILD;
+	number = slot_mine(link);
+	if (number == NO_SLOT)
+		return -EDQUOT;
+	slot = slot_at(link, number);
+	if (request == IPCBUS_IOC_THREAD_EXIT) {
+		r = slot_run(link, number, request, NULL);
+		forget_slot(link, number);
+		return r;
+	}
+	if (!_IOC_SIZE(request) || !can_read(&size, arg, sizeof(size)))
+		return slot_run(link, number, request, (void *)(uintptr_t)arg);
+	if (size < sizeof(size))
+		size = sizeof(size);
+	/* The driver refuses such a size before it looks. */
+	if (size > sizeof(slot->space))
+		size = _IOC_SIZE(request);
+	if (!can_read(slot->space, arg, size))
+		return slot_run(link, number, request, (void *)(uintptr_t)arg);
+	return run(link, number, request, arg, size);
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	struct daemon_link *link = link_of(fd);
+	va_list list;
+	void *arg;
+
+	va_start(list, request);
+	arg = va_arg(list, void *);
+	va_end(list);
+	if (!link)
+		return __real_ioctl(fd, request, arg);
+	return result(do_ioctl(link, request, (uintptr_t)arg));
+}
+
+/* --- Files ---------------------------------------------------------------------------- */
+
+static int open_bus(void)
+{
+	struct daemon_link *link;
+	int r = daemon_open(bus_path(DEVICE), &link), fd;
+
+	if (r < 0)
+		return r;
+	fd = daemon_event_fd(link);
+	if (fd >= MAX_FDS) {
+		daemon_close(link, /* mapped= */ true);
+		return -EMFILE;
+	}
+	__atomic_store_n(&links[fd], link, __ATOMIC_RELEASE);
+	/* For epoll. */
+	r = daemon_set_poll(link, /* events= */ true, /* writable= */ false);
+	return r < 0 ? r : fd;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list list;
+
+	va_start(list, flags);
+	if (flags & (O_CREAT | __O_TMPFILE))
+		mode = va_arg(list, mode_t);
+	va_end(list);
+	if (!strcmp(path, DEVICE))
+		return result(open_bus());
+	if (!strncmp(path, DEBUGFS, sizeof(DEBUGFS) - 1))
+		return result(daemon_open_state(bus_path(DEVICE), path + sizeof(DEBUGFS) - 1));
+	return __real_open(path, flags, mode);
+}
+
+int __wrap_close(int fd)
+{
+	struct daemon_link *link = link_of(fd);
+
+	if (!link)
+		return __real_close(fd);
+	__atomic_store_n(&links[fd], NULL, __ATOMIC_RELEASE);
+	/* What a test has mapped stays mapped. */
+	link->region = NULL;
+	daemon_close(link, /* mapped= */ link->forks == forks);
+	return 0;
+}
+
+/* The memfd of the region, mapped as the test asks for. */
+static void *map_region(struct daemon_link *link, void *at, size_t size, int prot, int flags,
+			off_t offset)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
+	void *map = MAP_FAILED;
+	int fds[4], r;
+
+	pthread_mutex_lock(&link->lock);
+	r = link->forks == forks ? socket_send(link->socket, &message, NULL) : -ECHILD;
+	if (r == 0)
+		r = socket_receive(link->socket, &message, fds);
+	pthread_mutex_unlock(&link->lock);
+	if (r < 0) {
+		errno = -r;
+		return MAP_FAILED;
+	}
+	map = __real_mmap(at, size, prot, flags, fds[0], offset);
+	__real_close(fds[0]);
+	if (map != MAP_FAILED)
+		madvise(map, size, MADV_DONTFORK);
+	return map;
+}
+
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	struct daemon_link *link = flags & MAP_ANONYMOUS ? NULL : link_of(fd);
+
+	if (!link)
+		return __real_mmap(at, size, prot, flags, fd, offset);
+	return map_region(link, at, size, prot, flags, offset);
+}
+
+int __wrap_stat(const char *path, struct stat *st)
+{
+	return __real_stat(bus_path(path), st);
+}
+
+int __wrap_chmod(const char *path, mode_t mode)
+{
+	return __real_chmod(bus_path(path), mode);
+}
+
+/* --- Parameters ------------------------------------------------------------------------- */
+
+int set_parameter(const char *name, unsigned int value)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SET, .number = value };
+	int fds[4], r;
+
+	memcpy(message.name, name, strnlen(name, sizeof(message.name)));
+	r = socket_administer(bus_path(DEVICE), &message, fds);
+	return r < 0 ? r : (int)message.number;
+}
+
+/* --- Poll ----------------------------------------------------------------------------- */
+
+#define MAX_POLLED 16
+/* In ms: the daemon sets the fds a moment after what they are set for. */
+#define MOMENT	   20
+
+/* Two fds in the place of one: that for events, and that for space, which is readable when the
+ * device would be writable. */
+static int polled_as(const struct pollfd *fd, struct pollfd *as)
+{
+	struct daemon_link *link = link_of(fd->fd);
+	bool writable = fd->events & (POLLOUT | POLLWRNORM);
+
+	as[0] = *fd;
+	as[1] = (struct pollfd){ .fd = -1 };
+	if (!link)
+		return 0;
+	as[0].events &= (short)~(POLLOUT | POLLWRNORM);
+	as[1].fd = writable ? daemon_writable_fd(link) : -1;
+	as[1].events = POLLIN;
+	/* Who asks for something else has not heard of space. */
+	return daemon_set_poll(link, /* events= */ true,
+			       writable || link->polls & IPCBUSD_POLL_WRITABLE);
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	struct pollfd as[2 * MAX_POLLED];
+	int r = 0, ready = 0;
+
+	if (n > MAX_POLLED)
+		return __real_poll(fds, n, timeout);
+	for (nfds_t i = 0; i < n && !r; i++) {
+		r = polled_as(&fds[i], &as[2 * i]);
+		if (!timeout && link_of(fds[i].fd))
+			timeout = MOMENT;
+	}
+	if (r < 0)
+		return result(r);
+	r = __real_poll(as, 2 * n, timeout);
+	if (r < 0)
+		return r;
+	for (nfds_t i = 0; i < n; i++) {
+		fds[i].revents = as[2 * i].revents;
+		if (as[2 * i + 1].revents & POLLIN) {
+			fds[i].revents |= fds[i].events & (POLLOUT | POLLWRNORM);
+			daemon_set_poll(link_of(fds[i].fd), /* events= */ true,
+					/* writable= */ false);
+		}
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
