@@ -507,6 +507,55 @@ static int listen_at(mode_t mode)
 	return fd;
 }
 
+/* A number of the environment, or -1. */
+static long number_of(const char *name)
+{
+	const char *text = getenv(name);
+	char *end;
+	long number;
+
+	if (!text || !*text)
+		return -1;
+	errno = 0;
+	number = strtol(text, &end, 10);
+	return errno || *end || number < 0 ? -1 : number;
+}
+
+static bool listens_as_ours(int fd)
+{
+	int type = 0, listens = 0;
+	socklen_t type_size = sizeof(type), listens_size = sizeof(listens);
+	struct sockaddr_un address = { 0 };
+	socklen_t size = sizeof(address);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) && type == SOCK_SEQPACKET &&
+	       !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) && listens &&
+	       !getsockname(fd, (struct sockaddr *)&address, &size) &&
+	       address.sun_family == AF_UNIX;
+}
+
+/* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
+ * is removed at the end. */
+static int inherited_listener(void)
+{
+	static const int first = 3;
+	long n = number_of("LISTEN_PID") == getpid() ? number_of("LISTEN_FDS") : -1;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (n <= 0)
+		return -1;
+	errno = EINVAL;
+	if (n > 1)
+		fail("cannot listen at", "more than one socket of systemd");
+	if (!listens_as_ours(first))
+		fail("cannot listen at", "the socket of systemd: ListenSequentialPacket= makes one");
+	if (fcntl(first, F_SETFD, FD_CLOEXEC) || fcntl(first, F_SETFL, O_NONBLOCK))
+		fail("cannot listen at", "the socket of systemd");
+	return first;
+}
+
 static int watch_signals(void)
 {
 	sigset_t set;
@@ -650,9 +699,16 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	choose_path(bus, optind < argc);
+	listener = inherited_listener();
+	if (listener >= 0 && (bus || optind < argc)) {
+		fputs("ipcbusd: with a socket of systemd there is no --bus and no COMMAND\n", stderr);
+		return 2;
+	}
 	signals = watch_signals();
-	listener = listen_at(mode);
+	if (listener < 0) {
+		choose_path(bus, optind < argc);
+		listener = listen_at(mode);
+	}
 	set_limits();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	signalled.data.ptr = &epoll_fd;

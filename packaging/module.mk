@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: MIT
 #
 # What the system must know of servicemanager: its unit, its user, who may open the device,
-# and which units it may start. Installed with it.
+# and which units it may start. Installed with it. And units of ipcbusd, for all users and for
+# one (user/), which nothing starts by itself.
 
 unitdir ?= $(PREFIX)/lib/systemd/system
+userunitdir ?= $(PREFIX)/lib/systemd/user
 sysusersdir ?= $(PREFIX)/lib/sysusers.d
 udevdir ?= $(PREFIX)/lib/udev/rules.d
 polkitdir ?= $(datadir)/polkit-1/rules.d
 
-$(B)/packaging/ipcbus-servicemanager.service: packaging/ipcbus-servicemanager.service.in FORCE
+UNITS := $(patsubst packaging/%.in,$(B)/packaging/%,$(wildcard packaging/*.service.in packaging/*.socket.in))
+USER_UNITS := $(patsubst packaging/%.in,$(B)/packaging/%,$(wildcard packaging/user/*.in))
+
+$(UNITS) $(USER_UNITS): $(B)/packaging/%: packaging/%.in FORCE
 	$(call msg,GEN,$@)
 	$(Q)sed -e 's|@bindir@|$(bindir)|' $< >$@
 
 .PHONY: install-packaging
 INSTALLS += install-packaging
-install-packaging: $(B)/packaging/ipcbus-servicemanager.service
-	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(unitdir) $<
+install-packaging: $(UNITS) $(USER_UNITS)
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(unitdir) $(UNITS)
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(userunitdir) $(USER_UNITS)
 	$(Q)$(INSTALL) -D -m 644 packaging/sysusers.conf $(DESTDIR)$(sysusersdir)/ipcbus.conf
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(udevdir) packaging/60-ipcbus.rules
 	$(Q)$(INSTALL) -D -m 644 packaging/ipcbus-units.rules \
@@ -33,7 +39,7 @@ install-mac:
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(macdir)/selinux packaging/selinux/ipcbus.te \
 	  packaging/selinux/ipcbus.fc
 
-ALL += $(B)/packaging/ipcbus-servicemanager.service
+ALL += $(UNITS) $(USER_UNITS)
 UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac
 
 .PHONY: deb

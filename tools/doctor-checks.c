@@ -126,7 +126,8 @@ static void check_daemon(const struct facts *facts, struct finding *finding)
 		fix(finding, "if you do not trust this user, a bus of your own: ipcbusd &");
 	} else {
 		user_name(peer->uid, user, sizeof(user));
-		find(finding, ok, "ipcbusd runs: process %d of user %s", (int)peer->pid, user);
+		find(finding, ok, "ipcbusd replies; its socket is of process %d of user %s",
+		     (int)peer->pid, user);
 	}
 }
 

@@ -30,4 +30,4 @@ $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMM
 	  $(shell $(PKG_CONFIG) --libs check)
 
 ALL += $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,doctor e2e hostile identity kernel)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation doctor e2e hostile identity kernel)
