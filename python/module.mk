@@ -45,7 +45,9 @@ $(PYTHON_SHARED) &: idl/ipc/ipc.proto idl/ipc/options.proto
 	$(Q)sed -i '/^class None(/,/^$$/d' $(PYTHON_B)/ipc/ipc_pb2.pyi
 
 PYTHON_PACKAGE += $(PYTHON_SHARED)
-PYTHON_TESTED := $(B)/examples/echo/echo_ipc.py $(B)/python/tests/kinds_ipc.py
+PYTHON_EXAMPLES := echo chat clock frames files
+PYTHON_TESTED := $(foreach name,$(PYTHON_EXAMPLES),$(B)/examples/$(name)/$(name)_ipc.py) \
+	$(B)/python/tests/kinds_ipc.py
 
 # Where there is no Python to build for, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(wildcard $(PYTHON_INCLUDE)/Python.h)),)

@@ -542,12 +542,20 @@ class BaseContext(_Attached, Context):
         super().__init__(call)
         self._bus = bus
         self._attachments = None
+        self._fds: list[int] = []
+
+    def close_later(self, fd: int) -> None:
+        """Closes a file descriptor when the reply with it was sent, or the handler failed."""
+        self._fds.append(fd)
 
     def _attach(self, raw: Raw, message: Any) -> None:
-        self._end()
+        if self._attachments is not None:
+            self._attachments.release()
         self._attachments = Attachments(self._bus, raw, message)
 
     def _end(self) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
         if self._attachments is not None:
             self._attachments.release()
 

@@ -71,7 +71,7 @@ class MyKinds(KindsService):
         read, write = os.pipe()
         os.write(write, b"from the service")
         os.close(write)
-        asyncio.get_running_loop().call_soon(os.close, read)
+        context.close_later(read)
         return {"file": read, "text": request.text}
 
     async def Blobs(self, request, context):

@@ -1,0 +1,33 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""files_client.py [NAME [TEXT]]: lists the files, prints one, or writes the text to it.
+
+For threads: each call blocks."""
+
+import sys
+
+from files_ipc import FilesSync
+
+import ipcbus
+from ipcbus.sync import Bus
+
+
+def main():
+    with Bus() as bus:
+        files = bus.get(FilesSync, "demo.files", wait=10)
+        if len(sys.argv) < 2:
+            print(*files.List().names, sep="\n")
+            return
+        reply = files.Open(name=sys.argv[1], create=len(sys.argv) > 2)
+        if len(sys.argv) > 2:
+            with reply.file(reply.message.fd, "w") as file:
+                file.write(sys.argv[2])
+        else:
+            with reply.file(reply.message.fd) as file:
+                sys.stdout.write(file.read().decode())
+
+
+try:
+    main()
+except ipcbus.Error as error:
+    sys.exit(f"open: {error}")

@@ -1,0 +1,29 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""frames_client.py COUNT WIDTH HEIGHT: checks so many pictures of demo.camera."""
+
+import asyncio
+import sys
+
+from frames_ipc import Camera
+
+from frames_checksum import checksum
+from ipcbus.aio import Bus
+
+
+async def main():
+    count, width, height = map(int, sys.argv[1:])
+    seen = damaged = 0
+    async with Bus() as bus:
+        camera = await bus.get(Camera, "demo.camera", wait=10)
+        async with camera.Watch(count=count, width=width, height=height) as frames:
+            async for frame in frames:
+                seen += 1
+                with frame:
+                    pixels = frame.blob(frame.pixels)
+                    right = pixels.nbytes == width * height * 4 and frame.number == seen
+                    damaged += not (right and checksum(pixels) == frame.checksum)
+    print(f"{seen} frames of {width} x {height}, {damaged} damaged")
+
+
+asyncio.run(main())
