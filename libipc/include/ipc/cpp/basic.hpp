@@ -243,7 +243,9 @@ public:
 	/* For ipc::c. Valid until the options change. */
 	const c::ipc_options *c_ptr() const
 	{
-		return more && !more->pairs.empty() ? more->complete(raw) : &raw;
+		if (more)
+			return more->pairs.empty() ? &raw : more->complete(raw);
+		return raw.timeout_usec || raw.parent || raw.flags ? &raw : nullptr;
 	}
 
 private:

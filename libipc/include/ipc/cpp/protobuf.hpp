@@ -385,7 +385,9 @@ template <typename Reply> outcome<Reply> unpack(ipc::reply from)
 #else
 		bool good = typed_access::receive(m, std::move(from));
 #endif
-		return good ? std::move(m) : detail::fail<Reply>(EBADMSG);
+		if (!good)
+			return detail::fail<Reply>(EBADMSG);
+		return m;
 	}
 }
 

@@ -2,7 +2,7 @@
 #
 # <ipc/ipc.hpp> and what protoc --ipc_out=lang=cpp writes, on ipcbusd, compiled by g++ and clang++
 # with sanitizers. NAME.COMPILER is test-NAME.cc by one of them; `plain` is g++ without
-# exceptions. peer has the same service with C stubs.
+# exceptions, and `fast` is for measure. peer has the same service with C stubs.
 
 CPP_S := tests/suite/languages/cpp
 CPP_B := $(B)/$(CPP_S)
@@ -11,6 +11,7 @@ CPP_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-om
 CPP_FLAGS := -g1 $(CPP_WARNINGS) $(IPC_CPP_CFLAGS) -I$(CPP_B) -pthread
 CPP_gcc := $(CXX) -std=c++17 $(CPP_FLAGS) $(CPP_SANITIZERS)
 CPP_clang := clang++ -std=c++20 $(CPP_FLAGS) $(CPP_SANITIZERS)
+CPP_fast := $(CXX) -std=c++17 -O2 $(CPP_FLAGS)
 CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
@@ -28,7 +29,7 @@ $(CPP_B)/%.$(1): $(CPP_B)/%.$(1).o | $(LIBIPC)
 	$$(Q)$$(CPP_$(1)) $$(LDFLAGS) $$(call LIBIPC_RPATH,../../../../libipc) -o $$@ \
 	  $$(filter %.o,$$^) $$(LIBIPC) $$(IPC_CPP_LIBS)
 endef
-$(foreach compiler,gcc plain clang,$(eval $(call cpp_with,$(compiler))))
+$(foreach compiler,gcc plain clang fast,$(eval $(call cpp_with,$(compiler))))
 .PRECIOUS: $(CPP_B)/%.o
 
 # What protoc makes, for all of them.
@@ -39,7 +40,7 @@ $(CPP_B)/desk.pb.o: $(CPP_B)/desk.pb.cc | $(IPC_CPP_SHARED)
 $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
 	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
-$(CPP_B)/typed.gcc $(CPP_B)/typed.clang: $(CPP_MESSAGES)
+$(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast: $(CPP_MESSAGES)
 
 $(CPP_B)/peer.o: $(CPP_S)/peer.c | $(CPP_B)/desk.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)

@@ -196,12 +196,26 @@ static void call_visit(struct ipc *ipc, struct desk *desk)
 	CHECK(close(pipe_fds[0]) == 0 && close(pipe_fds[1]) == 0);
 }
 
+/* For measure. */
+static void repeat(struct desk *desk, int times)
+{
+	for (int i = times; i > 0; i--) {
+		ipc_auto(desk_add_reply_free) Desk__App__Sum *sum = NULL;
+		Desk__App__Numbers request = DESK__APP__NUMBERS__INIT;
+		int64_t numbers[] = { i, 1 };
+
+		request.numbers = numbers;
+		request.n_numbers = 2;
+		CHECK(desk_add(desk, &request, &sum, NULL) == 0 && sum->sum == i + 1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	ipc_auto(desk_unref) struct desk *desk = NULL;
 
-	CHECK(argc == 2);
+	CHECK(argc == 2 || (argc == 3 && !strcmp(argv[1], "--repeat")));
 	CHECK(ipc_open(&ipc, NULL) == 0);
 	if (!strcmp(argv[1], "--serve")) {
 		CHECK(ipc_set_threads(ipc, 2) == 0);
@@ -210,6 +224,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	CHECK(desk_await(ipc, "test.peer", 10000000, &desk) == 0);
+	if (argc == 3) {
+		repeat(desk, atoi(argv[2]));
+		return 0;
+	}
 	CHECK(ipc_rpc_check(desk_proxy(desk), &desk_interface, NULL) == 0);
 	call_add(desk);
 	call_others(desk);

@@ -271,5 +271,13 @@ int main(int argc, char **argv)
 		use(conn, conn.wait_for<desk_app::Desk>("test.peer", 10s));
 		return test_case::failed();
 	}
+	if (argc == 3 && !strcmp(argv[1], "--repeat")) {
+		auto conn = ipc::connection::open();
+		auto desk = conn.wait_for<desk_app::Desk>("test.peer", 10s);
+
+		for (int i = atoi(argv[2]); i > 0; i--)
+			CHECK(desk.Add(numbers({ i, 1 })).sum() == i + 1);
+		return test_case::failed();
+	}
 	return run_cases(argc, argv);
 }
