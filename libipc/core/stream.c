@@ -138,7 +138,11 @@ void stream_unleave(struct ipc_stream *stream)
 	ipc_unlock(stream->ipc);
 }
 
-/* Once. If that is one too many, ends the oldest. */
+/*
+ * Once. If that is one too many, ends the oldest. An end that was never opened ends at once: the
+ * server may have accepted it, and the driver drops the reply to a call that was canceled, with
+ * all that the server's end would notice.
+ */
 static void leave(struct ipc_stream *stream)
 {
 	struct ipc *ipc = stream->ipc;
@@ -146,7 +150,9 @@ static void leave(struct ipc_stream *stream)
 	uint64_t cookies[2] = { 0 };
 
 	ipc_lock(ipc);
-	if (atomic_load(&stream->objects)) {
+	if (!stream->peer_control) {
+		memcpy(cookies, stream->cookies, sizeof(cookies));
+	} else if (atomic_load(&stream->objects)) {
 		stream->link_left = left->n ? left->last : &left->first;
 		stream->next_left = NULL;
 		*stream->link_left = stream;

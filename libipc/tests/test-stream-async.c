@@ -172,6 +172,26 @@ START_TEST(a_cancellation_ends_the_opening_and_the_stream)
 }
 END_TEST
 
+/* The server may have accepted it, and nobody else would notify it. */
+START_TEST(what_was_not_opened_ends_for_the_server)
+{
+	begin();
+	ck_assert_int_eq(start(NULL), 0);
+	ck_assert_uint_eq(fake.n_destroyed, 0);
+	fake_push(ended(IPCBUS_EVENT_FAILED), NULL, 0, NULL, 0);
+	serve_all_of(ipc);
+	ck_assert_int_lt(opened_result, 0);
+	ck_assert_uint_eq(fake.n_destroyed, 2);
+
+	/* One that was open leaves that to the server. */
+	opened_calls = 0;
+	open_stream();
+	stream = ipc_stream_unref(stream);
+	ck_assert_uint_eq(fake.n_destroyed, 2);
+	end();
+}
+END_TEST
+
 START_TEST(a_parent_is_held_until_it_is_open)
 {
 	const struct ipc_raw_message *received;
@@ -267,6 +287,7 @@ int main(void)
 {
 	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
 			 a_bad_reply_opens_nothing, a_cancellation_ends_the_opening_and_the_stream,
+			 what_was_not_opened_ends_for_the_server,
 			 a_parent_is_held_until_it_is_open, what_was_left_comes_after_resume,
 			 resume_of_nothing_does_nothing);
 }
