@@ -12,6 +12,7 @@
 
 #include <ipc/raw.h>
 
+#include "builtin.h"
 #include "export.h"
 #include "log.h"
 #include "relay.h"
@@ -35,6 +36,7 @@ struct export {
 
 struct exports {
 	struct ipc *ipc;
+	struct builtins *builtins;
 	struct export *first;
 	unsigned int calls; /* atomic */
 	unsigned int max_calls;
@@ -62,6 +64,7 @@ static void export_set(struct export *export, struct target *target, char *why)
 	pthread_mutex_unlock(&export->lock);
 	target_unref(old);
 	free(old_why);
+	builtins_changed(export->of->builtins);
 }
 
 /* The object has said what it is, or nothing. */
@@ -144,11 +147,17 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
+	int r;
 
 	if (!exports)
 		return -ENOMEM;
 	exports->ipc = ipc;
 	exports->max_calls = max_calls;
+	r = builtins_new(&exports->builtins, exports);
+	if (r < 0) {
+		free(exports);
+		return r;
+	}
 	*ret_exports = exports;
 	return 0;
 }
@@ -177,6 +186,7 @@ struct exports *exports_free(struct exports *exports)
 		next = export->next;
 		export_free(export);
 	}
+	builtins_free(exports->builtins);
 	free(exports);
 	return NULL;
 }
@@ -281,27 +291,68 @@ void exports_call_over(struct exports *exports)
 	__atomic_sub_fetch(&exports->calls, 1, __ATOMIC_RELAXED);
 }
 
-void exports_accept(struct net_call *call, void *userdata)
+enum export_state exports_has(struct exports *exports, const char *interface)
 {
-	struct exports *exports = userdata;
+	enum export_state state = EXPORT_NONE;
+
+	for (struct export *export = exports->first; export; export = export->next) {
+		pthread_mutex_lock(&export->lock);
+		if (export->interface && !strcmp(export->interface, interface))
+			state = export->target ? EXPORT_SERVED : EXPORT_WAITS;
+		pthread_mutex_unlock(&export->lock);
+	}
+	return state;
+}
+
+void exports_each(struct exports *exports,
+		  void (*see)(const struct target *target, void *userdata), void *userdata)
+{
+	for (struct export *export = exports->first; export; export = export->next) {
+		pthread_mutex_lock(&export->lock);
+		if (export->target)
+			see(export->target, userdata);
+		pthread_mutex_unlock(&export->lock);
+	}
+}
+
+/* 1: somebody will end the call, and then the call of it. */
+static int begin(struct exports *exports, struct net_call *call)
+{
 	const struct schema_method *method;
 	struct target *target;
 	const char *name;
+	int r;
 
+	r = builtins_start(exports->builtins, call);
+	if (r)
+		return r;
 	target = find(exports, call, &name);
 	if (!target)
-		return;
+		return 0;
 	method = schema_find(target->schema, name);
-	if (!method) {
+	if (method) {
+		r = relay_start(exports, call, target, method);
+		r = r < 0 ? r : 1;
+	} else {
 		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",
 			   schema_interface(target->schema));
-	} else if (__atomic_add_fetch(&exports->calls, 1, __ATOMIC_RELAXED) > exports->max_calls) {
-		exports_call_over(exports);
-		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
-			   exports->max_calls);
-	} else if (relay_start(exports, call, target, method) < 0) {
-		exports_call_over(exports);
-		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 	}
 	target_unref(target);
+	return r;
+}
+
+void exports_accept(struct net_call *call, void *userdata)
+{
+	struct exports *exports = userdata;
+	int r = -EDQUOT;
+
+	if (__atomic_add_fetch(&exports->calls, 1, __ATOMIC_RELAXED) <= exports->max_calls)
+		r = begin(exports, call);
+	if (r <= 0)
+		exports_call_over(exports);
+	if (r == -EDQUOT)
+		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
+			   exports->max_calls);
+	else if (r < 0)
+		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 }

@@ -29,6 +29,15 @@ int exports_add(struct exports *exports, const char *name);
 /* A net_accept; userdata is the struct exports. */
 void exports_accept(struct net_call *call, void *userdata);
 
+/* Whether a service with this interface is exported: it is, and somebody serves it; it is, and
+ * nobody does; or it is not, or was never seen. */
+enum export_state { EXPORT_NONE, EXPORT_WAITS, EXPORT_SERVED };
+enum export_state exports_has(struct exports *exports, const char *interface);
+
+/* Call see for each service that somebody serves now. It must not block. */
+void exports_each(struct exports *exports,
+		  void (*see)(const struct target *target, void *userdata), void *userdata);
+
 /* For relays: a call is over. */
 void exports_call_over(struct exports *exports);
 

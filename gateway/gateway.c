@@ -18,6 +18,7 @@
 #include <ipc/ipc.h>
 
 #include "export.h"
+#include "file.h"
 #include "gateway.h"
 #include "log.h"
 
@@ -55,6 +56,52 @@ static void *run_ipc(void *userdata)
 	return NULL;
 }
 
+/* --- Certificates ---------------------------------------------------------------------- */
+
+static int read_pem(const char *path, char **ret_text)
+{
+	int r = path ? file_read(path, ret_text) : 0;
+
+	if (r < 0)
+		log_line("cannot read %s: %s", path, strerror(-r));
+	return r;
+}
+
+/* If a file cannot be read, those that were read last stay. */
+static int load_pem(struct gateway *gateway)
+{
+	const struct gateway_options *options = gateway->options;
+	char *certificate = NULL, *key = NULL, *client_ca = NULL;
+	int r;
+
+	if (!options->certificate)
+		return 0;
+	r = read_pem(options->certificate, &certificate);
+	if (r == 0)
+		r = read_pem(options->key, &key);
+	if (r == 0)
+		r = read_pem(options->client_ca, &client_ca);
+	if (r == 0)
+		r = net_set_pem(gateway->net,
+				&(struct net_pem){ certificate, key, client_ca });
+	if (key)
+		explicit_bzero(key, strlen(key));
+	free(certificate);
+	free(key);
+	free(client_ca);
+	return r;
+}
+
+static void reload(struct gateway *gateway)
+{
+	if (!gateway->options->certificate)
+		log_line("nothing to reload: no address has TLS");
+	else if (load_pem(gateway) == 0)
+		log_line("reloaded the certificates");
+	else
+		log_line("kept the old certificates");
+}
+
 /* --- Ending ---------------------------------------------------------------------------- */
 
 /* Waits for a signal or the end of a thread: the signal, 0, or -1 after the time. */
@@ -82,7 +129,8 @@ static void drain(struct gateway *gateway)
 	sd_notify(0, "STOPPING=1");
 	net_stop(gateway->net);
 	if (gateway->failed == 0)
-		wait_for(gateway, (int)gateway->options->drain_seconds * 1000);
+		while (wait_for(gateway, (int)gateway->options->drain_seconds * 1000) == SIGHUP)
+			reload(gateway);
 	net_cancel_all(gateway->net);
 	pthread_join(gateway->net_thread, NULL);
 	ipc_stop(gateway->ipc);
@@ -104,7 +152,8 @@ static int serve(struct gateway *gateway)
 	}
 	log_line("ready");
 	sd_notify(0, "READY=1");
-	number = wait_for(gateway, -1);
+	while ((number = wait_for(gateway, -1)) == SIGHUP)
+		reload(gateway);
 	if (number > 0)
 		log_line("stopping: %s", strsignal(number));
 	drain(gateway);
@@ -122,6 +171,7 @@ static int open_signals(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC);
@@ -172,10 +222,12 @@ static int open_net(struct gateway *gateway)
 	int r;
 
 	r = net_new(&gateway->net, &options->limits, exports_accept, gateway->exports);
+	if (r == 0)
+		r = load_pem(gateway);
 	for (size_t i = 0; r >= 0 && i < options->n_listen; i++) {
 		r = net_listen(gateway->net, options->listen[i]);
 		if (r < 0)
-			log_line("cannot listen on %s: it is no address, or it is in use",
+			log_line("cannot listen on %s: it is no address, it is in use, or the certificates are wrong",
 				 options->listen[i]);
 		else
 			log_address(options->listen[i], r);

@@ -15,6 +15,10 @@ struct gateway_options {
 	size_t n_exports;
 	char **listen; /* addresses */
 	size_t n_listen;
+	/* Paths of PEM files; NULL: none. */
+	const char *certificate;
+	const char *key;
+	const char *client_ca;
 	struct net_limits limits;
 	unsigned int max_calls;
 	unsigned int drain_seconds;

@@ -16,8 +16,11 @@ static const char help[] =
 	"Lets gRPC clients call services of an ipcbus.\n"
 	"\n"
 	"  -e, --export NAME       the service that is registered as NAME\n"
-	"  -l, --listen ADDRESS    unix:PATH, or HOST:PORT of this machine alone\n"
-	"      --insecure          let --listen have any HOST: everybody who reaches it may call\n"
+	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, or HOST:PORT of this machine alone\n"
+	"      --tls-cert FILE     the certificate of tls: addresses, in PEM\n"
+	"      --tls-key FILE      its key\n"
+	"      --tls-client-ca FILE  who signs the certificates that clients need\n"
+	"      --insecure          let everybody call who reaches an address\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
@@ -29,6 +32,9 @@ static const char help[] =
 
 enum {
 	KEY_INSECURE = 0x100,
+	KEY_CERT,
+	KEY_KEY,
+	KEY_CLIENT_CA,
 	KEY_MESSAGE,
 	KEY_CALLS,
 	KEY_STREAMS,
@@ -41,6 +47,9 @@ static const struct option long_options[] = {
 	{ "export", required_argument, NULL, 'e' },
 	{ "listen", required_argument, NULL, 'l' },
 	{ "insecure", no_argument, NULL, KEY_INSECURE },
+	{ "tls-cert", required_argument, NULL, KEY_CERT },
+	{ "tls-key", required_argument, NULL, KEY_KEY },
+	{ "tls-client-ca", required_argument, NULL, KEY_CLIENT_CA },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
@@ -99,16 +108,33 @@ static int is_local(const char *address)
 	return 0;
 }
 
+static int check_address(const struct gateway_options *options, const char *address, int insecure)
+{
+	int tls = !strncmp(address, "tls:", 4);
+
+	if (tls && !options->certificate)
+		return usage("this address takes --tls-cert", address);
+	if (!insecure && tls && !options->client_ca)
+		return usage("everybody may call here; it takes --tls-client-ca or --insecure",
+			     address);
+	if (!insecure && !tls && !is_local(address))
+		return usage("others reach this address; it takes tls: or --insecure", address);
+	return 0;
+}
+
 static int check(const struct gateway_options *options, int insecure)
 {
 	if (!options->n_exports)
 		return usage("missing --export", NULL);
 	if (!options->n_listen)
 		return usage("missing --listen", NULL);
+	if (!options->certificate != !options->key)
+		return usage("--tls-cert and --tls-key go together", NULL);
+	if (options->client_ca && !options->certificate)
+		return usage("missing --tls-cert", NULL);
 	for (size_t i = 0; i < options->n_listen; i++)
-		if (!insecure && !is_local(options->listen[i]))
-			return usage("others reach this address; it takes --insecure",
-				     options->listen[i]);
+		if (check_address(options, options->listen[i], insecure))
+			return 2;
 	return 0;
 }
 
@@ -158,6 +184,15 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			options.device = optarg;
+			break;
+		case KEY_CERT:
+			options.certificate = optarg;
+			break;
+		case KEY_KEY:
+			options.key = optarg;
+			break;
+		case KEY_CLIENT_CA:
+			options.client_ca = optarg;
 			break;
 		case KEY_INSECURE:
 			insecure = 1;

@@ -60,7 +60,7 @@ static char *put_base64(char *to, const struct iovec *bytes)
 	return to;
 }
 
-int metadata_of(const struct net_call *call, const char ***ret_metadata)
+static int build(const struct net_call *call, const char *peer, const char ***ret_metadata)
 {
 	size_t n = 0, size = 0;
 	struct iovec name, value;
@@ -73,6 +73,10 @@ int metadata_of(const struct net_call *call, const char ***ret_metadata)
 			size += name.iov_len + 1 + (value.iov_len + 2) / 3 * 4 + 1;
 			size += value.iov_len;
 		}
+	if (peer) {
+		n += 2;
+		size += strlen(peer) + 1;
+	}
 	*ret_metadata = NULL;
 	if (!n)
 		return 0;
@@ -89,7 +93,20 @@ int metadata_of(const struct net_call *call, const char ***ret_metadata)
 		strings[n++] = at;
 		at = is_binary(&name) ? put_base64(at, &value) : put(at, &value);
 	}
+	if (peer) {
+		strings[n++] = METADATA_PEER;
+		strings[n++] = strcpy(at, peer);
+	}
 	strings[n] = NULL;
 	*ret_metadata = strings;
 	return 0;
+}
+
+int metadata_of(const struct net_call *call, const char ***ret_metadata)
+{
+	char *peer = net_call_peer(call);
+	int r = build(call, peer, ret_metadata);
+
+	free(peer);
+	return r;
 }

@@ -7,6 +7,9 @@
 
 #include "net.h"
 
+/* The name in the client's certificate. */
+#define METADATA_PEER "ipc-peer"
+
 /*
  * Make the metadata of a struct ipc_options, or NULL in *ret_metadata if there are none. One
  * free() frees it. Names of the protocol (grpc-..., user-agent) and those that only the gateway

@@ -18,6 +18,15 @@ $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
+# What services leave out of the descriptions of themselves, for reflection.
+$(GATEWAY)/descriptor.inc:
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I $(PROTO_INCLUDE) --descriptor_set_out=$@.set google/protobuf/descriptor.proto
+	$(Q)od -An -v -tu1 $@.set | sed 's/\([0-9]\) *\( \|$$\)/\1,\2/g' >$@
+
+$(GATEWAY)/reflection.o: $(GATEWAY)/descriptor.inc
+$(GATEWAY)/reflection.o: GATEWAY_CFLAGS += -I$(GATEWAY)
+
 $(GATEWAY)/ipc-gateway: $(GATEWAY_OBJECTS) $(GATEWAY_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \

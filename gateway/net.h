@@ -89,12 +89,27 @@ int net_new(struct net **ret_net, const struct net_limits *limits, net_accept ac
 struct net *net_free(struct net *net);
 
 /*
- * Listen at an address, before net_start(): "unix:PATH" or "HOST:PORT". Returns the port, which
+ * Listen at an address, before net_start(): "unix:PATH", "HOST:PORT" or, after net_set_pem(),
+ * "tls:HOST:PORT". Returns the port, which
  * the system chooses for port 0; 1 for a path.
  *
- *   -EADDRNOTAVAIL  It is no such address, or it is in use, or not permitted.
+ *   -EADDRNOTAVAIL  It is no such address, or it is in use, or not permitted; or the
+ *                   certificates are malformed.
  */
 int net_listen(struct net *net, const char *address);
+
+/*
+ * Set the certificates of "tls:HOST:PORT" addresses, in PEM: of the server, and of the authorities
+ * that sign clients' certificates. Clients need no certificate if client_ca is NULL. Called again,
+ * on any thread, new connections use the new ones. The texts are copied.
+ */
+struct net_pem {
+	const char *certificate;
+	const char *key;
+	const char *client_ca;
+};
+
+int net_set_pem(struct net *net, const struct net_pem *pem);
 
 int net_start(struct net *net);
 
@@ -113,6 +128,10 @@ struct net_call *net_call_unref(struct net_call *call);
 
 /* "/package.Service/Method". Valid as long as the call. */
 const char *net_call_path(const struct net_call *call);
+
+/* The name in the client's certificate, which an authority has signed, or NULL. The caller frees
+ * it. */
+char *net_call_peer(const struct net_call *call);
 
 /* Microseconds until its deadline; 0: it has passed; UINT64_MAX: it has none. */
 uint64_t net_call_remaining(const struct net_call *call);

@@ -11,6 +11,9 @@ udevdir ?= $(PREFIX)/lib/udev/rules.d
 polkitdir ?= $(datadir)/polkit-1/rules.d
 
 UNITS := $(patsubst packaging/%.in,$(B)/packaging/%,$(wildcard packaging/*.service.in packaging/*.socket.in))
+ifeq ($(HAVE_GRPC),)
+UNITS := $(filter-out %/ipc-gateway@.service,$(UNITS))
+endif
 USER_UNITS := $(patsubst packaging/%.in,$(B)/packaging/%,$(wildcard packaging/user/*.in))
 
 $(UNITS) $(USER_UNITS): $(B)/packaging/%: packaging/%.in FORCE

@@ -64,6 +64,9 @@ class Program:
         self.reader.join()
         return status
 
+    def send(self, number):
+        self.process.send_signal(number)
+
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(number)

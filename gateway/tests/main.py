@@ -4,10 +4,13 @@
 import sys
 
 import harness
+import builtin
+import hostile
 import streams
+import tls
 import unary
 
-MODULES = [unary, streams]
+MODULES = [unary, streams, builtin, tls, hostile]
 
 
 def main():

@@ -396,8 +396,8 @@ def command_line():
 
     refuses('missing --export')
     refuses('missing --listen', '--export', 'a')
-    refuses('it takes --insecure', '--export', 'a', '--listen', '0.0.0.0:1')
-    refuses('it takes --insecure', '--export', 'a', '--listen', 'localhost.example.com:1')
+    refuses('it takes tls: or --insecure', '--export', 'a', '--listen', '0.0.0.0:1')
+    refuses('it takes tls: or --insecure', '--export', 'a', '--listen', 'localhost.example.com:1')
     refuses('not a number', '--max-calls', '0')
     refuses('not a number', '--max-message', '1G')
     refuses('not a number', '--max-calls', '5X')

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The services that a gRPC server has beside its own: health (grpc.health.v1.Health) and reflection
+ * (grpc.reflection.v1alpha.ServerReflection), as their public definitions say.
+ */
+#ifndef GATEWAY_BUILTIN_H
+#define GATEWAY_BUILTIN_H
+
+#include <stdbool.h>
+
+#include "export.h"
+#include "net.h"
+#include "wire.h"
+
+struct builtins;
+
+int builtins_new(struct builtins **ret_builtins, struct exports *exports);
+
+/* Free it, when no call is open. NULL is allowed. */
+struct builtins *builtins_free(struct builtins *builtins);
+
+/* Serve a call, inside net_accept. 1: it is one of these services; 0: it is not. After -ENOMEM the
+ * caller ends the call. When the call is over, exports_call_over() is called. */
+int builtins_start(struct builtins *builtins, struct net_call *call);
+
+/* What is behind a name has changed. */
+void builtins_changed(struct builtins *builtins);
+
+/* reflection.c: the reply to a request. */
+void reflection_reply(struct exports *exports, const void *request, size_t size,
+		      struct wire_buffer *reply);
+
+#endif /* GATEWAY_BUILTIN_H */

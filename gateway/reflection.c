@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reflection: the descriptions that services have of themselves, file by file. See builtin.h.
+ *
+ * A file is sent with all files of its description, which has all that it imports, so that a
+ * client needs one question for each service.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builtin.h"
+#include "schema-private.h"
+
+/* Fields of ServerReflectionRequest and ServerReflectionResponse. */
+enum {
+	REQUEST_FILE = 3,
+	REQUEST_SYMBOL = 4,
+	REQUEST_EXTENSION = 5,
+	REQUEST_EXTENSIONS_OF = 6,
+	REQUEST_SERVICES = 7,
+};
+enum { REPLY_HOST = 1, REPLY_REQUEST = 2, REPLY_FILES = 4, REPLY_SERVICES = 6, REPLY_ERROR = 7 };
+
+typedef Google__Protobuf__FileDescriptorProto file_proto;
+typedef Google__Protobuf__DescriptorProto message_proto;
+
+/* A question for a file, and whether it was found. */
+struct question {
+	char *file;
+	char *symbol;
+	struct wire_buffer *reply;
+	bool found;
+};
+
+/*
+ * A set with google/protobuf/descriptor.proto, which services leave out of their descriptions. It
+ * has the same bytes as the field of a reply.
+ */
+static const uint8_t descriptor_set[] = {
+#include "descriptor.inc"
+};
+
+#define DESCRIPTOR_FILE "google/protobuf/descriptor.proto"
+
+/* --- Symbols -------------------------------------------------------------------------- */
+
+/* The symbol after this scope, or NULL. An empty one is the scope itself. */
+static const char *within(const char *symbol, const char *scope)
+{
+	size_t n = scope ? strlen(scope) : 0;
+
+	if (!n)
+		return symbol;
+	if (strncmp(symbol, scope, n) || (symbol[n] && symbol[n] != '.'))
+		return NULL;
+	return symbol[n] ? symbol + n + 1 : symbol + n;
+}
+
+static bool has_enum(Google__Protobuf__EnumDescriptorProto *const *enums, size_t n,
+		     const char *symbol)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(enums[i]->name, symbol))
+			return true;
+	return false;
+}
+
+/* Its depth is that of the description, which schema_new() has limited. */
+static bool has_message(message_proto *const *messages, size_t n, const char *symbol)
+{
+	for (size_t i = 0; i < n; i++) {
+		const message_proto *message = messages[i];
+		const char *rest = within(symbol, message->name);
+
+		if (!rest)
+			continue;
+		if (!*rest || has_message(message->nested_type, message->n_nested_type, rest) ||
+		    has_enum(message->enum_type, message->n_enum_type, rest))
+			return true;
+		for (size_t j = 0; j < message->n_field; j++)
+			if (!strcmp(message->field[j]->name, rest))
+				return true;
+	}
+	return false;
+}
+
+static bool has_service(const file_proto *file, const char *symbol)
+{
+	for (size_t i = 0; i < file->n_service; i++) {
+		const char *rest = within(symbol, file->service[i]->name);
+
+		if (rest && !*rest)
+			return true;
+		for (size_t j = 0; rest && j < file->service[i]->n_method; j++)
+			if (!strcmp(file->service[i]->method[j]->name, rest))
+				return true;
+	}
+	return false;
+}
+
+static bool has_symbol(const file_proto *file, const char *symbol)
+{
+	const char *rest = within(symbol, file->package);
+
+	return rest && *rest &&
+	       (has_service(file, rest) ||
+		has_message(file->message_type, file->n_message_type, rest) ||
+		has_enum(file->enum_type, file->n_enum_type, rest));
+}
+
+/* --- Replies ---------------------------------------------------------------------------- */
+
+static void put_bytes(struct wire_buffer *to, uint32_t number, const void *data, size_t size)
+{
+	wire_put_tag(to, number, WIRE_BYTES);
+	wire_put_value(to, WIRE_VARINT, size);
+	wire_put(to, data, size);
+}
+
+static void put_file(struct wire_buffer *to, const file_proto *file)
+{
+	size_t size = google__protobuf__file_descriptor_proto__get_packed_size(file);
+	uint8_t *data = malloc(size + 1);
+
+	if (!data) {
+		to->failed = true;
+		return;
+	}
+	google__protobuf__file_descriptor_proto__pack(file, data);
+	put_bytes(to, 1, data, size);
+	free(data);
+}
+
+static bool is_wanted(const struct question *question, const file_proto *file)
+{
+	if (question->file)
+		return file->name && !strcmp(file->name, question->file);
+	return has_symbol(file, question->symbol);
+}
+
+static bool has_file(const Google__Protobuf__FileDescriptorSet *set, const char *name)
+{
+	for (size_t i = 0; i < set->n_file; i++)
+		if (set->file[i]->name && !strcmp(set->file[i]->name, name))
+			return true;
+	return false;
+}
+
+static void put_descriptor(struct wire_buffer *reply)
+{
+	size_t begin = reply->size;
+
+	wire_put(reply, descriptor_set, sizeof(descriptor_set));
+	wire_wrap(reply, begin, REPLY_FILES);
+}
+
+/* The file that is wanted goes first. */
+static void look(const struct target *target, void *userdata)
+{
+	const Google__Protobuf__FileDescriptorSet *set = target->schema->set;
+	struct question *question = userdata;
+	size_t begin = question->reply->size, wanted = 0;
+
+	while (wanted < set->n_file && !is_wanted(question, set->file[wanted]))
+		wanted++;
+	if (question->found || wanted == set->n_file)
+		return;
+	question->found = true;
+	put_file(question->reply, set->file[wanted]);
+	for (size_t i = 0; i < set->n_file; i++)
+		if (i != wanted)
+			put_file(question->reply, set->file[i]);
+	if (!has_file(set, DESCRIPTOR_FILE))
+		wire_put(question->reply, descriptor_set, sizeof(descriptor_set));
+	wire_wrap(question->reply, begin, REPLY_FILES);
+}
+
+static void list(const struct target *target, void *userdata)
+{
+	struct wire_buffer *reply = userdata;
+	const char *name = schema_interface(target->schema);
+	size_t begin = reply->size;
+
+	put_bytes(reply, 1, name, strlen(name));
+	wire_wrap(reply, begin, 1);
+}
+
+static void put_service(struct wire_buffer *reply, const char *name)
+{
+	size_t begin = reply->size;
+
+	put_bytes(reply, 1, name, strlen(name));
+	wire_wrap(reply, begin, 1);
+}
+
+static void put_services(struct exports *exports, struct wire_buffer *reply)
+{
+	size_t begin = reply->size;
+
+	exports_each(exports, list, reply);
+	put_service(reply, "grpc.health.v1.Health");
+	put_service(reply, "grpc.reflection.v1alpha.ServerReflection");
+	wire_wrap(reply, begin, REPLY_SERVICES);
+}
+
+static void put_error(struct wire_buffer *reply, enum net_code code, const char *text)
+{
+	size_t begin = reply->size;
+
+	wire_put_tag(reply, 1, WIRE_VARINT);
+	wire_put_value(reply, WIRE_VARINT, code);
+	put_bytes(reply, 2, text, strlen(text));
+	wire_wrap(reply, begin, REPLY_ERROR);
+}
+
+static void put_question(struct exports *exports, const struct wire_field *field,
+			 struct wire_buffer *reply)
+{
+	char *name = strndup((const char *)field->bytes.at,
+			     (size_t)(field->bytes.end - field->bytes.at));
+	struct question question = { .reply = reply };
+
+	if (!name) {
+		reply->failed = true;
+		return;
+	}
+	if (field->number == REQUEST_FILE)
+		question.file = name;
+	else
+		question.symbol = name;
+	exports_each(exports, look, &question);
+	if (!question.found && question.file && !strcmp(question.file, DESCRIPTOR_FILE))
+		put_descriptor(reply);
+	else if (!question.found)
+		put_error(reply, NET_NOT_FOUND, "no exported service describes this");
+	free(name);
+}
+
+void reflection_reply(struct exports *exports, const void *request, size_t size,
+		      struct wire_buffer *reply)
+{
+	struct wire wire = wire_of(request, size);
+	struct wire_field field, asked = { 0 };
+	int r;
+
+	put_bytes(reply, REPLY_REQUEST, request, size);
+	while ((r = wire_next(&wire, &field)) > 0)
+		if (field.type == WIRE_BYTES && field.number >= REQUEST_FILE &&
+		    field.number <= REQUEST_SERVICES)
+			asked = field;
+	if (r < 0)
+		put_error(reply, NET_INVALID_ARGUMENT, "the request is no message");
+	else if (asked.number == REQUEST_SERVICES)
+		put_services(exports, reply);
+	else if (asked.number == REQUEST_FILE || asked.number == REQUEST_SYMBOL)
+		put_question(exports, &asked, reply);
+	else if (asked.number)
+		put_error(reply, NET_NOT_FOUND, "the gateway knows no extensions");
+	else
+		put_error(reply, NET_UNIMPLEMENTED, "no such question");
+}
