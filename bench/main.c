@@ -25,8 +25,9 @@
 #include <unistd.h>
 
 static const struct bench_transport *const transports[] = {
-	&bench_ipcbus,	  &bench_typed,	 &bench_blob,	&bench_futex,  &bench_pipe,
-	&bench_seqpacket, &bench_stream, &bench_binder,
+	&bench_ipcbus,	     &bench_typed,	 &bench_blob,	&bench_daemon,
+	&bench_daemon_typed, &bench_daemon_blob, &bench_futex,	&bench_pipe,
+	&bench_seqpacket,    &bench_stream,	 &bench_binder,
 };
 
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
@@ -46,13 +47,13 @@ static const struct bench_beside besides[] = {
 	{ .name = "clients16", .clients = 15 },
 };
 
-#define MAX_BESIDE	16
-#define ONEWAY_SIZE	64
+#define MAX_BESIDE     16
+#define ONEWAY_SIZE    64
 /* The guest's idle seconds before the first round: what booting left to be
  * done in the background is then done. */
-#define SETTLE_SECONDS	3
+#define SETTLE_SECONDS 3
 /* A case whose two sides wait for each other is ended by this. */
-#define CASE_SECONDS	60
+#define CASE_SECONDS   60
 
 /**
  * struct options - the command line
@@ -114,8 +115,8 @@ static void print_figure(const struct bench_case *c, uint64_t nsec, const char *
 	struct utsname name;
 
 	uname(&name);
-	printf("%s\t%s\t%s\t%zu\t%llu%s\n", name.release, case_name(c), c->transport->name,
-	       c->size, (unsigned long long)nsec, events);
+	printf("%s\t%s\t%s\t%zu\t%llu%s\n", name.release, case_name(c), c->transport->name, c->size,
+	       (unsigned long long)nsec, events);
 	fflush(stdout);
 }
 
@@ -339,7 +340,7 @@ static int usage(void)
 	fputs("usage: bench [-en] [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
 	      "  -e  also interrupts that CPUs sent each other and context switches, a call\n"
 	      "  -n  now, without the idle seconds that follow the boot of a guest\n"
-	      "  -t  only ipcbus, futex, pipe, stream, seqpacket or binder\n"
+	      "  -t  only ipcbus, ipcbusd, futex, pipe, stream, seqpacket or binder\n"
 	      "  -c  only call, typed, blob, oneway, oneway16, mean, think, work, nap, hog,\n"
 	      "      clients2, clients4 or clients16\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"

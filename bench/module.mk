@@ -4,20 +4,20 @@
 # (tracer.so) with the program that reads what it wrote (fold).
 
 BENCH := $(B)/bench
-BENCH_NAMES := main measure futex pipe socket stream binder ipcbus typed
+BENCH_NAMES := main measure futex pipe socket stream binder ipcbus typed daemon
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 
 ALL += $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs
-bench-programs: $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(B)/tests.list
+bench-programs: $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(IPCBUSD) $(B)/tests.list
 
 $(BENCH)/%.o: bench/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(BENCH)/typed.o: bench/typed.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+$(BENCH)/typed.o $(BENCH)/daemon.o: $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
 

@@ -116,6 +116,7 @@ const struct bench_transport bench_typed = {
 	.name = "ipcbus",
 	.call = "typed",
 	.state_size = sizeof(struct typed_state),
+	.create = bench_device,
 	.serve = typed_serve,
 	.connect = typed_connect,
 	.round = typed_round,
@@ -125,6 +126,27 @@ const struct bench_transport bench_blob = {
 	.name = "ipcbus",
 	.call = "blob",
 	.state_size = sizeof(struct typed_state),
+	.create = bench_device,
+	.serve = typed_serve,
+	.connect = typed_connect,
+	.round = blob_round,
+};
+
+const struct bench_transport bench_daemon_typed = {
+	.name = "ipcbusd",
+	.call = "typed",
+	.state_size = sizeof(struct typed_state),
+	.create = bench_daemon_start,
+	.serve = typed_serve,
+	.connect = typed_connect,
+	.round = typed_round,
+};
+
+const struct bench_transport bench_daemon_blob = {
+	.name = "ipcbusd",
+	.call = "blob",
+	.state_size = sizeof(struct typed_state),
+	.create = bench_daemon_start,
 	.serve = typed_serve,
 	.connect = typed_connect,
 	.round = blob_round,

@@ -26,7 +26,7 @@
 #define SEND_SIZE	(256UL << 20)	/* what is not used costs nothing */
 #define UNIT		(64UL << 10)	/* of the send area */
 #define UNITS		(SEND_SIZE / UNIT)
-#define KEEP		(1UL << 20)	/* what a thread keeps for its next message */
+#define KEEP		((4UL << 20) + UNIT) /* what a thread keeps for its next message */
 #define NO_SLOT		UINT_MAX
 
 /* A thread of this process. */

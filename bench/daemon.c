@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcbus without a module: the bus is ipcbusd's, which is beside this program or in $IPCBUSD.
+ * Raw calls go through libipc's byte layer, as programs have no other way to a daemon; stubs are
+ * those of typed.c.
+ */
+#define _GNU_SOURCE
+#include "bench.h"
+
+#include <errno.h>
+#include <ipc/ipc.h>
+#include <ipc/raw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define SOCKET "/tmp/bench-ipcbusd"
+#define CODE   1
+
+/**
+ * struct daemon_state - one process's end
+ * @ipc: the connection
+ * @proxy: the client's
+ */
+struct daemon_state {
+	struct ipc *ipc;
+	struct ipc_proxy *proxy;
+};
+
+/* Beside this program's folder, as in the build. */
+static void exec_daemon(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+
+	if (n < 0)
+		_exit(127);
+	path[n] = 0;
+	*strrchr(path, '/') = 0;
+	strcpy(strrchr(path, '/'), "/daemon/ipcbusd");
+	execl(getenv("IPCBUSD") ?: path, "ipcbusd", "--bus", SOCKET, NULL);
+	_exit(127);
+}
+
+int bench_daemon_start(struct bench_case *c)
+{
+	static pid_t daemon;
+
+	(void)c;
+	setenv("IPCBUS_DEVICE", SOCKET, 1);
+	if (daemon)
+		return 0;
+	unlink(SOCKET);
+	daemon = fork();
+	if (daemon < 0)
+		return -errno;
+	if (!daemon) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		exec_daemon();
+	}
+	for (int i = 0; i < 500; i++) {
+		if (ipc_wait_manager(SOCKET, 0) == 0)
+			return 0;
+		usleep(10000);
+	}
+	return bench_fail("start ipcbusd (is it beside this program?)", -ETIMEDOUT);
+}
+
+int bench_device(struct bench_case *c)
+{
+	(void)c;
+	return unsetenv("IPCBUS_DEVICE") ? -errno : 0;
+}
+
+static int serve_call(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	static const uint8_t data[BENCH_REPLY_SIZE];
+	struct ipc_raw_message reply = { .data = data, .size = sizeof(data) };
+
+	(void)request;
+	bench_spin(((struct bench_case *)userdata)->work);
+	return ipc_raw_reply(call, &reply);
+}
+
+static int daemon_serve(struct bench_case *c)
+{
+	static const struct ipc_raw_ops ops = { .serve = serve_call };
+	struct daemon_state *s = c->state;
+	struct ipc_object *object;
+	int r;
+
+	r = ipc_open(&s->ipc, NULL);
+	if (r < 0)
+		return bench_fail("connect to ipcbusd", r);
+	r = ipc_raw_object_new(s->ipc, &ops, c, &object);
+	if (r < 0)
+		return r;
+	r = ipc_set_manager(s->ipc, object);
+	if (r < 0)
+		return bench_fail("become handle 0", r);
+	r = bench_ready(c);
+	return r < 0 ? r : ipc_run(s->ipc);
+}
+
+static int daemon_connect(struct bench_case *c)
+{
+	struct daemon_state *s = c->state;
+	int r = ipc_open(&s->ipc, NULL);
+
+	return r < 0 ? bench_fail("connect to ipcbusd", r) : ipc_get_manager(s->ipc, &s->proxy);
+}
+
+static int daemon_round(struct bench_case *c)
+{
+	struct daemon_state *s = c->state;
+	struct ipc_raw_message request = { .code = CODE, .data = c->request, .size = c->size };
+	struct ipc_raw_message *reply;
+	int r;
+
+	r = ipc_raw_call(s->proxy, &request, NULL, &reply, NULL);
+	if (r < 0)
+		return r;
+	r = reply->size == BENCH_REPLY_SIZE ? 0 : -EPROTO;
+	ipc_raw_free(reply);
+	return r;
+}
+
+const struct bench_transport bench_daemon = {
+	.name = "ipcbusd",
+	.call = "call",
+	.state_size = sizeof(struct daemon_state),
+	.has_beside = true,
+	.many = true,
+	.create = bench_daemon_start,
+	.serve = daemon_serve,
+	.connect = daemon_connect,
+	.round = daemon_round,
+};
