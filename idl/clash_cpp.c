@@ -46,10 +46,6 @@ void clash_check_cpp(const struct unit *unit, const Google__Protobuf__SourceCode
 				diag_add(diag, unit->file, source, m->place,
 					 "rpc %s.%s: the generated C++ needs that name; choose another",
 					 s->name, m->name);
-			if (m->streams)
-				diag_add(diag, unit->file, source, m->place,
-					 "rpc %s.%s: streams cannot be generated for C++ yet",
-					 s->name, m->name);
 			for (size_t k = 0; k < s->n_methods; k++)
 				if (suffix_to(m, &s->methods[k]))
 					diag_add(diag, unit->file, source, s->methods[k].place,

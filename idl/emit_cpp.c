@@ -167,6 +167,37 @@ static void emit_call(struct emitter *e, const struct method *m)
 	     args);
 }
 
+/* The template arguments of an end's type: what it sends and receives. */
+static const char *client_end(struct emitter *e, const struct method *m)
+{
+	return arena_printf(e->arena, "%s, %s", m->sends ? passed(e, m->request) : "::ipc::no_message",
+			    passed(e, m->reply));
+}
+
+static const char *server_end(struct emitter *e, const struct method *m)
+{
+	return arena_printf(e->arena, "%s, %s", passed(e, m->reply),
+			    m->sends ? passed(e, m->request) : "::ipc::no_message");
+}
+
+static void emit_open(struct emitter *e, const struct method *m)
+{
+	bool request = !m->sends && m->has_request;
+
+	note(e, "\t\t", m->comment,
+	     m->pushes ? "Open the stream, and block until the server has accepted it." :
+			 "Open the stream, and block until the server has accepted it. finish() gets "
+			 "the reply.");
+	emit(e, "\t\t::ipc::outcome<::ipc::stream_of<%s>> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	     client_end(e, m), m->name, request ? request_param(e, m) : "");
+	if (m->sends)
+		emit(e, "\t\t\treturn ::ipc::typed::open<%s>(ipc_proxy, %s, with);\n\t\t}\n\n",
+		     client_end(e, m), method_of(e, m));
+	else
+		emit(e, "\t\t\treturn ::ipc::typed::open_with<%s>(ipc_proxy, %s, %s, with);\n\t\t}\n\n",
+		     passed(e, m->reply), method_of(e, m), request_arg(m));
+}
+
 static void emit_proxy(struct emitter *e, const struct service *s)
 {
 	note(e, "\t", NULL,
@@ -184,8 +215,8 @@ static void emit_proxy(struct emitter *e, const struct service *s)
 		const struct method *m = &s->methods[i];
 
 		if (m->streams)
-			continue;
-		if (m->oneway)
+			emit_open(e, m);
+		else if (m->oneway)
 			emit_oneway(e, m);
 		else
 			emit_call(e, m);
@@ -225,11 +256,59 @@ static void emit_handler(struct emitter *e, const struct method *m)
 	     m->has_request ? "request, " : "");
 }
 
+static void emit_stream_handler(struct emitter *e, const struct method *m)
+{
+	if (m->comment) {
+		emit(e, "\t\t/*\n");
+		text_quote(e->out, "\t\t * ", m->comment);
+		emit(e, "\t\t */\n");
+	}
+	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::stream_of<%s>)\n\t\t{\n", m->name,
+	     m->sends ? "" : handler_request(e, m, false), server_end(e, m));
+	emit(e, "\t\t\treturn ::ipc::typed::unserved<void>(\"%s\");\n\t\t}\n\n", m->path);
+}
+
+static void emit_stream_case(struct emitter *e, const struct method *m)
+{
+	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
+	if (m->sends)
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve_requests<%s, %s>(::std::move(s),\n"
+			"\t\t\t\t\t[this](auto &&end) { return %s(::std::move(end)); });\n",
+		     passed(e, m->request), passed(e, m->reply), m->name);
+	else
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve_replies<%s, %s>(::std::move(s), \"%s\",\n"
+			"\t\t\t\t\t[this](auto &%s, auto &&end) { return %s(%s::std::move(end)); });\n",
+		     m->has_request ? passed(e, m->request) : "::ipc::ignored", passed(e, m->reply),
+		     m->path, m->has_request ? "request" : "", m->name,
+		     m->has_request ? "request, " : "");
+}
+
+/* The handlers run while the object lives, and the object holds the service. */
+static void emit_streams(struct emitter *e, const struct service *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_methods; i++)
+		any |= s->methods[i].streams;
+	if (!any)
+		return;
+	emit(e, "\t\t::ipc::outcome<void> ipc_open(::ipc::stream s, ::std::uint32_t method) final\n\t\t{\n");
+	emit(e, "\t\t\tswitch (method) {\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (s->methods[i].streams)
+			emit_stream_case(e, &s->methods[i]);
+	emit(e, "\t\t\t}\n\t\t\treturn ::ipc::typed_service::ipc_open(::std::move(s), method);\n\t\t}\n\n");
+}
+
 static void emit_case(struct emitter *e, const struct method *m)
 {
 	const char *request = m->has_request ? passed(e, m->request) : "void";
 
 	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
+	if (m->streams) {
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve_called(::std::move(c), \"%s\");\n", m->path);
+		return;
+	}
 	if (m->oneway)
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_oneway<%s>(::std::move(c), \"%s\",\n",
 		     request, m->path);
@@ -251,15 +330,19 @@ static void emit_service_class(struct emitter *e, const struct service *s)
 	     "move elsewhere and reply to later; the request is valid until it returns. Handlers run on "
 	     "serving threads, on several at once if several threads serve.");
 	emit(e, "\tclass Service : public ::ipc::typed_service {\n\tpublic:\n");
-	for (size_t i = 0; i < s->n_methods; i++)
-		if (!s->methods[i].streams)
+	for (size_t i = 0; i < s->n_methods; i++) {
+		if (s->methods[i].streams)
+			emit_stream_handler(e, &s->methods[i]);
+		else
 			emit_handler(e, &s->methods[i]);
+	}
 	emit(e, "\t\tconst ::ipc::interface &ipc_served() const noexcept final { return ipc_interface; }\n\n");
-	emit(e, "\tprivate:\n\t\t::ipc::outcome<void> ipc_dispatch(::ipc::call c) final\n\t\t{\n");
+	emit(e, "\tprivate:\n");
+	emit_streams(e, s);
+	emit(e, "\t\t::ipc::outcome<void> ipc_dispatch(::ipc::call c) final\n\t\t{\n");
 	emit(e, "\t\t\tswitch (c.request().method()) {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
-		if (!s->methods[i].streams)
-			emit_case(e, &s->methods[i]);
+		emit_case(e, &s->methods[i]);
 	emit(e, "\t\t\t}\n\t\t\treturn ::ipc::typed::unknown(::std::move(c), ipc_interface);\n\t\t}\n\t};\n");
 }
 

@@ -36,6 +36,7 @@
  *   <ipc/cpp/error.hpp>       error, result, outcome
  *   <ipc/cpp/basic.hpp>       fd, slot, cancellation, options, durations
  *   <ipc/cpp/message.hpp>     message, reply, request
+ *   <ipc/cpp/stream.hpp>      streams of bytes
  *   <ipc/cpp/call.hpp>        serving: call, service, object
  *   <ipc/cpp/connection.hpp>  connection, proxy
  *   <ipc/cpp/coroutine.hpp>   co_await, with C++20

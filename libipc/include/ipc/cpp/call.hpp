@@ -5,7 +5,7 @@
 #ifndef IPC_CPP_CALL_HPP
 #define IPC_CPP_CALL_HPP
 
-#include <ipc/cpp/message.hpp>
+#include <ipc/cpp/stream.hpp>
 
 IPC_CPP_BEGIN
 
@@ -137,22 +137,11 @@ private:
 
 	static int raise(c::ipc_call *raw, const error &e)
 	{
-		int code = e.number_of_errno();
-
-		if (e.name().empty())
-			return c::ipc_call_errno(raw, code, e.message().empty() ? nullptr : "%s",
-						 e.message().c_str());
-
-		c::ipc_error out = c::no_error();
-
-		out.code = -code;
-		out.number = e.number();
-		out.name = const_cast<char *>(e.name().c_str());
-		out.message = e.message().empty() ? nullptr :
-						    const_cast<char *>(e.message().c_str());
-		out.details = const_cast<char *>(e.details().data());
-		out.details_size = e.details().size();
-		return c::ipc_call_raise(raw, &out);
+		return error_access::pass(
+			e, [&](const c::ipc_error *out) { return c::ipc_call_raise(raw, out); },
+			[&](int code, const char *format, const char *text) {
+				return c::ipc_call_errno(raw, code, format, text);
+			});
 	}
 
 	c::ipc_call *raw;
@@ -180,6 +169,17 @@ class service {
 public:
 	virtual ~service() = default;
 	virtual outcome<void> serve(call c) = 0;
+
+	/*
+	 * Serves a stream that a client opens with the number of a method. It uses the stream until
+	 * it returns, keeps a copy, or sets functions. An error ends the stream. Only a service whose
+	 * has_streams() returns true gets any.
+	 */
+	virtual outcome<void> serve_stream(stream s, std::uint32_t)
+	{
+		return s.fail(error(EOPNOTSUPP));
+	}
+	virtual bool has_streams() const noexcept { return false; }
 };
 
 /*
@@ -246,6 +246,21 @@ struct object_access {
 		return -r.error().number_of_errno();
 	}
 
+	static int open(c::ipc_stream *raw, std::uint32_t method, void *userdata) noexcept
+	{
+		service &by = *static_cast<holder *>(userdata)->by;
+		result<void> r = detail::catching<void>([&] {
+			return by.serve_stream(stream(c::ipc_stream_ref(raw)), method);
+		});
+
+		if (r)
+			return 0;
+		(void)detail::catching<void>([&] {
+			return stream(c::ipc_stream_ref(raw)).fail(r.error());
+		});
+		return -r.error().number_of_errno();
+	}
+
 	static void destroy(void *userdata) { delete static_cast<holder *>(userdata); }
 
 	static outcome<object> create(c::ipc *ipc, object::settings with,
@@ -262,6 +277,8 @@ struct object_access {
 								   h->settings.interface.c_str();
 		h->ops.flags = h->settings.accept_fds ? IPC_RAW_ACCEPT_FDS : 0;
 		h->ops.serve = serve;
+		if (h->by->has_streams())
+			h->ops.stream = open;
 		h->ops.destroy = destroy;
 		r = c::ipc_raw_object_new(ipc, &h->ops, h.get(), &raw);
 		if (r < 0)

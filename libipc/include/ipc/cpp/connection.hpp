@@ -107,6 +107,19 @@ public:
 		return future;
 	}
 
+	/* Open a stream of a method, and block until the server has accepted it. The time limit in the
+	 * options is that of the whole stream. See ipc_raw_stream_open(). */
+	outcome<stream> open_stream(std::uint32_t method, const options &with = {}) const
+	{
+		c::ipc_error e = c::no_error();
+		c::ipc_stream *opened;
+		int r = c::ipc_raw_stream_open(raw, method, with.c_ptr(), &opened, &e);
+
+		if (r < 0)
+			return detail::fail<stream>(r, &e);
+		return stream(opened);
+	}
+
 	/* Return when a thread of the object's process has served it. Blocks as a call. */
 	outcome<void> ping() const
 	{

@@ -130,6 +130,26 @@ struct error_access {
 		}
 		return error(code, std::move(t));
 	}
+
+	/* raise(C error), or raise_errno(code, format or NULL, text) for one without a name. */
+	template <typename Raise, typename RaiseErrno>
+	static int pass(const error &e, Raise raise, RaiseErrno raise_errno)
+	{
+		c::ipc_error out = c::no_error();
+
+		if (e.name().empty())
+			return raise_errno(e.number_of_errno(),
+					   e.message().empty() ? nullptr : "%s",
+					   e.message().c_str());
+		out.code = -e.number_of_errno();
+		out.number = e.number();
+		out.name = const_cast<char *>(e.name().c_str());
+		out.message = e.message().empty() ? nullptr :
+						    const_cast<char *>(e.message().c_str());
+		out.details = const_cast<char *>(e.details().data());
+		out.details_size = e.details().size();
+		return raise(&out);
+	}
 };
 
 #if !IPC_RESULTS

@@ -41,6 +41,11 @@ struct method {
 /* In the place of ipc.None. */
 struct no_message {};
 
+/* A request of that type, which is not looked at. */
+struct ignored {
+	bool ParseFromArray(const void *, int) { return true; }
+};
+
 /* --- Messages with objects and files ----------------------------------------------------- */
 
 /*
@@ -120,9 +125,9 @@ private:
 	T held;
 	message out;
 	std::uint64_t tags = 0;
-	/* Where the objects are: the request of a call, or the reply that owned holds. */
+	/* Where the objects are: the request of a call, or what owned holds. */
 	const received *in = nullptr;
-	std::shared_ptr<const ipc::reply> owned;
+	std::shared_ptr<const received> owned;
 };
 
 /* Between the messages and the bus. Not for programs. */
@@ -190,7 +195,19 @@ struct typed_access {
 		return parse(m.held, from.bytes());
 	}
 
-	/* Into a reply. A generated C server may have put a frame around the bytes. */
+	/* Into a message of a stream. */
+	template <typename T> static bool receive(T &m, const item &from)
+	{
+		return parse(m, from.bytes());
+	}
+	template <typename T> static bool receive(with_objects<T> &m, const item &from)
+	{
+		m.owned = std::make_shared<const item>(from);
+		m.in = m.owned.get();
+		return parse(m.held, from.bytes());
+	}
+
+	/* Into a reply. */
 	template <typename T> static bool receive(T &m, ipc::reply from)
 	{
 		return parse(m, from.bytes());
@@ -246,13 +263,133 @@ private:
 	call held;
 };
 
+/* --- Streams ------------------------------------------------------------------------------- */
+
+/*
+ * One end of a stream of a method: this end sends Out and receives In, of which one may be
+ * no_message. Copies are the same end. A server's end is ended with the last copy, if nobody
+ * ended it before. -> has what every stream has, such as cancel().
+ */
+template <typename Out, typename In> class stream_of {
+public:
+	explicit stream_of(stream s) : held(std::make_shared<const end_of>(std::move(s), false)) {}
+
+	/* For generated code: a server's end. */
+	static stream_of served(stream s)
+	{
+		return stream_of(std::make_shared<const end_of>(std::move(s), true));
+	}
+
+	const stream *operator->() const noexcept { return &held->s; }
+
+	/* See stream::send(). */
+	outcome<void> send(const Out &m, duration wait = never) const
+	{
+		return typed_access::send(0, m, [&](const message &out) {
+			return held->s.send(out, wait);
+		});
+	}
+
+	/* The next message; nothing at the end. Objects in it are valid until the next receive().
+	 * EBADMSG: it does not match its type. See stream::receive(). */
+	outcome<std::optional<In>> receive(duration wait = never) const
+	{
+		using Got = std::optional<In>;
+#if IPC_RESULTS
+		result<std::optional<item>> r = held->s.receive(wait);
+
+		if (!r)
+			return r.error();
+		const std::optional<item> &got = *r;
+#else
+		const std::optional<item> got = held->s.receive(wait);
+#endif
+		if (!got)
+			return Got();
+		Got m{ In() };
+
+		if (!typed_access::receive(*m, *got))
+			return detail::fail<Got>(EBADMSG);
+		return m;
+	}
+
+	/* For a client of a method with one reply: end the requests, and wait for the reply. ENOMSG:
+	 * the server ended the stream without one. */
+	outcome<In> finish(duration wait = never) const
+	{
+#if IPC_RESULTS
+		result<void> ended = held->s.end();
+
+		if (!ended)
+			return ended.error();
+		result<std::optional<In>> r = receive(wait);
+
+		if (!r)
+			return r.error();
+		std::optional<In> m = *std::move(r);
+#else
+		held->s.end();
+		std::optional<In> m = receive(wait);
+#endif
+		if (!m)
+			return detail::fail<In>(ENOMSG);
+		return *std::move(m);
+	}
+
+	/* For a server of such a method: send the reply, and end the stream. */
+	outcome<void> reply(const Out &m) const
+	{
+#if IPC_RESULTS
+		result<void> sent = send(m);
+
+		if (!sent)
+			return sent;
+#else
+		send(m);
+#endif
+		return held->s.end();
+	}
+
+	outcome<void> end() const { return held->s.end(); }
+	outcome<void> fail(const error &e) const { return held->s.fail(e); }
+
+private:
+	struct end_of {
+		end_of(stream s, bool ends) : s(std::move(s)), ends(ends) {}
+		end_of(const end_of &) = delete;
+		~end_of()
+		{
+			/* It may be over. */
+			if (ends)
+				c::ipc_stream_end(s.c_ptr());
+		}
+
+		stream s;
+		bool ends;
+	};
+
+	explicit stream_of(std::shared_ptr<const end_of> held) : held(std::move(held)) {}
+
+	std::shared_ptr<const end_of> held;
+};
+
 /* The base of generated services. */
 class typed_service : public service {
 public:
 	virtual const interface &ipc_served() const noexcept = 0;
 	inline outcome<void> serve(call c) final;
+	bool has_streams() const noexcept final { return true; }
+	outcome<void> serve_stream(stream s, std::uint32_t method) final
+	{
+		return ipc_open(std::move(s), method);
+	}
 
-private:
+protected:
+	virtual outcome<void> ipc_open(stream s, std::uint32_t)
+	{
+		return s.fail(error(EOPNOTSUPP, std::string(ipc_served().name) +
+							" has no such stream"));
+	}
 	virtual outcome<void> ipc_dispatch(call c) = 0;
 };
 
@@ -354,6 +491,72 @@ outcome<void> serve_oneway(call c, const char *path, F function)
 	}
 }
 
+/* A method with streams is opened and not called. */
+inline outcome<void> serve_called(call c, const char *path)
+{
+	return std::move(c).fail(error(EPROTO, std::string(path) + " has streams"));
+}
+
+/* Calls function(end). Its error ends the stream, before the last copy of the end does. */
+template <typename End, typename F> outcome<void> serve_end(End end, F function)
+{
+	result<void> r = detail::catching<void>([&] { return function(End(end)); });
+
+	if (r)
+		return detail::done();
+	/* If the stream is over, nobody wants to know. */
+	(void)detail::catching<void>([&] { return end.fail(r.error()); });
+	return detail::fail<void>(r.error());
+}
+
+/* A stream of requests: function(end). */
+template <typename Request, typename Reply, typename F>
+outcome<void> serve_requests(stream s, F function)
+{
+	return serve_end(stream_of<Reply, Request>::served(std::move(s)), std::move(function));
+}
+
+/* One request, which comes as the first message, and a stream of replies. */
+template <typename Request, typename Reply, typename F>
+outcome<void> serve_replies(stream s, const char *path, F function)
+{
+	auto begun = std::make_shared<bool>(false);
+	stream::functions f;
+
+	f.on_message = [begun, path, function](const stream &from) {
+		result<void> r = detail::catching<void>([&]() -> outcome<void> {
+			Request m;
+#if IPC_RESULTS
+			result<std::optional<item>> got = from.receive(duration(0));
+
+			if (!got)
+				return got.error();
+			const std::optional<item> &first = *got;
+#else
+			const std::optional<item> first = from.receive(duration(0));
+#endif
+			if (*begun || !first || !typed_access::receive(m, *first))
+				return detail::fail<void>(error(
+					EBADMSG, std::string(path) + ": the request is not valid"));
+			*begun = true;
+			return serve_end(stream_of<Reply, no_message>::served(from),
+					 [&](auto &&end) { return function(m, std::move(end)); });
+		});
+
+		/* If the stream is over, nobody wants to know. */
+		if (!r)
+			(void)detail::catching<void>([&] { return from.fail(r.error()); });
+	};
+	f.on_end = [begun, path](const stream &from, result<void> r) {
+		if (r && !*begun)
+			(void)detail::catching<void>([&] {
+				return from.fail(error(
+					EBADMSG, std::string(path) + ": there is no request"));
+			});
+	};
+	return s.set_functions(std::move(f));
+}
+
 /* --- Calling -------------------------------------------------------------------------------- */
 
 /* Calls function with the message and the options of the method. */
@@ -451,6 +654,55 @@ std::future<outcome<Reply>> call_future(const proxy &p, const method &to, const 
 	if (!started)
 		detail::settle(*promise, result<Reply>(started.error()));
 	return future;
+}
+
+/* A stream of requests. */
+template <typename Request, typename Reply>
+outcome<stream_of<Request, Reply>> open(const proxy &p, const method &to, const options &with)
+{
+	options limited = with;
+
+	if (to.timeout_ms && !with.has_timeout())
+		limited.timeout(std::chrono::milliseconds(to.timeout_ms));
+#if IPC_RESULTS
+	result<stream> s = p.open_stream(to.code, limited);
+
+	if (!s)
+		return s.error();
+	return stream_of<Request, Reply>(*std::move(s));
+#else
+	return stream_of<Request, Reply>(p.open_stream(to.code, limited));
+#endif
+}
+
+/* One request, and a stream of replies. The stream is canceled if the request cannot be sent. */
+template <typename Reply, typename M>
+outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to, const M &m,
+						const options &with)
+{
+	using Opened = stream_of<no_message, Reply>;
+#if IPC_RESULTS
+	result<Opened> r = open<no_message, Reply>(p, to, with);
+
+	if (!r)
+		return r.error();
+	result<void> sent = typed_access::send(0, m, [&](const message &out) {
+		return (*r)->send(out);
+	});
+
+	if (!sent)
+		return sent.error();
+	sent = (*r)->end();
+	if (!sent)
+		return sent.error();
+	return r;
+#else
+	Opened s = open<no_message, Reply>(p, to, with);
+
+	typed_access::send(0, m, [&](const message &out) { s->send(out); });
+	s->end();
+	return s;
+#endif
 }
 
 #ifdef __cpp_impl_coroutine

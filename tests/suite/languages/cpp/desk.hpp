@@ -88,6 +88,37 @@ public:
 		return reply;
 	}
 
+	void Count(const desk_app::Numbers &request,
+		   ipc::stream_of<desk_app::Sum, ipc::no_message> out) override
+	{
+		for (std::int64_t n : request.numbers()) {
+			if (n < 0)
+				throw ipc::error("desk.Negative", "a number is negative");
+			desk_app::Sum reply;
+			reply.set_sum(n);
+			out.send(reply);
+		}
+	}
+
+	void Total(ipc::stream_of<desk_app::Sum, desk_app::Numbers> in) override
+	{
+		desk_app::Sum reply;
+
+		while (auto message = in.receive())
+			reply.set_sum(reply.sum() + sum(*message).sum());
+		in.reply(reply);
+	}
+
+	void Running(ipc::stream_of<desk_app::Sum, desk_app::Numbers> both) override
+	{
+		desk_app::Sum reply;
+
+		while (auto message = both.receive()) {
+			reply.set_sum(reply.sum() + sum(*message).sum());
+			both.send(reply);
+		}
+	}
+
 private:
 	static desk_app::Sum sum(const desk_app::Numbers &request)
 	{

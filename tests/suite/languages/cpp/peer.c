@@ -121,8 +121,60 @@ static int visit(struct ipc_call *call, const Desk__App__VisitRequest *request, 
 	return desk_reply_visit(call, &reply);
 }
 
+static int count(struct ipc_stream *stream, const Desk__App__Numbers *request, void *userdata)
+{
+	Desk__App__Sum reply = DESK__APP__SUM__INIT;
+	int r = 0;
+
+	(void)userdata;
+	for (size_t i = 0; r == 0 && i < request->n_numbers; i++) {
+		reply.sum = request->numbers[i];
+		if (reply.sum < 0)
+			return ipc_stream_fail(stream, -EREMOTEIO, "desk.Negative",
+					       "a number is negative");
+		r = desk_push_count(stream, IPC_NEVER, &reply);
+	}
+	return r;
+}
+
+static int total(struct ipc_stream *stream, void *userdata)
+{
+	Desk__App__Sum reply = DESK__APP__SUM__INIT;
+	const Desk__App__Numbers *numbers;
+	int r;
+
+	(void)userdata;
+	while ((r = desk_pull_total(stream, IPC_NEVER, &numbers, NULL)) > 0)
+		reply.sum += add_up(numbers);
+	return r < 0 ? r : desk_reply_total(stream, &reply);
+}
+
+static int running(struct ipc_stream *stream, void *userdata)
+{
+	Desk__App__Sum reply = DESK__APP__SUM__INIT;
+	const Desk__App__Numbers *numbers;
+	int r;
+
+	(void)userdata;
+	while ((r = desk_pull_running(stream, IPC_NEVER, &numbers, NULL)) > 0) {
+		reply.sum += add_up(numbers);
+		r = desk_push_running(stream, IPC_NEVER, &reply);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
 static const struct desk_ops desk_ops = {
-	.add = add, .fail = fail, .nap = nap, .poke = poke, .poked = get_poked, .visit = visit,
+	.add = add,
+	.fail = fail,
+	.nap = nap,
+	.poke = poke,
+	.poked = get_poked,
+	.visit = visit,
+	.count = count,
+	.total = total,
+	.running = running,
 };
 
 /* --- Calling ---------------------------------------------------------------------------- */
@@ -196,6 +248,44 @@ static void call_visit(struct ipc *ipc, struct desk *desk)
 	CHECK(close(pipe_fds[0]) == 0 && close(pipe_fds[1]) == 0);
 }
 
+static void call_streams(struct desk *desk)
+{
+	ipc_auto(ipc_stream_unref) struct ipc_stream *counting = NULL;
+	ipc_auto(ipc_stream_unref) struct ipc_stream *adding = NULL;
+	ipc_auto(ipc_stream_unref) struct ipc_stream *both = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Desk__App__Numbers request = DESK__APP__NUMBERS__INIT;
+	int64_t numbers[101];
+	const Desk__App__Sum *sum;
+
+	for (int i = 0; i < 100; i++)
+		numbers[i] = i + 1;
+	numbers[100] = -1;
+	request.numbers = numbers;
+	request.n_numbers = 101;
+	CHECK(desk_count_open(desk, NULL, &request, &counting, NULL) == 0);
+	for (int i = 0; i < 100; i++)
+		CHECK(desk_count_receive(counting, IPC_NEVER, &sum, NULL) == 1 &&
+		      sum->sum == i + 1);
+	CHECK(desk_count_receive(counting, IPC_NEVER, &sum, &error) == -EREMOTEIO);
+	CHECK(!strcmp(error.name, "desk.Negative"));
+
+	request.n_numbers = 2;
+	CHECK(desk_total_open(desk, NULL, &adding, NULL) == 0);
+	for (int i = 0; i < 100; i++)
+		CHECK(desk_total_send(adding, IPC_NEVER, &request) == 0);
+	CHECK(desk_total_finish(adding, IPC_NEVER, &sum, NULL) == 0 && sum->sum == 300);
+
+	CHECK(desk_running_open(desk, NULL, &both, NULL) == 0);
+	for (int i = 1; i <= 20; i++) {
+		CHECK(desk_running_send(both, IPC_NEVER, &request) == 0);
+		CHECK(desk_running_receive(both, IPC_NEVER, &sum, NULL) == 1 &&
+		      sum->sum == 3 * i);
+	}
+	CHECK(ipc_stream_end(both) == 0);
+	CHECK(desk_running_receive(both, IPC_NEVER, &sum, NULL) == 0);
+}
+
 /* For measure. */
 static void repeat(struct desk *desk, int times)
 {
@@ -218,7 +308,7 @@ int main(int argc, char **argv)
 	CHECK(argc == 2 || (argc == 3 && !strcmp(argv[1], "--repeat")));
 	CHECK(ipc_open(&ipc, NULL) == 0);
 	if (!strcmp(argv[1], "--serve")) {
-		CHECK(ipc_set_threads(ipc, 2) == 0);
+		CHECK(ipc_set_threads(ipc, 4) == 0);
 		CHECK(desk_register(ipc, "test.peer", &desk_ops, NULL) == 0);
 		CHECK(ipc_run(ipc) == 0);
 		return 0;
@@ -232,5 +322,6 @@ int main(int argc, char **argv)
 	call_add(desk);
 	call_others(desk);
 	call_visit(ipc, desk);
+	call_streams(desk);
 	return 0;
 }

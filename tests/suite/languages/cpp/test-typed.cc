@@ -53,6 +53,46 @@ std::string text_of(const ipc::fd &file)
 	return ::pread(file.get(), text, sizeof(text) - 1, 0) > 0 ? text : "";
 }
 
+void use_streams(const desk_app::Desk::Proxy &desk)
+{
+	desk_app::Numbers many;
+	for (int i = 1; i <= 100; i++)
+		many.add_numbers(i);
+	auto count = desk.Count(many);
+	std::int64_t n = 0;
+	while (auto sum = count.receive())
+		CHECK(sum->sum() == ++n);
+	CHECK(n == 100);
+
+	auto bad = desk.Count(numbers({ 5, -1 }));
+	CHECK(bad.receive()->sum() == 5);
+	try {
+		bad.receive();
+		CHECK(!"failed");
+	} catch (const ipc::error &e) {
+		CHECK(e.name() == "desk.Negative");
+	}
+
+	auto total = desk.Total();
+	for (int i = 1; i <= 100; i++)
+		total.send(numbers({ i, 1 }));
+	CHECK(total.finish().sum() == 5150);
+
+	auto running = desk.Running();
+	for (int i = 1; i <= 20; i++) {
+		running.send(numbers({ 2 }));
+		CHECK(running.receive()->sum() == 2 * i);
+	}
+	CHECK_FAILS(EAGAIN, running.receive(10ms));
+	running.end();
+	CHECK(!running.receive());
+
+	auto canceled = desk.Running();
+	canceled->cancel();
+	CHECK_FAILS(ECANCELED, canceled.receive());
+	CHECK_FAILS(ETIMEDOUT, desk.Running(ipc::options().timeout(50ms)).receive());
+}
+
 /* What any server of desk.proto does for any client. */
 void use(ipc::connection &conn, const desk_app::Desk::Proxy &desk)
 {
@@ -90,6 +130,8 @@ void use(ipc::connection &conn, const desk_app::Desk::Proxy &desk)
 	CHECK(reply->greeting() == "Hello, a visitor");
 	CHECK(reply.take<desk_app::Visitor>(reply->host()).Name().name() == "the host");
 	CHECK(text_of(reply.take_fd(reply->note())) == "remember");
+
+	use_streams(desk);
 }
 
 } // namespace
@@ -138,22 +180,43 @@ CASE(nothing_is_served)
 	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
 }
 
+/* The number of a method, as <ipc/raw.h> says. */
+static std::uint32_t code_of(const char *method)
+{
+	std::uint32_t code = 0x811c9dc5;
+
+	for (unsigned char byte : std::string("desk.app.Desk/") + method)
+		code = (code ^ byte) * 0x01000193;
+	return code | IPC_CODE_DERIVED;
+}
+
 CASE(what_is_malformed_is_refused)
 {
 	office o;
 	const ipc::proxy &raw = *o.desk;
-	std::uint32_t code = 0x811c9dc5;
+	std::uint32_t code = code_of("Add");
 
-	/* The number of a method, as <ipc/raw.h> says. */
-	for (unsigned char byte : std::string("desk.app.Desk/Add"))
-		code = (code ^ byte) * 0x01000193;
-	code |= IPC_CODE_DERIVED;
 	CHECK(raw.call(ipc::message(code, "")).bytes().empty());
 	CHECK_FAILS(EBADMSG, raw.call(ipc::message(code, "\x0a\xff")));
 	/* A oneway that is called, and a call that is sent as a oneway. */
 	CHECK_FAILS(EPROTO, raw.call(ipc::message(7, "")));
 	raw.send(ipc::message(code, ""));
 	raw.send(ipc::message(7, "\xff"));
+	/* Streams that are called, calls that are opened, and streams without their request. */
+	CHECK_FAILS(EPROTO, raw.call(ipc::message(code_of("Total"))));
+	CHECK_FAILS(EOPNOTSUPP, raw.open_stream(code).receive());
+	ipc::stream empty = raw.open_stream(code_of("Count"));
+	empty.end();
+	CHECK_FAILS(EBADMSG, empty.receive());
+	ipc::stream wrong = raw.open_stream(code_of("Count"));
+	wrong.send(ipc::message("\x0a\xff"));
+	CHECK_FAILS(EBADMSG, wrong.receive());
+	ipc::stream twice = raw.open_stream(code_of("Count"));
+	twice.send(ipc::message(""));
+	twice.receive();
+	ipc::stream total = raw.open_stream(code_of("Total"));
+	total.send(ipc::message("\xff"));
+	CHECK_FAILS(EBADMSG, total.receive());
 	/* A field without an object, and an object without a field. */
 	ipc::with_objects<desk_app::VisitRequest> request;
 	request->mutable_visitor()->set_id(17);
@@ -174,6 +237,39 @@ CASE(an_object_has_another_interface)
 	CHECK_FAILS(EPROTOTYPE, o.client.get<desk_app::Desk>("test.other"));
 	CHECK(o.client.wait_for<desk_app::Visitor>("test.other").Name().name() == "x");
 	o.client.get<desk_app::Desk>("test.none").Poked();
+}
+
+CASE(a_stream_has_functions)
+{
+	office o;
+	event over;
+	std::atomic<int> received{ 0 };
+	ipc::stream s = (*o.desk).open_stream(code_of("Running"));
+	ipc::stream::functions f;
+
+	f.on_message = [&](const ipc::stream &from) {
+		if (from.receive(0us))
+			received++;
+	};
+	f.on_end = [&](const ipc::stream &, ipc::result<void> r) {
+		if (r)
+			over.set();
+	};
+	s.set_functions(std::move(f));
+	for (int i = 0; i < 30; i++)
+		s.send(ipc::message(numbers({ i }).SerializeAsString()));
+	s.end();
+	CHECK(over.wait());
+	CHECK(received == 30);
+}
+
+CASE(a_stream_that_nobody_serves_ends)
+{
+	class nothing : public desk_app::Desk::Service {};
+	office o(std::make_shared<nothing>());
+
+	CHECK_FAILS(EOPNOTSUPP, o.desk.Count(numbers({ 1 })).receive());
+	CHECK_FAILS(EOPNOTSUPP, o.desk.Running().receive());
 }
 
 CASE(a_large_message_arrives)
@@ -259,7 +355,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--serve")) {
 		auto conn = ipc::connection::open();
 
-		conn.set_threads(2);
+		conn.set_threads(4);
 		conn.register_name("test.peer", ipc::make_object(conn, std::make_shared<clerk>(conn)));
 		conn.run();
 		return 0;

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams of <ipc/ipc.hpp>. <ipc/stream.h> has the rules: credit, threads that wait, callbacks,
+ * and what each errno means.
+ */
+#ifndef IPC_CPP_STREAM_HPP
+#define IPC_CPP_STREAM_HPP
+
+#include <ipc/cpp/message.hpp>
+
+IPC_CPP_BEGIN
+
+/* A message of a stream, which is valid until the next receive() on the stream. */
+class item : public received {
+public:
+	explicit item(const c::ipc_raw_message *m) noexcept : received(m) {}
+};
+
+/*
+ * One end of a stream. Copies are the same end; it closes with the last of them. A client's end
+ * that is not over is canceled then, and a server's is ended, unless it has callbacks.
+ */
+class stream : public detail::counted<c::ipc_stream, c::ipc_stream_ref, c::ipc_stream_unref> {
+public:
+	explicit stream(c::ipc_stream *owned) noexcept : counted(owned) {}
+
+	/*
+	 * Send a message, which has no method. Waits for credit and space.
+	 *
+	 *   EAGAIN   There was no credit or space in time.
+	 *   EPIPE    This side has ended its sending, or the server has ended the stream.
+	 */
+	outcome<void> send(const message &m, duration wait = never) const
+	{
+		return detail::check(c::ipc_raw_stream_send(raw, m.c_ptr(), detail::usec(wait)));
+	}
+
+	/* Receive a message; nothing at the end of the stream. EAGAIN: none arrived in time. Fails
+	 * with the error with which the other side ended its sending. One thread may receive. */
+	outcome<std::optional<item>> receive(duration wait = never) const
+	{
+		c::ipc_error e = c::no_error();
+		const c::ipc_raw_message *m;
+		int r = c::ipc_raw_stream_receive(raw, detail::usec(wait), &m, &e);
+
+		if (r < 0)
+			return detail::fail<std::optional<item>>(r, &e);
+		if (r == 0)
+			return std::optional<item>();
+		return std::optional<item>(item(m));
+	}
+
+	/* End the sending of this side, well or with an error. EALREADY: it has ended. */
+	outcome<void> end() const { return detail::check(c::ipc_stream_end(raw)); }
+	outcome<void> fail(const error &e) const
+	{
+		return detail::check(error_access::pass(
+			e, [&](const c::ipc_error *out) { return c::ipc_stream_raise(raw, out); },
+			[&](int code, const char *format, const char *text) {
+				return c::ipc_stream_fail(raw, -code, nullptr, format, text);
+			}));
+	}
+
+	/* End both directions on both sides at once, with ECANCELED. */
+	void cancel() const noexcept { c::ipc_stream_cancel(raw); }
+	bool canceled() const noexcept { return c::ipc_stream_canceled(raw) == 1; }
+	duration remaining() const noexcept
+	{
+		return detail::from_usec(c::ipc_stream_remaining(raw));
+	}
+
+	/* For the server: what the client's call had. nullptr and 0 for a client's end. */
+	const char *metadata(const char *name) const noexcept
+	{
+		return c::ipc_stream_metadata(raw, name);
+	}
+	uid_t uid() const noexcept { return c::ipc_stream_uid(raw); }
+	gid_t gid() const noexcept { return c::ipc_stream_gid(raw); }
+	pid_t pid() const noexcept { return c::ipc_stream_pid(raw); }
+
+	/*
+	 * Functions in place of threads that wait: see ipc_stream_set_ops(). Each may be empty.
+	 * on_end gets a result, whose error explains why the stream is over. What they capture is
+	 * destroyed when the stream is over. An exception that leaves one ends the program.
+	 * EALREADY: the stream has functions.
+	 */
+	struct functions {
+		std::function<void(const stream &)> on_message;
+		std::function<void(const stream &)> on_writable;
+		std::function<void(const stream &, result<void>)> on_end;
+	};
+	outcome<void> set_functions(functions f) const
+	{
+		c::ipc_stream_ops ops = {};
+		auto held = std::make_unique<functions>(std::move(f));
+		int r;
+
+		ops.size = sizeof(ops);
+		if (held->on_message)
+			ops.on_message = [](c::ipc_stream *s, void *userdata) {
+				static_cast<functions *>(userdata)->on_message(
+					stream(c::ipc_stream_ref(s)));
+			};
+		if (held->on_writable)
+			ops.on_writable = [](c::ipc_stream *s, void *userdata) {
+				static_cast<functions *>(userdata)->on_writable(
+					stream(c::ipc_stream_ref(s)));
+			};
+		if (held->on_end)
+			ops.on_end = [](c::ipc_stream *s, int code, const c::ipc_error *e,
+					void *userdata) {
+				static_cast<functions *>(userdata)->on_end(
+					stream(c::ipc_stream_ref(s)),
+					code < 0 ? result<void>(error_access::from_c(code, e)) :
+						   result<void>());
+			};
+		ops.destroy = [](void *userdata) { delete static_cast<functions *>(userdata); };
+		r = c::ipc_stream_set_ops(raw, &ops, held.get());
+		if (r < 0)
+			return detail::check(r);
+		held.release();
+		return detail::done();
+	}
+
+	/* Ask for on_message again, for messages that it has left: see ipc_stream_resume(). */
+	outcome<void> resume() const { return detail::check(c::ipc_stream_resume(raw)); }
+};
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_STREAM_HPP */
