@@ -239,7 +239,7 @@ style:
 	$(Q)scripts/style
 
 # What was compiled before, but for other builds inside this one.
-COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage mutants arm64 driver debug vm uninstall, \
+COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage mutants arm64 deb driver debug vm uninstall, \
 	-path $(B)/$(part) -o) -false \) -prune -o -name '*.d' -print 2>/dev/null))
 -include $(COMPILED:=.d)
 

@@ -201,7 +201,7 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		return 0;
 	if (errno == ETIMEDOUT && is_gone(link)) {
 		link->gone = true;
-		return -ENOTCONN;
+		return -ECONNRESET;
 	}
 	return errno == EINTR ? -EINTR : 0;
 }
@@ -510,7 +510,7 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 	if (link->forks != forks)
 		return -ECHILD;
 	if (link->gone)
-		return -ENOTCONN;
+		return -ECONNRESET;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
 		return -EDQUOT;

@@ -36,7 +36,7 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 	}
 	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
-			return -errno;
+			return errno == EPIPE ? -ECONNRESET : -errno;
 	return 0;
 }
 
@@ -63,7 +63,7 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 	if (n != sizeof(*message) || message->magic != IPCBUSD_MAGIC ||
 	    message->version != IPCBUSD_VERSION)
-		return n ? -EPROTO : -ENOTCONN;
+		return n ? -EPROTO : -ECONNRESET;
 	/* The kernel drops fds for which there is no number. */
 	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
 }

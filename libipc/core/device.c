@@ -229,7 +229,7 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	if (r < 0)
 		return -errno;
 	if (fds[4].revents)
-		return -ENOTCONN;
+		return -ECONNRESET;
 	if (fds[0].revents && !(fds[0].revents & POLLIN))
 		return -EIO;
 	return (fds[0].revents ? (int)DEVICE_POLL_EVENT : 0) |

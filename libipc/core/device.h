@@ -5,7 +5,8 @@
  *
  * Only device.c calls the kernel for the device; tests link fake-device.c instead. No
  * function takes a lock, and struct device is all the state. Unless a comment says
- * otherwise, a function returns 0 or -errno and does not wait for other processes.
+ * otherwise, a function returns 0 or -errno and does not wait for other processes. After the
+ * end of a daemon all fail with -ECONNRESET.
  */
 #ifndef IPC_DEVICE_H
 #define IPC_DEVICE_H

@@ -100,6 +100,13 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	}
 }
 
+void dispatch_bus_end(struct thread *t)
+{
+	thread_enter(t);
+	watches_died(t->ipc);
+	thread_leave_handler(t);
+}
+
 void dispatch(struct thread *t, const struct ipcbus_event *event)
 {
 	if (unlikely(event->flags & IPCBUS_EVENT_SPAWN))

@@ -10,6 +10,8 @@
 #include "thread.h"
 
 void dispatch(struct thread *t, const struct ipcbus_event *event);
+/* The bus has ended: calls the death watchers of all proxies. */
+void dispatch_bus_end(struct thread *t);
 
 /*
  * For a thread that waits for a stream: does with the event what the library does alone, for

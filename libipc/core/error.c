@@ -98,13 +98,14 @@ static int set_field(struct ipc_error *error, const struct wire_field *field)
 
 /*
  * What only the bus or this side can know about a call: that the server died or is frozen,
- * that the call's time is over, that it was canceled, that there is no manager. A peer that
- * reports one of these has it from a service behind it.
+ * that the call's time is over, that it was canceled, that there is no manager, or no bus any
+ * more. A peer that reports one of these has it from a service behind it.
  */
 static bool is_from_behind(int code)
 {
 	return code == -EOWNERDEAD || code == -EHOSTDOWN || code == -ETIMEDOUT ||
-	       code == -ECANCELED || code == -ENOTCONN || code == -ECHILD;
+	       code == -ECANCELED || code == -ENOTCONN || code == -ECONNRESET ||
+	       code == -ECHILD;
 }
 
 static int set_peers(struct ipc_error *error, int code)
@@ -197,6 +198,8 @@ static const struct {
 	{ EHOSTDOWN, "the service is frozen" },
 	{ EHOSTUNREACH, "activation of the service failed" },
 	{ ENOTCONN, "no servicemanager is running" },
+	{ ECONNRESET, "the daemon that ran the bus has ended; open the bus again" },
+	{ ECONNREFUSED, "no daemon runs the bus" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
 	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },

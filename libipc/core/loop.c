@@ -81,7 +81,7 @@ static int process_event(struct thread *t)
 	return r < 0 ? r : 1;
 }
 
-static int serve_until_stop(struct thread *t)
+static int serve_events(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
 	struct ipcbus_exchange x;
@@ -114,6 +114,19 @@ static int serve_until_stop(struct thread *t)
 	}
 }
 
+/* When a daemon's bus has ended, all others on it are dead as well. */
+static int serve_ended(struct thread *t, int r)
+{
+	if (unlikely(r == -ECONNRESET))
+		dispatch_bus_end(t);
+	return r;
+}
+
+static int serve_until_stop(struct thread *t)
+{
+	return serve_ended(t, serve_events(t));
+}
+
 static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 {
 	int r;
@@ -143,7 +156,7 @@ int ipc_process(struct ipc *ipc)
 		backlog_run(t);
 	r = process_event(t);
 	if (r)
-		return r;
+		return serve_ended(t, r);
 
 	/* If that is not why it was called, no harm is done. */
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_WRITABLE)) {

@@ -262,6 +262,21 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	ipc_proxy_unref(proxy);
 }
 
+/* Nobody adds one meanwhile: the driver would have to know it. */
+void watches_died(struct ipc *ipc)
+{
+	uint64_t cookie;
+	bool found;
+
+	do {
+		ipc_lock(ipc);
+		found = map_first(&ipc->watches, &cookie);
+		ipc_unlock(ipc);
+		if (found)
+			watch_died(ipc, cookie);
+	} while (found);
+}
+
 void watches_close(struct ipc_proxy *proxy)
 {
 	slots_close(&proxy->watchers);

@@ -16,6 +16,8 @@
 void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count);
 /* The driver's watch with this cookie has fired. */
 void watch_died(struct ipc *ipc, uint64_t cookie);
+/* The bus has ended, and with it all that is watched. */
+void watches_died(struct ipc *ipc);
 /* Ends a proxy's watchers without calling them: its connection is closed. */
 void watches_close(struct ipc_proxy *proxy);
 

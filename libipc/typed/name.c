@@ -290,7 +290,8 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	pthread_mutex_lock(&names->lock);
 	r = send_unregister(names, name);
 	/* In these cases the manager does not know our registration any more, or not yet. */
-	if (r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN)
+	if (r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN ||
+	    r == -ECONNRESET)
 		kept = name_find_locked(names, name);
 	if (kept)
 		registration_remove_locked(names, &kept->base);

@@ -124,6 +124,7 @@
  *   -EEXIST       A service of another user has that name.
  *   -EHOSTUNREACH Activation of the service failed.
  *   -ENOTCONN     No service manager is running.
+ *   -ECONNRESET   ipcbusd ran this bus and has ended: open a new connection.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the
  *                 reverse.
  */
@@ -701,10 +702,10 @@ int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *intercept
  *
  * The service decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot
  * produce an errno that says something about the call itself or the server's process:
- * -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT, -ECANCELED, -ENOTCONN, -ECHILD. If it reports one of
- * these, mostly because its handler returned the error of a call of its own, the caller gets
- * -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Exception: if the time of the call is
- * over, -ETIMEDOUT is that of the call.
+ * -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT, -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it
+ * reports one of these, mostly because its handler returned the error of a call of its own, the
+ * caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Exception: if the time of
+ * the call is over, -ETIMEDOUT is that of the call.
  */
 enum ipc_origin {
 	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */

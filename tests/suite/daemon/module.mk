@@ -29,5 +29,14 @@ $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMM
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(DAEMON_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
 	  $(shell $(PKG_CONFIG) --libs check)
 
-ALL += $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation doctor e2e hostile identity kernel)
+# A program as a user writes one.
+$(DAEMON_B)/comeback.o: tests/suite/daemon/comeback.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(DAEMON_B)/comeback: $(DAEMON_B)/comeback.o | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -o $@ $< $(LIBIPC)
+
+ALL += $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity kernel)
