@@ -11,7 +11,7 @@
 
 #define FILE_MAX ((size_t)1 << 20)
 
-static int read_all(int fd, char *text)
+static int read_all(int fd, char *text, size_t *ret_size)
 {
 	size_t size = 0;
 	ssize_t n;
@@ -23,14 +23,15 @@ static int read_all(int fd, char *text)
 		size += n > 0 ? (size_t)n : 0;
 	} while (n != 0 && size < FILE_MAX);
 	text[size] = 0;
+	*ret_size = size;
 	return size == FILE_MAX ? -EFBIG : 0;
 }
 
-int file_read(const char *path, char **ret_text)
+int file_read(const char *path, char **ret_text, size_t *ret_size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *text = malloc(FILE_MAX + 1);
-	int r = fd < 0 ? -errno : text ? read_all(fd, text) : -ENOMEM;
+	int r = fd < 0 ? -errno : text ? read_all(fd, text, ret_size) : -ENOMEM;
 
 	if (fd >= 0)
 		close(fd);

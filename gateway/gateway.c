@@ -20,6 +20,7 @@
 #include "export.h"
 #include "file.h"
 #include "gateway.h"
+#include "import.h"
 #include "log.h"
 
 /* So many of the largest messages fit into the region at the same time. */
@@ -29,6 +30,7 @@ struct gateway {
 	const struct gateway_options *options;
 	struct ipc *ipc;
 	struct exports *exports;
+	struct imports *imports;
 	struct net *net;
 	pthread_t net_thread;
 	pthread_t ipc_thread;
@@ -60,7 +62,8 @@ static void *run_ipc(void *userdata)
 
 static int read_pem(const char *path, char **ret_text)
 {
-	int r = path ? file_read(path, ret_text) : 0;
+	size_t size;
+	int r = path ? file_read(path, ret_text, &size) : 0;
 
 	if (r < 0)
 		log_line("cannot read %s: %s", path, strerror(-r));
@@ -235,6 +238,36 @@ static int open_net(struct gateway *gateway)
 	return r < 0 ? r : net_start(gateway->net);
 }
 
+static int open_imports(struct gateway *gateway)
+{
+	const struct gateway_options *options = gateway->options;
+	char *certificate = NULL, *key = NULL, *server_ca = NULL;
+	struct import_options import = { .descriptor_set = options->descriptor_set,
+					 .message_size = options->limits.message_size };
+	struct net_pem pem;
+	int r;
+
+	if (!options->n_imports)
+		return 0;
+	r = read_pem(options->certificate, &certificate);
+	if (r == 0)
+		r = read_pem(options->key, &key);
+	if (r == 0)
+		r = read_pem(options->server_ca, &server_ca);
+	pem = (struct net_pem){ certificate, key, server_ca };
+	import.pem = &pem;
+	if (r == 0)
+		r = imports_new(&gateway->imports, gateway->ipc, gateway->net, &import);
+	for (size_t i = 0; r == 0 && i < options->n_imports; i++)
+		r = imports_add(gateway->imports, options->imports[i]);
+	if (key)
+		explicit_bzero(key, strlen(key));
+	free(certificate);
+	free(key);
+	free(server_ca);
+	return r;
+}
+
 int gateway_run(const struct gateway_options *options)
 {
 	struct gateway gateway = { .options = options, .over = -1 };
@@ -249,11 +282,14 @@ int gateway_run(const struct gateway_options *options)
 		r = open_bus(&gateway);
 	if (r == 0)
 		r = open_net(&gateway);
+	if (r == 0)
+		r = open_imports(&gateway);
 	if (r == 0) {
 		r = serve(&gateway);
 		if (r < 0)
 			log_line("stopped serving: %s", ipc_strerror(r));
 	}
+	imports_free(gateway.imports);
 	net_free(gateway.net);
 	exports_free(gateway.exports);
 	ipc_unref(gateway.ipc);

@@ -13,12 +13,16 @@ struct gateway_options {
 	const char *device;
 	char **exports; /* names */
 	size_t n_exports;
+	char **imports; /* NAME=TARGET/package.Service */
+	size_t n_imports;
+	const char *descriptor_set; /* for imports; a path */
 	char **listen; /* addresses */
 	size_t n_listen;
 	/* Paths of PEM files; NULL: none. */
 	const char *certificate;
 	const char *key;
 	const char *client_ca;
+	const char *server_ca; /* of imports */
 	struct net_limits limits;
 	unsigned int max_calls;
 	unsigned int drain_seconds;

@@ -12,14 +12,18 @@
 
 static const char help[] =
 	"usage: ipc-gateway --export NAME... --listen ADDRESS... [OPTION...]\n"
+	"       ipc-gateway --import NAME=TARGET/SERVICE... --descriptor-set FILE [OPTION...]\n"
 	"\n"
-	"Lets gRPC clients call services of an ipcbus.\n"
+	"Lets gRPC clients call services of an ipcbus, and programs on it call gRPC services.\n"
 	"\n"
 	"  -e, --export NAME       the service that is registered as NAME\n"
 	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, or HOST:PORT of this machine alone\n"
 	"      --tls-cert FILE     the certificate of tls: addresses, in PEM\n"
 	"      --tls-key FILE      its key\n"
 	"      --tls-client-ca FILE  who signs the certificates that clients need\n"
+	"  -i, --import NAME=TARGET/SERVICE  the gRPC service at TARGET, as NAME\n"
+	"      --descriptor-set FILE  what protoc --include_imports --descriptor_set_out wrote\n"
+	"      --tls-server-ca FILE  who signs the certificates of tls: targets\n"
 	"      --insecure          let everybody call who reaches an address\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
@@ -35,6 +39,8 @@ enum {
 	KEY_CERT,
 	KEY_KEY,
 	KEY_CLIENT_CA,
+	KEY_SERVER_CA,
+	KEY_SET,
 	KEY_MESSAGE,
 	KEY_CALLS,
 	KEY_STREAMS,
@@ -50,6 +56,9 @@ static const struct option long_options[] = {
 	{ "tls-cert", required_argument, NULL, KEY_CERT },
 	{ "tls-key", required_argument, NULL, KEY_KEY },
 	{ "tls-client-ca", required_argument, NULL, KEY_CLIENT_CA },
+	{ "tls-server-ca", required_argument, NULL, KEY_SERVER_CA },
+	{ "import", required_argument, NULL, 'i' },
+	{ "descriptor-set", required_argument, NULL, KEY_SET },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
@@ -108,6 +117,19 @@ static int is_local(const char *address)
 	return 0;
 }
 
+/* Of NAME=TARGET/SERVICE. What is malformed is refused later. */
+static int is_local_target(const char *import)
+{
+	const char *target = strchr(import, '=');
+
+	if (!target || !strchr(target, '/'))
+		return 1;
+	target++;
+	if (!strncmp(target, "tls:", 4))
+		return 1;
+	return is_local(strncmp(target, "dns:///", 7) ? target : target + 7);
+}
+
 static int check_address(const struct gateway_options *options, const char *address, int insecure)
 {
 	int tls = !strncmp(address, "tls:", 4);
@@ -124,10 +146,16 @@ static int check_address(const struct gateway_options *options, const char *addr
 
 static int check(const struct gateway_options *options, int insecure)
 {
-	if (!options->n_exports)
-		return usage("missing --export", NULL);
-	if (!options->n_listen)
+	if (!options->n_exports && !options->n_imports)
+		return usage("missing --export or --import", NULL);
+	if (options->n_exports && !options->n_listen)
 		return usage("missing --listen", NULL);
+	if (options->n_imports && !options->descriptor_set)
+		return usage("missing --descriptor-set", NULL);
+	for (size_t i = 0; i < options->n_imports; i++)
+		if (!insecure && !is_local_target(options->imports[i]))
+			return usage("others can read this; it takes tls: or --insecure",
+				     options->imports[i]);
 	if (!options->certificate != !options->key)
 		return usage("--tls-cert and --tls-key go together", NULL);
 	if (options->client_ca && !options->certificate)
@@ -166,15 +194,16 @@ int main(int argc, char **argv)
 	struct gateway_options options = {
 		.exports = calloc(argc, sizeof(char *)),
 		.listen = calloc(argc, sizeof(char *)),
+		.imports = calloc(argc, sizeof(char *)),
 		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
 		.max_calls = 1000,
 		.drain_seconds = 10,
 	};
 	int key, insecure = 0, status = 0;
 
-	if (!options.exports || !options.listen)
+	if (!options.exports || !options.listen || !options.imports)
 		status = usage("no memory", NULL);
-	while (!status && (key = getopt_long(argc, argv, "e:l:d:h", long_options, NULL)) >= 0) {
+	while (!status && (key = getopt_long(argc, argv, "e:l:i:d:h", long_options, NULL)) >= 0) {
 		switch (key) {
 		case 'e':
 			options.exports[options.n_exports++] = optarg;
@@ -193,6 +222,15 @@ int main(int argc, char **argv)
 			break;
 		case KEY_CLIENT_CA:
 			options.client_ca = optarg;
+			break;
+		case KEY_SERVER_CA:
+			options.server_ca = optarg;
+			break;
+		case KEY_SET:
+			options.descriptor_set = optarg;
+			break;
+		case 'i':
+			options.imports[options.n_imports++] = optarg;
 			break;
 		case KEY_INSECURE:
 			insecure = 1;
@@ -218,5 +256,6 @@ int main(int argc, char **argv)
 		status = gateway_run(&options);
 	free(options.exports);
 	free(options.listen);
+	free(options.imports);
 	return status < 0 ? 0 : status;
 }

@@ -52,19 +52,24 @@ $(GATEWAY_TESTS)/python/interop_pb2.py: gateway/tests/interop.proto $(wildcard i
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I gateway/tests -I idl --python_out=$(@D) interop.proto ipc/ipc.proto ipc/options.proto
 
+$(GATEWAY_TESTS)/interop.set: gateway/tests/interop.proto $(wildcard idl/ipc/*.proto)
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I gateway/tests -I idl --include_imports --descriptor_set_out=$@ interop.proto
+
 .PHONY: install-gateway test-gateway
 install-gateway: $(GATEWAY)/ipc-gateway
 	$(Q)$(INSTALL) -D -m 755 $< $(DESTDIR)$(bindir)/ipc-gateway
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 gateway/ipc-gateway.8
 
 ifneq ($(HAVE_GRPC),)
-GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py
+GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py \
+	$(GATEWAY_TESTS)/interop.set
 ALL += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway
 UNIT_TESTS += gateway/tests/test-gateway
 
-test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER)
+test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL)
 	$(Q)gateway/tests/test-gateway
 else
 test-gateway:

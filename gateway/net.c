@@ -15,46 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net.h"
-
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
-
-/* How many calls the core may hand over before we have asked again. */
-#define ACCEPTS 16
-
-struct op {
-	void (*done)(struct op *op, bool ok);
-};
-
-/* A request for the next call. */
-struct acceptor {
-	struct op op;
-	struct net *net;
-	struct net_call *call;
-};
-
-/* The certificates that a listening address has. */
-struct listener {
-	struct listener *next;
-	struct net *net;
-	unsigned int version; /* of the certificates that it has; 0: none */
-};
-
-struct net {
-	grpc_completion_queue *queue;
-	grpc_server *server;
-	net_accept accept;
-	void *userdata;
-	struct op stopped;
-	struct acceptor acceptors[ACCEPTS];
-	struct listener *listeners;
-	bool started;
-
-	pthread_mutex_t lock;	/* of what follows */
-	bool stopping;
-	struct net_pem pem;	/* copies */
-	unsigned int version;	/* of them; 0: there are none */
-};
+#include "net-private.h"
 
 struct net_call {
 	struct net *net;
@@ -139,9 +100,7 @@ static int start(struct net_call *call, const grpc_op *ops, size_t n, struct op 
 
 /* --- Receiving ----------------------------------------------------------------------- */
 
-/* A message of too many parts is joined into one, which *ret_joined holds. */
-static int take_apart(grpc_byte_buffer *buffer, struct net_message *message,
-		      grpc_slice *ret_joined)
+int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined)
 {
 	grpc_byte_buffer_reader reader;
 	grpc_slice *slice;
@@ -181,7 +140,7 @@ static void receive_done(struct op *op, bool ok)
 	call->receiving = false;
 	pthread_mutex_unlock(&call->lock);
 	/* A peer that is gone has not ended its sending: what it was saying is not complete. */
-	if (ok && buffer && take_apart(buffer, &message, &joined) == 0)
+	if (ok && buffer && net_take_apart(buffer, &message, &joined) == 0)
 		call->ops->received(call->userdata, &message);
 	else if (ok && !buffer && !grpc_call_failed_before_recv_message(call->call))
 		call->ops->received(call->userdata, NULL);
@@ -543,7 +502,7 @@ struct net *net_free(struct net *net)
 {
 	if (!net)
 		return NULL;
-	if (!net->started) {
+	if (!net->over) {
 		net_stop(net);
 		net_run(net);
 	}
@@ -658,7 +617,6 @@ int net_listen(struct net *net, const char *address)
 int net_start(struct net *net)
 {
 	grpc_server_start(net->server);
-	net->started = true;
 	for (size_t i = 0; i < ACCEPTS; i++) {
 		net->acceptors[i].net = net;
 		net->acceptors[i].op.done = accept_done;
@@ -676,8 +634,10 @@ void net_run(struct net *net)
 	for (;;) {
 		event = grpc_completion_queue_next(net->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC),
 						   NULL);
-		if (event.type == GRPC_QUEUE_SHUTDOWN)
+		if (event.type == GRPC_QUEUE_SHUTDOWN) {
+			net->over = true;
 			return;
+		}
 		if (event.type == GRPC_OP_COMPLETE)
 			((struct op *)event.tag)->done(event.tag, event.success);
 	}
@@ -698,4 +658,5 @@ void net_stop(struct net *net)
 void net_cancel_all(struct net *net)
 {
 	grpc_server_cancel_all_calls(net->server);
+	net_cancel_requests(net);
 }

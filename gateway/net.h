@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gRPC, and nothing of ipcbus: servers, the calls that reach them, and the thread that both need.
- * Only net.c knows gRPC's C core, so another engine replaces that file alone.
+ * gRPC, and nothing of ipcbus: a server with its calls, clients with theirs, and the thread that
+ * all need. Only net.c and net-client.c know gRPC's C core.
  *
  * Threads. Callbacks run on the thread that is in net_run(). Functions of a call may be called
  * from any thread while the caller holds a reference. No function but net_run() waits. Callbacks
@@ -156,5 +156,37 @@ int net_call_reply(struct net_call *call, const void *data, size_t size);
 
 /* End the call with a status. -EALREADY: it has one. -ECANCELED: the call is over. */
 int net_call_finish(struct net_call *call, const struct net_status *status);
+
+/* --- Clients ---------------------------------------------------------------------- */
+
+struct net_channel;
+struct net_request;
+
+/*
+ * Create a channel to a server, such as "dns:///host:50051". It connects when it is first used,
+ * and again with back-off from 0.2 s to 30 s. The caller frees it after net_run() has returned, and
+ * before net_free(). pem is NULL for no TLS; else client_ca is who signs the server's certificate
+ * (NULL: the authorities of this system), and certificate and key are the client's, or NULL.
+ */
+int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
+		    size_t message_size, struct net_channel **ret_channel);
+struct net_channel *net_channel_free(struct net_channel *channel);
+
+/*
+ * Send a request and wait for its reply without blocking. cb runs once, on the thread in net_run():
+ * with NET_OK and the reply, or with another status and NULL. The request is sent at most once.
+ * The bytes are copied. remaining: microseconds, or UINT64_MAX. The caller has a reference of
+ * *ret_request.
+ *
+ *   -ESHUTDOWN  net_stop() was called.
+ */
+typedef void (*net_reply_cb)(const struct net_status *status, const struct net_message *reply,
+			     void *userdata);
+int net_request_new(struct net_channel *channel, const char *path, uint64_t remaining,
+		    const void *data, size_t size, net_reply_cb cb, void *userdata,
+		    struct net_request **ret_request);
+/* End a request early: cb gets NET_CANCELLED, unless it has run or is about to. */
+void net_request_cancel(struct net_request *request);
+struct net_request *net_request_unref(struct net_request *request);
 
 #endif /* GATEWAY_NET_H */

@@ -269,3 +269,38 @@ void status_say(struct net_call *call, enum net_code code, const char *format, .
 	net_call_finish(call, &status);
 	free(message);
 }
+
+/* --- Details that arrive ---------------------------------------------------------------- */
+
+/* The Any of an ipc.Error. */
+static bool take_error(struct wire any, struct wire_buffer *to)
+{
+	static const char type[] = "type.googleapis.com/ipc.Error";
+	struct wire_field field;
+	struct wire value = { 0 };
+	bool is_error = false;
+
+	while (wire_next(&any, &field) > 0) {
+		if (field.type != WIRE_BYTES)
+			continue;
+		if (field.number == 1)
+			is_error = field.bytes.end - field.bytes.at == sizeof(type) - 1 &&
+				   !memcmp(field.bytes.at, type, sizeof(type) - 1);
+		else if (field.number == 2)
+			value = field.bytes;
+	}
+	if (is_error && value.at)
+		wire_put(to, value.at, (size_t)(value.end - value.at));
+	return is_error && value.at;
+}
+
+bool status_find_error(const struct net_status *status, struct wire_buffer *to)
+{
+	struct wire wire = wire_of(status->details, status->details_size);
+	struct wire_field field;
+
+	while (status->details && wire_next(&wire, &field) > 0)
+		if (field.number == 3 && field.type == WIRE_BYTES && take_error(field.bytes, to))
+			return true;
+	return false;
+}

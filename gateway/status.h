@@ -38,6 +38,10 @@ struct status {
 struct status status_of(int r, const struct ipc_error *error, const char *interface);
 void status_done(struct status *status);
 
+/* Append the bytes of the ipc.Error in the details of a status. False: there is none. */
+struct wire_buffer;
+bool status_find_error(const struct net_status *status, struct wire_buffer *to);
+
 /* End the call with the error r. */
 void status_finish(struct net_call *call, int r, const struct ipc_error *error,
 		   const char *interface);

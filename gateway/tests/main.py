@@ -6,11 +6,12 @@ import sys
 import harness
 import builtin
 import hostile
+import imports
 import streams
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile]
+MODULES = [unary, streams, builtin, tls, hostile, imports]
 
 
 def main():

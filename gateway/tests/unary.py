@@ -394,7 +394,9 @@ def command_line():
         assert program.status() == 2
         assert text in program.log(), program.log()
 
-    refuses('missing --export')
+    refuses('missing --export or --import')
+    refuses('missing --descriptor-set', '--import', 'a=unix:/x/b.C')
+    refuses('others can read this', '--import', 'a=dns:///example.com:1/b.C', '--descriptor-set', 'x')
     refuses('missing --listen', '--export', 'a')
     refuses('it takes tls: or --insecure', '--export', 'a', '--listen', '0.0.0.0:1')
     refuses('it takes tls: or --insecure', '--export', 'a', '--listen', 'localhost.example.com:1')

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clients on gRPC's C core: channels and requests. See net.h.
+ *
+ * A request is one batch of the core, with one completion. It has a reference until then, and is in
+ * the engine's list, so that net_cancel_all() finds it.
+ */
+#include <errno.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net-private.h"
+
+#define BACKOFF_MIN_MSEC 200
+#define BACKOFF_MAX_MSEC 30000
+
+struct net_channel {
+	struct net *net;
+	grpc_channel *channel;
+};
+
+struct net_request {
+	struct net_request *next; /* in the engine's list */
+	struct net *net;
+	grpc_call *call;
+	struct op op;
+	unsigned int refs; /* atomic */
+	net_reply_cb cb;
+	void *userdata;
+
+	grpc_byte_buffer *request;
+	grpc_byte_buffer *reply;
+	grpc_metadata_array initial;
+	grpc_metadata_array trailing;
+	grpc_status_code status;
+	grpc_slice message;
+};
+
+/* --- Channels ---------------------------------------------------------------------------- */
+
+static grpc_channel_credentials *credentials_of(const struct net_pem *pem)
+{
+	grpc_ssl_pem_key_cert_pair pair;
+
+	if (!pem)
+		return grpc_insecure_credentials_create();
+	pair = (grpc_ssl_pem_key_cert_pair){ pem->key, pem->certificate };
+	return grpc_ssl_credentials_create_ex(pem->client_ca, pem->certificate ? &pair : NULL, NULL,
+					      NULL);
+}
+
+/* Without retries, not even those that the core takes for harmless: no request goes twice. */
+int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
+		    size_t message_size, struct net_channel **ret_channel)
+{
+	struct net_channel *channel = calloc(1, sizeof(*channel));
+	grpc_channel_credentials *credentials = credentials_of(pem);
+	grpc_arg args[] = {
+		{ .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0 },
+		{ .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+		  .value.integer = (int)message_size },
+		{ .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+		  .value.integer = BACKOFF_MIN_MSEC },
+		{ .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+		  .value.integer = BACKOFF_MIN_MSEC },
+		{ .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
+		  .value.integer = BACKOFF_MAX_MSEC },
+	};
+	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
+
+	for (size_t i = 0; i < all.num_args; i++)
+		args[i].type = GRPC_ARG_INTEGER;
+	if (!channel || !credentials) {
+		grpc_channel_credentials_release(credentials);
+		free(channel);
+		return -ENOMEM;
+	}
+	channel->net = net;
+	channel->channel = grpc_channel_create(target, credentials, &all);
+	grpc_channel_credentials_release(credentials);
+	*ret_channel = channel;
+	return 0;
+}
+
+struct net_channel *net_channel_free(struct net_channel *channel)
+{
+	if (channel) {
+		grpc_channel_destroy(channel->channel);
+		free(channel);
+	}
+	return NULL;
+}
+
+/* --- Requests ------------------------------------------------------------------------------ */
+
+struct net_request *net_request_unref(struct net_request *request)
+{
+	if (!request || __atomic_sub_fetch(&request->refs, 1, __ATOMIC_ACQ_REL))
+		return NULL;
+	if (request->request)
+		grpc_byte_buffer_destroy(request->request);
+	if (request->reply)
+		grpc_byte_buffer_destroy(request->reply);
+	grpc_metadata_array_destroy(&request->initial);
+	grpc_metadata_array_destroy(&request->trailing);
+	grpc_slice_unref(request->message);
+	if (request->call)
+		grpc_call_unref(request->call);
+	free(request);
+	return NULL;
+}
+
+void net_request_cancel(struct net_request *request)
+{
+	grpc_call_cancel(request->call, NULL);
+}
+
+void net_cancel_requests(struct net *net)
+{
+	pthread_mutex_lock(&net->lock);
+	for (struct net_request *request = net->requests; request; request = request->next)
+		grpc_call_cancel(request->call, NULL);
+	pthread_mutex_unlock(&net->lock);
+}
+
+static void unlink_request(struct net_request *request)
+{
+	struct net *net = request->net;
+
+	pthread_mutex_lock(&net->lock);
+	for (struct net_request **at = &net->requests; *at; at = &(*at)->next)
+		if (*at == request) {
+			*at = request->next;
+			break;
+		}
+	pthread_mutex_unlock(&net->lock);
+}
+
+static void find_details(const struct net_request *request, struct net_status *status)
+{
+	for (size_t i = 0; i < request->trailing.count; i++) {
+		const grpc_metadata *metadata = &request->trailing.metadata[i];
+
+		if (grpc_slice_str_cmp(metadata->key, "grpc-status-details-bin"))
+			continue;
+		status->details = GRPC_SLICE_START_PTR(metadata->value);
+		status->details_size = GRPC_SLICE_LENGTH(metadata->value);
+	}
+}
+
+static void request_done(struct op *op, bool ok)
+{
+	struct net_request *request = container_of(op, struct net_request, op);
+	struct net_status status = { .code = (enum net_code)request->status };
+	grpc_slice joined = grpc_empty_slice();
+	struct net_message message;
+	char *text = NULL;
+
+	unlink_request(request);
+	if (!ok)
+		status.code = NET_INTERNAL;
+	if (status.code == NET_OK &&
+	    (!request->reply || net_take_apart(request->reply, &message, &joined) < 0)) {
+		status.code = NET_UNIMPLEMENTED;
+		status.message = "the server sent no reply";
+	} else if (status.code != NET_OK) {
+		text = grpc_slice_to_c_string(request->message);
+		status.message = text;
+		find_details(request, &status);
+	}
+	request->cb(&status, status.code == NET_OK ? &message : NULL, request->userdata);
+	gpr_free(text);
+	grpc_slice_unref(joined);
+	net_request_unref(request);
+}
+
+static gpr_timespec deadline_of(uint64_t remaining)
+{
+	if (remaining > (uint64_t)INT64_MAX / 2)
+		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+	return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+			    gpr_time_from_micros((int64_t)remaining, GPR_TIMESPAN));
+}
+
+static int start(struct net_request *request)
+{
+	const grpc_op ops[] = {
+		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
+		{ .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request->request },
+		{ .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT },
+		{ .op = GRPC_OP_RECV_INITIAL_METADATA,
+		  .data.recv_initial_metadata.recv_initial_metadata = &request->initial },
+		{ .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &request->reply },
+		{ .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+		  .data.recv_status_on_client = { .trailing_metadata = &request->trailing,
+						  .status = &request->status,
+						  .status_details = &request->message } },
+	};
+	struct net *net = request->net;
+	int r = -ESHUTDOWN;
+
+	/* After net_stop() the queue may take nothing more. */
+	pthread_mutex_lock(&net->lock);
+	if (!net->stopping) {
+		request->next = net->requests;
+		net->requests = request;
+		request->refs++;
+		r = 0;
+		if (grpc_call_start_batch(request->call, ops, sizeof(ops) / sizeof(*ops),
+					  &request->op, NULL) != GRPC_CALL_OK) {
+			net->requests = request->next;
+			request->refs--;
+			r = -EPROTO;
+		}
+	}
+	pthread_mutex_unlock(&net->lock);
+	return r;
+}
+
+int net_request_new(struct net_channel *channel, const char *path, uint64_t remaining,
+		    const void *data, size_t size, net_reply_cb cb, void *userdata,
+		    struct net_request **ret_request)
+{
+	struct net_request *request = calloc(1, sizeof(*request));
+	grpc_slice bytes, method;
+	int r;
+
+	if (!request)
+		return -ENOMEM;
+	request->net = channel->net;
+	request->refs = 1;
+	request->cb = cb;
+	request->userdata = userdata;
+	request->op.done = request_done;
+	request->message = grpc_empty_slice();
+	grpc_metadata_array_init(&request->initial);
+	grpc_metadata_array_init(&request->trailing);
+	bytes = grpc_slice_from_copied_buffer(data ?: "", size);
+	request->request = grpc_raw_byte_buffer_create(&bytes, 1);
+	grpc_slice_unref(bytes);
+	method = grpc_slice_from_copied_string(path);
+	request->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
+						 method, NULL, deadline_of(remaining), NULL);
+	grpc_slice_unref(method);
+	*ret_request = request;
+	r = start(request);
+	if (r < 0)
+		net_request_unref(request);
+	return r;
+}
