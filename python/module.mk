@@ -49,8 +49,20 @@ PYTHON_EXAMPLES := echo chat clock frames files
 PYTHON_TESTED := $(foreach name,$(PYTHON_EXAMPLES),$(B)/examples/$(name)/$(name)_ipc.py) \
 	$(B)/python/tests/kinds_ipc.py
 
+# Where Debian's Python looks: one folder for all versions below /usr, one for each elsewhere.
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+pythondir ?= $(PREFIX)/lib/python$(if $(filter /usr,$(PREFIX)),3,$(PYTHON_VERSION))/dist-packages
+
+.PHONY: install-python
+install-python: $(PYTHON_PACKAGE)
+	$(Q)$(INSTALL) -d $(DESTDIR)$(pythondir)/ipcbus $(DESTDIR)$(pythondir)/ipc
+	$(Q)$(INSTALL) -m 644 $(filter $(PYTHON_B)/ipcbus/%,$^) $(DESTDIR)$(pythondir)/ipcbus
+	$(Q)$(INSTALL) -m 644 $(filter $(PYTHON_B)/ipc/%,$^) $(DESTDIR)$(pythondir)/ipc
+
 # Where there is no Python to build for, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(wildcard $(PYTHON_INCLUDE)/Python.h)),)
 ALL += $(PYTHON_PACKAGE) $(PYTHON_TESTED)
+PRODUCTS += $(PYTHON_PACKAGE)
+INSTALLS += install-python
 UNIT_TESTS += python/tests/test-python python/tests/test-types
 endif
