@@ -5,6 +5,8 @@
  */
 #include <sys/mman.h>
 
+#include <random>
+
 #include "fixture.hpp"
 
 #include "desk.hpp"
@@ -222,6 +224,53 @@ CASE(what_is_malformed_is_refused)
 	request->mutable_visitor()->set_id(17);
 	CHECK_FAILS(ENOENT, o.desk.Visit(request));
 	CHECK(o.desk.Add(numbers({ 1 })).sum() == 1);
+}
+
+/* A server that replies with anything: each reply is good or an error. */
+CASE(a_hostile_server_is_refused)
+{
+	pair p([](ipc::call c) {
+		ipc::message m(c.request().bytes());
+
+		/* Of what the fields of a VisitReply name, or may name. */
+		m.add(1, ipc::fd(::dup(0)));
+		std::move(c).reply(m);
+	});
+	std::minstd_rand random(1);
+	/* Protobuf prints what it cannot parse. */
+	auto *log = google::protobuf::SetLogHandler(nullptr);
+	int good = 0, bad = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		desk_app::VisitReply seed;
+		seed.set_greeting("Hello");
+		seed.mutable_host()->set_id(1);
+		seed.mutable_note()->set_fd(i % 2);
+		std::string bytes = seed.SerializeAsString();
+		for (unsigned int n = random() % 4; n; n--)
+			bytes[random() % bytes.size()] = static_cast<char>(random());
+		if (random() % 8 == 0)
+			bytes.resize(random() % bytes.size());
+		try {
+			/* As generated code does, with a request that makes the reply. */
+			auto reply = ipc::typed::unpack<ipc::with_objects<desk_app::VisitReply>>(
+				p.proxy.call(std::move(ipc::message(1, bytes).accept_fds())));
+
+			CHECK_FAILS(reply->host().id() == 1 ? EBADF : ENOENT,
+				    reply.take<desk_app::Visitor>(reply->host()));
+			try {
+				CHECK(reply.take_fd(reply->note()));
+				good++;
+			} catch (const ipc::error &e) {
+				CHECK(e.number_of_errno() == ENOENT);
+			}
+		} catch (const ipc::error &e) {
+			CHECK(e.number_of_errno() == EBADMSG);
+			bad++;
+		}
+	}
+	google::protobuf::SetLogHandler(log);
+	CHECK(good > 10 && bad > 10);
 }
 
 CASE(an_object_has_another_interface)
