@@ -111,9 +111,8 @@ extern const struct bench_transport bench_ipcbus;
 extern const struct bench_transport bench_typed, bench_blob;
 extern const struct bench_transport bench_daemon, bench_daemon_typed, bench_daemon_blob;
 
-/* For create: libipc's bus is ipcbusd's, which is started first; or the device. */
+/* For create: libipc's bus is ipcbusd's, which is started first. Each case is a process. */
 int bench_daemon_start(struct bench_case *c);
-int bench_device(struct bench_case *c);
 
 /* Computes for so many turns of a loop. */
 static inline void bench_spin(unsigned long turns)

@@ -48,12 +48,10 @@ static void exec_daemon(void)
 
 int bench_daemon_start(struct bench_case *c)
 {
-	static pid_t daemon;
+	pid_t daemon;
 
 	(void)c;
 	setenv("IPCBUS_DEVICE", SOCKET, 1);
-	if (daemon)
-		return 0;
 	unlink(SOCKET);
 	daemon = fork();
 	if (daemon < 0)
@@ -68,12 +66,6 @@ int bench_daemon_start(struct bench_case *c)
 		usleep(10000);
 	}
 	return bench_fail("start ipcbusd (is it beside this program?)", -ETIMEDOUT);
-}
-
-int bench_device(struct bench_case *c)
-{
-	(void)c;
-	return unsetenv("IPCBUS_DEVICE") ? -errno : 0;
 }
 
 static int serve_call(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
