@@ -129,6 +129,24 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 	return ret;
 }
 
+void ipcbus_objects_let_go(struct ipcbus_proc *sender, const struct ipcbus_send *send)
+{
+	const struct ipcbus_object __user *table = u64_to_user_ptr(send->objects);
+	struct ipcbus_node_entry *node;
+	struct ipcbus_object object;
+	u32 i;
+
+	for (i = 0; i < send->object_count; i++) {
+		if (copy_from_user(&object, &table[i], sizeof(object)))
+			return;
+		if (object.type != IPCBUS_OBJECT_NODE)
+			continue;
+		node = ipcbus_node_export(sender, object.value);
+		if (node)
+			ipcbus_node_put_remote(node);
+	}
+}
+
 /* The receiver decides how long it keeps what came home. */
 static int charge_receiver(struct ipcbus_user *receiver, struct ipcbus_object_ref *ref)
 {

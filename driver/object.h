@@ -36,6 +36,10 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects *objects);
 
+/* A message that nobody gets, and whose sender hears of no error: its nodes are idle, unless others
+ * refer to them. */
+void ipcbus_objects_let_go(struct ipcbus_proc *sender, const struct ipcbus_send *send);
+
 /*
  * Installs all in the receiver, which is the current process, and writes the
  * table for it; or none: -errno and *ret_index. The references are still to be

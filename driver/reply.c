@@ -8,6 +8,7 @@
 #include "expiry.h"
 #include "message.h"
 #include "node.h"
+#include "object.h"
 #include "open.h"
 #include "priority.h"
 #include "proc.h"
@@ -281,6 +282,7 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		return ipcbus_report_unsent(thread, message, NULL, NULL, -ESRCH);
 	caller = t->caller;
 	if (unlikely(t->canceled)) {
+		ipcbus_objects_let_go(thread->proc, message->send);
 		ipcbus_transaction_put(t, thread);
 		return 0;
 	}
@@ -293,6 +295,8 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}
+	if (unlikely(ret))
+		ipcbus_objects_let_go(thread->proc, message->send);
 	ipcbus_thread_identify(thread, caller, &t->result.sender);
 	ipcbus_report_reply(thread, message, t, buffer);
 	if (!hand_over(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,

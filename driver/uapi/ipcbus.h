@@ -372,8 +372,8 @@ enum ipcbus_stage {
  *	handle stays. Oneways of the dead owner that wait for an earlier oneway come later.
  * @IPCBUS_EVENT_IDLE: Nobody refers to the node with @cookie any more, and no message to it is
  *	queued, open or held in a buffer. The event also comes if a message that contained the node
- *	could not be sent. The node may become referenced again. Only NODE_DESTROY with
- *	IPCBUS_NODE_IF_IDLE is conclusive.
+ *	could not be sent, or was a reply that nobody waits for. The node may become referenced
+ *	again. Only NODE_DESTROY with IPCBUS_NODE_IF_IDLE is conclusive.
  * @IPCBUS_EVENT_CANCELED: Nobody waits for the reply to @call any more: it was canceled, its
  *	deadline passed, or the caller is gone. The server must still reply, to close the call.
  *	Calls that its thread made meanwhile are canceled too, except async ones. Another thread

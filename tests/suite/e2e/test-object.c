@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,6 +218,45 @@ START_TEST(objects_that_nobody_takes)
 END_TEST
 
 /* What was sent before the last reference went is done before the end. */
+static void no_counter(int result, E2e__NewCounterReply *reply, const struct ipc_error *error,
+		       void *userdata)
+{
+	(void)result, (void)reply, (void)error, (void)userdata;
+}
+
+static void *serve_client(void *arg)
+{
+	struct client *client = arg;
+
+	ck_assert_int_eq(ipc_run(client->ipc), 0);
+	return NULL;
+}
+
+/* Canceled at any moment of the call: some replies go to nobody. */
+START_TEST(objects_for_who_has_canceled)
+{
+	pid_t pid = start_server(&one_thread);
+	struct client client;
+	struct ipc_slot *slot;
+	pthread_t thread;
+
+	client_open(&client);
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve_client, &client), 0);
+	for (unsigned int i = 0; i < 500; i++) {
+		slot = NULL;
+		ck_assert_int_eq(server_new_counter_async(client.server, NULL, no_counter, NULL,
+							  &slot), 0);
+		usleep(i);
+		ipc_slot_end(slot);
+	}
+	wait_alive(&client, 0);
+	ipc_stop(client.ipc);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
 START_TEST(oneways_to_an_object_that_is_let_go)
 {
 	struct server_options pool = { .threads = 3 };
@@ -396,6 +436,7 @@ int main(void)
 {
 	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits, a_missing_visitor,
 			 objects_live_while_somebody_holds_them, objects_that_nobody_takes,
+			 objects_for_who_has_canceled,
 			 oneways_to_an_object_that_is_let_go, objects_of_those_who_died,
 			 objects_that_come_home, equal_objects_have_equal_proxies,
 			 a_file_from_the_server, a_file_for_the_server);

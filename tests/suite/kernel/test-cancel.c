@@ -108,6 +108,51 @@ START_TEST(after_a_reply_that_failed)
 }
 END_TEST
 
+static void reply_with_a_node(uint64_t call, uint64_t node)
+{
+	struct ipcbus_object o = object_node(node);
+	struct ipcbus_send reply = {
+		.kind = IPCBUS_SEND_REPLY, .call = call, .objects = PTR64(&o), .object_count = 1,
+	};
+
+	assert_ok(raw_send(&srv, &reply, NULL));
+}
+
+/* The server does not hear that its reply was dropped: else it would keep the node for ever. */
+START_TEST(node_in_a_reply_for_nobody_is_idle)
+{
+	uint64_t node = raw_node(&srv, 0, 77);
+	struct ipcbus_event ev;
+
+	send_call(&cli, 0, 5);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	assert_ok(raw_cancel(&cli, 5));
+	if (_i)
+		take_canceled(&srv, ev.call);
+	reply_with_a_node(ev.call, node);
+	raw_take(&srv, IPCBUS_EVENT_IDLE, &ev);
+	ck_assert_uint_eq(ev.cookie, 77);
+	raw_none(&srv);
+	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+}
+END_TEST
+
+START_TEST(node_in_a_reply_for_nobody_that_others_have)
+{
+	uint64_t node = raw_node(&srv, 0, 77);
+	struct ipcbus_event ev;
+
+	give_handle(&oth, &srv, node);
+	send_call(&cli, 0, 5);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	assert_ok(raw_cancel(&cli, 5));
+	take_canceled(&srv, ev.call);
+	reply_with_a_node(ev.call, node);
+	raw_none(&srv);
+	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+}
+END_TEST
+
 START_TEST(goes_down_the_chain)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -196,6 +241,27 @@ START_TEST(caller_is_killed)
 	peer_kill(&p);
 	raw_wait(&srv, IPCBUS_EVENT_CANCELED, &ev);
 	raw_reply(&srv, ev.call, NULL, 0);
+}
+END_TEST
+
+START_TEST(node_in_a_reply_for_the_dead_is_idle)
+{
+	uint64_t node = raw_node(&srv, 0, 77);
+	struct ipcbus_event ev, canceled;
+	struct peer p;
+
+	peer_start(&p, call_and_wait, NULL);
+	peer_hear(&p);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	peer_kill(&p);
+	if (_i)
+		raw_wait(&srv, IPCBUS_EVENT_CANCELED, &canceled);
+	reply_with_a_node(ev.call, node);
+	do
+		raw_next(&srv, IPCBUS_SERVE, &ev);
+	while (ev.kind == IPCBUS_EVENT_CANCELED);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_IDLE);
+	ck_assert_uint_eq(ev.cookie, 77);
 }
 END_TEST
 
@@ -300,10 +366,13 @@ int main(void)
 	tcase_add_test(tc, reply_was_there_first);
 	tcase_add_test(tc, only_those_with_the_cookie);
 	tcase_add_test(tc, after_a_reply_that_failed);
+	tcase_add_loop_test(tc, node_in_a_reply_for_nobody_is_idle, 0, 2);
+	tcase_add_test(tc, node_in_a_reply_for_nobody_that_others_have);
 	tcase_add_test(tc, goes_down_the_chain);
 	tcase_add_test(tc, nested_reply_was_there_first);
 	tcase_add_test(tc, does_not_reach_other_calls_of_the_server);
 	tcase_add_test(tc, caller_is_killed);
+	tcase_add_loop_test(tc, node_in_a_reply_for_the_dead_is_idle, 0, 2);
 	tcase_add_test(tc, calling_thread_exits);
 	tcase_add_test(tc, server_closes_over_it);
 	tcase_add_test(tc, races_with_the_reply);
