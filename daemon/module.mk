@@ -14,7 +14,7 @@ IPCBUSD_OWN := $(filter-out $(IPCBUSD_POSIX),$(patsubst daemon/%.c,%,$(wildcard 
 	daemon/kernel/*.c)))
 
 IPCBUSD_INCLUDES := -Itests/env/host/shim -Idriver/uapi -Idaemon
-IPCBUSD_FLAGS := -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread
+IPCBUSD_FLAGS := -flto=auto -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread
 # The kernel's own rules of C, in which the driver is written.
 IPCBUSD_DRIVER_CFLAGS = -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) $(CFLAGS) \
 	-Wno-unknown-warning-option -Wno-dangling-pointer
@@ -43,7 +43,7 @@ $(IPCBUSD_POSIX:%=$(1)/%.o): $(1)/%.o: daemon/%.c
 $(1)/ipcbusd: $(IPCBUSD_DRIVER:%=$(1)/driver/%.o) $(IPCBUSD_SHIM:%=$(1)/shim/%.o) \
 		$(addprefix $(1)/,$(addsuffix .o,$(IPCBUSD_OWN) $(IPCBUSD_POSIX)))
 	$$(call msg,LD,$$@)
-	$$(Q)$$(CC) $$(CFLAGS) $$(DAEMON_FLAGS) $$(LDFLAGS) -pthread -o $$@ $$^
+	$$(Q)$$(CC) $$(CFLAGS) $$(IPCBUSD_FLAGS) $$(DAEMON_FLAGS) $$(LDFLAGS) -o $$@ $$^
 endef
 
 $(eval $(call ipcbusd_in,$(B)/daemon))

@@ -1,13 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Locks of both kinds: a mutex of real threads, and how many the task holds. A fiber never
- * switches while it holds one. A spinlock is a read-side section of RCU, as in the kernel.
+ * Locks of both kinds: a word that real threads wait for, and how many the task holds. A fiber
+ * never switches while it holds one. A spinlock is a read-side section of RCU, as in the kernel.
+ *
+ * The word is 0: free; TAKEN; or WAITED_FOR: whoever drops it wakes one. Nearly all are free:
+ * others than the user's own worker come only from other users.
  */
-#include <pthread.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "shim.h"
 
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct shim_lock *)0)->real), "space");
+enum { TAKEN = 1, WAITED_FOR = 2 };
+
+static u32 *word_of(struct shim_lock *lock)
+{
+	return (u32 *)lock->real;
+}
+
+static noinline void wait_for(u32 *word)
+{
+	while (__atomic_exchange_n(word, WAITED_FOR, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, WAITED_FOR, NULL, NULL, 0);
+}
+
+static bool try(u32 *word)
+{
+	u32 none = 0;
+
+	return __atomic_compare_exchange_n(word, &none, TAKEN, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
 
 static void taken(struct shim_lock *lock)
 {
@@ -21,13 +45,16 @@ static void taken(struct shim_lock *lock)
 
 void shim_lock_take(struct shim_lock *lock)
 {
-	pthread_mutex_lock((pthread_mutex_t *)lock->real);
+	u32 *word = word_of(lock);
+
+	if (!try(word))
+		wait_for(word);
 	taken(lock);
 }
 
 bool shim_lock_try(struct shim_lock *lock)
 {
-	if (pthread_mutex_trylock((pthread_mutex_t *)lock->real))
+	if (!try(word_of(lock)))
 		return false;
 	taken(lock);
 	return true;
@@ -36,10 +63,13 @@ bool shim_lock_try(struct shim_lock *lock)
 void shim_lock_drop(struct shim_lock *lock)
 {
 	bool sleeps = lock->class->sleeps;
+	u32 *word = word_of(lock);
 
 	current->locks.n--;
 	__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);
-	pthread_mutex_unlock((pthread_mutex_t *)lock->real);
+	/* Whoever gets it now may free it: only the address is used. */
+	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == WAITED_FOR)
+		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	if (!sleeps)
 		shim_rcu_leave();
 }
