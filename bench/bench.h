@@ -80,6 +80,7 @@ struct bench_case {
  * @has_oneway: @turn exists
  * @has_beside: its server does bench_case.work
  * @many: its server has many clients
+ * @exists: whether it can be measured here; NULL: always. Who asks for it by name hears why not.
  * @create: makes what the two share, before the fork; may be NULL
  * @serve: the server: gets ready, says so by bench_ready(), then replies until
  *	it is killed; returns only to fail
@@ -96,6 +97,7 @@ struct bench_transport {
 	bool has_oneway;
 	bool has_beside;
 	bool many;
+	bool (*exists)(void);
 	int (*create)(struct bench_case *c);
 	int (*serve)(struct bench_case *c);
 	int (*connect)(struct bench_case *c);
@@ -113,6 +115,7 @@ extern const struct bench_transport bench_daemon, bench_daemon_typed, bench_daem
 
 /* For create: libipc's bus is ipcbusd's, which is started first. Each case is a process. */
 int bench_daemon_start(struct bench_case *c);
+bool bench_daemon_exists(void);
 
 /* Computes for so many turns of a loop. */
 static inline void bench_spin(unsigned long turns)

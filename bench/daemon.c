@@ -31,19 +31,25 @@ struct daemon_state {
 	struct ipc_proxy *proxy;
 };
 
-/* Beside this program's folder, as in the build. */
-static void exec_daemon(void)
+/* Beside this program's folder, as in the build, unless the environment names another one. */
+static const char *daemon_program(void)
 {
-	char path[PATH_MAX];
+	static char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
 
+	if (getenv("IPCBUSD"))
+		return getenv("IPCBUSD");
 	if (n < 0)
-		_exit(127);
+		return "";
 	path[n] = 0;
 	*strrchr(path, '/') = 0;
 	strcpy(strrchr(path, '/'), "/daemon/ipcbusd");
-	execl(getenv("IPCBUSD") ?: path, "ipcbusd", "--bus", SOCKET, NULL);
-	_exit(127);
+	return path;
+}
+
+bool bench_daemon_exists(void)
+{
+	return access(daemon_program(), X_OK) == 0;
 }
 
 int bench_daemon_start(struct bench_case *c)
@@ -58,7 +64,8 @@ int bench_daemon_start(struct bench_case *c)
 		return -errno;
 	if (!daemon) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		exec_daemon();
+		execl(daemon_program(), "ipcbusd", "--bus", SOCKET, NULL);
+		_exit(127);
 	}
 	for (int i = 0; i < 500; i++) {
 		if (ipc_wait_manager(SOCKET, 0) == 0)
@@ -127,6 +134,7 @@ const struct bench_transport bench_daemon = {
 	.state_size = sizeof(struct daemon_state),
 	.has_beside = true,
 	.many = true,
+	.exists = bench_daemon_exists,
 	.create = bench_daemon_start,
 	.serve = daemon_serve,
 	.connect = daemon_connect,

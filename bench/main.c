@@ -391,6 +391,8 @@ int main(int argc, char **argv)
 	if (!o.now)
 		sleep(SETTLE_SECONDS);
 	for (size_t i = 0; i < ARRAY_SIZE(transports); i++) {
+		if (!o.transport && transports[i]->exists && !transports[i]->exists())
+			continue;
 		r = run_transport(transports[i], &o);
 		if (r < 0)
 			return 1;

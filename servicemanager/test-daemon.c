@@ -115,8 +115,8 @@ START_TEST(wrong_arguments_are_refused)
 	ck_assert_int_eq(daemon_status(&daemon), 2);
 	daemon = daemon_start("--device", "/nowhere");
 	ck_assert_str_eq(daemon_line(&daemon),
-			 "servicemanager: cannot open /nowhere: it does not exist; load the module first "
-			 "(modprobe ipcbus)");
+			 "servicemanager: cannot open /nowhere: it does not exist; load the module "
+			 "(modprobe ipcbus), or start ipcbusd, which needs none");
 	ck_assert_int_eq(daemon_status(&daemon), 1);
 	daemon = daemon_start("--device", "/dev/null");
 	ck_assert_int_eq(daemon_status(&daemon), 1);

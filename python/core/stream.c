@@ -217,8 +217,8 @@ static PyObject *take_all(struct connection *connection, const struct ipc_raw_me
 
 static PyObject *item(struct connection *connection, const struct ipc_raw_message *message)
 {
-	const void *data, *blobs;
-	size_t size, blobs_size;
+	const void *data = NULL, *blobs = NULL;
+	size_t size = 0, blobs_size = 0;
 	PyObject *entries;
 	int r;
 

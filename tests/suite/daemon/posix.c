@@ -274,10 +274,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 static int open_bus(void)
 {
-	struct daemon_link *link;
+	struct daemon_link *link = NULL;
 	int r = daemon_open(bus_path(DEVICE), &link), fd;
 
-	if (r < 0)
+	if (r < 0 || !link)
 		return r;
 	fd = daemon_event_fd(link);
 	if (fd >= MAX_FDS) {
@@ -324,8 +324,8 @@ static void *map_region(struct daemon_link *link, void *at, size_t size, int pro
 			off_t offset)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
+	int fds[4] = { -1, -1, -1, -1 }, r;
 	void *map = MAP_FAILED;
-	int fds[4], r;
 
 	pthread_mutex_lock(&link->lock);
 	r = link->forks == forks ? socket_send(link->socket, &message, NULL) : -ECHILD;

@@ -109,7 +109,7 @@ static int visit(struct ipc_call *call, const Desk__App__VisitRequest *request, 
 		r = visitor_object_new(ipc_call_ipc(call), &visitor_ops, "the host", NULL, &host);
 	if (r == 0)
 		r = ipc_object_id(host, &object.id);
-	if (r < 0)
+	if (r < 0 || !said)
 		return r;
 	snprintf(greeting, sizeof(greeting), "Hello, %s", said->name);
 	reply.greeting = greeting;
