@@ -135,8 +135,12 @@ static void control_main(void *arg)
 {
 	struct client *client = arg;
 	struct process *process = client->process;
+	struct user *user = client->user;
 	int ret, fds[4];
 
+	/* Who had ended before this one connected is gone when it hears that it is connected, as
+	 * with the device: a new service manager, say, finds no old one. */
+	user_wait_for_ends(user, client->ends_before);
 	ret = open_bus(client);
 	fds[0] = client->memory.fd;
 	fds[1] = user_bell(client->user);
@@ -149,6 +153,7 @@ static void control_main(void *arg)
 	shim_task_exit();
 	process_put(process);
 	client_free(client);
+	user_end_is_done(user);
 }
 
 /* --- What the main thread does --------------------------------------------------------- */
@@ -187,6 +192,7 @@ void client_give_fd(struct client *client, uint32_t number, int fd)
 
 void client_end(struct client *client)
 {
+	user_end_begins(client->user);
 	post(client, CLIENT_END);
 }
 
@@ -234,6 +240,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	if (ret < 0)
 		goto err_memory;
 	client->number = ret;
+	client->ends_before = user_ends(client->user);
 	ret = poll_begin(client);
 	if (!ret)
 		ret = add_task(client);

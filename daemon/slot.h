@@ -56,6 +56,7 @@ struct slot {
  * @peer: constant
  * @user: constant
  * @number: at the user's bell
+ * @ends_before: clients of the user that were to end when this one connected
  * @process: what the driver knows it as
  * @task: of the control fiber, which lives as long as the process
  * @control: that fiber
@@ -74,6 +75,7 @@ struct client {
 	struct client_peer peer;
 	struct user *user;
 	unsigned int number;
+	uint64_t ends_before;
 	struct process *process;
 	struct task_struct *task;
 	struct shim_fiber *control;

@@ -11,6 +11,12 @@
 #include "shim.h"
 #include "user.h"
 
+/* A fiber in user_wait_for_ends(). */
+struct waiting {
+	struct waiting *next;
+	struct shim_fiber *fiber;
+};
+
 /**
  * struct user - see user.h
  * @next: in the list of all (main thread)
@@ -20,6 +26,9 @@
  * @worker: constant
  * @fibers: of threads (worker)
  * @max_fibers: constant
+ * @ends: of how many clients the main thread has said that they end (main thread)
+ * @ended: how many of these have (worker)
+ * @waiting: who waits for some of them to have (worker)
  * @client: by number; set by the main thread, cleared by the worker
  */
 struct user {
@@ -30,6 +39,9 @@ struct user {
 	struct worker *worker;
 	unsigned int fibers;
 	unsigned int max_fibers;
+	uint64_t ends;
+	uint64_t ended;
+	struct waiting *waiting;
 	struct client *client[IPCBUSD_CLIENTS];
 };
 
@@ -147,4 +159,35 @@ int user_add_fiber(struct user *user)
 void user_remove_fiber(struct user *user)
 {
 	user->fibers--;
+}
+
+uint64_t user_ends(const struct user *user)
+{
+	return user->ends;
+}
+
+void user_end_begins(struct user *user)
+{
+	user->ends++;
+}
+
+void user_end_is_done(struct user *user)
+{
+	user->ended++;
+	for (struct waiting *waiting = user->waiting; waiting; waiting = waiting->next)
+		fiber_wake(waiting->fiber);
+}
+
+void user_wait_for_ends(struct user *user, uint64_t ends)
+{
+	struct waiting self = { user->waiting, current->fiber }, **link = &user->waiting;
+
+	if (user->ended >= ends)
+		return;
+	user->waiting = &self;
+	while (user->ended < ends)
+		fiber_sleep();
+	while (*link != &self)
+		link = &(*link)->next;
+	*link = self.next;
 }

@@ -21,6 +21,13 @@ int user_add(struct user *user, struct client *client);
 /* Worker only. */
 void user_remove(struct user *user, unsigned int number);
 
+/* How many clients of the user are to end, or have ended: main thread only, both. */
+uint64_t user_ends(const struct user *user);
+void user_end_begins(struct user *user);
+/* One of them has ended, and a client waits until as many have: worker only, both. */
+void user_end_is_done(struct user *user);
+void user_wait_for_ends(struct user *user, uint64_t ends);
+
 /* Counts a fiber for a thread of the user's: 0, or -EDQUOT. Worker only, both. */
 int user_add_fiber(struct user *user);
 void user_remove_fiber(struct user *user);
