@@ -52,7 +52,18 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
     return tuple(text for pair in metadata.items() for text in pair)
 
 
-class Context:
+class Watch:
+    """A registered callback."""
+
+    def __init__(self, slot: _core.Slot) -> None:
+        self._slot = slot
+
+    def end(self) -> None:
+        """The callback does not run any more."""
+        self._slot.end()
+
+
+class BaseContext:
     """A call that is served: who calls, and until when they wait."""
 
     def __init__(self, call: _core.Call | _core.Stream) -> None:
@@ -81,7 +92,7 @@ class Context:
         return self._call.metadata(name)
 
 
-class RawRequest(Context):
+class RawRequest(BaseContext):
     """A request of bytes. It is a buffer: ``bytes(request.data)`` copies it, ``request.data``
     shows the region itself and can be used until the handler returns."""
 

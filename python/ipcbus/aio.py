@@ -27,8 +27,11 @@ from ._base import (
     to_metadata,
     to_usec,
 )
+from ._base import Watch as Watch
 from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound
 from .errors import Unimplemented, WouldBlock
+from .stubs import Context as Context
+from .stubs import Received as Received
 
 T = TypeVar("T")
 Req = TypeVar("Req")
@@ -370,34 +373,6 @@ class Stream(Generic[Req, Rep]):
 
 
 S = TypeVar("S", bound=Stream[Any, Any])
-
-
-class Received(stubs.BaseReceived[T]):
-    def take(self, field: Any, kind: type[C]) -> C:
-        """The object of another process in a field of the type ipc.Object, as a client of that
-        kind. Raises ``NotFound`` if the field is empty."""
-        return kind(self._bus, self._proxy_of(field))
-
-
-class Context(stubs.BaseContext):
-    """A call that is served: who calls, until when they wait, and what came with the
-    request."""
-
-    def take(self, field: Any, kind: type[C]) -> C:
-        """The object of another process in a field of the type ipc.Object, as a client of that
-        kind. Raises ``NotFound`` if the field is empty."""
-        return kind(self._bus, self._proxy_of(field))
-
-
-class Watch:
-    """A registered callback."""
-
-    def __init__(self, slot: _core.Slot) -> None:
-        self._slot = slot
-
-    def end(self) -> None:
-        """The callback does not run any more."""
-        self._slot.end()
 
 
 def _settle(

@@ -12,15 +12,16 @@ import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
-from ._base import Buffer, Context, Entry
+from ._base import BaseContext, Buffer, Entry
 from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound, ProtocolError
 from .errors import Unimplemented
 
 M = TypeVar("M")
+C = TypeVar("C")
 
 BLOB_TAG = 1 << 63
 # A larger blob travels as a sealed file. What is inside the message is copied twice more, and
@@ -495,6 +496,7 @@ class _Attached:
     """What a request and a reply offer alike."""
 
     _attachments: Attachments | None
+    _bus: Any
 
     def _attached(self) -> Attachments:
         if self._attachments is None:
@@ -528,15 +530,17 @@ class _Attached:
             raise InvalidArgument("the object belongs to another process")
         return None if taken is None else taken.owner
 
-    def _proxy_of(self, field: Any) -> _core.Proxy:
+    def take(self, field: Any, kind: Callable[[Any, _core.Proxy], C]) -> C:
+        """The object of another process in a field of the type ipc.Object, as a client of that
+        kind. Raises ``NotFound`` if the field is empty."""
         taken = self._attached().object(field)
         if not isinstance(taken, _core.Proxy):
             raise InvalidArgument("the object belongs to this process")
-        return taken
+        return kind(self._bus, taken)
 
 
-class BaseContext(_Attached, Context):
-    """A call that is served, and what came with its request."""
+class Context(_Attached, BaseContext):
+    """A call that is served: who calls, until when they wait, and what came with the request."""
 
     def __init__(self, bus: Any, call: _core.Call | _core.Stream) -> None:
         super().__init__(call)
@@ -560,7 +564,7 @@ class BaseContext(_Attached, Context):
             self._attachments.release()
 
 
-class BaseReceived(_Attached, Generic[M]):
+class Received(_Attached, Generic[M]):
     """A reply with objects, files or blobs. Its fields are attributes; ``message`` is the
     message itself. As a context it ends with release()."""
 
@@ -589,4 +593,4 @@ class BaseReceived(_Attached, Generic[M]):
             pass  # a view of a view is left, and goes with the last one
 
 
-R = TypeVar("R", bound=BaseReceived[Any])
+R = TypeVar("R", bound=Received[Any])
