@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -28,6 +29,7 @@ int __real_close(int fd);
 int __real_ioctl(int fd, unsigned long request, ...);
 void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __real_epoll_wait(int fd, struct epoll_event *events, int max, int timeout);
 int __real_stat(const char *path, struct stat *st);
 int __real_chmod(const char *path, mode_t mode);
 
@@ -36,6 +38,7 @@ int __wrap_close(int fd);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout);
 int __wrap_stat(const char *path, struct stat *st);
 int __wrap_chmod(const char *path, mode_t mode);
 /* For cases.c: what it was, or -errno. */
@@ -426,4 +429,9 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 		ready += fds[i].revents != 0;
 	}
 	return ready;
+}
+
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
+{
+	return __real_epoll_wait(fd, events, max, timeout ? timeout : MOMENT);
 }
