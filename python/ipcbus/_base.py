@@ -116,6 +116,28 @@ class RawRequest(BaseContext):
         return self._call.take(index)
 
 
+class BaseRawService:
+    """What the bases of services of bytes have alike."""
+
+    #: The name of the interface, for tools; or None.
+    INTERFACE: str | None = None
+    #: Whether requests may contain files.
+    ACCEPT_FDS = False
+
+    def _interface(self) -> str | None:
+        return self.INTERFACE
+
+
+def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]] | None) -> None:
+    """Sends what a handler of bytes returned."""
+    if call.oneway:
+        return
+    if isinstance(reply, tuple):
+        call.reply(reply[0], reply[1])
+    else:
+        call.reply(reply, None)
+
+
 def reply_exception(call: _core.Call | _core.Stream, error: BaseException) -> None:
     """Ends a call with what its handler raised. Callers see an ``Error`` as it is, and of any
     other exception its class; its text stays in the log of this process."""

@@ -21,15 +21,17 @@ from ._base import (
     Buffer,
     Entry,
     NameInfo,
+    BaseRawService,
     RawRequest,
     end_call,
     end_stream,
+    reply_raw,
     to_metadata,
     to_usec,
 )
 from ._base import Watch as Watch
 from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound
-from .errors import Unimplemented, WouldBlock
+from .errors import WouldBlock
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -187,8 +189,7 @@ class Client(Proxy):
             )
         if method.reply is None:
             return None
-        message = stubs.parse(method.reply, method.name, reply)
-        return Received(self._bus, reply, message) if method.reply_holds else message
+        return stubs.receive_reply(self._bus, method, reply)
 
     def _stream(
         self,
@@ -210,9 +211,7 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
     ) -> None:
         with stubs.Packer(self._bus) as packer:
-            data = b""
-            if method.request is not None:
-                data = packer.pack(method.request, stubs.choose(method, request, fields))
+            data = packer.pack(method.request, stubs.choose(method, request, fields))
             await self.oneway(
                 method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
             )
@@ -328,8 +327,7 @@ class Stream(Generic[Req, Rep]):
 
     async def _send(self, end: _End, content: Any) -> None:
         with stubs.Packer(self._client._bus) as packer:
-            kind = self._method.request
-            data = b"" if kind is None else packer.pack(kind, content)
+            data = packer.pack(self._method.request, content)
             await end.send(data, packer.entries)
 
     async def send(self, request: Req | None = None, /, **fields: Any) -> None:
@@ -356,10 +354,7 @@ class Stream(Generic[Req, Rep]):
         item = await (await self._opened()).receive()
         if item is None:
             return None
-        message = stubs.parse(self._method.reply, self._method.name, item)
-        if self._method.reply_holds:
-            message = Received(self._client._bus, item, message)
-        reply: Rep = message
+        reply: Rep = stubs.receive_reply(self._client._bus, self._method, item)
         return reply
 
     async def finish(self) -> Rep:
@@ -386,13 +381,8 @@ def _settle(
         future.set_exception(error)
 
 
-class RawService:
+class RawService(BaseRawService):
     """A service of bytes. Derive from it and define ``serve``."""
-
-    #: The name of the interface, for tools; or None.
-    INTERFACE: str | None = None
-    #: Whether requests may contain files.
-    ACCEPT_FDS = False
 
     async def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
         """Serves a call or oneway and returns the bytes of the reply, perhaps with entries.
@@ -401,32 +391,14 @@ class RawService:
         """
         raise NotImplementedError
 
-    def _interface(self) -> str | None:
-        return self.INTERFACE
-
     async def _serve(self, bus: Bus, call: _core.Call) -> None:
-        reply = await self.serve(RawRequest(call))
-        if call.oneway:
-            return
-        if isinstance(reply, tuple):
-            call.reply(reply[0], reply[1])
-        else:
-            call.reply(reply, None)
+        reply_raw(call, await self.serve(RawRequest(call)))
 
 
-class Service:
+class Service(stubs.BaseService):
     """The base of generated services. A handler gets the request and a ``Context``, and returns
     the reply or a mapping of its fields. If the caller stops waiting, its task is canceled. An
     exception is reported to the caller."""
-
-    INTERFACE: stubs.Interface
-    ACCEPT_FDS = False
-
-    def _interface(self) -> str | None:
-        return self.INTERFACE.name
-
-    def _unimplemented(self, method: stubs.Method) -> Unimplemented:
-        return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")
 
     async def _serve(self, bus: Bus, call: _core.Call) -> None:
         if call.code == _core.CODE_DESCRIBE and not call.oneway:
@@ -439,10 +411,7 @@ class Service:
             if method.request is None:
                 reply = await handler(context)
             else:
-                request = stubs.parse(method.request, method.name, call)
-                if method.request_holds:
-                    context._attach(call, request)
-                reply = await handler(request, context)
+                reply = await handler(context._request(method, call), context)
             if not method.oneway:
                 stubs.reply(bus, call, method, reply)
         finally:
@@ -484,10 +453,7 @@ async def _requests(
         item = await end.receive()
         if item is None:
             return
-        request = stubs.parse(method.request, method.name, item)
-        if method.request_holds:
-            context._attach(item, request)
-        yield request
+        yield context._request(method, item)
 
 
 async def _send_reply(bus: Bus, end: _End, method: stubs.Method, reply: Any) -> None:

@@ -196,7 +196,10 @@ class Packer:
         return tuple(self._entries) or None
 
     def pack(self, kind: Any, content: Any) -> bytes:
-        """content is a message of the kind, or a mapping of its fields."""
+        """content is a message of the kind, or a mapping of its fields. Without a kind there are no
+        bytes."""
+        if kind is None:
+            return b""
         if not isinstance(content, Mapping):
             return serialize(kind, content)
         message = kind()
@@ -552,10 +555,13 @@ class Context(_Attached, BaseContext):
         """Closes a file descriptor when the reply with it was sent, or the handler failed."""
         self._fds.append(fd)
 
-    def _attach(self, raw: Raw, message: Any) -> None:
-        if self._attachments is not None:
-            self._attachments.release()
-        self._attachments = Attachments(self._bus, raw, message)
+    def _request(self, method: Method, raw: Raw) -> Any:
+        message = parse(method.request, method.name, raw)
+        if method.request_holds:
+            if self._attachments is not None:
+                self._attachments.release()
+            self._attachments = Attachments(self._bus, raw, message)
+        return message
 
     def _end(self) -> None:
         while self._fds:
@@ -594,3 +600,25 @@ class Received(_Attached, Generic[M]):
 
 
 R = TypeVar("R", bound=Received[Any])
+
+
+def receive_reply(bus: Any, method: Method, raw: _core.Message | Item) -> Any:
+    """What a client gets of a reply: the message, or one with what came along."""
+    message = parse(method.reply, method.name, raw)
+    return Received(bus, raw, message) if method.reply_holds else message
+
+
+# --- Serving ---------------------------------------------------------------------------------
+
+
+class BaseService:
+    """What the bases of generated services have alike."""
+
+    INTERFACE: Interface
+    ACCEPT_FDS = False
+
+    def _interface(self) -> str | None:
+        return self.INTERFACE.name
+
+    def _unimplemented(self, method: Method) -> Unimplemented:
+        return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")

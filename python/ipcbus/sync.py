@@ -24,14 +24,16 @@ from ._base import (
     Buffer,
     Entry,
     NameInfo,
+    BaseRawService,
     RawRequest,
     end_call,
     end_stream,
+    reply_raw,
     to_metadata,
     to_usec,
 )
 from ._base import Watch as Watch
-from .errors import NoReply, Unimplemented
+from .errors import NoReply
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -164,8 +166,7 @@ class Client(Proxy):
             )
         if method.reply is None:
             return None
-        message = stubs.parse(method.reply, method.name, reply)
-        return Received(self._bus, reply, message) if method.reply_holds else message
+        return stubs.receive_reply(self._bus, method, reply)
 
     def _stream(
         self,
@@ -187,9 +188,7 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
     ) -> None:
         with stubs.Packer(self._bus) as packer:
-            data = b""
-            if method.request is not None:
-                data = packer.pack(method.request, stubs.choose(method, request, fields))
+            data = packer.pack(method.request, stubs.choose(method, request, fields))
             self.oneway(
                 method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
             )
@@ -242,8 +241,7 @@ class Stream(Generic[Req, Rep]):
 
     def _send(self, content: Any) -> None:
         with stubs.Packer(self._client._bus) as packer:
-            kind = self._method.request
-            data = b"" if kind is None else packer.pack(kind, content)
+            data = packer.pack(self._method.request, content)
             self._stream.send(data, packer.entries, _core.NEVER)
 
     def send(self, request: Req | None = None, /, **fields: Any) -> None:
@@ -271,10 +269,7 @@ class Stream(Generic[Req, Rep]):
         if received is None:
             return None
         item = stubs.Item(received)
-        message = stubs.parse(self._method.reply, self._method.name, item)
-        if self._method.reply_holds:
-            message = Received(self._client._bus, item, message)
-        reply: Rep = message
+        reply: Rep = stubs.receive_reply(self._client._bus, self._method, item)
         return reply
 
     def finish(self) -> Rep:
@@ -290,45 +285,22 @@ class Stream(Generic[Req, Rep]):
 S = TypeVar("S", bound=Stream[Any, Any])
 
 
-class RawService:
+class RawService(BaseRawService):
     """A service of bytes. Derive from it and define ``serve``."""
-
-    #: The name of the interface, for tools; or None.
-    INTERFACE: str | None = None
-    #: Whether requests may contain files.
-    ACCEPT_FDS = False
 
     def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
         """Serves a call or oneway and returns the bytes of the reply, perhaps with entries. An
         exception is reported to the caller."""
         raise NotImplementedError
 
-    def _interface(self) -> str | None:
-        return self.INTERFACE
-
     def _serve(self, bus: Bus, call: _core.Call) -> None:
-        reply = self.serve(RawRequest(call))
-        if call.oneway:
-            return
-        if isinstance(reply, tuple):
-            call.reply(reply[0], reply[1])
-        else:
-            call.reply(reply, None)
+        reply_raw(call, self.serve(RawRequest(call)))
 
 
-class Service:
+class Service(stubs.BaseService):
     """The base of generated services. A handler gets the request and a ``Context``, and returns
     the reply or a mapping of its fields. An exception is
     reported to the caller."""
-
-    INTERFACE: stubs.Interface
-    ACCEPT_FDS = False
-
-    def _interface(self) -> str | None:
-        return self.INTERFACE.name
-
-    def _unimplemented(self, method: stubs.Method) -> Unimplemented:
-        return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")
 
     def _serve(self, bus: Bus, call: _core.Call) -> None:
         if call.code == _core.CODE_DESCRIBE and not call.oneway:
@@ -341,10 +313,7 @@ class Service:
             if method.request is None:
                 reply = handler(context)
             else:
-                request = stubs.parse(method.request, method.name, call)
-                if method.request_holds:
-                    context._attach(call, request)
-                reply = handler(request, context)
+                reply = handler(context._request(method, call), context)
             if not method.oneway:
                 stubs.reply(bus, call, method, reply)
         finally:
@@ -380,11 +349,7 @@ def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> I
         received = stream.receive(_core.NEVER)
         if received is None:
             return
-        item = stubs.Item(received)
-        request = stubs.parse(method.request, method.name, item)
-        if method.request_holds:
-            context._attach(item, request)
-        yield request
+        yield context._request(method, stubs.Item(received))
 
 
 class Bus:
