@@ -123,6 +123,7 @@ leaks_check() {
 manager_is_ready() { grep -q ready $guest_log; }
 
 manager_start() {
+	: >$guest_log # the manager before was ready, too
 	/t/servicemanager/servicemanager 2>$guest_log >&2 </dev/null &
 	echo $! >$guest_pid
 	guest_retry 5 manager_is_ready && return 0
