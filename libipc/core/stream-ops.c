@@ -260,11 +260,12 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 		stream->userdata = userdata;
 		stream->has_ops = true;
 		stream->message_due = stream->first;
+		/* Before others can run the callbacks, destroy() and its end among them. */
+		refs_take(&stream->users);
 	}
 	stream_unlock(stream);
 	if (r < 0)
 		return r;
-	ipc_stream_ref(stream);
 	stream_kick(stream);
 	return 0;
 }

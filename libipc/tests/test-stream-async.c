@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * Streams on the fake device that a program hands on: opening without a wait, and messages that
- * on_message leaves for later.
+ * on_message leaves for later; and what another thread does meanwhile.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "core/call.h"
@@ -283,11 +286,67 @@ START_TEST(resume_of_nothing_does_nothing)
 }
 END_TEST
 
+/* --- Another thread, between two steps ----------------------------------------------------- */
+
+/* What it does after the lock of the stream, which has callbacks now, was dropped. */
+static void (*then)(void);
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	static int (*unlock)(pthread_mutex_t *mutex);
+	void (*now)(void) = NULL;
+	int r;
+
+	if (!unlock)
+		unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
+	if (then && stream && mutex == &stream->lock && stream->has_ops) {
+		now = then;
+		then = NULL;
+	}
+	r = unlock(mutex);
+	if (now)
+		now();
+	return r;
+}
+
+static unsigned int destroyed;
+
+static void count_destroy(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
+static void cancel_and_serve(void)
+{
+	ipc_stream_cancel(stream);
+	serve_all_of(ipc);
+}
+
+START_TEST(callbacks_may_end_it_before_they_are_set)
+{
+	static const struct ipc_stream_ops both = {
+		.size = sizeof(both), .on_message = on_message, .destroy = count_destroy,
+	};
+
+	begin();
+	open_stream();
+	then = cancel_and_serve;
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &both, NULL), 0);
+	ck_assert_ptr_null(then);
+	ck_assert_uint_eq(destroyed, 1);
+	/* The program has its reference still. */
+	ck_assert_uint_eq(stream->users, 1);
+	ck_assert(!stream->closed);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
 			 a_bad_reply_opens_nothing, a_cancellation_ends_the_opening_and_the_stream,
 			 what_was_not_opened_ends_for_the_server,
 			 a_parent_is_held_until_it_is_open, what_was_left_comes_after_resume,
-			 resume_of_nothing_does_nothing);
+			 resume_of_nothing_does_nothing, callbacks_may_end_it_before_they_are_set);
 }
