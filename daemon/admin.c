@@ -10,7 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <linux/ktime.h>
+
 #include "client.h"
+#include "kernel/fiber.h"
 #include "shim.h"
 
 static int write_all(int fd, const char *text, size_t size)
@@ -42,6 +45,23 @@ int admin_open(const char *name)
 	if (fd >= 0)
 		close(fd);
 	return ret;
+}
+
+void admin_stop_clock(void)
+{
+	shim_clock_stop();
+}
+
+int admin_advance(uint64_t by, uint64_t *ret_now)
+{
+	if (!shim_clock_is_stopped())
+		return -EOPNOTSUPP;
+	if (by > INT64_MAX - ktime_get_ns())
+		return -ERANGE;
+	shim_clock_advance(by);
+	workers_look_at_clock();
+	*ret_now = ktime_get_ns();
+	return 0;
 }
 
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before)

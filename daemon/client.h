@@ -70,6 +70,10 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
  * with SO_PASSCRED, or 0. Returns 1; 0 at the end; -EAGAIN; or -EBADMSG for what is no message. */
 int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid);
 
+/* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
+ * is removed at the end. Sets *ret_problem if it cannot be used. inherit.c */
+int socket_inherited(const char **ret_problem);
+
 /* --- Memory: memory.c ----------------------------------------------------------- */
 
 /* A memfd that nobody can resize, mapped for writing. -errno. */
@@ -92,5 +96,10 @@ void daemon_boot(void);
 
 /* A memfd with the text of one of the driver's files in debugfs. -ENOENT, or another -errno. */
 int admin_open(const char *name);
+/* From here on the driver's clock stands still. Before daemon_boot(). */
+void admin_stop_clock(void);
+/* Moves it by that many nanoseconds, and expires what is due. -EOPNOTSUPP: it goes by itself;
+ * -ERANGE. Main thread. */
+int admin_advance(uint64_t by, uint64_t *ret_now);
 /* Sets a parameter of the driver; *ret_before: what it was. -ENOENT: there is none. */
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before);

@@ -157,6 +157,10 @@ struct ipcbusd_bell {
  * @IPCBUSD_SET: From the client, in place of HELLO: the @nonce, the @name of a parameter of the
  *	driver (ipcbus(4)), and its new value as @number. Reply: @error, or what it was as
  *	@number. For root and for the user who runs the daemon.
+ * @IPCBUSD_ADVANCE: From the client, in place of HELLO: the @nonce, and by how many nanoseconds the
+ *	clock of the daemon is to move, as @size. Reply: @error, or its time then as @size.
+ *	-EOPNOTSUPP: it goes by itself. What became due is done before the reply. For root and
+ *	for the user who runs the daemon.
  * @IPCBUSD_BYE: From the client, which closes: the daemon closes its end of the socket once
  *	all is released, as close() of the device does before it returns
  */
@@ -169,6 +173,7 @@ enum ipcbusd_message_kind {
 	IPCBUSD_WELCOME = 6,
 	IPCBUSD_READ = 7,
 	IPCBUSD_SET = 8,
+	IPCBUSD_ADVANCE = 9,
 };
 
 struct ipcbusd_message {

@@ -42,6 +42,12 @@ static const char help[] =
 	"                   a new folder)\n"
 	"  -m, --mode MODE  who may connect: the socket's permissions, in octal (default: 600)\n"
 	"  -s, --set NAME=N a parameter of the driver, as for the module: ipcbus(4)\n"
+	"      --clock=manual\n"
+	"                   time stands still, and a test moves it: ipc_test(3)\n"
+	"      --print-path=FD\n"
+	"                   write the socket's path to FD once clients can connect; without --bus\n"
+	"                   the bus is in a new folder\n"
+	"      --until=FD   end when FD is readable or hangs up: a pidfd, or a pipe's end\n"
 	"  -h, --help       show this\n";
 
 /* Of the daemon's fds and maps a user's connections may take a part, but this many always. Area,
@@ -82,6 +88,8 @@ struct owner {
 };
 
 static int epoll_fd;
+static int until_fd = -1;
+static int print_fd = -1;
 static struct owner *owners;
 static unsigned int max_connections;
 static struct rlimit files_before;
@@ -349,11 +357,17 @@ static bool is_from_peer(const struct connection *connection,
 static int administer(const struct ipcbusd_message *message, struct ipcbusd_message *reply)
 {
 	char name[sizeof(message->name) + 1] = "";
+	uint64_t now = 0;
 	int fd;
 
 	memcpy(name, message->name, sizeof(message->name));
 	if (message->kind == IPCBUSD_SET) {
 		reply->error = admin_set(name, message->number, &reply->number);
+		return NO_FD;
+	}
+	if (message->kind == IPCBUSD_ADVANCE) {
+		reply->error = admin_advance(message->size, &now);
+		reply->size = now;
 		return NO_FD;
 	}
 	fd = admin_open(name);
@@ -402,7 +416,8 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 {
 	if (message->kind == IPCBUSD_HELLO && !connection->client && fd < 0)
 		return take_hello(connection, message, sender);
-	if ((message->kind == IPCBUSD_READ || message->kind == IPCBUSD_SET) &&
+	if ((message->kind == IPCBUSD_READ || message->kind == IPCBUSD_SET ||
+	     message->kind == IPCBUSD_ADVANCE) &&
 	    !connection->client && fd < 0)
 		return take_admin(connection, message, sender);
 	if (!connection->client)
@@ -507,55 +522,6 @@ static int listen_at(mode_t mode)
 	return fd;
 }
 
-/* A number of the environment, or -1. */
-static long number_of(const char *name)
-{
-	const char *text = getenv(name);
-	char *end;
-	long number;
-
-	if (!text || !*text)
-		return -1;
-	errno = 0;
-	number = strtol(text, &end, 10);
-	return errno || *end || number < 0 ? -1 : number;
-}
-
-static bool listens_as_ours(int fd)
-{
-	int type = 0, listens = 0;
-	socklen_t type_size = sizeof(type), listens_size = sizeof(listens);
-	struct sockaddr_un address = { 0 };
-	socklen_t size = sizeof(address);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) && type == SOCK_SEQPACKET &&
-	       !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) && listens &&
-	       !getsockname(fd, (struct sockaddr *)&address, &size) &&
-	       address.sun_family == AF_UNIX;
-}
-
-/* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
- * is removed at the end. */
-static int inherited_listener(void)
-{
-	static const int first = 3;
-	long n = number_of("LISTEN_PID") == getpid() ? number_of("LISTEN_FDS") : -1;
-
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
-	if (n <= 0)
-		return -1;
-	errno = EINVAL;
-	if (n > 1)
-		fail("cannot listen at", "more than one socket of systemd");
-	if (!listens_as_ours(first))
-		fail("cannot listen at", "the socket of systemd: ListenSequentialPacket= makes one");
-	if (fcntl(first, F_SETFD, FD_CLOEXEC) || fcntl(first, F_SETFL, O_NONBLOCK))
-		fail("cannot listen at", "the socket of systemd");
-	return first;
-}
-
 static int watch_signals(void)
 {
 	sigset_t set;
@@ -587,6 +553,15 @@ static void start_command(char **argv)
 	_exit(127);
 }
 
+/* The command gets the signal. */
+static void __attribute__((noreturn)) end(int signal)
+{
+	if (command > 0)
+		kill(command, signal);
+	clean_up();
+	exit(0);
+}
+
 static void take_signal(int fd)
 {
 	struct signalfd_siginfo info;
@@ -594,12 +569,8 @@ static void take_signal(int fd)
 
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo != SIGCHLD) {
-		if (command > 0)
-			kill(command, (int)info.ssi_signo);
-		clean_up();
-		exit(0);
-	}
+	if (info.ssi_signo != SIGCHLD)
+		end((int)info.ssi_signo);
 	if (command <= 0 || waitpid(command, &status, WNOHANG) != command)
 		return;
 	clean_up();
@@ -632,6 +603,8 @@ static void __attribute__((noreturn)) loop(int listener, int signals)
 				accept_one(listener);
 			else if (events[i].data.ptr == &epoll_fd)
 				take_signal(signals);
+			else if (events[i].data.ptr == &until_fd)
+				end(SIGTERM);
 			else if (!connection->closed && is_dead(connection))
 				connection_close(connection);
 			else if (!connection->closed)
@@ -669,17 +642,75 @@ static void set_parameter(const char *argument)
 	exit(2);
 }
 
+/* The number of an open fd, which the command does not get, or 2 as exit status. */
+static int take_fd(const char *option, const char *argument)
+{
+	char *end;
+	long fd;
+
+	errno = 0;
+	fd = strtol(argument, &end, 10);
+	if (!errno && end != argument && !*end && fd >= 0 && fd <= INT_MAX &&
+	    !fcntl((int)fd, F_SETFD, FD_CLOEXEC))
+		return (int)fd;
+	fprintf(stderr, "ipcbusd: %s=%s: not the number of an open file descriptor\n", option,
+		argument);
+	exit(2);
+}
+
+static void take_clock(const char *argument)
+{
+	if (!strcmp(argument, "manual")) {
+		admin_stop_clock();
+		return;
+	}
+	fprintf(stderr, "ipcbusd: --clock=%s: no such clock; there is manual\n", argument);
+	exit(2);
+}
+
+static void print_path(void)
+{
+	size_t size = strlen(socket_path);
+	char line[sizeof(socket_path) + 1];
+
+	memcpy(line, socket_path, size);
+	line[size++] = '\n';
+	if (print_fd < 0)
+		return;
+	if (write(print_fd, line, size) != (ssize_t)size)
+		fail("cannot print the path", socket_path);
+	close(print_fd);
+}
+
+static void watch_all(int listener, int signals)
+{
+	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts, until = accepts;
+
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	signalled.data.ptr = &epoll_fd;
+	until.data.ptr = &until_fd;
+	if (epoll_fd < 0 || signals < 0 ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &accepts) ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signals, &signalled))
+		fail("cannot watch", socket_path);
+	if (until_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, until_fd, &until))
+		fail("cannot watch", "the file descriptor of --until");
+}
+
 int main(int argc, char **argv)
 {
+	enum { CLOCK = 256, PRINT, UNTIL };
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
 		{ "mode", required_argument, NULL, 'm' },
 		{ "set", required_argument, NULL, 's' },
+		{ "clock", required_argument, NULL, CLOCK },
+		{ "print-path", required_argument, NULL, PRINT },
+		{ "until", required_argument, NULL, UNTIL },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts;
-	const char *bus = NULL;
+	const char *bus = NULL, *problem = NULL;
 	int listener, signals, option;
 	mode_t mode = 0600;
 
@@ -694,28 +725,35 @@ int main(int argc, char **argv)
 			mode = (mode_t)strtoul(optarg, NULL, 8) & 0777;
 		} else if (option == 's') {
 			set_parameter(optarg);
+		} else if (option == CLOCK) {
+			take_clock(optarg);
+		} else if (option == PRINT) {
+			print_fd = take_fd("--print-path", optarg);
+		} else if (option == UNTIL) {
+			until_fd = take_fd("--until", optarg);
 		} else {
 			fputs(help, stderr);
 			return 2;
 		}
 	}
-	listener = inherited_listener();
-	if (listener >= 0 && (bus || optind < argc)) {
-		fputs("ipcbusd: with a socket of systemd there is no --bus and no COMMAND\n", stderr);
+	listener = socket_inherited(&problem);
+	if (problem) {
+		errno = EINVAL;
+		fail("cannot listen at", problem);
+	}
+	if (listener >= 0 && (bus || optind < argc || print_fd >= 0)) {
+		fputs("ipcbusd: with a socket of systemd there is no --bus, no --print-path and no COMMAND\n",
+		      stderr);
 		return 2;
 	}
 	signals = watch_signals();
 	if (listener < 0) {
-		choose_path(bus, optind < argc);
+		choose_path(bus, optind < argc || print_fd >= 0);
 		listener = listen_at(mode);
 	}
 	set_limits();
-	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	signalled.data.ptr = &epoll_fd;
-	if (epoll_fd < 0 || signals < 0 ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &accepts) ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signals, &signalled))
-		fail("cannot watch", socket_path);
+	watch_all(listener, signals);
+	print_path();
 	if (optind < argc)
 		start_command(argv + optind);
 	daemon_boot();

@@ -12,7 +12,8 @@ STORY_PROGRAMS := $(addprefix $(EXAMPLES)/story/,server client newer)
 
 # A server, a client and a .proto file, all called like the folder but for cpp.
 EXAMPLE_NAMES := echo chat files frames fanout clock journal
-EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h)
+EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h) \
+	$(EXAMPLES)/testing/shop.ipc.h
 
 $(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS) \
 		$(EXAMPLES)/story/story.ipc.h $(EXAMPLES)/story/newer.ipc.h
@@ -70,14 +71,21 @@ $(EXAMPLE_PROGRAMS): | $(LIBIPC)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(EXAMPLE_LIBS)
 
+# A program and its test.
+$(EXAMPLES)/testing/test-shop: $(addprefix $(EXAMPLES)/testing/,test-shop.o shop.o shop.ipc.o \
+		shop.pb-c.o) $(LIBIPC_TEST_A) | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ $(LIBIPC) \
+	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
 # What `make demo` needs, and no more.
 .PHONY: demo-daemon demo-guest demo-native
 DEMO_PROGRAMS := $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager $(B)/bench/bench
 demo-daemon: $(DEMO_PROGRAMS) $(IPCBUSD)
 demo-guest demo-native: $(DEMO_PROGRAMS) $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
 
-ALL += $(EXAMPLE_PROGRAMS)
+ALL += $(EXAMPLE_PROGRAMS) $(EXAMPLES)/testing/test-shop
 GUEST_TESTS += examples/test-examples
 GUEST_RAW_TESTS += examples/story/test-native
-UNIT_TESTS += examples/story/test-daemon
+UNIT_TESTS += examples/story/test-daemon examples/testing/test-here
 GUEST_FILES += $(EXAMPLE_PROGRAMS) examples/story/demo examples/story/native $(B)/bench/bench

@@ -76,8 +76,24 @@ $(LIBIPC_A): $(LIBIPC_OBJECTS)
 	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.static.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
 
-ALL += $(LIBIPC_SO) $(LIBIPC_A)
-PRODUCTS += $(LIBIPC_SO) $(LIBIPC_A)
+# --- libipc-test: a private bus for a test ----------------------------------------
+
+LIBIPC_TEST_A := $(B)/libipc/libipc-test.a
+LIBIPC_KIT := $(patsubst libipc/%.c,$(B)/libipc/%.o,$(wildcard libipc/kit/*.c))
+
+$(LIBIPC_KIT): $(B)/libipc/kit/%.o: libipc/kit/%.c | $(LIBIPC_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE) -DINSTALLED_PROGRAMS='"$(bindir)"'
+
+# Only what the header declares has a name outside.
+$(LIBIPC_TEST_A): $(LIBIPC_KIT) $(B)/libipc/core/device-socket.o
+	$(call msg,AR,$@)
+	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
+	$(Q)$(OBJCOPY) -w --keep-global-symbol='ipc_test_*' $(@:.a=.static.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
+
+ALL += $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A)
+PRODUCTS += $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A)
 GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
 
 # --- Unit tests -----------------------------------------------------------------
@@ -100,7 +116,8 @@ UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols
 
 # --- Install --------------------------------------------------------------------
 
-$(B)/libipc/libipc.pc: libipc/libipc.pc.in FORCE
+LIBIPC_PC := $(B)/libipc/libipc.pc $(B)/libipc/libipc-test.pc
+$(LIBIPC_PC): $(B)/libipc/%.pc: libipc/%.pc.in FORCE
 	$(call msg,GEN,$@)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' \
 	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(protodir)|' \
@@ -114,14 +131,14 @@ LIBIPC_MAN_NAMES := awk '/^\.SH/ { inside = /ATTRIBUTES/ } \
 
 .PHONY: install-libipc
 INSTALLS += install-libipc
-install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(B)/libipc/libipc.pc
+install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC)
 	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc/cpp \
 	  $(DESTDIR)$(mandir)/man3
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_FILE)
 	$(Q)ln -sf $(LIBIPC_FILE) $(DESTDIR)$(libdir)/$(LIBIPC_SONAME)
 	$(Q)ln -sf $(LIBIPC_SONAME) $(DESTDIR)$(libdir)/libipc.so
-	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(DESTDIR)$(libdir)
-	$(Q)$(INSTALL) -m 644 $(B)/libipc/libipc.pc $(DESTDIR)$(libdir)/pkgconfig
+	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(LIBIPC_TEST_A) $(DESTDIR)$(libdir)
+	$(Q)$(INSTALL) -m 644 $(LIBIPC_PC) $(DESTDIR)$(libdir)/pkgconfig
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h libipc/include/ipc/*.hpp) \
 	  $(DESTDIR)$(includedir)/ipc
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/cpp/*.hpp) $(DESTDIR)$(includedir)/ipc/cpp

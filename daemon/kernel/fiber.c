@@ -38,6 +38,7 @@
  * @remote: fibers that others woke, the latest first
  * @timers: fibers with a time, the earliest first; its own
  * @asleep: it sleeps, or is about to
+ * @next: in the list of all
  * @sp: where it was left
  * @task: its own, while no fiber runs
  */
@@ -47,6 +48,7 @@ struct worker {
 	struct shim_fiber *remote;
 	struct list_head timers;
 	bool asleep;
+	struct worker *next;
 	void *sp;
 	void *fake_stack;
 	const void *bottom;
@@ -57,6 +59,8 @@ struct worker {
 };
 
 static _Thread_local struct worker *this_worker;
+/* Main thread. */
+static struct worker *workers;
 
 /* --- Switching -------------------------------------------------------------- */
 
@@ -185,6 +189,16 @@ static void append(struct worker *worker, struct shim_fiber *fiber)
 	worker->last = fiber;
 }
 
+/* After something that it looks at before it sleeps. */
+static void worker_wake(struct worker *worker)
+{
+	if (!__atomic_load_n(&worker->asleep, __ATOMIC_SEQ_CST))
+		return;
+	/* What others made of the word does not matter: the worker looks before it sleeps. */
+	__atomic_store_n(worker->ops.word, 0, __ATOMIC_SEQ_CST);
+	futex(worker->ops.word, FUTEX_WAKE, 1, NULL);
+}
+
 static void push(struct worker *worker, struct shim_fiber *fiber)
 {
 	struct shim_fiber *old = __atomic_load_n(&worker->remote, __ATOMIC_RELAXED);
@@ -193,11 +207,7 @@ static void push(struct worker *worker, struct shim_fiber *fiber)
 		fiber->next = old;
 	while (!__atomic_compare_exchange_n(&worker->remote, &old, fiber, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-	if (!__atomic_load_n(&worker->asleep, __ATOMIC_SEQ_CST))
-		return;
-	/* What others made of the word does not matter: the worker looks before it sleeps. */
-	__atomic_store_n(worker->ops.word, 0, __ATOMIC_SEQ_CST);
-	futex(worker->ops.word, FUTEX_WAKE, 1, NULL);
+	worker_wake(worker);
 }
 
 void fiber_wake(struct shim_fiber *fiber)
@@ -258,6 +268,13 @@ static void fire_timers(struct worker *worker)
 	}
 }
 
+/* When the first timer fires, or 0. */
+static u64 next_timer(struct worker *worker)
+{
+	return list_empty(&worker->timers) ? 0 :
+	       list_first_entry(&worker->timers, struct shim_fiber, timer)->until;
+}
+
 /* --- Workers ---------------------------------------------------------------- */
 
 static void free_stack(struct worker *worker, void *stack)
@@ -299,19 +316,19 @@ static void run(struct worker *worker, struct shim_fiber *fiber)
 		end(worker, fiber);
 }
 
-/* Others set remote, bits or the word after what is looked at here, and then look whether
- * this sleeps. */
+/* Others set remote, bits, a stopped clock or the word after what is looked at here, and then
+ * look whether this sleeps. */
 static void worker_sleep(struct worker *worker)
 {
 	struct timespec ts, *until = NULL;
-	u64 when;
+	u64 when = next_timer(worker);
 
 	__atomic_store_n(worker->ops.word, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&worker->asleep, true, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&worker->remote, __ATOMIC_SEQ_CST) &&
-	    !worker->ops.look(worker->ops.arg)) {
-		if (!list_empty(&worker->timers)) {
-			when = list_first_entry(&worker->timers, struct shim_fiber, timer)->until;
+	    !worker->ops.look(worker->ops.arg) &&
+	    !(when && shim_clock_is_stopped() && when <= ktime_get_ns())) {
+		if (when && !shim_clock_is_stopped()) {
 			ts.tv_sec = when / 1000000000;
 			ts.tv_nsec = when % 1000000000;
 			until = &ts;
@@ -362,7 +379,15 @@ struct worker *worker_new(const struct worker_ops *ops)
 		return NULL;
 	}
 	pthread_detach(thread);
+	worker->next = workers;
+	workers = worker;
 	return worker;
+}
+
+void workers_look_at_clock(void)
+{
+	for (struct worker *worker = workers; worker; worker = worker->next)
+		worker_wake(worker);
 }
 
 /* --- Fibers ----------------------------------------------------------------- */
@@ -428,7 +453,7 @@ static void thread_sleep(struct task_struct *task, u64 until)
 
 	if (state != TASK_RUNNING)
 		futex(&task->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, state,
-		      until ? &ts : NULL);
+		      until && !shim_clock_is_stopped() ? &ts : NULL);
 }
 
 static bool must_wake(struct task_struct *task)

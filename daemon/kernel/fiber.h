@@ -54,6 +54,8 @@ struct worker_ops {
 
 /* NULL: no memory, or no thread. It is never ended. */
 struct worker *worker_new(const struct worker_ops *ops);
+/* The clock, which is stopped, was moved. Like worker_new(), main thread only. */
+void workers_look_at_clock(void);
 
 /* Any thread may call these. NULL: no memory. */
 struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,

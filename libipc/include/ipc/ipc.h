@@ -34,6 +34,7 @@
  *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/blob.h>    large data and shared memory
  *   <ipc/monitor.h> records of the traffic on a bus
+ *   <ipc/test.h>    a private bus for a test, in a library of its own
  *   <ipc/sd-event.h>, <ipc/glib.h>  a connection in those event loops
  *
  * Rules for all functions. A comment below states only what differs.

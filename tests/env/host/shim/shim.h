@@ -234,6 +234,20 @@ void shim_say(const char *format, ...) __printf(1, 2);
 /* For a signal handler: if pc is in a user copy, where to go on; else 0. */
 unsigned long shim_copy_fixup(unsigned long pc);
 
+/* --- The clock: time.c ----------------------------------------------------- */
+
+/* Stops the clock of real threads, before the driver is loaded. From here on it moves by
+ * shim_clock_advance() alone. */
+void shim_clock_stop(void);
+bool shim_clock_is_stopped(void);
+/* Moves it, and returns once delayed work that has become due was done. One thread at a time. */
+void shim_clock_advance(u64 by);
+/* By how many nanoseconds the machine's clock is ahead of one that was stopped. */
+u64 shim_clock_ahead(void);
+/* When so many ticks have passed. As a clock that is stopped has no ticks, nothing is rounded up
+ * there: who waits for a time looks at it when it has come. */
+u64 shim_ticks_from_now(unsigned long ticks);
+
 /* --- RCU: rcu.c ----------------------------------------------------------- */
 
 /* Deterministic: objects are freed as late as allowed, not as early. */

@@ -5,6 +5,9 @@
  * still until somebody who waits for it is chosen to run: at any moment, for a
  * timer may fire before or after whatever else happens. Work is then done by the
  * task that calls shim_time_passes().
+ *
+ * The clock of real threads can be stopped: then somebody moves it by hand, and the
+ * thread does what has become due.
  */
 #define _GNU_SOURCE
 #include <linux/hrtimer.h>
@@ -19,15 +22,34 @@
 #define NEVER (~0ULL)
 
 static u64 virtual_now = 1000000000;
+/* 0: the clock goes. */
+static u64 stopped_at;
 
-u64 ktime_get_ns(void)
+static u64 machine_now(void)
 {
 	struct timespec ts;
 
-	if (shim_is_deterministic)
-		return virtual_now;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+u64 ktime_get_ns(void)
+{
+	u64 stopped;
+
+	if (shim_is_deterministic)
+		return virtual_now;
+	stopped = __atomic_load_n(&stopped_at, __ATOMIC_SEQ_CST);
+	return stopped ?: machine_now();
+}
+
+u64 shim_ticks_from_now(unsigned long ticks)
+{
+	u64 now = ktime_get_ns();
+
+	if (!shim_clock_is_stopped() || !ticks)
+		return now + ticks * NSEC_PER_TICK;
+	return ticks > 1 ? now + (ticks - 1) * NSEC_PER_TICK : now + 1;
 }
 
 long schedule_timeout_uninterruptible(long timeout)
@@ -110,7 +132,7 @@ static void *worker_main(void *unused)
 	pthread_mutex_lock(&lock);
 	while (!is_ending) {
 		work = earliest();
-		if (!work) {
+		if (!work || (work->due > ktime_get_ns() && shim_clock_is_stopped())) {
 			pthread_cond_wait(&changed, &lock);
 		} else if (work->due > ktime_get_ns()) {
 			until.tv_sec = work->due / 1000000000;
@@ -145,8 +167,7 @@ void destroy_workqueue(struct workqueue_struct *queue)
 static void add_work(struct work_struct *work, unsigned long delay)
 {
 	list_del_init(&work->entry);
-	work->due = delay < MAX_JIFFY_OFFSET / NSEC_PER_TICK ?
-		ktime_get_ns() + delay * NSEC_PER_TICK : NEVER;
+	work->due = delay < MAX_JIFFY_OFFSET / NSEC_PER_TICK ? shim_ticks_from_now(delay) : NEVER;
 	list_add_tail(&work->entry, &pending);
 	if (!has_worker && !shim_is_deterministic) {
 		BUG_ON(pthread_create(&worker, NULL, worker_main, NULL));
@@ -203,6 +224,40 @@ bool cancel_delayed_work_sync(struct delayed_work *work)
 	}
 	pthread_mutex_unlock(&lock);
 	return was_pending;
+}
+
+/* --- A clock that is moved by hand ------------------------------------------- */
+
+void shim_clock_stop(void)
+{
+	__atomic_store_n(&stopped_at, machine_now(), __ATOMIC_SEQ_CST);
+}
+
+bool shim_clock_is_stopped(void)
+{
+	return __atomic_load_n(&stopped_at, __ATOMIC_RELAXED);
+}
+
+u64 shim_clock_ahead(void)
+{
+	return shim_clock_is_stopped() ? machine_now() - ktime_get_ns() : 0;
+}
+
+static bool is_work_due(void)
+{
+	struct work_struct *work = earliest();
+
+	return running || (work && work->due <= ktime_get_ns());
+}
+
+void shim_clock_advance(u64 by)
+{
+	pthread_mutex_lock(&lock);
+	__atomic_store_n(&stopped_at, stopped_at + by, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&changed);
+	while (is_work_due())
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void fire(struct work_struct *work)

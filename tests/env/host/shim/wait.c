@@ -68,7 +68,7 @@ int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags,
 
 long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
 {
-	ktime_t until = ktime_get_ns() + timeout * NSEC_PER_TICK;
+	ktime_t until = timeout > FOR_EVER ? KTIME_MAX : (ktime_t)shim_ticks_from_now(timeout);
 
 	set_current_state(state);
 	if (!__atomic_load_n(&entry->woken, __ATOMIC_SEQ_CST)) {

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program that is tested: what a shop says to its customers.
+ */
+#ifndef SHOP_H
+#define SHOP_H
+
+struct ipc;
+
+/* Asks demo.stock, for at most two seconds. Returns a sentence, never NULL. */
+const char *shop_say(struct ipc *ipc, const char *article);
+
+#endif

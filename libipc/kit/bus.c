@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A private bus for a test: see <ipc/test.h>. The daemon watches a pidfd of this process (--until),
+ * so it ends with it, and writes its path to a pipe (--print-path) once it listens.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ipc/ipc.h>
+#include <ipc/test.h>
+
+#include "core/device-socket.h"
+#include "ipcbus-daemon.h"
+#include "program.h"
+
+#define KNOWN_FLAGS	(IPC_TEST_NO_MANAGER | IPC_TEST_MANUAL_CLOCK)
+#define READY_MSEC	30000
+#define PATH_SIZE	128	/* more than an address of a socket has */
+
+extern char **environ;
+
+/**
+ * struct ipc_test_bus - see <ipc/test.h>
+ * @owner: the process that made it
+ * @pid: of the daemon; 0: it has ended
+ * @path: of its socket, in a folder of its own
+ */
+struct ipc_test_bus {
+	pid_t owner;
+	pid_t pid;
+	char path[PATH_SIZE];
+};
+
+/* --- The command line -------------------------------------------------------------- */
+
+/* What the daemon is called with. */
+struct command {
+	const char **argument;
+	size_t n;
+	size_t space;
+	char until[32];
+	char print[32];
+	char daemon[PROGRAM_PATH];
+	char manager[PROGRAM_PATH];
+};
+
+static size_t count(const char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+static void add(struct command *command, const char *argument)
+{
+	command->argument[command->n++] = argument;
+}
+
+static void add_manager(struct command *command, const struct ipc_test_options *options)
+{
+	add(command, "--");
+	add(command, command->manager);
+	for (size_t i = 0; i < count(options->manager_arguments); i++)
+		add(command, options->manager_arguments[i]);
+}
+
+static int command_make(struct command *command, const struct ipc_test_options *options, int until,
+			int print)
+{
+	int r = program_find("ipcbusd", options->ipcbusd, command->daemon);
+
+	if (r == 0 && !(options->flags & IPC_TEST_NO_MANAGER))
+		r = program_find("servicemanager", options->servicemanager, command->manager);
+	if (r < 0)
+		return r;
+	command->argument = calloc(8 + 2 * count(options->parameters) +
+					   count(options->manager_arguments),
+				   sizeof(*command->argument));
+	if (!command->argument)
+		return -ENOMEM;
+	snprintf(command->until, sizeof(command->until), "--until=%d", until);
+	snprintf(command->print, sizeof(command->print), "--print-path=%d", print);
+	add(command, command->daemon);
+	add(command, command->until);
+	add(command, command->print);
+	if (options->flags & IPC_TEST_MANUAL_CLOCK)
+		add(command, "--clock=manual");
+	for (size_t i = 0; i < count(options->parameters); i++) {
+		add(command, "--set");
+		add(command, options->parameters[i]);
+	}
+	if (!(options->flags & IPC_TEST_NO_MANAGER))
+		add_manager(command, options);
+	return 0;
+}
+
+/* --- The process ------------------------------------------------------------------- */
+
+/* With the two fds, no signal blocked, and no process group of the test's. */
+static int spawn(struct command *command, int until, int print, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int r;
+
+	r = posix_spawn_file_actions_init(&actions);
+	if (r)
+		return -r;
+	r = posix_spawnattr_init(&attributes);
+	if (r) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -r;
+	}
+	sigemptyset(&none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	/* To itself: it stays open. */
+	r = posix_spawn_file_actions_adddup2(&actions, until, until);
+	if (!r)
+		r = posix_spawn_file_actions_adddup2(&actions, print, print);
+	if (!r)
+		r = posix_spawn(ret_pid, command->daemon, &actions, &attributes,
+				(char *const *)(const void *)command->argument, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return -r;
+}
+
+static int64_t now_msec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The line that the daemon writes when it listens. */
+static int read_path(int fd, char path[PATH_SIZE])
+{
+	int64_t end = now_msec() + READY_MSEC, left;
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	size_t size = 0;
+	ssize_t n;
+
+	while (!size || path[size - 1] != '\n') {
+		left = end - now_msec();
+		n = left > 0 ? poll(&readable, 1, (int)left) : 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (n > 0)
+			n = read(fd, path + size, PATH_SIZE - size);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0 || size == PATH_SIZE)
+			return -EPIPE;
+		if (n > 0)
+			size += (size_t)n;
+	}
+	path[size - 1] = 0;
+	return 0;
+}
+
+/* The daemon ends with its service manager. */
+static int wait_until_ready(const struct ipc_test_bus *bus, unsigned int flags)
+{
+	int r;
+
+	if (flags & IPC_TEST_NO_MANAGER)
+		return 0;
+	do
+		r = ipc_wait_manager(bus->path, READY_MSEC * 1000ULL);
+	while (r == -EINTR);
+	if (r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT)
+		return -EPIPE;
+	return r < 0 ? r : r ? 0 : -ETIMEDOUT;
+}
+
+static int start(struct ipc_test_bus *bus, const struct ipc_test_options *options)
+{
+	struct command command = { 0 };
+	int fds[2], until, r;
+
+	until = (int)syscall(SYS_pidfd_open, bus->owner, 0);
+	if (until < 0)
+		return -errno;
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		r = -errno;
+		close(until);
+		return r;
+	}
+	r = command_make(&command, options, until, fds[1]);
+	if (r == 0)
+		r = spawn(&command, until, fds[1], &bus->pid);
+	free(command.argument);
+	close(until);
+	close(fds[1]);
+	if (r == 0)
+		r = read_path(fds[0], bus->path);
+	close(fds[0]);
+	return r < 0 ? r : wait_until_ready(bus, options->flags);
+}
+
+/* --- The interface ------------------------------------------------------------------- */
+
+int ipc_test_bus_new(const struct ipc_test_options *options, struct ipc_test_bus **ret_bus)
+{
+	static const struct ipc_test_options none = { .size = sizeof(none) };
+	struct ipc_test_bus *bus;
+	int r;
+
+	if (!ret_bus || (options && options->size < sizeof(*options)))
+		return -EINVAL;
+	if (!options)
+		options = &none;
+	if (options->flags & ~KNOWN_FLAGS)
+		return -EINVAL;
+	for (size_t i = sizeof(*options); i < options->size; i++)
+		if (((const char *)options)[i])
+			return -E2BIG;
+	bus = calloc(1, sizeof(*bus));
+	if (!bus)
+		return -ENOMEM;
+	bus->owner = getpid();
+	r = start(bus, options);
+	if (r < 0) {
+		ipc_test_bus_free(bus);
+		return r;
+	}
+	*ret_bus = bus;
+	return 0;
+}
+
+/* A daemon that was killed has left its socket. */
+static void remove_path(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (unlink(path) < 0 || !slash)
+		return;
+	*slash = 0;
+	rmdir(path);
+}
+
+struct ipc_test_bus *ipc_test_bus_free(struct ipc_test_bus *bus)
+{
+	if (!bus)
+		return NULL;
+	if (bus->pid > 0 && bus->owner == getpid()) {
+		kill(bus->pid, SIGTERM);
+		kill(bus->pid, SIGCONT);
+		while (waitpid(bus->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		remove_path(bus->path);
+	}
+	free(bus);
+	return NULL;
+}
+
+const char *ipc_test_bus_path(const struct ipc_test_bus *bus)
+{
+	return bus->path;
+}
+
+pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus)
+{
+	return bus->pid;
+}
+
+int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_ADVANCE, .size = nsec };
+	int fds[4];
+
+	return bus ? socket_administer(bus->path, &message, fds) : -EINVAL;
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each sentence of <ipc/test.h>.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ipc/test.h>
+
+#include "shop.ipc.h"
+
+#define SECOND	1000000000ULL
+#define NAME	"demo.stock"
+
+static struct ipc_test_options manual = {
+	.size = sizeof(manual),
+	.flags = IPC_TEST_MANUAL_CLOCK,
+};
+
+static struct ipc_test_bus *bus_new(const struct ipc_test_options *options)
+{
+	struct ipc_test_bus *bus = NULL;
+
+	ck_assert_int_eq(ipc_test_bus_new(options, &bus), 0);
+	return bus;
+}
+
+static struct ipc *open_bus(const struct ipc_test_bus *bus)
+{
+	struct ipc *ipc = NULL;
+
+	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+	return ipc;
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* The folder of the bus. */
+static char *folder_of(const struct ipc_test_bus *bus)
+{
+	char *path = strdup(ipc_test_bus_path(bus));
+
+	*strrchr(path, '/') = 0;
+	return path;
+}
+
+static int pidfd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* Until the process has ended, which is soon. */
+static void await_end(int fd)
+{
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+
+	ck_assert_int_eq(poll(&ended, 1, 30000), 1);
+	close(fd);
+}
+
+static void await_gone(const char *path)
+{
+	struct timespec pause = { .tv_nsec = 10000000 };
+
+	for (int i = 0; i < 3000 && exists(path); i++)
+		nanosleep(&pause, NULL);
+	ck_assert(!exists(path));
+}
+
+/* --- A service ------------------------------------------------------------------------- */
+
+static struct ipc_call *kept;
+
+static int count(struct ipc_call *call, const Shop__CountRequest *request, void *userdata)
+{
+	Shop__CountReply reply = SHOP__COUNT_REPLY__INIT;
+
+	(void)userdata;
+	if (!*request->article) {
+		kept = ipc_call_ref(call);
+		return 0;
+	}
+	reply.pieces = (uint32_t)strlen(request->article);
+	return stock_reply_count(call, &reply);
+}
+
+static const struct stock_ops ops = { .count = count };
+
+struct result {
+	bool done;
+	int result;
+	uint32_t pieces;
+};
+
+static void completed(int result, Shop__CountReply *reply, const struct ipc_error *error,
+		      void *userdata)
+{
+	struct result *to = userdata;
+
+	(void)error;
+	to->done = true;
+	to->result = result;
+	to->pieces = reply ? reply->pieces : 0;
+}
+
+struct pair {
+	struct ipc *server;
+	struct ipc *client;
+	struct stock *stock;
+};
+
+static struct pair pair_new(const struct ipc_test_bus *bus)
+{
+	struct pair pair = { open_bus(bus), open_bus(bus), NULL };
+
+	ck_assert_int_eq(stock_register(pair.server, NAME, &ops, NULL), 0);
+	ck_assert_int_eq(stock_connect(pair.client, NAME, &pair.stock), 0);
+	return pair;
+}
+
+static void pair_free(struct pair *pair)
+{
+	kept = ipc_call_unref(kept);
+	stock_unref(pair->stock);
+	ipc_unref(pair->client);
+	ipc_unref(pair->server);
+}
+
+static void call(struct pair *pair, const char *article, uint64_t timeout_usec,
+		 struct result *result)
+{
+	struct ipc_options options = { .timeout_usec = timeout_usec };
+	Shop__CountRequest request = SHOP__COUNT_REQUEST__INIT;
+
+	*result = (struct result){ 0 };
+	request.article = (char *)article;
+	ck_assert_int_eq(stock_count_async(pair->stock, &options, &request, completed, result,
+					   NULL), 0);
+}
+
+static void process_all(struct ipc *ipc)
+{
+	while (ipc_process(ipc) > 0)
+		;
+}
+
+static void await(struct pair *pair, struct result *result)
+{
+	struct pollfd fds[2] = {
+		{ .fd = ipc_get_fd(pair->client), .events = POLLIN },
+		{ .fd = ipc_get_fd(pair->server), .events = POLLIN },
+	};
+
+	while (!result->done) {
+		ck_assert_int_gt(poll(fds, 2, 30000), 0);
+		process_all(pair->client);
+		process_all(pair->server);
+	}
+}
+
+static void await_kept(struct pair *pair)
+{
+	struct pollfd readable = { .fd = ipc_get_fd(pair->server), .events = POLLIN };
+
+	while (!kept) {
+		ck_assert_int_gt(poll(&readable, 1, 30000), 0);
+		process_all(pair->server);
+	}
+}
+
+/* --- Buses ------------------------------------------------------------------------------ */
+
+START_TEST(a_bus_serves)
+{
+	struct ipc_test_bus *bus = bus_new(NULL);
+	struct pair pair = pair_new(bus);
+	struct result result;
+
+	call(&pair, "nails", 0, &result);
+	await(&pair, &result);
+	ck_assert_int_eq(result.result, 0);
+	ck_assert_uint_eq(result.pieces, 5);
+	pair_free(&pair);
+	ck_assert_ptr_null(ipc_test_bus_free(bus));
+}
+END_TEST
+
+START_TEST(it_is_gone_with_free)
+{
+	struct ipc_test_bus *bus = bus_new(NULL);
+	struct ipc *ipc = open_bus(bus);
+	int fd = pidfd(ipc_test_bus_pid(bus));
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+	char *folder = folder_of(bus);
+	struct stock *stock;
+
+	ck_assert(exists(folder));
+	ipc_test_bus_free(bus);
+	ck_assert_int_eq(poll(&ended, 1, 0), 1);
+	close(fd);
+	ck_assert(!exists(folder));
+	ck_assert_int_eq(stock_connect(ipc, NAME, &stock), -ECONNRESET);
+	ipc_unref(ipc);
+	free(folder);
+	ck_assert_ptr_null(ipc_test_bus_free(NULL));
+}
+END_TEST
+
+START_TEST(two_are_apart)
+{
+	struct ipc_test_bus *one = bus_new(NULL), *two = bus_new(NULL);
+	struct pair pair = pair_new(one);
+	struct ipc *other = open_bus(two);
+	struct stock *stock;
+
+	ck_assert_str_ne(ipc_test_bus_path(one), ipc_test_bus_path(two));
+	ck_assert_int_eq(stock_connect(other, NAME, &stock), -ENOENT);
+	ipc_unref(other);
+	pair_free(&pair);
+	ipc_test_bus_free(one);
+	ipc_test_bus_free(two);
+}
+END_TEST
+
+START_TEST(nobody_has_handle_0)
+{
+	struct ipc_test_options options = {
+		.size = sizeof(options),
+		.flags = IPC_TEST_NO_MANAGER,
+	};
+	struct ipc_test_bus *bus = bus_new(&options);
+	struct ipc *ipc = open_bus(bus);
+	struct stock *stock;
+
+	ck_assert_int_eq(stock_connect(ipc, NAME, &stock), -ENOTCONN);
+	ipc_unref(ipc);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+/* What a process writes that makes a bus and then ends by a signal. */
+struct orphan {
+	pid_t pid;
+	char folder[128];
+};
+
+static void orphan_make(int to)
+{
+	struct ipc_test_bus *bus = bus_new(NULL);
+	struct orphan orphan = { .pid = ipc_test_bus_pid(bus) };
+	char *folder = folder_of(bus);
+
+	memcpy(orphan.folder, folder, strlen(folder));
+	if (write(to, &orphan, sizeof(orphan)) == (ssize_t)sizeof(orphan))
+		pause();
+	_exit(1);
+}
+
+START_TEST(it_ends_with_its_owner)
+{
+	struct orphan orphan;
+	int fds[2], fd;
+	pid_t owner;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	owner = fork();
+	if (owner == 0)
+		orphan_make(fds[1]);
+	ck_assert_int_eq(read(fds[0], &orphan, sizeof(orphan)), (ssize_t)sizeof(orphan));
+	fd = pidfd(orphan.pid);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(exists(orphan.folder));
+	kill(owner, SIGKILL);
+	waitpid(owner, NULL, 0);
+	await_end(fd);
+	await_gone(orphan.folder);
+}
+END_TEST
+
+START_TEST(a_child_does_not_end_it)
+{
+	struct ipc_test_bus *bus = bus_new(&manual);
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (ipc_test_bus_advance(bus, SECOND))
+			_exit(1);
+		ipc_test_bus_free(bus);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(ipc_test_bus_advance(bus, 0), 0);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+START_TEST(a_daemon_may_be_killed)
+{
+	struct ipc_test_bus *bus = bus_new(&manual);
+	int fd = pidfd(ipc_test_bus_pid(bus));
+	char *folder = folder_of(bus);
+
+	kill(ipc_test_bus_pid(bus), SIGKILL);
+	await_end(fd);
+	ck_assert_int_eq(ipc_test_bus_advance(bus, 1), -ECONNREFUSED);
+	ipc_test_bus_free(bus);
+	ck_assert(!exists(folder));
+	free(folder);
+}
+END_TEST
+
+START_TEST(a_stopped_daemon_ends_too)
+{
+	struct ipc_test_bus *bus = bus_new(NULL);
+
+	kill(ipc_test_bus_pid(bus), SIGSTOP);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+START_TEST(what_is_wrong)
+{
+	static const char *const bad[] = { "no_such_parameter=1", NULL };
+	static const char *const good[] = { "user_files=100", NULL };
+	static const char *const strange[] = { "--strange", NULL };
+	struct ipc_test_options options = { .size = sizeof(options) };
+	struct {
+		struct ipc_test_options options;
+		int more;
+	} longer = { .options.size = sizeof(longer), .more = 1 };
+	struct ipc_test_bus *bus = NULL;
+
+	ck_assert_int_eq(ipc_test_bus_new(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_test_bus_new(&longer.options, &bus), -E2BIG);
+	options.size--;
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -EINVAL);
+	options.size++;
+	options.flags = 4;
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -EINVAL);
+	options.flags = 0;
+	options.ipcbusd = "/nowhere/ipcbusd";
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -ENOENT);
+	options.ipcbusd = "/bin/false";
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -EPIPE);
+	options.ipcbusd = NULL;
+	options.servicemanager = "/nowhere/servicemanager";
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -ENOENT);
+	options.servicemanager = "/bin/false";
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -EPIPE);
+	options.servicemanager = NULL;
+	options.manager_arguments = strange;
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -EPIPE);
+	options.manager_arguments = NULL;
+	options.parameters = bad;
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), -EPIPE);
+	ck_assert_ptr_null(bus);
+	options.parameters = good;
+	ipc_test_bus_free(bus_new(&options));
+}
+END_TEST
+
+/* --- Time ------------------------------------------------------------------------------- */
+
+START_TEST(time_stands_still)
+{
+	struct ipc_test_bus *bus = bus_new(&manual);
+	struct pair pair = pair_new(bus);
+	struct result result;
+	uint64_t left;
+
+	call(&pair, "", 60 * 1000000, &result);
+	await_kept(&pair);
+	ck_assert_int_eq(ipc_test_bus_advance(bus, 30 * SECOND), 0);
+	process_all(pair.client);
+	ck_assert(!result.done);
+	/* The call has the other half, but for what went until it was made. */
+	left = ipc_call_remaining(kept);
+	ck_assert_uint_le(left, 60 * 1000000);
+	ck_assert_int_eq(ipc_call_canceled(kept), 0);
+	ck_assert_int_eq(ipc_test_bus_advance(bus, 30 * SECOND), 0);
+	await(&pair, &result);
+	ck_assert_int_eq(result.result, -ETIMEDOUT);
+	ck_assert_int_eq(ipc_call_canceled(kept), 1);
+	pair_free(&pair);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+/* Only those whose time has come. */
+START_TEST(in_order)
+{
+	struct ipc_test_bus *bus = bus_new(&manual);
+	struct pair pair = pair_new(bus);
+	struct result result[3];
+
+	for (int i = 0; i < 3; i++)
+		call(&pair, "", (uint64_t)(i + 1) * 3600 * 1000000, &result[i]);
+	for (int i = 0; i < 3; i++) {
+		for (int j = i; j < 3; j++)
+			ck_assert(!result[j].done);
+		ck_assert_int_eq(ipc_test_bus_advance(bus, 3600 * SECOND), 0);
+		await(&pair, &result[i]);
+		ck_assert_int_eq(result[i].result, -ETIMEDOUT);
+	}
+	pair_free(&pair);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+START_TEST(time_that_goes_is_not_moved)
+{
+	struct ipc_test_bus *bus = bus_new(NULL);
+
+	ck_assert_int_eq(ipc_test_bus_advance(bus, SECOND), -EOPNOTSUPP);
+	ck_assert_int_eq(ipc_test_bus_advance(NULL, SECOND), -EINVAL);
+	ipc_test_bus_free(bus);
+	bus = bus_new(&manual);
+	ck_assert_int_eq(ipc_test_bus_advance(bus, UINT64_MAX), -ERANGE);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("kit");
+	TCase *tcase = tcase_create("bus");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, a_bus_serves);
+	tcase_add_test(tcase, it_is_gone_with_free);
+	tcase_add_test(tcase, two_are_apart);
+	tcase_add_test(tcase, nobody_has_handle_0);
+	tcase_add_test(tcase, it_ends_with_its_owner);
+	tcase_add_test(tcase, a_child_does_not_end_it);
+	tcase_add_test(tcase, a_daemon_may_be_killed);
+	tcase_add_test(tcase, a_stopped_daemon_ends_too);
+	tcase_add_test(tcase, what_is_wrong);
+	tcase_add_test(tcase, time_stands_still);
+	tcase_add_test(tcase, in_order);
+	tcase_add_test(tcase, time_that_goes_is_not_moved);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
