@@ -16,10 +16,10 @@
 /* What is due, the first of these. */
 enum step { NOTHING, MESSAGE, END, DESTROY, WRITABLE };
 
-/* This side of a server has ended the stream, so what the client says does not matter. */
+/* The program of a server has ended the stream, so what the client says does not matter. */
 static bool is_ended_here_locked(const struct ipc_stream *stream)
 {
-	return stream->of.server && stream->out_ended;
+	return stream->of.server && stream->out_ended && !stream->refused;
 }
 
 /* That a client sends nothing after its one request is no event. */
@@ -66,7 +66,7 @@ static void run_message(struct ipc_stream *stream)
 	received = stream->n_received;
 	stream_unlock(stream);
 	if (!stream->ops.on_message) {
-		stream_break(stream, -EPROTO);
+		stream_refuse(stream, -EPROTO);
 		return;
 	}
 	stream->ops.on_message(stream, stream->userdata);
@@ -83,6 +83,7 @@ static void run_end(struct ipc_stream *stream)
 	struct ipc_error error = IPC_ERROR_INIT;
 	const struct ipc_error *reported = NULL;
 	struct stream_item *items;
+	enum ipc_origin origin;
 	int result;
 
 	stream_lock(stream);
@@ -91,11 +92,11 @@ static void run_end(struct ipc_stream *stream)
 	if (stream->in_ended && !stream->lost && !items)
 		reported = &stream->in_error;
 	result = reported ? reported->code : stream->broken;
+	origin = stream->broken_by;
 	stream_unlock(stream);
 	stream_free_items(stream, items);
 	if (!reported) {
-		error_from(&error, result == -EOWNERDEAD ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE,
-			   result);
+		error_from(&error, origin, result);
 		reported = &error;
 	}
 	if (stream->ops.on_end)

@@ -97,24 +97,6 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
-/* The other end is to know why. Only a user may send it something: once there is none, nothing of
- * it is left here. */
-static void explain_loss(struct ipc_stream *stream, int error)
-{
-	if (error != -EMSGSIZE && error != -EDQUOT)
-		return;
-	if (!refs_take_unless_none(&stream->users))
-		return;
-	if (error == -EMSGSIZE)
-		ipc_stream_fail(stream, error, NULL, "a message has at most %zu bytes here",
-				stream->max_message);
-	else
-		ipc_stream_fail(stream, error, NULL,
-				"at most %zu bytes and %u files and objects of messages wait here",
-				stream->max_waiting_bytes, stream->max_waiting_entries);
-	ipc_stream_unref(stream);
-}
-
 /* A message did not arrive, so the stream ends, and the other end learns why. What it says later
  * is no good end. */
 static void lose_message(struct ipc_stream *stream, int error)
@@ -122,8 +104,7 @@ static void lose_message(struct ipc_stream *stream, int error)
 	stream_lock(stream);
 	stream->lost |= !stream->in_ended;
 	stream_unlock(stream);
-	explain_loss(stream, error);
-	stream_break(stream, error);
+	stream_refuse(stream, error);
 }
 
 static void message_came(struct ipc_stream *stream, struct ipc_call *call, const void *message,
@@ -226,7 +207,7 @@ static void credit_came(struct ipc_stream *stream, uint32_t messages)
 	stream_unlock(stream);
 
 	if (lie)
-		stream_break(stream, -EPROTO);
+		stream_refuse(stream, -EPROTO);
 	else
 		stream_kick_writable(stream);
 }
@@ -305,7 +286,7 @@ static int take_control(struct ipc_stream *stream, struct ipc_call *call,
 		return r;
 	case STREAM_CANCEL:
 		if (call_intercept(call, "cancel") == 0)
-			stream_break(stream, -ECANCELED);
+			stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
 		return 0;
 	default:
 		return -EOPNOTSUPP;

@@ -195,10 +195,13 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 static int take_credit_locked(struct ipc_stream *stream)
 {
 	if (stream->out_ended)
-		return -EPIPE;
+		return stream->refused ? stream->broken : -EPIPE;
 	/* The server has ended the stream: it takes no more. */
 	if (!stream->of.server && stream->in_ended)
 		return stream->in_error.code ?: -EPIPE;
+	/* A client that has said why, and is gone since. */
+	if (stream->broken == -EOWNERDEAD && stream->in_error.code)
+		return stream->in_error.code;
 	if (stream->broken)
 		return stream->broken;
 	if (!stream->credit)
@@ -335,9 +338,7 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 	if (stream->in_ended && !stream->lost)
 		return stream->in_error.code ? error_copy(error, &stream->in_error) : 0;
 	if (stream->broken)
-		return error_from(error, stream->broken == -EOWNERDEAD ? IPC_ORIGIN_BUS :
-									 IPC_ORIGIN_HERE,
-				  stream->broken);
+		return error_from(error, stream->broken_by, stream->broken);
 	return -EAGAIN;
 }
 

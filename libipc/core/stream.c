@@ -456,14 +456,23 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
 	return NULL;
 }
 
-void stream_break(struct ipc_stream *stream, int code)
+static void break_locked(struct ipc_stream *stream, enum ipc_origin origin, int code)
+{
+	bool late = stream_is_late(stream);
+
+	if (stream->broken)
+		return;
+	stream->broken = late ? -ETIMEDOUT : code;
+	stream->broken_by = late ? IPC_ORIGIN_HERE : origin;
+}
+
+void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code)
 {
 	bool closed;
 
 	stream_lock(stream);
 	closed = stream->closed;
-	if (!stream->broken)
-		stream->broken = stream_is_late(stream) ? -ETIMEDOUT : code;
+	break_locked(stream, origin, code);
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
@@ -486,7 +495,9 @@ static void end_failed(struct ipc_stream *stream, int code)
 	stream_unlock(stream);
 }
 
-static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error)
+/* refused: the library does it, as stream_refuse(). */
+static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error,
+		    bool refused)
 {
 	bool ended;
 	int r = 0;
@@ -498,6 +509,10 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 	ended = stream->out_ended;
 	if (!ended && stream->broken)
 		r = stream->broken;
+	if (refused && !ended && !r) {
+		stream->refused = true;
+		break_locked(stream, IPC_ORIGIN_HERE, code);
+	}
 	stream->out_ended = true;
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
@@ -520,7 +535,7 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 
 int ipc_stream_end(struct ipc_stream *stream)
 {
-	return stream ? end_with(stream, 0, NULL) : -EINVAL;
+	return stream ? end_with(stream, 0, NULL, /* refused= */ false) : -EINVAL;
 }
 
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const char *format,
@@ -540,7 +555,7 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const
 			error.message = NULL;
 		va_end(args);
 	}
-	r = end_with(stream, code, &error);
+	r = end_with(stream, code, &error, /* refused= */ false);
 	free(error.message);
 	return r;
 }
@@ -551,7 +566,34 @@ int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error)
 
 	if (!stream || error_check(error, &code) < 0)
 		return -EINVAL;
-	return end_with(stream, code, error);
+	return end_with(stream, code, error, /* refused= */ false);
+}
+
+/* What there is to say of the limit that was exceeded: the caller frees it. */
+static char *limit_text(const struct ipc_stream *stream, int code)
+{
+	char *text = NULL;
+	int r = -1;
+
+	if (code == -EMSGSIZE)
+		r = asprintf(&text, "a message has at most %zu bytes here", stream->max_message);
+	else if (code == -EDQUOT)
+		r = asprintf(&text, "at most %zu bytes and %u files and objects of messages "
+			     "wait here", stream->max_waiting_bytes, stream->max_waiting_entries);
+	return r < 0 ? NULL : text;
+}
+
+/* Only a user may send something: once there is none, nothing of the other end is left here. */
+void stream_refuse(struct ipc_stream *stream, int code)
+{
+	if (refs_take_unless_none(&stream->users)) {
+		struct ipc_error error = { .message = limit_text(stream, code) };
+
+		end_with(stream, code, &error, /* refused= */ true);
+		free(error.message);
+		ipc_stream_unref(stream);
+	}
+	stream_break(stream, code);
 }
 
 void ipc_stream_cancel(struct ipc_stream *stream)

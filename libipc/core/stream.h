@@ -170,6 +170,8 @@ struct ipc_stream {
 	bool in_ended;
 	bool closed;			/* no users left */
 	int broken;			/* -errno that ended both directions, or 0 */
+	enum ipc_origin broken_by;
+	bool refused;			/* the library ended the sending, to say why */
 	bool lost;			/* messages were dropped because of that, so the
 					 * end of the other side does not count */
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */
@@ -297,7 +299,14 @@ static inline bool stream_take_deferred(struct ipc_stream *stream)
 
 /* Ends both directions with this error, unless they have ended before. After the deadline,
  * the error is -ETIMEDOUT. */
-void stream_break(struct ipc_stream *stream, int code);
+void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code);
+static inline void stream_break(struct ipc_stream *stream, int code)
+{
+	stream_break_by(stream, code == -EOWNERDEAD ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE, code);
+}
+/* The same for what the other end did. It learns the error, and of the errors that have a limit
+ * also the limit. */
+void stream_refuse(struct ipc_stream *stream, int code);
 
 /* Once, before others know the stream. */
 static inline void stream_set_deadline(struct ipc_stream *stream, uint64_t deadline)

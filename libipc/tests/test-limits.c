@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipc_object_set_limits(), on a fake device: what one user's calls may hold, that others do not
- * pay for it, and that what is gone counts no more. Streams are in tests/suite/e2e.
+ * ipc_object_set_limits(), on a fake device: what one user's calls and streams may hold, that
+ * others do not pay for it, and that what is gone counts no more. What waits in streams is in
+ * test-stream-waiting.c.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>
 
 #include "core/object.h"
-#include "fake-device.h"
+#include "core/peers.h"
 #include "method.h"
-#include "test-run.h"
+#include "stream-run.h"
 #include "test.ipc.h"
 
 #define KEPT_MAX	8
@@ -49,15 +50,30 @@ static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *u
 	return test_reply_carry(call, &reply);
 }
 
-static const struct test_ops ops = { .echo = echo, .log = log_line, .carry = carry };
+#define STREAMS		4
+static struct ipc_stream *streams[STREAMS];
+static unsigned int n_streams;
+
+static int convey(struct ipc_stream *stream, void *userdata)
+{
+	(void)userdata;
+	ck_assert_uint_lt(n_streams, STREAMS);
+	streams[n_streams++] = ipc_stream_ref(stream);
+	return 0;
+}
+
+static const struct test_ops ops = {
+	.echo = echo, .log = log_line, .carry = carry, .convey = convey,
+};
 
 static void begin(const struct ipc_object_limits *limits)
 {
 	fake_reset();
-	n_kept = 0;
+	n_kept = n_streams = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_object_set_limits(object, limits), 0);
+	if (limits)
+		ck_assert_int_eq(ipc_object_set_limits(object, limits), 0);
 	object_id(object);
 }
 
@@ -85,6 +101,114 @@ static void arrive(uint32_t kind, const char *method, uid_t uid, const void *dat
 			.uid = uid,
 		}, data, size);
 }
+
+/* --- Calls and streams -------------------------------------------------------------------- */
+
+static int call(uint64_t id, const char *method, uid_t uid)
+{
+	unsigned int before = n_kept;
+
+	process((struct ipcbus_event){
+			.kind = id ? IPCBUS_EVENT_CALL : IPCBUS_EVENT_ONEWAY,
+			.cookie = object->wants.cookie,
+			.code = method_of(&test_interface, method)->code,
+			.call = id,
+			.buffer = 50,
+			.uid = uid,
+		}, NULL, 0);
+	if (n_kept > before)
+		return 0;
+	return id ? -(int)fake_last()->send.code : -EDQUOT;
+}
+
+START_TEST(calls_at_a_time)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits), .calls = 2 };
+
+	begin(&limits);
+	ck_assert_int_eq(call(100, "Echo", 1), 0);
+	ck_assert_int_eq(call(0, "Log", 1), 0);
+	ck_assert_int_eq(call(101, "Echo", 1), -EDQUOT);
+	ck_assert_int_eq(call(0, "Log", 1), -EDQUOT);
+	ck_assert_int_eq(call(102, "Echo", 2), 0);
+	/* A reply does not end what the handler keeps. */
+	ck_assert_int_eq(ipc_call_errno(kept[0], EIO, NULL), 0);
+	ck_assert_int_eq(call(103, "Echo", 1), -EDQUOT);
+	ipc_call_unref(kept[0]);
+	ck_assert_int_eq(call(104, "Echo", 1), 0);
+	ck_assert_int_eq(call(105, "Echo", 1), -EDQUOT);
+	for (unsigned int i = 1; i < n_kept; i++)
+		ipc_call_unref(kept[i]);
+	end();
+}
+END_TEST
+
+/* A client of that user opens a stream. */
+static int opens(uid_t uid)
+{
+	unsigned int before = n_streams;
+
+	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
+					 .cookie = object->wants.cookie, .code = IPC_CODE_STREAM,
+					 .uid = uid },
+		  method_of(&test_interface, "Convey")->code, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	return n_streams > before ? 0 : -(int)fake_last()->send.code;
+}
+
+/* The client has nothing of the stream that was opened last any more. */
+static void releases(const uint64_t cookies[2])
+{
+	for (int i = 0; i < 2; i++)
+		process((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookies[i] },
+			NULL, 0);
+}
+
+START_TEST(streams_at_a_time)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits), .streams = 2 };
+	uint64_t cookies[2];
+
+	begin(&limits);
+	ck_assert_int_eq(opens(1), 0);
+	ck_assert_int_eq(opens(1), 0);
+	for (int i = 0; i < 2; i++)
+		cookies[i] = opened_cookie(ipc, i);
+	ck_assert_int_eq(opens(1), -EDQUOT);
+	ck_assert_int_eq(opens(2), 0);
+	/* Closed here, and the client still has it. */
+	ipc_stream_unref(streams[1]);
+	ck_assert_int_eq(opens(1), -EDQUOT);
+	releases(cookies);
+	ck_assert_int_eq(opens(1), 0);
+	ck_assert_int_eq(opens(1), -EDQUOT);
+	ipc_stream_unref(streams[0]);
+	ipc_stream_unref(streams[2]);
+	ipc_stream_unref(streams[3]);
+	end();
+}
+END_TEST
+
+/* --- Without a setting ------------------------------------------------------------------------ */
+
+/* What documentation says, and what the counts are held against. */
+START_TEST(defaults)
+{
+	struct peer *peer;
+
+	begin(NULL);
+	ck_assert_uint_eq(LIMIT_STREAMS, 1024);
+	ck_assert_uint_eq(LIMIT_OBJECTS, 16384);
+	ck_assert_int_eq(peer_add(object, 1, PEER_STREAMS, LIMIT_STREAMS - 1, &peer), 0);
+	ck_assert_int_eq(opens(1), 0);
+	ck_assert_int_eq(opens(1), -EDQUOT);
+	ck_assert_uint_eq(streams[0]->max_waiting_bytes, (size_t)64 << 20);
+	ck_assert_uint_eq(streams[0]->max_waiting_entries, 256);
+	ipc_stream_unref(streams[0]);
+	peer_remove(ipc, peer, PEER_STREAMS, LIMIT_STREAMS - 1);
+	end();
+}
+END_TEST
 
 /* --- Bytes ------------------------------------------------------------------------------ */
 
@@ -136,6 +260,31 @@ START_TEST(bytes_of_requests)
 	n_kept = 0;
 	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 100));
 	ipc_call_unref(kept[0]);
+	end();
+}
+END_TEST
+
+START_TEST(sizes_of_requests)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .message_size = 100,
+	};
+	uint8_t data[128];
+
+	begin(&limits);
+	pack_request(data, 101);
+	arrive(IPCBUS_EVENT_CALL, "Echo", 1, data, 101);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, EMSGSIZE);
+	arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, data, 101);
+	ck_assert_uint_eq(n_kept, 0);
+
+	pack_request(data, 100);
+	arrive(IPCBUS_EVENT_CALL, "Echo", 1, data, 100);
+	arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, data, 100);
+	ck_assert_uint_eq(n_kept, 2);
+	ipc_call_unref(kept[0]);
+	ipc_call_unref(kept[1]);
 	end();
 }
 END_TEST
@@ -210,7 +359,22 @@ START_TEST(an_object_of_many)
 }
 END_TEST
 
+START_TEST(objects_without_a_setting)
+{
+	struct peer *peer;
+
+	begin(NULL);
+	ck_assert_int_eq(peer_add(object, 1, PEER_OBJECTS, LIMIT_OBJECTS - 1, &peer), 0);
+	ck_assert_int_eq(give(1), 0);
+	ck_assert_int_eq(give(1), -EDQUOT);
+	peer_remove(ipc, peer, PEER_OBJECTS, LIMIT_OBJECTS - 1);
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("limits", bytes_of_requests, objects_given_away, an_object_of_many);
+	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests, defaults,
+			 bytes_of_requests, objects_given_away, an_object_of_many,
+			 objects_without_a_setting);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/call.h"
+#include "core/peers.h"
 #include "core/proxy.h"
 #include "method.h"
 #include "stream-run.h"
@@ -346,6 +347,33 @@ START_TEST(a_service_fills_no_client)
 }
 END_TEST
 
+/* Objects of messages to a client: as many as one message has. */
+START_TEST(a_service_leaves_no_objects)
+{
+	struct ipcbus_object handles[LIMIT_STREAM_ENTRIES] = { 0 };
+	struct ipc_proxy *peer;
+
+	for (unsigned int i = 0; i < LIMIT_STREAM_ENTRIES; i++)
+		handles[i] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 20 + i,
+						     .tag = i + 1 };
+	fake_reset();
+	n_ends = 1;
+	object = NULL;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	push_opened();
+	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, NULL, &ends[0].stream, NULL), 0);
+	ends[0].data_cookie = cookie_of_node(1);
+	arrive_with(&ends[0], "x", 1, handles, LIMIT_STREAM_ENTRIES - 1);
+	arrive_with(&ends[0], "x", 1, handles, 1);
+	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
+	arrive_with(&ends[0], "x", 1, handles, 1);
+	is_broken(&ends[0], 2, -EDQUOT);
+	ipc_proxy_unref(peer);
+	end();
+}
+END_TEST
+
 /* --- Closed ends ------------------------------------------------------------------------------ */
 
 static void open_and_close(struct ipc_proxy *peer)
@@ -409,5 +437,6 @@ int main(void)
 			 files_and_objects_are_limited, shorter_limits,
 			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
 			 a_closed_end_says_nothing,
-			 a_service_fills_no_client, a_service_keeps_no_closed_ends);
+			 a_service_fills_no_client, a_service_leaves_no_objects,
+			 a_service_keeps_no_closed_ends);
 }

@@ -705,8 +705,9 @@ int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *intercept
  * produce an errno that says something about the call itself or the server's process:
  * -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT, -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it
  * reports one of these, mostly because its handler returned the error of a call of its own, the
- * caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Exception: if the time of
- * the call is over, -ETIMEDOUT is that of the call.
+ * caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Two exceptions: if the time
+ * of the call is over, -ETIMEDOUT is that of the call. A stream that its other side has canceled
+ * ends with -ECANCELED and IPC_ORIGIN_PEER.
  */
 enum ipc_origin {
 	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */

@@ -26,13 +26,19 @@
  * Both:
  *
  *   -ECANCELED   One side canceled the stream, or its parent or its cancellation was canceled.
+ *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
  *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
  *   -EOWNERDEAD  The other side died, or closed its end without ending it.
  *   -EPROTO      The other side violates the protocol of streams.
+ *   -EBADMSG     A message of the stream, or its end, is malformed.
+ *   -EMSGSIZE    A message is larger than the receiver allows.
  *   -EDQUOT      Messages that waited to be received took more memory, or contained more files and
  *                objects, than the receiver allows: see <ipc/limits.h>. Receive sooner, or send
  *                less at a time.
  *   -ENOMEM      Try again. If a message was lost for lack of memory, it stays so.
+ *
+ * A side that breaks the stream off because of what the other side sent says why: both sides get
+ * the error, with IPC_ORIGIN_HERE where it was noticed and IPC_ORIGIN_PEER at the other side.
  *
  * There are two ways to use a stream: callbacks (ipc_stream_set_ops()), or threads that wait.
  *
@@ -128,9 +134,9 @@ int ipc_stream_get_fd(struct ipc_stream *stream);
  *                failure; it may fail again.
  *   on_end       The other side has ended its sending, and all messages were received: result
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
- *                -EOWNERDEAD, -EPROTO, -EDQUOT, -ENOMEM. error explains result and is valid
- *                during the callback. At most once. Not called after a server has ended the stream
- *                itself, nor with 0 for a client that sends one request.
+ *                -EOWNERDEAD, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error explains
+ *                result and is valid during the callback. At most once. Not called after a server
+ *                has ended the stream itself, nor with 0 for a client that sends one request.
  *   destroy      The stream is over: nothing can be received or sent. Called exactly once,
  *                when no callback of the stream runs or will run. Frees userdata.
  *

@@ -541,6 +541,31 @@ static void nonsense(unsigned int index)
 	}
 }
 
+/* It learns what was wrong with its messages. That the service died would be a lie. */
+static void malformed(unsigned int index)
+{
+	static const struct ipc_raw_message junk = { .code = MESSAGE, .data = "\x0d\x01", .size = 2 };
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc *ipc = connect_bus();
+	struct ipc_proxy *proxy = find(ipc, STREAMS);
+	const struct ipc_raw_message *reply;
+	struct ipc_stream *stream;
+	int r;
+
+	(void)index;
+	for (;;) {
+		must(ipc_raw_stream_open(proxy, code_of(&streams_interface, "Twice"), NULL,
+					 &stream, NULL) == 0, "a stream");
+		must(ipc_raw_stream_send(stream, &junk, LIMIT_USEC) == 0, "a message");
+		r = ipc_raw_stream_receive(stream, LIMIT_USEC, &reply, &error);
+		if (r != -EBADMSG || error.origin != IPC_ORIGIN_PEER)
+			succeeded("a malformed message ended a stream with %s, of %d",
+				  ipc_strerror(r), error.origin);
+		ipc_stream_unref(stream);
+		begun();
+	}
+}
+
 /* --- Ends ------------------------------------------------------------------------------- */
 
 /* Ends and cancels in every order, also of what has ended. */
@@ -627,6 +652,7 @@ const struct attack stream_attacks[] = {
 	  .look = look_at_streams, .processes = 2 },
 	{ "nonsense in streams", .run = nonsense, .look = look_at_streams, .processes = 2,
 	  .factor = 200 },
+	{ "malformed messages", .run = malformed, .look = look_at_streams },
 	{ "a storm of ends and cancels", .run = storm, .look = look_at_streams, .processes = 2,
 	  .factor = 200 },
 	{ "clients that die amid their streams", .run = dies, .look = look_at_streams,

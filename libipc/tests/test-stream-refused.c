@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What ends a stream because the other end sent it, on a fake device: each side learns the error,
+ * with its origin, in place of a death that did not happen.
+ */
+#include <errno.h>
+#include <ipc/rpc.h>
+#include <string.h>
+
+#include "core/proxy.h"
+#include "method.h"
+#include "stream-run.h"
+#include "test.ipc.h"
+
+/* Field 1 in a wire type that no message here has there, and a field that is cut off. */
+#define JUNK		"\x0d\x01"
+
+static struct ipc *ipc;
+static struct ipc_object *object;
+static struct test *peer;
+static struct ipc_stream *stream;
+static uint64_t data_cookie, control_cookie;
+static unsigned int ends, destroys;
+static struct ipc_error reported;
+
+static int convey(struct ipc_stream *to, void *userdata)
+{
+	(void)userdata;
+	stream = ipc_stream_ref(to);
+	return 0;
+}
+
+static const struct test_ops served = { .convey = convey };
+
+static void begin(bool server)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	ends = destroys = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	peer = test_from_proxy(proxy);
+	ck_assert_int_eq(test_object_new(ipc, &served, NULL, NULL, &object), 0);
+	object_id(object);
+	if (server) {
+		push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
+						 .buffer = 50, .cookie = object->wants.cookie,
+						 .code = IPC_CODE_STREAM, .uid = 1000 },
+			  method_of(&test_interface, "Convey")->code, 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+	} else {
+		push_opened();
+		ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);
+	}
+	data_cookie = opened_cookie(ipc, 0);
+	control_cookie = opened_cookie(ipc, 1);
+}
+
+static void end(void)
+{
+	ipc_error_done(&reported);
+	ipc_stream_unref(stream);
+	test_unref(peer);
+	ipc_object_unref(object);
+	ipc_unref(ipc);
+}
+
+static void arrive(uint64_t cookie, uint32_t code, const void *bytes, size_t size)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = code,
+					 .cookie = cookie, .buffer = 8 },
+		  bytes, size, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+/* What the other end was sent last is the end of the stream, with that error. */
+static void is_explained(int error)
+{
+	const struct fake_sent *sent = fake_last();
+	Ipc__StreamEnd *said;
+
+	ck_assert_uint_eq(sent->send.handle, 9);
+	ck_assert_uint_eq(sent->send.code, STREAM_END);
+	said = ipc__stream_end__unpack(NULL, sent->send.data_size, sent->data);
+	ck_assert_ptr_nonnull(said);
+	ck_assert_int_eq(said->code, error);
+	ipc__stream_end__free_unpacked(said, NULL);
+}
+
+/* Receives and sends nothing more because of that. */
+static void is_over(int error, enum ipc_origin origin)
+{
+	const Ipc__Test__Crate *crate;
+	const Ipc__Test__Cargo *cargo;
+	Ipc__Test__Crate sent = IPC__TEST__CRATE__INIT;
+	Ipc__Test__Cargo asked = IPC__TEST__CARGO__INIT;
+
+	if (stream->of.server) {
+		ck_assert_int_eq(test_pull_convey(stream, 0, &cargo, &reported), error);
+		ck_assert_int_eq(test_push_convey(stream, 0, &sent), error);
+	} else {
+		ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &reported), error);
+		ck_assert_int_eq(test_convey_send(stream, 0, &asked), error);
+	}
+	ck_assert_int_eq(reported.code, error);
+	ck_assert_int_eq(reported.origin, origin);
+}
+
+/* What is malformed, or too much. */
+static const struct {
+	bool control;
+	uint32_t code;
+	const char *bytes;
+	int error;
+} wrong[] = {
+	{ false, STREAM_MESSAGE, JUNK, -EBADMSG },
+	{ false, STREAM_END, JUNK, -EBADMSG },
+	{ true, STREAM_CREDIT, JUNK, -EBADMSG },
+	{ true, STREAM_CREDIT, "\x08\x7f", -EPROTO },
+};
+
+static void wrong_arrives(size_t i)
+{
+	arrive(wrong[i].control ? control_cookie : data_cookie, wrong[i].code, wrong[i].bytes,
+	       strlen(wrong[i].bytes));
+}
+
+START_TEST(both_sides_learn_why)
+{
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		for (int server = 0; server < 2; server++) {
+			begin(server);
+			wrong_arrives(i);
+			is_explained(wrong[i].error);
+			is_over(wrong[i].error, IPC_ORIGIN_HERE);
+			ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+			/* The program has not ended it, and need not. */
+			ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
+			end();
+		}
+}
+END_TEST
+
+/* The other side of that. */
+START_TEST(the_reason_comes_from_the_peer)
+{
+	Ipc__StreamEnd said = IPC__STREAM_END__INIT;
+	uint8_t bytes[16];
+
+	for (int server = 0; server < 2; server++) {
+		begin(server);
+		said.has_code = true;
+		said.code = -EBADMSG;
+		arrive(data_cookie, STREAM_END, bytes, ipc__stream_end__pack(&said, bytes));
+		/* A client that has failed may still receive, until it is gone. */
+		if (server)
+			stream_break(stream, -EOWNERDEAD);
+		is_over(-EBADMSG, IPC_ORIGIN_PEER);
+		end();
+	}
+}
+END_TEST
+
+/* --- Callbacks -------------------------------------------------------------------------- */
+
+static void on_end(struct ipc_stream *ended, int result, const struct ipc_error *error,
+		   void *userdata)
+{
+	(void)ended, (void)userdata;
+	ck_assert_int_eq(error->code, result);
+	reported.code = result;
+	reported.origin = error->origin;
+	ends++;
+}
+
+static void on_destroy(void *userdata)
+{
+	(void)userdata;
+	ck_assert_uint_eq(ends, 1);
+	destroys++;
+}
+
+static const struct ipc_stream_ops ops = {
+	.size = sizeof(ops), .on_end = on_end, .destroy = on_destroy,
+};
+
+START_TEST(callbacks_learn_why)
+{
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		for (int server = 0; server < 2; server++) {
+			begin(server);
+			ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+			wrong_arrives(i);
+			serve_all_of(ipc);
+			ck_assert_uint_eq(ends, 1);
+			ck_assert_uint_eq(destroys, 1);
+			ck_assert_int_eq(reported.code, wrong[i].error);
+			ck_assert_int_eq(reported.origin, IPC_ORIGIN_HERE);
+			end();
+		}
+}
+END_TEST
+
+/* Messages that no callback takes. */
+START_TEST(nobody_takes_messages)
+{
+	begin(/* server= */ true);
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+	arrive(data_cookie, STREAM_MESSAGE, "", 0);
+	serve_all_of(ipc);
+	is_explained(-EPROTO);
+	ck_assert_uint_eq(ends, 1);
+	ck_assert_uint_eq(destroys, 1);
+	end();
+}
+END_TEST
+
+/* A server that has ended the stream itself gets no on_end: whatever comes later. */
+START_TEST(what_comes_after_the_end_says_nothing)
+{
+	begin(/* server= */ true);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	wrong_arrives(0);
+	is_explained(0);
+	ck_assert_uint_eq(fake.n_sent, 2);
+	end();
+}
+END_TEST
+
+/* --- Cancellation ------------------------------------------------------------------------- */
+
+START_TEST(who_canceled_it)
+{
+	for (int server = 0; server < 2; server++) {
+		begin(server);
+		arrive(control_cookie, STREAM_CANCEL, NULL, 0);
+		is_over(-ECANCELED, IPC_ORIGIN_PEER);
+		end();
+
+		begin(server);
+		ipc_stream_cancel(stream);
+		arrive(control_cookie, STREAM_CANCEL, NULL, 0);
+		is_over(-ECANCELED, IPC_ORIGIN_HERE);
+		end();
+	}
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("stream-refused", both_sides_learn_why, the_reason_comes_from_the_peer,
+			 callbacks_learn_why, nobody_takes_messages,
+			 what_comes_after_the_end_says_nothing, who_canceled_it);
+}
