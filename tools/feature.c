@@ -8,40 +8,23 @@
 #include "ipcbus.h"
 #include "value.h"
 
-static const struct {
-	uint64_t bit;
-	const char *name;
-} features[] = {
-	{ IPCBUS_FEATURE_DEADLINE, "deadline" },
-	{ IPCBUS_FEATURE_CANCEL, "cancel" },
-	{ IPCBUS_FEATURE_ASYNC, "async" },
-	{ IPCBUS_FEATURE_WRITABLE, "writable" },
-	{ IPCBUS_FEATURE_CLEAR, "clear" },
-	{ IPCBUS_FEATURE_QUOTA, "quota" },
-	{ IPCBUS_FEATURE_REPLACE, "replace" },
-	{ IPCBUS_FEATURE_FREEZE, "freeze" },
-	{ IPCBUS_FEATURE_LABEL, "label" },
-	{ IPCBUS_FEATURE_PRIORITY, "priority" },
-	{ IPCBUS_FEATURE_NODE_INFO, "node_info" },
-	{ IPCBUS_FEATURE_SENDER_INFO, "sender_info" },
-	{ IPCBUS_FEATURE_MONITOR, "monitor" },
-	{ IPCBUS_FEATURE_WATCH_MANAGER, "watch_manager" },
-	{ IPCBUS_FEATURE_MOUNT, "mount" },
+/* By bit. The list is made from the driver's header: FEATURE_NODE_INFO becomes "node_info". */
+static const char *const names[] = {
+#include "feature-names.inc"
 };
 
-#define N_FEATURES (sizeof(features) / sizeof(*features))
+#define N_FEATURES (sizeof(names) / sizeof(*names))
 
-/* As in the driver: a feature without a name does not compile. */
-_Static_assert((1ULL << N_FEATURES) - 1 == IPCBUS_FEATURES_ALL, "each feature has a name");
+_Static_assert((1ULL << N_FEATURES) - 1 == IPCBUS_FEATURES_ALL, "the last feature has a name");
 
 json_t *feature_names(uint64_t set)
 {
-	json_t *names = json_array();
+	json_t *array = json_array();
 
 	for (size_t i = 0; i < N_FEATURES; i++)
-		if (set & features[i].bit)
-			names = value_append(names, json_string(features[i].name));
-	return names;
+		if (set & 1ULL << i)
+			array = value_append(array, json_string(names[i]));
+	return array;
 }
 
 const char *feature_reason(enum ipc_bus_reason reason)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "feature.h"
 #include "ipcbus-daemon.h"
 
 static struct facts facts;
@@ -446,6 +447,29 @@ START_TEST(odd_files_do_no_harm)
 }
 END_TEST
 
+static void has_name(uint64_t bit, const char *want)
+{
+	json_t *names = feature_names(bit);
+
+	ck_assert_uint_eq(json_array_size(names), !!want);
+	ck_assert_pstr_eq(json_string_value(json_array_get(names, 0)), want);
+	json_decref(names);
+}
+
+START_TEST(each_feature_has_a_name)
+{
+	for (uint64_t bit = 1; bit <= IPCBUS_FEATURES_ALL; bit <<= 1) {
+		json_t *names = feature_names(bit);
+
+		ck_assert_ptr_nonnull(json_string_value(json_array_get(names, 0)));
+		json_decref(names);
+	}
+	has_name(IPCBUS_FEATURE_DEADLINE, "deadline");
+	has_name(IPCBUS_FEATURE_NODE_INFO, "node_info");
+	has_name(IPCBUS_FEATURES_ALL + 1, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("doctor");
@@ -470,6 +494,7 @@ int main(void)
 	tcase_add_test(tcase, nothing_is_there);
 	tcase_add_test(tcase, files_are_read);
 	tcase_add_test(tcase, odd_files_do_no_harm);
+	tcase_add_test(tcase, each_feature_has_a_name);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
