@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: MIT
+use std::ffi::{c_void, CStr};
+use std::fmt;
+use std::os::unix::io::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ipcbus_sys as sys;
+
+use crate::error::{check, exact, Error};
+use crate::{guarded, micros, Object, Proxy, Result, Slot};
+
+/// A connection to a bus. Clones are the same connection, which closes with the last of them, when
+/// no proxy, object, slot, stream, kept call or reply of it is left either. Its objects die then.
+pub struct Connection(*mut sys::ipc);
+
+// SAFETY: any thread may call any function. What other threads may not race with is in Builder.
+unsafe impl Send for Connection {}
+unsafe impl Sync for Connection {}
+
+/// How to open a connection.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Builder {
+    device: Option<PathBuf>,
+    region: Option<usize>,
+    reply_max: Option<usize>,
+    threads: Option<u32>,
+    clear: bool,
+}
+
+impl Builder {
+    /// The path of a bus: `/dev/ipcbus`, the file `bus` of a mounted bus, or the socket of an
+    /// ipcbusd. Without it, the bus is the one that `ipc_find_bus()` finds.
+    pub fn device(mut self, path: impl AsRef<Path>) -> Self {
+        self.device = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// How many bytes of messages may wait here: a multiple of the page size, at most 1 GiB. This
+    /// limits the largest message that can be received. 16 MiB without it.
+    pub fn region(mut self, bytes: usize) -> Self {
+        self.region = Some(bytes);
+        self
+    }
+
+    /// The maximum of bytes of an error's details and text, and of other replies that libipc
+    /// unpacks: see `ipc_set_reply_max()`.
+    pub fn reply_max(mut self, bytes: usize) -> Self {
+        self.reply_max = Some(bytes);
+        self
+    }
+
+    /// How many threads may serve: see [`Connection::set_threads`].
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// All requests and replies that this connection sends are secret: see `ipc_set_clear()`.
+    pub fn clear(mut self) -> Self {
+        self.clear = true;
+        self
+    }
+
+    /// Opens the connection. Errors as `ipc_open()`.
+    pub fn open(self) -> Result<Connection> {
+        let device = match &self.device {
+            None => None,
+            Some(path) => {
+                Some(exact(path.to_str().ok_or_else(|| Error::errno(libc::EINVAL))?)?)
+            }
+        };
+        let device = device.as_ref().map_or(std::ptr::null(), |d| d.as_ptr());
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the reference is new, and nobody else has the connection before we return.
+        unsafe {
+            check(match self.region {
+                Some(region) => sys::ipc_open_sized(&mut raw, device, region),
+                None => sys::ipc_open(&mut raw, device),
+            })?;
+            let connection = Connection(raw);
+            if let Some(bytes) = self.reply_max {
+                check(sys::ipc_set_reply_max(raw, bytes))?;
+            }
+            if self.clear {
+                check(sys::ipc_set_clear(raw, 1))?;
+            }
+            if let Some(threads) = self.threads {
+                connection.set_threads(threads)?;
+            }
+            Ok(connection)
+        }
+    }
+}
+
+impl Connection {
+    /// Opens a connection to the bus that `ipc_find_bus()` finds.
+    pub fn open() -> Result<Connection> {
+        Builder::default().open()
+    }
+
+    /// How to open one with settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// # Safety
+    /// `raw` is a reference that we own.
+    pub(crate) unsafe fn from_raw(raw: *mut sys::ipc) -> Connection {
+        Connection(raw)
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::ipc {
+        self.0
+    }
+
+    // --- Serving ---
+
+    /// How many threads may serve, including those that call [`Connection::run`]: 1 (the default) to
+    /// 1024. `EINVAL`: others.
+    pub fn set_threads(&self, threads: u32) -> Result<()> {
+        // SAFETY: we have a reference; so below.
+        check(unsafe { sys::ipc_set_threads(self.0, threads) }).map(drop)
+    }
+
+    /// Serves on this thread, until [`Connection::stop`].
+    pub fn run(&self) -> Result<()> {
+        check(unsafe { sys::ipc_run(self.0) }).map(drop)
+    }
+
+    /// Makes [`Connection::run`] return on all threads as soon as their handlers have returned. If
+    /// none is in it, the next call of it returns at once.
+    pub fn stop(&self) {
+        unsafe { sys::ipc_stop(self.0) }
+    }
+
+    /// Serves on a thread of its own, until the guard is dropped or [`Connection::stop`] is called.
+    pub fn run_in_background(&self) -> Result<Background> {
+        let connection = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("ipcbus".into())
+            .spawn(move || connection.run())?;
+        Ok(Background { connection: self.clone(), thread: Some(thread) })
+    }
+
+    /// Handles one event without sleeping. False: there is nothing to serve.
+    pub fn process(&self) -> Result<bool> {
+        Ok(check(unsafe { sys::ipc_process(self.0) })? > 0)
+    }
+
+    /// Blocks until there is an event to process, or until the time is over (`None`: never). False:
+    /// it is over. `EINTR`: a signal arrived.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
+        Ok(check(unsafe { sys::ipc_wait(self.0, micros(timeout)) })? > 0)
+    }
+
+    /// A file descriptor that is readable when there is something to serve, for event loops. Then
+    /// call [`Connection::process`] until it returns false.
+    pub fn fd(&self) -> Result<BorrowedFd<'_>> {
+        // SAFETY: the descriptor lives as long as the connection.
+        unsafe { Ok(BorrowedFd::borrow_raw(check(sys::ipc_get_fd(self.0))?)) }
+    }
+
+    /// Calls `function` once, on a serving thread, when a oneway that failed with `EAGAIN` may be
+    /// tried again.
+    pub fn on_writable(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
+        fn enlist<F: FnOnce() + Send + 'static>(c: &Connection, function: F) -> Result<Slot> {
+            unsafe extern "C" fn run<F: FnOnce()>(_: *mut sys::ipc, held: *mut c_void) {
+                let held = &mut *(held as *mut Option<F>);
+                guarded(|| held.take().map(|function| function()));
+            }
+            // SAFETY: the slot keeps the function.
+            Slot::register(Some(function), |held, slot| unsafe {
+                sys::ipc_on_writable(c.0, run::<F>, held, slot)
+            })
+        }
+        enlist(self, function)
+    }
+
+    /// The time limit of calls that start afterwards and have none of their own; `None`: no limit.
+    pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
+        check(unsafe { sys::ipc_set_timeout(self.0, micros(timeout).max(1)) }).map(drop)
+    }
+
+    // --- Names ---
+
+    /// Finds the object that is registered under a name. Blocks until the service manager has
+    /// replied. `ENOENT`: nobody has the name. `EXDEV`: the object belongs to this connection.
+    pub fn get(&self, name: &str) -> Result<Proxy> {
+        let name = exact(name)?;
+        let mut proxy = std::ptr::null_mut();
+        // SAFETY: the reference is new.
+        unsafe {
+            check(sys::ipc_get_name(self.0, name.as_ptr(), &mut proxy))?;
+            Ok(Proxy::new(proxy, self.clone()))
+        }
+    }
+
+    /// Waits until somebody registers the name. `ETIMEDOUT`: nobody did in time.
+    pub fn wait_for(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {
+        let name = exact(name)?;
+        let mut proxy = std::ptr::null_mut();
+        // SAFETY: the reference is new.
+        unsafe {
+            check(sys::ipc_wait_name(self.0, name.as_ptr(), micros(timeout), &mut proxy))?;
+            Ok(Proxy::new(proxy, self.clone()))
+        }
+    }
+
+    /// Registers an object under a name, until [`Connection::unregister_name`] or the end of the
+    /// connection. `EEXIST`: a living object of another user has the name.
+    pub fn register_name(&self, name: &str, object: &Object) -> Result<()> {
+        let name = exact(name)?;
+        // SAFETY: both have references.
+        check(unsafe {
+            sys::ipc_register_name(self.0, name.as_ptr(), object.raw(), std::ptr::null_mut())
+        })
+        .map(drop)
+    }
+
+    /// Unregisters a name.
+    pub fn unregister_name(&self, name: &str) -> Result<()> {
+        let name = exact(name)?;
+        check(unsafe { sys::ipc_unregister_name(self.0, name.as_ptr()) }).map(drop)
+    }
+
+    /// Who has a name. `ENOENT`: nobody.
+    pub fn check_name(&self, name: &str) -> Result<NameInfo> {
+        let name = exact(name)?;
+        // SAFETY: zeroes are valid, and the size is set.
+        unsafe {
+            let mut info: sys::ipc_name_info = std::mem::zeroed();
+            info.size = std::mem::size_of::<sys::ipc_name_info>();
+            check(sys::ipc_check_name(self.0, name.as_ptr(), &mut info))?;
+            Ok(NameInfo::copy(&info))
+        }
+    }
+
+    /// The names that begin with `prefix`, sorted.
+    pub fn list_names(&self, prefix: &str) -> Result<Vec<NameInfo>> {
+        let prefix = exact(prefix)?;
+        let mut infos = std::ptr::null_mut();
+        // SAFETY: it is an array of so many pointers, which one free() frees.
+        unsafe {
+            let count = check(sys::ipc_list_names(self.0, prefix.as_ptr(), &mut infos))?;
+            let names = (0..count as usize).map(|i| NameInfo::copy(&**infos.add(i))).collect();
+            libc::free(infos as *mut c_void);
+            Ok(names)
+        }
+    }
+
+    /// Calls `function` on a serving thread for each name that matches `pattern`, a name or a prefix
+    /// followed by `*`: see `ipc_watch_names()`. Its calls do not overlap.
+    pub fn watch_names(
+        &self,
+        pattern: &str,
+        function: impl FnMut(NameChange) + Send + 'static,
+    ) -> Result<Slot> {
+        fn enlist<F: FnMut(NameChange) + Send + 'static>(
+            connection: &Connection,
+            pattern: &CStr,
+            function: F,
+        ) -> Result<Slot> {
+            // SAFETY: the slot keeps the function.
+            Slot::register(function, |held, slot| unsafe {
+                sys::ipc_watch_names(connection.0, pattern.as_ptr(), changed::<F>, held, slot)
+            })
+        }
+
+        unsafe extern "C" fn changed<F: FnMut(NameChange)>(
+            ipc: *mut sys::ipc,
+            change: u32,
+            info: *const sys::ipc_name_info,
+            proxy: *mut sys::ipc_proxy,
+            held: *mut c_void,
+        ) {
+            let function = &mut *(held as *mut F);
+            guarded(|| {
+                let proxy = (!proxy.is_null()).then(|| {
+                    let connection = Connection(sys::ipc_ref(ipc));
+                    Proxy::new(sys::ipc_proxy_ref(proxy), connection)
+                });
+                match (change, info.as_ref()) {
+                    (sys::IPC_NAME_PRESENT, Some(info)) => {
+                        function(NameChange::Present(NameInfo::copy(info), proxy))
+                    }
+                    (sys::IPC_NAME_GONE, Some(info)) => {
+                        function(NameChange::Gone(NameInfo::copy(info)))
+                    }
+                    (sys::IPC_NAME_SETTLED, _) => function(NameChange::Settled),
+                    _ => (),
+                }
+            });
+        }
+        enlist(self, &exact(pattern)?, function)
+    }
+}
+
+impl Clone for Connection {
+    fn clone(&self) -> Connection {
+        // SAFETY: we have a reference.
+        Connection(unsafe { sys::ipc_ref(self.0) })
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Connection) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Connection {}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours. It is not the last one in a callback: whatever serves
+        // borrows the connection, or a proxy or stream, which has a reference too.
+        unsafe { sys::ipc_unref(self.0) };
+    }
+}
+
+impl AsFd for Connection {
+    /// [`Connection::fd`].
+    ///
+    /// # Panics
+    /// If the first call cannot create the file descriptor.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd().expect("the connection has a file descriptor")
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+/// A thread that serves a connection, of [`Connection::run_in_background`]. Dropping it stops all
+/// threads that serve the connection, and waits for this one, except on that thread itself.
+#[derive(Debug)]
+#[must_use = "the thread ends with it"]
+pub struct Background {
+    connection: Connection,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Background {
+    /// Stops the thread, and returns what [`Connection::run`] returned there.
+    pub fn stop(mut self) -> Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let thread = match self.thread.take() {
+            Some(thread) => thread,
+            None => return Ok(()),
+        };
+        // If it has ended, the next thread that serves shall not stop for it.
+        if !thread.is_finished() {
+            self.connection.stop();
+        }
+        if thread.thread().id() == std::thread::current().id() {
+            return Ok(());
+        }
+        thread.join().unwrap_or_else(|_| Err(Error::errno(libc::EIO)))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.join();
+    }
+}
+
+/// A registered name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NameInfo {
+    /// The name.
+    pub name: String,
+    /// The interface of its object; empty if unknown.
+    pub interface: String,
+    /// The process that registered it; 0 if it is not visible.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+}
+
+impl NameInfo {
+    fn copy(info: &sys::ipc_name_info) -> NameInfo {
+        // SAFETY: both are strings.
+        unsafe {
+            NameInfo {
+                name: CStr::from_ptr(info.name.as_ptr()).to_string_lossy().into_owned(),
+                interface: CStr::from_ptr(info.interface.as_ptr()).to_string_lossy().into_owned(),
+                pid: info.pid,
+                uid: info.uid,
+            }
+        }
+    }
+}
+
+/// What [`Connection::watch_names`] reports.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum NameChange {
+    /// The name is registered, or has another object. The proxy is `None` if the policy forbids
+    /// calling the object, or if the object belongs to this connection.
+    Present(NameInfo, Option<Proxy>),
+    /// The name is unregistered, or its process died.
+    Gone(NameInfo),
+    /// All names that exist were reported.
+    Settled,
+}
+
+/// A way to end calls and streams of this process early. Clones are the same. See
+/// `ipc_cancellation_new()`.
+pub struct Cancellation(*mut sys::ipc_cancellation);
+
+// SAFETY: any thread may use what it has a reference of.
+unsafe impl Send for Cancellation {}
+unsafe impl Sync for Cancellation {}
+
+impl Cancellation {
+    /// Creates one for calls and streams of this connection.
+    pub fn new(connection: &Connection) -> Result<Cancellation> {
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the reference is new.
+        check(unsafe { sys::ipc_cancellation_new(connection.raw(), &mut raw) })?;
+        Ok(Cancellation(raw))
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::ipc_cancellation {
+        self.0
+    }
+
+    /// Cancels what has it in its options, for good. Any thread may do that, and it does not wait.
+    pub fn cancel(&self) {
+        // SAFETY: we have a reference.
+        unsafe { sys::ipc_cancel(self.0) };
+    }
+
+    /// Whether it was canceled.
+    pub fn is_canceled(&self) -> bool {
+        // SAFETY: we have a reference.
+        unsafe { sys::ipc_is_canceled(self.0) == 1 }
+    }
+}
+
+impl Clone for Cancellation {
+    fn clone(&self) -> Cancellation {
+        // SAFETY: we have a reference.
+        Cancellation(unsafe { sys::ipc_cancellation_ref(self.0) })
+    }
+}
+
+impl Drop for Cancellation {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours.
+        unsafe { sys::ipc_cancellation_unref(self.0) };
+    }
+}
+
+impl fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cancellation").field(&self.is_canceled()).finish()
+    }
+}

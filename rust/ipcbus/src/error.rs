@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+use std::ffi::{c_void, CStr, CString};
+use std::fmt;
+use std::os::raw::{c_char, c_int};
+
+use ipcbus_sys as sys;
+
+/// What functions of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Who reports an error. See `enum ipc_origin` of `<ipc/ipc.h>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// This process, before the call was sent or after its end.
+    Here,
+    /// The kernel, which refused or ended the call.
+    Bus,
+    /// The server's process.
+    Peer,
+    /// A service behind the server, says the server.
+    Behind,
+}
+
+/// All that is known of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The errno, positive. `<ipc/ipc.h>` says what each of them means.
+    pub code: i32,
+    /// Who reports it.
+    pub origin: Origin,
+    /// The name that the service gave it, such as `echo.Empty`.
+    pub name: Option<String>,
+    /// Text for people, by the service.
+    pub message: Option<String>,
+    /// A number that the service defines; 0 if it set none.
+    pub number: i32,
+    /// Bytes that the service defines.
+    pub details: Vec<u8>,
+    /// With [`Origin::Behind`]: the errno behind `code`; otherwise 0.
+    pub cause: i32,
+}
+
+/// Why something failed. Each variant has the whole [`Failure`], which [`Error::failure`] returns
+/// for all of them.
+///
+/// ```
+/// # use ipcbus::Error;
+/// # let error = Error::service("echo.Empty", "nothing to say");
+/// match &error {
+///     Error::Service(f) if f.name.as_deref() == Some("echo.Empty") => println!("say something"),
+///     Error::TimedOut(_) => println!("try again"),
+///     other => println!("{other}"),
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The service reports an error of its own, by a name.
+    Service(Box<Failure>),
+    /// `ETIMEDOUT`: the time limit expired.
+    TimedOut(Box<Failure>),
+    /// `ECANCELED`: the call or stream was canceled, or its connection was closed.
+    Canceled(Box<Failure>),
+    /// `EOWNERDEAD`: the object's process died or destroyed the object.
+    Dead(Box<Failure>),
+    /// `ENOENT`: nobody has the name, or nothing is there.
+    NotFound(Box<Failure>),
+    /// `EACCES` or `EPERM`: it is not allowed.
+    Denied(Box<Failure>),
+    /// `EAGAIN`: the receiver has no space now, or nothing arrived in time.
+    Again(Box<Failure>),
+    /// `EOPNOTSUPP`: the object has no such method.
+    Unsupported(Box<Failure>),
+    /// `EBADMSG`: a message does not match its type.
+    Malformed(Box<Failure>),
+    /// Any other errno.
+    Other(Box<Failure>),
+}
+
+impl Error {
+    /// An errno, positive or negative, without a name. 0 is taken as `EIO`.
+    pub fn errno(code: i32) -> Error {
+        Error::of(Failure {
+            code: match code.checked_abs() {
+                Some(code) if code != 0 => code,
+                _ => libc::EIO,
+            },
+            origin: Origin::Here,
+            name: None,
+            message: None,
+            number: 0,
+            details: Vec::new(),
+            cause: 0,
+        })
+    }
+
+    /// An error of a service, for its callers: `name` is such as `echo.Empty`.
+    pub fn service(name: impl Into<String>, message: impl Into<String>) -> Error {
+        let mut error = Error::errno(libc::EREMOTEIO);
+        error.failure_mut().name = Some(name.into());
+        error.failure_mut().message = Some(message.into());
+        Error::of(error.into_failure())
+    }
+
+    /// The same with a text.
+    pub fn with_message(mut self, message: impl Into<String>) -> Error {
+        self.failure_mut().message = Some(message.into());
+        self
+    }
+
+    /// The same with a number of the service's.
+    pub fn with_number(mut self, number: i32) -> Error {
+        self.failure_mut().number = number;
+        self
+    }
+
+    /// The same with bytes of the service's.
+    pub fn with_details(mut self, details: impl Into<Vec<u8>>) -> Error {
+        self.failure_mut().details = details.into();
+        self
+    }
+
+    fn of(failure: Failure) -> Error {
+        let failure = Box::new(failure);
+        if failure.name.is_some() {
+            return Error::Service(failure);
+        }
+        match failure.code {
+            libc::ETIMEDOUT => Error::TimedOut(failure),
+            libc::ECANCELED => Error::Canceled(failure),
+            libc::EOWNERDEAD => Error::Dead(failure),
+            libc::ENOENT => Error::NotFound(failure),
+            libc::EACCES | libc::EPERM => Error::Denied(failure),
+            libc::EAGAIN => Error::Again(failure),
+            libc::EOPNOTSUPP => Error::Unsupported(failure),
+            libc::EBADMSG => Error::Malformed(failure),
+            _ => Error::Other(failure),
+        }
+    }
+
+    /// All that is known of it.
+    pub fn failure(&self) -> &Failure {
+        match self {
+            Error::Service(f)
+            | Error::TimedOut(f)
+            | Error::Canceled(f)
+            | Error::Dead(f)
+            | Error::NotFound(f)
+            | Error::Denied(f)
+            | Error::Again(f)
+            | Error::Unsupported(f)
+            | Error::Malformed(f)
+            | Error::Other(f) => f,
+        }
+    }
+
+    fn failure_mut(&mut self) -> &mut Failure {
+        match self {
+            Error::Service(f)
+            | Error::TimedOut(f)
+            | Error::Canceled(f)
+            | Error::Dead(f)
+            | Error::NotFound(f)
+            | Error::Denied(f)
+            | Error::Again(f)
+            | Error::Unsupported(f)
+            | Error::Malformed(f)
+            | Error::Other(f) => f,
+        }
+    }
+
+    /// All that is known of it, without a copy.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Error::Service(f)
+            | Error::TimedOut(f)
+            | Error::Canceled(f)
+            | Error::Dead(f)
+            | Error::NotFound(f)
+            | Error::Denied(f)
+            | Error::Again(f)
+            | Error::Unsupported(f)
+            | Error::Malformed(f)
+            | Error::Other(f) => *f,
+        }
+    }
+
+    /// The errno, positive.
+    pub fn code(&self) -> i32 {
+        self.failure().code
+    }
+
+    /// Who reports it.
+    pub fn origin(&self) -> Origin {
+        self.failure().origin
+    }
+
+    /// The name that the service gave it.
+    pub fn name(&self) -> Option<&str> {
+        self.failure().name.as_deref()
+    }
+
+    /// The text for people that the service gave it.
+    pub fn message(&self) -> Option<&str> {
+        self.failure().message.as_deref()
+    }
+
+    /// Bytes that the service defines; mostly none.
+    pub fn details(&self) -> &[u8] {
+        &self.failure().details
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = self.failure();
+        if let Some(name) = &failure.name {
+            write!(f, "{name}: ")?;
+        }
+        match &failure.message {
+            Some(message) => f.write_str(message),
+            None => f.write_str(&text_of(failure.code)),
+        }
+    }
+}
+
+fn text_of(code: i32) -> String {
+    // SAFETY: it returns a static string for each number.
+    unsafe { CStr::from_ptr(sys::ipc_strerror(code)) }.to_string_lossy().into_owned()
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> std::io::Error {
+        let kind = std::io::Error::from_raw_os_error(error.code()).kind();
+        std::io::Error::new(kind, error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::errno(error.raw_os_error().unwrap_or(libc::EIO)).with_message(error.to_string())
+    }
+}
+
+/// A string for C, without what C cannot have in one.
+pub(crate) fn lossy(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).expect("no zero is left")
+}
+
+/// A string for C that must be what the caller says. EINVAL: it contains a zero.
+pub(crate) fn exact(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::errno(libc::EINVAL))
+}
+
+/// The result of a function of C: 0 or a count, or a negative errno.
+pub(crate) fn check(result: c_int) -> Result<c_int> {
+    if result < 0 {
+        Err(Error::errno(result))
+    } else {
+        Ok(result)
+    }
+}
+
+/// Copies a string of C.
+///
+/// # Safety
+/// `text` is NULL or a string.
+pub(crate) unsafe fn owned(text: *const c_char) -> Option<String> {
+    (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+}
+
+/// An error that a function of C may fill.
+pub(crate) struct Filled(pub sys::ipc_error);
+
+impl Filled {
+    pub fn new() -> Filled {
+        Filled(sys::ipc_error {
+            size: std::mem::size_of::<sys::ipc_error>(),
+            code: 0,
+            number: 0,
+            name: std::ptr::null_mut(),
+            message: std::ptr::null_mut(),
+            details: std::ptr::null_mut(),
+            details_size: 0,
+            origin: sys::IPC_ORIGIN_HERE,
+            cause: 0,
+        })
+    }
+
+    /// What the function returned, with what it filled in.
+    pub fn check(&self, result: c_int) -> Result<c_int> {
+        if result >= 0 {
+            return Ok(result);
+        }
+        // SAFETY: the function has filled it, or it is as we made it.
+        Err(unsafe { from_c(result, &self.0) })
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        // SAFETY: its members are those that C allocated, or NULL.
+        unsafe { sys::ipc_error_done(&mut self.0) }
+    }
+}
+
+/// # Safety
+/// `error` is NULL, or its members are valid.
+pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Error {
+    let plain = Error::errno(result);
+    let error = match error.as_ref() {
+        Some(error) if error.code != 0 => error,
+        _ => return plain,
+    };
+    Error::of(Failure {
+        code: plain.code(),
+        origin: match error.origin {
+            sys::IPC_ORIGIN_BUS => Origin::Bus,
+            sys::IPC_ORIGIN_PEER => Origin::Peer,
+            sys::IPC_ORIGIN_BEHIND => Origin::Behind,
+            _ => Origin::Here,
+        },
+        name: owned(error.name),
+        message: owned(error.message),
+        number: error.number,
+        details: if error.details.is_null() {
+            Vec::new()
+        } else {
+            std::slice::from_raw_parts(error.details as *const u8, error.details_size).to_vec()
+        },
+        cause: error.cause.saturating_abs(),
+    })
+}
+
+/// Hands an error to one of the functions of C that end something with it: `named` if it has a
+/// name, `plain` with its errno and its text otherwise.
+pub(crate) fn pass(
+    error: &Error,
+    named: impl FnOnce(*const sys::ipc_error) -> c_int,
+    plain: impl FnOnce(c_int, *const c_char, *const c_char) -> c_int,
+) -> c_int {
+    let failure = error.failure();
+    let message = failure.message.as_deref().map(lossy);
+    let text = message.as_ref().map_or(std::ptr::null(), |m| m.as_ptr());
+
+    let name = match &failure.name {
+        None if failure.details.is_empty() && failure.number == 0 => {
+            let format = if text.is_null() {
+                std::ptr::null()
+            } else {
+                b"%s\0".as_ptr() as *const c_char
+            };
+            return plain(-failure.code, format, text);
+        }
+        None => lossy("ipc.Error"),
+        Some(name) => lossy(name),
+    };
+    named(&sys::ipc_error {
+        size: std::mem::size_of::<sys::ipc_error>(),
+        code: -failure.code,
+        number: failure.number,
+        name: name.as_ptr() as *mut c_char,
+        message: text as *mut c_char,
+        details: failure.details.as_ptr() as *mut c_void,
+        details_size: failure.details.len(),
+        origin: sys::IPC_ORIGIN_HERE,
+        cause: 0,
+    })
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+use std::ffi::c_void;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use ipcbus_sys as sys;
+
+use crate::error::from_c;
+use crate::{guarded, Connection, Message, Options, Proxy, Reply, Result, Slot};
+
+/// What a callback leaves for a future, and whom it wakes.
+struct Shared<T>(Mutex<State<T>>);
+
+struct State<T> {
+    value: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl<T> Shared<T> {
+    fn new() -> Arc<Shared<T>> {
+        Arc::new(Shared(Mutex::new(State { value: None, waker: None })))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
+        // What is inside is whole at any time.
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn set(&self, value: T) {
+        let waker = {
+            let mut state = self.lock();
+            state.value = Some(value);
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
+        let mut state = self.lock();
+        match state.value.take() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The reply of a call that is under way, of [`Proxy::call_async`]. Dropping it cancels the call,
+/// and the server is notified. After it was ready it must not be polled again: it never is.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the call"]
+pub struct CallFuture {
+    shared: Arc<Shared<Result<Reply>>>,
+    _slot: Slot,
+}
+
+struct Pending {
+    shared: Arc<Shared<Result<Reply>>>,
+    connection: Connection,
+}
+
+impl CallFuture {
+    pub(crate) fn start(
+        proxy: &Proxy,
+        request: &Message<'_>,
+        options: &Options<'_>,
+    ) -> Result<CallFuture> {
+        let shared = Shared::new();
+        let pending =
+            Pending { shared: shared.clone(), connection: proxy.connection().clone() };
+        let slot = Slot::register(pending, |held, slot| {
+            request.with_raw(|m| {
+                options.with_raw(|o| {
+                    // SAFETY: the slot keeps what the callback gets.
+                    unsafe {
+                        sys::ipc_raw_call_async(proxy.raw(), m, o, completed, held, slot)
+                    }
+                })
+            })
+        })?;
+        Ok(CallFuture { shared, _slot: slot })
+    }
+}
+
+unsafe extern "C" fn completed(
+    result: i32,
+    reply: *mut sys::ipc_raw_message,
+    error: *const sys::ipc_error,
+    held: *mut c_void,
+) {
+    let pending = &*(held as *const Pending);
+    guarded(|| {
+        pending.shared.set(if result < 0 {
+            Err(from_c(result, error))
+        } else {
+            sys::ipc_raw_keep(reply);
+            Ok(Reply::from_raw(reply, pending.connection.clone()))
+        });
+    });
+}
+
+impl Future for CallFuture {
+    type Output = Result<Reply>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Reply>> {
+        self.shared.poll(context)
+    }
+}
+
+/// The death of an object, of [`Proxy::died`].
+#[derive(Debug)]
+#[must_use = "dropping it ends the watch"]
+pub struct DeathFuture {
+    shared: Arc<Shared<()>>,
+    _slot: Slot,
+}
+
+impl DeathFuture {
+    pub(crate) fn start(proxy: &Proxy) -> Result<DeathFuture> {
+        let shared = Shared::new();
+        let dead = shared.clone();
+        let slot = proxy.on_death(move || dead.set(()))?;
+        Ok(DeathFuture { shared, _slot: slot })
+    }
+}
+
+impl Future for DeathFuture {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.shared.poll(context)
+    }
+}
+
+impl<T> std::fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}

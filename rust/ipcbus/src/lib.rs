@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+//! Calls between processes through ipcbus.
+//!
+//! ```no_run
+//! use ipcbus::{Connection, Message, Object};
+//!
+//! fn main() -> ipcbus::Result<()> {
+//!     // A server: it replies with what it got.
+//!     let bus = Connection::open()?;
+//!     let echo = Object::new(&bus, |call: ipcbus::Call| {
+//!         let text = call.bytes().to_vec();
+//!         call.reply(&Message::new(0).bytes(text))
+//!     })?;
+//!     bus.register_name("demo.echo", &echo)?;
+//!     bus.run()
+//! }
+//! ```
+//!
+//! ```no_run
+//! # use ipcbus::{Connection, Message, Options};
+//! # fn main() -> ipcbus::Result<()> {
+//! // A client.
+//! let bus = Connection::open()?;
+//! let echo = bus.get("demo.echo")?;
+//! let reply = echo.call(&Message::new(1).bytes(&b"hello"[..]), &Options::new())?;
+//! assert_eq!(reply.bytes(), b"hello");
+//! # Ok(()) }
+//! ```
+//!
+//! The crate wraps libipc. `<ipc/ipc.h>` and the other headers have the rules: which functions
+//! block, what each errno means, when callbacks run. These pages have only what differs.
+//!
+//! * **Ownership.** [`Connection`], [`Proxy`], [`Object`] and [`Cancellation`] are counted
+//!   references: a clone is the same thing. Proxies and objects keep their connection open. So
+//!   does a service that has one of them: it lives until the program ends, unless it drops them.
+//! * **Calls.** [`Call::reply`] and [`Call::fail`] consume the call, so a second reply does not
+//!   compile. A call that is dropped fails at its caller with `ENOMSG`.
+//! * **Threads.** What is [`Send`] and [`Sync`] here is so in libipc. Handlers run on the threads
+//!   that are in [`Connection::run`] or [`Connection::process`], on several at once if several
+//!   serve, so a [`Service`] is both.
+//! * **Panics.** A handler that panics ends its call with the error `ipc.Unhandled`. The panic of
+//!   another callback is reported by the panic hook and goes no further.
+//! * **Fork.** A connection is unusable in a child process: its functions fail with `ECHILD`.
+//!
+//! With the feature `prost`, [`typed`] has what the files of `protoc --ipc_out=lang=rust` use.
+//! With `tokio`, [`Connection::serve`] is `run` for tokio.
+#![warn(missing_docs)]
+
+mod call;
+mod connection;
+mod error;
+mod future;
+mod message;
+mod object;
+mod proxy;
+mod slot;
+mod stream;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+pub use call::Call;
+pub use connection::{Background, Builder, Cancellation, Connection, NameChange, NameInfo};
+pub use error::{Error, Failure, Origin, Result};
+pub use future::{CallFuture, DeathFuture};
+pub use message::{Entry, Message, Options, Reply};
+pub use object::{Limits, Object, ObjectBuilder, Service, Usage};
+pub use proxy::Proxy;
+pub use slot::Slot;
+pub use stream::{Item, Receiver, Sender, Stream};
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::time::Duration;
+
+/// Runs what the program gave us below a frame of C, which no panic may cross.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(value) => Some(value),
+        Err(panic) => {
+            // What was thrown may panic when it is dropped.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
+                std::mem::forget(again);
+            }
+            None
+        }
+    }
+}
+
+/// Microseconds of an argument: `None` and what is too long are no limit.
+pub(crate) fn micros(time: Option<Duration>) -> u64 {
+    match time {
+        None => ipcbus_sys::IPC_NEVER,
+        Some(time) => match u64::try_from(time.as_micros()) {
+            Ok(usec) if usec < ipcbus_sys::IPC_INHERIT => usec,
+            _ => ipcbus_sys::IPC_NEVER,
+        },
+    }
+}
+
+pub(crate) fn from_micros(usec: u64) -> Option<Duration> {
+    (usec != ipcbus_sys::IPC_NEVER).then(|| Duration::from_micros(usec))
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+use std::borrow::Cow;
+use std::ffi::{c_void, CString};
+use std::fmt;
+use std::os::raw::c_char;
+use std::os::unix::io::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use ipcbus_sys as sys;
+
+use crate::error::exact;
+use crate::{micros, Call, Cancellation, Connection, Error, Object, Proxy, Result, Stream};
+
+/// What travels beside the bytes of a message that is sent. The sender keeps its own.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Entry<'a> {
+    /// An object of this process.
+    Object(&'a Object),
+    /// An object of another process.
+    Proxy(&'a Proxy),
+    /// An open file.
+    Fd(BorrowedFd<'a>),
+}
+
+/// A message to be sent: the number of a method, bytes, and up to 64 entries, each under a tag
+/// that arrives unchanged. In a reply, and in a message of a stream, the number is 0.
+///
+/// ```no_run
+/// # use ipcbus::Message;
+/// # use std::os::unix::io::AsFd;
+/// # fn main() -> ipcbus::Result<()> {
+/// let file = std::fs::File::open("/etc/hostname")?;
+/// let message = Message::new(7).bytes(&b"read this"[..]).fd(1, file.as_fd());
+/// # drop(message); Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Message<'a> {
+    code: u32,
+    accept_fds: bool,
+    bytes: Cow<'a, [u8]>,
+    entries: Vec<(u64, Entry<'a>)>,
+}
+
+impl<'a> Message<'a> {
+    /// A message to the method `code`, without bytes.
+    pub fn new(code: u32) -> Message<'a> {
+        Message { code, ..Message::default() }
+    }
+
+    /// The same with these bytes, in place of others.
+    pub fn bytes(mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        self.bytes = bytes.into();
+        self
+    }
+
+    /// The same with an object of this process.
+    pub fn object(self, tag: u64, object: &'a Object) -> Self {
+        self.entry(tag, Entry::Object(object))
+    }
+
+    /// The same with an object of another process.
+    pub fn proxy(self, tag: u64, proxy: &'a Proxy) -> Self {
+        self.entry(tag, Entry::Proxy(proxy))
+    }
+
+    /// The same with an open file.
+    pub fn fd(self, tag: u64, fd: BorrowedFd<'a>) -> Self {
+        self.entry(tag, Entry::Fd(fd))
+    }
+
+    /// The same with an entry.
+    pub fn entry(mut self, tag: u64, entry: Entry<'a>) -> Self {
+        self.entries.push((tag, entry));
+        self
+    }
+
+    /// For a request: the reply may contain files. Without this, the server that sends one gets
+    /// `EPERM`.
+    pub fn accept_fds(mut self) -> Self {
+        self.accept_fds = true;
+        self
+    }
+
+    /// Calls `run` with the message as C has it, which is valid until `run` returns.
+    pub(crate) fn with_raw<T>(&self, run: impl FnOnce(*const sys::ipc_raw_message) -> T) -> T {
+        let mut entries: Vec<sys::ipc_raw_entry> = self
+            .entries
+            .iter()
+            .map(|(tag, entry)| {
+                let (type_, value) = match entry {
+                    Entry::Object(o) => {
+                        (sys::IPC_RAW_OBJECT, sys::ipc_raw_entry_value { object: o.raw() })
+                    }
+                    Entry::Proxy(p) => {
+                        (sys::IPC_RAW_PROXY, sys::ipc_raw_entry_value { proxy: p.raw() })
+                    }
+                    Entry::Fd(fd) => {
+                        (sys::IPC_RAW_FD, sys::ipc_raw_entry_value { fd: fd.as_raw_fd() })
+                    }
+                };
+                sys::ipc_raw_entry { tag: *tag, type_, value }
+            })
+            .collect();
+        run(&sys::ipc_raw_message {
+            code: self.code,
+            flags: if self.accept_fds { sys::IPC_RAW_ACCEPT_FDS } else { 0 },
+            data: self.bytes.as_ptr() as *const c_void,
+            size: self.bytes.len(),
+            parts: std::ptr::null(),
+            n_parts: 0,
+            entries: entries.as_mut_ptr(),
+            n_entries: entries.len(),
+        })
+    }
+}
+
+/// Options of one call, oneway or opened stream. See `struct ipc_options` of `<ipc/ipc.h>`.
+///
+/// ```
+/// # use ipcbus::Options;
+/// # use std::time::Duration;
+/// let options = Options::new().timeout(Duration::from_millis(50));
+/// # drop(options);
+/// ```
+#[derive(Clone, Default)]
+pub struct Options<'a> {
+    timeout: Option<Duration>,
+    cancellation: Option<&'a Cancellation>,
+    parent: Option<&'a Call>,
+    parent_stream: Option<&'a Stream>,
+    metadata: Vec<(CString, CString)>,
+    replace: bool,
+}
+
+impl<'a> Options<'a> {
+    /// The defaults.
+    pub fn new() -> Options<'a> {
+        Options::default()
+    }
+
+    /// The time limit of a call, or of a stream from opening to end. For a oneway, how long to
+    /// wait for space.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// What ends the call or stream early.
+    pub fn cancellation(mut self, cancellation: &'a Cancellation) -> Self {
+        self.cancellation = Some(cancellation);
+        self
+    }
+
+    /// Makes the call or stream for this call, which may be served on another thread: it has no
+    /// later deadline, and is canceled with it.
+    pub fn parent(mut self, parent: &'a Call) -> Self {
+        self.parent = Some(parent);
+        self
+    }
+
+    /// Makes the call or stream for this stream. Not with [`Options::parent`].
+    pub fn parent_stream(mut self, parent: &'a Stream) -> Self {
+        self.parent_stream = Some(parent);
+        self
+    }
+
+    /// A string for the server, see [`Call::metadata`]. `EINVAL`: one of them contains a zero.
+    pub fn metadata(mut self, name: &str, value: &str) -> Result<Self> {
+        self.metadata.push((exact(name)?, exact(value)?));
+        Ok(self)
+    }
+
+    /// A oneway replaces an older one that is still queued and has this option too, from this
+    /// process to the same method of the same object.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// Calls `run` with the options as C has them, valid until `run` returns.
+    pub(crate) fn with_raw<T>(&self, run: impl FnOnce(*const sys::ipc_options) -> T) -> T {
+        let mut metadata: Vec<*const c_char> = Vec::new();
+        for (name, value) in &self.metadata {
+            metadata.extend([name.as_ptr(), value.as_ptr()]);
+        }
+        metadata.push(std::ptr::null());
+        run(&sys::ipc_options {
+            // 0 is the default there, and as short as can be here.
+            timeout_usec: self.timeout.map_or(0, |t| micros(Some(t)).max(1)),
+            cancellation: self.cancellation.map_or(std::ptr::null_mut(), Cancellation::raw),
+            parent: self.parent.map_or(std::ptr::null_mut(), Call::raw),
+            parent_stream: self.parent_stream.map_or(std::ptr::null_mut(), Stream::raw),
+            metadata: if self.metadata.is_empty() {
+                std::ptr::null()
+            } else {
+                metadata.as_ptr()
+            },
+            flags: if self.replace { sys::IPC_REPLACE } else { 0 },
+            reserved: [0; 5],
+        })
+    }
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// A received message, which something else owns.
+#[derive(Clone, Copy)]
+pub(crate) struct Raw<'a>(&'a sys::ipc_raw_message);
+
+impl<'a> Raw<'a> {
+    /// # Safety
+    /// The message is valid as long as this is used.
+    pub unsafe fn new(message: *const sys::ipc_raw_message) -> Raw<'a> {
+        Raw(&*message)
+    }
+
+    pub fn code(self) -> u32 {
+        self.0.code
+    }
+
+    pub fn bytes(self) -> &'a [u8] {
+        let message = self.0;
+        if message.size == 0 {
+            return &[];
+        }
+        // SAFETY: received bytes do not change as long as the message lives.
+        unsafe { std::slice::from_raw_parts(message.data as *const u8, message.size) }
+    }
+
+    /// The entries, as pointers: take_fd() changes them.
+    fn find(self, tag: u64, type_: u32) -> Option<*mut sys::ipc_raw_entry> {
+        let message = self.0;
+        // SAFETY: the message has so many entries.
+        (0..message.n_entries).map(|i| unsafe { message.entries.add(i) }).find(|&entry| unsafe {
+            (*entry).tag == tag && (*entry).type_ == type_
+        })
+    }
+
+    pub fn proxy(self, tag: u64, connection: &Connection) -> Result<Proxy> {
+        let entry = match self.find(tag, sys::IPC_RAW_PROXY) {
+            Some(entry) => entry,
+            None if self.find(tag, sys::IPC_RAW_OBJECT).is_some() => {
+                return Err(Error::errno(libc::EXDEV))
+            }
+            None => return Err(Error::errno(libc::ENOENT)),
+        };
+        // SAFETY: the message holds a reference of the proxy, and we take our own.
+        unsafe { Ok(Proxy::new(sys::ipc_proxy_ref((*entry).value.proxy), connection.clone())) }
+    }
+
+    pub fn object(self, tag: u64, connection: &Connection) -> Result<Object> {
+        let entry = match self.find(tag, sys::IPC_RAW_OBJECT) {
+            Some(entry) => entry,
+            None if self.find(tag, sys::IPC_RAW_PROXY).is_some() => {
+                return Err(Error::errno(libc::EXDEV))
+            }
+            None => return Err(Error::errno(libc::ENOENT)),
+        };
+        // SAFETY: as above; NULL if it has ended.
+        unsafe {
+            let object = (*entry).value.object;
+            if object.is_null() {
+                return Err(Error::errno(libc::ENOENT));
+            }
+            Ok(Object::from_raw(sys::ipc_object_ref(object), connection.clone()))
+        }
+    }
+
+    /// # Safety
+    /// Nobody else uses the message meanwhile.
+    pub unsafe fn take_fd(self, tag: u64) -> Result<OwnedFd> {
+        let entry = self.find(tag, sys::IPC_RAW_FD).ok_or_else(|| Error::errno(libc::ENOENT))?;
+        let fd = sys::ipc_take_fd(std::ptr::addr_of_mut!((*entry).value.fd));
+        crate::error::check(fd)?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+
+    /// The bytes of a request of generated code, without what may surround them.
+    pub fn payload(self) -> Result<&'a [u8]> {
+        let bytes = self.bytes();
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let mut data = std::ptr::null();
+        let mut size = 0;
+        // SAFETY: what it finds lies in bytes.
+        unsafe {
+            crate::error::check(sys::ipc_payload_message(
+                bytes.as_ptr() as *const c_void,
+                bytes.len(),
+                &mut data,
+                &mut size,
+            ))?;
+            Ok(if size == 0 { &[] } else { std::slice::from_raw_parts(data as *const u8, size) })
+        }
+    }
+}
+
+/// The reply of a call. Its bytes lie in the region of this process, and objects and files that
+/// were not taken are released with it.
+pub struct Reply {
+    raw: *mut sys::ipc_raw_message,
+    connection: Connection,
+}
+
+// SAFETY: a message belongs to one thread at a time. Shared references only read, or count
+// references, which any thread may do.
+unsafe impl Send for Reply {}
+unsafe impl Sync for Reply {}
+
+impl Reply {
+    /// # Safety
+    /// `raw` is a reply that we own, of that connection.
+    pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_raw_message, connection: Connection) -> Reply {
+        Reply { raw, connection }
+    }
+
+    pub(crate) fn message(&self) -> Raw<'_> {
+        // SAFETY: it lives as long as we do.
+        unsafe { Raw::new(self.raw) }
+    }
+
+    /// The bytes, which begin at a multiple of 8.
+    pub fn bytes(&self) -> &[u8] {
+        self.message().bytes()
+    }
+
+    /// The object of another process under a tag. `ENOENT`: there is none. `EXDEV`: it is an object
+    /// of this process.
+    pub fn proxy(&self, tag: u64) -> Result<Proxy> {
+        self.message().proxy(tag, &self.connection)
+    }
+
+    /// The object of this process under a tag. `ENOENT`: there is none, or it has ended. `EXDEV`:
+    /// it belongs to another process.
+    pub fn object(&self, tag: u64) -> Result<Object> {
+        self.message().object(tag, &self.connection)
+    }
+
+    /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.
+    pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
+        // SAFETY: self is borrowed by us alone.
+        unsafe { self.message().take_fd(tag) }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        // SAFETY: it is ours.
+        unsafe { sys::ipc_raw_free(self.raw) }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("bytes", &self.bytes().len()).finish_non_exhaustive()
+    }
+}

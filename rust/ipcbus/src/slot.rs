@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+use std::ffi::c_void;
+use std::fmt;
+
+use ipcbus_sys as sys;
+
+use crate::error::check;
+use crate::{guarded, Result};
+
+/// A callback that is registered. Dropping it ends the registration without waiting: the callback
+/// does not begin any more, and may still be running on another thread. Both this and
+/// [`Slot::end`] call the service manager if the slot is of a name, and block for that.
+#[must_use = "the registration ends with its slot"]
+pub struct Slot(*mut sys::ipc_slot);
+
+// SAFETY: a slot belongs to one thread at a time, and functions that need it take it.
+unsafe impl Send for Slot {}
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Ends the registration, and waits until the callback has returned on other threads. Do not
+    /// hold a lock that the callback takes.
+    pub fn end(mut self) {
+        // SAFETY: the slot is ours, and used up here.
+        self.0 = unsafe { sys::ipc_slot_end(self.0) };
+    }
+
+    /// Lets the registration go on until it ends by itself.
+    pub fn release(mut self) {
+        // SAFETY: as above.
+        self.0 = unsafe { sys::ipc_slot_release(self.0) };
+    }
+
+    /// Registers `held` for a callback of C: `enlist` gets the pointer to it and where the slot
+    /// goes. Once it has succeeded, C drops `held`, when the callback can no longer run.
+    pub(crate) fn register<T>(
+        held: T,
+        enlist: impl FnOnce(*mut c_void, *mut *mut sys::ipc_slot) -> i32,
+    ) -> Result<Slot> {
+        unsafe extern "C" fn destroy<T>(held: *mut c_void) {
+            guarded(|| drop(Box::from_raw(held as *mut T)));
+        }
+
+        let held = Box::into_raw(Box::new(held));
+        let mut slot = std::ptr::null_mut();
+        if let Err(error) = check(enlist(held as *mut c_void, &mut slot)) {
+            // SAFETY: nobody else got it.
+            drop(unsafe { Box::from_raw(held) });
+            return Err(error);
+        }
+        // SAFETY: the slot is new, and destroy gets what enlist got.
+        unsafe { sys::ipc_slot_set_destroy(slot, Some(destroy::<T>)) };
+        Ok(Slot(slot))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // SAFETY: the slot is ours, or NULL.
+        unsafe { sys::ipc_slot_end_async(self.0) };
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot")
+    }
+}

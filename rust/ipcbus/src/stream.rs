@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::unix::io::{FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipcbus_sys as sys;
+
+use crate::error::{check, exact, owned, pass, Filled};
+use crate::message::Raw;
+use crate::{from_micros, micros, Connection, Error, Message, Object, Proxy, Result};
+
+/// A reference of a stream.
+pub(crate) struct Handle(pub *mut sys::ipc_stream);
+
+// SAFETY: any thread may use what it has a reference of. Sender and Receiver see to it that one
+// thread sends and one receives.
+unsafe impl Send for Handle {}
+unsafe impl Sync for Handle {}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours.
+        unsafe { sys::ipc_stream_unref(self.0) };
+    }
+}
+
+impl Handle {
+    pub fn connection(&self) -> Connection {
+        // SAFETY: the stream has a reference of its connection.
+        unsafe { Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(self.0))) }
+    }
+
+    pub fn send(&self, message: &Message<'_>, wait: u64) -> Result<()> {
+        // SAFETY: we have a reference.
+        check(message.with_raw(|m| unsafe { sys::ipc_raw_stream_send(self.0, m, wait) }))
+            .map(drop)
+    }
+
+    /// Only one thread may be in it.
+    pub fn receive(&self, wait: u64) -> Result<Option<Item>> {
+        let mut message = std::ptr::null();
+        let mut error = Filled::new();
+        // SAFETY: as above; the message lives until the next receive.
+        unsafe {
+            let result = sys::ipc_raw_stream_receive(self.0, wait, &mut message, &mut error.0);
+            if error.check(result)? == 0 {
+                return Ok(None);
+            }
+            Item::copy(&*message, &self.connection()).map(Some)
+        }
+    }
+}
+
+/// A received message of a stream, with what came along.
+#[derive(Debug)]
+pub struct Item {
+    bytes: Vec<u8>,
+    proxies: Vec<(u64, Proxy)>,
+    objects: Vec<(u64, Object)>,
+    fds: Vec<(u64, OwnedFd)>,
+}
+
+impl Item {
+    /// Takes everything out of a message.
+    ///
+    /// # Safety
+    /// The message is valid, and nobody else uses it meanwhile.
+    unsafe fn copy(message: &sys::ipc_raw_message, connection: &Connection) -> Result<Item> {
+        let raw = Raw::new(message);
+        let mut item = Item {
+            bytes: raw.bytes().to_vec(),
+            proxies: Vec::new(),
+            objects: Vec::new(),
+            fds: Vec::new(),
+        };
+        for i in 0..message.n_entries {
+            let tag = (*message.entries.add(i)).tag;
+            match (*message.entries.add(i)).type_ {
+                sys::IPC_RAW_PROXY => {
+                    item.proxies.extend(raw.proxy(tag, connection).map(|p| (tag, p)))
+                }
+                // An object that has ended is as if it had not come.
+                sys::IPC_RAW_OBJECT => {
+                    item.objects.extend(raw.object(tag, connection).map(|o| (tag, o)))
+                }
+                sys::IPC_RAW_FD => item.fds.extend(raw.take_fd(tag).map(|fd| (tag, fd))),
+                _ => (),
+            }
+        }
+        Ok(item)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The object of another process under a tag. `ENOENT`: there is none. `EXDEV`: it is an object
+    /// of this process.
+    pub fn proxy(&self, tag: u64) -> Result<Proxy> {
+        if let Some((_, proxy)) = self.proxies.iter().find(|(t, _)| *t == tag) {
+            return Ok(proxy.clone());
+        }
+        let other = self.objects.iter().any(|(t, _)| *t == tag);
+        Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
+    }
+
+    /// The object of this process under a tag. `ENOENT`: there is none, or it has ended. `EXDEV`:
+    /// it belongs to another process.
+    pub fn object(&self, tag: u64) -> Result<Object> {
+        if let Some((_, object)) = self.objects.iter().find(|(t, _)| *t == tag) {
+            return Ok(object.clone());
+        }
+        let other = self.proxies.iter().any(|(t, _)| *t == tag);
+        Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
+    }
+
+    /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.
+    pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
+        match self.fds.iter().position(|(t, _)| *t == tag) {
+            Some(place) => Ok(self.fds.swap_remove(place).1),
+            None => Err(Error::errno(libc::ENOENT)),
+        }
+    }
+}
+
+/// One end of a stream. Threads wait in [`Stream::send`] and [`Stream::receive`]. See
+/// `<ipc/stream.h>` for credit, limits and errors.
+///
+/// When both halves are dropped, a client's stream that is not over is canceled, and a server's is
+/// ended.
+///
+/// One thread may send while another receives: [`Stream::split`] gives a half to each.
+///
+/// ```compile_fail,E0277
+/// # fn needs_sync<T: Sync>() {}
+/// needs_sync::<ipcbus::Stream>(); // two threads could send
+/// ```
+pub struct Stream {
+    sender: Sender,
+    receiver: Receiver,
+}
+
+/// The half of a stream that sends.
+pub struct Sender {
+    handle: Arc<Handle>,
+    _one_thread: PhantomData<Cell<()>>,
+}
+
+/// The half of a stream that receives.
+pub struct Receiver {
+    handle: Arc<Handle>,
+    _one_thread: PhantomData<Cell<()>>,
+}
+
+impl Sender {
+    /// Sends a message, whose number of a method is 0. Waits at most so long for credit and space;
+    /// `None`: without a limit. `EAGAIN`: the time is over. `EPIPE`: this side has ended its sending,
+    /// or the server has ended the stream.
+    pub fn send(&self, message: &Message<'_>, wait: Option<Duration>) -> Result<()> {
+        self.handle.send(message, micros(wait))
+    }
+
+    /// Ends the sending of this side. A server's end ends the whole stream; a client may still
+    /// receive. `EALREADY`: it has ended.
+    pub fn end(&self) -> Result<()> {
+        // SAFETY: we have a reference.
+        check(unsafe { sys::ipc_stream_end(self.handle.0) }).map(drop)
+    }
+
+    /// Ends the sending with an error, which the other side receives after all messages.
+    pub fn fail(&self, error: &Error) -> Result<()> {
+        // SAFETY: we have a reference.
+        check(unsafe { raise(self.handle.0, error) }).map(drop)
+    }
+}
+
+impl Receiver {
+    /// The next message; `None` at the end. Waits at most so long; `None`: without a limit. `EAGAIN`:
+    /// no message arrived in time. Others: the error with which the other side ended its sending.
+    pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
+        self.handle.receive(micros(wait))
+    }
+}
+
+impl Stream {
+    /// # Safety
+    /// `raw` is a reference that we own.
+    pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_stream) -> Stream {
+        let handle = Arc::new(Handle(raw));
+        Stream {
+            sender: Sender { handle: handle.clone(), _one_thread: PhantomData },
+            receiver: Receiver { handle, _one_thread: PhantomData },
+        }
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::ipc_stream {
+        self.sender.handle.0
+    }
+
+    /// The two halves.
+    pub fn split(self) -> (Sender, Receiver) {
+        (self.sender, self.receiver)
+    }
+
+    /// See [`Sender::send`].
+    pub fn send(&self, message: &Message<'_>, wait: Option<Duration>) -> Result<()> {
+        self.sender.send(message, wait)
+    }
+
+    /// See [`Receiver::receive`].
+    pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
+        self.receiver.receive(wait)
+    }
+
+    /// See [`Sender::end`].
+    pub fn end(&self) -> Result<()> {
+        self.sender.end()
+    }
+
+    /// See [`Sender::fail`].
+    pub fn fail(&self, error: &Error) -> Result<()> {
+        self.sender.fail(error)
+    }
+
+    /// Ends both directions on both sides at once. Messages that were not received are dropped.
+    pub fn cancel(&self) {
+        // SAFETY: we have a reference; so below.
+        unsafe { sys::ipc_stream_cancel(self.raw()) }
+    }
+
+    /// Whether it has broken off: canceled, out of time, or the other side died.
+    pub fn is_canceled(&self) -> bool {
+        unsafe { sys::ipc_stream_canceled(self.raw()) == 1 }
+    }
+
+    /// The time until its limit; `None`: it has none.
+    pub fn remaining(&self) -> Option<Duration> {
+        from_micros(unsafe { sys::ipc_stream_remaining(self.raw()) })
+    }
+
+    /// For the server: the client's effective user. 0 for a client's end.
+    pub fn uid(&self) -> u32 {
+        unsafe { sys::ipc_stream_uid(self.raw()) }
+    }
+
+    /// For the server: the client's effective group. 0 for a client's end.
+    pub fn gid(&self) -> u32 {
+        unsafe { sys::ipc_stream_gid(self.raw()) }
+    }
+
+    /// For the server: the client's process; 0 where it is not visible.
+    pub fn pid(&self) -> i32 {
+        unsafe { sys::ipc_stream_pid(self.raw()) }
+    }
+
+    /// For the server: a new pidfd of the client's process: see `ipc_stream_pidfd()`.
+    pub fn pidfd(&self) -> Result<OwnedFd> {
+        // SAFETY: the descriptor is new, and ours.
+        unsafe { Ok(OwnedFd::from_raw_fd(check(sys::ipc_stream_pidfd(self.raw()))?)) }
+    }
+
+    /// For the server: the string that the client set under this name.
+    pub fn metadata(&self, name: &str) -> Option<String> {
+        let name = exact(name).ok()?;
+        unsafe { owned(sys::ipc_stream_metadata(self.raw(), name.as_ptr())) }
+    }
+
+    /// The connection.
+    pub fn connection(&self) -> Connection {
+        self.sender.handle.connection()
+    }
+}
+
+/// # Safety
+/// The stream is valid.
+pub(crate) unsafe fn raise(stream: *mut sys::ipc_stream, error: &Error) -> i32 {
+    pass(
+        error,
+        |e| sys::ipc_stream_raise(stream, e),
+        |code, format, text| sys::ipc_stream_fail(stream, code, std::ptr::null(), format, text),
+    )
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender")
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Receiver")
+    }
+}

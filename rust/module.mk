@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+#
+# Rust: the crates ipcbus-sys and ipcbus, built by Debian's own compiler with the crates of its
+# librust-*-dev packages alone, whatever PATH finds. They are built from copies in $(B)/rust/w,
+# because cargo writes Cargo.lock beside its sources, and another release has other versions.
+
+CARGO ?= /usr/bin/cargo
+RUSTC ?= /usr/bin/rustc
+RUSTDOC ?= /usr/bin/rustdoc
+# Where Debian's packages put crates.
+CARGO_REGISTRY ?= /usr/share/cargo/registry
+
+RUST_B := $(B)/rust
+RUST_W := $(RUST_B)/w
+RUST_FILES := $(sort $(shell find rust -name '*.rs' -o -name Cargo.toml))
+RUST_COPIES := $(RUST_FILES:rust/%=$(RUST_W)/%)
+
+# Cargo, in $(RUST_W). What it writes of its own goes to $(RUST_B) too.
+RUST_CARGO = cd $(RUST_W) && CARGO_HOME=$(abspath $(RUST_B)/home) RUSTC=$(RUSTC) \
+	RUSTDOC=$(RUSTDOC) CARGO_TARGET_DIR=$(abspath $(RUST_B)/target) \
+	IPCBUS_LIB_DIR=$(abspath $(B)/libipc) LD_LIBRARY_PATH=$(abspath $(B)/libipc) \
+	$(CARGO) --config 'source.crates-io.replace-with="debian"' \
+	--config 'source.debian.directory="$(CARGO_REGISTRY)"' --offline
+
+$(RUST_COPIES): $(RUST_W)/%: rust/%
+	$(Q)mkdir -p $(@D) && cp -p $< $@
+
+$(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc/include -MMD -MP -MF $@.d -o $@ $<
+
+# All programs at once: cargo knows what is old.
+$(RUST_B)/built: $(RUST_COPIES) | $(LIBIPC)
+	$(call msg,CARGO,$@)
+	$(Q)$(RUST_CARGO) build -q --workspace
+	$(Q)touch $@
+
+# For test-rust: what the documentation shows.
+.PHONY: rust-doctest
+rust-doctest: $(RUST_B)/built
+	$(Q)$(RUST_CARGO) test --doc --workspace
+
+.PHONY: rust
+rust: $(RUST_B)/built
+
+# Where Debian's packages have crates.
+cratedir ?= $(datadir)/cargo/registry
+
+# A folder of Debian's registry: a manifest, sources, and checksums, of which it wants none.
+.PHONY: install-rust
+install-rust:
+	$(Q)for crate in ipcbus-sys ipcbus; do \
+	  to=$(DESTDIR)$(cratedir)/$$crate-$(VERSION); \
+	  (cd rust/$$crate && find . -name '*.rs' -o -name Cargo.toml) | while read -r file; do \
+	    $(INSTALL) -D -m 644 rust/$$crate/$$file $$to/$$file || exit; \
+	  done && echo '{"package":"","files":{}}' >$$to/.cargo-checksum.json && \
+	  chmod 644 $$to/.cargo-checksum.json || exit; \
+	done
+
+# Where Debian's Rust is not installed, nothing of this is built or tested.
+ifneq ($(if $(ARM64),,$(and $(wildcard $(CARGO)),$(wildcard $(CARGO_REGISTRY)/prost-derive-*),$(wildcard $(CARGO_REGISTRY)/tokio-*))),)
+ALL += $(RUST_B)/built $(RUST_B)/layout
+UNIT_TESTS += rust/tests/test-rust
+endif
+
+# Sources alone, which need no compiler.
+INSTALLS += install-rust

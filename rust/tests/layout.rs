@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//! Prints what layout.c prints, of the declarations in ipcbus-sys.
+
+use ipcbus_sys as sys;
+use std::mem::{align_of, size_of, MaybeUninit};
+use std::ptr::addr_of;
+
+macro_rules! structure {
+    ($name:ident: $($field:ident)*) => {
+        println!("{} {} {}", stringify!($name), size_of::<sys::$name>(), align_of::<sys::$name>());
+        $({
+            let place = MaybeUninit::<sys::$name>::uninit();
+            let base = place.as_ptr();
+            // SAFETY: nothing is read, and the pointers are within the place.
+            let (offset, size) = unsafe {
+                let field = addr_of!((*base).$field);
+                (field as usize - base as usize, size_of_pointed(field))
+            };
+            let name = stringify!($field).trim_end_matches('_');
+            println!("{}.{name} {offset} {size}", stringify!($name));
+        })*
+    };
+}
+
+fn size_of_pointed<T>(_: *const T) -> usize {
+    size_of::<T>()
+}
+
+macro_rules! constants {
+    ($($name:ident)*) => { $(println!("{} {}", stringify!($name), sys::$name as u64);)* };
+}
+
+fn main() {
+    structure!(ipc_options: timeout_usec cancellation parent parent_stream metadata flags reserved);
+    structure!(ipc_error: size code number name message details details_size origin cause);
+    structure!(ipc_object_info: size refs pending oneways watches);
+    structure!(ipc_object_limits: size message_size streams calls bytes objects waiting_bytes
+        waiting_entries);
+    structure!(ipc_name_info: size name interface pid uid);
+    // The members of a union without a name follow it.
+    structure!(ipc_raw_entry: tag type_);
+    println!("ipc_raw_entry.object {}", {
+        let place = MaybeUninit::<sys::ipc_raw_entry>::uninit();
+        // SAFETY: as above.
+        unsafe { addr_of!((*place.as_ptr()).value) as usize - place.as_ptr() as usize }
+    });
+    structure!(ipc_raw_message: code flags data size parts n_parts entries n_entries);
+    structure!(ipc_raw_ops: interface flags reserved serve stream destroy);
+    structure!(ipc_stream_ops: size on_message on_writable on_end destroy);
+    constants!(IPC_NEVER IPC_INHERIT IPC_REGION_DEFAULT IPC_REPLACE IPC_OBJECT_LABEL
+        IPC_OBJECT_PIDFD IPC_REPLY_MAX IPC_ORIGIN_HERE IPC_ORIGIN_BUS IPC_ORIGIN_PEER
+        IPC_ORIGIN_BEHIND IPC_NAME_PRESENT IPC_NAME_GONE IPC_NAME_SETTLED IPC_RAW_ENTRIES_MAX
+        IPC_RAW_PARTS_MAX IPC_RAW_OBJECT IPC_RAW_PROXY IPC_RAW_FD IPC_RAW_ACCEPT_FDS
+        IPC_RAW_BLOB_TAG IPC_CODE_BUILTIN IPC_CODE_DERIVED IPC_CODE_PING IPC_CODE_DESCRIBE
+        IPC_CODE_DUMP IPC_CODE_STREAM);
+}

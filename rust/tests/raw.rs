@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: MIT
+//! The crate ipcbus with messages of bytes, on a bus that the caller made.
+
+mod case;
+
+use std::future::Future;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::io::{AsFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ipcbus::{
+    Background, Call, Cancellation, Connection, Error, Limits, Message, NameChange, Object,
+    Options, Origin, Proxy, Result, Service, Stream,
+};
+
+const ECHO: u32 = 1;
+const FAIL: u32 = 2;
+const DROP: u32 = 3;
+const PANIC: u32 = 4;
+const NOTE: u32 = 5;
+const VISIT: u32 = 6;
+const FILE: u32 = 7;
+const KEEP: u32 = 8;
+const METADATA: u32 = 9;
+const ERRNO: u32 = 10;
+const COUNT: u32 = 11;
+const ADD: u32 = 12;
+
+/// Long enough on any machine that is only slow.
+const LONG: Option<Duration> = Some(Duration::from_secs(60));
+
+/// What the handlers report, in order.
+#[derive(Debug, PartialEq, Eq)]
+enum Event {
+    Note(Vec<u8>),
+    Kept,
+    Canceled,
+    Dropped,
+}
+
+struct Desk {
+    events: Mutex<Sender<Event>>,
+    kept: Mutex<Vec<(Call, ipcbus::Slot)>>,
+}
+
+impl Desk {
+    fn tell(&self, event: Event) {
+        // Nobody may be left who listens.
+        let _ = self.events.lock().unwrap().send(event);
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.tell(Event::Dropped);
+    }
+}
+
+impl Service for Desk {
+    fn serve(&self, mut call: Call) -> Result<()> {
+        match call.method() {
+            ECHO => {
+                let bytes = call.bytes().to_vec();
+                call.reply(&Message::new(0).bytes(bytes))
+            }
+            FAIL => call.fail(
+                &Error::service("desk.Bad", "it is bad").with_number(-7).with_details(&b"\0x"[..]),
+            ),
+            DROP => Ok(()),
+            PANIC => panic!("a handler that panics, which the test wants"),
+            NOTE => {
+                self.tell(Event::Note(call.bytes().to_vec()));
+                Ok(())
+            }
+            VISIT => {
+                let visitor = call.proxy(1)?;
+                let name = visitor.call(&Message::new(ECHO).bytes(&b"who"[..]), &Options::new())?;
+                call.reply(&Message::new(0).bytes(name.bytes()).proxy(2, &visitor))
+            }
+            FILE => {
+                let file = call.take_fd(1)?;
+                assert_eq!(call.take_fd(1).unwrap_err().code(), libc::ENOENT);
+                let mut file = std::fs::File::from(file);
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                file.write_all(b" read")?;
+                call.reply(&Message::new(0).bytes(text.into_bytes()).fd(2, file.as_fd()))
+            }
+            KEEP => {
+                let events = self.events.lock().unwrap().clone();
+                let slot = call.on_cancel(move || {
+                    let _ = events.send(Event::Canceled);
+                })?;
+                self.kept.lock().unwrap().push((call, slot));
+                self.tell(Event::Kept);
+                Ok(())
+            }
+            METADATA => {
+                let value = call.metadata("color").unwrap_or_default();
+                assert!(call.uid() == unsafe { libc::getuid() } && !call.is_oneway());
+                call.reply(&Message::new(0).bytes(value.into_bytes()))
+            }
+            ERRNO => Err(Error::errno(libc::ENOTEMPTY).with_message("not yet")),
+            _ => Err(Error::errno(libc::EOPNOTSUPP)),
+        }
+    }
+
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    fn serve_stream(&self, mut stream: Stream, method: u32) -> Result<()> {
+        match method {
+            COUNT => {
+                for i in 0..40u8 {
+                    stream.send(&Message::new(0).bytes(vec![i]), LONG)?;
+                }
+                Err(Error::service("desk.Enough", "no more"))
+            }
+            ADD => {
+                let mut sum = 0u8;
+                while let Some(item) = stream.receive(LONG)? {
+                    sum += item.bytes()[0];
+                }
+                stream.send(&Message::new(0).bytes(vec![sum]), LONG)?;
+                stream.end()
+            }
+            PANIC => panic!("a stream's handler that panics, which the test wants"),
+            _ => Err(Error::errno(libc::EOPNOTSUPP)),
+        }
+    }
+}
+
+/// A server with a thread, and a client.
+struct Bus {
+    client: Connection,
+    desk: Proxy,
+    events: Receiver<Event>,
+    _serving: Background,
+    server: Connection,
+}
+
+fn start() -> Bus {
+    let server = Connection::builder().threads(4).open().unwrap();
+    let (events, received) = channel();
+    let desk = Desk { events: Mutex::new(events), kept: Mutex::default() };
+    let object =
+        Object::builder(&server).interface("test.Desk").accept_fds().create(desk).unwrap();
+    server.register_name("test.rust", &object).unwrap();
+    let client = Connection::open().unwrap();
+    let desk = client.get("test.rust").unwrap();
+    let serving = server.run_in_background().unwrap();
+    Bus { client, desk, events: received, _serving: serving, server }
+}
+
+impl Bus {
+    fn call(&self, code: u32, bytes: &[u8]) -> Result<Vec<u8>> {
+        let reply = self.desk.call(&Message::new(code).bytes(bytes), &Options::new())?;
+        Ok(reply.bytes().to_vec())
+    }
+
+    fn event(&self) -> Event {
+        self.events.recv_timeout(LONG.unwrap()).unwrap()
+    }
+}
+
+fn calls_return_replies() {
+    let bus = start();
+    assert_eq!(bus.call(ECHO, b"hello").unwrap(), b"hello");
+    assert_eq!(bus.call(ECHO, b"").unwrap(), b"");
+    let large = vec![7u8; 1 << 20];
+    assert_eq!(bus.call(ECHO, &large).unwrap(), large);
+    bus.desk.ping().unwrap();
+}
+
+fn errors_have_all_fields() {
+    let bus = start();
+    let error = bus.call(FAIL, b"").unwrap_err();
+    assert!(matches!(error, Error::Service(_)));
+    assert_eq!(error.name(), Some("desk.Bad"));
+    assert_eq!(error.message(), Some("it is bad"));
+    assert_eq!(error.failure().number, -7);
+    assert_eq!(error.details(), b"\0x");
+    assert_eq!(error.code(), libc::EREMOTEIO);
+    assert_eq!(error.origin(), Origin::Peer);
+    assert_eq!(error.to_string(), "desk.Bad: it is bad");
+
+    let error = bus.call(ERRNO, b"").unwrap_err();
+    assert_eq!((error.code(), error.name()), (libc::ENOTEMPTY, None));
+    assert_eq!(error.message(), Some("not yet"));
+    assert!(matches!(bus.call(99, b"").unwrap_err(), Error::Unsupported(_)));
+    assert_eq!(bus.client.get("no.such.name").unwrap_err().code(), libc::ENOENT);
+    assert_eq!(bus.client.get("no\0name").unwrap_err().code(), libc::EINVAL);
+}
+
+fn a_dropped_call_fails() {
+    let bus = start();
+    assert_eq!(bus.call(DROP, b"").unwrap_err().code(), libc::ENOMSG);
+}
+
+fn panics_become_errors() {
+    let bus = start();
+    let error = bus.call(PANIC, b"").unwrap_err();
+    assert_eq!(error.name(), Some("ipc.Unhandled"));
+    assert_eq!(bus.call(ECHO, b"still there").unwrap(), b"still there");
+    let mut stream = bus.desk.open_stream(PANIC, &Options::new()).unwrap();
+    assert_eq!(stream.receive(LONG).unwrap_err().name(), Some("ipc.Unhandled"));
+}
+
+fn oneways_arrive_in_order() {
+    let bus = start();
+    for i in 0..5u8 {
+        bus.desk.send(&Message::new(NOTE).bytes(vec![i]), &Options::new()).unwrap();
+    }
+    for i in 0..5u8 {
+        assert_eq!(bus.event(), Event::Note(vec![i]));
+    }
+}
+
+fn objects_can_be_called() {
+    let bus = start();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let visitor = Object::new(&bus.client, move |call: Call| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        call.reply(&Message::new(0).bytes(&b"me"[..]))
+    })
+    .unwrap();
+    let reply =
+        bus.desk.call(&Message::new(VISIT).object(1, &visitor), &Options::new()).unwrap();
+    assert_eq!(reply.bytes(), b"me");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    // It came home.
+    assert_eq!(reply.object(2).unwrap(), visitor);
+    assert_eq!(reply.proxy(2).unwrap_err().code(), libc::EXDEV);
+    assert_eq!(reply.proxy(3).unwrap_err().code(), libc::ENOENT);
+    assert_eq!(bus.call(VISIT, b"").unwrap_err().code(), libc::ENOENT);
+}
+
+fn memory_file(text: &[u8]) -> std::fs::File {
+    let fd = unsafe { libc::memfd_create(b"test\0".as_ptr() as *const _, libc::MFD_CLOEXEC) };
+    assert!(fd >= 0);
+    let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    file.write_all(text).unwrap();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file
+}
+
+fn files_travel() {
+    let bus = start();
+    let mut file = memory_file(b"a note");
+    let request = Message::new(FILE).fd(1, file.as_fd());
+    let error = bus.desk.call(&request, &Options::new()).unwrap_err();
+    assert!(matches!(error, Error::Denied(_)), "the reply has a file: {error}");
+
+    file.seek(SeekFrom::Start(0)).unwrap();
+    let request = Message::new(FILE).fd(1, file.as_fd()).accept_fds();
+    let mut reply = bus.desk.call(&request, &Options::new()).unwrap();
+    assert!(reply.bytes().starts_with(b"a note"));
+    let mut back = std::fs::File::from(reply.take_fd(2).unwrap());
+    assert!(reply.take_fd(2).is_err());
+    back.seek(SeekFrom::Start(0)).unwrap();
+    let mut text = String::new();
+    back.read_to_string(&mut text).unwrap();
+    assert!(text.ends_with(" read"));
+}
+
+fn deadlines_and_cancellation_reach_the_server() {
+    let bus = start();
+    // On a slow machine the time may be over before the handler runs.
+    let mut limit = Duration::from_millis(30);
+    loop {
+        let soon = Options::new().timeout(limit);
+        let error = bus.desk.call(&Message::new(KEEP), &soon).unwrap_err();
+        assert!(matches!(error, Error::TimedOut(_)));
+        match bus.events.recv_timeout(limit) {
+            Ok(event) => break assert_eq!(event, Event::Kept),
+            Err(_) => limit *= 2,
+        }
+    }
+    assert_eq!(bus.event(), Event::Canceled);
+
+    let cancellation = Cancellation::new(&bus.client).unwrap();
+    let desk = bus.desk.clone();
+    let with = cancellation.clone();
+    let waiting = std::thread::spawn(move || {
+        desk.call(&Message::new(KEEP), &Options::new().cancellation(&with)).map(drop)
+    });
+    assert_eq!(bus.event(), Event::Kept);
+    cancellation.cancel();
+    assert_eq!(bus.event(), Event::Canceled);
+    assert!(matches!(waiting.join().unwrap().unwrap_err(), Error::Canceled(_)));
+    assert!(cancellation.is_canceled());
+}
+
+fn metadata_and_callers_are_known() {
+    let bus = start();
+    let options = Options::new().metadata("color", "blue").unwrap();
+    let reply = bus.desk.call(&Message::new(METADATA).bytes(&b"x"[..]), &options).unwrap();
+    assert_eq!(reply.bytes(), b"blue");
+    assert!(Options::new().metadata("a\0", "b").is_err());
+}
+
+fn death_is_reported() {
+    let bus = start();
+    let (dead, died) = channel();
+    let serving = bus.client.run_in_background().unwrap();
+    let slot = bus.desk.on_death(move || dead.send(()).unwrap()).unwrap();
+    let future = bus.desk.died().unwrap();
+    let Bus { client, desk, events, _serving, server } = bus;
+    drop(_serving);
+    drop(server);
+    died.recv_timeout(LONG.unwrap()).unwrap();
+    block_on(future);
+    assert_eq!(events.recv_timeout(LONG.unwrap()).unwrap(), Event::Dropped);
+    let error = desk.call(&Message::new(ECHO), &Options::new()).unwrap_err();
+    assert!(matches!(error, Error::Dead(_)));
+    slot.end();
+    serving.stop().unwrap();
+    drop(client);
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    ::tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn futures_complete_and_cancel() {
+    let bus = start();
+    block_on(async {
+        let client = bus.client.clone();
+        let tasks = ::tokio::task::LocalSet::new();
+        tasks
+            .run_until(async {
+                let serving = ::tokio::task::spawn_local(async move { client.serve().await });
+                let message = Message::new(ECHO).bytes(&b"later"[..]);
+                let first = bus.desk.call_async(&message, &Options::new()).unwrap();
+                let second = bus.desk.call_async(&Message::new(FAIL), &Options::new()).unwrap();
+                assert_eq!(first.await.unwrap().bytes(), b"later");
+                assert_eq!(second.await.unwrap_err().name(), Some("desk.Bad"));
+
+                let never = bus.desk.call_async(&Message::new(KEEP), &Options::new()).unwrap();
+                assert_eq!(bus.event(), Event::Kept);
+                drop(never);
+                assert_eq!(bus.event(), Event::Canceled);
+                let soon = Options::new().timeout(Duration::from_millis(30));
+                // On a slow machine the time may be over before it is sent.
+                let late = match bus.desk.call_async(&Message::new(KEEP), &soon) {
+                    Ok(future) => future.await.map(drop),
+                    Err(error) => Err(error),
+                };
+                assert!(matches!(late.unwrap_err(), Error::TimedOut(_)));
+                serving.abort();
+            })
+            .await;
+    });
+}
+
+fn streams_carry_messages() {
+    let bus = start();
+    let mut counting = bus.desk.open_stream(COUNT, &Options::new()).unwrap();
+    for i in 0..40u8 {
+        assert_eq!(counting.receive(LONG).unwrap().unwrap().bytes(), [i]);
+    }
+    assert_eq!(counting.receive(LONG).unwrap_err().name(), Some("desk.Enough"));
+
+    let adding = bus.desk.open_stream(ADD, &Options::new()).unwrap();
+    let (sender, mut receiver) = adding.split();
+    let sending = std::thread::spawn(move || {
+        for i in 1..=20u8 {
+            sender.send(&Message::new(0).bytes(vec![i]), LONG).unwrap();
+        }
+        sender.end().unwrap();
+    });
+    assert_eq!(receiver.receive(LONG).unwrap().unwrap().bytes(), [210]);
+    assert!(receiver.receive(LONG).unwrap().is_none());
+    sending.join().unwrap();
+
+    let short = Options::new().timeout(Duration::from_millis(30));
+    let mut idle = bus.desk.open_stream(ADD, &short).unwrap();
+    assert!(matches!(idle.receive(LONG).unwrap_err(), Error::TimedOut(_)));
+    assert!(idle.is_canceled());
+    let error = bus.desk.open_stream(77, &Options::new()).unwrap().receive(LONG).unwrap_err();
+    assert!(matches!(error, Error::Unsupported(_)));
+}
+
+fn names_are_watched() {
+    let bus = start();
+    let (changes, changed) = channel();
+    let serving = bus.client.run_in_background().unwrap();
+    let changes = Mutex::new(changes);
+    let slot = bus
+        .client
+        .watch_names("test.*", move |change| changes.lock().unwrap().send(change).unwrap())
+        .unwrap();
+    let mut seen = false;
+    loop {
+        match changed.recv_timeout(LONG.unwrap()).unwrap() {
+            NameChange::Present(info, proxy) if info.name == "test.rust" => {
+                assert_eq!(info.interface, "test.Desk");
+                assert_eq!(proxy.unwrap(), bus.desk);
+                seen = true;
+            }
+            NameChange::Settled => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(seen);
+    bus.server.unregister_name("test.rust").unwrap();
+    match changed.recv_timeout(LONG.unwrap()).unwrap() {
+        NameChange::Gone(info) => assert_eq!(info.name, "test.rust"),
+        other => panic!("{other:?}"),
+    }
+    slot.end();
+    assert!(bus.client.list_names("test.").unwrap().is_empty());
+    serving.stop().unwrap();
+}
+
+fn limits_hold() {
+    let bus = start();
+    let limits = Limits { message_size: 10, ..Limits::default() };
+    let small = Object::builder(&bus.server)
+        .limits(limits)
+        .create(|call: Call| call.reply(&Message::new(0)))
+        .unwrap();
+    bus.server.register_name("test.small", &small).unwrap();
+    let proxy = bus.client.get("test.small").unwrap();
+    proxy.call(&Message::new(1).bytes(vec![0; 10]), &Options::new()).unwrap();
+    let error = proxy.call(&Message::new(1).bytes(vec![0; 11]), &Options::new()).unwrap_err();
+    assert_eq!(error.code(), libc::EMSGSIZE);
+    assert!(small.usage().unwrap().refs >= 1);
+    bus.server.unregister_name("test.small").unwrap();
+}
+
+fn services_end_with_their_objects() {
+    let bus = start();
+    struct Last(Arc<AtomicUsize>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let last = Last(dropped.clone());
+    let object = Object::new(&bus.client, move |call: Call| {
+        let _ = &last;
+        call.reply(&Message::new(0))
+    })
+    .unwrap();
+    let same = object.clone();
+    drop(object);
+    assert_eq!(dropped.load(Ordering::SeqCst), 0);
+    drop(same);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    // What a failed creation got is dropped too.
+    let last = Last(dropped.clone());
+    let failed = Object::builder(&bus.client).interface("a\0b").create(move |_: Call| {
+        let _ = &last;
+        Ok(())
+    });
+    assert_eq!(failed.unwrap_err().code(), libc::EINVAL);
+    assert_eq!(dropped.load(Ordering::SeqCst), 2);
+}
+
+fn main() {
+    std::process::exit(case::run(&cases![
+        calls_return_replies
+        errors_have_all_fields
+        a_dropped_call_fails
+        panics_become_errors
+        oneways_arrive_in_order
+        objects_can_be_called
+        files_travel
+        deadlines_and_cancellation_reach_the_server
+        metadata_and_callers_are_known
+        death_is_reported
+        futures_complete_and_cancel
+        streams_carry_messages
+        names_are_watched
+        limits_hold
+        services_end_with_their_objects
+    ]));
+}
