@@ -6,6 +6,7 @@
 #
 #   make fuzz TIME=60            all of them, that many seconds together
 #   make fuzz FUZZERS=driver     some
+#   make fuzz-driver-fast        the driver's, without sanitizers; SEQUENCES= FAST_SEED=
 #
 # NAME/corpus holds inputs that reach what others do not, NAME/crashes those
 # that once found a mistake. tests/suite/fuzz/replay, a part of make test, tries all
@@ -96,6 +97,33 @@ $(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
+# --- The driver's, many times a second: no sanitizers, and nothing leads (fast.c) --------
+
+FUZZ_FAST := $(patsubst %.c,$(FUZZ_B)/without/%.o,tests/suite/fuzz/fast.c tests/suite/fuzz/heap.c $(FUZZ_driver))
+# The compiler would make calls of calloc() of what is in it.
+FUZZ_HEAP_CFLAGS := -fno-builtin-malloc -fno-builtin-calloc
+FUZZ_FAST_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g \
+	-fno-omit-frame-pointer $(FUZZ_HEAP_CFLAGS)
+
+$(FUZZ_B)/without/driver/%.o: driver/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) -O2 -fno-omit-frame-pointer $(HOST_INCLUDES) -MMD -MP -c -o $@ $<
+
+$(FUZZ_B)/without/tests/%.o: tests/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) $(FUZZ_KERNEL) -MMD -MP -c -o $@ $<
+
+$(FUZZ_B)/fast: $(FUZZ_FAST)
+	$(call msg,LD,$@)
+	$(Q)$(CC) -g -pthread -o $@ $^
+
+$(FUZZ_B)/test-heap: tests/suite/fuzz/test-heap.c tests/suite/fuzz/heap.c tests/suite/fuzz/heap.h
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) -o $@ $(filter %.c,$^) $(CHECK_LIBS)
+
+ALL += $(FUZZ_B)/fast $(FUZZ_B)/test-heap
+UNIT_TESTS += $(FUZZ_B)/test-heap tests/suite/fuzz/test-fast
+
 # --- Running them --------------------------------------------------------------------
 
 # A fuzzer of its own, led by KCOV, for kernels of tests/env/debug.
@@ -125,7 +153,17 @@ endif
 
 TIME ?= 60
 
-.PHONY: fuzz run-fuzz
+SEQUENCES ?= 100000000
+FAST_SEED ?= 1
+
+.PHONY: fuzz run-fuzz fuzz-driver-fast run-fuzz-driver-fast
+fuzz-driver-fast: setup
+	+@$(MAKE) run-fuzz-driver-fast
+
+run-fuzz-driver-fast: $(FUZZ_B)/fast
+	@$< --count $(SEQUENCES) --seed $(FAST_SEED) --found $(FUZZ_B)/fast-found \
+		$(wildcard tests/suite/fuzz/driver/corpus tests/suite/fuzz/driver/crashes $(FUZZ_B)/work/driver)
+
 fuzz: setup
 	+@$(MAKE) run-fuzz
 

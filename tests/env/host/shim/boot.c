@@ -67,8 +67,10 @@ void shim_boot(void)
 	/* Whoever runs this is the administrator of it, and may have named another user. */
 	if (!loaded && manager_uid && *manager_uid == -1U)
 		*manager_uid = geteuid();
-	if (!loaded)
+	if (!loaded) {
+		shim_time_begins();
 		BUG_ON(shim_module_init());
+	}
 	loaded = true;
 	pthread_mutex_unlock(&lock);
 }

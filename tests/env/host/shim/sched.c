@@ -13,11 +13,11 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "asan.h"
 #include "shim.h"
+#include "switch.h"
 
 #ifdef SHIM_ASAN
 #define STACK_SIZE (256UL << 10)
@@ -32,7 +32,7 @@ enum fiber_state {
 };
 
 struct shim_fiber {
-	ucontext_t context;
+	struct shim_context context;
 	char *stack;
 	void *fake_stack;	/* the address sanitizer's */
 	struct task_struct *task;
@@ -71,7 +71,7 @@ static void switch_to(struct shim_fiber *from, struct shim_fiber *to)
 	shim_task = next->task;
 	__sanitizer_start_switch_fiber(from->state == FIBER_DONE ? NULL : &from->fake_stack,
 				       next->stack, STACK_SIZE);
-	swapcontext(&from->context, &next->context);
+	shim_context_switch(&from->context, &next->context);
 	__sanitizer_finish_switch_fiber(from->fake_stack, (const void **)&outside.stack, NULL);
 }
 
@@ -112,7 +112,11 @@ static void choose(const struct shim_point *point, bool can)
 
 void shim_point_reached(const struct shim_point *point)
 {
-	if (running >= 0 && (policy->fine || !point->fine))
+	if (running < 0 || (point->fine && !policy->fine))
+		return;
+	if (policy->stays && policy->stays(policy->data, running))
+		steps++;
+	else
 		choose(point, true);
 }
 
@@ -165,10 +169,9 @@ void shim_spawn(struct task_struct *task, const char *name, void (*fn)(void *), 
 	};
 	task->fiber = fiber;
 	task->rcu_bit = n_fibers;
-	getcontext(&fiber->context);
-	fiber->context.uc_stack.ss_sp = fiber->stack;
-	fiber->context.uc_stack.ss_size = STACK_SIZE;
-	makecontext(&fiber->context, fiber_main, 0);
+	/* Frames of who ran there before never returned. */
+	ASAN_UNPOISON_MEMORY_REGION(fiber->stack, STACK_SIZE);
+	shim_context_make(&fiber->context, fiber->stack, STACK_SIZE, fiber_main);
 }
 
 void shim_run(const struct shim_policy *how)

@@ -108,6 +108,8 @@ bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg);
 bool shim_time_passes(void);
 /* The virtual clock is at least there. */
 void shim_time_reaches(u64 when);
+/* Under the scheduler, with each boot. */
+void shim_time_begins(void);
 
 /* --- System calls on the device: file.c, mm.c ----------------------------- */
 
@@ -273,10 +275,20 @@ struct shim_choice {
 	const struct shim_point *point;
 };
 
+/**
+ * struct shim_policy - who runs
+ * @choose: one of the choice's ids; called where the running one cannot go on, and at each
+ *	    point
+ * @stays: called at a point, before @choose: true: the one with this id, which runs, goes on;
+ *	   or NULL
+ * @data: for both
+ * @fine: asks at fine points too
+ */
 struct shim_policy {
 	int (*choose)(void *data, const struct shim_choice *choice);
+	bool (*stays)(void *data, int running);
 	void *data;
-	bool fine;	/* asks at fine points too */
+	bool fine;
 };
 
 #ifdef SHIM_LEAN

@@ -21,7 +21,9 @@
 
 #define NEVER (~0ULL)
 
-static u64 virtual_now = 1000000000;
+#define BEGIN 1000000000ULL
+
+static u64 virtual_now = BEGIN;
 /* 0: the clock goes. */
 static u64 stopped_at;
 
@@ -65,6 +67,11 @@ void shim_time_reaches(u64 when)
 {
 	if (shim_is_deterministic && when > virtual_now)
 		virtual_now = when;
+}
+
+void shim_time_begins(void)
+{
+	virtual_now = BEGIN;
 }
 
 /* --- Delayed work ----------------------------------------------------------- */

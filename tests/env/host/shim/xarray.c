@@ -39,7 +39,7 @@ void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, int fi
 	BUG_ON(filter != XA_PRESENT);
 	shim_point("xa_find", "");
 	rcu_read_lock();
-	while (*index <= max && *index < SHIM_XA_LEAF * SHIM_XA_ROOT) {
+	while (*index <= max && *index < __atomic_load_n(&xa->end, __ATOMIC_ACQUIRE)) {
 		slot = slot_of(xa, *index);
 		entry = slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
 		if (entry) {
@@ -123,6 +123,8 @@ static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_l
 		*spare = NULL;
 	}
 	(*link)->count++;
+	if (xa->end <= id)
+		__atomic_store_n(&xa->end, id + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&(*link)->entry[id % SHIM_XA_LEAF], entry, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -185,7 +187,7 @@ void xa_destroy(struct xarray *xa)
 	unsigned long index = 0;
 
 	spin_lock(&xa->xa_lock);
-	for (index = 0; index < SHIM_XA_LEAF * SHIM_XA_ROOT; index++) {
+	for (index = 0; index < xa->end; index++) {
 		if (slot_of(xa, index))
 			erase_locked(xa, index);
 		else

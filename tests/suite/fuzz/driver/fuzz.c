@@ -41,18 +41,32 @@ static u32 next_random(struct chooser *chooser)
 }
 
 /* The last fiber puts sleepers to an end: it runs only when nobody else can. */
+static bool stays(void *data, int running)
+{
+	struct chooser *chooser = data;
+
+	if (running == (int)world.n_threads)
+		return false;
+	switch (chooser->how) {
+	case ONE_AFTER_THE_OTHER:
+		return true;
+	case SELDOM:
+		return next_random(chooser) % 24;
+	case OFTEN:
+		return next_random(chooser) % 5;
+	default:
+		next_random(chooser);
+		return false;
+	}
+}
+
 static int choose(void *data, const struct shim_choice *choice)
 {
-	static const u32 out_of[] = { [SELDOM] = 24, [OFTEN] = 5, [AT_RANDOM] = 1 };
 	struct chooser *chooser = data;
 	int n = choice->n;
 
 	if (n > 1 && choice->ids[n - 1] == (int)world.n_threads)
 		n--;
-	if (choice->running >= 0 && choice->running != (int)world.n_threads &&
-	    (chooser->how == ONE_AFTER_THE_OTHER ||
-	     next_random(chooser) % out_of[chooser->how]))
-		return choice->running;
 	return choice->ids[chooser->how == ONE_AFTER_THE_OTHER ? 0 : next_random(chooser) % n];
 }
 
@@ -81,6 +95,7 @@ static bool all_done(void)
 static void run_closer(void *arg)
 {
 	unsigned int passed = 0;
+	bool more;
 	u64 before;
 
 	(void)arg;
@@ -89,10 +104,11 @@ static void run_closer(void *arg)
 		if (all_done())
 			return;
 		/* First all that time alone can do. A boost is checked for as long as it lasts. */
-		if (passed++ < 512 && shim_time_passes())
+		more = shim_time_passes();
+		if (more && passed++ < 512)
 			continue;
 		passed = 0;
-		judge_rest();
+		judge_rest(more);
 		before = world.clock;
 		for (unsigned int i = 0; i < world.n_threads; i++)
 			if (!world.threads[i].done)
@@ -120,7 +136,9 @@ static void run(const u8 *data, size_t size)
 {
 	static const size_t regions[] = { 4096, 16384, 65536, 262144, 1048576 };
 	struct chooser chooser = { .how = data[3] % 4 };
-	struct shim_policy policy = { .choose = choose, .data = &chooser, .fine = data[3] & 4 };
+	struct shim_policy policy = {
+		.choose = choose, .stays = stays, .data = &chooser, .fine = data[3] & 4,
+	};
 	unsigned int n_procs = data[0] % MAX_PROCS + 1;
 	unsigned int n_threads = min(n_procs + data[0] / 8 % 4, (unsigned int)MAX_THREADS);
 	struct shim_process *process;

@@ -292,6 +292,6 @@ bool message_can_arrive(const struct message *m);
 /* rest.c */
 /* No user has more of another's region than it may. */
 void judge_quotas(void);
-/* All threads that are left sleep: none may have anything to do. */
-void judge_rest(void);
+/* All threads that are left sleep: none may have anything to do. more: timers are left. */
+void judge_rest(bool more);
 #endif /* FUZZ_WORLD_H */

@@ -14,6 +14,7 @@ struct shim_xa_leaf;
 /* Two levels, for the numbers below SHIM_XA_LEAF * SHIM_XA_ROOT. */
 struct xarray {
 	spinlock_t xa_lock;
+	u32 end;	/* no number from here on was ever used */
 	struct shim_xa_leaf *leaf[SHIM_XA_ROOT];
 };
 
@@ -28,6 +29,7 @@ struct xa_limit {
 #define xa_init_flags(xa, flags)                                              \
 	do {                                                                  \
 		spin_lock_init(&(xa)->xa_lock);                               \
+		(xa)->end = 0;                                                \
 		memset((xa)->leaf, 0, sizeof((xa)->leaf));                    \
 	} while (0)
 
