@@ -26,6 +26,7 @@
  *   screen.c      a terminal and its keys
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
+ *   mock.c        what a mock service expects and replies
  *   monitor.c     receives the driver's records
  *   capture.c     records in a file
  *   report.c      all that is known of a bus
@@ -56,7 +57,7 @@ enum status {
 	STATUS_TIMEOUT = 7,    /* not done within --timeout */
 	STATUS_REMOTE = 8,     /* the service replied with an error */
 	STATUS_GONE = 9,       /* the service died, or is frozen */
-	STATUS_DIFFERS = 10,   /* monitor --resend: not all calls ended as recorded */
+	STATUS_DIFFERS = 10,   /* monitor --resend, mock: not all calls were as they should be */
 	N_STATUSES
 };
 

@@ -99,7 +99,8 @@ install-tools: $(IPCCTL)
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
 ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
-UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man
+UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
+	tools/tests/test-mock
 GUEST_RAW_TESTS += tools/tests/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)

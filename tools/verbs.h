@@ -17,6 +17,7 @@
 	VERB(ping)                                                                                 \
 	VERB(dump)                                                                                 \
 	VERB(wait)                                                                                 \
+	VERB(mock)                                                                                 \
 	VERB(watch)                                                                                \
 	VERB(top)                                                                                  \
 	VERB(monitor)                                                                              \
