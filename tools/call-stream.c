@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bus.h"
 #include "call.h"
 #include "ipcctl.h"
 
@@ -96,11 +97,17 @@ static int run(struct stream_call *call, struct ipc_proxy *proxy,
 	       const struct schema_message *request)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	const struct ipc_options options = { .metadata = call_metadata() };
+	const struct ipc_options options = {
+		.metadata = call_metadata(),
+		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : 0,
+	};
 	bool over;
 	int status, r;
 
+	/* The stream may last, but the service has to open it. */
+	ipc_set_timeout(call->ipc, bus_limit_usec());
 	r = ipc_raw_stream_open(proxy, call->method->code, &options, &call->stream, &error);
+	ipc_set_timeout(call->ipc, IPC_NEVER);
 	if (r < 0)
 		return call_failed(r, call->method, &error);
 	status = request ? send_one(call, request) : send_input(call);

@@ -100,7 +100,7 @@ install-tools: $(IPCCTL)
 
 ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
-	tools/tests/test-mock
+	tools/tests/test-many tools/tests/test-mock
 GUEST_RAW_TESTS += tools/tests/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)

@@ -170,7 +170,11 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
-	struct ipc_options options = { .metadata = call_metadata() };
+	/* ipcctl's own deadline ends the run before, and says so better. The service learns it. */
+	const struct ipc_options options = {
+		.metadata = call_metadata(),
+		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : REPLY_USEC,
+	};
 	int r;
 
 	request->code = method->code;
@@ -178,8 +182,6 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 		r = ipc_raw_oneway(proxy, request, &options);
 	} else {
 		request->flags = IPC_RAW_ACCEPT_FDS;
-		/* A deadline of ours ends the run, and says so better. */
-		options.timeout_usec = ctl.timeout_ms ? IPC_NEVER : REPLY_USEC;
 		r = ipc_raw_call(proxy, request, &options, &reply, &error);
 	}
 	if (r < 0)
@@ -234,7 +236,8 @@ const struct verb verb_call = {
 		"Calls METHOD of the service NAME and prints the reply as JSON. The request is a JSON\n"
 		"object with the fields that ipcctl describe NAME lists. The default is {}, and \"-\"\n"
 		"reads it from standard input. A oneway has no reply. The reply must come within 30\n"
-		"seconds, or --timeout; a stream has no limit.\n"
+		"seconds, or --timeout. A stream has no limit but --timeout, once the service has opened\n"
+		"it. The service learns the limit.\n"
 		"\n"
 		"  bytes        text in base64\n"
 		"  ipc.Fd       the number of an open fd of ipcctl (0: standard input), the path of a\n"

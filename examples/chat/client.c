@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = join(ipc, argv[1], &seat);
 	return r ? r : talk(ipc, seat);
 }

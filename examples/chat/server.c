@@ -123,7 +123,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = chat_register(ipc, "demo.chat", &chat_ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.chat", r, NULL);

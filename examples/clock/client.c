@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = tower_await(ipc, "demo.clock", IPC_NEVER, &tower);
 	if (r < 0)
 		return ipc_fail("find demo.clock", r, NULL);

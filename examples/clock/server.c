@@ -171,7 +171,7 @@ int main(void)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = tower_register(ipc, "demo.clock", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.clock", r, NULL);

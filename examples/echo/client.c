@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 
 	r = echo_connect(ipc, "demo.echo", &echo);
 	if (r < 0)

@@ -25,7 +25,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 
 	r = echo_register(ipc, "demo.echo", &ops, /* userdata= */ NULL);
 	if (r < 0)

@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = send_jobs(ipc, (unsigned int)atoi(argv[1]), (unsigned int)atoi(argv[2]), argv + 3,
 		      (unsigned int)argc - 3);
 	if (r == 0)

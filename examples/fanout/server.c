@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = ipc_set_threads(ipc, 16);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);

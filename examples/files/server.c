@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = files_register(ipc, "demo.files", &ops, argv[1]);
 	if (r < 0)
 		return ipc_fail("register demo.files", r, NULL);

@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 	request.height = (uint32_t)atoi(argv[3]);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = camera_await(ipc, "demo.camera", IPC_NEVER, &camera);
 	if (r < 0)
 		return ipc_fail("find demo.camera", r, NULL);

@@ -67,7 +67,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	/* A thread waits for each viewer, and one serves: an eighth viewer gets -EDEADLK. */
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)

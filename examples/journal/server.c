@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 	r = journal_register(ipc, "demo.journal", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.journal", r, NULL);

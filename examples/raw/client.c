@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 
 	r = ipc_wait_name(ipc, NOTES_NAME, 10000000, &notes);
 	if (r < 0)

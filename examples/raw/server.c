@@ -113,7 +113,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 
 	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
 	if (r == 0)

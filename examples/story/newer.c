@@ -49,7 +49,7 @@ int main(void)
 	alarm(30);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 
 	r = story_connect(ipc, "demo.story", &story);
 	if (r < 0)

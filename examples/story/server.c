@@ -112,7 +112,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open /dev/ipcbus", r, NULL);
+		return ipc_fail_open(/* device= */ NULL, r);
 
 	server.since_usec = now_usec();
 	r = story_object_new(ipc, &ops, &server, /* destroy= */ NULL, &object);

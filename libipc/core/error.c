@@ -239,6 +239,23 @@ const char *ipc_strerror(int code)
 	return text ? text : "unknown error";
 }
 
+/* Text of the peer, without what a terminal obeys: control characters, also those above ASCII,
+ * alone or in UTF-8. */
+static void print_foreign(const char *text)
+{
+	int rest = 0;	/* bytes of a UTF-8 character that are missing */
+
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		bool inner = rest && *c >= 0x80 && *c <= 0xbf;
+		bool control = *c < 0x20 || *c == 0x7f || (!inner && *c >= 0x80 && *c <= 0x9f);
+
+		if (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+			control = true;
+		putc(control ? '?' : *c, stderr);
+		rest = inner ? rest - 1 : control || *c < 0xc2 ? 0 : 1 + (*c >= 0xe0) + (*c >= 0xf0);
+	}
+}
+
 int ipc_fail(const char *what, int code, const struct ipc_error *error)
 {
 	const char *name = error ? error->name : NULL;
@@ -249,9 +266,14 @@ int ipc_fail(const char *what, int code, const struct ipc_error *error)
 		name = "the service reports";
 	if (!message)
 		message = ipc_strerror(cause ?: code);
-	if (name)
-		fprintf(stderr, "%s: %s: %s\n", what, name, message);
-	else
-		fprintf(stderr, "%s: %s\n", what, message);
+	flockfile(stderr);
+	fprintf(stderr, "%s: ", what);
+	if (name) {
+		print_foreign(name);
+		fputs(": ", stderr);
+	}
+	print_foreign(message);
+	putc('\n', stderr);
+	funlockfile(stderr);
 	return 1;
 }

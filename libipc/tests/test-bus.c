@@ -120,6 +120,49 @@ START_TEST(only_the_path_is_needed)
 }
 END_TEST
 
+/* What ipc_fail_open() prints; the caller frees. */
+static char *printed(const char *device)
+{
+	FILE *before = stderr;
+	char *text = NULL;
+	size_t size;
+
+	stderr = open_memstream(&text, &size);
+	ck_assert_int_eq(ipc_fail_open(device, -EACCES), 1);
+	fclose(stderr);
+	stderr = before;
+	return text;
+}
+
+static void is_printed(const char *device, const char *bus_and_reason)
+{
+	char *line = printed(device), expected[256];
+
+	snprintf(expected, sizeof(expected), "open %s: %s\n", bus_and_reason,
+		 ipc_strerror(-EACCES));
+	ck_assert_str_eq(line, expected);
+	free(line);
+}
+
+START_TEST(who_fails_says_what_was_tried)
+{
+	begin();
+	is_printed("/some/where", "/some/where");
+	setenv("IPCBUS_DEVICE", "/some/where/else", 1);
+	is_printed(NULL, "/some/where/else, which IPCBUS_DEVICE names");
+	unsetenv("IPCBUS_DEVICE");
+	/* On this machine the kernel's bus, or a daemon for all users, comes first. */
+	if (access("/dev/ipcbus", F_OK)) {
+		listen_at(bus);
+		is_printed(NULL, bus);
+		unlink(bus);
+		if (access("/run/ipcbus/bus", F_OK))
+			is_printed(NULL, "/dev/ipcbus, and no ipcbusd was found");
+	}
+	end();
+}
+END_TEST
+
 START_TEST(a_connection_knows_its_driver)
 {
 	uint64_t features = 0;
@@ -142,5 +185,6 @@ int main(void)
 {
 	return RUN_TESTS("bus", what_is_named_is_taken,
 			 the_device_comes_before_the_users_daemon_before_that_of_all,
-			 only_the_path_is_needed, a_connection_knows_its_driver);
+			 only_the_path_is_needed, who_fails_says_what_was_tried,
+			 a_connection_knows_its_driver);
 }

@@ -101,8 +101,37 @@ START_TEST(fail_says_what_is_known)
 }
 END_TEST
 
+/* What the service says reaches a terminal without what a terminal obeys. */
+START_TEST(the_services_text_is_cleaned)
+{
+	static const struct {
+		const char *text, *printed;
+	} cases[] = {
+		{ "\x1b]2;title\a\n\x7f", "?]2;title???" },
+		{ "gr\xc3\xb6\xc3\x9f\xe2\x80\x9c\xf0\x9f\x92\x9b.", "gr\xc3\xb6\xc3\x9f\xe2\x80\x9c\xf0\x9f\x92\x9b." },
+		/* CSI as one byte, in UTF-8, and after a character that is cut off. */
+		{ "\x9b" "31m", "?31m" },
+		{ "\xc2\x9b" "31m", "??31m" },
+		{ "\xe2\x9b\x1b\x9b", "\xe2\x9b??" },
+		{ "\xc3", "\xc3" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ipc_error error = { .code = -EREMOTEIO, .name = (char *)cases[i].text,
+					   .message = (char *)cases[i].text };
+		char *line = printed("say", -EREMOTEIO, &error), expected[128];
+
+		snprintf(expected, sizeof(expected), "say: %s: %s\n", cases[i].printed,
+			 cases[i].printed);
+		ck_assert_str_eq(line, expected);
+		free(line);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("error", every_number_has_words, done_leaves_an_empty_error,
-			 an_error_of_a_newer_program, fail_says_what_is_known);
+			 an_error_of_a_newer_program, fail_says_what_is_known,
+			 the_services_text_is_cleaned);
 }

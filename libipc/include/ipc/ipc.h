@@ -746,9 +746,16 @@ const char *ipc_strerror(int code);
 /*
  * Print "WHAT: NAME: MESSAGE" to stderr and return 1, an exit status. NAME is left out if
  * error is NULL or has none; then MESSAGE is the error's own or ipc_strerror(code). For an error
- * with a cause and without a message, it prints "WHAT: the service reports: MESSAGE".
+ * with a cause and without a message, it prints "WHAT: the service reports: MESSAGE". Each control
+ * character in NAME and MESSAGE is printed as '?', because a terminal obeys them.
  */
 int ipc_fail(const char *what, int code, const struct ipc_error *error);
+
+/*
+ * The same for ipc_open() and ipc_open_sized() that failed: print "open PATH: MESSAGE" and return
+ * 1. PATH is that of the bus that ipc_find_bus() finds for this device, and what made it the one.
+ */
+int ipc_fail_open(const char *device, int code);
 
 /* --- For ipc_auto() -------------------------------------------------------- */
 
