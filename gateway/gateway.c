@@ -21,6 +21,7 @@
 #include "file.h"
 #include "gateway.h"
 #include "import.h"
+#include "link.h"
 #include "log.h"
 
 /* So many of the largest messages fit into the region at the same time. */
@@ -31,6 +32,8 @@ struct gateway {
 	struct ipc *ipc;
 	struct exports *exports;
 	struct imports *imports;
+	struct link_options link_options;
+	struct links *links;
 	struct net *net;
 	pthread_t net_thread;
 	pthread_t ipc_thread;
@@ -130,6 +133,8 @@ static int wait_for(struct gateway *gateway, int msec)
 static void drain(struct gateway *gateway)
 {
 	sd_notify(0, "STOPPING=1");
+	if (gateway->links)
+		links_stop(gateway->links);
 	net_stop(gateway->net);
 	if (gateway->failed == 0)
 		while (wait_for(gateway, (int)gateway->options->drain_seconds * 1000) == SIGHUP)
@@ -151,6 +156,12 @@ static int serve(struct gateway *gateway)
 	if (r < 0) {
 		ipc_stop(gateway->ipc);
 		pthread_join(gateway->ipc_thread, NULL);
+		return r;
+	}
+	r = gateway->links ? links_start(gateway->links) : 0;
+	if (r < 0) {
+		gateway->failed = r;
+		drain(gateway);
 		return r;
 	}
 	log_line("ready");
@@ -219,12 +230,21 @@ static void log_address(const char *address, int port)
 		log_line("listening on %.*s:%d", (int)(colon - address), address, port);
 }
 
+/* A call that opens a link, or one of an exported service. */
+static void accept_call(struct net_call *call, void *userdata)
+{
+	struct gateway *gateway = userdata;
+
+	if (!links_accept(gateway->links, call))
+		exports_accept(call, gateway->exports);
+}
+
 static int open_net(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
 	int r;
 
-	r = net_new(&gateway->net, &options->limits, exports_accept, gateway->exports);
+	r = net_new(&gateway->net, &options->limits, accept_call, gateway);
 	if (r == 0)
 		r = load_pem(gateway);
 	for (size_t i = 0; r >= 0 && i < options->n_listen; i++) {
@@ -235,31 +255,60 @@ static int open_net(struct gateway *gateway)
 		else
 			log_address(options->listen[i], r);
 	}
-	return r < 0 ? r : net_start(gateway->net);
+	return r < 0 ? r : 0;
 }
 
-static int open_imports(struct gateway *gateway)
+static int open_imports(struct gateway *gateway, const struct net_pem *pem)
+{
+	const struct gateway_options *options = gateway->options;
+	const struct import_options import = { .descriptor_set = options->descriptor_set,
+					       .pem = pem,
+					       .message_size = options->limits.message_size };
+	int r = 0;
+
+	if (options->n_imports)
+		r = imports_new(&gateway->imports, gateway->ipc, gateway->net, &import);
+	for (size_t i = 0; r == 0 && i < options->n_imports; i++)
+		r = imports_add(gateway->imports, options->imports[i]);
+	return r;
+}
+
+static int open_links(struct gateway *gateway, const struct net_pem *pem)
+{
+	const struct gateway_options *options = gateway->options;
+
+	gateway->link_options = (struct link_options){
+		.device = options->device,
+		.region_size = region_size(options->limits.message_size),
+		.shared = options->shared,
+		.n_shared = options->n_shared,
+		.uses = options->links,
+		.n_uses = options->n_links,
+		.message_size = options->limits.message_size,
+		.max_calls = options->max_calls,
+		.pem = pem,
+	};
+	return links_new(&gateway->links, gateway->net, &gateway->link_options);
+}
+
+/* What this side calls others with. */
+static int open_clients(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
 	char *certificate = NULL, *key = NULL, *server_ca = NULL;
-	struct import_options import = { .descriptor_set = options->descriptor_set,
-					 .message_size = options->limits.message_size };
 	struct net_pem pem;
 	int r;
 
-	if (!options->n_imports)
-		return 0;
 	r = read_pem(options->certificate, &certificate);
 	if (r == 0)
 		r = read_pem(options->key, &key);
 	if (r == 0)
 		r = read_pem(options->server_ca, &server_ca);
 	pem = (struct net_pem){ certificate, key, server_ca };
-	import.pem = &pem;
 	if (r == 0)
-		r = imports_new(&gateway->imports, gateway->ipc, gateway->net, &import);
-	for (size_t i = 0; r == 0 && i < options->n_imports; i++)
-		r = imports_add(gateway->imports, options->imports[i]);
+		r = open_imports(gateway, &pem);
+	if (r == 0)
+		r = open_links(gateway, &pem);
 	if (key)
 		explicit_bzero(key, strlen(key));
 	free(certificate);
@@ -283,13 +332,16 @@ int gateway_run(const struct gateway_options *options)
 	if (r == 0)
 		r = open_net(&gateway);
 	if (r == 0)
-		r = open_imports(&gateway);
+		r = open_clients(&gateway);
+	if (r == 0)
+		r = net_start(gateway.net);
 	if (r == 0) {
 		r = serve(&gateway);
 		if (r < 0)
 			log_line("stopped serving: %s", ipc_strerror(r));
 	}
 	imports_free(gateway.imports);
+	links_free(gateway.links);
 	net_free(gateway.net);
 	exports_free(gateway.exports);
 	ipc_unref(gateway.ipc);

@@ -16,13 +16,17 @@ struct gateway_options {
 	char **imports; /* NAME=TARGET/package.Service */
 	size_t n_imports;
 	const char *descriptor_set; /* for imports; a path */
+	char **shared; /* names */
+	size_t n_shared;
+	char **links; /* NAME[=REMOTE]@TARGET */
+	size_t n_links;
 	char **listen; /* addresses */
 	size_t n_listen;
 	/* Paths of PEM files; NULL: none. */
 	const char *certificate;
 	const char *key;
 	const char *client_ca;
-	const char *server_ca; /* of imports */
+	const char *server_ca; /* of imports and links */
 	struct net_limits limits;
 	unsigned int max_calls;
 	unsigned int drain_seconds;

@@ -219,7 +219,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return r;
 }
 
-/* --- Setting up ----------------------------------------------------------------------------- */
+/* --- Setting up --------------------------------------------------------------------------- */
 
 static struct import *import_free(struct import *import)
 {
@@ -247,7 +247,7 @@ static int import_open(struct import *import, const char *name, const char *targ
 	import->ops.interface = schema_interface(import->schema);
 	import->ops.serve = serve;
 	r = net_channel_new(import->of->net, tls ? target + 4 : target, tls ? options->pem : NULL,
-			    options->message_size, &import->channel);
+			    options->message_size, 0, &import->channel);
 	if (r == 0)
 		r = ipc_raw_object_new(import->of->ipc, &import->ops, import, &import->object);
 	if (r == 0)

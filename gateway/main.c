@@ -13,8 +13,11 @@
 static const char help[] =
 	"usage: ipc-gateway --export NAME... --listen ADDRESS... [OPTION...]\n"
 	"       ipc-gateway --import NAME=TARGET/SERVICE... --descriptor-set FILE [OPTION...]\n"
+	"       ipc-gateway --share NAME... --listen ADDRESS... [OPTION...]\n"
+	"       ipc-gateway --link NAME[=REMOTE]@TARGET... [OPTION...]\n"
 	"\n"
-	"Lets gRPC clients call services of an ipcbus, and programs on it call gRPC services.\n"
+	"Lets gRPC clients call services of an ipcbus, programs on it call gRPC services, and two\n"
+	"buses share services, each through its gateway.\n"
 	"\n"
 	"  -e, --export NAME       the service that is registered as NAME\n"
 	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, or HOST:PORT of this machine alone\n"
@@ -23,6 +26,8 @@ static const char help[] =
 	"      --tls-client-ca FILE  who signs the certificates that clients need\n"
 	"  -i, --import NAME=TARGET/SERVICE  the gRPC service at TARGET, as NAME\n"
 	"      --descriptor-set FILE  what protoc --include_imports --descriptor_set_out wrote\n"
+	"  -s, --share NAME        let linked gateways use the service that is registered as NAME\n"
+	"  -k, --link NAME[=REMOTE]@TARGET  register NAME for what TARGET offers as REMOTE or NAME\n"
 	"      --tls-server-ca FILE  who signs the certificates of tls: targets\n"
 	"      --insecure          let everybody call who reaches an address\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
@@ -59,6 +64,8 @@ static const struct option long_options[] = {
 	{ "tls-server-ca", required_argument, NULL, KEY_SERVER_CA },
 	{ "import", required_argument, NULL, 'i' },
 	{ "descriptor-set", required_argument, NULL, KEY_SET },
+	{ "share", required_argument, NULL, 's' },
+	{ "link", required_argument, NULL, 'k' },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
@@ -117,12 +124,12 @@ static int is_local(const char *address)
 	return 0;
 }
 
-/* Of NAME=TARGET/SERVICE. What is malformed is refused later. */
-static int is_local_target(const char *import)
+/* Of NAME=TARGET/SERVICE, or NAME[=REMOTE]@TARGET. What is malformed is refused later. */
+static int is_local_target(const char *text, char before)
 {
-	const char *target = strchr(import, '=');
+	const char *target = strchr(text, before);
 
-	if (!target || !strchr(target, '/'))
+	if (!target || (before == '=' && !strchr(target, '/')))
 		return 1;
 	target++;
 	if (!strncmp(target, "tls:", 4))
@@ -146,16 +153,20 @@ static int check_address(const struct gateway_options *options, const char *addr
 
 static int check(const struct gateway_options *options, int insecure)
 {
-	if (!options->n_exports && !options->n_imports)
-		return usage("missing --export or --import", NULL);
-	if (options->n_exports && !options->n_listen)
+	if (!options->n_exports && !options->n_imports && !options->n_shared && !options->n_links)
+		return usage("missing --export, --import, --share or --link", NULL);
+	if ((options->n_exports || options->n_shared) && !options->n_listen)
 		return usage("missing --listen", NULL);
 	if (options->n_imports && !options->descriptor_set)
 		return usage("missing --descriptor-set", NULL);
 	for (size_t i = 0; i < options->n_imports; i++)
-		if (!insecure && !is_local_target(options->imports[i]))
+		if (!insecure && !is_local_target(options->imports[i], '='))
 			return usage("others can read this; it takes tls: or --insecure",
 				     options->imports[i]);
+	for (size_t i = 0; i < options->n_links; i++)
+		if (!insecure && !is_local_target(options->links[i], '@'))
+			return usage("others can read this; it takes tls: or --insecure",
+				     options->links[i]);
 	if (!options->certificate != !options->key)
 		return usage("--tls-cert and --tls-key go together", NULL);
 	if (options->client_ca && !options->certificate)
@@ -195,15 +206,18 @@ int main(int argc, char **argv)
 		.exports = calloc(argc, sizeof(char *)),
 		.listen = calloc(argc, sizeof(char *)),
 		.imports = calloc(argc, sizeof(char *)),
+		.shared = calloc(argc, sizeof(char *)),
+		.links = calloc(argc, sizeof(char *)),
 		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
 		.max_calls = 1000,
 		.drain_seconds = 10,
 	};
 	int key, insecure = 0, status = 0;
 
-	if (!options.exports || !options.listen || !options.imports)
+	if (!options.exports || !options.listen || !options.imports || !options.shared ||
+	    !options.links)
 		status = usage("no memory", NULL);
-	while (!status && (key = getopt_long(argc, argv, "e:l:i:d:h", long_options, NULL)) >= 0) {
+	while (!status && (key = getopt_long(argc, argv, "e:l:i:s:k:d:h", long_options, NULL)) >= 0) {
 		switch (key) {
 		case 'e':
 			options.exports[options.n_exports++] = optarg;
@@ -232,6 +246,12 @@ int main(int argc, char **argv)
 		case 'i':
 			options.imports[options.n_imports++] = optarg;
 			break;
+		case 's':
+			options.shared[options.n_shared++] = optarg;
+			break;
+		case 'k':
+			options.links[options.n_links++] = optarg;
+			break;
 		case KEY_INSECURE:
 			insecure = 1;
 			break;
@@ -257,5 +277,7 @@ int main(int argc, char **argv)
 	free(options.exports);
 	free(options.listen);
 	free(options.imports);
+	free(options.shared);
+	free(options.links);
 	return status < 0 ? 0 : status;
 }

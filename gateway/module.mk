@@ -10,7 +10,8 @@ HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && e
 
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
 # How a service's description is read: as ipcctl reads it.
-GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/schema-types.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR)
+GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/schema-types.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
+	$(B)/libipc/core/map.o
 GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -pthread
 GATEWAY_LIBS := -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 

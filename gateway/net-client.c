@@ -54,7 +54,7 @@ static grpc_channel_credentials *credentials_of(const struct net_pem *pem)
 
 /* Without retries, not even those that the core takes for harmless: no request goes twice. */
 int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
-		    size_t message_size, struct net_channel **ret_channel)
+		    size_t message_size, unsigned int flags, struct net_channel **ret_channel)
 {
 	struct net_channel *channel = calloc(1, sizeof(*channel));
 	grpc_channel_credentials *credentials = credentials_of(pem);
@@ -68,8 +68,12 @@ int net_channel_new(struct net *net, const char *target, const struct net_pem *p
 		  .value.integer = BACKOFF_MIN_MSEC },
 		{ .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
 		  .value.integer = BACKOFF_MAX_MSEC },
+		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS, .value.integer = KEEPALIVE_MSEC },
+		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS, .value.integer = KEEPALIVE_MSEC },
+		{ .key = (char *)GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, .value.integer = 0 },
 	};
-	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
+	const size_t n = sizeof(args) / sizeof(*args) - (flags & NET_KEEPALIVE ? 0 : 3);
+	const grpc_channel_args all = { .num_args = n, .args = args };
 
 	for (size_t i = 0; i < all.num_args; i++)
 		args[i].type = GRPC_ARG_INTEGER;
@@ -94,7 +98,7 @@ struct net_channel *net_channel_free(struct net_channel *channel)
 	return NULL;
 }
 
-/* --- Requests ------------------------------------------------------------------------------ */
+/* --- Requests ----------------------------------------------------------------------------- */
 
 struct net_request *net_request_unref(struct net_request *request)
 {
@@ -249,5 +253,77 @@ int net_request_new(struct net_channel *channel, const char *path, uint64_t rema
 	r = start(request);
 	if (r < 0)
 		net_request_unref(request);
+	return r;
+}
+
+/* --- Calls with streams ------------------------------------------------------------------- */
+
+static void opened(struct op *op, bool ok)
+{
+	(void)ok;
+	net_call_op_over(container_of(op, struct net_call, open));
+}
+
+char *net_call_why(struct net_call *call)
+{
+	char *text = grpc_slice_to_c_string(call->message), *copy = strdup(text);
+
+	gpr_free(text);
+	return copy;
+}
+
+static int start_call(struct net_call *call)
+{
+	const grpc_op open[] = {
+		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
+		{ .op = GRPC_OP_RECV_INITIAL_METADATA,
+		  .data.recv_initial_metadata.recv_initial_metadata = &call->initial },
+	};
+	const grpc_op close = {
+		.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+		.data.recv_status_on_client = { .trailing_metadata = &call->metadata,
+						.status = &call->status,
+						.status_details = &call->message },
+	};
+	struct net *net = call->net;
+	int r = -ESHUTDOWN;
+
+	pthread_mutex_lock(&net->lock);
+	pthread_mutex_lock(&call->lock);
+	if (!net->stopping)
+		r = net_call_start_locked(call, &close, 1, &call->close);
+	if (r == 0) {
+		/* The last op gives up one reference, the caller the other. */
+		net_call_ref(call);
+		call->opened = true;
+		if (net_call_start_locked(call, open, 2, &call->open) < 0)
+			grpc_call_cancel(call->call, NULL);
+	}
+	pthread_mutex_unlock(&call->lock);
+	pthread_mutex_unlock(&net->lock);
+	return r;
+}
+
+int net_call_open(struct net_channel *channel, const char *path, const struct net_call_ops *ops,
+		  void *userdata, struct net_call **ret_call)
+{
+	struct net_call *call = net_call_new(channel->net);
+	grpc_slice method;
+	int r;
+
+	if (!call)
+		return -ENOMEM;
+	call->client = true;
+	call->open.done = opened;
+	net_call_begin(call, ops, userdata);
+	method = grpc_slice_from_copied_string(path);
+	call->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
+					      method, NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC),
+					      NULL);
+	grpc_slice_unref(method);
+	*ret_call = call;
+	r = start_call(call);
+	if (r < 0)
+		net_call_unref(call);
 	return r;
 }

@@ -51,6 +51,53 @@ struct net {
 	struct net_request *requests;
 };
 
+/* A call: of a client that was accepted, or one that net_call_open() made. */
+struct net_call {
+	struct net *net;
+	grpc_call *call;
+	grpc_call_details details;
+	grpc_metadata_array metadata;
+	char *path;
+	unsigned int refs;	/* atomic */
+	const struct net_call_ops *ops;
+	void *userdata;
+
+	pthread_mutex_t lock;	/* of what follows */
+	unsigned int pending;	/* ops under way */
+	bool closed;		/* the core has reported the close, or the status */
+	bool opened;		/* initial metadata were sent */
+	bool finished;		/* a status was sent */
+	bool receiving;
+	bool sending;
+
+	struct op receive;
+	struct op send;
+	struct op finish;
+	struct op close;
+	int canceled;		/* for the close */
+	grpc_byte_buffer *arrived;
+	grpc_byte_buffer *leaving;
+	grpc_slice message;
+	grpc_metadata details_bin;
+
+	/* Of a client. */
+	bool client;
+	struct op open;
+	grpc_metadata_array initial;
+	grpc_status_code status;
+};
+
+/* How long nothing may come before the other side is asked whether it is there, and how long it may
+ * take to say so. */
+#define KEEPALIVE_MSEC 10000
+
+/* net.c: a call of the engine, without one of the core yet. */
+struct net_call *net_call_new(struct net *net);
+/* Starts ops that complete together. */
+int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, struct op *op);
+/* Ends an op. The last one after the close ends the call. */
+void net_call_op_over(struct net_call *call);
+
 /* A message of too many parts is joined into one, which *ret_joined holds. */
 int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined);
 

@@ -17,35 +17,6 @@
 
 #include "net-private.h"
 
-struct net_call {
-	struct net *net;
-	grpc_call *call;
-	grpc_call_details details;
-	grpc_metadata_array metadata;
-	char *path;
-	unsigned int refs;	/* atomic */
-	const struct net_call_ops *ops;
-	void *userdata;
-
-	pthread_mutex_t lock;	/* of what follows */
-	unsigned int pending;	/* ops under way */
-	bool closed;		/* the core has reported the close */
-	bool opened;		/* initial metadata were sent */
-	bool finished;		/* a status was sent */
-	bool receiving;
-	bool sending;
-
-	struct op receive;
-	struct op send;
-	struct op finish;
-	struct op close;
-	int canceled;		/* for the close */
-	grpc_byte_buffer *arrived;
-	grpc_byte_buffer *leaving;
-	grpc_slice message;
-	grpc_metadata details_bin;
-};
-
 /* --- Ends of calls ------------------------------------------------------------------ */
 
 struct net_call *net_call_ref(struct net_call *call)
@@ -63,6 +34,7 @@ struct net_call *net_call_unref(struct net_call *call)
 	grpc_slice_unref(call->message);
 	grpc_slice_unref(call->details_bin.value);
 	grpc_metadata_array_destroy(&call->metadata);
+	grpc_metadata_array_destroy(&call->initial);
 	grpc_call_details_destroy(&call->details);
 	if (call->call)
 		grpc_call_unref(call->call);
@@ -72,8 +44,7 @@ struct net_call *net_call_unref(struct net_call *call)
 	return NULL;
 }
 
-/* Ends an op. The last one after the close ends the call. */
-static void op_over(struct net_call *call)
+void net_call_op_over(struct net_call *call)
 {
 	bool over;
 
@@ -87,8 +58,7 @@ static void op_over(struct net_call *call)
 	net_call_unref(call);
 }
 
-/* Starts ops that complete together. Called with the lock. */
-static int start(struct net_call *call, const grpc_op *ops, size_t n, struct op *op)
+int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, struct op *op)
 {
 	if (call->closed)
 		return -ECANCELED;
@@ -149,7 +119,7 @@ static void receive_done(struct op *op, bool ok)
 	grpc_slice_unref(joined);
 	if (buffer)
 		grpc_byte_buffer_destroy(buffer);
-	op_over(call);
+	net_call_op_over(call);
 }
 
 int net_call_receive(struct net_call *call)
@@ -162,7 +132,7 @@ int net_call_receive(struct net_call *call)
 
 	pthread_mutex_lock(&call->lock);
 	if (!call->receiving) {
-		r = start(call, &op, 1, &call->receive);
+		r = net_call_start_locked(call, &op, 1, &call->receive);
 		call->receiving = r == 0;
 	}
 	pthread_mutex_unlock(&call->lock);
@@ -203,7 +173,7 @@ static void send_done(struct op *op, bool ok)
 	call->sending = false;
 	pthread_mutex_unlock(&call->lock);
 	call->ops->sent(call->userdata, ok);
-	op_over(call);
+	net_call_op_over(call);
 }
 
 int net_call_send(struct net_call *call, const void *data, size_t size)
@@ -220,7 +190,7 @@ int net_call_send(struct net_call *call, const void *data, size_t size)
 	} else {
 		n = open_op(call, ops);
 		r = message_op(call, data, size, &ops[n++]);
-		r = r < 0 ? r : start(call, ops, n, &call->send);
+		r = r < 0 ? r : net_call_start_locked(call, ops, n, &call->send);
 		call->sending = r == 0;
 		call->opened |= r == 0;
 	}
@@ -231,12 +201,12 @@ int net_call_send(struct net_call *call, const void *data, size_t size)
 static void finish_done(struct op *op, bool ok)
 {
 	(void)ok;
-	op_over(container_of(op, struct net_call, finish));
+	net_call_op_over(container_of(op, struct net_call, finish));
 }
 
 static int finish(struct net_call *call, grpc_op *ops, size_t n)
 {
-	int r = call->finished ? -EALREADY : start(call, ops, n, &call->finish);
+	int r = call->finished ? -EALREADY : net_call_start_locked(call, ops, n, &call->finish);
 
 	call->finished |= r == 0;
 	call->opened |= r == 0;
@@ -304,6 +274,11 @@ const char *net_call_path(const struct net_call *call)
 	return call->path;
 }
 
+void net_call_cancel(struct net_call *call)
+{
+	grpc_call_cancel(call->call, NULL);
+}
+
 uint64_t net_call_remaining(const struct net_call *call)
 {
 	gpr_timespec deadline = call->details.deadline;
@@ -344,9 +319,9 @@ static void close_done(struct op *op, bool ok)
 	pthread_mutex_lock(&call->lock);
 	call->closed = true;
 	pthread_mutex_unlock(&call->lock);
-	if (call->ops && (!ok || call->canceled))
+	if (call->ops && (!ok || call->canceled || call->client))
 		call->ops->canceled(call->userdata);
-	op_over(call);
+	net_call_op_over(call);
 }
 
 void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata)
@@ -355,7 +330,7 @@ void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void 
 	call->userdata = userdata;
 }
 
-static struct net_call *call_new(struct net *net)
+struct net_call *net_call_new(struct net *net)
 {
 	struct net_call *call = calloc(1, sizeof(*call));
 
@@ -366,6 +341,7 @@ static struct net_call *call_new(struct net *net)
 	pthread_mutex_init(&call->lock, NULL);
 	grpc_call_details_init(&call->details);
 	grpc_metadata_array_init(&call->metadata);
+	grpc_metadata_array_init(&call->initial);
 	call->message = grpc_empty_slice();
 	call->details_bin.value = grpc_empty_slice();
 	call->receive.done = receive_done;
@@ -379,7 +355,7 @@ static struct net_call *call_new(struct net *net)
 static void ask(struct acceptor *acceptor)
 {
 	struct net *net = acceptor->net;
-	struct net_call *call = call_new(net);
+	struct net_call *call = net_call_new(net);
 
 	acceptor->call = NULL;
 	if (!call)
@@ -403,7 +379,7 @@ static void begin(struct net *net, struct net_call *call)
 	int r;
 
 	pthread_mutex_lock(&call->lock);
-	r = start(call, &close, 1, &call->close);
+	r = net_call_start_locked(call, &close, 1, &call->close);
 	pthread_mutex_unlock(&call->lock);
 	if (r < 0) {
 		net_call_unref(call);
@@ -434,7 +410,7 @@ static void accept_done(struct op *op, bool ok)
 	begin(net, call);
 }
 
-/* --- The engine ----------------------------------------------------------------------------- */
+/* --- The engine --------------------------------------------------------------------------- */
 
 static void stopped(struct op *op, bool ok)
 {
@@ -451,6 +427,10 @@ static grpc_server *server_new(const struct net_limits *limits)
 		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH },
 		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_CONCURRENT_STREAMS },
 		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ALLOW_REUSEPORT },
+		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS },
+		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS },
+		{ .type = GRPC_ARG_INTEGER,
+		  .key = (char *)GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS },
 		{ .type = GRPC_ARG_POINTER, .key = (char *)GRPC_ARG_RESOURCE_QUOTA },
 	};
 	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
@@ -460,8 +440,11 @@ static grpc_server *server_new(const struct net_limits *limits)
 	args[0].value.integer = (int)limits->message_size;
 	args[1].value.integer = limits->streams;
 	args[2].value.integer = 0;
-	args[3].value.pointer.p = quota;
-	args[3].value.pointer.vtable = grpc_resource_quota_arg_vtable();
+	args[3].value.integer = KEEPALIVE_MSEC;
+	args[4].value.integer = KEEPALIVE_MSEC;
+	args[5].value.integer = KEEPALIVE_MSEC / 2;
+	args[6].value.pointer.p = quota;
+	args[6].value.pointer.vtable = grpc_resource_quota_arg_vtable();
 	server = grpc_server_create(&all, NULL);
 	grpc_resource_quota_unref(quota);
 	return server;

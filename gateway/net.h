@@ -72,7 +72,8 @@ struct net_call_ops {
 	/* The message of net_call_send() has left, so the next one may be sent; not ok: the call
 	 * is over. */
 	void (*sent)(void *userdata, bool ok);
-	/* The peer canceled the call, or its deadline passed, or its connection broke. */
+	/* The peer canceled the call, or its deadline passed, or its connection broke. A
+	 * client's: the server has ended it, in whatever way. */
 	void (*canceled)(void *userdata);
 	/* The last callback of the call. */
 	void (*ended)(void *userdata);
@@ -157,6 +158,9 @@ int net_call_reply(struct net_call *call, const void *data, size_t size);
 /* End the call with a status. -EALREADY: it has one. -ECANCELED: the call is over. */
 int net_call_finish(struct net_call *call, const struct net_status *status);
 
+/* Break a call off, on either side. Callbacks come as for one that the peer cancels. */
+void net_call_cancel(struct net_call *call);
+
 /* --- Clients ---------------------------------------------------------------------- */
 
 struct net_channel;
@@ -166,10 +170,13 @@ struct net_request;
  * Create a channel to a server, such as "dns:///host:50051". It connects when it is first used,
  * and again with back-off from 0.2 s to 30 s. The caller frees it after net_run() has returned, and
  * before net_free(). pem is NULL for no TLS; else client_ca is who signs the server's certificate
- * (NULL: the authorities of this system), and certificate and key are the client's, or NULL.
+ * (NULL: the authorities of this system), and certificate and key are the client's, or NULL. With
+ * NET_KEEPALIVE the client asks a server that says nothing whether it is still there, as long as
+ * there are calls. Servers of others may take that amiss.
  */
+#define NET_KEEPALIVE (1U << 0)
 int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
-		    size_t message_size, struct net_channel **ret_channel);
+		    size_t message_size, unsigned int flags, struct net_channel **ret_channel);
 struct net_channel *net_channel_free(struct net_channel *channel);
 
 /*
@@ -188,5 +195,16 @@ int net_request_new(struct net_channel *channel, const char *path, uint64_t rema
 /* End a request early: cb gets NET_CANCELLED, unless it has run or is about to. */
 void net_request_cancel(struct net_request *request);
 struct net_request *net_request_unref(struct net_request *request);
+
+/*
+ * Open a call with a stream in each direction. It does not block: if there is no connection, the
+ * call is canceled soon. Messages may be sent from the beginning. The caller has a reference of
+ * *ret_call, and net_call_why() says why it ended: text that the caller frees, or NULL.
+ *
+ *   -ESHUTDOWN  net_stop() was called. All such calls must be over before that.
+ */
+int net_call_open(struct net_channel *channel, const char *path, const struct net_call_ops *ops,
+		  void *userdata, struct net_call **ret_call);
+char *net_call_why(struct net_call *call);
 
 #endif /* GATEWAY_NET_H */

@@ -163,13 +163,8 @@ static void put_info(struct wire_buffer *to, const struct ipc_error *error, int 
 	wire_wrap(to, begin, 2);
 }
 
-/* The ipc.Error of idl/ipc/ipc.proto. */
-static void put_error(struct wire_buffer *to, const struct ipc_error *error)
+void status_put_error(struct wire_buffer *to, const struct ipc_error *error)
 {
-	size_t begin;
-
-	put_text(to, 1, "type.googleapis.com/ipc.Error");
-	begin = to->size;
 	put_text(to, 1, error->name);
 	put_text(to, 2, error->message);
 	if (error->number) {
@@ -178,6 +173,16 @@ static void put_error(struct wire_buffer *to, const struct ipc_error *error)
 	}
 	if (error->details_size)
 		put_bytes(to, 4, error->details, error->details_size);
+}
+
+/* It as an Any. */
+static void put_error(struct wire_buffer *to, const struct ipc_error *error)
+{
+	size_t begin;
+
+	put_text(to, 1, "type.googleapis.com/ipc.Error");
+	begin = to->size;
+	status_put_error(to, error);
 	wire_wrap(to, begin, 2);
 }
 

@@ -38,8 +38,10 @@ struct status {
 struct status status_of(int r, const struct ipc_error *error, const char *interface);
 void status_done(struct status *status);
 
-/* Append the bytes of the ipc.Error in the details of a status. False: there is none. */
+/* Append the bytes of the ipc.Error of idl/ipc/ipc.proto that an error is, and those of the one
+ * in the details of a status. False: there is none. */
 struct wire_buffer;
+void status_put_error(struct wire_buffer *to, const struct ipc_error *error);
 bool status_find_error(const struct net_status *status, struct wire_buffer *to);
 
 /* End the call with the error r. */

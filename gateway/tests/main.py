@@ -7,11 +7,12 @@ import harness
 import builtin
 import hostile
 import imports
+import links
 import streams
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile, imports]
+MODULES = [unary, streams, builtin, tls, hostile, imports, links]
 
 
 def main():

@@ -394,7 +394,9 @@ def command_line():
         assert program.status() == 2
         assert text in program.log(), program.log()
 
-    refuses('missing --export or --import')
+    refuses('missing --export, --import, --share or --link')
+    refuses('missing --listen', '--share', 'a')
+    refuses('others can read this', '--link', 'a@dns:///host.example:1')
     refuses('missing --descriptor-set', '--import', 'a=unix:/x/b.C')
     refuses('others can read this', '--import', 'a=dns:///example.com:1/b.C', '--descriptor-set', 'x')
     refuses('missing --listen', '--export', 'a')

@@ -410,6 +410,25 @@ void object_idle(struct ipc *ipc, uint64_t cookie)
 	ipc_object_unref(idle);
 }
 
+int ipc_object_end(struct ipc_object *object)
+{
+	int r = -ENOENT;
+
+	if (!object || !object->ipc)
+		return -EINVAL;
+	if (object->ipc->foreign)
+		return -ECHILD;
+
+	ipc_lock(object->ipc);
+	if (object->node) {
+		r = device_node_destroy(&object->ipc->device, object->node);
+		/* The caller's reference is the last but those of threads that serve it. */
+		object->maybe_idle = true;
+	}
+	ipc_unlock(object->ipc);
+	return r;
+}
+
 void object_end(struct ipc *ipc, uint64_t cookie)
 {
 	struct ipc_object *object;

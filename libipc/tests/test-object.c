@@ -417,6 +417,23 @@ START_TEST(sent_or_not)
 }
 END_TEST
 
+START_TEST(ended_while_others_hold_it)
+{
+	struct ipc_object *object = begin();
+
+	ck_assert_int_eq(ipc_object_end(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_object_end(object), -ENOENT);
+	object_id(object);
+	ck_assert_uint_eq(fake.n_destroyed, 0);
+	ck_assert_int_eq(ipc_object_end(object), 0);
+	ck_assert_uint_eq(fake.n_destroyed, 1);
+	ck_assert_int_eq(destroyed, 0);
+	ipc_object_unref(object);
+	ck_assert_int_eq(destroyed, 1);
+	ipc_unref(ipc);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("object", never_sent, null_is_no_object, what_the_node_shall_have,
@@ -425,5 +442,5 @@ int main(void)
 			 idle_that_is_old, idle_while_in_use_here, idle_overtakes_the_sender,
 			 not_sent_after_all, the_end_of_the_connection_ends_what_others_hold,
 			 a_reference_that_outlives_the_connection, the_manager_is_kept,
-			 sent_or_not);
+			 sent_or_not, ended_while_others_hold_it);
 }

@@ -333,6 +333,16 @@ struct ipc_object *ipc_object_ref(struct ipc_object *object);
 struct ipc_object *ipc_object_unref(struct ipc_object *object);
 
 /*
+ * End the object, whoever has proxies of it, as the end of its process would: calls that wait for
+ * it fail with -EOWNERDEAD, oneways that wait are dropped, and death watches run. Calls that
+ * handlers have may still be replied to. The caller keeps its reference. Sending the object fails
+ * afterwards. Does not block.
+ *
+ *   -ENOENT   The object was never sent or registered, or has ended.
+ */
+int ipc_object_end(struct ipc_object *object);
+
+/*
  * Request features for the object, before it is registered, sent, or its id is read.
  * Set-up only. flags: IPC_OBJECT_LABEL makes ipc_call_label() work in its handlers.
  * IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each stream holds a file descriptor then.

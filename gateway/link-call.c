@@ -1,0 +1,732 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls and oneways across a link: see link-private.h.
+ *
+ * A call from the bus is pending: its thread waits in the handler, and makes the calls that come
+ * back meanwhile as a part of it. A call from the other side is served: a worker, or such a thread,
+ * makes it on the bus. What arrives at that thread inside belongs to the served call, whose id goes
+ * along as the chain.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "link-private.h"
+#include "status.h"
+
+/* Field of ipc.StreamOpen. */
+#define STREAM_DEADLINE 5
+
+/* A call whose deadline is that near ends by it, and not by a time limit of the other side. */
+#define NEAR_USEC 1000000
+
+struct pending {
+	struct link *link;
+	uint64_t id;
+	pthread_cond_t changed;
+	bool canceled;
+	struct arrived *reply;
+	struct served *nested;	/* calls to make on this thread */
+	struct served **last_nested;
+};
+
+struct served {
+	struct job job;		/* job.next also in a pending call's list */
+	struct arrived *arrived;
+	struct ipc_proxy *proxy;
+	struct ipc_cancellation *cancellation;
+};
+
+/* What this thread serves for the other side. */
+static _Thread_local struct served *current;
+
+struct arrived *arrived_free(struct arrived *arrived)
+{
+	if (!arrived)
+		return NULL;
+	entries_release(&arrived->entries);
+	free(arrived->bytes);
+	free(arrived);
+	return NULL;
+}
+
+/* What the service says of a service behind it is the same one more gateway away. */
+static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_error *error)
+{
+	struct wire_buffer bytes = { 0 };
+	struct link_frame frame = { .kind = LINK_REPLY, .id = id };
+
+	if (error && error->origin == IPC_ORIGIN_BEHIND && error->cause)
+		r = error->cause;
+	frame.error = (uint32_t)-r;
+	if (error)
+		status_put_error(&bytes, error);
+	if (!bytes.failed && bytes.size + LINK_FRAME_EXTRA <= link->peer_size) {
+		frame.data = bytes.data;
+		frame.data_size = bytes.size;
+	}
+	link_send(link, &frame);
+	free(bytes.data);
+}
+
+/* --- Deadlines of streams ----------------------------------------------------------------- */
+
+static uint64_t now_nsec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A time of this clock as what is left, or back. */
+static uint64_t shift(uint64_t value, bool leaves)
+{
+	uint64_t now = now_nsec();
+
+	if (leaves)
+		return value > now ? value - now : 1;
+	return value > UINT64_MAX - now ? UINT64_MAX : value + now;
+}
+
+/* The request that opens a stream says when it ends, by its sender's clock. */
+static void shift_deadline(uint8_t *payload, size_t size, bool leaves)
+{
+	struct wire_field field;
+	const void *message;
+	struct wire wire;
+	uint64_t value;
+
+	if (ipc_payload_message(payload, size, &message, &size) < 0)
+		return;
+	wire = wire_of(message, size);
+	while (wire_next(&wire, &field) > 0) {
+		if (field.number != STREAM_DEADLINE || field.type != WIRE_64BIT || !field.value)
+			continue;
+		value = shift(field.value, leaves);
+		for (size_t i = 0; i < 8; i++)
+			payload[(size_t)(wire.at - payload) - 8 + i] = (uint8_t)(value >> 8 * i);
+	}
+}
+
+static int copy_payload(const void *data, size_t size, bool leaves, uint8_t **ret_copy)
+{
+	uint8_t *copy = malloc(size + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	if (size)
+		memcpy(copy, data, size);
+	shift_deadline(copy, size, leaves);
+	*ret_copy = copy;
+	return 0;
+}
+
+/* --- Calls from the bus ------------------------------------------------------------------- */
+
+static void canceled(struct ipc_call *call, void *userdata)
+{
+	struct pending *pending = userdata;
+	struct link *link = pending->link;
+
+	(void)call;
+	pthread_mutex_lock(&link->lock);
+	pending->canceled = true;
+	pthread_cond_broadcast(&pending->changed);
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->lock);
+}
+
+static struct served *next_nested_locked(struct pending *pending)
+{
+	struct served *served = pending->nested;
+
+	if (!served)
+		return NULL;
+	pending->nested = (struct served *)served->job.next;
+	if (!pending->nested)
+		pending->last_nested = &pending->nested;
+	return served;
+}
+
+/* The caller's own deadline comes as a cancellation. Until then the other side's is not the
+ * reason. */
+static bool is_early(const struct pending *pending, uint64_t remaining)
+{
+	return pending->reply->frame.error == ETIMEDOUT && remaining < NEAR_USEC;
+}
+
+static void wait_locked(struct pending *pending, struct ipc_call *call)
+{
+	struct link *link = pending->link;
+	struct served *served;
+
+	while (!link->broken && !pending->canceled) {
+		served = next_nested_locked(pending);
+		if (served) {
+			pthread_mutex_unlock(&link->lock);
+			served->job.run(&served->job);
+			pthread_mutex_lock(&link->lock);
+		} else if (pending->reply && !is_early(pending, ipc_call_remaining(call))) {
+			return;
+		} else {
+			pthread_cond_wait(&pending->changed, &link->lock);
+		}
+	}
+}
+
+/* What is left in the list does not belong to a call any more. */
+static void leave_locked(struct pending *pending)
+{
+	struct link *link = pending->link;
+	struct served *served;
+	int r;
+
+	if (map_get(&link->waiting, pending->id) == pending)
+		map_remove(&link->waiting, pending->id);
+	while ((served = next_nested_locked(pending))) {
+		r = link_work_locked(link, &served->job);
+		if (r < 0) {
+			pthread_mutex_unlock(&link->lock);
+			reply_error(link, served->arrived->frame.id, r, NULL);
+			served->job.drop(&served->job);
+			pthread_mutex_lock(&link->lock);
+		}
+	}
+}
+
+static int send_locked(struct pending *pending, struct link_frame *frame,
+		       const struct ipc_raw_message *request)
+{
+	struct link *link = pending->link;
+	int r;
+
+	while (link->out_bytes > OUT_BYTES_MAX && !link->broken && !pending->canceled)
+		pthread_cond_wait(&link->changed, &link->lock);
+	if (pending->canceled)
+		return -ECANCELED;
+	if (link->broken)
+		return -EHOSTUNREACH;
+	if (link->waiting.count >= link_options(link)->max_calls)
+		return -EDQUOT;
+	if (frame->data_size + LINK_FRAME_EXTRA > link->peer_size)
+		return -EMSGSIZE;
+	frame->id = pending->id = ++link->last_id;
+	r = table_put_locked(link, frame, request->entries, request->n_entries);
+	if (r == -ENOMEM)
+		link_break_locked(link, "no memory");
+	if (r == 0)
+		r = map_add(&link->waiting, pending->id, pending);
+	if (r < 0)
+		return r;
+	link_send_locked(link, frame);
+	table_sent_locked(link, frame);
+	return 0;
+}
+
+static int finish_call(struct pending *pending, struct ipc_call *call)
+{
+	const struct arrived *reply = pending->reply;
+	struct ipc_raw_message message;
+
+	if (!reply)
+		return ipc_call_errno(call, EHOSTUNREACH,
+				      "the link to the other bus broke; "
+				      "the call may have been executed");
+	if (reply->frame.error)
+		return ipc_raw_error(call, (int)reply->frame.error, reply->frame.data,
+				     reply->frame.data_size);
+	message = (struct ipc_raw_message){
+		.data = reply->frame.data,
+		.size = reply->frame.data_size,
+		.entries = pending->reply->entries.all,
+		.n_entries = reply->entries.n,
+	};
+	return ipc_raw_reply(call, &message);
+}
+
+static int pass_call(struct link *link, struct ipc_call *call, struct link_frame *frame,
+		     const struct ipc_raw_message *request)
+{
+	struct pending pending = { .link = link, .last_nested = &pending.nested };
+	struct ipc_slot *slot;
+	int r;
+
+	r = ipc_call_on_cancel(call, canceled, &pending, &slot);
+	if (r < 0)
+		return r;
+	pthread_cond_init(&pending.changed, NULL);
+	pthread_mutex_lock(&link->lock);
+	r = send_locked(&pending, frame, request);
+	if (r == 0) {
+		wait_locked(&pending, call);
+		leave_locked(&pending);
+		if (pending.canceled && !pending.reply)
+			link_send_locked(link, &(struct link_frame){ .kind = LINK_CANCEL,
+								     .id = pending.id });
+	}
+	pthread_mutex_unlock(&link->lock);
+	ipc_slot_end(slot);
+	if (r == 0)
+		r = pending.canceled ? -ECANCELED : finish_call(&pending, call);
+	arrived_free(pending.reply);
+	pthread_cond_destroy(&pending.changed);
+	return r;
+}
+
+static int serve_call(struct link *link, struct ipc_call *call, struct link_frame *frame,
+		      const struct ipc_raw_message *request)
+{
+	uint64_t remaining = ipc_call_remaining(call);
+	uint8_t *copy = NULL;
+	int r = 0;
+
+	if (!remaining)
+		return -ETIMEDOUT;
+	frame->kind = LINK_CALL;
+	frame->timeout = remaining == IPC_NEVER ? 0 : remaining;
+	frame->chain = current && current->job.link == link ? current->arrived->frame.id : 0;
+	if (frame->code == IPC_CODE_STREAM) {
+		r = copy_payload(request->data, request->size, /* leaves= */ true, &copy);
+		frame->data = copy;
+	}
+	if (r == 0)
+		r = pass_call(link, call, frame, request);
+	free(copy);
+	return r;
+}
+
+/* --- Oneways from the bus ----------------------------------------------------------------- */
+
+static bool may_send(const struct remote *remote, size_t size)
+{
+	const struct link *link = remote->link;
+
+	if (link->out_bytes > OUT_BYTES_MAX)
+		return !remote->oneways && !link->out;
+	return !remote->oneways ||
+	       (remote->oneways < ONEWAYS_MAX && remote->oneway_bytes + size <= ONEWAY_BYTES_MAX);
+}
+
+static void send_oneway_locked(struct remote *remote, const struct ipc_raw_message *message)
+{
+	struct link_frame frame = { .kind = LINK_ONEWAY,
+				    .target = remote->number,
+				    .code = message->code,
+				    .data = message->data,
+				    .data_size = message->size };
+	int r = table_put_locked(remote->link, &frame, message->entries, message->n_entries);
+
+	if (r < 0) {
+		link_break_locked(remote->link, "no memory");
+		return;
+	}
+	remote->oneways++;
+	remote->oneway_bytes += message->size;
+	link_send_locked(remote->link, &frame);
+	table_sent_locked(remote->link, &frame);
+}
+
+/* The kernel delivers the next oneway to the object when this one is released. */
+static int serve_oneway(struct remote *remote, struct ipc_call *call,
+			const struct ipc_raw_message *message)
+{
+	struct link *link = remote->link;
+
+	pthread_mutex_lock(&link->lock);
+	if (message->size + LINK_FRAME_EXTRA > link->peer_size) {
+		/* A oneway that fails is dropped. */
+	} else if (may_send(remote, message->size)) {
+		send_oneway_locked(remote, message);
+	} else if (!link->broken) {
+		remote->held = ipc_call_ref(call);
+		remote->held_message = message;
+	}
+	pthread_mutex_unlock(&link->lock);
+	return 0;
+}
+
+void taken_arrived(struct link *link, const struct link_frame *frame)
+{
+	struct ipc_call *call = NULL;
+	struct remote *remote;
+
+	pthread_mutex_lock(&link->lock);
+	remote = map_get(&link->remotes, frame->target);
+	/* One that is gone was not waiting for anything. */
+	if (remote) {
+		if (frame->count > remote->oneways || frame->size > remote->oneway_bytes) {
+			link_break_locked(link, "it took oneways that were not sent");
+		} else {
+			remote->oneways -= (unsigned int)frame->count;
+			remote->oneway_bytes -= frame->size;
+		}
+		if (remote->held && !link->broken && may_send(remote, remote->held_message->size)) {
+			send_oneway_locked(remote, remote->held_message);
+			call = remote->held;
+			remote->held = NULL;
+		}
+	}
+	pthread_mutex_unlock(&link->lock);
+	ipc_call_unref(call);
+}
+
+int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	struct remote *remote = userdata;
+	struct link_frame frame = { .target = remote->number,
+				    .code = request->code,
+				    .data = request->data,
+				    .data_size = request->size };
+
+	if (ipc_call_is_oneway(call))
+		return serve_oneway(remote, call, request);
+	return serve_call(remote->link, call, &frame, request);
+}
+
+/* --- Calls from the other side ------------------------------------------------------------ */
+
+static void served_free(struct served *served)
+{
+	ipc_cancellation_unref(served->cancellation);
+	ipc_proxy_unref(served->proxy);
+	arrived_free(served->arrived);
+	free(served);
+}
+
+static void served_drop(struct job *job)
+{
+	struct served *served = (struct served *)job;
+	struct link *link = job->link;
+
+	pthread_mutex_lock(&link->lock);
+	map_remove(&link->serving, served->arrived->frame.id);
+	link->serving_bytes -= served->arrived->frame.data_size;
+	pthread_mutex_unlock(&link->lock);
+	served_free(served);
+}
+
+static void reply_message(struct link *link, uint64_t id, const struct ipc_raw_message *reply)
+{
+	struct link_frame frame = { .kind = LINK_REPLY,
+				    .id = id,
+				    .data = reply->data,
+				    .data_size = reply->size };
+	int r;
+
+	pthread_mutex_lock(&link->lock);
+	while (link->out_bytes > OUT_BYTES_MAX && !link->broken)
+		pthread_cond_wait(&link->changed, &link->lock);
+	r = table_put_locked(link, &frame, reply->entries, reply->n_entries);
+	if (r == 0) {
+		link_send_locked(link, &frame);
+		table_sent_locked(link, &frame);
+	} else if (r == -ENOMEM) {
+		link_break_locked(link, "no memory");
+	}
+	pthread_mutex_unlock(&link->lock);
+	if (r < 0)
+		reply_error(link, id, r, NULL);
+}
+
+static void served_run(struct job *job)
+{
+	struct served *served = (struct served *)job, *outer = current;
+	struct arrived *arrived = served->arrived;
+	struct ipc_raw_message request = { .code = arrived->frame.code,
+					   .data = arrived->frame.data,
+					   .size = arrived->frame.data_size,
+					   .entries = arrived->entries.all,
+					   .n_entries = arrived->entries.n };
+	struct ipc_options options = { .timeout_usec = arrived->frame.timeout ?: IPC_NEVER,
+				       .cancellation = served->cancellation };
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_raw_message *reply = NULL;
+	struct link *link = job->link;
+	uint8_t *copy = NULL;
+	int r = 0;
+
+	if (request.code == IPC_CODE_STREAM) {
+		r = copy_payload(request.data, request.size, /* leaves= */ false, &copy);
+		request.data = copy;
+	}
+	current = served;
+	if (r == 0)
+		r = ipc_raw_call(served->proxy, &request, &options, &reply, &error);
+	current = outer;
+	free(copy);
+	if (r == 0 && reply->size + LINK_FRAME_EXTRA > link->peer_size)
+		r = -EMSGSIZE;
+	if (r < 0)
+		reply_error(link, arrived->frame.id, r, &error);
+	else
+		reply_message(link, arrived->frame.id, reply);
+	ipc_raw_free(reply);
+	served_drop(job);
+}
+
+/* To the thread that waits for it, or to any. */
+static int start_locked(struct link *link, struct served *served)
+{
+	const struct link_frame *frame = &served->arrived->frame;
+	struct pending *pending = map_get(&link->waiting, frame->chain);
+	int r;
+
+	if (link->serving.count >= link_options(link)->max_calls ||
+	    link->serving_bytes + frame->data_size > SERVING_BYTES_MAX)
+		return -EDQUOT;
+	r = map_add(&link->serving, frame->id, served);
+	if (r < 0)
+		return r;
+	if (pending && !pending->canceled) {
+		served->job.next = NULL;
+		*pending->last_nested = served;
+		pending->last_nested = (struct served **)&served->job.next;
+		pthread_cond_broadcast(&pending->changed);
+	} else {
+		r = link_work_locked(link, &served->job);
+	}
+	if (r < 0)
+		map_remove(&link->serving, frame->id);
+	else
+		link->serving_bytes += frame->data_size;
+	return r;
+}
+
+void call_arrived(struct link *link, struct arrived *arrived)
+{
+	struct served *served = calloc(1, sizeof(*served));
+	uint64_t id = arrived->frame.id;
+	struct export *export;
+	int r = -ENOMEM;
+
+	if (!served) {
+		arrived_free(arrived);
+		reply_error(link, id, r, NULL);
+		return;
+	}
+	served->arrived = arrived;
+	served->job = (struct job){ .link = link, .run = served_run, .drop = served_drop };
+	r = ipc_cancellation_new(link->ipc, &served->cancellation);
+	pthread_mutex_lock(&link->lock);
+	export = table_find_locked(link, arrived->frame.target);
+	if (!export || !id || map_get(&link->serving, id)) {
+		link_break_locked(link, "it calls what it does not have");
+		r = -EPROTO;
+	}
+	if (r == 0) {
+		served->proxy = ipc_proxy_ref(export->proxy);
+		r = start_locked(link, served);
+	}
+	pthread_mutex_unlock(&link->lock);
+	if (r < 0) {
+		served_free(served);
+		reply_error(link, id, r, NULL);
+	}
+}
+
+void cancel_arrived(struct link *link, const struct link_frame *frame)
+{
+	struct ipc_cancellation *cancellation = NULL;
+	struct served *served;
+
+	pthread_mutex_lock(&link->lock);
+	served = map_get(&link->serving, frame->id);
+	if (served)
+		cancellation = ipc_cancellation_ref(served->cancellation);
+	pthread_mutex_unlock(&link->lock);
+	if (cancellation)
+		ipc_cancel(cancellation);
+	ipc_cancellation_unref(cancellation);
+}
+
+/* Replies that nobody waits for have objects too, which are released. */
+void reply_arrived(struct link *link, struct arrived *arrived)
+{
+	struct pending *pending;
+
+	pthread_mutex_lock(&link->lock);
+	pending = map_remove(&link->waiting, arrived->frame.id);
+	if (pending) {
+		pending->reply = arrived;
+		pthread_cond_broadcast(&pending->changed);
+	}
+	pthread_mutex_unlock(&link->lock);
+	if (!pending)
+		arrived_free(arrived);
+}
+
+/* --- Oneways from the other side ---------------------------------------------------------- */
+
+/* 0: it is on its way, or dropped. */
+static int pass_oneway(struct ipc_proxy *proxy, struct arrived *arrived)
+{
+	const struct ipc_raw_message message = { .code = arrived->frame.code,
+						 .data = arrived->frame.data,
+						 .size = arrived->frame.data_size,
+						 .entries = arrived->entries.all,
+						 .n_entries = arrived->entries.n };
+
+	return ipc_raw_oneway(proxy, &message, NULL) == -EAGAIN ? -EAGAIN : 0;
+}
+
+/* Says so when that is of use: half of what may be on its way. */
+static void took_locked(struct export *export, size_t size)
+{
+	export->taken++;
+	export->taken_bytes += size;
+	if (export->taken < ONEWAYS_MAX / 2 && export->taken_bytes < ONEWAY_BYTES_MAX / 2)
+		return;
+	link_send_locked(export->link, &(struct link_frame){ .kind = LINK_TAKEN,
+							     .target = export->number,
+							     .count = export->taken,
+							     .size = export->taken_bytes });
+	export->taken = 0;
+	export->taken_bytes = 0;
+}
+
+/* The first of those that wait. It stays in the list while it is sent: what comes waits behind
+ * it. */
+static int retry(struct link *link, uint64_t number)
+{
+	struct arrived *arrived = NULL;
+	struct export *export;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&link->lock);
+	export = table_find_locked(link, number);
+	arrived = export ? export->waiting : NULL;
+	if (arrived)
+		r = pass_oneway(export->proxy, arrived);
+	if (arrived && r == 0) {
+		export->waiting = arrived->next;
+		if (!export->waiting)
+			export->last_waiting = &export->waiting;
+		export->n_waiting--;
+		took_locked(export, arrived->frame.data_size);
+	} else {
+		arrived = NULL;
+	}
+	pthread_mutex_unlock(&link->lock);
+	arrived_free(arrived);
+	return r;
+}
+
+static void writable(struct ipc *ipc, void *userdata);
+
+static void want_writable_locked(struct link *link)
+{
+	if (link->wants_writable)
+		return;
+	link->wants_writable = ipc_on_writable(link->ipc, writable, link, NULL) == 0;
+	if (!link->wants_writable)
+		link_break_locked(link, "no memory");
+}
+
+/* All of them: the driver does not say whose receiver has space. */
+static void retry_all(struct link *link)
+{
+	size_t n = 0;
+	uint64_t *numbers;
+	bool waiting = false;
+
+	pthread_mutex_lock(&link->lock);
+	numbers = calloc(link->exports.count + 1, sizeof(*numbers));
+	for (size_t i = 0; numbers && i < link->exports.n_slots; i++) {
+		const struct export *export = link->exports.slots[i].value;
+
+		if (export && export->waiting)
+			numbers[n++] = export->number;
+	}
+	pthread_mutex_unlock(&link->lock);
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		while ((r = retry(link, numbers[i])) == 0)
+			;
+		waiting |= r == -EAGAIN;
+	}
+	if (waiting || !numbers) {
+		pthread_mutex_lock(&link->lock);
+		want_writable_locked(link);
+		pthread_mutex_unlock(&link->lock);
+	}
+	free(numbers);
+}
+
+static void writable(struct ipc *ipc, void *userdata)
+{
+	struct link *link = userdata;
+
+	(void)ipc;
+	pthread_mutex_lock(&link->lock);
+	link->wants_writable = false;
+	pthread_mutex_unlock(&link->lock);
+	retry_all(link);
+}
+
+void oneway_arrived(struct link *link, struct arrived *arrived)
+{
+	bool waits = false, first = false;
+	struct export *export;
+
+	pthread_mutex_lock(&link->lock);
+	export = table_find_locked(link, arrived->frame.target);
+	if (!export || export->n_waiting >= ONEWAYS_MAX) {
+		link_break_locked(link, export ? "it sends more than it may" :
+						 "it calls what it does not have");
+	} else if (export->waiting || pass_oneway(export->proxy, arrived) < 0) {
+		first = !export->waiting;
+		waits = true;
+		*export->last_waiting = arrived;
+		export->last_waiting = &arrived->next;
+		export->n_waiting++;
+		want_writable_locked(link);
+	} else {
+		took_locked(export, arrived->frame.data_size);
+	}
+	pthread_mutex_unlock(&link->lock);
+	if (!waits)
+		arrived_free(arrived);
+	/* There may be space since just before somebody wanted to know. */
+	if (first)
+		retry_all(link);
+}
+
+/* --- The end ------------------------------------------------------------------------------ */
+
+void calls_break_locked(struct link *link)
+{
+	for (size_t i = 0; i < link->waiting.n_slots; i++) {
+		struct pending *pending = link->waiting.slots[i].value;
+
+		if (pending)
+			pthread_cond_broadcast(&pending->changed);
+	}
+	for (size_t i = 0; i < link->serving.n_slots; i++) {
+		struct served *served = link->serving.slots[i].value;
+
+		if (served)
+			ipc_cancel(served->cancellation);
+	}
+}
+
+void calls_drop(struct link *link)
+{
+	struct ipc_call *call;
+
+	/* A call that goes may take its remote with it, out of the table. */
+	for (size_t i = 0; i < link->remotes.n_slots; i++) {
+		struct remote *remote = link->remotes.slots[i].value;
+
+		call = remote ? remote->held : NULL;
+		if (!call)
+			continue;
+		remote->held = NULL;
+		ipc_call_unref(call);
+		i = SIZE_MAX;
+	}
+	map_done(&link->waiting);
+	map_done(&link->serving);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames of a link: link.proto, which says what the fields mean.
+ */
+#ifndef GATEWAY_LINK_FRAME_H
+#define GATEWAY_LINK_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+#define LINK_PATH	"/ipc.link.Link/Connect"
+#define LINK_VERSION	1
+#define LINK_LITTLE_ENDIAN (1U << 0)
+
+/* Bytes of a frame beside its payload, at most. */
+#define LINK_FRAME_EXTRA	4096
+#define LINK_OBJECTS_MAX	64
+
+enum link_kind {
+	LINK_HELLO = 1,
+	LINK_FIND,
+	LINK_NAME,
+	LINK_CALL,
+	LINK_REPLY,
+	LINK_CANCEL,
+	LINK_ONEWAY,
+	LINK_TAKEN,
+	LINK_RELEASE,
+	LINK_DEAD,
+	LINK_KINDS,
+};
+
+struct link_object {
+	uint64_t tag;
+	uint64_t number;
+	bool yours;
+};
+
+/* A frame. text and data point to memory of somebody else's. */
+struct link_frame {
+	enum link_kind kind;
+	uint64_t id;
+	uint64_t target;
+	uint32_t code;
+	uint64_t chain;
+	uint64_t timeout;
+	uint32_t error;
+	uint64_t count;
+	uint64_t size;
+	uint32_t low;
+	uint32_t high;
+	uint64_t flags;
+	const char *text;
+	size_t text_size;
+	const uint8_t *data;
+	size_t data_size;
+	size_t n_objects;
+	struct link_object objects[LINK_OBJECTS_MAX];
+};
+
+/* Append the bytes of a frame. The buffer says whether that failed. */
+void link_frame_write(struct wire_buffer *to, const struct link_frame *frame);
+
+/*
+ * Read a frame, which points into data afterwards. The bytes are a stranger's. Fields that are not
+ * known are skipped.
+ *
+ *   -EBADMSG  The bytes are malformed, or there are too many objects.
+ */
+int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame);
+
+#endif /* GATEWAY_LINK_FRAME_H */

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names across a link: see link-private.h.
+ *
+ * The side that uses a name sends FIND, with its place in the list of uses as id. The side that
+ * offers it watches the name and sends NAME, now and with every change. The user registers what
+ * came last: a worker does that, because the service manager is called.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "link-private.h"
+#include "log.h"
+
+/* A name of the other side that is registered here. */
+struct used {
+	struct job job;
+	const struct use *use;
+	struct ipc_object *object;	/* to be registered; NULL: nobody has the name there */
+	bool changed;
+	bool working;
+	struct ipc_slot *slot;		/* the worker's */
+};
+
+/* A name of this side that the other one watches. */
+struct watched {
+	struct job job;
+	struct watched *next;
+	uint64_t id;
+	char *name;
+	struct ipc_slot *slot;
+};
+
+struct names {
+	struct used *used;
+	struct watched *watched;
+	size_t n_watched;
+};
+
+/* --- Names of the other side -------------------------------------------------------------- */
+
+static void put(struct used *used, struct ipc_object *object)
+{
+	struct link *link = used->job.link;
+	int r;
+
+	if (object) {
+		used->slot = ipc_slot_release(used->slot);
+		r = ipc_register_name(link->ipc, used->use->name, object, &used->slot);
+		if (r < 0)
+			log_line("cannot register %s: %s", used->use->name, ipc_strerror(r));
+		else
+			log_line("%s is %s of %s", used->use->name, used->use->remote,
+				 link->peer->target);
+	} else if (used->slot) {
+		used->slot = ipc_slot_end(used->slot);
+		log_line("%s is gone", used->use->name);
+	}
+}
+
+static void used_run(struct job *job)
+{
+	struct used *used = (struct used *)job;
+	struct link *link = job->link;
+	struct ipc_object *object;
+
+	pthread_mutex_lock(&link->lock);
+	while (used->changed && !link->broken) {
+		used->changed = false;
+		object = ipc_object_ref(used->object);
+		pthread_mutex_unlock(&link->lock);
+		put(used, object);
+		ipc_object_unref(object);
+		pthread_mutex_lock(&link->lock);
+	}
+	used->working = false;
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* It belongs to the names. */
+static void used_drop(struct job *job)
+{
+	(void)job;
+}
+
+void name_arrived(struct link *link, const struct link_frame *frame)
+{
+	char interface[256];
+	struct ipc_object *old = NULL;
+	struct entries entries;
+	struct used *used;
+	int r;
+
+	snprintf(interface, sizeof(interface), "%.*s", (int)frame->text_size, frame->text ?: "");
+	r = frame->n_objects > 1 ? -EPROTO :
+				   table_take(link, frame, *interface ? interface : NULL, &entries);
+	if (r == 0 && entries.n && entries.all[0].type != IPC_RAW_OBJECT) {
+		entries_release(&entries);
+		r = -EPROTO;
+	}
+	if (r == -EPROTO || !link->peer || !frame->id || frame->id > link->peer->n_uses) {
+		if (r == 0)
+			entries_release(&entries);
+		link_break(link, "it sent a name that nobody wanted");
+		return;
+	}
+	used = &link->names->used[frame->id - 1];
+	if (r < 0 || frame->error)
+		log_line("cannot use %s of %s: %s", used->use->remote, link->peer->target,
+			 ipc_strerror(r < 0 ? r : -(int)frame->error));
+	pthread_mutex_lock(&link->lock);
+	old = used->object;
+	used->object = r == 0 && entries.n ? entries.all[0].object : NULL;
+	used->changed = true;
+	if (!used->working)
+		used->working = link_work_locked(link, &used->job) == 0;
+	if (!used->working)
+		link_break_locked(link, "no memory");
+	pthread_mutex_unlock(&link->lock);
+	ipc_object_unref(old);
+}
+
+void names_want(struct link *link)
+{
+	for (size_t i = 0; link->peer && i < link->peer->n_uses; i++)
+		link_send(link, &(struct link_frame){
+					.kind = LINK_FIND,
+					.id = i + 1,
+					.text = link->peer->uses[i].remote,
+					.text_size = strlen(link->peer->uses[i].remote) });
+}
+
+/* --- Names of this side ------------------------------------------------------------------- */
+
+static void refuse(struct link *link, uint64_t id, int error)
+{
+	link_send(link, &(struct link_frame){ .kind = LINK_NAME,
+					      .id = id,
+					      .error = (uint32_t)error });
+}
+
+static void changed(struct ipc *ipc, enum ipc_name_change change, const struct ipc_name_info *info,
+		    struct ipc_proxy *proxy, void *userdata)
+{
+	struct watched *watched = userdata;
+	struct link *link = watched->job.link;
+	struct ipc_raw_entry entry = { .type = IPC_RAW_PROXY, .proxy = proxy };
+	struct link_frame frame = { .kind = LINK_NAME, .id = watched->id };
+
+	(void)ipc;
+	if (change == IPC_NAME_SETTLED)
+		return;
+	if (change == IPC_NAME_PRESENT && !proxy) {
+		log_line("cannot share %s: the policy does not let the gateway call it",
+			 watched->name);
+		refuse(link, watched->id, EACCES);
+		return;
+	}
+	if (change == IPC_NAME_PRESENT) {
+		frame.text = info->interface;
+		frame.text_size = strlen(info->interface);
+	}
+	pthread_mutex_lock(&link->lock);
+	if (table_put_locked(link, &frame, &entry, change == IPC_NAME_PRESENT) < 0)
+		link_break_locked(link, "no memory");
+	link_send_locked(link, &frame);
+	table_sent_locked(link, &frame);
+	pthread_mutex_unlock(&link->lock);
+}
+
+static void watched_run(struct job *job)
+{
+	struct watched *watched = (struct watched *)job;
+	struct link *link = job->link;
+	int r;
+
+	r = ipc_watch_names(link->ipc, watched->name, changed, watched, &watched->slot);
+	if (r == 0)
+		return;
+	log_line("cannot share %s: %s", watched->name, ipc_strerror(r));
+	refuse(link, watched->id, -r);
+}
+
+static void watched_drop(struct job *job)
+{
+	(void)job;
+}
+
+static bool is_shared(const struct link *link, const char *name)
+{
+	const struct link_options *options = link_options(link);
+
+	for (size_t i = 0; i < options->n_shared; i++)
+		if (!strcmp(options->shared[i], name))
+			return true;
+	return false;
+}
+
+void find_arrived(struct link *link, const struct link_frame *frame)
+{
+	struct names *names = link->names;
+	struct watched *watched;
+	char name[128];
+	int r;
+
+	snprintf(name, sizeof(name), "%.*s", (int)frame->text_size, frame->text ?: "");
+	/* Each shared name once, and some that are not. */
+	if (names->n_watched > 2 * link_options(link)->n_shared + 16) {
+		link_break(link, "it wants too many names");
+		return;
+	}
+	if (!is_shared(link, name)) {
+		names->n_watched++;
+		log_line("%s is not shared", name);
+		refuse(link, frame->id, EACCES);
+		return;
+	}
+	watched = calloc(1, sizeof(*watched));
+	if (watched)
+		watched->name = strdup(name);
+	if (!watched || !watched->name) {
+		free(watched);
+		link_break(link, "no memory");
+		return;
+	}
+	watched->id = frame->id;
+	watched->job = (struct job){ .link = link, .run = watched_run, .drop = watched_drop };
+	watched->next = names->watched;
+	names->watched = watched;
+	names->n_watched++;
+	pthread_mutex_lock(&link->lock);
+	r = link_work_locked(link, &watched->job);
+	if (r < 0)
+		link_break_locked(link, "no memory");
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* --- Setting up --------------------------------------------------------------------------- */
+
+int names_new(struct link *link)
+{
+	size_t n = link->peer ? link->peer->n_uses : 0;
+	struct names *names = calloc(1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	names->used = calloc(n + 1, sizeof(*names->used));
+	if (!names->used) {
+		free(names);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		names->used[i].use = &link->peer->uses[i];
+		names->used[i].job =
+			(struct job){ .link = link, .run = used_run, .drop = used_drop };
+	}
+	link->names = names;
+	return 0;
+}
+
+/* The registrations end with the connection. */
+void names_free(struct link *link)
+{
+	struct names *names = link->names;
+	struct watched *next;
+
+	if (!names)
+		return;
+	for (size_t i = 0; link->peer && i < link->peer->n_uses; i++) {
+		ipc_slot_release(names->used[i].slot);
+		ipc_object_unref(names->used[i].object);
+	}
+	for (struct watched *watched = names->watched; watched; watched = next) {
+		next = watched->next;
+		ipc_slot_end(watched->slot);
+		free(watched->name);
+		free(watched);
+	}
+	free(names->used);
+	free(names);
+	link->names = NULL;
+}

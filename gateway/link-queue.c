@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Frames of a link that wait to leave, and work that waits for a thread: see link-private.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "link-private.h"
+
+/* A worker without work ends after so many seconds. */
+#define IDLE_SECONDS 5
+
+/* --- Frames ------------------------------------------------------------------------------ */
+
+static void pump_locked(struct link *link)
+{
+	struct out *out = link->out;
+
+	if (!out || link->sending || link->broken)
+		return;
+	link->sending = net_call_send(link->call, out->bytes.data, out->bytes.size) == 0;
+	if (!link->sending)
+		return;
+	link->out = out->next;
+	if (!link->out)
+		link->last_out = &link->out;
+	link->out_bytes -= out->bytes.size;
+	pthread_cond_broadcast(&link->changed);
+	free(out->bytes.data);
+	free(out);
+}
+
+void link_send_locked(struct link *link, const struct link_frame *frame)
+{
+	struct out *out;
+
+	if (link->broken)
+		return;
+	out = calloc(1, sizeof(*out));
+	if (out)
+		link_frame_write(&out->bytes, frame);
+	/* Without this frame, the two sides would not agree. */
+	if (!out || out->bytes.failed) {
+		if (out)
+			free(out->bytes.data);
+		free(out);
+		link_break_locked(link, "no memory");
+		return;
+	}
+	link->out_bytes += out->bytes.size;
+	*link->last_out = out;
+	link->last_out = &out->next;
+	pump_locked(link);
+}
+
+void link_send(struct link *link, const struct link_frame *frame)
+{
+	pthread_mutex_lock(&link->lock);
+	link_send_locked(link, frame);
+	pthread_mutex_unlock(&link->lock);
+}
+
+void link_sent(struct link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	link->sending = false;
+	pump_locked(link);
+	pthread_mutex_unlock(&link->lock);
+}
+
+void link_drop_out(struct link *link)
+{
+	struct out *next;
+
+	for (struct out *out = link->out; out; out = next) {
+		next = out->next;
+		free(out->bytes.data);
+		free(out);
+	}
+	link->out = NULL;
+	link->last_out = &link->out;
+}
+
+/* --- Work --------------------------------------------------------------------------------- */
+
+static struct job *next_job_locked(struct link *link)
+{
+	struct job *job = link->jobs;
+
+	if (!job)
+		return NULL;
+	link->jobs = job->next;
+	if (!link->jobs)
+		link->last_job = &link->jobs;
+	link->n_jobs--;
+	return job;
+}
+
+/* False: it has waited long enough. */
+static bool wait_locked(struct link *link)
+{
+	struct timespec until;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_SECONDS;
+	link->idle++;
+	r = pthread_cond_clockwait(&link->changed, &link->lock, CLOCK_MONOTONIC, &until);
+	link->idle--;
+	return r != ETIMEDOUT;
+}
+
+static void *work(void *userdata)
+{
+	struct link *link = userdata;
+	struct job *job;
+
+	pthread_mutex_lock(&link->lock);
+	while (!link->broken) {
+		job = next_job_locked(link);
+		if (job) {
+			pthread_mutex_unlock(&link->lock);
+			job->run(job);
+			pthread_mutex_lock(&link->lock);
+		} else if (!wait_locked(link) && !link->jobs) {
+			break;
+		}
+	}
+	link->workers--;
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->lock);
+	return NULL;
+}
+
+static int start_locked(struct link *link)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, (size_t)512 << 10);
+	r = pthread_create(&thread, &attributes, work, link);
+	pthread_attr_destroy(&attributes);
+	if (r == 0)
+		link->workers++;
+	return r ? -EDQUOT : 0;
+}
+
+/* Each job has a thread at once: one that waits may never be done before another one is. */
+int link_work_locked(struct link *link, struct job *job)
+{
+	if (link->broken)
+		return -ESHUTDOWN;
+	if (link->n_jobs >= link->idle && start_locked(link) < 0)
+		return -EDQUOT;
+	job->next = NULL;
+	*link->last_job = job;
+	link->last_job = &job->next;
+	link->n_jobs++;
+	pthread_cond_broadcast(&link->changed);
+	return 0;
+}
+
+void link_drop_jobs(struct link *link)
+{
+	struct job *job;
+
+	while ((job = next_job_locked(link)))
+		job->drop(job);
+}

@@ -1,0 +1,657 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Links: see link.h and link-private.h. A link has a thread, which opens its connection to the bus,
+ * serves it until the link breaks, and takes everything apart. For a link that this side has
+ * opened, the thread then begins anew.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "link-private.h"
+#include "log.h"
+#include "status.h"
+
+/* Links that others have opened, at most. */
+#define ACCEPTED_MAX	64
+
+/* What the threads of a connection may be beside those that wait in calls. */
+#define THREADS_EXTRA	8
+#define THREADS_MAX	1024
+
+/* How long the reason of an end may take to leave. */
+#define LAST_WORDS_SECONDS	2
+
+#define BACKOFF_MIN_MSEC	200
+#define BACKOFF_MAX_MSEC	10000
+
+struct links {
+	struct net *net;
+	const struct link_options *options;
+	struct peer *peers;
+
+	pthread_mutex_t lock;	/* of what follows */
+	pthread_cond_t changed;
+	bool stopping;
+	struct link *first;
+	unsigned int accepted;	/* of them, with the threads that still end */
+};
+
+const struct link_options *link_options(const struct link *link)
+{
+	return link->of->options;
+}
+
+/* --- Breaking ----------------------------------------------------------------------------- */
+
+static void break_locked(struct link *link, const char *format, va_list args)
+{
+	struct net_status status = { .code = NET_ABORTED };
+
+	if (link->broken)
+		return;
+	link->broken = true;
+	if (vasprintf(&link->why, format, args) < 0)
+		link->why = NULL;
+	status.message = link->why;
+	calls_break_locked(link);
+	pthread_cond_broadcast(&link->changed);
+	if (link->peer)
+		net_call_cancel(link->call);
+	else
+		net_call_finish(link->call, &status);
+	ipc_stop(link->ipc);
+}
+
+void link_break_locked(struct link *link, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	break_locked(link, format, args);
+	va_end(args);
+}
+
+void link_break(struct link *link, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	pthread_mutex_lock(&link->lock);
+	break_locked(link, format, args);
+	pthread_mutex_unlock(&link->lock);
+	va_end(args);
+}
+
+/* --- What arrives ------------------------------------------------------------------------- */
+
+static void hello(struct link *link, const struct link_frame *frame)
+{
+	bool little = frame->flags & LINK_LITTLE_ENDIAN;
+
+	if (frame->low > LINK_VERSION || frame->high < LINK_VERSION) {
+		link_break(link, "it has other versions of links: %u to %u, not %u", frame->low,
+			   frame->high, LINK_VERSION);
+	} else if (little != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)) {
+		link_break(link, "its machine has another byte order");
+	} else {
+		pthread_mutex_lock(&link->lock);
+		link->greeted = true;
+		link->peer_size = frame->size;
+		pthread_mutex_unlock(&link->lock);
+		log_line("linked with %s", link->peer ? link->peer->target : "a gateway");
+		names_want(link);
+	}
+}
+
+/* Messages with objects. */
+static void message_arrived(struct link *link, struct arrived *arrived)
+{
+	int r = table_take(link, &arrived->frame, NULL, &arrived->entries);
+
+	if (r == -EPROTO) {
+		link_break(link, "it sent objects that it does not have");
+		arrived_free(arrived);
+	} else if (r < 0 && arrived->frame.kind == LINK_CALL) {
+		link_send(link, &(struct link_frame){ .kind = LINK_REPLY,
+						      .id = arrived->frame.id,
+						      .error = (uint32_t)-r });
+		arrived_free(arrived);
+	} else if (arrived->frame.kind == LINK_CALL) {
+		call_arrived(link, arrived);
+	} else if (arrived->frame.kind == LINK_REPLY) {
+		if (r < 0) {
+			arrived->frame.error = (uint32_t)-r;
+			arrived->frame.data_size = 0;
+		}
+		reply_arrived(link, arrived);
+	} else {
+		/* One that lost its objects goes as it is: its receiver sees that they are
+		 * missing. */
+		oneway_arrived(link, arrived);
+	}
+}
+
+static void frame_arrived(struct link *link, struct arrived *arrived)
+{
+	const struct link_frame *frame = &arrived->frame;
+
+	if (link->greeted != (frame->kind != LINK_HELLO)) {
+		link_break(link, "it does not begin with one hello");
+		arrived_free(arrived);
+		return;
+	}
+	switch (frame->kind) {
+	case LINK_CALL:
+	case LINK_REPLY:
+	case LINK_ONEWAY:
+		message_arrived(link, arrived);
+		return;
+	case LINK_HELLO:
+		hello(link, frame);
+		break;
+	case LINK_FIND:
+		find_arrived(link, frame);
+		break;
+	case LINK_NAME:
+		name_arrived(link, frame);
+		break;
+	case LINK_CANCEL:
+		cancel_arrived(link, frame);
+		break;
+	case LINK_TAKEN:
+		taken_arrived(link, frame);
+		break;
+	case LINK_RELEASE:
+		table_release(link, frame);
+		break;
+	case LINK_DEAD:
+		table_dead(link, frame);
+		break;
+	default:
+		link_break(link, "it sent a frame of an unknown kind");
+		break;
+	}
+	arrived_free(arrived);
+}
+
+static struct arrived *copy_message(const struct net_message *message)
+{
+	struct arrived *arrived = malloc(sizeof(*arrived));
+	uint8_t *at;
+
+	if (!arrived)
+		return NULL;
+	arrived->next = NULL;
+	arrived->entries.n = 0;
+	arrived->bytes = at = malloc(message->size + 1);
+	if (!at) {
+		free(arrived);
+		return NULL;
+	}
+	for (size_t i = 0; i < message->n_parts; i++)
+		at = mempcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
+	return arrived;
+}
+
+static void received(void *userdata, const struct net_message *message)
+{
+	struct link *link = userdata;
+	struct arrived *arrived;
+	bool broken;
+
+	if (!message) {
+		link_break(link, "it ended the link");
+		return;
+	}
+	pthread_mutex_lock(&link->lock);
+	broken = link->broken;
+	pthread_mutex_unlock(&link->lock);
+	if (broken)
+		return;
+	arrived = copy_message(message);
+	if (!arrived) {
+		link_break(link, "no memory");
+	} else if (link_frame_read(arrived->bytes, message->size, &arrived->frame) < 0) {
+		link_break(link, "it sent a malformed frame");
+		arrived_free(arrived);
+	} else {
+		frame_arrived(link, arrived);
+	}
+	net_call_receive(link->call);
+}
+
+static void sent(void *userdata, bool ok)
+{
+	if (ok)
+		link_sent(userdata);
+}
+
+static void canceled(void *userdata)
+{
+	struct link *link = userdata;
+	char *why;
+
+	/* Whoever opens the call may still have the lock. */
+	pthread_mutex_lock(&link->lock);
+	why = link->peer ? net_call_why(link->call) : NULL;
+	pthread_mutex_unlock(&link->lock);
+	link_break(link, "%s", why && *why ? why : "the connection ended");
+	free(why);
+}
+
+static void ended(void *userdata)
+{
+	struct link *link = userdata;
+
+	pthread_mutex_lock(&link->lock);
+	link->over = true;
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->lock);
+}
+
+static const struct net_call_ops ops = {
+	.received = received,
+	.sent = sent,
+	.canceled = canceled,
+	.ended = ended,
+};
+
+/* --- From the beginning to the end -------------------------------------------------------- */
+
+static struct link *link_new(struct links *links, struct peer *peer)
+{
+	struct link *link = calloc(1, sizeof(*link));
+
+	if (!link)
+		return NULL;
+	link->of = links;
+	link->peer = peer;
+	link->last_out = &link->out;
+	link->last_job = &link->jobs;
+	pthread_mutex_init(&link->lock, NULL);
+	pthread_cond_init(&link->changed, NULL);
+	return link;
+}
+
+static void link_free(struct link *link)
+{
+	net_call_unref(link->call);
+	map_done(&link->remotes);
+	pthread_cond_destroy(&link->changed);
+	pthread_mutex_destroy(&link->lock);
+	free(link->why);
+	free(link);
+}
+
+static int open_bus(struct link *link)
+{
+	const struct link_options *options = link_options(link);
+	unsigned int threads = options->max_calls + THREADS_EXTRA;
+	int r;
+
+	r = ipc_open_sized(&link->ipc, options->device, options->region_size);
+	if (r == 0)
+		r = ipc_set_threads(link->ipc, threads > THREADS_MAX ? THREADS_MAX : threads);
+	if (r == 0)
+		r = names_new(link);
+	return r;
+}
+
+/* Into the list, in which links_stop() finds it. False: it is too late. */
+static bool enter(struct link *link)
+{
+	struct links *links = link->of;
+	bool stopping;
+
+	pthread_mutex_lock(&links->lock);
+	stopping = links->stopping;
+	if (!stopping) {
+		link->next = links->first;
+		links->first = link;
+	}
+	pthread_mutex_unlock(&links->lock);
+	return !stopping;
+}
+
+static void leave(struct link *link)
+{
+	struct links *links = link->of;
+
+	pthread_mutex_lock(&links->lock);
+	for (struct link **at = &links->first; *at; at = &(*at)->next)
+		if (*at == link) {
+			*at = link->next;
+			break;
+		}
+	pthread_mutex_unlock(&links->lock);
+}
+
+/* Until nothing arrives any more, and nobody works or waits. A peer that does not read its last
+ * words does not hold up the rest. */
+static void wait_over(struct link *link)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += LAST_WORDS_SECONDS;
+	pthread_mutex_lock(&link->lock);
+	while (!link->over && pthread_cond_clockwait(&link->changed, &link->lock, CLOCK_MONOTONIC,
+						     &until) != ETIMEDOUT)
+		;
+	if (!link->over)
+		net_call_cancel(link->call);
+	while (!link->over || link->workers)
+		pthread_cond_wait(&link->changed, &link->lock);
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* The call is there, and the connection. */
+static void serve(struct link *link)
+{
+	const struct link_frame frame = {
+		.kind = LINK_HELLO,
+		.low = LINK_VERSION,
+		.high = LINK_VERSION,
+		.flags = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? LINK_LITTLE_ENDIAN : 0,
+		.size = link_options(link)->message_size,
+	};
+	int r;
+
+	link_send(link, &frame);
+	net_call_receive(link->call);
+	r = enter(link) ? ipc_run(link->ipc) : -ESHUTDOWN;
+	link_break(link, "%s", r < 0 ? ipc_strerror(r) : "the bus is not served any more");
+	leave(link);
+
+	wait_over(link);
+}
+
+static void take_apart(struct link *link)
+{
+	link_drop_jobs(link);
+	calls_drop(link);
+	names_free(link);
+	table_drop(link);
+	link_drop_out(link);
+	ipc_unref(link->ipc);
+}
+
+/* --- Links that others open --------------------------------------------------------------- */
+
+static void *run_accepted(void *userdata)
+{
+	struct link *link = userdata;
+	struct links *links = link->of;
+	int r = open_bus(link);
+
+	if (r == 0) {
+		serve(link);
+		log_line("lost the link with a gateway: %s", link->why ?: "no memory");
+	} else {
+		log_line("cannot open the bus for a link: %s", ipc_strerror(r));
+		status_say(link->call, NET_UNAVAILABLE, "the bus of the other side: %s",
+			   ipc_strerror(r));
+		wait_over(link);
+	}
+	take_apart(link);
+	link_free(link);
+	pthread_mutex_lock(&links->lock);
+	links->accepted--;
+	pthread_cond_broadcast(&links->changed);
+	pthread_mutex_unlock(&links->lock);
+	return NULL;
+}
+
+static int accept_link(struct links *links, struct net_call *call)
+{
+	struct link *link = link_new(links, NULL);
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	if (!link)
+		return -ENOMEM;
+	link->call = net_call_ref(call);
+	net_call_begin(call, &ops, link);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	r = -pthread_create(&thread, &attributes, run_accepted, link);
+	pthread_attr_destroy(&attributes);
+	if (r < 0) {
+		net_call_begin(call, NULL, NULL);
+		link_free(link);
+	}
+	return r;
+}
+
+bool links_accept(struct links *links, struct net_call *call)
+{
+	int r = 0;
+
+	if (strcmp(net_call_path(call), LINK_PATH) || !links->options->n_shared)
+		return false;
+	pthread_mutex_lock(&links->lock);
+	if (links->stopping)
+		r = -ESHUTDOWN;
+	else if (links->accepted == ACCEPTED_MAX)
+		r = -EDQUOT;
+	else
+		links->accepted++;
+	pthread_mutex_unlock(&links->lock);
+	if (r == 0) {
+		r = accept_link(links, call);
+		if (r < 0) {
+			pthread_mutex_lock(&links->lock);
+			links->accepted--;
+			pthread_mutex_unlock(&links->lock);
+		}
+	}
+	if (r < 0)
+		status_say(call, NET_RESOURCE_EXHAUSTED, "no more links: %s", ipc_strerror(r));
+	return true;
+}
+
+/* --- Links that this side opens ----------------------------------------------------------- */
+
+/* Waits before the next attempt. False: there is none. */
+static bool wait_msec(struct links *links, unsigned int msec)
+{
+	struct timespec until;
+	bool stopping;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += msec / 1000;
+	until.tv_nsec += (long)(msec % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&links->lock);
+	while (!links->stopping && r != ETIMEDOUT)
+		r = pthread_cond_clockwait(&links->changed, &links->lock, CLOCK_MONOTONIC, &until);
+	stopping = links->stopping;
+	pthread_mutex_unlock(&links->lock);
+	return !stopping;
+}
+
+/* One attempt, and the link if it succeeds. */
+static struct link *attempt(struct peer *peer)
+{
+	struct link *link = link_new(peer->of, peer);
+	int r = -ENOMEM;
+
+	if (!link)
+		return NULL;
+	r = open_bus(link);
+	if (r == 0) {
+		/* Its callbacks may come before it returns. */
+		pthread_mutex_lock(&link->lock);
+		r = net_call_open(peer->channel, LINK_PATH, &ops, link, &link->call);
+		pthread_mutex_unlock(&link->lock);
+	}
+	if (r == 0)
+		serve(link);
+	else
+		link->why = strdup(ipc_strerror(r));
+	return link;
+}
+
+static void *run_peer(void *userdata)
+{
+	struct peer *peer = userdata;
+	unsigned int msec = BACKOFF_MIN_MSEC;
+	struct link *link;
+	char *said = NULL;
+
+	do {
+		link = attempt(peer);
+		if (!link)
+			continue;
+		if (link->greeted)
+			msec = BACKOFF_MIN_MSEC;
+		else if (msec < BACKOFF_MAX_MSEC)
+			msec *= 2;
+		if (link->greeted || !said || !link->why || strcmp(said, link->why))
+			log_line("%s %s: %s",
+				 link->greeted ? "lost the link with" : "cannot link with",
+				 peer->target, link->why ?: "no memory");
+		free(said);
+		said = link->why;
+		link->why = NULL;
+		take_apart(link);
+		link_free(link);
+	} while (wait_msec(peer->of, msec));
+	free(said);
+	return NULL;
+}
+
+/* --- Setting up --------------------------------------------------------------------------- */
+
+static struct peer *peer_find(struct links *links, const char *target)
+{
+	const struct link_options *options = links->options;
+	bool tls = !strncmp(target, "tls:", 4);
+	struct peer *peer;
+
+	for (peer = links->peers; peer; peer = peer->next)
+		if (!strcmp(peer->target, target))
+			return peer;
+	peer = calloc(1, sizeof(*peer));
+	if (!peer)
+		return NULL;
+	peer->of = links;
+	peer->target = strdup(target);
+	peer->uses = calloc(options->n_uses, sizeof(*peer->uses));
+	if (!peer->target || !peer->uses ||
+	    net_channel_new(links->net, tls ? target + 4 : target, tls ? options->pem : NULL,
+			    options->message_size, NET_KEEPALIVE, &peer->channel) < 0) {
+		free(peer->target);
+		free(peer->uses);
+		free(peer);
+		return NULL;
+	}
+	peer->next = links->peers;
+	links->peers = peer;
+	return peer;
+}
+
+/* NAME[=REMOTE]@TARGET. */
+static int add_use(struct links *links, const char *what)
+{
+	const char *at = strchr(what, '@'), *equals = strchr(what, '=');
+	struct peer *peer;
+	struct use *use;
+
+	if (equals && at && equals > at)
+		equals = NULL;
+	if (!at || at == what || !at[1] || equals == what || (equals && equals + 1 == at)) {
+		log_line("cannot link %s: it is not NAME[=REMOTE]@TARGET", what);
+		return -EINVAL;
+	}
+	peer = peer_find(links, at + 1);
+	if (!peer)
+		return -ENOMEM;
+	use = &peer->uses[peer->n_uses++];
+	use->name = strndup(what, (size_t)((equals ?: at) - what));
+	use->remote = equals ? strndup(equals + 1, (size_t)(at - equals - 1)) :
+			       strndup(what, (size_t)(at - what));
+	return use->name && use->remote ? 0 : -ENOMEM;
+}
+
+int links_new(struct links **ret_links, struct net *net, const struct link_options *options)
+{
+	struct links *links = calloc(1, sizeof(*links));
+	int r = 0;
+
+	if (!links)
+		return -ENOMEM;
+	links->net = net;
+	links->options = options;
+	pthread_mutex_init(&links->lock, NULL);
+	pthread_cond_init(&links->changed, NULL);
+	for (size_t i = 0; r == 0 && i < options->n_uses; i++)
+		r = add_use(links, options->uses[i]);
+	if (r < 0) {
+		links_free(links);
+		return r;
+	}
+	*ret_links = links;
+	return 0;
+}
+
+int links_start(struct links *links)
+{
+	int r = 0;
+
+	for (struct peer *peer = links->peers; r == 0 && peer; peer = peer->next) {
+		r = -pthread_create(&peer->thread, NULL, run_peer, peer);
+		peer->started = r == 0;
+	}
+	return r;
+}
+
+void links_stop(struct links *links)
+{
+	pthread_mutex_lock(&links->lock);
+	links->stopping = true;
+	pthread_cond_broadcast(&links->changed);
+	for (struct link *link = links->first; link; link = link->next)
+		link_break(link, "the gateway ends");
+	while (links->accepted)
+		pthread_cond_wait(&links->changed, &links->lock);
+	pthread_mutex_unlock(&links->lock);
+	for (struct peer *peer = links->peers; peer; peer = peer->next)
+		if (peer->started) {
+			pthread_join(peer->thread, NULL);
+			peer->started = false;
+		}
+}
+
+struct links *links_free(struct links *links)
+{
+	struct peer *next;
+
+	if (!links)
+		return NULL;
+	for (struct peer *peer = links->peers; peer; peer = next) {
+		next = peer->next;
+		net_channel_free(peer->channel);
+		for (size_t i = 0; i < peer->n_uses; i++) {
+			free(peer->uses[i].name);
+			free(peer->uses[i].remote);
+		}
+		free(peer->uses);
+		free(peer->target);
+		free(peer);
+	}
+	pthread_cond_destroy(&links->changed);
+	pthread_mutex_destroy(&links->lock);
+	free(links);
+	return NULL;
+}
