@@ -79,6 +79,13 @@ $(TOOLS)/tests/many: %: %.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $< $(LIBIPC)
 
+# A service that says how much time it has, for test-limits.
+$(TOOLS)/tests/limits.o: TOOLS_CFLAGS += -I$(B)/tests/suite/e2e
+$(TOOLS)/tests/limits.o: | $(B)/tests/suite/e2e/stream.ipc.h
+$(TOOLS)/tests/limits: %: %.o $(addprefix $(B)/tests/suite/e2e/,stream.ipc.o stream.pb-c.o) | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ $(LIBIPC) $(PROTOBUF_C_LIBS)
+
 # A module that the kernel refuses, for live-doctor.
 $(TOOLS)/other-kernel.bin: $(DRIVER_KO)
 	$(call msg,SED,$@)
@@ -98,9 +105,9 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
+ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
-	tools/tests/test-many tools/tests/test-mock
+	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock
 GUEST_RAW_TESTS += tools/tests/live-doctor
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A service for test-limits, under the name "test.limits": its streams say how many milliseconds
+ * each call and stream has left, and one of them is never opened.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "stream.ipc.h"
+
+static uint64_t ms(uint64_t usec)
+{
+	return usec == IPC_NEVER ? 0 : usec / 1000 + 1;
+}
+
+static int look(struct ipc_call *call, void *userdata)
+{
+	Stream__LookReply reply = STREAM__LOOK_REPLY__INIT;
+
+	(void)userdata;
+	reply.sent = ms(ipc_call_remaining(call));
+	return streams_reply_look(call, &reply);
+}
+
+static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	int r;
+
+	(void)request, (void)userdata;
+	number.value = ms(ipc_stream_remaining(stream));
+	r = streams_push_count(stream, 0, &number);
+	return r < 0 ? r : ipc_stream_end(stream);
+}
+
+static int sum(struct ipc_stream *stream, void *userdata)
+{
+	(void)stream, (void)userdata;
+	return 0;
+}
+
+/* Before the stream is open. */
+static int before(struct ipc_intercepted *step, void *userdata)
+{
+	(void)userdata;
+	if (!step->outgoing && !strcmp(step->method, "Sum"))
+		pause();
+	return 0;
+}
+
+int main(void)
+{
+	static const struct streams_ops ops = { .look = look, .count = count, .sum = sum };
+	static const struct ipc_interceptor interceptor = {
+		.size = sizeof(interceptor), .before = before,
+	};
+	struct ipc *ipc;
+	int r;
+
+	r = ipc_open(&ipc, /* device= */ NULL);
+	if (r < 0)
+		return ipc_fail_open(/* device= */ NULL, r);
+	r = ipc_add_interceptor(ipc, &interceptor, /* userdata= */ NULL, /* ret_slot= */ NULL);
+	if (r == 0)
+		r = streams_register(ipc, "test.limits", &ops, /* userdata= */ NULL);
+	if (r == 0)
+		r = ipc_run(ipc);
+	return ipc_fail("serve test.limits", r, NULL);
+}
