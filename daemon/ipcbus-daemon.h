@@ -30,7 +30,6 @@
 #define IPCBUSD_CLIENTS		4096	/* clients of one user */
 #define IPCBUSD_SLOT_SIZE	4096
 #define IPCBUSD_MAX_AREA	(1ULL << 32)
-#define IPCBUSD_MAX_FDS		64	/* in one message of the socket */
 
 /**
  * enum ipcbusd_state - of a slot: whose it is

@@ -27,7 +27,7 @@ struct export {
 	char *name;
 	struct ipc_slot *watch;
 	struct ipc_slot *describing;
-	struct ipc_proxy *described; /* that is asked */
+	struct ipc_proxy *described; /* of the object that is introspected */
 	pthread_mutex_t lock;
 	struct target *target; /* NULL: there is none, because: */
 	char *why;	       /* NULL: nobody has registered the name */
@@ -100,7 +100,7 @@ static void described(int result, struct ipc_raw_message *reply, const struct ip
 	export->describing = ipc_slot_release(export->describing);
 }
 
-static void ask(struct export *export, struct ipc_proxy *proxy)
+static void introspect(struct export *export, struct ipc_proxy *proxy)
 {
 	int r;
 
@@ -138,7 +138,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 			 export->name);
 		export_set(export, NULL, strdup("the gateway may not call it"));
 	} else {
-		ask(export, proxy);
+		introspect(export, proxy);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of ipcbus that gRPC clients may call. An export follows its name: it asks each object
- * that gets the name what it is, and finds it for calls as long as it has the name.
+ * Names of ipcbus that gRPC clients may call. An export follows its name. It introspects each
+ * object that is registered under the name, and finds it for calls as long as it has the name.
  */
 #ifndef GATEWAY_EXPORT_H
 #define GATEWAY_EXPORT_H
