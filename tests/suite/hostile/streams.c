@@ -544,7 +544,7 @@ static void nonsense(unsigned int index)
 /* It learns what was wrong with its messages. That the service died would be a lie. */
 static void malformed(unsigned int index)
 {
-	static const struct ipc_raw_message junk = { .code = MESSAGE, .data = "\x0d\x01", .size = 2 };
+	static const struct ipc_raw_message junk = { .data = "\x0d\x01", .size = 2 };
 	struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, STREAMS);
