@@ -14,6 +14,7 @@
 
 #include "client.h"
 #include "kernel/fiber.h"
+#include "kernel/slab.h"
 #include "shim.h"
 
 static int write_all(int fd, const char *text, size_t size)
@@ -62,6 +63,11 @@ int admin_advance(uint64_t by, uint64_t *ret_now)
 	workers_look_at_clock();
 	*ret_now = ktime_get_ns();
 	return 0;
+}
+
+uint64_t admin_fail(int pid, uint64_t nth)
+{
+	return slab_fail(pid, nth);
 }
 
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before)

@@ -101,5 +101,8 @@ void admin_stop_clock(void);
 /* Moves it by that many nanoseconds, and expires what is due. -EOPNOTSUPP: it goes by itself;
  * -ERANGE. Main thread. */
 int admin_advance(uint64_t by, uint64_t *ret_now);
+/* The nth allocation from now in ioctls of that process, or with 0 of any, fails; nth 0: none.
+ * Returns how many were left until the one before, or 0. */
+uint64_t admin_fail(int pid, uint64_t nth);
 /* Sets a parameter of the driver; *ret_before: what it was. -ENOENT: there is none. */
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before);

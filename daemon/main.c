@@ -370,6 +370,10 @@ static int administer(const struct ipcbusd_message *message, struct ipcbusd_mess
 		reply->size = now;
 		return NO_FD;
 	}
+	if (message->kind == IPCBUSD_FAIL) {
+		reply->size = admin_fail((int)message->number, message->size);
+		return NO_FD;
+	}
 	fd = admin_open(name);
 	reply->error = fd < 0 ? fd : 0;
 	return fd < 0 ? NO_FD : fd;
@@ -416,8 +420,7 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 {
 	if (message->kind == IPCBUSD_HELLO && !connection->client && fd < 0)
 		return take_hello(connection, message, sender);
-	if ((message->kind == IPCBUSD_READ || message->kind == IPCBUSD_SET ||
-	     message->kind == IPCBUSD_ADVANCE) &&
+	if (message->kind >= IPCBUSD_READ && message->kind <= IPCBUSD_FAIL &&
 	    !connection->client && fd < 0)
 		return take_admin(connection, message, sender);
 	if (!connection->client)

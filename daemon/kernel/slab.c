@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory: malloc. Nobody makes allocations fail here but the system.
+ * Memory: malloc. Allocations fail where the system has none, and one where a test asked for it.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "../slot.h"
 #include "shim.h"
+#include "slab.h"
 
 struct kmem_cache {
 	size_t size;
@@ -17,8 +19,39 @@ bool shim_fail_now(enum shim_fail kind)
 	return false;
 }
 
+/* The allocation that is to fail: so many ioctls of that process make until then, itself counted.
+ * 0: none is to. */
+static u64 fails_in;
+static int fails_of;
+
+u64 slab_fail(int pid, u64 nth)
+{
+	u64 left = __atomic_exchange_n(&fails_in, 0, __ATOMIC_SEQ_CST);
+
+	__atomic_store_n(&fails_of, pid, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&fails_in, nth, __ATOMIC_SEQ_CST);
+	return left;
+}
+
+static bool fails_now(void)
+{
+	const struct slot *slot = slot_current();
+	int pid = __atomic_load_n(&fails_of, __ATOMIC_SEQ_CST);
+	u64 left = __atomic_load_n(&fails_in, __ATOMIC_SEQ_CST);
+
+	if (!slot || (pid && slot->client->peer.pid != pid))
+		return false;
+	while (left && !__atomic_compare_exchange_n(&fails_in, &left, left - 1, false,
+						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	return left == 1;
+}
+
 void *kmalloc(size_t size, gfp_t gfp)
 {
+	if (unlikely(__atomic_load_n(&fails_in, __ATOMIC_RELAXED)) && !(gfp & __GFP_NOFAIL) &&
+	    fails_now())
+		return NULL;
 	return gfp & __GFP_ZERO ? calloc(1, size) : malloc(size);
 }
 

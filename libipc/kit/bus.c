@@ -281,6 +281,21 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus)
 	return bus->pid;
 }
 
+int ipc_test_bus_fail_memory(struct ipc_test_bus *bus, pid_t pid, uint64_t nth)
+{
+	struct ipcbusd_message message = {
+		.kind = IPCBUSD_FAIL,
+		.number = (uint32_t)pid,
+		.size = nth,
+	};
+	int fds[4], r;
+
+	if (!bus || pid < 0)
+		return -EINVAL;
+	r = socket_administer(bus->path, &message, fds);
+	return r < 0 ? r : message.size > 0;
+}
+
 int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_ADVANCE, .size = nsec };

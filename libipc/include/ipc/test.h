@@ -99,6 +99,26 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
  */
 int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec);
 
+/*
+ * Let an allocation of the bus fail: the nth from now, counted from 1, that ioctls of the process
+ * pid make, or with 0 those of any process. It fails once, and the ioctl with it: most calls with
+ * -ENOMEM. nth 0: none fails. Returns 1 if the failure that was set before has not happened yet, which
+ * then does not happen any more, and 0 otherwise. So this loop tries each place:
+ *
+ *	for (n = 1; ; n++) {
+ *		ipc_test_bus_fail_memory(bus, getpid(), n);
+ *		r = what_is_tested();
+ *		if (ipc_test_bus_fail_memory(bus, 0, 0) == 1)
+ *			break;
+ *	}
+ *
+ * Allocations in the program itself, and those of space in a region, are not counted. Any thread
+ * may call it, also in a forked child. It blocks until the daemon replies.
+ *
+ *   -ECONNREFUSED, -ECONNRESET  The daemon has ended.
+ */
+int ipc_test_bus_fail_memory(struct ipc_test_bus *bus, pid_t pid, uint64_t nth);
+
 /* For ipc_auto(ipc_test_bus_free). */
 static inline void ipc_test_bus_freep(struct ipc_test_bus **p) { ipc_test_bus_free(*p); }
 

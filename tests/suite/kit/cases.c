@@ -438,6 +438,69 @@ START_TEST(time_that_goes_is_not_moved)
 }
 END_TEST
 
+/* --- Failures --------------------------------------------------------------------------- */
+
+/* As a client does that begins. */
+static int connect_and_call(const struct ipc_test_bus *bus)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(stock_unref) struct stock *stock = NULL;
+	Shop__CountRequest request = SHOP__COUNT_REQUEST__INIT;
+	int r;
+
+	r = ipc_open(&ipc, ipc_test_bus_path(bus));
+	if (r == 0)
+		r = stock_connect(ipc, NAME, &stock);
+	if (r < 0)
+		return r;
+	request.article = (char *)"nails";
+	return stock_count(stock, &request, NULL, NULL);
+}
+
+/* A server of its own process, so that failures are the client's. */
+static pid_t serve(const struct ipc_test_bus *bus)
+{
+	struct ipc *ipc;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	ipc = open_bus(bus);
+	ck_assert_int_eq(stock_register(ipc, NAME, &ops, NULL), 0);
+	ipc_run(ipc);
+	_exit(1);
+}
+
+START_TEST(each_allocation_fails)
+{
+	struct ipc_test_bus *bus = bus_new(NULL);
+	pid_t server = serve(bus);
+	struct ipc *ipc = open_bus(bus);
+	struct stock *stock = NULL;
+	int r, failures = 0;
+
+	ck_assert_int_eq(stock_await(ipc, NAME, 30000000, &stock), 0);
+	stock_unref(stock);
+	ipc_unref(ipc);
+	for (uint64_t n = 1; ; n++) {
+		ck_assert_int_eq(ipc_test_bus_fail_memory(bus, getpid(), n), 0);
+		r = connect_and_call(bus);
+		if (ipc_test_bus_fail_memory(bus, 0, 0) == 1)
+			break;
+		ck_assert_int_eq(r, -ENOMEM);
+		failures++;
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_gt(failures, 3);
+	/* Of no other process. */
+	ck_assert_int_eq(ipc_test_bus_fail_memory(bus, server, 1), 0);
+	ck_assert_int_eq(ipc_test_bus_fail_memory(bus, -1, 1), -EINVAL);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("kit");
@@ -458,6 +521,7 @@ int main(void)
 	tcase_add_test(tcase, time_stands_still);
 	tcase_add_test(tcase, in_order);
 	tcase_add_test(tcase, time_that_goes_is_not_moved);
+	tcase_add_test(tcase, each_allocation_fails);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
