@@ -292,6 +292,17 @@ static int run_case(struct bench_case *c, const struct options *o)
 	return WEXITSTATUS(status) ? bench_fail(what, -WEXITSTATUS(status)) : 0;
 }
 
+/* list: names with commas between them, or NULL for all there are */
+static bool is_in(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = list; at && (at = strstr(at, name)); at += length)
+		if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
+			return true;
+	return !list;
+}
+
 static bool wanted(const struct bench_case *c, const struct options *o)
 {
 	if (c->batch && !c->transport->has_oneway)
@@ -302,8 +313,8 @@ static bool wanted(const struct bench_case *c, const struct options *o)
 		return false;
 	if (c->transport->max_size && c->size > c->transport->max_size)
 		return false;
-	return (!o->transport || !strcmp(o->transport, c->transport->name)) &&
-	       (!o->name || !strcmp(o->name, case_name(c))) && (!o->size || o->size == c->size);
+	return is_in(o->transport, c->transport->name) && is_in(o->name, case_name(c)) &&
+	       (!o->size || o->size == c->size);
 }
 
 /* How many cases of a transport ran, or -errno. */
@@ -337,7 +348,7 @@ static int run_transport(const struct bench_transport *transport, const struct o
 
 static int usage(void)
 {
-	fputs("usage: bench [-en] [-t TRANSPORT] [-c CASE] [-s BYTES] [-p ROUNDS]\n"
+	fputs("usage: bench [-en] [-t TRANSPORT,...] [-c CASE,...] [-s BYTES] [-p ROUNDS]\n"
 	      "  -e  also interrupts that CPUs sent each other and context switches, a call\n"
 	      "  -n  now, without the idle seconds that follow the boot of a guest\n"
 	      "  -t  only ipcbus, ipcbusd, futex, pipe, stream, seqpacket or binder\n"

@@ -8,6 +8,7 @@ BENCH_NAMES := main measure futex pipe socket stream binder ipcbus typed daemon
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 
 ALL += $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so
+UNIT_TESTS += bench/test-guard
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs
