@@ -39,4 +39,4 @@ $(DAEMON_B)/comeback: $(DAEMON_B)/comeback.o | $(LIBIPC)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -o $@ $< $(LIBIPC)
 
 ALL += $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity kernel)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel)
