@@ -57,6 +57,14 @@ $(GATEWAY_TESTS)/interop.set: gateway/tests/interop.proto $(wildcard idl/ipc/*.p
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I gateway/tests -I idl --include_imports --descriptor_set_out=$@ interop.proto
 
+$(GATEWAY_TESTS)/two-buses.so: gateway/tests/two-buses.c $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Ilibipc/include -shared -fPIC -o $@ $<
+
+# What crosses a link unchanged.
+GATEWAY_ACROSS := $(addprefix $(B)/tests/suite/e2e/test-,call object async death bytes stream \
+	stream-space)
+
 .PHONY: install-gateway test-gateway
 install-gateway: $(GATEWAY)/ipc-gateway
 	$(Q)$(INSTALL) -D -m 755 $< $(DESTDIR)$(bindir)/ipc-gateway
@@ -64,13 +72,13 @@ install-gateway: $(GATEWAY)/ipc-gateway
 
 ifneq ($(HAVE_GRPC),)
 GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py \
-	$(GATEWAY_TESTS)/interop.set
+	$(GATEWAY_TESTS)/interop.set $(GATEWAY_TESTS)/two-buses.so
 ALL += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway
 UNIT_TESTS += gateway/tests/test-gateway
 
-test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL)
+test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(GATEWAY_ACROSS)
 	$(Q)gateway/tests/test-gateway
 else
 test-gateway:

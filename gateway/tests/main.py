@@ -4,6 +4,7 @@
 import sys
 
 import harness
+import across
 import builtin
 import hostile
 import imports
@@ -12,7 +13,7 @@ import streams
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile, imports, links]
+MODULES = [unary, streams, builtin, tls, hostile, imports, links, across]
 
 
 def main():
