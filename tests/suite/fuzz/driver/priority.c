@@ -12,10 +12,23 @@ static int now(const struct thread *t)
 	return t->task->normal_prio;
 }
 
+/* Somebody sends a call, and may be about to boost the thread that took a message last: it
+ * has read what that one runs by, and will set that again. */
+static bool may_be_boosted_now(const struct thread *t)
+{
+	for (unsigned int i = 0; t->taker && i < world.n_threads; i++) {
+		const struct thread *other = &world.threads[i];
+
+		if (other != t && other->sending && other->sending->kind == IPCBUS_SEND_CALL)
+			return true;
+	}
+	return false;
+}
+
 /* Not while something is inherited: what is set then is lost, and so it should be. */
 void op_priority(struct thread *t, const u8 *arg)
 {
-	if (now(t) != t->own || t->indebted)
+	if (now(t) != t->own || t->indebted || may_be_boosted_now(t))
 		return;
 	if (arg[2] % 3 == 2) {
 		shim_set_policy(t->task, arg[2] & 4 ? SCHED_RR : SCHED_FIFO, 1 + arg[3] % 99);
