@@ -159,6 +159,7 @@ static void print_threads_calls(struct seq_file *seq, struct calls *calls)
 		}
 		rcu_read_unlock();
 		print_calls(seq, calls);
+		cond_resched();
 		number++;
 	} while (thread);
 }

@@ -196,6 +196,8 @@ static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *c
 	while (dropped < control->nr_to_scan && (region = next_region(&left))) {
 		dropped += reclaim_region(region, control->nr_to_scan - dropped);
 		end_claim(region);
+		/* Most may have nothing. */
+		cond_resched();
 	}
 	return dropped ?: SHRINK_STOP;
 }

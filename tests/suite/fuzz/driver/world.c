@@ -235,6 +235,9 @@ void world_end(void)
 		put_task_struct(world.threads[i].task);
 	for (unsigned int i = 0; i < world.n_procs; i++)
 		shim_process_put(world.procs[i].process);
+	/* Work that is queued keeps its proc until it is done. */
+	for (int i = 0; i < 100 && shim_time_passes(); i++)
+		;
 	rcu_barrier();
 	for (int i = 0; i < IPCBUS_STAT_COUNT; i++)
 		must(!ipcbus_stat_live(i), "%ld %s are left", ipcbus_stat_live(i),
