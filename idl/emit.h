@@ -13,6 +13,9 @@
  *   emit_python.c        X_ipc.py, and names in Python
  *   emit_python_types.c  X_ipc.pyi
  *
+ *   emit_rust.c        X.ipc.rs: clients and services
+ *   emit_rust_types.c    its messages
+ *
  * Add every new name at file scope to clash.c too.
  */
 #ifndef IDL_EMIT_H
@@ -25,6 +28,7 @@ struct emitter {
 	struct arena *arena;
 	const struct unit *unit;
 	const struct types *types; /* all of the request */
+	const struct request *request;
 	struct text *out;
 };
 
@@ -41,6 +45,9 @@ void emit_cpp(struct emitter *e);
 /* lang=python: X_ipc.py, and X_ipc.pyi with the types. */
 void emit_python(struct emitter *e);
 void emit_python_types(struct emitter *e);
+
+/* lang=rust: X.ipc.rs. */
+void emit_rust(struct emitter *e);
 
 /* Parts of the source. */
 void emit_server(struct emitter *e, const struct service *service);

@@ -10,6 +10,7 @@ static const struct {
 	{ "c", LANGUAGE_C },
 	{ "cpp", LANGUAGE_CPP },
 	{ "python", LANGUAGE_PYTHON },
+	{ "rust", LANGUAGE_RUST },
 };
 
 static const char *parse_language(struct arena *arena, const char *name, enum language *ret)
@@ -20,8 +21,8 @@ static const char *parse_language(struct arena *arena, const char *name, enum la
 		*ret = languages[i].language;
 		return NULL;
 	}
-	return arena_printf(arena, "unknown language \"%s\"; protoc-gen-ipc knows lang=c, lang=cpp and "
-			    "lang=python", name);
+	return arena_printf(arena, "unknown language \"%s\"; protoc-gen-ipc knows lang=c, lang=cpp, "
+			    "lang=python and lang=rust", name);
 }
 
 static const char *parse_one(struct arena *arena, const char *word, struct parameters *ret)

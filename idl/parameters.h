@@ -14,6 +14,7 @@ enum language {
 	LANGUAGE_C,
 	LANGUAGE_CPP,
 	LANGUAGE_PYTHON,
+	LANGUAGE_RUST, /* messages too, so files without services as well */
 };
 
 struct parameters {

@@ -28,8 +28,8 @@ static Request *unpack(struct arena *arena, const uint8_t *data, size_t size)
 }
 
 /* The response borrows the text, which moves into the arena. */
-static void add_file(struct arena *arena, Response *response, const char *base,
-		     const char *ending, struct text *text)
+static void add_file(struct arena *arena, Response *response, const char *base, const char *ending,
+		     struct text *text)
 {
 	ResponseFile *file = arena_alloc(arena, sizeof(*file));
 
@@ -56,6 +56,7 @@ static const struct backend {
 	[LANGUAGE_CPP] = { NULL, { { ".ipc.hpp", emit_cpp } } },
 	[LANGUAGE_PYTHON] = { python_base,
 			      { { "_ipc.py", emit_python }, { "_ipc.pyi", emit_python_types } } },
+	[LANGUAGE_RUST] = { NULL, { { ".ipc.rs", emit_rust } } },
 };
 
 static void add_unit(struct arena *arena, Response *response, const struct request *request,
@@ -63,7 +64,10 @@ static void add_unit(struct arena *arena, Response *response, const struct reque
 {
 	const char *base = backend->base ? backend->base(arena, unit) : unit->base;
 	struct text text = { 0 };
-	struct emitter e = { .arena = arena, .unit = unit, .types = &request->types,
+	struct emitter e = { .arena = arena,
+			     .unit = unit,
+			     .types = &request->types,
+			     .request = request,
 			     .out = &text };
 
 	for (size_t i = 0; i < FILES_MAX && backend->outputs[i].write; i++) {
@@ -72,19 +76,20 @@ static void add_unit(struct arena *arena, Response *response, const struct reque
 	}
 }
 
-/* Builds the units of all files that have services. Returns NULL, or an error in the
- * request. */
-static const char *build_units(struct request *request, const Request *asked,
-			       struct unit *units, size_t *n_units, struct diag *diag)
+/* Builds the units of the files that have services, or of all files. Returns NULL, or an error in
+ * the request. */
+static const char *build_units(struct request *request, const Request *asked, struct unit *units,
+			       size_t *n_units, bool all, struct diag *diag)
 {
 	for (size_t i = 0; i < asked->n_file_to_generate; i++) {
 		const File *file = request_file(request, asked->file_to_generate[i]);
 
 		if (!file)
 			return "a file to generate is missing";
-		if (file->n_service)
-			unit_build(&units[*n_units], request, file, units, *n_units, diag);
-		*n_units += file->n_service != 0;
+		if (!file->n_service && !all)
+			continue;
+		unit_build(&units[*n_units], request, file, units, *n_units, diag);
+		++*n_units;
 	}
 
 	return NULL;
@@ -104,7 +109,8 @@ static const char *generate(struct arena *arena, const Request *asked,
 		return problem;
 	request.without_comments = parameters->no_comments;
 
-	problem = build_units(&request, asked, units, &n_units, &diag);
+	problem = build_units(&request, asked, units, &n_units,
+			      parameters->language == LANGUAGE_RUST, &diag);
 	for (size_t i = 0; !problem && parameters->language == LANGUAGE_PYTHON && i < n_units; i++)
 		python_check(&units[i], &request, &diag);
 	for (size_t i = 0; !problem && parameters->language == LANGUAGE_CPP && i < n_units; i++)
@@ -117,8 +123,7 @@ static const char *generate(struct arena *arena, const Request *asked,
 
 	response->file = arena_array(arena, FILES_MAX * n_units + 1, sizeof(*response->file));
 	for (size_t i = 0; i < n_units; i++)
-		add_unit(arena, response, &request, &units[i],
-			 &backends[parameters->language]);
+		add_unit(arena, response, &request, &units[i], &backends[parameters->language]);
 
 	return NULL;
 }

@@ -18,12 +18,28 @@ RUST_COPIES := $(RUST_FILES:rust/%=$(RUST_W)/%)
 # Cargo, in $(RUST_W). What it writes of its own goes to $(RUST_B) too.
 RUST_CARGO = cd $(RUST_W) && CARGO_HOME=$(abspath $(RUST_B)/home) RUSTC=$(RUSTC) \
 	RUSTDOC=$(RUSTDOC) CARGO_TARGET_DIR=$(abspath $(RUST_B)/target) \
-	IPCBUS_LIB_DIR=$(abspath $(B)/libipc) LD_LIBRARY_PATH=$(abspath $(B)/libipc) \
+	IPCBUS_GENERATED=$(abspath $(RUST_B)/gen) PROTO_DIR=$(abspath examples/echo) \
+	PROTOC_GEN_IPC=$(abspath $(B)/idl/protoc-gen-ipc) IPCBUS_LIB_DIR=$(abspath $(B)/libipc) LD_LIBRARY_PATH=$(abspath $(B)/libipc) \
 	$(CARGO) --config 'source.crates-io.replace-with="debian"' \
 	--config 'source.debian.directory="$(CARGO_REGISTRY)"' --offline
 
 $(RUST_COPIES): $(RUST_W)/%: rust/%
 	$(Q)mkdir -p $(@D) && cp -p $< $@
+	$(Q)case $@ in */w/Cargo.toml) sed -i 's/"tests"]/"tests", "examples"]/' $@;; esac
+
+# The examples are a member of the workspace here, and a program of their own elsewhere.
+RUST_EXAMPLES := $(sort $(shell find examples/rust -name '*.rs' -o -name Cargo.toml))
+RUST_COPIES += $(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%)
+$(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%): $(RUST_W)/examples/%: examples/rust/%
+	$(Q)mkdir -p $(@D) && cp -p $< $@
+
+RUST_GENERATED := $(RUST_B)/gen/desk.ipc.rs $(RUST_B)/gen/kinds.ipc.rs
+$(RUST_B)/gen/desk.ipc.rs: tests/suite/languages/cpp/desk.proto
+$(RUST_B)/gen/kinds.ipc.rs: python/tests/kinds.proto
+$(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
+	$(call msg,PROTOC,$@)
+	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(dir $(filter %.proto,$^)) -I idl \
+	  --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc --ipc_out=lang=rust:$(@D) $(filter %.proto,$^)
 
 $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
@@ -31,7 +47,7 @@ $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc/include -MMD -MP -MF $@.d -o $@ $<
 
 # All programs at once: cargo knows what is old.
-$(RUST_B)/built: $(RUST_COPIES) | $(LIBIPC)
+$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) examples/echo/echo.proto | $(LIBIPC)
 	$(call msg,CARGO,$@)
 	$(Q)$(RUST_CARGO) build -q --workspace
 	$(Q)touch $@

@@ -8,12 +8,12 @@
 #include <stdio.h>
 
 #define STRUCTURE(name) printf(#name " %zu %zu\n", sizeof(struct name), _Alignof(struct name))
-#define FIELD(name, field)                                                                         \
-	printf(#name "." #field " %zu %zu\n", offsetof(struct name, field),                        \
+#define FIELD(name, field)                                                  \
+	printf(#name "." #field " %zu %zu\n", offsetof(struct name, field), \
 	       sizeof(((struct name *)0)->field))
 #define CONSTANT(name) printf(#name " %" PRIu64 "\n", (uint64_t)(name))
 
-int main(void)
+static void structures(void)
 {
 	STRUCTURE(ipc_options);
 	FIELD(ipc_options, timeout_usec);
@@ -80,6 +80,10 @@ int main(void)
 	FIELD(ipc_stream_ops, on_writable);
 	FIELD(ipc_stream_ops, on_end);
 	FIELD(ipc_stream_ops, destroy);
+}
+
+static void constants(void)
+{
 	CONSTANT(IPC_NEVER);
 	CONSTANT(IPC_INHERIT);
 	CONSTANT(IPC_REGION_DEFAULT);
@@ -107,5 +111,11 @@ int main(void)
 	CONSTANT(IPC_CODE_DESCRIBE);
 	CONSTANT(IPC_CODE_DUMP);
 	CONSTANT(IPC_CODE_STREAM);
+}
+
+int main(void)
+{
+	structures();
+	constants();
 	return 0;
 }

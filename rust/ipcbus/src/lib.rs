@@ -57,6 +57,8 @@ mod slot;
 mod stream;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "prost")]
+pub mod typed;
 
 pub use call::Call;
 pub use connection::{Background, Builder, Cancellation, Connection, NameChange, NameInfo};

@@ -178,6 +178,14 @@ impl<'a> Options<'a> {
         self
     }
 
+    /// The same, with this time limit if there is none and it is not 0.
+    #[cfg(feature = "prost")]
+    pub(crate) fn or_timeout(&self, timeout: Duration) -> Self {
+        let mut options = self.clone();
+        options.timeout = options.timeout.or((!timeout.is_zero()).then_some(timeout));
+        options
+    }
+
     /// Calls `run` with the options as C has them, valid until `run` returns.
     pub(crate) fn with_raw<T>(&self, run: impl FnOnce(*const sys::ipc_options) -> T) -> T {
         let mut metadata: Vec<*const c_char> = Vec::new();
@@ -299,6 +307,36 @@ impl<'a> Raw<'a> {
             Ok(if size == 0 { &[] } else { std::slice::from_raw_parts(data as *const u8, size) })
         }
     }
+
+    /// The bytes of the blobs of generated code.
+    #[cfg(feature = "prost")]
+    pub fn blobs(self) -> Result<&'a [u8]> {
+        let bytes = self.bytes();
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let mut data = std::ptr::null();
+        let mut size = 0;
+        // SAFETY: as above.
+        unsafe {
+            crate::error::check(sys::ipc_payload_blobs(
+                bytes.as_ptr() as *const c_void,
+                bytes.len(),
+                &mut data,
+                &mut size,
+            ))?;
+            Ok(if size == 0 { &[] } else { std::slice::from_raw_parts(data as *const u8, size) })
+        }
+    }
+
+    /// Takes what travels beside the bytes out.
+    ///
+    /// # Safety
+    /// Nobody else uses the message meanwhile.
+    #[cfg(feature = "prost")]
+    pub unsafe fn entries(self, connection: &Connection) -> crate::Item {
+        crate::Item::take(self.0, connection)
+    }
 }
 
 /// The reply of a call. Its bytes lie in the region of this process, and objects and files that
@@ -323,6 +361,11 @@ impl Reply {
     pub(crate) fn message(&self) -> Raw<'_> {
         // SAFETY: it lives as long as we do.
         unsafe { Raw::new(self.raw) }
+    }
+
+    #[cfg(feature = "prost")]
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// The bytes, which begin at a multiple of 8.

@@ -40,7 +40,11 @@ impl Handle {
     }
 
     /// Only one thread may be in it.
-    pub fn receive(&self, wait: u64) -> Result<Option<Item>> {
+    pub fn receive<T>(
+        &self,
+        wait: u64,
+        take: impl FnOnce(&sys::ipc_raw_message, Connection) -> Result<T>,
+    ) -> Result<Option<T>> {
         let mut message = std::ptr::null();
         let mut error = Filled::new();
         // SAFETY: as above; the message lives until the next receive.
@@ -49,7 +53,7 @@ impl Handle {
             if error.check(result)? == 0 {
                 return Ok(None);
             }
-            Item::copy(&*message, &self.connection()).map(Some)
+            take(&*message, self.connection()).map(Some)
         }
     }
 }
@@ -68,10 +72,20 @@ impl Item {
     ///
     /// # Safety
     /// The message is valid, and nobody else uses it meanwhile.
-    unsafe fn copy(message: &sys::ipc_raw_message, connection: &Connection) -> Result<Item> {
+    unsafe fn copy(message: &sys::ipc_raw_message, connection: &Connection) -> Item {
+        let mut item = Item::take(message, connection);
+        item.bytes = Raw::new(message).bytes().to_vec();
+        item
+    }
+
+    /// Takes everything but the bytes out of a message.
+    ///
+    /// # Safety
+    /// As above.
+    pub(crate) unsafe fn take(message: &sys::ipc_raw_message, connection: &Connection) -> Item {
         let raw = Raw::new(message);
         let mut item = Item {
-            bytes: raw.bytes().to_vec(),
+            bytes: Vec::new(),
             proxies: Vec::new(),
             objects: Vec::new(),
             fds: Vec::new(),
@@ -90,7 +104,7 @@ impl Item {
                 _ => (),
             }
         }
-        Ok(item)
+        item
     }
 
     /// The bytes.
@@ -182,7 +196,10 @@ impl Receiver {
     /// The next message; `None` at the end. Waits at most so long; `None`: without a limit. `EAGAIN`:
     /// no message arrived in time. Others: the error with which the other side ended its sending.
     pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
-        self.handle.receive(micros(wait))
+        // SAFETY: nobody else uses the message, which is the stream's.
+        self.handle.receive(micros(wait), |m, connection| unsafe {
+            Ok(Item::copy(m, &connection))
+        })
     }
 }
 
@@ -214,6 +231,19 @@ impl Stream {
     /// See [`Receiver::receive`].
     pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
         self.receiver.receive(wait)
+    }
+
+    /// Receives, and calls `take` with what came, before the next receive ends it.
+    #[cfg(feature = "prost")]
+    pub(crate) fn receive_with<T>(
+        &mut self,
+        wait: Option<Duration>,
+        take: impl FnOnce(Raw<'_>, Connection) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.receiver.handle.receive(micros(wait), |m, connection| {
+            // SAFETY: it is valid until the next receive.
+            take(unsafe { Raw::new(m) }, connection)
+        })
     }
 
     /// See [`Sender::end`].

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+//! The client of examples/echo, in Rust: `echo_client TEXT`.
+
+include!(concat!(env!("OUT_DIR"), "/echo.ipc.rs"));
+
+use std::time::Duration;
+
+use ipcbus::{Connection, Options};
+
+fn main() -> ipcbus::Result<()> {
+    let bus = Connection::open()?;
+    let echo = EchoClient::get(&bus, "demo.echo")?;
+    let text = std::env::args().nth(1).unwrap_or_else(|| "hello".into());
+    let options = Options::new().timeout(Duration::from_secs(10));
+    println!("{}", echo.say_with(&SayRequest { text }, &options)?.text);
+    Ok(())
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+/*
+ * X.ipc.rs: messages, and for each service a trait to implement, a server over it and a client, on
+ * the module typed of the crate ipcbus.
+ */
+#include "emit_rust.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "names.h"
+
+#define BYTES_PER_LINE 16
+
+static bool carries(const struct type *type)
+{
+	return type->holds & TYPE_HOLDS_OBJECTS;
+}
+
+/* The type in which a message is passed. */
+static const char *passed(struct emitter *e, const struct type *type)
+{
+	const char *path = rust_path(e, type->file, type->full_name);
+
+	return carries(type) ? arena_printf(e->arena, "::ipcbus::typed::With<%s>", path) : path;
+}
+
+static const char *request_of(struct emitter *e, const struct method *m)
+{
+	return m->has_request ? passed(e, m->request) : "()";
+}
+
+static const char *reply_of(struct emitter *e, const struct method *m)
+{
+	return m->has_reply ? passed(e, m->reply) : "()";
+}
+
+static void note(struct emitter *e, const char *lead, const char *comment, const char *more)
+{
+	if (comment) {
+		text_quote(e->out, lead, comment);
+		if (more)
+			emit(e, "%.*s\n", (int)strlen(lead) - 1, lead);
+	}
+	if (more)
+		text_fill(e->out, lead, more);
+}
+
+static const char *constant(struct emitter *e, const struct service *s)
+{
+	return name_upper(e->arena, s->name);
+}
+
+static void emit_interface(struct emitter *e, const struct service *s)
+{
+	bool accept_fds = false;
+
+	for (size_t i = 0; i < s->n_methods; i++)
+		accept_fds |= (s->methods[i].request->holds &
+			       (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS)) != 0;
+	emit(e, "static %s: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {\n",
+	     constant(e, s));
+	emit(e, "    name: \"%s\",\n    descriptor: &IPC_DESCRIPTOR_SET,\n", s->full_name);
+	emit(e, "    hash: 0x%016" PRIx64 ",\n    accept_fds: %s,\n};\n\n", s->hash,
+	     accept_fds ? "true" : "false");
+}
+
+static const char *method_of(struct emitter *e, const struct method *m)
+{
+	bool accept_fds = m->reply->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS);
+
+	return arena_printf(
+		e->arena, "&::ipcbus::typed::Method { code: 0x%x, timeout_ms: %u, accept_fds: %s }",
+		m->code, m->timeout_ms, accept_fds ? "true" : "false");
+}
+
+/* --- Client ----------------------------------------------------------------------------- */
+
+/* fn NAME(&self, request: ..., options: ...) -> RESULT { */
+static void sign(struct emitter *e, const char *name, const char *suffix, const char *request,
+		 bool options, const char *result)
+{
+	const char *whole = arena_printf(e->arena, "%s%s", name, suffix);
+
+	emit(e, "    pub fn %s(&self", rust_identifier(e->arena, whole));
+	if (request)
+		emit(e, ", request: &%s", request);
+	emit(e, "%s) -> ::ipcbus::Result<%s> {\n",
+	     options ? ", options: &::ipcbus::Options<'_>" : "", result);
+}
+
+static void emit_call(struct emitter *e, const struct method *m)
+{
+	const char *request = m->has_request ? passed(e, m->request) : NULL;
+	const char *argument = m->has_request ? "request" : "&()", *reply = reply_of(e, m);
+	const char *function = m->oneway ? "send" : "call";
+
+	note(e, "    " DOC " ", m->comment,
+	     m->oneway ? "Sends the oneway: see `Proxy::send()`." :
+			 "Calls, and blocks until the reply.");
+	sign(e, m->snake, "", request, false, reply);
+	emit(e, "        self.%s_with(%s&::ipcbus::Options::new())\n    }\n\n", m->snake,
+	     m->has_request ? "request, " : "");
+	emit(e, "    " DOC " The same with options.\n");
+	sign(e, m->snake, "_with", request, true, reply);
+	emit(e, "        ::ipcbus::typed::%s(&self.proxy, %s, %s, options)\n    }\n\n", function,
+	     method_of(e, m), argument);
+	if (m->oneway)
+		return;
+	emit(e, "    " DOC " Starts the call, and returns a future of the reply.\n");
+	sign(e, m->snake, "_async", request, true,
+	     arena_printf(e->arena, "::ipcbus::typed::ReplyFuture<%s>", reply));
+	emit(e, "        ::ipcbus::typed::call_async(&self.proxy, %s, %s, options)\n    }\n\n",
+	     method_of(e, m), argument);
+}
+
+static void emit_open(struct emitter *e, const struct method *m)
+{
+	const char *sent = m->sends ? request_of(e, m) : "()";
+	const char *request = !m->sends && m->has_request ? passed(e, m->request) : NULL;
+	const char *end = arena_printf(e->arena, "::ipcbus::typed::StreamOf<%s, %s>", sent,
+				       passed(e, m->reply));
+
+	note(e, "    " DOC " ", m->comment,
+	     m->pushes ?
+		     "Opens the stream, and blocks until the server has accepted it." :
+		     "Opens the stream, and blocks until the server has accepted it. `finish()` "
+		     "returns the reply.");
+	sign(e, m->snake, "", request, true, end);
+	if (m->sends)
+		emit(e, "        ::ipcbus::typed::open(&self.proxy, %s, options)\n    }\n\n",
+		     method_of(e, m));
+	else
+		emit(e,
+		     "        ::ipcbus::typed::open_with(&self.proxy, %s, %s, options)\n    }\n\n",
+		     method_of(e, m), request ? "request" : "&()");
+}
+
+static void emit_client_struct(struct emitter *e, const struct service *s)
+{
+	note(e, DOC " ", s->comment,
+	     arena_printf(e->arena,
+			  "An object of another process that has the service `%s`. Clones are "
+			  "the same object.",
+			  s->full_name));
+	emit(e, "#[derive(Clone, Debug, PartialEq, Eq)]\npub struct %sClient {\n", s->name);
+	emit(e, "    proxy: ::ipcbus::Proxy,\n}\n\n");
+	emit(e, "#[allow(dead_code)]\nimpl %sClient {\n", s->name);
+	emit(e, "    " DOC " Wraps a proxy.\n    pub fn new(proxy: ::ipcbus::Proxy) -> Self {\n");
+	emit(e, "        Self { proxy }\n    }\n\n");
+	emit(e, "    " DOC " Finds the object under a name: see `Connection::get()`.\n");
+	emit(e,
+	     "    pub fn get(connection: &::ipcbus::Connection, name: &str) -> ::ipcbus::Result<Self> {\n");
+	emit(e, "        connection.get(name).map(Self::new)\n    }\n\n");
+	emit(e, "    " DOC " Waits for the name: see `Connection::wait_for()`.\n");
+	emit(e,
+	     "    pub fn wait_for(\n        connection: &::ipcbus::Connection,\n        name: &str,\n"
+	     "        timeout: ::core::option::Option<::std::time::Duration>,\n"
+	     "    ) -> ::ipcbus::Result<Self> {\n");
+	emit(e, "        connection.wait_for(name, timeout).map(Self::new)\n    }\n\n");
+	emit(e, "    " DOC " What every proxy has, such as `on_death()`.\n");
+	emit(e, "    pub fn proxy(&self) -> &::ipcbus::Proxy {\n        &self.proxy\n    }\n\n");
+	for (size_t i = 0; i < s->n_methods; i++) {
+		if (s->methods[i].streams)
+			emit_open(e, &s->methods[i]);
+		else
+			emit_call(e, &s->methods[i]);
+	}
+	emit(e, "}\n\n");
+}
+
+/* --- Server ---------------------------------------------------------------------------- */
+
+static const char *server_end(struct emitter *e, const struct method *m)
+{
+	return arena_printf(e->arena, "::ipcbus::typed::StreamOf<%s, %s>", passed(e, m->reply),
+			    m->sends ? request_of(e, m) : "()");
+}
+
+static void emit_handler(struct emitter *e, const struct method *m)
+{
+	const char *request =
+		m->has_request ? arena_printf(e->arena, ", request: %s", passed(e, m->request)) :
+				 "";
+	const char *name = rust_identifier(e->arena, m->snake);
+
+	note(e, "    " DOC " ", m->comment, NULL);
+	if (m->streams) {
+		emit(e, "    fn %s(&self%s, stream: %s) -> ::ipcbus::Result<()> {\n", name,
+		     m->sends ? "" : request, server_end(e, m));
+		emit(e, "        let _ = %s;\n        Err(::ipcbus::typed::unserved())\n    }\n\n",
+		     !m->sends && m->has_request ? "(request, stream)" : "stream");
+		return;
+	}
+	emit(e, "    fn %s(&self%s, call: &::ipcbus::Call) -> ::ipcbus::Result<%s> {\n", name,
+	     request, reply_of(e, m));
+	emit(e, "        let _ = %s;\n        Err(::ipcbus::typed::unserved())\n    }\n\n",
+	     m->has_request ? "(request, call)" : "call");
+	if (m->oneway)
+		return;
+	emit(e, "    " DOC " The same for a handler that replies later.\n");
+	emit(e,
+	     "    fn %s_call(&self%s, call: ::ipcbus::typed::CallFor<%s>) -> ::ipcbus::Result<()> {\n",
+	     m->snake, request, reply_of(e, m));
+	emit(e, "        call.reply_with(|call| self.%s(%scall))\n    }\n\n", name,
+	     m->has_request ? "request, " : "");
+}
+
+static void emit_trait(struct emitter *e, const struct service *s)
+{
+	note(e, DOC " ", s->comment,
+	     "What serves it. Of each method override the function of its name, which returns the reply "
+	     "or an error, or the one with `_call`, which may move the call elsewhere and reply later. "
+	     "Methods that are left fail with `EOPNOTSUPP`. Handlers run on serving threads.");
+	emit(e, "#[allow(unused_variables)]\npub trait %s: Send + Sync + 'static {\n", s->name);
+	for (size_t i = 0; i < s->n_methods; i++)
+		emit_handler(e, &s->methods[i]);
+	emit(e, "}\n\n");
+}
+
+static void emit_case(struct emitter *e, const struct method *m)
+{
+	const char *name = rust_identifier(e->arena, m->snake);
+
+	if (m->streams)
+		return;
+	emit(e, "            0x%x => ::ipcbus::typed::serve%s(call, |request: %s, call| ", m->code,
+	     m->oneway ? "_oneway" : "", request_of(e, m));
+	if (!m->has_request)
+		emit(e, "{\n                let () = request;\n                ");
+	if (m->oneway)
+		emit(e, "self.0.%s(%scall)", name, m->has_request ? "request, " : "");
+	else
+		emit(e, "self.0.%s_call(%scall)", m->snake, m->has_request ? "request, " : "");
+	emit(e, "%s),\n", m->has_request ? "" : "\n            }");
+}
+
+static void emit_stream_case(struct emitter *e, const struct method *m)
+{
+	const char *name = rust_identifier(e->arena, m->snake);
+
+	if (m->sends)
+		emit(e, "            0x%x => self.0.%s(::ipcbus::typed::serve_stream(stream)),\n",
+		     m->code, name);
+	else if (m->has_request)
+		emit(e,
+		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |request, stream| {\n"
+		     "                self.0.%s(request, stream)\n            }),\n",
+		     m->code, name);
+	else
+		emit(e,
+		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |(), stream| self.0.%s(stream)),\n",
+		     m->code, name);
+}
+
+static void emit_server_struct(struct emitter *e, const struct service *s)
+{
+	bool streams = false;
+
+	for (size_t i = 0; i < s->n_methods; i++)
+		streams |= s->methods[i].streams;
+	emit(e, DOC " A service of bytes over [`%s`]: makes objects of it.\n", s->name);
+	emit(e, "#[derive(Debug)]\npub struct %sServer<S>(S);\n\n", s->name);
+	emit(e, "#[allow(dead_code)]\nimpl<S: %s> %sServer<S> {\n", s->name, s->name);
+	emit(e,
+	     "    " DOC " For `ObjectBuilder::create()`.\n    pub fn new(service: S) -> Self {\n");
+	emit(e, "        Self(service)\n    }\n\n");
+	emit(e,
+	     "    " DOC
+	     " Creates an object.\n    pub fn object(\n        connection: &::ipcbus::Connection,\n"
+	     "        service: S,\n    ) -> ::ipcbus::Result<::ipcbus::Object> {\n");
+	emit(e, "        ::ipcbus::typed::object(connection, &%s, Self(service))\n    }\n\n",
+	     constant(e, s));
+	emit(e,
+	     "    " DOC " Creates an object, and registers it under a name.\n    pub fn register(\n"
+	     "        connection: &::ipcbus::Connection,\n        name: &str,\n        service: S,\n"
+	     "    ) -> ::ipcbus::Result<::ipcbus::Object> {\n");
+	emit(e, "        let object = Self::object(connection, service)?;\n");
+	emit(e,
+	     "        connection.register_name(name, &object)?;\n        Ok(object)\n    }\n}\n\n");
+
+	emit(e, "impl<S: %s> ::ipcbus::Service for %sServer<S> {\n", s->name, s->name);
+	emit(e, "    fn serve(&self, call: ::ipcbus::Call) -> ::ipcbus::Result<()> {\n");
+	emit(e, "        match call.method() {\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		emit_case(e, &s->methods[i]);
+	emit(e, "            _ => ::ipcbus::typed::unknown(call, &%s),\n        }\n    }\n",
+	     constant(e, s));
+	if (streams) {
+		emit(e, "\n    fn has_streams(&self) -> bool {\n        true\n    }\n\n");
+		emit(e,
+		     "    fn serve_stream(&self, stream: ::ipcbus::Stream, method: u32) -> ::ipcbus::Result<()> {\n");
+		emit(e, "        match method {\n");
+		for (size_t i = 0; i < s->n_methods; i++)
+			if (s->methods[i].streams)
+				emit_stream_case(e, &s->methods[i]);
+		emit(e, "            _ => Err(::ipcbus::typed::unserved()),\n        }\n    }\n");
+	}
+	emit(e, "}\n\n");
+}
+
+/* --- The file --------------------------------------------------------------------------- */
+
+void emit_rust(struct emitter *e)
+{
+	const struct unit *unit = e->unit;
+
+	if (unit->license)
+		emit(e, "// SPDX-License-Identifier: %s\n", unit->license);
+	emit(e, "// Generated by protoc-gen-ipc from %s. Do not edit.\n\n", unit->file);
+	rust_types(e);
+	if (!unit->n_services)
+		return;
+	emit(e, DOC " A `FileDescriptorSet` of the file and its imports.\n");
+	emit(e, "static IPC_DESCRIPTOR_SET: [u8; %zu] = [", unit->set_size);
+	for (size_t i = 0; i < unit->set_size; i++)
+		emit(e, "%s%u,", i % BYTES_PER_LINE ? " " : "\n    ", unit->set[i]);
+	emit(e, "\n];\n\n");
+	for (size_t i = 0; i < unit->n_services; i++) {
+		const struct service *s = &unit->services[i];
+
+		emit_interface(e, s);
+		emit_client_struct(e, s);
+		emit_trait(e, s);
+		emit_server_struct(e, s);
+	}
+}

@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: MIT
+//! What the files of `protoc --ipc_out=lang=rust` use, and what their users see of it:
+//! [`CallFor`], [`StreamOf`], [`With`]. Messages are structures of prost.
+//!
+//! A message that does not match its type, or nests deeper than 100, fails with `EBADMSG`.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::io::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::message::Raw;
+use crate::{
+    Call, CallFuture, Connection, Entry, Error, Item, Message, Object, Options, Proxy, Reply,
+    Result, Stream,
+};
+
+/// The messages of `ipc/ipc.proto` that programs see.
+pub mod ipc {
+    /// A field for an object: see [`With`](super::With).
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub struct Object {
+        /// The tag of what travels beside the message; 0: none.
+        #[prost(fixed64, required, tag = "1", default = "0")]
+        pub id: u64,
+    }
+
+    /// A field for a file: see [`With`](super::With).
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub struct Fd {
+        /// The tag of what travels beside the message; -1: none.
+        #[prost(sint32, required, tag = "1", default = "-1")]
+        pub fd: i32,
+    }
+
+    /// Large bytes. In a received message, `data` has them.
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Blob {
+        /// On the bus only.
+        #[prost(uint64, optional, tag = "1")]
+        pub size: Option<u64>,
+        /// The bytes.
+        #[prost(bytes = "vec", optional, tag = "2")]
+        pub data: Option<Vec<u8>>,
+        /// Not used in Rust.
+        #[prost(uint32, optional, tag = "3")]
+        pub memory: Option<u32>,
+    }
+
+    impl Blob {
+        /// A blob with these bytes.
+        pub fn new(data: impl Into<Vec<u8>>) -> Blob {
+            Blob { data: Some(data.into()), ..Blob::default() }
+        }
+
+        /// The bytes.
+        pub fn bytes(&self) -> &[u8] {
+            self.data.as_deref().unwrap_or(&[])
+        }
+    }
+
+    /// A field for shared memory.
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub struct Memory {
+        /// Its file.
+        #[prost(message, required, tag = "1")]
+        pub fd: Fd,
+    }
+
+    /// No content.
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub struct None {}
+
+    /// What a service is.
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Description {
+        #[prost(string, optional, tag = "1")]
+        pub interface: Option<String>,
+        #[prost(fixed64, optional, tag = "2")]
+        pub hash: Option<u64>,
+        #[prost(bytes = "vec", optional, tag = "3")]
+        pub descriptor_set: Option<Vec<u8>>,
+    }
+}
+
+/// A service, as tools and the service manager see it. Generated.
+#[derive(Debug)]
+pub struct Interface {
+    /// Its full name.
+    pub name: &'static str,
+    /// A `FileDescriptorSet` of its file and all imports.
+    pub descriptor: &'static [u8],
+    /// Of its shape.
+    pub hash: u64,
+    /// Whether requests may have files.
+    pub accept_fds: bool,
+}
+
+/// A method. Generated.
+#[derive(Debug, Clone, Copy)]
+pub struct Method {
+    /// Its number.
+    pub code: u32,
+    /// Its time limit; 0: none.
+    pub timeout_ms: u32,
+    /// Whether the reply may have files.
+    pub accept_fds: bool,
+}
+
+/// A generated message.
+pub trait Body: prost::Message + Default {
+    /// Calls `visit` for each field of type `ipc.Blob` at any depth, by field numbers.
+    fn each_blob(&mut self, visit: &mut dyn FnMut(&mut ipc::Blob)) {
+        let _ = visit;
+    }
+}
+
+/// A message whose fields can have objects and files, with these. It derefs to the message.
+///
+/// To send them, `put_object()`, `put_proxy()` and `put_fd()` return what goes into the field. The
+/// receiver's `proxy()`, `object()` and `take_fd()` take the field. What is not taken is released
+/// with the message.
+#[derive(Debug, Default)]
+pub struct With<T> {
+    message: T,
+    sent: Vec<Sent>,
+    received: Option<Item>,
+}
+
+#[derive(Debug)]
+enum Sent {
+    Object(Object),
+    Proxy(Proxy),
+    Fd(OwnedFd),
+}
+
+impl<T> With<T> {
+    /// A message to be sent, without objects so far.
+    pub fn new(message: T) -> With<T> {
+        With { message, sent: Vec::new(), received: None }
+    }
+
+    fn put(&mut self, sent: Sent) -> usize {
+        self.sent.push(sent);
+        self.sent.len()
+    }
+
+    /// Adds an object of this process.
+    pub fn put_object(&mut self, object: &Object) -> ipc::Object {
+        ipc::Object { id: self.put(Sent::Object(object.clone())) as u64 }
+    }
+
+    /// Adds an object of another process.
+    pub fn put_proxy(&mut self, proxy: &Proxy) -> ipc::Object {
+        ipc::Object { id: self.put(Sent::Proxy(proxy.clone())) as u64 }
+    }
+
+    /// Adds an open file, which is closed here with the message.
+    pub fn put_fd(&mut self, fd: impl Into<OwnedFd>) -> ipc::Fd {
+        ipc::Fd { fd: self.put(Sent::Fd(fd.into())) as i32 }
+    }
+
+    fn item(&self) -> Result<&Item> {
+        self.received.as_ref().ok_or_else(|| Error::errno(libc::ENOENT))
+    }
+
+    /// The object of another process in a field. `ENOENT`: there is none. `EXDEV`: it is an object
+    /// of this process.
+    pub fn proxy(&self, field: Option<ipc::Object>) -> Result<Proxy> {
+        self.item()?.proxy(field.map_or(0, |f| f.id))
+    }
+
+    /// The object of this process in a field. `ENOENT`: there is none, or it has ended. `EXDEV`: it
+    /// belongs to another process.
+    pub fn object(&self, field: Option<ipc::Object>) -> Result<Object> {
+        self.item()?.object(field.map_or(0, |f| f.id))
+    }
+
+    /// Takes the file in a field out. `ENOENT`: there is none, or it was taken.
+    pub fn take_fd(&mut self, field: Option<ipc::Fd>) -> Result<OwnedFd> {
+        let item = self.received.as_mut().ok_or_else(|| Error::errno(libc::ENOENT))?;
+        item.take_fd(field.map_or(-1, |f| f.fd) as i64 as u64)
+    }
+}
+
+impl<T> From<T> for With<T> {
+    fn from(message: T) -> With<T> {
+        With::new(message)
+    }
+}
+
+impl<T> Deref for With<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.message
+    }
+}
+
+impl<T> DerefMut for With<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.message
+    }
+}
+
+/// What can be sent: a generated message, [`With`] one, or nothing.
+pub trait Outgoing {
+    /// Calls `run` with the message as bytes and entries.
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R;
+}
+
+impl Outgoing for () {
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R {
+        run(Message::new(code))
+    }
+}
+
+impl<T: Body> Outgoing for T {
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R {
+        run(Message::new(code).bytes(self.encode_to_vec()))
+    }
+}
+
+impl<T: Body> Outgoing for With<T> {
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R {
+        let mut message = Message::new(code).bytes(self.message.encode_to_vec());
+        for (i, sent) in self.sent.iter().enumerate() {
+            let entry = match sent {
+                Sent::Object(object) => Entry::Object(object),
+                Sent::Proxy(proxy) => Entry::Proxy(proxy),
+                Sent::Fd(fd) => Entry::Fd(fd.as_fd()),
+            };
+            message = message.entry(i as u64 + 1, entry);
+        }
+        run(message)
+    }
+}
+
+/// A received message, on its way to its type. For generated code.
+pub struct Arrived<'a> {
+    raw: Raw<'a>,
+    connection: Connection,
+}
+
+/// What can be received: a generated message, [`With`] one, or nothing.
+pub trait Incoming: Sized {
+    /// `EBADMSG`: it does not match the type.
+    fn incoming(from: &Arrived<'_>) -> Result<Self>;
+}
+
+impl Incoming for () {
+    fn incoming(_: &Arrived<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<T: Body> Incoming for T {
+    fn incoming(from: &Arrived<'_>) -> Result<T> {
+        // SAFETY: what came is ours until it ends, and nobody else uses it.
+        let mut item = unsafe { from.raw.entries(&from.connection) };
+        parse(from, &mut item)
+    }
+}
+
+impl<T: Body> Incoming for With<T> {
+    fn incoming(from: &Arrived<'_>) -> Result<With<T>> {
+        // SAFETY: as above.
+        let mut item = unsafe { from.raw.entries(&from.connection) };
+        let message = parse(from, &mut item)?;
+        Ok(With { message, sent: Vec::new(), received: Some(item) })
+    }
+}
+
+fn malformed<E>(_: E) -> Error {
+    Error::errno(libc::EBADMSG)
+}
+
+fn parse<T: Body>(from: &Arrived<'_>, item: &mut Item) -> Result<T> {
+    let mut message = T::decode(from.raw.payload()?).map_err(malformed)?;
+    let mut rest = from.raw.blobs()?;
+    let mut number = 0;
+    let mut result = Ok(());
+    message.each_blob(&mut |blob| {
+        if blob.data.is_some() || result.is_err() {
+            return;
+        }
+        if let Some(size) = blob.size {
+            result = arrived_blob(size, &mut rest, number, item).map(|d| blob.data = Some(d));
+            number += 1;
+        }
+    });
+    result.map(|()| message)
+}
+
+/// The bytes of the blob with this number: a file, or the next of the bytes.
+fn arrived_blob(size: u64, rest: &mut &[u8], number: u64, item: &mut Item) -> Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+
+    let size = usize::try_from(size).map_err(malformed)?;
+    if let Ok(fd) = item.take_fd(ipcbus_sys::IPC_RAW_BLOB_TAG + number) {
+        let file = std::fs::File::from(fd);
+        if file.metadata()?.len() < size as u64 {
+            return Err(Error::errno(libc::EBADMSG));
+        }
+        let mut data = vec![0; size];
+        file.read_exact_at(&mut data, 0)?;
+        return Ok(data);
+    }
+    if rest.len() < size {
+        return Err(Error::errno(libc::EBADMSG));
+    }
+    let data = rest[..size].to_vec();
+    *rest = &rest[size.next_multiple(8).min(rest.len())..];
+    Ok(data)
+}
+
+trait NextMultiple {
+    fn next_multiple(self, of: usize) -> usize;
+}
+
+impl NextMultiple for usize {
+    fn next_multiple(self, of: usize) -> usize {
+        self.saturating_add(of - 1) / of * of
+    }
+}
+
+fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {
+    T::incoming(&Arrived { raw: reply.message(), connection: reply.connection().clone() })
+}
+
+// --- Clients ---
+
+fn limited<'a>(method: &Method, options: &Options<'a>) -> Options<'a> {
+    options.or_timeout(Duration::from_millis(method.timeout_ms.into()))
+}
+
+fn addressed<'a>(method: &Method, message: Message<'a>) -> Message<'a> {
+    if method.accept_fds {
+        message.accept_fds()
+    } else {
+        message
+    }
+}
+
+/// For generated code: a call.
+pub fn call<Q: Outgoing, R: Incoming>(
+    proxy: &Proxy,
+    method: &Method,
+    request: &Q,
+    options: &Options<'_>,
+) -> Result<R> {
+    let reply = request.outgoing(method.code, |message| {
+        proxy.call(&addressed(method, message), &limited(method, options))
+    })?;
+    from_reply(&reply)
+}
+
+/// For generated code: a call that is under way.
+pub fn call_async<Q: Outgoing, R: Incoming>(
+    proxy: &Proxy,
+    method: &Method,
+    request: &Q,
+    options: &Options<'_>,
+) -> Result<ReplyFuture<R>> {
+    let future = request.outgoing(method.code, |message| {
+        proxy.call_async(&addressed(method, message), &limited(method, options))
+    })?;
+    Ok(ReplyFuture { future, _reply: PhantomData })
+}
+
+/// For generated code: a oneway.
+pub fn send<Q: Outgoing>(
+    proxy: &Proxy,
+    method: &Method,
+    request: &Q,
+    options: &Options<'_>,
+) -> Result<()> {
+    request.outgoing(method.code, |message| proxy.send(&message, options))
+}
+
+/// For generated code: a stream of requests.
+pub fn open<Q: Outgoing, R: Incoming>(
+    proxy: &Proxy,
+    method: &Method,
+    options: &Options<'_>,
+) -> Result<StreamOf<Q, R>> {
+    Ok(StreamOf::new(proxy.open_stream(method.code, &limited(method, options))?))
+}
+
+/// For generated code: a stream of replies to one request.
+pub fn open_with<Q: Outgoing, R: Incoming>(
+    proxy: &Proxy,
+    method: &Method,
+    request: &Q,
+    options: &Options<'_>,
+) -> Result<StreamOf<(), R>> {
+    let stream = proxy.open_stream(method.code, &limited(method, options))?;
+    request.outgoing(0, |message| stream.send(&message, None))?;
+    stream.end()?;
+    Ok(StreamOf::new(stream))
+}
+
+/// The reply of a call that is under way. Dropping it cancels the call. It needs no certain
+/// runtime: some thread has to serve the connection.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the call"]
+pub struct ReplyFuture<R> {
+    future: CallFuture,
+    _reply: PhantomData<fn() -> R>,
+}
+
+impl<R: Incoming> Future for ReplyFuture<R> {
+    type Output = Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R>> {
+        Pin::new(&mut self.future).poll(context).map(|reply| from_reply(&reply?))
+    }
+}
+
+// --- Streams ---
+
+/// One end of a stream of a method: this end sends `Q` and receives `R`. It derefs to what every
+/// stream has, such as `cancel()`.
+pub struct StreamOf<Q, R> {
+    stream: Stream,
+    _types: PhantomData<(fn(Q), fn() -> R)>,
+}
+
+impl<Q: Outgoing, R: Incoming> StreamOf<Q, R> {
+    fn new(stream: Stream) -> StreamOf<Q, R> {
+        StreamOf { stream, _types: PhantomData }
+    }
+
+    /// Sends a message: see [`Stream::send`].
+    pub fn send(&self, message: &Q, wait: Option<Duration>) -> Result<()> {
+        message.outgoing(0, |message| self.stream.send(&message, wait))
+    }
+
+    /// The next message; `None` at the end. `EBADMSG`: it does not match its type. See
+    /// [`Stream::receive`].
+    pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<R>> {
+        self.stream.receive_with(wait, |raw, connection| {
+            R::incoming(&Arrived { raw, connection })
+        })
+    }
+
+    /// For a client of a method with one reply: ends the requests and waits for the reply.
+    /// `ENOMSG`: the server ended the stream without one.
+    pub fn finish(mut self, wait: Option<Duration>) -> Result<R> {
+        self.stream.end()?;
+        self.receive(wait)?.ok_or_else(|| Error::errno(libc::ENOMSG))
+    }
+}
+
+impl<Q, R> Deref for StreamOf<Q, R> {
+    type Target = Stream;
+    fn deref(&self) -> &Stream {
+        &self.stream
+    }
+}
+
+impl<Q, R> fmt::Debug for StreamOf<Q, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamOf")
+    }
+}
+
+// --- Servers ---
+
+/// A call of a method, of which the reply is still to come. As [`Call`], to which it derefs:
+/// `reply()` and `fail()` consume it, and without either the caller gets `ENOMSG`.
+pub struct CallFor<R> {
+    call: Call,
+    _reply: PhantomData<fn(R)>,
+}
+
+impl<R: Outgoing> CallFor<R> {
+    /// Ends the call with a reply: see [`Call::reply`].
+    pub fn reply(self, reply: &R) -> Result<()> {
+        let call = self.call;
+        reply.outgoing(0, |message| call.reply(&message))
+    }
+
+    /// Ends the call with an error.
+    pub fn fail(self, error: &Error) -> Result<()> {
+        self.call.fail(error)
+    }
+
+    /// Ends the call with what `handler` returns.
+    pub fn reply_with(self, handler: impl FnOnce(&Call) -> Result<R>) -> Result<()> {
+        match handler(&self.call) {
+            Ok(reply) => self.reply(&reply),
+            Err(error) => self.fail(&error),
+        }
+    }
+}
+
+impl<R> Deref for CallFor<R> {
+    type Target = Call;
+    fn deref(&self) -> &Call {
+        &self.call
+    }
+}
+
+impl<R> fmt::Debug for CallFor<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(f)
+    }
+}
+
+fn request_of<Q: Incoming>(call: &Call) -> Result<Q> {
+    Q::incoming(&Arrived { raw: call.request(), connection: call.connection() })
+}
+
+/// For generated code: serves a call.
+pub fn serve<Q: Incoming, R: Outgoing>(
+    call: Call,
+    handler: impl FnOnce(Q, CallFor<R>) -> Result<()>,
+) -> Result<()> {
+    if call.is_oneway() {
+        return Err(Error::errno(libc::EPROTO));
+    }
+    let request = request_of(&call)?;
+    handler(request, CallFor { call, _reply: PhantomData })
+}
+
+/// For generated code: serves a oneway.
+pub fn serve_oneway<Q: Incoming>(
+    call: Call,
+    handler: impl FnOnce(Q, &Call) -> Result<()>,
+) -> Result<()> {
+    if !call.is_oneway() {
+        return Err(Error::errno(libc::EPROTO));
+    }
+    handler(request_of(&call)?, &call)
+}
+
+/// For generated code: serves a stream of requests.
+pub fn serve_stream<Q: Outgoing, R: Incoming>(stream: Stream) -> StreamOf<Q, R> {
+    StreamOf::new(stream)
+}
+
+/// For generated code: the one request of a stream of replies, which it waits for.
+pub fn serve_replies<Q: Incoming, R: Outgoing>(
+    stream: Stream,
+    handler: impl FnOnce(Q, StreamOf<R, ()>) -> Result<()>,
+) -> Result<()> {
+    let mut stream: StreamOf<R, Q> = StreamOf::new(stream);
+    let request = stream.receive(None)?.ok_or_else(|| Error::errno(libc::EPROTO))?;
+    handler(request, StreamOf::new(stream.stream))
+}
+
+/// For generated code: a method that the service does not have, or that every object has.
+pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
+    if call.method() != ipcbus_sys::IPC_CODE_DESCRIBE || call.is_oneway() {
+        return Err(unserved());
+    }
+    let description = ipc::Description {
+        interface: Some(interface.name.into()),
+        hash: Some(interface.hash),
+        descriptor_set: Some(interface.descriptor.to_vec()),
+    };
+    call.reply(&Message::new(0).bytes(prost::Message::encode_to_vec(&description)))
+}
+
+/// For generated code: the error of a method that nobody overrode.
+pub fn unserved() -> Error {
+    Error::errno(libc::EOPNOTSUPP)
+}
+
+/// For generated code: creates the object of a service.
+pub fn object(
+    connection: &Connection,
+    interface: &Interface,
+    service: impl crate::Service,
+) -> Result<Object> {
+    let mut builder = Object::builder(connection).interface(interface.name);
+    if interface.accept_fds {
+        builder = builder.accept_fds();
+    }
+    builder.create(service)
+}
