@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -23,8 +24,12 @@ class Bus:
     def __init__(self):
         self.device = socket_path()[len('unix:'):]
         self.daemon = Program(f'{B}/daemon/ipcbusd', '--bus', self.device)
-        wait_until('the bus is there', lambda: os.path.exists(self.device))
+        wait_until('the bus is there', self.listens)
         self.manager = self.start('servicemanager/servicemanager', ready='ready')
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            return client.connect_ex(self.device) == 0
 
     def start(self, program, *arguments, ready=None):
         return Program('/usr/bin/env', f'IPCBUS_DEVICE={self.device}', f'{B}/{program}', *arguments,

@@ -154,7 +154,7 @@ def stream_payload_that_is_no_message():
     fails(StatusCode.INVALID_ARGUMENT, call, iter((b'\x07\0\0\0' + bytes(12),)))
     nothing_runs()
     # The service breaks the stream off.
-    fails(StatusCode.UNAVAILABLE, call, iter((b'\xff',)))
+    fails(StatusCode.INVALID_ARGUMENT, call, iter((b'\xff',)))
     nothing_runs()
 
 
