@@ -160,7 +160,7 @@ static uint32_t chance(uint32_t n)
 	uint64_t z;
 
 	if (!state)
-		state = seed * 0x9e3779b97f4a7c15ULL + 1;
+		state = seed * 0xd1342543de82ef95ULL + 1; /* no multiple of the step */
 	z = state += 0x9e3779b97f4a7c15ULL;
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
