@@ -160,9 +160,9 @@ struct ipcbusd_bell {
  *	clock of the daemon is to move, as @size. Reply: @error, or its time then as @size.
  *	-EOPNOTSUPP: it goes by itself. What became due is done before the reply. For root and
  *	for the user who runs the daemon.
- * @IPCBUSD_FAIL: From the client, in place of HELLO: the @nonce. The allocation of the driver that is
- *	number @size from now in ioctls of the process @number, or with 0 of any, is to fail; a @size
- *	of 0: none. Reply: as @size, how many were left until the one that was to fail before.
+ * @IPCBUSD_FAIL: From the client, in place of HELLO: the @nonce. The allocation of the driver that
+ *	is number @size from now in ioctls of the process @number, or with 0 of any, is to fail; a
+ *	@size of 0: none. Reply: as @size, how many were left until the one that was to fail before.
  *	For root and for the user who runs the daemon.
  * @IPCBUSD_BYE: From the client, which closes: the daemon closes its end of the socket once
  *	all is released, as close() of the device does before it returns

@@ -239,6 +239,12 @@ const char *ipc_strerror(int code)
 	return text ? text : "unknown error";
 }
 
+/* How many bytes of a character in UTF-8 follow its first. */
+static int count_rest(unsigned char first)
+{
+	return first < 0xc2 ? 0 : 1 + (first >= 0xe0) + (first >= 0xf0);
+}
+
 /* Text of the peer, without what a terminal obeys: control characters, also those above ASCII,
  * alone or in UTF-8. */
 static void print_foreign(const char *text)
@@ -252,7 +258,7 @@ static void print_foreign(const char *text)
 		if (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
 			control = true;
 		putc(control ? '?' : *c, stderr);
-		rest = inner ? rest - 1 : control || *c < 0xc2 ? 0 : 1 + (*c >= 0xe0) + (*c >= 0xf0);
+		rest = inner ? rest - 1 : control ? 0 : count_rest(*c);
 	}
 }
 

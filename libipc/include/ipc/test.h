@@ -102,8 +102,8 @@ int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec);
 /*
  * Let an allocation of the bus fail: the nth from now, counted from 1, that ioctls of the process
  * pid make, or with 0 those of any process. It fails once, and the ioctl with it: most calls with
- * -ENOMEM. nth 0: none fails. Returns 1 if the failure that was set before has not happened yet, which
- * then does not happen any more, and 0 otherwise. So this loop tries each place:
+ * -ENOMEM. nth 0: none fails. Returns 1 if the failure that was set before has not happened yet,
+ * which then does not happen any more, and 0 otherwise. So this loop tries each place:
  *
  *	for (n = 1; ; n++) {
  *		ipc_test_bus_fail_memory(bus, getpid(), n);

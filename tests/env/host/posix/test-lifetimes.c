@@ -9,7 +9,7 @@
  * a destroy that does not come leaves a count. What may block has a time limit. A thread's
  * choices depend on the seed alone, their order among threads does not.
  *
- *   IPCBUS_LIFETIMES_SECONDS=3600   go on for so long (3)
+ *   IPCBUS_LIFETIMES_SECONDS=3600   go on for so long (3), in whole rounds
  *   IPCBUS_LIFETIMES_SEED=N         begin with that seed (1)
  */
 #define _GNU_SOURCE
@@ -32,11 +32,10 @@
 #define THINGS	48
 #define CONNS	6	/* at once, more or less */
 #define USEC_SHORT	2000	/* the limit of a call that may not be replied to */
+#define ROUND_SECONDS	600	/* Check cannot count a case of more than half an hour */
 
-/* Methods. */
 enum { ECHO = 1, KEEP, FRESH, STORE, REFUSE, METHODS };
-/* Streams. */
-enum { TALK = 1, WAITED, KEPT, STREAMS };
+enum { TALK = 1, WAITED, KEPT, STREAMS };	/* methods, too */
 
 /* --- Things ---------------------------------------------------------------------------- */
 
@@ -81,6 +80,7 @@ static struct thing *_Atomic things[THINGS];
 static atomic_uint n_conns, n_data, n_objects, n_things;
 static atomic_ulong n_acts, n_called, n_served, n_closed;
 static atomic_bool finished;
+static int seconds;
 
 static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *ended, *all_conns;
@@ -739,26 +739,6 @@ static unsigned int setting(const char *name, unsigned int otherwise)
 	return text ? (unsigned int)atoi(text) : otherwise;
 }
 
-/* Check cannot count the time of a case that takes more than half an hour. */
-#define ROUND_SECONDS 600
-
-static unsigned int all_seconds(void)
-{
-	return setting("IPCBUS_LIFETIMES_SECONDS", 3);
-}
-
-static int count_rounds(void)
-{
-	return (int)((all_seconds() + ROUND_SECONDS - 1) / ROUND_SECONDS) ?: 1;
-}
-
-static unsigned int seconds_of(int round)
-{
-	unsigned int left = all_seconds() - (unsigned int)round * ROUND_SECONDS;
-
-	return left < ROUND_SECONDS ? left : ROUND_SECONDS;
-}
-
 /* With everything that is left in the table, until the last connection is closed. */
 static void end_all(struct conn *hub)
 {
@@ -780,7 +760,7 @@ static void end_all(struct conn *hub)
 
 START_TEST(everything_ends_at_every_moment)
 {
-	time_t until = time(NULL) + seconds_of(_i);
+	time_t until = time(NULL) + (seconds < ROUND_SECONDS ? seconds : ROUND_SECONDS);
 	unsigned int seed = setting("IPCBUS_LIFETIMES_SEED", 1) + (unsigned int)_i;
 	struct actor actors[ACTORS];
 	struct ipc_object *object;
@@ -813,7 +793,8 @@ int main(void)
 	Suite *suite = suite_create("lifetimes");
 	TCase *tc = add_case(suite, "lifetimes", setup_bare);
 
-	tcase_set_timeout(tc, 300 + seconds_of(0));
-	tcase_add_loop_test(tc, everything_ends_at_every_moment, 0, count_rounds());
+	seconds = (int)setting("IPCBUS_LIFETIMES_SECONDS", 3);
+	tcase_set_timeout(tc, 300 + ROUND_SECONDS);
+	tcase_add_loop_test(tc, everything_ends_at_every_moment, 0, seconds / ROUND_SECONDS ?: 1);
 	return suite_main(suite);
 }

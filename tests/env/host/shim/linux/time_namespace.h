@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks are all in the initial time namespace. Where the clock is stopped, theirs goes on: what they
- * say means so long from now. */
+/* Tasks are all in the initial time namespace. Where the clock is stopped, theirs goes on: what
+ * they say means so long from now. */
 #pragma once
 
 #include "ktime.h"
