@@ -673,10 +673,9 @@ static void take_clock(const char *argument)
 
 static void print_path(void)
 {
-	size_t size = strlen(socket_path);
 	char line[sizeof(socket_path) + 1];
+	size_t size = (size_t)(stpcpy(line, socket_path) - line);
 
-	memcpy(line, socket_path, size);
 	line[size++] = '\n';
 	if (print_fd < 0)
 		return;

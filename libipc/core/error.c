@@ -239,10 +239,13 @@ const char *ipc_strerror(int code)
 	return text ? text : "unknown error";
 }
 
-/* How many bytes of a character in UTF-8 follow its first. */
-static int count_rest(unsigned char first)
+/* How many bytes of a character in UTF-8 follow the first at c: none if it begins no character, or
+ * one that is longer than it need be. */
+static int count_rest(const unsigned char *c)
 {
-	return first < 0xc2 ? 0 : 1 + (first >= 0xe0) + (first >= 0xf0);
+	if (*c < 0xc2 || *c > 0xf4 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xf0 && c[1] < 0x90))
+		return 0;
+	return 1 + (*c >= 0xe0) + (*c >= 0xf0);
 }
 
 /* Text of the peer, without what a terminal obeys: control characters, also those above ASCII,
@@ -258,7 +261,7 @@ static void print_foreign(const char *text)
 		if (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
 			control = true;
 		putc(control ? '?' : *c, stderr);
-		rest = inner ? rest - 1 : control ? 0 : count_rest(*c);
+		rest = inner ? rest - 1 : control ? 0 : count_rest(c);
 	}
 }
 

@@ -22,7 +22,7 @@
 
 /* --- Server --------------------------------------------------------------------------- */
 
-static int take_metadata(struct ipc_stream *stream, const struct ipc_call *call)
+static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 {
 	const uint8_t *data = call->payload;
 	size_t size = call->size;
@@ -31,6 +31,11 @@ static int take_metadata(struct ipc_stream *stream, const struct ipc_call *call)
 	if (!unlikely_frame(data, size) || frame_parse(&frame, &data, &size) < 0 ||
 	    !frame.metadata_size)
 		return 0;
+	if (frame.metadata_size > STREAM_MAX_EXPLANATION) {
+		ipc_call_errno(call, -EMSGSIZE, "a stream has at most %zu bytes of metadata",
+			       STREAM_MAX_EXPLANATION);
+		return -EMSGSIZE;
+	}
 	stream->metadata = malloc(frame.metadata_size);
 	if (!stream->metadata)
 		return -ENOMEM;

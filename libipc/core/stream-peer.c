@@ -113,6 +113,7 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 	int r;
 
 	if (stream_take_deferred(stream)) {
+		atomic_store(&stream->users, 1);
 		ipc_ref(stream->ipc);
 		start_handler(stream, message);
 		return;
@@ -153,6 +154,7 @@ static int parse_end(const struct ipc_call *call, struct end *ret_end)
 static void end_came(struct ipc_stream *stream, const struct end *end)
 {
 	int code = end->code >= -ERRNO_MAX && end->code <= 0 ? end->code : -EPROTO;
+	size_t explained = (size_t)(end->error.end - end->error.at);
 
 	/* For a receiver these two mean that it should wait, and that it cannot grant credit. */
 	if (code == -EAGAIN || code == -EPIPE)
@@ -160,8 +162,11 @@ static void end_came(struct ipc_stream *stream, const struct end *end)
 	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		if (code)
-			error_decode(&stream->in_error, code, end->error);
+		/* Of a closed end nobody reads it. */
+		if (code && !stream->closed)
+			error_decode(&stream->in_error, code,
+				     explained <= STREAM_MAX_EXPLANATION ? end->error :
+									   (struct wire){ 0 });
 	}
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
@@ -220,14 +225,8 @@ static void message_lost(struct ipc_object *object, int error)
 {
 	struct ipc_stream *stream = object->userdata;
 
-	if (error == -EOPNOTSUPP)
-		return;
-	if (stream_take_deferred(stream)) {
-		ipc_stream_fail(stream, error, NULL, NULL);
-		stream_abandon(stream);
-		return;
-	}
-	lose_message(stream, error);
+	if (error != -EOPNOTSUPP)
+		lose_message(stream, error);
 }
 
 /* A client's limit is for what it unpacks, and blobs are not. */
@@ -607,6 +606,8 @@ static int serve_reply(struct ipc_call *call, struct ipc_stream *stream)
 		return r;
 	}
 	if (deferred) {
+		/* The program has none of it until its handler starts. */
+		atomic_store(&stream->users, 0);
 		atomic_store(&stream->deferred, true);
 		ipc_unref(stream->ipc);
 	}

@@ -361,8 +361,13 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 }
 
 /* The memory may stay for long, but the program's event loop must not see the fd any more. */
-static void close_fds_locked(struct ipc_stream *stream)
+/* No user is left, who could look at these. */
+static void close_locked(struct ipc_stream *stream)
 {
+	stream->closed = true;
+	ipc_error_done(&stream->in_error);
+	free(stream->metadata);
+	stream->metadata = NULL;
 	if (stream->receive_fd >= 0)
 		close(stream->receive_fd);
 	if (stream->send_fd >= 0)
@@ -384,8 +389,7 @@ static void stream_close(struct ipc_stream *stream)
 	stream_forget_writable(stream, &stream->granter);
 	stream_forget_call(stream);
 	stream_lock(stream);
-	stream->closed = true;
-	close_fds_locked(stream);
+	close_locked(stream);
 	items = stream_take_items_locked(stream);
 	over = stream->broken || (stream->out_ended && (stream->of.server || stream->in_ended)) ||
 	       (!stream->of.server && stream->in_ended);
@@ -413,8 +417,7 @@ static void stream_close(struct ipc_stream *stream)
 void stream_abandon(struct ipc_stream *stream)
 {
 	stream_lock(stream);
-	stream->closed = true;
-	close_fds_locked(stream);
+	close_locked(stream);
 	stream_unlock(stream);
 	release_peer(stream);
 	stream_put(stream);
@@ -513,7 +516,9 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 		stream->refused = true;
 		break_locked(stream, IPC_ORIGIN_HERE, code);
 	}
-	stream->out_ended = true;
+	/* What is over already, the program has not ended. */
+	if (!refused || !r)
+		stream->out_ended = true;
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
 
@@ -583,15 +588,23 @@ static char *limit_text(const struct ipc_stream *stream, int code)
 	return r < 0 ? NULL : text;
 }
 
-/* Only a user may send something: once there is none, nothing of the other end is left here. */
+/*
+ * Only a user may send something: once there is none, nothing of the other end is left here. A
+ * deferred end has no user. Whoever takes it explains why and drops it.
+ */
 void stream_refuse(struct ipc_stream *stream, int code)
 {
-	if (refs_take_unless_none(&stream->users)) {
+	bool deferred = stream_take_deferred(stream);
+
+	if (deferred || refs_take_unless_none(&stream->users)) {
 		struct ipc_error error = { .message = limit_text(stream, code) };
 
 		end_with(stream, code, &error, /* refused= */ true);
 		free(error.message);
-		ipc_stream_unref(stream);
+		if (deferred)
+			stream_abandon(stream);
+		else
+			ipc_stream_unref(stream);
 	}
 	stream_break(stream, code);
 }

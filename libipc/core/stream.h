@@ -51,6 +51,10 @@ struct thread;
  * thread for as many messages, and a grant is a small message. */
 #define STREAM_MAX_CREDIT	STREAM_WINDOW
 
+/* Bytes that explain an end, and of the metadata of a stream. The first are left out beyond that,
+ * and with more of the others no stream opens: both wait as long as the stream does. */
+#define STREAM_MAX_EXPLANATION	((size_t)64 << 10)
+
 /* Closed ends of a client whose objects the other end may hold. Those of the oldest end then: who
  * never releases them must not use up this side's nodes. */
 #define STREAM_MAX_LEFT		1024

@@ -152,7 +152,10 @@ static int send_error(const struct ipcbus_exchange *x)
 
 	if (!r || x->send.kind != fake.send_error_kind)
 		return 0;
-	fake.send_error = 0;
+	if (fake.send_error_more)
+		fake.send_error_more--;
+	else
+		fake.send_error = 0;
 	return r;
 }
 

@@ -35,6 +35,7 @@ struct fake {
 	bool keep_fds;			/* those sent are duplicated, for fake_close_fds() */
 	int send_error;			/* the next message of this kind fails with it */
 	uint32_t send_error_kind;
+	unsigned int send_error_more;	/* so many after it fail, too */
 	void (*on_empty)(void);
 	void (*on_send)(void);		/* once, before the next message is there */
 

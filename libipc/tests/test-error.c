@@ -112,6 +112,8 @@ START_TEST(the_services_text_is_cleaned)
 		/* CSI as one byte, in UTF-8, and after a character that is cut off. */
 		{ "\x9b" "31m", "?31m" },
 		{ "\xc2\x9b" "31m", "??31m" },
+		{ "\xff\x9b\xf8\x9b" "31m", "\xff?\xf8?31m" },
+		{ "\xe0\x80\x9b\xf0\x80\x9b", "\xe0??\xf0??" },
 		{ "\xe2\x9b\x1b\x9b", "\xe2\x9b??" },
 		{ "\xc3", "\xc3" },
 	};

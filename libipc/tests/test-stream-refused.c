@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <ipc/rpc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/proxy.h"
@@ -228,6 +229,132 @@ START_TEST(what_comes_after_the_end_says_nothing)
 }
 END_TEST
 
+/* One that was canceled is over, and the program did not end it, whatever comes then. */
+START_TEST(what_comes_after_a_cancellation_says_nothing)
+{
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		for (int server = 0; server < 2; server++) {
+			begin(server);
+			arrive(control_cookie, STREAM_CANCEL, NULL, 0);
+			wrong_arrives(i);
+			ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+			serve_all_of(ipc);
+			ck_assert_uint_eq(ends, 1);
+			ck_assert_uint_eq(destroys, 1);
+			ck_assert_int_eq(reported.code, -ECANCELED);
+			ck_assert_int_eq(reported.origin, IPC_ORIGIN_PEER);
+			end();
+		}
+}
+END_TEST
+
+/* --- Before the request ------------------------------------------------------------------ */
+
+static int count(struct ipc_stream *to, const Ipc__Test__EchoRequest *request, void *userdata)
+{
+	(void)to, (void)request, (void)userdata;
+	ck_abort_msg("there was no request");
+}
+
+/* A server's end that waits for its request. */
+static void begin_deferred(void)
+{
+	static const struct test_ops counts = { .count = count };
+
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(test_object_new(ipc, &counts, NULL, NULL, &object), 0);
+	object_id(object);
+	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
+					 .cookie = object->wants.cookie, .code = IPC_CODE_STREAM,
+					 .uid = 1000 },
+		  method_of(&test_interface, "Count")->code, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	data_cookie = opened_cookie(ipc, 0);
+	control_cookie = opened_cookie(ipc, 1);
+	peer = NULL;
+	stream = NULL;
+}
+
+/* Nothing of the other end is left here then, also if it could not be told. */
+START_TEST(a_refused_end_without_request_says_nothing_more)
+{
+	static const int fails[] = { 0, -EOWNERDEAD, -ENOMEM };
+	const size_t n = sizeof(wrong) / sizeof(wrong[0]);
+	unsigned int sent;
+
+	for (size_t i = 0; i < 3 * n; i++) {
+		begin_deferred();
+		fake.send_error = fails[i / n];
+		fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+		/* The explanation, and the code alone. */
+		fake.send_error_more = 1;
+		wrong_arrives(i % n);
+		fake.send_error_more = 0;
+		fake.send_error = 0;
+		if (!fails[i / n])
+			is_explained(wrong[i % n].error);
+		sent = fake.n_sent;
+		for (size_t more = 0; more < n; more++)
+			wrong_arrives(more);
+		ck_assert_uint_eq(fake.n_sent, sent);
+		end();
+	}
+}
+END_TEST
+
+/* --- Sizes -------------------------------------------------------------------------------- */
+
+static void end_with_details(size_t size)
+{
+	Ipc__StreamEnd said = IPC__STREAM_END__INIT;
+	Ipc__Error error = IPC__ERROR__INIT;
+	uint8_t *details = calloc(1, size), *bytes = malloc(size + 100);
+
+	ck_assert(details && bytes);
+	error.has_details = true;
+	error.details = (ProtobufCBinaryData){ .data = details, .len = size };
+	said.has_code = true;
+	said.code = -EREMOTEIO;
+	said.error = &error;
+	arrive(data_cookie, STREAM_END, bytes, ipc__stream_end__pack(&said, bytes));
+	free(details);
+	free(bytes);
+}
+
+START_TEST(an_explanation_has_a_size)
+{
+	for (int server = 0; server < 2; server++)
+		for (int large = 0; large < 2; large++) {
+			begin(server);
+			end_with_details(STREAM_MAX_EXPLANATION / 2 * (large ? 3 : 1));
+			if (server)
+				stream_break(stream, -EOWNERDEAD);
+			is_over(-EREMOTEIO, IPC_ORIGIN_PEER);
+			ck_assert_uint_eq(reported.details_size,
+					  large ? 0 : STREAM_MAX_EXPLANATION / 2);
+			end();
+		}
+}
+END_TEST
+
+/* What the other end keeps of a closed one has none. */
+START_TEST(a_closed_end_keeps_no_explanation)
+{
+	struct ipc_stream *closed;
+
+	begin(/* server= */ true);
+	closed = stream;
+	stream_hold(closed);
+	end_with_details(1000);
+	ck_assert_uint_eq(closed->in_error.details_size, 1000);
+	stream = ipc_stream_unref(stream);
+	ck_assert_uint_eq(closed->in_error.details_size, 0);
+	stream_put(closed);
+	end();
+}
+END_TEST
+
 /* --- Cancellation ------------------------------------------------------------------------- */
 
 START_TEST(who_canceled_it)
@@ -251,5 +378,8 @@ int main(void)
 {
 	return RUN_TESTS("stream-refused", both_sides_learn_why, the_reason_comes_from_the_peer,
 			 callbacks_learn_why, nobody_takes_messages,
-			 what_comes_after_the_end_says_nothing, who_canceled_it);
+			 what_comes_after_the_end_says_nothing,
+			 what_comes_after_a_cancellation_says_nothing,
+			 a_refused_end_without_request_says_nothing_more, an_explanation_has_a_size,
+			 a_closed_end_keeps_no_explanation, who_canceled_it);
 }
