@@ -276,7 +276,7 @@ static void begin_deferred(void)
 	stream = NULL;
 }
 
-/* Nothing of the other end is left here then, also if it could not be told. */
+/* Nothing of the other end is left here then, also if the error could not be sent. */
 START_TEST(a_refused_end_without_request_says_nothing_more)
 {
 	static const int fails[] = { 0, -EOWNERDEAD, -ENOMEM };
