@@ -360,8 +360,8 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 	}
 }
 
-/* The memory may stay for long, but the program's event loop must not see the fd any more. */
-/* No user is left, who could look at these. */
+/* The memory may stay for long, but no user is left who could look at these, and the program's
+ * event loop must not see the fds any more. */
 static void close_locked(struct ipc_stream *stream)
 {
 	stream->closed = true;

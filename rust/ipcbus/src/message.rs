@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 use std::ffi::{c_void, CString};
 use std::fmt;
-use std::os::raw::c_char;
+use std::os::raw::{c_char, c_int};
 use std::os::unix::io::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -216,6 +216,10 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
+/// Finds a part of a payload of generated code, in it.
+type FindPart =
+    unsafe extern "C" fn(*const c_void, usize, *mut *const c_void, *mut usize) -> c_int;
+
 /// A received message, which something else owns.
 #[derive(Clone, Copy)]
 pub(crate) struct Raw<'a>(&'a sys::ipc_raw_message);
@@ -290,6 +294,16 @@ impl<'a> Raw<'a> {
 
     /// The bytes of a request of generated code, without what may surround them.
     pub fn payload(self) -> Result<&'a [u8]> {
+        self.part(sys::ipc_payload_message)
+    }
+
+    /// The bytes of the blobs of generated code.
+    #[cfg(feature = "prost")]
+    pub fn blobs(self) -> Result<&'a [u8]> {
+        self.part(sys::ipc_payload_blobs)
+    }
+
+    fn part(self, find: FindPart) -> Result<&'a [u8]> {
         let bytes = self.bytes();
         if bytes.is_empty() {
             return Ok(bytes);
@@ -298,28 +312,7 @@ impl<'a> Raw<'a> {
         let mut size = 0;
         // SAFETY: what it finds lies in bytes.
         unsafe {
-            crate::error::check(sys::ipc_payload_message(
-                bytes.as_ptr() as *const c_void,
-                bytes.len(),
-                &mut data,
-                &mut size,
-            ))?;
-            Ok(if size == 0 { &[] } else { std::slice::from_raw_parts(data as *const u8, size) })
-        }
-    }
-
-    /// The bytes of the blobs of generated code.
-    #[cfg(feature = "prost")]
-    pub fn blobs(self) -> Result<&'a [u8]> {
-        let bytes = self.bytes();
-        if bytes.is_empty() {
-            return Ok(bytes);
-        }
-        let mut data = std::ptr::null();
-        let mut size = 0;
-        // SAFETY: as above.
-        unsafe {
-            crate::error::check(sys::ipc_payload_blobs(
+            crate::error::check(find(
                 bytes.as_ptr() as *const c_void,
                 bytes.len(),
                 &mut data,
