@@ -35,7 +35,7 @@ static int receive(struct stream_call *call, uint64_t timeout_usec, bool *ret_ov
 
 	for (*ret_over = false; !status && !*ret_over;) {
 		r = ipc_raw_stream_receive(call->stream, timeout_usec, &message, &error);
-		if (r == -EAGAIN || r == -ETIMEDOUT)
+		if (r == -EAGAIN)
 			return STATUS_OK;
 		if (r < 0)
 			return call_failed(r, call->method, &error);

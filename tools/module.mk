@@ -74,8 +74,8 @@ $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o $(TOOLS)/tests/trace-rules.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
-# A service with many names, for live-list and live-many.
-$(TOOLS)/tests/many: %: %.o | $(LIBIPC)
+# A service with many names, for live-list and live-many. A oneway without content, for test-mock.
+$(TOOLS)/tests/many $(TOOLS)/tests/oneway: %: %.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $< $(LIBIPC)
 
@@ -105,7 +105,7 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
+ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS)/tests/oneway $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
 	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock
 GUEST_RAW_TESTS += tools/tests/live-doctor

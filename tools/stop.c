@@ -38,9 +38,14 @@ void stop_after(unsigned int ms)
 {
 	struct itimerval timer = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
 	struct sigaction action = { .sa_handler = on_deadline };
+	sigset_t alarm;
 
 	limit_ms = ms;
 	stop_message(NULL, "not done");
+	/* Who started this program may have blocked it. */
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 }

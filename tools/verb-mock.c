@@ -13,6 +13,7 @@
 #include "ipcctl.h"
 #include "mock.h"
 #include "out.h"
+#include "text.h"
 #include "verbs.h"
 #include "wire.h"
 
@@ -52,8 +53,13 @@ static void on_stop(int signal)
 /* One that has no line break, and nothing that a terminal would interpret. */
 static char *dump(const json_t *json)
 {
-	return json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) :
-		      strdup("nothing");
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) :
+			    strdup("nothing");
+
+	/* JSON has no escape for DEL. */
+	if (text)
+		text_clean(text);
+	return text;
 }
 
 /* "FIELD: expected X, got Y", or nothing if they are equal. */
@@ -130,10 +136,15 @@ static int reply(struct ipc_call *call, const struct mock_entry *entry)
 static int serve_method(struct served *served, struct ipc_call *call,
 			const struct schema_method *method, const struct ipc_raw_message *message)
 {
-	json_t *request = schema_decode_received(method->request, message);
 	const struct mock_entry *entry, *nearest;
+	json_t *request;
 	int r;
 
+	if (ipc_call_is_oneway(call) != method->oneway)
+		return unexpected(served, call, method->name,
+				  method->oneway ? "it is a oneway, and was called" :
+						   "it has a reply, and was called as a oneway");
+	request = schema_decode_received(method->request, message);
 	if (!request)
 		return unexpected(served, call, method->name, "the request is malformed");
 	entry = mock_match(served->mock, method, request, &nearest);
@@ -240,15 +251,16 @@ static int run_service(struct served *served)
 	struct sigaction action = { .sa_handler = on_stop };
 	int r;
 
+	/* Who waits for the name may end this at once. */
+	bus = served->ipc;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 	r = ipc_raw_object_new(served->ipc, &ops, served, &object);
 	if (r == 0)
 		r = ipc_register_name(served->ipc, mock_name(served->mock), object,
 				      /* ret_slot= */ NULL);
 	if (r < 0)
 		return fail_errno(r, mock_name(served->mock));
-	bus = served->ipc;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
 	r = ipc_run(served->ipc);
 	/* A test's bus ends with the test. */
 	return r < 0 && r != -ECONNRESET ? fail_errno(r, "serve") : STATUS_OK;
