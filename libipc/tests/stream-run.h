@@ -7,22 +7,38 @@
 
 #include <ipc/ipc.pb-c.h>
 
+#include "core/frame.h"
 #include "core/object.h"
 #include "core/stream.h"
 #include "fake-device.h"
 #include "test-run.h"
 
-/* A StreamOpen of the other end. */
-static inline void push_open_of(struct ipcbus_event event, uint32_t method, uint64_t deadline,
-				uint32_t window)
+/* Makes a frame with one name in its metadata of a message that stands behind a header. */
+static inline size_t add_metadata(uint8_t *frame, size_t message_size, size_t metadata_size)
 {
+	struct frame_header header = { .magic = FRAME_MAGIC, .message_size = message_size,
+				       .metadata_size = metadata_size };
+	uint8_t *metadata = frame + FRAME_ALIGN(sizeof(header) + message_size);
+
+	memcpy(frame, &header, sizeof(header));
+	memset(metadata, 'v', metadata_size);
+	memcpy(metadata, "name", sizeof("name"));
+	metadata[metadata_size - 1] = 0;
+	return FRAME_ALIGN((size_t)(metadata - frame) + metadata_size);
+}
+
+/* A StreamOpen of the other end. metadata_size: 0 for none. */
+static inline void push_open_with(struct ipcbus_event event, uint32_t method, uint64_t deadline,
+				  uint32_t window, size_t metadata_size)
+{
+	static uint8_t bytes[128 + 2 * STREAM_MAX_EXPLANATION];
+	size_t at = metadata_size ? sizeof(struct frame_header) : 0, size;
 	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
 	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
 	struct ipcbus_object entries[] = {
 		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1001 },
 		{ IPCBUS_OBJECT_HANDLE, .value = 10, .tag = 1002 },
 	};
-	uint8_t bytes[64];
 
 	data.id = 1001;
 	control.id = 1002;
@@ -34,7 +50,14 @@ static inline void push_open_of(struct ipcbus_event event, uint32_t method, uint
 	open.method = method;
 	open.has_deadline = deadline;
 	open.deadline = deadline;
-	fake_push(event, bytes, ipc__stream_open__pack(&open, bytes), entries, 2);
+	size = ipc__stream_open__pack(&open, bytes + at);
+	fake_push(event, bytes, at ? add_metadata(bytes, size, metadata_size) : size, entries, 2);
+}
+
+static inline void push_open_of(struct ipcbus_event event, uint32_t method, uint64_t deadline,
+				uint32_t window)
+{
+	push_open_with(event, method, deadline, window, /* metadata_size= */ 0);
 }
 
 static inline void push_open(struct ipcbus_event event, uint32_t method, uint64_t deadline)

@@ -33,7 +33,7 @@ static int convey(struct ipc_stream *to, void *userdata)
 
 static const struct test_ops served = { .convey = convey };
 
-static void begin(bool server)
+static void begin_with(bool server, size_t metadata_size)
 {
 	struct ipc_proxy *proxy;
 
@@ -45,17 +45,26 @@ static void begin(bool server)
 	ck_assert_int_eq(test_object_new(ipc, &served, NULL, NULL, &object), 0);
 	object_id(object);
 	if (server) {
-		push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
-						 .buffer = 50, .cookie = object->wants.cookie,
-						 .code = IPC_CODE_STREAM, .uid = 1000 },
-			  method_of(&test_interface, "Convey")->code, 0);
+		push_open_with((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
+						      .buffer = 50,
+						      .cookie = object->wants.cookie,
+						      .code = IPC_CODE_STREAM, .uid = 1000 },
+			       method_of(&test_interface, "Convey")->code, 0, STREAM_WINDOW,
+			       metadata_size);
 		ck_assert_int_eq(ipc_process(ipc), 1);
+		if (metadata_size > STREAM_MAX_EXPLANATION)
+			return;
 	} else {
 		push_opened();
 		ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);
 	}
 	data_cookie = opened_cookie(ipc, 0);
 	control_cookie = opened_cookie(ipc, 1);
+}
+
+static void begin(bool server)
+{
+	begin_with(server, /* metadata_size= */ 0);
 }
 
 static void end(void)
@@ -338,6 +347,22 @@ START_TEST(an_explanation_has_a_size)
 }
 END_TEST
 
+START_TEST(metadata_has_a_size)
+{
+	begin_with(/* server= */ true, STREAM_MAX_EXPLANATION);
+	ck_assert_uint_eq(strlen(ipc_stream_metadata(stream, "name")),
+			  STREAM_MAX_EXPLANATION - sizeof("name") - 1);
+	end();
+
+	stream = NULL;
+	begin_with(/* server= */ true, STREAM_MAX_EXPLANATION + 1);
+	ck_assert_ptr_null(stream);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, EMSGSIZE);
+	end();
+}
+END_TEST
+
 /* What the other end keeps of a closed one has none. */
 START_TEST(a_closed_end_keeps_no_explanation)
 {
@@ -381,5 +406,5 @@ int main(void)
 			 what_comes_after_the_end_says_nothing,
 			 what_comes_after_a_cancellation_says_nothing,
 			 a_refused_end_without_request_says_nothing_more, an_explanation_has_a_size,
-			 a_closed_end_keeps_no_explanation, who_canceled_it);
+			 metadata_has_a_size, a_closed_end_keeps_no_explanation, who_canceled_it);
 }
