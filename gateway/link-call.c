@@ -7,6 +7,7 @@
  * makes it on the bus. What arrives at that thread inside belongs to the served call, whose id goes
  * along as the chain.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,17 @@ static bool is_early(const struct pending *pending, uint64_t remaining)
 	return pending->reply->frame.error == ETIMEDOUT && remaining < NEAR_USEC;
 }
 
+/* False: nothing has come for longer than that can take. */
+static bool wait_early_locked(struct pending *pending)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += 2 * NEAR_USEC / 1000000;
+	return pthread_cond_clockwait(&pending->changed, &pending->link->lock, CLOCK_MONOTONIC,
+				      &until) != ETIMEDOUT;
+}
+
 static void wait_locked(struct pending *pending, struct ipc_call *call)
 {
 	struct link *link = pending->link;
@@ -168,10 +180,11 @@ static void wait_locked(struct pending *pending, struct ipc_call *call)
 			pthread_mutex_unlock(&link->lock);
 			served->job.run(&served->job);
 			pthread_mutex_lock(&link->lock);
-		} else if (pending->reply && !is_early(pending, ipc_call_remaining(call))) {
-			return;
-		} else {
+		} else if (!pending->reply) {
 			pthread_cond_wait(&pending->changed, &link->lock);
+		} else if (!is_early(pending, ipc_call_remaining(call)) ||
+			   !wait_early_locked(pending)) {
+			return;
 		}
 	}
 }
@@ -208,8 +221,6 @@ static int send_locked(struct pending *pending, struct link_frame *frame,
 		return -ECANCELED;
 	if (link->broken)
 		return -EHOSTUNREACH;
-	if (link->waiting.count >= link_options(link)->max_calls)
-		return -EDQUOT;
 	if (frame->data_size + LINK_FRAME_EXTRA > link->peer_size)
 		return -EMSGSIZE;
 	frame->id = pending->id = ++link->last_id;
@@ -258,7 +269,8 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 		return r;
 	pthread_cond_init(&pending.changed, NULL);
 	pthread_mutex_lock(&link->lock);
-	r = send_locked(&pending, frame, request);
+	/* Each has a thread, and some threads must be left for what ends them. */
+	r = link->calls++ < link->max_calls ? send_locked(&pending, frame, request) : -EDQUOT;
 	if (r == 0) {
 		wait_locked(&pending, call);
 		leave_locked(&pending);
@@ -266,6 +278,7 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 			link_send_locked(link, &(struct link_frame){ .kind = LINK_CANCEL,
 								     .id = pending.id });
 	}
+	link->calls--;
 	pthread_mutex_unlock(&link->lock);
 	ipc_slot_end(slot);
 	if (r == 0)

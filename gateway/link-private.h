@@ -113,6 +113,8 @@ struct link {
 	uint64_t last_export;
 	bool wants_writable;
 
+	unsigned int max_calls;	/* constant; as many as there may be threads for */
+	unsigned int calls;	/* from the bus, that are here: waiting, or not yet sent */
 	struct map waiting;	/* struct pending by id */
 	struct map serving;	/* struct served by id */
 	size_t serving_bytes;

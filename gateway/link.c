@@ -291,12 +291,13 @@ static void link_free(struct link *link)
 static int open_bus(struct link *link)
 {
 	const struct link_options *options = link_options(link);
-	unsigned int threads = options->max_calls + THREADS_EXTRA;
+	const unsigned int most = THREADS_MAX - THREADS_EXTRA;
 	int r;
 
+	link->max_calls = options->max_calls < most ? options->max_calls : most;
 	r = ipc_open_sized(&link->ipc, options->device, options->region_size);
 	if (r == 0)
-		r = ipc_set_threads(link->ipc, threads > THREADS_MAX ? THREADS_MAX : threads);
+		r = ipc_set_threads(link->ipc, link->max_calls + THREADS_EXTRA);
 	if (r == 0)
 		r = names_new(link);
 	return r;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the cases share: programs that are started and ended, channels, and the report."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import grpc  # noqa: E402
 import interop_pb2 as pb  # noqa: E402
 
 SERVICE = '/interop.Test/'
-state = {'programs': [], 'folder': None, 'channel': None, 'number': 0}
+state = {'programs': [], 'folder': None, 'channel': None, 'numbers': itertools.count(1)}
 
 
 def wait_until(what, condition, seconds=10):
@@ -89,8 +90,7 @@ def server(*arguments):
 
 
 def socket_path():
-    state['number'] += 1
-    return f'unix:{state["folder"]}/{state["number"]}'
+    return f'unix:{state["folder"]}/{next(state["numbers"])}'
 
 
 def gateway(*arguments, exports=('test.interop',), listen=None, ready='ready'):

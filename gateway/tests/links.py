@@ -149,6 +149,22 @@ def linked_deadline_and_cancellation():
 
 
 @case
+def link_that_has_all_its_calls():
+    with Joined(link=('--max-calls', '3')):
+        done = []
+        threads = [threading.Thread(target=lambda: done.append(call('Keep', timeout=5)))
+                   for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        wait_until('one more is refused', lambda: 'quota' in call('Empty')[0].lower())
+        # Those that it has end by their deadlines, and others have their place.
+        for thread in threads:
+            thread.join(20)
+        assert len(done) == 3 and all(status for _, status in done), done
+        wait_until('the handlers are canceled', lambda: looked('canceled') == 3)
+
+
+@case
 def linked_service_comes_and_goes():
     with Joined() as joined:
         joined.server.end(signal.SIGKILL)

@@ -4,7 +4,11 @@
  * servers open the bus $LINK_BUS, and what they would be as manager they register there as
  * $LINK_NAME. Its clients find that name on their own bus.
  *
- * A server is a process that asks for a signal at its parent's death.
+ * A server is a process that asks for a signal at its parent's death. A case that has started no
+ * process has its server in its own process: that is the first connection that it opens.
+ *
+ * Nothing here calls the object of the server. Some servers take any message for one of their
+ * client's, and some are not served before their client sends something.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,14 +18,20 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <ipc/raw.h>
 
 #define WAIT_USEC	10000000
-#define RETRY_NSEC	5000000
-#define RETRIES		2000
+#define RETRY_NSEC	2000000
+#define RETRIES		5000
 
 static bool is_server;
+
+/* The runner is 0, its cases are 1, what they start is 2. */
+static int depth;
+
+static bool has_forked, has_opened;
 
 static void *next(const char *name)
 {
@@ -48,11 +58,34 @@ int prctl(int option, ...)
 	return real(option, all[0], all[1], all[2], all[3]);
 }
 
+pid_t fork(void)
+{
+	pid_t (*real)(void) = next("fork");
+	pid_t pid = real();
+
+	has_forked = pid != 0;
+	if (!pid) {
+		depth++;
+		has_opened = false;
+	}
+	return pid;
+}
+
+/* Whether the connection that is opened now is a server's. */
+static bool opens_server(void)
+{
+	bool first = depth == 1 && !has_forked && !has_opened;
+
+	has_opened = true;
+	return is_server || first;
+}
+
 int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 {
 	int (*real)(struct ipc **, const char *, size_t) = next("ipc_open_sized");
+	bool server = opens_server();
 
-	return real(ret_ipc, is_server && !device ? getenv("LINK_BUS") : device, region_size);
+	return real(ret_ipc, server && !device ? getenv("LINK_BUS") : device, region_size);
 }
 
 int ipc_open(struct ipc **ret_ipc, const char *device)
@@ -60,37 +93,46 @@ int ipc_open(struct ipc **ret_ipc, const char *device)
 	return ipc_open_sized(ret_ipc, device, IPC_REGION_DEFAULT);
 }
 
-int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
+/* Until the client's bus has the name, or has lost it. */
+static int await_name(struct ipc *near, bool is_there)
 {
-	return ipc_register_name(ipc, getenv("LINK_NAME"), object, NULL);
+	const struct timespec pause = { .tv_nsec = RETRY_NSEC };
+	int r;
+
+	for (int i = 0; i < RETRIES; i++) {
+		r = ipc_check_name(near, getenv("LINK_NAME"), NULL);
+		if (r == (is_there ? 0 : -ENOENT))
+			return 0;
+		if (r < 0 && r != -ENOENT)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+	return -ETIMEDOUT;
 }
 
-/* Whether it is what a server of an earlier case left: the gateway may not have noticed yet. */
-static bool is_dead(struct ipc_proxy *proxy)
+/* Returns when clients find it: not what the server of an earlier case has left, but this one. */
+int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 {
-	const struct ipc_raw_message describe = { .code = IPC_CODE_DESCRIBE };
-	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	int r = ipc_raw_call(proxy, &describe, NULL, NULL, &error);
+	int (*real)(struct ipc **, const char *, size_t) = next("ipc_open_sized");
+	struct ipc *near;
+	int r;
 
-	return r == -EOWNERDEAD || error.cause == -EOWNERDEAD;
+	r = real(&near, NULL, IPC_REGION_DEFAULT);
+	if (r < 0)
+		return r;
+	r = await_name(near, /* is_there= */ false);
+	if (r == 0)
+		r = ipc_register_name(ipc, getenv("LINK_NAME"), object, NULL);
+	if (r == 0)
+		r = await_name(near, /* is_there= */ true);
+	ipc_unref(near);
+	/* What the registration has caused is no event of the case's. */
+	while (r == 0 && (r = ipc_process(ipc)) > 0)
+		r = 0;
+	return r;
 }
 
 int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 {
-	const struct timespec pause = { .tv_nsec = RETRY_NSEC };
-	struct ipc_proxy *proxy;
-	int r;
-
-	for (int i = 0; i < RETRIES; i++) {
-		r = ipc_wait_name(ipc, getenv("LINK_NAME"), WAIT_USEC, &proxy);
-		if (r < 0)
-			return r;
-		if (!is_dead(proxy)) {
-			*ret_proxy = proxy;
-			return 0;
-		}
-		ipc_proxy_unref(proxy);
-		nanosleep(&pause, NULL);
-	}
-	return -ETIMEDOUT;
+	return ipc_wait_name(ipc, getenv("LINK_NAME"), WAIT_USEC, ret_proxy);
 }

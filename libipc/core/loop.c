@@ -432,6 +432,21 @@ static void pool_join(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/*
+ * The driver asks once. If an event that somebody else handled, by ipc_process(), was how it asked,
+ * the pool would never grow: so the first one in makes it ask again.
+ */
+static int pool_enter(struct ipc *ipc)
+{
+	struct pool *pool = &ipc->pool;
+	unsigned int limit;
+
+	pthread_mutex_lock(&pool->lock);
+	limit = pool->runners++ ? 0 : pool->limit;
+	pthread_mutex_unlock(&pool->lock);
+	return limit > 1 ? device_set_threads(&ipc->device, limit) : 0;
+}
+
 /* The last one out waits for the others and makes the next ipc_run() possible. */
 static int pool_leave(struct ipc *ipc, int r)
 {
@@ -494,10 +509,7 @@ int ipc_run(struct ipc *ipc)
 		return r;
 
 	ipc_ref(ipc);
-	pthread_mutex_lock(&ipc->pool.lock);
-	ipc->pool.runners++;
-	pthread_mutex_unlock(&ipc->pool.lock);
-	r = pool_leave(ipc, serve_until_stop(t));
+	r = pool_leave(ipc, pool_enter(ipc) ?: serve_until_stop(t));
 	ipc_unref(ipc);
 	return r;
 }

@@ -216,6 +216,63 @@ START_TEST(stop_ends_all_that_run)
 }
 END_TEST
 
+static int ignore(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	return 0;
+}
+
+#define MEETING 3
+
+static struct visitor *visited;
+
+/* Says in the end that they have met. */
+static void *meet_and_stop(void *data)
+{
+	pthread_t threads[MEETING];
+
+	for (int i = 0; i < MEETING; i++)
+		pthread_create(&threads[i], NULL, be_called, visited);
+	for (int i = 0; i < MEETING; i++)
+		join_soon(threads[i]);
+	ipc_stop(data);
+	return NULL;
+}
+
+/* The event that asks for a thread is handled before there is a pool, on the same thread. */
+START_TEST(the_pool_grows_after_ipc_process)
+{
+	static const struct visitor_ops handlers = { .visited = be_there, .notify = ignore };
+	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
+	struct ipc *server, *client;
+	struct ipc_object *object;
+	struct ipc_proxy *proxy;
+	pthread_t thread;
+
+	request.text = "x";
+	pthread_barrier_init(&all_in, NULL, MEETING);
+	ck_assert_int_eq(ipc_open(&server, NULL), 0);
+	ck_assert_int_eq(ipc_set_threads(server, MEETING), 0);
+	ck_assert_int_eq(ipc_open(&client, NULL), 0);
+	ck_assert_int_eq(visitor_object_new(server, &handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(server, object), 0);
+	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+	visited = visitor_from_proxy(proxy);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(visitor_notify(visited, &request), 0);
+		ck_assert_int_eq(ipc_wait(server, 20000000), 1);
+		ck_assert_int_eq(ipc_process(server), 1);
+		pthread_create(&thread, NULL, meet_and_stop, server);
+		ck_assert_int_eq(ipc_run(server), 0);
+		join_soon(thread);
+	}
+	visitor_unref(visited);
+	ipc_object_unref(object);
+	ipc_unref(client);
+	ipc_unref(server);
+}
+END_TEST
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -430,7 +487,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("serve", the_pool_grows, a_handler_that_forks, many_threads_on_both_sides,
-			 stop_is_never_missed, stop_ends_all_that_run, stop_from_a_signal_handler,
-			 stop_from_a_handler, a_server_with_epoll, the_fd_says_when_there_is_work,
-			 notified_of_space, waiting_has_an_end);
+			 the_pool_grows_after_ipc_process, stop_is_never_missed,
+			 stop_ends_all_that_run, stop_from_a_signal_handler, stop_from_a_handler,
+			 a_server_with_epoll, the_fd_says_when_there_is_work, notified_of_space,
+			 waiting_has_an_end);
 }
