@@ -116,7 +116,7 @@ GUEST_FILES :=
 FRAGMENTS := driver daemon idl libipc servicemanager python rust tests/env/host tools gateway examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
 	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/e2e tests/suite/hostile tests/suite/fault tests/suite/fuzz \
-	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/kit tests/suite/languages/cpp tests/suite/packages tests/suite/mutants \
+	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/kit tests/suite/languages/cpp tests/suite/languages/conformance tests/suite/packages tests/suite/mutants \
 	tests/suite/static
 include $(FRAGMENTS:%=%/module.mk)
 
@@ -150,6 +150,7 @@ help:
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
 	  'make test-gateway  ipc-gateway with gRPC programs that others wrote' \
 	  'make test-hostile  attacks on services, clients, servicemanager and ipcctl' \
+	  'make test-languages  clients and servers in C, C++, Python and Rust with each other' \
 	  'make test-cost   what operations cost when others have created much' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \

@@ -148,16 +148,20 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 	emit(e, "#[allow(dead_code)]\nimpl %sClient {\n", s->name);
 	emit(e, "    " DOC " Wraps a proxy.\n    pub fn new(proxy: ::ipcbus::Proxy) -> Self {\n");
 	emit(e, "        Self { proxy }\n    }\n\n");
-	emit(e, "    " DOC " Finds the object under a name: see `Connection::get()`.\n");
+	emit(e, "    " DOC " Finds the object under a name: see `Connection::get()`. `EPROTOTYPE`: it has another\n    "
+		DOC " interface.\n");
 	emit(e,
 	     "    pub fn get(connection: &::ipcbus::Connection, name: &str) -> ::ipcbus::Result<Self> {\n");
-	emit(e, "        connection.get(name).map(Self::new)\n    }\n\n");
-	emit(e, "    " DOC " Waits for the name: see `Connection::wait_for()`.\n");
+	emit(e, "        ::ipcbus::typed::get(connection, name, &%s).map(Self::new)\n    }\n\n",
+	     constant(e, s));
+	emit(e, "    " DOC " Waits for the name: see `Connection::wait_for()`. `EPROTOTYPE`: as above.\n");
 	emit(e,
 	     "    pub fn wait_for(\n        connection: &::ipcbus::Connection,\n        name: &str,\n"
 	     "        timeout: ::core::option::Option<::std::time::Duration>,\n"
 	     "    ) -> ::ipcbus::Result<Self> {\n");
-	emit(e, "        connection.wait_for(name, timeout).map(Self::new)\n    }\n\n");
+	emit(e,
+	     "        ::ipcbus::typed::wait_for(connection, name, timeout, &%s).map(Self::new)\n    }\n\n",
+	     constant(e, s));
 	emit(e, "    " DOC " What every proxy has, such as `on_death()`.\n");
 	emit(e, "    pub fn proxy(&self) -> &::ipcbus::Proxy {\n        &self.proxy\n    }\n\n");
 	for (size_t i = 0; i < s->n_methods; i++) {

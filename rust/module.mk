@@ -33,9 +33,12 @@ RUST_COPIES += $(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%)
 $(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%): $(RUST_W)/examples/%: examples/rust/%
 	$(Q)mkdir -p $(@D) && cp -p $< $@
 
-RUST_GENERATED := $(RUST_B)/gen/desk.ipc.rs $(RUST_B)/gen/kinds.ipc.rs
+RUST_GENERATED := $(addprefix $(RUST_B)/gen/,$(addsuffix .ipc.rs,\
+	desk kinds conform client/versions server/versions))
 $(RUST_B)/gen/desk.ipc.rs: tests/suite/languages/cpp/desk.proto
 $(RUST_B)/gen/kinds.ipc.rs: python/tests/kinds.proto
+$(RUST_B)/gen/conform.ipc.rs $(RUST_B)/gen/client/versions.ipc.rs $(RUST_B)/gen/server/versions.ipc.rs: \
+	$(RUST_B)/gen/%.ipc.rs: tests/suite/languages/conformance/%.proto
 $(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
 	$(call msg,PROTOC,$@)
 	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(dir $(filter %.proto,$^)) -I idl \

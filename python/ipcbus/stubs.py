@@ -414,7 +414,8 @@ class Attachments:
             raise BadMessage("the message nests too deeply")
         if message.DESCRIPTOR.full_name == "ipc.Blob":
             message.ClearField("memory")
-            if message.HasField("size") and not message.HasField("data"):
+            # One without bytes has no number.
+            if message.size and not message.HasField("data"):
                 self._sizes.append(message.size)
                 message.memory = len(self._sizes)
             return

@@ -118,8 +118,9 @@ int ipc_payload_message(const void *payload, size_t size, const void **ret_messa
  * of a walk over the message by field numbers, and each begins at a multiple of 8.
  *
  * A blob may also be a sealed memory file. Then it is an entry with the tag IPC_RAW_BLOB_TAG plus
- * the number of the blob, and is not among these bytes. The number counts the fields with a size
- * and without data, from 0. To send a blob, put its bytes into data, or send such an entry.
+ * the number of the blob, and is not among these bytes. The number counts the fields with a size of
+ * 1 or more and without data, from 0. To send a blob, put its bytes into data, or send such an
+ * entry.
  *
  *   -EBADMSG  The payload is malformed.
  */

@@ -287,9 +287,14 @@ fn parse<T: Body>(from: &Arrived<'_>, item: &mut Item) -> Result<T> {
         if blob.data.is_some() || result.is_err() {
             return;
         }
-        if let Some(size) = blob.size {
-            result = arrived_blob(size, &mut rest, number, item).map(|d| blob.data = Some(d));
-            number += 1;
+        // One without bytes has no number.
+        match blob.size {
+            Some(0) => blob.data = Some(Vec::new()),
+            Some(size) => {
+                result = arrived_blob(size, &mut rest, number, item).map(|d| blob.data = Some(d));
+                number += 1;
+            }
+            None => {}
         }
     });
     result.map(|()| message)
@@ -332,6 +337,35 @@ fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {
 }
 
 // --- Clients ---
+
+/// `EPROTOTYPE`: the object was registered with another interface.
+fn check(connection: &Connection, name: &str, interface: &Interface) -> Result<()> {
+    let found = connection.check_name(name)?.interface;
+    if found.is_empty() || found == interface.name {
+        return Ok(());
+    }
+    let text = format!("{name} has the interface {found}");
+    Err(Error::errno(libc::EPROTOTYPE).with_message(text))
+}
+
+/// For generated code: the object under a name.
+pub fn get(connection: &Connection, name: &str, interface: &Interface) -> Result<Proxy> {
+    let proxy = connection.get(name)?;
+    check(connection, name, interface)?;
+    Ok(proxy)
+}
+
+/// For generated code: the same, when somebody has registered the name.
+pub fn wait_for(
+    connection: &Connection,
+    name: &str,
+    timeout: Option<Duration>,
+    interface: &Interface,
+) -> Result<Proxy> {
+    let proxy = connection.wait_for(name, timeout)?;
+    check(connection, name, interface)?;
+    Ok(proxy)
+}
 
 fn limited<'a>(method: &Method, options: &Options<'a>) -> Options<'a> {
     options.or_timeout(Duration::from_millis(method.timeout_ms.into()))

@@ -193,10 +193,10 @@ public:
 	/*
 	 * Take the entry with a tag.
 	 *
-	 *   ENOENT   There is none, or the own object in it has ended.
+	 *   ENOENT   There is none, the own object in it has ended, or the file was taken.
 	 *   EXDEV    take_proxy(): the object belongs to this connection. take_object(): it
 	 *            belongs to another.
-	 *   EBADF    It is no file, or no object; or the file was taken before.
+	 *   EBADF    It is no file, or no object.
 	 */
 	inline outcome<proxy> take_proxy(std::uint64_t tag) const;
 	inline outcome<object> take_object(std::uint64_t tag) const;
@@ -211,7 +211,7 @@ public:
 			return detail::fail<fd>(EBADF);
 		taken = c::ipc_take_fd(&entry->fd);
 		if (taken < 0)
-			return detail::fail<fd>(taken == -ENOENT ? EBADF : taken);
+			return detail::fail<fd>(taken);
 		return fd(taken);
 	}
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the cases of the client in C share: checks, events, and the peer that they call.
+ */
+#ifndef TESTS_LANGUAGES_CONFORMANCE_CLIENT_H
+#define TESTS_LANGUAGES_CONFORMANCE_CLIENT_H
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include <ipc/ipc.h>
+
+#include "conform.ipc.h"
+#include "versions.ipc.h"
+
+/* Ends the case as failed. */
+#define CHECK(condition)                                                             \
+	do {                                                                         \
+		if (!(condition)) {                                                  \
+			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			return -1;                                                   \
+		}                                                                    \
+	} while (0)
+
+/* Longer than anything takes on a busy machine. */
+#define LONG_USEC 60000000U
+
+/* What is waited for in another thread. It lives as long as the program. */
+struct event {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int happened;
+	int result;
+};
+
+#define EVENT_INIT { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 }
+
+void event_set(struct event *event, int result);
+/* 0 when it has happened; -1 after LONG_USEC. */
+int event_wait(struct event *event);
+
+struct bench {
+	struct ipc *ipc;
+	const char *name;
+	struct peer *peer;
+};
+
+/* How many handlers of the peer wait, and how many have ended since nobody waited for them. */
+int get_hangs(struct bench *bench, int64_t *ret_waiting, int64_t *ret_canceled);
+int wait_for_hangs(struct bench *bench, int64_t waiting, int64_t canceled);
+/* Until no handler waits. */
+int wait_for_calm(struct bench *bench, int64_t *ret_canceled);
+
+/* An object of this process: Ask() adds one, Stay() waits. */
+struct guest {
+	struct ipc_object *object;
+	struct event entered, left;
+};
+
+int guest_new(struct bench *bench, struct guest *guest);
+
+/* Cases return 0, or -1 if they have failed. */
+int test_fds(struct bench *bench);
+int test_blobs(struct bench *bench);
+int test_streams(struct bench *bench);
+int test_deadlines(struct bench *bench);
+int test_cancellation(struct bench *bench);
+int test_versions(struct bench *bench);
+
+#endif /* TESTS_LANGUAGES_CONFORMANCE_CLIENT_H */
