@@ -147,6 +147,7 @@ static void control_main(void *arg)
 	fds[2] = poll_fd(client, 0);
 	fds[3] = poll_fd(client, 1);
 	reply(client, IPCBUSD_HELLO, ret, fds, 4);
+	poll_shown(client);
 	do_what_comes(client);
 	close_bus(client);
 	process_leave(process);
@@ -201,10 +202,9 @@ static int add_task(struct client *client)
 {
 	struct task_struct *before = current, *task;
 
-	client->process = process_get(&client->peer);
+	client->process = process_get(&client->peer, &task);
 	if (!client->process)
 		return -ENOMEM;
-	task = shim_task_new(process_shim(client->process), 0);
 	shim_task = task;
 	shim_set_ids(client->peer.uid, client->peer.gid, NULL);
 	shim_task = before;

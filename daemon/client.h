@@ -81,9 +81,11 @@ int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 void memory_free(struct client_memory *memory);
 /* How many pieces of memory a process may map. */
 unsigned int memory_max_maps(void);
-/* Eventfds that start at 0, and how they are set and cleared. */
+/* Eventfds that start at 0, and how they are set and cleared. They stay the daemon's own. */
 int event_new(void);
 void event_set(int fd, bool set);
+/* A new fd for a client: readable while the eventfd is, and no way to it. -errno. */
+int event_show(int fd);
 /* Duplicates and flags of fds, for files that are no devices. */
 int file_flags(int fd);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,7 +62,19 @@ int event_new(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The client has the eventfd too. What it writes there it reads there. */
+int event_show(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int shown = epoll_create1(EPOLL_CLOEXEC);
+
+	if (shown < 0)
+		return -errno;
+	if (!epoll_ctl(shown, EPOLL_CTL_ADD, fd, &event))
+		return shown;
+	close(shown);
+	return -ENOSPC;
+}
+
 void event_set(int fd, bool set)
 {
 	eventfd_t value;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What clients poll: two eventfds, each readable exactly while the driver's poll says so.
+ * What clients poll: two fds, each readable exactly while the driver's poll says so.
  * They are set by the control fiber after the driver's wake-up, and cleared by whatever
  * ioctl of the client changed that.
+ *
+ * Each is an epoll fd that watches an eventfd of the daemon. The client does not get the eventfd:
+ * it could fill it and clear O_NONBLOCK, which is the open file's, and the worker would wait for
+ * it for ever.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +24,7 @@
  * @queue: that queue; NULL: nobody ever polled
  * @wanted: IPCBUSD_POLL_*
  * @fd: an eventfd for each bit of @wanted
+ * @shown: what the client gets of it, until it has it, or -1
  * @set: the bits whose eventfd is readable
  */
 struct client_poll {
@@ -29,6 +34,7 @@ struct client_poll {
 	wait_queue_head_t *queue;
 	unsigned int wanted;
 	int fd[2];
+	int shown[2];
 	unsigned int set;
 };
 
@@ -39,15 +45,28 @@ int poll_begin(struct client *client)
 	if (!poll)
 		return -ENOMEM;
 	poll->client = client;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		poll->fd[i] = event_new();
+		poll->shown[i] = poll->fd[i] < 0 ? -1 : event_show(poll->fd[i]);
+	}
 	client->poll = poll;
-	return poll->fd[0] < 0 || poll->fd[1] < 0 ? -EMFILE : 0;
+	return poll->shown[0] < 0 || poll->shown[1] < 0 ? -EMFILE : 0;
 }
 
 int poll_fd(struct client *client, int which)
 {
-	return client->poll->fd[which];
+	return client->poll->shown[which];
+}
+
+void poll_shown(struct client *client)
+{
+	struct client_poll *poll = client->poll;
+
+	for (int i = 0; i < 2; i++) {
+		if (poll->shown[i] >= 0)
+			close(poll->shown[i]);
+		poll->shown[i] = -1;
+	}
 }
 
 /* Under locks of the driver, on any thread. */
@@ -129,6 +148,7 @@ void poll_end(struct client *client)
 		return;
 	if (poll->queue)
 		remove_wait_queue(poll->queue, &poll->entry);
+	poll_shown(client);
 	for (int i = 0; i < 2; i++)
 		if (poll->fd[i] >= 0)
 			close(poll->fd[i]);

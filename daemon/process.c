@@ -51,7 +51,7 @@ static struct process *make(const struct client_peer *peer)
 	return process;
 }
 
-struct process *process_get(const struct client_peer *peer)
+struct process *process_get(const struct client_peer *peer, struct task_struct **ret_task)
 {
 	struct process *process;
 
@@ -67,6 +67,8 @@ struct process *process_get(const struct client_peer *peer)
 	if (process) {
 		process->clients++;
 		process->holders++;
+		/* Not later: what leaves at the same time may have the last task of the process. */
+		*ret_task = shim_task_new(process->shim, 0);
 	}
 	pthread_mutex_unlock(&lock);
 	return process;

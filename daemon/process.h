@@ -8,9 +8,11 @@
 struct client_peer;
 struct process;
 struct shim_process;
+struct task_struct;
 
-/* The peer's, made if it has no other client. Main thread only. NULL: no memory. */
-struct process *process_get(const struct client_peer *peer);
+/* The peer's, made if it has no other client. *ret_task: a new task of it, which ends between
+ * process_leave() and process_put(). Main thread only. NULL: no memory. */
+struct process *process_get(const struct client_peer *peer, struct task_struct **ret_task);
 /* A client of it is about to end its last task. Any thread. */
 void process_leave(struct process *process);
 /* It has ended that. */

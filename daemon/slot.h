@@ -110,7 +110,9 @@ void fds_init(void);
 /* --- Poll: poll.c ----------------------------------------------------------------- */
 
 int poll_begin(struct client *client);
+/* What the client is to get; poll_shown() once it has. */
 int poll_fd(struct client *client, int which);
+void poll_shown(struct client *client);
 /* IPCBUSD_IOC_POLL. */
 int poll_choose(struct client *client, unsigned long wanted);
 /* Sets the client's eventfds as the driver's poll says; at once if nobody polls. */

@@ -34,6 +34,7 @@
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "messages.h"
+#include "peer.h"
 
 #define CLIENTS 8
 #define SEND_SIZE (1UL << 20)
@@ -54,18 +55,6 @@ static uint32_t below(uint32_t n)
 	return any() % n;
 }
 
-struct peer {
-	int socket;
-	uint8_t *area;
-	size_t size;
-	const uint8_t *region;
-	struct ipcbusd_bell *bell;
-	unsigned int number;
-	int fds[4];
-};
-
-/* --- What an honest client does ------------------------------------------------------ */
-
 static int connect_to_bus(void)
 {
 	int fd = bus_connect(getenv("IPCBUS_DEVICE"));
@@ -77,62 +66,20 @@ static int connect_to_bus(void)
 	return fd;
 }
 
-static int peer_open(struct peer *peer)
+/* Says so and ends if a memory is not sealed. */
+static int open_sealed(struct peer *peer)
 {
-	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO }, welcome;
-	int fds[4], r;
+	int r = peer_open(peer, getenv("IPCBUS_DEVICE"), SEND_SIZE);
 
-	peer->socket = connect_to_bus();
-	peer->size = IPCBUSD_SEND_AREA + SEND_SIZE;
-	peer->area = mmap(NULL, peer->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	message.base = (uintptr_t)peer->area;
-	message.size = peer->size;
-	r = receive_message(peer->socket, &welcome, peer->fds);
-	if (r)
-		return r;
-	message.nonce = welcome.nonce;
-	send_message(peer->socket, &message, -1);
-	r = receive_message(peer->socket, &message, peer->fds);
-	if (r)
-		return r;
-	peer->number = message.number;
-	if (mmap(peer->area, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		 peer->fds[0], 0) == MAP_FAILED)
-		return -errno;
-	peer->bell = mmap(NULL, sizeof(*peer->bell), PROT_READ | PROT_WRITE, MAP_SHARED,
-			  peer->fds[1], 0);
-	message = (struct ipcbusd_message){ .kind = IPCBUSD_MAP, .size = 1 << 20 };
-	send_message(peer->socket, &message, -1);
-	r = receive_message(peer->socket, &message, fds);
-	if (r)
-		return r;
-	/* Not to be written, by nobody but the daemon. */
-	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0) != MAP_FAILED ||
-	    ftruncate(fds[0], 0) == 0 || ftruncate(peer->fds[0], 0) == 0 ||
-	    ftruncate(peer->fds[1], 0) == 0) {
+	if (r == -ENXIO) {
+		perror("connect");
+		exit(3);
+	}
+	if (!r && !peer_is_sealed(peer)) {
 		fprintf(stderr, "a sealed memory is not sealed\n");
 		exit(4);
 	}
-	peer->region = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, fds[0], 0);
-	return peer->region == MAP_FAILED ? -ENOMEM : 0;
-}
-
-static struct ipcbusd_slot *slot_of(const struct peer *peer, unsigned int number)
-{
-	return (void *)(peer->area + IPCBUSD_FIRST_SLOT + number * IPCBUSD_SLOT_SIZE);
-}
-
-static void ring(const struct peer *peer, unsigned int slot)
-{
-	struct ipcbusd_client *page = (void *)peer->area;
-
-	__atomic_fetch_or(&page->submitted[slot / 64], 1ULL << slot % 64, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&page->summary, 1ULL << slot / 64, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&peer->bell->submitted[peer->number / 64], 1ULL << peer->number % 64,
-			  __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&peer->bell->summary, 1ULL << peer->number / 64, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&peer->bell->word, 0, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &peer->bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return r;
 }
 
 /* --- The attacks --------------------------------------------------------------------- */
@@ -240,7 +187,7 @@ static void any_message(const struct peer *peer)
 static void step(const struct peer *peer)
 {
 	unsigned int number = below(20) ? below(8) : below(IPCBUSD_SLOTS);
-	struct ipcbusd_slot *slot = slot_of(peer, number);
+	struct ipcbusd_slot *slot = peer_slot(peer, number);
 
 	switch (below(16)) {
 	case 0:	/* a wild word somewhere */
@@ -272,7 +219,7 @@ static void step(const struct peer *peer)
 				 __ATOMIC_SEQ_CST);
 		break;
 	}
-	ring(peer, number);
+	peer_ring(peer, number);
 	if (!below(64))
 		syscall(SYS_futex, &peer->bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
@@ -293,7 +240,7 @@ static int attack(uint64_t seed)
 			any_message(&peer);
 		return 0;
 	}
-	if (peer_open(&peer))
+	if (open_sealed(&peer))
 		return 0;
 	for (int i = 0; i < STEPS; i++) {
 		step(&peer);
@@ -312,7 +259,7 @@ static int attack(uint64_t seed)
 /* One ioctl by a slot. Returns its result, or INT_MIN if there is none in time. */
 static int info_by(struct peer *peer, unsigned int number)
 {
-	struct ipcbusd_slot *slot = slot_of(peer, number);
+	struct ipcbusd_slot *slot = peer_slot(peer, number);
 	struct ipcbus_info *info = (void *)slot->space;
 	struct timespec begin, now;
 
@@ -322,7 +269,7 @@ static int info_by(struct peer *peer, unsigned int number)
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
-	ring(peer, number);
+	peer_ring(peer, number);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	while (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
 		sched_yield();
@@ -337,17 +284,17 @@ static int honest(void)
 {
 	struct ipcbus_info *info;
 	struct peer peer;
-	int r = peer_open(&peer);
+	int r = open_sealed(&peer);
 
 	if (r) {
 		fprintf(stderr, "an honest client is refused: %s\n", strerror(-r));
 		return 1;
 	}
-	info = (void *)slot_of(&peer, 0)->space;
+	info = (void *)peer_slot(&peer, 0)->space;
 	r = info_by(&peer, 0);
 	if (r || info->version != IPCBUS_VERSION) {
 		fprintf(stderr, "an honest client gets %d, in state %x\n", r,
-			slot_of(&peer, 0)->state);
+			peer_slot(&peer, 0)->state);
 		return 1;
 	}
 	return 0;
@@ -444,11 +391,10 @@ static int is_served_again(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	while (in_time(&begin)) {
-		r = peer_open(&peer);
+		r = open_sealed(&peer);
 		if (!r)
 			return 0;
-		close(peer.socket);
-		munmap(peer.area, peer.size);
+		peer_close(&peer);
 		sched_yield();
 	}
 	fprintf(stderr, "nobody is served after the crowd: %s\n", strerror(-r));
@@ -495,7 +441,7 @@ static int threads(void)
 	int r = 0, failed;
 
 	for (int i = 0; i < 5 && !r; i++) {
-		r = peer_open(&peers[i]);
+		r = open_sealed(&peers[i]);
 		for (unsigned int slot = 0; slot < IPCBUSD_SLOTS && !r; slot++, n++)
 			r = info_by(&peers[i], slot);
 	}

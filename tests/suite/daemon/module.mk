@@ -11,11 +11,11 @@ $(DAEMON_B)/%.o: tests/suite/daemon/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o
+$(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan)
+$(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan) -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
 
 # The programs of tests/suite/kernel, unchanged, with a device of another make.
@@ -38,5 +38,16 @@ $(DAEMON_B)/comeback: $(DAEMON_B)/comeback.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -o $@ $< $(LIBIPC)
 
-ALL += $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel)
+# The fuzzer of the slot protocol: fuzz/main.c. Two of its programs are as a user writes them.
+DAEMON_FUZZ := $(patsubst tests/suite/daemon/fuzz/%.c,$(DAEMON_B)/fuzz/%.o,$(wildcard tests/suite/daemon/fuzz/*.c))
+
+$(DAEMON_FUZZ): $(DAEMON_B)/fuzz/%.o: tests/suite/daemon/fuzz/%.c | $(IPC_SHARED_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -Idaemon -Idriver/uapi -MMD -MP -c -o $@ $<
+
+$(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o | $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC)
+
+ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel slots)

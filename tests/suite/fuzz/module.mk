@@ -7,6 +7,7 @@
 #   make fuzz TIME=60            all of them, that many seconds together
 #   make fuzz FUZZERS=driver     some
 #   make fuzz-driver-fast        the driver's, without sanitizers; SEQUENCES= FAST_SEED=
+#   make fuzz-slots TIME=60      ipcbusd, by hostile processes (tests/suite/daemon/fuzz); SLOTS_SEED=
 #
 # NAME/corpus holds inputs that reach what others do not, NAME/crashes those
 # that once found a mistake. tests/suite/fuzz/replay, a part of make test, tries all
@@ -156,7 +157,9 @@ TIME ?= 60
 SEQUENCES ?= 100000000
 FAST_SEED ?= 1
 
-.PHONY: fuzz run-fuzz fuzz-driver-fast run-fuzz-driver-fast
+SLOTS_SEED ?= $(shell date +%s)
+
+.PHONY: fuzz run-fuzz fuzz-driver-fast run-fuzz-driver-fast fuzz-slots run-fuzz-slots
 fuzz-driver-fast: setup
 	+@$(MAKE) run-fuzz-driver-fast
 
@@ -164,8 +167,19 @@ run-fuzz-driver-fast: $(FUZZ_B)/fast
 	@$< --count $(SEQUENCES) --seed $(FAST_SEED) --found $(FUZZ_B)/fast-found \
 		$(wildcard tests/suite/fuzz/driver/corpus tests/suite/fuzz/driver/crashes $(FUZZ_B)/work/driver)
 
+fuzz-slots: setup
+	+@$(MAKE) run-fuzz-slots
+
+run-fuzz-slots: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN)
+	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --seconds $(TIME) \
+	  --seed $(SLOTS_SEED) --found $(DAEMON_B)/fuzz/found
+
+# The daemon's takes as long as one of the others does.
 fuzz: setup
 	+@$(MAKE) run-fuzz
+ifeq ($(FUZZERS),)
+	+@$(MAKE) run-fuzz-slots TIME=$$(($(TIME) / $(words $(FUZZ_NAMES)) + 1))
+endif
 
 run-fuzz: $(FUZZ_PROGRAMS)
 	@tests/suite/fuzz/run --time $(TIME) $(FUZZERS)
