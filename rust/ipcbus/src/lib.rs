@@ -46,6 +46,8 @@
 //! With `tokio`, [`Connection::serve`] is `run` for tokio.
 #![warn(missing_docs)]
 
+#[cfg(feature = "prost")]
+mod blob;
 mod call;
 mod connection;
 mod error;

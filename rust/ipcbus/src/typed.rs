@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::blob;
 use crate::message::Raw;
 use crate::{
     Call, CallFuture, Connection, Entry, Error, Item, Message, Object, Options, Proxy, Reply,
@@ -37,31 +38,7 @@ pub mod ipc {
         pub fd: i32,
     }
 
-    /// Large bytes. In a received message, `data` has them.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Blob {
-        /// On the bus only.
-        #[prost(uint64, optional, tag = "1")]
-        pub size: Option<u64>,
-        /// The bytes.
-        #[prost(bytes = "vec", optional, tag = "2")]
-        pub data: Option<Vec<u8>>,
-        /// Not used in Rust.
-        #[prost(uint32, optional, tag = "3")]
-        pub memory: Option<u32>,
-    }
-
-    impl Blob {
-        /// A blob with these bytes.
-        pub fn new(data: impl Into<Vec<u8>>) -> Blob {
-            Blob { data: Some(data.into()), ..Blob::default() }
-        }
-
-        /// The bytes.
-        pub fn bytes(&self) -> &[u8] {
-            self.data.as_deref().unwrap_or(&[])
-        }
-    }
+    pub use crate::blob::Blob;
 
     /// A field for shared memory.
     #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -208,35 +185,50 @@ impl<T> DerefMut for With<T> {
 
 /// What can be sent: a generated message, [`With`] one, or nothing.
 pub trait Outgoing {
-    /// Calls `run` with the message as bytes and entries.
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R;
+    /// Calls `run` with the message as bytes and entries. `EMFILE`, `ENOMEM`: there is no file for a
+    /// large blob.
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R>;
 }
 
 impl Outgoing for () {
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R {
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
         run(Message::new(code))
     }
 }
 
 impl<T: Body> Outgoing for T {
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R {
-        run(Message::new(code).bytes(self.encode_to_vec()))
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
+        send_with(code, self, &[], run)
     }
 }
 
 impl<T: Body> Outgoing for With<T> {
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> R) -> R {
-        let mut message = Message::new(code).bytes(self.message.encode_to_vec());
-        for (i, sent) in self.sent.iter().enumerate() {
-            let entry = match sent {
-                Sent::Object(object) => Entry::Object(object),
-                Sent::Proxy(proxy) => Entry::Proxy(proxy),
-                Sent::Fd(fd) => Entry::Fd(fd.as_fd()),
-            };
-            message = message.entry(i as u64 + 1, entry);
-        }
-        run(message)
+    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
+        send_with(code, &self.message, &self.sent, run)
     }
+}
+
+fn send_with<R>(
+    code: u32,
+    body: &impl Body,
+    sent: &[Sent],
+    run: impl FnOnce(Message<'_>) -> Result<R>,
+) -> Result<R> {
+    let (bytes, files) = blob::encode(body)?;
+    let mut message = Message::new(code).bytes(bytes);
+    for (i, sent) in sent.iter().enumerate() {
+        let entry = match sent {
+            Sent::Object(object) => Entry::Object(object),
+            Sent::Proxy(proxy) => Entry::Proxy(proxy),
+            Sent::Fd(fd) => Entry::Fd(fd.as_fd()),
+        };
+        message = message.entry(i as u64 + 1, entry);
+    }
+    for (i, file) in files.iter().enumerate() {
+        let tag = ipcbus_sys::IPC_RAW_BLOB_TAG + i as u64;
+        message = message.entry(tag, Entry::Fd(file.as_fd()));
+    }
+    run(message)
 }
 
 /// A received message, on its way to its type. For generated code.
@@ -280,56 +272,14 @@ fn malformed<E>(_: E) -> Error {
 
 fn parse<T: Body>(from: &Arrived<'_>, item: &mut Item) -> Result<T> {
     let mut message = T::decode(from.raw.payload()?).map_err(malformed)?;
-    let mut rest = from.raw.blobs()?;
-    let mut number = 0;
+    let mut arrived = blob::Arrived::new(from.raw.blobs()?, item);
     let mut result = Ok(());
     message.each_blob(&mut |blob| {
-        if blob.data.is_some() || result.is_err() {
-            return;
-        }
-        // One without bytes has no number.
-        match blob.size {
-            Some(0) => blob.data = Some(Vec::new()),
-            Some(size) => {
-                result = arrived_blob(size, &mut rest, number, item).map(|d| blob.data = Some(d));
-                number += 1;
-            }
-            None => {}
+        if result.is_ok() {
+            result = arrived.bind(blob);
         }
     });
     result.map(|()| message)
-}
-
-/// The bytes of the blob with this number: a file, or the next of the bytes.
-fn arrived_blob(size: u64, rest: &mut &[u8], number: u64, item: &mut Item) -> Result<Vec<u8>> {
-    use std::os::unix::fs::FileExt;
-
-    let size = usize::try_from(size).map_err(malformed)?;
-    if let Ok(fd) = item.take_fd(ipcbus_sys::IPC_RAW_BLOB_TAG + number) {
-        let file = std::fs::File::from(fd);
-        if file.metadata()?.len() < size as u64 {
-            return Err(Error::errno(libc::EBADMSG));
-        }
-        let mut data = vec![0; size];
-        file.read_exact_at(&mut data, 0)?;
-        return Ok(data);
-    }
-    if rest.len() < size {
-        return Err(Error::errno(libc::EBADMSG));
-    }
-    let data = rest[..size].to_vec();
-    *rest = &rest[size.next_multiple(8).min(rest.len())..];
-    Ok(data)
-}
-
-trait NextMultiple {
-    fn next_multiple(self, of: usize) -> usize;
-}
-
-impl NextMultiple for usize {
-    fn next_multiple(self, of: usize) -> usize {
-        self.saturating_add(of - 1) / of * of
-    }
 }
 
 fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {
@@ -514,8 +464,16 @@ pub struct CallFor<R> {
 impl<R: Outgoing> CallFor<R> {
     /// Ends the call with a reply: see [`Call::reply`].
     pub fn reply(self, reply: &R) -> Result<()> {
-        let call = self.call;
-        reply.outgoing(0, |message| call.reply(&message))
+        let mut call = Some(self.call);
+        let result = reply.outgoing(0, |message| match call.take() {
+            Some(call) => call.reply(&message),
+            None => Ok(()),
+        });
+        // Without a message, the caller gets the reason.
+        if let (Err(error), Some(call)) = (&result, call) {
+            call.fail(error)?;
+        }
+        result
     }
 
     /// Ends the call with an error.
