@@ -18,7 +18,7 @@ RUST_COPIES := $(RUST_FILES:rust/%=$(RUST_W)/%)
 # Cargo, in $(RUST_W). What it writes of its own goes to $(RUST_B) too.
 RUST_CARGO = cd $(RUST_W) && CARGO_HOME=$(abspath $(RUST_B)/home) RUSTC=$(RUSTC) \
 	RUSTDOC=$(RUSTDOC) CARGO_TARGET_DIR=$(abspath $(RUST_B)/target) \
-	IPCBUS_GENERATED=$(abspath $(RUST_B)/gen) PROTO_DIR=$(abspath examples/echo) \
+	IPCBUS_GENERATED=$(abspath $(RUST_B)/gen) EXAMPLES=$(abspath examples) IPC_PROTO_DIR=$(abspath idl) \
 	PROTOC_GEN_IPC=$(abspath $(B)/idl/protoc-gen-ipc) IPCBUS_LIB_DIR=$(abspath $(B)/libipc) LD_LIBRARY_PATH=$(abspath $(B)/libipc) \
 	$(CARGO) --config 'source.crates-io.replace-with="debian"' \
 	--config 'source.debian.directory="$(CARGO_REGISTRY)"' --offline
@@ -49,8 +49,11 @@ $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc/include -MMD -MP -MF $@.d -o $@ $<
 
+# Those of the examples.
+RUST_PROTOS := $(foreach name,echo chat clock frames files,examples/$(name)/$(name).proto)
+
 # All programs at once: cargo knows what is old.
-$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) examples/echo/echo.proto | $(LIBIPC)
+$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) $(RUST_PROTOS) | $(LIBIPC)
 	$(call msg,CARGO,$@)
 	$(Q)$(RUST_CARGO) build -q --workspace
 	$(Q)touch $@

@@ -1,26 +1,49 @@
 // SPDX-License-Identifier: MIT
-//! Makes OUT_DIR/echo.ipc.rs of echo.proto. PROTO_DIR is the folder of echo.proto, if it is not
-//! ../echo; PROTOC_GEN_IPC is the plugin, if it is not in PATH.
+//! Makes OUT_DIR/NAME.ipc.rs of the interface of each example. EXAMPLES is the folder of all
+//! examples, if it is not `..`; IPC_PROTO_DIR that of ipc/ipc.proto, if pkg-config is not to say it;
+//! PROTOC_GEN_IPC is the plugin, if it is not in PATH.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn main() {
-    println!("cargo:rerun-if-env-changed=PROTO_DIR");
-    println!("cargo:rerun-if-env-changed=PROTOC_GEN_IPC");
-    let folder = PathBuf::from(std::env::var_os("PROTO_DIR").unwrap_or("../echo".into()));
-    let proto = folder.join("echo.proto");
-    println!("cargo:rerun-if-changed={}", proto.display());
+const NAMES: [&str; 5] = ["echo", "chat", "clock", "frames", "files"];
 
-    let mut protoc = Command::new("protoc");
-    if let Some(plugin) = std::env::var_os("PROTOC_GEN_IPC") {
-        println!("cargo:rerun-if-changed={}", plugin.to_string_lossy());
-        let mut option = std::ffi::OsString::from("--plugin=protoc-gen-ipc=");
-        option.push(plugin);
-        protoc.arg(option);
+fn variable(name: &str) -> Option<OsString> {
+    println!("cargo:rerun-if-env-changed={name}");
+    std::env::var_os(name)
+}
+
+fn installed_protos() -> OsString {
+    let output = Command::new("pkg-config").args(["--variable=protodir", "libipc"]).output();
+    let output = output.expect("pkg-config is installed");
+    assert!(output.status.success(), "libipc-dev is not installed");
+    String::from_utf8(output.stdout).expect("it is a path").trim().into()
+}
+
+fn with(option: &str, value: impl Into<OsString>) -> OsString {
+    let mut whole = OsString::from(option);
+    whole.push(value.into());
+    whole
+}
+
+fn main() {
+    let examples = PathBuf::from(variable("EXAMPLES").unwrap_or_else(|| "..".into()));
+    let shared = variable("IPC_PROTO_DIR").unwrap_or_else(installed_protos);
+    let plugin = variable("PROTOC_GEN_IPC");
+    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+
+    for name in NAMES {
+        let folder = examples.join(name);
+        let proto = folder.join(format!("{name}.proto"));
+        println!("cargo:rerun-if-changed={}", proto.display());
+        let mut protoc = Command::new("protoc");
+        if let Some(plugin) = &plugin {
+            println!("cargo:rerun-if-changed={}", plugin.to_string_lossy());
+            protoc.arg(with("--plugin=protoc-gen-ipc=", plugin));
+        }
+        protoc.arg("-I").arg(&folder).arg("-I").arg(&shared);
+        protoc.arg(with("--ipc_out=lang=rust:", &out)).arg(proto);
+        assert!(protoc.status().expect("protoc is installed").success(), "protoc failed");
     }
-    let mut out = std::ffi::OsString::from("--ipc_out=lang=rust:");
-    out.push(std::env::var_os("OUT_DIR").expect("cargo sets it"));
-    let status = protoc.arg("-I").arg(folder).arg(out).arg("echo.proto").status();
-    assert!(status.expect("protoc is installed").success(), "protoc failed");
 }

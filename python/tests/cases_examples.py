@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Each example with a server in C or Python and a client in C or Python. They print the same."""
+"""Each example with a server in C, Python or Rust, and a client in one of these. They print the
+same."""
 
 from __future__ import annotations
 
@@ -26,8 +27,15 @@ def python(example: str, side: str, *args: str) -> list[str]:
     return [sys.executable, f"examples/python/{example}_{side}.py", *args]
 
 
-# The other pair is tested with the examples in C.
-PAIRS = ((c, python), (python, c), (python, python))
+def rust(example: str, side: str, *args: str) -> list[str]:
+    return [f"{B}/rust/target/debug/{example}_{side}", *args]
+
+
+# The pair of C alone is tested with the examples in C.
+PAIRS = [(c, python), (python, c), (python, python)]
+# Rust is not built everywhere.
+if pathlib.Path(B, "rust", "built").exists():
+    PAIRS += [(c, rust), (rust, c), (rust, rust)]
 
 
 class Examples(unittest.TestCase):

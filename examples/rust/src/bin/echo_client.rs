@@ -7,11 +7,18 @@ use std::time::Duration;
 
 use ipcbus::{Connection, Options};
 
-fn main() -> ipcbus::Result<()> {
+fn run() -> ipcbus::Result<()> {
     let bus = Connection::open()?;
     let echo = EchoClient::get(&bus, "demo.echo")?;
     let text = std::env::args().nth(1).unwrap_or_else(|| "hello".into());
     let options = Options::new().timeout(Duration::from_secs(10));
     println!("{}", echo.say_with(&SayRequest { text }, &options)?.text);
     Ok(())
+}
+
+fn main() {
+    if let Err(error) = run() {
+        eprintln!("say: {error}");
+        std::process::exit(1);
+    }
 }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//! The server of examples/chat, in Rust: each member receives what the others say. A member leaves
+//! by releasing its listener or by dying.
+
+include!(concat!(env!("OUT_DIR"), "/chat.ipc.rs"));
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use ipcbus::typed::With;
+use ipcbus::{Call, Connection, Error, Result};
+
+#[derive(Default)]
+struct Members(Mutex<BTreeMap<String, ListenerClient>>);
+
+impl Members {
+    fn notify(&self, from: &str, text: &str) {
+        let line = Line { from: from.into(), text: text.into() };
+        let members = self.0.lock().unwrap().clone();
+        for (_, listener) in members.iter().filter(|(name, _)| *name != from) {
+            // One that is gone, or does not listen, misses a line.
+            let _ = listener.hear(&line);
+        }
+    }
+}
+
+struct Place {
+    members: Arc<Members>,
+    name: String,
+}
+
+impl Seat for Place {
+    fn say(&self, request: Line, _: &Call) -> Result<()> {
+        self.members.notify(&self.name, &request.text);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Room {
+    members: Arc<Members>,
+}
+
+impl Room {
+    /// The names of the others.
+    fn enter(&self, name: &str, listener: &ListenerClient) -> Result<Vec<String>> {
+        let mut members = self.members.0.lock().unwrap();
+        if members.contains_key(name) {
+            return Err(Error::service("chat.Taken", format!("the name {name} is taken")));
+        }
+        let others = members.keys().cloned().collect();
+        members.insert(name.into(), listener.clone());
+        Ok(others)
+    }
+}
+
+impl Chat for Room {
+    fn join(&self, request: With<JoinRequest>, call: &Call) -> Result<With<JoinReply>> {
+        let name = request.name.clone();
+        let listener = ListenerClient::new(request.proxy(request.listener)?);
+        let mut reply = With::new(JoinReply::default());
+        reply.others = self.enter(&name, &listener)?;
+        self.members.notify(&name, "(joins)");
+
+        let (members, left) = (self.members.clone(), name.clone());
+        let watch = listener.proxy().on_death(move || {
+            members.0.lock().unwrap().remove(&left);
+            members.notify(&left, "(leaves)");
+        })?;
+        watch.release();
+        let place = Place { members: self.members.clone(), name };
+        let seat = SeatServer::object(&call.connection(), place)?;
+        reply.seat = Some(reply.put_object(&seat));
+        Ok(reply)
+    }
+}
+
+fn main() -> Result<()> {
+    let bus = Connection::open()?;
+    let _chat = ChatServer::register(&bus, "demo.chat", Room::default())?;
+    bus.run()
+}
