@@ -125,7 +125,7 @@ static int visit(struct ipc_call *call, const Conform__VisitRequest *request, vo
 		r = visitor_object_new(ipc_call_ipc(call), &visitor_ops, NULL, NULL, &host);
 	if (r == 0)
 		r = ipc_object_id(host, &host_field.id);
-	if (r < 0)
+	if (r < 0 || !said)
 		return r;
 	if (request->refuse && visitor_refuse(visitor, &error) == -EREMOTEIO)
 		snprintf(refused, sizeof(refused), "%s: %s", error.name, error.message);
