@@ -151,6 +151,7 @@ help:
 	  'make test-gateway  ipc-gateway with gRPC programs that others wrote' \
 	  'make test-hostile  attacks on services, clients, servicemanager and ipcctl' \
 	  'make test-languages  clients and servers in C, C++, Python and Rust with each other' \
+	  'make test-kills  clients of ipcbusd, 10,000 times, and ipcbusd, 100 times, killed under traffic' \
 	  'make test-cost   what operations cost when others have created much' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \

@@ -49,5 +49,18 @@ $(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC)
 
+# Clients and daemons that are killed, so often.
+KILLS ?= 10000
+DAEMON_KILLS ?= 100
+
+.PHONY: test-kills run-test-kills
+test-kills: setup
+	+@$(MAKE) run-test-kills
+
+run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IPCBUSD) \
+		$(B)/servicemanager/servicemanager
+	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
+	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
+
 ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel slots)

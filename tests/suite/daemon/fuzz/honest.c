@@ -103,6 +103,58 @@ void honest_server(void)
 	_exit(1);
 }
 
+/* --- Who is killed ------------------------------------------------------------------------ */
+
+/* All that a message can have, one way or the other. */
+static void call_with_all(struct ipc_proxy *manager, struct ipc_object *object, unsigned int n)
+{
+	static uint8_t data[LARGE];
+	struct ipc_raw_entry entries[] = {
+		{ .tag = 1, .type = IPC_RAW_OBJECT, .object = object },
+		{ .tag = 2, .type = IPC_RAW_FD, .fd = STDIN_FILENO },
+	};
+	struct ipc_raw_message request = { .data = data, .size = n % 5 ? n % 512 : LARGE };
+	struct ipc_raw_message *reply;
+
+	if (n % 3 == 0) {
+		request.code = SERVER_KEEP;
+		request.entries = entries;
+		request.n_entries = 2;
+	} else if (n % 3 == 1) {
+		request.code = SERVER_GIVE;
+		request.flags = IPC_RAW_ACCEPT_FDS;
+	}
+	if (n % 4 == 3)
+		ipc_raw_oneway(manager, &request, NULL);
+	else if (ipc_raw_call(manager, &request, NULL, &reply, NULL) == 0)
+		ipc_raw_free(reply);
+}
+
+void honest_victim(unsigned int n)
+{
+	static const struct ipc_raw_ops ops = { .serve = serve };
+
+	for (;;) {
+		struct ipc_proxy *manager;
+		struct ipc_object *object;
+		struct ipc *ipc;
+		int r = ipc_open(&ipc, NULL);
+
+		if (r == 0)
+			r = ipc_get_manager(ipc, &manager);
+		if (r == 0)
+			r = ipc_raw_object_new(ipc, &ops, NULL, &object);
+		if (r < 0)
+			give_up("who is to be killed", r);
+		/* It opens and closes as well. */
+		for (unsigned int i = 0; i < 20; i++)
+			call_with_all(manager, object, n++);
+		ipc_object_unref(object);
+		ipc_proxy_unref(manager);
+		ipc_unref(ipc);
+	}
+}
+
 /* --- The caller --------------------------------------------------------------------------- */
 
 static uint64_t now(void)

@@ -7,6 +7,7 @@
  *   slots [--daemon PATH] [--count ROUNDS] [--seconds S] [--seed N] [--found PREFIX]
  *         [--limit SECONDS]
  *   slots [--daemon PATH] [--count ROUNDS] FILE...       these inputs together, in each round
+ *   slots [--daemon PATH] [--seed N] --kills N           so many well-behaved clients are killed
  *
  * What must hold:
  *   - the daemon lives, and says nothing
@@ -43,6 +44,7 @@
 #define NOBODY	  65534
 #define PLAY_NSEC 2000000000ULL /* after that they are killed */
 #define TICK_USEC 1000
+#define KILL_USEC 4000 /* a client lives for so long on the average */
 
 /**
  * struct counts - what is to be as before
@@ -65,6 +67,7 @@ static struct report *report;
 static struct stage stage;
 static struct input inputs[HOSTILE];
 static unsigned int n_inputs;
+static unsigned long kills, killed;
 static unsigned long rounds;
 static uint64_t limit = 60;
 
@@ -311,6 +314,8 @@ static void wait_for_counts(const struct counts *before)
 			found("something is left: %s, %u fds, %u maps; before: %s, %u fds, %u maps",
 			      counts.text, counts.fds, counts.maps, before->text, before->fds,
 			      before->maps);
+		/* A oneway of a dead process may bring the server one more object to keep. */
+		__atomic_store_n(&report->forget, 1, __ATOMIC_RELEASE);
 		usleep(TICK_USEC);
 	}
 }
@@ -331,6 +336,8 @@ static pid_t start_hostile(const struct input *input)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (stage.owns_bell && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
 		_exit(3);
+	if (kills && rounds)
+		honest_victim((unsigned int)(rounds * HOSTILE + (unsigned long)(input - inputs)));
 	play(&stage, input);
 }
 
@@ -341,7 +348,7 @@ static bool reap(pid_t group)
 
 	while (waitpid(-group, &status, WNOHANG) > 0)
 		if (WIFEXITED(status) && WEXITSTATUS(status))
-			found("a hostile process could not begin");
+			found("a client beside the caller failed");
 	return kill(-group, SIGCONT) == 0;
 }
 
@@ -363,6 +370,22 @@ static void play_round(void)
 		check_alive();
 		if (any)
 			usleep(TICK_USEC);
+	}
+}
+
+/* Each is killed at a moment of its own. */
+static void kill_round(void)
+{
+	pid_t pids[HOSTILE] = { 0 };
+
+	for (unsigned int i = 0; i < n_inputs; i++)
+		pids[i] = start_hostile(&inputs[i]);
+	for (unsigned int i = 0; i < n_inputs; i++, killed++) {
+		usleep((useconds_t)random() % KILL_USEC);
+		kill(-pids[i], SIGKILL);
+		while (reap(pids[i]))
+			usleep(TICK_USEC / 10);
+		check_alive();
 	}
 }
 
@@ -452,22 +475,33 @@ static void next_inputs(uint64_t seed)
 	}
 }
 
+/* Whether there is one more round. */
+static bool goes_on(unsigned long count_rounds, uint64_t end)
+{
+	if (kills)
+		return killed < kills;
+	return count_rounds ? rounds < count_rounds : now() < end;
+}
+
 static void run(unsigned long count_rounds, uint64_t seconds, const uint64_t *seed)
 {
 	struct counts before;
-	uint64_t begin;
+	uint64_t end;
 
 	stage = (struct stage){ .path = bus, .owns_bell = !getuid() };
 	start_daemon();
 	start_honest();
 	wait_for_call();
 	count_first(&before);
-	begin = now();
-	while (count_rounds ? rounds < count_rounds : now() - begin < seconds * 1000000000) {
+	end = now() + seconds * 1000000000;
+	while (goes_on(count_rounds, end)) {
 		rounds++;
 		if (seed)
 			next_inputs(*seed);
-		play_round();
+		if (kills)
+			kill_round();
+		else
+			play_round();
 		check_round(&before);
 	}
 	print_totals();
@@ -482,6 +516,7 @@ int main(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "limit", required_argument, NULL, 'l' },
+		{ "kills", required_argument, NULL, 'k' },
 		{ "found", required_argument, NULL, 'f' },
 		{ 0 },
 	};
@@ -498,6 +533,8 @@ int main(int argc, char **argv)
 			seconds = strtoull(optarg, NULL, 0);
 		else if (option == 's')
 			seed = strtoull(optarg, NULL, 0);
+		else if (option == 'k')
+			kills = strtoul(optarg, NULL, 0);
 		else if (option == 'l')
 			limit = strtoull(optarg, NULL, 0);
 		else if (option == 'f')
@@ -508,6 +545,7 @@ int main(int argc, char **argv)
 	for (; optind < argc && n_inputs < HOSTILE; optind++)
 		read_input(&inputs[n_inputs++], argv[optind]);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	srandom((unsigned int)seed);
 	if (n_inputs) {
 		run(count_rounds, seconds, NULL);
 	} else {
@@ -517,5 +555,7 @@ int main(int argc, char **argv)
 	printf("slots: %lu rounds of seed %llu, %llu calls beside them, most within %lu us, "
 	       "all within %llu us\n", rounds, (unsigned long long)seed, (unsigned long long)report->calls, median_us(),
 	       (unsigned long long)report->longest / 1000);
+	if (kills)
+		printf("slots: %lu clients were killed\n", killed);
 	return 0;
 }

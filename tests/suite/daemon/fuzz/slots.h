@@ -145,5 +145,7 @@ struct report {
 /* Serve and call for ever. The caller ends once a call fails, or takes longer than the limit. */
 _Noreturn void honest_server(void);
 _Noreturn void honest_caller(struct report *report);
+/* Opens, calls with objects and files, and closes, until it is killed. n: where to begin. */
+_Noreturn void honest_victim(unsigned int n);
 
 #endif
