@@ -164,8 +164,13 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		return r;
 	/* The request of a stream of replies is the one message of the other direction. */
 	r = ipc_rpc_stream_send(stream, method, REQUEST_USEC, request);
-	if (r == 0)
-		r = ipc_stream_end(stream);
+	if (r < 0)
+		return error_set(error, r);
+	r = ipc_stream_end(stream);
+	/* The server may have ended the stream already. What it sent can be received. If it died,
+	 * the first receive says so. */
+	if (r == -EOWNERDEAD)
+		r = 0;
 	return r < 0 ? error_set(error, r) : 0;
 }
 

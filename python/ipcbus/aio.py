@@ -30,7 +30,7 @@ from ._base import (
     to_usec,
 )
 from ._base import Watch as Watch
-from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound
+from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound, PeerDied
 from .errors import WouldBlock
 from .stubs import Context as Context
 from .stubs import Received as Received
@@ -321,7 +321,9 @@ class Stream(Generic[Req, Rep]):
                 end = _End(bus, stream)
                 if not self._method.sends:
                     await self._send(end, self._content)
-                    stream.end()
+                    # The server may have ended the stream already: receive() says how.
+                    with contextlib.suppress(PeerDied):
+                        stream.end()
                 self._end = end
         return self._end
 
@@ -360,7 +362,8 @@ class Stream(Generic[Req, Rep]):
     async def finish(self) -> Rep:
         """Ends the requests and returns the one reply of a method without a stream of
         replies."""
-        await self.end()
+        with contextlib.suppress(PeerDied):
+            await self.end()
         reply = await self.receive()
         if reply is None:
             raise NoReply(f"{self._method.name} ended without a reply")

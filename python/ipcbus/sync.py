@@ -33,7 +33,7 @@ from ._base import (
     to_usec,
 )
 from ._base import Watch as Watch
-from .errors import NoReply
+from .errors import NoReply, PeerDied
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -222,7 +222,9 @@ class Stream(Generic[Req, Rep]):
         self._stream = client._proxy.open(method.code, limit, to_metadata(metadata), _parent())
         if not method.sends:
             self._send(content)
-            self._stream.end()
+            # The server may have ended the stream already: receive() says how.
+            with contextlib.suppress(PeerDied):
+                self._stream.end()
 
     def __del__(self) -> None:
         self.cancel()
@@ -275,7 +277,8 @@ class Stream(Generic[Req, Rep]):
     def finish(self) -> Rep:
         """Ends the requests and returns the one reply of a method without a stream of
         replies."""
-        self.end()
+        with contextlib.suppress(PeerDied):
+            self.end()
         reply = self.receive()
         if reply is None:
             raise NoReply(f"{self._method.name} ended without a reply")

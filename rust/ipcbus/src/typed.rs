@@ -374,6 +374,15 @@ pub fn open<Q: Outgoing, R: Incoming>(
     Ok(StreamOf::new(proxy.open_stream(method.code, &limited(method, options))?))
 }
 
+/// The server may have ended the stream already. What it sent can be received; if it died, the
+/// first receive says so.
+fn end_requests(stream: &Stream) -> Result<()> {
+    match stream.end() {
+        Err(Error::Dead(_)) => Ok(()),
+        other => other,
+    }
+}
+
 /// For generated code: a stream of replies to one request.
 pub fn open_with<Q: Outgoing, R: Incoming>(
     proxy: &Proxy,
@@ -383,7 +392,7 @@ pub fn open_with<Q: Outgoing, R: Incoming>(
 ) -> Result<StreamOf<(), R>> {
     let stream = proxy.open_stream(method.code, &limited(method, options))?;
     request.outgoing(0, |message| stream.send(&message, None))?;
-    stream.end()?;
+    end_requests(&stream)?;
     Ok(StreamOf::new(stream))
 }
 
@@ -434,7 +443,7 @@ impl<Q: Outgoing, R: Incoming> StreamOf<Q, R> {
     /// For a client of a method with one reply: ends the requests and waits for the reply.
     /// `ENOMSG`: the server ended the stream without one.
     pub fn finish(mut self, wait: Option<Duration>) -> Result<R> {
-        self.stream.end()?;
+        end_requests(&self.stream)?;
         self.receive(wait)?.ok_or_else(|| Error::errno(libc::ENOMSG))
     }
 }

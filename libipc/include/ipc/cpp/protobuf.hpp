@@ -675,6 +675,15 @@ outcome<stream_of<Request, Reply>> open(const proxy &p, const method &to, const 
 #endif
 }
 
+/* The server may have ended the stream already. What it sent can be received; if it died, the first
+ * receive says so. */
+inline int end_requests(const stream &s)
+{
+	int r = c::ipc_stream_end(s.c_ptr());
+
+	return r == -EOWNERDEAD ? 0 : r;
+}
+
 /* One request, and a stream of replies. The stream is canceled if the request cannot be sent. */
 template <typename Reply, typename M>
 outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to, const M &m,
@@ -692,15 +701,15 @@ outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to
 
 	if (!sent)
 		return sent.error();
-	sent = (*r)->end();
-	if (!sent)
-		return sent.error();
+	if (int code = end_requests(*r->operator->()); code < 0)
+		return detail::fail<Opened>(code);
 	return r;
 #else
 	Opened s = open<no_message, Reply>(p, to, with);
 
 	typed_access::send(0, m, [&](const message &out) { s->send(out); });
-	s->end();
+	if (int code = end_requests(*s.operator->()); code < 0)
+		return detail::fail<Opened>(code);
 	return s;
 #endif
 }
