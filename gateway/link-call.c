@@ -317,9 +317,11 @@ static bool may_send(const struct remote *remote, size_t size)
 	const struct link *link = remote->link;
 
 	if (link->out_bytes > OUT_BYTES_MAX)
-		return !remote->oneways && !link->out;
-	return !remote->oneways ||
-	       (remote->oneways < ONEWAYS_MAX && remote->oneway_bytes + size <= ONEWAY_BYTES_MAX);
+		return false;
+	/* The other side may have taken as many, and not said so yet: took_locked(). */
+	if (remote->oneways < ONEWAYS_MAX / 2 && remote->oneway_bytes < ONEWAY_BYTES_MAX / 2)
+		return true;
+	return remote->oneways < ONEWAYS_MAX && remote->oneway_bytes + size <= ONEWAY_BYTES_MAX;
 }
 
 static void send_oneway_locked(struct remote *remote, const struct ipc_raw_message *message)
@@ -355,14 +357,45 @@ static int serve_oneway(struct remote *remote, struct ipc_call *call,
 	} else if (!link->broken) {
 		remote->held = ipc_call_ref(call);
 		remote->held_message = message;
+		link->held++;
 	}
 	pthread_mutex_unlock(&link->lock);
 	return 0;
 }
 
+static struct ipc_call *send_held_locked(struct link *link)
+{
+	struct remote *remote;
+	struct ipc_call *call;
+
+	for (size_t i = 0; link->held && i < link->remotes.n_slots; i++) {
+		remote = link->remotes.slots[i].value;
+		if (!remote || !remote->held || link->broken ||
+		    !may_send(remote, remote->held_message->size))
+			continue;
+		send_oneway_locked(remote, remote->held_message);
+		call = remote->held;
+		remote->held = NULL;
+		link->held--;
+		return call;
+	}
+	return NULL;
+}
+
+void oneways_send_held(struct link *link)
+{
+	struct ipc_call *call;
+
+	do {
+		pthread_mutex_lock(&link->lock);
+		call = send_held_locked(link);
+		pthread_mutex_unlock(&link->lock);
+		ipc_call_unref(call);
+	} while (call);
+}
+
 void taken_arrived(struct link *link, const struct link_frame *frame)
 {
-	struct ipc_call *call = NULL;
 	struct remote *remote;
 
 	pthread_mutex_lock(&link->lock);
@@ -375,14 +408,9 @@ void taken_arrived(struct link *link, const struct link_frame *frame)
 			remote->oneways -= (unsigned int)frame->count;
 			remote->oneway_bytes -= frame->size;
 		}
-		if (remote->held && !link->broken && may_send(remote, remote->held_message->size)) {
-			send_oneway_locked(remote, remote->held_message);
-			call = remote->held;
-			remote->held = NULL;
-		}
 	}
 	pthread_mutex_unlock(&link->lock);
-	ipc_call_unref(call);
+	oneways_send_held(link);
 }
 
 int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
@@ -443,7 +471,7 @@ static void reply_message(struct link *link, uint64_t id, const struct ipc_raw_m
 		reply_error(link, id, r, NULL);
 }
 
-static void served_run(struct job *job)
+static bool served_run(struct job *job)
 {
 	struct served *served = (struct served *)job, *outer = current;
 	struct arrived *arrived = served->arrived;
@@ -458,6 +486,7 @@ static void served_run(struct job *job)
 	struct ipc_raw_message *reply = NULL;
 	struct link *link = job->link;
 	uint8_t *copy = NULL;
+	bool has_objects;
 	int r = 0;
 
 	if (request.code == IPC_CODE_STREAM) {
@@ -475,8 +504,10 @@ static void served_run(struct job *job)
 		reply_error(link, arrived->frame.id, r, &error);
 	else
 		reply_message(link, arrived->frame.id, reply);
+	has_objects = reply && reply->n_entries;
 	ipc_raw_free(reply);
 	served_drop(job);
+	return has_objects;
 }
 
 /* To the thread that waits for it, or to any. */
@@ -589,6 +620,8 @@ static void took_locked(struct export *export, size_t size)
 {
 	export->taken++;
 	export->taken_bytes += size;
+	if (export->released)
+		return;
 	if (export->taken < ONEWAYS_MAX / 2 && export->taken_bytes < ONEWAY_BYTES_MAX / 2)
 		return;
 	link_send_locked(export->link, &(struct link_frame){ .kind = LINK_TAKEN,
@@ -605,10 +638,11 @@ static int retry(struct link *link, uint64_t number)
 {
 	struct arrived *arrived = NULL;
 	struct export *export;
+	bool gone = false;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&link->lock);
-	export = table_find_locked(link, number);
+	export = map_get(&link->exports, number);
 	arrived = export ? export->waiting : NULL;
 	if (arrived)
 		r = pass_oneway(export->proxy, arrived);
@@ -618,11 +652,14 @@ static int retry(struct link *link, uint64_t number)
 			export->last_waiting = &export->waiting;
 		export->n_waiting--;
 		took_locked(export, arrived->frame.data_size);
+		gone = table_drained_locked(link, export);
 	} else {
 		arrived = NULL;
 	}
 	pthread_mutex_unlock(&link->lock);
 	arrived_free(arrived);
+	if (gone)
+		export_drop(export);
 	return r;
 }
 

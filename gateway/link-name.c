@@ -60,7 +60,7 @@ static void put(struct used *used, struct ipc_object *object)
 	}
 }
 
-static void used_run(struct job *job)
+static bool used_run(struct job *job)
 {
 	struct used *used = (struct used *)job;
 	struct link *link = job->link;
@@ -77,6 +77,7 @@ static void used_run(struct job *job)
 	}
 	used->working = false;
 	pthread_mutex_unlock(&link->lock);
+	return false;
 }
 
 /* It belongs to the names. */
@@ -170,17 +171,18 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	pthread_mutex_unlock(&link->lock);
 }
 
-static void watched_run(struct job *job)
+static bool watched_run(struct job *job)
 {
 	struct watched *watched = (struct watched *)job;
 	struct link *link = job->link;
 	int r;
 
 	r = ipc_watch_names(link->ipc, watched->name, changed, watched, &watched->slot);
-	if (r == 0)
-		return;
-	log_line("cannot share %s: %s", watched->name, ipc_strerror(r));
-	refuse(link, watched->id, -r);
+	if (r < 0) {
+		log_line("cannot share %s: %s", watched->name, ipc_strerror(r));
+		refuse(link, watched->id, -r);
+	}
+	return false;
 }
 
 static void watched_drop(struct job *job)

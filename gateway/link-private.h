@@ -52,7 +52,8 @@ struct export {
 	uint64_t mentions;	/* that were not released */
 	unsigned int refs;	/* of the table, and of the watch; atomic */
 	bool dead;
-	struct arrived *waiting; /* oneways for which the receiver has no space, oldest first */
+	bool released;		/* for the other side it is gone; it stays until nothing waits */
+	struct arrived *waiting; /* oneways that the receiver has no space for, oldest first */
 	struct arrived **last_waiting;
 	size_t n_waiting;
 	uint64_t taken;		/* oneways that the other side was not notified of */
@@ -73,11 +74,15 @@ struct remote {
 	const struct ipc_raw_message *held_message;
 };
 
-/* Something for a worker. run() frees it; if the link ends first, drop() does. */
+/*
+ * Something for a worker. run() frees it; if the link ends first, drop() does. run() returns
+ * whether the thread had a reply with objects: the library returns that to the driver with the
+ * thread's next call, or at its end.
+ */
 struct job {
 	struct job *next;
 	struct link *link;
-	void (*run)(struct job *job);
+	bool (*run)(struct job *job);
 	void (*drop)(struct job *job);
 };
 
@@ -112,6 +117,7 @@ struct link {
 	struct map remotes;	/* by number */
 	uint64_t last_export;
 	bool wants_writable;
+	unsigned int held;	/* remotes with a oneway that waits */
 
 	unsigned int max_calls;	/* constant; as many as there may be threads for */
 	unsigned int calls;	/* from the bus, that are here: waiting, or not yet sent */
@@ -177,6 +183,10 @@ void entries_release(struct entries *entries);
 
 /* The export that a frame is for, or NULL. */
 struct export *table_find_locked(struct link *link, uint64_t number);
+/* Nothing waits any more: if it was released meanwhile, it leaves the table, for export_drop(). */
+bool table_drained_locked(struct link *link, struct export *export);
+/* Without the lock. */
+void export_drop(struct export *export);
 
 void table_release(struct link *link, const struct link_frame *frame);
 void table_dead(struct link *link, const struct link_frame *frame);
@@ -194,6 +204,8 @@ void reply_arrived(struct link *link, struct arrived *arrived);
 void oneway_arrived(struct link *link, struct arrived *arrived);
 void cancel_arrived(struct link *link, const struct link_frame *frame);
 void taken_arrived(struct link *link, const struct link_frame *frame);
+/* Oneways that waited and may go now. */
+void oneways_send_held(struct link *link);
 
 /* The link is broken: wakes who waits, and cancels what runs. */
 void calls_break_locked(struct link *link);

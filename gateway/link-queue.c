@@ -68,6 +68,7 @@ void link_sent(struct link *link)
 	link->sending = false;
 	pump_locked(link);
 	pthread_mutex_unlock(&link->lock);
+	oneways_send_held(link);
 }
 
 void link_drop_out(struct link *link)
@@ -115,6 +116,7 @@ static bool wait_locked(struct link *link)
 static void *work(void *userdata)
 {
 	struct link *link = userdata;
+	bool has_objects = false;
 	struct job *job;
 
 	pthread_mutex_lock(&link->lock);
@@ -122,9 +124,9 @@ static void *work(void *userdata)
 		job = next_job_locked(link);
 		if (job) {
 			pthread_mutex_unlock(&link->lock);
-			job->run(job);
+			has_objects = job->run(job);
 			pthread_mutex_lock(&link->lock);
-		} else if (!wait_locked(link) && !link->jobs) {
+		} else if (has_objects || (!wait_locked(link) && !link->jobs)) {
 			break;
 		}
 	}

@@ -73,7 +73,7 @@ static struct export *export_new_locked(struct link *link, struct ipc_proxy *pro
 	return export;
 }
 
-static void export_drop(struct export *export)
+void export_drop(struct export *export)
 {
 	struct arrived *next;
 
@@ -87,7 +87,17 @@ static void export_drop(struct export *export)
 
 struct export *table_find_locked(struct link *link, uint64_t number)
 {
-	return map_get(&link->exports, number);
+	struct export *export = map_get(&link->exports, number);
+
+	return export && !export->released ? export : NULL;
+}
+
+bool table_drained_locked(struct link *link, struct export *export)
+{
+	if (!export->released || export->waiting)
+		return false;
+	map_remove(&link->exports, export->number);
+	return true;
 }
 
 void table_release(struct link *link, const struct link_frame *frame)
@@ -104,8 +114,10 @@ void table_release(struct link *link, const struct link_frame *frame)
 		gone = !export->mentions;
 	}
 	if (gone) {
-		map_remove(&link->exports, export->number);
 		map_remove(&link->proxies, (uintptr_t)export->proxy);
+		/* What came before the release is delivered before it. */
+		export->released = true;
+		gone = table_drained_locked(link, export);
 	}
 	pthread_mutex_unlock(&link->lock);
 	if (gone)
@@ -275,7 +287,7 @@ static int take_locked(struct link *link, const struct link_object *object, cons
 
 	*entry = (struct ipc_raw_entry){ .tag = object->tag };
 	if (object->yours) {
-		export = map_get(&link->exports, object->number);
+		export = table_find_locked(link, object->number);
 		if (!export)
 			return -EPROTO;
 		entry->type = IPC_RAW_PROXY;

@@ -63,7 +63,7 @@ $(GATEWAY_TESTS)/two-buses.so: gateway/tests/two-buses.c $(LIBIPC)
 
 # What crosses a link unchanged.
 GATEWAY_ACROSS := $(addprefix $(B)/tests/suite/e2e/test-,call object async death bytes stream \
-	stream-space stream-parent serve loop-epoll loop-glib loop-sd-event)
+	stream-space stream-parent raw serve loop-epoll loop-glib loop-sd-event)
 
 .PHONY: install-gateway test-gateway
 install-gateway: $(GATEWAY)/ipc-gateway

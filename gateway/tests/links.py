@@ -122,6 +122,18 @@ def linked_call():
 
 
 @case
+def linked_oneways_of_different_sizes():
+    with Joined():
+        for letter, size in (('a', 10), ('b', 255000), ('c', 400000), ('d', 10), ('e', 300000)):
+            text = letter * size
+            done = subprocess.run((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+                                   FAR, 'Note', '-'), input=json.dumps({'text': text}), text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            assert (done.returncode, done.stdout) == (0, ''), done
+            wait_until(f'{size} have come', lambda: succeeds('Look')['noted'][0] == letter, 20)
+
+
+@case
 def linked_errors():
     with Joined():
         fails_with('shop.Closed', 'Unary', {'name': 'shop.Closed', 'message': 'come back'})

@@ -103,6 +103,30 @@ START_TEST(large_messages_go_through_a_small_region)
 }
 END_TEST
 
+/* The server has ended it, and is done with it, while messages still wait for space. */
+START_TEST(a_late_receiver_with_a_small_region)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	const Stream__Number *number;
+	struct ipc_stream *stream;
+
+	begin(1);
+	with_small_region();
+	request.count = 16;
+	request.ballast = 50000;
+	ck_assert_int_eq(streams_count_open(streams, NULL, &request, &stream, NULL), 0);
+	for (uint64_t i = 1; i <= 16; i++) {
+		if (i > 12)
+			usleep(100000);
+		ck_assert_int_eq(streams_count_receive(stream, SECONDS(20), &number, NULL), 1);
+		ck_assert_uint_eq(number->value, i);
+	}
+	ck_assert_int_eq(streams_count_receive(stream, SECONDS(20), &number, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(an_error_ends_it_after_the_messages)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -725,7 +749,7 @@ int main(void)
 	return RUN_TESTS("stream", replies_come_in_order, replies_from_a_pool,
 			 replies_from_an_event_loop, the_server_waits_for_the_client,
 			 large_messages_go_through_a_small_region,
-			 an_error_ends_it_after_the_messages,
+			 a_late_receiver_with_a_small_region, an_error_ends_it_after_the_messages,
 			 an_error_with_all_that_one_can_have, nothing_within_the_time,
 			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
 			 the_server_fails_while_the_client_sends, the_client_fails,
