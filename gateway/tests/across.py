@@ -73,7 +73,6 @@ def run(program):
     done = subprocess.run(f'{B}/tests/suite/e2e/test-{program}', timeout=300, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={**os.environ, 'LINK_NAME': name, 'LINK_BUS': bus.device,
-                               'CK_TIMEOUT_MULTIPLIER': '3',
                                'LD_PRELOAD': f'{B}/gateway/tests/two-buses.so'})
     failed = re.findall(r'^\S+:\d+:[FE]:\S+?:(\w+):\d+: (.*)', done.stdout, re.M)
     counts = re.search(r'Checks: (\d+), Failures: (\d+), Errors: (\d+)', done.stdout)
