@@ -26,6 +26,10 @@
 /* The best that is inherited: whoever ends a boost must come before it. */
 #define BEST_PRIO	1
 
+/* So many of the files that a task uses boost it: those that it began to use last. Others than
+ * the task look at them, too, and must not pay for how many there are. */
+#define MAX_FILES	16
+
 static struct kthread_worker *worker;
 
 int ipcbus_boost_init(void)
@@ -149,15 +153,18 @@ static struct wish wish_of_locked(struct ipcbus_thread *thread)
 	return wish;
 }
 
-/* The best of all files that the task uses, and of which; NULL: it wants nothing. */
+/* The best of the files that boost the task, and of which; NULL: it wants nothing. */
 static struct ipcbus_thread *best_wish(struct ipcbus_boost *boost, struct wish *ret_wish)
 {
 	struct ipcbus_thread *thread, *best = NULL;
+	int left = MAX_FILES;
 	struct wish wish;
 
 	lockdep_assert_held(&boost->lock);
 	*ret_wish = (struct wish){ .prio = IPCBUS_PRIORITY_NONE };
 	list_for_each_entry(thread, &boost->threads, boost_entry) {
+		if (!left--)
+			break;
 		spin_lock(&thread->proc->lock);
 		wish = wish_of_locked(thread);
 		spin_unlock(&thread->proc->lock);
@@ -264,10 +271,14 @@ void ipcbus_boost_checks_end(struct ipcbus_boost *boost)
 static void mark_stale(struct ipcbus_boost *boost, bool stale)
 {
 	struct ipcbus_thread *thread;
+	int left = MAX_FILES;
 
 	lockdep_assert_held(&boost->lock);
-	list_for_each_entry(thread, &boost->threads, boost_entry)
+	list_for_each_entry(thread, &boost->threads, boost_entry) {
+		if (!left--)
+			break;
 		WRITE_ONCE(thread->stale, stale);
+	}
 }
 
 static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
@@ -507,12 +518,15 @@ struct ipcbus_transaction *ipcbus_boost_overdue(struct ipcbus_boost *boost)
 {
 	struct ipcbus_transaction *t = NULL;
 	struct ipcbus_thread *thread;
+	int left = MAX_FILES;
 	struct wish wish;
 
 	rt_mutex_lock(&boost->lock);
 	boost->check_at = 0;
 	if (rt_prio(boost->inherited)) {
 		list_for_each_entry(thread, &boost->threads, boost_entry) {
+			if (!left--)
+				break;
 			t = overdue_of(thread);
 			if (t)
 				break;

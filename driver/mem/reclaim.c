@@ -24,6 +24,8 @@ static struct vfsmount *mount;
 
 /* So many pages go at once: for so long their space is nobody's. */
 #define STEP_PAGES	512
+/* So many regions are looked at under the lock of the list. */
+#define STEP_REGIONS	256
 
 /*
  * For the list alone; reclaim never waits for it. Whoever takes free ranges out of a region
@@ -155,16 +157,28 @@ bool ipcbus_reclaim_now(struct ipcbus_region *region)
 
 /* --- The shrinker ----------------------------------------------------------- */
 
+static unsigned long idle_pages(struct ipcbus_region *region)
+{
+	return min_t(unsigned long, atomic_long_read(&region->pages.resident),
+		     DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
+}
+
+/* If there are many regions, an estimate from some of them, which are others each time. */
 static unsigned long count_idle(struct shrinker *unused, struct shrink_control *control)
 {
 	struct ipcbus_region *region;
-	unsigned long pages = 0;
+	unsigned long pages = 0, looked;
 
 	if (!mutex_trylock(&regions_lock))
 		return 0;
-	list_for_each_entry(region, &regions, reclaim_entry)
-		pages += min_t(unsigned long, atomic_long_read(&region->pages.resident),
-			       DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
+	for (looked = 0; looked < min(region_count, STEP_REGIONS + 0UL); looked++) {
+		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
+		list_move_tail(&region->reclaim_entry, &regions);
+		pages += idle_pages(region);
+	}
+	if (looked < region_count)
+		/* The others may have some where these have none. */
+		pages = pages * region_count / looked + region_count - looked;
 	mutex_unlock(&regions_lock);
 	return pages ?: SHRINK_EMPTY;
 }

@@ -9,32 +9,91 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "world.h"
 
-uint64_t now(void)
+static uint64_t read_clock(clockid_t id)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(id, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+uint64_t now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t own_time(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* --- The longest section ------------------------------------------------------------ */
+
+#define WORTH_A_LOOK 100000 /* ns */
 
 /* Shared with the process that measures, and with the one that is kept waiting. */
 static struct shared {
 	_Atomic bool watching;
 	_Atomic uint64_t longest;
+	_Atomic pid_t pid;
+	pid_t spinner;
+	char where[400];
 } *shared;
+
+static bool read_text(const char *pid, const char *name, char *text, size_t size);
+
+/* The functions of a stack: its lines are "[<0>] FUNCTION+0x12/0x34". */
+static void note_stack(char *stack)
+{
+	size_t used = 0;
+	char *rest = stack, *line, *function;
+
+	while ((line = strsep(&rest, "\n"))) {
+		function = strchr(line, ' ');
+		if (!function)
+			continue;
+		function[strcspn(function, "+")] = '\0';
+		if (used + strlen(function) >= sizeof(shared->where))
+			return;
+		strcpy(shared->where + used, function);
+		used += strlen(function);
+	}
+}
+
+/* Who ran until now is where it let go. */
+static void look_where(void)
+{
+	char path[64], task[400], text[2000], *state;
+	struct dirent *entry;
+	DIR *dir;
+
+	shared->where[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)atomic_load(&shared->pid));
+	dir = opendir(path);
+	while (dir && !shared->where[0] && (entry = readdir(dir))) {
+		snprintf(task, sizeof(task), "%d/task/%s", (int)atomic_load(&shared->pid),
+			 entry->d_name);
+		state = read_text(task, "stat", text, sizeof(text)) ? strrchr(text, ')') : NULL;
+		if (state && state[1] && state[2] == 'R' &&
+		    read_text(task, "stack", text, sizeof(text)))
+			note_stack(text);
+	}
+	if (dir)
+		closedir(dir);
+}
 
 /* Wakes up each 20 us and notes how late. */
 static void watch_sections(void)
@@ -50,9 +109,28 @@ static void watch_sections(void)
 		at = (struct timespec){ due / 1000000000, due % 1000000000 };
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		late = now() - due;
-		if (atomic_load(&shared->watching) && late > atomic_load(&shared->longest))
-			atomic_store(&shared->longest, late);
+		if (!atomic_load(&shared->watching) || late <= atomic_load(&shared->longest))
+			continue;
+		if (late > WORTH_A_LOOK)
+			look_where();
+		atomic_store(&shared->longest, late);
 	}
+}
+
+/* Where there is nothing else to do, or the kernel stops its ticks and timers are late. */
+static pid_t start_spinner(void)
+{
+	static const struct sched_param param;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sched_setscheduler(0, SCHED_IDLE, &param) < 0)
+		fail("an idle process", errno);
+	for (;;)
+		if (!atomic_load(&shared->watching))
+			raise(SIGSTOP);
 }
 
 pid_t start_watcher(void)
@@ -63,10 +141,11 @@ pid_t start_watcher(void)
 		      -1, 0);
 	if (shared == MAP_FAILED)
 		fail("mmap", errno);
+	shared->spinner = start_spinner();
 	pid = fork();
 	if (!pid)
 		watch_sections();
-	if (pid < 0)
+	if (pid < 0 || shared->spinner < 0)
 		fail("fork", errno);
 	return pid;
 }
@@ -74,9 +153,21 @@ pid_t start_watcher(void)
 void begin_watching(void)
 {
 	atomic_store(&shared->watching, true);
+	kill(shared->spinner, SIGCONT);
 	/* Until the one that watches has looked. */
 	usleep(3000);
+	shared->where[0] = '\0';
 	atomic_store(&shared->longest, 0);
+}
+
+void watch_process(pid_t pid)
+{
+	atomic_store(&shared->pid, pid);
+}
+
+const char *where(void)
+{
+	return shared->where;
 }
 
 uint64_t end_watching(void)
@@ -96,7 +187,7 @@ static bool read_text(const char *pid, const char *name, char *text, size_t size
 	ssize_t n = -1;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, name);
+	snprintf(path, sizeof(path), "/proc/%.40s/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		n = read(fd, text, size - 1);

@@ -3,9 +3,10 @@
 # What each operation costs while others have created n of a thing, up to the limits.
 
 COST_PROG := $(B)/tests/suite/cost/cost
-COST_OBJECTS := $(patsubst %,$(B)/tests/suite/cost/%.o,main world clock)
+COST_OBJECTS := $(patsubst %,$(B)/tests/suite/cost/%.o,main ops world clock)
 
 ALL += $(COST_PROG)
+UNIT_TESTS += tests/suite/cost/test-sample
 
 $(COST_OBJECTS): $(B)/tests/suite/cost/%.o: tests/suite/cost/%.c
 	$(call msg,CC,$@)

@@ -546,4 +546,34 @@ const struct thing things[] = {
 	{ "mounts", 1000, make_mounts, false },
 };
 
+/* --- Without ipcbus -------------------------------------------------------------------- */
+
+static void *do_nothing(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+static void make_control(struct world *w, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		int fd = memfd_create("control", MFD_CLOEXEC);
+		char *page;
+
+		if (fd < 0 || ftruncate(fd, 4096) < 0)
+			fail("memfd_create", errno);
+		page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (page == MAP_FAILED)
+			fail("mmap", errno);
+		*page = 1;
+		w->procs[w->proc_count++] = fd;
+		if (i < 1000)
+			start_thread(do_nothing, NULL);
+	}
+	usleep(20000);
+}
+
+const struct thing control = { "a process without ipcbus", 8000, make_control, true };
+
 const unsigned int thing_count = sizeof(things) / sizeof(things[0]);

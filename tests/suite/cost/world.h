@@ -54,6 +54,9 @@ struct thing {
 	bool in_sample;
 };
 
+/* As many files and threads without ipcbus. */
+extern const struct thing control;
+
 extern const struct thing things[];
 extern const unsigned int thing_count;
 

@@ -224,6 +224,49 @@ START_TEST(two_files_have_one_owner)
 }
 END_TEST
 
+#define BOOSTING 16
+
+static struct raw further[BOOSTING];
+
+static void step_use_further(struct actor *self)
+{
+	(void)self;
+	for (size_t i = 0; i < BOOSTING; i++) {
+		raw_open(&further[i], 65536);
+		raw_none(&further[i]);
+	}
+}
+
+/* Whoever calls a server does not pay for how many files that uses. */
+START_TEST(few_files_boost)
+{
+	struct actor client, server;
+
+	actor_start(&client, &cli);
+	actor_start(&server, &srv);
+	run_by(&client, -5, 0);
+	call_and_take(&client, &server);
+	ck_assert_int_eq(nice_of(&server), -5);
+	actor_do(&server, step_reply);
+	ck_assert_int_eq(nice_of(&server), 0);
+
+	actor_do(&server, step_use_further);
+	call_and_take(&client, &server);
+	ck_assert_int_eq(nice_of(&server), 0);
+	actor_do(&server, step_reply);
+
+	raw_close(&further[0]);
+	call_and_take(&client, &server);
+	ck_assert_int_eq(nice_of(&server), -5);
+	actor_do(&server, step_reply);
+	ck_assert_int_eq(nice_of(&server), 0);
+	for (size_t i = 1; i < BOOSTING; i++)
+		raw_close(&further[i]);
+	actor_end(&client);
+	actor_end(&server);
+}
+END_TEST
+
 /* --- Where it was passed on --------------------------------------------------------- */
 
 static void end_by_reply(struct actor *client, struct actor *server)
@@ -562,6 +605,7 @@ int main(void)
 	}
 	tcase_add_loop_test(tc, inherited_priority_allows_nothing, 0, 2);
 	tcase_add_loop_test(tc, two_files_have_one_owner, 0, 2);
+	tcase_add_test(tc, few_files_boost);
 
 	tc = add_case(s, "passed on", setup_bus);
 	tcase_add_loop_test(tc, async_call_keeps_no_boost, 0, ARRAY_SIZE(ends));

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operations that are measured.
+ */
+#ifndef TESTS_COST_OPS_H
+#define TESTS_COST_OPS_H
+
+#include <stddef.h>
+
+#include "world.h"
+
+/**
+ * struct op - an operation that is measured
+ * @name: in the table
+ * @before: makes what it needs, unmeasured; or NULL
+ * @run: the operation
+ * @after: cleans up, unmeasured; or NULL
+ * @yields: it touches all of what there is; or NULL
+ * @how: ONCE: it cannot be repeated; KERNEL: its cost is what the kernel's own threads do;
+ *       CLOSE: the kernel ends as many files with it
+ */
+struct op {
+	const char *name;
+	void (*before)(struct world *w);
+	void (*run)(struct world *w);
+	void (*after)(struct world *w);
+	const char *yields;
+	unsigned int how;
+};
+
+#define ONCE	1U
+#define KERNEL	2U
+#define CLOSE	4U
+
+#define MAX_OPS	64
+
+/* The last one is the end of the process. */
+extern const struct op ops[];
+extern const size_t op_count;
+
+#endif
