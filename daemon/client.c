@@ -126,7 +126,7 @@ static void close_bus(struct client *client)
 static void client_free(struct client *client)
 {
 	slots_free(client);
-	close(client->peer.socket);
+	socket_close(client->peer.socket);
 	memory_free(&client->memory);
 	free(client);
 }
@@ -185,7 +185,7 @@ void client_give_fd(struct client *client, uint32_t number, int fd)
 	/* One at a time; what nobody asked for is closed with the slot. */
 	if (!slot || !__atomic_compare_exchange_n(&slot->fd, &none, fd, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_RELAXED)) {
-		close(fd);
+		close_later(fd);
 		return;
 	}
 	post(client, CLIENT_FDS);

@@ -70,6 +70,12 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
  * with SO_PASSCRED, or 0. Returns 1; 0 at the end; -EAGAIN; or -EBADMSG for what is no message. */
 int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid);
 
+/* Closes an fd that a stranger sent, which may take them as long as they like: on another thread.
+ * Any thread. closer.c */
+void close_later(int fd);
+/* Ends a connection at once, and closes it with what nobody received there. */
+void socket_close(int socket);
+
 /* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
  * is removed at the end. Sets *ret_problem if it cannot be used. inherit.c */
 int socket_inherited(const char **ret_problem);

@@ -4,8 +4,6 @@
  * gives it to the receiver's. In between the daemon has it, and the driver charges it to
  * the sender's user.
  */
-#include <unistd.h>
-
 #include "shim.h"
 #include "slot.h"
 
@@ -40,7 +38,7 @@ static struct file *take_from_client(int number)
 		return NULL;
 	flags = file_flags(fd);
 	if (flags < 0) {
-		close(fd);
+		close_later(fd);
 		return NULL;
 	}
 	file = shim_file_new(NULL, flags);
@@ -81,7 +79,7 @@ static void close_in_client(int number)
 
 static void done(struct file *file)
 {
-	close(file->real);
+	close_later(file->real);
 }
 
 static const struct shim_fd_ops fd_ops = {

@@ -297,7 +297,7 @@ static void connection_close(struct connection *connection)
 	if (connection->client)
 		client_end(connection->client);
 	else
-		close(connection->socket);
+		socket_close(connection->socket);
 }
 
 static void accept_one(int listener)
@@ -446,7 +446,7 @@ static void receive(struct connection *connection)
 		return;
 	/* Taken over by nobody unless it was given to a slot. */
 	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
-		close(fd);
+		close_later(fd);
 	connection_close(connection);
 }
 

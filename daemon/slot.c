@@ -295,7 +295,7 @@ void slots_free(struct client *client)
 {
 	for (int i = 0; i < IPCBUSD_SLOTS; i++) {
 		if (client->slot[i] && client->slot[i]->fd >= 0)
-			close(client->slot[i]->fd);
+			close_later(client->slot[i]->fd);
 		free(client->slot[i]);
 	}
 }

@@ -11,7 +11,8 @@
 #include "client.h"
 #include "ipcbus-daemon.h"
 
-#define MAX_FDS 4
+/* As many as the kernel lets anybody send: what does not fit it would close by itself, here. */
+#define MAX_FDS 253
 
 union control {
 	struct cmsghdr header;
@@ -57,7 +58,7 @@ static int take_fds(struct msghdr *msg, int *ret_fd)
 			if (!n_fds++)
 				*ret_fd = fd;
 			else
-				close(fd);
+				close_later(fd);
 		}
 	}
 	return n_fds;

@@ -8,6 +8,7 @@
  *   ipcbusd -- hostile [ROUNDS [SEED]]
  *   ipcbusd -- hostile crowd ERRNO
  *   ipcbusd -- hostile threads
+ *   ipcbusd -- hostile linger
  *
  * A crowd connects and says nothing. Those above the quota are to be refused with
  * ERRNO, the daemon is to sleep, and to serve again once the crowd has gone.
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -450,6 +452,55 @@ static int threads(void)
 	return failed;
 }
 
+/* --- Sockets that nobody can close -------------------------------------------------------- */
+
+/* A socket whose last close() waits for 1000 s, as nobody reads what is in it. */
+static int lingering(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
+	socklen_t size = sizeof(address);
+	static char data[1 << 16];
+
+	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&address, &size) ||
+	    connect(fd, (struct sockaddr *)&address, size) ||
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)))
+		return -1;
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+static int linger(void)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
+	struct peer peer;
+	int failed, fd;
+
+	alarm(100);
+	/* For a slot that nobody has, before HELLO, and in a queue that nobody reads. */
+	for (int i = 0; i < 3; i++) {
+		fd = lingering();
+		if (fd < 0 || open_sealed(&peer)) {
+			perror("hostile: cannot begin");
+			return 1;
+		}
+		if (i == 1)
+			peer.socket = connect_to_bus();
+		for (int j = 0; j <= i; j++)
+			send_message(peer.socket, &message, fd);
+		close(fd);
+		if (i == 2)
+			close(peer.socket);
+	}
+	failed = honest();
+	printf("%s - nobody waits for the close of a socket\n", failed ? "not ok" : "ok");
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 100;
@@ -461,6 +512,8 @@ int main(int argc, char **argv)
 		return crowd(atoi(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "threads"))
 		return threads();
+	if (argc == 2 && !strcmp(argv[1], "linger"))
+		return linger();
 	printf("# seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	for (unsigned long i = 0; i < rounds; i++) {
