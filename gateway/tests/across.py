@@ -70,10 +70,13 @@ def run(program):
     far = bus.start('gateway/ipc-gateway', '--share', name, '--listen', address, *size,
                     ready='ready')
     near = Program(f'{B}/gateway/ipc-gateway', '--link', f'{name}@{address}', *size, ready='linked')
+    environment = {**os.environ, 'LINK_NAME': name, 'LINK_BUS': bus.device,
+                   'LD_PRELOAD': f'{B}/gateway/tests/two-buses.so'}
+    # In tests/run's file its cases would be taken for those of this program.
+    environment.pop('CK_TAP_LOG_FILE_NAME', None)
     done = subprocess.run(f'{B}/tests/suite/e2e/test-{program}', timeout=300, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, 'LINK_NAME': name, 'LINK_BUS': bus.device,
-                               'LD_PRELOAD': f'{B}/gateway/tests/two-buses.so'})
+                          env=environment)
     failed = re.findall(r'^\S+:\d+:[FE]:\S+?:(\w+):\d+: (.*)', done.stdout, re.M)
     counts = re.search(r'Checks: (\d+), Failures: (\d+), Errors: (\d+)', done.stdout)
     assert counts, done.stdout
