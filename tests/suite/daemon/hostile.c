@@ -474,6 +474,27 @@ static int lingering(void)
 	return fd;
 }
 
+/* Stops the main thread of the daemon, which receives, or lets it go on. */
+static void hold_daemon(int socket, bool hold)
+{
+	struct ucred daemon;
+	socklen_t size = sizeof(daemon);
+	char path[64], text[64], state = 0;
+	FILE *stat;
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &daemon, &size))
+		return;
+	kill(daemon.pid, hold ? SIGSTOP : SIGCONT);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)daemon.pid);
+	while (hold && state != 'T') {
+		stat = fopen(path, "re");
+		if (!stat || fscanf(stat, "%*d %63s %c", text, &state) != 2)
+			state = 'T';
+		if (stat)
+			fclose(stat);
+	}
+}
+
 static int linger(void)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
@@ -490,9 +511,12 @@ static int linger(void)
 		}
 		if (i == 1)
 			peer.socket = connect_to_bus();
+		/* Or it would close first, and this one would wait. */
+		hold_daemon(peer.socket, /* hold= */ true);
 		for (int j = 0; j <= i; j++)
 			send_message(peer.socket, &message, fd);
 		close(fd);
+		hold_daemon(peer.socket, /* hold= */ false);
 		if (i == 2)
 			close(peer.socket);
 	}

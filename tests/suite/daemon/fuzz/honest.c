@@ -135,8 +135,8 @@ void honest_victim(unsigned int n)
 	static const struct ipc_raw_ops ops = { .serve = serve };
 
 	for (;;) {
-		struct ipc_proxy *manager;
-		struct ipc_object *object;
+		struct ipc_proxy *manager = NULL;
+		struct ipc_object *object = NULL;
 		struct ipc *ipc;
 		int r = ipc_open(&ipc, NULL);
 
