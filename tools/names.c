@@ -170,8 +170,11 @@ static size_t find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *m
 		if (r < 0)
 			proxies[i] = NULL;
 	}
-	if (state_read("state", &state))
+	if (state_read("state", &state)) {
+		for (i = 0; i < json_array_size(rows); i++)
+			ipc_proxy_unref(proxies[i]);
 		return 0;
+	}
 	handles = own_handles(state);
 	for (i = 0; i <= json_array_size(rows); i++) {
 		row = json_array_get(rows, i);

@@ -54,6 +54,8 @@ static void run(const char *format, va_list args)
 	print_lines(ran.out);
 	print_lines(ran.err);
 	fflush(stdout);
+	/* Also of those that ipcctl started. */
+	ck_assert(!strstr(ran.out, "Sanitizer") && !strstr(ran.err, "Sanitizer"));
 	free(arguments);
 	free(line);
 }
