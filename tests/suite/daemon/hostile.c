@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "chance.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "messages.h"
@@ -43,19 +44,6 @@
 #define STEPS 400
 #define CROWD 90
 #define REFUSED 20
-
-static uint64_t state;
-
-static uint32_t any(void)
-{
-	state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(state >> 33);
-}
-
-static uint32_t below(uint32_t n)
-{
-	return any() % n;
-}
 
 static int connect_to_bus(void)
 {
