@@ -17,7 +17,7 @@
  * UTF-8. */
 size_t text_character(const char *text, uint32_t *ret_code, bool *ret_printable);
 
-/* Replaces each byte of what is not printable by '?'. */
+/* Replaces each byte of what is not printable by '?', as ipc_printable() does. */
 void text_clean(char *text);
 
 /* The same for a line that may have tabs, which become blanks. */

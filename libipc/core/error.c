@@ -10,6 +10,10 @@
 #include <string.h>
 
 #include "errors.h"
+#include "text.h"
+
+/* What a text that was cut ends with. */
+#define CUT "..."
 
 /*
  * The last member of the first version. An error of the program's may end behind it: check its
@@ -239,36 +243,55 @@ const char *ipc_strerror(int code)
 	return text ? text : "unknown error";
 }
 
-/* How many bytes of a character in UTF-8 follow the first at c: none if it begins no character, or
- * one that is longer than it need be. */
-static int count_rest(const unsigned char *c)
+/* Bytes of the UTF-8 character at c; 0: there is none. */
+static size_t length_of(const unsigned char *c)
 {
-	if (*c < 0xc2 || *c > 0xf4 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xf0 && c[1] < 0x90))
+	/* The second byte of 0xe0, 0xed, 0xf0 and 0xf4 has limits of its own. */
+	unsigned char min = *c == 0xe0 ? 0xa0 : *c == 0xf0 ? 0x90 : 0x80;
+	unsigned char max = *c == 0xed ? 0x9f : *c == 0xf4 ? 0x8f : 0xbf;
+	size_t size = text_size(*c);
+
+	if (size < 2)
+		return size;
+	if (*c < 0xc2 || *c > 0xf4 || c[1] < min || c[1] > max)
 		return 0;
-	return 1 + (*c >= 0xe0) + (*c >= 0xf0);
+	for (size_t i = 2; i < size; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
 }
 
-/* Text of the peer, without what a terminal obeys: control characters, also those above ASCII,
- * alone or in UTF-8. */
-static void print_foreign(const char *text)
+char *ipc_printable(char *to, size_t size, const char *text)
 {
-	int rest = 0;	/* bytes of a UTF-8 character that are missing */
+	const unsigned char *c = (const unsigned char *)(text ?: "");
+	size_t n = 0, kept = 0, length;
+	bool shown;
 
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		bool inner = rest && *c >= 0x80 && *c <= 0xbf;
-		bool control = *c < 0x20 || *c == 0x7f || (!inner && *c >= 0x80 && *c <= 0x9f);
-
-		if (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
-			control = true;
-		putc(control ? '?' : *c, stderr);
-		rest = inner ? rest - 1 : control ? 0 : count_rest(c);
+	for (; *c; c += length, n += length) {
+		length = length_of(c);
+		shown = length && !text_is_hidden(text_code(c, length));
+		length = length ?: 1;
+		if (n + sizeof(CUT) <= size)
+			kept = n;
+		if (n + length >= size)
+			break;
+		if (shown)
+			memmove(to + n, c, length);
+		else
+			memset(to + n, '?', length);
 	}
+	if (*c && size >= sizeof(CUT))
+		memcpy(to + kept, CUT, sizeof(CUT));
+	else if (size)
+		to[n] = '\0';
+	return to;
 }
 
 int ipc_fail(const char *what, int code, const struct ipc_error *error)
 {
 	const char *name = error ? error->name : NULL;
 	const char *message = error ? error->message : NULL;
+	char printable[IPC_PRINTABLE_MAX];
 	int cause = error ? error->cause : 0;
 
 	if (!message && !name && cause)
@@ -277,12 +300,9 @@ int ipc_fail(const char *what, int code, const struct ipc_error *error)
 		message = ipc_strerror(cause ?: code);
 	flockfile(stderr);
 	fprintf(stderr, "%s: ", what);
-	if (name) {
-		print_foreign(name);
-		fputs(": ", stderr);
-	}
-	print_foreign(message);
-	putc('\n', stderr);
+	if (name)
+		fprintf(stderr, "%s: ", ipc_printable(printable, sizeof(printable), name));
+	fprintf(stderr, "%s\n", ipc_printable(printable, sizeof(printable), message));
 	funlockfile(stderr);
 	return 1;
 }

@@ -112,10 +112,18 @@ START_TEST(the_services_text_is_cleaned)
 		/* CSI as one byte, in UTF-8, and after a character that is cut off. */
 		{ "\x9b" "31m", "?31m" },
 		{ "\xc2\x9b" "31m", "??31m" },
-		{ "\xff\x9b\xf8\x9b" "31m", "\xff?\xf8?31m" },
-		{ "\xe0\x80\x9b\xf0\x80\x9b", "\xe0??\xf0??" },
-		{ "\xe2\x9b\x1b\x9b", "\xe2\x9b??" },
-		{ "\xc3", "\xc3" },
+		{ "\xff\x9b\xf8\x9b" "31m", "????31m" },
+		{ "\xe2\x9b\x1b\x9b", "????" },
+		/* Cut off, half of a pair, too long, above U+10FFFF. */
+		{ "\xc3", "?" },
+		{ "\xf3\xa0\x81", "???" },
+		{ "\xed\xa0\x80", "???" },
+		{ "\xe0\x80\xaf\xf0\x8f\xbf\xbf\xc1\xbf", "?????????" },
+		{ "\xf4\x90\x80\x80", "????" },
+		/* Backwards from here; without width; a mark, a tag. */
+		{ "a\xe2\x80\xae" "b", "a???b" },
+		{ "\xe2\x80\x8b\xef\xbb\xbf", "??????" },
+		{ "\xd8\x9c\xf3\xa0\x81\x81", "??????" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -131,9 +139,71 @@ START_TEST(the_services_text_is_cleaned)
 }
 END_TEST
 
+/* The first and the last code of each length, and those next to what UTF-8 leaves out, stay. */
+START_TEST(each_length_of_utf8_stays)
+{
+	static const char *const texts[] = {
+		" ", "~", "\xc2\xa0", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+		"\xef\xbf\xbd", "\xf0\x90\x80\x80", "\xf3\xb0\x80\x80", "\xf4\x8f\xbf\xbf",
+	};
+	char to[8];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		ck_assert_str_eq(ipc_printable(to, sizeof(to), texts[i]), texts[i]);
+}
+END_TEST
+
+/* In a buffer of each size, behind whose end nothing is written. */
+START_TEST(what_does_not_fit_is_cut)
+{
+	static const char text[] = "gr\xc3\xb6\xe2\x82\xac\x1b" "ab";
+	static const char *const cut[] = {
+		"", "", "g", "gr", "...", "g...", "gr...", "gr...", "gr\xc3\xb6...",
+		"gr\xc3\xb6...", "gr\xc3\xb6...", "gr\xc3\xb6\xe2\x82\xac?ab",
+	};
+	char to[16];
+
+	for (size_t size = 0; size < sizeof(cut) / sizeof(cut[0]); size++) {
+		memset(to, 'x', sizeof(to));
+		ck_assert_ptr_eq(ipc_printable(to, size, text), to);
+		for (size_t i = size; i < sizeof(to); i++)
+			ck_assert_int_eq(to[i], 'x');
+		if (size)
+			ck_assert_str_eq(to, cut[size]);
+	}
+	ck_assert_str_eq(ipc_printable(to, sizeof(to), NULL), "");
+}
+END_TEST
+
+START_TEST(a_text_becomes_printable_where_it_is)
+{
+	char text[] = "\x1b[31m\xff gr\xc3\xbc\xc3\x9f", small[] = "\x1b[31mgr\xc3\xbc";
+
+	ck_assert_str_eq(ipc_printable(text, sizeof(text), text), "?[31m? gr\xc3\xbc\xc3\x9f");
+	ck_assert_str_eq(ipc_printable(small, 8, small), "?[31...");
+}
+END_TEST
+
+/* A service cannot fill a log with one error. */
+START_TEST(fail_prints_so_much)
+{
+	char text[64 << 10], *line;
+	struct ipc_error error = { .code = -EREMOTEIO, .name = text, .message = text };
+
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	line = printed("say", -EREMOTEIO, &error);
+	ck_assert_uint_eq(strlen(line), strlen("say: : \n") + 2 * (IPC_PRINTABLE_MAX - 1));
+	ck_assert_str_eq(line + strlen(line) - 4, "...\n");
+	free(line);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("error", every_number_has_words, done_leaves_an_empty_error,
 			 an_error_of_a_newer_program, fail_says_what_is_known,
-			 the_services_text_is_cleaned);
+			 the_services_text_is_cleaned, each_length_of_utf8_stays,
+			 what_does_not_fit_is_cut, a_text_becomes_printable_where_it_is,
+			 fail_prints_so_much);
 }

@@ -180,7 +180,25 @@ static PyObject *message_bytes(PyObject *module, PyObject *payload)
 	return result;
 }
 
+static PyObject *printable(PyObject *module, PyObject *value)
+{
+	char to[IPC_PRINTABLE_MAX];
+	PyObject *bytes;
+
+	(void)module;
+	if (!PyUnicode_Check(value))
+		return PyErr_Format(PyExc_TypeError, "%R is no str", value);
+	/* Half of a surrogate pair, which no encoding has, becomes a question mark. */
+	bytes = PyUnicode_AsEncodedString(value, "utf-8", "replace");
+	if (!bytes)
+		return NULL;
+	ipc_printable(to, sizeof(to), PyBytes_AsString(bytes));
+	Py_DECREF(bytes);
+	return PyUnicode_FromString(to);
+}
+
 static PyMethodDef functions[] = {
+	{ "printable", printable, METH_O, NULL },
 	{ "set_error_factory", set_error_factory, METH_O, NULL },
 	{ "close_all", close_all, METH_NOARGS, NULL },
 	{ "message_bytes", message_bytes, METH_O, NULL },

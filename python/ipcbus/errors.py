@@ -13,6 +13,10 @@ Every exception is an ``Error``. Its class says what happened, its attributes sa
 ``cause_code``
     With ``Origin.BEHIND`` the errno behind ``code``; else 0.
 
+``str()`` and ``repr()`` of it are for people: a terminal and a log can have them, whatever the
+service sent. Control characters and the like are question marks there, and what is longer than a
+kilobyte is cut. The attributes are what the service sent.
+
 A service defines errors of its own as classes with a name. A handler raises them, and a client
 that has the class gets an instance of it::
 
@@ -68,7 +72,11 @@ class Error(Exception):
 
     def __str__(self) -> str:
         text = self.message or errno.errorcode.get(self.code, str(self.code))
-        return f"{self.name}: {text}" if self.name else text
+        text = _core.printable(text)
+        return f"{_core.printable(self.name)}: {text}" if self.name else text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_core.printable(self.message)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_again, (type(self), self.message, self.__dict__))

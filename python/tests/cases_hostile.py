@@ -6,10 +6,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
 import signal
 import struct
+import subprocess
 import sys
 import threading
+import traceback
 
 import ipcbus
 from common import Case, Echo, new_name, program
@@ -45,6 +48,45 @@ class Peers(Case):
                 await proxy.call(1, bad)
         self.assertEqual(service.seen, [])
         self.assertEqual(bytes(await proxy.call(1, b"on")), b"on")
+
+    async def test_texts_of_errors(self):
+        """What a service says is printable in str(), repr() and an uncaught exception."""
+        program = os.path.join(os.environ.get("B", "build"), "tests/suite/languages/foreign/server")
+        server = subprocess.Popen([program])
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        proxy = await self.client.get_raw("test.foreign", wait=30)
+        long = "x" * (64 << 10)
+        # What is no UTF-8 cannot be in a str: there it is U+FFFD.
+        bad = "\ufffd\ufffd31m\ufffd|\ufffd\ufffd\ufffd"
+        texts = [
+            ("\x1b]2;owned\a\x1b[31mred\x7f\r\nroot# ", "?]2;owned??[31mred???root# "),
+            ("\x9b31mred", "??31mred"),
+            (bad, bad),
+            ("a\u202eb\u200bc\u061c", "a???b???c??"),
+            (long, "x" * 1020 + "..."),
+        ]
+        for code, (raw, shown) in enumerate(texts, 1):
+            with self.assertRaises(ipcbus.ServiceError) as caught:
+                await proxy.call(code)
+            error = caught.exception
+            self.assertEqual(str(error), f"{shown}: {shown}")
+            self.assertEqual(repr(error), f"ServiceError({shown!r})")
+            self.assertEqual((error.name, error.message), (raw, raw))
+            self.assertEqual(error.details, long.encode())
+            self.assertEqual(str(pickle.loads(pickle.dumps(error))), str(error))
+            trace = "".join(traceback.format_exception_only(error))
+            self.assertEqual(trace, f"ipcbus.errors.ServiceError: {shown}: {shown}\n")
+        with self.assertRaises(ipcbus.Error) as caught:
+            await proxy.call(100)
+        self.assertEqual(str(caught.exception), texts[0][1])
+        self.assertEqual(caught.exception.message, texts[0][0])
+
+    async def test_texts_of_this_process(self):
+        """A program may put anything into a message of its own."""
+        for text, shown in (("half \udcff", "half ?"), ("a\0b", "a"), ("\x1b", "?")):
+            self.assertEqual(str(ipcbus.Error(text)), shown)
+        self.assertEqual(repr(ipcbus.Error()), "Error('')")
 
     async def test_server_dies(self):
         name = new_name()

@@ -196,6 +196,59 @@ fn errors_have_all_fields() {
     assert_eq!(bus.client.get("no\0name").unwrap_err().code(), libc::EINVAL);
 }
 
+/// The server of tests/suite/languages/foreign, while it lives.
+struct Foreign(std::process::Child);
+
+impl Foreign {
+    fn start() -> Foreign {
+        let build = std::env::var("B").unwrap_or_else(|_| "build".into());
+        let program = format!("{build}/tests/suite/languages/foreign/server");
+        Foreign(std::process::Command::new(program).spawn().unwrap())
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn hostile_texts_are_printable() {
+    let _server = Foreign::start();
+    let bus = start();
+    let foreign = bus.client.wait_for("test.foreign", LONG).unwrap();
+    let fail = |method| foreign.call(&Message::new(method), &Options::new()).unwrap_err();
+    let long = "x".repeat(64 << 10);
+    let kilobyte = "x".repeat(1020) + "...";
+    let title = "\u{1b}]2;owned\u{7}\u{1b}[31mred\u{7f}\r\nroot# ";
+    // What is no UTF-8 cannot be in a string: there it is U+FFFD.
+    let texts = [
+        (title, "?]2;owned??[31mred???root# "),
+        ("\u{9b}31mred", "??31mred"),
+        ("\u{fffd}\u{fffd}31m\u{fffd}|\u{fffd}\u{fffd}\u{fffd}", "\u{fffd}\u{fffd}31m\u{fffd}|\u{fffd}\u{fffd}\u{fffd}"),
+        ("a\u{202e}b\u{200b}c\u{61c}", "a???b???c??"),
+        (long.as_str(), kilobyte.as_str()),
+    ];
+    for (method, (raw, shown)) in (1u32..).zip(texts) {
+        let error = fail(method);
+        assert_eq!(error.to_string(), format!("{shown}: {shown}"));
+        assert_eq!((error.name(), error.message()), (Some(raw), Some(raw)));
+        assert_eq!(error.details(), long.as_bytes());
+        for debug in [format!("{error:?}"), format!("{error:#?}")] {
+            assert_eq!(debug.matches(&format!("{shown:?}")).count(), 2, "{debug}");
+            assert!(debug.contains("65536 bytes") && debug.len() < 4096, "{}", debug.len());
+            assert!(!debug.contains(|c: char| c.is_control() && c != '\n'));
+            assert!(!debug.contains(['\u{202e}', '\u{200b}', '\u{61c}']));
+        }
+        let io = std::io::Error::from(error);
+        assert_eq!(io.to_string(), format!("{shown}: {shown}"));
+    }
+    let plain = fail(100);
+    assert_eq!((plain.code(), plain.message()), (libc::EISDIR, Some(title)));
+    assert_eq!(plain.to_string(), texts[0].1);
+}
+
 fn a_dropped_call_fails() {
     let bus = start();
     assert_eq!(bus.call(DROP, b"").unwrap_err().code(), libc::ENOMSG);
@@ -468,6 +521,7 @@ fn main() {
     std::process::exit(case::run(&cases![
         calls_return_replies
         errors_have_all_fields
+        hostile_texts_are_printable
         a_dropped_call_fails
         panics_become_errors
         oneways_arrive_in_order

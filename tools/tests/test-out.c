@@ -161,6 +161,38 @@ START_TEST(units_are_found)
 }
 END_TEST
 
+/* ipcctl's own look at a character says the same as libipc, of each code and of each two bytes. */
+START_TEST(each_character_is_printable_or_not)
+{
+	char cleaned[8], text[8];
+	size_t size, bytes;
+	bool printable;
+	uint32_t code;
+
+	for (uint32_t c = 1; c < 0x120000; c++) {
+		size = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+		memset(text, 0, sizeof(text));
+		for (size_t i = size; i > 1; i--)
+			text[i - 1] = (char)(0x80 | (c >> 6 * (size - i) & 0x3f));
+		text[0] = (char)(size == 1 ? c : 0xf0 << (4 - size) | c >> 6 * (size - 1));
+		bytes = text_character(text, &code, &printable);
+		strcpy(cleaned, text);
+		text_clean(cleaned);
+		ck_assert_msg(printable == !strcmp(cleaned, text), "code %x", c);
+		ck_assert(!printable || (bytes == size && code == c));
+	}
+	for (unsigned int c = 1; c < 0x10000; c++) {
+		memcpy(text, (char[]){ (char)(c >> 8), (char)c, 0 }, 3);
+		if (!*text)
+			continue;
+		bytes = text_character(text, &code, &printable);
+		strcpy(cleaned, text);
+		text_clean(cleaned);
+		ck_assert_msg(printable == !memcmp(cleaned, text, bytes), "bytes %x", c);
+	}
+}
+END_TEST
+
 START_TEST(foreign_texts_are_cleaned)
 {
 	static const char *const cases[][2] = {
@@ -328,6 +360,7 @@ int main(void)
 	tcase_add_test(tcase, counters_are_read);
 	tcase_add_test(tcase, units_are_found);
 	tcase_add_test(tcase, foreign_texts_are_cleaned);
+	tcase_add_test(tcase, each_character_is_printable_or_not);
 	tcase_add_test(tcase, errors_have_origins);
 	tcase_add_test(tcase, numbers_are_checked);
 	tcase_add_test(tcase, the_nearest_name_is_meant);

@@ -756,8 +756,8 @@ const char *ipc_strerror(int code);
 /*
  * Print "WHAT: NAME: MESSAGE" to stderr and return 1, an exit status. NAME is left out if
  * error is NULL or has none; then MESSAGE is the error's own or ipc_strerror(code). For an error
- * with a cause and without a message, it prints "WHAT: the service reports: MESSAGE". Each control
- * character in NAME and MESSAGE is printed as '?', because a terminal obeys them.
+ * with a cause and without a message, it prints "WHAT: the service reports: MESSAGE". NAME and
+ * MESSAGE are printed as ipc_printable() makes them, with IPC_PRINTABLE_MAX bytes each.
  */
 int ipc_fail(const char *what, int code, const struct ipc_error *error);
 
@@ -766,6 +766,18 @@ int ipc_fail(const char *what, int code, const struct ipc_error *error);
  * 1. PATH is that of the bus that ipc_find_bus() finds for this device, and what made it the one.
  */
 int ipc_fail_open(const char *device, int code);
+
+/* Bytes that ipc_fail(), and errors in C++, Python and Rust, print of a name or text, with a 0. */
+#define IPC_PRINTABLE_MAX	1024
+
+/*
+ * Make a text of others fit for a terminal or a log: write it to `to`, which has size bytes, with
+ * a 0 at its end, and return `to`. A '?' replaces each byte of a control character, such as those
+ * that begin escape sequences and end lines; of a character that changes the direction of text or
+ * has no width; and of what is no UTF-8. A text that does not fit is cut between two characters,
+ * and "..." ends it. NULL is an empty text. text may be `to` itself. Size 0 writes nothing.
+ */
+char *ipc_printable(char *to, size_t size, const char *text);
 
 /* --- For ipc_auto() -------------------------------------------------------- */
 

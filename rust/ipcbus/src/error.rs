@@ -22,8 +22,10 @@ pub enum Origin {
     Behind,
 }
 
-/// All that is known of an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// All that is known of an error, as it was sent: `name`, `message` and `details` may be
+/// anything. `Display` and `Debug` are for people. They have no control characters and the like,
+/// and at most a kilobyte of each text, so a terminal and a log can have them.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     /// The errno, positive. `<ipc/ipc.h>` says what each of them means.
@@ -213,17 +215,44 @@ impl Error {
     }
 }
 
+/// How many bytes of `details` are shown.
+const DETAILS_SHOWN: usize = 64;
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.details[..self.details.len().min(DETAILS_SHOWN)];
+        f.debug_struct("Failure")
+            .field("code", &self.code)
+            .field("origin", &self.origin)
+            .field("name", &self.name.as_deref().map(printable))
+            .field("message", &self.message.as_deref().map(printable))
+            .field("number", &self.number)
+            .field("details", &format_args!("{} bytes {shown:?}", self.details.len()))
+            .field("cause", &self.cause)
+            .finish()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = self.failure();
         if let Some(name) = &failure.name {
-            write!(f, "{name}: ")?;
+            write!(f, "{}: ", printable(name))?;
         }
         match &failure.message {
-            Some(message) => f.write_str(message),
+            Some(message) => f.write_str(&printable(message)),
             None => f.write_str(&text_of(failure.code)),
         }
     }
+}
+
+/// The text as `ipc_printable()` of C makes it.
+fn printable(text: &str) -> String {
+    let text = lossy(text);
+    let mut to = [0; sys::IPC_PRINTABLE_MAX];
+    // SAFETY: the buffer has the size, and what the function writes ends with a zero.
+    let shown = unsafe { CStr::from_ptr(sys::ipc_printable(to.as_mut_ptr(), to.len(), text.as_ptr())) };
+    shown.to_string_lossy().into_owned()
 }
 
 fn text_of(code: i32) -> String {

@@ -51,7 +51,9 @@ enum class origin {
  * stored and copied. Copies share their texts.
  *
  * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> says what each errno means.
- * what() is "NAME: MESSAGE", or the message alone, or what <ipc/ipc.h> says of the errno.
+ * what() is "NAME: MESSAGE", or the message alone, or what <ipc/ipc.h> says of the errno. It is for
+ * people: name and message are as ipc_printable() makes them, so a service can neither send a
+ * terminal commands nor fill a log. name(), message() and details() are what the service sent.
  *
  * A service makes one to report it: error("echo.Empty", "nothing to say") arrives with that
  * name and EREMOTEIO, error(ENOENT) with that errno.
@@ -98,9 +100,17 @@ private:
 
 	static std::string describe(int code, const text &t)
 	{
-		const std::string &said = t.message.empty() ? c::ipc_strerror(code) : t.message;
+		const char *said = t.message.empty() ? c::ipc_strerror(code) : t.message.c_str();
 
-		return t.name.empty() ? said : t.name + ": " + said;
+		return t.name.empty() ? printable(said) :
+					printable(t.name.c_str()) + ": " + printable(said);
+	}
+
+	static std::string printable(const char *text)
+	{
+		char buffer[IPC_PRINTABLE_MAX];
+
+		return c::ipc_printable(buffer, sizeof(buffer), text);
 	}
 
 	error(int code, text t)

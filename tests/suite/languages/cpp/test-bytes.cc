@@ -5,9 +5,11 @@
 #include "fixture.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <cstdlib>
 #include <type_traits>
 
 /* --- What does not compile ----------------------------------------------------------- */
@@ -151,6 +153,57 @@ CASE(an_error_has_name_and_details)
 	CHECK(e.details() == std::string("a\0b", 3));
 	CHECK(e.reported_by() == ipc::origin::peer);
 	CHECK(e.what() == std::string("test.Bad: too bad"));
+}
+
+/* tests/suite/languages/foreign/server, while it lives. */
+class foreign_server {
+public:
+	foreign_server() : pid(fork())
+	{
+		const char *build = std::getenv("B");
+		std::string program = std::string(build ? build : "build") +
+				      "/tests/suite/languages/foreign/server";
+
+		if (pid == 0) {
+			execl(program.c_str(), program.c_str(), nullptr);
+			_exit(127);
+		}
+	}
+	~foreign_server()
+	{
+		kill(pid, SIGKILL);
+		waitpid(pid, nullptr, 0);
+	}
+
+private:
+	pid_t pid;
+};
+
+CASE(a_hostile_text_is_printable)
+{
+	foreign_server server;
+	auto bus = ipc::connection::open();
+	ipc::proxy foreign = bus.wait_for("test.foreign", 30s);
+	const std::string a_kilobyte = std::string(1020, 'x') + "...";
+	const std::pair<std::string, std::string> texts[] = {
+		{ "\x1b]2;owned\a\x1b[31mred\x7f\r\nroot# ", "?]2;owned??[31mred???root# " },
+		{ "\xc2\x9b" "31mred", "??31mred" },
+		{ "\xff\x9b" "31m\xe2\x82|\xed\xa0\x80", "??31m??|???" },
+		{ "a\xe2\x80\xae" "b\xe2\x80\x8b" "c\xd8\x9c", "a???b???c??" },
+		{ std::string(64 << 10, 'x'), a_kilobyte },
+	};
+	std::uint32_t method = 0;
+
+	for (const auto &[raw, shown] : texts) {
+		ipc::error e = caught(foreign, ++method);
+
+		CHECK(e.what() == shown + ": " + shown);
+		CHECK(e.name() == raw && e.message() == raw);
+		CHECK(e.details() == std::string(64 << 10, 'x'));
+	}
+	ipc::error plain = caught(foreign, 100);
+	CHECK(plain.code() == std::errc::is_a_directory && plain.name().empty());
+	CHECK(plain.what() == texts[0].second && plain.message() == texts[0].first);
 }
 
 CASE(an_error_is_an_errno)
