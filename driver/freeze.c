@@ -32,6 +32,7 @@
  * @args: the caller's
  * @changed: where it waits. Procs that it is freezing point here, until that ends or they
  *	die.
+ * @soon: it looks again soon: a reply that began before this did may end without a word
  * @proc: the process's procs, counted, in the order of their numbers
  * @count: how many
  * @size: for how many @proc has space
@@ -41,6 +42,7 @@ struct ipcbus_freezer {
 	struct pid *pid;
 	struct ipcbus_freeze *args;
 	wait_queue_head_t changed;
+	bool soon;
 	struct ipcbus_proc **proc;
 	u32 count;
 	u32 size;
@@ -134,18 +136,59 @@ static void report(struct ipcbus_freezer *freezer)
 
 /* --- Which calls must end first ----------------------------------------------- */
 
+/* So many threads are looked at while the lock is held. */
+#define AT_ONCE	64
+
+/* Counts the replies that may still fail, of some threads from *number on. Returns whether there
+ * may be others. */
+static bool count_some_locked(struct ipcbus_proc *proc, unsigned long *number, u32 *count)
+{
+	struct ipcbus_thread *thread;
+	unsigned int i;
+
+	lockdep_assert_held(&proc->lock);
+	for (i = 0; i < AT_ONCE; i++, ++*number) {
+		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
+		if (!thread)
+			return false;
+		*count += READ_ONCE(thread->replies);
+	}
+	return true;
+}
+
+/*
+ * Calls that are open, and those of replies that may still fail: they are open again then. Where
+ * there are no open calls at first and none is opened again, no other reply can begin.
+ */
+static u32 count_calls(struct ipcbus_proc *proc)
+{
+	u32 count, reopened;
+	unsigned long number = 0;
+
+	spin_lock(&proc->lock);
+	count = proc->calls;
+	reopened = proc->reopened;
+	while (count_some_locked(proc, &number, &count)) {
+		spin_unlock(&proc->lock);
+		cond_resched();
+		spin_lock(&proc->lock);
+	}
+	if (proc->reopened != reopened)
+		count++;
+	if (proc->dead)
+		count = 0;
+	spin_unlock(&proc->lock);
+	return count;
+}
+
 static void count_pending(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
 	u32 i;
 
 	freezer->args->pending = 0;
-	for (i = 0; (proc = target(freezer, i)); i++) {
-		spin_lock(&proc->lock);
-		if (!proc->dead)
-			freezer->args->pending += proc->calls;
-		spin_unlock(&proc->lock);
-	}
+	for (i = 0; (proc = target(freezer, i)); i++)
+		freezer->args->pending += count_calls(proc);
 }
 
 /* --- One proc's state ------------------------------------------------------------ */
@@ -157,9 +200,6 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 	WRITE_ONCE(proc->frozen, frozen);
 	proc->barred = proc->dead || freezer || frozen;
 }
-
-/* So many threads are stopped while the lock is held. */
-#define AT_ONCE	64
 
 /* Takes back what was handed to a thread that did not look yet, and hands it nothing more. */
 static void stop_thread_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
@@ -319,13 +359,14 @@ static int try_to_end(struct ipcbus_freezer *freezer)
 }
 
 /* Until the next look; -EAGAIN when the time is over. */
-static int wait_for_change(wait_queue_entry_t *wait, u64 until)
+static int wait_for_change(struct ipcbus_freezer *freezer, wait_queue_entry_t *wait, u64 until)
 {
 	long left = ipcbus_ticks_until(until);
 
 	if (!left)
 		return -EAGAIN;
-	wait_woken(wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
+	wait_woken(wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, freezer->soon ? 1 : left);
+	freezer->soon = false;
 	return signal_pending(current) ? -EINTR : 0;
 }
 
@@ -337,11 +378,12 @@ static int freeze(struct ipcbus_freezer *freezer)
 
 	add_wait_queue(&freezer->changed, &wait);
 	ret = begin(freezer);
+	freezer->soon = true;
 	while (!ret) {
 		ret = try_to_end(freezer);
 		if (ret <= 0)
 			break;
-		ret = wait_for_change(&wait, until);
+		ret = wait_for_change(freezer, &wait, until);
 	}
 	if (ret)
 		end(freezer, false);

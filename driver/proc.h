@@ -101,6 +101,7 @@ enum ipcbus_writable {
  * @freezer: where whoever is freezing it waits, or NULL; of a dead one NULL
  * @barred: dead, frozen or about to be: what a sender looks at
  * @received: IPCBUS_FROZEN_*: what came since it was frozen last
+ * @reopened: how many replies failed, so that their calls are open again
  * @freeze_count: how often it was frozen or thawed
  * @freeze_notified: @freeze_count when watchers were notified last
  * @freeze_watches: watches of that; those that were not notified of the last
@@ -166,6 +167,7 @@ struct ipcbus_proc {
 	bool frozen;
 	bool barred;
 	u32 received;
+	u32 reopened;
 	u32 freeze_count;
 	u32 freeze_notified;
 	wait_queue_head_t *freezer;

@@ -198,6 +198,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 		return NULL;
 	}
 	ipcbus_open_remove_locked(proc, t);
+	WRITE_ONCE(thread->replies, true);
 	if (t->server) {
 		ipcbus_transaction_end_serving_locked(t);
 		if (unlikely(t->server != thread && READ_ONCE(t->server->stale)))
@@ -222,6 +223,8 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	ipcbus_open_add_locked(proc, t);
 	t->node->pending++;
 	proc->calls++;
+	proc->reopened++;
+	WRITE_ONCE(thread->replies, false);
 	if (t->server == thread) {
 		t->to_below = thread->top;
 		thread->top = t;
@@ -231,6 +234,19 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	/* It was canceled while its reply was being sent: notify the server now. */
 	if (READ_ONCE(t->state) != IPCBUS_PENDING)
 		ipcbus_cancel_notify_locked(t);
+	spin_unlock(&proc->lock);
+}
+
+/* The thread's reply cannot fail any more. */
+static void settle(struct ipcbus_thread *thread)
+{
+	struct ipcbus_proc *proc = thread->proc;
+
+	WRITE_ONCE(thread->replies, false);
+	if (likely(!READ_ONCE(proc->freezer)))
+		return;
+	spin_lock(&proc->lock);
+	ipcbus_proc_calls_changed_locked(proc);
 	spin_unlock(&proc->lock);
 }
 
@@ -282,6 +298,7 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		return ipcbus_report_unsent(thread, message, NULL, NULL, -ESRCH);
 	caller = t->caller;
 	if (unlikely(t->canceled)) {
+		settle(thread);
 		ipcbus_objects_let_go(thread->proc, message->send);
 		ipcbus_transaction_put(t, thread);
 		return 0;
@@ -295,6 +312,7 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}
+	settle(thread);
 	if (unlikely(ret))
 		ipcbus_objects_let_go(thread->proc, message->send);
 	ipcbus_thread_identify(thread, caller, &t->result.sender);

@@ -59,6 +59,7 @@
  * @top: the calls it is in, the innermost first (proc->lock): those it made
  *	(transaction->from is this thread) and those it serves
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
+ * @replies: it has claimed a call, and its reply may fail: see freeze.c. Set under proc->lock
  * @interrupted: its next wait returns at once (proc->lock)
  * @keeps: an event that could not be written is in @work; set and cleared by itself
  * @boost: by what its task runs, counted
@@ -92,6 +93,7 @@ struct ipcbus_thread {
 	u64 deadline;
 	struct ipcbus_transaction *top;
 	bool serves;
+	bool replies;
 	bool interrupted;
 	bool keeps;
 	struct ipcbus_boost *boost;

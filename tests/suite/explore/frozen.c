@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the scenarios of freezing are made of: OTH, or CLI, freezes and thaws SRV.
+ * Freezing: OTH, or CLI, freezes and thaws SRV.
  */
-#include "frozen.h"
 #include "scenarios.h"
 
 /* Who freezes SRV holds a handle of it that notifies; it hears of each state it made. */
-void prepare_freeze(void)
+static void prepare_freeze(void)
 {
 	struct ipcbus_handle watch = {
 		.size = sizeof(watch), .flags = IPCBUS_WATCH_FROZEN, .cookie = 6,
@@ -16,14 +15,14 @@ void prepare_freeze(void)
 	CHECK(!shim_ioctl(sides[OTH].fd, IPCBUS_IOC_WATCH, &watch));
 }
 
-void prepare_freeze_taken(void)
+static void prepare_freeze_taken(void)
 {
 	prepare_freeze();
 	take_a_call(1);
 }
 
 /* The owner may die meanwhile. */
-void freeze_and_thaw(void *unused)
+static void freeze_and_thaw(void *unused)
 {
 	struct ipcbus_freeze f;
 	struct ipcbus_event event;
@@ -39,7 +38,7 @@ void freeze_and_thaw(void *unused)
 	      event.kind == IPCBUS_EVENT_FROZEN || event.kind == IPCBUS_EVENT_THAWED);
 }
 
-void freeze_or_thaw(void *unused)
+static void freeze_or_thaw(void *unused)
 {
 	struct ipcbus_freeze f;
 	int r = ioctl_freeze(SRV, 0, &f);
@@ -55,7 +54,7 @@ void freeze_or_thaw(void *unused)
  * For so long that nobody wakes it but the end of what it waits for. A process that is
  * gone, or was thawed, is not frozen.
  */
-void freeze_wait(void *unused)
+static void freeze_wait(void *unused)
 {
 	struct ipcbus_freeze f = {
 		.size = sizeof(f), .pid = pid_nr(sides[SRV].process->pid), .timeout_ms = ~0U,
@@ -71,7 +70,7 @@ static u32 other;		/* CLI's handle for it */
 
 /* A call, of the scenario's second thread, that nobody took, to a node that SRV may
  * destroy. */
-void prepare_freeze_queued(void)
+static void prepare_freeze_queued(void)
 {
 	be_side(SRV);
 	own_node = node_create(9);
@@ -80,19 +79,19 @@ void prepare_freeze_queued(void)
 	CHECK(!call(other, 1));
 }
 
-void freeze_destroy(void *unused)
+static void freeze_destroy(void *unused)
 {
 	(void)unused;
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, own_node, 0));
 }
 
-void freeze_caller_leaves(void *unused)
+static void freeze_caller_leaves(void *unused)
 {
 	(void)unused;
 	CHECK(!shim_ioctl(sides[CLI].fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 }
 
-void freeze_thaw(void *unused)
+static void freeze_thaw(void *unused)
 {
 	struct ipcbus_freeze f;
 
@@ -100,7 +99,7 @@ void freeze_thaw(void *unused)
 	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
 }
 
-void wait_for_failure(void *unused)
+static void wait_for_failure(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -116,7 +115,7 @@ static void call_while_freezing(void *unused)
 }
 
 /* As many as the callers that got through need; the others were refused. */
-void serve_while_freezing(void *unused)
+static void serve_while_freezing(void *unused)
 {
 	struct ipcbus_event event;
 	int oneways = 0;
@@ -129,7 +128,7 @@ void serve_while_freezing(void *unused)
 	} while (oneways < 2);
 }
 
-void call_and_two_oneways(void *unused)
+static void call_and_two_oneways(void *unused)
 {
 	call_while_freezing(unused);
 	CHECK(!oneway(0, 1));
@@ -137,7 +136,7 @@ void call_and_two_oneways(void *unused)
 }
 
 /* It is frozen for good: what it sends is no matter. */
-void prepare_frozen(void)
+static void prepare_frozen(void)
 {
 	struct ipcbus_freeze f;
 
@@ -146,7 +145,7 @@ void prepare_frozen(void)
 	CHECK(!ioctl_freeze(SRV, 0, &f));
 }
 
-void thaw_it(void *unused)
+static void thaw_it(void *unused)
 {
 	struct ipcbus_freeze f;
 
@@ -155,7 +154,7 @@ void thaw_it(void *unused)
 	CHECK(!(f.received & IPCBUS_FROZEN_NOW));
 }
 
-void poll_and_take(void *unused)
+static void poll_and_take(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -165,3 +164,71 @@ void poll_and_take(void *unused)
 	CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
 	reply_to(&event);
 }
+
+/* The process has replied to all calls, or is not frozen. */
+static void freeze_without_calls(void *unused)
+{
+	struct ipcbus_freeze f;
+	int r = ioctl_freeze(SRV, 0, &f);
+
+	(void)unused;
+	CHECK(!r || r == -EAGAIN);
+	CHECK(!r == !f.pending);
+	if (r)
+		return;
+	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_QUERY, &f));
+	CHECK(!f.pending);
+	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
+}
+
+static void reply_twice(void *unused)
+{
+	reply_in_vain(unused);
+	reply_and_free(unused);
+}
+
+const struct scenario frozen_scenarios[] = {
+	{ "freeze_call", "a process is frozen and thawed while it is called", prepare_freeze,
+	  { { "serve", SRV, serve_while_freezing }, { "call", CLI, call_and_two_oneways },
+	    { "freeze", OTH, freeze_and_thaw } }, 0 },
+	{ "freeze_reply", "the same, while it replies", prepare_freeze_taken,
+	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
+	    { "freeze", OTH, freeze_and_thaw } }, 0 },
+	{ "freeze_close", "the same, while it closes", prepare_freeze,
+	  { { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there },
+	    { "freeze", OTH, freeze_and_thaw } }, 0 },
+	{ "freeze_die", "the same, while it dies over a call", prepare_freeze_taken,
+	  { { "die", SRV, leave }, { "wait", CLI, wait_for_failure },
+	    { "freeze", OTH, freeze_and_thaw } }, 1U << SRV },
+	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
+	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
+	    { "serve", SRV, serve_what_is_there } }, 0 },
+	{ "freeze_wait", "who freezes is woken by the reply", prepare_freeze_taken,
+	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
+	    { "freeze", OTH, freeze_wait } }, 0 },
+	{ "freeze_wait_close", "the same, by the end of the process", prepare_freeze_taken,
+	  { { "close", SRV, close_file }, { "wait", CLI, wait_for_failure },
+	    { "freeze", OTH, freeze_wait } }, 0 },
+	{ "freeze_wait_destroy", "the same, by that of the node", prepare_freeze_queued,
+	  { { "destroy", SRV, freeze_destroy }, { "wait", CLI, wait_for_failure },
+	    { "freeze", OTH, freeze_wait } }, 0 },
+	{ "freeze_wait_cancel", "the same, as nobody waits for the call", prepare_freeze_queued,
+	  { { "freeze", OTH, freeze_wait }, { "leave", CLI, freeze_caller_leaves } }, 0 },
+	{ "freeze_wait_thaw", "the same, by a thaw", prepare_freeze_queued,
+	  { { "freeze", OTH, freeze_wait }, { "thaw", CLI, freeze_thaw },
+	    { "serve", SRV, serve_one } }, 0 },
+	{ "freeze_watcher", "who is to be notified closes", prepare_freeze,
+	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
+	{ "thaw_wait", "who waits is thawed", prepare_frozen,
+	  { { "serve", SRV, serve_one }, { "thaw", OTH, thaw_it } }, 0 },
+	{ "thaw_poll", "who polls is thawed", prepare_frozen,
+	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
+	{ "freeze_reply_again", "a process is frozen while a reply of it fails", prepare_freeze_taken,
+	  { { "reply", SRV, reply_twice }, { "wait", CLI, wait_for_reply },
+	    { "freeze", OTH, freeze_without_calls } }, 0 },
+	{ "freeze_replies", "the same, with replies of two threads", prepare_freeze_taken,
+	  { { "vain", SRV, reply_in_vain }, { "leave", CLI, leave },
+	    { "reply", SRV, reply_twice }, { "freeze", OTH, freeze_without_calls } }, 0 },
+};
+
+const size_t n_frozen_scenarios = ARRAY_SIZE(frozen_scenarios);

@@ -5,7 +5,6 @@
  * it was freed, deadlocks or breaks the lock tree is checked for all of them.
  */
 #include "ends.h"
-#include "frozen.h"
 #include "guess.h"
 #include "memory.h"
 #include "replace.h"
@@ -34,7 +33,7 @@ void reply_to(const struct ipcbus_event *event)
 	}
 }
 
-static void serve_one(void *unused)
+void serve_one(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -119,7 +118,16 @@ void take_a_call(int caller)
 	buffer = event.buffer;
 }
 
-static void reply_and_free(void *unused)
+/* With an object that there is not. Another reply may be on its way. */
+void reply_in_vain(void *unused)
+{
+	int r = reply_object(id, IPCBUS_OBJECT_HANDLE, 4242);
+
+	(void)unused;
+	CHECK(r == -EBADF || r == -ESRCH);
+}
+
+void reply_and_free(void *unused)
 {
 	int r = reply(id);
 
@@ -128,7 +136,7 @@ static void reply_and_free(void *unused)
 	CHECK(!release(buffer));
 }
 
-static void wait_for_reply(void *unused)
+void wait_for_reply(void *unused)
 {
 	struct ipcbus_event event;
 
@@ -644,41 +652,6 @@ static const struct scenario scenarios[] = {
 	{ "replace_destroy", "the same, while their node is destroyed", prepare_replace,
 	  { { "destroy", SRV, destroy_manager }, { "send", CLI, replace_both },
 	    { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "freeze_call", "a process is frozen and thawed while it is called", prepare_freeze,
-	  { { "serve", SRV, serve_while_freezing }, { "call", CLI, call_and_two_oneways },
-	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_reply", "the same, while it replies", prepare_freeze_taken,
-	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
-	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_close", "the same, while it closes", prepare_freeze,
-	  { { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there },
-	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_die", "the same, while it dies over a call", prepare_freeze_taken,
-	  { { "die", SRV, leave }, { "wait", CLI, wait_for_failure },
-	    { "freeze", OTH, freeze_and_thaw } }, 1U << SRV },
-	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
-	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
-	    { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "freeze_wait", "who freezes is woken by the reply", prepare_freeze_taken,
-	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
-	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_close", "the same, by the end of the process", prepare_freeze_taken,
-	  { { "close", SRV, close_file }, { "wait", CLI, wait_for_failure },
-	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_destroy", "the same, by that of the node", prepare_freeze_queued,
-	  { { "destroy", SRV, freeze_destroy }, { "wait", CLI, wait_for_failure },
-	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_cancel", "the same, as nobody waits for the call", prepare_freeze_queued,
-	  { { "freeze", OTH, freeze_wait }, { "leave", CLI, freeze_caller_leaves } }, 0 },
-	{ "freeze_wait_thaw", "the same, by a thaw", prepare_freeze_queued,
-	  { { "freeze", OTH, freeze_wait }, { "thaw", CLI, freeze_thaw },
-	    { "serve", SRV, serve_one } }, 0 },
-	{ "freeze_watcher", "who is to be notified closes", prepare_freeze,
-	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
-	{ "thaw_wait", "who waits is thawed", prepare_frozen,
-	  { { "serve", SRV, serve_one }, { "thaw", OTH, thaw_it } }, 0 },
-	{ "thaw_poll", "who polls is thawed", prepare_frozen,
-	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
 	{ "guessed_call", "a call is replied to as it is delivered", guess_prepare,
@@ -784,6 +757,7 @@ static const struct {
 	{ boost_scenarios, &n_boost_scenarios },
 	{ record_scenarios, &n_record_scenarios },
 	{ death_scenarios, &n_death_scenarios },
+	{ frozen_scenarios, &n_frozen_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)

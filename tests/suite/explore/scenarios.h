@@ -4,7 +4,7 @@
 
 #include "world.h"
 
-/* Tables of their own: quotas.c, mounts.c, boost.c, records.c, deaths.c. */
+/* Tables of their own: quotas.c, mounts.c, boosts.c, records.c, deaths.c, frozen.c. */
 extern const struct scenario quota_scenarios[];
 extern const size_t n_quota_scenarios;
 extern const struct scenario mount_scenarios[];
@@ -15,6 +15,8 @@ extern const struct scenario record_scenarios[];
 extern const size_t n_record_scenarios;
 extern const struct scenario death_scenarios[];
 extern const size_t n_death_scenarios;
+extern const struct scenario frozen_scenarios[];
+extern const size_t n_frozen_scenarios;
 
 /* What a server does with an event. */
 void reply_to(const struct ipcbus_event *event);
@@ -24,6 +26,11 @@ void call_through(u32 target, int error);
 void call_manager(void *unused);
 /* A call by thread caller that SRV took. */
 void take_a_call(int caller);
+/* A reply to it that fails, and one that does not. */
+void reply_in_vain(void *unused);
+void reply_and_free(void *unused);
+void wait_for_reply(void *unused);
+void serve_one(void *unused);
 /* Until there is nothing. */
 void serve_what_is_there(void *unused);
 /* Of the current side. */
