@@ -160,6 +160,26 @@ START_TEST(oneway_comes_again)
 }
 END_TEST
 
+/* It was taken before, so it is not dropped, and the process knows the cookie. */
+START_TEST(node_is_destroyed_meanwhile)
+{
+	uint64_t node = raw_node(&srv, 0, COOKIE);
+	uint32_t handle = give_handle(&cli, &srv, node);
+	struct ipcbus_event ev;
+
+	raw_oneway(&cli, handle, 1, "taken", 5);
+	raw_oneway(&cli, handle, 2, "waits", 5);
+	take_in_vain(&srv);
+	assert_ok(raw_destroy(&srv, node, 0));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	ck_assert_uint_eq(ev.code, 1);
+	ck_assert_uint_eq(ev.cookie, COOKIE);
+	raw_holds(&srv, &ev, "taken", 5);
+	raw_release(&srv, &ev);
+	raw_none(&srv);
+}
+END_TEST
+
 START_TEST(oneway_has_its_priority_again)
 {
 	struct ipcbus_node n = {
@@ -406,6 +426,7 @@ int main(void)
 	tcase_add_test(tc, thread_serves_the_call);
 	tcase_add_test(tc, call_that_ended_meanwhile);
 	tcase_add_test(tc, oneway_comes_again);
+	tcase_add_test(tc, node_is_destroyed_meanwhile);
 	tcase_add_test(tc, oneway_has_its_priority_again);
 	tcase_add_test(tc, reply_comes_again);
 	tcase_add_test(tc, notifications_come_again);

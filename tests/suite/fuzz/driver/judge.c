@@ -270,6 +270,15 @@ static void call_taken(struct thread *t, const struct ipcbus_event *ev, const st
 	     "call %u has a deadline of nobody", message_number(m));
 }
 
+/* A message that was taken before comes all the same, and what was taken may come later. */
+static bool may_get_messages(const struct node *node, const struct thread *t)
+{
+	u64 unwritten = t->proc->unwritten_since;
+
+	return !node->dead || node->dead_at >= t->began ||
+	       (unwritten && node->dead_at >= unwritten);
+}
+
 static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
 	bool oneway = ev->kind == IPCBUS_EVENT_ONEWAY;
@@ -277,7 +286,7 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 	struct message *m = message_of_code(ev);
 
 	t->taker = true;
-	must(!node->dead || node->dead_at >= t->began, "message to a node that is destroyed");
+	must(may_get_messages(node, t), "message to a node that is destroyed");
 	must(!!ev->call != oneway, "a call's number where there is none, or the reverse");
 	if (m) {
 		must(m->kind == (oneway ? IPCBUS_SEND_ONEWAY : IPCBUS_SEND_CALL) && !m->delivered &&
