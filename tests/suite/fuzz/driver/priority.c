@@ -56,19 +56,20 @@ int priority_of_node(struct ipcbus_node *args, u8 pick)
 /* What a call by who runs by prio makes of its server. */
 static int inherited(const struct thread *t, int prio, const struct node *node)
 {
-	prio = min(prio, node->prio);
+	/* At most 98: whoever ends a boost comes before it. */
+	prio = max(min(prio, node->prio), 1);
 	return t->own < MAX_RT_PRIO && prio > t->own ? t->own : prio;
 }
 
-/* A call that is queued boosts the thread that took a message last. */
-static bool is_boosted(const struct thread *t)
+/* A call that is queued boosts the thread that took a message last above what it would run by. */
+static bool is_boosted(const struct thread *t, int otherwise)
 {
 	for (unsigned int i = 0; t->taker && i < world.n_messages; i++) {
 		const struct message *m = &world.messages[i];
 
 		if (m->kind == IPCBUS_SEND_CALL &&
 		    (!m->target || now(t) == inherited(t, m->prio, m->target)))
-			return now(t) < t->own;
+			return now(t) < otherwise;
 	}
 	return false;
 }
@@ -88,7 +89,7 @@ void priority_of_call(const struct thread *t, const struct message *m, const str
 	if (!is_waited_for(m) || t->proc->killed || t->indebted)
 		return;
 	must(now(t) == inherited(t, m->prio, node) || now(t) == inherited(t, m->from->own, node) ||
-		     is_boosted(t),
+		     is_boosted(t, inherited(t, m->prio, node)),
 	     "serves message %u by %d: its own is %d, its caller's %d, its node's %d",
 	     message_number(m), now(t), t->own, m->prio, node->prio);
 }
@@ -104,7 +105,7 @@ void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event
 		/* These bring a boost, or may come between what was inherited before. */
 		return;
 	default:
-		must(now(t) == t->own || is_boosted(t) || t->indebted || world.any_odd,
+		must(now(t) == t->own || is_boosted(t, t->own) || t->indebted || world.any_odd,
 		     "waited, got event %u, and runs by %d, not %d", event->kind, now(t), t->own);
 	}
 }

@@ -210,6 +210,15 @@ static void message_at_rest(const struct message *m)
 		     message_number(m), idle_server(m->target->proc)->index);
 }
 
+/* A thread whose ioctl is to fail somewhere, and that sleeps in it: what it took may be lost. */
+static bool somebody_may_have_failed(void)
+{
+	for (unsigned int i = 0; i < world.n_threads; i++)
+		if (world.threads[i].mischief.fail)
+			return true;
+	return false;
+}
+
 void judge_rest(bool more)
 {
 	more_time = more;
@@ -220,7 +229,7 @@ void judge_rest(bool more)
 		if (is_gone(&world.procs[i]))
 			space_made(&world.procs[i], world.clock);
 	}
-	if (world.any_odd)
+	if (world.any_odd || somebody_may_have_failed())
 		return;
 	for (unsigned int i = 0; i < world.n_threads; i++)
 		thread_at_rest(&world.threads[i]);
