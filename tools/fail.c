@@ -90,7 +90,7 @@ int fail_memory(void)
 	return fail_with(STATUS_FAILED, NULL, "out of memory");
 }
 
-static int status_of(int error)
+int fail_status(int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -114,7 +114,7 @@ static int status_of(int error)
 	}
 }
 
-static const char *hint_of(int error)
+const char *fail_hint(int error)
 {
 	switch (error) {
 	case -ENOTCONN:
@@ -131,5 +131,5 @@ static const char *hint_of(int error)
 
 int fail_errno(int error, const char *what)
 {
-	return fail_with(status_of(error), hint_of(error), "%s: %s", what, ipc_strerror(error));
+	return fail_with(fail_status(error), fail_hint(error), "%s: %s", what, ipc_strerror(error));
 }

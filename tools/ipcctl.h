@@ -192,4 +192,8 @@ int fail_memory(void);
 /* fail_with() for a negative errno of libipc or the system; what: what failed. */
 int fail_errno(int error, const char *what);
 
+/* Its status, and its hint or NULL. */
+int fail_status(int error);
+const char *fail_hint(int error);
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A report: see report.h. Each part is the output of an ipcctl of its own, so a service that is
- * stopped, writes without end or crashes its reader costs its own part only. Many run at once.
+ * A report: see report.h. Each table is the output of an ipcctl of its own, so what crashes it
+ * costs that part only. They run at once. Nothing in the dumps of services is parsed: dumps.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "dumps.h"
 #include "ipcctl.h"
 #include "out.h"
 #include "report.h"
@@ -26,10 +27,8 @@
 #include "text.h"
 #include "value.h"
 
-#define AT_ONCE 16
 #define MAX_WORDS 12
 /* Bytes of a part. */
-#define MAX_DUMP (1 << 20)
 #define MAX_TABLE (16 << 20)
 
 /**
@@ -165,15 +164,14 @@ static int put_part(struct part *part, json_t **parts)
 	return ctl.json && !*parts ? fail_memory() : STATUS_OK;
 }
 
-/* In their order, AT_ONCE at a time. */
+/* In their order. */
 static int put_parts(struct part *parts, size_t n, json_t **json)
 {
-	size_t begun = 0;
 	int status = STATUS_OK;
 
-	for (size_t i = 0; i < n && (!status || i < begun); i++) {
-		while (!status && begun < n && begun < i + AT_ONCE)
-			start(&parts[begun++]);
+	for (size_t i = 0; i < n; i++)
+		start(&parts[i]);
+	for (size_t i = 0; i < n; i++) {
 		if (!status) {
 			status = put_part(&parts[i], json);
 		} else {
@@ -230,36 +228,37 @@ static int put_tables(json_t **json)
 	return put_parts(tables, sizeof(tables) / sizeof(*tables), json);
 }
 
-/* Without a service manager there are none: the tables above have said so. */
-static json_t *services(void)
+static int put_dump(const char *name, int status, const char *text, void *userdata)
 {
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	json_t *rows = NULL;
+	json_t **json = userdata;
 
-	if (ipc_wait_manager(ctl_device(), 0) != 1 || bus_manager(&ipc, &manager) ||
-	    bus_list(manager, "", &rows))
-		return json_array();
-	return rows;
+	if (ctl.json) {
+		*json = value_append(*json, json_pack("{s:[s, s], s:i, s:s}", "command", "dump", name,
+						      "status", status, "text", text));
+		return *json ? STATUS_OK : fail_memory();
+	}
+	put_title("dump", name);
+	puts(text);
+	return STATUS_OK;
 }
 
+/* Without a service manager there are none: the tables above have said so. */
 static int put_dumps(json_t **json)
 {
-	json_t *rows = services(), *row;
-	size_t n = json_array_size(rows), i;
-	struct part *parts = calloc(n + 1, sizeof(*parts));
+	struct service_manager *manager = NULL;
+	struct ipc *ipc = NULL;
+	json_t *rows = NULL;
 	int status;
 
-	if (!parts || !rows) {
-		json_decref(rows);
-		free(parts);
-		return fail_memory();
+	if (ipc_wait_manager(ctl_device(), 0) != 1 || bus_manager(&ipc, &manager))
+		return STATUS_OK;
+	status = bus_list(manager, "", &rows);
+	service_manager_unref(manager);
+	if (status) {
+		ipc_unref(ipc);
+		return STATUS_OK;
 	}
-	json_array_foreach(rows, i, row)
-		parts[i] = (struct part){ .words = { "dump", value_text(row, "name") },
-					  .max = MAX_DUMP };
-	status = put_parts(parts, n, json);
-	free(parts);
+	status = dumps_take(ipc, rows, put_dump, json);
 	json_decref(rows);
 	return status;
 }

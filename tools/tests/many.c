@@ -2,10 +2,18 @@
 /*
  * many N [FIRST]: registers N names from many.FIRST (0) on, each for an object of its own,
  * which describes nothing.
+ *
+ * many 3 0 flood: asked for a dump, the first writes three MiB, the second writes until nobody
+ * reads, and the third says "last".
  */
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <ipc/raw.h>
 
@@ -16,20 +24,42 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return ipc_call_errno(call, EOPNOTSUPP, NULL);
 }
 
+static int flood(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	const struct ipc_raw_message done = { .code = 0 };
+	char line[4096];
+	int number = (int)(intptr_t)userdata;
+	size_t lines = number == 0 ? (3 << 20) / sizeof(line) : number == 1 ? SIZE_MAX : 0;
+
+	if (request->code != IPC_CODE_DUMP || request->n_entries != 1)
+		return -EOPNOTSUPP;
+	if (number == 2)
+		dprintf(request->entries[0].fd, "last\x1b[31m\n");
+	memset(line, 'a', sizeof(line));
+	line[sizeof(line) - 2] = '\n';
+	while (lines-- && write(request->entries[0].fd, line, sizeof(line) - 1) > 0)
+		;
+	return ipc_raw_reply(call, &done);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct ipc_raw_ops ops = { .serve = serve };
+	bool floods = argc > 3;
+	const struct ipc_raw_ops ops = {
+		.serve = floods ? flood : serve, .flags = floods ? IPC_RAW_ACCEPT_FDS : 0,
+	};
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int n = argc > 1 ? atoi(argv[1]) : 1, first = argc > 2 ? atoi(argv[2]) : 0;
 	char name[32];
 	int r;
 
+	signal(SIGPIPE, SIG_IGN);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	for (int i = first; r == 0 && i < first + n; i++) {
 		struct ipc_object *object = NULL;
 
 		snprintf(name, sizeof(name), "many.%d", i);
-		r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
+		r = ipc_raw_object_new(ipc, &ops, (void *)(intptr_t)i, &object);
 		if (r == 0)
 			r = ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
 		ipc_object_unref(object); /* the registration holds it */
