@@ -7,7 +7,8 @@
 # programs that a package carries away.
 #
 # Unit tests are tests/test-*.c. They link the library's objects themselves, hidden
-# symbols and all, with tests/fake-device.c in the place of core/device.c.
+# symbols and all, with tests/fake-device.c in the place of core/device.c. test-daemon has the
+# real one, and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
 # What is installed has its version in the name: libipc.so.0.1.
@@ -107,7 +108,13 @@ $(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc/tests
 
-$(LIBIPC_TESTS): %: %.o $(LIBIPC_TEST_OBJECTS)
+LIBIPC_TEST_DAEMON := $(B)/libipc/tests/test-daemon
+
+$(filter-out $(LIBIPC_TEST_DAEMON),$(LIBIPC_TESTS)): %: %.o $(LIBIPC_TEST_OBJECTS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+$(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 

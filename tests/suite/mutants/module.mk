@@ -18,7 +18,8 @@ UNIT_TESTS += tests/suite/mutants/test-instrument
 test-mutants: setup
 	+@$(MAKE) $(JOBS) run-test-mutants
 
-run-test-mutants: $(MUTANTS_PROGRAMS) $(B)/tests.list
+# ipcbusd is libipc/tests/test-daemon's.
+run-test-mutants: $(MUTANTS_PROGRAMS) $(B)/tests.list $(B)/daemon/ipcbusd
 	+@$(MAKE) B=$(B)/mutants CC=gcc WERROR=0 HOST_WAYS=asan HOST_asan='$(COVERAGE_FLAGS) -O0' \
 	  CFLAGS='-O0 -g $(COVERAGE_FLAGS) -include tests/suite/mutants/exit.h' LDFLAGS=--coverage \
 	  LIBIPC='$$(LIBIPC_A)' \

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A bus that ipcbusd runs, as a program sees it: calls, large and simultaneous messages, threads
+ * that end, forks, and the rules of ipcbus.h for ioctls that fail. No fake device here: each case
+ * starts a daemon.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/device-daemon.h"
+#include "core/thread.h"
+#include "ipcbus.h"
+#include "test-run.h"
+
+#include <ipc/raw.h>
+#include <ipc/test.h>
+
+#define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
+
+enum { ECHO = 1, ADD };
+
+static struct ipc_test_bus *bus;
+static struct ipc *server, *client;
+static struct ipc_object *object;
+static struct ipc_proxy *proxy;
+static pthread_t server_thread;
+static _Atomic unsigned int added;
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	const struct ipc_raw_message reply = { .data = request->data, .size = request->size };
+
+	(void)userdata;
+	if (request->code == ADD) {
+		added++;
+		return 0;
+	}
+	return ipc_raw_reply(call, &reply);
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve };
+
+static void *run(void *data)
+{
+	ck_assert_int_eq(ipc_run(data), 0);
+	return NULL;
+}
+
+static void begin(void)
+{
+	const char *build = getenv("B");
+	char daemon[256];
+	const struct ipc_test_options options = {
+		.size = sizeof(options),
+		.flags = IPC_TEST_NO_MANAGER,
+		.ipcbusd = daemon,
+	};
+
+	snprintf(daemon, sizeof(daemon), "%s/daemon/ipcbusd", build ? build : "build");
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
+	ck_assert_int_eq(ipc_open(&server, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_raw_object_new(server, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(server, object), 0);
+	ck_assert_int_eq(pthread_create(&server_thread, NULL, run, server), 0);
+	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+}
+
+static void end(void)
+{
+	ipc_proxy_unref(proxy);
+	ipc_unref(client);
+	ipc_stop(server);
+	pthread_join(server_thread, NULL);
+	ipc_object_unref(object);
+	ipc_unref(server);
+	ipc_test_bus_free(bus);
+}
+
+/* Whether the bytes come back. */
+static void echo(const void *data, size_t size)
+{
+	const struct ipc_raw_message request = { .code = ECHO, .data = data, .size = size };
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, size);
+	ck_assert(!size || !memcmp(reply->data, data, size));
+	ipc_raw_free(reply);
+}
+
+START_TEST(calls_of_all_sizes)
+{
+	static const size_t sizes[] = { 0, 1, 4095, 65535, 65536, 65537, 300000, 200 };
+	uint8_t *data = malloc(300000);
+
+	begin();
+	for (size_t i = 0; i < 300000; i++)
+		data[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		echo(data, sizes[i]);
+	free(data);
+	end();
+}
+END_TEST
+
+START_TEST(parts_are_one_message)
+{
+	const struct iovec parts[] = { { "par", 3 }, { "", 0 }, { "ts", 2 } };
+	const struct ipc_raw_message request = { .code = ECHO, .parts = parts, .n_parts = 3 };
+	struct ipc_raw_message *reply;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, 5);
+	ck_assert_mem_eq(reply->data, "parts", 5);
+	ipc_raw_free(reply);
+	end();
+}
+END_TEST
+
+static pthread_barrier_t barrier;
+
+/* Sends its bytes, which no other thread sends, once, and again while the daemon is stopped. */
+static void *echo_twice(void *letter)
+{
+	uint8_t bytes[50000];
+
+	memset(bytes, *(char *)letter, sizeof(bytes));
+	echo(bytes, sizeof(bytes));
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	echo(bytes, sizeof(bytes));
+	return NULL;
+}
+
+/* The daemon is stopped, and reads both messages when both are there. */
+START_TEST(messages_of_two_threads_do_not_mix)
+{
+	static char letters[] = "ab";
+	pthread_t threads[2];
+
+	begin();
+	pthread_barrier_init(&barrier, NULL, 3);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, echo_twice, &letters[i]), 0);
+	pthread_barrier_wait(&barrier);
+	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGSTOP), 0);
+	pthread_barrier_wait(&barrier);
+	/* Long enough, as a rule, for both to wait; a shorter time would only show less. */
+	usleep(200000);
+	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGCONT), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	end();
+}
+END_TEST
+
+static struct daemon_link *link_of(struct ipc *ipc)
+{
+	ck_assert_ptr_nonnull(ipc->device.link);
+	return ipc->device.link;
+}
+
+/* -EINVAL if there is space for a message as large as the send area, for its parts do not add
+ * up, which is looked at next. */
+static int fill_area(void)
+{
+	const struct ipcbus_iovec part = { .base = (uintptr_t) "x", .size = SEND_AREA + 1 };
+	struct ipcbus_exchange x = {
+		.size = sizeof(x),
+		.send = {
+			.kind = IPCBUS_SEND_ONEWAY,
+			.flags = IPCBUS_SEND_IOV,
+			.data = (uintptr_t)&part,
+			.data_size = SEND_AREA,
+			.iov_count = 1,
+		},
+	};
+
+	return daemon_ioctl(link_of(client), IPCBUS_IOC_EXCHANGE, &x);
+}
+
+static void *send_and_stay(void *data)
+{
+	(void)data;
+	echo("x", 1);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+START_TEST(a_thread_that_ends_gives_its_space_back)
+{
+	pthread_t thread;
+
+	begin();
+	pthread_barrier_init(&barrier, NULL, 2);
+	echo("x", 1);
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_and_stay, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	ck_assert_int_eq(fill_area(), -ENOMEM);
+	pthread_barrier_wait(&barrier);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(fill_area(), -EINVAL);
+	/* The thread itself goes on. */
+	echo("x", 1);
+	end();
+}
+END_TEST
+
+START_TEST(a_batch_is_sent)
+{
+	/* Nobody looks at what is after the last message. */
+	struct ipcbus_send sends[3] = { [2] = { .data_size = UINT64_MAX } };
+	struct ipcbus_batch batch = {
+		.size = sizeof(batch),
+		.count = 2,
+		.sends = (uintptr_t)sends,
+	};
+
+	begin();
+	for (int i = 0; i < 2; i++)
+		sends[i] = (struct ipcbus_send){
+			.kind = IPCBUS_SEND_ONEWAY,
+			.code = ADD,
+			.data = (uintptr_t) "hello",
+			.data_size = 5,
+		};
+	ck_assert_int_eq(daemon_ioctl(link_of(client), IPCBUS_IOC_SEND_BATCH, &batch), 0);
+	ck_assert_uint_eq(batch.done, 2);
+	ck_assert_uint_eq(batch.sends, (uintptr_t)sends);
+	/* The server's only thread serves one after the other. */
+	while (added < 2)
+		echo("", 0);
+	batch.count = IPCBUS_MAX_BATCH + 1;
+	ck_assert_int_eq(daemon_ioctl(link_of(client), IPCBUS_IOC_SEND_BATCH, &batch), -E2BIG);
+	end();
+}
+END_TEST
+
+START_TEST(an_exchange_that_fails_early_has_no_event)
+{
+	struct ipcbus_exchange x = { .size = 8 };
+	struct ipcbus_event before;
+
+	begin();
+	memset(&x.event, 0x5a, sizeof(x.event));
+	before = x.event;
+	echo("x", 1);
+	ck_assert_int_lt(daemon_ioctl(link_of(client), IPCBUS_IOC_EXCHANGE, &x), 0);
+	ck_assert_mem_eq(&x.event, &before, sizeof(before));
+	end();
+}
+END_TEST
+
+/* A child has nothing of the connection in its memory, and may have other things there. */
+static int close_in_child(const void *region)
+{
+	char *own =
+		mmap((void *)((uintptr_t)region & ~(uintptr_t)4095), 4096, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (own == MAP_FAILED)
+		return 1;
+	ipc_proxy_unref(proxy);
+	ipc_unref(client);
+	*own = 1;
+	return 0;
+}
+
+START_TEST(a_child_that_closes_leaves_its_own_memory)
+{
+	const struct ipc_raw_message request = { .code = ECHO, .data = "hello", .size = 5 };
+	struct ipc_raw_message *reply;
+	const void *region;
+	int status;
+	pid_t pid;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	/* The message would keep the connection open. */
+	region = reply->data;
+	ipc_raw_free(reply);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(close_in_child(region));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	/* The parent's is as it was. */
+	echo("x", 1);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("daemon", calls_of_all_sizes, parts_are_one_message,
+			 messages_of_two_threads_do_not_mix,
+			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
+			 an_exchange_that_fails_early_has_no_event,
+			 a_child_that_closes_leaves_its_own_memory);
+}
