@@ -259,8 +259,9 @@ static void call_taken(struct thread *t, const struct ipcbus_event *ev, const st
 	if (ev->deadline && (!t->limit || ev->deadline < t->limit))
 		t->limit = ev->deadline;
 	if (proc->n_calls < MAX_HELD)
-		proc->calls[proc->n_calls++] =
-			(struct open_call){ ev->call, ev->deadline, (struct message *)m };
+		proc->calls[proc->n_calls++] = (struct open_call){
+			ev->call, ev->deadline, (struct message *)m, world.clock
+		};
 	if (!m || world.any_odd)
 		return;
 	must(ev->deadline <= m->deadline || !m->deadline, "call %u has a later deadline than it was sent with",

@@ -150,7 +150,7 @@ static void call_again(struct proc *proc, const struct exchange *e)
 {
 	if (e->call && e->m->request && proc->n_calls < MAX_HELD)
 		proc->calls[proc->n_calls++] =
-			(struct open_call){ e->call, e->deadline, e->m->request };
+			(struct open_call){ e->call, e->deadline, e->m->request, world.clock };
 }
 
 static void exchange_settle(struct thread *t, struct exchange *e, int ret)
@@ -615,6 +615,7 @@ static void op_call_info(struct thread *t, const u8 *arg)
 	const struct open_call *call = NULL;
 	struct message *m;
 	u32 life = proc->life;
+	u64 began = ++world.clock;
 	bool odd, knows;
 	int ret;
 
@@ -629,7 +630,8 @@ static void op_call_info(struct thread *t, const u8 *arg)
 	if (!call || odd || world.any_odd || life != proc->life || proc->fd < 0)
 		return;
 	call = find_call(proc, args.call);
-	if (!call)
+	/* While a reply is on its way the call is not open, and it may fail. */
+	if (!call || call->since >= began)
 		return;
 	must(!ret, "call %llu is open, and CALL_INFO says %d", args.call, ret);
 	must(args.deadline == call->deadline, "call %llu has another deadline", args.call);

@@ -126,6 +126,7 @@ struct open_call {
 	u64 id;
 	u64 deadline;
 	struct message *message; /* NULL: unknown */
+	u64 since;		 /* when it was taken, or a reply to it failed */
 };
 
 struct proc {
