@@ -141,6 +141,30 @@ START_TEST(fields_without_a_part_are_copied)
 END_TEST
 
 /* protobuf-c packs only one of the two. */
+/* The search for large fields ends in proportion to the message: what lies behind is copied. */
+START_TEST(a_large_one_behind_many_is_copied)
+{
+	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
+	ProtobufCBinaryData bundles[1000];
+	uint8_t *straw = bale_pattern(50000);
+
+	begin();
+	bale.bundles = bundles;
+	bale.n_bundles = 1000;
+	for (size_t i = 0; i < 1000; i++)
+		bundles[i] = (ProtobufCBinaryData){ .len = 1, .data = straw };
+	bundles[999].len = 50000;
+	call_store(&bale);
+	ck_assert_uint_eq(parts_sent(), 0);
+	bundles[10].len = 50000;
+	bundles[999].len = 1;
+	call_store(&bale);
+	ck_assert_uint_gt(parts_sent(), 0);
+	free(straw);
+	end();
+}
+END_TEST
+
 START_TEST(bytes_that_are_not_there)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
@@ -299,7 +323,8 @@ int main(void)
 {
 	return RUN_TESTS("gather", only_large_bytes_are_a_part,
 			 bytes_of_a_small_part_of_the_message_are_copied,
-			 fields_without_a_part_are_copied, bytes_that_are_not_there,
+			 fields_without_a_part_are_copied,
+			 a_large_one_behind_many_is_copied, bytes_that_are_not_there,
 			 messages_of_every_shape,
 			 large_replies_do_not_outlive_the_handler,
 			 a_kept_call_is_replied_to_in_parts,

@@ -47,7 +47,8 @@ static void push_reply(int r)
 	struct ipcbus_event event = { .kind = r ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 				      .error = r, .buffer = 70 };
 
-	if (r == -ETIMEDOUT)
+	/* What the bus says. */
+	if (r == -ETIMEDOUT || r == -ENOTCONN || r == -ECONNRESET)
 		event.kind = IPCBUS_EVENT_FAILED;
 	fake_push(event, "", 0, NULL, 0);
 }
@@ -262,6 +263,27 @@ START_TEST(what_is_anothers_is_not_registered_any_more)
 }
 END_TEST
 
+/* There is no manager that knows it, and the next one does not learn of it. */
+START_TEST(a_name_goes_without_a_manager)
+{
+	static const int lost[] = { -ENOTCONN, -ECONNRESET };
+	unsigned int sent;
+
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		begin_with("name");
+		push_reply(lost[i]);
+		ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
+		push_reply(lost[i]);
+		ck_assert_int_eq(ipc_unregister_name(ipc, "name"), lost[i]);
+		sent = fake.n_sent;
+		fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+		ck_assert_uint_eq(fake.n_sent, sent);
+		end();
+	}
+}
+END_TEST
+
 static int register_one_more(struct ipc_intercepted *step, void *userdata)
 {
 	unsigned int *count = userdata;
@@ -456,6 +478,7 @@ int main(void)
 			 without_a_clock_it_is_tried_once_more,
 			 the_end_of_a_manager_stops_the_clock, what_was_removed_is_not_tried,
 			 what_is_anothers_is_not_registered_any_more,
+			 a_name_goes_without_a_manager,
 			 interceptors_may_register_names,
 			 what_is_not_known_to_have_left_is_taken_back,
 			 what_cannot_be_taken_back_is_tried_again, nobody_is_idle_who_has_no_name,
