@@ -54,6 +54,23 @@ static inline void push_open_with(struct ipcbus_event event, uint32_t method, ui
 	fake_push(event, bytes, at ? add_metadata(bytes, size, metadata_size) : size, entries, 2);
 }
 
+/* Names the two objects that push_open() brings, 1001 and 1002, and brings these. */
+static inline void push_open_bringing(struct ipcbus_event event, uint32_t method,
+				      const struct ipcbus_object *entries, unsigned int n)
+{
+	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
+	Ipc__Object data = IPC__OBJECT__INIT, control = IPC__OBJECT__INIT;
+	uint8_t bytes[128];
+
+	data.id = 1001;
+	control.id = 1002;
+	open.data = &data;
+	open.control = &control;
+	open.has_method = method;
+	open.method = method;
+	fake_push(event, bytes, ipc__stream_open__pack(&open, bytes), entries, n);
+}
+
 static inline void push_open_of(struct ipcbus_event event, uint32_t method, uint64_t deadline,
 				uint32_t window)
 {

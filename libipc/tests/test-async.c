@@ -315,6 +315,31 @@ START_TEST(a_slot_ends_a_call)
 }
 END_TEST
 
+static struct ipc_slot *early;
+
+static void end_early(void)
+{
+	fake.cancel_error = -ENOENT;
+	ipc_slot_end(early);
+	fake.cancel_error = 0;
+}
+
+/* On another thread, while this one is sending. */
+START_TEST(a_slot_ends_before_the_driver_knows)
+{
+	begin();
+	fake.on_send = end_early;
+	ck_assert_int_eq(call_with_slot(&early), 0);
+	/* In vain before it was sent, and again when it was. */
+	ck_assert_uint_eq(fake.n_cancels, 2);
+	ck_assert_uint_eq(fake.canceled, fake_last()->send.cookie);
+	push_end(IPCBUS_EVENT_FAILED, fake.canceled, -ECANCELED);
+	serve_one();
+	ck_assert_uint_eq(end_of.count, 0);
+	end();
+}
+END_TEST
+
 /* --- Time ----------------------------------------------------------------------- */
 
 /* How long from now the last message has, in microseconds, roughly. */
@@ -691,7 +716,8 @@ int main(void)
 {
 	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
 			 what_was_not_sent_does_not_complete, the_end_of_the_connection_completes,
-			 a_slot_ends_a_call, the_nearest_limit_counts,
+			 a_slot_ends_a_call, a_slot_ends_before_the_driver_knows,
+			 the_nearest_limit_counts,
 			 oneways_wait_only_when_asked, what_a_handler_can_ask, notified_of_the_end,
 			 notified_too_late, a_handlers_calls_end_with_it,
 			 calls_outlive_a_finished_one,

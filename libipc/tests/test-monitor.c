@@ -276,8 +276,26 @@ START_TEST(records_are_delivered)
 }
 END_TEST
 
+/* Such as one that comes of a monitor before. */
+START_TEST(a_refused_monitor_gets_nothing)
+{
+	struct ipc_slot *slot = NULL;
+	struct ipc *ipc;
+
+	fake_reset();
+	seen = 0;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_REPORTS, 1, 0, see, &seen, &slot), -ESRCH);
+	ck_assert_ptr_null(slot);
+	record_arrives(ipc, size_with(2));
+	ck_assert_uint_eq(seen, 0);
+	ipc_unref(ipc);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("monitor", every_field, other_sizes, the_longest_table, every_truncation,
-			 heads_that_are_none, a_longer_head, records_are_delivered);
+			 heads_that_are_none, a_longer_head, records_are_delivered,
+			 a_refused_monitor_gets_nothing);
 }

@@ -447,6 +447,26 @@ START_TEST(a_served_call_is_one_exchange)
 }
 END_TEST
 
+static int reply_in_parts(struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	const struct iovec parts[] = { { "wor", 3 }, { "", 0 }, { "ld", 2 } };
+	const struct ipc_raw_message reply = { .parts = parts, .n_parts = 3 };
+
+	(void)request;
+	return ipc_raw_reply(call, &reply);
+}
+
+START_TEST(a_reply_in_parts)
+{
+	begin();
+	on_serve = reply_in_parts;
+	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	check_sent(IPCBUS_SEND_REPLY, "world");
+	end();
+}
+END_TEST
+
 static int refuse(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	(void)request;
@@ -655,6 +675,40 @@ START_TEST(programs_of_the_first_version)
 }
 END_TEST
 
+/* The driver refuses files to it. */
+START_TEST(an_object_without_files)
+{
+	static const struct ipc_raw_ops no_files = { .serve = serve };
+	struct ipc_object *plain;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &no_files, NULL, &plain), 0);
+	object_id(plain);
+	ck_assert(!(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS));
+	ipc_object_unref(plain);
+	end();
+}
+END_TEST
+
+/* A oneway comes when its object is gone. */
+START_TEST(what_comes_to_nobody_is_released)
+{
+	const struct ipcbus_object came[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1 },
+		{ IPCBUS_OBJECT_FD, .value = (uint64_t)open("/dev/null", O_RDONLY), .tag = 2 },
+	};
+
+	begin();
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .buffer = 50,
+					 .cookie = fake.cookie + 1000 }, "hello", 5, came, 2);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake.n_puts, 1);
+	ck_assert_uint_eq(fake.put_handle, 9);
+	ck_assert_int_eq(fcntl((int)came[1].value, F_GETFD), -1);
+	end();
+}
+END_TEST
+
 START_TEST(objects_that_are_none)
 {
 	struct ipc_raw_ops bad = ops;
@@ -733,8 +787,9 @@ int main(void)
 			 parts_and_metadata, requests_that_are_none,
 			 entries_both_ways, the_longest_table, what_nobody_asked_for_is_closed,
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
-			 a_served_call_is_one_exchange, errors_of_a_handler, replied_to_later,
-			 what_the_library_serves, interceptors_see_what_is_served,
+			 a_served_call_is_one_exchange, a_reply_in_parts, errors_of_a_handler,
+			 replied_to_later, what_the_library_serves, interceptors_see_what_is_served,
 			 a_handler_that_forks, programs_of_the_first_version,
+			 an_object_without_files, what_comes_to_nobody_is_released,
 			 objects_that_are_none, fields_that_are_none, fields_there_and_back);
 }

@@ -12,6 +12,7 @@
 #include "core/call.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "core/writable.h"
 #include "stream-run.h"
 
 static struct ipc *ipc;
@@ -86,6 +87,15 @@ static void arrive(const char *text)
 	serve_all_of(ipc);
 }
 
+static void take_all(struct ipc_stream *ready, void *userdata)
+{
+	const struct ipc_raw_message *received;
+
+	(void)userdata;
+	while (ipc_raw_stream_receive(ready, 0, &received, NULL) == 1)
+		;
+}
+
 /* --- Opening ------------------------------------------------------------------------- */
 
 START_TEST(opening_does_not_wait)
@@ -138,6 +148,43 @@ START_TEST(a_bad_reply_opens_nothing)
 	fake_push(ended(IPCBUS_EVENT_REPLY), "\377", 1, NULL, 0);
 	serve_all_of(ipc);
 	ck_assert_int_eq(opened_result, -EBADMSG);
+	end();
+}
+END_TEST
+
+/* With callbacks nobody receives before a message comes, for which there is no credit. */
+START_TEST(credit_is_granted_when_there_is_space)
+{
+	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = take_all };
+
+	begin();
+	open_stream();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	fake.send_error_more = 1000;
+	for (unsigned int i = 0; i < STREAM_WINDOW / 2; i++)
+		arrive("message");
+	fake.send_error = 0;
+	ck_assert_uint_ne(fake_last()->send.code, STREAM_CREDIT);
+	writable_notify(ipc);
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_CREDIT);
+	ck_assert_uint_eq(fake_last()->send.handle, 10);
+	end();
+}
+END_TEST
+
+START_TEST(calls_of_nothing)
+{
+	const struct ipc_raw_message *received;
+	const struct ipc_raw_message message = { .size = 0 };
+
+	begin();
+	open_stream();
+	ck_assert_int_eq(ipc_raw_stream_receive(NULL, 0, &received, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_send(NULL, &message, 0), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, NULL, 0), -EINVAL);
 	end();
 }
 END_TEST
@@ -345,7 +392,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
-			 a_bad_reply_opens_nothing, a_cancellation_ends_the_opening_and_the_stream,
+			 a_bad_reply_opens_nothing, credit_is_granted_when_there_is_space,
+			 calls_of_nothing, a_cancellation_ends_the_opening_and_the_stream,
 			 what_was_not_opened_ends_for_the_server,
 			 a_parent_is_held_until_it_is_open, what_was_left_comes_after_resume,
 			 resume_of_nothing_does_nothing, callbacks_may_end_it_before_they_are_set);

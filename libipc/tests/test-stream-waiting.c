@@ -302,6 +302,35 @@ START_TEST(a_closed_end_says_nothing)
 }
 END_TEST
 
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+/* A request that names an object that it did not bring, after one that did. */
+START_TEST(an_object_that_did_not_come)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits) };
+	const struct ipcbus_object entries[] = {
+		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1001 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 10, .tag = 1003 },
+		{ IPCBUS_OBJECT_HANDLE, .value = 11, .tag = 1002 },
+	};
+	struct ipcbus_event event = { .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
+				      .code = IPC_CODE_STREAM, .uid = 1000 };
+
+	begin(&limits);
+	event.cookie = object->wants.cookie;
+	push_open_bringing(event, 1, entries, 3);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_REPLY);
+	n_ends = 1;
+	push_open_bringing(event, 1, entries, 2);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
+	ck_assert_uint_eq(fake_last()->send.code, EBADMSG);
+	ck_assert_ptr_null(ends[1].stream);
+	end();
+}
+END_TEST
+
 /* --- Of a service --------------------------------------------------------------------------- */
 
 static uint64_t cookie_of_node(uint64_t node)
@@ -436,7 +465,7 @@ int main(void)
 			 one_message_is_never_too_much, what_is_dropped_does_not_count,
 			 files_and_objects_are_limited, shorter_limits,
 			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
-			 a_closed_end_says_nothing,
+			 a_closed_end_says_nothing, an_object_that_did_not_come,
 			 a_service_fills_no_client, a_service_leaves_no_objects,
 			 a_service_keeps_no_closed_ends);
 }

@@ -13,6 +13,8 @@
 #include "core/proxy.h"
 #include "test-run.h"
 #include "test.ipc.h"
+
+#include <ipc/raw.h>
 #include "core/thread.h"
 
 static struct ipc *ipc;
@@ -206,6 +208,77 @@ START_TEST(a_child_has_no_part_in_it)
 }
 END_TEST
 
+static struct ipc_raw_message *reply_of(struct ipc_proxy *proxy, size_t size)
+{
+	static const struct ipc_raw_message request = { .code = 1 };
+	static uint8_t bytes[(64 << 10) + 1];
+	struct ipc_raw_message *reply;
+
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 70 }, bytes, size,
+		  NULL, 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	return reply;
+}
+
+/* A thread may do nothing for long. What it frees waits for its next exchange if it is small. */
+START_TEST(large_replies_are_released_at_once)
+{
+	struct ipc_proxy *proxy;
+
+	fake_reset();
+	/* The largest region; threads of a smaller one keep less. */
+	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 1UL << 30), 0);
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ipc_raw_free(reply_of(proxy, 100));
+	ck_assert_uint_eq(fake.n_released, 0);
+	ipc_raw_free(reply_of(proxy, (64 << 10) + 1));
+	ck_assert_uint_eq(fake.n_released, 2);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* The buffer is the parent's. */
+START_TEST(a_child_releases_nothing)
+{
+	const struct ipc_raw_message request = { .code = 1 };
+	struct ipc_raw_message *reply;
+	struct ipc_proxy *proxy;
+	unsigned int before;
+	int status;
+	pid_t pid;
+
+	begin();
+	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	reply = reply_of(proxy, (64 << 10) + 1);
+	before = fake.exchanges;
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		ipc_raw_free(reply);
+		if (ipc_raw_call(proxy, &request, NULL, NULL, NULL) != -ECHILD)
+			_exit(1);
+		_exit(fake.exchanges == before ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ipc_raw_free(reply);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* As after the end of a daemon. */
+START_TEST(the_end_of_the_bus_is_reported)
+{
+	begin();
+	fake.send_error = -ECONNRESET;
+	fake.send_error_kind = IPCBUS_SEND_NONE;
+	ck_assert_int_eq(ipc_process(ipc), -ECONNRESET);
+	ipc_unref(ipc);
+}
+END_TEST
+
 START_TEST(limits_of_threads)
 {
 	begin();
@@ -267,6 +340,9 @@ int main(void)
 {
 	return RUN_TESTS("thread", opening, the_environment_names_the_device,
 			 a_state_for_each_connection, a_thread_that_ends_gives_back,
-			 a_thread_that_outlives_the_connection, a_child_has_no_part_in_it,
-			 limits_of_threads, bad_names, a_stop_before_the_run_counts);
+			 a_thread_that_outlives_the_connection,
+			 a_child_has_no_part_in_it, large_replies_are_released_at_once,
+			 a_child_releases_nothing, the_end_of_the_bus_is_reported,
+			 limits_of_threads, bad_names,
+			 a_stop_before_the_run_counts);
 }

@@ -5,7 +5,8 @@
 # mutants that SEED=1 chooses; `make test` runs test-instrument alone, which has a sample.
 #
 # Which program executes which line comes from the same programs, built for gcov in
-# $(B)/mutants. exit.h is for children of libipc's tests, which end by _exit().
+# $(B)/mutants. exit.h is for children of libipc's tests, which end by _exit(). gcov's own fork()
+# would forget what ran inside the real one.
 
 MUTANTS_PROGRAMS := $(filter $(B)/tests/env/host/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(UNIT_TESTS))
 MUTANTS_MAPPED := $(filter-out $(B)/tests/env/host/tsan/%,$(MUTANTS_PROGRAMS))
@@ -21,7 +22,7 @@ test-mutants: setup
 # ipcbusd is libipc/tests/test-daemon's.
 run-test-mutants: $(MUTANTS_PROGRAMS) $(B)/tests.list $(B)/daemon/ipcbusd
 	+@$(MAKE) B=$(B)/mutants CC=gcc WERROR=0 HOST_WAYS=asan HOST_asan='$(COVERAGE_FLAGS) -O0' \
-	  CFLAGS='-O0 -g $(COVERAGE_FLAGS) -include tests/suite/mutants/exit.h' LDFLAGS=--coverage \
+	  CFLAGS='-O0 -g $(COVERAGE_FLAGS) -fno-builtin-fork -include tests/suite/mutants/exit.h' LDFLAGS=--coverage \
 	  LIBIPC='$$(LIBIPC_A)' \
 	  $(MUTANTS_MAPPED:$(B)/%=$(B)/mutants/%)
 	@tests/suite/mutants/run --count $(COUNT) --seed $(or $(SEED),1)
