@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <ipc/ipc.h>
+
 #include "log.h"
 
 void log_line(const char *format, ...)
@@ -15,5 +17,6 @@ void log_line(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fprintf(stderr, "ipc-gateway: %s\n", text);
+	/* Some of it may be of peers, such as the reason why a link ended. */
+	fprintf(stderr, "ipc-gateway: %s\n", ipc_printable(text, sizeof(text), text));
 }
