@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A bus that ipcbusd runs, as a program sees it: calls, large and simultaneous messages, threads
- * that end, forks, and the rules of ipcbus.h for ioctls that fail. No fake device here: each case
- * starts a daemon.
+ * A bus that ipcbusd runs, as a program sees it: calls, large and simultaneous messages, streams,
+ * threads that end, forks, and the rules of ipcbus.h for ioctls that fail. No fake device here:
+ * each case starts a daemon.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,15 +24,19 @@
 #include <ipc/raw.h>
 #include <ipc/test.h>
 
+#define TIMEOUT	  10000000		/* microseconds; nothing takes that long */
 #define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
 
-enum { ECHO = 1, ADD };
+/* Methods; the rest are streams. */
+enum { ECHO = 1, ADD, BOUNCE, REFUSE };
 
 static struct ipc_test_bus *bus;
 static struct ipc *server, *client;
 static struct ipc_object *object;
 static struct ipc_proxy *proxy;
-static pthread_t server_thread;
+static pthread_t server_threads[2];
+static int n_threads;
+static struct ipc_stream *kept;
 static _Atomic unsigned int added;
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
@@ -47,7 +51,34 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return ipc_raw_reply(call, &reply);
 }
 
-static const struct ipc_raw_ops ops = { .serve = serve };
+/* --- Streams ------------------------------------------------------------------------- */
+
+/* What comes goes back. */
+static int bounce(struct ipc_stream *stream)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	while ((r = ipc_raw_stream_receive(stream, TIMEOUT, &message, NULL)) > 0) {
+		r = ipc_raw_stream_send(stream, message, TIMEOUT);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+{
+	(void)userdata;
+	if (code == BOUNCE)
+		return bounce(stream);
+	/* Its objects stay. */
+	kept = ipc_stream_ref(stream);
+	usleep(200000);
+	return ipc_stream_fail(stream, -EREMOTEIO, NULL, "no more");
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve, .stream = serve_stream };
 
 static void *run(void *data)
 {
@@ -55,7 +86,7 @@ static void *run(void *data)
 	return NULL;
 }
 
-static void begin(void)
+static void begin_with(int n)
 {
 	const char *build = getenv("B");
 	char daemon[256];
@@ -70,21 +101,33 @@ static void begin(void)
 	ck_assert_int_eq(ipc_open(&server, ipc_test_bus_path(bus)), 0);
 	ck_assert_int_eq(ipc_raw_object_new(server, &ops, NULL, &object), 0);
 	ck_assert_int_eq(ipc_set_manager(server, object), 0);
-	ck_assert_int_eq(pthread_create(&server_thread, NULL, run, server), 0);
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(pthread_create(&server_threads[i], NULL, run, server), 0);
 	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
 	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+	n_threads = n;
+}
+
+static void begin(void)
+{
+	begin_with(1);
 }
 
 static void end(void)
 {
 	ipc_proxy_unref(proxy);
 	ipc_unref(client);
-	ipc_stop(server);
-	pthread_join(server_thread, NULL);
+	for (int i = 0; i < n_threads; i++)
+		ipc_stop(server);
+	for (int i = 0; i < n_threads; i++)
+		pthread_join(server_threads[i], NULL);
+	ipc_stream_unref(kept);
 	ipc_object_unref(object);
 	ipc_unref(server);
 	ipc_test_bus_free(bus);
 }
+
+/* --- Calls --------------------------------------------------------------------------- */
 
 /* Whether the bytes come back. */
 static void echo(const void *data, size_t size)
@@ -303,11 +346,56 @@ START_TEST(a_child_that_closes_leaves_its_own_memory)
 }
 END_TEST
 
+/* The handler waits already when a message comes. */
+START_TEST(a_handler_waits_for_messages)
+{
+	const struct ipc_raw_message message = { .data = "there", .size = 5 };
+	const struct ipc_raw_message *received;
+	struct ipc_stream *stream;
+
+	begin_with(2);
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, NULL, &stream, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		usleep(50000);
+		ck_assert_int_eq(ipc_raw_stream_send(stream, &message, TIMEOUT), 0);
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, TIMEOUT, &received, NULL), 1);
+		ck_assert_mem_eq(received->data, "there", 5);
+	}
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, TIMEOUT, &received, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* Another thread learns of the end. */
+START_TEST(a_sender_without_credit_learns_of_the_end)
+{
+	const struct ipc_raw_message message = { .data = "more", .size = 4 };
+	struct ipc_stream *stream;
+	pthread_t thread;
+	int r;
+
+	begin_with(2);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, client), 0);
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, REFUSE, NULL, &stream, NULL), 0);
+	do {
+		r = ipc_raw_stream_send(stream, &message, IPC_NEVER);
+	} while (r == 0);
+	ck_assert_int_eq(r, -EREMOTEIO);
+	ipc_stream_unref(stream);
+	ipc_stop(client);
+	pthread_join(thread, NULL);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("daemon", calls_of_all_sizes, parts_are_one_message,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
 			 an_exchange_that_fails_early_has_no_event,
-			 a_child_that_closes_leaves_its_own_memory);
+			 a_child_that_closes_leaves_its_own_memory, a_handler_waits_for_messages,
+			 a_sender_without_credit_learns_of_the_end);
 }
