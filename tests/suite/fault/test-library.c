@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/watch.h"
 #include "library.h"
@@ -588,6 +589,39 @@ static void finish_wait(int r)
 	finish_found(r, act_wait);
 }
 
+static struct ipc_name_info **listed;
+
+static void push_list(void)
+{
+	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
+	Ipc__Manager__Entry entry = IPC__MANAGER__ENTRY__INIT, *list[] = { &entry };
+
+	entry.name = "fail.test";
+	entry.interface = "fail.Test";
+	reply.entries = list;
+	reply.n_entries = 1;
+	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, &reply.base, NULL, 0);
+}
+
+static int act_list(void)
+{
+	return ipc_list_names(ipc, NULL, &listed);
+}
+
+static void finish_list(int r)
+{
+	assert_may(r);
+	if (r < 0) {
+		if (!is_waiting())
+			push_list();
+		r = act_list();
+	}
+	ck_assert_int_eq(r, 1);
+	ck_assert_str_eq(listed[0]->name, "fail.test");
+	ck_assert_ptr_null(listed[1]);
+	free(listed);
+}
+
 /* A name that is served: object, number, name, all in one. */
 static int act_serve_name(void)
 {
@@ -663,6 +697,7 @@ static const struct scenario scenarios[] = {
 	{ "add a name", push_nothing, act_add, finish_add },
 	{ "remove a name", prepare_remove, act_remove, finish_remove },
 	{ "get a name", push_found, act_get, finish_get },
+	{ "list names", push_list, act_list, finish_list },
 	{ "wait for a name", push_found, act_wait, finish_wait },
 	{ "serve a name", push_nothing, act_serve_name, finish_serve_name },
 	{ "run, growing a pool", prepare_run, act_run, finish_run },
