@@ -28,7 +28,7 @@
 #define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
 
 /* Methods; the rest are streams. */
-enum { ECHO = 1, ADD, BOUNCE, REFUSE };
+enum { ECHO = 1, ADD, RESUME, BOUNCE, REFUSE, CALL_BACK };
 
 static struct ipc_test_bus *bus;
 static struct ipc *server, *client;
@@ -37,7 +37,32 @@ static struct ipc_proxy *proxy;
 static pthread_t server_threads[2];
 static int n_threads;
 static struct ipc_stream *kept;
-static _Atomic unsigned int added;
+static _Atomic unsigned int added, left, taken;
+
+/* Leaves the first message until the stream is resumed. */
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	const struct ipc_raw_message *message;
+
+	(void)userdata;
+	if (left++)
+		taken += ipc_raw_stream_receive(stream, 0, &message, NULL) == 1;
+}
+
+/* Goes on when the message has been taken, on another thread. */
+static int resume(void)
+{
+	int r;
+
+	while (!left)
+		usleep(1000);
+	/* As a rule the other thread sleeps then. */
+	usleep(50000);
+	r = ipc_stream_resume(kept);
+	while (r == 0 && !taken)
+		usleep(1000);
+	return r;
+}
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
@@ -48,6 +73,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		added++;
 		return 0;
 	}
+	if (request->code == RESUME)
+		ck_assert_int_eq(resume(), 0);
 	return ipc_raw_reply(call, &reply);
 }
 
@@ -69,11 +96,18 @@ static int bounce(struct ipc_stream *stream)
 
 static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
 {
+	static const struct ipc_stream_ops callbacks = {
+		.size = sizeof(callbacks),
+		.on_message = on_message,
+	};
+
 	(void)userdata;
 	if (code == BOUNCE)
 		return bounce(stream);
 	/* Its objects stay. */
 	kept = ipc_stream_ref(stream);
+	if (code == CALL_BACK)
+		return ipc_stream_set_ops(stream, &callbacks, NULL);
 	usleep(200000);
 	return ipc_stream_fail(stream, -EREMOTEIO, NULL, "no more");
 }
@@ -390,6 +424,23 @@ START_TEST(a_sender_without_credit_learns_of_the_end)
 }
 END_TEST
 
+/* A handler may wait for what a callback does. */
+START_TEST(callbacks_run_beside_handlers)
+{
+	const struct ipc_raw_message message = { .data = "there", .size = 5 };
+	const struct ipc_raw_message request = { .code = RESUME };
+	struct ipc_stream *stream;
+
+	begin_with(2);
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, CALL_BACK, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, TIMEOUT), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+	ck_assert_uint_eq(taken, 1);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("daemon", calls_of_all_sizes, parts_are_one_message,
@@ -397,5 +448,5 @@ int main(void)
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
 			 an_exchange_that_fails_early_has_no_event,
 			 a_child_that_closes_leaves_its_own_memory, a_handler_waits_for_messages,
-			 a_sender_without_credit_learns_of_the_end);
+			 a_sender_without_credit_learns_of_the_end, callbacks_run_beside_handlers);
 }
