@@ -206,8 +206,10 @@ static void keep(struct dump *dump, const char *bytes, size_t size)
 		space *= 2;
 	if (dump->size + size > dump->space) {
 		text = realloc(dump->text, space);
-		if (!text)
+		if (!text) {
+			dump->cut = true;
 			return;
+		}
 		dump->text = text;
 		dump->space = space;
 	}
