@@ -191,6 +191,41 @@ START_TEST(inherited_priority_allows_nothing)
 END_TEST
 
 /* A thread that serves by two files has one priority of its own. */
+/* What an owner runs by, it may ask for, though no rlimit permits it. */
+static int create_as_realtime_user(struct peer *self, void *arg)
+{
+	struct ipcbus_node n = {
+		.flags = IPCBUS_NODE_PRIORITY, .policy = SCHED_RR, .priority = 2,
+	};
+	struct raw r;
+
+	(void)self, (void)arg;
+	raw_open(&r, 0);
+	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 2 }) < 0)
+		return 97;
+	if (setrlimit(RLIMIT_RTPRIO, &(struct rlimit){ 0, 0 }) < 0)
+		return 99;
+	if (setresuid(1000, 1000, 1000) < 0)
+		return 98;
+	if (raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n))
+		return 1;
+	n.node = 0;
+	n.priority = 3;
+	if (raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n) != -EPERM)
+		return 2;
+	raw_close(&r);
+	return 0;
+}
+
+START_TEST(own_priority_allows_itself)
+{
+	struct peer p;
+
+	peer_start(&p, create_as_realtime_user, NULL);
+	peer_end(&p);
+}
+END_TEST
+
 START_TEST(two_files_have_one_owner)
 {
 	struct actor client, other, server;
@@ -604,6 +639,7 @@ int main(void)
 		return 77;
 	}
 	tcase_add_loop_test(tc, inherited_priority_allows_nothing, 0, 2);
+	tcase_add_test(tc, own_priority_allows_itself);
 	tcase_add_loop_test(tc, two_files_have_one_owner, 0, 2);
 	tcase_add_test(tc, few_files_boost);
 

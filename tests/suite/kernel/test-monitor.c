@@ -270,6 +270,25 @@ START_TEST(failures)
 }
 END_TEST
 
+START_TEST(canceled_calls_are_failures)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 7, .cookie = 1 };
+	struct record r;
+
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_FAILURES, 0, 0));
+	assert_ok(raw_send(&cli, &send, NULL));
+	assert_ok(raw_cancel(&cli, 1));
+	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	take(IPCBUS_RECORD_FAILED, &r);
+	ck_assert_int_eq(r.head->error, -ECANCELED);
+	ck_assert_uint_eq(r.head->stage, IPCBUS_STAGE_REPLY);
+	ck_assert_uint_eq(r.head->code, 7);
+	ck_assert_uint_eq(r.head->from_pid, getpid());
+	done(&r);
+	raw_none(&mon);
+}
+END_TEST
+
 static int do_nothing(struct peer *self, void *arg)
 {
 	(void)arg;
@@ -471,6 +490,7 @@ int main(void)
 	tcase_add_test(tc, secrets_are_left_out);
 	tcase_add_test(tc, nested_calls_name_their_parent);
 	tcase_add_test(tc, failures);
+	tcase_add_test(tc, canceled_calls_are_failures);
 	tcase_add_test(tc, wishes);
 	tcase_add_test(tc, own_traffic_is_not_seen);
 	tcase_add_test(tc, lost);
