@@ -199,6 +199,35 @@ static void finish_full(struct state *s, int r)
 	raw_release(&srv, &ev);
 }
 
+/* --- What counts though it is empty ------------------------------------------------- */
+
+static void prepare_stranger(struct state *s)
+{
+	env_estrange(&cli);
+	s->send = (struct ipcbus_send){
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = COOKIE,
+	};
+	s->done = live("quotas");
+}
+
+/* What was sent is charged to its sender. */
+static void finish_empty(struct state *s, int r)
+{
+	struct ipcbus_event ev;
+
+	assert_may(s, r);
+	if (r == 0)
+		ck_assert_int_eq(live("quotas"), s->done + 1);
+	raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev);
+	check_effect(s, r, ev.kind == IPCBUS_EVENT_CALL);
+	if (ev.kind == IPCBUS_EVENT_NONE) {
+		assert_ok(send_async(s));
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	}
+	raw_reply(&srv, ev.call, NULL, 0);
+	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+}
+
 const struct scenario early_scenarios[] = {
 	{ "async call", &in_async, &cli, prepare_async, send_async, finish_async },
 	{ "cancel", NULL, &cli, prepare_cancel, act_cancel, finish_cancel },
@@ -208,6 +237,7 @@ const struct scenario early_scenarios[] = {
 	  finish_full },
 	{ "a oneway that waits", NULL, &cli, prepare_full, act_too_late, finish_full },
 	{ "a stranger's that waits", NULL, &cli, prepare_full_quota, act_too_late, finish_full },
+	{ "a stranger's empty call", NULL, &cli, prepare_stranger, send_async, finish_empty },
 	{ "a batch that waits", NULL, &cli, prepare_full, act_batch_too_late, finish_full },
 };
 const size_t n_early_scenarios = ARRAY_SIZE(early_scenarios);

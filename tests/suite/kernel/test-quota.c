@@ -506,6 +506,22 @@ START_TEST(empty_calls_of_the_owner_count)
 }
 END_TEST
 
+/* However few buffers the owner leaves, a stranger gets half of them. */
+START_TEST(the_owner_leaves_few_buffers)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
+	size_t few = 100, all = raw_info(&srv).max_buffers;
+	struct raw own;
+
+	raw_open(&own, REGION);
+	for (size_t i = few; i < all; i++)
+		assert_ok(raw_send(&own, &send, NULL));
+	ck_assert_uint_eq(flood_empty(&cli, 0), few / 2);
+	ck_assert_uint_eq(flood_empty(&oth, 0), few / 4);
+	raw_close(&own);
+}
+END_TEST
+
 START_TEST(owner_is_not_limited)
 {
 	struct raw own;
@@ -768,6 +784,7 @@ int main(void)
 	tcase_add_test(tc, strangers_leave_buffers);
 	tcase_add_test(tc, empty_calls_count);
 	tcase_add_test(tc, empty_calls_of_the_owner_count);
+	tcase_add_test(tc, the_owner_leaves_few_buffers);
 	tcase_add_test(tc, owner_is_not_limited);
 	tcase_add_test(tc, too_large_for_a_quota);
 	tcase_add_test(tc, replies_are_not_charged);
