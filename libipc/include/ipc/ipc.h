@@ -195,7 +195,8 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
  * Take or drop a reference. The last ipc_unref() closes the connection: its objects die,
  * its async calls complete with -ECANCELED inside ipc_unref(). Objects and proxies hold no
  * reference of their connection: unref them first. Slots that the program has, streams, kept
- * calls and replies of bytes (raw.h) hold one.
+ * calls and replies of bytes (raw.h) hold one. To close a connection with streams that have
+ * callbacks, end or cancel them, call ipc_process() until it returns 0, and drop the references.
  */
 struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
@@ -320,9 +321,10 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
  * Create an object. Generated code calls this (echo_object_new(), echo_register()). The
  * caller owns *ret_object and releases it with ipc_object_unref().
  *
- * The object lives as long as this process has references or others have proxies. Then
- * destroy(userdata) runs, on the thread that dropped the last one; destroy may be NULL.
- * interface and ops must stay valid until then. When the connection closes, its objects end.
+ * The object lives as long as this process has references or others have proxies, or until the
+ * connection closes. Then destroy(userdata) runs, which may be NULL. If another process dropped the
+ * last reference, it runs on a thread that serves, beside handlers of others; else inside the
+ * function that dropped it, so hold no lock that it takes. interface and ops stay valid until then.
  */
 int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface,
 		   const void *ops, void *userdata,
@@ -398,13 +400,11 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 
 /* --- Proxies ------------------------------------------------------------- */
 
-/* Take or drop a reference. A connection has one proxy for each object, so pointers may be
- * compared. */
+/* Take or drop a reference. A connection has one proxy for each object: compare pointers. */
 struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy);
 struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy);
 
-/* Return the number for the id field of an Ipc__Object in a message to be sent. 0 for
- * NULL. */
+/* Return the number for the id field of an Ipc__Object in a message to be sent, 0 for NULL. */
 uint64_t ipc_proxy_id(const struct ipc_proxy *proxy);
 
 /* Return the connection, without a reference; NULL after it was closed. */
@@ -520,7 +520,7 @@ struct ipc_options {
 					 * ended. Not with parent (-EINVAL). NULL: none, also in
 					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
-					 * NULL; or NULL */
+					 * NULL; or NULL. At most 64 KiB together (-EMSGSIZE) */
 	uint32_t flags;			/* Oneway: IPC_REPLACE or 0 */
 	uint32_t reserved[5];		/* 0 */
 };
@@ -562,8 +562,8 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  *   - Reply once, with the generated echo_reply_say() or a function below, and return 0.
  *   - Return a negative errno without a reply: the caller gets that errno, also if there are
  *     references of the call. A negative errno after a reply is ignored.
- *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The
- *     request stays valid until the last ipc_call_unref().
+ *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The request
+ *     stays valid, and occupies the region, until the last ipc_call_unref(), also after the reply.
  *
  * A field of type bytes in a request or reply that has 4 KB or more may lie in the region of
  * this process, which is read-only: a program that writes to it gets SIGSEGV. A child after
@@ -634,14 +634,12 @@ const char *ipc_call_label(const struct ipc_call *call);
  * call. The caller chooses it freely; the kernel does not check it. */
 const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
 
-/* Return the microseconds until the caller stops waiting; 0 if it has stopped; IPC_NEVER
- * if it has no limit. */
+/* Return the microseconds until the caller stops waiting, 0 if it has, IPC_NEVER if never. */
 uint64_t ipc_call_remaining(const struct ipc_call *call);
 
 /*
- * Return 1 if nobody waits for the reply any more: the call was canceled, its time is
- * over, or the caller died. Return 0 otherwise. A canceled call must still be replied to
- * or unref'ed.
+ * Return 1 if nobody waits for the reply any more: the call was canceled, its time is over, or
+ * the caller died. Return 0 otherwise. A canceled call must still be replied to or unref'ed.
  *
  *   -EINVAL   The call is a oneway or already has a reply.
  */
@@ -649,7 +647,9 @@ int ipc_call_canceled(const struct ipc_call *call);
 
 /*
  * Call cb once, on a serving thread, when nobody waits for the reply any more. cb may use
- * the call and reply to it. The registration ends with the call, and holds no reference of it.
+ * the call and reply to it. The registration ends with the call, and holds no reference of it. cb
+ * may still run while the program drops its last reference: release userdata in the function of
+ * ipc_slot_set_destroy().
  * Calls that were made for this call are canceled in any case.
  *
  *   -ECANCELED  Nobody waits already; cb is not called.

@@ -32,7 +32,8 @@ struct ipc_object;
  *                 hold: 16,384 without a setting. A reply with another one fails with -EDQUOT in
  *                 the handler, which may reply with that error. An object that several users
  *                 hold counts for the first of them.
- *   message_size  Bytes of a request, or of a message of a stream. A larger request fails with
+ *   message_size  Bytes of a request, or of a message of a stream. Blobs that lie in the region
+ *                 count; those that travel as files do not. A larger request fails with
  *                 -EMSGSIZE before it is unpacked; a larger oneway is dropped; a larger
  *                 message ends its stream. A message with many small fields can take thirty
  *                 times its size in memory while it is handled. Without a setting, only the

@@ -48,14 +48,15 @@ struct ipc_slot;
 
 /*
  * Register an object under a name. The connection keeps a reference of the object until
- * ipc_unregister_name() or its end. If this user's object has the name, it is replaced. Ending the
- * slot unregisters the name; if the service manager cannot be informed of that, the name ends
- * with the object.
+ * ipc_unregister_name() or its end. If this user's object has the name, it is replaced. The process
+ * that had it is not notified, and replays its registration at the next service manager, where the
+ * last replay wins. Ending the slot unregisters the name; if the service manager cannot be informed
+ * of that, the name ends with the object.
  *
  * If it fails with -ETIMEDOUT, the service manager may know the name all the same, until the
  * object ends; the connection does not keep it.
  *
- *   -EEXIST   A living object of another user has the name.
+ *   -EEXIST   A living object of another user has the name, or it is reserved for another user.
  */
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
 		      struct ipc_slot **ret_slot);
