@@ -4,18 +4,19 @@
 # alone; its last line is "hostile: N attacks, N succeeded".
 
 HOSTILE := $(B)/tests/suite/hostile
-HOSTILE_TEST := $(HOSTILE)/test-hostile
+HOSTILE_ATTACKS := $(HOSTILE)/attacks
 HOSTILE_OBJECTS := $(patsubst tests/suite/hostile/%.c,$(HOSTILE)/%.o,$(sort $(wildcard tests/suite/hostile/*.c)))
 
-GUEST_RAW_TESTS += $(HOSTILE_TEST)
-ALL += $(HOSTILE_TEST)
+GUEST_RAW_TESTS += tests/suite/hostile/test-hostile
+GUEST_FILES += $(HOSTILE_ATTACKS)
+ALL += $(HOSTILE_ATTACKS)
 
 $(HOSTILE_OBJECTS): $(HOSTILE)/%.o: tests/suite/hostile/%.c \
 		| $(E2E)/e2e.ipc.h $(E2E)/stream.ipc.h $(B)/servicemanager/servicemanager.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -I$(B)/servicemanager -MMD -MP -c -o $@ $<
 
-$(HOSTILE_TEST): $(HOSTILE_OBJECTS) $(addprefix $(E2E)/,e2e.ipc.o e2e.pb-c.o stream.ipc.o stream.pb-c.o) \
+$(HOSTILE_ATTACKS): $(HOSTILE_OBJECTS) $(addprefix $(E2E)/,e2e.ipc.o e2e.pb-c.o stream.ipc.o stream.pb-c.o) \
 		$(MANAGER_STUBS) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -pthread -o $@ $^ \
