@@ -28,7 +28,7 @@
 #define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
 
 /* Methods; the rest are streams. */
-enum { ECHO = 1, ADD, RESUME, BOUNCE, REFUSE, CALL_BACK };
+enum { ECHO = 1, ADD, RESUME, MEET, BOUNCE, REFUSE, CALL_BACK };
 
 static struct ipc_test_bus *bus;
 static struct ipc *server, *client;
@@ -37,7 +37,7 @@ static struct ipc_proxy *proxy;
 static pthread_t server_threads[2];
 static int n_threads;
 static struct ipc_stream *kept;
-static _Atomic unsigned int added, left, taken;
+static _Atomic unsigned int added, left, taken, echoed;
 
 /* Leaves the first message until the stream is resumed. */
 static void on_message(struct ipc_stream *stream, void *userdata)
@@ -75,6 +75,12 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 	if (request->code == RESUME)
 		ck_assert_int_eq(resume(), 0);
+	if (request->code == MEET) {
+		while (!echoed)
+			usleep(1000);
+		return 0;
+	}
+	echoed++;
 	return ipc_raw_reply(call, &reply);
 }
 
@@ -173,6 +179,17 @@ static void echo(const void *data, size_t size)
 	ck_assert_uint_eq(reply->size, size);
 	ck_assert(!size || !memcmp(reply->data, data, size));
 	ipc_raw_free(reply);
+}
+
+/* A handler may wait only if another thread serves, so both must have begun: one of them waits
+ * until the other has replied. */
+static void begin_with_two(void)
+{
+	const struct ipc_raw_message message = { .code = MEET };
+
+	begin_with(2);
+	ck_assert_int_eq(ipc_raw_oneway(proxy, &message, NULL), 0);
+	echo("x", 1);
 }
 
 START_TEST(calls_of_all_sizes)
@@ -387,7 +404,7 @@ START_TEST(a_handler_waits_for_messages)
 	const struct ipc_raw_message *received;
 	struct ipc_stream *stream;
 
-	begin_with(2);
+	begin_with_two();
 	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, NULL, &stream, NULL), 0);
 	for (int i = 0; i < 3; i++) {
 		usleep(50000);
@@ -410,7 +427,7 @@ START_TEST(a_sender_without_credit_learns_of_the_end)
 	pthread_t thread;
 	int r;
 
-	begin_with(2);
+	begin_with_two();
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, client), 0);
 	ck_assert_int_eq(ipc_raw_stream_open(proxy, REFUSE, NULL, &stream, NULL), 0);
 	do {
@@ -431,7 +448,7 @@ START_TEST(callbacks_run_beside_handlers)
 	const struct ipc_raw_message request = { .code = RESUME };
 	struct ipc_stream *stream;
 
-	begin_with(2);
+	begin_with_two();
 	ck_assert_int_eq(ipc_raw_stream_open(proxy, CALL_BACK, NULL, &stream, NULL), 0);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, TIMEOUT), 0);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
