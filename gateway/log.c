@@ -11,12 +11,13 @@
 
 void log_line(const char *format, ...)
 {
-	char text[1024];
+	/* One byte more than is printed, so that a text that is cut says so. */
+	char text[LOG_LINE_MAX + 2];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	/* Some of it may be of peers, such as the reason why a link ended. */
-	fprintf(stderr, "ipc-gateway: %s\n", ipc_printable(text, sizeof(text), text));
+	fprintf(stderr, "ipc-gateway: %s\n", ipc_printable(text, LOG_LINE_MAX + 1, text));
 }

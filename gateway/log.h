@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: one line on standard error for each event, after "ipc-gateway: ".
+ * The log: one line on standard error for each event, after "ipc-gateway: ". What is not printable
+ * is replaced, as by ipc_printable(), so any text of a peer may be logged. A longer line is cut.
  */
 #ifndef GATEWAY_LOG_H
 #define GATEWAY_LOG_H
+
+#define LOG_LINE_MAX	1023 /* bytes, without "ipc-gateway: " and the newline */
 
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -11,10 +11,12 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
+#include <grpc/support/log.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "net-private.h"
 
 /* --- Ends of calls ------------------------------------------------------------------ */
@@ -450,6 +452,12 @@ static grpc_server *server_new(const struct net_limits *limits)
 	return server;
 }
 
+/* What the core reports has texts of peers, such as names and metadata. It does not clean them. */
+static void log_core(gpr_log_func_args *args)
+{
+	log_line("gRPC: %s", args->message);
+}
+
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,
 	    void *userdata)
 {
@@ -457,6 +465,7 @@ int net_new(struct net **ret_net, const struct net_limits *limits, net_accept ac
 
 	if (!net)
 		return -ENOMEM;
+	gpr_set_log_function(log_core);
 	grpc_init();
 	net->accept = accept;
 	net->userdata = userdata;
@@ -575,7 +584,8 @@ char *net_call_peer(const struct net_call *call)
 		at = grpc_auth_context_peer_identity(context);
 		property = grpc_auth_property_iterator_next(&at);
 	}
-	if (property)
+	/* A name that a C string cannot hold is none: its beginning might be somebody else's. */
+	if (property && !memchr(property->value, 0, property->value_length))
 		name = strndup(property->value, property->value_length);
 	grpc_auth_context_release(context);
 	return name;

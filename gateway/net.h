@@ -130,8 +130,8 @@ struct net_call *net_call_unref(struct net_call *call);
 /* "/package.Service/Method". Valid as long as the call. */
 const char *net_call_path(const struct net_call *call);
 
-/* The name in the client's certificate, which an authority has signed, or NULL. The caller frees
- * it. */
+/* The name in the client's certificate, which an authority has signed. NULL if there is none, if it
+ * has a byte 0, or without memory. It may have any other bytes. The caller frees it. */
 char *net_call_peer(const struct net_call *call);
 
 /* Microseconds until its deadline; 0: it has passed; UINT64_MAX: it has none. */

@@ -10,10 +10,11 @@ import hostile
 import imports
 import links
 import streams
+import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile, imports, links, across]
+MODULES = [unary, streams, builtin, tls, hostile, imports, links, texts, across]
 
 
 def main():

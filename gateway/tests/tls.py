@@ -33,9 +33,18 @@ def authority(name):
             f'/CN={name}')
 
 
-def certificate(name, by, common_name='localhost'):
+def length(data):
+    """How DER says how long data are."""
+    size = len(data)
+    return bytes((size,)) if size < 128 else b'\x82' + size.to_bytes(2, 'big')
+
+
+def certificate(name, by, common_name='localhost', alternative=None):
+    """alternative: the bytes of the name that the certificate is for, if common_name cannot be it."""
+    alternative = common_name.encode() if alternative is None else alternative
+    entry = b'\x82' + length(alternative) + alternative
     with open(path('extensions'), 'w') as file:
-        file.write(f'subjectAltName=DNS:{common_name}\n')
+        file.write(f'subjectAltName=DER:{(b"0" + length(entry) + entry).hex()}\n')
     openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
             path(name + '.key'), '-out', path(name + '.csr'), '-subj', f'/CN={common_name}')
     openssl('x509', '-req', '-in', path(name + '.csr'), '-CA', path(by + '.pem'), '-CAkey',
