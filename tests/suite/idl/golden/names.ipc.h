@@ -214,7 +214,8 @@ int commented_object_new(struct ipc *ipc, const struct commented_ops *ops,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object of another user has the name.
+ *   -EEXIST        A living object of another user has the name, or it is
+ *                  reserved for another user.
  *   -EACCES        The policy forbids it.
  *   -ENOTCONN      No service manager is running.
  */
@@ -411,7 +412,8 @@ int request_object_new(struct ipc *ipc, const struct request_ops *ops,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object of another user has the name.
+ *   -EEXIST        A living object of another user has the name, or it is
+ *                  reserved for another user.
  *   -EACCES        The policy forbids it.
  *   -ENOTCONN      No service manager is running.
  */
@@ -605,7 +607,8 @@ int short2_object_new(struct ipc *ipc, const struct short2_ops *ops,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object of another user has the name.
+ *   -EEXIST        A living object of another user has the name, or it is
+ *                  reserved for another user.
  *   -EACCES        The policy forbids it.
  *   -ENOTCONN      No service manager is running.
  */

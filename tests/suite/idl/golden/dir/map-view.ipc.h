@@ -220,7 +220,8 @@ int map_view_object_new(struct ipc *ipc, const struct map_view_ops *ops,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object of another user has the name.
+ *   -EEXIST        A living object of another user has the name, or it is
+ *                  reserved for another user.
  *   -EACCES        The policy forbids it.
  *   -ENOTCONN      No service manager is running.
  */
