@@ -10,6 +10,9 @@ import threading
 import time
 import traceback
 
+# What is started here executes another program at once. For children that use gRPC themselves, gRPC
+# would let every start of a program wait until none of its threads is at work.
+os.environ['GRPC_ENABLE_FORK_SUPPORT'] = '0'
 B = os.environ['B']
 sys.path.insert(0, os.path.join(B, 'gateway/tests/python'))
 
