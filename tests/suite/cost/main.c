@@ -150,14 +150,18 @@ static void run_child(const struct thing *thing, unsigned int size)
 /* --- Judging ------------------------------------------------------------------------ */
 
 static unsigned int judged, above;
-/* Sections of the kernel itself where it ends as many files and threads. */
-static uint64_t kernels[SIZES];
+/* The longest section of the kernel itself where it ends as many files and threads. It comes with
+ * a batch of its own, at any of the sizes. */
+static uint64_t kernels;
 
-static uint64_t longest_of(const struct op *op, unsigned int size)
+static bool is_long(const struct op *op, const struct figure *figure)
 {
-	uint64_t own = op->how & CLOSE ? 2 * kernels[size] : 0;
+	uint64_t own = op->how & CLOSE ? 2 * kernels : 0;
 
-	return own > SECTION_LIMIT ? own : SECTION_LIMIT;
+	/* It forgets the names of files that were closed. */
+	if (strstr(figure->where, " prune_dcache_sb"))
+		return false;
+	return figure->section > (own > SECTION_LIMIT ? own : SECTION_LIMIT);
 }
 
 static void judge(const struct thing *thing, const struct op *op, const struct figure *figure,
@@ -169,7 +173,7 @@ static void judge(const struct thing *thing, const struct op *op, const struct f
 	for (unsigned int i = 0; i < count; i++) {
 		bool steep = !op->yields && i &&
 			     figure[i].cost > figure[i - 1].cost * 5 / 4 + SLACK;
-		bool long_one = figure[i].section > longest_of(op, i);
+		bool long_one = is_long(op, &figure[i]);
 
 		bad |= steep || long_one;
 		printf("%s\t%s\t%u\t%llu\t%llu\t%s\n", thing->name, op->name,
@@ -201,11 +205,15 @@ static void run_control(unsigned int most)
 	unsigned int count = run_children(&control, most);
 
 	for (unsigned int size = 0; size < count; size++) {
+		uint64_t longest = 0;
+
 		for (size_t i = 0; i < op_count; i++)
-			if (shared->figure[i][size].section > kernels[size])
-				kernels[size] = shared->figure[i][size].section;
+			if (shared->figure[i][size].section > longest)
+				longest = shared->figure[i][size].section;
+		if (longest > kernels)
+			kernels = longest;
 		printf("%s\tlongest section\t%u\t\t%llu\t\n", control.name, sizes[size],
-		       (unsigned long long)kernels[size]);
+		       (unsigned long long)longest);
 	}
 }
 
