@@ -10,6 +10,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/seq_file.h>
 
@@ -17,6 +18,7 @@
 #include "debugfs.h"
 #include "files.h"
 #include "proc.h"
+#include "state.h"
 #include "stats.h"
 
 static struct dentry *dir;
@@ -39,43 +41,46 @@ static int accounts_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(accounts);
 
-static void show_pages_of(struct seq_file *seq, struct ipcbus_proc *proc)
+/* As many as a piece has. */
+#define PIECE	64
+
+static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place)
 {
-	unsigned long i;
+	const struct ipcbus_pages *pages = &proc->region.pages;
+	unsigned long end;
+	bool there;
 	void *frame;
 
+	/* A proc has its pages as long as it is on the bus. */
+	mutex_lock(&proc->bus->lock);
 	/* With the release in ipcbus_region_map(). */
-	if (!smp_load_acquire(&proc->region.size))
-		return;
-	for (i = 0; i < proc->region.pages.count; i++) {
-		frame = READ_ONCE(proc->region.pages.frame[i]);
+	there = !list_empty(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
+	end = there ? min_t(u64, place->at + PIECE, pages->count) : 0;
+	for (; place->at < end; place->at++) {
+		frame = READ_ONCE(pages->frame[place->at]);
 		if (frame)
-			seq_printf(seq, "%d 0x%lx 0x%lx\n", pid_vnr(proc->pid),
-				   i << PAGE_SHIFT, page_to_pfn(virt_to_page(frame)));
+			seq_printf(seq, "%d 0x%llx 0x%lx\n", pid_vnr(proc->pid),
+				   place->at << PAGE_SHIFT, page_to_pfn(virt_to_page(frame)));
 	}
+	there = there && end < pages->count;
+	mutex_unlock(&proc->bus->lock);
+	return there;
 }
 
-static int pages_show(struct seq_file *seq, void *unused)
+static const struct ipcbus_file pages_file = { .show_proc = pages_show };
+
+static int file_open(struct inode *inode, struct file *file)
 {
-	struct ipcbus_bus *bus = &ipcbus_default_bus;
-	struct ipcbus_proc *proc;
-
-	mutex_lock(&bus->lock);
-	list_for_each_entry(proc, &bus->procs, bus_entry)
-		show_pages_of(seq, proc);
-	mutex_unlock(&bus->lock);
-	return 0;
+	return ipcbus_files_open(file, inode->i_private, &ipcbus_default_bus);
 }
-DEFINE_SHOW_ATTRIBUTE(pages);
 
-static int file_show(struct seq_file *seq, void *unused)
-{
-	const struct ipcbus_file *file = seq->private;
-
-	file->show(seq, &ipcbus_default_bus);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(file);
+static const struct file_operations file_fops = {
+	.owner = THIS_MODULE,
+	.open = file_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = ipcbus_files_release,
+};
 
 void ipcbus_debugfs_init(void)
 {
@@ -85,7 +90,7 @@ void ipcbus_debugfs_init(void)
 	dir = debugfs_create_dir("ipcbus", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
 	debugfs_create_file("accounts", 0400, dir, NULL, &accounts_fops);
-	debugfs_create_file("pages", 0400, dir, NULL, &pages_fops);
+	debugfs_create_file("pages", 0400, dir, (void *)&pages_file, &file_fops);
 	for (file = ipcbus_file; file->name; file++)
 		debugfs_create_file(file->name, 0400, dir, (void *)file, &file_fops);
 }

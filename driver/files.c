@@ -20,16 +20,12 @@
 #include "state.h"
 #include "user.h"
 
-static void procs_show(struct seq_file *seq, struct ipcbus_bus *bus)
+static bool procs_show(struct seq_file *seq, struct ipcbus_proc *proc,
+		       struct ipcbus_place *unused)
 {
-	struct ipcbus_proc *proc;
-
-	mutex_lock(&bus->lock);
-	list_for_each_entry(proc, &bus->procs, bus_entry)
-		seq_printf(seq, "%d %d %u %zu\n", pid_vnr(proc->pid),
-			   atomic_read(&proc->node_count), READ_ONCE(proc->handle_count),
-			   READ_ONCE(proc->region.size));
-	mutex_unlock(&bus->lock);
+	seq_printf(seq, "%d %d %u %zu\n", pid_vnr(proc->pid), atomic_read(&proc->node_count),
+		   READ_ONCE(proc->handle_count), READ_ONCE(proc->region.size));
+	return false;
 }
 
 static void failures_show(struct seq_file *seq, struct ipcbus_bus *bus)
@@ -38,10 +34,113 @@ static void failures_show(struct seq_file *seq, struct ipcbus_bus *bus)
 }
 
 const struct ipcbus_file ipcbus_file[] = {
-	{ "procs", procs_show },
-	{ "users", ipcbus_users_show },
-	{ "state", ipcbus_state_show },
-	{ "transactions", ipcbus_transactions_show },
-	{ "failures", failures_show },
+	{ "procs", .show_proc = procs_show },
+	{ "users", .show = ipcbus_users_show },
+	{ "state", .show_proc = ipcbus_state_show },
+	{ "transactions", .show_proc = ipcbus_transactions_show },
+	{ "failures", .show = failures_show },
 	{}
 };
+
+/* --- Reading ------------------------------------------------------------------ */
+
+/**
+ * struct reading - an open one
+ * @file: which
+ * @bus: of which bus; the opened inode keeps it
+ * @proc: whose turn it is, counted; NULL behind the last one
+ * @place: of the piece whose turn it is
+ * @end: behind that piece, once it was shown
+ * @more: another piece of @proc is there
+ */
+struct reading {
+	const struct ipcbus_file *file;
+	struct ipcbus_bus *bus;
+	struct ipcbus_proc *proc;
+	struct ipcbus_place place;
+	struct ipcbus_place end;
+	bool more;
+};
+
+static void next_proc(struct reading *reading)
+{
+	reading->proc = ipcbus_proc_next(reading->bus, reading->proc);
+	reading->place = (struct ipcbus_place){};
+}
+
+/* At the beginning, or again where the reader is. */
+static void *reading_start(struct seq_file *seq, loff_t *pos)
+{
+	struct reading *reading = seq->private;
+
+	if (reading->file->show)
+		return *pos ? NULL : reading;
+	if (!*pos) {
+		if (reading->proc)
+			ipcbus_proc_put(reading->proc);
+		reading->proc = NULL;
+		next_proc(reading);
+	}
+	return reading->proc ? reading : NULL;
+}
+
+static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
+{
+	struct reading *reading = seq->private;
+
+	++*pos;
+	if (reading->file->show)
+		return NULL;
+	if (reading->more)
+		reading->place = reading->end;
+	else
+		next_proc(reading);
+	return reading->proc ? reading : NULL;
+}
+
+static void reading_stop(struct seq_file *seq, void *unused)
+{
+}
+
+/* A piece is shown again, as it is then, if the buffer had no space for it. */
+static int reading_show(struct seq_file *seq, void *unused)
+{
+	struct reading *reading = seq->private;
+
+	if (reading->file->show) {
+		reading->file->show(seq, reading->bus);
+		return 0;
+	}
+	reading->end = reading->place;
+	reading->more = reading->file->show_proc(seq, reading->proc, &reading->end);
+	return 0;
+}
+
+static const struct seq_operations reading_ops = {
+	.start = reading_start,
+	.next = reading_next,
+	.stop = reading_stop,
+	.show = reading_show,
+};
+
+int ipcbus_files_open(struct file *file, const struct ipcbus_file *which, struct ipcbus_bus *bus)
+{
+	struct reading *reading;
+
+	reading = __seq_open_private(file, &reading_ops, sizeof(*reading));
+	if (!reading)
+		return -ENOMEM;
+	reading->file = which;
+	reading->bus = bus;
+	return 0;
+}
+
+int ipcbus_files_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *seq = file->private_data;
+	struct reading *reading = seq->private;
+
+	if (reading->proc)
+		ipcbus_proc_put(reading->proc);
+	return seq_release_private(inode, file);
+}

@@ -11,19 +11,32 @@
 
 #include "main.h"
 
+struct file;
+struct inode;
+struct ipcbus_place;
 struct seq_file;
 
 /**
- * struct ipcbus_file - one of them
+ * struct ipcbus_file - one of them; what shows process ids shows them as the reader sees them
  * @name: what it is called
- * @show: writes its text; process ids as the reader sees them
+ * @show: writes all of it; or NULL
+ * @show_proc: writes a piece of what there is of one proc, and moves the place behind it;
+ *	false if that was the last one. So nobody needs a buffer for the whole text
  */
 struct ipcbus_file {
 	const char *name;
 	void (*show)(struct seq_file *seq, struct ipcbus_bus *bus);
+	bool (*show_proc)(struct seq_file *seq, struct ipcbus_proc *proc,
+			  struct ipcbus_place *place);
 };
 
 /* All of them; the last has no name. For the owner to read. */
 extern const struct ipcbus_file ipcbus_file[];
+
+/* To be read with seq_read(). The reader keeps the proc whose turn it is, and the bus is the
+ * caller's. -ENOMEM. */
+int ipcbus_files_open(struct file *file, const struct ipcbus_file *which,
+		      struct ipcbus_bus *bus);
+int ipcbus_files_release(struct inode *inode, struct file *file);
 
 #endif

@@ -224,21 +224,17 @@ struct ipcbus_bus *ipcbus_fs_bus(const struct inode *inode)
 	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
 }
 
-static int text_show(struct seq_file *seq, void *unused)
+static void feature_show(struct seq_file *seq, struct ipcbus_bus *unused)
 {
-	const struct inode *inode = seq->private;
-	const struct ipcbus_file *file = inode->i_private;
-
-	if (file)
-		file->show(seq, inode->i_sb->s_fs_info);
-	else
-		seq_puts(seq, "1\n");
-	return 0;
+	seq_puts(seq, "1\n");
 }
+
+static const struct ipcbus_file feature_file = { .show = feature_show };
 
 static int text_open(struct inode *inode, struct file *file)
 {
-	return single_open(file, text_show, inode);
+	return ipcbus_files_open(file, inode->i_private ?: &feature_file,
+				 inode->i_sb->s_fs_info);
 }
 
 static const struct file_operations text_fops = {
@@ -246,7 +242,7 @@ static const struct file_operations text_fops = {
 	.open = text_open,
 	.read = seq_read,
 	.llseek = seq_lseek,
-	.release = single_release,
+	.release = ipcbus_files_release,
 };
 
 /* No file here has a size: like those in /dev they do not mind O_TRUNC. */

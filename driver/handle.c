@@ -331,17 +331,16 @@ int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count)
 	return ret;
 }
 
-struct ipcbus_handle_entry *ipcbus_handle_next(struct ipcbus_proc *proc, u32 *number)
+struct ipcbus_handle_entry *ipcbus_handle_at(struct ipcbus_proc *proc, u32 number)
 {
-	struct ipcbus_handle_entry *entry = NULL;
-
 	lockdep_assert_held(&proc->handle_lock);
-	for (; *number < table_of(proc)->size; ++*number) {
-		entry = entry_at(proc, *number);
-		if (entry)
-			break;
-	}
-	return entry;
+	return entry_at(proc, number);
+}
+
+u32 ipcbus_handle_end(struct ipcbus_proc *proc)
+{
+	lockdep_assert_held(&proc->handle_lock);
+	return table_of(proc)->size;
 }
 
 static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 number)

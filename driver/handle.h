@@ -62,9 +62,9 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 /* -EBADF: no such handle, or fewer counts. */
 int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count);
 
-/* The first handle from *number on, and in *number which; NULL: no more. Under
- * handle_lock. */
-struct ipcbus_handle_entry *ipcbus_handle_next(struct ipcbus_proc *proc, u32 *number);
+/* The handle, or NULL; the number behind the last that there can be. Both under handle_lock. */
+struct ipcbus_handle_entry *ipcbus_handle_at(struct ipcbus_proc *proc, u32 number);
+u32 ipcbus_handle_end(struct ipcbus_proc *proc);
 
 /* Ioctls: struct ipcbus_handle. */
 int ipcbus_handle_put(struct ipcbus_proc *proc, void *data);

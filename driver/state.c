@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A bus as text: see state.h. Called by whoever reads the files, which may take
- * its time: procs are visited one by one with a reference, and of each as much
- * is copied out under a lock as a piece holds, and printed when the lock is free.
+ * its time: of each proc as much is copied out under a lock as a piece holds, and
+ * printed when the lock is free.
  */
 #include <linux/jiffies.h>
 #include <linux/pid.h>
@@ -115,7 +115,7 @@ static void note_queue(struct calls *calls, struct list_head *queue)
 	}
 }
 
-/* There are others; proc 0: none was looked at. */
+/* There are others. */
 static void print_more(struct seq_file *seq, u64 proc)
 {
 	seq_printf(seq, "more proc=%llu\n", proc);
@@ -137,98 +137,113 @@ static void print_calls(struct seq_file *seq, struct calls *calls)
 	}
 	if (calls->more)
 		print_more(seq, calls->proc->number);
-	calls->count = 0;
-	calls->more = false;
 }
 
-static void print_threads_calls(struct seq_file *seq, struct calls *calls)
+/* Of the next thread from *at on; false if there is none. */
+static bool note_thread(struct calls *calls, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;
 	struct ipcbus_thread *thread;
-	unsigned long number = 0;
+	unsigned long number = *at;
 
-	do {
-		/* Threads are freed after a grace period. */
-		rcu_read_lock();
-		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
-		if (thread) {
-			spin_lock(&proc->lock);
-			note_work(calls, thread->given);
-			note_queue(calls, &thread->work);
-			spin_unlock(&proc->lock);
-		}
-		rcu_read_unlock();
-		print_calls(seq, calls);
-		cond_resched();
-		number++;
-	} while (thread);
+	/* Threads are freed after a grace period. */
+	rcu_read_lock();
+	thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+	if (thread) {
+		spin_lock(&proc->lock);
+		note_work(calls, thread->given);
+		note_queue(calls, &thread->work);
+		spin_unlock(&proc->lock);
+	}
+	rcu_read_unlock();
+	*at = number + 1;
+	return thread;
 }
 
-/* Oneways that wait for the one before. */
-static void print_nodes_calls(struct seq_file *seq, struct calls *calls)
+/* Oneways that wait for the one before; likewise of the next node. */
+static bool note_node(struct calls *calls, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;
 	struct ipcbus_node_entry *node;
-	unsigned long id;
+	unsigned long id = *at;
 
-	for (id = 0; id <= IPCBUS_MAX_NUMBER; id++) {
-		rcu_read_lock();
-		node = xa_find(&proc->nodes, &id, IPCBUS_MAX_NUMBER, XA_PRESENT);
-		if (node) {
-			spin_lock(&proc->lock);
-			note_queue(calls, &node->oneways);
-			spin_unlock(&proc->lock);
-		}
-		rcu_read_unlock();
-		if (!node)
-			break;
-		print_calls(seq, calls);
-		cond_resched();
+	rcu_read_lock();
+	node = xa_find(&proc->nodes, &id, IPCBUS_MAX_NUMBER, XA_PRESENT);
+	if (node) {
+		spin_lock(&proc->lock);
+		note_queue(calls, &node->oneways);
+		spin_unlock(&proc->lock);
 	}
+	rcu_read_unlock();
+	*at = (u64)id + 1;
+	return node;
 }
 
-static void print_open_calls(struct seq_file *seq, struct calls *calls)
+/* Likewise of one tree, from the call *at on. */
+static bool note_open(struct calls *calls, u32 tree, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;
 	struct ipcbus_transaction *t;
-	u64 call = 0;
-	u32 tree;
 
-	for (tree = 0; tree < IPCBUS_OPEN_TREES; tree += !t) {
-		spin_lock(&proc->lock);
-		while ((t = ipcbus_open_next_locked(proc, tree, call)) && calls->count < PIECE) {
-			note(calls, t, t->canceled ? "canceled" : "served", t->server);
-			call = t->call + 1;
-		}
-		spin_unlock(&proc->lock);
-		if (!t)
-			call = 0;
-		print_calls(seq, calls);
-		cond_resched();
+	spin_lock(&proc->lock);
+	while ((t = ipcbus_open_next_locked(proc, tree, *at)) && calls->count < PIECE) {
+		note(calls, t, t->canceled ? "canceled" : "served", t->server);
+		*at = t->call + 1;
 	}
+	spin_unlock(&proc->lock);
+	return t;
 }
 
-void ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_bus *bus)
-{
-	struct ipcbus_proc *proc = NULL;
-	struct calls *calls;
+enum { CALLS_OF_PROC, CALLS_OF_THREADS, CALLS_OF_NODES, CALLS_OPEN };
 
-	calls = kzalloc(sizeof(*calls), GFP_KERNEL);
+/* The next ones; false if none are left. */
+static bool note_next(struct calls *calls, struct ipcbus_place *place)
+{
+	bool more = false;
+
+	switch (place->part) {
+	case CALLS_OF_PROC:
+		spin_lock(&calls->proc->lock);
+		note_queue(calls, &calls->proc->work.list);
+		spin_unlock(&calls->proc->lock);
+		break;
+	case CALLS_OF_THREADS:
+		more = note_thread(calls, &place->at);
+		break;
+	case CALLS_OF_NODES:
+		more = note_node(calls, &place->at);
+		break;
+	default:
+		more = note_open(calls, place->part - CALLS_OPEN, &place->at);
+	}
+	if (!more) {
+		place->part++;
+		place->at = 0;
+	}
+	return place->part < CALLS_OPEN + IPCBUS_OPEN_TREES;
+}
+
+bool ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_proc *proc,
+			      struct ipcbus_place *place)
+{
+	struct calls *calls;
+	bool more;
+
+	calls = kmalloc(sizeof(*calls), GFP_KERNEL);
 	if (!calls) {
-		print_more(seq, 0);
-		return;
+		print_more(seq, proc->number);
+		return false;
 	}
-	while ((proc = ipcbus_proc_next(bus, proc))) {
-		calls->proc = proc;
-		spin_lock(&proc->lock);
-		note_queue(calls, &proc->work.list);
-		spin_unlock(&proc->lock);
-		print_calls(seq, calls);
-		print_threads_calls(seq, calls);
-		print_nodes_calls(seq, calls);
-		print_open_calls(seq, calls);
-	}
+	calls->proc = proc;
+	calls->count = 0;
+	calls->more = false;
+	do {
+		more = note_next(calls, place);
+		cond_resched();
+	} while (more && !calls->count);
+	print_calls(seq, calls);
 	kfree(calls);
+	return more;
 }
 
 /* --- Procs -------------------------------------------------------------------- */
@@ -251,7 +266,7 @@ static unsigned int queue_length(struct list_head *queue, unsigned int *ret_ms)
 	return count;
 }
 
-static void show_proc(struct seq_file *seq, struct ipcbus_proc *proc)
+static bool show_proc(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unused)
 {
 	unsigned int serving, max_threads, queued, ms;
 
@@ -265,6 +280,7 @@ static void show_proc(struct seq_file *seq, struct ipcbus_proc *proc)
 		   READ_ONCE(proc->handle_count));
 	seq_printf(seq, " serving=%u max_threads=%u queued=%u oldest_ms=%u\n", serving,
 		   max_threads, queued, ms);
+	return false;
 }
 
 static const char *thread_state(const struct ipcbus_thread *thread, u64 *ret_call,
@@ -297,21 +313,25 @@ static void show_thread(struct seq_file *seq, struct ipcbus_thread *thread)
 		   ms_since(since));
 }
 
-static void show_threads(struct seq_file *seq, struct ipcbus_proc *proc)
+static bool show_threads(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at)
 {
 	struct ipcbus_thread *thread;
-	unsigned long number = 0;
+	unsigned long number = *at;
+	int i;
 
-	do {
+	for (i = 0; i < PIECE; i++) {
 		/* Threads are freed after a grace period. */
 		rcu_read_lock();
 		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
 		if (thread)
 			show_thread(seq, thread);
 		rcu_read_unlock();
-		number++;
+		if (!thread)
+			return false;
+		*at = ++number;
 		cond_resched();
-	} while (thread);
+	}
+	return true;
 }
 
 /**
@@ -345,26 +365,29 @@ static void copy_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 	spin_unlock(&proc->lock);
 }
 
-static void show_nodes(struct seq_file *seq, struct ipcbus_proc *proc)
+static bool show_nodes(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at)
 {
 	struct ipcbus_node_entry *node;
+	unsigned long id = *at;
 	struct node_row row;
-	unsigned long id;
+	int i;
 
-	for (id = 0; id <= IPCBUS_MAX_NUMBER; id++) {
+	for (i = 0; i < PIECE; i++) {
 		rcu_read_lock();
 		node = xa_find(&proc->nodes, &id, IPCBUS_MAX_NUMBER, XA_PRESENT);
 		if (node)
 			copy_node(proc, node, &row);
 		rcu_read_unlock();
 		if (!node)
-			break;
+			return false;
 		seq_printf(seq, "node proc=%llu node=%lu refs=%d pending=%u", proc->number, id,
 			   row.refs, row.pending);
 		seq_printf(seq, " busy=%d busy_ms=%u queued=%u oldest_ms=%u\n", row.busy,
 			   row.busy_ms, row.queued, row.oldest_ms);
+		*at = ++id;
 		cond_resched();
 	}
+	return true;
 }
 
 static void show_handle(struct seq_file *seq, struct ipcbus_proc *proc,
@@ -378,27 +401,27 @@ static void show_handle(struct seq_file *seq, struct ipcbus_proc *proc,
 		   pid_vnr(node->pid), node->id, READ_ONCE(node->dead));
 }
 
-static void show_handles(struct seq_file *seq, struct ipcbus_proc *proc)
+static bool show_handles(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at)
 {
 	struct ipcbus_handle_entry *entry;
-	u32 number = 0;
-	int i;
+	int shown = 0;
+	u32 i, end;
 
-	do {
-		mutex_lock(&proc->handle_lock);
-		for (i = 0; i < HANDLES_AT_ONCE; i++) {
-			entry = ipcbus_handle_next(proc, &number);
-			if (!entry)
-				break;
+	mutex_lock(&proc->handle_lock);
+	end = ipcbus_handle_end(proc);
+	for (i = 0; i < PIECE && *at < end && shown < HANDLES_AT_ONCE; i++, ++*at) {
+		entry = ipcbus_handle_at(proc, *at);
+		if (entry) {
 			show_handle(seq, proc, entry);
-			number++;
+			shown++;
 		}
-		mutex_unlock(&proc->handle_lock);
-		cond_resched();
-	} while (entry);
+	}
+	mutex_unlock(&proc->handle_lock);
+	cond_resched();
+	return *at < end;
 }
 
-static void show_region(struct seq_file *seq, struct ipcbus_proc *proc)
+static bool show_region(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unused)
 {
 	struct ipcbus_region_use use;
 
@@ -409,17 +432,19 @@ static void show_region(struct seq_file *seq, struct ipcbus_proc *proc)
 		   use.held);
 	seq_printf(seq, " oldest=0x%llx oldest_ms=%u oldest_from=%llu\n", use.oldest,
 		   use.oldest ? ms_since(use.oldest_since) : 0, use.oldest_from);
+	return false;
 }
 
-void ipcbus_state_show(struct seq_file *seq, struct ipcbus_bus *bus)
-{
-	struct ipcbus_proc *proc = NULL;
+/* In this order. Each shows a piece from *at on and moves it; false: nothing is left. */
+static bool (*const parts[])(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at) = {
+	show_proc, show_threads, show_nodes, show_handles, show_region,
+};
 
-	while ((proc = ipcbus_proc_next(bus, proc))) {
-		show_proc(seq, proc);
-		show_threads(seq, proc);
-		show_nodes(seq, proc);
-		show_handles(seq, proc);
-		show_region(seq, proc);
-	}
+bool ipcbus_state_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place)
+{
+	if (parts[place->part](seq, proc, &place->at))
+		return true;
+	place->part++;
+	place->at = 0;
+	return place->part < ARRAY_SIZE(parts);
 }

@@ -12,9 +12,21 @@
 
 struct seq_file;
 
-/* Procs, with their threads, nodes, handles and regions. */
-void ipcbus_state_show(struct seq_file *seq, struct ipcbus_bus *bus);
-/* Calls and oneways that are queued or being served. */
-void ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_bus *bus);
+/**
+ * struct ipcbus_place - where a reader is in what there is of a proc; 0: at its beginning
+ * @part: which kind of things
+ * @at: which one of them is next
+ */
+struct ipcbus_place {
+	unsigned int part;
+	u64 at;
+};
+
+/* A piece from there on, see struct ipcbus_file: the proc, with its threads, nodes, handles and
+ * region. */
+bool ipcbus_state_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place);
+/* Calls and oneways to it that are queued or being served. */
+bool ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_proc *proc,
+			      struct ipcbus_place *place);
 
 #endif

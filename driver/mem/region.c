@@ -7,6 +7,7 @@
 #include <linux/jiffies.h>
 #include <linux/nospec.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "../stats.h"
@@ -547,5 +548,6 @@ void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *
 		use->oneways = region->oneways;
 		use->oneway_used = (size_t)region->oneway_units * IPCBUS_UNIT;
 		spin_unlock(&region->lock);
+		cond_resched();
 	} while (++slab < slabs);
 }

@@ -321,7 +321,8 @@ struct ipcbus_region_use {
 	u64 oldest_from;
 };
 
-/* Looks at one slab at a time under the lock. A busy region changes meanwhile. */
+/* Looks at one slab at a time under the lock, and yields between them. A busy region changes
+ * meanwhile. */
 void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *ret_use);
 
 static inline struct ipcbus_buffer *ipcbus_region_buffer(const struct ipcbus_region *region,

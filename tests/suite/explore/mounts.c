@@ -53,7 +53,7 @@ static void mounts_read(void *unused)
 	if (!inode)
 		return;
 	sb = inode->i_sb;
-	free(shim_mount_read(inode));
+	free(shim_file_read(inode));
 	shim_super_put(sb);
 }
 

@@ -45,7 +45,6 @@
 #undef raw_call_wait
 
 #define DEVICE "/dev/ipcbus"
-#define DEBUGFS "/sys/kernel/debug/ipcbus"
 #define POISON 0xa5
 
 __thread struct raw_place raw_place = { "raw.c", 0 };

@@ -21,6 +21,9 @@
 
 #include "ipcbus.h"
 
+/* Where the files of the bus behind the device are. */
+#define DEBUGFS "/sys/kernel/debug/ipcbus"
+
 /* One proc: an open device and, usually, its mapped region. */
 struct raw {
 	int fd;

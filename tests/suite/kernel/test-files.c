@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -145,20 +146,110 @@ START_TEST(handles)
 }
 END_TEST
 
+#define MANY 200
+
+/* There is a line of this kind for each of the numbers, in this order. */
+static void in_order(const char *kind, const char *key, const uint64_t *numbers)
+{
+	int n = 0;
+
+	for (const char *at = text; *at; at = strchrnul(at, '\n'), at += *at == '\n')
+		if (n < MANY && !strncmp(at, kind, strlen(kind)) && at[strlen(kind)] == ' ' &&
+		    number(at, key) == numbers[n])
+			n++;
+	ck_assert_int_eq(n, MANY);
+}
+
 /* More than are looked at in one piece. */
 START_TEST(many)
 {
-	uint64_t nodes[200];
-	int before;
+	uint64_t nodes[MANY], handles[MANY];
+	int before, handles_before;
 
 	read_file("state");
 	before = count_lines("node");
-	for (int i = 0; i < 200; i++)
+	handles_before = count_lines("handle");
+	for (int i = 0; i < MANY; i++) {
 		nodes[i] = raw_node(&cli, 0, i);
+		handles[i] = give_handle(&srv, &cli, nodes[i]);
+	}
 	read_file("state");
-	ck_assert_int_eq(count_lines("node"), before + 200);
-	for (int i = 0; i < 200; i++)
+	ck_assert_int_eq(count_lines("node"), before + MANY);
+	/* The other one is handle 0 of cli, which was not used before. */
+	ck_assert_int_eq(count_lines("handle"), handles_before + MANY + 1);
+	in_order("node", "node", nodes);
+	in_order("handle", "handle", handles);
+	for (int i = 0; i < MANY; i++) {
+		assert_ok(raw_put(&srv, handles[i], 1));
 		assert_ok(raw_destroy(&cli, nodes[i], 0));
+	}
+}
+END_TEST
+
+/* And calls. */
+START_TEST(many_open_calls)
+{
+	struct ipcbus_send call = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .code = 1000
+	};
+	struct ipcbus_event ev[MANY];
+
+	for (int i = 0; i < MANY; i++, call.code++, call.cookie++) {
+		assert_ok(raw_send(&cli, &call, NULL));
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev[i]);
+	}
+	read_file("transactions");
+	ck_assert_int_eq(count_lines("message"), MANY);
+	for (call.code = 1000; call.code < 1000 + MANY; call.code++)
+		line("message", "kind=call state=served code=%u", call.code);
+	ck_assert_int_eq(count_lines("more"), 0);
+	for (int i = 0; i < MANY; i++) {
+		raw_reply(&srv, ev[i].call, NULL, 0);
+		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev[i]);
+	}
+}
+END_TEST
+
+/* As much of a file as there is; 7 bytes at a time. */
+static void read_rest(int fd, size_t have)
+{
+	ssize_t n;
+
+	while ((n = read(fd, text + have, 7)) > 0)
+		have += n;
+	ck_assert_int_eq(n, 0);
+	text[have] = 0;
+}
+
+/* Whoever reads slowly sees procs begin and end meanwhile. */
+START_TEST(procs_end_while_somebody_reads)
+{
+	int fd = open(DEBUGFS "/state", O_RDONLY | O_CLOEXEC);
+	struct raw others[8];
+	uint64_t last;
+	int lines;
+
+	ck_assert_int_ge(fd, 0);
+	for (int i = 0; i < 8; i++) {
+		raw_open(&others[i], REGION);
+		raw_node(&others[i], 0, i);
+	}
+	ck_assert_int_eq(read(fd, text, 1), 1);
+	for (int i = 0; i < 8; i++)
+		raw_close(&others[i]);
+	read_rest(fd, 1);
+	ck_assert_int_eq(text[strlen(text) - 1], '\n');
+	ck_assert_int_eq(strncmp(text, "proc ", 5), 0);
+
+	/* Again from the beginning, and all is there. */
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	read_rest(fd, 0);
+	lines = count_lines("proc");
+	last = last_proc(0);
+	close(fd);
+	read_file("state");
+	ck_assert_int_eq(count_lines("proc"), lines);
+	ck_assert_uint_eq(last_proc(0), last);
 }
 END_TEST
 
@@ -392,6 +483,8 @@ int main(void)
 	tcase_add_test(tc, procs);
 	tcase_add_test(tc, handles);
 	tcase_add_test(tc, many);
+	tcase_add_test(tc, many_open_calls);
+	tcase_add_test(tc, procs_end_while_somebody_reads);
 	tcase_add_test(tc, buffers);
 	tcase_add_test(tc, stalled_node);
 	tcase_add_test(tc, waiting_work);

@@ -139,7 +139,7 @@ static int open_mounted(struct inode *inode, int flags)
 
 	if (inode->i_fop->unlocked_ioctl)
 		return result(ASIDE(shim_open_at(inode, flags)));
-	fd = posix_text_file("mounted", shim_mount_read(inode));
+	fd = posix_text_file("mounted", shim_file_read(inode));
 	shim_super_put(inode->i_sb);
 	return fd;
 }

@@ -103,26 +103,73 @@ void seq_puts(struct seq_file *seq, const char *text)
 	seq_printf(seq, "%s", text);
 }
 
-int single_open(struct file *file, int (*show)(struct seq_file *, void *), void *data)
+void *__seq_open_private(struct file *file, const struct seq_operations *ops, int size)
 {
 	struct seq_file *seq = kzalloc(sizeof(*seq), GFP_KERNEL);
 
 	if (!seq)
-		return -ENOMEM;
-	seq->show = show;
-	seq->private = data;
+		return NULL;
+	seq->op = ops;
+	seq->private = kzalloc(size, GFP_KERNEL);
+	if (!seq->private) {
+		kfree(seq);
+		return NULL;
+	}
 	file->private_data = seq;
-	return 0;
+	return seq->private;
 }
 
-int single_release(struct inode *inode, struct file *file)
+int seq_release_private(struct inode *inode, struct file *file)
 {
+	struct seq_file *seq = file->private_data;
+
 	(void)inode;
-	kfree(file->private_data);
+	kfree(seq->private);
+	kfree(seq);
 	return 0;
 }
 
-/* Only their names are used: what is read is read by shim_mount_read(). */
+/* All of it. The kernel stops and starts again where its buffer is full, so everything is shown
+ * twice here, and what was shown first is forgotten. */
+static void seq_read_all(struct seq_file *seq)
+{
+	loff_t at = 0;
+	size_t before;
+	void *next;
+
+	next = seq->op->start(seq, &at);
+	while (next) {
+		before = seq->used;
+		BUG_ON(seq->op->show(seq, next));
+		seq->op->stop(seq, next);
+		seq->used = before;
+		next = seq->op->start(seq, &at);
+		if (!next)
+			break;
+		BUG_ON(seq->op->show(seq, next));
+		next = seq->op->next(seq, next, &at);
+	}
+	seq->op->stop(seq, next);
+	if (seq->text)
+		seq->text[seq->used] = 0;
+}
+
+char *shim_file_read(struct inode *inode)
+{
+	struct file file = { .f_op = inode->i_fop, .inode = inode };
+	struct seq_file *seq;
+	char *text;
+
+	if (file.f_op->open(inode, &file))
+		return NULL;
+	seq = file.private_data;
+	seq_read_all(seq);
+	text = seq->text ?: calloc(1, 1);
+	file.f_op->release(inode, &file);
+	return text;
+}
+
+/* Only their names are used: what is read is read by shim_file_read(). */
 ssize_t seq_read(struct file *file, char *to, size_t size, loff_t *at)
 {
 	(void)file, (void)to, (void)size, (void)at;
@@ -137,11 +184,15 @@ loff_t seq_lseek(struct file *file, loff_t offset, int whence)
 
 char *shim_debugfs_read(const char *name)
 {
+	struct inode inode = {};
 	struct seq_file seq = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(debugfs) && debugfs[i].name; i++)
 		if (!strcmp(debugfs[i].name, name)) {
-			seq.private = debugfs[i].data;
+			inode.i_fop = debugfs[i].fops;
+			inode.i_private = debugfs[i].data;
+			if (inode.i_fop->open)
+				return shim_file_read(&inode);
 			/* The kernel shows nothing of what ends otherwise. */
 			BUG_ON(debugfs[i].fops->shim_show(&seq, NULL));
 			return seq.text ? seq.text : calloc(1, 1);

@@ -377,19 +377,3 @@ char *shim_mount_options(const char *where)
 	shim_super_put(sb);
 	return seq.text;
 }
-
-char *shim_mount_read(struct inode *inode)
-{
-	struct file file = { .f_op = inode->i_fop, .inode = inode };
-	struct seq_file *seq;
-	char *text;
-
-	if (inode->i_fop->open(inode, &file))
-		return NULL;
-	seq = file.private_data;
-	BUG_ON(seq->show(seq, NULL));
-	text = seq->text ?: calloc(1, 1);
-	seq->text = NULL;
-	inode->i_fop->release(inode, &file);
-	return text;
-}

@@ -154,7 +154,7 @@ struct inode *shim_lookup(const char *path);
 /* Opens that, which ipcbus_fops are for; takes over the reference. */
 int shim_open_at(struct inode *inode, unsigned int flags);
 /* Text of a file, of a mount's options; the caller frees it. NULL: none. */
-char *shim_mount_read(struct inode *inode);
+char *shim_file_read(struct inode *inode);
 char *shim_mount_options(const char *where);
 void shim_super_put(struct super_block *sb);
 

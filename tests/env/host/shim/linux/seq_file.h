@@ -9,14 +9,21 @@ struct seq_file {
 	char *text;
 	size_t used;
 	size_t size;
-	int (*show)(struct seq_file *, void *);
+	const struct seq_operations *op;
 	void *private;
+};
+
+struct seq_operations {
+	void *(*start)(struct seq_file *, loff_t *);
+	void (*stop)(struct seq_file *, void *);
+	void *(*next)(struct seq_file *, void *, loff_t *);
+	int (*show)(struct seq_file *, void *);
 };
 
 void seq_printf(struct seq_file *seq, const char *format, ...) __printf(2, 3);
 void seq_puts(struct seq_file *seq, const char *text);
-int single_open(struct file *file, int (*show)(struct seq_file *, void *), void *data);
-int single_release(struct inode *inode, struct file *file);
+void *__seq_open_private(struct file *file, const struct seq_operations *ops, int size);
+int seq_release_private(struct inode *inode, struct file *file);
 ssize_t seq_read(struct file *file, char *to, size_t size, loff_t *at);
 loff_t seq_lseek(struct file *file, loff_t offset, int whence);
 #define seq_user_ns(seq) (current_cred()->user_ns)
