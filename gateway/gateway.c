@@ -263,7 +263,8 @@ static int open_imports(struct gateway *gateway, const struct net_pem *pem)
 	const struct gateway_options *options = gateway->options;
 	const struct import_options import = { .descriptor_set = options->descriptor_set,
 					       .pem = pem,
-					       .message_size = options->limits.message_size };
+					       .message_size = options->limits.message_size,
+					       .max_calls = options->max_calls };
 	int r = 0;
 
 	if (options->n_imports)

@@ -16,19 +16,27 @@
 #include <ipc/raw.h>
 
 #include "file.h"
+#include "import-stream.h"
 #include "import.h"
 #include "log.h"
+#include "relay.h"
 #include "schema.h"
 #include "status.h"
+#include "target.h"
 #include "wire.h"
+
+/* How long a server may take to say that it has a oneway. Others wait behind it. */
+#define ONEWAY_USEC 30000000
 
 struct import {
 	struct import *next;
 	struct imports *of;
+	char *name;
 	struct net_channel *channel;
 	struct schema *schema;
 	struct ipc_raw_ops ops;
 	struct ipc_object *object;
+	bool dropping; /* the last oneway failed; of the network's thread */
 };
 
 struct imports {
@@ -38,9 +46,11 @@ struct imports {
 	char *set;
 	size_t set_size;
 	struct import *first;
+	unsigned int calls; /* atomic: calls and streams that are open */
 };
 
 struct passage {
+	struct imports *imports;
 	struct ipc_call *call;
 	unsigned int refs; /* atomic */
 	pthread_mutex_t lock;
@@ -49,6 +59,21 @@ struct passage {
 	bool canceled;
 	bool over;
 };
+
+/* --- How many are open --------------------------------------------------------------------- */
+
+static int count(struct imports *imports)
+{
+	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) <= imports->options.max_calls)
+		return 0;
+	__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
+	return -EDQUOT;
+}
+
+static void count_over(void *imports)
+{
+	__atomic_sub_fetch(&((struct imports *)imports)->calls, 1, __ATOMIC_RELAXED);
+}
 
 /* --- Passages -------------------------------------------------------------------------- */
 
@@ -66,28 +91,11 @@ static void passage_release(void *userdata)
 	passage_put(userdata);
 }
 
-/* An ipc.Error: that in the details, else one of name and message. */
-static void put_error(struct wire_buffer *to, const struct net_status *status)
-{
-	const char *message = status->message ?: "";
-	size_t begin;
-
-	if (status_find_error(status, to))
-		return;
-	begin = to->size;
-	wire_put(to, "grpc.", 5);
-	wire_put(to, status_name(status->code), strlen(status_name(status->code)));
-	wire_wrap(to, begin, 1);
-	begin = to->size;
-	wire_put(to, message, strlen(message));
-	wire_wrap(to, begin, 2);
-}
-
 static void fail(struct ipc_call *call, const struct net_status *status)
 {
 	struct wire_buffer error = { 0 };
 
-	put_error(&error, status);
+	status_put(&error, status);
 	if (error.failed)
 		error.size = 0;
 	ipc_raw_error(call, status_to_errno(status->code), error.data, error.size);
@@ -98,8 +106,12 @@ static void succeed(struct ipc_call *call, const struct net_message *message)
 {
 	const struct ipc_raw_message reply = { .parts = message->parts,
 					       .n_parts = message->n_parts };
-	int r = ipc_raw_reply(call, &reply);
+	int r = 0;
 
+	if (!relay_is_message(message))
+		ipc_call_errno(call, -EBADMSG, "the server's reply is no message");
+	else
+		r = ipc_raw_reply(call, &reply);
 	if (r < 0)
 		ipc_call_errno(call, r, "the reply does not fit");
 }
@@ -124,6 +136,7 @@ static void replied(const struct net_status *status, const struct net_message *r
 		fail(passage->call, status);
 	ipc_slot_end_async(slot);
 	net_request_unref(request);
+	count_over(passage->imports);
 	passage_put(passage);
 }
 
@@ -148,6 +161,7 @@ static int passage_start(struct import *import, struct ipc_call *call, const cha
 
 	if (!passage)
 		return -ENOMEM;
+	passage->imports = import->of;
 	passage->call = ipc_call_ref(call);
 	passage->refs = 2; /* the network's, and this function's */
 	pthread_mutex_init(&passage->lock, NULL);
@@ -168,6 +182,53 @@ static int passage_start(struct import *import, struct ipc_call *call, const cha
 	if (r < 0)
 		__atomic_sub_fetch(&passage->refs, 1, __ATOMIC_RELAXED);
 	passage_put(passage);
+	return r;
+}
+
+/* --- Oneways -------------------------------------------------------------------------------- */
+
+/* The bus delivers the next oneway when this one is released. So they arrive in order, and wait
+ * in the sender's queue. */
+struct oneway {
+	struct import *import;
+	struct ipc_call *call;
+};
+
+static void oneway_over(const struct net_status *status, const struct net_message *reply,
+			void *userdata)
+{
+	struct oneway *oneway = userdata;
+	struct import *import = oneway->import;
+
+	(void)reply;
+	if (status->code != NET_OK && !import->dropping)
+		log_line("dropping oneways to %s: %s: %s", import->name, status_name(status->code),
+			 status->message ?: "");
+	import->dropping = status->code != NET_OK;
+	ipc_call_unref(oneway->call);
+	free(oneway);
+}
+
+static int oneway_start(struct import *import, struct ipc_call *call, const char *path,
+			const void *data, size_t size)
+{
+	struct oneway *oneway = malloc(sizeof(*oneway));
+	struct net_request *request;
+	int r = -ENOMEM;
+
+	if (oneway) {
+		*oneway = (struct oneway){ import, ipc_call_ref(call) };
+		r = net_request_new(import->channel, path, ONEWAY_USEC, data, size, oneway_over,
+				    oneway, &request);
+	}
+	if (r == 0) {
+		net_request_unref(request);
+		return 0;
+	}
+	log_line("dropped a oneway to %s: %s", import->name, ipc_strerror(r));
+	if (oneway)
+		ipc_call_unref(oneway->call);
+	free(oneway);
 	return r;
 }
 
@@ -193,6 +254,16 @@ static int describe(struct import *import, struct ipc_call *call)
 	return r;
 }
 
+/* The path of a method on the network, which the caller frees; NULL: no memory. */
+static char *path_of(const struct import *import, const struct schema_method *method)
+{
+	char *path;
+
+	if (asprintf(&path, "/%s/%s", schema_interface(import->schema), method->name) < 0)
+		return NULL;
+	return path;
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	const struct schema_method *method;
@@ -205,16 +276,47 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	if (request->code == IPC_CODE_DESCRIBE)
 		return describe(import, call);
 	method = schema_find_code(import->schema, request->code);
-	if (!method || method->oneway)
+	if (!method)
 		return -EOPNOTSUPP;
-	if (method->streams_in || method->streams_out)
+	if (method->streams_in || method->streams_out ||
+	    method->oneway != (bool)ipc_call_is_oneway(call))
 		return -EPROTO;
+	if (request->n_entries)
+		return ipc_call_errno(call, -EPERM, "objects and files cannot leave the machine");
 	r = ipc_payload_message(request->data, request->size, &message, &size);
-	if (r < 0)
-		return r;
-	if (asprintf(&path, "/%s/%s", schema_interface(import->schema), method->name) < 0)
+	path = r < 0 ? NULL : path_of(import, method);
+	if (!path)
+		return r < 0 ? r : -ENOMEM;
+	if (method->oneway)
+		r = oneway_start(import, call, path, message, size);
+	else if (count(import->of) < 0)
+		r = ipc_call_errno(call, -EDQUOT, "the gateway has %u open calls already",
+				   import->of->options.max_calls);
+	else if ((r = passage_start(import, call, path, message, size)) < 0)
+		count_over(import->of);
+	free(path);
+	return r;
+}
+
+static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+{
+	struct import *import = userdata;
+	const struct schema_method *method = schema_find_code(import->schema, code);
+	char *path;
+	int r;
+
+	if (!method || (!method->streams_in && !method->streams_out))
+		return -EOPNOTSUPP;
+	path = path_of(import, method);
+	if (!path)
 		return -ENOMEM;
-	r = passage_start(import, call, path, message, size);
+	r = count(import->of);
+	if (r == 0) {
+		r = import_stream_start(stream, import->channel, path, method, count_over,
+					import->of);
+		if (r < 0)
+			count_over(import->of);
+	}
 	free(path);
 	return r;
 }
@@ -226,30 +328,61 @@ static struct import *import_free(struct import *import)
 	ipc_object_unref(import->object);
 	net_channel_free(import->channel);
 	schema_free(import->schema);
+	free(import->name);
 	free(import);
 	return NULL;
+}
+
+/* Reads the service's interface. The reason of a failure is logged. */
+static int import_read(struct import *import, const char *name, const char *service)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *why = open_memstream(&text, &length);
+	int r;
+
+	if (!why)
+		return -ENOMEM;
+	r = schema_new(import->of->set, import->of->set_size, service, &import->schema);
+	if (r < 0)
+		fputs(r == -ENOENT ? "the descriptor set has no such service" :
+				     "the descriptor set is not usable", why);
+	else
+		r = target_check(import->schema, why);
+	if (fclose(why))
+		r = -ENOMEM;
+	if (r < 0)
+		log_line("cannot import %s: %s", name, r == -ENOMEM ? ipc_strerror(r) : text);
+	free(text);
+	return r;
 }
 
 static int import_open(struct import *import, const char *name, const char *target,
 		       const char *service)
 {
 	const struct import_options *options = &import->of->options;
+	const struct ipc_object_limits limits = { .size = sizeof(limits),
+						  .message_size = options->message_size,
+						  .streams = options->max_calls,
+						  .calls = options->max_calls };
 	bool tls = !strncmp(target, "tls:", 4);
 	int r;
 
-	r = schema_new(import->of->set, import->of->set_size, service, &import->schema);
-	if (r < 0) {
-		log_line("cannot import %s: %s", name,
-			 r == -ENOENT ? "the descriptor set has no such service" :
-					"the descriptor set is not usable");
+	r = import_read(import, name, service);
+	if (r < 0)
 		return r;
-	}
+	import->name = strdup(name);
+	if (!import->name)
+		return -ENOMEM;
 	import->ops.interface = schema_interface(import->schema);
 	import->ops.serve = serve;
+	import->ops.stream = serve_stream;
 	r = net_channel_new(import->of->net, tls ? target + 4 : target, tls ? options->pem : NULL,
 			    options->message_size, 0, &import->channel);
 	if (r == 0)
 		r = ipc_raw_object_new(import->of->ipc, &import->ops, import, &import->object);
+	if (r == 0)
+		r = ipc_object_set_limits(import->object, &limits);
 	if (r == 0)
 		r = ipc_register_name(import->of->ipc, name, import->object, NULL);
 	if (r < 0)

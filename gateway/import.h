@@ -17,6 +17,7 @@ struct import_options {
 	const char *descriptor_set; /* path of a FileDescriptorSet, with all imports of its files */
 	const struct net_pem *pem;  /* of "tls:" targets */
 	size_t message_size;
+	unsigned int max_calls; /* and streams, that are open at a time */
 };
 
 /* Create an empty set of imports, which reads the descriptor set. The reason of a failure is

@@ -493,7 +493,8 @@ static struct link *attempt(struct peer *peer)
 	if (r == 0) {
 		/* Its callbacks may come before it returns. */
 		pthread_mutex_lock(&link->lock);
-		r = net_call_open(peer->channel, LINK_PATH, &ops, link, &link->call);
+		r = net_call_open(peer->channel, LINK_PATH, UINT64_MAX, &ops, link,
+				  &link->call);
 		pthread_mutex_unlock(&link->lock);
 	}
 	if (r == 0)

@@ -53,6 +53,11 @@ $(GATEWAY_TESTS)/python/interop_pb2.py: gateway/tests/interop.proto $(wildcard i
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I gateway/tests -I idl --python_out=$(@D) interop.proto ipc/ipc.proto ipc/options.proto
 
+$(GATEWAY_TESTS)/python/interop_ipc.py: gateway/tests/interop.proto $(B)/idl/protoc-gen-ipc
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I gateway/tests -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
+	  --ipc_out=lang=python:$(@D) interop.proto
+
 $(GATEWAY_TESTS)/interop.set: gateway/tests/interop.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I gateway/tests -I idl --include_imports --descriptor_set_out=$@ interop.proto
@@ -72,13 +77,13 @@ install-gateway: $(GATEWAY)/ipc-gateway
 
 ifneq ($(HAVE_GRPC),)
 GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py \
-	$(GATEWAY_TESTS)/interop.set $(GATEWAY_TESTS)/two-buses.so
+	$(GATEWAY_TESTS)/python/interop_ipc.py $(GATEWAY_TESTS)/interop.set $(GATEWAY_TESTS)/two-buses.so
 ALL += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway
 UNIT_TESTS += gateway/tests/test-gateway
 
-test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(GATEWAY_ACROSS)
+test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(PYTHON_PACKAGE) $(GATEWAY_ACROSS)
 	$(Q)gateway/tests/test-gateway
 else
 test-gateway:

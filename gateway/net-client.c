@@ -127,6 +127,8 @@ void net_cancel_requests(struct net *net)
 	pthread_mutex_lock(&net->lock);
 	for (struct net_request *request = net->requests; request; request = request->next)
 		grpc_call_cancel(request->call, NULL);
+	for (struct net_call *call = net->calls; call; call = call->next)
+		grpc_call_cancel(call->call, NULL);
 	pthread_mutex_unlock(&net->lock);
 }
 
@@ -143,10 +145,10 @@ static void unlink_request(struct net_request *request)
 	pthread_mutex_unlock(&net->lock);
 }
 
-static void find_details(const struct net_request *request, struct net_status *status)
+static void find_details(const grpc_metadata_array *trailing, struct net_status *status)
 {
-	for (size_t i = 0; i < request->trailing.count; i++) {
-		const grpc_metadata *metadata = &request->trailing.metadata[i];
+	for (size_t i = 0; i < trailing->count; i++) {
+		const grpc_metadata *metadata = &trailing->metadata[i];
 
 		if (grpc_slice_str_cmp(metadata->key, "grpc-status-details-bin"))
 			continue;
@@ -173,7 +175,7 @@ static void request_done(struct op *op, bool ok)
 	} else if (status.code != NET_OK) {
 		text = grpc_slice_to_c_string(request->message);
 		status.message = text;
-		find_details(request, &status);
+		find_details(&request->trailing, &status);
 	}
 	request->cb(&status, status.code == NET_OK ? &message : NULL, request->userdata);
 	gpr_free(text);
@@ -272,6 +274,34 @@ char *net_call_why(struct net_call *call)
 	return copy;
 }
 
+void net_call_status(const struct net_call *call, struct net_status *ret_status)
+{
+	*ret_status = (struct net_status){ .code = (enum net_code)call->status,
+					   .message = call->text };
+	find_details(&call->metadata, ret_status);
+}
+
+void net_client_over(struct net_call *call)
+{
+	struct net *net = call->net;
+
+	pthread_mutex_lock(&net->lock);
+	*call->at = call->next;
+	if (call->next)
+		call->next->at = call->at;
+	pthread_mutex_unlock(&net->lock);
+	net_end_queue(net);
+}
+
+static void link_call_locked(struct net *net, struct net_call *call)
+{
+	call->next = net->calls;
+	call->at = &net->calls;
+	if (call->next)
+		call->next->at = &call->next;
+	net->calls = call;
+}
+
 static int start_call(struct net_call *call)
 {
 	const grpc_op open[] = {
@@ -295,6 +325,7 @@ static int start_call(struct net_call *call)
 	if (r == 0) {
 		/* The last op gives up one reference, the caller the other. */
 		net_call_ref(call);
+		link_call_locked(net, call);
 		call->opened = true;
 		if (net_call_start_locked(call, open, 2, &call->open) < 0)
 			grpc_call_cancel(call->call, NULL);
@@ -304,8 +335,8 @@ static int start_call(struct net_call *call)
 	return r;
 }
 
-int net_call_open(struct net_channel *channel, const char *path, const struct net_call_ops *ops,
-		  void *userdata, struct net_call **ret_call)
+int net_call_open(struct net_channel *channel, const char *path, uint64_t remaining,
+		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call)
 {
 	struct net_call *call = net_call_new(channel->net);
 	grpc_slice method;
@@ -318,12 +349,26 @@ int net_call_open(struct net_channel *channel, const char *path, const struct ne
 	net_call_begin(call, ops, userdata);
 	method = grpc_slice_from_copied_string(path);
 	call->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
-					      method, NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC),
-					      NULL);
+					      method, NULL, deadline_of(remaining), NULL);
 	grpc_slice_unref(method);
 	*ret_call = call;
 	r = start_call(call);
 	if (r < 0)
 		net_call_unref(call);
+	return r;
+}
+
+int net_call_end(struct net_call *call)
+{
+	const grpc_op op = { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT };
+	int r = -EALREADY;
+
+	pthread_mutex_lock(&call->lock);
+	if (call->sending)
+		r = -EBUSY;
+	else if (!call->finished)
+		r = net_call_start_locked(call, &op, 1, &call->finish);
+	call->finished |= r == 0;
+	pthread_mutex_unlock(&call->lock);
 	return r;
 }

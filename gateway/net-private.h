@@ -46,6 +46,8 @@ struct net {
 
 	pthread_mutex_t lock;	/* of what follows */
 	bool stopping;
+	bool server_over;
+	struct net_call *calls;	/* of net_call_open(), that are not over */
 	struct net_pem pem;	/* copies */
 	unsigned int version;	/* of them; 0: there are none */
 	struct net_request *requests;
@@ -82,6 +84,8 @@ struct net_call {
 
 	/* Of a client. */
 	bool client;
+	struct net_call *next, **at; /* in the engine's list */
+	char *text;		/* the message of the status, when it has come */
 	struct op open;
 	grpc_metadata_array initial;
 	grpc_status_code status;
@@ -101,7 +105,11 @@ void net_call_op_over(struct net_call *call);
 /* A message of too many parts is joined into one, which *ret_joined holds. */
 int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined);
 
-/* net-client.c */
+/* net-client.c: all requests and calls of clients. */
 void net_cancel_requests(struct net *net);
+/* A call of a client is over. */
+void net_client_over(struct net_call *call);
+/* net.c: the server is over, or a call of a client. The last of them ends the queue. */
+void net_end_queue(struct net *net);
 
 #endif /* GATEWAY_NET_PRIVATE_H */

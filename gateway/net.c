@@ -42,6 +42,7 @@ struct net_call *net_call_unref(struct net_call *call)
 		grpc_call_unref(call->call);
 	pthread_mutex_destroy(&call->lock);
 	free(call->path);
+	free(call->text);
 	free(call);
 	return NULL;
 }
@@ -57,6 +58,8 @@ void net_call_op_over(struct net_call *call)
 		return;
 	if (call->ops)
 		call->ops->ended(call->userdata);
+	if (call->client)
+		net_client_over(call);
 	net_call_unref(call);
 }
 
@@ -116,7 +119,8 @@ static void receive_done(struct op *op, bool ok)
 		call->ops->received(call->userdata, &message);
 	else if (ok && !buffer && !grpc_call_failed_before_recv_message(call->call))
 		call->ops->received(call->userdata, NULL);
-	else
+	/* The status of a client's call comes by itself. A cancellation might replace it. */
+	else if (buffer || !call->client)
 		grpc_call_cancel(call->call, NULL);
 	grpc_slice_unref(joined);
 	if (buffer)
@@ -321,6 +325,8 @@ static void close_done(struct op *op, bool ok)
 	pthread_mutex_lock(&call->lock);
 	call->closed = true;
 	pthread_mutex_unlock(&call->lock);
+	if (call->client)
+		call->text = net_call_why(call);
 	if (call->ops && (!ok || call->canceled || call->client))
 		call->ops->canceled(call->userdata);
 	net_call_op_over(call);
@@ -414,12 +420,28 @@ static void accept_done(struct op *op, bool ok)
 
 /* --- The engine --------------------------------------------------------------------------- */
 
+/* A queue that was shut down takes no ops, so it is not before the last call. Runs on one
+ * thread. */
+void net_end_queue(struct net *net)
+{
+	bool last;
+
+	pthread_mutex_lock(&net->lock);
+	last = net->server_over && !net->calls;
+	pthread_mutex_unlock(&net->lock);
+	if (last)
+		grpc_completion_queue_shutdown(net->queue);
+}
+
 static void stopped(struct op *op, bool ok)
 {
 	struct net *net = container_of(op, struct net, stopped);
 
 	(void)ok;
-	grpc_completion_queue_shutdown(net->queue);
+	pthread_mutex_lock(&net->lock);
+	net->server_over = true;
+	pthread_mutex_unlock(&net->lock);
+	net_end_queue(net);
 }
 
 static grpc_server *server_new(const struct net_limits *limits)

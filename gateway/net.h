@@ -198,13 +198,22 @@ struct net_request *net_request_unref(struct net_request *request);
 
 /*
  * Open a call with a stream in each direction. It does not block: if there is no connection, the
- * call is canceled soon. Messages may be sent from the beginning. The caller has a reference of
- * *ret_call, and net_call_why() says why it ended: text that the caller frees, or NULL.
+ * call is canceled soon. Messages may be sent from the beginning. remaining: microseconds, or
+ * UINT64_MAX. The caller has a reference of *ret_call, which may have callbacks before this
+ * returns. net_run() returns when such calls are over too, and net_cancel_all() ends them.
  *
- *   -ESHUTDOWN  net_stop() was called. All such calls must be over before that.
+ *   -ESHUTDOWN  net_stop() was called.
  */
-int net_call_open(struct net_channel *channel, const char *path, const struct net_call_ops *ops,
-		  void *userdata, struct net_call **ret_call);
+int net_call_open(struct net_channel *channel, const char *path, uint64_t remaining,
+		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call);
+
+/* End the sending of this side of such a call. -EBUSY: the last message has not left; -EALREADY: it
+ * was ended; -ECANCELED: the call is over. */
+int net_call_end(struct net_call *call);
+
+/* How such a call has ended: from canceled() on. The strings belong to the call. net_call_why()
+ * returns the message alone: text that the caller frees, or NULL without memory. */
+void net_call_status(const struct net_call *call, struct net_status *ret_status);
 char *net_call_why(struct net_call *call);
 
 #endif /* GATEWAY_NET_H */

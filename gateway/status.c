@@ -309,3 +309,80 @@ bool status_find_error(const struct net_status *status, struct wire_buffer *to)
 			return true;
 	return false;
 }
+
+void status_put(struct wire_buffer *to, const struct net_status *status)
+{
+	const char *name = status_name(status->code), *message = status->message ?: "";
+	size_t begin;
+
+	if (status_find_error(status, to))
+		return;
+	begin = to->size;
+	wire_put(to, "grpc.", 5);
+	wire_put(to, name, strlen(name));
+	wire_wrap(to, begin, 1);
+	begin = to->size;
+	wire_put(to, message, strlen(message));
+	wire_wrap(to, begin, 2);
+}
+
+static int take_field(const struct wire_field *field, struct ipc_error *error)
+{
+	size_t size = field->type == WIRE_BYTES ? (size_t)(field->bytes.end - field->bytes.at) : 0;
+	char *copy;
+
+	if (field->number == 3 && field->type == WIRE_VARINT)
+		error->number = (int)wire_unzigzag(field->value);
+	if (field->type != WIRE_BYTES)
+		return 0;
+	copy = strndup((const char *)field->bytes.at, size);
+	if (copy && field->number == 1) {
+		free(error->name);
+		error->name = copy;
+	} else if (copy && field->number == 2) {
+		free(error->message);
+		error->message = copy;
+	} else if (copy && field->number == 4) {
+		free(copy);
+		copy = malloc(size + 1);
+		if (copy)
+			memcpy(copy, field->bytes.at, size);
+		free(error->details);
+		error->details = copy;
+		error->details_size = copy ? size : 0;
+	} else {
+		free(copy);
+	}
+	return copy ? 0 : -ENOMEM;
+}
+
+static int take_all(struct wire wire, struct ipc_error *error)
+{
+	struct wire_field field;
+	int r = 0, more;
+
+	while (r == 0 && (more = wire_next(&wire, &field)) != 0)
+		r = more < 0 ? more : take_field(&field, error);
+	if (r == 0 && !error->name)
+		r = -EBADMSG;
+	return r;
+}
+
+int status_to_error(const struct net_status *status, struct ipc_error *ret_error)
+{
+	const struct net_status plain = { .code = status->code, .message = status->message };
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct wire_buffer bytes = { 0 };
+	int r;
+
+	status_put(&bytes, status);
+	r = bytes.failed ? -ENOMEM : take_all(wire_of(bytes.data, bytes.size), &error);
+	free(bytes.data);
+	error.code = status_to_errno(status->code);
+	if (r == 0) {
+		*ret_error = error;
+		return 0;
+	}
+	ipc_error_done(&error);
+	return r == -EBADMSG && status->details ? status_to_error(&plain, ret_error) : -ENOMEM;
+}

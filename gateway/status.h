@@ -44,6 +44,13 @@ struct wire_buffer;
 void status_put_error(struct wire_buffer *to, const struct ipc_error *error);
 bool status_find_error(const struct net_status *status, struct wire_buffer *to);
 
+/* The error that a status is: the ipc.Error in its details, else one of its name
+ * ("grpc.ABORTED") and message. status_put() appends its bytes. status_to_error() takes it
+ * apart, and takes a malformed one for none; the caller frees *ret_error with ipc_error_done().
+ * -ENOMEM. */
+void status_put(struct wire_buffer *to, const struct net_status *status);
+int status_to_error(const struct net_status *status, struct ipc_error *ret_error);
+
 /* End the call with the error r. */
 void status_finish(struct net_call *call, int r, const struct ipc_error *error,
 		   const char *interface);

@@ -61,7 +61,7 @@ static bool stays_here(const struct schema *schema, const struct schema_type *ty
 	return false;
 }
 
-static int check(const struct schema *schema, FILE *why)
+int target_check(const struct schema *schema, FILE *why)
 {
 	unsigned char *visited = calloc(schema->n_types + 1, 1);
 	bool stays = false;
@@ -118,7 +118,7 @@ static int build(struct target *target, const void *description, size_t size, FI
 	if (r == 0)
 		r = parse(message, size, &target->schema);
 	if (r == 0)
-		return check(target->schema, why);
+		return target_check(target->schema, why);
 	if (r == -ENOENT)
 		fputs("it describes no interface", why);
 	else

@@ -8,6 +8,7 @@
 #define GATEWAY_TARGET_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include <ipc/ipc.h>
 
@@ -30,6 +31,10 @@ struct target {
  */
 int target_new(struct ipc_proxy *proxy, const void *description, size_t size,
 	       struct target **ret_target, char **ret_why);
+/* Whether messages of an interface can leave the machine: 0, -ENOMEM, or -ENOTSUP and the field
+ * with its way there in why. */
+int target_check(const struct schema *schema, FILE *why);
+
 struct target *target_ref(struct target *target);
 struct target *target_unref(struct target *target);
 

@@ -7,6 +7,7 @@ import harness
 import across
 import builtin
 import hostile
+import import_streams
 import imports
 import links
 import streams
@@ -14,7 +15,7 @@ import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile, imports, links, texts, across]
+MODULES = [unary, streams, builtin, tls, hostile, imports, import_streams, links, texts, across]
 
 
 def main():

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams of imported services: see import-stream.h.
+ *
+ * Credit. The next message of the server is asked for when the client has taken the last one. While
+ * a message is on its way to the server, on_message leaves others in the stream, so the client gets
+ * no credit. So a stream holds one message in each direction, and the 16 for which the bus gives
+ * credit.
+ *
+ * Whatever ends one side ends the other. Two own a passage: the engine until ended(), the stream
+ * until destroy(). What changes is under the lock. No callback runs inside a function of the engine
+ * or of the bus, so the lock may be held when these are called.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "import-stream.h"
+#include "relay.h"
+#include "status.h"
+
+/* If a deadline passes, the stream's own limit passes at the same time, and reports it better. */
+#define SAME_TIME_USEC 1000000
+
+struct passage {
+	const struct schema_method *method;
+	void (*on_over)(void *userdata);
+	void *userdata;
+	unsigned int refs; /* atomic */
+
+	pthread_mutex_t lock;
+	struct net_call *call;	   /* NULL: it is over */
+	struct ipc_stream *stream; /* NULL: it is over */
+	void *pending;		   /* a reply that the stream did not take; NULL: none */
+	size_t pending_size;
+	bool replied;
+	bool leaving; /* a request is on its way to the server */
+	bool ended;   /* the client has ended its sending */
+	bool over;    /* the server has ended the call, with this error or, code 0, well */
+	struct ipc_error error;
+};
+
+static void passage_put(struct passage *passage)
+{
+	if (__atomic_sub_fetch(&passage->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	ipc_error_done(&passage->error);
+	free(passage->pending);
+	pthread_mutex_destroy(&passage->lock);
+	free(passage);
+}
+
+static void lock(struct passage *passage)
+{
+	pthread_mutex_lock(&passage->lock);
+}
+
+static void unlock(struct passage *passage)
+{
+	pthread_mutex_unlock(&passage->lock);
+}
+
+/* --- To the client -------------------------------------------------------------------------- */
+
+/* Ends the client's side as the server has ended its own, after its messages. */
+static void finish_locked(struct passage *passage)
+{
+	int r;
+
+	if (!passage->over || !passage->stream || passage->pending)
+		return;
+	if (passage->error.code == -ETIMEDOUT &&
+	    ipc_stream_remaining(passage->stream) < SAME_TIME_USEC)
+		return;
+	r = passage->error.code ? ipc_stream_raise(passage->stream, &passage->error) :
+				  ipc_stream_end(passage->stream);
+	/* So that the client does not wait for ever. */
+	if (r < 0 && r != -EALREADY)
+		ipc_stream_cancel(passage->stream);
+}
+
+static void over_locked(struct passage *passage, const struct net_status *status)
+{
+	if (passage->over)
+		return;
+	passage->over = true;
+	if (status->code != NET_OK && status_to_error(status, &passage->error) < 0)
+		passage->error.code = -ENOMEM;
+	finish_locked(passage);
+}
+
+/* The gateway ends the call, and says why. */
+static void fail_locked(struct passage *passage, enum net_code code, const char *message)
+{
+	over_locked(passage, &(struct net_status){ .code = code, .message = message });
+	if (passage->call)
+		net_call_cancel(passage->call);
+}
+
+static void keep_locked(struct passage *passage, const struct net_message *message)
+{
+	char *at = malloc(message->size + 1);
+
+	passage->pending = at;
+	passage->pending_size = message->size;
+	for (size_t i = 0; at && i < message->n_parts; i++) {
+		memcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
+		at += message->parts[i].iov_len;
+	}
+	if (!at)
+		fail_locked(passage, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
+}
+
+/* The stream has taken a reply, or not. If the stream is over, it reports that by itself. */
+static void taken_locked(struct passage *passage, int r)
+{
+	if (r == 0 && passage->call)
+		net_call_receive(passage->call);
+	else if (r < 0 && r != -EPIPE)
+		fail_locked(passage, status_of_errno(r), "a message of the server does not fit");
+}
+
+static void received(void *userdata, const struct net_message *message)
+{
+	struct passage *passage = userdata;
+	const struct ipc_raw_message reply = {
+		.parts = message ? message->parts : NULL,
+		.n_parts = message ? message->n_parts : 0,
+	};
+	int r;
+
+	lock(passage);
+	if (!message || !passage->stream || passage->over) {
+		/* The status comes by itself. */
+	} else if (!relay_is_message(message)) {
+		fail_locked(passage, NET_INTERNAL, "the server's reply is no message");
+	} else if (passage->replied && !passage->method->streams_out) {
+		fail_locked(passage, NET_INTERNAL, "the server sent more than one reply");
+	} else {
+		passage->replied = true;
+		r = ipc_raw_stream_send(passage->stream, &reply, 0);
+		if (r == -EAGAIN)
+			keep_locked(passage, message);
+		else
+			taken_locked(passage, r);
+	}
+	unlock(passage);
+}
+
+static void on_writable(struct ipc_stream *stream, void *userdata)
+{
+	struct passage *passage = userdata;
+	struct ipc_raw_message message;
+	int r;
+
+	lock(passage);
+	if (passage->pending) {
+		message = (struct ipc_raw_message){ .data = passage->pending,
+						    .size = passage->pending_size };
+		r = ipc_raw_stream_send(stream, &message, 0);
+		if (r != -EAGAIN) {
+			free(passage->pending);
+			passage->pending = NULL;
+			taken_locked(passage, r);
+			finish_locked(passage);
+		}
+	}
+	unlock(passage);
+}
+
+/* --- To the server ---------------------------------------------------------------------------- */
+
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	const struct ipc_raw_message *message;
+	struct passage *passage = userdata;
+	const void *data;
+	size_t size;
+	int r;
+
+	lock(passage);
+	if (!passage->leaving && ipc_raw_stream_receive(stream, 0, &message, NULL) == 1) {
+		r = ipc_payload_message(message->data, message->size, &data, &size);
+		if (r == 0 && message->n_entries)
+			r = -EPERM;
+		if (r == 0 && passage->call)
+			r = net_call_send(passage->call, data, size);
+		passage->leaving = r == 0 && passage->call;
+		/* A call that is over reports its status. */
+		if (r < 0 && r != -ECANCELED)
+			fail_locked(passage, status_of_errno(r),
+				    r == -EPERM ? "objects and files cannot leave the machine" :
+						  "the gateway cannot send the message");
+	}
+	unlock(passage);
+}
+
+static void sent(void *userdata, bool ok)
+{
+	struct passage *passage = userdata;
+
+	lock(passage);
+	passage->leaving = false;
+	if (ok && passage->ended)
+		net_call_end(passage->call);
+	/* Also if the call is over: what is left goes nowhere. */
+	if (passage->stream)
+		ipc_stream_resume(passage->stream);
+	unlock(passage);
+}
+
+/* The client has ended its sending, or it is gone, which is no end of the requests. */
+static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		   void *userdata)
+{
+	struct passage *passage = userdata;
+
+	(void)stream;
+	(void)error;
+	lock(passage);
+	if (passage->call && result < 0) {
+		net_call_cancel(passage->call);
+	} else if (passage->call) {
+		passage->ended = true;
+		if (!passage->leaving)
+			net_call_end(passage->call);
+	}
+	unlock(passage);
+}
+
+/* --- Life ------------------------------------------------------------------------------- */
+
+static void destroy(void *userdata)
+{
+	struct passage *passage = userdata;
+
+	lock(passage);
+	passage->stream = NULL;
+	if (passage->call)
+		net_call_cancel(passage->call);
+	unlock(passage);
+	passage_put(passage);
+}
+
+static const struct ipc_stream_ops stream_ops = {
+	.size = sizeof(stream_ops),
+	.on_message = on_message,
+	.on_writable = on_writable,
+	.on_end = on_end,
+	.destroy = destroy,
+};
+
+/* The server's status has come. */
+static void canceled(void *userdata)
+{
+	static const struct net_status no_reply = { .code = NET_UNIMPLEMENTED,
+						    .message = "the server sent no reply" };
+	struct passage *passage = userdata;
+	struct net_status status;
+
+	lock(passage);
+	net_call_status(passage->call, &status);
+	if (status.code == NET_OK && !passage->replied && !passage->method->streams_out)
+		status = no_reply;
+	over_locked(passage, &status);
+	unlock(passage);
+}
+
+static void ended(void *userdata)
+{
+	struct passage *passage = userdata;
+
+	lock(passage);
+	net_call_unref(passage->call);
+	passage->call = NULL;
+	unlock(passage);
+	passage->on_over(passage->userdata);
+	passage_put(passage);
+}
+
+static const struct net_call_ops net_ops = {
+	.received = received,
+	.sent = sent,
+	.canceled = canceled,
+	.ended = ended,
+};
+
+/* Its callbacks come on the other thread, and wait for the lock. */
+static int open_call(struct passage *passage, struct net_channel *channel, const char *path)
+{
+	uint64_t remaining = ipc_stream_remaining(passage->stream);
+	int r = -ETIMEDOUT;
+
+	lock(passage);
+	if (remaining)
+		r = net_call_open(channel, path, remaining, &net_ops, passage, &passage->call);
+	if (r == 0)
+		net_call_receive(passage->call);
+	else
+		passage->call = NULL;
+	unlock(passage);
+	return r;
+}
+
+int import_stream_start(struct ipc_stream *stream, struct net_channel *channel, const char *path,
+			const struct schema_method *method, void (*over)(void *userdata),
+			void *userdata)
+{
+	struct passage *passage = calloc(1, sizeof(*passage));
+	int r;
+
+	if (!passage)
+		return -ENOMEM;
+	passage->method = method;
+	passage->on_over = over;
+	passage->userdata = userdata;
+	passage->refs = 2;
+	passage->stream = stream;
+	passage->error = (struct ipc_error)IPC_ERROR_INIT;
+	pthread_mutex_init(&passage->lock, NULL);
+	/* What the stream's callbacks need is there when the handler returns. */
+	r = ipc_stream_set_ops(stream, &stream_ops, passage);
+	if (r < 0)
+		passage_put(passage);
+	if (r == 0)
+		r = open_call(passage, channel, path);
+	/* Without a call, the engine owns nothing. */
+	if (r < 0)
+		passage_put(passage);
+	return r;
+}
