@@ -40,6 +40,7 @@ struct talk {
 
 struct builtins {
 	struct exports *exports;
+	struct net_counts counts;
 	pthread_mutex_t lock;
 	struct talk *first;
 };
@@ -240,9 +241,15 @@ int builtins_start(struct builtins *builtins, struct net_call *call)
 		builtins->first = talk;
 		pthread_mutex_unlock(&builtins->lock);
 	}
+	net_call_count(call, &builtins->counts, kind != CHECK);
 	net_call_begin(call, &ops, talk);
 	net_call_receive(call);
 	return 1;
+}
+
+const struct net_counts *builtins_counts(const struct builtins *builtins)
+{
+	return &builtins->counts;
 }
 
 int builtins_new(struct builtins **ret_builtins, struct exports *exports)

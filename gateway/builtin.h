@@ -23,6 +23,9 @@ struct builtins *builtins_free(struct builtins *builtins);
  * caller ends the call. When the call is over, exports_call_over() is called. */
 int builtins_start(struct builtins *builtins, struct net_call *call);
 
+/* What such calls did. */
+const struct net_counts *builtins_counts(const struct builtins *builtins);
+
 /* What is behind a name has changed. */
 void builtins_changed(struct builtins *builtins);
 

@@ -15,6 +15,7 @@
 #include "builtin.h"
 #include "export.h"
 #include "log.h"
+#include "metrics.h"
 #include "relay.h"
 #include "status.h"
 
@@ -25,6 +26,7 @@ struct export {
 	struct export *next;
 	struct exports *of;
 	char *name;
+	struct net_counts counts;
 	struct ipc_slot *watch;
 	struct ipc_slot *describing;
 	struct ipc_proxy *described; /* of the object that is introspected */
@@ -134,6 +136,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 		log_line("%s is gone", export->name);
 		export_set(export, NULL, NULL);
 	} else if (!proxy) {
+		metrics_refused(REFUSED_POLICY);
 		log_line("cannot export %s: the policy does not let the gateway call it",
 			 export->name);
 		export_set(export, NULL, strdup("the gateway may not call it"));
@@ -263,7 +266,8 @@ static const char *method_of(const char *path, const char *interface)
 }
 
 /* Finds the target, or ends the call. */
-static struct target *find(struct exports *exports, struct net_call *call, const char **ret_method)
+static struct target *find(struct exports *exports, struct net_call *call, const char **ret_method,
+			   struct net_counts **ret_counts)
 {
 	struct target *target = NULL;
 	bool found = false;
@@ -273,6 +277,7 @@ static struct target *find(struct exports *exports, struct net_call *call, const
 		if (export->interface) {
 			*ret_method = method_of(net_call_path(call), export->interface);
 			found = *ret_method;
+			*ret_counts = &export->counts;
 		}
 		if (found && export->target)
 			target = target_ref(export->target);
@@ -281,8 +286,12 @@ static struct target *find(struct exports *exports, struct net_call *call, const
 				   export->why ?: "no service has registered this name");
 		pthread_mutex_unlock(&export->lock);
 	}
-	if (!found)
+	if (!found) {
+		metrics_refused(REFUSED_SERVICE);
 		status_say(call, NET_UNIMPLEMENTED, "no such service is exported here");
+	} else if (!target) {
+		net_call_count(call, *ret_counts, false);
+	}
 	return target;
 }
 
@@ -315,10 +324,18 @@ void exports_each(struct exports *exports,
 	}
 }
 
+void exports_collect(struct exports *exports, struct metrics_sheet *sheet)
+{
+	for (const struct export *export = exports->first; export; export = export->next)
+		metrics_add(sheet, "export", export->name, &export->counts);
+	metrics_add(sheet, "builtin", "", builtins_counts(exports->builtins));
+}
+
 /* 1: somebody will end the call, and then the call of it. */
 static int begin(struct exports *exports, struct net_call *call)
 {
 	const struct schema_method *method;
+	struct net_counts *counts;
 	struct target *target;
 	const char *name;
 	int r;
@@ -326,14 +343,16 @@ static int begin(struct exports *exports, struct net_call *call)
 	r = builtins_start(exports->builtins, call);
 	if (r)
 		return r;
-	target = find(exports, call, &name);
+	target = find(exports, call, &name, &counts);
 	if (!target)
 		return 0;
 	method = schema_find(target->schema, name);
+	net_call_count(call, counts, method && (method->streams_in || method->streams_out));
 	if (method) {
 		r = relay_start(exports, call, target, method);
 		r = r < 0 ? r : 1;
 	} else {
+		metrics_refused(REFUSED_METHOD);
 		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",
 			   schema_interface(target->schema));
 	}
@@ -350,6 +369,8 @@ void exports_accept(struct net_call *call, void *userdata)
 		r = begin(exports, call);
 	if (r <= 0)
 		exports_call_over(exports);
+	if (r == -EDQUOT)
+		metrics_refused(REFUSED_CALLS);
 	if (r == -EDQUOT)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
 			   exports->max_calls);

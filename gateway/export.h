@@ -38,6 +38,10 @@ enum export_state exports_has(struct exports *exports, const char *interface);
 void exports_each(struct exports *exports,
 		  void (*see)(const struct target *target, void *userdata), void *userdata);
 
+/* Add what calls of each name did. */
+struct metrics_sheet;
+void exports_collect(struct exports *exports, struct metrics_sheet *sheet);
+
 /* For relays: a call is over. */
 void exports_call_over(struct exports *exports);
 

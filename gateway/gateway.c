@@ -23,6 +23,7 @@
 #include "import.h"
 #include "link.h"
 #include "log.h"
+#include "metrics.h"
 
 /* So many of the largest messages fit into the region at the same time. */
 #define REGION_MESSAGES 4
@@ -35,6 +36,9 @@ struct gateway {
 	struct link_options link_options;
 	struct links *links;
 	struct net *net;
+	struct metrics *metrics;
+	/* Seconds since 1970, 0 for no such option. Atomic. */
+	int64_t expiry, client_ca_expiry, server_ca_expiry;
 	pthread_t net_thread;
 	pthread_t ipc_thread;
 	int over; /* an eventfd: a thread has ended */
@@ -73,6 +77,18 @@ static int read_pem(const char *path, char **ret_text)
 	return r;
 }
 
+/* A file whose end cannot be found is still gRPC's to judge. */
+static void set_expiry(int64_t *expiry, const char *path, const char *pem)
+{
+	int64_t seconds = 0;
+
+	if (pem && certificate_expiry(pem, &seconds) < 0) {
+		log_line("cannot find out when the certificates of %s end", path);
+		seconds = 0;
+	}
+	__atomic_store_n(expiry, seconds, __ATOMIC_RELAXED);
+}
+
 /* If a file cannot be read, those that were read last stay. */
 static int load_pem(struct gateway *gateway)
 {
@@ -90,6 +106,10 @@ static int load_pem(struct gateway *gateway)
 	if (r == 0)
 		r = net_set_pem(gateway->net,
 				&(struct net_pem){ certificate, key, client_ca });
+	if (r == 0) {
+		set_expiry(&gateway->expiry, options->certificate, certificate);
+		set_expiry(&gateway->client_ca_expiry, options->client_ca, client_ca);
+	}
 	if (key)
 		explicit_bzero(key, strlen(key));
 	free(certificate);
@@ -305,6 +325,7 @@ static int open_clients(struct gateway *gateway)
 		r = read_pem(options->key, &key);
 	if (r == 0)
 		r = read_pem(options->server_ca, &server_ca);
+	set_expiry(&gateway->server_ca_expiry, options->server_ca, server_ca);
 	pem = (struct net_pem){ certificate, key, server_ca };
 	if (r == 0)
 		r = open_imports(gateway, &pem);
@@ -316,6 +337,29 @@ static int open_clients(struct gateway *gateway)
 	free(key);
 	free(server_ca);
 	return r;
+}
+
+static void collect_expiry(struct metrics_sheet *sheet, const char *option, int64_t *expiry)
+{
+	int64_t seconds = __atomic_load_n(expiry, __ATOMIC_RELAXED);
+
+	if (seconds)
+		metrics_add_expiry(sheet, option, seconds);
+}
+
+static void collect(struct metrics_sheet *sheet, void *userdata)
+{
+	struct gateway *gateway = userdata;
+
+	metrics_set_connections(sheet, net_connections());
+	exports_collect(gateway->exports, sheet);
+	if (gateway->imports)
+		imports_collect(gateway->imports, sheet);
+	links_collect(gateway->links, sheet);
+	metrics_add(sheet, "none", "", net_uncounted(gateway->net));
+	collect_expiry(sheet, "tls-cert", &gateway->expiry);
+	collect_expiry(sheet, "tls-client-ca", &gateway->client_ca_expiry);
+	collect_expiry(sheet, "tls-server-ca", &gateway->server_ca_expiry);
 }
 
 int gateway_run(const struct gateway_options *options)
@@ -336,11 +380,14 @@ int gateway_run(const struct gateway_options *options)
 		r = open_clients(&gateway);
 	if (r == 0)
 		r = net_start(gateway.net);
+	if (r == 0 && options->metrics)
+		r = metrics_new(&gateway.metrics, options->metrics, collect, &gateway);
 	if (r == 0) {
 		r = serve(&gateway);
 		if (r < 0)
 			log_line("stopped serving: %s", ipc_strerror(r));
 	}
+	metrics_free(gateway.metrics);
 	imports_free(gateway.imports);
 	links_free(gateway.links);
 	net_free(gateway.net);

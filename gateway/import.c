@@ -19,6 +19,7 @@
 #include "import-stream.h"
 #include "import.h"
 #include "log.h"
+#include "metrics.h"
 #include "relay.h"
 #include "schema.h"
 #include "status.h"
@@ -32,6 +33,7 @@ struct import {
 	struct import *next;
 	struct imports *of;
 	char *name;
+	struct net_counts counts;
 	struct net_channel *channel;
 	struct schema *schema;
 	struct ipc_raw_ops ops;
@@ -45,7 +47,7 @@ struct imports {
 	struct import_options options;
 	char *set;
 	size_t set_size;
-	struct import *first;
+	struct import *first; /* does not change while metrics are collected */
 	unsigned int calls; /* atomic: calls and streams that are open */
 };
 
@@ -67,6 +69,7 @@ static int count(struct imports *imports)
 	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) <= imports->options.max_calls)
 		return 0;
 	__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
+	metrics_refused(REFUSED_CALLS);
 	return -EDQUOT;
 }
 
@@ -368,6 +371,11 @@ static int import_open(struct import *import, const char *name, const char *targ
 	bool tls = !strncmp(target, "tls:", 4);
 	int r;
 
+	for (const struct import *other = import->of->first; other; other = other->next)
+		if (!strcmp(other->name, name)) {
+			log_line("cannot import %s: it is imported already", name);
+			return -EEXIST;
+		}
 	r = import_read(import, name, service);
 	if (r < 0)
 		return r;
@@ -379,6 +387,8 @@ static int import_open(struct import *import, const char *name, const char *targ
 	import->ops.stream = serve_stream;
 	r = net_channel_new(import->of->net, tls ? target + 4 : target, tls ? options->pem : NULL,
 			    options->message_size, 0, &import->channel);
+	if (r == 0)
+		net_channel_count(import->channel, &import->counts);
 	if (r == 0)
 		r = ipc_raw_object_new(import->of->ipc, &import->ops, import, &import->object);
 	if (r == 0)
@@ -440,6 +450,12 @@ int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 	}
 	*ret_imports = imports;
 	return 0;
+}
+
+void imports_collect(struct imports *imports, struct metrics_sheet *sheet)
+{
+	for (const struct import *import = imports->first; import; import = import->next)
+		metrics_add(sheet, "import", import->name, &import->counts);
 }
 
 struct imports *imports_free(struct imports *imports)

@@ -32,4 +32,8 @@ struct imports *imports_free(struct imports *imports);
  * replied. The reason of a failure is logged. */
 int imports_add(struct imports *imports, const char *what);
 
+/* Add what calls of each name did. */
+struct metrics_sheet;
+void imports_collect(struct imports *imports, struct metrics_sheet *sheet);
+
 #endif /* GATEWAY_IMPORT_H */

@@ -13,6 +13,7 @@
 
 #include "link-private.h"
 #include "log.h"
+#include "metrics.h"
 
 /* A name of the other side that is registered here. */
 struct used {
@@ -154,6 +155,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	if (change == IPC_NAME_SETTLED)
 		return;
 	if (change == IPC_NAME_PRESENT && !proxy) {
+		metrics_refused(REFUSED_POLICY);
 		log_line("cannot share %s: the policy does not let the gateway call it",
 			 watched->name);
 		refuse(link, watched->id, EACCES);
@@ -215,6 +217,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	}
 	if (!is_shared(link, name)) {
 		names->n_watched++;
+		metrics_refused(REFUSED_NAME);
 		log_line("%s is not shared", name);
 		refuse(link, frame->id, EACCES);
 		return;

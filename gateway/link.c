@@ -14,6 +14,7 @@
 
 #include "link-private.h"
 #include "log.h"
+#include "metrics.h"
 #include "status.h"
 
 /* Links that others have opened, at most. */
@@ -33,6 +34,7 @@ struct links {
 	struct net *net;
 	const struct link_options *options;
 	struct peer *peers;
+	struct net_counts counts;
 
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t changed;
@@ -217,6 +219,7 @@ static void received(void *userdata, const struct net_message *message)
 	if (!arrived) {
 		link_break(link, "no memory");
 	} else if (link_frame_read(arrived->bytes, message->size, &arrived->frame) < 0) {
+		metrics_refused(REFUSED_MESSAGE);
 		link_break(link, "it sent a malformed frame");
 		arrived_free(arrived);
 	} else {
@@ -418,6 +421,7 @@ static int accept_link(struct links *links, struct net_call *call)
 	if (!link)
 		return -ENOMEM;
 	link->call = net_call_ref(call);
+	net_call_count(call, &links->counts, true);
 	net_call_begin(call, &ops, link);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -452,6 +456,8 @@ bool links_accept(struct links *links, struct net_call *call)
 			pthread_mutex_unlock(&links->lock);
 		}
 	}
+	if (r < 0)
+		metrics_refused(REFUSED_LINKS);
 	if (r < 0)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "no more links: %s", ipc_strerror(r));
 	return true;
@@ -558,6 +564,7 @@ static struct peer *peer_find(struct links *links, const char *target)
 		free(peer);
 		return NULL;
 	}
+	net_channel_count(peer->channel, &links->counts);
 	peer->next = links->peers;
 	links->peers = peer;
 	return peer;
@@ -584,6 +591,22 @@ static int add_use(struct links *links, const char *what)
 	use->remote = equals ? strndup(equals + 1, (size_t)(at - equals - 1)) :
 			       strndup(what, (size_t)(at - what));
 	return use->name && use->remote ? 0 : -ENOMEM;
+}
+
+void links_collect(struct links *links, struct metrics_sheet *sheet)
+{
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&links->lock);
+	for (struct link *link = links->first; link; link = link->next) {
+		pthread_mutex_lock(&link->lock);
+		n += link->greeted && !link->broken;
+		pthread_mutex_unlock(&link->lock);
+	}
+	pthread_mutex_unlock(&links->lock);
+	metrics_set_links(sheet, n);
+	if (links->peers || links->options->n_shared)
+		metrics_add(sheet, "link", "", &links->counts);
 }
 
 int links_new(struct links **ret_links, struct net *net, const struct link_options *options)

@@ -37,6 +37,10 @@ void links_stop(struct links *links);
 /* Free them, after links_stop() and net_run(). NULL is allowed. */
 struct links *links_free(struct links *links);
 
+/* Say how many links there are, and what they did. */
+struct metrics_sheet;
+void links_collect(struct links *links, struct metrics_sheet *sheet);
+
 /* In net_accept: take the call if it opens a link. False: it is another call. */
 bool links_accept(struct links *links, struct net_call *call);
 

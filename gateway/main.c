@@ -30,6 +30,7 @@ static const char help[] =
 	"  -k, --link NAME[=REMOTE]@TARGET  register NAME for what TARGET offers as REMOTE or NAME\n"
 	"      --tls-server-ca FILE  who signs the certificates of tls: targets\n"
 	"      --insecure          let everybody call who reaches an address\n"
+	"      --metrics PATH      a Unix socket that has metrics, as OpenMetrics text\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
@@ -46,6 +47,7 @@ enum {
 	KEY_CLIENT_CA,
 	KEY_SERVER_CA,
 	KEY_SET,
+	KEY_METRICS,
 	KEY_MESSAGE,
 	KEY_CALLS,
 	KEY_STREAMS,
@@ -66,6 +68,7 @@ static const struct option long_options[] = {
 	{ "descriptor-set", required_argument, NULL, KEY_SET },
 	{ "share", required_argument, NULL, 's' },
 	{ "link", required_argument, NULL, 'k' },
+	{ "metrics", required_argument, NULL, KEY_METRICS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
@@ -200,6 +203,60 @@ static int limit(struct gateway_options *options, int key, const char *text)
 	return 0;
 }
 
+/* One option: 0, the exit status, or -1 for success. */
+static int option(struct gateway_options *options, int key, int *insecure)
+{
+	switch (key) {
+	case 'e':
+		options->exports[options->n_exports++] = optarg;
+		return 0;
+	case 'l':
+		options->listen[options->n_listen++] = optarg;
+		return 0;
+	case 'i':
+		options->imports[options->n_imports++] = optarg;
+		return 0;
+	case 's':
+		options->shared[options->n_shared++] = optarg;
+		return 0;
+	case 'k':
+		options->links[options->n_links++] = optarg;
+		return 0;
+	case 'd':
+		options->device = optarg;
+		return 0;
+	case KEY_CERT:
+		options->certificate = optarg;
+		return 0;
+	case KEY_KEY:
+		options->key = optarg;
+		return 0;
+	case KEY_CLIENT_CA:
+		options->client_ca = optarg;
+		return 0;
+	case KEY_SERVER_CA:
+		options->server_ca = optarg;
+		return 0;
+	case KEY_SET:
+		options->descriptor_set = optarg;
+		return 0;
+	case KEY_METRICS:
+		options->metrics = optarg;
+		return 0;
+	case KEY_INSECURE:
+		*insecure = 1;
+		return 0;
+	case 'h':
+		return say(help);
+	case KEY_VERSION:
+		return say("ipc-gateway " IPC_VERSION "\n");
+	case '?':
+		return 2;
+	default:
+		return limit(options, key, optarg);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct gateway_options options = {
@@ -217,57 +274,8 @@ int main(int argc, char **argv)
 	if (!options.exports || !options.listen || !options.imports || !options.shared ||
 	    !options.links)
 		status = usage("no memory", NULL);
-	while (!status && (key = getopt_long(argc, argv, "e:l:i:s:k:d:h", long_options, NULL)) >= 0) {
-		switch (key) {
-		case 'e':
-			options.exports[options.n_exports++] = optarg;
-			break;
-		case 'l':
-			options.listen[options.n_listen++] = optarg;
-			break;
-		case 'd':
-			options.device = optarg;
-			break;
-		case KEY_CERT:
-			options.certificate = optarg;
-			break;
-		case KEY_KEY:
-			options.key = optarg;
-			break;
-		case KEY_CLIENT_CA:
-			options.client_ca = optarg;
-			break;
-		case KEY_SERVER_CA:
-			options.server_ca = optarg;
-			break;
-		case KEY_SET:
-			options.descriptor_set = optarg;
-			break;
-		case 'i':
-			options.imports[options.n_imports++] = optarg;
-			break;
-		case 's':
-			options.shared[options.n_shared++] = optarg;
-			break;
-		case 'k':
-			options.links[options.n_links++] = optarg;
-			break;
-		case KEY_INSECURE:
-			insecure = 1;
-			break;
-		case 'h':
-			status = say(help);
-			break;
-		case KEY_VERSION:
-			status = say("ipc-gateway " IPC_VERSION "\n");
-			break;
-		case '?':
-			status = 2;
-			break;
-		default:
-			status = limit(&options, key, optarg);
-		}
-	}
+	while (!status && (key = getopt_long(argc, argv, "e:l:i:s:k:d:h", long_options, NULL)) >= 0)
+		status = option(&options, key, &insecure);
 	if (!status && optind < argc)
 		status = usage("unexpected argument", argv[optind]);
 	if (!status)

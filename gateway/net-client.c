@@ -20,6 +20,7 @@
 struct net_channel {
 	struct net *net;
 	grpc_channel *channel;
+	struct net_counts *counts; /* NULL: not counted */
 };
 
 struct net_request {
@@ -27,6 +28,7 @@ struct net_request {
 	struct net *net;
 	grpc_call *call;
 	struct op op;
+	struct net_counts *counts;
 	unsigned int refs; /* atomic */
 	net_reply_cb cb;
 	void *userdata;
@@ -96,6 +98,11 @@ struct net_channel *net_channel_free(struct net_channel *channel)
 		free(channel);
 	}
 	return NULL;
+}
+
+void net_channel_count(struct net_channel *channel, struct net_counts *counts)
+{
+	channel->counts = counts;
 }
 
 /* --- Requests ----------------------------------------------------------------------------- */
@@ -177,6 +184,10 @@ static void request_done(struct op *op, bool ok)
 		status.message = text;
 		find_details(&request->trailing, &status);
 	}
+	if (request->counts && status.code == NET_OK)
+		net_count(request->counts, &request->counts->received, message.size);
+	if (request->counts)
+		net_count_end(request->counts, false, status.code);
 	request->cb(&status, status.code == NET_OK ? &message : NULL, request->userdata);
 	gpr_free(text);
 	grpc_slice_unref(joined);
@@ -252,7 +263,14 @@ int net_request_new(struct net_channel *channel, const char *path, uint64_t rema
 						 method, NULL, deadline_of(remaining), NULL);
 	grpc_slice_unref(method);
 	*ret_request = request;
+	request->counts = channel->counts;
+	if (request->counts) {
+		net_count_begin(request->counts, false);
+		net_count(request->counts, &request->counts->sent, size);
+	}
 	r = start(request);
+	if (r < 0 && request->counts)
+		net_count_end(request->counts, false, NET_CANCELLED);
 	if (r < 0)
 		net_request_unref(request);
 	return r;
@@ -352,7 +370,11 @@ int net_call_open(struct net_channel *channel, const char *path, uint64_t remain
 					      method, NULL, deadline_of(remaining), NULL);
 	grpc_slice_unref(method);
 	*ret_call = call;
+	if (channel->counts)
+		net_call_count(call, channel->counts, true);
 	r = start_call(call);
+	if (r < 0 && call->counts)
+		net_count_end(call->counts, true, NET_CANCELLED);
 	if (r < 0)
 		net_call_unref(call);
 	return r;

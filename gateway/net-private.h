@@ -43,6 +43,7 @@ struct net {
 	struct acceptor acceptors[ACCEPTS];
 	struct listener *listeners;
 	bool over;		/* net_run() has returned */
+	struct net_counts uncounted;
 
 	pthread_mutex_t lock;	/* of what follows */
 	bool stopping;
@@ -72,6 +73,10 @@ struct net_call {
 	bool receiving;
 	bool sending;
 
+	struct net_counts *counts; /* NULL: it is not counted */
+	bool streams;
+	enum net_code code;	/* of a server's call that is finished */
+
 	struct op receive;
 	struct op send;
 	struct op finish;
@@ -94,6 +99,11 @@ struct net_call {
 /* How long nothing may come before the other side is asked whether it is there, and how long it may
  * take to say so. */
 #define KEEPALIVE_MSEC 10000
+
+/* net.c. counts may be NULL. */
+void net_count(struct net_counts *counts, uint64_t *number, uint64_t n);
+void net_count_begin(struct net_counts *counts, bool streams);
+void net_count_end(struct net_counts *counts, bool streams, int code);
 
 /* net.c: a call of the engine, without one of the core yet. */
 struct net_call *net_call_new(struct net *net);

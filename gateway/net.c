@@ -19,6 +19,81 @@
 #include "log.h"
 #include "net-private.h"
 
+/* --- Counting ----------------------------------------------------------------------- */
+
+void net_count(struct net_counts *counts, uint64_t *number, uint64_t n)
+{
+	if (counts)
+		__atomic_add_fetch(number, n, __ATOMIC_RELAXED);
+}
+
+void net_count_begin(struct net_counts *counts, bool streams)
+{
+	net_count(counts, &counts->open, 1);
+	net_count(streams ? counts : NULL, &counts->streams, 1);
+}
+
+void net_count_end(struct net_counts *counts, bool streams, int code)
+{
+	net_count(counts, &counts->ended[code >= 0 && code < NET_CODES ? code : NET_UNKNOWN], 1);
+	net_count(counts, &counts->open, (uint64_t)-1);
+	net_count(streams ? counts : NULL, &counts->streams, (uint64_t)-1);
+}
+
+void net_call_count(struct net_call *call, struct net_counts *counts, bool streams)
+{
+	call->counts = counts;
+	call->streams = streams;
+	net_count_begin(counts, streams);
+}
+
+const struct net_counts *net_uncounted(const struct net *net)
+{
+	return &net->uncounted;
+}
+
+static int code_of(const struct net_call *call)
+{
+	if (call->client)
+		return (int)call->status;
+	if (call->finished)
+		return call->code;
+	return net_call_remaining(call) ? NET_CANCELLED : NET_DEADLINE_EXCEEDED;
+}
+
+static void count_end(struct net_call *call)
+{
+	if (call->counts)
+		net_count_end(call->counts, call->streams, code_of(call));
+	else if (!call->client)
+		net_count(&call->net->uncounted, &call->net->uncounted.ended[code_of(call)], 1);
+}
+
+/* The core knows its sockets, and prints them as JSON. */
+#define SOCKETS_PAGE 1000
+
+unsigned long net_connections(void)
+{
+	static const char server[] = "\"serverId\":\"", connection[] = "\"socketId\":\"";
+	char *text = grpc_channelz_get_servers(0);
+	const char *at = text ? strstr(text, server) : NULL;
+	intptr_t id = at ? strtol(at + strlen(server), NULL, 10) : 0, from = 0;
+	unsigned long all = 0, n = SOCKETS_PAGE;
+
+	gpr_free(text);
+	while (id && n == SOCKETS_PAGE) {
+		text = grpc_channelz_get_server_sockets(id, from, SOCKETS_PAGE);
+		n = 0;
+		for (at = text; at && (at = strstr(at, connection)); n++) {
+			at += strlen(connection);
+			from = strtol(at, NULL, 10) + 1;
+		}
+		gpr_free(text);
+		all += n;
+	}
+	return all;
+}
+
 /* --- Ends of calls ------------------------------------------------------------------ */
 
 struct net_call *net_call_ref(struct net_call *call)
@@ -56,6 +131,7 @@ void net_call_op_over(struct net_call *call)
 	pthread_mutex_unlock(&call->lock);
 	if (!over)
 		return;
+	count_end(call);
 	if (call->ops)
 		call->ops->ended(call->userdata);
 	if (call->client)
@@ -114,6 +190,8 @@ static void receive_done(struct op *op, bool ok)
 	pthread_mutex_lock(&call->lock);
 	call->receiving = false;
 	pthread_mutex_unlock(&call->lock);
+	if (ok && buffer && call->counts)
+		net_count(call->counts, &call->counts->received, grpc_byte_buffer_length(buffer));
 	/* A peer that is gone has not ended its sending: what it was saying is not complete. */
 	if (ok && buffer && net_take_apart(buffer, &message, &joined) == 0)
 		call->ops->received(call->userdata, &message);
@@ -171,6 +249,12 @@ static int message_op(struct net_call *call, const void *data, size_t size, grpc
 	return call->leaving ? 0 : -ENOMEM;
 }
 
+static void count_sent(struct net_call *call, int r, size_t size)
+{
+	if (r == 0 && call->counts)
+		net_count(call->counts, &call->counts->sent, size);
+}
+
 static void send_done(struct op *op, bool ok)
 {
 	struct net_call *call = container_of(op, struct net_call, send);
@@ -199,6 +283,7 @@ int net_call_send(struct net_call *call, const void *data, size_t size)
 		r = r < 0 ? r : net_call_start_locked(call, ops, n, &call->send);
 		call->sending = r == 0;
 		call->opened |= r == 0;
+		count_sent(call, r, size);
 	}
 	pthread_mutex_unlock(&call->lock);
 	return r;
@@ -210,10 +295,12 @@ static void finish_done(struct op *op, bool ok)
 	net_call_op_over(container_of(op, struct net_call, finish));
 }
 
-static int finish(struct net_call *call, grpc_op *ops, size_t n)
+static int finish(struct net_call *call, grpc_op *ops, size_t n, enum net_code code)
 {
 	int r = call->finished ? -EALREADY : net_call_start_locked(call, ops, n, &call->finish);
 
+	if (r == 0)
+		call->code = code;
 	call->finished |= r == 0;
 	call->opened |= r == 0;
 	return r;
@@ -235,7 +322,8 @@ int net_call_reply(struct net_call *call, const void *data, size_t size)
 			.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
 			.data.send_status_from_server.status = GRPC_STATUS_OK,
 		};
-		r = r < 0 ? r : finish(call, ops, n);
+		r = r < 0 ? r : finish(call, ops, n, NET_OK);
+		count_sent(call, r, size);
 	}
 	pthread_mutex_unlock(&call->lock);
 	return r;
@@ -268,7 +356,7 @@ int net_call_finish(struct net_call *call, const struct net_status *status)
 			.trailing_metadata_count = status->details_size ? 1 : 0,
 		},
 	};
-	r = finish(call, ops, n);
+	r = finish(call, ops, n, status->code);
 	pthread_mutex_unlock(&call->lock);
 	return r;
 }

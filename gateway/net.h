@@ -38,6 +38,18 @@ enum net_code {
 	NET_UNAUTHENTICATED = 16,
 };
 
+#define NET_CODES	17
+
+/* What calls of one service did. The engine counts, with atomic operations, as long as calls or a
+ * channel refer to it. */
+struct net_counts {
+	uint64_t ended[NET_CODES]; /* calls, by their status */
+	uint64_t received;	/* bytes of messages */
+	uint64_t sent;
+	uint64_t open;		/* calls that are open */
+	uint64_t streams;	/* those of them that have streams */
+};
+
 /* How a call ends. details are the bytes of a google.rpc.Status, for grpc-status-details-bin. */
 struct net_status {
 	enum net_code code;
@@ -142,6 +154,14 @@ uint64_t net_call_remaining(const struct net_call *call);
 bool net_call_metadata(const struct net_call *call, size_t i, struct iovec *ret_name,
 		       struct iovec *ret_value);
 
+/* Count the call, once, in net_accept. What is not counted there is in net_uncounted(), with its
+ * status alone. */
+void net_call_count(struct net_call *call, struct net_counts *counts, bool streams);
+const struct net_counts *net_uncounted(const struct net *net);
+
+/* How many connections clients have. It takes time with many of them. */
+unsigned long net_connections(void);
+
 /* Set the callbacks, once, in net_accept. From here on canceled() and ended() will come. */
 void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata);
 
@@ -178,6 +198,9 @@ struct net_request;
 int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
 		    size_t message_size, unsigned int flags, struct net_channel **ret_channel);
 struct net_channel *net_channel_free(struct net_channel *channel);
+
+/* Count the calls of the channel, from here on. */
+void net_channel_count(struct net_channel *channel, struct net_counts *counts);
 
 /*
  * Send a request and wait for its reply without blocking. cb runs once, on the thread in net_run():

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "metadata.h"
+#include "metrics.h"
 #include "relay.h"
 #include "status.h"
 
@@ -116,6 +117,12 @@ static void send_request(struct relay *relay, const struct net_message *message)
 	free(metadata);
 }
 
+void relay_refuse_message(struct net_call *call)
+{
+	metrics_refused(REFUSED_MESSAGE);
+	status_say(call, NET_INVALID_ARGUMENT, "the request is no message");
+}
+
 static void received(void *userdata, const struct net_message *message)
 {
 	struct relay *relay = userdata;
@@ -123,7 +130,7 @@ static void received(void *userdata, const struct net_message *message)
 	if (!message)
 		status_say(relay->call, NET_UNIMPLEMENTED, "this method takes one request");
 	else if (!relay_is_message(message))
-		status_say(relay->call, NET_INVALID_ARGUMENT, "the request is no message");
+		relay_refuse_message(relay->call);
 	else
 		send_request(relay, message);
 }

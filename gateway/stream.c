@@ -282,7 +282,7 @@ static void received(void *userdata, const struct net_message *message)
 		end_requests_locked(relay);
 	} else if (!relay_is_message(message)) {
 		ipc_cancel(relay->cancellation);
-		status_say(relay->call, NET_INVALID_ARGUMENT, "the request is no message");
+		relay_refuse_message(relay->call);
 	} else {
 		relay->requested = true;
 		send_locked(relay, &request);

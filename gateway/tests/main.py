@@ -10,12 +10,13 @@ import hostile
 import import_streams
 import imports
 import links
+import metrics
 import streams
 import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile, imports, import_streams, links, texts, across]
+MODULES = [unary, streams, builtin, tls, hostile, imports, import_streams, links, metrics, texts, across]
 
 
 def main():
