@@ -27,6 +27,7 @@
 	VERB(freeze)                                                                               \
 	VERB(thaw)                                                                                 \
 	VERB(policy)                                                                               \
+	VERB(gateway)                                                                              \
 	VERB(info)                                                                                 \
 	VERB(doctor)
 
