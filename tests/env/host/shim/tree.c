@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Search trees that nobody balances.
+ * Search trees, balanced by chance: see rbtree.h.
  */
+#include <sys/random.h>
+
 #include <linux/rbtree.h>
+
+/* Nobody sees them, so they need not be the same in each run of a deterministic scheduler. */
+static u32 random_priority(void)
+{
+	static __thread u64 state;
+
+	if (!state)
+		BUG_ON(getrandom(&state, sizeof(state), 0) != sizeof(state));
+	/* Marsaglia's xorshift; never 0 again. */
+	state |= !state;
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state >> 32;
+}
 
 static void replace(struct rb_root *root, struct rb_node *old, struct rb_node *node)
 {
@@ -16,25 +33,39 @@ static void replace(struct rb_root *root, struct rb_node *old, struct rb_node *n
 		node->rb_parent = old->rb_parent;
 }
 
+/* Above its parent, which becomes its child. */
+static void rotate_up(struct rb_root *root, struct rb_node *node)
+{
+	struct rb_node *parent = node->rb_parent, *between;
+	bool is_left = parent->rb_left == node;
+
+	between = is_left ? node->rb_right : node->rb_left;
+	replace(root, parent, node);
+	if (is_left) {
+		parent->rb_left = between;
+		node->rb_right = parent;
+	} else {
+		parent->rb_right = between;
+		node->rb_left = parent;
+	}
+	if (between)
+		between->rb_parent = parent;
+	parent->rb_parent = node;
+}
+
+void rb_insert_color(struct rb_node *node, struct rb_root *root)
+{
+	node->priority = random_priority();
+	while (node->rb_parent && node->rb_parent->priority < node->priority)
+		rotate_up(root, node);
+}
+
 void rb_erase(struct rb_node *node, struct rb_root *root)
 {
-	struct rb_node *next;
-
-	if (!node->rb_left || !node->rb_right) {
-		replace(root, node, node->rb_left ? node->rb_left : node->rb_right);
-		return;
-	}
-	/* The next in order takes its place. */
-	for (next = node->rb_right; next->rb_left; )
-		next = next->rb_left;
-	if (next->rb_parent != node) {
-		replace(root, next, next->rb_right);
-		next->rb_right = node->rb_right;
-		next->rb_right->rb_parent = next;
-	}
-	replace(root, node, next);
-	next->rb_left = node->rb_left;
-	next->rb_left->rb_parent = next;
+	while (node->rb_left && node->rb_right)
+		rotate_up(root, node->rb_left->priority > node->rb_right->priority ?
+					node->rb_left : node->rb_right);
+	replace(root, node, node->rb_left ? node->rb_left : node->rb_right);
 }
 
 static struct rb_node *leftmost(struct rb_node *node)
@@ -84,6 +115,7 @@ void rb_add(struct rb_node *node, struct rb_root *root,
 		link = less(node, parent) ? &parent->rb_left : &parent->rb_right;
 	}
 	rb_link_node(node, parent, link);
+	rb_insert_color(node, root);
 }
 
 struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root_cached *root,

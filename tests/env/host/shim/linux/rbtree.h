@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Search trees. Never balanced here: order is all that the driver can see of one. */
+/*
+ * Search trees. Each node gets a random priority, and none is above one of a higher priority. So
+ * whoever chooses the keys cannot choose how deep a tree is.
+ */
 #pragma once
 
 #include "../kernel.h"
@@ -8,6 +11,7 @@ struct rb_node {
 	struct rb_node *rb_parent;
 	struct rb_node *rb_left;
 	struct rb_node *rb_right;
+	u32 priority;
 };
 
 struct rb_root {
@@ -24,11 +28,7 @@ static inline void rb_link_node(struct rb_node *node, struct rb_node *parent,
 	*link = node;
 }
 
-static inline void rb_insert_color(struct rb_node *node, struct rb_root *root)
-{
-	(void)node, (void)root;
-}
-
+void rb_insert_color(struct rb_node *node, struct rb_root *root);
 void rb_replace_node(struct rb_node *old, struct rb_node *node, struct rb_root *root);
 void rb_erase(struct rb_node *node, struct rb_root *root);
 
