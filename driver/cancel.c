@@ -4,6 +4,7 @@
  */
 #include <linux/sched.h>
 
+#include "async.h"
 #include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
@@ -118,17 +119,6 @@ static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *th
 	return NULL;
 }
 
-static struct ipcbus_transaction *find_async_locked(struct ipcbus_proc *proc, u64 cookie)
-{
-	struct ipcbus_transaction *t;
-
-	lockdep_assert_held(&proc->lock);
-	hash_for_each_possible(proc->asyncs, t, async_entry, cookie)
-		if (t->cookie == cookie)
-			return t;
-	return NULL;
-}
-
 /* Fails one call with the cookie, of the thread or for NULL an async one; returns it,
  * counted, or NULL. */
 static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
@@ -137,7 +127,7 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
 	struct ipcbus_transaction *t;
 
 	spin_lock(&proc->lock);
-	t = thread ? find_in_thread_locked(thread, cookie) : find_async_locked(proc, cookie);
+	t = thread ? find_in_thread_locked(thread, cookie) : ipcbus_async_find_locked(proc, cookie);
 	if (t) {
 		refcount_inc(&t->ref);
 		ipcbus_reply_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);

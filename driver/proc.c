@@ -83,7 +83,7 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	proc->threads_by_pid = RB_ROOT;
 	ipcbus_queue_init(&proc->work);
 	INIT_HLIST_HEAD(&proc->idle);
-	hash_init(proc->asyncs);
+	proc->asyncs = RB_ROOT;
 	init_waitqueue_head(&proc->poll_wait);
 	INIT_LIST_HEAD(&proc->space_watches);
 	INIT_LIST_HEAD(&proc->freeze_watches);

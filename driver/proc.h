@@ -9,7 +9,6 @@
 #ifndef IPCBUS_PROC_H
 #define IPCBUS_PROC_H
 
-#include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -26,9 +25,8 @@
 #include "queue.h"
 #include "record.h"
 
-/* By the lowest bits of a call's number; and by a cookie. */
+/* By the lowest bits of a call's number. */
 #define IPCBUS_OPEN_TREES	64
-#define IPCBUS_ASYNC_BITS	6
 #define IPCBUS_QUICK_THREADS	16
 
 /**
@@ -84,7 +82,7 @@ enum ipcbus_writable {
  * @open: calls that were delivered and have no reply yet: see open.h
  * @last_call: the number of the last one
  * @calls: how many wait for it or are in @open
- * @asyncs: its own async calls that wait for their end, by cookie
+ * @asyncs: its own async calls that wait for their end: see async.h
  * @async_count: those, and results that were not taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
@@ -151,7 +149,7 @@ struct ipcbus_proc {
 	struct rb_root open[IPCBUS_OPEN_TREES];
 	u64 last_call;
 	u32 calls;
-	DECLARE_HASHTABLE(asyncs, IPCBUS_ASYNC_BITS);
+	struct rb_root asyncs;
 	u32 async_count;
 	struct rb_root_cached expiry;
 	struct delayed_work expire;

@@ -2,6 +2,7 @@
 /*
  * How calls end: see reply.h. exchange.c sends replies, wait.c takes results.
  */
+#include "async.h"
 #include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
@@ -59,7 +60,7 @@ static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u3
 		ipcbus_thread_kick_locked(t->from);
 		return;
 	}
-	hash_del(&t->async_entry);
+	ipcbus_async_remove_locked(t->caller, t);
 	ipcbus_work_init(&t->done, &async_ops);
 	ipcbus_proc_queue_locked(t->caller, &t->done);
 }
@@ -153,13 +154,12 @@ void ipcbus_reply_drop(struct ipcbus_transaction *t)
 static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
-	int bucket;
 
 	spin_lock(&proc->lock);
-	hash_for_each(proc->asyncs, bucket, t, async_entry) {
-		hash_del(&t->async_entry);
+	t = rb_entry_safe(rb_first(&proc->asyncs), struct ipcbus_transaction, async_entry);
+	if (t) {
+		ipcbus_async_remove_locked(proc, t);
 		ipcbus_reply_abandon_locked(t);
-		break;
 	}
 	spin_unlock(&proc->lock);
 	return t;

@@ -5,6 +5,7 @@
  */
 #include <linux/ktime.h>
 
+#include "async.h"
 #include "boost.h"
 #include "buffer.h"
 #include "expiry.h"
@@ -108,7 +109,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 		ret = -ETIMEDOUT;
 	} else {
 		proc->async_count++;
-		hash_add(proc->asyncs, &t->async_entry, t->cookie);
+		ipcbus_async_add_locked(proc, t);
 		/* If it waits now, it waits for anything, and is to look first. */
 		WRITE_ONCE(thread->kick, true);
 		if (t->deadline)
@@ -136,7 +137,7 @@ static bool end_async(struct ipcbus_transaction *t)
 	spin_lock(&proc->lock);
 	ended = ipcbus_reply_abandon_locked(t);
 	if (ended) {
-		hash_del(&t->async_entry);
+		ipcbus_async_remove_locked(proc, t);
 		proc->async_count--;
 	}
 	spin_unlock(&proc->lock);

@@ -116,7 +116,7 @@ struct ipcbus_transaction {
 
 	enum ipcbus_transaction_state state;
 	struct ipcbus_transaction *from_below;
-	struct hlist_node async_entry;
+	struct rb_node async_entry;
 	struct ipcbus_work done;
 	struct rb_node expiry;
 	struct {
