@@ -80,8 +80,10 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 
 /* --- What calls inherit from another ------------------------------------------------- */
 
-/* Asynchronous calls for which nobody waits, so that the end of a call is bounded work. */
-#define MAX_HEIRS 64
+/* So that the end of a call is bounded work. Calls for which nobody waits leave the rest for
+ * others, which a thread can also leave behind when it cancels them. */
+#define MAX_HEIRS	128
+#define MAX_ASYNC_HEIRS	64
 
 int ipcbus_transaction_inherit(struct ipcbus_transaction *t, struct ipcbus_transaction *root)
 {
@@ -89,7 +91,8 @@ int ipcbus_transaction_inherit(struct ipcbus_transaction *t, struct ipcbus_trans
 	bool inherits;
 
 	spin_lock(lock);
-	inherits = !(t->flags & IPCBUS_SEND_ASYNC) || root->heir_count < MAX_HEIRS;
+	inherits = root->heir_count <
+		   (t->flags & IPCBUS_SEND_ASYNC ? MAX_ASYNC_HEIRS : MAX_HEIRS);
 	if (inherits) {
 		root->heir_count++;
 		hlist_add_head(&t->heir, &root->heirs);

@@ -121,6 +121,21 @@ static void step_await(struct actor *self)
 	self->ev = x.event;
 }
 
+/* Its own call. */
+static void step_cancel(struct actor *self)
+{
+	assert_ok(raw_cancel(self->raw, self->cookie));
+	step_await(self);
+	ck_assert_int_eq(self->ev.kind, IPCBUS_EVENT_FAILED);
+}
+
+static void step_see_canceled(struct actor *self)
+{
+	struct ipcbus_event ev;
+
+	raw_take(self->raw, IPCBUS_EVENT_CANCELED, &ev);
+}
+
 static void step_leave(struct actor *self)
 {
 	assert_ok(dev_ioctl(self->raw->fd, IPCBUS_IOC_THREAD_EXIT, NULL));
@@ -479,6 +494,31 @@ START_TEST(passed_on_to_a_few)
 }
 END_TEST
 
+/* Their server keeps those that were canceled; the end of the first call must stay bounded work. */
+START_TEST(passed_on_to_a_few_that_were_canceled)
+{
+	struct actor client, server, inner;
+	int boosted = 0;
+
+	actor_start(&client, &cli);
+	actor_start(&server, &srv);
+	actor_start(&inner, &oth);
+	run_by(&client, -5, 0);
+	call_and_take(&client, &server);
+	server.handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	server.cookie = 9;
+	for (int i = 0; i < 140; i++) {
+		call_and_take(&server, &inner);
+		boosted += nice_of(&inner) == -5;
+		actor_do(&server, step_cancel);
+		actor_do(&inner, step_see_canceled);
+		ck_assert_int_eq(nice_of(&inner), 0);
+	}
+	ck_assert_int_eq(boosted, 128);
+	end_all(&client, &server, &inner);
+}
+END_TEST
+
 /* --- Who waits for a busy thread ------------------------------------------------------ */
 
 /* server serves a call of nice 19, and waiter's is queued behind it. */
@@ -650,6 +690,7 @@ int main(void)
 	tcase_add_test(tc, nested_call_keeps_no_boost);
 	tcase_add_test(tc, own_priority_is_passed_on);
 	tcase_add_test(tc, passed_on_to_a_few);
+	tcase_add_test(tc, passed_on_to_a_few_that_were_canceled);
 
 	tc = add_case(s, "waiting", setup_bus);
 	tcase_add_test(tc, waiting_caller_boosts);
