@@ -365,8 +365,9 @@ static int wait_for_change(struct ipcbus_freezer *freezer, wait_queue_entry_t *w
 
 	if (!left)
 		return -EAGAIN;
-	wait_woken(wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, freezer->soon ? 1 : left);
-	freezer->soon = false;
+	/* Only the tick shows that a reply which began unseen is seen. */
+	if (!wait_woken(wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, freezer->soon ? 1 : left))
+		freezer->soon = false;
 	return signal_pending(current) ? -EINTR : 0;
 }
 
@@ -411,6 +412,8 @@ static int act(struct ipcbus_freezer *freezer)
 	/* It was frozen, whoever thaws it at the same time. */
 	if (!ret && !args->flags)
 		args->received |= IPCBUS_FROZEN_NOW;
+	/* Not by who may not do that: who notifies of a change decides how soon. */
+	notify_watchers(freezer);
 	return ret;
 }
 
@@ -438,7 +441,6 @@ int ipcbus_freeze(struct ipcbus_proc *proc, void *data)
 	ret = find_targets(&freezer);
 	if (!ret)
 		ret = act(&freezer);
-	notify_watchers(&freezer);
 	put_targets(&freezer);
 	put_pid(freezer.pid);
 	return ret;
