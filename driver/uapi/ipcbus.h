@@ -564,9 +564,9 @@ struct ipcbus_batch {
  *   - EFAULT: the id could not be written; there is no new node
  *
  * NODE_DESTROY ends a node. Calls that wait for it fail with -EOWNERDEAD, oneways are dropped, and
- * watches fire. Calls that a thread took before stay open until the owner replies or dies. Events
- * that could not be written before (EFAULT) still come. With IPCBUS_NODE_IF_IDLE it destroys the
- * node only if ipcbus_node_info.refs and pending are 0. Test and end are one step.
+ * watches fire. Calls that a thread took stay open until the owner replies or dies. Events that
+ * could not be written (EFAULT) still come, and a reply that fails opens its call again. With
+ * IPCBUS_NODE_IF_IDLE it ends a node if ipcbus_node_info.refs and pending are 0, in one step.
  *   - ENOENT: there is no such node
  *   - EBUSY: IPCBUS_NODE_IF_IDLE is set and the node is not idle
  *
