@@ -42,6 +42,7 @@ struct exports {
 	struct export *first;
 	unsigned int calls; /* atomic */
 	unsigned int max_calls;
+	size_t max_blob;
 };
 
 /* --- What a name stands for ------------------------------------------------------------ */
@@ -147,7 +148,13 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls)
+size_t exports_max_blob(const struct exports *exports)
+{
+	return exports->max_blob;
+}
+
+int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls,
+		size_t max_blob)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
 	int r;
@@ -156,6 +163,7 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_
 		return -ENOMEM;
 	exports->ipc = ipc;
 	exports->max_calls = max_calls;
+	exports->max_blob = max_blob;
 	r = builtins_new(&exports->builtins, exports);
 	if (r < 0) {
 		free(exports);

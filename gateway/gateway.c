@@ -233,7 +233,8 @@ static int open_bus(struct gateway *gateway)
 		log_line("cannot open the bus %s: %s", options->device ?: "", ipc_strerror(r));
 		return r;
 	}
-	r = exports_new(&gateway->exports, gateway->ipc, options->max_calls);
+	r = exports_new(&gateway->exports, gateway->ipc, options->max_calls,
+			options->max_blob);
 	for (size_t i = 0; r == 0 && i < options->n_exports; i++)
 		r = exports_add(gateway->exports, options->exports[i]);
 	return r;

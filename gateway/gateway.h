@@ -30,6 +30,7 @@ struct gateway_options {
 	const char *metrics; /* path of a socket; NULL: none */
 	struct net_limits limits;
 	unsigned int max_calls;
+	size_t max_blob; /* bytes of the blobs of a message */
 	unsigned int drain_seconds;
 };
 

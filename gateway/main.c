@@ -33,6 +33,7 @@ static const char help[] =
 	"      --metrics PATH      a Unix socket that has metrics, as OpenMetrics text\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
+	"      --max-blob SIZE     bytes of the blobs of a reply (default: 1M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
 	"      --max-streams N     the same, of one connection (default: 100)\n"
 	"      --memory SIZE       bytes for what gRPC receives and sends (default: 256M)\n"
@@ -48,6 +49,7 @@ enum {
 	KEY_SERVER_CA,
 	KEY_SET,
 	KEY_METRICS,
+	KEY_BLOB,
 	KEY_MESSAGE,
 	KEY_CALLS,
 	KEY_STREAMS,
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
 	{ "metrics", required_argument, NULL, KEY_METRICS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
+	{ "max-blob", required_argument, NULL, KEY_BLOB },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
 	{ "max-streams", required_argument, NULL, KEY_STREAMS },
 	{ "memory", required_argument, NULL, KEY_MEMORY },
@@ -184,7 +187,7 @@ static int check(const struct gateway_options *options, int insecure)
 static int limit(struct gateway_options *options, int key, const char *text)
 {
 	unsigned long long max = key == KEY_MEMORY ? 1ULL << 40 :
-				 key == KEY_MESSAGE ? 256 << 20 :
+				 key == KEY_MESSAGE || key == KEY_BLOB ? 256 << 20 :
 				 key == KEY_DRAIN ? 86400 : 1000000;
 	unsigned long long value = number(text, max);
 
@@ -192,6 +195,8 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		return usage("not a number, or too large", text);
 	if (key == KEY_MESSAGE)
 		options->limits.message_size = value;
+	else if (key == KEY_BLOB)
+		options->max_blob = value;
 	else if (key == KEY_MEMORY)
 		options->limits.memory = value;
 	else if (key == KEY_STREAMS)
@@ -267,6 +272,7 @@ int main(int argc, char **argv)
 		.links = calloc(argc, sizeof(char *)),
 		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
 		.max_calls = 1000,
+		.max_blob = 1 << 20,
 		.drain_seconds = 10,
 	};
 	int key, insecure = 0, status = 0;

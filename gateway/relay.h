@@ -27,6 +27,17 @@ static inline bool relay_is_message(const struct net_message *message)
 	return !message->size || *(const unsigned char *)message->parts[0].iov_base != 7;
 }
 
+/* What the client gets of a message of the service: *ret_data and *ret_size. The caller frees
+ * *ret_made, also after a failure. If it fails, the caller frees *ret_error with ipc_error_done().
+ *
+ *   -EMSGSIZE  Its blobs are too large.
+ *   -EBADMSG   It is malformed.
+ */
+int relay_message(const struct exports *exports, const struct target *target,
+		  const struct schema_method *method, const struct ipc_raw_message *received,
+		  const void **ret_data, size_t *ret_size, void **ret_made,
+		  struct ipc_error *ret_error);
+
 /* End a call whose request is none. */
 void relay_refuse_message(struct net_call *call);
 

@@ -99,10 +99,10 @@ static void end_locked(struct relay *relay, int r, const struct ipc_error *error
 }
 
 /* Both sides are over at once. */
-static void fail_locked(struct relay *relay, int r)
+static void fail_locked(struct relay *relay, int r, const struct ipc_error *error)
 {
 	ipc_cancel(relay->cancellation);
-	end_locked(relay, r, NULL);
+	end_locked(relay, r, error);
 }
 
 /* --- To the client ------------------------------------------------------------------------ */
@@ -136,8 +136,10 @@ static int forward_locked(struct relay *relay, const void *data, size_t size)
 static void on_message(struct ipc_stream *stream, void *userdata)
 {
 	const struct ipc_raw_message *message;
+	struct ipc_error error = IPC_ERROR_INIT;
 	struct relay *relay = userdata;
 	const void *data;
+	void *made;
 	size_t size;
 	int r;
 
@@ -146,11 +148,14 @@ static void on_message(struct ipc_stream *stream, void *userdata)
 	if (!relay->paused) {
 		r = ipc_raw_stream_receive(stream, 0, &message, NULL);
 		if (r == 1) {
-			r = ipc_payload_message(message->data, message->size, &data, &size);
+			r = relay_message(relay->exports, relay->target, relay->method, message,
+					  &data, &size, &made, &error);
 			r = r < 0 ? r : forward_locked(relay, data, size);
-			/* The client is gone, or there is no memory. */
+			free(made);
+			/* The client is gone, or there is no memory, or blobs are too large. */
 			if (r < 0)
-				fail_locked(relay, r);
+				fail_locked(relay, r, error.code ? &error : NULL);
+			ipc_error_done(&error);
 		}
 	}
 	unlock(relay);
@@ -199,7 +204,7 @@ static void end_requests_locked(struct relay *relay)
 	int r = ipc_stream_end(relay->stream);
 
 	if (r == -ENOMEM)
-		fail_locked(relay, r);
+		fail_locked(relay, r, NULL);
 }
 
 /* The stream has taken a request: what comes next? */
@@ -240,9 +245,9 @@ static void send_locked(struct relay *relay, const struct ipc_raw_message *messa
 			at += message->parts[i].iov_len;
 		}
 		if (!at)
-			fail_locked(relay, -ENOMEM);
+			fail_locked(relay, -ENOMEM, NULL);
 	} else if (is_own(r)) {
-		fail_locked(relay, r);
+		fail_locked(relay, r, NULL);
 	}
 }
 

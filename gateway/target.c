@@ -42,6 +42,9 @@ static void print_way(FILE *file, const struct step *step)
 static bool stays_here(const struct schema *schema, const struct schema_type *type,
 		       const struct step *step, unsigned char *visited, FILE *why)
 {
+	/* Only a walk that refuses blobs finds them not visited. */
+	if (type->kind == KIND_BLOB && visited[type - schema->types])
+		return false;
 	if (type->kind != KIND_PLAIN) {
 		print_way(why, step);
 		fprintf(why, " is %s, which cannot leave the machine", kinds[type->kind]);
@@ -61,13 +64,15 @@ static bool stays_here(const struct schema *schema, const struct schema_type *ty
 	return false;
 }
 
-int target_check(const struct schema *schema, FILE *why)
+int target_check(const struct schema *schema, bool with_blobs, FILE *why)
 {
 	unsigned char *visited = calloc(schema->n_types + 1, 1);
 	bool stays = false;
 
 	if (!visited)
 		return -ENOMEM;
+	for (size_t i = 0; with_blobs && i < schema->n_types; i++)
+		visited[i] = schema->types[i].kind == KIND_BLOB;
 	for (size_t i = 0; !stays && i < schema->n_methods; i++) {
 		const struct schema_method *method = &schema->methods[i];
 		const struct step name = { NULL, method->name };
@@ -78,6 +83,42 @@ int target_check(const struct schema *schema, FILE *why)
 	}
 	free(visited);
 	return stays ? -ENOTSUP : 0;
+}
+
+/* --- Blobs ------------------------------------------------------------------------------ */
+
+static bool finds_blobs(const struct target *target, const struct schema_type *type)
+{
+	if (type->kind == KIND_BLOB)
+		return true;
+	for (size_t i = 0; i < type->n_fields; i++)
+		if (type->fields[i].type == FIELD_MESSAGE &&
+		    target_has_blobs(target, type->fields[i].is))
+			return true;
+	return false;
+}
+
+/* From the blobs outward, until nothing changes. */
+static int find_blobs(struct target *target)
+{
+	const struct schema *schema = target->schema;
+	bool changed = true;
+
+	target->has_blobs = calloc(schema->n_types + 1, 1);
+	while (target->has_blobs && changed) {
+		changed = false;
+		for (size_t i = 0; i < schema->n_types; i++)
+			if (!target->has_blobs[i] && finds_blobs(target, &schema->types[i])) {
+				target->has_blobs[i] = 1;
+				changed = true;
+			}
+	}
+	return target->has_blobs ? 0 : -ENOMEM;
+}
+
+bool target_has_blobs(const struct target *target, const struct schema_type *type)
+{
+	return target->has_blobs[type - target->schema->types];
 }
 
 /* --- Targets --------------------------------------------------------------------------- */
@@ -118,7 +159,9 @@ static int build(struct target *target, const void *description, size_t size, FI
 	if (r == 0)
 		r = parse(message, size, &target->schema);
 	if (r == 0)
-		return target_check(target->schema, why);
+		r = find_blobs(target);
+	if (r == 0)
+		return target_check(target->schema, true, why);
 	if (r == -ENOENT)
 		fputs("it describes no interface", why);
 	else
@@ -168,6 +211,7 @@ struct target *target_unref(struct target *target)
 	if (!target || __atomic_sub_fetch(&target->refs, 1, __ATOMIC_ACQ_REL))
 		return NULL;
 	schema_free(target->schema);
+	free(target->has_blobs);
 	ipc_proxy_unref(target->proxy);
 	free(target);
 	return NULL;

@@ -5,6 +5,7 @@ import sys
 
 import harness
 import across
+import blobs
 import builtin
 import hostile
 import import_streams
@@ -16,7 +17,7 @@ import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, tls, hostile, imports, import_streams, links, metrics, texts, across]
+MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, texts, across]
 
 
 def main():

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Blobs: see blob.h. The message is a stranger's. Blobs are in the order of a walk over the message
+ * by field numbers, in which libipc counts them. What libipc would join or drop is refused: a
+ * field that occurs twice and is no array, and two members of a oneof.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "blob.h"
+#include "schema-private.h"
+
+/* Fields that are looked at. */
+#define MAX_STEPS ((size_t)1 << 24)
+
+/* Fields of ipc.Blob. */
+enum { BLOB_SIZE = 1, BLOB_DATA = 2 };
+
+struct inliner {
+	const struct target *target;
+	const struct ipc_raw_message *received;
+	struct wire blobs;  /* bytes beside the message that are left */
+	uint64_t n_blobs;   /* that are not in the message, so far */
+	size_t left;	    /* bytes that blobs may still have */
+	size_t steps;
+	struct wire_buffer *to;
+};
+
+/* --- One blob ----------------------------------------------------------------------------- */
+
+static const struct ipc_raw_entry *find_file(const struct inliner *inliner, uint64_t number)
+{
+	const struct ipc_raw_message *received = inliner->received;
+
+	for (size_t i = 0; i < received->n_entries; i++)
+		if (received->entries[i].type == IPC_RAW_FD &&
+		    received->entries[i].tag == (IPC_RAW_BLOB_TAG | number))
+			return &received->entries[i];
+	return NULL;
+}
+
+/* Only memory can be sealed, so reading does not block. Holes stay holes. */
+static int put_file(struct inliner *inliner, int fd, uint64_t size)
+{
+	const int sealed = F_SEAL_SHRINK | F_SEAL_WRITE;
+	int seals = fcntl(fd, F_GET_SEALS);
+	char piece[16384];
+	ssize_t n;
+
+	if (seals < 0 || (seals & sealed) != sealed)
+		return -EBADMSG;
+	for (uint64_t at = 0; at < size; at += (uint64_t)n) {
+		n = pread(fd, piece, size - at < sizeof(piece) ? size - at : sizeof(piece),
+			  (off_t)at);
+		if (n <= 0)
+			return -EBADMSG;
+		wire_put(inliner->to, piece, (size_t)n);
+	}
+	return 0;
+}
+
+static int put_beside(struct inliner *inliner, uint64_t size)
+{
+	size_t left = (size_t)(inliner->blobs.end - inliner->blobs.at);
+	uint64_t aligned = (size + 7) & ~(uint64_t)7;
+
+	if (size > left)
+		return -EBADMSG;
+	wire_put(inliner->to, inliner->blobs.at, size);
+	inliner->blobs.at += aligned < left ? aligned : left;
+	return 0;
+}
+
+static int put_blob(struct inliner *inliner, struct wire blob)
+{
+	const struct wire whole = blob;
+	const struct ipc_raw_entry *file;
+	struct wire_field field;
+	uint64_t size = 0;
+	bool has_data = false;
+	int r;
+
+	while ((r = wire_next(&blob, &field)) > 0) {
+		if (field.number == BLOB_SIZE && field.type == WIRE_VARINT && !has_data)
+			size = field.value;
+		if (field.number == BLOB_DATA && field.type == WIRE_BYTES) {
+			has_data = true;
+			size = (uint64_t)(field.bytes.end - field.bytes.at);
+		}
+	}
+	if (r < 0)
+		return r;
+	if (size > inliner->left)
+		return -EMSGSIZE;
+	inliner->left -= size;
+	if (has_data || !size) {
+		wire_put(inliner->to, whole.at, (size_t)(whole.end - whole.at));
+		return 0;
+	}
+	wire_put_tag(inliner->to, BLOB_DATA, WIRE_BYTES);
+	wire_put_value(inliner->to, WIRE_VARINT, size);
+	file = find_file(inliner, inliner->n_blobs++);
+	return file ? put_file(inliner, file->fd, size) : put_beside(inliner, size);
+}
+
+/* --- Messages ----------------------------------------------------------------------------- */
+
+static bool holds_blobs(const struct inliner *inliner, const struct schema_field *field)
+{
+	return field->type == FIELD_MESSAGE && target_has_blobs(inliner->target, field->is);
+}
+
+static const struct schema_field *find_field(const struct schema_type *type, uint32_t number)
+{
+	for (size_t i = 0; i < type->n_fields; i++)
+		if (type->fields[i].number == number)
+			return &type->fields[i];
+	return NULL;
+}
+
+/* Whether all fields can be read, with so many steps. */
+static bool is_sound(struct inliner *inliner, const struct schema_type *type, struct wire wire)
+{
+	struct wire_field field;
+	size_t n = 1, steps;
+	int r;
+
+	while ((r = wire_next(&wire, &field)) > 0)
+		n++;
+	if (r < 0 || __builtin_mul_overflow(n, 3 * type->n_fields + 1, &steps) ||
+	    steps > inliner->steps)
+		return false;
+	inliner->steps -= steps;
+	return true;
+}
+
+/* Whether another member of its oneof is there. */
+static bool has_rival(const struct schema_type *type, const struct schema_field *field,
+		      struct wire wire)
+{
+	const struct schema_field *other;
+	struct wire_field found;
+
+	while (wire_next(&wire, &found) > 0) {
+		other = found.number == field->number ? NULL : find_field(type, found.number);
+		if (other && other->oneof == field->oneof)
+			return true;
+	}
+	return false;
+}
+
+static int put_message(struct inliner *inliner, const struct schema_type *type, struct wire wire,
+		       unsigned int depth);
+
+/* A field with blobs, each time that it occurs. */
+static int put_field(struct inliner *inliner, const struct schema_type *type,
+		     const struct schema_field *field, struct wire wire, unsigned int depth)
+{
+	const struct wire whole = wire;
+	struct wire_field found;
+	unsigned int n = 0;
+	size_t begin;
+	int r = 0;
+
+	while (r == 0 && wire_next(&wire, &found) > 0) {
+		if (found.number != field->number)
+			continue;
+		if (found.type != WIRE_BYTES || (n++ && !field->repeated) ||
+		    (n == 1 && field->oneof >= 0 && has_rival(type, field, whole)))
+			return -EBADMSG;
+		begin = inliner->to->size;
+		r = field->is->kind == KIND_BLOB ?
+			    put_blob(inliner, found.bytes) :
+			    put_message(inliner, field->is, found.bytes, depth + 1);
+		wire_wrap(inliner->to, begin, field->number);
+	}
+	return r;
+}
+
+/* Fields with blobs come first, by number. The order of fields means nothing. */
+static int put_message(struct inliner *inliner, const struct schema_type *type, struct wire wire,
+		       unsigned int depth)
+{
+	const struct schema_field *field;
+	struct wire_field found;
+	const uint8_t *at;
+	int r = 0;
+
+	if (depth > SCHEMA_DEPTH || !is_sound(inliner, type, wire))
+		return -EBADMSG;
+	for (size_t i = 0; r == 0 && i < type->n_fields; i++)
+		if (holds_blobs(inliner, &type->fields[i]))
+			r = put_field(inliner, type, &type->fields[i], wire, depth);
+	for (at = wire.at; r == 0 && wire_next(&wire, &found) > 0; at = wire.at) {
+		field = find_field(type, found.number);
+		if (!field || !holds_blobs(inliner, field))
+			wire_put(inliner->to, at, (size_t)(wire.at - at));
+	}
+	return r;
+}
+
+int blob_inline(const struct target *target, const struct schema_type *type,
+		const struct ipc_raw_message *received, size_t max, struct wire_buffer *to)
+{
+	struct inliner inliner = {
+		.target = target,
+		.received = received,
+		.left = max,
+		.steps = MAX_STEPS,
+		.to = to,
+	};
+	const void *message, *blobs;
+	size_t size, blobs_size;
+	int r;
+
+	r = ipc_payload_message(received->data, received->size, &message, &size);
+	if (r == 0)
+		r = ipc_payload_blobs(received->data, received->size, &blobs, &blobs_size);
+	if (r < 0)
+		return r;
+	inliner.blobs = wire_of(blobs, blobs_size);
+	r = put_message(&inliner, type, wire_of(message, size), 0);
+	return r == 0 && to->failed ? -ENOMEM : r;
+}
