@@ -7,8 +7,10 @@
  * With a callback the library keeps the stream until it is over; so whoever drops it calls
  * cancel() first.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -161,6 +163,64 @@ static PyObject *watch(PyObject *self, PyObject *callback)
 	Py_RETURN_NONE;
 }
 
+/* --- Waiting ------------------------------------------------------------------------- */
+
+/*
+ * A signal does not end a wait of the library, and Python runs signal handlers on the main thread
+ * only. So the main thread waits in slices and looks for signals after each of them.
+ */
+#define SLICE_USEC	100000
+
+struct wait {
+	uint64_t left;
+	uint64_t end;		/* IPC_NEVER: none */
+	bool sliced;
+};
+
+static uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void wait_init(struct wait *wait, uint64_t timeout_usec)
+{
+	uint64_t now;
+
+	*wait = (struct wait){ .left = timeout_usec, .end = IPC_NEVER };
+	wait->sliced = timeout_usec > SLICE_USEC && gettid() == getpid();
+	if (!wait->sliced)
+		return;
+	now = now_usec();
+	if (timeout_usec < IPC_NEVER - now)
+		wait->end = now + timeout_usec;
+}
+
+static uint64_t wait_slice(const struct wait *wait)
+{
+	return wait->sliced && wait->left > SLICE_USEC ? SLICE_USEC : wait->left;
+}
+
+/* After a slice without success. 1: wait on; 0: the time is over; -1: a signal handler raised. */
+static int wait_next(struct wait *wait)
+{
+	uint64_t now;
+
+	if (!wait->sliced)
+		return 0;
+	if (PyErr_CheckSignals() < 0)
+		return -1;
+	if (wait->end == IPC_NEVER)
+		return 1;
+	now = now_usec();
+	if (now >= wait->end)
+		return 0;
+	wait->left = wait->end - now;
+	return 1;
+}
+
 /* --- Messages ------------------------------------------------------------------------ */
 
 /* send(data, entries, timeout_usec) */
@@ -168,8 +228,9 @@ static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_stream *native;
 	struct outgoing out;
+	struct wait wait;
 	uint64_t timeout;
-	int r;
+	int r, next;
 
 	if (!args_check("send", n, 3, 3) || !get_u64(args[2], &timeout))
 		return NULL;
@@ -180,13 +241,21 @@ static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
 		ipc_stream_unref(native);
 		return NULL;
 	}
+	wait_init(&wait, timeout);
+	do {
+		Py_BEGIN_ALLOW_THREADS
+		r = ipc_raw_stream_send(native, &out.message, wait_slice(&wait));
+		Py_END_ALLOW_THREADS
+		next = r == -EAGAIN ? wait_next(&wait) : 0;
+	} while (next > 0);
+	outgoing_done(&out);
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_raw_stream_send(native, &out.message, timeout);
 	ipc_stream_unref(native);
 	Py_END_ALLOW_THREADS
-	outgoing_done(&out);
+	if (next < 0)
+		return NULL;
 	if (r < 0)
-		return fail(r, NULL);
+		return fail(r == -EAGAIN && timeout ? -ETIMEDOUT : r, NULL);
 	Py_RETURN_NONE;
 }
 
@@ -234,28 +303,42 @@ static PyObject *item(struct connection *connection, const struct ipc_raw_messag
 			     blobs ? (const char *)blobs : "", (Py_ssize_t)blobs_size, entries);
 }
 
+/* The library reports the end of the function's time as -EAGAIN without an error. */
+static PyObject *received(PyObject *self, int r, bool waited, const struct ipc_raw_message *message,
+			  const struct ipc_error *error)
+{
+	if (r == -EAGAIN && waited && !error->code)
+		return fail(-ETIMEDOUT, NULL);
+	if (r < 0)
+		return fail(r, error);
+	return r ? item(of(self)->part.connection, message) : Py_NewRef(Py_None);
+}
+
 /* receive(timeout_usec) -> (data, blobs, entries), or None at the end */
 static PyObject *receive(PyObject *self, PyObject *value)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	const struct ipc_raw_message *message;
 	struct ipc_stream *native;
-	PyObject *result;
+	PyObject *result = NULL;
+	struct wait wait;
 	uint64_t timeout;
-	int r;
+	int r, next;
 
 	if (!get_u64(value, &timeout))
 		return NULL;
 	native = hold(self);
 	if (!native)
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	r = ipc_raw_stream_receive(native, timeout, &message, &error);
-	Py_END_ALLOW_THREADS
-	if (r < 0)
-		result = fail(r, &error);
-	else
-		result = r ? item(of(self)->part.connection, message) : Py_NewRef(Py_None);
+	wait_init(&wait, timeout);
+	do {
+		Py_BEGIN_ALLOW_THREADS
+		r = ipc_raw_stream_receive(native, wait_slice(&wait), &message, &error);
+		Py_END_ALLOW_THREADS
+		next = r == -EAGAIN && !error.code ? wait_next(&wait) : 0;
+	} while (next > 0);
+	if (next == 0)
+		result = received(self, r, timeout, message, &error);
 	ipc_error_done(&error);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_stream_unref(native);

@@ -42,6 +42,15 @@ def to_usec(seconds: float | None) -> int:
     return max(1, int(seconds * 1e6))
 
 
+def to_wait(seconds: float | None) -> int:
+    """How long to wait for a message of a stream. With 0 it is there already, or it is late."""
+    if seconds is None:
+        return _core.NEVER
+    if math.isnan(seconds):
+        raise ValueError("a time limit is a number")
+    return max(1, to_usec(seconds)) if seconds > 0 else 1
+
+
 def to_seconds(usec: int) -> float | None:
     return None if usec == _core.NEVER else usec / 1e6
 

@@ -28,6 +28,7 @@ from ._base import (
     reply_raw,
     to_metadata,
     to_usec,
+    to_wait,
 )
 from ._base import Watch as Watch
 from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound, PeerDied
@@ -351,9 +352,20 @@ class Stream(Generic[Req, Rep]):
             raise StopAsyncIteration
         return reply
 
-    async def receive(self) -> Rep | None:
-        """The next reply, or None at the end. Raises the error that ended the stream."""
-        item = await (await self._opened()).receive()
+    async def receive(self, *, timeout: float | None = None) -> Rep | None:
+        """The next reply, or None at the end. Raises the error that ended the stream, or
+        ``DeadlineExceeded`` if no reply came within timeout seconds: the stream goes on, and the
+        next receive() may get it. With 0 the function returns what has arrived. The limit does
+        not hold for opening the stream."""
+        to_wait(timeout)
+        end = await self._opened()
+        try:
+            async with asyncio.timeout(timeout):
+                item = await end.receive()
+        except DeadlineExceeded:
+            raise  # that of the stream
+        except TimeoutError:
+            raise DeadlineExceeded("no message came in time") from None
         if item is None:
             return None
         reply: Rep = stubs.receive_reply(self._client._bus, self._method, item)

@@ -2,7 +2,8 @@
 """ipcbus for threads: each call blocks its thread until the reply.
 
 Any thread may call any method at any time. A blocking call runs without the GIL. A signal does
-not end it, so Ctrl-C takes effect when the call has returned: set a time limit.
+not end it, so Ctrl-C takes effect when the call has returned: set a time limit. Ctrl-C ends a wait
+for a stream within 0.1 s, and the stream can be used afterwards.
 
 ``Bus.run()`` serves. Handlers run on the thread that called it, one after the other; so do
 callbacks. Several threads may serve at once. A handler of a method with streams has a thread of
@@ -31,6 +32,7 @@ from ._base import (
     reply_raw,
     to_metadata,
     to_usec,
+    to_wait,
 )
 from ._base import Watch as Watch
 from .errors import NoReply, PeerDied
@@ -264,10 +266,11 @@ class Stream(Generic[Req, Rep]):
             raise StopIteration
         return reply
 
-    def receive(self) -> Rep | None:
-        """Blocks until the next reply; None is the end. Raises the error that ended the
-        stream."""
-        received = self._stream.receive(_core.NEVER)
+    def receive(self, *, timeout: float | None = None) -> Rep | None:
+        """Blocks until the next reply; None is the end. Raises the error that ended the stream,
+        or ``DeadlineExceeded`` if no reply came within timeout seconds: the stream goes on, and
+        the next receive() may get it. With 0 the function returns what has arrived."""
+        received = self._stream.receive(to_wait(timeout))
         if received is None:
             return None
         item = stubs.Item(received)

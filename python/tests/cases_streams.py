@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import threading
 
 import ipcbus
 import kinds_pb2
-from common import Case, new_name
+from common import Case, new_name, program
 from ipcbus import aio, sync
 from kinds_ipc import Kinds, KindsService, KindsSync, KindsSyncService
 
@@ -177,6 +178,42 @@ class Streams(Case):
                 pass
         await self.within(self.service.ended.wait())
 
+    async def test_receive_timeout(self):
+        """It ends the wait, not the stream."""
+        async with self.kinds.Chat() as chat:
+            for timeout in (0, 0.05, -1):
+                with self.assertRaises(ipcbus.DeadlineExceeded):
+                    await self.within(chat.receive(timeout=timeout))
+            with self.assertRaises(ValueError):
+                await chat.receive(timeout=math.nan)
+            for i in range(40):
+                await chat.send(text=f"a{i}")
+                reply = await chat.receive(timeout=math.inf if i % 2 else 60)
+                self.assertEqual(reply.text, f"A{i}")
+            await chat.end()
+            self.assertIsNone(await chat.receive(timeout=60))
+        # The stream's own limit is over for each receive.
+        stream = self.kinds.Count(until=10, wait=1, timeout=0.2)
+        await stream.receive()
+        for _ in range(2):
+            with self.assertRaises(ipcbus.DeadlineExceeded):
+                await self.within(stream.receive(timeout=60))
+
+    async def test_receive_timeout_loses_nothing(self):
+        """However short the limit is, each reply arrives once and in order."""
+        texts = []
+        async with self.kinds.Count(until=200) as stream:
+            while True:
+                try:
+                    reply = await stream.receive(timeout=1e-5)
+                except ipcbus.DeadlineExceeded:
+                    await asyncio.sleep(0)
+                    continue
+                if reply is None:
+                    break
+                texts.append(reply.text)
+        self.assertEqual(texts, [str(i) for i in range(200)])
+
     async def test_server_closes(self):
         stream = self.kinds.Count(until=10, wait=5)
         await stream.receive()
@@ -264,6 +301,23 @@ class Threads(Case):
             server.stop()
             await asyncio.to_thread(serving.join)
 
+    async def test_interrupt(self):
+        """Ctrl-C ends a wait of the main thread. Stream and connection go on."""
+        await self.server.register("test.interrupt", MyKinds())
+        for wait in ("receive", "iterate", "send"):
+            process = program(INTERRUPTED, wait)
+            self.addCleanup(process.kill)
+            out, err = await self.within(asyncio.to_thread(process.communicate, timeout=50), 60)
+            self.assertEqual((out, process.returncode), ("interrupted\ngoes on\n", 0), err)
+
+    async def test_main_thread(self):
+        """Limits hold across the slices of the main thread, and signal handlers run."""
+        await self.server.register("test.main-thread", MyKinds())
+        process = program(MAIN_THREAD)
+        self.addCleanup(process.kill)
+        out, err = await self.within(asyncio.to_thread(process.communicate, timeout=50), 60)
+        self.assertEqual((out, process.returncode), ("late\nalarm\n4\n", 0), err)
+
     def use(self, name):
         with sync.Bus() as bus:
             kinds = bus.get(KindsSync, name)
@@ -275,6 +329,85 @@ class Threads(Case):
                 self.assertEqual(join.finish().text, " ".join(map(str, range(30))))
             with kinds.Chat() as chat:
                 chat.send(text="x")
-                self.assertEqual(chat.receive().text, "X")
+                self.assertEqual(chat.receive(timeout=60).text, "X")
+                for timeout in (0, -1, 0.05, 0.25):
+                    with self.assertRaises(ipcbus.DeadlineExceeded):
+                        chat.receive(timeout=timeout)
+                with self.assertRaises(ValueError):
+                    chat.receive(timeout=math.nan)
+                chat.send(text="y")
+                self.assertEqual(chat.receive(timeout=math.inf).text, "Y")
                 chat.end()
                 self.assertIsNone(chat.receive())
+
+
+# A thread sends the signal, so that it arrives during the wait.
+INTERRUPTED = """
+    import os, signal, sys, threading
+    from ipcbus import sync
+    from kinds_ipc import KindsSync
+
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with sync.Bus() as bus:
+        kinds = bus.get(KindsSync, "test.interrupt")
+        chat = kinds.Chat()
+        waits = kinds.Count(until=10, wait=1)
+        assert waits.receive().text == "0"
+        sent = 0
+        timer = threading.Timer(0.3, interrupt)
+        try:
+            timer.start()
+            if sys.argv[1] == "receive":
+                chat.receive()
+            elif sys.argv[1] == "iterate":
+                for reply in waits:
+                    print(reply.text)
+            else:
+                while True:
+                    chat.send(text=str(sent))
+                    sent += 1
+        except KeyboardInterrupt:
+            print("interrupted")
+        timer.join()
+        for i in range(sent):
+            assert chat.receive().text == str(i)
+        chat.send(text="goes on")
+        # One more came back if the signal arrived behind send(), not in it.
+        texts = [chat.receive().text]
+        if texts[0] == str(sent):
+            texts.append(chat.receive().text)
+        print(texts[-1].lower())
+        kinds.ping()
+"""
+
+MAIN_THREAD = """
+    import signal, time
+    import ipcbus
+    from ipcbus import sync
+    from kinds_ipc import KindsSync
+
+    class Alarm(Exception):
+        pass
+
+    def on_alarm(number, frame):
+        raise Alarm
+
+    with sync.Bus() as bus:
+        kinds = bus.get(KindsSync, "test.main-thread")
+        with kinds.Count(until=5, wait=1) as stream:
+            assert stream.receive().text == "0"
+            began = time.monotonic()
+            try:
+                stream.receive(timeout=0.35)
+            except ipcbus.DeadlineExceeded:
+                print("late" if time.monotonic() - began >= 0.34 else "early")
+            signal.signal(signal.SIGALRM, on_alarm)
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            try:
+                stream.receive(timeout=3000)
+            except Alarm:
+                print("alarm")
+        print(len(list(kinds.Count(until=4))))
+"""

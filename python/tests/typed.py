@@ -56,4 +56,7 @@ async def wrong(bus: aio.Bus, kinds: Kinds) -> None:
 
 def of_threads() -> str:
     with sync.Bus() as bus:
-        return bus.get(KindsSync, "demo.kinds").Plain(text="x").text
+        kinds = bus.get(KindsSync, "demo.kinds")
+        reply = kinds.Count(until=1).receive(timeout=1.5)
+        kinds.Count().receive(timeout="1")  # WRONG
+        return kinds.Plain(text="x").text if reply is None else reply.text
