@@ -135,7 +135,8 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 		emit(e, "    %sdef %s(\n        self,\n", m->streams ? "" : async,
 		     python_method(e->arena, m));
 		if (request)
-			emit(e, "        request: _Optional[%s] = ...,\n        /,\n", request_type(e, m));
+			emit(e, "        request: _Optional[_Union[%s, _Mapping[str, _Any]]] = ...,\n"
+				"        /,\n", request_type(e, m));
 		emit(e, "        *,\n        timeout: _Optional[float] = ...,\n");
 		emit(e, "        metadata: _Optional[_Mapping[str, str]] = ...,\n");
 		if (request)

@@ -152,7 +152,8 @@ class Proxy:
 
 
 class Client(Proxy):
-    """The base of generated clients. A method takes a request, or its fields as keywords."""
+    """The base of generated clients. A method takes a request, a mapping of its
+    fields, or its fields as keywords."""
 
     INTERFACE: stubs.Interface
 
@@ -333,8 +334,10 @@ class Stream(Generic[Req, Rep]):
             data = packer.pack(self._method.request, content)
             await end.send(data, packer.entries)
 
-    async def send(self, request: Req | None = None, /, **fields: Any) -> None:
-        """Sends a request, or its fields. Waits while the server is not ready for another one.
+    async def send(
+        self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
+    ) -> None:
+        """Sends a request, a mapping of its fields, or its fields. Waits while the server is not ready for another one.
         Raises the error with which the server ended the stream."""
         content = stubs.choose(self._method, request, fields)
         await self._send(await self._opened(), content)

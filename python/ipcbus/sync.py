@@ -131,7 +131,8 @@ class Proxy:
 
 
 class Client(Proxy):
-    """The base of generated clients. A method takes a request, or its fields as keywords."""
+    """The base of generated clients. A method takes a request, a mapping of its
+    fields, or its fields as keywords."""
 
     INTERFACE: stubs.Interface
 
@@ -248,8 +249,10 @@ class Stream(Generic[Req, Rep]):
             data = packer.pack(self._method.request, content)
             self._stream.send(data, packer.entries, _core.NEVER)
 
-    def send(self, request: Req | None = None, /, **fields: Any) -> None:
-        """Sends a request, or its fields. Blocks while the server is not ready for another one.
+    def send(
+        self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
+    ) -> None:
+        """Sends a request, a mapping of its fields, or its fields. Blocks while the server is not ready for another one.
         Raises the error with which the server ended the stream."""
         self._send(stubs.choose(self._method, request, fields))
 

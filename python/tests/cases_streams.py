@@ -104,7 +104,8 @@ class Streams(Case):
     async def test_both(self):
         async with self.kinds.Chat() as chat:
             for i in range(40):
-                await chat.send(kinds_pb2.PlainRequest(text=f"a{i}"))
+                text = f"a{i}"
+                await chat.send({"text": text} if i % 2 else kinds_pb2.PlainRequest(text=text))
                 self.assertEqual((await chat.receive()).text, f"A{i}")
             await chat.end()
             self.assertIsNone(await chat.receive())

@@ -101,6 +101,12 @@ class Typed(Case):
         self.assertEqual(reply, kinds_pb2.PlainReply(text="a 1,2 x=3 b BLUE c"))
         request = kinds_pb2.PlainRequest(text="as a message")
         self.assertIn("as a message", (await self.kinds.Plain(request)).text)
+        reply = await self.kinds.Plain({"text": "as a mapping", "inner": {"text": "b"}})
+        self.assertEqual(reply.text, "as a mapping   b RED ")
+        with self.assertRaises(TypeError):
+            await self.kinds.Plain({"text": "x"}, text="y")
+        with self.assertRaises(ValueError):
+            await self.kinds.Plain({"nonsense": "x"})
         self.assertEqual((await self.kinds.Plain()).text.strip(), "RED")
         await self.kinds.Nothing()
         await self.kinds.Kick(text="x")

@@ -33,6 +33,8 @@ async def right() -> str:
         await bus.register("demo.kinds", Right())
         kinds = await bus.get(Kinds, "demo.kinds", wait=1)
         reply = await kinds.Plain(text="x", numbers=[1], inner={"text": "y"}, timeout=1)
+        reply = await kinds.Plain({"text": "x"}, timeout=1)
+        await kinds.Chat().send({"text": "x"})
         made = await kinds.Make()
         again = made.take(made.message.object, Kinds)
         await again.Callback(to=Right(), more=[{"object": kinds}])
@@ -48,6 +50,9 @@ async def right() -> str:
 async def wrong(bus: aio.Bus, kinds: Kinds) -> None:
     await kinds.Plain(text=7)  # WRONG
     await kinds.Plain(nonsense="x")  # WRONG
+    await kinds.Plain({1: "x"})  # WRONG
+    await kinds.Plain("x")  # WRONG
+    await kinds.Chat().send("x")  # WRONG
     await kinds.Callback(to=7)  # WRONG
     number: int = (await kinds.Plain()).text  # WRONG
     await bus.get(KindsSync, "demo.kinds")  # WRONG

@@ -12,7 +12,7 @@ class Bytes(_aio.Client):
     INTERFACE: _stubs.Interface
     async def Put(
         self,
-        request: _Optional[bytes_pb2.Plain] = ...,
+        request: _Optional[_Union[bytes_pb2.Plain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -27,7 +27,7 @@ class Bytes(_aio.Client):
     ) -> bytes_pb2.Plain: ...
     async def Deep(
         self,
-        request: _Optional[bytes_pb2.Outer] = ...,
+        request: _Optional[_Union[bytes_pb2.Outer, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -37,7 +37,7 @@ class Bytes(_aio.Client):
     ) -> bytes_pb2.Ring: ...
     async def Blob(
         self,
-        request: _Optional[bytes_pb2.Crate] = ...,
+        request: _Optional[_Union[bytes_pb2.Crate, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -87,7 +87,7 @@ class BytesSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Put(
         self,
-        request: _Optional[bytes_pb2.Plain] = ...,
+        request: _Optional[_Union[bytes_pb2.Plain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -102,7 +102,7 @@ class BytesSync(_sync.Client):
     ) -> bytes_pb2.Plain: ...
     def Deep(
         self,
-        request: _Optional[bytes_pb2.Outer] = ...,
+        request: _Optional[_Union[bytes_pb2.Outer, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -112,7 +112,7 @@ class BytesSync(_sync.Client):
     ) -> bytes_pb2.Ring: ...
     def Blob(
         self,
-        request: _Optional[bytes_pb2.Crate] = ...,
+        request: _Optional[_Union[bytes_pb2.Crate, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

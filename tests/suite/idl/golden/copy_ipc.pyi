@@ -12,7 +12,7 @@ class Copy(_aio.Client):
     INTERFACE: _stubs.Interface
     async def Own(
         self,
-        request: _Optional[copy_pb2.Plain] = ...,
+        request: _Optional[_Union[copy_pb2.Plain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -21,7 +21,7 @@ class Copy(_aio.Client):
     ) -> copy_pb2.Plain: ...
     async def Text(
         self,
-        request: _Optional[copy_pb2.Words] = ...,
+        request: _Optional[_Union[copy_pb2.Words, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -30,7 +30,7 @@ class Copy(_aio.Client):
     ) -> copy_pb2.Words: ...
     async def Blob(
         self,
-        request: _Optional[copy_pb2.Crate] = ...,
+        request: _Optional[_Union[copy_pb2.Crate, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -63,7 +63,7 @@ class CopySync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Own(
         self,
-        request: _Optional[copy_pb2.Plain] = ...,
+        request: _Optional[_Union[copy_pb2.Plain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -72,7 +72,7 @@ class CopySync(_sync.Client):
     ) -> copy_pb2.Plain: ...
     def Text(
         self,
-        request: _Optional[copy_pb2.Words] = ...,
+        request: _Optional[_Union[copy_pb2.Words, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -81,7 +81,7 @@ class CopySync(_sync.Client):
     ) -> copy_pb2.Words: ...
     def Blob(
         self,
-        request: _Optional[copy_pb2.Crate] = ...,
+        request: _Optional[_Union[copy_pb2.Crate, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

@@ -13,7 +13,7 @@ class Depths(_aio.Client):
     INTERFACE: _stubs.Interface
     async def OpenAll(
         self,
-        request: _Optional[depths_pb2.Ping] = ...,
+        request: _Optional[_Union[depths_pb2.Ping, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -22,7 +22,7 @@ class Depths(_aio.Client):
     ) -> _aio.Received[depths_pb2.Files]: ...
     async def Climb(
         self,
-        request: _Optional[depths_pb2.Tree] = ...,
+        request: _Optional[_Union[depths_pb2.Tree, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -32,7 +32,7 @@ class Depths(_aio.Client):
     ) -> depths_pb2.HTTPRequest2Go: ...
     async def Tie(
         self,
-        request: _Optional[depths_pb2.Rope] = ...,
+        request: _Optional[_Union[depths_pb2.Rope, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -41,7 +41,7 @@ class Depths(_aio.Client):
     ) -> depths_pb2._odd1Name: ...
     async def Part(
         self,
-        request: _Optional[depths_pb2.HTTPRequest2Go.inner_part] = ...,
+        request: _Optional[_Union[depths_pb2.HTTPRequest2Go.inner_part, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -50,7 +50,7 @@ class Depths(_aio.Client):
     ) -> depths_pb2.Pong: ...
     async def Toss(
         self,
-        request: _Optional[depths_pb2.Leaf] = ...,
+        request: _Optional[_Union[depths_pb2.Leaf, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -95,7 +95,7 @@ class DepthsSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def OpenAll(
         self,
-        request: _Optional[depths_pb2.Ping] = ...,
+        request: _Optional[_Union[depths_pb2.Ping, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -104,7 +104,7 @@ class DepthsSync(_sync.Client):
     ) -> _sync.Received[depths_pb2.Files]: ...
     def Climb(
         self,
-        request: _Optional[depths_pb2.Tree] = ...,
+        request: _Optional[_Union[depths_pb2.Tree, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -114,7 +114,7 @@ class DepthsSync(_sync.Client):
     ) -> depths_pb2.HTTPRequest2Go: ...
     def Tie(
         self,
-        request: _Optional[depths_pb2.Rope] = ...,
+        request: _Optional[_Union[depths_pb2.Rope, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -123,7 +123,7 @@ class DepthsSync(_sync.Client):
     ) -> depths_pb2._odd1Name: ...
     def Part(
         self,
-        request: _Optional[depths_pb2.HTTPRequest2Go.inner_part] = ...,
+        request: _Optional[_Union[depths_pb2.HTTPRequest2Go.inner_part, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -132,7 +132,7 @@ class DepthsSync(_sync.Client):
     ) -> depths_pb2.Pong: ...
     def Toss(
         self,
-        request: _Optional[depths_pb2.Leaf] = ...,
+        request: _Optional[_Union[depths_pb2.Leaf, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

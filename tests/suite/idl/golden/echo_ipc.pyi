@@ -12,7 +12,7 @@ class Echo(_aio.Client):
     INTERFACE: _stubs.Interface
     async def Say(
         self,
-        request: _Optional[echo_pb2.SayRequest] = ...,
+        request: _Optional[_Union[echo_pb2.SayRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -21,7 +21,7 @@ class Echo(_aio.Client):
     ) -> echo_pb2.SayReply: ...
     async def Log(
         self,
-        request: _Optional[echo_pb2.LogRequest] = ...,
+        request: _Optional[_Union[echo_pb2.LogRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -30,7 +30,7 @@ class Echo(_aio.Client):
     ) -> None: ...
     async def Watch(
         self,
-        request: _Optional[echo_pb2.WatchRequest] = ...,
+        request: _Optional[_Union[echo_pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -63,7 +63,7 @@ class EchoSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Say(
         self,
-        request: _Optional[echo_pb2.SayRequest] = ...,
+        request: _Optional[_Union[echo_pb2.SayRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -72,7 +72,7 @@ class EchoSync(_sync.Client):
     ) -> echo_pb2.SayReply: ...
     def Log(
         self,
-        request: _Optional[echo_pb2.LogRequest] = ...,
+        request: _Optional[_Union[echo_pb2.LogRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -81,7 +81,7 @@ class EchoSync(_sync.Client):
     ) -> None: ...
     def Watch(
         self,
-        request: _Optional[echo_pb2.WatchRequest] = ...,
+        request: _Optional[_Union[echo_pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

@@ -30,7 +30,7 @@ class KindsOfURL(_aio.Client):
     ) -> None: ...
     async def Seventh(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -40,7 +40,7 @@ class KindsOfURL(_aio.Client):
     ) -> kinds_pb2.Chain: ...
     async def Last(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -50,7 +50,7 @@ class KindsOfURL(_aio.Client):
     ) -> kinds_pb2.Chain: ...
     async def NotOneway(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -117,7 +117,7 @@ class KindsOfURLSync(_sync.Client):
     ) -> None: ...
     def Seventh(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -127,7 +127,7 @@ class KindsOfURLSync(_sync.Client):
     ) -> kinds_pb2.Chain: ...
     def Last(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -137,7 +137,7 @@ class KindsOfURLSync(_sync.Client):
     ) -> kinds_pb2.Chain: ...
     def NotOneway(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

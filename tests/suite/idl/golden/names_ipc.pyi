@@ -12,7 +12,7 @@ class Commented(_aio.Client):
     INTERFACE: _stubs.Interface
     async def HTTP2ServerNow(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -34,7 +34,7 @@ class CommentedSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def HTTP2ServerNow(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -56,7 +56,7 @@ class Request(_aio.Client):
     INTERFACE: _stubs.Interface
     async def send(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -78,7 +78,7 @@ class RequestSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def send(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -100,7 +100,7 @@ class Prefixed(_aio.Client):
     INTERFACE: _stubs.Interface
     async def DoIt(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -122,7 +122,7 @@ class PrefixedSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def DoIt(
         self,
-        request: _Optional[kinds_pb2.Chain] = ...,
+        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

@@ -12,7 +12,7 @@ class Oracle(_aio.Client):
     INTERFACE: _stubs.Interface
     async def Ask(
         self,
-        request: _Optional[nopackage_pb2.Question] = ...,
+        request: _Optional[_Union[nopackage_pb2.Question, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -33,7 +33,7 @@ class OracleSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Ask(
         self,
-        request: _Optional[nopackage_pb2.Question] = ...,
+        request: _Optional[_Union[nopackage_pb2.Question, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

@@ -12,7 +12,7 @@ class Clock(_aio.Client):
     INTERFACE: _stubs.Interface
     def Watch(
         self,
-        request: _Optional[streams_pb2.WatchRequest] = ...,
+        request: _Optional[_Union[streams_pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -39,7 +39,7 @@ class Clock(_aio.Client):
     ) -> _aio.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
     async def Set(
         self,
-        request: _Optional[streams_pb2.Tick] = ...,
+        request: _Optional[_Union[streams_pb2.Tick, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -83,7 +83,7 @@ class ClockSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Watch(
         self,
-        request: _Optional[streams_pb2.WatchRequest] = ...,
+        request: _Optional[_Union[streams_pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -110,7 +110,7 @@ class ClockSync(_sync.Client):
     ) -> _sync.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
     def Set(
         self,
-        request: _Optional[streams_pb2.Tick] = ...,
+        request: _Optional[_Union[streams_pb2.Tick, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,

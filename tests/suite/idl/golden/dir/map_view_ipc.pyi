@@ -12,7 +12,7 @@ class MapView(_aio.Client):
     INTERFACE: _stubs.Interface
     async def Centre(
         self,
-        request: _Optional[dir.types_pb2.Point] = ...,
+        request: _Optional[_Union[dir.types_pb2.Point, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
@@ -45,7 +45,7 @@ class MapViewSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Centre(
         self,
-        request: _Optional[dir.types_pb2.Point] = ...,
+        request: _Optional[_Union[dir.types_pb2.Point, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
