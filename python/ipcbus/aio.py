@@ -337,8 +337,8 @@ class Stream(Generic[Req, Rep]):
     async def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
     ) -> None:
-        """Sends a request, a mapping of its fields, or its fields. Waits while the server is not ready for another one.
-        Raises the error with which the server ended the stream."""
+        """Sends a request, a mapping of its fields, or its fields. Waits while the server is not
+        ready for another one. Raises the error with which the server ended the stream."""
         content = stubs.choose(self._method, request, fields)
         await self._send(await self._opened(), content)
 

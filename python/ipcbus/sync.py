@@ -252,8 +252,8 @@ class Stream(Generic[Req, Rep]):
     def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
     ) -> None:
-        """Sends a request, a mapping of its fields, or its fields. Blocks while the server is not ready for another one.
-        Raises the error with which the server ended the stream."""
+        """Sends a request, a mapping of its fields, or its fields. Blocks while the server is not
+        ready for another one. Raises the error with which the server ended the stream."""
         self._send(stubs.choose(self._method, request, fields))
 
     def end(self) -> None:
